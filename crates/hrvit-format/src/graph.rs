@@ -1,0 +1,499 @@
+//! The canonical order of the network's steps and of the operators inside each.
+//!
+//! A [`Step`] ends with a whole tensor (architecture: what CRCs, profiles and weight streaming are counted in); an [`Op`] is one operator with its own
+//! quantisation record. Writer, engine, quantiser and accounting all walk these two iterators, so that a record's position *is* its meaning. The plan may
+//! run steps in another order; their numbers stay.
+
+use core::fmt;
+
+use heapless::Vec;
+
+use crate::spec::{BOTTLENECK_EXPANSION, BRANCHES, CLASSIFIER_FINAL, CLASSIFIER_WIDTHS, Head, Network};
+
+/// The most operators inside one step.
+pub const MAX_STEP_OPS: usize = 12;
+
+/// One step of the forward pass. `module`, `branch` and `block` count from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Step {
+    /// Stem, the first module's fusion (GELU only) and its patch embedding: frame to residual stream of branch 0.
+    Stem,
+    /// One output of a fusion, s8.
+    Fusion {
+        /// Module, from 1.
+        module: u8,
+        /// Output branch.
+        branch: u8,
+    },
+    /// Patch embedding and its LayerNorm: fusion output to residual stream, s16.
+    PatchEmbed {
+        /// Module, from 1.
+        module: u8,
+        /// Branch.
+        branch: u8,
+    },
+    /// `x + attn(attn_norm(x)) + des(x)`, in place.
+    Attention {
+        /// Module.
+        module: u8,
+        /// Branch.
+        branch: u8,
+        /// Block within the branch.
+        block: u8,
+    },
+    /// `x + ffn(ffn_norm(x))`, in place.
+    MixCfn {
+        /// Module.
+        module: u8,
+        /// Branch.
+        branch: u8,
+        /// Block within the branch.
+        block: u8,
+    },
+    /// LayerNorm at the end of a stage, in place, s16.
+    StageNorm {
+        /// Module.
+        module: u8,
+        /// Branch.
+        branch: u8,
+    },
+    /// SegFormer head up to its logits at 1/4 of the input, s16.
+    Logits,
+    /// Logits resized to the image and their argmax. No operator of its own.
+    LabelMap,
+    /// Classification head: bottleneck of one branch; from branch 1 on, plus the downsampled result of the branch before.
+    Increase {
+        /// Branch.
+        branch: u8,
+    },
+    /// Classification head: last 1x1 convolution, mean over the map and linear classifier.
+    Classify,
+}
+
+/// What an operator computes. The discriminant is its number in the model image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum OpKind {
+    /// Stem: 3x3 stride 2 on u8 pixels, ReLU, s8.
+    StemConv1 = 0,
+    /// Stem: 3x3 stride 2, ReLU then the first fusion's GELU by table, s8.
+    StemConv2 = 1,
+    /// Patch embedding: 1x1 convolution, s8 per channel.
+    EmbedPointwise = 2,
+    /// Patch embedding: depthwise 3x3, s16.
+    EmbedDepthwise = 3,
+    /// Patch embedding: LayerNorm, s16 residual.
+    EmbedNorm = 4,
+    /// LayerNorm before the attention, s8 per channel.
+    AttnNorm = 5,
+    /// Linear C to 2C: q (one scale per head) and v (one per channel), s8.
+    Qkv = 6,
+    /// Hardswish of v, s8 per channel.
+    ParallelAct = 7,
+    /// Parallel path: depthwise 3x3, s16 in the scale of the attention sum.
+    ParallelDepthwise = 8,
+    /// q·v to exponent codes, one multiplier per head.
+    Scores = 9,
+    /// Weighted sum of v over the sum of codes, s16 in the scale of the attention sum.
+    Values = 10,
+    /// Hardswish of attention + parallel path, s8.
+    AttnAct = 11,
+    /// Output projection (BatchNorm folded), residual scale.
+    ToOut = 12,
+    /// Diversity-enhancing shortcut: `proj_right` and its activation by table, s16.
+    DesRight = 13,
+    /// Diversity-enhancing shortcut: `proj_left`, residual scale.
+    DesLeft = 14,
+    /// LayerNorm before the MixCFN, s8 per channel.
+    FfnNorm = 15,
+    /// MixCFN: linear C to rC, s8 per channel.
+    Fc1 = 16,
+    /// MixCFN: depthwise 3x3 on the first half of the channels, to table index.
+    FfnDepthwise3 = 17,
+    /// MixCFN: depthwise 5x5 on the second half of the channels, to table index.
+    FfnDepthwise5 = 18,
+    /// MixCFN: GELU by table, s8.
+    FfnAct = 19,
+    /// MixCFN: linear rC to C, residual scale.
+    Fc2 = 20,
+    /// LayerNorm at the end of a stage, s16.
+    StageNorm = 21,
+    /// Stage norm of branch `source` as a fusion term reads it, s8 per channel.
+    FusionNarrow = 22,
+    /// Fusion, `source` of higher resolution: depthwise (k+1)x(k+1) stride k, s8 per channel.
+    FusionDepthwise = 23,
+    /// Fusion: 1x1 convolution of `source`, in the scale of the fusion sum (upsampled afterwards where `source` is of lower resolution).
+    FusionPointwise = 24,
+    /// Fusion: the branch itself, rescaled from its stage norm to the fusion sum.
+    FusionIdentity = 25,
+    /// Fusion: GELU of the sum by table, s8.
+    FusionAct = 26,
+    /// Stage norm of branch `source` as the SegFormer head reads it, s8 per channel.
+    HeadNarrow = 27,
+    /// SegFormer head: `fusion_conv ∘ convs.source` folded, s16 in the scale of the head sum.
+    HeadPointwise = 28,
+    /// SegFormer head: ReLU of the sum of the resized terms, s8.
+    HeadAct = 29,
+    /// SegFormer head: `conv_seg`, s16 logits.
+    HeadClassifier = 30,
+    /// Stage norm as the classification head reads it, s8 per channel.
+    IncreaseNarrow = 31,
+    /// Bottleneck: 1x1, ReLU, s8.
+    IncreaseConv1 = 32,
+    /// Bottleneck: 3x3, ReLU, s8.
+    IncreaseConv2 = 33,
+    /// Bottleneck: 1x1, in the scale of the bottleneck's sum.
+    IncreaseConv3 = 34,
+    /// Bottleneck: 1x1 shortcut, in the scale of the bottleneck's sum.
+    IncreaseShortcut = 35,
+    /// Classification head: 3x3 stride 2 of the result of the branch before, ReLU, in the scale of this branch's sum.
+    IncreaseDownsample = 36,
+    /// Classification head: sum to s8.
+    IncreaseAct = 37,
+    /// Classification head: 1x1, ReLU, s8, then the mean over the map.
+    FinalConv = 38,
+    /// Classification head: linear, s16 logits.
+    FinalLinear = 39,
+}
+
+impl OpKind {
+    /// Every kind in order of its number.
+    pub const ALL: [Self; 40] = [
+        Self::StemConv1,
+        Self::StemConv2,
+        Self::EmbedPointwise,
+        Self::EmbedDepthwise,
+        Self::EmbedNorm,
+        Self::AttnNorm,
+        Self::Qkv,
+        Self::ParallelAct,
+        Self::ParallelDepthwise,
+        Self::Scores,
+        Self::Values,
+        Self::AttnAct,
+        Self::ToOut,
+        Self::DesRight,
+        Self::DesLeft,
+        Self::FfnNorm,
+        Self::Fc1,
+        Self::FfnDepthwise3,
+        Self::FfnDepthwise5,
+        Self::FfnAct,
+        Self::Fc2,
+        Self::StageNorm,
+        Self::FusionNarrow,
+        Self::FusionDepthwise,
+        Self::FusionPointwise,
+        Self::FusionIdentity,
+        Self::FusionAct,
+        Self::HeadNarrow,
+        Self::HeadPointwise,
+        Self::HeadAct,
+        Self::HeadClassifier,
+        Self::IncreaseNarrow,
+        Self::IncreaseConv1,
+        Self::IncreaseConv2,
+        Self::IncreaseConv3,
+        Self::IncreaseShortcut,
+        Self::IncreaseDownsample,
+        Self::IncreaseAct,
+        Self::FinalConv,
+        Self::FinalLinear,
+    ];
+}
+
+/// One operator: what it computes and its shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Op {
+    /// What it computes.
+    pub kind: OpKind,
+    /// Branch whose map it reads (differs from the step's only in fusions and heads).
+    pub source: u8,
+    /// Input channels. For [`OpKind::DesRight`] and [`OpKind::DesLeft`]: the length of one dot product (p, k).
+    pub cin: u16,
+    /// Output channels; for [`OpKind::Scores`] the number of heads; for the two DES operators p and k.
+    pub cout: u16,
+    /// Kernel side; 1 for linear, 0 for operators without weights.
+    pub kernel: u8,
+    /// Stride of the kernel.
+    pub stride: u8,
+    /// One filter per channel.
+    pub depthwise: bool,
+}
+
+impl Op {
+    /// Number of weights: `cout * cin * kernel²`, or `cout * kernel²` where depthwise.
+    pub fn weight_count(&self) -> usize {
+        let taps = usize::from(self.kernel) * usize::from(self.kernel);
+        let depth = if self.depthwise { 1 } else { usize::from(self.cin) };
+        usize::from(self.cout) * depth * taps
+    }
+
+    /// Length of one output's dot product.
+    pub fn depth(&self) -> usize {
+        let taps = usize::from(self.kernel) * usize::from(self.kernel);
+        if self.depthwise { taps } else { taps * usize::from(self.cin) }
+    }
+}
+
+/// Operators of a step, in order.
+pub type StepOps = Vec<Op, MAX_STEP_OPS>;
+
+impl Network {
+    /// Every step in canonical order: stem; per module its fusion outputs, then per branch the embedding (from module 1 on), the blocks and the stage norm;
+    /// then the head.
+    pub fn steps(&self) -> impl Iterator<Item = Step> + '_ {
+        let modules = 0..self.spec.modules() as u8;
+        core::iter::once(Step::Stem).chain(modules.flat_map(move |module| self.module_steps(module))).chain(self.head_steps())
+    }
+
+    fn module_steps(&self, module: u8) -> impl Iterator<Item = Step> + '_ {
+        let branches = 0..self.spec.branches(usize::from(module)) as u8;
+        let later = (module > 0).then_some(());
+        let fusions = later.into_iter().flat_map({
+            let branches = branches.clone();
+            move |()| branches.clone().map(move |branch| Step::Fusion { module, branch })
+        });
+        fusions.chain(branches.flat_map(move |branch| {
+            let blocks = 0..self.spec.block_count(usize::from(module), usize::from(branch)) as u8;
+            later
+                .map(|()| Step::PatchEmbed { module, branch })
+                .into_iter()
+                .chain(blocks.flat_map(move |block| [Step::Attention { module, branch, block }, Step::MixCfn { module, branch, block }]))
+                .chain(core::iter::once(Step::StageNorm { module, branch }))
+        }))
+    }
+
+    fn head_steps(&self) -> impl Iterator<Item = Step> + use<> {
+        let (segment, classify): (&[Step], &[Step]) = match self.head {
+            Head::Segformer => (&[Step::Logits, Step::LabelMap], &[]),
+            Head::Classifier => (&[], &[Step::Classify]),
+        };
+        let branches = if classify.is_empty() { 0 } else { BRANCHES as u8 };
+        segment.iter().copied().chain((0..branches).map(|branch| Step::Increase { branch })).chain(classify.iter().copied())
+    }
+
+    /// The operators of `step`, in order.
+    pub fn ops(&self, step: Step) -> StepOps {
+        let mut ops = Ops { list: StepOps::new(), source: 0 };
+        let spec = &self.spec;
+        match step {
+            Step::Stem => {
+                let half = spec.stem / 2;
+                ops.conv(OpKind::StemConv1, 3, half, 3, 2);
+                ops.conv(OpKind::StemConv2, half, spec.stem, 3, 2);
+                ops.embed(spec.stem, spec.channels(0));
+            }
+            Step::Fusion { module, branch } => self.fusion_ops(&mut ops, module, branch),
+            Step::PatchEmbed { module, branch } => {
+                ops.source = branch;
+                let b = usize::from(branch);
+                ops.embed(spec.fused_channels(usize::from(module), b), spec.channels(b));
+            }
+            Step::Attention { branch, .. } => self.attention_ops(&mut ops, branch),
+            Step::MixCfn { branch, .. } => {
+                ops.source = branch;
+                let (c, hidden) = (spec.channels(usize::from(branch)), spec.hidden(usize::from(branch)));
+                ops.map(OpKind::FfnNorm, c, c);
+                ops.conv(OpKind::Fc1, c, hidden, 1, 1);
+                ops.depthwise(OpKind::FfnDepthwise3, hidden / 2, 3, 1);
+                ops.depthwise(OpKind::FfnDepthwise5, hidden - hidden / 2, 5, 1);
+                ops.map(OpKind::FfnAct, hidden, hidden);
+                ops.conv(OpKind::Fc2, hidden, c, 1, 1);
+            }
+            Step::StageNorm { branch, .. } => {
+                ops.source = branch;
+                let c = spec.channels(usize::from(branch));
+                ops.map(OpKind::StageNorm, c, c);
+            }
+            Step::Logits => {
+                for source in 0..BRANCHES as u8 {
+                    ops.source = source;
+                    let c = spec.channels(usize::from(source));
+                    ops.map(OpKind::HeadNarrow, c, c);
+                    ops.conv(OpKind::HeadPointwise, c, spec.head_width, 1, 1);
+                }
+                ops.source = 0;
+                ops.map(OpKind::HeadAct, spec.head_width, spec.head_width);
+                ops.conv(OpKind::HeadClassifier, spec.head_width, self.classes, 1, 1);
+            }
+            Step::LabelMap => {}
+            Step::Increase { branch } => self.increase_ops(&mut ops, branch),
+            Step::Classify => {
+                ops.source = BRANCHES as u8 - 1;
+                ops.conv(OpKind::FinalConv, BOTTLENECK_EXPANSION * CLASSIFIER_WIDTHS[BRANCHES - 1], CLASSIFIER_FINAL, 1, 1);
+                ops.conv(OpKind::FinalLinear, CLASSIFIER_FINAL, self.classes, 1, 1);
+            }
+        }
+        ops.list
+    }
+
+    fn fusion_ops(&self, ops: &mut Ops, module: u8, branch: u8) {
+        let width = self.spec.fused_channels(usize::from(module), usize::from(branch));
+        for source in 0..self.spec.fusion_inputs(usize::from(module)) as u8 {
+            ops.source = source;
+            let c = self.spec.channels(usize::from(source));
+            if source == branch {
+                ops.map(OpKind::FusionIdentity, c, width);
+                continue;
+            }
+            ops.map(OpKind::FusionNarrow, c, c);
+            if source < branch {
+                let stride = 1u8 << (branch - source);
+                ops.depthwise(OpKind::FusionDepthwise, c, stride + 1, stride);
+            }
+            ops.conv(OpKind::FusionPointwise, c, width, 1, 1);
+        }
+        ops.source = branch;
+        ops.map(OpKind::FusionAct, width, width);
+    }
+
+    fn attention_ops(&self, ops: &mut Ops, branch: u8) {
+        ops.source = branch;
+        let b = usize::from(branch);
+        let c = self.spec.channels(b);
+        let (k, p) = self.spec.des_shape(b);
+        ops.map(OpKind::AttnNorm, c, c);
+        ops.conv(OpKind::Qkv, c, 2 * c, 1, 1);
+        ops.map(OpKind::ParallelAct, c, c);
+        ops.depthwise(OpKind::ParallelDepthwise, c, 3, 1);
+        ops.map(OpKind::Scores, c, self.spec.attention_heads(b));
+        ops.map(OpKind::Values, c, c);
+        ops.map(OpKind::AttnAct, c, c);
+        ops.conv(OpKind::ToOut, c, c, 1, 1);
+        ops.conv(OpKind::DesRight, p, p, 1, 1);
+        ops.conv(OpKind::DesLeft, k, k, 1, 1);
+    }
+
+    fn increase_ops(&self, ops: &mut Ops, branch: u8) {
+        ops.source = branch;
+        let b = usize::from(branch);
+        let (c, width) = (self.spec.channels(b), CLASSIFIER_WIDTHS.get(b).copied().unwrap_or(0));
+        let out = BOTTLENECK_EXPANSION * width;
+        ops.map(OpKind::IncreaseNarrow, c, c);
+        ops.conv(OpKind::IncreaseConv1, c, width, 1, 1);
+        ops.conv(OpKind::IncreaseConv2, width, width, 3, 1);
+        ops.conv(OpKind::IncreaseConv3, width, out, 1, 1);
+        ops.conv(OpKind::IncreaseShortcut, c, out, 1, 1);
+        if branch > 0 {
+            ops.source = branch - 1;
+            let before = BOTTLENECK_EXPANSION * CLASSIFIER_WIDTHS.get(b - 1).copied().unwrap_or(0);
+            ops.conv(OpKind::IncreaseDownsample, before, out, 3, 2);
+        }
+        ops.source = branch;
+        ops.map(OpKind::IncreaseAct, out, out);
+    }
+}
+
+/// Collects the operators of one step; a step never has more than [`MAX_STEP_OPS`] (checked by test over every step of every variant).
+struct Ops {
+    list: StepOps,
+    source: u8,
+}
+
+impl Ops {
+    fn add(&mut self, kind: OpKind, (cin, cout): (u16, u16), (kernel, stride): (u8, u8), depthwise: bool) {
+        let added = self.list.push(Op { kind, source: self.source, cin, cout, kernel, stride, depthwise });
+        debug_assert!(added.is_ok(), "a step has more operators than MAX_STEP_OPS");
+    }
+
+    fn conv(&mut self, kind: OpKind, cin: u16, cout: u16, kernel: u8, stride: u8) {
+        self.add(kind, (cin, cout), (kernel, stride), false);
+    }
+
+    fn depthwise(&mut self, kind: OpKind, channels: u16, kernel: u8, stride: u8) {
+        self.add(kind, (channels, channels), (kernel, stride), true);
+    }
+
+    fn map(&mut self, kind: OpKind, cin: u16, cout: u16) {
+        self.add(kind, (cin, cout), (0, 1), false);
+    }
+
+    fn embed(&mut self, cin: u16, cout: u16) {
+        self.conv(OpKind::EmbedPointwise, cin, cout, 1, 1);
+        self.depthwise(OpKind::EmbedDepthwise, cout, 3, 1);
+        self.map(OpKind::EmbedNorm, cout, cout);
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Stem => write!(f, "stem"),
+            Self::Fusion { module, branch } => write!(f, "m{}.fusion.{branch}", module + 1),
+            Self::PatchEmbed { module, branch } => write!(f, "m{}.patch_embed.{branch}", module + 1),
+            Self::Attention { module, branch, block } => write!(f, "m{}.branch.{branch}.{block}.attn", module + 1),
+            Self::MixCfn { module, branch, block } => write!(f, "m{}.branch.{branch}.{block}.ffn", module + 1),
+            Self::StageNorm { module, branch } => write!(f, "m{}.norm.{branch}", module + 1),
+            Self::Logits => write!(f, "head.logits"),
+            Self::LabelMap => write!(f, "head.labels"),
+            Self::Increase { branch } => write!(f, "head.increase.{branch}"),
+            Self::Classify => write!(f, "head.classify"),
+        }
+    }
+}
+
+impl fmt::Display for OpKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::StemConv1 => "conv1",
+            Self::StemConv2 => "conv2",
+            Self::EmbedPointwise => "proj.pw",
+            Self::EmbedDepthwise => "proj.dw",
+            Self::EmbedNorm | Self::AttnNorm | Self::FfnNorm | Self::StageNorm => "norm",
+            Self::Qkv => "to_qkv",
+            Self::ParallelAct => "parallel.act",
+            Self::ParallelDepthwise => "parallel.dw",
+            Self::Scores => "scores",
+            Self::Values => "values",
+            Self::AttnAct | Self::FfnAct | Self::FusionAct | Self::HeadAct | Self::IncreaseAct => "act",
+            Self::ToOut => "to_out",
+            Self::DesRight => "des.right",
+            Self::DesLeft => "des.left",
+            Self::Fc1 => "fc1",
+            Self::FfnDepthwise3 => "dw3",
+            Self::FfnDepthwise5 => "dw5",
+            Self::Fc2 => "fc2",
+            Self::FusionNarrow | Self::HeadNarrow | Self::IncreaseNarrow => "narrow",
+            Self::FusionDepthwise => "down.dw",
+            Self::FusionPointwise | Self::HeadPointwise => "pw",
+            Self::FusionIdentity => "identity",
+            Self::HeadClassifier => "conv_seg",
+            Self::IncreaseConv1 => "conv1",
+            Self::IncreaseConv2 => "conv2",
+            Self::IncreaseConv3 => "conv3",
+            Self::IncreaseShortcut => "shortcut",
+            Self::IncreaseDownsample => "downsample",
+            Self::FinalConv => "final",
+            Self::FinalLinear => "classifier",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Spec, VARIANTS};
+
+    #[test]
+    fn every_step_of_every_variant_has_its_operators() {
+        for name in VARIANTS {
+            for head in [Head::Segformer, Head::Classifier] {
+                let network = Network { spec: Spec::variant(name).unwrap(), head, classes: 19 };
+                network.validate().unwrap();
+                for step in network.steps() {
+                    let ops = network.ops(step);
+                    assert_eq!(ops.is_empty(), step == Step::LabelMap, "{name} {step}");
+                    assert!(ops.len() < MAX_STEP_OPS || !ops.is_full(), "{name} {step}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn kinds_are_listed_by_their_number() {
+        for (number, kind) in OpKind::ALL.iter().enumerate() {
+            assert_eq!(*kind as usize, number);
+        }
+    }
+}

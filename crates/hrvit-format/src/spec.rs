@@ -1,0 +1,353 @@
+//! The network as data: widths, depths, windows, ratios and head. Never code.
+//!
+//! A [`Spec`] describes an HRViT backbone (arXiv 2111.01236, table 1) and the width of its SegFormer head; a [`Network`] adds which head is on top and
+//! how many classes it tells apart. Every shape in the project follows from a `Network` and an input size.
+
+use heapless::Vec;
+use serde::{Deserialize, Serialize};
+
+/// Branches of the last modules: 1/4, 1/8, 1/16 and 1/32 of the input.
+pub const BRANCHES: usize = 4;
+/// The most modules (fusion + stage) that a `Spec` may have; the published variants have six.
+pub const MAX_MODULES: usize = 8;
+/// Width of the classification head's bottlenecks per branch, before their fourfold expansion (HRNetV2).
+pub const CLASSIFIER_WIDTHS: [u16; BRANCHES] = [32, 64, 128, 256];
+/// Expansion of the classification head's bottlenecks.
+pub const BOTTLENECK_EXPANSION: u16 = 4;
+/// Channels of the classification head's last convolution.
+pub const CLASSIFIER_FINAL: u16 = 2048;
+
+/// Non-linearity inside the diversity-enhancing shortcut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Activation {
+    /// Exact (erf) GELU: what the public reference code, and so every checkpoint, uses.
+    Gelu,
+    /// `x * clamp(x + 3, 0, 6) / 6`: what the paper writes.
+    Hardswish,
+}
+
+/// What sits on top of the backbone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Head {
+    /// All-MLP segmentation head (SegFormer), logits at 1/4 of the input.
+    Segformer,
+    /// HRNetV2's classification head.
+    Classifier,
+}
+
+/// An HRViT backbone and its SegFormer width.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// Channels after the stem's second convolution; even.
+    pub stem: u16,
+    /// Channels of branches 0 to 3.
+    pub channels: [u16; BRANCHES],
+    /// Transformer blocks: `blocks[module][branch]`. The first module has one branch, each next one as many or one more, the last one four.
+    pub blocks: Vec<Vec<u8, BRANCHES>, MAX_MODULES>,
+    /// Attention head dimension asked for; [`Spec::attention_dim`] is the one used.
+    pub head_dim: u16,
+    /// Height of the horizontal (width of the vertical) attention strips per branch, in tokens.
+    pub windows: [u8; BRANCHES],
+    /// MixCFN expansion per branch.
+    pub ratios: [u8; BRANCHES],
+    /// Width of the SegFormer head.
+    pub head_width: u16,
+    /// Non-linearity of the diversity-enhancing shortcut.
+    #[serde(default = "gelu")]
+    pub des_activation: Activation,
+}
+
+const fn gelu() -> Activation {
+    Activation::Gelu
+}
+
+/// Why a [`Spec`] or an input size describes no network that can be built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SpecError {
+    /// `stem` must be even, at least 2 and at most 1024.
+    Stem(u16),
+    /// Channels of the branch must be a multiple of 4 between 8 and 1024.
+    Channels(u8),
+    /// `blocks` must have one to [`MAX_MODULES`] modules: the first with one branch, each next with as many or one more, the last with four.
+    Modules,
+    /// `head_dim` must not be zero.
+    HeadDim,
+    /// On the branch, half the channels must be a multiple of the head dimension `min(C / (C / head_dim), C / 2)`.
+    Heads(u8),
+    /// The branch's window must not be zero.
+    Window(u8),
+    /// The branch's MixCFN ratio must be 1 to 8.
+    Ratio(u8),
+    /// `head_width` must be between 1 and 4096.
+    HeadWidth(u16),
+    /// Class count must be 1 to 256 for a segmentor and 1 to 32767 for a classifier.
+    Classes(u16),
+    /// Input height and width must be multiples of 32, at least 32 and at most 4096.
+    Size {
+        /// Height asked for.
+        height: u16,
+        /// Width asked for.
+        width: u16,
+    },
+}
+
+impl core::fmt::Display for SpecError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Stem(n) => write!(f, "stem = {n}: expected an even number of channels from 2 to 1024"),
+            Self::Channels(b) => write!(f, "channels[{b}]: expected a multiple of 4 from 8 to 1024"),
+            Self::Modules => write!(
+                f,
+                "blocks: expected 1 to {MAX_MODULES} modules, the first with one branch, each next with as many or one more, the last with {BRANCHES}"
+            ),
+            Self::HeadDim => write!(f, "head_dim: must not be zero"),
+            Self::Heads(b) => write!(f, "head_dim: on branch {b}, C / 2 is not a multiple of the head dimension min(C / (C / head_dim), C / 2)"),
+            Self::Window(b) => write!(f, "windows[{b}]: must not be zero"),
+            Self::Ratio(b) => write!(f, "ratios[{b}]: expected 1 to 8"),
+            Self::HeadWidth(n) => write!(f, "head_width = {n}: expected 1 to 4096"),
+            Self::Classes(n) => write!(f, "classes = {n}: expected 1 to 256 for a segmentor, 1 to 32767 for a classifier"),
+            Self::Size { height, width } => write!(f, "size {height}x{width}: height and width must be multiples of 32 from 32 to 4096"),
+        }
+    }
+}
+
+impl core::error::Error for SpecError {}
+
+/// A `blocks` table from slices; `None` if it does not fit the capacities.
+fn module_table(modules: &[&[u8]]) -> Option<Vec<Vec<u8, BRANCHES>, MAX_MODULES>> {
+    let mut table = Vec::new();
+    for module in modules {
+        table.push(Vec::from_slice(module).ok()?).ok()?;
+    }
+    Some(table)
+}
+
+/// Names of the built-in variants, in order of size.
+pub const VARIANTS: [&str; 5] = ["nano", "b1", "b2", "b3", "b3w9"];
+
+impl Spec {
+    /// A built-in variant by name (see [`VARIANTS`]): `b1`, `b2`, `b3` of the paper, `b3w9` (the paper's Cityscapes b3, windows 1 2 9 9) and `nano`, a
+    /// microcontroller-sized member of the family.
+    pub fn variant(name: &str) -> Option<Self> {
+        let six = |stage5: &[u8], stage6: &[u8], middle: u8| module_table(&[&[1], &[1, 1], &[1, 1, middle], &[1, 1, middle], stage5, stage6]);
+        let windows = [1, 2, 7, 7];
+        let des_activation = Activation::Gelu;
+        Some(match name {
+            "b1" => Self {
+                stem: 64,
+                channels: [32, 64, 128, 256],
+                blocks: six(&[1, 1, 6, 2], &[1, 1, 2, 2], 6)?,
+                head_dim: 32,
+                windows,
+                ratios: [4; 4],
+                head_width: 256,
+                des_activation,
+            },
+            "b2" => Self {
+                stem: 64,
+                channels: [48, 96, 240, 384],
+                blocks: six(&[1, 1, 6, 2], &[1, 1, 6, 2], 6)?,
+                head_dim: 24,
+                windows,
+                ratios: [2, 3, 3, 3],
+                head_width: 256,
+                des_activation,
+            },
+            "b3" | "b3w9" => Self {
+                stem: 64,
+                channels: [64, 128, 256, 512],
+                blocks: six(&[1, 1, 6, 3], &[1, 1, 6, 3], 6)?,
+                head_dim: 32,
+                windows: if name == "b3" { windows } else { [1, 2, 9, 9] },
+                ratios: [2; 4],
+                head_width: 768,
+                des_activation,
+            },
+            "nano" => Self {
+                stem: 32,
+                channels: [16, 32, 64, 128],
+                blocks: six(&[1, 1, 3, 2], &[1, 1, 1, 2], 3)?,
+                head_dim: 16,
+                windows,
+                ratios: [4; 4],
+                head_width: 64,
+                des_activation,
+            },
+            _ => return None,
+        })
+    }
+
+    /// Checks every field against the others.
+    pub fn validate(&self) -> Result<(), SpecError> {
+        if !(2..=1024).contains(&self.stem) || self.stem % 2 != 0 {
+            return Err(SpecError::Stem(self.stem));
+        }
+        let mut branches = 1;
+        for (module, counts) in self.blocks.iter().enumerate() {
+            let grows = counts.len() == branches || (module > 0 && counts.len() == branches + 1);
+            if !grows {
+                return Err(SpecError::Modules);
+            }
+            branches = counts.len();
+        }
+        if self.blocks.is_empty() || branches != BRANCHES {
+            return Err(SpecError::Modules);
+        }
+        if self.head_dim == 0 {
+            return Err(SpecError::HeadDim);
+        }
+        for ((branch, &channels), (&window, &ratio)) in (0u8..).zip(&self.channels).zip(self.windows.iter().zip(&self.ratios)) {
+            if !(8..=1024).contains(&channels) || channels % 4 != 0 {
+                return Err(SpecError::Channels(branch));
+            }
+            if window == 0 {
+                return Err(SpecError::Window(branch));
+            }
+            if !(1..=8).contains(&ratio) {
+                return Err(SpecError::Ratio(branch));
+            }
+            if (channels / 2) % self.attention_dim(usize::from(branch)) != 0 {
+                return Err(SpecError::Heads(branch));
+            }
+        }
+        if !(1..=4096).contains(&self.head_width) {
+            return Err(SpecError::HeadWidth(self.head_width));
+        }
+        Ok(())
+    }
+
+    /// Number of modules (fusion + stage).
+    pub fn modules(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// Branches alive in `module`; 0 past the last module.
+    pub fn branches(&self, module: usize) -> usize {
+        self.blocks.get(module).map_or(0, |counts| counts.len())
+    }
+
+    /// Transformer blocks on `branch` of `module`; 0 where there is none.
+    pub fn block_count(&self, module: usize, branch: usize) -> usize {
+        self.blocks.get(module).and_then(|counts| counts.get(branch)).map_or(0, |&n| usize::from(n))
+    }
+
+    /// Channels of `branch`; 0 past the last branch.
+    pub fn channels(&self, branch: usize) -> u16 {
+        self.channels.get(branch).copied().unwrap_or(0)
+    }
+
+    /// Channels on `branch` between the fusion and the patch embedding of `module`: the width of that branch's input, or the branch's own where it is new.
+    pub fn fused_channels(&self, module: usize, branch: usize) -> u16 {
+        if module == 0 { self.stem } else { self.channels(branch) }
+    }
+
+    /// Branches that enter the fusion of `module` (the stem's output counts as branch 0).
+    pub fn fusion_inputs(&self, module: usize) -> usize {
+        if module == 0 { 1 } else { self.branches(module - 1) }
+    }
+
+    /// Head dimension of `branch`: `min(C / (C / head_dim), C / 2)`, integer divisions.
+    pub fn attention_dim(&self, branch: usize) -> u16 {
+        let channels = self.channels(branch);
+        let heads = (channels / self.head_dim.max(1)).max(1);
+        (channels / heads).min(channels / 2).max(1)
+    }
+
+    /// Attention heads of `branch` over both halves; the first half of them attends in horizontal strips.
+    pub fn attention_heads(&self, branch: usize) -> u16 {
+        self.channels(branch) / self.attention_dim(branch)
+    }
+
+    /// Strip height (width) of `branch` in tokens.
+    pub fn window(&self, branch: usize) -> usize {
+        self.windows.get(branch).map_or(1, |&w| usize::from(w))
+    }
+
+    /// Hidden channels of the MixCFN on `branch`.
+    pub fn hidden(&self, branch: usize) -> u16 {
+        self.channels(branch) * self.ratios.get(branch).map_or(1, |&r| u16::from(r))
+    }
+
+    /// `(k, p)` of the diversity-enhancing shortcut: x is viewed as `[k, p]`, `p = 2^ceil(e / 2)`, `e = floor(log2 C)`, `k = C / p`.
+    pub fn des_shape(&self, branch: usize) -> (u16, u16) {
+        let channels = self.channels(branch).max(1);
+        let exponent = channels.ilog2();
+        let p = 1u16 << exponent.div_ceil(2);
+        (channels / p, p)
+    }
+}
+
+/// A backbone with a head: everything that decides the tensors of a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Network {
+    /// The backbone.
+    pub spec: Spec,
+    /// The head.
+    pub head: Head,
+    /// Number of classes.
+    pub classes: u16,
+}
+
+impl Network {
+    /// Checks the backbone and the class count.
+    pub fn validate(&self) -> Result<(), SpecError> {
+        self.spec.validate()?;
+        for branch in 0..BRANCHES {
+            let (k, p) = self.spec.des_shape(branch);
+            if k * p != self.spec.channels(branch) {
+                return Err(SpecError::Channels(branch as u8));
+            }
+        }
+        let most = match self.head {
+            Head::Segformer => 256,
+            Head::Classifier => 32767,
+        };
+        if !(1..=most).contains(&self.classes) {
+            return Err(SpecError::Classes(self.classes));
+        }
+        Ok(())
+    }
+}
+
+/// Input height and width in pixels, multiples of 32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Size {
+    /// Rows of pixels.
+    pub height: u16,
+    /// Columns of pixels.
+    pub width: u16,
+}
+
+impl Size {
+    /// A checked size.
+    pub fn new(height: u16, width: u16) -> Result<Self, SpecError> {
+        let fits = |n: u16| n.is_multiple_of(32) && (32..=4096).contains(&n);
+        if fits(height) && fits(width) { Ok(Self { height, width }) } else { Err(SpecError::Size { height, width }) }
+    }
+
+    /// `(rows, columns)` of `branch`: 1/4, 1/8, 1/16, 1/32 of the input.
+    pub fn map(&self, branch: usize) -> (usize, usize) {
+        (usize::from(self.height) >> (branch + 2), usize::from(self.width) >> (branch + 2))
+    }
+
+    /// Tokens of `branch`.
+    pub fn tokens(&self, branch: usize) -> usize {
+        let (rows, columns) = self.map(branch);
+        rows * columns
+    }
+
+    /// Pixels of the input.
+    pub fn pixels(&self) -> usize {
+        usize::from(self.height) * usize::from(self.width)
+    }
+}
+
+impl core::fmt::Display for Size {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}x{}", self.height, self.width)
+    }
+}
