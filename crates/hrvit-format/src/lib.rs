@@ -1,9 +1,24 @@
 //! The HRViT model image and the description of the network it holds.
-#![cfg_attr(not(any(test, feature = "std")), no_std)]
+#![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "std")]
+pub mod aligned;
+pub mod error;
 pub mod graph;
+pub mod image;
+pub mod meta;
+pub mod record;
 pub mod spec;
+pub mod step;
+mod validate;
+#[cfg(feature = "std")]
+pub mod writer;
 
+pub use error::{LoadError, OpField};
 pub use graph::{Op, OpKind, Step, StepOps};
+pub use image::{Golden, Model, StepId, crc32};
+pub use meta::Meta;
 pub use spec::{Activation, BRANCHES, Head, Network, Size, Spec, SpecError, VARIANTS};
+pub use step::{OpParams, StepParams};
+pub use validate::{MAX_TABLE, MAX_THREE_S8, POOLED_MAX};

@@ -1,0 +1,304 @@
+//! The zero-copy reader: [`Model::load`] checks every byte once, everything after that reads in place.
+
+use bytemuck::{Pod, try_cast_slice};
+
+use crate::{
+    error::LoadError,
+    graph::Step,
+    meta::Meta,
+    record::{ALIGN, EXP_ENTRIES, MAGIC, OpRecord, Packing, Precision, Prologue, Section, SectionRecord, StepRecord, TensorFormat, VERSION, step_tag},
+    spec::Size,
+    step::StepParams,
+    validate,
+};
+
+/// Position of a step in canonical order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StepId(pub u16);
+
+/// A checked model image, borrowed from where it lies (flash, mapped file or RAM).
+#[derive(Clone, Debug)]
+pub struct Model<'a> {
+    meta: Meta<'a>,
+    packing: Packing,
+    sequence: u32,
+    steps: &'a [StepRecord],
+    ops: &'a [OpRecord],
+    exp: &'a [u16],
+    weights: &'a [u8],
+    golden: Option<Golden<'a>>,
+    total_len: usize,
+}
+
+/// The frame that was run when the image was made, and what every step then left behind.
+#[derive(Clone, Copy, Debug)]
+pub struct Golden<'a> {
+    /// CRC32 per step, in canonical order, of the step's tensor in raster order, little-endian.
+    pub crcs: &'a [u32],
+    /// `[height, width, 3]` RGB pixels.
+    pub frame: &'a [u8],
+}
+
+/// `bytes` as elements of `T` if length and address allow.
+pub(crate) fn cast<T: Pod>(bytes: &[u8]) -> Option<&[T]> {
+    try_cast_slice(bytes).ok()
+}
+
+fn head<T: Pod>(bytes: &[u8]) -> Option<&T> {
+    cast::<T>(bytes.get(..size_of::<T>())?)?.first()
+}
+
+/// CRC32 (IEEE, as in zlib) of `bytes`.
+pub fn crc32(bytes: &[u8]) -> u32 {
+    crc32fast::hash(bytes)
+}
+
+impl<'a> Model<'a> {
+    /// Checks `image` and borrows it. It must start at a multiple of [`ALIGN`] bytes; bytes after its end are ignored (a flash slot may be larger).
+    ///
+    /// Everything that the engine relies on is proved here: CRCs, offsets, lengths, alignments, multiplier ranges and accumulator headroom.
+    pub fn load(image: &'a [u8]) -> Result<Self, LoadError> {
+        if !image.as_ptr().addr().is_multiple_of(ALIGN) {
+            return Err(LoadError::Misaligned);
+        }
+        let short = |needed| LoadError::Truncated { needed, found: image.len() };
+        let prologue: &Prologue = head(image).ok_or(short(size_of::<Prologue>()))?;
+        let image = check_prologue(prologue, image)?;
+        let sections = Sections::read(prologue, image)?;
+
+        let meta: Meta<'a> = match postcard::take_from_bytes(sections.get(Section::Meta)?) {
+            Ok((meta, [])) => meta,
+            _ => return Err(LoadError::Meta),
+        };
+        meta.network.validate().map_err(LoadError::Spec)?;
+        Size::new(meta.size.height, meta.size.width).map_err(LoadError::Spec)?;
+        check_texts(&meta)?;
+
+        let wrong = |section| LoadError::Section(section as u32);
+        let steps: &[StepRecord] = cast(sections.get(Section::Steps)?).ok_or(wrong(Section::Steps))?;
+        let ops: &[OpRecord] = cast(sections.get(Section::Ops)?).ok_or(wrong(Section::Ops))?;
+        let exp: &[u16] = cast(sections.get(Section::Tables)?).ok_or(wrong(Section::Tables))?;
+        check_exp(exp)?;
+        let weights = sections.get(Section::Weights)?;
+        let packing = Packing::from_number(prologue.packing).ok_or(LoadError::UnsupportedPacking(prologue.packing))?;
+        let mut model = Self { meta, packing, sequence: prologue.sequence, steps, ops, exp, weights, golden: None, total_len: image.len() };
+        model.check_steps()?;
+        if let Some(golden) = sections.find(Section::Golden) {
+            model.golden = Some(Golden::read(golden, steps.len(), model.meta.size)?);
+        }
+        Ok(model)
+    }
+
+    fn check_steps(&self) -> Result<(), LoadError> {
+        let (mut next_op, mut next_offset) = (0usize, 0usize);
+        let mut count = 0u16;
+        for (step, id) in self.meta.network.steps().zip(0u16..) {
+            let record = self.steps.get(usize::from(id)).ok_or(LoadError::Section(Section::Steps as u32))?;
+            let ops = self.meta.network.ops(step);
+            let precision = Precision::from_number(record.precision).ok_or(LoadError::Step(id))?;
+            if precision != Precision::Int8 {
+                return Err(LoadError::UnsupportedPrecision(id));
+            }
+            let agrees = record.tag == step_tag(step)
+                && record.output == TensorFormat::of_int8(step) as u8
+                && usize::from(record.first_op) == next_op
+                && usize::from(record.op_count) == ops.len()
+                && record.offset as usize == next_offset
+                && (record.reserved0, record.reserved1) == (0, 0)
+                && record.scale.is_finite()
+                && record.scale > 0.0;
+            if !agrees {
+                return Err(LoadError::Step(id));
+            }
+            let params = self.step(StepId(id)).ok_or(LoadError::Step(id))?;
+            if crc32(params.bytes) != record.crc {
+                return Err(LoadError::StepCrc(id));
+            }
+            validate::step(step, &ops, &params).map_err(|(op, field)| LoadError::Op(record.first_op.saturating_add(op), field))?;
+            next_op += ops.len();
+            next_offset = (next_offset + record.len as usize).next_multiple_of(ALIGN);
+            count += 1;
+        }
+        if self.steps.len() != usize::from(count) {
+            return Err(LoadError::Section(Section::Steps as u32));
+        }
+        if self.ops.len() != next_op {
+            return Err(LoadError::Section(Section::Ops as u32));
+        }
+        if self.weights.len() != next_offset {
+            return Err(LoadError::Section(Section::Weights as u32));
+        }
+        Ok(())
+    }
+
+    /// What the image says of itself.
+    pub fn meta(&self) -> &Meta<'a> {
+        &self.meta
+    }
+
+    /// How the weights are laid out.
+    pub fn packing(&self) -> Packing {
+        self.packing
+    }
+
+    /// Image sequence number: of two valid images the higher is newer.
+    pub fn sequence(&self) -> u32 {
+        self.sequence
+    }
+
+    /// Bytes of the image.
+    pub fn total_len(&self) -> usize {
+        self.total_len
+    }
+
+    /// Records of all steps in canonical order.
+    pub fn steps(&self) -> &'a [StepRecord] {
+        self.steps
+    }
+
+    /// Records of all operators in canonical order.
+    pub fn ops(&self) -> &'a [OpRecord] {
+        self.ops
+    }
+
+    /// The exponent table of the attention, [`EXP_ENTRIES`] entries.
+    pub fn exp_table(&self) -> &'a [u16] {
+        self.exp
+    }
+
+    /// The golden frame, if the image carries one.
+    pub fn golden(&self) -> Option<Golden<'a>> {
+        self.golden
+    }
+
+    /// The step at a position, with its number.
+    pub fn step_ids(&self) -> impl Iterator<Item = (StepId, Step)> + '_ {
+        (0u16..).map(StepId).zip(self.meta.network.steps())
+    }
+
+    /// Number of a step; `None` where this network has no such step.
+    pub fn id(&self, step: Step) -> Option<StepId> {
+        let tag = step_tag(step);
+        (0u16..).zip(self.steps).find(|(_, record)| record.tag == tag).map(|(id, _)| StepId(id))
+    }
+
+    /// Bytes of the step's weight group, as they lie in the image.
+    pub fn group(&self, id: StepId) -> Option<&'a [u8]> {
+        let record = self.steps.get(usize::from(id.0))?;
+        self.weights.get(record.offset as usize..)?.get(..record.len as usize)
+    }
+
+    /// The operators of a step over its weight group `bytes` (the image's own, or a copy that was streamed in).
+    pub fn params<'b>(&self, id: StepId, bytes: &'b [u8]) -> Option<StepParams<'b>>
+    where
+        'a: 'b,
+    {
+        let record = self.steps.get(usize::from(id.0))?;
+        let ops = self.ops.get(usize::from(record.first_op)..)?.get(..usize::from(record.op_count))?;
+        Some(StepParams { record, ops, bytes })
+    }
+
+    /// The operators of a step over the image's own bytes.
+    pub fn step(&self, id: StepId) -> Option<StepParams<'a>> {
+        self.params(id, self.group(id)?)
+    }
+}
+
+fn check_prologue<'a>(prologue: &Prologue, image: &'a [u8]) -> Result<&'a [u8], LoadError> {
+    if prologue.magic != MAGIC {
+        return Err(LoadError::BadMagic);
+    }
+    if prologue.version != VERSION {
+        return Err(LoadError::UnsupportedVersion(prologue.version));
+    }
+    let table_end = size_of::<Prologue>() + usize::from(prologue.sections) * size_of::<SectionRecord>();
+    let crc_at = size_of::<Prologue>() - size_of::<u32>();
+    let (Some(fixed), Some(table)) = (image.get(..crc_at), image.get(size_of::<Prologue>()..table_end)) else {
+        return Err(LoadError::Truncated { needed: table_end, found: image.len() });
+    };
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(fixed);
+    hasher.update(table);
+    if hasher.finalize() != prologue.crc {
+        return Err(LoadError::PrologueCrc);
+    }
+    if prologue.reserved0 != 0 || prologue.reserved != [0; 9] {
+        return Err(LoadError::Reserved);
+    }
+    if Packing::from_number(prologue.packing).is_none() {
+        return Err(LoadError::UnsupportedPacking(prologue.packing));
+    }
+    let total = prologue.total_len as usize;
+    let Some(image) = image.get(..total) else {
+        return Err(LoadError::Truncated { needed: total, found: image.len() });
+    };
+    let (body, crc) = image.split_last_chunk::<4>().ok_or(LoadError::ImageCrc)?;
+    if crc32(body) != u32::from_le_bytes(*crc) {
+        return Err(LoadError::ImageCrc);
+    }
+    Ok(image)
+}
+
+/// The section table over its image.
+struct Sections<'a> {
+    table: &'a [SectionRecord],
+    image: &'a [u8],
+}
+
+impl<'a> Sections<'a> {
+    fn read(prologue: &Prologue, image: &'a [u8]) -> Result<Self, LoadError> {
+        let table_bytes = usize::from(prologue.sections) * size_of::<SectionRecord>();
+        let table: &[SectionRecord] =
+            image.get(size_of::<Prologue>()..).and_then(|rest| rest.get(..table_bytes)).and_then(cast).ok_or(LoadError::Section(0))?;
+        let mut next = (size_of::<Prologue>() + table_bytes).next_multiple_of(ALIGN);
+        let mut last_kind = 0;
+        for record in table {
+            let bytes = image.get(record.offset as usize..).and_then(|rest| rest.get(..record.len as usize)).ok_or(LoadError::Section(record.kind))?;
+            let placed = record.offset as usize == next && record.kind > last_kind && record.kind <= Section::Golden as u32;
+            if !placed {
+                return Err(LoadError::Section(record.kind));
+            }
+            if crc32(bytes) != record.crc {
+                return Err(LoadError::SectionCrc(record.kind));
+            }
+            last_kind = record.kind;
+            next = (next + record.len as usize).next_multiple_of(ALIGN);
+        }
+        if image.len() != next + size_of::<u32>() {
+            return Err(LoadError::Section(0));
+        }
+        Ok(Self { table, image })
+    }
+
+    fn find(&self, section: Section) -> Option<&'a [u8]> {
+        let record = self.table.iter().find(|record| record.kind == section as u32)?;
+        self.image.get(record.offset as usize..)?.get(..record.len as usize)
+    }
+
+    fn get(&self, section: Section) -> Result<&'a [u8], LoadError> {
+        self.find(section).ok_or(LoadError::Section(section as u32))
+    }
+}
+
+impl<'a> Golden<'a> {
+    fn read(bytes: &'a [u8], steps: usize, size: Size) -> Result<Self, LoadError> {
+        let (crcs, frame) = bytes.split_at_checked(steps * size_of::<u32>()).ok_or(LoadError::Golden)?;
+        if frame.len() != 3 * size.pixels() {
+            return Err(LoadError::Golden);
+        }
+        Ok(Self { crcs: cast(crcs).ok_or(LoadError::Golden)?, frame })
+    }
+}
+
+fn check_exp(exp: &[u16]) -> Result<(), LoadError> {
+    let falls = exp.windows(2).all(|pair| matches!(pair, [a, b] if a > b));
+    let ends = exp.first() == Some(&32640) && exp.last().is_some_and(|&last| last > 16320);
+    if exp.len() == EXP_ENTRIES && falls && ends { Ok(()) } else { Err(LoadError::ExpTable) }
+}
+
+fn check_texts(meta: &Meta<'_>) -> Result<(), LoadError> {
+    let classes = usize::from(meta.network.classes);
+    let names = meta.class_names.is_empty() || meta.class_names.split('\n').count() == classes;
+    let colours = meta.colours.is_empty() || meta.colours.len() == 3 * classes;
+    if names && colours { Ok(()) } else { Err(LoadError::Meta) }
+}

@@ -1,0 +1,36 @@
+//! What is small and descriptive in an image: the network, its classes, how it was made.
+
+use serde::{Deserialize, Serialize};
+
+use crate::spec::{Network, Size};
+
+/// Header of an image, postcard-encoded; strings and bytes are borrowed from the image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Meta<'a> {
+    /// Backbone, head and class count.
+    pub network: Network,
+    /// Input size that the image was calibrated for.
+    pub size: Size,
+    /// Mean of each colour channel (R, G, B), in units of 1/1000 of a pixel value; folded into the stem, kept for reference.
+    pub mean_milli: [u32; 3],
+    /// Deviation of each colour channel, in units of 1/1000 of a pixel value.
+    pub deviation_milli: [u32; 3],
+    /// Class names separated by newlines, or empty.
+    pub class_names: &'a str,
+    /// Three bytes (R, G, B) per class, or empty.
+    pub colours: &'a [u8],
+    /// How the image came to be: checkpoint, its CRC, calibration frames, tool version. Free text.
+    pub provenance: &'a str,
+}
+
+impl<'a> Meta<'a> {
+    /// Name of `class`, if the image names its classes.
+    pub fn class_name(&self, class: usize) -> Option<&'a str> {
+        self.class_names.split('\n').nth(class).filter(|name| !name.is_empty())
+    }
+
+    /// Colour (R, G, B) of `class`, if the image has colours.
+    pub fn colour(&self, class: usize) -> Option<[u8; 3]> {
+        self.colours.get(3 * class..3 * class + 3)?.try_into().ok()
+    }
+}

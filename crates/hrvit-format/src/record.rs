@@ -1,0 +1,284 @@
+//! Fixed-size little-endian records of the model image, read in place. `docs/model-format.md` lists them byte by byte.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::graph::{Op, OpKind, Step};
+
+/// First eight bytes of every image.
+pub const MAGIC: [u8; 8] = *b"HRViTimg";
+/// Format version that this crate reads and writes.
+pub const VERSION: u16 = 1;
+/// Alignment of the image in memory, of every section and of every weight tensor, in bytes.
+pub const ALIGN: usize = 64;
+/// Offset that stands for "this operator has no such array".
+pub const NONE: u32 = u32::MAX;
+/// Entries of the model's exponent table (section `Tables`).
+pub const EXP_ENTRIES: usize = 64;
+
+/// Start of the image.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct Prologue {
+    /// [`MAGIC`].
+    pub magic: [u8; 8],
+    /// [`VERSION`].
+    pub version: u16,
+    /// How weights are laid out: a [`Packing`] number.
+    pub packing: u16,
+    /// Number of entries in the section table, which follows.
+    pub sections: u16,
+    /// Zero.
+    pub reserved0: u16,
+    /// Of two valid images the one with the higher number is newer.
+    pub sequence: u32,
+    /// Bytes of the whole image, the CRC at its end included.
+    pub total_len: u32,
+    /// Zero.
+    pub reserved: [u32; 9],
+    /// CRC32 of the 60 bytes before it, followed by the section table.
+    pub crc: u32,
+}
+
+/// Entry of the section table.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct SectionRecord {
+    /// A [`Section`] number.
+    pub kind: u32,
+    /// Offset from the start of the image, a multiple of [`ALIGN`].
+    pub offset: u32,
+    /// Bytes, without padding.
+    pub len: u32,
+    /// CRC32 of those bytes.
+    pub crc: u32,
+}
+
+/// The sections of an image, in the order in which they appear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Section {
+    /// postcard: [`crate::Meta`].
+    Meta = 1,
+    /// [`StepRecord`]s in canonical order.
+    Steps = 2,
+    /// [`OpRecord`]s in canonical order.
+    Ops = 3,
+    /// u16 exponent table of the attention.
+    Tables = 4,
+    /// Per step one group: weights, biases, multipliers, shifts and tables.
+    Weights = 5,
+    /// Optional: u32 CRC per step, then one input frame.
+    Golden = 6,
+}
+
+/// Layout of the weights inside the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum Packing {
+    /// Dense weights `[cout][ky][kx][cin]`, depthwise weights `[ky][kx][channel]`.
+    Rows = 0,
+}
+
+impl Packing {
+    /// The packing of that number.
+    pub fn from_number(number: u16) -> Option<Self> {
+        (number == Self::Rows as u16).then_some(Self::Rows)
+    }
+}
+
+/// Arithmetic of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Precision {
+    /// 8-bit weights and activations, 16-bit residual stream.
+    Int8 = 0,
+    /// 16-bit activations, 8-bit weights.
+    Int16x8 = 1,
+    /// Half precision.
+    Fp16 = 2,
+}
+
+impl Precision {
+    /// The precision of that number.
+    pub fn from_number(number: u8) -> Option<Self> {
+        [Self::Int8, Self::Int16x8, Self::Fp16].into_iter().find(|&precision| precision as u8 == number)
+    }
+}
+
+/// Type of the tensor that a step leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum TensorFormat {
+    /// Signed 8-bit codes.
+    S8 = 1,
+    /// Signed 16-bit codes.
+    S16 = 2,
+    /// Half precision.
+    F16 = 3,
+    /// Class indices.
+    Labels = 4,
+}
+
+impl TensorFormat {
+    /// The format in which an int8 step leaves its tensor.
+    pub fn of_int8(step: Step) -> Self {
+        match step {
+            Step::Fusion { .. } | Step::Increase { .. } => Self::S8,
+            Step::LabelMap => Self::Labels,
+            _ => Self::S16,
+        }
+    }
+}
+
+/// One step: where its group lies and what it leaves behind.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+pub struct StepRecord {
+    /// Kind and position of the step ([`step_tag`]).
+    pub tag: [u8; 4],
+    /// A [`Precision`] number.
+    pub precision: u8,
+    /// A [`TensorFormat`] number: the step's output, for a block the residual stream at its end.
+    pub output: u8,
+    /// Index of its first operator record.
+    pub first_op: u16,
+    /// Number of its operator records.
+    pub op_count: u16,
+    /// Zero.
+    pub reserved0: u16,
+    /// Offset of its group in section `Weights`, a multiple of [`ALIGN`].
+    pub offset: u32,
+    /// Bytes of its group.
+    pub len: u32,
+    /// CRC32 of its group.
+    pub crc: u32,
+    /// Real value of one code of the output; 1 for labels.
+    pub scale: f32,
+    /// Zero.
+    pub reserved1: u32,
+}
+
+/// Four bytes that name a step: kind, module, branch, block.
+pub fn step_tag(step: Step) -> [u8; 4] {
+    match step {
+        Step::Stem => [0, 0, 0, 0],
+        Step::Fusion { module, branch } => [1, module, branch, 0],
+        Step::PatchEmbed { module, branch } => [2, module, branch, 0],
+        Step::Attention { module, branch, block } => [3, module, branch, block],
+        Step::MixCfn { module, branch, block } => [4, module, branch, block],
+        Step::StageNorm { module, branch } => [5, module, branch, 0],
+        Step::Logits => [6, 0, 0, 0],
+        Step::LabelMap => [7, 0, 0, 0],
+        Step::Increase { branch } => [8, 0, branch, 0],
+        Step::Classify => [9, 0, 0, 0],
+    }
+}
+
+/// One operator. Array offsets count from the start of its step's group; array lengths follow from the operator's kind and shape ([`Arrays`]).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+pub struct OpRecord {
+    /// An [`OpKind`] number.
+    pub kind: u8,
+    /// Branch that it reads.
+    pub source: u8,
+    /// Width of the exponent codes, 8 or 15 ([`OpKind::Scores`]); 0 elsewhere.
+    pub code_bits: u8,
+    /// Left shift before requantisation, 0 to 30.
+    pub pre_shift: u8,
+    /// Input channels (or dot product length, see [`Op::cin`]).
+    pub cin: u16,
+    /// Output channels.
+    pub cout: u16,
+    /// Kernel side.
+    pub kernel: u8,
+    /// Stride.
+    pub stride: u8,
+    /// Right shift `t` of a LayerNorm's affine, 1 to 30; 0 elsewhere.
+    pub norm_shift: u8,
+    /// Zero.
+    pub reserved: u8,
+    /// Zero point of the output, or of the table index.
+    pub zero: i16,
+    /// Lowest output code, or index.
+    pub lo: i16,
+    /// Highest output code, or index.
+    pub hi: i16,
+    /// Code that padded taps hold: the input's zero point.
+    pub pad: i16,
+    /// i8 weights.
+    pub weights: u32,
+    /// i32 biases; LayerNorm: offsets `B_c`.
+    pub bias: u32,
+    /// i32 multipliers; LayerNorm: gains `G_c`.
+    pub mult: u32,
+    /// u8 right shifts.
+    pub shift: u32,
+    /// i32 codes of the real 3.0 (Hardswish).
+    pub three: u32,
+    /// Activation table, i8 or i16 entries.
+    pub table: u32,
+    /// Entries of the activation table.
+    pub table_len: u32,
+    /// `eps` of a LayerNorm, in squared codes times C²; 0 elsewhere.
+    pub eps: u64,
+    /// Real value of one input code, for reports; 0 where it differs per channel.
+    pub in_scale: f32,
+    /// Real value of one output code, for reports; 0 where it differs per channel.
+    pub out_scale: f32,
+}
+
+/// How many elements each array of an operator has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrays {
+    /// i8 weights.
+    pub weights: usize,
+    /// i32 biases or LayerNorm offsets.
+    pub bias: usize,
+    /// i32 multipliers or LayerNorm gains.
+    pub mult: usize,
+    /// u8 shifts.
+    pub shift: usize,
+    /// i32 codes of 3.0.
+    pub three: usize,
+    /// Bytes of one table entry, 0 without a table.
+    pub table_entry: usize,
+}
+
+impl Arrays {
+    /// The arrays of `op` in an int8 step.
+    pub fn of(op: &Op) -> Self {
+        use OpKind as K;
+        let (weights, c) = (op.weight_count(), usize::from(op.cout));
+        let none = Self { weights: 0, bias: 0, mult: 0, shift: 0, three: 0, table_entry: 0 };
+        match op.kind {
+            K::EmbedNorm | K::AttnNorm | K::FfnNorm | K::StageNorm => Self { bias: c, mult: c, ..none },
+            K::ParallelAct => Self { mult: c, shift: c, three: c, ..none },
+            K::AttnAct => Self { mult: 1, shift: 1, three: 1, ..none },
+            K::Scores | K::Values | K::FusionNarrow | K::HeadNarrow | K::IncreaseNarrow | K::FusionIdentity => Self { mult: c, shift: c, ..none },
+            K::FfnAct => Self { table_entry: 1, ..none },
+            K::FusionAct => Self { mult: 1, shift: 1, table_entry: 1, ..none },
+            K::HeadAct | K::IncreaseAct => Self { mult: 1, shift: 1, ..none },
+            _ => Self {
+                weights,
+                bias: if op.kind == K::StemConv1 { 4 * c } else { c },
+                mult: c,
+                shift: c,
+                three: 0,
+                table_entry: match op.kind {
+                    K::StemConv2 => 1,
+                    K::DesRight => 2,
+                    _ => 0,
+                },
+            },
+        }
+    }
+}
+
+const _: () = assert!(size_of::<Prologue>() == 64);
+const _: () = assert!(size_of::<SectionRecord>() == 16);
+const _: () = assert!(size_of::<StepRecord>() == 32);
+const _: () = assert!(size_of::<OpRecord>() == 64);
+
+#[cfg(target_endian = "big")]
+compile_error!("model images are little-endian and read in place");

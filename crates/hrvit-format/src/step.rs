@@ -1,0 +1,76 @@
+//! The operators of one step, as slices of its weight group.
+
+use bytemuck::Pod;
+
+use crate::{
+    graph::{Op, OpKind},
+    image::cast,
+    record::{Arrays, NONE, OpRecord, StepRecord},
+};
+
+/// A step's records over its weight group.
+#[derive(Clone, Copy, Debug)]
+pub struct StepParams<'a> {
+    /// The step's record.
+    pub record: &'a StepRecord,
+    /// Its operators' records, in order.
+    pub ops: &'a [OpRecord],
+    /// Its weight group.
+    pub bytes: &'a [u8],
+}
+
+/// One operator with its arrays; arrays that the kind does not have are empty.
+#[derive(Clone, Copy, Debug)]
+pub struct OpParams<'a> {
+    /// The operator's record.
+    pub record: &'a OpRecord,
+    /// Weights (layout: see [`crate::record::Packing`]).
+    pub weights: &'a [i8],
+    /// Biases, or a LayerNorm's offsets.
+    pub bias: &'a [i32],
+    /// Multipliers, or a LayerNorm's gains.
+    pub mult: &'a [i32],
+    /// Right shifts.
+    pub shift: &'a [u8],
+    /// Codes of the real 3.0.
+    pub three: &'a [i32],
+    /// Activation table with 8-bit entries.
+    pub table: &'a [i8],
+    /// Activation table with 16-bit entries.
+    pub table16: &'a [i16],
+}
+
+impl<'a> StepParams<'a> {
+    /// The operator at `index` of the step, whose shape is `op`.
+    pub fn op(&self, index: usize, op: &Op) -> Option<OpParams<'a>> {
+        let record = self.ops.get(index)?;
+        let arrays = Arrays::of(op);
+        let entries = record.table_len as usize;
+        Some(OpParams {
+            record,
+            weights: self.array(record.weights, arrays.weights)?,
+            bias: self.array(record.bias, arrays.bias)?,
+            mult: self.array(record.mult, arrays.mult)?,
+            shift: self.array(record.shift, arrays.shift)?,
+            three: self.array(record.three, arrays.three)?,
+            table: self.array(record.table, if arrays.table_entry == 1 { entries } else { 0 })?,
+            table16: self.array(record.table, if arrays.table_entry == 2 { entries } else { 0 })?,
+        })
+    }
+
+    /// The first operator of `kind` that reads `source`, with its index.
+    pub fn find(&self, kind: OpKind, source: u8) -> Option<usize> {
+        self.ops.iter().position(|record| record.kind == kind as u8 && record.source == source)
+    }
+
+    fn array<T: Pod>(&self, offset: u32, count: usize) -> Option<&'a [T]> {
+        if count == 0 {
+            return Some(&[]);
+        }
+        if offset == NONE {
+            return None;
+        }
+        let len = count.checked_mul(size_of::<T>())?;
+        cast(self.bytes.get(offset as usize..)?.get(..len)?)
+    }
+}

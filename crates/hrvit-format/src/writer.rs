@@ -1,0 +1,224 @@
+//! Lays out a model image. Hosts only; what it writes has passed [`Model::load`].
+
+use std::vec::Vec;
+
+use bytemuck::{bytes_of, cast_slice};
+
+use crate::{
+    aligned::AlignedBytes,
+    error::LoadError,
+    graph::{Op, Step},
+    image::{Model, crc32},
+    meta::Meta,
+    record::{ALIGN, Arrays, MAGIC, NONE, OpRecord, Packing, Precision, Prologue, Section, SectionRecord, StepRecord, TensorFormat, VERSION, step_tag},
+};
+
+/// One operator as the quantiser hands it over. Arrays that its kind does not have stay empty.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpData {
+    /// i8 weights in packing [`Packing::Rows`].
+    pub weights: Vec<i8>,
+    /// Biases, or a LayerNorm's offsets.
+    pub bias: Vec<i32>,
+    /// Multipliers, or a LayerNorm's gains.
+    pub mult: Vec<i32>,
+    /// Right shifts.
+    pub shift: Vec<u8>,
+    /// Codes of the real 3.0.
+    pub three: Vec<i32>,
+    /// 8-bit activation table.
+    pub table: Vec<i8>,
+    /// 16-bit activation table.
+    pub table16: Vec<i16>,
+    /// Left shift before requantisation.
+    pub pre_shift: u8,
+    /// Width of exponent codes.
+    pub code_bits: u8,
+    /// Right shift of a LayerNorm's affine.
+    pub norm_shift: u8,
+    /// `eps` of a LayerNorm.
+    pub eps: u64,
+    /// Zero point of the output or index.
+    pub zero: i16,
+    /// Lowest output code or index.
+    pub lo: i16,
+    /// Highest output code or index.
+    pub hi: i16,
+    /// Zero point of the input, held by padded taps.
+    pub pad: i16,
+    /// Real value of one input code; 0 if it differs per channel.
+    pub in_scale: f32,
+    /// Real value of one output code; 0 if it differs per channel.
+    pub out_scale: f32,
+}
+
+impl Default for OpData {
+    /// No arrays, an unbounded 16-bit output with zero point 0.
+    fn default() -> Self {
+        Self {
+            weights: Vec::new(),
+            bias: Vec::new(),
+            mult: Vec::new(),
+            shift: Vec::new(),
+            three: Vec::new(),
+            table: Vec::new(),
+            table16: Vec::new(),
+            pre_shift: 0,
+            code_bits: 0,
+            norm_shift: 0,
+            eps: 0,
+            zero: 0,
+            lo: i16::MIN,
+            hi: i16::MAX,
+            pad: 0,
+            in_scale: 0.0,
+            out_scale: 0.0,
+        }
+    }
+}
+
+/// One step: the real value of a code of its output, and its operators in canonical order.
+#[derive(Clone, Debug, Default)]
+pub struct StepData {
+    /// Real value of one output code (1 for labels).
+    pub scale: f32,
+    /// Operators.
+    pub ops: Vec<OpData>,
+}
+
+/// Golden frame to store: CRC per step and the pixels.
+#[derive(Clone, Copy, Debug)]
+pub struct GoldenData<'a> {
+    /// CRC32 of every step's tensor.
+    pub crcs: &'a [u32],
+    /// `[height, width, 3]` pixels.
+    pub frame: &'a [u8],
+}
+
+/// Writes an image and loads it once, so that a returned image is a valid one. `steps` are in canonical order.
+pub fn write_image(meta: &Meta<'_>, sequence: u32, steps: &[StepData], exp: &[u16], golden: Option<GoldenData<'_>>) -> Result<AlignedBytes, LoadError> {
+    let mut step_records = Vec::new();
+    let mut op_records = Vec::new();
+    let mut weights = Vec::new();
+    for ((step, data), id) in meta.network.steps().zip(steps).zip(0u16..) {
+        let shapes = meta.network.ops(step);
+        if shapes.len() != data.ops.len() {
+            return Err(LoadError::Step(id));
+        }
+        let (group, first_op) = (weights.len(), op_records.len() as u16);
+        for (op, values) in shapes.iter().zip(&data.ops) {
+            op_records.push(place(op, values, &mut weights, group));
+        }
+        let bytes = &weights[group..];
+        step_records.push(step_record(step, data, first_op, group, bytes));
+        pad(&mut weights);
+    }
+    let mut header = vec![0; 1 << 20];
+    let header = postcard::to_slice(meta, &mut header).map_err(|_| LoadError::Meta)?;
+    let mut sections: Vec<(Section, Vec<u8>)> = vec![
+        (Section::Meta, header.to_vec()),
+        (Section::Steps, cast_slice(&step_records).to_vec()),
+        (Section::Ops, cast_slice(&op_records).to_vec()),
+        (Section::Tables, cast_slice(exp).to_vec()),
+        (Section::Weights, weights),
+    ];
+    if let Some(golden) = golden {
+        sections.push((Section::Golden, [cast_slice(golden.crcs), golden.frame].concat()));
+    }
+    let image = assemble(sequence, &sections);
+    Model::load(&image)?;
+    Ok(image)
+}
+
+fn pad(bytes: &mut Vec<u8>) {
+    bytes.resize(bytes.len().next_multiple_of(ALIGN), 0);
+}
+
+fn step_record(step: Step, data: &StepData, first_op: u16, offset: usize, group: &[u8]) -> StepRecord {
+    StepRecord {
+        tag: step_tag(step),
+        precision: Precision::Int8 as u8,
+        output: TensorFormat::of_int8(step) as u8,
+        first_op,
+        op_count: data.ops.len() as u16,
+        reserved0: 0,
+        offset: offset as u32,
+        len: group.len() as u32,
+        crc: crc32(group),
+        scale: data.scale,
+        reserved1: 0,
+    }
+}
+
+/// Appends `bytes` at the next multiple of `align` and returns the offset from `group`; [`NONE`] for an absent array.
+fn append(buffer: &mut Vec<u8>, group: usize, bytes: &[u8], align: usize) -> u32 {
+    if bytes.is_empty() {
+        return NONE;
+    }
+    let at = group + (buffer.len() - group).next_multiple_of(align);
+    buffer.resize(at, 0);
+    buffer.extend_from_slice(bytes);
+    (at - group) as u32
+}
+
+fn place(op: &Op, values: &OpData, buffer: &mut Vec<u8>, group: usize) -> OpRecord {
+    let wide = Arrays::of(op).table_entry == 2;
+    let table: &[u8] = if wide { cast_slice(&values.table16) } else { cast_slice(&values.table) };
+    OpRecord {
+        kind: op.kind as u8,
+        source: op.source,
+        code_bits: values.code_bits,
+        pre_shift: values.pre_shift,
+        cin: op.cin,
+        cout: op.cout,
+        kernel: op.kernel,
+        stride: op.stride,
+        norm_shift: values.norm_shift,
+        reserved: 0,
+        zero: values.zero,
+        lo: values.lo,
+        hi: values.hi,
+        pad: values.pad,
+        weights: append(buffer, group, cast_slice(&values.weights), ALIGN),
+        bias: append(buffer, group, cast_slice(&values.bias), 4),
+        mult: append(buffer, group, cast_slice(&values.mult), 4),
+        shift: append(buffer, group, &values.shift, 4),
+        three: append(buffer, group, cast_slice(&values.three), 4),
+        table: append(buffer, group, table, 4),
+        table_len: if wide { values.table16.len() } else { values.table.len() } as u32,
+        eps: values.eps,
+        in_scale: values.in_scale,
+        out_scale: values.out_scale,
+    }
+}
+
+fn assemble(sequence: u32, sections: &[(Section, Vec<u8>)]) -> AlignedBytes {
+    let mut next = (size_of::<Prologue>() + sections.len() * size_of::<SectionRecord>()).next_multiple_of(ALIGN);
+    let mut table = Vec::new();
+    for (kind, bytes) in sections {
+        table.push(SectionRecord { kind: *kind as u32, offset: next as u32, len: bytes.len() as u32, crc: crc32(bytes) });
+        next = (next + bytes.len()).next_multiple_of(ALIGN);
+    }
+    let mut prologue = Prologue {
+        magic: MAGIC,
+        version: VERSION,
+        packing: Packing::Rows as u16,
+        sections: table.len() as u16,
+        reserved0: 0,
+        sequence,
+        total_len: (next + size_of::<u32>()) as u32,
+        reserved: [0; 9],
+        crc: 0,
+    };
+    let fixed = size_of::<Prologue>() - size_of::<u32>();
+    prologue.crc = crc32(&[&bytes_of(&prologue)[..fixed], cast_slice(&table)].concat());
+    let mut image = [bytes_of(&prologue), cast_slice(&table)].concat();
+    for (_, bytes) in sections {
+        pad(&mut image);
+        image.extend_from_slice(bytes);
+    }
+    pad(&mut image);
+    let crc = crc32(&image);
+    image.extend_from_slice(&crc.to_le_bytes());
+    AlignedBytes::from(image.as_slice())
+}
