@@ -1,1 +1,58 @@
-//! Placeholder.
+//! Integer kernels for quantised vision transformers: no heap, no panic, no float, and the same bytes on every target.
+//!
+//! The `scalar` file of each operator is its definition (`docs/quantisation.md` holds the formulas); a backend for one instruction set is another file in the
+//! same folder and equals it byte for byte. The crate knows operators, not networks.
+//!
+//! | operator | folder | input x weights, accumulator | output |
+//! |---|---|---|---|
+//! | linear, 1x1 convolution | [`gemm_s8`] | s8 x s8, i32 | any [`Epilogue`] |
+//! | dense 3x3 convolution | [`im2row`], then [`gemm_s8`] | s8 x s8, i32 | any [`Epilogue`] |
+//! | linear on 16 bits | [`gemm_s16`] | s16 x s8, i32 | any [`Epilogue`] |
+//! | depthwise convolution | [`dwconv_s8`] | s8 x s8, i32 | any [`Epilogue`] |
+//! | LayerNorm | [`layernorm_s16`] | s16, i64 | s8 or s16 |
+//! | attention over one strip | [`attention_s8`] | s8 x s8, i32 | s16, 8 fractional bits |
+//! | diversity-enhancing shortcut | [`des_s16`] | s16 x s8, i32 | added to i32 |
+//! | Hardswish, tables, sums, means | [`activation`] | s8, s16 or i32 | s8, s16 or i32 |
+//! | exact bilinear resize, label map | [`resize`] | s16, i32 | added to i32; labels |
+//!
+//! **Conventions.** Maps are `[rows, columns, channels]`, channel last, contiguous unless a stride is given; a token is one run of channels. Every entry is
+//! safe: it checks lengths and scalar parameters once and returns [`ShapeError`]. It never panics and never reads out of bounds whatever the numbers; the
+//! numbers mean what the documentation says only inside the stated ranges, which the loader of a model proves once. i32 accumulators stay inside their range
+//! by that proof; outside it they wrap (and a build with overflow checks says so).
+
+#![no_std]
+#![deny(clippy::float_arithmetic)]
+
+pub mod activation;
+pub mod attention_s8;
+pub mod des_s16;
+pub mod dwconv_s8;
+pub mod epilogue;
+pub mod error;
+pub mod gemm_s16;
+pub mod gemm_s8;
+pub mod im2row;
+pub mod layernorm_s16;
+pub mod math;
+pub mod requant;
+pub mod resize;
+pub mod tiles;
+
+mod lanes;
+
+pub use activation::{
+    add_s16, add_s32, hardswish_s8, hardswish_s16, mean_finish, mean_s8, narrow_s16, relu_s32, rescale_add32, rescale_s16, store_s8, table_s8,
+};
+pub use attention_s8::{Strip, attention_s8, exp_table};
+pub use des_s16::{Des, des_s16};
+pub use dwconv_s8::{Depthwise, depthwise_s8};
+pub use epilogue::Epilogue;
+pub use error::ShapeError;
+pub use gemm_s8::{Gemm, gemm_s8};
+pub use gemm_s16::{GemmS16, gemm_s16};
+pub use im2row::{im2row_s8, pixels_s8};
+pub use layernorm_s16::{Norm, layernorm_s8, layernorm_s16, layernorm_s16_in_place};
+pub use math::rsqrt;
+pub use requant::{Range8, Requant, Scalar, requant};
+pub use resize::{Phase, argmax_s16, bilinear_add_s16, phase};
+pub use tiles::Tiles;

@@ -1,0 +1,68 @@
+//! Depthwise convolution, one output row at a time: s8 codes times s8 weights.
+
+pub mod scalar;
+
+use crate::epilogue::Epilogue;
+use crate::error::{ShapeError, require};
+use crate::requant::Requant;
+
+/// Operands of one output row of a depthwise convolution with padding `kernel / 2`:
+/// `acc[x][c] = bias[c] + sum over ky, kx of rows[ky][x * stride + kx - kernel / 2][c] * weights[ky][kx][c]`, where a tap outside the map reads `pad`.
+#[derive(Clone, Copy, Debug)]
+pub struct Depthwise<'a> {
+    /// `kernel` input rows `y * stride - kernel / 2 ..`, `None` outside the map. Each starts at the first channel of its first token and holds at least
+    /// `(columns - 1) * in_stride + channels` elements.
+    pub rows: &'a [Option<&'a [i8]>],
+    /// Elements from a token to the next, `channels` or more.
+    pub in_stride: usize,
+    /// Tokens in an input row.
+    pub columns: usize,
+    /// Kernel height and width, odd.
+    pub kernel: usize,
+    /// Stride, 1 or more.
+    pub stride: usize,
+    /// Code of a padded tap: the zero point of the input.
+    pub pad: i8,
+    /// `[kernel * kernel, channels]`, tap-major, in -127..=127.
+    pub weights: &'a [i8],
+    /// `[channels]`, the zero point of the input folded in; `kernel^2 * 128 * 127 + |bias| < 2^31`.
+    pub bias: &'a [i32],
+    /// One multiplier and shift per channel.
+    pub requant: Requant<'a>,
+}
+
+impl Depthwise<'_> {
+    /// Tokens of the output row: `ceil(columns / stride)`.
+    fn columns_out(&self) -> usize {
+        self.columns.checked_next_multiple_of(self.stride).and_then(|columns| columns.checked_div(self.stride)).unwrap_or(0)
+    }
+}
+
+/// One output row: `ceil(columns / stride)` tokens, `out_stride` elements apart, of which the first `channels` of each are written. The output holds at least
+/// `(tokens - 1) * out_stride + channels` elements.
+///
+/// # Errors
+/// [`ShapeError`] if a count is 0, the kernel even, a stride shorter than the channels, or a length too short.
+pub fn depthwise_s8(args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) -> Result<(), ShapeError> {
+    let channels = args.bias.len();
+    require(channels != 0, ShapeError::Channels)?;
+    args.requant.check(channels)?;
+    require(args.kernel % 2 == 1 && args.stride != 0 && args.in_stride >= channels && out_stride >= channels, ShapeError::Parameter)?;
+    let weights = args.kernel.checked_mul(args.kernel).and_then(|taps| taps.checked_mul(channels));
+    require(weights == Some(args.weights.len()), ShapeError::Weights)?;
+    let row_len = span(args.columns, args.in_stride, channels).ok_or(ShapeError::Parameter)?;
+    require(args.rows.len() == args.kernel && args.rows.iter().flatten().all(|row| row.len() >= row_len), ShapeError::Input)?;
+    let out_len = span(args.columns_out(), out_stride, channels).ok_or(ShapeError::Parameter)?;
+    require(epilogue.out_len() >= out_len, ShapeError::Output)?;
+    epilogue.check()?;
+    scalar::run(args, epilogue, out_stride);
+    Ok(())
+}
+
+/// Elements that `tokens` of `channels` cover when they lie `stride` apart, or `None` on overflow.
+fn span(tokens: usize, stride: usize, channels: usize) -> Option<usize> {
+    match tokens.checked_sub(1) {
+        Some(gaps) => gaps.checked_mul(stride)?.checked_add(channels),
+        None => Some(0),
+    }
+}

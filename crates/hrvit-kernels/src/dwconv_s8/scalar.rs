@@ -1,0 +1,67 @@
+//! Definition of the depthwise convolution: plain loops over tokens, channels and taps, a block of channels at a time.
+
+use super::Depthwise;
+use crate::epilogue::{Epilogue, Kernel};
+use crate::lanes::{LANES, window, window_mut};
+use crate::requant::requant;
+
+/// One output row whose tokens lie `out_stride` apart.
+struct Row<'a> {
+    args: &'a Depthwise<'a>,
+    out_stride: usize,
+}
+
+impl Kernel for Row<'_> {
+    fn run<T>(&self, out: &mut [T], put: impl Fn(&mut T, i32)) {
+        if self.out_stride == 0 {
+            return;
+        }
+        let channels = self.args.bias.len();
+        let blocks = channels - channels % LANES;
+        for (x, token) in out.chunks_mut(self.out_stride).take(self.args.columns_out()).enumerate() {
+            for first in (0..blocks).step_by(LANES) {
+                self.block::<T, LANES>(x, first, token, &put);
+            }
+            for first in blocks..channels {
+                self.block::<T, 1>(x, first, token, &put);
+            }
+        }
+    }
+}
+
+impl Row<'_> {
+    /// Channels `first..first + N` of output token `x`. Every window exists by the checks of [`super::depthwise_s8`].
+    #[inline(always)]
+    fn block<T, const N: usize>(&self, x: usize, first: usize, token: &mut [T], put: &impl Fn(&mut T, i32)) -> Option<()> {
+        let Depthwise { rows, in_stride, columns, kernel, stride, pad, weights, bias, requant: params } = *self.args;
+        let channels = bias.len();
+        let mut acc: [i32; N] = *window(bias, first)?;
+        let mut taps = weights.chunks_exact(channels.max(1));
+        for row in rows {
+            for kx in 0..kernel {
+                // Left of the map the column wraps to a huge number, which is outside too.
+                let column = (x * stride + kx).wrapping_sub(kernel / 2);
+                let codes: [i8; N] = match row {
+                    Some(row) if column < columns => *window(row, column * in_stride + first)?,
+                    _ => [pad; N],
+                };
+                let weights: &[i8; N] = window(taps.next()?, first)?;
+                for ((acc, code), weight) in acc.iter_mut().zip(codes).zip(weights) {
+                    *acc += i32::from(code) * i32::from(*weight);
+                }
+            }
+        }
+        let mult: &[i32; N] = window(params.mult, first)?;
+        let shift: &[u8; N] = window(params.shift, first)?;
+        let out: &mut [T; N] = window_mut(token, first)?;
+        for ((out, acc), (mult, shift)) in out.iter_mut().zip(acc).zip(mult.iter().zip(shift)) {
+            put(out, requant(acc, params.pre_shift, *mult, *shift));
+        }
+        Some(())
+    }
+}
+
+/// Computes the row; lengths were checked by [`super::depthwise_s8`].
+pub(super) fn run(args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) {
+    epilogue.drive(&Row { args, out_stride });
+}

@@ -1,0 +1,68 @@
+//! LayerNorm of 16-bit tokens by exact integer sums.
+
+pub mod scalar;
+
+use crate::error::{ShapeError, require};
+
+/// Most channels of a token: the bound of the i32 sum and of `channels * x - sum`.
+pub const MAX_CHANNELS: usize = 16_384;
+
+/// Parameters of a LayerNorm over `C = gain.len()` channels (1..=16384) of one token x:
+/// ```text
+/// S1 = sum x      S2 = sum x^2      var = C*S2 - S1^2 + eps      (r, k) = rsqrt(var)
+/// xh = ((C*x - S1)*r + 2^(k-1)) >> k                             10 fractional bits, saturated to i16
+/// y  = clamp((xh*gain + offset + 2^(shift-1)) >> shift, lo, hi)  the sum in i64
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Norm<'a> {
+    /// `[channels]`, `|gain| < 2^15`: the affine's gain over the output scale.
+    pub gain: &'a [i32],
+    /// `[channels]`, `|offset| < 2^30`: the affine's shift and the zero point of the output.
+    pub offset: &'a [i32],
+    /// `max(1, round(C^2 * 1e-5 / scale^2))`, in `1..=2^62`.
+    pub eps: u64,
+    /// Fractional bits of `gain * 2^10` and of `offset`, in `1..=30`.
+    pub shift: u8,
+}
+
+impl Norm<'_> {
+    fn check(&self, input: usize) -> Result<(), ShapeError> {
+        let channels = self.gain.len();
+        require(channels != 0 && channels <= MAX_CHANNELS && self.offset.len() == channels, ShapeError::Channels)?;
+        require((1..=1 << 62).contains(&self.eps) && (1..=30).contains(&self.shift), ShapeError::Parameter)?;
+        require(input.is_multiple_of(channels), ShapeError::Input)
+    }
+}
+
+/// LayerNorm of `x` (`[tokens, channels]`) to s8 codes in `lo..=hi` (`-128 <= lo <= hi <= 127`); `out` has the shape of `x`.
+///
+/// # Errors
+/// [`ShapeError`] if the lengths disagree or a parameter is outside its range.
+pub fn layernorm_s8(x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, out: &mut [i8]) -> Result<(), ShapeError> {
+    norm.check(x.len())?;
+    require(i32::from(i8::MIN) <= lo && lo <= hi && hi <= i32::from(i8::MAX), ShapeError::Parameter)?;
+    require(out.len() == x.len(), ShapeError::Output)?;
+    scalar::tokens_s8(x, norm, lo, hi, out);
+    Ok(())
+}
+
+/// LayerNorm of `x` (`[tokens, channels]`) to s16 codes in -32768..=32767; `out` has the shape of `x`.
+///
+/// # Errors
+/// [`ShapeError`] if the lengths disagree or a parameter is outside its range.
+pub fn layernorm_s16(x: &[i16], norm: &Norm<'_>, out: &mut [i16]) -> Result<(), ShapeError> {
+    norm.check(x.len())?;
+    require(out.len() == x.len(), ShapeError::Output)?;
+    scalar::tokens_s16(x, norm, out);
+    Ok(())
+}
+
+/// [`layernorm_s16`] that overwrites its input.
+///
+/// # Errors
+/// [`ShapeError`] if `x` is no whole number of tokens or a parameter is outside its range.
+pub fn layernorm_s16_in_place(x: &mut [i16], norm: &Norm<'_>) -> Result<(), ShapeError> {
+    norm.check(x.len())?;
+    scalar::tokens_s16_in_place(x, norm);
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! Bilinear resizing by 1, 2, 4 or 8 (`align_corners = false`), exact: the weights are integers out of `2 * factor` per axis.
+
+mod argmax;
+mod bilinear;
+
+pub use argmax::argmax_s16;
+pub use bilinear::bilinear_add_s16;
+
+use crate::error::{ShapeError, require};
+
+/// Largest factor.
+const MAX_FACTOR: usize = 8;
+
+/// Which two source positions an output position mixes, and their weights, which sum to `2 * factor`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Phase {
+    /// Source position at or before (upper row, left column).
+    pub near: usize,
+    /// Source position after, `near` again at the far edge.
+    pub far: usize,
+    /// Weight of `near`.
+    pub near_weight: i32,
+    /// Weight of `far`.
+    pub far_weight: i32,
+}
+
+/// Phase of output position `position` (below `factor * len`) of an axis of `len` source positions: the source coordinate
+/// `(position + 1/2) / factor - 1/2`, not below 0, with edges repeated. `factor` is 1, 2, 4 or 8.
+pub fn phase(position: usize, factor: usize, len: usize) -> Phase {
+    let unit = 2 * factor.clamp(1, MAX_FACTOR);
+    // The source coordinate in units of 1 / (2 * factor).
+    let coordinate = (2 * position + 1).saturating_sub(unit / 2);
+    let last = len.saturating_sub(1);
+    let near = (coordinate / unit).min(last);
+    let far_weight = (coordinate % unit) as i32;
+    Phase { near, far: (near + 1).min(last), near_weight: unit as i32 - far_weight, far_weight }
+}
+
+/// One output row between two source rows of `[columns, channels]`.
+struct Rows<'a> {
+    upper: &'a [i16],
+    lower: &'a [i16],
+    upper_weight: i32,
+    lower_weight: i32,
+    channels: usize,
+    factor: usize,
+}
+
+/// The four source tokens of one output token, each with its weight out of `(2 * factor)^2`.
+type Corners<'a> = [(&'a [i16], i32); 4];
+
+impl<'a> Rows<'a> {
+    /// Source columns; checks that both rows are whole tokens and the vertical weights those of a phase.
+    fn columns(&self) -> Result<usize, ShapeError> {
+        require(self.channels != 0 && matches!(self.factor, 1 | 2 | 4 | 8), ShapeError::Parameter)?;
+        let unit = 2 * self.factor as i32;
+        require((0..=unit).contains(&self.upper_weight) && self.lower_weight == unit - self.upper_weight, ShapeError::Parameter)?;
+        require(self.upper.len() == self.lower.len() && self.upper.len().is_multiple_of(self.channels), ShapeError::Input)?;
+        Ok(self.upper.len() / self.channels)
+    }
+
+    /// Corners of output column `x` of `factor * columns`.
+    #[inline(always)]
+    fn corners(&self, x: usize, columns: usize) -> Option<Corners<'a>> {
+        let at = phase(x, self.factor, columns);
+        let near = at.near * self.channels;
+        let far = at.far * self.channels;
+        Some([
+            (self.upper.get(near..near + self.channels)?, self.upper_weight * at.near_weight),
+            (self.upper.get(far..far + self.channels)?, self.upper_weight * at.far_weight),
+            (self.lower.get(near..near + self.channels)?, self.lower_weight * at.near_weight),
+            (self.lower.get(far..far + self.channels)?, self.lower_weight * at.far_weight),
+        ])
+    }
+}
