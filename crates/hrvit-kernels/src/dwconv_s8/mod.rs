@@ -23,8 +23,11 @@ pub struct Depthwise<'a> {
     pub stride: usize,
     /// Code of a padded tap: the zero point of the input.
     pub pad: i8,
-    /// `[kernel * kernel, channels]`, tap-major, in -127..=127.
+    /// `[kernel * kernel, weight_stride]`, tap-major, in -127..=127; starts at the first channel's weight of the first tap, and may end after the last
+    /// channel's of the last one.
     pub weights: &'a [i8],
+    /// Weights from a tap to the next: `channels`, or more where only some channels of a map are convolved.
+    pub weight_stride: usize,
     /// `[channels]`, the zero point of the input folded in; `kernel^2 * 128 * 127 + |bias| < 2^31`.
     pub bias: &'a [i32],
     /// One multiplier and shift per channel.
@@ -48,8 +51,9 @@ pub fn depthwise_s8(args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: us
     require(channels != 0, ShapeError::Channels)?;
     args.requant.check(channels)?;
     require(args.kernel % 2 == 1 && args.stride != 0 && args.in_stride >= channels && out_stride >= channels, ShapeError::Parameter)?;
-    let weights = args.kernel.checked_mul(args.kernel).and_then(|taps| taps.checked_mul(channels));
-    require(weights == Some(args.weights.len()), ShapeError::Weights)?;
+    require(args.weight_stride >= channels, ShapeError::Weights)?;
+    let weights = args.kernel.checked_mul(args.kernel).and_then(|taps| span(taps, args.weight_stride, channels));
+    require(weights.is_some_and(|weights| args.weights.len() >= weights), ShapeError::Weights)?;
     let row_len = span(args.columns, args.in_stride, channels).ok_or(ShapeError::Parameter)?;
     require(args.rows.len() == args.kernel && args.rows.iter().flatten().all(|row| row.len() >= row_len), ShapeError::Input)?;
     let out_len = span(args.columns_out(), out_stride, channels).ok_or(ShapeError::Parameter)?;

@@ -33,10 +33,9 @@ impl Row<'_> {
     /// Channels `first..first + N` of output token `x`. Every window exists by the checks of [`super::depthwise_s8`].
     #[inline(always)]
     fn block<T, const N: usize>(&self, x: usize, first: usize, token: &mut [T], put: &impl Fn(&mut T, i32)) -> Option<()> {
-        let Depthwise { rows, in_stride, columns, kernel, stride, pad, weights, bias, requant: params } = *self.args;
-        let channels = bias.len();
+        let Depthwise { rows, in_stride, columns, kernel, stride, pad, weights, weight_stride, bias, requant: params } = *self.args;
         let mut acc: [i32; N] = *window(bias, first)?;
-        let mut taps = weights.chunks_exact(channels.max(1));
+        let mut taps = weights.chunks(weight_stride.max(1));
         for row in rows {
             for kx in 0..kernel {
                 // Left of the map the column wraps to a huge number, which is outside too.
