@@ -1,1 +1,28 @@
-//! Placeholder.
+//! The `hrvit` command as a library.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`cli`], [`commands`] | the command line: one module per subcommand |
+//! | [`spec_file`] | which network: variant or TOML file, head, classes |
+//! | [`frames`], [`frame_checks`] | decoding, resizing and judging camera frames |
+//! | [`labels`], [`palette`] | label maps as PNG, names and colours of classes |
+//! | [`segmenter`], [`logits`] | what float reference and int8 engine have in common |
+//! | [`metrics`] | IoU, accuracy, agreement, signal to quantisation noise |
+//! | [`overlay`], [`canvas`] | pictures with legends |
+//! | [`output`], [`progress`] | tables, JSON, whole-or-nothing files, progress bars |
+#![forbid(unsafe_code)]
+
+pub mod canvas;
+pub mod cli;
+pub mod commands;
+pub mod frame_checks;
+pub mod frames;
+pub mod labels;
+pub mod logits;
+pub mod metrics;
+pub mod output;
+pub mod overlay;
+pub mod palette;
+pub mod progress;
+pub mod segmenter;
+pub mod spec_file;

@@ -1,0 +1,163 @@
+//! Label maps: one class index per pixel, read from and written to PNG.
+//!
+//! The pixel value of a label PNG *is* the class, whether the file is grey or has a palette; the palette only says how viewers show it.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use png::{BitDepth, ColorType};
+
+use crate::palette::Classes;
+
+/// Class index per pixel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabelMap {
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// `[height, width]`, row by row.
+    pub data: Vec<u8>,
+}
+
+impl LabelMap {
+    /// A map of `height * width` indices.
+    ///
+    /// # Errors
+    /// If the number of indices is another.
+    pub fn new(height: usize, width: usize, data: Vec<u8>) -> Result<Self> {
+        ensure!(data.len() == height * width, "label map of {} indices: expected {height} rows of {width}", data.len());
+        Ok(Self { height, width, data })
+    }
+
+    /// Pixels of each of `classes` classes; any other index is left out.
+    pub fn histogram(&self, classes: usize) -> Vec<u64> {
+        let mut counts = vec![0; classes];
+        for &label in &self.data {
+            if let Some(count) = counts.get_mut(usize::from(label)) {
+                *count += 1;
+            }
+        }
+        counts
+    }
+}
+
+/// Reads class indices from a grey or palette PNG of 1, 2, 4 or 8 bits.
+///
+/// # Errors
+/// If the file cannot be read, is no PNG, or has colours instead of indices; names it.
+pub fn read(path: &Path) -> Result<LabelMap> {
+    read_indices(path).with_context(|| format!("reading labels {}", path.display()))
+}
+
+fn read_indices(path: &Path) -> Result<LabelMap> {
+    let mut decoder = png::Decoder::new(BufReader::new(File::open(path)?));
+    decoder.set_transformations(png::Transformations::IDENTITY);
+    let mut reader = decoder.read_info().context("expected a PNG of class indices")?;
+    let mut packed = vec![0; reader.output_buffer_size().context("picture too large")?];
+    let info = reader.next_frame(&mut packed)?;
+    let bits = match (info.color_type, info.bit_depth) {
+        (ColorType::Grayscale | ColorType::Indexed, BitDepth::One) => 1,
+        (ColorType::Grayscale | ColorType::Indexed, BitDepth::Two) => 2,
+        (ColorType::Grayscale | ColorType::Indexed, BitDepth::Four) => 4,
+        (ColorType::Grayscale | ColorType::Indexed, BitDepth::Eight) => 8,
+        (colour, depth) => bail!("pixels are {colour:?} of {depth:?} bits: expected one class index per pixel, grey or palette, of at most 8 bits"),
+    };
+    let (height, width) = (info.height as usize, info.width as usize);
+    let per_byte = 8 / bits;
+    let mask = u8::MAX >> (8 - bits);
+    let unpack = |row: &[u8]| -> Vec<u8> {
+        let codes = row.iter().flat_map(|&byte| (1..=per_byte).map(move |n| (byte >> (8 - n * bits)) & mask));
+        codes.take(width).collect()
+    };
+    LabelMap::new(height, width, packed.chunks(info.line_size).take(height).flat_map(unpack).collect())
+}
+
+/// The bytes of a palette PNG whose pixel values are the indices and whose palette holds the classes' colours.
+///
+/// # Errors
+/// If the map has no pixels.
+pub fn encode(labels: &LabelMap, classes: &Classes) -> Result<Vec<u8>> {
+    let mut palette: Vec<u8> = classes.colours().flatten().collect();
+    let largest = labels.data.iter().copied().max().map_or(0, usize::from);
+    palette.resize(palette.len().max(3 * (largest + 1)), 0);
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, u32::try_from(labels.width)?, u32::try_from(labels.height)?);
+    encoder.set_color(ColorType::Indexed);
+    encoder.set_depth(BitDepth::Eight);
+    encoder.set_palette(palette);
+    let mut writer = encoder.write_header().context("label map that PNG cannot hold")?;
+    writer.write_image_data(&labels.data)?;
+    writer.finish()?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn png_file(colour: ColorType, depth: BitDepth, width: u32, height: u32, palette: Option<Vec<u8>>, rows: &[u8]) -> tempfile::NamedTempFile {
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, width, height);
+        encoder.set_color(colour);
+        encoder.set_depth(depth);
+        if let Some(palette) = palette {
+            encoder.set_palette(palette);
+        }
+        let mut writer = encoder.write_header().unwrap();
+        writer.write_image_data(rows).unwrap();
+        writer.finish().unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        file
+    }
+
+    #[test]
+    fn palette_pixels_are_indices_not_colours() {
+        let palette = vec![128, 128, 128, 128, 0, 0, 192, 192, 128];
+        let file = png_file(ColorType::Indexed, BitDepth::Eight, 3, 2, Some(palette), &[0, 1, 2, 2, 1, 0]);
+        assert_eq!(read(file.path()).unwrap(), LabelMap { height: 2, width: 3, data: vec![0, 1, 2, 2, 1, 0] });
+    }
+
+    #[test]
+    fn grey_pixels_are_indices_not_scaled() {
+        let file = png_file(ColorType::Grayscale, BitDepth::Eight, 2, 1, None, &[11, 255]);
+        assert_eq!(read(file.path()).unwrap().data, [11, 255]);
+    }
+
+    #[test]
+    fn four_bit_rows_end_in_half_a_byte() {
+        let palette = vec![0; 48];
+        let file = png_file(ColorType::Indexed, BitDepth::Four, 3, 2, Some(palette), &[0x12, 0x30, 0xab, 0xc0]);
+        assert_eq!(read(file.path()).unwrap().data, [1, 2, 3, 10, 11, 12]);
+    }
+
+    #[test]
+    fn one_bit_rows_are_padded() {
+        let file = png_file(ColorType::Grayscale, BitDepth::One, 9, 1, None, &[0b1010_0001, 0b1000_0000]);
+        assert_eq!(read(file.path()).unwrap().data, [1, 0, 1, 0, 0, 0, 0, 1, 1]);
+    }
+
+    #[test]
+    fn colour_labels_are_refused() {
+        let file = png_file(ColorType::Rgb, BitDepth::Eight, 1, 1, None, &[1, 2, 3]);
+        let error = format!("{:#}", read(file.path()).unwrap_err());
+        assert!(error.contains("one class index per pixel"), "{error}");
+    }
+
+    #[test]
+    fn encoded_labels_read_back_even_beyond_the_classes() {
+        let labels = LabelMap::new(2, 2, vec![0, 10, 11, 255]).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), encode(&labels, &Classes::camvid11()).unwrap()).unwrap();
+        assert_eq!(read(file.path()).unwrap(), labels);
+    }
+
+    #[test]
+    fn histogram_leaves_out_other_indices() {
+        let labels = LabelMap::new(1, 5, vec![0, 1, 1, 2, 255]).unwrap();
+        assert_eq!(labels.histogram(2), [1, 2]);
+    }
+}

@@ -1,0 +1,146 @@
+//! Logits of a segmentor and the label maps that follow from them.
+
+use anyhow::{Context, Result, ensure};
+use safetensors::tensor::{Dtype, TensorView};
+
+use crate::labels::LabelMap;
+
+/// Real logits at 1/4 of the input.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Logits {
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// Classes.
+    pub classes: usize,
+    /// `[height, width, classes]`, row by row.
+    pub data: Vec<f32>,
+}
+
+/// Where an output pixel lies between two input pixels.
+#[derive(Clone, Copy)]
+struct Between {
+    low: usize,
+    high: usize,
+    /// Weight of `high`.
+    fraction: f32,
+}
+
+/// For every output position its neighbours: `(at + 1/2) * input / output - 1/2`, held inside the input (align_corners = false, no antialiasing).
+fn positions(input: usize, output: usize) -> Vec<Between> {
+    let scale = input as f32 / output as f32;
+    (0..output)
+        .map(|at| {
+            let position = ((at as f32 + 0.5) * scale - 0.5).max(0.0);
+            let low = (position as usize).min(input - 1);
+            Between { low, high: (low + 1).min(input - 1), fraction: position - low as f32 }
+        })
+        .collect()
+}
+
+impl Logits {
+    /// Logits of `height * width * classes` values.
+    ///
+    /// # Errors
+    /// If the number of values is another, or a size is zero.
+    pub fn new(height: usize, width: usize, classes: usize, data: Vec<f32>) -> Result<Self> {
+        ensure!(height * width * classes > 0, "logits of {height}x{width} with {classes} classes: expected at least one");
+        ensure!(data.len() == height * width * classes, "{} logits: expected {height} rows of {width} with {classes} classes", data.len());
+        Ok(Self { height, width, classes, data })
+    }
+
+    /// Resizes bilinearly (align_corners = false) to `height` x `width` and takes the class of the largest logit, the lowest where several are. Only two rows of
+    /// logits are held at a time.
+    pub fn labels_at(&self, height: usize, width: usize) -> LabelMap {
+        let row_length = self.width * self.classes;
+        let columns = positions(self.width, width);
+        let mut row = vec![0f32; row_length];
+        let mut data = Vec::with_capacity(height * width);
+        for vertical in positions(self.height, height) {
+            let upper = &self.data[vertical.low * row_length..][..row_length];
+            let lower = &self.data[vertical.high * row_length..][..row_length];
+            for ((out, &a), &b) in row.iter_mut().zip(upper).zip(lower) {
+                *out = a + (b - a) * vertical.fraction;
+            }
+            for horizontal in &columns {
+                let left = &row[horizontal.low * self.classes..][..self.classes];
+                let right = &row[horizontal.high * self.classes..][..self.classes];
+                data.push(argmax(left.iter().zip(right).map(|(&a, &b)| a + (b - a) * horizontal.fraction)));
+            }
+        }
+        LabelMap { height, width, data }
+    }
+
+    /// A safetensors file with one tensor `logits`, float32, `[1, classes, height, width]` as training frameworks lay it out.
+    ///
+    /// # Errors
+    /// If the tensor cannot be encoded.
+    pub fn to_safetensors(&self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(4 * self.data.len());
+        for class in 0..self.classes {
+            for value in self.data.iter().skip(class).step_by(self.classes) {
+                bytes.extend_from_slice(&value.to_le_bytes());
+            }
+        }
+        let view = TensorView::new(Dtype::F32, vec![1, self.classes, self.height, self.width], &bytes).context("logits as a tensor")?;
+        safetensors::serialize([("logits", view)], None).context("encoding logits")
+    }
+}
+
+/// Index of the largest value, the lowest where several are.
+fn argmax(values: impl Iterator<Item = f32>) -> u8 {
+    let mut best = (0usize, f32::NEG_INFINITY);
+    for (class, value) in values.enumerate() {
+        if value > best.1 {
+            best = (class, value);
+        }
+    }
+    best.0 as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_at_the_same_size_are_the_argmax_and_ties_go_to_the_lowest() {
+        let logits = Logits::new(1, 3, 3, vec![1.0, 2.0, 0.0, 5.0, 5.0, 5.0, -3.0, -2.0, -1.0]).unwrap();
+        assert_eq!(logits.labels_at(1, 3).data, [1, 0, 2]);
+    }
+
+    #[test]
+    fn labels_at_four_times_the_size_change_midway() {
+        // Class 1 minus class 0 goes from -1 to 1 between two pixels: 8 output columns, the sign changes at the middle.
+        let logits = Logits::new(1, 2, 2, vec![1.0, 0.0, 0.0, 1.0]).unwrap();
+        assert_eq!(logits.labels_at(1, 8).data, [0, 0, 0, 0, 1, 1, 1, 1]);
+    }
+
+    #[test]
+    fn positions_match_half_pixel_centres() {
+        let got: Vec<_> = positions(3, 6).iter().map(|p| (p.low, p.high, p.fraction)).collect();
+        assert_eq!(got, [(0, 1, 0.0), (0, 1, 0.25), (0, 1, 0.75), (1, 2, 0.25), (1, 2, 0.75), (2, 2, 0.25)]);
+    }
+
+    #[test]
+    fn shrinking_uses_the_two_nearest_pixels_only() {
+        let got: Vec<_> = positions(8, 2).iter().map(|p| (p.low, p.high, p.fraction)).collect();
+        assert_eq!(got, [(1, 2, 0.5), (5, 6, 0.5)]);
+    }
+
+    #[test]
+    fn safetensors_are_class_by_class() {
+        let logits = Logits::new(1, 2, 2, vec![1.0, 2.0, 3.0, 4.0]).unwrap();
+        let bytes = logits.to_safetensors().unwrap();
+        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let tensor = file.tensor("logits").unwrap();
+        assert_eq!(tensor.shape(), [1, 2, 1, 2]);
+        let values: Vec<f32> = tensor.data().chunks(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
+        assert_eq!(values, [1.0, 3.0, 2.0, 4.0]);
+    }
+
+    #[test]
+    fn another_number_of_values_is_refused() {
+        assert!(Logits::new(2, 2, 3, vec![0.0; 11]).is_err());
+    }
+}

@@ -1,0 +1,235 @@
+//! How good a segmentation is, and how close two of them are. Everything is counted over a whole set of frames.
+
+use anyhow::{Result, ensure};
+
+use crate::labels::LabelMap;
+use crate::logits::Logits;
+
+/// `counts[truth * classes + predicted]`, in pixels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfusionMatrix {
+    classes: usize,
+    counts: Vec<u64>,
+}
+
+impl ConfusionMatrix {
+    /// Nothing counted yet.
+    pub fn new(classes: usize) -> Self {
+        Self { classes, counts: vec![0; classes * classes] }
+    }
+
+    /// Counts one frame. Pixels whose truth is no class (its index is `classes` or more) are ignored.
+    ///
+    /// # Errors
+    /// If the two maps differ in size, or a prediction is no class.
+    pub fn add(&mut self, truth: &LabelMap, predicted: &LabelMap) -> Result<()> {
+        same_size(truth, predicted)?;
+        for (&truth, &predicted) in truth.data.iter().zip(&predicted.data) {
+            let (row, column) = (usize::from(truth), usize::from(predicted));
+            ensure!(column < self.classes, "predicted label {column}: the model has {} classes", self.classes);
+            if row < self.classes {
+                self.counts[row * self.classes + column] += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds what another matrix over the same classes has counted.
+    pub fn merge(&mut self, other: &Self) {
+        assert_eq!(self.classes, other.classes, "confusion matrices over the same classes");
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count += more;
+        }
+    }
+
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    fn hits(&self, class: usize) -> u64 {
+        self.counts[class * self.classes + class]
+    }
+
+    /// Intersection over union of one class: hits / (hits + misses + false alarms); `None` where the class occurs neither in truth nor in prediction.
+    pub fn iou(&self, class: usize) -> Option<f64> {
+        let truth: u64 = self.counts[class * self.classes..][..self.classes].iter().sum();
+        let predicted: u64 = self.counts.iter().skip(class).step_by(self.classes).sum();
+        let union = truth + predicted - self.hits(class);
+        (union > 0).then(|| self.hits(class) as f64 / union as f64)
+    }
+
+    /// Mean of [`Self::iou`] over the classes that occur; 0 if none does.
+    pub fn miou(&self) -> f64 {
+        let present: Vec<f64> = (0..self.classes).filter_map(|class| self.iou(class)).collect();
+        if present.is_empty() { 0.0 } else { present.iter().sum::<f64>() / present.len() as f64 }
+    }
+
+    /// Hits of all classes over all counted pixels; 0 if none was counted.
+    pub fn pixel_accuracy(&self) -> f64 {
+        let hits: u64 = (0..self.classes).map(|class| self.hits(class)).sum();
+        ratio(hits, self.counted())
+    }
+
+    /// Pixels counted.
+    pub fn counted(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+}
+
+/// In how many pixels two label maps are the same. Every pixel counts, also those without a true label.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Agreement {
+    same: u64,
+    pixels: u64,
+}
+
+impl Agreement {
+    /// Counts one frame.
+    ///
+    /// # Errors
+    /// If the maps differ in size.
+    pub fn add(&mut self, one: &LabelMap, other: &LabelMap) -> Result<()> {
+        same_size(one, other)?;
+        self.same += one.data.iter().zip(&other.data).filter(|(a, b)| a == b).count() as u64;
+        self.pixels += one.data.len() as u64;
+        Ok(())
+    }
+
+    /// Adds what another has counted.
+    pub fn merge(&mut self, other: &Self) {
+        self.same += other.same;
+        self.pixels += other.pixels;
+    }
+
+    /// Between 0 and 1; 0 if nothing was counted.
+    pub fn ratio(&self) -> f64 {
+        ratio(self.same, self.pixels)
+    }
+}
+
+/// Signal to quantisation noise: energy of the float logits over energy of the difference.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sqnr {
+    signal: f64,
+    noise: f64,
+}
+
+impl Sqnr {
+    /// Counts one frame.
+    ///
+    /// # Errors
+    /// If the logits differ in shape.
+    pub fn add(&mut self, float: &Logits, quantised: &Logits) -> Result<()> {
+        let shape = |l: &Logits| [l.height, l.width, l.classes];
+        ensure!(shape(float) == shape(quantised), "logits of {:?} against {:?}", shape(float), shape(quantised));
+        for (&exact, &rounded) in float.data.iter().zip(&quantised.data) {
+            let (exact, rounded) = (f64::from(exact), f64::from(rounded));
+            self.signal += exact * exact;
+            self.noise += (exact - rounded) * (exact - rounded);
+        }
+        Ok(())
+    }
+
+    /// Adds what another has counted.
+    pub fn merge(&mut self, other: &Self) {
+        self.signal += other.signal;
+        self.noise += other.noise;
+    }
+
+    /// `10 log10(Σ float² / Σ (float - quantised)²)` in dB; infinite without noise.
+    pub fn db(&self) -> f64 {
+        10.0 * (self.signal / self.noise).log10()
+    }
+}
+
+fn same_size(one: &LabelMap, other: &LabelMap) -> Result<()> {
+    ensure!(
+        (one.height, one.width) == (other.height, other.width),
+        "label maps of {}x{} and {}x{}: expected the same size",
+        one.height,
+        one.width,
+        other.height,
+        other.width
+    );
+    Ok(())
+}
+
+fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(data: &[u8]) -> LabelMap {
+        LabelMap::new(1, data.len(), data.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn iou_by_hand() {
+        let mut matrix = ConfusionMatrix::new(3);
+        matrix.add(&map(&[0, 0, 0, 1, 1, 255]), &map(&[0, 0, 1, 1, 0, 2])).unwrap();
+        assert_eq!(matrix.iou(0), Some(2.0 / 4.0));
+        assert_eq!(matrix.iou(1), Some(1.0 / 3.0));
+        assert_eq!(matrix.iou(2), None);
+        assert!((matrix.miou() - (0.5 + 1.0 / 3.0) / 2.0).abs() < 1e-12);
+        assert_eq!(matrix.pixel_accuracy(), 3.0 / 5.0);
+    }
+
+    #[test]
+    fn index_equal_to_the_class_count_is_ignored() {
+        let mut matrix = ConfusionMatrix::new(2);
+        matrix.add(&map(&[2, 3]), &map(&[0, 1])).unwrap();
+        assert_eq!(matrix.counted(), 0);
+        assert_eq!((matrix.miou(), matrix.pixel_accuracy()), (0.0, 0.0));
+    }
+
+    #[test]
+    fn class_only_predicted_has_iou_zero_and_counts_in_the_mean() {
+        let mut matrix = ConfusionMatrix::new(2);
+        matrix.add(&map(&[0, 0]), &map(&[0, 1])).unwrap();
+        assert_eq!(matrix.iou(1), Some(0.0));
+        assert_eq!(matrix.miou(), 0.25);
+    }
+
+    #[test]
+    fn prediction_that_is_no_class_is_an_error() {
+        assert!(ConfusionMatrix::new(2).add(&map(&[0]), &map(&[2])).is_err());
+    }
+
+    #[test]
+    fn merged_matrices_equal_one_over_all_frames() {
+        let (a, b) = ((map(&[0, 1]), map(&[1, 1])), (map(&[1, 0]), map(&[0, 0])));
+        let (mut one, mut other, mut both) = (ConfusionMatrix::new(2), ConfusionMatrix::new(2), ConfusionMatrix::new(2));
+        one.add(&a.0, &a.1).unwrap();
+        other.add(&b.0, &b.1).unwrap();
+        both.add(&a.0, &a.1).unwrap();
+        both.add(&b.0, &b.1).unwrap();
+        one.merge(&other);
+        assert_eq!(one, both);
+    }
+
+    #[test]
+    fn maps_of_other_sizes_are_an_error() {
+        assert!(ConfusionMatrix::new(2).add(&map(&[0]), &map(&[0, 1])).is_err());
+        assert!(Agreement::default().add(&map(&[0]), &map(&[0, 1])).is_err());
+    }
+
+    #[test]
+    fn agreement_counts_every_pixel() {
+        let mut agreement = Agreement::default();
+        agreement.add(&map(&[0, 1, 2, 255]), &map(&[0, 1, 1, 255])).unwrap();
+        assert_eq!(agreement.ratio(), 0.75);
+    }
+
+    #[test]
+    fn sqnr_of_a_tenth_is_twenty_decibels() {
+        let float = Logits::new(1, 1, 2, vec![1.0, -1.0]).unwrap();
+        let rounded = Logits::new(1, 1, 2, vec![1.1, -0.9]).unwrap();
+        let mut sqnr = Sqnr::default();
+        sqnr.add(&float, &rounded).unwrap();
+        assert!((sqnr.db() - 20.0).abs() < 1e-4, "{}", sqnr.db());
+    }
+}
