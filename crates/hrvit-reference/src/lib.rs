@@ -1,1 +1,26 @@
-//! Placeholder.
+//! Float HRViT on the host: the judge of the project.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`map`] | [`Map`], a feature map or its tokens, and [`Frame`], a checked input picture |
+//! | [`parameters`] | names and shapes of every tensor of a checkpoint |
+//! | [`checkpoint`] | reading `.pth` and `.safetensors`, synthetic weights, writing `.safetensors` |
+//! | [`operators`] | the float operators that both forward passes are made of |
+//! | [`model`] | the forward pass exactly as trained, with named taps |
+//! | [`fold`] | the exact rewrites: from a checkpoint to the weights of the canonical graph |
+//! | [`folded`] | the canonical graph in float, step by step, with a tap that may modify every operator's output |
+//! | [`accounting`] | parameters, multiply-accumulates and activation bytes per operator |
+//!
+//! Everything is single-threaded; callers that want more cores run frames in parallel.
+#![forbid(unsafe_code)]
+
+pub mod checkpoint;
+pub mod map;
+pub mod model;
+pub mod operators;
+pub mod parameters;
+
+pub use checkpoint::{Checkpoint, CheckpointError, Tensor};
+pub use map::{Frame, FrameError, Map};
+pub use model::Model;
+pub use parameters::{Parameter, parameters};

@@ -1,0 +1,246 @@
+//! Checkpoints: reading, checking, making and writing them.
+//!
+//! A [`Checkpoint`] holds exactly the tensors that its network has ([`crate::parameters()`]), as f32, all finite. Whatever reads one names the first tensor that
+//! does not fit and says what was expected.
+
+mod names;
+mod pickle;
+mod safe;
+mod synthetic;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use hrvit_format::{Network, SpecError};
+
+use crate::parameters::parameters;
+
+/// One tensor, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    /// Shape, outermost first.
+    pub shape: Vec<usize>,
+    /// Values; as many as the shape says.
+    pub data: Vec<f32>,
+}
+
+/// The weights of one network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    network: Network,
+    tensors: BTreeMap<String, Tensor>,
+    origin: String,
+}
+
+/// Why a file is no checkpoint of the network asked for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// The network itself cannot be built.
+    #[error(transparent)]
+    Network(#[from] SpecError),
+    /// The file cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file has no bytes.
+    #[error("{}: the file is empty; expected a .pth or .safetensors checkpoint", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is neither a zip archive nor a safetensors file.
+    #[error(
+        "{}: neither a zip archive (.pth as PyTorch 1.6 and later write it) nor a .safetensors file; load it in PyTorch and save it again with torch.save",
+        path.display()
+    )]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A zip archive or safetensors file whose inside is damaged or of another kind.
+    #[error("{}: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A tensor of a type that is not read.
+    #[error("{name}: element type {found} is not read; expected f32, f16 or bf16")]
+    ElementType {
+        /// The tensor.
+        name: String,
+        /// Type in the file.
+        found: String,
+    },
+    /// Two tensors have the same name once prefixes are taken off.
+    #[error("{name}: the file has this tensor twice (with and without a `module.` prefix); keep one")]
+    Twice {
+        /// The tensor.
+        name: String,
+    },
+    /// A tensor of the network is not in the file.
+    #[error(
+        "{name}: missing; expected shape {expected:?} ({missing} of {total} tensors of the network are missing: check the variant, the head and the class count)"
+    )]
+    Missing {
+        /// The first tensor that is missing.
+        name: String,
+        /// Its shape.
+        expected: Vec<usize>,
+        /// How many are missing.
+        missing: usize,
+        /// How many the network has.
+        total: usize,
+    },
+    /// A tensor of the file is not in the network.
+    #[error("{name}: the network has no such tensor; found with shape {found:?} ({extra} such tensors: check the variant and the head)")]
+    Extra {
+        /// The first tensor too many, by name.
+        name: String,
+        /// Its shape.
+        found: Vec<usize>,
+        /// How many are too many.
+        extra: usize,
+    },
+    /// A tensor has another shape than the network gives it.
+    #[error("{name}: expected shape {expected:?}, found {found:?}")]
+    Misshapen {
+        /// The tensor.
+        name: String,
+        /// Shape in the network.
+        expected: Vec<usize>,
+        /// Shape in the file.
+        found: Vec<usize>,
+    },
+    /// A value is NaN or infinite.
+    #[error("{name}: element {index} is {value}; expected finite values")]
+    NotFinite {
+        /// The tensor.
+        name: String,
+        /// Position, row-major.
+        index: usize,
+        /// The value.
+        value: f32,
+    },
+    /// A running variance is below zero.
+    #[error("{name}: element {index} is {value}; a variance is not negative")]
+    NegativeVariance {
+        /// The tensor.
+        name: String,
+        /// Position.
+        index: usize,
+        /// The value.
+        value: f32,
+    },
+}
+
+impl Checkpoint {
+    /// Reads a `.pth` (zip and pickle, as PyTorch 1.6 and later write) or `.safetensors` file; which of the two it is, its first bytes say.
+    ///
+    /// Names may be bare or under `state_dict_ema`, `state_dict` or `model` (in a file with several of these: the first of this list, as timm does) and may
+    /// start with `module.`; `num_batches_tracked` is skipped. f16 and bf16 are widened to f32.
+    pub fn read(path: &Path, network: &Network) -> Result<Self, CheckpointError> {
+        network.validate()?;
+        let tensors = names::strip(read_tensors(path)?)?;
+        Self::new(network, tensors, path.display().to_string())
+    }
+
+    /// A checkpoint from bare names. `origin` says where the tensors come from, in words.
+    pub fn new(network: &Network, mut tensors: BTreeMap<String, Tensor>, origin: String) -> Result<Self, CheckpointError> {
+        network.validate()?;
+        tensors.retain(|name, _| !name.ends_with("num_batches_tracked"));
+        let expected = parameters(network);
+        let mut missing = expected.iter().filter(|parameter| !tensors.contains_key(&parameter.name));
+        if let Some(first) = missing.next() {
+            let (name, shape) = (first.name.clone(), first.shape.clone());
+            return Err(CheckpointError::Missing { name, expected: shape, missing: 1 + missing.count(), total: expected.len() });
+        }
+        let known: BTreeMap<_, _> = expected.iter().map(|parameter| (parameter.name.as_str(), &parameter.shape)).collect();
+        let mut extra = tensors.iter().filter(|(name, _)| !known.contains_key(name.as_str()));
+        if let Some((name, tensor)) = extra.next() {
+            return Err(CheckpointError::Extra { name: name.clone(), found: tensor.shape.clone(), extra: 1 + extra.count() });
+        }
+        for (name, tensor) in &tensors {
+            check(name, tensor, known[name.as_str()])?;
+        }
+        Ok(Self { network: network.clone(), tensors, origin })
+    }
+
+    /// Weights that follow from the tensors' names and `seed` alone.
+    ///
+    /// For the tensor `name` of shape `[d0, d1, ..]`: state = FNV-1a-64(name) XOR seed; element i takes the (i+1)-th SplitMix64 output z of that state;
+    /// u = (z >> 40) / 2^23 - 1, in [-1, 1). In f64, then rounded to f32: running mean 0.2u, running variance 1 + 0.5u, bias 0.1u, other 1-D tensors
+    /// 1 + 0.25u, all others u·sqrt(3 / (d1·d2·..)).
+    pub fn synthetic(network: &Network, seed: u64) -> Result<Self, CheckpointError> {
+        let tensors = parameters(network).into_iter().map(|parameter| (parameter.name.clone(), synthetic::tensor(&parameter, seed))).collect();
+        Self::new(network, tensors, format!("synthetic weights, seed {seed}"))
+    }
+
+    /// Writes all tensors as f32 to a `.safetensors` file with bare names; its metadata holds `origin`, `network` (JSON) and `generator`. The file appears
+    /// whole or not at all.
+    pub fn write_safetensors(&self, path: &Path) -> Result<(), CheckpointError> {
+        safe::write(self, path)
+    }
+
+    /// The network whose weights these are.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Where the weights come from, in words: the file's path or the seed.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The tensor `name`, if the network has it.
+    pub fn get(&self, name: &str) -> Option<&Tensor> {
+        self.tensors.get(name)
+    }
+
+    /// Every tensor in order of its name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
+    }
+}
+
+/// The tensors of a file under their names in it; the parts of a nested name are joined by dots.
+fn read_tensors(path: &Path) -> Result<Vec<(String, Tensor)>, CheckpointError> {
+    let bytes = std::fs::read(path).map_err(|source| CheckpointError::File { path: path.into(), source })?;
+    if bytes.is_empty() {
+        return Err(CheckpointError::Empty { path: path.into() });
+    }
+    if bytes.starts_with(b"PK") {
+        pickle::read(path, &bytes)
+    } else if bytes.get(8) == Some(&b'{') || path.extension().is_some_and(|extension| extension == "safetensors") {
+        safe::read(path, &bytes)
+    } else {
+        Err(CheckpointError::UnknownFormat { path: path.into() })
+    }
+}
+
+/// Values from little-endian bytes of one of the element types that are read.
+fn widen<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    bytes.as_chunks::<N>().0.iter().map(|&element| value(element)).collect()
+}
+
+fn check(name: &str, tensor: &Tensor, expected: &[usize]) -> Result<(), CheckpointError> {
+    let name = || name.to_owned();
+    if tensor.shape != expected || tensor.data.len() != expected.iter().product::<usize>() {
+        return Err(CheckpointError::Misshapen { name: name(), expected: expected.to_vec(), found: tensor.shape.clone() });
+    }
+    if let Some((index, &value)) = tensor.data.iter().enumerate().find(|(_, value)| !value.is_finite()) {
+        return Err(CheckpointError::NotFinite { name: name(), index, value });
+    }
+    let negative = tensor.data.iter().enumerate().find(|(_, value)| **value < 0.0);
+    match negative.filter(|_| name().ends_with("running_var")) {
+        Some((index, &value)) => Err(CheckpointError::NegativeVariance { name: name(), index, value }),
+        None => Ok(()),
+    }
+}
+

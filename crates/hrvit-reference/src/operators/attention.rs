@@ -1,0 +1,158 @@
+//! Cross-shaped attention (paper, section 3.2): the first half of the heads attends in horizontal strips, the second half in vertical ones; keys are the values.
+
+use super::linear::{matmul, matmul_transposed};
+use crate::map::Map;
+
+/// How logits become weights.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Softmax {
+    /// `e^(q·v · scale - max)` over its sum.
+    Natural {
+        /// Factor of the logits, `1 / √d`.
+        scale: f32,
+    },
+    /// `2^(q·v - max)` over its sum; the scale is in q.
+    Base2,
+}
+
+/// What [`cross_shaped`] computes.
+pub struct Attention {
+    /// `[rows, columns, C]`: per query and head, the weighted mean of the strip's values.
+    pub values: Map,
+    /// `[rows, columns, heads]`: largest minus smallest logit of the query (scaled as the softmax sees them).
+    pub ranges: Map,
+}
+
+/// Strips of `window` full rows, or full columns, starting at 0; the last one has what is left.
+#[derive(Clone, Copy)]
+enum Strips {
+    Horizontal,
+    Vertical,
+}
+
+impl Strips {
+    /// Token numbers of every strip of a `rows` x `columns` map.
+    fn tokens(self, rows: usize, columns: usize, window: usize) -> Vec<Vec<usize>> {
+        let length = match self {
+            Self::Horizontal => rows,
+            Self::Vertical => columns,
+        };
+        let strip = |start: usize| {
+            let end = (start + window).min(length);
+            match self {
+                Self::Horizontal => (start * columns..end * columns).collect(),
+                Self::Vertical => (0..rows).flat_map(|row| (start..end).map(move |column| row * columns + column)).collect(),
+            }
+        };
+        (0..length).step_by(window).map(strip).collect()
+    }
+}
+
+/// Attention of `qv` = `[q, v]`, `[rows, columns, 2C]`, with heads of `dim` channels. Head h owns channels `h·dim..(h+1)·dim` of q and of v.
+pub fn cross_shaped(qv: &Map, window: usize, dim: usize, softmax: Softmax) -> Attention {
+    let c = qv.channels / 2;
+    let heads = c / dim;
+    let mut out = Attention { values: Map::zeros(qv.rows, qv.columns, c), ranges: Map::zeros(qv.rows, qv.columns, heads) };
+    let mut scratch = Scratch::default();
+    for (strips, half) in [(Strips::Horizontal, 0..heads / 2), (Strips::Vertical, heads / 2..heads)] {
+        for tokens in strips.tokens(qv.rows, qv.columns, window) {
+            for head in half.clone() {
+                scratch.attend(qv, &tokens, (head, dim), softmax, &mut out);
+            }
+        }
+    }
+    out
+}
+
+/// One strip of one head: q and v `[keys, dim]`, logits `[keys, keys]`, result `[keys, dim]`.
+#[derive(Default)]
+struct Scratch {
+    q: Vec<f32>,
+    v: Vec<f32>,
+    logits: Vec<f32>,
+    result: Vec<f32>,
+}
+
+impl Scratch {
+    fn attend(&mut self, qv: &Map, tokens: &[usize], (head, dim): (usize, usize), softmax: Softmax, out: &mut Attention) {
+        let c = qv.channels / 2;
+        let channels = head * dim..(head + 1) * dim;
+        self.q.clear();
+        self.v.clear();
+        for &token in tokens {
+            let token = &qv.data[token * 2 * c..(token + 1) * 2 * c];
+            self.q.extend_from_slice(&token[channels.clone()]);
+            self.v.extend_from_slice(&token[c..][channels.clone()]);
+        }
+        zeros(&mut self.logits, tokens.len() * tokens.len());
+        matmul_transposed(&self.q, &self.v, dim, &mut self.logits);
+        zeros(&mut self.result, tokens.len() * dim);
+        let heads = out.ranges.channels;
+        self.q.clear();
+        for (row, &token) in self.logits.chunks_exact_mut(tokens.len()).zip(tokens) {
+            let (sum, range) = exponentiate(row, softmax);
+            out.ranges.data[token * heads + head] = range;
+            // q has been read: its room keeps the sums.
+            self.q.push(sum);
+        }
+        matmul(&self.logits, &self.v, tokens.len(), &mut self.result);
+        for ((row, sum), &token) in self.result.chunks_exact(dim).zip(&self.q).zip(tokens) {
+            let to = &mut out.values.data[token * c..(token + 1) * c][channels.clone()];
+            for (to, &value) in to.iter_mut().zip(row) {
+                *to = value / sum;
+            }
+        }
+    }
+}
+
+fn zeros(buffer: &mut Vec<f32>, count: usize) {
+    buffer.clear();
+    buffer.resize(count, 0.0);
+}
+
+/// Replaces logits by exponentials relative to their largest; gives their sum and the range of the logits.
+fn exponentiate(row: &mut [f32], softmax: Softmax) -> (f32, f32) {
+    let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let smallest = row.iter().copied().fold(f32::INFINITY, f32::min);
+    let mut sum = 0.0f64;
+    match softmax {
+        Softmax::Natural { scale } => row.iter_mut().for_each(|x| {
+            *x = ((*x - largest) * scale).exp();
+            sum += f64::from(*x);
+        }),
+        Softmax::Base2 => row.iter_mut().for_each(|x| {
+            *x = (*x - largest).exp2();
+            sum += f64::from(*x);
+        }),
+    }
+    let scale = if let Softmax::Natural { scale } = softmax { scale } else { 1.0 };
+    (sum as f32, (largest - smallest) * scale)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strips_cover_every_token_once_and_the_last_may_be_partial() {
+        for (rows, columns, window) in [(1, 1, 7), (4, 6, 2), (5, 3, 2), (8, 12, 7)] {
+            for strips in [Strips::Horizontal, Strips::Vertical] {
+                let mut all: Vec<usize> = strips.tokens(rows, columns, window).concat();
+                all.sort_unstable();
+                assert_eq!(all, (0..rows * columns).collect::<Vec<_>>(), "{rows}x{columns} window {window}");
+            }
+        }
+    }
+
+    #[test]
+    fn equal_logits_give_the_mean_of_the_strip() {
+        // q = 0: every weight is the same. Two rows and columns, window 1, two heads of one channel.
+        let v = [[1.0, 10.0], [3.0, 20.0], [5.0, 30.0], [7.0, 40.0]];
+        let qv = Map { rows: 2, columns: 2, channels: 4, data: v.iter().flat_map(|&[a, b]| [0.0, 0.0, a, b]).collect() };
+        for softmax in [Softmax::Base2, Softmax::Natural { scale: 1.0 }] {
+            let out = cross_shaped(&qv, 1, 1, softmax);
+            assert_eq!(out.values.data, [2.0, 20.0, 2.0, 30.0, 6.0, 20.0, 6.0, 30.0]);
+            assert_eq!(out.ranges.data, [0.0; 8]);
+        }
+    }
+}

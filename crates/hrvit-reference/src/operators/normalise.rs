@@ -1,0 +1,77 @@
+//! LayerNorm and BatchNorm. Sums are taken in f64.
+
+use crate::map::Map;
+
+/// Added to every variance, LayerNorm's and BatchNorm's.
+pub const EPSILON: f64 = 1e-5;
+
+/// `(x - mean) / √(var + ε)` over the channels of every token.
+pub fn normalise(x: &Map) -> Map {
+    let mut y = x.clone();
+    let count = x.channels as f64;
+    for token in y.data.chunks_exact_mut(x.channels) {
+        let mean = token.iter().map(|&v| f64::from(v)).sum::<f64>() / count;
+        let variance = token.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / count;
+        let scale = 1.0 / (variance + EPSILON).sqrt();
+        for v in token {
+            *v = ((f64::from(*v) - mean) * scale) as f32;
+        }
+    }
+    y
+}
+
+/// [`normalise`], then `gamma · y + beta` per channel.
+pub fn layer_norm(x: &Map, gamma: &[f32], beta: &[f32]) -> Map {
+    let mut y = normalise(x);
+    for token in y.data.chunks_exact_mut(x.channels) {
+        for ((v, &g), &b) in token.iter_mut().zip(gamma).zip(beta) {
+            *v = *v * g + b;
+        }
+    }
+    y
+}
+
+/// A BatchNorm at inference as what it is: `scale · x + shift` per channel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScaleShift {
+    /// `gamma / √(running_var + ε)`.
+    pub scale: Vec<f64>,
+    /// `beta - running_mean · scale`.
+    pub shift: Vec<f64>,
+}
+
+impl ScaleShift {
+    /// From a BatchNorm's four tensors.
+    pub fn new(gamma: &[f32], beta: &[f32], mean: &[f32], variance: &[f32]) -> Self {
+        let scale: Vec<f64> = gamma.iter().zip(variance).map(|(&g, &v)| f64::from(g) / (f64::from(v) + EPSILON).sqrt()).collect();
+        let shift = beta.iter().zip(mean).zip(&scale).map(|((&b, &m), s)| f64::from(b) - f64::from(m) * s).collect();
+        Self { scale, shift }
+    }
+
+    /// Applies it to every token in place.
+    pub fn apply(&self, x: &mut Map) {
+        for token in x.data.chunks_exact_mut(x.channels) {
+            for ((v, scale), shift) in token.iter_mut().zip(&self.scale).zip(&self.shift) {
+                *v = (f64::from(*v) * scale + shift) as f32;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_of_equal_values_becomes_beta() {
+        let x = Map { rows: 1, columns: 1, channels: 4, data: vec![7.0; 4] };
+        assert_eq!(layer_norm(&x, &[2.0; 4], &[0.5; 4]).data, [0.5; 4]);
+    }
+
+    #[test]
+    fn a_normalised_token_has_mean_zero_and_variance_one() {
+        let y = normalise(&Map { rows: 1, columns: 1, channels: 4, data: vec![1.0, 2.0, 3.0, 6.0] });
+        let variance = y.data.iter().map(|v| v * v).sum::<f32>() / 4.0;
+        assert!(y.data.iter().sum::<f32>().abs() < 1e-6 && (variance - 1.0).abs() < 1e-5);
+    }
+}
