@@ -1,1 +1,35 @@
-//! Placeholder.
+//! HRViT on the edge: the quantised forward pass in one caller-given arena, without a heap and without floating point.
+//!
+//! ```text
+//! Model::load(image) ──► plan(network, size, workers, weights) ──► Engine::new(&model, &plan, executor, &mut arena)
+//!                                                                     │ segment(frame, labels, observer)
+//!                                                                     │ logits (frame, codes,  observer)
+//!                                                                     └ classify(frame, top,   observer)
+//! ```
+//! One step of the canonical graph (`hrvit_format::graph`) runs after another; inside a step the operators work row by row or strip by strip, and only the
+//! step's result is a whole map. `docs/architecture.md` is the map of this crate, `docs/quantisation.md` the arithmetic.
+#![cfg_attr(not(feature = "std"), no_std)]
+#![forbid(unsafe_code)]
+#![deny(clippy::float_arithmetic)]
+
+pub mod arena;
+pub mod blocks;
+pub mod engine;
+pub mod error;
+pub mod heads;
+mod macs;
+pub mod observe;
+mod operator;
+pub mod plan;
+mod ring;
+pub mod schedule;
+pub mod weights;
+
+pub use engine::{Engine, Ranked};
+pub use error::{PlanError, RunError, SetupError};
+pub use hrvit_format::{Model, Network, Size, Step, StepId};
+pub use macs::step_macs;
+pub use observe::{NoObserver, Observer, StepCrcs, StepInfo, Tile, TileData};
+pub use plan::{Plan, WeightPlacement, plan};
+pub use schedule::{Executor, Serial};
+pub use weights::{Mapped, WeightSource};

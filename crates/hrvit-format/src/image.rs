@@ -176,6 +176,12 @@ impl<'a> Model<'a> {
         (0u16..).map(StepId).zip(self.meta.network.steps())
     }
 
+    /// Real value of one logit code.
+    pub fn logits_scale(&self) -> f32 {
+        let last = self.step_ids().filter(|(_, step)| matches!(step, Step::Logits | Step::Classify)).last();
+        last.and_then(|(id, _)| self.steps.get(usize::from(id.0))).map_or(1.0, |record| record.scale)
+    }
+
     /// Number of a step; `None` where this network has no such step.
     pub fn id(&self, step: Step) -> Option<StepId> {
         let tag = step_tag(step);

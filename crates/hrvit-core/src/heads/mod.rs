@@ -1,0 +1,4 @@
+//! What sits on top of the backbone.
+
+pub mod classifier;
+pub mod segformer;

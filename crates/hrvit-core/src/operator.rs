@@ -1,0 +1,154 @@
+//! One step at work: its operators' parameters as kernel arguments, and its taps.
+
+use hrvit_format::{Op, OpKind, OpParams, Step, StepId, StepOps, StepParams};
+use hrvit_kernels::{Depthwise, Epilogue, Gemm, Norm, Range8, Requant, Scalar};
+
+use crate::{
+    error::Fault,
+    observe::{Observer, Tile, TileData},
+};
+
+/// What a block needs to run one step.
+pub struct StepContext<'a> {
+    /// Position in canonical order.
+    pub id: StepId,
+    /// What it is.
+    pub step: Step,
+    /// Its operators' shapes.
+    pub shapes: StepOps,
+    /// Its operators' records over the weights.
+    pub params: StepParams<'a>,
+    /// The exponent table of the attention.
+    pub exp: &'a [u16],
+    /// Who watches.
+    pub observer: &'a dyn Observer,
+}
+
+impl<'a> StepContext<'a> {
+    /// The operator of `kind` that reads branch `source`.
+    pub fn reading(&self, kind: OpKind, source: u8) -> Result<Operator<'a>, Fault> {
+        let position = self.shapes.iter().position(|op| op.kind == kind && op.source == source).ok_or(Fault)?;
+        self.at(position)
+    }
+
+    /// The only operator of `kind`.
+    pub fn only(&self, kind: OpKind) -> Result<Operator<'a>, Fault> {
+        let position = self.shapes.iter().position(|op| op.kind == kind).ok_or(Fault)?;
+        self.at(position)
+    }
+
+    fn at(&self, position: usize) -> Result<Operator<'a>, Fault> {
+        let shape = *self.shapes.get(position).ok_or(Fault)?;
+        let params = self.params.op(position, &shape).ok_or(Fault)?;
+        Ok(Operator { index: position as u8, shape, params })
+    }
+
+    /// Shows what an operator has made.
+    pub fn tap(&self, operator: &Operator<'_>, (y, x, columns): (usize, usize, usize), data: TileData<'_>) {
+        self.observer.tile(Tile { id: self.id, op: Some(operator.index), y, x, columns, data });
+    }
+
+    /// Shows one row of the tensor that the step leaves behind.
+    pub fn output_row(&self, y: usize, columns: usize, data: TileData<'_>) {
+        self.observer.tile(Tile { id: self.id, op: None, y, x: 0, columns, data });
+    }
+}
+
+/// One operator: shape, and parameters as the kernels take them.
+#[derive(Clone, Copy)]
+pub struct Operator<'a> {
+    index: u8,
+    /// Shape.
+    pub shape: Op,
+    /// Parameters.
+    pub params: OpParams<'a>,
+}
+
+impl<'a> Operator<'a> {
+    /// Output channels.
+    pub fn cout(&self) -> usize {
+        usize::from(self.shape.cout)
+    }
+
+    /// Multipliers per output channel.
+    pub fn requant(&self) -> Requant<'a> {
+        Requant { mult: self.params.mult, shift: self.params.shift, pre_shift: self.params.record.pre_shift }
+    }
+
+    /// Multipliers of `channels` only.
+    pub fn requant_of(&self, channels: core::ops::Range<usize>) -> Result<Requant<'a>, Fault> {
+        let mult = self.params.mult.get(channels.clone()).ok_or(Fault)?;
+        let shift = self.params.shift.get(channels).ok_or(Fault)?;
+        Ok(Requant { mult, shift, pre_shift: self.params.record.pre_shift })
+    }
+
+    /// The one multiplier of the tensor, or that of `index`.
+    pub fn scalar(&self, index: usize) -> Result<Scalar, Fault> {
+        let (mult, shift) = (*self.params.mult.get(index).ok_or(Fault)?, *self.params.shift.get(index).ok_or(Fault)?);
+        Ok(Scalar { mult, shift, pre_shift: self.params.record.pre_shift })
+    }
+
+    /// Zero point and limits of the output codes.
+    pub fn range(&self) -> Range8 {
+        let record = self.params.record;
+        Range8 { zero: record.zero.into(), lo: record.lo.into(), hi: record.hi.into() }
+    }
+
+    /// Zero point of the output or index.
+    pub fn zero(&self) -> i32 {
+        self.params.record.zero.into()
+    }
+
+    /// Code that padded taps hold.
+    pub fn pad(&self) -> i8 {
+        self.params.record.pad as i8
+    }
+
+    /// Dot products over rows of `a`.
+    pub fn gemm<'k>(&self, a: &'k [i8]) -> Gemm<'k>
+    where
+        'a: 'k,
+    {
+        Gemm { a, depth: self.shape.depth(), weights: self.params.weights, bias: self.params.bias, requant: self.requant() }
+    }
+
+    /// Dot products for the output channels `channels` only.
+    pub fn gemm_of<'k>(&self, a: &'k [i8], channels: core::ops::Range<usize>) -> Result<Gemm<'k>, Fault>
+    where
+        'a: 'k,
+    {
+        let depth = self.shape.depth();
+        let weights = self.params.weights.get(channels.start * depth..channels.end * depth).ok_or(Fault)?;
+        let bias = self.params.bias.get(channels.clone()).ok_or(Fault)?;
+        Ok(Gemm { a, depth, weights, bias, requant: self.requant_of(channels)? })
+    }
+
+    /// 8-bit codes as this operator writes them.
+    pub fn store8<'k>(&self, out: &'k mut [i8]) -> Epilogue<'k> {
+        Epilogue::Store8 { out, range: self.range() }
+    }
+
+    /// Depthwise convolution of one row.
+    pub fn depthwise<'k>(&self, rows: &'k [Option<&'k [i8]>], in_stride: usize, columns: usize) -> Depthwise<'k>
+    where
+        'a: 'k,
+    {
+        Depthwise {
+            rows,
+            in_stride,
+            columns,
+            kernel: usize::from(self.shape.kernel),
+            stride: usize::from(self.shape.stride),
+            pad: self.pad(),
+            weights: self.params.weights,
+            weight_stride: self.cout(),
+            bias: self.params.bias,
+            requant: self.requant(),
+        }
+    }
+
+    /// The affine of a LayerNorm.
+    pub fn norm(&self) -> Norm<'a> {
+        Norm { gain: self.params.mult, offset: self.params.bias, eps: self.params.record.eps, shift: self.params.record.norm_shift }
+    }
+}
