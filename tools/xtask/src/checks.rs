@@ -1,0 +1,88 @@
+//! The list of checks. Each is one command or one function; a line here is all that a new one needs.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::lint;
+
+/// Targets without an operating system that the device crates must build for.
+const DEVICE_TARGETS: [&str; 3] = ["thumbv7em-none-eabihf", "thumbv8m.main-none-eabihf", "aarch64-unknown-none"];
+
+/// One thing that must hold.
+pub struct Check {
+    /// Shown in the table.
+    pub name: String,
+    /// How it is found out.
+    pub kind: Kind,
+}
+
+/// How a check is made.
+pub enum Kind {
+    /// A program and its arguments, run in the root; holds if it succeeds.
+    Program(Vec<String>),
+    /// A function of the root; holds if it finds nothing.
+    Rule(fn(&Path) -> Result<Vec<String>>),
+}
+
+impl Check {
+    fn program(name: &str, words: &[&str]) -> Self {
+        Self { name: name.to_owned(), kind: Kind::Program(words.iter().map(|&word| word.to_owned()).collect()) }
+    }
+
+    /// Makes the check in `root`; `Err` says what does not hold.
+    pub fn make(&self, root: &Path) -> Result<()> {
+        match &self.kind {
+            Kind::Program(words) => {
+                let (program, arguments) = words.split_first().context("a command has a first word")?;
+                let output = Command::new(program).args(arguments).current_dir(root).output().with_context(|| format!("starting {program}"))?;
+                let text = || [output.stdout.as_slice(), output.stderr.as_slice()].map(String::from_utf8_lossy).concat();
+                ensure!(output.status.success(), "$ {}\n{}", words.join(" "), text().trim_end());
+                Ok(())
+            }
+            Kind::Rule(rule) => {
+                let found = rule(root)?;
+                ensure!(found.is_empty(), "{}", found.join("\n"));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Everything that must hold before a change is handed in.
+pub fn all() -> Vec<Check> {
+    let mut checks = vec![
+        Check::program("formatting", &["cargo", "fmt", "--all", "--check"]),
+        Check::program("clippy", &["cargo", "clippy", "--release", "--workspace", "--all-targets", "--", "--deny", "warnings"]),
+        Check::program("tests", &["cargo", "test", "--release", "--workspace"]),
+        Check { name: "device targets installed".to_owned(), kind: Kind::Rule(install_targets) },
+    ];
+    for target in DEVICE_TARGETS {
+        let words = ["cargo", "build", "--release", "--target", target, "-p", "hrvit-kernels", "-p", "hrvit-format", "-p", "hrvit-core"];
+        checks.push(Check::program(&format!("no_std {target}"), &words));
+    }
+    checks.extend(source_rules());
+    checks
+}
+
+/// Rules about the sources that no compiler knows.
+pub fn source_rules() -> Vec<Check> {
+    vec![
+        Check { name: "int8 path without floats".to_owned(), kind: Kind::Rule(lint::integer_only) },
+        Check { name: "stands alone".to_owned(), kind: Kind::Rule(lint::stands_alone) },
+    ]
+}
+
+/// Installs the device targets that are missing.
+fn install_targets(root: &Path) -> Result<Vec<String>> {
+    let listed = Command::new("rustup").args(["target", "list", "--installed"]).current_dir(root).output().context("starting rustup")?;
+    let installed = String::from_utf8_lossy(&listed.stdout);
+    let missing: Vec<&str> = DEVICE_TARGETS.into_iter().filter(|target| !installed.lines().any(|line| line == *target)).collect();
+    if missing.is_empty() {
+        return Ok(Vec::new());
+    }
+    let added = Command::new("rustup").args(["target", "add"]).args(&missing).current_dir(root).output().context("starting rustup")?;
+    ensure!(added.status.success(), "rustup target add {}\n{}", missing.join(" "), String::from_utf8_lossy(&added.stderr).trim_end());
+    Ok(Vec::new())
+}
