@@ -183,7 +183,7 @@ impl Spec {
 
     /// Checks every field against the others.
     pub fn validate(&self) -> Result<(), SpecError> {
-        if !(2..=1024).contains(&self.stem) || self.stem % 2 != 0 {
+        if !(2..=1024).contains(&self.stem) || !self.stem.is_multiple_of(2) {
             return Err(SpecError::Stem(self.stem));
         }
         let mut branches = 1;
@@ -201,7 +201,7 @@ impl Spec {
             return Err(SpecError::HeadDim);
         }
         for ((branch, &channels), (&window, &ratio)) in (0u8..).zip(&self.channels).zip(self.windows.iter().zip(&self.ratios)) {
-            if !(8..=1024).contains(&channels) || channels % 4 != 0 {
+            if !(8..=1024).contains(&channels) || !channels.is_multiple_of(4) {
                 return Err(SpecError::Channels(branch));
             }
             if window == 0 {
@@ -210,7 +210,7 @@ impl Spec {
             if !(1..=8).contains(&ratio) {
                 return Err(SpecError::Ratio(branch));
             }
-            if (channels / 2) % self.attention_dim(usize::from(branch)) != 0 {
+            if !(channels / 2).is_multiple_of(self.attention_dim(usize::from(branch))) {
                 return Err(SpecError::Heads(branch));
             }
         }

@@ -21,7 +21,6 @@ pub fn run(context: &StepContext<'_>, executor: &impl Executor, (rows, columns):
             debug_assert!(done.is_ok(), "stage norm over whole rows");
         }
     });
-    drop(tiles);
     for y in 0..rows {
         context.output_row(y, columns, TileData::S16(x.get(y * row_len..(y + 1) * row_len).ok_or(Fault)?));
     }
