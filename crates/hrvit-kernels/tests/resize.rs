@@ -1,0 +1,143 @@
+//! Bilinear resizing against the usual definition in double precision, which is exact here, and the label map against resized logits.
+
+mod common;
+
+use common::Rng;
+use hrvit_kernels::{Phase, ShapeError, argmax_s16, bilinear_add_s16, phase};
+
+/// Source coordinate of `align_corners = false`, not below 0, and its two neighbours with the weight of the second.
+fn source(position: usize, factor: usize, len: usize) -> (usize, usize, f64) {
+    let coordinate = ((position as f64 + 0.5) / factor as f64 - 0.5).max(0.0);
+    let near = coordinate.floor() as usize;
+    (near, (near + 1).min(len - 1), coordinate - coordinate.floor())
+}
+
+/// The resized map `[factor * height, factor * width, channels]` in double precision.
+fn resized(map: &[i16], height: usize, width: usize, channels: usize, factor: usize) -> Vec<f64> {
+    let at = |y: usize, x: usize, c: usize| f64::from(map[(y * width + x) * channels + c]);
+    let mut out = Vec::new();
+    for y in 0..height * factor {
+        let (top, bottom, down) = source(y, factor, height);
+        for x in 0..width * factor {
+            let (left, right, across) = source(x, factor, width);
+            for c in 0..channels {
+                let upper = at(top, left, c) * (1.0 - across) + at(top, right, c) * across;
+                let lower = at(bottom, left, c) * (1.0 - across) + at(bottom, right, c) * across;
+                out.push(upper * (1.0 - down) + lower * down);
+            }
+        }
+    }
+    out
+}
+
+#[test]
+fn phases_of_factor_two() {
+    let phases = [0, 1, 2, 3, 4, 5].map(|position| phase(position, 2, 3));
+    let want = [(0, 1, 4, 0), (0, 1, 3, 1), (0, 1, 1, 3), (1, 2, 3, 1), (1, 2, 1, 3), (2, 2, 3, 1)];
+    assert_eq!(phases, want.map(|(near, far, near_weight, far_weight)| Phase { near, far, near_weight, far_weight }));
+}
+
+#[test]
+fn phases_of_factor_one_copy() {
+    for position in 0..5 {
+        let at = phase(position, 1, 5);
+        assert_eq!((at.near, at.near_weight, at.far_weight), (position, 2, 0));
+        assert!(at.far < 5);
+    }
+}
+
+#[test]
+fn phases_stay_inside_and_sum_to_twice_the_factor() {
+    for factor in [1, 2, 4, 8] {
+        for len in 1..9 {
+            for position in 0..factor * len {
+                let at = phase(position, factor, len);
+                assert!(at.near < len && at.far < len && at.near <= at.far);
+                assert_eq!(at.near_weight + at.far_weight, 2 * factor as i32);
+                assert!(at.near_weight >= 0 && at.far_weight >= 0);
+            }
+        }
+    }
+}
+
+#[test]
+fn bilinear_equals_double_precision_exactly() {
+    let mut rng = Rng(60);
+    for factor in [1, 2, 4, 8] {
+        for (height, width) in [(1, 1), (1, 3), (2, 1), (3, 2), (5, 7)] {
+            for channels in [1, 3, 16, 19] {
+                let map = rng.words(height * width * channels);
+                let want = resized(&map, height, width, channels, factor);
+                let unit = (2 * factor * 2 * factor) as f64;
+                let scale = [1, 4, 16, 64][rng.range(0, 3) as usize];
+                let row_len = width * channels;
+                for y in 0..height * factor {
+                    let at = phase(y, factor, height);
+                    let [upper, lower] = [at.near, at.far].map(|row| &map[row * row_len..][..row_len]);
+                    let before = rng.ints(factor * row_len, 1 << 20);
+                    let mut acc = before.clone();
+                    bilinear_add_s16(upper, lower, at.near_weight, at.far_weight, channels, factor, scale, &mut acc).unwrap();
+                    for (i, (got, before)) in acc.iter().zip(before).enumerate() {
+                        let real = want[y * factor * row_len + i] * unit;
+                        assert_eq!(f64::from(*got) - f64::from(before), real * f64::from(scale), "factor {factor} row {y} element {i}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn labels_are_the_argmax_of_resized_logits() {
+    let mut rng = Rng(61);
+    for factor in [1, 2, 4, 8] {
+        for classes in [1, 2, 11, 19, 256] {
+            let (height, width) = (3, 5);
+            // Few distinct values, so that ties are common.
+            let map: Vec<i16> = (0..height * width * classes).map(|_| rng.range(-2, 2) as i16 * 8000).collect();
+            let want = resized(&map, height, width, classes, factor);
+            let row_len = width * classes;
+            for y in 0..height * factor {
+                let at = phase(y, factor, height);
+                let [upper, lower] = [at.near, at.far].map(|row| &map[row * row_len..][..row_len]);
+                let mut labels = vec![255; factor * width];
+                argmax_s16(upper, lower, at.near_weight, at.far_weight, classes, factor, &mut labels).unwrap();
+                for (x, label) in labels.iter().enumerate() {
+                    let logits = &want[(y * factor * width + x) * classes..][..classes];
+                    let best = (0..classes).fold(0, |best, class| if logits[class] > logits[best] { class } else { best });
+                    assert_eq!(usize::from(*label), best);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn lowest_class_wins_ties_at_the_extremes() {
+    for value in [-32768, 0, 32767] {
+        let row = vec![value; 2 * 19];
+        let mut labels = [9; 8];
+        argmax_s16(&row, &row, 5, 3, 19, 4, &mut labels).unwrap();
+        assert_eq!(labels, [0; 8]);
+    }
+}
+
+#[test]
+fn wrong_parameters_are_named() {
+    let row = [0i16; 6];
+    let run = |upper: &[i16], uw: i32, lw: i32, channels: usize, factor: usize, len: usize| {
+        bilinear_add_s16(upper, &row, uw, lw, channels, factor, 1, &mut vec![0; len])
+    };
+    assert_eq!(run(&row, 3, 1, 3, 2, 12), Ok(()));
+    assert_eq!(run(&row, 3, 1, 3, 2, 11), Err(ShapeError::Output));
+    assert_eq!(run(&row[1..], 3, 1, 3, 2, 10), Err(ShapeError::Input));
+    assert_eq!(run(&row, 3, 1, 4, 2, 12), Err(ShapeError::Input));
+    assert_eq!(run(&row, 3, 2, 3, 2, 12), Err(ShapeError::Parameter));
+    assert_eq!(run(&row, 5, -1, 3, 2, 12), Err(ShapeError::Parameter));
+    assert_eq!(run(&row, i32::MAX, i32::MIN, 3, 2, 12), Err(ShapeError::Parameter));
+    assert_eq!(run(&row, 3, 3, 3, 3, 18), Err(ShapeError::Parameter));
+    assert_eq!(run(&row, 3, 1, 0, 2, 12), Err(ShapeError::Parameter));
+    let wide = vec![0i16; 257];
+    assert_eq!(argmax_s16(&wide, &wide, 1, 1, 257, 1, &mut [0]), Err(ShapeError::Parameter));
+    assert_eq!(argmax_s16(&row, &row, 1, 1, 3, 1, &mut [0; 3]), Err(ShapeError::Output));
+}
