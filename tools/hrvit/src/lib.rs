@@ -7,6 +7,7 @@
 //! | [`frames`], [`frame_checks`] | decoding, resizing and judging camera frames |
 //! | [`labels`], [`palette`] | label maps as PNG, names and colours of classes |
 //! | [`segmenter`], [`logits`] | what float reference and int8 engine have in common |
+//! | [`int8`] | model images and the int8 engine on the host |
 //! | [`metrics`] | IoU, accuracy, agreement, signal to quantisation noise |
 //! | [`overlay`], [`canvas`] | pictures with legends |
 //! | [`output`], [`progress`] | tables, JSON, whole-or-nothing files, progress bars |
@@ -17,6 +18,7 @@ pub mod cli;
 pub mod commands;
 pub mod frame_checks;
 pub mod frames;
+pub mod int8;
 pub mod labels;
 pub mod logits;
 pub mod metrics;

@@ -1,0 +1,157 @@
+//! The int8 engine on the host: model images from files, arenas from a pool, results as the commands take them.
+
+use std::{
+    path::Path,
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use hrvit_core::{Engine, Mapped, NoObserver, Observer, Plan, Ranked, Serial, StepCrcs, WeightPlacement, plan};
+use hrvit_format::{Head, Model, Size, aligned::AlignedBytes};
+use image::RgbImage;
+
+use crate::{
+    labels::LabelMap,
+    logits::Logits,
+    segmenter::{Segmenter, check_size},
+};
+
+/// Reads a model image into memory where it can be used in place.
+///
+/// # Errors
+/// If the file cannot be read or is empty.
+pub fn read_image(path: &Path) -> Result<AlignedBytes> {
+    let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    ensure!(!bytes.is_empty(), "{}: the file is empty, expected a model image (hrvit quantize makes one)", path.display());
+    Ok(AlignedBytes::from(bytes.as_slice()))
+}
+
+/// A loaded model with its plan; every thread that runs it borrows an arena from a pool.
+pub struct Int8<'a> {
+    model: Model<'a>,
+    plan: Plan,
+    arenas: Mutex<Vec<AlignedBytes>>,
+}
+
+impl<'a> Int8<'a> {
+    /// Loads `image` and plans for the size that it was calibrated for, or for `size`.
+    ///
+    /// # Errors
+    /// If the image is not a valid one, or cannot run at `size`.
+    pub fn load(image: &'a [u8], size: Option<Size>) -> Result<Self> {
+        let model = Model::load(image)?;
+        let plan = plan(&model.meta().network, size.unwrap_or(model.meta().size), 1, WeightPlacement::Mapped)?;
+        let int8 = Self { model, plan, arenas: Mutex::default() };
+        int8.with_engine(|_| Ok(()))?;
+        Ok(int8)
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model<'a> {
+        &self.model
+    }
+
+    /// The memory plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    fn with_engine<T>(&self, run: impl FnOnce(&mut Engine<'_, Mapped<'_>, Serial>) -> Result<T>) -> Result<T> {
+        let pool = || self.arenas.lock().map_err(|_| anyhow!("a thread failed while it held an arena"));
+        let free = pool()?.pop();
+        let mut arena = free.unwrap_or_else(|| AlignedBytes::zeroed(self.plan.arena_bytes()));
+        let result = run(&mut Engine::new(&self.model, &self.plan, Serial, &mut arena)?);
+        pool()?.push(arena);
+        result
+    }
+
+    /// Labels of a frame (`[height, width, 3]` RGB) at the input's size, watched by `observer`.
+    ///
+    /// # Errors
+    /// If the frame has another size or the model is a classifier.
+    pub fn segment(&self, frame: &[u8], observer: &dyn Observer) -> Result<Vec<u8>> {
+        let mut labels = vec![0; self.plan.size().pixels()];
+        self.with_engine(|engine| Ok(engine.segment(frame, &mut labels, observer)?))?;
+        Ok(labels)
+    }
+
+    /// Logit codes of a frame.
+    ///
+    /// # Errors
+    /// If the frame has another size.
+    pub fn logit_codes(&self, frame: &[u8], observer: &dyn Observer) -> Result<Vec<i16>> {
+        self.with_engine(|engine| {
+            let mut codes = vec![0; engine.logits_len()];
+            engine.logits(frame, &mut codes, observer)?;
+            Ok(codes)
+        })
+    }
+
+    /// The `count` best classes of a frame (all, if there are fewer).
+    ///
+    /// # Errors
+    /// If the frame has another size or the model is a segmentor.
+    pub fn classify(&self, frame: &[u8], count: usize) -> Result<Vec<Ranked>> {
+        let mut top = vec![Ranked::default(); count.min(self.classes())];
+        self.with_engine(|engine| Ok(engine.classify(frame, &mut top, &NoObserver)?))?;
+        Ok(top)
+    }
+
+    /// CRC32 of the tensor that every step leaves behind on `frame`, in canonical order.
+    ///
+    /// # Errors
+    /// If the frame has another size.
+    pub fn step_crcs(&self, frame: &[u8]) -> Result<Vec<u32>> {
+        let slots: Vec<AtomicU32> = self.model.steps().iter().map(|_| AtomicU32::new(0)).collect();
+        match self.model.meta().network.head {
+            Head::Segformer => drop(self.segment(frame, &StepCrcs(&slots))?),
+            Head::Classifier => drop(self.logit_codes(frame, &StepCrcs(&slots))?),
+        }
+        Ok(slots.iter().map(|slot| slot.load(Ordering::Relaxed)).collect())
+    }
+
+    /// Compares the golden frame's CRCs with those of this machine; `None` if the image carries no golden frame, else the first step that differs.
+    ///
+    /// # Errors
+    /// If the golden frame cannot be run.
+    pub fn check_golden(&self) -> Result<Option<Result<(), usize>>> {
+        let Some(golden) = self.model.golden() else { return Ok(None) };
+        let crcs = self.step_crcs(golden.frame)?;
+        let differs = crcs.iter().zip(golden.crcs).position(|(here, there)| here != there);
+        Ok(Some(differs.map_or(Ok(()), Err)))
+    }
+}
+
+impl Segmenter for Int8<'_> {
+    fn name(&self) -> &'static str {
+        "int8"
+    }
+
+    fn size(&self) -> Size {
+        self.plan.size()
+    }
+
+    fn classes(&self) -> usize {
+        usize::from(self.model.meta().network.classes)
+    }
+
+    fn logits(&self, frame: &RgbImage) -> Result<Logits> {
+        check_size(frame, self.size())?;
+        let codes = self.logit_codes(frame.as_raw(), &NoObserver)?;
+        let scale = self.model.logits_scale();
+        let (height, width) = match self.model.meta().network.head {
+            Head::Segformer => self.size().map(0),
+            Head::Classifier => (1, 1),
+        };
+        Logits::new(height, width, self.classes(), codes.iter().map(|&code| f32::from(code) * scale).collect())
+    }
+
+    fn labels(&self, frame: &RgbImage) -> Result<LabelMap> {
+        check_size(frame, self.size())?;
+        let (height, width) = (usize::from(self.size().height), usize::from(self.size().width));
+        Ok(LabelMap { height, width, data: self.segment(frame.as_raw(), &NoObserver)? })
+    }
+}
