@@ -14,13 +14,17 @@
 //! Everything is single-threaded; callers that want more cores run frames in parallel.
 #![forbid(unsafe_code)]
 
+pub mod accounting;
 pub mod checkpoint;
+pub mod fold;
+pub mod folded;
 pub mod map;
 pub mod model;
 pub mod operators;
 pub mod parameters;
 
 pub use checkpoint::{Checkpoint, CheckpointError, Tensor};
+pub use folded::{Folded, NoTap, OpWeights, State, Tap};
 pub use map::{Frame, FrameError, Map};
 pub use model::Model;
 pub use parameters::{Parameter, parameters};

@@ -243,4 +243,3 @@ fn check(name: &str, tensor: &Tensor, expected: &[usize]) -> Result<(), Checkpoi
         None => Ok(()),
     }
 }
-
