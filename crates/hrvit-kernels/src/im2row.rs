@@ -1,6 +1,7 @@
 //! Patches of a dense 3x3 convolution, and pixels as codes: both only move bytes.
 
 use crate::error::{ShapeError, require};
+use crate::lanes::rows_mut;
 
 /// Patches of one output row of a dense 3x3 convolution with padding 1: `out[x][(ky * 3 + kx) * channels + c] = rows[ky][x * stride + kx - 1][c]`, `pad`
 /// outside the row. A product with weights `[cout, 3, 3, cin]` then is the convolution.
@@ -18,8 +19,8 @@ pub fn im2row_s8(rows: [Option<&[i8]>; 3], channels: usize, stride: usize, pad: 
     let patch = channels.checked_mul(9).ok_or(ShapeError::Parameter)?;
     require((len / channels).div_ceil(stride).checked_mul(patch) == Some(out.len()), ShapeError::Output)?;
 
-    for (x, patch) in out.chunks_exact_mut(patch).enumerate() {
-        for (row, taps) in rows.iter().zip(patch.chunks_exact_mut(run)) {
+    for (x, patch) in rows_mut(out, patch).enumerate() {
+        for (row, taps) in rows.iter().zip(rows_mut(patch, run)) {
             let Some(row) = row else {
                 taps.fill(pad);
                 continue;
@@ -30,7 +31,7 @@ pub fn im2row_s8(rows: [Option<&[i8]>; 3], channels: usize, stride: usize, pad: 
                 copy(inside, taps);
                 continue;
             }
-            for (kx, tap) in taps.chunks_exact_mut(channels).enumerate() {
+            for (kx, tap) in rows_mut(taps, channels).enumerate() {
                 let first = (x * stride + kx).checked_sub(1).map(|column| column * channels);
                 match first.and_then(|first| row.get(first..first + channels)) {
                     Some(token) => copy(token, tap),

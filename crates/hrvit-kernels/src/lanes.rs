@@ -3,6 +3,28 @@
 /// Channels that a loop carries in registers at once. Of no effect on any result.
 pub(crate) const LANES: usize = if cfg!(target_arch = "arm") { 4 } else { 16 };
 
+/// Products that [`dot`] takes at once. Of no effect on any result.
+const BLOCK: usize = if cfg!(target_arch = "arm") { 4 } else { 32 };
+
+/// Half of [`LANES`], for what is left.
+pub(crate) const HALF: usize = LANES / 2;
+
+/// Calls `block(first, width)` for consecutive blocks that cover `0..channels`; every width is [`LANES`], [`HALF`] or 1.
+#[inline(always)]
+pub(crate) fn blocks(channels: usize, mut block: impl FnMut(usize, usize) -> Option<()>) -> Option<()> {
+    let mut first = 0;
+    while first < channels {
+        let width = match channels - first {
+            LANES.. => LANES,
+            HALF.. => HALF,
+            _ => 1,
+        };
+        block(first, width)?;
+        first += width;
+    }
+    Some(())
+}
+
 /// `slice[first..first + N]`, or `None` beyond the end.
 #[inline(always)]
 pub(crate) fn window<T, const N: usize>(slice: &[T], first: usize) -> Option<&[T; N]> {
@@ -15,9 +37,50 @@ pub(crate) fn window_mut<T, const N: usize>(slice: &mut [T], first: usize) -> Op
     slice.get_mut(first..)?.first_chunk_mut()
 }
 
+/// Consecutive rows of `len` elements, as many as are whole. Unlike `chunks_exact` it never divides; without a length there is no row.
+#[inline(always)]
+pub(crate) fn rows<T>(slice: &[T], len: usize) -> impl Iterator<Item = &[T]> {
+    let mut rest = slice;
+    core::iter::from_fn(move || {
+        let (row, after) = rest.split_at_checked(len.max(1))?;
+        rest = after;
+        Some(row)
+    })
+}
+
+/// [`rows`], mutable.
+#[inline(always)]
+pub(crate) fn rows_mut<T>(slice: &mut [T], len: usize) -> impl Iterator<Item = &mut [T]> {
+    let mut rest = slice;
+    core::iter::from_fn(move || {
+        let (row, after) = core::mem::take(&mut rest).split_at_mut_checked(len.max(1))?;
+        rest = after;
+        Some(row)
+    })
+}
+
 /// `sum of a[i] * w[i]` over the shorter length, i32. In range if `len * max|a| * max|w| < 2^31`.
+///
+/// Whole blocks first: a loop of known length is what compilers turn into vector products (or, without vectors, unroll).
 #[inline(always)]
 pub(crate) fn dot<A: Copy + Into<i32>>(a: &[A], w: &[i8]) -> i32 {
+    let (a_blocks, a) = a.as_chunks::<BLOCK>();
+    let (w_blocks, w) = w.as_chunks::<BLOCK>();
+    let mut acc = 0;
+    for (a, w) in a_blocks.iter().zip(w_blocks) {
+        acc += products(a, w);
+    }
+    let (a_blocks, a) = a.as_chunks::<{ BLOCK / 4 }>();
+    let (w_blocks, w) = w.as_chunks::<{ BLOCK / 4 }>();
+    for (a, w) in a_blocks.iter().zip(w_blocks) {
+        acc += products(a, w);
+    }
+    acc + products(a, w)
+}
+
+/// The sum of products in one plain loop.
+#[inline(always)]
+fn products<A: Copy + Into<i32>>(a: &[A], w: &[i8]) -> i32 {
     let mut acc = 0;
     for (a, w) in a.iter().zip(w) {
         let a: i32 = (*a).into();

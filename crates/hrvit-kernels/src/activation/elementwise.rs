@@ -1,6 +1,7 @@
 //! Rescaling and sums, element by element.
 
 use crate::error::{ShapeError, require};
+use crate::lanes::{rows, rows_mut};
 use crate::requant::{Range8, Requant, Scalar, requant, saturate16};
 
 /// Calls `put(out, rq(x))` for every element of `[tokens, channels]`, `channels = params.mult.len()`.
@@ -11,7 +12,7 @@ fn per_channel<T>(x: &[i16], params: Requant<'_>, out: &mut [T], put: impl Fn(&m
     params.check(channels)?;
     require(x.len().is_multiple_of(channels), ShapeError::Input)?;
     require(x.len() == out.len(), ShapeError::Output)?;
-    for (x, out) in x.chunks_exact(channels).zip(out.chunks_exact_mut(channels)) {
+    for (x, out) in rows(x, channels).zip(rows_mut(out, channels)) {
         for ((x, out), (mult, shift)) in x.iter().zip(out).zip(mult.iter().zip(shift)) {
             put(out, requant(i32::from(*x), pre_shift, *mult, *shift));
         }

@@ -1,6 +1,7 @@
 //! Hardswish, `x * clamp(x + 3, 0, 6) / 6`, exact up to its one rounding: the real number 3 is the integer `three`.
 
 use crate::error::{ShapeError, require};
+use crate::lanes::{rows, rows_mut};
 use crate::requant::{Range8, Requant, Scalar, requant};
 
 /// Largest `three` of [`hardswish_s8`]: `|v| * 2 * three` stays within 2^30.
@@ -22,7 +23,7 @@ pub fn hardswish_s8(v: &[i8], three: &[i32], requant: Requant<'_>, range: Range8
     require(v.len().is_multiple_of(channels), ShapeError::Input)?;
     require(out.len() == v.len(), ShapeError::Output)?;
     let Requant { mult, shift, pre_shift } = requant;
-    for (v, out) in v.chunks_exact(channels).zip(out.chunks_exact_mut(channels)) {
+    for (v, out) in rows(v, channels).zip(rows_mut(out, channels)) {
         for (((v, out), three), (mult, shift)) in v.iter().zip(out).zip(three).zip(mult.iter().zip(shift)) {
             let v = i32::from(*v);
             let u = ((v << 8) + three).max(0).min(2 * three);

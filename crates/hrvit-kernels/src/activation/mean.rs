@@ -1,6 +1,7 @@
 //! Mean of codes over tokens, kept with 4 fractional bits.
 
 use crate::error::{ShapeError, require};
+use crate::lanes::rows;
 
 /// `sums[c] += sum over tokens of codes[token][c] - zero`; `codes` is `[tokens, channels]`, `channels = sums.len()`, `zero` in -128..=127.
 ///
@@ -10,7 +11,7 @@ pub fn mean_s8(sums: &mut [i32], codes: &[i8], zero: i32) -> Result<(), ShapeErr
     require(!sums.is_empty(), ShapeError::Channels)?;
     require((i32::from(i8::MIN)..=i32::from(i8::MAX)).contains(&zero), ShapeError::Parameter)?;
     require(codes.len().is_multiple_of(sums.len()), ShapeError::Input)?;
-    for token in codes.chunks_exact(sums.len()) {
+    for token in rows(codes, sums.len()) {
         for (sum, code) in sums.iter_mut().zip(token) {
             *sum = sum.wrapping_add(i32::from(*code) - zero);
         }

@@ -2,7 +2,7 @@
 
 use super::Depthwise;
 use crate::epilogue::{Epilogue, Kernel};
-use crate::lanes::{LANES, window, window_mut};
+use crate::lanes::{HALF, LANES, blocks, window, window_mut};
 use crate::requant::requant;
 
 /// One output row whose tokens lie `out_stride` apart.
@@ -13,18 +13,19 @@ struct Row<'a> {
 
 impl Kernel for Row<'_> {
     fn run<T>(&self, out: &mut [T], put: impl Fn(&mut T, i32)) {
-        if self.out_stride == 0 {
-            return;
-        }
         let channels = self.args.bias.len();
-        let blocks = channels - channels % LANES;
-        for (x, token) in out.chunks_mut(self.out_stride).take(self.args.columns_out()).enumerate() {
-            for first in (0..blocks).step_by(LANES) {
-                self.block::<T, LANES>(x, first, token, &put);
-            }
-            for first in blocks..channels {
-                self.block::<T, 1>(x, first, token, &put);
-            }
+        let mut rest = out;
+        for x in 0..self.args.columns_out() {
+            // The last token may end with its last channel.
+            let token = core::mem::take(&mut rest);
+            let len = self.out_stride.min(token.len());
+            let Some((token, after)) = token.split_at_mut_checked(len) else { return };
+            rest = after;
+            blocks(channels, |first, width| match width {
+                LANES => self.block::<T, LANES>(x, first, token, &put),
+                HALF => self.block::<T, HALF>(x, first, token, &put),
+                _ => self.block::<T, 1>(x, first, token, &put),
+            });
         }
     }
 }
@@ -35,8 +36,7 @@ impl Row<'_> {
     fn block<T, const N: usize>(&self, x: usize, first: usize, token: &mut [T], put: &impl Fn(&mut T, i32)) -> Option<()> {
         let Depthwise { rows, in_stride, columns, kernel, stride, pad, weights, weight_stride, bias, requant: params } = *self.args;
         let mut acc: [i32; N] = *window(bias, first)?;
-        let mut taps = weights.chunks(weight_stride.max(1));
-        for row in rows {
+        for (ky, row) in rows.iter().enumerate() {
             for kx in 0..kernel {
                 // Left of the map the column wraps to a huge number, which is outside too.
                 let column = (x * stride + kx).wrapping_sub(kernel / 2);
@@ -44,7 +44,7 @@ impl Row<'_> {
                     Some(row) if column < columns => *window(row, column * in_stride + first)?,
                     _ => [pad; N],
                 };
-                let weights: &[i8; N] = window(taps.next()?, first)?;
+                let weights: &[i8; N] = window(weights, (ky * kernel + kx) * weight_stride + first)?;
                 for ((acc, code), weight) in acc.iter_mut().zip(codes).zip(weights) {
                     *acc += i32::from(code) * i32::from(*weight);
                 }

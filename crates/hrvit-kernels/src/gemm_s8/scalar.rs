@@ -2,7 +2,7 @@
 
 use super::Gemm;
 use crate::epilogue::{Epilogue, Kernel};
-use crate::lanes::dot;
+use crate::lanes::{dot, rows, rows_mut};
 use crate::requant::{Requant, requant};
 
 /// A product over activations of type `A`, shared by the s8 and the s16 kernel.
@@ -17,11 +17,8 @@ pub(crate) struct Product<'a, A> {
 impl<A: Copy + Into<i32>> Kernel for Product<'_, A> {
     fn run<T>(&self, out: &mut [T], put: impl Fn(&mut T, i32)) {
         let Requant { mult, shift, pre_shift } = self.requant;
-        if self.depth == 0 || self.bias.is_empty() {
-            return;
-        }
-        for (a, out) in self.a.chunks_exact(self.depth).zip(out.chunks_exact_mut(self.bias.len())) {
-            let channels = self.weights.chunks_exact(self.depth).zip(self.bias).zip(mult.iter().zip(shift));
+        for (a, out) in rows(self.a, self.depth).zip(rows_mut(out, self.bias.len())) {
+            let channels = rows(self.weights, self.depth).zip(self.bias).zip(mult.iter().zip(shift));
             for (((weights, bias), (mult, shift)), out) in channels.zip(out) {
                 let acc = *bias + dot(a, weights);
                 put(out, requant(acc, pre_shift, *mult, *shift));

@@ -18,12 +18,12 @@ pub fn argmax_s16(
     factor: usize,
     labels: &mut [u8],
 ) -> Result<(), ShapeError> {
-    let rows = Rows { upper, lower, upper_weight, lower_weight, channels: classes, factor };
-    let columns = rows.columns()?;
+    let source = Rows { upper, lower, upper_weight, lower_weight, channels: classes, factor };
+    let columns = source.columns()?;
     require(classes <= 256, ShapeError::Parameter)?;
     require(columns.checked_mul(factor) == Some(labels.len()), ShapeError::Output)?;
     for (x, label) in labels.iter_mut().enumerate() {
-        let Some([(a, wa), (b, wb), (c, wc), (d, wd)]) = rows.corners(x, columns) else { continue };
+        let Some([(a, wa), (b, wb), (c, wc), (d, wd)]) = source.corners(x, columns) else { continue };
         let mut best = (i32::MIN, 0u8);
         for (class, ((a, b), (c, d))) in a.iter().zip(b).zip(c.iter().zip(d)).enumerate() {
             let z = i32::from(*a) * wa + i32::from(*b) * wb + i32::from(*c) * wc + i32::from(*d) * wd;

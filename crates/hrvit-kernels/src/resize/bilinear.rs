@@ -2,6 +2,7 @@
 
 use super::Rows;
 use crate::error::{ShapeError, require};
+use crate::lanes::rows_mut;
 
 /// `acc[x][c] += scale * z[x][c]`, where `z` is the weighted sum of the four source tokens around output column x, out of `(2 * factor)^2`.
 ///
@@ -22,11 +23,11 @@ pub fn bilinear_add_s16(
     scale: i32,
     acc: &mut [i32],
 ) -> Result<(), ShapeError> {
-    let rows = Rows { upper, lower, upper_weight, lower_weight, channels, factor };
-    let columns = rows.columns()?;
+    let source = Rows { upper, lower, upper_weight, lower_weight, channels, factor };
+    let columns = source.columns()?;
     require(upper.len().checked_mul(factor) == Some(acc.len()), ShapeError::Output)?;
-    for (x, acc) in acc.chunks_exact_mut(channels).enumerate() {
-        let Some([(a, wa), (b, wb), (c, wc), (d, wd)]) = rows.corners(x, columns) else { continue };
+    for (x, acc) in rows_mut(acc, channels).enumerate() {
+        let Some([(a, wa), (b, wb), (c, wc), (d, wd)]) = source.corners(x, columns) else { continue };
         let [wa, wb, wc, wd] = [wa, wb, wc, wd].map(|weight| scale.wrapping_mul(weight));
         for (acc, ((a, b), (c, d))) in acc.iter_mut().zip(a.iter().zip(b).zip(c.iter().zip(d))) {
             let sum = [(a, wa), (b, wb), (c, wc), (d, wd)].map(|(value, weight)| i32::from(*value).wrapping_mul(weight));
