@@ -5,13 +5,13 @@
 //!
 //! | operator | folder | input x weights, accumulator | output |
 //! |---|---|---|---|
-//! | linear, 1x1 convolution | [`gemm_s8`] | s8 x s8, i32 | any [`Epilogue`] |
-//! | dense 3x3 convolution | [`im2row`], then [`gemm_s8`] | s8 x s8, i32 | any [`Epilogue`] |
-//! | linear on 16 bits | [`gemm_s16`] | s16 x s8, i32 | any [`Epilogue`] |
+//! | linear, 1x1 convolution | [`mod@gemm_s8`] | s8 x s8, i32 | any [`Epilogue`] |
+//! | dense 3x3 convolution | [`im2row`], then [`mod@gemm_s8`] | s8 x s8, i32 | any [`Epilogue`] |
+//! | linear on 16 bits | [`mod@gemm_s16`] | s16 x s8, i32 | any [`Epilogue`] |
 //! | depthwise convolution | [`dwconv_s8`] | s8 x s8, i32 | any [`Epilogue`] |
-//! | LayerNorm | [`layernorm_s16`] | s16, i64 | s8 or s16 |
-//! | attention over one strip | [`attention_s8`] | s8 x s8, i32 | s16, 8 fractional bits |
-//! | diversity-enhancing shortcut | [`des_s16`] | s16 x s8, i32 | added to i32 |
+//! | LayerNorm | [`mod@layernorm_s16`] | s16, i64 | s8 or s16 |
+//! | attention over one strip | [`mod@attention_s8`] | s8 x s8, i32 | s16, 8 fractional bits |
+//! | diversity-enhancing shortcut | [`mod@des_s16`] | s16 x s8, i32 | added to i32 |
 //! | Hardswish, tables, sums, means | [`activation`] | s8, s16 or i32 | s8, s16 or i32 |
 //! | exact bilinear resize, label map | [`resize`] | s16, i32 | added to i32; labels |
 //!
