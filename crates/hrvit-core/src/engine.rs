@@ -268,7 +268,7 @@ fn rank(logits: &[i16], top: &mut [Ranked]) {
                 *slot = entry;
                 break;
             }
-            if entry.logit > slot.logit {
+            if (entry.logit, slot.class) > (slot.logit, entry.class) {
                 core::mem::swap(slot, &mut entry);
             }
         }
@@ -284,5 +284,12 @@ mod tests {
         let mut top = [Ranked::default(); 3];
         rank(&[-5, 7, 3, 7, -9, 3], &mut top);
         assert_eq!(top.map(|ranked| (ranked.class, ranked.logit)), [(1, 7), (3, 7), (2, 3)]);
+    }
+
+    #[test]
+    fn equals_keep_their_order_when_a_better_class_displaces_them() {
+        let mut top = [Ranked::default(); 3];
+        rank(&[3, 3, 7], &mut top);
+        assert_eq!(top.map(|ranked| (ranked.class, ranked.logit)), [(2, 7), (0, 3), (1, 3)]);
     }
 }
