@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::commands::inspect;
+use crate::commands::{eval, inspect, run, synth};
 use crate::output::Format;
 
 /// Quantise, run, evaluate and inspect HRViT models for embedded devices.
@@ -23,12 +23,15 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Eval(eval::EvalArgs),
     Inspect(inspect::InspectArgs),
+    Run(run::RunArgs),
+    Synth(synth::SynthArgs),
 }
 
 /// Parses the process's arguments and runs the command; errors go to standard error with their causes.
 pub fn main() -> ExitCode {
-    match run(&Cli::parse()) {
+    match execute(&Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -41,10 +44,13 @@ pub fn main() -> ExitCode {
 ///
 /// # Errors
 /// Whatever the command says.
-pub fn run(cli: &Cli) -> Result<()> {
+pub fn execute(cli: &Cli) -> Result<()> {
     let format = if cli.json { Format::Json } else { Format::Text };
     match &cli.command {
+        Command::Eval(args) => eval::run(args, format),
         Command::Inspect(args) => inspect::run(args, format),
+        Command::Run(args) => run::run(args, format),
+        Command::Synth(args) => synth::run(args, format),
     }
 }
 

@@ -138,6 +138,10 @@ impl Segmenter for Int8<'_> {
         usize::from(self.model.meta().network.classes)
     }
 
+    fn head(&self) -> Head {
+        self.model.meta().network.head
+    }
+
     fn logits(&self, frame: &RgbImage) -> Result<Logits> {
         check_size(frame, self.size())?;
         let codes = self.logit_codes(frame.as_raw(), &NoObserver)?;

@@ -7,15 +7,21 @@
 //! | [`frames`], [`frame_checks`] | decoding, resizing and judging camera frames |
 //! | [`labels`], [`palette`] | label maps as PNG, names and colours of classes |
 //! | [`segmenter`], [`logits`] | what float reference and int8 engine have in common |
-//! | [`int8`] | model images and the int8 engine on the host |
+//! | [`float`], [`int8`] | the float reference, and the int8 engine with its model images |
+//! | [`dataset`], [`evaluation`] | labelled frames, and segmenters measured on them |
+//! | [`accounting`] | parameters, multiply-accumulates and activation bytes per stage |
 //! | [`metrics`] | IoU, accuracy, agreement, signal to quantisation noise |
 //! | [`overlay`], [`canvas`] | pictures with legends |
 //! | [`output`], [`progress`] | tables, JSON, whole-or-nothing files, progress bars |
 #![forbid(unsafe_code)]
 
+pub mod accounting;
 pub mod canvas;
 pub mod cli;
 pub mod commands;
+pub mod dataset;
+pub mod evaluation;
+pub mod float;
 pub mod frame_checks;
 pub mod frames;
 pub mod int8;

@@ -1,6 +1,7 @@
 //! Logits of a segmentor and the label maps that follow from them.
 
 use anyhow::{Context, Result, ensure};
+use hrvit_format::Head;
 use safetensors::tensor::{Dtype, TensorView};
 
 use crate::labels::LabelMap;
@@ -72,18 +73,23 @@ impl Logits {
         LabelMap { height, width, data }
     }
 
-    /// A safetensors file with one tensor `logits`, float32, `[1, classes, height, width]` as training frameworks lay it out.
+    /// A safetensors file with one tensor `logits`, float32, as training frameworks lay it out: `[1, classes, height, width]` of a segmentor, `[1, classes]` of a
+    /// classifier.
     ///
     /// # Errors
     /// If the tensor cannot be encoded.
-    pub fn to_safetensors(&self) -> Result<Vec<u8>> {
+    pub fn to_safetensors(&self, head: Head) -> Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(4 * self.data.len());
         for class in 0..self.classes {
             for value in self.data.iter().skip(class).step_by(self.classes) {
                 bytes.extend_from_slice(&value.to_le_bytes());
             }
         }
-        let view = TensorView::new(Dtype::F32, vec![1, self.classes, self.height, self.width], &bytes).context("logits as a tensor")?;
+        let shape = match head {
+            Head::Segformer => vec![1, self.classes, self.height, self.width],
+            Head::Classifier => vec![1, self.classes],
+        };
+        let view = TensorView::new(Dtype::F32, shape, &bytes).context("logits as a tensor")?;
         safetensors::serialize([("logits", view)], None).context("encoding logits")
     }
 }
@@ -131,7 +137,7 @@ mod tests {
     #[test]
     fn safetensors_are_class_by_class() {
         let logits = Logits::new(1, 2, 2, vec![1.0, 2.0, 3.0, 4.0]).unwrap();
-        let bytes = logits.to_safetensors().unwrap();
+        let bytes = logits.to_safetensors(Head::Segformer).unwrap();
         let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
         let tensor = file.tensor("logits").unwrap();
         assert_eq!(tensor.shape(), [1, 2, 1, 2]);

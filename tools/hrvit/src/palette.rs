@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use hrvit_format::Meta;
 use serde::{Deserialize, Serialize};
 
 /// One class.
@@ -54,6 +55,23 @@ impl Classes {
         let text = std::fs::read_to_string(path).with_context(|| format!("reading classes {}", path.display()))?;
         let classes: Self = toml::from_str(&text).with_context(|| format!("classes {}: expected [[class]] tables with name and colour", path.display()))?;
         ensure!(classes.len() == count, "classes {}: {} listed, but the model has {count}", path.display(), classes.len());
+        Ok(classes)
+    }
+
+    /// The classes that a model image names; where it has no names or colours, as [`Self::of_model`] without a file.
+    ///
+    /// # Errors
+    /// As [`Self::of_model`].
+    pub fn of_image(meta: &Meta<'_>) -> Result<Self> {
+        let mut classes = Self::of_model(usize::from(meta.network.classes), None)?;
+        for (number, class) in classes.class.iter_mut().enumerate() {
+            if let Some(name) = meta.class_name(number) {
+                class.name = name.to_owned();
+            }
+            if let Some(colour) = meta.colour(number) {
+                class.colour = colour;
+            }
+        }
         Ok(classes)
     }
 

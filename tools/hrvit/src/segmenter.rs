@@ -1,13 +1,13 @@
 //! The one face that the float reference and the int8 engine show to the commands.
 
 use anyhow::{Result, ensure};
-use hrvit_format::spec::Size;
+use hrvit_format::{Head, Size};
 use image::RgbImage;
 
 use crate::labels::LabelMap;
 use crate::logits::Logits;
 
-/// Something that segments frames of one size.
+/// Something that turns frames of one size into logits. A classifier's logits have one row and one column.
 pub trait Segmenter: Sync {
     /// `float` or `int8`.
     fn name(&self) -> &'static str;
@@ -18,7 +18,10 @@ pub trait Segmenter: Sync {
     /// How many classes it tells apart.
     fn classes(&self) -> usize;
 
-    /// Logits at 1/4 of the input, as real numbers.
+    /// What its logits mean.
+    fn head(&self) -> Head;
+
+    /// Logits as real numbers: `[height / 4, width / 4, classes]` of a segmentor, `[1, 1, classes]` of a classifier.
     ///
     /// # Errors
     /// If the frame has another size than [`Self::size`].
@@ -27,9 +30,10 @@ pub trait Segmenter: Sync {
     /// Class of every pixel of the input.
     ///
     /// # Errors
-    /// As [`Self::logits`].
+    /// As [`Self::logits`], or if this is a classifier.
     fn labels(&self, frame: &RgbImage) -> Result<LabelMap> {
         let size = self.size();
+        ensure!(self.head() == Head::Segformer, "a classifier gives no label map");
         Ok(self.logits(frame)?.labels_at(usize::from(size.height), usize::from(size.width)))
     }
 }

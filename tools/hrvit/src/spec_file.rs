@@ -24,6 +24,14 @@ pub struct NetworkArgs {
     pub classes: Option<u16>,
 }
 
+/// The input's size.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct SizeArg {
+    /// Input height and width, multiples of 32, for example 192x256
+    #[arg(long, value_name = "HxW", value_parser = parse_size)]
+    pub size: Option<Size>,
+}
+
 /// [`Head`] on the command line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum HeadName {
@@ -44,6 +52,11 @@ impl From<HeadName> for Head {
 }
 
 impl NetworkArgs {
+    /// Whether any option that says which network was given.
+    pub fn is_given(&self) -> bool {
+        self.variant.is_some() || self.spec.is_some() || self.classes.is_some()
+    }
+
     /// The backbone asked for.
     ///
     /// # Errors

@@ -1,31 +1,169 @@
-//! `hrvit inspect`: what a network costs.
+//! `hrvit inspect`: what a network or a model image consists of and costs.
 
-use anyhow::{Result, ensure};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
 use clap::Args;
+use comfy_table::Cell;
+use hrvit_core::WeightPlacement;
+use hrvit_format::{Head, Network, Size};
+use serde::Serialize;
 
+use crate::accounting::{self, Cost, StageCost};
+use crate::int8::{self, Int8};
 use crate::output::{self, Format};
-use crate::spec_file::{self, NetworkArgs};
+use crate::segmenter::Segmenter;
+use crate::spec_file::{self, NetworkArgs, SizeArg};
 
-/// Show what a network consists of and costs
+/// Show what a network or a model image consists of and costs
+///
+/// Per stage and kind of operator: learnt parameters, multiply-accumulates (MACs) of one frame as trained and after the exact rewrites, and the bytes that the
+/// operators' outputs would take if they were stored whole. MACs are convolutions, linear layers, the diversity-enhancing shortcut, q·v and p·v over real keys. A
+/// network needs no weights to be inspected.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  hrvit inspect --variant b3 --emit-spec > mine.toml")]
+#[command(after_help = "Examples:
+  hrvit inspect --variant b1 --head segformer --classes 19 --size 512x512
+  hrvit inspect nano.hrvit
+  hrvit inspect --variant b3 --emit-spec > mine.toml
+  hrvit inspect --spec mine.toml --classes 4 --size 256x320")]
 pub struct InspectArgs {
+    /// Model image
+    #[arg(value_name = "FILE", conflicts_with_all = ["variant", "spec", "size", "emit_spec"])]
+    file: Option<PathBuf>,
     #[command(flatten)]
     network: NetworkArgs,
-    /// Write the backbone as TOML, to start a spec of your own from
+    #[command(flatten)]
+    size: SizeArg,
+    /// Print the backbone as TOML, to start a spec of your own from
     #[arg(long)]
     emit_spec: bool,
+}
+
+/// What an image says of itself.
+#[derive(Serialize)]
+struct ImageReport {
+    file: PathBuf,
+    bytes: usize,
+    sequence: u32,
+    packing: String,
+    weight_bytes: u64,
+    classes: Vec<String>,
+    provenance: String,
+    golden: &'static str,
+}
+
+#[derive(Serialize)]
+struct Report {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<ImageReport>,
+    network: Network,
+    size: [u16; 2],
+    #[serde(flatten)]
+    total: Cost,
+    /// Bytes of the engine's arena with the weights addressed in place.
+    arena_bytes: usize,
+    stages: Vec<StageCost>,
+}
+
+impl Report {
+    fn new(image: Option<ImageReport>, network: Network, size: Size) -> Result<Self> {
+        let stages = accounting::stages(&network, size);
+        let arena_bytes = hrvit_core::plan(&network, size, 1, WeightPlacement::Mapped)?.arena_bytes();
+        Ok(Self { image, network, size: [size.height, size.width], total: accounting::total(&stages), arena_bytes, stages })
+    }
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// If the options name no network.
+/// If the options name no network, or the file is no model image.
 pub fn run(args: &InspectArgs, format: Format) -> Result<()> {
-    ensure!(args.emit_spec, "--emit-spec");
-    let spec = args.network.backbone()?;
-    match format {
-        Format::Text => output::print_text(spec_file::spec_to_toml(&spec)?.trim_end()),
-        Format::Json => output::print_json(&spec),
+    if args.emit_spec {
+        let spec = args.network.backbone()?;
+        return match format {
+            Format::Text => output::print_text(spec_file::spec_to_toml(&spec)?.trim_end()),
+            Format::Json => output::print_json(&spec),
+        };
     }
+    let report = match &args.file {
+        Some(path) => inspect_image(path)?,
+        None => {
+            let network = args.network.network()?;
+            Report::new(None, network, args.size.size.context("--size HxW is missing: which input size?")?)?
+        }
+    };
+    match format {
+        Format::Json => output::print_json(&report),
+        Format::Text => print_tables(&report),
+    }
+}
+
+fn inspect_image(path: &Path) -> Result<Report> {
+    let bytes = int8::read_image(path)?;
+    let int8 = Int8::load(&bytes, None).with_context(|| format!("model {}", path.display()))?;
+    let model = int8.model();
+    let meta = model.meta();
+    let golden = match int8.check_golden()? {
+        None => "none",
+        Some(Ok(())) => "equal on this machine",
+        Some(Err(_)) => "DIFFERS on this machine",
+    };
+    let names = (0..usize::from(meta.network.classes)).map_while(|class| meta.class_name(class)).map(str::to_owned);
+    let image = ImageReport {
+        file: path.to_path_buf(),
+        bytes: bytes.len(),
+        sequence: model.sequence(),
+        packing: format!("{:?}", model.packing()).to_lowercase(),
+        weight_bytes: model.steps().iter().map(|step| u64::from(step.len)).sum(),
+        classes: names.collect(),
+        provenance: meta.provenance.to_owned(),
+        golden,
+    };
+    let (network, size) = (meta.network.clone(), int8.size());
+    ensure!(golden != "DIFFERS on this machine", "model {}: its golden frame gives other results on this machine than where it was made", path.display());
+    Report::new(Some(image), network, size)
+}
+
+fn print_tables(report: &Report) -> Result<()> {
+    if let Some(image) = &report.image {
+        let mut table = output::table(&["image", ""], 2);
+        table.add_row(["file".to_owned(), image.file.display().to_string()]);
+        table.add_row(["bytes".to_owned(), output::grouped(image.bytes as u64)]);
+        table.add_row(["of these, weights and records of steps".to_owned(), output::grouped(image.weight_bytes)]);
+        table.add_row(["sequence, packing".to_owned(), format!("{}, {}", image.sequence, image.packing)]);
+        table.add_row(["classes".to_owned(), image.classes.join(", ")]);
+        table.add_row(["golden frame".to_owned(), image.golden.to_owned()]);
+        table.add_row(["provenance".to_owned(), image.provenance.clone()]);
+        output::print_text(table)?;
+    }
+    let mut table = output::table(&["stage", "operator", "count", "parameters", "MACs as written", "MACs folded", "activation bytes"], 2);
+    for stage in &report.stages {
+        let count = stage.operators.iter().map(|operator| operator.count).sum();
+        table.add_row(cells(&stage.stage, "all", count, &stage.cost).map(|cell| cell.add_attribute(comfy_table::Attribute::Bold)));
+        for operator in &stage.operators {
+            table.add_row(cells("", &operator.operator, operator.count, &operator.cost));
+        }
+    }
+    output::print_text(table)?;
+    let (network, total) = (&report.network, &report.total);
+    let head = match network.head {
+        Head::Segformer => "segmentor",
+        Head::Classifier => "classifier",
+    };
+    output::print_text(format_args!(
+        "{head}, {} classes, {}x{}: {} parameters, {:.3} GMAC as written, {:.3} GMAC after the exact rewrites, arena {} bytes",
+        network.classes,
+        report.size[0],
+        report.size[1],
+        output::grouped(total.params),
+        total.macs_as_written as f64 / 1e9,
+        total.macs_folded as f64 / 1e9,
+        output::grouped(report.arena_bytes as u64)
+    ))
+}
+
+fn cells(stage: &str, operator: &str, count: u64, cost: &Cost) -> [Cell; 7] {
+    let number = |value: u64| Cell::new(output::grouped(value));
+    let [params, written, folded, bytes] = [cost.params, cost.macs_as_written, cost.macs_folded, cost.activation_bytes].map(number);
+    [Cell::new(stage), Cell::new(operator), Cell::new(count), params, written, folded, bytes]
 }

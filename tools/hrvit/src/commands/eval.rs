@@ -1,0 +1,119 @@
+//! `hrvit eval`: how good a network is, and what quantisation costs it.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use hrvit_reference::Checkpoint;
+
+use crate::dataset;
+use crate::evaluation::{self, Contestants, Evaluation};
+use crate::float::Float;
+use crate::int8::{self, Int8};
+use crate::output::{self, Format};
+use crate::palette::Classes;
+use crate::segmenter::Segmenter;
+use crate::spec_file::{NetworkArgs, SizeArg};
+
+/// Measure segmentation quality on labelled frames, float against int8
+///
+/// The data set is a folder with `images/*` and `labels/*.png`, paired by name; the value of a label pixel is its class, and any value that is no class is
+/// ignored. Frames are resized to the model's input (bilinear, antialiased), logits back to the labels (bilinear). Intersection over union is that of the whole
+/// set; its mean is over the classes that occur.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  hrvit eval --model nano.hrvit --weights models/nano_camvid11.safetensors --data data/val
+  hrvit eval --float-only --weights models/nano_camvid11.safetensors --variant nano --classes 11 --size 192x256 --data data/val")]
+pub struct EvalArgs {
+    /// Model image; without --weights, the int8 network alone is measured
+    #[arg(long, value_name = "M.hrvit")]
+    model: Option<PathBuf>,
+    /// Checkpoint of the float network (.safetensors or .pth)
+    #[arg(long, value_name = "CKPT")]
+    weights: Option<PathBuf>,
+    /// Folder with images/ and labels/
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Measure the float network only; network and size come from --model or from the options below
+    #[arg(long, requires = "weights")]
+    float_only: bool,
+    #[command(flatten)]
+    network: NetworkArgs,
+    #[command(flatten)]
+    size: SizeArg,
+    /// Names and colours of the classes, a TOML file like data/camvid11.toml
+    #[arg(long, value_name = "FILE")]
+    classes_file: Option<PathBuf>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If files are missing or do not fit each other.
+pub fn run(args: &EvalArgs, format: Format) -> Result<()> {
+    let set = dataset::labelled(&args.data)?;
+    let image = args.model.as_deref().map(int8::read_image).transpose()?;
+    let int8 = image.as_deref().map(|image| Int8::load(image, None)).transpose()?;
+    let (network, size) = match &int8 {
+        Some(int8) => {
+            ensure!(
+                !args.network.is_given() && args.size.size.is_none(),
+                "network and size come from --model: leave out --variant, --spec, --classes and --size"
+            );
+            (int8.model().meta().network.clone(), int8.size())
+        }
+        None => {
+            ensure!(args.float_only, "--model M.hrvit is missing (or --float-only, to measure the float network alone)");
+            (args.network.network()?, args.size.size.context("--size HxW is missing: which input size?")?)
+        }
+    };
+    let classes = match (&int8, &args.classes_file) {
+        (Some(int8), None) => Classes::of_image(int8.model().meta())?,
+        _ => Classes::of_model(usize::from(network.classes), args.classes_file.as_deref())?,
+    };
+    let float = match &args.weights {
+        Some(path) => Some(Float::new(Checkpoint::read(path, &network)?, size)),
+        None => None,
+    };
+    let contestants = Contestants {
+        float: float.as_ref().map(|one| one as &dyn Segmenter),
+        int8: int8.as_ref().filter(|_| !args.float_only).map(|one| one as &dyn Segmenter),
+    };
+    let result = evaluation::evaluate(&set, contestants, &classes, &|_| Ok(()))?;
+    match format {
+        Format::Json => output::print_json(&result),
+        Format::Text => print_table(&result),
+    }
+}
+
+/// One row per class, then the totals, a column per contestant.
+fn print_table(result: &Evaluation) -> Result<()> {
+    let columns: Vec<_> =
+        [("float", &result.float), ("int8", &result.int8)].into_iter().filter_map(|(name, quality)| Some((name, quality.as_ref()?))).collect();
+    let mut header = vec!["class"];
+    header.extend(columns.iter().map(|(name, _)| *name));
+    if columns.len() == 2 {
+        header.push("delta");
+    }
+    let mut table = output::table(&header, 1);
+    let percent = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{:.2}", 100.0 * value));
+    let mut row = |title: &str, values: Vec<Option<f64>>| {
+        let mut cells = vec![title.to_owned()];
+        cells.extend(values.iter().map(|value| percent(*value)));
+        if let [Some(float), Some(int8)] = values[..] {
+            cells.push(format!("{:+.2}", 100.0 * (int8 - float)));
+        }
+        table.add_row(cells);
+    };
+    let (_, first) = columns.first().context("an evaluation has a contestant")?;
+    for (number, class) in first.classes.iter().enumerate() {
+        row(&class.name, columns.iter().map(|(_, quality)| quality.classes[number].iou).collect());
+    }
+    row("mIoU", columns.iter().map(|(_, quality)| Some(quality.miou)).collect());
+    row("pixel accuracy", columns.iter().map(|(_, quality)| Some(quality.pixel_accuracy)).collect());
+    output::print_text(format_args!("{} frames at {}x{}, in percent\n{table}", result.frames, result.size[0], result.size[1]))?;
+    if let (Some(agreement), Some(sqnr)) = (result.pixel_agreement, result.logits_sqnr_db) {
+        output::print_text(format_args!("pixel agreement {:.2} %, logits SQNR {sqnr:.1} dB", 100.0 * agreement))?;
+    }
+    Ok(())
+}

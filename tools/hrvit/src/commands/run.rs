@@ -1,0 +1,235 @@
+//! `hrvit run`: frames in, label maps and pictures out.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use hrvit_format::{Head, Size};
+use hrvit_reference::Checkpoint;
+use image::RgbImage;
+use serde::Serialize;
+
+use crate::float::Float;
+use crate::int8::{self, Int8};
+use crate::output::{self, Format};
+use crate::palette::Classes;
+use crate::segmenter::Segmenter;
+use crate::spec_file::{NetworkArgs, SizeArg};
+use crate::{frames, labels, overlay, progress};
+
+/// How many classes a classifier's result lists.
+const TOP: usize = 5;
+
+/// Segment (or classify) a frame or a folder of frames
+///
+/// Per frame NAME writes NAME.labels.png (the pixel value is the class), NAME.overlay.png (with a legend) and NAME.json into the output folder, all of the
+/// frame's own size; with --device-labels the label PNG is the engine's own label map, of the model's size and byte for byte what a device gives.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  hrvit run --model nano.hrvit data/val/images --out out
+  hrvit run --float --weights models/nano_camvid11.safetensors --variant nano --classes 11 --size 192x256 frame.jpg --logits logits.safetensors")]
+pub struct RunArgs {
+    /// A frame (JPEG, PNG) or a folder of frames
+    #[arg(value_name = "FRAMES")]
+    input: PathBuf,
+    /// Model image
+    #[arg(long, value_name = "M.hrvit", required_unless_present = "float")]
+    model: Option<PathBuf>,
+    /// Run the float reference instead; network and size come from --model or from the options below
+    #[arg(long, requires = "weights")]
+    float: bool,
+    /// Checkpoint of the float network (.safetensors or .pth)
+    #[arg(long, value_name = "CKPT", requires = "float")]
+    weights: Option<PathBuf>,
+    /// Folder for the results
+    #[arg(long, value_name = "DIR", default_value = "hrvit-out")]
+    out: PathBuf,
+    /// Also write the logits of a single frame, float32, tensor `logits` of shape [1, classes, H/4, W/4] ([1, classes] from a classifier)
+    #[arg(long, value_name = "FILE.safetensors")]
+    logits: Option<PathBuf>,
+    /// Write the label map at the model's size, as the engine leaves it
+    #[arg(long)]
+    device_labels: bool,
+    #[command(flatten)]
+    network: NetworkArgs,
+    #[command(flatten)]
+    size: SizeArg,
+    /// Names and colours of the classes, a TOML file like data/camvid11.toml
+    #[arg(long, value_name = "FILE")]
+    classes_file: Option<PathBuf>,
+}
+
+/// What is said of one frame.
+#[derive(Serialize)]
+struct FrameReport {
+    frame: PathBuf,
+    network: &'static str,
+    ms: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overlay: Option<PathBuf>,
+    /// Segmentor: classes that occur, largest first. Classifier: the best classes, best first.
+    classes: Vec<Found>,
+}
+
+/// One class in a frame.
+#[derive(Serialize)]
+struct Found {
+    class: usize,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pixels: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    share: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logit: Option<f32>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If files are missing or do not fit each other.
+pub fn run(args: &RunArgs, format: Format) -> Result<()> {
+    let paths = frames::list_or_one(&args.input)?;
+    ensure!(args.logits.is_none() || paths.len() == 1, "--logits takes a single frame, {} holds {}", args.input.display(), paths.len());
+    let image = args.model.as_deref().map(int8::read_image).transpose()?;
+    let int8 = image.as_deref().map(|image| Int8::load(image, None)).transpose()?;
+    let classes = |count: usize| match (&int8, &args.classes_file) {
+        (Some(int8), None) => Classes::of_image(int8.model().meta()),
+        _ => Classes::of_model(count, args.classes_file.as_deref()),
+    };
+    if let Some(weights) = args.weights.as_deref().filter(|_| args.float) {
+        let (network, size) = match &int8 {
+            Some(int8) => (int8.model().meta().network.clone(), args.size.size.unwrap_or(int8.size())),
+            None => (args.network.network()?, args.size.size.map_or_else(|| own_size(&paths[0]), Ok)?),
+        };
+        let float = Float::new(Checkpoint::read(weights, &network)?, size);
+        return run_all(&float, &paths, &classes(float.classes())?, args, format);
+    }
+    ensure!(!args.network.is_given() && args.size.size.is_none(), "network and size come from --model: leave out --variant, --spec, --classes and --size");
+    let int8 = int8.as_ref().context("--model M.hrvit is missing")?;
+    run_all(int8, &paths, &classes(int8.classes())?, args, format)
+}
+
+/// The frame's own size, where a network can take it.
+fn own_size(path: &Path) -> Result<Size> {
+    let (width, height) = frames::read(path)?.dimensions();
+    let fits = |n: u32| u16::try_from(n).unwrap_or(u16::MAX);
+    Size::new(fits(height), fits(width)).with_context(|| format!("frame {} cannot be taken as it is: give --size HxW", path.display()))
+}
+
+fn run_all(segmenter: &dyn Segmenter, paths: &[PathBuf], classes: &Classes, args: &RunArgs, format: Format) -> Result<()> {
+    let bar = progress::frames(paths.len(), "running");
+    let mut reports = Vec::with_capacity(paths.len());
+    for path in paths {
+        let report = run_frame(segmenter, path, classes, args).with_context(|| format!("frame {}", path.display()))?;
+        output::write_file(&args.out.join(format!("{}.json", frames::stem(path))), &serde_json::to_vec_pretty(&report)?)?;
+        reports.push(report);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    match format {
+        Format::Json => output::print_json(&reports),
+        Format::Text => print_table(&reports, &args.out),
+    }
+}
+
+fn run_frame(segmenter: &dyn Segmenter, path: &Path, classes: &Classes, args: &RunArgs) -> Result<FrameReport> {
+    let frame = frames::read(path)?;
+    let input = frames::resize(&frame, segmenter.size())?;
+    let start = Instant::now();
+    let logits = segmenter.logits(&input)?;
+    let ms = 1e3 * start.elapsed().as_secs_f64();
+    if let Some(file) = &args.logits {
+        output::write_file(file, &logits.to_safetensors(segmenter.head())?)?;
+    }
+    let mut report = FrameReport { frame: path.to_path_buf(), network: segmenter.name(), ms, labels: None, overlay: None, classes: Vec::new() };
+    match segmenter.head() {
+        Head::Classifier => report.classes = best(&logits.data, classes),
+        Head::Segformer => {
+            let found = logits.labels_at(frame.height() as usize, frame.width() as usize);
+            let written = if args.device_labels { &segmenter.labels(&input)? } else { &found };
+            report.labels = Some(write(args, path, "labels.png", &labels::encode(written, classes)?)?);
+            report.overlay = Some(write(args, path, "overlay.png", &picture(&frame, &found, classes)?)?);
+            report.classes = shares(&found.histogram(classes.len()), classes);
+        }
+    }
+    Ok(report)
+}
+
+fn picture(frame: &RgbImage, found: &labels::LabelMap, classes: &Classes) -> Result<Vec<u8>> {
+    overlay::encode_png(&overlay::with_legend(frame, found, classes)?)
+}
+
+fn write(args: &RunArgs, frame: &Path, ending: &str, bytes: &[u8]) -> Result<PathBuf> {
+    let path = args.out.join(format!("{}.{ending}", frames::stem(frame)));
+    output::write_file(&path, bytes)?;
+    Ok(path)
+}
+
+/// Classes that occur, largest first.
+fn shares(histogram: &[u64], classes: &Classes) -> Vec<Found> {
+    let total: u64 = histogram.iter().sum();
+    let mut found: Vec<Found> = (0..)
+        .zip(histogram)
+        .zip(classes.iter())
+        .filter(|((_, pixels), _)| **pixels > 0)
+        .map(|((class, &pixels), known)| Found {
+            class,
+            name: known.name.clone(),
+            pixels: Some(pixels),
+            share: Some(pixels as f64 / total as f64),
+            logit: None,
+        })
+        .collect();
+    found.sort_by_key(|one| std::cmp::Reverse(one.pixels));
+    found
+}
+
+/// Classes of the largest logits, best first, the lower index first among equals.
+fn best(logits: &[f32], classes: &Classes) -> Vec<Found> {
+    let mut found: Vec<Found> = (0..)
+        .zip(logits)
+        .zip(classes.iter())
+        .map(|((class, &logit), known)| Found { class, name: known.name.clone(), pixels: None, share: None, logit: Some(logit) })
+        .collect();
+    found.sort_by(|a, b| b.logit.unwrap_or(f32::NEG_INFINITY).total_cmp(&a.logit.unwrap_or(f32::NEG_INFINITY)));
+    found.truncate(TOP);
+    found
+}
+
+fn print_table(reports: &[FrameReport], out: &Path) -> Result<()> {
+    let mut table = output::table(&["frame", "network", "ms", "classes"], 2);
+    if let Some(column) = table.column_mut(3) {
+        column.set_cell_alignment(comfy_table::CellAlignment::Left);
+    }
+    for report in reports {
+        let said = |one: &Found| match (one.share, one.logit) {
+            (Some(share), _) => format!("{} {:.1} %", one.name, 100.0 * share),
+            (None, Some(logit)) => format!("{} {logit:.2}", one.name),
+            (None, None) => one.name.clone(),
+        };
+        let classes: Vec<String> = report.classes.iter().take(TOP).map(said).collect();
+        table.add_row([frames::stem(&report.frame), report.network.to_owned(), format!("{:.1}", report.ms), classes.join(", ")]);
+    }
+    output::print_text(format_args!("{table}\nresults in {}", out.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_largest_first_and_leave_out_absent_classes() {
+        let found = shares(&[1, 0, 3], &Classes::numbered(3));
+        assert_eq!(found.iter().map(|one| (one.class, one.share)).collect::<Vec<_>>(), [(2, Some(0.75)), (0, Some(0.25))]);
+    }
+
+    #[test]
+    fn best_is_five_and_ties_go_to_the_lower_class() {
+        let found = best(&[0.0, 2.0, -1.0, 2.0, 1.0, 0.5, 0.1], &Classes::numbered(7));
+        assert_eq!(found.iter().map(|one| one.class).collect::<Vec<_>>(), [1, 3, 4, 5, 6]);
+    }
+}

@@ -1,0 +1,190 @@
+//! Runs segmenters over labelled frames and counts.
+
+use anyhow::{Context, Result, ensure};
+use hrvit_format::Head;
+use image::RgbImage;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::dataset::Labelled;
+use crate::labels::LabelMap;
+use crate::metrics::{Agreement, ConfusionMatrix, Sqnr};
+use crate::palette::Classes;
+use crate::segmenter::Segmenter;
+use crate::{frames, labels, progress};
+
+/// What is evaluated: the float reference, the int8 engine or both.
+#[derive(Clone, Copy)]
+pub struct Contestants<'a> {
+    /// The reference.
+    pub float: Option<&'a dyn Segmenter>,
+    /// The engine.
+    pub int8: Option<&'a dyn Segmenter>,
+}
+
+/// One frame with everything that was made of it, at the labels' size.
+pub struct Segmented<'a> {
+    /// File stem.
+    pub name: &'a str,
+    /// The frame as decoded.
+    pub frame: RgbImage,
+    /// What is right.
+    pub truth: LabelMap,
+    /// What the reference says.
+    pub float: Option<LabelMap>,
+    /// What the engine says.
+    pub int8: Option<LabelMap>,
+}
+
+/// How good one contestant is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Quality {
+    /// Mean over the classes that occur.
+    pub miou: f64,
+    /// Share of labelled pixels that are right.
+    pub pixel_accuracy: f64,
+    /// Per class.
+    pub classes: Vec<ClassIou>,
+}
+
+/// Intersection over union of one class.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ClassIou {
+    /// Its name.
+    pub name: String,
+    /// `None` where the class occurs neither in truth nor in prediction.
+    pub iou: Option<f64>,
+}
+
+/// The engine minus the reference.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Delta {
+    /// Of the mean intersection over union.
+    pub miou: f64,
+    /// Of the pixel accuracy.
+    pub pixel_accuracy: f64,
+}
+
+/// What an evaluation found. Ratios are between 0 and 1.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// Frames evaluated.
+    pub frames: usize,
+    /// Height and width of the frames as the networks saw them.
+    pub size: [u16; 2],
+    /// The reference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub float: Option<Quality>,
+    /// The engine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub int8: Option<Quality>,
+    /// The engine minus the reference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delta: Option<Delta>,
+    /// Share of all pixels, at the labels' size, that both give the same class.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pixel_agreement: Option<f64>,
+    /// Signal to quantisation noise of the logits over all frames, in dB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logits_sqnr_db: Option<f64>,
+}
+
+/// Counts of some frames.
+struct Counts {
+    float: ConfusionMatrix,
+    int8: ConfusionMatrix,
+    agreement: Agreement,
+    sqnr: Sqnr,
+}
+
+impl Counts {
+    fn new(classes: usize) -> Self {
+        let matrix = ConfusionMatrix::new(classes);
+        Self { float: matrix.clone(), int8: matrix, agreement: Agreement::default(), sqnr: Sqnr::default() }
+    }
+
+    fn merge(mut self, other: &Self) -> Self {
+        self.float.merge(&other.float);
+        self.int8.merge(&other.int8);
+        self.agreement.merge(&other.agreement);
+        self.sqnr.merge(&other.sqnr);
+        self
+    }
+}
+
+/// Evaluates on `set`, frames in parallel; `each` sees every frame once, in any order, and its errors end the evaluation.
+///
+/// Frames are resized to the networks' size; float and int8 logits alike are resized bilinearly to the labels' size before the argmax.
+///
+/// # Errors
+/// If there is nobody to evaluate, the contestants differ in size or classes, are no segmentors, or a file cannot be read.
+pub fn evaluate(set: &[Labelled], contestants: Contestants<'_>, classes: &Classes, each: &(dyn Fn(&Segmented<'_>) -> Result<()> + Sync)) -> Result<Evaluation> {
+    let all: Vec<&dyn Segmenter> = contestants.float.into_iter().chain(contestants.int8).collect();
+    let first = all.first().context("nothing to evaluate: give a checkpoint, a model image or both")?;
+    for one in &all {
+        ensure!(one.head() == Head::Segformer, "the {} network has a classification head: only segmentors can be evaluated on label maps", one.name());
+        ensure!(one.size() == first.size() && one.classes() == first.classes(), "float and int8 networks differ in size or number of classes");
+    }
+    let bar = progress::frames(set.len(), "evaluating");
+    let counts: Vec<Counts> = set
+        .par_iter()
+        .map(|item| {
+            let counts = evaluate_frame(item, contestants, first.size(), first.classes(), each).with_context(|| format!("frame {}", item.name));
+            bar.inc(1);
+            counts
+        })
+        .collect::<Result<_>>()?;
+    bar.finish_and_clear();
+    let total = counts.iter().fold(Counts::new(first.classes()), Counts::merge);
+    let float = contestants.float.map(|_| quality(&total.float, classes));
+    let int8 = contestants.int8.map(|_| quality(&total.int8, classes));
+    let delta = float
+        .as_ref()
+        .zip(int8.as_ref())
+        .map(|(float, int8)| Delta { miou: int8.miou - float.miou, pixel_accuracy: int8.pixel_accuracy - float.pixel_accuracy });
+    Ok(Evaluation {
+        frames: set.len(),
+        size: [first.size().height, first.size().width],
+        pixel_agreement: delta.map(|_| total.agreement.ratio()),
+        logits_sqnr_db: delta.map(|_| total.sqnr.db()),
+        float,
+        int8,
+        delta,
+    })
+}
+
+fn evaluate_frame(
+    item: &Labelled,
+    contestants: Contestants<'_>,
+    size: hrvit_format::Size,
+    classes: usize,
+    each: &(dyn Fn(&Segmented<'_>) -> Result<()> + Sync),
+) -> Result<Counts> {
+    let frame = frames::read(&item.frame)?;
+    let truth = labels::read(&item.labels)?;
+    let input = frames::resize(&frame, size)?;
+    let run = |segmenter: Option<&dyn Segmenter>| segmenter.map(|one| one.logits(&input)).transpose();
+    let (float_logits, int8_logits) = (run(contestants.float)?, run(contestants.int8)?);
+    let [float, int8] = [&float_logits, &int8_logits].map(|logits| logits.as_ref().map(|logits| logits.labels_at(truth.height, truth.width)));
+    let mut counts = Counts::new(classes);
+    if let Some(labels) = &float {
+        counts.float.add(&truth, labels)?;
+    }
+    if let Some(labels) = &int8 {
+        counts.int8.add(&truth, labels)?;
+    }
+    if let (Some(float), Some(int8)) = (&float, &int8) {
+        counts.agreement.add(float, int8)?;
+    }
+    if let (Some(float), Some(int8)) = (&float_logits, &int8_logits) {
+        counts.sqnr.add(float, int8)?;
+    }
+    each(&Segmented { name: &item.name, frame, truth, float, int8 })?;
+    Ok(counts)
+}
+
+fn quality(matrix: &ConfusionMatrix, classes: &Classes) -> Quality {
+    let class = |(number, name): (usize, &String)| ClassIou { name: name.clone(), iou: matrix.iou(number) };
+    let per_class = classes.iter().map(|class| &class.name).enumerate().map(class).collect();
+    Quality { miou: matrix.miou(), pixel_accuracy: matrix.pixel_accuracy(), classes: per_class }
+}
