@@ -1,1 +1,7 @@
-//! Placeholder.
+//! Shared by the end-to-end tests: random models, and a second implementation of the integer contract to judge the engine by.
+
+pub mod random_image;
+pub mod rng;
+pub mod run;
+pub mod simulator;
+pub mod specs;

@@ -1,0 +1,357 @@
+//! Random model images that are valid and alive: any network, random weights, and multipliers that follow from the length of each dot product, so that codes
+//! spread over their range without all of them dying or saturating.
+
+use hrvit_format::aligned::AlignedBytes;
+use hrvit_format::writer::{GoldenData, OpData, StepData, write_image};
+use hrvit_format::{BRANCHES, Meta, Network, Op, OpKind, POOLED_MAX, Size, Step, StepOps};
+
+use crate::rng::Rng;
+
+/// Deviation of a random weight, uniform in -127..=127.
+const WEIGHT: f64 = 73.3;
+/// Deviation of an s8 tensor.
+const S8: f64 = 40.0;
+/// Deviation of an s16 tensor.
+const S16: f64 = 6000.0;
+/// Deviation of a term of an i32 sum.
+const TERM: f64 = 15_000.0;
+/// Deviation of a tensor before its ReLU.
+const RELU: f64 = 60.0;
+/// Real 1.0 of a normalised channel inside a LayerNorm.
+const NORMALISED: f64 = 1024.0;
+
+/// A model image of `network` for frames of `size`; the same seed gives the same bytes.
+pub fn random_image(network: &Network, size: Size, seed: u64) -> AlignedBytes {
+    edited_image(network, size, seed, None, |_, _| ())
+}
+
+/// [`random_image`] whose operators `edit` may change first, and with a golden section if one is given. Panics if the result is no valid image.
+pub fn edited_image(network: &Network, size: Size, seed: u64, golden: Option<GoldenData<'_>>, mut edit: impl FnMut(Step, &mut [OpData])) -> AlignedBytes {
+    let provenance = format!("random weights, seed {seed}");
+    let meta = Meta {
+        network: network.clone(),
+        size,
+        mean_milli: [123_675, 116_280, 103_530],
+        deviation_milli: [58_395, 57_120, 57_375],
+        class_names: "",
+        colours: &[],
+        provenance: &provenance,
+    };
+    let mut maker = Maker { rng: Rng::new(seed), network, size, zero: 0, sigma: 0.0, code_bits: 8, map_zeros: [0; BRANCHES], narrow_zero: 0 };
+    let steps = network.steps().map(|step| {
+        let mut data = maker.step(step);
+        edit(step, &mut data.ops);
+        data
+    });
+    let steps: Vec<StepData> = steps.collect();
+    let image = write_image(&meta, 1, &steps, &hrvit_kernels::exp_table(), golden);
+    image.unwrap_or_else(|error| panic!("random image of seed {seed}: {error}"))
+}
+
+/// A frame of uniform noise over a slow gradient.
+pub fn random_frame(size: Size, seed: u64) -> Vec<u8> {
+    let mut rng = Rng::new(seed);
+    let noise = rng.int(20, 255);
+    (0..3 * size.pixels() as i64).map(|i| (i / 97 % 256 + rng.int(0, noise)).rem_euclid(256) as u8).collect()
+}
+
+/// How the result of a product is stored.
+#[derive(Clone, Copy)]
+enum Store {
+    /// s8 within limits.
+    Codes,
+    /// s8 for q and v: zero point 0, never -128.
+    Symmetric,
+    /// s8, zero point = lowest code.
+    Relu,
+    /// s16 or i32 of this deviation.
+    Wide(f64),
+    /// Index of a table of this length.
+    Index(usize),
+}
+
+struct Maker<'n> {
+    rng: Rng,
+    network: &'n Network,
+    size: Size,
+    /// Zero point of the tensor that the next operator reads.
+    zero: i64,
+    /// Deviation of that tensor from its zero point.
+    sigma: f64,
+    /// Exponent codes of the block at work.
+    code_bits: u8,
+    /// Zero points of the s8 maps that fusions and the classification head leave behind, per branch.
+    map_zeros: [i64; BRANCHES],
+    /// Zero point of the stage norm as the classification head's branch at work reads it.
+    narrow_zero: i64,
+}
+
+impl Maker<'_> {
+    fn step(&mut self, step: Step) -> StepData {
+        let scale = if step == Step::LabelMap { 1.0 } else { self.rng.real(1e-4, 0.1) as f32 };
+        if let Step::Attention { branch, .. } = step {
+            self.code_bits = if self.longest_strip(branch.into()) <= 518 && self.rng.int(0, 1) == 1 { 15 } else { 8 };
+        }
+        if let Step::PatchEmbed { branch, .. } = step {
+            self.reads(self.map_zeros[usize::from(branch)], S8);
+        }
+        let shapes = self.network.ops(step);
+        let table = self.rng.int(180, 1500) as usize;
+        let ops = shapes.iter().map(|op| self.op(op, &shapes, table)).collect();
+        if let Step::Fusion { branch, .. } | Step::Increase { branch } = step {
+            self.map_zeros[usize::from(branch)] = self.zero;
+        }
+        StepData { scale, ops }
+    }
+
+    fn longest_strip(&self, branch: usize) -> usize {
+        let ((rows, columns), window) = (self.size.map(branch), self.network.spec.window(branch));
+        (window.min(rows) * columns).max(window.min(columns) * rows)
+    }
+
+    /// One operator; `table` is the length of the step's activation table, if it has one.
+    fn op(&mut self, op: &Op, step: &StepOps, table: usize) -> OpData {
+        use OpKind as K;
+        match op.kind {
+            K::StemConv1 => self.reads(0, 74.0).product(op, Store::Relu),
+            K::StemConv2 | K::FfnDepthwise3 | K::DesRight => {
+                if op.kind == K::DesRight {
+                    self.reads(0, S16);
+                }
+                let (zero, sigma) = (self.zero, self.sigma);
+                let mut data = self.product(op, Store::Index(table));
+                match op.kind {
+                    K::StemConv2 => data.table = self.activation(table),
+                    K::DesRight => {
+                        data.table16 = self.activation(table).iter().map(|&code| i16::from(code) * 200 + self.rng.int(-99, 99) as i16).collect();
+                        self.reads(0, 200.0 * S8);
+                    }
+                    // The 5x5 reads the same map.
+                    _ => (self.zero, self.sigma) = (zero, sigma),
+                }
+                data
+            }
+            K::FfnDepthwise5 => self.product(op, Store::Index(table)),
+            K::FfnAct => OpData { table: self.activation(table), ..OpData::default() },
+            K::EmbedPointwise | K::Fc1 | K::FusionDepthwise => self.product(op, Store::Codes),
+            K::EmbedDepthwise => self.product(op, Store::Wide(S16)),
+            K::EmbedNorm | K::StageNorm => self.norm(op, S16, (i16::MIN, i16::MAX)),
+            K::AttnNorm | K::FfnNorm => {
+                let range = self.limits();
+                self.norm(op, S8, range)
+            }
+            K::Qkv => self.product(op, Store::Symmetric),
+            K::ParallelAct => self.parallel_act(op),
+            K::ParallelDepthwise => self.product(op, Store::Wide(S16)),
+            K::Scores => self.scores(op),
+            K::Values => self.rescale(op, 256.0 * S8 / 2.0, S16, Store::Wide(S16)),
+            K::AttnAct => self.attention_act(),
+            K::ToOut | K::DesLeft | K::Fc2 => self.product(op, Store::Wide(S16 / 3.0)),
+            K::FusionNarrow | K::HeadNarrow | K::IncreaseNarrow => {
+                let data = self.rescale(op, S16, S8, Store::Codes);
+                self.narrow_zero = data.zero.into();
+                data
+            }
+            K::FusionIdentity => self.rescale(op, S16, TERM, Store::Wide(TERM)),
+            K::FusionPointwise => self.product(op, Store::Wide(TERM)),
+            K::FusionAct => {
+                let terms = step.iter().filter(|op| matches!(op.kind, K::FusionIdentity | K::FusionPointwise)).count() as f64;
+                let data = self.store_sum(TERM * terms.sqrt(), 1 << 24, Store::Index(table));
+                OpData { table: self.activation(table), ..data }
+            }
+            K::HeadPointwise => self.product(op, Store::Wide(S16 / 2.0)),
+            K::HeadAct => self.store_sum(256.0 * S16 * 0.7, 256 * 4 * 32768, Store::Relu),
+            K::HeadClassifier => self.product(op, Store::Wide(S16)),
+            K::IncreaseConv1 | K::IncreaseConv2 => self.product(op, Store::Relu),
+            K::IncreaseConv3 => self.product(op, Store::Wide(TERM)),
+            K::IncreaseShortcut => self.reads(self.narrow_zero, S8).product(op, Store::Wide(TERM)),
+            K::IncreaseDownsample => self.reads(self.map_zeros[usize::from(op.source)], RELU * 0.7).product(op, Store::Wide(TERM)),
+            K::IncreaseAct => self.store_sum(TERM * 1.4, 1 << 24, Store::Relu),
+            K::FinalConv => {
+                let data = self.reads(self.map_zeros[BRANCHES - 1], RELU * 0.7).product(op, Store::Relu);
+                self.reads(0, 16.0 * RELU * 0.5);
+                data
+            }
+            K::FinalLinear => self.product(op, Store::Wide(S16 / 2.0)),
+        }
+    }
+
+    /// Says what the next operator reads.
+    fn reads(&mut self, zero: i64, sigma: f64) -> &mut Self {
+        (self.zero, self.sigma) = (zero, sigma);
+        self
+    }
+
+    /// Limits of s8 codes: mostly the whole range.
+    fn limits(&mut self) -> (i16, i16) {
+        if self.rng.int(0, 3) > 0 { (-128, 127) } else { (self.rng.int(-128, -90) as i16, self.rng.int(90, 127) as i16) }
+    }
+
+    /// `zero`, `lo` and `hi` of a result; remembers it as what the next operator reads.
+    fn stored(&mut self, store: Store, data: &mut OpData) {
+        (data.zero, data.lo, data.hi) = match store {
+            Store::Codes => {
+                let (lo, hi) = self.limits();
+                (self.rng.int(-20, 20) as i16, lo, hi)
+            }
+            Store::Symmetric => (0, -127, 127),
+            Store::Relu => {
+                let lo = self.rng.int(-128, -110) as i16;
+                (lo, lo, 127)
+            }
+            Store::Wide(_) => (0, i16::MIN, i16::MAX),
+            Store::Index(len) => ((len / 2) as i16 - self.rng.int(0, len as i64 / 6) as i16, 0, len as i16 - 1),
+        };
+        match store {
+            Store::Codes | Store::Symmetric => self.reads(data.zero.into(), S8),
+            Store::Relu => self.reads(data.zero.into(), 0.7 * RELU),
+            Store::Wide(sigma) => self.reads(0, sigma),
+            Store::Index(_) => self.reads(0, S8),
+        };
+    }
+
+    fn target(store: Store) -> f64 {
+        match store {
+            Store::Codes | Store::Symmetric => S8,
+            Store::Relu => RELU,
+            Store::Wide(sigma) => sigma,
+            Store::Index(len) => len as f64 / 5.0,
+        }
+    }
+
+    /// A product with weights: the zero point of its input is folded into the bias, its multipliers bring the sum to the deviation asked for.
+    fn product(&mut self, op: &Op, store: Store) -> OpData {
+        let (depth, channels) = (op.depth(), usize::from(op.cout));
+        let weights: Vec<i8> = (0..op.weight_count()).map(|_| self.rng.int(-127, 127) as i8).collect();
+        let sigma = (depth as f64).sqrt() * self.sigma * WEIGHT;
+        let variants = if op.kind == OpKind::StemConv1 { 4 } else { 1 };
+        let bias: Vec<i32> = (0..variants * channels)
+            .map(|i| {
+                let channel = i % channels;
+                let sum: i64 = if op.depthwise {
+                    weights.iter().skip(channel).step_by(channels).map(|&w| i64::from(w)).sum()
+                } else {
+                    weights[channel * depth..(channel + 1) * depth].iter().map(|&w| i64::from(w)).sum()
+                };
+                (-self.zero * sum) as i32 + (0.3 * sigma * self.rng.bell()) as i32
+            })
+            .collect();
+        let input = match op.kind {
+            OpKind::DesRight | OpKind::DesLeft => 32768,
+            OpKind::FinalLinear => POOLED_MAX,
+            _ => 128,
+        };
+        let most = depth as i64 * input * 127 + bias.iter().map(|bias| i64::from(bias.unsigned_abs())).max().unwrap_or(0);
+        let mut data = OpData { weights, bias, pad: self.zero as i16, ..OpData::default() };
+        self.multipliers(channels, Self::target(store) / sigma, most, &mut data);
+        self.stored(store, &mut data);
+        data
+    }
+
+    /// Rescales single s16 codes of deviation `from` per channel.
+    fn rescale(&mut self, op: &Op, from: f64, to: f64, store: Store) -> OpData {
+        let mut data = OpData::default();
+        self.multipliers(op.cout.into(), to / from, 32768, &mut data);
+        self.stored(store, &mut data);
+        data
+    }
+
+    /// Stores an i32 sum of deviation `sigma` and magnitude up to `most`, one multiplier for the tensor.
+    fn store_sum(&mut self, sigma: f64, most: i64, store: Store) -> OpData {
+        let mut data = OpData::default();
+        self.multipliers(1, Self::target(store) / sigma, most, &mut data);
+        self.stored(store, &mut data);
+        data
+    }
+
+    /// Random multipliers around the real number `real`, for accumulators up to `most`; where there is room, sometimes with a larger left shift than needed.
+    fn multipliers(&mut self, count: usize, real: f64, most: i64, data: &mut OpData) {
+        let reals: Vec<f64> = (0..count).map(|_| real * self.rng.real(0.5, 1.6)).collect();
+        let largest = reals.iter().copied().fold(0.0, f64::max);
+        let mut pre = 0;
+        while largest / f64::from(1u32 << pre) >= 0.5 {
+            pre += 1;
+        }
+        let room = |pre: u8| most << pre < 1 << 31;
+        assert!(room(pre), "no headroom: accumulators up to {most}, multiplier {largest}");
+        while room(pre + 1) && self.rng.int(0, 3) == 0 {
+            pre += 1;
+        }
+        data.pre_shift = pre;
+        for real in reals {
+            let (mult, shift) = multiplier(real / f64::from(1u32 << pre));
+            data.mult.push(mult);
+            data.shift.push(shift);
+        }
+    }
+
+    /// A bent activation with noise, so that no two neighbours need be equal. Its result is what the next operator reads.
+    fn activation(&mut self, len: usize) -> Vec<i8> {
+        let zero = self.rng.int(-100, -20);
+        let table = (0..len).map(|i| {
+            let x = (i as f64 - len as f64 / 2.0) / (len as f64 / 5.0);
+            let bent = if x < 0.0 { 0.15 * x } else { x };
+            (zero as f64 + 55.0 * bent + 2.0 * self.rng.bell()).clamp(-128.0, 127.0) as i8
+        });
+        let table = table.collect();
+        self.reads(zero, S8);
+        table
+    }
+
+    fn norm(&mut self, op: &Op, sigma: f64, (lo, hi): (i16, i16)) -> OpData {
+        let unit = sigma / NORMALISED;
+        let shift = self.rng.int(8, (14.0 - unit.log2()).floor() as i64) as u8;
+        let one = f64::from(1u32 << shift);
+        let sign = |rng: &mut Rng| if rng.int(0, 1) == 0 { 1.0 } else { -1.0 };
+        let channels = usize::from(op.cout);
+        let mult = (0..channels).map(|_| (one * unit * self.rng.real(0.5, 1.4) * sign(&mut self.rng)) as i32).collect();
+        let bias = (0..channels).map(|_| (one * sigma * 0.4 * self.rng.bell()) as i32).collect();
+        let eps = if self.rng.int(0, 1) == 0 { 1 } else { 1 << self.rng.int(0, 30) };
+        self.reads(0, sigma);
+        OpData { bias, mult, norm_shift: shift, eps, lo, hi, ..OpData::default() }
+    }
+
+    /// Distances between logits of a few octaves.
+    fn scores(&mut self, op: &Op) -> OpData {
+        let dim = f64::from(op.cin / op.cout);
+        let logits = dim.sqrt() * S8 * S8;
+        let octaves = self.rng.real(0.5, 4.0);
+        let mut data = OpData { code_bits: self.code_bits, ..OpData::default() };
+        for _ in 0..op.cout {
+            let (mult, shift) = multiplier((64.0 * octaves * self.rng.real(0.5, 1.5) / logits).min(0.49));
+            data.mult.push(mult);
+            data.shift.push(shift);
+        }
+        data
+    }
+
+    /// Hardswish of v, 3.0 at one or two deviations.
+    fn parallel_act(&mut self, op: &Op) -> OpData {
+        let mut data = OpData::default();
+        for _ in 0..op.cout {
+            let three = (256.0 * S8 * self.rng.real(0.8, 2.5)) as i32;
+            let (mult, shift) = multiplier(0.7 / f64::from(three));
+            data.three.push(three);
+            data.mult.push(mult);
+            data.shift.push(shift);
+        }
+        self.stored(Store::Codes, &mut data);
+        data
+    }
+
+    fn attention_act(&mut self) -> OpData {
+        let three = (S16 * self.rng.real(0.8, 4.0)) as i32;
+        let (mult, shift) = multiplier(0.7 * S8 / (S16 * f64::from(three)));
+        let mut data = OpData { three: vec![three], mult: vec![mult], shift: vec![shift], ..OpData::default() };
+        self.stored(Store::Codes, &mut data);
+        data
+    }
+}
+
+/// `(M, s)` with `real = M / 2^s`; `real` below 0.5.
+fn multiplier(real: f64) -> (i32, u8) {
+    let exponent = real.log2().floor();
+    let shift = (30.0 - exponent).clamp(32.0, 62.0);
+    let mult = (real * shift.exp2()).clamp((1u32 << 30) as f64, f64::from(i32::MAX));
+    (mult as i32, shift as u8)
+}

@@ -1,0 +1,53 @@
+//! One run of the engine with everything that it shows.
+
+use std::sync::Mutex;
+
+use hrvit_core::{Engine, Mapped, Model, Observer, Plan, Serial, Tile, TileData, WeightPlacement, plan};
+use hrvit_format::aligned::AlignedBytes;
+
+/// The tensor of every step in canonical order, as integers; empty where the run did not make it.
+#[derive(Debug, Default)]
+pub struct StepTensors(Mutex<Vec<Vec<i32>>>);
+
+impl StepTensors {
+    /// The tensors.
+    pub fn into_inner(self) -> Vec<Vec<i32>> {
+        self.0.into_inner().unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+impl Observer for StepTensors {
+    fn tile(&self, tile: Tile<'_>) {
+        if tile.op.is_some() {
+            return;
+        }
+        let mut tensors = self.0.lock().unwrap_or_else(|error| panic!("{error}"));
+        let id = usize::from(tile.id.0);
+        if tensors.len() <= id {
+            tensors.resize(id + 1, Vec::new());
+        }
+        let tensor = &mut tensors[id];
+        let values: Vec<i32> = match tile.data {
+            TileData::S8(codes) => codes.iter().map(|&code| code.into()).collect(),
+            TileData::S16(codes) => codes.iter().map(|&code| code.into()).collect(),
+            TileData::S32(sums) => sums.to_vec(),
+            TileData::U8(labels) => labels.iter().map(|&label| label.into()).collect(),
+        };
+        assert_eq!(tile.x, 0, "step {id}: a tile of the step's tensor is no whole row");
+        assert_eq!(tensor.len(), tile.y * values.len(), "step {id}: rows of the step's tensor are not in raster order");
+        tensor.extend(values);
+    }
+}
+
+/// A plan for the model at the size that its image was made for. Panics where there is none.
+pub fn plan_of(model: &Model<'_>, placement: WeightPlacement) -> Plan {
+    plan(&model.meta().network, model.meta().size, 1, placement).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Calls `work` with an engine over `model`, weights in place, in an arena of exactly the planned bytes.
+pub fn with_engine<R>(model: &Model<'_>, work: impl FnOnce(&mut Engine<'_, Mapped<'_>, Serial>) -> R) -> R {
+    let plan = plan_of(model, WeightPlacement::Mapped);
+    let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
+    let mut engine = Engine::new(model, &plan, Serial, &mut arena).unwrap_or_else(|error| panic!("{error}"));
+    work(&mut engine)
+}
