@@ -12,6 +12,8 @@ pub enum OpField {
     Array,
     /// `pre_shift` is above 30, or not 0 where it must be.
     PreShift,
+    /// A weight of -128: the headroom of accumulators is proved for -127..=127.
+    Weight,
     /// A multiplier outside [2^30, 2^31).
     Multiplier,
     /// A right shift outside 32..=62.

@@ -13,6 +13,8 @@ pub const MAX_TABLE: u32 = 4096;
 pub const POOLED_MAX: i64 = 16 * 255;
 /// Largest per-channel code of 3.0 in [`OpKind::ParallelAct`].
 pub const MAX_THREE_S8: i32 = 1 << 22;
+/// Largest `eps` of a LayerNorm: the variance and it stay below 2^63.
+const MAX_EPS: u64 = 1 << 62;
 
 const I32_MAX: i64 = i32::MAX as i64;
 
@@ -82,7 +84,7 @@ fn layout(op: &Op, record: &OpRecord, arrays: &Arrays) -> Result<(), OpField> {
         return Err(OpField::Table);
     }
     let norm = is_norm(op.kind);
-    if (norm && (!(1..=30).contains(&record.norm_shift) || record.eps == 0)) || (!norm && (record.norm_shift != 0 || record.eps != 0)) {
+    if (norm && (!(1..=30).contains(&record.norm_shift) || !(1..=MAX_EPS).contains(&record.eps))) || (!norm && (record.norm_shift != 0 || record.eps != 0)) {
         return Err(OpField::Norm);
     }
     Ok(())
@@ -136,6 +138,9 @@ fn requantisation(op: &Op, params: &OpParams<'_>) -> Result<i64, OpField> {
     }
     if !params.shift.iter().all(|shift| (32..=62).contains(shift)) {
         return Err(OpField::Shift);
+    }
+    if params.weights.contains(&i8::MIN) {
+        return Err(OpField::Weight);
     }
     let input = match op.kind {
         K::DesRight | K::DesLeft => 32768,
