@@ -37,7 +37,7 @@ pub fn scratch(network: &Network, size: Size, branch: usize) -> usize {
     let channels = usize::from(network.spec.channels(branch));
     let dim = usize::from(network.spec.attention_dim(branch));
     let tokens = longest_strip(network, size, branch);
-    let widest = rows.max(columns) + HALO;
+    let widest = columns + HALO;
     2 * region::<i8>(rows * columns * channels)
         + region::<i8>(columns * channels)
         + region::<i32>(columns * channels)
@@ -111,7 +111,7 @@ pub fn run(context: &StepContext<'_>, network: &Network, size: Size, branch: u8,
     let acc = cutter.take::<i32>(row_len)?;
     let hidden = cutter.take::<i16>(channels)?;
     let tokens = longest_strip(network, size, branch);
-    let widest = rows.max(columns) + HALO;
+    let widest = columns + HALO;
     let mut strip = StripScratch {
         q: cutter.take(tokens * dim)?,
         v: cutter.take(tokens * dim)?,
