@@ -114,11 +114,6 @@ impl Index {
     }
 }
 
-/// `T[f] = round(32640 * 2^(-f/64))`, the exponent table of the attention.
-pub fn exp_table() -> Vec<u16> {
-    (0..hrvit_format::record::EXP_ENTRIES).map(|f| (32640.0 * 2f64.powf(-(f as f64) / 64.0)).round() as u16).collect()
-}
-
 /// Refuses an accumulator that could overflow: `largest_code * sum|q| + |bias|`, shifted by `pre`, must stay below 2^31.
 pub fn check_headroom(depth: usize, largest_code: i64, bias: &[i32], pre: u8) -> Result<()> {
     ensure!(pre <= 30, "a requantisation multiplier of 2^{} or more: the output scale is far too fine", i32::from(pre) - 1);
@@ -221,12 +216,5 @@ mod tests {
         assert!(check_headroom(4608, 128, &[1 << 20], 0).is_ok());
         assert!(check_headroom(4608, 128, &[1 << 20], 5).unwrap_err().to_string().contains("31 bits"));
         assert!(check_headroom(1, 128, &[i32::MIN], 0).is_err());
-    }
-
-    #[test]
-    fn exp_table_falls_from_32640_to_half() {
-        let table = exp_table();
-        assert_eq!((table[0], table[63]), (32640, 16498));
-        assert!(table.windows(2).all(|pair| pair[0] > pair[1]));
     }
 }

@@ -66,15 +66,22 @@ pub fn symmetric_channels(sample: &Sample, extents: &[Extent]) -> Vec<f64> {
     extents.iter().enumerate().map(|(c, extent)| symmetric(sample.channel(c), extent.magnitude())).collect()
 }
 
-/// Scale and zero point of asymmetric codes in -128..=127 over `[min, max]`, both ends shrunk alike.
-pub fn asymmetric(values: impl Iterator<Item = f64> + Clone, extent: Extent) -> (f64, i32) {
-    let (min, max) = (f64::from(extent.min), f64::from(extent.max).max(f64::from(extent.min) + SMALLEST));
+/// Scale of asymmetric codes -128..=127 over the extent, shrunk about its middle; [`centre`] gives the zero point.
+pub fn asymmetric(values: impl Iterator<Item = f64> + Clone, extent: Extent) -> f64 {
+    let (min, max) = (f64::from(extent.min), f64::from(extent.max));
+    let full = (max - min).max(SMALLEST) / 255.0;
     best(ratios().map(|ratio| {
-        let (scale, zero) = spread(ratio * min, ratio * max);
-        let (lo, hi) = (-128.0 - f64::from(zero), 127.0 - f64::from(zero));
-        let rounded: f64 = values.clone().chain([min, max]).map(|x| error(x, scale, lo, hi)).sum();
-        (rounded, (scale, zero))
+        let scale = ratio * full;
+        let zero = f64::from(centre(extent, scale));
+        let rounded: f64 = values.clone().chain([min, max]).map(|x| error(x, scale, -128.0 - zero, 127.0 - zero)).sum();
+        (rounded, scale)
     }))
+}
+
+/// Zero point that puts the middle of the extent halfway between codes -1 and 0.
+pub fn centre(extent: Extent, scale: f64) -> i32 {
+    let middle = 0.5 * (f64::from(extent.min) + f64::from(extent.max));
+    (-0.5 - middle / scale).round() as i32
 }
 
 /// Scale and zero point that spread codes -128..=127 over `[min, max]`.
@@ -151,8 +158,11 @@ mod tests {
 
     #[test]
     fn asymmetric_ranges_may_exclude_zero() {
-        let (scale, zero) = asymmetric((0..500).map(|i| 5.0 + f64::from(i) / 500.0), Extent { min: 5.0, max: 6.0 });
-        assert!((scale - 1.0 / 255.0).abs() < 1e-3 && zero < -1000, "{scale} {zero}");
+        let extent = Extent { min: 5.0, max: 6.0 };
+        let scale = asymmetric((0..500).map(|i| 5.0 + f64::from(i) / 500.0), extent);
+        assert!((scale - 1.0 / 255.0).abs() < 1e-5, "{scale}");
+        let zero = centre(extent, scale);
+        assert!(((5.0 / scale).round() as i32 + zero - -128).abs() <= 1 && ((6.0 / scale).round() as i32 + zero - 127).abs() <= 1, "{zero}");
     }
 
     #[test]

@@ -48,9 +48,11 @@ impl Spill {
             inner.end += bytes.len() as u64;
         }
         slot.len = bytes.len();
-        inner.file.seek(SeekFrom::Start(slot.offset)).and_then(|_| inner.file.write_all(bytes)).with_context(|| {
-            format!("writing {} bytes of calibration state to {} (is the disk full?)", bytes.len(), std::env::temp_dir().display())
-        })?;
+        inner
+            .file
+            .seek(SeekFrom::Start(slot.offset))
+            .and_then(|_| inner.file.write_all(bytes))
+            .with_context(|| format!("writing {} bytes of calibration state to {} (is the disk full?)", bytes.len(), std::env::temp_dir().display()))?;
         inner.slots[frame] = slot;
         Ok(())
     }

@@ -39,12 +39,8 @@ impl Weights {
         for (i, &w) in folded.iter().enumerate() {
             rows[place(op, i).0].push(w);
         }
-        let scale: Vec<f64> = rows
-            .iter()
-            .zip(bias)
-            .enumerate()
-            .map(|(o, (row, &b))| clip(row).max(f64::from(b).abs() / BIAS_MAX).max(output(o) * 2f64.powi(-26)))
-            .collect();
+        let scale: Vec<f64> =
+            rows.iter().zip(bias).enumerate().map(|(o, (row, &b))| clip(row).max(f64::from(b).abs() / BIAS_MAX).max(output(o) * 2f64.powi(-26))).collect();
         let codes = folded.iter().enumerate().map(|(i, w)| (w / scale[place(op, i).0]).round().clamp(-WEIGHT_MAX, WEIGHT_MAX) as i8).collect();
         Self { codes, scale, bias: bias.iter().map(|&b| f64::from(b)).collect() }
     }

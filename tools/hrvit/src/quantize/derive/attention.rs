@@ -1,0 +1,103 @@
+//! Attention, its parallel path and the diversity-enhancing shortcut.
+
+use anyhow::{Context, Result, ensure};
+use hrvit_format::{Activation, Op, OpKind};
+use hrvit_kernels::attention_s8::max_keys;
+
+use super::{Deriver, SUM_MARGIN, WIDE_MARGIN, WIDE_MAX};
+use crate::quantize::{
+    encode::{Index, TABLE16},
+    format::Grid,
+    operator::QuantOp,
+    ranges::{self, Extent},
+};
+
+/// All operators of an attention step.
+pub fn attention(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
+    let at = |kind| d.find(kind);
+    let (qkv, parallel, depthwise) = (at(OpKind::Qkv)?, at(OpKind::ParallelAct)?, at(OpKind::ParallelDepthwise)?);
+    let (scores, values, act, to_out) = (at(OpKind::Scores)?, at(OpKind::Values)?, at(OpKind::AttnAct)?, at(OpKind::ToOut)?);
+    let norm = d.smoothed_norm(0, qkv, 2)?;
+    let qv = query_value(d, qkv, usize::from(d.op(scores).cout));
+    let v = Grid { scale: qv.scale[qv.scale.len() / 2..].to_vec(), ..qv.clone() };
+    let hardswish = d.channels(parallel);
+    let sum = Grid::wide(3.0 / three(&[d.stats[depthwise].whole(), d.stats[values].whole(), d.read(act)]));
+    let output = d.upper(act);
+    let mut ops = vec![
+        d.linear(qkv, norm.out()?.clone(), qv.clone()),
+        d.plain(parallel, v, hardswish.clone()),
+        d.linear(depthwise, hardswish, sum.clone()),
+        QuantOp { output: None, code_bits: code_bits(d)?, ..d.plain(scores, qv.clone(), sum.clone()) },
+        d.plain(values, qv, sum.clone()),
+        d.plain(act, sum, output.clone()),
+        d.linear(to_out, output, d.residual()?),
+    ];
+    ops.insert(0, norm);
+    ops.extend(shortcut(d)?);
+    Ok(ops)
+}
+
+/// Grid of q and v: v per channel; q such that the products `q_d * v_d` of a head share one scale `S_h`, so q of channel d has the scale `S_h / s_v[d]`.
+fn query_value(d: &Deriver<'_>, qkv: usize, heads: usize) -> Grid {
+    let stats = &d.stats[qkv];
+    let channels = stats.output.len() / 2;
+    let dim = channels / heads;
+    let v: Vec<f64> = (channels..2 * channels).map(|c| ranges::symmetric(stats.sample.channel(c), stats.output[c].magnitude())).collect();
+    let mut scale = Vec::with_capacity(2 * channels);
+    for head in 0..heads {
+        let range = head * dim..(head + 1) * dim;
+        let products = range.clone().flat_map(|c| {
+            stats.sample.channel(c).map({
+                let s = v[c];
+                move |q| q * s
+            })
+        });
+        let largest = range.clone().map(|c| stats.output[c].magnitude() * v[c]).fold(0.0, f64::max);
+        let head_scale = product_scale(products, largest);
+        scale.extend(range.map(|c| head_scale / v[c]));
+    }
+    scale.extend(v);
+    Grid { scale, zero: vec![0], lo: -127, hi: 127 }
+}
+
+/// As [`ranges::symmetric`], for products of values with scales: their magnitude has no floor.
+fn product_scale(values: impl Iterator<Item = f64> + Clone, largest: f64) -> f64 {
+    // Scaled to order one, so that the floor of the search never bites.
+    let unit = largest.max(f64::MIN_POSITIVE);
+    ranges::symmetric(values.map(|x| x / unit), 1.0) * unit
+}
+
+/// The code of the real 3.0 in the attention sum, whose scale is exactly `3 / T`: `T = round(3 * 32767 / (1.15 * largest))` in 1..=32767.
+fn three(terms: &[Extent]) -> f64 {
+    let largest = terms.iter().fold(ranges::SMALLEST, |most, term| most.max(term.magnitude()));
+    (3.0 * WIDE_MAX / (SUM_MARGIN * largest)).round().clamp(1.0, WIDE_MAX)
+}
+
+/// Width of the exponent codes: 15 bits where the longest strip allows it, else 8.
+fn code_bits(d: &Deriver<'_>) -> Result<u8> {
+    let hrvit_format::Step::Attention { branch, .. } = d.step else { anyhow::bail!("{} is no attention", d.step) };
+    let (rows, columns) = d.size.map(usize::from(branch));
+    let window = d.network.spec.window(usize::from(branch));
+    let keys = (window.min(rows) * columns).max(window.min(columns) * rows);
+    [15, 8]
+        .into_iter()
+        .find(|&bits| max_keys(bits).is_some_and(|most| keys <= most))
+        .with_context(|| format!("{}: a strip of {keys} keys is longer than any code width allows", d.step))
+}
+
+/// The diversity-enhancing shortcut, on the residual stream itself.
+fn shortcut(d: &Deriver<'_>) -> Result<[QuantOp; 2]> {
+    let (right, left) = (d.find(OpKind::DesRight)?, d.find(OpKind::DesLeft)?);
+    let output = Grid::wide(d.wide(right, WIDE_MARGIN));
+    let seen = d.stats[right].index.context("no statistics of the shortcut's projection")?;
+    let flat = match d.network.spec.des_activation {
+        Activation::Gelu => 5.5,
+        Activation::Hardswish => 3.0,
+    };
+    // A tenth of the largest magnitude on both sides for values that calibration has not met.
+    let reach = |x: f32, margin: f64| margin * f64::from(x).max(0.0) + 0.1 * seen.magnitude();
+    let index = Index::over(reach(-seen.min, 1.25).min(flat), reach(seen.max, 1.1), TABLE16);
+    let hidden: Op = d.op(right);
+    ensure!(hidden.cin == hidden.cout, "the shortcut's right projection is not square");
+    Ok([d.indexed(right, d.residual()?, index, output.clone()), d.linear(left, output, d.residual()?)])
+}

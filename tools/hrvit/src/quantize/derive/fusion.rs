@@ -1,0 +1,33 @@
+//! Cross-resolution fusion: terms from every branch in the scale of their sum, GELU by table.
+
+use anyhow::Result;
+use hrvit_format::OpKind;
+
+use super::{Deriver, WIDE_MARGIN, WIDE_MAX};
+use crate::quantize::{format::Grid, operator::QuantOp};
+
+/// All operators of one fusion output.
+pub fn fusion(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
+    let act = d.find(OpKind::FusionAct)?;
+    let seen = d.read(act);
+    let sum = Grid::term(WIDE_MARGIN * seen.magnitude() / WIDE_MAX);
+    let mut ops = Vec::new();
+    // Codes that the next operator of the same source reads.
+    let mut codes = None;
+    for (i, op) in d.ops.iter().enumerate() {
+        let quantised = match op.kind {
+            OpKind::FusionIdentity => d.plain(i, d.stage_norm(op.source)?, sum.clone()),
+            OpKind::FusionNarrow => d.plain(i, d.stage_norm(op.source)?, d.channels(i)),
+            OpKind::FusionDepthwise => d.linear(i, codes.take().unwrap_or(d.stage_norm(op.source)?), d.channels(i)),
+            OpKind::FusionPointwise => d.linear(i, codes.take().unwrap_or(d.stage_norm(op.source)?), sum.clone()),
+            _ => {
+                let output = d.upper(i);
+                let index = d.index(&output, seen);
+                QuantOp { index: Some(index), ..d.plain(i, sum.clone(), output) }
+            }
+        };
+        codes = quantised.output.clone();
+        ops.push(quantised);
+    }
+    Ok(ops)
+}

@@ -1,0 +1,30 @@
+//! MixCFN: LayerNorm, two linear layers, two depthwise convolutions and a GELU between them.
+
+use anyhow::Result;
+use hrvit_format::OpKind;
+
+use super::Deriver;
+use crate::quantize::{format::Grid, operator::QuantOp};
+
+/// All operators of a MixCFN.
+pub fn mix_cfn(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
+    let [fc1, dw3, dw5, act, fc2] =
+        [d.find(OpKind::Fc1)?, d.find(OpKind::FfnDepthwise3)?, d.find(OpKind::FfnDepthwise5)?, d.find(OpKind::FfnAct)?, d.find(OpKind::Fc2)?];
+    let norm = d.smoothed_norm(0, fc1, 1)?;
+    let hidden = d.channels(fc1);
+    let half = usize::from(d.op(dw3).cout);
+    let (first, second) = hidden.scale.split_at(half);
+    let output = d.upper(act);
+    let index = d.index(&output, d.stats[dw3].whole().and(d.stats[dw5].whole()));
+    // The convolutions leave indices; the table they look up belongs to the activation.
+    let indices = Grid { scale: vec![index.scale], zero: vec![index.zero], lo: 0, hi: index.len as i32 - 1 };
+    let depthwise = |i, scale: &[f64]| d.linear(i, Grid::symmetric(scale.to_vec()), indices.clone());
+    let ops = vec![
+        d.linear(fc1, norm.out()?.clone(), hidden.clone()),
+        depthwise(dw3, first),
+        depthwise(dw5, second),
+        QuantOp { index: Some(index), ..d.plain(act, indices.clone(), output.clone()) },
+        d.linear(fc2, output, d.residual()?),
+    ];
+    Ok(std::iter::once(norm).chain(ops).collect())
+}

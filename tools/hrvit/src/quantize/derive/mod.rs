@@ -1,0 +1,207 @@
+//! From statistics to the grids and integer weights of a step's operators, one family of operators per file.
+
+mod attention;
+mod fusion;
+mod heads;
+mod mix_cfn;
+mod stem;
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use hrvit_format::{BRANCHES, Network, Op, OpKind, Size, Step, StepOps};
+use hrvit_reference::{Folded, OpWeights};
+
+use super::{
+    encode::{Index, TABLE8},
+    format::Grid,
+    operator::QuantOp,
+    ranges::{self, Extent},
+    stats::{OpStats, Stream, stream},
+    weights::Weights,
+};
+
+/// Margin of a 16-bit scale over the largest value seen, for tensors that are read as they are.
+const WIDE_MARGIN: f64 = 1.1;
+/// The same for tensors at the end of a linear chain, whose tails are the widest.
+const LINEAR_MARGIN: f64 = 1.2;
+/// The same for residual streams and attention sums.
+const SUM_MARGIN: f64 = 1.15;
+/// Largest 16-bit code.
+const WIDE_MAX: f64 = 32767.0;
+
+/// Grids of the tensors that pass from step to step.
+#[derive(Clone, Debug, Default)]
+pub struct Tensors {
+    /// Scale of every residual stream.
+    pub residual: BTreeMap<Stream, f64>,
+    /// Latest fusion output per branch.
+    fused: [Option<Grid>; BRANCHES],
+    /// Latest stage norm per branch.
+    norm: [Option<Grid>; BRANCHES],
+    /// Latest result of the classification head's bottlenecks.
+    increase: Option<Grid>,
+}
+
+impl Tensors {
+    /// Tensors of a network whose residual streams have these largest magnitudes: `scale = 1.15 * largest / 32767`.
+    pub fn new(largest: &BTreeMap<Stream, f32>) -> Self {
+        let scale = |&x: &f32| SUM_MARGIN * f64::from(x).max(ranges::SMALLEST) / WIDE_MAX;
+        Self { residual: largest.iter().map(|(&stream, x)| (stream, scale(x))).collect(), ..Self::default() }
+    }
+
+    /// The grid of the stream that `step` works on.
+    pub fn residual(&self, step: Step) -> Option<Grid> {
+        self.residual.get(&stream(step)?).map(|&scale| Grid::wide(scale))
+    }
+
+    /// Remembers what a finished step leaves to later ones.
+    pub fn finish(&mut self, step: Step, ops: &[QuantOp]) {
+        let output = |kind| ops.iter().find(|op| op.op.kind == kind).and_then(|op| op.output.clone());
+        match step {
+            Step::Fusion { branch, .. } => self.fused[usize::from(branch)] = output(OpKind::FusionAct),
+            Step::StageNorm { branch, .. } => self.norm[usize::from(branch)] = output(OpKind::StageNorm),
+            Step::Increase { .. } => self.increase = output(OpKind::IncreaseAct),
+            _ => {}
+        }
+    }
+
+    /// Real value of one code of what `step` leaves behind.
+    pub fn step_scale(&self, step: Step, ops: &[QuantOp]) -> f64 {
+        match step {
+            Step::LabelMap => 1.0,
+            Step::Fusion { .. } | Step::Increase { .. } | Step::StageNorm { .. } | Step::Logits | Step::Classify => {
+                ops.last().and_then(|op| op.output.as_ref()).map_or(1.0, |grid| grid.scale_of(0))
+            }
+            _ => self.residual(step).map_or(1.0, |grid| grid.scale_of(0)),
+        }
+    }
+}
+
+/// Everything that deriving one step looks at.
+pub struct Deriver<'a> {
+    /// The network.
+    pub network: &'a Network,
+    /// Input size: bounds the keys of a strip.
+    pub size: Size,
+    /// The step.
+    pub step: Step,
+    /// Its operators.
+    pub ops: StepOps,
+    /// Statistics per operator.
+    pub stats: &'a [OpStats],
+    /// Real weights.
+    pub folded: &'a Folded,
+    /// Grids from earlier steps.
+    pub tensors: &'a Tensors,
+}
+
+/// Derives every operator of a step, in order.
+///
+/// # Errors
+/// If the tensors of an earlier step are missing.
+pub fn derive(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
+    match d.step {
+        Step::Stem => stem::stem(d),
+        Step::PatchEmbed { branch, .. } => {
+            let input = d.tensors.fused[usize::from(branch)].clone().context("an embedding without a fusion before it")?;
+            stem::embed(d, 0, input)
+        }
+        Step::Fusion { .. } => fusion::fusion(d),
+        Step::Attention { .. } => attention::attention(d),
+        Step::MixCfn { .. } => mix_cfn::mix_cfn(d),
+        Step::StageNorm { .. } => {
+            let output = Grid::wide(d.wide(0, WIDE_MARGIN));
+            Ok(vec![d.norm(0, d.residual()?, output)])
+        }
+        Step::Logits => heads::logits(d),
+        Step::LabelMap => Ok(Vec::new()),
+        Step::Increase { .. } => heads::increase(d),
+        Step::Classify => heads::classify(d),
+    }
+}
+
+impl Deriver<'_> {
+    fn find(&self, kind: OpKind) -> Result<usize> {
+        self.ops.iter().position(|op| op.kind == kind).with_context(|| format!("step {} has no {kind}", self.step))
+    }
+
+    fn op(&self, i: usize) -> Op {
+        self.ops[i]
+    }
+
+    fn real(&self, i: usize) -> &OpWeights {
+        self.folded.weights(self.step, i).expect("the folded network has weights for every operator that asks for some")
+    }
+
+    fn residual(&self) -> Result<Grid> {
+        self.tensors.residual(self.step).with_context(|| format!("step {} has no residual stream", self.step))
+    }
+
+    fn stage_norm(&self, source: u8) -> Result<Grid> {
+        self.tensors.norm[usize::from(source)].clone().with_context(|| format!("no stage norm on branch {source} before {}", self.step))
+    }
+
+    fn increased(&self) -> Result<Grid> {
+        self.tensors.increase.clone().with_context(|| format!("no bottleneck before {}", self.step))
+    }
+
+    /// 16-bit scale of an operator's output.
+    fn wide(&self, i: usize, margin: f64) -> f64 {
+        margin * self.stats[i].whole().magnitude() / WIDE_MAX
+    }
+
+    /// Largest magnitude of what an operator read.
+    fn read(&self, i: usize) -> Extent {
+        self.stats[i].input.unwrap_or(Extent::EMPTY)
+    }
+
+    /// Symmetric scales per channel of an operator's output.
+    fn channels(&self, i: usize) -> Grid {
+        Grid::symmetric(ranges::symmetric_channels(&self.stats[i].sample, &self.stats[i].output))
+    }
+
+    /// One scale and zero point for the output of an activation.
+    fn upper(&self, i: usize) -> Grid {
+        ranges::upper(self.stats[i].sample.values(), self.stats[i].whole())
+    }
+
+    fn plain(&self, i: usize, input: Grid, output: Grid) -> QuantOp {
+        QuantOp::plain(self.op(i), input, output)
+    }
+
+    /// An operator with weights whose accumulator is requantised straight to its output.
+    fn linear(&self, i: usize, input: Grid, output: Grid) -> QuantOp {
+        let (op, real) = (self.op(i), self.real(i));
+        let weights = Weights::quantise(&op, &real.weight, &real.bias, &input, |o| output.scale_of(o));
+        QuantOp { weights: Some(weights), ..QuantOp::plain(op, input, output) }
+    }
+
+    /// An operator with weights whose accumulator becomes an index.
+    fn indexed(&self, i: usize, input: Grid, index: Index, output: Grid) -> QuantOp {
+        let (op, real) = (self.op(i), self.real(i));
+        let weights = Weights::quantise(&op, &real.weight, &real.bias, &input, |_| index.scale);
+        QuantOp { weights: Some(weights), index: Some(index), ..QuantOp::plain(op, input, output) }
+    }
+
+    /// A LayerNorm with its own affine.
+    fn norm(&self, i: usize, input: Grid, output: Grid) -> QuantOp {
+        let real = self.real(i);
+        let reals = |values: &[f32]| values.iter().map(|&x| f64::from(x)).collect();
+        QuantOp { affine: Some((reals(&real.weight), reals(&real.bias))), ..QuantOp::plain(self.op(i), input, output) }
+    }
+
+    /// A LayerNorm whose affine lies in the linear layer `reader`.
+    fn smoothed_norm(&self, i: usize, reader: usize, groups: usize) -> Result<QuantOp> {
+        let (op, real) = (self.op(reader), self.real(reader));
+        let reader = super::smoothing::Reader { op: &op, weight: &real.weight, bias: &real.bias, groups };
+        let (output, exponent) = super::smoothing::choose(&self.stats[i].sample, &self.stats[i].output, &reader);
+        let channels = usize::from(self.op(i).cout);
+        Ok(QuantOp { affine: Some((vec![1.0; channels], vec![0.0; channels])), smoothing: Some(exponent), ..self.plain(i, self.residual()?, output) })
+    }
+
+    /// The index of an activation with 8-bit output `output`, whose input had the extent `seen`.
+    fn index(&self, output: &Grid, seen: Extent) -> Index {
+        ranges::index_for(output, seen, TABLE8)
+    }
+}

@@ -1,0 +1,34 @@
+//! Stem and patch embeddings.
+
+use anyhow::Result;
+
+use super::{Deriver, LINEAR_MARGIN};
+use crate::quantize::{
+    encode::{Index, TABLE8},
+    format::Grid,
+    operator::QuantOp,
+};
+
+/// Real value of a code of the frame: `pixel = code + 128`.
+fn pixels() -> Grid {
+    Grid::byte(1.0, -128)
+}
+
+/// Both convolutions and the first embedding.
+pub fn stem(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
+    let conv1 = d.linear(0, pixels(), d.upper(0));
+    let middle = conv1.out()?.clone();
+    let output = d.upper(1);
+    // ReLU comes before GELU: nothing below zero is ever told apart.
+    let index = Index::over(0.0, output.scale_of(0) * f64::from(output.hi - output.zero_of(0)), TABLE8);
+    let mut ops = vec![conv1, d.indexed(1, middle, index, output.clone())];
+    ops.extend(embed(d, 2, output)?);
+    Ok(ops)
+}
+
+/// 1x1 convolution, depthwise convolution and LayerNorm, the first at position `first` of the step.
+pub fn embed(d: &Deriver<'_>, first: usize, input: Grid) -> Result<Vec<QuantOp>> {
+    let pointwise = d.channels(first);
+    let depthwise = Grid::wide(d.wide(first + 1, LINEAR_MARGIN));
+    Ok(vec![d.linear(first, input, pointwise.clone()), d.linear(first + 1, pointwise, depthwise.clone()), d.norm(first + 2, depthwise, d.residual()?)])
+}

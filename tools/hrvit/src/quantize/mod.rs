@@ -1,0 +1,180 @@
+//! Post-training quantiser: from a float checkpoint and some frames to a model image.
+//!
+//! `docs/quantiser.md` explains the method with its formulas; `docs/quantisation.md` is the integer contract that it produces numbers for.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`encode`] | multipliers, LayerNorm gains, tables |
+//! | [`format`] | [`format::Grid`]: codes of a tensor in real units |
+//! | [`ranges`], [`smoothing`], [`weights`] | searches for scales |
+//! | [`sample`], [`stats`] | what calibration keeps of the float network |
+//! | [`derive`] | the grids of every operator, one family per file |
+//! | [`operator`] | one quantised operator and its integers |
+//! | [`simulate`], [`bias`] | the quantised network in real numbers, sequential bias correction |
+//! | [`spill`], [`session`] | states between steps, and the loop over them |
+//! | [`report`] | signal to quantisation noise per operator |
+
+pub mod bias;
+pub mod derive;
+pub mod encode;
+pub mod format;
+pub mod operator;
+pub mod ranges;
+pub mod report;
+pub mod sample;
+pub mod session;
+pub mod simulate;
+pub mod smoothing;
+pub mod spill;
+pub mod stats;
+pub mod weights;
+
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use hrvit_format::{
+    Meta, Network, Size,
+    aligned::AlignedBytes,
+    writer::{GoldenData, StepData, write_image},
+};
+use hrvit_kernels::exp_table;
+use hrvit_reference::{Checkpoint, Folded, model::PIXEL_STD};
+
+pub use report::{OpReport, Report};
+
+/// Calibration frames at the model's input size.
+pub trait Frames: Sync {
+    /// Number of frames.
+    fn len(&self) -> usize;
+
+    /// Whether there is none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// `[height, width, 3]` RGB of frame `i`.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn rgb(&self, i: usize) -> Result<Vec<u8>>;
+}
+
+/// Told about the quantiser's tasks, from several threads.
+pub trait Progress: Sync {
+    /// A task of `total` units starts.
+    fn begin(&self, task: &str, total: usize);
+
+    /// `count` units of it are done.
+    fn advance(&self, count: usize);
+}
+
+/// Tells nobody.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn begin(&self, _: &str, _: usize) {}
+
+    fn advance(&self, _: usize) {}
+}
+
+/// What does not follow from checkpoint and frames.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Decides which tokens are sampled.
+    pub seed: u64,
+    /// How the image came to be; free text.
+    pub provenance: String,
+    /// Names of the classes, or none.
+    pub class_names: Vec<String>,
+    /// R, G, B of the classes, or none.
+    pub colours: Vec<[u8; 3]>,
+    /// Of two valid images on a device the one with the higher number is newer.
+    pub sequence: u32,
+}
+
+/// A quantised network.
+pub struct Quantised {
+    /// Integers of every step, in canonical order.
+    pub steps: Vec<StepData>,
+    /// The model image, without golden frame.
+    pub image: AlignedBytes,
+    /// What was measured.
+    pub report: Report,
+    header: Header,
+}
+
+/// The owned texts of the image's header.
+struct Header {
+    network: Network,
+    size: Size,
+    mean_milli: [u32; 3],
+    deviation_milli: [u32; 3],
+    class_names: String,
+    colours: Vec<u8>,
+    provenance: String,
+    sequence: u32,
+}
+
+impl Header {
+    fn write(&self, steps: &[StepData], golden: Option<GoldenData<'_>>) -> Result<AlignedBytes> {
+        let meta = Meta {
+            network: self.network.clone(),
+            size: self.size,
+            mean_milli: self.mean_milli,
+            deviation_milli: self.deviation_milli,
+            class_names: &self.class_names,
+            colours: &self.colours,
+            provenance: &self.provenance,
+        };
+        write_image(&meta, self.sequence, steps, &exp_table(), golden).context("the quantised network does not make a valid model image")
+    }
+}
+
+impl Quantised {
+    /// The model image with a golden frame: its pixels and the CRC of every step's tensor, as the engine computes them from [`Quantised::image`].
+    ///
+    /// # Errors
+    /// If there is not one CRC per step, or the frame has another size.
+    pub fn with_golden(&self, golden: GoldenData<'_>) -> Result<AlignedBytes> {
+        self.header.write(&self.steps, Some(golden))
+    }
+}
+
+/// Quantises `checkpoint` for frames of `size`. The result depends on the arguments only, not on the number of threads.
+///
+/// # Errors
+/// If there is no frame, a frame cannot be read, or an operator does not fit its format; names what and where.
+pub fn quantize(checkpoint: &Checkpoint, size: Size, frames: &dyn Frames, options: &Options, progress: &dyn Progress) -> Result<Quantised> {
+    let network = checkpoint.network();
+    let start = Instant::now();
+    ensure!(!frames.is_empty(), "quantising needs at least one calibration frame; some hundred from the training set are usual");
+    let classes = usize::from(network.classes);
+    let counts = [("names", options.class_names.len()), ("colours", options.colours.len())];
+    for (what, count) in counts {
+        ensure!(count == 0 || count == classes, "{count} class {what} for a network of {classes} classes");
+    }
+    let folded = Folded::new(checkpoint);
+    let milli = |values: [f32; 3]| values.map(|x| (1000.0 * x).round() as u32);
+    let header = Header {
+        network: network.clone(),
+        size,
+        mean_milli: milli(folded.mean),
+        deviation_milli: milli(PIXEL_STD),
+        class_names: options.class_names.join("\n"),
+        colours: options.colours.concat(),
+        provenance: options.provenance.clone(),
+        sequence: options.sequence,
+    };
+    let mut session = session::Session::new(network, folded, size, frames, options, progress)?;
+    let mut report = Report { frames: frames.len(), measured_frames: frames.len().min(session::MEASURED), ..Report::default() };
+    let mut steps = Vec::new();
+    for step in network.steps() {
+        let finished = session.step(step)?;
+        steps.push(finished.data);
+        report.ops.extend(finished.report);
+    }
+    report.logits_db = report.ops.last().and_then(|op| op.entire_db);
+    report.seconds = start.elapsed().as_secs_f64();
+    let image = header.write(&steps, None)?;
+    Ok(Quantised { steps, image, report, header })
+}

@@ -1,0 +1,268 @@
+//! One calibration run: states of the float and of the quantised network side by side, step after step.
+
+use anyhow::{Context, Result};
+use hrvit_format::{Network, Size, Step, writer::StepData};
+use hrvit_reference::{Folded, Frame, NoTap, State};
+use rayon::prelude::*;
+
+use super::{
+    Frames, Options, Progress, bias,
+    derive::{Deriver, Tensors, derive},
+    format::Saturation,
+    operator::{Constants, QuantOp},
+    report::{Noise, OpReport},
+    sample::{per_frame, spread_frames},
+    simulate::{ExactTap, RoundTap, install},
+    spill::Spill,
+    stats::{OpStats, ResidualTap, StatsTap, add_sums},
+};
+
+/// Frames on which SQNR is measured.
+pub const MEASURED: usize = 32;
+
+/// What is carried from step to step.
+pub struct Session<'a> {
+    network: &'a Network,
+    size: Size,
+    frames: &'a dyn Frames,
+    options: &'a Options,
+    progress: &'a dyn Progress,
+    exact: Folded,
+    quantised: Folded,
+    exact_states: Spill,
+    quantised_states: Spill,
+    corrected: Vec<usize>,
+    measured: Vec<usize>,
+    tensors: Tensors,
+}
+
+/// One finished step.
+pub struct Finished {
+    /// Its integers.
+    pub data: StepData,
+    /// Its part of the report.
+    pub report: Vec<OpReport>,
+}
+
+/// Notes of the last pass over one frame.
+#[derive(Clone, Default)]
+struct Notes {
+    single: Vec<Noise>,
+    entire: Vec<Noise>,
+    saturation: Vec<Saturation>,
+}
+
+impl<'a> Session<'a> {
+    /// Runs the float network once over every frame for the scales of the residual streams.
+    ///
+    /// # Errors
+    /// If a frame cannot be read or has the wrong length.
+    pub fn new(network: &'a Network, exact: Folded, size: Size, frames: &'a dyn Frames, options: &'a Options, progress: &'a dyn Progress) -> Result<Self> {
+        let count = frames.len();
+        progress.begin("residual streams", count);
+        let taps: Vec<ResidualTap> = (0..count)
+            .into_par_iter()
+            .map(|i| {
+                let mut tap = ResidualTap::default();
+                let mut state = State::new(read(frames, size, i)?);
+                for step in network.steps() {
+                    exact.step(step, &mut state, &mut tap);
+                }
+                progress.advance(1);
+                Ok(tap)
+            })
+            .collect::<Result<_>>()?;
+        let mut largest = ResidualTap::default().largest;
+        for (stream, x) in taps.into_iter().flat_map(|tap| tap.largest) {
+            let most = largest.entry(stream).or_insert(0.0f32);
+            *most = most.max(x);
+        }
+        let session = Self {
+            network,
+            size,
+            frames,
+            options,
+            progress,
+            quantised: exact.clone(),
+            exact,
+            exact_states: Spill::new(count)?,
+            quantised_states: Spill::new(count)?,
+            corrected: spread_frames(count, bias::FRAMES),
+            measured: spread_frames(count, MEASURED),
+            tensors: Tensors::new(&largest),
+        };
+        Ok(session)
+    }
+
+    /// Quantises the next step; steps come in canonical order.
+    ///
+    /// # Errors
+    /// If a state cannot be stored, or an operator does not fit its format; names the operator.
+    pub fn step(&mut self, step: Step) -> Result<Finished> {
+        let ops = self.network.ops(step);
+        if ops.is_empty() {
+            return Ok(Finished { data: StepData { scale: 1.0, ops: Vec::new() }, report: Vec::new() });
+        }
+        self.progress.begin(&step.to_string(), 2 * self.frames.len());
+        let stats = self.observe(step, ops.len())?;
+        let deriver = Deriver { network: self.network, size: self.size, step, ops, stats: &stats, folded: &self.exact, tensors: &self.tensors };
+        let mut quantised = derive(&deriver)?;
+        install(&mut self.quantised, step, &quantised);
+        let before: Vec<Option<f64>> = quantised.iter().map(mean_bias).collect();
+        for wave in bias::waves(&quantised) {
+            self.correct(step, &mut quantised, &wave, &stats)?;
+        }
+        let notes = self.advance(step, &quantised)?;
+        let constants = Constants { means: self.exact.mean.map(f64::from), des: self.network.spec.des_activation };
+        let encode = |op: &QuantOp| op.encode(&constants).with_context(|| format!("{step}: {}", op_name(step, op)));
+        let data = quantised.iter().map(encode).collect::<Result<Vec<_>>>()?;
+        let report = (0..data.len())
+            .map(|i| OpReport {
+                step: step.to_string(),
+                op: op_name(step, &quantised[i]),
+                format: quantised[i].output.as_ref().map_or("codes", |grid| grid.name()),
+                in_scale: data[i].in_scale,
+                out_scale: data[i].out_scale,
+                pre_shift: data[i].pre_shift,
+                single_db: notes.single[i].decibels(),
+                entire_db: notes.entire[i].decibels(),
+                saturation_percent: notes.saturation[i].percent(),
+                smoothing: quantised[i].smoothing,
+                bias_change: before[i].zip(mean_bias(&quantised[i])).map(|(old, new)| if old > 0.0 { new / old - 1.0 } else { 0.0 }),
+            })
+            .collect();
+        let scale = self.tensors.step_scale(step, &quantised) as f32;
+        self.tensors.finish(step, &quantised);
+        Ok(Finished { data: StepData { scale, ops: data }, report })
+    }
+
+    /// State of the float network before `step` on frame `i`.
+    fn exact_state(&self, step: Step, i: usize) -> Result<State> {
+        self.state(&self.exact_states, step, i)
+    }
+
+    fn state(&self, spill: &Spill, step: Step, i: usize) -> Result<State> {
+        if step == Step::Stem {
+            return Ok(State::new(read(self.frames, self.size, i)?));
+        }
+        State::read(&mut spill.get(i)?.as_slice()).context("reading a calibration state back")
+    }
+
+    /// Ranges, sums and samples of every operator of `step`, from the float network.
+    fn observe(&self, step: Step, ops: usize) -> Result<Vec<OpStats>> {
+        let count = self.frames.len();
+        let seed = step_seed(self.options.seed, step);
+        let each: Vec<Vec<OpStats>> = (0..count)
+            .into_par_iter()
+            .map(|i| {
+                let mut state = self.exact_state(step, i)?;
+                let mut tap = StatsTap {
+                    folded: &self.exact,
+                    ops: vec![OpStats::default(); ops],
+                    tokens: per_frame(count),
+                    sums: self.corrected.binary_search(&i).is_ok(),
+                    seed: seed.wrapping_add((i as u64) << 20),
+                };
+                self.exact.step(step, &mut state, &mut tap);
+                self.progress.advance(1);
+                Ok(tap.ops)
+            })
+            .collect::<Result<_>>()?;
+        let mut stats = vec![OpStats::default(); ops];
+        for frame in &each {
+            stats.iter_mut().zip(frame).for_each(|(all, next)| all.append(next));
+        }
+        Ok(stats)
+    }
+
+    /// Corrects the biases of one wave of operators and installs them.
+    fn correct(&mut self, step: Step, quantised: &mut [QuantOp], wave: &[usize], stats: &[OpStats]) -> Result<()> {
+        let residual = self.tensors.residual(step);
+        let each: Vec<(Vec<Vec<f64>>, Vec<usize>)> = self
+            .corrected
+            .par_iter()
+            .map(|&i| {
+                let mut state = self.state(&self.quantised_states, step, i)?;
+                let mut tap = RoundTap::new(quantised, residual.as_ref(), None);
+                self.quantised.step(step, &mut state, &mut tap);
+                Ok((tap.sums, tap.tokens))
+            })
+            .collect::<Result<_>>()?;
+        for &op in wave {
+            let (mut sums, mut tokens) = (Vec::new(), 0);
+            for (frame, count) in &each {
+                add_sums(&mut sums, &frame[op]);
+                tokens += count[op];
+            }
+            bias::correct(&mut quantised[op], &stats[op].sums, &sums, tokens);
+        }
+        install(&mut self.quantised, step, quantised);
+        Ok(())
+    }
+
+    /// Moves both networks past `step` on every frame and measures on some of them.
+    fn advance(&self, step: Step, quantised: &[QuantOp]) -> Result<Notes> {
+        let residual = self.tensors.residual(step);
+        let each: Vec<Notes> = (0..self.frames.len())
+            .into_par_iter()
+            .map(|i| {
+                let measured = self.measured.binary_search(&i).is_ok();
+                let mut exact = self.exact_state(step, i)?;
+                let mut exact_tap = ExactTap::new(quantised, &self.quantised);
+                if measured {
+                    self.exact.step(step, &mut exact, &mut exact_tap);
+                } else {
+                    self.exact.step(step, &mut exact, &mut NoTap);
+                }
+                self.exact_states.put(i, &bytes(&exact)?)?;
+                let mut state = self.state(&self.quantised_states, step, i)?;
+                let mut tap = RoundTap::new(quantised, residual.as_ref(), measured.then_some(&exact_tap.outputs));
+                self.quantised.step(step, &mut state, &mut tap);
+                self.quantised_states.put(i, &bytes(&state)?)?;
+                self.progress.advance(1);
+                Ok(Notes { single: exact_tap.single, entire: tap.noise, saturation: tap.saturation })
+            })
+            .collect::<Result<_>>()?;
+        let count = quantised.len();
+        let mut all = Notes { single: vec![Noise::default(); count], entire: vec![Noise::default(); count], saturation: vec![Saturation::default(); count] };
+        for notes in &each {
+            for i in 0..count {
+                all.single[i] = all.single[i].and(notes.single[i]);
+                all.entire[i] = all.entire[i].and(notes.entire[i]);
+                all.saturation[i] = all.saturation[i].and(notes.saturation[i]);
+            }
+        }
+        Ok(all)
+    }
+}
+
+fn bytes(state: &State) -> Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(state.bytes());
+    state.write(&mut bytes).context("writing a calibration state")?;
+    Ok(bytes)
+}
+
+fn read(frames: &dyn Frames, size: Size, i: usize) -> Result<Frame> {
+    let rgb = frames.rgb(i).with_context(|| format!("calibration frame {i}"))?;
+    Frame::new(size, rgb).with_context(|| format!("calibration frame {i}"))
+}
+
+/// One seed per step.
+fn step_seed(seed: u64, step: Step) -> u64 {
+    let tag = hrvit_format::record::step_tag(step);
+    seed.wrapping_add(u64::from(u32::from_le_bytes(tag)) << 32)
+}
+
+/// Name of an operator within its step; with its source branch in fusions and heads.
+fn op_name(step: Step, op: &QuantOp) -> String {
+    match step {
+        Step::Fusion { .. } | Step::Logits | Step::Increase { .. } => format!("{}.{}", op.op.source, op.op.kind),
+        _ => op.op.kind.to_string(),
+    }
+}
+
+/// Mean magnitude of an operator's real biases.
+fn mean_bias(op: &QuantOp) -> Option<f64> {
+    let bias = &op.weights.as_ref()?.bias;
+    Some(bias.iter().map(|b| b.abs()).sum::<f64>() / bias.len() as f64)
+}

@@ -1,0 +1,151 @@
+//! What one pass of the float network over the frames says about a step's operators, and about the residual streams of the whole network.
+
+use std::collections::BTreeMap;
+
+use hrvit_format::{OpKind, Step};
+use hrvit_reference::{Folded, Map, Tap};
+
+use super::{ranges::Extent, sample::Sample};
+
+/// Ranges, sums and samples of one operator.
+#[derive(Clone, Debug, Default)]
+pub struct OpStats {
+    /// Per channel of the output.
+    pub output: Vec<Extent>,
+    /// Of everything that the operator read.
+    pub input: Option<Extent>,
+    /// Of what its table is looked up by, where the output no longer shows it ([`OpKind::DesRight`]).
+    pub index: Option<Extent>,
+    /// Sum of the output per channel, over the frames that bias correction looks at.
+    pub sums: Vec<f64>,
+    /// Tokens of the output.
+    pub sample: Sample,
+}
+
+impl OpStats {
+    /// Extent of the whole output.
+    pub fn whole(&self) -> Extent {
+        self.output.iter().fold(Extent::EMPTY, |all, &extent| all.and(extent))
+    }
+
+    /// Takes in the next frame's statistics.
+    pub fn append(&mut self, next: &Self) {
+        let (fresh, both) = (self.output.is_empty(), |a: Option<Extent>, b: Option<Extent>| a.map_or(b, |a| Some(b.map_or(a, |b| a.and(b)))));
+        if fresh {
+            self.output.clone_from(&next.output);
+        } else {
+            self.output.iter_mut().zip(&next.output).for_each(|(a, &b)| *a = a.and(b));
+        }
+        self.input = both(self.input, next.input);
+        self.index = both(self.index, next.index);
+        add_sums(&mut self.sums, &next.sums);
+        self.sample.append(&next.sample);
+    }
+}
+
+/// Adds per-channel sums; an empty list is all zeros.
+pub fn add_sums(sums: &mut Vec<f64>, next: &[f64]) {
+    if sums.is_empty() {
+        sums.extend_from_slice(next);
+    } else {
+        sums.iter_mut().zip(next).for_each(|(a, b)| *a += b);
+    }
+}
+
+/// Sum per channel of a `[tokens, channels]` map.
+pub fn channel_sums(map: &Map) -> Vec<f64> {
+    let mut sums = vec![0f64; map.channels];
+    for token in map.data.chunks_exact(map.channels) {
+        sums.iter_mut().zip(token).for_each(|(sum, &x)| *sum += f64::from(x));
+    }
+    sums
+}
+
+/// Smallest and largest value per channel.
+pub fn channel_extents(map: &Map) -> Vec<Extent> {
+    let mut extents = vec![Extent::EMPTY; map.channels];
+    for token in map.data.chunks_exact(map.channels) {
+        extents.iter_mut().zip(token).for_each(|(extent, &x)| extent.add(x));
+    }
+    extents
+}
+
+fn extent(values: &[f32]) -> Extent {
+    let mut all = Extent::EMPTY;
+    values.iter().for_each(|&x| all.add(x));
+    all
+}
+
+/// Collects one frame's [`OpStats`] of one step.
+pub struct StatsTap<'a> {
+    /// The float network.
+    pub folded: &'a Folded,
+    /// Per operator.
+    pub ops: Vec<OpStats>,
+    /// Tokens to sample.
+    pub tokens: usize,
+    /// Whether this frame counts for bias correction.
+    pub sums: bool,
+    /// Decides which tokens are sampled.
+    pub seed: u64,
+}
+
+impl Tap for StatsTap<'_> {
+    fn op(&mut self, step: Step, op_index: usize, kind: OpKind, input: &Map, output: &mut Map) {
+        let Some(stats) = self.ops.get_mut(op_index) else { return };
+        stats.output = channel_extents(output);
+        stats.input = Some(extent(&input.data));
+        if kind == OpKind::DesRight {
+            stats.index = Some(extent(&self.folded.run_affine(step, op_index, input).data));
+        }
+        if self.sums {
+            stats.sums = channel_sums(output);
+        }
+        stats.sample = Sample::take(&output.data, output.channels, self.tokens, self.seed.wrapping_add(op_index as u64));
+    }
+
+    fn residual(&mut self, _: Step, _: &mut Map) {}
+}
+
+/// Module and branch of a residual stream.
+pub type Stream = (u8, u8);
+
+/// The residual stream that a step writes or reads.
+pub fn stream(step: Step) -> Option<Stream> {
+    match step {
+        Step::Stem => Some((0, 0)),
+        Step::PatchEmbed { module, branch }
+        | Step::Attention { module, branch, .. }
+        | Step::MixCfn { module, branch, .. }
+        | Step::StageNorm { module, branch } => Some((module, branch)),
+        _ => None,
+    }
+}
+
+/// Collects the largest magnitude of every residual stream over a whole forward pass.
+#[derive(Default)]
+pub struct ResidualTap {
+    /// Per stream: over the embedding's LayerNorm and every later x.
+    pub largest: BTreeMap<Stream, f32>,
+}
+
+impl ResidualTap {
+    fn take(&mut self, step: Step, x: &Map) {
+        if let Some(stream) = stream(step) {
+            let largest = self.largest.entry(stream).or_insert(0.0);
+            *largest = x.data.iter().fold(*largest, |most, x| most.max(x.abs()));
+        }
+    }
+}
+
+impl Tap for ResidualTap {
+    fn op(&mut self, step: Step, _: usize, kind: OpKind, _: &Map, output: &mut Map) {
+        if kind == OpKind::EmbedNorm {
+            self.take(step, output);
+        }
+    }
+
+    fn residual(&mut self, step: Step, x: &mut Map) {
+        self.take(step, x);
+    }
+}
