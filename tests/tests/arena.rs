@@ -1,0 +1,148 @@
+//! The arena: its planned bytes are enough and exact, nothing is read before it was written, nothing beyond is touched.
+
+use hrvit_core::{Engine, Model, RunError, Serial, StepId, WeightPlacement, WeightSource};
+use hrvit_format::aligned::AlignedBytes;
+use hrvit_format::{Head, Network, Size};
+use hrvit_tests::random_image::{random_frame, random_image};
+use hrvit_tests::rng::Rng;
+use hrvit_tests::run::{StepTensors, plan_of};
+use hrvit_tests::specs::{size, tiny, variant};
+
+/// Bytes behind the arena that must not change.
+const GUARD: usize = 4096;
+
+/// Copies every group into the engine's buffer, as a reader of a flash would.
+struct Copying<'a> {
+    model: &'a Model<'a>,
+    buffer: usize,
+}
+
+impl<'a> Copying<'a> {
+    fn new(model: &'a Model<'a>) -> Self {
+        Self { model, buffer: model.steps().iter().map(|step| step.len as usize).max().unwrap() }
+    }
+}
+
+impl WeightSource for Copying<'_> {
+    type Error = StepId;
+
+    fn buffer_bytes(&self) -> usize {
+        self.buffer
+    }
+
+    fn step<'b>(&'b mut self, id: StepId, buffer: &'b mut [u8]) -> Result<&'b [u8], StepId> {
+        let group = self.model.group(id).ok_or(id)?;
+        // What an earlier step left behind must not be needed.
+        buffer.fill(0x55);
+        let place = buffer.get_mut(..group.len()).ok_or(id)?;
+        place.copy_from_slice(group);
+        Ok(place)
+    }
+}
+
+/// Every step's tensor and the result, as integers.
+type Everything = (Vec<Vec<i32>>, Vec<i16>);
+
+fn run<W: WeightSource>(engine: &mut Engine<'_, W, Serial>, head: Head, size: Size, frame: &[u8]) -> Result<Everything, RunError<W::Error>> {
+    let observer = StepTensors::default();
+    let mut result = vec![0i16; engine.logits_len()];
+    engine.logits(frame, &mut result, &observer)?;
+    if head == Head::Segformer {
+        let mut labels = vec![0; size.pixels()];
+        engine.segment(frame, &mut labels, &hrvit_core::NoObserver)?;
+        result.extend(labels.iter().map(|&label| i16::from(label)));
+    }
+    Ok((observer.into_inner(), result))
+}
+
+/// Runs a frame in an arena of exactly the planned bytes, filled by `paint` beforehand, with guard bytes of the same paint behind it.
+fn painted(model: &Model<'_>, paint: impl FnMut() -> u8, streamed: bool) -> Everything {
+    let meta = model.meta();
+    let (head, size, frame) = (meta.network.head, meta.size, random_frame(meta.size, 5));
+    let source = Copying::new(model);
+    let plan = plan_of(model, if streamed { WeightPlacement::Streamed { largest_group: source.buffer } } else { WeightPlacement::Mapped });
+    let mut memory = AlignedBytes::zeroed(plan.arena_bytes() + GUARD);
+    memory.fill_with(paint);
+    let guard = memory[plan.arena_bytes()..].to_vec();
+    let everything = if streamed {
+        let mut engine = Engine::with_weights(model, &plan, source, Serial, &mut memory[..plan.arena_bytes()]).unwrap();
+        run(&mut engine, head, size, &frame).unwrap()
+    } else {
+        let mut engine = Engine::new(model, &plan, Serial, &mut memory[..plan.arena_bytes()]).unwrap();
+        run(&mut engine, head, size, &frame).unwrap()
+    };
+    assert!(memory[plan.arena_bytes()..] == guard[..], "bytes behind the arena were written");
+    everything
+}
+
+fn cases() -> Vec<(Network, Size)> {
+    let mut cases = Vec::new();
+    for head in [Head::Segformer, Head::Classifier] {
+        cases.extend([
+            (tiny(head), size(32, 32)),
+            (tiny(head), size(64, 96)),
+            (variant("nano", head, 11), size(96, 64)),
+            (variant("b1", head, 19), size(32, 64)),
+        ]);
+    }
+    cases
+}
+
+#[test]
+fn results_do_not_depend_on_what_the_arena_held() {
+    for (network, size) in cases() {
+        let image = random_image(&network, size, 8);
+        let model = Model::load(&image).unwrap();
+        let expected = painted(&model, || 0, false);
+        let mut rng = Rng::new(1);
+        assert!(painted(&model, || 0xff, false) == expected, "{size}: painted with ones");
+        assert!(painted(&model, || 0x80, false) == expected, "{size}: painted with the lowest code");
+        assert!(painted(&model, || rng.bits() as u8, false) == expected, "{size}: painted at random");
+    }
+}
+
+#[test]
+fn streamed_weights_give_the_same_results() {
+    for (network, size) in cases() {
+        let image = random_image(&network, size, 8);
+        let model = Model::load(&image).unwrap();
+        assert!(painted(&model, || 0xaa, true) == painted(&model, || 0, false), "{size}");
+    }
+}
+
+#[test]
+fn a_frame_leaves_nothing_behind_for_the_next() {
+    for (network, size) in cases() {
+        let image = random_image(&network, size, 8);
+        let model = Model::load(&image).unwrap();
+        let plan = plan_of(&model, WeightPlacement::Mapped);
+        let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
+        let mut engine = Engine::new(&model, &plan, Serial, &mut arena).unwrap();
+        let [first, other] = [1, 2].map(|seed| random_frame(size, seed));
+        let expected = run(&mut engine, network.head, size, &first).unwrap();
+        assert!(run(&mut engine, network.head, size, &first).unwrap() == expected, "{size}: the same frame again");
+        assert!(run(&mut engine, network.head, size, &other).unwrap() != expected, "{size}: another frame");
+        assert!(run(&mut engine, network.head, size, &first).unwrap() == expected, "{size}: the first frame after another");
+    }
+}
+
+/// The plan's promise is exact, not only sufficient: of the last 64 bytes, at least one is written.
+#[test]
+fn the_last_bytes_of_the_arena_are_used() {
+    for (network, size) in cases() {
+        let image = random_image(&network, size, 8);
+        let model = Model::load(&image).unwrap();
+        let plan = plan_of(&model, WeightPlacement::Mapped);
+        let frame = random_frame(size, 5);
+        let used = [0x00, 0xff].map(|paint| {
+            let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
+            arena.fill(paint);
+            let mut engine = Engine::new(&model, &plan, Serial, &mut arena).unwrap();
+            run(&mut engine, network.head, size, &frame).unwrap();
+            arena.iter().rposition(|&byte| byte != paint).map_or(0, |last| last + 1)
+        });
+        let high_water = used.into_iter().max().unwrap();
+        println!("{} {:?}: {high_water} of {} bytes", size, network.head, plan.arena_bytes());
+        assert!(high_water + 64 > plan.arena_bytes(), "{size} {:?}: {high_water} of {} bytes", network.head, plan.arena_bytes());
+    }
+}
