@@ -6,6 +6,7 @@ use hrvit_core::{Model, NoObserver, StepCrcs};
 use hrvit_format::spec::BRANCHES;
 use hrvit_format::{Head, Network, Size, Spec, Step, crc32};
 use hrvit_tests::random_image::{edited_image, random_frame, random_image};
+use hrvit_tests::rng::Rng;
 use hrvit_tests::run::{StepTensors, with_engine};
 use hrvit_tests::simulator::{StepTensor, simulate};
 use hrvit_tests::specs::{size, spec, tiny, variant};
@@ -26,9 +27,13 @@ fn assert_same(what: &str, engine: &[i32], simulated: &StepTensor) {
 
 /// Runs one random model and frame through both and compares everything that can be seen.
 fn check(network: &Network, size: Size, seed: u64) {
+    check_image(&random_image(network, size, seed), size, seed);
+}
+
+fn check_image(image: &[u8], size: Size, seed: u64) {
+    let model = Model::load(image).unwrap();
+    let network = &model.meta().network;
     let what = format!("{:?} {size} seed {seed}", network.head);
-    let image = random_image(network, size, seed);
-    let model = Model::load(&image).unwrap();
     let frame = random_frame(size, seed);
     let simulated = simulate(&model, size, &frame);
     let observer = StepTensors::default();
@@ -127,6 +132,32 @@ fn labels_of_a_tie_are_the_lowest_class() {
     let mut labels = vec![9; 32 * 32];
     with_engine(&model, |engine| engine.segment(&random_frame(size(32, 32), 1), &mut labels, &NoObserver).unwrap());
     assert_eq!(labels, vec![0; 32 * 32]);
+}
+
+/// Multipliers up to 16 times too large, padding that is no zero point, clamps of any kind: whatever loads is computed alike, saturated or not.
+#[test]
+fn saturating_models_with_any_padding_and_any_limits() {
+    for seed in 0..8 {
+        let head = if seed < 6 { Head::Segformer } else { Head::Classifier };
+        let (network, size) = (tiny(head), size(64, 96));
+        let mut rng = Rng::new(seed);
+        let image = edited_image(&network, size, seed, None, |step, ops| {
+            // The sums of fusions and of the classification head have headroom for their own multipliers only.
+            let sums = matches!(step, Step::Fusion { .. } | Step::Increase { .. });
+            for op in ops {
+                op.pad = rng.int(-128, 127) as i16;
+                if !sums {
+                    op.shift.iter_mut().for_each(|shift| *shift = (*shift - rng.int(0, 4) as u8).max(32));
+                }
+                // Zero points of s8 results; those of a ReLU are its limit too.
+                if (op.lo, op.hi) == (-128, 127) && op.norm_shift == 0 && op.zero != op.lo {
+                    (op.lo, op.hi) = (rng.int(-128, 0) as i16, rng.int(0, 127) as i16);
+                    op.zero = rng.int(op.lo.into(), op.hi.into()) as i16;
+                }
+            }
+        });
+        check_image(&image, size, seed);
+    }
 }
 
 /// Random images must exercise the arithmetic: tensors that are all zero or all saturated would equal each other whatever the engine does.
