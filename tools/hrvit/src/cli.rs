@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{eval, inspect, run, synth};
+use crate::commands::{demo, eval, inspect, quantize, run, synth};
 use crate::output::Format;
 
 /// Quantise, run, evaluate and inspect HRViT models for embedded devices.
@@ -15,16 +15,18 @@ pub struct Cli {
     /// Print one JSON document instead of tables
     #[arg(long, global = true)]
     json: bool,
-    /// What to do
+    /// What to do; `demo` if nothing is said
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::DemoArgs),
     Eval(eval::EvalArgs),
     Inspect(inspect::InspectArgs),
+    Quantize(quantize::QuantizeArgs),
     Run(run::RunArgs),
     Synth(synth::SynthArgs),
 }
@@ -47,10 +49,13 @@ pub fn main() -> ExitCode {
 pub fn execute(cli: &Cli) -> Result<()> {
     let format = if cli.json { Format::Json } else { Format::Text };
     match &cli.command {
-        Command::Eval(args) => eval::run(args, format),
-        Command::Inspect(args) => inspect::run(args, format),
-        Command::Run(args) => run::run(args, format),
-        Command::Synth(args) => synth::run(args, format),
+        None => demo::run(&demo::DemoArgs::default(), format),
+        Some(Command::Demo(args)) => demo::run(args, format),
+        Some(Command::Eval(args)) => eval::run(args, format),
+        Some(Command::Inspect(args)) => inspect::run(args, format),
+        Some(Command::Quantize(args)) => quantize::run(args, format),
+        Some(Command::Run(args)) => run::run(args, format),
+        Some(Command::Synth(args)) => synth::run(args, format),
     }
 }
 

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | [`cli`], [`commands`] | the command line: one module per subcommand |
 //! | [`spec_file`] | which network: variant or TOML file, head, classes |
-//! | [`frames`], [`frame_checks`] | decoding, resizing and judging camera frames |
+//! | [`frames`], [`frame_checks`], [`calibration`] | decoding, resizing and judging camera frames |
+//! | [`mod@quantize`] | from a checkpoint and frames to a model image |
 //! | [`labels`], [`palette`] | label maps as PNG, names and colours of classes |
 //! | [`segmenter`], [`logits`] | what float reference and int8 engine have in common |
 //! | [`float`], [`int8`] | the float reference, and the int8 engine with its model images |
@@ -16,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod accounting;
+pub mod calibration;
 pub mod canvas;
 pub mod cli;
 pub mod commands;
@@ -32,5 +34,6 @@ pub mod output;
 pub mod overlay;
 pub mod palette;
 pub mod progress;
+pub mod quantize;
 pub mod segmenter;
 pub mod spec_file;

@@ -1,6 +1,8 @@
 //! One module per subcommand: its arguments and what it does with them.
 
+pub mod demo;
 pub mod eval;
 pub mod inspect;
+pub mod quantize;
 pub mod run;
 pub mod synth;

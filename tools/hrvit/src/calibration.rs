@@ -1,0 +1,91 @@
+//! Calibration frames: found, judged, and handed to the quantiser at the model's size.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use hrvit_format::Size;
+use rayon::prelude::*;
+
+use crate::frame_checks::{self, Unfit};
+use crate::frames;
+use crate::quantize::Frames;
+
+/// The frames of a folder.
+#[derive(Clone, Debug)]
+pub struct CalibrationSet {
+    paths: Vec<PathBuf>,
+    size: Size,
+}
+
+impl CalibrationSet {
+    /// The frames of `folder`, to be resized to `size`, and everything that speaks against calibrating with them.
+    ///
+    /// # Errors
+    /// If the folder cannot be read, holds no frame, or a frame cannot be decoded.
+    pub fn open(folder: &Path, size: Size) -> Result<(Self, Vec<Unfit>)> {
+        let paths = frames::list(folder)?;
+        let judge = |path: &PathBuf| Ok(frame_checks::check_frame(&path.display().to_string(), &frames::read(path)?, size));
+        let judged: Vec<Vec<Unfit>> = paths.par_iter().map(judge).collect::<Result<_>>()?;
+        let unfit = frame_checks::check_count(paths.len()).into_iter().chain(judged.into_iter().flatten()).collect();
+        Ok((Self { paths, size }, unfit))
+    }
+
+    /// Where the frames lie, in order of their names.
+    pub fn paths(&self) -> &[PathBuf] {
+        &self.paths
+    }
+}
+
+impl Frames for CalibrationSet {
+    fn len(&self) -> usize {
+        self.paths.len()
+    }
+
+    fn rgb(&self, i: usize) -> Result<Vec<u8>> {
+        let path = self.paths.get(i).with_context(|| format!("calibration frame {i} of {}", self.paths.len()))?;
+        Ok(frames::resize(&frames::read(path)?, self.size)?.into_raw())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{Rgb, RgbImage};
+
+    use super::*;
+
+    fn folder(count: usize, paint: impl Fn(u32, u32) -> [u8; 3] + Copy) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for i in 0..count {
+            RgbImage::from_fn(80, 64, |x, y| Rgb(paint(x, y))).save(folder.path().join(format!("{i}.png"))).unwrap();
+        }
+        folder
+    }
+
+    fn size() -> Size {
+        Size::new(32, 64).unwrap()
+    }
+
+    #[test]
+    fn eight_smooth_frames_are_fit_and_come_at_the_models_size() {
+        let folder = folder(8, |x, y| [3 * x as u8, 3 * y as u8, 90]);
+        let (set, unfit) = CalibrationSet::open(folder.path(), size()).unwrap();
+        assert_eq!(unfit, []);
+        assert_eq!((set.len(), set.rgb(7).unwrap().len()), (8, 32 * 64 * 3));
+        assert!(set.rgb(8).is_err());
+    }
+
+    #[test]
+    fn one_flat_frame_is_named_and_seven_are_too_few() {
+        let folder = folder(1, |_, _| [9; 3]);
+        let (_, unfit) = CalibrationSet::open(folder.path(), size()).unwrap();
+        assert!(matches!(&unfit[..], [Unfit::TooFew(1), Unfit::Flat { frame, .. }] if frame.ends_with("0.png")), "{unfit:?}");
+    }
+
+    #[test]
+    fn a_frame_that_cannot_be_decoded_is_always_refused() {
+        let folder = folder(8, |x, y| [3 * x as u8, 3 * y as u8, 90]);
+        std::fs::write(folder.path().join("9.jpg"), "no picture").unwrap();
+        let error = format!("{:#}", CalibrationSet::open(folder.path(), size()).unwrap_err());
+        assert!(error.contains("9.jpg"), "{error}");
+    }
+}

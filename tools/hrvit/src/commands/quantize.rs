@@ -1,0 +1,182 @@
+//! `hrvit quantize`: from a checkpoint and some frames to a model image.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use hrvit_format::aligned::AlignedBytes;
+use hrvit_format::writer::GoldenData;
+use hrvit_format::{Size, crc32};
+use hrvit_reference::Checkpoint;
+use serde::Serialize;
+
+use crate::calibration::CalibrationSet;
+use crate::frame_checks::Unfit;
+use crate::int8::Int8;
+use crate::output::{self, Format};
+use crate::palette::Classes;
+use crate::progress::Tasks;
+use crate::quantize::{self, Frames, Options, Report};
+use crate::spec_file::{NetworkArgs, parse_size};
+
+/// How many of the worst operators are shown.
+const WORST: usize = 8;
+/// How many complaints about frames are spelt out.
+const SPELT_OUT: usize = 8;
+
+/// Turn a trained checkpoint into an int8 model image
+///
+/// Scales come from calibration frames: pictures like those the device will see, resized to the input as `hrvit eval` does. Some hundred of the training set are
+/// usual, 16 are enough to start with. The image carries the first of them as its golden frame, with a checksum per step that every device can check itself
+/// against.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:
+  hrvit quantize --weights models/nano_camvid11.safetensors --variant nano --head segformer --classes 11 --size 192x256 \\
+      --calib data/calib --classes-file data/camvid11.toml --out nano.hrvit")]
+pub struct QuantizeArgs {
+    /// Checkpoint (.safetensors or .pth)
+    #[arg(long, value_name = "CKPT")]
+    weights: PathBuf,
+    #[command(flatten)]
+    network: NetworkArgs,
+    /// Input height and width, multiples of 32, for example 192x256
+    #[arg(long, value_name = "HxW", value_parser = parse_size)]
+    size: Size,
+    /// Folder of calibration frames
+    #[arg(long, value_name = "DIR")]
+    calib: PathBuf,
+    /// Model image to write
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Calibrate also with frames that look unfit: too few, too small, flat, noise
+    #[arg(long)]
+    force: bool,
+    /// Names and colours of the classes for the image, a TOML file like data/camvid11.toml
+    #[arg(long, value_name = "FILE")]
+    classes_file: Option<PathBuf>,
+    /// Sequence number of the image; of two valid ones on a device the higher is newer
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    sequence: u32,
+    /// Decides which tokens are sampled
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    /// Leave out the golden frame (height x width x 3 bytes)
+    #[arg(long)]
+    no_golden: bool,
+    /// Print every operator, not only the worst
+    #[arg(long)]
+    operators: bool,
+}
+
+#[derive(Serialize)]
+struct Outcome<'a> {
+    file: &'a Path,
+    bytes: usize,
+    arena_bytes: usize,
+    report: &'a Report,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If the options name no network, the checkpoint does not fit it or has values that are not finite, the folder has no frames or unfit ones, or the image cannot
+/// be written.
+pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
+    let network = args.network.network()?;
+    let classes = args.classes_file.as_deref().map(|file| Classes::of_model(usize::from(network.classes), Some(file))).transpose()?;
+    let checkpoint = Checkpoint::read(&args.weights, &network)?;
+    let (set, unfit) = CalibrationSet::open(&args.calib, args.size)?;
+    judge(&unfit, args.force)?;
+    let options = Options { seed: args.seed, sequence: args.sequence, ..options(&args.weights, &set, classes.as_ref())? };
+    let (image, report) = make_image(&checkpoint, args.size, &set, &options, !args.no_golden)?;
+    output::write_file(&args.out, &image)?;
+    let arena_bytes = Int8::load(&image, None)?.plan().arena_bytes();
+    match format {
+        Format::Json => output::print_json(&Outcome { file: &args.out, bytes: image.len(), arena_bytes, report: &report }),
+        Format::Text => print_report(args, &report, image.len(), arena_bytes),
+    }
+}
+
+/// Refuses unfit frames unless forced; then says what it goes on with.
+///
+/// # Errors
+/// If there are unfit frames and `force` is not set.
+pub fn judge(unfit: &[Unfit], force: bool) -> Result<()> {
+    if unfit.is_empty() {
+        return Ok(());
+    }
+    let mut lines: Vec<String> = unfit.iter().take(SPELT_OUT).map(ToString::to_string).collect();
+    if unfit.len() > SPELT_OUT {
+        lines.push(format!("and {} more", unfit.len() - SPELT_OUT));
+    }
+    let complaint = lines.join("\n  ");
+    if !force {
+        bail!("the calibration frames are unfit (--force takes them all the same):\n  {complaint}");
+    }
+    eprintln!("warning: calibrating with unfit frames:\n  {complaint}");
+    Ok(())
+}
+
+/// Options of the quantiser whose provenance names checkpoint, frames and tool.
+///
+/// # Errors
+/// If the checkpoint cannot be read.
+pub fn options(weights: &Path, set: &CalibrationSet, classes: Option<&Classes>) -> Result<Options> {
+    let bytes = std::fs::read(weights).with_context(|| format!("reading checkpoint {}", weights.display()))?;
+    let name = weights.file_name().unwrap_or_default().to_string_lossy();
+    let provenance = format!("hrvit {}; {name}, CRC32 {:08x}; {} calibration frames", env!("CARGO_PKG_VERSION"), crc32(&bytes), set.len());
+    let class_names = classes.map(|classes| classes.iter().map(|class| class.name.clone()).collect()).unwrap_or_default();
+    let colours = classes.map(|classes| classes.colours().collect()).unwrap_or_default();
+    Ok(Options { provenance, class_names, colours, ..Options::default() })
+}
+
+/// Quantises, and gives the image the set's first frame as its golden frame if asked to.
+///
+/// # Errors
+/// If the network cannot be quantised or the engine refuses the image.
+pub fn make_image(checkpoint: &Checkpoint, size: Size, set: &CalibrationSet, options: &Options, golden: bool) -> Result<(AlignedBytes, Report)> {
+    let quantised = quantize::quantize(checkpoint, size, set, options, &Tasks::new())?;
+    if !golden {
+        return Ok((quantised.image, quantised.report));
+    }
+    let frame = set.rgb(0)?;
+    let crcs = Int8::load(&quantised.image, None)?.step_crcs(&frame)?;
+    Ok((quantised.with_golden(GoldenData { crcs: &crcs, frame: &frame })?, quantised.report))
+}
+
+fn print_report(args: &QuantizeArgs, report: &Report, bytes: usize, arena_bytes: usize) -> Result<()> {
+    if args.operators {
+        output::print_text(report.table())?;
+    } else {
+        let mut table = output::table(&["worst operators", "", "dB alone", "dB in the network"], 2);
+        let decibels = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |db| format!("{db:.1}"));
+        for op in report.worst(WORST) {
+            table.add_row([op.step.clone(), op.op.clone(), decibels(op.single_db), decibels(op.entire_db)]);
+        }
+        output::print_text(table)?;
+    }
+    output::print_text(format_args!(
+        "{}: {} bytes, arena {} bytes; logits SQNR {} dB on {} of {} calibration frames; {:.1} s",
+        args.out.display(),
+        output::grouped(bytes as u64),
+        output::grouped(arena_bytes as u64),
+        report.logits_db.map_or_else(|| "-".to_owned(), |db| format!("{db:.1}")),
+        report.measured_frames,
+        report.frames,
+        report.seconds
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unfit_frames_are_refused_unless_forced() {
+        let unfit = vec![Unfit::TooFew(3); 20];
+        let error = judge(&unfit, false).unwrap_err().to_string();
+        assert!(error.contains("--force") && error.contains("and 12 more"), "{error}");
+        judge(&unfit, true).unwrap();
+        judge(&[], false).unwrap();
+    }
+}

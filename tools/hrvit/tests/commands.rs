@@ -1,0 +1,149 @@
+//! The binary as scripts use it: exit status, JSON keys, files, refusals.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn hrvit(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_hrvit")).args(arguments).output().expect("the hrvit binary starts")
+}
+
+fn json(arguments: &[&str]) -> Value {
+    let output = hrvit(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("standard output is one JSON document")
+}
+
+/// Standard error of a command that must fail.
+fn refusal(arguments: &[&str]) -> String {
+    let output = hrvit(arguments);
+    assert!(!output.status.success(), "{arguments:?} succeeded");
+    String::from_utf8(output.stderr).expect("messages are UTF-8")
+}
+
+/// A path in the repository.
+fn bundled(path: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path).display().to_string()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("temporary paths are UTF-8")
+}
+
+/// Writes nano weights for four classes and returns their path.
+fn synthetic(folder: &Path) -> PathBuf {
+    let path = folder.join("nano.safetensors");
+    json(&["synth", "--variant", "nano", "--classes", "4", "--seed", "7", "--out", text(&path), "--json"]);
+    path
+}
+
+/// A folder of smooth frames of 96x80.
+fn smooth_frames(folder: &Path, count: usize) -> PathBuf {
+    let frames = folder.join("frames");
+    std::fs::create_dir_all(&frames).unwrap();
+    for i in 0..count {
+        let frame = image::RgbImage::from_fn(96, 80, |x, y| image::Rgb([2 * x as u8, 3 * y as u8, 20 * i as u8]));
+        frame.save(frames.join(format!("{i}.png"))).unwrap();
+    }
+    frames
+}
+
+#[test]
+fn inspect_json_has_the_keys_that_scripts_read() {
+    let report = json(&["inspect", "--variant", "b1", "--head", "segformer", "--classes", "19", "--size", "512x512", "--json"]);
+    assert_eq!(report["params"], 8_149_451);
+    assert_eq!(report["macs_as_written"].as_u64().map(|macs| macs / 1_000_000), Some(15_015));
+    assert_eq!(report["macs_folded"].as_u64().map(|macs| macs / 1_000_000), Some(10_720));
+}
+
+#[test]
+fn an_emitted_spec_is_the_variant() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = folder.path().join("b3.toml");
+    std::fs::write(&spec, hrvit(&["inspect", "--variant", "b3", "--emit-spec"]).stdout).unwrap();
+    let rest = ["--classes", "19", "--size", "64x64", "--json"];
+    let by_file = json(&[&["inspect", "--spec", text(&spec)], &rest[..]].concat());
+    assert_eq!(by_file, json(&[&["inspect", "--variant", "b3"], &rest[..]].concat()));
+}
+
+#[test]
+fn run_float_writes_labels_of_the_frames_size_overlay_json_and_logits() {
+    let folder = tempfile::tempdir().unwrap();
+    let (weights, frames) = (synthetic(folder.path()), smooth_frames(folder.path(), 1));
+    let (out, logits) = (folder.path().join("out"), folder.path().join("logits.safetensors"));
+    let network = ["--variant", "nano", "--classes", "4", "--size", "64x96"];
+    let files = ["--weights", text(&weights), "--out", text(&out), "--logits", text(&logits), text(&frames)];
+    json(&[&["run", "--float", "--json"], &network[..], &files[..]].concat());
+    let labels = hrvit_tool::labels::read(&out.join("0.labels.png")).unwrap();
+    assert_eq!((labels.height, labels.width), (80, 96));
+    assert!(labels.data.iter().all(|&label| label < 4));
+    assert!(out.join("0.overlay.png").is_file() && out.join("0.json").is_file());
+    let bytes = std::fs::read(&logits).unwrap();
+    assert_eq!(safetensors::SafeTensors::deserialize(&bytes).unwrap().tensor("logits").unwrap().shape(), [1, 4, 16, 24]);
+}
+
+#[test]
+fn run_float_takes_a_frame_of_a_valid_size_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let weights = synthetic(folder.path());
+    let frame = folder.path().join("a.png");
+    image::RgbImage::from_fn(64, 32, |x, y| image::Rgb([4 * x as u8, 8 * y as u8, 0])).save(&frame).unwrap();
+    let (own, given) = (folder.path().join("own.safetensors"), folder.path().join("given.safetensors"));
+    let common = ["run", "--float", "--variant", "nano", "--classes", "4", "--weights", text(&weights), "--out", text(folder.path()), text(&frame)];
+    json(&[&common[..], &["--json", "--logits", text(&own)]].concat());
+    json(&[&common[..], &["--json", "--logits", text(&given), "--size", "32x64"]].concat());
+    assert_eq!(std::fs::read(own).unwrap(), std::fs::read(given).unwrap());
+}
+
+#[test]
+fn eval_float_only_finds_the_bundled_checkpoint_trained() {
+    let (weights, data) = (bundled("models/nano_camvid11.safetensors"), bundled("data/val"));
+    let network = ["--variant", "nano", "--classes", "11", "--size", "192x256"];
+    let report = json(&[&["eval", "--float-only", "--json", "--weights", &weights, "--data", &data], &network[..]].concat());
+    assert_eq!(report["frames"], 8);
+    let miou = report["float"]["miou"].as_f64().unwrap();
+    assert!(miou > 0.5, "mIoU {miou}");
+    assert_eq!(report["float"]["classes"][8]["name"], "car");
+}
+
+/// Arguments of `quantize` for four-class nano.
+fn quantize<'a>(weights: &'a Path, calib: &'a Path, size: &'a str, out: &'a Path) -> Vec<&'a str> {
+    vec!["quantize", "--variant", "nano", "--classes", "4", "--size", size, "--weights", text(weights), "--calib", text(calib), "--out", text(out)]
+}
+
+#[test]
+fn quantize_refuses_what_cannot_make_a_good_model_and_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (weights, few, out) = (synthetic(folder.path()), smooth_frames(folder.path(), 7), folder.path().join("m.hrvit"));
+    let empty = folder.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    assert!(refusal(&quantize(&weights, &few, "64x64", &out)).contains("7 frames: expected at least 8"));
+    assert!(refusal(&quantize(&weights, &few, "96x128", &out)).contains("smaller than the input"));
+    assert!(refusal(&quantize(&weights, &few, "64x65", &out)).contains("multiples of 32"));
+    assert!(refusal(&[quantize(&weights, &empty, "64x64", &out), vec!["--force"]].concat()).contains("holds no frame"));
+    assert!(!out.exists());
+}
+
+#[test]
+fn quantize_refuses_weights_that_are_not_finite_even_when_forced() {
+    let folder = tempfile::tempdir().unwrap();
+    let (weights, frames, out) = (synthetic(folder.path()), smooth_frames(folder.path(), 8), folder.path().join("m.hrvit"));
+    let mut bytes = std::fs::read(&weights).unwrap();
+    let last = bytes.len() - 4;
+    bytes[last..].copy_from_slice(&f32::NAN.to_le_bytes());
+    std::fs::write(&weights, bytes).unwrap();
+    let said = refusal(&[quantize(&weights, &frames, "64x64", &out), vec!["--force"]].concat());
+    assert!(said.contains("NaN") && said.contains("finite"), "{said}");
+    assert!(!out.exists());
+}
+
+#[test]
+fn eval_without_a_model_says_what_to_give() {
+    assert!(refusal(&["eval", "--data", &bundled("data/val")]).contains("--model"));
+}
+
+#[test]
+fn a_checkpoint_is_no_model_image() {
+    assert!(refusal(&["inspect", &bundled("models/nano_camvid11.safetensors")]).contains("not a model image"));
+}
