@@ -65,7 +65,7 @@ impl Grid {
 
     /// Whether codes fit 8 bits.
     pub fn is_byte(&self) -> bool {
-        self.hi - self.lo < 256
+        (-128..=127).contains(&self.lo) && (-128..=127).contains(&self.hi)
     }
 
     /// Short name for reports.

@@ -29,6 +29,9 @@ pub mod spill;
 pub mod stats;
 pub mod weights;
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};

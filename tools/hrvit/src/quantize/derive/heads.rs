@@ -16,7 +16,8 @@ pub fn logits(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
         ops.push(match op.kind {
             OpKind::HeadNarrow => d.plain(i, d.stage_norm(op.source)?, d.channels(i)),
             OpKind::HeadPointwise => d.linear(i, before.context("a head term without input")?, sum.clone()),
-            OpKind::HeadAct => d.plain(i, sum.clone(), d.upper(i)),
+            // The sum of the resized terms is not stored: it has no 16-bit range.
+            OpKind::HeadAct => d.plain(i, Grid::term(sum.scale_of(0)), d.upper(i)),
             _ => d.linear(i, before.context("a classifier without input")?, Grid::wide(d.wide(i, LINEAR_MARGIN))),
         });
     }

@@ -1,0 +1,108 @@
+//! The whole quantiser on tiny networks with synthetic weights and frames.
+
+use anyhow::{Result, bail};
+use hrvit_format::{Activation, Head, Model, Network, Size, Spec};
+use hrvit_reference::Checkpoint;
+
+use super::{Frames, Options, Quantised, Silent, quantize, sample::SplitMix};
+
+/// Smooth coloured noise: a coarse random grid, interpolated, plus a little fine noise.
+struct Textures {
+    size: Size,
+    count: usize,
+}
+
+impl Frames for Textures {
+    fn len(&self) -> usize {
+        self.count
+    }
+
+    fn rgb(&self, i: usize) -> Result<Vec<u8>> {
+        let mut random = SplitMix(i as u64 + 1);
+        let (height, width) = (usize::from(self.size.height), usize::from(self.size.width));
+        let coarse: Vec<f32> = (0..9 * 9 * 3).map(|_| (random.next() % 256) as f32).collect();
+        let knot = |y: usize, x: usize, c: usize| coarse[(y * 9 + x) * 3 + c];
+        let mut rgb = Vec::with_capacity(height * width * 3);
+        for y in 0..height {
+            for x in 0..width {
+                let (fy, fx) = (8.0 * y as f32 / height as f32, 8.0 * x as f32 / width as f32);
+                let (y0, x0, dy, dx) = (fy as usize, fx as usize, fy.fract(), fx.fract());
+                for c in 0..3 {
+                    let top = knot(y0, x0, c) * (1.0 - dx) + knot(y0, x0 + 1, c) * dx;
+                    let bottom = knot(y0 + 1, x0, c) * (1.0 - dx) + knot(y0 + 1, x0 + 1, c) * dx;
+                    rgb.push((top * (1.0 - dy) + bottom * dy + (random.next() % 16) as f32).min(255.0) as u8);
+                }
+            }
+        }
+        Ok(rgb)
+    }
+}
+
+fn tiny(head: Head, des_activation: Activation) -> Network {
+    let nano = Spec::variant("nano").unwrap();
+    let mut blocks = nano.blocks.clone();
+    for module in &mut blocks {
+        module.iter_mut().for_each(|count| *count = 1);
+    }
+    // One module per number of branches.
+    let blocks = [0, 1, 2, 4].iter().map(|&module| blocks[module].clone()).collect();
+    let spec = Spec { stem: 8, channels: [8, 8, 16, 16], blocks, head_dim: 4, head_width: 12, windows: [1, 2, 7, 7], ratios: [2, 3, 2, 2], des_activation };
+    Network { spec, head, classes: 5 }
+}
+
+fn run(network: &Network, count: usize, threads: usize) -> Quantised {
+    let size = Size { height: 64, width: 64 };
+    let checkpoint = Checkpoint::synthetic(network, 3).unwrap();
+    let options = Options { class_names: ["a", "b", "c", "d", "e"].map(String::from).to_vec(), provenance: "test".into(), ..Options::default() };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    pool.install(|| quantize(&checkpoint, size, &Textures { size, count }, &options, &Silent)).unwrap()
+}
+
+#[test]
+fn a_segmentor_becomes_an_image_that_loads() {
+    let network = tiny(Head::Segformer, Activation::Gelu);
+    let quantised = run(&network, 8, 2);
+    let model = Model::load(&quantised.image).unwrap();
+    assert_eq!(model.meta().class_name(2), Some("c"));
+    assert_eq!(quantised.steps.len(), network.steps().count());
+    assert!(quantised.steps.iter().all(|step| step.scale > 0.0));
+    assert!(quantised.report.logits_db.unwrap() > 25.0, "{}", quantised.report.table());
+    assert!(serde_json::to_string(&quantised.report).unwrap().contains("to_qkv"));
+}
+
+#[test]
+fn a_classifier_with_a_hardswish_shortcut_becomes_an_image_that_loads() {
+    let quantised = run(&tiny(Head::Classifier, Activation::Hardswish), 8, 2);
+    Model::load(&quantised.image).unwrap();
+    assert!(quantised.report.logits_db.unwrap() > 25.0, "{}", quantised.report.table());
+}
+
+#[test]
+fn the_image_does_not_depend_on_the_number_of_threads() {
+    let network = tiny(Head::Segformer, Activation::Gelu);
+    assert!(run(&network, 3, 1).image[..] == run(&network, 3, 2).image[..]);
+}
+
+#[test]
+fn no_frame_and_a_frame_of_the_wrong_size_are_errors_that_say_so() {
+    let network = tiny(Head::Segformer, Activation::Gelu);
+    let checkpoint = Checkpoint::synthetic(&network, 3).unwrap();
+    let size = Size { height: 64, width: 64 };
+    let fail = |frames: &dyn Frames, options: &Options| format!("{:#}", quantize(&checkpoint, size, frames, options, &Silent).err().expect("it must fail"));
+    assert!(fail(&Textures { size, count: 0 }, &Options::default()).contains("at least one calibration frame"));
+    let small = Textures { size: Size { height: 32, width: 64 }, count: 1 };
+    let message = fail(&small, &Options::default());
+    assert!(message.contains("calibration frame 0") && message.contains("12288"), "{message}");
+    struct Broken;
+    impl Frames for Broken {
+        fn len(&self) -> usize {
+            1
+        }
+        fn rgb(&self, _: usize) -> Result<Vec<u8>> {
+            bail!("torn cable")
+        }
+    }
+    assert!(fail(&Broken, &Options::default()).contains("torn cable"));
+    let names = Options { class_names: vec!["only one".into()], ..Options::default() };
+    assert!(fail(&Textures { size, count: 1 }, &names).contains("1 class names for a network of 5 classes"));
+}
