@@ -37,7 +37,8 @@ pub fn edited_image(network: &Network, size: Size, seed: u64, golden: Option<Gol
         colours: &[],
         provenance: &provenance,
     };
-    let mut maker = Maker { rng: Rng::new(seed), network, size, zero: 0, sigma: 0.0, code_bits: 8, map_zeros: [0; BRANCHES], narrow_zero: 0 };
+    let mut maker =
+        Maker { rng: Rng::new(seed), network, size, zero: 0, sigma: 0.0, code_bits: 8, map_zeros: [0; BRANCHES], narrow_zero: 0, narrowed: Default::default() };
     let steps = network.steps().map(|step| {
         let mut data = maker.step(step);
         edit(step, &mut data.ops);
@@ -82,6 +83,8 @@ struct Maker<'n> {
     code_bits: u8,
     /// Zero points of the s8 maps that fusions and the classification head leave behind, per branch.
     map_zeros: [i64; BRANCHES],
+    /// Narrowing of each branch in the module at work, alike for all outputs of its fusion, with the state it leaves.
+    narrowed: [Option<(OpData, i64, f64)>; BRANCHES],
     /// Zero point of the stage norm as the classification head's branch at work reads it.
     narrow_zero: i64,
 }
@@ -91,6 +94,9 @@ impl Maker<'_> {
         let scale = if step == Step::LabelMap { 1.0 } else { self.rng.real(1e-4, 0.1) as f32 };
         if let Step::Attention { branch, .. } = step {
             self.code_bits = if self.longest_strip(branch.into()) <= 518 && self.rng.int(0, 1) == 1 { 15 } else { 8 };
+        }
+        if let Step::StageNorm { branch, .. } = step {
+            self.narrowed[usize::from(branch)] = None;
         }
         if let Step::PatchEmbed { branch, .. } = step {
             self.reads(self.map_zeros[usize::from(branch)], S8);
@@ -147,7 +153,17 @@ impl Maker<'_> {
             K::Values => self.rescale(op, 256.0 * S8 / 2.0, S16, Store::Wide(S16)),
             K::AttnAct => self.attention_act(),
             K::ToOut | K::DesLeft | K::Fc2 => self.product(op, Store::Wide(S16 / 3.0)),
-            K::FusionNarrow | K::HeadNarrow | K::IncreaseNarrow => {
+            K::FusionNarrow => {
+                let source = usize::from(op.source);
+                if self.narrowed[source].is_none() {
+                    let data = self.rescale(op, S16, S8, Store::Codes);
+                    self.narrowed[source] = Some((data, self.zero, self.sigma));
+                }
+                let (data, zero, sigma) = self.narrowed[source].clone().expect("made above");
+                (self.zero, self.sigma) = (zero, sigma);
+                data
+            }
+            K::HeadNarrow | K::IncreaseNarrow => {
                 let data = self.rescale(op, S16, S8, Store::Codes);
                 self.narrow_zero = data.zero.into();
                 data

@@ -19,7 +19,7 @@ struct Copying<'a> {
 
 impl<'a> Copying<'a> {
     fn new(model: &'a Model<'a>) -> Self {
-        Self { model, buffer: model.steps().iter().map(|step| step.len as usize).max().unwrap() }
+        Self { model, buffer: model.largest_group() }
     }
 }
 
@@ -30,7 +30,10 @@ impl WeightSource for Copying<'_> {
         self.buffer
     }
 
-    fn step<'b>(&'b mut self, id: StepId, buffer: &'b mut [u8]) -> Result<&'b [u8], StepId> {
+    fn step<'b>(&mut self, id: StepId, buffer: &'b mut [u8]) -> Result<&'b [u8], StepId>
+    where
+        Self: 'b,
+    {
         let group = self.model.group(id).ok_or(id)?;
         // What an earlier step left behind must not be needed.
         buffer.fill(0x55);

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use hrvit_core::{Model, NoObserver, StepCrcs};
 use hrvit_format::spec::BRANCHES;
-use hrvit_format::{Head, Network, Size, Spec, Step, crc32};
+use hrvit_format::{Head, Network, OpKind, Size, Spec, Step, crc32};
 use hrvit_tests::random_image::{edited_image, random_frame, random_image};
 use hrvit_tests::rng::Rng;
 use hrvit_tests::run::{StepTensors, with_engine};
@@ -144,13 +144,13 @@ fn saturating_models_with_any_padding_and_any_limits() {
         let image = edited_image(&network, size, seed, None, |step, ops| {
             // The sums of fusions and of the classification head have headroom for their own multipliers only.
             let sums = matches!(step, Step::Fusion { .. } | Step::Increase { .. });
-            for op in ops {
+            for (op, shape) in ops.iter_mut().zip(network.ops(step)) {
                 op.pad = rng.int(-128, 127) as i16;
                 if !sums {
                     op.shift.iter_mut().for_each(|shift| *shift = (*shift - rng.int(0, 4) as u8).max(32));
                 }
-                // Zero points of s8 results; those of a ReLU are its limit too.
-                if (op.lo, op.hi) == (-128, 127) && op.norm_shift == 0 && op.zero != op.lo {
+                // Zero points of s8 results; those of a ReLU are its limit too. A fusion's narrowing must stay the same for all its outputs.
+                if shape.kind != OpKind::FusionNarrow && (op.lo, op.hi) == (-128, 127) && op.norm_shift == 0 && op.zero != op.lo {
                     (op.lo, op.hi) = (rng.int(-128, 0) as i16, rng.int(0, 127) as i16);
                     op.zero = rng.int(op.lo.into(), op.hi.into()) as i16;
                 }

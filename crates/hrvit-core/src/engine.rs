@@ -1,17 +1,21 @@
 //! The engine: a loaded model, a plan and an arena, ready to run frames.
 
-use hrvit_format::{BRANCHES, Head, Model, Network, Size, Step, StepId};
+use hrvit_format::{BRANCHES, Head, Model, OpKind, Step, StepId};
 use hrvit_kernels::attention_s8::max_keys;
 
 use crate::{
     arena::{ALIGN, Cutter},
-    blocks::{attention, fusion, mix_cfn, patch_embed, stage_norm, stem},
+    blocks::{
+        attention, fusion, mix_cfn, patch_embed, stage_norm,
+        stem::{self, Frame},
+    },
     error::{Fault, RunError, SetupError},
-    heads::{classifier, segformer},
+    heads::{classifier, narrow, segformer},
     macs::step_macs,
     observe::{Observer, StepInfo},
     operator::StepContext,
-    plan::Plan,
+    plan::{Kept, Plan},
+    rows::bytes_of_mut,
     schedule::Executor,
     weights::{Mapped, WeightSource},
 };
@@ -75,66 +79,101 @@ impl<'a, W: WeightSource, X: Executor> Engine<'a, W, X> {
     pub fn segment(&mut self, frame: &[u8], labels: &mut [u8], observer: &dyn Observer) -> Result<(), RunError<W::Error>> {
         self.expect(Head::Segformer)?;
         expect_len(self.plan.size().pixels(), labels.len())?;
-        self.run(frame, Output::Labels(labels), observer)
+        self.run_whole(frame, Output::Labels(labels), observer)
+    }
+
+    /// Segments a frame whose rows are asked for one by one, in order, each once: `row(y, pixels)` writes row y (`[width, 3]` RGB) and returns whether it could.
+    /// The frame need not be in memory at once; the stem is then the work of one worker.
+    pub fn segment_rows(
+        &mut self,
+        row: &mut dyn FnMut(usize, &mut [u8]) -> bool,
+        labels: &mut [u8],
+        observer: &dyn Observer,
+    ) -> Result<(), RunError<W::Error>> {
+        self.expect(Head::Segformer)?;
+        expect_len(self.plan.size().pixels(), labels.len())?;
+        let mut missing = None;
+        let mut fetch = |y: usize, pixels: &mut [u8]| -> Result<(), Fault> {
+            if row(y, pixels) {
+                return Ok(());
+            }
+            missing = Some(y);
+            Err(Fault)
+        };
+        let result = self.run(Frame::Rows(&mut fetch), Output::Labels(labels), observer);
+        missing.map_or(result, |y| Err(RunError::FrameRow(y)))
     }
 
     /// Logit codes of `frame`: `[height / 4, width / 4, classes]` of a segmentor, `[classes]` of a classifier. Their scale is [`Model::logits_scale`].
     pub fn logits(&mut self, frame: &[u8], logits: &mut [i16], observer: &dyn Observer) -> Result<(), RunError<W::Error>> {
         expect_len(self.logits_len(), logits.len())?;
-        self.run(frame, Output::Logits(logits), observer)
+        self.run_whole(frame, Output::Logits(logits), observer)
     }
 
     /// The best classes of `frame`, best first, the lower index first among equals. `top` must not be longer than there are classes.
     pub fn classify(&mut self, frame: &[u8], top: &mut [Ranked], observer: &dyn Observer) -> Result<(), RunError<W::Error>> {
         self.expect(Head::Classifier)?;
-        let classes = usize::from(self.plan.network.classes);
+        let classes = usize::from(self.plan.network().classes);
         if top.is_empty() || top.len() > classes {
             return Err(RunError::OutputSize { needed: classes, found: top.len() });
         }
-        self.run(frame, Output::Top(top), observer)
+        self.run_whole(frame, Output::Top(top), observer)
     }
 
     /// Elements that [`Engine::logits`] writes.
     pub fn logits_len(&self) -> usize {
-        let classes = usize::from(self.plan.network.classes);
-        match self.plan.network.head {
+        let classes = usize::from(self.plan.network().classes);
+        match self.plan.network().head {
             Head::Segformer => self.plan.size().tokens(0) * classes,
             Head::Classifier => classes,
         }
     }
 
     fn expect(&self, head: Head) -> Result<(), RunError<W::Error>> {
-        if self.plan.network.head == head { Ok(()) } else { Err(RunError::WrongHead) }
+        if self.plan.network().head == head { Ok(()) } else { Err(RunError::WrongHead) }
     }
 
-    fn run(&mut self, frame: &[u8], mut output: Output<'_>, observer: &dyn Observer) -> Result<(), RunError<W::Error>> {
-        let (network, size) = (&self.plan.network, self.plan.size());
-        let needed = 3 * size.pixels();
+    fn run_whole(&mut self, frame: &[u8], output: Output<'_>, observer: &dyn Observer) -> Result<(), RunError<W::Error>> {
+        let needed = 3 * self.plan.size().pixels();
         if frame.len() != needed {
             return Err(RunError::FrameSize { needed, found: frame.len() });
         }
-        let mut cutter = Cutter::new(self.arena);
-        let mut memory = Memory::cut(&mut cutter, network, size, self.plan.weight_buffer_bytes()).map_err(|_| RunError::Internal(StepId(0)))?;
-        let rest = cutter.rest();
-        for (id, step) in self.model.step_ids() {
-            // The label map streams out of the logits' rows, inside their step.
-            if step == Step::LabelMap {
-                continue;
-            }
-            let group = self.weights.step(id, memory.weights).map_err(|error| RunError::Weights(id, error))?;
-            let params = self.model.params(id, group).ok_or(RunError::Internal(id))?;
-            let info = StepInfo { id, step, macs: step_macs(network, size, step) };
-            let context = StepContext { id, step, shapes: network.ops(step), params, exp: self.model.exp_table(), observer };
-            observer.enter(info);
-            let done = match step {
-                Step::Logits | Step::Increase { .. } | Step::Classify => head_step(&context, network, size, &mut memory.x, rest, &mut output),
-                _ => backbone_step(&context, &self.executor, network, size, &mut memory.x, rest, frame),
-            };
-            done.map_err(|_| RunError::Internal(id))?;
-            observer.leave(info);
-        }
-        Ok(())
+        self.run(Frame::Whole(frame), output, observer)
     }
+
+    fn run(&mut self, mut frame: Frame<'_>, output: Output<'_>, observer: &dyn Observer) -> Result<(), RunError<W::Error>> {
+        let (model, plan) = (self.model, self.plan);
+        let (weights, arena) = self.arena.split_at_mut_checked(plan.weight_buffer_bytes()).ok_or(RunError::Internal(StepId(0)))?;
+        for (id, step) in model.step_ids() {
+            if matches!(step, Step::Logits | Step::LabelMap | Step::Increase { .. } | Step::Classify) {
+                break;
+            }
+            let context = step_context(model, plan, &mut self.weights, id, step, &mut *weights, observer)?;
+            context.enter();
+            backbone_step(&context, &self.executor, plan, &mut *arena, &mut frame).map_err(|_| RunError::Internal(id))?;
+            context.leave();
+        }
+        match plan.network().head {
+            Head::Segformer => segment_head(model, plan, &mut self.weights, &self.executor, (weights, arena), output, observer),
+            Head::Classifier => classify_head(model, plan, &mut self.weights, (weights, arena), output, observer),
+        }
+    }
+}
+
+/// Fetches a step's weights and puts its context together.
+fn step_context<'c, W: WeightSource + 'c>(
+    model: &'c Model<'_>,
+    plan: &Plan,
+    source: &mut W,
+    id: StepId,
+    step: Step,
+    buffer: &'c mut [u8],
+    observer: &'c dyn Observer,
+) -> Result<StepContext<'c>, RunError<W::Error>> {
+    let group = source.step(id, buffer).map_err(|error| RunError::Weights(id, error))?;
+    let params = model.params(id, group).ok_or(RunError::Internal(id))?;
+    let macs = step_macs(plan.network(), plan.size(), step);
+    Ok(StepContext { info: StepInfo { id, step, macs }, shapes: plan.network().ops(step), params, exp: model.exp_table(), observer })
 }
 
 fn expect_len<E>(needed: usize, found: usize) -> Result<(), RunError<E>> {
@@ -155,107 +194,137 @@ fn check_keys(model: &Model<'_>, plan: &Plan) -> Result<(), SetupError> {
     Ok(())
 }
 
-/// The regions that live through a whole run.
-struct Memory<'m> {
-    weights: &'m mut [u8],
-    x: [&'m mut [i16]; BRANCHES],
-}
-
-impl<'m> Memory<'m> {
-    fn cut(cutter: &mut Cutter<'m>, network: &Network, size: Size, weight_buffer: usize) -> Result<Self, Fault> {
-        let weights = cutter.take(weight_buffer)?;
-        let mut x: [&'m mut [i16]; BRANCHES] = Default::default();
-        for (branch, x) in x.iter_mut().enumerate() {
-            *x = cutter.take(map_len(network, size, branch))?;
-        }
-        Ok(Self { weights, x })
+/// The branches' regions, and the scratch behind the live ones.
+fn cut<'m>(plan: &Plan, step: Step, arena: &'m mut [u8]) -> Result<([&'m mut [i16]; BRANCHES], &'m mut [u8]), Fault> {
+    let mut cutter = Cutter::new(arena);
+    let mut x: [&mut [i16]; BRANCHES] = Default::default();
+    for (branch, x) in x.iter_mut().enumerate().take(plan.live_branches(step)) {
+        *x = cutter.take(plan.size().tokens(branch) * usize::from(plan.network().spec.channels(branch)))?;
     }
+    Ok((x, cutter.rest()))
 }
 
-fn map_len(network: &Network, size: Size, branch: usize) -> usize {
-    size.tokens(branch) * usize::from(network.spec.channels(branch))
-}
-
-fn backbone_step(
-    context: &StepContext<'_>,
-    executor: &impl Executor,
-    network: &Network,
-    size: Size,
-    x: &mut [&mut [i16]; BRANCHES],
-    rest: &mut [u8],
-    frame: &[u8],
-) -> Result<(), Fault> {
-    let mut cutter = Cutter::new(rest);
-    let mut fused: [&mut [i8]; BRANCHES] = Default::default();
-    for (branch, fused) in fused.iter_mut().enumerate() {
-        *fused = cutter.take(map_len(network, size, branch))?;
-    }
-    let work = cutter.rest();
+fn backbone_step(context: &StepContext<'_>, executor: &dyn Executor, plan: &Plan, arena: &mut [u8], frame: &mut Frame<'_>) -> Result<(), Fault> {
+    let step = context.info.step;
+    let (network, size) = (plan.network(), plan.size());
+    let (mut x, work) = cut(plan, step, arena)?;
     let map = |branch: u8| size.map(usize::from(branch));
-    match context.step {
-        Step::Stem => stem::run(context, size, frame, stream(x, 0)?, work),
-        Step::Fusion { module, branch } => {
-            let out = fused.get_mut(usize::from(branch)).ok_or(Fault)?;
-            fusion::run(context, network, size, (module, branch), x, out, work)
-        }
-        Step::PatchEmbed { branch, .. } => {
-            let input = fused.get(usize::from(branch)).ok_or(Fault)?;
-            patch_embed::run(context, map(branch), input, stream(x, branch)?, work)
-        }
-        Step::Attention { branch, .. } => attention::run(context, network, size, branch, stream(x, branch)?, work),
-        Step::MixCfn { branch, .. } => mix_cfn::run(context, map(branch), stream(x, branch)?, work),
-        Step::StageNorm { branch, .. } => stage_norm::run(context, executor, map(branch), stream(x, branch)?),
+    let stream = |branch: u8| usize::from(branch);
+    match step {
+        Step::Stem => stem::run(context, executor, size, frame, x.get_mut(0).ok_or(Fault)?, work),
+        Step::Fusion { module, branch } => fusion::run(context, executor, (network, size), (module, branch), &mut x, work),
+        Step::PatchEmbed { branch, .. } => patch_embed::run(context, executor, map(branch), x.get_mut(stream(branch)).ok_or(Fault)?, work),
+        Step::Attention { module, branch, .. } => attend(context, executor, plan, (module, branch), &mut x, work),
+        Step::MixCfn { branch, .. } => mix_cfn::run(context, executor, map(branch), x.get_mut(stream(branch)).ok_or(Fault)?, work),
+        Step::StageNorm { branch, .. } => stage_norm::run(context, executor, map(branch), x.get_mut(stream(branch)).ok_or(Fault)?),
         Step::Logits | Step::LabelMap | Step::Increase { .. } | Step::Classify => Err(Fault),
     }
 }
 
-fn stream<'x>(x: &'x mut [&mut [i16]; BRANCHES], branch: u8) -> Result<&'x mut [i16], Fault> {
-    Ok(x.get_mut(usize::from(branch)).ok_or(Fault)?)
-}
-
-fn head_step(
+/// The attention block, its kept half where the plan says.
+fn attend(
     context: &StepContext<'_>,
-    network: &Network,
-    size: Size,
+    executor: &dyn Executor,
+    plan: &Plan,
+    (module, branch): (u8, u8),
     x: &mut [&mut [i16]; BRANCHES],
-    rest: &mut [u8],
-    output: &mut Output<'_>,
+    work: &mut [u8],
 ) -> Result<(), Fault> {
-    let mut cutter = Cutter::new(rest);
-    match context.step {
-        Step::Logits => {
-            let mut logits = segformer::Logits::new(context, network, size, x, rest)?;
-            match output {
-                Output::Labels(labels) => label_map(context, &mut logits, labels),
-                Output::Logits(out) => logits.write(out),
-                Output::Top(_) => Err(Fault),
-            }
+    let network = (plan.network(), plan.size());
+    let kept_len = attention::kept_len(network.0, network.1, branch.into());
+    let (ours, later) = x.split_at_mut_checked(usize::from(branch) + 1).ok_or(Fault)?;
+    let stream = ours.last_mut().ok_or(Fault)?;
+    match plan.kept(module, branch) {
+        Kept::Scratch => {
+            let mut cutter = Cutter::new(work);
+            let kept = cutter.take(kept_len)?;
+            attention::run(context, executor, network, branch, stream, kept, cutter.rest())
         }
-        Step::Increase { branch } => {
-            let branch = usize::from(branch);
-            let (out, before) = classifier::turns(&mut cutter, size, branch)?;
-            classifier::increase(context, size, branch, x.get(branch).ok_or(Fault)?, (before, out), cutter.rest())
+        Kept::NextBranch => {
+            let next = later.first_mut().ok_or(Fault)?;
+            let row_len = network.1.map(usize::from(branch) + 1).1 * usize::from(network.0.spec.channels(usize::from(branch) + 1));
+            fusion::gather_outputs(bytes_of_mut(next), row_len)?;
+            let kept = bytes_of_mut(next).get_mut(..kept_len).ok_or(Fault)?;
+            attention::run(context, executor, network, branch, stream, kept, work)?;
+            fusion::spread_outputs(bytes_of_mut(next), row_len)
         }
-        Step::Classify => {
-            let (map, _) = classifier::turns(&mut cutter, size, BRANCHES - 1)?;
-            classifier::classify(context, map, cutter.rest(), &mut |logits| match output {
-                Output::Logits(out) => out.iter_mut().zip(logits).for_each(|(to, from)| *to = *from),
-                Output::Top(top) => rank(logits, top),
-                Output::Labels(_) => {}
-            })
-        }
-        _ => Err(Fault),
     }
 }
 
-/// The label map, as a step inside the step of the logits.
-fn label_map(context: &StepContext<'_>, logits: &mut segformer::Logits<'_, '_>, labels: &mut [u8]) -> Result<(), Fault> {
-    let id = StepId(context.id.0 + 1);
-    let info = StepInfo { id, step: Step::LabelMap, macs: 0 };
-    let labelled = StepContext { id, step: Step::LabelMap, shapes: Default::default(), params: context.params, exp: context.exp, observer: context.observer };
-    context.observer.enter(info);
-    logits.write_labels(labels, &labelled)?;
-    context.observer.leave(info);
+/// SegFormer head: logits, and inside that step the label map.
+fn segment_head<W: WeightSource>(
+    model: &Model<'_>,
+    plan: &Plan,
+    source: &mut W,
+    executor: &dyn Executor,
+    (weights, arena): (&mut [u8], &mut [u8]),
+    output: Output<'_>,
+    observer: &dyn Observer,
+) -> Result<(), RunError<W::Error>> {
+    let id = model.id(Step::Logits).ok_or(RunError::Internal(StepId(0)))?;
+    let internal = |_: Fault| RunError::Internal(id);
+    let context = step_context(model, plan, source, id, Step::Logits, weights, observer)?;
+    let network = (plan.network(), plan.size());
+    let labelled = StepInfo { id: StepId(id.0 + 1), step: Step::LabelMap, macs: 0 };
+    context.enter();
+    let narrowing = |branch: usize| Ok((context.reading(OpKind::HeadNarrow, branch as u8)?, &context));
+    narrow::run(network, arena, &narrowing).map_err(internal)?;
+    let (x, work) = narrow::split(network, arena).map_err(internal)?;
+    let done = match output {
+        Output::Labels(labels) => {
+            observer.enter(labelled);
+            let watched = StepContext { info: labelled, shapes: Default::default(), params: context.params, exp: context.exp, observer };
+            let done = segformer::run(&context, executor, network, &x, work, &mut segformer::Output::Labels(labels, watched));
+            observer.leave(labelled);
+            done
+        }
+        Output::Logits(logits) => segformer::run(&context, executor, network, &x, work, &mut segformer::Output::Logits(logits)),
+        Output::Top(_) => Err(Fault),
+    };
+    done.map_err(internal)?;
+    context.leave();
+    Ok(())
+}
+
+/// Classification head: its bottlenecks run as a chain, so that their steps lie inside one another.
+fn classify_head<W: WeightSource>(
+    model: &Model<'_>,
+    plan: &Plan,
+    source: &mut W,
+    (weights, arena): (&mut [u8], &mut [u8]),
+    mut output: Output<'_>,
+    observer: &dyn Observer,
+) -> Result<(), RunError<W::Error>> {
+    let last = Step::Classify;
+    let last_id = model.id(last).ok_or(RunError::Internal(StepId(0)))?;
+    let internal = |_: Fault| RunError::Internal(last_id);
+    let mut contexts: heapless::Vec<StepContext<'_>, { BRANCHES + 1 }> = heapless::Vec::new();
+    let mut rest = weights;
+    for (id, step) in model.step_ids().filter(|(_, step)| matches!(step, Step::Increase { .. } | Step::Classify)) {
+        let len = if rest.is_empty() { 0 } else { model.padded_group_len(id) };
+        let (buffer, after) = rest.split_at_mut_checked(len).ok_or(RunError::Internal(id))?;
+        rest = after;
+        contexts.push(step_context(model, plan, source, id, step, buffer, observer)?).map_err(|_| RunError::Internal(id))?;
+    }
+    let contexts: [StepContext<'_>; BRANCHES + 1] = contexts.into_array().map_err(|_| RunError::Internal(last_id))?;
+    let [first, second, third, fourth, classify] = contexts;
+    let branches = [first, second, third, fourth];
+    branches.iter().for_each(StepContext::enter);
+    classify.enter();
+    let network = (plan.network(), plan.size());
+    let narrowing = |branch: usize| branches.get(branch).ok_or(Fault).and_then(|context| Ok((context.only(OpKind::IncreaseNarrow)?, context)));
+    narrow::run(network, arena, &narrowing).map_err(internal)?;
+    let (x, work) = narrow::split(network, arena).map_err(internal)?;
+    let mut result = Ok(());
+    let mut take = |logits: &[i16]| match &mut output {
+        Output::Logits(out) => out.iter_mut().zip(logits).for_each(|(to, from)| *to = *from),
+        Output::Top(top) => rank(logits, top),
+        Output::Labels(_) => result = Err(Fault),
+    };
+    classifier::run(&branches, &classify, plan.size(), &x, work, &mut take).map_err(internal)?;
+    result.map_err(internal)?;
+    classify.leave();
+    branches.iter().rev().for_each(StepContext::leave);
     Ok(())
 }
 

@@ -104,6 +104,8 @@ pub enum RunError<E> {
         /// Elements that were given.
         found: usize,
     },
+    /// The caller's row source had no row of that number.
+    FrameRow(usize),
     /// The model's head does not give what was asked for (labels from a classifier, classes from a segmentor).
     WrongHead,
     /// The weight source failed on a step.
@@ -117,6 +119,7 @@ impl<E: fmt::Display> fmt::Display for RunError<E> {
         match self {
             Self::FrameSize { needed, found } => write!(f, "frame of {found} bytes, expected {needed} (height x width x 3, RGB)"),
             Self::OutputSize { needed, found } => write!(f, "output buffer of {found} elements, expected {needed}"),
+            Self::FrameRow(y) => write!(f, "the row source had no row {y} of the frame"),
             Self::WrongHead => write!(f, "the model's head does not give this result: segment() is for segmentors, classify() for classifiers"),
             Self::Weights(step, error) => write!(f, "weights of step {}: {error}", step.0),
             Self::Internal(step) => write!(f, "step {}: operators contradict their buffers", step.0),

@@ -22,14 +22,17 @@ pub mod observe;
 mod operator;
 pub mod plan;
 mod ring;
+mod rows;
 pub mod schedule;
 pub mod weights;
 
 pub use engine::{Engine, Ranked};
 pub use error::{PlanError, RunError, SetupError};
 pub use hrvit_format::{Model, Network, Size, Step, StepId};
-pub use macs::step_macs;
+pub use macs::{recomputed_macs, step_macs};
 pub use observe::{NoObserver, Observer, StepCrcs, StepInfo, Tile, TileData};
-pub use plan::{Plan, WeightPlacement, plan};
+pub use plan::{Kept, Moment, Plan, WeightPlacement, plan};
+#[cfg(feature = "threads")]
+pub use schedule::Threads;
 pub use schedule::{Executor, Serial};
 pub use weights::{Mapped, WeightSource};

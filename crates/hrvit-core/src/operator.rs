@@ -1,19 +1,17 @@
 //! One step at work: its operators' parameters as kernel arguments, and its taps.
 
-use hrvit_format::{Op, OpKind, OpParams, Step, StepId, StepOps, StepParams};
+use hrvit_format::{Op, OpKind, OpParams, StepOps, StepParams};
 use hrvit_kernels::{Depthwise, Epilogue, Gemm, Norm, Range8, Requant, Scalar};
 
 use crate::{
     error::Fault,
-    observe::{Observer, Tile, TileData},
+    observe::{Observer, StepInfo, Tile, TileData},
 };
 
 /// What a block needs to run one step.
 pub struct StepContext<'a> {
-    /// Position in canonical order.
-    pub id: StepId,
-    /// What it is.
-    pub step: Step,
+    /// What it is, and where.
+    pub info: StepInfo,
     /// Its operators' shapes.
     pub shapes: StepOps,
     /// Its operators' records over the weights.
@@ -25,6 +23,16 @@ pub struct StepContext<'a> {
 }
 
 impl<'a> StepContext<'a> {
+    /// Tells the observer that the step begins.
+    pub fn enter(&self) {
+        self.observer.enter(self.info);
+    }
+
+    /// Tells the observer that the step has ended.
+    pub fn leave(&self) {
+        self.observer.leave(self.info);
+    }
+
     /// The operator of `kind` that reads branch `source`.
     pub fn reading(&self, kind: OpKind, source: u8) -> Result<Operator<'a>, Fault> {
         let position = self.shapes.iter().position(|op| op.kind == kind && op.source == source).ok_or(Fault)?;
@@ -45,12 +53,20 @@ impl<'a> StepContext<'a> {
 
     /// Shows what an operator has made.
     pub fn tap(&self, operator: &Operator<'_>, (y, x, columns): (usize, usize, usize), data: TileData<'_>) {
-        self.observer.tile(Tile { id: self.id, op: Some(operator.index), y, x, columns, data });
+        self.observer.tile(Tile { id: self.info.id, op: Some(operator.index), y, x, columns, data });
+    }
+
+    /// Shows the whole 16-bit tensor that the step leaves behind, row by row.
+    pub fn output(&self, x: &[i16], row_len: usize, columns: usize) -> Result<(), Fault> {
+        for (y, row) in x.chunks_exact(row_len).enumerate() {
+            self.output_row(y, columns, TileData::S16(row));
+        }
+        Ok(())
     }
 
     /// Shows one row of the tensor that the step leaves behind.
     pub fn output_row(&self, y: usize, columns: usize, data: TileData<'_>) {
-        self.observer.tile(Tile { id: self.id, op: None, y, x: 0, columns, data });
+        self.observer.tile(Tile { id: self.info.id, op: None, y, x: 0, columns, data });
     }
 }
 

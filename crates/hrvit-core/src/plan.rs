@@ -1,4 +1,11 @@
 //! How much memory a network needs at a size, and where in the arena each map lies. Pure, without allocation: also for build scripts.
+//!
+//! ```text
+//! arena  │ weights (if streamed) │ x0 │ x1 │ x2 │ x3 │ scratch │
+//! ```
+//! The head narrows the last stage norms to s8 and packs them at the front, so that the other half of their room is scratch.
+//! Branch b's region holds, one after the other and never two at once: the residual stream (s16), the stage norm (s16), and pairs of narrowed stage norm and
+//! fusion output (s8 + s8). Scratch begins behind the last branch that is alive, so that early modules use the room of branches that do not exist yet.
 
 use hrvit_format::{BRANCHES, Head, Network, Size, Step};
 
@@ -6,11 +13,11 @@ use crate::{
     arena::region,
     blocks::{attention, fusion, mix_cfn, patch_embed, stem},
     error::PlanError,
-    heads::{classifier, segformer},
+    heads::{classifier, narrow, segformer},
 };
 
 /// The most workers that a plan can serve.
-pub const MAX_WORKERS: usize = 1;
+pub const MAX_WORKERS: usize = 8;
 
 /// Where the engine reads weights from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,23 +26,51 @@ pub enum WeightPlacement {
     Mapped,
     /// Groups are paged through a buffer in the arena.
     Streamed {
-        /// Bytes of the largest group (`model.steps()` has their lengths).
+        /// Bytes of the largest set of groups used together ([`hrvit_format::Model::largest_group`]).
         largest_group: usize,
     },
+}
+
+/// Where the kept half of an attention block lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// In the half of the next branch's region that is free until its turn comes.
+    NextBranch,
+    /// At the beginning of the scratch.
+    Scratch,
 }
 
 /// The memory of one engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    pub(crate) network: Network,
+    network: Network,
     size: Size,
     workers: usize,
     weight_buffer: usize,
-    streams: usize,
-    fused: usize,
-    work: usize,
-    head_maps: usize,
-    head_work: usize,
+    regions: [usize; BRANCHES],
+    arena: usize,
+}
+
+/// Memory in use during one step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The step.
+    pub step: Step,
+    /// Branches whose regions are alive.
+    pub branches: usize,
+    /// Bytes of those regions.
+    pub maps: usize,
+    /// Bytes of the attention's kept half, where it takes scratch of its own.
+    pub kept: usize,
+    /// Bytes of line buffers, halos and other scratch of all workers.
+    pub scratch: usize,
+}
+
+impl Moment {
+    /// Bytes in use, the weight buffer not included.
+    pub fn bytes(&self) -> usize {
+        self.maps + self.kept + self.scratch
+    }
 }
 
 /// Plans the arena for `network` at `size`.
@@ -49,31 +84,19 @@ pub fn plan(network: &Network, size: Size, workers: usize, weights: WeightPlacem
         WeightPlacement::Mapped => 0,
         WeightPlacement::Streamed { largest_group } => region::<u8>(largest_group),
     };
-    let spec = &network.spec;
-    let elements = |branch: usize| size.tokens(branch) * usize::from(spec.channels(branch));
-    let streams = (0..BRANCHES).map(|branch| region::<i16>(elements(branch))).sum();
-    let fused = (0..BRANCHES).map(|branch| region::<i8>(elements(branch))).sum();
-    let backbone = |step: Step| match step {
-        Step::Stem => stem::scratch(network, size),
-        Step::Fusion { module, branch } => fusion::scratch(network, size, module, branch),
-        Step::PatchEmbed { branch, .. } => patch_embed::scratch(network, size, usize::from(branch)),
-        Step::Attention { branch, .. } => attention::scratch(network, size, usize::from(branch)),
-        Step::MixCfn { branch, .. } => mix_cfn::scratch(network, size, usize::from(branch)),
-        _ => 0,
-    };
-    let work = network.steps().map(backbone).max().unwrap_or(0);
-    let (head_maps, head_work) = match network.head {
-        Head::Segformer => (0, segformer::scratch(network, size)),
-        Head::Classifier => (classifier::maps(size), classifier::scratch(network, size)),
-    };
-    let plan = Plan { network: network.clone(), size, workers, weight_buffer, streams, fused, work, head_maps, head_work };
-    if isize::try_from(plan.arena_bytes()).is_err() { Err(PlanError::TooLarge) } else { Ok(plan) }
+    let mut regions = [0; BRANCHES];
+    for (branch, bytes) in regions.iter_mut().enumerate() {
+        *bytes = region::<i16>(size.tokens(branch) * usize::from(network.spec.channels(branch)));
+    }
+    let mut plan = Plan { network: network.clone(), size, workers, weight_buffer, regions, arena: 0 };
+    plan.arena = weight_buffer + plan.moments().map(|moment| moment.bytes()).max().unwrap_or(0);
+    if isize::try_from(plan.arena).is_err() { Err(PlanError::TooLarge) } else { Ok(plan) }
 }
 
 impl Plan {
     /// Bytes of the arena that the engine needs, exactly.
     pub fn arena_bytes(&self) -> usize {
-        self.weight_buffer + self.streams + (self.fused + self.work).max(self.head_maps + self.head_work)
+        self.arena
     }
 
     /// Input size.
@@ -96,23 +119,108 @@ impl Plan {
         self.weight_buffer
     }
 
-    /// Bytes of the residual streams, 16 bits an element, alive throughout.
-    pub fn stream_bytes(&self) -> usize {
-        self.streams
+    /// Bytes of each branch's region.
+    pub fn regions(&self) -> [usize; BRANCHES] {
+        self.regions
     }
 
-    /// Bytes of the fusion outputs, 8 bits an element.
-    pub fn fused_bytes(&self) -> usize {
-        self.fused
+    /// What is in use at each step, in canonical order.
+    pub fn moments(&self) -> impl Iterator<Item = Moment> + '_ {
+        self.network.steps().map(|step| self.moment(step))
     }
 
-    /// Bytes of line buffers and scratch of the hungriest step of the backbone.
-    pub fn work_bytes(&self) -> usize {
-        self.work
+    /// The moment that decides the arena's size.
+    pub fn peak(&self) -> Option<Moment> {
+        self.moments().max_by_key(Moment::bytes)
     }
 
-    /// Bytes of the head's maps and scratch; they take the place of fusion outputs and backbone scratch.
-    pub fn head_bytes(&self) -> usize {
-        self.head_maps + self.head_work
+    /// Branches whose regions are alive during `step`.
+    pub(crate) fn live_branches(&self, step: Step) -> usize {
+        match step {
+            Step::Stem => self.network.spec.branches(0),
+            Step::Fusion { module, .. }
+            | Step::PatchEmbed { module, .. }
+            | Step::Attention { module, .. }
+            | Step::MixCfn { module, .. }
+            | Step::StageNorm { module, .. } => self.network.spec.branches(usize::from(module)),
+            Step::Logits | Step::LabelMap | Step::Increase { .. } | Step::Classify => BRANCHES,
+        }
+    }
+
+    /// Where the kept half of an attention block on `branch` of `module` lies.
+    pub fn kept(&self, module: u8, branch: u8) -> Kept {
+        let next = usize::from(branch) + 1;
+        let free = if next < BRANCHES { self.size.tokens(next) * usize::from(self.network.spec.channels(next)) } else { 0 };
+        let alive = next < self.network.spec.branches(usize::from(module));
+        let fits = attention::kept_len(&self.network, self.size, branch.into()) <= free;
+        if alive && fits { Kept::NextBranch } else { Kept::Scratch }
+    }
+
+    fn moment(&self, step: Step) -> Moment {
+        let Self { network, size, workers, .. } = self;
+        let (network, size, workers) = (network, *size, *workers);
+        let mut kept = 0;
+        let scratch = match step {
+            Step::Stem => stem::scratch(network, size, workers),
+            Step::Fusion { module, branch } => fusion::scratch(network, size, (module, branch), workers),
+            Step::PatchEmbed { branch, .. } => patch_embed::scratch(network, size, branch.into(), workers),
+            Step::Attention { module, branch, .. } => {
+                if self.kept(module, branch) == Kept::Scratch {
+                    kept = region::<i8>(attention::kept_len(network, size, branch.into()));
+                }
+                attention::scratch(network, size, branch.into(), workers)
+            }
+            Step::MixCfn { branch, .. } => mix_cfn::scratch(network, size, branch.into(), workers),
+            Step::StageNorm { .. } => 0,
+            Step::Logits | Step::LabelMap => segformer::scratch(network, size, workers),
+            Step::Increase { .. } | Step::Classify => classifier::scratch(network, size),
+        };
+        let branches = self.live_branches(step);
+        let mut maps = self.regions.iter().take(branches).sum::<usize>();
+        let mut scratch = scratch;
+        if matches!(step, Step::Logits | Step::LabelMap | Step::Increase { .. } | Step::Classify) {
+            // The head begins with the stage norms and one row in hand, and goes on with the narrowed maps and its own scratch.
+            let narrowed = narrow::maps(network, size);
+            scratch = (narrowed + scratch).max(maps + narrow::scratch(network, size)) - narrowed;
+            maps = narrowed;
+        }
+        Moment { step, branches, maps, kept, scratch }
+    }
+
+    /// Bytes that the same network takes when every tensor is stored whole: per step its input, its output and all that lies between, beside the maps of the
+    /// other branches.
+    pub fn untiled_bytes(&self) -> usize {
+        let spec = &self.network.spec;
+        let elements = |branch: usize| self.size.tokens(branch) * usize::from(spec.channels(branch));
+        let whole = |step: Step| -> usize {
+            let streams: usize = (0..self.live_branches(step)).map(|branch| 2 * elements(branch)).sum();
+            let fused: usize = (0..self.live_branches(step)).map(elements).sum();
+            let between = match step {
+                Step::Stem => self.size.pixels() * 3 + self.size.pixels() / 4 * usize::from(spec.stem) / 2 + self.size.tokens(0) * usize::from(spec.stem),
+                Step::Fusion { module, branch } => {
+                    self.size.tokens(branch.into()) * 4 * usize::from(spec.channels(branch.into())) * spec.fusion_inputs(module.into())
+                }
+                Step::PatchEmbed { branch, .. } => 3 * elements(branch.into()),
+                // norm, q, v, attention s16, parallel path s16, result, two sums of 32 bits
+                Step::Attention { branch, .. } => 16 * elements(branch.into()),
+                Step::MixCfn { branch, .. } => elements(branch.into()) + 2 * self.size.tokens(branch.into()) * usize::from(spec.hidden(branch.into())),
+                Step::StageNorm { .. } => 0,
+                Step::Logits | Step::LabelMap => {
+                    let width = usize::from(spec.head_width);
+                    let terms: usize = (0..BRANCHES).map(|branch| 2 * self.size.tokens(branch) * width).sum();
+                    let logits = 2 * usize::from(self.network.classes) * (self.size.tokens(0) + self.size.pixels());
+                    terms + 5 * self.size.tokens(0) * width + logits
+                }
+                Step::Increase { branch } => self.size.tokens(branch.into()) * 1024,
+                Step::Classify => self.size.tokens(BRANCHES - 1) * 2048,
+            };
+            streams + fused + between
+        };
+        self.network.steps().map(whole).max().unwrap_or(0)
+    }
+
+    /// True where the head has segmentation's label map.
+    pub fn segments(&self) -> bool {
+        self.network.head == Head::Segformer
     }
 }

@@ -14,14 +14,19 @@ pub struct Ring<'a, T> {
 }
 
 impl<'a, T> Ring<'a, T> {
-    /// A ring over `data`, empty.
-    pub fn new(data: &'a mut [T], row_len: usize) -> Self {
-        Self { data, row_len, next: 0 }
+    /// A ring over `data`, empty; row `first` is to be made first.
+    pub fn new(data: &'a mut [T], row_len: usize, first: usize) -> Self {
+        Self { data, row_len, next: first }
     }
 
     fn slot(&self, y: usize) -> usize {
         let rows = self.data.len().checked_div(self.row_len).unwrap_or(0);
         y.checked_rem(rows).unwrap_or(0) * self.row_len
+    }
+
+    /// Number of the next row to make, if it is not past `last`.
+    pub fn peek_up_to(&self, last: usize) -> Option<usize> {
+        (self.next <= last).then_some(self.next)
     }
 
     /// The next row to make, if it is not past `last`, with its number.

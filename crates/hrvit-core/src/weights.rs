@@ -13,7 +13,9 @@ pub trait WeightSource {
     fn buffer_bytes(&self) -> usize;
 
     /// The weight group of `id`, either the source's own memory or a part of `buffer` (64-byte aligned, [`WeightSource::buffer_bytes`] long).
-    fn step<'b>(&'b mut self, id: StepId, buffer: &'b mut [u8]) -> Result<&'b [u8], Self::Error>;
+    fn step<'b>(&mut self, id: StepId, buffer: &'b mut [u8]) -> Result<&'b [u8], Self::Error>
+    where
+        Self: 'b;
 }
 
 /// The image itself, addressed in place.
@@ -36,7 +38,10 @@ impl WeightSource for Mapped<'_> {
         0
     }
 
-    fn step<'b>(&'b mut self, id: StepId, _buffer: &'b mut [u8]) -> Result<&'b [u8], Infallible> {
+    fn step<'b>(&mut self, id: StepId, _buffer: &'b mut [u8]) -> Result<&'b [u8], Infallible>
+    where
+        Self: 'b,
+    {
         Ok(self.model.group(id).unwrap_or(&[]))
     }
 }

@@ -30,6 +30,8 @@ pub enum OpField {
     Table,
     /// The accumulator could overflow: dot product length, bias and `pre_shift` together reach 2^31.
     Headroom,
+    /// A fusion narrows a branch otherwise than the outputs before it; the engine narrows once.
+    Narrow,
     /// A reserved byte is not zero, or a scale is not a finite number.
     Reserved,
 }

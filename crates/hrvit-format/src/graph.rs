@@ -335,9 +335,12 @@ impl Network {
             let c = self.spec.channels(usize::from(source));
             if source == branch {
                 ops.map(OpKind::FusionIdentity, c, width);
+            }
+            // The branch itself is narrowed too: for the other outputs, which read it after this one has taken its place.
+            ops.map(OpKind::FusionNarrow, c, c);
+            if source == branch {
                 continue;
             }
-            ops.map(OpKind::FusionNarrow, c, c);
             if source < branch {
                 let stride = 1u8 << (branch - source);
                 ops.depthwise(OpKind::FusionDepthwise, c, stride + 1, stride);

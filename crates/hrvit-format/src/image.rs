@@ -3,8 +3,8 @@
 use bytemuck::{Pod, try_cast_slice};
 
 use crate::{
-    error::LoadError,
-    graph::Step,
+    error::{LoadError, OpField},
+    graph::{OpKind, Step},
     meta::Meta,
     record::{ALIGN, EXP_ENTRIES, MAGIC, OpRecord, Packing, Precision, Prologue, Section, SectionRecord, StepRecord, TensorFormat, VERSION, step_tag},
     spec::Size,
@@ -115,6 +115,7 @@ impl<'a> Model<'a> {
                 return Err(LoadError::StepCrc(id));
             }
             validate::step(step, &ops, &params).map_err(|(op, field)| LoadError::Op(record.first_op.saturating_add(op), field))?;
+            self.check_narrowing(step, record.first_op, &params)?;
             next_op += ops.len();
             next_offset = (next_offset + record.len as usize).next_multiple_of(ALIGN);
             count += 1;
@@ -127,6 +128,27 @@ impl<'a> Model<'a> {
         }
         if self.weights.len() != next_offset {
             return Err(LoadError::Section(Section::Weights as u32));
+        }
+        Ok(())
+    }
+
+    /// All outputs of a fusion must narrow a branch alike: compares with the module's first output.
+    fn check_narrowing(&self, step: Step, first_op: u16, params: &StepParams<'_>) -> Result<(), LoadError> {
+        let Step::Fusion { module, .. } = step else { return Ok(()) };
+        let ops = self.meta.network.ops(step);
+        let first = Step::Fusion { module, branch: 0 };
+        let (first_ops, first_params) = (self.meta.network.ops(first), self.id(first).and_then(|id| self.step(id)));
+        for ((index, op), at) in ops.iter().enumerate().zip(first_op..).filter(|((_, op), _)| op.kind == OpKind::FusionNarrow) {
+            let wrong = LoadError::Op(at, OpField::Narrow);
+            let position = first_ops.iter().position(|other| other == op).ok_or(wrong)?;
+            let (ours, theirs) = (params.op(index, op), first_params.and_then(|params| params.op(position, op)));
+            let same = ours.zip(theirs).is_some_and(|(a, b)| {
+                let fields = |record: &OpRecord| (record.zero, record.lo, record.hi, record.pre_shift);
+                (a.mult, a.shift, fields(a.record)) == (b.mult, b.shift, fields(b.record))
+            });
+            if !same {
+                return Err(wrong);
+            }
         }
         Ok(())
     }
@@ -186,6 +208,26 @@ impl<'a> Model<'a> {
     pub fn id(&self, step: Step) -> Option<StepId> {
         let tag = step_tag(step);
         (0u16..).zip(self.steps).find(|(_, record)| record.tag == tag).map(|(id, _)| StepId(id))
+    }
+
+    /// Bytes that the group of a step takes in a buffer, a multiple of [`ALIGN`]; 0 where there is no such step.
+    pub fn padded_group_len(&self, id: StepId) -> usize {
+        self.steps.get(usize::from(id.0)).map_or(0, |record| (record.len as usize).next_multiple_of(ALIGN))
+    }
+
+    /// Bytes of the largest set of groups that the engine uses at a time: one step's, or all of the classification head's.
+    pub fn largest_group(&self) -> usize {
+        let head = |step: &Step| matches!(step, Step::Increase { .. } | Step::Classify);
+        let (mut largest, mut together) = (0, 0);
+        for (id, step) in self.step_ids() {
+            let len = self.padded_group_len(id);
+            if head(&step) {
+                together += len;
+            } else {
+                largest = largest.max(len);
+            }
+        }
+        largest.max(together)
     }
 
     /// Bytes of the step's weight group, as they lie in the image.

@@ -108,7 +108,7 @@ proptest! {
     fn rows(upper in len(), lower in len(), weights in any::<[i32; 2]>(), unit in 0..20i32, channels in count(), factor in count(), scale in any::<i32>(), out in len()) {
         let (upper, lower) = (vec![-32768i16; upper], vec![32767i16; lower]);
         for [near, far] in [weights, [unit, (factor.min(8) as i32 * 2) - unit]] {
-            let _ = bilinear_add_s16(&upper, &lower, near, far, channels, factor, scale, &mut vec![i32::MAX; out]);
+            let _ = bilinear_add_s16(&upper, &lower, near, far, channels, factor, scale, 0, &mut vec![i32::MAX; out]);
             let _ = argmax_s16(&upper, &lower, near, far, channels, factor, &mut vec![0; out]);
         }
         phase(out, factor, channels.min(100));

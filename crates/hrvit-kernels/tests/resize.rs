@@ -76,7 +76,11 @@ fn bilinear_equals_double_precision_exactly() {
                     let [upper, lower] = [at.near, at.far].map(|row| &map[row * row_len..][..row_len]);
                     let before = rng.ints(factor * row_len, 1 << 20);
                     let mut acc = before.clone();
-                    bilinear_add_s16(upper, lower, at.near_weight, at.far_weight, channels, factor, scale, &mut acc).unwrap();
+                    // In two parts, as a caller with little memory does.
+                    let first = rng.range(0, (factor * width) as i64) as usize;
+                    let (left, right) = acc.split_at_mut(first * channels);
+                    bilinear_add_s16(upper, lower, at.near_weight, at.far_weight, channels, factor, scale, 0, left).unwrap();
+                    bilinear_add_s16(upper, lower, at.near_weight, at.far_weight, channels, factor, scale, first, right).unwrap();
                     for (i, (got, before)) in acc.iter().zip(before).enumerate() {
                         let real = want[y * factor * row_len + i] * unit;
                         assert_eq!(f64::from(*got) - f64::from(before), real * f64::from(scale), "factor {factor} row {y} element {i}");
@@ -126,10 +130,12 @@ fn lowest_class_wins_ties_at_the_extremes() {
 fn wrong_parameters_are_named() {
     let row = [0i16; 6];
     let run = |upper: &[i16], uw: i32, lw: i32, channels: usize, factor: usize, len: usize| {
-        bilinear_add_s16(upper, &row, uw, lw, channels, factor, 1, &mut vec![0; len])
+        bilinear_add_s16(upper, &row, uw, lw, channels, factor, 1, 0, &mut vec![0; len])
     };
     assert_eq!(run(&row, 3, 1, 3, 2, 12), Ok(()));
+    assert_eq!(run(&row, 3, 1, 3, 2, 9), Ok(()));
     assert_eq!(run(&row, 3, 1, 3, 2, 11), Err(ShapeError::Output));
+    assert_eq!(run(&row, 3, 1, 3, 2, 15), Err(ShapeError::Output));
     assert_eq!(run(&row[1..], 3, 1, 3, 2, 10), Err(ShapeError::Input));
     assert_eq!(run(&row, 3, 1, 4, 2, 12), Err(ShapeError::Input));
     assert_eq!(run(&row, 3, 2, 3, 2, 12), Err(ShapeError::Parameter));

@@ -160,7 +160,10 @@ impl WeightSource for Source<'_> {
         self.buffer
     }
 
-    fn step<'b>(&'b mut self, id: StepId, _buffer: &'b mut [u8]) -> Result<&'b [u8], Self::Error> {
+    fn step<'b>(&mut self, id: StepId, _buffer: &'b mut [u8]) -> Result<&'b [u8], Self::Error>
+    where
+        Self: 'b,
+    {
         let group = self.model.group(id).unwrap();
         if id.0 < self.breaks_at { Ok(&group[..group.len().saturating_sub(self.short)]) } else { Err("the flash does not answer") }
     }
@@ -170,7 +173,7 @@ impl WeightSource for Source<'_> {
 fn plan_without_a_buffer_for_streamed_weights() {
     let image = segmentor();
     let model = Model::load(&image).unwrap();
-    let largest_group = model.steps().iter().map(|step| step.len as usize).max().unwrap();
+    let largest_group = model.largest_group();
     for (placement, found) in [(WeightPlacement::Mapped, 0), (WeightPlacement::Streamed { largest_group: 64 }, 64)] {
         let plan = plan_of(&model, placement);
         let mut arena = AlignedBytes::zeroed(plan.arena_bytes());

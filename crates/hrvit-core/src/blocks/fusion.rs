@@ -1,101 +1,107 @@
-//! Multi-scale fusion: one output `GELU(sum_j f_ij(x_j))` of a module's entry (paper, section 3.1).
+//! Multi-scale fusion: one output `GELU(sum_j f_ij(x_j))` of a module's entry (paper, section 3.1), in place.
+//!
+//! A row of branch i holds a row of the stage norm, s16. Once its output is made it holds, in the same bytes, the stage norm as other outputs read it (s8, first
+//! half) and the output itself (s8, second half). No fusion output takes memory of its own, and no order of outputs changes a byte.
 
 use hrvit_format::{BRANCHES, Network, OpKind, Size};
-use hrvit_kernels::{Epilogue, Scalar, add_s32, depthwise_s8, gemm_s8, narrow_s16, rescale_add32, table_s8};
+use hrvit_kernels::{Epilogue, add_s32, depthwise_s8, gemm_s8, narrow_s16, rescale_add32, table_s8};
 
 use crate::{
-    arena::{Cutter, region},
+    arena::{ALIGN, Cutter, region},
     error::Fault,
     observe::TileData,
     operator::{Operator, StepContext},
+    rows::{Block, RowBlocks, SplitMap, bytes_of, bytes_of_mut, run_jobs},
+    schedule::Executor,
 };
 
-/// Rows that a term of higher resolution looks at: `stride + 1`.
-fn window_rows(source: usize, branch: usize) -> usize {
-    (1 << branch.saturating_sub(source)) + 1
-}
+/// Blocks of rows start at multiples of the largest upsampling factor, so that no row of lower resolution is computed twice.
+const ROW_ALIGN: usize = 1 << (BRANCHES - 1);
 
 /// Bytes of scratch for output `branch` of `module`.
-pub fn scratch(network: &Network, size: Size, module: u8, branch: u8) -> usize {
+pub fn scratch(network: &Network, size: Size, (module, branch): (u8, u8), workers: usize) -> usize {
     let (module, branch) = (usize::from(module), usize::from(branch));
     let columns = |b: usize| size.map(b).1;
     let channels = |b: usize| usize::from(network.spec.channels(b));
     let width = channels(branch);
     let terms = (0..network.spec.fusion_inputs(module)).filter(|&source| source != branch).map(|source| {
         if source < branch {
-            region::<i8>(window_rows(source, branch) * columns(source) * channels(source)) + region::<i8>(columns(branch) * channels(source))
+            region::<i8>(columns(branch) * channels(source))
         } else {
             region::<i8>(columns(source) * channels(source)) + region::<i32>(columns(source) * width)
         }
     });
-    region::<i32>(columns(branch) * width) + terms.sum::<usize>()
+    let job = region::<i32>(columns(branch) * width) + region::<i8>(columns(branch) * width) + terms.sum::<usize>();
+    RowBlocks::new(size.map(branch).0, workers, ROW_ALIGN).jobs() * job
+}
+
+/// A stage norm that a term reads.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    x: &'a [i16],
+    rows: usize,
+    columns: usize,
+    row_len: usize,
+}
+
+impl<'a> Source<'a> {
+    fn row(&self, y: usize) -> Result<&'a [i16], Fault> {
+        self.x.get(y * self.row_len..(y + 1) * self.row_len).ok_or(Fault)
+    }
+
+    /// Row `y` where it has been narrowed already.
+    fn narrowed(&self, y: usize) -> Result<&'a [i8], Fault> {
+        bytes_of(self.row(y)?).get(..self.row_len).ok_or(Fault)
+    }
 }
 
 /// One term of the sum, with its buffers.
 enum Term<'a, 'c> {
-    /// The branch itself.
-    Identity { rescale: Operator<'c>, x: &'a [i16], row_len: usize },
-    /// A branch of higher resolution: strided depthwise, then 1x1.
-    Down { narrow: Operator<'c>, depthwise: Operator<'c>, pointwise: Operator<'c>, x: &'a [i16], map: (usize, usize), rows: &'a mut [i8], row: &'a mut [i8] },
-    /// A branch of lower resolution: 1x1, then repeated `factor` times along both axes.
-    Up { narrow: Operator<'c>, pointwise: Operator<'c>, x: &'a [i16], columns: usize, factor: usize, codes: &'a mut [i8], sums: &'a mut [i32] },
+    /// A branch of higher resolution, narrowed already: strided depthwise, then 1x1.
+    Down { depthwise: Operator<'c>, pointwise: Operator<'c>, source: Source<'a>, row: &'a mut [i8] },
+    /// A branch of lower resolution: narrowed, 1x1, then repeated `factor` times along both axes.
+    Up { narrow: Operator<'c>, pointwise: Operator<'c>, source: Source<'a>, factor: usize, codes: &'a mut [i8], sums: &'a mut [i32] },
 }
 
 impl<'a, 'c> Term<'a, 'c> {
-    fn new(context: &StepContext<'c>, size: Size, branch: u8, source: u8, x: &'a [i16], cutter: &mut Cutter<'a>) -> Result<Self, Fault> {
-        let (rows, columns) = size.map(usize::from(source));
-        if source == branch {
-            let rescale = context.reading(OpKind::FusionIdentity, source)?;
-            return Ok(Self::Identity { rescale, x, row_len: columns * rescale.cout() });
+    fn new(context: &StepContext<'c>, size: Size, branch: u8, from: u8, x: &'a [i16], cutter: &mut Cutter<'a>) -> Result<Self, Fault> {
+        let (rows, columns) = size.map(usize::from(from));
+        let narrow = context.reading(OpKind::FusionNarrow, from)?;
+        let pointwise = context.reading(OpKind::FusionPointwise, from)?;
+        let source = Source { x, rows, columns, row_len: columns * narrow.cout() };
+        if from > branch {
+            let (codes, sums) = (cutter.take(source.row_len)?, cutter.take(columns * pointwise.cout())?);
+            return Ok(Self::Up { narrow, pointwise, source, factor: 1 << (from - branch), codes, sums });
         }
-        let narrow = context.reading(OpKind::FusionNarrow, source)?;
-        let pointwise = context.reading(OpKind::FusionPointwise, source)?;
-        let row_len = columns * narrow.cout();
-        if source > branch {
-            let (codes, sums) = (cutter.take(row_len)?, cutter.take(columns * pointwise.cout())?);
-            return Ok(Self::Up { narrow, pointwise, x, columns, factor: 1 << (source - branch), codes, sums });
-        }
-        let depthwise = context.reading(OpKind::FusionDepthwise, source)?;
-        let taps = window_rows(source.into(), branch.into());
-        let buffer = cutter.take(taps * row_len)?;
+        let depthwise = context.reading(OpKind::FusionDepthwise, from)?;
         let row = cutter.take(size.map(branch.into()).1 * depthwise.cout())?;
-        Ok(Self::Down { narrow, depthwise, pointwise, x, map: (rows, columns), rows: buffer, row })
+        Ok(Self::Down { depthwise, pointwise, source, row })
     }
 
     /// Adds row `y` of the term to `acc`, `[columns, width]`.
     fn add_row(&mut self, context: &StepContext<'c>, y: usize, acc: &mut [i32]) -> Result<(), Fault> {
         match self {
-            Self::Identity { rescale, x, row_len } => rescale_add32(map_row(x, y, *row_len)?, rescale.requant(), acc)?,
-            Self::Down { narrow, depthwise, pointwise, x, map: (map_rows, columns), rows, row } => {
-                let (channels, row_len) = (narrow.cout(), *columns * narrow.cout());
+            Self::Down { depthwise, pointwise, source, row } => {
                 let (kernel, stride) = (usize::from(depthwise.shape.kernel), usize::from(depthwise.shape.stride));
-                let in_map = |tap: usize| (y * stride + tap).checked_sub(kernel / 2).filter(|at| at < map_rows);
-                for (tap, buffer) in rows.chunks_exact_mut(row_len).enumerate() {
-                    if let Some(at) = in_map(tap) {
-                        narrow_s16(map_row(x, at, row_len)?, narrow.requant(), narrow.range(), buffer)?;
-                        // A row is shown by the first output row that reads it.
-                        if tap > 0 || y == 0 {
-                            context.tap(narrow, (at, 0, *columns), TileData::S8(buffer));
-                        }
+                let mut window = [None; crate::ring::MAX_WINDOW];
+                for (tap, entry) in window.iter_mut().enumerate().take(kernel) {
+                    if let Some(at) = (y * stride + tap).checked_sub(kernel / 2).filter(|&at| at < source.rows) {
+                        *entry = Some(source.narrowed(at)?);
                     }
                 }
-                let mut window = [None; crate::ring::MAX_WINDOW];
-                for (tap, (entry, buffer)) in window.iter_mut().zip(rows.chunks_exact(row_len)).enumerate() {
-                    *entry = in_map(tap).map(|_| &*buffer);
-                }
-                let taps = window.get(..kernel).ok_or(Fault)?;
-                depthwise_s8(&depthwise.depthwise(taps, channels, *columns), depthwise.store8(row), channels)?;
+                let (taps, channels) = (window.get(..kernel).ok_or(Fault)?, depthwise.cout());
+                depthwise_s8(&depthwise.depthwise(taps, channels, source.columns), depthwise.store8(row), channels)?;
                 context.tap(depthwise, (y, 0, row.len() / channels), TileData::S8(row));
                 gemm_s8(&pointwise.gemm(row), Epilogue::Add32 { out: acc })?;
             }
-            Self::Up { narrow, pointwise, x, columns, factor, codes, sums } => {
+            Self::Up { narrow, pointwise, source, factor, codes, sums } => {
                 if y.is_multiple_of(*factor) {
                     let at = y / *factor;
-                    narrow_s16(map_row(x, at, codes.len())?, narrow.requant(), narrow.range(), codes)?;
-                    context.tap(narrow, (at, 0, *columns), TileData::S8(codes));
+                    narrow_s16(source.row(at)?, narrow.requant(), narrow.range(), codes)?;
+                    context.tap(narrow, (at, 0, source.columns), TileData::S8(codes));
                     sums.fill(0);
                     gemm_s8(&pointwise.gemm(codes), Epilogue::Add32 { out: sums })?;
-                    context.tap(pointwise, (at, 0, *columns), TileData::S32(sums));
+                    context.tap(pointwise, (at, 0, source.columns), TileData::S32(sums));
                 }
                 let width = pointwise.cout();
                 for (token, repeats) in sums.chunks_exact(width).zip(acc.chunks_exact_mut(width * *factor)) {
@@ -109,39 +115,110 @@ impl<'a, 'c> Term<'a, 'c> {
     }
 }
 
-fn map_row(x: &[i16], y: usize, row_len: usize) -> Result<&[i16], Fault> {
-    x.get(y * row_len..(y + 1) * row_len).ok_or(Fault)
+/// The branch's own operators.
+struct Own<'c> {
+    /// Identity term and the narrowing for other outputs; a new branch has neither.
+    before: Option<(Operator<'c>, Operator<'c>)>,
+    act: Operator<'c>,
+    row_len: usize,
 }
 
-/// Output `branch` of `module` from the stage norms `x` of the module before, to `fused` `[rows, columns, width]`, s8.
+impl Own<'_> {
+    /// Row `y` of `block` from the sum of the other terms in `acc`.
+    fn finish(&self, acc: &mut [i32], codes: &mut [i8], row: &mut [i16]) -> Result<(), Fault> {
+        if let Some((identity, narrow)) = &self.before {
+            rescale_add32(row, identity.requant(), acc)?;
+            narrow_s16(row, narrow.requant(), narrow.range(), codes)?;
+        }
+        let (narrowed, fused) = bytes_of_mut(row).split_at_mut_checked(self.row_len).ok_or(Fault)?;
+        narrowed.iter_mut().zip(codes).for_each(|(to, from)| *to = *from);
+        Ok(table_s8(acc, self.act.scalar(0)?, self.act.zero(), self.act.params.table, fused)?)
+    }
+}
+
+/// Output `branch` of `module`: rows of `x[branch]` become pairs of rows (see above). `x` holds the stage norms of the module before; those of branches below
+/// `branch` have become pairs already.
 pub fn run(
     context: &StepContext<'_>,
-    network: &Network,
-    size: Size,
+    executor: &dyn Executor,
+    (network, size): (&Network, Size),
     (module, branch): (u8, u8),
-    x: &[&mut [i16]; BRANCHES],
-    fused: &mut [i8],
+    x: &mut [&mut [i16]; BRANCHES],
     work: &mut [u8],
 ) -> Result<(), Fault> {
-    let columns = size.map(usize::from(branch)).1;
+    let (rows, columns) = size.map(usize::from(branch));
     let act = context.only(OpKind::FusionAct)?;
-    let requant: Scalar = act.scalar(0)?;
-    let mut cutter = Cutter::new(work);
     let row_len = columns * act.cout();
-    let acc = cutter.take::<i32>(row_len)?;
-    let mut terms: heapless::Vec<Term<'_, '_>, BRANCHES> = heapless::Vec::new();
-    for (source, x) in (0u8..).zip(x).take(network.spec.fusion_inputs(usize::from(module))) {
-        let term = Term::new(context, size, branch, source, x, &mut cutter)?;
-        terms.push(term).map_err(|_| Fault)?;
-    }
-    for (y, out) in fused.chunks_exact_mut(row_len).enumerate() {
-        acc.fill(0);
-        for term in &mut terms {
-            term.add_row(context, y, acc)?;
+    let inputs = network.spec.fusion_inputs(usize::from(module));
+    let before = if usize::from(branch) < inputs {
+        Some((context.reading(OpKind::FusionIdentity, branch)?, context.reading(OpKind::FusionNarrow, branch)?))
+    } else {
+        None
+    };
+    let own = Own { before, act, row_len };
+
+    let mut sources: [&[i16]; BRANCHES] = Default::default();
+    let mut target: &mut [i16] = Default::default();
+    for ((b, x), source) in (0u8..).zip(x.iter_mut()).zip(&mut sources) {
+        if b == branch {
+            target = x;
+        } else {
+            *source = x;
         }
-        table_s8(acc, requant, act.zero(), act.params.table, out)?;
-        context.tap(&act, (y, 0, columns), TileData::S8(out));
-        context.output_row(y, columns, TileData::S8(out));
     }
+    let blocks = RowBlocks::new(rows, executor.workers(), ROW_ALIGN);
+    let split = SplitMap::new(target, blocks, row_len, 0, &mut [])?;
+    let each = work.len() / blocks.jobs() / ALIGN * ALIGN;
+    run_jobs(executor, blocks.jobs(), work, each, &|job, scratch| {
+        let mut block: Block<'_> = split.claim(job)?;
+        let mut cutter = Cutter::new(scratch);
+        let acc = cutter.take::<i32>(row_len)?;
+        let codes = cutter.take::<i8>(row_len)?;
+        let mut terms: heapless::Vec<Term<'_, '_>, BRANCHES> = heapless::Vec::new();
+        for (from, x) in (0u8..).zip(sources).take(inputs).filter(|(from, _)| *from != branch) {
+            terms.push(Term::new(context, size, branch, from, x, &mut cutter)?).map_err(|_| Fault)?;
+        }
+        for y in blocks.range(job) {
+            acc.fill(0);
+            for term in &mut terms {
+                term.add_row(context, y, acc)?;
+            }
+            own.finish(acc, codes, block.row_mut(y)?)?;
+        }
+        Ok(())
+    })?;
+    let target = x.get(usize::from(branch)).ok_or(Fault)?;
+    for (y, pair) in target.chunks_exact(row_len).take(rows).enumerate() {
+        context.output_row(y, columns, TileData::S8(bytes_of(pair).get(row_len..).ok_or(Fault)?));
+    }
+    Ok(())
+}
+
+/// Moves the fusion outputs of a region from their pairs (`row_len` bytes each) to the region's second half, so that the first half is free.
+pub fn gather_outputs(region: &mut [i8], row_len: usize) -> Result<(), Fault> {
+    let rows = region.len() / 2 / row_len.max(1);
+    for y in (0..rows.saturating_sub(1)).rev() {
+        // Upwards, last row first: no row lands on one that has not moved.
+        move_row(region, (2 * y + 1) * row_len, (rows + y) * row_len, row_len)?;
+    }
+    Ok(())
+}
+
+/// Moves them back.
+pub fn spread_outputs(region: &mut [i8], row_len: usize) -> Result<(), Fault> {
+    let rows = region.len() / 2 / row_len.max(1);
+    for y in 0..rows.saturating_sub(1) {
+        let (low, high) = region.split_at_mut_checked((rows + y) * row_len).ok_or(Fault)?;
+        let to = low.get_mut((2 * y + 1) * row_len..(2 * y + 2) * row_len).ok_or(Fault)?;
+        to.iter_mut().zip(high).for_each(|(to, from)| *to = *from);
+    }
+    Ok(())
+}
+
+/// Copies `len` bytes from `from` up to `to`, at least `len` further.
+fn move_row(region: &mut [i8], from: usize, to: usize, len: usize) -> Result<(), Fault> {
+    let (low, high) = region.split_at_mut_checked(to).ok_or(Fault)?;
+    let source = low.get(from..from + len).ok_or(Fault)?;
+    high.iter_mut().zip(source).for_each(|(to, from)| *to = *from);
     Ok(())
 }

@@ -4,71 +4,100 @@ use hrvit_format::{Network, OpKind, Size};
 use hrvit_kernels::{Epilogue, depthwise_s8, gemm_s8, layernorm_s8};
 
 use crate::{
-    arena::{Cutter, region},
+    arena::{ALIGN, Cutter, region},
     error::Fault,
     observe::TileData,
     operator::{Operator, StepContext},
     ring::Ring,
+    rows::{Block, RowBlocks, SplitMap, run_jobs},
+    schedule::Executor,
 };
 
 /// Rows of fc1's output that the depthwise 5x5 looks at.
 const ROWS: usize = 5;
+/// Rows that a job looks at beyond its own.
+const REACH: usize = ROWS / 2;
 
-/// Bytes of line buffers on `branch`.
-pub fn scratch(network: &Network, size: Size, branch: usize) -> usize {
-    let columns = size.map(branch).1;
+/// Bytes of scratch on `branch`.
+pub fn scratch(network: &Network, size: Size, branch: usize, workers: usize) -> usize {
+    let (rows, columns) = size.map(branch);
     let (channels, hidden) = (usize::from(network.spec.channels(branch)), usize::from(network.spec.hidden(branch)));
-    region::<i8>(columns * channels) + region::<i8>(ROWS * columns * hidden) + region::<i8>(columns * hidden)
+    let blocks = RowBlocks::new(rows, workers, REACH);
+    let job = region::<i8>(columns * channels) + region::<i8>(ROWS.min(rows) * columns * hidden) + region::<i8>(columns * hidden);
+    region::<i16>(blocks.halo_len(columns * channels, REACH)) + blocks.jobs() * job
+}
+
+/// The operators of the block.
+struct MixCfn<'c> {
+    norm: Operator<'c>,
+    fc1: Operator<'c>,
+    halves: [Operator<'c>; 2],
+    act: Operator<'c>,
+    fc2: Operator<'c>,
+    map: (usize, usize),
 }
 
 /// The block on `x`, `[rows, columns, channels]`, in place.
-pub fn run(context: &StepContext<'_>, (rows, columns): (usize, usize), x: &mut [i16], work: &mut [u8]) -> Result<(), Fault> {
-    let (norm, fc1, fc2) = (context.only(OpKind::FfnNorm)?, context.only(OpKind::Fc1)?, context.only(OpKind::Fc2)?);
-    let act = context.only(OpKind::FfnAct)?;
-    let halves = [context.only(OpKind::FfnDepthwise3)?, context.only(OpKind::FfnDepthwise5)?];
-    let (channels, hidden) = (norm.cout(), fc1.cout());
-    let row_len = columns * channels;
+pub fn run(context: &StepContext<'_>, executor: &dyn Executor, map: (usize, usize), x: &mut [i16], work: &mut [u8]) -> Result<(), Fault> {
+    let ffn = MixCfn {
+        norm: context.only(OpKind::FfnNorm)?,
+        fc1: context.only(OpKind::Fc1)?,
+        halves: [context.only(OpKind::FfnDepthwise3)?, context.only(OpKind::FfnDepthwise5)?],
+        act: context.only(OpKind::FfnAct)?,
+        fc2: context.only(OpKind::Fc2)?,
+        map,
+    };
+    let row_len = map.1 * ffn.norm.cout();
+    let blocks = RowBlocks::new(map.0, executor.workers(), REACH);
     let mut cutter = Cutter::new(work);
-    let normed = cutter.take::<i8>(row_len)?;
-    let mut lines = Ring::new(cutter.take::<i8>(ROWS * columns * hidden)?, columns * hidden);
-    let mixed = cutter.take::<i8>(columns * hidden)?;
-    for y in 0..rows {
-        while let Some((at, line)) = lines.next_up_to((y + ROWS / 2).min(rows - 1)) {
-            let input = x.get(at * row_len..(at + 1) * row_len).ok_or(Fault)?;
-            let range = norm.range();
-            layernorm_s8(input, &norm.norm(), range.lo, range.hi, normed)?;
-            context.tap(&norm, (at, 0, columns), TileData::S8(normed));
-            gemm_s8(&fc1.gemm(normed), fc1.store8(line))?;
-            context.tap(&fc1, (at, 0, columns), TileData::S8(line));
-        }
-        let mut first = 0;
-        for half in &halves {
-            mix(half, act.params.table, &lines, (y, rows, columns), (first, hidden), mixed)?;
-            first += half.cout();
-        }
-        context.tap(&act, (y, 0, columns), TileData::S8(mixed));
-        let out = x.get_mut(y * row_len..(y + 1) * row_len).ok_or(Fault)?;
-        gemm_s8(&fc2.gemm(mixed), Epilogue::Add16 { out })?;
-        context.output_row(y, columns, TileData::S16(out));
-    }
-    Ok(())
+    let halo = cutter.take(blocks.halo_len(row_len, REACH))?;
+    let split = SplitMap::new(x, blocks, row_len, REACH, halo)?;
+    let rest = cutter.rest();
+    let each = rest.len() / blocks.jobs() / ALIGN * ALIGN;
+    run_jobs(executor, blocks.jobs(), rest, each, &|job, scratch| ffn.rows(context, blocks.range(job), &mut split.claim(job)?, scratch))?;
+    context.output(x, row_len, map.1)
 }
 
-/// One half of the channels, from `first`, of output row `y`: depthwise convolution, then GELU by table.
-fn mix(
-    half: &Operator<'_>,
-    table: &[i8],
-    lines: &Ring<'_, i8>,
-    (y, rows, columns): (usize, usize, usize),
-    (first, hidden): (usize, usize),
-    mixed: &mut [i8],
-) -> Result<(), Fault> {
-    let kernel = usize::from(half.shape.kernel);
-    let mut window = lines.window(y, kernel, rows)?;
-    for row in window.iter_mut().flatten() {
-        *row = row.get(first..).ok_or(Fault)?;
+impl MixCfn<'_> {
+    /// Rows `range` of `block`.
+    fn rows(&self, context: &StepContext<'_>, range: core::ops::Range<usize>, block: &mut Block<'_>, scratch: &mut [u8]) -> Result<(), Fault> {
+        let (rows, columns) = self.map;
+        let hidden = self.fc1.cout();
+        let mut cutter = Cutter::new(scratch);
+        let normed = cutter.take::<i8>(columns * self.norm.cout())?;
+        let mut lines = Ring::new(cutter.take::<i8>(ROWS.min(rows) * columns * hidden)?, columns * hidden, range.start.saturating_sub(REACH));
+        let mixed = cutter.take::<i8>(columns * hidden)?;
+        let limits = self.norm.range();
+        for y in range {
+            while let Some((at, line)) = lines.next_up_to((y + REACH).min(rows - 1)) {
+                layernorm_s8(block.row(at)?, &self.norm.norm(), limits.lo, limits.hi, normed)?;
+                context.tap(&self.norm, (at, 0, columns), TileData::S8(normed));
+                gemm_s8(&self.fc1.gemm(normed), self.fc1.store8(line))?;
+                context.tap(&self.fc1, (at, 0, columns), TileData::S8(line));
+            }
+            let mut first = 0;
+            for half in &self.halves {
+                self.mix(half, &lines, y, first, mixed)?;
+                first += half.cout();
+            }
+            context.tap(&self.act, (y, 0, columns), TileData::S8(mixed));
+            gemm_s8(&self.fc2.gemm(mixed), Epilogue::Add16 { out: block.row_mut(y)? })?;
+        }
+        Ok(())
     }
-    let taps = window.get(..kernel).ok_or(Fault)?;
-    let out = mixed.get_mut(first..).ok_or(Fault)?;
-    Ok(depthwise_s8(&half.depthwise(taps, hidden, columns), Epilogue::Table8 { out, table, zero: half.zero() }, hidden)?)
+
+    /// One half of the channels, from `first`, of output row `y`: depthwise convolution, then GELU by table.
+    fn mix(&self, half: &Operator<'_>, lines: &Ring<'_, i8>, y: usize, first: usize, mixed: &mut [i8]) -> Result<(), Fault> {
+        let (rows, columns) = self.map;
+        let kernel = usize::from(half.shape.kernel);
+        let mut window = lines.window(y, kernel, rows)?;
+        for row in window.iter_mut().flatten() {
+            *row = row.get(first..).ok_or(Fault)?;
+        }
+        let taps = window.get(..kernel).ok_or(Fault)?;
+        let out = mixed.get_mut(first..).ok_or(Fault)?;
+        let hidden = self.fc1.cout();
+        let epilogue = Epilogue::Table8 { out, table: self.act.params.table, zero: half.zero() };
+        Ok(depthwise_s8(&half.depthwise(taps, hidden, columns), epilogue, hidden)?)
+    }
 }

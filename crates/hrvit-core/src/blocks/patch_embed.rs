@@ -9,15 +9,31 @@ use crate::{
     observe::TileData,
     operator::{Operator, StepContext},
     ring::Ring,
+    rows::{Block, RowBlocks, SplitMap, bytes_of, run_jobs},
+    schedule::Executor,
 };
 
 /// Rows of the 1x1 convolution's output that the depthwise 3x3 looks at.
 const ROWS: usize = 3;
+/// Rows that a job looks at beyond its own.
+pub const REACH: usize = ROWS / 2;
 
-/// Bytes of line buffers on `branch`.
-pub fn scratch(network: &Network, size: Size, branch: usize) -> usize {
-    region::<i8>(ROWS * size.map(branch).1 * usize::from(network.spec.channels(branch)))
+/// Bytes of line buffers of one job on `branch`.
+pub fn job_scratch(network: &Network, size: Size, branch: usize) -> usize {
+    let (rows, columns) = size.map(branch);
+    region::<i8>(ROWS.min(rows) * columns * usize::from(network.spec.channels(branch)))
 }
+
+/// Bytes of scratch on `branch`.
+pub fn scratch(network: &Network, size: Size, branch: usize, workers: usize) -> usize {
+    let (rows, columns) = size.map(branch);
+    let blocks = RowBlocks::new(rows, workers, 1);
+    let halo = blocks.halo_len(columns * usize::from(network.spec.channels(branch)), REACH);
+    region::<i16>(halo) + blocks.jobs() * job_scratch(network, size, branch)
+}
+
+/// Calls the given function with row `y` of the embedding's input, s8.
+pub type Feed<'f> = dyn FnMut(&Block<'_>, usize, &mut dyn FnMut(&[i8]) -> Result<(), Fault>) -> Result<(), Fault> + 'f;
 
 /// The three operators with their line buffer; fed row by row, so that the stem can hand over rows that are never a whole map.
 pub struct PatchEmbed<'a, 'c> {
@@ -31,37 +47,46 @@ pub struct PatchEmbed<'a, 'c> {
 }
 
 impl<'a, 'c> PatchEmbed<'a, 'c> {
-    /// Takes its line buffer from `cutter`.
-    pub fn new(context: &'a StepContext<'c>, (rows, columns): (usize, usize), cutter: &mut Cutter<'a>) -> Result<Self, Fault> {
+    /// For output rows from `first` on; takes its line buffer from `cutter`.
+    pub fn new(context: &'a StepContext<'c>, (rows, columns): (usize, usize), first: usize, cutter: &mut Cutter<'a>) -> Result<Self, Fault> {
         let pointwise = context.only(OpKind::EmbedPointwise)?;
         let row_len = columns * pointwise.cout();
-        let ring = Ring::new(cutter.take(ROWS * row_len)?, row_len);
+        let ring = Ring::new(cutter.take(ROWS.min(rows) * row_len)?, row_len, first.saturating_sub(REACH));
         Ok(Self { context, pointwise, depthwise: context.only(OpKind::EmbedDepthwise)?, norm: context.only(OpKind::EmbedNorm)?, ring, rows, columns })
     }
 
-    /// Writes the whole of `x`, `[rows, columns, channels]`; `input(y, make)` must call `make` with row `y` of the input, rows in order.
-    pub fn run(mut self, x: &mut [i16], mut input: impl FnMut(usize, &mut dyn FnMut(&[i8]) -> Result<(), Fault>) -> Result<(), Fault>) -> Result<(), Fault> {
-        let row_len = self.columns * self.pointwise.cout();
-        for (y, x) in x.chunks_exact_mut(row_len).enumerate() {
-            while let Some((at, out)) = self.ring.next_up_to((y + 1).min(self.rows - 1)) {
-                input(at, &mut |row| Ok(gemm_s8(&self.pointwise.gemm(row), self.pointwise.store8(out))?))?;
+    /// Writes the rows `range` of `block`; `feed` is asked for input rows in order, each once.
+    pub fn run(mut self, block: &mut Block<'_>, range: core::ops::Range<usize>, feed: &mut Feed<'_>) -> Result<(), Fault> {
+        for y in range {
+            while let Some((at, out)) = self.ring.next_up_to((y + REACH).min(self.rows - 1)) {
+                feed(block, at, &mut |row| Ok(gemm_s8(&self.pointwise.gemm(row), self.pointwise.store8(out))?))?;
                 self.context.tap(&self.pointwise, (at, 0, self.columns), TileData::S8(out));
             }
             let window = self.ring.window(y, ROWS, self.rows)?;
             let taps = window.get(..ROWS).ok_or(Fault)?;
+            let x = block.row_mut(y)?;
             depthwise_s8(&self.depthwise.depthwise(taps, self.pointwise.cout(), self.columns), Epilogue::Store16 { out: x }, self.pointwise.cout())?;
             self.context.tap(&self.depthwise, (y, 0, self.columns), TileData::S16(x));
             layernorm_s16_in_place(x, &self.norm.norm())?;
-            self.context.tap(&self.norm, (y, 0, self.columns), TileData::S16(x));
-            self.context.output_row(y, self.columns, TileData::S16(x));
         }
         Ok(())
     }
 }
 
-/// Patch embedding of a fusion output `[rows, columns, cin]` into the residual stream.
-pub fn run(context: &StepContext<'_>, map: (usize, usize), fused: &[i8], x: &mut [i16], work: &mut [u8]) -> Result<(), Fault> {
-    let embed = PatchEmbed::new(context, map, &mut Cutter::new(work))?;
-    let row_len = map.1 * usize::from(embed.pointwise.shape.cin);
-    embed.run(x, |y, make| make(fused.get(y * row_len..(y + 1) * row_len).ok_or(Fault)?))
+/// Patch embedding in place: each row of `x` holds a row of the fusion's output in its upper half, and then a row of the residual stream.
+pub fn run(context: &StepContext<'_>, executor: &dyn Executor, map: (usize, usize), x: &mut [i16], work: &mut [u8]) -> Result<(), Fault> {
+    let row_len = map.1 * context.only(OpKind::EmbedNorm)?.cout();
+    let blocks = RowBlocks::new(map.0, executor.workers(), 1);
+    let mut cutter = Cutter::new(work);
+    let halo = cutter.take(blocks.halo_len(row_len, REACH))?;
+    let split = SplitMap::new(x, blocks, row_len, REACH, halo)?;
+    let rest = cutter.rest();
+    let each = rest.len() / blocks.jobs() / crate::arena::ALIGN * crate::arena::ALIGN;
+    run_jobs(executor, blocks.jobs(), rest, each, &|job, scratch| {
+        let mut block = split.claim(job)?;
+        let range = blocks.range(job);
+        let embed = PatchEmbed::new(context, map, range.start, &mut Cutter::new(scratch))?;
+        embed.run(&mut block, range, &mut |block, y, make| make(bytes_of(block.row(y)?).get(row_len..).ok_or(Fault)?))
+    })?;
+    context.output(x, row_len, map.1)
 }

@@ -10,6 +10,8 @@ use crate::{
     observe::TileData,
     operator::{Operator, StepContext},
     ring::Ring,
+    rows::{Block, RowBlocks, SplitMap, run_jobs},
+    schedule::Executor,
 };
 
 /// Rows that a 3x3 convolution looks at.
@@ -19,38 +21,50 @@ const TAPS: usize = 9;
 /// Colour channels.
 const RGB: usize = 3;
 
-/// Bytes of line buffers.
-pub fn scratch(network: &Network, size: Size) -> usize {
+/// Pixels of a frame, `[height, width, 3]` RGB.
+pub enum Frame<'f> {
+    /// All of them, in memory.
+    Whole(&'f [u8]),
+    /// Asked for row by row, in order, each row once: writes row `y`, or fails.
+    Rows(&'f mut dyn FnMut(usize, &mut [u8]) -> Result<(), Fault>),
+}
+
+/// Bytes of line buffers of one job.
+fn job_scratch(network: &Network, size: Size) -> usize {
     let width = usize::from(size.width);
     let (stem, half) = (usize::from(network.spec.stem), usize::from(network.spec.stem) / 2);
-    region::<i8>(ROWS * width * RGB)
+    region::<u8>(width * RGB)
+        + region::<i8>(ROWS * width * RGB)
         + region::<i8>(width / 2 * TAPS * RGB)
         + region::<i8>(ROWS * width / 2 * half)
         + region::<i8>(width / 4 * TAPS * half)
         + region::<i8>(width / 4 * stem)
-        + patch_embed::scratch(network, size, 0)
+        + patch_embed::job_scratch(network, size, 0)
+}
+
+/// Bytes of line buffers.
+pub fn scratch(network: &Network, size: Size, workers: usize) -> usize {
+    RowBlocks::new(size.map(0).0, workers, 1).jobs() * job_scratch(network, size)
 }
 
 /// Rows of the first convolution, made on demand from rows of pixels.
 struct Conv1<'a, 'c> {
     operator: Operator<'c>,
-    frame: &'a [u8],
     height: usize,
-    width: usize,
     pixels: Ring<'a, i8>,
+    row: &'a mut [u8],
     patches: &'a mut [i8],
 }
 
 impl Conv1<'_, '_> {
-    /// Output row `y`, `[width / 2, C / 2]`.
-    fn row(&mut self, y: usize, out: &mut [i8]) -> Result<(), Fault> {
-        let row_len = RGB * self.width;
-        while let Some((at, row)) = self.pixels.next_up_to((2 * y + 1).min(self.height - 1)) {
-            pixels_s8(self.frame.get(at * row_len..(at + 1) * row_len).ok_or(Fault)?, row)?;
+    /// Output row `y`, `[width / 2, C / 2]`; `fetch` writes a row of pixels.
+    fn make(&mut self, y: usize, fetch: &mut dyn FnMut(usize, &mut [u8]) -> Result<(), Fault>, out: &mut [i8]) -> Result<(), Fault> {
+        while let Some((at, codes)) = self.pixels.next_up_to((2 * y + 1).min(self.height - 1)) {
+            fetch(at, self.row)?;
+            pixels_s8(self.row, codes)?;
         }
         let window = self.pixels.window(2 * y, ROWS, self.height)?;
-        let rows = *window.first_chunk().ok_or(Fault)?;
-        im2row_s8(rows, RGB, 2, 0, self.patches)?;
+        im2row_s8(*window.first_chunk().ok_or(Fault)?, RGB, 2, 0, self.patches)?;
         // Padding is the mean colour, which no code stands for: outputs that touch the border have a bias of their own.
         let (first, rest) = self.patches.split_at_checked(TAPS * RGB).ok_or(Fault)?;
         let (out_first, out_rest) = out.split_at_mut_checked(self.operator.cout()).ok_or(Fault)?;
@@ -70,27 +84,32 @@ impl Conv1<'_, '_> {
     }
 }
 
-/// Segments' beginning: `frame` `[height, width, 3]` RGB to `x` `[height / 4, width / 4, channels(0)]`.
-pub fn run(context: &StepContext<'_>, size: Size, frame: &[u8], x: &mut [i16], work: &mut [u8]) -> Result<(), Fault> {
+/// Rows `range` of the residual stream into `block`.
+fn rows(
+    context: &StepContext<'_>,
+    size: Size,
+    range: core::ops::Range<usize>,
+    block: &mut Block<'_>,
+    fetch: &mut dyn FnMut(usize, &mut [u8]) -> Result<(), Fault>,
+    scratch: &mut [u8],
+) -> Result<(), Fault> {
     let (height, width) = (usize::from(size.height), usize::from(size.width));
-    let mut cutter = Cutter::new(work);
+    let mut cutter = Cutter::new(scratch);
     let (first, second) = (context.only(OpKind::StemConv1)?, context.only(OpKind::StemConv2)?);
     let half = first.cout();
-    let mut conv1 = Conv1 {
-        operator: first,
-        frame,
-        height,
-        width,
-        pixels: Ring::new(cutter.take(ROWS * width * RGB)?, width * RGB),
-        patches: cutter.take(width / 2 * TAPS * RGB)?,
-    };
-    let mut lines = Ring::new(cutter.take(ROWS * width / 2 * half)?, width / 2 * half);
+    // The first row that each convolution is asked for.
+    let second_row = range.start.saturating_sub(patch_embed::REACH);
+    let first_row = (2 * second_row).saturating_sub(1);
+    let row = cutter.take(width * RGB)?;
+    let pixels = Ring::new(cutter.take(ROWS * width * RGB)?, width * RGB, (2 * first_row).saturating_sub(1));
+    let mut conv1 = Conv1 { operator: first, height, pixels, row, patches: cutter.take(width / 2 * TAPS * RGB)? };
+    let mut lines = Ring::new(cutter.take(ROWS * width / 2 * half)?, width / 2 * half, first_row);
     let patches = cutter.take::<i8>(width / 4 * TAPS * half)?;
     let stem_row = cutter.take::<i8>(width / 4 * second.cout())?;
-    let embed = PatchEmbed::new(context, size.map(0), &mut cutter)?;
-    embed.run(x, |y, make| {
+    let embed = PatchEmbed::new(context, size.map(0), range.start, &mut cutter)?;
+    embed.run(block, range, &mut |_, y, make| {
         while let Some((at, out)) = lines.next_up_to(2 * y + 1) {
-            conv1.row(at, out)?;
+            conv1.make(at, fetch, out)?;
             context.tap(&first, (at, 0, width / 2), TileData::S8(out));
         }
         let window = lines.window(2 * y, ROWS, height / 2)?;
@@ -99,4 +118,33 @@ pub fn run(context: &StepContext<'_>, size: Size, frame: &[u8], x: &mut [i16], w
         context.tap(&second, (y, 0, width / 4), TileData::S8(stem_row));
         make(stem_row)
     })
+}
+
+/// A frame to `x`, `[height / 4, width / 4, channels(0)]`. Pulled rows are worked on by the caller alone, since they come in order.
+pub fn run(context: &StepContext<'_>, executor: &dyn Executor, size: Size, frame: &mut Frame<'_>, x: &mut [i16], work: &mut [u8]) -> Result<(), Fault> {
+    let (map_rows, columns) = size.map(0);
+    let row_len = columns * context.only(OpKind::EmbedNorm)?.cout();
+    match frame {
+        Frame::Whole(pixels) => {
+            let pixels: &[u8] = pixels;
+            let pixel_row = RGB * usize::from(size.width);
+            let blocks = RowBlocks::new(map_rows, executor.workers(), 1);
+            let split = SplitMap::new(x, blocks, row_len, 0, &mut [])?;
+            let each = work.len() / blocks.jobs() / crate::arena::ALIGN * crate::arena::ALIGN;
+            run_jobs(executor, blocks.jobs(), work, each, &|job, scratch| {
+                let mut fetch = |y: usize, row: &mut [u8]| {
+                    let from = pixels.get(y * pixel_row..(y + 1) * pixel_row).ok_or(Fault)?;
+                    row.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+                    Ok(())
+                };
+                rows(context, size, blocks.range(job), &mut split.claim(job)?, &mut fetch, scratch)
+            })?;
+        }
+        Frame::Rows(fetch) => {
+            let blocks = RowBlocks::new(map_rows, 1, 1);
+            let split = SplitMap::new(x, blocks, row_len, 0, &mut [])?;
+            rows(context, size, blocks.range(0), &mut split.claim(0)?, fetch, work)?;
+        }
+    }
+    context.output(x, row_len, columns)
 }

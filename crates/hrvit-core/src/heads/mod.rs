@@ -1,4 +1,5 @@
 //! What sits on top of the backbone.
 
 pub mod classifier;
+pub mod narrow;
 pub mod segformer;

@@ -1,13 +1,18 @@
-//! SegFormer head, folded: `conv_seg(ReLU(sum_b resize(W_b x_b)))`, then the label map straight from the resized logits, row by row.
+//! SegFormer head, folded: `conv_seg(ReLU(sum_b resize(W_b x_b)))`, then the label map straight from the resized logits.
+//!
+//! Logits are made a few columns at a time, one row per worker and wave; the label map's rows follow as soon as both rows of logits that they lie between exist.
 
 use hrvit_format::{BRANCHES, Network, OpKind, Size};
-use hrvit_kernels::{Epilogue, argmax_s16, bilinear_add_s16, gemm_s8, narrow_s16, phase, store_s8};
+use hrvit_kernels::{Epilogue, Tiles, argmax_s16, bilinear_add_s16, gemm_s8, phase, store_s8};
 
 use crate::{
     arena::{Cutter, region},
     error::Fault,
     observe::TileData,
     operator::{Operator, StepContext},
+    plan::MAX_WORKERS,
+    rows::run_jobs,
+    schedule::Executor,
 };
 
 /// Logits are at 1/4 of the input.
@@ -16,157 +21,229 @@ pub const LOGITS_FACTOR: usize = 4;
 const SUM_UNIT: usize = 256;
 /// Rows between which a resize mixes.
 const PAIR: usize = 2;
+/// Columns of logits that are made at a time; divides every map's width.
+const TILE: usize = 8;
 
-/// Bytes of line buffers.
-pub fn scratch(network: &Network, size: Size) -> usize {
+/// Bytes of one worker's buffers.
+fn lane_scratch(network: &Network, size: Size) -> usize {
     let width = usize::from(network.spec.head_width);
     let columns = |branch: usize| size.map(branch).1;
-    let terms: usize = (0..BRANCHES)
-        .map(|branch| region::<i8>(columns(branch) * usize::from(network.spec.channels(branch))) + region::<i16>(PAIR * columns(branch) * width))
-        .sum();
-    terms + region::<i32>(columns(0) * width) + region::<i8>(columns(0) * width) + region::<i16>(PAIR * columns(0) * usize::from(network.classes))
+    let terms = (1..BRANCHES).map(|branch| region::<i16>(PAIR.min(size.map(branch).0) * columns(branch) * width));
+    region::<i16>(TILE * width) + region::<i32>(TILE * width) + region::<i8>(TILE * width) + terms.sum::<usize>()
 }
 
-/// The last two rows made of something, found by their number.
-struct Pair<'a> {
-    data: &'a mut [i16],
-    row_len: usize,
+/// Rows of logits that exist at a time: one wave, and the one before it.
+fn line_rows(workers: usize) -> usize {
+    workers + 1
+}
+
+/// Bytes of scratch.
+pub fn scratch(network: &Network, size: Size, workers: usize) -> usize {
+    region::<i16>(line_rows(workers) * size.map(0).1 * usize::from(network.classes)) + workers * lane_scratch(network, size)
+}
+
+/// The term of a branch of lower resolution: the last two rows made, found by their number.
+struct Term<'a, 'c> {
+    pointwise: Operator<'c>,
+    x: &'a [i8],
+    map: (usize, usize),
+    factor: usize,
+    rows: &'a mut [i16],
     held: [Option<usize>; PAIR],
 }
 
-impl<'a> Pair<'a> {
-    fn new(data: &'a mut [i16], row_len: usize) -> Self {
-        Self { data, row_len, held: [None; PAIR] }
+impl<'c> Term<'_, 'c> {
+    fn row(&self, y: usize) -> Result<&[i16], Fault> {
+        let len = self.map.1 * self.pointwise.cout();
+        let slot = y % PAIR * len;
+        self.rows.get(slot..slot + len).ok_or(Fault)
     }
 
-    /// Makes row `y` unless it is held.
-    fn ensure(&mut self, y: usize, make: impl FnOnce(&mut [i16]) -> Result<(), Fault>) -> Result<(), Fault> {
-        let slot = y % PAIR;
-        let held = self.held.get_mut(slot).ok_or(Fault)?;
-        if *held != Some(y) {
-            make(self.data.get_mut(slot * self.row_len..(slot + 1) * self.row_len).ok_or(Fault)?)?;
-            *held = Some(y);
+    /// Makes the rows that row `y` of the output lies between.
+    fn prepare(&mut self, context: &StepContext<'c>, y: usize) -> Result<(), Fault> {
+        let (rows, columns) = self.map;
+        let at = phase(y, self.factor, rows);
+        let (row_len, len) = (columns * usize::from(self.pointwise.shape.cin), columns * self.pointwise.cout());
+        for source in [at.near, at.far] {
+            let held = self.held.get_mut(source % PAIR).ok_or(Fault)?;
+            if *held == Some(source) {
+                continue;
+            }
+            let x = self.x.get(source * row_len..(source + 1) * row_len).ok_or(Fault)?;
+            let slot = source % PAIR * len;
+            let out = self.rows.get_mut(slot..slot + len).ok_or(Fault)?;
+            gemm_s8(&self.pointwise.gemm(x), Epilogue::Store16 { out: &mut *out })?;
+            context.tap(&self.pointwise, (source, 0, columns), TileData::S16(out));
+            *held = Some(source);
         }
         Ok(())
     }
 
-    fn row(&self, y: usize) -> Result<&[i16], Fault> {
-        let slot = y % PAIR;
-        self.data.get(slot * self.row_len..(slot + 1) * self.row_len).ok_or(Fault)
+    /// Adds the columns of row `y` from `first` on to `acc`.
+    fn add(&self, y: usize, first: usize, acc: &mut [i32]) -> Result<(), Fault> {
+        let at = phase(y, self.factor, self.map.0);
+        let (upper, lower) = (self.row(at.near)?, self.row(at.far)?);
+        Ok(bilinear_add_s16(upper, lower, at.near_weight, at.far_weight, self.pointwise.cout(), self.factor, sum_scale(self.factor), first, acc)?)
     }
 }
 
-/// One branch's term at its own resolution.
-struct Term<'a, 'c> {
-    narrow: Operator<'c>,
+/// What brings a term resized by `factor` to the sum's denominator.
+const fn sum_scale(factor: usize) -> i32 {
+    (SUM_UNIT / (2 * factor * 2 * factor)) as i32
+}
+
+/// One worker: makes whole rows of logits, a tile of columns at a time.
+struct Lane<'a, 'c> {
     pointwise: Operator<'c>,
-    x: &'a [i16],
-    map: (usize, usize),
-    factor: usize,
-    codes: &'a mut [i8],
-    rows: Pair<'a>,
-}
-
-impl<'c> Term<'_, 'c> {
-    /// Adds the resized row `y` of the output's resolution to `acc`.
-    fn add_row(&mut self, context: &StepContext<'c>, y: usize, acc: &mut [i32]) -> Result<(), Fault> {
-        let (rows, columns) = self.map;
-        let at = phase(y, self.factor, rows);
-        let row_len = columns * self.narrow.cout();
-        let Self { narrow, pointwise, x, codes, .. } = self;
-        for source in [at.near, at.far] {
-            self.rows.ensure(source, |out| {
-                let x = x.get(source * row_len..(source + 1) * row_len).ok_or(Fault)?;
-                narrow_s16(x, narrow.requant(), narrow.range(), codes)?;
-                context.tap(narrow, (source, 0, columns), TileData::S8(codes));
-                gemm_s8(&pointwise.gemm(codes), Epilogue::Store16 { out })?;
-                context.tap(pointwise, (source, 0, columns), TileData::S16(out));
-                Ok(())
-            })?;
-        }
-        let scale = (SUM_UNIT / (2 * self.factor).pow(2)) as i32;
-        let (upper, lower) = (self.rows.row(at.near)?, self.rows.row(at.far)?);
-        Ok(bilinear_add_s16(upper, lower, at.near_weight, at.far_weight, pointwise.cout(), self.factor, scale, acc)?)
-    }
-}
-
-/// Rows of logits, made on demand and in order.
-pub struct Logits<'a, 'c> {
-    context: &'a StepContext<'c>,
-    terms: heapless::Vec<Term<'a, 'c>, BRANCHES>,
+    x: &'a [i8],
+    own: &'a mut [i16],
+    terms: heapless::Vec<Term<'a, 'c>, { BRANCHES - 1 }>,
     act: Operator<'c>,
     classifier: Operator<'c>,
     acc: &'a mut [i32],
-    codes: &'a mut [i8],
-    lines: Pair<'a>,
-    map: (usize, usize),
+    activated: &'a mut [i8],
 }
 
-impl<'a, 'c> Logits<'a, 'c> {
-    /// Over the last stage norms `x`.
-    pub fn new(context: &'a StepContext<'c>, network: &Network, size: Size, x: &'a [&mut [i16]; BRANCHES], work: &'a mut [u8]) -> Result<Self, Fault> {
-        let mut cutter = Cutter::new(work);
-        let width = usize::from(network.spec.head_width);
+impl<'a, 'c> Lane<'a, 'c> {
+    fn new(context: &StepContext<'c>, size: Size, x: &[&'a [i8]; BRANCHES], cutter: &mut Cutter<'a>) -> Result<Self, Fault> {
+        let act = context.only(OpKind::HeadAct)?;
+        let width = act.cout();
+        let [first, lower @ ..] = x;
+        let (own, acc, activated) = (cutter.take(TILE * width)?, cutter.take(TILE * width)?, cutter.take(TILE * width)?);
         let mut terms = heapless::Vec::new();
-        for (source, x) in (0u8..).zip(x) {
-            let narrow = context.reading(OpKind::HeadNarrow, source)?;
-            let pointwise = context.reading(OpKind::HeadPointwise, source)?;
+        for (source, x) in (1u8..).zip(lower) {
             let map = size.map(usize::from(source));
-            let codes = cutter.take(map.1 * narrow.cout())?;
-            let rows = Pair::new(cutter.take(PAIR * map.1 * width)?, map.1 * width);
-            terms.push(Term { narrow, pointwise, x, map, factor: 1 << source, codes, rows }).map_err(|_| Fault)?;
+            let rows = cutter.take(PAIR.min(map.0) * map.1 * width)?;
+            let pointwise = context.reading(OpKind::HeadPointwise, source)?;
+            terms.push(Term { pointwise, x, map, factor: 1 << source, rows, held: [None; PAIR] }).map_err(|_| Fault)?;
         }
-        let map = size.map(0);
-        let classes = usize::from(network.classes);
-        Ok(Self {
-            context,
-            terms,
-            act: context.only(OpKind::HeadAct)?,
-            classifier: context.only(OpKind::HeadClassifier)?,
-            acc: cutter.take(map.1 * width)?,
-            codes: cutter.take(map.1 * width)?,
-            lines: Pair::new(cutter.take(PAIR * map.1 * classes)?, map.1 * classes),
-            map,
-        })
+        let (pointwise, classifier) = (context.reading(OpKind::HeadPointwise, 0)?, context.only(OpKind::HeadClassifier)?);
+        Ok(Self { pointwise, x: first, own, terms, act, classifier, acc, activated })
     }
 
-    fn make(&mut self, y: usize) -> Result<(), Fault> {
-        let Self { context, terms, act, classifier, acc, codes, lines, map } = self;
-        lines.ensure(y, |out| {
-            acc.fill(0);
-            for term in terms {
-                term.add_row(context, y, acc)?;
+    /// Row `y` of the logits, `[columns, classes]`.
+    fn make(&mut self, context: &StepContext<'c>, y: usize, out: &mut [i16]) -> Result<(), Fault> {
+        for term in &mut self.terms {
+            term.prepare(context, y)?;
+        }
+        let classes = self.classifier.cout();
+        let tile_len = TILE * usize::from(self.pointwise.shape.cin);
+        let tiles = out.len() / classes / TILE;
+        for (tile, out) in out.chunks_exact_mut(TILE * classes).enumerate() {
+            let at = (y * tiles + tile) * tile_len;
+            let x = self.x.get(at..at + tile_len).ok_or(Fault)?;
+            gemm_s8(&self.pointwise.gemm(x), Epilogue::Store16 { out: self.own })?;
+            context.tap(&self.pointwise, (y, tile * TILE, TILE), TileData::S16(self.own));
+            self.acc.fill(0);
+            bilinear_add_s16(self.own, self.own, 1, 1, self.pointwise.cout(), 1, sum_scale(1), 0, self.acc)?;
+            for term in &self.terms {
+                term.add(y, tile * TILE, self.acc)?;
             }
-            store_s8(acc, act.scalar(0)?, act.range(), codes)?;
-            context.tap(act, (y, 0, map.1), TileData::S8(codes));
-            gemm_s8(&classifier.gemm(codes), Epilogue::Store16 { out })?;
-            context.output_row(y, map.1, TileData::S16(out));
-            Ok(())
-        })
-    }
-
-    /// All logits, `[rows, columns, classes]`.
-    pub fn write(&mut self, logits: &mut [i16]) -> Result<(), Fault> {
-        for (y, out) in logits.chunks_exact_mut(self.lines.row_len).enumerate() {
-            self.make(y)?;
-            for (to, from) in out.iter_mut().zip(self.lines.row(y)?) {
-                *to = *from;
-            }
+            store_s8(self.acc, self.act.scalar(0)?, self.act.range(), self.activated)?;
+            context.tap(&self.act, (y, tile * TILE, TILE), TileData::S8(self.activated));
+            gemm_s8(&self.classifier.gemm(self.activated), Epilogue::Store16 { out })?;
         }
         Ok(())
     }
+}
 
-    /// The label map at the input's size, `[height, width]`; `labelled` sees the rows.
-    pub fn write_labels(&mut self, labels: &mut [u8], labelled: &StepContext<'_>) -> Result<(), Fault> {
-        let (rows, columns) = self.map;
-        let width = LOGITS_FACTOR * columns;
-        for (y, out) in labels.chunks_exact_mut(width).enumerate() {
-            let at = phase(y, LOGITS_FACTOR, rows);
-            self.make(at.near)?;
-            self.make(at.far)?;
-            let (upper, lower) = (self.lines.row(at.near)?, self.lines.row(at.far)?);
-            argmax_s16(upper, lower, at.near_weight, at.far_weight, self.classifier.cout(), LOGITS_FACTOR, out)?;
-            labelled.output_row(y, width, TileData::U8(out));
+/// Where the rows of logits go.
+pub enum Output<'o, 'c> {
+    /// All of them, `[rows, columns, classes]`.
+    Logits(&'o mut [i16]),
+    /// Into the label map at the input's size, `[height, width]`, watched as a step of its own.
+    Labels(&'o mut [u8], StepContext<'c>),
+}
+
+/// The head over the last stage norms, narrowed by [`OpKind::HeadNarrow`], `x`.
+pub fn run(
+    context: &StepContext<'_>,
+    executor: &dyn Executor,
+    (network, size): (&Network, Size),
+    x: &[&[i8]; BRANCHES],
+    work: &mut [u8],
+    output: &mut Output<'_, '_>,
+) -> Result<(), Fault> {
+    let (rows, columns) = size.map(0);
+    let row_len = columns * usize::from(network.classes);
+    let workers = executor.workers();
+    let mut cutter = Cutter::new(work);
+    let lines = cutter.take::<i16>(line_rows(workers) * row_len)?;
+    let mut lanes: heapless::Vec<Lane<'_, '_>, MAX_WORKERS> = heapless::Vec::new();
+    for _ in 0..workers {
+        lanes.push(Lane::new(context, size, x, &mut cutter)?).map_err(|_| Fault)?;
+    }
+    // The first line is the last row of the wave before.
+    let mut done = 0;
+    while done < rows {
+        let wave = workers.min(rows - done);
+        let (_, fresh) = lines.split_at_mut_checked(row_len).ok_or(Fault)?;
+        let fresh = fresh.get_mut(..wave * row_len).ok_or(Fault)?;
+        {
+            let (lanes, out) = (Tiles::new(&mut lanes, 1), Tiles::new(&mut *fresh, row_len));
+            run_jobs(executor, wave, &mut [], 0, &|job, _| {
+                let lane = lanes.claim(job).and_then(<[_]>::first_mut).ok_or(Fault)?;
+                lane.make(context, done + job, out.claim(job).ok_or(Fault)?)
+            })?;
+        }
+        for (y, row) in fresh.chunks_exact(row_len).enumerate() {
+            context.output_row(done + y, columns, TileData::S16(row));
+        }
+        match output {
+            Output::Logits(out) => {
+                let out = out.get_mut(done * row_len..).ok_or(Fault)?;
+                out.iter_mut().zip(&*fresh).for_each(|(to, from)| *to = *from);
+            }
+            Output::Labels(out, labelled) => {
+                let held = Held { lines, first: done, row_len, rows, classes: network.classes.into() };
+                held.labels(executor, done + wave, out, labelled)?;
+            }
+        }
+        let (before, fresh) = lines.split_at_mut_checked(row_len).ok_or(Fault)?;
+        before.iter_mut().zip(fresh.get((wave - 1) * row_len..).ok_or(Fault)?).for_each(|(to, from)| *to = *from);
+        done += wave;
+    }
+    Ok(())
+}
+
+/// Rows of logits in memory: row `first - 1`, then those of the wave from `first` on.
+struct Held<'a> {
+    lines: &'a [i16],
+    first: usize,
+    row_len: usize,
+    rows: usize,
+    classes: usize,
+}
+
+impl Held<'_> {
+    fn row(&self, y: usize) -> Result<&[i16], Fault> {
+        let at = (y + 1).checked_sub(self.first).ok_or(Fault)? * self.row_len;
+        self.lines.get(at..at + self.row_len).ok_or(Fault)
+    }
+
+    /// First row of labels that needs a row of logits from `made` on.
+    fn labels_before(&self, made: usize) -> usize {
+        if made >= self.rows { LOGITS_FACTOR * self.rows } else { (LOGITS_FACTOR * made).saturating_sub(LOGITS_FACTOR / 2) }
+    }
+
+    /// The rows of labels that this wave, which ends before row `made`, makes possible.
+    fn labels(&self, executor: &dyn Executor, made: usize, labels: &mut [u8], context: &StepContext<'_>) -> Result<(), Fault> {
+        let width = LOGITS_FACTOR * self.row_len / self.classes;
+        let range = self.labels_before(self.first)..self.labels_before(made);
+        let out = labels.get_mut(range.start * width..range.end * width).ok_or(Fault)?;
+        {
+            let tiles = Tiles::new(&mut *out, width);
+            run_jobs(executor, range.len(), &mut [], 0, &|job, _| {
+                let at = phase(range.start + job, LOGITS_FACTOR, self.rows);
+                let upper = self.row(at.near)?;
+                // The first rows lie before the middle of row 0 and mix nothing.
+                let lower = if at.far_weight == 0 { upper } else { self.row(at.far)? };
+                let out = tiles.claim(job).ok_or(Fault)?;
+                Ok(argmax_s16(upper, lower, at.near_weight, at.far_weight, self.classes, LOGITS_FACTOR, out)?)
+            })?;
+        }
+        for (y, row) in out.chunks_exact(width).enumerate() {
+            context.output_row(range.start + y, width, TileData::U8(row));
         }
         Ok(())
     }

@@ -119,6 +119,10 @@ impl Run<'_> {
             let x = self.there(x[usize::from(source)].as_ref(), "a branch of the module before");
             let term = if kind == OpKind::FusionIdentity {
                 self.op(kind, x)
+            } else if source == branch {
+                // What other outputs read of this branch; nothing of this one.
+                self.op(OpKind::FusionNarrow, x);
+                continue;
             } else {
                 let mut term = self.op(OpKind::FusionNarrow, x);
                 if source < branch {

@@ -17,7 +17,7 @@ pub fn fusion(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
     for (i, op) in d.ops.iter().enumerate() {
         let quantised = match op.kind {
             OpKind::FusionIdentity => d.plain(i, d.stage_norm(op.source)?, sum.clone()),
-            OpKind::FusionNarrow => d.plain(i, d.stage_norm(op.source)?, d.channels(i)),
+            OpKind::FusionNarrow => d.plain(i, d.stage_norm(op.source)?, d.narrowed(i)),
             OpKind::FusionDepthwise => d.linear(i, codes.take().unwrap_or(d.stage_norm(op.source)?), d.channels(i)),
             OpKind::FusionPointwise => d.linear(i, codes.take().unwrap_or(d.stage_norm(op.source)?), sum.clone()),
             _ => {

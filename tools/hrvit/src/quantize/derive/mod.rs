@@ -39,6 +39,8 @@ pub struct Tensors {
     fused: [Option<Grid>; BRANCHES],
     /// Latest stage norm per branch.
     norm: [Option<Grid>; BRANCHES],
+    /// That stage norm as the outputs of the next fusion read it: one grid for all of them, since the engine narrows a branch once.
+    narrow: [Option<Grid>; BRANCHES],
     /// Latest result of the classification head's bottlenecks.
     increase: Option<Grid>,
 }
@@ -59,8 +61,16 @@ impl Tensors {
     pub fn finish(&mut self, step: Step, ops: &[QuantOp]) {
         let output = |kind| ops.iter().find(|op| op.op.kind == kind).and_then(|op| op.output.clone());
         match step {
-            Step::Fusion { branch, .. } => self.fused[usize::from(branch)] = output(OpKind::FusionAct),
-            Step::StageNorm { branch, .. } => self.norm[usize::from(branch)] = output(OpKind::StageNorm),
+            Step::Fusion { branch, .. } => {
+                self.fused[usize::from(branch)] = output(OpKind::FusionAct);
+                for op in ops.iter().filter(|op| op.op.kind == OpKind::FusionNarrow) {
+                    self.narrow[usize::from(op.op.source)].clone_from(&op.output);
+                }
+            }
+            Step::StageNorm { branch, .. } => {
+                self.norm[usize::from(branch)] = output(OpKind::StageNorm);
+                self.narrow[usize::from(branch)] = None;
+            }
             Step::Increase { .. } => self.increase = output(OpKind::IncreaseAct),
             _ => {}
         }
@@ -140,6 +150,11 @@ impl Deriver<'_> {
 
     fn stage_norm(&self, source: u8) -> Result<Grid> {
         self.tensors.norm[usize::from(source)].clone().with_context(|| format!("no stage norm on branch {source} before {}", self.step))
+    }
+
+    /// Grid of a stage norm as fusions read it; `i` is the narrowing.
+    fn narrowed(&self, i: usize) -> Grid {
+        self.tensors.narrow[usize::from(self.op(i).source)].clone().unwrap_or_else(|| self.channels(i))
     }
 
     fn increased(&self) -> Result<Grid> {

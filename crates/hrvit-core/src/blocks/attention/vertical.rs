@@ -1,0 +1,86 @@
+//! The second half of the channels, column by column: reads the residual stream, keeps its result.
+
+use hrvit_format::{Network, Size};
+use hrvit_kernels::Tiles;
+
+use super::{
+    Attention,
+    lines::{Half, Lines, REACH, Shape, Walk},
+};
+use crate::{
+    arena::{ALIGN, Cutter, region},
+    error::Fault,
+    operator::StepContext,
+    rows::{RowBlocks, run_jobs},
+    schedule::Executor,
+};
+
+/// Elements of the result that is kept for the horizontal pass, `[columns, rows, channels / 2]`, s8.
+pub fn kept_len(network: &Network, size: Size, branch: usize) -> usize {
+    size.tokens(branch) * usize::from(network.spec.channels(branch)) / 2
+}
+
+fn blocks(columns: usize, window: usize, workers: usize) -> RowBlocks {
+    RowBlocks::new(columns, workers, window.max(REACH))
+}
+
+/// Bytes of scratch on `branch`.
+pub fn scratch(network: &Network, size: Size, branch: usize, workers: usize) -> usize {
+    let (rows, columns) = size.map(branch);
+    let channels = usize::from(network.spec.channels(branch));
+    let window = network.spec.window(branch);
+    let shape = Shape { lines: columns, tokens: rows, channels, dim: network.spec.attention_dim(branch).into(), window };
+    blocks(columns, window, workers).jobs() * (region::<i16>(rows * channels) + shape.scratch())
+}
+
+/// Columns of the map.
+struct Columns<'a> {
+    x: &'a [i16],
+    columns: usize,
+    channels: usize,
+    buffer: &'a mut [i16],
+    kept: &'a mut [i8],
+    first: usize,
+}
+
+impl Lines for Columns<'_> {
+    fn tokens(&mut self, l: usize) -> Result<&[i16], Fault> {
+        let tokens = self.x.chunks_exact(self.channels).skip(l).step_by(self.columns);
+        for (token, out) in tokens.zip(self.buffer.chunks_exact_mut(self.channels)) {
+            token.iter().zip(out).for_each(|(from, to)| *to = *from);
+        }
+        Ok(self.buffer)
+    }
+
+    fn done(&mut self, l: usize, codes: &[i8]) -> Result<(), Fault> {
+        let at = (l - self.first) * codes.len();
+        let kept = self.kept.get_mut(at..at + codes.len()).ok_or(Fault)?;
+        kept.iter_mut().zip(codes).for_each(|(to, from)| *to = *from);
+        Ok(())
+    }
+}
+
+/// The pass over `x`, `[rows, columns, channels]`.
+pub fn run(
+    _context: &StepContext<'_>,
+    executor: &dyn Executor,
+    attention: &Attention<'_>,
+    (rows, columns): (usize, usize),
+    x: &[i16],
+    kept: &mut [i8],
+    work: &mut [u8],
+) -> Result<(), Fault> {
+    let &Attention { channels, dim, window, .. } = attention;
+    let shape = Shape { lines: columns, tokens: rows, channels, dim, window };
+    let blocks = blocks(columns, window, executor.workers());
+    let tiles = Tiles::new(kept, blocks.tallest() * rows * channels / 2);
+    let each = work.len() / blocks.jobs() / ALIGN * ALIGN;
+    run_jobs(executor, blocks.jobs(), work, each, &|job, scratch| {
+        let range = blocks.range(job);
+        let mut cutter = Cutter::new(scratch);
+        let buffer = cutter.take(rows * channels)?;
+        let mut lines = Columns { x, columns, channels, buffer, kept: tiles.claim(job).ok_or(Fault)?, first: range.start };
+        let half = Half { first: channels / 2, transposed: true };
+        Walk::new(attention, shape, half, range.start, &mut cutter)?.run(range, &mut lines)
+    })
+}

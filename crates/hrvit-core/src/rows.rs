@@ -1,0 +1,145 @@
+//! Rows of one map shared out to jobs: contiguous blocks that are written in place while neighbours still see the rows as they were.
+
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use hrvit_kernels::Tiles;
+
+use crate::{arena::ALIGN, error::Fault, schedule::Executor};
+
+/// How the rows of a map are shared out: blocks of `per_job` rows, the last one shorter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowBlocks {
+    rows: usize,
+    per_job: usize,
+}
+
+impl RowBlocks {
+    /// At most `jobs` blocks of about equal height, each a multiple of `align` rows (the last one excepted).
+    pub fn new(rows: usize, jobs: usize, align: usize) -> Self {
+        let even = rows.div_ceil(jobs.max(1));
+        Self { rows, per_job: even.next_multiple_of(align.max(1)).max(1) }
+    }
+
+    /// Number of blocks.
+    pub fn jobs(&self) -> usize {
+        self.rows.div_ceil(self.per_job)
+    }
+
+    /// Rows of a block.
+    pub fn range(&self, job: usize) -> core::ops::Range<usize> {
+        let first = (job * self.per_job).min(self.rows);
+        first..(first + self.per_job).min(self.rows)
+    }
+
+    /// Rows of the largest block.
+    pub fn tallest(&self) -> usize {
+        self.per_job.min(self.rows)
+    }
+
+    /// Elements that [`SplitMap`] needs to keep the rows that neighbours look at.
+    pub fn halo_len(&self, row_len: usize, reach: usize) -> usize {
+        self.jobs().saturating_sub(1) * 2 * reach * row_len
+    }
+}
+
+/// A map whose blocks of rows are rewritten in place by different jobs; each job also sees `reach` rows beyond its block, as they were before anyone wrote.
+pub struct SplitMap<'a> {
+    tiles: Tiles<'a, i16>,
+    halo: &'a [i16],
+    blocks: RowBlocks,
+    row_len: usize,
+    reach: usize,
+}
+
+impl<'a> SplitMap<'a> {
+    /// Saves the rows around each border into `halo` ([`RowBlocks::halo_len`] elements) and cuts `map`. Blocks must be at least `reach` rows high.
+    pub fn new(map: &'a mut [i16], blocks: RowBlocks, row_len: usize, reach: usize, halo: &'a mut [i16]) -> Result<Self, Fault> {
+        let kept = reach * row_len;
+        if kept > 0 {
+            for (border, saved) in halo.chunks_exact_mut(2 * kept).enumerate() {
+                let at = (border + 1) * blocks.per_job * row_len;
+                let around = map.get(at.checked_sub(kept).ok_or(Fault)?..(at + kept).min(map.len())).ok_or(Fault)?;
+                for (to, from) in saved.iter_mut().zip(around) {
+                    *to = *from;
+                }
+            }
+        }
+        Ok(Self { tiles: Tiles::new(map, blocks.per_job * row_len), halo, blocks, row_len, reach })
+    }
+
+    /// The block of `job`, once.
+    pub fn claim(&self, job: usize) -> Result<Block<'_>, Fault> {
+        let kept = self.reach * self.row_len;
+        let side = |border: Option<usize>, half: usize| -> &[i16] {
+            let saved = border.and_then(|border| self.halo.get((2 * border + half) * kept..)).and_then(|rest| rest.get(..kept));
+            saved.unwrap_or(&[])
+        };
+        let own = self.tiles.claim(job).ok_or(Fault)?;
+        let first = self.blocks.range(job).start;
+        Ok(Block { own, first, above: side(job.checked_sub(1), 0), below: side(Some(job), 1), row_len: self.row_len, reach: self.reach })
+    }
+}
+
+/// One job's rows, and what it sees beyond them.
+pub struct Block<'a> {
+    own: &'a mut [i16],
+    first: usize,
+    above: &'a [i16],
+    below: &'a [i16],
+    row_len: usize,
+    reach: usize,
+}
+
+impl Block<'_> {
+    /// Row `y` of the map: own, or up to `reach` beyond.
+    pub fn row(&self, y: usize) -> Result<&[i16], Fault> {
+        let part = |rows: &'_ [i16], at: usize| -> Option<core::ops::Range<usize>> {
+            (at < rows.len() / self.row_len.max(1)).then(|| at * self.row_len..(at + 1) * self.row_len)
+        };
+        if let Some(at) = y.checked_sub(self.first) {
+            if let Some(range) = part(self.own, at) {
+                return self.own.get(range).ok_or(Fault);
+            }
+            let beyond = at - self.own.len() / self.row_len.max(1);
+            return part(self.below, beyond).and_then(|range| self.below.get(range)).ok_or(Fault);
+        }
+        let at = (y + self.reach).checked_sub(self.first).ok_or(Fault)?;
+        part(self.above, at).and_then(|range| self.above.get(range)).ok_or(Fault)
+    }
+
+    /// Own row `y`, to write.
+    pub fn row_mut(&mut self, y: usize) -> Result<&mut [i16], Fault> {
+        let at = y.checked_sub(self.first).ok_or(Fault)? * self.row_len;
+        self.own.get_mut(at..at + self.row_len).ok_or(Fault)
+    }
+}
+
+/// Runs `jobs` jobs, each with `scratch_each` bytes of `scratch`; fails if one of them did.
+pub fn run_jobs(
+    executor: &dyn Executor,
+    jobs: usize,
+    scratch: &mut [u8],
+    scratch_each: usize,
+    work: &(dyn Fn(usize, &mut [u8]) -> Result<(), Fault> + Sync),
+) -> Result<(), Fault> {
+    debug_assert!(scratch_each.is_multiple_of(ALIGN), "scratch of a job starts aligned");
+    let failed = AtomicBool::new(false);
+    let scratches = Tiles::new(scratch.get_mut(..jobs * scratch_each).ok_or(Fault)?, scratch_each);
+    executor.run(jobs, &|job, _| {
+        let scratch = if scratch_each == 0 { Some(Default::default()) } else { scratches.claim(job) };
+        if scratch.ok_or(Fault).and_then(|scratch| work(job, scratch)).is_err() {
+            failed.store(true, Ordering::Relaxed);
+        }
+    });
+    if failed.load(Ordering::Relaxed) { Err(Fault) } else { Ok(()) }
+}
+
+/// 8-bit codes in the bytes of 16-bit elements.
+pub fn bytes_of(row: &[i16]) -> &[i8] {
+    bytemuck::cast_slice(row)
+}
+
+/// 8-bit codes in the bytes of 16-bit elements, to write.
+pub fn bytes_of_mut(row: &mut [i16]) -> &mut [i8] {
+    bytemuck::cast_slice_mut(row)
+}

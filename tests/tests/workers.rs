@@ -1,0 +1,89 @@
+//! How the work is shared out changes no byte: any number of workers, jobs in any order, rows of the frame pulled one by one.
+
+use hrvit_core::{Engine, Executor, Mapped, NoObserver, Serial, Threads, WeightPlacement, plan};
+use hrvit_format::{Head, Model, Network, Size, aligned::AlignedBytes};
+use hrvit_tests::{
+    random_image::{random_frame, random_image},
+    run::StepTensors,
+    specs::{size, tiny, variant},
+};
+
+/// Runs the jobs of a step last to first.
+struct Backwards(usize);
+
+impl Executor for Backwards {
+    fn workers(&self) -> usize {
+        self.0
+    }
+
+    fn run(&self, jobs: usize, work: &(dyn Fn(usize, usize) + Sync)) {
+        (0..jobs).rev().for_each(|job| work(job, job % self.0));
+    }
+}
+
+fn everything(model: &Model<'_>, executor: impl Executor, frame: &[u8]) -> Vec<Vec<i32>> {
+    let plan = plan(&model.meta().network, model.meta().size, executor.workers(), WeightPlacement::Mapped).unwrap();
+    let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
+    arena.fill(0xa5);
+    let observer = StepTensors::default();
+    let mut engine = Engine::<Mapped<'_>, _>::new(model, &plan, executor, &mut arena).unwrap();
+    match plan.network().head {
+        Head::Segformer => engine.segment(frame, &mut vec![0; plan.size().pixels()], &observer).unwrap(),
+        Head::Classifier => engine.logits(frame, &mut vec![0; usize::from(plan.network().classes)], &observer).unwrap(),
+    }
+    observer.into_inner()
+}
+
+fn cases() -> Vec<(Network, Size)> {
+    vec![
+        (tiny(Head::Segformer), size(64, 96)),
+        (tiny(Head::Classifier), size(96, 64)),
+        (variant("nano", Head::Segformer, 11), size(160, 96)),
+        (variant("b1", Head::Segformer, 19), size(128, 96)),
+        (variant("b2", Head::Segformer, 5), size(64, 96)),
+        (variant("b3w9", Head::Segformer, 19), size(96, 160)),
+        (variant("b1", Head::Classifier, 10), size(64, 64)),
+    ]
+}
+
+#[test]
+fn any_number_of_workers_and_any_order_of_jobs_give_the_same_bytes() {
+    for (network, size) in cases() {
+        let image = random_image(&network, size, 21);
+        let model = Model::load(&image).unwrap();
+        let frame = random_frame(size, 22);
+        let alone = everything(&model, Serial, &frame);
+        for workers in [2, 3, 8] {
+            assert!(everything(&model, Threads::new(workers).unwrap(), &frame) == alone, "{size}: {workers} threads");
+            assert!(everything(&model, Backwards(workers), &frame) == alone, "{size}: {workers} workers, jobs backwards");
+        }
+    }
+}
+
+#[test]
+fn rows_pulled_one_by_one_give_the_same_labels() {
+    let (network, size) = (variant("nano", Head::Segformer, 11), size(96, 64));
+    let image = random_image(&network, size, 3);
+    let model = Model::load(&image).unwrap();
+    let frame = random_frame(size, 4);
+    let plan = plan(&network, size, 1, WeightPlacement::Mapped).unwrap();
+    let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
+    let mut engine = Engine::new(&model, &plan, Serial, &mut arena).unwrap();
+    let mut whole = vec![0; size.pixels()];
+    engine.segment(&frame, &mut whole, &NoObserver).unwrap();
+
+    let row_len = 3 * usize::from(size.width);
+    let mut asked = Vec::new();
+    let mut pulled = vec![0; size.pixels()];
+    let mut row = |y: usize, pixels: &mut [u8]| {
+        asked.push(y);
+        pixels.copy_from_slice(&frame[y * row_len..][..row_len]);
+        true
+    };
+    engine.segment_rows(&mut row, &mut pulled, &NoObserver).unwrap();
+    assert_eq!(pulled, whole);
+    assert_eq!(asked, (0..usize::from(size.height)).collect::<Vec<_>>(), "each row once, in order");
+
+    let missing = engine.segment_rows(&mut |y, _| y != 7, &mut pulled, &NoObserver);
+    assert_eq!(missing, Err(hrvit_core::RunError::FrameRow(7)));
+}
