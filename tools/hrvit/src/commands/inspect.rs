@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use comfy_table::Cell;
 use hrvit_core::WeightPlacement;
@@ -106,7 +106,9 @@ fn inspect_image(path: &Path) -> Result<Report> {
     let golden = match int8.check_golden()? {
         None => "none",
         Some(Ok(())) => "equal on this machine",
-        Some(Err(_)) => "DIFFERS on this machine",
+        Some(Err(step)) => {
+            bail!("model {}: its golden frame gives another result in step {step} on this machine than where the image was made", path.display())
+        }
     };
     let names = (0..usize::from(meta.network.classes)).map_while(|class| meta.class_name(class)).map(str::to_owned);
     let image = ImageReport {
@@ -120,7 +122,6 @@ fn inspect_image(path: &Path) -> Result<Report> {
         golden,
     };
     let (network, size) = (meta.network.clone(), int8.size());
-    ensure!(golden != "DIFFERS on this machine", "model {}: its golden frame gives other results on this machine than where it was made", path.display());
     Report::new(Some(image), network, size)
 }
 
@@ -129,7 +130,7 @@ fn print_tables(report: &Report) -> Result<()> {
         let mut table = output::table(&["image", ""], 2);
         table.add_row(["file".to_owned(), image.file.display().to_string()]);
         table.add_row(["bytes".to_owned(), output::grouped(image.bytes as u64)]);
-        table.add_row(["of these, weights and records of steps".to_owned(), output::grouped(image.weight_bytes)]);
+        table.add_row(["of these, weights and tables".to_owned(), output::grouped(image.weight_bytes)]);
         table.add_row(["sequence, packing".to_owned(), format!("{}, {}", image.sequence, image.packing)]);
         table.add_row(["classes".to_owned(), image.classes.join(", ")]);
         table.add_row(["golden frame".to_owned(), image.golden.to_owned()]);
