@@ -21,7 +21,7 @@ impl Sample {
         for i in 0..count.min(tokens) {
             // One token from each of `count` equal stretches: spread over the map, never twice the same.
             let (from, to) = (i * tokens / count.min(tokens), (i + 1) * tokens / count.min(tokens));
-            let token = from + (random.next() % (to - from) as u64) as usize;
+            let token = from + (random.next_u64() % (to - from) as u64) as usize;
             sample.data.extend_from_slice(&data[token * channels..(token + 1) * channels]);
         }
         sample
@@ -65,7 +65,7 @@ pub struct SplitMix(pub u64);
 
 impl SplitMix {
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

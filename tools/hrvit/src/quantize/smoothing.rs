@@ -81,7 +81,7 @@ mod tests {
 
     fn noise(n: usize, seed: u64) -> Vec<f32> {
         let mut random = crate::quantize::sample::SplitMix(seed);
-        (0..n).map(|_| (0..6).map(|_| (random.next() >> 40) as f32 / (1 << 24) as f32 - 0.5).sum()).collect()
+        (0..n).map(|_| (0..6).map(|_| (random.next_u64() >> 40) as f32 / (1 << 24) as f32 - 0.5).sum()).collect()
     }
 
     fn extents(sample: &Sample) -> Vec<Extent> {

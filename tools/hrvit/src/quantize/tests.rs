@@ -20,7 +20,7 @@ impl Frames for Textures {
     fn rgb(&self, i: usize) -> Result<Vec<u8>> {
         let mut random = SplitMix(i as u64 + 1);
         let (height, width) = (usize::from(self.size.height), usize::from(self.size.width));
-        let coarse: Vec<f32> = (0..9 * 9 * 3).map(|_| (random.next() % 256) as f32).collect();
+        let coarse: Vec<f32> = (0..9 * 9 * 3).map(|_| (random.next_u64() % 256) as f32).collect();
         let knot = |y: usize, x: usize, c: usize| coarse[(y * 9 + x) * 3 + c];
         let mut rgb = Vec::with_capacity(height * width * 3);
         for y in 0..height {
@@ -30,7 +30,7 @@ impl Frames for Textures {
                 for c in 0..3 {
                     let top = knot(y0, x0, c) * (1.0 - dx) + knot(y0, x0 + 1, c) * dx;
                     let bottom = knot(y0 + 1, x0, c) * (1.0 - dx) + knot(y0 + 1, x0 + 1, c) * dx;
-                    rgb.push((top * (1.0 - dy) + bottom * dy + (random.next() % 16) as f32).min(255.0) as u8);
+                    rgb.push((top * (1.0 - dy) + bottom * dy + (random.next_u64() % 16) as f32).min(255.0) as u8);
                 }
             }
         }
