@@ -31,7 +31,7 @@ pub use error::{PlanError, RunError, SetupError};
 pub use hrvit_format::{Model, Network, Size, Step, StepId};
 pub use macs::{recomputed_macs, step_macs};
 pub use observe::{NoObserver, Observer, StepCrcs, StepInfo, Tile, TileData};
-pub use plan::{Kept, Moment, Plan, WeightPlacement, plan};
+pub use plan::{Holds, Kept, Moment, Plan, Region, WeightPlacement, plan};
 #[cfg(feature = "threads")]
 pub use schedule::Threads;
 pub use schedule::{Executor, Serial};

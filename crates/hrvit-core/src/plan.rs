@@ -73,6 +73,39 @@ impl Moment {
     }
 }
 
+/// What a part of the arena holds during a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// Weights of the step, where they are streamed.
+    Weights,
+    /// Residual stream of a branch, s16.
+    Stream(u8),
+    /// Stage norm of a branch, s16.
+    StageNorm(u8),
+    /// Stage norm as fusions read it and fusion output of a branch, s8 both.
+    Fused(u8),
+    /// The vertical half of an attention block's result, s8.
+    Kept,
+    /// Stage norms as the head reads them, s8.
+    Narrowed,
+    /// Line buffers, strips, sums.
+    Scratch,
+}
+
+/// A part of the arena during a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// What it holds.
+    pub holds: Holds,
+    /// First byte, from the start of the arena.
+    pub offset: usize,
+    /// Bytes.
+    pub bytes: usize,
+}
+
+/// Parts of the arena during one step, in order of their offsets, the kept half (which may lie inside another part) last.
+pub type Regions = heapless::Vec<Region, { BRANCHES + 4 }>;
+
 /// Plans the arena for `network` at `size`.
 pub fn plan(network: &Network, size: Size, workers: usize, weights: WeightPlacement) -> Result<Plan, PlanError> {
     network.validate().map_err(PlanError::Spec)?;
@@ -187,6 +220,40 @@ impl Plan {
         Moment { step, branches, maps, kept, scratch }
     }
 
+    /// Which bytes of the arena hold what during `step`.
+    pub fn regions_during(&self, step: Step) -> Regions {
+        let moment = self.moment(step);
+        let mut regions = Regions::new();
+        let mut offset = 0;
+        let mut add = |holds, bytes| {
+            if bytes > 0 {
+                // At most one part each: weights, four maps, kept, scratch.
+                let added = regions.push(Region { holds, offset, bytes });
+                debug_assert!(added.is_ok(), "a step has more regions than there can be");
+                offset += bytes;
+            }
+        };
+        add(Holds::Weights, self.weight_buffer);
+        if matches!(step, Step::Logits | Step::LabelMap | Step::Increase { .. } | Step::Classify) {
+            add(Holds::Narrowed, moment.maps);
+        } else {
+            for (branch, bytes) in (0u8..).zip(self.regions).take(moment.branches) {
+                add(content(step, branch), bytes);
+            }
+        }
+        add(Holds::Kept, moment.kept);
+        add(Holds::Scratch, moment.scratch);
+        if let Step::Attention { module, branch, .. } = step
+            && self.kept(module, branch) == Kept::NextBranch
+        {
+            let before: usize = self.regions.iter().take(usize::from(branch) + 1).sum();
+            let bytes = attention::kept_len(&self.network, self.size, branch.into());
+            let added = regions.push(Region { holds: Holds::Kept, offset: self.weight_buffer + before, bytes });
+            debug_assert!(added.is_ok(), "a step has more regions than there can be");
+        }
+        regions
+    }
+
     /// Bytes that the same network takes when every tensor is stored whole: per step its input, its output and all that lies between, beside the maps of the
     /// other branches.
     pub fn untiled_bytes(&self) -> usize {
@@ -222,5 +289,21 @@ impl Plan {
     /// True where the head has segmentation's label map.
     pub fn segments(&self) -> bool {
         self.network.head == Head::Segformer
+    }
+}
+
+/// What the region of a live `branch` holds during a step of the backbone.
+fn content(step: Step, branch: u8) -> Holds {
+    match step {
+        Step::Fusion { branch: output, .. } if branch > output => Holds::StageNorm(branch),
+        Step::Fusion { .. } => Holds::Fused(branch),
+        Step::PatchEmbed { branch: at, .. } | Step::Attention { branch: at, .. } | Step::MixCfn { branch: at, .. } | Step::StageNorm { branch: at, .. } => {
+            match branch.cmp(&at) {
+                core::cmp::Ordering::Less => Holds::StageNorm(branch),
+                core::cmp::Ordering::Equal => Holds::Stream(branch),
+                core::cmp::Ordering::Greater => Holds::Fused(branch),
+            }
+        }
+        _ => Holds::Stream(branch),
     }
 }

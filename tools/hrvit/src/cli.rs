@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{demo, eval, inspect, quantize, run, synth};
+use crate::commands::{demo, eval, inspect, plan, quantize, run, synth};
 use crate::output::Format;
 
 /// Quantise, run, evaluate and inspect HRViT models for embedded devices.
@@ -26,6 +26,7 @@ enum Command {
     Demo(demo::DemoArgs),
     Eval(eval::EvalArgs),
     Inspect(inspect::InspectArgs),
+    Plan(plan::PlanArgs),
     Quantize(quantize::QuantizeArgs),
     Run(run::RunArgs),
     Synth(synth::SynthArgs),
@@ -53,6 +54,7 @@ pub fn execute(cli: &Cli) -> Result<()> {
         Some(Command::Demo(args)) => demo::run(args, format),
         Some(Command::Eval(args)) => eval::run(args, format),
         Some(Command::Inspect(args)) => inspect::run(args, format),
+        Some(Command::Plan(args)) => plan::run(args, format),
         Some(Command::Quantize(args)) => quantize::run(args, format),
         Some(Command::Run(args)) => run::run(args, format),
         Some(Command::Synth(args)) => synth::run(args, format),

@@ -13,6 +13,7 @@
 //! | [`accounting`] | parameters, multiply-accumulates and activation bytes per stage |
 //! | [`metrics`] | IoU, accuracy, agreement, signal to quantisation noise |
 //! | [`overlay`], [`canvas`] | pictures with legends |
+//! | [`memory_picture`] | the arena over the steps of a frame |
 //! | [`output`], [`progress`] | tables, JSON, whole-or-nothing files, progress bars |
 #![forbid(unsafe_code)]
 
@@ -29,6 +30,7 @@ pub mod frames;
 pub mod int8;
 pub mod labels;
 pub mod logits;
+pub mod memory_picture;
 pub mod metrics;
 pub mod output;
 pub mod overlay;

@@ -3,6 +3,7 @@
 pub mod demo;
 pub mod eval;
 pub mod inspect;
+pub mod plan;
 pub mod quantize;
 pub mod run;
 pub mod synth;
