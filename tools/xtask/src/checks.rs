@@ -54,8 +54,8 @@ impl Check {
 pub fn all() -> Vec<Check> {
     let mut checks = vec![
         Check::program("formatting", &["cargo", "fmt", "--all", "--check"]),
-        Check::program("clippy", &["cargo", "clippy", "--release", "--workspace", "--all-targets", "--", "--deny", "warnings"]),
-        Check::program("tests", &["cargo", "test", "--release", "--workspace"]),
+        Check::program("clippy", &["cargo", "clippy", "--release", "--workspace", "--keep-going", "--all-targets", "--", "--deny", "warnings"]),
+        Check::program("tests", &["cargo", "test", "--release", "--workspace", "--no-fail-fast"]),
         Check { name: "device targets installed".to_owned(), kind: Kind::Rule(install_targets) },
     ];
     for target in DEVICE_TARGETS {
