@@ -274,7 +274,7 @@ fn segment_head<W: WeightSource>(
         Output::Labels(labels) => {
             observer.enter(labelled);
             let watched = StepContext { info: labelled, shapes: Default::default(), params: context.params, exp: context.exp, observer };
-            let done = segformer::run(&context, executor, network, &x, work, &mut segformer::Output::Labels(labels, watched));
+            let done = segformer::run(&context, executor, network, &x, work, &mut segformer::Output::Labels(labels, &watched));
             observer.leave(labelled);
             done
         }

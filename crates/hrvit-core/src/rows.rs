@@ -114,13 +114,16 @@ impl Block<'_> {
     }
 }
 
+/// What one job does with its scratch.
+pub type Work<'w> = dyn Fn(usize, &mut [u8]) -> Result<(), Fault> + Sync + 'w;
+
 /// Runs `jobs` jobs, each with `scratch_each` bytes of `scratch`; fails if one of them did.
 pub fn run_jobs(
     executor: &dyn Executor,
     jobs: usize,
     scratch: &mut [u8],
     scratch_each: usize,
-    work: &(dyn Fn(usize, &mut [u8]) -> Result<(), Fault> + Sync),
+    work: &Work<'_>,
 ) -> Result<(), Fault> {
     debug_assert!(scratch_each.is_multiple_of(ALIGN), "scratch of a job starts aligned");
     let failed = AtomicBool::new(false);

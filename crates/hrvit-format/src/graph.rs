@@ -11,7 +11,7 @@ use heapless::Vec;
 use crate::spec::{BOTTLENECK_EXPANSION, BRANCHES, CLASSIFIER_FINAL, CLASSIFIER_WIDTHS, Head, Network};
 
 /// The most operators inside one step.
-pub const MAX_STEP_OPS: usize = 12;
+pub const MAX_STEP_OPS: usize = 13;
 
 /// One step of the forward pass. `module`, `branch` and `block` count from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -487,7 +487,7 @@ mod tests {
                 for step in network.steps() {
                     let ops = network.ops(step);
                     assert_eq!(ops.is_empty(), step == Step::LabelMap, "{name} {step}");
-                    assert!(ops.len() < MAX_STEP_OPS || !ops.is_full(), "{name} {step}");
+                    assert!(!ops.is_full(), "{name} {step}: room for one more shows that none was lost");
                 }
             }
         }

@@ -32,8 +32,11 @@ pub fn scratch(network: &Network, size: Size, branch: usize, workers: usize) -> 
     region::<i16>(halo) + blocks.jobs() * job_scratch(network, size, branch)
 }
 
+/// Takes one row of the embedding's input.
+pub type Make<'m> = dyn FnMut(&[i8]) -> Result<(), Fault> + 'm;
+
 /// Calls the given function with row `y` of the embedding's input, s8.
-pub type Feed<'f> = dyn FnMut(&Block<'_>, usize, &mut dyn FnMut(&[i8]) -> Result<(), Fault>) -> Result<(), Fault> + 'f;
+pub type Feed<'f> = dyn FnMut(&Block<'_>, usize, &mut Make<'_>) -> Result<(), Fault> + 'f;
 
 /// The three operators with their line buffer; fed row by row, so that the stem can hand over rows that are never a whole map.
 pub struct PatchEmbed<'a, 'c> {

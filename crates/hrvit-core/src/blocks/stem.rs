@@ -21,12 +21,15 @@ const TAPS: usize = 9;
 /// Colour channels.
 const RGB: usize = 3;
 
+/// Writes row `y` of a frame, `[width, 3]` RGB, or fails.
+pub type Fetch<'f> = dyn FnMut(usize, &mut [u8]) -> Result<(), Fault> + 'f;
+
 /// Pixels of a frame, `[height, width, 3]` RGB.
 pub enum Frame<'f> {
     /// All of them, in memory.
     Whole(&'f [u8]),
-    /// Asked for row by row, in order, each row once: writes row `y`, or fails.
-    Rows(&'f mut dyn FnMut(usize, &mut [u8]) -> Result<(), Fault>),
+    /// Asked for row by row, in order, each row once.
+    Rows(&'f mut Fetch<'f>),
 }
 
 /// Bytes of line buffers of one job.
@@ -58,7 +61,7 @@ struct Conv1<'a, 'c> {
 
 impl Conv1<'_, '_> {
     /// Output row `y`, `[width / 2, C / 2]`; `fetch` writes a row of pixels.
-    fn make(&mut self, y: usize, fetch: &mut dyn FnMut(usize, &mut [u8]) -> Result<(), Fault>, out: &mut [i8]) -> Result<(), Fault> {
+    fn make(&mut self, y: usize, fetch: &mut Fetch<'_>, out: &mut [i8]) -> Result<(), Fault> {
         while let Some((at, codes)) = self.pixels.next_up_to((2 * y + 1).min(self.height - 1)) {
             fetch(at, self.row)?;
             pixels_s8(self.row, codes)?;
@@ -90,7 +93,7 @@ fn rows(
     size: Size,
     range: core::ops::Range<usize>,
     block: &mut Block<'_>,
-    fetch: &mut dyn FnMut(usize, &mut [u8]) -> Result<(), Fault>,
+    fetch: &mut Fetch<'_>,
     scratch: &mut [u8],
 ) -> Result<(), Fault> {
     let (height, width) = (usize::from(size.height), usize::from(size.width));

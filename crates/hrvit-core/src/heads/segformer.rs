@@ -148,11 +148,11 @@ impl<'a, 'c> Lane<'a, 'c> {
 }
 
 /// Where the rows of logits go.
-pub enum Output<'o, 'c> {
+pub enum Output<'o, 'c, 'w> {
     /// All of them, `[rows, columns, classes]`.
     Logits(&'o mut [i16]),
     /// Into the label map at the input's size, `[height, width]`, watched as a step of its own.
-    Labels(&'o mut [u8], StepContext<'c>),
+    Labels(&'o mut [u8], &'w StepContext<'c>),
 }
 
 /// The head over the last stage norms, narrowed by [`OpKind::HeadNarrow`], `x`.
@@ -162,7 +162,7 @@ pub fn run(
     (network, size): (&Network, Size),
     x: &[&[i8]; BRANCHES],
     work: &mut [u8],
-    output: &mut Output<'_, '_>,
+    output: &mut Output<'_, '_, '_>,
 ) -> Result<(), Fault> {
     let (rows, columns) = size.map(0);
     let row_len = columns * usize::from(network.classes);
