@@ -36,7 +36,7 @@ fn op_macs(network: &Network, size: Size, step: Step, op: &Op) -> u64 {
 /// Query-key pairs over the horizontal and vertical strips of one branch; each pair costs one multiplication per channel of its half, for q·v and again for p·v.
 fn attention_pairs(network: &Network, size: Size, branch: usize) -> u64 {
     let (rows, columns) = size.map(branch);
-    let window = network.spec.window(branch);
+    let window = network.spec.window(branch).max(1);
     let half = |along: usize, across: usize| -> u64 {
         let strip = |height: usize| ((height * across) as u64).pow(2);
         (along / window) as u64 * strip(window) + strip(along % window)

@@ -6,6 +6,7 @@ use hrvit_kernels::{Depthwise, Epilogue, Gemm, Norm, Range8, Requant, Scalar};
 use crate::{
     error::Fault,
     observe::{Observer, StepInfo, Tile, TileData},
+    rows::Runs,
 };
 
 /// What a block needs to run one step.
@@ -58,7 +59,7 @@ impl<'a> StepContext<'a> {
 
     /// Shows the whole 16-bit tensor that the step leaves behind, row by row.
     pub fn output(&self, x: &[i16], row_len: usize, columns: usize) -> Result<(), Fault> {
-        for (y, row) in x.chunks_exact(row_len).enumerate() {
+        for (y, row) in x.runs(row_len).enumerate() {
             self.output_row(y, columns, TileData::S16(row));
         }
         Ok(())

@@ -22,7 +22,7 @@ impl RowBlocks {
 
     /// Number of blocks.
     pub fn jobs(&self) -> usize {
-        self.rows.div_ceil(self.per_job)
+        self.rows.div_ceil(self.per_job.max(1))
     }
 
     /// Rows of a block.
@@ -56,7 +56,7 @@ impl<'a> SplitMap<'a> {
     pub fn new(map: &'a mut [i16], blocks: RowBlocks, row_len: usize, reach: usize, halo: &'a mut [i16]) -> Result<Self, Fault> {
         let kept = reach * row_len;
         if kept > 0 {
-            for (border, saved) in halo.chunks_exact_mut(2 * kept).enumerate() {
+            for (border, saved) in halo.runs_mut(2 * kept).enumerate() {
                 let at = (border + 1) * blocks.per_job * row_len;
                 let around = map.get(at.checked_sub(kept).ok_or(Fault)?..(at + kept).min(map.len())).ok_or(Fault)?;
                 for (to, from) in saved.iter_mut().zip(around) {
@@ -118,13 +118,7 @@ impl Block<'_> {
 pub type Work<'w> = dyn Fn(usize, &mut [u8]) -> Result<(), Fault> + Sync + 'w;
 
 /// Runs `jobs` jobs, each with `scratch_each` bytes of `scratch`; fails if one of them did.
-pub fn run_jobs(
-    executor: &dyn Executor,
-    jobs: usize,
-    scratch: &mut [u8],
-    scratch_each: usize,
-    work: &Work<'_>,
-) -> Result<(), Fault> {
+pub fn run_jobs(executor: &dyn Executor, jobs: usize, scratch: &mut [u8], scratch_each: usize, work: &Work<'_>) -> Result<(), Fault> {
     debug_assert!(scratch_each.is_multiple_of(ALIGN), "scratch of a job starts aligned");
     let failed = AtomicBool::new(false);
     let scratches = Tiles::new(scratch.get_mut(..jobs * scratch_each).ok_or(Fault)?, scratch_each);
@@ -135,6 +129,32 @@ pub fn run_jobs(
         }
     });
     if failed.load(Ordering::Relaxed) { Err(Fault) } else { Ok(()) }
+}
+
+/// Bytes of scratch for each of `jobs` jobs out of `bytes`, a multiple of [`ALIGN`].
+pub fn share(bytes: usize, jobs: usize) -> usize {
+    bytes / jobs.max(1) / ALIGN * ALIGN
+}
+
+/// Runs of `len` elements. Unlike the standard library's chunks they have no panic path: no length gives runs of one element.
+pub trait Runs<T> {
+    /// Whole runs of `len` elements.
+    fn runs(&self, len: usize) -> core::slice::ChunksExact<'_, T>;
+
+    /// Whole runs of `len` elements, to write.
+    fn runs_mut(&mut self, len: usize) -> core::slice::ChunksExactMut<'_, T>;
+}
+
+impl<T> Runs<T> for [T] {
+    #[inline(always)]
+    fn runs(&self, len: usize) -> core::slice::ChunksExact<'_, T> {
+        self.chunks_exact(len.max(1))
+    }
+
+    #[inline(always)]
+    fn runs_mut(&mut self, len: usize) -> core::slice::ChunksExactMut<'_, T> {
+        self.chunks_exact_mut(len.max(1))
+    }
 }
 
 /// 8-bit codes in the bytes of 16-bit elements.

@@ -7,11 +7,11 @@ use hrvit_format::{BRANCHES, Network, OpKind, Size};
 use hrvit_kernels::{Epilogue, add_s32, depthwise_s8, gemm_s8, narrow_s16, rescale_add32, table_s8};
 
 use crate::{
-    arena::{ALIGN, Cutter, region},
+    arena::{Cutter, region},
     error::Fault,
     observe::TileData,
     operator::{Operator, StepContext},
-    rows::{Block, RowBlocks, SplitMap, bytes_of, bytes_of_mut, run_jobs},
+    rows::{Block, RowBlocks, Runs, SplitMap, bytes_of, bytes_of_mut, run_jobs, share},
     schedule::Executor,
 };
 
@@ -91,12 +91,12 @@ impl<'a, 'c> Term<'a, 'c> {
                 }
                 let (taps, channels) = (window.get(..kernel).ok_or(Fault)?, depthwise.cout());
                 depthwise_s8(&depthwise.depthwise(taps, channels, source.columns), depthwise.store8(row), channels)?;
-                context.tap(depthwise, (y, 0, row.len() / channels), TileData::S8(row));
+                context.tap(depthwise, (y, 0, source.columns / stride.max(1)), TileData::S8(row));
                 gemm_s8(&pointwise.gemm(row), Epilogue::Add32 { out: acc })?;
             }
             Self::Up { narrow, pointwise, source, factor, codes, sums } => {
                 if y.is_multiple_of(*factor) {
-                    let at = y / *factor;
+                    let at = y / (*factor).max(1);
                     narrow_s16(source.row(at)?, narrow.requant(), narrow.range(), codes)?;
                     context.tap(narrow, (at, 0, source.columns), TileData::S8(codes));
                     sums.fill(0);
@@ -104,8 +104,8 @@ impl<'a, 'c> Term<'a, 'c> {
                     context.tap(pointwise, (at, 0, source.columns), TileData::S32(sums));
                 }
                 let width = pointwise.cout();
-                for (token, repeats) in sums.chunks_exact(width).zip(acc.chunks_exact_mut(width * *factor)) {
-                    for out in repeats.chunks_exact_mut(width) {
+                for (token, repeats) in sums.runs(width).zip(acc.runs_mut(width * *factor)) {
+                    for out in repeats.runs_mut(width) {
                         add_s32(out, token)?;
                     }
                 }
@@ -168,7 +168,7 @@ pub fn run(
     }
     let blocks = RowBlocks::new(rows, executor.workers(), ROW_ALIGN);
     let split = SplitMap::new(target, blocks, row_len, 0, &mut [])?;
-    let each = work.len() / blocks.jobs() / ALIGN * ALIGN;
+    let each = share(work.len(), blocks.jobs());
     run_jobs(executor, blocks.jobs(), work, each, &|job, scratch| {
         let mut block: Block<'_> = split.claim(job)?;
         let mut cutter = Cutter::new(scratch);
@@ -188,7 +188,7 @@ pub fn run(
         Ok(())
     })?;
     let target = x.get(usize::from(branch)).ok_or(Fault)?;
-    for (y, pair) in target.chunks_exact(row_len).take(rows).enumerate() {
+    for (y, pair) in target.runs(row_len).take(rows).enumerate() {
         context.output_row(y, columns, TileData::S8(bytes_of(pair).get(row_len..).ok_or(Fault)?));
     }
     Ok(())

@@ -4,12 +4,12 @@ use hrvit_format::{Network, OpKind, Size};
 use hrvit_kernels::{Epilogue, depthwise_s8, gemm_s8, layernorm_s8};
 
 use crate::{
-    arena::{ALIGN, Cutter, region},
+    arena::{Cutter, region},
     error::Fault,
     observe::TileData,
     operator::{Operator, StepContext},
     ring::Ring,
-    rows::{Block, RowBlocks, SplitMap, run_jobs},
+    rows::{Block, RowBlocks, SplitMap, run_jobs, share},
     schedule::Executor,
 };
 
@@ -53,7 +53,7 @@ pub fn run(context: &StepContext<'_>, executor: &dyn Executor, map: (usize, usiz
     let halo = cutter.take(blocks.halo_len(row_len, REACH))?;
     let split = SplitMap::new(x, blocks, row_len, REACH, halo)?;
     let rest = cutter.rest();
-    let each = rest.len() / blocks.jobs() / ALIGN * ALIGN;
+    let each = share(rest.len(), blocks.jobs());
     run_jobs(executor, blocks.jobs(), rest, each, &|job, scratch| ffn.rows(context, blocks.range(job), &mut split.claim(job)?, scratch))?;
     context.output(x, row_len, map.1)
 }

@@ -9,7 +9,7 @@ use crate::{
     observe::TileData,
     operator::{Operator, StepContext},
     ring::Ring,
-    rows::{Block, RowBlocks, SplitMap, bytes_of, run_jobs},
+    rows::{Block, RowBlocks, SplitMap, bytes_of, run_jobs, share},
     schedule::Executor,
 };
 
@@ -84,7 +84,7 @@ pub fn run(context: &StepContext<'_>, executor: &dyn Executor, map: (usize, usiz
     let halo = cutter.take(blocks.halo_len(row_len, REACH))?;
     let split = SplitMap::new(x, blocks, row_len, REACH, halo)?;
     let rest = cutter.rest();
-    let each = rest.len() / blocks.jobs() / crate::arena::ALIGN * crate::arena::ALIGN;
+    let each = share(rest.len(), blocks.jobs());
     run_jobs(executor, blocks.jobs(), rest, each, &|job, scratch| {
         let mut block = split.claim(job)?;
         let range = blocks.range(job);

@@ -10,7 +10,7 @@ use crate::{
     observe::TileData,
     operator::{Operator, StepContext},
     ring::Ring,
-    rows::{Block, RowBlocks, SplitMap, run_jobs},
+    rows::{Block, RowBlocks, SplitMap, run_jobs, share},
     schedule::Executor,
 };
 
@@ -133,7 +133,7 @@ pub fn run(context: &StepContext<'_>, executor: &dyn Executor, size: Size, frame
             let pixel_row = RGB * usize::from(size.width);
             let blocks = RowBlocks::new(map_rows, executor.workers(), 1);
             let split = SplitMap::new(x, blocks, row_len, 0, &mut [])?;
-            let each = work.len() / blocks.jobs() / crate::arena::ALIGN * crate::arena::ALIGN;
+            let each = share(work.len(), blocks.jobs());
             run_jobs(executor, blocks.jobs(), work, each, &|job, scratch| {
                 let mut fetch = |y: usize, row: &mut [u8]| {
                     let from = pixels.get(y * pixel_row..(y + 1) * pixel_row).ok_or(Fault)?;

@@ -11,6 +11,7 @@ use crate::{
     observe::TileData,
     operator::{Operator, StepContext},
     ring::Ring,
+    rows::Runs,
 };
 
 /// Rows that a 3x3 convolution looks at.
@@ -170,7 +171,7 @@ pub fn run(
     for y in 0..rows {
         advance(&mut levels, y, &mut shared)?;
         let row = levels.last().ok_or(Fault)?.out.row(y)?;
-        for token in row.chunks_exact(usize::from(conv.shape.cin)) {
+        for token in row.runs(usize::from(conv.shape.cin)) {
             gemm_s8(&conv.gemm(token), conv.store8(features))?;
             mean_s8(sums, features, conv.zero())?;
         }

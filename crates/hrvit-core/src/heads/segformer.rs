@@ -11,7 +11,7 @@ use crate::{
     observe::TileData,
     operator::{Operator, StepContext},
     plan::MAX_WORKERS,
-    rows::run_jobs,
+    rows::{Runs, run_jobs},
     schedule::Executor,
 };
 
@@ -89,7 +89,10 @@ impl<'c> Term<'_, 'c> {
 
 /// What brings a term resized by `factor` to the sum's denominator.
 const fn sum_scale(factor: usize) -> i32 {
-    (SUM_UNIT / (2 * factor * 2 * factor)) as i32
+    match SUM_UNIT.checked_div(2 * factor * 2 * factor) {
+        Some(scale) => scale as i32,
+        None => 0,
+    }
 }
 
 /// One worker: makes whole rows of logits, a tile of columns at a time.
@@ -128,8 +131,8 @@ impl<'a, 'c> Lane<'a, 'c> {
         }
         let classes = self.classifier.cout();
         let tile_len = TILE * usize::from(self.pointwise.shape.cin);
-        let tiles = out.len() / classes / TILE;
-        for (tile, out) in out.chunks_exact_mut(TILE * classes).enumerate() {
+        let tiles = out.len() / (TILE * classes).max(1);
+        for (tile, out) in out.runs_mut(TILE * classes).enumerate() {
             let at = (y * tiles + tile) * tile_len;
             let x = self.x.get(at..at + tile_len).ok_or(Fault)?;
             gemm_s8(&self.pointwise.gemm(x), Epilogue::Store16 { out: self.own })?;
@@ -186,7 +189,7 @@ pub fn run(
                 lane.make(context, done + job, out.claim(job).ok_or(Fault)?)
             })?;
         }
-        for (y, row) in fresh.chunks_exact(row_len).enumerate() {
+        for (y, row) in fresh.runs(row_len).enumerate() {
             context.output_row(done + y, columns, TileData::S16(row));
         }
         match output {
@@ -228,7 +231,7 @@ impl Held<'_> {
 
     /// The rows of labels that this wave, which ends before row `made`, makes possible.
     fn labels(&self, executor: &dyn Executor, made: usize, labels: &mut [u8], context: &StepContext<'_>) -> Result<(), Fault> {
-        let width = LOGITS_FACTOR * self.row_len / self.classes;
+        let width = LOGITS_FACTOR * self.row_len / self.classes.max(1);
         let range = self.labels_before(self.first)..self.labels_before(made);
         let out = labels.get_mut(range.start * width..range.end * width).ok_or(Fault)?;
         {
@@ -242,7 +245,7 @@ impl Held<'_> {
                 Ok(argmax_s16(upper, lower, at.near_weight, at.far_weight, self.classes, LOGITS_FACTOR, out)?)
             })?;
         }
-        for (y, row) in out.chunks_exact(width).enumerate() {
+        for (y, row) in out.runs(width).enumerate() {
             context.output_row(range.start + y, width, TileData::U8(row));
         }
         Ok(())

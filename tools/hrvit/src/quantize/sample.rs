@@ -10,6 +10,8 @@ pub struct Sample {
     pub channels: usize,
     /// Values, token by token.
     pub data: Vec<f32>,
+    /// Tokens that there were.
+    pub population: u64,
 }
 
 impl Sample {
@@ -17,7 +19,7 @@ impl Sample {
     pub fn take(data: &[f32], channels: usize, count: usize, seed: u64) -> Self {
         let tokens = data.len() / channels;
         let mut random = SplitMix(seed);
-        let mut sample = Self { channels, data: Vec::with_capacity(count.min(tokens) * channels) };
+        let mut sample = Self { channels, data: Vec::with_capacity(count.min(tokens) * channels), population: tokens as u64 };
         for i in 0..count.min(tokens) {
             // One token from each of `count` equal stretches: spread over the map, never twice the same.
             let (from, to) = (i * tokens / count.min(tokens), (i + 1) * tokens / count.min(tokens));
@@ -31,6 +33,7 @@ impl Sample {
     pub fn append(&mut self, other: &Self) {
         self.channels = other.channels;
         self.data.extend_from_slice(&other.data);
+        self.population += other.population;
     }
 
     /// Number of tokens.
@@ -39,13 +42,13 @@ impl Sample {
     }
 
     /// Values of one channel.
-    pub fn channel(&self, c: usize) -> impl Iterator<Item = f64> + Clone + '_ {
-        self.data.iter().skip(c).step_by(self.channels.max(1)).map(|&x| f64::from(x))
+    pub fn channel(&self, c: usize) -> impl Iterator<Item = f32> + '_ {
+        self.data.iter().skip(c).step_by(self.channels.max(1)).copied()
     }
 
-    /// All values.
-    pub fn values(&self) -> impl Iterator<Item = f64> + Clone + '_ {
-        self.data.iter().map(|&x| f64::from(x))
+    /// Tokens sampled per token that there was, at most 1.
+    pub fn share(&self) -> f64 {
+        self.tokens() as f64 / (self.population.max(1)) as f64
     }
 }
 
@@ -84,8 +87,8 @@ mod tests {
         let sample = Sample::take(&map, 3, 20, 7);
         assert_eq!(sample, Sample::take(&map, 3, 20, 7));
         assert_ne!(sample, Sample::take(&map, 3, 20, 8));
-        assert_eq!(sample.tokens(), 20);
-        let firsts: Vec<f64> = sample.channel(0).collect();
+        assert_eq!((sample.tokens(), sample.share()), (20, 0.2));
+        let firsts: Vec<f32> = sample.channel(0).collect();
         assert!(firsts.windows(2).all(|pair| pair[0] < pair[1]), "{firsts:?}");
         assert!(sample.data.chunks(3).all(|token| token[1] == token[0] + 1.0 && token[0] % 3.0 == 0.0));
     }

@@ -13,7 +13,7 @@ use super::{
     report::{Noise, OpReport},
     sample::{per_frame, spread_frames},
     simulate::{ExactTap, RoundTap, install},
-    spill::Spill,
+    states::States,
     stats::{OpStats, ResidualTap, StatsTap, add_sums},
 };
 
@@ -29,8 +29,8 @@ pub struct Session<'a> {
     progress: &'a dyn Progress,
     exact: Folded,
     quantised: Folded,
-    exact_states: Spill,
-    quantised_states: Spill,
+    exact_states: States,
+    quantised_states: States,
     corrected: Vec<usize>,
     measured: Vec<usize>,
     tensors: Tensors,
@@ -85,8 +85,8 @@ impl<'a> Session<'a> {
             progress,
             quantised: exact.clone(),
             exact,
-            exact_states: Spill::new(count)?,
-            quantised_states: Spill::new(count)?,
+            exact_states: States::new(count)?,
+            quantised_states: States::new(count)?,
             corrected: spread_frames(count, bias::FRAMES),
             measured: spread_frames(count, MEASURED),
             tensors: Tensors::new(&largest),
@@ -141,11 +141,11 @@ impl<'a> Session<'a> {
         self.state(&self.exact_states, step, i)
     }
 
-    fn state(&self, spill: &Spill, step: Step, i: usize) -> Result<State> {
+    fn state(&self, states: &States, step: Step, i: usize) -> Result<State> {
         if step == Step::Stem {
             return Ok(State::new(read(self.frames, self.size, i)?));
         }
-        State::read(&mut spill.get(i)?.as_slice()).context("reading a calibration state back")
+        states.load(step, i)
     }
 
     /// Ranges, sums and samples of every operator of `step`, from the float network.
@@ -214,11 +214,11 @@ impl<'a> Session<'a> {
                 } else {
                     self.exact.step(step, &mut exact, &mut NoTap);
                 }
-                self.exact_states.put(i, &bytes(&exact)?)?;
+                self.exact_states.store(step, i, &mut exact)?;
                 let mut state = self.state(&self.quantised_states, step, i)?;
                 let mut tap = RoundTap::new(quantised, residual.as_ref(), measured.then_some(&exact_tap.outputs));
                 self.quantised.step(step, &mut state, &mut tap);
-                self.quantised_states.put(i, &bytes(&state)?)?;
+                self.quantised_states.store(step, i, &mut state)?;
                 self.progress.advance(1);
                 Ok(Notes { single: exact_tap.single, entire: tap.noise, saturation: tap.saturation })
             })
@@ -234,12 +234,6 @@ impl<'a> Session<'a> {
         }
         Ok(all)
     }
-}
-
-fn bytes(state: &State) -> Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(state.bytes());
-    state.write(&mut bytes).context("writing a calibration state")?;
-    Ok(bytes)
 }
 
 fn read(frames: &dyn Frames, size: Size, i: usize) -> Result<Frame> {

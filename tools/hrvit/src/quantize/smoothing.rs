@@ -5,7 +5,7 @@ use hrvit_reference::operators::linear::matmul_transposed;
 
 use super::{
     format::Grid,
-    ranges::{self, Extent},
+    ranges::{self, Extent, Values},
     sample::Sample,
     weights::Weights,
 };
@@ -31,8 +31,8 @@ pub struct Reader<'a> {
 /// chosen for the smallest error of what the linear layer computes from rounded inputs with rounded weights.
 pub fn choose(sample: &Sample, extents: &[Extent], reader: &Reader<'_>) -> (Grid, f64) {
     let whole = extents.iter().fold(Extent::EMPTY, |all, &extent| all.and(extent));
-    let tensor = ranges::asymmetric(sample.values(), whole);
-    let channels: Vec<f64> = extents.iter().enumerate().map(|(c, &extent)| ranges::asymmetric(sample.channel(c), extent)).collect();
+    let tensor = ranges::asymmetric(&Values::all(sample), whole);
+    let channels: Vec<f64> = extents.iter().enumerate().map(|(c, &extent)| ranges::asymmetric(&Values::channel(sample, c), extent)).collect();
 
     let tokens = &sample.data[..sample.data.len().min(TOKENS * sample.channels)];
     let exact = product(tokens, reader.weight, reader.op);
@@ -99,7 +99,7 @@ mod tests {
         data.iter_mut().step_by(channels).for_each(|x| *x *= 40.0);
         let mut weight = noise(8 * channels, 2);
         weight.iter_mut().step_by(channels).for_each(|w| *w *= 0.01);
-        let sample = Sample { channels, data };
+        let sample = Sample { channels, data, population: 512 };
         let op = Op { kind: OpKind::Fc1, source: 0, cin: 16, cout: 8, kernel: 1, stride: 1, depthwise: false };
         let (grid, exponent) = choose(&sample, &extents(&sample), &Reader { op: &op, weight: &weight, bias: &[0.0; 8], groups: 1 });
         assert!(exponent >= 0.75, "{exponent}");
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn equal_channels_end_within_a_few_percent_of_each_other() {
-        let sample = Sample { channels: 4, data: noise(4096, 3) };
+        let sample = Sample { channels: 4, data: noise(4096, 3), population: 1024 };
         let weight = noise(16, 4);
         let op = Op { kind: OpKind::Qkv, source: 0, cin: 4, cout: 4, kernel: 1, stride: 1, depthwise: false };
         let (grid, _) = choose(&sample, &extents(&sample), &Reader { op: &op, weight: &weight, bias: &[0.0; 4], groups: 2 });

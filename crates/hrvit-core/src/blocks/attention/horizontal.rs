@@ -8,11 +8,11 @@ use super::{
     lines::{Half, Lines, REACH, Shape, Walk},
 };
 use crate::{
-    arena::{ALIGN, Cutter, region},
+    arena::{Cutter, region},
     error::Fault,
     observe::TileData,
     operator::{Operator, StepContext},
-    rows::{Block, RowBlocks, SplitMap, run_jobs},
+    rows::{Block, RowBlocks, Runs, SplitMap, run_jobs, share},
     schedule::Executor,
 };
 
@@ -55,8 +55,10 @@ impl Lines for Rows<'_, '_> {
 
     fn done(&mut self, l: usize, codes: &[i8]) -> Result<(), Fault> {
         let half = self.channels / 2;
-        let kept = self.kept.chunks_exact(half).skip(l).step_by(self.map.0);
-        for (token, (near, far)) in self.row.chunks_exact_mut(self.channels).zip(codes.chunks_exact(half).zip(kept)) {
+        for (x, token) in self.row.runs_mut(self.channels).enumerate() {
+            let far = (x * self.map.0 + l) * half;
+            let near = codes.get(x * half..(x + 1) * half).ok_or(Fault)?;
+            let far = self.kept.get(far..far + half).ok_or(Fault)?;
             token.iter_mut().zip(near.iter().chain(far)).for_each(|(to, from)| *to = *from);
         }
         self.context.tap(&self.out_act, (l, 0, self.map.1), TileData::S8(self.row));
@@ -105,7 +107,7 @@ pub fn run(
     let halo = cutter.take(blocks.halo_len(row_len, REACH))?;
     let split = SplitMap::new(x, blocks, row_len, REACH, halo)?;
     let rest = cutter.rest();
-    let each = rest.len() / blocks.jobs() / ALIGN * ALIGN;
+    let each = share(rest.len(), blocks.jobs());
     run_jobs(executor, blocks.jobs(), rest, each, &|job, scratch| {
         let range = blocks.range(job);
         let mut cutter = Cutter::new(scratch);

@@ -9,6 +9,7 @@ use crate::{
     arena::{Cutter, region},
     error::Fault,
     ring::Ring,
+    rows::Runs,
 };
 
 /// Lines of the parallel path's kernel, and its taps.
@@ -116,7 +117,7 @@ impl<'a, 'c> Walk<'a, 'c> {
             codes: cutter.take(half_line)?,
             kernel: cutter.take(TAPS * shape.channels / 2)?,
         };
-        for (tap, out) in walk.kernel.chunks_exact_mut(shape.channels / 2).enumerate() {
+        for (tap, out) in walk.kernel.runs_mut(shape.channels / 2).enumerate() {
             let from = if half.transposed { tap % KERNEL * KERNEL + tap / KERNEL } else { tap };
             let weights = attention.parallel.params.weights.get(from * shape.channels + half.first..).ok_or(Fault)?;
             out.iter_mut().zip(weights).for_each(|(to, from)| *to = *from);
@@ -131,7 +132,7 @@ impl<'a, 'c> Walk<'a, 'c> {
         while at < range.end {
             let strip = at..(at + self.shape.window).min(range.end);
             self.project(&range, strip.end, lines)?;
-            for head in 0..self.shape.channels / 2 / self.shape.dim {
+            for head in 0..self.shape.channels / 2 / self.shape.dim.max(1) {
                 self.head(strip.clone(), head)?;
             }
             for l in strip.clone() {
@@ -159,7 +160,7 @@ impl<'a, 'c> Walk<'a, 'c> {
             let v_channels = channels.start + self.shape.channels..channels.end + self.shape.channels;
             gemm_s8(&qkv.gemm_of(self.normed, v_channels)?, qkv.store8(v))?;
             if range.contains(&l) {
-                let slot = l % self.shape.v_lines() * half_line;
+                let slot = l % self.shape.v_lines().max(1) * half_line;
                 let q = self.q.get_mut(slot..slot + half_line).ok_or(Fault)?;
                 gemm_s8(&qkv.gemm_of(self.normed, channels.clone())?, qkv.store8(q))?;
             }
@@ -174,12 +175,14 @@ impl<'a, 'c> Walk<'a, 'c> {
         let first = head * dim;
         let len = strip.len() * tokens * dim;
         let (head_q, head_v) = (self.head_q.get_mut(..len).ok_or(Fault)?, self.head_v.get_mut(..len).ok_or(Fault)?);
-        for (l, (q_out, v_out)) in strip.clone().zip(head_q.chunks_exact_mut(tokens * dim).zip(head_v.chunks_exact_mut(tokens * dim))) {
-            let slot = l % self.shape.v_lines() * half_line;
+        for l in strip.clone() {
+            let at = (l - strip.start) * tokens * dim;
+            let (q_out, v_out) = (head_q.get_mut(at..at + tokens * dim).ok_or(Fault)?, head_v.get_mut(at..at + tokens * dim).ok_or(Fault)?);
+            let slot = l % self.shape.v_lines().max(1) * half_line;
             copy_head(self.q.get(slot..slot + half_line).ok_or(Fault)?, half, first, q_out, dim);
             copy_head(self.v.row(l)?, half, first, v_out, dim);
         }
-        let number = self.half.first / dim + head;
+        let number = self.half.first / dim.max(1) + head;
         let (scores, values) = (&self.attention.scores, &self.attention.values);
         let distance = scores.scalar(number)?;
         let bits = scores.params.record.code_bits;
@@ -187,7 +190,8 @@ impl<'a, 'c> Walk<'a, 'c> {
         let head_out = self.head_out.get_mut(..len).ok_or(Fault)?;
         attention_s8(&args, self.scores, head_out)?;
         let requant = values.requant_of(self.half.first + first..self.half.first + first + dim)?;
-        for (out, token) in self.sum.chunks_exact_mut(half).zip(head_out.chunks_exact(dim)) {
+        for (t, token) in head_out.runs(dim).enumerate() {
+            let out = self.sum.get_mut(t * half..(t + 1) * half).ok_or(Fault)?;
             rescale_s16(token, requant, out.get_mut(first..first + dim).ok_or(Fault)?)?;
         }
         Ok(())
@@ -219,7 +223,9 @@ impl<'a, 'c> Walk<'a, 'c> {
 
 /// Copies the channels `first..first + dim` of every token of a half line.
 fn copy_head(line: &[i8], half: usize, first: usize, out: &mut [i8], dim: usize) {
-    for (token, out) in line.chunks_exact(half).zip(out.chunks_exact_mut(dim)) {
-        token.iter().skip(first).zip(out).for_each(|(from, to)| *to = *from);
+    for (t, token) in line.runs(half).enumerate() {
+        if let Some(out) = out.get_mut(t * dim..(t + 1) * dim) {
+            token.iter().skip(first).zip(out).for_each(|(from, to)| *to = *from);
+        }
     }
 }

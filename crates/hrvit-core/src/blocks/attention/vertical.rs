@@ -8,10 +8,10 @@ use super::{
     lines::{Half, Lines, REACH, Shape, Walk},
 };
 use crate::{
-    arena::{ALIGN, Cutter, region},
+    arena::{Cutter, region},
     error::Fault,
     operator::StepContext,
-    rows::{RowBlocks, run_jobs},
+    rows::{RowBlocks, Runs, run_jobs, share},
     schedule::Executor,
 };
 
@@ -45,8 +45,9 @@ struct Columns<'a> {
 
 impl Lines for Columns<'_> {
     fn tokens(&mut self, l: usize) -> Result<&[i16], Fault> {
-        let tokens = self.x.chunks_exact(self.channels).skip(l).step_by(self.columns);
-        for (token, out) in tokens.zip(self.buffer.chunks_exact_mut(self.channels)) {
+        for (y, out) in self.buffer.runs_mut(self.channels).enumerate() {
+            let at = (y * self.columns + l) * self.channels;
+            let token = self.x.get(at..at + self.channels).ok_or(Fault)?;
             token.iter().zip(out).for_each(|(from, to)| *to = *from);
         }
         Ok(self.buffer)
@@ -74,7 +75,7 @@ pub fn run(
     let shape = Shape { lines: columns, tokens: rows, channels, dim, window };
     let blocks = blocks(columns, window, executor.workers());
     let tiles = Tiles::new(kept, blocks.tallest() * rows * channels / 2);
-    let each = work.len() / blocks.jobs() / ALIGN * ALIGN;
+    let each = share(work.len(), blocks.jobs());
     run_jobs(executor, blocks.jobs(), work, each, &|job, scratch| {
         let range = blocks.range(job);
         let mut cutter = Cutter::new(scratch);

@@ -9,7 +9,7 @@ use crate::quantize::{
     encode::{Index, TABLE16},
     format::Grid,
     operator::QuantOp,
-    ranges::{self, Extent},
+    ranges::{self, Extent, Values},
 };
 
 /// All operators of an attention step.
@@ -42,29 +42,20 @@ fn query_value(d: &Deriver<'_>, qkv: usize, heads: usize) -> Grid {
     let stats = &d.stats[qkv];
     let channels = stats.output.len() / 2;
     let dim = channels / heads;
-    let v: Vec<f64> = (channels..2 * channels).map(|c| ranges::symmetric(stats.sample.channel(c), stats.output[c].magnitude())).collect();
+    let v: Vec<f64> = (channels..2 * channels).map(|c| ranges::symmetric(&Values::channel(&stats.sample, c), stats.output[c].magnitude())).collect();
     let mut scale = Vec::with_capacity(2 * channels);
     for head in 0..heads {
         let range = head * dim..(head + 1) * dim;
-        let products = range.clone().flat_map(|c| {
-            stats.sample.channel(c).map({
-                let s = v[c];
-                move |q| q * s
-            })
-        });
         let largest = range.clone().map(|c| stats.output[c].magnitude() * v[c]).fold(0.0, f64::max);
-        let head_scale = product_scale(products, largest);
+        // Scaled to order one: the products have no natural magnitude.
+        let unit = largest.max(f64::MIN_POSITIVE);
+        let sampled = range.clone().flat_map(|c| stats.sample.channel(c).map(move |q| (c, q))).map(|(c, q)| (f64::from(q) * v[c] / unit) as f32);
+        let products = Values { sampled: sampled.collect(), share: stats.sample.share() };
+        let head_scale = ranges::symmetric(&products, 1.0) * unit;
         scale.extend(range.map(|c| head_scale / v[c]));
     }
     scale.extend(v);
     Grid { scale, zero: vec![0], lo: -127, hi: 127 }
-}
-
-/// As [`ranges::symmetric`], for products of values with scales: their magnitude has no floor.
-fn product_scale(values: impl Iterator<Item = f64> + Clone, largest: f64) -> f64 {
-    // Scaled to order one, so that the floor of the search never bites.
-    let unit = largest.max(f64::MIN_POSITIVE);
-    ranges::symmetric(values.map(|x| x / unit), 1.0) * unit
 }
 
 /// The code of the real 3.0 in the attention sum, whose scale is exactly `3 / T`: `T = round(3 * 32767 / (1.15 * largest))` in 1..=32767.

@@ -30,7 +30,7 @@ pub fn increase(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
     let terms = d.ops.iter().zip(d.stats).filter(|(op, _)| summed.contains(&op.kind)).map(|(_, stats)| stats.whole());
     let sum = Grid::term(WIDE_MARGIN * terms.fold(Extent::EMPTY, Extent::and).magnitude() / WIDE_MAX);
     let narrow = d.channels(0);
-    let (conv1, conv2) = (d.upper(1), d.upper(2));
+    let (conv1, conv2) = (d.positive_channels(1), d.positive_channels(2));
     let mut ops = Vec::new();
     for (i, op) in d.ops.iter().enumerate() {
         ops.push(match op.kind {
@@ -48,8 +48,9 @@ pub fn increase(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
 
 /// Last convolution, mean and linear classifier. The mean has four more fractional bits than the codes it is taken of.
 pub fn classify(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
-    let features = d.upper(0);
-    let mean = Grid { scale: vec![features.scale_of(0) / 16.0], zero: vec![0], lo: 0, hi: hrvit_format::POOLED_MAX as i32 };
+    let features = d.positive_channels(0);
+    let scale = features.scale.iter().map(|s| s / 16.0).collect();
+    let mean = Grid { scale, zero: vec![0], lo: 0, hi: hrvit_format::POOLED_MAX as i32 };
     let logits = Grid::wide(d.wide(1, LINEAR_MARGIN));
     Ok(vec![d.linear(0, d.increased()?, features), d.linear(1, mean, logits)])
 }

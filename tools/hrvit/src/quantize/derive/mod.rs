@@ -16,7 +16,7 @@ use super::{
     encode::{Index, TABLE8},
     format::Grid,
     operator::QuantOp,
-    ranges::{self, Extent},
+    ranges::{self, Extent, Values},
     stats::{OpStats, Stream, stream},
     weights::Weights,
 };
@@ -27,6 +27,8 @@ const WIDE_MARGIN: f64 = 1.1;
 const LINEAR_MARGIN: f64 = 1.2;
 /// The same for residual streams and attention sums.
 const SUM_MARGIN: f64 = 1.15;
+/// How much smaller than the largest a channel's scale may be after a ReLU.
+const LARGEST_SPREAD: f64 = 64.0;
 /// Largest 16-bit code.
 const WIDE_MAX: f64 = 32767.0;
 
@@ -178,7 +180,17 @@ impl Deriver<'_> {
 
     /// One scale and zero point for the output of an activation.
     fn upper(&self, i: usize) -> Grid {
-        ranges::upper(self.stats[i].sample.values(), self.stats[i].whole())
+        ranges::upper(&Values::all(&self.stats[i].sample), self.stats[i].whole())
+    }
+
+    /// One scale per channel, zero point -128, for the output of a ReLU with the multipliers of the convolution before it: ReLU commutes with scaling.
+    fn positive_channels(&self, i: usize) -> Grid {
+        let stats = &self.stats[i];
+        let scales = stats.output.iter().enumerate().map(|(c, &extent)| ranges::upper(&Values::channel(&stats.sample, c), extent).scale_of(0));
+        let scales: Vec<f64> = scales.collect();
+        // Channels that ReLU (almost) always silences must not ask for multipliers that leave the accumulator no headroom.
+        let least = scales.iter().fold(0.0, |a: f64, &b| a.max(b)) / LARGEST_SPREAD;
+        Grid { scale: scales.into_iter().map(|scale| scale.max(least)).collect(), ..Grid::positive(1.0) }
     }
 
     fn plain(&self, i: usize, input: Grid, output: Grid) -> QuantOp {

@@ -16,7 +16,7 @@ fn pixels() -> Grid {
 
 /// Both convolutions and the first embedding.
 pub fn stem(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
-    let conv1 = d.linear(0, pixels(), d.upper(0));
+    let conv1 = d.linear(0, pixels(), d.positive_channels(0));
     let middle = conv1.out()?.clone();
     let output = d.upper(1);
     // ReLU comes before GELU: nothing below zero is ever told apart.
