@@ -149,3 +149,20 @@ fn the_last_bytes_of_the_arena_are_used() {
         assert!(high_water + 64 > plan.arena_bytes(), "{size} {:?}: {high_water} of {} bytes", network.head, plan.arena_bytes());
     }
 }
+
+/// What a microcontroller's memory is chosen by: an arena that grows must be a decision.
+#[test]
+fn arenas_stay_within_their_budgets() {
+    let budgets = [
+        ("b1", Head::Segformer, 19, (512, 512), 2_250_000),
+        ("b1", Head::Segformer, 19, (224, 224), 450_000),
+        ("b3", Head::Segformer, 19, (512, 512), 4_500_000),
+        ("nano", Head::Segformer, 11, (192, 256), 220_000),
+        ("b1", Head::Classifier, 1000, (224, 224), 450_000),
+    ];
+    for (name, head, classes, (height, width), budget) in budgets {
+        let plan = hrvit_core::plan(&variant(name, head, classes), size(height, width), 1, WeightPlacement::Mapped).unwrap();
+        assert!(plan.arena_bytes() <= budget, "{name} {head:?} {height}x{width}: {} bytes", plan.arena_bytes());
+        assert_eq!(hrvit_core::recomputed_macs(&plan), 0, "{name} {head:?}: one worker does nothing twice");
+    }
+}
