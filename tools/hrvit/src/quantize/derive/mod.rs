@@ -186,9 +186,7 @@ impl Deriver<'_> {
     /// One scale per channel, zero point -128, for the output of a ReLU with the multipliers of the convolution before it: ReLU commutes with scaling.
     fn positive_channels(&self, i: usize) -> Grid {
         let stats = &self.stats[i];
-        // The peaks of these features carry the contrast of the picture: an observed one counts as much as a sampled value.
-        let values = |c| Values { share: 1.0, ..Values::channel(&stats.sample, c) };
-        let scales = stats.output.iter().enumerate().map(|(c, &extent)| ranges::upper(&values(c), extent).scale_of(0));
+        let scales = stats.output.iter().enumerate().map(|(c, &extent)| ranges::upper(&Values::channel(&stats.sample, c), extent).scale_of(0));
         let scales: Vec<f64> = scales.collect();
         // Channels that ReLU (almost) always silences must not ask for multipliers that leave the accumulator no headroom.
         let least = scales.iter().fold(0.0, |a: f64, &b| a.max(b)) / LARGEST_SPREAD;
