@@ -11,7 +11,7 @@ use crate::{
     },
     error::{Fault, RunError, SetupError},
     heads::{classifier, narrow, segformer},
-    macs::step_macs,
+    macs::macs_of,
     observe::{Observer, StepInfo},
     operator::StepContext,
     plan::{Kept, Plan},
@@ -145,7 +145,7 @@ impl<'a, W: WeightSource, X: Executor> Engine<'a, W, X> {
         let (model, plan) = (self.model, self.plan);
         let (weights, arena) = self.arena.split_at_mut_checked(plan.weight_buffer_bytes()).ok_or(RunError::Internal(StepId(0)))?;
         for (id, step) in model.step_ids() {
-            if matches!(step, Step::Logits | Step::LabelMap | Step::Increase { .. } | Step::Classify) {
+            if step.in_head() {
                 break;
             }
             let context = step_context(model, plan, &mut self.weights, id, step, &mut *weights, observer)?;
@@ -172,8 +172,9 @@ fn step_context<'c, W: WeightSource + 'c>(
 ) -> Result<StepContext<'c>, RunError<W::Error>> {
     let group = source.step(id, buffer).map_err(|error| RunError::Weights(id, error))?;
     let params = model.params(id, group).ok_or(RunError::Internal(id))?;
-    let macs = step_macs(plan.network(), plan.size(), step);
-    Ok(StepContext { info: StepInfo { id, step, macs }, shapes: plan.network().ops(step), params, exp: model.exp_table(), observer })
+    let shapes = plan.network().ops(step);
+    let macs = macs_of(plan.network(), plan.size(), step, &shapes);
+    Ok(StepContext { info: StepInfo { id, step, macs }, shapes, params, exp: model.exp_table(), observer })
 }
 
 fn expect_len<E>(needed: usize, found: usize) -> Result<(), RunError<E>> {
@@ -199,7 +200,7 @@ fn cut<'m>(plan: &Plan, step: Step, arena: &'m mut [u8]) -> Result<([&'m mut [i1
     let mut cutter = Cutter::new(arena);
     let mut x: [&mut [i16]; BRANCHES] = Default::default();
     for (branch, x) in x.iter_mut().enumerate().take(plan.live_branches(step)) {
-        *x = cutter.take(plan.size().tokens(branch) * usize::from(plan.network().spec.channels(branch)))?;
+        *x = cutter.take(plan.network().spec.map_len(plan.size(), branch))?;
     }
     Ok((x, cutter.rest()))
 }
@@ -208,15 +209,14 @@ fn backbone_step(context: &StepContext<'_>, executor: &dyn Executor, plan: &Plan
     let step = context.info.step;
     let (network, size) = (plan.network(), plan.size());
     let (mut x, work) = cut(plan, step, arena)?;
-    let map = |branch: u8| size.map(usize::from(branch));
-    let stream = |branch: u8| usize::from(branch);
+    let (map, at) = (|branch: u8| size.map(usize::from(branch)), |branch: u8| usize::from(branch));
     match step {
         Step::Stem => stem::run(context, executor, size, frame, x.get_mut(0).ok_or(Fault)?, work),
         Step::Fusion { module, branch } => fusion::run(context, executor, (network, size), (module, branch), &mut x, work),
-        Step::PatchEmbed { branch, .. } => patch_embed::run(context, executor, map(branch), x.get_mut(stream(branch)).ok_or(Fault)?, work),
+        Step::PatchEmbed { branch, .. } => patch_embed::run(context, executor, map(branch), x.get_mut(at(branch)).ok_or(Fault)?, work),
         Step::Attention { module, branch, .. } => attend(context, executor, plan, (module, branch), &mut x, work),
-        Step::MixCfn { branch, .. } => mix_cfn::run(context, executor, map(branch), x.get_mut(stream(branch)).ok_or(Fault)?, work),
-        Step::StageNorm { branch, .. } => stage_norm::run(context, executor, map(branch), x.get_mut(stream(branch)).ok_or(Fault)?),
+        Step::MixCfn { branch, .. } => mix_cfn::run(context, executor, map(branch), x.get_mut(at(branch)).ok_or(Fault)?, work),
+        Step::StageNorm { branch, .. } => stage_norm::run(context, executor, map(branch), x.get_mut(at(branch)).ok_or(Fault)?),
         Step::Logits | Step::LabelMap | Step::Increase { .. } | Step::Classify => Err(Fault),
     }
 }
@@ -300,7 +300,7 @@ fn classify_head<W: WeightSource>(
     let internal = |_: Fault| RunError::Internal(last_id);
     let mut contexts: heapless::Vec<StepContext<'_>, { BRANCHES + 1 }> = heapless::Vec::new();
     let mut rest = weights;
-    for (id, step) in model.step_ids().filter(|(_, step)| matches!(step, Step::Increase { .. } | Step::Classify)) {
+    for (id, step) in model.step_ids().filter(|(_, step)| step.in_head()) {
         let len = if rest.is_empty() { 0 } else { model.padded_group_len(id) };
         let (buffer, after) = rest.split_at_mut_checked(len).ok_or(RunError::Internal(id))?;
         rest = after;

@@ -1,13 +1,18 @@
 //! Multiply-accumulates per step, after the exact rewrites.
 
-use hrvit_format::{BRANCHES, Network, Op, OpKind, Size, Step};
+use hrvit_format::{BRANCHES, Network, Op, OpKind, Size, Step, StepOps};
 use hrvit_kernels::phase;
 
 use crate::{plan::Plan, rows::RowBlocks};
 
 /// Multiply-accumulates of `step` at `size`: convolutions, linear operators, DES, q·v and p·v over real keys; no bias, norm, activation or resize.
 pub fn step_macs(network: &Network, size: Size, step: Step) -> u64 {
-    network.ops(step).iter().map(|op| op_macs(network, size, step, op)).sum()
+    macs_of(network, size, step, &network.ops(step))
+}
+
+/// [`step_macs`] where the step's operators are at hand.
+pub(crate) fn macs_of(network: &Network, size: Size, step: Step, ops: &StepOps) -> u64 {
+    ops.iter().map(|op| op_macs(network, size, step, op)).sum()
 }
 
 fn op_macs(network: &Network, size: Size, step: Step, op: &Op) -> u64 {

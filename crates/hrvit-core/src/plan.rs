@@ -7,7 +7,7 @@
 //! Branch b's region holds, one after the other and never two at once: the residual stream (s16), the stage norm (s16), and pairs of narrowed stage norm and
 //! fusion output (s8 + s8). Scratch begins behind the last branch that is alive, so that early modules use the room of branches that do not exist yet.
 
-use hrvit_format::{BRANCHES, Head, Network, Size, Step};
+use hrvit_format::{BRANCHES, Network, Size, Step};
 
 use crate::{
     arena::region,
@@ -119,7 +119,7 @@ pub fn plan(network: &Network, size: Size, workers: usize, weights: WeightPlacem
     };
     let mut regions = [0; BRANCHES];
     for (branch, bytes) in regions.iter_mut().enumerate() {
-        *bytes = region::<i16>(size.tokens(branch) * usize::from(network.spec.channels(branch)));
+        *bytes = region::<i16>(network.spec.map_len(size, branch));
     }
     let mut plan = Plan { network: network.clone(), size, workers, weight_buffer, regions, arena: 0 };
     plan.arena = weight_buffer + plan.moments().map(|moment| moment.bytes()).max().unwrap_or(0);
@@ -183,7 +183,7 @@ impl Plan {
     /// Where the kept half of an attention block on `branch` of `module` lies.
     pub fn kept(&self, module: u8, branch: u8) -> Kept {
         let next = usize::from(branch) + 1;
-        let free = if next < BRANCHES { self.size.tokens(next) * usize::from(self.network.spec.channels(next)) } else { 0 };
+        let free = if next < BRANCHES { self.network.spec.map_len(self.size, next) } else { 0 };
         let alive = next < self.network.spec.branches(usize::from(module));
         let fits = attention::kept_len(&self.network, self.size, branch.into()) <= free;
         if alive && fits { Kept::NextBranch } else { Kept::Scratch }
@@ -211,7 +211,7 @@ impl Plan {
         let branches = self.live_branches(step);
         let mut maps = self.regions.iter().take(branches).sum::<usize>();
         let mut scratch = scratch;
-        if matches!(step, Step::Logits | Step::LabelMap | Step::Increase { .. } | Step::Classify) {
+        if step.in_head() {
             // The head begins with the stage norms and one row in hand, and goes on with the narrowed maps and its own scratch.
             let narrowed = narrow::maps(network, size);
             scratch = (narrowed + scratch).max(maps + narrow::scratch(network, size)) - narrowed;
@@ -234,7 +234,7 @@ impl Plan {
             }
         };
         add(Holds::Weights, self.weight_buffer);
-        if matches!(step, Step::Logits | Step::LabelMap | Step::Increase { .. } | Step::Classify) {
+        if step.in_head() {
             add(Holds::Narrowed, moment.maps);
         } else {
             for (branch, bytes) in (0u8..).zip(self.regions).take(moment.branches) {
@@ -258,7 +258,7 @@ impl Plan {
     /// other branches.
     pub fn untiled_bytes(&self) -> usize {
         let spec = &self.network.spec;
-        let elements = |branch: usize| self.size.tokens(branch) * usize::from(spec.channels(branch));
+        let elements = |branch: usize| spec.map_len(self.size, branch);
         let whole = |step: Step| -> usize {
             let streams: usize = (0..self.live_branches(step)).map(|branch| 2 * elements(branch)).sum();
             let fused: usize = (0..self.live_branches(step)).map(elements).sum();
@@ -284,11 +284,6 @@ impl Plan {
             streams + fused + between
         };
         self.network.steps().map(whole).max().unwrap_or(0)
-    }
-
-    /// True where the head has segmentation's label map.
-    pub fn segments(&self) -> bool {
-        self.network.head == Head::Segformer
     }
 }
 

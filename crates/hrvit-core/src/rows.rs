@@ -4,7 +4,11 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use hrvit_kernels::Tiles;
 
-use crate::{arena::ALIGN, error::Fault, schedule::Executor};
+use crate::{
+    arena::{ALIGN, Cutter},
+    error::Fault,
+    schedule::Executor,
+};
 
 /// How the rows of a map are shared out: blocks of `per_job` rows, the last one shorter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,14 +40,14 @@ impl RowBlocks {
         self.per_job.min(self.rows)
     }
 
-    /// Elements that [`SplitMap`] needs to keep the rows that neighbours look at.
+    /// Elements of the rows that neighbours look at, up to `reach` on each side of every border.
     pub fn halo_len(&self, row_len: usize, reach: usize) -> usize {
         self.jobs().saturating_sub(1) * 2 * reach * row_len
     }
 }
 
 /// A map whose blocks of rows are rewritten in place by different jobs; each job also sees `reach` rows beyond its block, as they were before anyone wrote.
-pub struct SplitMap<'a> {
+struct SplitMap<'a> {
     tiles: Tiles<'a, i16>,
     halo: &'a [i16],
     blocks: RowBlocks,
@@ -53,7 +57,7 @@ pub struct SplitMap<'a> {
 
 impl<'a> SplitMap<'a> {
     /// Saves the rows around each border into `halo` ([`RowBlocks::halo_len`] elements) and cuts `map`. Blocks must be at least `reach` rows high.
-    pub fn new(map: &'a mut [i16], blocks: RowBlocks, row_len: usize, reach: usize, halo: &'a mut [i16]) -> Result<Self, Fault> {
+    fn new(map: &'a mut [i16], blocks: RowBlocks, row_len: usize, reach: usize, halo: &'a mut [i16]) -> Result<Self, Fault> {
         let kept = reach * row_len;
         if kept > 0 {
             for (border, saved) in halo.runs_mut(2 * kept).enumerate() {
@@ -68,7 +72,7 @@ impl<'a> SplitMap<'a> {
     }
 
     /// The block of `job`, once.
-    pub fn claim(&self, job: usize) -> Result<Block<'_>, Fault> {
+    fn claim(&self, job: usize) -> Result<Block<'_>, Fault> {
         let kept = self.reach * self.row_len;
         let side = |border: Option<usize>, half: usize| -> &[i16] {
             let saved = border.and_then(|border| self.halo.get((2 * border + half) * kept..)).and_then(|rest| rest.get(..kept));
@@ -90,7 +94,12 @@ pub struct Block<'a> {
     reach: usize,
 }
 
-impl Block<'_> {
+impl<'a> Block<'a> {
+    /// A whole map as one block.
+    pub fn whole(map: &'a mut [i16], row_len: usize) -> Self {
+        Self { own: map, first: 0, above: &[], below: &[], row_len, reach: 0 }
+    }
+
     /// Row `y` of the map: own, or up to `reach` beyond.
     pub fn row(&self, y: usize) -> Result<&[i16], Fault> {
         let part = |rows: &'_ [i16], at: usize| -> Option<core::ops::Range<usize>> {
@@ -114,26 +123,39 @@ impl Block<'_> {
     }
 }
 
+/// What one job does: the rows that are its own, its view of the map, its scratch.
+pub type Rewrite<'w> = dyn Fn(core::ops::Range<usize>, Block<'_>, &mut [u8]) -> Result<(), Fault> + Sync + 'w;
+
+/// Rewrites `map` in place, a job per block of rows. Halos of `reach` rows are cut from the front of `work`, the rest is shared out as scratch.
+pub fn rewrite(
+    executor: &dyn Executor,
+    map: &mut [i16],
+    blocks: RowBlocks,
+    (row_len, reach): (usize, usize),
+    work: &mut [u8],
+    job: &Rewrite<'_>,
+) -> Result<(), Fault> {
+    let mut cutter = Cutter::new(work);
+    let halo = cutter.take(blocks.halo_len(row_len, reach))?;
+    let split = SplitMap::new(map, blocks, row_len, reach, halo)?;
+    run_jobs(executor, blocks.jobs(), cutter.rest(), &|index, scratch| job(blocks.range(index), split.claim(index)?, scratch))
+}
+
 /// What one job does with its scratch.
 pub type Work<'w> = dyn Fn(usize, &mut [u8]) -> Result<(), Fault> + Sync + 'w;
 
-/// Runs `jobs` jobs, each with `scratch_each` bytes of `scratch`; fails if one of them did.
-pub fn run_jobs(executor: &dyn Executor, jobs: usize, scratch: &mut [u8], scratch_each: usize, work: &Work<'_>) -> Result<(), Fault> {
-    debug_assert!(scratch_each.is_multiple_of(ALIGN), "scratch of a job starts aligned");
+/// Runs `jobs` jobs, among which `scratch` is shared out in equal parts, multiples of [`ALIGN`]; fails if one of them did.
+pub fn run_jobs(executor: &dyn Executor, jobs: usize, scratch: &mut [u8], work: &Work<'_>) -> Result<(), Fault> {
+    let each = scratch.len() / jobs.max(1) / ALIGN * ALIGN;
     let failed = AtomicBool::new(false);
-    let scratches = Tiles::new(scratch.get_mut(..jobs * scratch_each).ok_or(Fault)?, scratch_each);
+    let scratches = Tiles::new(scratch.get_mut(..jobs * each).ok_or(Fault)?, each);
     executor.run(jobs, &|job, _| {
-        let scratch = if scratch_each == 0 { Some(Default::default()) } else { scratches.claim(job) };
+        let scratch = if each == 0 { Some(Default::default()) } else { scratches.claim(job) };
         if scratch.ok_or(Fault).and_then(|scratch| work(job, scratch)).is_err() {
             failed.store(true, Ordering::Relaxed);
         }
     });
     if failed.load(Ordering::Relaxed) { Err(Fault) } else { Ok(()) }
-}
-
-/// Bytes of scratch for each of `jobs` jobs out of `bytes`, a multiple of [`ALIGN`].
-pub fn share(bytes: usize, jobs: usize) -> usize {
-    bytes / jobs.max(1) / ALIGN * ALIGN
 }
 
 /// Runs of `len` elements. Unlike the standard library's chunks they have no panic path: no length gives runs of one element.

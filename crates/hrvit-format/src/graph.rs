@@ -70,6 +70,13 @@ pub enum Step {
     Classify,
 }
 
+impl Step {
+    /// True for the steps of the head, which follow those of the backbone.
+    pub fn in_head(self) -> bool {
+        matches!(self, Self::Logits | Self::LabelMap | Self::Increase { .. } | Self::Classify)
+    }
+}
+
 /// What an operator computes. The discriminant is its number in the model image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]

@@ -7,7 +7,7 @@ use crate::{
     graph::{OpKind, Step},
     meta::Meta,
     record::{ALIGN, EXP_ENTRIES, MAGIC, OpRecord, Packing, Precision, Prologue, Section, SectionRecord, StepRecord, TensorFormat, VERSION, step_tag},
-    spec::Size,
+    spec::{Head, Size},
     step::StepParams,
     validate,
 };
@@ -217,11 +217,10 @@ impl<'a> Model<'a> {
 
     /// Bytes of the largest set of groups that the engine uses at a time: one step's, or all of the classification head's.
     pub fn largest_group(&self) -> usize {
-        let head = |step: &Step| matches!(step, Step::Increase { .. } | Step::Classify);
         let (mut largest, mut together) = (0, 0);
         for (id, step) in self.step_ids() {
             let len = self.padded_group_len(id);
-            if head(&step) {
+            if step.in_head() && self.meta.network.head == Head::Classifier {
                 together += len;
             } else {
                 largest = largest.max(len);

@@ -240,6 +240,11 @@ impl Spec {
         self.channels.get(branch).copied().unwrap_or(0)
     }
 
+    /// Elements of the map of `branch` at `size`: tokens times channels.
+    pub fn map_len(&self, size: Size, branch: usize) -> usize {
+        size.tokens(branch) * usize::from(self.channels(branch))
+    }
+
     /// Channels on `branch` between the fusion and the patch embedding of `module`: the width of that branch's input, or the branch's own where it is new.
     pub fn fused_channels(&self, module: usize, branch: usize) -> u16 {
         if module == 0 { self.stem } else { self.channels(branch) }

@@ -3,7 +3,7 @@
 use bytemuck::Pod;
 
 use crate::{
-    graph::{Op, OpKind},
+    graph::Op,
     image::cast,
     record::{Arrays, NONE, OpRecord, StepRecord},
 };
@@ -56,11 +56,6 @@ impl<'a> StepParams<'a> {
             table: self.array(record.table, if arrays.table_entry == 1 { entries } else { 0 })?,
             table16: self.array(record.table, if arrays.table_entry == 2 { entries } else { 0 })?,
         })
-    }
-
-    /// The first operator of `kind` that reads `source`, with its index.
-    pub fn find(&self, kind: OpKind, source: u8) -> Option<usize> {
-        self.ops.iter().position(|record| record.kind == kind as u8 && record.source == source)
     }
 
     fn array<T: Pod>(&self, offset: u32, count: usize) -> Option<&'a [T]> {

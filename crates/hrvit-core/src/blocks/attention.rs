@@ -70,7 +70,8 @@ pub fn run(
         window: network.spec.window(branch),
     };
     let map = size.map(branch);
-    vertical::run(context, executor, &attention, map, x, kept, work)?;
+    vertical::run(executor, &attention, map, x, kept, work)?;
     horizontal::run(context, executor, &attention, map, x, kept, work)?;
-    context.output(x, map.1 * attention.channels, map.1)
+    context.output(x, map.1 * attention.channels, map.1);
+    Ok(())
 }

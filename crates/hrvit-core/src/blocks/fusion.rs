@@ -11,7 +11,7 @@ use crate::{
     error::Fault,
     observe::TileData,
     operator::{Operator, StepContext},
-    rows::{Block, RowBlocks, Runs, SplitMap, bytes_of, bytes_of_mut, run_jobs, share},
+    rows::{RowBlocks, Runs, bytes_of, bytes_of_mut, rewrite},
     schedule::Executor,
 };
 
@@ -167,10 +167,7 @@ pub fn run(
         }
     }
     let blocks = RowBlocks::new(rows, executor.workers(), ROW_ALIGN);
-    let split = SplitMap::new(target, blocks, row_len, 0, &mut [])?;
-    let each = share(work.len(), blocks.jobs());
-    run_jobs(executor, blocks.jobs(), work, each, &|job, scratch| {
-        let mut block: Block<'_> = split.claim(job)?;
+    rewrite(executor, target, blocks, (row_len, 0), work, &|range, mut block, scratch| {
         let mut cutter = Cutter::new(scratch);
         let acc = cutter.take::<i32>(row_len)?;
         let codes = cutter.take::<i8>(row_len)?;
@@ -178,7 +175,7 @@ pub fn run(
         for (from, x) in (0u8..).zip(sources).take(inputs).filter(|(from, _)| *from != branch) {
             terms.push(Term::new(context, size, branch, from, x, &mut cutter)?).map_err(|_| Fault)?;
         }
-        for y in blocks.range(job) {
+        for y in range {
             acc.fill(0);
             for term in &mut terms {
                 term.add_row(context, y, acc)?;
@@ -199,7 +196,9 @@ pub fn gather_outputs(region: &mut [i8], row_len: usize) -> Result<(), Fault> {
     let rows = region.len() / 2 / row_len.max(1);
     for y in (0..rows.saturating_sub(1)).rev() {
         // Upwards, last row first: no row lands on one that has not moved.
-        move_row(region, (2 * y + 1) * row_len, (rows + y) * row_len, row_len)?;
+        let (low, high) = region.split_at_mut_checked((rows + y) * row_len).ok_or(Fault)?;
+        let from = low.get((2 * y + 1) * row_len..(2 * y + 2) * row_len).ok_or(Fault)?;
+        high.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
     }
     Ok(())
 }
@@ -212,13 +211,5 @@ pub fn spread_outputs(region: &mut [i8], row_len: usize) -> Result<(), Fault> {
         let to = low.get_mut((2 * y + 1) * row_len..(2 * y + 2) * row_len).ok_or(Fault)?;
         to.iter_mut().zip(high).for_each(|(to, from)| *to = *from);
     }
-    Ok(())
-}
-
-/// Copies `len` bytes from `from` up to `to`, at least `len` further.
-fn move_row(region: &mut [i8], from: usize, to: usize, len: usize) -> Result<(), Fault> {
-    let (low, high) = region.split_at_mut_checked(to).ok_or(Fault)?;
-    let source = low.get(from..from + len).ok_or(Fault)?;
-    high.iter_mut().zip(source).for_each(|(to, from)| *to = *from);
     Ok(())
 }

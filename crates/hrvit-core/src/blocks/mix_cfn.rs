@@ -9,7 +9,7 @@ use crate::{
     observe::TileData,
     operator::{Operator, StepContext},
     ring::Ring,
-    rows::{Block, RowBlocks, SplitMap, run_jobs, share},
+    rows::{Block, RowBlocks, rewrite},
     schedule::Executor,
 };
 
@@ -49,13 +49,9 @@ pub fn run(context: &StepContext<'_>, executor: &dyn Executor, map: (usize, usiz
     };
     let row_len = map.1 * ffn.norm.cout();
     let blocks = RowBlocks::new(map.0, executor.workers(), REACH);
-    let mut cutter = Cutter::new(work);
-    let halo = cutter.take(blocks.halo_len(row_len, REACH))?;
-    let split = SplitMap::new(x, blocks, row_len, REACH, halo)?;
-    let rest = cutter.rest();
-    let each = share(rest.len(), blocks.jobs());
-    run_jobs(executor, blocks.jobs(), rest, each, &|job, scratch| ffn.rows(context, blocks.range(job), &mut split.claim(job)?, scratch))?;
-    context.output(x, row_len, map.1)
+    rewrite(executor, x, blocks, (row_len, REACH), work, &|range, mut block, scratch| ffn.rows(context, range, &mut block, scratch))?;
+    context.output(x, row_len, map.1);
+    Ok(())
 }
 
 impl MixCfn<'_> {

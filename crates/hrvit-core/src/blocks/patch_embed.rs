@@ -9,7 +9,7 @@ use crate::{
     observe::TileData,
     operator::{Operator, StepContext},
     ring::Ring,
-    rows::{Block, RowBlocks, SplitMap, bytes_of, run_jobs, share},
+    rows::{Block, RowBlocks, bytes_of, rewrite},
     schedule::Executor,
 };
 
@@ -80,16 +80,10 @@ impl<'a, 'c> PatchEmbed<'a, 'c> {
 pub fn run(context: &StepContext<'_>, executor: &dyn Executor, map: (usize, usize), x: &mut [i16], work: &mut [u8]) -> Result<(), Fault> {
     let row_len = map.1 * context.only(OpKind::EmbedNorm)?.cout();
     let blocks = RowBlocks::new(map.0, executor.workers(), 1);
-    let mut cutter = Cutter::new(work);
-    let halo = cutter.take(blocks.halo_len(row_len, REACH))?;
-    let split = SplitMap::new(x, blocks, row_len, REACH, halo)?;
-    let rest = cutter.rest();
-    let each = share(rest.len(), blocks.jobs());
-    run_jobs(executor, blocks.jobs(), rest, each, &|job, scratch| {
-        let mut block = split.claim(job)?;
-        let range = blocks.range(job);
+    rewrite(executor, x, blocks, (row_len, REACH), work, &|range, mut block, scratch| {
         let embed = PatchEmbed::new(context, map, range.start, &mut Cutter::new(scratch))?;
         embed.run(&mut block, range, &mut |block, y, make| make(bytes_of(block.row(y)?).get(row_len..).ok_or(Fault)?))
     })?;
-    context.output(x, row_len, map.1)
+    context.output(x, row_len, map.1);
+    Ok(())
 }

@@ -6,7 +6,7 @@ use hrvit_kernels::layernorm_s16_in_place;
 use crate::{
     error::Fault,
     operator::StepContext,
-    rows::{RowBlocks, SplitMap, run_jobs},
+    rows::{RowBlocks, rewrite},
     schedule::Executor,
 };
 
@@ -15,13 +15,12 @@ pub fn run(context: &StepContext<'_>, executor: &dyn Executor, (rows, columns): 
     let operator = context.only(OpKind::StageNorm)?;
     let row_len = columns * operator.cout();
     let blocks = RowBlocks::new(rows, executor.workers(), 1);
-    let map = SplitMap::new(x, blocks, row_len, 0, &mut [])?;
-    run_jobs(executor, blocks.jobs(), &mut [], 0, &|job, _| {
-        let mut block = map.claim(job)?;
-        for y in blocks.range(job) {
+    rewrite(executor, x, blocks, (row_len, 0), &mut [], &|range, mut block, _| {
+        for y in range {
             layernorm_s16_in_place(block.row_mut(y)?, &operator.norm())?;
         }
         Ok(())
     })?;
-    context.output(x, row_len, columns)
+    context.output(x, row_len, columns);
+    Ok(())
 }

@@ -10,7 +10,7 @@ use crate::{
     observe::TileData,
     operator::{Operator, StepContext},
     ring::Ring,
-    rows::{Block, RowBlocks, SplitMap, run_jobs, share},
+    rows::{Block, RowBlocks, rewrite},
     schedule::Executor,
 };
 
@@ -132,22 +132,19 @@ pub fn run(context: &StepContext<'_>, executor: &dyn Executor, size: Size, frame
             let pixels: &[u8] = pixels;
             let pixel_row = RGB * usize::from(size.width);
             let blocks = RowBlocks::new(map_rows, executor.workers(), 1);
-            let split = SplitMap::new(x, blocks, row_len, 0, &mut [])?;
-            let each = share(work.len(), blocks.jobs());
-            run_jobs(executor, blocks.jobs(), work, each, &|job, scratch| {
+            rewrite(executor, x, blocks, (row_len, 0), work, &|range, mut block, scratch| {
                 let mut fetch = |y: usize, row: &mut [u8]| {
                     let from = pixels.get(y * pixel_row..(y + 1) * pixel_row).ok_or(Fault)?;
                     row.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
                     Ok(())
                 };
-                rows(context, size, blocks.range(job), &mut split.claim(job)?, &mut fetch, scratch)
+                rows(context, size, range, &mut block, &mut fetch, scratch)
             })?;
         }
         Frame::Rows(fetch) => {
-            let blocks = RowBlocks::new(map_rows, 1, 1);
-            let split = SplitMap::new(x, blocks, row_len, 0, &mut [])?;
-            rows(context, size, blocks.range(0), &mut split.claim(0)?, fetch, work)?;
+            rows(context, size, 0..map_rows, &mut Block::whole(x, row_len), fetch, work)?;
         }
     }
-    context.output(x, row_len, columns)
+    context.output(x, row_len, columns);
+    Ok(())
 }

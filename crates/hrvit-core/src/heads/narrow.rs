@@ -10,13 +10,9 @@ use crate::{
     operator::{Operator, StepContext},
 };
 
-fn map_len(network: &Network, size: Size, branch: usize) -> usize {
-    size.tokens(branch) * usize::from(network.spec.channels(branch))
-}
-
 /// Bytes of the narrowed maps.
 pub fn maps(network: &Network, size: Size) -> usize {
-    (0..BRANCHES).map(|branch| region::<i8>(map_len(network, size, branch))).sum()
+    (0..BRANCHES).map(|branch| region::<i8>(network.spec.map_len(size, branch))).sum()
 }
 
 /// Bytes of the row that is in hand, behind the stage norms.
@@ -32,7 +28,7 @@ pub fn run<'s>(
     arena: &mut [u8],
     operator: &dyn Fn(usize) -> Result<(Operator<'s>, &'s StepContext<'s>), Fault>,
 ) -> Result<(), Fault> {
-    let streams = (0..BRANCHES).map(|branch| region::<i16>(map_len(network, size, branch))).sum();
+    let streams = (0..BRANCHES).map(|branch| region::<i16>(network.spec.map_len(size, branch))).sum();
     let (maps, behind) = arena.split_at_mut_checked(streams).ok_or(Fault)?;
     let (mut from, mut to) = (0, 0);
     for branch in 0..BRANCHES {
@@ -58,7 +54,7 @@ pub fn split<'m>((network, size): (&Network, Size), arena: &'m mut [u8]) -> Resu
     let mut rest = arena;
     let mut maps: [&[i8]; BRANCHES] = Default::default();
     for (branch, map) in maps.iter_mut().enumerate() {
-        let len = map_len(network, size, branch);
+        let len = network.spec.map_len(size, branch);
         let (front, behind) = core::mem::take(&mut rest).split_at_mut_checked(region::<i8>(len)).ok_or(Fault)?;
         *map = bytemuck::cast_slice(front.get(..len).ok_or(Fault)?);
         rest = behind;

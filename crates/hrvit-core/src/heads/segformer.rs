@@ -184,7 +184,7 @@ pub fn run(
         let fresh = fresh.get_mut(..wave * row_len).ok_or(Fault)?;
         {
             let (lanes, out) = (Tiles::new(&mut lanes, 1), Tiles::new(&mut *fresh, row_len));
-            run_jobs(executor, wave, &mut [], 0, &|job, _| {
+            run_jobs(executor, wave, &mut [], &|job, _| {
                 let lane = lanes.claim(job).and_then(<[_]>::first_mut).ok_or(Fault)?;
                 lane.make(context, done + job, out.claim(job).ok_or(Fault)?)
             })?;
@@ -236,7 +236,7 @@ impl Held<'_> {
         let out = labels.get_mut(range.start * width..range.end * width).ok_or(Fault)?;
         {
             let tiles = Tiles::new(&mut *out, width);
-            run_jobs(executor, range.len(), &mut [], 0, &|job, _| {
+            run_jobs(executor, range.len(), &mut [], &|job, _| {
                 let at = phase(range.start + job, LOGITS_FACTOR, self.rows);
                 let upper = self.row(at.near)?;
                 // The first rows lie before the middle of row 0 and mix nothing.

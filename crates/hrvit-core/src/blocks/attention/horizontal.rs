@@ -12,7 +12,7 @@ use crate::{
     error::Fault,
     observe::TileData,
     operator::{Operator, StepContext},
-    rows::{Block, RowBlocks, Runs, SplitMap, run_jobs, share},
+    rows::{Block, RowBlocks, Runs, rewrite},
     schedule::Executor,
 };
 
@@ -103,16 +103,9 @@ pub fn run(
     let row_len = map.1 * channels;
     let (to_out, right, left) = (context.only(OpKind::ToOut)?, context.only(OpKind::DesRight)?, context.only(OpKind::DesLeft)?);
     let blocks = blocks(map.0, window, executor.workers());
-    let mut cutter = Cutter::new(work);
-    let halo = cutter.take(blocks.halo_len(row_len, REACH))?;
-    let split = SplitMap::new(x, blocks, row_len, REACH, halo)?;
-    let rest = cutter.rest();
-    let each = share(rest.len(), blocks.jobs());
-    run_jobs(executor, blocks.jobs(), rest, each, &|job, scratch| {
-        let range = blocks.range(job);
+    rewrite(executor, x, blocks, (row_len, REACH), work, &|range, block, scratch| {
         let mut cutter = Cutter::new(scratch);
         let (row, acc, hidden) = (cutter.take(row_len)?, cutter.take(row_len)?, cutter.take(channels)?);
-        let block = split.claim(job)?;
         let mut lines = Rows { context, block, kept, map, channels, row, acc, hidden, out_act, to_out, right, left };
         Walk::new(attention, shape, Half { first: 0, transposed: false }, range.start, &mut cutter)?.run(range, &mut lines)
     })

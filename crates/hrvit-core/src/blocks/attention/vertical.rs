@@ -10,14 +10,13 @@ use super::{
 use crate::{
     arena::{Cutter, region},
     error::Fault,
-    operator::StepContext,
-    rows::{RowBlocks, Runs, run_jobs, share},
+    rows::{RowBlocks, Runs, run_jobs},
     schedule::Executor,
 };
 
 /// Elements of the result that is kept for the horizontal pass, `[columns, rows, channels / 2]`, s8.
 pub fn kept_len(network: &Network, size: Size, branch: usize) -> usize {
-    size.tokens(branch) * usize::from(network.spec.channels(branch)) / 2
+    network.spec.map_len(size, branch) / 2
 }
 
 fn blocks(columns: usize, window: usize, workers: usize) -> RowBlocks {
@@ -63,7 +62,6 @@ impl Lines for Columns<'_> {
 
 /// The pass over `x`, `[rows, columns, channels]`.
 pub fn run(
-    _context: &StepContext<'_>,
     executor: &dyn Executor,
     attention: &Attention<'_>,
     (rows, columns): (usize, usize),
@@ -75,8 +73,7 @@ pub fn run(
     let shape = Shape { lines: columns, tokens: rows, channels, dim, window };
     let blocks = blocks(columns, window, executor.workers());
     let tiles = Tiles::new(kept, blocks.tallest() * rows * channels / 2);
-    let each = share(work.len(), blocks.jobs());
-    run_jobs(executor, blocks.jobs(), work, each, &|job, scratch| {
+    run_jobs(executor, blocks.jobs(), work, &|job, scratch| {
         let range = blocks.range(job);
         let mut cutter = Cutter::new(scratch);
         let buffer = cutter.take(rows * channels)?;
