@@ -12,6 +12,36 @@ pub const fn region<T>(count: usize) -> usize {
     (count * size_of::<T>()).next_multiple_of(ALIGN)
 }
 
+/// Memory for one engine, aligned as it must be. A board declares a static of it with the bytes that its build script planned:
+///
+/// ```
+/// use hrvit_core::arena::Arena;
+/// # const ARENA_BYTES: usize = 1024;
+/// let mut arena = Arena::<ARENA_BYTES>::new();
+/// assert_eq!(arena.bytes_mut().len(), ARENA_BYTES);
+/// ```
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct Arena<const BYTES: usize>([u8; BYTES]);
+
+impl<const BYTES: usize> Arena<BYTES> {
+    /// An arena of zeros.
+    pub const fn new() -> Self {
+        Self([0; BYTES])
+    }
+
+    /// What [`crate::Engine::new`] takes.
+    pub const fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+}
+
+impl<const BYTES: usize> Default for Arena<BYTES> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// Cuts regions off the front of an arena, each at a multiple of [`ALIGN`].
 pub struct Cutter<'a> {
     rest: &'a mut [u8],
