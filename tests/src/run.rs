@@ -2,7 +2,8 @@
 
 use std::sync::Mutex;
 
-use hrvit_core::{Engine, Mapped, Model, Observer, Plan, Serial, Tile, TileData, WeightPlacement, plan};
+use hrvit_core::{Engine, Executor, Mapped, Model, Observer, Plan, Serial, Tile, TileData, WeightPlacement, plan};
+use hrvit_format::Head;
 use hrvit_format::aligned::AlignedBytes;
 
 /// The tensor of every step in canonical order, as integers; empty where the run did not make it.
@@ -50,4 +51,21 @@ pub fn with_engine<R>(model: &Model<'_>, work: impl FnOnce(&mut Engine<'_, Mappe
     let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
     let mut engine = Engine::new(model, &plan, Serial, &mut arena).unwrap_or_else(|error| panic!("{error}"));
     work(&mut engine)
+}
+
+/// The tensor of every step of one frame, in an arena of exactly the planned bytes that held something before, with guard bytes behind it. Panics where the
+/// run fails or writes beyond the arena.
+pub fn every_tensor(model: &Model<'_>, plan: &Plan, executor: &dyn Executor, frame: &[u8]) -> Vec<Vec<i32>> {
+    const GUARD: usize = 4096;
+    let mut memory = AlignedBytes::zeroed(plan.arena_bytes() + GUARD);
+    memory.fill(0xa5);
+    let observer = StepTensors::default();
+    let mut engine = Engine::new(model, plan, executor, &mut memory[..plan.arena_bytes()]).unwrap_or_else(|error| panic!("{error}"));
+    let done = match plan.network().head {
+        Head::Segformer => engine.segment(frame, &mut vec![0; plan.size().pixels()], &observer),
+        Head::Classifier => engine.logits(frame, &mut vec![0; usize::from(plan.network().classes)], &observer),
+    };
+    done.unwrap_or_else(|error| panic!("{error}"));
+    assert!(memory[plan.arena_bytes()..].iter().all(|&byte| byte == 0xa5), "bytes behind the arena were written");
+    observer.into_inner()
 }

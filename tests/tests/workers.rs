@@ -1,10 +1,10 @@
 //! How the work is shared out changes no byte: any number of workers, jobs in any order, rows of the frame pulled one by one.
 
-use hrvit_core::{Engine, Executor, Mapped, NoObserver, Serial, Threads, WeightPlacement, plan};
+use hrvit_core::{Engine, Executor, NoObserver, Serial, Threads, WeightPlacement, plan};
 use hrvit_format::{Head, Model, Network, Size, aligned::AlignedBytes};
 use hrvit_tests::{
     random_image::{random_frame, random_image},
-    run::StepTensors,
+    run::every_tensor,
     specs::{size, tiny, variant},
 };
 
@@ -19,19 +19,6 @@ impl Executor for Backwards {
     fn run(&self, jobs: usize, work: &(dyn Fn(usize, usize) + Sync)) {
         (0..jobs).rev().for_each(|job| work(job, job % self.0));
     }
-}
-
-fn everything(model: &Model<'_>, executor: impl Executor, frame: &[u8]) -> Vec<Vec<i32>> {
-    let plan = plan(&model.meta().network, model.meta().size, executor.workers(), WeightPlacement::Mapped).unwrap();
-    let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
-    arena.fill(0xa5);
-    let observer = StepTensors::default();
-    let mut engine = Engine::<Mapped<'_>, _>::new(model, &plan, executor, &mut arena).unwrap();
-    match plan.network().head {
-        Head::Segformer => engine.segment(frame, &mut vec![0; plan.size().pixels()], &observer).unwrap(),
-        Head::Classifier => engine.logits(frame, &mut vec![0; usize::from(plan.network().classes)], &observer).unwrap(),
-    }
-    observer.into_inner()
 }
 
 fn cases() -> Vec<(Network, Size)> {
@@ -52,10 +39,14 @@ fn any_number_of_workers_and_any_order_of_jobs_give_the_same_bytes() {
         let image = random_image(&network, size, 21);
         let model = Model::load(&image).unwrap();
         let frame = random_frame(size, 22);
-        let alone = everything(&model, Serial, &frame);
+        let everything = |executor: &dyn Executor| {
+            let plan = plan(&network, size, executor.workers(), WeightPlacement::Mapped).unwrap();
+            every_tensor(&model, &plan, executor, &frame)
+        };
+        let alone = everything(&Serial);
         for workers in [2, 3, 8] {
-            assert!(everything(&model, Threads::new(workers).unwrap(), &frame) == alone, "{size}: {workers} threads");
-            assert!(everything(&model, Backwards(workers), &frame) == alone, "{size}: {workers} workers, jobs backwards");
+            assert!(everything(&Threads::new(workers).unwrap()) == alone, "{size}: {workers} threads");
+            assert!(everything(&Backwards(workers)) == alone, "{size}: {workers} workers, jobs backwards");
         }
     }
 }

@@ -174,7 +174,7 @@ fn step_context<'c, W: WeightSource + 'c>(
     let params = model.params(id, group).ok_or(RunError::Internal(id))?;
     let shapes = plan.network().ops(step);
     let macs = macs_of(plan.network(), plan.size(), step, &shapes);
-    Ok(StepContext { info: StepInfo { id, step, macs }, shapes, params, exp: model.exp_table(), observer })
+    Ok(StepContext { info: StepInfo { id, step, macs }, tile: plan.tile(step), shapes, params, exp: model.exp_table(), observer })
 }
 
 fn expect_len<E>(needed: usize, found: usize) -> Result<(), RunError<E>> {
@@ -273,7 +273,7 @@ fn segment_head<W: WeightSource>(
     let done = match output {
         Output::Labels(labels) => {
             observer.enter(labelled);
-            let watched = StepContext { info: labelled, shapes: Default::default(), params: context.params, exp: context.exp, observer };
+            let watched = StepContext { info: labelled, tile: 1, shapes: Default::default(), params: context.params, exp: context.exp, observer };
             let done = segformer::run(&context, executor, network, &x, work, &mut segformer::Output::Labels(labels, &watched));
             observer.leave(labelled);
             done

@@ -15,6 +15,13 @@ pub enum PlanError {
     Workers(usize),
     /// The arena would not fit the address space.
     TooLarge,
+    /// No tiles are small enough for the bytes that were given.
+    Budget {
+        /// Bytes that the smallest tiles need.
+        needed: usize,
+        /// Bytes that were given.
+        given: usize,
+    },
 }
 
 impl fmt::Display for PlanError {
@@ -22,6 +29,9 @@ impl fmt::Display for PlanError {
         match self {
             Self::Spec(error) => error.fmt(f),
             Self::Workers(n) => write!(f, "{n} workers: expected 1 to {}", crate::plan::MAX_WORKERS),
+            Self::Budget { needed, given } => {
+                write!(f, "an arena of {given} bytes is too small: this network at this size needs {needed}; choose a smaller size or fewer workers")
+            }
             Self::TooLarge => write!(f, "the arena would not fit this machine's address space; choose a smaller input size"),
         }
     }

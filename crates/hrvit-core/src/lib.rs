@@ -31,7 +31,7 @@ pub use error::{PlanError, RunError, SetupError};
 pub use hrvit_format::{Model, Network, Size, Step, StepId};
 pub use macs::{recomputed_macs, step_macs};
 pub use observe::{NoObserver, Observer, StepCrcs, StepInfo, Tile, TileData};
-pub use plan::{Holds, Kept, Moment, Plan, Region, WeightPlacement, plan};
+pub use plan::{Holds, Kept, Moment, Plan, Region, Tiling, WeightPlacement, plan, plan_tiled};
 #[cfg(feature = "threads")]
 pub use schedule::Threads;
 pub use schedule::{Executor, Serial};

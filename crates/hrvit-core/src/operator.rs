@@ -13,6 +13,8 @@ use crate::{
 pub struct StepContext<'a> {
     /// What it is, and where.
     pub info: StepInfo,
+    /// Height of its tiles, as [`crate::Plan::tile`] has it.
+    pub tile: usize,
     /// Its operators' shapes.
     pub shapes: StepOps,
     /// Its operators' records over the weights.

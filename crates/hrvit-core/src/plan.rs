@@ -31,6 +31,21 @@ pub enum WeightPlacement {
     },
 }
 
+/// How high the tiles are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tiling {
+    /// As high as is useful in the arena that tiles of one row need anyway.
+    #[default]
+    Smallest,
+    /// As high as is useful in an arena of this many bytes.
+    Within(usize),
+    /// This many rows in every step, or the whole map where it has fewer. At least 1.
+    Rows(usize),
+}
+
+/// Tokens from which on a higher tile is of no more use: products of that many rows keep a kernel's registers and the weights that it reads busy.
+const USEFUL_TOKENS: usize = 64;
+
 /// Where the kept half of an attention block lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
@@ -48,6 +63,9 @@ pub struct Plan {
     workers: usize,
     weight_buffer: usize,
     regions: [usize; BRANCHES],
+    tiling: Tiling,
+    /// What tiles may fill, the weight buffer not included.
+    budget: usize,
     arena: usize,
 }
 
@@ -56,6 +74,8 @@ pub struct Plan {
 pub struct Moment {
     /// The step.
     pub step: Step,
+    /// Height of its tiles, as [`Plan::tile`] has it.
+    pub tile: usize,
     /// Branches whose regions are alive.
     pub branches: usize,
     /// Bytes of those regions.
@@ -106,8 +126,19 @@ pub struct Region {
 /// Parts of the arena during one step, in order of their offsets, the kept half (which may lie inside another part) last.
 pub type Regions = heapless::Vec<Region, { BRANCHES + 4 }>;
 
-/// Plans the arena for `network` at `size`.
+/// Plans the smallest arena for `network` at `size`.
+///
+/// # Errors
+/// If the network or the size is none, or there are no workers or too many.
 pub fn plan(network: &Network, size: Size, workers: usize, weights: WeightPlacement) -> Result<Plan, PlanError> {
+    plan_tiled(network, size, workers, weights, Tiling::Smallest)
+}
+
+/// Plans the arena for `network` at `size` with tiles of a chosen height. No tiling changes a byte of any result.
+///
+/// # Errors
+/// If the network or the size is none, there are no workers or too many, or the arena would not fit what was given.
+pub fn plan_tiled(network: &Network, size: Size, workers: usize, weights: WeightPlacement, tiling: Tiling) -> Result<Plan, PlanError> {
     network.validate().map_err(PlanError::Spec)?;
     let size = Size::new(size.height, size.width).map_err(PlanError::Spec)?;
     if !(1..=MAX_WORKERS).contains(&workers) {
@@ -121,7 +152,15 @@ pub fn plan(network: &Network, size: Size, workers: usize, weights: WeightPlacem
     for (branch, bytes) in regions.iter_mut().enumerate() {
         *bytes = region::<i16>(network.spec.map_len(size, branch));
     }
-    let mut plan = Plan { network: network.clone(), size, workers, weight_buffer, regions, arena: 0 };
+    let mut plan = Plan { network: network.clone(), size, workers, weight_buffer, regions, tiling, budget: 0, arena: 0 };
+    let smallest = plan.network.steps().map(|step| plan.moment_with(step, 1).bytes()).max().unwrap_or(0);
+    plan.budget = match tiling {
+        Tiling::Smallest | Tiling::Rows(_) => smallest,
+        Tiling::Within(given) => match given.checked_sub(weight_buffer) {
+            Some(budget) if budget >= smallest => budget,
+            _ => return Err(PlanError::Budget { needed: weight_buffer + smallest, given }),
+        },
+    };
     plan.arena = weight_buffer + plan.moments().map(|moment| moment.bytes()).max().unwrap_or(0);
     if isize::try_from(plan.arena).is_err() { Err(PlanError::TooLarge) } else { Ok(plan) }
 }
@@ -189,23 +228,55 @@ impl Plan {
         if alive && fits { Kept::NextBranch } else { Kept::Scratch }
     }
 
+    /// Height of the tiles of `step`: rows of the branch (rows and columns that are projected at once for attention), units of eight columns of a row of
+    /// logits for the SegFormer head, one row for the classification head.
+    pub fn tile(&self, step: Step) -> usize {
+        let (whole, tokens) = self.whole(step);
+        match self.tiling {
+            Tiling::Rows(rows) => rows.clamp(1, whole.max(1)),
+            Tiling::Smallest | Tiling::Within(_) => {
+                let useful = USEFUL_TOKENS.div_ceil(tokens.max(1)).min(whole);
+                (2..=useful).rev().find(|&tile| self.moment_with(step, tile).bytes() <= self.budget).unwrap_or(1)
+            }
+        }
+    }
+
+    /// The highest tile of `step`, and the tokens of a tile of height 1.
+    fn whole(&self, step: Step) -> (usize, usize) {
+        match step {
+            Step::Stem => self.size.map(0),
+            Step::Fusion { branch, .. } | Step::PatchEmbed { branch, .. } | Step::MixCfn { branch, .. } => self.size.map(branch.into()),
+            Step::Attention { branch, .. } => {
+                let (rows, columns) = self.size.map(branch.into());
+                (self.network.spec.window(branch.into()).min(rows.max(columns)), rows.min(columns))
+            }
+            Step::Logits | Step::LabelMap => (self.size.map(0).1 / segformer::TILE_UNIT, segformer::TILE_UNIT),
+            Step::StageNorm { .. } | Step::Increase { .. } | Step::Classify => (1, 1),
+        }
+    }
+
     fn moment(&self, step: Step) -> Moment {
+        self.moment_with(step, self.tile(step))
+    }
+
+    fn moment_with(&self, step: Step, tile: usize) -> Moment {
         let Self { network, size, workers, .. } = self;
         let (network, size, workers) = (network, *size, *workers);
         let mut kept = 0;
         let scratch = match step {
-            Step::Stem => stem::scratch(network, size, workers),
-            Step::Fusion { module, branch } => fusion::scratch(network, size, (module, branch), workers),
-            Step::PatchEmbed { branch, .. } => patch_embed::scratch(network, size, branch.into(), workers),
+            Step::Stem => stem::scratch(network, size, workers, tile),
+            Step::Fusion { module, branch } => fusion::scratch(network, size, (module, branch), workers, tile),
+            Step::PatchEmbed { module, branch } => patch_embed::scratch(network, size, (module, branch), workers, tile),
             Step::Attention { module, branch, .. } => {
                 if self.kept(module, branch) == Kept::Scratch {
                     kept = region::<i8>(attention::kept_len(network, size, branch.into()));
                 }
-                attention::scratch(network, size, branch.into(), workers)
+                attention::scratch(network, size, branch.into(), workers, tile)
             }
-            Step::MixCfn { branch, .. } => mix_cfn::scratch(network, size, branch.into(), workers),
+            Step::MixCfn { branch, .. } => mix_cfn::scratch(network, size, branch.into(), workers, tile),
             Step::StageNorm { .. } => 0,
-            Step::Logits | Step::LabelMap => segformer::scratch(network, size, workers),
+            // The label map is made while the logits are, in their memory.
+            Step::Logits | Step::LabelMap => segformer::scratch(network, size, workers, tile),
             Step::Increase { .. } | Step::Classify => classifier::scratch(network, size),
         };
         let branches = self.live_branches(step);
@@ -217,7 +288,7 @@ impl Plan {
             scratch = (narrowed + scratch).max(maps + narrow::scratch(network, size)) - narrowed;
             maps = narrowed;
         }
-        Moment { step, branches, maps, kept, scratch }
+        Moment { step, tile, branches, maps, kept, scratch }
     }
 
     /// Which bytes of the arena hold what during `step`.

@@ -5,23 +5,44 @@ use crate::error::Fault;
 /// The most rows that an operator looks at (fusion: 9x9).
 pub const MAX_WINDOW: usize = 9;
 
-/// A ring of `rows` rows of `row_len` elements; row `y` of the map lives in slot `y % rows`.
+/// Rows of a ring from which tiles of `tile` rows are made that look at `reach` rows on each side, of a map with `rows` rows: whole tiles, so that a batch of
+/// new rows is one run of memory.
+pub fn rows_for(tile: usize, reach: usize, rows: usize) -> usize {
+    (tile + 2 * reach).next_multiple_of(tile.max(1)).min(rows)
+}
+
+/// A ring of rows of `row_len` elements, made in batches.
 pub struct Ring<'a, T> {
     data: &'a mut [T],
     row_len: usize,
+    /// The most rows of a batch.
+    batch: usize,
+    /// The row that lies at the beginning of the memory.
+    origin: usize,
     /// The row that is to be made next; rows before it, as many as the ring holds, are there.
     next: usize,
 }
 
 impl<'a, T> Ring<'a, T> {
-    /// A ring over `data`, empty; row `first` is to be made first.
+    /// A ring over `data`, empty; row `first` is to be made first, and every row alone.
     pub fn new(data: &'a mut [T], row_len: usize, first: usize) -> Self {
-        Self { data, row_len, next: first }
+        Self::batched(data, row_len, first, (1, first))
     }
 
-    fn slot(&self, y: usize) -> usize {
+    /// A ring over `data`, empty; row `first` is to be made first. Batches have up to `batch` rows; from row `origin` on they are full where the ring holds a
+    /// multiple of `batch` rows.
+    pub fn batched(data: &'a mut [T], row_len: usize, first: usize, (batch, origin): (usize, usize)) -> Self {
+        Self { data, row_len, batch, origin, next: first }
+    }
+
+    /// Number of the place of row `y`, and how many places there are from it to the end of the memory.
+    fn place(&self, y: usize) -> (usize, usize) {
         let rows = self.data.len().checked_div(self.row_len).unwrap_or(0);
-        y.checked_rem(rows).unwrap_or(0) * self.row_len
+        let place = match y.checked_sub(self.origin) {
+            Some(after) => after.checked_rem(rows).unwrap_or(0),
+            None => (self.origin - y).checked_rem(rows).filter(|&before| before > 0).map_or(0, |before| rows - before),
+        };
+        (place, rows - place)
     }
 
     /// Number of the next row to make, if it is not past `last`.
@@ -29,20 +50,22 @@ impl<'a, T> Ring<'a, T> {
         (self.next <= last).then_some(self.next)
     }
 
-    /// The next row to make, if it is not past `last`, with its number.
+    /// The next rows to make, as far as they are not past `last`: the number of the first, and their memory.
     pub fn next_up_to(&mut self, last: usize) -> Option<(usize, &mut [T])> {
-        let y = self.next;
-        if y > last {
+        let first = self.next;
+        let (place, to_end) = self.place(first);
+        let rows = (last + 1).saturating_sub(first).min(self.batch).min(to_end);
+        if rows == 0 {
             return None;
         }
-        self.next += 1;
-        let slot = self.slot(y);
-        Some((y, self.data.get_mut(slot..)?.get_mut(..self.row_len)?))
+        self.next += rows;
+        Some((first, self.data.get_mut(place * self.row_len..(place + rows) * self.row_len)?))
     }
 
     /// Row `y`, which must have been made and not yet been overwritten.
     pub fn row(&self, y: usize) -> Result<&[T], Fault> {
-        self.data.get(self.slot(y)..).and_then(|rest| rest.get(..self.row_len)).ok_or(Fault)
+        let first = self.place(y).0 * self.row_len;
+        self.data.get(first..first + self.row_len).ok_or(Fault)
     }
 
     /// Rows `y - kernel / 2 ..= y + kernel / 2` of a map with `rows` rows; `None` outside the map. Only the first `kernel` entries count.

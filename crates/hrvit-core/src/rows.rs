@@ -1,6 +1,9 @@
 //! Rows of one map shared out to jobs: contiguous blocks that are written in place while neighbours still see the rows as they were.
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::{
+    ops::Range,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use hrvit_kernels::Tiles;
 
@@ -30,7 +33,7 @@ impl RowBlocks {
     }
 
     /// Rows of a block.
-    pub fn range(&self, job: usize) -> core::ops::Range<usize> {
+    pub fn range(&self, job: usize) -> Range<usize> {
         let first = (job * self.per_job).min(self.rows);
         first..(first + self.per_job).min(self.rows)
     }
@@ -102,7 +105,7 @@ impl<'a> Block<'a> {
 
     /// Row `y` of the map: own, or up to `reach` beyond.
     pub fn row(&self, y: usize) -> Result<&[i16], Fault> {
-        let part = |rows: &'_ [i16], at: usize| -> Option<core::ops::Range<usize>> {
+        let part = |rows: &'_ [i16], at: usize| -> Option<Range<usize>> {
             (at < rows.len() / self.row_len.max(1)).then(|| at * self.row_len..(at + 1) * self.row_len)
         };
         if let Some(at) = y.checked_sub(self.first) {
@@ -118,13 +121,18 @@ impl<'a> Block<'a> {
 
     /// Own row `y`, to write.
     pub fn row_mut(&mut self, y: usize) -> Result<&mut [i16], Fault> {
-        let at = y.checked_sub(self.first).ok_or(Fault)? * self.row_len;
-        self.own.get_mut(at..at + self.row_len).ok_or(Fault)
+        self.rows_mut(y..y + 1)
+    }
+
+    /// Own rows, to write.
+    pub fn rows_mut(&mut self, rows: Range<usize>) -> Result<&mut [i16], Fault> {
+        let at = |y: usize| y.checked_sub(self.first).map(|y| y * self.row_len);
+        self.own.get_mut(at(rows.start).ok_or(Fault)?..at(rows.end).ok_or(Fault)?).ok_or(Fault)
     }
 }
 
 /// What one job does: the rows that are its own, its view of the map, its scratch.
-pub type Rewrite<'w> = dyn Fn(core::ops::Range<usize>, Block<'_>, &mut [u8]) -> Result<(), Fault> + Sync + 'w;
+pub type Rewrite<'w> = dyn Fn(Range<usize>, Block<'_>, &mut [u8]) -> Result<(), Fault> + Sync + 'w;
 
 /// Rewrites `map` in place, a job per block of rows. Halos of `reach` rows are cut from the front of `work`, the rest is shared out as scratch.
 pub fn rewrite(
@@ -139,6 +147,16 @@ pub fn rewrite(
     let halo = cutter.take(blocks.halo_len(row_len, reach))?;
     let split = SplitMap::new(map, blocks, row_len, reach, halo)?;
     run_jobs(executor, blocks.jobs(), cutter.rest(), &|index, scratch| job(blocks.range(index), split.claim(index)?, scratch))
+}
+
+/// Tiles of `height` rows that cover `rows`, the last one lower.
+pub fn tiles(rows: Range<usize>, height: usize) -> impl Iterator<Item = Range<usize>> {
+    let mut start = rows.start;
+    core::iter::from_fn(move || {
+        let tile = start..(start + height.max(1)).min(rows.end);
+        start = tile.end;
+        (!tile.is_empty()).then_some(tile)
+    })
 }
 
 /// What one job does with its scratch.

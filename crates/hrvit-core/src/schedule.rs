@@ -10,6 +10,16 @@ pub trait Executor {
     fn run(&self, jobs: usize, work: &(dyn Fn(usize, usize) + Sync));
 }
 
+impl<X: Executor + ?Sized> Executor for &X {
+    fn workers(&self) -> usize {
+        (**self).workers()
+    }
+
+    fn run(&self, jobs: usize, work: &(dyn Fn(usize, usize) + Sync)) {
+        (**self).run(jobs, work);
+    }
+}
+
 /// One worker: the caller.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Serial;

@@ -24,9 +24,9 @@ pub fn longest_strip(network: &Network, size: Size, branch: usize) -> usize {
     (window.min(rows) * columns).max(window.min(columns) * rows)
 }
 
-/// Bytes of scratch on `branch`, the kept half not included.
-pub fn scratch(network: &Network, size: Size, branch: usize, workers: usize) -> usize {
-    horizontal::scratch(network, size, branch, workers).max(vertical::scratch(network, size, branch, workers))
+/// Bytes of scratch on `branch` where `tile` rows or columns are projected at once, the kept half not included.
+pub fn scratch(network: &Network, size: Size, branch: usize, workers: usize, tile: usize) -> usize {
+    horizontal::scratch(network, size, branch, workers, tile).max(vertical::scratch(network, size, branch, workers, tile))
 }
 
 /// The operators that both passes share.
@@ -42,6 +42,7 @@ struct Attention<'c> {
     channels: usize,
     dim: usize,
     window: usize,
+    tile: usize,
 }
 
 /// The block on `x`, `[rows, columns, channels]`, in place; `kept` has [`kept_len`] bytes.
@@ -68,6 +69,7 @@ pub fn run(
         channels: norm.cout(),
         dim: usize::from(network.spec.attention_dim(branch)),
         window: network.spec.window(branch),
+        tile: context.tile,
     };
     let map = size.map(branch);
     vertical::run(executor, &attention, map, x, kept, work)?;

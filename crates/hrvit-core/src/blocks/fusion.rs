@@ -3,6 +3,8 @@
 //! A row of branch i holds a row of the stage norm, s16. Once its output is made it holds, in the same bytes, the stage norm as other outputs read it (s8, first
 //! half) and the output itself (s8, second half). No fusion output takes memory of its own, and no order of outputs changes a byte.
 
+use core::ops::Range;
+
 use hrvit_format::{BRANCHES, Network, OpKind, Size};
 use hrvit_kernels::{Epilogue, add_s32, depthwise_s8, gemm_s8, narrow_s16, rescale_add32, table_s8};
 
@@ -11,27 +13,36 @@ use crate::{
     error::Fault,
     observe::TileData,
     operator::{Operator, StepContext},
-    rows::{RowBlocks, Runs, bytes_of, bytes_of_mut, rewrite},
+    ring::{MAX_WINDOW, Ring},
+    rows::{RowBlocks, Runs, bytes_of, bytes_of_mut, rewrite, tiles},
     schedule::Executor,
 };
 
 /// Blocks of rows start at multiples of the largest upsampling factor, so that no row of lower resolution is computed twice.
 const ROW_ALIGN: usize = 1 << (BRANCHES - 1);
 
-/// Bytes of scratch for output `branch` of `module`.
-pub fn scratch(network: &Network, size: Size, (module, branch): (u8, u8), workers: usize) -> usize {
+/// Rows of lower resolution under a tile of `tile` rows that starts at a multiple of itself and of [`ROW_ALIGN`] behind its block's beginning.
+fn low_rows(tile: usize, factor: usize, rows: usize) -> usize {
+    let aligned = factor.is_multiple_of(tile) || tile.is_multiple_of(factor);
+    let most = if aligned { tile.div_ceil(factor.max(1)) } else { (tile - 1).div_ceil(factor.max(1)) + 1 };
+    most.min(rows)
+}
+
+/// Bytes of scratch for output `branch` of `module`, made in tiles of `tile` rows.
+pub fn scratch(network: &Network, size: Size, (module, branch): (u8, u8), workers: usize, tile: usize) -> usize {
     let (module, branch) = (usize::from(module), usize::from(branch));
     let columns = |b: usize| size.map(b).1;
     let channels = |b: usize| usize::from(network.spec.channels(b));
     let width = channels(branch);
     let terms = (0..network.spec.fusion_inputs(module)).filter(|&source| source != branch).map(|source| {
         if source < branch {
-            region::<i8>(columns(branch) * channels(source))
+            region::<i8>(tile * columns(branch) * channels(source))
         } else {
-            region::<i8>(columns(source) * channels(source)) + region::<i32>(columns(source) * width)
+            let low = low_rows(tile, 1 << (source - branch), size.map(source).0);
+            region::<i8>(low * columns(source) * channels(source)) + region::<i32>(low * columns(source) * width)
         }
     });
-    let job = region::<i32>(columns(branch) * width) + region::<i8>(columns(branch) * width) + terms.sum::<usize>();
+    let job = region::<i32>(tile * columns(branch) * width) + region::<i8>(columns(branch) * width) + terms.sum::<usize>();
     RowBlocks::new(size.map(branch).0, workers, ROW_ALIGN).jobs() * job
 }
 
@@ -58,61 +69,80 @@ impl<'a> Source<'a> {
 /// One term of the sum, with its buffers.
 enum Term<'a, 'c> {
     /// A branch of higher resolution, narrowed already: strided depthwise, then 1x1.
-    Down { depthwise: Operator<'c>, pointwise: Operator<'c>, source: Source<'a>, row: &'a mut [i8] },
+    Down { depthwise: Operator<'c>, pointwise: Operator<'c>, source: Source<'a>, codes: &'a mut [i8] },
     /// A branch of lower resolution: narrowed, 1x1, then repeated `factor` times along both axes.
-    Up { narrow: Operator<'c>, pointwise: Operator<'c>, source: Source<'a>, factor: usize, codes: &'a mut [i8], sums: &'a mut [i32] },
+    Up { narrow: Operator<'c>, pointwise: Operator<'c>, source: Source<'a>, factor: usize, codes: &'a mut [i8], sums: Ring<'a, i32> },
 }
 
 impl<'a, 'c> Term<'a, 'c> {
-    fn new(context: &StepContext<'c>, size: Size, branch: u8, from: u8, x: &'a [i16], cutter: &mut Cutter<'a>) -> Result<Self, Fault> {
+    /// For rows from `first` on.
+    fn new(context: &StepContext<'c>, size: Size, (branch, from): (u8, u8), first: usize, x: &'a [i16], cutter: &mut Cutter<'a>) -> Result<Self, Fault> {
         let (rows, columns) = size.map(usize::from(from));
         let narrow = context.reading(OpKind::FusionNarrow, from)?;
         let pointwise = context.reading(OpKind::FusionPointwise, from)?;
         let source = Source { x, rows, columns, row_len: columns * narrow.cout() };
         if from > branch {
-            let (codes, sums) = (cutter.take(source.row_len)?, cutter.take(columns * pointwise.cout())?);
-            return Ok(Self::Up { narrow, pointwise, source, factor: 1 << (from - branch), codes, sums });
+            let factor = 1 << (from - branch);
+            let (low, len) = (low_rows(context.tile, factor, rows), columns * pointwise.cout());
+            let codes = cutter.take(low * source.row_len)?;
+            let sums = Ring::batched(cutter.take(low * len)?, len, first / factor, (low, first / factor));
+            return Ok(Self::Up { narrow, pointwise, source, factor, codes, sums });
         }
         let depthwise = context.reading(OpKind::FusionDepthwise, from)?;
-        let row = cutter.take(size.map(branch.into()).1 * depthwise.cout())?;
-        Ok(Self::Down { depthwise, pointwise, source, row })
+        let codes = cutter.take(context.tile * size.map(branch.into()).1 * depthwise.cout())?;
+        Ok(Self::Down { depthwise, pointwise, source, codes })
     }
 
-    /// Adds row `y` of the term to `acc`, `[columns, width]`.
-    fn add_row(&mut self, context: &StepContext<'c>, y: usize, acc: &mut [i32]) -> Result<(), Fault> {
+    /// Adds the rows `tile` of the term to `acc`, `[rows, columns, width]`.
+    fn add(&mut self, context: &StepContext<'c>, tile: Range<usize>, acc: &mut [i32]) -> Result<(), Fault> {
         match self {
-            Self::Down { depthwise, pointwise, source, row } => {
-                let (kernel, stride) = (usize::from(depthwise.shape.kernel), usize::from(depthwise.shape.stride));
-                let mut window = [None; crate::ring::MAX_WINDOW];
-                for (tap, entry) in window.iter_mut().enumerate().take(kernel) {
-                    if let Some(at) = (y * stride + tap).checked_sub(kernel / 2).filter(|&at| at < source.rows) {
-                        *entry = Some(source.narrowed(at)?);
-                    }
+            Self::Down { depthwise, pointwise, source, codes } => {
+                let len = acc.len() / pointwise.cout().max(1) * depthwise.cout();
+                let codes = codes.get_mut(..len).ok_or(Fault)?;
+                for (y, row) in tile.clone().zip(codes.runs_mut(len / tile.len().max(1))) {
+                    downsample(depthwise, source, y, row)?;
                 }
-                let (taps, channels) = (window.get(..kernel).ok_or(Fault)?, depthwise.cout());
-                depthwise_s8(&depthwise.depthwise(taps, channels, source.columns), depthwise.store8(row), channels)?;
-                context.tap(depthwise, (y, 0, source.columns / stride.max(1)), TileData::S8(row));
-                gemm_s8(&pointwise.gemm(row), Epilogue::Add32 { out: acc })?;
+                context.tap(depthwise, (tile.start, 0, source.columns / usize::from(depthwise.shape.stride).max(1)), TileData::S8(codes));
+                Ok(gemm_s8(&pointwise.gemm(codes), Epilogue::Add32 { out: acc })?)
             }
             Self::Up { narrow, pointwise, source, factor, codes, sums } => {
-                if y.is_multiple_of(*factor) {
-                    let at = y / (*factor).max(1);
-                    narrow_s16(source.row(at)?, narrow.requant(), narrow.range(), codes)?;
-                    context.tap(narrow, (at, 0, source.columns), TileData::S8(codes));
-                    sums.fill(0);
-                    gemm_s8(&pointwise.gemm(codes), Epilogue::Add32 { out: sums })?;
-                    context.tap(pointwise, (at, 0, source.columns), TileData::S32(sums));
-                }
                 let width = pointwise.cout();
-                for (token, repeats) in sums.runs(width).zip(acc.runs_mut(width * *factor)) {
-                    for out in repeats.runs_mut(width) {
-                        add_s32(out, token)?;
+                while let Some((at, made)) = sums.next_up_to((tile.end - 1) / (*factor).max(1)) {
+                    let codes = codes.get_mut(..made.len() / width.max(1) * narrow.cout()).ok_or(Fault)?;
+                    for (y, codes) in (at..).zip(codes.runs_mut(source.row_len)) {
+                        narrow_s16(source.row(y)?, narrow.requant(), narrow.range(), codes)?;
+                    }
+                    context.tap(narrow, (at, 0, source.columns), TileData::S8(codes));
+                    made.fill(0);
+                    gemm_s8(&pointwise.gemm(codes), Epilogue::Add32 { out: &mut *made })?;
+                    context.tap(pointwise, (at, 0, source.columns), TileData::S32(made));
+                }
+                let row_len = acc.len() / tile.len().max(1);
+                for (y, acc) in tile.zip(acc.runs_mut(row_len)) {
+                    let low = sums.row(y / (*factor).max(1))?;
+                    for (token, repeats) in low.runs(width).zip(acc.runs_mut(width * *factor)) {
+                        for out in repeats.runs_mut(width) {
+                            add_s32(out, token)?;
+                        }
                     }
                 }
+                Ok(())
             }
         }
-        Ok(())
     }
+}
+
+/// Row `y` of a strided depthwise convolution over a stage norm that has been narrowed.
+fn downsample(depthwise: &Operator<'_>, source: &Source<'_>, y: usize, out: &mut [i8]) -> Result<(), Fault> {
+    let (kernel, stride) = (usize::from(depthwise.shape.kernel), usize::from(depthwise.shape.stride));
+    let mut window = [None; MAX_WINDOW];
+    for (tap, entry) in window.iter_mut().enumerate().take(kernel) {
+        if let Some(at) = (y * stride + tap).checked_sub(kernel / 2).filter(|&at| at < source.rows) {
+            *entry = Some(source.narrowed(at)?);
+        }
+    }
+    let (taps, channels) = (window.get(..kernel).ok_or(Fault)?, depthwise.cout());
+    Ok(depthwise_s8(&depthwise.depthwise(taps, channels, source.columns), depthwise.store8(out), channels)?)
 }
 
 /// The branch's own operators.
@@ -169,18 +199,21 @@ pub fn run(
     let blocks = RowBlocks::new(rows, executor.workers(), ROW_ALIGN);
     rewrite(executor, target, blocks, (row_len, 0), work, &|range, mut block, scratch| {
         let mut cutter = Cutter::new(scratch);
-        let acc = cutter.take::<i32>(row_len)?;
+        let acc = cutter.take::<i32>(context.tile * row_len)?;
         let codes = cutter.take::<i8>(row_len)?;
         let mut terms: heapless::Vec<Term<'_, '_>, BRANCHES> = heapless::Vec::new();
         for (from, x) in (0u8..).zip(sources).take(inputs).filter(|(from, _)| *from != branch) {
-            terms.push(Term::new(context, size, branch, from, x, &mut cutter)?).map_err(|_| Fault)?;
+            terms.push(Term::new(context, size, (branch, from), range.start, x, &mut cutter)?).map_err(|_| Fault)?;
         }
-        for y in range {
+        for tile in tiles(range, context.tile) {
+            let acc = acc.get_mut(..tile.len() * row_len).ok_or(Fault)?;
             acc.fill(0);
             for term in &mut terms {
-                term.add_row(context, y, acc)?;
+                term.add(context, tile.clone(), acc)?;
             }
-            own.finish(acc, codes, block.row_mut(y)?)?;
+            for (y, acc) in tile.zip(acc.runs_mut(row_len)) {
+                own.finish(acc, codes, block.row_mut(y)?)?;
+            }
         }
         Ok(())
     })?;

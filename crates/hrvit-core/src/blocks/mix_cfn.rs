@@ -1,4 +1,6 @@
-//! MixCFN: `x + fc2(GELU(DW3x3 ‖ DW5x5 (fc1(norm(x)))))` (paper, equation 5). The widened map exists five rows at a time.
+//! MixCFN: `x + fc2(GELU(DW3x3 ‖ DW5x5 (fc1(norm(x)))))` (paper, equation 5). The widened map exists a tile of rows and four more at a time.
+
+use core::ops::Range;
 
 use hrvit_format::{Network, OpKind, Size};
 use hrvit_kernels::{Epilogue, depthwise_s8, gemm_s8, layernorm_s8};
@@ -8,22 +10,21 @@ use crate::{
     error::Fault,
     observe::TileData,
     operator::{Operator, StepContext},
-    ring::Ring,
-    rows::{Block, RowBlocks, rewrite},
+    ring::{self, Ring},
+    rows::{Block, RowBlocks, Runs, rewrite, tiles},
     schedule::Executor,
 };
 
-/// Rows of fc1's output that the depthwise 5x5 looks at.
-const ROWS: usize = 5;
-/// Rows that a job looks at beyond its own.
-const REACH: usize = ROWS / 2;
+/// Rows of fc1's output that the depthwise 5x5 looks at on each side.
+const REACH: usize = 2;
 
-/// Bytes of scratch on `branch`.
-pub fn scratch(network: &Network, size: Size, branch: usize, workers: usize) -> usize {
+/// Bytes of scratch on `branch` for tiles of `tile` rows.
+pub fn scratch(network: &Network, size: Size, branch: usize, workers: usize, tile: usize) -> usize {
     let (rows, columns) = size.map(branch);
     let (channels, hidden) = (usize::from(network.spec.channels(branch)), usize::from(network.spec.hidden(branch)));
     let blocks = RowBlocks::new(rows, workers, REACH);
-    let job = region::<i8>(columns * channels) + region::<i8>(ROWS.min(rows) * columns * hidden) + region::<i8>(columns * hidden);
+    let lines = ring::rows_for(tile, REACH, rows);
+    let job = region::<i8>(tile * columns * channels) + region::<i8>(lines * columns * hidden) + region::<i8>(tile * columns * hidden);
     region::<i16>(blocks.halo_len(columns * channels, REACH)) + blocks.jobs() * job
 }
 
@@ -56,28 +57,36 @@ pub fn run(context: &StepContext<'_>, executor: &dyn Executor, map: (usize, usiz
 
 impl MixCfn<'_> {
     /// Rows `range` of `block`.
-    fn rows(&self, context: &StepContext<'_>, range: core::ops::Range<usize>, block: &mut Block<'_>, scratch: &mut [u8]) -> Result<(), Fault> {
+    fn rows(&self, context: &StepContext<'_>, range: Range<usize>, block: &mut Block<'_>, scratch: &mut [u8]) -> Result<(), Fault> {
         let (rows, columns) = self.map;
-        let hidden = self.fc1.cout();
+        let tile = context.tile;
+        let (row_len, line_len) = (columns * self.norm.cout(), columns * self.fc1.cout());
         let mut cutter = Cutter::new(scratch);
-        let normed = cutter.take::<i8>(columns * self.norm.cout())?;
-        let mut lines = Ring::new(cutter.take::<i8>(ROWS.min(rows) * columns * hidden)?, columns * hidden, range.start.saturating_sub(REACH));
-        let mixed = cutter.take::<i8>(columns * hidden)?;
+        let normed = cutter.take::<i8>(tile * row_len)?;
+        let first = range.start.saturating_sub(REACH);
+        let mut lines = Ring::batched(cutter.take::<i8>(ring::rows_for(tile, REACH, rows) * line_len)?, line_len, first, (tile, range.start + REACH));
+        let mixed = cutter.take::<i8>(tile * line_len)?;
         let limits = self.norm.range();
-        for y in range {
-            while let Some((at, line)) = lines.next_up_to((y + REACH).min(rows - 1)) {
-                layernorm_s8(block.row(at)?, &self.norm.norm(), limits.lo, limits.hi, normed)?;
+        for tile in tiles(range, tile) {
+            while let Some((at, made)) = lines.next_up_to((tile.end - 1 + REACH).min(rows - 1)) {
+                let normed = normed.get_mut(..made.len() / line_len.max(1) * row_len).ok_or(Fault)?;
+                for (y, out) in (at..).zip(normed.runs_mut(row_len)) {
+                    layernorm_s8(block.row(y)?, &self.norm.norm(), limits.lo, limits.hi, out)?;
+                }
                 context.tap(&self.norm, (at, 0, columns), TileData::S8(normed));
-                gemm_s8(&self.fc1.gemm(normed), self.fc1.store8(line))?;
-                context.tap(&self.fc1, (at, 0, columns), TileData::S8(line));
+                gemm_s8(&self.fc1.gemm(normed), self.fc1.store8(made))?;
+                context.tap(&self.fc1, (at, 0, columns), TileData::S8(made));
             }
-            let mut first = 0;
-            for half in &self.halves {
-                self.mix(half, &lines, y, first, mixed)?;
-                first += half.cout();
+            let mixed = mixed.get_mut(..tile.len() * line_len).ok_or(Fault)?;
+            for (y, mixed) in tile.clone().zip(mixed.runs_mut(line_len)) {
+                let mut first = 0;
+                for half in &self.halves {
+                    self.mix(half, &lines, y, first, mixed)?;
+                    first += half.cout();
+                }
             }
-            context.tap(&self.act, (y, 0, columns), TileData::S8(mixed));
-            gemm_s8(&self.fc2.gemm(mixed), Epilogue::Add16 { out: block.row_mut(y)? })?;
+            context.tap(&self.act, (tile.start, 0, columns), TileData::S8(mixed));
+            gemm_s8(&self.fc2.gemm(mixed), Epilogue::Add16 { out: block.rows_mut(tile)? })?;
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! Patch embedding: `LN(DW3x3(PW(f)))`, the residual stream's first value (paper, section 3.1).
 
+use core::ops::Range;
+
 use hrvit_format::{Network, OpKind, Size};
 use hrvit_kernels::{Epilogue, depthwise_s8, gemm_s8, layernorm_s16_in_place};
 
@@ -8,8 +10,8 @@ use crate::{
     error::Fault,
     observe::TileData,
     operator::{Operator, StepContext},
-    ring::Ring,
-    rows::{Block, RowBlocks, bytes_of, rewrite},
+    ring::{self, Ring},
+    rows::{Block, RowBlocks, Runs, bytes_of, rewrite, tiles},
     schedule::Executor,
 };
 
@@ -18,25 +20,24 @@ const ROWS: usize = 3;
 /// Rows that a job looks at beyond its own.
 pub const REACH: usize = ROWS / 2;
 
-/// Bytes of line buffers of one job on `branch`.
-pub fn job_scratch(network: &Network, size: Size, branch: usize) -> usize {
+/// Bytes of line buffers of one job on `branch` that reads `cin` channels and makes tiles of `tile` rows.
+pub fn job_scratch(network: &Network, size: Size, branch: usize, cin: usize, tile: usize) -> usize {
     let (rows, columns) = size.map(branch);
-    region::<i8>(ROWS.min(rows) * columns * usize::from(network.spec.channels(branch)))
+    region::<i8>(tile * columns * cin) + region::<i8>(ring::rows_for(tile, REACH, rows) * columns * usize::from(network.spec.channels(branch)))
 }
 
-/// Bytes of scratch on `branch`.
-pub fn scratch(network: &Network, size: Size, branch: usize, workers: usize) -> usize {
+/// Bytes of scratch on `branch` of `module` for tiles of `tile` rows.
+pub fn scratch(network: &Network, size: Size, (module, branch): (u8, u8), workers: usize, tile: usize) -> usize {
+    let cin = usize::from(network.spec.fused_channels(module.into(), branch.into()));
+    let branch = usize::from(branch);
     let (rows, columns) = size.map(branch);
     let blocks = RowBlocks::new(rows, workers, 1);
     let halo = blocks.halo_len(columns * usize::from(network.spec.channels(branch)), REACH);
-    region::<i16>(halo) + blocks.jobs() * job_scratch(network, size, branch)
+    region::<i16>(halo) + blocks.jobs() * job_scratch(network, size, branch, cin, tile)
 }
 
-/// Takes one row of the embedding's input.
-pub type Make<'m> = dyn FnMut(&[i8]) -> Result<(), Fault> + 'm;
-
-/// Calls the given function with row `y` of the embedding's input, s8.
-pub type Feed<'f> = dyn FnMut(&Block<'_>, usize, &mut Make<'_>) -> Result<(), Fault> + 'f;
+/// Writes row `y` of the embedding's input, s8.
+pub type Feed<'f> = dyn FnMut(&Block<'_>, usize, &mut [i8]) -> Result<(), Fault> + 'f;
 
 /// The three operators with their line buffer; fed row by row, so that the stem can hand over rows that are never a whole map.
 pub struct PatchEmbed<'a, 'c> {
@@ -44,33 +45,50 @@ pub struct PatchEmbed<'a, 'c> {
     pointwise: Operator<'c>,
     depthwise: Operator<'c>,
     norm: Operator<'c>,
+    fed: &'a mut [i8],
     ring: Ring<'a, i8>,
     rows: usize,
     columns: usize,
 }
 
 impl<'a, 'c> PatchEmbed<'a, 'c> {
-    /// For output rows from `first` on; takes its line buffer from `cutter`.
+    /// For output rows from `first` on; takes its line buffers from `cutter`.
     pub fn new(context: &'a StepContext<'c>, (rows, columns): (usize, usize), first: usize, cutter: &mut Cutter<'a>) -> Result<Self, Fault> {
         let pointwise = context.only(OpKind::EmbedPointwise)?;
-        let row_len = columns * pointwise.cout();
-        let ring = Ring::new(cutter.take(ROWS.min(rows) * row_len)?, row_len, first.saturating_sub(REACH));
-        Ok(Self { context, pointwise, depthwise: context.only(OpKind::EmbedDepthwise)?, norm: context.only(OpKind::EmbedNorm)?, ring, rows, columns })
+        let (depthwise, norm) = (context.only(OpKind::EmbedDepthwise)?, context.only(OpKind::EmbedNorm)?);
+        let (row_len, tile) = (columns * pointwise.cout(), context.tile);
+        let fed = cutter.take(tile * columns * usize::from(pointwise.shape.cin))?;
+        let lines = cutter.take(ring::rows_for(tile, REACH, rows) * row_len)?;
+        let ring = Ring::batched(lines, row_len, first.saturating_sub(REACH), (tile, first + REACH));
+        Ok(Self { context, pointwise, depthwise, norm, fed, ring, rows, columns })
     }
 
     /// Writes the rows `range` of `block`; `feed` is asked for input rows in order, each once.
-    pub fn run(mut self, block: &mut Block<'_>, range: core::ops::Range<usize>, feed: &mut Feed<'_>) -> Result<(), Fault> {
-        for y in range {
-            while let Some((at, out)) = self.ring.next_up_to((y + REACH).min(self.rows - 1)) {
-                feed(block, at, &mut |row| Ok(gemm_s8(&self.pointwise.gemm(row), self.pointwise.store8(out))?))?;
-                self.context.tap(&self.pointwise, (at, 0, self.columns), TileData::S8(out));
+    pub fn run(mut self, block: &mut Block<'_>, range: Range<usize>, feed: &mut Feed<'_>) -> Result<(), Fault> {
+        for tile in tiles(range, self.context.tile) {
+            self.fill(block, (tile.end - 1 + REACH).min(self.rows - 1), feed)?;
+            for y in tile {
+                let window = self.ring.window(y, ROWS, self.rows)?;
+                let taps = window.get(..ROWS).ok_or(Fault)?;
+                let x = block.row_mut(y)?;
+                depthwise_s8(&self.depthwise.depthwise(taps, self.pointwise.cout(), self.columns), Epilogue::Store16 { out: x }, self.pointwise.cout())?;
+                self.context.tap(&self.depthwise, (y, 0, self.columns), TileData::S16(x));
+                layernorm_s16_in_place(x, &self.norm.norm())?;
             }
-            let window = self.ring.window(y, ROWS, self.rows)?;
-            let taps = window.get(..ROWS).ok_or(Fault)?;
-            let x = block.row_mut(y)?;
-            depthwise_s8(&self.depthwise.depthwise(taps, self.pointwise.cout(), self.columns), Epilogue::Store16 { out: x }, self.pointwise.cout())?;
-            self.context.tap(&self.depthwise, (y, 0, self.columns), TileData::S16(x));
-            layernorm_s16_in_place(x, &self.norm.norm())?;
+        }
+        Ok(())
+    }
+
+    /// Makes the rows of the 1x1 convolution up to `last`.
+    fn fill(&mut self, block: &Block<'_>, last: usize, feed: &mut Feed<'_>) -> Result<(), Fault> {
+        let (row_len, line_len) = (self.columns * usize::from(self.pointwise.shape.cin), self.columns * self.pointwise.cout());
+        while let Some((at, made)) = self.ring.next_up_to(last) {
+            let fed = self.fed.get_mut(..made.len() / line_len.max(1) * row_len).ok_or(Fault)?;
+            for (y, row) in (at..).zip(fed.runs_mut(row_len)) {
+                feed(block, y, row)?;
+            }
+            gemm_s8(&self.pointwise.gemm(fed), self.pointwise.store8(made))?;
+            self.context.tap(&self.pointwise, (at, 0, self.columns), TileData::S8(made));
         }
         Ok(())
     }
@@ -82,7 +100,11 @@ pub fn run(context: &StepContext<'_>, executor: &dyn Executor, map: (usize, usiz
     let blocks = RowBlocks::new(map.0, executor.workers(), 1);
     rewrite(executor, x, blocks, (row_len, REACH), work, &|range, mut block, scratch| {
         let embed = PatchEmbed::new(context, map, range.start, &mut Cutter::new(scratch))?;
-        embed.run(&mut block, range, &mut |block, y, make| make(bytes_of(block.row(y)?).get(row_len..).ok_or(Fault)?))
+        embed.run(&mut block, range, &mut |block, y, out| {
+            let fused = bytes_of(block.row(y)?).get(row_len..).ok_or(Fault)?;
+            out.iter_mut().zip(fused).for_each(|(to, from)| *to = *from);
+            Ok(())
+        })
     })?;
     context.output(x, row_len, map.1);
     Ok(())

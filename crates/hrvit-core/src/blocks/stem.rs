@@ -32,8 +32,8 @@ pub enum Frame<'f> {
     Rows(&'f mut Fetch<'f>),
 }
 
-/// Bytes of line buffers of one job.
-fn job_scratch(network: &Network, size: Size) -> usize {
+/// Bytes of line buffers of one job that makes tiles of `tile` rows.
+fn job_scratch(network: &Network, size: Size, tile: usize) -> usize {
     let width = usize::from(size.width);
     let (stem, half) = (usize::from(network.spec.stem), usize::from(network.spec.stem) / 2);
     region::<u8>(width * RGB)
@@ -41,13 +41,12 @@ fn job_scratch(network: &Network, size: Size) -> usize {
         + region::<i8>(width / 2 * TAPS * RGB)
         + region::<i8>(ROWS * width / 2 * half)
         + region::<i8>(width / 4 * TAPS * half)
-        + region::<i8>(width / 4 * stem)
-        + patch_embed::job_scratch(network, size, 0)
+        + patch_embed::job_scratch(network, size, 0, stem, tile)
 }
 
-/// Bytes of line buffers.
-pub fn scratch(network: &Network, size: Size, workers: usize) -> usize {
-    RowBlocks::new(size.map(0).0, workers, 1).jobs() * job_scratch(network, size)
+/// Bytes of line buffers for tiles of `tile` rows of the embedding.
+pub fn scratch(network: &Network, size: Size, workers: usize, tile: usize) -> usize {
+    RowBlocks::new(size.map(0).0, workers, 1).jobs() * job_scratch(network, size, tile)
 }
 
 /// Rows of the first convolution, made on demand from rows of pixels.
@@ -108,18 +107,17 @@ fn rows(
     let mut conv1 = Conv1 { operator: first, height, pixels, row, patches: cutter.take(width / 2 * TAPS * RGB)? };
     let mut lines = Ring::new(cutter.take(ROWS * width / 2 * half)?, width / 2 * half, first_row);
     let patches = cutter.take::<i8>(width / 4 * TAPS * half)?;
-    let stem_row = cutter.take::<i8>(width / 4 * second.cout())?;
     let embed = PatchEmbed::new(context, size.map(0), range.start, &mut cutter)?;
-    embed.run(block, range, &mut |_, y, make| {
+    embed.run(block, range, &mut |_, y, stem_row| {
         while let Some((at, out)) = lines.next_up_to(2 * y + 1) {
             conv1.make(at, fetch, out)?;
             context.tap(&first, (at, 0, width / 2), TileData::S8(out));
         }
         let window = lines.window(2 * y, ROWS, height / 2)?;
         im2row_s8(*window.first_chunk().ok_or(Fault)?, half, 2, second.pad(), patches)?;
-        gemm_s8(&second.gemm(patches), Epilogue::Table8 { out: stem_row, table: second.params.table, zero: second.zero() })?;
+        gemm_s8(&second.gemm(patches), Epilogue::Table8 { out: &mut *stem_row, table: second.params.table, zero: second.zero() })?;
         context.tap(&second, (y, 0, width / 4), TileData::S8(stem_row));
-        make(stem_row)
+        Ok(())
     })
 }
 

@@ -21,15 +21,23 @@ pub const LOGITS_FACTOR: usize = 4;
 const SUM_UNIT: usize = 256;
 /// Rows between which a resize mixes.
 const PAIR: usize = 2;
-/// Columns of logits that are made at a time; divides every map's width.
-const TILE: usize = 8;
+/// Columns of a unit of tiles; divides every map's width.
+pub const TILE_UNIT: usize = 8;
+
+/// Columns of logits that are made at a time: the most, up to `tile` units, that divide the width.
+fn tile_columns(size: Size, tile: usize) -> usize {
+    let units = size.map(0).1 / TILE_UNIT;
+    let tile = (1..=tile.min(units)).rev().find(|&tile| units.is_multiple_of(tile));
+    tile.unwrap_or(1) * TILE_UNIT
+}
 
 /// Bytes of one worker's buffers.
-fn lane_scratch(network: &Network, size: Size) -> usize {
+fn lane_scratch(network: &Network, size: Size, tile: usize) -> usize {
+    let tile = tile_columns(size, tile);
     let width = usize::from(network.spec.head_width);
     let columns = |branch: usize| size.map(branch).1;
     let terms = (1..BRANCHES).map(|branch| region::<i16>(PAIR.min(size.map(branch).0) * columns(branch) * width));
-    region::<i16>(TILE * width) + region::<i32>(TILE * width) + region::<i8>(TILE * width) + terms.sum::<usize>()
+    region::<i16>(tile * width) + region::<i32>(tile * width) + region::<i8>(tile * width) + terms.sum::<usize>()
 }
 
 /// Rows of logits that exist at a time: one wave, and the one before it.
@@ -37,9 +45,9 @@ fn line_rows(workers: usize) -> usize {
     workers + 1
 }
 
-/// Bytes of scratch.
-pub fn scratch(network: &Network, size: Size, workers: usize) -> usize {
-    region::<i16>(line_rows(workers) * size.map(0).1 * usize::from(network.classes)) + workers * lane_scratch(network, size)
+/// Bytes of scratch for tiles of `tile` times [`TILE_UNIT`] columns of one row of logits.
+pub fn scratch(network: &Network, size: Size, workers: usize, tile: usize) -> usize {
+    region::<i16>(line_rows(workers) * size.map(0).1 * usize::from(network.classes)) + workers * lane_scratch(network, size, tile)
 }
 
 /// The term of a branch of lower resolution: the last two rows made, found by their number.
@@ -99,6 +107,8 @@ const fn sum_scale(factor: usize) -> i32 {
 struct Lane<'a, 'c> {
     pointwise: Operator<'c>,
     x: &'a [i8],
+    /// Columns of a tile.
+    tile: usize,
     own: &'a mut [i16],
     terms: heapless::Vec<Term<'a, 'c>, { BRANCHES - 1 }>,
     act: Operator<'c>,
@@ -112,7 +122,8 @@ impl<'a, 'c> Lane<'a, 'c> {
         let act = context.only(OpKind::HeadAct)?;
         let width = act.cout();
         let [first, lower @ ..] = x;
-        let (own, acc, activated) = (cutter.take(TILE * width)?, cutter.take(TILE * width)?, cutter.take(TILE * width)?);
+        let tile = tile_columns(size, context.tile);
+        let (own, acc, activated) = (cutter.take(tile * width)?, cutter.take(tile * width)?, cutter.take(tile * width)?);
         let mut terms = heapless::Vec::new();
         for (source, x) in (1u8..).zip(lower) {
             let map = size.map(usize::from(source));
@@ -121,7 +132,7 @@ impl<'a, 'c> Lane<'a, 'c> {
             terms.push(Term { pointwise, x, map, factor: 1 << source, rows, held: [None; PAIR] }).map_err(|_| Fault)?;
         }
         let (pointwise, classifier) = (context.reading(OpKind::HeadPointwise, 0)?, context.only(OpKind::HeadClassifier)?);
-        Ok(Self { pointwise, x: first, own, terms, act, classifier, acc, activated })
+        Ok(Self { pointwise, x: first, tile, own, terms, act, classifier, acc, activated })
     }
 
     /// Row `y` of the logits, `[columns, classes]`.
@@ -129,21 +140,21 @@ impl<'a, 'c> Lane<'a, 'c> {
         for term in &mut self.terms {
             term.prepare(context, y)?;
         }
-        let classes = self.classifier.cout();
-        let tile_len = TILE * usize::from(self.pointwise.shape.cin);
-        let tiles = out.len() / (TILE * classes).max(1);
-        for (tile, out) in out.runs_mut(TILE * classes).enumerate() {
+        let (columns, classes) = (self.tile, self.classifier.cout());
+        let tile_len = columns * usize::from(self.pointwise.shape.cin);
+        let tiles = out.len() / (columns * classes).max(1);
+        for (tile, out) in out.runs_mut(columns * classes).enumerate() {
             let at = (y * tiles + tile) * tile_len;
             let x = self.x.get(at..at + tile_len).ok_or(Fault)?;
             gemm_s8(&self.pointwise.gemm(x), Epilogue::Store16 { out: self.own })?;
-            context.tap(&self.pointwise, (y, tile * TILE, TILE), TileData::S16(self.own));
+            context.tap(&self.pointwise, (y, tile * columns, columns), TileData::S16(self.own));
             self.acc.fill(0);
             bilinear_add_s16(self.own, self.own, 1, 1, self.pointwise.cout(), 1, sum_scale(1), 0, self.acc)?;
             for term in &self.terms {
-                term.add(y, tile * TILE, self.acc)?;
+                term.add(y, tile * columns, self.acc)?;
             }
             store_s8(self.acc, self.act.scalar(0)?, self.act.range(), self.activated)?;
-            context.tap(&self.act, (y, tile * TILE, TILE), TileData::S8(self.activated));
+            context.tap(&self.act, (y, tile * columns, columns), TileData::S8(self.activated));
             gemm_s8(&self.classifier.gemm(self.activated), Epilogue::Store16 { out })?;
         }
         Ok(())

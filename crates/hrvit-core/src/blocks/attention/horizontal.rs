@@ -1,5 +1,7 @@
 //! The first half of the channels, row by row; then projection, shortcut and residual, in place.
 
+use core::ops::Range;
+
 use hrvit_format::{Network, OpKind, Size};
 use hrvit_kernels::{Des, Epilogue, add_s16, des_s16, gemm_s8};
 
@@ -20,15 +22,15 @@ fn blocks(rows: usize, window: usize, workers: usize) -> RowBlocks {
     RowBlocks::new(rows, workers, window.max(REACH))
 }
 
-/// Bytes of scratch on `branch`.
-pub fn scratch(network: &Network, size: Size, branch: usize, workers: usize) -> usize {
+/// Bytes of scratch on `branch` where `tile` rows are projected at once.
+pub fn scratch(network: &Network, size: Size, branch: usize, workers: usize, tile: usize) -> usize {
     let (rows, columns) = size.map(branch);
     let channels = usize::from(network.spec.channels(branch));
     let window = network.spec.window(branch);
-    let shape = Shape { lines: rows, tokens: columns, channels, dim: network.spec.attention_dim(branch).into(), window };
+    let shape = Shape { lines: rows, tokens: columns, channels, dim: network.spec.attention_dim(branch).into(), window, tile };
     let blocks = blocks(rows, window, workers);
     let row = columns * channels;
-    let job = region::<i8>(row) + region::<i32>(row) + region::<i16>(channels) + shape.scratch();
+    let job = region::<i8>(tile * row) + region::<i32>(tile * row) + region::<i16>(channels) + shape.scratch();
     region::<i16>(blocks.halo_len(row, REACH)) + blocks.jobs() * job
 }
 
@@ -39,7 +41,10 @@ struct Rows<'a, 'c> {
     kept: &'a [i8],
     map: (usize, usize),
     channels: usize,
-    row: &'a mut [i8],
+    /// Rows of both halves that wait for the projection.
+    waiting: Range<usize>,
+    tile: usize,
+    codes: &'a mut [i8],
     acc: &'a mut [i32],
     hidden: &'a mut [i16],
     out_act: Operator<'c>,
@@ -53,21 +58,37 @@ impl Lines for Rows<'_, '_> {
         self.block.row(l)
     }
 
-    fn done(&mut self, l: usize, codes: &[i8]) -> Result<(), Fault> {
-        let half = self.channels / 2;
-        for (x, token) in self.row.runs_mut(self.channels).enumerate() {
+    fn done(&mut self, l: usize, codes: &[i8], last: bool) -> Result<(), Fault> {
+        let (half, row_len) = (self.channels / 2, self.map.1 * self.channels);
+        if self.waiting.is_empty() {
+            self.waiting = l..l;
+        }
+        let slot = self.waiting.len() * row_len;
+        let row = self.codes.get_mut(slot..slot + row_len).ok_or(Fault)?;
+        for (x, token) in row.runs_mut(self.channels).enumerate() {
             let far = (x * self.map.0 + l) * half;
             let near = codes.get(x * half..(x + 1) * half).ok_or(Fault)?;
             let far = self.kept.get(far..far + half).ok_or(Fault)?;
             token.iter_mut().zip(near.iter().chain(far)).for_each(|(to, from)| *to = *from);
         }
-        self.context.tap(&self.out_act, (l, 0, self.map.1), TileData::S8(self.row));
-        self.acc.fill(0);
-        gemm_s8(&self.to_out.gemm(self.row), Epilogue::Add32 { out: self.acc })?;
-        self.context.tap(&self.to_out, (l, 0, self.map.1), TileData::S32(self.acc));
-        let x = self.block.row_mut(l)?;
-        des_s16(&shortcut(&self.right, &self.left, x), self.hidden, self.acc)?;
-        Ok(add_s16(x, self.acc)?)
+        self.waiting.end = l + 1;
+        if last || self.waiting.len() == self.tile { self.project() } else { Ok(()) }
+    }
+}
+
+impl Rows<'_, '_> {
+    /// Projection, shortcut and residual of the rows that wait.
+    fn project(&mut self) -> Result<(), Fault> {
+        let rows = core::mem::take(&mut self.waiting);
+        let len = rows.len() * self.map.1 * self.channels;
+        let (codes, acc) = (self.codes.get(..len).ok_or(Fault)?, self.acc.get_mut(..len).ok_or(Fault)?);
+        self.context.tap(&self.out_act, (rows.start, 0, self.map.1), TileData::S8(codes));
+        acc.fill(0);
+        gemm_s8(&self.to_out.gemm(codes), Epilogue::Add32 { out: &mut *acc })?;
+        self.context.tap(&self.to_out, (rows.start, 0, self.map.1), TileData::S32(acc));
+        let x = self.block.rows_mut(rows)?;
+        des_s16(&shortcut(&self.right, &self.left, x), self.hidden, acc)?;
+        Ok(add_s16(x, acc)?)
     }
 }
 
@@ -98,15 +119,15 @@ pub fn run(
     kept: &[i8],
     work: &mut [u8],
 ) -> Result<(), Fault> {
-    let &Attention { channels, dim, window, out_act, .. } = attention;
-    let shape = Shape { lines: map.0, tokens: map.1, channels, dim, window };
+    let &Attention { channels, dim, window, tile, out_act, .. } = attention;
+    let shape = Shape { lines: map.0, tokens: map.1, channels, dim, window, tile };
     let row_len = map.1 * channels;
     let (to_out, right, left) = (context.only(OpKind::ToOut)?, context.only(OpKind::DesRight)?, context.only(OpKind::DesLeft)?);
     let blocks = blocks(map.0, window, executor.workers());
     rewrite(executor, x, blocks, (row_len, REACH), work, &|range, block, scratch| {
         let mut cutter = Cutter::new(scratch);
-        let (row, acc, hidden) = (cutter.take(row_len)?, cutter.take(row_len)?, cutter.take(channels)?);
-        let mut lines = Rows { context, block, kept, map, channels, row, acc, hidden, out_act, to_out, right, left };
+        let (codes, acc, hidden) = (cutter.take(tile * row_len)?, cutter.take(tile * row_len)?, cutter.take(channels)?);
+        let mut lines = Rows { context, block, kept, map, channels, waiting: 0..0, tile, codes, acc, hidden, out_act, to_out, right, left };
         Walk::new(attention, shape, Half { first: 0, transposed: false }, range.start, &mut cutter)?.run(range, &mut lines)
     })
 }

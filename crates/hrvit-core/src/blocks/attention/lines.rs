@@ -26,6 +26,8 @@ pub struct Shape {
     pub channels: usize,
     pub dim: usize,
     pub window: usize,
+    /// Lines that are projected at once.
+    pub tile: usize,
 }
 
 impl Shape {
@@ -48,7 +50,7 @@ impl Shape {
     pub fn scratch(&self) -> usize {
         let half = self.half_line();
         let strip_tokens = self.window.min(self.lines) * self.tokens;
-        region::<i8>(self.tokens * self.channels)
+        region::<i8>(self.tile * self.tokens * self.channels)
             + 2 * region::<i8>(self.v_lines() * half)
             + region::<i8>(KERNEL * half)
             + 2 * region::<i8>(self.head_len())
@@ -74,8 +76,8 @@ pub trait Lines {
     /// Tokens of line `l` of the residual stream, `[tokens, channels]`, as they were before the block.
     fn tokens(&mut self, l: usize) -> Result<&[i16], Fault>;
 
-    /// Takes the result of line `l`, `[tokens, channels / 2]`.
-    fn done(&mut self, l: usize, codes: &[i8]) -> Result<(), Fault>;
+    /// Takes the result of line `l`, `[tokens, channels / 2]`; `last` of its strip or not.
+    fn done(&mut self, l: usize, codes: &[i8], last: bool) -> Result<(), Fault>;
 }
 
 /// Attention of one half of the channels over a range of lines.
@@ -105,9 +107,9 @@ impl<'a, 'c> Walk<'a, 'c> {
             attention,
             shape,
             half,
-            normed: cutter.take(shape.tokens * shape.channels)?,
+            normed: cutter.take(shape.tile * shape.tokens * shape.channels)?,
             q: cutter.take(shape.v_lines() * half_line)?,
-            v: Ring::new(cutter.take(shape.v_lines() * half_line)?, half_line, reached),
+            v: Ring::batched(cutter.take(shape.v_lines() * half_line)?, half_line, reached, (shape.tile, 0)),
             act: Ring::new(cutter.take(KERNEL * half_line)?, half_line, reached),
             head_q: cutter.take(shape.head_len())?,
             head_v: cutter.take(shape.head_len())?,
@@ -137,7 +139,7 @@ impl<'a, 'c> Walk<'a, 'c> {
             }
             for l in strip.clone() {
                 self.finish(strip.start, l)?;
-                lines.done(l, self.codes)?;
+                lines.done(l, self.codes, l + 1 == strip.end)?;
             }
             at = strip.end;
         }
@@ -154,15 +156,22 @@ impl<'a, 'c> Walk<'a, 'c> {
         let channels = self.channels();
         let Attention { norm, qkv, .. } = self.attention;
         let limits = norm.range();
-        let half_line = self.shape.half_line();
-        while let Some((l, v)) = self.v.next_up_to((end + REACH).min(self.shape.lines) - 1) {
-            layernorm_s8(lines.tokens(l)?, &norm.norm(), limits.lo, limits.hi, self.normed)?;
+        let (half_line, line_len) = (self.shape.half_line(), self.shape.tokens * self.shape.channels);
+        while let Some((first, v)) = self.v.next_up_to((end + REACH).min(self.shape.lines) - 1) {
+            let made = first..first + v.len() / half_line.max(1);
+            let normed = self.normed.get_mut(..made.len() * line_len).ok_or(Fault)?;
+            for (l, out) in made.clone().zip(normed.runs_mut(line_len)) {
+                layernorm_s8(lines.tokens(l)?, &norm.norm(), limits.lo, limits.hi, out)?;
+            }
             let v_channels = channels.start + self.shape.channels..channels.end + self.shape.channels;
-            gemm_s8(&qkv.gemm_of(self.normed, v_channels)?, qkv.store8(v))?;
-            if range.contains(&l) {
-                let slot = l % self.shape.v_lines().max(1) * half_line;
-                let q = self.q.get_mut(slot..slot + half_line).ok_or(Fault)?;
-                gemm_s8(&qkv.gemm_of(self.normed, channels.clone())?, qkv.store8(q))?;
+            gemm_s8(&qkv.gemm_of(normed, v_channels)?, qkv.store8(v))?;
+            let asking = made.start.max(range.start)..made.end.min(range.end);
+            if !asking.is_empty() {
+                let normed = normed.get((asking.start - first) * line_len..(asking.end - first) * line_len).ok_or(Fault)?;
+                // q lies beside v: lines that v has in one run q has in one run.
+                let slot = asking.start % self.shape.v_lines().max(1) * half_line;
+                let q = self.q.get_mut(slot..slot + asking.len() * half_line).ok_or(Fault)?;
+                gemm_s8(&qkv.gemm_of(normed, channels.clone())?, qkv.store8(q))?;
             }
         }
         Ok(())

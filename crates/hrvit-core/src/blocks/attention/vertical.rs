@@ -23,12 +23,12 @@ fn blocks(columns: usize, window: usize, workers: usize) -> RowBlocks {
     RowBlocks::new(columns, workers, window.max(REACH))
 }
 
-/// Bytes of scratch on `branch`.
-pub fn scratch(network: &Network, size: Size, branch: usize, workers: usize) -> usize {
+/// Bytes of scratch on `branch` where `tile` columns are projected at once.
+pub fn scratch(network: &Network, size: Size, branch: usize, workers: usize, tile: usize) -> usize {
     let (rows, columns) = size.map(branch);
     let channels = usize::from(network.spec.channels(branch));
     let window = network.spec.window(branch);
-    let shape = Shape { lines: columns, tokens: rows, channels, dim: network.spec.attention_dim(branch).into(), window };
+    let shape = Shape { lines: columns, tokens: rows, channels, dim: network.spec.attention_dim(branch).into(), window, tile };
     blocks(columns, window, workers).jobs() * (region::<i16>(rows * channels) + shape.scratch())
 }
 
@@ -52,7 +52,7 @@ impl Lines for Columns<'_> {
         Ok(self.buffer)
     }
 
-    fn done(&mut self, l: usize, codes: &[i8]) -> Result<(), Fault> {
+    fn done(&mut self, l: usize, codes: &[i8], _last: bool) -> Result<(), Fault> {
         let at = (l - self.first) * codes.len();
         let kept = self.kept.get_mut(at..at + codes.len()).ok_or(Fault)?;
         kept.iter_mut().zip(codes).for_each(|(to, from)| *to = *from);
@@ -69,8 +69,8 @@ pub fn run(
     kept: &mut [i8],
     work: &mut [u8],
 ) -> Result<(), Fault> {
-    let &Attention { channels, dim, window, .. } = attention;
-    let shape = Shape { lines: columns, tokens: rows, channels, dim, window };
+    let &Attention { channels, dim, window, tile, .. } = attention;
+    let shape = Shape { lines: columns, tokens: rows, channels, dim, window, tile };
     let blocks = blocks(columns, window, executor.workers());
     let tiles = Tiles::new(kept, blocks.tallest() * rows * channels / 2);
     run_jobs(executor, blocks.jobs(), work, &|job, scratch| {
