@@ -32,11 +32,17 @@ pub mod error;
 pub mod gemm_s16;
 pub mod gemm_s8;
 pub mod im2row;
+pub mod isa;
+pub mod kernels;
 pub mod layernorm_s16;
+pub mod layout;
 pub mod math;
 pub mod requant;
 pub mod resize;
 pub mod tiles;
+
+#[cfg(feature = "std")]
+extern crate std;
 
 mod lanes;
 
@@ -48,10 +54,13 @@ pub use des_s16::{Des, des_s16};
 pub use dwconv_s8::{Depthwise, depthwise_s8};
 pub use epilogue::Epilogue;
 pub use error::ShapeError;
-pub use gemm_s8::{Gemm, gemm_s8};
+pub use gemm_s8::{Gemm, PackedGemm, gemm_s8, gemm_s8_packed};
 pub use gemm_s16::{GemmS16, gemm_s16};
 pub use im2row::{im2row_s8, pixels_s8};
+pub use isa::{Isa, IsaError};
+pub use kernels::{Family, Kernels};
 pub use layernorm_s16::{Norm, layernorm_s8, layernorm_s16, layernorm_s16_in_place};
+pub use layout::Layout;
 pub use math::rsqrt;
 pub use requant::{Range8, Requant, Scalar, requant};
 pub use resize::{Phase, argmax_s16, bilinear_add_s16, phase};

@@ -1,8 +1,9 @@
 //! Hardswish, `x * clamp(x + 3, 0, 6) / 6`, exact up to its one rounding: the real number 3 is the integer `three`.
 
+use super::scalar;
 use crate::error::{ShapeError, require};
-use crate::lanes::{rows, rows_mut};
-use crate::requant::{Range8, Requant, Scalar, requant};
+use crate::kernels::{Kernels, backends};
+use crate::requant::{Range8, Requant, Scalar};
 
 /// Largest `three` of [`hardswish_s8`]: `|v| * 2 * three` stays within 2^30.
 const MAX_THREE_S8: i32 = 1 << 22;
@@ -15,22 +16,7 @@ const MAX_THREE_S8: i32 = 1 << 22;
 /// # Errors
 /// [`ShapeError`] if a length disagrees or a parameter is outside its range.
 pub fn hardswish_s8(v: &[i8], three: &[i32], requant: Requant<'_>, range: Range8, out: &mut [i8]) -> Result<(), ShapeError> {
-    let channels = three.len();
-    require(channels != 0, ShapeError::Channels)?;
-    requant.check(channels)?;
-    range.check()?;
-    require(three.iter().all(|three| (1..=MAX_THREE_S8).contains(three)), ShapeError::Parameter)?;
-    require(v.len().is_multiple_of(channels), ShapeError::Input)?;
-    require(out.len() == v.len(), ShapeError::Output)?;
-    let Requant { mult, shift, pre_shift } = requant;
-    for (v, out) in rows(v, channels).zip(rows_mut(out, channels)) {
-        for (((v, out), three), (mult, shift)) in v.iter().zip(out).zip(three).zip(mult.iter().zip(shift)) {
-            let v = i32::from(*v);
-            let u = ((v << 8) + three).max(0).min(2 * three);
-            *out = range.store(self::requant(v * u, pre_shift, *mult, *shift));
-        }
-    }
-    Ok(())
+    Kernels::SCALAR.hardswish_s8(v, three, requant, range, out)
 }
 
 /// `u = clamp(x + three, 0, 2 * three)`, `out = store8(rq(x * u))`; `three` in `1..=32767` is 3.0 in x's scale, `requant` holds the 1/6.
@@ -38,14 +24,43 @@ pub fn hardswish_s8(v: &[i8], three: &[i32], requant: Requant<'_>, range: Range8
 /// # Errors
 /// [`ShapeError`] if the lengths differ or a parameter is outside its range.
 pub fn hardswish_s16(x: &[i16], three: i32, requant: Scalar, range: Range8, out: &mut [i8]) -> Result<(), ShapeError> {
-    require((1..=i32::from(i16::MAX)).contains(&three), ShapeError::Parameter)?;
-    requant.check()?;
-    range.check()?;
-    require(out.len() == x.len(), ShapeError::Output)?;
-    for (x, out) in x.iter().zip(out) {
-        let x = i32::from(*x);
-        let u = (x + three).max(0).min(2 * three);
-        *out = range.store(requant.apply(x * u));
+    Kernels::SCALAR.hardswish_s16(x, three, requant, range, out)
+}
+
+impl Kernels {
+    /// [`hardswish_s8`].
+    ///
+    /// # Errors
+    /// As [`hardswish_s8`].
+    pub fn hardswish_s8(self, v: &[i8], three: &[i32], requant: Requant<'_>, range: Range8, out: &mut [i8]) -> Result<(), ShapeError> {
+        let channels = three.len();
+        require(channels != 0, ShapeError::Channels)?;
+        requant.check(channels)?;
+        range.check()?;
+        require(three.iter().all(|three| (1..=MAX_THREE_S8).contains(three)), ShapeError::Parameter)?;
+        require(v.len().is_multiple_of(channels), ShapeError::Input)?;
+        require(out.len() == v.len(), ShapeError::Output)?;
+        hardswish_s8_on(self.tier, v, three, requant, range, out);
+        Ok(())
     }
-    Ok(())
+
+    /// [`hardswish_s16`].
+    ///
+    /// # Errors
+    /// As [`hardswish_s16`].
+    pub fn hardswish_s16(self, x: &[i16], three: i32, requant: Scalar, range: Range8, out: &mut [i8]) -> Result<(), ShapeError> {
+        require((1..=i32::from(i16::MAX)).contains(&three), ShapeError::Parameter)?;
+        requant.check()?;
+        range.check()?;
+        require(out.len() == x.len(), ShapeError::Output)?;
+        hardswish_s16_on(self.tier, x, three, requant, range, out);
+        Ok(())
+    }
+}
+
+backends! {
+    {}
+    chosen;
+    fn hardswish_s8_on as hardswish_s8(v: &[i8], three: &[i32], requant: Requant<'_>, range: Range8, out: &mut [i8]);
+    fn hardswish_s16_on as hardswish_s16(x: &[i16], three: i32, requant: Scalar, range: Range8, out: &mut [i8]);
 }

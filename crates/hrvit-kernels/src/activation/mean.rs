@@ -1,22 +1,15 @@
 //! Mean of codes over tokens, kept with 4 fractional bits.
 
+use super::scalar;
 use crate::error::{ShapeError, require};
-use crate::lanes::rows;
+use crate::kernels::{Kernels, backends};
 
 /// `sums[c] += sum over tokens of codes[token][c] - zero`; `codes` is `[tokens, channels]`, `channels = sums.len()`, `zero` in -128..=127.
 ///
 /// # Errors
 /// [`ShapeError`] if there is no channel, `codes` is no whole number of tokens, or `zero` is no code.
 pub fn mean_s8(sums: &mut [i32], codes: &[i8], zero: i32) -> Result<(), ShapeError> {
-    require(!sums.is_empty(), ShapeError::Channels)?;
-    require((i32::from(i8::MIN)..=i32::from(i8::MAX)).contains(&zero), ShapeError::Parameter)?;
-    require(codes.len().is_multiple_of(sums.len()), ShapeError::Input)?;
-    for token in rows(codes, sums.len()) {
-        for (sum, code) in sums.iter_mut().zip(token) {
-            *sum = sum.wrapping_add(i32::from(*code) - zero);
-        }
-    }
-    Ok(())
+    Kernels::SCALAR.mean_s8(sums, codes, zero)
 }
 
 /// `out[c] = floor((16 * sums[c] + tokens / 2) / tokens)`, saturated to s16: the rounded mean with 4 fractional bits, 0..=4080 where codes are not below zero.
@@ -32,4 +25,32 @@ pub fn mean_finish(sums: &[i32], tokens: u32, out: &mut [i16]) -> Result<(), Sha
         *out = mean.max(i64::from(i16::MIN)).min(i64::from(i16::MAX)) as i16;
     }
     Ok(())
+}
+
+impl Kernels {
+    /// [`mean_s8`].
+    ///
+    /// # Errors
+    /// As [`mean_s8`].
+    pub fn mean_s8(self, sums: &mut [i32], codes: &[i8], zero: i32) -> Result<(), ShapeError> {
+        require(!sums.is_empty(), ShapeError::Channels)?;
+        require((i32::from(i8::MIN)..=i32::from(i8::MAX)).contains(&zero), ShapeError::Parameter)?;
+        require(codes.len().is_multiple_of(sums.len()), ShapeError::Input)?;
+        mean_s8_on(self.tier, sums, codes, zero);
+        Ok(())
+    }
+
+    /// [`mean_finish`]: once per frame, the same on every instruction set.
+    ///
+    /// # Errors
+    /// As [`mean_finish`].
+    pub fn mean_finish(self, sums: &[i32], tokens: u32, out: &mut [i16]) -> Result<(), ShapeError> {
+        mean_finish(sums, tokens, out)
+    }
+}
+
+backends! {
+    {}
+    chosen;
+    fn mean_s8_on as mean_s8(sums: &mut [i32], codes: &[i8], zero: i32);
 }

@@ -3,6 +3,7 @@
 pub mod scalar;
 
 use crate::error::{ShapeError, require};
+use crate::kernels::{Kernels, backends};
 use crate::math::EXP;
 
 /// Largest entry of the exponent table.
@@ -53,14 +54,30 @@ pub const fn exp_table() -> [u16; 64] {
 /// # Errors
 /// [`ShapeError`] if the lengths disagree, a parameter is outside its range, or the strip has no key or more than [`max_keys`].
 pub fn attention_s8(args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) -> Result<(), ShapeError> {
-    require((1..=65_536).contains(&args.dim), ShapeError::Parameter)?;
-    let most = max_keys(args.bits).ok_or(ShapeError::Parameter)?;
-    require(args.q.len().is_multiple_of(args.dim) && args.v.len().is_multiple_of(args.dim), ShapeError::Input)?;
-    let keys = args.v.len() / args.dim;
-    require((1..=most).contains(&keys), ShapeError::Input)?;
-    require(args.exp.len() == 64 && args.exp.iter().all(|code| *code <= EXP_MAX) && args.exp.first() >= Some(&64), ShapeError::Table)?;
-    require(out.len() == args.q.len(), ShapeError::Output)?;
-    let scores = scores.get_mut(..keys).ok_or(ShapeError::Scratch)?;
-    scalar::run(args, scores, out);
-    Ok(())
+    Kernels::SCALAR.attention_s8(args, scores, out)
+}
+
+impl Kernels {
+    /// [`attention_s8`].
+    ///
+    /// # Errors
+    /// As [`attention_s8`].
+    pub fn attention_s8(self, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) -> Result<(), ShapeError> {
+        require((1..=65_536).contains(&args.dim), ShapeError::Parameter)?;
+        let most = max_keys(args.bits).ok_or(ShapeError::Parameter)?;
+        require(args.q.len().is_multiple_of(args.dim) && args.v.len().is_multiple_of(args.dim), ShapeError::Input)?;
+        let keys = args.v.len() / args.dim;
+        require((1..=most).contains(&keys), ShapeError::Input)?;
+        require(args.exp.len() == 64 && args.exp.iter().all(|code| *code <= EXP_MAX) && args.exp.first() >= Some(&64), ShapeError::Table)?;
+        require(out.len() == args.q.len(), ShapeError::Output)?;
+        let scores = scores.get_mut(..keys).ok_or(ShapeError::Scratch)?;
+        run(self.tier, args, scores, out);
+        Ok(())
+    }
+}
+
+backends! {
+    {}
+    chosen;
+    fn run(args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]);
 }

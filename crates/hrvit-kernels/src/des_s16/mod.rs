@@ -3,6 +3,7 @@
 pub mod scalar;
 
 use crate::error::{ShapeError, require};
+use crate::kernels::{Kernels, backends};
 use crate::requant::{Requant, check_table};
 
 /// Operands of [`des_s16`]. A token x of `k * p` channels is viewed as `[k, p]`:
@@ -41,17 +42,33 @@ pub struct Des<'a> {
 /// # Errors
 /// [`ShapeError`] if `k` or `p` is 0, or a length does not follow from them.
 pub fn des_s16(args: &Des<'_>, hidden: &mut [i16], out: &mut [i32]) -> Result<(), ShapeError> {
-    let Des { k, p, .. } = *args;
-    require(k != 0 && p != 0, ShapeError::Parameter)?;
-    let channels = k.checked_mul(p).ok_or(ShapeError::Parameter)?;
-    require(args.x.len().is_multiple_of(channels), ShapeError::Input)?;
-    require(args.right_bias.len() == p && args.left_bias.len() == k, ShapeError::Channels)?;
-    args.right_requant.check(p)?;
-    args.left_requant.check(k)?;
-    require(p.checked_mul(p) == Some(args.right.len()) && k.checked_mul(k) == Some(args.left.len()), ShapeError::Weights)?;
-    check_table(args.table)?;
-    require(out.len() == args.x.len(), ShapeError::Output)?;
-    let hidden = hidden.get_mut(..channels).ok_or(ShapeError::Scratch)?;
-    scalar::run(args, hidden, out);
-    Ok(())
+    Kernels::SCALAR.des_s16(args, hidden, out)
+}
+
+impl Kernels {
+    /// [`des_s16`].
+    ///
+    /// # Errors
+    /// As [`des_s16`].
+    pub fn des_s16(self, args: &Des<'_>, hidden: &mut [i16], out: &mut [i32]) -> Result<(), ShapeError> {
+        let Des { k, p, .. } = *args;
+        require(k != 0 && p != 0, ShapeError::Parameter)?;
+        let channels = k.checked_mul(p).ok_or(ShapeError::Parameter)?;
+        require(args.x.len().is_multiple_of(channels), ShapeError::Input)?;
+        require(args.right_bias.len() == p && args.left_bias.len() == k, ShapeError::Channels)?;
+        args.right_requant.check(p)?;
+        args.left_requant.check(k)?;
+        require(p.checked_mul(p) == Some(args.right.len()) && k.checked_mul(k) == Some(args.left.len()), ShapeError::Weights)?;
+        check_table(args.table)?;
+        require(out.len() == args.x.len(), ShapeError::Output)?;
+        let hidden = hidden.get_mut(..channels).ok_or(ShapeError::Scratch)?;
+        run(self.tier, args, hidden, out);
+        Ok(())
+    }
+}
+
+backends! {
+    {}
+    chosen;
+    fn run(args: &Des<'_>, hidden: &mut [i16], out: &mut [i32]);
 }

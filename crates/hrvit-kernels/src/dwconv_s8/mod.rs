@@ -4,6 +4,7 @@ pub mod scalar;
 
 use crate::epilogue::Epilogue;
 use crate::error::{ShapeError, require};
+use crate::kernels::{Kernels, backends};
 use crate::requant::Requant;
 
 /// Operands of one output row of a depthwise convolution with padding `kernel / 2`:
@@ -47,20 +48,36 @@ impl Depthwise<'_> {
 /// # Errors
 /// [`ShapeError`] if a count is 0, the kernel even, a stride shorter than the channels, or a length too short.
 pub fn depthwise_s8(args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) -> Result<(), ShapeError> {
-    let channels = args.bias.len();
-    require(channels != 0, ShapeError::Channels)?;
-    args.requant.check(channels)?;
-    require(args.kernel % 2 == 1 && args.stride != 0 && args.in_stride >= channels && out_stride >= channels, ShapeError::Parameter)?;
-    require(args.weight_stride >= channels, ShapeError::Weights)?;
-    let weights = args.kernel.checked_mul(args.kernel).and_then(|taps| span(taps, args.weight_stride, channels));
-    require(weights.is_some_and(|weights| args.weights.len() >= weights), ShapeError::Weights)?;
-    let row_len = span(args.columns, args.in_stride, channels).ok_or(ShapeError::Parameter)?;
-    require(args.rows.len() == args.kernel && args.rows.iter().flatten().all(|row| row.len() >= row_len), ShapeError::Input)?;
-    let out_len = span(args.columns_out(), out_stride, channels).ok_or(ShapeError::Parameter)?;
-    require(epilogue.out_len() >= out_len, ShapeError::Output)?;
-    epilogue.check()?;
-    scalar::run(args, epilogue, out_stride);
-    Ok(())
+    Kernels::SCALAR.depthwise_s8(args, epilogue, out_stride)
+}
+
+impl Kernels {
+    /// [`depthwise_s8`].
+    ///
+    /// # Errors
+    /// As [`depthwise_s8`].
+    pub fn depthwise_s8(self, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) -> Result<(), ShapeError> {
+        let channels = args.bias.len();
+        require(channels != 0, ShapeError::Channels)?;
+        args.requant.check(channels)?;
+        require(args.kernel % 2 == 1 && args.stride != 0 && args.in_stride >= channels && out_stride >= channels, ShapeError::Parameter)?;
+        require(args.weight_stride >= channels, ShapeError::Weights)?;
+        let weights = args.kernel.checked_mul(args.kernel).and_then(|taps| span(taps, args.weight_stride, channels));
+        require(weights.is_some_and(|weights| args.weights.len() >= weights), ShapeError::Weights)?;
+        let row_len = span(args.columns, args.in_stride, channels).ok_or(ShapeError::Parameter)?;
+        require(args.rows.len() == args.kernel && args.rows.iter().flatten().all(|row| row.len() >= row_len), ShapeError::Input)?;
+        let out_len = span(args.columns_out(), out_stride, channels).ok_or(ShapeError::Parameter)?;
+        require(epilogue.out_len() >= out_len, ShapeError::Output)?;
+        epilogue.check()?;
+        run(self.tier, args, epilogue, out_stride);
+        Ok(())
+    }
+}
+
+backends! {
+    {}
+    chosen;
+    fn run(args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize);
 }
 
 /// Elements that `tokens` of `channels` cover when they lie `stride` apart, or `None` on overflow.

@@ -5,6 +5,7 @@ pub mod scalar;
 use crate::epilogue::Epilogue;
 use crate::error::{ShapeError, require};
 use crate::gemm_s8::check;
+use crate::kernels::{Kernels, backends};
 use crate::requant::Requant;
 
 /// Operands of [`gemm_s16`]: `acc[row][c] = bias[c] + sum over i < depth of a[row][i] * weights[c][i]`.
@@ -27,9 +28,25 @@ pub struct GemmS16<'a> {
 /// # Errors
 /// [`ShapeError`] if `depth` or `cout` is 0, or a length does not follow from the others.
 pub fn gemm_s16(args: &GemmS16<'_>, epilogue: Epilogue<'_>) -> Result<(), ShapeError> {
-    let outputs = check(args.a.len(), args.depth, args.weights, args.bias, args.requant)?;
-    require(epilogue.out_len() == outputs, ShapeError::Output)?;
-    epilogue.check()?;
-    scalar::run(args, epilogue);
-    Ok(())
+    Kernels::SCALAR.gemm_s16(args, epilogue)
+}
+
+impl Kernels {
+    /// [`gemm_s16`].
+    ///
+    /// # Errors
+    /// As [`gemm_s16`].
+    pub fn gemm_s16(self, args: &GemmS16<'_>, epilogue: Epilogue<'_>) -> Result<(), ShapeError> {
+        let outputs = check(args.a.len(), args.depth, args.weights, args.bias.len().checked_mul(args.depth), args.bias, args.requant)?;
+        require(epilogue.out_len() == outputs, ShapeError::Output)?;
+        epilogue.check()?;
+        run(self.tier, args, epilogue);
+        Ok(())
+    }
+}
+
+backends! {
+    {}
+    chosen;
+    fn run(args: &GemmS16<'_>, epilogue: Epilogue<'_>);
 }

@@ -4,6 +4,8 @@ pub mod scalar;
 
 use crate::epilogue::Epilogue;
 use crate::error::{ShapeError, require};
+use crate::kernels::{Kernels, backends};
+use crate::layout::Layout;
 use crate::requant::Requant;
 
 /// Operands of [`gemm_s8`]: `acc[row][c] = bias[c] + sum over i < depth of a[row][i] * weights[c][i]`.
@@ -13,7 +15,7 @@ pub struct Gemm<'a> {
     pub a: &'a [i8],
     /// Length of every dot product, 1 or more.
     pub depth: usize,
-    /// `[cout, depth]` row-major, in -127..=127.
+    /// `[cout, depth]`, in -127..=127; row-major, or in the layout of a [`PackedGemm`].
     pub weights: &'a [i8],
     /// `[cout]`, the zero point of `a` folded in; `depth * 128 * 127 + |bias| < 2^31`.
     pub bias: &'a [i32],
@@ -21,24 +23,89 @@ pub struct Gemm<'a> {
     pub requant: Requant<'a>,
 }
 
+/// A [`Gemm`] whose weights lie in `layout`.
+#[derive(Clone, Copy, Debug)]
+pub struct PackedGemm<'a> {
+    /// The operands.
+    pub gemm: Gemm<'a>,
+    /// How `gemm.weights` lie in memory.
+    pub layout: Layout,
+}
+
+impl<'a> Gemm<'a> {
+    /// These operands, with the weights read as `layout`.
+    pub const fn packed(self, layout: Layout) -> PackedGemm<'a> {
+        PackedGemm { gemm: self, layout }
+    }
+}
+
 /// Matrix product `[rows, depth] x [depth, cout]`, requantised per output channel and stored by `epilogue`, whose output is `[rows, cout]` row-major.
 ///
 /// # Errors
 /// [`ShapeError`] if `depth` or `cout` is 0, or a length does not follow from the others.
 pub fn gemm_s8(args: &Gemm<'_>, epilogue: Epilogue<'_>) -> Result<(), ShapeError> {
-    let outputs = check(args.a.len(), args.depth, args.weights, args.bias, args.requant)?;
-    require(epilogue.out_len() == outputs, ShapeError::Output)?;
-    epilogue.check()?;
-    scalar::run(args, epilogue);
-    Ok(())
+    Kernels::SCALAR.gemm_s8(args, epilogue)
 }
 
-/// Checks the operands of a product and returns `rows * cout`.
-pub(crate) fn check(a_len: usize, depth: usize, weights: &[i8], bias: &[i32], requant: Requant<'_>) -> Result<usize, ShapeError> {
+/// [`gemm_s8`] on weights in any [`Layout`].
+///
+/// # Errors
+/// As [`gemm_s8`]; the weights have [`Layout::packed_len`] bytes.
+pub fn gemm_s8_packed(args: &PackedGemm<'_>, epilogue: Epilogue<'_>) -> Result<(), ShapeError> {
+    Kernels::SCALAR.gemm_s8_packed(args, epilogue)
+}
+
+impl Kernels {
+    /// [`gemm_s8`].
+    ///
+    /// # Errors
+    /// As [`gemm_s8`].
+    pub fn gemm_s8(self, args: &Gemm<'_>, epilogue: Epilogue<'_>) -> Result<(), ShapeError> {
+        self.gemm_s8_packed(&args.packed(Layout::Rows), epilogue)
+    }
+
+    /// [`gemm_s8_packed`].
+    ///
+    /// # Errors
+    /// As [`gemm_s8_packed`].
+    pub fn gemm_s8_packed(self, args: &PackedGemm<'_>, epilogue: Epilogue<'_>) -> Result<(), ShapeError> {
+        let PackedGemm { gemm, layout } = args;
+        let outputs = check(gemm.a.len(), gemm.depth, gemm.weights, layout.packed_len(gemm.bias.len(), gemm.depth), gemm.bias, gemm.requant)?;
+        require(epilogue.out_len() == outputs, ShapeError::Output)?;
+        epilogue.check()?;
+        match layout {
+            Layout::Rows => rows(self.tier, gemm, epilogue),
+            Layout::K4 => k4(self.tier, gemm, epilogue),
+            Layout::K8 => k8(self.tier, gemm, epilogue),
+        }
+        Ok(())
+    }
+}
+
+backends! {
+    {}
+    chosen_rows;
+    fn rows(args: &Gemm<'_>, epilogue: Epilogue<'_>);
+}
+
+backends! {
+    {}
+    chosen_k4;
+    fn k4(args: &Gemm<'_>, epilogue: Epilogue<'_>);
+}
+
+backends! {
+    {}
+    chosen_k8;
+    fn k8(args: &Gemm<'_>, epilogue: Epilogue<'_>);
+}
+
+/// Checks the operands of a product, whose weights should have `weights_len` bytes, and returns `rows * cout`.
+pub(crate) fn check(a_len: usize, depth: usize, weights: &[i8], weights_len: Option<usize>, bias: &[i32], requant: Requant<'_>) -> Result<usize, ShapeError> {
     let rows = a_len.checked_div(depth).ok_or(ShapeError::Parameter)?;
     require(rows.checked_mul(depth) == Some(a_len), ShapeError::Input)?;
     require(!bias.is_empty(), ShapeError::Channels)?;
     requant.check(bias.len())?;
-    require(bias.len().checked_mul(depth) == Some(weights.len()), ShapeError::Weights)?;
+    require(weights_len == Some(weights.len()), ShapeError::Weights)?;
     rows.checked_mul(bias.len()).ok_or(ShapeError::Output)
 }

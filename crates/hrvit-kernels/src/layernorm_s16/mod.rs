@@ -3,6 +3,7 @@
 pub mod scalar;
 
 use crate::error::{ShapeError, require};
+use crate::kernels::{Kernels, backends};
 
 /// Most channels of a token: the bound of the i32 sum and of `channels * x - sum`.
 pub const MAX_CHANNELS: usize = 16_384;
@@ -39,11 +40,7 @@ impl Norm<'_> {
 /// # Errors
 /// [`ShapeError`] if the lengths disagree or a parameter is outside its range.
 pub fn layernorm_s8(x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, out: &mut [i8]) -> Result<(), ShapeError> {
-    norm.check(x.len())?;
-    require(i32::from(i8::MIN) <= lo && lo <= hi && hi <= i32::from(i8::MAX), ShapeError::Parameter)?;
-    require(out.len() == x.len(), ShapeError::Output)?;
-    scalar::tokens_s8(x, norm, lo, hi, out);
-    Ok(())
+    Kernels::SCALAR.layernorm_s8(x, norm, lo, hi, out)
 }
 
 /// LayerNorm of `x` (`[tokens, channels]`) to s16 codes in -32768..=32767; `out` has the shape of `x`.
@@ -51,10 +48,7 @@ pub fn layernorm_s8(x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, out: &mut [i8]
 /// # Errors
 /// [`ShapeError`] if the lengths disagree or a parameter is outside its range.
 pub fn layernorm_s16(x: &[i16], norm: &Norm<'_>, out: &mut [i16]) -> Result<(), ShapeError> {
-    norm.check(x.len())?;
-    require(out.len() == x.len(), ShapeError::Output)?;
-    scalar::tokens_s16(x, norm, out);
-    Ok(())
+    Kernels::SCALAR.layernorm_s16(x, norm, out)
 }
 
 /// [`layernorm_s16`] that overwrites its input.
@@ -62,7 +56,48 @@ pub fn layernorm_s16(x: &[i16], norm: &Norm<'_>, out: &mut [i16]) -> Result<(), 
 /// # Errors
 /// [`ShapeError`] if `x` is no whole number of tokens or a parameter is outside its range.
 pub fn layernorm_s16_in_place(x: &mut [i16], norm: &Norm<'_>) -> Result<(), ShapeError> {
-    norm.check(x.len())?;
-    scalar::tokens_s16_in_place(x, norm);
-    Ok(())
+    Kernels::SCALAR.layernorm_s16_in_place(x, norm)
+}
+
+impl Kernels {
+    /// [`layernorm_s8`].
+    ///
+    /// # Errors
+    /// As [`layernorm_s8`].
+    pub fn layernorm_s8(self, x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, out: &mut [i8]) -> Result<(), ShapeError> {
+        norm.check(x.len())?;
+        require(i32::from(i8::MIN) <= lo && lo <= hi && hi <= i32::from(i8::MAX), ShapeError::Parameter)?;
+        require(out.len() == x.len(), ShapeError::Output)?;
+        tokens_s8(self.tier, x, norm, lo, hi, out);
+        Ok(())
+    }
+
+    /// [`layernorm_s16`].
+    ///
+    /// # Errors
+    /// As [`layernorm_s16`].
+    pub fn layernorm_s16(self, x: &[i16], norm: &Norm<'_>, out: &mut [i16]) -> Result<(), ShapeError> {
+        norm.check(x.len())?;
+        require(out.len() == x.len(), ShapeError::Output)?;
+        tokens_s16(self.tier, x, norm, out);
+        Ok(())
+    }
+
+    /// [`layernorm_s16_in_place`].
+    ///
+    /// # Errors
+    /// As [`layernorm_s16_in_place`].
+    pub fn layernorm_s16_in_place(self, x: &mut [i16], norm: &Norm<'_>) -> Result<(), ShapeError> {
+        norm.check(x.len())?;
+        tokens_s16_in_place(self.tier, x, norm);
+        Ok(())
+    }
+}
+
+backends! {
+    {}
+    chosen;
+    fn tokens_s8(x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, out: &mut [i8]);
+    fn tokens_s16(x: &[i16], norm: &Norm<'_>, out: &mut [i16]);
+    fn tokens_s16_in_place(x: &mut [i16], norm: &Norm<'_>);
 }

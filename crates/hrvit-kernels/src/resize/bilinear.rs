@@ -1,8 +1,8 @@
 //! One output row of a resized map, added to a sum.
 
-use super::Rows;
+use super::{Rows, scalar};
 use crate::error::{ShapeError, require};
-use crate::lanes::rows_mut;
+use crate::kernels::{Kernels, backends};
 
 /// `acc[x][c] += scale * z[x][c]`, where `z` is the weighted sum of the four source tokens around output column x, out of `(2 * factor)^2`.
 ///
@@ -24,18 +24,39 @@ pub fn bilinear_add_s16(
     first: usize,
     acc: &mut [i32],
 ) -> Result<(), ShapeError> {
-    let source = Rows { upper, lower, upper_weight, lower_weight, channels, factor };
-    let columns = source.columns()?;
-    require(acc.len().is_multiple_of(channels), ShapeError::Output)?;
-    let end = (acc.len() / channels).checked_add(first).ok_or(ShapeError::Parameter)?;
-    require(columns.checked_mul(factor).is_some_and(|all| end <= all), ShapeError::Output)?;
-    for (x, acc) in rows_mut(acc, channels).enumerate() {
-        let Some([(a, wa), (b, wb), (c, wc), (d, wd)]) = source.corners(first + x, columns) else { continue };
-        let [wa, wb, wc, wd] = [wa, wb, wc, wd].map(|weight| scale.wrapping_mul(weight));
-        for (acc, ((a, b), (c, d))) in acc.iter_mut().zip(a.iter().zip(b).zip(c.iter().zip(d))) {
-            let sum = [(a, wa), (b, wb), (c, wc), (d, wd)].map(|(value, weight)| i32::from(*value).wrapping_mul(weight));
-            *acc = sum.iter().fold(*acc, |acc, term| acc.wrapping_add(*term));
-        }
+    Kernels::SCALAR.bilinear_add_s16(upper, lower, upper_weight, lower_weight, channels, factor, scale, first, acc)
+}
+
+impl Kernels {
+    /// [`bilinear_add_s16`].
+    ///
+    /// # Errors
+    /// As [`bilinear_add_s16`].
+    #[expect(clippy::too_many_arguments, reason = "as the function it stands for")]
+    pub fn bilinear_add_s16(
+        self,
+        upper: &[i16],
+        lower: &[i16],
+        upper_weight: i32,
+        lower_weight: i32,
+        channels: usize,
+        factor: usize,
+        scale: i32,
+        first: usize,
+        acc: &mut [i32],
+    ) -> Result<(), ShapeError> {
+        let source = Rows { upper, lower, upper_weight, lower_weight, channels, factor };
+        let columns = source.columns()?;
+        require(acc.len().is_multiple_of(channels), ShapeError::Output)?;
+        let end = (acc.len() / channels).checked_add(first).ok_or(ShapeError::Parameter)?;
+        require(columns.checked_mul(factor).is_some_and(|all| end <= all), ShapeError::Output)?;
+        run(self.tier, &source, columns, scale, first, acc);
+        Ok(())
     }
-    Ok(())
+}
+
+backends! {
+    {}
+    chosen;
+    fn run as bilinear_add(source: &Rows<'_>, columns: usize, scale: i32, first: usize, acc: &mut [i32]);
 }

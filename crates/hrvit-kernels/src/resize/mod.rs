@@ -1,7 +1,9 @@
 //! Bilinear resizing by 1, 2, 4 or 8 (`align_corners = false`), exact: the weights are integers out of `2 * factor` per axis.
 
-mod argmax;
-mod bilinear;
+pub(crate) mod argmax;
+pub(crate) mod bilinear;
+
+mod scalar;
 
 pub use argmax::argmax_s16;
 pub use bilinear::bilinear_add_s16;

@@ -1,0 +1,32 @@
+//! Says which Cortex-M extensions the build may use: `hrvit_dsp` and `hrvit_mve`. Stable compilers show neither to `cfg(target_feature)`, but both follow from
+//! the processor that the code is compiled for (`-C target-cpu=cortex-m55`).
+
+use std::env::var;
+
+/// Processors with the DSP extension and no vectors.
+const DSP: [&str; 5] = ["cortex-m4", "cortex-m7", "cortex-m33", "cortex-m35p", "star-mc1"];
+
+/// Processors with vectors (MVE), which all have the DSP extension too.
+const MVE: [&str; 3] = ["cortex-m52", "cortex-m55", "cortex-m85"];
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-env-changed=CARGO_ENCODED_RUSTFLAGS");
+    println!("cargo:rustc-check-cfg=cfg(hrvit_dsp)");
+    println!("cargo:rustc-check-cfg=cfg(hrvit_mve)");
+    if var("CARGO_CFG_TARGET_ARCH").as_deref() != Ok("arm") {
+        return;
+    }
+    let flags = var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    // `-C` and its value are one argument or two; the last one counts.
+    let cpu = flags.split('\x1f').filter_map(|flag| flag.trim_start_matches("-C").strip_prefix("target-cpu=")).next_back();
+    // Every thumbv7em core (Cortex-M4, Cortex-M7) has the DSP extension, whatever the processor is called.
+    let thumbv7em = var("TARGET").is_ok_and(|target| target.starts_with("thumbv7em"));
+    let cpu = cpu.unwrap_or("generic");
+    if MVE.contains(&cpu) {
+        println!("cargo:rustc-cfg=hrvit_mve");
+    }
+    if thumbv7em || DSP.contains(&cpu) || MVE.contains(&cpu) {
+        println!("cargo:rustc-cfg=hrvit_dsp");
+    }
+}

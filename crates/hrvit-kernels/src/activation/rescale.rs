@@ -1,0 +1,101 @@
+//! Rescaling, element by element.
+
+use super::scalar;
+use crate::error::{ShapeError, require};
+use crate::kernels::{Kernels, backends};
+use crate::requant::{Range8, Requant, Scalar};
+
+/// Input and output are `[tokens, channels]`, `channels = params.mult.len()`.
+fn check(x: usize, params: Requant<'_>, out: usize) -> Result<(), ShapeError> {
+    let channels = params.mult.len();
+    require(channels != 0, ShapeError::Channels)?;
+    params.check(channels)?;
+    require(x.is_multiple_of(channels), ShapeError::Input)?;
+    require(x == out, ShapeError::Output)
+}
+
+/// `out = store8(rq(x))` per channel: a 16-bit tensor as its next reader wants it. Both are `[tokens, channels]`, `channels = requant.mult.len()`.
+///
+/// # Errors
+/// [`ShapeError`] if a length disagrees or the range is not one of s8.
+pub fn narrow_s16(x: &[i16], requant: Requant<'_>, range: Range8, out: &mut [i8]) -> Result<(), ShapeError> {
+    Kernels::SCALAR.narrow_s16(x, requant, range, out)
+}
+
+/// `out = store16(rq(x))` per channel. Both are `[tokens, channels]`, `channels = requant.mult.len()`.
+///
+/// # Errors
+/// [`ShapeError`] if a length disagrees.
+pub fn rescale_s16(x: &[i16], requant: Requant<'_>, out: &mut [i16]) -> Result<(), ShapeError> {
+    Kernels::SCALAR.rescale_s16(x, requant, out)
+}
+
+/// `out += rq(x)` per channel, the sum of all terms below 2^31. Both are `[tokens, channels]`, `channels = requant.mult.len()`.
+///
+/// # Errors
+/// [`ShapeError`] if a length disagrees.
+pub fn rescale_add32(x: &[i16], requant: Requant<'_>, out: &mut [i32]) -> Result<(), ShapeError> {
+    Kernels::SCALAR.rescale_add32(x, requant, out)
+}
+
+/// `out = store8(rq(acc))`, one multiplier for the tensor.
+///
+/// # Errors
+/// [`ShapeError`] if the lengths differ or the range is not one of s8.
+pub fn store_s8(acc: &[i32], requant: Scalar, range: Range8, out: &mut [i8]) -> Result<(), ShapeError> {
+    Kernels::SCALAR.store_s8(acc, requant, range, out)
+}
+
+impl Kernels {
+    /// [`narrow_s16`].
+    ///
+    /// # Errors
+    /// As [`narrow_s16`].
+    pub fn narrow_s16(self, x: &[i16], requant: Requant<'_>, range: Range8, out: &mut [i8]) -> Result<(), ShapeError> {
+        range.check()?;
+        check(x.len(), requant, out.len())?;
+        narrow_s16_on(self.tier, x, requant, range, out);
+        Ok(())
+    }
+
+    /// [`rescale_s16`].
+    ///
+    /// # Errors
+    /// As [`rescale_s16`].
+    pub fn rescale_s16(self, x: &[i16], requant: Requant<'_>, out: &mut [i16]) -> Result<(), ShapeError> {
+        check(x.len(), requant, out.len())?;
+        rescale_s16_on(self.tier, x, requant, out);
+        Ok(())
+    }
+
+    /// [`rescale_add32`].
+    ///
+    /// # Errors
+    /// As [`rescale_add32`].
+    pub fn rescale_add32(self, x: &[i16], requant: Requant<'_>, out: &mut [i32]) -> Result<(), ShapeError> {
+        check(x.len(), requant, out.len())?;
+        rescale_add32_on(self.tier, x, requant, out);
+        Ok(())
+    }
+
+    /// [`store_s8`].
+    ///
+    /// # Errors
+    /// As [`store_s8`].
+    pub fn store_s8(self, acc: &[i32], requant: Scalar, range: Range8, out: &mut [i8]) -> Result<(), ShapeError> {
+        requant.check()?;
+        range.check()?;
+        require(acc.len() == out.len(), ShapeError::Output)?;
+        store_s8_on(self.tier, acc, requant, range, out);
+        Ok(())
+    }
+}
+
+backends! {
+    {}
+    chosen;
+    fn narrow_s16_on as narrow_s16(x: &[i16], requant: Requant<'_>, range: Range8, out: &mut [i8]);
+    fn rescale_s16_on as rescale_s16(x: &[i16], requant: Requant<'_>, out: &mut [i16]);
+    fn rescale_add32_on as rescale_add32(x: &[i16], requant: Requant<'_>, out: &mut [i32]);
+    fn store_s8_on as store_s8(acc: &[i32], requant: Scalar, range: Range8, out: &mut [i8]);
+}

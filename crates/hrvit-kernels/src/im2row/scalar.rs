@@ -1,0 +1,44 @@
+//! Definition of the patches: one run of bytes after the other.
+
+use crate::lanes::rows_mut;
+
+/// Writes the patches; lengths were checked by the caller, as below.
+pub(super) fn patches(rows: [Option<&[i8]>; 3], channels: usize, stride: usize, pad: i8, out: &mut [i8]) {
+    let (run, patch) = (3 * channels, 9 * channels);
+    for (x, patch) in rows_mut(out, patch).enumerate() {
+        for (row, taps) in rows.iter().zip(rows_mut(patch, run)) {
+            let Some(row) = row else {
+                taps.fill(pad);
+                continue;
+            };
+            // The three taps of a kernel row are neighbours in memory, except where the window leaves the row.
+            let first = (x * stride).checked_sub(1).map(|column| column * channels);
+            if let Some(inside) = first.and_then(|first| row.get(first..first + run)) {
+                copy(inside, taps);
+                continue;
+            }
+            for (kx, tap) in rows_mut(taps, channels).enumerate() {
+                let first = (x * stride + kx).checked_sub(1).map(|column| column * channels);
+                match first.and_then(|first| row.get(first..first + channels)) {
+                    Some(token) => copy(token, tap),
+                    None => tap.fill(pad),
+                }
+            }
+        }
+    }
+}
+
+/// Writes the codes.
+pub(super) fn codes(pixels: &[u8], out: &mut [i8]) {
+    for (pixel, out) in pixels.iter().zip(out) {
+        *out = (*pixel ^ 0x80) as i8;
+    }
+}
+
+/// Copies the common length; unlike `copy_from_slice` it has no panic path.
+#[inline(always)]
+fn copy(from: &[i8], to: &mut [i8]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
+}

@@ -1,0 +1,291 @@
+//! Instruction sets: names, tokens that prove one, and what this processor has.
+//!
+//! A token ([`Avx2`], [`Neon`], ...) can only be obtained where its instructions exist: at run time (x86-64, AArch64) or because the build says so (Cortex-M,
+//! whose code only ever runs on the processor that it was compiled for, see `build.rs`). A kernel that takes a token by value may use its instructions.
+
+use core::fmt;
+
+/// An instruction set that kernels exist for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Isa {
+    /// Plain Rust: the definition.
+    Scalar,
+    /// Cortex-M DSP extension: 2 products of 16 bits (Cortex-M4, M7, M33).
+    Dsp,
+    /// Cortex-M vectors (MVE, Helium): Cortex-M52, M55, M85.
+    Mve,
+    /// AArch64 vectors, which every AArch64 processor has.
+    Neon,
+    /// [`Isa::Neon`] and `sdot`.
+    NeonDotprod,
+    /// [`Isa::NeonDotprod`] and `smmla`.
+    NeonI8mm,
+    /// x86-64 vectors of 256 bits.
+    Avx2,
+}
+
+/// A forced instruction set that cannot be used.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IsaError {
+    /// This build has no kernels for it: another architecture, or another `target-cpu`.
+    NotBuilt(Isa),
+    /// This processor does not have it.
+    NotPresent(Isa),
+    /// Not the name of an instruction set.
+    Unknown,
+}
+
+impl fmt::Display for IsaError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotBuilt(isa) => write!(f, "this build has no {isa} kernels: build for a target and a target-cpu that have it"),
+            Self::NotPresent(isa) => write!(f, "this processor does not have {isa}: force another instruction set, or none"),
+            Self::Unknown => {
+                f.write_str("not an instruction set; expected one of")?;
+                Isa::ALL.iter().try_for_each(|isa| write!(f, " {isa}"))
+            }
+        }
+    }
+}
+
+impl core::error::Error for IsaError {}
+
+impl Isa {
+    /// All of them, on an architecture from the slowest to the fastest.
+    pub const ALL: [Self; 7] = [Self::Scalar, Self::Dsp, Self::Mve, Self::Neon, Self::NeonDotprod, Self::NeonI8mm, Self::Avx2];
+
+    /// The name that [`Isa::parse`] reads: `scalar`, `dsp`, `mve`, `neon`, `neon_dotprod`, `neon_i8mm` or `avx2`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Scalar => "scalar",
+            Self::Dsp => "dsp",
+            Self::Mve => "mve",
+            Self::Neon => "neon",
+            Self::NeonDotprod => "neon_dotprod",
+            Self::NeonI8mm => "neon_i8mm",
+            Self::Avx2 => "avx2",
+        }
+    }
+
+    /// The instruction set of that name.
+    ///
+    /// # Errors
+    /// [`IsaError::Unknown`] if there is none.
+    pub fn parse(name: &str) -> Result<Self, IsaError> {
+        Self::ALL.into_iter().find(|isa| isa.name() == name).ok_or(IsaError::Unknown)
+    }
+
+    /// What this build has and this processor runs, from the slowest to the fastest; the first is [`Isa::Scalar`].
+    pub fn available() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|isa| Tier::of(*isa).is_ok())
+    }
+
+    /// The fastest of [`Isa::available`].
+    pub fn detect() -> Self {
+        Self::available().last().unwrap_or(Self::Scalar)
+    }
+}
+
+impl fmt::Display for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Declares a token: zero bytes, not constructible outside this module.
+macro_rules! token {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name(());
+    };
+}
+
+token! {
+    /// Proof of [`Isa::Dsp`].
+    #[cfg(hrvit_dsp)]
+    Dsp
+}
+token! {
+    /// Proof of [`Isa::Mve`].
+    #[cfg(hrvit_mve)]
+    Mve
+}
+token! {
+    /// Proof of [`Isa::Neon`].
+    #[cfg(target_arch = "aarch64")]
+    Neon
+}
+token! {
+    /// Proof of [`Isa::NeonDotprod`].
+    #[cfg(target_arch = "aarch64")]
+    NeonDotprod
+}
+token! {
+    /// Proof of [`Isa::NeonI8mm`].
+    #[cfg(target_arch = "aarch64")]
+    NeonI8mm
+}
+token! {
+    /// Proof of [`Isa::Avx2`].
+    #[cfg(target_arch = "x86_64")]
+    Avx2
+}
+
+/// Declares that whoever has one token may have another.
+#[cfg(any(hrvit_mve, target_arch = "aarch64"))]
+macro_rules! implies {
+    ($from:ident, $to:ident) => {
+        impl From<$from> for $to {
+            fn from(_: $from) -> Self {
+                Self(())
+            }
+        }
+    };
+}
+
+#[cfg(hrvit_mve)]
+implies!(Mve, Dsp);
+#[cfg(target_arch = "aarch64")]
+implies!(NeonDotprod, Neon);
+#[cfg(target_arch = "aarch64")]
+implies!(NeonI8mm, NeonDotprod);
+#[cfg(target_arch = "aarch64")]
+implies!(NeonI8mm, Neon);
+
+/// An instruction set with its proof.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Tier {
+    Scalar,
+    #[cfg(hrvit_dsp)]
+    Dsp(Dsp),
+    #[cfg(hrvit_mve)]
+    Mve(Mve),
+    #[cfg(target_arch = "aarch64")]
+    Neon(Neon),
+    #[cfg(target_arch = "aarch64")]
+    NeonDotprod(NeonDotprod),
+    #[cfg(target_arch = "aarch64")]
+    NeonI8mm(NeonI8mm),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
+}
+
+impl Tier {
+    /// The proof of `isa`, where there is one.
+    pub(crate) fn of(isa: Isa) -> Result<Self, IsaError> {
+        #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+        let present = |present: bool, tier: Self| if present { Ok(tier) } else { Err(IsaError::NotPresent(isa)) };
+        match isa {
+            Isa::Scalar => Ok(Self::Scalar),
+            #[cfg(hrvit_dsp)]
+            Isa::Dsp => Ok(Self::Dsp(Dsp(()))),
+            #[cfg(hrvit_mve)]
+            Isa::Mve => Ok(Self::Mve(Mve(()))),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => Ok(Self::Neon(Neon(()))),
+            #[cfg(target_arch = "aarch64")]
+            Isa::NeonDotprod => present(processor::dotprod(), Self::NeonDotprod(NeonDotprod(()))),
+            #[cfg(target_arch = "aarch64")]
+            Isa::NeonI8mm => present(processor::dotprod() && processor::i8mm(), Self::NeonI8mm(NeonI8mm(()))),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => present(processor::avx2(), Self::Avx2(Avx2(()))),
+            _ => Err(IsaError::NotBuilt(isa)),
+        }
+    }
+
+    /// Its name.
+    pub(crate) const fn isa(self) -> Isa {
+        match self {
+            Self::Scalar => Isa::Scalar,
+            #[cfg(hrvit_dsp)]
+            Self::Dsp(_) => Isa::Dsp,
+            #[cfg(hrvit_mve)]
+            Self::Mve(_) => Isa::Mve,
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon(_) => Isa::Neon,
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonDotprod(_) => Isa::NeonDotprod,
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonI8mm(_) => Isa::NeonI8mm,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => Isa::Avx2,
+        }
+    }
+}
+
+/// What an x86-64 processor has. `cpuid` is a user instruction: no operating system is asked.
+#[cfg(target_arch = "x86_64")]
+mod processor {
+    /// AVX2, and an operating system that saves its registers.
+    pub(super) fn avx2() -> bool {
+        cfg!(target_feature = "avx2") || {
+            #[cfg(feature = "std")]
+            {
+                std::arch::is_x86_feature_detected!("avx2")
+            }
+            #[cfg(not(feature = "std"))]
+            {
+                without_std()
+            }
+        }
+    }
+
+    #[cfg(not(feature = "std"))]
+    fn without_std() -> bool {
+        use core::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
+
+        const OSXSAVE_AVX: u32 = 1 << 27 | 1 << 28;
+        const XMM_YMM: u64 = 0b110;
+        const AVX2: u32 = 1 << 5;
+        if __cpuid(0).eax < 7 || __cpuid(1).ecx & OSXSAVE_AVX != OSXSAVE_AVX {
+            return false;
+        }
+        // SAFETY: the processor has `xgetbv`, and the operating system has enabled it: OSXSAVE is set.
+        let saved = unsafe { _xgetbv(0) };
+        saved & XMM_YMM == XMM_YMM && __cpuid_count(7, 0).ebx & AVX2 != 0
+    }
+}
+
+/// What an AArch64 processor has: from the operating system with feature `std`, from the ID registers without an operating system, else from the build.
+#[cfg(target_arch = "aarch64")]
+mod processor {
+    /// `sdot`.
+    pub(super) fn dotprod() -> bool {
+        #[cfg(feature = "std")]
+        let detected = std::arch::is_aarch64_feature_detected!("dotprod");
+        #[cfg(all(not(feature = "std"), target_os = "none"))]
+        let detected = (id_aa64isar0() >> 44) & 0xf != 0;
+        #[cfg(all(not(feature = "std"), not(target_os = "none")))]
+        let detected = false;
+        cfg!(target_feature = "dotprod") || detected
+    }
+
+    /// `smmla`.
+    pub(super) fn i8mm() -> bool {
+        #[cfg(feature = "std")]
+        let detected = std::arch::is_aarch64_feature_detected!("i8mm");
+        #[cfg(all(not(feature = "std"), target_os = "none"))]
+        let detected = (id_aa64isar1() >> 52) & 0xf != 0;
+        #[cfg(all(not(feature = "std"), not(target_os = "none")))]
+        let detected = false;
+        cfg!(target_feature = "i8mm") || detected
+    }
+
+    #[cfg(all(not(feature = "std"), target_os = "none"))]
+    fn id_aa64isar0() -> u64 {
+        let value;
+        // SAFETY: reads a register that exists in every AArch64 processor; without an operating system the code runs at EL1 or above, where it is readable.
+        unsafe { core::arch::asm!("mrs {}, id_aa64isar0_el1", out(reg) value, options(pure, nomem, nostack, preserves_flags)) };
+        value
+    }
+
+    #[cfg(all(not(feature = "std"), target_os = "none"))]
+    fn id_aa64isar1() -> u64 {
+        let value;
+        // SAFETY: as for `id_aa64isar0`.
+        unsafe { core::arch::asm!("mrs {}, id_aa64isar1_el1", out(reg) value, options(pure, nomem, nostack, preserves_flags)) };
+        value
+    }
+}

@@ -1,0 +1,208 @@
+//! The kernels of one instruction set as one value: what an engine holds and calls.
+
+use crate::isa::{Isa, IsaError, Tier};
+use crate::layout::Layout;
+
+/// A group of operators that is accelerated as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// Products on 8 bits, weights in [`Layout::Rows`].
+    GemmRows,
+    /// Products on 8 bits, weights in [`Layout::K4`].
+    GemmK4,
+    /// Products on 8 bits, weights in [`Layout::K8`].
+    GemmK8,
+    /// Products on 16 bits.
+    GemmS16,
+    /// Depthwise convolution.
+    Depthwise,
+    /// Patches of a dense convolution, pixels as codes.
+    Im2row,
+    /// Attention over one strip.
+    Attention,
+    /// LayerNorm to 8 and 16 bits.
+    LayerNorm,
+    /// Diversity-enhancing shortcut.
+    Des,
+    /// Hardswish on 8 and 16 bits.
+    Hardswish,
+    /// Activation by table.
+    Table,
+    /// Rescaling and narrowing.
+    Rescale,
+    /// Sums and ReLU.
+    Sum,
+    /// Means over tokens.
+    Mean,
+    /// Bilinear resizing.
+    Bilinear,
+    /// Label map.
+    Argmax,
+}
+
+impl Family {
+    /// All of them.
+    pub const ALL: [Self; 16] = [
+        Self::GemmRows,
+        Self::GemmK4,
+        Self::GemmK8,
+        Self::GemmS16,
+        Self::Depthwise,
+        Self::Im2row,
+        Self::Attention,
+        Self::LayerNorm,
+        Self::Des,
+        Self::Hardswish,
+        Self::Table,
+        Self::Rescale,
+        Self::Sum,
+        Self::Mean,
+        Self::Bilinear,
+        Self::Argmax,
+    ];
+
+    /// The name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::GemmRows => "gemm_s8 rows",
+            Self::GemmK4 => "gemm_s8 k4",
+            Self::GemmK8 => "gemm_s8 k8",
+            Self::GemmS16 => "gemm_s16",
+            Self::Depthwise => "dwconv_s8",
+            Self::Im2row => "im2row",
+            Self::Attention => "attention_s8",
+            Self::LayerNorm => "layernorm_s16",
+            Self::Des => "des_s16",
+            Self::Hardswish => "hardswish",
+            Self::Table => "table_s8",
+            Self::Rescale => "rescale",
+            Self::Sum => "sum",
+            Self::Mean => "mean_s8",
+            Self::Bilinear => "bilinear",
+            Self::Argmax => "argmax_s16",
+        }
+    }
+}
+
+/// Every operator, on one instruction set. The methods have the names, arguments and results of the crate's free functions, byte for byte; the value is the proof
+/// that the processor has the instructions.
+///
+/// ```
+/// use hrvit_kernels::{Isa, Kernels};
+/// let kernels = Kernels::detect();
+/// let mut x = [100i16, -100, 32000];
+/// kernels.add_s16(&mut x, &[1, -1, 1000])?;
+/// assert_eq!(x, [101, -101, 32767]);
+/// assert!(Isa::available().any(|isa| isa == kernels.isa()));
+/// # Ok::<(), hrvit_kernels::ShapeError>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Kernels {
+    pub(crate) tier: Tier,
+}
+
+impl Kernels {
+    /// The definition: what the free functions call.
+    pub const SCALAR: Self = Self { tier: Tier::Scalar };
+
+    /// Those of the fastest instruction set of this processor.
+    pub fn detect() -> Self {
+        Self::new(Isa::detect()).unwrap_or(Self::SCALAR)
+    }
+
+    /// Those of `isa`.
+    ///
+    /// # Errors
+    /// [`IsaError`] if this build or this processor does not have it.
+    pub fn new(isa: Isa) -> Result<Self, IsaError> {
+        Tier::of(isa).map(|tier| Self { tier })
+    }
+
+    /// The instruction set.
+    pub const fn isa(self) -> Isa {
+        self.tier.isa()
+    }
+
+    /// The name of the file that serves `family`: that of [`Kernels::isa`] or of an instruction set that it includes, or `scalar` where none was written.
+    pub const fn chosen(self, family: Family) -> &'static str {
+        let tier = self.tier;
+        match family {
+            Family::GemmRows => crate::gemm_s8::chosen_rows(tier),
+            Family::GemmK4 => crate::gemm_s8::chosen_k4(tier),
+            Family::GemmK8 => crate::gemm_s8::chosen_k8(tier),
+            Family::GemmS16 => crate::gemm_s16::chosen(tier),
+            Family::Depthwise => crate::dwconv_s8::chosen(tier),
+            Family::Im2row => crate::im2row::chosen(tier),
+            Family::Attention => crate::attention_s8::chosen(tier),
+            Family::LayerNorm => crate::layernorm_s16::chosen(tier),
+            Family::Des => crate::des_s16::chosen(tier),
+            Family::Hardswish => crate::activation::hardswish::chosen(tier),
+            Family::Table => crate::activation::table::chosen(tier),
+            Family::Rescale => crate::activation::rescale::chosen(tier),
+            Family::Sum => crate::activation::sum::chosen(tier),
+            Family::Mean => crate::activation::mean::chosen(tier),
+            Family::Bilinear => crate::resize::bilinear::chosen(tier),
+            Family::Argmax => crate::resize::argmax::chosen(tier),
+        }
+    }
+
+    /// The name of the file that serves products whose weights lie in `layout`. Where it is `scalar`, another layout is faster: see [`Kernels::layout`].
+    pub const fn chosen_gemm(self, layout: Layout) -> &'static str {
+        self.chosen(match layout {
+            Layout::Rows => Family::GemmRows,
+            Layout::K4 => Family::GemmK4,
+            Layout::K8 => Family::GemmK8,
+        })
+    }
+
+    /// The layout of weights that the fastest product kernel reads.
+    pub const fn layout(self) -> Layout {
+        match self.isa() {
+            Isa::Scalar | Isa::Dsp | Isa::Mve | Isa::Neon => Layout::Rows,
+            Isa::NeonDotprod | Isa::Avx2 => Layout::K4,
+            Isa::NeonI8mm => Layout::K8,
+        }
+    }
+}
+
+/// Declares one family's files: which one serves which instruction set, and the functions that they share with `scalar`.
+///
+/// ```text
+/// backends! {
+///     { #[cfg(target_arch = "x86_64")] Avx2 => avx2, #[cfg(target_arch = "aarch64")] Neon => neon, #[cfg(target_arch = "aarch64")] NeonI8mm => neon }
+///     chosen;
+///     fn run(args: &Gemm<'_>, epilogue: Epilogue<'_>);
+/// }
+/// ```
+/// makes `chosen(tier) -> &'static str`, and `run(tier, args, epilogue)`, which calls `avx2::run(token, args, epilogue)`, `neon::run(token, ..)` (with the token
+/// that its signature asks for, where the one at hand implies it) or, for whatever is not listed, `scalar::run(args, epilogue)`. With `fn run_on as run(..)` only the local function is called `run_on`.
+macro_rules! backends {
+    ($list:tt $chosen:ident; $(fn $name:ident $(as $there:ident)? ($($arg:ident: $type:ty),* $(,)?);)+) => {
+        $crate::kernels::backends!(@chosen $list $chosen);
+        $($crate::kernels::backends!(@function $list $name [$($there)?] ($($arg: $type),*) ($($arg),*));)+
+    };
+    (@chosen {$($(#[$cfg:meta])* $isa:ident => $module:ident),* $(,)?} $chosen:ident) => {
+        /// The file that serves `tier`.
+        pub(crate) const fn $chosen(tier: $crate::isa::Tier) -> &'static str {
+            match tier {
+                $($(#[$cfg])* $crate::isa::Tier::$isa(_) => stringify!($module),)*
+                _ => "scalar",
+            }
+        }
+    };
+    (@function $list:tt $name:ident [] $params:tt $args:tt) => {
+        $crate::kernels::backends!(@function $list $name [$name] $params $args);
+    };
+    (@function {$($(#[$cfg:meta])* $isa:ident => $module:ident),* $(,)?} $name:ident [$there:ident] ($($arg:ident: $type:ty),*) $args:tt) => {
+        fn $name(tier: $crate::isa::Tier, $($arg: $type),*) {
+            match tier {
+                $($(#[$cfg])* $crate::isa::Tier::$isa(token) => $crate::kernels::backends!(@call $module $there token $args),)*
+                _ => $crate::kernels::backends!(@call scalar $there $args),
+            }
+        }
+    };
+    (@call scalar $name:ident ($($arg:ident),*)) => { scalar::$name($($arg),*) };
+    (@call $module:ident $name:ident $token:ident ($($arg:ident),*)) => { $module::$name($token.into(), $($arg),*) };
+}
+
+pub(crate) use backends;
