@@ -25,6 +25,7 @@
 
 pub mod activation;
 pub mod attention_s8;
+pub mod conformance;
 pub mod des_s16;
 pub mod dwconv_s8;
 pub mod epilogue;

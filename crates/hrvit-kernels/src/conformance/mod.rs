@@ -1,0 +1,144 @@
+//! What every instruction set must pass: each operator against its definition, byte for byte, on edges, extremes and random shapes.
+//!
+//! Runs anywhere the kernels do, without a heap: in a host test, or in a firmware's self-test. Everything lives in one scratch buffer; the bytes around each
+//! output are compared, too, and operands start at odd addresses.
+//!
+//! ```
+//! use hrvit_kernels::{Kernels, conformance};
+//! let mut scratch = vec![0u8; conformance::SCRATCH];
+//! let summary = conformance::run(Kernels::detect(), 1, &mut scratch, &mut |case| assert!(case.outcome.is_ok(), "{case:?}"));
+//! assert!(summary.cases > 500 && summary.failures == 0);
+//! ```
+
+mod arena;
+mod attention;
+mod convolution;
+mod des;
+mod elements;
+mod norm;
+mod products;
+mod resize;
+mod rng;
+
+use arena::{Arena, Element};
+use rng::Rng;
+
+use crate::error::ShapeError;
+use crate::kernels::{Family, Kernels};
+
+/// Bytes of scratch that [`run`] needs.
+pub const SCRATCH: usize = 240 * 1024;
+
+/// How a case ended badly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The element of this number, counted from the output's first, is not that of the definition; negative or beyond the output: something around it was
+    /// overwritten.
+    Differs(isize),
+    /// One of the two refused the operands, the other did not, or for another reason.
+    Refused(Option<ShapeError>),
+    /// The scratch buffer is too short for the case.
+    Scratch,
+}
+
+/// One case.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// What was called.
+    pub family: Family,
+    /// In which way.
+    pub name: &'static str,
+    /// Its sizes, in the order that `name`'s family documents its shapes.
+    pub sizes: [usize; 4],
+    /// Which round of random operands.
+    pub round: u32,
+    /// Whether both agree.
+    pub outcome: Result<(), Failure>,
+}
+
+/// How many cases there were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// All.
+    pub cases: u32,
+    /// Those that failed.
+    pub failures: u32,
+}
+
+/// Compares `kernels` with the definition, `rounds` times with other shapes and numbers, and reports each case. `scratch` has [`SCRATCH`] bytes or more. A round
+/// is some tens of millions of multiplications.
+pub fn run(kernels: Kernels, rounds: u32, scratch: &mut [u8], report: &mut dyn FnMut(Case)) -> Summary {
+    let mut suite = Suite { kernels, rng: Rng::new(1), round: 0, summary: Summary::default(), report };
+    for round in 0..rounds {
+        suite.round = round;
+        suite.rng = Rng::new(u64::from(round));
+        for each in [products::run, convolution::run, attention::run, norm::run, des::run, elements::run, resize::run] {
+            each(&mut suite, scratch);
+        }
+    }
+    suite.summary
+}
+
+/// What is compared with what, and where the results go.
+struct Suite<'r> {
+    kernels: Kernels,
+    rng: Rng,
+    round: u32,
+    summary: Summary,
+    report: &'r mut dyn FnMut(Case),
+}
+
+/// What a case is called.
+#[derive(Clone, Copy)]
+struct Label {
+    family: Family,
+    name: &'static str,
+    sizes: [usize; 4],
+}
+
+/// A call of a kernel with its output.
+type Call<'c, T> = dyn Fn(Kernels, &mut [T]) -> Result<(), ShapeError> + 'c;
+
+/// Elements in front of and behind an output.
+const GUARD: usize = 5;
+
+impl Suite<'_> {
+    /// Calls both kernels on outputs of `len` elements that `fill` has filled alike, and compares whole buffers.
+    fn check<T: Element>(
+        &mut self,
+        label: Label,
+        arena: &mut Arena<'_>,
+        len: usize,
+        mut fill: impl FnMut(&mut Rng) -> T,
+        call: impl Fn(Kernels, &mut [T]) -> Result<(), ShapeError>,
+    ) {
+        let outcome = self.compare(arena, len, &mut fill, &call);
+        self.report(label, outcome);
+    }
+
+    fn compare<T: Element>(&mut self, arena: &mut Arena<'_>, len: usize, fill: &mut dyn FnMut(&mut Rng) -> T, call: &Call<'_, T>) -> Result<(), Failure> {
+        let mut arena = arena.scope();
+        let all = len + 2 * GUARD;
+        let (want, got) = arena.take::<T>(all).zip(arena.take::<T>(all)).ok_or(Failure::Scratch)?;
+        for (want, got) in want.iter_mut().zip(got.iter_mut()) {
+            *want = fill(&mut self.rng);
+            *got = *want;
+        }
+        let wanted = call(Kernels::SCALAR, want.get_mut(GUARD..GUARD + len).ok_or(Failure::Scratch)?);
+        let given = call(self.kernels, got.get_mut(GUARD..GUARD + len).ok_or(Failure::Scratch)?);
+        if wanted != Ok(()) || given != Ok(()) {
+            return Err(Failure::Refused(given.err().or(wanted.err())));
+        }
+        match want.iter().zip(&*got).position(|(want, got)| want != got) {
+            Some(at) => Err(Failure::Differs(at as isize - GUARD as isize)),
+            None => Ok(()),
+        }
+    }
+
+    fn report(&mut self, label: Label, outcome: Result<(), Failure>) {
+        let Label { family, name, sizes } = label;
+        self.summary.cases += 1;
+        self.summary.failures += u32::from(outcome.is_err());
+        (self.report)(Case { family, name, sizes, round: self.round, outcome });
+    }
+}
