@@ -7,9 +7,19 @@ use crate::error::Fault;
 /// Alignment of the arena and of every region in it, in bytes.
 pub const ALIGN: usize = 64;
 
-/// Bytes that `count` elements of `T` take in the arena, their padding included.
+/// Bytes behind every region that nobody may write. Only builds with debug assertions have them, and check them.
+pub const CANARY: usize = if cfg!(debug_assertions) { ALIGN } else { 0 };
+
+/// What a canary holds.
+#[cfg(debug_assertions)]
+const CANARY_BYTE: u8 = 0xc5;
+
+/// Bytes that `count` elements of `T` take in the arena, their padding and their canary included.
 pub const fn region<T>(count: usize) -> usize {
-    (count * size_of::<T>()).next_multiple_of(ALIGN)
+    match (count * size_of::<T>()).next_multiple_of(ALIGN) {
+        0 => 0,
+        bytes => bytes + CANARY,
+    }
 }
 
 /// Memory for one engine, aligned as it must be. A board declares a static of it with the bytes that its build script planned:
@@ -42,15 +52,22 @@ impl<const BYTES: usize> Default for Arena<BYTES> {
     }
 }
 
-/// Cuts regions off the front of an arena, each at a multiple of [`ALIGN`].
+/// Cuts regions off the front of an arena, each at a multiple of [`ALIGN`]. Where there are canaries it paints them, and panics on its end if one was written:
+/// it must outlive the use of its regions.
 pub struct Cutter<'a> {
     rest: &'a mut [u8],
+    #[cfg(debug_assertions)]
+    canaries: heapless::Vec<&'a [u8], 64>,
 }
 
 impl<'a> Cutter<'a> {
     /// Cuts from `bytes`, which must start at a multiple of [`ALIGN`].
     pub fn new(bytes: &'a mut [u8]) -> Self {
-        Self { rest: bytes }
+        Self {
+            rest: bytes,
+            #[cfg(debug_assertions)]
+            canaries: heapless::Vec::new(),
+        }
     }
 
     /// `count` elements of `T`; fails where the arena is too short, which a checked plan excludes.
@@ -61,12 +78,47 @@ impl<'a> Cutter<'a> {
         }
         let (cut, rest) = core::mem::take(&mut self.rest).split_at_mut_checked(region::<T>(count)).ok_or(Fault)?;
         self.rest = rest;
-        let bytes = cut.get_mut(..count * size_of::<T>()).ok_or(Fault)?;
+        let (bytes, behind) = cut.split_at_mut_checked(count * size_of::<T>()).ok_or(Fault)?;
+        self.guard(behind);
         bytemuck::try_cast_slice_mut(bytes).map_err(|_| Fault)
     }
 
-    /// What has not been cut yet.
-    pub fn rest(self) -> &'a mut [u8] {
-        self.rest
+    /// What has not been cut yet; nothing is left to cut.
+    pub fn rest(&mut self) -> &'a mut [u8] {
+        core::mem::take(&mut self.rest)
+    }
+
+    #[cfg(debug_assertions)]
+    fn guard(&mut self, canary: &'a mut [u8]) {
+        canary.fill(CANARY_BYTE);
+        debug_assert!(self.canaries.push(canary).is_ok(), "more regions than one cutter can guard");
+    }
+
+    #[cfg(not(debug_assertions))]
+    fn guard(&mut self, _: &'a mut [u8]) {}
+}
+
+#[cfg(debug_assertions)]
+impl Drop for Cutter<'_> {
+    fn drop(&mut self) {
+        for (region, canary) in self.canaries.iter().enumerate() {
+            assert!(canary.iter().all(|&byte| byte == CANARY_BYTE), "region {region} was written beyond its end");
+        }
+    }
+}
+
+#[cfg(all(test, debug_assertions))]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "region 1 was written beyond its end")]
+    fn a_write_behind_a_region_is_found() {
+        let overrun = [CANARY_BYTE - 1; CANARY];
+        let mut arena = Arena::<1024>::new();
+        let mut cutter = Cutter::new(arena.bytes_mut());
+        cutter.take::<i16>(100).unwrap();
+        cutter.take::<i8>(3).unwrap();
+        cutter.canaries[1] = &overrun;
     }
 }

@@ -155,7 +155,7 @@ impl<'a, W: WeightSource, X: Executor> Engine<'a, W, X> {
         }
         match plan.network().head {
             Head::Segformer => segment_head(model, plan, &mut self.weights, &self.executor, (weights, arena), output, observer),
-            Head::Classifier => classify_head(model, plan, &mut self.weights, (weights, arena), output, observer),
+            Head::Classifier => classify_head(model, plan, &mut self.weights, &self.executor, (weights, arena), output, observer),
         }
     }
 }
@@ -196,8 +196,7 @@ fn check_keys(model: &Model<'_>, plan: &Plan) -> Result<(), SetupError> {
 }
 
 /// The branches' regions, and the scratch behind the live ones.
-fn cut<'m>(plan: &Plan, step: Step, arena: &'m mut [u8]) -> Result<([&'m mut [i16]; BRANCHES], &'m mut [u8]), Fault> {
-    let mut cutter = Cutter::new(arena);
+fn cut<'m>(plan: &Plan, step: Step, cutter: &mut Cutter<'m>) -> Result<([&'m mut [i16]; BRANCHES], &'m mut [u8]), Fault> {
     let mut x: [&mut [i16]; BRANCHES] = Default::default();
     for (branch, x) in x.iter_mut().enumerate().take(plan.live_branches(step)) {
         *x = cutter.take(plan.network().spec.map_len(plan.size(), branch))?;
@@ -208,7 +207,8 @@ fn cut<'m>(plan: &Plan, step: Step, arena: &'m mut [u8]) -> Result<([&'m mut [i1
 fn backbone_step(context: &StepContext<'_>, executor: &dyn Executor, plan: &Plan, arena: &mut [u8], frame: &mut Frame<'_>) -> Result<(), Fault> {
     let step = context.info.step;
     let (network, size) = (plan.network(), plan.size());
-    let (mut x, work) = cut(plan, step, arena)?;
+    let mut cutter = Cutter::new(arena);
+    let (mut x, work) = cut(plan, step, &mut cutter)?;
     let (map, at) = (|branch: u8| size.map(usize::from(branch)), |branch: u8| usize::from(branch));
     match step {
         Step::Stem => stem::run(context, executor, size, frame, x.get_mut(0).ok_or(Fault)?, work),
@@ -291,6 +291,7 @@ fn classify_head<W: WeightSource>(
     model: &Model<'_>,
     plan: &Plan,
     source: &mut W,
+    executor: &dyn Executor,
     (weights, arena): (&mut [u8], &mut [u8]),
     mut output: Output<'_>,
     observer: &dyn Observer,
@@ -321,7 +322,7 @@ fn classify_head<W: WeightSource>(
         Output::Top(top) => rank(logits, top),
         Output::Labels(_) => result = Err(Fault),
     };
-    classifier::run(&branches, &classify, plan.size(), &x, work, &mut take).map_err(internal)?;
+    classifier::run(&branches, &classify, executor, plan.size(), &x, work, &mut take).map_err(internal)?;
     result.map_err(internal)?;
     classify.leave();
     branches.iter().rev().for_each(StepContext::leave);

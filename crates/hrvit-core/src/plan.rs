@@ -10,7 +10,7 @@
 use hrvit_format::{BRANCHES, Network, Size, Step};
 
 use crate::{
-    arena::region,
+    arena::{ALIGN, region},
     blocks::{attention, fusion, mix_cfn, patch_embed, stem},
     error::PlanError,
     heads::{classifier, narrow, segformer},
@@ -146,7 +146,7 @@ pub fn plan_tiled(network: &Network, size: Size, workers: usize, weights: Weight
     }
     let weight_buffer = match weights {
         WeightPlacement::Mapped => 0,
-        WeightPlacement::Streamed { largest_group } => region::<u8>(largest_group),
+        WeightPlacement::Streamed { largest_group } => largest_group.next_multiple_of(ALIGN),
     };
     let mut regions = [0; BRANCHES];
     for (branch, bytes) in regions.iter_mut().enumerate() {

@@ -99,7 +99,8 @@ pub fn run(context: &StepContext<'_>, executor: &dyn Executor, map: (usize, usiz
     let row_len = map.1 * context.only(OpKind::EmbedNorm)?.cout();
     let blocks = RowBlocks::new(map.0, executor.workers(), 1);
     rewrite(executor, x, blocks, (row_len, REACH), work, &|range, mut block, scratch| {
-        let embed = PatchEmbed::new(context, map, range.start, &mut Cutter::new(scratch))?;
+        let mut cutter = Cutter::new(scratch);
+        let embed = PatchEmbed::new(context, map, range.start, &mut cutter)?;
         embed.run(&mut block, range, &mut |block, y, out| {
             let fused = bytes_of(block.row(y)?).get(row_len..).ok_or(Fault)?;
             out.iter_mut().zip(fused).for_each(|(to, from)| *to = *from);

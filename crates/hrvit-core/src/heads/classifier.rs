@@ -1,9 +1,10 @@
 //! HRNetV2's classification head: bottlenecks per branch, summed from high to low resolution, then mean and linear classifier.
 //!
 //! The four branches are a chain: a row of one needs three rows of the one before, which are made when they are needed. No map of the head is ever whole.
+//! Workers share the tokens of a row.
 
 use hrvit_format::{BRANCHES, Network, OpKind, Size, spec};
-use hrvit_kernels::{Epilogue, GemmS16, add_s32, gemm_s8, gemm_s16, im2row_s8, mean_finish, mean_s8, relu_s32, store_s8};
+use hrvit_kernels::{Epilogue, GemmS16, Tiles, add_s32, gemm_s8, gemm_s16, im2row_s8, mean_finish, mean_s8, relu_s32, store_s8};
 
 use crate::{
     arena::{Cutter, region},
@@ -11,7 +12,8 @@ use crate::{
     observe::TileData,
     operator::{Operator, StepContext},
     ring::Ring,
-    rows::Runs,
+    rows::{RowBlocks, Runs, run_jobs},
+    schedule::Executor,
 };
 
 /// Rows that a 3x3 convolution looks at.
@@ -45,7 +47,8 @@ pub fn scratch(network: &Network, size: Size) -> usize {
         region::<i8>(ROWS * columns * width(branch)) + region::<i8>(ROWS * columns * out_channels(branch))
     });
     let features = usize::from(spec::CLASSIFIER_FINAL);
-    let classify = region::<i8>(features) + region::<i32>(features) + region::<i16>(features) + region::<i16>(usize::from(network.classes));
+    let classify =
+        region::<i8>(size.map(BRANCHES - 1).1 * features) + region::<i32>(features) + region::<i16>(features) + region::<i16>(usize::from(network.classes));
     rings.sum::<usize>() + region::<i8>(patches) + region::<i8>(middle) + 2 * region::<i32>(sum) + classify
 }
 
@@ -55,6 +58,18 @@ struct Shared<'a> {
     middle: &'a mut [i8],
     sum: &'a mut [i32],
     down: &'a mut [i32],
+}
+
+/// Products of a row of tokens, [`Operator::cout`] values each, shared out among the workers.
+fn product(executor: &dyn Executor, operator: &Operator<'_>, a: &[i8], out: &mut [i8]) -> Result<(), Fault> {
+    let (cin, cout) = (operator.shape.depth(), operator.cout());
+    let tokens = RowBlocks::new(a.len() / cin.max(1), executor.workers(), 1);
+    let out = Tiles::new(out, tokens.tallest() * cout);
+    run_jobs(executor, tokens.jobs(), &mut [], &|job, _| {
+        let range = tokens.range(job);
+        let a = a.get(range.start * cin..range.end * cin).ok_or(Fault)?;
+        Ok(gemm_s8(&operator.gemm(a), operator.store8(out.claim(job).ok_or(Fault)?))?)
+    })
 }
 
 /// One branch of the chain: its operators, and the rows of its first convolution and of its result that are in flight.
@@ -91,53 +106,69 @@ impl<'a, 'c> Level<'a, 'c> {
         })
     }
 
-    /// Adds the downsampled rows of the branch before to row `y` of the sum.
-    fn add_downsampled(&self, before: &Level<'_, '_>, y: usize, shared: &mut Shared<'_>) -> Result<(), Fault> {
-        let Some(downsample) = &self.downsample else { return Ok(()) };
-        let window = before.out.window(2 * y, ROWS, before.map.0)?;
-        let (cin, len) = (usize::from(downsample.shape.cin), self.map.1 * downsample.cout());
-        let patches = shared.patches.get_mut(..self.map.1 * TAPS * cin).ok_or(Fault)?;
-        im2row_s8(*window.first_chunk().ok_or(Fault)?, cin, 2, downsample.pad(), patches)?;
-        let (down, sum) = (shared.down.get_mut(..len).ok_or(Fault)?, shared.sum.get_mut(..len).ok_or(Fault)?);
-        down.fill(0);
-        gemm_s8(&downsample.gemm(patches), Epilogue::Add32 { out: &mut *down })?;
-        relu_s32(down);
-        Ok(add_s32(sum, down)?)
-    }
-
     /// The bottleneck's row `y` into the sum.
-    fn bottleneck(&mut self, y: usize, shared: &mut Shared<'_>) -> Result<(), Fault> {
+    fn bottleneck(&mut self, executor: &dyn Executor, y: usize, shared: &mut Shared<'_>) -> Result<(), Fault> {
         let (rows, columns) = self.map;
         let Self { context, conv1, conv2, conv3, shortcut, x, lines, .. } = self;
-        let row_len = columns * usize::from(conv1.shape.cin);
-        let row = |y: usize| x.get(y * row_len..(y + 1) * row_len).ok_or(Fault);
+        let cin = usize::from(conv1.shape.cin);
+        let row = |y: usize| x.get(y * columns * cin..(y + 1) * columns * cin).ok_or(Fault);
         while let Some((at, line)) = lines.next_up_to((y + 1).min(rows - 1)) {
-            gemm_s8(&conv1.gemm(row(at)?), conv1.store8(line))?;
+            product(executor, conv1, row(at)?, line)?;
             context.tap(conv1, (at, 0, columns), TileData::S8(line));
         }
         let window = lines.window(y, ROWS, rows)?;
         let patches = shared.patches.get_mut(..columns * TAPS * conv1.cout()).ok_or(Fault)?;
         im2row_s8(*window.first_chunk().ok_or(Fault)?, conv1.cout(), 1, conv2.pad(), patches)?;
         let middle = shared.middle.get_mut(..columns * conv2.cout()).ok_or(Fault)?;
-        gemm_s8(&conv2.gemm(patches), conv2.store8(middle))?;
+        product(executor, conv2, patches, middle)?;
         context.tap(conv2, (y, 0, columns), TileData::S8(middle));
-        let sum = shared.sum.get_mut(..columns * conv3.cout()).ok_or(Fault)?;
-        sum.fill(0);
-        gemm_s8(&conv3.gemm(middle), Epilogue::Add32 { out: &mut *sum })?;
-        gemm_s8(&shortcut.gemm(row(y)?), Epilogue::Add32 { out: &mut *sum })?;
-        relu_s32(sum);
-        Ok(())
+
+        let (middle, row): (&[i8], _) = (middle, row(y)?);
+        let tokens = RowBlocks::new(columns, executor.workers(), 1);
+        let sums = Tiles::new(shared.sum.get_mut(..columns * conv3.cout()).ok_or(Fault)?, tokens.tallest() * conv3.cout());
+        run_jobs(executor, tokens.jobs(), &mut [], &|job, _| {
+            let (range, sum) = (tokens.range(job), sums.claim(job).ok_or(Fault)?);
+            sum.fill(0);
+            let middle = middle.get(range.start * conv2.cout()..range.end * conv2.cout()).ok_or(Fault)?;
+            gemm_s8(&conv3.gemm(middle), Epilogue::Add32 { out: &mut *sum })?;
+            let x = row.get(range.start * cin..range.end * cin).ok_or(Fault)?;
+            gemm_s8(&shortcut.gemm(x), Epilogue::Add32 { out: &mut *sum })?;
+            relu_s32(sum);
+            Ok(())
+        })
+    }
+
+    /// Adds the downsampled rows of the branch before to row `y` of the sum.
+    fn add_downsampled(&self, executor: &dyn Executor, before: &Level<'_, '_>, y: usize, shared: &mut Shared<'_>) -> Result<(), Fault> {
+        let Some(downsample) = &self.downsample else { return Ok(()) };
+        let window = before.out.window(2 * y, ROWS, before.map.0)?;
+        let (columns, cin, cout) = (self.map.1, usize::from(downsample.shape.cin), downsample.cout());
+        let patches = shared.patches.get_mut(..columns * TAPS * cin).ok_or(Fault)?;
+        im2row_s8(*window.first_chunk().ok_or(Fault)?, cin, 2, downsample.pad(), patches)?;
+
+        let patches: &[i8] = patches;
+        let tokens = RowBlocks::new(columns, executor.workers(), 1);
+        let downs = Tiles::new(shared.down.get_mut(..columns * cout).ok_or(Fault)?, tokens.tallest() * cout);
+        let sums = Tiles::new(shared.sum.get_mut(..columns * cout).ok_or(Fault)?, tokens.tallest() * cout);
+        run_jobs(executor, tokens.jobs(), &mut [], &|job, _| {
+            let (range, down, sum) = (tokens.range(job), downs.claim(job).ok_or(Fault)?, sums.claim(job).ok_or(Fault)?);
+            down.fill(0);
+            let patches = patches.get(range.start * TAPS * cin..range.end * TAPS * cin).ok_or(Fault)?;
+            gemm_s8(&downsample.gemm(patches), Epilogue::Add32 { out: &mut *down })?;
+            relu_s32(down);
+            Ok(add_s32(sum, down)?)
+        })
     }
 }
 
 /// Makes the rows of the last of `levels` up to `last`, and before each what it needs of the levels before.
-fn advance(levels: &mut [Level<'_, '_>], last: usize, shared: &mut Shared<'_>) -> Result<(), Fault> {
+fn advance(executor: &dyn Executor, levels: &mut [Level<'_, '_>], last: usize, shared: &mut Shared<'_>) -> Result<(), Fault> {
     let Some((level, before)) = levels.split_last_mut() else { return Ok(()) };
     while let Some(y) = level.out.peek_up_to(last.min(level.map.0 - 1)) {
-        advance(before, 2 * y + 1, shared)?;
-        level.bottleneck(y, shared)?;
+        advance(executor, before, 2 * y + 1, shared)?;
+        level.bottleneck(executor, y, shared)?;
         if let Some(before) = before.last() {
-            level.add_downsampled(before, y, shared)?;
+            level.add_downsampled(executor, before, y, shared)?;
         }
         let sum = shared.sum.get(..level.map.1 * level.act.cout()).ok_or(Fault)?;
         let (_, out) = level.out.next_up_to(y).ok_or(Fault)?;
@@ -151,6 +182,7 @@ fn advance(levels: &mut [Level<'_, '_>], last: usize, shared: &mut Shared<'_>) -
 pub fn run(
     branches: &[StepContext<'_>; BRANCHES],
     last: &StepContext<'_>,
+    executor: &dyn Executor,
     size: Size,
     x: &[&[i8]; BRANCHES],
     work: &mut [u8],
@@ -164,16 +196,19 @@ pub fn run(
     let [patches, middle, sum] = shared_lens(size);
     let mut shared = Shared { patches: cutter.take(patches)?, middle: cutter.take(middle)?, sum: cutter.take(sum)?, down: cutter.take(sum)? };
     let (conv, linear) = (last.only(OpKind::FinalConv)?, last.only(OpKind::FinalLinear)?);
-    let (features, sums, mean, logits) =
-        (cutter.take::<i8>(conv.cout())?, cutter.take::<i32>(conv.cout())?, cutter.take::<i16>(conv.cout())?, cutter.take::<i16>(linear.cout())?);
+    let (features, sums, mean, logits) = (
+        cutter.take::<i8>(size.map(BRANCHES - 1).1 * conv.cout())?,
+        cutter.take::<i32>(conv.cout())?,
+        cutter.take::<i16>(conv.cout())?,
+        cutter.take::<i16>(linear.cout())?,
+    );
     sums.fill(0);
     let (rows, columns) = size.map(BRANCHES - 1);
     for y in 0..rows {
-        advance(&mut levels, y, &mut shared)?;
-        let row = levels.last().ok_or(Fault)?.out.row(y)?;
-        for token in row.runs(usize::from(conv.shape.cin)) {
-            gemm_s8(&conv.gemm(token), conv.store8(features))?;
-            mean_s8(sums, features, conv.zero())?;
+        advance(executor, &mut levels, y, &mut shared)?;
+        product(executor, &conv, levels.last().ok_or(Fault)?.out.row(y)?, features)?;
+        for token in features.runs(conv.cout()) {
+            mean_s8(sums, token, conv.zero())?;
         }
     }
     mean_finish(sums, (rows * columns) as u32, mean)?;
