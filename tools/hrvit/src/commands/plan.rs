@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use hrvit_core::{Moment, Plan, Step, WeightPlacement, plan, recomputed_macs, step_macs};
+use hrvit_core::{Moment, Plan, Step, Tiling, WeightPlacement, plan_tiled, recomputed_macs, step_macs};
 use serde::Serialize;
 
 use crate::memory_picture;
@@ -19,6 +19,7 @@ use crate::spec_file::{NetworkArgs, SizeArg};
 #[command(after_help = "Examples:
   hrvit plan --variant b1 --classes 19 --size 512x512
   hrvit plan --variant nano --classes 11 --size 192x256 --workers 2 --svg plan.svg
+  hrvit plan --variant b1 --classes 19 --size 224x224 --arena 524288
   hrvit plan --spec mine.toml --head classifier --classes 10 --size 224x224 --json")]
 pub struct PlanArgs {
     #[command(flatten)]
@@ -28,6 +29,12 @@ pub struct PlanArgs {
     /// Workers that share the work, each with scratch of its own
     #[arg(long, default_value_t = 1, value_name = "N")]
     workers: usize,
+    /// Make tiles as high as is useful in an arena of this many bytes, instead of the smallest arena
+    #[arg(long, value_name = "BYTES", conflicts_with = "tile")]
+    arena: Option<usize>,
+    /// Make tiles of this many rows in every step
+    #[arg(long, value_name = "ROWS")]
+    tile: Option<usize>,
     /// Draw the arena over the steps of a frame
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
@@ -38,6 +45,8 @@ pub struct PlanArgs {
 struct Row {
     part: String,
     step: String,
+    /// Height of the step's tiles.
+    tile: usize,
     maps: usize,
     kept: usize,
     scratch: usize,
@@ -58,7 +67,7 @@ struct Report {
 
 impl Row {
     fn new(part: String, moment: &Moment) -> Self {
-        Self { part, step: moment.step.to_string(), maps: moment.maps, kept: moment.kept, scratch: moment.scratch, bytes: moment.bytes() }
+        Self { part, step: moment.step.to_string(), tile: moment.tile, maps: moment.maps, kept: moment.kept, scratch: moment.scratch, bytes: moment.bytes() }
     }
 }
 
@@ -107,7 +116,8 @@ impl Report {
 pub fn run(args: &PlanArgs, format: Format) -> Result<()> {
     let network = args.network.network()?;
     let size = args.size.size.context("--size HxW is missing: which input size?")?;
-    let plan = plan(&network, size, args.workers, WeightPlacement::Mapped)?;
+    let tiling = args.arena.map(Tiling::Within).or(args.tile.map(Tiling::Rows)).unwrap_or_default();
+    let plan = plan_tiled(&network, size, args.workers, WeightPlacement::Mapped, tiling)?;
     let report = Report::new(&plan)?;
     if let Some(path) = &args.svg {
         output::write_file(path, memory_picture::draw(&plan)?.as_bytes())?;
@@ -120,9 +130,9 @@ pub fn run(args: &PlanArgs, format: Format) -> Result<()> {
 
 fn print_tables(report: &Report, args: &PlanArgs) -> Result<()> {
     let bytes = |n: usize| output::grouped(n as u64);
-    let mut table = output::table(&["part", "hungriest step", "maps", "kept half", "scratch", "bytes"], 2);
+    let mut table = output::table(&["part", "hungriest step", "tile", "maps", "kept half", "scratch", "bytes"], 2);
     for row in report.parts.iter().chain([&report.peak]) {
-        table.add_row([row.part.clone(), row.step.clone(), bytes(row.maps), bytes(row.kept), bytes(row.scratch), bytes(row.bytes)]);
+        table.add_row([row.part.clone(), row.step.clone(), row.tile.to_string(), bytes(row.maps), bytes(row.kept), bytes(row.scratch), bytes(row.bytes)]);
     }
     output::print_text(table)?;
     let percent = 100.0 * report.recomputed_macs as f64 / report.macs as f64;
