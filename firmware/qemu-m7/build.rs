@@ -1,10 +1,12 @@
-//! Places the memory map where the linker finds it.
+//! Plans the arena for the 3 MB that the memory map sets aside.
 
-use std::{env, fs, path::PathBuf};
+use machine_plan::{Machine, Memory, build};
 
 fn main() {
-    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    fs::copy("memory.x", out.join("memory.x")).expect("memory.x lies beside build.rs");
-    println!("cargo:rustc-link-search={}", out.display());
-    println!("cargo:rerun-if-changed=memory.x");
+    build(&Machine {
+        name: "qemu-m7",
+        arena: &[Memory { region: "SSRAM3", bytes: 3 << 20 }],
+        model: "PSRAM",
+        scripts: &["link.x", "defmt.x"],
+    });
 }

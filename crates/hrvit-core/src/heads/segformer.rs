@@ -52,7 +52,7 @@ pub fn scratch(network: &Network, size: Size, workers: usize, tile: usize) -> us
 
 /// The term of a branch of lower resolution: the last two rows made, found by their number.
 struct Term<'a, 'c> {
-    pointwise: Operator<'c>,
+    pointwise: &'a Operator<'c>,
     x: &'a [i8],
     map: (usize, usize),
     factor: usize,
@@ -81,7 +81,7 @@ impl<'c> Term<'_, 'c> {
             let slot = source % PAIR * len;
             let out = self.rows.get_mut(slot..slot + len).ok_or(Fault)?;
             gemm_s8(&self.pointwise.gemm(x), Epilogue::Store16 { out: &mut *out })?;
-            context.tap(&self.pointwise, (source, 0, columns), TileData::S16(out));
+            context.tap(self.pointwise, (source, 0, columns), TileData::S16(out));
             *held = Some(source);
         }
         Ok(())
@@ -103,36 +103,51 @@ const fn sum_scale(factor: usize) -> i32 {
     }
 }
 
+/// The head's operators, shared by all workers.
+struct Operators<'c> {
+    pointwise: [Operator<'c>; BRANCHES],
+    act: Operator<'c>,
+    classifier: Operator<'c>,
+}
+
+impl<'c> Operators<'c> {
+    fn of(context: &StepContext<'c>) -> Result<Self, Fault> {
+        let pointwise = |source| context.reading(OpKind::HeadPointwise, source);
+        Ok(Self {
+            pointwise: [pointwise(0)?, pointwise(1)?, pointwise(2)?, pointwise(3)?],
+            act: context.only(OpKind::HeadAct)?,
+            classifier: context.only(OpKind::HeadClassifier)?,
+        })
+    }
+}
+
 /// One worker: makes whole rows of logits, a tile of columns at a time.
 struct Lane<'a, 'c> {
-    pointwise: Operator<'c>,
+    pointwise: &'a Operator<'c>,
     x: &'a [i8],
     /// Columns of a tile.
     tile: usize,
     own: &'a mut [i16],
     terms: heapless::Vec<Term<'a, 'c>, { BRANCHES - 1 }>,
-    act: Operator<'c>,
-    classifier: Operator<'c>,
+    act: &'a Operator<'c>,
+    classifier: &'a Operator<'c>,
     acc: &'a mut [i32],
     activated: &'a mut [i8],
 }
 
 impl<'a, 'c> Lane<'a, 'c> {
-    fn new(context: &StepContext<'c>, size: Size, x: &[&'a [i8]; BRANCHES], cutter: &mut Cutter<'a>) -> Result<Self, Fault> {
-        let act = context.only(OpKind::HeadAct)?;
+    fn new(operators: &'a Operators<'c>, size: Size, tile: usize, x: &[&'a [i8]; BRANCHES], cutter: &mut Cutter<'a>) -> Result<Self, Fault> {
+        let Operators { pointwise: [own_pointwise, pointwise @ ..], act, classifier } = operators;
         let width = act.cout();
         let [first, lower @ ..] = x;
-        let tile = tile_columns(size, context.tile);
         let (own, acc, activated) = (cutter.take(tile * width)?, cutter.take(tile * width)?, cutter.take(tile * width)?);
         let mut terms = heapless::Vec::new();
-        for (source, x) in (1u8..).zip(lower) {
-            let map = size.map(usize::from(source));
+        for (source, (x, pointwise)) in (1..).zip(lower.iter().zip(pointwise)) {
+            let map = size.map(source);
             let rows = cutter.take(PAIR.min(map.0) * map.1 * width)?;
-            let pointwise = context.reading(OpKind::HeadPointwise, source)?;
             terms.push(Term { pointwise, x, map, factor: 1 << source, rows, held: [None; PAIR] }).map_err(|_| Fault)?;
         }
-        let (pointwise, classifier) = (context.reading(OpKind::HeadPointwise, 0)?, context.only(OpKind::HeadClassifier)?);
-        Ok(Self { pointwise, x: first, tile, own, terms, act, classifier, acc, activated })
+        Ok(Self { pointwise: own_pointwise, x: first, tile, own, terms, act, classifier, acc, activated })
     }
 
     /// Row `y` of the logits, `[columns, classes]`.
@@ -147,14 +162,14 @@ impl<'a, 'c> Lane<'a, 'c> {
             let at = (y * tiles + tile) * tile_len;
             let x = self.x.get(at..at + tile_len).ok_or(Fault)?;
             gemm_s8(&self.pointwise.gemm(x), Epilogue::Store16 { out: self.own })?;
-            context.tap(&self.pointwise, (y, tile * columns, columns), TileData::S16(self.own));
+            context.tap(self.pointwise, (y, tile * columns, columns), TileData::S16(self.own));
             self.acc.fill(0);
             bilinear_add_s16(self.own, self.own, 1, 1, self.pointwise.cout(), 1, sum_scale(1), 0, self.acc)?;
             for term in &self.terms {
                 term.add(y, tile * columns, self.acc)?;
             }
             store_s8(self.acc, self.act.scalar(0)?, self.act.range(), self.activated)?;
-            context.tap(&self.act, (y, tile * columns, columns), TileData::S8(self.activated));
+            context.tap(self.act, (y, tile * columns, columns), TileData::S8(self.activated));
             gemm_s8(&self.classifier.gemm(self.activated), Epilogue::Store16 { out })?;
         }
         Ok(())
@@ -183,9 +198,10 @@ pub fn run(
     let workers = executor.workers();
     let mut cutter = Cutter::new(work);
     let lines = cutter.take::<i16>(line_rows(workers) * row_len)?;
+    let (operators, tile) = (Operators::of(context)?, tile_columns(size, context.tile));
     let mut lanes: heapless::Vec<Lane<'_, '_>, MAX_WORKERS> = heapless::Vec::new();
     for _ in 0..workers {
-        lanes.push(Lane::new(context, size, x, &mut cutter)?).map_err(|_| Fault)?;
+        lanes.push(Lane::new(&operators, size, tile, x, &mut cutter)?).map_err(|_| Fault)?;
     }
     // The first line is the last row of the wave before.
     let mut done = 0;

@@ -1,0 +1,129 @@
+//! What a machine's build script does: reads the network and size to plan for from the environment, plans the arena, finds it a place in the machine's memory,
+//! and hands the linker and the program what follows from it.
+//!
+//! | variable | default | meaning |
+//! |---|---|---|
+//! | `HRVIT_VARIANT` | `nano` | one of [`hrvit_format::VARIANTS`] |
+//! | `HRVIT_CLASSES` | `11` | classes of the model |
+//! | `HRVIT_SIZE` | `192x256` | height x width of a frame |
+//! | `HRVIT_HEAD` | `segformer` | `segformer` or `classifier` |
+//! | `HRVIT_FRAMES` | `1` | frames that `profile` measures |
+//! | `HRVIT_MODEL` | | the model image to link in (feature `embedded-model`) |
+
+mod script;
+mod target;
+
+use std::{env, fs, path::PathBuf};
+
+use hrvit_core::{WeightPlacement, plan};
+use hrvit_format::Head;
+
+pub use target::Target;
+
+/// Memory that an arena may lie in.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// Its region in the machine's linker script.
+    pub region: &'static str,
+    /// Bytes of it that arena and label map may take.
+    pub bytes: usize,
+}
+
+/// What a build script knows of its machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine {
+    /// Name, as in the log.
+    pub name: &'static str,
+    /// Where the arena may lie, the fastest memory first.
+    pub arena: &'static [Memory],
+    /// Region of an embedded model image.
+    pub model: &'static str,
+    /// Linker scripts of the crates below it, in order (`link.x` of cortex-m-rt, say).
+    pub scripts: &'static [&'static str],
+}
+
+/// Bytes that a program of the machine needs, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Bytes of the arena.
+    pub arena: usize,
+    /// Bytes of the label map; 0 with a classifier.
+    pub labels: usize,
+    /// Index in [`Machine::arena`].
+    pub memory: usize,
+}
+
+/// Runs the build script of `machine`. `memory.x`, the machine's memory map, lies beside `build.rs`.
+///
+/// Writes `plan.rs` (constants), `memory.x` and `sections.x` (`.model` and `.arena`) into `OUT_DIR`. A network that does not fit is an error of the build.
+pub fn build(machine: &Machine) {
+    if let Err(lines) = try_build(machine) {
+        for line in lines {
+            println!("cargo::error={line}");
+        }
+    }
+}
+
+fn try_build(machine: &Machine) -> Result<(), Vec<String>> {
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or(vec!["OUT_DIR is not set: run by cargo only".to_owned()])?);
+    let target = Target::from_environment().map_err(|line| vec![line])?;
+    let placed = place(machine, &target)?;
+    let frames = target::frames().map_err(|line| vec![line])?;
+    let failed = |error: std::io::Error| vec![format!("writing to {}: {error}", out.display())];
+    fs::write(out.join("plan.rs"), script::constants(machine, &placed, frames)).map_err(failed)?;
+    fs::write(out.join("sections.x"), script::sections(machine, &placed)).map_err(failed)?;
+    fs::copy("memory.x", out.join("memory.x")).map_err(failed)?;
+    println!("cargo::rerun-if-changed=memory.x");
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rustc-link-search={}", out.display());
+    println!("cargo::rustc-link-arg-bins=--nmagic");
+    for script in machine.scripts {
+        println!("cargo::rustc-link-arg-bins=-T{script}");
+    }
+    println!("cargo::rustc-link-arg-bins=-Tsections.x");
+    script::embed().map_err(|line| vec![line])
+}
+
+/// Plans `target` and finds the first memory of `machine` that holds arena and label map; the error says what is missing.
+pub fn place(machine: &Machine, target: &Target) -> Result<Placed, Vec<String>> {
+    let Target { network, size, .. } = target;
+    let plan = plan(network, *size, 1, WeightPlacement::Mapped).map_err(|error| vec![format!("{target}: {error}")])?;
+    let arena = plan.arena_bytes();
+    let labels = if network.head == Head::Segformer { size.pixels() } else { 0 };
+    let fits = |memory: &Memory| arena + labels.next_multiple_of(64) <= memory.bytes;
+    match machine.arena.iter().position(fits) {
+        Some(memory) => Ok(Placed { arena, labels, memory }),
+        None => Err(target::too_large(machine, target, arena, labels)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MACHINE: Machine =
+        Machine { name: "test", arena: &[Memory { region: "FAST", bytes: 300 << 10 }, Memory { region: "LARGE", bytes: 4 << 20 }], model: "ROM", scripts: &[] };
+
+    fn target(variant: &str, size: &str) -> Target {
+        Target::parse(variant, "11", size, "segformer").unwrap()
+    }
+
+    #[test]
+    fn what_fits_lies_in_the_first_memory() {
+        assert_eq!(place(&MACHINE, &target("nano", "192x256")).unwrap().memory, 0);
+    }
+
+    #[test]
+    fn what_does_not_lies_in_the_next() {
+        let placed = place(&MACHINE, &target("b1", "512x512")).unwrap();
+        assert_eq!((placed.memory, placed.labels), (1, 512 * 512));
+    }
+
+    #[test]
+    fn what_fits_nowhere_is_named_with_needed_and_available_bytes() {
+        let lines = place(&MACHINE, &target("b3", "1024x1024")).unwrap_err().join("\n");
+        for part in ["b3", "1024x1024", "test", "4194304", "HRVIT_SIZE"] {
+            assert!(lines.contains(part), "{part} is missing in: {lines}");
+        }
+    }
+}

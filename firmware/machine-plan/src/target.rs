@@ -1,0 +1,100 @@
+//! What a program is planned for: network, size and frames, from environment variables.
+
+use std::{env, fmt};
+
+use hrvit_format::{Head, Network, Size, Spec, VARIANTS};
+
+use crate::Machine;
+
+/// A network at a size.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Name of the variant.
+    pub variant: String,
+    /// The network.
+    pub network: Network,
+    /// Input size.
+    pub size: Size,
+}
+
+impl Target {
+    /// From `HRVIT_VARIANT`, `HRVIT_CLASSES`, `HRVIT_SIZE` and `HRVIT_HEAD`.
+    pub fn from_environment() -> Result<Self, String> {
+        Self::parse(
+            &variable("HRVIT_VARIANT", "nano"),
+            &variable("HRVIT_CLASSES", "11"),
+            &variable("HRVIT_SIZE", "192x256"),
+            &variable("HRVIT_HEAD", "segformer"),
+        )
+    }
+
+    /// From the four texts. The error names the variable at fault.
+    pub fn parse(variant: &str, classes: &str, size: &str, head: &str) -> Result<Self, String> {
+        let spec = Spec::variant(variant).ok_or_else(|| format!("HRVIT_VARIANT={variant}: expected one of {}", VARIANTS.join(", ")))?;
+        let head = match head {
+            "segformer" => Head::Segformer,
+            "classifier" => Head::Classifier,
+            other => return Err(format!("HRVIT_HEAD={other}: expected segformer or classifier")),
+        };
+        let classes = classes.parse().map_err(|_| format!("HRVIT_CLASSES={classes}: expected a number"))?;
+        let sides = size.split_once('x').and_then(|(height, width)| Some((height.parse().ok()?, width.parse().ok()?)));
+        let (height, width) = sides.ok_or_else(|| format!("HRVIT_SIZE={size}: expected <height>x<width> in pixels, such as 192x256"))?;
+        let size = Size::new(height, width).map_err(|error| format!("HRVIT_SIZE={size}: {error}"))?;
+        let network = Network { spec, head, classes };
+        network.validate().map_err(|error| format!("HRVIT_CLASSES={classes}: {error}"))?;
+        Ok(Self { variant: variant.to_owned(), network, size })
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let head = match self.network.head {
+            Head::Segformer => "segformer",
+            Head::Classifier => "classifier",
+        };
+        write!(f, "{} ({head}, {} classes) at {}", self.variant, self.network.classes, self.size)
+    }
+}
+
+/// Frames that `profile` measures, from `HRVIT_FRAMES`.
+pub fn frames() -> Result<u32, String> {
+    let text = variable("HRVIT_FRAMES", "1");
+    text.parse().ok().filter(|&frames| frames > 0).ok_or_else(|| format!("HRVIT_FRAMES={text}: expected a number from 1"))
+}
+
+/// The value of the environment variable `name`, on which the build then depends.
+pub fn variable(name: &str, default: &str) -> String {
+    println!("cargo::rerun-if-env-changed={name}");
+    env::var(name).unwrap_or_else(|_| default.to_owned())
+}
+
+/// The error's lines where no memory of `machine` holds arena and labels.
+pub fn too_large(machine: &Machine, target: &Target, arena: usize, labels: usize) -> Vec<String> {
+    let available: Vec<String> = machine.arena.iter().map(|memory| format!("{} bytes in {}", memory.bytes, memory.region)).collect();
+    vec![
+        format!("arena does not fit: {target} needs {} bytes ({arena} of arena, {labels} of labels)", arena + labels),
+        format!("{} has {}", machine.name, available.join(", ")),
+        "choose a smaller HRVIT_SIZE or HRVIT_VARIANT, or a machine with more memory; `hrvit plan` shows what takes how much".to_owned(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_name_the_variable() {
+        let error = |variant, classes, size, head| Target::parse(variant, classes, size, head).unwrap_err();
+        assert!(error("b9", "11", "192x256", "segformer").contains("HRVIT_VARIANT=b9: expected one of nano, b1"));
+        assert!(error("b1", "many", "192x256", "segformer").starts_with("HRVIT_CLASSES=many"));
+        assert!(error("b1", "300", "192x256", "segformer").starts_with("HRVIT_CLASSES=300"));
+        assert!(error("b1", "11", "192", "segformer").starts_with("HRVIT_SIZE=192:"));
+        assert!(error("b1", "11", "190x256", "segformer").starts_with("HRVIT_SIZE=190x256:"));
+        assert!(error("b1", "11", "192x256", "fcn").starts_with("HRVIT_HEAD=fcn"));
+    }
+
+    #[test]
+    fn a_classifier_may_have_a_thousand_classes() {
+        assert_eq!(Target::parse("b1", "1000", "224x224", "classifier").unwrap().to_string(), "b1 (classifier, 1000 classes) at 224x224");
+    }
+}

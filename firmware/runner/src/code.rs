@@ -1,0 +1,51 @@
+//! How a program ended, as the exit code that reaches the host.
+
+use core::fmt::Display;
+
+use hrvit_format::LoadError;
+
+/// Exit codes. 0 is success, 1 a panic or a fault of the processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Code {
+    /// A CRC of the model image does not match.
+    ImageCorrupt = 2,
+    /// The image was written for another version of the format.
+    ImageVersion = 3,
+    /// The image's weights are packed for another target.
+    ImagePacking = 4,
+    /// There is no image, or its fields contradict each other.
+    ImageInvalid = 5,
+    /// The image's network needs a larger arena or label map than this program was planned for.
+    ArenaTooSmall = 6,
+    /// No engine for this image: strips too long for its codes, more steps than [`crate::MAX_STEPS`], no plan.
+    Setup = 7,
+    /// The image has no golden frame.
+    NoGoldenFrame = 8,
+    /// A frame was not processed.
+    Run = 9,
+    /// A step's CRC differs from the host's.
+    Differs = 10,
+    /// A frame took more stack than [`crate::STACK_BOUND`].
+    Stack = 11,
+    /// The flash that weights are streamed from failed, or delivered wrong bytes.
+    Stream = 12,
+}
+
+impl Code {
+    /// Logs the error and returns the code itself.
+    pub fn because(self, text: impl Display) -> Self {
+        defmt::error!("hrvit error: code={=u8} {}", self as u8, defmt::Display2Format(&text));
+        self
+    }
+
+    /// The code of an image that does not load.
+    pub fn of_load(error: LoadError) -> Self {
+        match error {
+            LoadError::PrologueCrc | LoadError::ImageCrc | LoadError::SectionCrc(_) | LoadError::StepCrc(_) => Self::ImageCorrupt,
+            LoadError::UnsupportedVersion(_) => Self::ImageVersion,
+            LoadError::UnsupportedPacking(_) => Self::ImagePacking,
+            _ => Self::ImageInvalid,
+        }
+    }
+}

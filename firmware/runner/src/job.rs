@@ -1,0 +1,109 @@
+//! A loaded model with its engine and golden frame: what programs work on.
+
+use core::{fmt::Display, sync::atomic::AtomicU32};
+
+use hrvit_core::{Engine, Model, Observer, Plan, Ranked, RunError, Serial, Step, StepId, WeightSource};
+use hrvit_format::Head;
+
+use crate::{MAX_STEPS, code::Code, start::Placement};
+
+/// CRC of every step, as the observer leaves them.
+pub static CRCS: [AtomicU32; MAX_STEPS] = [const { AtomicU32::new(0) }; MAX_STEPS];
+
+/// Where the golden frame and its CRCs come from.
+pub trait Golden {
+    /// The frame, where it can be addressed.
+    fn frame(&self) -> Option<&[u8]>;
+    /// Row `y` of the frame (`[width, 3]`); whether it could be had.
+    fn row(&mut self, y: usize, pixels: &mut [u8]) -> bool;
+    /// The host's CRC of a step.
+    fn crc(&mut self, id: StepId) -> Option<u32>;
+}
+
+/// The golden frame of an image that can be addressed.
+impl Golden for hrvit_format::Golden<'_> {
+    fn frame(&self) -> Option<&[u8]> {
+        Some(self.frame)
+    }
+
+    fn row(&mut self, y: usize, pixels: &mut [u8]) -> bool {
+        let row = self.frame.get(y * pixels.len()..).and_then(|rest| rest.get(..pixels.len()));
+        row.map(|row| pixels.copy_from_slice(row)).is_some()
+    }
+
+    fn crc(&mut self, id: StepId) -> Option<u32> {
+        self.crcs.get(usize::from(id.0)).copied()
+    }
+}
+
+/// What a program is given.
+pub struct Job<'j, W, G> {
+    /// Name of the machine.
+    pub machine: &'static str,
+    /// How the weights are reached.
+    pub placement: Placement,
+    /// The model.
+    pub model: &'j Model<'j>,
+    /// The plan at the model's own size.
+    pub plan: &'j Plan,
+    /// Frames that a profile takes.
+    pub frames: u32,
+    /// Lowest address of the free stack.
+    pub stack_lowest: usize,
+    pub(crate) engine: Engine<'j, W, Serial>,
+    pub(crate) golden: G,
+    pub(crate) labels: &'j mut [u8],
+}
+
+impl<W: WeightSource<Error: Display>, G: Golden> Job<'_, W, G> {
+    /// Runs the golden frame.
+    pub fn frame(&mut self, observer: &dyn Observer) -> Result<(), Code> {
+        let Self { engine, golden, labels, plan, .. } = self;
+        let result = match (plan.network().head, golden.frame()) {
+            (Head::Segformer, Some(frame)) => engine.segment(frame, labels, observer),
+            (Head::Segformer, None) => engine.segment_rows(&mut |y, pixels| golden.row(y, pixels), labels, observer),
+            (Head::Classifier, Some(frame)) => engine.classify(frame, &mut [Ranked::default()], observer),
+            (Head::Classifier, None) => return Err(Code::NoGoldenFrame.because("a classifier needs its frame in memory that can be addressed")),
+        };
+        result.map_err(|error| match error {
+            RunError::Weights(..) | RunError::FrameRow(_) => Code::Stream.because(error),
+            _ => Code::Run.because(error),
+        })
+    }
+
+    /// The best classes of the golden frame, best first; none with a segmentor.
+    pub fn ranked(&mut self, observer: &dyn Observer) -> Result<[Ranked; 5], Code> {
+        let mut top = [Ranked::default(); 5];
+        let wanted = top.len().min(self.plan.network().classes.into());
+        let (Some(frame), Some(wanted)) = (self.golden.frame(), top.get_mut(..wanted)) else {
+            return Err(Code::NoGoldenFrame.because("a classifier needs its frame in memory that can be addressed"));
+        };
+        self.engine.classify(frame, wanted, observer).map_err(|error| Code::Run.because(error))?;
+        Ok(top)
+    }
+
+    /// The label map of the last frame, `[height, width]`; empty with a classifier.
+    pub fn labels(&self) -> &[u8] {
+        self.labels
+    }
+
+    /// Steps of the model with their numbers.
+    pub fn steps(&self) -> impl Iterator<Item = (StepId, Step)> + '_ {
+        self.model.step_ids()
+    }
+
+    /// The host's CRC of a step.
+    pub fn expected(&mut self, id: StepId) -> Option<u32> {
+        self.golden.crc(id)
+    }
+}
+
+/// CRC of the step at `id` in the last frame that was watched for CRCs.
+pub fn found_crc(id: StepId) -> u32 {
+    CRCS.get(usize::from(id.0)).map_or(0, |crc| crc.load(core::sync::atomic::Ordering::Relaxed))
+}
+
+/// CRC of the result: of the label map, or of the classifier's logits.
+pub fn result_crc(model: &Model<'_>) -> u32 {
+    model.step_ids().last().map_or(0, |(id, _)| found_crc(id))
+}

@@ -1,0 +1,33 @@
+//! What every machine runs. A machine brings a clock, memory, the model image and perhaps a marker pin; the three programs are the same everywhere:
+//!
+//! | program | does |
+//! |---|---|
+//! | [`Segment`] | the golden frame through the network; its result as text |
+//! | [`SelfTest`] | the same, every step compared with the host's CRC; measures the stack |
+//! | [`Profile`] | several frames, with the time of every step |
+//!
+//! Logs are defmt messages in the words of [`report`]; a program ends with the number of its [`Code`].
+#![no_std]
+
+pub mod clock;
+pub mod code;
+pub mod job;
+pub mod marker;
+pub mod meter;
+mod programs;
+pub mod report;
+pub mod stack;
+mod start;
+mod thumbnail;
+
+pub use clock::{Clock, Unit};
+pub use code::Code;
+pub use job::{Golden, Job};
+pub use marker::{Marker, NoMarker, PinMarker};
+pub use programs::{Profile, Program, Segment, SelfTest};
+pub use start::{Machine, Placement, clear, run_mapped};
+
+/// The most steps that a network may have.
+pub const MAX_STEPS: usize = 256;
+/// The stack that one frame may take, in bytes.
+pub const STACK_BOUND: usize = 8 << 10;

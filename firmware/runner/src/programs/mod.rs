@@ -1,0 +1,31 @@
+//! The programs.
+
+mod profile;
+mod segment;
+mod self_test;
+
+use core::fmt::Display;
+
+use hrvit_core::WeightSource;
+
+use crate::{
+    clock::Clock,
+    code::Code,
+    job::{Golden, Job},
+    marker::Marker,
+};
+
+pub use profile::Profile;
+pub use segment::Segment;
+pub use self_test::SelfTest;
+
+/// Something to do with a loaded model.
+pub trait Program {
+    /// Does it, and says how it ended.
+    fn run<W, G, C, M>(&self, job: &mut Job<'_, W, G>, clock: &C, marker: &M) -> Result<(), Code>
+    where
+        W: WeightSource<Error: Display>,
+        G: Golden,
+        C: Clock,
+        M: Marker;
+}
