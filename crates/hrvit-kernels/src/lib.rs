@@ -45,6 +45,8 @@ pub mod tiles;
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod lanes;
 
 pub use activation::{

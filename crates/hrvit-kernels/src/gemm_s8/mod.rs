@@ -1,5 +1,7 @@
 //! Linear layers and 1x1 convolutions: s8 activations times s8 weights.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 pub mod scalar;
 
 use crate::epilogue::Epilogue;
@@ -83,13 +85,13 @@ impl Kernels {
 }
 
 backends! {
-    {}
+    { #[cfg(target_arch = "x86_64")] Avx2 => avx2 }
     chosen_rows;
     fn rows(args: &Gemm<'_>, epilogue: Epilogue<'_>);
 }
 
 backends! {
-    {}
+    { #[cfg(target_arch = "x86_64")] Avx2 => avx2 }
     chosen_k4;
     fn k4(args: &Gemm<'_>, epilogue: Epilogue<'_>);
 }

@@ -1,0 +1,66 @@
+//! What the AVX2 kernels share: loads, the requantisation of a vector, the product of 4 rows with 8 channels, ways of storing.
+//!
+//! Functions with `#[target_feature(enable = "avx2")]` are safe to call from each other; every kernel's entry takes an [`Avx2`](crate::isa::Avx2) token as the
+//! proof that they may be called at all. Trait methods cannot have the attribute: they are `#[inline(always)]` into functions that have it.
+
+pub(crate) mod rates;
+pub(crate) mod sink;
+pub(crate) mod tile;
+
+use core::arch::x86_64::*;
+
+/// 16 bytes.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(crate) fn load16(bytes: &[i8; 16]) -> __m128i {
+    // SAFETY: reads the 16 bytes of the reference; the load needs no alignment.
+    unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
+}
+
+/// 8 bytes, zero above.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(crate) fn load8(bytes: &[i8; 8]) -> __m128i {
+    // SAFETY: reads the 8 bytes of the reference; the load needs no alignment.
+    unsafe { _mm_loadl_epi64(bytes.as_ptr().cast()) }
+}
+
+/// 8 values of 16 bits.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(crate) fn load8_i16(values: &[i16; 8]) -> __m128i {
+    // SAFETY: reads the 16 bytes of the reference; the load needs no alignment.
+    unsafe { _mm_loadu_si128(values.as_ptr().cast()) }
+}
+
+/// 16 values of 16 bits.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(crate) fn load16_i16(values: &[i16; 16]) -> __m256i {
+    // SAFETY: reads the 32 bytes of the reference; the load needs no alignment.
+    unsafe { _mm256_loadu_si256(values.as_ptr().cast()) }
+}
+
+/// 8 values of 32 bits.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(crate) fn load8_i32(values: &[i32; 8]) -> __m256i {
+    // SAFETY: reads the 32 bytes of the reference; the load needs no alignment.
+    unsafe { _mm256_loadu_si256(values.as_ptr().cast()) }
+}
+
+/// Stores 8 values of 32 bits.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(crate) fn store8_i32(values: &mut [i32; 8], vector: __m256i) {
+    // SAFETY: writes the 32 bytes of the reference; the store needs no alignment.
+    unsafe { _mm256_storeu_si256(values.as_mut_ptr().cast(), vector) }
+}
+
+/// Stores 16 values of 16 bits.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(crate) fn store16_i16(values: &mut [i16; 16], vector: __m256i) {
+    // SAFETY: writes the 32 bytes of the reference; the store needs no alignment.
+    unsafe { _mm256_storeu_si256(values.as_mut_ptr().cast(), vector) }
+}

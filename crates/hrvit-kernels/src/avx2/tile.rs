@@ -1,0 +1,66 @@
+//! The inner product of all products: 4 rows of 16-bit values with one block of 8 channels in [`Layout::K4`](crate::layout::Layout::K4).
+//!
+//! Weights are widened to 16 bits as they are read: a vector holds 4 channels of 4 weights, `vpmaddwd` makes two partial sums per channel, exact in 32 bits, and
+//! what follows ([`Rates::of_pairs`](super::rates::Rates::of_pairs)) adds the two.
+
+use core::arch::x86_64::*;
+use core::mem::MaybeUninit;
+
+use super::load16;
+
+/// Rows of a tile.
+pub(crate) const ROWS: usize = 4;
+
+/// Partial sums of one row: channels 0 to 3, and 4 to 7, two neighbouring lanes each.
+pub(crate) type Sums = [__m256i; 2];
+
+/// Adds the products of 4 rows with a block of weights to `start`, over the shortest of them.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(crate) fn multiply(a: [&[[i16; 4]]; ROWS], weights: &[[[i8; 16]; 2]], start: Sums) -> [Sums; ROWS] {
+    let [a0, a1, a2, a3] = a;
+    let mut acc = [start; ROWS];
+    for ((w, (a0, a1)), (a2, a3)) in weights.iter().zip(a0.iter().zip(a1)).zip(a2.iter().zip(a3)) {
+        let w = [_mm256_cvtepi8_epi16(load16(&w[0])), _mm256_cvtepi8_epi16(load16(&w[1]))];
+        for (acc, a) in acc.iter_mut().zip([a0, a1, a2, a3]) {
+            let a = four(a);
+            acc[0] = _mm256_add_epi32(acc[0], _mm256_madd_epi16(a, w[0]));
+            acc[1] = _mm256_add_epi32(acc[1], _mm256_madd_epi16(a, w[1]));
+        }
+    }
+    acc
+}
+
+/// 4 values, repeated 4 times.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn four(a: &[i16; 4]) -> __m256i {
+    // SAFETY: reads the 8 bytes of the reference, without alignment.
+    _mm256_set1_epi64x(unsafe { a.as_ptr().cast::<i64>().read_unaligned() })
+}
+
+/// Writes `codes` as 16-bit values into `wide`, which is longer by less than a group of 4, and zeros behind them.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(crate) fn widen(codes: &[i8], wide: &mut [MaybeUninit<i16>]) {
+    let (blocks, tail) = codes.as_chunks::<16>();
+    for (codes, wide) in blocks.iter().zip(wide.as_chunks_mut::<16>().0) {
+        store_wide(wide, codes);
+    }
+    let Some((wide, padding)) = wide.split_at_mut_checked(codes.len()) else { return };
+    padding.fill(MaybeUninit::new(0));
+    match (tail.is_empty(), codes.last_chunk::<16>(), wide.last_chunk_mut::<16>()) {
+        (true, ..) => {}
+        // The last 16 overlap the blocks.
+        (false, Some(codes), Some(wide)) => store_wide(wide, codes),
+        _ => wide.iter_mut().zip(codes).for_each(|(to, from)| *to = MaybeUninit::new((*from).into())),
+    }
+}
+
+/// Widens 16 codes.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn store_wide(wide: &mut [MaybeUninit<i16>; 16], codes: &[i8; 16]) {
+    // SAFETY: writes the 32 bytes of the array, without alignment.
+    unsafe { _mm256_storeu_si256(wide.as_mut_ptr().cast(), _mm256_cvtepi8_epi16(load16(codes))) }
+}
