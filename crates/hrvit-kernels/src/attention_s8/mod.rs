@@ -1,5 +1,7 @@
 //! Attention of one head over one strip of tokens, keys and values shared: `softmax(q v^T) v` in integers.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 pub mod scalar;
 
 use crate::error::{ShapeError, require};
@@ -77,7 +79,7 @@ impl Kernels {
 }
 
 backends! {
-    {}
+    { #[cfg(target_arch = "x86_64")] Avx2 => avx2 }
     chosen;
     fn run(args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]);
 }

@@ -25,14 +25,6 @@ pub(crate) fn load8(bytes: &[i8; 8]) -> __m128i {
     unsafe { _mm_loadl_epi64(bytes.as_ptr().cast()) }
 }
 
-/// 8 values of 16 bits.
-#[inline]
-#[target_feature(enable = "avx2")]
-pub(crate) fn load8_i16(values: &[i16; 8]) -> __m128i {
-    // SAFETY: reads the 16 bytes of the reference; the load needs no alignment.
-    unsafe { _mm_loadu_si128(values.as_ptr().cast()) }
-}
-
 /// 16 values of 16 bits.
 #[inline]
 #[target_feature(enable = "avx2")]
@@ -53,14 +45,6 @@ pub(crate) fn load8_i32(values: &[i32; 8]) -> __m256i {
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(crate) fn store8_i32(values: &mut [i32; 8], vector: __m256i) {
-    // SAFETY: writes the 32 bytes of the reference; the store needs no alignment.
-    unsafe { _mm256_storeu_si256(values.as_mut_ptr().cast(), vector) }
-}
-
-/// Stores 16 values of 16 bits.
-#[inline]
-#[target_feature(enable = "avx2")]
-pub(crate) fn store16_i16(values: &mut [i16; 16], vector: __m256i) {
     // SAFETY: writes the 32 bytes of the reference; the store needs no alignment.
     unsafe { _mm256_storeu_si256(values.as_mut_ptr().cast(), vector) }
 }

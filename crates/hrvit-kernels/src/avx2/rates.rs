@@ -34,17 +34,18 @@ impl Rates {
     #[inline]
     #[target_feature(enable = "avx2")]
     pub(crate) fn new(requant: Requant<'_>, first: usize, order: Order) -> Self {
-        let (mut mult, mut shift) = ([0i32; 8], [32i8; 8]);
-        match (window::<i32, 8>(requant.mult, first), window::<u8, 8>(requant.shift, first)) {
-            (Some(mults), Some(shifts)) => (mult, shift) = (*mults, shifts.map(|shift| shift as i8)),
-            _ => {
-                let given = requant.mult.iter().zip(requant.shift).skip(first);
-                for ((mult, shift), (given_mult, given_shift)) in mult.iter_mut().zip(&mut shift).zip(given) {
-                    (*mult, *shift) = (*given_mult, *given_shift as i8);
-                }
-            }
-        }
+        let (mult, shift) = (up_to(requant.mult, first, 0), up_to(requant.shift, first, 32).map(|shift| shift as i8));
         Self::of(load8_i32(&mult), _mm256_cvtepu8_epi32(load8(&shift)), requant.pre_shift, order)
+    }
+
+    /// Those of 16 channels from `first` on, as [`Sink::sixteen`](super::sink::Sink::sixteen) takes them: `[0 1 2 3 | 8 9 10 11]` and `[4 5 6 7 | 12 13 14 15]`.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub(crate) fn sixteen(requant: Requant<'_>, first: usize) -> [Self; 2] {
+        let (mult, shift) = (up_to(requant.mult, first, 0), up_to(requant.shift, first, 32));
+        let mult = interleave(mult);
+        let shift = interleave(shift.map(i32::from));
+        [0, 1].map(|half| Self::of(mult[half], shift[half], requant.pre_shift, Order::Natural))
     }
 
     /// The same for all channels.
@@ -98,4 +99,24 @@ impl Rates {
         let upper = _mm256_shuffle_ps::<0b11_01_11_01>(_mm256_castsi256_ps(low), _mm256_castsi256_ps(high));
         _mm256_srav_epi32(_mm256_castps_si256(upper), self.shift)
     }
+}
+
+/// The `N` elements from `first` on, `otherwise` beyond the end.
+#[inline(always)]
+pub(crate) fn up_to<T: Copy, const N: usize>(slice: &[T], first: usize, otherwise: T) -> [T; N] {
+    if let Some(window) = window(slice, first) {
+        return *window;
+    }
+    let mut all = [otherwise; N];
+    all.iter_mut().zip(slice.iter().skip(first)).for_each(|(to, from)| *to = *from);
+    all
+}
+
+/// 16 values as `[0 1 2 3 | 8 9 10 11]` and `[4 5 6 7 | 12 13 14 15]`.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(crate) fn interleave(values: [i32; 16]) -> [__m256i; 2] {
+    let (halves, _) = values.as_chunks::<8>();
+    let (first, second) = (load8_i32(&halves[0]), load8_i32(&halves[1]));
+    [_mm256_permute2x128_si256::<0x20>(first, second), _mm256_permute2x128_si256::<0x31>(first, second)]
 }

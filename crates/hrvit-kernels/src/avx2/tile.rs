@@ -7,9 +7,13 @@ use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
 
 use super::load16;
+use crate::lanes::window;
 
 /// Rows of a tile.
 pub(crate) const ROWS: usize = 4;
+
+/// 8 channels of 4 weights.
+pub(crate) type Group = [[i8; 16]; 2];
 
 /// Partial sums of one row: channels 0 to 3, and 4 to 7, two neighbouring lanes each.
 pub(crate) type Sums = [__m256i; 2];
@@ -17,7 +21,7 @@ pub(crate) type Sums = [__m256i; 2];
 /// Adds the products of 4 rows with a block of weights to `start`, over the shortest of them.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(crate) fn multiply(a: [&[[i16; 4]]; ROWS], weights: &[[[i8; 16]; 2]], start: Sums) -> [Sums; ROWS] {
+pub(crate) fn multiply(a: [&[[i16; 4]]; ROWS], weights: &[Group], start: Sums) -> [Sums; ROWS] {
     let [a0, a1, a2, a3] = a;
     let mut acc = [start; ROWS];
     for ((w, (a0, a1)), (a2, a3)) in weights.iter().zip(a0.iter().zip(a1)).zip(a2.iter().zip(a3)) {
@@ -63,4 +67,34 @@ pub(crate) fn widen(codes: &[i8], wide: &mut [MaybeUninit<i16>]) {
 fn store_wide(wide: &mut [MaybeUninit<i16>; 16], codes: &[i8; 16]) {
     // SAFETY: writes the 32 bytes of the array, without alignment.
     unsafe { _mm256_storeu_si256(wide.as_mut_ptr().cast(), _mm256_cvtepi8_epi16(load16(codes))) }
+}
+
+/// Brings 8 channels, row by row, into groups; what is missing is 0.
+#[inline(always)]
+pub(crate) fn pack<'g>(channels: [&[i8]; 8], groups: &'g mut [MaybeUninit<Group>]) -> &'g [Group] {
+    for (g, group) in groups.iter_mut().enumerate() {
+        let [c0, c1, c2, c3, c4, c5, c6, c7] = channels.map(|row| four_weights(row, 4 * g));
+        group.write([sixteen([c0, c1, c2, c3]), sixteen([c4, c5, c6, c7])]);
+    }
+    // SAFETY: the loop above has written every group.
+    unsafe { groups.assume_init_ref() }
+}
+
+/// Four times four bytes.
+#[inline(always)]
+fn sixteen(fours: [[i8; 4]; 4]) -> [i8; 16] {
+    let mut all = [0; 16];
+    all.as_chunks_mut::<4>().0.iter_mut().zip(fours).for_each(|(to, from)| *to = from);
+    all
+}
+
+/// The weights from `first` on, zeros beyond the end.
+#[inline(always)]
+fn four_weights(row: &[i8], first: usize) -> [i8; 4] {
+    if let Some(four) = window(row, first) {
+        return *four;
+    }
+    let mut four = [0; 4];
+    four.iter_mut().zip(row.iter().skip(first)).for_each(|(to, from)| *to = *from);
+    four
 }

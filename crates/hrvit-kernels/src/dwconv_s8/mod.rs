@@ -1,5 +1,7 @@
 //! Depthwise convolution, one output row at a time: s8 codes times s8 weights.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 pub mod scalar;
 
 use crate::epilogue::Epilogue;
@@ -75,7 +77,7 @@ impl Kernels {
 }
 
 backends! {
-    {}
+    { #[cfg(target_arch = "x86_64")] Avx2 => avx2 }
     chosen;
     fn run(args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize);
 }

@@ -4,12 +4,13 @@ use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
 
 use super::{Gemm, scalar};
-use crate::avx2::rates::{Order, Rates};
+use crate::avx2::load8_i32;
+use crate::avx2::rates::{Order, Rates, up_to};
 use crate::avx2::sink::{Add16, Add32, Sink, Store8, Store16, Table8};
-use crate::avx2::tile::{ROWS, Sums, multiply, widen};
+use crate::avx2::tile::{Group, ROWS, Sums, multiply, pack, widen};
 use crate::epilogue::Epilogue;
 use crate::isa::Avx2;
-use crate::lanes::{rows as each_row, rows_mut, window};
+use crate::lanes::{rows as each_row, rows_mut};
 use crate::layout::Layout;
 
 /// Channels of a block.
@@ -30,9 +31,6 @@ pub(super) fn rows(_: Avx2, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     // SAFETY: the token proves AVX2.
     unsafe { drive::<Repacked>(args, epilogue, scalar::rows) }
 }
-
-/// 8 channels of 4 weights.
-type Group = [[i8; 16]; 2];
 
 /// Where blocks of weights come from.
 trait Weights {
@@ -69,12 +67,7 @@ impl Weights for Repacked {
         let Some(buffer) = buffer.get_mut(..groups) else { return &[] };
         let mut rows = each_row(args.weights.get(first * args.depth..).unwrap_or_default(), args.depth);
         let channels: [&[i8]; BLOCK] = core::array::from_fn(|_| rows.next().unwrap_or_default());
-        for (g, group) in buffer.iter_mut().enumerate() {
-            let fours = channels.map(|row| four_weights(row, 4 * g));
-            group.write([fours[..4].as_flattened().try_into().unwrap_or([0; 16]), fours[4..].as_flattened().try_into().unwrap_or([0; 16])]);
-        }
-        // SAFETY: the loop above has written every group.
-        unsafe { buffer.assume_init_ref() }
+        pack(channels, buffer)
     }
 
     #[inline(always)]
@@ -82,17 +75,6 @@ impl Weights for Repacked {
         // As many as fit: every time costs another packing of the weights.
         ROWS * MAX_DEPTH / (4 * groups)
     }
-}
-
-/// The weights from `first` on, zeros beyond the end.
-#[inline(always)]
-fn four_weights(row: &[i8], first: usize) -> [i8; 4] {
-    if let Some(four) = window(row, first) {
-        return *four;
-    }
-    let mut four = [0; 4];
-    four.iter_mut().zip(row.iter().skip(first)).for_each(|(to, from)| *to = *from);
-    four
 }
 
 /// Chooses the way of storing; what the vectors cannot do exactly is left to `otherwise`.
@@ -180,11 +162,6 @@ fn column<S: Sink>(args: &Gemm<'_>, sink: S, weights: &[Group], wide: &[i16], fi
 #[inline]
 #[target_feature(enable = "avx2")]
 fn bias(bias: &[i32], first: usize) -> Sums {
-    let mut values = [0i32; 8];
-    match window::<i32, 8>(bias, first) {
-        Some(window) => values = *window,
-        None => values.iter_mut().zip(bias.iter().skip(first)).for_each(|(to, from)| *to = *from),
-    }
-    let all = crate::avx2::load8_i32(&values);
+    let all = load8_i32(&up_to(bias, first, 0));
     [_mm256_cvtepu32_epi64(_mm256_castsi256_si128(all)), _mm256_cvtepu32_epi64(_mm256_extracti128_si256::<1>(all))]
 }
