@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use hrvit_core::{Engine, Executor, Mapped, Model, Observer, Plan, Serial, Tile, TileData, WeightPlacement, plan};
+use hrvit_core::{Engine, Executor, Kernels, Mapped, Model, Observer, Plan, Serial, SetupError, Tile, TileData, WeightPlacement, plan};
 use hrvit_format::Head;
 use hrvit_format::aligned::AlignedBytes;
 
@@ -45,22 +45,33 @@ pub fn plan_of(model: &Model<'_>, placement: WeightPlacement) -> Plan {
     plan(&model.meta().network, model.meta().size, 1, placement).unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// An engine on the definition's kernels, which read weights of every packing in place.
+pub fn scalar_engine<'a>(model: &'a Model<'a>, plan: &'a Plan, arena: &'a mut [u8]) -> Result<Engine<'a, Mapped<'a>, Serial>, SetupError> {
+    Engine::with_kernels(model, plan, Kernels::SCALAR, Mapped::new(model), Serial, arena)
+}
+
 /// Calls `work` with an engine over `model`, weights in place, in an arena of exactly the planned bytes.
 pub fn with_engine<R>(model: &Model<'_>, work: impl FnOnce(&mut Engine<'_, Mapped<'_>, Serial>) -> R) -> R {
     let plan = plan_of(model, WeightPlacement::Mapped);
     let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
-    let mut engine = Engine::new(model, &plan, Serial, &mut arena).unwrap_or_else(|error| panic!("{error}"));
+    let mut engine = scalar_engine(model, &plan, &mut arena).unwrap_or_else(|error| panic!("{error}"));
     work(&mut engine)
 }
 
 /// The tensor of every step of one frame, in an arena of exactly the planned bytes that held something before, with guard bytes behind it. Panics where the
 /// run fails or writes beyond the arena.
 pub fn every_tensor(model: &Model<'_>, plan: &Plan, executor: &dyn Executor, frame: &[u8]) -> Vec<Vec<i32>> {
+    every_tensor_on(Kernels::SCALAR, model, plan, executor, frame)
+}
+
+/// [`every_tensor`] on the given kernels.
+pub fn every_tensor_on(kernels: Kernels, model: &Model<'_>, plan: &Plan, executor: &dyn Executor, frame: &[u8]) -> Vec<Vec<i32>> {
     const GUARD: usize = 4096;
     let mut memory = AlignedBytes::zeroed(plan.arena_bytes() + GUARD);
     memory.fill(0xa5);
     let observer = StepTensors::default();
-    let mut engine = Engine::new(model, plan, executor, &mut memory[..plan.arena_bytes()]).unwrap_or_else(|error| panic!("{error}"));
+    let engine = Engine::with_kernels(model, plan, kernels, Mapped::new(model), executor, &mut memory[..plan.arena_bytes()]);
+    let mut engine = engine.unwrap_or_else(|error| panic!("{error}"));
     let done = match plan.network().head {
         Head::Segformer => engine.segment(frame, &mut vec![0; plan.size().pixels()], &observer),
         Head::Classifier => engine.logits(frame, &mut vec![0; usize::from(plan.network().classes)], &observer),

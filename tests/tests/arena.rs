@@ -1,11 +1,11 @@
 //! The arena: its planned bytes are enough and exact, nothing is read before it was written, nothing beyond is touched.
 
-use hrvit_core::{Engine, Model, RunError, Serial, StepId, WeightPlacement, WeightSource};
+use hrvit_core::{Engine, Kernels, Model, RunError, Serial, StepId, WeightPlacement, WeightSource};
 use hrvit_format::aligned::AlignedBytes;
 use hrvit_format::{Head, Network, Size};
 use hrvit_tests::random_image::{random_frame, random_image};
 use hrvit_tests::rng::Rng;
-use hrvit_tests::run::{StepTensors, plan_of};
+use hrvit_tests::run::{StepTensors, plan_of, scalar_engine};
 use hrvit_tests::specs::{size, tiny, variant};
 
 /// Bytes behind the arena that must not change.
@@ -68,10 +68,10 @@ fn painted(model: &Model<'_>, paint: impl FnMut() -> u8, streamed: bool) -> Ever
     memory.fill_with(paint);
     let guard = memory[plan.arena_bytes()..].to_vec();
     let everything = if streamed {
-        let mut engine = Engine::with_weights(model, &plan, source, Serial, &mut memory[..plan.arena_bytes()]).unwrap();
+        let mut engine = Engine::with_kernels(model, &plan, Kernels::SCALAR, source, Serial, &mut memory[..plan.arena_bytes()]).unwrap();
         run(&mut engine, head, size, &frame).unwrap()
     } else {
-        let mut engine = Engine::new(model, &plan, Serial, &mut memory[..plan.arena_bytes()]).unwrap();
+        let mut engine = scalar_engine(model, &plan, &mut memory[..plan.arena_bytes()]).unwrap();
         run(&mut engine, head, size, &frame).unwrap()
     };
     assert!(memory[plan.arena_bytes()..] == guard[..], "bytes behind the arena were written");
@@ -120,7 +120,7 @@ fn a_frame_leaves_nothing_behind_for_the_next() {
         let model = Model::load(&image).unwrap();
         let plan = plan_of(&model, WeightPlacement::Mapped);
         let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
-        let mut engine = Engine::new(&model, &plan, Serial, &mut arena).unwrap();
+        let mut engine = scalar_engine(&model, &plan, &mut arena).unwrap();
         let [first, other] = [1, 2].map(|seed| random_frame(size, seed));
         let expected = run(&mut engine, network.head, size, &first).unwrap();
         assert!(run(&mut engine, network.head, size, &first).unwrap() == expected, "{size}: the same frame again");
@@ -140,7 +140,7 @@ fn the_last_bytes_of_the_arena_are_used() {
         let used = [0x00, 0xff].map(|paint| {
             let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
             arena.fill(paint);
-            let mut engine = Engine::new(&model, &plan, Serial, &mut arena).unwrap();
+            let mut engine = scalar_engine(&model, &plan, &mut arena).unwrap();
             run(&mut engine, network.head, size, &frame).unwrap();
             arena.iter().rposition(|&byte| byte != paint).map_or(0, |last| last + 1)
         });

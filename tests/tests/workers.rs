@@ -1,10 +1,10 @@
 //! How the work is shared out changes no byte: any number of workers, jobs in any order, rows of the frame pulled one by one.
 
-use hrvit_core::{Engine, Executor, NoObserver, Serial, Threads, WeightPlacement, plan};
+use hrvit_core::{Executor, NoObserver, Serial, Threads, WeightPlacement, plan};
 use hrvit_format::{Head, Model, Network, Size, aligned::AlignedBytes};
 use hrvit_tests::{
     random_image::{random_frame, random_image},
-    run::every_tensor,
+    run::{every_tensor, scalar_engine},
     specs::{size, tiny, variant},
 };
 
@@ -59,7 +59,7 @@ fn rows_pulled_one_by_one_give_the_same_labels() {
     let frame = random_frame(size, 4);
     let plan = plan(&network, size, 1, WeightPlacement::Mapped).unwrap();
     let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
-    let mut engine = Engine::new(&model, &plan, Serial, &mut arena).unwrap();
+    let mut engine = scalar_engine(&model, &plan, &mut arena).unwrap();
     let mut whole = vec![0; size.pixels()];
     engine.segment(&frame, &mut whole, &NoObserver).unwrap();
 

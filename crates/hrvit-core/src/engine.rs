@@ -1,7 +1,7 @@
 //! The engine: a loaded model, a plan and an arena, ready to run frames.
 
 use hrvit_format::{BRANCHES, Head, Model, OpKind, Step, StepId};
-use hrvit_kernels::attention_s8::max_keys;
+use hrvit_kernels::{Isa, Kernels, attention_s8::max_keys};
 
 use crate::{
     arena::{ALIGN, Cutter},
@@ -13,7 +13,7 @@ use crate::{
     heads::{classifier, narrow, segformer},
     macs::macs_of,
     observe::{Observer, StepInfo},
-    operator::StepContext,
+    operator::{StepContext, layout, packing_for},
     plan::{Kept, Plan},
     rows::bytes_of_mut,
     schedule::Executor,
@@ -36,6 +36,7 @@ pub struct Engine<'a, W, X> {
     plan: &'a Plan,
     weights: W,
     executor: X,
+    kernels: Kernels,
     arena: &'a mut [u8],
 }
 
@@ -49,13 +50,18 @@ enum Output<'o> {
 impl<'a, X: Executor> Engine<'a, Mapped<'a>, X> {
     /// An engine that reads its weights from `model` in place. `arena` must have [`Plan::arena_bytes`] and start at a multiple of [`ALIGN`].
     pub fn new(model: &'a Model<'a>, plan: &'a Plan, executor: X, arena: &'a mut [u8]) -> Result<Self, SetupError> {
-        Self::with_weights(model, plan, Mapped::new(model), executor, arena)
+        Self::with_kernels(model, plan, Kernels::detect(), Mapped::new(model), executor, arena)
     }
 }
 
 impl<'a, W: WeightSource, X: Executor> Engine<'a, W, X> {
-    /// An engine that reads its weights from `weights`.
+    /// An engine that reads its weights from `weights`, on the processor's fastest kernels.
     pub fn with_weights(model: &'a Model<'a>, plan: &'a Plan, weights: W, executor: X, arena: &'a mut [u8]) -> Result<Self, SetupError> {
+        Self::with_kernels(model, plan, Kernels::detect(), weights, executor, arena)
+    }
+
+    /// An engine on the given kernels. They must be made for the image's packing; [`Kernels::SCALAR`] reads every packing.
+    pub fn with_kernels(model: &'a Model<'a>, plan: &'a Plan, kernels: Kernels, weights: W, executor: X, arena: &'a mut [u8]) -> Result<Self, SetupError> {
         if model.meta().network != *plan.network() {
             return Err(SetupError::OtherNetwork);
         }
@@ -66,13 +72,22 @@ impl<'a, W: WeightSource, X: Executor> Engine<'a, W, X> {
             return Err(SetupError::WeightBuffer { needed: weights.buffer_bytes(), found: plan.weight_buffer_bytes() });
         }
         check_keys(model, plan)?;
+        let (packing, fast) = (model.packing(), packing_for(kernels));
+        if packing != fast && kernels.isa() != Isa::Scalar && kernels.chosen_gemm(layout(packing)) == Isa::Scalar.name() {
+            return Err(SetupError::PackingNeeds { packing, isa: kernels.isa(), fast });
+        }
         if !arena.as_ptr().addr().is_multiple_of(ALIGN) {
             return Err(SetupError::ArenaMisaligned);
         }
         if arena.len() < plan.arena_bytes() {
             return Err(SetupError::ArenaTooSmall { needed: plan.arena_bytes(), found: arena.len() });
         }
-        Ok(Self { model, plan, weights, executor, arena })
+        Ok(Self { model, plan, weights, executor, kernels, arena })
+    }
+
+    /// The kernels that it runs on; [`Kernels::chosen`] says for each operator which file serves it.
+    pub fn kernels(&self) -> Kernels {
+        self.kernels
     }
 
     /// Segments `frame` (`[height, width, 3]` RGB) into `labels`, one class index per pixel.
@@ -148,22 +163,21 @@ impl<'a, W: WeightSource, X: Executor> Engine<'a, W, X> {
             if step.in_head() {
                 break;
             }
-            let context = step_context(model, plan, &mut self.weights, id, step, &mut *weights, observer)?;
+            let context = step_context((model, plan, self.kernels), &mut self.weights, id, step, &mut *weights, observer)?;
             context.enter();
             backbone_step(&context, &self.executor, plan, &mut *arena, &mut frame).map_err(|_| RunError::Internal(id))?;
             context.leave();
         }
         match plan.network().head {
-            Head::Segformer => segment_head(model, plan, &mut self.weights, &self.executor, (weights, arena), output, observer),
-            Head::Classifier => classify_head(model, plan, &mut self.weights, &self.executor, (weights, arena), output, observer),
+            Head::Segformer => segment_head((model, plan, self.kernels), &mut self.weights, &self.executor, (weights, arena), output, observer),
+            Head::Classifier => classify_head((model, plan, self.kernels), &mut self.weights, &self.executor, (weights, arena), output, observer),
         }
     }
 }
 
 /// Fetches a step's weights and puts its context together.
 fn step_context<'c, W: WeightSource + 'c>(
-    model: &'c Model<'_>,
-    plan: &Plan,
+    (model, plan, kernels): (&'c Model<'_>, &Plan, Kernels),
     source: &mut W,
     id: StepId,
     step: Step,
@@ -174,7 +188,7 @@ fn step_context<'c, W: WeightSource + 'c>(
     let params = model.params(id, group).ok_or(RunError::Internal(id))?;
     let shapes = plan.network().ops(step);
     let macs = macs_of(plan.network(), plan.size(), step, &shapes);
-    Ok(StepContext { info: StepInfo { id, step, macs }, tile: plan.tile(step), shapes, params, exp: model.exp_table(), observer })
+    Ok(StepContext { info: StepInfo { id, step, macs }, tile: plan.tile(step), shapes, params, kernels, exp: model.exp_table(), observer })
 }
 
 fn expect_len<E>(needed: usize, found: usize) -> Result<(), RunError<E>> {
@@ -253,8 +267,7 @@ fn attend(
 
 /// SegFormer head: logits, and inside that step the label map.
 fn segment_head<W: WeightSource>(
-    model: &Model<'_>,
-    plan: &Plan,
+    (model, plan, kernels): (&Model<'_>, &Plan, Kernels),
     source: &mut W,
     executor: &dyn Executor,
     (weights, arena): (&mut [u8], &mut [u8]),
@@ -263,7 +276,7 @@ fn segment_head<W: WeightSource>(
 ) -> Result<(), RunError<W::Error>> {
     let id = model.id(Step::Logits).ok_or(RunError::Internal(StepId(0)))?;
     let internal = |_: Fault| RunError::Internal(id);
-    let context = step_context(model, plan, source, id, Step::Logits, weights, observer)?;
+    let context = step_context((model, plan, kernels), source, id, Step::Logits, weights, observer)?;
     let network = (plan.network(), plan.size());
     let labelled = StepInfo { id: StepId(id.0 + 1), step: Step::LabelMap, macs: 0 };
     context.enter();
@@ -273,7 +286,7 @@ fn segment_head<W: WeightSource>(
     let done = match output {
         Output::Labels(labels) => {
             observer.enter(labelled);
-            let watched = StepContext { info: labelled, tile: 1, shapes: Default::default(), params: context.params, exp: context.exp, observer };
+            let watched = StepContext { info: labelled, tile: 1, shapes: Default::default(), params: context.params, kernels, exp: context.exp, observer };
             let done = segformer::run(&context, executor, network, &x, work, &mut segformer::Output::Labels(labels, &watched));
             observer.leave(labelled);
             done
@@ -288,8 +301,7 @@ fn segment_head<W: WeightSource>(
 
 /// Classification head: its bottlenecks run as a chain, so that their steps lie inside one another.
 fn classify_head<W: WeightSource>(
-    model: &Model<'_>,
-    plan: &Plan,
+    (model, plan, kernels): (&Model<'_>, &Plan, Kernels),
     source: &mut W,
     executor: &dyn Executor,
     (weights, arena): (&mut [u8], &mut [u8]),
@@ -305,7 +317,7 @@ fn classify_head<W: WeightSource>(
         let len = if rest.is_empty() { 0 } else { model.padded_group_len(id) };
         let (buffer, after) = rest.split_at_mut_checked(len).ok_or(RunError::Internal(id))?;
         rest = after;
-        contexts.push(step_context(model, plan, source, id, step, buffer, observer)?).map_err(|_| RunError::Internal(id))?;
+        contexts.push(step_context((model, plan, kernels), source, id, step, buffer, observer)?).map_err(|_| RunError::Internal(id))?;
     }
     let contexts: [StepContext<'_>; BRANCHES + 1] = contexts.into_array().map_err(|_| RunError::Internal(last_id))?;
     let [first, second, third, fourth, classify] = contexts;

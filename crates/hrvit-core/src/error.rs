@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use hrvit_format::{SpecError, StepId};
-use hrvit_kernels::ShapeError;
+use hrvit_format::{SpecError, StepId, record::Packing};
+use hrvit_kernels::{Isa, ShapeError};
 
 /// Why no plan exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +77,15 @@ pub enum SetupError {
         /// The most that its codes allow.
         most: usize,
     },
+    /// The image's weights are packed for another instruction set: only plain code would read them here.
+    PackingNeeds {
+        /// The image's packing.
+        packing: Packing,
+        /// The instruction set of the engine's kernels.
+        isa: Isa,
+        /// The packing that they need.
+        fast: Packing,
+    },
 }
 
 impl fmt::Display for SetupError {
@@ -89,6 +98,9 @@ impl fmt::Display for SetupError {
             Self::WeightBuffer { needed, found } => write!(f, "weight buffer of {found} bytes, the largest group has {needed}: plan for streamed weights"),
             Self::Keys { step, keys, most } => {
                 write!(f, "step {}: {keys} keys in a strip, its exponent codes allow {most}: quantise for this input size", step.0)
+            }
+            Self::PackingNeeds { packing, isa, fast } => {
+                write!(f, "weights packed as {packing}, {isa} kernels need {fast}: pack the model for this processor (hrvit pack --layout {fast})")
             }
         }
     }

@@ -29,8 +29,10 @@ pub mod weights;
 pub use engine::{Engine, Ranked};
 pub use error::{PlanError, RunError, SetupError};
 pub use hrvit_format::{Model, Network, Size, Step, StepId};
+pub use hrvit_kernels::{Family, Isa, Kernels};
 pub use macs::{recomputed_macs, step_macs};
 pub use observe::{NoObserver, Observer, StepCrcs, StepInfo, Tile, TileData};
+pub use operator::packing_for;
 pub use plan::{Holds, Kept, Moment, Plan, Region, Tiling, WeightPlacement, plan, plan_tiled};
 #[cfg(feature = "threads")]
 pub use schedule::Threads;

@@ -1,13 +1,33 @@
 //! One step at work: its operators' parameters as kernel arguments, and its taps.
 
-use hrvit_format::{Op, OpKind, OpParams, StepOps, StepParams};
-use hrvit_kernels::{Depthwise, Epilogue, Gemm, Norm, Range8, Requant, Scalar};
+use core::ops::Range;
+
+use hrvit_format::{Op, OpKind, OpParams, StepOps, StepParams, record::Packing};
+use hrvit_kernels::{Depthwise, Epilogue, Gemm, Kernels, Layout, Norm, Range8, Requant, Scalar, ShapeError};
 
 use crate::{
     error::Fault,
     observe::{Observer, StepInfo, Tile, TileData},
     rows::Runs,
 };
+
+/// What kernels call a packing of weights.
+pub fn layout(packing: Packing) -> Layout {
+    match packing {
+        Packing::Rows => Layout::Rows,
+        Packing::K4 => Layout::K4,
+        Packing::K8 => Layout::K8,
+    }
+}
+
+/// The packing that `kernels` read fastest.
+pub fn packing_for(kernels: Kernels) -> Packing {
+    match kernels.layout() {
+        Layout::Rows => Packing::Rows,
+        Layout::K4 => Packing::K4,
+        Layout::K8 => Packing::K8,
+    }
+}
 
 /// What a block needs to run one step.
 pub struct StepContext<'a> {
@@ -19,6 +39,8 @@ pub struct StepContext<'a> {
     pub shapes: StepOps,
     /// Its operators' records over the weights.
     pub params: StepParams<'a>,
+    /// The kernels of the engine.
+    pub kernels: Kernels,
     /// The exponent table of the attention.
     pub exp: &'a [u16],
     /// Who watches.
@@ -51,7 +73,7 @@ impl<'a> StepContext<'a> {
     fn at(&self, position: usize) -> Result<Operator<'a>, Fault> {
         let shape = *self.shapes.get(position).ok_or(Fault)?;
         let params = self.params.op(position, &shape).ok_or(Fault)?;
-        Ok(Operator { index: position as u8, shape, params })
+        Ok(Operator { kernels: self.kernels, index: position as u8, shape, params })
     }
 
     /// Shows what an operator has made.
@@ -75,6 +97,8 @@ impl<'a> StepContext<'a> {
 /// One operator: shape, and parameters as the kernels take them.
 #[derive(Clone, Copy)]
 pub struct Operator<'a> {
+    /// The kernels of the engine.
+    pub kernels: Kernels,
     index: u8,
     /// Shape.
     pub shape: Op,
@@ -94,7 +118,7 @@ impl<'a> Operator<'a> {
     }
 
     /// Multipliers of `channels` only.
-    pub fn requant_of(&self, channels: core::ops::Range<usize>) -> Result<Requant<'a>, Fault> {
+    pub fn requant_of(&self, channels: Range<usize>) -> Result<Requant<'a>, Fault> {
         let mult = self.params.mult.get(channels.clone()).ok_or(Fault)?;
         let shift = self.params.shift.get(channels).ok_or(Fault)?;
         Ok(Requant { mult, shift, pre_shift: self.params.record.pre_shift })
@@ -122,23 +146,31 @@ impl<'a> Operator<'a> {
         self.params.record.pad as i8
     }
 
-    /// Dot products over rows of `a`.
-    pub fn gemm<'k>(&self, a: &'k [i8]) -> Gemm<'k>
-    where
-        'a: 'k,
-    {
-        Gemm { a, depth: self.shape.depth(), weights: self.params.weights, bias: self.params.bias, requant: self.requant() }
+    /// Products of every row of `a` with the weights, all output channels.
+    pub fn product(&self, a: &[i8], epilogue: Epilogue<'_>) -> Result<(), ShapeError> {
+        self.product_on(a, self.params.weights, self.params.bias, self.requant(), epilogue)
     }
 
-    /// Dot products for the output channels `channels` only.
-    pub fn gemm_of<'k>(&self, a: &'k [i8], channels: core::ops::Range<usize>) -> Result<Gemm<'k>, Fault>
-    where
-        'a: 'k,
-    {
-        let depth = self.shape.depth();
-        let weights = self.params.weights.get(channels.start * depth..channels.end * depth).ok_or(Fault)?;
+    /// [`Operator::product`] with the biases number `variant` of several sets.
+    pub fn product_with(&self, a: &[i8], variant: usize, epilogue: Epilogue<'_>) -> Result<(), ShapeError> {
+        let bias = self.params.bias.get(variant * self.cout()..(variant + 1) * self.cout()).ok_or(ShapeError::Channels)?;
+        self.product_on(a, self.params.weights, bias, self.requant(), epilogue)
+    }
+
+    /// [`Operator::product`] for the output channels `channels` only.
+    pub fn product_of(&self, a: &[i8], channels: Range<usize>, epilogue: Epilogue<'_>) -> Result<(), Fault> {
+        let weights = self.layout().slice(self.shape.depth(), channels.clone()).and_then(|range| self.params.weights.get(range)).ok_or(Fault)?;
         let bias = self.params.bias.get(channels.clone()).ok_or(Fault)?;
-        Ok(Gemm { a, depth, weights, bias, requant: self.requant_of(channels)? })
+        Ok(self.product_on(a, weights, bias, self.requant_of(channels)?, epilogue)?)
+    }
+
+    fn product_on(&self, a: &[i8], weights: &[i8], bias: &[i32], requant: Requant<'_>, epilogue: Epilogue<'_>) -> Result<(), ShapeError> {
+        self.kernels.gemm_s8_packed(&Gemm { a, depth: self.shape.depth(), weights, bias, requant }.packed(self.layout()), epilogue)
+    }
+
+    /// How the weights lie in memory.
+    fn layout(&self) -> Layout {
+        layout(self.params.packing)
     }
 
     /// 8-bit codes as this operator writes them.
@@ -146,7 +178,12 @@ impl<'a> Operator<'a> {
         Epilogue::Store8 { out, range: self.range() }
     }
 
-    /// Depthwise convolution of one row.
+    /// Depthwise convolution of one row of `columns` tokens that lie `in_stride` apart, to tokens `out_stride` apart.
+    pub fn convolve(&self, rows: &[Option<&[i8]>], (columns, in_stride): (usize, usize), epilogue: Epilogue<'_>, out_stride: usize) -> Result<(), ShapeError> {
+        self.kernels.depthwise_s8(&self.depthwise(rows, in_stride, columns), epilogue, out_stride)
+    }
+
+    /// Operands of [`Operator::convolve`].
     pub fn depthwise<'k>(&self, rows: &'k [Option<&'k [i8]>], in_stride: usize, columns: usize) -> Depthwise<'k>
     where
         'a: 'k,

@@ -236,6 +236,11 @@ impl Op {
         usize::from(self.cout) * depth * taps
     }
 
+    /// Whether it is a product of 8-bit codes with dense weights: linear, 1x1 or 3x3.
+    pub fn is_product(&self) -> bool {
+        self.kernel > 0 && !self.depthwise && !matches!(self.kind, OpKind::DesRight | OpKind::DesLeft | OpKind::FinalLinear)
+    }
+
     /// Length of one output's dot product.
     pub fn depth(&self) -> usize {
         let taps = usize::from(self.kernel) * usize::from(self.kernel);

@@ -242,7 +242,7 @@ impl<'a> Model<'a> {
     {
         let record = self.steps.get(usize::from(id.0))?;
         let ops = self.ops.get(usize::from(record.first_op)..)?.get(..usize::from(record.op_count))?;
-        Some(StepParams { record, ops, bytes })
+        Some(StepParams { record, ops, bytes, packing: self.packing })
     }
 
     /// The operators of a step over the image's own bytes.

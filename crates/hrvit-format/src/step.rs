@@ -5,7 +5,7 @@ use bytemuck::Pod;
 use crate::{
     graph::Op,
     image::cast,
-    record::{Arrays, NONE, OpRecord, StepRecord},
+    record::{Arrays, NONE, OpRecord, Packing, StepRecord},
 };
 
 /// A step's records over its weight group.
@@ -17,6 +17,8 @@ pub struct StepParams<'a> {
     pub ops: &'a [OpRecord],
     /// Its weight group.
     pub bytes: &'a [u8],
+    /// How the image's weights are packed.
+    pub packing: Packing,
 }
 
 /// One operator with its arrays; arrays that the kind does not have are empty.
@@ -24,8 +26,10 @@ pub struct StepParams<'a> {
 pub struct OpParams<'a> {
     /// The operator's record.
     pub record: &'a OpRecord,
-    /// Weights (layout: see [`crate::record::Packing`]).
+    /// Weights.
     pub weights: &'a [i8],
+    /// How they lie.
+    pub packing: Packing,
     /// Biases, or a LayerNorm's offsets.
     pub bias: &'a [i32],
     /// Multipliers, or a LayerNorm's gains.
@@ -44,11 +48,12 @@ impl<'a> StepParams<'a> {
     /// The operator at `index` of the step, whose shape is `op`.
     pub fn op(&self, index: usize, op: &Op) -> Option<OpParams<'a>> {
         let record = self.ops.get(index)?;
-        let arrays = Arrays::of(op);
+        let arrays = Arrays::of(op, self.packing);
         let entries = record.table_len as usize;
         Some(OpParams {
             record,
             weights: self.array(record.weights, arrays.weights)?,
+            packing: self.packing.of(op),
             bias: self.array(record.bias, arrays.bias)?,
             mult: self.array(record.mult, arrays.mult)?,
             shift: self.array(record.shift, arrays.shift)?,

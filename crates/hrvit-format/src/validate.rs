@@ -24,7 +24,7 @@ pub(crate) fn step(step: Step, ops: &StepOps, params: &StepParams<'_>) -> Result
     let mut sum = 0i64;
     for ((index, op), record) in (0u16..).zip(ops).zip(params.ops) {
         let at = |field| (index, field);
-        let arrays = Arrays::of(op);
+        let arrays = Arrays::of(op, params.packing);
         shape(op, record).map_err(at)?;
         layout(op, record, &arrays).map_err(at)?;
         let op_params = params.op(usize::from(index), op).ok_or(at(OpField::Array))?;
@@ -139,7 +139,7 @@ fn requantisation(op: &Op, params: &OpParams<'_>) -> Result<i64, OpField> {
     if !params.shift.iter().all(|shift| (32..=62).contains(shift)) {
         return Err(OpField::Shift);
     }
-    if params.weights.contains(&i8::MIN) {
+    if params.weights.contains(&i8::MIN) || !params.packing.is_padded_with_zeros(op, params.weights) {
         return Err(OpField::Weight);
     }
     let input = match op.kind {

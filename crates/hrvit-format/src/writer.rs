@@ -8,15 +8,16 @@ use crate::{
     aligned::AlignedBytes,
     error::LoadError,
     graph::{Op, Step},
-    image::{Model, crc32},
+    image::{Model, StepId, crc32},
     meta::Meta,
     record::{ALIGN, Arrays, MAGIC, NONE, OpRecord, Packing, Precision, Prologue, Section, SectionRecord, StepRecord, TensorFormat, VERSION, step_tag},
+    step::OpParams,
 };
 
 /// One operator as the quantiser hands it over. Arrays that its kind does not have stay empty.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OpData {
-    /// i8 weights in packing [`Packing::Rows`].
+    /// i8 weights as [`Packing::Rows`] has them.
     pub weights: Vec<i8>,
     /// Biases, or a LayerNorm's offsets.
     pub bias: Vec<i32>,
@@ -95,8 +96,27 @@ pub struct GoldenData<'a> {
     pub frame: &'a [u8],
 }
 
-/// Writes an image and loads it once, so that a returned image is a valid one. `steps` are in canonical order.
+/// Writes an image in [`Packing::Rows`] and loads it once, so that a returned image is a valid one. `steps` are in canonical order.
 pub fn write_image(meta: &Meta<'_>, sequence: u32, steps: &[StepData], exp: &[u16], golden: Option<GoldenData<'_>>) -> Result<AlignedBytes, LoadError> {
+    write_packed(meta, sequence, steps, exp, golden, Packing::Rows)
+}
+
+/// Writes `model` again in another packing. Nothing else changes: neither what it computes nor its sequence number nor its golden frame.
+pub fn repack(model: &Model<'_>, packing: Packing) -> Result<AlignedBytes, LoadError> {
+    let golden = model.golden();
+    let golden = golden.as_ref().map(|golden| GoldenData { crcs: golden.crcs, frame: golden.frame });
+    let steps = model.step_ids().map(|(id, step)| unpack_step(model, id, step).ok_or(LoadError::Step(id.0)));
+    write_packed(model.meta(), model.sequence(), &steps.collect::<Result<Vec<_>, _>>()?, model.exp_table(), golden, packing)
+}
+
+fn write_packed(
+    meta: &Meta<'_>,
+    sequence: u32,
+    steps: &[StepData],
+    exp: &[u16],
+    golden: Option<GoldenData<'_>>,
+    packing: Packing,
+) -> Result<AlignedBytes, LoadError> {
     let mut step_records = Vec::new();
     let mut op_records = Vec::new();
     let mut weights = Vec::new();
@@ -107,7 +127,7 @@ pub fn write_image(meta: &Meta<'_>, sequence: u32, steps: &[StepData], exp: &[u1
         }
         let (group, first_op) = (weights.len(), op_records.len() as u16);
         for (op, values) in shapes.iter().zip(&data.ops) {
-            op_records.push(place(op, values, &mut weights, group));
+            op_records.push(place(op, values, packing, &mut weights, group));
         }
         let bytes = &weights[group..];
         step_records.push(step_record(step, data, first_op, group, bytes));
@@ -125,9 +145,59 @@ pub fn write_image(meta: &Meta<'_>, sequence: u32, steps: &[StepData], exp: &[u1
     if let Some(golden) = golden {
         sections.push((Section::Golden, [cast_slice(golden.crcs), golden.frame].concat()));
     }
-    let image = assemble(sequence, &sections);
+    let image = assemble(sequence, packing, &sections);
     Model::load(&image)?;
     Ok(image)
+}
+
+/// `rows` as an image of `packing` has them. Weights of a wrong number stay as they are: the loader names them.
+fn pack(op: &Op, packing: Packing, rows: &[i8]) -> Vec<i8> {
+    let own = packing.of(op);
+    if own == Packing::Rows || rows.len() != op.weight_count() {
+        return rows.to_vec();
+    }
+    let mut packed = vec![0; packing.weight_bytes(op)];
+    for (at, &weight) in rows.iter().enumerate() {
+        packed[own.index(op, at / op.depth(), at % op.depth())] = weight;
+    }
+    packed
+}
+
+/// The weights of `params` as [`Packing::Rows`] has them.
+fn unpack(op: &Op, params: &OpParams<'_>) -> Vec<i8> {
+    if params.packing == Packing::Rows {
+        return params.weights.to_vec();
+    }
+    (0..op.weight_count()).map(|at| params.weights[params.packing.index(op, at / op.depth(), at % op.depth())]).collect()
+}
+
+fn unpack_step(model: &Model<'_>, id: StepId, step: Step) -> Option<StepData> {
+    let params = model.step(id)?;
+    let ops = model.meta().network.ops(step);
+    let ops = ops.iter().enumerate().map(|(index, op)| {
+        let params = params.op(index, op)?;
+        let record = params.record;
+        Some(OpData {
+            weights: unpack(op, &params),
+            bias: params.bias.to_vec(),
+            mult: params.mult.to_vec(),
+            shift: params.shift.to_vec(),
+            three: params.three.to_vec(),
+            table: params.table.to_vec(),
+            table16: params.table16.to_vec(),
+            pre_shift: record.pre_shift,
+            code_bits: record.code_bits,
+            norm_shift: record.norm_shift,
+            eps: record.eps,
+            zero: record.zero,
+            lo: record.lo,
+            hi: record.hi,
+            pad: record.pad,
+            in_scale: record.in_scale,
+            out_scale: record.out_scale,
+        })
+    });
+    Some(StepData { scale: params.record.scale, ops: ops.collect::<Option<_>>()? })
 }
 
 fn pad(bytes: &mut Vec<u8>) {
@@ -161,8 +231,9 @@ fn append(buffer: &mut Vec<u8>, group: usize, bytes: &[u8], align: usize) -> u32
     (at - group) as u32
 }
 
-fn place(op: &Op, values: &OpData, buffer: &mut Vec<u8>, group: usize) -> OpRecord {
-    let wide = Arrays::of(op).table_entry == 2;
+fn place(op: &Op, values: &OpData, packing: Packing, buffer: &mut Vec<u8>, group: usize) -> OpRecord {
+    let wide = Arrays::of(op, packing).table_entry == 2;
+    let weights = pack(op, packing, &values.weights);
     let table: &[u8] = if wide { cast_slice(&values.table16) } else { cast_slice(&values.table) };
     OpRecord {
         kind: op.kind as u8,
@@ -179,7 +250,7 @@ fn place(op: &Op, values: &OpData, buffer: &mut Vec<u8>, group: usize) -> OpReco
         lo: values.lo,
         hi: values.hi,
         pad: values.pad,
-        weights: append(buffer, group, cast_slice(&values.weights), ALIGN),
+        weights: append(buffer, group, cast_slice(&weights), ALIGN),
         bias: append(buffer, group, cast_slice(&values.bias), 4),
         mult: append(buffer, group, cast_slice(&values.mult), 4),
         shift: append(buffer, group, &values.shift, 4),
@@ -192,7 +263,7 @@ fn place(op: &Op, values: &OpData, buffer: &mut Vec<u8>, group: usize) -> OpReco
     }
 }
 
-fn assemble(sequence: u32, sections: &[(Section, Vec<u8>)]) -> AlignedBytes {
+fn assemble(sequence: u32, packing: Packing, sections: &[(Section, Vec<u8>)]) -> AlignedBytes {
     let mut next = (size_of::<Prologue>() + sections.len() * size_of::<SectionRecord>()).next_multiple_of(ALIGN);
     let mut table = Vec::new();
     for (kind, bytes) in sections {
@@ -202,7 +273,7 @@ fn assemble(sequence: u32, sections: &[(Section, Vec<u8>)]) -> AlignedBytes {
     let mut prologue = Prologue {
         magic: MAGIC,
         version: VERSION,
-        packing: Packing::Rows as u16,
+        packing: packing as u16,
         sections: table.len() as u16,
         reserved0: 0,
         sequence,

@@ -92,10 +92,10 @@ fn another_version() {
 
 #[test]
 fn another_packing() {
-    let mut image = patched(&segmentor(), 10, &1u16.to_le_bytes());
+    let mut image = patched(&segmentor(), 10, &3u16.to_le_bytes());
     assert_eq!(refused(&image), LoadError::PrologueCrc);
     reseal(&mut image, Seal::Steps);
-    assert_eq!(refused(&image), LoadError::UnsupportedPacking(1));
+    assert_eq!(refused(&image), LoadError::UnsupportedPacking(3));
 }
 
 #[test]

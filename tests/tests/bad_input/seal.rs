@@ -3,12 +3,13 @@
 use std::mem::offset_of;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use hrvit_core::{Engine, Model, NoObserver, RunError, Serial, WeightPlacement, plan};
+use hrvit_core::{Model, NoObserver, RunError, WeightPlacement, plan};
 use hrvit_format::aligned::AlignedBytes;
 use hrvit_format::record::{OpRecord, Prologue, Section, SectionRecord, StepRecord};
 use hrvit_format::writer::GoldenData;
 use hrvit_format::{Head, LoadError, crc32};
 use hrvit_tests::random_image::{edited_image, random_frame};
+use hrvit_tests::run::scalar_engine;
 use hrvit_tests::specs::{size, tiny};
 
 /// Height and width of the images here, in pixels.
@@ -172,7 +173,7 @@ fn load_and_run(what: &str, image: &[u8]) -> Outcome {
     }
     let plan = plan(&meta.network, meta.size, 1, WeightPlacement::Mapped).unwrap_or_else(|error| panic!("{what}: a loaded model has no plan: {error}"));
     let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
-    let Ok(mut engine) = Engine::new(&model, &plan, Serial, &mut arena) else { return Outcome::Other };
+    let Ok(mut engine) = scalar_engine(&model, &plan, &mut arena) else { return Outcome::Other };
     let frame = random_frame(meta.size, 1);
     let ran: Result<(), RunError<_>> = match meta.network.head {
         Head::Segformer => engine.segment(&frame, &mut vec![0; meta.size.pixels()], &NoObserver),

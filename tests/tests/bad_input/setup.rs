@@ -1,10 +1,10 @@
 //! A good model asked for the wrong thing: arenas, plans, frames, buffers and weight sources that do not fit.
 
-use hrvit_core::{Engine, Model, NoObserver, PlanError, RunError, Serial, SetupError, Size, StepId, WeightPlacement, WeightSource, plan};
+use hrvit_core::{Engine, Kernels, Model, NoObserver, PlanError, RunError, Serial, SetupError, Size, StepId, WeightPlacement, WeightSource, plan};
 use hrvit_format::aligned::AlignedBytes;
 use hrvit_format::{Head, Network, SpecError};
 use hrvit_tests::random_image::edited_image;
-use hrvit_tests::run::{plan_of, with_engine};
+use hrvit_tests::run::{plan_of, scalar_engine, with_engine};
 use hrvit_tests::specs::{size, spec, tiny};
 
 use crate::seal::{FRAME, classifier, segmentor};
@@ -16,10 +16,10 @@ fn arena_one_byte_short_says_what_is_needed() {
     let plan = plan_of(&model, WeightPlacement::Mapped);
     let needed = plan.arena_bytes();
     let mut arena = AlignedBytes::zeroed(needed);
-    let error = Engine::new(&model, &plan, Serial, &mut arena[..needed - 1]).err().unwrap();
+    let error = scalar_engine(&model, &plan, &mut arena[..needed - 1]).err().unwrap();
     assert_eq!(error, SetupError::ArenaTooSmall { needed, found: needed - 1 });
     assert!(error.to_string().contains(&needed.to_string()), "{error}");
-    assert!(Engine::new(&model, &plan, Serial, &mut arena).is_ok());
+    assert!(scalar_engine(&model, &plan, &mut arena).is_ok());
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn arena_of_no_bytes() {
     let model = Model::load(&image).unwrap();
     let plan = plan_of(&model, WeightPlacement::Mapped);
     let mut arena = AlignedBytes::zeroed(64);
-    let error = Engine::new(&model, &plan, Serial, &mut arena[..0]).err();
+    let error = scalar_engine(&model, &plan, &mut arena[..0]).err();
     assert_eq!(error, Some(SetupError::ArenaTooSmall { needed: plan.arena_bytes(), found: 0 }));
 }
 
@@ -39,7 +39,7 @@ fn arena_not_at_a_multiple_of_64_bytes() {
     let plan = plan_of(&model, WeightPlacement::Mapped);
     let mut arena = AlignedBytes::zeroed(plan.arena_bytes() + 64);
     for shift in [1, 2, 16, 63] {
-        assert_eq!(Engine::new(&model, &plan, Serial, &mut arena[shift..]).err(), Some(SetupError::ArenaMisaligned), "{shift} bytes off");
+        assert_eq!(scalar_engine(&model, &plan, &mut arena[shift..]).err(), Some(SetupError::ArenaMisaligned), "{shift} bytes off");
     }
 }
 
@@ -115,7 +115,7 @@ fn plan_for_another_network() {
     for other in [tiny(Head::Classifier), Network { classes: 6, ..network.clone() }, wider] {
         let plan = plan(&other, size(32, 32), 1, WeightPlacement::Mapped).unwrap();
         let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
-        assert_eq!(Engine::new(&model, &plan, Serial, &mut arena).err(), Some(SetupError::OtherNetwork));
+        assert_eq!(scalar_engine(&model, &plan, &mut arena).err(), Some(SetupError::OtherNetwork));
     }
 }
 
@@ -140,7 +140,7 @@ fn a_size_with_more_keys_in_a_strip_than_codes_of_15_bits_allow() {
     let model = Model::load(&image).unwrap();
     let plan = plan(&wide, size(96, 96), 1, WeightPlacement::Mapped).unwrap();
     let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
-    assert_eq!(Engine::new(&model, &plan, Serial, &mut arena).err(), Some(SetupError::Keys { step: StepId(1), keys: 576, most: 518 }));
+    assert_eq!(scalar_engine(&model, &plan, &mut arena).err(), Some(SetupError::Keys { step: StepId(1), keys: 576, most: 518 }));
 }
 
 /// A weight source that asks for a buffer and fails or cheats.
@@ -178,7 +178,7 @@ fn plan_without_a_buffer_for_streamed_weights() {
         let plan = plan_of(&model, placement);
         let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
         let source = Source { model: &model, buffer: largest_group, breaks_at: u16::MAX, short: 0 };
-        let error = Engine::with_weights(&model, &plan, source, Serial, &mut arena).err();
+        let error = Engine::with_kernels(&model, &plan, Kernels::SCALAR, source, Serial, &mut arena).err();
         assert_eq!(error, Some(SetupError::WeightBuffer { needed: largest_group, found }));
     }
 }
@@ -190,7 +190,7 @@ fn weights_that_stop_arriving() {
     let plan = plan_of(&model, WeightPlacement::Mapped);
     let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
     let source = Source { model: &model, buffer: 0, breaks_at: 7, short: 0 };
-    let mut engine = Engine::with_weights(&model, &plan, source, Serial, &mut arena).unwrap();
+    let mut engine = Engine::with_kernels(&model, &plan, Kernels::SCALAR, source, Serial, &mut arena).unwrap();
     let error = engine.segment(&[0; FRAME], &mut [0; 32 * 32], &NoObserver).unwrap_err();
     assert_eq!(error, RunError::Weights(StepId(7), "the flash does not answer"));
     assert_eq!(error.to_string(), "weights of step 7: the flash does not answer");
@@ -203,6 +203,6 @@ fn weights_that_arrive_cut() {
     let plan = plan_of(&model, WeightPlacement::Mapped);
     let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
     let source = Source { model: &model, buffer: 0, breaks_at: u16::MAX, short: 1 };
-    let mut engine = Engine::with_weights(&model, &plan, source, Serial, &mut arena).unwrap();
+    let mut engine = Engine::with_kernels(&model, &plan, Kernels::SCALAR, source, Serial, &mut arena).unwrap();
     assert_eq!(engine.segment(&[0; FRAME], &mut [0; 32 * 32], &NoObserver), Err(RunError::Internal(StepId(0))));
 }

@@ -9,8 +9,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, ensure};
-use hrvit_core::{Engine, Mapped, NoObserver, Observer, Plan, Ranked, Serial, StepCrcs, WeightPlacement, plan};
-use hrvit_format::{Head, Model, Size, aligned::AlignedBytes};
+use clap::Args;
+use hrvit_core::{Engine, Isa, Kernels, Mapped, NoObserver, Observer, Plan, Ranked, Serial, StepCrcs, WeightPlacement, packing_for, plan};
+use hrvit_format::{Head, Model, Size, aligned::AlignedBytes, writer::repack};
 use image::RgbImage;
 
 use crate::{
@@ -29,22 +30,53 @@ pub fn read_image(path: &Path) -> Result<AlignedBytes> {
     Ok(AlignedBytes::from(bytes.as_slice()))
 }
 
+/// The kernels of `isa`; without it those that the environment variable `HRVIT_ISA` names, or else the fastest of this processor.
+///
+/// # Errors
+/// If there is no such instruction set, or not here.
+pub fn kernels(isa: Option<Isa>) -> Result<Kernels> {
+    let named = |name: String| Isa::parse(&name).with_context(|| format!("HRVIT_ISA={name}"));
+    match isa.map(Ok).or_else(|| std::env::var("HRVIT_ISA").ok().map(named)).transpose()? {
+        Some(isa) => Kernels::new(isa).with_context(|| format!("instruction set {isa}")),
+        None => Ok(Kernels::detect()),
+    }
+}
+
+/// `image` with its weights packed as `kernels` read them fastest.
+///
+/// # Errors
+/// If the image is not a valid one.
+pub fn pack_for(kernels: Kernels, image: AlignedBytes) -> Result<AlignedBytes> {
+    let (model, packing) = (Model::load(&image)?, packing_for(kernels));
+    let fits = model.packing() == packing || kernels.isa() == Isa::Scalar;
+    if fits { Ok(image) } else { Ok(repack(&model, packing)?) }
+}
+
+/// Chooses the kernels that a command runs on.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct IsaArg {
+    /// Instruction set of the kernels (scalar, avx2, neon, neon_dotprod, neon_i8mm); default: HRVIT_ISA from the environment, or else the fastest here
+    #[arg(long, value_name = "ISA", value_parser = Isa::parse)]
+    pub isa: Option<Isa>,
+}
+
 /// A loaded model with its plan; every thread that runs it borrows an arena from a pool.
 pub struct Int8<'a> {
     model: Model<'a>,
     plan: Plan,
+    kernels: Kernels,
     arenas: Mutex<Vec<AlignedBytes>>,
 }
 
 impl<'a> Int8<'a> {
-    /// Loads `image` and plans for the size that it was calibrated for, or for `size`.
+    /// Loads `image`, packed for `kernels` ([`pack_for`]), and plans for the size that it was calibrated for, or for `size`.
     ///
     /// # Errors
-    /// If the image is not a valid one, or cannot run at `size`.
-    pub fn load(image: &'a [u8], size: Option<Size>) -> Result<Self> {
+    /// If the image is not a valid one, or cannot run at `size` or on `kernels`.
+    pub fn load(image: &'a [u8], size: Option<Size>, kernels: Kernels) -> Result<Self> {
         let model = Model::load(image)?;
         let plan = plan(&model.meta().network, size.unwrap_or(model.meta().size), 1, WeightPlacement::Mapped)?;
-        let int8 = Self { model, plan, arenas: Mutex::default() };
+        let int8 = Self { model, plan, kernels, arenas: Mutex::default() };
         int8.with_engine(|_| Ok(()))?;
         Ok(int8)
     }
@@ -63,7 +95,8 @@ impl<'a> Int8<'a> {
         let pool = || self.arenas.lock().map_err(|_| anyhow!("a thread failed while it held an arena"));
         let free = pool()?.pop();
         let mut arena = free.unwrap_or_else(|| AlignedBytes::zeroed(self.plan.arena_bytes()));
-        let result = run(&mut Engine::new(&self.model, &self.plan, Serial, &mut arena)?);
+        let mut engine = Engine::with_kernels(&self.model, &self.plan, self.kernels, Mapped::new(&self.model), Serial, &mut arena)?;
+        let result = run(&mut engine);
         pool()?.push(arena);
         result
     }

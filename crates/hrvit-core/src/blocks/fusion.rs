@@ -6,7 +6,7 @@
 use core::ops::Range;
 
 use hrvit_format::{BRANCHES, Network, OpKind, Size};
-use hrvit_kernels::{Epilogue, add_s32, depthwise_s8, gemm_s8, narrow_s16, rescale_add32, table_s8};
+use hrvit_kernels::Epilogue;
 
 use crate::{
     arena::{Cutter, region},
@@ -103,18 +103,18 @@ impl<'a, 'c> Term<'a, 'c> {
                     downsample(depthwise, source, y, row)?;
                 }
                 context.tap(depthwise, (tile.start, 0, source.columns / usize::from(depthwise.shape.stride).max(1)), TileData::S8(codes));
-                Ok(gemm_s8(&pointwise.gemm(codes), Epilogue::Add32 { out: acc })?)
+                Ok(pointwise.product(codes, Epilogue::Add32 { out: acc })?)
             }
             Self::Up { narrow, pointwise, source, factor, codes, sums } => {
                 let width = pointwise.cout();
                 while let Some((at, made)) = sums.next_up_to((tile.end - 1) / (*factor).max(1)) {
                     let codes = codes.get_mut(..made.len() / width.max(1) * narrow.cout()).ok_or(Fault)?;
                     for (y, codes) in (at..).zip(codes.runs_mut(source.row_len)) {
-                        narrow_s16(source.row(y)?, narrow.requant(), narrow.range(), codes)?;
+                        context.kernels.narrow_s16(source.row(y)?, narrow.requant(), narrow.range(), codes)?;
                     }
                     context.tap(narrow, (at, 0, source.columns), TileData::S8(codes));
                     made.fill(0);
-                    gemm_s8(&pointwise.gemm(codes), Epilogue::Add32 { out: &mut *made })?;
+                    pointwise.product(codes, Epilogue::Add32 { out: &mut *made })?;
                     context.tap(pointwise, (at, 0, source.columns), TileData::S32(made));
                 }
                 let row_len = acc.len() / tile.len().max(1);
@@ -122,7 +122,7 @@ impl<'a, 'c> Term<'a, 'c> {
                     let low = sums.row(y / (*factor).max(1))?;
                     for (token, repeats) in low.runs(width).zip(acc.runs_mut(width * *factor)) {
                         for out in repeats.runs_mut(width) {
-                            add_s32(out, token)?;
+                            context.kernels.add_s32(out, token)?;
                         }
                     }
                 }
@@ -142,7 +142,7 @@ fn downsample(depthwise: &Operator<'_>, source: &Source<'_>, y: usize, out: &mut
         }
     }
     let (taps, channels) = (window.get(..kernel).ok_or(Fault)?, depthwise.cout());
-    Ok(depthwise_s8(&depthwise.depthwise(taps, channels, source.columns), depthwise.store8(out), channels)?)
+    Ok(depthwise.convolve(taps, (source.columns, channels), depthwise.store8(out), channels)?)
 }
 
 /// The branch's own operators.
@@ -157,12 +157,12 @@ impl Own<'_> {
     /// Row `y` of `block` from the sum of the other terms in `acc`.
     fn finish(&self, acc: &mut [i32], codes: &mut [i8], row: &mut [i16]) -> Result<(), Fault> {
         if let Some((identity, narrow)) = &self.before {
-            rescale_add32(row, identity.requant(), acc)?;
-            narrow_s16(row, narrow.requant(), narrow.range(), codes)?;
+            identity.kernels.rescale_add32(row, identity.requant(), acc)?;
+            narrow.kernels.narrow_s16(row, narrow.requant(), narrow.range(), codes)?;
         }
         let (narrowed, fused) = bytes_of_mut(row).split_at_mut_checked(self.row_len).ok_or(Fault)?;
         narrowed.iter_mut().zip(codes).for_each(|(to, from)| *to = *from);
-        Ok(table_s8(acc, self.act.scalar(0)?, self.act.zero(), self.act.params.table, fused)?)
+        Ok(self.act.kernels.table_s8(acc, self.act.scalar(0)?, self.act.zero(), self.act.params.table, fused)?)
     }
 }
 

@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use hrvit_format::{Network, OpKind, Size};
-use hrvit_kernels::{Epilogue, depthwise_s8, gemm_s8, layernorm_s8};
+use hrvit_kernels::Epilogue;
 
 use crate::{
     arena::{Cutter, region},
@@ -71,10 +71,10 @@ impl MixCfn<'_> {
             while let Some((at, made)) = lines.next_up_to((tile.end - 1 + REACH).min(rows - 1)) {
                 let normed = normed.get_mut(..made.len() / line_len.max(1) * row_len).ok_or(Fault)?;
                 for (y, out) in (at..).zip(normed.runs_mut(row_len)) {
-                    layernorm_s8(block.row(y)?, &self.norm.norm(), limits.lo, limits.hi, out)?;
+                    context.kernels.layernorm_s8(block.row(y)?, &self.norm.norm(), limits.lo, limits.hi, out)?;
                 }
                 context.tap(&self.norm, (at, 0, columns), TileData::S8(normed));
-                gemm_s8(&self.fc1.gemm(normed), self.fc1.store8(made))?;
+                self.fc1.product(normed, self.fc1.store8(made))?;
                 context.tap(&self.fc1, (at, 0, columns), TileData::S8(made));
             }
             let mixed = mixed.get_mut(..tile.len() * line_len).ok_or(Fault)?;
@@ -86,7 +86,7 @@ impl MixCfn<'_> {
                 }
             }
             context.tap(&self.act, (tile.start, 0, columns), TileData::S8(mixed));
-            gemm_s8(&self.fc2.gemm(mixed), Epilogue::Add16 { out: block.rows_mut(tile)? })?;
+            self.fc2.product(mixed, Epilogue::Add16 { out: block.rows_mut(tile)? })?;
         }
         Ok(())
     }
@@ -103,6 +103,6 @@ impl MixCfn<'_> {
         let out = mixed.get_mut(first..).ok_or(Fault)?;
         let hidden = self.fc1.cout();
         let epilogue = Epilogue::Table8 { out, table: self.act.params.table, zero: half.zero() };
-        Ok(depthwise_s8(&half.depthwise(taps, hidden, columns), epilogue, hidden)?)
+        Ok(half.convolve(taps, (columns, hidden), epilogue, hidden)?)
     }
 }

@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use hrvit_format::{Network, OpKind, Size};
-use hrvit_kernels::{Epilogue, depthwise_s8, gemm_s8, layernorm_s16_in_place};
+use hrvit_kernels::Epilogue;
 
 use crate::{
     arena::{Cutter, region},
@@ -71,9 +71,9 @@ impl<'a, 'c> PatchEmbed<'a, 'c> {
                 let window = self.ring.window(y, ROWS, self.rows)?;
                 let taps = window.get(..ROWS).ok_or(Fault)?;
                 let x = block.row_mut(y)?;
-                depthwise_s8(&self.depthwise.depthwise(taps, self.pointwise.cout(), self.columns), Epilogue::Store16 { out: x }, self.pointwise.cout())?;
+                self.depthwise.convolve(taps, (self.columns, self.pointwise.cout()), Epilogue::Store16 { out: &mut *x }, self.pointwise.cout())?;
                 self.context.tap(&self.depthwise, (y, 0, self.columns), TileData::S16(x));
-                layernorm_s16_in_place(x, &self.norm.norm())?;
+                self.context.kernels.layernorm_s16_in_place(x, &self.norm.norm())?;
             }
         }
         Ok(())
@@ -87,7 +87,7 @@ impl<'a, 'c> PatchEmbed<'a, 'c> {
             for (y, row) in (at..).zip(fed.runs_mut(row_len)) {
                 feed(block, y, row)?;
             }
-            gemm_s8(&self.pointwise.gemm(fed), self.pointwise.store8(made))?;
+            self.pointwise.product(fed, self.pointwise.store8(made))?;
             self.context.tap(&self.pointwise, (at, 0, self.columns), TileData::S8(made));
         }
         Ok(())

@@ -1,7 +1,6 @@
 //! LayerNorm at the end of a stage, in place.
 
 use hrvit_format::OpKind;
-use hrvit_kernels::layernorm_s16_in_place;
 
 use crate::{
     error::Fault,
@@ -17,7 +16,7 @@ pub fn run(context: &StepContext<'_>, executor: &dyn Executor, (rows, columns): 
     let blocks = RowBlocks::new(rows, executor.workers(), 1);
     rewrite(executor, x, blocks, (row_len, 0), &mut [], &|range, mut block, _| {
         for y in range {
-            layernorm_s16_in_place(block.row_mut(y)?, &operator.norm())?;
+            context.kernels.layernorm_s16_in_place(block.row_mut(y)?, &operator.norm())?;
         }
         Ok(())
     })?;

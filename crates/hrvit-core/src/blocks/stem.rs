@@ -1,7 +1,7 @@
 //! Stem: two 3x3 stride-2 convolutions, the first module's GELU and its patch embedding, streamed from pixels to the residual stream of branch 0.
 
 use hrvit_format::{Network, OpKind, Size};
-use hrvit_kernels::{Epilogue, Gemm, gemm_s8, im2row_s8, pixels_s8};
+use hrvit_kernels::Epilogue;
 
 use crate::{
     arena::{Cutter, region},
@@ -63,26 +63,16 @@ impl Conv1<'_, '_> {
     fn make(&mut self, y: usize, fetch: &mut Fetch<'_>, out: &mut [i8]) -> Result<(), Fault> {
         while let Some((at, codes)) = self.pixels.next_up_to((2 * y + 1).min(self.height - 1)) {
             fetch(at, self.row)?;
-            pixels_s8(self.row, codes)?;
+            self.operator.kernels.pixels_s8(self.row, codes)?;
         }
         let window = self.pixels.window(2 * y, ROWS, self.height)?;
-        im2row_s8(*window.first_chunk().ok_or(Fault)?, RGB, 2, 0, self.patches)?;
+        self.operator.kernels.im2row_s8(*window.first_chunk().ok_or(Fault)?, RGB, 2, 0, self.patches)?;
         // Padding is the mean colour, which no code stands for: outputs that touch the border have a bias of their own.
         let (first, rest) = self.patches.split_at_checked(TAPS * RGB).ok_or(Fault)?;
         let (out_first, out_rest) = out.split_at_mut_checked(self.operator.cout()).ok_or(Fault)?;
         let top = if y == 0 { 2 } else { 0 };
-        gemm_s8(&self.gemm(first, top + 1)?, self.operator.store8(out_first))?;
-        gemm_s8(&self.gemm(rest, top)?, self.operator.store8(out_rest))?;
-        Ok(())
-    }
-
-    fn gemm<'k>(&self, patches: &'k [i8], variant: usize) -> Result<Gemm<'k>, Fault>
-    where
-        Self: 'k,
-    {
-        let channels = self.operator.cout();
-        let bias = self.operator.params.bias.get(variant * channels..(variant + 1) * channels).ok_or(Fault)?;
-        Ok(Gemm { a: patches, depth: self.operator.shape.depth(), weights: self.operator.params.weights, bias, requant: self.operator.requant() })
+        self.operator.product_with(first, top + 1, self.operator.store8(out_first))?;
+        Ok(self.operator.product_with(rest, top, self.operator.store8(out_rest))?)
     }
 }
 
@@ -114,8 +104,8 @@ fn rows(
             context.tap(&first, (at, 0, width / 2), TileData::S8(out));
         }
         let window = lines.window(2 * y, ROWS, height / 2)?;
-        im2row_s8(*window.first_chunk().ok_or(Fault)?, half, 2, second.pad(), patches)?;
-        gemm_s8(&second.gemm(patches), Epilogue::Table8 { out: &mut *stem_row, table: second.params.table, zero: second.zero() })?;
+        second.kernels.im2row_s8(*window.first_chunk().ok_or(Fault)?, half, 2, second.pad(), patches)?;
+        second.product(patches, Epilogue::Table8 { out: &mut *stem_row, table: second.params.table, zero: second.zero() })?;
         context.tap(&second, (y, 0, width / 4), TileData::S8(stem_row));
         Ok(())
     })

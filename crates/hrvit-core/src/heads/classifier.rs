@@ -4,7 +4,7 @@
 //! Workers share the tokens of a row.
 
 use hrvit_format::{BRANCHES, Network, OpKind, Size, spec};
-use hrvit_kernels::{Epilogue, GemmS16, Tiles, add_s32, gemm_s8, gemm_s16, im2row_s8, mean_finish, mean_s8, relu_s32, store_s8};
+use hrvit_kernels::{Epilogue, GemmS16, Tiles};
 
 use crate::{
     arena::{Cutter, region},
@@ -68,7 +68,7 @@ fn product(executor: &dyn Executor, operator: &Operator<'_>, a: &[i8], out: &mut
     run_jobs(executor, tokens.jobs(), &mut [], &|job, _| {
         let range = tokens.range(job);
         let a = a.get(range.start * cin..range.end * cin).ok_or(Fault)?;
-        Ok(gemm_s8(&operator.gemm(a), operator.store8(out.claim(job).ok_or(Fault)?))?)
+        Ok(operator.product(a, operator.store8(out.claim(job).ok_or(Fault)?))?)
     })
 }
 
@@ -118,7 +118,7 @@ impl<'a, 'c> Level<'a, 'c> {
         }
         let window = lines.window(y, ROWS, rows)?;
         let patches = shared.patches.get_mut(..columns * TAPS * conv1.cout()).ok_or(Fault)?;
-        im2row_s8(*window.first_chunk().ok_or(Fault)?, conv1.cout(), 1, conv2.pad(), patches)?;
+        conv2.kernels.im2row_s8(*window.first_chunk().ok_or(Fault)?, conv1.cout(), 1, conv2.pad(), patches)?;
         let middle = shared.middle.get_mut(..columns * conv2.cout()).ok_or(Fault)?;
         product(executor, conv2, patches, middle)?;
         context.tap(conv2, (y, 0, columns), TileData::S8(middle));
@@ -130,10 +130,10 @@ impl<'a, 'c> Level<'a, 'c> {
             let (range, sum) = (tokens.range(job), sums.claim(job).ok_or(Fault)?);
             sum.fill(0);
             let middle = middle.get(range.start * conv2.cout()..range.end * conv2.cout()).ok_or(Fault)?;
-            gemm_s8(&conv3.gemm(middle), Epilogue::Add32 { out: &mut *sum })?;
+            conv3.product(middle, Epilogue::Add32 { out: &mut *sum })?;
             let x = row.get(range.start * cin..range.end * cin).ok_or(Fault)?;
-            gemm_s8(&shortcut.gemm(x), Epilogue::Add32 { out: &mut *sum })?;
-            relu_s32(sum);
+            shortcut.product(x, Epilogue::Add32 { out: &mut *sum })?;
+            conv3.kernels.relu_s32(sum);
             Ok(())
         })
     }
@@ -144,7 +144,7 @@ impl<'a, 'c> Level<'a, 'c> {
         let window = before.out.window(2 * y, ROWS, before.map.0)?;
         let (columns, cin, cout) = (self.map.1, usize::from(downsample.shape.cin), downsample.cout());
         let patches = shared.patches.get_mut(..columns * TAPS * cin).ok_or(Fault)?;
-        im2row_s8(*window.first_chunk().ok_or(Fault)?, cin, 2, downsample.pad(), patches)?;
+        downsample.kernels.im2row_s8(*window.first_chunk().ok_or(Fault)?, cin, 2, downsample.pad(), patches)?;
 
         let patches: &[i8] = patches;
         let tokens = RowBlocks::new(columns, executor.workers(), 1);
@@ -154,9 +154,9 @@ impl<'a, 'c> Level<'a, 'c> {
             let (range, down, sum) = (tokens.range(job), downs.claim(job).ok_or(Fault)?, sums.claim(job).ok_or(Fault)?);
             down.fill(0);
             let patches = patches.get(range.start * TAPS * cin..range.end * TAPS * cin).ok_or(Fault)?;
-            gemm_s8(&downsample.gemm(patches), Epilogue::Add32 { out: &mut *down })?;
-            relu_s32(down);
-            Ok(add_s32(sum, down)?)
+            downsample.product(patches, Epilogue::Add32 { out: &mut *down })?;
+            downsample.kernels.relu_s32(down);
+            Ok(downsample.kernels.add_s32(sum, down)?)
         })
     }
 }
@@ -172,7 +172,7 @@ fn advance(executor: &dyn Executor, levels: &mut [Level<'_, '_>], last: usize, s
         }
         let sum = shared.sum.get(..level.map.1 * level.act.cout()).ok_or(Fault)?;
         let (_, out) = level.out.next_up_to(y).ok_or(Fault)?;
-        store_s8(sum, level.act.scalar(0)?, level.act.range(), out)?;
+        level.act.kernels.store_s8(sum, level.act.scalar(0)?, level.act.range(), out)?;
         level.context.output_row(y, level.map.1, TileData::S8(out));
     }
     Ok(())
@@ -208,13 +208,13 @@ pub fn run(
         advance(executor, &mut levels, y, &mut shared)?;
         product(executor, &conv, levels.last().ok_or(Fault)?.out.row(y)?, features)?;
         for token in features.runs(conv.cout()) {
-            mean_s8(sums, token, conv.zero())?;
+            last.kernels.mean_s8(sums, token, conv.zero())?;
         }
     }
-    mean_finish(sums, (rows * columns) as u32, mean)?;
+    last.kernels.mean_finish(sums, (rows * columns) as u32, mean)?;
     last.tap(&conv, (0, 0, 1), TileData::S16(mean));
     let args = GemmS16 { a: mean, depth: linear.shape.depth(), weights: linear.params.weights, bias: linear.params.bias, requant: linear.requant() };
-    gemm_s16(&args, Epilogue::Store16 { out: &mut *logits })?;
+    last.kernels.gemm_s16(&args, Epilogue::Store16 { out: &mut *logits })?;
     last.output_row(0, 1, TileData::S16(logits));
     done(logits);
     Ok(())

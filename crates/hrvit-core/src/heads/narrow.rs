@@ -1,7 +1,6 @@
 //! Stage norms as the head reads them: narrowed to s8 and packed, which frees half of their memory for the head.
 
 use hrvit_format::{BRANCHES, Network, Size};
-use hrvit_kernels::narrow_s16;
 
 use crate::{
     arena::region,
@@ -38,7 +37,7 @@ pub fn run<'s>(
         let codes: &mut [i8] = bytemuck::cast_slice_mut(behind.get_mut(..row_len).ok_or(Fault)?);
         for y in 0..rows {
             let row = maps.get(from + 2 * y * row_len..from + 2 * (y + 1) * row_len).ok_or(Fault)?;
-            narrow_s16(bytemuck::try_cast_slice(row).map_err(|_| Fault)?, narrow.requant(), narrow.range(), codes)?;
+            context.kernels.narrow_s16(bytemuck::try_cast_slice(row).map_err(|_| Fault)?, narrow.requant(), narrow.range(), codes)?;
             context.tap(&narrow, (y, 0, columns), TileData::S8(codes));
             let place = maps.get_mut(to + y * row_len..to + (y + 1) * row_len).ok_or(Fault)?;
             place.iter_mut().zip(&*codes).for_each(|(to, from)| *to = *from as u8);

@@ -3,7 +3,7 @@
 //! Logits are made a few columns at a time, one row per worker and wave; the label map's rows follow as soon as both rows of logits that they lie between exist.
 
 use hrvit_format::{BRANCHES, Network, OpKind, Size};
-use hrvit_kernels::{Epilogue, Tiles, argmax_s16, bilinear_add_s16, gemm_s8, phase, store_s8};
+use hrvit_kernels::{Epilogue, Tiles, phase};
 
 use crate::{
     arena::{Cutter, region},
@@ -80,7 +80,7 @@ impl<'c> Term<'_, 'c> {
             let x = self.x.get(source * row_len..(source + 1) * row_len).ok_or(Fault)?;
             let slot = source % PAIR * len;
             let out = self.rows.get_mut(slot..slot + len).ok_or(Fault)?;
-            gemm_s8(&self.pointwise.gemm(x), Epilogue::Store16 { out: &mut *out })?;
+            self.pointwise.product(x, Epilogue::Store16 { out: &mut *out })?;
             context.tap(self.pointwise, (source, 0, columns), TileData::S16(out));
             *held = Some(source);
         }
@@ -91,7 +91,17 @@ impl<'c> Term<'_, 'c> {
     fn add(&self, y: usize, first: usize, acc: &mut [i32]) -> Result<(), Fault> {
         let at = phase(y, self.factor, self.map.0);
         let (upper, lower) = (self.row(at.near)?, self.row(at.far)?);
-        Ok(bilinear_add_s16(upper, lower, at.near_weight, at.far_weight, self.pointwise.cout(), self.factor, sum_scale(self.factor), first, acc)?)
+        Ok(self.pointwise.kernels.bilinear_add_s16(
+            upper,
+            lower,
+            at.near_weight,
+            at.far_weight,
+            self.pointwise.cout(),
+            self.factor,
+            sum_scale(self.factor),
+            first,
+            acc,
+        )?)
     }
 }
 
@@ -161,16 +171,16 @@ impl<'a, 'c> Lane<'a, 'c> {
         for (tile, out) in out.runs_mut(columns * classes).enumerate() {
             let at = (y * tiles + tile) * tile_len;
             let x = self.x.get(at..at + tile_len).ok_or(Fault)?;
-            gemm_s8(&self.pointwise.gemm(x), Epilogue::Store16 { out: self.own })?;
+            self.pointwise.product(x, Epilogue::Store16 { out: self.own })?;
             context.tap(self.pointwise, (y, tile * columns, columns), TileData::S16(self.own));
             self.acc.fill(0);
-            bilinear_add_s16(self.own, self.own, 1, 1, self.pointwise.cout(), 1, sum_scale(1), 0, self.acc)?;
+            self.pointwise.kernels.bilinear_add_s16(self.own, self.own, 1, 1, self.pointwise.cout(), 1, sum_scale(1), 0, self.acc)?;
             for term in &self.terms {
                 term.add(y, tile * columns, self.acc)?;
             }
-            store_s8(self.acc, self.act.scalar(0)?, self.act.range(), self.activated)?;
+            self.act.kernels.store_s8(self.acc, self.act.scalar(0)?, self.act.range(), self.activated)?;
             context.tap(self.act, (y, tile * columns, columns), TileData::S8(self.activated));
-            gemm_s8(&self.classifier.gemm(self.activated), Epilogue::Store16 { out })?;
+            self.classifier.product(self.activated, Epilogue::Store16 { out })?;
         }
         Ok(())
     }
@@ -196,9 +206,9 @@ pub fn run(
     let (rows, columns) = size.map(0);
     let row_len = columns * usize::from(network.classes);
     let workers = executor.workers();
+    let (operators, tile) = (Operators::of(context)?, tile_columns(size, context.tile));
     let mut cutter = Cutter::new(work);
     let lines = cutter.take::<i16>(line_rows(workers) * row_len)?;
-    let (operators, tile) = (Operators::of(context)?, tile_columns(size, context.tile));
     let mut lanes: heapless::Vec<Lane<'_, '_>, MAX_WORKERS> = heapless::Vec::new();
     for _ in 0..workers {
         lanes.push(Lane::new(&operators, size, tile, x, &mut cutter)?).map_err(|_| Fault)?;
@@ -269,7 +279,7 @@ impl Held<'_> {
                 // The first rows lie before the middle of row 0 and mix nothing.
                 let lower = if at.far_weight == 0 { upper } else { self.row(at.far)? };
                 let out = tiles.claim(job).ok_or(Fault)?;
-                Ok(argmax_s16(upper, lower, at.near_weight, at.far_weight, self.classes, LOGITS_FACTOR, out)?)
+                Ok(context.kernels.argmax_s16(upper, lower, at.near_weight, at.far_weight, self.classes, LOGITS_FACTOR, out)?)
             })?;
         }
         for (y, row) in out.runs(width).enumerate() {

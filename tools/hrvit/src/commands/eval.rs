@@ -9,7 +9,7 @@ use hrvit_reference::Checkpoint;
 use crate::dataset;
 use crate::evaluation::{self, Contestants, Evaluation};
 use crate::float::Float;
-use crate::int8::{self, Int8};
+use crate::int8::{self, Int8, IsaArg};
 use crate::output::{self, Format};
 use crate::palette::Classes;
 use crate::segmenter::Segmenter;
@@ -41,6 +41,8 @@ pub struct EvalArgs {
     network: NetworkArgs,
     #[command(flatten)]
     size: SizeArg,
+    #[command(flatten)]
+    isa: IsaArg,
     /// Names and colours of the classes, a TOML file like data/camvid11.toml
     #[arg(long, value_name = "FILE")]
     classes_file: Option<PathBuf>,
@@ -52,8 +54,9 @@ pub struct EvalArgs {
 /// If files are missing or do not fit each other.
 pub fn run(args: &EvalArgs, format: Format) -> Result<()> {
     let set = dataset::labelled(&args.data)?;
-    let image = args.model.as_deref().map(int8::read_image).transpose()?;
-    let int8 = image.as_deref().map(|image| Int8::load(image, None)).transpose()?;
+    let kernels = int8::kernels(args.isa.isa)?;
+    let image = args.model.as_deref().map(|path| int8::pack_for(kernels, int8::read_image(path)?)).transpose()?;
+    let int8 = image.as_deref().map(|image| Int8::load(image, None, kernels)).transpose()?;
     let (network, size) = match &int8 {
         Some(int8) => {
             ensure!(

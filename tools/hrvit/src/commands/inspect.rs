@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use comfy_table::Cell;
 use hrvit_core::WeightPlacement;
-use hrvit_format::{Head, Network, Size};
+use hrvit_format::{Head, Model, Network, Size};
 use serde::Serialize;
 
 use crate::accounting::{self, Cost, StageCost};
@@ -100,8 +100,11 @@ pub fn run(args: &InspectArgs, format: Format) -> Result<()> {
 
 fn inspect_image(path: &Path) -> Result<Report> {
     let bytes = int8::read_image(path)?;
-    let int8 = Int8::load(&bytes, None).with_context(|| format!("model {}", path.display()))?;
-    let model = int8.model();
+    let in_model = || format!("model {}", path.display());
+    let model = Model::load(&bytes).with_context(in_model)?;
+    let kernels = int8::kernels(None)?;
+    let packed = int8::pack_for(kernels, bytes.clone())?;
+    let int8 = Int8::load(&packed, None, kernels).with_context(in_model)?;
     let meta = model.meta();
     let golden = match int8.check_golden()? {
         None => "none",

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use hrvit_core::{WeightPlacement, plan};
 use hrvit_format::aligned::AlignedBytes;
 use hrvit_format::writer::GoldenData;
 use hrvit_format::{Size, crc32};
@@ -12,7 +13,7 @@ use serde::Serialize;
 
 use crate::calibration::CalibrationSet;
 use crate::frame_checks::Unfit;
-use crate::int8::Int8;
+use crate::int8::{self, Int8};
 use crate::output::{self, Format};
 use crate::palette::Classes;
 use crate::progress::Tasks;
@@ -90,7 +91,7 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
     let options = Options { seed: args.seed, sequence: args.sequence, ..options(&args.weights, &set, classes.as_ref())? };
     let (image, report) = make_image(&checkpoint, args.size, &set, &options, !args.no_golden)?;
     output::write_file(&args.out, &image)?;
-    let arena_bytes = Int8::load(&image, None)?.plan().arena_bytes();
+    let arena_bytes = plan(&network, args.size, 1, WeightPlacement::Mapped)?.arena_bytes();
     match format {
         Format::Json => output::print_json(&Outcome { file: &args.out, bytes: image.len(), arena_bytes, report: &report }),
         Format::Text => print_report(args, &report, image.len(), arena_bytes),
@@ -140,7 +141,9 @@ pub fn make_image(checkpoint: &Checkpoint, size: Size, set: &CalibrationSet, opt
         return Ok((quantised.image, quantised.report));
     }
     let frame = set.rgb(0)?;
-    let crcs = Int8::load(&quantised.image, None)?.step_crcs(&frame)?;
+    let kernels = int8::kernels(None)?;
+    let packed = int8::pack_for(kernels, quantised.image.clone())?;
+    let crcs = Int8::load(&packed, None, kernels)?.step_crcs(&frame)?;
     Ok((quantised.with_golden(GoldenData { crcs: &crcs, frame: &frame })?, quantised.report))
 }
 

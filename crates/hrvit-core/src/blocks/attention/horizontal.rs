@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use hrvit_format::{Network, OpKind, Size};
-use hrvit_kernels::{Des, Epilogue, add_s16, des_s16, gemm_s8};
+use hrvit_kernels::{Des, Epilogue};
 
 use super::{
     Attention,
@@ -84,11 +84,11 @@ impl Rows<'_, '_> {
         let (codes, acc) = (self.codes.get(..len).ok_or(Fault)?, self.acc.get_mut(..len).ok_or(Fault)?);
         self.context.tap(&self.out_act, (rows.start, 0, self.map.1), TileData::S8(codes));
         acc.fill(0);
-        gemm_s8(&self.to_out.gemm(codes), Epilogue::Add32 { out: &mut *acc })?;
+        self.to_out.product(codes, Epilogue::Add32 { out: &mut *acc })?;
         self.context.tap(&self.to_out, (rows.start, 0, self.map.1), TileData::S32(acc));
         let x = self.block.rows_mut(rows)?;
-        des_s16(&shortcut(&self.right, &self.left, x), self.hidden, acc)?;
-        Ok(add_s16(x, acc)?)
+        self.context.kernels.des_s16(&shortcut(&self.right, &self.left, x), self.hidden, acc)?;
+        Ok(self.context.kernels.add_s16(x, acc)?)
     }
 }
 

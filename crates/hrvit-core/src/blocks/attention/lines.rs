@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use hrvit_kernels::{Depthwise, Epilogue, Strip, attention_s8, depthwise_s8, gemm_s8, hardswish_s8, hardswish_s16, layernorm_s8, rescale_s16};
+use hrvit_kernels::{Depthwise, Epilogue, Strip};
 
 use super::Attention;
 use crate::{
@@ -161,17 +161,17 @@ impl<'a, 'c> Walk<'a, 'c> {
             let made = first..first + v.len() / half_line.max(1);
             let normed = self.normed.get_mut(..made.len() * line_len).ok_or(Fault)?;
             for (l, out) in made.clone().zip(normed.runs_mut(line_len)) {
-                layernorm_s8(lines.tokens(l)?, &norm.norm(), limits.lo, limits.hi, out)?;
+                norm.kernels.layernorm_s8(lines.tokens(l)?, &norm.norm(), limits.lo, limits.hi, out)?;
             }
             let v_channels = channels.start + self.shape.channels..channels.end + self.shape.channels;
-            gemm_s8(&qkv.gemm_of(normed, v_channels)?, qkv.store8(v))?;
+            qkv.product_of(normed, v_channels, qkv.store8(v))?;
             let asking = made.start.max(range.start)..made.end.min(range.end);
             if !asking.is_empty() {
                 let normed = normed.get((asking.start - first) * line_len..(asking.end - first) * line_len).ok_or(Fault)?;
                 // q lies beside v: lines that v has in one run q has in one run.
                 let slot = asking.start % self.shape.v_lines().max(1) * half_line;
                 let q = self.q.get_mut(slot..slot + asking.len() * half_line).ok_or(Fault)?;
-                gemm_s8(&qkv.gemm_of(normed, channels.clone())?, qkv.store8(q))?;
+                qkv.product_of(normed, channels.clone(), qkv.store8(q))?;
             }
         }
         Ok(())
@@ -197,11 +197,11 @@ impl<'a, 'c> Walk<'a, 'c> {
         let bits = scores.params.record.code_bits;
         let args = Strip { q: head_q, v: head_v, dim, mult: distance.mult, shift: distance.shift, exp: self.attention.exp, bits };
         let head_out = self.head_out.get_mut(..len).ok_or(Fault)?;
-        attention_s8(&args, self.scores, head_out)?;
+        scores.kernels.attention_s8(&args, self.scores, head_out)?;
         let requant = values.requant_of(self.half.first + first..self.half.first + first + dim)?;
         for (t, token) in head_out.runs(dim).enumerate() {
             let out = self.sum.get_mut(t * half..(t + 1) * half).ok_or(Fault)?;
-            rescale_s16(token, requant, out.get_mut(first..first + dim).ok_or(Fault)?)?;
+            values.kernels.rescale_s16(token, requant, out.get_mut(first..first + dim).ok_or(Fault)?)?;
         }
         Ok(())
     }
@@ -212,7 +212,7 @@ impl<'a, 'c> Walk<'a, 'c> {
         let Attention { act, parallel, out_act, .. } = self.attention;
         let three = act.params.three.get(channels.clone()).ok_or(Fault)?;
         while let Some((at, out)) = self.act.next_up_to((l + REACH).min(self.shape.lines - 1)) {
-            hardswish_s8(self.v.row(at)?, three, act.requant_of(channels.clone())?, act.range(), out)?;
+            act.kernels.hardswish_s8(self.v.row(at)?, three, act.requant_of(channels.clone())?, act.range(), out)?;
         }
         let window = self.act.window(l, KERNEL, self.shape.lines)?;
         let half_line = self.shape.half_line();
@@ -224,9 +224,9 @@ impl<'a, 'c> Walk<'a, 'c> {
             requant: parallel.requant_of(channels.clone())?,
             ..parallel.depthwise(window.get(..KERNEL).ok_or(Fault)?, channels.len(), self.shape.tokens)
         };
-        depthwise_s8(&args, Epilogue::Add16 { out: sum }, channels.len())?;
+        parallel.kernels.depthwise_s8(&args, Epilogue::Add16 { out: sum }, channels.len())?;
         let three = out_act.params.three.first().copied().ok_or(Fault)?;
-        Ok(hardswish_s16(sum, three, out_act.scalar(0)?, out_act.range(), self.codes)?)
+        Ok(out_act.kernels.hardswish_s16(sum, three, out_act.scalar(0)?, out_act.range(), self.codes)?)
     }
 }
 

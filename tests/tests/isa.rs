@@ -1,0 +1,80 @@
+//! Every instruction set that this processor has computes the same bytes, whatever the packing of the weights, the tiles and the workers.
+
+use hrvit_core::{Engine, Isa, Kernels, Mapped, Model, Serial, SetupError, Threads, Tiling, WeightPlacement, packing_for, plan, plan_tiled};
+use hrvit_format::{Head, Network, Size, aligned::AlignedBytes, record::Packing, writer::repack};
+use hrvit_tests::{
+    random_image::{random_frame, random_image},
+    run::{every_tensor, every_tensor_on},
+    specs::{size, tiny, variant},
+};
+
+fn cases() -> Vec<(Network, Size)> {
+    let mut cases = Vec::new();
+    for head in [Head::Segformer, Head::Classifier] {
+        cases.extend([
+            (tiny(head), size(96, 64)),
+            (variant("nano", head, 11), size(192, 128)),
+            (variant("b1", head, 19), size(224, 96)),
+            (variant("b2", head, 5), size(64, 96)),
+            (variant("b3w9", head, 19), size(96, 160)),
+        ]);
+    }
+    cases
+}
+
+#[test]
+fn every_instruction_set_equals_scalar_on_its_own_packing() {
+    for (network, size) in cases() {
+        let rows = random_image(&network, size, 41);
+        let frame = random_frame(size, 42);
+        let single = plan_tiled(&network, size, 1, WeightPlacement::Mapped, Tiling::Rows(1)).unwrap();
+        let expected = every_tensor(&Model::load(&rows).unwrap(), &single, &Serial, &frame);
+        for isa in Isa::available() {
+            let kernels = Kernels::new(isa).unwrap();
+            let packed = repack(&Model::load(&rows).unwrap(), packing_for(kernels)).unwrap();
+            let model = Model::load(&packed).unwrap();
+            assert!(every_tensor_on(kernels, &model, &single, &Serial, &frame) == expected, "{size} {isa}: tiles of one row");
+            let tall = plan_tiled(&network, size, 2, WeightPlacement::Mapped, Tiling::Within(64 << 20)).unwrap();
+            assert!(every_tensor_on(kernels, &model, &tall, &Threads::new(2).unwrap(), &frame) == expected, "{size} {isa}: high tiles, two workers");
+        }
+    }
+}
+
+#[test]
+fn every_packing_reads_the_same_by_plain_code() {
+    for (network, size) in cases() {
+        let rows = random_image(&network, size, 43);
+        let frame = random_frame(size, 44);
+        let plan = plan(&network, size, 1, WeightPlacement::Mapped).unwrap();
+        let model = Model::load(&rows).unwrap();
+        let expected = every_tensor(&model, &plan, &Serial, &frame);
+        for packing in Packing::ALL {
+            let packed = repack(&model, packing).unwrap();
+            let packed = Model::load(&packed).unwrap();
+            assert_eq!(packed.packing(), packing);
+            assert!(every_tensor(&packed, &plan, &Serial, &frame) == expected, "{size} {packing}");
+            assert!(repack(&packed, Packing::Rows).unwrap()[..] == rows[..], "{size}: {packing} and back is another image");
+        }
+    }
+}
+
+/// A processor never crawls through another's packing unnoticed.
+#[test]
+fn a_packing_that_only_plain_code_reads_is_refused() {
+    let (network, size) = (tiny(Head::Segformer), size(32, 32));
+    let plan = plan(&network, size, 1, WeightPlacement::Mapped).unwrap();
+    let rows = random_image(&network, size, 1);
+    for isa in Isa::available() {
+        let kernels = Kernels::new(isa).unwrap();
+        for packing in Packing::ALL {
+            let image = repack(&Model::load(&rows).unwrap(), packing).unwrap();
+            let model = Model::load(&image).unwrap();
+            let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
+            let layout = hrvit_kernels::Layout::ALL.into_iter().find(|layout| layout.name() == packing.name()).unwrap();
+            let crawls = isa != Isa::Scalar && packing != packing_for(kernels) && kernels.chosen_gemm(layout) == "scalar";
+            let expected = crawls.then_some(SetupError::PackingNeeds { packing, isa, fast: packing_for(kernels) });
+            let error = Engine::with_kernels(&model, &plan, kernels, Mapped::new(&model), Serial, &mut arena).err();
+            assert_eq!(error, expected, "{isa} {packing}");
+        }
+    }
+}
