@@ -1,5 +1,7 @@
 //! Hardswish, `x * clamp(x + 3, 0, 6) / 6`, exact up to its one rounding: the real number 3 is the integer `three`.
 
+#[cfg(target_arch = "x86_64")]
+use super::avx2;
 use super::scalar;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
@@ -59,7 +61,7 @@ impl Kernels {
 }
 
 backends! {
-    {}
+    { #[cfg(target_arch = "x86_64")] Avx2 => avx2 }
     chosen;
     fn hardswish_s8_on as hardswish_s8(v: &[i8], three: &[i32], requant: Requant<'_>, range: Range8, out: &mut [i8]);
     fn hardswish_s16_on as hardswish_s16(x: &[i16], three: i32, requant: Scalar, range: Range8, out: &mut [i8]);

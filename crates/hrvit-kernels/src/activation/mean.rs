@@ -1,5 +1,7 @@
 //! Mean of codes over tokens, kept with 4 fractional bits.
 
+#[cfg(target_arch = "x86_64")]
+use super::avx2;
 use super::scalar;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
@@ -50,7 +52,7 @@ impl Kernels {
 }
 
 backends! {
-    {}
+    { #[cfg(target_arch = "x86_64")] Avx2 => avx2 }
     chosen;
     fn mean_s8_on as mean_s8(sums: &mut [i32], codes: &[i8], zero: i32);
 }

@@ -6,6 +6,8 @@ pub mod rescale;
 pub mod sum;
 pub mod table;
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod scalar;
 
 pub use hardswish::{hardswish_s8, hardswish_s16};

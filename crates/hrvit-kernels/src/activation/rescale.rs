@@ -1,5 +1,7 @@
 //! Rescaling, element by element.
 
+#[cfg(target_arch = "x86_64")]
+use super::avx2;
 use super::scalar;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
@@ -92,7 +94,7 @@ impl Kernels {
 }
 
 backends! {
-    {}
+    { #[cfg(target_arch = "x86_64")] Avx2 => avx2 }
     chosen;
     fn narrow_s16_on as narrow_s16(x: &[i16], requant: Requant<'_>, range: Range8, out: &mut [i8]);
     fn rescale_s16_on as rescale_s16(x: &[i16], requant: Requant<'_>, out: &mut [i16]);

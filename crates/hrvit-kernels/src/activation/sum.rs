@@ -1,5 +1,7 @@
 //! Sums and ReLU, element by element.
 
+#[cfg(target_arch = "x86_64")]
+use super::avx2;
 use super::scalar;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
@@ -53,7 +55,7 @@ impl Kernels {
 }
 
 backends! {
-    {}
+    { #[cfg(target_arch = "x86_64")] Avx2 => avx2 }
     chosen;
     fn add_s16_on as add_s16(x: &mut [i16], y: &[i32]);
     fn add_s32_on as add_s32(acc: &mut [i32], other: &[i32]);

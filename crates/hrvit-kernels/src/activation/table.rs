@@ -1,5 +1,7 @@
 //! Activations by table: the index is the accumulator, rounded once to more bits than the output has.
 
+#[cfg(target_arch = "x86_64")]
+use super::avx2;
 use super::scalar;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
@@ -28,7 +30,7 @@ impl Kernels {
 }
 
 backends! {
-    {}
+    { #[cfg(target_arch = "x86_64")] Avx2 => avx2 }
     chosen;
     fn table_s8_on as table_s8(acc: &[i32], requant: Scalar, zero: i32, table: &[i8], out: &mut [i8]);
 }

@@ -48,3 +48,44 @@ pub(crate) fn store8_i32(values: &mut [i32; 8], vector: __m256i) {
     // SAFETY: writes the 32 bytes of the reference; the store needs no alignment.
     unsafe { _mm256_storeu_si256(values.as_mut_ptr().cast(), vector) }
 }
+
+/// 16 values of 16 bits as 32 bits: `[0 1 2 3 | 8 9 10 11]` and `[4 5 6 7 | 12 13 14 15]`.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(crate) fn widen_sixteen(values: __m256i) -> [__m256i; 2] {
+    // Each value to the upper half of a lane, and down again with its sign.
+    [_mm256_srai_epi32::<16>(_mm256_unpacklo_epi16(values, values)), _mm256_srai_epi32::<16>(_mm256_unpackhi_epi16(values, values))]
+}
+
+/// 16 values of 32 bits as `[0 1 2 3 | 8 9 10 11]` and `[4 5 6 7 | 12 13 14 15]`.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(crate) fn interleave(values: &[i32; 16]) -> [__m256i; 2] {
+    let (halves, _) = values.as_chunks::<8>();
+    let (first, second) = (load8_i32(&halves[0]), load8_i32(&halves[1]));
+    [_mm256_permute2x128_si256::<0x20>(first, second), _mm256_permute2x128_si256::<0x31>(first, second)]
+}
+
+/// 8 values of 16 bits.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(crate) fn load8_i16(values: &[i16; 8]) -> __m128i {
+    // SAFETY: reads the 16 bytes of the reference; the load needs no alignment.
+    unsafe { _mm_loadu_si128(values.as_ptr().cast()) }
+}
+
+/// Stores 16 values of 16 bits.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(crate) fn store16_i16(values: &mut [i16; 16], vector: __m256i) {
+    // SAFETY: writes the 32 bytes of the reference; the store needs no alignment.
+    unsafe { _mm256_storeu_si256(values.as_mut_ptr().cast(), vector) }
+}
+
+/// Stores 16 bytes.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(crate) fn store16_i8(values: &mut [i8; 16], vector: __m128i) {
+    // SAFETY: writes the 16 bytes of the reference; the store needs no alignment.
+    unsafe { _mm_storeu_si128(values.as_mut_ptr().cast(), vector) }
+}

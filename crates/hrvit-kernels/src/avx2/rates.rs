@@ -4,7 +4,7 @@
 
 use core::arch::x86_64::*;
 
-use super::{load8, load8_i32};
+use super::{interleave, load8, load8_i32};
 use crate::lanes::window;
 use crate::requant::{Requant, Scalar};
 
@@ -43,8 +43,8 @@ impl Rates {
     #[target_feature(enable = "avx2")]
     pub(crate) fn sixteen(requant: Requant<'_>, first: usize) -> [Self; 2] {
         let (mult, shift) = (up_to(requant.mult, first, 0), up_to(requant.shift, first, 32));
-        let mult = interleave(mult);
-        let shift = interleave(shift.map(i32::from));
+        let mult = interleave(&mult);
+        let shift = interleave(&shift.map(i32::from));
         [0, 1].map(|half| Self::of(mult[half], shift[half], requant.pre_shift, Order::Natural))
     }
 
@@ -110,13 +110,4 @@ pub(crate) fn up_to<T: Copy, const N: usize>(slice: &[T], first: usize, otherwis
     let mut all = [otherwise; N];
     all.iter_mut().zip(slice.iter().skip(first)).for_each(|(to, from)| *to = *from);
     all
-}
-
-/// 16 values as `[0 1 2 3 | 8 9 10 11]` and `[4 5 6 7 | 12 13 14 15]`.
-#[inline]
-#[target_feature(enable = "avx2")]
-pub(crate) fn interleave(values: [i32; 16]) -> [__m256i; 2] {
-    let (halves, _) = values.as_chunks::<8>();
-    let (first, second) = (load8_i32(&halves[0]), load8_i32(&halves[1]));
-    [_mm256_permute2x128_si256::<0x20>(first, second), _mm256_permute2x128_si256::<0x31>(first, second)]
 }

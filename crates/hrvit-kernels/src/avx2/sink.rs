@@ -2,6 +2,7 @@
 
 use core::arch::x86_64::*;
 
+use super::rates::up_to;
 use crate::requant::Range8;
 
 /// A way of storing. Results are exact for every requantised accumulator within `+-2^30`.
@@ -22,7 +23,10 @@ pub(crate) trait Sink: Copy {
     unsafe fn sixteen(self, out: *mut Self::Out, low: __m256i, high: __m256i);
 }
 
-/// Lanes `[0 1 4 5 | 2 3 6 7]` to natural order, and natural order back.
+/// Channels of [`Sink::sixteen`].
+const SIXTEEN: usize = 16;
+
+/// Lanes `[0 1 4 5 | 2 3 6 7]` to natural order, and back.
 const SWAP: i32 = 0b11_01_10_00;
 
 /// Largest `|zero|` of a range that vectors can store: the sum then saturates like the clamp.
@@ -229,5 +233,20 @@ impl Sink for Table8<'_> {
             let (first, second) = (_mm256_permute2x128_si256::<0x20>(low, high), _mm256_permute2x128_si256::<0x31>(low, high));
             out.cast::<[[i8; 8]; 2]>().write_unaligned([self.look_up(first), self.look_up(second)]);
         }
+    }
+}
+
+/// Stores `width` of 16 channels at the start of `out`.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(crate) fn put<S: Sink>(sink: S, out: &mut [S::Out], width: usize, low: __m256i, high: __m256i) {
+    if width == SIXTEEN && out.len() >= SIXTEEN {
+        // SAFETY: AVX2 by this function's attribute; `out` has 16 elements or more.
+        unsafe { sink.sixteen(out.as_mut_ptr(), low, high) };
+    } else {
+        let mut tile: [S::Out; SIXTEEN] = up_to(out, 0, S::Out::default());
+        // SAFETY: AVX2 by this function's attribute; the tile has 16 elements.
+        unsafe { sink.sixteen(tile.as_mut_ptr(), low, high) };
+        out.iter_mut().zip(tile).take(width).for_each(|(to, from)| *to = from);
     }
 }

@@ -1,5 +1,7 @@
 //! The diversity-enhancing shortcut: two small Kronecker factors and an activation between them, per token, on the un-normalised residual stream.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 pub mod scalar;
 
 use crate::error::{ShapeError, require};
@@ -68,7 +70,7 @@ impl Kernels {
 }
 
 backends! {
-    {}
+    { #[cfg(target_arch = "x86_64")] Avx2 => avx2 }
     chosen;
     fn run(args: &Des<'_>, hidden: &mut [i16], out: &mut [i32]);
 }

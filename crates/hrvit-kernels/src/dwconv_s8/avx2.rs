@@ -5,9 +5,9 @@ use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
 
 use super::{Depthwise, scalar};
-use crate::avx2::load16;
-use crate::avx2::rates::{Rates, interleave, up_to};
-use crate::avx2::sink::{Add16, Add32, Sink, Store8, Store16, Table8};
+use crate::avx2::rates::{Rates, up_to};
+use crate::avx2::sink::{Add16, Add32, Sink, Store8, Store16, Table8, put};
+use crate::avx2::{interleave, load16};
 use crate::epilogue::Epilogue;
 use crate::isa::Avx2;
 
@@ -70,7 +70,7 @@ impl<const KERNEL: usize, const PAIRS: usize> Row<'_, KERNEL, PAIRS> {
         let mut buffer = [const { MaybeUninit::<Pair>::uninit() }; BUFFER / 2];
         for first in (0..channels).step_by(BLOCK) {
             let weights = self.weights(first);
-            let bias = interleave(up_to(self.args.bias, first, 0));
+            let bias = interleave(&up_to(self.args.bias, first, 0));
             let rates = Rates::sixteen(self.args.requant, first);
             let width = BLOCK.min(channels - first);
             let mut x = 0;
@@ -145,19 +145,4 @@ fn sum<const KERNEL: usize, const PAIRS: usize>(window: &[[Pair; PAIRS]], weight
         }
     }
     acc
-}
-
-/// Stores `width` of 16 channels at the start of `out`.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn put<S: Sink>(sink: S, out: &mut [S::Out], width: usize, low: __m256i, high: __m256i) {
-    if width == BLOCK && out.len() >= BLOCK {
-        // SAFETY: AVX2 by this function's attribute; `out` has 16 elements or more.
-        unsafe { sink.sixteen(out.as_mut_ptr(), low, high) };
-    } else {
-        let mut tile: [S::Out; BLOCK] = up_to(out, 0, S::Out::default());
-        // SAFETY: AVX2 by this function's attribute; the tile has 16 elements.
-        unsafe { sink.sixteen(tile.as_mut_ptr(), low, high) };
-        out.iter_mut().zip(tile).take(width).for_each(|(to, from)| *to = from);
-    }
 }

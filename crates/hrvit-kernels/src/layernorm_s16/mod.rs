@@ -1,5 +1,7 @@
 //! LayerNorm of 16-bit tokens by exact integer sums.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 pub mod scalar;
 
 use crate::error::{ShapeError, require};
@@ -95,7 +97,7 @@ impl Kernels {
 }
 
 backends! {
-    {}
+    { #[cfg(target_arch = "x86_64")] Avx2 => avx2 }
     chosen;
     fn tokens_s8(x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, out: &mut [i8]);
     fn tokens_s16(x: &[i16], norm: &Norm<'_>, out: &mut [i16]);

@@ -23,10 +23,15 @@ fn statistics(token: &[i16], eps: u64) -> Statistics {
         sum = sum.wrapping_add(x);
         squares = squares.wrapping_add(u64::from((x * x) as u32));
     }
-    let mean_square = i64::from(sum) * i64::from(sum);
-    let var = (channels as u64).wrapping_mul(squares).wrapping_sub(mean_square as u64);
-    let (r, k) = rsqrt(var.wrapping_add(eps));
+    let (r, k) = rsqrt(variance(token.len(), sum, squares).wrapping_add(eps));
     Statistics { channels, sum, r: i64::from(r), k }
+}
+
+/// `C * S2 - S1^2`.
+#[inline(always)]
+pub(super) fn variance(channels: usize, sum: i32, squares: u64) -> u64 {
+    let square_of_sum = i64::from(sum) * i64::from(sum);
+    (channels as u64).wrapping_mul(squares).wrapping_sub(square_of_sum as u64)
 }
 
 impl Statistics {

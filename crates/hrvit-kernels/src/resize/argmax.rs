@@ -1,5 +1,7 @@
 //! One row of the label map: logits resized and compared in one go, never stored.
 
+#[cfg(target_arch = "x86_64")]
+use super::avx2;
 use super::{Rows, scalar};
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
@@ -48,7 +50,7 @@ impl Kernels {
 }
 
 backends! {
-    {}
+    { #[cfg(target_arch = "x86_64")] Avx2 => avx2 }
     chosen;
     fn run as labels(source: &Rows<'_>, columns: usize, labels: &mut [u8]);
 }

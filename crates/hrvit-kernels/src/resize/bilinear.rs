@@ -1,5 +1,7 @@
 //! One output row of a resized map, added to a sum.
 
+#[cfg(target_arch = "x86_64")]
+use super::avx2;
 use super::{Rows, scalar};
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
@@ -56,7 +58,7 @@ impl Kernels {
 }
 
 backends! {
-    {}
+    { #[cfg(target_arch = "x86_64")] Avx2 => avx2 }
     chosen;
     fn run as bilinear_add(source: &Rows<'_>, columns: usize, scale: i32, first: usize, acc: &mut [i32]);
 }

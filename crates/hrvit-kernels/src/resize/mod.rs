@@ -3,6 +3,8 @@
 pub(crate) mod argmax;
 pub(crate) mod bilinear;
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod scalar;
 
 pub use argmax::argmax_s16;
@@ -29,12 +31,13 @@ pub struct Phase {
 /// Phase of output position `position` (below `factor * len`) of an axis of `len` source positions: the source coordinate
 /// `(position + 1/2) / factor - 1/2`, not below 0, with edges repeated. `factor` is 1, 2, 4 or 8.
 pub fn phase(position: usize, factor: usize, len: usize) -> Phase {
-    let unit = 2 * factor.clamp(1, MAX_FACTOR);
+    let bits = factor.clamp(1, MAX_FACTOR).ilog2() + 1;
+    let unit = 1usize << bits;
     // The source coordinate in units of 1 / (2 * factor).
     let coordinate = (2 * position + 1).saturating_sub(unit / 2);
     let last = len.saturating_sub(1);
-    let near = (coordinate / unit).min(last);
-    let far_weight = (coordinate % unit) as i32;
+    let near = (coordinate >> bits).min(last);
+    let far_weight = (coordinate & (unit - 1)) as i32;
     Phase { near, far: (near + 1).min(last), near_weight: unit as i32 - far_weight, far_weight }
 }
 
@@ -72,6 +75,20 @@ impl<'a> Rows<'a> {
             (self.upper.get(far..far + self.channels)?, self.upper_weight * at.far_weight),
             (self.lower.get(near..near + self.channels)?, self.lower_weight * at.near_weight),
             (self.lower.get(far..far + self.channels)?, self.lower_weight * at.far_weight),
+        ])
+    }
+
+    /// [`Rows::corners`], each up to the end of its row: what vectors read beyond a token is its neighbour's.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn corners_onwards(&self, x: usize, columns: usize) -> Option<Corners<'a>> {
+        let at = phase(x, self.factor, columns);
+        let (near, far) = (at.near * self.channels, at.far * self.channels);
+        Some([
+            (self.upper.get(near..)?, self.upper_weight * at.near_weight),
+            (self.upper.get(far..)?, self.upper_weight * at.far_weight),
+            (self.lower.get(near..)?, self.lower_weight * at.near_weight),
+            (self.lower.get(far..)?, self.lower_weight * at.far_weight),
         ])
     }
 }
