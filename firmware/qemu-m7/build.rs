@@ -3,10 +3,5 @@
 use machine_plan::{Machine, Memory, build};
 
 fn main() {
-    build(&Machine {
-        name: "qemu-m7",
-        arena: &[Memory { region: "SSRAM3", bytes: 3 << 20 }],
-        model: "PSRAM",
-        scripts: &["link.x", "defmt.x"],
-    });
+    build(&Machine { name: "qemu-m7", arena: &[Memory { region: "SSRAM3", bytes: 3 << 20 }], model: "PSRAM", scripts: &["link.x", "defmt.x"] });
 }

@@ -266,6 +266,7 @@ fn attend(
 }
 
 /// SegFormer head: logits, and inside that step the label map.
+#[inline(never)] // its locals would lie on the stack of every step
 fn segment_head<W: WeightSource>(
     (model, plan, kernels): (&Model<'_>, &Plan, Kernels),
     source: &mut W,
@@ -300,6 +301,7 @@ fn segment_head<W: WeightSource>(
 }
 
 /// Classification head: its bottlenecks run as a chain, so that their steps lie inside one another.
+#[inline(never)] // its locals would lie on the stack of every step
 fn classify_head<W: WeightSource>(
     (model, plan, kernels): (&Model<'_>, &Plan, Kernels),
     source: &mut W,

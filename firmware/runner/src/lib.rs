@@ -29,5 +29,5 @@ pub use start::{Machine, Placement, clear, run_mapped};
 
 /// The most steps that a network may have.
 pub const MAX_STEPS: usize = 256;
-/// The stack that one frame may take, in bytes.
-pub const STACK_BOUND: usize = 8 << 10;
+/// The stack that one frame may take, in bytes: 8 KB on 32-bit machines, twice that where pointers are twice as long.
+pub const STACK_BOUND: usize = (2 << 10) * size_of::<usize>();

@@ -16,7 +16,9 @@ struct Sum {
 }
 
 impl Sum {
-    const ZERO: Self = Self { low: AtomicU32::new(0), high: AtomicU32::new(0) };
+    const fn zero() -> Self {
+        Self { low: AtomicU32::new(0), high: AtomicU32::new(0) }
+    }
 
     /// Not atomic as a whole: the engine calls observers from one thread where there is one worker.
     #[inline(always)]
@@ -44,7 +46,7 @@ pub struct Table([Sum; MAX_STEPS]);
 impl Table {
     /// A table of zeros.
     pub const fn new() -> Self {
-        Self([const { Sum::ZERO }; MAX_STEPS])
+        Self([const { Sum::zero() }; MAX_STEPS])
     }
 
     /// Ticks of the step at `id`.
@@ -79,7 +81,7 @@ impl<'m, C: Clock, M: Marker> Meter<'m, C, M> {
     /// A meter over `table`, which it clears.
     pub fn new(clock: &'m C, marker: &'m M, table: &'m Table) -> Self {
         table.0.iter().for_each(Sum::clear);
-        Self { clock, marker, table, last: AtomicU32::new(0), current: AtomicU32::new(IDLE), total: Sum::ZERO, readings: Sum::ZERO }
+        Self { clock, marker, table, last: AtomicU32::new(0), current: AtomicU32::new(IDLE), total: Sum::zero(), readings: Sum::zero() }
     }
 
     /// A frame begins now.

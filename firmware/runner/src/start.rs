@@ -57,9 +57,7 @@ pub unsafe fn clear(start: *mut u32, end: *mut u32) {
 
 /// Loads the image, sets the engine up and runs `program`. The result is the exit code.
 pub fn run_mapped<P: Program, C: Clock, M: Marker>(program: P, machine: Machine<'_, C, M>, image: &[u8], placement: Placement) -> i32 {
-    let result = Model::load(image)
-        .map_err(|error| Code::of_load(error).because(error))
-        .and_then(|model| run_model(&program, machine, &model, placement));
+    let result = Model::load(image).map_err(|error| Code::of_load(error).because(error)).and_then(|model| run_model(&program, machine, &model, placement));
     result.err().map_or(0, |code| code as i32)
 }
 
