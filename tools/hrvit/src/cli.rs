@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{demo, eval, inspect, plan, quantize, run, synth};
+use crate::commands::{bench, demo, eval, inspect, plan, quantize, run, synth};
 use crate::output::Format;
 
 /// Quantise, run, evaluate and inspect HRViT models for embedded devices.
@@ -23,6 +23,7 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Bench(bench::BenchArgs),
     Demo(demo::DemoArgs),
     Eval(eval::EvalArgs),
     Inspect(inspect::InspectArgs),
@@ -51,6 +52,7 @@ pub fn execute(cli: &Cli) -> Result<()> {
     let format = if cli.json { Format::Json } else { Format::Text };
     match &cli.command {
         None => demo::run(&demo::DemoArgs::default(), format),
+        Some(Command::Bench(args)) => bench::run(args, format),
         Some(Command::Demo(args)) => demo::run(args, format),
         Some(Command::Eval(args)) => eval::run(args, format),
         Some(Command::Inspect(args)) => inspect::run(args, format),

@@ -14,6 +14,7 @@
 //! | [`metrics`] | IoU, accuracy, agreement, signal to quantisation noise |
 //! | [`overlay`], [`canvas`] | pictures with legends |
 //! | [`memory_picture`] | the arena over the steps of a frame |
+//! | [`timing`] | where the time of a run goes |
 //! | [`output`], [`progress`] | tables, JSON, whole-or-nothing files, progress bars |
 #![forbid(unsafe_code)]
 
@@ -39,3 +40,4 @@ pub mod progress;
 pub mod quantize;
 pub mod segmenter;
 pub mod spec_file;
+pub mod timing;

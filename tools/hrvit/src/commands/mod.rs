@@ -1,5 +1,6 @@
 //! One module per subcommand: its arguments and what it does with them.
 
+pub mod bench;
 pub mod demo;
 pub mod eval;
 pub mod inspect;

@@ -1,0 +1,219 @@
+//! `hrvit bench`: how fast the engine is on this machine, and where the time goes.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use hrvit_core::{Engine, Executor, Family, Kernels, Mapped, Model, Plan, Serial, Step, Threads, Tiling, WeightPlacement, plan_tiled, step_macs};
+use hrvit_format::{Head, Size, aligned::AlignedBytes};
+use serde::Serialize;
+
+use crate::int8::{self, IsaArg};
+use crate::output::{self, Format};
+use crate::spec_file::parse_size;
+use crate::timing::{StepTimes, median_and_least};
+
+/// Time the int8 engine on this machine, step by step
+///
+/// Runs warm-up frames, then the frames that count, on a frame of noise. Times are medians over the frames; multiply-accumulates are those after the exact
+/// rewrites, each counted once.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  hrvit bench --model target/demo/nano.hrvit
+  hrvit bench --model b1.hrvit --size 512x512 --threads 2 --frames 9 --steps
+  hrvit bench --model b1.hrvit --isa scalar --json")]
+pub struct BenchArgs {
+    /// Model image
+    #[arg(long, value_name = "M.hrvit")]
+    model: PathBuf,
+    /// Input size; default: the one that the model was calibrated for
+    #[arg(long, value_name = "HxW", value_parser = parse_size)]
+    size: Option<Size>,
+    /// Workers
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    threads: usize,
+    /// Frames that count
+    #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..))]
+    frames: u32,
+    /// Frames before them
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    warm_up: u32,
+    /// Make tiles as high as is useful in an arena of this many bytes, instead of the smallest arena
+    #[arg(long, value_name = "BYTES")]
+    arena: Option<usize>,
+    /// List every step, not only kinds of steps
+    #[arg(long)]
+    steps: bool,
+    #[command(flatten)]
+    isa: IsaArg,
+}
+
+/// Time of a step, or of all steps of a kind.
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    ms: f64,
+    macs: u64,
+    share: f64,
+    gmac_per_s: f64,
+}
+
+impl Row {
+    fn new(name: String, time: Duration, macs: u64, whole: Duration) -> Self {
+        let seconds = time.as_secs_f64();
+        let per_second = if seconds > 0.0 { macs as f64 / seconds } else { 0.0 };
+        Self { name, ms: 1e3 * seconds, macs, share: seconds / whole.as_secs_f64(), gmac_per_s: per_second / 1e9 }
+    }
+}
+
+#[derive(Serialize)]
+struct Report {
+    model: PathBuf,
+    size: [u16; 2],
+    isa: &'static str,
+    /// File that serves each family of operators.
+    kernels: Vec<(&'static str, &'static str)>,
+    threads: usize,
+    frames: u32,
+    arena_bytes: usize,
+    macs: u64,
+    median_ms: f64,
+    min_ms: f64,
+    gmac_per_s: f64,
+    kinds: Vec<Row>,
+    steps: Vec<Row>,
+}
+
+/// What a step is called together with its likes.
+fn kind(step: Step) -> &'static str {
+    match step {
+        Step::Stem => "stem",
+        Step::Fusion { .. } => "fusion",
+        Step::PatchEmbed { .. } => "patch embedding",
+        Step::Attention { .. } => "attention + DES",
+        Step::MixCfn { .. } => "MixCFN",
+        Step::StageNorm { .. } => "stage norm",
+        Step::Logits => "head: logits",
+        Step::LabelMap => "head: labels",
+        Step::Increase { .. } | Step::Classify => "classification head",
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If the model cannot run here.
+pub fn run(args: &BenchArgs, format: Format) -> Result<()> {
+    let kernels = int8::kernels(args.isa.isa)?;
+    let image = int8::pack_for(kernels, int8::read_image(&args.model)?)?;
+    let model = Model::load(&image).with_context(|| format!("model {}", args.model.display()))?;
+    let tiling = args.arena.map_or(Tiling::Smallest, Tiling::Within);
+    let plan = plan_tiled(&model.meta().network, args.size.unwrap_or(model.meta().size), args.threads, WeightPlacement::Mapped, tiling)?;
+    let times = match args.threads {
+        1 => measure(args, &model, &plan, kernels, &Serial)?,
+        threads => measure(args, &model, &plan, kernels, &Threads::new(threads)?)?,
+    };
+    let report = report(args, &model, &plan, kernels, times);
+    match format {
+        Format::Json => output::print_json(&report),
+        Format::Text => print_tables(&report, args.steps),
+    }
+}
+
+/// Whole frames, and of each the steps.
+type Times = (Vec<Duration>, Vec<Vec<Duration>>);
+
+fn measure(args: &BenchArgs, model: &Model<'_>, plan: &Plan, kernels: Kernels, executor: &dyn Executor) -> Result<Times> {
+    let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
+    let mut engine = Engine::with_kernels(model, plan, kernels, Mapped::new(model), executor, &mut arena)?;
+    let frame = noise(3 * plan.size().pixels());
+    let mut labels = vec![0; plan.size().pixels()];
+    let mut logits = vec![0; usize::from(plan.network().classes)];
+    let mut times = Times::default();
+    for number in 0..args.warm_up + args.frames {
+        let (observer, start) = (StepTimes::default(), Instant::now());
+        match plan.network().head {
+            Head::Segformer => engine.segment(&frame, &mut labels, &observer)?,
+            Head::Classifier => engine.logits(&frame, &mut logits, &observer)?,
+        }
+        let whole = start.elapsed();
+        if number >= args.warm_up {
+            times.0.push(whole);
+            times.1.push(observer.into_times());
+        }
+    }
+    ensure!(!times.0.is_empty(), "no frame was measured");
+    Ok(times)
+}
+
+/// Bytes that repeat in no way a kernel could profit from.
+fn noise(len: usize) -> Vec<u8> {
+    let mut state = 1u32;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state as u8
+    };
+    std::iter::repeat_with(next).take(len).collect()
+}
+
+fn report(args: &BenchArgs, model: &Model<'_>, plan: &Plan, kernels: Kernels, (frames, steps): Times) -> Report {
+    let (median, least) = median_and_least(frames);
+    let mut rows = Vec::new();
+    let mut kinds: Vec<(&str, Duration, u64)> = Vec::new();
+    for (id, step) in model.step_ids() {
+        let time = median_and_least(steps.iter().filter_map(|times| times.get(usize::from(id.0)).copied()).collect()).0;
+        let macs = step_macs(plan.network(), plan.size(), step);
+        match kinds.iter_mut().find(|(name, ..)| *name == kind(step)) {
+            Some((_, sum, all)) => (*sum, *all) = (*sum + time, *all + macs),
+            None => kinds.push((kind(step), time, macs)),
+        }
+        rows.push(Row::new(step.to_string(), time, macs, median));
+    }
+    let macs = rows.iter().map(|row| row.macs).sum();
+    let whole = Row::new(String::new(), median, macs, median);
+    Report {
+        model: args.model.clone(),
+        size: [plan.size().height, plan.size().width],
+        isa: kernels.isa().name(),
+        kernels: Family::ALL.iter().map(|&family| (family.name(), kernels.chosen(family))).collect(),
+        threads: plan.workers(),
+        frames: args.frames,
+        arena_bytes: plan.arena_bytes(),
+        macs,
+        median_ms: whole.ms,
+        min_ms: 1e3 * least.as_secs_f64(),
+        gmac_per_s: whole.gmac_per_s,
+        kinds: kinds.into_iter().map(|(name, time, macs)| Row::new(name.to_owned(), time, macs, median)).collect(),
+        steps: rows,
+    }
+}
+
+fn print_tables(report: &Report, steps: bool) -> Result<()> {
+    let mut table = output::table(&["step", "ms", "share", "MMAC", "GMAC/s"], 1);
+    for row in if steps { &report.steps } else { &report.kinds } {
+        let cells =
+            [format!("{:.2}", row.ms), format!("{:.1} %", 100.0 * row.share), format!("{:.1}", row.macs as f64 / 1e6), format!("{:.1}", row.gmac_per_s)];
+        table.add_row([row.name.clone()].into_iter().chain(cells));
+    }
+    output::print_text(table)?;
+    let plain: Vec<&str> = report.kernels.iter().filter(|(_, file)| *file == "scalar").map(|(family, _)| *family).collect();
+    if report.isa != "scalar" && !plain.is_empty() {
+        output::print_text(format_args!("plain code for: {}", plain.join(", ")))?;
+    }
+    output::print_text(format_args!(
+        "{}x{}, {}, {} worker(s), arena {} bytes: median {:.1} ms, least {:.1} ms of {} frames; {} MACs, {:.1} GMAC/s",
+        report.size[0],
+        report.size[1],
+        report.isa,
+        report.threads,
+        output::grouped(report.arena_bytes as u64),
+        report.median_ms,
+        report.min_ms,
+        report.frames,
+        output::grouped(report.macs),
+        report.gmac_per_s,
+    ))
+}
