@@ -63,6 +63,11 @@ pub fn run(program: impl Program) -> ! {
     process::exit(runner::run_mapped(program, machine, image, placement))
 }
 
+/// Ends QEMU with the exit code of a program that needs no model.
+pub fn exit(code: i32) -> ! {
+    process::exit(code)
+}
+
 #[cortex_m_rt::exception]
 unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
     defmt::error!("hrvit error: code=1 fault of the processor at {=u32:08x}, called from {=u32:08x}", frame.pc(), frame.lr());

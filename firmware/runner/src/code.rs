@@ -24,7 +24,7 @@ pub enum Code {
     NoGoldenFrame = 8,
     /// A frame was not processed.
     Run = 9,
-    /// A step's CRC differs from the host's.
+    /// A step's CRC differs from the host's, or a kernel's output from its definition.
     Differs = 10,
     /// A frame took more stack than [`crate::STACK_BOUND`].
     Stack = 11,

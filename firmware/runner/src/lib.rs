@@ -6,6 +6,8 @@
 //! | [`SelfTest`] | the same, every step compared with the host's CRC; measures the stack |
 //! | [`Profile`] | several frames, with the time of every step |
 //!
+//! A fourth, [`conformance`], needs no model.
+//!
 //! Logs are defmt messages in the words of [`report`]; a program ends with the number of its [`Code`].
 #![no_std]
 
@@ -24,7 +26,7 @@ pub use clock::{Clock, Unit};
 pub use code::Code;
 pub use job::{Golden, Job};
 pub use marker::{Marker, NoMarker, PinMarker};
-pub use programs::{Profile, Program, Segment, SelfTest};
+pub use programs::{Profile, Program, Segment, SelfTest, conformance};
 pub use start::{Machine, Placement, clear, run_mapped};
 
 /// The most steps that a network may have.

@@ -1,5 +1,7 @@
 //! Linear layers on 16-bit activations: s16 times s8 weights.
 
+#[cfg(hrvit_mve)]
+mod mve;
 pub mod scalar;
 
 use crate::epilogue::Epilogue;
@@ -46,7 +48,7 @@ impl Kernels {
 }
 
 backends! {
-    {}
+    { #[cfg(hrvit_mve)] Mve => mve }
     chosen;
     fn run(args: &GemmS16<'_>, epilogue: Epilogue<'_>);
 }

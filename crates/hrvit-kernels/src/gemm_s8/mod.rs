@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(hrvit_mve)]
+pub(crate) mod mve;
 pub mod scalar;
 
 use crate::epilogue::Epilogue;
@@ -85,7 +87,7 @@ impl Kernels {
 }
 
 backends! {
-    { #[cfg(target_arch = "x86_64")] Avx2 => avx2 }
+    { #[cfg(target_arch = "x86_64")] Avx2 => avx2, #[cfg(hrvit_mve)] Mve => mve }
     chosen_rows;
     fn rows(args: &Gemm<'_>, epilogue: Epilogue<'_>);
 }

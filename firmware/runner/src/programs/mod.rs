@@ -1,5 +1,6 @@
 //! The programs.
 
+pub mod conformance;
 mod profile;
 mod segment;
 mod self_test;

@@ -1,0 +1,101 @@
+//! The inner product of all products: 3 rows of activations with pairs of channels.
+
+use core::arch::naked_asm;
+
+/// Operands of [`s8`] and [`s16`]. The assembly reads the fields at their offsets.
+#[repr(C)]
+pub(crate) struct Dots<A> {
+    /// Three rows of `depth` activations; rows may be the same.
+    pub(crate) a: [*const A; 3],
+    /// Weights `[channels, depth]`.
+    pub(crate) weights: *const i8,
+    /// Length of a dot product, [`MIN_DEPTH`] or more.
+    pub(crate) depth: usize,
+    /// Where the sums of the first row go, those of the second and third 256 and 512 bytes further on; a multiple of 4.
+    pub(crate) tile: *mut i32,
+    /// End of the first row's sums, an even number and not 0 of channels after `tile`.
+    pub(crate) tile_end: *const i32,
+}
+
+/// Shortest dot product of both functions.
+pub(crate) const MIN_DEPTH: usize = 16;
+
+/// One product of 3 rows with all pairs of channels: r9, r11, r1 point into the rows, r5 and r7 into the weights of two channels, r3 to the next pair; the six sums
+/// are r0, r2, r4, r6, r8, r10. The first step of depth has a full vector and starts the sums, the others are a tail-predicated loop.
+macro_rules! dots {
+    ($(#[$doc:meta])* $name:ident, $a:ty, $step:literal, $load_a:literal, $load_w:literal, $dot:literal, $start:literal, $loop:literal) => {
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// The processor has MVE. The rows, the weights of all channels and the sums of [`Dots`] are readable, and the sums writable.
+        #[unsafe(naked)]
+        pub(crate) unsafe extern "C" fn $name(dots: &Dots<$a>) {
+            naked_asm!(
+                ".cpu cortex-m55",
+                "push {{r4-r11, lr}}",
+                "vpush {{d8-d9}}",
+                "ldr r3, [r0, #12]",
+                "ldr r12, [r0, #16]",
+                "ldrd r1, r2, [r0]",
+                "ldr r4, [r0, #8]",
+                "ldrd r5, r6, [r0, #20]",
+                "sub sp, #20",
+                "strd r1, r2, [sp]",
+                "strd r4, r5, [sp, #8]",
+                "str r6, [sp, #16]",
+                "1:",
+                "ldrd r9, r11, [sp]",
+                "ldr r1, [sp, #8]",
+                "mov r5, r3",
+                "add r7, r3, r12",
+                concat!("sub lr, r12, #", $step),
+                "add r3, r7, r12",
+                concat!($load_a, " q0, [r9], #16"),
+                concat!($load_w, " q3, [r5], #", $step),
+                concat!($start, " r0, q0, q3"),
+                concat!($load_w, " q4, [r7], #", $step),
+                concat!($start, " r2, q0, q4"),
+                concat!($load_a, " q1, [r11], #16"),
+                concat!($start, " r4, q1, q3"),
+                concat!($load_a, " q2, [r1], #16"),
+                concat!($start, " r6, q1, q4"),
+                concat!($start, " r8, q2, q3"),
+                concat!($start, " r10, q2, q4"),
+                concat!("wlstp.", $loop, " lr, lr, 3f"),
+                "2:",
+                concat!($load_a, " q0, [r9], #16"),
+                concat!($load_w, " q3, [r5], #", $step),
+                concat!($dot, " r0, q0, q3"),
+                concat!($load_w, " q4, [r7], #", $step),
+                concat!($dot, " r2, q0, q4"),
+                concat!($load_a, " q1, [r11], #16"),
+                concat!($dot, " r4, q1, q3"),
+                concat!($load_a, " q2, [r1], #16"),
+                concat!($dot, " r6, q1, q4"),
+                concat!($dot, " r8, q2, q3"),
+                concat!($dot, " r10, q2, q4"),
+                "letp lr, 2b",
+                "3:",
+                "ldrd r9, r11, [sp, #12]",
+                "strd r0, r2, [r9], #8",
+                "strd r4, r6, [r9, #248]",
+                "strd r8, r10, [r9, #504]",
+                "str r9, [sp, #12]",
+                "cmp r9, r11",
+                "bne 1b",
+                "add sp, #20",
+                "vpop {{d8-d9}}",
+                "pop {{r4-r11, pc}}",
+            )
+        }
+    };
+}
+
+dots! {
+    /// Sums of products of s8 activations.
+    s8, i8, "16", "vldrb.u8", "vldrb.u8", "vmladava.s8", "vmladav.s8", "8"
+}
+dots! {
+    /// Sums of products of s16 activations.
+    s16, i16, "8", "vldrh.u16", "vldrb.s16", "vmladava.s16", "vmladav.s16", "16"
+}

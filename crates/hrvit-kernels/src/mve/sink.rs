@@ -1,0 +1,201 @@
+//! Ways of storing a tile: [`Epilogue`](crate::epilogue::Epilogue) on vectors of 4 channels.
+//!
+//! The requantisation is `vqdmulh` (truncating) and `vrshl` by `31 - shift`: the floor of a floor, so exactly the rounding rule where `shift >= 32`.
+
+use core::arch::asm;
+
+use super::tile::{Channels, ROWS};
+use crate::requant::Range8;
+
+/// A way of storing accumulators.
+pub(crate) trait Sink: Copy {
+    /// What is stored.
+    type Out;
+
+    /// Requantises one row of accumulators and stores it.
+    ///
+    /// # Safety
+    /// The processor has MVE. As many accumulators as `channels` are readable from `acc` on, and as many elements readable and writable from `out` on.
+    unsafe fn row(self, acc: *const i32, channels: Channels<'_>, out: *mut Self::Out);
+
+    /// Requantises three rows of a tile and stores them.
+    ///
+    /// # Safety
+    /// As for [`Sink::row`], for each of the three rows of the [`Tile`](super::tile::Tile) at `acc`, and each of the outputs.
+    unsafe fn rows(self, acc: *const i32, channels: Channels<'_>, out: [*mut Self::Out; ROWS]);
+}
+
+/// From the accumulators in q0, with bias q4, multipliers q1 and shifts q2.
+macro_rules! requantise {
+    () => {
+        "vadd.i32 q0, q0, q4\nvqdmulh.s32 q0, q0, q1\nvrshl.s32 q0, q0, q2"
+    };
+}
+
+/// Loads what 4 channels are requantised with.
+macro_rules! load_channels {
+    () => {
+        "vldrw.u32 q1, [{mult}], #16\nvldrb.u32 q2, [r0], #4\nvldrw.u32 q4, [{bias}], #16\nvsub.i32 q2, q7, q2"
+    };
+}
+
+/// `[$out] = clamp(q0 + zero, q5, q6)`.
+macro_rules! store8 {
+    ($out:literal) => {
+        concat!("vadd.i32 q0, q0, {zero}\nvmax.s32 q0, q0, q5\nvmin.s32 q0, q0, q6\nvstrb.32 q0, [", $out, "], #4")
+    };
+}
+
+/// `[$out] = table[clamp(q0 + zero, q5, q6)]`.
+macro_rules! table8 {
+    ($out:literal) => {
+        concat!("vadd.i32 q0, q0, {zero}\nvmin.s32 q0, q0, q6\nvmax.s32 q0, q0, q5\nvldrb.u32 q3, [{table}, q0]\nvstrb.32 q3, [", $out, "], #4")
+    };
+}
+
+/// `[$out] = saturate(q0)`.
+macro_rules! store16 {
+    ($out:literal) => {
+        concat!("vqmovnb.s32 q0, q0\nvstrh.32 q0, [", $out, "], #8")
+    };
+}
+
+/// `[$out] = saturate([$out] + q0)`.
+macro_rules! add16 {
+    ($out:literal) => {
+        concat!("vldrh.s32 q3, [", $out, "]\nvadd.i32 q0, q0, q3\nvqmovnb.s32 q0, q0\nvstrh.32 q0, [", $out, "], #8")
+    };
+}
+
+/// `[$out] += q0`.
+macro_rules! add32 {
+    ($out:literal) => {
+        concat!("vldrw.u32 q3, [", $out, "]\nvadd.i32 q0, q0, q3\nvstrw.32 q0, [", $out, "], #16")
+    };
+}
+
+/// Implements both functions of a [`Sink`], with the shifts at r0 and the outputs at r1 to r3 (narrow loads and stores take no higher base): lines before the loop, the line that stores one vector, further operands.
+macro_rules! loops {
+    ($out:ty, [$($before:literal),*], $store:ident, |$this:ident| { $($operands:tt)* }) => {
+        type Out = $out;
+
+        #[inline]
+        unsafe fn row(self, acc: *const i32, channels: Channels<'_>, out: *mut $out) {
+            let $this = self;
+            let Channels { bias, mult, shift } = channels;
+            // SAFETY: MVE, `acc` and `out` by the contract; the three slices have `bias.len()` elements, which is how many lanes the loop has in all.
+            unsafe {
+                asm!(
+                    "vmov.i32 q7, #31", $($before,)*
+                    "dlstp.32 lr, lr",
+                    "2:",
+                    load_channels!(),
+                    "vldrw.u32 q0, [{acc}], #16", requantise!(), $store!("r1"),
+                    "letp lr, 2b",
+                    mult = inout(reg) mult.as_ptr() => _, bias = inout(reg) bias.as_ptr() => _, acc = inout(reg) acc => _, $($operands)*
+                    inout("r0") shift.as_ptr() => _, inout("r1") out => _, inout("lr") bias.len() => _,
+                    out("q0") _, out("q1") _, out("q2") _, out("q3") _, out("q4") _, out("q5") _, out("q6") _, out("q7") _, options(nostack),
+                );
+            }
+        }
+
+        #[inline]
+        unsafe fn rows(self, acc: *const i32, channels: Channels<'_>, [out0, out1, out2]: [*mut $out; ROWS]) {
+            let $this = self;
+            let Channels { bias, mult, shift } = channels;
+            // SAFETY: as in `row`; the second and the third row of a tile lie 256 and 512 bytes after the first.
+            unsafe {
+                asm!(
+                    "vmov.i32 q7, #31", $($before,)*
+                    "dlstp.32 lr, lr",
+                    "2:",
+                    load_channels!(),
+                    "vldrw.u32 q0, [{acc}], #16", requantise!(), $store!("r1"),
+                    "vldrw.u32 q0, [{acc}, #240]", requantise!(), $store!("r2"),
+                    "vldrw.u32 q0, [{acc}, #496]", requantise!(), $store!("r3"),
+                    "letp lr, 2b",
+                    mult = inout(reg) mult.as_ptr() => _, bias = inout(reg) bias.as_ptr() => _, acc = inout(reg) acc => _, $($operands)*
+                    inout("r0") shift.as_ptr() => _, inout("r1") out0 => _, inout("r2") out1 => _, inout("r3") out2 => _, inout("lr") bias.len() => _,
+                    out("q0") _, out("q1") _, out("q2") _, out("q3") _, out("q4") _, out("q5") _, out("q6") _, out("q7") _, options(nostack),
+                );
+            }
+        }
+    };
+}
+
+/// `out = clamp(rq + zero, lo, hi)`.
+#[derive(Clone, Copy)]
+pub(crate) struct Store8(pub(crate) Range8);
+
+impl Sink for Store8 {
+    loops!(i8, ["vdup.32 q5, {lo}", "vdup.32 q6, {hi}"], store8, |this| {
+        zero = in(reg) this.0.zero, lo = in(reg) this.0.lo, hi = in(reg) this.0.hi,
+    });
+}
+
+/// `out = clamp(rq, -32768, 32767)`.
+#[derive(Clone, Copy)]
+pub(crate) struct Store16;
+
+impl Sink for Store16 {
+    loops!(i16, [], store16, |_this| {});
+}
+
+/// `out = clamp(out + rq, -32768, 32767)`.
+#[derive(Clone, Copy)]
+pub(crate) struct Add16;
+
+impl Sink for Add16 {
+    loops!(i16, [], add16, |_this| {});
+}
+
+/// `out += rq`.
+#[derive(Clone, Copy)]
+pub(crate) struct Add32;
+
+impl Sink for Add32 {
+    loops!(i32, [], add32, |_this| {});
+}
+
+/// `out = table[clamp(rq + zero, 0, table.len() - 1)]`; the table is not empty and shorter than 2^31.
+#[derive(Clone, Copy)]
+pub(crate) struct Table8<'a> {
+    pub(crate) table: &'a [i8],
+    pub(crate) zero: i32,
+}
+
+impl Sink for Table8<'_> {
+    loops!(i8, ["vmov.i32 q5, #0", "vdup.32 q6, {last}"], table8, |this| {
+        zero = in(reg) this.zero, last = in(reg) this.table.len().wrapping_sub(1), table = in(reg) this.table.as_ptr(),
+    });
+}
+
+/// Calls `$run(sink, out)` with the way of storing that `$epilogue` names.
+macro_rules! with_sink {
+    ($epilogue:expr, |$sink:ident, $out:ident| $run:expr) => {
+        match $epilogue {
+            $crate::epilogue::Epilogue::Store8 { out: $out, range } => {
+                let $sink = $crate::mve::sink::Store8(range);
+                $run
+            }
+            $crate::epilogue::Epilogue::Store16 { out: $out } => {
+                let $sink = $crate::mve::sink::Store16;
+                $run
+            }
+            $crate::epilogue::Epilogue::Add16 { out: $out } => {
+                let $sink = $crate::mve::sink::Add16;
+                $run
+            }
+            $crate::epilogue::Epilogue::Add32 { out: $out } => {
+                let $sink = $crate::mve::sink::Add32;
+                $run
+            }
+            $crate::epilogue::Epilogue::Table8 { out: $out, table, zero } => {
+                let $sink = $crate::mve::sink::Table8 { table, zero };
+                $run
+            }
+        }
+    };
+}
+
+pub(crate) use with_sink;
