@@ -50,6 +50,8 @@ mod avx2;
 mod lanes;
 #[cfg(hrvit_mve)]
 mod mve;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 
 pub use activation::{
     add_s16, add_s32, hardswish_s8, hardswish_s16, mean_finish, mean_s8, narrow_s16, relu_s32, rescale_add32, rescale_s16, store_s8, table_s8,

@@ -4,6 +4,12 @@
 mod avx2;
 #[cfg(hrvit_mve)]
 pub(crate) mod mve;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(target_arch = "aarch64")]
+mod neon_dotprod;
+#[cfg(target_arch = "aarch64")]
+mod neon_i8mm;
 pub mod scalar;
 
 use crate::epilogue::Epilogue;
@@ -87,19 +93,29 @@ impl Kernels {
 }
 
 backends! {
-    { #[cfg(target_arch = "x86_64")] Avx2 => avx2, #[cfg(hrvit_mve)] Mve => mve }
+    {
+        #[cfg(target_arch = "x86_64")] Avx2 => avx2,
+        #[cfg(hrvit_mve)] Mve => mve,
+        #[cfg(target_arch = "aarch64")] Neon => neon,
+        #[cfg(target_arch = "aarch64")] NeonDotprod => neon,
+        #[cfg(target_arch = "aarch64")] NeonI8mm => neon,
+    }
     chosen_rows;
     fn rows(args: &Gemm<'_>, epilogue: Epilogue<'_>);
 }
 
 backends! {
-    { #[cfg(target_arch = "x86_64")] Avx2 => avx2 }
+    {
+        #[cfg(target_arch = "x86_64")] Avx2 => avx2,
+        #[cfg(target_arch = "aarch64")] NeonDotprod => neon_dotprod,
+        #[cfg(target_arch = "aarch64")] NeonI8mm => neon_dotprod,
+    }
     chosen_k4;
     fn k4(args: &Gemm<'_>, epilogue: Epilogue<'_>);
 }
 
 backends! {
-    {}
+    { #[cfg(target_arch = "aarch64")] NeonI8mm => neon_i8mm }
     chosen_k8;
     fn k8(args: &Gemm<'_>, epilogue: Epilogue<'_>);
 }

@@ -1,0 +1,181 @@
+//! The product without `sdot`: 4 rows with 8 channels in [`Layout::Rows`](crate::layout::Layout::Rows).
+//!
+//! `smull` and `smlal2` put two products into each 16-bit lane, at most `2 * 128 * 127 = 32512`: exact, as weights lie in -127..=127. `sadalp` adds neighbouring
+//! lanes to 32 bits. Codes and weights are read where they lie.
+
+use core::arch::aarch64::*;
+use core::arch::asm;
+
+use super::{Gemm, scalar};
+use crate::epilogue::Epilogue;
+use crate::isa::Neon;
+use crate::neon::product::{BLOCK, Micro, ROWS, Sums, drive};
+
+/// Steps of depth in a vector.
+const STEPS: usize = 16;
+/// Channels that are multiplied at once.
+const CHANNELS: usize = 4;
+
+/// Weights in [`Layout::Rows`](crate::layout::Layout::Rows).
+pub(super) fn rows(_: Neon, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
+    // SAFETY: the token proves NEON.
+    unsafe { drive::<Smull>(args, epilogue, scalar::rows) }
+}
+
+struct Smull;
+
+/// Where 4 rows lie, and what follows their last whole vector, with zeros behind it.
+struct Rows {
+    a: [*const i8; CHANNELS],
+    tail: [[i8; STEPS]; CHANNELS],
+}
+
+/// Accumulators of 4 rows: per row one vector for each of 4 channels, to be added up.
+type Partial = [[int32x4_t; CHANNELS]; CHANNELS];
+
+/// Adds `$twice` times 32 and `$once` times 16 steps of the rows listed: their number, their pointer's name, their two vectors, a vector for their products and
+/// their accumulators.
+macro_rules! multiply {
+    ($a:expr, $weights:expr, $twice:expr, $once:expr, $acc:expr;
+     $(($row:literal $name:ident $v:tt $w:tt $p:tt $s0:tt $s1:tt $s2:tt $s3:tt)),+) => {
+        asm!(
+            "cbz {twice}, 3f",
+            "2:",
+            "sub {twice}, {twice}, #1",
+            $(concat!("ld1 {{", $v, ".16b, ", $w, ".16b}}, [{", stringify!($name), "}], #32"),)+
+            "ld1 {{v8.16b, v9.16b}}, [{w0}], #32",
+            "ld1 {{v10.16b, v11.16b}}, [{w1}], #32",
+            $(concat!("smull ", $p, ".8h, v8.8b, ", $v, ".8b"),)+
+            $(concat!("smlal2 ", $p, ".8h, v8.16b, ", $v, ".16b"),)+
+            $(concat!("sadalp ", $s0, ".4s, ", $p, ".8h"),)+
+            $(concat!("smull ", $p, ".8h, v9.8b, ", $w, ".8b"),)+
+            $(concat!("smlal2 ", $p, ".8h, v9.16b, ", $w, ".16b"),)+
+            $(concat!("sadalp ", $s0, ".4s, ", $p, ".8h"),)+
+            "ld1 {{v8.16b, v9.16b}}, [{w2}], #32",
+            $(concat!("smull ", $p, ".8h, v10.8b, ", $v, ".8b"),)+
+            $(concat!("smlal2 ", $p, ".8h, v10.16b, ", $v, ".16b"),)+
+            $(concat!("sadalp ", $s1, ".4s, ", $p, ".8h"),)+
+            $(concat!("smull ", $p, ".8h, v11.8b, ", $w, ".8b"),)+
+            $(concat!("smlal2 ", $p, ".8h, v11.16b, ", $w, ".16b"),)+
+            $(concat!("sadalp ", $s1, ".4s, ", $p, ".8h"),)+
+            "ld1 {{v10.16b, v11.16b}}, [{w3}], #32",
+            $(concat!("smull ", $p, ".8h, v8.8b, ", $v, ".8b"),)+
+            $(concat!("smlal2 ", $p, ".8h, v8.16b, ", $v, ".16b"),)+
+            $(concat!("sadalp ", $s2, ".4s, ", $p, ".8h"),)+
+            $(concat!("smull ", $p, ".8h, v9.8b, ", $w, ".8b"),)+
+            $(concat!("smlal2 ", $p, ".8h, v9.16b, ", $w, ".16b"),)+
+            $(concat!("sadalp ", $s2, ".4s, ", $p, ".8h"),)+
+            $(concat!("smull ", $p, ".8h, v10.8b, ", $v, ".8b"),)+
+            $(concat!("smlal2 ", $p, ".8h, v10.16b, ", $v, ".16b"),)+
+            $(concat!("sadalp ", $s3, ".4s, ", $p, ".8h"),)+
+            $(concat!("smull ", $p, ".8h, v11.8b, ", $w, ".8b"),)+
+            $(concat!("smlal2 ", $p, ".8h, v11.16b, ", $w, ".16b"),)+
+            $(concat!("sadalp ", $s3, ".4s, ", $p, ".8h"),)+
+            "cbnz {twice}, 2b",
+            "3:",
+            "cbz {once}, 4f",
+            $(concat!("ld1 {{", $v, ".16b}}, [{", stringify!($name), "}]"),)+
+            "ld1 {{v8.16b}}, [{w0}]",
+            "ld1 {{v9.16b}}, [{w1}]",
+            "ld1 {{v10.16b}}, [{w2}]",
+            "ld1 {{v11.16b}}, [{w3}]",
+            $(concat!("smull ", $p, ".8h, v8.8b, ", $v, ".8b"),)+
+            $(concat!("smlal2 ", $p, ".8h, v8.16b, ", $v, ".16b"),)+
+            $(concat!("sadalp ", $s0, ".4s, ", $p, ".8h"),)+
+            $(concat!("smull ", $p, ".8h, v9.8b, ", $v, ".8b"),)+
+            $(concat!("smlal2 ", $p, ".8h, v9.16b, ", $v, ".16b"),)+
+            $(concat!("sadalp ", $s1, ".4s, ", $p, ".8h"),)+
+            $(concat!("smull ", $p, ".8h, v10.8b, ", $v, ".8b"),)+
+            $(concat!("smlal2 ", $p, ".8h, v10.16b, ", $v, ".16b"),)+
+            $(concat!("sadalp ", $s2, ".4s, ", $p, ".8h"),)+
+            $(concat!("smull ", $p, ".8h, v11.8b, ", $v, ".8b"),)+
+            $(concat!("smlal2 ", $p, ".8h, v11.16b, ", $v, ".16b"),)+
+            $(concat!("sadalp ", $s3, ".4s, ", $p, ".8h"),)+
+            "4:",
+            twice = inout(reg) $twice => _,
+            once = in(reg) $once,
+            w0 = inout(reg) $weights[0] => _,
+            w1 = inout(reg) $weights[1] => _,
+            w2 = inout(reg) $weights[2] => _,
+            w3 = inout(reg) $weights[3] => _,
+            $($name = inout(reg) $a[$row] => _, inout($s0) $acc[$row][0], inout($s1) $acc[$row][1], inout($s2) $acc[$row][2], inout($s3) $acc[$row][3],
+              out($v) _, out($w) _, out($p) _,)+
+            out("v8") _, out("v9") _, out("v10") _, out("v11") _,
+            options(pure, readonly, nostack, preserves_flags),
+        )
+    };
+}
+
+/// Adds products of 4 or 2 rows with 4 channels.
+///
+/// # Safety
+/// The processor has NEON; `32 * twice + 16 * once` codes may be read from each of the first `2 * PAIRS` rows and from each row of weights; `once` is 0 or 1.
+#[inline(always)]
+unsafe fn multiply<const PAIRS: usize>(a: &[*const i8; CHANNELS], weights: &[*const i8; CHANNELS], twice: usize, once: usize, acc: &mut Partial) {
+    // SAFETY: the asm reads what the caller vouches for.
+    unsafe {
+        match PAIRS {
+            1 => multiply!(a, weights, twice, once, acc; (0 a0 "v0" "v1" "v12" "v16" "v17" "v18" "v19"), (1 a1 "v2" "v3" "v13" "v20" "v21" "v22" "v23")),
+            _ => multiply!(a, weights, twice, once, acc; (0 a0 "v0" "v1" "v12" "v16" "v17" "v18" "v19"), (1 a1 "v2" "v3" "v13" "v20" "v21" "v22" "v23"),
+                (2 a2 "v4" "v5" "v14" "v24" "v25" "v26" "v27"), (3 a3 "v6" "v7" "v15" "v28" "v29" "v30" "v31")),
+        }
+    }
+}
+
+impl Micro for Smull {
+    const ROWS: usize = CHANNELS;
+    type Rows = Rows;
+
+    #[inline(always)]
+    fn new() -> Rows {
+        Rows { a: [core::ptr::null(); CHANNELS], tail: [[0; STEPS]; CHANNELS] }
+    }
+
+    #[inline(always)]
+    unsafe fn prepare<const PAIRS: usize>(rows: &mut Rows, a: &[*const i8; ROWS], depth: usize) {
+        rows.a = core::array::from_fn(|i| a[i]);
+        if !depth.is_multiple_of(STEPS) {
+            // SAFETY: the caller vouches for `depth` codes.
+            unsafe { tails(&rows.a, depth, &mut rows.tail) };
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply<const PAIRS: usize>(rows: &Rows, args: &Gemm<'_>, first: usize, start: [int32x4_t; 2]) -> Sums {
+        let depth = args.depth;
+        let last = args.bias.len() - 1;
+        let (twice, once) = (depth / (2 * STEPS), depth / STEPS % 2);
+        let mut sums = [start; ROWS];
+        for half in 0..BLOCK / CHANNELS {
+            // SAFETY: the caller vouches for `depth` codes of each row, and the checked weights hold `depth` for each channel up to the last, which stands for
+            // those that are missing. NEON is in every AArch64 processor.
+            unsafe {
+                let weights = core::array::from_fn(|c| args.weights.as_ptr().add((first + CHANNELS * half + c).min(last) * depth));
+                let mut acc = [[vdupq_n_s32(0); CHANNELS]; CHANNELS];
+                multiply::<PAIRS>(&rows.a, &weights, twice, once, &mut acc);
+                if !depth.is_multiple_of(STEPS) {
+                    let mut tail = [[0; STEPS]; CHANNELS];
+                    tails(&weights, depth, &mut tail);
+                    multiply::<PAIRS>(&rows.tail.each_ref().map(|row| row.as_ptr()), &tail.each_ref().map(|row| row.as_ptr()), 0, 1, &mut acc);
+                }
+                for (sums, [a, b, c, d]) in sums.iter_mut().zip(acc) {
+                    sums[half] = vaddq_s32(start[half], vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d)));
+                }
+            }
+        }
+        sums
+    }
+}
+
+/// What follows the last whole vector of rows of `depth`; `tails` is zero behind it.
+///
+/// # Safety
+/// `depth` codes may be read from each pointer.
+#[inline(always)]
+unsafe fn tails(rows: &[*const i8; CHANNELS], depth: usize, tails: &mut [[i8; STEPS]; CHANNELS]) {
+    let rest = depth % STEPS;
+    for (tail, row) in tails.iter_mut().zip(rows) {
+        // SAFETY: the caller vouches for the codes, and `rest` is less than the 16 of `tail`.
+        unsafe { core::ptr::copy_nonoverlapping(row.add(depth - rest), tail.as_mut_ptr(), rest) };
+    }
+}

@@ -1,0 +1,118 @@
+//! The product with `sdot`: 8 rows with a block of 8 channels in [`Layout::K4`](crate::layout::Layout::K4).
+//!
+//! A vector of weights holds 4 channels of 4 steps of depth, a vector of activations 16 steps of one row; `sdot` by lane multiplies 4 channels with one group of
+//! 4 steps. Activations are read where they lie.
+
+use core::arch::aarch64::*;
+use core::arch::asm;
+
+use super::{Gemm, scalar};
+use crate::epilogue::Epilogue;
+use crate::isa::NeonDotprod;
+use crate::neon::product::{BLOCK, Micro, ROWS, Sums, drive};
+
+/// Steps of depth in a vector of activations.
+const STEPS: usize = 16;
+/// Steps of depth in a group.
+const GROUP: usize = 4;
+
+/// Weights in [`Layout::K4`](crate::layout::Layout::K4).
+pub(super) fn k4(_: NeonDotprod, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
+    // SAFETY: the token proves `sdot`.
+    unsafe { k4_product(args, epilogue) }
+}
+
+#[target_feature(enable = "neon,dotprod")]
+fn k4_product(args: &Gemm<'_>, epilogue: Epilogue<'_>) {
+    // SAFETY: this function's attribute.
+    unsafe { drive::<Sdot>(args, epilogue, scalar::k4) }
+}
+
+struct Sdot;
+
+/// Where the rows lie, and what follows their last whole vector, with zeros behind it.
+struct Rows {
+    a: [*const i8; ROWS],
+    tail: [[i8; STEPS]; ROWS],
+}
+
+/// Adds the products of the rows listed: their number, their pointer's name, their vector and their two accumulators.
+macro_rules! multiply {
+    ($kept:expr, $weights:expr, $whole:expr, $groups:expr, $acc:expr; $(($row:literal $a:ident $v:tt $low:tt $high:tt)),+) => {
+        asm!(
+            "cbz {whole}, 3f",
+            "2:",
+            "ld1 {{v8.16b, v9.16b, v10.16b, v11.16b}}, [{weights}], #64",
+            $(concat!("ld1 {{", $v, ".16b}}, [{", stringify!($a), "}], #16"),)+
+            "ld1 {{v12.16b, v13.16b, v14.16b, v15.16b}}, [{weights}], #64",
+            "sub {whole}, {whole}, #1",
+            $(concat!("sdot ", $low, ".4s, v8.16b, ", $v, ".4b[0]"), concat!("sdot ", $high, ".4s, v9.16b, ", $v, ".4b[0]"),)+
+            $(concat!("sdot ", $low, ".4s, v10.16b, ", $v, ".4b[1]"), concat!("sdot ", $high, ".4s, v11.16b, ", $v, ".4b[1]"),)+
+            $(concat!("sdot ", $low, ".4s, v12.16b, ", $v, ".4b[2]"), concat!("sdot ", $high, ".4s, v13.16b, ", $v, ".4b[2]"),)+
+            $(concat!("sdot ", $low, ".4s, v14.16b, ", $v, ".4b[3]"), concat!("sdot ", $high, ".4s, v15.16b, ", $v, ".4b[3]"),)+
+            "cbnz {whole}, 2b",
+            "3:",
+            "cbz {groups}, 5f",
+            $(concat!("ld1 {{", $v, ".16b}}, [{tail}], #16"),)+
+            "4:",
+            "ld1 {{v8.16b, v9.16b}}, [{weights}], #32",
+            "sub {groups}, {groups}, #1",
+            $(concat!("sdot ", $low, ".4s, v8.16b, ", $v, ".4b[0]"), concat!("sdot ", $high, ".4s, v9.16b, ", $v, ".4b[0]"),)+
+            $(concat!("ext ", $v, ".16b, ", $v, ".16b, ", $v, ".16b, #4"),)+
+            "cbnz {groups}, 4b",
+            "5:",
+            weights = inout(reg) $weights => _,
+            whole = inout(reg) $whole => _,
+            groups = inout(reg) $groups => _,
+            tail = inout(reg) $kept.tail.as_ptr() => _,
+            $($a = inout(reg) $kept.a[$row] => _, inout($low) $acc[$row][0], inout($high) $acc[$row][1], out($v) _,)+
+            out("v8") _, out("v9") _, out("v10") _, out("v11") _, out("v12") _, out("v13") _, out("v14") _, out("v15") _,
+            options(pure, readonly, nostack, preserves_flags),
+        )
+    };
+}
+
+impl Micro for Sdot {
+    const ROWS: usize = ROWS;
+    type Rows = Rows;
+
+    #[inline(always)]
+    fn new() -> Rows {
+        Rows { a: [core::ptr::null(); ROWS], tail: [[0; STEPS]; ROWS] }
+    }
+
+    #[inline(always)]
+    unsafe fn prepare<const PAIRS: usize>(rows: &mut Rows, a: &[*const i8; ROWS], depth: usize) {
+        rows.a = *a;
+        let rest = depth % STEPS;
+        if rest != 0 {
+            for (tail, a) in rows.tail.iter_mut().zip(a).take(2 * PAIRS) {
+                // SAFETY: the caller vouches for `depth` codes, and `rest` is less than the 16 of `tail`. What lies behind was zero and stays so.
+                unsafe { core::ptr::copy_nonoverlapping(a.add(depth - rest), tail.as_mut_ptr(), rest) };
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply<const PAIRS: usize>(rows: &Rows, args: &Gemm<'_>, first: usize, start: [int32x4_t; 2]) -> Sums {
+        let mut acc = [start; ROWS];
+        let (whole, groups) = (args.depth / STEPS, (args.depth % STEPS).div_ceil(GROUP));
+        // SAFETY: the caller vouches for `sdot`. The packed weights hold `ceil(depth / 4)` groups of 32 bytes for the block at `first`, which is what the two
+        // loops read; they read 16 codes of each row `whole` times, and the tails.
+        unsafe {
+            let weights = args.weights.as_ptr().add(first * args.depth.div_ceil(GROUP) * GROUP);
+            match PAIRS {
+                1 => multiply!(rows, weights, whole, groups, acc; (0 a0 "v0" "v16" "v17"), (1 a1 "v1" "v18" "v19")),
+                2 => multiply!(rows, weights, whole, groups, acc; (0 a0 "v0" "v16" "v17"), (1 a1 "v1" "v18" "v19"), (2 a2 "v2" "v20" "v21"),
+                    (3 a3 "v3" "v22" "v23")),
+                3 => multiply!(rows, weights, whole, groups, acc; (0 a0 "v0" "v16" "v17"), (1 a1 "v1" "v18" "v19"), (2 a2 "v2" "v20" "v21"),
+                    (3 a3 "v3" "v22" "v23"), (4 a4 "v4" "v24" "v25"), (5 a5 "v5" "v26" "v27")),
+                _ => multiply!(rows, weights, whole, groups, acc; (0 a0 "v0" "v16" "v17"), (1 a1 "v1" "v18" "v19"), (2 a2 "v2" "v20" "v21"),
+                    (3 a3 "v3" "v22" "v23"), (4 a4 "v4" "v24" "v25"), (5 a5 "v5" "v26" "v27"), (6 a6 "v6" "v28" "v29"), (7 a7 "v7" "v30" "v31")),
+            }
+        }
+        acc
+    }
+}
+
+const _: () = assert!(BLOCK == 8 && size_of::<[[i8; STEPS]; ROWS]>() == STEPS * ROWS);

@@ -1,0 +1,73 @@
+//! What the AArch64 kernels share: loads and stores, the requantisation of a vector, ways of storing, the loop over tiles of a product.
+//!
+//! Functions with `#[target_feature(enable = "neon")]` are safe to call from each other; every kernel's entry takes a token ([`Neon`](crate::isa::Neon) or
+//! one that implies it) as the proof that they may be called at all. Trait methods cannot have the attribute: they are `#[inline(always)]` into functions that
+//! have it.
+//!
+//! Builds without an operating system may not assume unaligned accesses (`+strict-align`), under which compilers make a vector load of 16 loads of bytes. There
+//! the loads are written as `ld1` and `st1`, which ask for the alignment of one element only, whatever the system registers say.
+
+pub(crate) mod product;
+pub(crate) mod rates;
+pub(crate) mod sink;
+
+use core::arch::aarch64::*;
+
+/// Declares a load of one vector.
+macro_rules! load {
+    ($name:ident, $element:ty, $vector:ty, $intrinsic:ident, $arrangement:literal) => {
+        /// A vector from memory.
+        ///
+        /// # Safety
+        /// The elements of a vector from `from` on may be read; `from` is aligned for one of them.
+        #[inline(always)]
+        pub(crate) unsafe fn $name(from: *const $element) -> $vector {
+            #[cfg(not(target_os = "none"))]
+            // SAFETY: the caller vouches for the elements.
+            unsafe {
+                $intrinsic(from)
+            }
+            #[cfg(target_os = "none")]
+            {
+                let vector;
+                // SAFETY: as above; the instruction reads these elements and nothing else.
+                unsafe {
+                    core::arch::asm!(concat!("ld1 {{{0:v}.", $arrangement, "}}, [{1}]"), out(vreg) vector, in(reg) from,
+                        options(pure, readonly, nostack, preserves_flags))
+                };
+                vector
+            }
+        }
+    };
+}
+
+/// Declares a store of one vector.
+macro_rules! store {
+    ($name:ident, $element:ty, $vector:ty, $intrinsic:ident, $arrangement:literal) => {
+        /// A vector to memory.
+        ///
+        /// # Safety
+        /// The elements of a vector from `to` on may be written; `to` is aligned for one of them.
+        #[inline(always)]
+        pub(crate) unsafe fn $name(to: *mut $element, vector: $vector) {
+            #[cfg(not(target_os = "none"))]
+            // SAFETY: the caller vouches for the elements.
+            unsafe {
+                $intrinsic(to, vector)
+            }
+            #[cfg(target_os = "none")]
+            // SAFETY: as above; the instruction writes these elements and nothing else.
+            unsafe {
+                core::arch::asm!(concat!("st1 {{{0:v}.", $arrangement, "}}, [{1}]"), in(vreg) vector, in(reg) to, options(nostack, preserves_flags))
+            };
+        }
+    };
+}
+
+load!(load_s8x16, i8, int8x16_t, vld1q_s8, "16b");
+load!(load_u8x8, u8, uint8x8_t, vld1_u8, "8b");
+load!(load_s16x8, i16, int16x8_t, vld1q_s16, "8h");
+load!(load_s32x4, i32, int32x4_t, vld1q_s32, "4s");
+store!(store_s8x8, i8, int8x8_t, vst1_s8, "8b");
+store!(store_s16x8, i16, int16x8_t, vst1q_s16, "8h");
+store!(store_s32x4, i32, int32x4_t, vst1q_s32, "4s");

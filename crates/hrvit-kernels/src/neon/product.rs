@@ -1,0 +1,158 @@
+//! The loop over tiles of a product: some rows of activations with a block of 8 channels, whatever the instruction that multiplies them.
+
+use core::arch::aarch64::*;
+
+use super::load_s32x4;
+use super::rates::Rates;
+use super::sink::{Add16, Add32, Sink, Store8, Store16, Table8};
+use crate::epilogue::Epilogue;
+use crate::gemm_s8::Gemm;
+use crate::lanes::window;
+use crate::layout::Layout;
+
+/// Channels of a block.
+pub(crate) const BLOCK: usize = Layout::BLOCK;
+/// Most rows of a tile.
+pub(crate) const ROWS: usize = 8;
+/// Deepest product; deeper ones are left to `scalar`.
+pub(crate) const MAX_DEPTH: usize = 5120;
+
+/// Accumulators of a tile: per row, channels 0 to 3 and 4 to 7.
+pub(crate) type Sums = [[int32x4_t; 2]; ROWS];
+
+/// An instruction that multiplies, and the order of weights that it wants.
+pub(crate) trait Micro {
+    /// Rows of a whole tile, even and at most [`ROWS`].
+    const ROWS: usize;
+    /// What is kept of the rows of a tile.
+    type Rows;
+
+    /// Nothing yet.
+    fn new() -> Self::Rows;
+
+    /// Takes `2 * PAIRS` rows of `depth` codes.
+    ///
+    /// # Safety
+    /// The processor has the instruction; `depth` codes may be read from each of the first `2 * PAIRS` pointers, and `1 <= depth <= MAX_DEPTH`. `rows` may be
+    /// used as long as the codes are there.
+    unsafe fn prepare<const PAIRS: usize>(rows: &mut Self::Rows, a: &[*const i8; ROWS], depth: usize);
+
+    /// `start` plus the products of the rows with the channels from `first` on, a multiple of [`BLOCK`]; sums of channels or rows that do not exist are anything.
+    ///
+    /// # Safety
+    /// `rows` comes from [`Micro::prepare`] with the same number of rows and with the depth of `args`, whose lengths were checked; `first` is a channel.
+    unsafe fn multiply<const PAIRS: usize>(rows: &Self::Rows, args: &Gemm<'_>, first: usize, start: [int32x4_t; 2]) -> Sums;
+}
+
+/// Chooses the way of storing; what the vectors cannot do exactly is left to `otherwise`.
+///
+/// # Safety
+/// The processor has the instruction of `M`.
+#[inline(always)]
+pub(crate) unsafe fn drive<M: Micro>(args: &Gemm<'_>, epilogue: Epilogue<'_>, otherwise: fn(&Gemm<'_>, Epilogue<'_>)) {
+    if args.depth > MAX_DEPTH {
+        return otherwise(args, epilogue);
+    }
+    // SAFETY: the caller vouches for the instruction, which implies NEON.
+    unsafe {
+        match epilogue {
+            Epilogue::Store8 { out, range } => match Store8::new(range) {
+                Some(sink) => product::<M, _>(args, sink, out),
+                None => otherwise(args, Epilogue::Store8 { out, range }),
+            },
+            Epilogue::Store16 { out } => product::<M, _>(args, Store16, out),
+            Epilogue::Add16 { out } => product::<M, _>(args, Add16, out),
+            Epilogue::Add32 { out } => product::<M, _>(args, Add32, out),
+            Epilogue::Table8 { out, table, zero } => match Table8::new(table, zero) {
+                Some(sink) => product::<M, _>(args, sink, out),
+                None => otherwise(args, Epilogue::Table8 { out, table, zero }),
+            },
+        }
+    }
+}
+
+/// All rows, a tile at a time.
+#[inline(always)]
+unsafe fn product<M: Micro, S: Sink>(args: &Gemm<'_>, sink: S, out: &mut [S::Out]) {
+    let cout = args.bias.len();
+    let mut kept = M::new();
+    let mut tiles = args.a.chunks_exact(M::ROWS * args.depth);
+    let mut outs = out.chunks_exact_mut(M::ROWS * cout);
+    for (a, out) in tiles.by_ref().zip(outs.by_ref()) {
+        // SAFETY: the caller vouches for the instruction; `a` holds the rows of a tile, and `out` theirs.
+        unsafe {
+            match M::ROWS {
+                8 => tile::<M, S, 4>(args, sink, &mut kept, a, out, 8),
+                _ => tile::<M, S, 2>(args, sink, &mut kept, a, out, 4),
+            }
+        }
+    }
+    let (a, out) = (tiles.remainder(), outs.into_remainder());
+    let rows = out.len() / cout;
+    // SAFETY: as above, with fewer rows.
+    unsafe {
+        match rows {
+            0 => {}
+            1 | 2 => tile::<M, S, 1>(args, sink, &mut kept, a, out, rows),
+            3 | 4 => tile::<M, S, 2>(args, sink, &mut kept, a, out, rows),
+            5 | 6 => tile::<M, S, 3>(args, sink, &mut kept, a, out, rows),
+            _ => tile::<M, S, 4>(args, sink, &mut kept, a, out, rows),
+        }
+    }
+}
+
+/// One tile: `rows` rows, `2 * PAIRS` of them or one less.
+#[inline(always)]
+unsafe fn tile<M: Micro, S: Sink, const PAIRS: usize>(args: &Gemm<'_>, sink: S, kept: &mut M::Rows, a: &[i8], out: &mut [S::Out], rows: usize) {
+    let cout = args.bias.len();
+    let pointers = core::array::from_fn(|i| {
+        // The last row stands for those that are missing.
+        // SAFETY: `a` holds `rows` rows.
+        unsafe { a.as_ptr().add(i.min(rows - 1) * args.depth) }
+    });
+    // SAFETY: the caller vouches for the instruction; the pointers are those of rows of `depth` codes, and `drive` has checked the depth.
+    unsafe { M::prepare::<PAIRS>(kept, &pointers, args.depth) };
+    for first in (0..cout).step_by(BLOCK) {
+        // SAFETY: the rows were prepared above; NEON is there.
+        let rq: Sums = unsafe {
+            let rates = Rates::new(args.requant, first);
+            let sums = M::multiply::<PAIRS>(kept, args, first, start(args.bias, first));
+            rates.apply(sums)
+        };
+        if cout - first >= BLOCK {
+            for pair in 0..PAIRS {
+                let at = 2 * pair;
+                // SAFETY: `out` holds `rows` rows of `cout` elements, of which `first + 8` or more exist; only rows below `rows` are written.
+                unsafe {
+                    let to = out.as_mut_ptr().add(at * cout + first);
+                    if at + 1 < rows { sink.pair(to, cout, [rq[at], rq[at + 1]]) } else { sink.row(to, rq[at]) }
+                }
+            }
+        } else {
+            for (rq, out) in rq.iter().zip(out.chunks_mut(cout)) {
+                let mut block = [S::Out::default(); BLOCK];
+                let out = out.get_mut(first..).unwrap_or_default();
+                block.iter_mut().zip(out.iter()).for_each(|(to, from)| *to = *from);
+                // SAFETY: the block has 8 elements.
+                unsafe { sink.row(block.as_mut_ptr(), *rq) };
+                out.iter_mut().zip(block).for_each(|(to, from)| *to = from);
+            }
+        }
+    }
+}
+
+/// Biases of the channels from `first` on.
+#[inline]
+#[target_feature(enable = "neon")]
+fn start(bias: &[i32], first: usize) -> [int32x4_t; 2] {
+    let mut values = [0i32; BLOCK];
+    let values = match window::<i32, BLOCK>(bias, first) {
+        Some(window) => window,
+        None => {
+            values.iter_mut().zip(bias.iter().skip(first)).for_each(|(to, from)| *to = *from);
+            &values
+        }
+    };
+    // SAFETY: reads the 32 bytes of the reference.
+    unsafe { [load_s32x4(values.as_ptr()), load_s32x4(values.as_ptr().add(4))] }
+}
