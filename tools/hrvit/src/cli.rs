@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{bench, demo, eval, inspect, plan, quantize, run, synth};
+use crate::commands::{bench, demo, eval, inspect, pack, plan, quantize, run, synth};
 use crate::output::Format;
 
 /// Quantise, run, evaluate and inspect HRViT models for embedded devices.
@@ -27,6 +27,7 @@ enum Command {
     Demo(demo::DemoArgs),
     Eval(eval::EvalArgs),
     Inspect(inspect::InspectArgs),
+    Pack(pack::PackArgs),
     Plan(plan::PlanArgs),
     Quantize(quantize::QuantizeArgs),
     Run(run::RunArgs),
@@ -56,6 +57,7 @@ pub fn execute(cli: &Cli) -> Result<()> {
         Some(Command::Demo(args)) => demo::run(args, format),
         Some(Command::Eval(args)) => eval::run(args, format),
         Some(Command::Inspect(args)) => inspect::run(args, format),
+        Some(Command::Pack(args)) => pack::run(args, format),
         Some(Command::Plan(args)) => plan::run(args, format),
         Some(Command::Quantize(args)) => quantize::run(args, format),
         Some(Command::Run(args)) => run::run(args, format),

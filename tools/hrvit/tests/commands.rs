@@ -147,3 +147,24 @@ fn eval_without_a_model_says_what_to_give() {
 fn a_checkpoint_is_no_model_image() {
     assert!(refusal(&["inspect", &bundled("models/nano_camvid11.safetensors")]).contains("not a model image"));
 }
+
+#[test]
+fn a_repacked_model_computes_the_same_and_bench_says_where_the_time_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (weights, calib) = (synthetic(folder.path()), smooth_frames(folder.path(), 1));
+    let (model, packed) = (folder.path().join("nano.hrvit"), folder.path().join("k8.hrvit"));
+    json(&[&quantize(&weights, &calib, "64x96", &model)[..], &["--force", "--json"]].concat());
+    let report = json(&["pack", "--model", text(&model), "--layout", "k8", "--out", text(&packed), "--json"]);
+    assert_eq!((&report["from"], &report["to"]), (&"rows".into(), &"k8".into()));
+    let golden = |path: &Path| json(&["inspect", text(path), "--json"])["image"]["golden"].clone();
+    assert_eq!(golden(&packed), golden(&model));
+
+    let bench = json(&["bench", "--model", text(&packed), "--frames", "1", "--warm-up", "0", "--threads", "2", "--isa", "scalar", "--json"]);
+    assert_eq!(bench["isa"], "scalar");
+    assert_eq!(bench["threads"], 2);
+    let steps = bench["steps"].as_array().unwrap();
+    let macs: u64 = steps.iter().map(|step| step["macs"].as_u64().unwrap()).sum();
+    assert_eq!(bench["macs"].as_u64(), Some(macs));
+    assert!(steps.iter().all(|step| step["ms"].as_f64() > Some(0.0)), "a step without time: {steps:?}");
+    assert!(refusal(&["bench", "--model", text(&model), "--isa", "sse9"]).contains("avx2"), "the error does not list what there is");
+}

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod demo;
 pub mod eval;
 pub mod inspect;
+pub mod pack;
 pub mod plan;
 pub mod quantize;
 pub mod run;
