@@ -77,7 +77,8 @@ fn recomputed_step(plan: &Plan, step: Step) -> u64 {
             let (rows, columns) = size.map(branch.into());
             let (channels, window) = (usize::from(spec.channels(branch.into())), spec.window(branch.into()));
             let v_weights = channels * channels / 2;
-            2 * (borders(rows, window) * row_macs(columns, v_weights) + borders(columns, window) * row_macs(rows, v_weights))
+            let strip_borders = |lines: usize| (RowBlocks::strips(lines, window, workers).jobs() - 1) as u64;
+            2 * (strip_borders(rows) * row_macs(columns, v_weights) + strip_borders(columns) * row_macs(rows, v_weights))
         }
         Step::MixCfn { branch, .. } => {
             let (rows, columns) = size.map(branch.into());

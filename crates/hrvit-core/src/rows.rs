@@ -10,8 +10,12 @@ use hrvit_kernels::Tiles;
 use crate::{
     arena::{ALIGN, Cutter},
     error::Fault,
+    plan::MAX_WORKERS,
     schedule::Executor,
 };
+
+/// Up to so many strips per worker are jobs of their own.
+const STRIPS_PER_WORKER: usize = 4;
 
 /// How the rows of a map are shared out: blocks of `per_job` rows, the last one shorter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +29,17 @@ impl RowBlocks {
     pub fn new(rows: usize, jobs: usize, align: usize) -> Self {
         let even = rows.div_ceil(jobs.max(1));
         Self { rows, per_job: even.next_multiple_of(align.max(1)).max(1) }
+    }
+
+    /// Blocks of whole strips of `window` lines. Where there are few strips each is a block, so that workers that end early take the next one.
+    pub fn strips(lines: usize, window: usize, workers: usize) -> Self {
+        let strips = lines.div_ceil(window.max(1));
+        if workers > 1 && strips <= STRIPS_PER_WORKER * workers { Self::new(lines, strips, window) } else { Self::new(lines, workers, window) }
+    }
+
+    /// Blocks that are worked on at a time.
+    pub fn at_once(&self, workers: usize) -> usize {
+        self.jobs().min(workers)
     }
 
     /// Number of blocks.
@@ -162,14 +177,22 @@ pub fn tiles(rows: Range<usize>, height: usize) -> impl Iterator<Item = Range<us
 /// What one job does with its scratch.
 pub type Work<'w> = dyn Fn(usize, &mut [u8]) -> Result<(), Fault> + Sync + 'w;
 
-/// Runs `jobs` jobs, among which `scratch` is shared out in equal parts, multiples of [`ALIGN`]; fails if one of them did.
+/// Runs `jobs` jobs, each with the scratch of its worker: equal parts of `scratch`, multiples of [`ALIGN`]. Fails if one of the jobs did.
 pub fn run_jobs(executor: &dyn Executor, jobs: usize, scratch: &mut [u8], work: &Work<'_>) -> Result<(), Fault> {
-    let each = scratch.len() / jobs.max(1) / ALIGN * ALIGN;
+    let at_once = executor.workers().min(jobs);
+    let each = scratch.len() / at_once.max(1) / ALIGN * ALIGN;
+    let mut parts: heapless::Vec<spin::Mutex<&mut [u8]>, MAX_WORKERS> = heapless::Vec::new();
+    let mut rest = scratch;
+    for _ in 0..at_once {
+        let (part, after) = core::mem::take(&mut rest).split_at_mut_checked(each).ok_or(Fault)?;
+        parts.push(spin::Mutex::new(part)).map_err(|_| Fault)?;
+        rest = after;
+    }
     let failed = AtomicBool::new(false);
-    let scratches = Tiles::new(scratch.get_mut(..jobs * each).ok_or(Fault)?, each);
-    executor.run(jobs, &|job, _| {
-        let scratch = if each == 0 { Some(Default::default()) } else { scratches.claim(job) };
-        if scratch.ok_or(Fault).and_then(|scratch| work(job, scratch)).is_err() {
+    executor.run(jobs, &|job, worker| {
+        // With fewer jobs than workers, any worker may come; no more than there are jobs come at a time.
+        let mut free = parts.iter().cycle().skip(worker).take(parts.len()).filter_map(spin::Mutex::try_lock);
+        if free.next().ok_or(Fault).and_then(|mut scratch| work(job, &mut scratch)).is_err() {
             failed.store(true, Ordering::Relaxed);
         }
     });

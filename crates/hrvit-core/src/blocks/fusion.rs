@@ -43,7 +43,7 @@ pub fn scratch(network: &Network, size: Size, (module, branch): (u8, u8), worker
         }
     });
     let job = region::<i32>(tile * columns(branch) * width) + region::<i8>(columns(branch) * width) + terms.sum::<usize>();
-    RowBlocks::new(size.map(branch).0, workers, ROW_ALIGN).jobs() * job
+    RowBlocks::new(size.map(branch).0, workers, ROW_ALIGN).at_once(workers) * job
 }
 
 /// A stage norm that a term reads.

@@ -25,7 +25,7 @@ pub fn scratch(network: &Network, size: Size, branch: usize, workers: usize, til
     let blocks = RowBlocks::new(rows, workers, REACH);
     let lines = ring::rows_for(tile, REACH, rows);
     let job = region::<i8>(tile * columns * channels) + region::<i8>(lines * columns * hidden) + region::<i8>(tile * columns * hidden);
-    region::<i16>(blocks.halo_len(columns * channels, REACH)) + blocks.jobs() * job
+    region::<i16>(blocks.halo_len(columns * channels, REACH)) + blocks.at_once(workers) * job
 }
 
 /// The operators of the block.

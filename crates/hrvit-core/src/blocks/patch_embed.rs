@@ -33,7 +33,7 @@ pub fn scratch(network: &Network, size: Size, (module, branch): (u8, u8), worker
     let (rows, columns) = size.map(branch);
     let blocks = RowBlocks::new(rows, workers, 1);
     let halo = blocks.halo_len(columns * usize::from(network.spec.channels(branch)), REACH);
-    region::<i16>(halo) + blocks.jobs() * job_scratch(network, size, branch, cin, tile)
+    region::<i16>(halo) + blocks.at_once(workers) * job_scratch(network, size, branch, cin, tile)
 }
 
 /// Writes row `y` of the embedding's input, s8.

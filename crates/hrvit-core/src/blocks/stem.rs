@@ -46,7 +46,7 @@ fn job_scratch(network: &Network, size: Size, tile: usize) -> usize {
 
 /// Bytes of line buffers for tiles of `tile` rows of the embedding.
 pub fn scratch(network: &Network, size: Size, workers: usize, tile: usize) -> usize {
-    RowBlocks::new(size.map(0).0, workers, 1).jobs() * job_scratch(network, size, tile)
+    RowBlocks::new(size.map(0).0, workers, 1).at_once(workers) * job_scratch(network, size, tile)
 }
 
 /// Rows of the first convolution, made on demand from rows of pixels.

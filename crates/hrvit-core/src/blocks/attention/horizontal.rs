@@ -19,7 +19,7 @@ use crate::{
 };
 
 fn blocks(rows: usize, window: usize, workers: usize) -> RowBlocks {
-    RowBlocks::new(rows, workers, window.max(REACH))
+    RowBlocks::strips(rows, window.max(REACH), workers)
 }
 
 /// Bytes of scratch on `branch` where `tile` rows are projected at once.
@@ -31,7 +31,7 @@ pub fn scratch(network: &Network, size: Size, branch: usize, workers: usize, til
     let blocks = blocks(rows, window, workers);
     let row = columns * channels;
     let job = region::<i8>(tile * row) + region::<i32>(tile * row) + region::<i16>(channels) + shape.scratch();
-    region::<i16>(blocks.halo_len(row, REACH)) + blocks.jobs() * job
+    region::<i16>(blocks.halo_len(row, REACH)) + blocks.at_once(workers) * job
 }
 
 /// Rows of the map, and what turns them into the block's result.

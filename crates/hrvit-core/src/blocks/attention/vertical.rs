@@ -20,7 +20,7 @@ pub fn kept_len(network: &Network, size: Size, branch: usize) -> usize {
 }
 
 fn blocks(columns: usize, window: usize, workers: usize) -> RowBlocks {
-    RowBlocks::new(columns, workers, window.max(REACH))
+    RowBlocks::strips(columns, window.max(REACH), workers)
 }
 
 /// Bytes of scratch on `branch` where `tile` columns are projected at once.
@@ -29,7 +29,7 @@ pub fn scratch(network: &Network, size: Size, branch: usize, workers: usize, til
     let channels = usize::from(network.spec.channels(branch));
     let window = network.spec.window(branch);
     let shape = Shape { lines: columns, tokens: rows, channels, dim: network.spec.attention_dim(branch).into(), window, tile };
-    blocks(columns, window, workers).jobs() * (region::<i16>(rows * channels) + shape.scratch())
+    blocks(columns, window, workers).at_once(workers) * (region::<i16>(rows * channels) + shape.scratch())
 }
 
 /// Columns of the map.
