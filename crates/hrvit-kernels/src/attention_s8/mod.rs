@@ -2,6 +2,12 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(target_arch = "aarch64")]
+mod neon_dotprod;
+#[cfg(target_arch = "aarch64")]
+mod neon_i8mm;
 pub mod scalar;
 
 use crate::error::{ShapeError, require};
@@ -79,7 +85,12 @@ impl Kernels {
 }
 
 backends! {
-    { #[cfg(target_arch = "x86_64")] Avx2 => avx2 }
+    {
+        #[cfg(target_arch = "x86_64")] Avx2 => avx2,
+        #[cfg(target_arch = "aarch64")] Neon => neon,
+        #[cfg(target_arch = "aarch64")] NeonDotprod => neon_dotprod,
+        #[cfg(target_arch = "aarch64")] NeonI8mm => neon_i8mm,
+    }
     chosen;
     fn run(args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]);
 }

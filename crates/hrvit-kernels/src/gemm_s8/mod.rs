@@ -5,11 +5,11 @@ mod avx2;
 #[cfg(hrvit_mve)]
 pub(crate) mod mve;
 #[cfg(target_arch = "aarch64")]
-mod neon;
+pub(crate) mod neon;
 #[cfg(target_arch = "aarch64")]
-mod neon_dotprod;
+pub(crate) mod neon_dotprod;
 #[cfg(target_arch = "aarch64")]
-mod neon_i8mm;
+pub(crate) mod neon_i8mm;
 pub mod scalar;
 
 use crate::epilogue::Epilogue;

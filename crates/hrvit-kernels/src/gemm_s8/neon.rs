@@ -9,7 +9,8 @@ use core::arch::asm;
 use super::{Gemm, scalar};
 use crate::epilogue::Epilogue;
 use crate::isa::Neon;
-use crate::neon::product::{BLOCK, Micro, ROWS, Sums, drive};
+use crate::layout::Layout;
+use crate::neon::product::{BLOCK, Micro, ROWS, Sums, Weights, drive};
 
 /// Steps of depth in a vector.
 const STEPS: usize = 16;
@@ -22,10 +23,11 @@ pub(super) fn rows(_: Neon, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     unsafe { drive::<Smull>(args, epilogue, scalar::rows) }
 }
 
-struct Smull;
+/// The instructions.
+pub(crate) struct Smull;
 
 /// Where 4 rows lie, and what follows their last whole vector, with zeros behind it.
-struct Rows {
+pub(crate) struct Rows {
     a: [*const i8; CHANNELS],
     tail: [[i8; STEPS]; CHANNELS],
 }
@@ -123,16 +125,17 @@ unsafe fn multiply<const PAIRS: usize>(a: &[*const i8; CHANNELS], weights: &[*co
 }
 
 impl Micro for Smull {
+    const LAYOUT: Layout = Layout::Rows;
     const ROWS: usize = CHANNELS;
-    type Rows = Rows;
+    type Rows<const GROUPS: usize> = Rows;
 
     #[inline(always)]
-    fn new() -> Rows {
+    fn new<const GROUPS: usize>() -> Rows {
         Rows { a: [core::ptr::null(); CHANNELS], tail: [[0; STEPS]; CHANNELS] }
     }
 
     #[inline(always)]
-    unsafe fn prepare<const PAIRS: usize>(rows: &mut Rows, a: &[*const i8; ROWS], depth: usize) {
+    unsafe fn prepare<const PAIRS: usize, const PADDED: bool, const GROUPS: usize>(rows: &mut Rows, a: &[*const i8; ROWS], depth: usize) {
         rows.a = core::array::from_fn(|i| a[i]);
         if !depth.is_multiple_of(STEPS) {
             // SAFETY: the caller vouches for `depth` codes.
@@ -141,16 +144,16 @@ impl Micro for Smull {
     }
 
     #[inline(always)]
-    unsafe fn multiply<const PAIRS: usize>(rows: &Rows, args: &Gemm<'_>, first: usize, start: [int32x4_t; 2]) -> Sums {
-        let depth = args.depth;
-        let last = args.bias.len() - 1;
+    unsafe fn multiply<const PAIRS: usize, const GROUPS: usize>(rows: &Rows, weights: Weights, first: usize, start: [int32x4_t; 2]) -> Sums {
+        let Weights { start: weights, channels, depth } = weights;
+        let last = channels - 1;
         let (twice, once) = (depth / (2 * STEPS), depth / STEPS % 2);
         let mut sums = [start; ROWS];
         for half in 0..BLOCK / CHANNELS {
             // SAFETY: the caller vouches for `depth` codes of each row, and the checked weights hold `depth` for each channel up to the last, which stands for
             // those that are missing. NEON is in every AArch64 processor.
             unsafe {
-                let weights = core::array::from_fn(|c| args.weights.as_ptr().add((first + CHANNELS * half + c).min(last) * depth));
+                let weights = core::array::from_fn(|c| weights.add((first + CHANNELS * half + c).min(last) * depth));
                 let mut acc = [[vdupq_n_s32(0); CHANNELS]; CHANNELS];
                 multiply::<PAIRS>(&rows.a, &weights, twice, once, &mut acc);
                 if !depth.is_multiple_of(STEPS) {

@@ -9,7 +9,9 @@ use core::arch::asm;
 use super::{Gemm, scalar};
 use crate::epilogue::Epilogue;
 use crate::isa::NeonDotprod;
-use crate::neon::product::{BLOCK, Micro, ROWS, Sums, drive};
+use crate::layout::Layout;
+use crate::neon::product::{Micro, ROWS, Sums, Weights, drive};
+use crate::neon::{load_s8x16, store_s8x16};
 
 /// Steps of depth in a vector of activations.
 const STEPS: usize = 16;
@@ -28,10 +30,11 @@ fn k4_product(args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     unsafe { drive::<Sdot>(args, epilogue, scalar::k4) }
 }
 
-struct Sdot;
+/// The instruction.
+pub(crate) struct Sdot;
 
 /// Where the rows lie, and what follows their last whole vector, with zeros behind it.
-struct Rows {
+pub(crate) struct Rows {
     a: [*const i8; ROWS],
     tail: [[i8; STEPS]; ROWS],
 }
@@ -73,34 +76,42 @@ macro_rules! multiply {
 }
 
 impl Micro for Sdot {
+    const LAYOUT: Layout = Layout::K4;
     const ROWS: usize = ROWS;
-    type Rows = Rows;
+    type Rows<const GROUPS: usize> = Rows;
 
     #[inline(always)]
-    fn new() -> Rows {
+    fn new<const GROUPS: usize>() -> Rows {
         Rows { a: [core::ptr::null(); ROWS], tail: [[0; STEPS]; ROWS] }
     }
 
     #[inline(always)]
-    unsafe fn prepare<const PAIRS: usize>(rows: &mut Rows, a: &[*const i8; ROWS], depth: usize) {
+    unsafe fn prepare<const PAIRS: usize, const PADDED: bool, const GROUPS: usize>(rows: &mut Rows, a: &[*const i8; ROWS], depth: usize) {
         rows.a = *a;
         let rest = depth % STEPS;
         if rest != 0 {
             for (tail, a) in rows.tail.iter_mut().zip(a).take(2 * PAIRS) {
-                // SAFETY: the caller vouches for `depth` codes, and `rest` is less than the 16 of `tail`. What lies behind was zero and stays so.
-                unsafe { core::ptr::copy_nonoverlapping(a.add(depth - rest), tail.as_mut_ptr(), rest) };
+                // SAFETY: the caller vouches for `depth` codes, and for 16 at a time where they are padded; `rest` is less than the 16 of `tail`. What lies behind
+                // was zero and stays so.
+                unsafe {
+                    match PADDED {
+                        true => store_s8x16(tail.as_mut_ptr(), load_s8x16(a.add(depth - rest))),
+                        false => core::ptr::copy_nonoverlapping(a.add(depth - rest), tail.as_mut_ptr(), rest),
+                    }
+                }
             }
         }
     }
 
     #[inline(always)]
-    unsafe fn multiply<const PAIRS: usize>(rows: &Rows, args: &Gemm<'_>, first: usize, start: [int32x4_t; 2]) -> Sums {
+    unsafe fn multiply<const PAIRS: usize, const GROUPS: usize>(rows: &Rows, weights: Weights, first: usize, start: [int32x4_t; 2]) -> Sums {
         let mut acc = [start; ROWS];
-        let (whole, groups) = (args.depth / STEPS, (args.depth % STEPS).div_ceil(GROUP));
+        let depth = weights.depth;
+        let (whole, groups) = (depth / STEPS, (depth % STEPS).div_ceil(GROUP));
         // SAFETY: the caller vouches for `sdot`. The packed weights hold `ceil(depth / 4)` groups of 32 bytes for the block at `first`, which is what the two
         // loops read; they read 16 codes of each row `whole` times, and the tails.
         unsafe {
-            let weights = args.weights.as_ptr().add(first * args.depth.div_ceil(GROUP) * GROUP);
+            let weights = weights.start.add(first * depth.div_ceil(GROUP) * GROUP);
             match PAIRS {
                 1 => multiply!(rows, weights, whole, groups, acc; (0 a0 "v0" "v16" "v17"), (1 a1 "v1" "v18" "v19")),
                 2 => multiply!(rows, weights, whole, groups, acc; (0 a0 "v0" "v16" "v17"), (1 a1 "v1" "v18" "v19"), (2 a2 "v2" "v20" "v21"),
@@ -114,5 +125,3 @@ impl Micro for Sdot {
         acc
     }
 }
-
-const _: () = assert!(BLOCK == 8 && size_of::<[[i8; STEPS]; ROWS]>() == STEPS * ROWS);

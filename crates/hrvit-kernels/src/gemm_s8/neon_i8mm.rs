@@ -9,8 +9,9 @@ use core::mem::MaybeUninit;
 use super::{Gemm, scalar};
 use crate::epilogue::Epilogue;
 use crate::isa::NeonI8mm;
+use crate::layout::Layout;
 use crate::neon::load_s8x16;
-use crate::neon::product::{MAX_DEPTH, Micro, ROWS, Sums, drive};
+use crate::neon::product::{Micro, ROWS, Sums, Weights, drive};
 
 /// Steps of depth in a group.
 const GROUP: usize = 8;
@@ -27,10 +28,11 @@ fn k8_product(args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     unsafe { drive::<Smmla>(args, epilogue, scalar::k8) }
 }
 
-struct Smmla;
+/// The instruction.
+pub(crate) struct Smmla;
 
 /// Pairs of rows: per group of 8 steps one vector for each pair, the 8 codes of its first row and those of its second.
-type Pairs = [MaybeUninit<int8x16_t>; ROWS / 2 * MAX_DEPTH / GROUP];
+type Pairs<const GROUPS: usize> = [[MaybeUninit<int8x16_t>; ROWS / 2]; GROUPS];
 
 /// The 4 vectors of accumulators of each pair of rows: two rows of two channels each.
 type Blocks = [[int32x4_t; 4]; ROWS / 2];
@@ -72,19 +74,21 @@ macro_rules! multiply {
 }
 
 impl Micro for Smmla {
+    const LAYOUT: Layout = Layout::K8;
     const ROWS: usize = ROWS;
-    type Rows = Pairs;
+    type Rows<const GROUPS: usize> = Pairs<GROUPS>;
 
     #[inline(always)]
-    fn new() -> Pairs {
-        [MaybeUninit::uninit(); ROWS / 2 * MAX_DEPTH / GROUP]
+    fn new<const GROUPS: usize>() -> Pairs<GROUPS> {
+        [[MaybeUninit::uninit(); ROWS / 2]; GROUPS]
     }
 
     #[inline(always)]
-    unsafe fn prepare<const PAIRS: usize>(pairs: &mut Pairs, a: &[*const i8; ROWS], depth: usize) {
+    unsafe fn prepare<const PAIRS: usize, const PADDED: bool, const GROUPS: usize>(pairs: &mut Pairs<GROUPS>, a: &[*const i8; ROWS], depth: usize) {
         let (whole, rest) = (depth / (2 * GROUP), depth % (2 * GROUP));
         let mut to = pairs.as_mut_ptr().cast::<int8x16_t>();
-        // SAFETY: the caller vouches for `depth` codes of each row, and for a depth whose groups fit `pairs`: `PAIRS` vectors for each group of 8.
+        // SAFETY: the caller vouches for `depth` codes of each row, for 16 at a time where they are padded, and for a depth whose groups fit `pairs`: `PAIRS`
+        // vectors for each group of 8.
         unsafe {
             for step in 0..whole {
                 for pair in 0..PAIRS {
@@ -97,8 +101,12 @@ impl Micro for Smmla {
             if rest != 0 {
                 for pair in 0..PAIRS {
                     let [first, second] = [a[2 * pair], a[2 * pair + 1]].map(|a| {
+                        let a = a.add(depth - rest);
+                        if PADDED {
+                            return load_s8x16(a);
+                        }
                         let mut tail = [0i8; 2 * GROUP];
-                        core::ptr::copy_nonoverlapping(a.add(depth - rest), tail.as_mut_ptr(), rest);
+                        core::ptr::copy_nonoverlapping(a, tail.as_mut_ptr(), rest);
                         load_s8x16(tail.as_ptr())
                     });
                     if rest > GROUP {
@@ -112,8 +120,8 @@ impl Micro for Smmla {
     }
 
     #[inline(always)]
-    unsafe fn multiply<const PAIRS: usize>(pairs: &Pairs, args: &Gemm<'_>, first: usize, start: [int32x4_t; 2]) -> Sums {
-        let groups = args.depth.div_ceil(GROUP);
+    unsafe fn multiply<const PAIRS: usize, const GROUPS: usize>(pairs: &Pairs<GROUPS>, weights: Weights, first: usize, start: [int32x4_t; 2]) -> Sums {
+        let groups = weights.depth.div_ceil(GROUP);
         let (twice, once) = (groups / 2, groups % 2);
         // SAFETY: the caller vouches for `smmla`. The packed weights hold `groups` groups of 64 bytes for the block at `first`, the prepared rows `groups` times
         // one vector per pair: what the asm reads.
@@ -121,7 +129,7 @@ impl Micro for Smmla {
             let [low, high] = start.map(|four| vreinterpretq_s64_s32(four));
             let start = [vdupq_laneq_s64::<0>(low), vdupq_laneq_s64::<1>(low), vdupq_laneq_s64::<0>(high), vdupq_laneq_s64::<1>(high)];
             let mut acc: Blocks = [start.map(|two| vreinterpretq_s32_s64(two)); ROWS / 2];
-            let weights = args.weights.as_ptr().add(first * groups * GROUP);
+            let weights = weights.start.add(first * groups * GROUP);
             let pairs = pairs.as_ptr();
             match PAIRS {
                 1 => multiply!(pairs, weights, twice, once, acc, "16", "v0.16b", "v4.16b"; (0 "v0" "v4" "v16" "v17" "v18" "v19")),

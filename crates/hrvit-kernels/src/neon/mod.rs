@@ -7,6 +7,8 @@
 //! Builds without an operating system may not assume unaligned accesses (`+strict-align`), under which compilers make a vector load of 16 loads of bytes. There
 //! the loads are written as `ld1` and `st1`, which ask for the alignment of one element only, whatever the system registers say.
 
+pub(crate) mod exponent;
+pub(crate) mod pack;
 pub(crate) mod product;
 pub(crate) mod rates;
 pub(crate) mod sink;
@@ -65,9 +67,11 @@ macro_rules! store {
 }
 
 load!(load_s8x16, i8, int8x16_t, vld1q_s8, "16b");
+load!(load_s8x8, i8, int8x8_t, vld1_s8, "8b");
 load!(load_u8x8, u8, uint8x8_t, vld1_u8, "8b");
 load!(load_s16x8, i16, int16x8_t, vld1q_s16, "8h");
 load!(load_s32x4, i32, int32x4_t, vld1q_s32, "4s");
+store!(store_s8x16, i8, int8x16_t, vst1q_s8, "16b");
 store!(store_s8x8, i8, int8x8_t, vst1_s8, "8b");
 store!(store_s16x8, i16, int16x8_t, vst1q_s16, "8h");
 store!(store_s32x4, i32, int32x4_t, vst1q_s32, "4s");

@@ -15,33 +15,46 @@ pub(crate) const BLOCK: usize = Layout::BLOCK;
 /// Most rows of a tile.
 pub(crate) const ROWS: usize = 8;
 /// Deepest product; deeper ones are left to `scalar`.
-pub(crate) const MAX_DEPTH: usize = 5120;
+const MAX_DEPTH: usize = 8 * GROUPS;
+/// The same in groups of 8 steps.
+const GROUPS: usize = 640;
 
 /// Accumulators of a tile: per row, channels 0 to 3 and 4 to 7.
 pub(crate) type Sums = [[int32x4_t; 2]; ROWS];
 
-/// An instruction that multiplies, and the order of weights that it wants.
+/// Weights `[channels, depth]` in the order that an instruction wants.
+#[derive(Clone, Copy)]
+pub(crate) struct Weights {
+    /// The first of them.
+    pub(crate) start: *const i8,
+    pub(crate) channels: usize,
+    pub(crate) depth: usize,
+}
+
+/// An instruction that multiplies.
 pub(crate) trait Micro {
+    /// The order of weights that it wants.
+    const LAYOUT: Layout;
     /// Rows of a whole tile, even and at most [`ROWS`].
     const ROWS: usize;
-    /// What is kept of the rows of a tile.
-    type Rows;
+    /// What is kept of the rows of a tile, with room for `GROUPS` groups of 8 steps of depth.
+    type Rows<const GROUPS: usize>;
 
     /// Nothing yet.
-    fn new() -> Self::Rows;
+    fn new<const GROUPS: usize>() -> Self::Rows<GROUPS>;
 
-    /// Takes `2 * PAIRS` rows of `depth` codes.
+    /// Takes `2 * PAIRS` rows of `depth` codes. `PADDED` says that rows may be read up to the next multiple of 16, and that the weights there are zeros.
     ///
     /// # Safety
-    /// The processor has the instruction; `depth` codes may be read from each of the first `2 * PAIRS` pointers, and `1 <= depth <= MAX_DEPTH`. `rows` may be
+    /// The processor has the instruction; `depth` codes may be read from each of the first `2 * PAIRS` pointers, and `1 <= depth <= 8 * GROUPS`. `rows` may be
     /// used as long as the codes are there.
-    unsafe fn prepare<const PAIRS: usize>(rows: &mut Self::Rows, a: &[*const i8; ROWS], depth: usize);
+    unsafe fn prepare<const PAIRS: usize, const PADDED: bool, const GROUPS: usize>(rows: &mut Self::Rows<GROUPS>, a: &[*const i8; ROWS], depth: usize);
 
     /// `start` plus the products of the rows with the channels from `first` on, a multiple of [`BLOCK`]; sums of channels or rows that do not exist are anything.
     ///
     /// # Safety
-    /// `rows` comes from [`Micro::prepare`] with the same number of rows and with the depth of `args`, whose lengths were checked; `first` is a channel.
-    unsafe fn multiply<const PAIRS: usize>(rows: &Self::Rows, args: &Gemm<'_>, first: usize, start: [int32x4_t; 2]) -> Sums;
+    /// `rows` comes from [`Micro::prepare`] with the same number of rows and the same depth; the weights have [`Layout::packed_len`] bytes; `first` is a channel.
+    unsafe fn multiply<const PAIRS: usize, const GROUPS: usize>(rows: &Self::Rows<GROUPS>, weights: Weights, first: usize, start: [int32x4_t; 2]) -> Sums;
 }
 
 /// Chooses the way of storing; what the vectors cannot do exactly is left to `otherwise`.
@@ -75,7 +88,7 @@ pub(crate) unsafe fn drive<M: Micro>(args: &Gemm<'_>, epilogue: Epilogue<'_>, ot
 #[inline(always)]
 unsafe fn product<M: Micro, S: Sink>(args: &Gemm<'_>, sink: S, out: &mut [S::Out]) {
     let cout = args.bias.len();
-    let mut kept = M::new();
+    let mut kept = M::new::<GROUPS>();
     let mut tiles = args.a.chunks_exact(M::ROWS * args.depth);
     let mut outs = out.chunks_exact_mut(M::ROWS * cout);
     for (a, out) in tiles.by_ref().zip(outs.by_ref()) {
@@ -103,7 +116,7 @@ unsafe fn product<M: Micro, S: Sink>(args: &Gemm<'_>, sink: S, out: &mut [S::Out
 
 /// One tile: `rows` rows, `2 * PAIRS` of them or one less.
 #[inline(always)]
-unsafe fn tile<M: Micro, S: Sink, const PAIRS: usize>(args: &Gemm<'_>, sink: S, kept: &mut M::Rows, a: &[i8], out: &mut [S::Out], rows: usize) {
+unsafe fn tile<M: Micro, S: Sink, const PAIRS: usize>(args: &Gemm<'_>, sink: S, kept: &mut M::Rows<GROUPS>, a: &[i8], out: &mut [S::Out], rows: usize) {
     let cout = args.bias.len();
     let pointers = core::array::from_fn(|i| {
         // The last row stands for those that are missing.
@@ -111,12 +124,13 @@ unsafe fn tile<M: Micro, S: Sink, const PAIRS: usize>(args: &Gemm<'_>, sink: S, 
         unsafe { a.as_ptr().add(i.min(rows - 1) * args.depth) }
     });
     // SAFETY: the caller vouches for the instruction; the pointers are those of rows of `depth` codes, and `drive` has checked the depth.
-    unsafe { M::prepare::<PAIRS>(kept, &pointers, args.depth) };
+    unsafe { M::prepare::<PAIRS, false, GROUPS>(kept, &pointers, args.depth) };
+    let weights = Weights { start: args.weights.as_ptr(), channels: cout, depth: args.depth };
     for first in (0..cout).step_by(BLOCK) {
         // SAFETY: the rows were prepared above; NEON is there.
         let rq: Sums = unsafe {
             let rates = Rates::new(args.requant, first);
-            let sums = M::multiply::<PAIRS>(kept, args, first, start(args.bias, first));
+            let sums = M::multiply::<PAIRS, GROUPS>(kept, weights, first, start(args.bias, first));
             rates.apply(sums)
         };
         if cout - first >= BLOCK {

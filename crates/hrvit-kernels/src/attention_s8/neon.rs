@@ -1,0 +1,237 @@
+//! Attention on AArch64: both products are tiles of a [`Micro`], whatever it multiplies with; the codes come from table look-ups, 16 keys at a time.
+//!
+//! The values are packed twice: with the keys as channels for the logits, with their own channels as channels for the weighted sums. A code of 15 bits becomes
+//! two of 8, `-e = 256 h + l`, both within -128..=127 as `e <= 32640`; one of 8 bits becomes `e - 128`, and 128 times the sum of the values is added.
+
+use core::arch::aarch64::*;
+use core::mem::MaybeUninit;
+
+use super::{Strip, scalar};
+use crate::gemm_s8::neon::Smull;
+use crate::isa::Neon;
+use crate::layout::Layout;
+use crate::neon::exponent::Exponent;
+use crate::neon::pack::{block, put, transpose};
+use crate::neon::product::{BLOCK, Micro, ROWS, Sums, Weights};
+use crate::neon::{store_s16x8, store_s32x4};
+
+/// Most keys that the buffers hold; longer strips are left to `scalar`.
+const MAX_KEYS: usize = 1024;
+/// Largest head that they hold.
+const MAX_DIM: usize = 128;
+/// Most values, keys and channels rounded up, that they hold.
+const MAX_VALUES: usize = 32 * MAX_KEYS;
+/// Keys whose codes are made at a time.
+const KEYS: usize = 16;
+
+/// See [`super::attention_s8`].
+pub(super) fn run(_: Neon, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) {
+    // SAFETY: the token proves NEON.
+    unsafe { drive::<Smull>(args, scores, out) }
+}
+
+/// Takes the strip, or leaves it to `scalar` where the buffers are too small.
+///
+/// # Safety
+/// The processor has the instruction of `M`.
+#[inline(always)]
+pub(super) unsafe fn drive<M: Micro>(args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) {
+    let keys = (args.v.len() / args.dim).next_multiple_of(KEYS);
+    if args.dim > MAX_DIM || keys > MAX_KEYS || keys * args.dim.next_multiple_of(BLOCK) > MAX_VALUES {
+        return scalar::run(args, scores, out);
+    }
+    // SAFETY: the caller vouches for the instruction; the sizes were checked above.
+    unsafe { strip::<M>(args, keys, out) }
+}
+
+/// Logits and codes of the queries of a tile.
+struct Tile {
+    logits: [[MaybeUninit<i32>; MAX_KEYS]; ROWS],
+    /// `h` and `l` of the codes, or `l` alone.
+    codes: [[[MaybeUninit<i8>; MAX_KEYS]; ROWS]; 2],
+}
+
+/// What the tiles of a strip share.
+struct Shared<'a> {
+    args: &'a Strip<'a>,
+    keys: usize,
+    /// Keys as channels.
+    by_key: Weights,
+    /// Values' channels as channels, keys as depth.
+    by_channel: Weights,
+    exponent: Exponent,
+    /// 128 times the sum of the values, where codes have 8 bits.
+    offset: [i32; MAX_DIM],
+}
+
+/// The strip; `padded` is its number of keys, rounded up to whole [`KEYS`].
+#[inline(always)]
+unsafe fn strip<M: Micro>(args: &Strip<'_>, padded: usize, out: &mut [i16]) {
+    let dim = args.dim;
+    let keys = args.v.len() / dim;
+    let mut by_key = [const { MaybeUninit::<i8>::uninit() }; MAX_VALUES];
+    let mut by_channel = [const { MaybeUninit::<i8>::uninit() }; MAX_VALUES];
+    // SAFETY: the caller vouches for the instruction and the sizes.
+    unsafe {
+        let (by_key, by_channel) = pack::<M>(args, keys, padded, by_key.as_mut_ptr().cast(), by_channel.as_mut_ptr().cast());
+        let exponent = Exponent::new(args);
+        let mut shared = Shared { args, keys, by_key, by_channel, exponent, offset: [0; MAX_DIM] };
+        if args.bits == 8 {
+            offset::<M>(&mut shared);
+        }
+        let mut tile = const { Tile { logits: [[MaybeUninit::uninit(); MAX_KEYS]; ROWS], codes: [[[MaybeUninit::uninit(); MAX_KEYS]; ROWS]; 2] } };
+        // Logits are written in blocks of 8 keys and read in blocks of 16.
+        for row in &mut tile.logits {
+            for logit in &mut row[keys..padded] {
+                logit.write(0);
+            }
+        }
+        for (q, out) in args.q.chunks(M::ROWS * dim).zip(out.chunks_mut(M::ROWS * dim)) {
+            match (q.len() / dim).div_ceil(2) {
+                1 => queries::<M, 1>(&shared, &mut tile, q, out),
+                2 => queries::<M, 2>(&shared, &mut tile, q, out),
+                3 => queries::<M, 3>(&shared, &mut tile, q, out),
+                _ => queries::<M, 4>(&shared, &mut tile, q, out),
+            }
+        }
+    }
+}
+
+/// Packs the values for both products. In [`Layout::Rows`] the logits read them where they lie.
+#[inline(always)]
+unsafe fn pack<M: Micro>(args: &Strip<'_>, keys: usize, padded: usize, by_key: *mut i8, by_channel: *mut i8) -> (Weights, Weights) {
+    let dim = args.dim;
+    let depth = match M::LAYOUT {
+        Layout::Rows => padded,
+        layout => keys.next_multiple_of(layout.block().1),
+    };
+    for key in (0..depth).step_by(BLOCK) {
+        for channel in (0..dim).step_by(BLOCK) {
+            // SAFETY: the block starts at a key, or has no rows, and at a channel; the buffers have room for `padded` keys and whole blocks of channels.
+            unsafe {
+                let block = block(args.v.as_ptr().wrapping_add(key * dim + channel), dim, keys.saturating_sub(key), dim - channel);
+                put(transpose(block), M::LAYOUT, by_channel, channel, key, depth);
+                if M::LAYOUT != Layout::Rows {
+                    put(block, M::LAYOUT, by_key, key, channel, dim);
+                }
+            }
+        }
+    }
+    let start = if M::LAYOUT == Layout::Rows { args.v.as_ptr() } else { by_key.cast_const() };
+    (Weights { start, channels: keys, depth: dim }, Weights { start: by_channel, channels: dim, depth })
+}
+
+/// Sums the values: a product with ones.
+#[inline(always)]
+unsafe fn offset<M: Micro>(shared: &mut Shared<'_>) {
+    let ones = [1i8; MAX_KEYS];
+    let mut rows = M::new::<{ MAX_KEYS / 8 }>();
+    // SAFETY: the caller vouches for the instruction; there are as many ones as keys at most, and `offset` has room for whole blocks of channels.
+    unsafe {
+        M::prepare::<1, true, { MAX_KEYS / 8 }>(&mut rows, &[ones.as_ptr(); ROWS], shared.by_channel.depth);
+        for channel in (0..shared.by_channel.channels).step_by(BLOCK) {
+            let [[low, high], ..] = M::multiply::<1, { MAX_KEYS / 8 }>(&rows, shared.by_channel, channel, [vdupq_n_s32(0); 2]);
+            let to = shared.offset.as_mut_ptr().add(channel);
+            store_s32x4(to, vshlq_n_s32::<7>(low));
+            store_s32x4(to.add(4), vshlq_n_s32::<7>(high));
+        }
+    }
+}
+
+/// The queries of a tile, `2 * PAIRS` or one less.
+#[inline(always)]
+unsafe fn queries<M: Micro, const PAIRS: usize>(shared: &Shared<'_>, tile: &mut Tile, q: &[i8], out: &mut [i16]) {
+    let Shared { args, keys, by_key, by_channel, .. } = *shared;
+    let dim = args.dim;
+    let count = q.len() / dim;
+    // SAFETY: the caller vouches for the instruction; every row has room for `padded` keys, and the last query stands for one that is missing.
+    unsafe {
+        let zero = [vdupq_n_s32(0); 2];
+        let mut rows = M::new::<{ MAX_DIM / 8 }>();
+        M::prepare::<PAIRS, false, { MAX_DIM / 8 }>(&mut rows, &core::array::from_fn(|i| q.as_ptr().add(i.min(count - 1) * dim)), dim);
+        for key in (0..keys).step_by(BLOCK) {
+            let sums = M::multiply::<PAIRS, { MAX_DIM / 8 }>(&rows, by_key, key, zero);
+            for (row, [low, high]) in tile.logits.iter_mut().zip(sums).take(2 * PAIRS) {
+                let to = row.as_mut_ptr().cast::<i32>().add(key);
+                store_s32x4(to, low);
+                store_s32x4(to.add(4), high);
+            }
+        }
+        let mut scales = [Scale::NONE; ROWS];
+        let wide = args.bits != 8;
+        let [high_codes, low_codes] = &mut tile.codes;
+        for i in 0..2 * PAIRS {
+            let logits = tile.logits[i].as_ptr().cast();
+            let (high, low) = (high_codes[i].as_mut_ptr().cast(), low_codes[i].as_mut_ptr().cast());
+            let sum = if wide { shared.exponent.codes::<true>(logits, keys, high, low) } else { shared.exponent.codes::<false>(logits, keys, high, low) };
+            scales[i] = Scale::new(sum, wide);
+        }
+        let depth = by_channel.depth;
+        let (mut high_rows, mut low_rows) = (M::new::<{ MAX_KEYS / 8 }>(), M::new::<{ MAX_KEYS / 8 }>());
+        if wide {
+            M::prepare::<PAIRS, true, { MAX_KEYS / 8 }>(&mut high_rows, &high_codes.each_ref().map(|row| row.as_ptr().cast()), depth);
+        }
+        M::prepare::<PAIRS, true, { MAX_KEYS / 8 }>(&mut low_rows, &low_codes.each_ref().map(|row| row.as_ptr().cast()), depth);
+        for channel in (0..dim).step_by(BLOCK) {
+            let offset = shared.offset.as_ptr().add(channel);
+            let start = [crate::neon::load_s32x4(offset), crate::neon::load_s32x4(offset.add(4))];
+            let mut sums = M::multiply::<PAIRS, { MAX_KEYS / 8 }>(&low_rows, by_channel, channel, start);
+            if wide {
+                let high = M::multiply::<PAIRS, { MAX_KEYS / 8 }>(&high_rows, by_channel, channel, zero);
+                for (sums, high) in sums.iter_mut().zip(high) {
+                    *sums = [vaddq_s32(sums[0], vshlq_n_s32::<8>(high[0])), vaddq_s32(sums[1], vshlq_n_s32::<8>(high[1]))];
+                }
+            }
+            divide::<PAIRS>(&sums, &scales, channel, dim, out);
+        }
+    }
+}
+
+/// What divides by the sum of a query's codes: `(acc * r + 2^(k - 1)) >> k`.
+#[derive(Clone, Copy)]
+struct Scale {
+    r: i32,
+    /// A left shift of the sums, so that the right shift is 32 or more: of sums below 512 codes, which have room for it.
+    left: i32,
+    /// `31` less the right shift.
+    right: i32,
+}
+
+impl Scale {
+    const NONE: Self = Self { r: 0, left: 0, right: -1 };
+
+    /// That of codes with this sum; `negative` where the products are those of the codes' negatives.
+    #[inline(always)]
+    fn new(sum: u32, negative: bool) -> Self {
+        let zeros = sum.leading_zeros();
+        let r = (1u64 << 62).checked_div(u64::from(sum) << zeros).unwrap_or(0).min(0x7fff_ffff) as i32;
+        let k = 54 - zeros as i32;
+        let left = (32 - k).max(0);
+        Self { r: if negative { -r } else { r }, left, right: 31 - k - left }
+    }
+}
+
+/// Writes 8 channels of each query.
+#[inline(always)]
+unsafe fn divide<const PAIRS: usize>(sums: &Sums, scales: &[Scale; ROWS], channel: usize, dim: usize, out: &mut [i16]) {
+    for ((sums, scale), out) in sums.iter().zip(scales).zip(out.chunks_mut(dim)) {
+        // SAFETY: NEON is in every AArch64 processor; 8 elements exist from `channel` on where they are written at once.
+        unsafe {
+            let (r, right) = (vdupq_n_s32(scale.r), vdupq_n_s32(scale.right));
+            let [low, high] = *sums;
+            let (low, high) = match scale.left {
+                0 => (low, high),
+                left => (vshlq_s32(low, vdupq_n_s32(left)), vshlq_s32(high, vdupq_n_s32(left))),
+            };
+            let (low, high) = (vrshlq_s32(vqdmulhq_s32(low, r), right), vrshlq_s32(vqdmulhq_s32(high, r), right));
+            let values = vmovn_high_s32(vmovn_s32(low), high);
+            if dim - channel >= BLOCK {
+                store_s16x8(out.as_mut_ptr().add(channel), values);
+            } else {
+                let mut block = [0i16; BLOCK];
+                store_s16x8(block.as_mut_ptr(), values);
+                out.iter_mut().skip(channel).zip(block).for_each(|(to, from)| *to = from);
+            }
+        }
+    }
+}

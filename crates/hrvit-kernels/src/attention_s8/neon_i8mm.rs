@@ -1,0 +1,18 @@
+//! Attention with `smmla`: see [`super::neon`].
+
+use super::Strip;
+use super::neon::drive;
+use crate::gemm_s8::neon_i8mm::Smmla;
+use crate::isa::NeonI8mm;
+
+/// See [`super::attention_s8`].
+pub(super) fn run(_: NeonI8mm, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) {
+    // SAFETY: the token proves `smmla`.
+    unsafe { strip(args, scores, out) }
+}
+
+#[target_feature(enable = "neon,i8mm")]
+fn strip(args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) {
+    // SAFETY: this function's attribute.
+    unsafe { drive::<Smmla>(args, scores, out) }
+}
