@@ -6,4 +6,5 @@
 
 pub(crate) mod dots;
 pub(crate) mod sink;
+pub(crate) mod taps;
 pub(crate) mod tile;

@@ -1,0 +1,129 @@
+//! The depthwise convolution on MVE: 3 tokens at a time with up to 64 channels, then all of them stored as vectors of 4 channels.
+
+use core::mem::MaybeUninit;
+
+use super::Depthwise;
+use crate::epilogue::Epilogue;
+use crate::gemm_s8::mve::store;
+use crate::isa::Mve;
+use crate::mve::sink::{Sink, with_sink};
+use crate::mve::taps::{self, BLOCK, Taps};
+use crate::mve::tile::{COLUMNS, Channels, ROWS, Tile};
+
+/// Most taps whose weights are brought into blocks: those of a 9x9 kernel. Larger kernels are left to `scalar`.
+const MAX_TAPS: usize = 81;
+/// Bytes of weights in blocks: 64 channels of a 5x5 kernel, 16 of a larger one.
+const PACKED: usize = 25 * COLUMNS;
+
+/// Computes the row.
+pub(super) fn run(_: Mve, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) {
+    if args.kernel * args.kernel > MAX_TAPS {
+        return super::scalar::run(args, epilogue, out_stride);
+    }
+    // SAFETY: the token proves MVE; the entry has checked that rows, weights and output hold every token's channels, and that there are as many multipliers and
+    // shifts as biases.
+    with_sink!(epilogue, |sink, out| unsafe { row(args, sink, out, out_stride) });
+}
+
+/// The whole row, stored by `sink`.
+///
+/// # Safety
+/// The processor has MVE. The lengths are those that [`super::depthwise_s8`] documents, the kernel has at most [`MAX_TAPS`] taps.
+unsafe fn row<S: Sink>(args: &Depthwise<'_>, sink: S, out: &mut [S::Out], out_stride: usize) {
+    let channels = args.bias.len();
+    let columns = if args.kernel > 5 { BLOCK } else { COLUMNS };
+    for first in (0..channels).step_by(columns) {
+        let len = columns.min(channels - first);
+        // SAFETY: by the contract.
+        unsafe { some_channels(args, first, len, sink, out.as_mut_ptr().wrapping_add(first), out_stride) };
+    }
+}
+
+/// Channels `first..first + len` of the row, at most [`COLUMNS`], whose first output is `out`.
+///
+/// # Safety
+/// As for [`row`].
+unsafe fn some_channels<S: Sink>(args: &Depthwise<'_>, first: usize, len: usize, sink: S, out: *mut S::Out, out_stride: usize) {
+    let Depthwise { in_stride, columns, stride, kernel, pad, .. } = *args;
+    let mut packed = [MaybeUninit::uninit(); PACKED];
+    let mut bias = [0; COLUMNS];
+    let Some(channels) = Channels::of(args.bias, args.requant, first, len) else { return };
+    let taps = pack(args, first, &mut packed, channels.bias, &mut bias);
+    let Some(bias) = bias.get(..len) else { return };
+    let channels = Channels { bias, ..channels };
+    let padding = [pad; COLUMNS];
+    // Taps of the first token that needs no padding, and those of the token at hand where it needs some.
+    let (mut inside, mut at_edge) = ([padding.as_ptr(); MAX_TAPS], [padding.as_ptr(); MAX_TAPS]);
+    let reach = kernel / 2;
+    let margin = reach.next_multiple_of(stride);
+    for (ky, row) in args.rows.iter().flatten().enumerate() {
+        for kx in 0..kernel {
+            inside[ky * kernel + kx] = row.as_ptr().wrapping_add((margin + kx).wrapping_sub(reach).wrapping_mul(in_stride) + first);
+        }
+    }
+    let mut tile = Tile::new();
+    let last = if len < BLOCK { len } else { len - BLOCK };
+    let columns_out = args.columns_out();
+    for x in 0..columns_out {
+        let centre = x * stride;
+        let (tokens, offset) = if centre >= margin && centre + reach < columns {
+            (inside.as_ptr(), (centre - margin) * in_stride)
+        } else {
+            for (ky, row) in args.rows.iter().flatten().enumerate() {
+                for kx in 0..kernel {
+                    let column = (centre + kx).wrapping_sub(reach);
+                    let token = row.as_ptr().wrapping_add(column.wrapping_mul(in_stride) + first);
+                    at_edge[ky * kernel + kx] = if column < columns { token } else { padding.as_ptr() };
+                }
+            }
+            (at_edge.as_ptr(), 0)
+        };
+        let in_group = x % ROWS;
+        let sums = tile.start().wrapping_add(in_group * COLUMNS);
+        let args_of_taps = Taps { tokens, offset, weights: packed.as_ptr().cast(), taps, last, tile: sums };
+        // SAFETY: MVE by the contract. Every token is one of a row that the entry has checked, or the padding; `len` channels of it are readable. The weights
+        // were packed by blocks, and a row of the tile has room for `len` rounded up to a block.
+        unsafe { if len < BLOCK { taps::part(&args_of_taps) } else { taps::blocks(&args_of_taps) } };
+        if in_group + 1 == ROWS || x + 1 == columns_out {
+            let start = out.wrapping_add((x - in_group) * out_stride);
+            let output = |i: usize| (i <= in_group).then(|| start.wrapping_add(i * out_stride));
+            // SAFETY: the output holds `len` elements from each of its tokens on; `in_group + 1` rows of the tile were written.
+            unsafe { store(sink, &mut tile, channels, args.requant.pre_shift, [output(0), output(1), output(2)]) };
+        }
+    }
+}
+
+/// Brings the weights of the rows inside the map into blocks, adds what the rows outside contribute to the bias, and returns the number of taps inside.
+fn pack(args: &Depthwise<'_>, first: usize, packed: &mut [MaybeUninit<i8>; PACKED], bias: &[i32], sum: &mut [i32; COLUMNS]) -> usize {
+    let Depthwise { rows, kernel, pad, weights, weight_stride, .. } = *args;
+    let len = bias.len();
+    let taps = rows.iter().flatten().count() * kernel;
+    for (sum, bias) in sum.iter_mut().zip(bias) {
+        *sum = *bias;
+    }
+    let mut inside = 0;
+    for (ky, row) in rows.iter().enumerate() {
+        for kx in 0..kernel {
+            let Some(tap) = weights.get((ky * kernel + kx) * weight_stride + first..).and_then(|tap| tap.get(..len)) else { return 0 };
+            if row.is_none() {
+                for (sum, weight) in sum.iter_mut().zip(tap) {
+                    *sum = sum.wrapping_add(i32::from(pad) * i32::from(*weight));
+                }
+                continue;
+            }
+            for block in 0..len.div_ceil(BLOCK) {
+                let start = (block * BLOCK).min(len.saturating_sub(BLOCK));
+                let slot = (block * taps + inside) * BLOCK;
+                let (from, to) = (tap.get(start..).unwrap_or_default(), packed.get_mut(slot..slot + BLOCK).unwrap_or_default());
+                if let Some(from) = from.first_chunk::<BLOCK>() {
+                    to.copy_from_slice(from.map(MaybeUninit::new).as_slice());
+                } else {
+                    to.fill(MaybeUninit::new(0));
+                    to.iter_mut().zip(from).for_each(|(to, from)| _ = to.write(*from));
+                }
+            }
+            inside += 1;
+        }
+    }
+    taps
+}
