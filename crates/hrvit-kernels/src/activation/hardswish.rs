@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::avx2;
+#[cfg(hrvit_mve)]
+use super::mve;
 use super::scalar;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
@@ -61,7 +63,7 @@ impl Kernels {
 }
 
 backends! {
-    { #[cfg(target_arch = "x86_64")] Avx2 => avx2 }
+    { #[cfg(target_arch = "x86_64")] Avx2 => avx2, #[cfg(hrvit_mve)] Mve => mve }
     chosen;
     fn hardswish_s8_on as hardswish_s8(v: &[i8], three: &[i32], requant: Requant<'_>, range: Range8, out: &mut [i8]);
     fn hardswish_s16_on as hardswish_s16(x: &[i16], three: i32, requant: Scalar, range: Range8, out: &mut [i8]);

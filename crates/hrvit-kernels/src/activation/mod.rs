@@ -8,6 +8,8 @@ pub mod table;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(hrvit_mve)]
+mod mve;
 mod scalar;
 
 pub use hardswish::{hardswish_s8, hardswish_s16};

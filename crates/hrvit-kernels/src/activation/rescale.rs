@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::avx2;
+#[cfg(hrvit_mve)]
+use super::mve;
 use super::scalar;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
@@ -94,7 +96,7 @@ impl Kernels {
 }
 
 backends! {
-    { #[cfg(target_arch = "x86_64")] Avx2 => avx2 }
+    { #[cfg(target_arch = "x86_64")] Avx2 => avx2, #[cfg(hrvit_mve)] Mve => mve }
     chosen;
     fn narrow_s16_on as narrow_s16(x: &[i16], requant: Requant<'_>, range: Range8, out: &mut [i8]);
     fn rescale_s16_on as rescale_s16(x: &[i16], requant: Requant<'_>, out: &mut [i16]);

@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::avx2;
+#[cfg(hrvit_mve)]
+use super::mve;
 use super::scalar;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
@@ -55,7 +57,7 @@ impl Kernels {
 }
 
 backends! {
-    { #[cfg(target_arch = "x86_64")] Avx2 => avx2 }
+    { #[cfg(target_arch = "x86_64")] Avx2 => avx2, #[cfg(hrvit_mve)] Mve => mve }
     chosen;
     fn add_s16_on as add_s16(x: &mut [i16], y: &[i32]);
     fn add_s32_on as add_s32(acc: &mut [i32], other: &[i32]);

@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::avx2;
+#[cfg(hrvit_mve)]
+use super::mve;
 use super::scalar;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
@@ -30,7 +32,7 @@ impl Kernels {
 }
 
 backends! {
-    { #[cfg(target_arch = "x86_64")] Avx2 => avx2 }
+    { #[cfg(target_arch = "x86_64")] Avx2 => avx2, #[cfg(hrvit_mve)] Mve => mve }
     chosen;
     fn table_s8_on as table_s8(acc: &[i32], requant: Scalar, zero: i32, table: &[i8], out: &mut [i8]);
 }

@@ -8,6 +8,10 @@ mod neon;
 mod neon_dotprod;
 #[cfg(target_arch = "aarch64")]
 mod neon_i8mm;
+#[cfg(hrvit_mve)]
+mod mve;
+#[cfg(any(test, hrvit_dsp))]
+mod reciprocal;
 pub mod scalar;
 
 use crate::error::{ShapeError, require};
@@ -90,6 +94,7 @@ backends! {
         #[cfg(target_arch = "aarch64")] Neon => neon,
         #[cfg(target_arch = "aarch64")] NeonDotprod => neon_dotprod,
         #[cfg(target_arch = "aarch64")] NeonI8mm => neon_i8mm,
+        #[cfg(hrvit_mve)] Mve => mve,
     }
     chosen;
     fn run(args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]);

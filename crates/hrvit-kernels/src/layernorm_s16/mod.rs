@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(hrvit_mve)]
+mod mve;
 pub mod scalar;
 
 use crate::error::{ShapeError, require};
@@ -97,7 +99,7 @@ impl Kernels {
 }
 
 backends! {
-    { #[cfg(target_arch = "x86_64")] Avx2 => avx2 }
+    { #[cfg(target_arch = "x86_64")] Avx2 => avx2, #[cfg(hrvit_mve)] Mve => mve }
     chosen;
     fn tokens_s8(x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, out: &mut [i8]);
     fn tokens_s16(x: &[i16], norm: &Norm<'_>, out: &mut [i16]);

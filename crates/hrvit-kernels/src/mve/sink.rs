@@ -5,7 +5,7 @@
 use core::arch::asm;
 
 use super::tile::{Channels, ROWS};
-use crate::requant::Range8;
+use crate::requant::{Range8, Requant, Scalar};
 
 /// A way of storing accumulators.
 pub(crate) trait Sink: Copy {
@@ -23,6 +23,12 @@ pub(crate) trait Sink: Copy {
     /// # Safety
     /// As for [`Sink::row`], for each of the three rows of the [`Tile`](super::tile::Tile) at `acc`, and each of the outputs.
     unsafe fn rows(self, acc: *const i32, channels: Channels<'_>, out: [*mut Self::Out; ROWS]);
+
+    /// Requantises 16-bit values and stores them.
+    ///
+    /// # Safety
+    /// The processor has MVE. As many values as multipliers and shifts are readable from `x` on, and as many elements readable and writable from `out` on.
+    unsafe fn words(self, x: *const i16, requant: Requant<'_>, out: *mut Self::Out);
 }
 
 /// From the accumulators in q0, with bias q4, multipliers q1 and shifts q2.
@@ -120,6 +126,26 @@ macro_rules! loops {
                 );
             }
         }
+
+        #[inline]
+        unsafe fn words(self, x: *const i16, requant: Requant<'_>, out: *mut $out) {
+            let $this = self;
+            let Requant { mult, shift, pre_shift } = requant;
+            // SAFETY: MVE, `x` and `out` by the contract; the two slices have `mult.len()` elements, which is how many lanes the loop has in all.
+            unsafe {
+                asm!(
+                    "vmov.i32 q7, #31", $($before,)*
+                    "dlstp.32 lr, lr",
+                    "2:",
+                    "vldrw.u32 q1, [{mult}], #16", "vldrb.u32 q2, [r0], #4", "vsub.i32 q2, q7, q2",
+                    "vldrh.s32 q0, [r2], #8", "vshl.s32 q0, {pre_shift}", "vqdmulh.s32 q0, q0, q1", "vrshl.s32 q0, q0, q2", $store!("r1"),
+                    "letp lr, 2b",
+                    mult = inout(reg) mult.as_ptr() => _, pre_shift = in(reg) u32::from(pre_shift), $($operands)*
+                    inout("r0") shift.as_ptr() => _, inout("r1") out => _, inout("r2") x => _, inout("lr") mult.len() => _,
+                    out("q0") _, out("q1") _, out("q2") _, out("q3") _, out("q5") _, out("q6") _, out("q7") _, options(nostack),
+                );
+            }
+        }
     };
 }
 
@@ -168,6 +194,43 @@ impl Sink for Table8<'_> {
     loops!(i8, ["vmov.i32 q5, #0", "vdup.32 q6, {last}"], table8, |this| {
         zero = in(reg) this.zero, last = in(reg) this.table.len().wrapping_sub(1), table = in(reg) this.table.as_ptr(),
     });
+}
+
+/// Requantises accumulators that share one multiplier, and stores them.
+macro_rules! uniform {
+    ($(#[$doc:meta])* $name:ident, $sink:ty, $before:literal, $store:ident, |$this:ident| { $($operands:tt)* }) => {
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// The processor has MVE; `out` is at least as long as `acc`.
+        pub(crate) unsafe fn $name(acc: &[i32], requant: Scalar, $this: $sink, out: &mut [i8]) {
+            // SAFETY: MVE by the contract; the loop has `acc.len()` lanes in all, and both slices have as many elements.
+            unsafe {
+                asm!(
+                    $before, "vdup.32 q6, {hi}",
+                    "dlstp.32 lr, lr",
+                    "2:",
+                    "vldrw.u32 q0, [{acc}], #16", "vshl.s32 q0, {pre_shift}", "vqdmulh.s32 q0, q0, {mult}", "vrshl.s32 q0, {shift}", $store!("r1"),
+                    "letp lr, 2b",
+                    acc = inout(reg) acc.as_ptr() => _, pre_shift = in(reg) u32::from(requant.pre_shift), mult = in(reg) requant.mult,
+                    shift = in(reg) 31 - i32::from(requant.shift), $($operands)*
+                    inout("r1") out.as_mut_ptr() => _, inout("lr") acc.len() => _,
+                    out("q0") _, out("q3") _, out("q5") _, out("q6") _, options(nostack),
+                );
+            }
+        }
+    };
+}
+
+uniform! {
+    /// Stores codes of 8 bits.
+    store8_uniform, Store8, "vdup.32 q5, {lo}", store8, |this| { zero = in(reg) this.0.zero, lo = in(reg) this.0.lo, hi = in(reg) this.0.hi, }
+}
+uniform! {
+    /// Looks up codes of 8 bits.
+    table8_uniform, Table8<'_>, "vmov.i32 q5, #0", table8, |this| {
+        zero = in(reg) this.zero, hi = in(reg) this.table.len().wrapping_sub(1), table = in(reg) this.table.as_ptr(),
+    }
 }
 
 /// Calls `$run(sink, out)` with the way of storing that `$epilogue` names.

@@ -1,0 +1,148 @@
+//! The elementwise operators on MVE: one loop over vectors of 4 elements each. What compilers make of `scalar` is as good for `add_s32` and `relu_s32`.
+
+use core::arch::asm;
+
+use super::scalar;
+use crate::isa::Mve;
+use crate::lanes::{rows, rows_mut};
+use crate::mve::sink::{Add32, Sink, Store8, Store16, Table8, store8_uniform, table8_uniform};
+use crate::requant::{Range8, Requant, Scalar};
+
+/// Requantises and stores every token.
+fn per_channel<S: Sink>(_: Mve, x: &[i16], requant: Requant<'_>, sink: S, out: &mut [S::Out]) {
+    let channels = requant.mult.len();
+    for (x, out) in rows(x, channels).zip(rows_mut(out, channels)) {
+        // SAFETY: the token proves MVE; both rows have `channels` elements, and the entry has checked that there are as many shifts as multipliers.
+        unsafe { sink.words(x.as_ptr(), requant, out.as_mut_ptr()) };
+    }
+}
+
+/// See [`super::narrow_s16`].
+pub(super) fn narrow_s16(mve: Mve, x: &[i16], requant: Requant<'_>, range: Range8, out: &mut [i8]) {
+    per_channel(mve, x, requant, Store8(range), out);
+}
+
+/// See [`super::rescale_s16`].
+pub(super) fn rescale_s16(mve: Mve, x: &[i16], requant: Requant<'_>, out: &mut [i16]) {
+    per_channel(mve, x, requant, Store16, out);
+}
+
+/// See [`super::rescale_add32`].
+pub(super) fn rescale_add32(mve: Mve, x: &[i16], requant: Requant<'_>, out: &mut [i32]) {
+    per_channel(mve, x, requant, Add32, out);
+}
+
+/// See [`super::store_s8`].
+pub(super) fn store_s8(_: Mve, acc: &[i32], requant: Scalar, range: Range8, out: &mut [i8]) {
+    // SAFETY: the token proves MVE; the entry has checked that the lengths are equal.
+    unsafe { store8_uniform(acc, requant, Store8(range), out) }
+}
+
+/// See [`super::table_s8`].
+pub(super) fn table_s8(_: Mve, acc: &[i32], requant: Scalar, zero: i32, table: &[i8], out: &mut [i8]) {
+    // SAFETY: the token proves MVE; the entry has checked that the lengths are equal and the table is not empty.
+    unsafe { table8_uniform(acc, requant, Table8 { table, zero }, out) }
+}
+
+/// See [`super::add_s16`].
+pub(super) fn add_s16(_: Mve, x: &mut [i16], y: &[i32]) {
+    // SAFETY: the token proves MVE; the entry has checked that the lengths are equal, and the loop has `y.len()` lanes in all.
+    unsafe {
+        asm!(
+            "dlstp.32 lr, lr",
+            "2:",
+            "vldrh.s32 q0, [r0]",
+            "vldrw.u32 q1, [{y}], #16",
+            "vqadd.s32 q0, q0, q1",
+            "vqmovnb.s32 q0, q0",
+            "vstrh.32 q0, [r0], #8",
+            "letp lr, 2b",
+            inout("r0") x.as_mut_ptr() => _, y = inout(reg) y.as_ptr() => _, inout("lr") y.len() => _, out("q0") _, out("q1") _, options(nostack),
+        );
+    }
+}
+
+/// See [`super::add_s32`].
+pub(super) fn add_s32(_: Mve, acc: &mut [i32], other: &[i32]) {
+    scalar::add_s32(acc, other);
+}
+
+/// See [`super::relu_s32`].
+pub(super) fn relu_s32(_: Mve, acc: &mut [i32]) {
+    scalar::relu_s32(acc);
+}
+
+/// See [`super::hardswish_s8`].
+pub(super) fn hardswish_s8(_: Mve, v: &[i8], three: &[i32], requant: Requant<'_>, range: Range8, out: &mut [i8]) {
+    let Requant { mult, shift, pre_shift } = requant;
+    for (v, out) in rows(v, three.len()).zip(rows_mut(out, three.len())) {
+        // SAFETY: the token proves MVE; the loop has `three.len()` lanes in all, and both rows, the multipliers and the shifts have as many elements by the
+        // checks of the entry.
+        unsafe {
+            asm!(
+                "vmov.i32 q7, #31",
+                "vdup.32 q5, {lo}",
+                "vdup.32 q6, {hi}",
+                "vmov.i32 q4, #0",
+                "dlstp.32 lr, lr",
+                "2:",
+                "vldrb.s32 q0, [r2], #4",
+                "vldrw.u32 q3, [{three}], #16",
+                "vshl.i32 q1, q0, #8",
+                "vadd.i32 q1, q1, q3",
+                "vadd.i32 q3, q3, q3",
+                "vmax.s32 q1, q1, q4",
+                "vmin.s32 q1, q1, q3",
+                "vmul.i32 q0, q0, q1",
+                "vldrw.u32 q1, [{mult}], #16",
+                "vldrb.u32 q2, [r0], #4",
+                "vsub.i32 q2, q7, q2",
+                "vshl.s32 q0, {pre_shift}",
+                "vqdmulh.s32 q0, q0, q1",
+                "vrshl.s32 q0, q0, q2",
+                "vadd.i32 q0, q0, {zero}",
+                "vmax.s32 q0, q0, q5",
+                "vmin.s32 q0, q0, q6",
+                "vstrb.32 q0, [r1], #4",
+                "letp lr, 2b",
+                three = inout(reg) three.as_ptr() => _, mult = inout(reg) mult.as_ptr() => _, pre_shift = in(reg) u32::from(pre_shift),
+                zero = in(reg) range.zero, lo = in(reg) range.lo, hi = in(reg) range.hi,
+                inout("r0") shift.as_ptr() => _, inout("r1") out.as_mut_ptr() => _, inout("r2") v.as_ptr() => _, inout("lr") three.len() => _,
+                out("q0") _, out("q1") _, out("q2") _, out("q3") _, out("q4") _, out("q5") _, out("q6") _, out("q7") _, options(nostack),
+            );
+        }
+    }
+}
+
+/// See [`super::hardswish_s16`].
+pub(super) fn hardswish_s16(_: Mve, x: &[i16], three: i32, requant: Scalar, range: Range8, out: &mut [i8]) {
+    // SAFETY: the token proves MVE; the loop has `x.len()` lanes in all, and `out` is as long by the check of the entry.
+    unsafe {
+        asm!(
+            "vdup.32 q5, {lo}",
+            "vdup.32 q6, {hi}",
+            "vdup.32 q3, {three}",
+            "vadd.i32 q3, q3, {three}",
+            "vmov.i32 q4, #0",
+            "dlstp.32 lr, lr",
+            "2:",
+            "vldrh.s32 q0, [r2], #8",
+            "vadd.i32 q1, q0, {three}",
+            "vmax.s32 q1, q1, q4",
+            "vmin.s32 q1, q1, q3",
+            "vmul.i32 q0, q0, q1",
+            "vshl.s32 q0, {pre_shift}",
+            "vqdmulh.s32 q0, q0, {mult}",
+            "vrshl.s32 q0, {shift}",
+            "vadd.i32 q0, q0, {zero}",
+            "vmax.s32 q0, q0, q5",
+            "vmin.s32 q0, q0, q6",
+            "vstrb.32 q0, [r1], #4",
+            "letp lr, 2b",
+            three = in(reg) three, pre_shift = in(reg) u32::from(requant.pre_shift), mult = in(reg) requant.mult, shift = in(reg) 31 - i32::from(requant.shift),
+            zero = in(reg) range.zero, lo = in(reg) range.lo, hi = in(reg) range.hi,
+            inout("r1") out.as_mut_ptr() => _, inout("r2") x.as_ptr() => _, inout("lr") x.len() => _,
+            out("q0") _, out("q1") _, out("q3") _, out("q4") _, out("q5") _, out("q6") _, options(nostack),
+        );
+    }
+}

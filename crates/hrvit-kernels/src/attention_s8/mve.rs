@@ -1,0 +1,235 @@
+//! Attention on MVE, one query at a time: logits of four keys at once, codes of four keys at once, then the weighted sums of four channels over eight keys at once.
+
+use core::arch::asm;
+
+use super::{Strip, reciprocal::reciprocal, scalar};
+use crate::isa::Mve;
+use crate::lanes::{dot, rows, rows_mut};
+
+/// Head dimensions that these loops know.
+const DIMS: core::ops::RangeInclusive<usize> = 4..=64;
+/// The largest of [`DIMS`].
+const MAX_DIM: usize = *DIMS.end();
+
+/// Computes the strip.
+pub(super) fn run(_: Mve, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) {
+    let dim = args.dim;
+    if !DIMS.contains(&dim) {
+        return scalar::run(args, scores, out);
+    }
+    let offsets: [u16; 8] = core::array::from_fn(|key| (key * dim) as u16);
+    let mut sums = [0; MAX_DIM];
+    for (q, out) in rows(args.q, dim).zip(rows_mut(out, dim)) {
+        // SAFETY: the token proves MVE. `q` and `out` have `dim` elements, 4 to 64, and `scores` one for each of the keys in `v`, all checked by the entry;
+        // `codes` has written as many codes when `weighted_sums` reads them. The entry has checked that `exp` has 64 entries.
+        unsafe {
+            let maximum = logits(q, args.v, scores);
+            let sum = codes(args, maximum, scores);
+            weighted_sums(scores, args.v, dim, &offsets, &mut sums);
+            finish(&sums, sum, out);
+        }
+    }
+}
+
+/// Loads a query of 16 channels or fewer, or multiplies one with a key.
+macro_rules! narrow {
+    (query) => {
+        "vctp.8 {dim}\nvpst\nvldrbt.u8 q0, [{q}]"
+    };
+    ($sum:literal) => {
+        concat!("vpst\nvldrbt.u8 q1, [{v}]\nadd {v}, {dim}\nvmladav.s8 ", $sum, ", q0, q1")
+    };
+}
+
+/// Loads a query of exactly 16 channels, or multiplies one with a key.
+macro_rules! sixteen {
+    (query) => {
+        "vldrb.u8 q0, [{q}]"
+    };
+    ($sum:literal) => {
+        concat!("vldrb.u8 q1, [{v}], #16\nvmladav.s8 ", $sum, ", q0, q1")
+    };
+}
+
+/// Loads a query of 17 to 31 channels, or multiplies one with a key.
+macro_rules! wide {
+    (query) => {
+        "vctp.8 {rest}\nvldrb.u8 q0, [{q}]\nvpst\nvldrbt.u8 q3, [{q}, #16]"
+    };
+    ($sum:literal) => {
+        concat!("vldrb.u8 q1, [{v}]\nvmladav.s8 ", $sum, ", q0, q1\nvpst\nvldrbt.u8 q1, [{v}, #16]\nadd {v}, {dim}\nvmladava.s8 ", $sum, ", q3, q1")
+    };
+}
+
+/// Loads a query of exactly 32 channels, or multiplies one with a key.
+macro_rules! thirty_two {
+    (query) => {
+        "vldrb.u8 q0, [{q}]\nvldrb.u8 q3, [{q}, #16]"
+    };
+    ($sum:literal) => {
+        concat!("vldrb.u8 q1, [{v}, #16]\nvmladav.s8 ", $sum, ", q3, q1\nvldrb.u8 q1, [{v}], #32\nvmladava.s8 ", $sum, ", q0, q1")
+    };
+}
+
+/// The loop over four keys at a time, which writes their logits and raises `$maximum`.
+macro_rules! four_keys {
+    ($width:ident, $q:expr, $v:expr, $scores:expr, $fours:expr, $maximum:ident, $($operands:tt)*) => {
+        asm!(
+            $width!(query),
+            "dls lr, lr",
+            "2:",
+            $width!("r0"), $width!("r2"), $width!("r4"), $width!("r8"),
+            "vmov q2[2], q2[0], r0, r4",
+            "vmov q2[3], q2[1], r2, r8",
+            "vstrw.32 q2, [{scores}], #16",
+            "vmaxv.s32 {maximum}, q2",
+            "le lr, 2b",
+            q = in(reg) $q, v = inout(reg) $v => _, scores = inout(reg) $scores => _, maximum = inout(reg) $maximum,
+            inout("lr") $fours => _, $($operands)*
+            out("r0") _, out("r2") _, out("r4") _, out("r8") _, out("q0") _, out("q1") _, out("q2") _, out("q3") _, options(nostack),
+        )
+    };
+}
+
+/// Logits of one query over every key, and their maximum.
+///
+/// # Safety
+/// The processor has MVE; `scores` has one element for each key in `v`, of as many channels as `q`.
+#[inline(never)]
+unsafe fn logits(q: &[i8], v: &[i8], scores: &mut [i32]) -> i32 {
+    let dim = q.len();
+    let fours = if dim > 32 { 0 } else { scores.len() / 4 };
+    let mut maximum = i32::MIN;
+    if fours != 0 {
+        let (pointer, keys, out) = (q.as_ptr(), v.as_ptr(), scores.as_mut_ptr());
+        // SAFETY: MVE; reads `4 * fours` keys of `dim` channels (predicated where a vector is longer) and writes as many scores, which exist by the contract.
+        unsafe {
+            match dim {
+                16 => four_keys!(sixteen, pointer, keys, out, fours, maximum,),
+                32 => four_keys!(thirty_two, pointer, keys, out, fours, maximum,),
+                0..16 => four_keys!(narrow, pointer, keys, out, fours, maximum, dim = in(reg) dim,),
+                _ => four_keys!(wide, pointer, keys, out, fours, maximum, dim = in(reg) dim, rest = in(reg) dim - 16,),
+            }
+        }
+    }
+    if let Some((keys, scores)) = v.get(4 * fours * dim..).zip(scores.get_mut(4 * fours..)) {
+        for (key, score) in rows(keys, dim).zip(scores) {
+            *score = dot(q, key);
+            maximum = maximum.max(*score);
+        }
+    }
+    maximum
+}
+
+/// Replaces the logits by their codes, of 16 bits each from the start of the buffer on, and returns the sum of the codes.
+///
+/// # Safety
+/// The processor has MVE; `args.exp` has 64 entries.
+#[inline(never)]
+unsafe fn codes(args: &Strip<'_>, maximum: i32, scores: &mut [i32]) -> u32 {
+    let mut sum = 0u32;
+    let start = scores.as_mut_ptr();
+    // The table is read at `t & 63`; from a shift of 31 on nothing is left of an entry.
+    // SAFETY: MVE; reads `scores.len()` logits, and writes half as many bytes of codes, never beyond what it has read; the table has 64 entries.
+    unsafe {
+        asm!(
+            "vmov.i32 q7, #63",
+            "vdup.32 q6, {maximum}",
+            "vdup.32 q5, {bits}",
+            "vmvn.i32 q4, #30",
+            "dlstp.32 lr, lr",
+            "2:",
+            "vldrw.u32 q0, [{scores}], #16",
+            "vsub.i32 q0, q6, q0",
+            "vqdmulh.s32 q0, q0, {mult}",
+            "vrshl.s32 q0, {shift}",
+            "vand q1, q0, q7",
+            "vldrh.u32 q2, [{exp}, q1, uxtw #1]",
+            "vshr.u32 q0, q0, #6",
+            "vsub.i32 q0, q5, q0",
+            "vmax.s32 q0, q0, q4",
+            "vrshl.u32 q2, q2, q0",
+            "vaddva.u32 r2, q2",
+            "vstrh.32 q2, [r1], #8",
+            "letp lr, 2b",
+            maximum = in(reg) maximum, bits = in(reg) i32::from(args.bits) - 15, mult = in(reg) args.mult, shift = in(reg) 31 - i32::from(args.shift),
+            exp = in(reg) args.exp.as_ptr(), scores = inout(reg) start => _, inout("r1") start => _, inout("r2") sum, inout("lr") scores.len() => _,
+            out("q0") _, out("q1") _, out("q2") _, out("q4") _, out("q5") _, out("q6") _, out("q7") _, options(nostack),
+        );
+    }
+    sum
+}
+
+/// `sums[i] = sum over keys of code * v[key][i]` for `i < dim`; `offsets[key] = key * dim`.
+///
+/// # Safety
+/// The processor has MVE; the buffer of `scores` starts with one code of 16 bits for each of its elements, and `v` holds as many keys of `dim` channels,
+/// 4 to [`MAX_DIM`].
+#[inline(never)]
+unsafe fn weighted_sums(scores: &[i32], v: &[i8], dim: usize, offsets: &[u16; 8], sums: &mut [i32; MAX_DIM]) {
+    // Offsets of 16 bits reach this many keys.
+    let most = 0x1_0000 / dim & !7;
+    for first in (0..dim).step_by(4).map(|first| first.min(dim - 4)) {
+        let [mut acc0, mut acc1, mut acc2, mut acc3] = [0i32; 4];
+        let mut done = 0;
+        while done < scores.len() {
+            let keys = most.min(scores.len() - done);
+            let codes = scores.as_ptr().cast::<i16>().wrapping_add(done);
+            let channel = v.as_ptr().wrapping_add(done * dim + first);
+            // SAFETY: MVE; reads `keys` codes from `done` on, and 4 channels from `first <= dim - 4` on of as many keys, gathered by offsets below 2^16.
+            unsafe {
+                asm!(
+                    "vldrh.u16 q7, [{offsets}]",
+                    "dlstp.16 lr, lr",
+                    "2:",
+                    "vldrh.u16 q0, [{codes}], #16",
+                    "vldrb.s16 q1, [{channel0}, q7]",
+                    "vmladava.s16 r0, q0, q1",
+                    "vldrb.s16 q2, [{channel1}, q7]",
+                    "vmladava.s16 r2, q0, q2",
+                    "vldrb.s16 q3, [{channel2}, q7]",
+                    "vmladava.s16 r4, q0, q3",
+                    "vldrb.s16 q4, [{channel3}, q7]",
+                    "vmladava.s16 r8, q0, q4",
+                    "vadd.i16 q7, q7, {step}",
+                    "letp lr, 2b",
+                    offsets = in(reg) offsets.as_ptr(), codes = inout(reg) codes => _, step = in(reg) 8 * dim,
+                    channel0 = in(reg) channel, channel1 = in(reg) channel.wrapping_add(1),
+                    channel2 = in(reg) channel.wrapping_add(2), channel3 = in(reg) channel.wrapping_add(3),
+                    inout("r0") acc0, inout("r2") acc1, inout("r4") acc2, inout("r8") acc3, inout("lr") keys => _,
+                    out("q0") _, out("q1") _, out("q2") _, out("q3") _, out("q4") _, out("q7") _, options(nostack, readonly),
+                );
+            }
+            done += keys;
+        }
+        if let Some(four) = sums.get_mut(first..).and_then(|rest| rest.first_chunk_mut::<4>()) {
+            *four = [acc0, acc1, acc2, acc3];
+        }
+    }
+}
+
+/// Divides the sums by the sum of the codes.
+///
+/// # Safety
+/// The processor has MVE; `out` has at most [`MAX_DIM`] elements.
+#[inline(always)]
+unsafe fn finish(sums: &[i32; MAX_DIM], sum: u32, out: &mut [i16]) {
+    let (reciprocal, k) = reciprocal(sum);
+    // A vector shifts by 32 or more. Where k is less the sums are small: below 2^(39 - zeros), shifted by 32 - k = zeros - 22.
+    let (pre_shift, shift) = (32i32.wrapping_sub(k as i32).max(0), 31 - (k as i32).max(32));
+    // SAFETY: MVE; reads and writes `out.len()` elements, which both buffers have.
+    unsafe {
+        asm!(
+            "dlstp.32 lr, lr",
+            "2:",
+            "vldrw.u32 q0, [{sums}], #16",
+            "vshl.s32 q0, {pre_shift}",
+            "vqdmulh.s32 q0, q0, {reciprocal}",
+            "vrshl.s32 q0, {shift}",
+            "vstrh.32 q0, [r1], #8",
+            "letp lr, 2b",
+            sums = inout(reg) sums.as_ptr() => _, pre_shift = in(reg) pre_shift, reciprocal = in(reg) reciprocal, shift = in(reg) shift,
+            inout("r1") out.as_mut_ptr() => _, inout("lr") out.len() => _, out("q0") _, options(nostack),
+        );
+    }
+}

@@ -1,0 +1,48 @@
+//! Reciprocal of a sum of codes, by divisions of 32 bits.
+
+/// `(r, k)` of the attention's formula: `r = min(2^62 / (sum << z), 2^31 - 1)`, `k = 54 - z`, `z = clz(sum)`. 0 counts as 1.
+///
+/// A long division in base 2^16 whose digits are divisions of 32 bits, which every Cortex-M has: the divisor is normalised, so an estimated digit is at most 2 too
+/// large.
+pub(super) fn reciprocal(sum: u32) -> (i32, u32) {
+    let sum = sum.max(1);
+    let zeros = sum.leading_zeros();
+    let divisor = sum << zeros;
+    let (high, rest) = digit(1 << 30, divisor);
+    let (low, _) = digit(rest, divisor);
+    let quotient = (high << 16).wrapping_add(low);
+    (quotient.min(0x7fff_ffff) as i32, 54 - zeros)
+}
+
+/// `(q, r)` with `rest * 2^16 = q * divisor + r`, for `rest < divisor` and a divisor of 2^31 or more.
+#[inline(always)]
+fn digit(rest: u32, divisor: u32) -> (u32, u32) {
+    let (high, low) = (divisor >> 16, divisor & 0xffff);
+    let mut q = rest.checked_div(high).unwrap_or(0);
+    let mut r = rest.wrapping_sub(q.wrapping_mul(high));
+    // The estimate of a digit and its remainder, put right by the divisor's lower half.
+    while q > 0xffff || q.wrapping_mul(low) > r << 16 {
+        q -= 1;
+        r += high;
+        if r > 0xffff {
+            break;
+        }
+    }
+    (q, (rest << 16).wrapping_sub(q.wrapping_mul(divisor)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reciprocal;
+
+    #[test]
+    fn equals_the_division_of_64_bits() {
+        let sums = (1..70_000u32).chain((0..u32::BITS).flat_map(|bit| [1 << bit, (1u32 << bit).wrapping_sub(1).max(1), 1 << bit | 1]));
+        let scattered = (0..2_000_000u32).map(|i| i.wrapping_mul(0x9e37_79b9) | 1);
+        for sum in sums.chain(scattered) {
+            let zeros = sum.leading_zeros();
+            let want = ((1u64 << 62) / (u64::from(sum) << zeros)).min(0x7fff_ffff) as i32;
+            assert_eq!(reciprocal(sum), (want, 54 - zeros), "{sum}");
+        }
+    }
+}
