@@ -2,14 +2,14 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(hrvit_mve)]
+mod mve;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg(target_arch = "aarch64")]
 mod neon_dotprod;
 #[cfg(target_arch = "aarch64")]
 mod neon_i8mm;
-#[cfg(hrvit_mve)]
-mod mve;
 #[cfg(any(test, hrvit_dsp))]
 mod reciprocal;
 pub mod scalar;
