@@ -4,6 +4,10 @@
 mod avx2;
 #[cfg(hrvit_mve)]
 mod mve;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(target_arch = "aarch64")]
+mod neon_dotprod;
 pub mod scalar;
 
 use crate::epilogue::Epilogue;
@@ -79,7 +83,13 @@ impl Kernels {
 }
 
 backends! {
-    { #[cfg(target_arch = "x86_64")] Avx2 => avx2, #[cfg(hrvit_mve)] Mve => mve }
+    {
+        #[cfg(target_arch = "x86_64")] Avx2 => avx2,
+        #[cfg(hrvit_mve)] Mve => mve,
+        #[cfg(target_arch = "aarch64")] Neon => neon,
+        #[cfg(target_arch = "aarch64")] NeonDotprod => neon_dotprod,
+        #[cfg(target_arch = "aarch64")] NeonI8mm => neon_dotprod,
+    }
     chosen;
     fn run(args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize);
 }

@@ -1,0 +1,211 @@
+//! Depthwise convolution on NEON, 16 channels at a time. `smull` and `smlal` put the products of two taps into each 16-bit lane, at most
+//! `2 * 128 * 127 = 32512`: exact, as weights lie in -127..=127. Codes are read where they lie; only windows that leave the map are copied together.
+
+use core::arch::aarch64::*;
+
+use super::{Depthwise, scalar};
+use crate::epilogue::Epilogue;
+use crate::isa::Neon;
+use crate::lanes::window;
+use crate::neon::rates::Rates;
+use crate::neon::sink::{Add16, Add32, Sink, Store8, Store16, Table8};
+use crate::neon::{load_s8x16, load_s32x4};
+
+/// Channels of a block.
+pub(super) const BLOCK: usize = 16;
+/// Accumulators of a block.
+pub(super) type Sums = [int32x4_t; 4];
+
+/// See [`super::depthwise_s8`]. Kernels other than 1, 3, 5, 7 and 9, and rows that are padding altogether, are left to `scalar`.
+pub(super) fn run(_: Neon, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) {
+    // SAFETY: the token proves NEON.
+    unsafe {
+        match args.kernel {
+            1 => drive::<Pairs<1, 1>>(args, epilogue, out_stride),
+            3 => drive::<Pairs<3, 9>>(args, epilogue, out_stride),
+            5 => drive::<Pairs<5, 25>>(args, epilogue, out_stride),
+            7 => drive::<Pairs<7, 49>>(args, epilogue, out_stride),
+            9 => drive::<Pairs<9, 81>>(args, epilogue, out_stride),
+            _ => scalar::run(args, epilogue, out_stride),
+        }
+    }
+}
+
+/// How the tokens of a row are summed.
+pub(super) trait Row {
+    /// Calls `put(x, sums)` for every output token, with the accumulators of the channels from `first` on, `width` of which exist.
+    ///
+    /// # Safety
+    /// The processor has the instructions; the lengths of `args` were checked, and one of its rows is inside the map; its kernel is the one that this is for.
+    unsafe fn tokens(args: &Depthwise<'_>, first: usize, width: usize, put: impl FnMut(usize, Sums));
+}
+
+/// Chooses the way of storing; what the vectors cannot do exactly is left to `scalar`.
+///
+/// # Safety
+/// As [`Row::tokens`].
+#[inline(always)]
+pub(super) unsafe fn drive<R: Row>(args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) {
+    if args.rows.iter().flatten().next().is_none() {
+        return scalar::run(args, epilogue, out_stride);
+    }
+    // SAFETY: the caller vouches for the instructions, which imply NEON.
+    unsafe {
+        match epilogue {
+            Epilogue::Store8 { out, range } => match Store8::new(range) {
+                Some(sink) => row::<R, _>(args, sink, out, out_stride),
+                None => scalar::run(args, Epilogue::Store8 { out, range }, out_stride),
+            },
+            Epilogue::Store16 { out } => row::<R, _>(args, Store16, out, out_stride),
+            Epilogue::Add16 { out } => row::<R, _>(args, Add16, out, out_stride),
+            Epilogue::Add32 { out } => row::<R, _>(args, Add32, out, out_stride),
+            Epilogue::Table8 { out, table, zero } => match Table8::new(table, zero) {
+                Some(sink) => row::<R, _>(args, sink, out, out_stride),
+                None => scalar::run(args, Epilogue::Table8 { out, table, zero }, out_stride),
+            },
+        }
+    }
+}
+
+/// All blocks of channels.
+#[inline(always)]
+unsafe fn row<R: Row, S: Sink>(args: &Depthwise<'_>, sink: S, out: &mut [S::Out], out_stride: usize) {
+    let channels = args.bias.len();
+    for first in (0..channels).step_by(BLOCK) {
+        let width = BLOCK.min(channels - first);
+        // SAFETY: the caller vouches for the instructions and the operands; the checked output has `channels` elements for every token, of which whole blocks are
+        // written at once, others through one of their own.
+        unsafe {
+            let rates = [Rates::new(args.requant, first), Rates::new(args.requant, first + BLOCK / 2)];
+            let start = out.as_mut_ptr().add(first);
+            R::tokens(args, first, width, |x, [a, b, c, d]| {
+                let ([low], [high]) = (rates[0].apply([[a, b]]), rates[1].apply([[c, d]]));
+                let to = start.add(x * out_stride);
+                if width == BLOCK {
+                    sink.pair(to, BLOCK / 2, [low, high]);
+                } else {
+                    let mut block = [S::Out::default(); BLOCK];
+                    core::ptr::copy_nonoverlapping(to, block.as_mut_ptr(), width);
+                    sink.pair(block.as_mut_ptr(), BLOCK / 2, [low, high]);
+                    core::ptr::copy_nonoverlapping(block.as_ptr(), to, width);
+                }
+            });
+        }
+    }
+}
+
+/// Weights of a block of channels by tap, zeros for rows that are padding, and the biases with what those rows add.
+pub(super) struct Block<const TAPS: usize> {
+    pub(super) weights: [[i8; BLOCK]; TAPS],
+    pub(super) bias: [i32; BLOCK],
+}
+
+impl<const TAPS: usize> Block<TAPS> {
+    /// That of the channels from `first` on.
+    #[inline(always)]
+    pub(super) fn new(args: &Depthwise<'_>, first: usize, width: usize) -> Self {
+        let mut block = Self { weights: [[0; BLOCK]; TAPS], bias: [0; BLOCK] };
+        up_to(args.bias, first, width, &mut block.bias);
+        for (tap, to) in block.weights.iter_mut().enumerate() {
+            up_to(args.weights, tap * args.weight_stride + first, width, to);
+            if args.rows.get(tap / args.kernel).copied().flatten().is_none() {
+                for (bias, weight) in block.bias.iter_mut().zip(&mut *to) {
+                    *bias = bias.wrapping_add(i32::from(args.pad) * i32::from(*weight));
+                }
+                *to = [0; BLOCK];
+            }
+        }
+        block
+    }
+
+    /// The biases.
+    #[inline(always)]
+    pub(super) fn start(&self) -> Sums {
+        // SAFETY: reads the 64 bytes of the biases; NEON is in every AArch64 processor.
+        core::array::from_fn(|i| unsafe { load_s32x4(self.bias.as_ptr().add(4 * i)) })
+    }
+}
+
+/// Copies `from[first..first + width]`, `width` at most 16, as far as it exists.
+#[inline(always)]
+fn up_to<T: Copy>(from: &[T], first: usize, width: usize, to: &mut [T; BLOCK]) {
+    if let (BLOCK, Some(from)) = (width, window::<T, BLOCK>(from, first)) {
+        *to = *from;
+        return;
+    }
+    to.iter_mut().zip(from.get(first..).unwrap_or_default()).take(width).for_each(|(to, from)| *to = *from);
+}
+
+/// The rows of a map from channel `first` on; one that is padding, whose weights are zero, reads as another.
+#[inline(always)]
+pub(super) fn inputs<const KERNEL: usize>(args: &Depthwise<'_>, first: usize) -> [*const i8; KERNEL] {
+    let any = args.rows.iter().flatten().next().copied().unwrap_or_default();
+    core::array::from_fn(|ky| args.rows.get(ky).copied().flatten().unwrap_or(any).as_ptr().wrapping_add(first))
+}
+
+/// Two taps at a time.
+struct Pairs<const KERNEL: usize, const TAPS: usize>;
+
+impl<const KERNEL: usize, const TAPS: usize> Row for Pairs<KERNEL, TAPS> {
+    #[inline(always)]
+    unsafe fn tokens(args: &Depthwise<'_>, first: usize, width: usize, mut put: impl FnMut(usize, Sums)) {
+        let Depthwise { in_stride, columns, stride, pad, .. } = *args;
+        let block = Block::<TAPS>::new(args, first, width);
+        let start = block.start();
+        let rows = inputs::<KERNEL>(args, first);
+        let taps: [*const i8; TAPS] = core::array::from_fn(|tap| rows[tap / KERNEL].wrapping_add(tap % KERNEL * in_stride));
+        for x in 0..args.columns_out() {
+            let column = (x * stride).wrapping_sub(KERNEL / 2);
+            let inside = column < columns && column + KERNEL <= columns;
+            // SAFETY: the checked rows hold `columns` tokens of `width` channels from `first` on; whole blocks of whole windows are read where they lie, others
+            // tap by tap into a window of their own.
+            let sums = unsafe {
+                if inside && width == BLOCK {
+                    sum(&taps, column * in_stride, &block.weights, start)
+                } else {
+                    let mut copies = [[pad; BLOCK]; TAPS];
+                    for (tap, to) in copies.iter_mut().enumerate() {
+                        let column = column.wrapping_add(tap % KERNEL);
+                        if column < columns {
+                            core::ptr::copy_nonoverlapping(rows[tap / KERNEL].add(column * in_stride), to.as_mut_ptr(), width);
+                        }
+                    }
+                    sum(&copies.each_ref().map(|copy| copy.as_ptr()), 0, &block.weights, start)
+                }
+            };
+            put(x, sums);
+        }
+    }
+}
+
+/// `start` plus the products of all taps, each `offset` codes behind its pointer.
+///
+/// # Safety
+/// The processor has NEON, and 16 codes may be read there.
+#[inline(always)]
+unsafe fn sum<const TAPS: usize>(taps: &[*const i8; TAPS], offset: usize, weights: &[[i8; BLOCK]; TAPS], mut sums: Sums) -> Sums {
+    let (tap_pairs, last_tap) = taps.as_chunks::<2>();
+    let (weight_pairs, last_weights) = weights.as_chunks::<2>();
+    // SAFETY: the caller vouches for the codes.
+    unsafe {
+        for (taps, weights) in tap_pairs.iter().zip(weight_pairs) {
+            let (a, b) = (load_s8x16(taps[0].add(offset)), load_s8x16(taps[1].add(offset)));
+            let (v, w) = (load_s8x16(weights[0].as_ptr()), load_s8x16(weights[1].as_ptr()));
+            let low = vmlal_s8(vmull_s8(vget_low_s8(a), vget_low_s8(v)), vget_low_s8(b), vget_low_s8(w));
+            let high = vmlal_high_s8(vmull_high_s8(a, v), b, w);
+            sums = add(sums, low, high);
+        }
+        for (tap, weights) in last_tap.iter().zip(last_weights) {
+            let (a, v) = (load_s8x16(tap.add(offset)), load_s8x16(weights.as_ptr()));
+            sums = add(sums, vmull_s8(vget_low_s8(a), vget_low_s8(v)), vmull_high_s8(a, v));
+        }
+    }
+    sums
+}
+
+/// Adds 16 values of 16 bits.
+#[inline]
+#[target_feature(enable = "neon")]
+fn add([a, b, c, d]: Sums, low: int16x8_t, high: int16x8_t) -> Sums {
+    [vaddw_s16(a, vget_low_s16(low)), vaddw_high_s16(b, low), vaddw_s16(c, vget_low_s16(high)), vaddw_high_s16(d, high)]
+}
