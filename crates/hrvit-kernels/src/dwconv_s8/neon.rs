@@ -6,7 +6,6 @@ use core::arch::aarch64::*;
 use super::{Depthwise, scalar};
 use crate::epilogue::Epilogue;
 use crate::isa::Neon;
-use crate::lanes::window;
 use crate::neon::rates::Rates;
 use crate::neon::sink::{Add16, Add32, Sink, Store8, Store16, Table8};
 use crate::neon::{load_s8x16, load_s32x4};
@@ -33,11 +32,12 @@ pub(super) fn run(_: Neon, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_str
 
 /// How the tokens of a row are summed.
 pub(super) trait Row {
-    /// Calls `put(x, sums)` for every output token, with the accumulators of the channels from `first` on, `width` of which exist.
+    /// Gives `writer` the accumulators of all output tokens, of the channels from `first` on.
     ///
     /// # Safety
     /// The processor has the instructions; the lengths of `args` were checked, and one of its rows is inside the map; its kernel is the one that this is for.
-    unsafe fn tokens(args: &Depthwise<'_>, first: usize, width: usize, put: impl FnMut(usize, Sums));
+    /// `WHOLE` says that 16 channels exist.
+    unsafe fn tokens<const WHOLE: bool, S: Sink>(args: &Depthwise<'_>, first: usize, writer: &Writer<S>);
 }
 
 /// Chooses the way of storing; what the vectors cannot do exactly is left to `scalar`.
@@ -73,23 +73,59 @@ unsafe fn row<R: Row, S: Sink>(args: &Depthwise<'_>, sink: S, out: &mut [S::Out]
     let channels = args.bias.len();
     for first in (0..channels).step_by(BLOCK) {
         let width = BLOCK.min(channels - first);
-        // SAFETY: the caller vouches for the instructions and the operands; the checked output has `channels` elements for every token, of which whole blocks are
-        // written at once, others through one of their own.
+        // SAFETY: the caller vouches for the instructions and the operands; the checked output has `channels` elements for every token.
         unsafe {
             let rates = [Rates::new(args.requant, first), Rates::new(args.requant, first + BLOCK / 2)];
-            let start = out.as_mut_ptr().add(first);
-            R::tokens(args, first, width, |x, [a, b, c, d]| {
-                let ([low], [high]) = (rates[0].apply([[a, b]]), rates[1].apply([[c, d]]));
-                let to = start.add(x * out_stride);
-                if width == BLOCK {
-                    sink.pair(to, BLOCK / 2, [low, high]);
-                } else {
-                    let mut block = [S::Out::default(); BLOCK];
-                    core::ptr::copy_nonoverlapping(to, block.as_mut_ptr(), width);
-                    sink.pair(block.as_mut_ptr(), BLOCK / 2, [low, high]);
-                    core::ptr::copy_nonoverlapping(block.as_ptr(), to, width);
-                }
-            });
+            let writer = Writer { sink, rates, to: out.as_mut_ptr().add(first), out_stride, width };
+            match width {
+                BLOCK => R::tokens::<true, _>(args, first, &writer),
+                _ => R::tokens::<false, _>(args, first, &writer),
+            }
+        }
+    }
+}
+
+/// Where a block of channels goes.
+pub(super) struct Writer<S: Sink> {
+    sink: S,
+    rates: [Rates; 2],
+    to: *mut S::Out,
+    out_stride: usize,
+    /// Channels that exist.
+    pub(super) width: usize,
+}
+
+impl<S: Sink> Writer<S> {
+    /// Stores token `x` and, where there are sums, the next one.
+    ///
+    /// # Safety
+    /// The processor has NEON, and the tokens exist. `WHOLE` says that 16 channels do.
+    #[inline(always)]
+    pub(super) unsafe fn put<const WHOLE: bool>(&self, x: usize, sums: Sums, next: Option<Sums>) {
+        // SAFETY: the caller vouches for the tokens, of which whole blocks are written at once, others through one of their own.
+        unsafe {
+            let after = next.unwrap_or(sums);
+            let [low, low_after] = self.rates[0].apply([[sums[0], sums[1]], [after[0], after[1]]]);
+            let [high, high_after] = self.rates[1].apply([[sums[2], sums[3]], [after[2], after[3]]]);
+            let to = self.to.add(x * self.out_stride);
+            self.one::<WHOLE>(to, [low, high]);
+            if next.is_some() {
+                self.one::<WHOLE>(to.add(self.out_stride), [low_after, high_after]);
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn one<const WHOLE: bool>(&self, to: *mut S::Out, rq: [[int32x4_t; 2]; 2]) {
+        // SAFETY: as above.
+        unsafe {
+            if WHOLE {
+                return self.sink.pair(to, BLOCK / 2, rq);
+            }
+            let mut block = [S::Out::default(); BLOCK];
+            core::ptr::copy_nonoverlapping(to, block.as_mut_ptr(), self.width);
+            self.sink.pair(block.as_mut_ptr(), BLOCK / 2, rq);
+            core::ptr::copy_nonoverlapping(block.as_ptr(), to, self.width);
         }
     }
 }
@@ -102,17 +138,27 @@ pub(super) struct Block<const TAPS: usize> {
 
 impl<const TAPS: usize> Block<TAPS> {
     /// That of the channels from `first` on.
+    ///
+    /// # Safety
+    /// The lengths of `args` were checked; `TAPS` is its kernel's square, and `width` of its channels exist from `first` on; `WHOLE` says that these are 16.
     #[inline(always)]
-    pub(super) fn new(args: &Depthwise<'_>, first: usize, width: usize) -> Self {
+    pub(super) unsafe fn new<const WHOLE: bool>(args: &Depthwise<'_>, first: usize, width: usize) -> Self {
         let mut block = Self { weights: [[0; BLOCK]; TAPS], bias: [0; BLOCK] };
-        up_to(args.bias, first, width, &mut block.bias);
-        for (tap, to) in block.weights.iter_mut().enumerate() {
-            up_to(args.weights, tap * args.weight_stride + first, width, to);
-            if args.rows.get(tap / args.kernel).copied().flatten().is_none() {
-                for (bias, weight) in block.bias.iter_mut().zip(&mut *to) {
-                    *bias = bias.wrapping_add(i32::from(args.pad) * i32::from(*weight));
+        // SAFETY: the checked biases hold `width` channels from `first` on, and the weights as many of each tap.
+        unsafe {
+            core::ptr::copy_nonoverlapping(args.bias.as_ptr().add(first), block.bias.as_mut_ptr(), if WHOLE { BLOCK } else { width });
+            let mut from = args.weights.as_ptr().wrapping_add(first);
+            for (row, taps) in args.rows.iter().zip(block.weights.chunks_exact_mut(args.kernel)) {
+                for to in taps {
+                    core::ptr::copy_nonoverlapping(from, to.as_mut_ptr(), if WHOLE { BLOCK } else { width });
+                    from = from.wrapping_add(args.weight_stride);
+                    if row.is_none() {
+                        for (bias, weight) in block.bias.iter_mut().zip(&mut *to) {
+                            *bias = bias.wrapping_add(i32::from(args.pad) * i32::from(*weight));
+                        }
+                        *to = [0; BLOCK];
+                    }
                 }
-                *to = [0; BLOCK];
             }
         }
         block
@@ -124,16 +170,6 @@ impl<const TAPS: usize> Block<TAPS> {
         // SAFETY: reads the 64 bytes of the biases; NEON is in every AArch64 processor.
         core::array::from_fn(|i| unsafe { load_s32x4(self.bias.as_ptr().add(4 * i)) })
     }
-}
-
-/// Copies `from[first..first + width]`, `width` at most 16, as far as it exists.
-#[inline(always)]
-fn up_to<T: Copy>(from: &[T], first: usize, width: usize, to: &mut [T; BLOCK]) {
-    if let (BLOCK, Some(from)) = (width, window::<T, BLOCK>(from, first)) {
-        *to = *from;
-        return;
-    }
-    to.iter_mut().zip(from.get(first..).unwrap_or_default()).take(width).for_each(|(to, from)| *to = *from);
 }
 
 /// The rows of a map from channel `first` on; one that is padding, whose weights are zero, reads as another.
@@ -148,32 +184,43 @@ struct Pairs<const KERNEL: usize, const TAPS: usize>;
 
 impl<const KERNEL: usize, const TAPS: usize> Row for Pairs<KERNEL, TAPS> {
     #[inline(always)]
-    unsafe fn tokens(args: &Depthwise<'_>, first: usize, width: usize, mut put: impl FnMut(usize, Sums)) {
+    unsafe fn tokens<const WHOLE: bool, S: Sink>(args: &Depthwise<'_>, first: usize, writer: &Writer<S>) {
+        let width = writer.width;
         let Depthwise { in_stride, columns, stride, pad, .. } = *args;
-        let block = Block::<TAPS>::new(args, first, width);
+        // SAFETY: the caller vouches for the operands.
+        let block = unsafe { Block::<TAPS>::new::<WHOLE>(args, first, width) };
         let start = block.start();
         let rows = inputs::<KERNEL>(args, first);
         let taps: [*const i8; TAPS] = core::array::from_fn(|tap| rows[tap / KERNEL].wrapping_add(tap % KERNEL * in_stride));
+        let padding = [pad; BLOCK];
         for x in 0..args.columns_out() {
             let column = (x * stride).wrapping_sub(KERNEL / 2);
-            let inside = column < columns && column + KERNEL <= columns;
-            // SAFETY: the checked rows hold `columns` tokens of `width` channels from `first` on; whole blocks of whole windows are read where they lie, others
-            // tap by tap into a window of their own.
+            // SAFETY: the checked rows hold `columns` tokens of `width` channels from `first` on; whole blocks are read where they lie, others tap by tap into a
+            // window of their own, and what lies outside the map from the padding.
             let sums = unsafe {
-                if inside && width == BLOCK {
+                if WHOLE && column < columns && column + KERNEL <= columns {
                     sum(&taps, column * in_stride, &block.weights, start)
                 } else {
                     let mut copies = [[pad; BLOCK]; TAPS];
-                    for (tap, to) in copies.iter_mut().enumerate() {
+                    let mut window = [padding.as_ptr(); TAPS];
+                    for (tap, to) in window.iter_mut().enumerate() {
                         let column = column.wrapping_add(tap % KERNEL);
                         if column < columns {
-                            core::ptr::copy_nonoverlapping(rows[tap / KERNEL].add(column * in_stride), to.as_mut_ptr(), width);
+                            let from = rows[tap / KERNEL].add(column * in_stride);
+                            *to = match WHOLE {
+                                true => from,
+                                false => {
+                                    core::ptr::copy_nonoverlapping(from, copies[tap].as_mut_ptr(), width);
+                                    copies[tap].as_ptr()
+                                }
+                            };
                         }
                     }
-                    sum(&copies.each_ref().map(|copy| copy.as_ptr()), 0, &block.weights, start)
+                    sum(&window, 0, &block.weights, start)
                 }
             };
-            put(x, sums);
+            // SAFETY: the token exists.
+            unsafe { writer.put::<WHOLE>(x, sums, None) };
         }
     }
 }

@@ -7,10 +7,11 @@ use core::arch::aarch64::*;
 use core::arch::asm;
 
 use super::Depthwise;
-use super::neon::{BLOCK, Block, Row, Sums, drive, inputs};
+use super::neon::{BLOCK, Block, Row, Sums, Writer, drive, inputs};
 use crate::epilogue::Epilogue;
 use crate::isa::{Neon, NeonDotprod};
 use crate::neon::load_s8x16;
+use crate::neon::sink::Sink;
 
 /// See [`super::depthwise_s8`].
 pub(super) fn run(token: NeonDotprod, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) {
@@ -75,15 +76,15 @@ fn dot(mut sums: Sums, codes: &Quads, weights: &Quads) -> Sums {
 
 /// Codes of 16 channels of one column of each kernel row, those outside the map as well.
 #[inline(always)]
-unsafe fn column<const KERNEL: usize>(args: &Depthwise<'_>, rows: &[*const i8; KERNEL], column: usize, width: usize) -> [int8x16_t; KERNEL] {
-    // SAFETY: the caller vouches for NEON; the checked rows hold `columns` tokens of `width` channels from where they start.
+unsafe fn column<const KERNEL: usize, const WHOLE: bool>(args: &Depthwise<'_>, rows: &[*const i8; KERNEL], column: usize, width: usize) -> [int8x16_t; KERNEL] {
+    // SAFETY: the caller vouches for NEON; the checked rows hold `columns` tokens of `width` channels from where they start, `WHOLE` says that these are 16.
     unsafe {
         if column >= args.columns {
             return [vdupq_n_s8(args.pad); KERNEL];
         }
         rows.map(|row| {
             let from = row.add(column * args.in_stride);
-            if width == BLOCK {
+            if WHOLE {
                 return load_s8x16(from);
             }
             let mut codes = [0i8; BLOCK];
@@ -98,30 +99,33 @@ struct Three;
 
 impl Row for Three {
     #[inline(always)]
-    unsafe fn tokens(args: &Depthwise<'_>, first: usize, width: usize, mut put: impl FnMut(usize, Sums)) {
-        let block = Block::<9>::new(args, first, width);
+    unsafe fn tokens<const WHOLE: bool, S: Sink>(args: &Depthwise<'_>, first: usize, writer: &Writer<S>) {
+        let width = writer.width;
+        // SAFETY: the caller vouches for the operands.
+        let block = unsafe { Block::<9>::new::<WHOLE>(args, first, width) };
         let start = block.start();
         let rows = inputs::<3>(args, first);
         // SAFETY: the caller vouches for the instruction and the operands.
         unsafe {
-            let zero = vdupq_n_s8(0);
             let weight = |tap: usize| load_s8x16(block.weights[tap].as_ptr());
-            let weights: [Quads; 3] = core::array::from_fn(|kx| quads(weight(kx), weight(3 + kx), weight(6 + kx), zero));
+            let weights: [Quads; 3] = core::array::from_fn(|kx| quads(weight(kx), weight(3 + kx), weight(6 + kx), vdupq_n_s8(0)));
             // The last row twice: the second time its weights are zero.
             let load = |x: usize| {
-                let [a, b, c] = column(args, &rows, x, width);
+                let [a, b, c] = column::<3, WHOLE>(args, &rows, x, width);
                 quads(a, b, c, c)
             };
-            let mut window = [load(usize::MAX), load(0), [zero; 4]];
-            for x in (0..args.columns).step_by(3) {
-                // The column that leaves the window makes room for the one that enters: after three tokens all are back in their places.
-                for i in 0..3 {
-                    if x + i < args.columns {
-                        window[(i + 2) % 3] = load(x + i + 1);
-                        let sums = dot(start, &window[i], &weights[0]);
-                        put(x + i, dot(dot(sums, &window[(i + 1) % 3], &weights[1]), &window[(i + 2) % 3], &weights[2]));
-                    }
-                }
+            let sum = |a: &Quads, b: &Quads, c: &Quads| dot(dot(dot(start, a, &weights[0]), b, &weights[1]), c, &weights[2]);
+            let (mut a, mut b) = (load(usize::MAX), load(0));
+            // Two tokens at a time share what does not fit registers.
+            let mut x = 0;
+            while x + 1 < args.columns {
+                let (c, d) = (load(x + 1), load(x + 2));
+                writer.put::<WHOLE>(x, sum(&a, &b, &c), Some(sum(&b, &c, &d)));
+                (a, b) = (c, d);
+                x += 2;
+            }
+            if x < args.columns {
+                writer.put::<WHOLE>(x, sum(&a, &b, &load(x + 1)), None);
             }
         }
     }
@@ -132,8 +136,10 @@ struct Five;
 
 impl Row for Five {
     #[inline(always)]
-    unsafe fn tokens(args: &Depthwise<'_>, first: usize, width: usize, mut put: impl FnMut(usize, Sums)) {
-        let block = Block::<25>::new(args, first, width);
+    unsafe fn tokens<const WHOLE: bool, S: Sink>(args: &Depthwise<'_>, first: usize, writer: &Writer<S>) {
+        let width = writer.width;
+        // SAFETY: the caller vouches for the operands.
+        let block = unsafe { Block::<25>::new::<WHOLE>(args, first, width) };
         let start = block.start();
         let rows = inputs::<5>(args, first);
         // SAFETY: the caller vouches for the instruction and the operands.
@@ -141,34 +147,34 @@ impl Row for Five {
             let zero = vdupq_n_s8(0);
             let weight = |tap: usize| load_s8x16(block.weights[tap].as_ptr());
             let upper: [Quads; 5] = core::array::from_fn(|kx| quads(weight(kx), weight(5 + kx), weight(10 + kx), weight(15 + kx)));
-            let last = [quads(weight(20), weight(21), weight(22), weight(23)), quads(zero, zero, zero, weight(24))];
+            let lower = [quads(weight(20), weight(21), weight(22), weight(23)), quads(zero, zero, zero, weight(24))];
+            // 4 kernel rows side by side, and the fifth.
             let load = |x: usize| {
-                let [a, b, c, d, e] = column(args, &rows, x, width);
+                let [a, b, c, d, e] = column::<5, WHOLE>(args, &rows, x, width);
                 (quads(a, b, c, d), e)
             };
-            let columns: [_; 4] = core::array::from_fn(|i| load(i.wrapping_sub(2)));
-            let mut window = [columns[0].0, columns[1].0, columns[2].0, columns[3].0, [zero; 4]];
-            // The last row: pairs of neighbours, and the newest code.
-            let mut newest = columns[3].1;
-            let mut neighbours = [pairs(columns[0].1, columns[1].1), pairs(columns[1].1, columns[2].1), pairs(columns[2].1, newest)];
-            let mut four = side_by_side(neighbours[0], neighbours[2]);
-            for x in (0..args.columns).step_by(5) {
-                for i in 0..5 {
-                    if x + i < args.columns {
-                        let (upper_codes, code) = load(x + i + 2);
-                        window[(i + 4) % 5] = upper_codes;
-                        let entering = pairs(newest, code);
-                        newest = code;
-                        let next = side_by_side(neighbours[1], entering);
-                        let mut sums = dot(dot(start, &four, &last[0]), &next, &last[1]);
-                        for (kx, weights) in upper.iter().enumerate() {
-                            sums = dot(sums, &window[(i + kx) % 5], weights);
-                        }
-                        put(x + i, sums);
-                        neighbours = [neighbours[1], neighbours[2], entering];
-                        four = next;
-                    }
+            let sum = |window: [&Quads; 5], last: [&Quads; 2]| {
+                let sums = dot(dot(start, last[0], &lower[0]), last[1], &lower[1]);
+                window.iter().zip(&upper).fold(sums, |sums, (codes, weights)| dot(sums, codes, weights))
+            };
+            let [(mut a, a_last), (mut b, b_last), (mut c, c_last), (mut d, mut last)] = [usize::MAX - 1, usize::MAX, 0, 1].map(load);
+            // The fifth row: neighbours side by side, then 4 codes in front of the token, one behind it.
+            let (mut first_pair, mut second_pair) = (pairs(b_last, c_last), pairs(c_last, last));
+            let mut four = side_by_side(pairs(a_last, b_last), second_pair);
+            // Two tokens at a time share what does not fit registers.
+            let mut x = 0;
+            while x < args.columns {
+                let ((e, e_last), (f, f_last)) = (load(x + 2), load(x + 3));
+                let (third_pair, fourth_pair) = (pairs(last, e_last), pairs(e_last, f_last));
+                let (next, after) = (side_by_side(first_pair, third_pair), side_by_side(second_pair, fourth_pair));
+                let sums = sum([&a, &b, &c, &d, &e], [&four, &next]);
+                match x + 1 < args.columns {
+                    true => writer.put::<WHOLE>(x, sums, Some(sum([&b, &c, &d, &e, &f], [&next, &after]))),
+                    false => writer.put::<WHOLE>(x, sums, None),
                 }
+                (a, b, c, d) = (c, d, e, f);
+                (first_pair, second_pair, four, last) = (third_pair, fourth_pair, after, f_last);
+                x += 2;
             }
         }
     }
