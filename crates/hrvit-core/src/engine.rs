@@ -50,6 +50,9 @@ enum Output<'o> {
 impl<'a, X: Executor> Engine<'a, Mapped<'a>, X> {
     /// An engine that reads its weights from `model` in place. `arena` must have [`Plan::arena_bytes`] and start at a multiple of [`ALIGN`].
     pub fn new(model: &'a Model<'a>, plan: &'a Plan, executor: X, arena: &'a mut [u8]) -> Result<Self, SetupError> {
+        if !model.has_weights() {
+            return Err(SetupError::NoWeights);
+        }
         Self::with_kernels(model, plan, Kernels::detect(), Mapped::new(model), executor, arena)
     }
 }
@@ -200,7 +203,7 @@ fn check_keys(model: &Model<'_>, plan: &Plan) -> Result<(), SetupError> {
     for (id, step) in model.step_ids() {
         let Step::Attention { branch, .. } = step else { continue };
         let keys = attention::longest_strip(plan.network(), plan.size(), usize::from(branch));
-        let bits = model.step(id).and_then(|params| params.ops.iter().map(|op| op.code_bits).max()).unwrap_or(0);
+        let bits = model.params(id, &[]).and_then(|params| params.ops.iter().map(|op| op.code_bits).max()).unwrap_or(0);
         let most = max_keys(bits).unwrap_or(0);
         if keys > most {
             return Err(SetupError::Keys { step: id, keys, most });

@@ -68,6 +68,8 @@ pub enum SetupError {
         /// Bytes in the plan.
         found: usize,
     },
+    /// Only the head of the image was loaded: its weights must be streamed ([`crate::Streamed`]).
+    NoWeights,
     /// At the plan's size an attention strip of the step has more keys than its exponent codes allow: quantise for this size.
     Keys {
         /// The attention step.
@@ -96,6 +98,7 @@ impl fmt::Display for SetupError {
             Self::OtherNetwork => write!(f, "the plan was made for another network than the model's: plan again from the model"),
             Self::Workers { planned, found } => write!(f, "planned for {planned} workers, the executor has {found}"),
             Self::WeightBuffer { needed, found } => write!(f, "weight buffer of {found} bytes, the largest group has {needed}: plan for streamed weights"),
+            Self::NoWeights => write!(f, "only the head of the image was loaded: stream its weights"),
             Self::Keys { step, keys, most } => {
                 write!(f, "step {}: {keys} keys in a strip, its exponent codes allow {most}: quantise for this input size", step.0)
             }

@@ -37,4 +37,4 @@ pub use plan::{Holds, Kept, Moment, Plan, Region, Tiling, WeightPlacement, plan,
 #[cfg(feature = "threads")]
 pub use schedule::Threads;
 pub use schedule::{Executor, Serial};
-pub use weights::{Mapped, WeightSource};
+pub use weights::{Mapped, ReadImage, StreamError, Streamed, WeightSource, read_head};

@@ -1,8 +1,13 @@
 //! Where a step's weights come from: memory that can be addressed, or a device that pages them through a buffer.
 
-use core::convert::Infallible;
+use core::{convert::Infallible, fmt, ops::Range};
 
-use hrvit_format::{Model, StepId};
+use crc32fast::Hasher;
+use hrvit_format::{
+    LoadError, Model, StepId, crc32,
+    partial::{Narrowings, START_BYTES},
+    record::Section,
+};
 
 /// Hands out the weight group of one step at a time.
 pub trait WeightSource {
@@ -44,4 +49,146 @@ impl WeightSource for Mapped<'_> {
     {
         Ok(self.model.group(id).unwrap_or(&[]))
     }
+}
+
+/// A device that holds a model image and is read by offset: a serial flash, a card, a file.
+pub trait ReadImage {
+    /// Why bytes could not be read.
+    type Error;
+
+    /// Fills `into` with the bytes from `offset` of the image on. A device that delivers fewer must fail.
+    fn read(&mut self, offset: usize, into: &mut [u8]) -> Result<(), Self::Error>;
+}
+
+impl<R: ReadImage + ?Sized> ReadImage for &mut R {
+    type Error = R::Error;
+
+    fn read(&mut self, offset: usize, into: &mut [u8]) -> Result<(), R::Error> {
+        (**self).read(offset, into)
+    }
+}
+
+/// Why weights could not be streamed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StreamError<E> {
+    /// The device failed.
+    Read(E),
+    /// What the device delivered is no valid image, or no longer the one that was checked.
+    Image(LoadError),
+    /// The buffer is too small.
+    Buffer {
+        /// Bytes that are needed.
+        needed: usize,
+        /// Bytes that were given.
+        found: usize,
+    },
+}
+
+impl<E: fmt::Display> fmt::Display for StreamError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read(error) => write!(f, "reading the model image: {error}"),
+            Self::Image(error) => error.fmt(f),
+            Self::Buffer { needed, found } => write!(f, "streaming the model image: buffer of {found} bytes, {needed} are needed"),
+        }
+    }
+}
+
+impl<E: fmt::Debug + fmt::Display> core::error::Error for StreamError<E> {}
+
+/// Reads the head of the image into the front of `buffer` (at a multiple of [`hrvit_format::record::ALIGN`] bytes) and checks it. It stays there for as long as the model is used.
+pub fn read_head<'h, R: ReadImage>(reader: &mut R, buffer: &'h mut [u8]) -> Result<Model<'h>, StreamError<R::Error>> {
+    let found = buffer.len();
+    let too_small = |needed| StreamError::Buffer { needed, found };
+    let start = buffer.get_mut(..START_BYTES).ok_or(too_small(START_BYTES))?;
+    reader.read(0, start).map_err(StreamError::Read)?;
+    let len = Model::head_len(start).map_err(StreamError::Image)?;
+    let head = buffer.get_mut(..len).ok_or(too_small(len))?;
+    reader.read(0, head).map_err(StreamError::Read)?;
+    Model::load_head(head).map_err(StreamError::Image)
+}
+
+/// Weights that are paged in from a device, one group at a time, each group's CRC checked as it arrives.
+#[derive(Debug)]
+pub struct Streamed<'a, R> {
+    model: &'a Model<'a>,
+    reader: R,
+}
+
+impl<'a, R: ReadImage> Streamed<'a, R> {
+    /// Reads the whole image once, through `buffer`, and checks all that [`Model::load`] checks: after that, a group with the right CRC is a valid one.
+    /// `buffer` must have [`Model::largest_group`] bytes and start at a multiple of [`hrvit_format::record::ALIGN`]; the arena will do.
+    pub fn open(model: &'a Model<'a>, mut reader: R, buffer: &mut [u8]) -> Result<Self, StreamError<R::Error>> {
+        let (weights, end) = (model.weights_range(), model.total_len() - size_of::<u32>());
+        let mut narrowings = Narrowings::default();
+        let (mut image, mut section) = (Hasher::new(), Hasher::new());
+        hash(&mut reader, buffer, 0..weights.start, |bytes| image.update(bytes))?;
+        for (id, _) in model.step_ids() {
+            let range = model.group_range(id).ok_or(StreamError::Image(LoadError::Step(id.0)))?;
+            // With the padding behind it.
+            let (needed, found) = (model.padded_group_len(id), buffer.len());
+            let padded = buffer.get_mut(..needed).ok_or(StreamError::Buffer { needed, found })?;
+            reader.read(range.start, padded).map_err(StreamError::Read)?;
+            image.update(padded);
+            section.update(padded);
+            let group = padded.get(..range.len()).unwrap_or_default();
+            model.check_group(id, group).and_then(|()| narrowings.check(model, id, group)).map_err(StreamError::Image)?;
+        }
+        expect(section.finalize(), model.weights_crc(), LoadError::SectionCrc(Section::Weights as u32))?;
+        let golden = model.golden_ranges().map_err(StreamError::Image)?;
+        let mut behind = weights.end;
+        if let Some(golden) = golden {
+            let mut section = Hasher::new();
+            hash(&mut reader, buffer, golden.crcs.start..golden.frame.end, |bytes| {
+                image.update(bytes);
+                section.update(bytes);
+            })?;
+            expect(section.finalize(), golden.crc, LoadError::SectionCrc(Section::Golden as u32))?;
+            behind = golden.frame.end;
+        }
+        hash(&mut reader, buffer, behind..end, |bytes| image.update(bytes))?;
+        let mut crc = [0; size_of::<u32>()];
+        reader.read(end, &mut crc).map_err(StreamError::Read)?;
+        expect(image.finalize(), u32::from_le_bytes(crc), LoadError::ImageCrc)?;
+        Ok(Self { model, reader })
+    }
+}
+
+impl<R: ReadImage> WeightSource for Streamed<'_, R> {
+    type Error = StreamError<R::Error>;
+
+    fn buffer_bytes(&self) -> usize {
+        self.model.largest_group()
+    }
+
+    fn step<'b>(&mut self, id: StepId, buffer: &'b mut [u8]) -> Result<&'b [u8], Self::Error>
+    where
+        Self: 'b,
+    {
+        let missing = StreamError::Image(LoadError::Step(id.0));
+        let (Some(range), Some(record)) = (self.model.group_range(id), self.model.steps().get(usize::from(id.0))) else { return Err(missing) };
+        let (needed, found) = (range.len(), buffer.len());
+        let group = buffer.get_mut(..needed).ok_or(StreamError::Buffer { needed, found })?;
+        self.reader.read(range.start, group).map_err(StreamError::Read)?;
+        expect(crc32(group), record.crc, LoadError::StepCrc(id.0))?;
+        Ok(group)
+    }
+}
+
+fn expect<E>(found: u32, expected: u32, error: LoadError) -> Result<(), StreamError<E>> {
+    if found == expected { Ok(()) } else { Err(StreamError::Image(error)) }
+}
+
+/// Hands `range` of the image to `update`, piece by piece through `buffer`.
+fn hash<R: ReadImage>(reader: &mut R, buffer: &mut [u8], range: Range<usize>, mut update: impl FnMut(&[u8])) -> Result<(), StreamError<R::Error>> {
+    let mut at = range.start;
+    while at < range.end {
+        let len = buffer.len().min(range.end - at);
+        let piece = buffer.get_mut(..len).filter(|piece| !piece.is_empty()).ok_or(StreamError::Buffer { needed: 1, found: 0 })?;
+        reader.read(at, piece).map_err(StreamError::Read)?;
+        update(piece);
+        at += len;
+    }
+    Ok(())
 }

@@ -1,11 +1,14 @@
 //! The zero-copy reader: [`Model::load`] checks every byte once, everything after that reads in place.
 
+use core::ops::Range;
+
 use bytemuck::{Pod, try_cast_slice};
 
 use crate::{
-    error::{LoadError, OpField},
-    graph::{OpKind, Step},
+    error::LoadError,
+    graph::Step,
     meta::Meta,
+    partial::Narrowings,
     record::{ALIGN, EXP_ENTRIES, MAGIC, OpRecord, Packing, Precision, Prologue, Section, SectionRecord, StepRecord, TensorFormat, VERSION, step_tag},
     spec::{Head, Size},
     step::StepParams,
@@ -25,8 +28,11 @@ pub struct Model<'a> {
     steps: &'a [StepRecord],
     ops: &'a [OpRecord],
     exp: &'a [u16],
+    /// Empty where only the head of the image was loaded.
     weights: &'a [u8],
     golden: Option<Golden<'a>>,
+    weights_at: SectionRecord,
+    golden_at: Option<SectionRecord>,
     total_len: usize,
 }
 
@@ -53,19 +59,57 @@ pub fn crc32(bytes: &[u8]) -> u32 {
     crc32fast::hash(bytes)
 }
 
+/// CRC32 of bytes whose CRC32 is `before`, with `bytes` behind them; 0 before the first.
+pub fn crc32_after(before: u32, bytes: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new_with_initial(before);
+    hasher.update(bytes);
+    hasher.finalize()
+}
+
 impl<'a> Model<'a> {
     /// Checks `image` and borrows it. It must start at a multiple of [`ALIGN`] bytes; bytes after its end are ignored (a flash slot may be larger).
     ///
     /// Everything that the engine relies on is proved here: CRCs, offsets, lengths, alignments, multiplier ranges and accumulator headroom.
     pub fn load(image: &'a [u8]) -> Result<Self, LoadError> {
-        if !image.as_ptr().addr().is_multiple_of(ALIGN) {
-            return Err(LoadError::Misaligned);
+        let prologue = aligned_prologue(image)?;
+        let total = prologue.total_len as usize;
+        check_prologue(prologue, image)?;
+        let image = image.get(..total).ok_or(LoadError::Truncated { needed: total, found: image.len() })?;
+        let (body, crc) = image.split_last_chunk::<4>().ok_or(LoadError::ImageCrc)?;
+        if crc32(body) != u32::from_le_bytes(*crc) {
+            return Err(LoadError::ImageCrc);
         }
-        let short = |needed| LoadError::Truncated { needed, found: image.len() };
-        let prologue: &Prologue = head(image).ok_or(short(size_of::<Prologue>()))?;
-        let image = check_prologue(prologue, image)?;
-        let sections = Sections::read(prologue, image)?;
+        let mut model = Self::of_sections(prologue, &Sections::read(prologue, image)?)?;
+        let mut narrowings = Narrowings::default();
+        for (id, _) in model.step_ids() {
+            let group = model.group(id).ok_or(LoadError::Step(id.0))?;
+            model.check_group(id, group)?;
+            narrowings.check(&model, id, group)?;
+        }
+        let golden = model.golden_at.map(|at| at.of(image).ok_or(LoadError::Golden)).transpose()?;
+        model.golden = golden.map(|bytes| Golden::read(bytes, model.steps.len(), model.meta.size)).transpose()?;
+        Ok(model)
+    }
 
+    /// Checks the head of an image, [`Model::head_len`] bytes, whose rest cannot be addressed. The head must start at a multiple of [`ALIGN`] bytes.
+    ///
+    /// Such a model has neither weights nor golden frame: [`Model::group_range`] says what to fetch, and every group must pass [`Model::check_group`] and
+    /// [`Narrowings::check`] before the engine may rely on it.
+    pub fn load_head(head: &'a [u8]) -> Result<Self, LoadError> {
+        let prologue = aligned_prologue(head)?;
+        check_prologue(prologue, head)?;
+        Self::of_sections(prologue, &Sections::read(prologue, head)?)
+    }
+
+    /// Bytes of the head: all that comes before the weights. `start` are the first [`crate::partial::START_BYTES`] bytes of the image, or more.
+    pub fn head_len(start: &[u8]) -> Result<usize, LoadError> {
+        let prologue = aligned_prologue(start)?;
+        let table = check_prologue(prologue, start)?;
+        let weights = table.iter().find(|record| record.kind == Section::Weights as u32);
+        weights.map(|record| record.offset as usize).ok_or(LoadError::Section(Section::Weights as u32))
+    }
+
+    fn of_sections(prologue: &Prologue, sections: &Sections<'a>) -> Result<Self, LoadError> {
         let meta: Meta<'a> = match postcard::take_from_bytes(sections.get(Section::Meta)?) {
             Ok((meta, [])) => meta,
             _ => return Err(LoadError::Meta),
@@ -79,13 +123,13 @@ impl<'a> Model<'a> {
         let ops: &[OpRecord] = cast(sections.get(Section::Ops)?).ok_or(wrong(Section::Ops))?;
         let exp: &[u16] = cast(sections.get(Section::Tables)?).ok_or(wrong(Section::Tables))?;
         check_exp(exp)?;
-        let weights = sections.get(Section::Weights)?;
+        let weights_at = *sections.record(Section::Weights).ok_or(wrong(Section::Weights))?;
+        let golden_at = sections.record(Section::Golden).copied();
+        let weights = weights_at.of(sections.image).unwrap_or_default();
         let packing = Packing::from_number(prologue.packing).ok_or(LoadError::UnsupportedPacking(prologue.packing))?;
-        let mut model = Self { meta, packing, sequence: prologue.sequence, steps, ops, exp, weights, golden: None, total_len: image.len() };
+        let (sequence, total_len) = (prologue.sequence, prologue.total_len as usize);
+        let model = Self { meta, packing, sequence, steps, ops, exp, weights, golden: None, weights_at, golden_at, total_len };
         model.check_steps()?;
-        if let Some(golden) = sections.find(Section::Golden) {
-            model.golden = Some(Golden::read(golden, steps.len(), model.meta.size)?);
-        }
         Ok(model)
     }
 
@@ -110,12 +154,6 @@ impl<'a> Model<'a> {
             if !agrees {
                 return Err(LoadError::Step(id));
             }
-            let params = self.step(StepId(id)).ok_or(LoadError::Step(id))?;
-            if crc32(params.bytes) != record.crc {
-                return Err(LoadError::StepCrc(id));
-            }
-            validate::step(step, &ops, &params).map_err(|(op, field)| LoadError::Op(record.first_op.saturating_add(op), field))?;
-            self.check_narrowing(step, record.first_op, &params)?;
             next_op += ops.len();
             next_offset = (next_offset + record.len as usize).next_multiple_of(ALIGN);
             count += 1;
@@ -126,31 +164,46 @@ impl<'a> Model<'a> {
         if self.ops.len() != next_op {
             return Err(LoadError::Section(Section::Ops as u32));
         }
-        if self.weights.len() != next_offset {
+        if self.weights_at.len as usize != next_offset {
             return Err(LoadError::Section(Section::Weights as u32));
         }
         Ok(())
     }
 
-    /// All outputs of a fusion must narrow a branch alike: compares with the module's first output.
-    fn check_narrowing(&self, step: Step, first_op: u16, params: &StepParams<'_>) -> Result<(), LoadError> {
-        let Step::Fusion { module, .. } = step else { return Ok(()) };
-        let ops = self.meta.network.ops(step);
-        let first = Step::Fusion { module, branch: 0 };
-        let (first_ops, first_params) = (self.meta.network.ops(first), self.id(first).and_then(|id| self.step(id)));
-        for ((index, op), at) in ops.iter().enumerate().zip(first_op..).filter(|((_, op), _)| op.kind == OpKind::FusionNarrow) {
-            let wrong = LoadError::Op(at, OpField::Narrow);
-            let position = first_ops.iter().position(|other| other == op).ok_or(wrong)?;
-            let (ours, theirs) = (params.op(index, op), first_params.and_then(|params| params.op(position, op)));
-            let same = ours.zip(theirs).is_some_and(|(a, b)| {
-                let fields = |record: &OpRecord| (record.zero, record.lo, record.hi, record.pre_shift);
-                (a.mult, a.shift, fields(a.record)) == (b.mult, b.shift, fields(b.record))
-            });
-            if !same {
-                return Err(wrong);
-            }
+    /// Checks the weight group of a step: its CRC, then every array and bound that the engine relies on. Groups that lie in the image have passed.
+    pub fn check_group(&self, id: StepId, group: &[u8]) -> Result<(), LoadError> {
+        let wrong = LoadError::Step(id.0);
+        let record = self.steps.get(usize::from(id.0)).ok_or(wrong)?;
+        let (_, step) = self.step_ids().nth(id.0.into()).ok_or(wrong)?;
+        if group.len() != record.len as usize {
+            return Err(wrong);
         }
-        Ok(())
+        if crc32(group) != record.crc {
+            return Err(LoadError::StepCrc(id.0));
+        }
+        let params = self.params(id, group).ok_or(wrong)?;
+        validate::step(step, &self.meta.network.ops(step), &params).map_err(|(op, field)| LoadError::Op(record.first_op.saturating_add(op), field))
+    }
+
+    /// Where the weights lie in the image.
+    pub fn weights_range(&self) -> Range<usize> {
+        let start = self.weights_at.offset as usize;
+        start..start + self.weights_at.len as usize
+    }
+
+    /// CRC32 of all weights, padding between groups included.
+    pub fn weights_crc(&self) -> u32 {
+        self.weights_at.crc
+    }
+
+    /// Where the golden frame lies in the image.
+    pub(crate) fn golden_section(&self) -> Option<&SectionRecord> {
+        self.golden_at.as_ref()
+    }
+
+    /// Whether the weights are at hand; false for a model of [`Model::load_head`].
+    pub fn has_weights(&self) -> bool {
+        self.weights.len() == self.weights_at.len as usize
     }
 
     /// What the image says of itself.
@@ -251,7 +304,15 @@ impl<'a> Model<'a> {
     }
 }
 
-fn check_prologue<'a>(prologue: &Prologue, image: &'a [u8]) -> Result<&'a [u8], LoadError> {
+fn aligned_prologue(image: &[u8]) -> Result<&Prologue, LoadError> {
+    if !image.as_ptr().addr().is_multiple_of(ALIGN) {
+        return Err(LoadError::Misaligned);
+    }
+    head(image).ok_or(LoadError::Truncated { needed: size_of::<Prologue>(), found: image.len() })
+}
+
+/// Checks the prologue and returns the section table.
+fn check_prologue<'a>(prologue: &Prologue, image: &'a [u8]) -> Result<&'a [SectionRecord], LoadError> {
     if prologue.magic != MAGIC {
         return Err(LoadError::BadMagic);
     }
@@ -275,51 +336,56 @@ fn check_prologue<'a>(prologue: &Prologue, image: &'a [u8]) -> Result<&'a [u8], 
     if Packing::from_number(prologue.packing).is_none() {
         return Err(LoadError::UnsupportedPacking(prologue.packing));
     }
-    let total = prologue.total_len as usize;
-    let Some(image) = image.get(..total) else {
-        return Err(LoadError::Truncated { needed: total, found: image.len() });
-    };
-    let (body, crc) = image.split_last_chunk::<4>().ok_or(LoadError::ImageCrc)?;
-    if crc32(body) != u32::from_le_bytes(*crc) {
-        return Err(LoadError::ImageCrc);
-    }
-    Ok(image)
+    cast(table).ok_or(LoadError::Section(0))
 }
 
-/// The section table over its image.
+impl SectionRecord {
+    /// The section's bytes in `image`; `None` where it ends before.
+    fn of<'a>(&self, image: &'a [u8]) -> Option<&'a [u8]> {
+        image.get(self.offset as usize..)?.get(..self.len as usize)
+    }
+}
+
+/// The section table over its image, or over the image's head.
 struct Sections<'a> {
     table: &'a [SectionRecord],
     image: &'a [u8],
 }
 
 impl<'a> Sections<'a> {
+    /// Checks where all sections lie, and the CRC of those in `image` (of a head, those before the weights).
     fn read(prologue: &Prologue, image: &'a [u8]) -> Result<Self, LoadError> {
+        let total = prologue.total_len as usize;
         let table_bytes = usize::from(prologue.sections) * size_of::<SectionRecord>();
         let table: &[SectionRecord] =
             image.get(size_of::<Prologue>()..).and_then(|rest| rest.get(..table_bytes)).and_then(cast).ok_or(LoadError::Section(0))?;
         let mut next = (size_of::<Prologue>() + table_bytes).next_multiple_of(ALIGN);
         let mut last_kind = 0;
         for record in table {
-            let bytes = image.get(record.offset as usize..).and_then(|rest| rest.get(..record.len as usize)).ok_or(LoadError::Section(record.kind))?;
+            let end = (record.offset as usize).checked_add(record.len as usize).filter(|&end| end <= total);
             let placed = record.offset as usize == next && record.kind > last_kind && record.kind <= Section::Golden as u32;
-            if !placed {
-                return Err(LoadError::Section(record.kind));
-            }
-            if crc32(bytes) != record.crc {
-                return Err(LoadError::SectionCrc(record.kind));
+            let (true, Some(end)) = (placed, end) else { return Err(LoadError::Section(record.kind)) };
+            if image.len() >= total || record.kind < Section::Weights as u32 {
+                let bytes = record.of(image).ok_or(LoadError::Truncated { needed: end, found: image.len() })?;
+                if crc32(bytes) != record.crc {
+                    return Err(LoadError::SectionCrc(record.kind));
+                }
             }
             last_kind = record.kind;
-            next = (next + record.len as usize).next_multiple_of(ALIGN);
+            next = end.next_multiple_of(ALIGN);
         }
-        if image.len() != next + size_of::<u32>() {
+        if total != next + size_of::<u32>() {
             return Err(LoadError::Section(0));
         }
         Ok(Self { table, image })
     }
 
+    fn record(&self, section: Section) -> Option<&'a SectionRecord> {
+        self.table.iter().find(|record| record.kind == section as u32)
+    }
+
     fn find(&self, section: Section) -> Option<&'a [u8]> {
-        let record = self.table.iter().find(|record| record.kind == section as u32)?;
-        self.image.get(record.offset as usize..)?.get(..record.len as usize)
+        self.record(section)?.of(self.image)
     }
 
     fn get(&self, section: Section) -> Result<&'a [u8], LoadError> {

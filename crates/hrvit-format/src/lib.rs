@@ -8,7 +8,9 @@ pub mod error;
 pub mod graph;
 pub mod image;
 pub mod meta;
+pub mod partial;
 pub mod record;
+pub mod slots;
 pub mod spec;
 pub mod step;
 mod validate;
@@ -17,7 +19,7 @@ pub mod writer;
 
 pub use error::{LoadError, OpField};
 pub use graph::{Op, OpKind, Step, StepOps};
-pub use image::{Golden, Model, StepId, crc32};
+pub use image::{Golden, Model, StepId, crc32, crc32_after};
 pub use meta::Meta;
 pub use spec::{Activation, BRANCHES, Head, Network, Size, Spec, SpecError, VARIANTS};
 pub use step::{OpParams, StepParams};

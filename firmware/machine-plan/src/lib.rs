@@ -11,6 +11,7 @@
 //! | `HRVIT_MODEL` | | the model image to link in (feature `embedded-model`) |
 
 mod script;
+mod streaming;
 mod target;
 
 use std::{env, fs, path::PathBuf};
@@ -49,6 +50,8 @@ pub struct Placed {
     pub arena: usize,
     /// Bytes of the label map; 0 with a classifier.
     pub labels: usize,
+    /// Bytes of the buffer for the image's head; 0 where weights are not streamed.
+    pub head: usize,
     /// Index in [`Machine::arena`].
     pub memory: usize,
 }
@@ -67,7 +70,7 @@ pub fn build(machine: &Machine) {
 fn try_build(machine: &Machine) -> Result<(), Vec<String>> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or(vec!["OUT_DIR is not set: run by cargo only".to_owned()])?);
     let target = Target::from_environment().map_err(|line| vec![line])?;
-    let placed = place(machine, &target)?;
+    let placed = place(machine, &target, script::feature("STREAMED"))?;
     let frames = target::frames().map_err(|line| vec![line])?;
     let failed = |error: std::io::Error| vec![format!("writing to {}: {error}", out.display())];
     fs::write(out.join("plan.rs"), script::constants(machine, &placed, frames)).map_err(failed)?;
@@ -84,16 +87,22 @@ fn try_build(machine: &Machine) -> Result<(), Vec<String>> {
     script::embed().map_err(|line| vec![line])
 }
 
-/// Plans `target` and finds the first memory of `machine` that holds arena and label map; the error says what is missing.
-pub fn place(machine: &Machine, target: &Target) -> Result<Placed, Vec<String>> {
+/// Plans `target` and finds the first memory of `machine` that holds arena, label map and (where weights are `streamed`) the image's head; the error says what is
+/// missing.
+pub fn place(machine: &Machine, target: &Target, streamed: bool) -> Result<Placed, Vec<String>> {
     let Target { network, size, .. } = target;
-    let plan = plan(network, *size, 1, WeightPlacement::Mapped).map_err(|error| vec![format!("{target}: {error}")])?;
+    let (weights, head) = match streamed {
+        true => (WeightPlacement::Streamed { largest_group: streaming::largest_group(network) }, streaming::head_bytes(network)),
+        false => (WeightPlacement::Mapped, 0),
+    };
+    let plan = plan(network, *size, 1, weights).map_err(|error| vec![format!("{target}: {error}")])?;
     let arena = plan.arena_bytes();
     let labels = if network.head == Head::Segformer { size.pixels() } else { 0 };
-    let fits = |memory: &Memory| arena + labels.next_multiple_of(64) <= memory.bytes;
-    match machine.arena.iter().position(fits) {
-        Some(memory) => Ok(Placed { arena, labels, memory }),
-        None => Err(target::too_large(machine, target, arena, labels)),
+    // Each static has a flag behind its bytes and begins at a multiple of 64.
+    let needed: usize = [arena, labels, head].iter().filter(|&&bytes| bytes > 0).map(|bytes| (bytes + 1).next_multiple_of(64)).sum();
+    match machine.arena.iter().position(|memory| needed <= memory.bytes) {
+        Some(memory) => Ok(Placed { arena, labels, head, memory }),
+        None => Err(target::too_large(machine, target, &[("arena", arena), ("labels", labels), ("image head", head)])),
     }
 }
 
@@ -110,20 +119,27 @@ mod tests {
 
     #[test]
     fn what_fits_lies_in_the_first_memory() {
-        assert_eq!(place(&MACHINE, &target("nano", "192x256")).unwrap().memory, 0);
+        assert_eq!(place(&MACHINE, &target("nano", "192x256"), false).unwrap().memory, 0);
     }
 
     #[test]
     fn what_does_not_lies_in_the_next() {
-        let placed = place(&MACHINE, &target("b1", "512x512")).unwrap();
+        let placed = place(&MACHINE, &target("b1", "512x512"), false).unwrap();
         assert_eq!((placed.memory, placed.labels), (1, 512 * 512));
     }
 
     #[test]
     fn what_fits_nowhere_is_named_with_needed_and_available_bytes() {
-        let lines = place(&MACHINE, &target("b3", "1024x1024")).unwrap_err().join("\n");
+        let lines = place(&MACHINE, &target("b3", "1024x1024"), false).unwrap_err().join("\n");
         for part in ["b3", "1024x1024", "test", "4194304", "HRVIT_SIZE"] {
             assert!(lines.contains(part), "{part} is missing in: {lines}");
         }
+    }
+
+    #[test]
+    fn streamed_weights_take_a_buffer_and_a_head() {
+        let [mapped, streamed] = [false, true].map(|streamed| place(&MACHINE, &target("b1", "224x224"), streamed).unwrap());
+        assert_eq!((mapped.head, mapped.labels), (0, streamed.labels));
+        assert!(streamed.arena > mapped.arena && streamed.head > 32 << 10);
     }
 }

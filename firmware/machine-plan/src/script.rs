@@ -10,9 +10,10 @@ pub fn constants(machine: &Machine, placed: &Placed, frames: u32) -> String {
     format!(
         "/// Bytes of the arena.\npub const ARENA_BYTES: usize = {};\n\
          /// Bytes of the label map.\npub const LABEL_BYTES: usize = {};\n\
+         /// Bytes of the buffer for the head of a streamed image.\npub const HEAD_BYTES: usize = {};\n\
          /// Frames that `profile` measures.\npub const FRAMES: u32 = {frames};\n\
          /// Memory that the arena lies in.\npub const ARENA_MEMORY: &str = \"{region}\";\n",
-        placed.arena, placed.labels
+        placed.arena, placed.labels, placed.head
     )
 }
 
@@ -28,9 +29,14 @@ pub fn sections(machine: &Machine, placed: &Placed) -> String {
     )
 }
 
+/// Whether the package is built with that feature (upper case, underscores).
+pub fn feature(name: &str) -> bool {
+    env::var_os(format!("CARGO_FEATURE_{name}")).is_some()
+}
+
 /// With feature `embedded-model`: makes the image named by `HRVIT_MODEL` known to the program as `HRVIT_MODEL_FILE`.
 pub fn embed() -> Result<(), String> {
-    if env::var_os("CARGO_FEATURE_EMBEDDED_MODEL").is_none() {
+    if !feature("EMBEDDED_MODEL") {
         return Ok(());
     }
     let name = variable("HRVIT_MODEL", "");

@@ -68,12 +68,14 @@ pub fn variable(name: &str, default: &str) -> String {
     env::var(name).unwrap_or_else(|_| default.to_owned())
 }
 
-/// The error's lines where no memory of `machine` holds arena and labels.
-pub fn too_large(machine: &Machine, target: &Target, arena: usize, labels: usize) -> Vec<String> {
+/// The error's lines where no memory of `machine` holds all the `parts`.
+pub fn too_large(machine: &Machine, target: &Target, parts: &[(&str, usize)]) -> Vec<String> {
     let available: Vec<String> = machine.arena.iter().map(|memory| format!("{} bytes in {}", memory.bytes, memory.region)).collect();
+    let needed: usize = parts.iter().map(|(_, bytes)| bytes).sum();
+    let parts: Vec<String> = parts.iter().filter(|(_, bytes)| *bytes > 0).map(|(name, bytes)| format!("{name} {bytes}")).collect();
     vec![
-        format!("arena does not fit: {target} needs {} bytes ({arena} of arena, {labels} of labels)", arena + labels),
-        format!("{} has {}", machine.name, available.join(", ")),
+        format!("memory does not suffice: {target} needs {needed} bytes ({})", parts.join(", ")),
+        format!("{} has {}", machine.name, available.join(", or ")),
         "choose a smaller HRVIT_SIZE or HRVIT_VARIANT, or a machine with more memory; `hrvit plan` shows what takes how much".to_owned(),
     ]
 }

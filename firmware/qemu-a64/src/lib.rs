@@ -5,11 +5,12 @@ use core::panic::PanicInfo;
 
 use defmt_semihosting as _;
 use hrvit_core::arena::Arena;
-use runner::{Machine, NoMarker, Placement, Program, clock::Emulated};
+use runner::{Machine, NoMarker, Program, clock::Emulated};
 use semihosting::process;
 use static_cell::ConstStaticCell;
 
 mod cycles;
+mod image;
 mod interrupts;
 mod start;
 
@@ -20,38 +21,28 @@ static ARENA: ConstStaticCell<Arena<ARENA_BYTES>> = ConstStaticCell::new(Arena::
 #[unsafe(link_section = ".arena.labels")]
 static LABELS: ConstStaticCell<[u8; LABEL_BYTES]> = ConstStaticCell::new([0; LABEL_BYTES]);
 
-#[cfg(feature = "embedded-model")]
-#[repr(C, align(64))]
-struct Aligned<T: ?Sized>(T);
-#[cfg(feature = "embedded-model")]
-#[unsafe(link_section = ".model")]
-static MODEL: &Aligned<[u8]> = &Aligned(*include_bytes!(env!("HRVIT_MODEL_FILE")));
-
 unsafe extern "C" {
     static mut __sarena: u32;
     static mut __earena: u32;
     static __lowest_stack: u32;
 }
 
-/// Where the model image lies, and how it came there.
-fn image() -> (&'static [u8], Placement) {
-    #[cfg(feature = "embedded-model")]
-    return (&MODEL.0, Placement::Embedded);
-    #[cfg(not(feature = "embedded-model"))]
-    {
-        /// RAM, filled by QEMU's loader device.
-        const RAM: (*const u8, usize) = (0x5000_0000 as *const u8, 256 << 20);
-        // SAFETY: the machine has that memory, and nothing in this program writes to it.
-        (unsafe { core::slice::from_raw_parts(RAM.0, RAM.1) }, Placement::Mapped)
-    }
-}
-
 /// Runs `program` and ends QEMU with its exit code. To be called once.
 pub fn run(program: impl Program) -> ! {
-    // SAFETY: the section has only the two statics above, all zeros, which are taken below.
+    process::exit(image::run(program, machine()))
+}
+
+/// Streams weights from a flash that fails on purpose, and ends QEMU with the exit code. To be called once.
+#[cfg(feature = "streamed")]
+pub fn run_faults() -> ! {
+    process::exit(image::run_faults(machine()))
+}
+
+fn machine() -> Machine<'static, Emulated<cycles::Cycles>, NoMarker> {
+    // SAFETY: the section has only this crate's statics, all zeros, which are taken afterwards.
     unsafe { runner::clear(&raw mut __sarena, &raw mut __earena) };
     cycles::start();
-    let machine = Machine {
+    Machine {
         name: "qemu-a64",
         clock: Emulated::<cycles::Cycles>::calibrate(),
         marker: NoMarker,
@@ -59,9 +50,7 @@ pub fn run(program: impl Program) -> ! {
         labels: LABELS.take(),
         stack_lowest: (&raw const __lowest_stack).addr(),
         frames: FRAMES,
-    };
-    let (image, placement) = image();
-    process::exit(runner::run_mapped(program, machine, image, placement))
+    }
 }
 
 /// Where all exceptions lead.

@@ -5,10 +5,11 @@ use cortex_m_rt::ExceptionFrame;
 use defmt_semihosting as _;
 use hrvit_core::arena::Arena;
 use panic_probe as _;
-use runner::{Machine, NoMarker, Placement, Program, clock::Emulated};
+use runner::{Machine, NoMarker, Program, clock::Emulated};
 use semihosting::process;
 use static_cell::ConstStaticCell;
 
+mod image;
 mod timer;
 
 include!(concat!(env!("OUT_DIR"), "/plan.rs"));
@@ -18,38 +19,28 @@ static ARENA: ConstStaticCell<Arena<ARENA_BYTES>> = ConstStaticCell::new(Arena::
 #[unsafe(link_section = ".arena.labels")]
 static LABELS: ConstStaticCell<[u8; LABEL_BYTES]> = ConstStaticCell::new([0; LABEL_BYTES]);
 
-#[cfg(feature = "embedded-model")]
-#[repr(C, align(64))]
-struct Aligned<T: ?Sized>(T);
-#[cfg(feature = "embedded-model")]
-#[unsafe(link_section = ".model")]
-static MODEL: &Aligned<[u8]> = &Aligned(*include_bytes!(env!("HRVIT_MODEL_FILE")));
-
 unsafe extern "C" {
     static mut __sarena: u32;
     static mut __earena: u32;
     static __sheap: u32;
 }
 
-/// Where the model image lies, and how it came there.
-fn image() -> (&'static [u8], Placement) {
-    #[cfg(feature = "embedded-model")]
-    return (&MODEL.0, Placement::Embedded);
-    #[cfg(not(feature = "embedded-model"))]
-    {
-        /// PSRAM, filled by QEMU's loader device.
-        const PSRAM: (*const u8, usize) = (0x6000_0000 as *const u8, 16 << 20);
-        // SAFETY: the machine has that memory, and nothing in this program writes to it.
-        (unsafe { core::slice::from_raw_parts(PSRAM.0, PSRAM.1) }, Placement::Mapped)
-    }
-}
-
 /// Runs `program` and ends QEMU with its exit code. To be called once.
 pub fn run(program: impl Program) -> ! {
-    // SAFETY: the section has only the two statics above, all zeros, which are taken below.
+    process::exit(image::run(program, machine()))
+}
+
+/// Streams weights from a flash that fails on purpose, and ends QEMU with the exit code. To be called once.
+#[cfg(feature = "streamed")]
+pub fn run_faults() -> ! {
+    process::exit(image::run_faults(machine()))
+}
+
+fn machine() -> Machine<'static, Emulated<timer::Timer0>, NoMarker> {
+    // SAFETY: the section has only this crate's statics, all zeros, which are taken afterwards.
     unsafe { runner::clear(&raw mut __sarena, &raw mut __earena) };
     timer::start();
-    let machine = Machine {
+    Machine {
         name: "qemu-m7",
         clock: Emulated::<timer::Timer0>::calibrate(),
         marker: NoMarker,
@@ -58,9 +49,7 @@ pub fn run(program: impl Program) -> ! {
         // The heap, which nobody uses, begins where the statics end.
         stack_lowest: (&raw const __sheap).addr(),
         frames: FRAMES,
-    };
-    let (image, placement) = image();
-    process::exit(runner::run_mapped(program, machine, image, placement))
+    }
 }
 
 /// Ends QEMU with the exit code of a program that needs no model.

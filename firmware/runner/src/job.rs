@@ -3,7 +3,7 @@
 use core::{fmt::Display, sync::atomic::AtomicU32};
 
 use hrvit_core::{Engine, Model, Observer, Plan, Ranked, RunError, Serial, Step, StepId, WeightSource};
-use hrvit_format::Head;
+use hrvit_format::{Head, LoadError};
 
 use crate::{MAX_STEPS, code::Code, start::Placement};
 
@@ -18,6 +18,10 @@ pub trait Golden {
     fn row(&mut self, y: usize, pixels: &mut [u8]) -> bool;
     /// The host's CRC of a step.
     fn crc(&mut self, id: StepId) -> Option<u32>;
+    /// Whether all rows, asked for in order, were those of the image.
+    fn check(&self) -> Result<(), LoadError> {
+        Ok(())
+    }
 }
 
 /// The golden frame of an image that can be addressed.
@@ -68,7 +72,8 @@ impl<W: WeightSource<Error: Display>, G: Golden> Job<'_, W, G> {
         result.map_err(|error| match error {
             RunError::Weights(..) | RunError::FrameRow(_) => Code::Stream.because(error),
             _ => Code::Run.because(error),
-        })
+        })?;
+        golden.check().map_err(|error| Code::Stream.because(error))
     }
 
     /// The best classes of the golden frame, best first; none with a segmentor.

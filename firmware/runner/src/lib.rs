@@ -13,11 +13,15 @@
 
 pub mod clock;
 pub mod code;
+pub mod fake_nor;
+pub mod faults;
 pub mod job;
 pub mod marker;
 pub mod meter;
+pub mod nor;
 mod programs;
 pub mod report;
+mod shared;
 pub mod stack;
 mod start;
 mod thumbnail;
@@ -27,7 +31,7 @@ pub use code::Code;
 pub use job::{Golden, Job};
 pub use marker::{Marker, NoMarker, PinMarker};
 pub use programs::{Profile, Program, Segment, SelfTest, conformance};
-pub use start::{Machine, Placement, clear, run_mapped};
+pub use start::{Image, Machine, Placement, clear, run, run_streamed};
 
 /// The most steps that a network may have.
 pub const MAX_STEPS: usize = 256;

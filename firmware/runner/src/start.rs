@@ -1,9 +1,19 @@
 //! From a machine with its memory to a job.
 
-use hrvit_core::{Engine, Model, Plan, Serial, WeightPlacement, plan};
-use hrvit_format::Head;
+use core::{cell::RefCell, fmt::Display};
 
-use crate::{MAX_STEPS, clock::Clock, code::Code, job::Job, marker::Marker, programs::Program};
+use hrvit_core::{Engine, Mapped, Model, Plan, ReadImage, Serial, SetupError, StreamError, Streamed, WeightPlacement, WeightSource, plan, read_head};
+use hrvit_format::{Head, LoadError, slots};
+
+use crate::{
+    MAX_STEPS,
+    clock::Clock,
+    code::Code,
+    job::{Golden, Job},
+    marker::Marker,
+    programs::Program,
+    shared::{Shared, StreamedGolden},
+};
 
 /// How the weights are reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +37,19 @@ impl Placement {
     }
 }
 
+/// Where a model image lies that can be addressed.
+#[derive(Clone, Copy, Debug)]
+pub enum Image<'i> {
+    /// In memory of its own.
+    Mapped(&'i [u8]),
+    /// In one of two slots: the newer valid one is used.
+    Slots([&'i [u8]; 2]),
+    /// Within the firmware.
+    Embedded(&'i [u8]),
+}
+
 /// What a machine brings.
+#[derive(Debug)]
 pub struct Machine<'m, C, M> {
     /// Name, as in the log.
     pub name: &'static str,
@@ -56,19 +78,113 @@ pub unsafe fn clear(start: *mut u32, end: *mut u32) {
 }
 
 /// Loads the image, sets the engine up and runs `program`. The result is the exit code.
-pub fn run_mapped<P: Program, C: Clock, M: Marker>(program: P, machine: Machine<'_, C, M>, image: &[u8], placement: Placement) -> i32 {
-    let result = Model::load(image).map_err(|error| Code::of_load(error).because(error)).and_then(|model| run_model(&program, machine, &model, placement));
+pub fn run<P: Program, C: Clock, M: Marker>(program: P, machine: Machine<'_, C, M>, image: Image<'_>) -> i32 {
+    exit_code(run_image(&program, machine, image))
+}
+
+/// Reads the image's head from `reader` into `head`, checks the whole image, and runs `program` with weights that are paged in. The result is the exit code.
+pub fn run_streamed<P, C, M, R>(program: P, mut machine: Machine<'_, C, M>, reader: R, head: &mut [u8]) -> i32
+where
+    P: Program,
+    C: Clock,
+    M: Marker,
+    R: ReadImage<Error: Display>,
+{
+    exit_code(try_streamed(&program, &mut machine, reader, head))
+}
+
+fn exit_code(result: Result<(), Code>) -> i32 {
     result.err().map_or(0, |code| code as i32)
 }
 
-fn run_model<P: Program, C: Clock, M: Marker>(program: &P, machine: Machine<'_, C, M>, model: &Model<'_>, placement: Placement) -> Result<(), Code> {
-    let plan = plan(&model.meta().network, model.meta().size, 1, WeightPlacement::Mapped).map_err(|error| Code::Setup.because(error))?;
+fn run_image<P: Program, C: Clock, M: Marker>(program: &P, mut machine: Machine<'_, C, M>, image: Image<'_>) -> Result<(), Code> {
+    let (model, placement) = match image {
+        Image::Mapped(bytes) => (load(bytes)?, Placement::Mapped),
+        Image::Embedded(bytes) => (load(bytes)?, Placement::Embedded),
+        Image::Slots(both) => (load_newer(both)?, Placement::Mapped),
+    };
+    let golden = model.golden().ok_or_else(no_golden)?;
+    run_model(program, &mut machine, &model, (placement, WeightPlacement::Mapped), Mapped::new(&model), golden)
+}
+
+fn load(image: &[u8]) -> Result<Model<'_>, Code> {
+    Model::load(image).map_err(refused)
+}
+
+fn refused(error: LoadError) -> Code {
+    Code::of_load(error).because(error)
+}
+
+fn no_golden() -> Code {
+    Code::NoGoldenFrame.because("the model image has no golden frame; quantise with one")
+}
+
+/// The newer of two valid images; why a slot has none is logged.
+fn load_newer(both: [&[u8]; 2]) -> Result<Model<'_>, Code> {
+    let tell = |name: &str, found: Result<u32, LoadError>| match found {
+        Ok(sequence) => defmt::info!("slot {=str}: image number {=u32}", name, sequence),
+        Err(error) => defmt::info!("slot {=str}: {}", name, defmt::Display2Format(&error)),
+    };
+    match slots::load(both) {
+        Ok(loaded) => {
+            ["A", "B"].into_iter().zip(loaded.found).for_each(|(name, found)| tell(name, found));
+            Ok(loaded.model)
+        }
+        Err([a, b]) => {
+            tell("B", Err(b));
+            Err(refused(a))
+        }
+    }
+}
+
+pub(crate) fn try_streamed<P, C, M, R>(program: &P, machine: &mut Machine<'_, C, M>, reader: R, head: &mut [u8]) -> Result<(), Code>
+where
+    P: Program,
+    C: Clock,
+    M: Marker,
+    R: ReadImage<Error: Display>,
+{
+    let reader = RefCell::new(reader);
+    let model = read_head(&mut Shared(&reader), head).map_err(not_streamed)?;
+    let golden = StreamedGolden::open(&model, Shared(&reader)).map_err(not_streamed)?.ok_or_else(no_golden)?;
+    let weights = Streamed::open(&model, Shared(&reader), machine.arena).map_err(not_streamed)?;
+    let placement = WeightPlacement::Streamed { largest_group: model.largest_group() };
+    run_model(program, machine, &model, (Placement::Streamed, placement), weights, golden)
+}
+
+fn not_streamed<E: Display>(error: StreamError<E>) -> Code {
+    let code = match error {
+        StreamError::Image(error) => Code::of_load(error),
+        StreamError::Buffer { .. } => Code::ArenaTooSmall,
+        _ => Code::Stream,
+    };
+    code.because(error)
+}
+
+fn run_model<P, C, M, W, G>(
+    program: &P,
+    machine: &mut Machine<'_, C, M>,
+    model: &Model<'_>,
+    (placement, weight_placement): (Placement, WeightPlacement),
+    weights: W,
+    golden: G,
+) -> Result<(), Code>
+where
+    P: Program,
+    C: Clock,
+    M: Marker,
+    W: WeightSource<Error: Display>,
+    G: Golden,
+{
+    let plan = plan(&model.meta().network, model.meta().size, 1, weight_placement).map_err(|error| Code::Setup.because(error))?;
     let Machine { name, clock, marker, arena, labels, stack_lowest, frames } = machine;
     let labels = check_memory(model, &plan, arena, labels)?;
-    let golden = model.golden().ok_or_else(|| Code::NoGoldenFrame.because("the model image has no golden frame; quantise with one"))?;
-    let engine = Engine::new(model, &plan, Serial, arena).map_err(|error| Code::Setup.because(error))?;
-    let mut job = Job { machine: name, placement, model, plan: &plan, frames, stack_lowest, engine, golden, labels };
-    program.run(&mut job, &clock, &marker)
+    let engine = Engine::with_weights(model, &plan, weights, Serial, arena).map_err(|error| match error {
+        SetupError::PackingNeeds { .. } => Code::ImagePacking.because(error),
+        _ => Code::Setup.because(error),
+    })?;
+    let mut job = Job { machine: name, placement, model, plan: &plan, frames: *frames, stack_lowest: *stack_lowest, engine, golden, labels };
+    program.run(&mut job, clock, marker)
 }
 
 /// Whether arena, label map and tables are large enough for the image; returns the label map cut to size.

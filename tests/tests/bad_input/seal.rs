@@ -3,11 +3,13 @@
 use std::mem::offset_of;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use hrvit_core::{Model, NoObserver, RunError, WeightPlacement, plan};
+use hrvit_core::{Model, NoObserver, RunError, Streamed, WeightPlacement, plan, read_head};
 use hrvit_format::aligned::AlignedBytes;
+use hrvit_format::partial::START_BYTES;
 use hrvit_format::record::{OpRecord, Prologue, Section, SectionRecord, StepRecord};
 use hrvit_format::writer::GoldenData;
 use hrvit_format::{Head, LoadError, crc32};
+use hrvit_tests::flash::Flash;
 use hrvit_tests::random_image::{edited_image, random_frame};
 use hrvit_tests::run::scalar_engine;
 use hrvit_tests::specs::{size, tiny};
@@ -163,7 +165,9 @@ pub fn outcome(what: &str, image: &[u8]) -> Outcome {
 }
 
 fn load_and_run(what: &str, image: &[u8]) -> Outcome {
-    let model = match Model::load(image) {
+    let loaded = Model::load(image);
+    assert_eq!(streams(image), loaded.is_ok(), "{what}: streaming and loading do not agree");
+    let model = match loaded {
         Ok(model) => model,
         Err(error) => return Outcome::Refused(error),
     };
@@ -183,4 +187,10 @@ fn load_and_run(what: &str, image: &[u8]) -> Outcome {
         Ok(()) => Outcome::Ran,
         Err(error) => panic!("{what}: a loaded model failed: {error}"),
     }
+}
+
+/// Whether the image passes when it is read from a device, group by group.
+fn streams(image: &[u8]) -> bool {
+    let (mut head, mut buffer) = (AlignedBytes::zeroed(image.len().max(START_BYTES)), AlignedBytes::zeroed(image.len().max(64)));
+    read_head(&mut Flash::new(image), &mut head).is_ok_and(|model| Streamed::open(&model, Flash::new(image), &mut buffer).is_ok())
 }

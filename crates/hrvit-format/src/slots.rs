@@ -1,0 +1,93 @@
+//! Two places for a model image, so that one can be rewritten while the other stays valid: of two valid images the newer one wins, and an image whose writing was
+//! cut off is none.
+
+use crate::{LoadError, Model};
+
+/// Whether sequence number `a` is newer than `b`, in serial-number arithmetic (RFC 1982): numbers may wrap, as long as two images that are compared are less than
+/// 2^31 apart. At exactly 2^31 neither is newer.
+pub const fn is_newer(a: u32, b: u32) -> bool {
+    let ahead = a.wrapping_sub(b);
+    ahead != 0 && ahead < 1 << 31
+}
+
+/// One of two slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// The first.
+    A,
+    /// The second.
+    B,
+}
+
+/// The slot to start from, given the sequence number of the valid image in each, or why there is none. The first one wins where neither is newer.
+///
+/// # Errors
+/// Both reasons, if neither slot holds a valid image.
+pub fn choose<E>(a: Result<u32, E>, b: Result<u32, E>) -> Result<Slot, [E; 2]> {
+    match (a, b) {
+        (Ok(a), Ok(b)) if is_newer(b, a) => Ok(Slot::B),
+        (Ok(_), _) => Ok(Slot::A),
+        (Err(_), Ok(_)) => Ok(Slot::B),
+        (Err(a), Err(b)) => Err([a, b]),
+    }
+}
+
+/// The model to start with, and what the slots hold.
+#[derive(Clone, Debug)]
+pub struct Loaded<'a> {
+    /// Where the model lies.
+    pub slot: Slot,
+    /// The model.
+    pub model: Model<'a>,
+    /// Per slot the sequence number of its image, or why it holds none.
+    pub found: [Result<u32, LoadError>; 2],
+}
+
+/// Loads both slots, whole.
+///
+/// # Errors
+/// Both reasons, if neither slot holds a valid image.
+pub fn load<'a>(slots: [&'a [u8]; 2]) -> Result<Loaded<'a>, [LoadError; 2]> {
+    let [a, b] = slots.map(Model::load);
+    let sequence = |model: &Result<Model<'a>, LoadError>| model.as_ref().map(Model::sequence).map_err(|&error| error);
+    let found = [sequence(&a), sequence(&b)];
+    let slot = choose(found[0], found[1])?;
+    match (slot, a, b) {
+        (Slot::A, Ok(model), _) | (Slot::B, _, Ok(model)) => Ok(Loaded { slot, model, found }),
+        (_, a, b) => Err([a.err().unwrap_or(LoadError::BadMagic), b.err().unwrap_or(LoadError::BadMagic)]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sequence_numbers_wrap() {
+        assert!(is_newer(1, 0) && !is_newer(0, 1) && !is_newer(7, 7));
+        assert!(is_newer(0, u32::MAX) && !is_newer(u32::MAX, 0));
+        assert!(is_newer(5, 0xffff_fff0));
+    }
+
+    #[test]
+    fn half_way_round_neither_is_newer() {
+        assert!(!is_newer(1 << 31, 0) && !is_newer(0, 1 << 31));
+        assert_eq!(choose::<()>(Ok(1 << 31), Ok(0)), Ok(Slot::A));
+        assert_eq!(choose::<()>(Ok(0), Ok(1 << 31)), Ok(Slot::A));
+    }
+
+    #[test]
+    fn the_newer_valid_slot_wins() {
+        assert_eq!(choose::<()>(Ok(3), Ok(4)), Ok(Slot::B));
+        assert_eq!(choose::<()>(Ok(4), Ok(3)), Ok(Slot::A));
+        assert_eq!(choose::<()>(Ok(u32::MAX), Ok(0)), Ok(Slot::B));
+        assert_eq!(choose::<()>(Ok(3), Ok(3)), Ok(Slot::A));
+    }
+
+    #[test]
+    fn an_invalid_slot_loses_whatever_its_age() {
+        assert_eq!(choose(Err("torn"), Ok(1)), Ok(Slot::B));
+        assert_eq!(choose(Ok(1), Err("torn")), Ok(Slot::A));
+        assert_eq!(choose(Err::<u32, _>("torn"), Err("empty")), Err(["torn", "empty"]));
+    }
+}

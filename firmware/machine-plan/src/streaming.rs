@@ -1,0 +1,36 @@
+//! Upper bounds for buffers of streamed images, which are planned without an image at hand.
+
+use hrvit_format::{
+    Head, MAX_TABLE, Network, Step,
+    partial::START_BYTES,
+    record::{ALIGN, Arrays, EXP_ENTRIES, OpRecord, Packing, StepRecord},
+};
+
+/// Room for the descriptive header: texts, and per class a name and a colour.
+const META_BYTES: usize = 2048;
+const CLASS_BYTES: usize = 32;
+
+/// Bytes of the largest set of weight groups that are used together, in any packing and with tables of any length.
+pub fn largest_group(network: &Network) -> usize {
+    let group = |step: Step| {
+        network.ops(step).iter().map(|op| Packing::ALL.map(|packing| arrays_bytes(&Arrays::of(op, packing))).into_iter().max().unwrap_or(0)).sum::<usize>()
+    };
+    let in_head = || network.steps().filter(|step| step.in_head());
+    let together = if network.head == Head::Classifier { in_head().map(|step| group(step).next_multiple_of(ALIGN)).sum() } else { 0 };
+    network.steps().map(group).max().unwrap_or(0).max(together).next_multiple_of(ALIGN)
+}
+
+/// Bytes of one operator's arrays and of the padding before each.
+fn arrays_bytes(arrays: &Arrays) -> usize {
+    let words = 4 * (arrays.bias + arrays.mult + arrays.three);
+    let weights = if arrays.weights > 0 { arrays.weights + ALIGN } else { 0 };
+    weights + words + arrays.shift.next_multiple_of(4) + arrays.table_entry * MAX_TABLE as usize + 4
+}
+
+/// Bytes of the image before its weights.
+pub fn head_bytes(network: &Network) -> usize {
+    let ops: usize = network.steps().map(|step| network.ops(step).len()).sum();
+    let meta = META_BYTES + CLASS_BYTES * usize::from(network.classes);
+    let sections = [START_BYTES, meta, network.steps().count() * size_of::<StepRecord>(), ops * size_of::<OpRecord>(), EXP_ENTRIES * size_of::<u16>()];
+    sections.iter().map(|bytes| bytes.next_multiple_of(ALIGN)).sum()
+}

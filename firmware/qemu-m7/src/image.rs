@@ -1,0 +1,63 @@
+//! The model image: where it lies, and how its weights are reached.
+
+#[cfg(not(feature = "streamed"))]
+use runner::{Image, Program};
+use runner::{Machine, NoMarker, clock::Emulated};
+
+type Here = Machine<'static, Emulated<crate::timer::Timer0>, NoMarker>;
+
+#[cfg(all(feature = "embedded-model", feature = "streamed"))]
+compile_error!("an embedded image is addressed in place: choose one of the features embedded-model and streamed");
+
+/// PSRAM, filled by QEMU's loader device.
+#[cfg(not(feature = "embedded-model"))]
+fn memory() -> &'static [u8] {
+    const MEMORY: (*const u8, usize) = (0x6000_0000 as *const u8, 16 << 20);
+    // SAFETY: the machine has that memory, and nothing in this program writes to it.
+    unsafe { core::slice::from_raw_parts(MEMORY.0, MEMORY.1) }
+}
+
+/// One image; two would not fit for `b1`.
+#[cfg(not(any(feature = "embedded-model", feature = "streamed")))]
+pub fn run(program: impl Program, machine: Here) -> i32 {
+    runner::run(program, machine, Image::Mapped(memory()))
+}
+
+#[cfg(feature = "embedded-model")]
+pub fn run(program: impl Program, machine: Here) -> i32 {
+    #[repr(C, align(64))]
+    struct Aligned<T>(T);
+    #[unsafe(link_section = ".model")]
+    static MODEL: Aligned<[u8; include_bytes!(env!("HRVIT_MODEL_FILE")).len()]> = Aligned(*include_bytes!(env!("HRVIT_MODEL_FILE")));
+    runner::run(program, machine, Image::Embedded(&MODEL.0))
+}
+
+#[cfg(feature = "streamed")]
+pub use streamed::{run, run_faults};
+
+/// The memory as a serial flash.
+#[cfg(all(feature = "streamed", not(feature = "embedded-model")))]
+mod streamed {
+    use hrvit_core::arena::Arena;
+    use runner::{Program, fake_nor::FakeNor, faults, nor::Nor};
+    use static_cell::ConstStaticCell;
+
+    use super::{Here, memory};
+    use crate::HEAD_BYTES;
+
+    #[unsafe(link_section = ".arena.head")]
+    static HEAD: ConstStaticCell<Arena<HEAD_BYTES>> = ConstStaticCell::new(Arena::new());
+    /// Base-2 logarithm of the flash's bytes.
+    const LOG: u8 = 24;
+
+    pub fn run(program: impl Program, machine: Here) -> i32 {
+        match Nor::new(FakeNor::new(memory(), LOG), 0) {
+            Ok(flash) => runner::run_streamed(program, machine, flash, HEAD.take().bytes_mut()),
+            Err(error) => runner::Code::Stream.because(error) as i32,
+        }
+    }
+
+    pub fn run_faults(machine: Here) -> i32 {
+        faults::run_faults(machine, memory(), LOG, HEAD.take().bytes_mut())
+    }
+}

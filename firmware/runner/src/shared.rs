@@ -1,0 +1,89 @@
+//! One flash with two readers: weights, and the rows and CRCs of the golden frame between them.
+
+use core::{cell::RefCell, fmt};
+
+use hrvit_core::{Model, ReadImage, StepId, StreamError};
+use hrvit_format::{LoadError, partial::GoldenRanges, record::Section};
+
+use crate::job::Golden;
+
+/// Why a shared flash could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SharedError<E> {
+    /// The flash failed.
+    Flash(E),
+    /// The other reader is at it.
+    Busy,
+}
+
+impl<E: fmt::Display> fmt::Display for SharedError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flash(error) => error.fmt(f),
+            Self::Busy => f.write_str("two readers at a time"),
+        }
+    }
+}
+
+/// One of the readers.
+#[derive(Debug)]
+pub struct Shared<'r, R>(pub &'r RefCell<R>);
+
+impl<R: ReadImage> ReadImage for Shared<'_, R> {
+    type Error = SharedError<R::Error>;
+
+    fn read(&mut self, offset: usize, into: &mut [u8]) -> Result<(), Self::Error> {
+        let mut reader = self.0.try_borrow_mut().map_err(|_| SharedError::Busy)?;
+        reader.read(offset, into).map_err(SharedError::Flash)
+    }
+}
+
+/// The golden frame on a flash: its rows are fetched as the engine asks for them, and checked when all have come by.
+#[derive(Debug)]
+pub struct StreamedGolden<'r, R> {
+    reader: Shared<'r, R>,
+    ranges: GoldenRanges,
+    /// CRC of the CRCs and of the rows so far.
+    crc: u32,
+    crcs_crc: u32,
+}
+
+impl<'r, R: ReadImage> StreamedGolden<'r, R> {
+    /// The golden frame of `model`; `None` if it has none.
+    pub fn open(model: &Model<'_>, mut reader: Shared<'r, R>) -> Result<Option<Self>, StreamError<SharedError<R::Error>>> {
+        let Some(ranges) = model.golden_ranges().map_err(StreamError::Image)? else { return Ok(None) };
+        let mut crcs_crc = 0;
+        for at in ranges.crcs.clone().step_by(size_of::<u32>()) {
+            let mut crc = [0; size_of::<u32>()];
+            reader.read(at, &mut crc).map_err(StreamError::Read)?;
+            crcs_crc = hrvit_format::crc32_after(crcs_crc, &crc);
+        }
+        Ok(Some(Self { reader, ranges, crc: crcs_crc, crcs_crc }))
+    }
+}
+
+impl<R: ReadImage> Golden for StreamedGolden<'_, R> {
+    fn frame(&self) -> Option<&[u8]> {
+        None
+    }
+
+    fn row(&mut self, y: usize, pixels: &mut [u8]) -> bool {
+        if y == 0 {
+            self.crc = self.crcs_crc;
+        }
+        let read = self.reader.read(self.ranges.frame.start + y * pixels.len(), pixels).is_ok();
+        self.crc = hrvit_format::crc32_after(self.crc, pixels);
+        read
+    }
+
+    fn crc(&mut self, id: StepId) -> Option<u32> {
+        let mut crc = [0; size_of::<u32>()];
+        let at = self.ranges.crcs.start + usize::from(id.0) * size_of::<u32>();
+        self.reader.read(at, &mut crc).ok()?;
+        Some(u32::from_le_bytes(crc))
+    }
+
+    fn check(&self) -> Result<(), LoadError> {
+        if self.crc == self.ranges.crc { Ok(()) } else { Err(LoadError::SectionCrc(Section::Golden as u32)) }
+    }
+}
