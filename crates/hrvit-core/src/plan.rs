@@ -16,8 +16,9 @@ use crate::{
     heads::{classifier, narrow, segformer},
 };
 
-/// The most workers that a plan can serve.
-pub const MAX_WORKERS: usize = 8;
+/// The most workers that a plan can serve. 32-bit machines are microcontrollers with two cores at most, and little stack: the heads keep what each worker needs
+/// there.
+pub const MAX_WORKERS: usize = if cfg!(target_pointer_width = "32") { 2 } else { 8 };
 
 /// Where the engine reads weights from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
