@@ -159,22 +159,28 @@ impl<'a, W: WeightSource, X: Executor> Engine<'a, W, X> {
         self.run(Frame::Whole(frame), output, observer)
     }
 
-    fn run(&mut self, mut frame: Frame<'_>, output: Output<'_>, observer: &dyn Observer) -> Result<(), RunError<W::Error>> {
+    fn run(&mut self, frame: Frame<'_>, output: Output<'_>, observer: &dyn Observer) -> Result<(), RunError<W::Error>> {
+        self.backbone(frame, observer)?;
         let (model, plan) = (self.model, self.plan);
         let (weights, arena) = self.arena.split_at_mut_checked(plan.weight_buffer_bytes()).ok_or(RunError::Internal(StepId(0)))?;
-        for (id, step) in model.step_ids() {
-            if step.in_head() {
-                break;
-            }
+        match plan.network().head {
+            Head::Segformer => segment_head((model, plan, self.kernels), &mut self.weights, &self.executor, (weights, arena), output, observer),
+            Head::Classifier => classify_head((model, plan, self.kernels), &mut self.weights, &self.executor, (weights, arena), output, observer),
+        }
+    }
+
+    /// The steps before the head.
+    #[inline(never)] // its locals would lie on the stack of the head
+    fn backbone(&mut self, mut frame: Frame<'_>, observer: &dyn Observer) -> Result<(), RunError<W::Error>> {
+        let (model, plan) = (self.model, self.plan);
+        let (weights, arena) = self.arena.split_at_mut_checked(plan.weight_buffer_bytes()).ok_or(RunError::Internal(StepId(0)))?;
+        for (id, step) in model.step_ids().take_while(|(_, step)| !step.in_head()) {
             let context = step_context((model, plan, self.kernels), &mut self.weights, id, step, &mut *weights, observer)?;
             context.enter();
             backbone_step(&context, &self.executor, plan, &mut *arena, &mut frame).map_err(|_| RunError::Internal(id))?;
             context.leave();
         }
-        match plan.network().head {
-            Head::Segformer => segment_head((model, plan, self.kernels), &mut self.weights, &self.executor, (weights, arena), output, observer),
-            Head::Classifier => classify_head((model, plan, self.kernels), &mut self.weights, &self.executor, (weights, arena), output, observer),
-        }
+        Ok(())
     }
 }
 
@@ -324,9 +330,8 @@ fn classify_head<W: WeightSource>(
         rest = after;
         contexts.push(step_context((model, plan, kernels), source, id, step, buffer, observer)?).map_err(|_| RunError::Internal(id))?;
     }
-    let contexts: [StepContext<'_>; BRANCHES + 1] = contexts.into_array().map_err(|_| RunError::Internal(last_id))?;
-    let [first, second, third, fourth, classify] = contexts;
-    let branches = [first, second, third, fourth];
+    let (classify, branches) = contexts.split_last().ok_or(RunError::Internal(last_id))?;
+    let branches: &[StepContext<'_>; BRANCHES] = branches.try_into().map_err(|_| RunError::Internal(last_id))?;
     branches.iter().for_each(StepContext::enter);
     classify.enter();
     let network = (plan.network(), plan.size());
@@ -339,7 +344,7 @@ fn classify_head<W: WeightSource>(
         Output::Top(top) => rank(logits, top),
         Output::Labels(_) => result = Err(Fault),
     };
-    classifier::run(&branches, &classify, executor, plan.size(), &x, work, &mut take).map_err(internal)?;
+    classifier::run(branches, classify, executor, plan.size(), &x, work, &mut take).map_err(internal)?;
     result.map_err(internal)?;
     classify.leave();
     branches.iter().rev().for_each(StepContext::leave);

@@ -35,5 +35,5 @@ pub use start::{Image, Machine, Placement, clear, run, run_streamed};
 
 /// The most steps that a network may have.
 pub const MAX_STEPS: usize = 256;
-/// The stack that one frame may take, in bytes: 8 KB on 32-bit machines, twice that where pointers are twice as long.
-pub const STACK_BOUND: usize = (2 << 10) * size_of::<usize>();
+/// The stack that one frame may take, in bytes: 8 KB on microcontrollers; 256 KB on 64-bit machines, whose kernels keep a strip of attention there.
+pub const STACK_BOUND: usize = if cfg!(target_pointer_width = "64") { 256 << 10 } else { 8 << 10 };

@@ -5,8 +5,8 @@ use core::ptr;
 const PAINT: u32 = 0x5ac3_5ac3;
 /// Words next to the stack pointer that are left alone: the frames of painting and reading themselves.
 const SPARED: usize = 64;
-/// The most words that are painted.
-const MOST: usize = 16 << 10;
+/// The most words that are painted: four times the bound.
+const MOST: usize = crate::STACK_BOUND;
 
 #[inline(always)]
 fn stack_pointer() -> usize {

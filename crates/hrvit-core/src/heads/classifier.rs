@@ -72,15 +72,10 @@ fn product(executor: &dyn Executor, operator: &Operator<'_>, a: &[i8], out: &mut
     })
 }
 
-/// One branch of the chain: its operators, and the rows of its first convolution and of its result that are in flight.
+/// One branch of the chain: the rows of its first convolution and of its result that are in flight. All levels are on the stack at once, so that operators are
+/// looked up where they are used, in functions that have returned before the next level begins.
 struct Level<'a, 'c> {
     context: &'a StepContext<'c>,
-    conv1: Operator<'c>,
-    conv2: Operator<'c>,
-    conv3: Operator<'c>,
-    shortcut: Operator<'c>,
-    downsample: Option<Operator<'c>>,
-    act: Operator<'c>,
     x: &'a [i8],
     map: (usize, usize),
     lines: Ring<'a, i8>,
@@ -91,25 +86,16 @@ impl<'a, 'c> Level<'a, 'c> {
     fn new(context: &'a StepContext<'c>, size: Size, branch: usize, x: &'a [i8], cutter: &mut Cutter<'a>) -> Result<Self, Fault> {
         let map = size.map(branch);
         let (inner, outer) = (map.1 * width(branch), map.1 * out_channels(branch));
-        Ok(Self {
-            context,
-            conv1: context.only(OpKind::IncreaseConv1)?,
-            conv2: context.only(OpKind::IncreaseConv2)?,
-            conv3: context.only(OpKind::IncreaseConv3)?,
-            shortcut: context.only(OpKind::IncreaseShortcut)?,
-            downsample: if branch > 0 { Some(context.only(OpKind::IncreaseDownsample)?) } else { None },
-            act: context.only(OpKind::IncreaseAct)?,
-            x,
-            map,
-            lines: Ring::new(cutter.take(ROWS * inner)?, inner, 0),
-            out: Ring::new(cutter.take(ROWS * outer)?, outer, 0),
-        })
+        Ok(Self { context, x, map, lines: Ring::new(cutter.take(ROWS * inner)?, inner, 0), out: Ring::new(cutter.take(ROWS * outer)?, outer, 0) })
     }
 
     /// The bottleneck's row `y` into the sum.
+    #[inline(never)]
     fn bottleneck(&mut self, executor: &dyn Executor, y: usize, shared: &mut Shared<'_>) -> Result<(), Fault> {
         let (rows, columns) = self.map;
-        let Self { context, conv1, conv2, conv3, shortcut, x, lines, .. } = self;
+        let Self { context, x, lines, .. } = self;
+        let (conv1, conv2) = (&context.only(OpKind::IncreaseConv1)?, &context.only(OpKind::IncreaseConv2)?);
+        let (conv3, shortcut) = (&context.only(OpKind::IncreaseConv3)?, &context.only(OpKind::IncreaseShortcut)?);
         let cin = usize::from(conv1.shape.cin);
         let row = |y: usize| x.get(y * columns * cin..(y + 1) * columns * cin).ok_or(Fault);
         while let Some((at, line)) = lines.next_up_to((y + 1).min(rows - 1)) {
@@ -139,8 +125,9 @@ impl<'a, 'c> Level<'a, 'c> {
     }
 
     /// Adds the downsampled rows of the branch before to row `y` of the sum.
+    #[inline(never)]
     fn add_downsampled(&self, executor: &dyn Executor, before: &Level<'_, '_>, y: usize, shared: &mut Shared<'_>) -> Result<(), Fault> {
-        let Some(downsample) = &self.downsample else { return Ok(()) };
+        let downsample = &self.context.only(OpKind::IncreaseDownsample)?;
         let window = before.out.window(2 * y, ROWS, before.map.0)?;
         let (columns, cin, cout) = (self.map.1, usize::from(downsample.shape.cin), downsample.cout());
         let patches = shared.patches.get_mut(..columns * TAPS * cin).ok_or(Fault)?;
@@ -159,6 +146,17 @@ impl<'a, 'c> Level<'a, 'c> {
             Ok(downsample.kernels.add_s32(sum, down)?)
         })
     }
+
+    /// Row `y` of the result, from the sum.
+    #[inline(never)]
+    fn store(&mut self, y: usize, shared: &Shared<'_>) -> Result<(), Fault> {
+        let act = self.context.only(OpKind::IncreaseAct)?;
+        let sum = shared.sum.get(..self.map.1 * act.cout()).ok_or(Fault)?;
+        let (_, out) = self.out.next_up_to(y).ok_or(Fault)?;
+        act.kernels.store_s8(sum, act.scalar(0)?, act.range(), out)?;
+        self.context.output_row(y, self.map.1, TileData::S8(out));
+        Ok(())
+    }
 }
 
 /// Makes the rows of the last of `levels` up to `last`, and before each what it needs of the levels before.
@@ -170,10 +168,7 @@ fn advance(executor: &dyn Executor, levels: &mut [Level<'_, '_>], last: usize, s
         if let Some(before) = before.last() {
             level.add_downsampled(executor, before, y, shared)?;
         }
-        let sum = shared.sum.get(..level.map.1 * level.act.cout()).ok_or(Fault)?;
-        let (_, out) = level.out.next_up_to(y).ok_or(Fault)?;
-        level.act.kernels.store_s8(sum, level.act.scalar(0)?, level.act.range(), out)?;
-        level.context.output_row(y, level.map.1, TileData::S8(out));
+        level.store(y, shared)?;
     }
     Ok(())
 }
