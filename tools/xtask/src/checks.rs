@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::lint;
+use crate::{install, lint};
 
 /// Targets without an operating system that the device crates must build for.
 const DEVICE_TARGETS: [&str; 3] = ["thumbv7em-none-eabihf", "thumbv8m.main-none-eabihf", "aarch64-unknown-none"];
@@ -76,13 +76,6 @@ pub fn source_rules() -> Vec<Check> {
 
 /// Installs the device targets that are missing.
 fn install_targets(root: &Path) -> Result<Vec<String>> {
-    let listed = Command::new("rustup").args(["target", "list", "--installed"]).current_dir(root).output().context("starting rustup")?;
-    let installed = String::from_utf8_lossy(&listed.stdout);
-    let missing: Vec<&str> = DEVICE_TARGETS.into_iter().filter(|target| !installed.lines().any(|line| line == *target)).collect();
-    if missing.is_empty() {
-        return Ok(Vec::new());
-    }
-    let added = Command::new("rustup").args(["target", "add"]).args(&missing).current_dir(root).output().context("starting rustup")?;
-    ensure!(added.status.success(), "rustup target add {}\n{}", missing.join(" "), String::from_utf8_lossy(&added.stderr).trim_end());
+    install::targets(root, &DEVICE_TARGETS)?;
     Ok(Vec::new())
 }

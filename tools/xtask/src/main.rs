@@ -1,7 +1,11 @@
 //! `cargo xtask`: what people and CI both run.
 
 mod checks;
+mod command;
+mod firmware;
+mod install;
 mod lint;
+mod machines;
 mod report;
 
 use std::path::{Path, PathBuf};
@@ -24,6 +28,13 @@ enum Task {
     Test,
     /// The source rules only
     Lint,
+    /// Build the firmware: sizes, budgets, no way from the runtime to a panic
+    #[command(after_help = "Example:\n  cargo xtask firmware --all")]
+    Firmware {
+        /// Build the programs of the boards in full too, instead of checking that they compile
+        #[arg(long)]
+        all: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -40,11 +51,17 @@ fn main() -> ExitCode {
 /// Whether the task found everything in order.
 fn run() -> Result<bool> {
     let root = root()?;
-    let checks = match Cli::parse().task {
-        Task::Test => checks::all(),
-        Task::Lint => checks::source_rules(),
-    };
-    report::run(&root, &checks)
+    match Cli::parse().task {
+        Task::Test => report::run(&root, &checks::all()),
+        Task::Lint => report::run(&root, &checks::source_rules()),
+        Task::Firmware { all } => Ok(none_of(&firmware::run(&root, all)?)),
+    }
+}
+
+/// Prints what is wrong; `true` if nothing is.
+fn none_of(complaints: &[String]) -> bool {
+    complaints.iter().for_each(|complaint| println!("{complaint}"));
+    complaints.is_empty()
 }
 
 /// The repository's root, two folders above this package.

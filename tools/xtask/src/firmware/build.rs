@@ -1,0 +1,100 @@
+//! Building `firmware/`: a workspace of its own, with options that the analyses need.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::command;
+
+/// Linker and compiler options beyond the firmware's own. References stay in the ELF, so that it shows who uses what; symbols name their generic arguments.
+const RUSTFLAGS: &str = r#"["-C", "link-arg=--emit-relocs", "-C", "symbol-mangling-version=v0"]"#;
+
+/// What the firmware's build scripts plan for, as their environment variables; the nano network for 192x256 where nothing is said.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// `HRVIT_VARIANT`.
+    pub variant: Option<String>,
+    /// `HRVIT_CLASSES`.
+    pub classes: Option<String>,
+    /// `HRVIT_SIZE`, height x width.
+    pub size: Option<String>,
+    /// `HRVIT_HEAD`.
+    pub head: Option<String>,
+}
+
+/// A program of a package.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// Its name: `segment`, `selftest`, `profile`.
+    pub name: String,
+    /// The linked program.
+    pub elf: PathBuf,
+}
+
+/// Where the repository's build outputs go.
+pub fn target_folder(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder))
+}
+
+/// Builds all programs of `package`, or the one named `only`, and returns them in alphabetical order.
+///
+/// # Errors
+/// If the build fails, or there is no such program.
+pub fn build(root: &Path, package: &str, target: &str, plan: &Plan, only: Option<&str>) -> Result<Vec<Program>> {
+    let mut cargo = cargo(root, "build", package, target, plan);
+    cargo.arg("--message-format=json-render-diagnostics");
+    if let Some(name) = only {
+        cargo.args(["--bin", name]);
+    }
+    let messages = command::succeed(&mut cargo)?;
+    let mut programs = Vec::new();
+    for message in messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+        if let (Some(elf), Some(name)) = (message["executable"].as_str(), message["target"]["name"].as_str()) {
+            programs.push(Program { name: name.to_owned(), elf: elf.into() });
+        }
+    }
+    programs.sort_by(|a, b| a.name.cmp(&b.name));
+    ensure!(!programs.is_empty(), "$ {}\nbuilt no program", command::line(&cargo));
+    Ok(programs)
+}
+
+/// Checks all programs of `package` without generating code.
+///
+/// # Errors
+/// If they do not compile.
+pub fn check(root: &Path, package: &str, target: &str) -> Result<()> {
+    command::succeed(&mut cargo(root, "check", package, target, &Plan::default())).map(drop)
+}
+
+fn cargo(root: &Path, task: &str, package: &str, target: &str, plan: &Plan) -> Command {
+    let mut cargo = Command::new("cargo");
+    // Every machine has its own `.cargo/config.toml`.
+    cargo.current_dir(root.join("firmware").join(package)).env("CARGO_TARGET_DIR", target_folder(root).join("firmware"));
+    cargo.args([task, "--release", "--locked", "--package", package, "--target", target]);
+    cargo.arg("--config").arg(format!("target.{target}.rustflags={RUSTFLAGS}"));
+    for (name, value) in [("VARIANT", &plan.variant), ("CLASSES", &plan.classes), ("SIZE", &plan.size), ("HEAD", &plan.head)] {
+        let name = format!("HRVIT_{name}");
+        match value {
+            Some(value) => cargo.env(name, value),
+            None => cargo.env_remove(name),
+        };
+    }
+    cargo
+}
+
+/// Names of the programs that `package` has.
+///
+/// # Errors
+/// If the firmware workspace cannot be read or has no such package.
+pub fn programs_of(root: &Path, package: &str) -> Result<Vec<String>> {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(root.join("firmware")).args(["metadata", "--no-deps", "--format-version=1"]);
+    let metadata: Value = serde_json::from_str(&command::succeed(&mut cargo)?).context("cargo metadata prints JSON")?;
+    let packages = metadata["packages"].as_array().context("cargo metadata lists packages")?;
+    let package = packages.iter().find(|found| found["name"] == package).with_context(|| format!("firmware/ has no package {package}"))?;
+    let targets = package["targets"].as_array().into_iter().flatten();
+    let programs = targets.filter(|target| target["kind"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "bin")));
+    Ok(programs.filter_map(|program| program["name"].as_str()).map(str::to_owned).collect())
+}

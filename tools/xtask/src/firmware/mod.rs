@@ -1,0 +1,123 @@
+//! `cargo xtask firmware`: builds the programs for machines and boards and shows what they take; fails where they take too much or could panic.
+
+pub mod build;
+mod elf;
+mod owner;
+mod panics;
+mod sizes;
+
+use std::path::Path;
+
+use anyhow::Result;
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::{CellAlignment, Table};
+
+use crate::install;
+use crate::machines::{BOARDS, MACHINES};
+use build::{Plan, Program};
+use elf::Elf;
+use owner::Owner;
+use sizes::{RUNTIME_BUDGET, Sizes};
+
+/// What is analysed of one program.
+struct Analysis {
+    /// Package and program.
+    name: String,
+    sizes: Sizes,
+    ways: Vec<panics::Way>,
+    microcontroller: bool,
+}
+
+/// Builds the programs of every emulated machine, checks those of the boards (`everything`: builds them), prints what they take. Returns what is wrong.
+///
+/// # Errors
+/// If something needed is missing and cannot be installed, a program does not build, or an ELF cannot be read.
+pub fn run(root: &Path, everything: bool) -> Result<Vec<String>> {
+    let mut targets: Vec<&str> = MACHINES.iter().map(|machine| machine.target).chain(BOARDS.iter().map(|(_, target)| *target)).collect();
+    targets.sort_unstable();
+    targets.dedup();
+    install::targets(root, &targets)?;
+    let mut analyses = Vec::new();
+    for machine in &MACHINES {
+        eprintln!("building {}", machine.package);
+        for program in build::build(root, machine.package, machine.target, &Plan::default(), None)? {
+            analyses.push(analyse(machine.package, &program, machine.microcontroller)?);
+        }
+    }
+    for (board, target) in BOARDS {
+        eprintln!("{} {board}", if everything { "building" } else { "checking" });
+        if everything {
+            for program in build::build(root, board, target, &Plan::default(), None)? {
+                analyses.push(analyse(board, &program, true)?);
+            }
+        } else {
+            build::check(root, board, target)?;
+        }
+    }
+    println!("{}\n{}", memory_table(&analyses), share_table(&analyses));
+    Ok(analyses.iter().flat_map(complaints).collect())
+}
+
+fn analyse(package: &str, program: &Program, microcontroller: bool) -> Result<Analysis> {
+    let elf = Elf::read(&program.elf)?;
+    Ok(Analysis { name: format!("{package} {}", program.name), sizes: Sizes::of(&elf), ways: panics::ways(&elf), microcontroller })
+}
+
+/// What is wrong with a program.
+fn complaints(analysis: &Analysis) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let runtime = analysis.sizes.runtime();
+    if analysis.microcontroller && runtime > RUNTIME_BUDGET {
+        complaints.push(format!("{}: the runtime's own code and constants take {runtime} bytes, more than {RUNTIME_BUDGET}", analysis.name));
+    }
+    for way in &analysis.ways {
+        complaints.push(format!("{}: {} reaches {}", analysis.name, way.from, way.through.join(" -> ")));
+    }
+    complaints
+}
+
+fn memory_table(analyses: &[Analysis]) -> Table {
+    let mut table = table(&["program", "text", "data", "bss", "arena", "model", "stack room", "runtime", "ways to a panic"]);
+    for Analysis { name, sizes, ways, .. } in analyses {
+        let stack = sizes.stack_room.map_or_else(|| "?".to_owned(), grouped);
+        let numbers = [sizes.text, sizes.data, sizes.bss, sizes.arena, sizes.model].map(grouped);
+        table.add_row([vec![name.clone()], numbers.to_vec(), vec![stack, grouped(sizes.runtime()), ways.len().to_string()]].concat());
+    }
+    table
+}
+
+/// Code and constants of every crate in every program.
+fn share_table(analyses: &[Analysis]) -> Table {
+    let mut owners: Vec<&Owner> = analyses.iter().flat_map(|analysis| analysis.sizes.shares.keys()).collect();
+    owners.sort_unstable();
+    owners.dedup();
+    let mut header = vec!["code + constants of"];
+    header.extend(analyses.iter().map(|analysis| analysis.name.as_str()));
+    let mut table = table(&header);
+    for owner in owners {
+        let cells = analyses.iter().map(|analysis| {
+            let share = analysis.sizes.shares.get(owner).copied().unwrap_or_default();
+            format!("{} + {}", grouped(share.code), grouped(share.constants))
+        });
+        table.add_row(std::iter::once(owner.to_string()).chain(cells));
+    }
+    table
+}
+
+/// A table whose columns but the first are aligned to the right.
+pub fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED);
+    table.set_header(header);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// `1234567` as `1,234,567`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let from_end = |at: usize| digits.len() - at;
+    digits.char_indices().flat_map(|(at, digit)| (at > 0 && from_end(at).is_multiple_of(3)).then_some(',').into_iter().chain([digit])).collect()
+}
