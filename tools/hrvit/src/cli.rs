@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{bench, demo, eval, inspect, pack, plan, quantize, run, synth};
+use crate::commands::{bench, demo, eval, inspect, pack, plan, profile, quantize, run, synth};
 use crate::output::Format;
 
 /// Quantise, run, evaluate and inspect HRViT models for embedded devices.
@@ -29,6 +29,7 @@ enum Command {
     Inspect(inspect::InspectArgs),
     Pack(pack::PackArgs),
     Plan(plan::PlanArgs),
+    Profile(profile::ProfileArgs),
     Quantize(quantize::QuantizeArgs),
     Run(run::RunArgs),
     Synth(synth::SynthArgs),
@@ -59,6 +60,7 @@ pub fn execute(cli: &Cli) -> Result<()> {
         Some(Command::Inspect(args)) => inspect::run(args, format),
         Some(Command::Pack(args)) => pack::run(args, format),
         Some(Command::Plan(args)) => plan::run(args, format),
+        Some(Command::Profile(args)) => profile::run(args, format),
         Some(Command::Quantize(args)) => quantize::run(args, format),
         Some(Command::Run(args)) => run::run(args, format),
         Some(Command::Synth(args)) => synth::run(args, format),

@@ -15,6 +15,7 @@
 //! | [`overlay`], [`canvas`] | pictures with legends |
 //! | [`memory_picture`] | the arena over the steps of a frame |
 //! | [`timing`] | where the time of a run goes |
+//! | [`profile`] | logs of devices, profiles of their steps |
 //! | [`output`], [`progress`] | tables, JSON, whole-or-nothing files, progress bars |
 #![forbid(unsafe_code)]
 
@@ -36,6 +37,7 @@ pub mod metrics;
 pub mod output;
 pub mod overlay;
 pub mod palette;
+pub mod profile;
 pub mod progress;
 pub mod quantize;
 pub mod segmenter;

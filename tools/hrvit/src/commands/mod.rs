@@ -6,6 +6,7 @@ pub mod eval;
 pub mod inspect;
 pub mod pack;
 pub mod plan;
+pub mod profile;
 pub mod quantize;
 pub mod run;
 pub mod synth;

@@ -1,0 +1,73 @@
+//! The whole engine on the smallest network and frame, small enough for Miri: no memory is read before it was written, no reference outlives its right, and
+//! workers never race. (`cargo xtask miri`; the results themselves are judged by the workspace's end-to-end tests.)
+
+#[path = "../../../tests/src/random_image.rs"]
+mod random_image;
+#[path = "../../../tests/src/rng.rs"]
+mod rng;
+#[expect(dead_code, reason = "shared with the end-to-end tests, which use all of it")]
+#[path = "../../../tests/src/specs.rs"]
+mod specs;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use hrvit_core::{Engine, Executor, Model, Ranked, Serial, StepCrcs, WeightPlacement, plan};
+use hrvit_format::{Head, aligned::AlignedBytes};
+
+/// Weights with which the labels are not all the same.
+const SEED: u64 = 4;
+
+/// Workers on threads that live for one call.
+struct Scoped(usize);
+
+impl Executor for Scoped {
+    fn workers(&self) -> usize {
+        self.0
+    }
+
+    fn run(&self, jobs: usize, work: &(dyn Fn(usize, usize) + Sync)) {
+        std::thread::scope(|scope| {
+            for worker in 0..self.0 {
+                scope.spawn(move || (worker..jobs).step_by(self.0).for_each(|job| work(job, worker)));
+            }
+        });
+    }
+}
+
+/// Result of a frame and the CRC of every step: labels of a segmentor, the best three classes of a classifier.
+fn run(head: Head, executor: impl Executor) -> (Vec<u8>, Vec<Ranked>, Vec<u32>) {
+    let (network, size) = (specs::tiny(head), specs::size(32, 32));
+    let image = random_image::random_image(&network, size, SEED);
+    let frame = random_image::random_frame(size, 9);
+    let model = Model::load(&image).unwrap();
+    let plan = plan(&network, size, executor.workers(), WeightPlacement::Mapped).unwrap();
+    let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
+    let crcs: Vec<AtomicU32> = model.steps().iter().map(|_| AtomicU32::new(0)).collect();
+    let mut engine = Engine::new(&model, &plan, executor, &mut arena).unwrap();
+    let (mut labels, mut top) = (Vec::new(), Vec::new());
+    match head {
+        Head::Segformer => {
+            labels.resize(size.pixels(), 0xff);
+            engine.segment(&frame, &mut labels, &StepCrcs(&crcs)).unwrap();
+        }
+        Head::Classifier => {
+            top.resize(3, Ranked::default());
+            engine.classify(&frame, &mut top, &StepCrcs(&crcs)).unwrap();
+        }
+    }
+    (labels, top, crcs.into_iter().map(|crc| crc.load(Ordering::Relaxed)).collect())
+}
+
+#[test]
+fn a_frame_is_segmented_by_one_worker_and_by_two_alike() {
+    let alone = run(Head::Segformer, Serial);
+    assert!(alone.0.iter().all(|&label| label < 5) && alone.0.iter().any(|&label| label != alone.0[0]), "labels of five classes, not all the same");
+    assert_eq!(run(Head::Segformer, Scoped(2)), alone);
+}
+
+#[test]
+fn a_frame_is_classified_by_one_worker_and_by_two_alike() {
+    let alone = run(Head::Classifier, Serial);
+    assert!(alone.1.is_sorted_by(|a, b| a.logit >= b.logit), "best first: {:?}", alone.1);
+    assert_eq!(run(Head::Classifier, Scoped(2)), alone);
+}

@@ -1,0 +1,48 @@
+//! A defmt stream to lines of text, with the strings that only the ELF has.
+
+use anyhow::{Context, Result, bail, ensure};
+use defmt_decoder::{DecodeError, Table};
+
+/// A decoded stream.
+#[derive(Debug)]
+pub struct Decoded {
+    /// The messages, one a line.
+    pub lines: Vec<String>,
+    /// Frames that could not be understood; what they said is lost.
+    pub malformed: usize,
+    /// Whether the stream ends inside of a frame.
+    pub truncated: bool,
+}
+
+/// Decodes `stream`, which the program `elf` wrote.
+///
+/// # Errors
+/// If `elf` is no program with defmt's strings, or the stream is damaged and cannot be resumed.
+pub fn decode(elf: &[u8], stream: &[u8]) -> Result<Decoded> {
+    ensure!(elf.starts_with(b"\x7fELF"), "not an ELF file");
+    let table = Table::parse(elf).map_err(|error| error.context("reading defmt's strings"))?;
+    let table = table.context("the ELF has no section .defmt: was it linked with defmt.x?")?;
+    let resumes = table.encoding().can_recover();
+    let mut decoder = table.new_stream_decoder();
+    decoder.received(stream);
+    // With framing every frame ends in a zero, and no frame contains one.
+    let mut decoded = Decoded { lines: Vec::new(), malformed: 0, truncated: resumes && stream.last().is_some_and(|&byte| byte != 0) };
+    loop {
+        match decoder.decode() {
+            Ok(frame) => decoded.lines.extend(frame.display_message().to_string().lines().map(str::to_owned)),
+            Err(DecodeError::UnexpectedEof) => return Ok(decoded),
+            Err(DecodeError::Malformed) if resumes => decoded.malformed += 1,
+            Err(DecodeError::Malformed) => bail!("the stream is damaged after {} messages, or another program wrote it", decoded.lines.len()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_elf_is_refused() {
+        assert!(decode(b"hello", b"").unwrap_err().to_string().contains("ELF"));
+    }
+}

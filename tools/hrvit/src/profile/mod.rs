@@ -1,0 +1,19 @@
+//! What a device says of itself: its log, decoded, and the profile in it.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`decode`] | a defmt stream and its ELF to lines of text |
+//! | [`log`] | the lines `hrvit run:`, `step:`, `total:`, `selftest:`, `error:` to a [`Log`] |
+//! | [`summary`] | per step and per kind of block: share, time, multiply-accumulates per tick |
+//! | [`compare`] | two profiles side by side |
+//! | [`trace`], [`bars`] | the same as a Chrome trace and as a picture |
+
+pub mod bars;
+pub mod compare;
+pub mod decode;
+mod fields;
+pub mod log;
+pub mod summary;
+pub mod trace;
+
+pub use log::Log;
