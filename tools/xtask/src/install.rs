@@ -65,7 +65,7 @@ pub fn toolchain(name: &str, components: &[&str]) -> Result<()> {
     let listed = command::output(Command::new("rustup").args(["component", "list", "--installed", "--toolchain", name]))?;
     let installed = String::from_utf8_lossy(&listed.stdout);
     let there = |component: &&str| installed.lines().any(|line| line == *component || line.starts_with(&format!("{component}-")));
-    if listed.status.success() && components.iter().all(|component| there(component)) {
+    if listed.status.success() && components.iter().all(there) {
         return Ok(());
     }
     let mut install = Command::new("rustup");

@@ -5,7 +5,7 @@
 pub struct Machine {
     /// What people call it.
     pub name: &'static str,
-    /// Its package in `firmware/`.
+    /// Its package in `firmware/`, in a folder of the same name.
     pub package: &'static str,
     /// Compiler target.
     pub target: &'static str,
@@ -13,24 +13,49 @@ pub struct Machine {
     pub emulator: &'static [&'static str],
     /// Where the program expects the model image.
     pub image_at: u32,
-    /// Nanoseconds per instruction as a power of two, with which the machine's timers show every instruction.
+    /// Nanoseconds per instruction as a power of two, with which the machine's clock shows every instruction.
     pub icount: u8,
     /// Whether it is of the M class, where the runtime's own code has a budget.
     pub microcontroller: bool,
+    /// The most bytes of stack that one frame may take.
+    pub stack_bound: u64,
 }
 
 /// Every emulated machine.
-pub const MACHINES: [Machine; 1] = [Machine {
-    name: "m7",
-    package: "qemu-m7",
-    target: "thumbv7em-none-eabihf",
-    emulator: &["qemu-system-arm", "-M", "mps2-an500"],
-    image_at: 0x6000_0000,
-    icount: 6,
-    microcontroller: true,
-}];
+pub const MACHINES: [Machine; 3] = [
+    Machine {
+        name: "m55",
+        package: "qemu-m55",
+        target: "thumbv8m.main-none-eabihf",
+        emulator: &["qemu-system-arm", "-M", "mps3-an547"],
+        image_at: 0x6000_0000,
+        icount: 5,
+        microcontroller: true,
+        stack_bound: 8 << 10,
+    },
+    Machine {
+        name: "m7",
+        package: "qemu-m7",
+        target: "thumbv7em-none-eabihf",
+        emulator: &["qemu-system-arm", "-M", "mps2-an500"],
+        image_at: 0x6000_0000,
+        icount: 6,
+        microcontroller: true,
+        stack_bound: 8 << 10,
+    },
+    Machine {
+        name: "a64",
+        package: "qemu-a64",
+        target: "aarch64-unknown-none",
+        emulator: &["qemu-system-aarch64", "-M", "virt", "-cpu", "max", "-m", "512M"],
+        image_at: 0x5000_0000,
+        icount: 0,
+        microcontroller: false,
+        stack_bound: 16 << 10,
+    },
+];
 
-/// A board: its package in `firmware/` and the compiler target.
+/// A board: its package in `firmware/`, in a folder of the same name, and the compiler target.
 pub const BOARDS: [(&str, &str); 0] = [];
 
 /// The machine of that name.

@@ -3,9 +3,13 @@
 mod checks;
 mod command;
 mod firmware;
+mod hrvit;
 mod install;
 mod lint;
 mod machines;
+mod miri;
+mod parity;
+mod qemu;
 mod report;
 
 use std::path::{Path, PathBuf};
@@ -35,12 +39,20 @@ enum Task {
         #[arg(long)]
         all: bool,
     },
+    /// Run the engine's own tests under Miri
+    Miri {
+        /// The classifier too, which takes half an hour
+        #[arg(long)]
+        all: bool,
+    },
+    Qemu(Box<qemu::QemuArgs>),
+    /// Compare every step of a frame on every emulated machine with the host's
+    Parity,
 }
 
 fn main() -> ExitCode {
     match run() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -48,14 +60,18 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether the task found everything in order.
-fn run() -> Result<bool> {
+/// Runs the task: success if it found everything in order.
+fn run() -> Result<ExitCode> {
     let root = root()?;
-    match Cli::parse().task {
-        Task::Test => report::run(&root, &checks::all()),
-        Task::Lint => report::run(&root, &checks::source_rules()),
-        Task::Firmware { all } => Ok(none_of(&firmware::run(&root, all)?)),
-    }
+    let in_order = match Cli::parse().task {
+        Task::Test => report::run(&root, &checks::all())?,
+        Task::Lint => report::run(&root, &checks::source_rules())?,
+        Task::Firmware { all } => none_of(&firmware::run(&root, all)?),
+        Task::Miri { all } => miri::run(&root, all).map(|()| true)?,
+        Task::Qemu(args) => return Ok(ExitCode::from(qemu::run(&root, &args)?)),
+        Task::Parity => none_of(&parity::run(&root)?),
+    };
+    Ok(if in_order { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Prints what is wrong; `true` if nothing is.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use crate::command;
@@ -82,19 +82,4 @@ fn cargo(root: &Path, task: &str, package: &str, target: &str, plan: &Plan) -> C
         };
     }
     cargo
-}
-
-/// Names of the programs that `package` has.
-///
-/// # Errors
-/// If the firmware workspace cannot be read or has no such package.
-pub fn programs_of(root: &Path, package: &str) -> Result<Vec<String>> {
-    let mut cargo = Command::new("cargo");
-    cargo.current_dir(root.join("firmware")).args(["metadata", "--no-deps", "--format-version=1"]);
-    let metadata: Value = serde_json::from_str(&command::succeed(&mut cargo)?).context("cargo metadata prints JSON")?;
-    let packages = metadata["packages"].as_array().context("cargo metadata lists packages")?;
-    let package = packages.iter().find(|found| found["name"] == package).with_context(|| format!("firmware/ has no package {package}"))?;
-    let targets = package["targets"].as_array().into_iter().flatten();
-    let programs = targets.filter(|target| target["kind"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "bin")));
-    Ok(programs.filter_map(|program| program["name"].as_str()).map(str::to_owned).collect())
 }

@@ -8,12 +8,13 @@ mod sizes;
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
 
-use crate::install;
-use crate::machines::{BOARDS, MACHINES};
+use crate::hrvit::Hrvit;
+use crate::machines::{BOARDS, MACHINES, Machine};
+use crate::{install, qemu};
 use build::{Plan, Program};
 use elf::Elf;
 use owner::Owner;
@@ -28,20 +29,23 @@ struct Analysis {
     microcontroller: bool,
 }
 
-/// Builds the programs of every emulated machine, checks those of the boards (`everything`: builds them), prints what they take. Returns what is wrong.
+/// Builds the programs of every emulated machine, checks those of the boards (`everything`: builds them), prints what they take, and runs the self-tests. Returns
+/// what is wrong.
 ///
 /// # Errors
 /// If something needed is missing and cannot be installed, a program does not build, or an ELF cannot be read.
 pub fn run(root: &Path, everything: bool) -> Result<Vec<String>> {
-    let mut targets: Vec<&str> = MACHINES.iter().map(|machine| machine.target).chain(BOARDS.iter().map(|(_, target)| *target)).collect();
-    targets.sort_unstable();
-    targets.dedup();
-    install::targets(root, &targets)?;
-    let mut analyses = Vec::new();
+    let boards: Vec<&str> = BOARDS.iter().map(|(_, target)| *target).collect();
+    qemu::install(root, &MACHINES.iter().collect::<Vec<_>>())?;
+    install::targets(root, &boards)?;
+    let (mut analyses, mut selftests) = (Vec::new(), Vec::new());
     for machine in &MACHINES {
         eprintln!("building {}", machine.package);
         for program in build::build(root, machine.package, machine.target, &Plan::default(), None)? {
             analyses.push(analyse(machine.package, &program, machine.microcontroller)?);
+            if program.name == "selftest" {
+                selftests.push((machine, program.elf));
+            }
         }
     }
     for (board, target) in BOARDS {
@@ -55,7 +59,34 @@ pub fn run(root: &Path, everything: bool) -> Result<Vec<String>> {
         }
     }
     println!("{}\n{}", memory_table(&analyses), share_table(&analyses));
-    Ok(analyses.iter().flat_map(complaints).collect())
+    let mut complaints: Vec<String> = analyses.iter().flat_map(complaints).collect();
+    ensure!(selftests.len() == MACHINES.len(), "expected a program selftest on every machine, found {}", selftests.len());
+    let hrvit = Hrvit::build(root)?;
+    let model = hrvit.model(&Plan::default())?;
+    for (machine, elf) in selftests {
+        complaints.extend(self_test(root, machine, &elf, &hrvit, &model)?);
+    }
+    Ok(complaints)
+}
+
+/// Runs a machine's self-test; returns what is wrong.
+fn self_test(root: &Path, machine: &Machine, elf: &Path, hrvit: &Hrvit, model: &Path) -> Result<Vec<String>> {
+    let ended = qemu::emulate(root, machine, elf, model, false)?;
+    let log = match qemu::log(hrvit, elf, &ended) {
+        Ok(log) => log,
+        Err(error) => return Ok(vec![format!("{}: self-test: {error:#}", machine.package)]),
+    };
+    if log["selftest"]["result"] != "pass" {
+        return Ok(vec![format!("{}: the self-test says neither PASS nor FAIL", machine.package)]);
+    }
+    let stack = log["total"]["stack"].as_u64().unwrap_or(0);
+    println!("{}: self-test passed, {} steps as on the host; stack of one frame {} bytes", machine.package, log["selftest"]["steps"], grouped(stack));
+    let wrong = match stack {
+        0 => Some("did not measure its stack".to_owned()),
+        _ if stack > machine.stack_bound => Some(format!("one frame took {stack} bytes of stack, more than {}", machine.stack_bound)),
+        _ => None,
+    };
+    Ok(wrong.map(|text| format!("{}: {text}", machine.package)).into_iter().collect())
 }
 
 fn analyse(package: &str, program: &Program, microcontroller: bool) -> Result<Analysis> {

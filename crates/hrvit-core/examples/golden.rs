@@ -1,0 +1,103 @@
+//! Runs the golden frame of a model image once and prints what firmware prints: the CRC of every step, in the words that `hrvit profile --decoded` reads.
+//!
+//! ```text
+//! cargo run --release -p hrvit-core --example golden -- MODEL.hrvit [scalar | avx2 | neon | ... | fastest]
+//! ```
+
+use std::error::Error;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use hrvit_core::{Engine, Isa, Kernels, Mapped, Model, Observer, Serial, Step, StepCrcs, StepInfo, Tile, WeightPlacement, packing_for, plan, step_macs};
+use hrvit_format::{Head, aligned::AlignedBytes, writer::repack};
+
+/// CRCs, and nanoseconds of every step; those of a step inside another count for both.
+struct Watch<'c> {
+    crcs: StepCrcs<'c>,
+    times: Mutex<Vec<(Option<Instant>, u128)>>,
+}
+
+impl Observer for Watch<'_> {
+    fn enter(&self, step: StepInfo) {
+        self.crcs.enter(step);
+        if let Ok(mut times) = self.times.lock() {
+            times[usize::from(step.id.0)].0 = Some(Instant::now());
+        }
+    }
+
+    fn leave(&self, step: StepInfo) {
+        if let Ok(mut times) = self.times.lock() {
+            let (start, total) = &mut times[usize::from(step.id.0)];
+            *total += start.take().map_or(0, |start| start.elapsed().as_nanos());
+        }
+    }
+
+    fn tile(&self, tile: Tile<'_>) {
+        self.crcs.tile(tile);
+    }
+}
+
+fn kind(step: Step) -> &'static str {
+    match step {
+        Step::Stem => "Stem",
+        Step::Fusion { .. } => "Fusion",
+        Step::PatchEmbed { .. } => "PatchEmbed",
+        Step::Attention { .. } => "Attention",
+        Step::MixCfn { .. } => "MixCfn",
+        Step::StageNorm { .. } => "StageNorm",
+        Step::Logits => "Logits",
+        Step::LabelMap => "LabelMap",
+        Step::Increase { .. } => "Increase",
+        Step::Classify => "Classify",
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let path = arguments.next().ok_or("expected the file of a model image")?;
+    let kernels = match arguments.next().as_deref() {
+        None | Some("fastest") => Kernels::detect(),
+        Some(isa) => Kernels::new(Isa::parse(isa)?)?,
+    };
+    let written = AlignedBytes::from(std::fs::read(&path)?.as_slice());
+    let image = repack(&Model::load(&written)?, packing_for(kernels))?;
+    let model = Model::load(&image)?;
+    let golden = model.golden().ok_or("the image has no golden frame")?;
+    let (network, size) = (&model.meta().network, model.meta().size);
+    let plan = plan(network, size, 1, WeightPlacement::Mapped)?;
+    let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
+    let mut engine = Engine::with_kernels(&model, &plan, kernels, Mapped::new(&model), Serial, &mut arena)?;
+
+    let crcs: Vec<_> = model.steps().iter().map(|_| 0.into()).collect();
+    let watch = Watch { crcs: StepCrcs(&crcs), times: Mutex::new(vec![(None, 0); crcs.len()]) };
+    let (mut labels, mut logits) = (Vec::new(), Vec::new());
+    let start = Instant::now();
+    match network.head {
+        Head::Segformer => {
+            labels.resize(size.pixels(), 0);
+            engine.segment(golden.frame, &mut labels, &watch)?;
+        }
+        Head::Classifier => {
+            logits.resize(engine.logits_len(), 0i16);
+            engine.logits(golden.frame, &mut logits, &watch)?;
+        }
+    }
+    let nanoseconds = start.elapsed().as_nanos();
+    let codes: Vec<u8> = logits.iter().flat_map(|code| code.to_le_bytes()).collect();
+    let result = hrvit_format::crc32(if labels.is_empty() { &codes } else { &labels });
+
+    println!(
+        "hrvit run: machine={} unit=ticks clock_hz=1000000000 network=image size={size} steps={} frames=1 arena={} weights=mapped probe=0",
+        kernels.isa(),
+        crcs.len(),
+        plan.arena_bytes()
+    );
+    let times = watch.times.into_inner()?;
+    for (((id, step), crc), (_, time)) in model.step_ids().zip(crcs).zip(times) {
+        let macs = step_macs(network, size, step);
+        println!("hrvit step: id={} kind={} name=\"{step}\" ticks={time} macs={macs} crc={:08x}", id.0, kind(step), crc.into_inner());
+    }
+    let macs: u64 = network.steps().map(|step| step_macs(network, size, step)).sum();
+    println!("hrvit total: ticks={nanoseconds} macs={macs} stack=0 labels_crc={result:08x}");
+    Ok(())
+}

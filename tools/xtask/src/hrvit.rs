@@ -1,0 +1,80 @@
+//! The `hrvit` command of this checkout, and what it makes for other tasks.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::command;
+use crate::firmware::build::{Plan, target_folder};
+
+/// The built `hrvit` command.
+pub struct Hrvit {
+    program: PathBuf,
+    root: PathBuf,
+}
+
+impl Hrvit {
+    /// Builds it.
+    ///
+    /// # Errors
+    /// If it does not build.
+    pub fn build(root: &Path) -> Result<Self> {
+        let mut cargo = Command::new("cargo");
+        cargo.current_dir(root).args(["build", "--release", "--package", "hrvit-tool", "--message-format=json-render-diagnostics"]);
+        let messages = command::succeed(&mut cargo)?;
+        let messages = messages.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let program = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next();
+        Ok(Self { program: program.context("cargo built no hrvit")?, root: root.to_path_buf() })
+    }
+
+    /// The command with arguments, to be run in the repository's root.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.current_dir(&self.root).args(arguments);
+        command
+    }
+
+    /// A model image with a golden frame for `plan`, made once for every build of `hrvit`: the trained nano network where its checkpoint fits, else random weights.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn model(&self, plan: &Plan) -> Result<PathBuf> {
+        let (variant, classes) = (plan.variant.as_deref().unwrap_or("nano"), plan.classes.as_deref().unwrap_or("11"));
+        let (size, head) = (plan.size.as_deref().unwrap_or("192x256"), plan.head.as_deref().unwrap_or("segformer"));
+        let folder = target_folder(&self.root).join("models");
+        std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+        let name = format!("{variant}_{head}{classes}_{size}");
+        let image = folder.join(format!("{name}.hrvit"));
+        if is_newer(&image, &self.program) {
+            return Ok(image);
+        }
+        eprintln!("making {}", image.display());
+        let network = ["--variant", variant, "--head", head, "--classes", classes];
+        let trained = (variant, classes, head) == ("nano", "11", "segformer");
+        let weights = if trained { self.root.join("models/nano_camvid11.safetensors") } else { folder.join(format!("{name}.safetensors")) };
+        let (weights, out) = (path_text(&weights)?, path_text(&image)?);
+        if !trained {
+            command::succeed(&mut self.command(&[&["synth", "--seed", "1", "--out", weights], &network[..]].concat()))?;
+        }
+        // Frames smaller than the input are good enough for a network that has seen none.
+        let options =
+            ["quantize", "--weights", weights, "--size", size, "--calib", "data/calib", "--out", out, if trained { "--operators" } else { "--force" }];
+        command::succeed(&mut self.command(&[&options[..], &network[..]].concat()))?;
+        Ok(image)
+    }
+}
+
+fn is_newer(file: &Path, than: &Path) -> bool {
+    let modified = |path: &Path| path.metadata().and_then(|metadata| metadata.modified());
+    matches!((modified(file), modified(than)), (Ok(file), Ok(than)) if file > than)
+}
+
+/// A path as an argument.
+///
+/// # Errors
+/// If it is not UTF-8.
+pub fn path_text(path: &Path) -> Result<&str> {
+    path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))
+}

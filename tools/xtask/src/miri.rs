@@ -1,0 +1,38 @@
+//! `cargo xtask miri`: the engine under an interpreter that sees reads of uninitialised memory, references that outlive their right, and races.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::firmware::build::target_folder;
+use crate::{command, install};
+
+/// The compiler that has Miri; by date, so that it says the same tomorrow.
+const TOOLCHAIN: &str = "nightly-2026-03-01";
+
+/// Runs the engine's own tests under Miri; with `everything` those too that take half an hour.
+///
+/// # Errors
+/// If the toolchain cannot be installed or Miri finds something.
+pub fn run(root: &Path, everything: bool) -> Result<()> {
+    install::toolchain(TOOLCHAIN, &["miri", "rust-src"])?;
+    let test = ["test", "--locked", "--package", "hrvit-core", "--test", "engine"];
+    let folder = target_folder(root).join("miri");
+    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    // Miri reads the models that the processor makes here.
+    let image = folder.join("tiny.hrvit");
+    command::succeed(Command::new("cargo").current_dir(root).args(test).env("HRVIT_TEST_IMAGE", &image))?;
+    let mut miri = Command::new("rustup");
+    miri.current_dir(root).args(["run", TOOLCHAIN, "cargo", "miri"]).args(test);
+    if everything {
+        miri.args(["--", "--include-ignored"]);
+    }
+    miri.env("HRVIT_TEST_IMAGE", &image).env("MIRIFLAGS", "-Zmiri-disable-isolation");
+    // What the repository's own toolchain says to its children is not meant for this one.
+    for name in ["CARGO", "RUSTC", "RUSTUP_TOOLCHAIN"] {
+        miri.env_remove(name);
+    }
+    print!("{}", command::succeed(&mut miri)?);
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! `cargo xtask parity`: one frame, the same bytes after every step, on the host and on every emulated machine.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::firmware::build::{self, Plan, target_folder};
+use crate::firmware::table;
+use crate::hrvit::{Hrvit, path_text};
+use crate::machines::MACHINES;
+use crate::{command, install, qemu};
+
+/// Compiler target of the program for Linux.
+const LINUX: &str = "aarch64-unknown-linux-musl";
+
+/// Processors that QEMU emulates for a Linux program: without dot products, with them, with matrix multiplication.
+const PROCESSORS: [&str; 3] = ["cortex-a53", "cortex-a76", "max"];
+
+/// CRCs of every step and of the result, somewhere.
+struct Column {
+    place: String,
+    /// Name and CRC of every step.
+    steps: Vec<(String, u32)>,
+    result: u32,
+}
+
+/// Runs the golden frame of the nano network for 192x256 everywhere and prints one table. Returns what differs.
+///
+/// # Errors
+/// If something is missing and cannot be installed, does not build, or a program fails.
+pub fn run(root: &Path) -> Result<Vec<String>> {
+    let machines: Vec<_> = MACHINES.iter().collect();
+    qemu::install(root, &machines)?;
+    install::targets(root, &[LINUX])?;
+    install::programs(&[("qemu-aarch64", "qemu-user")])?;
+    let hrvit = Hrvit::build(root)?;
+    let model = hrvit.model(&Plan::default())?;
+    let mut columns = Vec::new();
+    let native = golden(root, None)?;
+    for isa in ["scalar", "fastest"] {
+        columns.push(run_golden(&hrvit, &mut Command::new(&native), &format!("host {isa}"), &model, isa)?);
+    }
+    let foreign = golden(root, Some(LINUX))?;
+    for processor in PROCESSORS {
+        let mut emulator = Command::new("qemu-aarch64");
+        emulator.args(["-cpu", processor]).arg(&foreign);
+        columns.push(run_golden(&hrvit, &mut emulator, processor, &model, "fastest")?);
+    }
+    for machine in machines {
+        let programs = build::build(root, machine.package, machine.target, &Plan::default(), Some("profile"))?;
+        let elf = &programs.first().with_context(|| format!("{} has no program profile", machine.package))?.elf;
+        let ended = qemu::emulate(root, machine, elf, &model, false)?;
+        columns.push(column(machine.package, &qemu::log(&hrvit, elf, &ended)?)?);
+    }
+    Ok(compare(&columns))
+}
+
+/// The example `golden` for `target`, or for the host.
+fn golden(root: &Path, target: Option<&str>) -> Result<PathBuf> {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(root).args(["build", "--release", "--locked", "--package", "hrvit-core", "--example", "golden"]);
+    if let Some(target) = target {
+        // Static, and linked without a foreign C compiler.
+        cargo.args(["--target", target, "--config", &format!("target.{target}.linker=\"rust-lld\"")]);
+    }
+    command::succeed(&mut cargo)?;
+    let folder = target_folder(root);
+    Ok(target.map_or_else(|| folder.clone(), |target| folder.join(target)).join("release/examples/golden"))
+}
+
+fn run_golden(hrvit: &Hrvit, program: &mut Command, place: &str, model: &Path, isa: &str) -> Result<Column> {
+    eprintln!("running {place}");
+    let printed = command::succeed(program.arg(model).arg(isa))?;
+    let file = model.with_extension("log");
+    std::fs::write(&file, printed).with_context(|| format!("writing {}", file.display()))?;
+    let document = command::succeed(&mut hrvit.command(&["profile", "--json", "--decoded", "--log", path_text(&file)?]))?;
+    let document: Value = serde_json::from_str(&document).context("hrvit profile --json prints JSON")?;
+    let isa = document["log"]["run"]["machine"].as_str().unwrap_or_default();
+    column(&format!("{place} ({isa})"), &document["log"])
+}
+
+/// The CRCs in a log.
+fn column(place: &str, log: &Value) -> Result<Column> {
+    let crc = |value: &Value| value.as_u64().and_then(|crc| u32::try_from(crc).ok()).with_context(|| format!("{place}: a CRC is missing in its log"));
+    let steps = log["steps"].as_array().into_iter().flatten();
+    let steps: Vec<(String, u32)> = steps.map(|step| Ok((step["name"].as_str().unwrap_or_default().to_owned(), crc(&step["crc"])?))).collect::<Result<_>>()?;
+    ensure!(!steps.is_empty(), "{place}: its log has no steps");
+    Ok(Column { place: place.to_owned(), steps, result: crc(&log["total"]["labels_crc"])? })
+}
+
+/// Prints the table; returns where a column differs from the first.
+fn compare(columns: &[Column]) -> Vec<String> {
+    let mut header = vec!["step"];
+    header.extend(columns.iter().map(|column| column.place.as_str()));
+    let mut table = table(&header);
+    let mut differences = Vec::new();
+    let Some(host) = columns.first() else { return vec!["nothing was run".to_owned()] };
+    let mut row = |name: &str, crc: &dyn Fn(&Column) -> Option<u32>| {
+        let expected = crc(host);
+        let cell = |column: &Column| match crc(column) {
+            Some(found) if Some(found) == expected => format!("{found:08x}"),
+            Some(found) => format!("{found:08x} !"),
+            None => "missing".to_owned(),
+        };
+        table.add_row(std::iter::once(name.to_owned()).chain(columns.iter().map(cell)));
+        let differing = columns.iter().filter(|column| crc(column) != expected);
+        differences.extend(differing.map(|column| format!("{name}: {} differs from {}", column.place, host.place)));
+    };
+    for (at, (name, _)) in host.steps.iter().enumerate() {
+        row(name, &|column| column.steps.get(at).filter(|(found, _)| found == name).map(|(_, crc)| *crc));
+    }
+    row("result", &|column| Some(column.result));
+    for column in columns.iter().filter(|column| column.steps.len() != host.steps.len()) {
+        differences.push(format!("{}: {} steps, {} on {}", column.place, column.steps.len(), host.steps.len(), host.place));
+    }
+    println!("{table}");
+    differences
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(place: &str, crcs: &[u32], result: u32) -> Column {
+        Column { place: place.to_owned(), steps: crcs.iter().enumerate().map(|(at, &crc)| (format!("step {at}"), crc)).collect(), result }
+    }
+
+    #[test]
+    fn equal_columns_have_no_differences() {
+        assert_eq!(compare(&[of("host", &[1, 2], 3), of("m7", &[1, 2], 3)]), [] as [String; 0]);
+    }
+
+    #[test]
+    fn every_other_crc_and_every_missing_step_is_named() {
+        let differences = compare(&[of("host", &[1, 2], 3), of("m7", &[1, 9], 3), of("m55", &[1], 4)]);
+        assert_eq!(differences, ["step 1: m7 differs from host", "step 1: m55 differs from host", "result: m55 differs from host", "m55: 1 steps, 2 on host"]);
+    }
+}

@@ -1,0 +1,167 @@
+//! `cargo xtask qemu`: a program of the firmware on an emulated machine, from nothing to its decoded log.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use clap::Args;
+use serde_json::Value;
+
+use crate::command;
+use crate::firmware::build::{self, Plan, target_folder};
+use crate::hrvit::{Hrvit, path_text};
+use crate::install;
+use crate::machines::{MACHINES, Machine, machine};
+
+/// The longest that an emulated program may take.
+const PATIENCE: Duration = Duration::from_secs(30 * 60);
+
+/// Run a program of the firmware on an emulated machine
+#[derive(Args)]
+#[command(after_help = "Examples:
+  cargo xtask qemu m7
+  cargo xtask qemu m55 --program profile --variant b1 --classes 19 --size 224x224 --svg profile.svg
+  cargo xtask qemu a64 --program segment --model target/demo/nano.hrvit")]
+pub struct QemuArgs {
+    /// m55, m7 or a64
+    #[arg(value_name = "MACHINE", value_parser = parse_machine)]
+    machine: &'static Machine,
+    /// segment, selftest or profile
+    #[arg(long, value_name = "NAME", default_value = "selftest")]
+    program: String,
+    /// Model image with a golden frame; default: one is made for the network and size
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// Network that the arena is planned for [default: nano]
+    #[arg(long, value_name = "NAME")]
+    variant: Option<String>,
+    /// Its head, segformer or classifier [default: segformer]
+    #[arg(long, value_name = "HEAD")]
+    head: Option<String>,
+    /// Its classes [default: 11]
+    #[arg(long, value_name = "N")]
+    classes: Option<String>,
+    /// Height and width of a frame [default: 192x256]
+    #[arg(long, value_name = "HxW")]
+    size: Option<String>,
+    /// Count instructions exactly; `profile` always does
+    #[arg(long)]
+    icount: bool,
+    /// Keep the profile as the JSON document of `hrvit profile --json`
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Handed to `hrvit profile`: every step too
+    #[arg(long)]
+    steps: bool,
+    /// Handed to `hrvit profile`: draw one bar per step
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+}
+
+fn parse_machine(name: &str) -> Result<&'static Machine> {
+    let names = || MACHINES.iter().map(|machine| machine.name).collect::<Vec<_>>().join(", ");
+    machine(name).ok_or_else(|| anyhow!("no such machine: expected one of {}", names()))
+}
+
+/// Builds, runs, decodes and prints; returns the program's exit code.
+///
+/// # Errors
+/// If something is missing or does not build, the program does not end, or its log cannot be decoded.
+pub fn run(root: &Path, args: &QemuArgs) -> Result<u8> {
+    let QemuArgs { machine, program, .. } = args;
+    let plan = Plan { variant: args.variant.clone(), classes: args.classes.clone(), size: args.size.clone(), head: args.head.clone() };
+    let hrvit = Hrvit::build(root)?;
+    let model = match &args.model {
+        Some(model) => std::path::absolute(model)?,
+        None => hrvit.model(&plan)?,
+    };
+    install(root, &[machine])?;
+    let programs = build::build(root, machine.package, machine.target, &plan, Some(program))?;
+    let elf = &programs.first().with_context(|| format!("{} has no program {program}", machine.package))?.elf;
+    let ended = emulate(root, machine, elf, &model, args.icount || program == "profile")?;
+    let mut words = vec!["profile", "--elf", path_text(elf)?, "--log", path_text(&ended.log)?];
+    if args.steps {
+        words.push("--steps");
+    }
+    if let Some(svg) = &args.svg {
+        words.extend(["--svg", path_text(svg)?]);
+    }
+    let printed = hrvit.command(&words).status().context("starting hrvit")?;
+    if let Some(json) = &args.json {
+        let document = command::succeed(&mut hrvit.command(&["profile", "--json", "--elf", path_text(elf)?, "--log", path_text(&ended.log)?]))?;
+        std::fs::write(json, document).with_context(|| format!("writing {}", json.display()))?;
+    }
+    if ended.code == 0 {
+        ensure!(printed.success(), "the program ended well, but its log in {} did not", ended.log.display());
+    }
+    Ok(ended.code)
+}
+
+/// Installs what is needed to build for `machines` and to emulate them.
+///
+/// # Errors
+/// If something is missing and cannot be installed.
+pub fn install(root: &Path, machines: &[&Machine]) -> Result<()> {
+    let targets: Vec<&str> = machines.iter().map(|machine| machine.target).collect();
+    install::targets(root, &targets)?;
+    install::programs(&[("qemu-system-arm", "qemu-system-arm"), ("qemu-system-aarch64", "qemu-system-arm")])
+}
+
+/// How an emulated program ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code.
+    pub code: u8,
+    /// The file with what it logged.
+    pub log: PathBuf,
+}
+
+/// Runs `elf` on `machine` with `model` in its memory.
+///
+/// # Errors
+/// If QEMU cannot be started or the program does not end in half an hour.
+pub fn emulate(root: &Path, machine: &Machine, elf: &Path, model: &Path, icount: bool) -> Result<Ended> {
+    ensure!(model.is_file(), "no model image {}", model.display());
+    let folder = target_folder(root).join("qemu");
+    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let program = elf.file_name().context("a program has a name")?.to_string_lossy();
+    let log = folder.join(format!("{}-{program}.defmt", machine.name));
+    let (name, arguments) = machine.emulator.split_first().context("a machine has an emulator")?;
+    let mut qemu = Command::new(name);
+    qemu.args(arguments).arg("-kernel").arg(elf);
+    qemu.args(["-nic", "none", "-display", "none", "-monitor", "none", "-serial", "none", "-semihosting-config", "enable=on,target=native"]);
+    qemu.arg("-device").arg(format!("loader,file={},addr={:#x},force-raw=on", path_text(model)?, machine.image_at));
+    if icount {
+        qemu.arg("-icount").arg(format!("shift={}", machine.icount));
+    }
+    eprintln!("running {program} on {}", machine.emulator.join(" "));
+    let file = File::create(&log).with_context(|| format!("writing {}", log.display()))?;
+    let mut child = qemu.stdin(Stdio::null()).stdout(file).spawn().with_context(|| format!("starting {name}"))?;
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().context("waiting for QEMU")? {
+            break status;
+        }
+        if start.elapsed() > PATIENCE {
+            child.kill().context("ending QEMU")?;
+            child.wait().context("ending QEMU")?;
+            bail!("{program} on {} did not end in {} minutes", machine.name, PATIENCE.as_secs() / 60);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let code = status.code().with_context(|| format!("QEMU was ended by a signal: {status}"))?;
+    Ok(Ended { code: u8::try_from(code).with_context(|| format!("exit code {code}"))?, log })
+}
+
+/// What a program logged, as `hrvit profile --json` has it under `log`.
+///
+/// # Errors
+/// If the log cannot be decoded, or says that the program failed.
+pub fn log(hrvit: &Hrvit, elf: &Path, ended: &Ended) -> Result<Value> {
+    let mut decode = hrvit.command(&["profile", "--json", "--elf", path_text(elf)?, "--log", path_text(&ended.log)?]);
+    let document: Value = serde_json::from_str(&command::succeed(&mut decode)?).context("hrvit profile --json prints JSON")?;
+    ensure!(ended.code == 0, "{} ended with code {}", elf.display(), ended.code);
+    Ok(document["log"].clone())
+}
