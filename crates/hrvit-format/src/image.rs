@@ -411,7 +411,7 @@ fn check_exp(exp: &[u16]) -> Result<(), LoadError> {
 
 fn check_texts(meta: &Meta<'_>) -> Result<(), LoadError> {
     let classes = usize::from(meta.network.classes);
-    let names = meta.class_names.is_empty() || meta.class_names.split('\n').count() == classes;
+    let names = meta.class_names.is_empty() || meta.class_names.bytes().filter(|&byte| byte == b'\n').count() + 1 == classes;
     let colours = meta.colours.is_empty() || meta.colours.len() == 3 * classes;
     if names && colours { Ok(()) } else { Err(LoadError::Meta) }
 }

@@ -26,7 +26,9 @@ pub struct Meta<'a> {
 impl<'a> Meta<'a> {
     /// Name of `class`, if the image names its classes.
     pub fn class_name(&self, class: usize) -> Option<&'a str> {
-        self.class_names.split('\n').nth(class).filter(|name| !name.is_empty())
+        // Bytes, since splitting text by characters brings a panic into the program.
+        let name = self.class_names.as_bytes().split(|&byte| byte == b'\n').nth(class)?;
+        core::str::from_utf8(name).ok().filter(|name| !name.is_empty())
     }
 
     /// Colour (R, G, B) of `class`, if the image has colours.

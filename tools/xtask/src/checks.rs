@@ -62,8 +62,7 @@ pub fn all() -> Vec<Check> {
         let words = ["cargo", "build", "--release", "--target", target, "-p", "hrvit-kernels", "-p", "hrvit-format", "-p", "hrvit-core"];
         checks.push(Check::program(&format!("no_std {target}"), &words));
     }
-    // Kernels on the emulated processors would be one more line here: a program of the firmware for each machine, run as the self-tests are.
-    checks.push(Check { name: "firmware and its self-tests".to_owned(), kind: Kind::Rule(|root| firmware::run(root, false)) });
+    checks.push(Check { name: "firmware, its self-tests and kernels".to_owned(), kind: Kind::Rule(|root| firmware::run(root, false)) });
     checks.push(Check { name: "engine under Miri".to_owned(), kind: Kind::Rule(|root| miri::run(root, false).map(|()| Vec::new())) });
     checks.push(Check { name: "same bytes everywhere".to_owned(), kind: Kind::Rule(parity::run) });
     checks.extend(source_rules());

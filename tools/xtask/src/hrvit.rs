@@ -36,17 +36,26 @@ impl Hrvit {
         command
     }
 
-    /// A model image with a golden frame for `plan`, made once for every build of `hrvit`: the trained nano network where its checkpoint fits, else random weights.
+    /// A model image with a golden frame for `plan`, its weights in `layout`, made once for every build of `hrvit`: the trained nano network where its checkpoint
+    /// fits, else random weights.
     ///
     /// # Errors
     /// If it cannot be made.
-    pub fn model(&self, plan: &Plan) -> Result<PathBuf> {
+    pub fn model(&self, plan: &Plan, layout: &str) -> Result<PathBuf> {
         let (variant, classes) = (plan.variant.as_deref().unwrap_or("nano"), plan.classes.as_deref().unwrap_or("11"));
         let (size, head) = (plan.size.as_deref().unwrap_or("192x256"), plan.head.as_deref().unwrap_or("segformer"));
         let folder = target_folder(&self.root).join("models");
         std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
         let name = format!("{variant}_{head}{classes}_{size}");
         let image = folder.join(format!("{name}.hrvit"));
+        if layout != "rows" {
+            let packed = folder.join(format!("{name}.{layout}.hrvit"));
+            if !is_newer(&packed, &self.program) {
+                let rows = self.model(plan, "rows")?;
+                command::succeed(&mut self.command(&["pack", "--model", path_text(&rows)?, "--layout", layout, "--out", path_text(&packed)?]))?;
+            }
+            return Ok(packed);
+        }
         if is_newer(&image, &self.program) {
             return Ok(image);
         }

@@ -13,6 +13,8 @@ pub struct Machine {
     pub emulator: &'static [&'static str],
     /// Where the program expects the model image.
     pub image_at: u32,
+    /// How its kernels read weights: `rows`, `k4` or `k8`.
+    pub layout: &'static str,
     /// Nanoseconds per instruction as a power of two, with which the machine's clock shows every instruction.
     pub icount: u8,
     /// Whether it is of the M class, where the runtime's own code has a budget.
@@ -29,6 +31,7 @@ pub const MACHINES: [Machine; 3] = [
         target: "thumbv8m.main-none-eabihf",
         emulator: &["qemu-system-arm", "-M", "mps3-an547"],
         image_at: 0x6000_0000,
+        layout: "rows",
         icount: 5,
         microcontroller: true,
         stack_bound: 8 << 10,
@@ -39,6 +42,7 @@ pub const MACHINES: [Machine; 3] = [
         target: "thumbv7em-none-eabihf",
         emulator: &["qemu-system-arm", "-M", "mps2-an500"],
         image_at: 0x6000_0000,
+        layout: "rows",
         icount: 6,
         microcontroller: true,
         stack_bound: 8 << 10,
@@ -49,6 +53,7 @@ pub const MACHINES: [Machine; 3] = [
         target: "aarch64-unknown-none",
         emulator: &["qemu-system-aarch64", "-M", "virt", "-cpu", "max", "-m", "512M"],
         image_at: 0x5000_0000,
+        layout: "k8",
         icount: 0,
         microcontroller: false,
         stack_bound: 16 << 10,

@@ -36,7 +36,7 @@ pub fn run(root: &Path) -> Result<Vec<String>> {
     install::targets(root, &[LINUX])?;
     install::programs(&[("qemu-aarch64", "qemu-user")])?;
     let hrvit = Hrvit::build(root)?;
-    let model = hrvit.model(&Plan::default())?;
+    let model = hrvit.model(&Plan::default(), "rows")?;
     let mut columns = Vec::new();
     let native = golden(root, None)?;
     for isa in ["scalar", "fastest"] {
@@ -51,7 +51,8 @@ pub fn run(root: &Path) -> Result<Vec<String>> {
     for machine in machines {
         let programs = build::build(root, machine.package, machine.target, &Plan::default(), Some("profile"))?;
         let elf = &programs.first().with_context(|| format!("{} has no program profile", machine.package))?.elf;
-        let ended = qemu::emulate(root, machine, elf, &model, false)?;
+        let packed = hrvit.model(&Plan::default(), machine.layout)?;
+        let ended = qemu::emulate(root, machine, elf, Some(&packed), false)?;
         columns.push(column(machine.package, &qemu::log(&hrvit, elf, &ended)?)?);
     }
     Ok(compare(&columns))

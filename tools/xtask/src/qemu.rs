@@ -28,7 +28,7 @@ pub struct QemuArgs {
     /// m55, m7 or a64
     #[arg(value_name = "MACHINE", value_parser = parse_machine)]
     machine: &'static Machine,
-    /// segment, selftest or profile
+    /// segment, selftest, profile or conformance
     #[arg(long, value_name = "NAME", default_value = "selftest")]
     program: String,
     /// Model image with a golden frame; default: one is made for the network and size
@@ -75,12 +75,12 @@ pub fn run(root: &Path, args: &QemuArgs) -> Result<u8> {
     let hrvit = Hrvit::build(root)?;
     let model = match &args.model {
         Some(model) => std::path::absolute(model)?,
-        None => hrvit.model(&plan)?,
+        None => hrvit.model(&plan, machine.layout)?,
     };
     install(root, &[machine])?;
     let programs = build::build(root, machine.package, machine.target, &plan, Some(program))?;
     let elf = &programs.first().with_context(|| format!("{} has no program {program}", machine.package))?.elf;
-    let ended = emulate(root, machine, elf, &model, args.icount || program == "profile")?;
+    let ended = emulate(root, machine, elf, Some(&model), args.icount || program == "profile")?;
     let mut words = vec!["profile", "--elf", path_text(elf)?, "--log", path_text(&ended.log)?];
     if args.steps {
         words.push("--steps");
@@ -118,12 +118,11 @@ pub struct Ended {
     pub log: PathBuf,
 }
 
-/// Runs `elf` on `machine` with `model` in its memory.
+/// Runs `elf` on `machine`, with `model` in its memory if there is one.
 ///
 /// # Errors
 /// If QEMU cannot be started or the program does not end in half an hour.
-pub fn emulate(root: &Path, machine: &Machine, elf: &Path, model: &Path, icount: bool) -> Result<Ended> {
-    ensure!(model.is_file(), "no model image {}", model.display());
+pub fn emulate(root: &Path, machine: &Machine, elf: &Path, model: Option<&Path>, icount: bool) -> Result<Ended> {
     let folder = target_folder(root).join("qemu");
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let program = elf.file_name().context("a program has a name")?.to_string_lossy();
@@ -132,7 +131,10 @@ pub fn emulate(root: &Path, machine: &Machine, elf: &Path, model: &Path, icount:
     let mut qemu = Command::new(name);
     qemu.args(arguments).arg("-kernel").arg(elf);
     qemu.args(["-nic", "none", "-display", "none", "-monitor", "none", "-serial", "none", "-semihosting-config", "enable=on,target=native"]);
-    qemu.arg("-device").arg(format!("loader,file={},addr={:#x},force-raw=on", path_text(model)?, machine.image_at));
+    if let Some(model) = model {
+        ensure!(model.is_file(), "no model image {}", model.display());
+        qemu.arg("-device").arg(format!("loader,file={},addr={:#x},force-raw=on", path_text(model)?, machine.image_at));
+    }
     if icount {
         qemu.arg("-icount").arg(format!("shift={}", machine.icount));
     }

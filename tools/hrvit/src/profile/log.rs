@@ -6,8 +6,10 @@
 //! hrvit total: ticks= macs= stack= labels_crc=
 //! hrvit selftest: PASS steps=
 //! hrvit selftest: FAIL id= name="" expected= found=
+//! hrvit conformance: machine= isa= cases= failures=
 //! hrvit error: code= text
 //! ```
+//! `hrvit kernel:` says which file serves a family of kernels; it stays text.
 
 use std::fmt;
 
@@ -124,6 +126,19 @@ pub enum SelfTest {
     },
 }
 
+/// The kernels of one instruction set against their definition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conformance {
+    /// Name of the machine or board.
+    pub machine: String,
+    /// Instruction set.
+    pub isa: String,
+    /// Operands tried.
+    pub cases: u64,
+    /// Those with another result.
+    pub failures: u64,
+}
+
 /// Why a program gave up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceError {
@@ -144,6 +159,8 @@ pub struct Log {
     pub total: Option<Total>,
     /// How the self-test ended, if it was one.
     pub selftest: Option<SelfTest>,
+    /// Kernels against their definition, one for each instruction set.
+    pub conformance: Vec<Conformance>,
     /// Why the program gave up, if it did.
     pub error: Option<DeviceError>,
     /// Other lines, in order.
@@ -179,6 +196,14 @@ impl Log {
             }
             "total" => once(&mut self.total, total(&Fields::parse(rest)?)?),
             "selftest" => once(&mut self.selftest, selftest(rest.trim())?),
+            "conformance" => {
+                self.conformance.push(conformance(&Fields::parse(rest)?)?);
+                Ok(())
+            }
+            "kernel" => {
+                self.text.push(line.to_owned());
+                Ok(())
+            }
             "error" => once(&mut self.error, device_error(rest.trim())?),
             _ => bail!("unknown: is this hrvit older than the firmware?"),
         }
@@ -191,7 +216,7 @@ impl Log {
         }
         let Some(run) = &self.run else {
             ensure!(self.steps.is_empty() && self.total.is_none(), "the log has no `hrvit run` line: its beginning is missing");
-            ensure!(self.selftest.is_some(), "the log has no `hrvit` line at all ({} other lines)", self.text.len());
+            ensure!(self.selftest.is_some() || !self.conformance.is_empty(), "the log has no `hrvit` line at all ({} other lines)", self.text.len());
             return Ok(());
         };
         let (found, expected) = (self.steps.len(), run.steps);
@@ -251,6 +276,15 @@ fn selftest(text: &str) -> Result<SelfTest> {
         }
         _ => bail!("expected PASS or FAIL, found {verdict:?}"),
     }
+}
+
+fn conformance(fields: &Fields<'_>) -> Result<Conformance> {
+    Ok(Conformance {
+        machine: fields.text("machine")?.to_owned(),
+        isa: fields.text("isa")?.to_owned(),
+        cases: fields.get("cases")?,
+        failures: fields.get("failures")?,
+    })
 }
 
 fn device_error(text: &str) -> Result<DeviceError> {
@@ -313,6 +347,8 @@ hrvit total: ticks=4100 macs=6500 stack=0 labels_crc=deadbeef";
         assert_eq!(pass.selftest, Some(SelfTest::Pass { steps: 41 }));
         let error = Log::parse(["hrvit error: code=3 the arena is too small"]).unwrap().error.unwrap();
         assert_eq!((error.code, error.text.as_str()), (3, "the arena is too small"));
+        let kernels = Log::parse(["hrvit kernel: isa=dsp", "hrvit conformance: machine=m7 isa=dsp cases=12 failures=1"]).unwrap();
+        assert_eq!((kernels.conformance[0].cases, kernels.conformance[0].failures, kernels.text.len()), (12, 1, 1));
         assert!(Log::parse(["hello"]).unwrap_err().to_string().contains("no `hrvit` line"));
     }
 }

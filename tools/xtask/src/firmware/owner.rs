@@ -50,18 +50,17 @@ impl Owner {
         runtime.or_else(|| path.contains("/firmware/").then_some(Self::Firmware))
     }
 
-    /// By a demangled name: a generic function belongs to the runtime if it was made for a type of the runtime.
+    /// By a demangled name: a generic function of the language's own libraries belongs to the runtime if it was made for a type of the runtime.
     pub fn of_name(name: &str) -> Self {
-        let runtime = RUNTIME.iter().filter_map(|(crate_name, _)| Some((name.find(&format!("{crate_name}::"))?, *crate_name))).min();
-        if let Some((_, crate_name)) = runtime {
-            return Self::Runtime(crate_name);
-        }
         let first = name.split_once("::").map(|(before, _)| before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or(before));
-        match first {
-            Some(crate_name) if is_firmware(crate_name) => Self::Firmware,
-            Some(crate_name) => Self::Other(crate_name.to_owned()),
-            None => Self::Other(NAMELESS.to_owned()),
+        let Some(first) = first else { return Self::Other(NAMELESS.to_owned()) };
+        if is_firmware(first) {
+            return Self::Firmware;
         }
+        let of_the_language = ["core", "alloc"].contains(&first);
+        let named = RUNTIME.iter().filter_map(|(crate_name, _)| Some((name.find(&format!("{crate_name}::"))?, *crate_name)));
+        let runtime = named.filter(|(_, crate_name)| of_the_language || *crate_name == first).min();
+        runtime.map_or_else(|| Self::Other(first.to_owned()), |(_, crate_name)| Self::Runtime(crate_name))
     }
 }
 
@@ -130,6 +129,7 @@ mod tests {
         assert_eq!(Owner::of_name("hrvit_core::weights::x::<hrvit_format::Model>"), Owner::Runtime("hrvit_core"));
         assert_eq!(Owner::of_name("<u16 as core::fmt::Display>::fmt"), Owner::Other("core".to_owned()));
         assert_eq!(Owner::of_name("qemu_m7::main"), Owner::Firmware);
+        assert_eq!(Owner::of_name("<static_cell::StaticCell<hrvit_core::arena::Arena<4>>>::take"), Owner::Other("static_cell".to_owned()));
         assert_eq!(Owner::of_name("<&mut core::fmt::Formatter>::pad"), Owner::Other("core".to_owned()));
         assert_eq!(Owner::of_name("__aeabi_memcpy"), Owner::Other(NAMELESS.to_owned()));
     }
