@@ -1,35 +1,38 @@
-//! Attention on AVX2: both products are tiles of 4 queries ([`crate::avx2::tile`]), the codes come from byte shuffles, 32 keys at a time.
+//! Attention on AVX2: both products are tiles of 4 queries with 16-bit weights ([`crate::avx2::tile`]), the codes come from byte shuffles, 32 keys at a time.
 //!
-//! The values are packed twice: with the keys as channels for the logits, with their own channels as channels for the weighted sums. Lanes of 8 keys lie in the
-//! order in which the tile leaves them; the second packing takes the keys in the same order, so that nothing is ever brought back.
+//! The values are widened and packed twice: with the keys as channels for the logits, with their own channels as channels for the weighted sums. The first packing
+//! places the keys such that the codes come out in natural order, the second one the channels such that the outputs do.
 
 use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
 
 use super::{Strip, scalar};
-use crate::avx2::rates::Rates;
+use crate::avx2::rates::up_to;
 use crate::avx2::sink::{Sink, Store16};
-use crate::avx2::tile::{Group, ROWS, Sums, multiply, pack, widen};
+use crate::avx2::tile::{ROWS, Step, multiply_wide, widen};
+use crate::avx2::{load8, load16_i16, store8_i32};
 use crate::isa::Avx2;
 use crate::lanes::{rows as each_row, rows_mut};
-use crate::requant::Scalar;
 
 /// Most keys that the buffers hold; longer strips are left to `scalar`.
 const MAX_KEYS: usize = 1536;
-/// Most groups of 8 channels and 4 keys (or of 8 keys and 4 channels) that they hold: 32 channels.
-const MAX_GROUPS: usize = MAX_KEYS;
-/// Largest head that they hold.
+/// Largest head that they hold, and that of the longest strips.
 const MAX_DIM: usize = 128;
+const MAX_DIM_OF_LONGEST: usize = 32;
+/// Steps of 8 keys (or channels) and 2 channels (or keys) that they hold.
+const MAX_STEPS: usize = MAX_KEYS / 8 * (MAX_DIM_OF_LONGEST / 2);
+/// Smallest shift of the distances whose rounding term is a number of the product's upper half; smaller ones are left to `scalar`.
+const MIN_SHIFT: u8 = 33;
 /// Keys whose codes are made at a time.
 const KEYS: usize = 32;
-/// Position of each of 16 keys after `vphaddd` (`[0 1 4 5 | 2 3 6 7]` of 8) and `vpackssdw` of two such vectors.
-const ORDER: [i16; 16] = [0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15];
+/// Keys that the lanes of the two blocks of every 16 keys hold: what the codes' way through `vshufps` and `vpackssdw` puts in natural order.
+const KEY_ORDER: [[usize; 8]; 2] = [[0, 2, 1, 3, 8, 10, 9, 11], [4, 6, 5, 7, 12, 14, 13, 15]];
 
 /// See [`super::attention_s8`].
 pub(super) fn run(_: Avx2, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) {
     let keys = (args.v.len() / args.dim.max(1)).next_multiple_of(KEYS);
-    let (key_groups, value_groups) = (keys / 8 * args.dim.div_ceil(4), args.dim.div_ceil(8) * (keys / 4));
-    if args.dim > MAX_DIM || keys > MAX_KEYS || key_groups.max(value_groups) > MAX_GROUPS {
+    let steps = (keys / 8 * args.dim.div_ceil(2)).max(args.dim.div_ceil(8) * (keys / 2));
+    if args.dim > MAX_DIM || keys > MAX_KEYS || steps > MAX_STEPS || args.shift < MIN_SHIFT {
         return scalar::run(args, scores, out);
     }
     // SAFETY: the token proves AVX2.
@@ -38,8 +41,8 @@ pub(super) fn run(_: Avx2, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]
 
 /// Packed values, logits and codes of one strip.
 struct Buffers {
-    by_key: [MaybeUninit<Group>; MAX_GROUPS],
-    by_channel: [MaybeUninit<Group>; MAX_GROUPS],
+    by_key: [MaybeUninit<Step>; MAX_STEPS],
+    by_channel: [MaybeUninit<Step>; MAX_STEPS],
     logits: [MaybeUninit<__m256i>; ROWS * MAX_KEYS / 8],
     codes: [MaybeUninit<__m256i>; ROWS * MAX_KEYS / 16],
     queries: [MaybeUninit<i16>; ROWS * MAX_DIM],
@@ -49,28 +52,28 @@ struct Buffers {
 #[target_feature(enable = "avx2")]
 fn strip(args: &Strip<'_>, padded: usize, out: &mut [i16]) {
     let dim = args.dim;
-    let groups = dim.div_ceil(4);
-    let mut buffers = const {
-        Buffers {
-            by_key: [MaybeUninit::uninit(); MAX_GROUPS],
-            by_channel: [MaybeUninit::uninit(); MAX_GROUPS],
-            logits: [MaybeUninit::uninit(); ROWS * MAX_KEYS / 8],
-            codes: [MaybeUninit::uninit(); ROWS * MAX_KEYS / 16],
-            queries: [MaybeUninit::uninit(); ROWS * MAX_DIM],
-        }
+    let pairs = dim.div_ceil(2);
+    // Rows of queries are widened by whole groups of 4.
+    let stride = dim.next_multiple_of(4);
+    let mut buffers = Buffers {
+        by_key: [const { MaybeUninit::uninit() }; MAX_STEPS],
+        by_channel: [const { MaybeUninit::uninit() }; MAX_STEPS],
+        logits: [const { MaybeUninit::uninit() }; ROWS * MAX_KEYS / 8],
+        codes: [const { MaybeUninit::uninit() }; ROWS * MAX_KEYS / 16],
+        queries: [const { MaybeUninit::uninit() }; ROWS * MAX_DIM],
     };
     let by_key = pack_by_key(args, padded, &mut buffers.by_key);
     let by_channel = pack_by_channel(args, padded, &mut buffers.by_channel);
     let exponent = Exponent::new(args);
     let keys = args.v.len() / dim;
     for (q, out) in args.q.chunks(ROWS * dim).zip(out.chunks_mut(ROWS * dim)) {
-        for (q, wide) in each_row(q, dim).zip(rows_mut(&mut buffers.queries, 4 * groups)) {
+        for (q, wide) in each_row(q, dim).zip(rows_mut(&mut buffers.queries, stride)) {
             widen(q, wide);
         }
         let queries = q.len() / dim;
         // SAFETY: the loop above has written as many rows.
-        let wide = unsafe { buffers.queries.get_unchecked(..queries * 4 * groups).assume_init_ref() };
-        let maxima = logits(four_rows(wide, groups), by_key, groups, keys, &mut buffers.logits);
+        let wide = unsafe { buffers.queries.get_unchecked(..queries * stride).assume_init_ref() };
+        let maxima = logits(four_rows(wide, stride / 2), by_key, pairs, keys, &mut buffers.logits);
         let mut scales = [(0, 1); ROWS];
         for ((scale, maximum), (logits, codes)) in
             scales.iter_mut().zip(maxima).zip(each_row(&buffers.logits, padded / 8).zip(rows_mut(&mut buffers.codes, padded / 16))).take(queries)
@@ -80,79 +83,86 @@ fn strip(args: &Strip<'_>, padded: usize, out: &mut [i16]) {
         }
         // SAFETY: the loop above has written `padded / 16` vectors for each query; a vector is 16 values of 16 bits.
         let codes: &[i16] = unsafe { core::slice::from_raw_parts(buffers.codes.as_ptr().cast(), queries * padded) };
-        values(four_rows(codes, padded / 4), by_channel, padded / 4, dim, scales, out);
+        values(four_rows(codes, padded / 2), by_channel, padded / 2, dim, scales, out);
     }
 }
 
-/// Four rows of `groups` groups of 4, the first one in place of those that do not exist.
+/// Four rows of `pairs` pairs, the first one in place of those that do not exist.
 #[inline(always)]
-fn four_rows(all: &[i16], groups: usize) -> [&[[i16; 4]]; ROWS] {
-    let mut rows = each_row(all.as_chunks::<4>().0, groups);
+fn four_rows(all: &[i16], pairs: usize) -> [&[[i16; 2]]; ROWS] {
+    let mut rows = each_row(all.as_chunks::<2>().0, pairs);
     let first = rows.next().unwrap_or_default();
     [first, rows.next().unwrap_or(first), rows.next().unwrap_or(first), rows.next().unwrap_or(first)]
 }
 
-/// The values with keys as channels: blocks of 8 keys.
-fn pack_by_key<'b>(args: &Strip<'_>, padded: usize, buffer: &'b mut [MaybeUninit<Group>]) -> &'b [Group] {
-    let groups = args.dim.div_ceil(4);
-    let buffer = buffer.get_mut(..padded / 8 * groups).unwrap_or_default();
-    let mut keys = each_row(args.v, args.dim);
-    for block in rows_mut(buffer, groups) {
-        pack(core::array::from_fn(|_| keys.next().unwrap_or_default()), block);
-    }
-    // SAFETY: the loop above has written all blocks.
-    unsafe { buffer.assume_init_ref() }
-}
-
-/// The values with their channels as channels: blocks of 8 channels, the keys of each 16 in [`ORDER`].
-fn pack_by_channel<'b>(args: &Strip<'_>, padded: usize, buffer: &'b mut [MaybeUninit<Group>]) -> &'b [Group] {
-    let buffer = buffer.get_mut(..args.dim.div_ceil(8) * (padded / 4)).unwrap_or_default();
-    for (b, block) in rows_mut(buffer, padded / 4).enumerate() {
-        for (g, group) in block.iter_mut().enumerate() {
-            let keys: [[i8; 8]; 4] = core::array::from_fn(|i| {
-                let key = g / 4 * 16 + ORDER.get(4 * (g % 4) + i).map_or(0, |key| *key as usize);
-                let row = args.v.get(key * args.dim..(key + 1) * args.dim).unwrap_or_default();
-                let row = row.get(8 * b..).unwrap_or_default();
-                let mut channels = [0; 8];
-                match row.first_chunk() {
-                    Some(eight) => channels = *eight,
-                    None => channels.iter_mut().zip(row).for_each(|(to, from)| *to = *from),
-                }
-                channels
-            });
-            let [k0, k1, k2, k3] = keys;
-            let mut weights = [[0; 4]; 8];
-            for (weights, ((a, b), (c, d))) in weights.iter_mut().zip(k0.into_iter().zip(k1).zip(k2.into_iter().zip(k3))) {
-                *weights = [a, b, c, d];
+/// The values with keys as channels: blocks of 8 keys in [`KEY_ORDER`], two channels a step.
+#[target_feature(enable = "avx2")]
+fn pack_by_key<'b>(args: &Strip<'_>, padded: usize, buffer: &'b mut [MaybeUninit<Step>]) -> &'b [Step] {
+    let pairs = args.dim.div_ceil(2);
+    let buffer = buffer.get_mut(..padded / 8 * pairs).unwrap_or_default();
+    for (b, block) in rows_mut(buffer, pairs).enumerate() {
+        let order = if b % 2 == 0 { &KEY_ORDER[0] } else { &KEY_ORDER[1] };
+        let rows = order.map(|key| {
+            let first = (b / 2 * 16 + key) * args.dim;
+            args.v.get(first..first + args.dim).unwrap_or_default()
+        });
+        for (eight, steps) in block.chunks_mut(8).enumerate() {
+            // 8 keys of 16 channels, to be transposed two channels at a time.
+            let mut wide = [[[0i16; 2]; 8]; 8];
+            for (wide, row) in wide.iter_mut().zip(rows) {
+                let codes: [i8; 16] = up_to(row, 16 * eight, 0);
+                wide.as_flattened_mut().iter_mut().zip(codes).for_each(|(to, from)| *to = from.into());
             }
-            let mut packed = [[0; 16]; 2];
-            packed.as_flattened_mut().iter_mut().zip(weights.as_flattened()).for_each(|(to, from)| *to = *from);
-            group.write(packed);
+            for (p, step) in steps.iter_mut().enumerate() {
+                let mut lanes = [[0; 2]; 8];
+                lanes.iter_mut().zip(&wide).for_each(|(to, from)| *to = from.get(p).copied().unwrap_or_default());
+                let mut all = [0; 16];
+                all.as_chunks_mut::<2>().0.iter_mut().zip(lanes).for_each(|(to, from)| *to = from);
+                step.write(all);
+            }
         }
     }
-    // SAFETY: the loop above has written all blocks.
+    // SAFETY: the loops above have written all blocks.
     unsafe { buffer.assume_init_ref() }
 }
 
-/// Logits of 4 queries over all keys into rows of `by_key.len() / groups` vectors, and their maxima over the real keys.
+/// The values with their channels as channels: blocks of 8 channels as `[0 4 1 5 | 2 6 3 7]`, two keys a step.
 #[target_feature(enable = "avx2")]
-fn logits(q: [&[[i16; 4]]; ROWS], by_key: &[Group], groups: usize, keys: usize, out: &mut [MaybeUninit<__m256i>]) -> [i32; ROWS] {
-    let zero = _mm256_setzero_si256();
-    let stride = by_key.len() / groups;
-    let mut rows = rows_mut(out, stride);
-    let mut rows: [&mut [MaybeUninit<__m256i>]; ROWS] = core::array::from_fn(|_| rows.next().unwrap_or_default());
-    let mut maxima = [_mm256_set1_epi32(i32::MIN); ROWS];
-    for (b, block) in each_row(by_key, groups).enumerate() {
-        let sums = multiply(q, block, [zero; 2]).map(|[low, high]| _mm256_hadd_epi32(low, high));
-        let padding = padding(8 * b, keys);
-        for (((sum, maximum), row), slot) in sums.into_iter().zip(&mut maxima).zip(&mut rows).zip([b; ROWS]) {
-            let sum = match padding {
-                Some(padding) => _mm256_blendv_epi8(sum, _mm256_set1_epi32(i32::MIN), padding),
-                None => sum,
+fn pack_by_channel<'b>(args: &Strip<'_>, padded: usize, buffer: &'b mut [MaybeUninit<Step>]) -> &'b [Step] {
+    let order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    let buffer = buffer.get_mut(..args.dim.div_ceil(8) * (padded / 2)).unwrap_or_default();
+    for (b, block) in rows_mut(buffer, padded / 2).enumerate() {
+        for (pair, step) in block.iter_mut().enumerate() {
+            let codes = |key: usize| {
+                let row = args.v.get(key * args.dim..(key + 1) * args.dim).unwrap_or_default();
+                load8(&up_to(row, 8 * b, 0))
             };
-            *maximum = _mm256_max_epi32(*maximum, sum);
-            if let Some(slot) = row.get_mut(slot) {
-                slot.write(sum);
+            let both = _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(codes(2 * pair), codes(2 * pair + 1)));
+            // SAFETY: a step is 32 bytes; the store needs no alignment.
+            unsafe { _mm256_storeu_si256(step.as_mut_ptr().cast(), _mm256_permutevar8x32_epi32(both, order)) };
+        }
+    }
+    // SAFETY: the loops above have written all blocks.
+    unsafe { buffer.assume_init_ref() }
+}
+
+/// Logits of 4 queries over all keys into rows of one vector per block, and their maxima over the real keys. There is an even number of blocks.
+#[target_feature(enable = "avx2")]
+fn logits(q: [&[[i16; 2]]; ROWS], by_key: &[Step], pairs: usize, keys: usize, out: &mut [MaybeUninit<__m256i>]) -> [i32; ROWS] {
+    let stride = by_key.len() / pairs;
+    let mut rows = rows_mut(out, stride);
+    let mut rows: [_; ROWS] = core::array::from_fn(|_| rows.next().unwrap_or_default().as_chunks_mut::<2>().0.iter_mut());
+    let mut maxima = [_mm256_set1_epi32(i32::MIN); ROWS];
+    for (b, blocks) in each_row(by_key, 2 * pairs).enumerate() {
+        let Some((first, second)) = blocks.split_at_checked(pairs) else { continue };
+        let mut sums = multiply_wide(q, [first, second], [_mm256_setzero_si256(); 2]);
+        if 16 * (b + 1) > keys {
+            hide_padding(&mut sums, keys.saturating_sub(16 * b));
+        }
+        for ((row, maximum), [first, second]) in rows.iter_mut().zip(&mut maxima).zip(sums) {
+            *maximum = _mm256_max_epi32(*maximum, _mm256_max_epi32(first, second));
+            if let Some(out) = row.next() {
+                *out = [MaybeUninit::new(first), MaybeUninit::new(second)];
             }
         }
     }
@@ -163,12 +173,24 @@ fn logits(q: [&[[i16; 4]]; ROWS], by_key: &[Group], groups: usize, keys: usize, 
     })
 }
 
-/// The lanes of the 8 keys from `first` on that are no keys, if there are any.
+/// Makes the logits of all but the first `left` of 16 keys the smallest there are.
+#[target_feature(enable = "avx2")]
+fn hide_padding(sums: &mut [[__m256i; 2]; ROWS], left: usize) {
+    for (half, order) in KEY_ORDER.iter().enumerate() {
+        let padding = _mm256_cmpgt_epi32(load_order(order), _mm256_set1_epi32(left as i32 - 1));
+        for sums in sums.iter_mut() {
+            if let Some(sum) = sums.get_mut(half) {
+                *sum = _mm256_blendv_epi8(*sum, _mm256_set1_epi32(i32::MIN), padding);
+            }
+        }
+    }
+}
+
+/// Keys of the lanes.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn padding(first: usize, keys: usize) -> Option<__m256i> {
-    let left = keys.saturating_sub(first) as i32;
-    (left < 8).then(|| _mm256_cmpgt_epi32(_mm256_setr_epi32(0, 1, 4, 5, 2, 3, 6, 7), _mm256_set1_epi32(left - 1)))
+fn load_order(order: &[usize; 8]) -> __m256i {
+    crate::avx2::load8_i32(&order.map(|key| key as i32))
 }
 
 /// Distances to codes: `(exp[t & 63] + 2^(n - 1)) >> n`, `n = (t >> 6) + 15 - bits`.
@@ -176,12 +198,13 @@ fn padding(first: usize, keys: usize) -> Option<__m256i> {
 /// The shift is a rounding multiplication by `2^(15 - n)` (`vpmulhrsw`), whose factor is 0 where the code is. Both tables are looked up by `vpshufb`, which gives 0
 /// for indices with the top bit: adding 112 (saturating) keeps the low four bits of 0..=15 and sets the top bit of all others.
 struct Exponent {
-    rates: Rates,
+    mult: __m256i,
+    half: __m256i,
+    shift: __m128i,
     entries_low: [__m256i; 4],
     entries_high: [__m256i; 4],
     factors_low: __m256i,
     factors_high: __m256i,
-    exact: bool,
 }
 
 impl Exponent {
@@ -193,8 +216,8 @@ impl Exponent {
         }
         let (mut factor_low, mut factor_high) = ([0u8; 16], [0u8; 16]);
         for (octave, (low, high)) in factor_low.iter_mut().zip(&mut factor_high).enumerate() {
-            // 15 - n, where it is a power of two below 2^15.
-            let exponent = usize::from(args.bits).checked_sub(octave).filter(|exponent| *exponent < 15);
+            // 2^(15 - n). 2^15 is read as -2^15: the code's sign is taken away at the end.
+            let exponent = usize::from(args.bits).checked_sub(octave);
             [*low, *high] = exponent.map_or(0u16, |exponent| 1 << exponent).to_le_bytes();
         }
         let both = |bytes: &[u8; 16]| {
@@ -204,25 +227,26 @@ impl Exponent {
         let [l0, l1, l2, l3] = &low;
         let [h0, h1, h2, h3] = &high;
         Self {
-            rates: Rates::splat(Scalar { mult: args.mult, shift: args.shift, pre_shift: 0 }),
+            mult: _mm256_set1_epi32(args.mult),
+            half: _mm256_set1_epi32(1i32.wrapping_shl(u32::from(args.shift - MIN_SHIFT))),
+            shift: _mm_cvtsi32_si128(i32::from(args.shift) - 32),
             entries_low: [both(l0), both(l1), both(l2), both(l3)],
             entries_high: [both(h0), both(h1), both(h2), both(h3)],
             factors_low: both(&factor_low),
             factors_high: both(&factor_high),
-            exact: args.bits == 15,
         }
     }
 
-    /// Codes of one query from its logits, in [`ORDER`] within each 16 keys, zero beyond `keys`; returns their sum.
+    /// Codes of one query from its logits, zero beyond `keys`; returns their sum.
     #[target_feature(enable = "avx2")]
     fn codes(&self, logits: &[__m256i], maximum: i32, keys: usize, codes: &mut [MaybeUninit<__m256i>]) -> u32 {
         let maximum = _mm256_set1_epi32(maximum);
         let one = _mm256_set1_epi16(1);
-        let order = crate::avx2::load16_i16(&ORDER);
+        let order = load16_i16(&core::array::from_fn(|key| key as i16));
         let mut sum = _mm256_setzero_si256();
         let mut left = keys;
         for ([l0, l1, l2, l3], out) in logits.as_chunks::<4>().0.iter().zip(codes.as_chunks_mut::<2>().0) {
-            let t = |logits: &__m256i| self.rates.apply(_mm256_sub_epi32(maximum, *logits));
+            let t = |logits: &__m256i| self.distances(_mm256_sub_epi32(maximum, *logits));
             let mut pair = self.pair(_mm256_packs_epi32(t(l0), t(l1)), _mm256_packs_epi32(t(l2), t(l3)));
             if left < KEYS {
                 for (half, codes) in pair.iter_mut().enumerate() {
@@ -237,8 +261,19 @@ impl Exponent {
             }
         }
         let mut lanes = [0; 8];
-        crate::avx2::store8_i32(&mut lanes, sum);
+        store8_i32(&mut lanes, sum);
         lanes.iter().fold(0u32, |sum, lane| sum.wrapping_add(*lane as u32))
+    }
+
+    /// `t` of 8 logits below the maximum, of which the middle two of every 4 change places. With shifts above 32 the rounding term is one of the product's upper
+    /// half.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn distances(&self, below: __m256i) -> __m256i {
+        let even = _mm256_castsi256_ps(_mm256_mul_epi32(below, self.mult));
+        let odd = _mm256_castsi256_ps(_mm256_mul_epi32(_mm256_srli_epi64::<32>(below), self.mult));
+        let high = _mm256_castps_si256(_mm256_shuffle_ps::<0b11_01_11_01>(even, odd));
+        _mm256_sra_epi32(_mm256_add_epi32(high, self.half), self.shift)
     }
 
     /// Codes of twice 16 distances.
@@ -259,14 +294,9 @@ impl Exponent {
         let (factor_low, factor_high) = (_mm256_shuffle_epi8(self.factors_low, octave), _mm256_shuffle_epi8(self.factors_high, octave));
         let entries = [_mm256_unpacklo_epi8(low, high), _mm256_unpackhi_epi8(low, high)];
         let factors = [_mm256_unpacklo_epi8(factor_low, factor_high), _mm256_unpackhi_epi8(factor_low, factor_high)];
-        let octave_of_maximum = _mm256_set1_epi16(64);
-        let code = |entry, factor, t| {
-            let code = _mm256_mulhrs_epi16(entry, factor);
-            // With 15 bits the first octave is not shifted.
-            if self.exact { _mm256_blendv_epi8(code, entry, _mm256_cmpgt_epi16(octave_of_maximum, t)) } else { code }
-        };
+        let code = |entry, factor| _mm256_abs_epi16(_mm256_mulhrs_epi16(entry, factor));
         let ([entry_a, entry_b], [factor_a, factor_b]) = (entries, factors);
-        [code(entry_a, factor_a, a), code(entry_b, factor_b, b)]
+        [code(entry_a, factor_a), code(entry_b, factor_b)]
     }
 }
 
@@ -279,41 +309,68 @@ fn reciprocal(sum: u32) -> (i32, u32) {
 
 /// Weighted sums of all channels for 4 queries, divided by the sums of the codes.
 #[target_feature(enable = "avx2")]
-fn values(codes: [&[[i16; 4]]; ROWS], by_channel: &[Group], groups: usize, dim: usize, scales: [(i32, u32); ROWS], out: &mut [i16]) {
+fn values(codes: [&[[i16; 2]]; ROWS], by_channel: &[Step], pairs: usize, dim: usize, scales: [(i32, u32); ROWS], out: &mut [i16]) {
     let zero = _mm256_setzero_si256();
-    for (b, block) in each_row(by_channel, groups).enumerate() {
-        let sums = multiply(codes, block, [zero; 2]);
-        let mut rq = [zero; ROWS];
-        for ((rq, sums), (r, k)) in rq.iter_mut().zip(sums).zip(scales) {
-            *rq = divide(sums, r, k);
-        }
-        let first = 8 * b;
-        if first + 8 <= dim && out.len() == ROWS * dim {
-            // SAFETY: AVX2 by this function's attribute; `out` holds 4 rows of `dim` elements, of which `first + 8` or more exist.
-            unsafe { Store16.rows(out.as_mut_ptr().add(first), dim, rq) };
+    let scales = scales.map(|(r, k)| Divisor::new(r, k));
+    for (b, blocks) in by_channel.chunks(2 * pairs).enumerate() {
+        let (first, second) = blocks.split_at(pairs);
+        if second.is_empty() {
+            let sums = multiply_wide(codes, [first], [zero]);
+            put(sums.map(|[sums]| sums), &scales, 16 * b, dim, out);
         } else {
-            let mut tile = [[0i16; 8]; ROWS];
-            // SAFETY: AVX2 by this function's attribute; the tile is 4 rows of 8 elements.
-            unsafe { Store16.rows(tile.as_mut_ptr().cast(), 8, rq) };
-            for (tile, out) in tile.iter().zip(out.chunks_mut(dim)) {
-                out.iter_mut().skip(first).zip(tile).for_each(|(to, from)| *to = *from);
-            }
+            let sums = multiply_wide(codes, [first, second], [zero; 2]);
+            put(sums.map(|[sums, _]| sums), &scales, 16 * b, dim, out);
+            put(sums.map(|[_, sums]| sums), &scales, 16 * b + 8, dim, out);
         }
     }
 }
 
-/// `(sum * r + 2^(k - 1)) >> k` for 8 channels, as `[0 1 4 5 | 2 3 6 7]`. The shift is arithmetic: 2^62 makes the number positive before it, and 2^(62 - k) is
-/// taken away after it.
+/// Stores 8 channels from `first` on of up to 4 queries.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn divide([low, high]: Sums, r: i32, k: u32) -> __m256i {
-    let r = _mm256_set1_epi32(r);
-    let offset = _mm256_set1_epi64x((1 << 62) + 1i64.wrapping_shl(k.wrapping_sub(1)));
-    let count = _mm_cvtsi32_si128(k as i32);
-    let scale = |sums: __m256i| {
-        let sum = _mm256_add_epi32(sums, _mm256_srli_epi64::<32>(sums));
-        _mm256_castsi256_ps(_mm256_srl_epi64(_mm256_add_epi64(_mm256_mul_epi32(sum, r), offset), count))
-    };
-    let shifted = _mm256_castps_si256(_mm256_shuffle_ps::<0b10_00_10_00>(scale(low), scale(high)));
-    _mm256_sub_epi32(shifted, _mm256_set1_epi32((1i64 << 62).wrapping_shr(k) as i32))
+fn put(sums: [__m256i; ROWS], scales: &[Divisor; ROWS], first: usize, dim: usize, out: &mut [i16]) {
+    let mut rq = sums;
+    rq.iter_mut().zip(scales).for_each(|(rq, scale)| *rq = scale.divide(*rq));
+    if first + 8 <= dim && out.len() == ROWS * dim {
+        // SAFETY: AVX2 by this function's attribute; `out` holds 4 rows of `dim` elements, of which `first + 8` or more exist.
+        unsafe { Store16.rows(out.as_mut_ptr().add(first), dim, rq) };
+    } else {
+        let mut tile = [[0i16; 8]; ROWS];
+        // SAFETY: AVX2 by this function's attribute; the tile is 4 rows of 8 elements.
+        unsafe { Store16.rows(tile.as_mut_ptr().cast(), 8, rq) };
+        for (tile, out) in tile.iter().zip(out.chunks_mut(dim)) {
+            out.iter_mut().skip(first).zip(tile).for_each(|(to, from)| *to = *from);
+        }
+    }
+}
+
+/// `(sum * r + 2^(k - 1)) >> k`. The shift is arithmetic: 2^62 makes the number positive before it, and 2^(62 - k) is taken away after it.
+#[derive(Clone, Copy)]
+struct Divisor {
+    r: __m256i,
+    offset: __m256i,
+    count: __m128i,
+    excess: __m256i,
+}
+
+impl Divisor {
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn new(r: i32, k: u32) -> Self {
+        Self {
+            r: _mm256_set1_epi32(r),
+            offset: _mm256_set1_epi64x((1 << 62) + 1i64.wrapping_shl(k.wrapping_sub(1))),
+            count: _mm_cvtsi32_si128(k as i32),
+            excess: _mm256_set1_epi32((1i64 << 62).wrapping_shr(k) as i32),
+        }
+    }
+
+    /// Of 8 channels as `[0 4 1 5 | 2 6 3 7]`; results are `[0 1 4 5 | 2 3 6 7]`.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn divide(&self, sums: __m256i) -> __m256i {
+        let scale = |sums| _mm256_castsi256_ps(_mm256_srl_epi64(_mm256_add_epi64(_mm256_mul_epi32(sums, self.r), self.offset), self.count));
+        let shifted = _mm256_shuffle_ps::<0b10_00_10_00>(scale(sums), scale(_mm256_srli_epi64::<32>(sums)));
+        _mm256_sub_epi32(_mm256_castps_si256(shifted), self.excess)
+    }
 }

@@ -6,7 +6,7 @@
 use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
 
-use super::load16;
+use super::{load16, load16_i16};
 use crate::lanes::window;
 
 /// Rows of a tile.
@@ -33,6 +33,37 @@ pub(crate) fn multiply(a: [&[[i16; 4]]; ROWS], weights: &[Group], start: Sums) -
         }
     }
     acc
+}
+
+/// 8 channels of two 16-bit weights.
+pub(crate) type Step = [i16; 16];
+
+/// Adds the products of 4 rows with `N` blocks of weights of 16 bits to `start`, over the shortest of them: channels stay in the lanes that the weights give them.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(crate) fn multiply_wide<const N: usize>(a: [&[[i16; 2]]; ROWS], weights: [&[Step]; N], start: [__m256i; N]) -> [[__m256i; N]; ROWS] {
+    let shortest = a.iter().map(|a| a.len()).chain(weights.iter().map(|weights| weights.len())).min().unwrap_or(0);
+    let mut acc = [start; ROWS];
+    for i in 0..shortest {
+        // SAFETY: `i` is below the length of all of them.
+        let w = weights.map(|weights| load16_i16(unsafe { weights.get_unchecked(i) }));
+        for (acc, a) in acc.iter_mut().zip(a) {
+            // SAFETY: `i` is below the length of all of them.
+            let a = two(unsafe { a.get_unchecked(i) });
+            for (acc, w) in acc.iter_mut().zip(w) {
+                *acc = _mm256_add_epi32(*acc, _mm256_madd_epi16(a, w));
+            }
+        }
+    }
+    acc
+}
+
+/// 2 values, repeated 8 times.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn two(a: &[i16; 2]) -> __m256i {
+    // SAFETY: reads the 4 bytes of the reference, without alignment.
+    _mm256_set1_epi32(unsafe { a.as_ptr().cast::<i32>().read_unaligned() })
 }
 
 /// 4 values, repeated 4 times.
