@@ -68,14 +68,7 @@ impl Sink for Store8 {
     unsafe fn rows(self, out: *mut i8, stride: usize, [a, b, c, d]: [__m256i; 4]) {
         // SAFETY: the caller has AVX2 and vouches for the four rows, of 8 bytes each.
         unsafe {
-            let codes = self.codes(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d));
-            // Per row the lower half holds channels 0 1 4 5, the upper one 2 3 6 7.
-            let (low, high) = (_mm256_castsi256_si128(codes), _mm256_extracti128_si256::<1>(codes));
-            let (ab, cd) = (_mm_unpacklo_epi16(low, high), _mm_unpackhi_epi16(low, high));
-            _mm_storel_epi64(out.cast(), ab);
-            _mm_storeh_pd(out.add(stride).cast(), _mm_castsi128_pd(ab));
-            _mm_storel_epi64(out.add(2 * stride).cast(), cd);
-            _mm_storeh_pd(out.add(3 * stride).cast(), _mm_castsi128_pd(cd));
+            store_rows(out, stride, self.codes(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d)));
         }
     }
 
@@ -84,9 +77,7 @@ impl Sink for Store8 {
         // SAFETY: the caller has AVX2 and vouches for 16 bytes.
         unsafe {
             let words = _mm256_packs_epi32(low, high);
-            let codes = self.codes(words, words);
-            let codes = _mm_unpacklo_epi64(_mm256_castsi256_si128(codes), _mm256_extracti128_si256::<1>(codes));
-            _mm_storeu_si128(out.cast(), codes);
+            store_sixteen(out, self.codes(words, words));
         }
     }
 }
@@ -181,34 +172,37 @@ impl Sink for Add32 {
     }
 }
 
-/// `out = table[clamp(rq + zero, 0, table.len() - 1)]`.
+/// `out = table[clamp(rq + zero, 0, table.len() - 1)]`, by a gather of 4 bytes around each entry.
 #[derive(Clone, Copy)]
 pub(crate) struct Table8<'a> {
     table: &'a [i8],
     zero: __m256i,
     last: __m256i,
+    /// The last index from which 4 bytes may be read.
+    last_four: __m256i,
 }
 
 impl<'a> Table8<'a> {
-    /// That of a table that is not empty and shorter than 2^31.
+    /// That of a table of 4 entries or more, and fewer than 2^31.
     #[inline]
     #[target_feature(enable = "avx2")]
     pub(crate) fn new(table: &'a [i8], zero: i32) -> Option<Self> {
-        let last = i32::try_from(table.len().checked_sub(1)?).ok()?;
-        Some(Self { table, zero: _mm256_set1_epi32(zero), last: _mm256_set1_epi32(last) })
+        let last_four = i32::try_from(table.len().checked_sub(4)?).ok()?;
+        let last = last_four.checked_add(3)?;
+        Some(Self { table, zero: _mm256_set1_epi32(zero), last: _mm256_set1_epi32(last), last_four: _mm256_set1_epi32(last_four) })
     }
 
-    /// Looks up 8 indices, stored as they lie in `rq`.
+    /// Looks up 8 entries, which come as numbers in 0..=255.
     #[inline(always)]
-    unsafe fn look_up(self, rq: __m256i) -> [i8; 8] {
-        let mut indices = [0u32; 8];
-        // SAFETY: the caller has AVX2; `indices` has 32 bytes.
+    unsafe fn look_up(self, rq: __m256i) -> __m256i {
+        // SAFETY: the caller has AVX2; `0 <= from <= table.len() - 4`.
         unsafe {
             let index = _mm256_max_epi32(_mm256_min_epi32(_mm256_add_epi32(rq, self.zero), self.last), _mm256_setzero_si256());
-            _mm256_storeu_si256(indices.as_mut_ptr().cast(), index);
+            let from = _mm256_min_epi32(index, self.last_four);
+            let four = _mm256_i32gather_epi32::<1>(self.table.as_ptr().cast(), from);
+            let entry = _mm256_srlv_epi32(four, _mm256_slli_epi32::<3>(_mm256_sub_epi32(index, from)));
+            _mm256_and_si256(entry, _mm256_set1_epi32(0xff))
         }
-        // SAFETY: `0 <= index <= table.len() - 1` by the line above.
-        indices.map(|index| unsafe { *self.table.get_unchecked(index as usize) })
     }
 }
 
@@ -216,13 +210,11 @@ impl Sink for Table8<'_> {
     type Out = i8;
 
     #[inline(always)]
-    unsafe fn rows(self, out: *mut i8, stride: usize, rq: [__m256i; 4]) {
-        for (i, rq) in rq.into_iter().enumerate() {
-            // SAFETY: the caller has AVX2 and vouches for the four rows, of 8 bytes each.
-            unsafe {
-                let [a, b, e, f, c, d, g, h] = self.look_up(rq);
-                out.add(i * stride).cast::<[i8; 8]>().write_unaligned([a, b, c, d, e, f, g, h]);
-            }
+    unsafe fn rows(self, out: *mut i8, stride: usize, [a, b, c, d]: [__m256i; 4]) {
+        // SAFETY: the caller has AVX2 and vouches for the four rows, of 8 bytes each.
+        unsafe {
+            let (ab, cd) = (_mm256_packus_epi32(self.look_up(a), self.look_up(b)), _mm256_packus_epi32(self.look_up(c), self.look_up(d)));
+            store_rows(out, stride, _mm256_packus_epi16(ab, cd));
         }
     }
 
@@ -230,10 +222,31 @@ impl Sink for Table8<'_> {
     unsafe fn sixteen(self, out: *mut i8, low: __m256i, high: __m256i) {
         // SAFETY: the caller has AVX2 and vouches for 16 bytes.
         unsafe {
-            let (first, second) = (_mm256_permute2x128_si256::<0x20>(low, high), _mm256_permute2x128_si256::<0x31>(low, high));
-            out.cast::<[[i8; 8]; 2]>().write_unaligned([self.look_up(first), self.look_up(second)]);
+            let words = _mm256_packus_epi32(self.look_up(low), self.look_up(high));
+            store_sixteen(out, _mm256_packus_epi16(words, words));
         }
     }
+}
+
+/// Stores 4 rows of 8 bytes, of which the lower half of `codes` holds channels 0 1 4 5, the upper one 2 3 6 7.
+#[inline(always)]
+unsafe fn store_rows(out: *mut i8, stride: usize, codes: __m256i) {
+    // SAFETY: the caller has AVX2 and vouches for the four rows.
+    unsafe {
+        let (low, high) = (_mm256_castsi256_si128(codes), _mm256_extracti128_si256::<1>(codes));
+        let (ab, cd) = (_mm_unpacklo_epi16(low, high), _mm_unpackhi_epi16(low, high));
+        _mm_storel_epi64(out.cast(), ab);
+        _mm_storeh_pd(out.add(stride).cast(), _mm_castsi128_pd(ab));
+        _mm_storel_epi64(out.add(2 * stride).cast(), cd);
+        _mm_storeh_pd(out.add(3 * stride).cast(), _mm_castsi128_pd(cd));
+    }
+}
+
+/// Stores 16 bytes, 8 of them at the start of each half of `codes`.
+#[inline(always)]
+unsafe fn store_sixteen(out: *mut i8, codes: __m256i) {
+    // SAFETY: the caller has AVX2 and vouches for 16 bytes.
+    unsafe { _mm_storeu_si128(out.cast(), _mm_unpacklo_epi64(_mm256_castsi256_si128(codes), _mm256_extracti128_si256::<1>(codes))) }
 }
 
 /// Stores `width` of 16 channels at the start of `out`.
