@@ -10,11 +10,12 @@ use crate::avx2::sink::{Add16, Add32, Sink, Store8, Store16, Table8, put};
 use crate::avx2::{interleave, load16};
 use crate::epilogue::Epilogue;
 use crate::isa::Avx2;
+use crate::lanes::window;
 
 /// Channels of a block.
 const BLOCK: usize = 16;
 /// Vectors of the buffer of columns.
-const BUFFER: usize = 1024;
+const BUFFER: usize = 256;
 
 /// See [`super::depthwise_s8`]. Kernels other than 1, 3, 5, 7 and 9 are left to `scalar`.
 pub(super) fn run(_: Avx2, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) {
@@ -78,10 +79,17 @@ impl<const KERNEL: usize, const PAIRS: usize> Row<'_, KERNEL, PAIRS> {
                 let count = per_pass.min(tokens - x);
                 let columns = self.columns(first, x, (count - 1) * stride + KERNEL, &mut buffer);
                 let outs = out.get_mut(x * self.out_stride + first..).unwrap_or_default();
-                for (i, out) in outs.chunks_mut(self.out_stride).take(count).enumerate() {
-                    let window = columns.get(i * stride..i * stride + KERNEL).unwrap_or_default();
-                    let [low, high] = sum(window, &weights, bias);
-                    put(sink, out, width, rates[0].apply(low), rates[1].apply(high));
+                let mut outs = outs.chunks_mut(self.out_stride).take(count);
+                // Two tokens at a time: each weight is loaded once for both.
+                for i in (0..count).step_by(2) {
+                    let Some(first) = window::<_, KERNEL>(columns, i * stride) else { break };
+                    let second = window(columns, (i + 1) * stride).unwrap_or(first);
+                    let [first, second] = sums([first, second], &weights, bias).map(|[low, high]| [rates[0].apply(low), rates[1].apply(high)]);
+                    for [low, high] in [first, second] {
+                        if let Some(out) = outs.next() {
+                            put(sink, out, width, low, high);
+                        }
+                    }
                 }
                 x += count;
             }
@@ -103,26 +111,64 @@ impl<const KERNEL: usize, const PAIRS: usize> Row<'_, KERNEL, PAIRS> {
     #[target_feature(enable = "avx2")]
     fn columns<'b>(&self, first: usize, x: usize, count: usize, buffer: &'b mut [MaybeUninit<Pair>]) -> &'b [[Pair; PAIRS]] {
         let Depthwise { rows, in_stride, columns, stride, pad, .. } = *self.args;
-        let pad = _mm256_set1_epi16(pad.into());
+        let pads = [pad; BLOCK];
         let (all, _) = buffer.as_chunks_mut::<PAIRS>();
         let all = all.get_mut(..count).unwrap_or_default();
+        let source = |ky: usize| {
+            rows.get(ky).copied().flatten().map_or(Source { codes: &pads, stride: 0, whole: usize::MAX, columns }, |row| {
+                let codes = row.get(first..).unwrap_or_default();
+                let whole = codes.len().checked_sub(BLOCK).map_or(0, |rest| rest / in_stride + 1);
+                Source { codes, stride: in_stride, whole: whole.min(columns), columns }
+            })
+        };
         for pair in 0..PAIRS {
-            let upper = rows.get(2 * pair).copied().flatten();
-            let lower = rows.get(2 * pair + 1).copied().flatten();
+            let (upper, lower) = (source(2 * pair), source(2 * pair + 1));
+            let whole = upper.whole.min(lower.whole).min(columns);
             for (i, out) in all.iter_mut().enumerate() {
                 // Left of the map the column wraps to a huge number, which is outside too.
                 let column = (x * stride + i).wrapping_sub(KERNEL / 2);
-                let codes = |row: Option<&[i8]>| match row {
-                    Some(row) if column < columns => _mm256_cvtepi8_epi16(load16(&up_to(row, column * in_stride + first, 0))),
-                    _ => pad,
+                let codes = if column < whole {
+                    // SAFETY: `column` is below both sources' `whole`.
+                    unsafe { [upper.whole_column(column), lower.whole_column(column)] }
+                } else {
+                    [upper.column(column, pad), lower.column(column, pad)]
                 };
                 if let Some(out) = out.get_mut(pair) {
-                    out.write(side_by_side(codes(upper), codes(lower)));
+                    out.write(side_by_side(codes[0], codes[1]));
                 }
             }
         }
         // SAFETY: the loops above have written all pairs of all columns; arrays of `MaybeUninit` lie like arrays of what they hold.
         unsafe { core::slice::from_raw_parts(all.as_ptr().cast(), all.len()) }
+    }
+}
+
+/// One input row from the block's first channel on.
+struct Source<'a> {
+    codes: &'a [i8],
+    stride: usize,
+    /// Columns of which 16 codes exist.
+    whole: usize,
+    columns: usize,
+}
+
+impl Source<'_> {
+    /// 16 channels of a column.
+    ///
+    /// # Safety
+    /// `column < self.whole`.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn whole_column(&self, column: usize) -> __m256i {
+        // SAFETY: by the contract 16 codes exist from there on; the load needs no alignment.
+        _mm256_cvtepi8_epi16(unsafe { _mm_loadu_si128(self.codes.as_ptr().add(column * self.stride).cast()) })
+    }
+
+    /// 16 channels of any column: `pad` outside the map, anything beyond the row's end.
+    #[target_feature(enable = "avx2")]
+    fn column(&self, column: usize, pad: i8) -> __m256i {
+        let codes = if column < self.columns { up_to(self.codes, column * self.stride, pad) } else { [pad; BLOCK] };
+        _mm256_cvtepi8_epi16(load16(&codes))
     }
 }
 
@@ -133,15 +179,17 @@ fn side_by_side(a: __m256i, b: __m256i) -> Pair {
     [_mm256_unpacklo_epi16(a, b), _mm256_unpackhi_epi16(a, b)]
 }
 
-/// Accumulators of 16 channels of one output token.
+/// Accumulators of 16 channels of two output tokens.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn sum<const KERNEL: usize, const PAIRS: usize>(window: &[[Pair; PAIRS]], weights: &[[Pair; PAIRS]; KERNEL], bias: Pair) -> Pair {
-    let mut acc = bias;
-    for (codes, weights) in window.iter().zip(weights) {
-        for (codes, weights) in codes.iter().zip(weights) {
-            acc[0] = _mm256_add_epi32(acc[0], _mm256_madd_epi16(codes[0], weights[0]));
-            acc[1] = _mm256_add_epi32(acc[1], _mm256_madd_epi16(codes[1], weights[1]));
+fn sums<const KERNEL: usize, const PAIRS: usize>(windows: [&[[Pair; PAIRS]; KERNEL]; 2], weights: &[[Pair; PAIRS]; KERNEL], bias: Pair) -> [Pair; 2] {
+    let mut acc = [bias; 2];
+    for ((first, second), weights) in windows[0].iter().zip(windows[1]).zip(weights) {
+        for ((first, second), weights) in first.iter().zip(second).zip(weights) {
+            for half in 0..2 {
+                acc[0][half] = _mm256_add_epi32(acc[0][half], _mm256_madd_epi16(first[half], weights[half]));
+                acc[1][half] = _mm256_add_epi32(acc[1][half], _mm256_madd_epi16(second[half], weights[half]));
+            }
         }
     }
     acc
