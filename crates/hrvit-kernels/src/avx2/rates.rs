@@ -99,6 +99,17 @@ impl Rates {
         let upper = _mm256_shuffle_ps::<0b11_01_11_01>(_mm256_castsi256_ps(low), _mm256_castsi256_ps(high));
         _mm256_srav_epi32(_mm256_castps_si256(upper), self.shift)
     }
+
+    /// 8 accumulators as `[0 4 1 5 | 2 6 3 7]`, with rates in [`Order::Pairs`]. Results are `[0 1 4 5 | 2 3 6 7]`.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub(crate) fn of_interleaved(&self, acc: __m256i) -> __m256i {
+        let acc = if self.shifted { _mm256_sll_epi32(acc, self.pre_shift) } else { acc };
+        let low = _mm256_add_epi64(_mm256_mul_epi32(acc, self.even), self.half_even);
+        let high = _mm256_add_epi64(_mm256_mul_epi32(_mm256_srli_epi64::<32>(acc), self.odd), self.half_odd);
+        let upper = _mm256_shuffle_ps::<0b11_01_11_01>(_mm256_castsi256_ps(low), _mm256_castsi256_ps(high));
+        _mm256_srav_epi32(_mm256_castps_si256(upper), self.shift)
+    }
 }
 
 /// The `N` elements from `first` on, `otherwise` beyond the end.

@@ -38,13 +38,33 @@ pub(crate) fn multiply(a: [&[[i16; 4]]; ROWS], weights: &[Group], start: Sums) -
 /// 8 channels of two 16-bit weights.
 pub(crate) type Step = [i16; 16];
 
+/// The weights of a block as steps, channels as `[0 4 1 5 | 2 6 3 7]`: what [`Rates::of_interleaved`](super::rates::Rates::of_interleaved) takes. `steps` holds two
+/// for each group.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(crate) fn widen_block<'s>(groups: &[Group], steps: &'s mut [MaybeUninit<Step>]) -> &'s [Step] {
+    let steps = steps.get_mut(..2 * groups.len()).unwrap_or_default();
+    for (group, steps) in groups.iter().zip(steps.as_chunks_mut::<2>().0) {
+        // 4 channels each, two pairs of weights side by side.
+        let (low, high) = (_mm256_cvtepi8_epi16(load16(&group[0])), _mm256_cvtepi8_epi16(load16(&group[1])));
+        let first = _mm256_blend_epi32::<0b1010_1010>(low, _mm256_slli_epi64::<32>(high));
+        let second = _mm256_blend_epi32::<0b1010_1010>(_mm256_srli_epi64::<32>(low), high);
+        for (step, weights) in steps.iter_mut().zip([first, second]) {
+            // SAFETY: a step is 32 bytes; the store needs no alignment.
+            unsafe { _mm256_storeu_si256(step.as_mut_ptr().cast(), weights) };
+        }
+    }
+    // SAFETY: the loop above has written them all.
+    unsafe { steps.assume_init_ref() }
+}
+
 /// Adds the products of 4 rows with `N` blocks of weights of 16 bits to `start`, over the shortest of them: channels stay in the lanes that the weights give them.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(crate) fn multiply_wide<const N: usize>(a: [&[[i16; 2]]; ROWS], weights: [&[Step]; N], start: [__m256i; N]) -> [[__m256i; N]; ROWS] {
     let shortest = a.iter().map(|a| a.len()).chain(weights.iter().map(|weights| weights.len())).min().unwrap_or(0);
     let mut acc = [start; ROWS];
-    for i in 0..shortest {
+    let step = |acc: &mut [[__m256i; N]; ROWS], i: usize| {
         // SAFETY: `i` is below the length of all of them.
         let w = weights.map(|weights| load16_i16(unsafe { weights.get_unchecked(i) }));
         for (acc, a) in acc.iter_mut().zip(a) {
@@ -54,6 +74,13 @@ pub(crate) fn multiply_wide<const N: usize>(a: [&[[i16; 2]]; ROWS], weights: [&[
                 *acc = _mm256_add_epi32(*acc, _mm256_madd_epi16(a, w));
             }
         }
+    };
+    for i in (0..shortest & !1).step_by(2) {
+        step(&mut acc, i);
+        step(&mut acc, i + 1);
+    }
+    if shortest % 2 == 1 {
+        step(&mut acc, shortest - 1);
     }
     acc
 }

@@ -1,4 +1,5 @@
-//! The product on AVX2: activations are widened to 16 bits once per call, weights as they are read; see [`crate::avx2::tile`].
+//! The product on AVX2: activations are widened to 16 bits once per call, weights once per call where many rows use them, else as they are read; see
+//! [`crate::avx2::tile`].
 
 use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
@@ -7,7 +8,7 @@ use super::{Gemm, scalar};
 use crate::avx2::load8_i32;
 use crate::avx2::rates::{Order, Rates, up_to};
 use crate::avx2::sink::{Add16, Add32, Sink, Store8, Store16, Table8};
-use crate::avx2::tile::{Group, ROWS, Sums, multiply, pack, widen};
+use crate::avx2::tile::{Group, ROWS, Step, multiply, multiply_wide, pack, widen, widen_block};
 use crate::epilogue::Epilogue;
 use crate::isa::Avx2;
 use crate::lanes::{rows as each_row, rows_mut};
@@ -17,8 +18,10 @@ use crate::layout::Layout;
 const BLOCK: usize = Layout::BLOCK;
 /// Deepest product that the buffers hold; deeper ones are left to `scalar`.
 const MAX_DEPTH: usize = 5120;
-/// Elements of widened activations that stay in the first-level cache.
-const CACHED: usize = 8192;
+/// Deepest product whose weights are widened ahead, a pair of blocks at a time.
+const MAX_WIDE: usize = 1280;
+/// Rows from which on that pays.
+const MIN_ROWS_OF_WIDE: usize = 16;
 
 /// Weights in [`Layout::K4`].
 pub(super) fn k4(_: Avx2, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
@@ -36,8 +39,6 @@ pub(super) fn rows(_: Avx2, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
 trait Weights {
     /// The block from channel `first` on, in [`Layout::K4`]; `buffer` holds one.
     fn block<'w>(args: &Gemm<'w>, first: usize, groups: usize, buffer: &'w mut [MaybeUninit<Group>]) -> &'w [Group];
-    /// Most rows of activations that are widened at a time, for a depth of `groups` groups.
-    fn rows(groups: usize) -> usize;
 }
 
 /// Weights that lie in blocks.
@@ -51,11 +52,6 @@ impl Weights for Blocks {
         let at = first / BLOCK * groups;
         all.get(at..at + groups).unwrap_or_default()
     }
-
-    #[inline(always)]
-    fn rows(groups: usize) -> usize {
-        CACHED / (4 * groups)
-    }
 }
 
 /// Weights row by row.
@@ -68,12 +64,6 @@ impl Weights for Repacked {
         let mut rows = each_row(args.weights.get(first * args.depth..).unwrap_or_default(), args.depth);
         let channels: [&[i8]; BLOCK] = core::array::from_fn(|_| rows.next().unwrap_or_default());
         pack(channels, buffer)
-    }
-
-    #[inline(always)]
-    fn rows(groups: usize) -> usize {
-        // As many as fit: every time costs another packing of the weights.
-        ROWS * MAX_DEPTH / (4 * groups)
     }
 }
 
@@ -98,7 +88,7 @@ fn drive<W: Weights>(args: &Gemm<'_>, epilogue: Epilogue<'_>, otherwise: fn(&Gem
     }
 }
 
-/// All rows, as many at a time as the buffer of widened activations should hold.
+/// All rows, as many at a time as the buffer of widened activations holds.
 #[target_feature(enable = "avx2")]
 fn product<W: Weights, S: Sink>(args: &Gemm<'_>, sink: S, out: &mut [S::Out]) {
     let cout = args.bias.len();
@@ -106,7 +96,8 @@ fn product<W: Weights, S: Sink>(args: &Gemm<'_>, sink: S, out: &mut [S::Out]) {
     let stride = 4 * groups;
     let mut wide = [MaybeUninit::<i16>::uninit(); ROWS * MAX_DEPTH];
     let mut buffer = [MaybeUninit::<Group>::uninit(); MAX_DEPTH / 4];
-    let per_pass = (W::rows(groups) / ROWS * ROWS).max(ROWS);
+    let mut steps = [const { MaybeUninit::<Step>::uninit() }; MAX_WIDE];
+    let per_pass = (MAX_DEPTH / stride).max(1) * ROWS;
     let mut a = args.a;
     let mut out = out;
     while !a.is_empty() {
@@ -118,50 +109,90 @@ fn product<W: Weights, S: Sink>(args: &Gemm<'_>, sink: S, out: &mut [S::Out]) {
         }
         // SAFETY: the loop above has written `stride` elements of each row.
         let wide = unsafe { wide.get_unchecked(..rows * stride).assume_init_ref() };
-        for first in (0..cout).step_by(BLOCK) {
-            let weights = W::block(args, first, groups, &mut buffer);
-            column(args, sink, weights, wide, first, out_now);
+        if rows >= MIN_ROWS_OF_WIDE && stride <= MAX_WIDE {
+            for first in (0..cout).step_by(2 * BLOCK) {
+                let (steps, second) = steps.split_at_mut(MAX_WIDE / 2);
+                let low = widen_block(W::block(args, first, groups, &mut buffer), steps);
+                if first + BLOCK < cout {
+                    let high = widen_block(W::block(args, first + BLOCK, groups, &mut buffer), second);
+                    wide_columns(args, sink, [low, high], wide, first, out_now);
+                } else {
+                    wide_columns(args, sink, [low], wide, first, out_now);
+                }
+            }
+        } else {
+            for first in (0..cout).step_by(BLOCK) {
+                column(args, sink, W::block(args, first, groups, &mut buffer), wide, first, out_now);
+            }
         }
         (a, out) = (later, out_later);
     }
 }
 
-/// One block of channels of some rows.
+/// One block of channels of a few rows: weights are widened as they are read.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn column<S: Sink>(args: &Gemm<'_>, sink: S, weights: &[Group], wide: &[i16], first: usize, out: &mut [S::Out]) {
     let cout = args.bias.len();
     let rates = Rates::new(args.requant, first, Order::Pairs);
-    let start = bias(args.bias, first);
-    let channels = BLOCK.min(cout - first);
-    let (fours, _) = wide.as_chunks::<4>();
-    let groups = weights.len();
-    let mut rows = each_row(fours, groups);
-    let mut outs = out.chunks_mut(ROWS * cout);
-    while let (Some(a0), Some(out)) = (rows.next(), outs.next()) {
-        let (a1, a2, a3) = (rows.next().unwrap_or(a0), rows.next().unwrap_or(a0), rows.next().unwrap_or(a0));
-        let rq = multiply([a0, a1, a2, a3], weights, start).map(|[low, high]| rates.of_pairs(low, high));
-        if channels == BLOCK && out.len() == ROWS * cout {
-            // SAFETY: AVX2 by this function's attribute; `out` holds 4 rows of `cout` elements, of which `first + 8` or more exist.
-            unsafe { sink.rows(out.as_mut_ptr().add(first), cout, rq) };
-        } else {
-            let mut tile = [[S::Out::default(); BLOCK]; ROWS];
-            for (tile, out) in tile.iter_mut().zip(out.chunks(cout)) {
-                tile.iter_mut().zip(out.iter().skip(first)).for_each(|(to, from)| *to = *from);
-            }
-            // SAFETY: AVX2 by this function's attribute; the tile is 4 rows of 8 elements.
-            unsafe { sink.rows(tile.as_mut_ptr().cast(), BLOCK, rq) };
-            for (tile, out) in tile.iter().zip(out.chunks_mut(cout)) {
-                out.iter_mut().skip(first).zip(tile).for_each(|(to, from)| *to = *from);
-            }
+    let bias = load8_i32(&up_to(args.bias, first, 0));
+    // Each in the first of its two lanes.
+    let start = [_mm256_cvtepu32_epi64(_mm256_castsi256_si128(bias)), _mm256_cvtepu32_epi64(_mm256_extracti128_si256::<1>(bias))];
+    let mut rows = each_row(wide.as_chunks::<4>().0, weights.len());
+    for out in out.chunks_mut(ROWS * cout) {
+        let Some(a) = four_rows(&mut rows) else { break };
+        let rq = multiply(a, weights, start).map(|[low, high]| rates.of_pairs(low, high));
+        store(sink, rq, first, cout, out);
+    }
+}
+
+/// One or two (`N`) blocks of channels of many rows, from widened weights.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn wide_columns<S: Sink, const N: usize>(args: &Gemm<'_>, sink: S, weights: [&[Step]; N], wide: &[i16], first: usize, out: &mut [S::Out]) {
+    let cout = args.bias.len();
+    let order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    let mut rates = [Rates::new(args.requant, first, Order::Pairs); N];
+    let mut start = [_mm256_setzero_si256(); N];
+    for (n, (rates, start)) in rates.iter_mut().zip(&mut start).enumerate() {
+        *rates = Rates::new(args.requant, first + n * BLOCK, Order::Pairs);
+        *start = _mm256_permutevar8x32_epi32(load8_i32(&up_to(args.bias, first + n * BLOCK, 0)), order);
+    }
+    let steps = weights.first().map_or(0, |weights| weights.len());
+    let mut rows = each_row(wide.as_chunks::<2>().0, steps);
+    for out in out.chunks_mut(ROWS * cout) {
+        let Some(a) = four_rows(&mut rows) else { break };
+        let sums = multiply_wide(a, weights, start);
+        store(sink, sums.map(|sums| rates[0].of_interleaved(sums[0])), first, cout, out);
+        if N == 2 {
+            store(sink, sums.map(|sums| rates[N - 1].of_interleaved(sums[N - 1])), first + BLOCK, cout, out);
         }
     }
 }
 
-/// Biases of the channels from `first` on, each in the first of its two lanes.
+/// The next rows of activations, the first one in place of those that do not exist.
+#[inline(always)]
+fn four_rows<'a, T>(rows: &mut impl Iterator<Item = &'a [T]>) -> Option<[&'a [T]; ROWS]> {
+    let first = rows.next()?;
+    Some([first, rows.next().unwrap_or(first), rows.next().unwrap_or(first), rows.next().unwrap_or(first)])
+}
+
+/// Stores up to 8 channels from `first` on of up to 4 rows.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn bias(bias: &[i32], first: usize) -> Sums {
-    let all = load8_i32(&up_to(bias, first, 0));
-    [_mm256_cvtepu32_epi64(_mm256_castsi256_si128(all)), _mm256_cvtepu32_epi64(_mm256_extracti128_si256::<1>(all))]
+fn store<S: Sink>(sink: S, rq: [__m256i; ROWS], first: usize, cout: usize, out: &mut [S::Out]) {
+    if first + BLOCK <= cout && out.len() == ROWS * cout {
+        // SAFETY: AVX2 by this function's attribute; `out` holds 4 rows of `cout` elements, of which `first + 8` or more exist.
+        unsafe { sink.rows(out.as_mut_ptr().add(first), cout, rq) };
+        return;
+    }
+    let mut tile = [[S::Out::default(); BLOCK]; ROWS];
+    for (tile, out) in tile.iter_mut().zip(out.chunks(cout)) {
+        tile.iter_mut().zip(out.iter().skip(first)).for_each(|(to, from)| *to = *from);
+    }
+    // SAFETY: AVX2 by this function's attribute; the tile is 4 rows of 8 elements.
+    unsafe { sink.rows(tile.as_mut_ptr().cast(), BLOCK, rq) };
+    for (tile, out) in tile.iter().zip(out.chunks_mut(cout)) {
+        out.iter_mut().skip(first).zip(tile).for_each(|(to, from)| *to = *from);
+    }
 }
