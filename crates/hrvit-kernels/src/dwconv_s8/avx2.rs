@@ -123,20 +123,17 @@ impl<const KERNEL: usize, const PAIRS: usize> Row<'_, KERNEL, PAIRS> {
         };
         for pair in 0..PAIRS {
             let (upper, lower) = (source(2 * pair), source(2 * pair + 1));
-            let whole = upper.whole.min(lower.whole).min(columns);
-            for (i, out) in all.iter_mut().enumerate() {
-                // Left of the map the column wraps to a huge number, which is outside too.
-                let column = (x * stride + i).wrapping_sub(KERNEL / 2);
-                let codes = if column < whole {
-                    // SAFETY: `column` is below both sources' `whole`.
-                    unsafe { [upper.whole_column(column), lower.whole_column(column)] }
-                } else {
-                    [upper.column(column, pad), lower.column(column, pad)]
-                };
-                if let Some(out) = out.get_mut(pair) {
-                    out.write(side_by_side(codes[0], codes[1]));
-                }
-            }
+            // Column `i` of the buffer is column `x * stride + i - KERNEL / 2` of the map.
+            let before = (KERNEL / 2).saturating_sub(x * stride).min(count);
+            let first_column = (x * stride + before).saturating_sub(KERNEL / 2);
+            let whole = upper.whole.min(lower.whole).min(columns).saturating_sub(first_column).min(count - before);
+            let Some((left, rest)) = all.split_at_mut_checked(before) else { continue };
+            let Some((inside, right)) = rest.split_at_mut_checked(whole) else { continue };
+            fill(left.iter_mut().filter_map(|out| out.get_mut(pair)), |_| [_mm256_set1_epi16(pad.into()); 2]);
+            // SAFETY: `whole` columns from `first_column` on are below both sources' `whole`.
+            unsafe { inner_columns(upper.at(first_column), lower.at(first_column), inside, pair) };
+            let next = first_column + whole;
+            fill(right.iter_mut().filter_map(|out| out.get_mut(pair)), |i| [upper.column(next + i, pad), lower.column(next + i, pad)]);
         }
         // SAFETY: the loops above have written all pairs of all columns; arrays of `MaybeUninit` lie like arrays of what they hold.
         unsafe { core::slice::from_raw_parts(all.as_ptr().cast(), all.len()) }
@@ -153,15 +150,10 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// 16 channels of a column.
-    ///
-    /// # Safety
-    /// `column < self.whole`.
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    unsafe fn whole_column(&self, column: usize) -> __m256i {
-        // SAFETY: by the contract 16 codes exist from there on; the load needs no alignment.
-        _mm256_cvtepi8_epi16(unsafe { _mm_loadu_si128(self.codes.as_ptr().add(column * self.stride).cast()) })
+    /// Where `column` starts, and the way to the next.
+    #[inline(always)]
+    fn at(&self, column: usize) -> (*const i8, usize) {
+        (self.codes.as_ptr().wrapping_add(column * self.stride), self.stride)
     }
 
     /// 16 channels of any column: `pad` outside the map, anything beyond the row's end.
@@ -169,6 +161,36 @@ impl Source<'_> {
     fn column(&self, column: usize, pad: i8) -> __m256i {
         let codes = if column < self.columns { up_to(self.codes, column * self.stride, pad) } else { [pad; BLOCK] };
         _mm256_cvtepi8_epi16(load16(&codes))
+    }
+}
+
+/// Writes what `codes(i)` gives for each column i, the two rows side by side.
+#[inline(always)]
+fn fill<'b>(columns: impl Iterator<Item = &'b mut MaybeUninit<Pair>>, codes: impl Fn(usize) -> [__m256i; 2]) {
+    for (i, column) in columns.enumerate() {
+        let [upper, lower] = codes(i);
+        // SAFETY: only called from functions with AVX2.
+        column.write(unsafe { side_by_side(upper, lower) });
+    }
+}
+
+/// Columns inside the map, of which all 16 codes exist in both rows. Not inlined: the loop needs its registers.
+///
+/// # Safety
+/// From both pointers on, 16 codes exist for each of the columns, as far apart as said.
+#[inline(never)]
+#[target_feature(enable = "avx2")]
+unsafe fn inner_columns<const PAIRS: usize>(
+    (mut upper, upper_stride): (*const i8, usize),
+    (mut lower, lower_stride): (*const i8, usize),
+    columns: &mut [[MaybeUninit<Pair>; PAIRS]],
+    pair: usize,
+) {
+    for column in columns.iter_mut().filter_map(|column| column.get_mut(pair)) {
+        // SAFETY: by this function's contract; the loads need no alignment.
+        let codes = unsafe { [_mm_loadu_si128(upper.cast()), _mm_loadu_si128(lower.cast())] };
+        column.write(side_by_side(_mm256_cvtepi8_epi16(codes[0]), _mm256_cvtepi8_epi16(codes[1])));
+        (upper, lower) = (upper.wrapping_add(upper_stride), lower.wrapping_add(lower_stride));
     }
 }
 
