@@ -61,9 +61,11 @@ pub(crate) fn widen_sixteen(values: __m256i) -> [__m256i; 2] {
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(crate) fn interleave(values: &[i32; 16]) -> [__m256i; 2] {
-    let (halves, _) = values.as_chunks::<8>();
-    let (first, second) = (load8_i32(&halves[0]), load8_i32(&halves[1]));
-    [_mm256_permute2x128_si256::<0x20>(first, second), _mm256_permute2x128_si256::<0x31>(first, second)]
+    let (quarters, _) = values.as_chunks::<4>();
+    // SAFETY: each load reads the 16 bytes of a reference, without alignment.
+    let load = |i: usize| unsafe { _mm_loadu_si128(quarters[i].as_ptr().cast()) };
+    // The second half comes straight from memory: no shuffle.
+    [_mm256_inserti128_si256::<1>(_mm256_castsi128_si256(load(0)), load(2)), _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(load(1)), load(3))]
 }
 
 /// 8 values of 16 bits.

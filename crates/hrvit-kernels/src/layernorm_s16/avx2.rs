@@ -4,7 +4,7 @@ use core::arch::x86_64::*;
 
 use super::{Norm, scalar};
 use crate::avx2::rates::up_to;
-use crate::avx2::{interleave, load16_i16, store8_i32, store16_i8, store16_i16};
+use crate::avx2::{interleave, load16_i16, store16_i8, store16_i16};
 use crate::isa::Avx2;
 use crate::lanes::{rows, rows_mut};
 use crate::math::rsqrt;
@@ -171,11 +171,12 @@ fn sums(token: &[i16]) -> (i32, u64) {
         even = _mm256_add_epi64(even, _mm256_and_si256(squares, low));
         odd = _mm256_add_epi64(odd, _mm256_srli_epi64::<32>(squares));
     }
-    let mut lanes = [0i32; 8];
-    store8_i32(&mut lanes, sum);
-    let mut sum = lanes.iter().fold(0i32, |sum, lane| sum.wrapping_add(*lane));
-    store8_i32(&mut lanes, _mm256_add_epi64(even, odd));
-    let mut squares = lanes.as_chunks::<2>().0.iter().fold(0u64, |sum, [low, high]| sum.wrapping_add(u64::from(*low as u32) | u64::from(*high as u32) << 32));
+    let sum = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256::<1>(sum));
+    let sum = _mm_add_epi32(sum, _mm_shuffle_epi32::<0b01_00_11_10>(sum));
+    let mut sum = _mm_cvtsi128_si32(_mm_add_epi32(sum, _mm_shuffle_epi32::<0b10_11_00_01>(sum)));
+    let squares = _mm256_add_epi64(even, odd);
+    let squares = _mm_add_epi64(_mm256_castsi256_si128(squares), _mm256_extracti128_si256::<1>(squares));
+    let mut squares = _mm_cvtsi128_si64(_mm_add_epi64(squares, _mm_unpackhi_epi64(squares, squares))) as u64;
     for x in tail {
         let x = i32::from(*x);
         sum = sum.wrapping_add(x);
