@@ -10,6 +10,8 @@ pub mod table;
 mod avx2;
 #[cfg(hrvit_mve)]
 mod mve;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod scalar;
 
 pub use hardswish::{hardswish_s8, hardswish_s16};

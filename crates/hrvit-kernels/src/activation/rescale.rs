@@ -4,6 +4,8 @@
 use super::avx2;
 #[cfg(hrvit_mve)]
 use super::mve;
+#[cfg(target_arch = "aarch64")]
+use super::neon;
 use super::scalar;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
@@ -96,7 +98,13 @@ impl Kernels {
 }
 
 backends! {
-    { #[cfg(target_arch = "x86_64")] Avx2 => avx2, #[cfg(hrvit_mve)] Mve => mve }
+    {
+        #[cfg(target_arch = "x86_64")] Avx2 => avx2,
+        #[cfg(hrvit_mve)] Mve => mve,
+        #[cfg(target_arch = "aarch64")] Neon => neon,
+        #[cfg(target_arch = "aarch64")] NeonDotprod => neon,
+        #[cfg(target_arch = "aarch64")] NeonI8mm => neon,
+    }
     chosen;
     fn narrow_s16_on as narrow_s16(x: &[i16], requant: Requant<'_>, range: Range8, out: &mut [i8]);
     fn rescale_s16_on as rescale_s16(x: &[i16], requant: Requant<'_>, out: &mut [i16]);

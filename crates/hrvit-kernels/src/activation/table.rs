@@ -4,6 +4,8 @@
 use super::avx2;
 #[cfg(hrvit_mve)]
 use super::mve;
+#[cfg(target_arch = "aarch64")]
+use super::neon;
 use super::scalar;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
@@ -32,7 +34,13 @@ impl Kernels {
 }
 
 backends! {
-    { #[cfg(target_arch = "x86_64")] Avx2 => avx2, #[cfg(hrvit_mve)] Mve => mve }
+    {
+        #[cfg(target_arch = "x86_64")] Avx2 => avx2,
+        #[cfg(hrvit_mve)] Mve => mve,
+        #[cfg(target_arch = "aarch64")] Neon => neon,
+        #[cfg(target_arch = "aarch64")] NeonDotprod => neon,
+        #[cfg(target_arch = "aarch64")] NeonI8mm => neon,
+    }
     chosen;
     fn table_s8_on as table_s8(acc: &[i32], requant: Scalar, zero: i32, table: &[i8], out: &mut [i8]);
 }

@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 pub mod scalar;
 
 use crate::error::{ShapeError, require};
@@ -70,7 +72,12 @@ impl Kernels {
 }
 
 backends! {
-    { #[cfg(target_arch = "x86_64")] Avx2 => avx2 }
+    {
+        #[cfg(target_arch = "x86_64")] Avx2 => avx2,
+        #[cfg(target_arch = "aarch64")] Neon => neon,
+        #[cfg(target_arch = "aarch64")] NeonDotprod => neon,
+        #[cfg(target_arch = "aarch64")] NeonI8mm => neon,
+    }
     chosen;
     fn run(args: &Des<'_>, hidden: &mut [i16], out: &mut [i32]);
 }

@@ -4,6 +4,8 @@
 mod avx2;
 #[cfg(hrvit_mve)]
 mod mve;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 pub mod scalar;
 
 use crate::error::{ShapeError, require};
@@ -99,7 +101,13 @@ impl Kernels {
 }
 
 backends! {
-    { #[cfg(target_arch = "x86_64")] Avx2 => avx2, #[cfg(hrvit_mve)] Mve => mve }
+    {
+        #[cfg(target_arch = "x86_64")] Avx2 => avx2,
+        #[cfg(hrvit_mve)] Mve => mve,
+        #[cfg(target_arch = "aarch64")] Neon => neon,
+        #[cfg(target_arch = "aarch64")] NeonDotprod => neon,
+        #[cfg(target_arch = "aarch64")] NeonI8mm => neon,
+    }
     chosen;
     fn tokens_s8(x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, out: &mut [i8]);
     fn tokens_s16(x: &[i16], norm: &Norm<'_>, out: &mut [i16]);

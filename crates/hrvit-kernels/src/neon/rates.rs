@@ -7,7 +7,7 @@ use core::arch::aarch64::*;
 
 use super::{load_s32x4, load_u8x8};
 use crate::lanes::window;
-use crate::requant::Requant;
+use crate::requant::{Requant, Scalar};
 
 /// Channels of a [`Rates`].
 pub(crate) const CHANNELS: usize = 8;
@@ -47,6 +47,14 @@ impl Rates {
         let (mult, shift) = unsafe { ([load_s32x4(mult.as_ptr()), load_s32x4(mult.as_ptr().add(4))], load_u8x8(shift.as_ptr())) };
         let right = vmovl_s8(vsub_s8(vdup_n_s8(31), vreinterpret_s8_u8(shift)));
         Self { mult, shift: [vmovl_s16(vget_low_s16(right)), vmovl_high_s16(right)], pre_shift: vdupq_n_s32(pre_shift.into()), shifted: pre_shift != 0 }
+    }
+
+    /// The same for all channels.
+    #[inline]
+    #[target_feature(enable = "neon")]
+    pub(crate) fn splat(scalar: Scalar) -> Self {
+        let (mult, shift) = (vdupq_n_s32(scalar.mult), vdupq_n_s32(31 - i32::from(scalar.shift)));
+        Self { mult: [mult; 2], shift: [shift; 2], pre_shift: vdupq_n_s32(scalar.pre_shift.into()), shifted: scalar.pre_shift != 0 }
     }
 
     /// 8 accumulators of each of some rows. One test of the shift to the left serves them all.

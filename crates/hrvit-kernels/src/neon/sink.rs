@@ -1,6 +1,7 @@
 //! Ways of storing requantised accumulators: [`Epilogue`](crate::epilogue::Epilogue) on vectors.
 
 use core::arch::aarch64::*;
+use core::marker::PhantomData;
 
 use super::{load_s16x8, load_s32x4, store_s8x8, store_s16x8, store_s32x4};
 use crate::requant::Range8;
@@ -137,7 +138,9 @@ impl Sink for Add32 {
 /// `out = table[clamp(rq + zero, 0, table.len() - 1)]`.
 #[derive(Clone, Copy)]
 pub(crate) struct Table8<'a> {
-    table: &'a [i8],
+    /// Where the table starts.
+    table: uint64x2_t,
+    entries: PhantomData<&'a [i8]>,
     zero: int32x4_t,
     last: int32x4_t,
 }
@@ -148,20 +151,18 @@ impl<'a> Table8<'a> {
     #[target_feature(enable = "neon")]
     pub(crate) fn new(table: &'a [i8], zero: i32) -> Option<Self> {
         let last = i32::try_from(table.len().checked_sub(1)?).ok()?;
-        Some(Self { table, zero: vdupq_n_s32(zero), last: vdupq_n_s32(last) })
+        let table = vdupq_n_u64(table.as_ptr().expose_provenance() as u64);
+        Some(Self { table, entries: PhantomData, zero: vdupq_n_s32(zero), last: vdupq_n_s32(last) })
     }
 
-    /// Looks up 4 indices.
+    /// Addresses of the entries of 4 indices.
     #[inline(always)]
-    unsafe fn look_up(self, out: *mut i8, rq: int32x4_t) {
-        // SAFETY: the caller has NEON and vouches for 4 bytes; `0 <= index <= table.len() - 1` by the clamp.
+    unsafe fn addresses(self, rq: int32x4_t) -> [uint64x2_t; 2] {
+        // SAFETY: the caller has NEON.
         unsafe {
             let index = vmaxq_s32(vminq_s32(vaddq_s32(rq, self.zero), self.last), vdupq_n_s32(0));
-            let pairs = vreinterpretq_u64_s32(index);
-            for (i, pair) in [vgetq_lane_u64::<0>(pairs), vgetq_lane_u64::<1>(pairs)].into_iter().enumerate() {
-                *out.add(2 * i) = *self.table.get_unchecked((pair & 0xffff_ffff) as usize);
-                *out.add(2 * i + 1) = *self.table.get_unchecked((pair >> 32) as usize);
-            }
+            let index = vreinterpretq_u32_s32(index);
+            [vaddw_u32(self.table, vget_low_u32(index)), vaddw_high_u32(self.table, index)]
         }
     }
 }
@@ -171,10 +172,25 @@ impl Sink for Table8<'_> {
 
     #[inline(always)]
     unsafe fn row(self, out: *mut i8, rq: [int32x4_t; 2]) {
-        // SAFETY: the caller has NEON and vouches for 8 bytes.
+        // SAFETY: the caller has NEON and vouches for 8 bytes; `0 <= index <= table.len() - 1` by the clamp, so that every address is that of an entry.
         unsafe {
-            self.look_up(out, rq[0]);
-            self.look_up(out.add(4), rq[1]);
+            let ([a, b], [c, d]) = (self.addresses(rq[0]), self.addresses(rq[1]));
+            let mut codes = vdup_n_s8(0);
+            codes = vld1_lane_s8::<0>(entry(vgetq_lane_u64::<0>(a)), codes);
+            codes = vld1_lane_s8::<1>(entry(vgetq_lane_u64::<1>(a)), codes);
+            codes = vld1_lane_s8::<2>(entry(vgetq_lane_u64::<0>(b)), codes);
+            codes = vld1_lane_s8::<3>(entry(vgetq_lane_u64::<1>(b)), codes);
+            codes = vld1_lane_s8::<4>(entry(vgetq_lane_u64::<0>(c)), codes);
+            codes = vld1_lane_s8::<5>(entry(vgetq_lane_u64::<1>(c)), codes);
+            codes = vld1_lane_s8::<6>(entry(vgetq_lane_u64::<0>(d)), codes);
+            codes = vld1_lane_s8::<7>(entry(vgetq_lane_u64::<1>(d)), codes);
+            store_s8x8(out, codes);
         }
     }
+}
+
+/// The pointer to an entry of a table whose provenance was exposed.
+#[inline(always)]
+fn entry(address: u64) -> *const i8 {
+    core::ptr::with_exposed_provenance(address as usize)
 }

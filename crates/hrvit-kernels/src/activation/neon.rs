@@ -1,0 +1,291 @@
+//! The elementwise operators on NEON, 8 or 16 elements at a time.
+
+use core::arch::aarch64::*;
+
+use super::scalar;
+use crate::isa::Neon;
+use crate::neon::rates::Rates;
+use crate::neon::sink::{Add32, Sink, Store8, Store16, Table8};
+use crate::neon::{load_s8x8, load_s16x8, load_s32x4};
+use crate::requant::{Range8, Requant, Scalar};
+
+/// Elements of a block.
+const BLOCK: usize = 8;
+
+/// See [`super::narrow_s16`].
+pub(super) fn narrow_s16(_: Neon, x: &[i16], requant: Requant<'_>, range: Range8, out: &mut [i8]) {
+    // SAFETY: the token proves NEON; the caller has checked the lengths.
+    unsafe {
+        match Store8::new(range) {
+            Some(sink) => per_channel(x, requant, &Widen, sink, out),
+            None => scalar::narrow_s16(x, requant, range, out),
+        }
+    }
+}
+
+/// See [`super::rescale_s16`].
+pub(super) fn rescale_s16(_: Neon, x: &[i16], requant: Requant<'_>, out: &mut [i16]) {
+    // SAFETY: the token proves NEON; the caller has checked the lengths.
+    unsafe { per_channel(x, requant, &Widen, Store16, out) }
+}
+
+/// See [`super::rescale_add32`].
+pub(super) fn rescale_add32(_: Neon, x: &[i16], requant: Requant<'_>, out: &mut [i32]) {
+    // SAFETY: the token proves NEON; the caller has checked the lengths.
+    unsafe { per_channel(x, requant, &Widen, Add32, out) }
+}
+
+/// See [`super::store_s8`].
+pub(super) fn store_s8(_: Neon, acc: &[i32], requant: Scalar, range: Range8, out: &mut [i8]) {
+    // SAFETY: the token proves NEON; the caller has checked the lengths.
+    unsafe {
+        match Store8::new(range) {
+            Some(sink) => per_tensor(acc, requant, &Read, sink, out),
+            None => scalar::store_s8(acc, requant, range, out),
+        }
+    }
+}
+
+/// See [`super::table_s8`].
+pub(super) fn table_s8(_: Neon, acc: &[i32], requant: Scalar, zero: i32, table: &[i8], out: &mut [i8]) {
+    // SAFETY: the token proves NEON; the caller has checked the lengths.
+    unsafe {
+        match Table8::new(table, zero) {
+            Some(sink) => per_tensor(acc, requant, &Read, sink, out),
+            None => scalar::table_s8(acc, requant, zero, table, out),
+        }
+    }
+}
+
+/// See [`super::hardswish_s8`].
+pub(super) fn hardswish_s8(_: Neon, v: &[i8], three: &[i32], requant: Requant<'_>, range: Range8, out: &mut [i8]) {
+    // SAFETY: the token proves NEON; the caller has checked the lengths.
+    unsafe {
+        match Store8::new(range) {
+            Some(sink) => per_channel(v, requant, &GatedCode { three }, sink, out),
+            None => scalar::hardswish_s8(v, three, requant, range, out),
+        }
+    }
+}
+
+/// See [`super::hardswish_s16`].
+pub(super) fn hardswish_s16(_: Neon, x: &[i16], three: i32, requant: Scalar, range: Range8, out: &mut [i8]) {
+    // SAFETY: the token proves NEON; the caller has checked the lengths.
+    unsafe {
+        match (Store8::new(range), i16::try_from(2 * three)) {
+            (Some(sink), Ok(six)) => per_tensor(x, requant, &Gated { three: vdupq_n_s16(three as i16), six: vdupq_n_s16(six) }, sink, out),
+            (Some(sink), Err(_)) => per_tensor(x, requant, &WideGated { three: vdupq_n_s32(three) }, sink, out),
+            (None, _) => scalar::hardswish_s16(x, three, requant, range, out),
+        }
+    }
+}
+
+/// What becomes of 8 elements before they are requantised.
+trait Element {
+    /// What is read.
+    type In: Copy + Default;
+    /// What depends on the channels.
+    type Channels: Copy;
+
+    /// That of the channels from `first` on, of which `width` exist.
+    ///
+    /// # Safety
+    /// The processor has NEON, and so many channels exist.
+    unsafe fn channels(&self, first: usize, width: usize) -> Self::Channels;
+
+    /// 8 elements.
+    ///
+    /// # Safety
+    /// The processor has NEON, and 8 elements may be read.
+    unsafe fn eight(&self, channels: Self::Channels, x: *const Self::In) -> [int32x4_t; 2];
+}
+
+/// As they are.
+struct Read;
+
+impl Element for Read {
+    type In = i32;
+    type Channels = ();
+
+    #[inline(always)]
+    unsafe fn channels(&self, _: usize, _: usize) {}
+
+    #[inline(always)]
+    unsafe fn eight(&self, (): (), x: *const i32) -> [int32x4_t; 2] {
+        // SAFETY: the caller vouches for 8 elements.
+        unsafe { [load_s32x4(x), load_s32x4(x.add(4))] }
+    }
+}
+
+/// As they are, from 16 bits.
+struct Widen;
+
+impl Element for Widen {
+    type In = i16;
+    type Channels = ();
+
+    #[inline(always)]
+    unsafe fn channels(&self, _: usize, _: usize) {}
+
+    #[inline(always)]
+    unsafe fn eight(&self, (): (), x: *const i16) -> [int32x4_t; 2] {
+        // SAFETY: the caller has NEON and vouches for 8 elements.
+        unsafe {
+            let x = load_s16x8(x);
+            [vmovl_s16(vget_low_s16(x)), vmovl_high_s16(x)]
+        }
+    }
+}
+
+/// `x * clamp(x + three, 0, 2 * three)`, where `2 * three` has 16 bits: a sum that saturates is clamped anyway.
+struct Gated {
+    three: int16x8_t,
+    six: int16x8_t,
+}
+
+impl Element for Gated {
+    type In = i16;
+    type Channels = ();
+
+    #[inline(always)]
+    unsafe fn channels(&self, _: usize, _: usize) {}
+
+    #[inline(always)]
+    unsafe fn eight(&self, (): (), x: *const i16) -> [int32x4_t; 2] {
+        // SAFETY: the caller has NEON and vouches for 8 elements.
+        unsafe {
+            let x = load_s16x8(x);
+            let gate = vminq_s16(vmaxq_s16(vqaddq_s16(x, self.three), vdupq_n_s16(0)), self.six);
+            [vmull_s16(vget_low_s16(x), vget_low_s16(gate)), vmull_high_s16(x, gate)]
+        }
+    }
+}
+
+/// [`Gated`] for any `three`.
+struct WideGated {
+    three: int32x4_t,
+}
+
+impl Element for WideGated {
+    type In = i16;
+    type Channels = ();
+
+    #[inline(always)]
+    unsafe fn channels(&self, _: usize, _: usize) {}
+
+    #[inline(always)]
+    unsafe fn eight(&self, (): (), x: *const i16) -> [int32x4_t; 2] {
+        // SAFETY: the caller has NEON and vouches for 8 elements.
+        unsafe { Widen.eight((), x).map(|x| gated(x, x, self.three)) }
+    }
+}
+
+/// `v * clamp((v << 8) + three, 0, 2 * three)`, a `three` for each channel.
+struct GatedCode<'a> {
+    three: &'a [i32],
+}
+
+impl Element for GatedCode<'_> {
+    type In = i8;
+    type Channels = [int32x4_t; 2];
+
+    #[inline(always)]
+    unsafe fn channels(&self, first: usize, width: usize) -> [int32x4_t; 2] {
+        let mut three = [1; BLOCK];
+        // SAFETY: the caller vouches for `width` channels.
+        unsafe {
+            core::ptr::copy_nonoverlapping(self.three.as_ptr().add(first), three.as_mut_ptr(), width);
+            [load_s32x4(three.as_ptr()), load_s32x4(three.as_ptr().add(4))]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn eight(&self, three: [int32x4_t; 2], v: *const i8) -> [int32x4_t; 2] {
+        // SAFETY: the caller has NEON and vouches for 8 elements.
+        unsafe {
+            let v = vmovl_s8(load_s8x8(v));
+            let (low, high) = (vmovl_s16(vget_low_s16(v)), vmovl_high_s16(v));
+            let (shifted_low, shifted_high) = (vshll_n_s16::<8>(vget_low_s16(v)), vshll_high_n_s16::<8>(v));
+            [gated(low, shifted_low, three[0]), gated(high, shifted_high, three[1])]
+        }
+    }
+}
+
+/// `x * clamp(y + three, 0, 2 * three)`.
+#[inline]
+#[target_feature(enable = "neon")]
+fn gated(x: int32x4_t, y: int32x4_t, three: int32x4_t) -> int32x4_t {
+    let gate = vmaxq_s32(vaddq_s32(y, three), vdupq_n_s32(0));
+    vmulq_s32(x, vminq_s32(gate, vshlq_n_s32::<1>(three)))
+}
+
+/// Stores `rq(element)` per channel: a block of channels of all tokens after the other.
+///
+/// # Safety
+/// The processor has NEON; `x` and `out` have the same length, a whole number of tokens.
+#[inline(always)]
+unsafe fn per_channel<E: Element, S: Sink>(x: &[E::In], requant: Requant<'_>, element: &E, sink: S, out: &mut [S::Out]) {
+    let channels = requant.mult.len();
+    let whole = channels / BLOCK * BLOCK;
+    // SAFETY: the caller vouches for NEON and the lengths: both hold `channels` elements of every token.
+    unsafe {
+        for first in (0..whole).step_by(BLOCK) {
+            let (rates, shared) = (Rates::new(requant, first), element.channels(first, BLOCK));
+            let (mut from, mut to) = (x.as_ptr().wrapping_add(first), out.as_mut_ptr().wrapping_add(first));
+            let mut left = out.len();
+            // Two tokens at a time.
+            while left >= 2 * channels {
+                let elements = [element.eight(shared, from), element.eight(shared, from.wrapping_add(channels))];
+                sink.pair(to, channels, rates.apply(elements));
+                (from, to, left) = (from.wrapping_add(2 * channels), to.wrapping_add(2 * channels), left - 2 * channels);
+            }
+            if left != 0 {
+                let [rq] = rates.apply([element.eight(shared, from)]);
+                sink.row(to, rq);
+            }
+        }
+        if whole < channels {
+            let width = channels - whole;
+            let (rates, shared) = (Rates::new(requant, whole), element.channels(whole, width));
+            for (x, out) in x.chunks(channels).zip(out.chunks_mut(channels)) {
+                last(&x[whole..], &mut out[whole..], rates, |x| element.eight(shared, x), sink);
+            }
+        }
+    }
+}
+
+/// Stores `rq(element)`, one multiplier for all.
+///
+/// # Safety
+/// The processor has NEON; `x` and `out` have the same length.
+#[inline(always)]
+unsafe fn per_tensor<E: Element<Channels = ()>, S: Sink>(x: &[E::In], requant: Scalar, element: &E, sink: S, out: &mut [S::Out]) {
+    // SAFETY: the caller vouches for NEON.
+    unsafe {
+        let rates = Rates::splat(requant);
+        let (mut blocks, mut outs) = (x.chunks_exact(2 * BLOCK), out.chunks_exact_mut(2 * BLOCK));
+        for (x, out) in blocks.by_ref().zip(outs.by_ref()) {
+            sink.pair(out.as_mut_ptr(), BLOCK, rates.apply([element.eight((), x.as_ptr()), element.eight((), x.as_ptr().add(BLOCK))]));
+        }
+        for (x, out) in blocks.remainder().chunks(BLOCK).zip(outs.into_remainder().chunks_mut(BLOCK)) {
+            last(x, out, rates, |x| element.eight((), x), sink);
+        }
+    }
+}
+
+/// Up to 8 elements, through blocks of their own.
+///
+/// # Safety
+/// The processor has NEON; `x` and `out` have the same length, 8 at most.
+#[inline(always)]
+unsafe fn last<T: Copy + Default, S: Sink>(x: &[T], out: &mut [S::Out], rates: Rates, eight: impl Fn(*const T) -> [int32x4_t; 2], sink: S) {
+    let (mut from, mut to) = ([T::default(); BLOCK], [S::Out::default(); BLOCK]);
+    from.iter_mut().zip(x).for_each(|(to, from)| *to = *from);
+    to.iter_mut().zip(&*out).for_each(|(to, from)| *to = *from);
+    // SAFETY: the caller has NEON; both blocks have 8 elements.
+    unsafe {
+        let [rq] = rates.apply([eight(from.as_ptr())]);
+        sink.row(to.as_mut_ptr(), rq);
+    }
+    out.iter_mut().zip(to).for_each(|(to, from)| *to = from);
+}

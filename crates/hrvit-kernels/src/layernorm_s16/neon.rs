@@ -1,0 +1,173 @@
+//! LayerNorm on NEON, 8 channels at a time; the reciprocal square root, once per token, is the shared scalar one.
+
+use core::arch::aarch64::*;
+
+use super::{Norm, scalar};
+use crate::isa::Neon;
+use crate::math::rsqrt;
+use crate::neon::{load_s16x8, load_s32x4, store_s8x8, store_s16x8};
+
+/// Channels of a block.
+const BLOCK: usize = 8;
+
+/// See [`super::layernorm_s8`].
+pub(super) fn tokens_s8(_: Neon, x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, out: &mut [i8]) {
+    // SAFETY: the token proves NEON; `out` is as long as `x`.
+    unsafe {
+        let codes = Codes { lo: vdup_n_s8(lo as i8), hi: vdup_n_s8(hi as i8) };
+        tokens(x.as_ptr(), x.len(), norm, codes, out.as_mut_ptr());
+    }
+}
+
+/// See [`super::layernorm_s16`].
+pub(super) fn tokens_s16(_: Neon, x: &[i16], norm: &Norm<'_>, out: &mut [i16]) {
+    // SAFETY: the token proves NEON; `out` is as long as `x`.
+    unsafe { tokens(x.as_ptr(), x.len(), norm, Words, out.as_mut_ptr()) }
+}
+
+/// See [`super::layernorm_s16_in_place`].
+pub(super) fn tokens_s16_in_place(_: Neon, x: &mut [i16], norm: &Norm<'_>) {
+    let (len, x) = (x.len(), x.as_mut_ptr());
+    // SAFETY: the token proves NEON; every block is read before it is written.
+    unsafe { tokens(x, len, norm, Words, x) }
+}
+
+/// A way of storing 8 values.
+trait Sink: Copy {
+    type Out: Copy + Default;
+
+    /// Stores 8 values.
+    ///
+    /// # Safety
+    /// The processor has NEON; 8 elements may be written.
+    unsafe fn put(self, out: *mut Self::Out, words: int16x8_t);
+}
+
+/// s8, within a range.
+#[derive(Clone, Copy)]
+struct Codes {
+    lo: int8x8_t,
+    hi: int8x8_t,
+}
+
+impl Sink for Codes {
+    type Out = i8;
+
+    #[inline(always)]
+    unsafe fn put(self, out: *mut i8, words: int16x8_t) {
+        // SAFETY: the caller has NEON and vouches for 8 elements.
+        unsafe { store_s8x8(out, vmin_s8(vmax_s8(vqmovn_s16(words), self.lo), self.hi)) }
+    }
+}
+
+/// s16.
+#[derive(Clone, Copy)]
+struct Words;
+
+impl Sink for Words {
+    type Out = i16;
+
+    #[inline(always)]
+    unsafe fn put(self, out: *mut i16, words: int16x8_t) {
+        // SAFETY: the caller vouches for 8 elements.
+        unsafe { store_s16x8(out, words) }
+    }
+}
+
+/// All tokens of `x`, which has `len` elements; `out` may be where `x` is.
+#[inline(always)]
+unsafe fn tokens<S: Sink>(x: *const i16, len: usize, norm: &Norm<'_>, sink: S, out: *mut S::Out) {
+    let channels = norm.gain.len();
+    let (whole, width) = (channels / BLOCK * BLOCK, channels % BLOCK);
+    // SAFETY: the caller vouches for NEON and for whole tokens of `channels` elements; gains and offsets have `channels` elements (checked).
+    unsafe {
+        let mut last = ([0i32; BLOCK], [0i32; BLOCK]);
+        core::ptr::copy_nonoverlapping(norm.gain.as_ptr().add(whole), last.0.as_mut_ptr(), width);
+        core::ptr::copy_nonoverlapping(norm.offset.as_ptr().add(whole), last.1.as_mut_ptr(), width);
+        for first in (0..len).step_by(channels) {
+            let (x, out) = (x.add(first), out.add(first));
+            let mut tail = [0i16; BLOCK];
+            core::ptr::copy_nonoverlapping(x.add(whole), tail.as_mut_ptr(), width);
+            let shared = Shared::new(x, whole, &tail, norm);
+            for c in (0..whole).step_by(BLOCK) {
+                sink.put(out.add(c), shared.eight(x.add(c), norm.gain.as_ptr().add(c), norm.offset.as_ptr().add(c)));
+            }
+            if width != 0 {
+                let mut block = [S::Out::default(); BLOCK];
+                sink.put(block.as_mut_ptr(), shared.eight(tail.as_ptr(), last.0.as_ptr(), last.1.as_ptr()));
+                core::ptr::copy_nonoverlapping(block.as_ptr(), out.add(whole), width);
+            }
+        }
+    }
+}
+
+/// What the channels of one token share.
+struct Shared {
+    channels: int16x4_t,
+    minus_sum: int32x4_t,
+    r: int32x4_t,
+    /// A left shift of the differences, so that the right shift is 32 or more; small variances have room for it: `|d| <= 2^7 sqrt(var)`.
+    left: int32x4_t,
+    shifted: bool,
+    /// `31` less the right shift.
+    k: int32x4_t,
+    /// The last shift, negative: to the right.
+    shift: int32x4_t,
+}
+
+impl Shared {
+    /// That of a token of `whole` channels from `x` on and a last block of others, zeros behind them.
+    #[inline(always)]
+    unsafe fn new(x: *const i16, whole: usize, tail: &[i16; BLOCK], norm: &Norm<'_>) -> Self {
+        let channels = norm.gain.len();
+        // SAFETY: the caller vouches for NEON and the channels.
+        unsafe {
+            let (mut sum, mut squares) = (vdupq_n_s32(0), vdupq_n_u64(0));
+            let mut add = |x: int16x8_t| {
+                sum = vpadalq_s16(sum, x);
+                // Two squares are at most 2^31: right as an unsigned number.
+                let pair = vmlal_high_s16(vmull_s16(vget_low_s16(x), vget_low_s16(x)), x, x);
+                squares = vpadalq_u32(squares, vreinterpretq_u32_s32(pair));
+            };
+            for c in (0..whole).step_by(BLOCK) {
+                add(load_s16x8(x.add(c)));
+            }
+            if whole != channels {
+                add(load_s16x8(tail.as_ptr()));
+            }
+            let sum = vaddvq_s32(sum);
+            let (r, k) = rsqrt(scalar::variance(channels, sum, vaddvq_u64(squares)).wrapping_add(norm.eps));
+            let left = 32i32.saturating_sub(k as i32).max(0);
+            Self {
+                channels: vdup_n_s16(channels as i16),
+                minus_sum: vdupq_n_s32(sum.wrapping_neg()),
+                r: vdupq_n_s32(r as i32),
+                left: vdupq_n_s32(left),
+                shifted: left != 0,
+                k: vdupq_n_s32(31 - left - k as i32),
+                shift: vdupq_n_s32(-i32::from(norm.shift)),
+            }
+        }
+    }
+
+    /// 8 channels, saturated to 16 bits.
+    #[inline(always)]
+    unsafe fn eight(&self, x: *const i16, gain: *const i32, offset: *const i32) -> int16x8_t {
+        // SAFETY: the caller vouches for NEON and 8 elements of each.
+        unsafe {
+            let x = load_s16x8(x);
+            let channels = vcombine_s16(self.channels, self.channels);
+            let mut d = [vmlal_s16(self.minus_sum, vget_low_s16(x), self.channels), vmlal_high_s16(self.minus_sum, x, channels)];
+            if self.shifted {
+                d = d.map(|d| vshlq_s32(d, self.left));
+            }
+            let [low, high] = d.map(|d| vrshlq_s32(vqdmulhq_s32(d, self.r), self.k));
+            let normal = vqmovn_high_s32(vqmovn_s32(low), high);
+            // |gain| < 2^15.
+            let gain = vuzp1q_s16(vreinterpretq_s16_s32(load_s32x4(gain)), vreinterpretq_s16_s32(load_s32x4(gain.add(4))));
+            let low = vmlal_s16(load_s32x4(offset), vget_low_s16(normal), vget_low_s16(gain));
+            let high = vmlal_high_s16(load_s32x4(offset.add(4)), normal, gain);
+            vqmovn_high_s32(vqmovn_s32(vrshlq_s32(low, self.shift)), vrshlq_s32(high, self.shift))
+        }
+    }
+}
