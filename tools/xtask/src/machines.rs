@@ -56,7 +56,7 @@ pub const MACHINES: [Machine; 3] = [
         layout: "k8",
         icount: 0,
         microcontroller: false,
-        stack_bound: 16 << 10,
+        stack_bound: 256 << 10,
     },
 ];
 

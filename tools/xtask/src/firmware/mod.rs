@@ -6,6 +6,7 @@ mod owner;
 mod panics;
 mod sizes;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
@@ -69,7 +70,7 @@ pub fn run(root: &Path, everything: bool) -> Result<Vec<String>> {
     if largest > RUNTIME_GOAL {
         println!("the runtime takes up to {} bytes on microcontrollers; the goal is {}", grouped(largest), grouped(RUNTIME_GOAL));
     }
-    let mut complaints: Vec<String> = analyses.iter().flat_map(complaints).collect();
+    let mut complaints = complaints(&analyses);
     ensure!(selftests.len() == MACHINES.len(), "expected a program selftest on every machine, found {}", selftests.len());
     let hrvit = Hrvit::build(root)?;
     for (machine, elf) in selftests {
@@ -123,16 +124,19 @@ fn analyse(package: &str, program: &Program, microcontroller: bool) -> Result<An
     Ok(Analysis { name: format!("{package} {}", program.name), sizes: Sizes::of(&elf), ways: panics::ways(&elf), microcontroller })
 }
 
-/// What is wrong with a program.
-fn complaints(analysis: &Analysis) -> Vec<String> {
-    let mut complaints = Vec::new();
-    let runtime = analysis.sizes.runtime();
-    if analysis.microcontroller && runtime > RUNTIME_LIMIT {
-        complaints.push(format!("{}: the runtime's own code and constants take {runtime} bytes, more than {RUNTIME_LIMIT}", analysis.name));
+/// Programs that have become too large, and the ways to a panic, each with the programs that it is in.
+fn complaints(analyses: &[Analysis]) -> Vec<String> {
+    let too_large = analyses.iter().filter(|analysis| analysis.microcontroller && analysis.sizes.runtime() > RUNTIME_LIMIT);
+    let mut complaints: Vec<String> = too_large
+        .map(|analysis| format!("{}: the runtime's own code and constants take {} bytes, more than {RUNTIME_LIMIT}", analysis.name, analysis.sizes.runtime()))
+        .collect();
+    let mut ways: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for analysis in analyses {
+        for way in &analysis.ways {
+            ways.entry(format!("{} reaches {}", way.from, way.through.join(" -> "))).or_default().push(&analysis.name);
+        }
     }
-    for way in &analysis.ways {
-        complaints.push(format!("{}: {} reaches {}", analysis.name, way.from, way.through.join(" -> ")));
-    }
+    complaints.extend(ways.into_iter().map(|(way, programs)| format!("{way} ({})", programs.join(", "))));
     complaints
 }
 

@@ -84,7 +84,9 @@ impl Elf {
                 if let Some(owner) = location.file.and_then(Owner::of_file) {
                     let file = location.file.unwrap_or_default();
                     let short = ["/crates/", "/firmware/"].iter().find_map(|part| file.find(part)).map_or(file, |at| &file[at + 1..]);
-                    return Some(Origin { owner, place: Some(format!("{short}:{}", location.line.unwrap_or(0))) });
+                    // Line 0 is what the compiler says of code that belongs to several.
+                    let line = location.line.filter(|&line| line > 0).map_or_else(String::new, |line| format!(":{line}"));
+                    return Some(Origin { owner, place: Some(format!("{short}{line}")) });
                 }
             }
             None

@@ -6,10 +6,10 @@ use super::elf::Elf;
 use super::owner::Owner;
 use super::sizes::pieces;
 
-/// A way from the runtime to a function that must not be reached.
+/// A way out of the runtime to a function that must not be reached.
 #[derive(Debug)]
 pub struct Way {
-    /// File and line of the runtime's code, or its function's name.
+    /// File and line of the last code of the runtime on it, or its function's name.
     pub from: String,
     /// Functions on the way, the unwanted one last.
     pub through: Vec<String>,
@@ -23,7 +23,7 @@ fn unwanted(name: &str) -> bool {
         || ["__rust_alloc", "__rust_realloc", "__rust_dealloc", "__rdl_", "__rg_"].iter().any(|start| name.starts_with(start))
 }
 
-/// The shortest way from every place of the runtime that has one, in the order of the places. An edge is any reference that the linker resolved: a call, a jump, an
+/// The shortest way from every place where one leaves the runtime, in the order of the places. An edge is any reference that the linker resolved: a call, a jump, an
 /// address that is taken, also in tables of methods. Functions of the firmware are not followed: what they do when the engine calls them is theirs.
 pub fn ways(elf: &Elf) -> Vec<Way> {
     let graph = Graph::new(elf);
@@ -31,7 +31,12 @@ pub fn ways(elf: &Elf) -> Vec<Way> {
     for (function, symbol) in elf.symbols.iter().enumerate().filter(|(_, symbol)| symbol.code) {
         for reference in elf.references_from(symbol.address, symbol.address + symbol.size) {
             let Some(first) = graph.node(reference.to).filter(|node| *node != Node::Function(function)) else { continue };
-            let Some(through) = graph.search(first) else { continue };
+            let Some(way) = graph.search(first) else { continue };
+            // Whoever calls this code of the runtime is on a way too; one line for each place says it all.
+            if way.iter().any(|node| graph.is_runtime(*node)) {
+                continue;
+            }
+            let through = graph.names(&way);
             let origin = elf.origin(reference.from);
             // A generic function of another crate has no line of its own in the repository.
             if origin.owner.is_runtime() {
@@ -59,6 +64,8 @@ struct Graph<'e> {
     data: BTreeMap<u64, u64>,
     /// Functions by their address.
     functions: HashMap<u64, usize>,
+    /// The runtime's functions, by their index among the symbols.
+    runtime: BTreeSet<usize>,
     /// What each function and piece of data refers to; nothing for functions of the firmware.
     next: HashMap<Node, BTreeSet<Node>>,
 }
@@ -68,7 +75,9 @@ impl<'e> Graph<'e> {
         let sections = elf.sections.iter().filter(|section| !section.code && !section.uninitialised);
         let data = sections.flat_map(|section| pieces(elf, section)).collect();
         let functions = elf.symbols.iter().enumerate().filter(|(_, symbol)| symbol.code).map(|(index, symbol)| (symbol.address, index)).collect();
-        let mut graph = Self { elf, data, functions, next: HashMap::new() };
+        let of_runtime = elf.symbols.iter().enumerate().filter(|(_, symbol)| symbol.code && elf.outermost(symbol).is_runtime());
+        let runtime = of_runtime.map(|(index, _)| index).collect();
+        let mut graph = Self { elf, data, functions, runtime, next: HashMap::new() };
         let followed = elf.symbols.iter().enumerate().filter(|(_, symbol)| symbol.code && elf.outermost(symbol) != Owner::Firmware);
         let functions = followed.map(|(index, symbol)| (Node::Function(index), graph.referred(symbol.address, symbol.address + symbol.size)));
         let data = graph.data.iter().map(|(&start, &end)| (Node::Data(start), graph.referred(start, end)));
@@ -91,14 +100,16 @@ impl<'e> Graph<'e> {
     }
 
     /// The shortest way from `first` to an unwanted function, both included.
-    fn search(&self, first: Node) -> Option<Vec<String>> {
+    fn search(&self, first: Node) -> Option<Vec<Node>> {
         let mut came_from = BTreeMap::from([(first, None)]);
         let mut queue = VecDeque::from([first]);
         while let Some(node) = queue.pop_front() {
             if let Node::Function(index) = node
                 && unwanted(&self.elf.symbols[index].name)
             {
-                return Some(self.names(&came_from, node));
+                let mut way: Vec<Node> = std::iter::successors(Some(node), |node| came_from.get(node).copied().flatten()).collect();
+                way.reverse();
+                return Some(way);
             }
             for &next in self.next.get(&node).into_iter().flatten() {
                 came_from.entry(next).or_insert_with(|| {
@@ -110,15 +121,15 @@ impl<'e> Graph<'e> {
         None
     }
 
-    fn names(&self, came_from: &BTreeMap<Node, Option<Node>>, last: Node) -> Vec<String> {
-        let way = std::iter::successors(Some(last), |node| came_from.get(node).copied().flatten());
-        let mut names: Vec<String> = way
-            .map(|node| match node {
-                Node::Function(index) => self.elf.symbols[index].name.clone(),
-                Node::Data(start) => format!("data at {start:#x}"),
-            })
-            .collect();
-        names.reverse();
-        names
+    fn is_runtime(&self, node: Node) -> bool {
+        matches!(node, Node::Function(index) if self.runtime.contains(&index))
+    }
+
+    fn names(&self, way: &[Node]) -> Vec<String> {
+        let name = |node: &Node| match *node {
+            Node::Function(index) => self.elf.symbols[index].name.clone(),
+            Node::Data(start) => format!("data at {start:#x}"),
+        };
+        way.iter().map(name).collect()
     }
 }
