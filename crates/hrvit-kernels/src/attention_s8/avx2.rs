@@ -200,7 +200,7 @@ fn load_order(order: &[usize; 8]) -> __m256i {
 struct Exponent {
     mult: __m256i,
     half: __m256i,
-    shift: __m128i,
+    shift: __m256i,
     entries_low: [__m256i; 4],
     entries_high: [__m256i; 4],
     factors_low: __m256i,
@@ -229,7 +229,7 @@ impl Exponent {
         Self {
             mult: _mm256_set1_epi32(args.mult),
             half: _mm256_set1_epi32(1i32.wrapping_shl(u32::from(args.shift - MIN_SHIFT))),
-            shift: _mm_cvtsi32_si128(i32::from(args.shift) - 32),
+            shift: _mm256_set1_epi32(i32::from(args.shift) - 32),
             entries_low: [both(l0), both(l1), both(l2), both(l3)],
             entries_high: [both(h0), both(h1), both(h2), both(h3)],
             factors_low: both(&factor_low),
@@ -273,7 +273,7 @@ impl Exponent {
         let even = _mm256_castsi256_ps(_mm256_mul_epi32(below, self.mult));
         let odd = _mm256_castsi256_ps(_mm256_mul_epi32(_mm256_srli_epi64::<32>(below), self.mult));
         let high = _mm256_castps_si256(_mm256_shuffle_ps::<0b11_01_11_01>(even, odd));
-        _mm256_sra_epi32(_mm256_add_epi32(high, self.half), self.shift)
+        _mm256_srav_epi32(_mm256_add_epi32(high, self.half), self.shift)
     }
 
     /// Codes of twice 16 distances.
@@ -349,7 +349,7 @@ fn put(sums: [__m256i; ROWS], scales: &[Divisor; ROWS], first: usize, dim: usize
 struct Divisor {
     r: __m256i,
     offset: __m256i,
-    count: __m128i,
+    count: __m256i,
     excess: __m256i,
 }
 
@@ -360,7 +360,7 @@ impl Divisor {
         Self {
             r: _mm256_set1_epi32(r),
             offset: _mm256_set1_epi64x((1 << 62) + 1i64.wrapping_shl(k.wrapping_sub(1))),
-            count: _mm_cvtsi32_si128(k as i32),
+            count: _mm256_set1_epi64x(k.into()),
             excess: _mm256_set1_epi32((1i64 << 62).wrapping_shr(k) as i32),
         }
     }
@@ -369,7 +369,7 @@ impl Divisor {
     #[inline]
     #[target_feature(enable = "avx2")]
     fn divide(&self, sums: __m256i) -> __m256i {
-        let scale = |sums| _mm256_castsi256_ps(_mm256_srl_epi64(_mm256_add_epi64(_mm256_mul_epi32(sums, self.r), self.offset), self.count));
+        let scale = |sums| _mm256_castsi256_ps(_mm256_srlv_epi64(_mm256_add_epi64(_mm256_mul_epi32(sums, self.r), self.offset), self.count));
         let shifted = _mm256_shuffle_ps::<0b10_00_10_00>(scale(sums), scale(_mm256_srli_epi64::<32>(sums)));
         _mm256_sub_epi32(_mm256_castps_si256(shifted), self.excess)
     }

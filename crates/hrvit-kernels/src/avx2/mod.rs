@@ -83,11 +83,3 @@ pub(crate) fn store16_i16(values: &mut [i16; 16], vector: __m256i) {
     // SAFETY: writes the 32 bytes of the reference; the store needs no alignment.
     unsafe { _mm256_storeu_si256(values.as_mut_ptr().cast(), vector) }
 }
-
-/// Stores 16 bytes.
-#[inline]
-#[target_feature(enable = "avx2")]
-pub(crate) fn store16_i8(values: &mut [i8; 16], vector: __m128i) {
-    // SAFETY: writes the 16 bytes of the reference; the store needs no alignment.
-    unsafe { _mm_storeu_si128(values.as_mut_ptr().cast(), vector) }
-}
