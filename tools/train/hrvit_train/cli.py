@@ -1,0 +1,161 @@
+"""The command: `python -m hrvit_train train|eval|export-onnx`."""
+
+import argparse
+import json
+import math
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import torch
+
+from hrvit_train.checkpoint import load_run, load_weights, read_weights, save_run
+from hrvit_train.data import Frames, class_names
+from hrvit_train.errors import UserError
+from hrvit_train.evaluate import evaluate
+from hrvit_train.export import write_onnx, write_weights
+from hrvit_train.loop import Run, Task
+from hrvit_train.model import HEADS, build
+from hrvit_train.recipe import Recipe
+from hrvit_train.spec import VARIANTS, Spec, check_size
+
+
+def _size(text: str) -> tuple[int, int]:
+    try:
+        height, width = map(int, text.split("x"))
+        return check_size(height, width)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected HEIGHTxWIDTH, for example 192x256") from None
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _range(text: str) -> tuple[float, float]:
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected LOW,HIGH, for example 0.6,2.0") from None
+    return low, high
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and options."""
+    root = argparse.ArgumentParser("hrvit_train", description="Train HRViT segmentors whose checkpoints `hrvit quantize` reads.")
+    commands = root.add_subparsers(dest="command", required=True)
+
+    def command(name: str, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cuda or cpu; cuda where there is one")
+        return sub
+
+    def network(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--variant", choices=VARIANTS, help="built-in backbone")
+        sub.add_argument("--spec", type=Path, metavar="TOML", help="backbone of your own, as `hrvit inspect --variant b1 --emit-spec` prints one")
+        sub.add_argument("--classes", type=int, help="number of classes; label values at or above it are ignored")
+
+    train = command("train", "Train a segmentor on a folder with {train,val}/{images,labels}")
+    network(train)
+    train.add_argument("--data", type=Path, required=True, metavar="DIR", help="data set")
+    train.add_argument("--out", type=Path, required=True, metavar="W.safetensors", help="float16 weights; certificate and checkpoint lie beside it")
+    train.add_argument("--resume", action="store_true", help="go on from the checkpoint beside --out, with its recipe")
+    train.add_argument("--init", type=Path, metavar="FILE", help="start from these weights instead of random ones")
+    train.add_argument("--stop-after", type=float, default=math.inf, metavar="MINUTES", help="end this process early; --resume goes on")
+    train.add_argument("--classes-file", type=Path, metavar="TOML", help="names of the classes, like data/camvid11.toml")
+    recipe = train.add_argument_group("recipe")
+    kinds = {"size": _size, "scale": _range}
+    for field in fields(Recipe):
+        joint = {"size": "x", "scale": ","}.get(field.name)
+        shown = joint.join(map(str, field.default)) if joint else field.default
+        # Suppressed where not given, so that a resumed run can tell what was asked for.
+        recipe.add_argument(
+            "--" + field.name.replace("_", "-"),
+            type=kinds.get(field.name, field.type),
+            choices=field.metadata["choices"],
+            default=argparse.SUPPRESS,
+            metavar=field.name.upper(),
+            help=f"{field.metadata['help']} ({shown})",
+        )
+
+    score = command("eval", "Intersection over union of weights on a folder with images/ and labels/")
+    network(score)
+    score.add_argument("--weights", type=Path, required=True, metavar="FILE", help=".safetensors, .pth or a run's checkpoint")
+    score.add_argument("--data", type=Path, required=True, metavar="DIR", help="one split")
+    score.add_argument("--size", type=_size, required=True, metavar="HxW", help="the network's input")
+    score.add_argument("--classes-file", type=Path, metavar="TOML", help="names of the classes")
+    score.add_argument("--json", action="store_true", help="one JSON document instead of a table")
+
+    onnx = command("export-onnx", "Write the float network as ONNX")
+    network(onnx)
+    onnx.add_argument("--head", choices=HEADS, default="segformer", help="what sits on top of the backbone")
+    onnx.add_argument("--weights", type=Path, required=True, metavar="FILE", help=".safetensors, .pth or a run's checkpoint")
+    onnx.add_argument("--size", type=_size, required=True, metavar="HxW", help="the network's input")
+    onnx.add_argument("--out", type=Path, required=True, metavar="M.onnx", help="file to write")
+    return root
+
+
+def _task(args: argparse.Namespace) -> Task:
+    if (args.variant is None) == (args.spec is None):
+        raise UserError("give either --variant or --spec")
+    if args.classes is None:
+        raise UserError("--classes is needed: the number of classes")
+    return Task(VARIANTS[args.variant] if args.variant else Spec.read(args.spec), args.classes)
+
+
+def _train(args: argparse.Namespace) -> None:
+    device = torch.device(args.device)
+    given = {field.name: getattr(args, field.name) for field in fields(Recipe) if hasattr(args, field.name)}
+    run_file = args.out.with_suffix(".ckpt")
+    state = None
+    if args.resume:
+        if args.init is not None:
+            raise UserError("--resume and --init exclude each other")
+        state = load_run(run_file)
+        recipe = Recipe.from_dict(state["recipe"]).changed(given)
+        task = Task(Spec.from_dict(state["spec"], str(run_file)), state["classes"])
+        if (args.variant or args.spec or args.classes) and _task(args) != task:
+            raise UserError(f"{run_file} is a run of another network; leave --variant, --spec and --classes out")
+    else:
+        task, recipe = _task(args), Recipe(**given).validate()
+    names = class_names(args.classes_file, task.classes)
+    train, val = (Frames(args.data / split, task.classes, device) for split in ("train", "val"))
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
+    run = Run(task, recipe, train, args.init) if state is None else Run.restore(state, recipe, train)
+    parameters = sum(p.numel() for p in run.model.parameters())
+    length = f"{recipe.iterations} iterations" if recipe.iterations else f"{recipe.minutes} minutes"
+    print(f"{parameters:,} parameters on {device}; {len(train)} training and {len(val)} validation frames; {length}, from iteration {run.iteration}")
+    score = run.go(args.stop_after, val, lambda run: save_run(run_file, run.state()))
+    certificate = write_weights(run, args.out, score, names, len(val))
+    print(score.table(names))
+    print(f"{args.out}: SHA-256 {certificate['sha256']}; certificate {args.out.with_suffix('.json')}, checkpoint {run_file}")
+    if not run.finished():
+        print(f"stopped after {run.seconds / 60:.1f} minutes in all; the same command with --resume goes on")
+
+
+def _eval(args: argparse.Namespace) -> None:
+    task = _task(args)
+    model = build(task.spec, "segformer", task.classes)
+    load_weights(model, read_weights(args.weights), str(args.weights))
+    device = torch.device(args.device)
+    names = class_names(args.classes_file, task.classes)
+    score = evaluate(model.to(device), Frames(args.data, task.classes, device), args.size)
+    print(json.dumps(score.to_dict(names), indent=2) if args.json else score.table(names))
+
+
+def _export_onnx(args: argparse.Namespace) -> None:
+    task = _task(args)
+    model = build(task.spec, args.head, task.classes)
+    load_weights(model, read_weights(args.weights), str(args.weights))
+    write_onnx(model, args.size, args.out)
+    print(f"{args.out}: {args.out.stat().st_size:,} bytes")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command; errors of the user's making are one line on standard error and status 1."""
+    args = parser().parse_args(arguments)
+    try:
+        {"train": _train, "eval": _eval, "export-onnx": _export_onnx}[args.command](args)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0

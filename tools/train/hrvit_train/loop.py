@@ -1,0 +1,157 @@
+"""The training loop: one run, which may be stopped and resumed."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from hrvit_train import augment
+from hrvit_train.average import Average
+from hrvit_train.checkpoint import load_weights, random_state, read_weights, restore_random_state
+from hrvit_train.data import IGNORED, Frames, Sampler
+from hrvit_train.errors import UserError
+from hrvit_train.evaluate import Score, autocast, evaluate
+from hrvit_train.model import build
+from hrvit_train.progress import Progress
+from hrvit_train.recipe import Recipe
+from hrvit_train.schedule import learning_rate, progress
+from hrvit_train.spec import Spec
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is trained: a backbone with a SegFormer head for this many classes."""
+
+    spec: Spec
+    classes: int
+
+
+def optimiser(model: torch.nn.Module, recipe: Recipe) -> torch.optim.AdamW:
+    """AdamW; matrices and kernels decay, norms and biases do not."""
+    parameters = list(model.parameters())
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=recipe.lr)
+
+
+def class_weights(frames: Frames, recipe: Recipe) -> torch.Tensor | None:
+    """Weights of the loss, `[classes]`: `sqrt(mean frequency / frequency)` between 0.5 and 4."""
+    if recipe.class_weights == "none":
+        return None
+    counts = frames.pixels_per_class()
+    return (counts.mean() / counts.clamp(min=1)).sqrt().clamp(0.5, 4.0).float().to(frames.device)
+
+
+def weighted_cross_entropy(logits: torch.Tensor, classes: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
+    """Mean over the labelled pixels, weighted by class; 0 where there is no labelled pixel."""
+    total = F.cross_entropy(logits, classes, weight=weights, ignore_index=IGNORED, reduction="sum")
+    labelled = (classes != IGNORED).float()
+    if weights is not None:
+        labelled = labelled * weights[classes.clamp(max=len(weights) - 1)]
+    return total / labelled.sum().clamp(min=1e-6)
+
+
+class Run:
+    """A network, its average, the optimiser and all random generators, at some iteration of a recipe."""
+
+    def __init__(self, task: Task, recipe: Recipe, train: Frames, init: Path | None = None):
+        if len(train) == 0:
+            raise UserError(f"{train.folder}: no frames to train on")
+        torch.manual_seed(recipe.seed)
+        self.task, self.recipe, self.train = task, recipe.validate(), train
+        self.model = build(task.spec, "segformer", task.classes, recipe.drop_path)
+        if init is not None:
+            load_weights(self.model, read_weights(init), str(init))
+        self.model.to(train.device)
+        self.average = Average(self.model, recipe.ema)
+        self.optimiser = optimiser(self.model, recipe)
+        self.views = torch.Generator().manual_seed(recipe.seed)
+        self.sampler = Sampler(len(train), self.views)
+        self.weights = class_weights(train, recipe)
+        self.iteration, self.seconds = 0, 0.0
+
+    def state(self) -> dict:
+        """Everything that `restore` needs to go on as if nothing had happened."""
+        return {
+            "spec": self.task.spec.to_dict(),
+            "classes": self.task.classes,
+            "recipe": self.recipe.to_dict(),
+            "frames": len(self.train),
+            "iteration": self.iteration,
+            "seconds": self.seconds,
+            "model": self.model.state_dict(),
+            "average": self.average.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "random": random_state(),
+            "views": self.views.get_state(),
+            "sampler": list(self.sampler.left),
+        }
+
+    @staticmethod
+    def restore(state: dict, recipe: Recipe, train: Frames) -> "Run":
+        """The run that `state` was taken of; `recipe` is its own, perhaps longer."""
+        if state["frames"] != len(train):
+            raise UserError(f"{train.folder} has {len(train)} frames, but the run to resume was trained on {state['frames']}")
+        run = Run(Task(Spec.from_dict(state["spec"], "checkpoint"), state["classes"]), recipe, train)
+        run.model.load_state_dict(state["model"])
+        run.average.model.load_state_dict(state["average"])
+        run.optimiser.load_state_dict(state["optimiser"])
+        restore_random_state(state["random"])
+        run.views.set_state(state["views"])
+        run.sampler.left = list(state["sampler"])
+        run.iteration, run.seconds = state["iteration"], state["seconds"]
+        return run
+
+    def finished(self) -> bool:
+        """Whether the recipe's iterations or minutes are over."""
+        return progress(self.recipe, self.iteration, self.seconds) >= 1
+
+    def step(self) -> tuple[torch.Tensor, float]:
+        """One iteration; its loss (a tensor, so that a GPU need not be waited for) and learning rate."""
+        recipe = self.recipe
+        lr = learning_rate(recipe, self.iteration, progress(recipe, self.iteration, self.seconds))
+        for group in self.optimiser.param_groups:
+            group["lr"] = lr
+        pixels, classes = augment.batch(self.train.get(self.sampler.draw(recipe.batch)), recipe, self.views)
+        self.model.train()
+        with autocast(self.train.device):
+            logits = self.model(pixels)
+        logits = F.interpolate(logits.float(), recipe.size, mode="bilinear", align_corners=False)
+        loss = weighted_cross_entropy(logits, classes, self.weights)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
+        self.optimiser.step()
+        self.average.update(self.model, self.iteration)
+        self.iteration += 1
+        return loss.detach(), lr
+
+    def go(self, stop_after: float, val: Frames | None, save) -> Score | None:
+        """Trains to the end of the recipe or for `stop_after` minutes; calls `save` after every evaluation and at the end. The last score of the average."""
+        recipe, line, score = self.recipe, Progress(), None
+        begun, before = time.monotonic(), self.seconds
+        stop = before + 60 * stop_after
+
+        def evaluate_average() -> Score | None:
+            if val is None:
+                return None
+            score = evaluate(self.average.model, val, recipe.size)
+            print(f"it {self.iteration}  val mIoU {100 * score.miou():.2f} %  pixel accuracy {100 * score.accuracy():.2f} %", flush=True)
+            return score
+
+        while not self.finished() and self.seconds < stop:
+            loss, lr = self.step()
+            self.seconds = before + time.monotonic() - begun
+            line.step(self.iteration, recipe.iterations, loss, lr, max(60 * recipe.minutes - self.seconds, 0))
+            if line.count == 0 and not torch.isfinite(loss):
+                raise UserError(f"the loss is {loss.item()} at iteration {self.iteration}; try a lower --lr")
+            if recipe.evaluate_every and self.iteration % recipe.evaluate_every == 0 and not self.finished():
+                score = evaluate_average()
+                save(self)
+        score = evaluate_average()
+        save(self)
+        return score
