@@ -59,5 +59,7 @@ def write_onnx(model: nn.Module, size: tuple[int, int], out: Path) -> None:
         raise UserError(f"{error}; export-onnx needs `pip install 'hrvit-train[onnx]'`") from None
     example = torch.zeros(1, 3, *size)
     program = torch.onnx.export(model.eval(), (example,), dynamo=True, input_names=["x"], output_names=["y"], verbose=False)
+    for node in program.model.graph:
+        node.metadata_props.clear()  # Stack traces, as large as the weights.
     out.parent.mkdir(parents=True, exist_ok=True)
     program.save(str(out), external_data=False)

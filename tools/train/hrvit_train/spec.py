@@ -70,7 +70,8 @@ class Spec:
             need(window > 0, f"windows[{branch}]: must not be zero")
             need(1 <= ratio <= 8, f"ratios[{branch}] = {ratio}: expected 1 to 8")
             dim = self.attention_dim(branch)
-            need(channels // 2 % dim == 0, f"head_dim = {self.head_dim}: on branch {branch}, {channels // 2} channels are no multiple of the head dimension {dim}")
+            fits = channels // 2 % dim == 0
+            need(fits, f"head_dim = {self.head_dim}: on branch {branch}, {channels // 2} channels are no multiple of the head dimension {dim}")
         need(1 <= self.head_width <= 4096, f"head_width = {self.head_width}: expected 1 to 4096")
         need(self.des_activation in DES_ACTIVATIONS, f"des_activation = {self.des_activation!r}: expected one of {', '.join(DES_ACTIVATIONS)}")
         return self
