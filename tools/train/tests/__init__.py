@@ -1,1 +1,1 @@
-"""`python3 -m unittest discover -s tools/train` from the repository's root, or `python3 -m unittest` here."""
+"""`python3 -m unittest discover -s tests -t .` in the folder above."""

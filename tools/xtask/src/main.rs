@@ -11,6 +11,7 @@ mod miri;
 mod parity;
 mod qemu;
 mod report;
+mod training;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
