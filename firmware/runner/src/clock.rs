@@ -39,6 +39,53 @@ pub trait Clock: Sync {
     }
 }
 
+/// The cycle counter in the debug hardware of Cortex-M processors (DWT). QEMU does not have it.
+#[derive(Clone, Copy, Debug)]
+pub struct CycleCounter {
+    #[cfg(target_arch = "arm")]
+    hertz: u32,
+}
+
+#[cfg(target_arch = "arm")]
+impl CycleCounter {
+    const DEMCR: *mut u32 = 0xe000_edfc as *mut u32;
+    const DWT_CTRL: *mut u32 = 0xe000_1000 as *mut u32;
+    const DWT_CYCCNT: *mut u32 = 0xe000_1004 as *mut u32;
+    const DWT_LAR: *mut u32 = 0xe000_1fb0 as *mut u32;
+    const TRACE: u32 = 1 << 24;
+    const UNLOCK: u32 = 0xc5ac_ce55;
+
+    /// Lets it run; the processor's clock is `hertz`.
+    pub fn start(hertz: u32) -> Self {
+        // SAFETY: registers of the debug hardware, at the same addresses in every Cortex-M; nothing else in these programs uses them.
+        unsafe {
+            Self::DEMCR.write_volatile(Self::DEMCR.read_volatile() | Self::TRACE);
+            // The Cortex-M7 locks its registers; elsewhere this writes to nothing.
+            Self::DWT_LAR.write_volatile(Self::UNLOCK);
+            Self::DWT_CYCCNT.write_volatile(0);
+            Self::DWT_CTRL.write_volatile(Self::DWT_CTRL.read_volatile() | 1);
+        }
+        Self { hertz }
+    }
+}
+
+#[cfg(target_arch = "arm")]
+impl Clock for CycleCounter {
+    #[inline(always)]
+    fn now(&self) -> u32 {
+        // SAFETY: reading the counter changes nothing.
+        unsafe { Self::DWT_CYCCNT.read_volatile() }
+    }
+
+    fn unit(&self) -> Unit {
+        Unit::Cycles
+    }
+
+    fn hertz(&self) -> u32 {
+        self.hertz
+    }
+}
+
 /// A free-running counter of an emulated machine, read without side effects.
 pub trait Counter: Sync {
     /// Ticks per second of emulated time, whole MHz.

@@ -1,0 +1,86 @@
+//! The board's serial flash (Micron MT25TL01G: two chips of 64 MB, read side by side), mapped to memory.
+//!
+//! In dual mode each chip holds every other byte: so does the loader of STM32CubeProgrammer write it.
+
+use embassy_stm32::{
+    Peri,
+    gpio::{AfType, Flex, OutputType, Speed},
+    peripherals,
+    qspi::{
+        Config, Qspi, TransferConfig,
+        enums::{AddressSize, ChipSelectHighTime, DummyCycles, MemorySize, QspiWidth, SampleShifting},
+    },
+};
+
+/// Where the flash appears, and its bytes.
+const MAPPED: (*const u8, usize) = (0x9000_0000 as *const u8, 128 << 20);
+/// Quad output fast read, four address bytes.
+const QUAD_READ: u8 = 0x6c;
+/// Alternate function of the second chip's data lines.
+const SECOND_CHIP: u8 = 9;
+
+/// The board's pins.
+pub struct Pins {
+    /// The controller.
+    pub qspi: Peri<'static, peripherals::QUADSPI>,
+    /// Clock of both chips.
+    pub clock: Peri<'static, peripherals::PF10>,
+    /// Chip select of both chips.
+    pub select: Peri<'static, peripherals::PG6>,
+    /// Data lines of the first chip.
+    pub first: (Peri<'static, peripherals::PD11>, Peri<'static, peripherals::PF9>, Peri<'static, peripherals::PF7>, Peri<'static, peripherals::PF6>),
+    /// Data lines of the second chip.
+    pub second: (Peri<'static, peripherals::PH2>, Peri<'static, peripherals::PH3>, Peri<'static, peripherals::PG9>, Peri<'static, peripherals::PG14>),
+}
+
+/// Maps the flash and returns it: quad output reads at an eighth of the processor's clock (50 or 60 MHz), 8 bits at a time.
+pub fn map(pins: Pins) -> &'static [u8] {
+    let (d0, d1, d2, d3) = pins.second;
+    for mut line in [Flex::new(d0), Flex::new(d1), Flex::new(d2), Flex::new(d3)] {
+        line.set_as_af_unchecked(SECOND_CHIP, AfType::output(OutputType::PushPull, Speed::VeryHigh));
+        core::mem::forget(line);
+    }
+    let mut config = Config::default();
+    config.memory_size = MemorySize::_128MiB;
+    config.address_size = AddressSize::_32bit;
+    config.prescaler = 3;
+    config.cs_high_time = ChipSelectHighTime::_4Cycle;
+    config.sample_shifting = SampleShifting::HalfCycle;
+    config.dual_flash = true;
+    let (d0, d1, d2, d3) = pins.first;
+    let mut qspi = Qspi::new_blocking_bank1(pins.qspi, d0, d1, d2, d3, pins.clock, pins.select, config);
+    qspi.enable_memory_map(&TransferConfig {
+        iwidth: QspiWidth::SING,
+        awidth: QspiWidth::SING,
+        dwidth: QspiWidth::QUAD,
+        instruction: QUAD_READ,
+        address: None,
+        dummy: DummyCycles::_8,
+    });
+    // Its pins and the controller stay as they are.
+    core::mem::forget(qspi);
+    fence();
+    // SAFETY: the controller answers reads there from now on, and nothing writes to the flash.
+    unsafe { core::slice::from_raw_parts(MAPPED.0, MAPPED.1) }
+}
+
+/// Keeps speculative reads of the Cortex-M7 within the flash: the controller would wait for ever on an address behind it.
+fn fence() {
+    /// Execute never, no access, strongly ordered: 256 MB.
+    const BEHIND: (u32, u32) = (1 << 28, 27 << 1 | 1);
+    /// Execute never, read only, normal memory, write-through: 128 MB.
+    const FLASH: (u32, u32) = (1 << 28 | 6 << 24 | 1 << 17, 26 << 1 | 1);
+    // SAFETY: nothing else uses the memory protection unit, and both regions cover the flash's addresses only.
+    unsafe {
+        let mpu = cortex_m::Peripherals::steal().MPU;
+        for (number, (attributes, size)) in (0..).zip([BEHIND, FLASH]) {
+            mpu.rnr.write(number);
+            mpu.rbar.write(MAPPED.0.addr() as u32);
+            mpu.rasr.write(attributes | size);
+        }
+        // Everywhere else the default memory map.
+        mpu.ctrl.write(1 << 2 | 1);
+    }
+    cortex_m::asm::dsb();
+    cortex_m::asm::isb();
+}
