@@ -56,6 +56,27 @@ pub fn all() -> Vec<Check> {
         Check::program("formatting", &["cargo", "fmt", "--all", "--check"]),
         Check::program("clippy", &["cargo", "clippy", "--release", "--workspace", "--keep-going", "--all-targets", "--", "--deny", "warnings"]),
         Check::program("tests", &["cargo", "test", "--release", "--workspace", "--no-fail-fast"]),
+        // What release builds leave out: canaries in the arena, overflow checks.
+        Check::program(
+            "engine with canaries and overflow checks",
+            &[
+                "cargo",
+                "test",
+                "-p",
+                "hrvit-core",
+                "-p",
+                "hrvit-tests",
+                "--lib",
+                "--test",
+                "arena",
+                "--test",
+                "tiles",
+                "--test",
+                "workers",
+                "--test",
+                "bad_input",
+            ],
+        ),
         Check { name: "device targets installed".to_owned(), kind: Kind::Rule(install_targets) },
     ];
     for target in DEVICE_TARGETS {
