@@ -18,10 +18,12 @@ use crate::layout::Layout;
 const BLOCK: usize = Layout::BLOCK;
 /// Deepest product that the buffers hold; deeper ones are left to `scalar`.
 const MAX_DEPTH: usize = 5120;
-/// Deepest product whose weights are widened ahead, a pair of blocks at a time.
-const MAX_WIDE: usize = 1280;
+/// Elements of widened activations that leave room for weights in the first-level cache.
+const CACHED: usize = 8192;
+/// Deepest product whose weights are widened ahead, a pair of blocks at a time: in deeper ones they would crowd the first-level cache.
+const MAX_WIDE: usize = 320;
 /// Rows from which on that pays.
-const MIN_ROWS_OF_WIDE: usize = 16;
+const MIN_ROWS_OF_WIDE: usize = 24;
 
 /// Weights in [`Layout::K4`].
 pub(super) fn k4(_: Avx2, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
@@ -39,12 +41,17 @@ pub(super) fn rows(_: Avx2, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
 trait Weights {
     /// The block from channel `first` on, in [`Layout::K4`]; `buffer` holds one.
     fn block<'w>(args: &Gemm<'w>, first: usize, groups: usize, buffer: &'w mut [MaybeUninit<Group>]) -> &'w [Group];
+
+    /// Elements of widened activations that are held at a time.
+    const HELD: usize;
 }
 
 /// Weights that lie in blocks.
 struct Blocks;
 
 impl Weights for Blocks {
+    const HELD: usize = CACHED;
+
     #[inline(always)]
     fn block<'w>(args: &Gemm<'w>, first: usize, groups: usize, _: &'w mut [MaybeUninit<Group>]) -> &'w [Group] {
         let (bytes, _) = args.weights.as_chunks::<16>();
@@ -58,6 +65,9 @@ impl Weights for Blocks {
 struct Repacked;
 
 impl Weights for Repacked {
+    // As many as fit: every time costs another packing of the weights.
+    const HELD: usize = ROWS * MAX_DEPTH;
+
     #[inline(always)]
     fn block<'w>(args: &Gemm<'w>, first: usize, groups: usize, buffer: &'w mut [MaybeUninit<Group>]) -> &'w [Group] {
         let Some(buffer) = buffer.get_mut(..groups) else { return &[] };
@@ -97,17 +107,20 @@ fn product<W: Weights, S: Sink>(args: &Gemm<'_>, sink: S, out: &mut [S::Out]) {
     let mut wide = [MaybeUninit::<i16>::uninit(); ROWS * MAX_DEPTH];
     let mut buffer = [MaybeUninit::<Group>::uninit(); MAX_DEPTH / 4];
     let mut steps = [const { MaybeUninit::<Step>::uninit() }; MAX_WIDE];
-    let per_pass = (MAX_DEPTH / stride).max(1) * ROWS;
+    let per_pass = (W::HELD / (ROWS * stride)).max(1) * ROWS;
     let mut a = args.a;
     let mut out = out;
     while !a.is_empty() {
         let (now, later) = a.split_at(a.len().min(per_pass * args.depth));
         let rows = now.len() / args.depth;
         let (out_now, out_later) = out.split_at_mut(rows * cout);
-        for (codes, wide) in each_row(now, args.depth).zip(rows_mut(&mut wide, stride)) {
-            widen(codes, wide);
+        if stride == args.depth {
+            // No padding between rows: one long row.
+            widen(now, wide.get_mut(..now.len()).unwrap_or_default());
+        } else {
+            each_row(now, args.depth).zip(rows_mut(&mut wide, stride)).for_each(|(codes, wide)| widen(codes, wide));
         }
-        // SAFETY: the loop above has written `stride` elements of each row.
+        // SAFETY: `stride` elements of each row have been written above.
         let wide = unsafe { wide.get_unchecked(..rows * stride).assume_init_ref() };
         if rows >= MIN_ROWS_OF_WIDE && stride <= MAX_WIDE {
             for first in (0..cout).step_by(2 * BLOCK) {
