@@ -168,3 +168,46 @@ fn a_repacked_model_computes_the_same_and_bench_says_where_the_time_goes() {
     assert!(steps.iter().all(|step| step["ms"].as_f64() > Some(0.0)), "a step without time: {steps:?}");
     assert!(refusal(&["bench", "--model", text(&model), "--isa", "sse9"]).contains("avx2"), "the error does not list what there is");
 }
+
+/// A profile of two steps, as firmware writes it.
+const PROFILE: &str = "\
+hrvit run: machine=qemu-m7 unit=instructions clock_hz=0 network=nano size=192x256 steps=2 frames=1 arena=216960 weights=mapped probe=9
+hrvit step: id=0 kind=Stem name=\"stem\" ticks=3000000 macs=6000000 crc=0000beef
+hrvit step: id=1 kind=MixCfn name=\"m1.branch.0.0.ffn\" ticks=1000000 macs=500000 crc=12345678
+hrvit total: ticks=4100000 macs=6500000 stack=0 labels_crc=deadbeef
+";
+
+#[test]
+fn profile_of_a_decoded_log_has_times_trace_picture_and_comparison() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, old) = (folder.path().join("log.txt"), folder.path().join("old.json"));
+    std::fs::write(&log, PROFILE.replace("ticks=3000000", "ticks=2000000")).unwrap();
+    let before = json(&["profile", "--decoded", "--log", text(&log), "--json"]);
+    assert_eq!(before["profile"]["kinds"][0]["macs_per_tick"], 3.0);
+    std::fs::write(&old, before.to_string()).unwrap();
+    std::fs::write(&log, PROFILE).unwrap();
+    let (svg, trace) = (folder.path().join("a.svg"), folder.path().join("a.json"));
+    let files = ["--svg", text(&svg), "--trace", text(&trace), "--against", text(&old), "--clock", "1e6"];
+    let report = json(&[&["profile", "--decoded", "--log", text(&log), "--json"], &files[..]].concat());
+    assert_eq!(report["profile"]["frame"]["ms"], 4100.0);
+    assert_eq!((&report["changes"][0]["old"], &report["changes"][0]["new"]), (&Value::from(2_000_000.0), &Value::from(3_000_000.0)));
+    let trace: Value = serde_json::from_slice(&std::fs::read(trace).unwrap()).unwrap();
+    assert_eq!(trace["traceEvents"][2]["name"], "m1.branch.0.0.ffn");
+    assert!(std::fs::read_to_string(svg).unwrap().starts_with("<svg"));
+}
+
+#[test]
+fn profile_fails_where_the_device_did() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log.txt");
+    let said = |lines: &str| {
+        std::fs::write(&log, lines).unwrap();
+        refusal(&["profile", "--decoded", "--log", text(&log)])
+    };
+    let differs = said("hrvit selftest: FAIL id=3 name=\"m1.norm.0\" expected=00000001 found=00000002\nhrvit error: code=10 a step differs");
+    assert!(differs.contains("code 10"), "{differs}");
+    assert!(said("hrvit selftest: FAIL id=3 name=\"m1.norm.0\" expected=00000001 found=00000002").contains("m1.norm.0"));
+    let (whole, _) = PROFILE.split_once("hrvit total").unwrap();
+    assert!(said(whole).contains("after 2 of 2 steps"));
+    assert!(refusal(&["profile", "--elf", text(&log), "--log", text(&log)]).contains("not an ELF file"));
+}

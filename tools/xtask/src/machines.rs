@@ -1,5 +1,9 @@
 //! The emulated machines and the boards that `firmware/` has programs for.
 
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
 /// A machine that QEMU emulates.
 #[derive(Debug)]
 pub struct Machine {
@@ -60,8 +64,37 @@ pub const MACHINES: [Machine; 3] = [
     },
 ];
 
-/// A board: its package in `firmware/`, in a folder of the same name, and the compiler target.
-pub const BOARDS: [(&str, &str); 0] = [];
+/// A board: every other package of `firmware/` that says what it is compiled for.
+#[derive(Debug)]
+pub struct Board {
+    /// Its package in `firmware/`, in a folder of the same name.
+    pub package: String,
+    /// Compiler target.
+    pub target: String,
+}
+
+/// The boards, in alphabetical order.
+///
+/// # Errors
+/// If a folder's `.cargo/config.toml` cannot be read or names no target.
+pub fn boards(root: &Path) -> Result<Vec<Board>> {
+    let mut boards = Vec::new();
+    let folder = root.join("firmware");
+    for entry in std::fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))? {
+        let package = entry?.file_name().to_string_lossy().into_owned();
+        let config = folder.join(&package).join(".cargo/config.toml");
+        if !config.is_file() || MACHINES.iter().any(|machine| machine.package == package) {
+            continue;
+        }
+        let text = std::fs::read_to_string(&config).with_context(|| format!("reading {}", config.display()))?;
+        let value: toml::Table = text.parse().with_context(|| format!("reading {}", config.display()))?;
+        let target = value.get("build").and_then(|build| build.get("target")).and_then(toml::Value::as_str);
+        let target = target.with_context(|| format!("{} has no build.target", config.display()))?.to_owned();
+        boards.push(Board { package, target });
+    }
+    boards.sort_by(|a, b| a.package.cmp(&b.package));
+    Ok(boards)
+}
 
 /// The machine of that name.
 pub fn machine(name: &str) -> Option<&'static Machine> {

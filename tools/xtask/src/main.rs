@@ -9,6 +9,7 @@ mod lint;
 mod machines;
 mod miri;
 mod parity;
+mod performance;
 mod qemu;
 mod report;
 mod training;
@@ -49,6 +50,8 @@ enum Task {
     Qemu(Box<qemu::QemuArgs>),
     /// Compare every step of a frame on every emulated machine with the host's
     Parity,
+    /// Measure the profiles of docs/performance.md anew and write them there
+    Performance,
 }
 
 fn main() -> ExitCode {
@@ -70,6 +73,7 @@ fn run() -> Result<ExitCode> {
         Task::Firmware { all } => none_of(&firmware::run(&root, all)?),
         Task::Miri { all } => miri::run(&root, all).map(|()| true)?,
         Task::Qemu(args) => return Ok(ExitCode::from(qemu::run(&root, &args)?)),
+        Task::Performance => performance::run(&root).map(|()| true)?,
         Task::Parity => none_of(&parity::run(&root)?),
     };
     Ok(if in_order { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -73,14 +73,9 @@ pub fn run(root: &Path, args: &QemuArgs) -> Result<u8> {
     let QemuArgs { machine, program, .. } = args;
     let plan = Plan { variant: args.variant.clone(), classes: args.classes.clone(), size: args.size.clone(), head: args.head.clone() };
     let hrvit = Hrvit::build(root)?;
-    let model = match &args.model {
-        Some(model) => std::path::absolute(model)?,
-        None => hrvit.model(&plan, machine.layout)?,
-    };
-    install(root, &[machine])?;
-    let programs = build::build(root, machine.package, machine.target, &plan, Some(program))?;
-    let elf = &programs.first().with_context(|| format!("{} has no program {program}", machine.package))?.elf;
-    let ended = emulate(root, machine, elf, Some(&model), args.icount || program == "profile")?;
+    let icount = args.icount || program == "profile";
+    let (elf, ended) = execute(root, &hrvit, machine, program, &plan, args.model.as_deref(), icount)?;
+    let elf = elf.as_path();
     let mut words = vec!["profile", "--elf", path_text(elf)?, "--log", path_text(&ended.log)?];
     if args.steps {
         words.push("--steps");
@@ -97,6 +92,22 @@ pub fn run(root: &Path, args: &QemuArgs) -> Result<u8> {
         ensure!(printed.success(), "the program ended well, but its log in {} did not", ended.log.display());
     }
     Ok(ended.code)
+}
+
+/// Builds `program` for `plan` and runs it with `model`, or with one made for the plan; returns the program and how it ended.
+///
+/// # Errors
+/// As [`run`].
+pub fn execute(root: &Path, hrvit: &Hrvit, machine: &Machine, program: &str, plan: &Plan, model: Option<&Path>, icount: bool) -> Result<(PathBuf, Ended)> {
+    let model = match model {
+        Some(model) => std::path::absolute(model)?,
+        None => hrvit.model(plan, machine.layout)?,
+    };
+    install(root, &[machine])?;
+    let programs = build::build(root, machine.package, machine.target, plan, Some(program))?;
+    let elf = programs.into_iter().next().with_context(|| format!("{} has no program {program}", machine.package))?.elf;
+    let ended = emulate(root, machine, &elf, Some(&model), icount)?;
+    Ok((elf, ended))
 }
 
 /// Installs what is needed to build for `machines` and to emulate them.

@@ -14,7 +14,7 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
 
 use crate::hrvit::Hrvit;
-use crate::machines::{BOARDS, MACHINES, Machine};
+use crate::machines::{Board, MACHINES, Machine, boards};
 use crate::{install, qemu};
 use build::{Plan, Program};
 use elf::Elf;
@@ -36,9 +36,9 @@ struct Analysis {
 /// # Errors
 /// If something needed is missing and cannot be installed, a program does not build, or an ELF cannot be read.
 pub fn run(root: &Path, everything: bool) -> Result<Vec<String>> {
-    let boards: Vec<&str> = BOARDS.iter().map(|(_, target)| *target).collect();
+    let boards = boards(root)?;
     qemu::install(root, &MACHINES.iter().collect::<Vec<_>>())?;
-    install::targets(root, &boards)?;
+    install::targets(root, &boards.iter().map(|board| board.target.as_str()).collect::<Vec<_>>())?;
     let (mut analyses, mut selftests, mut kernel_tests) = (Vec::new(), Vec::new(), Vec::new());
     for machine in &MACHINES {
         eprintln!("building {}", machine.package);
@@ -55,14 +55,14 @@ pub fn run(root: &Path, everything: bool) -> Result<Vec<String>> {
             }
         }
     }
-    for (board, target) in BOARDS {
-        eprintln!("{} {board}", if everything { "building" } else { "checking" });
+    for Board { package, target } in &boards {
+        eprintln!("{} {package}", if everything { "building" } else { "checking" });
         if everything {
-            for program in build::build(root, board, target, &Plan::default(), None)? {
-                analyses.push(analyse(board, &program, true)?);
+            for program in build::build(root, package, target, &Plan::default(), None)? {
+                analyses.push(analyse(package, &program, true)?);
             }
         } else {
-            build::check(root, board, target)?;
+            build::check(root, package, target)?;
         }
     }
     println!("{}\n{}", memory_table(&analyses), share_table(&analyses));

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::elf::{Elf, Symbol};
-use crate::machines::{BOARDS, MACHINES};
+use crate::machines::MACHINES;
 
 /// Who wrote a piece of code.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,9 +32,9 @@ const RUNTIME: [(&str, &str); 3] = [("hrvit_kernels", "crates/hrvit-kernels/"), 
 /// What has a name without a crate: start-up code, intrinsics, constants that the compiler named.
 pub const NAMELESS: &str = "no crate";
 
-/// Whether a crate is a package of `firmware/`.
+/// Whether a crate is what machines run. (Code of boards is known by its files.)
 fn is_firmware(crate_name: &str) -> bool {
-    let packages = MACHINES.iter().map(|machine| machine.package).chain(BOARDS.iter().map(|(board, _)| *board)).chain(["runner"]);
+    let packages = MACHINES.iter().map(|machine| machine.package).chain(["runner"]);
     packages.into_iter().any(|package| package.replace('-', "_") == crate_name)
 }
 
