@@ -7,12 +7,6 @@ use crate::isa::Dsp;
 /// Four activations of two rows: elements 0 and 2, 1 and 3 of the first row, as halves of a word, then those of the second.
 pub(crate) type Group = [u32; 4];
 
-/// Channels of a tile: rows lie 256 bytes apart, which is what the offsets inside the assembly assume.
-pub(crate) const COLUMNS: usize = 64;
-
-/// `[2, COLUMNS]` accumulators.
-pub(crate) type Tile = [[i32; COLUMNS]; 2];
-
 /// Widens whole groups of two rows, as many as `out` has.
 pub(crate) fn widen(_: Dsp, first: &[i8], second: &[i8], out: &mut [Group]) {
     let (first, _) = first.as_chunks::<4>();
@@ -25,16 +19,16 @@ pub(crate) fn widen(_: Dsp, first: &[i8], second: &[i8], out: &mut [Group]) {
 
 /// Bytes 0 and 2 as two halves.
 #[inline(always)]
-fn even(bytes: u32) -> u32 {
+pub(super) fn even(bytes: u32) -> u32 {
     let halves;
-    // SAFETY: called by `widen` only, which has a token that proves the DSP extension; so has `odd`.
+    // SAFETY: every caller has a token that proves the DSP extension, as have those of `odd`.
     unsafe { asm!("sxtb16 {}, {}", lateout(reg) halves, in(reg) bytes, options(pure, nomem, nostack, preserves_flags)) };
     halves
 }
 
 /// Bytes 1 and 3 as two halves.
 #[inline(always)]
-fn odd(bytes: u32) -> u32 {
+pub(super) fn odd(bytes: u32) -> u32 {
     let halves;
     // SAFETY: see `even`.
     unsafe { asm!("sxtb16 {}, {}, ror #8", lateout(reg) halves, in(reg) bytes, options(pure, nomem, nostack, preserves_flags)) };

@@ -2,3 +2,5 @@
 
 pub(crate) mod dots;
 pub(crate) mod rates;
+pub(crate) mod taps;
+pub(crate) mod tile;

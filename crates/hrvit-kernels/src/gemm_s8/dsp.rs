@@ -1,8 +1,8 @@
 //! The product with the DSP extension: 2 rows at a time, widened, with up to 64 channels.
 
 use super::{Gemm, scalar};
-use crate::dsp::dots::{self, COLUMNS, Dots, Group, Tile, widen};
-use crate::dsp::rates::{Rate, shifted};
+use crate::dsp::dots::{self, Dots, Group, widen};
+use crate::dsp::tile::{COLUMNS, Tile, store};
 use crate::epilogue::{Epilogue, Kernel};
 use crate::isa::Dsp;
 
@@ -37,20 +37,8 @@ impl Kernel for Product<'_> {
             for first in (0..cout).step_by(COLUMNS) {
                 let len = COLUMNS.min(cout - first);
                 self.multiply(rows, first, len, pair, &mut wide, &mut widened, &mut tile);
-                let channels = requant.mult.iter().zip(requant.shift).skip(first);
-                let sums = tile[0].iter().zip(&tile[1]).take(len);
-                if second_out.is_empty() {
-                    for ((sum, (mult, shift)), out) in tile[0].iter().zip(channels).zip(first_out.iter_mut().skip(first)).take(len) {
-                        put(out, Rate::new(self.dsp, *mult, *shift).apply(shifted(*sum, requant.pre_shift)));
-                    }
-                } else {
-                    let outs = first_out.iter_mut().skip(first).zip(second_out.iter_mut().skip(first));
-                    for (((sum, below), (mult, shift)), (out, out_below)) in sums.zip(channels).zip(outs) {
-                        let rate = Rate::new(self.dsp, *mult, *shift);
-                        put(out, rate.apply(shifted(*sum, requant.pre_shift)));
-                        put(out_below, rate.apply(shifted(*below, requant.pre_shift)));
-                    }
-                }
+                let outs = [&mut *first_out, &mut *second_out].map(|out| out.get_mut(first..(first + len).min(out.len())).unwrap_or_default());
+                store(self.dsp, &tile, requant, first, outs, &put);
             }
         }
     }
