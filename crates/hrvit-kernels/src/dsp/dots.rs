@@ -44,33 +44,39 @@ pub(crate) struct Dots {
     pub(crate) weights: [*const i8; 2],
     /// Bytes from the end of a channel's weights to those of the next but one.
     pub(crate) skip: usize,
-    /// Sums of the first row to add to, those of the second 256 bytes further on; a multiple of 4.
+    /// What the sums of the first row start from, one for each channel; a multiple of 4.
+    pub(crate) start: *const i32,
+    /// Bytes from there to what those of the second row start from.
+    pub(crate) below: usize,
+    /// Where the sums of the first row go, those of the second 256 bytes further on; a multiple of 4.
     pub(crate) tile: *mut i32,
     /// End of the first row's sums, an even number and not 0 of channels after `tile`.
     pub(crate) tile_end: *const i32,
 }
 
-/// Adds the products of 2 rows with all pairs of channels: r4 to r7 are the four sums, r8 to r11 the activations of a group, r12 and lr the weights of a channel.
+/// Sums of products of 2 rows with all pairs of channels: r4 to r7 are the four sums, r8 to r11 the activations of a group, r12 and lr the weights of a channel.
 ///
 /// # Safety
-/// The processor has the DSP extension. The activations, not none, the weights of all channels and the sums of [`Dots`] are readable, and the sums writable.
+/// The processor has the DSP extension. The activations, not none, the weights of all channels and what
+/// their sums start from are readable, and the sums of [`Dots`] writable.
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn s8(dots: &Dots) {
     naked_asm!(
         ".cpu cortex-m7",
         "push {{r4-r11, lr}}",
-        "sub sp, #20",
-        "ldm r0, {{r4-r10}}",
+        "sub sp, #28",
+        "ldm r0, {{r4-r12}}",
         "mov r1, r6",
         "mov r2, r7",
         "mov r3, r5",
-        "strd r4, r8, [sp]",
-        "strd r9, r10, [sp, #8]",
+        "stm sp, {{r4, r8-r12}}",
         "1:",
-        "ldrd r0, r12, [sp]",
-        "ldr r12, [sp, #8]",
-        "ldrd r4, r5, [r12]",
-        "ldrd r6, r7, [r12, #256]",
+        "ldr r0, [sp]",
+        "ldrd r12, lr, [sp, #8]",
+        "ldrd r4, r5, [r12], #8",
+        "str r12, [sp, #8]",
+        "add r12, lr",
+        "ldrd r6, r7, [r12, #-8]",
         "2:",
         "ldm r0!, {{r8-r11}}",
         "ldr lr, [r1], #4",
@@ -107,16 +113,16 @@ pub(crate) unsafe extern "C" fn s8(dots: &Dots) {
         "cmp r0, r3",
         "bne 2b",
         "3:",
-        "ldrd r12, lr, [sp, #8]",
+        "ldrd r12, lr, [sp, #16]",
         "ldr r8, [sp, #4]",
         "strd r4, r5, [r12], #8",
         "strd r6, r7, [r12, #248]",
         "add r1, r8",
         "add r2, r8",
-        "str r12, [sp, #8]",
+        "str r12, [sp, #16]",
         "cmp r12, lr",
         "bne 1b",
-        "add sp, #20",
+        "add sp, #28",
         "pop {{r4-r11, pc}}",
     )
 }

@@ -2,5 +2,6 @@
 
 pub(crate) mod dots;
 pub(crate) mod rates;
+pub(crate) mod sink;
 pub(crate) mod taps;
 pub(crate) mod tile;

@@ -2,8 +2,9 @@
 
 use super::{Depthwise, scalar};
 use crate::dsp::taps::{self, BLOCK, Taps, Weights, widen};
-use crate::dsp::tile::{COLUMNS, Tile, store};
-use crate::epilogue::{Epilogue, Kernel};
+use crate::dsp::sink::{Sink, with_sink};
+use crate::dsp::tile::{COLUMNS, Finish, Tile};
+use crate::epilogue::Epilogue;
 use crate::isa::Dsp;
 
 /// Most taps whose weights are widened: those of a 9x9 kernel. Larger kernels are left to `scalar`.
@@ -16,7 +17,8 @@ pub(super) fn run(dsp: Dsp, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_st
     if args.kernel * args.kernel > MAX_TAPS || args.bias.len() < BLOCK || args.rows.iter().all(Option::is_none) {
         return scalar::run(args, epilogue, out_stride);
     }
-    epilogue.drive(&Row { dsp, args, out_stride });
+    let row = Row { dsp, args, out_stride };
+    with_sink!(epilogue, |sink, out| row.run(sink, out));
 }
 
 /// One output row whose tokens lie `out_stride` apart.
@@ -26,8 +28,9 @@ struct Row<'a> {
     out_stride: usize,
 }
 
-impl Kernel for Row<'_> {
-    fn run<T>(&self, out: &mut [T], put: impl Fn(&mut T, i32)) {
+impl Row<'_> {
+    fn run<S: Sink>(&self, sink: S, out: &mut [S::Out]) {
+        let finish = Finish::new(self.dsp, self.args.requant, sink);
         let channels = self.args.bias.len();
         let most = if self.args.kernel > 5 { 8 } else { 32 };
         let mut first = 0;
@@ -35,16 +38,14 @@ impl Kernel for Row<'_> {
             // Never fewer than a block: the last channels may be done twice, but are stored once.
             let len = most.min(channels - first);
             let from = first.min(channels - len.max(BLOCK));
-            self.some_channels(from, first - from, first + len - from, out, &put);
+            self.some_channels(from, first - from, first + len - from, out, &finish);
             first += len;
         }
     }
-}
 
-impl Row<'_> {
     /// Channels `first..first + len` of the row, [`BLOCK`] to 32 (8 of a larger kernel), of which the first `skip` are not stored.
-    fn some_channels<T>(&self, first: usize, skip: usize, len: usize, out: &mut [T], put: &impl Fn(&mut T, i32)) {
-        let Depthwise { in_stride, columns, stride, kernel, pad, requant, .. } = *self.args;
+    fn some_channels<S: Sink>(&self, first: usize, skip: usize, len: usize, out: &mut [S::Out], finish: &Finish<'_, S>) {
+        let Depthwise { in_stride, columns, stride, kernel, pad, .. } = *self.args;
         let mut packed = [[0; 2]; PACKED];
         let mut bias = [0; COLUMNS];
         let Some(taps) = self.pack(first, len, &mut packed, &mut bias) else { return };
@@ -94,10 +95,10 @@ impl Row<'_> {
             if count == 2 {
                 let (out, below) = rest.split_at_mut_checked(self.out_stride).unwrap_or_default();
                 let (out, below) = (out.get_mut(..stored).unwrap_or_default(), below.get_mut(..stored).unwrap_or_default());
-                store(self.dsp, &tile, requant, first + skip, [out, below], put);
+                finish.store(&tile, first + skip, [out, below]);
             } else {
                 rest = rest.get_mut(..stored).unwrap_or_default();
-                store(self.dsp, &tile, requant, first + skip, [rest, &mut []], put);
+                finish.store(&tile, first + skip, [rest, &mut []]);
             }
         }
     }

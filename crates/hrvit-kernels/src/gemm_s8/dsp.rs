@@ -2,8 +2,9 @@
 
 use super::{Gemm, scalar};
 use crate::dsp::dots::{self, Dots, Group, widen};
-use crate::dsp::tile::{COLUMNS, Tile, store};
-use crate::epilogue::{Epilogue, Kernel};
+use crate::dsp::sink::{Sink, with_sink};
+use crate::dsp::tile::{COLUMNS, Finish, Tile};
+use crate::epilogue::Epilogue;
 use crate::isa::Dsp;
 
 /// Groups of 4 steps of depth that are widened at a time.
@@ -14,7 +15,8 @@ pub(super) fn rows(dsp: Dsp, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     if args.depth < 4 || args.bias.len() < 2 {
         return scalar::rows(args, epilogue);
     }
-    epilogue.drive(&Product { dsp, args });
+    let product = Product { dsp, args };
+    with_sink!(epilogue, |sink, out| product.run(sink, out));
 }
 
 struct Product<'a> {
@@ -22,88 +24,85 @@ struct Product<'a> {
     args: &'a Gemm<'a>,
 }
 
-impl Kernel for Product<'_> {
-    fn run<T>(&self, out: &mut [T], put: impl Fn(&mut T, i32)) {
-        let Gemm { a, depth, bias, requant, .. } = *self.args;
-        let cout = bias.len();
-        let mut wide = [[0; 4]; GROUPS];
-        let mut tile: Tile = [[0; COLUMNS]; 2];
-        let mut widened = None;
-        for (pair, (a, out)) in a.chunks(2 * depth).zip(out.chunks_mut(2 * cout)).enumerate() {
-            let (first_row, second_row) = a.split_at_checked(depth).unwrap_or((a, &[]));
-            // One row is a pair of equal rows.
-            let rows = [first_row, if second_row.is_empty() { first_row } else { second_row }];
-            let (first_out, second_out) = out.split_at_mut_checked(cout).unwrap_or_default();
-            for first in (0..cout).step_by(COLUMNS) {
-                let len = COLUMNS.min(cout - first);
-                self.multiply(rows, first, len, pair, &mut wide, &mut widened, &mut tile);
-                let outs = [&mut *first_out, &mut *second_out].map(|out| out.get_mut(first..(first + len).min(out.len())).unwrap_or_default());
-                store(self.dsp, &tile, requant, first, outs, &put);
-            }
-        }
-    }
+/// Two rows of activations, some of them widened.
+struct Pair<'a> {
+    rows: [&'a [i8]; 2],
+    /// The part of their depth that `wide` holds.
+    widened: Option<usize>,
+    wide: &'a mut [Group; GROUPS],
 }
 
 impl Product<'_> {
-    /// Sums of two rows with the channels `first..first + len`, biases included. `widened` says which rows and which part of their depth `wide` holds.
-    #[expect(clippy::too_many_arguments, reason = "buffers that live longer than one call")]
-    #[inline(always)]
-    fn multiply(
-        &self,
-        rows: [&[i8]; 2],
-        first: usize,
-        len: usize,
-        pair: usize,
-        wide: &mut [Group; GROUPS],
-        widened: &mut Option<(usize, usize)>,
-        tile: &mut Tile,
-    ) {
-        let Gemm { depth, weights, bias, .. } = *self.args;
-        for (c, bias) in bias.iter().skip(first).take(len).enumerate() {
-            for row in tile.iter_mut() {
-                if let Some(sum) = row.get_mut(c) {
-                    *sum = *bias;
-                }
+    fn run<S: Sink>(&self, sink: S, out: &mut [S::Out]) {
+        let Gemm { a, depth, bias, requant, .. } = *self.args;
+        let cout = bias.len();
+        let finish = Finish::new(self.dsp, requant, sink);
+        let mut wide = [[0; 4]; GROUPS];
+        let mut tile: Tile = [[0; COLUMNS]; 2];
+        for (a, out) in a.chunks(2 * depth).zip(out.chunks_mut(2 * cout)) {
+            let (first_row, second_row) = a.split_at_checked(depth).unwrap_or((a, &[]));
+            // One row is a pair of equal rows.
+            let rows = [first_row, if second_row.is_empty() { first_row } else { second_row }];
+            let mut pair = Pair { rows, widened: None, wide: &mut wide };
+            let (out, below) = out.split_at_mut_checked(cout).unwrap_or_default();
+            for first in (0..cout).step_by(COLUMNS) {
+                let len = COLUMNS.min(cout - first);
+                self.multiply(&mut pair, first, len, &mut tile);
+                let outs = [&mut *out, &mut *below].map(|out| out.get_mut(first..first + len).unwrap_or_default());
+                finish.store(&tile, first, outs);
             }
         }
+    }
+
+    /// Sums of two rows with the channels `first..first + len`, biases included.
+    #[inline(always)]
+    fn multiply(&self, pair: &mut Pair<'_>, first: usize, len: usize, tile: &mut Tile) {
+        let Gemm { depth, weights, bias, .. } = *self.args;
+        let rows = pair.rows;
         let whole = depth / 4 * 4;
+        let Some(bias) = bias.get(first..first + len) else { return };
+        // What the sums of an odd last channel start from; the second sum is nobody's.
+        let last = [bias.last().copied().unwrap_or_default(), 0];
         for start in (0..whole).step_by(4 * GROUPS) {
             let groups = GROUPS.min((whole - start) / 4);
-            let Some(a) = wide.get_mut(..groups) else { return };
-            if *widened != Some((pair, start)) {
-                let part = |row: usize| rows.get(row).and_then(|row| row.get(start..)).unwrap_or_default();
-                widen(self.dsp, part(0), part(1), a);
-                *widened = Some((pair, start));
+            let Some(a) = pair.wide.get_mut(..groups) else { return };
+            if pair.widened != Some(start) {
+                let [above, below] = rows.map(|row| row.get(start..).unwrap_or_default());
+                widen(self.dsp, above, below, a);
+                pair.widened = Some(start);
             }
             let a = a.as_ptr_range();
-            let mut add = |from: usize, column: usize, to: usize| {
-                let start_of = |c: usize| weights.as_ptr().wrapping_add((first + c) * depth + start);
-                let sums = tile.as_mut_ptr().cast::<i32>();
+            let sums = tile.as_mut_ptr().cast::<i32>();
+            let add = |channels: [usize; 2], len: usize, bias: *const i32| {
+                let [from, _] = channels;
+                let tile = sums.wrapping_add(from);
+                let (start_from, below) = if start == 0 { (bias, 0) } else { (tile.cast_const(), size_of_val(&[0i32; COLUMNS])) };
                 let args = Dots {
                     a: a.start,
                     a_end: a.end,
-                    weights: [start_of(from), start_of(column)],
+                    weights: channels.map(|c| weights.as_ptr().wrapping_add((first + c) * depth + start)),
                     skip: 2 * depth - 4 * groups,
-                    tile: sums.wrapping_add(from),
-                    tile_end: sums.wrapping_add(to),
+                    start: start_from,
+                    below,
+                    tile,
+                    tile_end: tile.wrapping_add(len),
                 };
                 // SAFETY: the token proves the DSP extension. There are 1 to 64 groups; the entry has checked that there are `cout * depth` weights, of which
-                // `4 * groups` from `start` on are read for each channel; `to <= COLUMNS`, so that the sums lie inside the tile.
+                // `4 * groups` from `start` on are read for each channel; there are `len` biases, and the sums lie inside the tile: an odd `len` is less than
+                // `COLUMNS`.
                 unsafe { dots::s8(&args) };
             };
             let even = len & !1;
             if even != 0 {
-                add(0, 1, even);
+                add([0, 1], even, bias.as_ptr());
             }
             if even != len {
-                // The last channel twice: the second sum is nobody's, as `even + 1 < COLUMNS` where a tile is not full.
-                add(even, even, even + 2);
+                add([even, even], 2, last.as_ptr());
             }
         }
         for (i, (a, b)) in rows[0].iter().zip(rows[1]).enumerate().skip(whole) {
-            let (first_row, second_row) = tile.split_at_mut(1);
-            let sums = first_row.iter_mut().flatten().zip(second_row.iter_mut().flatten());
-            for (c, (sum, below)) in sums.take(len).enumerate() {
+            let [above, below] = &mut *tile;
+            for (c, (sum, below)) in above.iter_mut().zip(below).take(len).enumerate() {
                 let weight = i32::from(weights.get((first + c) * depth + i).copied().unwrap_or_default());
                 *sum = sum.wrapping_add(i32::from(*a) * weight);
                 *below = below.wrapping_add(i32::from(*b) * weight);
