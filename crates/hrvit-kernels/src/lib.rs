@@ -47,6 +47,8 @@ extern crate std;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(hrvit_dsp)]
+mod dsp;
 mod lanes;
 #[cfg(hrvit_mve)]
 mod mve;

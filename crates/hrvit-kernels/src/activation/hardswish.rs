@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::avx2;
+#[cfg(hrvit_dsp)]
+use super::dsp;
 #[cfg(hrvit_mve)]
 use super::mve;
 #[cfg(target_arch = "aarch64")]
@@ -71,6 +73,7 @@ backends! {
         #[cfg(target_arch = "aarch64")] Neon => neon,
         #[cfg(target_arch = "aarch64")] NeonDotprod => neon,
         #[cfg(target_arch = "aarch64")] NeonI8mm => neon,
+        #[cfg(hrvit_dsp)] Dsp => dsp,
     }
     chosen;
     fn hardswish_s8_on as hardswish_s8(v: &[i8], three: &[i32], requant: Requant<'_>, range: Range8, out: &mut [i8]);

@@ -8,6 +8,8 @@ pub mod table;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(hrvit_dsp)]
+mod dsp;
 #[cfg(hrvit_mve)]
 mod mve;
 #[cfg(target_arch = "aarch64")]

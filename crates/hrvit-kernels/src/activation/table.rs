@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::avx2;
+#[cfg(hrvit_dsp)]
+use super::dsp;
 #[cfg(hrvit_mve)]
 use super::mve;
 #[cfg(target_arch = "aarch64")]
@@ -40,6 +42,7 @@ backends! {
         #[cfg(target_arch = "aarch64")] Neon => neon,
         #[cfg(target_arch = "aarch64")] NeonDotprod => neon,
         #[cfg(target_arch = "aarch64")] NeonI8mm => neon,
+        #[cfg(hrvit_dsp)] Dsp => dsp,
     }
     chosen;
     fn table_s8_on as table_s8(acc: &[i32], requant: Scalar, zero: i32, table: &[i8], out: &mut [i8]);

@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(hrvit_dsp)]
+mod dsp;
 #[cfg(hrvit_mve)]
 mod mve;
 #[cfg(target_arch = "aarch64")]
@@ -94,7 +96,7 @@ backends! {
         #[cfg(target_arch = "aarch64")] Neon => neon,
         #[cfg(target_arch = "aarch64")] NeonDotprod => neon_dotprod,
         #[cfg(target_arch = "aarch64")] NeonI8mm => neon_i8mm,
-        #[cfg(hrvit_mve)] Mve => mve,
+        #[cfg(hrvit_dsp)] Dsp => dsp, #[cfg(hrvit_mve)] Mve => mve,
     }
     chosen;
     fn run(args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]);

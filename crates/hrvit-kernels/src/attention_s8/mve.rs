@@ -1,6 +1,6 @@
 //! Attention on MVE, one query at a time: logits of four keys at once, codes of four keys at once, then the weighted sums of four channels over eight keys at once.
 
-use core::arch::asm;
+use core::arch::{asm, naked_asm};
 
 use super::{Strip, reciprocal::reciprocal, scalar};
 use crate::isa::Mve;
@@ -31,64 +31,98 @@ pub(super) fn run(_: Mve, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16])
     }
 }
 
-/// Loads a query of 16 channels or fewer, or multiplies one with a key.
-macro_rules! narrow {
-    (query) => {
-        "vctp.8 {dim}\nvpst\nvldrbt.u8 q0, [{q}]"
-    };
-    ($sum:literal) => {
-        concat!("vpst\nvldrbt.u8 q1, [{v}]\nadd {v}, {dim}\nvmladav.s8 ", $sum, ", q0, q1")
-    };
+/// Operands of the functions that [`logits`] chooses from. The assembly reads the fields at their offsets.
+#[repr(C)]
+struct Keys {
+    q: *const i8,
+    v: *const i8,
+    scores: *mut i32,
+    /// Groups of four keys, not 0.
+    fours: usize,
+    dim: usize,
 }
 
-/// Loads a query of exactly 16 channels, or multiplies one with a key.
-macro_rules! sixteen {
-    (query) => {
-        "vldrb.u8 q0, [{q}]"
-    };
-    ($sum:literal) => {
-        concat!("vldrb.u8 q1, [{v}], #16\nvmladav.s8 ", $sum, ", q0, q1")
-    };
-}
-
-/// Loads a query of 17 to 31 channels, or multiplies one with a key.
-macro_rules! wide {
-    (query) => {
-        "vctp.8 {rest}\nvldrb.u8 q0, [{q}]\nvpst\nvldrbt.u8 q3, [{q}, #16]"
-    };
-    ($sum:literal) => {
-        concat!("vldrb.u8 q1, [{v}]\nvmladav.s8 ", $sum, ", q0, q1\nvpst\nvldrbt.u8 q1, [{v}, #16]\nadd {v}, {dim}\nvmladava.s8 ", $sum, ", q3, q1")
-    };
-}
-
-/// Loads a query of exactly 32 channels, or multiplies one with a key.
-macro_rules! thirty_two {
-    (query) => {
-        "vldrb.u8 q0, [{q}]\nvldrb.u8 q3, [{q}, #16]"
-    };
-    ($sum:literal) => {
-        concat!("vldrb.u8 q1, [{v}, #16]\nvmladav.s8 ", $sum, ", q3, q1\nvldrb.u8 q1, [{v}], #32\nvmladava.s8 ", $sum, ", q0, q1")
-    };
-}
-
-/// The loop over four keys at a time, which writes their logits and raises `$maximum`.
+/// A loop over four keys at a time, which writes their logits and returns the largest: what loads the query, the products of four keys with it (sums in r0, r2, r4,
+/// r8, the next key at r1, the dimension in r6).
 macro_rules! four_keys {
-    ($width:ident, $q:expr, $v:expr, $scores:expr, $fours:expr, $maximum:ident, $($operands:tt)*) => {
-        asm!(
-            $width!(query),
-            "dls lr, lr",
-            "2:",
-            $width!("r0"), $width!("r2"), $width!("r4"), $width!("r8"),
-            "vmov q2[2], q2[0], r0, r4",
-            "vmov q2[3], q2[1], r2, r8",
-            "vstrw.32 q2, [{scores}], #16",
-            "vmaxv.s32 {maximum}, q2",
-            "le lr, 2b",
-            q = in(reg) $q, v = inout(reg) $v => _, scores = inout(reg) $scores => _, maximum = inout(reg) $maximum,
-            inout("lr") $fours => _, $($operands)*
-            out("r0") _, out("r2") _, out("r4") _, out("r8") _, out("q0") _, out("q1") _, out("q2") _, out("q3") _, options(nostack),
-        )
+    ($(#[$doc:meta])* $name:ident, [$($query:literal),*], [$($keys:literal),*]) => {
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// The processor has MVE; query, keys and scores of [`Keys`] are readable, the scores writable.
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name(keys: &Keys) -> i32 {
+            naked_asm!(
+                ".cpu cortex-m55",
+                "push {{r4-r8, lr}}",
+                "ldrd r4, r1, [r0]",
+                "ldrd r3, lr, [r0, #8]",
+                "ldr r6, [r0, #16]",
+                "mov r5, #0x80000000",
+                $($query,)*
+                "dls lr, lr",
+                "2:",
+                $($keys,)*
+                "vmov q2[2], q2[0], r0, r4",
+                "vmov q2[3], q2[1], r2, r8",
+                "vmaxv.s32 r5, q2",
+                "vstrw.32 q2, [r3], #16",
+                "le lr, 2b",
+                "mov r0, r5",
+                "pop {{r4-r8, pc}}",
+            )
+        }
     };
+}
+
+four_keys! {
+    /// Heads of exactly 8 channels: a vector holds two keys. Every `vpste` leaves the predicate inverted.
+    eight,
+    ["ldr r7, [r4]", "ldr r4, [r4, #4]", "vmov q0[2], q0[0], r7, r7", "vmov q0[3], q0[1], r4, r4", "mov r7, #8", "vctp.8 r7"],
+    [
+        "vldrb.u8 q1, [r1], #16", "vpste", "vmladavt.s8 r0, q0, q1", "vmladave.s8 r2, q0, q1",
+        "vldrb.u8 q1, [r1], #16", "vpste", "vmladavt.s8 r8, q0, q1", "vmladave.s8 r4, q0, q1"
+    ]
+}
+four_keys! {
+    /// Heads of exactly 16 channels.
+    sixteen,
+    ["vldrb.u8 q0, [r4]"],
+    [
+        "vldrb.u8 q1, [r1], #16", "vmladav.s8 r0, q0, q1", "vldrb.u8 q1, [r1], #16", "vmladav.s8 r2, q0, q1",
+        "vldrb.u8 q1, [r1], #16", "vmladav.s8 r4, q0, q1", "vldrb.u8 q1, [r1], #16", "vmladav.s8 r8, q0, q1"
+    ]
+}
+four_keys! {
+    /// Heads of exactly 32 channels.
+    thirty_two,
+    ["vldrb.u8 q0, [r4]", "vldrb.u8 q3, [r4, #16]"],
+    [
+        "vldrb.u8 q1, [r1], #16", "vmladav.s8 r0, q0, q1", "vldrb.u8 q1, [r1], #16", "vmladava.s8 r0, q3, q1",
+        "vldrb.u8 q1, [r1], #16", "vmladav.s8 r2, q0, q1", "vldrb.u8 q1, [r1], #16", "vmladava.s8 r2, q3, q1",
+        "vldrb.u8 q1, [r1], #16", "vmladav.s8 r4, q0, q1", "vldrb.u8 q1, [r1], #16", "vmladava.s8 r4, q3, q1",
+        "vldrb.u8 q1, [r1], #16", "vmladav.s8 r8, q0, q1", "vldrb.u8 q1, [r1], #16", "vmladava.s8 r8, q3, q1"
+    ]
+}
+four_keys! {
+    /// Heads of fewer than 16 channels.
+    narrow,
+    ["vctp.8 r6", "vpst", "vldrbt.u8 q0, [r4]"],
+    [
+        "vpst", "vldrbt.u8 q1, [r1]", "add r1, r6", "vmladav.s8 r0, q0, q1", "vpst", "vldrbt.u8 q1, [r1]", "add r1, r6", "vmladav.s8 r2, q0, q1",
+        "vpst", "vldrbt.u8 q1, [r1]", "add r1, r6", "vmladav.s8 r4, q0, q1", "vpst", "vldrbt.u8 q1, [r1]", "add r1, r6", "vmladav.s8 r8, q0, q1"
+    ]
+}
+four_keys! {
+    /// Heads of 17 to 31 channels.
+    wide,
+    ["sub r7, r6, #16", "vctp.8 r7", "vldrb.u8 q0, [r4]", "vpst", "vldrbt.u8 q3, [r4, #16]"],
+    [
+        "vldrb.u8 q1, [r1]", "vmladav.s8 r0, q0, q1", "vpst", "vldrbt.u8 q1, [r1, #16]", "add r1, r6", "vmladava.s8 r0, q3, q1",
+        "vldrb.u8 q1, [r1]", "vmladav.s8 r2, q0, q1", "vpst", "vldrbt.u8 q1, [r1, #16]", "add r1, r6", "vmladava.s8 r2, q3, q1",
+        "vldrb.u8 q1, [r1]", "vmladav.s8 r4, q0, q1", "vpst", "vldrbt.u8 q1, [r1, #16]", "add r1, r6", "vmladava.s8 r4, q3, q1",
+        "vldrb.u8 q1, [r1]", "vmladav.s8 r8, q0, q1", "vpst", "vldrbt.u8 q1, [r1, #16]", "add r1, r6", "vmladava.s8 r8, q3, q1"
+    ]
 }
 
 /// Logits of one query over every key, and their maximum.
@@ -101,16 +135,16 @@ unsafe fn logits(q: &[i8], v: &[i8], scores: &mut [i32]) -> i32 {
     let fours = if dim > 32 { 0 } else { scores.len() / 4 };
     let mut maximum = i32::MIN;
     if fours != 0 {
-        let (pointer, keys, out) = (q.as_ptr(), v.as_ptr(), scores.as_mut_ptr());
+        let choice = match dim {
+            8 => eight,
+            16 => sixteen,
+            32 => thirty_two,
+            0..16 => narrow,
+            _ => wide,
+        };
+        let keys = Keys { q: q.as_ptr(), v: v.as_ptr(), scores: scores.as_mut_ptr(), fours, dim };
         // SAFETY: MVE; reads `4 * fours` keys of `dim` channels (predicated where a vector is longer) and writes as many scores, which exist by the contract.
-        unsafe {
-            match dim {
-                16 => four_keys!(sixteen, pointer, keys, out, fours, maximum,),
-                32 => four_keys!(thirty_two, pointer, keys, out, fours, maximum,),
-                0..16 => four_keys!(narrow, pointer, keys, out, fours, maximum, dim = in(reg) dim,),
-                _ => four_keys!(wide, pointer, keys, out, fours, maximum, dim = in(reg) dim, rest = in(reg) dim - 16,),
-            }
-        }
+        maximum = unsafe { choice(&keys) };
     }
     if let Some((keys, scores)) = v.get(4 * fours * dim..).zip(scores.get_mut(4 * fours..)) {
         for (key, score) in rows(keys, dim).zip(scores) {

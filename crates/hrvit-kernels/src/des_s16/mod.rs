@@ -4,6 +4,10 @@
 mod avx2;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+#[cfg(hrvit_dsp)]
+mod dsp;
+#[cfg(hrvit_mve)]
+mod mve;
 pub mod scalar;
 
 use crate::error::{ShapeError, require};
@@ -77,6 +81,8 @@ backends! {
         #[cfg(target_arch = "aarch64")] Neon => neon,
         #[cfg(target_arch = "aarch64")] NeonDotprod => neon,
         #[cfg(target_arch = "aarch64")] NeonI8mm => neon,
+        #[cfg(hrvit_mve)] Mve => mve,
+        #[cfg(hrvit_dsp)] Dsp => dsp,
     }
     chosen;
     fn run(args: &Des<'_>, hidden: &mut [i16], out: &mut [i32]);

@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(hrvit_dsp)]
+mod dsp;
 #[cfg(hrvit_mve)]
 mod mve;
 #[cfg(target_arch = "aarch64")]
@@ -89,6 +91,7 @@ backends! {
         #[cfg(target_arch = "aarch64")] Neon => neon,
         #[cfg(target_arch = "aarch64")] NeonDotprod => neon_dotprod,
         #[cfg(target_arch = "aarch64")] NeonI8mm => neon_dotprod,
+        #[cfg(hrvit_dsp)] Dsp => dsp,
     }
     chosen;
     fn run(args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize);

@@ -56,40 +56,45 @@ unsafe fn some_channels<S: Sink>(args: &Depthwise<'_>, first: usize, len: usize,
     let (mut inside, mut at_edge) = ([padding.as_ptr(); MAX_TAPS], [padding.as_ptr(); MAX_TAPS]);
     let reach = kernel / 2;
     let margin = reach.next_multiple_of(stride);
-    for (ky, row) in args.rows.iter().flatten().enumerate() {
-        for kx in 0..kernel {
-            inside[ky * kernel + kx] = row.as_ptr().wrapping_add((margin + kx).wrapping_sub(reach).wrapping_mul(in_stride) + first);
+    let mut slots = inside.iter_mut();
+    for row in args.rows.iter().flatten() {
+        for (kx, slot) in (0..kernel).zip(&mut slots) {
+            *slot = row.as_ptr().wrapping_add((margin + kx).wrapping_sub(reach).wrapping_mul(in_stride) + first);
         }
     }
     let mut tile = Tile::new();
     let last = if len < BLOCK { len } else { len - BLOCK };
     let columns_out = args.columns_out();
-    for x in 0..columns_out {
-        let centre = x * stride;
-        let (tokens, offset) = if centre >= margin && centre + reach < columns {
-            (inside.as_ptr(), (centre - margin) * in_stride)
-        } else {
-            for (ky, row) in args.rows.iter().flatten().enumerate() {
-                for kx in 0..kernel {
-                    let column = (centre + kx).wrapping_sub(reach);
-                    let token = row.as_ptr().wrapping_add(column.wrapping_mul(in_stride) + first);
-                    at_edge[ky * kernel + kx] = if column < columns { token } else { padding.as_ptr() };
-                }
-            }
-            (at_edge.as_ptr(), 0)
-        };
-        let in_group = x % ROWS;
-        let sums = tile.start().wrapping_add(in_group * COLUMNS);
-        let args_of_taps = Taps { tokens, offset, weights: packed.as_ptr().cast(), taps, last, tile: sums };
+    let inner = |x: usize| x * stride >= margin && x * stride + reach < columns;
+    let multiply = |tokens: &[*const i8], offset: usize, row: usize, count: usize, tile: &mut Tile| {
+        let sums = tile.start().wrapping_add(row * COLUMNS);
+        let weights = packed.as_ptr().cast();
+        let mut args = Taps { tokens: tokens.as_ptr(), offset, weights, taps, last, tile: sums, step: stride * in_stride, count };
         // SAFETY: MVE by the contract. Every token is one of a row that the entry has checked, or the padding; `len` channels of it are readable. The weights
-        // were packed by blocks, and a row of the tile has room for `len` rounded up to a block.
-        unsafe { if len < BLOCK { taps::part(&args_of_taps) } else { taps::blocks(&args_of_taps) } };
-        if in_group + 1 == ROWS || x + 1 == columns_out {
-            let start = out.wrapping_add((x - in_group) * out_stride);
-            let output = |i: usize| (i <= in_group).then(|| start.wrapping_add(i * out_stride));
-            // SAFETY: the output holds `len` elements from each of its tokens on; `in_group + 1` rows of the tile were written.
-            unsafe { store(sink, &mut tile, channels, args.requant.pre_shift, [output(0), output(1), output(2)]) };
+        // were packed by blocks, and `row + count <= ROWS` rows of the tile have room for `len` rounded up to a block.
+        unsafe { if len < BLOCK { taps::part(&mut args) } else { taps::blocks(&mut args) } };
+    };
+    for x in (0..columns_out).step_by(ROWS) {
+        let count = ROWS.min(columns_out - x);
+        if inner(x) && inner(x + count - 1) {
+            multiply(&inside, (x * stride - margin) * in_stride, 0, count, &mut tile);
+        } else {
+            for row in 0..count {
+                let centre = (x + row) * stride;
+                let mut slots = at_edge.iter_mut();
+                for tokens in args.rows.iter().flatten() {
+                    for (kx, slot) in (0..kernel).zip(&mut slots) {
+                        let column = (centre + kx).wrapping_sub(reach);
+                        let token = tokens.as_ptr().wrapping_add(column.wrapping_mul(in_stride) + first);
+                        *slot = if column < columns { token } else { padding.as_ptr() };
+                    }
+                }
+                multiply(&at_edge, 0, row, 1, &mut tile);
+            }
         }
+        let output = |row: usize| (row < count).then(|| out.wrapping_add((x + row) * out_stride));
+        // SAFETY: the output holds `len` elements from each of its tokens on; `count` rows of the tile were written.
+        unsafe { store(sink, &mut tile, channels, args.requant.pre_shift, [output(0), output(1), output(2)]) };
     }
 }
 
@@ -115,8 +120,8 @@ fn pack(args: &Depthwise<'_>, first: usize, packed: &mut [MaybeUninit<i8>; PACKE
                 let start = (block * BLOCK).min(len.saturating_sub(BLOCK));
                 let slot = (block * taps + inside) * BLOCK;
                 let (from, to) = (tap.get(start..).unwrap_or_default(), packed.get_mut(slot..slot + BLOCK).unwrap_or_default());
-                if let Some(from) = from.first_chunk::<BLOCK>() {
-                    to.copy_from_slice(from.map(MaybeUninit::new).as_slice());
+                if let (Some(from), Some(to)) = (from.first_chunk::<BLOCK>(), to.first_chunk_mut::<BLOCK>()) {
+                    *to = from.map(MaybeUninit::new);
                 } else {
                     to.fill(MaybeUninit::new(0));
                     to.iter_mut().zip(from).for_each(|(to, from)| _ = to.write(*from));

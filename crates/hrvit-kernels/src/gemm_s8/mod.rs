@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(hrvit_dsp)]
+mod dsp;
 #[cfg(hrvit_mve)]
 pub(crate) mod mve;
 #[cfg(target_arch = "aarch64")]
@@ -95,7 +97,7 @@ impl Kernels {
 backends! {
     {
         #[cfg(target_arch = "x86_64")] Avx2 => avx2,
-        #[cfg(hrvit_mve)] Mve => mve,
+        #[cfg(hrvit_dsp)] Dsp => dsp, #[cfg(hrvit_mve)] Mve => mve,
         #[cfg(target_arch = "aarch64")] Neon => neon,
         #[cfg(target_arch = "aarch64")] NeonDotprod => neon,
         #[cfg(target_arch = "aarch64")] NeonI8mm => neon,

@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(hrvit_dsp)]
+mod dsp;
 #[cfg(hrvit_mve)]
 mod mve;
 #[cfg(target_arch = "aarch64")]
@@ -107,6 +109,7 @@ backends! {
         #[cfg(target_arch = "aarch64")] Neon => neon,
         #[cfg(target_arch = "aarch64")] NeonDotprod => neon,
         #[cfg(target_arch = "aarch64")] NeonI8mm => neon,
+        #[cfg(hrvit_dsp)] Dsp => dsp,
     }
     chosen;
     fn tokens_s8(x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, out: &mut [i8]);

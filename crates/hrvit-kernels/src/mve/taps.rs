@@ -18,8 +18,12 @@ pub(crate) struct Taps {
     pub(crate) taps: usize,
     /// First channel of the last block, which may overlap with the one before it. For [`part`]: the number of channels.
     pub(crate) last: usize,
-    /// Where the sums go: one for each channel of a whole block.
+    /// Where the sums of the first token go: one for each channel of a whole block; those of the next token 256 bytes further on.
     pub(crate) tile: *mut i32,
+    /// Bytes from a token to the next.
+    pub(crate) step: usize,
+    /// Tokens, 1 or more; none when the function has returned.
+    pub(crate) count: usize,
 }
 
 /// Two taps at once: with weights in -127..=127 the sum of two products fits 16 bits, so that only one in two is widened. Products of even and odd channels are
@@ -31,18 +35,22 @@ macro_rules! taps {
         /// # Safety
         /// The processor has MVE. What the fields of [`Taps`] describe is readable, and the sums writable.
         #[unsafe(naked)]
-        pub(crate) unsafe extern "C" fn $name(taps: &Taps) {
+        pub(crate) unsafe extern "C" fn $name(taps: &mut Taps) {
             naked_asm!(
                 ".cpu cortex-m55",
                 "push {{r4-r11, lr}}",
                 "vpush {{d8-d15}}",
+                "push {{r0, r1}}",
                 "ldrd r3, r1, [r0]",
-                "ldrd r2, r8, [r0, #8]",
+                "ldr r8, [r0, #12]",
                 "ldrd r10, r12, [r0, #16]",
                 "mov r0, r3",
                 "lsr r7, r8, #1",
-                "mov r9, #0",
                 $($enter,)*
+                "7:",
+                "ldr r3, [sp]",
+                "mov r9, #0",
+                "ldr r2, [r3, #8]",
                 "1:",
                 "mov r4, r0",
                 "add r11, r1, r9",
@@ -97,6 +105,14 @@ macro_rules! taps {
                 "vst42.32 {{q0, q1, q2, q3}}, [r3]",
                 "vst43.32 {{q0, q1, q2, q3}}, [r3]",
                 $($next,)*
+                "ldr r3, [sp]",
+                "add r12, #256",
+                "ldrd r4, r5, [r3, #24]",
+                "add r1, r4",
+                "subs r5, #1",
+                "str r5, [r3, #28]",
+                "bne 7b",
+                "add sp, #8",
                 "vpop {{d8-d15}}",
                 "pop {{r4-r11, pc}}",
             )

@@ -5,6 +5,8 @@ pub(crate) mod bilinear;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(hrvit_mve)]
+mod mve;
 mod scalar;
 
 pub use argmax::argmax_s16;

@@ -1,0 +1,210 @@
+//! Attention with the DSP extension, two queries at a time: logits as a product whose channels are the keys, then the codes of both queries as halves of one word
+//! per key, then the weighted sums of four channels.
+
+use core::arch::naked_asm;
+
+use super::{Strip, reciprocal::reciprocal, scalar};
+use crate::dsp::dots::{self, Dots, Group, widen};
+use crate::dsp::rates::{Rate, shifted};
+use crate::dsp::tile::{COLUMNS, Tile};
+use crate::isa::Dsp;
+
+/// Tiles of logits, each of [`COLUMNS`] keys.
+const TILES: usize = 4;
+/// Largest head dimension.
+const MAX_DIM: usize = 32;
+/// What logits start from.
+static ZEROS: [i32; COLUMNS] = [0; COLUMNS];
+
+/// Computes the strip; heads and strips that the loops do not know are left to `scalar`.
+pub(super) fn run(dsp: Dsp, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) {
+    let dim = args.dim;
+    let values = match dim {
+        8 => values_of_8,
+        16 => values_of_16,
+        24 => values_of_24,
+        32 => values_of_32,
+        _ => return scalar::run(args, scores, out),
+    };
+    if scores.len() > TILES * COLUMNS {
+        return scalar::run(args, scores, out);
+    }
+    let Some(exp) = args.exp.first_chunk::<64>() else { return };
+    let pairs = Pairs { dsp, args, exp, rate: Rate::new(dsp, args.mult, args.shift) };
+    let mut tiles: [Tile; TILES] = [[[0; COLUMNS]; 2]; TILES];
+    for (q, out) in args.q.chunks(2 * dim).zip(out.chunks_mut(2 * dim)) {
+        let (first, second) = q.split_at_checked(dim).unwrap_or((q, &[]));
+        pairs.logits([first, if second.is_empty() { first } else { second }], &mut tiles, scores.len());
+        let sums = pairs.codes(&tiles, scores);
+        let (out, out_second) = out.split_at_mut_checked(dim).unwrap_or_default();
+        for start in (0..dim).step_by(4) {
+            let mut of_both = [[0; 4]; 2];
+            let codes = scores.as_ptr_range();
+            let values_args = Values { v: args.v.as_ptr().wrapping_add(start), codes: codes.start, codes_end: codes.end, sums: &mut of_both };
+            // SAFETY: the token proves the DSP extension. There are as many codes, not none, as keys of `dim` channels, of which the four from `start` on are read.
+            unsafe { values(&values_args) };
+            for ((out, sums), sum) in [&mut *out, &mut *out_second].into_iter().zip(of_both).zip(sums) {
+                let Some(out) = out.get_mut(start..).and_then(|out| out.first_chunk_mut::<4>()) else { continue };
+                *out = pairs.divided(sums, sum);
+            }
+        }
+    }
+}
+
+/// What all pairs of queries share.
+struct Pairs<'a> {
+    dsp: Dsp,
+    args: &'a Strip<'a>,
+    exp: &'a [u16; 64],
+    rate: Rate,
+}
+
+impl Pairs<'_> {
+    /// Logits of two queries over all keys.
+    fn logits(&self, q: [&[i8]; 2], tiles: &mut [Tile; TILES], keys: usize) {
+        let dim = self.args.dim;
+        let mut wide: [Group; MAX_DIM / 4] = [[0; 4]; MAX_DIM / 4];
+        let Some(wide) = wide.get_mut(..dim / 4) else { return };
+        widen(self.dsp, q[0], q[1], wide);
+        let a = wide.as_ptr_range();
+        let mut first = 0;
+        for tile in tiles.iter_mut() {
+            let len = COLUMNS.min(keys - first);
+            let add = |keys: [usize; 2], len: usize, tile: *mut i32| {
+                let weights = keys.map(|key| self.args.v.as_ptr().wrapping_add((first + key) * dim));
+                let start = ZEROS.as_ptr();
+                let args = Dots { a: a.start, a_end: a.end, weights, skip: dim, start, below: 0, tile, tile_end: tile.wrapping_add(len) };
+                // SAFETY: the token proves the DSP extension. There are `dim / 4` groups, 2 to 8; `v` holds the keys; an even number of at most `COLUMNS` sums lies
+                // inside the tile, as an odd `len` is less than that.
+                unsafe { dots::s8(&args) };
+            };
+            let sums = tile.as_mut_ptr().cast::<i32>();
+            let even = len & !1;
+            if even != 0 {
+                add([0, 1], even, sums);
+            }
+            if even != len {
+                add([even, even], 2, sums.wrapping_add(even));
+            }
+            first += len;
+            if first == keys {
+                return;
+            }
+        }
+    }
+
+    /// Codes of both queries, those of the first in the lower halves, and their sums.
+    fn codes(&self, tiles: &[Tile; TILES], scores: &mut [i32]) -> [u32; 2] {
+        let mut maxima = [i32::MIN; 2];
+        let mut rest = scores.len();
+        for tile in tiles {
+            let len = rest.min(COLUMNS);
+            for (row, maximum) in tile.iter().zip(&mut maxima) {
+                *maximum = row.iter().take(len).fold(*maximum, |maximum, logit| maximum.max(*logit));
+            }
+            rest -= len;
+        }
+        let mut sums = [0u32; 2];
+        for (scores, [first, second]) in scores.chunks_mut(COLUMNS).zip(tiles) {
+            for ((score, first), second) in scores.iter_mut().zip(first).zip(second) {
+                let codes = [self.code(maxima[0].wrapping_sub(*first)), self.code(maxima[1].wrapping_sub(*second))];
+                sums = [sums[0].wrapping_add(codes[0]), sums[1].wrapping_add(codes[1])];
+                *score = (codes[0] | codes[1] << 16) as i32;
+            }
+        }
+        sums
+    }
+
+    /// Code of one distance below the maximum.
+    #[inline(always)]
+    fn code(&self, below: i32) -> u32 {
+        let t = self.rate.apply(below) as u32;
+        let entry = u32::from(self.exp.get(t as usize % 64).copied().unwrap_or_default());
+        let n = ((t >> 6) + 15).wrapping_sub(u32::from(self.args.bits)).min(31);
+        // The rounding term of a shift by n is half of 2^n; both are 0 for n = 0.
+        (entry + ((1 << n) >> 1)) >> n
+    }
+
+    /// Four weighted sums over the sum of the codes.
+    #[inline(always)]
+    fn divided(&self, sums: [i32; 4], sum: u32) -> [i16; 4] {
+        let (reciprocal, k) = reciprocal(sum);
+        let rate = Rate::new(self.dsp, reciprocal, k.max(32) as u8);
+        let pre_shift = 32u32.saturating_sub(k) as u8;
+        sums.map(|acc| rate.apply(shifted(acc, pre_shift)) as i16)
+    }
+}
+
+/// Operands of the functions below. The assembly reads the fields at their offsets.
+#[repr(C)]
+struct Values<'a> {
+    v: *const i8,
+    /// One word for each key.
+    codes: *const i32,
+    codes_end: *const i32,
+    /// Four sums of each query.
+    sums: &'a mut [[i32; 4]; 2],
+}
+
+macro_rules! values {
+    ($(#[$doc:meta])* $name:ident, $dim:literal) => {
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// The processor has the DSP extension. There are codes, and for each of them four values of a key.
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name(values: &Values<'_>) {
+            naked_asm!(
+                ".cpu cortex-m7",
+                "push {{r3-r11, lr}}",
+                "ldrd r1, r2, [r0, #4]",
+                "ldr r3, [r0, #12]",
+                "str r3, [sp]",
+                "ldr r0, [r0]",
+                "mov r4, #0",
+                "mov r5, #0",
+                "mov r6, #0",
+                "mov r7, #0",
+                "mov r8, #0",
+                "mov r9, #0",
+                "mov r10, #0",
+                "mov r11, #0",
+                "2:",
+                concat!("ldr r12, [r0], #", $dim),
+                "ldr r3, [r1], #4",
+                "sxtb16 lr, r12, ror #8",
+                "sxtb16 r12, r12",
+                "smlabb r4, r12, r3, r4",
+                "smlabb r5, lr, r3, r5",
+                "smlatb r6, r12, r3, r6",
+                "smlatb r7, lr, r3, r7",
+                "smlabt r8, r12, r3, r8",
+                "smlabt r9, lr, r3, r9",
+                "smlatt r10, r12, r3, r10",
+                "smlatt r11, lr, r3, r11",
+                "cmp r1, r2",
+                "bne 2b",
+                "ldr r0, [sp]",
+                "stm r0, {{r4-r11}}",
+                "pop {{r3-r11, pc}}",
+            )
+        }
+    };
+}
+
+values! {
+    /// Weighted sums of keys of 8 channels.
+    values_of_8, "8"
+}
+values! {
+    /// Weighted sums of keys of 16 channels.
+    values_of_16, "16"
+}
+values! {
+    /// Weighted sums of keys of 24 channels.
+    values_of_24, "24"
+}
+values! {
+    /// Weighted sums of keys of 32 channels.
+    values_of_32, "32"
+}

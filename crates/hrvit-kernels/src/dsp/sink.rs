@@ -1,0 +1,254 @@
+//! Ways of storing accumulators: [`Epilogue`](crate::epilogue::Epilogue) on two rows at a time.
+//!
+//! Where `shift > 32` the rounding rule is `(t + 1) >> 1` with `t = (upper half of acc * mult) >> (shift - 33)`; a zero point is added before that last shift, which
+//! is part of the saturating instruction.
+
+use core::arch::asm;
+
+use crate::requant::{Range8, look_up, saturate16};
+
+/// Two rows of accumulators of some channels, and what these are requantised with: a shift of 33 to 62, no `pre_shift`.
+#[derive(Clone, Copy)]
+pub(crate) struct Sums<'a> {
+    /// The first row; the second lies 256 bytes further on.
+    pub(crate) tile: *const i32,
+    pub(crate) mult: &'a [i32],
+    pub(crate) shift: &'a [u8],
+}
+
+/// A way of storing.
+pub(crate) trait Sink: Copy {
+    /// What is stored.
+    type Out;
+
+    /// Stores one requantised accumulator.
+    fn put(self, out: &mut Self::Out, rq: i32);
+
+    /// Whether [`Sink::pair`] can do it: saturation is to a power of two.
+    fn pairs(self) -> bool;
+
+    /// Requantises two rows and stores them.
+    ///
+    /// # Safety
+    /// The processor has the DSP extension; there are as many sums in both rows, elements from both outputs on, and shifts, as multipliers, and not none;
+    /// [`Sink::pairs`] holds.
+    unsafe fn pair(self, sums: Sums<'_>, out: [*mut Self::Out; 2]);
+}
+
+/// The loop over channels: lines that store `t` of the first row in `{a}` and of the second in `{b}`, further operands.
+macro_rules! pair {
+    ($sums:ident, $out:ident, [$($store:literal),*], { $($operands:tt)* }) => {
+        asm!(
+            "2:",
+            "ldrb {shift}, [{shifts}], #1",
+            "ldr {mult}, [{mults}], #4",
+            "ldr {a}, [{tile}], #4",
+            "ldr {b}, [{tile}, #252]",
+            "sub {shift}, #33",
+            "smmul {a}, {a}, {mult}",
+            "smmul {b}, {b}, {mult}",
+            "asr {a}, {shift}",
+            "asr {b}, {shift}",
+            $($store,)*
+            "cmp {mults}, {end}",
+            "bne 2b",
+            shifts = inout(reg) $sums.shift.as_ptr() => _, mults = inout(reg) $sums.mult.as_ptr() => _, tile = inout(reg) $sums.tile => _,
+            end = in(reg) $sums.mult.as_ptr_range().end, out0 = inout(reg) $out[0] => _, out1 = inout(reg) $out[1] => _,
+            shift = out(reg) _, mult = out(reg) _, a = out(reg) _, b = out(reg) _, $($operands)* options(nostack),
+        )
+    };
+}
+
+/// `out = clamp(rq + zero, lo, hi)`.
+#[derive(Clone, Copy)]
+pub(crate) struct Store8(pub(crate) Range8);
+
+impl Sink for Store8 {
+    type Out = i8;
+
+    #[inline(always)]
+    fn put(self, out: &mut i8, rq: i32) {
+        *out = self.0.store(rq);
+    }
+
+    fn pairs(self) -> bool {
+        matches!(self.0, Range8 { lo: -128, hi: 127, zero: -65536..=65536 })
+    }
+
+    #[inline(always)]
+    unsafe fn pair(self, sums: Sums<'_>, out: [*mut i8; 2]) {
+        // SAFETY: by the contract.
+        unsafe {
+            pair!(
+                sums, out,
+                [
+                    "add {a}, {twice}", "add {b}, {twice}", "ssat {a}, #8, {a}, asr #1", "ssat {b}, #8, {b}, asr #1",
+                    "strb {a}, [{out0}], #1", "strb {b}, [{out1}], #1"
+                ],
+                { twice = in(reg) 2 * self.0.zero + 1, }
+            );
+        }
+    }
+}
+
+/// `out = clamp(rq, -32768, 32767)`.
+#[derive(Clone, Copy)]
+pub(crate) struct Store16;
+
+impl Sink for Store16 {
+    type Out = i16;
+
+    #[inline(always)]
+    fn put(self, out: &mut i16, rq: i32) {
+        *out = saturate16(rq);
+    }
+
+    fn pairs(self) -> bool {
+        true
+    }
+
+    #[inline(always)]
+    unsafe fn pair(self, sums: Sums<'_>, out: [*mut i16; 2]) {
+        // SAFETY: by the contract.
+        unsafe {
+            pair!(
+                sums, out,
+                [
+                    "add {a}, #1", "add {b}, #1", "ssat {a}, #16, {a}, asr #1", "ssat {b}, #16, {b}, asr #1",
+                    "strh {a}, [{out0}], #2", "strh {b}, [{out1}], #2"
+                ],
+                {}
+            );
+        }
+    }
+}
+
+/// `out = clamp(out + rq, -32768, 32767)`.
+#[derive(Clone, Copy)]
+pub(crate) struct Add16;
+
+impl Sink for Add16 {
+    type Out = i16;
+
+    #[inline(always)]
+    fn put(self, out: &mut i16, rq: i32) {
+        *out = saturate16(i32::from(*out).wrapping_add(rq));
+    }
+
+    fn pairs(self) -> bool {
+        true
+    }
+
+    #[inline(always)]
+    unsafe fn pair(self, sums: Sums<'_>, out: [*mut i16; 2]) {
+        // SAFETY: by the contract.
+        unsafe {
+            pair!(
+                sums, out,
+                [
+                    "add {a}, #1", "add {b}, #1", "ldrsh {mult}, [{out0}]", "ldrsh {shift}, [{out1}]", "add {a}, {mult}, {a}, asr #1",
+                    "add {b}, {shift}, {b}, asr #1", "ssat {a}, #16, {a}", "ssat {b}, #16, {b}", "strh {a}, [{out0}], #2", "strh {b}, [{out1}], #2"
+                ],
+                {}
+            );
+        }
+    }
+}
+
+/// `out += rq`.
+#[derive(Clone, Copy)]
+pub(crate) struct Add32;
+
+impl Sink for Add32 {
+    type Out = i32;
+
+    #[inline(always)]
+    fn put(self, out: &mut i32, rq: i32) {
+        *out = out.wrapping_add(rq);
+    }
+
+    fn pairs(self) -> bool {
+        true
+    }
+
+    #[inline(always)]
+    unsafe fn pair(self, sums: Sums<'_>, out: [*mut i32; 2]) {
+        // SAFETY: by the contract.
+        unsafe {
+            pair!(
+                sums, out,
+                [
+                    "add {a}, #1", "add {b}, #1", "ldr {mult}, [{out0}]", "ldr {shift}, [{out1}]", "add {a}, {mult}, {a}, asr #1",
+                    "add {b}, {shift}, {b}, asr #1", "str {a}, [{out0}], #4", "str {b}, [{out1}], #4"
+                ],
+                {}
+            );
+        }
+    }
+}
+
+/// `out = table[clamp(rq + zero, 0, table.len() - 1)]`; the table is not empty and shorter than 2^31.
+#[derive(Clone, Copy)]
+pub(crate) struct Table8<'a> {
+    pub(crate) table: &'a [i8],
+    pub(crate) zero: i32,
+}
+
+impl Sink for Table8<'_> {
+    type Out = i8;
+
+    #[inline(always)]
+    fn put(self, out: &mut i8, rq: i32) {
+        *out = look_up(self.table, self.zero, rq);
+    }
+
+    /// Tables of 1024 entries.
+    fn pairs(self) -> bool {
+        self.table.len() == 1024 && (-65536..=65536).contains(&self.zero)
+    }
+
+    #[inline(always)]
+    unsafe fn pair(self, sums: Sums<'_>, out: [*mut i8; 2]) {
+        // SAFETY: by the contract; `usat` leaves indices of 10 bits.
+        unsafe {
+            pair!(
+                sums, out,
+                [
+                    "add {a}, {twice}", "add {b}, {twice}", "usat {a}, #10, {a}, asr #1", "usat {b}, #10, {b}, asr #1", "ldrb {a}, [{table}, {a}]",
+                    "ldrb {b}, [{table}, {b}]", "strb {a}, [{out0}], #1", "strb {b}, [{out1}], #1"
+                ],
+                { twice = in(reg) 2 * self.zero + 1, table = in(reg) self.table.as_ptr(), }
+            );
+        }
+    }
+}
+
+/// Calls `$run` with the way of storing that `$epilogue` names.
+macro_rules! with_sink {
+    ($epilogue:expr, |$sink:ident, $out:ident| $run:expr) => {
+        match $epilogue {
+            $crate::epilogue::Epilogue::Store8 { out: $out, range } => {
+                let $sink = $crate::dsp::sink::Store8(range);
+                $run
+            }
+            $crate::epilogue::Epilogue::Store16 { out: $out } => {
+                let $sink = $crate::dsp::sink::Store16;
+                $run
+            }
+            $crate::epilogue::Epilogue::Add16 { out: $out } => {
+                let $sink = $crate::dsp::sink::Add16;
+                $run
+            }
+            $crate::epilogue::Epilogue::Add32 { out: $out } => {
+                let $sink = $crate::dsp::sink::Add32;
+                $run
+            }
+            $crate::epilogue::Epilogue::Table8 { out: $out, table, zero } => {
+                let $sink = $crate::dsp::sink::Table8 { table, zero };
+                $run
+            }
+        }
+    };
+}
+
+pub(crate) use with_sink;

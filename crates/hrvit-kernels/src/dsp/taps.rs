@@ -1,0 +1,91 @@
+//! The sums of a depthwise convolution: one token, 4 channels at a time.
+
+use core::arch::naked_asm;
+
+use super::dots::{even, odd};
+use crate::isa::Dsp;
+
+/// Channels of a block.
+pub(crate) const BLOCK: usize = 4;
+
+/// Four weights: those of channels 0 and 2, 1 and 3, as halves of a word.
+pub(crate) type Weights = [u32; 2];
+
+/// Widens the weights of a block.
+#[inline(always)]
+pub(crate) fn widen(_: Dsp, weights: [i8; BLOCK]) -> Weights {
+    let bytes = u32::from_le_bytes(weights.map(|weight| weight as u8));
+    [even(bytes), odd(bytes)]
+}
+
+/// Operands of [`blocks`]. The assembly reads the fields at their offsets.
+#[repr(C)]
+pub(crate) struct Taps {
+    /// Where the taps' tokens lie, `taps` of them.
+    pub(crate) tokens: *const *const i8,
+    /// Bytes to add to each of them.
+    pub(crate) offset: usize,
+    /// `[blocks, taps]`.
+    pub(crate) weights: *const Weights,
+    /// Number of taps, not 0.
+    pub(crate) taps: usize,
+    /// First channel of the last block, which may overlap with the one before it.
+    pub(crate) last: usize,
+    /// Where the sums go.
+    pub(crate) tile: *mut i32,
+    /// What they start from.
+    pub(crate) bias: *const i32,
+}
+
+/// Adds one tap to the sums r4 to r7.
+macro_rules! tap {
+    () => {
+        "ldr lr, [r1], #4\nldrd r10, r11, [r3], #8\nldr r9, [lr, r2]\nsxtb16 r8, r9\nsxtb16 r9, r9, ror #8\nsmlabb r4, r8, r10, r4\nsmlabb r5, r9, r11, r5\nsmlatt r6, r8, r10, r6\nsmlatt r7, r9, r11, r7"
+    };
+}
+
+/// Sums of 4 channels or more of one token.
+///
+/// # Safety
+/// The processor has the DSP extension. What the fields of [`Taps`] describe is readable, and one sum for each channel writable.
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn blocks(taps: &Taps) {
+    naked_asm!(
+        ".cpu cortex-m7",
+        "push {{r3-r11, lr}}",
+        "ldr r3, [r0, #8]",
+        "mov r12, #0",
+        "1:",
+        "str r12, [sp]",
+        "ldrd r1, r2, [r0]",
+        "add r2, r12",
+        "ldr lr, [r0, #24]",
+        "add lr, lr, r12, lsl #2",
+        "ldm lr, {{r4-r7}}",
+        "ldr r12, [r0, #12]",
+        "lsrs r12, r12, #1",
+        "bcc 2f",
+        tap!(),
+        "cmp r12, #0",
+        "beq 3f",
+        "2:",
+        tap!(),
+        tap!(),
+        "subs r12, #1",
+        "bne 2b",
+        "3:",
+        "ldr r12, [sp]",
+        "ldrd r10, lr, [r0, #16]",
+        "add lr, lr, r12, lsl #2",
+        "stm lr, {{r4-r7}}",
+        "cmp r12, r10",
+        "beq 4f",
+        "add r12, #4",
+        "cmp r12, r10",
+        "it hi",
+        "movhi r12, r10",
+        "b 1b",
+        "4:",
+        "pop {{r3-r11, pc}}",
+    )
+}

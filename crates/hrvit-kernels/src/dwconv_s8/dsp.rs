@@ -1,0 +1,132 @@
+//! The depthwise convolution with the DSP extension: 4 channels at a time, two tokens before their sums are stored.
+
+use super::{Depthwise, scalar};
+use crate::dsp::taps::{self, BLOCK, Taps, Weights, widen};
+use crate::dsp::sink::{Sink, with_sink};
+use crate::dsp::tile::{COLUMNS, Finish, Tile};
+use crate::epilogue::Epilogue;
+use crate::isa::Dsp;
+
+/// Most taps whose weights are widened: those of a 9x9 kernel. Larger kernels are left to `scalar`.
+const MAX_TAPS: usize = 81;
+/// Widened weights: 32 channels of a 5x5 kernel, 8 of a larger one.
+const PACKED: usize = 25 * 32 / BLOCK;
+
+/// Computes the row.
+pub(super) fn run(dsp: Dsp, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) {
+    if args.kernel * args.kernel > MAX_TAPS || args.bias.len() < BLOCK || args.rows.iter().all(Option::is_none) {
+        return scalar::run(args, epilogue, out_stride);
+    }
+    let row = Row { dsp, args, out_stride };
+    with_sink!(epilogue, |sink, out| row.run(sink, out));
+}
+
+/// One output row whose tokens lie `out_stride` apart.
+struct Row<'a> {
+    dsp: Dsp,
+    args: &'a Depthwise<'a>,
+    out_stride: usize,
+}
+
+impl Row<'_> {
+    fn run<S: Sink>(&self, sink: S, out: &mut [S::Out]) {
+        let finish = Finish::new(self.dsp, self.args.requant, sink);
+        let channels = self.args.bias.len();
+        let most = if self.args.kernel > 5 { 8 } else { 32 };
+        let mut first = 0;
+        while first < channels {
+            // Never fewer than a block: the last channels may be done twice, but are stored once.
+            let len = most.min(channels - first);
+            let from = first.min(channels - len.max(BLOCK));
+            self.some_channels(from, first - from, first + len - from, out, &finish);
+            first += len;
+        }
+    }
+
+    /// Channels `first..first + len` of the row, [`BLOCK`] to 32 (8 of a larger kernel), of which the first `skip` are not stored.
+    fn some_channels<S: Sink>(&self, first: usize, skip: usize, len: usize, out: &mut [S::Out], finish: &Finish<'_, S>) {
+        let Depthwise { in_stride, columns, stride, kernel, pad, .. } = *self.args;
+        let mut packed = [[0; 2]; PACKED];
+        let mut bias = [0; COLUMNS];
+        let Some(taps) = self.pack(first, len, &mut packed, &mut bias) else { return };
+        let padding = [pad; COLUMNS];
+        // Taps of the first token that needs no padding, and those of the token at hand where it needs some.
+        let (mut inside, mut at_edge) = ([padding.as_ptr(); MAX_TAPS], [padding.as_ptr(); MAX_TAPS]);
+        let reach = kernel / 2;
+        let margin = reach.next_multiple_of(stride);
+        let mut slots = inside.iter_mut();
+        for row in self.args.rows.iter().flatten() {
+            for (kx, slot) in (0..kernel).zip(&mut slots) {
+                *slot = row.as_ptr().wrapping_add((margin + kx).wrapping_sub(reach).wrapping_mul(in_stride) + first);
+            }
+        }
+        let mut tile: Tile = [[0; COLUMNS]; 2];
+        let columns_out = self.args.columns_out();
+        let last = len - BLOCK;
+        for x in (0..columns_out).step_by(2) {
+            let count = 2.min(columns_out - x);
+            for (row, sums) in tile.iter_mut().enumerate().take(count) {
+                let centre = (x + row) * stride;
+                let (tokens, offset) = if centre >= margin && centre + reach < columns {
+                    (&inside, (centre - margin) * in_stride)
+                } else {
+                    let mut slots = at_edge.iter_mut();
+                    for tokens in self.args.rows.iter().flatten() {
+                        for (kx, slot) in (0..kernel).zip(&mut slots) {
+                            let column = (centre + kx).wrapping_sub(reach);
+                            let token = tokens.as_ptr().wrapping_add(column.wrapping_mul(in_stride) + first);
+                            *slot = if column < columns { token } else { padding.as_ptr() };
+                        }
+                    }
+                    (&at_edge, 0)
+                };
+                let (tokens, weights) = (tokens.as_ptr(), packed.as_ptr());
+                let args = Taps { tokens, offset, weights, taps, last, tile: sums.as_mut_ptr(), bias: bias.as_ptr() };
+                // SAFETY: the token proves the DSP extension. Every token is one of a row that the entry has checked, or the padding; `len >= BLOCK` channels of it
+                // are readable. The weights of 1 to `MAX_TAPS` taps were widened by blocks, and `len <= COLUMNS` sums lie in a row of the tile.
+                unsafe { taps::blocks(&args) };
+            }
+            // Where channels were done twice the tile starts before the first that is stored.
+            if skip != 0 {
+                tile.iter_mut().for_each(|sums| sums.copy_within(skip..len, 0));
+            }
+            let stored = len - skip;
+            let mut rest = out.get_mut(x * self.out_stride + first + skip..).unwrap_or_default();
+            if count == 2 {
+                let (out, below) = rest.split_at_mut_checked(self.out_stride).unwrap_or_default();
+                let (out, below) = (out.get_mut(..stored).unwrap_or_default(), below.get_mut(..stored).unwrap_or_default());
+                finish.store(&tile, first + skip, [out, below]);
+            } else {
+                rest = rest.get_mut(..stored).unwrap_or_default();
+                finish.store(&tile, first + skip, [rest, &mut []]);
+            }
+        }
+    }
+
+    /// Widens the weights of the rows inside the map, writes the biases with what the rows outside contribute, and returns the number of taps inside.
+    fn pack(&self, first: usize, len: usize, packed: &mut [Weights; PACKED], sums: &mut [i32; COLUMNS]) -> Option<usize> {
+        let Depthwise { rows, kernel, pad, weights, weight_stride, bias, .. } = *self.args;
+        let taps = rows.iter().flatten().count() * kernel;
+        for (sum, bias) in sums.iter_mut().zip(bias.get(first..first + len)?) {
+            *sum = *bias;
+        }
+        let mut inside = 0;
+        for (ky, row) in rows.iter().enumerate() {
+            for kx in 0..kernel {
+                let tap = weights.get((ky * kernel + kx) * weight_stride + first..)?.get(..len)?;
+                if row.is_none() {
+                    for (sum, weight) in sums.iter_mut().zip(tap) {
+                        *sum = sum.wrapping_add(i32::from(pad) * i32::from(*weight));
+                    }
+                    continue;
+                }
+                for block in 0..len.div_ceil(BLOCK) {
+                    let start = (block * BLOCK).min(len - BLOCK);
+                    *packed.get_mut(block * taps + inside)? = widen(self.dsp, *tap.get(start..)?.first_chunk()?);
+                }
+                inside += 1;
+            }
+        }
+        Some(taps)
+    }
+}
