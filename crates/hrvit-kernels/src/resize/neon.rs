@@ -122,51 +122,43 @@ impl<'a> Source<'a> {
 
 #[target_feature(enable = "neon")]
 unsafe fn add_row(source: &Rows<'_>, columns: usize, scale: i32, first: usize, acc: &mut [i32]) {
+    let channels = source.channels;
     let shared = Source::new(source, scale);
-    let outputs = first..first + acc.len() / source.channels;
-    for c in (0..source.channels).step_by(BLOCK) {
-        // SAFETY: NEON by this function's attribute; the caller vouches for the lengths.
+    for segment in segments(columns, source.factor, first..first + acc.len() / channels) {
+        let out = acc.as_mut_ptr().wrapping_add((segment.outputs.start - first) * channels);
+        // SAFETY: NEON by this function's attribute; the caller has checked that both rows hold `columns` tokens, and `acc` those from `first` on.
         unsafe {
-            match source.channels - c {
-                BLOCK.. => add_block::<true>(&shared, columns, outputs.clone(), c, acc),
-                _ => add_block::<false>(&shared, columns, outputs.clone(), c, acc),
+            let whole = channels / BLOCK * BLOCK;
+            for c in (0..whole).step_by(BLOCK) {
+                add_block::<true>(&shared, &segment, c, out);
+            }
+            if whole < channels {
+                add_block::<false>(&shared, &segment, whole, out);
             }
         }
     }
 }
 
-/// 8 channels from `c` on. `WHOLE` says that they exist.
-#[inline]
-#[target_feature(enable = "neon")]
-unsafe fn add_block<const WHOLE: bool>(shared: &Source<'_>, columns: usize, outputs: Range<usize>, c: usize, acc: &mut [i32]) {
+/// 8 channels from `c` on of the outputs of a segment, the first of which starts at `out`. `WHOLE` says that they exist.
+#[inline(always)]
+unsafe fn add_block<const WHOLE: bool>(shared: &Source<'_>, segment: &Segment, c: usize, out: *mut i32) {
     let channels = shared.rows.channels;
-    let mut out = acc.as_mut_ptr().wrapping_add(c);
-    let mut before: Option<(usize, Column)> = None;
-    for segment in segments(columns, shared.rows.factor, outputs) {
-        // SAFETY: NEON by this function's attribute; the caller has checked that both rows hold `columns` tokens, and `acc` those of `outputs`, which the segments
-        // cover in order.
-        unsafe {
-            // The far column of a segment is the near one of the next.
-            let near = match before {
-                Some((column, near)) if column == segment.near => near,
-                _ => shared.column::<WHOLE>(segment.near, c),
-            };
-            let far = shared.column::<WHOLE>(segment.far, c);
-            before = Some((segment.far, far));
-            let [[mut low, mut high], change] = shared.mix(&segment, near, far);
-            for _ in segment.outputs {
-                if WHOLE {
-                    add_eight(out, low, high);
-                } else {
-                    let mut block = [0; BLOCK];
-                    add_eight(block.as_mut_ptr(), low, high);
-                    for (i, term) in block.iter().enumerate().take(channels - c) {
-                        *out.add(i) = (*out.add(i)).wrapping_add(*term);
-                    }
+    // SAFETY: the caller vouches for NEON and the outputs.
+    unsafe {
+        let [[mut low, mut high], change] = shared.mix(segment, shared.column::<WHOLE>(segment.near, c), shared.column::<WHOLE>(segment.far, c));
+        let mut out = out.add(c);
+        for _ in segment.outputs.clone() {
+            if WHOLE {
+                add_eight(out, low, high);
+            } else {
+                let mut block = [0; BLOCK];
+                add_eight(block.as_mut_ptr(), low, high);
+                for (i, term) in block.iter().enumerate().take(channels - c) {
+                    *out.add(i) = (*out.add(i)).wrapping_add(*term);
                 }
-                (low, high) = (vaddq_s32(low, change[0]), vaddq_s32(high, change[1]));
-                out = out.wrapping_add(channels);
             }
+            (low, high) = (vaddq_s32(low, change[0]), vaddq_s32(high, change[1]));
+            out = out.wrapping_add(channels);
         }
     }
 }
