@@ -70,8 +70,8 @@ impl Lines for Rows<'_, '_> {
             let near = codes.get(x * half..(x + 1) * half).ok_or(Fault)?;
             let far = self.kept.get(far..far + half).ok_or(Fault)?;
             let (to_near, to_far) = token.split_at_mut_checked(half).ok_or(Fault)?;
-            copy(near, to_near);
-            copy(far, to_far);
+            to_near.iter_mut().zip(near).for_each(|(to, from)| *to = *from);
+            to_far.iter_mut().zip(far).for_each(|(to, from)| *to = *from);
         }
         self.waiting.end = l + 1;
         if last || self.waiting.len() == self.tile { self.project() } else { Ok(()) }
