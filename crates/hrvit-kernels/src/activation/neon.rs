@@ -230,7 +230,7 @@ unsafe fn per_channel<E: Element, S: Sink>(x: &[E::In], requant: Requant<'_>, el
     // SAFETY: the caller vouches for NEON and the lengths: both hold `channels` elements of every token.
     unsafe {
         for first in (0..whole).step_by(BLOCK) {
-            let (rates, shared) = (Rates::new(requant, first), element.channels(first, BLOCK));
+            let (rates, shared) = (Rates::whole(requant, first), element.channels(first, BLOCK));
             let (mut from, mut to) = (x.as_ptr().wrapping_add(first), out.as_mut_ptr().wrapping_add(first));
             let mut left = out.len();
             // Two tokens at a time.

@@ -112,11 +112,9 @@ impl Sink for Store16 {
         // SAFETY: by the contract.
         unsafe {
             pair!(
-                sums, out,
-                [
-                    "add {a}, #1", "add {b}, #1", "ssat {a}, #16, {a}, asr #1", "ssat {b}, #16, {b}, asr #1",
-                    "strh {a}, [{out0}], #2", "strh {b}, [{out1}], #2"
-                ],
+                sums,
+                out,
+                ["add {a}, #1", "add {b}, #1", "ssat {a}, #16, {a}, asr #1", "ssat {b}, #16, {b}, asr #1", "strh {a}, [{out0}], #2", "strh {b}, [{out1}], #2"],
                 {}
             );
         }
@@ -144,10 +142,19 @@ impl Sink for Add16 {
         // SAFETY: by the contract.
         unsafe {
             pair!(
-                sums, out,
+                sums,
+                out,
                 [
-                    "add {a}, #1", "add {b}, #1", "ldrsh {mult}, [{out0}]", "ldrsh {shift}, [{out1}]", "add {a}, {mult}, {a}, asr #1",
-                    "add {b}, {shift}, {b}, asr #1", "ssat {a}, #16, {a}", "ssat {b}, #16, {b}", "strh {a}, [{out0}], #2", "strh {b}, [{out1}], #2"
+                    "add {a}, #1",
+                    "add {b}, #1",
+                    "ldrsh {mult}, [{out0}]",
+                    "ldrsh {shift}, [{out1}]",
+                    "add {a}, {mult}, {a}, asr #1",
+                    "add {b}, {shift}, {b}, asr #1",
+                    "ssat {a}, #16, {a}",
+                    "ssat {b}, #16, {b}",
+                    "strh {a}, [{out0}], #2",
+                    "strh {b}, [{out1}], #2"
                 ],
                 {}
             );
@@ -176,10 +183,17 @@ impl Sink for Add32 {
         // SAFETY: by the contract.
         unsafe {
             pair!(
-                sums, out,
+                sums,
+                out,
                 [
-                    "add {a}, #1", "add {b}, #1", "ldr {mult}, [{out0}]", "ldr {shift}, [{out1}]", "add {a}, {mult}, {a}, asr #1",
-                    "add {b}, {shift}, {b}, asr #1", "str {a}, [{out0}], #4", "str {b}, [{out1}], #4"
+                    "add {a}, #1",
+                    "add {b}, #1",
+                    "ldr {mult}, [{out0}]",
+                    "ldr {shift}, [{out1}]",
+                    "add {a}, {mult}, {a}, asr #1",
+                    "add {b}, {shift}, {b}, asr #1",
+                    "str {a}, [{out0}], #4",
+                    "str {b}, [{out1}], #4"
                 ],
                 {}
             );

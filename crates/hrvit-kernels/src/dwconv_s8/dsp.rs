@@ -1,8 +1,8 @@
 //! The depthwise convolution with the DSP extension: 4 channels at a time, two tokens before their sums are stored.
 
 use super::{Depthwise, scalar};
-use crate::dsp::taps::{self, BLOCK, Taps, Weights, widen};
 use crate::dsp::sink::{Sink, with_sink};
+use crate::dsp::taps::{self, BLOCK, Taps, Weights, widen};
 use crate::dsp::tile::{COLUMNS, Finish, Tile};
 use crate::epilogue::Epilogue;
 use crate::isa::Dsp;

@@ -7,7 +7,6 @@ use super::rates::Rates;
 use super::sink::{Add16, Add32, Sink, Store8, Store16, Table8};
 use crate::epilogue::Epilogue;
 use crate::gemm_s8::Gemm;
-use crate::lanes::window;
 use crate::layout::Layout;
 
 /// Channels of a block.
@@ -126,47 +125,50 @@ unsafe fn tile<M: Micro, S: Sink, const PAIRS: usize>(args: &Gemm<'_>, sink: S, 
     // SAFETY: the caller vouches for the instruction; the pointers are those of rows of `depth` codes, and `drive` has checked the depth.
     unsafe { M::prepare::<PAIRS, false, GROUPS>(kept, &pointers, args.depth) };
     let weights = Weights { start: args.weights.as_ptr(), channels: cout, depth: args.depth };
-    for first in (0..cout).step_by(BLOCK) {
-        // SAFETY: the rows were prepared above; NEON is there.
-        let rq: Sums = unsafe {
-            let rates = Rates::new(args.requant, first);
-            let sums = M::multiply::<PAIRS, GROUPS>(kept, weights, first, start(args.bias, first));
-            rates.apply(sums)
-        };
-        if cout - first >= BLOCK {
+    let whole = cout / BLOCK * BLOCK;
+    for first in (0..whole).step_by(BLOCK) {
+        // SAFETY: the rows were prepared above; the channels from `first` on exist. `out` holds `rows` rows of `cout` elements, and only rows below `rows` are
+        // written.
+        unsafe {
+            let rates = Rates::whole(args.requant, first);
+            let bias = args.bias.as_ptr().add(first);
+            let sums = M::multiply::<PAIRS, GROUPS>(kept, weights, first, [load_s32x4(bias), load_s32x4(bias.add(4))]);
+            let rq: Sums = rates.apply(sums);
+            let mut to = out.as_mut_ptr().add(first);
             for pair in 0..PAIRS {
-                let at = 2 * pair;
-                // SAFETY: `out` holds `rows` rows of `cout` elements, of which `first + 8` or more exist; only rows below `rows` are written.
-                unsafe {
-                    let to = out.as_mut_ptr().add(at * cout + first);
-                    if at + 1 < rows { sink.pair(to, cout, [rq[at], rq[at + 1]]) } else { sink.row(to, rq[at]) }
+                let [now, then] = [rq[2 * pair], rq[2 * pair + 1]];
+                if 2 * pair + 1 < rows {
+                    sink.pair(to, cout, [now, then])
+                } else {
+                    sink.row(to, now)
                 }
+                to = to.wrapping_add(2 * cout);
             }
-        } else {
-            for (rq, out) in rq.iter().zip(out.chunks_mut(cout)) {
-                let mut block = [S::Out::default(); BLOCK];
-                let out = out.get_mut(first..).unwrap_or_default();
-                block.iter_mut().zip(out.iter()).for_each(|(to, from)| *to = *from);
-                // SAFETY: the block has 8 elements.
-                unsafe { sink.row(block.as_mut_ptr(), *rq) };
-                out.iter_mut().zip(block).for_each(|(to, from)| *to = from);
-            }
+        }
+    }
+    if whole < cout {
+        // SAFETY: as above, with fewer channels.
+        let rq: Sums = unsafe {
+            let rates = Rates::new(args.requant, whole);
+            rates.apply(M::multiply::<PAIRS, GROUPS>(kept, weights, whole, start(args.bias, whole)))
+        };
+        for (rq, out) in rq.iter().zip(out.chunks_mut(cout)) {
+            let mut block = [S::Out::default(); BLOCK];
+            let out = out.get_mut(whole..).unwrap_or_default();
+            block.iter_mut().zip(out.iter()).for_each(|(to, from)| *to = *from);
+            // SAFETY: the block has 8 elements.
+            unsafe { sink.row(block.as_mut_ptr(), *rq) };
+            out.iter_mut().zip(block).for_each(|(to, from)| *to = from);
         }
     }
 }
 
-/// Biases of the channels from `first` on.
+/// Biases of the channels from `first` on, zeros behind them.
 #[inline]
 #[target_feature(enable = "neon")]
 fn start(bias: &[i32], first: usize) -> [int32x4_t; 2] {
     let mut values = [0i32; BLOCK];
-    let values = match window::<i32, BLOCK>(bias, first) {
-        Some(window) => window,
-        None => {
-            values.iter_mut().zip(bias.iter().skip(first)).for_each(|(to, from)| *to = *from);
-            &values
-        }
-    };
-    // SAFETY: reads the 32 bytes of the reference.
+    values.iter_mut().zip(bias.iter().skip(first)).for_each(|(to, from)| *to = *from);
+    // SAFETY: reads the 32 bytes of the array.
     unsafe { [load_s32x4(values.as_ptr()), load_s32x4(values.as_ptr().add(4))] }
 }

@@ -40,6 +40,16 @@ impl Rates {
         }
     }
 
+    /// Those of the channels from `first` on, all of which exist.
+    ///
+    /// # Safety
+    /// The processor has NEON, and the last of the [`CHANNELS`] is one of `requant`.
+    #[inline(always)]
+    pub(crate) unsafe fn whole(requant: Requant<'_>, first: usize) -> Self {
+        // SAFETY: the caller vouches for the channels.
+        unsafe { Self::of(&*requant.mult.as_ptr().add(first).cast(), &*requant.shift.as_ptr().add(first).cast(), requant.pre_shift) }
+    }
+
     #[inline]
     #[target_feature(enable = "neon")]
     fn of(mult: &[i32; CHANNELS], shift: &[u8; CHANNELS], pre_shift: u8) -> Self {

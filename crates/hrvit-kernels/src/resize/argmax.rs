@@ -4,6 +4,8 @@
 use super::avx2;
 #[cfg(hrvit_mve)]
 use super::mve;
+#[cfg(target_arch = "aarch64")]
+use super::neon;
 use super::{Rows, scalar};
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
@@ -52,7 +54,13 @@ impl Kernels {
 }
 
 backends! {
-    { #[cfg(target_arch = "x86_64")] Avx2 => avx2, #[cfg(hrvit_mve)] Mve => mve }
+    {
+        #[cfg(target_arch = "x86_64")] Avx2 => avx2,
+        #[cfg(hrvit_mve)] Mve => mve,
+        #[cfg(target_arch = "aarch64")] Neon => neon,
+        #[cfg(target_arch = "aarch64")] NeonDotprod => neon,
+        #[cfg(target_arch = "aarch64")] NeonI8mm => neon,
+    }
     chosen;
     fn run as labels(source: &Rows<'_>, columns: usize, labels: &mut [u8]);
 }

@@ -4,6 +4,8 @@
 use super::avx2;
 #[cfg(hrvit_mve)]
 use super::mve;
+#[cfg(target_arch = "aarch64")]
+use super::neon;
 use super::{Rows, scalar};
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
@@ -60,7 +62,13 @@ impl Kernels {
 }
 
 backends! {
-    { #[cfg(target_arch = "x86_64")] Avx2 => avx2, #[cfg(hrvit_mve)] Mve => mve }
+    {
+        #[cfg(target_arch = "x86_64")] Avx2 => avx2,
+        #[cfg(hrvit_mve)] Mve => mve,
+        #[cfg(target_arch = "aarch64")] Neon => neon,
+        #[cfg(target_arch = "aarch64")] NeonDotprod => neon,
+        #[cfg(target_arch = "aarch64")] NeonI8mm => neon,
+    }
     chosen;
     fn run as bilinear_add(source: &Rows<'_>, columns: usize, scale: i32, first: usize, acc: &mut [i32]);
 }

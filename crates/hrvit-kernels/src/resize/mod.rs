@@ -7,6 +7,8 @@ pub(crate) mod bilinear;
 mod avx2;
 #[cfg(hrvit_mve)]
 mod mve;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod scalar;
 
 pub use argmax::argmax_s16;
