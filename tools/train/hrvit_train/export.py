@@ -27,11 +27,12 @@ def half_precision(model: nn.Module) -> dict[str, torch.Tensor]:
 def write_weights(run: Run, out: Path, score: Score | None, names: list[str], val_frames: int) -> dict:
     """Writes the average as float16 safetensors to `out` and its birth certificate to `out` with `.json`; returns the certificate."""
     tensors = half_precision(run.average.model)
-    replace_file(out, lambda fresh: safetensors.torch.save_file(tensors, fresh, {"made_with": f"hrvit_train {hrvit_train.__version__}"}))
+    content = safetensors.torch.save(tensors, {"made_with": f"hrvit_train {hrvit_train.__version__}"})
+    replace_file(out, lambda fresh: fresh.write_bytes(content))
     device = run.train.device
     certificate = {
         "weights": out.name,
-        "sha256": hashlib.sha256(out.read_bytes()).hexdigest(),
+        "sha256": hashlib.sha256(content).hexdigest(),
         "network": {"spec": run.task.spec.to_dict(), "head": "segformer", "classes": run.task.classes},
         "parameters": sum(p.numel() for p in run.model.parameters()),
         "dtype": "float16",
