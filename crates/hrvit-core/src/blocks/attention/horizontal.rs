@@ -69,7 +69,9 @@ impl Lines for Rows<'_, '_> {
             let far = (x * self.map.0 + l) * half;
             let near = codes.get(x * half..(x + 1) * half).ok_or(Fault)?;
             let far = self.kept.get(far..far + half).ok_or(Fault)?;
-            token.iter_mut().zip(near.iter().chain(far)).for_each(|(to, from)| *to = *from);
+            let (to_near, to_far) = token.split_at_mut_checked(half).ok_or(Fault)?;
+            to_near.iter_mut().zip(near).for_each(|(to, from)| *to = *from);
+            to_far.iter_mut().zip(far).for_each(|(to, from)| *to = *from);
         }
         self.waiting.end = l + 1;
         if last || self.waiting.len() == self.tile { self.project() } else { Ok(()) }
