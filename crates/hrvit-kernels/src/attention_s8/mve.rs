@@ -6,27 +6,33 @@ use super::{Strip, reciprocal::reciprocal, scalar};
 use crate::isa::Mve;
 use crate::lanes::{dot, rows, rows_mut};
 
-/// Head dimensions that these loops know.
-const DIMS: core::ops::RangeInclusive<usize> = 4..=64;
-/// The largest of [`DIMS`].
-const MAX_DIM: usize = *DIMS.end();
-
-/// Computes the strip.
+/// Computes the strip; head dimensions that are no multiple of 4, or beyond 32, and strips whose values do not lie within 64 KB are left to `scalar`.
 pub(super) fn run(_: Mve, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) {
     let dim = args.dim;
-    if !DIMS.contains(&dim) {
+    if !matches!(dim, 4..=32) || !dim.is_multiple_of(4) || args.v.len() > 0x1_0000 {
         return scalar::run(args, scores, out);
     }
     let offsets: [u16; 8] = core::array::from_fn(|key| (key * dim) as u16);
-    let mut sums = [0; MAX_DIM];
     for (q, out) in rows(args.q, dim).zip(rows_mut(out, dim)) {
-        // SAFETY: the token proves MVE. `q` and `out` have `dim` elements, 4 to 64, and `scores` one for each of the keys in `v`, all checked by the entry;
-        // `codes` has written as many codes when `weighted_sums` reads them. The entry has checked that `exp` has 64 entries.
+        // SAFETY: the token proves MVE. `q` and `out` have `dim` elements, a multiple of 4 up to 32, and `scores` one for each of the keys in `v`, all checked by
+        // the entry, which has also checked that `exp` has 64 entries. `codes` writes as many codes as `weighted_sums` reads.
         unsafe {
             let maximum = logits(q, args.v, scores);
             let sum = codes(args, maximum, scores);
-            weighted_sums(scores, args.v, dim, &offsets, &mut sums);
-            finish(&sums, sum, out);
+            let (reciprocal, k) = reciprocal(sum);
+            weighted_sums(&Values {
+                codes: scores.as_ptr().cast(),
+                v: args.v.as_ptr(),
+                offsets: &offsets,
+                step: 8 * dim,
+                keys: scores.len(),
+                fours: dim / 4,
+                reciprocal,
+                // A vector shifts by 32 or more. Where k is less the sums are small: below 2^(39 - zeros), shifted by 32 - k = zeros - 22.
+                shift: 31 - k.max(32) as i32,
+                pre_shift: 32u32.saturating_sub(k),
+                out: out.as_mut_ptr(),
+            });
         }
     }
 }
@@ -194,76 +200,80 @@ unsafe fn codes(args: &Strip<'_>, maximum: i32, scores: &mut [i32]) -> u32 {
     sum
 }
 
-/// `sums[i] = sum over keys of code * v[key][i]` for `i < dim`; `offsets[key] = key * dim`.
-///
-/// # Safety
-/// The processor has MVE; the buffer of `scores` starts with one code of 16 bits for each of its elements, and `v` holds as many keys of `dim` channels,
-/// 4 to [`MAX_DIM`].
-#[inline(never)]
-unsafe fn weighted_sums(scores: &[i32], v: &[i8], dim: usize, offsets: &[u16; 8], sums: &mut [i32; MAX_DIM]) {
-    // Offsets of 16 bits reach this many keys.
-    let most = 0x1_0000 / dim & !7;
-    for first in (0..dim).step_by(4).map(|first| first.min(dim - 4)) {
-        let [mut acc0, mut acc1, mut acc2, mut acc3] = [0i32; 4];
-        let mut done = 0;
-        while done < scores.len() {
-            let keys = most.min(scores.len() - done);
-            let codes = scores.as_ptr().cast::<i16>().wrapping_add(done);
-            let channel = v.as_ptr().wrapping_add(done * dim + first);
-            // SAFETY: MVE; reads `keys` codes from `done` on, and 4 channels from `first <= dim - 4` on of as many keys, gathered by offsets below 2^16.
-            unsafe {
-                asm!(
-                    "vldrh.u16 q7, [{offsets}]",
-                    "dlstp.16 lr, lr",
-                    "2:",
-                    "vldrh.u16 q0, [{codes}], #16",
-                    "vldrb.s16 q1, [{channel0}, q7]",
-                    "vmladava.s16 r0, q0, q1",
-                    "vldrb.s16 q2, [{channel1}, q7]",
-                    "vmladava.s16 r2, q0, q2",
-                    "vldrb.s16 q3, [{channel2}, q7]",
-                    "vmladava.s16 r4, q0, q3",
-                    "vldrb.s16 q4, [{channel3}, q7]",
-                    "vmladava.s16 r8, q0, q4",
-                    "vadd.i16 q7, q7, {step}",
-                    "letp lr, 2b",
-                    offsets = in(reg) offsets.as_ptr(), codes = inout(reg) codes => _, step = in(reg) 8 * dim,
-                    channel0 = in(reg) channel, channel1 = in(reg) channel.wrapping_add(1),
-                    channel2 = in(reg) channel.wrapping_add(2), channel3 = in(reg) channel.wrapping_add(3),
-                    inout("r0") acc0, inout("r2") acc1, inout("r4") acc2, inout("r8") acc3, inout("lr") keys => _,
-                    out("q0") _, out("q1") _, out("q2") _, out("q3") _, out("q4") _, out("q7") _, options(nostack, readonly),
-                );
-            }
-            done += keys;
-        }
-        if let Some(four) = sums.get_mut(first..).and_then(|rest| rest.first_chunk_mut::<4>()) {
-            *four = [acc0, acc1, acc2, acc3];
-        }
-    }
+/// Operands of [`weighted_sums`]. The assembly reads the fields at their offsets.
+#[repr(C)]
+struct Values<'a> {
+    codes: *const i16,
+    v: *const i8,
+    /// `key * dim` of 8 keys.
+    offsets: &'a [u16; 8],
+    /// `8 * dim`.
+    step: usize,
+    /// Keys, not 0.
+    keys: usize,
+    /// Groups of four channels, not 0.
+    fours: usize,
+    reciprocal: i32,
+    /// `31 - k`, -1 or less.
+    shift: i32,
+    pre_shift: u32,
+    out: *mut i16,
 }
 
-/// Divides the sums by the sum of the codes.
+/// `out[i] = rq(sum over keys of code * v[key][i])` with the reciprocal of the sum of the codes: four channels at a time over eight keys at a time, gathered.
 ///
 /// # Safety
-/// The processor has MVE; `out` has at most [`MAX_DIM`] elements.
-#[inline(always)]
-unsafe fn finish(sums: &[i32; MAX_DIM], sum: u32, out: &mut [i16]) {
-    let (reciprocal, k) = reciprocal(sum);
-    // A vector shifts by 32 or more. Where k is less the sums are small: below 2^(39 - zeros), shifted by 32 - k = zeros - 22.
-    let (pre_shift, shift) = (32i32.wrapping_sub(k as i32).max(0), 31 - (k as i32).max(32));
-    // SAFETY: MVE; reads and writes `out.len()` elements, which both buffers have.
-    unsafe {
-        asm!(
-            "dlstp.32 lr, lr",
-            "2:",
-            "vldrw.u32 q0, [{sums}], #16",
-            "vshl.s32 q0, {pre_shift}",
-            "vqdmulh.s32 q0, q0, {reciprocal}",
-            "vrshl.s32 q0, {shift}",
-            "vstrh.32 q0, [r1], #8",
-            "letp lr, 2b",
-            sums = inout(reg) sums.as_ptr() => _, pre_shift = in(reg) pre_shift, reciprocal = in(reg) reciprocal, shift = in(reg) shift,
-            inout("r1") out.as_mut_ptr() => _, inout("lr") out.len() => _, out("q0") _, options(nostack),
-        );
-    }
+/// The processor has MVE. `keys` codes and as many keys of `4 * fours` channels are readable, the offset of the last below 2^16, and as many outputs as channels are
+/// writable.
+#[unsafe(naked)]
+unsafe extern "C" fn weighted_sums(values: &Values<'_>) {
+    naked_asm!(
+        ".cpu cortex-m55",
+        "push {{r4-r11, lr}}",
+        "vpush {{d8-d15}}",
+        "ldrd r1, r2, [r0, #4]",
+        "ldr r10, [r0, #12]",
+        "ldr r11, [r0, #20]",
+        "ldr r12, [r0, #36]",
+        "vldrh.u16 q6, [r2]",
+        "1:",
+        "add r3, r1, #1",
+        "add r5, r1, #2",
+        "add r7, r1, #3",
+        "mov r2, #0",
+        "mov r4, #0",
+        "mov r6, #0",
+        "mov r8, #0",
+        "vmov q7, q6",
+        "ldr r9, [r0]",
+        "ldr lr, [r0, #16]",
+        "dlstp.16 lr, lr",
+        "2:",
+        "vldrh.u16 q0, [r9], #16",
+        "vldrb.s16 q1, [r1, q7]",
+        "vmladava.s16 r2, q0, q1",
+        "vldrb.s16 q2, [r3, q7]",
+        "vmladava.s16 r4, q0, q2",
+        "vldrb.s16 q3, [r5, q7]",
+        "vmladava.s16 r6, q0, q3",
+        "vldrb.s16 q4, [r7, q7]",
+        "vmladava.s16 r8, q0, q4",
+        "vadd.i16 q7, q7, r10",
+        "letp lr, 2b",
+        "vmov q0[2], q0[0], r2, r6",
+        "vmov q0[3], q0[1], r4, r8",
+        "ldrd r3, r4, [r0, #24]",
+        "ldr r5, [r0, #32]",
+        "vshl.s32 q0, r5",
+        "vqdmulh.s32 q0, q0, r3",
+        "vrshl.s32 q0, r4",
+        "mov r2, r12",
+        "vstrh.32 q0, [r2]",
+        "add r12, #8",
+        "add r1, #4",
+        "subs r11, #1",
+        "bne 1b",
+        "vpop {{d8-d15}}",
+        "pop {{r4-r11, pc}}",
+    )
 }

@@ -81,6 +81,10 @@ unsafe fn some_channels<S: Sink>(args: &Depthwise<'_>, first: usize, len: usize,
         } else {
             for row in 0..count {
                 let centre = (x + row) * stride;
+                if inner(x + row) {
+                    multiply(&inside, (centre - margin) * in_stride, row, 1, &mut tile);
+                    continue;
+                }
                 let mut slots = at_edge.iter_mut();
                 for tokens in args.rows.iter().flatten() {
                     for (kx, slot) in (0..kernel).zip(&mut slots) {
