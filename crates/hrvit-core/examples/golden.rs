@@ -1,7 +1,7 @@
 //! Runs the golden frame of a model image once and prints what firmware prints: the CRC of every step, in the words that `hrvit profile --decoded` reads.
 //!
 //! ```text
-//! cargo run --release -p hrvit-core --example golden -- MODEL.hrvit [scalar | avx2 | neon | ... | fastest]
+//! cargo run --release -p hrvit-core --features std --example golden -- MODEL.hrvit [scalar | avx2 | neon | ... | fastest]
 //! ```
 
 use std::error::Error;

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{firmware, install, lint, miri, parity, training};
+use crate::{firmware, install, lint, parity, training};
 
 /// Targets without an operating system that the device crates must build for.
 const DEVICE_TARGETS: [&str; 3] = ["thumbv7em-none-eabihf", "thumbv8m.main-none-eabihf", "aarch64-unknown-none"];
@@ -84,7 +84,6 @@ pub fn all() -> Vec<Check> {
         checks.push(Check::program(&format!("no_std {target}"), &words));
     }
     checks.push(Check { name: "firmware, its self-tests and kernels".to_owned(), kind: Kind::Rule(|root| firmware::run(root, false)) });
-    checks.push(Check { name: "engine under Miri".to_owned(), kind: Kind::Rule(|root| miri::run(root, false).map(|()| Vec::new())) });
     checks.push(Check { name: "same bytes everywhere".to_owned(), kind: Kind::Rule(parity::run) });
     checks.push(Check { name: "training recipe".to_owned(), kind: Kind::Rule(training::run) });
     checks.extend(source_rules());

@@ -41,7 +41,7 @@ enum Task {
         #[arg(long)]
         all: bool,
     },
-    /// Run the engine's own tests under Miri
+    /// Run the engine's own tests under Miri: some minutes on a quiet machine, and not part of `test`
     Miri {
         /// The classifier too, which takes half an hour
         #[arg(long)]

@@ -61,7 +61,7 @@ pub fn run(root: &Path) -> Result<Vec<String>> {
 /// The example `golden` for `target`, or for the host.
 fn golden(root: &Path, target: Option<&str>) -> Result<PathBuf> {
     let mut cargo = Command::new("cargo");
-    cargo.current_dir(root).args(["build", "--release", "--locked", "--package", "hrvit-core", "--example", "golden"]);
+    cargo.current_dir(root).args(["build", "--release", "--locked", "--package", "hrvit-core", "--features", "std", "--example", "golden"]);
     if let Some(target) = target {
         // Static, and linked without a foreign C compiler.
         cargo.args(["--target", target, "--config", &format!("target.{target}.linker=\"rust-lld\"")]);

@@ -32,7 +32,7 @@ pub(super) fn run(dsp: Dsp, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16
     let Some(exp) = args.exp.first_chunk::<64>() else { return };
     let pairs = Pairs { dsp, args, exp, rate: Rate::new(dsp, args.mult, args.shift) };
     let mut tiles: [Tile; TILES] = [[[0; COLUMNS]; 2]; TILES];
-    for (q, out) in args.q.chunks(2 * dim).zip(out.chunks_mut(2 * dim)) {
+    for (q, out) in args.q.chunks((2 * dim).max(1)).zip(out.chunks_mut((2 * dim).max(1))) {
         let (first, second) = q.split_at_checked(dim).unwrap_or((q, &[]));
         pairs.logits([first, if second.is_empty() { first } else { second }], &mut tiles, scores.len());
         let sums = pairs.codes(&tiles, scores);

@@ -1,5 +1,7 @@
 //! The depthwise convolution with the DSP extension: 4 channels at a time, two tokens before their sums are stored.
 
+use core::cell::Cell;
+
 use super::{Depthwise, scalar};
 use crate::dsp::sink::{Sink, with_sink};
 use crate::dsp::taps::{self, BLOCK, Taps, Weights, widen};
@@ -9,8 +11,8 @@ use crate::isa::Dsp;
 
 /// Most taps whose weights are widened: those of a 9x9 kernel. Larger kernels are left to `scalar`.
 const MAX_TAPS: usize = 81;
-/// Widened weights: 32 channels of a 5x5 kernel, 8 of a larger one.
-const PACKED: usize = 25 * 32 / BLOCK;
+/// Widened weights: 16 channels of a 5x5 kernel, 4 of a larger one.
+const PACKED: usize = 25 * 16 / BLOCK;
 
 /// Computes the row.
 pub(super) fn run(dsp: Dsp, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) {
@@ -32,7 +34,7 @@ impl Row<'_> {
     fn run<S: Sink>(&self, sink: S, out: &mut [S::Out]) {
         let finish = Finish::new(self.dsp, self.args.requant, sink);
         let channels = self.args.bias.len();
-        let most = if self.args.kernel > 5 { 8 } else { 32 };
+        let most = if self.args.kernel > 5 { BLOCK } else { 16 };
         let mut first = 0;
         while first < channels {
             // Never fewer than a block: the last channels may be done twice, but are stored once.
@@ -43,7 +45,7 @@ impl Row<'_> {
         }
     }
 
-    /// Channels `first..first + len` of the row, [`BLOCK`] to 32 (8 of a larger kernel), of which the first `skip` are not stored.
+    /// Channels `first..first + len` of the row, [`BLOCK`] to 16 (of a larger kernel [`BLOCK`]), of which the first `skip` are not stored.
     fn some_channels<S: Sink>(&self, first: usize, skip: usize, len: usize, out: &mut [S::Out], finish: &Finish<'_, S>) {
         let Depthwise { in_stride, columns, stride, kernel, pad, .. } = *self.args;
         let mut packed = [[0; 2]; PACKED];
@@ -53,7 +55,7 @@ impl Row<'_> {
         // Taps of the first token that needs no padding, and those of the token at hand where it needs some.
         let (mut inside, mut at_edge) = ([padding.as_ptr(); MAX_TAPS], [padding.as_ptr(); MAX_TAPS]);
         let reach = kernel / 2;
-        let margin = reach.next_multiple_of(stride);
+        let margin = reach.checked_next_multiple_of(stride).unwrap_or(reach);
         let mut slots = inside.iter_mut();
         for row in self.args.rows.iter().flatten() {
             for (kx, slot) in (0..kernel).zip(&mut slots) {
@@ -88,7 +90,10 @@ impl Row<'_> {
             }
             // Where channels were done twice the tile starts before the first that is stored.
             if skip != 0 {
-                tile.iter_mut().for_each(|sums| sums.copy_within(skip..len, 0));
+                for sums in &mut tile {
+                    let cells = Cell::from_mut(&mut sums[..]).as_slice_of_cells();
+                    cells.iter().zip(cells.iter().skip(skip)).for_each(|(to, from)| to.set(from.get()));
+                }
             }
             let stored = len - skip;
             let mut rest = out.get_mut(x * self.out_stride + first + skip..).unwrap_or_default();

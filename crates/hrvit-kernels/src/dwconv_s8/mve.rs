@@ -55,7 +55,7 @@ unsafe fn some_channels<S: Sink>(args: &Depthwise<'_>, first: usize, len: usize,
     // Taps of the first token that needs no padding, and those of the token at hand where it needs some.
     let (mut inside, mut at_edge) = ([padding.as_ptr(); MAX_TAPS], [padding.as_ptr(); MAX_TAPS]);
     let reach = kernel / 2;
-    let margin = reach.next_multiple_of(stride);
+    let margin = reach.checked_next_multiple_of(stride).unwrap_or(reach);
     let mut slots = inside.iter_mut();
     for row in args.rows.iter().flatten() {
         for (kx, slot) in (0..kernel).zip(&mut slots) {

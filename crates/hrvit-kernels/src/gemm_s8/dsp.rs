@@ -39,7 +39,7 @@ impl Product<'_> {
         let finish = Finish::new(self.dsp, requant, sink);
         let mut wide = [[0; 4]; GROUPS];
         let mut tile: Tile = [[0; COLUMNS]; 2];
-        for (a, out) in a.chunks(2 * depth).zip(out.chunks_mut(2 * cout)) {
+        for (a, out) in a.chunks((2 * depth).max(1)).zip(out.chunks_mut((2 * cout).max(1))) {
             let (first_row, second_row) = a.split_at_checked(depth).unwrap_or((a, &[]));
             // One row is a pair of equal rows.
             let rows = [first_row, if second_row.is_empty() { first_row } else { second_row }];
