@@ -66,17 +66,25 @@ impl<'a> Source<'a> {
     }
 }
 
-/// One term of the sum, with its buffers.
-enum Term<'a, 'c> {
-    /// A branch of higher resolution, narrowed already: strided depthwise, then 1x1.
-    Down { depthwise: Operator<'c>, pointwise: Operator<'c>, source: Source<'a>, codes: &'a mut [i8] },
-    /// A branch of lower resolution: narrowed, 1x1, then repeated `factor` times along both axes.
-    Up { narrow: Operator<'c>, pointwise: Operator<'c>, source: Source<'a>, factor: usize, codes: &'a mut [i8], sums: Ring<'a, i32> },
+/// One term of the sum: the branch that it reads, and its buffers. All terms are on the stack at once, so that operators are looked up where they are used.
+struct Term<'a> {
+    from: u8,
+    source: Source<'a>,
+    kind: TermKind<'a>,
 }
 
-impl<'a, 'c> Term<'a, 'c> {
+/// How a term is made.
+enum TermKind<'a> {
+    /// A branch of higher resolution, narrowed already: strided depthwise, then 1x1.
+    Down { codes: &'a mut [i8] },
+    /// A branch of lower resolution: narrowed, 1x1, then repeated `factor` times along both axes.
+    Up { factor: usize, codes: &'a mut [i8], sums: Ring<'a, i32> },
+}
+
+impl<'a> Term<'a> {
     /// For rows from `first` on.
-    fn new(context: &StepContext<'c>, size: Size, (branch, from): (u8, u8), first: usize, x: &'a [i16], cutter: &mut Cutter<'a>) -> Result<Self, Fault> {
+    #[inline(never)]
+    fn new(context: &StepContext<'_>, size: Size, (branch, from): (u8, u8), first: usize, x: &'a [i16], cutter: &mut Cutter<'a>) -> Result<Self, Fault> {
         let (rows, columns) = size.map(usize::from(from));
         let narrow = context.reading(OpKind::FusionNarrow, from)?;
         let pointwise = context.reading(OpKind::FusionPointwise, from)?;
@@ -86,17 +94,21 @@ impl<'a, 'c> Term<'a, 'c> {
             let (low, len) = (low_rows(context.tile, factor, rows), columns * pointwise.cout());
             let codes = cutter.take(low * source.row_len)?;
             let sums = Ring::batched(cutter.take(low * len)?, len, first / factor, (low, first / factor));
-            return Ok(Self::Up { narrow, pointwise, source, factor, codes, sums });
+            return Ok(Self { from, source, kind: TermKind::Up { factor, codes, sums } });
         }
         let depthwise = context.reading(OpKind::FusionDepthwise, from)?;
         let codes = cutter.take(context.tile * size.map(branch.into()).1 * depthwise.cout())?;
-        Ok(Self::Down { depthwise, pointwise, source, codes })
+        Ok(Self { from, source, kind: TermKind::Down { codes } })
     }
 
     /// Adds the rows `tile` of the term to `acc`, `[rows, columns, width]`.
-    fn add(&mut self, context: &StepContext<'c>, tile: Range<usize>, acc: &mut [i32]) -> Result<(), Fault> {
-        match self {
-            Self::Down { depthwise, pointwise, source, codes } => {
+    #[inline(never)]
+    fn add(&mut self, context: &StepContext<'_>, tile: Range<usize>, acc: &mut [i32]) -> Result<(), Fault> {
+        let source = &self.source;
+        let pointwise = &context.reading(OpKind::FusionPointwise, self.from)?;
+        match &mut self.kind {
+            TermKind::Down { codes } => {
+                let depthwise = &context.reading(OpKind::FusionDepthwise, self.from)?;
                 let len = acc.len() / pointwise.cout().max(1) * depthwise.cout();
                 let codes = codes.get_mut(..len).ok_or(Fault)?;
                 for (y, row) in tile.clone().zip(codes.runs_mut(len / tile.len().max(1))) {
@@ -105,7 +117,8 @@ impl<'a, 'c> Term<'a, 'c> {
                 context.tap(depthwise, (tile.start, 0, source.columns / usize::from(depthwise.shape.stride).max(1)), TileData::S8(codes));
                 Ok(pointwise.product(codes, Epilogue::Add32 { out: acc })?)
             }
-            Self::Up { narrow, pointwise, source, factor, codes, sums } => {
+            TermKind::Up { factor, codes, sums } => {
+                let narrow = &context.reading(OpKind::FusionNarrow, self.from)?;
                 let width = pointwise.cout();
                 while let Some((at, made)) = sums.next_up_to((tile.end - 1) / (*factor).max(1)) {
                     let codes = codes.get_mut(..made.len() / width.max(1) * narrow.cout()).ok_or(Fault)?;
@@ -201,7 +214,7 @@ pub fn run(
         let mut cutter = Cutter::new(scratch);
         let acc = cutter.take::<i32>(context.tile * row_len)?;
         let codes = cutter.take::<i8>(row_len)?;
-        let mut terms: heapless::Vec<Term<'_, '_>, BRANCHES> = heapless::Vec::new();
+        let mut terms: heapless::Vec<Term<'_>, BRANCHES> = heapless::Vec::new();
         for (from, x) in (0u8..).zip(sources).take(inputs).filter(|(from, _)| *from != branch) {
             terms.push(Term::new(context, size, (branch, from), range.start, x, &mut cutter)?).map_err(|_| Fault)?;
         }

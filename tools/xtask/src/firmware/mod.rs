@@ -70,6 +70,10 @@ pub fn run(root: &Path, everything: bool) -> Result<Vec<String>> {
     if largest > RUNTIME_GOAL {
         println!("the runtime takes up to {} bytes on microcontrollers; the goal is {}", grouped(largest), grouped(RUNTIME_GOAL));
     }
+    let elsewhere = ways_to_a_panic(&analyses, false);
+    if !elsewhere.is_empty() {
+        println!("64-bit machines, where a panic ends the program with an exit code, have {} ways to one:\n{}", elsewhere.len(), elsewhere.join("\n"));
+    }
     let mut complaints = complaints(&analyses);
     ensure!(selftests.len() == MACHINES.len(), "expected a program selftest on every machine, found {}", selftests.len());
     let hrvit = Hrvit::build(root)?;
@@ -124,19 +128,24 @@ fn analyse(package: &str, program: &Program, microcontroller: bool) -> Result<An
     Ok(Analysis { name: format!("{package} {}", program.name), sizes: Sizes::of(&elf), ways: panics::ways(&elf), microcontroller })
 }
 
-/// Programs that have become too large, and the ways to a panic, each with the programs that it is in.
+/// Ways to a panic, each with the programs that it is in; those of microcontrollers, or those of larger machines.
+fn ways_to_a_panic(analyses: &[Analysis], microcontroller: bool) -> Vec<String> {
+    let mut ways: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for analysis in analyses.iter().filter(|analysis| analysis.microcontroller == microcontroller) {
+        for way in &analysis.ways {
+            ways.entry(format!("{} reaches {}", way.from, way.through.join(" -> "))).or_default().push(&analysis.name);
+        }
+    }
+    ways.into_iter().map(|(way, programs)| format!("{way} ({})", programs.join(", "))).collect()
+}
+
+/// Microcontrollers' programs that have become too large or that can panic.
 fn complaints(analyses: &[Analysis]) -> Vec<String> {
     let too_large = analyses.iter().filter(|analysis| analysis.microcontroller && analysis.sizes.runtime() > RUNTIME_LIMIT);
     let mut complaints: Vec<String> = too_large
         .map(|analysis| format!("{}: the runtime's own code and constants take {} bytes, more than {RUNTIME_LIMIT}", analysis.name, analysis.sizes.runtime()))
         .collect();
-    let mut ways: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    for analysis in analyses {
-        for way in &analysis.ways {
-            ways.entry(format!("{} reaches {}", way.from, way.through.join(" -> "))).or_default().push(&analysis.name);
-        }
-    }
-    complaints.extend(ways.into_iter().map(|(way, programs)| format!("{way} ({})", programs.join(", "))));
+    complaints.extend(ways_to_a_panic(analyses, true));
     complaints
 }
 
