@@ -245,6 +245,7 @@ fn backbone_step(context: &StepContext<'_>, executor: &dyn Executor, plan: &Plan
 }
 
 /// The attention block, its kept half where the plan says.
+#[inline(never)] // its locals would lie on the stack of every other step
 fn attend(
     context: &StepContext<'_>,
     executor: &dyn Executor,

@@ -3,8 +3,8 @@
 use core::ptr;
 
 const PAINT: u32 = 0x5ac3_5ac3;
-/// Words next to the stack pointer that are left alone: the frames of painting and reading themselves.
-const SPARED: usize = 64;
+/// Words next to the stack pointer that are left alone while painting and reading, which need none of their own.
+const SPARED: usize = 8;
 /// The most words that are painted: four times the bound.
 const MOST: usize = crate::STACK_BOUND;
 

@@ -46,6 +46,7 @@ struct Attention<'c> {
 }
 
 /// The block on `x`, `[rows, columns, channels]`, in place; `kept` has [`kept_len`] bytes.
+#[inline(never)] // its locals would lie on the stack of every other step
 pub fn run(
     context: &StepContext<'_>,
     executor: &dyn Executor,

@@ -181,6 +181,7 @@ impl Own<'_> {
 
 /// Output `branch` of `module`: rows of `x[branch]` become pairs of rows (see above). `x` holds the stage norms of the module before; those of branches below
 /// `branch` have become pairs already.
+#[inline(never)] // its locals would lie on the stack of every other step
 pub fn run(
     context: &StepContext<'_>,
     executor: &dyn Executor,

@@ -39,6 +39,7 @@ struct MixCfn<'c> {
 }
 
 /// The block on `x`, `[rows, columns, channels]`, in place.
+#[inline(never)] // its locals would lie on the stack of every other step
 pub fn run(context: &StepContext<'_>, executor: &dyn Executor, map: (usize, usize), x: &mut [i16], work: &mut [u8]) -> Result<(), Fault> {
     let ffn = MixCfn {
         norm: context.only(OpKind::FfnNorm)?,

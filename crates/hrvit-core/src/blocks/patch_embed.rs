@@ -95,6 +95,7 @@ impl<'a, 'c> PatchEmbed<'a, 'c> {
 }
 
 /// Patch embedding in place: each row of `x` holds a row of the fusion's output in its upper half, and then a row of the residual stream.
+#[inline(never)] // its locals would lie on the stack of every other step
 pub fn run(context: &StepContext<'_>, executor: &dyn Executor, map: (usize, usize), x: &mut [i16], work: &mut [u8]) -> Result<(), Fault> {
     let row_len = map.1 * context.only(OpKind::EmbedNorm)?.cout();
     let blocks = RowBlocks::new(map.0, executor.workers(), 1);

@@ -112,6 +112,7 @@ fn rows(
 }
 
 /// A frame to `x`, `[height / 4, width / 4, channels(0)]`. Pulled rows are worked on by the caller alone, since they come in order.
+#[inline(never)] // its locals would lie on the stack of every other step
 pub fn run(context: &StepContext<'_>, executor: &dyn Executor, size: Size, frame: &mut Frame<'_>, x: &mut [i16], work: &mut [u8]) -> Result<(), Fault> {
     let (map_rows, columns) = size.map(0);
     let row_len = columns * context.only(OpKind::EmbedNorm)?.cout();

@@ -10,10 +10,14 @@ use crate::mve::sink::{Sink, with_sink};
 use crate::mve::taps::{self, BLOCK, Taps};
 use crate::mve::tile::{COLUMNS, Channels, ROWS, Tile};
 
-/// Most taps whose weights are brought into blocks: those of a 9x9 kernel. Larger kernels are left to `scalar`.
-const MAX_TAPS: usize = 81;
-/// Bytes of weights in blocks: 64 channels of a 5x5 kernel, 16 of a larger one.
-const PACKED: usize = 25 * COLUMNS;
+/// Most taps whose weights are brought into blocks: those of a 5x5 kernel. Larger kernels, which a network has only where it divides the resolution by 8, are left
+/// to `scalar`: their taps would double what a row takes of the stack.
+const MAX_TAPS: usize = 25;
+/// Channels at a time of a 5x5 kernel; a 3x3 kernel has [`COLUMNS`].
+const COLUMNS_5X5: usize = 2 * BLOCK;
+/// Bytes of weights in blocks.
+const PACKED: usize = MAX_TAPS * COLUMNS_5X5;
+const _: () = assert!(9 * COLUMNS <= PACKED, "a 3x3 kernel has its own number of channels");
 
 /// Computes the row.
 pub(super) fn run(_: Mve, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) {
@@ -31,7 +35,7 @@ pub(super) fn run(_: Mve, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stri
 /// The processor has MVE. The lengths are those that [`super::depthwise_s8`] documents, the kernel has at most [`MAX_TAPS`] taps.
 unsafe fn row<S: Sink>(args: &Depthwise<'_>, sink: S, out: &mut [S::Out], out_stride: usize) {
     let channels = args.bias.len();
-    let columns = if args.kernel > 5 { BLOCK } else { COLUMNS };
+    let columns = if args.kernel > 3 { COLUMNS_5X5 } else { COLUMNS };
     for first in (0..channels).step_by(columns) {
         let len = columns.min(channels - first);
         // SAFETY: by the contract.
