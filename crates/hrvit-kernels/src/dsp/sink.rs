@@ -72,20 +72,39 @@ impl Sink for Store8 {
     }
 
     fn pairs(self) -> bool {
-        matches!(self.0, Range8 { lo: -128, hi: 127, zero: -65536..=65536 })
+        (-65536..=65536).contains(&self.0.zero)
     }
 
     #[inline(always)]
     unsafe fn pair(self, sums: Sums<'_>, out: [*mut i8; 2]) {
+        let Range8 { zero, lo, hi } = self.0;
+        let twice = 2 * zero + 1;
+        if lo == -128 && hi == 127 {
+            // SAFETY: by the contract.
+            unsafe {
+                pair!(
+                    sums, out,
+                    [
+                        "add {a}, {twice}", "add {b}, {twice}", "ssat {a}, #8, {a}, asr #1", "ssat {b}, #8, {b}, asr #1",
+                        "strb {a}, [{out0}], #1", "strb {b}, [{out1}], #1"
+                    ],
+                    { twice = in(reg) twice, }
+                );
+            }
+            return;
+        }
+        // The limits as the halves of a word: the codes of both rows are clamped together.
+        let (lo, hi) = ((lo as u32 & 0xffff) * 0x1_0001, (hi as u32 & 0xffff) * 0x1_0001);
         // SAFETY: by the contract.
         unsafe {
             pair!(
                 sums, out,
                 [
-                    "add {a}, {twice}", "add {b}, {twice}", "ssat {a}, #8, {a}, asr #1", "ssat {b}, #8, {b}, asr #1",
-                    "strb {a}, [{out0}], #1", "strb {b}, [{out1}], #1"
+                    "add {a}, {twice}", "add {b}, {twice}", "ssat {a}, #8, {a}, asr #1", "ssat {b}, #8, {b}, asr #1", "pkhbt {a}, {a}, {b}, lsl #16",
+                    "ssub16 {b}, {a}, {lo}", "sel {a}, {a}, {lo}", "ssub16 {b}, {hi}, {a}", "sel {a}, {a}, {hi}",
+                    "strb {a}, [{out0}], #1", "lsr {a}, #16", "strb {a}, [{out1}], #1"
                 ],
-                { twice = in(reg) 2 * self.0.zero + 1, }
+                { twice = in(reg) twice, lo = in(reg) lo, hi = in(reg) hi, }
             );
         }
     }
@@ -216,23 +235,35 @@ impl Sink for Table8<'_> {
         *out = look_up(self.table, self.zero, rq);
     }
 
-    /// Tables of 1024 entries.
+    /// Tables of 1024 or 2048 entries.
     fn pairs(self) -> bool {
-        self.table.len() == 1024 && (-65536..=65536).contains(&self.zero)
+        matches!(self.table.len(), 1024 | 2048) && (-65536..=65536).contains(&self.zero)
     }
 
     #[inline(always)]
     unsafe fn pair(self, sums: Sums<'_>, out: [*mut i8; 2]) {
-        // SAFETY: by the contract; `usat` leaves indices of 10 bits.
+        let (twice, table) = (2 * self.zero + 1, self.table.as_ptr());
+        // SAFETY: by the contract; `usat` leaves indices of as many bits as the length of the table has.
         unsafe {
-            pair!(
-                sums, out,
-                [
-                    "add {a}, {twice}", "add {b}, {twice}", "usat {a}, #10, {a}, asr #1", "usat {b}, #10, {b}, asr #1", "ldrb {a}, [{table}, {a}]",
-                    "ldrb {b}, [{table}, {b}]", "strb {a}, [{out0}], #1", "strb {b}, [{out1}], #1"
-                ],
-                { twice = in(reg) 2 * self.zero + 1, table = in(reg) self.table.as_ptr(), }
-            );
+            if self.table.len() == 1024 {
+                pair!(
+                    sums, out,
+                    [
+                        "add {a}, {twice}", "add {b}, {twice}", "usat {a}, #10, {a}, asr #1", "usat {b}, #10, {b}, asr #1",
+                        "ldrb {a}, [{table}, {a}]", "ldrb {b}, [{table}, {b}]", "strb {a}, [{out0}], #1", "strb {b}, [{out1}], #1"
+                    ],
+                    { twice = in(reg) twice, table = in(reg) table, }
+                );
+            } else {
+                pair!(
+                    sums, out,
+                    [
+                        "add {a}, {twice}", "add {b}, {twice}", "usat {a}, #11, {a}, asr #1", "usat {b}, #11, {b}, asr #1",
+                        "ldrb {a}, [{table}, {a}]", "ldrb {b}, [{table}, {b}]", "strb {a}, [{out0}], #1", "strb {b}, [{out1}], #1"
+                    ],
+                    { twice = in(reg) twice, table = in(reg) table, }
+                );
+            }
         }
     }
 }
