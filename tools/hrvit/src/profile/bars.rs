@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, anyhow};
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::log::{Log, Run};
 use super::summary::{Summary, headline};
@@ -44,15 +45,16 @@ fn paint(log: &Log, run: &Run, summary: &Summary, svg: &mut String) -> Result<()
         .margin(12)
         .x_label_area_size(150)
         .y_label_area_size(90)
-        .build_cartesian_2d(0..summary.steps.len(), 0.0..1.04 * highest)?;
+        // The legend lies to the right of the last bar.
+        .build_cartesian_2d(0..summary.steps.len() + summary.steps.len().div_ceil(8), 0.0..1.04 * highest)?;
     let label = |at: &usize| summary.steps.get(*at).map_or_else(String::new, |cost| cost.name.clone());
     chart
         .configure_mesh()
         .disable_x_mesh()
         .light_line_style(TRANSPARENT)
-        .x_labels(summary.steps.len().min(60))
+        .x_labels(2 * summary.steps.len())
         .x_label_formatter(&label)
-        .x_label_style(("sans-serif", 11).into_font().transform(FontTransform::Rotate90))
+        .x_label_style(("sans-serif", 9).into_font().transform(FontTransform::Rotate90).with_anchor::<RGBColor>(Pos::new(HPos::Left, VPos::Center)))
         .y_desc(format!("million {} a frame", run.unit))
         .y_label_formatter(&|ticks| format!("{:.2}", ticks / 1e6))
         .draw()?;
