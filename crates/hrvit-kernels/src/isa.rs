@@ -81,7 +81,7 @@ impl Isa {
         Self::ALL.into_iter().filter(|isa| Tier::of(*isa).is_ok())
     }
 
-    /// The fastest of [`Isa::available`].
+    /// The fastest of [`Isa::available`]. To be asked once, not per call: on a virtual machine the question can take microseconds.
     pub fn detect() -> Self {
         Self::available().last().unwrap_or(Self::Scalar)
     }
@@ -215,7 +215,7 @@ impl Tier {
     }
 }
 
-/// What an x86-64 processor has. `cpuid` is a user instruction: no operating system is asked.
+/// What an x86-64 processor has. `cpuid` is a user instruction: no operating system is asked. Miri has none: there, only what the build says counts.
 #[cfg(target_arch = "x86_64")]
 mod processor {
     /// AVX2, and an operating system that saves its registers.
@@ -239,7 +239,7 @@ mod processor {
         const OSXSAVE_AVX: u32 = 1 << 27 | 1 << 28;
         const XMM_YMM: u64 = 0b110;
         const AVX2: u32 = 1 << 5;
-        if __cpuid(0).eax < 7 || __cpuid(1).ecx & OSXSAVE_AVX != OSXSAVE_AVX {
+        if cfg!(miri) || __cpuid(0).eax < 7 || __cpuid(1).ecx & OSXSAVE_AVX != OSXSAVE_AVX {
             return false;
         }
         // SAFETY: the processor has `xgetbv`, and the operating system has enabled it: OSXSAVE is set.

@@ -1,24 +1,29 @@
 //! Integer kernels for quantised vision transformers: no heap, no panic, no float, and the same bytes on every target.
 //!
 //! The `scalar` file of each operator is its definition (`docs/quantisation.md` holds the formulas); a backend for one instruction set is another file in the
-//! same folder and equals it byte for byte. The crate knows operators, not networks.
+//! same folder and equals it byte for byte. The free functions are the definition; [`Kernels`] holds the same operators for one instruction set, by default the
+//! fastest of this processor. The crate knows operators, not networks.
 //!
-//! | operator | folder | input x weights, accumulator | output |
-//! |---|---|---|---|
-//! | linear, 1x1 convolution | [`mod@gemm_s8`] | s8 x s8, i32 | any [`Epilogue`] |
-//! | dense 3x3 convolution | [`im2row`], then [`mod@gemm_s8`] | s8 x s8, i32 | any [`Epilogue`] |
-//! | linear on 16 bits | [`mod@gemm_s16`] | s16 x s8, i32 | any [`Epilogue`] |
-//! | depthwise convolution | [`dwconv_s8`] | s8 x s8, i32 | any [`Epilogue`] |
-//! | LayerNorm | [`mod@layernorm_s16`] | s16, i64 | s8 or s16 |
-//! | attention over one strip | [`mod@attention_s8`] | s8 x s8, i32 | s16, 8 fractional bits |
-//! | diversity-enhancing shortcut | [`mod@des_s16`] | s16 x s8, i32 | added to i32 |
-//! | Hardswish, tables, sums, means | [`activation`] | s8, s16 or i32 | s8, s16 or i32 |
-//! | exact bilinear resize, label map | [`resize`] | s16, i32 | added to i32; labels |
+//! | operator | folder | input x weights, accumulator | output | files besides `scalar` |
+//! |---|---|---|---|---|
+//! | linear, 1x1 convolution | [`mod@gemm_s8`] | s8 x s8, i32 | any [`Epilogue`] | `avx2` (from [`Layout::K4`] or [`Layout::Rows`]) |
+//! | dense 3x3 convolution | [`im2row`], then [`mod@gemm_s8`] | s8 x s8, i32 | any [`Epilogue`] | (patches only move bytes) |
+//! | linear on 16 bits | [`mod@gemm_s16`] | s16 x s8, i32 | any [`Epilogue`] | |
+//! | depthwise convolution | [`dwconv_s8`] | s8 x s8, i32 | any [`Epilogue`] | `avx2` |
+//! | LayerNorm | [`mod@layernorm_s16`] | s16, i64 | s8 or s16 | `avx2` |
+//! | attention over one strip | [`mod@attention_s8`] | s8 x s8, i32 | s16, 8 fractional bits | `avx2` |
+//! | diversity-enhancing shortcut | [`mod@des_s16`] | s16 x s8, i32 | added to i32 | `avx2` |
+//! | Hardswish, tables, sums, means | [`activation`] | s8, s16 or i32 | s8, s16 or i32 | `avx2` |
+//! | exact bilinear resize, label map | [`resize`] | s16, i32 | added to i32; labels | `avx2` |
 //!
 //! **Conventions.** Maps are `[rows, columns, channels]`, channel last, contiguous unless a stride is given; a token is one run of channels. Every entry is
 //! safe: it checks lengths and scalar parameters once and returns [`ShapeError`]. It never panics and never reads out of bounds whatever the numbers; the
-//! numbers mean what the documentation says only inside the stated ranges, which the loader of a model proves once. i32 accumulators stay inside their range
-//! by that proof; outside it they wrap (and a build with overflow checks says so).
+//! numbers mean what the documentation says only inside the stated ranges, which the loader of a model proves once, and only there are they the same on every
+//! instruction set. i32 accumulators stay inside their range by that proof; outside it they wrap (and a build with overflow checks says so).
+//!
+//! **A fast path** is a file named after its instruction set with the functions of `scalar`, each with a token of [`isa`] in front (`fn run(_: Avx2, ..)`), and
+//! one entry in the family's `backends!` list; [`Kernels::chosen`] then names it. What a file cannot do exactly, or was not written for, it hands to `scalar`, and
+//! its documentation says which sizes those are. [`conformance`] compares every family with its definition on the processor at hand, without a heap.
 
 #![no_std]
 #![deny(clippy::float_arithmetic)]

@@ -153,7 +153,7 @@ impl Source<'_> {
     /// Where `column` starts, and the way to the next.
     #[inline(always)]
     fn at(&self, column: usize) -> (*const i8, usize) {
-        (self.codes.as_ptr().wrapping_add(column * self.stride), self.stride)
+        (self.codes.as_ptr().wrapping_add(column.wrapping_mul(self.stride)), self.stride)
     }
 
     /// 16 channels of any column: `pad` outside the map, anything beyond the row's end.
