@@ -220,6 +220,24 @@ impl<T> Runs<T> for [T] {
     }
 }
 
+/// Copies as many codes as both have. A head has few channels: its usual widths are copied as a whole, without a loop or a call.
+#[inline(always)]
+pub fn copy_run(from: &[i8], to: &mut [i8]) {
+    fn whole<const N: usize>(from: &[i8], to: &mut [i8]) -> Option<()> {
+        *to.first_chunk_mut::<N>()? = *from.first_chunk::<N>()?;
+        Some(())
+    }
+    let done = match from.len().min(to.len()) {
+        8 => whole::<8>(from, to),
+        16 => whole::<16>(from, to),
+        32 => whole::<32>(from, to),
+        _ => None,
+    };
+    if done.is_none() {
+        to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+    }
+}
+
 /// 8-bit codes in the bytes of 16-bit elements.
 pub fn bytes_of(row: &[i16]) -> &[i8] {
     bytemuck::cast_slice(row)

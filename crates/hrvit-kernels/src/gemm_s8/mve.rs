@@ -14,7 +14,12 @@ pub(super) fn rows(_: Mve, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     if depth < MIN_DEPTH || bias.len() < 2 {
         return scalar::rows(args, epilogue);
     }
-    let product = Product { a, depth, weights, bias, requant, dots: dots::s8 };
+    let dots = match depth {
+        16 => dots::s8_of_16,
+        32 => dots::s8_of_32,
+        _ => dots::s8,
+    };
+    let product = Product { a, depth, weights, bias, requant, dots };
     // SAFETY: the token proves MVE; the entry has checked that `a` is whole rows, that there are `cout * depth` weights and `rows * cout` outputs, and one
     // bias, multiplier and shift for each of the 2 or more channels; `depth` was checked above.
     with_sink!(epilogue, |sink, out| unsafe { product.run(sink, out) });

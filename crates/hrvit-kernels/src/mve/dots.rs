@@ -99,3 +99,61 @@ dots! {
     /// Sums of products of s16 activations.
     s16, i16, "8", "vldrh.u16", "vldrb.s16", "vmladava.s16", "vmladav.s16", "16"
 }
+
+/// [`s8`] for a depth that leaves all three rows in registers: lines that load the rows from r1, r2, r12, and those that make the six sums of a pair of channels from
+/// the weights at r3.
+macro_rules! short {
+    ($(#[$doc:meta])* $name:ident, [$($rows:literal),*], [$($sums:literal),*]) => {
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// As for [`s8`].
+        #[unsafe(naked)]
+        pub(crate) unsafe extern "C" fn $name(dots: &Dots<i8>) {
+            naked_asm!(
+                ".cpu cortex-m55",
+                "push {{r4-r11, lr}}",
+                "vpush {{d8-d15}}",
+                "ldrd r1, r2, [r0]",
+                "ldrd r12, r3, [r0, #8]",
+                "ldrd r9, r11, [r0, #20]",
+                "sub r11, r9",
+                "lsr r11, #3",
+                $($rows,)*
+                "dls lr, r11",
+                "2:",
+                $($sums,)*
+                "strd r0, r2, [r9], #8",
+                "strd r4, r6, [r9, #248]",
+                "strd r8, r10, [r9, #504]",
+                "le lr, 2b",
+                "vpop {{d8-d15}}",
+                "pop {{r4-r11, pc}}",
+            )
+        }
+    };
+}
+
+short! {
+    /// Sums of products of a depth of exactly 16.
+    s8_of_16,
+    ["vldrb.u8 q0, [r1]", "vldrb.u8 q1, [r2]", "vldrb.u8 q2, [r12]"],
+    [
+        "vldrb.u8 q3, [r3], #16", "vmladav.s8 r0, q0, q3", "vldrb.u8 q4, [r3], #16", "vmladav.s8 r2, q0, q4",
+        "vmladav.s8 r4, q1, q3", "vmladav.s8 r6, q1, q4", "vmladav.s8 r8, q2, q3", "vmladav.s8 r10, q2, q4"
+    ]
+}
+short! {
+    /// Sums of products of a depth of exactly 32.
+    s8_of_32,
+    [
+        "vldrb.u8 q0, [r1]", "vldrb.u8 q1, [r1, #16]", "vldrb.u8 q2, [r2]", "vldrb.u8 q3, [r2, #16]", "vldrb.u8 q4, [r12]",
+        "vldrb.u8 q5, [r12, #16]"
+    ],
+    [
+        "vldrb.u8 q6, [r3], #16", "vmladav.s8 r0, q0, q6", "vldrb.u8 q7, [r3], #16", "vmladav.s8 r4, q2, q6", "vmladav.s8 r8, q4, q6",
+        "vmladava.s8 r0, q1, q7", "vmladava.s8 r4, q3, q7", "vldrb.u8 q6, [r3], #16", "vmladava.s8 r8, q5, q7",
+        "vmladav.s8 r2, q0, q6", "vldrb.u8 q7, [r3], #16", "vmladav.s8 r6, q2, q6", "vmladav.s8 r10, q4, q6",
+        "vmladava.s8 r2, q1, q7", "vmladava.s8 r6, q3, q7", "vmladava.s8 r10, q5, q7"
+    ]
+}

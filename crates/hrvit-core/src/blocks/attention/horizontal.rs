@@ -14,7 +14,7 @@ use crate::{
     error::Fault,
     observe::TileData,
     operator::{Operator, StepContext},
-    rows::{Block, RowBlocks, Runs, rewrite},
+    rows::{Block, RowBlocks, Runs, copy_run, rewrite},
     schedule::Executor,
 };
 
@@ -70,8 +70,8 @@ impl Lines for Rows<'_, '_> {
             let near = codes.get(x * half..(x + 1) * half).ok_or(Fault)?;
             let far = self.kept.get(far..far + half).ok_or(Fault)?;
             let (to_near, to_far) = token.split_at_mut_checked(half).ok_or(Fault)?;
-            to_near.iter_mut().zip(near).for_each(|(to, from)| *to = *from);
-            to_far.iter_mut().zip(far).for_each(|(to, from)| *to = *from);
+            copy_run(near, to_near);
+            copy_run(far, to_far);
         }
         self.waiting.end = l + 1;
         if last || self.waiting.len() == self.tile { self.project() } else { Ok(()) }

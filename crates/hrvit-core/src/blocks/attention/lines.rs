@@ -9,7 +9,7 @@ use crate::{
     arena::{Cutter, region},
     error::Fault,
     ring::Ring,
-    rows::Runs,
+    rows::{Runs, copy_run},
 };
 
 /// Lines of the parallel path's kernel, and its taps.
@@ -234,7 +234,7 @@ impl<'a, 'c> Walk<'a, 'c> {
 fn copy_head(line: &[i8], half: usize, first: usize, out: &mut [i8], dim: usize) {
     for (t, token) in line.runs(half).enumerate() {
         if let Some(out) = out.get_mut(t * dim..(t + 1) * dim) {
-            token.iter().skip(first).zip(out).for_each(|(from, to)| *to = *from);
+            copy_run(token.get(first..first + dim).unwrap_or_default(), out);
         }
     }
 }
