@@ -46,6 +46,7 @@ impl Row<'_> {
     }
 
     /// Channels `first..first + len` of the row, [`BLOCK`] to 16 (of a larger kernel [`BLOCK`]), of which the first `skip` are not stored.
+    #[inline(never)] // one of its kind on the stack, whatever the sink
     fn some_channels<S: Sink>(&self, first: usize, skip: usize, len: usize, out: &mut [S::Out], finish: &Finish<'_, S>) {
         let Depthwise { in_stride, columns, stride, kernel, pad, .. } = *self.args;
         let mut packed = [[0; 2]; PACKED];

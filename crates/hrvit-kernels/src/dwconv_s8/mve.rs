@@ -47,6 +47,7 @@ unsafe fn row<S: Sink>(args: &Depthwise<'_>, sink: S, out: &mut [S::Out], out_st
 ///
 /// # Safety
 /// As for [`row`].
+#[inline(never)] // one of its kind on the stack, whatever the sink
 unsafe fn some_channels<S: Sink>(args: &Depthwise<'_>, first: usize, len: usize, sink: S, out: *mut S::Out, out_stride: usize) {
     let Depthwise { in_stride, columns, stride, kernel, pad, .. } = *args;
     let mut packed = [MaybeUninit::uninit(); PACKED];
