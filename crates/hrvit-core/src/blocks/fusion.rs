@@ -133,7 +133,8 @@ impl<'a> Term<'a> {
                 let row_len = acc.len() / tile.len().max(1);
                 for (y, acc) in tile.zip(acc.runs_mut(row_len)) {
                     let low = sums.row(y / (*factor).max(1))?;
-                    for (token, repeats) in low.runs(width).zip(acc.runs_mut(width * *factor)) {
+                    for (x, token) in low.runs(width).enumerate() {
+                        let repeats = acc.get_mut(x * width * *factor..(x + 1) * width * *factor).ok_or(Fault)?;
                         for out in repeats.runs_mut(width) {
                             context.kernels.add_s32(out, token)?;
                         }

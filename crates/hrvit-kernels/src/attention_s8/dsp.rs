@@ -17,6 +17,7 @@ const MAX_DIM: usize = 32;
 static ZEROS: [i32; COLUMNS] = [0; COLUMNS];
 
 /// Computes the strip; heads and strips that the loops do not know are left to `scalar`.
+#[inline(never)] // its buffers would lie on the stack of every instruction set
 pub(super) fn run(dsp: Dsp, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) {
     let dim = args.dim;
     let values = match dim {

@@ -15,6 +15,7 @@ const MAX_TAPS: usize = 81;
 const PACKED: usize = 25 * 16 / BLOCK;
 
 /// Computes the row.
+#[inline(never)] // its buffers would lie on the stack of every instruction set
 pub(super) fn run(dsp: Dsp, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) {
     if args.kernel * args.kernel > MAX_TAPS || args.bias.len() < BLOCK || args.rows.iter().all(Option::is_none) {
         return scalar::run(args, epilogue, out_stride);

@@ -33,6 +33,7 @@ pub(super) fn run(_: Mve, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stri
 ///
 /// # Safety
 /// The processor has MVE. The lengths are those that [`super::depthwise_s8`] documents, the kernel has at most [`MAX_TAPS`] taps.
+#[inline(never)] // the buffers of one way of storing are enough
 unsafe fn row<S: Sink>(args: &Depthwise<'_>, sink: S, out: &mut [S::Out], out_stride: usize) {
     let channels = args.bias.len();
     let columns = if args.kernel > 3 { COLUMNS_5X5 } else { COLUMNS };

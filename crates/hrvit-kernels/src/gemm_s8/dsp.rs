@@ -11,6 +11,7 @@ use crate::isa::Dsp;
 const GROUPS: usize = 64;
 
 /// Weights in [`Layout::Rows`](crate::layout::Layout::Rows).
+#[inline(never)] // its buffers would lie on the stack of every instruction set
 pub(super) fn rows(dsp: Dsp, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     if args.depth < 4 || args.bias.len() < 2 {
         return scalar::rows(args, epilogue);
