@@ -47,11 +47,14 @@ fn paint(log: &Log, run: &Run, summary: &Summary, svg: &mut String) -> Result<()
         .y_label_area_size(90)
         // The legend lies to the right of the last bar.
         .build_cartesian_2d(0..summary.steps.len() + summary.steps.len().div_ceil(8), 0.0..1.04 * highest)?;
+    let label = |at: &usize| summary.steps.get(*at).map_or_else(String::new, |cost| cost.name.clone());
     chart
         .configure_mesh()
         .disable_x_mesh()
         .light_line_style(TRANSPARENT)
-        .x_labels(0)
+        .x_labels(2 * summary.steps.len())
+        .x_label_formatter(&label)
+        .x_label_style(("sans-serif", 9).into_font().transform(FontTransform::Rotate90).with_anchor::<RGBColor>(Pos::new(HPos::Left, VPos::Center)))
         .y_desc(format!("million {} a frame", run.unit))
         .y_label_formatter(&|ticks| format!("{:.2}", ticks / 1e6))
         .draw()?;
@@ -66,12 +69,6 @@ fn paint(log: &Log, run: &Run, summary: &Summary, svg: &mut String) -> Result<()
             .draw_series(bars)?
             .label(format!("{} {:.1} %", kind.name, 100.0 * kind.share))
             .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 14, y + 5)], colour.filled()));
-    }
-    // Names hang from the axis; the chart's own labels would be centred on it when turned.
-    let style = ("sans-serif", 10).into_font().transform(FontTransform::Rotate90).into_text_style(&root).pos(Pos::new(HPos::Left, VPos::Center));
-    for (at, cost) in summary.steps.iter().enumerate() {
-        let ((left, y), (right, _)) = (chart.plotting_area().map_coordinate(&(at, 0.0)), chart.plotting_area().map_coordinate(&(at + 1, 0.0)));
-        root.draw(&Text::new(cost.name.as_str(), ((left + right) / 2, y + 5), style.clone()))?;
     }
     chart.configure_series_labels().position(SeriesLabelPosition::UpperRight).label_font(("sans-serif", 13)).background_style(WHITE.mix(0.85)).draw()?;
     root.present()?;
