@@ -1,7 +1,9 @@
 """Files of weights, and what a run leaves behind to go on from."""
 
+import hashlib
 import os
 import pickle
+from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors
@@ -15,8 +17,12 @@ WRAPPERS = ("state_dict_ema", "state_dict", "model")
 """Keys under which other programs put the tensors."""
 COUNTER = "num_batches_tracked"
 """End of the names of BatchNorm's counters, which no network needs."""
-FORMAT = 1
+FORMAT = 2
 """Version of resumable checkpoints."""
+BACKBONE = "backbone."
+"""Start of the names of a segmentor's backbone; in a classifier, these tensors have names without it."""
+CLASSIFIER_HEAD = "head."
+"""Start of the names of a classifier's head."""
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -47,6 +53,34 @@ def load_weights(model: nn.Module, weights: dict[str, torch.Tensor], origin: str
         more = f"\n  and {len(problems) - 8} more" if len(problems) > 8 else ""
         raise UserError(f"{origin} does not fit the network (check variant, head and classes):\n  " + "\n  ".join(problems[:8]) + more)
     model.load_state_dict(weights, strict=False)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Weights that a run starts from instead of random ones."""
+
+    file: Path
+    backbone_only: bool
+    sha256: str
+    weights: dict[str, torch.Tensor]
+
+    @staticmethod
+    def read(file: Path, backbone_only: bool) -> "Origin":
+        """The weights in `file`: a segmentor's, or, for a backbone alone, also a classifier's."""
+        weights = read_weights(file)
+        return Origin(file, backbone_only, hashlib.sha256(file.read_bytes()).hexdigest(), weights)
+
+    def load(self, model: nn.Module) -> None:
+        """Puts the weights into the segmentor `model`; with a backbone alone, its head stays as it is."""
+        if not self.backbone_only:
+            return load_weights(model, self.weights, str(self.file))
+        segmentor = any(name.startswith(BACKBONE) for name in self.weights)
+        wanted = [name for name in self.weights if (name.startswith(BACKBONE) if segmentor else not name.startswith(CLASSIFIER_HEAD))]
+        load_weights(model.backbone, {name.removeprefix(BACKBONE): self.weights[name] for name in wanted}, str(self.file))
+
+    def to_dict(self) -> dict:
+        """For the birth certificate."""
+        return {"weights": self.file.name, "sha256": self.sha256, "part": "backbone" if self.backbone_only else "all"}
 
 
 def replace_file(path: Path, write) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from hrvit_train.checkpoint import load_run, load_weights, read_weights, save_run
+from hrvit_train.checkpoint import Origin, load_run, load_weights, read_weights, save_run
 from hrvit_train.data import Frames, class_names
 from hrvit_train.errors import UserError
 from hrvit_train.evaluate import evaluate
@@ -57,8 +57,10 @@ def parser() -> argparse.ArgumentParser:
     network(train)
     train.add_argument("--data", type=Path, required=True, metavar="DIR", help="data set")
     train.add_argument("--out", type=Path, required=True, metavar="W.safetensors", help="float16 weights; certificate and checkpoint lie beside it")
-    train.add_argument("--resume", action="store_true", help="go on from the checkpoint beside --out, with its recipe")
-    train.add_argument("--init", type=Path, metavar="FILE", help="start from these weights instead of random ones")
+    start = train.add_mutually_exclusive_group()
+    start.add_argument("--resume", action="store_true", help="go on from the checkpoint beside --out, with its recipe")
+    start.add_argument("--init", type=Path, metavar="FILE", help="start from these weights instead of random ones: the whole segmentor, as many classes")
+    start.add_argument("--init-backbone", type=Path, metavar="FILE", help="start from the backbone of these weights, a segmentor's or a classifier's; the head is random")
     train.add_argument("--stop-after", type=float, default=math.inf, metavar="MINUTES", help="end this process early; --resume goes on")
     train.add_argument("--classes-file", type=Path, metavar="TOML", help="names of the classes, like data/camvid11.toml")
     recipe = train.add_argument_group("recipe")
@@ -107,8 +109,6 @@ def _train(args: argparse.Namespace) -> None:
     run_file = args.out.with_suffix(".ckpt")
     state = None
     if args.resume:
-        if args.init is not None:
-            raise UserError("--resume and --init exclude each other")
         state = load_run(run_file)
         recipe = Recipe.from_dict(state["recipe"]).changed(given)
         task = Task(Spec.from_dict(state["spec"], str(run_file)), state["classes"])
@@ -120,7 +120,8 @@ def _train(args: argparse.Namespace) -> None:
     train, val = (Frames(args.data / split, task.classes, device) for split in ("train", "val"))
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")
-    run = Run(task, recipe, train, args.init) if state is None else Run.restore(state, recipe, train)
+    origin = Origin.read(args.init or args.init_backbone, args.init is None) if args.init or args.init_backbone else None
+    run = Run(task, recipe, train, origin) if state is None else Run.restore(state, recipe, train)
     parameters = sum(p.numel() for p in run.model.parameters())
     length = f"{recipe.iterations} iterations" if recipe.iterations else f"{recipe.minutes} minutes"
     print(f"{parameters:,} parameters on {device}; {len(train)} training and {len(val)} validation frames; {length}, from iteration {run.iteration}")

@@ -37,6 +37,7 @@ def write_weights(run: Run, out: Path, score: Score | None, names: list[str], va
         "parameters": sum(p.numel() for p in run.model.parameters()),
         "dtype": "float16",
         "data": {"train": run.train.folder.resolve().parent.name, "train_frames": len(run.train), "val_frames": val_frames},
+        "origin": run.origin,
         "recipe": run.recipe.to_dict(),
         "iterations": run.iteration,
         "minutes": round(run.seconds / 60, 2),

@@ -2,14 +2,13 @@
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 
 from hrvit_train import augment
 from hrvit_train.average import Average
-from hrvit_train.checkpoint import load_weights, random_state, read_weights, restore_random_state
+from hrvit_train.checkpoint import Origin, random_state, restore_random_state
 from hrvit_train.data import IGNORED, Frames, Sampler
 from hrvit_train.errors import UserError
 from hrvit_train.evaluate import Score, autocast, evaluate
@@ -58,14 +57,15 @@ def weighted_cross_entropy(logits: torch.Tensor, classes: torch.Tensor, weights:
 class Run:
     """A network, its average, the optimiser and all random generators, at some iteration of a recipe."""
 
-    def __init__(self, task: Task, recipe: Recipe, train: Frames, init: Path | None = None):
+    def __init__(self, task: Task, recipe: Recipe, train: Frames, origin: Origin | None = None):
         if len(train) == 0:
             raise UserError(f"{train.folder}: no frames to train on")
         torch.manual_seed(recipe.seed)
         self.task, self.recipe, self.train = task, recipe.validate(), train
         self.model = build(task.spec, "segformer", task.classes, recipe.drop_path)
-        if init is not None:
-            load_weights(self.model, read_weights(init), str(init))
+        if origin is not None:
+            origin.load(self.model)
+        self.origin = None if origin is None else origin.to_dict()
         self.model.to(train.device)
         self.average = Average(self.model, recipe.ema)
         self.optimiser = optimiser(self.model, recipe)
@@ -80,6 +80,7 @@ class Run:
             "spec": self.task.spec.to_dict(),
             "classes": self.task.classes,
             "recipe": self.recipe.to_dict(),
+            "origin": self.origin,
             "frames": len(self.train),
             "iteration": self.iteration,
             "seconds": self.seconds,
@@ -103,6 +104,7 @@ class Run:
         restore_random_state(state["random"])
         run.views.set_state(state["views"])
         run.sampler.left = list(state["sampler"])
+        run.origin = state["origin"]
         run.iteration, run.seconds = state["iteration"], state["seconds"]
         return run
 

@@ -7,14 +7,17 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from tests.support import eight_frames, needs_torch
+from tests.support import ROOT, eight_frames, needs_torch
 
 CLASSES = 11
 TINY = {"size": (64, 96), "batch": 4, "warm_up": 0, "scale": (0.25, 0.3), "drop_path": 0.2, "evaluate_every": 0}
 """A recipe whose iterations take a fraction of a second."""
 
 
-def run_of(folder: Path, **changes):
+BUNDLED = ROOT / "models" / "nano_camvid11.safetensors"
+
+
+def run_of(folder: Path, origin=None, classes=CLASSES, **changes):
     """A fresh run of nano on the bundled frames."""
     import torch
 
@@ -23,8 +26,8 @@ def run_of(folder: Path, **changes):
     from hrvit_train.recipe import Recipe
     from hrvit_train.spec import VARIANTS
 
-    frames = Frames(folder / "train", CLASSES, torch.device("cpu"))
-    return Run(Task(VARIANTS["nano"], CLASSES), Recipe(**{**TINY, **changes}), frames)
+    frames = Frames(folder / "train", classes, torch.device("cpu"))
+    return Run(Task(VARIANTS["nano"], classes), Recipe(**{**TINY, **changes}), frames, origin)
 
 
 def command(*words) -> tuple[int, str]:
@@ -77,6 +80,45 @@ class Training(unittest.TestCase):
         after, live = run.average.model.state_dict()[name], run.model.state_dict()[name]
         self.assertLess((after - live).abs().max(), (before - live).abs().max())
 
+    def differing(self, model, weights, prefix=""):
+        """Names, under `prefix`, whose tensors in `model` are not those of `weights`."""
+        import torch
+
+        state = model.state_dict()
+        return [name for name in weights if name.startswith(prefix) and not torch.equal(state[name], weights[name])]
+
+    def test_init_starts_weights_and_average_from_the_file(self):
+        from hrvit_train.checkpoint import Origin
+
+        origin = Origin.read(BUNDLED, backbone_only=False)
+        run = run_of(self.folder, origin, iterations=1)
+        for model in (run.model, run.average.model):
+            self.assertEqual(self.differing(model, origin.weights), [])
+        fresh = run_of(self.folder, iterations=1)
+        self.assertLess(run.step()[0].item(), 0.7 * fresh.step()[0].item())
+
+    def test_init_backbone_of_a_segmentor_with_other_classes(self):
+        from hrvit_train.checkpoint import Origin
+
+        origin = Origin.read(BUNDLED, backbone_only=True)
+        run, fresh = run_of(self.folder, origin, classes=5, iterations=1), run_of(self.folder, classes=5, iterations=1)
+        self.assertEqual(self.differing(run.model, origin.weights, "backbone."), [])
+        self.assertEqual(self.differing(run.model, fresh.model.state_dict(), "decode_head."), [])
+
+    def test_init_backbone_of_a_classifier(self):
+        import torch
+
+        from hrvit_train.checkpoint import Origin
+        from hrvit_train.model import build
+        from hrvit_train.spec import VARIANTS
+
+        classifier = build(VARIANTS["nano"], "classifier", 3)
+        torch.save(classifier.state_dict(), self.folder / "classifier.pth")
+        run = run_of(self.folder, Origin.read(self.folder / "classifier.pth", backbone_only=True), iterations=1)
+        expected = {name: tensor for name, tensor in classifier.state_dict().items() if not name.startswith("head.")}
+        self.assertGreater(len(expected), 100)
+        self.assertEqual(self.differing(run.model.backbone, expected), [])
+
     def test_norms_and_biases_do_not_decay(self):
         run = run_of(self.folder, iterations=1)
         decaying, free = run.optimiser.param_groups
@@ -88,7 +130,7 @@ class Training(unittest.TestCase):
 
     def test_command_trains_stops_resumes_and_scores(self):
         out = self.folder / "out" / "nano.safetensors"
-        recipe = ["--iterations", 2, "--size", "64x96", "--batch", 2, "--scale", "0.25,0.3", "--evaluate-every", 0]
+        recipe = ["--init", BUNDLED, "--iterations", 2, "--size", "64x96", "--batch", 2, "--scale", "0.25,0.3", "--evaluate-every", 0]
         network = ["--variant", "nano", "--classes", CLASSES]
         status, text = command("train", *network, "--data", self.folder, "--out", out, *recipe, "--stop-after", 0, "--device", "cpu")
         self.assertEqual(status, 0, text)
@@ -104,6 +146,7 @@ class Training(unittest.TestCase):
         certificate = json.loads(out.with_suffix(".json").read_text())
         self.assertEqual(certificate["sha256"], hashlib.sha256(out.read_bytes()).hexdigest())
         self.assertEqual((certificate["iterations"], certificate["finished"]), (2, True))
+        self.assertEqual(certificate["origin"], {"weights": BUNDLED.name, "sha256": hashlib.sha256(BUNDLED.read_bytes()).hexdigest(), "part": "all"})
         self.assertEqual((certificate["data"]["train_frames"], len(certificate["val"]["iou"])), (8, CLASSES))
         self.assertEqual(sorted(path.name for path in out.parent.iterdir()), ["nano.ckpt", "nano.json", "nano.safetensors"])
 
