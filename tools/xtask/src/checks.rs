@@ -24,6 +24,39 @@ pub enum Kind {
     Program(Vec<String>),
     /// A function of the root; holds if it finds nothing.
     Rule(fn(&Path) -> Result<Vec<String>>),
+    /// A function of the root that needs what a machine may lack; it says what it made, and fails if something does not hold.
+    Optional(fn(&Path) -> Result<Made>),
+}
+
+/// How much of a check was made, and found in order.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Made {
+    /// All of it.
+    All,
+    /// All but what these lines name, with the reason.
+    Part(Vec<String>),
+    /// Nothing, for this reason.
+    Nothing(String),
+}
+
+impl Made {
+    /// The word for the table.
+    pub fn word(&self) -> String {
+        match self {
+            Self::All => "ok".to_owned(),
+            Self::Part(skipped) => format!("ok, {} SKIPPED", skipped.len()),
+            Self::Nothing(_) => "SKIPPED".to_owned(),
+        }
+    }
+
+    /// What was not made, and why.
+    pub fn skipped(&self) -> &[String] {
+        match self {
+            Self::All => &[],
+            Self::Part(skipped) => skipped,
+            Self::Nothing(reason) => std::slice::from_ref(reason),
+        }
+    }
 }
 
 impl Check {
@@ -32,20 +65,21 @@ impl Check {
     }
 
     /// Makes the check in `root`; `Err` says what does not hold.
-    pub fn make(&self, root: &Path) -> Result<()> {
+    pub fn make(&self, root: &Path) -> Result<Made> {
         match &self.kind {
             Kind::Program(words) => {
                 let (program, arguments) = words.split_first().context("a command has a first word")?;
                 let output = Command::new(program).args(arguments).current_dir(root).output().with_context(|| format!("starting {program}"))?;
                 let text = || [output.stdout.as_slice(), output.stderr.as_slice()].map(String::from_utf8_lossy).concat();
                 ensure!(output.status.success(), "$ {}\n{}", words.join(" "), text().trim_end());
-                Ok(())
+                Ok(Made::All)
             }
             Kind::Rule(rule) => {
                 let found = rule(root)?;
                 ensure!(found.is_empty(), "{}", found.join("\n"));
-                Ok(())
+                Ok(Made::All)
             }
+            Kind::Optional(function) => function(root),
         }
     }
 }
@@ -85,7 +119,7 @@ pub fn all() -> Vec<Check> {
     }
     checks.push(Check { name: "firmware, its self-tests and kernels".to_owned(), kind: Kind::Rule(|root| firmware::run(root, false)) });
     checks.push(Check { name: "same bytes everywhere".to_owned(), kind: Kind::Rule(parity::run) });
-    checks.push(Check { name: "training recipe".to_owned(), kind: Kind::Rule(training::run) });
+    checks.push(Check { name: "training recipe".to_owned(), kind: Kind::Optional(training::run) });
     checks.extend(source_rules());
     checks
 }
