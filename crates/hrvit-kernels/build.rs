@@ -1,5 +1,5 @@
-//! Says which Cortex-M extensions the build may use: `hrvit_dsp` and `hrvit_mve`. Stable compilers show neither to `cfg(target_feature)`, but both follow from
-//! the processor that the code is compiled for (`-C target-cpu=cortex-m55`).
+//! Says which kernels the build has besides those that the architecture names: `hrvit_scalar`, and for Cortex-M `hrvit_dsp` and `hrvit_mve`. Stable compilers show
+//! neither extension to `cfg(target_feature)`, but both follow from the processor that the code is compiled for (`-C target-cpu=cortex-m55`).
 
 use std::env::var;
 
@@ -14,7 +14,9 @@ fn main() {
     println!("cargo:rerun-if-env-changed=CARGO_ENCODED_RUSTFLAGS");
     println!("cargo:rustc-check-cfg=cfg(hrvit_dsp)");
     println!("cargo:rustc-check-cfg=cfg(hrvit_mve)");
+    println!("cargo:rustc-check-cfg=cfg(hrvit_scalar)");
     if var("CARGO_CFG_TARGET_ARCH").as_deref() != Ok("arm") {
+        println!("cargo:rustc-cfg=hrvit_scalar");
         return;
     }
     let flags = var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
@@ -23,10 +25,13 @@ fn main() {
     // Every thumbv7em core (Cortex-M4, Cortex-M7) has the DSP extension, whatever the processor is called.
     let thumbv7em = var("TARGET").is_ok_and(|target| target.starts_with("thumbv7em"));
     let cpu = cpu.unwrap_or("generic");
-    if MVE.contains(&cpu) {
-        println!("cargo:rustc-cfg=hrvit_mve");
-    }
-    if thumbv7em || DSP.contains(&cpu) || MVE.contains(&cpu) {
-        println!("cargo:rustc-cfg=hrvit_dsp");
+    let mve = MVE.contains(&cpu);
+    let dsp = thumbv7em || DSP.contains(&cpu) || mve;
+    // The fastest alone: the processor is known, and flash is dear.
+    let every = var("CARGO_FEATURE_EVERY_ISA").is_ok();
+    for (cfg, built) in [("hrvit_mve", mve), ("hrvit_dsp", dsp && (every || !mve)), ("hrvit_scalar", every || !dsp)] {
+        if built {
+            println!("cargo:rustc-cfg={cfg}");
+        }
     }
 }

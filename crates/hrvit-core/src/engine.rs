@@ -63,7 +63,7 @@ impl<'a, W: WeightSource, X: Executor> Engine<'a, W, X> {
         Self::with_kernels(model, plan, Kernels::detect(), weights, executor, arena)
     }
 
-    /// An engine on the given kernels. They must be made for the image's packing; [`Kernels::SCALAR`] reads every packing.
+    /// An engine on the given kernels. They must be made for the image's packing; `Kernels::SCALAR` reads every packing.
     pub fn with_kernels(model: &'a Model<'a>, plan: &'a Plan, kernels: Kernels, weights: W, executor: X, arena: &'a mut [u8]) -> Result<Self, SetupError> {
         if model.meta().network != *plan.network() {
             return Err(SetupError::OtherNetwork);

@@ -255,34 +255,38 @@ impl Network {
     /// Every step in canonical order: stem; per module its fusion outputs, then per branch the embedding (from module 1 on), the blocks and the stage norm;
     /// then the head.
     pub fn steps(&self) -> impl Iterator<Item = Step> + '_ {
-        let modules = 0..self.spec.modules() as u8;
-        core::iter::once(Step::Stem).chain(modules.flat_map(move |module| self.module_steps(module))).chain(self.head_steps())
+        core::iter::successors(Some(Step::Stem), |step| self.after(*step))
     }
 
-    fn module_steps(&self, module: u8) -> impl Iterator<Item = Step> + '_ {
-        let branches = 0..self.spec.branches(usize::from(module)) as u8;
-        let later = (module > 0).then_some(());
-        let fusions = later.into_iter().flat_map({
-            let branches = branches.clone();
-            move |()| branches.clone().map(move |branch| Step::Fusion { module, branch })
-        });
-        fusions.chain(branches.flat_map(move |branch| {
-            let blocks = 0..self.spec.block_count(usize::from(module), usize::from(branch)) as u8;
-            later
-                .map(|()| Step::PatchEmbed { module, branch })
-                .into_iter()
-                .chain(blocks.flat_map(move |block| [Step::Attention { module, branch, block }, Step::MixCfn { module, branch, block }]))
-                .chain(core::iter::once(Step::StageNorm { module, branch }))
-        }))
-    }
-
-    fn head_steps(&self) -> impl Iterator<Item = Step> + use<> {
-        let (segment, classify): (&[Step], &[Step]) = match self.head {
-            Head::Segformer => (&[Step::Logits, Step::LabelMap], &[]),
-            Head::Classifier => (&[], &[Step::Classify]),
+    /// The step that follows `step`, which is one of this network.
+    #[inline(never)] // every loop over the steps has a call, not all of this
+    fn after(&self, step: Step) -> Option<Step> {
+        let branches = |module: u8| self.spec.branches(usize::from(module)) as u8;
+        let blocks = |module: u8, branch: u8| self.spec.block_count(usize::from(module), usize::from(branch)) as u8;
+        let first_block = |module, branch| match blocks(module, branch) {
+            0 => Step::StageNorm { module, branch },
+            _ => Step::Attention { module, branch, block: 0 },
         };
-        let branches = if classify.is_empty() { 0 } else { BRANCHES as u8 };
-        segment.iter().copied().chain((0..branches).map(|branch| Step::Increase { branch })).chain(classify.iter().copied())
+        let first_of_branch = |module, branch| if module > 0 { Step::PatchEmbed { module, branch } } else { first_block(module, branch) };
+        Some(match step {
+            Step::Stem => first_of_branch(0, 0),
+            Step::Fusion { module, branch } if branch + 1 < branches(module) => Step::Fusion { module, branch: branch + 1 },
+            Step::Fusion { module, .. } => first_of_branch(module, 0),
+            Step::PatchEmbed { module, branch } => first_block(module, branch),
+            Step::Attention { module, branch, block } => Step::MixCfn { module, branch, block },
+            Step::MixCfn { module, branch, block } if block + 1 < blocks(module, branch) => Step::Attention { module, branch, block: block + 1 },
+            Step::MixCfn { module, branch, .. } => Step::StageNorm { module, branch },
+            Step::StageNorm { module, branch } if branch + 1 < branches(module) => first_of_branch(module, branch + 1),
+            Step::StageNorm { module, .. } if usize::from(module) + 1 < self.spec.modules() => Step::Fusion { module: module + 1, branch: 0 },
+            Step::StageNorm { .. } => match self.head {
+                Head::Segformer => Step::Logits,
+                Head::Classifier => Step::Increase { branch: 0 },
+            },
+            Step::Logits => Step::LabelMap,
+            Step::Increase { branch } if usize::from(branch) + 1 < BRANCHES => Step::Increase { branch: branch + 1 },
+            Step::Increase { .. } => Step::Classify,
+            Step::LabelMap | Step::Classify => return None,
+        })
     }
 
     /// The operators of `step`, in order.

@@ -1,7 +1,7 @@
 //! What becomes of a requantised accumulator: the last line of every product kernel.
 
 use crate::error::ShapeError;
-use crate::requant::{Range8, check_table, look_up, saturate16};
+use crate::requant::{Range8, Requant, check_table, look_up, requant as rq, saturate16};
 
 /// Where results go and how they are stored. `rq` is the requantised accumulator of the output's channel.
 #[derive(Debug)]
@@ -39,12 +39,6 @@ pub enum Epilogue<'a> {
     },
 }
 
-/// A product kernel, generic over how it stores: `put(slot, rq)` is called once for each output.
-pub(crate) trait Kernel {
-    /// Computes every output of `out`.
-    fn run<T>(&self, out: &mut [T], put: impl Fn(&mut T, i32));
-}
-
 impl Epilogue<'_> {
     /// Elements of the output.
     pub(crate) fn out_len(&self) -> usize {
@@ -64,15 +58,22 @@ impl Epilogue<'_> {
         }
     }
 
-    /// Runs `kernel` with this way of storing.
-    #[inline(always)]
-    pub(crate) fn drive(self, kernel: &impl Kernel) {
+    /// The definition of storing: requantises the accumulators of neighbouring channels, `channel` the first, and stores them from element `at` on. A range outside
+    /// of the output, of which no caller has one, stores nothing.
+    pub(crate) fn store(&mut self, at: usize, acc: &[i32], requant: Requant<'_>, channel: usize) {
+        fn each<T>(out: &mut [T], at: usize, acc: &[i32], requant: Requant<'_>, channel: usize, put: impl Fn(&mut T, i32)) {
+            let out = out.get_mut(at..).unwrap_or_default();
+            let (mult, shift) = (requant.mult.get(channel..).unwrap_or_default(), requant.shift.get(channel..).unwrap_or_default());
+            for ((out, acc), (mult, shift)) in out.iter_mut().zip(acc).zip(mult.iter().zip(shift)) {
+                put(out, rq(*acc, requant.pre_shift, *mult, *shift));
+            }
+        }
         match self {
-            Self::Store8 { out, range } => kernel.run(out, |slot, rq| *slot = range.store(rq)),
-            Self::Store16 { out } => kernel.run(out, |slot, rq| *slot = saturate16(rq)),
-            Self::Add16 { out } => kernel.run(out, |slot, rq| *slot = saturate16(i32::from(*slot).wrapping_add(rq))),
-            Self::Add32 { out } => kernel.run(out, |slot, rq| *slot = slot.wrapping_add(rq)),
-            Self::Table8 { out, table, zero } => kernel.run(out, |slot, rq| *slot = look_up(table, zero, rq)),
+            Self::Store8 { out, range } => each(out, at, acc, requant, channel, |slot, rq| *slot = range.store(rq)),
+            Self::Store16 { out } => each(out, at, acc, requant, channel, |slot, rq| *slot = saturate16(rq)),
+            Self::Add16 { out } => each(out, at, acc, requant, channel, |slot, rq| *slot = saturate16(i32::from(*slot).wrapping_add(rq))),
+            Self::Add32 { out } => each(out, at, acc, requant, channel, |slot, rq| *slot = slot.wrapping_add(rq)),
+            Self::Table8 { out, table, zero } => each(out, at, acc, requant, channel, |slot, rq| *slot = look_up(table, *zero, rq)),
         }
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! A token ([`Avx2`], [`Neon`], ...) can only be obtained where its instructions exist: at run time (x86-64, AArch64) or because the build says so (Cortex-M,
 //! whose code only ever runs on the processor that it was compiled for, see `build.rs`). A kernel that takes a token by value may use its instructions.
+//!
+//! A build for Cortex-M holds the kernels of its processor's fastest instruction set alone, so that no flash goes to those that never run; with feature `every-isa`
+//! it has the slower ones and the definition beside them, for comparisons. Other builds always have all of their architecture and choose at run time.
 
 use core::fmt;
 
@@ -76,14 +79,14 @@ impl Isa {
         Self::ALL.into_iter().find(|isa| isa.name() == name).ok_or(IsaError::Unknown)
     }
 
-    /// What this build has and this processor runs, from the slowest to the fastest; the first is [`Isa::Scalar`].
+    /// What this build has and this processor runs, from the slowest to the fastest.
     pub fn available() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|isa| Tier::of(*isa).is_ok())
     }
 
     /// The fastest of [`Isa::available`]. To be asked once, not per call: on a virtual machine the question can take microseconds.
     pub fn detect() -> Self {
-        Self::available().last().unwrap_or(Self::Scalar)
+        Tier::detect().isa()
     }
 }
 
@@ -134,7 +137,7 @@ token! {
 }
 
 /// Declares that whoever has one token may have another.
-#[cfg(any(hrvit_mve, target_arch = "aarch64"))]
+#[cfg(target_arch = "aarch64")]
 macro_rules! implies {
     ($from:ident, $to:ident) => {
         impl From<$from> for $to {
@@ -145,8 +148,6 @@ macro_rules! implies {
     };
 }
 
-#[cfg(hrvit_mve)]
-implies!(Mve, Dsp);
 #[cfg(target_arch = "aarch64")]
 implies!(NeonDotprod, Neon);
 #[cfg(target_arch = "aarch64")]
@@ -157,6 +158,7 @@ implies!(NeonI8mm, Neon);
 /// An instruction set with its proof.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Tier {
+    #[cfg(hrvit_scalar)]
     Scalar,
     #[cfg(hrvit_dsp)]
     Dsp(Dsp),
@@ -178,6 +180,7 @@ impl Tier {
         #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
         let present = |present: bool, tier: Self| if present { Ok(tier) } else { Err(IsaError::NotPresent(isa)) };
         match isa {
+            #[cfg(hrvit_scalar)]
             Isa::Scalar => Ok(Self::Scalar),
             #[cfg(hrvit_dsp)]
             Isa::Dsp => Ok(Self::Dsp(Dsp(()))),
@@ -195,9 +198,21 @@ impl Tier {
         }
     }
 
+    /// The fastest that there is.
+    pub(crate) fn detect() -> Self {
+        #[cfg(hrvit_mve)]
+        let tier = Self::Mve(Mve(()));
+        #[cfg(all(hrvit_dsp, not(hrvit_mve)))]
+        let tier = Self::Dsp(Dsp(()));
+        #[cfg(not(any(hrvit_dsp, hrvit_mve)))]
+        let tier = Isa::ALL.into_iter().rev().find_map(|isa| Self::of(isa).ok()).unwrap_or(Self::Scalar);
+        tier
+    }
+
     /// Its name.
     pub(crate) const fn isa(self) -> Isa {
         match self {
+            #[cfg(hrvit_scalar)]
             Self::Scalar => Isa::Scalar,
             #[cfg(hrvit_dsp)]
             Self::Dsp(_) => Isa::Dsp,

@@ -84,8 +84,7 @@ impl Family {
     }
 }
 
-/// Every operator, on one instruction set. The methods have the names, arguments and results of the crate's free functions, byte for byte; the value is the proof
-/// that the processor has the instructions.
+/// Every operator, on one instruction set, with the same bytes on all of them; the value is the proof that the processor has the instructions.
 ///
 /// ```
 /// use hrvit_kernels::{Isa, Kernels};
@@ -102,12 +101,13 @@ pub struct Kernels {
 }
 
 impl Kernels {
-    /// The definition: what the free functions call.
+    /// The definition. (A Cortex-M build with vectors or DSP has it with feature `every-isa` only, see [`Isa`].)
+    #[cfg(hrvit_scalar)]
     pub const SCALAR: Self = Self { tier: Tier::Scalar };
 
     /// Those of the fastest instruction set of this processor.
     pub fn detect() -> Self {
-        Self::new(Isa::detect()).unwrap_or(Self::SCALAR)
+        Self { tier: Tier::detect() }
     }
 
     /// Those of `isa`.
@@ -169,20 +169,43 @@ impl Kernels {
 ///
 /// ```text
 /// backends! {
-///     { #[cfg(target_arch = "x86_64")] Avx2 => avx2, #[cfg(target_arch = "aarch64")] Neon => neon, #[cfg(target_arch = "aarch64")] NeonI8mm => neon }
+///     { Avx2 => avx2, Neon => neon, NeonDotprod.. => neon_dotprod }
 ///     chosen;
 ///     fn run(args: &Gemm<'_>, epilogue: Epilogue<'_>);
 /// }
 /// ```
 /// makes `chosen(tier) -> &'static str`, and `run(tier, args, epilogue)`, which calls `avx2::run(token, args, epilogue)`, `neon::run(token, ..)` (with the token
-/// that its signature asks for, where the one at hand implies it) or, for whatever is not listed, `scalar::run(args, epilogue)`. With `fn run_on as run(..)` only the local function is called `run_on`.
+/// that its signature asks for, where the one at hand implies it) or, for whatever is not listed, `scalar::run(args, epilogue)`. `NeonDotprod..` stands for it and for
+/// those that include it; a file is only named in builds that may have its instructions. With `fn run_on as run(..)` only the local function is called `run_on`.
 macro_rules! backends {
-    ($list:tt $chosen:ident; $(fn $name:ident $(as $there:ident)? ($($arg:ident: $type:ty),* $(,)?);)+) => {
-        $crate::kernels::backends!(@chosen $list $chosen);
-        $($crate::kernels::backends!(@function $list $name [$($there)?] ($($arg: $type),*) ($($arg),*));)+
+    ({$($list:tt)*} $($family:tt)*) => { $crate::kernels::backends!(@build [] {$($list)*} $($family)*); };
+
+    // Gives every entry the condition under which builds have it.
+    (@build $done:tt {Avx2 => $($rest:tt)*} $($family:tt)*) => {
+        $crate::kernels::backends!(@entry $done [#[cfg(target_arch = "x86_64")] Avx2] {$($rest)*} $($family)*);
     };
-    (@chosen {$($(#[$cfg:meta])* $isa:ident => $module:ident),* $(,)?} $chosen:ident) => {
+    (@build $done:tt {Dsp => $($rest:tt)*} $($family:tt)*) => { $crate::kernels::backends!(@entry $done [#[cfg(hrvit_dsp)] Dsp] {$($rest)*} $($family)*); };
+    (@build $done:tt {Mve => $($rest:tt)*} $($family:tt)*) => { $crate::kernels::backends!(@entry $done [#[cfg(hrvit_mve)] Mve] {$($rest)*} $($family)*); };
+    (@build $done:tt {Neon.. => $module:ident $($rest:tt)*} $($family:tt)*) => {
+        $crate::kernels::backends!(@build $done {Neon => $module, NeonDotprod.. => $module $($rest)*} $($family)*);
+    };
+    (@build $done:tt {NeonDotprod.. => $module:ident $($rest:tt)*} $($family:tt)*) => {
+        $crate::kernels::backends!(@build $done {NeonDotprod => $module, NeonI8mm => $module $($rest)*} $($family)*);
+    };
+    (@build $done:tt {$neon:ident => $($rest:tt)*} $($family:tt)*) => {
+        $crate::kernels::backends!(@entry $done [#[cfg(target_arch = "aarch64")] $neon] {$($rest)*} $($family)*);
+    };
+    (@build $done:tt {} $chosen:ident; $(fn $name:ident $(as $there:ident)? ($($arg:ident: $type:ty),* $(,)?);)+) => {
+        $crate::kernels::backends!(@chosen $done $chosen);
+        $($crate::kernels::backends!(@function $done $name [$($there)?] ($($arg: $type),*) ($($arg),*));)+
+    };
+    (@entry [$($done:tt)*] [$($isa:tt)*] {$module:ident $(, $($rest:tt)*)?} $($family:tt)*) => {
+        $crate::kernels::backends!(@build [$($done)* $($isa)* => $module,] {$($($rest)*)?} $($family)*);
+    };
+
+    (@chosen [$($(#[$cfg:meta])* $isa:ident => $module:ident,)*] $chosen:ident) => {
         /// The file that serves `tier`.
+        #[allow(unreachable_patterns, reason = "a build for one instruction set has no other")]
         pub(crate) const fn $chosen(tier: $crate::isa::Tier) -> &'static str {
             match tier {
                 $($(#[$cfg])* $crate::isa::Tier::$isa(_) => stringify!($module),)*
@@ -193,7 +216,8 @@ macro_rules! backends {
     (@function $list:tt $name:ident [] $params:tt $args:tt) => {
         $crate::kernels::backends!(@function $list $name [$name] $params $args);
     };
-    (@function {$($(#[$cfg:meta])* $isa:ident => $module:ident),* $(,)?} $name:ident [$there:ident] ($($arg:ident: $type:ty),*) $args:tt) => {
+    (@function [$($(#[$cfg:meta])* $isa:ident => $module:ident,)*] $name:ident [$there:ident] ($($arg:ident: $type:ty),*) $args:tt) => {
+        #[allow(unreachable_patterns, reason = "a build for one instruction set has no other")]
         fn $name(tier: $crate::isa::Tier, $($arg: $type),*) {
             match tier {
                 $($(#[$cfg])* $crate::isa::Tier::$isa(token) => $crate::kernels::backends!(@call $module $there token $args),)*

@@ -1,18 +1,18 @@
 //! Integer kernels for quantised vision transformers: no heap, no panic, no float, and the same bytes on every target.
 //!
 //! The `scalar` file of each operator is its definition (`docs/quantisation.md` holds the formulas); a backend for one instruction set is another file in the
-//! same folder and equals it byte for byte. The free functions are the definition; [`Kernels`] holds the same operators for one instruction set, by default the
-//! fastest of this processor. The crate knows operators, not networks.
+//! same folder and equals it byte for byte. [`Kernels`] holds the operators for one instruction set, by default the fastest of this processor;
+//! `Kernels::SCALAR` is the definition. The crate knows operators, not networks.
 //!
 //! | operator | folder | input x weights, accumulator | output | files besides `scalar` |
 //! |---|---|---|---|---|
-//! | linear, 1x1 convolution | [`mod@gemm_s8`] | s8 x s8, i32 | any [`Epilogue`] | `avx2` (from [`Layout::K4`] or [`Layout::Rows`]) |
-//! | dense 3x3 convolution | [`im2row`], then [`mod@gemm_s8`] | s8 x s8, i32 | any [`Epilogue`] | (patches only move bytes) |
-//! | linear on 16 bits | [`mod@gemm_s16`] | s16 x s8, i32 | any [`Epilogue`] | |
+//! | linear, 1x1 convolution | [`gemm_s8`] | s8 x s8, i32 | any [`Epilogue`] | `avx2` (from [`Layout::K4`] or [`Layout::Rows`]) |
+//! | dense 3x3 convolution | [`im2row`], then [`gemm_s8`] | s8 x s8, i32 | any [`Epilogue`] | (patches only move bytes) |
+//! | linear on 16 bits | [`gemm_s16`] | s16 x s8, i32 | any [`Epilogue`] | |
 //! | depthwise convolution | [`dwconv_s8`] | s8 x s8, i32 | any [`Epilogue`] | `avx2` |
-//! | LayerNorm | [`mod@layernorm_s16`] | s16, i64 | s8 or s16 | `avx2` |
-//! | attention over one strip | [`mod@attention_s8`] | s8 x s8, i32 | s16, 8 fractional bits | `avx2` |
-//! | diversity-enhancing shortcut | [`mod@des_s16`] | s16 x s8, i32 | added to i32 | `avx2` |
+//! | LayerNorm | [`layernorm_s16`] | s16, i64 | s8 or s16 | `avx2` |
+//! | attention over one strip | [`attention_s8`] | s8 x s8, i32 | s16, 8 fractional bits | `avx2` |
+//! | diversity-enhancing shortcut | [`des_s16`] | s16 x s8, i32 | added to i32 | `avx2` |
 //! | Hardswish, tables, sums, means | [`activation`] | s8, s16 or i32 | s8, s16 or i32 | `avx2` |
 //! | exact bilinear resize, label map | [`resize`] | s16, i32 | added to i32; labels | `avx2` |
 //!
@@ -27,9 +27,11 @@
 
 #![no_std]
 #![deny(clippy::float_arithmetic)]
+#![cfg_attr(not(hrvit_scalar), allow(dead_code, reason = "a build for one instruction set uses some of the definitions only"))]
 
 pub mod activation;
 pub mod attention_s8;
+#[cfg(hrvit_scalar)]
 pub mod conformance;
 pub mod des_s16;
 pub mod dwconv_s8;
@@ -60,22 +62,18 @@ mod mve;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 
-pub use activation::{
-    add_s16, add_s32, hardswish_s8, hardswish_s16, mean_finish, mean_s8, narrow_s16, relu_s32, rescale_add32, rescale_s16, store_s8, table_s8,
-};
-pub use attention_s8::{Strip, attention_s8, exp_table};
-pub use des_s16::{Des, des_s16};
-pub use dwconv_s8::{Depthwise, depthwise_s8};
+pub use attention_s8::{Strip, exp_table};
+pub use des_s16::Des;
+pub use dwconv_s8::Depthwise;
 pub use epilogue::Epilogue;
 pub use error::ShapeError;
-pub use gemm_s8::{Gemm, PackedGemm, gemm_s8, gemm_s8_packed};
-pub use gemm_s16::{GemmS16, gemm_s16};
-pub use im2row::{im2row_s8, pixels_s8};
+pub use gemm_s8::{Gemm, PackedGemm};
+pub use gemm_s16::GemmS16;
 pub use isa::{Isa, IsaError};
 pub use kernels::{Family, Kernels};
-pub use layernorm_s16::{Norm, layernorm_s8, layernorm_s16, layernorm_s16_in_place};
+pub use layernorm_s16::Norm;
 pub use layout::Layout;
 pub use math::rsqrt;
 pub use requant::{Range8, Requant, Scalar, requant};
-pub use resize::{Phase, argmax_s16, bilinear_add_s16, phase};
+pub use resize::{Phase, phase};
 pub use tiles::Tiles;

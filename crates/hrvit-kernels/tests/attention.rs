@@ -3,7 +3,9 @@
 mod common;
 
 use common::{Rng, rq};
-use hrvit_kernels::{ShapeError, Strip, attention_s8, exp_table};
+use hrvit_kernels::{Kernels, ShapeError, Strip, exp_table};
+
+const SCALAR: Kernels = Kernels::SCALAR;
 
 const DIMS: [usize; 6] = [8, 16, 24, 32, 5, 17];
 
@@ -40,7 +42,7 @@ fn formula(args: &Strip<'_>) -> Vec<i16> {
 fn run(args: &Strip<'_>) -> Vec<i16> {
     let mut scores = vec![0; args.v.len() / args.dim];
     let mut out = vec![0; args.q.len()];
-    attention_s8(args, &mut scores, &mut out).unwrap();
+    SCALAR.attention_s8(args, &mut scores, &mut out).unwrap();
     out
 }
 
@@ -142,7 +144,7 @@ fn wrong_parameters_are_named() {
     let exp = exp_table();
     let (q, v) = ([0i8; 16], [0i8; 24]);
     let good = Strip { q: &q, v: &v, dim: 8, mult: 1 << 30, shift: 38, exp: &exp, bits: 8 };
-    let run = |args: &Strip<'_>, scores: usize, out: usize| attention_s8(args, &mut vec![0; scores], &mut vec![0; out]);
+    let run = |args: &Strip<'_>, scores: usize, out: usize| SCALAR.attention_s8(args, &mut vec![0; scores], &mut vec![0; out]);
     assert_eq!(run(&good, 3, 16), Ok(()));
     assert_eq!(run(&good, 2, 16), Err(ShapeError::Scratch));
     assert_eq!(run(&good, 3, 15), Err(ShapeError::Output));

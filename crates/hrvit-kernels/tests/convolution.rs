@@ -3,7 +3,9 @@
 mod common;
 
 use common::{CANARY, CHANNELS, Rates, Rng, clamp8, clamp16, index};
-use hrvit_kernels::{Depthwise, Epilogue, Gemm, Range8, ShapeError, depthwise_s8, gemm_s8, im2row_s8, pixels_s8};
+use hrvit_kernels::{Depthwise, Epilogue, Gemm, Kernels, Range8, ShapeError};
+
+const SCALAR: Kernels = Kernels::SCALAR;
 
 const RANGE: Range8 = Range8 { zero: 7, lo: -127, hi: 125 };
 
@@ -87,22 +89,22 @@ impl Case {
             let mut out = vec![CANARY; span];
             let mut want = out.clone();
             expected.iter().enumerate().for_each(|(i, rq)| want[at(i)] = clamp8(*rq, RANGE));
-            depthwise_s8(&args, Epilogue::Store8 { out: &mut out, range: RANGE }, self.out_stride).unwrap();
+            SCALAR.depthwise_s8(&args, Epilogue::Store8 { out: &mut out, range: RANGE }, self.out_stride).unwrap();
             assert_eq!(out, want, "row {y}");
 
             let mut out = vec![CANARY; span];
             expected.iter().enumerate().for_each(|(i, rq)| want[at(i)] = index(&table, 40, *rq));
-            depthwise_s8(&args, Epilogue::Table8 { out: &mut out, table: &table, zero: 40 }, self.out_stride).unwrap();
+            SCALAR.depthwise_s8(&args, Epilogue::Table8 { out: &mut out, table: &table, zero: 40 }, self.out_stride).unwrap();
             assert_eq!(out, want, "row {y}");
 
             let mut out = rng.words(span);
             let mut want = out.clone();
             expected.iter().enumerate().for_each(|(i, rq)| want[at(i)] = clamp16(i64::from(want[at(i)]) + *rq));
-            depthwise_s8(&args, Epilogue::Add16 { out: &mut out }, self.out_stride).unwrap();
+            SCALAR.depthwise_s8(&args, Epilogue::Add16 { out: &mut out }, self.out_stride).unwrap();
             assert_eq!(out, want, "row {y}");
 
             expected.iter().enumerate().for_each(|(i, rq)| want[at(i)] = clamp16(*rq));
-            depthwise_s8(&args, Epilogue::Store16 { out: &mut out }, self.out_stride).unwrap();
+            SCALAR.depthwise_s8(&args, Epilogue::Store16 { out: &mut out }, self.out_stride).unwrap();
             assert_eq!(out, want, "row {y}");
         }
     }
@@ -173,7 +175,7 @@ fn depthwise_padding_holds_the_zero_point() {
             requant: rates.view(),
         };
         let mut out = [1i16; 12];
-        depthwise_s8(&args, Epilogue::Store16 { out: &mut out }, 4).unwrap();
+        SCALAR.depthwise_s8(&args, Epilogue::Store16 { out: &mut out }, 4).unwrap();
         assert_eq!(out, [0; 12]);
     }
 }
@@ -184,7 +186,7 @@ fn depthwise_wrong_shapes_are_named() {
     let rows = [Some(&row[..]), None, Some(&row[..])];
     let requant = hrvit_kernels::Requant { mult: &mult, shift: &shift, pre_shift: 0 };
     let good = Depthwise { rows: &rows, in_stride: 4, columns: 5, kernel: 3, stride: 1, pad: 0, weights: &weights, weight_stride: 4, bias: &bias, requant };
-    let run = |args: &Depthwise<'_>, len: usize, stride: usize| depthwise_s8(args, Epilogue::Store16 { out: &mut vec![0; len] }, stride);
+    let run = |args: &Depthwise<'_>, len: usize, stride: usize| SCALAR.depthwise_s8(args, Epilogue::Store16 { out: &mut vec![0; len] }, stride);
     assert_eq!(run(&good, 20, 4), Ok(()));
     assert_eq!(run(&good, 24, 5), Ok(()));
     assert_eq!(run(&good, 19, 4), Err(ShapeError::Output));
@@ -220,9 +222,9 @@ fn dense(rng: &mut Rng, height: usize, width: usize, channels: usize, stride: us
     let mut got = vec![CANARY; rows * columns * cout];
     for (y, out) in got.chunks_exact_mut(columns * cout).enumerate() {
         let inputs = [0, 1, 2].map(|ky| (y * stride + ky).checked_sub(1).and_then(|row| map.chunks_exact(width * channels).nth(row)));
-        im2row_s8(inputs, channels, stride, pad, &mut patches).unwrap();
+        SCALAR.im2row_s8(inputs, channels, stride, pad, &mut patches).unwrap();
         let args = Gemm { a: &patches, depth: 9 * channels, weights: &weights, bias: &bias, requant: rates.view() };
-        gemm_s8(&args, Epilogue::Store8 { out, range: RANGE }).unwrap();
+        SCALAR.gemm_s8(&args, Epilogue::Store8 { out, range: RANGE }).unwrap();
     }
     let mut want = Vec::new();
     for y in 0..rows {
@@ -246,21 +248,21 @@ fn dense(rng: &mut Rng, height: usize, width: usize, channels: usize, stride: us
 fn patches_wrong_shapes_are_named() {
     let (row, short) = ([0i8; 12], [0i8; 9]);
     let mut out = [0i8; 108];
-    assert_eq!(im2row_s8([None, Some(&row), None], 3, 1, 0, &mut out), Ok(()));
-    assert_eq!(im2row_s8([None, Some(&row), None], 3, 2, 0, &mut out), Err(ShapeError::Output));
-    assert_eq!(im2row_s8([Some(&short), Some(&row), None], 3, 1, 0, &mut out), Err(ShapeError::Input));
-    assert_eq!(im2row_s8([None, Some(&row), None], 5, 1, 0, &mut out), Err(ShapeError::Input));
-    assert_eq!(im2row_s8([None, None, None], 3, 1, 0, &mut out), Err(ShapeError::Input));
-    assert_eq!(im2row_s8([None, Some(&row), None], 0, 1, 0, &mut out), Err(ShapeError::Parameter));
-    assert_eq!(im2row_s8([None, Some(&row), None], 3, 0, 0, &mut out), Err(ShapeError::Parameter));
-    assert_eq!(im2row_s8([None, Some(&row), None], usize::MAX, 1, 0, &mut out), Err(ShapeError::Input));
+    assert_eq!(SCALAR.im2row_s8([None, Some(&row), None], 3, 1, 0, &mut out), Ok(()));
+    assert_eq!(SCALAR.im2row_s8([None, Some(&row), None], 3, 2, 0, &mut out), Err(ShapeError::Output));
+    assert_eq!(SCALAR.im2row_s8([Some(&short), Some(&row), None], 3, 1, 0, &mut out), Err(ShapeError::Input));
+    assert_eq!(SCALAR.im2row_s8([None, Some(&row), None], 5, 1, 0, &mut out), Err(ShapeError::Input));
+    assert_eq!(SCALAR.im2row_s8([None, None, None], 3, 1, 0, &mut out), Err(ShapeError::Input));
+    assert_eq!(SCALAR.im2row_s8([None, Some(&row), None], 0, 1, 0, &mut out), Err(ShapeError::Parameter));
+    assert_eq!(SCALAR.im2row_s8([None, Some(&row), None], 3, 0, 0, &mut out), Err(ShapeError::Parameter));
+    assert_eq!(SCALAR.im2row_s8([None, Some(&row), None], usize::MAX, 1, 0, &mut out), Err(ShapeError::Input));
 }
 
 #[test]
 fn pixel_codes_are_pixels_minus_128() {
     let pixels: Vec<u8> = (0..=255).collect();
     let mut out = [0i8; 256];
-    pixels_s8(&pixels, &mut out).unwrap();
+    SCALAR.pixels_s8(&pixels, &mut out).unwrap();
     assert!(pixels.iter().zip(out).all(|(pixel, code)| i32::from(code) == i32::from(*pixel) - 128));
-    assert_eq!(pixels_s8(&pixels, &mut out[1..]), Err(ShapeError::Output));
+    assert_eq!(SCALAR.pixels_s8(&pixels, &mut out[1..]), Err(ShapeError::Output));
 }

@@ -4,7 +4,9 @@
 mod common;
 
 use common::{CHANNELS, Rates, Rng, index};
-use hrvit_kernels::{Des, ShapeError, des_s16};
+use hrvit_kernels::{Des, Kernels, ShapeError};
+
+const SCALAR: Kernels = Kernels::SCALAR;
 
 /// `p = 2^ceil(e / 2)` with `e = floor(log2 channels)`, `k = channels / p`.
 fn view(channels: usize) -> (usize, usize) {
@@ -60,7 +62,7 @@ fn every_view_of_every_channel_count() {
             };
             let before = rng.ints(x.len(), 1 << 20);
             let (mut hidden, mut out) = (vec![0; k * p + 3], before.clone());
-            des_s16(&args, &mut hidden, &mut out).unwrap();
+            SCALAR.des_s16(&args, &mut hidden, &mut out).unwrap();
             let want: Vec<i32> = naive(&args, &right_rates, &left_rates).iter().zip(&before).map(|(z, before)| (z + i64::from(*before)) as i32).collect();
             assert_eq!(out, want, "k {k} p {p} tokens {tokens}");
             assert_eq!(hidden[k * p..], [0; 3], "scratch beyond k * p is not touched");
@@ -88,7 +90,7 @@ fn widest_token_of_extremes() {
             left_requant: rates.view(),
         };
         let mut out = vec![0; 1024];
-        des_s16(&args, &mut vec![0; 1024], &mut out).unwrap();
+        SCALAR.des_s16(&args, &mut vec![0; 1024], &mut out).unwrap();
         assert_eq!(out, naive(&args, &rates, &rates).iter().map(|z| *z as i32).collect::<Vec<_>>());
     }
 }
@@ -110,7 +112,7 @@ fn wrong_shapes_are_named() {
         left_bias: &bias[..3],
         left_requant: requant(3),
     };
-    let run = |args: &Des<'_>, hidden: usize, out: usize| des_s16(args, &mut vec![0; hidden], &mut vec![0; out]);
+    let run = |args: &Des<'_>, hidden: usize, out: usize| SCALAR.des_s16(args, &mut vec![0; hidden], &mut vec![0; out]);
     assert_eq!(run(&good, 12, 24), Ok(()));
     assert_eq!(run(&good, 11, 24), Err(ShapeError::Scratch));
     assert_eq!(run(&good, 12, 23), Err(ShapeError::Output));

@@ -3,7 +3,9 @@
 mod common;
 
 use common::{CANARY, Rates, Rng, clamp8, clamp16, index};
-use hrvit_kernels::{Epilogue, Gemm, GemmS16, Range8, ShapeError, gemm_s8, gemm_s16};
+use hrvit_kernels::{Epilogue, Gemm, GemmS16, Kernels, Range8, ShapeError};
+
+const SCALAR: Kernels = Kernels::SCALAR;
 
 const DEPTHS: [usize; 16] = [1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 27, 31, 32, 33, 64, 288];
 const ROWS: [usize; 5] = [0, 1, 2, 3, 5];
@@ -65,7 +67,7 @@ fn s8_at_every_block_edge() {
                 let rates = rng.rates(cout, 19, 8);
                 let expected = naive(&a, depth, &weights, &bias, &rates);
                 let args = Gemm { a: &a, depth, weights: &weights, bias: &bias, requant: rates.view() };
-                every_epilogue(&mut rng, &expected, |epilogue| gemm_s8(&args, epilogue));
+                every_epilogue(&mut rng, &expected, |epilogue| SCALAR.gemm_s8(&args, epilogue));
             }
         }
     }
@@ -80,7 +82,7 @@ fn s16_at_every_block_edge() {
             let rates = rng.rates(cout, 28, 9);
             let expected = naive(&a, depth, &weights, &bias, &rates);
             let args = GemmS16 { a: &a, depth, weights: &weights, bias: &bias, requant: rates.view() };
-            every_epilogue(&mut rng, &expected, |epilogue| gemm_s16(&args, epilogue));
+            every_epilogue(&mut rng, &expected, |epilogue| SCALAR.gemm_s16(&args, epilogue));
         }
     }
 }
@@ -93,7 +95,7 @@ fn s8_longest_product_of_extremes() {
         let rates = Rates { mult: vec![i32::MAX, 1 << 30, 1_500_000_000], shift: vec![47, 46, 45], pre_shift: 0 };
         let expected = naive(&a, 4608, &weights, &bias, &rates);
         let args = Gemm { a: &a, depth: 4608, weights: &weights, bias: &bias, requant: rates.view() };
-        every_epilogue(&mut Rng(4), &expected, |epilogue| gemm_s8(&args, epilogue));
+        every_epilogue(&mut Rng(4), &expected, |epilogue| SCALAR.gemm_s8(&args, epilogue));
     }
 }
 
@@ -105,7 +107,7 @@ fn s16_classifier_of_twelve_bits() {
     let rates = rng.rates(7, 27, 15);
     let expected = naive(&a, 2048, &weights, &bias, &rates);
     let args = GemmS16 { a: &a, depth: 2048, weights: &weights, bias: &bias, requant: rates.view() };
-    every_epilogue(&mut rng, &expected, |epilogue| gemm_s16(&args, epilogue));
+    every_epilogue(&mut rng, &expected, |epilogue| SCALAR.gemm_s16(&args, epilogue));
 }
 
 #[test]
@@ -115,7 +117,7 @@ fn pre_shift_applies_to_every_channel() {
     let rates = Rates { pre_shift: 4, ..rng.rates(5, 17, 15) };
     let expected = naive(&a, 8, &weights, &bias, &rates);
     let args = Gemm { a: &a, depth: 8, weights: &weights, bias: &bias, requant: rates.view() };
-    every_epilogue(&mut rng, &expected, |epilogue| gemm_s8(&args, epilogue));
+    every_epilogue(&mut rng, &expected, |epilogue| SCALAR.gemm_s8(&args, epilogue));
 }
 
 #[test]
@@ -123,7 +125,7 @@ fn wrong_shapes_are_named() {
     let (a, weights, bias, mult, shift) = ([0i8; 12], [0i8; 8], [0i32; 2], [1 << 30; 2], [40u8; 2]);
     let requant = hrvit_kernels::Requant { mult: &mult, shift: &shift, pre_shift: 0 };
     let good = Gemm { a: &a, depth: 4, weights: &weights, bias: &bias, requant };
-    let run = |args: &Gemm<'_>, len: usize| gemm_s8(args, Epilogue::Store16 { out: &mut vec![0; len] });
+    let run = |args: &Gemm<'_>, len: usize| SCALAR.gemm_s8(args, Epilogue::Store16 { out: &mut vec![0; len] });
     assert_eq!(run(&good, 6), Ok(()));
     assert_eq!(run(&good, 5), Err(ShapeError::Output));
     assert_eq!(run(&Gemm { depth: 0, ..good }, 6), Err(ShapeError::Parameter));
@@ -132,7 +134,7 @@ fn wrong_shapes_are_named() {
     assert_eq!(run(&Gemm { bias: &[], ..good }, 6), Err(ShapeError::Channels));
     assert_eq!(run(&Gemm { bias: &bias[1..], ..good }, 6), Err(ShapeError::Channels));
     assert_eq!(run(&Gemm { requant: hrvit_kernels::Requant { pre_shift: 31, ..requant }, ..good }, 6), Err(ShapeError::Parameter));
-    assert_eq!(gemm_s8(&good, Epilogue::Table8 { out: &mut [0; 6], table: &[], zero: 0 }), Err(ShapeError::Table));
+    assert_eq!(SCALAR.gemm_s8(&good, Epilogue::Table8 { out: &mut [0; 6], table: &[], zero: 0 }), Err(ShapeError::Table));
     let range = Range8 { zero: 0, lo: 1, hi: 0 };
-    assert_eq!(gemm_s8(&good, Epilogue::Store8 { out: &mut [0; 6], range }), Err(ShapeError::Parameter));
+    assert_eq!(SCALAR.gemm_s8(&good, Epilogue::Store8 { out: &mut [0; 6], range }), Err(ShapeError::Parameter));
 }

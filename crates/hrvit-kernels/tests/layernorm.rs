@@ -4,7 +4,9 @@
 mod common;
 
 use common::{CHANNELS, Rng};
-use hrvit_kernels::{Norm, ShapeError, layernorm_s8, layernorm_s16, layernorm_s16_in_place, rsqrt};
+use hrvit_kernels::{Kernels, Norm, ShapeError, rsqrt};
+
+const SCALAR: Kernels = Kernels::SCALAR;
 
 /// Relative error of `r / 2^k` against `2^10 / sqrt(var)`.
 fn rsqrt_error(var: u64) -> f64 {
@@ -97,7 +99,7 @@ fn s8_within_one_code_of_double_precision() {
                 let params = Params::new(&mut rng, channels, 20.0, 10.0);
                 let x = token(&mut rng, channels, std);
                 let mut out = vec![0; channels];
-                layernorm_s8(&x, &params.norm(), -128, 127, &mut out).unwrap();
+                SCALAR.layernorm_s8(&x, &params.norm(), -128, 127, &mut out).unwrap();
                 for (got, real) in out.iter().zip(params.real(&x)) {
                     let want = (real + 0.5).floor().clamp(-128.0, 127.0) as i32;
                     let error = (i32::from(*got) - want).abs();
@@ -121,7 +123,7 @@ fn s16_error_is_that_of_ten_fractional_bits() {
         let params = Params::new(&mut rng, channels, codes, 100.0);
         let x: Vec<i16> = (0..20).flat_map(|_| token(&mut rng, channels, 900.0)).collect();
         let mut out = vec![0; x.len()];
-        layernorm_s16(&x, &params.norm(), &mut out).unwrap();
+        SCALAR.layernorm_s16(&x, &params.norm(), &mut out).unwrap();
         let (mut signal, mut noise) = (0.0, 0.0);
         for (x, out) in x.chunks_exact(channels).zip(out.chunks_exact(channels)) {
             for (got, real) in out.iter().zip(params.real(x)) {
@@ -166,13 +168,13 @@ fn every_form_equals_the_formula() {
             let norm = Norm { gain: &gain, offset: &offset, eps: rng.range(1, 1 << 40) as u64, shift };
             let x = rng.words(3 * channels);
             let mut narrow = vec![0i8; x.len()];
-            layernorm_s8(&x, &norm, -127, 120, &mut narrow).unwrap();
+            SCALAR.layernorm_s8(&x, &norm, -127, 120, &mut narrow).unwrap();
             assert_eq!(narrow.iter().map(|y| i128::from(*y)).collect::<Vec<_>>(), formula(&x, &norm, -127, 120));
             let mut wide = vec![0i16; x.len()];
-            layernorm_s16(&x, &norm, &mut wide).unwrap();
+            SCALAR.layernorm_s16(&x, &norm, &mut wide).unwrap();
             assert_eq!(wide.iter().map(|y| i128::from(*y)).collect::<Vec<_>>(), formula(&x, &norm, -32768, 32767));
             let mut in_place = x.clone();
-            layernorm_s16_in_place(&mut in_place, &norm).unwrap();
+            SCALAR.layernorm_s16_in_place(&mut in_place, &norm).unwrap();
             assert_eq!(in_place, wide);
         }
     }
@@ -184,7 +186,7 @@ fn constant_tokens_give_the_offset() {
         for value in [-32768i16, -1, 0, 1, 32767] {
             let params = Params { gain: vec![32_767; channels], offset: vec![12 << 14; channels], eps: 1, shift: 14 };
             let mut out = vec![0; channels];
-            layernorm_s8(&vec![value; channels], &params.norm(), -128, 127, &mut out).unwrap();
+            SCALAR.layernorm_s8(&vec![value; channels], &params.norm(), -128, 127, &mut out).unwrap();
             assert_eq!(out, vec![12; channels]);
         }
     }
@@ -199,14 +201,14 @@ fn widest_tokens_reach_the_largest_normalised_value() {
             x[channels / 2] = one;
             let params = Params { gain: vec![1 << 10; channels], offset: vec![0; channels], eps: 1, shift: 10 };
             let mut out = vec![0; channels];
-            layernorm_s16(&x, &params.norm(), &mut out).unwrap();
+            SCALAR.layernorm_s16(&x, &params.norm(), &mut out).unwrap();
             let want = params.real(&x);
             assert!(out.iter().zip(want).all(|(got, want)| (f64::from(*got) - want).abs() <= 3.5), "{channels} channels");
         }
         let alternating: Vec<i16> = (0..channels).map(|c| if c % 2 == 0 { 32767 } else { -32767 }).collect();
         let params = Params { gain: vec![32_767; channels], offset: vec![(1 << 30) - 1; channels], eps: 1 << 62, shift: 1 };
         let mut out = vec![0; channels];
-        layernorm_s16(&alternating, &params.norm(), &mut out).unwrap();
+        SCALAR.layernorm_s16(&alternating, &params.norm(), &mut out).unwrap();
         assert!(out.iter().all(|y| *y == 32767));
     }
 }
@@ -215,7 +217,7 @@ fn widest_tokens_reach_the_largest_normalised_value() {
 fn wrong_parameters_are_named() {
     let (gain, offset, x) = ([1i32; 4], [0i32; 4], [0i16; 8]);
     let good = Norm { gain: &gain, offset: &offset, eps: 1, shift: 10 };
-    let run = |norm: &Norm<'_>, x: &[i16], len: usize| layernorm_s16(x, norm, &mut vec![0; len]);
+    let run = |norm: &Norm<'_>, x: &[i16], len: usize| SCALAR.layernorm_s16(x, norm, &mut vec![0; len]);
     assert_eq!(run(&good, &x, 8), Ok(()));
     assert_eq!(run(&good, &x, 7), Err(ShapeError::Output));
     assert_eq!(run(&good, &x[1..], 7), Err(ShapeError::Input));
@@ -224,6 +226,6 @@ fn wrong_parameters_are_named() {
     assert_eq!(run(&Norm { shift: 31, ..good }, &x, 8), Err(ShapeError::Parameter));
     assert_eq!(run(&Norm { offset: &offset[1..], ..good }, &x, 8), Err(ShapeError::Channels));
     assert_eq!(run(&Norm { gain: &[], offset: &[], ..good }, &x, 8), Err(ShapeError::Channels));
-    assert_eq!(layernorm_s8(&x, &good, -129, 0, &mut [0; 8]), Err(ShapeError::Parameter));
-    assert_eq!(layernorm_s8(&x, &good, 1, 0, &mut [0; 8]), Err(ShapeError::Parameter));
+    assert_eq!(SCALAR.layernorm_s8(&x, &good, -129, 0, &mut [0; 8]), Err(ShapeError::Parameter));
+    assert_eq!(SCALAR.layernorm_s8(&x, &good, 1, 0, &mut [0; 8]), Err(ShapeError::Parameter));
 }

@@ -3,7 +3,9 @@
 mod common;
 
 use common::Rng;
-use hrvit_kernels::{Epilogue, Gemm, Layout, Range8, ShapeError, gemm_s8, gemm_s8_packed};
+use hrvit_kernels::{Epilogue, Gemm, Kernels, Layout, Range8, ShapeError};
+
+const SCALAR: Kernels = Kernels::SCALAR;
 
 fn packed(layout: Layout, rows: &[i8], depth: usize) -> Vec<i8> {
     let mut packed = vec![99; layout.packed_len(rows.len() / depth, depth).unwrap()];
@@ -44,7 +46,7 @@ fn the_product_is_the_same_from_every_layout_and_every_range_of_channels() {
         let (a, weights, bias, rates) = (rng.codes(5 * depth), rng.weights(cout * depth), rng.ints(cout, 1000), rng.rates(cout, 17, 8));
         let args = Gemm { a: &a, depth, weights: &weights, bias: &bias, requant: rates.view() };
         let mut expected = vec![0; 5 * cout];
-        gemm_s8(&args, Epilogue::Store8 { out: &mut expected, range }).unwrap();
+        SCALAR.gemm_s8(&args, Epilogue::Store8 { out: &mut expected, range }).unwrap();
         for layout in Layout::ALL {
             let packed = packed(layout, &weights, depth);
             for channels in [0..cout, 0..8, 8..16, 8..cout, 16..cout] {
@@ -52,7 +54,7 @@ fn the_product_is_the_same_from_every_layout_and_every_range_of_channels() {
                 let requant = hrvit_kernels::Requant { mult: &rates.mult[channels.clone()], shift: &rates.shift[channels.clone()], pre_shift: 0 };
                 let part = Gemm { weights: &packed[bytes], bias: &bias[channels.clone()], requant, ..args }.packed(layout);
                 let mut out = vec![0; 5 * channels.len()];
-                gemm_s8_packed(&part, Epilogue::Store8 { out: &mut out, range }).unwrap();
+                SCALAR.gemm_s8_packed(&part, Epilogue::Store8 { out: &mut out, range }).unwrap();
                 let wanted: Vec<i8> = expected.chunks(cout).flat_map(|row| &row[channels.clone()]).copied().collect();
                 assert_eq!(out, wanted, "{layout} {channels:?} of {cout}");
             }
@@ -73,5 +75,5 @@ fn wrong_sizes_are_refused() {
     assert_eq!(Layout::K4.pack(&[0; 8], 2, &mut [0; 31]), Err(ShapeError::Output));
     let requant = hrvit_kernels::Requant { mult: &[1 << 30], shift: &[40], pre_shift: 0 };
     let args = Gemm { a: &[0; 4], depth: 4, weights: &[0; 4], bias: &[0], requant };
-    assert_eq!(gemm_s8_packed(&args.packed(Layout::K4), Epilogue::Store16 { out: &mut [0] }), Err(ShapeError::Weights));
+    assert_eq!(SCALAR.gemm_s8_packed(&args.packed(Layout::K4), Epilogue::Store16 { out: &mut [0] }), Err(ShapeError::Weights));
 }

@@ -3,7 +3,9 @@
 mod common;
 
 use common::Rng;
-use hrvit_kernels::{Phase, ShapeError, argmax_s16, bilinear_add_s16, phase};
+use hrvit_kernels::{Kernels, Phase, ShapeError, phase};
+
+const SCALAR: Kernels = Kernels::SCALAR;
 
 /// Source coordinate of `align_corners = false`, not below 0, and its two neighbours with the weight of the second.
 fn source(position: usize, factor: usize, len: usize) -> (usize, usize, f64) {
@@ -79,8 +81,8 @@ fn bilinear_equals_double_precision_exactly() {
                     // In two parts, as a caller with little memory does.
                     let first = rng.range(0, (factor * width) as i64) as usize;
                     let (left, right) = acc.split_at_mut(first * channels);
-                    bilinear_add_s16(upper, lower, at.near_weight, at.far_weight, channels, factor, scale, 0, left).unwrap();
-                    bilinear_add_s16(upper, lower, at.near_weight, at.far_weight, channels, factor, scale, first, right).unwrap();
+                    SCALAR.bilinear_add_s16(upper, lower, at.near_weight, at.far_weight, channels, factor, scale, 0, left).unwrap();
+                    SCALAR.bilinear_add_s16(upper, lower, at.near_weight, at.far_weight, channels, factor, scale, first, right).unwrap();
                     for (i, (got, before)) in acc.iter().zip(before).enumerate() {
                         let real = want[y * factor * row_len + i] * unit;
                         assert_eq!(f64::from(*got) - f64::from(before), real * f64::from(scale), "factor {factor} row {y} element {i}");
@@ -105,7 +107,7 @@ fn labels_are_the_argmax_of_resized_logits() {
                 let at = phase(y, factor, height);
                 let [upper, lower] = [at.near, at.far].map(|row| &map[row * row_len..][..row_len]);
                 let mut labels = vec![255; factor * width];
-                argmax_s16(upper, lower, at.near_weight, at.far_weight, classes, factor, &mut labels).unwrap();
+                SCALAR.argmax_s16(upper, lower, at.near_weight, at.far_weight, classes, factor, &mut labels).unwrap();
                 for (x, label) in labels.iter().enumerate() {
                     let logits = &want[(y * factor * width + x) * classes..][..classes];
                     let best = (0..classes).fold(0, |best, class| if logits[class] > logits[best] { class } else { best });
@@ -121,7 +123,7 @@ fn lowest_class_wins_ties_at_the_extremes() {
     for value in [-32768, 0, 32767] {
         let row = vec![value; 2 * 19];
         let mut labels = [9; 8];
-        argmax_s16(&row, &row, 5, 3, 19, 4, &mut labels).unwrap();
+        SCALAR.argmax_s16(&row, &row, 5, 3, 19, 4, &mut labels).unwrap();
         assert_eq!(labels, [0; 8]);
     }
 }
@@ -130,7 +132,7 @@ fn lowest_class_wins_ties_at_the_extremes() {
 fn wrong_parameters_are_named() {
     let row = [0i16; 6];
     let run = |upper: &[i16], uw: i32, lw: i32, channels: usize, factor: usize, len: usize| {
-        bilinear_add_s16(upper, &row, uw, lw, channels, factor, 1, 0, &mut vec![0; len])
+        SCALAR.bilinear_add_s16(upper, &row, uw, lw, channels, factor, 1, 0, &mut vec![0; len])
     };
     assert_eq!(run(&row, 3, 1, 3, 2, 12), Ok(()));
     assert_eq!(run(&row, 3, 1, 3, 2, 9), Ok(()));
@@ -144,6 +146,6 @@ fn wrong_parameters_are_named() {
     assert_eq!(run(&row, 3, 3, 3, 3, 18), Err(ShapeError::Parameter));
     assert_eq!(run(&row, 3, 1, 0, 2, 12), Err(ShapeError::Parameter));
     let wide = vec![0i16; 257];
-    assert_eq!(argmax_s16(&wide, &wide, 1, 1, 257, 1, &mut [0]), Err(ShapeError::Parameter));
-    assert_eq!(argmax_s16(&row, &row, 1, 1, 3, 1, &mut [0; 3]), Err(ShapeError::Output));
+    assert_eq!(SCALAR.argmax_s16(&wide, &wide, 1, 1, 257, 1, &mut [0]), Err(ShapeError::Parameter));
+    assert_eq!(SCALAR.argmax_s16(&row, &row, 1, 1, 3, 1, &mut [0; 3]), Err(ShapeError::Output));
 }

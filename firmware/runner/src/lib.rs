@@ -30,7 +30,9 @@ pub use clock::{Clock, Unit};
 pub use code::Code;
 pub use job::{Golden, Job};
 pub use marker::{Marker, NoMarker, PinMarker};
-pub use programs::{Profile, Program, Segment, SelfTest, conformance};
+#[cfg(feature = "conformance")]
+pub use programs::conformance;
+pub use programs::{Profile, Program, Segment, SelfTest};
 pub use start::{Image, Machine, Placement, clear, run, run_streamed};
 
 /// The most steps that a network may have.

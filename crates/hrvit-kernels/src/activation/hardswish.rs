@@ -13,33 +13,17 @@ use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
 use crate::requant::{Range8, Requant, Scalar};
 
-/// Largest `three` of [`hardswish_s8`]: `|v| * 2 * three` stays within 2^30.
+/// Largest `three` of [`Kernels::hardswish_s8`]: `|v| * 2 * three` stays within 2^30.
 const MAX_THREE_S8: i32 = 1 << 22;
 
-/// Per channel c of each token: `u = clamp((v << 8) + three[c], 0, 2 * three[c])`, `out = store8(rq(v * u))`.
-///
-/// `v` and `out` are `[tokens, channels]`, `three` is `[channels]` in `1..=2^22` (3.0 in v's scale with 8 fractional bits); `requant` is per channel and holds
-/// the 1/6.
-///
-/// # Errors
-/// [`ShapeError`] if a length disagrees or a parameter is outside its range.
-pub fn hardswish_s8(v: &[i8], three: &[i32], requant: Requant<'_>, range: Range8, out: &mut [i8]) -> Result<(), ShapeError> {
-    Kernels::SCALAR.hardswish_s8(v, three, requant, range, out)
-}
-
-/// `u = clamp(x + three, 0, 2 * three)`, `out = store8(rq(x * u))`; `three` in `1..=32767` is 3.0 in x's scale, `requant` holds the 1/6.
-///
-/// # Errors
-/// [`ShapeError`] if the lengths differ or a parameter is outside its range.
-pub fn hardswish_s16(x: &[i16], three: i32, requant: Scalar, range: Range8, out: &mut [i8]) -> Result<(), ShapeError> {
-    Kernels::SCALAR.hardswish_s16(x, three, requant, range, out)
-}
-
 impl Kernels {
-    /// [`hardswish_s8`].
+    /// Per channel c of each token: `u = clamp((v << 8) + three[c], 0, 2 * three[c])`, `out = store8(rq(v * u))`.
+    ///
+    /// `v` and `out` are `[tokens, channels]`, `three` is `[channels]` in `1..=2^22` (3.0 in v's scale with 8 fractional bits); `requant` is per channel and holds
+    /// the 1/6.
     ///
     /// # Errors
-    /// As [`hardswish_s8`].
+    /// [`ShapeError`] if a length disagrees or a parameter is outside its range.
     pub fn hardswish_s8(self, v: &[i8], three: &[i32], requant: Requant<'_>, range: Range8, out: &mut [i8]) -> Result<(), ShapeError> {
         let channels = three.len();
         require(channels != 0, ShapeError::Channels)?;
@@ -52,10 +36,10 @@ impl Kernels {
         Ok(())
     }
 
-    /// [`hardswish_s16`].
+    /// `u = clamp(x + three, 0, 2 * three)`, `out = store8(rq(x * u))`; `three` in `1..=32767` is 3.0 in x's scale, `requant` holds the 1/6.
     ///
     /// # Errors
-    /// As [`hardswish_s16`].
+    /// [`ShapeError`] if the lengths differ or a parameter is outside its range.
     pub fn hardswish_s16(self, x: &[i16], three: i32, requant: Scalar, range: Range8, out: &mut [i8]) -> Result<(), ShapeError> {
         require((1..=i32::from(i16::MAX)).contains(&three), ShapeError::Parameter)?;
         requant.check()?;
@@ -67,14 +51,7 @@ impl Kernels {
 }
 
 backends! {
-    {
-        #[cfg(target_arch = "x86_64")] Avx2 => avx2,
-        #[cfg(hrvit_mve)] Mve => mve,
-        #[cfg(target_arch = "aarch64")] Neon => neon,
-        #[cfg(target_arch = "aarch64")] NeonDotprod => neon,
-        #[cfg(target_arch = "aarch64")] NeonI8mm => neon,
-        #[cfg(hrvit_dsp)] Dsp => dsp,
-    }
+    { Avx2 => avx2, Dsp => dsp, Mve => mve, Neon.. => neon }
     chosen;
     fn hardswish_s8_on as hardswish_s8(v: &[i8], three: &[i32], requant: Requant<'_>, range: Range8, out: &mut [i8]);
     fn hardswish_s16_on as hardswish_s16(x: &[i16], three: i32, requant: Scalar, range: Range8, out: &mut [i8]);

@@ -6,34 +6,11 @@ use super::scalar;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
 
-/// `sums[c] += sum over tokens of codes[token][c] - zero`; `codes` is `[tokens, channels]`, `channels = sums.len()`, `zero` in -128..=127.
-///
-/// # Errors
-/// [`ShapeError`] if there is no channel, `codes` is no whole number of tokens, or `zero` is no code.
-pub fn mean_s8(sums: &mut [i32], codes: &[i8], zero: i32) -> Result<(), ShapeError> {
-    Kernels::SCALAR.mean_s8(sums, codes, zero)
-}
-
-/// `out[c] = floor((16 * sums[c] + tokens / 2) / tokens)`, saturated to s16: the rounded mean with 4 fractional bits, 0..=4080 where codes are not below zero.
-///
-/// # Errors
-/// [`ShapeError`] if `tokens` is 0 or the lengths differ.
-pub fn mean_finish(sums: &[i32], tokens: u32, out: &mut [i16]) -> Result<(), ShapeError> {
-    require(tokens != 0, ShapeError::Parameter)?;
-    require(sums.len() == out.len(), ShapeError::Output)?;
-    let tokens = i64::from(tokens);
-    for (sum, out) in sums.iter().zip(out) {
-        let mean = (16 * i64::from(*sum) + tokens / 2).div_euclid(tokens);
-        *out = mean.max(i64::from(i16::MIN)).min(i64::from(i16::MAX)) as i16;
-    }
-    Ok(())
-}
-
 impl Kernels {
-    /// [`mean_s8`].
+    /// `sums[c] += sum over tokens of codes[token][c] - zero`; `codes` is `[tokens, channels]`, `channels = sums.len()`, `zero` in -128..=127.
     ///
     /// # Errors
-    /// As [`mean_s8`].
+    /// [`ShapeError`] if there is no channel, `codes` is no whole number of tokens, or `zero` is no code.
     pub fn mean_s8(self, sums: &mut [i32], codes: &[i8], zero: i32) -> Result<(), ShapeError> {
         require(!sums.is_empty(), ShapeError::Channels)?;
         require((i32::from(i8::MIN)..=i32::from(i8::MAX)).contains(&zero), ShapeError::Parameter)?;
@@ -42,17 +19,25 @@ impl Kernels {
         Ok(())
     }
 
-    /// [`mean_finish`]: once per frame, the same on every instruction set.
+    /// `out[c] = floor((16 * sums[c] + tokens / 2) / tokens)`, saturated to s16: the rounded mean with 4 fractional bits, 0..=4080 where codes are not below zero.
+    /// Once per frame, the same on every instruction set.
     ///
     /// # Errors
-    /// As [`mean_finish`].
+    /// [`ShapeError`] if `tokens` is 0 or the lengths differ.
     pub fn mean_finish(self, sums: &[i32], tokens: u32, out: &mut [i16]) -> Result<(), ShapeError> {
-        mean_finish(sums, tokens, out)
+        require(tokens != 0, ShapeError::Parameter)?;
+        require(sums.len() == out.len(), ShapeError::Output)?;
+        let tokens = i64::from(tokens);
+        for (sum, out) in sums.iter().zip(out) {
+            let mean = (16 * i64::from(*sum) + tokens / 2).div_euclid(tokens);
+            *out = mean.max(i64::from(i16::MIN)).min(i64::from(i16::MAX)) as i16;
+        }
+        Ok(())
     }
 }
 
 backends! {
-    { #[cfg(target_arch = "x86_64")] Avx2 => avx2 }
+    { Avx2 => avx2 }
     chosen;
     fn mean_s8_on as mean_s8(sums: &mut [i32], codes: &[i8], zero: i32);
 }

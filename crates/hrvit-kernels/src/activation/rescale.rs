@@ -22,43 +22,11 @@ fn check(x: usize, params: Requant<'_>, out: usize) -> Result<(), ShapeError> {
     require(x == out, ShapeError::Output)
 }
 
-/// `out = store8(rq(x))` per channel: a 16-bit tensor as its next reader wants it. Both are `[tokens, channels]`, `channels = requant.mult.len()`.
-///
-/// # Errors
-/// [`ShapeError`] if a length disagrees or the range is not one of s8.
-pub fn narrow_s16(x: &[i16], requant: Requant<'_>, range: Range8, out: &mut [i8]) -> Result<(), ShapeError> {
-    Kernels::SCALAR.narrow_s16(x, requant, range, out)
-}
-
-/// `out = store16(rq(x))` per channel. Both are `[tokens, channels]`, `channels = requant.mult.len()`.
-///
-/// # Errors
-/// [`ShapeError`] if a length disagrees.
-pub fn rescale_s16(x: &[i16], requant: Requant<'_>, out: &mut [i16]) -> Result<(), ShapeError> {
-    Kernels::SCALAR.rescale_s16(x, requant, out)
-}
-
-/// `out += rq(x)` per channel, the sum of all terms below 2^31. Both are `[tokens, channels]`, `channels = requant.mult.len()`.
-///
-/// # Errors
-/// [`ShapeError`] if a length disagrees.
-pub fn rescale_add32(x: &[i16], requant: Requant<'_>, out: &mut [i32]) -> Result<(), ShapeError> {
-    Kernels::SCALAR.rescale_add32(x, requant, out)
-}
-
-/// `out = store8(rq(acc))`, one multiplier for the tensor.
-///
-/// # Errors
-/// [`ShapeError`] if the lengths differ or the range is not one of s8.
-pub fn store_s8(acc: &[i32], requant: Scalar, range: Range8, out: &mut [i8]) -> Result<(), ShapeError> {
-    Kernels::SCALAR.store_s8(acc, requant, range, out)
-}
-
 impl Kernels {
-    /// [`narrow_s16`].
+    /// `out = store8(rq(x))` per channel: a 16-bit tensor as its next reader wants it. Both are `[tokens, channels]`, `channels = requant.mult.len()`.
     ///
     /// # Errors
-    /// As [`narrow_s16`].
+    /// [`ShapeError`] if a length disagrees or the range is not one of s8.
     pub fn narrow_s16(self, x: &[i16], requant: Requant<'_>, range: Range8, out: &mut [i8]) -> Result<(), ShapeError> {
         range.check()?;
         check(x.len(), requant, out.len())?;
@@ -66,30 +34,30 @@ impl Kernels {
         Ok(())
     }
 
-    /// [`rescale_s16`].
+    /// `out = store16(rq(x))` per channel. Both are `[tokens, channels]`, `channels = requant.mult.len()`.
     ///
     /// # Errors
-    /// As [`rescale_s16`].
+    /// [`ShapeError`] if a length disagrees.
     pub fn rescale_s16(self, x: &[i16], requant: Requant<'_>, out: &mut [i16]) -> Result<(), ShapeError> {
         check(x.len(), requant, out.len())?;
         rescale_s16_on(self.tier, x, requant, out);
         Ok(())
     }
 
-    /// [`rescale_add32`].
+    /// `out += rq(x)` per channel, the sum of all terms below 2^31. Both are `[tokens, channels]`, `channels = requant.mult.len()`.
     ///
     /// # Errors
-    /// As [`rescale_add32`].
+    /// [`ShapeError`] if a length disagrees.
     pub fn rescale_add32(self, x: &[i16], requant: Requant<'_>, out: &mut [i32]) -> Result<(), ShapeError> {
         check(x.len(), requant, out.len())?;
         rescale_add32_on(self.tier, x, requant, out);
         Ok(())
     }
 
-    /// [`store_s8`].
+    /// `out = store8(rq(acc))`, one multiplier for the tensor.
     ///
     /// # Errors
-    /// As [`store_s8`].
+    /// [`ShapeError`] if the lengths differ or the range is not one of s8.
     pub fn store_s8(self, acc: &[i32], requant: Scalar, range: Range8, out: &mut [i8]) -> Result<(), ShapeError> {
         requant.check()?;
         range.check()?;
@@ -100,14 +68,7 @@ impl Kernels {
 }
 
 backends! {
-    {
-        #[cfg(target_arch = "x86_64")] Avx2 => avx2,
-        #[cfg(hrvit_mve)] Mve => mve,
-        #[cfg(target_arch = "aarch64")] Neon => neon,
-        #[cfg(target_arch = "aarch64")] NeonDotprod => neon,
-        #[cfg(target_arch = "aarch64")] NeonI8mm => neon,
-        #[cfg(hrvit_dsp)] Dsp => dsp,
-    }
+    { Avx2 => avx2, Dsp => dsp, Mve => mve, Neon.. => neon }
     chosen;
     fn narrow_s16_on as narrow_s16(x: &[i16], requant: Requant<'_>, range: Range8, out: &mut [i8]);
     fn rescale_s16_on as rescale_s16(x: &[i16], requant: Requant<'_>, out: &mut [i16]);

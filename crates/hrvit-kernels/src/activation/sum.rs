@@ -8,56 +8,35 @@ use super::scalar;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
 
-/// `x = clamp(x + y, -32768, 32767)`: the residual stream receives its branches.
-///
-/// # Errors
-/// [`ShapeError::Input`] if the lengths differ.
-pub fn add_s16(x: &mut [i16], y: &[i32]) -> Result<(), ShapeError> {
-    Kernels::SCALAR.add_s16(x, y)
-}
-
-/// `acc += other`, sums below 2^31.
-///
-/// # Errors
-/// [`ShapeError::Input`] if the lengths differ.
-pub fn add_s32(acc: &mut [i32], other: &[i32]) -> Result<(), ShapeError> {
-    Kernels::SCALAR.add_s32(acc, other)
-}
-
-/// `acc = max(acc, 0)`.
-pub fn relu_s32(acc: &mut [i32]) {
-    Kernels::SCALAR.relu_s32(acc);
-}
-
 impl Kernels {
-    /// [`add_s16`].
+    /// `x = clamp(x + y, -32768, 32767)`: the residual stream receives its branches.
     ///
     /// # Errors
-    /// As [`add_s16`].
+    /// [`ShapeError::Input`] if the lengths differ.
     pub fn add_s16(self, x: &mut [i16], y: &[i32]) -> Result<(), ShapeError> {
         require(x.len() == y.len(), ShapeError::Input)?;
         add_s16_on(self.tier, x, y);
         Ok(())
     }
 
-    /// [`add_s32`].
+    /// `acc += other`, sums below 2^31.
     ///
     /// # Errors
-    /// As [`add_s32`].
+    /// [`ShapeError::Input`] if the lengths differ.
     pub fn add_s32(self, acc: &mut [i32], other: &[i32]) -> Result<(), ShapeError> {
         require(acc.len() == other.len(), ShapeError::Input)?;
         add_s32_on(self.tier, acc, other);
         Ok(())
     }
 
-    /// [`relu_s32`].
+    /// `acc = max(acc, 0)`.
     pub fn relu_s32(self, acc: &mut [i32]) {
         relu_s32_on(self.tier, acc);
     }
 }
 
 backends! {
-    { #[cfg(target_arch = "x86_64")] Avx2 => avx2, #[cfg(hrvit_mve)] Mve => mve }
+    { Avx2 => avx2, Mve => mve }
     chosen;
     fn add_s16_on as add_s16(x: &mut [i16], y: &[i32]);
     fn add_s32_on as add_s32(acc: &mut [i32], other: &[i32]);

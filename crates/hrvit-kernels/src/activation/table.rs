@@ -13,19 +13,11 @@ use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
 use crate::requant::{Scalar, check_table};
 
-/// `out = table[clamp(rq(acc) + zero, 0, table.len() - 1)]`; `acc` and `out` have the same length, `zero` is the index of the real value 0.
-///
-/// # Errors
-/// [`ShapeError`] if the lengths differ or the table is empty.
-pub fn table_s8(acc: &[i32], requant: Scalar, zero: i32, table: &[i8], out: &mut [i8]) -> Result<(), ShapeError> {
-    Kernels::SCALAR.table_s8(acc, requant, zero, table, out)
-}
-
 impl Kernels {
-    /// [`table_s8`].
+    /// `out = table[clamp(rq(acc) + zero, 0, table.len() - 1)]`; `acc` and `out` have the same length, `zero` is the index of the real value 0.
     ///
     /// # Errors
-    /// As [`table_s8`].
+    /// [`ShapeError`] if the lengths differ or the table is empty.
     pub fn table_s8(self, acc: &[i32], requant: Scalar, zero: i32, table: &[i8], out: &mut [i8]) -> Result<(), ShapeError> {
         requant.check()?;
         check_table(table)?;
@@ -36,14 +28,7 @@ impl Kernels {
 }
 
 backends! {
-    {
-        #[cfg(target_arch = "x86_64")] Avx2 => avx2,
-        #[cfg(hrvit_mve)] Mve => mve,
-        #[cfg(target_arch = "aarch64")] Neon => neon,
-        #[cfg(target_arch = "aarch64")] NeonDotprod => neon,
-        #[cfg(target_arch = "aarch64")] NeonI8mm => neon,
-        #[cfg(hrvit_dsp)] Dsp => dsp,
-    }
+    { Avx2 => avx2, Dsp => dsp, Mve => mve, Neon.. => neon }
     chosen;
     fn table_s8_on as table_s8(acc: &[i32], requant: Scalar, zero: i32, table: &[i8], out: &mut [i8]);
 }

@@ -12,7 +12,7 @@ mod neon;
 mod neon_dotprod;
 #[cfg(target_arch = "aarch64")]
 mod neon_i8mm;
-#[cfg(any(test, hrvit_dsp))]
+#[cfg(any(test, hrvit_dsp, hrvit_mve))]
 mod reciprocal;
 pub mod scalar;
 
@@ -23,7 +23,7 @@ use crate::math::EXP;
 /// Largest entry of the exponent table.
 const EXP_MAX: u16 = 32_640;
 
-/// Operands of [`attention_s8`], per query q of the strip and every key j in it:
+/// Operands of [`Kernels::attention_s8`], per query q of the strip and every key j in it:
 /// ```text
 /// l_j = sum_i q_i v_ji           i32            m = max_j l_j
 /// t_j = rq(m - l_j; mult, shift)                distance in 1/64 octaves; code 0 from t = 1024 on
@@ -63,19 +63,11 @@ pub const fn exp_table() -> [u16; 64] {
     EXP
 }
 
-/// Attention of every query of a strip over all its keys. `scores` is scratch of at least `keys` elements; `out` is `[queries, dim]`.
-///
-/// # Errors
-/// [`ShapeError`] if the lengths disagree, a parameter is outside its range, or the strip has no key or more than [`max_keys`].
-pub fn attention_s8(args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) -> Result<(), ShapeError> {
-    Kernels::SCALAR.attention_s8(args, scores, out)
-}
-
 impl Kernels {
-    /// [`attention_s8`].
+    /// Attention of every query of a strip over all its keys. `scores` is scratch of at least `keys` elements; `out` is `[queries, dim]`.
     ///
     /// # Errors
-    /// As [`attention_s8`].
+    /// [`ShapeError`] if the lengths disagree, a parameter is outside its range, or the strip has no key or more than [`max_keys`].
     pub fn attention_s8(self, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) -> Result<(), ShapeError> {
         require((1..=65_536).contains(&args.dim), ShapeError::Parameter)?;
         let most = max_keys(args.bits).ok_or(ShapeError::Parameter)?;
@@ -91,13 +83,7 @@ impl Kernels {
 }
 
 backends! {
-    {
-        #[cfg(target_arch = "x86_64")] Avx2 => avx2,
-        #[cfg(target_arch = "aarch64")] Neon => neon,
-        #[cfg(target_arch = "aarch64")] NeonDotprod => neon_dotprod,
-        #[cfg(target_arch = "aarch64")] NeonI8mm => neon_i8mm,
-        #[cfg(hrvit_dsp)] Dsp => dsp, #[cfg(hrvit_mve)] Mve => mve,
-    }
+    { Avx2 => avx2, Dsp => dsp, Mve => mve, Neon => neon, NeonDotprod => neon_dotprod, NeonI8mm => neon_i8mm }
     chosen;
     fn run(args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]);
 }

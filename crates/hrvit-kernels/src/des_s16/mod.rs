@@ -14,7 +14,7 @@ use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
 use crate::requant::{Requant, check_table};
 
-/// Operands of [`des_s16`]. A token x of `k * p` channels is viewed as `[k, p]`:
+/// Operands of [`Kernels::des_s16`]. A token x of `k * p` channels is viewed as `[k, p]`:
 /// ```text
 /// h[i][o] = table[clamp(rq(right_bias[o] + sum_j x[i][j] right[o][j]) + zero, 0, len - 1)]      rq per o
 /// z[o][q] = rq(left_bias[o] + sum_i h[i][q] left[o][i])   added to channel o * p + q             rq per o
@@ -45,19 +45,11 @@ pub struct Des<'a> {
     pub left_requant: Requant<'a>,
 }
 
-/// Adds the shortcut of every token to `out` (`[tokens, k * p]`, i32 in the scale of the residual stream). `hidden` is scratch of at least `k * p` elements.
-///
-/// # Errors
-/// [`ShapeError`] if `k` or `p` is 0, or a length does not follow from them.
-pub fn des_s16(args: &Des<'_>, hidden: &mut [i16], out: &mut [i32]) -> Result<(), ShapeError> {
-    Kernels::SCALAR.des_s16(args, hidden, out)
-}
-
 impl Kernels {
-    /// [`des_s16`].
+    /// Adds the shortcut of every token to `out` (`[tokens, k * p]`, i32 in the scale of the residual stream). `hidden` is scratch of at least `k * p` elements.
     ///
     /// # Errors
-    /// As [`des_s16`].
+    /// [`ShapeError`] if `k` or `p` is 0, or a length does not follow from them.
     pub fn des_s16(self, args: &Des<'_>, hidden: &mut [i16], out: &mut [i32]) -> Result<(), ShapeError> {
         let Des { k, p, .. } = *args;
         require(k != 0 && p != 0, ShapeError::Parameter)?;
@@ -76,14 +68,7 @@ impl Kernels {
 }
 
 backends! {
-    {
-        #[cfg(target_arch = "x86_64")] Avx2 => avx2,
-        #[cfg(target_arch = "aarch64")] Neon => neon,
-        #[cfg(target_arch = "aarch64")] NeonDotprod => neon,
-        #[cfg(target_arch = "aarch64")] NeonI8mm => neon,
-        #[cfg(hrvit_mve)] Mve => mve,
-        #[cfg(hrvit_dsp)] Dsp => dsp,
-    }
+    { Avx2 => avx2, Dsp => dsp, Mve => mve, Neon.. => neon }
     chosen;
     fn run(args: &Des<'_>, hidden: &mut [i16], out: &mut [i32]);
 }

@@ -5,7 +5,7 @@
 
 use core::arch::asm;
 
-use crate::requant::{Range8, look_up, saturate16};
+use crate::requant::Range8;
 
 /// Two rows of accumulators of some channels, and what these are requantised with: a shift of 33 to 62, no `pre_shift`.
 #[derive(Clone, Copy)]
@@ -20,9 +20,6 @@ pub(crate) struct Sums<'a> {
 pub(crate) trait Sink: Copy {
     /// What is stored.
     type Out;
-
-    /// Stores one requantised accumulator.
-    fn put(self, out: &mut Self::Out, rq: i32);
 
     /// Whether [`Sink::pair`] can do it: saturation is to a power of two.
     fn pairs(self) -> bool;
@@ -65,11 +62,6 @@ pub(crate) struct Store8(pub(crate) Range8);
 
 impl Sink for Store8 {
     type Out = i8;
-
-    #[inline(always)]
-    fn put(self, out: &mut i8, rq: i32) {
-        *out = self.0.store(rq);
-    }
 
     fn pairs(self) -> bool {
         (-65536..=65536).contains(&self.0.zero)
@@ -117,11 +109,6 @@ pub(crate) struct Store16;
 impl Sink for Store16 {
     type Out = i16;
 
-    #[inline(always)]
-    fn put(self, out: &mut i16, rq: i32) {
-        *out = saturate16(rq);
-    }
-
     fn pairs(self) -> bool {
         true
     }
@@ -146,11 +133,6 @@ pub(crate) struct Add16;
 
 impl Sink for Add16 {
     type Out = i16;
-
-    #[inline(always)]
-    fn put(self, out: &mut i16, rq: i32) {
-        *out = saturate16(i32::from(*out).wrapping_add(rq));
-    }
 
     fn pairs(self) -> bool {
         true
@@ -187,11 +169,6 @@ pub(crate) struct Add32;
 
 impl Sink for Add32 {
     type Out = i32;
-
-    #[inline(always)]
-    fn put(self, out: &mut i32, rq: i32) {
-        *out = out.wrapping_add(rq);
-    }
 
     fn pairs(self) -> bool {
         true
@@ -230,11 +207,6 @@ pub(crate) struct Table8<'a> {
 impl Sink for Table8<'_> {
     type Out = i8;
 
-    #[inline(always)]
-    fn put(self, out: &mut i8, rq: i32) {
-        *out = look_up(self.table, self.zero, rq);
-    }
-
     /// Tables of 1024 or 2048 entries.
     fn pairs(self) -> bool {
         matches!(self.table.len(), 1024 | 2048) && (-65536..=65536).contains(&self.zero)
@@ -267,33 +239,3 @@ impl Sink for Table8<'_> {
         }
     }
 }
-
-/// Calls `$run` with the way of storing that `$epilogue` names.
-macro_rules! with_sink {
-    ($epilogue:expr, |$sink:ident, $out:ident| $run:expr) => {
-        match $epilogue {
-            $crate::epilogue::Epilogue::Store8 { out: $out, range } => {
-                let $sink = $crate::dsp::sink::Store8(range);
-                $run
-            }
-            $crate::epilogue::Epilogue::Store16 { out: $out } => {
-                let $sink = $crate::dsp::sink::Store16;
-                $run
-            }
-            $crate::epilogue::Epilogue::Add16 { out: $out } => {
-                let $sink = $crate::dsp::sink::Add16;
-                $run
-            }
-            $crate::epilogue::Epilogue::Add32 { out: $out } => {
-                let $sink = $crate::dsp::sink::Add32;
-                $run
-            }
-            $crate::epilogue::Epilogue::Table8 { out: $out, table, zero } => {
-                let $sink = $crate::dsp::sink::Table8 { table, zero };
-                $run
-            }
-        }
-    };
-}
-
-pub(crate) use with_sink;

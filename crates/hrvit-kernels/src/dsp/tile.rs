@@ -1,7 +1,7 @@
 //! Accumulators between the inner loop and the requantisation.
 
-use super::rates::{Rate, shifted};
-use super::sink::{Sink, Sums};
+use super::sink::{Add16, Add32, Sink, Store8, Store16, Sums, Table8};
+use crate::epilogue::Epilogue;
 use crate::isa::Dsp;
 use crate::requant::Requant;
 
@@ -12,43 +12,64 @@ pub(crate) const COLUMNS: usize = 64;
 pub(crate) type Tile = [[i32; COLUMNS]; 2];
 
 /// How the accumulators of an operator become outputs.
-#[derive(Clone, Copy)]
-pub(crate) struct Finish<'a, S> {
-    dsp: Dsp,
+pub(crate) struct Finish<'a> {
     requant: Requant<'a>,
-    sink: S,
+    epilogue: Epilogue<'a>,
     /// Two rows can be done by [`Sink::pair`].
     pairs: bool,
 }
 
-impl<'a, S: Sink> Finish<'a, S> {
-    /// By `sink`.
-    pub(crate) fn new(dsp: Dsp, requant: Requant<'a>, sink: S) -> Self {
-        let pairs = sink.pairs() && requant.pre_shift == 0 && requant.shift.iter().all(|shift| (33..=62).contains(shift));
-        Self { dsp, requant, sink, pairs }
+impl<'a> Finish<'a> {
+    /// By `epilogue`.
+    pub(crate) fn new(_: Dsp, requant: Requant<'a>, epilogue: Epilogue<'a>) -> Self {
+        let possible = match &epilogue {
+            Epilogue::Store8 { range, .. } => Store8(*range).pairs(),
+            Epilogue::Table8 { table, zero, .. } => Table8 { table, zero: *zero }.pairs(),
+            Epilogue::Store16 { .. } | Epilogue::Add16 { .. } | Epilogue::Add32 { .. } => true,
+        };
+        let pairs = possible && requant.pre_shift == 0 && requant.shift.iter().all(|shift| (33..=62).contains(shift));
+        Self { requant, epilogue, pairs }
     }
 
-    /// Requantises and stores the channels from `first` on of two rows (or one, where `below` is empty), as many as `out` has: at most [`COLUMNS`].
-    #[inline(always)]
-    pub(crate) fn store(&self, tile: &Tile, first: usize, [out, below]: [&mut [S::Out]; 2]) {
-        let Requant { mult, shift, pre_shift } = self.requant;
-        let Some((mult, shift)) = mult.get(first..).zip(shift.get(first..)) else { return };
-        let [sums, sums_below] = tile;
-        let len = out.len().min(COLUMNS);
+    /// Requantises and stores `len` channels, at most [`COLUMNS`], from `channel` on: the rows of the tile to the elements from `at` on. One row is given as two
+    /// equal ones to the same place. Nothing is stored where a range lies outside of its operand, which no caller asks for.
+    #[inline(never)] // one for all operators
+    pub(crate) fn store(&mut self, tile: &Tile, channel: usize, len: usize, at: [usize; 2]) {
+        let len = len.min(COLUMNS);
+        let end = at[0].max(at[1]) + len;
+        let Requant { mult, shift, .. } = self.requant;
         if self.pairs
             && len != 0
-            && below.len() == len
-            && let Some((mult, shift)) = mult.get(..len).zip(shift.get(..len))
+            && end <= self.epilogue.out_len()
+            && let Some((mult, shift)) = mult.get(channel..channel + len).zip(shift.get(channel..channel + len))
         {
             let sums = Sums { tile: tile.as_ptr().cast(), mult, shift };
-            // SAFETY: the token proves the DSP extension. There are `len` multipliers and shifts by the line above, and as many outputs, at most those of a tile; the
-            // shifts were checked by `new`.
-            return unsafe { self.sink.pair(sums, [out.as_mut_ptr(), below.as_mut_ptr()]) };
+            // SAFETY: `new` was given a token that proves the DSP extension, and has asked the sink and checked the shifts. There are `len` multipliers and shifts, and as
+            // many sums in both rows and elements from both places on, by the lines above.
+            return unsafe {
+                match &mut self.epilogue {
+                    Epilogue::Store8 { out, range } => pair(Store8(*range), sums, out, at),
+                    Epilogue::Store16 { out } => pair(Store16, sums, out, at),
+                    Epilogue::Add16 { out } => pair(Add16, sums, out, at),
+                    Epilogue::Add32 { out } => pair(Add32, sums, out, at),
+                    Epilogue::Table8 { out, table, zero } => pair(Table8 { table, zero: *zero }, sums, out, at),
+                }
+            };
         }
-        for (sums, out) in [(sums, out), (sums_below, below)] {
-            for ((sum, (mult, shift)), out) in sums.iter().zip(mult.iter().zip(shift)).zip(out) {
-                self.sink.put(out, Rate::new(self.dsp, *mult, *shift).apply(shifted(*sum, pre_shift)));
-            }
+        let rows = if at[0] == at[1] { 1 } else { 2 };
+        for (sums, at) in tile.iter().zip(at).take(rows) {
+            self.epilogue.store(at, sums.get(..len).unwrap_or_default(), self.requant, channel);
         }
     }
+}
+
+/// [`Sink::pair`] on the elements of `out` from `at` on.
+///
+/// # Safety
+/// As for [`Sink::pair`].
+#[inline(always)]
+unsafe fn pair<S: Sink>(sink: S, sums: Sums<'_>, out: &mut [S::Out], at: [usize; 2]) {
+    let out = out.as_mut_ptr();
+    // SAFETY: by the contract.
+    unsafe { sink.pair(sums, at.map(|at| out.wrapping_add(at))) };
 }

@@ -3,7 +3,6 @@
 use core::cell::Cell;
 
 use super::{Depthwise, scalar};
-use crate::dsp::sink::{Sink, with_sink};
 use crate::dsp::taps::{self, BLOCK, Taps, Weights, widen};
 use crate::dsp::tile::{COLUMNS, Finish, Tile};
 use crate::epilogue::Epilogue;
@@ -20,8 +19,7 @@ pub(super) fn run(dsp: Dsp, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_st
     if args.kernel * args.kernel > MAX_TAPS || args.bias.len() < BLOCK || args.rows.iter().all(Option::is_none) {
         return scalar::run(args, epilogue, out_stride);
     }
-    let row = Row { dsp, args, out_stride };
-    with_sink!(epilogue, |sink, out| row.run(sink, out));
+    Row { dsp, args, out_stride }.run(epilogue);
 }
 
 /// One output row whose tokens lie `out_stride` apart.
@@ -32,8 +30,8 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    fn run<S: Sink>(&self, sink: S, out: &mut [S::Out]) {
-        let finish = Finish::new(self.dsp, self.args.requant, sink);
+    fn run(&self, epilogue: Epilogue<'_>) {
+        let mut finish = Finish::new(self.dsp, self.args.requant, epilogue);
         let channels = self.args.bias.len();
         let most = if self.args.kernel > 5 { BLOCK } else { 16 };
         let mut first = 0;
@@ -41,14 +39,13 @@ impl Row<'_> {
             // Never fewer than a block: the last channels may be done twice, but are stored once.
             let len = most.min(channels - first);
             let from = first.min(channels - len.max(BLOCK));
-            self.some_channels(from, first - from, first + len - from, out, &finish);
+            self.some_channels(from, first - from, first + len - from, &mut finish);
             first += len;
         }
     }
 
     /// Channels `first..first + len` of the row, [`BLOCK`] to 16 (of a larger kernel [`BLOCK`]), of which the first `skip` are not stored.
-    #[inline(never)] // one of its kind on the stack, whatever the sink
-    fn some_channels<S: Sink>(&self, first: usize, skip: usize, len: usize, out: &mut [S::Out], finish: &Finish<'_, S>) {
+    fn some_channels(&self, first: usize, skip: usize, len: usize, finish: &mut Finish<'_>) {
         let Depthwise { in_stride, columns, stride, kernel, pad, .. } = *self.args;
         let mut packed = [[0; 2]; PACKED];
         let mut bias = [0; COLUMNS];
@@ -97,15 +94,13 @@ impl Row<'_> {
                     cells.iter().zip(cells.iter().skip(skip)).for_each(|(to, from)| to.set(from.get()));
                 }
             }
-            let stored = len - skip;
-            let mut rest = out.get_mut(x * self.out_stride + first + skip..).unwrap_or_default();
+            let at = x * self.out_stride + first + skip;
             if count == 2 {
-                let (out, below) = rest.split_at_mut_checked(self.out_stride).unwrap_or_default();
-                let (out, below) = (out.get_mut(..stored).unwrap_or_default(), below.get_mut(..stored).unwrap_or_default());
-                finish.store(&tile, first + skip, [out, below]);
+                finish.store(&tile, first + skip, len - skip, [at, at + self.out_stride]);
             } else {
-                rest = rest.get_mut(..stored).unwrap_or_default();
-                finish.store(&tile, first + skip, [rest, &mut []]);
+                let [only, below] = &mut tile;
+                *below = *only;
+                finish.store(&tile, first + skip, len - skip, [at; 2]);
             }
         }
     }

@@ -52,20 +52,12 @@ impl Depthwise<'_> {
     }
 }
 
-/// One output row: `ceil(columns / stride)` tokens, `out_stride` elements apart, of which the first `channels` of each are written. The output holds at least
-/// `(tokens - 1) * out_stride + channels` elements.
-///
-/// # Errors
-/// [`ShapeError`] if a count is 0, the kernel even, a stride shorter than the channels, or a length too short.
-pub fn depthwise_s8(args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) -> Result<(), ShapeError> {
-    Kernels::SCALAR.depthwise_s8(args, epilogue, out_stride)
-}
-
 impl Kernels {
-    /// [`depthwise_s8`].
+    /// One output row: `ceil(columns / stride)` tokens, `out_stride` elements apart, of which the first `channels` of each are written. The output holds at least
+    /// `(tokens - 1) * out_stride + channels` elements.
     ///
     /// # Errors
-    /// As [`depthwise_s8`].
+    /// [`ShapeError`] if a count is 0, the kernel even, a stride shorter than the channels, or a length too short.
     pub fn depthwise_s8(self, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) -> Result<(), ShapeError> {
         let channels = args.bias.len();
         require(channels != 0, ShapeError::Channels)?;
@@ -85,14 +77,7 @@ impl Kernels {
 }
 
 backends! {
-    {
-        #[cfg(target_arch = "x86_64")] Avx2 => avx2,
-        #[cfg(hrvit_mve)] Mve => mve,
-        #[cfg(target_arch = "aarch64")] Neon => neon,
-        #[cfg(target_arch = "aarch64")] NeonDotprod => neon_dotprod,
-        #[cfg(target_arch = "aarch64")] NeonI8mm => neon_dotprod,
-        #[cfg(hrvit_dsp)] Dsp => dsp,
-    }
+    { Avx2 => avx2, Dsp => dsp, Mve => mve, Neon => neon, NeonDotprod.. => neon_dotprod }
     chosen;
     fn run(args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize);
 }

@@ -4,9 +4,8 @@ use core::mem::MaybeUninit;
 
 use super::Depthwise;
 use crate::epilogue::Epilogue;
-use crate::gemm_s8::mve::store;
 use crate::isa::Mve;
-use crate::mve::sink::{Sink, with_sink};
+use crate::mve::sink::store;
 use crate::mve::taps::{self, BLOCK, Taps};
 use crate::mve::tile::{COLUMNS, Channels, ROWS, Tile};
 
@@ -24,32 +23,21 @@ pub(super) fn run(_: Mve, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stri
     if args.kernel * args.kernel > MAX_TAPS {
         return super::scalar::run(args, epilogue, out_stride);
     }
-    // SAFETY: the token proves MVE; the entry has checked that rows, weights and output hold every token's channels, and that there are as many multipliers and
-    // shifts as biases.
-    with_sink!(epilogue, |sink, out| unsafe { row(args, sink, out, out_stride) });
-}
-
-/// The whole row, stored by `sink`.
-///
-/// # Safety
-/// The processor has MVE. The lengths are those that [`super::depthwise_s8`] documents, the kernel has at most [`MAX_TAPS`] taps.
-#[inline(never)] // the buffers of one way of storing are enough
-unsafe fn row<S: Sink>(args: &Depthwise<'_>, sink: S, out: &mut [S::Out], out_stride: usize) {
     let channels = args.bias.len();
     let columns = if args.kernel > 3 { COLUMNS_5X5 } else { COLUMNS };
+    let mut epilogue = epilogue;
     for first in (0..channels).step_by(columns) {
-        let len = columns.min(channels - first);
-        // SAFETY: by the contract.
-        unsafe { some_channels(args, first, len, sink, out.as_mut_ptr().wrapping_add(first), out_stride) };
+        // SAFETY: the token proves MVE; the entry has checked that rows, weights and output hold every token's channels, and that there are as many multipliers and
+        // shifts as biases; the kernel has at most `MAX_TAPS` taps.
+        unsafe { some_channels(args, first, columns.min(channels - first), &mut epilogue, out_stride) };
     }
 }
 
-/// Channels `first..first + len` of the row, at most [`COLUMNS`], whose first output is `out`.
+/// Channels `first..first + len` of the row, at most [`COLUMNS`].
 ///
 /// # Safety
-/// As for [`row`].
-#[inline(never)] // one of its kind on the stack, whatever the sink
-unsafe fn some_channels<S: Sink>(args: &Depthwise<'_>, first: usize, len: usize, sink: S, out: *mut S::Out, out_stride: usize) {
+/// The processor has MVE. The lengths are those that the entry documents, the kernel has at most [`MAX_TAPS`] taps.
+unsafe fn some_channels(args: &Depthwise<'_>, first: usize, len: usize, epilogue: &mut Epilogue<'_>, out_stride: usize) {
     let Depthwise { in_stride, columns, stride, kernel, pad, .. } = *args;
     let mut packed = [MaybeUninit::uninit(); PACKED];
     let mut bias = [0; COLUMNS];
@@ -102,9 +90,9 @@ unsafe fn some_channels<S: Sink>(args: &Depthwise<'_>, first: usize, len: usize,
                 multiply(&at_edge, 0, row, 1, &mut tile);
             }
         }
-        let output = |row: usize| (row < count).then(|| out.wrapping_add((x + row) * out_stride));
+        let at = |row: usize| (row < count).then_some((x + row) * out_stride + first);
         // SAFETY: the output holds `len` elements from each of its tokens on; `count` rows of the tile were written.
-        unsafe { store(sink, &mut tile, channels, args.requant.pre_shift, [output(0), output(1), output(2)]) };
+        unsafe { store(epilogue, &mut tile, channels, args.requant.pre_shift, [at(0), at(1), at(2)]) };
     }
 }
 

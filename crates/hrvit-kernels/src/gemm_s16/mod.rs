@@ -10,7 +10,7 @@ use crate::gemm_s8::check;
 use crate::kernels::{Kernels, backends};
 use crate::requant::Requant;
 
-/// Operands of [`gemm_s16`]: `acc[row][c] = bias[c] + sum over i < depth of a[row][i] * weights[c][i]`.
+/// Operands of [`Kernels::gemm_s16`]: `acc[row][c] = bias[c] + sum over i < depth of a[row][i] * weights[c][i]`.
 #[derive(Clone, Copy, Debug)]
 pub struct GemmS16<'a> {
     /// `[rows, depth]` row-major.
@@ -25,19 +25,11 @@ pub struct GemmS16<'a> {
     pub requant: Requant<'a>,
 }
 
-/// Matrix product `[rows, depth] x [depth, cout]`, requantised per output channel and stored by `epilogue`, whose output is `[rows, cout]` row-major.
-///
-/// # Errors
-/// [`ShapeError`] if `depth` or `cout` is 0, or a length does not follow from the others.
-pub fn gemm_s16(args: &GemmS16<'_>, epilogue: Epilogue<'_>) -> Result<(), ShapeError> {
-    Kernels::SCALAR.gemm_s16(args, epilogue)
-}
-
 impl Kernels {
-    /// [`gemm_s16`].
+    /// Matrix product `[rows, depth] x [depth, cout]`, requantised per output channel and stored by `epilogue`, whose output is `[rows, cout]` row-major.
     ///
     /// # Errors
-    /// As [`gemm_s16`].
+    /// [`ShapeError`] if `depth` or `cout` is 0, or a length does not follow from the others.
     pub fn gemm_s16(self, args: &GemmS16<'_>, epilogue: Epilogue<'_>) -> Result<(), ShapeError> {
         let outputs = check(args.a.len(), args.depth, args.weights, args.bias.len().checked_mul(args.depth), args.bias, args.requant)?;
         require(epilogue.out_len() == outputs, ShapeError::Output)?;
@@ -48,7 +40,7 @@ impl Kernels {
 }
 
 backends! {
-    { #[cfg(hrvit_mve)] Mve => mve }
+    { Mve => mve }
     chosen;
     fn run(args: &GemmS16<'_>, epilogue: Epilogue<'_>);
 }

@@ -5,7 +5,6 @@ use crate::epilogue::Epilogue;
 use crate::gemm_s8::mve::Product;
 use crate::isa::Mve;
 use crate::mve::dots::{self, MIN_DEPTH};
-use crate::mve::sink::with_sink;
 
 /// Computes the product.
 pub(super) fn run(_: Mve, args: &GemmS16<'_>, epilogue: Epilogue<'_>) {
@@ -16,5 +15,5 @@ pub(super) fn run(_: Mve, args: &GemmS16<'_>, epilogue: Epilogue<'_>) {
     let product = Product { a, depth, weights, bias, requant, dots: dots::s16 };
     // SAFETY: the token proves MVE; the entry has checked that `a` is whole rows, that there are `cout * depth` weights and `rows * cout` outputs, and one
     // bias, multiplier and shift for each of the 2 or more channels; `depth` was checked above.
-    with_sink!(epilogue, |sink, out| unsafe { product.run(sink, out) });
+    unsafe { product.run(epilogue) };
 }

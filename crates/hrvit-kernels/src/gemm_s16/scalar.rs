@@ -7,5 +7,5 @@ use crate::gemm_s8::scalar::Product;
 /// Computes the product; lengths were checked by [`super::gemm_s16`].
 pub(super) fn run(args: &GemmS16<'_>, epilogue: Epilogue<'_>) {
     let GemmS16 { a, depth, weights, bias, requant } = *args;
-    epilogue.drive(&Product { a, depth, weights, bias, requant });
+    Product { a, depth, weights, bias, requant }.run(epilogue);
 }

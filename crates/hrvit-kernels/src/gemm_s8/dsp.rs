@@ -2,7 +2,6 @@
 
 use super::{Gemm, scalar};
 use crate::dsp::dots::{self, Dots, Group, widen};
-use crate::dsp::sink::{Sink, with_sink};
 use crate::dsp::tile::{COLUMNS, Finish, Tile};
 use crate::epilogue::Epilogue;
 use crate::isa::Dsp;
@@ -16,8 +15,7 @@ pub(super) fn rows(dsp: Dsp, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     if args.depth < 4 || args.bias.len() < 2 {
         return scalar::rows(args, epilogue);
     }
-    let product = Product { dsp, args };
-    with_sink!(epilogue, |sink, out| product.run(sink, out));
+    Product { dsp, args }.run(epilogue);
 }
 
 struct Product<'a> {
@@ -34,23 +32,22 @@ struct Pair<'a> {
 }
 
 impl Product<'_> {
-    fn run<S: Sink>(&self, sink: S, out: &mut [S::Out]) {
+    fn run(&self, epilogue: Epilogue<'_>) {
         let Gemm { a, depth, bias, requant, .. } = *self.args;
         let cout = bias.len();
-        let finish = Finish::new(self.dsp, requant, sink);
+        let mut finish = Finish::new(self.dsp, requant, epilogue);
         let mut wide = [[0; 4]; GROUPS];
         let mut tile: Tile = [[0; COLUMNS]; 2];
-        for (a, out) in a.chunks((2 * depth).max(1)).zip(out.chunks_mut((2 * cout).max(1))) {
+        for (pair, a) in a.chunks((2 * depth).max(1)).enumerate() {
             let (first_row, second_row) = a.split_at_checked(depth).unwrap_or((a, &[]));
             // One row is a pair of equal rows.
-            let rows = [first_row, if second_row.is_empty() { first_row } else { second_row }];
+            let (rows, below) = if second_row.is_empty() { ([first_row; 2], 0) } else { ([first_row, second_row], cout) };
+            let at = 2 * cout * pair;
             let mut pair = Pair { rows, widened: None, wide: &mut wide };
-            let (out, below) = out.split_at_mut_checked(cout).unwrap_or_default();
             for first in (0..cout).step_by(COLUMNS) {
                 let len = COLUMNS.min(cout - first);
                 self.multiply(&mut pair, first, len, &mut tile);
-                let outs = [&mut *out, &mut *below].map(|out| out.get_mut(first..first + len).unwrap_or_default());
-                finish.store(&tile, first, outs);
+                finish.store(&tile, first, len, [at + first, at + below + first]);
             }
         }
     }

@@ -20,7 +20,7 @@ use crate::kernels::{Kernels, backends};
 use crate::layout::Layout;
 use crate::requant::Requant;
 
-/// Operands of [`gemm_s8`]: `acc[row][c] = bias[c] + sum over i < depth of a[row][i] * weights[c][i]`.
+/// Operands of [`Kernels::gemm_s8`]: `acc[row][c] = bias[c] + sum over i < depth of a[row][i] * weights[c][i]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Gemm<'a> {
     /// `[rows, depth]` row-major, codes in -128..=127.
@@ -51,35 +51,19 @@ impl<'a> Gemm<'a> {
     }
 }
 
-/// Matrix product `[rows, depth] x [depth, cout]`, requantised per output channel and stored by `epilogue`, whose output is `[rows, cout]` row-major.
-///
-/// # Errors
-/// [`ShapeError`] if `depth` or `cout` is 0, or a length does not follow from the others.
-pub fn gemm_s8(args: &Gemm<'_>, epilogue: Epilogue<'_>) -> Result<(), ShapeError> {
-    Kernels::SCALAR.gemm_s8(args, epilogue)
-}
-
-/// [`gemm_s8`] on weights in any [`Layout`].
-///
-/// # Errors
-/// As [`gemm_s8`]; the weights have [`Layout::packed_len`] bytes.
-pub fn gemm_s8_packed(args: &PackedGemm<'_>, epilogue: Epilogue<'_>) -> Result<(), ShapeError> {
-    Kernels::SCALAR.gemm_s8_packed(args, epilogue)
-}
-
 impl Kernels {
-    /// [`gemm_s8`].
+    /// Matrix product `[rows, depth] x [depth, cout]`, requantised per output channel and stored by `epilogue`, whose output is `[rows, cout]` row-major.
     ///
     /// # Errors
-    /// As [`gemm_s8`].
+    /// [`ShapeError`] if `depth` or `cout` is 0, or a length does not follow from the others.
     pub fn gemm_s8(self, args: &Gemm<'_>, epilogue: Epilogue<'_>) -> Result<(), ShapeError> {
         self.gemm_s8_packed(&args.packed(Layout::Rows), epilogue)
     }
 
-    /// [`gemm_s8_packed`].
+    /// [`Kernels::gemm_s8`] on weights in any [`Layout`].
     ///
     /// # Errors
-    /// As [`gemm_s8_packed`].
+    /// As [`Kernels::gemm_s8`]; the weights have [`Layout::packed_len`] bytes.
     pub fn gemm_s8_packed(self, args: &PackedGemm<'_>, epilogue: Epilogue<'_>) -> Result<(), ShapeError> {
         let PackedGemm { gemm, layout } = args;
         let outputs = check(gemm.a.len(), gemm.depth, gemm.weights, layout.packed_len(gemm.bias.len(), gemm.depth), gemm.bias, gemm.requant)?;
@@ -95,29 +79,19 @@ impl Kernels {
 }
 
 backends! {
-    {
-        #[cfg(target_arch = "x86_64")] Avx2 => avx2,
-        #[cfg(hrvit_dsp)] Dsp => dsp, #[cfg(hrvit_mve)] Mve => mve,
-        #[cfg(target_arch = "aarch64")] Neon => neon,
-        #[cfg(target_arch = "aarch64")] NeonDotprod => neon,
-        #[cfg(target_arch = "aarch64")] NeonI8mm => neon,
-    }
+    { Avx2 => avx2, Dsp => dsp, Mve => mve, Neon.. => neon }
     chosen_rows;
     fn rows(args: &Gemm<'_>, epilogue: Epilogue<'_>);
 }
 
 backends! {
-    {
-        #[cfg(target_arch = "x86_64")] Avx2 => avx2,
-        #[cfg(target_arch = "aarch64")] NeonDotprod => neon_dotprod,
-        #[cfg(target_arch = "aarch64")] NeonI8mm => neon_dotprod,
-    }
+    { Avx2 => avx2, NeonDotprod.. => neon_dotprod }
     chosen_k4;
     fn k4(args: &Gemm<'_>, epilogue: Epilogue<'_>);
 }
 
 backends! {
-    { #[cfg(target_arch = "aarch64")] NeonI8mm => neon_i8mm }
+    { NeonI8mm => neon_i8mm }
     chosen_k8;
     fn k8(args: &Gemm<'_>, epilogue: Epilogue<'_>);
 }

@@ -4,7 +4,7 @@ use super::{Gemm, scalar};
 use crate::epilogue::Epilogue;
 use crate::isa::Mve;
 use crate::mve::dots::{self, Dots, MIN_DEPTH};
-use crate::mve::sink::{Sink, with_sink};
+use crate::mve::sink::store;
 use crate::mve::tile::{COLUMNS, Channels, ROWS, Tile};
 use crate::requant::Requant;
 
@@ -22,7 +22,7 @@ pub(super) fn rows(_: Mve, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     let product = Product { a, depth, weights, bias, requant, dots };
     // SAFETY: the token proves MVE; the entry has checked that `a` is whole rows, that there are `cout * depth` weights and `rows * cout` outputs, and one
     // bias, multiplier and shift for each of the 2 or more channels; `depth` was checked above.
-    with_sink!(epilogue, |sink, out| unsafe { product.run(sink, out) });
+    unsafe { product.run(epilogue) };
 }
 
 /// A product over activations of type `A`, shared by the s8 and the s16 kernel.
@@ -37,16 +37,15 @@ pub(crate) struct Product<'a, A> {
 }
 
 impl<A> Product<'_, A> {
-    /// All rows, stored by `sink`.
+    /// All rows, stored by `epilogue`.
     ///
     /// # Safety
     /// The processor has MVE. `depth` is [`MIN_DEPTH`] or more and `a` whole rows of it; there are 2 or more biases, as many multipliers, shifts and rows of
     /// `weights`, and one output for each of them and each row of `a`.
-    pub(crate) unsafe fn run<S: Sink>(&self, sink: S, out: &mut [S::Out]) {
+    pub(crate) unsafe fn run(&self, mut epilogue: Epilogue<'_>) {
         let (cout, depth) = (self.bias.len(), self.depth);
         let mut tile = Tile::new();
-        let mut out = out.as_mut_ptr();
-        for a in self.a.chunks(ROWS * depth) {
+        for (block, a) in self.a.chunks(ROWS * depth).enumerate() {
             let row = |i: usize| a.get(i * depth..).filter(|row| !row.is_empty()).map(<[A]>::as_ptr);
             let (second, third) = (row(1), row(2));
             let pointers = [a.as_ptr(), second.unwrap_or(a.as_ptr()), third.unwrap_or(a.as_ptr())];
@@ -56,12 +55,11 @@ impl<A> Product<'_, A> {
                 // SAFETY: the rows of `a` have `depth` elements each; channels and outputs exist by the contract.
                 unsafe {
                     self.multiply(pointers, first, len, &mut tile);
-                    let out = out.add(first);
-                    let outputs = [Some(out), second.map(|_| out.add(cout)), third.map(|_| out.add(2 * cout))];
-                    store(sink, &mut tile, channels, self.requant.pre_shift, outputs);
+                    let at = block * ROWS * cout + first;
+                    let rows = [Some(at), second.map(|_| at + cout), third.map(|_| at + 2 * cout)];
+                    store(&mut epilogue, &mut tile, channels, self.requant.pre_shift, rows);
                 }
             }
-            out = out.wrapping_add(ROWS * cout);
         }
     }
 
@@ -95,29 +93,5 @@ impl<A> Product<'_, A> {
                 }
             }
         }
-    }
-}
-
-/// Stores the first rows of a tile, as many as there are outputs.
-///
-/// # Safety
-/// As for [`Sink::row`], for each output and row.
-#[inline(always)]
-pub(crate) unsafe fn store<S: Sink>(sink: S, tile: &mut Tile, channels: Channels<'_>, pre_shift: u8, out: [Option<*mut S::Out>; ROWS]) {
-    let mut channels = channels;
-    if pre_shift != 0 {
-        let Some(without_bias) = channels.without_bias() else { return };
-        // SAFETY: the sums of as many rows as there are outputs were written.
-        unsafe { channels.shift_left(tile, out.iter().flatten().count(), pre_shift) };
-        channels = without_bias;
-    }
-    let acc = tile.start();
-    if let [Some(out0), Some(out1), Some(out2)] = out {
-        // SAFETY: by the contract.
-        return unsafe { sink.rows(acc, channels, [out0, out1, out2]) };
-    }
-    for (row, out) in out.into_iter().flatten().enumerate() {
-        // SAFETY: by the contract.
-        unsafe { sink.row(acc.wrapping_add(row * COLUMNS), channels, out) };
     }
 }

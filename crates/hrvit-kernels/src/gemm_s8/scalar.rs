@@ -1,10 +1,13 @@
 //! Definition of the product: plain loops over rows, output channels and depth.
 
 use super::Gemm;
-use crate::epilogue::{Epilogue, Kernel};
-use crate::lanes::{dot, rows as each_row, rows_mut};
+use crate::epilogue::Epilogue;
+use crate::lanes::{dot, rows as each_row};
 use crate::layout::Layout;
-use crate::requant::{Requant, requant};
+use crate::requant::Requant;
+
+/// Channels whose accumulators are stored at a time. Of no effect on any result.
+const RUN: usize = 16;
 
 /// A product over activations of type `A`, shared by the s8 and the s16 kernel.
 pub(crate) struct Product<'a, A> {
@@ -15,53 +18,52 @@ pub(crate) struct Product<'a, A> {
     pub(crate) requant: Requant<'a>,
 }
 
-impl<A: Copy + Into<i32>> Kernel for Product<'_, A> {
-    fn run<T>(&self, out: &mut [T], put: impl Fn(&mut T, i32)) {
-        let Requant { mult, shift, pre_shift } = self.requant;
-        for (a, out) in each_row(self.a, self.depth).zip(rows_mut(out, self.bias.len())) {
-            let channels = each_row(self.weights, self.depth).zip(self.bias).zip(mult.iter().zip(shift));
-            for (((weights, bias), (mult, shift)), out) in channels.zip(out) {
-                let acc = *bias + dot(a, weights);
-                put(out, requant(acc, pre_shift, *mult, *shift));
+impl<A: Copy + Into<i32>> Product<'_, A> {
+    /// Weights `[cout, depth]`.
+    pub(crate) fn run(&self, epilogue: Epilogue<'_>) {
+        self.store(epilogue, |channel, a| {
+            let start = channel * self.depth;
+            dot(a, self.weights.get(start..start + self.depth).unwrap_or_default())
+        });
+    }
+
+    /// Every output, from the sum of products that `sum` gives for its channel and row.
+    fn store(&self, mut epilogue: Epilogue<'_>, sum: impl Fn(usize, &[A]) -> i32) {
+        let cout = self.bias.len();
+        for (row, a) in each_row(self.a, self.depth).enumerate() {
+            for (run, biases) in self.bias.chunks(RUN).enumerate() {
+                let channel = run * RUN;
+                let mut sums = [0; RUN];
+                for ((c, acc), bias) in (channel..).zip(&mut sums).zip(biases) {
+                    *acc = *bias + sum(c, a);
+                }
+                epilogue.store(row * cout + channel, sums.get(..biases.len()).unwrap_or_default(), self.requant, channel);
             }
         }
     }
 }
 
 /// A product over weights in a packed layout.
-struct Packed<'a> {
-    args: &'a Gemm<'a>,
-    layout: Layout,
-}
-
-impl Kernel for Packed<'_> {
-    fn run<T>(&self, out: &mut [T], put: impl Fn(&mut T, i32)) {
-        let Gemm { a, depth, weights, bias, requant: Requant { mult, shift, pre_shift } } = *self.args;
-        for (a, out) in each_row(a, depth).zip(rows_mut(out, bias.len())) {
-            for ((c, (bias, out)), (mult, shift)) in bias.iter().zip(out).enumerate().zip(mult.iter().zip(shift)) {
-                let mut acc = *bias;
-                for (i, a) in a.iter().enumerate() {
-                    let weight = weights.get(self.layout.index(depth, c, i)).copied().unwrap_or_default();
-                    acc += i32::from(*a) * i32::from(weight);
-                }
-                put(out, requant(acc, pre_shift, *mult, *shift));
-            }
-        }
-    }
+fn packed(args: &Gemm<'_>, layout: Layout, epilogue: Epilogue<'_>) {
+    let Gemm { a, depth, weights, bias, requant } = *args;
+    Product { a, depth, weights, bias, requant }.store(epilogue, |channel, a| {
+        let weight = |i| weights.get(layout.index(depth, channel, i)).copied().unwrap_or_default();
+        a.iter().enumerate().fold(0, |sum, (i, a)| sum + i32::from(*a) * i32::from(weight(i)))
+    });
 }
 
 /// Computes the product with weights in [`Layout::Rows`]; lengths were checked by the caller, as in the functions below.
 pub(super) fn rows(args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     let Gemm { a, depth, weights, bias, requant } = *args;
-    epilogue.drive(&Product { a, depth, weights, bias, requant });
+    Product { a, depth, weights, bias, requant }.run(epilogue);
 }
 
 /// Computes the product with weights in [`Layout::K4`].
 pub(super) fn k4(args: &Gemm<'_>, epilogue: Epilogue<'_>) {
-    epilogue.drive(&Packed { args, layout: Layout::K4 });
+    packed(args, Layout::K4, epilogue);
 }
 
 /// Computes the product with weights in [`Layout::K8`].
 pub(super) fn k8(args: &Gemm<'_>, epilogue: Epilogue<'_>) {
-    epilogue.drive(&Packed { args, layout: Layout::K8 });
+    packed(args, Layout::K8, epilogue);
 }

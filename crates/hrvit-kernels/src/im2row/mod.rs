@@ -5,31 +5,15 @@ mod scalar;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
 
-/// Patches of one output row of a dense 3x3 convolution with padding 1: `out[x][(ky * 3 + kx) * channels + c] = rows[ky][x * stride + kx - 1][c]`, `pad`
-/// outside the row. A product with weights `[cout, 3, 3, cin]` then is the convolution.
-///
-/// `rows` are the input rows `y * stride - 1 ..= y * stride + 1`, each `[w_in, channels]`, `None` outside the map; `out` is
-/// `[ceil(w_in / stride), 9 * channels]`.
-///
-/// # Errors
-/// [`ShapeError`] if `channels` or `stride` is 0, all rows are `None`, rows differ in length or are no whole number of tokens, or `out` has another length.
-pub fn im2row_s8(rows: [Option<&[i8]>; 3], channels: usize, stride: usize, pad: i8, out: &mut [i8]) -> Result<(), ShapeError> {
-    Kernels::SCALAR.im2row_s8(rows, channels, stride, pad, out)
-}
-
-/// `out = pixel XOR 0x80`, read as s8: the code is `pixel - 128`.
-///
-/// # Errors
-/// [`ShapeError::Output`] if the lengths differ.
-pub fn pixels_s8(pixels: &[u8], out: &mut [i8]) -> Result<(), ShapeError> {
-    Kernels::SCALAR.pixels_s8(pixels, out)
-}
-
 impl Kernels {
-    /// [`im2row_s8`].
+    /// Patches of one output row of a dense 3x3 convolution with padding 1: `out[x][(ky * 3 + kx) * channels + c] = rows[ky][x * stride + kx - 1][c]`, `pad`
+    /// outside the row. A product with weights `[cout, 3, 3, cin]` then is the convolution.
+    ///
+    /// `rows` are the input rows `y * stride - 1 ..= y * stride + 1`, each `[w_in, channels]`, `None` outside the map; `out` is
+    /// `[ceil(w_in / stride), 9 * channels]`.
     ///
     /// # Errors
-    /// As [`im2row_s8`].
+    /// [`ShapeError`] if `channels` or `stride` is 0, all rows are `None`, rows differ in length or are no whole number of tokens, or `out` has another length.
     pub fn im2row_s8(self, rows: [Option<&[i8]>; 3], channels: usize, stride: usize, pad: i8, out: &mut [i8]) -> Result<(), ShapeError> {
         require(channels != 0 && stride != 0, ShapeError::Parameter)?;
         let len = rows.iter().flatten().map(|row| row.len()).next().ok_or(ShapeError::Input)?;
@@ -40,10 +24,10 @@ impl Kernels {
         Ok(())
     }
 
-    /// [`pixels_s8`].
+    /// `out = pixel XOR 0x80`, read as s8: the code is `pixel - 128`.
     ///
     /// # Errors
-    /// As [`pixels_s8`].
+    /// [`ShapeError::Output`] if the lengths differ.
     pub fn pixels_s8(self, pixels: &[u8], out: &mut [i8]) -> Result<(), ShapeError> {
         require(pixels.len() == out.len(), ShapeError::Output)?;
         codes(self.tier, pixels, out);
@@ -52,7 +36,7 @@ impl Kernels {
 }
 
 backends! {
-    {}
+    {  }
     chosen;
     fn patches(rows: [Option<&[i8]>; 3], channels: usize, stride: usize, pad: i8, out: &mut [i8]);
     fn codes(pixels: &[u8], out: &mut [i8]);

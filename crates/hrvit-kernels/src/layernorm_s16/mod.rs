@@ -43,35 +43,11 @@ impl Norm<'_> {
     }
 }
 
-/// LayerNorm of `x` (`[tokens, channels]`) to s8 codes in `lo..=hi` (`-128 <= lo <= hi <= 127`); `out` has the shape of `x`.
-///
-/// # Errors
-/// [`ShapeError`] if the lengths disagree or a parameter is outside its range.
-pub fn layernorm_s8(x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, out: &mut [i8]) -> Result<(), ShapeError> {
-    Kernels::SCALAR.layernorm_s8(x, norm, lo, hi, out)
-}
-
-/// LayerNorm of `x` (`[tokens, channels]`) to s16 codes in -32768..=32767; `out` has the shape of `x`.
-///
-/// # Errors
-/// [`ShapeError`] if the lengths disagree or a parameter is outside its range.
-pub fn layernorm_s16(x: &[i16], norm: &Norm<'_>, out: &mut [i16]) -> Result<(), ShapeError> {
-    Kernels::SCALAR.layernorm_s16(x, norm, out)
-}
-
-/// [`layernorm_s16`] that overwrites its input.
-///
-/// # Errors
-/// [`ShapeError`] if `x` is no whole number of tokens or a parameter is outside its range.
-pub fn layernorm_s16_in_place(x: &mut [i16], norm: &Norm<'_>) -> Result<(), ShapeError> {
-    Kernels::SCALAR.layernorm_s16_in_place(x, norm)
-}
-
 impl Kernels {
-    /// [`layernorm_s8`].
+    /// LayerNorm of `x` (`[tokens, channels]`) to s8 codes in `lo..=hi` (`-128 <= lo <= hi <= 127`); `out` has the shape of `x`.
     ///
     /// # Errors
-    /// As [`layernorm_s8`].
+    /// [`ShapeError`] if the lengths disagree or a parameter is outside its range.
     pub fn layernorm_s8(self, x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, out: &mut [i8]) -> Result<(), ShapeError> {
         norm.check(x.len())?;
         require(i32::from(i8::MIN) <= lo && lo <= hi && hi <= i32::from(i8::MAX), ShapeError::Parameter)?;
@@ -80,10 +56,10 @@ impl Kernels {
         Ok(())
     }
 
-    /// [`layernorm_s16`].
+    /// LayerNorm of `x` (`[tokens, channels]`) to s16 codes in -32768..=32767; `out` has the shape of `x`.
     ///
     /// # Errors
-    /// As [`layernorm_s16`].
+    /// [`ShapeError`] if the lengths disagree or a parameter is outside its range.
     pub fn layernorm_s16(self, x: &[i16], norm: &Norm<'_>, out: &mut [i16]) -> Result<(), ShapeError> {
         norm.check(x.len())?;
         require(out.len() == x.len(), ShapeError::Output)?;
@@ -91,10 +67,10 @@ impl Kernels {
         Ok(())
     }
 
-    /// [`layernorm_s16_in_place`].
+    /// [`Kernels::layernorm_s16`] that overwrites its input.
     ///
     /// # Errors
-    /// As [`layernorm_s16_in_place`].
+    /// [`ShapeError`] if `x` is no whole number of tokens or a parameter is outside its range.
     pub fn layernorm_s16_in_place(self, x: &mut [i16], norm: &Norm<'_>) -> Result<(), ShapeError> {
         norm.check(x.len())?;
         tokens_s16_in_place(self.tier, x, norm);
@@ -103,14 +79,7 @@ impl Kernels {
 }
 
 backends! {
-    {
-        #[cfg(target_arch = "x86_64")] Avx2 => avx2,
-        #[cfg(hrvit_mve)] Mve => mve,
-        #[cfg(target_arch = "aarch64")] Neon => neon,
-        #[cfg(target_arch = "aarch64")] NeonDotprod => neon,
-        #[cfg(target_arch = "aarch64")] NeonI8mm => neon,
-        #[cfg(hrvit_dsp)] Dsp => dsp,
-    }
+    { Avx2 => avx2, Dsp => dsp, Mve => mve, Neon.. => neon }
     chosen;
     fn tokens_s8(x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, out: &mut [i8]);
     fn tokens_s16(x: &[i16], norm: &Norm<'_>, out: &mut [i16]);

@@ -4,7 +4,8 @@
 
 use core::arch::asm;
 
-use super::tile::{Channels, ROWS};
+use super::tile::{COLUMNS, Channels, ROWS, Tile};
+use crate::epilogue::Epilogue;
 use crate::requant::{Range8, Requant, Scalar};
 
 /// A way of storing accumulators.
@@ -233,32 +234,44 @@ uniform! {
     }
 }
 
-/// Calls `$run(sink, out)` with the way of storing that `$epilogue` names.
-macro_rules! with_sink {
-    ($epilogue:expr, |$sink:ident, $out:ident| $run:expr) => {
-        match $epilogue {
-            $crate::epilogue::Epilogue::Store8 { out: $out, range } => {
-                let $sink = $crate::mve::sink::Store8(range);
-                $run
-            }
-            $crate::epilogue::Epilogue::Store16 { out: $out } => {
-                let $sink = $crate::mve::sink::Store16;
-                $run
-            }
-            $crate::epilogue::Epilogue::Add16 { out: $out } => {
-                let $sink = $crate::mve::sink::Add16;
-                $run
-            }
-            $crate::epilogue::Epilogue::Add32 { out: $out } => {
-                let $sink = $crate::mve::sink::Add32;
-                $run
-            }
-            $crate::epilogue::Epilogue::Table8 { out: $out, table, zero } => {
-                let $sink = $crate::mve::sink::Table8 { table, zero };
-                $run
-            }
+/// Stores the first rows of a tile of the same channels, as many as `at` names elements of the output, each the first of its row.
+///
+/// # Safety
+/// The processor has MVE. The accumulators of `channels` in those rows are written, and the output holds as many elements from each of `at` on.
+#[inline(never)] // one for all operators
+pub(crate) unsafe fn store(epilogue: &mut Epilogue<'_>, tile: &mut Tile, channels: Channels<'_>, pre_shift: u8, at: [Option<usize>; ROWS]) {
+    let mut channels = channels;
+    if pre_shift != 0 {
+        let Some(without_bias) = channels.without_bias() else { return };
+        // SAFETY: written, by the contract.
+        unsafe { channels.shift_left(tile, at.iter().flatten().count(), pre_shift) };
+        channels = without_bias;
+    }
+    // SAFETY: by the contract.
+    unsafe {
+        match epilogue {
+            Epilogue::Store8 { out, range } => store_by(Store8(*range), tile, channels, out, at),
+            Epilogue::Store16 { out } => store_by(Store16, tile, channels, out, at),
+            Epilogue::Add16 { out } => store_by(Add16, tile, channels, out, at),
+            Epilogue::Add32 { out } => store_by(Add32, tile, channels, out, at),
+            Epilogue::Table8 { out, table, zero } => store_by(Table8 { table, zero: *zero }, tile, channels, out, at),
         }
-    };
+    }
 }
 
-pub(crate) use with_sink;
+/// [`store`] by one sink, without `pre_shift`.
+///
+/// # Safety
+/// As for [`store`].
+#[inline(always)]
+unsafe fn store_by<S: Sink>(sink: S, tile: &mut Tile, channels: Channels<'_>, out: &mut [S::Out], at: [Option<usize>; ROWS]) {
+    let (acc, out) = (tile.start(), out.as_mut_ptr());
+    if let [Some(at0), Some(at1), Some(at2)] = at {
+        // SAFETY: by the contract.
+        return unsafe { sink.rows(acc, channels, [out.wrapping_add(at0), out.wrapping_add(at1), out.wrapping_add(at2)]) };
+    }
+    for (row, at) in at.into_iter().flatten().enumerate() {
+        // SAFETY: by the contract.
+        unsafe { sink.row(acc.wrapping_add(row * COLUMNS), channels, out.wrapping_add(at)) };
+    }
+}

@@ -10,29 +10,13 @@ use super::{Rows, scalar};
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
 
-/// `labels[x] = argmax over classes of z[x][class]`, where `z` is the resized row of logits as in [`super::bilinear_add_s16`]; the lowest class wins ties.
-///
-/// `upper` and `lower` are `[columns, classes]`, s16, `classes` in 1..=256; `labels` is `[factor * columns]`.
-///
-/// # Errors
-/// [`ShapeError`] if a length disagrees or a parameter is outside its range.
-pub fn argmax_s16(
-    upper: &[i16],
-    lower: &[i16],
-    upper_weight: i32,
-    lower_weight: i32,
-    classes: usize,
-    factor: usize,
-    labels: &mut [u8],
-) -> Result<(), ShapeError> {
-    Kernels::SCALAR.argmax_s16(upper, lower, upper_weight, lower_weight, classes, factor, labels)
-}
-
 impl Kernels {
-    /// [`argmax_s16`].
+    /// `labels[x] = argmax over classes of z[x][class]`, where `z` is the resized row of logits as in [`super::bilinear_add_s16`]; the lowest class wins ties.
+    ///
+    /// `upper` and `lower` are `[columns, classes]`, s16, `classes` in 1..=256; `labels` is `[factor * columns]`.
     ///
     /// # Errors
-    /// As [`argmax_s16`].
+    /// [`ShapeError`] if a length disagrees or a parameter is outside its range.
     #[expect(clippy::too_many_arguments, reason = "as the function it stands for")]
     pub fn argmax_s16(
         self,
@@ -54,13 +38,7 @@ impl Kernels {
 }
 
 backends! {
-    {
-        #[cfg(target_arch = "x86_64")] Avx2 => avx2,
-        #[cfg(hrvit_mve)] Mve => mve,
-        #[cfg(target_arch = "aarch64")] Neon => neon,
-        #[cfg(target_arch = "aarch64")] NeonDotprod => neon,
-        #[cfg(target_arch = "aarch64")] NeonI8mm => neon,
-    }
+    { Avx2 => avx2, Mve => mve, Neon.. => neon }
     chosen;
     fn run as labels(source: &Rows<'_>, columns: usize, labels: &mut [u8]);
 }

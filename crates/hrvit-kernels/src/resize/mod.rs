@@ -11,9 +11,6 @@ mod mve;
 mod neon;
 mod scalar;
 
-pub use argmax::argmax_s16;
-pub use bilinear::bilinear_add_s16;
-
 use crate::error::{ShapeError, require};
 
 /// Largest factor.

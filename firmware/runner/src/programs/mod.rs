@@ -1,5 +1,6 @@
 //! The programs.
 
+#[cfg(feature = "conformance")]
 pub mod conformance;
 mod profile;
 mod segment;

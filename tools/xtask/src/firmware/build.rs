@@ -11,6 +11,9 @@ use crate::command;
 /// Linker and compiler options beyond the firmware's own. References stay in the ELF, so that it shows who uses what; symbols name their generic arguments.
 const RUSTFLAGS: &str = r#"["-C", "link-arg=--emit-relocs", "-C", "symbol-mangling-version=v0"]"#;
 
+/// The program that compares kernels with their definition, and the feature that gives it both.
+pub const CONFORMANCE: &str = "conformance";
+
 /// What the firmware's build scripts plan for, as their environment variables; the nano network for 192x256 where nothing is said.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -38,7 +41,7 @@ pub fn target_folder(root: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder))
 }
 
-/// Builds all programs of `package`, or the one named `only`, and returns them in alphabetical order.
+/// Builds all programs of `package` that need no feature, or the one named `only`, and returns them in alphabetical order.
 ///
 /// # Errors
 /// If the build fails, or there is no such program.
@@ -47,6 +50,9 @@ pub fn build(root: &Path, package: &str, target: &str, plan: &Plan, only: Option
     cargo.arg("--message-format=json-render-diagnostics");
     if let Some(name) = only {
         cargo.args(["--bin", name]);
+    }
+    if only == Some(CONFORMANCE) {
+        cargo.args(["--features", CONFORMANCE]);
     }
     let messages = command::succeed(&mut cargo)?;
     let mut programs = Vec::new();
