@@ -76,11 +76,17 @@ impl<'a> Cutter<'a> {
         if count == 0 {
             return Ok(Default::default());
         }
-        let (cut, rest) = core::mem::take(&mut self.rest).split_at_mut_checked(region::<T>(count)).ok_or(Fault)?;
+        bytemuck::try_cast_slice_mut(self.take_bytes(count * size_of::<T>())?).map_err(|_| Fault)
+    }
+
+    /// One region of `bytes` bytes.
+    #[inline(never)] // one for elements of every type
+    fn take_bytes(&mut self, bytes: usize) -> Result<&'a mut [u8], Fault> {
+        let (cut, rest) = core::mem::take(&mut self.rest).split_at_mut_checked(region::<u8>(bytes)).ok_or(Fault)?;
         self.rest = rest;
-        let (bytes, behind) = cut.split_at_mut_checked(count * size_of::<T>()).ok_or(Fault)?;
+        let (bytes, behind) = cut.split_at_mut_checked(bytes).ok_or(Fault)?;
         self.guard(behind);
-        bytemuck::try_cast_slice_mut(bytes).map_err(|_| Fault)
+        Ok(bytes)
     }
 
     /// What has not been cut yet; nothing is left to cut.

@@ -151,6 +151,7 @@ impl<'a, W: WeightSource, X: Executor> Engine<'a, W, X> {
         if self.plan.network().head == head { Ok(()) } else { Err(RunError::WrongHead) }
     }
 
+    #[inline(always)] // as `run`
     fn run_whole(&mut self, frame: &[u8], output: Output<'_>, observer: &dyn Observer) -> Result<(), RunError<W::Error>> {
         let needed = 3 * self.plan.size().pixels();
         if frame.len() != needed {
@@ -159,11 +160,17 @@ impl<'a, W: WeightSource, X: Executor> Engine<'a, W, X> {
         self.run(Frame::Whole(frame), output, observer)
     }
 
+    #[inline(always)] // every caller knows its output, so that a program without a classifier has no classification head
     fn run(&mut self, frame: Frame<'_>, output: Output<'_>, observer: &dyn Observer) -> Result<(), RunError<W::Error>> {
         self.backbone(frame, observer)?;
         let (model, plan) = (self.model, self.plan);
         let (weights, arena) = self.arena.split_at_mut_checked(plan.weight_buffer_bytes()).ok_or(RunError::Internal(StepId(0)))?;
-        match plan.network().head {
+        let head = match output {
+            Output::Labels(_) => Head::Segformer,
+            Output::Top(_) => Head::Classifier,
+            Output::Logits(_) => plan.network().head,
+        };
+        match head {
             Head::Segformer => segment_head((model, plan, self.kernels), &mut self.weights, &self.executor, (weights, arena), output, observer),
             Head::Classifier => classify_head((model, plan, self.kernels), &mut self.weights, &self.executor, (weights, arena), output, observer),
         }

@@ -60,23 +60,25 @@ impl<'a> StepContext<'a> {
 
     /// The operator of `kind` that reads branch `source`.
     pub fn reading(&self, kind: OpKind, source: u8) -> Result<Operator<'a>, Fault> {
-        let position = self.shapes.iter().position(|op| op.kind == kind && op.source == source).ok_or(Fault)?;
-        self.at(position)
+        self.find(kind, Some(source))
     }
 
     /// The only operator of `kind`.
     pub fn only(&self, kind: OpKind) -> Result<Operator<'a>, Fault> {
-        let position = self.shapes.iter().position(|op| op.kind == kind).ok_or(Fault)?;
-        self.at(position)
+        self.find(kind, None)
     }
 
-    fn at(&self, position: usize) -> Result<Operator<'a>, Fault> {
-        let shape = *self.shapes.get(position).ok_or(Fault)?;
+    #[inline(never)] // a step asks for many operators
+    fn find(&self, kind: OpKind, source: Option<u8>) -> Result<Operator<'a>, Fault> {
+        let wanted = |op: &Op| op.kind == kind && source.is_none_or(|source| op.source == source);
+        let (position, shape) = self.shapes.iter().enumerate().find(|(_, op)| wanted(op)).ok_or(Fault)?;
+        let shape = *shape;
         let params = self.params.op(position, &shape).ok_or(Fault)?;
         Ok(Operator { kernels: self.kernels, index: position as u8, shape, params })
     }
 
     /// Shows what an operator has made.
+    #[inline(never)] // a block shows many tensors
     pub fn tap(&self, operator: &Operator<'_>, (y, x, columns): (usize, usize, usize), data: TileData<'_>) {
         self.observer.tile(Tile { id: self.info.id, op: Some(operator.index), y, x, columns, data });
     }
@@ -164,6 +166,7 @@ impl<'a> Operator<'a> {
         Ok(self.product_on(a, weights, bias, self.requant_of(channels)?, epilogue)?)
     }
 
+    #[inline(never)] // one for all callers
     fn product_on(&self, a: &[i8], weights: &[i8], bias: &[i32], requant: Requant<'_>, epilogue: Epilogue<'_>) -> Result<(), ShapeError> {
         self.kernels.gemm_s8_packed(&Gemm { a, depth: self.shape.depth(), weights, bias, requant }.packed(self.layout()), epilogue)
     }
@@ -179,6 +182,7 @@ impl<'a> Operator<'a> {
     }
 
     /// Depthwise convolution of one row of `columns` tokens that lie `in_stride` apart, to tokens `out_stride` apart.
+    #[inline(never)] // one for all callers
     pub fn convolve(&self, rows: &[Option<&[i8]>], (columns, in_stride): (usize, usize), epilogue: Epilogue<'_>, out_stride: usize) -> Result<(), ShapeError> {
         self.kernels.depthwise_s8(&self.depthwise(rows, in_stride, columns), epilogue, out_stride)
     }

@@ -36,6 +36,7 @@ impl<'a, T> Ring<'a, T> {
     }
 
     /// Number of the place of row `y`, and how many places there are from it to the end of the memory.
+    #[inline(never)] // called for every row, from many places
     fn place(&self, y: usize) -> (usize, usize) {
         let rows = self.data.len().checked_div(self.row_len).unwrap_or(0);
         let place = match y.checked_sub(self.origin) {

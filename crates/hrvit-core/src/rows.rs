@@ -119,6 +119,7 @@ impl<'a> Block<'a> {
     }
 
     /// Row `y` of the map: own, or up to `reach` beyond.
+    #[inline(never)] // called for every row, from many places
     pub fn row(&self, y: usize) -> Result<&[i16], Fault> {
         let part = |rows: &'_ [i16], at: usize| -> Option<Range<usize>> {
             (at < rows.len() / self.row_len.max(1)).then(|| at * self.row_len..(at + 1) * self.row_len)
@@ -140,6 +141,7 @@ impl<'a> Block<'a> {
     }
 
     /// Own rows, to write.
+    #[inline(never)] // called for every tile, from many places
     pub fn rows_mut(&mut self, rows: Range<usize>) -> Result<&mut [i16], Fault> {
         let at = |y: usize| y.checked_sub(self.first).map(|y| y * self.row_len);
         self.own.get_mut(at(rows.start).ok_or(Fault)?..at(rows.end).ok_or(Fault)?).ok_or(Fault)
@@ -191,8 +193,9 @@ pub fn run_jobs(executor: &dyn Executor, jobs: usize, scratch: &mut [u8], work: 
     let failed = AtomicBool::new(false);
     executor.run(jobs, &|job, worker| {
         // With fewer jobs than workers, any worker may come; no more than there are jobs come at a time.
-        let mut free = parts.iter().cycle().skip(worker).take(parts.len()).filter_map(spin::Mutex::try_lock);
-        if free.next().ok_or(Fault).and_then(|mut scratch| work(job, &mut scratch)).is_err() {
+        let (before, from) = parts.split_at_checked(worker).unwrap_or((&parts, &[]));
+        let free = from.iter().chain(before).find_map(spin::Mutex::try_lock);
+        if free.ok_or(Fault).and_then(|mut scratch| work(job, &mut scratch)).is_err() {
             failed.store(true, Ordering::Relaxed);
         }
     });

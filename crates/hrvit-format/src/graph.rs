@@ -411,6 +411,7 @@ struct Ops {
 }
 
 impl Ops {
+    #[inline(never)] // called once for every kind
     fn add(&mut self, kind: OpKind, (cin, cout): (u16, u16), (kernel, stride): (u8, u8), depthwise: bool) {
         let added = self.list.push(Op { kind, source: self.source, cin, cout, kernel, stride, depthwise });
         debug_assert!(added.is_ok(), "a step has more operators than MAX_STEP_OPS");

@@ -3,6 +3,9 @@
 use crate::error::ShapeError;
 use crate::requant::{Range8, Requant, check_table, look_up, requant as rq, saturate16};
 
+/// Accumulators that are requantised before they are stored. Of no effect on any result.
+const RUN: usize = 16;
+
 /// Where results go and how they are stored. `rq` is the requantised accumulator of the output's channel.
 #[derive(Debug)]
 pub enum Epilogue<'a> {
@@ -61,19 +64,27 @@ impl Epilogue<'_> {
     /// The definition of storing: requantises the accumulators of neighbouring channels, `channel` the first, and stores them from element `at` on. A range outside
     /// of the output, of which no caller has one, stores nothing.
     pub(crate) fn store(&mut self, at: usize, acc: &[i32], requant: Requant<'_>, channel: usize) {
-        fn each<T>(out: &mut [T], at: usize, acc: &[i32], requant: Requant<'_>, channel: usize, put: impl Fn(&mut T, i32)) {
-            let out = out.get_mut(at..).unwrap_or_default();
-            let (mult, shift) = (requant.mult.get(channel..).unwrap_or_default(), requant.shift.get(channel..).unwrap_or_default());
-            for ((out, acc), (mult, shift)) in out.iter_mut().zip(acc).zip(mult.iter().zip(shift)) {
-                put(out, rq(*acc, requant.pre_shift, *mult, *shift));
+        let (mult, shift) = (requant.mult.get(channel..).unwrap_or_default(), requant.shift.get(channel..).unwrap_or_default());
+        for (start, ((acc, mult), shift)) in (at..).step_by(RUN).zip(acc.chunks(RUN).zip(mult.chunks(RUN)).zip(shift.chunks(RUN))) {
+            let mut values = [0; RUN];
+            for (((value, acc), mult), shift) in values.iter_mut().zip(acc).zip(mult).zip(shift) {
+                *value = rq(*acc, requant.pre_shift, *mult, *shift);
             }
+            self.put(start, values.get(..acc.len()).unwrap_or_default());
+        }
+    }
+
+    /// Stores requantised accumulators from element `at` on.
+    fn put(&mut self, at: usize, values: &[i32]) {
+        fn each<T>(out: &mut [T], at: usize, values: &[i32], put: impl Fn(&mut T, i32)) {
+            out.get_mut(at..).unwrap_or_default().iter_mut().zip(values).for_each(|(out, value)| put(out, *value));
         }
         match self {
-            Self::Store8 { out, range } => each(out, at, acc, requant, channel, |slot, rq| *slot = range.store(rq)),
-            Self::Store16 { out } => each(out, at, acc, requant, channel, |slot, rq| *slot = saturate16(rq)),
-            Self::Add16 { out } => each(out, at, acc, requant, channel, |slot, rq| *slot = saturate16(i32::from(*slot).wrapping_add(rq))),
-            Self::Add32 { out } => each(out, at, acc, requant, channel, |slot, rq| *slot = slot.wrapping_add(rq)),
-            Self::Table8 { out, table, zero } => each(out, at, acc, requant, channel, |slot, rq| *slot = look_up(table, *zero, rq)),
+            Self::Store8 { out, range } => each(out, at, values, |slot, rq| *slot = range.store(rq)),
+            Self::Store16 { out } => each(out, at, values, |slot, rq| *slot = saturate16(rq)),
+            Self::Add16 { out } => each(out, at, values, |slot, rq| *slot = saturate16(i32::from(*slot).wrapping_add(rq))),
+            Self::Add32 { out } => each(out, at, values, |slot, rq| *slot = slot.wrapping_add(rq)),
+            Self::Table8 { out, table, zero } => each(out, at, values, |slot, rq| *slot = look_up(table, *zero, rq)),
         }
     }
 }

@@ -7,6 +7,12 @@ use hrvit_format::{Head, LoadError};
 
 use crate::{MAX_STEPS, code::Code, start::Placement};
 
+/// The head that the program is built for, as its arena is: `HRVIT_HEAD`, a SegFormer where the variable is not set. The other one takes no flash.
+pub const HEAD: Head = match option_env!("HRVIT_HEAD") {
+    Some(name) if matches!(name.as_bytes(), b"classifier") => Head::Classifier,
+    _ => Head::Segformer,
+};
+
 /// CRC of every step, as the observer leaves them.
 pub static CRCS: [AtomicU32; MAX_STEPS] = [const { AtomicU32::new(0) }; MAX_STEPS];
 
@@ -62,8 +68,8 @@ pub struct Job<'j, W, G> {
 impl<W: WeightSource<Error: Display>, G: Golden> Job<'_, W, G> {
     /// Runs the golden frame.
     pub fn frame(&mut self, observer: &dyn Observer) -> Result<(), Code> {
-        let Self { engine, golden, labels, plan, .. } = self;
-        let result = match (plan.network().head, golden.frame()) {
+        let Self { engine, golden, labels, .. } = self;
+        let result = match (HEAD, golden.frame()) {
             (Head::Segformer, Some(frame)) => engine.segment(frame, labels, observer),
             (Head::Segformer, None) => engine.segment_rows(&mut |y, pixels| golden.row(y, pixels), labels, observer),
             (Head::Classifier, Some(frame)) => engine.classify(frame, &mut [Ranked::default()], observer),

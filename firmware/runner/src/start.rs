@@ -9,7 +9,7 @@ use crate::{
     MAX_STEPS,
     clock::Clock,
     code::Code,
-    job::{Golden, Job},
+    job::{Golden, HEAD, Job},
     marker::Marker,
     programs::Program,
     shared::{Shared, StreamedGolden},
@@ -189,6 +189,10 @@ where
 
 /// Whether arena, label map and tables are large enough for the image; returns the label map cut to size.
 fn check_memory<'l>(model: &Model<'_>, plan: &Plan, arena: &[u8], labels: &'l mut [u8]) -> Result<&'l mut [u8], Code> {
+    let head = plan.network().head;
+    if head != HEAD {
+        return Err(Code::Setup.because(format_args!("the image has the head {head:?}, this program was built for {HEAD:?}: build it with HRVIT_HEAD")));
+    }
     let (needed, found) = (plan.arena_bytes(), arena.len());
     if needed > found {
         return Err(Code::ArenaTooSmall.because(format_args!("the image needs an arena of {needed} bytes, this program was planned with {found}")));
@@ -196,7 +200,7 @@ fn check_memory<'l>(model: &Model<'_>, plan: &Plan, arena: &[u8], labels: &'l mu
     if model.steps().len() > MAX_STEPS {
         return Err(Code::Setup.because(format_args!("{} steps, this program knows {MAX_STEPS}", model.steps().len())));
     }
-    let (needed, found) = (if plan.network().head == Head::Segformer { plan.size().pixels() } else { 0 }, labels.len());
+    let (needed, found) = (if head == Head::Segformer { plan.size().pixels() } else { 0 }, labels.len());
     labels
         .get_mut(..needed)
         .ok_or_else(|| Code::ArenaTooSmall.because(format_args!("the image needs a label map of {needed} bytes, this program was planned with {found}")))

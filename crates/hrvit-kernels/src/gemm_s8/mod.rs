@@ -63,7 +63,8 @@ impl Kernels {
     /// [`Kernels::gemm_s8`] on weights in any [`Layout`].
     ///
     /// # Errors
-    /// As [`Kernels::gemm_s8`]; the weights have [`Layout::packed_len`] bytes.
+    /// As [`Kernels::gemm_s8`]; the weights have [`Layout::packed_len`] bytes, and this build has a kernel for their layout (a Cortex-M build has [`Layout::Rows`] only,
+    /// unless it has every instruction set).
     pub fn gemm_s8_packed(self, args: &PackedGemm<'_>, epilogue: Epilogue<'_>) -> Result<(), ShapeError> {
         let PackedGemm { gemm, layout } = args;
         let outputs = check(gemm.a.len(), gemm.depth, gemm.weights, layout.packed_len(gemm.bias.len(), gemm.depth), gemm.bias, gemm.requant)?;
@@ -71,8 +72,12 @@ impl Kernels {
         epilogue.check()?;
         match layout {
             Layout::Rows => rows(self.tier, gemm, epilogue),
+            #[cfg(hrvit_scalar)]
             Layout::K4 => k4(self.tier, gemm, epilogue),
+            #[cfg(hrvit_scalar)]
             Layout::K8 => k8(self.tier, gemm, epilogue),
+            #[cfg(not(hrvit_scalar))]
+            Layout::K4 | Layout::K8 => return Err(ShapeError::Weights),
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use hrvit_format::Head;
 use crate::{
     clock::Clock,
     code::Code,
-    job::{CRCS, Golden, Job, result_crc},
+    job::{CRCS, Golden, HEAD, Job, result_crc},
     marker::Marker,
     meter::{Meter, Table},
     programs::Program,
@@ -36,7 +36,7 @@ impl Program for Segment {
         job.frame(&meter)?;
         meter.end();
         let labels = hrvit_format::crc32(job.labels());
-        match job.plan.network().head {
+        match HEAD {
             Head::Segformer => {
                 thumbnail::draw(job.model.meta(), job.plan.size(), job.labels());
                 report::total(job.plan, clock.in_unit(meter.total()), 0, labels);
