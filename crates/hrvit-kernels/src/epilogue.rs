@@ -75,7 +75,7 @@ impl Epilogue<'_> {
     }
 
     /// Stores requantised accumulators from element `at` on.
-    fn put(&mut self, at: usize, values: &[i32]) {
+    pub(crate) fn put(&mut self, at: usize, values: &[i32]) {
         fn each<T>(out: &mut [T], at: usize, values: &[i32], put: impl Fn(&mut T, i32)) {
             out.get_mut(at..).unwrap_or_default().iter_mut().zip(values).for_each(|(out, value)| put(out, *value));
         }

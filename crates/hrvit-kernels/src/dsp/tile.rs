@@ -1,5 +1,6 @@
 //! Accumulators between the inner loop and the requantisation.
 
+use super::rates::Rate;
 use super::sink::{Add16, Add32, Sink, Store8, Store16, Sums, Table8};
 use crate::epilogue::Epilogue;
 use crate::isa::Dsp;
@@ -13,6 +14,7 @@ pub(crate) type Tile = [[i32; COLUMNS]; 2];
 
 /// How the accumulators of an operator become outputs.
 pub(crate) struct Finish<'a> {
+    dsp: Dsp,
     requant: Requant<'a>,
     epilogue: Epilogue<'a>,
     /// Two rows can be done by [`Sink::pair`].
@@ -21,23 +23,28 @@ pub(crate) struct Finish<'a> {
 
 impl<'a> Finish<'a> {
     /// By `epilogue`.
-    pub(crate) fn new(_: Dsp, requant: Requant<'a>, epilogue: Epilogue<'a>) -> Self {
+    pub(crate) fn new(dsp: Dsp, requant: Requant<'a>, epilogue: Epilogue<'a>) -> Self {
         let possible = match &epilogue {
             Epilogue::Store8 { range, .. } => Store8(*range).pairs(),
             Epilogue::Table8 { table, zero, .. } => Table8 { table, zero: *zero }.pairs(),
             Epilogue::Store16 { .. } | Epilogue::Add16 { .. } | Epilogue::Add32 { .. } => true,
         };
-        let pairs = possible && requant.pre_shift == 0 && requant.shift.iter().all(|shift| (33..=62).contains(shift));
-        Self { requant, epilogue, pairs }
+        let pairs = possible && requant.shift.iter().all(|shift| (33..=62).contains(shift));
+        Self { dsp, requant, epilogue, pairs }
     }
 
     /// Requantises and stores `len` channels, at most [`COLUMNS`], from `channel` on: the rows of the tile to the elements from `at` on. One row is given as two
-    /// equal ones to the same place. Nothing is stored where a range lies outside of its operand, which no caller asks for.
+    /// equal ones to the same place; the tile is not the same afterwards. Nothing is stored where a range lies outside of its operand, which no caller asks for.
     #[inline(never)] // one for all operators
-    pub(crate) fn store(&mut self, tile: &Tile, channel: usize, len: usize, at: [usize; 2]) {
+    pub(crate) fn store(&mut self, tile: &mut Tile, channel: usize, len: usize, at: [usize; 2]) {
         let len = len.min(COLUMNS);
         let end = at[0].max(at[1]) + len;
-        let Requant { mult, shift, .. } = self.requant;
+        let Requant { mult, shift, pre_shift } = self.requant;
+        if pre_shift != 0 {
+            for sum in tile.iter_mut().flat_map(|row| row.iter_mut().take(len)) {
+                *sum = sum.wrapping_shl(pre_shift.into());
+            }
+        }
         if self.pairs
             && len != 0
             && end <= self.epilogue.out_len()
@@ -56,9 +63,13 @@ impl<'a> Finish<'a> {
                 }
             };
         }
+        let Some((mult, shift)) = mult.get(channel..).zip(shift.get(channel..)) else { return };
         let rows = if at[0] == at[1] { 1 } else { 2 };
-        for (sums, at) in tile.iter().zip(at).take(rows) {
-            self.epilogue.store(at, sums.get(..len).unwrap_or_default(), self.requant, channel);
+        for (sums, at) in tile.iter_mut().zip(at).take(rows) {
+            for ((sum, mult), shift) in sums.iter_mut().take(len).zip(mult).zip(shift) {
+                *sum = Rate::new(self.dsp, *mult, *shift).apply(*sum);
+            }
+            self.epilogue.put(at, sums.get(..len).unwrap_or_default());
         }
     }
 }

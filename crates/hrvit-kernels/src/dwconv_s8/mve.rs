@@ -5,7 +5,7 @@ use core::mem::MaybeUninit;
 use super::Depthwise;
 use crate::epilogue::Epilogue;
 use crate::isa::Mve;
-use crate::mve::sink::store;
+use crate::mve::sink::{Place, store};
 use crate::mve::taps::{self, BLOCK, Taps};
 use crate::mve::tile::{COLUMNS, Channels, ROWS, Tile};
 
@@ -90,9 +90,9 @@ unsafe fn some_channels(args: &Depthwise<'_>, first: usize, len: usize, epilogue
                 multiply(&at_edge, 0, row, 1, &mut tile);
             }
         }
-        let at = |row: usize| (row < count).then_some((x + row) * out_stride + first);
+        let place = Place { first: x * out_stride + first, stride: out_stride, rows: count };
         // SAFETY: the output holds `len` elements from each of its tokens on; `count` rows of the tile were written.
-        unsafe { store(epilogue, &mut tile, channels, args.requant.pre_shift, [at(0), at(1), at(2)]) };
+        unsafe { store(epilogue, &mut tile, &channels, args.requant.pre_shift, place) };
     }
 }
 

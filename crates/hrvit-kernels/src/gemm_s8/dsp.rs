@@ -47,7 +47,7 @@ impl Product<'_> {
             for first in (0..cout).step_by(COLUMNS) {
                 let len = COLUMNS.min(cout - first);
                 self.multiply(&mut pair, first, len, &mut tile);
-                finish.store(&tile, first, len, [at + first, at + below + first]);
+                finish.store(&mut tile, first, len, [at + first, at + below + first]);
             }
         }
     }

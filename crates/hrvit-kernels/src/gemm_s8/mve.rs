@@ -4,7 +4,7 @@ use super::{Gemm, scalar};
 use crate::epilogue::Epilogue;
 use crate::isa::Mve;
 use crate::mve::dots::{self, Dots, MIN_DEPTH};
-use crate::mve::sink::store;
+use crate::mve::sink::{Place, store};
 use crate::mve::tile::{COLUMNS, Channels, ROWS, Tile};
 use crate::requant::Requant;
 
@@ -48,6 +48,7 @@ impl<A> Product<'_, A> {
         for (block, a) in self.a.chunks(ROWS * depth).enumerate() {
             let row = |i: usize| a.get(i * depth..).filter(|row| !row.is_empty()).map(<[A]>::as_ptr);
             let (second, third) = (row(1), row(2));
+            let rows = 1 + usize::from(second.is_some()) + usize::from(third.is_some());
             let pointers = [a.as_ptr(), second.unwrap_or(a.as_ptr()), third.unwrap_or(a.as_ptr())];
             for first in (0..cout).step_by(COLUMNS) {
                 let len = COLUMNS.min(cout - first);
@@ -55,9 +56,7 @@ impl<A> Product<'_, A> {
                 // SAFETY: the rows of `a` have `depth` elements each; channels and outputs exist by the contract.
                 unsafe {
                     self.multiply(pointers, first, len, &mut tile);
-                    let at = block * ROWS * cout + first;
-                    let rows = [Some(at), second.map(|_| at + cout), third.map(|_| at + 2 * cout)];
-                    store(&mut epilogue, &mut tile, channels, self.requant.pre_shift, rows);
+                    store(&mut epilogue, &mut tile, &channels, self.requant.pre_shift, Place { first: block * ROWS * cout + first, stride: cout, rows });
                 }
             }
         }

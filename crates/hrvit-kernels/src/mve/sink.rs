@@ -234,27 +234,35 @@ uniform! {
     }
 }
 
-/// Stores the first rows of a tile of the same channels, as many as `at` names elements of the output, each the first of its row.
+/// Where the rows of a tile go in an output: `rows` of them, 1 to [`ROWS`], the first from element `first` on, each next one `stride` elements further on.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) first: usize,
+    pub(crate) stride: usize,
+    pub(crate) rows: usize,
+}
+
+/// Stores the first rows of a tile of the same channels.
 ///
 /// # Safety
-/// The processor has MVE. The accumulators of `channels` in those rows are written, and the output holds as many elements from each of `at` on.
+/// The processor has MVE. The accumulators of `channels` in those rows are written, and the output holds as many elements from each of their places on.
 #[inline(never)] // one for all operators
-pub(crate) unsafe fn store(epilogue: &mut Epilogue<'_>, tile: &mut Tile, channels: Channels<'_>, pre_shift: u8, at: [Option<usize>; ROWS]) {
-    let mut channels = channels;
+pub(crate) unsafe fn store(epilogue: &mut Epilogue<'_>, tile: &mut Tile, channels: &Channels<'_>, pre_shift: u8, place: Place) {
+    let mut channels = *channels;
     if pre_shift != 0 {
         let Some(without_bias) = channels.without_bias() else { return };
         // SAFETY: written, by the contract.
-        unsafe { channels.shift_left(tile, at.iter().flatten().count(), pre_shift) };
+        unsafe { channels.shift_left(tile, place.rows, pre_shift) };
         channels = without_bias;
     }
     // SAFETY: by the contract.
     unsafe {
         match epilogue {
-            Epilogue::Store8 { out, range } => store_by(Store8(*range), tile, channels, out, at),
-            Epilogue::Store16 { out } => store_by(Store16, tile, channels, out, at),
-            Epilogue::Add16 { out } => store_by(Add16, tile, channels, out, at),
-            Epilogue::Add32 { out } => store_by(Add32, tile, channels, out, at),
-            Epilogue::Table8 { out, table, zero } => store_by(Table8 { table, zero: *zero }, tile, channels, out, at),
+            Epilogue::Store8 { out, range } => store_by(Store8(*range), tile, channels, out, place),
+            Epilogue::Store16 { out } => store_by(Store16, tile, channels, out, place),
+            Epilogue::Add16 { out } => store_by(Add16, tile, channels, out, place),
+            Epilogue::Add32 { out } => store_by(Add32, tile, channels, out, place),
+            Epilogue::Table8 { out, table, zero } => store_by(Table8 { table, zero: *zero }, tile, channels, out, place),
         }
     }
 }
@@ -264,14 +272,16 @@ pub(crate) unsafe fn store(epilogue: &mut Epilogue<'_>, tile: &mut Tile, channel
 /// # Safety
 /// As for [`store`].
 #[inline(always)]
-unsafe fn store_by<S: Sink>(sink: S, tile: &mut Tile, channels: Channels<'_>, out: &mut [S::Out], at: [Option<usize>; ROWS]) {
-    let (acc, out) = (tile.start(), out.as_mut_ptr());
-    if let [Some(at0), Some(at1), Some(at2)] = at {
+unsafe fn store_by<S: Sink>(sink: S, tile: &mut Tile, channels: Channels<'_>, out: &mut [S::Out], place: Place) {
+    let acc = tile.start();
+    let out = out.as_mut_ptr();
+    let row = |row: usize| out.wrapping_add(place.first + row * place.stride);
+    if place.rows == ROWS {
         // SAFETY: by the contract.
-        return unsafe { sink.rows(acc, channels, [out.wrapping_add(at0), out.wrapping_add(at1), out.wrapping_add(at2)]) };
+        return unsafe { sink.rows(acc, channels, [row(0), row(1), row(2)]) };
     }
-    for (row, at) in at.into_iter().flatten().enumerate() {
+    for index in 0..place.rows {
         // SAFETY: by the contract.
-        unsafe { sink.row(acc.wrapping_add(row * COLUMNS), channels, out.wrapping_add(at)) };
+        unsafe { sink.row(acc.wrapping_add(index * COLUMNS), channels, row(index)) };
     }
 }
