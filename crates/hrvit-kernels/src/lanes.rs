@@ -1,24 +1,25 @@
 //! Fixed-size windows into slices: what lets plain loops over channels become vector code without an index that could panic.
 
-/// Channels that a loop carries in registers at once. Of no effect on any result.
-pub(crate) const LANES: usize = if cfg!(target_arch = "arm") { 4 } else { 16 };
+/// Channels that a loop carries in registers at once. Of no effect on any result. One where the definition is only there for the few shapes that the fast kernels
+/// leave to it.
+pub(crate) const LANES: usize = match (cfg!(hrvit_scalar), cfg!(target_arch = "arm")) {
+    (false, _) => 1,
+    (true, true) => 4,
+    (true, false) => 16,
+};
 
 /// Products that [`dot`] takes at once. Of no effect on any result.
-const BLOCK: usize = if cfg!(target_arch = "arm") { 4 } else { 32 };
+const BLOCK: usize = if cfg!(target_arch = "arm") { LANES } else { 32 };
 
 /// Half of [`LANES`], for what is left.
-pub(crate) const HALF: usize = LANES / 2;
+pub(crate) const HALF: usize = LANES.div_ceil(2);
 
 /// Calls `block(first, width)` for consecutive blocks that cover `0..channels`; every width is [`LANES`], [`HALF`] or 1.
 #[inline(always)]
 pub(crate) fn blocks(channels: usize, mut block: impl FnMut(usize, usize) -> Option<()>) -> Option<()> {
     let mut first = 0;
     while first < channels {
-        let width = match channels - first {
-            LANES.. => LANES,
-            HALF.. => HALF,
-            _ => 1,
-        };
+        let width = [LANES, HALF].into_iter().find(|width| *width <= channels - first).unwrap_or(1);
         block(first, width)?;
         first += width;
     }
@@ -70,8 +71,8 @@ pub(crate) fn dot<A: Copy + Into<i32>>(a: &[A], w: &[i8]) -> i32 {
     for (a, w) in a_blocks.iter().zip(w_blocks) {
         acc += products(a, w);
     }
-    let (a_blocks, a) = a.as_chunks::<{ BLOCK / 4 }>();
-    let (w_blocks, w) = w.as_chunks::<{ BLOCK / 4 }>();
+    let (a_blocks, a) = a.as_chunks::<{ BLOCK.div_ceil(4) }>();
+    let (w_blocks, w) = w.as_chunks::<{ BLOCK.div_ceil(4) }>();
     for (a, w) in a_blocks.iter().zip(w_blocks) {
         acc += products(a, w);
     }

@@ -14,8 +14,8 @@ pub(super) fn run(args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) {
         let reciprocal = (1u64 << 62).checked_div(u64::from(sum) << zeros).unwrap_or(0).min(0x7fff_ffff) as i64;
         let scale = (reciprocal, 54 - zeros);
         blocks(dim, |first, width| match width {
-            LANES => values::<LANES>(scores, args.v, dim, first, scale, out),
-            HALF => values::<HALF>(scores, args.v, dim, first, scale, out),
+            _ if width == LANES => values::<LANES>(scores, args.v, dim, first, scale, out),
+            _ if width == HALF => values::<HALF>(scores, args.v, dim, first, scale, out),
             _ => values::<1>(scores, args.v, dim, first, scale, out),
         });
     }

@@ -10,8 +10,8 @@ pub(super) fn run(args: &Depthwise<'_>, mut epilogue: Epilogue<'_>, out_stride: 
         blocks(args.bias.len(), |first, width| {
             let at = x * out_stride + first;
             match width {
-                LANES => epilogue.store(at, &sums::<LANES>(args, x, first)?, args.requant, first),
-                HALF => epilogue.store(at, &sums::<HALF>(args, x, first)?, args.requant, first),
+                _ if width == LANES => epilogue.store(at, &sums::<LANES>(args, x, first)?, args.requant, first),
+                _ if width == HALF => epilogue.store(at, &sums::<HALF>(args, x, first)?, args.requant, first),
                 _ => epilogue.store(at, &sums::<1>(args, x, first)?, args.requant, first),
             }
             Some(())
