@@ -4,6 +4,7 @@
 ///
 /// A long division in base 2^16 whose digits are divisions of 32 bits, which every Cortex-M has: the divisor is normalised, so an estimated digit is at most 2 too
 /// large.
+#[inline(never)]
 pub(super) fn reciprocal(sum: u32) -> (i32, u32) {
     let sum = sum.max(1);
     let zeros = sum.leading_zeros();
@@ -17,18 +18,17 @@ pub(super) fn reciprocal(sum: u32) -> (i32, u32) {
 /// `(q, r)` with `rest * 2^16 = q * divisor + r`, for `rest < divisor` and a divisor of 2^31 or more.
 #[inline(always)]
 fn digit(rest: u32, divisor: u32) -> (u32, u32) {
-    let (high, low) = (divisor >> 16, divisor & 0xffff);
-    let mut q = rest.checked_div(high).unwrap_or(0);
-    let mut r = rest.wrapping_sub(q.wrapping_mul(high));
-    // The estimate of a digit and its remainder, put right by the divisor's lower half.
-    while q > 0xffff || q.wrapping_mul(low) > r << 16 {
-        q -= 1;
-        r += high;
-        if r > 0xffff {
-            break;
-        }
+    let mut q = rest.checked_div(divisor >> 16).unwrap_or(0);
+    let mut r = (i64::from(rest) << 16).wrapping_sub((u64::from(q) * u64::from(divisor)) as i64);
+    if r < 0 {
+        q = q.wrapping_sub(1);
+        r = r.wrapping_add(i64::from(divisor));
     }
-    (q, (rest << 16).wrapping_sub(q.wrapping_mul(divisor)))
+    if r < 0 {
+        q = q.wrapping_sub(1);
+        r = r.wrapping_add(i64::from(divisor));
+    }
+    (q, r as u32)
 }
 
 #[cfg(test)]
