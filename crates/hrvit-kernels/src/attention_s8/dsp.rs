@@ -36,7 +36,7 @@ pub(super) fn run(dsp: Dsp, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16
     for (q, out) in args.q.chunks((2 * dim).max(1)).zip(out.chunks_mut((2 * dim).max(1))) {
         let (first, second) = q.split_at_checked(dim).unwrap_or((q, &[]));
         pairs.logits([first, if second.is_empty() { first } else { second }], &mut tiles, scores.len());
-        let sums = pairs.codes(&tiles, scores);
+        let shares = pairs.codes(&tiles, scores).map(|sum| Share::of(dsp, sum));
         let (out, out_second) = out.split_at_mut_checked(dim).unwrap_or_default();
         for start in (0..dim).step_by(4) {
             let mut of_both = [[0; 4]; 2];
@@ -44,9 +44,9 @@ pub(super) fn run(dsp: Dsp, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16
             let values_args = Values { v: args.v.as_ptr().wrapping_add(start), codes: codes.start, codes_end: codes.end, sums: &mut of_both };
             // SAFETY: the token proves the DSP extension. There are as many codes, not none, as keys of `dim` channels, of which the four from `start` on are read.
             unsafe { values(&values_args) };
-            for ((out, sums), sum) in [&mut *out, &mut *out_second].into_iter().zip(of_both).zip(sums) {
+            for ((out, sums), share) in [&mut *out, &mut *out_second].into_iter().zip(of_both).zip(shares) {
                 let Some(out) = out.get_mut(start..).and_then(|out| out.first_chunk_mut::<4>()) else { continue };
-                *out = pairs.divided(sums, sum);
+                *out = sums.map(|sum| share.apply(sum));
             }
         }
     }
@@ -125,14 +125,26 @@ impl Pairs<'_> {
         // The rounding term of a shift by n is half of 2^n; both are 0 for n = 0.
         (entry + ((1 << n) >> 1)) >> n
     }
+}
 
-    /// Four weighted sums over the sum of the codes.
-    #[inline(always)]
-    fn divided(&self, sums: [i32; 4], sum: u32) -> [i16; 4] {
+/// A division by the sum of a query's codes.
+#[derive(Clone, Copy)]
+struct Share {
+    rate: Rate,
+    pre_shift: u8,
+}
+
+impl Share {
+    /// By `sum`.
+    fn of(dsp: Dsp, sum: u32) -> Self {
         let (reciprocal, k) = reciprocal(sum);
-        let rate = Rate::new(self.dsp, reciprocal, k.max(32) as u8);
-        let pre_shift = 32u32.saturating_sub(k) as u8;
-        sums.map(|acc| rate.apply(shifted(acc, pre_shift)) as i16)
+        Self { rate: Rate::new(dsp, reciprocal, k.max(32) as u8), pre_shift: 32u32.saturating_sub(k) as u8 }
+    }
+
+    /// The share of a weighted sum.
+    #[inline(always)]
+    fn apply(self, acc: i32) -> i16 {
+        self.rate.apply(shifted(acc, self.pre_shift)) as i16
     }
 }
 
