@@ -25,6 +25,8 @@ pub enum Isa {
     NeonI8mm,
     /// x86-64 vectors of 256 bits.
     Avx2,
+    /// [`Isa::Avx2`] and `vpdpbusd` (AVX-VNNI).
+    AvxVnni,
 }
 
 /// A forced instruction set that cannot be used.
@@ -56,9 +58,9 @@ impl core::error::Error for IsaError {}
 
 impl Isa {
     /// All of them, on an architecture from the slowest to the fastest.
-    pub const ALL: [Self; 7] = [Self::Scalar, Self::Dsp, Self::Mve, Self::Neon, Self::NeonDotprod, Self::NeonI8mm, Self::Avx2];
+    pub const ALL: [Self; 8] = [Self::Scalar, Self::Dsp, Self::Mve, Self::Neon, Self::NeonDotprod, Self::NeonI8mm, Self::Avx2, Self::AvxVnni];
 
-    /// The name that [`Isa::parse`] reads: `scalar`, `dsp`, `mve`, `neon`, `neon_dotprod`, `neon_i8mm` or `avx2`.
+    /// The name that [`Isa::parse`] reads: `scalar`, `dsp`, `mve`, `neon`, `neon_dotprod`, `neon_i8mm`, `avx2` or `avx_vnni`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Scalar => "scalar",
@@ -68,6 +70,7 @@ impl Isa {
             Self::NeonDotprod => "neon_dotprod",
             Self::NeonI8mm => "neon_i8mm",
             Self::Avx2 => "avx2",
+            Self::AvxVnni => "avx_vnni",
         }
     }
 
@@ -135,9 +138,14 @@ token! {
     #[cfg(target_arch = "x86_64")]
     Avx2
 }
+token! {
+    /// Proof of [`Isa::AvxVnni`].
+    #[cfg(target_arch = "x86_64")]
+    AvxVnni
+}
 
 /// Declares that whoever has one token may have another.
-#[cfg(target_arch = "aarch64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! implies {
     ($from:ident, $to:ident) => {
         impl From<$from> for $to {
@@ -154,6 +162,8 @@ implies!(NeonDotprod, Neon);
 implies!(NeonI8mm, NeonDotprod);
 #[cfg(target_arch = "aarch64")]
 implies!(NeonI8mm, Neon);
+#[cfg(target_arch = "x86_64")]
+implies!(AvxVnni, Avx2);
 
 /// An instruction set with its proof.
 #[derive(Clone, Copy, Debug)]
@@ -172,6 +182,8 @@ pub(crate) enum Tier {
     NeonI8mm(NeonI8mm),
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
+    #[cfg(target_arch = "x86_64")]
+    AvxVnni(AvxVnni),
 }
 
 impl Tier {
@@ -194,6 +206,8 @@ impl Tier {
             Isa::NeonI8mm => present(processor::dotprod() && processor::i8mm(), Self::NeonI8mm(NeonI8mm(()))),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => present(processor::avx2(), Self::Avx2(Avx2(()))),
+            #[cfg(target_arch = "x86_64")]
+            Isa::AvxVnni => present(processor::avx2() && processor::avx_vnni(), Self::AvxVnni(AvxVnni(()))),
             _ => Err(IsaError::NotBuilt(isa)),
         }
     }
@@ -226,6 +240,8 @@ impl Tier {
             Self::NeonI8mm(_) => Isa::NeonI8mm,
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => Isa::Avx2,
+            #[cfg(target_arch = "x86_64")]
+            Self::AvxVnni(_) => Isa::AvxVnni,
         }
     }
 }
@@ -243,6 +259,22 @@ mod processor {
             #[cfg(not(feature = "std"))]
             {
                 without_std()
+            }
+        }
+    }
+
+    /// `vpdpbusd` on the vectors of AVX2.
+    pub(super) fn avx_vnni() -> bool {
+        cfg!(target_feature = "avxvnni") || {
+            #[cfg(feature = "std")]
+            {
+                std::arch::is_x86_feature_detected!("avxvnni")
+            }
+            #[cfg(not(feature = "std"))]
+            {
+                const AVX_VNNI: u32 = 1 << 4;
+                let leaf = |leaf, sub| core::arch::x86_64::__cpuid_count(leaf, sub);
+                !cfg!(miri) && leaf(0, 0).eax >= 7 && leaf(7, 0).eax >= 1 && leaf(7, 1).eax & AVX_VNNI != 0
             }
         }
     }

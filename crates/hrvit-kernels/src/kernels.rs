@@ -159,7 +159,7 @@ impl Kernels {
     pub const fn layout(self) -> Layout {
         match self.isa() {
             Isa::Scalar | Isa::Dsp | Isa::Mve | Isa::Neon => Layout::Rows,
-            Isa::NeonDotprod | Isa::Avx2 => Layout::K4,
+            Isa::NeonDotprod | Isa::Avx2 | Isa::AvxVnni => Layout::K4,
             Isa::NeonI8mm => Layout::K8,
         }
     }
@@ -183,6 +183,12 @@ macro_rules! backends {
     // Gives every entry the condition under which builds have it.
     (@build $done:tt {Avx2 => $($rest:tt)*} $($family:tt)*) => {
         $crate::kernels::backends!(@entry $done [#[cfg(target_arch = "x86_64")] Avx2] {$($rest)*} $($family)*);
+    };
+    (@build $done:tt {Avx2.. => $module:ident $($rest:tt)*} $($family:tt)*) => {
+        $crate::kernels::backends!(@build $done {Avx2 => $module, AvxVnni => $module $($rest)*} $($family)*);
+    };
+    (@build $done:tt {AvxVnni => $($rest:tt)*} $($family:tt)*) => {
+        $crate::kernels::backends!(@entry $done [#[cfg(target_arch = "x86_64")] AvxVnni] {$($rest)*} $($family)*);
     };
     (@build $done:tt {Dsp => $($rest:tt)*} $($family:tt)*) => { $crate::kernels::backends!(@entry $done [#[cfg(hrvit_dsp)] Dsp] {$($rest)*} $($family)*); };
     (@build $done:tt {Mve => $($rest:tt)*} $($family:tt)*) => { $crate::kernels::backends!(@entry $done [#[cfg(hrvit_mve)] Mve] {$($rest)*} $($family)*); };

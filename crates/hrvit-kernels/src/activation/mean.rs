@@ -37,7 +37,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2 => avx2 }
+    { Avx2.. => avx2 }
     chosen;
     fn mean_s8_on as mean_s8(sums: &mut [i32], codes: &[i8], zero: i32);
 }

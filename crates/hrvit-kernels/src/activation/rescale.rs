@@ -68,7 +68,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2 => avx2, Dsp => dsp, Mve => mve, Neon.. => neon }
+    { Avx2.. => avx2, Dsp => dsp, Mve => mve, Neon.. => neon }
     chosen;
     fn narrow_s16_on as narrow_s16(x: &[i16], requant: Requant<'_>, range: Range8, out: &mut [i8]);
     fn rescale_s16_on as rescale_s16(x: &[i16], requant: Requant<'_>, out: &mut [i16]);

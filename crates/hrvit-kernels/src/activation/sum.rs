@@ -36,7 +36,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2 => avx2, Mve => mve }
+    { Avx2.. => avx2, Mve => mve }
     chosen;
     fn add_s16_on as add_s16(x: &mut [i16], y: &[i32]);
     fn add_s32_on as add_s32(acc: &mut [i32], other: &[i32]);

@@ -28,7 +28,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2 => avx2, Dsp => dsp, Mve => mve, Neon.. => neon }
+    { Avx2.. => avx2, Dsp => dsp, Mve => mve, Neon.. => neon }
     chosen;
     fn table_s8_on as table_s8(acc: &[i32], requant: Scalar, zero: i32, table: &[i8], out: &mut [i8]);
 }

@@ -3,6 +3,7 @@
 use core::arch::x86_64::*;
 
 use super::rates::up_to;
+use crate::epilogue::Epilogue;
 use crate::requant::Range8;
 
 /// A way of storing. Results are exact for every requantised accumulator within `+-2^30`.
@@ -21,6 +22,42 @@ pub(crate) trait Sink: Copy {
     /// # Safety
     /// The processor has AVX2, and the 16 elements from `out` on may be read and written.
     unsafe fn sixteen(self, out: *mut Self::Out, low: __m256i, high: __m256i);
+}
+
+/// A kernel that is generic over how it stores.
+pub(crate) trait Kernel: Sized {
+    /// Computes every output.
+    ///
+    /// # Safety
+    /// The processor has the instructions that the kernel is written for.
+    unsafe fn run<S: Sink>(self, sink: S, out: &mut [S::Out]);
+
+    /// Computes what vectors cannot store exactly.
+    fn otherwise(self, epilogue: Epilogue<'_>);
+}
+
+/// Runs `kernel` with the way of storing that `epilogue` names.
+///
+/// # Safety
+/// The processor has AVX2 and the instructions that the kernel is written for.
+#[target_feature(enable = "avx2")]
+pub(crate) unsafe fn drive(epilogue: Epilogue<'_>, kernel: impl Kernel) {
+    // SAFETY: by the contract.
+    unsafe {
+        match epilogue {
+            Epilogue::Store8 { out, range } => match Store8::new(range) {
+                Some(sink) => kernel.run(sink, out),
+                None => kernel.otherwise(Epilogue::Store8 { out, range }),
+            },
+            Epilogue::Store16 { out } => kernel.run(Store16, out),
+            Epilogue::Add16 { out } => kernel.run(Add16, out),
+            Epilogue::Add32 { out } => kernel.run(Add32, out),
+            Epilogue::Table8 { out, table, zero } => match Table8::new(table, zero) {
+                Some(sink) => kernel.run(sink, out),
+                None => kernel.otherwise(Epilogue::Table8 { out, table, zero }),
+            },
+        }
+    }
 }
 
 /// Channels of [`Sink::sixteen`].

@@ -68,7 +68,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2 => avx2, Dsp => dsp, Mve => mve, Neon.. => neon }
+    { Avx2.. => avx2, Dsp => dsp, Mve => mve, Neon.. => neon }
     chosen;
     fn run(args: &Des<'_>, hidden: &mut [i16], out: &mut [i32]);
 }

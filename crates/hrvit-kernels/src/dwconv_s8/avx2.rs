@@ -6,7 +6,7 @@ use core::mem::MaybeUninit;
 
 use super::{Depthwise, scalar};
 use crate::avx2::rates::{Rates, up_to};
-use crate::avx2::sink::{Add16, Add32, Sink, Store8, Store16, Table8, put};
+use crate::avx2::sink::{Kernel, Sink, drive, put};
 use crate::avx2::{interleave, load16};
 use crate::epilogue::Epilogue;
 use crate::isa::Avx2;
@@ -22,11 +22,11 @@ pub(super) fn run(_: Avx2, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_str
     // SAFETY: the token proves AVX2.
     unsafe {
         match args.kernel {
-            1 => drive::<1, 1>(args, epilogue, out_stride),
-            3 => drive::<3, 2>(args, epilogue, out_stride),
-            5 => drive::<5, 3>(args, epilogue, out_stride),
-            7 => drive::<7, 4>(args, epilogue, out_stride),
-            9 => drive::<9, 5>(args, epilogue, out_stride),
+            1 => drive(epilogue, Row::<1, 1> { args, out_stride }),
+            3 => drive(epilogue, Row::<3, 2> { args, out_stride }),
+            5 => drive(epilogue, Row::<5, 3> { args, out_stride }),
+            7 => drive(epilogue, Row::<7, 4> { args, out_stride }),
+            9 => drive(epilogue, Row::<9, 5> { args, out_stride }),
             _ => scalar::run(args, epilogue, out_stride),
         }
     }
@@ -35,35 +35,28 @@ pub(super) fn run(_: Avx2, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_str
 /// Two kernel rows of one column: 16-bit pairs of channels `[0 1 2 3 | 8 9 10 11]` and `[4 5 6 7 | 12 13 14 15]`.
 type Pair = [__m256i; 2];
 
-/// Chooses the way of storing; what the vectors cannot do exactly is left to `scalar`. `PAIRS` is `KERNEL` halved, rounded up.
-#[target_feature(enable = "avx2")]
-fn drive<const KERNEL: usize, const PAIRS: usize>(args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) {
-    let row = Row::<KERNEL, PAIRS> { args, out_stride };
-    match epilogue {
-        Epilogue::Store8 { out, range } => match Store8::new(range) {
-            Some(sink) => row.run(sink, out),
-            None => scalar::run(args, Epilogue::Store8 { out, range }, out_stride),
-        },
-        Epilogue::Store16 { out } => row.run(Store16, out),
-        Epilogue::Add16 { out } => row.run(Add16, out),
-        Epilogue::Add32 { out } => row.run(Add32, out),
-        Epilogue::Table8 { out, table, zero } => match Table8::new(table, zero) {
-            Some(sink) => row.run(sink, out),
-            None => scalar::run(args, Epilogue::Table8 { out, table, zero }, out_stride),
-        },
-    }
-}
-
-/// One output row.
+/// One output row. `PAIRS` is `KERNEL` halved, rounded up.
 struct Row<'a, const KERNEL: usize, const PAIRS: usize> {
     args: &'a Depthwise<'a>,
     out_stride: usize,
 }
 
+impl<const KERNEL: usize, const PAIRS: usize> Kernel for Row<'_, KERNEL, PAIRS> {
+    #[inline(always)]
+    unsafe fn run<S: Sink>(self, sink: S, out: &mut [S::Out]) {
+        // SAFETY: by the contract.
+        unsafe { self.blocks(sink, out) }
+    }
+
+    fn otherwise(self, epilogue: Epilogue<'_>) {
+        scalar::run(self.args, epilogue, self.out_stride);
+    }
+}
+
 impl<const KERNEL: usize, const PAIRS: usize> Row<'_, KERNEL, PAIRS> {
     /// All blocks of channels, as many output tokens at a time as the buffer has columns for.
     #[target_feature(enable = "avx2")]
-    fn run<S: Sink>(&self, sink: S, out: &mut [S::Out]) {
+    fn blocks<S: Sink>(&self, sink: S, out: &mut [S::Out]) {
         let (channels, stride) = (self.args.bias.len(), self.args.stride);
         let tokens = self.args.columns_out();
         let columns = BUFFER / (2 * PAIRS);

@@ -77,7 +77,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2 => avx2, Dsp => dsp, Mve => mve, Neon => neon, NeonDotprod.. => neon_dotprod }
+    { Avx2.. => avx2, Dsp => dsp, Mve => mve, Neon => neon, NeonDotprod.. => neon_dotprod }
     chosen;
     fn run(args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize);
 }

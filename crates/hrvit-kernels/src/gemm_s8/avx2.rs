@@ -2,12 +2,13 @@
 //! [`crate::avx2::tile`].
 
 use core::arch::x86_64::*;
+use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 
 use super::{Gemm, scalar};
 use crate::avx2::load8_i32;
 use crate::avx2::rates::{Order, Rates, up_to};
-use crate::avx2::sink::{Add16, Add32, Sink, Store8, Store16, Table8};
+use crate::avx2::sink::{Kernel, Sink, drive};
 use crate::avx2::tile::{Group, ROWS, Step, multiply, multiply_wide, pack, widen, widen_block};
 use crate::epilogue::Epilogue;
 use crate::isa::Avx2;
@@ -28,13 +29,13 @@ const MIN_ROWS_OF_WIDE: usize = 24;
 /// Weights in [`Layout::K4`].
 pub(super) fn k4(_: Avx2, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     // SAFETY: the token proves AVX2.
-    unsafe { drive::<Blocks>(args, epilogue, scalar::k4) }
+    unsafe { Product::<Blocks>::run(args, epilogue, scalar::k4) }
 }
 
 /// Weights in [`Layout::Rows`], a block at a time brought into [`Layout::K4`].
 pub(super) fn rows(_: Avx2, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     // SAFETY: the token proves AVX2.
-    unsafe { drive::<Repacked>(args, epilogue, scalar::rows) }
+    unsafe { Product::<Repacked>::run(args, epilogue, scalar::rows) }
 }
 
 /// Where blocks of weights come from.
@@ -77,24 +78,34 @@ impl Weights for Repacked {
     }
 }
 
-/// Chooses the way of storing; what the vectors cannot do exactly is left to `otherwise`.
-#[target_feature(enable = "avx2")]
-fn drive<W: Weights>(args: &Gemm<'_>, epilogue: Epilogue<'_>, otherwise: fn(&Gemm<'_>, Epilogue<'_>)) {
-    if args.depth > MAX_DEPTH {
-        return otherwise(args, epilogue);
+/// The whole product; what the vectors cannot do exactly is left to `otherwise`.
+struct Product<'a, W> {
+    args: &'a Gemm<'a>,
+    otherwise: fn(&Gemm<'_>, Epilogue<'_>),
+    weights: PhantomData<W>,
+}
+
+impl<'a, W: Weights> Product<'a, W> {
+    /// # Safety
+    /// The processor has AVX2.
+    unsafe fn run(args: &'a Gemm<'a>, epilogue: Epilogue<'_>, otherwise: fn(&Gemm<'_>, Epilogue<'_>)) {
+        if args.depth > MAX_DEPTH {
+            return otherwise(args, epilogue);
+        }
+        // SAFETY: by the contract.
+        unsafe { drive(epilogue, Self { args, otherwise, weights: PhantomData }) }
     }
-    match epilogue {
-        Epilogue::Store8 { out, range } => match Store8::new(range) {
-            Some(sink) => product::<W, _>(args, sink, out),
-            None => otherwise(args, Epilogue::Store8 { out, range }),
-        },
-        Epilogue::Store16 { out } => product::<W, _>(args, Store16, out),
-        Epilogue::Add16 { out } => product::<W, _>(args, Add16, out),
-        Epilogue::Add32 { out } => product::<W, _>(args, Add32, out),
-        Epilogue::Table8 { out, table, zero } => match Table8::new(table, zero) {
-            Some(sink) => product::<W, _>(args, sink, out),
-            None => otherwise(args, Epilogue::Table8 { out, table, zero }),
-        },
+}
+
+impl<W: Weights> Kernel for Product<'_, W> {
+    #[inline(always)]
+    unsafe fn run<S: Sink>(self, sink: S, out: &mut [S::Out]) {
+        // SAFETY: by the contract.
+        unsafe { product::<W, S>(self.args, sink, out) }
+    }
+
+    fn otherwise(self, epilogue: Epilogue<'_>) {
+        (self.otherwise)(self.args, epilogue);
     }
 }
 
@@ -193,7 +204,7 @@ fn four_rows<'a, T>(rows: &mut impl Iterator<Item = &'a [T]>) -> Option<[&'a [T]
 /// Stores up to 8 channels from `first` on of up to 4 rows.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn store<S: Sink>(sink: S, rq: [__m256i; ROWS], first: usize, cout: usize, out: &mut [S::Out]) {
+pub(super) fn store<S: Sink>(sink: S, rq: [__m256i; ROWS], first: usize, cout: usize, out: &mut [S::Out]) {
     if first + BLOCK <= cout && out.len() == ROWS * cout {
         // SAFETY: AVX2 by this function's attribute; `out` holds 4 rows of `cout` elements, of which `first + 8` or more exist.
         unsafe { sink.rows(out.as_mut_ptr().add(first), cout, rq) };

@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx_vnni;
 #[cfg(hrvit_dsp)]
 mod dsp;
 #[cfg(hrvit_mve)]
@@ -84,13 +86,13 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2 => avx2, Dsp => dsp, Mve => mve, Neon.. => neon }
+    { Avx2.. => avx2, Dsp => dsp, Mve => mve, Neon.. => neon }
     chosen_rows;
     fn rows(args: &Gemm<'_>, epilogue: Epilogue<'_>);
 }
 
 backends! {
-    { Avx2 => avx2, NeonDotprod.. => neon_dotprod }
+    { Avx2 => avx2, AvxVnni => avx_vnni, NeonDotprod.. => neon_dotprod }
     chosen_k4;
     fn k4(args: &Gemm<'_>, epilogue: Epilogue<'_>);
 }

@@ -38,7 +38,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2 => avx2, Mve => mve, Neon.. => neon }
+    { Avx2.. => avx2, Mve => mve, Neon.. => neon }
     chosen;
     fn run as labels(source: &Rows<'_>, columns: usize, labels: &mut [u8]);
 }

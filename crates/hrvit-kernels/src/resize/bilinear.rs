@@ -43,7 +43,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2 => avx2, Mve => mve, Neon.. => neon }
+    { Avx2.. => avx2, Mve => mve, Neon.. => neon }
     chosen;
     fn run as bilinear_add(source: &Rows<'_>, columns: usize, scale: i32, first: usize, acc: &mut [i32]);
 }
