@@ -1,4 +1,5 @@
-//! Attention on AVX2: both products are tiles of 4 queries with 16-bit weights ([`crate::avx2::tile`]), the codes come from byte shuffles, 32 keys at a time.
+//! Attention on AVX2: both products are tiles of 4 queries with 16-bit weights ([`crate::avx2::tile`]), the codes come from byte shuffles, 32 keys at a time. What another
+//! instruction set does otherwise is [`Products`].
 //!
 //! The values are widened and packed twice: with the keys as channels for the logits, with their own channels as channels for the weighted sums. The first packing
 //! places the keys such that the codes come out in natural order, the second one the channels such that the outputs do.
@@ -20,60 +21,134 @@ const MAX_KEYS: usize = 1536;
 const MAX_DIM: usize = 128;
 const MAX_DIM_OF_LONGEST: usize = 32;
 /// Steps of 8 keys (or channels) and 2 channels (or keys) that they hold.
-const MAX_STEPS: usize = MAX_KEYS / 8 * (MAX_DIM_OF_LONGEST / 2);
+pub(super) const MAX_STEPS: usize = MAX_KEYS / 8 * (MAX_DIM_OF_LONGEST / 2);
 /// Smallest shift of the distances whose rounding term is a number of the product's upper half; smaller ones are left to `scalar`.
 const MIN_SHIFT: u8 = 33;
 /// Keys whose codes are made at a time.
 const KEYS: usize = 32;
 /// Keys that the lanes of the two blocks of every 16 keys hold: what the codes' way through `vshufps` and `vpackssdw` puts in natural order.
-const KEY_ORDER: [[usize; 8]; 2] = [[0, 2, 1, 3, 8, 10, 9, 11], [4, 6, 5, 7, 12, 14, 13, 15]];
+pub(super) const KEY_ORDER: [[usize; 8]; 2] = [[0, 2, 1, 3, 8, 10, 9, 11], [4, 6, 5, 7, 12, 14, 13, 15]];
 
-/// See [`super::attention_s8`].
+/// Computes the strip.
 pub(super) fn run(_: Avx2, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) {
+    // SAFETY: the token proves AVX2.
+    unsafe { run_with::<Pairs>(args, scores, out) }
+}
+
+/// Computes the strip with the products of `P`.
+///
+/// # Safety
+/// The processor has AVX2 and the instructions that `P` is written for.
+pub(super) unsafe fn run_with<P: Products>(args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) {
     let keys = (args.v.len() / args.dim.max(1)).next_multiple_of(KEYS);
     let steps = (keys / 8 * args.dim.div_ceil(2)).max(args.dim.div_ceil(8) * (keys / 2));
     if args.dim > MAX_DIM || keys > MAX_KEYS || steps > MAX_STEPS || args.shift < MIN_SHIFT {
         return scalar::run(args, scores, out);
     }
-    // SAFETY: the token proves AVX2.
-    unsafe { strip(args, keys, out) }
+    // SAFETY: by the contract.
+    unsafe { strip::<P>(args, keys, out) }
+}
+
+/// How logits and weighted sums are made.
+pub(super) trait Products {
+    /// Keys of a strip as the weights of its logits.
+    type Keys: Copy;
+    /// Elements of queries.
+    type Query: Copy;
+
+    /// Packs the values with the keys as channels: blocks of 8 keys in [`KEY_ORDER`], whose number `padded` is 8 times.
+    ///
+    /// # Safety
+    /// The processor has the instructions.
+    unsafe fn keys<'b>(args: &Strip<'_>, padded: usize, buffer: &'b mut [MaybeUninit<Self::Keys>; MAX_STEPS]) -> &'b [Self::Keys];
+
+    /// Brings one query into `to`, which is longer by less than 4 elements: what is beyond it meets keys of 0.
+    ///
+    /// # Safety
+    /// The processor has the instructions.
+    unsafe fn query(codes: &[i8], to: &mut [MaybeUninit<Self::Query>]);
+
+    /// Logits of 16 keys in two blocks, for 4 queries.
+    ///
+    /// # Safety
+    /// The processor has the instructions.
+    unsafe fn logits(queries: [&[Self::Query]; ROWS], keys: [&[Self::Keys]; 2]) -> [[__m256i; 2]; ROWS];
+
+    /// Sums of `N` blocks of 8 channels weighted by codes, for 4 queries.
+    ///
+    /// # Safety
+    /// The processor has the instructions.
+    unsafe fn sums<const N: usize>(codes: [&[[i16; 2]]; ROWS], channels: [&[Step]; N]) -> [[__m256i; N]; ROWS];
+}
+
+/// Products of 16 bits, two at a time.
+struct Pairs;
+
+impl Products for Pairs {
+    type Keys = Step;
+    type Query = i16;
+
+    #[inline(always)]
+    unsafe fn keys<'b>(args: &Strip<'_>, padded: usize, buffer: &'b mut [MaybeUninit<Step>; MAX_STEPS]) -> &'b [Step] {
+        // SAFETY: the caller has AVX2.
+        unsafe { pack_by_key(args, padded, buffer) }
+    }
+
+    #[inline(always)]
+    unsafe fn query(codes: &[i8], to: &mut [MaybeUninit<i16>]) {
+        // SAFETY: the caller has AVX2.
+        unsafe { widen(codes, to) }
+    }
+
+    #[inline(always)]
+    unsafe fn logits(queries: [&[i16]; ROWS], keys: [&[Step]; 2]) -> [[__m256i; 2]; ROWS] {
+        // SAFETY: the caller has AVX2.
+        unsafe { multiply_wide(queries.map(|query| query.as_chunks::<2>().0), keys, [_mm256_setzero_si256(); 2]) }
+    }
+
+    #[inline(always)]
+    unsafe fn sums<const N: usize>(codes: [&[[i16; 2]]; ROWS], channels: [&[Step]; N]) -> [[__m256i; N]; ROWS] {
+        // SAFETY: the caller has AVX2.
+        unsafe { multiply_wide(codes, channels, [_mm256_setzero_si256(); N]) }
+    }
 }
 
 /// Packed values, logits and codes of one strip.
-struct Buffers {
-    by_key: [MaybeUninit<Step>; MAX_STEPS],
+struct Buffers<P: Products> {
+    by_key: [MaybeUninit<P::Keys>; MAX_STEPS],
     by_channel: [MaybeUninit<Step>; MAX_STEPS],
     logits: [MaybeUninit<__m256i>; ROWS * MAX_KEYS / 8],
     codes: [MaybeUninit<__m256i>; ROWS * MAX_KEYS / 16],
-    queries: [MaybeUninit<i16>; ROWS * MAX_DIM],
+    queries: [MaybeUninit<P::Query>; ROWS * MAX_DIM],
 }
 
 /// The strip; `padded` is its number of keys, rounded up to whole [`KEYS`].
 #[target_feature(enable = "avx2")]
-fn strip(args: &Strip<'_>, padded: usize, out: &mut [i16]) {
+fn strip<P: Products>(args: &Strip<'_>, padded: usize, out: &mut [i16]) {
     let dim = args.dim;
-    let pairs = dim.div_ceil(2);
-    // Rows of queries are widened by whole groups of 4.
+    // Queries take whole groups of 4.
     let stride = dim.next_multiple_of(4);
-    let mut buffers = Buffers {
+    let mut buffers = Buffers::<P> {
         by_key: [const { MaybeUninit::uninit() }; MAX_STEPS],
         by_channel: [const { MaybeUninit::uninit() }; MAX_STEPS],
         logits: [const { MaybeUninit::uninit() }; ROWS * MAX_KEYS / 8],
         codes: [const { MaybeUninit::uninit() }; ROWS * MAX_KEYS / 16],
         queries: [const { MaybeUninit::uninit() }; ROWS * MAX_DIM],
     };
-    let by_key = pack_by_key(args, padded, &mut buffers.by_key);
+    // SAFETY: the caller has what `P` needs, here and below.
+    let by_key = unsafe { P::keys(args, padded, &mut buffers.by_key) };
     let by_channel = pack_by_channel(args, padded, &mut buffers.by_channel);
     let exponent = Exponent::new(args);
     let keys = args.v.len() / dim;
     for (q, out) in args.q.chunks(ROWS * dim).zip(out.chunks_mut(ROWS * dim)) {
         for (q, wide) in each_row(q, dim).zip(rows_mut(&mut buffers.queries, stride)) {
-            widen(q, wide);
+            // SAFETY: as above.
+            unsafe { P::query(q, wide) };
         }
         let queries = q.len() / dim;
         // SAFETY: the loop above has written as many rows.
         let wide = unsafe { buffers.queries.get_unchecked(..queries * stride).assume_init_ref() };
-        let maxima = logits(four_rows(wide, stride / 2), by_key, pairs, keys, &mut buffers.logits);
+        let maxima = logits::<P>(four_rows(wide, stride), by_key, padded, keys, &mut buffers.logits);
         let mut scales = [(0, 1); ROWS];
         for ((scale, maximum), (logits, codes)) in
             scales.iter_mut().zip(maxima).zip(each_row(&buffers.logits, padded / 8).zip(rows_mut(&mut buffers.codes, padded / 16))).take(queries)
@@ -83,14 +158,14 @@ fn strip(args: &Strip<'_>, padded: usize, out: &mut [i16]) {
         }
         // SAFETY: the loop above has written `padded / 16` vectors for each query; a vector is 16 values of 16 bits.
         let codes: &[i16] = unsafe { core::slice::from_raw_parts(buffers.codes.as_ptr().cast(), queries * padded) };
-        values(four_rows(codes, padded / 2), by_channel, padded / 2, dim, scales, out);
+        values::<P>(four_rows(codes.as_chunks().0, padded / 2), by_channel, padded / 2, dim, scales, out);
     }
 }
 
-/// Four rows of `pairs` pairs, the first one in place of those that do not exist.
+/// Four rows of `len` elements, the first one in place of those that do not exist.
 #[inline(always)]
-fn four_rows(all: &[i16], pairs: usize) -> [&[[i16; 2]]; ROWS] {
-    let mut rows = each_row(all.as_chunks::<2>().0, pairs);
+fn four_rows<T>(all: &[T], len: usize) -> [&[T]; ROWS] {
+    let mut rows = each_row(all, len);
     let first = rows.next().unwrap_or_default();
     [first, rows.next().unwrap_or(first), rows.next().unwrap_or(first), rows.next().unwrap_or(first)]
 }
@@ -148,14 +223,16 @@ fn pack_by_channel<'b>(args: &Strip<'_>, padded: usize, buffer: &'b mut [MaybeUn
 
 /// Logits of 4 queries over all keys into rows of one vector per block, and their maxima over the real keys. There is an even number of blocks.
 #[target_feature(enable = "avx2")]
-fn logits(q: [&[[i16; 2]]; ROWS], by_key: &[Step], pairs: usize, keys: usize, out: &mut [MaybeUninit<__m256i>]) -> [i32; ROWS] {
-    let stride = by_key.len() / pairs;
+fn logits<P: Products>(q: [&[P::Query]; ROWS], by_key: &[P::Keys], padded: usize, keys: usize, out: &mut [MaybeUninit<__m256i>]) -> [i32; ROWS] {
+    let stride = padded / 8;
+    let block = by_key.len() / stride;
     let mut rows = rows_mut(out, stride);
     let mut rows: [_; ROWS] = core::array::from_fn(|_| rows.next().unwrap_or_default().as_chunks_mut::<2>().0.iter_mut());
     let mut maxima = [_mm256_set1_epi32(i32::MIN); ROWS];
-    for (b, blocks) in each_row(by_key, 2 * pairs).enumerate() {
-        let Some((first, second)) = blocks.split_at_checked(pairs) else { continue };
-        let mut sums = multiply_wide(q, [first, second], [_mm256_setzero_si256(); 2]);
+    for (b, blocks) in each_row(by_key, 2 * block).enumerate() {
+        let Some((first, second)) = blocks.split_at_checked(block) else { continue };
+        // SAFETY: the caller has what `P` needs.
+        let mut sums = unsafe { P::logits(q, [first, second]) };
         if 16 * (b + 1) > keys {
             hide_padding(&mut sums, keys.saturating_sub(16 * b));
         }
@@ -309,16 +386,17 @@ fn reciprocal(sum: u32) -> (i32, u32) {
 
 /// Weighted sums of all channels for 4 queries, divided by the sums of the codes.
 #[target_feature(enable = "avx2")]
-fn values(codes: [&[[i16; 2]]; ROWS], by_channel: &[Step], pairs: usize, dim: usize, scales: [(i32, u32); ROWS], out: &mut [i16]) {
-    let zero = _mm256_setzero_si256();
+fn values<P: Products>(codes: [&[[i16; 2]]; ROWS], by_channel: &[Step], pairs: usize, dim: usize, scales: [(i32, u32); ROWS], out: &mut [i16]) {
     let scales = scales.map(|(r, k)| Divisor::new(r, k));
     for (b, blocks) in by_channel.chunks(2 * pairs).enumerate() {
         let (first, second) = blocks.split_at(pairs);
         if second.is_empty() {
-            let sums = multiply_wide(codes, [first], [zero]);
+            // SAFETY: the caller has what `P` needs, here and below.
+            let sums = unsafe { P::sums(codes, [first]) };
             put(sums.map(|[sums]| sums), &scales, 16 * b, dim, out);
         } else {
-            let sums = multiply_wide(codes, [first, second], [zero; 2]);
+            // SAFETY: as above.
+            let sums = unsafe { P::sums(codes, [first, second]) };
             put(sums.map(|[sums, _]| sums), &scales, 16 * b, dim, out);
             put(sums.map(|[_, sums]| sums), &scales, 16 * b + 8, dim, out);
         }
