@@ -45,14 +45,14 @@ impl<A> Product<'_, A> {
     pub(crate) unsafe fn run(&self, mut epilogue: Epilogue<'_>) {
         let (cout, depth) = (self.bias.len(), self.depth);
         let mut tile = Tile::new();
-        for (block, a) in self.a.chunks(ROWS * depth).enumerate() {
-            let row = |i: usize| a.get(i * depth..).filter(|row| !row.is_empty()).map(<[A]>::as_ptr);
-            let (second, third) = (row(1), row(2));
-            let rows = 1 + usize::from(second.is_some()) + usize::from(third.is_some());
-            let pointers = [a.as_ptr(), second.unwrap_or(a.as_ptr()), third.unwrap_or(a.as_ptr())];
-            for first in (0..cout).step_by(COLUMNS) {
-                let len = COLUMNS.min(cout - first);
-                let Some(channels) = Channels::of(self.bias, self.requant, first, len) else { return };
+        for first in (0..cout).step_by(COLUMNS) {
+            let len = COLUMNS.min(cout - first);
+            let Some(channels) = Channels::of(self.bias, self.requant, first, len) else { return };
+            for (block, a) in self.a.chunks(ROWS * depth).enumerate() {
+                let row = |i: usize| a.get(i * depth..).filter(|row| !row.is_empty()).map(<[A]>::as_ptr);
+                let (second, third) = (row(1), row(2));
+                let rows = 1 + usize::from(second.is_some()) + usize::from(third.is_some());
+                let pointers = [a.as_ptr(), second.unwrap_or(a.as_ptr()), third.unwrap_or(a.as_ptr())];
                 // SAFETY: the rows of `a` have `depth` elements each; channels and outputs exist by the contract.
                 unsafe {
                     self.multiply(pointers, first, len, &mut tile);

@@ -12,7 +12,7 @@ pub(crate) struct Taps {
     pub(crate) tokens: *const *const i8,
     /// Bytes to add to each of them.
     pub(crate) offset: usize,
-    /// `[blocks, taps, BLOCK]` weights in -127..=127.
+    /// `[taps, weight_stride]` weights in -127..=127, from the first channel on.
     pub(crate) weights: *const i8,
     /// Number of taps.
     pub(crate) taps: usize,
@@ -24,6 +24,8 @@ pub(crate) struct Taps {
     pub(crate) step: usize,
     /// Tokens, 1 or more; none when the function has returned.
     pub(crate) count: usize,
+    /// Weights from a tap to the next.
+    pub(crate) weight_stride: usize,
 }
 
 /// Two taps at once: with weights in -127..=127 the sum of two products fits 16 bits, so that only one in two is widened. Products of even and odd channels are
@@ -48,13 +50,15 @@ macro_rules! taps {
                 "lsr r7, r8, #1",
                 $($enter,)*
                 "7:",
-                "ldr r3, [sp]",
                 "mov r9, #0",
-                "ldr r2, [r3, #8]",
                 "1:",
+                "ldr r3, [sp]",
                 "mov r4, r0",
                 "add r11, r1, r9",
-                "lsls r3, r8, #31",
+                "ldr r2, [r3, #8]",
+                "ldr r3, [r3, #32]",
+                "add r2, r9",
+                "tst r8, #1",
                 "bne 4f",
                 "vmov.i32 q0, #0",
                 "vmov.i32 q1, #0",
@@ -65,7 +69,8 @@ macro_rules! taps {
                 "ldr r5, [r4], #4",
                 "add r5, r11",
                 concat!($load, " q6, [r5]"),
-                "vldrb.u8 q7, [r2], #16",
+                concat!($load, " q7, [r2]"),
+                "add r2, r3",
                 "vmullb.s8 q4, q6, q7",
                 "vmullt.s8 q5, q6, q7",
                 "vmovlb.s16 q0, q4",
@@ -79,11 +84,13 @@ macro_rules! taps {
                 "add r5, r11",
                 "add r6, r11",
                 concat!($load, " q4, [r5]"),
-                "vldrb.u8 q5, [r2], #16",
+                concat!($load, " q5, [r2]"),
+                "add r2, r3",
                 "vmullb.s8 q6, q4, q5",
                 "vmullt.s8 q4, q4, q5",
                 concat!($load, " q5, [r6]"),
-                "vldrb.u8 q7, [r2], #16",
+                concat!($load, " q7, [r2]"),
+                "add r2, r3",
                 "vmullb.s8 q5, q5, q7",
                 "vadd.i16 q6, q6, q5",
                 concat!($load, " q5, [r6]"),
@@ -125,6 +132,6 @@ taps! {
     blocks, "vldrb.u8", [], ["cmp r9, r10", "beq 6f", "add r9, #16", "cmp r9, r10", "it hi", "movhi r9, r10", "b 1b", "6:"]
 }
 taps! {
-    /// Sums of fewer than 16 channels: activations beyond them are not read. Weights and sums are whole blocks.
+    /// Sums of fewer than 16 channels: activations and weights beyond them are not read. Sums are whole blocks.
     part, "vpst\nvldrbt.u8", ["vctp.8 r10"], []
 }
