@@ -15,7 +15,7 @@ use crate::{
     observe::{Observer, StepInfo},
     operator::{StepContext, layout, packing_for},
     plan::{Kept, Plan},
-    rows::bytes_of_mut,
+    rows::{bytes_of_mut, copy_run},
     schedule::Executor,
     weights::{Mapped, WeightSource},
 };
@@ -348,7 +348,7 @@ fn classify_head<W: WeightSource>(
     let (x, work) = narrow::split(network, arena).map_err(internal)?;
     let mut result = Ok(());
     let mut take = |logits: &[i16]| match &mut output {
-        Output::Logits(out) => out.iter_mut().zip(logits).for_each(|(to, from)| *to = *from),
+        Output::Logits(out) => copy_run(logits, out),
         Output::Top(top) => rank(logits, top),
         Output::Labels(_) => result = Err(Fault),
     };

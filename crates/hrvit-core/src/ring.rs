@@ -1,5 +1,7 @@
 //! Line buffers: the last few rows of a map that is never whole.
 
+use core::ops::Range;
+
 use crate::error::Fault;
 
 /// The most rows that an operator looks at (fusion: 9x9).
@@ -67,6 +69,13 @@ impl<'a, T> Ring<'a, T> {
     pub fn row(&self, y: usize) -> Result<&[T], Fault> {
         let first = self.place(y).0 * self.row_len;
         self.data.get(first..first + self.row_len).ok_or(Fault)
+    }
+
+    /// Rows `rows`, which must have been made and not yet been overwritten, where they lie in one run of memory.
+    pub fn run(&self, rows: Range<usize>) -> Option<&[T]> {
+        let (place, to_end) = self.place(rows.start);
+        let len = (rows.len() <= to_end).then_some(rows.len() * self.row_len)?;
+        self.data.get(place * self.row_len..)?.get(..len)
     }
 
     /// Rows `y - kernel / 2 ..= y + kernel / 2` of a map with `rows` rows; `None` outside the map. Only the first `kernel` entries count.

@@ -81,9 +81,7 @@ impl<'a> SplitMap<'a> {
             for (border, saved) in halo.runs_mut(2 * kept).enumerate() {
                 let at = (border + 1) * blocks.per_job * row_len;
                 let around = map.get(at.checked_sub(kept).ok_or(Fault)?..(at + kept).min(map.len())).ok_or(Fault)?;
-                for (to, from) in saved.iter_mut().zip(around) {
-                    *to = *from;
-                }
+                copy_run(around, saved);
             }
         }
         Ok(Self { tiles: Tiles::new(map, blocks.per_job * row_len), halo, blocks, row_len, reach })
@@ -223,17 +221,17 @@ impl<T> Runs<T> for [T] {
     }
 }
 
-/// Copies as many codes as both have. A head has few channels: its usual widths are copied as a whole, without a loop or a call.
+/// Copies as many elements as both have. A token has few: usual lengths are copied as a whole, without a loop or a call.
 #[inline(always)]
-pub fn copy_run(from: &[i8], to: &mut [i8]) {
-    fn whole<const N: usize>(from: &[i8], to: &mut [i8]) -> Option<()> {
+pub fn copy_run<T: Copy>(from: &[T], to: &mut [T]) {
+    fn whole<T: Copy, const N: usize>(from: &[T], to: &mut [T]) -> Option<()> {
         *to.first_chunk_mut::<N>()? = *from.first_chunk::<N>()?;
         Some(())
     }
     let done = match from.len().min(to.len()) {
-        8 => whole::<8>(from, to),
-        16 => whole::<16>(from, to),
-        32 => whole::<32>(from, to),
+        8 => whole::<T, 8>(from, to),
+        16 => whole::<T, 16>(from, to),
+        32 => whole::<T, 32>(from, to),
         _ => None,
     };
     if done.is_none() {

@@ -14,7 +14,7 @@ use crate::{
     observe::TileData,
     operator::{Operator, StepContext},
     ring::{MAX_WINDOW, Ring},
-    rows::{RowBlocks, Runs, bytes_of, bytes_of_mut, rewrite, tiles},
+    rows::{RowBlocks, Runs, bytes_of, bytes_of_mut, copy_run, rewrite, tiles},
     schedule::Executor,
 };
 
@@ -175,7 +175,7 @@ impl Own<'_> {
             narrow.kernels.narrow_s16(row, narrow.requant(), narrow.range(), codes)?;
         }
         let (narrowed, fused) = bytes_of_mut(row).split_at_mut_checked(self.row_len).ok_or(Fault)?;
-        narrowed.iter_mut().zip(codes).for_each(|(to, from)| *to = *from);
+        copy_run(codes, narrowed);
         Ok(self.act.kernels.table_s8(acc, self.act.scalar(0)?, self.act.zero(), self.act.params.table, fused)?)
     }
 }
@@ -246,7 +246,7 @@ pub fn gather_outputs(region: &mut [i8], row_len: usize) -> Result<(), Fault> {
         // Upwards, last row first: no row lands on one that has not moved.
         let (low, high) = region.split_at_mut_checked((rows + y) * row_len).ok_or(Fault)?;
         let from = low.get((2 * y + 1) * row_len..(2 * y + 2) * row_len).ok_or(Fault)?;
-        high.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+        copy_run(from, high);
     }
     Ok(())
 }
@@ -257,7 +257,7 @@ pub fn spread_outputs(region: &mut [i8], row_len: usize) -> Result<(), Fault> {
     for y in 0..rows.saturating_sub(1) {
         let (low, high) = region.split_at_mut_checked((rows + y) * row_len).ok_or(Fault)?;
         let to = low.get_mut((2 * y + 1) * row_len..(2 * y + 2) * row_len).ok_or(Fault)?;
-        to.iter_mut().zip(high).for_each(|(to, from)| *to = *from);
+        copy_run(high, to);
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use crate::{
     observe::TileData,
     operator::{Operator, StepContext},
     ring::{self, Ring},
-    rows::{Block, RowBlocks, Runs, bytes_of, rewrite, tiles},
+    rows::{Block, RowBlocks, Runs, bytes_of, copy_run, rewrite, tiles},
     schedule::Executor,
 };
 
@@ -104,7 +104,7 @@ pub fn run(context: &StepContext<'_>, executor: &dyn Executor, map: (usize, usiz
         let embed = PatchEmbed::new(context, map, range.start, &mut cutter)?;
         embed.run(&mut block, range, &mut |block, y, out| {
             let fused = bytes_of(block.row(y)?).get(row_len..).ok_or(Fault)?;
-            out.iter_mut().zip(fused).for_each(|(to, from)| *to = *from);
+            copy_run(fused, out);
             Ok(())
         })
     })?;

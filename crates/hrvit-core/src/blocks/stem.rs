@@ -10,7 +10,7 @@ use crate::{
     observe::TileData,
     operator::{Operator, StepContext},
     ring::Ring,
-    rows::{Block, RowBlocks, rewrite},
+    rows::{Block, RowBlocks, copy_run, rewrite},
     schedule::Executor,
 };
 
@@ -124,7 +124,7 @@ pub fn run(context: &StepContext<'_>, executor: &dyn Executor, size: Size, frame
             rewrite(executor, x, blocks, (row_len, 0), work, &|range, mut block, scratch| {
                 let mut fetch = |y: usize, row: &mut [u8]| {
                     let from = pixels.get(y * pixel_row..(y + 1) * pixel_row).ok_or(Fault)?;
-                    row.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+                    copy_run(from, row);
                     Ok(())
                 };
                 rows(context, size, range, &mut block, &mut fetch, scratch)

@@ -9,7 +9,7 @@ use crate::{
     arena::{Cutter, region},
     error::Fault,
     ring::Ring,
-    rows::{Runs, copy_run},
+    rows::{Runs, bytes_of_mut, copy_run},
 };
 
 /// Lines of the parallel path's kernel, and its taps.
@@ -53,8 +53,7 @@ impl Shape {
         region::<i8>(self.tile * self.tokens * self.channels)
             + 2 * region::<i8>(self.v_lines() * half)
             + region::<i8>(KERNEL * half)
-            + 2 * region::<i8>(self.head_len())
-            + region::<i16>(self.head_len())
+            + 2 * region::<i16>(self.head_len())
             + region::<i32>(strip_tokens)
             + region::<i16>(self.window.min(self.lines) * half)
             + region::<i8>(half)
@@ -89,8 +88,9 @@ pub struct Walk<'a, 'c> {
     q: &'a mut [i8],
     v: Ring<'a, i8>,
     act: Ring<'a, i8>,
-    head_q: &'a mut [i8],
-    head_v: &'a mut [i8],
+    /// q and v of one head, then its result in the scale of the sum.
+    head: &'a mut [i16],
+    /// Result of one head.
     head_out: &'a mut [i16],
     scores: &'a mut [i32],
     sum: &'a mut [i16],
@@ -111,8 +111,7 @@ impl<'a, 'c> Walk<'a, 'c> {
             q: cutter.take(shape.v_lines() * half_line)?,
             v: Ring::batched(cutter.take(shape.v_lines() * half_line)?, half_line, reached, (shape.tile, 0)),
             act: Ring::new(cutter.take(KERNEL * half_line)?, half_line, reached),
-            head_q: cutter.take(shape.head_len())?,
-            head_v: cutter.take(shape.head_len())?,
+            head: cutter.take(shape.head_len())?,
             head_out: cutter.take(shape.head_len())?,
             scores: cutter.take(strip_lines * shape.tokens)?,
             sum: cutter.take(strip_lines * half_line)?,
@@ -122,7 +121,7 @@ impl<'a, 'c> Walk<'a, 'c> {
         for (tap, out) in walk.kernel.runs_mut(shape.channels / 2).enumerate() {
             let from = if half.transposed { tap % KERNEL * KERNEL + tap / KERNEL } else { tap };
             let weights = attention.parallel.params.weights.get(from * shape.channels + half.first..).ok_or(Fault)?;
-            out.iter_mut().zip(weights).for_each(|(to, from)| *to = *from);
+            copy_run(weights, out);
         }
         Ok(walk)
     }
@@ -180,29 +179,42 @@ impl<'a, 'c> Walk<'a, 'c> {
     /// `softmax(q v^T) v` of one head on a strip, into its channels of `sum`.
     fn head(&mut self, strip: Range<usize>, head: usize) -> Result<(), Fault> {
         let Shape { tokens, channels, dim, .. } = self.shape;
-        let (half, half_line) = (channels / 2, self.shape.half_line());
+        let half = channels / 2;
         let first = head * dim;
         let len = strip.len() * tokens * dim;
-        let (head_q, head_v) = (self.head_q.get_mut(..len).ok_or(Fault)?, self.head_v.get_mut(..len).ok_or(Fault)?);
-        for l in strip.clone() {
-            let at = (l - strip.start) * tokens * dim;
-            let (q_out, v_out) = (head_q.get_mut(at..at + tokens * dim).ok_or(Fault)?, head_v.get_mut(at..at + tokens * dim).ok_or(Fault)?);
-            let slot = l % self.shape.v_lines().max(1) * half_line;
-            copy_head(self.q.get(slot..slot + half_line).ok_or(Fault)?, half, first, q_out, dim);
-            copy_head(self.v.row(l)?, half, first, v_out, dim);
-        }
-        let number = self.half.first / dim.max(1) + head;
-        let (scores, values) = (&self.attention.scores, &self.attention.values);
-        let distance = scores.scalar(number)?;
-        let bits = scores.params.record.code_bits;
-        let args = Strip { q: head_q, v: head_v, dim, mult: distance.mult, shift: distance.shift, exp: self.attention.exp, bits };
+        let q_lines = self.shape.v_lines();
+        let q_line = |l: usize| l % q_lines.max(1) * self.shape.half_line();
+        // A head that is the whole half is used where it lies.
+        let in_place = if dim == half && q_line(strip.start) + len <= self.q.len() { self.v.run(strip.clone()) } else { None };
+        let args_of = |q, v| -> Result<Strip<'_>, Fault> {
+            let number = self.half.first / dim.max(1) + head;
+            let distance = self.attention.scores.scalar(number)?;
+            let bits = self.attention.scores.params.record.code_bits;
+            Ok(Strip { q, v, dim, mult: distance.mult, shift: distance.shift, exp: self.attention.exp, bits })
+        };
+        let kernels = self.attention.scores.kernels;
         let head_out = self.head_out.get_mut(..len).ok_or(Fault)?;
-        scores.kernels.attention_s8(&args, self.scores, head_out)?;
-        let requant = values.requant_of(self.half.first + first..self.half.first + first + dim)?;
-        for (t, token) in head_out.runs(dim).enumerate() {
-            let out = self.sum.get_mut(t * half..(t + 1) * half).ok_or(Fault)?;
-            values.kernels.rescale_s16(token, requant, out.get_mut(first..first + dim).ok_or(Fault)?)?;
+        if let Some(v) = in_place {
+            let q = self.q.get(q_line(strip.start)..).and_then(|q| q.get(..len)).ok_or(Fault)?;
+            kernels.attention_s8(&args_of(q, v)?, self.scores, head_out)?;
+        } else {
+            let (head_q, head_v) = bytes_of_mut(self.head).split_at_mut_checked(len).ok_or(Fault)?;
+            let head_v = head_v.get_mut(..len).ok_or(Fault)?;
+            for ((l, q_out), v_out) in strip.clone().zip(head_q.runs_mut(tokens * dim)).zip(head_v.runs_mut(tokens * dim)) {
+                let q = self.q.get(q_line(l)..).ok_or(Fault)?;
+                copy_head((q, half, first), (q_out, dim, 0), dim);
+                copy_head((self.v.row(l)?, half, first), (v_out, dim, 0), dim);
+            }
+            kernels.attention_s8(&args_of(head_q, head_v)?, self.scores, head_out)?;
         }
+        let requant = self.attention.values.requant_of(self.half.first + first..self.half.first + first + dim)?;
+        let sum = self.sum.get_mut(..strip.len() * tokens * half).ok_or(Fault)?;
+        if dim == half {
+            return Ok(kernels.rescale_s16(head_out, requant, sum)?);
+        }
+        let rescaled = self.head.get_mut(..len).ok_or(Fault)?;
+        kernels.rescale_s16(head_out, requant, rescaled)?;
+        copy_head((rescaled, dim, 0), (sum, half, first), dim);
         Ok(())
     }
 
@@ -230,11 +242,11 @@ impl<'a, 'c> Walk<'a, 'c> {
     }
 }
 
-/// Copies the channels `first..first + dim` of every token of a half line.
-fn copy_head(line: &[i8], half: usize, first: usize, out: &mut [i8], dim: usize) {
-    for (t, token) in line.runs(half).enumerate() {
-        if let Some(out) = out.get_mut(t * dim..(t + 1) * dim) {
-            copy_run(token.get(first..first + dim).unwrap_or_default(), out);
+/// Copies `dim` elements of every token: from those of the first slice, which lie `stride` apart, from element `first` of each on, to those of the second one.
+fn copy_head<T: Copy>((from, stride, first): (&[T], usize, usize), (to, to_stride, to_first): (&mut [T], usize, usize), dim: usize) {
+    for (from, to) in from.runs(stride).zip(to.runs_mut(to_stride)) {
+        if let Some((from, to)) = from.get(first..first + dim).zip(to.get_mut(to_first..to_first + dim)) {
+            copy_run(from, to);
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     arena::{Cutter, region},
     error::Fault,
-    rows::{RowBlocks, Runs, run_jobs},
+    rows::{RowBlocks, Runs, copy_run, run_jobs},
     schedule::Executor,
 };
 
@@ -47,7 +47,7 @@ impl Lines for Columns<'_> {
         for (y, out) in self.buffer.runs_mut(self.channels).enumerate() {
             let at = (y * self.columns + l) * self.channels;
             let token = self.x.get(at..at + self.channels).ok_or(Fault)?;
-            token.iter().zip(out).for_each(|(from, to)| *to = *from);
+            copy_run(token, out);
         }
         Ok(self.buffer)
     }
@@ -55,7 +55,7 @@ impl Lines for Columns<'_> {
     fn done(&mut self, l: usize, codes: &[i8], _last: bool) -> Result<(), Fault> {
         let at = (l - self.first) * codes.len();
         let kept = self.kept.get_mut(at..at + codes.len()).ok_or(Fault)?;
-        kept.iter_mut().zip(codes).for_each(|(to, from)| *to = *from);
+        copy_run(codes, kept);
         Ok(())
     }
 }
