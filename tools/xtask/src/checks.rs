@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{firmware, install, lint, parity, training};
+use crate::{count, firmware, install, lint, parity, training};
 
 /// Targets without an operating system that the device crates must build for.
 const DEVICE_TARGETS: [&str; 3] = ["thumbv7em-none-eabihf", "thumbv8m.main-none-eabihf", "aarch64-unknown-none"];
@@ -119,6 +119,7 @@ pub fn all() -> Vec<Check> {
     }
     checks.push(Check { name: "firmware, its self-tests and kernels".to_owned(), kind: Kind::Rule(|root| firmware::run(root, false)) });
     checks.push(Check { name: "same bytes everywhere".to_owned(), kind: Kind::Rule(parity::run) });
+    checks.push(Check { name: "instructions of every step".to_owned(), kind: Kind::Rule(count::check) });
     checks.push(Check { name: "training recipe".to_owned(), kind: Kind::Optional(training::run) });
     checks.extend(source_rules());
     checks

@@ -2,6 +2,7 @@
 
 mod checks;
 mod command;
+mod count;
 mod firmware;
 mod hrvit;
 mod install;
@@ -50,6 +51,7 @@ enum Task {
     Qemu(Box<qemu::QemuArgs>),
     /// Compare every step of a frame on every emulated machine with the host's
     Parity,
+    Count(Box<count::CountArgs>),
     /// Measure the profiles of docs/performance.md anew and write them there
     Performance,
 }
@@ -73,6 +75,7 @@ fn run() -> Result<ExitCode> {
         Task::Firmware { all } => none_of(&firmware::run(&root, all)?),
         Task::Miri { all } => miri::run(&root, all).map(|()| true)?,
         Task::Qemu(args) => return Ok(ExitCode::from(qemu::run(&root, &args)?)),
+        Task::Count(args) => none_of(&count::run(&root, &args)?),
         Task::Performance => performance::run(&root).map(|()| true)?,
         Task::Parity => none_of(&parity::run(&root)?),
     };

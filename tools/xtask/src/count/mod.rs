@@ -1,0 +1,188 @@
+//! `cargo xtask count`: how many instructions every step takes on emulated ARM processors, and whether that has become more.
+
+mod table;
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use clap::Args;
+use serde_json::Value;
+
+use crate::command;
+use crate::firmware::build::{self, Plan};
+use crate::firmware::{grouped, table as rows};
+use crate::hrvit::{Hrvit, path_text};
+use crate::machines::{MACHINES, Machine};
+use crate::qemu;
+pub use table::{Counts, Stored};
+
+/// The processors: every emulated machine of the M class as it is, and the 64-bit machine once for each instruction set that AArch64 has kernels for.
+pub const PROCESSORS: [Processor; 5] = [
+    Processor { name: "m55", machine: "m55", emulator: None, layout: "rows" },
+    Processor { name: "m7", machine: "m7", emulator: None, layout: "rows" },
+    Processor { name: "a53", machine: "a64", emulator: Some(&["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53", "-m", "512M"]), layout: "rows" },
+    Processor { name: "a76", machine: "a64", emulator: Some(&["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a76", "-m", "512M"]), layout: "k4" },
+    Processor { name: "max", machine: "a64", emulator: None, layout: "k8" },
+];
+
+/// A processor that QEMU emulates.
+#[derive(Debug)]
+pub struct Processor {
+    /// What people call it: the machine's name, or that of the processor put into it.
+    pub name: &'static str,
+    /// The machine whose program runs.
+    machine: &'static str,
+    /// QEMU and its arguments, where they are not the machine's.
+    emulator: Option<&'static [&'static str]>,
+    /// How its fastest kernels read weights.
+    layout: &'static str,
+}
+
+impl Processor {
+    /// The machine with this processor.
+    ///
+    /// # Errors
+    /// If there is no such machine.
+    pub fn machine(&self) -> Result<Machine> {
+        let machine = crate::machines::machine(self.machine).with_context(|| format!("no machine {}", self.machine))?;
+        Ok(Machine { name: self.name, layout: self.layout, emulator: self.emulator.unwrap_or(machine.emulator), ..*machine })
+    }
+}
+
+/// Count the instructions of every step on emulated processors: m55, m7, a53 (AArch64 without dot products), a76 (with), max (with matrix multiplication)
+#[derive(Args)]
+#[command(after_help = "Examples:
+  cargo xtask count                           # compare nano 192x256 on all processors with tests/data/counts
+  cargo xtask count m55 --steps
+  cargo xtask count m55 max --variant b1 --classes 19 --size 224x224
+  cargo xtask count --bless                   # after a change that is meant to cost what it costs")]
+pub struct CountArgs {
+    /// Processors [default: all]
+    #[arg(value_name = "PROCESSOR", value_parser = parse_processor)]
+    processors: Vec<&'static Processor>,
+    /// Network [default: nano]
+    #[arg(long, value_name = "NAME")]
+    variant: Option<String>,
+    /// Its head, segformer or classifier [default: segformer]
+    #[arg(long, value_name = "HEAD")]
+    head: Option<String>,
+    /// Its classes [default: 11]
+    #[arg(long, value_name = "N")]
+    classes: Option<String>,
+    /// Height and width of a frame [default: 192x256]
+    #[arg(long, value_name = "HxW")]
+    size: Option<String>,
+    /// Every step too, not only the kinds of block
+    #[arg(long)]
+    steps: bool,
+    /// Write what is counted to tests/data/counts, which later counts are compared with
+    #[arg(long, conflicts_with_all = ["variant", "head", "classes", "size"])]
+    bless: bool,
+}
+
+fn parse_processor(name: &str) -> Result<&'static Processor> {
+    let names = || PROCESSORS.iter().map(|processor| processor.name).collect::<Vec<_>>().join(", ");
+    PROCESSORS.iter().find(|processor| processor.name == name).ok_or_else(|| anyhow!("no such processor: expected one of {}", names()))
+}
+
+/// Counts and prints. Without another network, size or `--bless`, compares with the stored counts and returns what has become worse.
+///
+/// # Errors
+/// If something is missing or does not build, or a program fails.
+pub fn run(root: &Path, args: &CountArgs) -> Result<Vec<String>> {
+    let plan = Plan { variant: args.variant.clone(), classes: args.classes.clone(), size: args.size.clone(), head: args.head.clone() };
+    let all: Vec<&Processor> = PROCESSORS.iter().collect();
+    let measured = measure(root, &Hrvit::build(root)?, if args.processors.is_empty() { &all } else { &args.processors }, &plan)?;
+    for counts in &measured {
+        show(counts, args.steps);
+    }
+    let default = [&plan.variant, &plan.classes, &plan.size, &plan.head].into_iter().all(Option::is_none);
+    if args.bless {
+        bless(root, &measured)?;
+    } else if default {
+        return Ok(Stored::read(root)?.compare(&measured));
+    }
+    Ok(Vec::new())
+}
+
+/// Counts the nano network everywhere and returns what has become worse.
+///
+/// # Errors
+/// As [`run`].
+pub fn check(root: &Path) -> Result<Vec<String>> {
+    let all: Vec<&Processor> = PROCESSORS.iter().collect();
+    Ok(Stored::read(root)?.compare(&measure(root, &Hrvit::build(root)?, &all, &Plan::default())?))
+}
+
+/// Stores what was counted; other processors' counts stay.
+///
+/// # Errors
+/// If the stored counts cannot be read or written.
+pub fn bless(root: &Path, measured: &[Counts]) -> Result<()> {
+    let mut stored = if Stored::path(root).is_file() { Stored::read(root)? } else { Stored::default() };
+    measured.iter().for_each(|counts| stored.put(counts));
+    stored.write(root)
+}
+
+/// Builds, and runs on as many processors at a time as the host has cores.
+///
+/// # Errors
+/// As [`run`].
+pub fn measure(root: &Path, hrvit: &Hrvit, processors: &[&Processor], plan: &Plan) -> Result<Vec<Counts>> {
+    qemu::install(root, &MACHINES.iter().collect::<Vec<_>>())?;
+    let mut jobs = Vec::new();
+    for processor in processors {
+        let machine = processor.machine()?;
+        let model = hrvit.model(plan, machine.layout)?;
+        let programs = build::build(root, machine.package, machine.target, plan, Some("profile"))?;
+        let elf = programs.into_iter().next().with_context(|| format!("{} has no program profile", machine.package))?.elf;
+        jobs.push((machine, model, elf));
+    }
+    let (next, results) = (Mutex::new(jobs.iter().enumerate()), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len()) {
+            scope.spawn(|| {
+                loop {
+                    let job = next.lock().ok().and_then(|mut jobs| jobs.next());
+                    let Some((at, (machine, model, elf))) = job else { break };
+                    let counts = qemu::emulate(root, machine, elf, Some(model), true).and_then(|ended| {
+                        let text = command::succeed(&mut hrvit.command(&["profile", "--json", "--elf", path_text(elf)?, "--log", path_text(&ended.log)?]))?;
+                        Counts::of(machine.name, &serde_json::from_str(&text).context("hrvit profile --json prints JSON")?)
+                    });
+                    if let Ok(mut results) = results.lock() {
+                        results.push((at, counts));
+                    }
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().map_err(|_| anyhow!("a thread that counts panicked"))?;
+    ensure!(results.len() == jobs.len(), "only {} of {} processors were counted", results.len(), jobs.len());
+    results.sort_by_key(|(at, _)| *at);
+    results.into_iter().map(|(_, counts)| counts).collect()
+}
+
+/// Prints the kinds of block and, if wanted, the steps.
+fn show(counts: &Counts, steps: bool) {
+    let Value::Object(run) = &counts.document["log"]["run"] else { return };
+    let word = |key: &str| run.get(key).and_then(Value::as_str).unwrap_or("?").to_owned();
+    println!("{}: {} {}, executed instructions of one frame", counts.processor, word("network"), word("size"));
+    let mut table = rows(&["", "steps", "instructions", "share", "MACs", "MACs per instruction"]);
+    let profile = &counts.document["profile"];
+    let of = |key: &str| profile[key].as_array().map(Vec::as_slice).unwrap_or_default();
+    let shown = if steps { of("steps") } else { &[] };
+    for cost in shown.iter().chain(of("kinds")).chain([&profile["frame"]]) {
+        let number = |key: &str| cost[key].as_f64().unwrap_or(0.0);
+        let rate = cost["macs_per_tick"].as_f64().map_or_else(String::new, |rate| format!("{rate:.3}"));
+        table.add_row([
+            cost["name"].as_str().unwrap_or("?").to_owned(),
+            number("steps").to_string(),
+            grouped(number("ticks").round() as u64),
+            format!("{:.1} %", 100.0 * number("share")),
+            grouped(number("macs") as u64),
+            rate,
+        ]);
+    }
+    println!("{table}");
+}
