@@ -1,7 +1,8 @@
-//! Every instruction set of this machine against the definition. `REQUIRE_ISA=avx2,scalar` makes a missing one a failure; `CONFORMANCE_ROUNDS` sets the rounds.
+//! Every instruction set of this machine against the definition. One that the processor lacks is printed as skipped; `REQUIRE_ISA=avx2,scalar` makes that a failure.
+//! `CONFORMANCE_ROUNDS` sets the rounds.
 
 use hrvit_kernels::conformance::{Case, SCRATCH, run};
-use hrvit_kernels::{Epilogue, Gemm, Isa, Kernels, Range8, Requant};
+use hrvit_kernels::{Epilogue, Gemm, Isa, IsaError, Kernels, Range8, Requant};
 
 /// Rounds where the environment names none.
 const ROUNDS: u32 = 3;
@@ -16,9 +17,14 @@ fn every_available_instruction_set_equals_scalar() {
     for isa in Isa::available() {
         let mut failures: Vec<Case> = Vec::new();
         let summary = run(Kernels::new(isa).unwrap(), rounds(), &mut scratch, &mut |case| failures.extend(case.outcome.err().map(|_| case)));
-        println!("{isa}: {} cases", summary.cases);
+        println!("\nconformance {isa}: {} cases", summary.cases);
         assert!(failures.is_empty(), "{isa}: {} of {} cases, the first: {:#?}", failures.len(), summary.cases, &failures[..failures.len().min(8)]);
         assert!(summary.cases > 1000 * rounds());
+    }
+    for isa in Isa::ALL {
+        if let Err(error @ IsaError::NotPresent(_)) = Kernels::new(isa) {
+            println!("\nconformance {isa}: SKIPPED, {error}");
+        }
     }
 }
 

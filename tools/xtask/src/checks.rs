@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{count, firmware, install, lint, parity, training};
+use crate::{count, firmware, install, isa, lint, parity, training};
 
 /// Targets without an operating system that the device crates must build for.
 const DEVICE_TARGETS: [&str; 3] = ["thumbv7em-none-eabihf", "thumbv8m.main-none-eabihf", "aarch64-unknown-none"];
@@ -69,7 +69,12 @@ impl Check {
         match &self.kind {
             Kind::Program(words) => {
                 let (program, arguments) = words.split_first().context("a command has a first word")?;
-                let output = Command::new(program).args(arguments).current_dir(root).output().with_context(|| format!("starting {program}"))?;
+                let output = Command::new(program)
+                    .args(arguments)
+                    .env(isa::REQUIRE, isa::environment_of_host()?)
+                    .current_dir(root)
+                    .output()
+                    .with_context(|| format!("starting {program}"))?;
                 let text = || [output.stdout.as_slice(), output.stderr.as_slice()].map(String::from_utf8_lossy).concat();
                 ensure!(output.status.success(), "$ {}\n{}", words.join(" "), text().trim_end());
                 Ok(Made::All)
@@ -117,6 +122,7 @@ pub fn all() -> Vec<Check> {
         let words = ["cargo", "build", "--release", "--target", target, "-p", "hrvit-kernels", "-p", "hrvit-format", "-p", "hrvit-core"];
         checks.push(Check::program(&format!("no_std {target}"), &words));
     }
+    checks.push(Check { name: "kernels of every instruction set".to_owned(), kind: Kind::Optional(isa::run) });
     checks.push(Check { name: "firmware, its self-tests and kernels".to_owned(), kind: Kind::Rule(|root| firmware::run(root, false)) });
     checks.push(Check { name: "same bytes everywhere".to_owned(), kind: Kind::Rule(parity::run) });
     checks.push(Check { name: "instructions of every step".to_owned(), kind: Kind::Rule(count::check) });

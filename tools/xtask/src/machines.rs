@@ -19,6 +19,8 @@ pub struct Machine {
     pub image_at: u32,
     /// How its kernels read weights: `rows`, `k4` or `k8`.
     pub layout: &'static str,
+    /// Instruction sets whose kernels its processor must run.
+    pub isas: &'static [&'static str],
     /// Nanoseconds per instruction as a power of two, with which the machine's clock shows every instruction.
     pub icount: u8,
     /// Whether it is of the M class, where the runtime's own code has a budget.
@@ -36,6 +38,7 @@ pub const MACHINES: [Machine; 3] = [
         emulator: &["qemu-system-arm", "-M", "mps3-an547"],
         image_at: 0x6000_0000,
         layout: "rows",
+        isas: &["mve"],
         icount: 5,
         microcontroller: true,
         stack_bound: 8 << 10,
@@ -47,6 +50,7 @@ pub const MACHINES: [Machine; 3] = [
         emulator: &["qemu-system-arm", "-M", "mps2-an500"],
         image_at: 0x6000_0000,
         layout: "rows",
+        isas: &["dsp"],
         icount: 6,
         microcontroller: true,
         stack_bound: 8 << 10,
@@ -58,6 +62,7 @@ pub const MACHINES: [Machine; 3] = [
         emulator: &["qemu-system-aarch64", "-M", "virt", "-cpu", "max", "-m", "512M"],
         image_at: 0x5000_0000,
         layout: "k8",
+        isas: &["neon", "neon_dotprod", "neon_i8mm"],
         icount: 0,
         microcontroller: false,
         stack_bound: 256 << 10,

@@ -6,6 +6,7 @@ mod count;
 mod firmware;
 mod hrvit;
 mod install;
+mod isa;
 mod lint;
 mod machines;
 mod miri;
@@ -51,6 +52,8 @@ enum Task {
     Qemu(Box<qemu::QemuArgs>),
     /// Compare every step of a frame on every emulated machine with the host's
     Parity,
+    /// Run the kernels' tests on this processor and on emulated AArch64 processors
+    Conformance,
     Count(Box<count::CountArgs>),
     /// Measure the profiles of docs/performance.md anew and write them there
     Performance,
@@ -75,6 +78,7 @@ fn run() -> Result<ExitCode> {
         Task::Firmware { all } => none_of(&firmware::run(&root, all)?),
         Task::Miri { all } => miri::run(&root, all).map(|()| true)?,
         Task::Qemu(args) => return Ok(ExitCode::from(qemu::run(&root, &args)?)),
+        Task::Conformance => isa::run(&root).map(|made| made.skipped().iter().for_each(|line| println!("SKIPPED {line}"))).map(|()| true)?,
         Task::Count(args) => none_of(&count::run(&root, &args)?),
         Task::Performance => performance::run(&root).map(|()| true)?,
         Task::Parity => none_of(&parity::run(&root)?),

@@ -9,14 +9,12 @@ use serde_json::Value;
 use crate::firmware::build::{self, Plan, target_folder};
 use crate::firmware::table;
 use crate::hrvit::{Hrvit, path_text};
+use crate::isa::PROCESSORS;
 use crate::machines::MACHINES;
 use crate::{command, install, qemu};
 
 /// Compiler target of the program for Linux.
-const LINUX: &str = "aarch64-unknown-linux-musl";
-
-/// Processors that QEMU emulates for a Linux program: without dot products, with them, with matrix multiplication.
-const PROCESSORS: [&str; 3] = ["cortex-a53", "cortex-a76", "max"];
+pub const LINUX: &str = "aarch64-unknown-linux-musl";
 
 /// CRCs of every step and of the result, somewhere.
 struct Column {
@@ -43,7 +41,7 @@ pub fn run(root: &Path) -> Result<Vec<String>> {
         columns.push(run_golden(&hrvit, &mut Command::new(&native), &format!("host {isa}"), &model, isa)?);
     }
     let foreign = golden(root, Some(LINUX))?;
-    for processor in PROCESSORS {
+    for (processor, _) in PROCESSORS {
         let mut emulator = Command::new("qemu-aarch64");
         emulator.args(["-cpu", processor]).arg(&foreign);
         columns.push(run_golden(&hrvit, &mut emulator, processor, &model, "fastest")?);
