@@ -71,7 +71,7 @@ impl Check {
                 let (program, arguments) = words.split_first().context("a command has a first word")?;
                 let output = Command::new(program)
                     .args(arguments)
-                    .env(isa::REQUIRE, isa::environment_of_host()?)
+                    .env(isa::REQUIRE, isa::of_host())
                     .current_dir(root)
                     .output()
                     .with_context(|| format!("starting {program}"))?;
