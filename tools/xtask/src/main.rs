@@ -9,6 +9,7 @@ mod install;
 mod isa;
 mod lint;
 mod machines;
+mod mca;
 mod miri;
 mod parity;
 mod performance;
@@ -55,6 +56,7 @@ enum Task {
     /// Run the kernels' tests on this processor and on emulated AArch64 processors
     Conformance,
     Count(Box<count::CountArgs>),
+    Mca(mca::McaArgs),
     /// Measure the profiles of docs/performance.md anew and write them there
     Performance,
 }
@@ -80,6 +82,7 @@ fn run() -> Result<ExitCode> {
         Task::Qemu(args) => return Ok(ExitCode::from(qemu::run(&root, &args)?)),
         Task::Conformance => isa::run(&root).map(|made| made.skipped().iter().for_each(|line| println!("SKIPPED {line}"))).map(|()| true)?,
         Task::Count(args) => none_of(&count::run(&root, &args)?),
+        Task::Mca(args) => mca::run(&root, &args).map(|()| true)?,
         Task::Performance => performance::run(&root).map(|()| true)?,
         Task::Parity => none_of(&parity::run(&root)?),
     };

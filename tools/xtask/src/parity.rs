@@ -56,8 +56,11 @@ pub fn run(root: &Path) -> Result<Vec<String>> {
     Ok(compare(&columns))
 }
 
-/// The example `golden` for `target`, or for the host.
-fn golden(root: &Path, target: Option<&str>) -> Result<PathBuf> {
+/// Builds the example `golden` for `target`, or for the host.
+///
+/// # Errors
+/// If it does not build.
+pub fn golden(root: &Path, target: Option<&str>) -> Result<PathBuf> {
     let mut cargo = Command::new("cargo");
     cargo.current_dir(root).args(["build", "--release", "--locked", "--package", "hrvit-core", "--features", "std", "--example", "golden"]);
     if let Some(target) = target {

@@ -4,13 +4,12 @@ use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use serde_json::Value;
 
+use crate::count::{self, Counts, PROCESSORS};
 use crate::firmware::build::Plan;
 use crate::firmware::grouped;
 use crate::hrvit::{Hrvit, path_text};
-use crate::machines::machine;
-use crate::{command, qemu};
+use crate::{command, mca};
 
 /// The page, relative to the root.
 const PAGE: &str = "docs/performance.md";
@@ -18,27 +17,20 @@ const PAGE: &str = "docs/performance.md";
 /// Where the measured part of the page begins and ends; the rest is written by hand.
 const MARKS: [&str; 2] = ["<!-- measured by cargo xtask performance -->", "<!-- end of what is measured -->"];
 
-/// What is measured: machine, variant, classes, size.
-const PROFILES: [(&str, &str, &str, &str); 4] =
-    [("m55", "nano", "11", "192x256"), ("m7", "nano", "11", "192x256"), ("a64", "nano", "11", "192x256"), ("m55", "b1", "19", "224x224")];
-
-/// Measures every profile, draws it and replaces the measured part of the page.
+/// Measures every profile, draws it, models the inner loops and replaces the measured part of the page. What was counted for the nano network is stored, too.
 ///
 /// # Errors
-/// If a program does not build or fails, or the page has lost its marks.
+/// If a program does not build or fails, a tool is missing, or the page has lost its marks.
 pub fn run(root: &Path) -> Result<()> {
     let hrvit = Hrvit::build(root)?;
     let mut text = String::new();
-    for (name, variant, classes, size) in PROFILES {
-        let machine = machine(name).with_context(|| format!("no machine {name}"))?;
-        let plan = Plan { variant: Some(variant.to_owned()), classes: Some(classes.to_owned()), size: Some(size.to_owned()), head: None };
-        let (elf, ended) = qemu::execute(root, &hrvit, machine, "profile", &plan, None, true)?;
-        let picture = format!("images/profile-{name}-{variant}.svg");
-        let svg = root.join("docs").join(&picture);
-        let words = ["profile", "--json", "--elf", path_text(&elf)?, "--log", path_text(&ended.log)?, "--svg", path_text(&svg)?];
-        let document: Value = serde_json::from_str(&command::succeed(&mut hrvit.command(&words))?).context("hrvit profile --json prints JSON")?;
-        section(&mut text, &document, &machine.emulator.join(" "), &picture)?;
-    }
+    let nano = count::measure(root, &hrvit, &PROCESSORS.iter().collect::<Vec<_>>(), &Plan::default())?;
+    nano.iter().try_for_each(|counts| profile(root, &hrvit, &mut text, counts, "nano"))?;
+    count::bless(root, &nano)?;
+    let b1 = Plan { variant: Some("b1".to_owned()), classes: Some("19".to_owned()), size: Some("224x224".to_owned()), head: None };
+    let b1 = count::measure(root, &hrvit, &PROCESSORS.iter().filter(|processor| processor.name == "m55").collect::<Vec<_>>(), &b1)?;
+    b1.iter().try_for_each(|counts| profile(root, &hrvit, &mut text, counts, "b1"))?;
+    writeln!(text, "\n## Inner loops in a model of the pipeline\n{}", mca::page(root)?.trim_end())?;
     let page = root.join(PAGE);
     let old = std::fs::read_to_string(&page).with_context(|| format!("reading {PAGE}"))?;
     std::fs::write(&page, replace(&old, &text)?).with_context(|| format!("writing {PAGE}"))?;
@@ -46,12 +38,22 @@ pub fn run(root: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Draws a profile and writes its section.
+fn profile(root: &Path, hrvit: &Hrvit, text: &mut String, counts: &Counts, variant: &str) -> Result<()> {
+    let picture = format!("images/profile-{}-{variant}.svg", counts.processor);
+    let svg = root.join("docs").join(&picture);
+    command::succeed(&mut hrvit.command(&["profile", "--elf", path_text(&counts.elf)?, "--log", path_text(&counts.log)?, "--svg", path_text(&svg)?]))?;
+    let processor = PROCESSORS.iter().find(|processor| processor.name == counts.processor).context("a processor that was counted is known")?;
+    section(text, counts, &processor.machine()?.emulator.join(" "), &picture)
+}
+
 /// One profile as a section of the page.
-fn section(text: &mut String, document: &Value, emulator: &str, picture: &str) -> Result<()> {
+fn section(text: &mut String, counts: &Counts, emulator: &str, picture: &str) -> Result<()> {
+    let Counts { processor, document, .. } = counts;
     let run = &document["log"]["run"];
     let word = |key: &str| run[key].as_str().with_context(|| format!("the profile has no {key}"));
-    let (network, size, place, unit) = (word("network")?, word("size")?, word("machine")?, word("unit")?);
-    writeln!(text, "\n## {network} {size} on {place}\n")?;
+    let (network, size, unit) = (word("network")?, word("size")?, word("unit")?);
+    writeln!(text, "\n## {network} {size} on {processor}\n")?;
     writeln!(text, "`{emulator}`, arena {} bytes.\n", grouped(run["arena"].as_u64().unwrap_or(0)))?;
     writeln!(text, "| kind of block | steps | {unit} a frame | share | MACs | MAC per {} |", unit.trim_end_matches('s'))?;
     writeln!(text, "|---|---:|---:|---:|---:|---:|")?;

@@ -9,10 +9,9 @@ use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use serde_json::Value;
 
-use crate::command;
 use crate::firmware::build::{self, Plan};
 use crate::firmware::{grouped, table as rows};
-use crate::hrvit::{Hrvit, path_text};
+use crate::hrvit::Hrvit;
 use crate::machines::{MACHINES, Machine};
 use crate::qemu;
 pub use table::{Counts, Stored};
@@ -146,10 +145,8 @@ pub fn measure(root: &Path, hrvit: &Hrvit, processors: &[&Processor], plan: &Pla
                 loop {
                     let job = next.lock().ok().and_then(|mut jobs| jobs.next());
                     let Some((at, (machine, model, elf))) = job else { break };
-                    let counts = qemu::emulate(root, machine, elf, Some(model), true).and_then(|ended| {
-                        let text = command::succeed(&mut hrvit.command(&["profile", "--json", "--elf", path_text(elf)?, "--log", path_text(&ended.log)?]))?;
-                        Counts::of(machine.name, &serde_json::from_str(&text).context("hrvit profile --json prints JSON")?)
-                    });
+                    let ended = qemu::emulate(root, machine, elf, Some(model), true);
+                    let counts = ended.and_then(|ended| Counts::read(hrvit, machine.name, elf, &ended.log));
                     if let Ok(mut results) = results.lock() {
                         results.push((at, counts));
                     }

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use crate::command;
 use crate::count::PROCESSORS;
 use crate::firmware::grouped;
+use crate::hrvit::{Hrvit, path_text};
 
 /// The file, relative to the root.
 const FILE: &str = "tests/data/counts/nano_192x256.toml";
@@ -28,14 +30,20 @@ pub struct Counts {
     pub steps: Vec<(String, u64)>,
     /// All of what `hrvit profile --json` says.
     pub document: Value,
+    /// The program that ran.
+    pub elf: PathBuf,
+    /// What it logged; the next run of the same processor overwrites it.
+    pub log: PathBuf,
 }
 
 impl Counts {
-    /// Reads a profile.
+    /// Reads the profile that `elf` logged.
     ///
     /// # Errors
-    /// If it lacks something, or its unit is not instructions.
-    pub fn of(processor: &'static str, document: &Value) -> Result<Self> {
+    /// If it cannot be decoded, lacks something, or its unit is not instructions.
+    pub fn read(hrvit: &Hrvit, processor: &'static str, elf: &Path, log: &Path) -> Result<Self> {
+        let text = command::succeed(&mut hrvit.command(&["profile", "--json", "--elf", path_text(elf)?, "--log", path_text(log)?]))?;
+        let document: Value = serde_json::from_str(&text).context("hrvit profile --json prints JSON")?;
         let unit = &document["log"]["run"]["unit"];
         ensure!(unit == "instructions", "{processor}: expected a count of instructions, the profile has {unit}");
         let profile = &document["profile"];
@@ -45,7 +53,7 @@ impl Counts {
             steps.push((cost["name"].as_str().with_context(|| format!("{processor}: a step has no name"))?.to_owned(), ticks(cost)?));
         }
         steps.push((FRAME.to_owned(), ticks(&profile["frame"])?));
-        Ok(Self { processor, steps, document: document.clone() })
+        Ok(Self { processor, steps, document, elf: elf.to_owned(), log: log.to_owned() })
     }
 }
 
@@ -158,7 +166,13 @@ mod tests {
     use super::*;
 
     fn counts(processor: &'static str, steps: &[(&str, u64)]) -> Counts {
-        Counts { processor, steps: steps.iter().map(|&(name, count)| (name.to_owned(), count)).collect(), document: Value::Null }
+        Counts {
+            processor,
+            steps: steps.iter().map(|&(name, count)| (name.to_owned(), count)).collect(),
+            document: Value::Null,
+            elf: PathBuf::new(),
+            log: PathBuf::new(),
+        }
     }
 
     fn stored() -> Stored {

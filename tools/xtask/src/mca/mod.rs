@@ -1,0 +1,236 @@
+//! `cargo xtask mca`: the kernels' inner loops in a model of each processor's pipeline.
+
+mod loops;
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+
+use crate::firmware::build::{self, Plan, target_folder};
+use crate::firmware::table;
+use crate::machines::machine;
+use crate::{command, install, parity, qemu};
+use loops::Loop;
+
+/// The disassembler and the model of pipelines, of one release: other releases have other models.
+const TOOLS: [(&str, &str); 2] = [("llvm-objdump-19", "llvm-19"), ("llvm-mca-19", "llvm-19")];
+
+/// Turns of a loop that are modelled.
+const TURNS: u64 = 200;
+
+/// Modules with products, convolutions and attention; other operators multiply little.
+const FAMILIES: [&str; 7] = ["gemm_s8", "gemm_s16", "dwconv_s8", "attention_s8", "des_s16", "mve", "dsp"];
+
+/// Loops with fewer multiply-accumulates a turn serve what is left over.
+const FEWEST_MACS: u64 = 8;
+
+/// A processor.
+struct Core {
+    name: &'static str,
+    /// What LLVM calls the model of its pipeline.
+    model: &'static str,
+    triple: &'static str,
+    /// The emulated machine whose firmware is analysed; none: the program for Linux.
+    machine: Option<&'static str>,
+    /// Modules with its kernels, the fastest first: of every family, the loops of the first that has any.
+    modules: &'static [&'static str],
+    /// Most multiply-accumulates a cycle, by the beginning of the mnemonic.
+    peaks: &'static [(&'static str, f64)],
+}
+
+/// Multiply-accumulates a cycle of 128-bit vector pipes by instruction: one pipe that takes all.
+const ONE_PIPE: &[(&str, f64)] = &[("sdot", 16.0), ("smlal", 8.0), ("smull", 8.0), ("mla", 8.0), ("mul", 8.0)];
+
+/// Every processor. Peaks are those of the vendor's optimisation guides, and equal what the models allow for these instructions alone. LLVM models Cortex-A76 as an
+/// older core; Neoverse N1 is the same core for servers, and its model is the right one.
+const CORES: [Core; 5] = [
+    Core {
+        name: "cortex-m55",
+        model: "cortex-m55",
+        triple: "thumbv8.1m.main-none-eabi",
+        machine: Some("m55"),
+        modules: &["mve"],
+        peaks: &[("vmlava.s8", 8.0), ("vmlava.s16", 4.0), ("vmlav.s8", 8.0), ("vmlav.s16", 4.0), ("vmull", 4.0), ("vmla", 2.0), ("vmul", 2.0)],
+    },
+    Core {
+        name: "cortex-m7",
+        model: "cortex-m7",
+        triple: "thumbv7em-none-eabi",
+        machine: Some("m7"),
+        modules: &["dsp"],
+        peaks: &[("smlad", 2.0), ("smuad", 2.0), ("smla", 1.0)],
+    },
+    Core { name: "cortex-a55", model: "cortex-a55", triple: "aarch64-none-elf", machine: None, modules: &["neon_dotprod", "neon"], peaks: ONE_PIPE },
+    Core {
+        name: "cortex-a76",
+        model: "neoverse-n1",
+        triple: "aarch64-none-elf",
+        machine: None,
+        modules: &["neon_dotprod", "neon"],
+        peaks: &[("sdot", 32.0), ("smlal", 8.0), ("smull", 8.0), ("mla", 8.0), ("mul", 8.0)],
+    },
+    Core {
+        name: "cortex-a510",
+        model: "cortex-a510",
+        triple: "aarch64-none-elf",
+        machine: None,
+        modules: &["neon_i8mm", "neon_dotprod", "neon"],
+        peaks: &[("smmla", 64.0), ("sdot", 32.0), ("smlal", 16.0), ("smull", 16.0), ("mla", 16.0), ("mul", 16.0)],
+    },
+];
+
+/// Model the kernels' inner loops on Cortex-M55, M7, A55, A76 and A510 with llvm-mca: cycles, and the share of the core's peak
+#[derive(Args)]
+#[command(after_help = "A model, not a measurement: it knows the pipeline, and no caches, no beats of MVE across instructions and no branch prediction.")]
+pub struct McaArgs {
+    /// Every loop that multiplies, not only the largest of each function
+    #[arg(long)]
+    all: bool,
+}
+
+/// A loop in the model of a core.
+pub struct Modelled {
+    core: &'static str,
+    model: &'static str,
+    function: String,
+    instructions: usize,
+    macs: u64,
+    cycles: f64,
+    peak: f64,
+    share: f64,
+}
+
+/// Prints the table.
+///
+/// # Errors
+/// If a tool is missing and cannot be installed, a program does not build, or a loop cannot be modelled.
+pub fn run(root: &Path, args: &McaArgs) -> Result<()> {
+    let mut rows = table(&["core", "function", "instructions a turn", "MACs a turn", "cycles a turn", "MACs per cycle", "peak", "share of peak"]);
+    for Modelled { core, function, instructions, macs, cycles, peak, share, .. } in model(root, args.all)? {
+        let rate = format!("{:.2}", macs as f64 / cycles);
+        let row = [core.to_owned(), function, instructions.to_string(), macs.to_string(), format!("{cycles:.1}"), rate, format!("{peak:.0}"), percent(share)];
+        rows.add_row(row);
+    }
+    println!("{rows}");
+    Ok(())
+}
+
+/// The table as a page has it.
+///
+/// # Errors
+/// As [`run`].
+pub fn page(root: &Path) -> Result<String> {
+    let mut text = String::from(
+        "\n| core (LLVM's model) | loop of | instructions | MACs | cycles | MACs per cycle | peak | share |\n|---|---|---:|---:|---:|---:|---:|---:|\n",
+    );
+    for Modelled { core, model, function, instructions, macs, cycles, peak, share } in model(root, false)? {
+        let core = if core == model { core.to_owned() } else { format!("{core} ({model})") };
+        let rate = macs as f64 / cycles;
+        writeln!(text, "| {core} | `{function}` | {instructions} | {macs} | {cycles:.1} | {rate:.2} | {peak:.0} | {} |", percent(share))?;
+    }
+    Ok(text)
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", 100.0 * share)
+}
+
+/// Models the largest loop of every function on every core, or with `all` every loop.
+fn model(root: &Path, all: bool) -> Result<Vec<Modelled>> {
+    install::programs(&TOOLS)?;
+    install::targets(root, &[parity::LINUX])?;
+    let mut programs: BTreeMap<Option<&str>, Vec<Loop>> = BTreeMap::new();
+    let mut modelled = Vec::new();
+    for core in &CORES {
+        let found = match programs.entry(core.machine) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(loops::find(&disassemble(root, core)?)),
+        };
+        let chosen = choose(core, found, all);
+        ensure!(!chosen.is_empty(), "{}: the program has no loop that multiplies in {}", core.name, core.modules.join(", "));
+        for found in chosen {
+            modelled.push(of_loop(root, core, found).with_context(|| format!("{}: the loop at {:#x} of {}", core.name, found.address, found.function))?);
+        }
+    }
+    Ok(modelled)
+}
+
+/// The text of the program with the core's kernels.
+fn disassemble(root: &Path, core: &Core) -> Result<String> {
+    let program = match core.machine {
+        Some(name) => {
+            let machine = machine(name).with_context(|| format!("no machine {name}"))?;
+            qemu::install(root, &[machine])?;
+            let programs = build::build(root, machine.package, machine.target, &Plan::default(), Some("profile"))?;
+            programs.into_iter().next().with_context(|| format!("{} has no program profile", machine.package))?.elf
+        }
+        None => parity::golden(root, Some(parity::LINUX))?,
+    };
+    let [(objdump, _), _] = TOOLS;
+    let features = if core.machine.is_some() { format!("--mcpu={}", core.model) } else { "--mattr=+dotprod,+i8mm".to_owned() };
+    command::succeed(Command::new(objdump).args(["--disassemble", "--no-show-raw-insn", &features]).arg(program))
+}
+
+/// Which loops to model, the largest of a core first.
+fn choose<'l>(core: &Core, loops: &'l [Loop], all: bool) -> Vec<&'l Loop> {
+    let module = |found: &Loop| core.modules.iter().position(|module| found.function.split("::").any(|part| part == *module));
+    let family = |found: &Loop| found.function.split("::").next().unwrap_or_default().to_owned();
+    let peaked = |found: &&Loop| {
+        FAMILIES.contains(&family(found).as_str()) && found.total_macs() >= FEWEST_MACS && found.macs.keys().all(|mnemonic| peak(core, mnemonic).is_some())
+    };
+    let mut best: BTreeMap<String, usize> = BTreeMap::new();
+    for found in loops.iter().filter(peaked) {
+        if let Some(at) = module(found) {
+            let least = best.entry(family(found)).or_insert(at);
+            *least = at.min(*least);
+        }
+    }
+    let mut chosen: Vec<&Loop> =
+        loops.iter().filter(peaked).filter(|found| module(found).is_some() && module(found) == best.get(&family(found)).copied()).collect();
+    chosen.sort_by_key(|found| (std::cmp::Reverse(found.total_macs()), found.instructions, found.function.clone(), found.address));
+    let mut seen: Vec<(&str, Vec<&str>)> = Vec::new();
+    chosen.retain(|found| {
+        let key = (found.function.as_str(), if all { found.shape() } else { Vec::new() });
+        let new = !seen.contains(&key);
+        if new {
+            seen.push(key);
+        }
+        new
+    });
+    chosen
+}
+
+fn peak(core: &Core, mnemonic: &str) -> Option<f64> {
+    core.peaks.iter().find(|(start, _)| mnemonic.starts_with(start)).map(|(_, peak)| *peak)
+}
+
+fn of_loop(root: &Path, core: &Core, found: &Loop) -> Result<Modelled> {
+    let file = source(root, core, found)?;
+    let [_, (mca, _)] = TOOLS;
+    let mut mca = Command::new(mca);
+    mca.args([format!("-mtriple={}", core.triple), format!("-mcpu={}", core.model), format!("-iterations={TURNS}")]);
+    if core.machine.is_none() {
+        mca.arg("-mattr=+dotprod,+i8mm");
+    }
+    let printed = command::succeed(mca.arg(file))?;
+    let cycles = printed.lines().find_map(|line| line.strip_prefix("Total Cycles:")?.trim().parse::<f64>().ok());
+    let cycles = cycles.context("llvm-mca printed no line `Total Cycles:`")? / TURNS as f64;
+    let macs = found.total_macs();
+    let least: f64 = found.macs.iter().filter_map(|(mnemonic, macs)| Some(*macs as f64 / peak(core, mnemonic)?)).sum();
+    let (function, instructions) = (found.function.clone(), found.instructions);
+    Ok(Modelled { core: core.name, model: core.model, function, instructions, macs, cycles, peak: macs as f64 / least, share: least / cycles })
+}
+
+/// The loop in a file for llvm-mca.
+fn source(root: &Path, core: &Core, found: &Loop) -> Result<PathBuf> {
+    let folder = target_folder(root).join("mca");
+    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let file = folder.join(format!("{}-{:x}.s", core.name, found.address));
+    std::fs::write(&file, &found.assembly).with_context(|| format!("writing {}", file.display()))?;
+    Ok(file)
+}
