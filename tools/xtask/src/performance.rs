@@ -5,17 +5,21 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use crate::command;
 use crate::count::{self, Counts, PROCESSORS};
 use crate::firmware::build::Plan;
 use crate::firmware::grouped;
 use crate::hrvit::{Hrvit, path_text};
-use crate::{command, mca};
+use crate::mca::{self, Modelled};
 
 /// The page, relative to the root.
 const PAGE: &str = "docs/performance.md";
 
 /// Where the measured part of the page begins and ends; the rest is written by hand.
 const MARKS: [&str; 2] = ["<!-- measured by cargo xtask performance -->", "<!-- end of what is measured -->"];
+
+/// The modelled core whose kernels each counted processor runs.
+const CORES: [(&str, &str); 5] = [("m55", "cortex-m55"), ("m7", "cortex-m7"), ("a53", "cortex-a53"), ("a76", "cortex-a76"), ("max", "cortex-a510")];
 
 /// Measures every profile, draws it, models the inner loops and replaces the measured part of the page. What was counted for the nano network is stored, too.
 ///
@@ -30,7 +34,9 @@ pub fn run(root: &Path) -> Result<()> {
     let b1 = Plan { variant: Some("b1".to_owned()), classes: Some("19".to_owned()), size: Some("224x224".to_owned()), head: None };
     let b1 = count::measure(root, &hrvit, &PROCESSORS.iter().filter(|processor| processor.name == "m55").collect::<Vec<_>>(), &b1)?;
     b1.iter().try_for_each(|counts| profile(root, &hrvit, &mut text, counts, "b1"))?;
-    writeln!(text, "\n## Inner loops in a model of the pipeline\n{}", mca::page(root)?.trim_end())?;
+    let loops = mca::model(root, false)?;
+    writeln!(text, "\n## Times the roofline\n\n{}", roofline(&nano, &loops)?)?;
+    writeln!(text, "## Inner loops in a model of the pipeline\n\n{}", mca::page(&loops)?.trim_end())?;
     let page = root.join(PAGE);
     let old = std::fs::read_to_string(&page).with_context(|| format!("reading {PAGE}"))?;
     std::fs::write(&page, replace(&old, &text)?).with_context(|| format!("writing {PAGE}"))?;
@@ -68,6 +74,33 @@ fn section(text: &mut String, counts: &Counts, emulator: &str, picture: &str) ->
     }
     writeln!(text, "\n![{unit} of every step]({picture})")?;
     Ok(())
+}
+
+/// Instructions of every kind of block that multiplies, in multiples of what its multiply-accumulates would take in the best inner loop of the processor.
+fn roofline(measured: &[Counts], loops: &[Modelled]) -> Result<String> {
+    let mut text = String::from("| kind of block |");
+    let mut rows: Vec<(String, String)> = Vec::new();
+    let mut below = String::from("| MACs per instruction of the best inner loop |");
+    for counts in measured {
+        write!(text, " {} |", counts.processor)?;
+        let core = CORES.iter().find(|(processor, _)| *processor == counts.processor).map(|(_, core)| *core);
+        let ceiling = core.and_then(|core| mca::ceiling(loops, core)).with_context(|| format!("no loop is modelled for {}", counts.processor))?;
+        write!(below, " {ceiling:.2} |")?;
+        let profile = &counts.document["profile"];
+        for cost in profile["kinds"].as_array().into_iter().flatten().chain([&profile["frame"]]) {
+            let (Some(name), Some(rate)) = (cost["name"].as_str(), cost["macs_per_tick"].as_f64()) else { continue };
+            let at = rows.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
+                rows.push((name.to_owned(), format!("| {name} |")));
+                rows.len() - 1
+            });
+            write!(rows[at].1, " {:.1} |", ceiling / rate)?;
+        }
+    }
+    writeln!(text, "\n|---|{}", "---:|".repeat(measured.len()))?;
+    for line in rows.iter().map(|(_, line)| line).chain([&below]) {
+        writeln!(text, "{line}")?;
+    }
+    Ok(text)
 }
 
 /// The page with its measured part replaced.

@@ -48,7 +48,7 @@ const ONE_PIPE: &[(&str, f64)] = &[("sdot", 16.0), ("smlal", 8.0), ("smull", 8.0
 
 /// Every processor. Peaks are those of the vendor's optimisation guides, and equal what the models allow for these instructions alone. LLVM models Cortex-A76 as an
 /// older core; Neoverse N1 is the same core for servers, and its model is the right one.
-const CORES: [Core; 5] = [
+const CORES: [Core; 6] = [
     Core {
         name: "cortex-m55",
         model: "cortex-m55",
@@ -65,6 +65,7 @@ const CORES: [Core; 5] = [
         modules: &["dsp"],
         peaks: &[("smlad", 2.0), ("smuad", 2.0), ("smla", 1.0)],
     },
+    Core { name: "cortex-a53", model: "cortex-a53", triple: "aarch64-none-elf", machine: None, modules: &["neon"], peaks: ONE_PIPE },
     Core { name: "cortex-a55", model: "cortex-a55", triple: "aarch64-none-elf", machine: None, modules: &["neon_dotprod", "neon"], peaks: ONE_PIPE },
     Core {
         name: "cortex-a76",
@@ -84,7 +85,7 @@ const CORES: [Core; 5] = [
     },
 ];
 
-/// Model the kernels' inner loops on Cortex-M55, M7, A55, A76 and A510 with llvm-mca: cycles, and the share of the core's peak
+/// Model the kernels' inner loops on Cortex-M55, M7, A53, A55, A76 and A510 with llvm-mca: cycles, and the share of the core's peak
 #[derive(Args)]
 #[command(after_help = "A model, not a measurement: it knows the pipeline, and no caches, no beats of MVE across instructions and no branch prediction.")]
 pub struct McaArgs {
@@ -105,10 +106,16 @@ pub struct Modelled {
     share: f64,
 }
 
+impl Modelled {
+    fn macs_per_instruction(&self) -> f64 {
+        self.macs as f64 / self.instructions as f64
+    }
+}
+
 /// Prints the table.
 ///
 /// # Errors
-/// If a tool is missing and cannot be installed, a program does not build, or a loop cannot be modelled.
+/// As [`model`].
 pub fn run(root: &Path, args: &McaArgs) -> Result<()> {
     let mut rows = table(&["core", "function", "instructions a turn", "MACs a turn", "cycles a turn", "MACs per cycle", "peak", "share of peak"]);
     for Modelled { core, function, instructions, macs, cycles, peak, share, .. } in model(root, args.all)? {
@@ -120,20 +127,25 @@ pub fn run(root: &Path, args: &McaArgs) -> Result<()> {
     Ok(())
 }
 
-/// The table as a page has it.
+/// The loops as a table of a page.
 ///
 /// # Errors
-/// As [`run`].
-pub fn page(root: &Path) -> Result<String> {
-    let mut text = String::from(
-        "\n| core (LLVM's model) | loop of | instructions | MACs | cycles | MACs per cycle | peak | share |\n|---|---|---:|---:|---:|---:|---:|---:|\n",
-    );
-    for Modelled { core, model, function, instructions, macs, cycles, peak, share } in model(root, false)? {
-        let core = if core == model { core.to_owned() } else { format!("{core} ({model})") };
-        let rate = macs as f64 / cycles;
-        writeln!(text, "| {core} | `{function}` | {instructions} | {macs} | {cycles:.1} | {rate:.2} | {peak:.0} | {} |", percent(share))?;
+/// Never, but for the formatter's own.
+pub fn page(modelled: &[Modelled]) -> Result<String> {
+    let mut text = String::from("| core (LLVM's model) | loop of | instructions | MACs | MACs per instruction | cycles | MACs per cycle | peak | share |\n");
+    text.push_str("|---|---|---:|---:|---:|---:|---:|---:|---:|\n");
+    for loop_ in modelled {
+        let Modelled { core, model, function, instructions, macs, cycles, peak, share } = loop_;
+        let core = if core == model { (*core).to_owned() } else { format!("{core} ({model})") };
+        let (each, rate) = (loop_.macs_per_instruction(), *macs as f64 / cycles);
+        writeln!(text, "| {core} | `{function}` | {instructions} | {macs} | {each:.2} | {cycles:.1} | {rate:.2} | {peak:.0} | {} |", percent(*share))?;
     }
     Ok(text)
+}
+
+/// Multiply-accumulates per instruction of the best inner loop on a core: the ceiling for steps that are nothing but products. None without such a loop.
+pub fn ceiling(modelled: &[Modelled], core: &str) -> Option<f64> {
+    modelled.iter().filter(|found| found.core == core).map(Modelled::macs_per_instruction).max_by(f64::total_cmp)
 }
 
 fn percent(share: f64) -> String {
@@ -141,7 +153,10 @@ fn percent(share: f64) -> String {
 }
 
 /// Models the largest loop of every function on every core, or with `all` every loop.
-fn model(root: &Path, all: bool) -> Result<Vec<Modelled>> {
+///
+/// # Errors
+/// If a tool is missing and cannot be installed, a program does not build, or a loop cannot be modelled.
+pub fn model(root: &Path, all: bool) -> Result<Vec<Modelled>> {
     install::programs(&TOOLS)?;
     install::targets(root, &[parity::LINUX])?;
     let mut programs: BTreeMap<Option<&str>, Vec<Loop>> = BTreeMap::new();
