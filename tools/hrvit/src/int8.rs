@@ -30,34 +30,71 @@ pub fn read_image(path: &Path) -> Result<AlignedBytes> {
     Ok(AlignedBytes::from(bytes.as_slice()))
 }
 
-/// The kernels of `isa`; without it those that the environment variable `HRVIT_ISA` names, or else the fastest of this processor.
-///
-/// # Errors
-/// If there is no such instruction set, or not here.
-pub fn kernels(isa: Option<Isa>) -> Result<Kernels> {
-    let named = |name: String| Isa::parse(&name).with_context(|| format!("HRVIT_ISA={name}"));
-    match isa.map(Ok).or_else(|| std::env::var("HRVIT_ISA").ok().map(named)).transpose()? {
-        Some(isa) => Kernels::new(isa).with_context(|| format!("instruction set {isa}")),
-        None => Ok(Kernels::detect()),
-    }
+/// A model image with the kernels that it is packed for.
+pub struct Packed {
+    image: AlignedBytes,
+    kernels: Kernels,
 }
 
-/// `image` with its weights packed as `kernels` read them fastest.
-///
-/// # Errors
-/// If the image is not a valid one.
-pub fn pack_for(kernels: Kernels, image: AlignedBytes) -> Result<AlignedBytes> {
-    let (model, packing) = (Model::load(&image)?, packing_for(kernels));
-    let fits = model.packing() == packing || kernels.isa() == Isa::Scalar;
-    if fits { Ok(image) } else { Ok(repack(&model, packing)?) }
+impl Packed {
+    /// `image` for `kernels`: its weights packed as they read them fastest.
+    ///
+    /// # Errors
+    /// If the image is not a valid one.
+    pub fn new(image: AlignedBytes, kernels: Kernels) -> Result<Self> {
+        let (model, packing) = (Model::load(&image)?, packing_for(kernels));
+        let fits = model.packing() == packing || kernels.isa() == Isa::Scalar;
+        let image = if fits { image } else { repack(&model, packing)? };
+        Ok(Self { image, kernels })
+    }
+
+    /// The image in `path` for the kernels that a command was asked for.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is not a valid image, or there are no such kernels here.
+    pub fn read(path: &Path, isa: IsaArg) -> Result<Self> {
+        Self::new(read_image(path)?, isa.kernels()?)
+    }
+
+    /// The packed image.
+    pub fn image(&self) -> &[u8] {
+        &self.image
+    }
+
+    /// The kernels.
+    pub fn kernels(&self) -> Kernels {
+        self.kernels
+    }
+
+    /// The model, planned for the size that it was calibrated for.
+    ///
+    /// # Errors
+    /// If it cannot run on these kernels.
+    pub fn load(&self) -> Result<Int8<'_>> {
+        Int8::load(&self.image, self.kernels)
+    }
 }
 
 /// Chooses the kernels that a command runs on.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct IsaArg {
-    /// Instruction set of the kernels (scalar, avx2, neon, neon_dotprod, neon_i8mm); default: HRVIT_ISA from the environment, or else the fastest here
+    /// Instruction set of the kernels (scalar, avx2, avx_vnni, neon, neon_dotprod, neon_i8mm); default: HRVIT_ISA from the environment, or else the fastest here
     #[arg(long, value_name = "ISA", value_parser = Isa::parse)]
     pub isa: Option<Isa>,
+}
+
+impl IsaArg {
+    /// The kernels that were asked for; without an answer those that the environment variable `HRVIT_ISA` names, or else the fastest of this processor.
+    ///
+    /// # Errors
+    /// If there is no such instruction set, or not here.
+    pub fn kernels(self) -> Result<Kernels> {
+        let named = |name: String| Isa::parse(&name).with_context(|| format!("HRVIT_ISA={name}"));
+        match self.isa.map(Ok).or_else(|| std::env::var("HRVIT_ISA").ok().map(named)).transpose()? {
+            Some(isa) => Kernels::new(isa).with_context(|| format!("instruction set {isa}")),
+            None => Ok(Kernels::detect()),
+        }
+    }
 }
 
 /// A loaded model with its plan; every thread that runs it borrows an arena from a pool.
@@ -69,13 +106,10 @@ pub struct Int8<'a> {
 }
 
 impl<'a> Int8<'a> {
-    /// Loads `image`, packed for `kernels` ([`pack_for`]), and plans for the size that it was calibrated for, or for `size`.
-    ///
-    /// # Errors
-    /// If the image is not a valid one, or cannot run at `size` or on `kernels`.
-    pub fn load(image: &'a [u8], size: Option<Size>, kernels: Kernels) -> Result<Self> {
+    /// Loads `image`, packed for `kernels`.
+    fn load(image: &'a [u8], kernels: Kernels) -> Result<Self> {
         let model = Model::load(image)?;
-        let plan = plan(&model.meta().network, size.unwrap_or(model.meta().size), 1, WeightPlacement::Mapped)?;
+        let plan = plan(&model.meta().network, model.meta().size, 1, WeightPlacement::Mapped)?;
         let int8 = Self { model, plan, kernels, arenas: Mutex::default() };
         int8.with_engine(|_| Ok(()))?;
         Ok(int8)

@@ -9,7 +9,7 @@ use hrvit_core::{Engine, Executor, Family, Kernels, Mapped, Model, Plan, Serial,
 use hrvit_format::{Head, Size, aligned::AlignedBytes};
 use serde::Serialize;
 
-use crate::int8::{self, IsaArg};
+use crate::int8::{IsaArg, Packed};
 use crate::output::{self, Format};
 use crate::spec_file::parse_size;
 use crate::timing::{StepTimes, median_and_least};
@@ -105,9 +105,9 @@ fn kind(step: Step) -> &'static str {
 /// # Errors
 /// If the model cannot run here.
 pub fn run(args: &BenchArgs, format: Format) -> Result<()> {
-    let kernels = int8::kernels(args.isa.isa)?;
-    let image = int8::pack_for(kernels, int8::read_image(&args.model)?)?;
-    let model = Model::load(&image).with_context(|| format!("model {}", args.model.display()))?;
+    let packed = Packed::read(&args.model, args.isa)?;
+    let (model, kernels) = (Model::load(packed.image()), packed.kernels());
+    let model = model.with_context(|| format!("model {}", args.model.display()))?;
     let tiling = args.arena.map_or(Tiling::Smallest, Tiling::Within);
     let plan = plan_tiled(&model.meta().network, args.size.unwrap_or(model.meta().size), args.threads, WeightPlacement::Mapped, tiling)?;
     let times = match args.threads {

@@ -15,7 +15,7 @@ use crate::calibration::CalibrationSet;
 use crate::dataset::{self, Labelled};
 use crate::evaluation::{self, Contestants, Evaluation, Segmented};
 use crate::float::Float;
-use crate::int8::{self, Int8};
+use crate::int8::{IsaArg, Packed};
 use crate::output::{self, Format};
 use crate::palette::Classes;
 use crate::segmenter::Segmenter;
@@ -82,9 +82,8 @@ pub fn run(args: &DemoArgs, format: Format) -> Result<()> {
     output::write_file(&args.out.join("nano.hrvit"), &image)?;
 
     let float = Float::new(checkpoint, args.size);
-    let kernels = int8::kernels(None)?;
-    let packed = int8::pack_for(kernels, image.clone())?;
-    let int8 = Int8::load(&packed, None, kernels)?;
+    let packed = Packed::new(image.clone(), IsaArg::default().kernels()?)?;
+    let int8 = packed.load()?;
     let labelled = dataset::labelled(&args.assets.join("data/val"))?;
     let contestants = Contestants { float: Some(&float), int8: Some(&int8) };
     let draw = |one: &Segmented<'_>| output::write_file(&args.out.join(format!("{}.png", one.name)), &picture(one, &classes)?);

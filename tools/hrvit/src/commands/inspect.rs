@@ -10,7 +10,7 @@ use hrvit_format::{Head, Model, Network, Size};
 use serde::Serialize;
 
 use crate::accounting::{self, Cost, StageCost};
-use crate::int8::{self, Int8};
+use crate::int8::{self, IsaArg, Packed};
 use crate::output::{self, Format};
 use crate::segmenter::Segmenter;
 use crate::spec_file::{self, NetworkArgs, SizeArg};
@@ -102,9 +102,8 @@ fn inspect_image(path: &Path) -> Result<Report> {
     let bytes = int8::read_image(path)?;
     let in_model = || format!("model {}", path.display());
     let model = Model::load(&bytes).with_context(in_model)?;
-    let kernels = int8::kernels(None)?;
-    let packed = int8::pack_for(kernels, bytes.clone())?;
-    let int8 = Int8::load(&packed, None, kernels).with_context(in_model)?;
+    let packed = Packed::new(bytes.clone(), IsaArg::default().kernels()?)?;
+    let int8 = packed.load().with_context(in_model)?;
     let meta = model.meta();
     let golden = match int8.check_golden()? {
         None => "none",

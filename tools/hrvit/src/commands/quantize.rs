@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::calibration::CalibrationSet;
 use crate::frame_checks::Unfit;
-use crate::int8::{self, Int8};
+use crate::int8::{IsaArg, Packed};
 use crate::output::{self, Format};
 use crate::palette::Classes;
 use crate::progress::Tasks;
@@ -141,9 +141,7 @@ pub fn make_image(checkpoint: &Checkpoint, size: Size, set: &CalibrationSet, opt
         return Ok((quantised.image, quantised.report));
     }
     let frame = set.rgb(0)?;
-    let kernels = int8::kernels(None)?;
-    let packed = int8::pack_for(kernels, quantised.image.clone())?;
-    let crcs = Int8::load(&packed, None, kernels)?.step_crcs(&frame)?;
+    let crcs = Packed::new(quantised.image.clone(), IsaArg::default().kernels()?)?.load()?.step_crcs(&frame)?;
     Ok((quantised.with_golden(GoldenData { crcs: &crcs, frame: &frame })?, quantised.report))
 }
 
