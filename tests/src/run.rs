@@ -40,6 +40,37 @@ impl Observer for StepTensors {
     }
 }
 
+/// An arena that held something before, with bytes behind it that nobody may write.
+pub struct Guarded {
+    memory: AlignedBytes,
+    arena: usize,
+    guard: Vec<u8>,
+}
+
+impl Guarded {
+    /// The bytes that `plan` asks for, and a guard, filled by `paint`.
+    pub fn painted(plan: &Plan, paint: impl FnMut() -> u8) -> Self {
+        const GUARD: usize = 4096;
+        let arena = plan.arena_bytes();
+        let mut memory = AlignedBytes::zeroed(arena + GUARD);
+        memory.fill_with(paint);
+        let guard = memory[arena..].to_vec();
+        Self { memory, arena, guard }
+    }
+
+    /// The arena.
+    pub fn arena(&mut self) -> &mut [u8] {
+        &mut self.memory[..self.arena]
+    }
+}
+
+/// Panics where the guard was written.
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking() || self.memory[self.arena..] == self.guard[..], "bytes behind the arena were written");
+    }
+}
+
 /// A plan for the model at the size that its image was made for. Panics where there is none.
 pub fn plan_of(model: &Model<'_>, placement: WeightPlacement) -> Plan {
     plan(&model.meta().network, model.meta().size, 1, placement).unwrap_or_else(|error| panic!("{error}"))
@@ -66,17 +97,14 @@ pub fn every_tensor(model: &Model<'_>, plan: &Plan, executor: &dyn Executor, fra
 
 /// [`every_tensor`] on the given kernels.
 pub fn every_tensor_on(kernels: Kernels, model: &Model<'_>, plan: &Plan, executor: &dyn Executor, frame: &[u8]) -> Vec<Vec<i32>> {
-    const GUARD: usize = 4096;
-    let mut memory = AlignedBytes::zeroed(plan.arena_bytes() + GUARD);
-    memory.fill(0xa5);
+    let mut memory = Guarded::painted(plan, || 0xa5);
     let observer = StepTensors::default();
-    let engine = Engine::with_kernels(model, plan, kernels, Mapped::new(model), executor, &mut memory[..plan.arena_bytes()]);
+    let engine = Engine::with_kernels(model, plan, kernels, Mapped::new(model), executor, memory.arena());
     let mut engine = engine.unwrap_or_else(|error| panic!("{error}"));
     let done = match plan.network().head {
         Head::Segformer => engine.segment(frame, &mut vec![0; plan.size().pixels()], &observer),
         Head::Classifier => engine.logits(frame, &mut vec![0; usize::from(plan.network().classes)], &observer),
     };
     done.unwrap_or_else(|error| panic!("{error}"));
-    assert!(memory[plan.arena_bytes()..].iter().all(|&byte| byte == 0xa5), "bytes behind the arena were written");
     observer.into_inner()
 }

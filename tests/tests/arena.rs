@@ -5,11 +5,8 @@ use hrvit_format::aligned::AlignedBytes;
 use hrvit_format::{Head, Network, Size};
 use hrvit_tests::random_image::{random_frame, random_image};
 use hrvit_tests::rng::Rng;
-use hrvit_tests::run::{StepTensors, plan_of, scalar_engine};
+use hrvit_tests::run::{Guarded, StepTensors, plan_of, scalar_engine};
 use hrvit_tests::specs::{size, tiny, variant};
-
-/// Bytes behind the arena that must not change.
-const GUARD: usize = 4096;
 
 /// Copies every group into the engine's buffer, as a reader of a flash would.
 struct Copying<'a> {
@@ -64,18 +61,14 @@ fn painted(model: &Model<'_>, paint: impl FnMut() -> u8, streamed: bool) -> Ever
     let (head, size, frame) = (meta.network.head, meta.size, random_frame(meta.size, 5));
     let source = Copying::new(model);
     let plan = plan_of(model, if streamed { WeightPlacement::Streamed { largest_group: source.buffer } } else { WeightPlacement::Mapped });
-    let mut memory = AlignedBytes::zeroed(plan.arena_bytes() + GUARD);
-    memory.fill_with(paint);
-    let guard = memory[plan.arena_bytes()..].to_vec();
-    let everything = if streamed {
-        let mut engine = Engine::with_kernels(model, &plan, Kernels::SCALAR, source, Serial, &mut memory[..plan.arena_bytes()]).unwrap();
+    let mut memory = Guarded::painted(&plan, paint);
+    if streamed {
+        let mut engine = Engine::with_kernels(model, &plan, Kernels::SCALAR, source, Serial, memory.arena()).unwrap();
         run(&mut engine, head, size, &frame).unwrap()
     } else {
-        let mut engine = scalar_engine(model, &plan, &mut memory[..plan.arena_bytes()]).unwrap();
+        let mut engine = scalar_engine(model, &plan, memory.arena()).unwrap();
         run(&mut engine, head, size, &frame).unwrap()
-    };
-    assert!(memory[plan.arena_bytes()..] == guard[..], "bytes behind the arena were written");
-    everything
+    }
 }
 
 fn cases() -> Vec<(Network, Size)> {
