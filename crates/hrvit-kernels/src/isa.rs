@@ -1,6 +1,6 @@
 //! Instruction sets: names, tokens that prove one, and what this processor has.
 //!
-//! A token ([`Avx2`], [`Neon`], ...) can only be obtained where its instructions exist: at run time (x86-64, AArch64) or because the build says so (Cortex-M,
+//! A token (`Avx2`, `Neon`, ...) can only be obtained where its instructions exist: at run time (x86-64, AArch64) or because the build says so (Cortex-M,
 //! whose code only ever runs on the processor that it was compiled for, see `build.rs`). A kernel that takes a token by value may use its instructions.
 //!
 //! A build for Cortex-M holds the kernels of its processor's fastest instruction set alone, so that no flash goes to those that never run; with feature `every-isa`

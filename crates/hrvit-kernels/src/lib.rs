@@ -6,15 +6,15 @@
 //!
 //! | operator | folder | input x weights, accumulator | output | files besides `scalar` |
 //! |---|---|---|---|---|
-//! | linear, 1x1 convolution | [`gemm_s8`] | s8 x s8, i32 | any [`Epilogue`] | `avx2` (from [`Layout::K4`] or [`Layout::Rows`]) |
+//! | linear, 1x1 convolution | [`gemm_s8`] | s8 x s8, i32 | any [`Epilogue`] | `avx2` `avx_vnni` `neon` `neon_dotprod` `neon_i8mm` `mve` `dsp`, each from its [`Layout`] |
 //! | dense 3x3 convolution | [`im2row`], then [`gemm_s8`] | s8 x s8, i32 | any [`Epilogue`] | (patches only move bytes) |
-//! | linear on 16 bits | [`gemm_s16`] | s16 x s8, i32 | any [`Epilogue`] | |
-//! | depthwise convolution | [`dwconv_s8`] | s8 x s8, i32 | any [`Epilogue`] | `avx2` |
-//! | LayerNorm | [`layernorm_s16`] | s16, i64 | s8 or s16 | `avx2` |
-//! | attention over one strip | [`attention_s8`] | s8 x s8, i32 | s16, 8 fractional bits | `avx2` |
-//! | diversity-enhancing shortcut | [`des_s16`] | s16 x s8, i32 | added to i32 | `avx2` |
-//! | Hardswish, tables, sums, means | [`activation`] | s8, s16 or i32 | s8, s16 or i32 | `avx2` |
-//! | exact bilinear resize, label map | [`resize`] | s16, i32 | added to i32; labels | `avx2` |
+//! | linear on 16 bits | [`gemm_s16`] | s16 x s8, i32 | any [`Epilogue`] | `mve` |
+//! | depthwise convolution | [`dwconv_s8`] | s8 x s8, i32 | any [`Epilogue`] | `avx2` `neon` `neon_dotprod` `mve` `dsp` |
+//! | LayerNorm | [`layernorm_s16`] | s16, i64 | s8 or s16 | `avx2` `neon` `mve` `dsp` |
+//! | attention over one strip | [`attention_s8`] | s8 x s8, i32 | s16, 8 fractional bits | `avx2` `avx_vnni` `neon` `neon_dotprod` `neon_i8mm` `mve` `dsp` |
+//! | diversity-enhancing shortcut | [`des_s16`] | s16 x s8, i32 | added to i32 | `avx2` `neon` `mve` `dsp` |
+//! | Hardswish, tables, sums, means | [`activation`] | s8, s16 or i32 | s8, s16 or i32 | `avx2` `neon` `mve` `dsp`, not each for all |
+//! | exact bilinear resize, label map | [`resize`] | s16, i32 | added to i32; labels | `avx2` `neon` `mve` |
 //!
 //! **Conventions.** Maps are `[rows, columns, channels]`, channel last, contiguous unless a stride is given; a token is one run of channels. Every entry is
 //! safe: it checks lengths and scalar parameters once and returns [`ShapeError`]. It never panics and never reads out of bounds whatever the numbers; the

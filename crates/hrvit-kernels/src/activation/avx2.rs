@@ -13,7 +13,7 @@ use crate::requant::{Range8, Requant, Scalar};
 /// Elements of a block.
 const BLOCK: usize = 16;
 
-/// See [`super::narrow_s16`].
+/// See [`Kernels::narrow_s16`](crate::Kernels::narrow_s16).
 pub(super) fn narrow_s16(_: Avx2, x: &[i16], requant: Requant<'_>, range: Range8, out: &mut [i8]) {
     // SAFETY: the token proves AVX2.
     unsafe {
@@ -24,19 +24,19 @@ pub(super) fn narrow_s16(_: Avx2, x: &[i16], requant: Requant<'_>, range: Range8
     }
 }
 
-/// See [`super::rescale_s16`].
+/// See [`Kernels::rescale_s16`](crate::Kernels::rescale_s16).
 pub(super) fn rescale_s16(_: Avx2, x: &[i16], requant: Requant<'_>, out: &mut [i16]) {
     // SAFETY: the token proves AVX2.
     unsafe { per_channel(x, requant, Store16, out) }
 }
 
-/// See [`super::rescale_add32`].
+/// See [`Kernels::rescale_add32`](crate::Kernels::rescale_add32).
 pub(super) fn rescale_add32(_: Avx2, x: &[i16], requant: Requant<'_>, out: &mut [i32]) {
     // SAFETY: the token proves AVX2.
     unsafe { per_channel(x, requant, Add32, out) }
 }
 
-/// See [`super::store_s8`].
+/// See [`Kernels::store_s8`](crate::Kernels::store_s8).
 pub(super) fn store_s8(_: Avx2, acc: &[i32], requant: Scalar, range: Range8, out: &mut [i8]) {
     // SAFETY: the token proves AVX2.
     unsafe {
@@ -47,7 +47,7 @@ pub(super) fn store_s8(_: Avx2, acc: &[i32], requant: Scalar, range: Range8, out
     }
 }
 
-/// See [`super::table_s8`].
+/// See [`Kernels::table_s8`](crate::Kernels::table_s8).
 pub(super) fn table_s8(_: Avx2, acc: &[i32], requant: Scalar, zero: i32, table: &[i8], out: &mut [i8]) {
     // SAFETY: the token proves AVX2.
     unsafe {
@@ -58,7 +58,7 @@ pub(super) fn table_s8(_: Avx2, acc: &[i32], requant: Scalar, zero: i32, table: 
     }
 }
 
-/// See [`super::hardswish_s8`].
+/// See [`Kernels::hardswish_s8`](crate::Kernels::hardswish_s8).
 pub(super) fn hardswish_s8(_: Avx2, v: &[i8], three: &[i32], requant: Requant<'_>, range: Range8, out: &mut [i8]) {
     // SAFETY: the token proves AVX2.
     unsafe {
@@ -69,7 +69,7 @@ pub(super) fn hardswish_s8(_: Avx2, v: &[i8], three: &[i32], requant: Requant<'_
     }
 }
 
-/// See [`super::hardswish_s16`].
+/// See [`Kernels::hardswish_s16`](crate::Kernels::hardswish_s16).
 pub(super) fn hardswish_s16(_: Avx2, x: &[i16], three: i32, requant: Scalar, range: Range8, out: &mut [i8]) {
     // SAFETY: the token proves AVX2.
     unsafe {
@@ -80,25 +80,25 @@ pub(super) fn hardswish_s16(_: Avx2, x: &[i16], three: i32, requant: Scalar, ran
     }
 }
 
-/// See [`super::add_s16`].
+/// See [`Kernels::add_s16`](crate::Kernels::add_s16).
 pub(super) fn add_s16(_: Avx2, x: &mut [i16], y: &[i32]) {
     // SAFETY: the token proves AVX2.
     unsafe { add_to_stream(x, y) }
 }
 
-/// See [`super::add_s32`].
+/// See [`Kernels::add_s32`](crate::Kernels::add_s32).
 pub(super) fn add_s32(_: Avx2, acc: &mut [i32], other: &[i32]) {
     // SAFETY: the token proves AVX2.
     unsafe { add(acc, other) }
 }
 
-/// See [`super::relu_s32`].
+/// See [`Kernels::relu_s32`](crate::Kernels::relu_s32).
 pub(super) fn relu_s32(_: Avx2, acc: &mut [i32]) {
     // SAFETY: the token proves AVX2.
     unsafe { relu(acc) }
 }
 
-/// See [`super::mean_s8`].
+/// See [`Kernels::mean_s8`](crate::Kernels::mean_s8).
 pub(super) fn mean_s8(_: Avx2, sums: &mut [i32], codes: &[i8], zero: i32) {
     // SAFETY: the token proves AVX2.
     unsafe { add_codes(sums, codes, zero) }

@@ -16,22 +16,22 @@ fn per_channel<T>(dsp: Dsp, x: &[i16], params: Requant<'_>, out: &mut [T], put: 
     }
 }
 
-/// See [`super::narrow_s16`].
+/// See [`Kernels::narrow_s16`](crate::Kernels::narrow_s16).
 pub(super) fn narrow_s16(dsp: Dsp, x: &[i16], requant: Requant<'_>, range: Range8, out: &mut [i8]) {
     per_channel(dsp, x, requant, out, |out, rq| *out = range.store(rq));
 }
 
-/// See [`super::rescale_s16`].
+/// See [`Kernels::rescale_s16`](crate::Kernels::rescale_s16).
 pub(super) fn rescale_s16(dsp: Dsp, x: &[i16], requant: Requant<'_>, out: &mut [i16]) {
     per_channel(dsp, x, requant, out, |out, rq| *out = saturate16(rq));
 }
 
-/// See [`super::rescale_add32`].
+/// See [`Kernels::rescale_add32`](crate::Kernels::rescale_add32).
 pub(super) fn rescale_add32(dsp: Dsp, x: &[i16], requant: Requant<'_>, out: &mut [i32]) {
     per_channel(dsp, x, requant, out, |out, rq| *out = out.wrapping_add(rq));
 }
 
-/// See [`super::store_s8`].
+/// See [`Kernels::store_s8`](crate::Kernels::store_s8).
 pub(super) fn store_s8(dsp: Dsp, acc: &[i32], requant: Scalar, range: Range8, out: &mut [i8]) {
     let rate = Rate::of(dsp, requant);
     for (acc, out) in acc.iter().zip(out) {
@@ -39,7 +39,7 @@ pub(super) fn store_s8(dsp: Dsp, acc: &[i32], requant: Scalar, range: Range8, ou
     }
 }
 
-/// See [`super::hardswish_s8`].
+/// See [`Kernels::hardswish_s8`](crate::Kernels::hardswish_s8).
 pub(super) fn hardswish_s8(dsp: Dsp, v: &[i8], three: &[i32], params: Requant<'_>, range: Range8, out: &mut [i8]) {
     for (v, out) in rows(v, three.len()).zip(rows_mut(out, three.len())) {
         for (((v, out), three), rate) in v.iter().zip(out).zip(three).zip(Rate::all(dsp, params)) {
@@ -50,7 +50,7 @@ pub(super) fn hardswish_s8(dsp: Dsp, v: &[i8], three: &[i32], params: Requant<'_
     }
 }
 
-/// See [`super::hardswish_s16`].
+/// See [`Kernels::hardswish_s16`](crate::Kernels::hardswish_s16).
 pub(super) fn hardswish_s16(dsp: Dsp, x: &[i16], three: i32, requant: Scalar, range: Range8, out: &mut [i8]) {
     let rate = Rate::of(dsp, requant);
     for (x, out) in x.iter().zip(out) {
@@ -60,7 +60,7 @@ pub(super) fn hardswish_s16(dsp: Dsp, x: &[i16], three: i32, requant: Scalar, ra
     }
 }
 
-/// See [`super::table_s8`].
+/// See [`Kernels::table_s8`](crate::Kernels::table_s8).
 pub(super) fn table_s8(dsp: Dsp, acc: &[i32], requant: Scalar, zero: i32, table: &[i8], out: &mut [i8]) {
     let rate = Rate::of(dsp, requant);
     for (acc, out) in acc.iter().zip(out) {

@@ -12,7 +12,7 @@ use crate::requant::{Range8, Requant, Scalar};
 /// Elements of a block.
 const BLOCK: usize = 8;
 
-/// See [`super::narrow_s16`].
+/// See [`Kernels::narrow_s16`](crate::Kernels::narrow_s16).
 pub(super) fn narrow_s16(_: Neon, x: &[i16], requant: Requant<'_>, range: Range8, out: &mut [i8]) {
     // SAFETY: the token proves NEON; the caller has checked the lengths.
     unsafe {
@@ -23,19 +23,19 @@ pub(super) fn narrow_s16(_: Neon, x: &[i16], requant: Requant<'_>, range: Range8
     }
 }
 
-/// See [`super::rescale_s16`].
+/// See [`Kernels::rescale_s16`](crate::Kernels::rescale_s16).
 pub(super) fn rescale_s16(_: Neon, x: &[i16], requant: Requant<'_>, out: &mut [i16]) {
     // SAFETY: the token proves NEON; the caller has checked the lengths.
     unsafe { per_channel(x, requant, &Widen, Store16, out) }
 }
 
-/// See [`super::rescale_add32`].
+/// See [`Kernels::rescale_add32`](crate::Kernels::rescale_add32).
 pub(super) fn rescale_add32(_: Neon, x: &[i16], requant: Requant<'_>, out: &mut [i32]) {
     // SAFETY: the token proves NEON; the caller has checked the lengths.
     unsafe { per_channel(x, requant, &Widen, Add32, out) }
 }
 
-/// See [`super::store_s8`].
+/// See [`Kernels::store_s8`](crate::Kernels::store_s8).
 pub(super) fn store_s8(_: Neon, acc: &[i32], requant: Scalar, range: Range8, out: &mut [i8]) {
     // SAFETY: the token proves NEON; the caller has checked the lengths.
     unsafe {
@@ -46,7 +46,7 @@ pub(super) fn store_s8(_: Neon, acc: &[i32], requant: Scalar, range: Range8, out
     }
 }
 
-/// See [`super::table_s8`].
+/// See [`Kernels::table_s8`](crate::Kernels::table_s8).
 pub(super) fn table_s8(_: Neon, acc: &[i32], requant: Scalar, zero: i32, table: &[i8], out: &mut [i8]) {
     // SAFETY: the token proves NEON; the caller has checked the lengths.
     unsafe {
@@ -57,7 +57,7 @@ pub(super) fn table_s8(_: Neon, acc: &[i32], requant: Scalar, zero: i32, table: 
     }
 }
 
-/// See [`super::hardswish_s8`].
+/// See [`Kernels::hardswish_s8`](crate::Kernels::hardswish_s8).
 pub(super) fn hardswish_s8(_: Neon, v: &[i8], three: &[i32], requant: Requant<'_>, range: Range8, out: &mut [i8]) {
     // SAFETY: the token proves NEON; the caller has checked the lengths.
     unsafe {
@@ -68,7 +68,7 @@ pub(super) fn hardswish_s8(_: Neon, v: &[i8], three: &[i32], requant: Requant<'_
     }
 }
 
-/// See [`super::hardswish_s16`].
+/// See [`Kernels::hardswish_s16`](crate::Kernels::hardswish_s16).
 pub(super) fn hardswish_s16(_: Neon, x: &[i16], three: i32, requant: Scalar, range: Range8, out: &mut [i8]) {
     // SAFETY: the token proves NEON; the caller has checked the lengths.
     unsafe {

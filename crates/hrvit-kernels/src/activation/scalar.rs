@@ -14,50 +14,50 @@ fn per_channel<T>(x: &[i16], params: Requant<'_>, out: &mut [T], put: impl Fn(&m
     }
 }
 
-/// See [`super::narrow_s16`].
+/// See [`Kernels::narrow_s16`](crate::Kernels::narrow_s16).
 pub(super) fn narrow_s16(x: &[i16], requant: Requant<'_>, range: Range8, out: &mut [i8]) {
     per_channel(x, requant, out, |out, rq| *out = range.store(rq));
 }
 
-/// See [`super::rescale_s16`].
+/// See [`Kernels::rescale_s16`](crate::Kernels::rescale_s16).
 pub(super) fn rescale_s16(x: &[i16], requant: Requant<'_>, out: &mut [i16]) {
     per_channel(x, requant, out, |out, rq| *out = saturate16(rq));
 }
 
-/// See [`super::rescale_add32`].
+/// See [`Kernels::rescale_add32`](crate::Kernels::rescale_add32).
 pub(super) fn rescale_add32(x: &[i16], requant: Requant<'_>, out: &mut [i32]) {
     per_channel(x, requant, out, |out, rq| *out = out.wrapping_add(rq));
 }
 
-/// See [`super::store_s8`].
+/// See [`Kernels::store_s8`](crate::Kernels::store_s8).
 pub(super) fn store_s8(acc: &[i32], requant: Scalar, range: Range8, out: &mut [i8]) {
     for (acc, out) in acc.iter().zip(out) {
         *out = range.store(requant.apply(*acc));
     }
 }
 
-/// See [`super::add_s16`].
+/// See [`Kernels::add_s16`](crate::Kernels::add_s16).
 pub(super) fn add_s16(x: &mut [i16], y: &[i32]) {
     for (x, y) in x.iter_mut().zip(y) {
         *x = saturate16(i32::from(*x).saturating_add(*y));
     }
 }
 
-/// See [`super::add_s32`].
+/// See [`Kernels::add_s32`](crate::Kernels::add_s32).
 pub(super) fn add_s32(acc: &mut [i32], other: &[i32]) {
     for (acc, other) in acc.iter_mut().zip(other) {
         *acc = acc.wrapping_add(*other);
     }
 }
 
-/// See [`super::relu_s32`].
+/// See [`Kernels::relu_s32`](crate::Kernels::relu_s32).
 pub(super) fn relu_s32(acc: &mut [i32]) {
     for acc in acc {
         *acc = (*acc).max(0);
     }
 }
 
-/// See [`super::hardswish_s8`].
+/// See [`Kernels::hardswish_s8`](crate::Kernels::hardswish_s8).
 pub(super) fn hardswish_s8(v: &[i8], three: &[i32], params: Requant<'_>, range: Range8, out: &mut [i8]) {
     let Requant { mult, shift, pre_shift } = params;
     for (v, out) in rows(v, three.len()).zip(rows_mut(out, three.len())) {
@@ -69,7 +69,7 @@ pub(super) fn hardswish_s8(v: &[i8], three: &[i32], params: Requant<'_>, range: 
     }
 }
 
-/// See [`super::hardswish_s16`].
+/// See [`Kernels::hardswish_s16`](crate::Kernels::hardswish_s16).
 pub(super) fn hardswish_s16(x: &[i16], three: i32, requant: Scalar, range: Range8, out: &mut [i8]) {
     for (x, out) in x.iter().zip(out) {
         let x = i32::from(*x);
@@ -78,14 +78,14 @@ pub(super) fn hardswish_s16(x: &[i16], three: i32, requant: Scalar, range: Range
     }
 }
 
-/// See [`super::table_s8`].
+/// See [`Kernels::table_s8`](crate::Kernels::table_s8).
 pub(super) fn table_s8(acc: &[i32], requant: Scalar, zero: i32, table: &[i8], out: &mut [i8]) {
     for (acc, out) in acc.iter().zip(out) {
         *out = look_up(table, zero, requant.apply(*acc));
     }
 }
 
-/// See [`super::mean_s8`].
+/// See [`Kernels::mean_s8`](crate::Kernels::mean_s8).
 pub(super) fn mean_s8(sums: &mut [i32], codes: &[i8], zero: i32) {
     for token in rows(codes, sums.len()) {
         for (sum, code) in sums.iter_mut().zip(token) {

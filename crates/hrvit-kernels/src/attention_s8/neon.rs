@@ -24,7 +24,7 @@ const MAX_VALUES: usize = 32 * MAX_KEYS;
 /// Keys whose codes are made at a time.
 const KEYS: usize = 16;
 
-/// See [`super::attention_s8`].
+/// See [`Kernels::attention_s8`](crate::Kernels::attention_s8).
 pub(super) fn run(_: Neon, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) {
     // SAFETY: the token proves NEON.
     unsafe { drive::<Smull>(args, scores, out) }

@@ -5,7 +5,7 @@ use super::neon::drive;
 use crate::gemm_s8::neon_dotprod::Sdot;
 use crate::isa::NeonDotprod;
 
-/// See [`super::attention_s8`].
+/// See [`Kernels::attention_s8`](crate::Kernels::attention_s8).
 pub(super) fn run(_: NeonDotprod, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) {
     // SAFETY: the token proves `sdot`.
     unsafe { strip(args, scores, out) }

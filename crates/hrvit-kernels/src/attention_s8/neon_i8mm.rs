@@ -5,7 +5,7 @@ use super::neon::drive;
 use crate::gemm_s8::neon_i8mm::Smmla;
 use crate::isa::NeonI8mm;
 
-/// See [`super::attention_s8`].
+/// See [`Kernels::attention_s8`](crate::Kernels::attention_s8).
 pub(super) fn run(_: NeonI8mm, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) {
     // SAFETY: the token proves `smmla`.
     unsafe { strip(args, scores, out) }

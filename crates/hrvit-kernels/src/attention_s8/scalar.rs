@@ -4,7 +4,7 @@ use super::Strip;
 use crate::lanes::{HALF, LANES, blocks, dot, rows, rows_mut, window, window_mut};
 use crate::requant::requant;
 
-/// Computes the strip; lengths were checked by [`super::attention_s8`], `scores` holds one element per key.
+/// Computes the strip; lengths were checked by [`Kernels::attention_s8`](crate::Kernels::attention_s8), `scores` holds one element per key.
 pub(super) fn run(args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) {
     let dim = args.dim.max(1);
     for (q, out) in rows(args.q, dim).zip(rows_mut(out, dim)) {

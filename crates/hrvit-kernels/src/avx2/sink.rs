@@ -1,4 +1,4 @@
-//! Ways of storing requantised accumulators: [`Epilogue`](crate::epilogue::Epilogue) on vectors.
+//! Ways of storing requantised accumulators: [`Epilogue`] on vectors.
 
 use core::arch::x86_64::*;
 

@@ -16,7 +16,7 @@ const MAX: usize = 32;
 /// Channels of a block.
 const BLOCK: usize = 8;
 
-/// See [`super::des_s16`].
+/// See [`Kernels::des_s16`](crate::Kernels::des_s16).
 pub(super) fn run(_: Avx2, args: &Des<'_>, hidden: &mut [i16], out: &mut [i32]) {
     let fits = args.k <= MAX && args.p <= MAX && args.p.is_multiple_of(BLOCK);
     if !fits {

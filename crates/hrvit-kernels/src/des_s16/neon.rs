@@ -15,7 +15,7 @@ const BLOCK: usize = 8;
 /// Rows and outputs of a tile.
 const ROWS: usize = 4;
 
-/// See [`super::des_s16`].
+/// See [`Kernels::des_s16`](crate::Kernels::des_s16).
 pub(super) fn run(_: Neon, args: &Des<'_>, hidden: &mut [i16], out: &mut [i32]) {
     if args.k > MAX || args.p > MAX || !args.p.is_multiple_of(BLOCK) {
         return scalar::run(args, hidden, out);

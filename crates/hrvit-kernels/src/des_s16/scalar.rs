@@ -4,7 +4,7 @@ use super::Des;
 use crate::lanes::{dot, rows, rows_mut};
 use crate::requant::{look_up, requant};
 
-/// Computes all tokens; lengths were checked by [`super::des_s16`], `hidden` holds `k * p` elements.
+/// Computes all tokens; lengths were checked by [`Kernels::des_s16`](crate::Kernels::des_s16), `hidden` holds `k * p` elements.
 pub(super) fn run(args: &Des<'_>, hidden: &mut [i16], out: &mut [i32]) {
     let (k, p, channels) = (args.k, args.p, hidden.len());
     for (token, out) in rows(args.x, channels).zip(rows_mut(out, channels)) {

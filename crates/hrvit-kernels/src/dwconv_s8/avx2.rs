@@ -17,7 +17,7 @@ const BLOCK: usize = 16;
 /// Vectors of the buffer of columns.
 const BUFFER: usize = 256;
 
-/// See [`super::depthwise_s8`]. Kernels other than 1, 3, 5, 7 and 9 are left to `scalar`.
+/// See [`Kernels::depthwise_s8`](crate::Kernels::depthwise_s8). Kernels other than 1, 3, 5, 7 and 9 are left to `scalar`.
 pub(super) fn run(_: Avx2, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) {
     // SAFETY: the token proves AVX2.
     unsafe {

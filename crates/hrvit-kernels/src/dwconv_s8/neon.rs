@@ -15,7 +15,7 @@ pub(super) const BLOCK: usize = 16;
 /// Accumulators of a block.
 pub(super) type Sums = [int32x4_t; 4];
 
-/// See [`super::depthwise_s8`]. Kernels other than 1, 3, 5, 7 and 9, and rows that are padding altogether, are left to `scalar`.
+/// See [`Kernels::depthwise_s8`](crate::Kernels::depthwise_s8). Kernels other than 1, 3, 5, 7 and 9, and rows that are padding altogether, are left to `scalar`.
 pub(super) fn run(_: Neon, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) {
     // SAFETY: the token proves NEON.
     unsafe {

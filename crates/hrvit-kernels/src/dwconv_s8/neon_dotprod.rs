@@ -13,7 +13,7 @@ use crate::isa::{Neon, NeonDotprod};
 use crate::neon::load_s8x16;
 use crate::neon::sink::Sink;
 
-/// See [`super::depthwise_s8`].
+/// See [`Kernels::depthwise_s8`](crate::Kernels::depthwise_s8).
 pub(super) fn run(token: NeonDotprod, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) {
     // SAFETY: the token proves `sdot`.
     unsafe {

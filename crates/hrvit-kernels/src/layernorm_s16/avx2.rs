@@ -13,7 +13,7 @@ const BLOCK: usize = 16;
 /// Tokens that share the loads of a block's gains and offsets.
 const TOKENS: usize = 8;
 
-/// See [`super::layernorm_s8`].
+/// See [`Kernels::layernorm_s8`](crate::Kernels::layernorm_s8).
 pub(super) fn tokens_s8(_: Avx2, x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, out: &mut [i8]) {
     // SAFETY: the token proves AVX2; `x` and `out` have the same number of elements, a whole number of tokens.
     unsafe {
@@ -22,13 +22,13 @@ pub(super) fn tokens_s8(_: Avx2, x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, o
     }
 }
 
-/// See [`super::layernorm_s16`].
+/// See [`Kernels::layernorm_s16`](crate::Kernels::layernorm_s16).
 pub(super) fn tokens_s16(_: Avx2, x: &[i16], norm: &Norm<'_>, out: &mut [i16]) {
     // SAFETY: as for `tokens_s8`.
     unsafe { normalise(x.as_ptr(), x.len(), norm, Words, out.as_mut_ptr()) }
 }
 
-/// See [`super::layernorm_s16_in_place`].
+/// See [`Kernels::layernorm_s16_in_place`](crate::Kernels::layernorm_s16_in_place).
 pub(super) fn tokens_s16_in_place(_: Avx2, x: &mut [i16], norm: &Norm<'_>) {
     let (len, start) = (x.len(), x.as_mut_ptr());
     // SAFETY: as for `tokens_s8`; both pointers come from the one exclusive borrow.

@@ -11,7 +11,7 @@ use crate::neon::{load_s16x8, load_s32x4, store_s8x8, store_s8x16, store_s16x8};
 /// Channels of a block.
 const BLOCK: usize = 8;
 
-/// See [`super::layernorm_s8`].
+/// See [`Kernels::layernorm_s8`](crate::Kernels::layernorm_s8).
 pub(super) fn tokens_s8(_: Neon, x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, out: &mut [i8]) {
     // SAFETY: the token proves NEON; `out` is as long as `x`.
     unsafe {
@@ -20,13 +20,13 @@ pub(super) fn tokens_s8(_: Neon, x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, o
     }
 }
 
-/// See [`super::layernorm_s16`].
+/// See [`Kernels::layernorm_s16`](crate::Kernels::layernorm_s16).
 pub(super) fn tokens_s16(_: Neon, x: &[i16], norm: &Norm<'_>, out: &mut [i16]) {
     // SAFETY: the token proves NEON; `out` is as long as `x`.
     unsafe { tokens(x.as_ptr(), x.len(), norm, Words, out.as_mut_ptr()) }
 }
 
-/// See [`super::layernorm_s16_in_place`].
+/// See [`Kernels::layernorm_s16_in_place`](crate::Kernels::layernorm_s16_in_place).
 pub(super) fn tokens_s16_in_place(_: Neon, x: &mut [i16], norm: &Norm<'_>) {
     let (len, x) = (x.len(), x.as_mut_ptr());
     // SAFETY: the token proves NEON; every block is read before it is written.

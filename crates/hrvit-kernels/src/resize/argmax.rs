@@ -11,7 +11,7 @@ use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
 
 impl Kernels {
-    /// `labels[x] = argmax over classes of z[x][class]`, where `z` is the resized row of logits as in [`super::bilinear_add_s16`]; the lowest class wins ties.
+    /// `labels[x] = argmax over classes of z[x][class]`, where `z` is the resized row of logits as in [`Kernels::bilinear_add_s16`](crate::Kernels::bilinear_add_s16); the lowest class wins ties.
     ///
     /// `upper` and `lower` are `[columns, classes]`, s16, `classes` in 1..=256; `labels` is `[factor * columns]`.
     ///

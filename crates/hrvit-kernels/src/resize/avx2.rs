@@ -12,7 +12,7 @@ use crate::lanes::rows_mut;
 /// Channels of a block.
 const BLOCK: usize = 16;
 
-/// See [`super::bilinear_add_s16`]; weights beyond 16 bits are left to `scalar`.
+/// See [`Kernels::bilinear_add_s16`](crate::Kernels::bilinear_add_s16); weights beyond 16 bits are left to `scalar`.
 pub(super) fn bilinear_add(_: Avx2, source: &Rows<'_>, columns: usize, scale: i32, first: usize, acc: &mut [i32]) {
     let largest = (4 * source.factor * source.factor) as i32;
     if scale.checked_mul(largest).is_none_or(|weight| i16::try_from(weight).is_err()) {
@@ -22,7 +22,7 @@ pub(super) fn bilinear_add(_: Avx2, source: &Rows<'_>, columns: usize, scale: i3
     unsafe { add_row(source, columns, scale, first, acc) }
 }
 
-/// See [`super::argmax_s16`].
+/// See [`Kernels::argmax_s16`](crate::Kernels::argmax_s16).
 pub(super) fn labels(_: Avx2, source: &Rows<'_>, columns: usize, labels: &mut [u8]) {
     // SAFETY: the token proves AVX2.
     unsafe { label_row(source, columns, labels) }

@@ -55,7 +55,7 @@ unsafe extern "C" fn argmax(pixel: &Pixel) -> u32 {
     )
 }
 
-/// See [`super::argmax_s16`].
+/// See [`Kernels::argmax_s16`](crate::Kernels::argmax_s16).
 pub(super) fn labels(_: Mve, source: &Rows<'_>, columns: usize, labels: &mut [u8]) {
     for (x, label) in labels.iter_mut().enumerate() {
         let Some(corners) = source.corners(x, columns) else { continue };
@@ -65,7 +65,7 @@ pub(super) fn labels(_: Mve, source: &Rows<'_>, columns: usize, labels: &mut [u8
     }
 }
 
-/// See [`super::bilinear_add_s16`].
+/// See [`Kernels::bilinear_add_s16`](crate::Kernels::bilinear_add_s16).
 pub(super) fn bilinear_add(_: Mve, source: &Rows<'_>, columns: usize, scale: i32, first: usize, acc: &mut [i32]) {
     scalar::bilinear_add(source, columns, scale, first, acc);
 }

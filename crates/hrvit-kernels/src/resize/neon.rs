@@ -17,7 +17,7 @@ const MAX_FACTOR: usize = 4;
 /// Blocks of 4 classes of the label map, most.
 const MAX_QUADS: usize = 64;
 
-/// See [`super::bilinear_add_s16`]; weights beyond 16 bits are left to `scalar`.
+/// See [`Kernels::bilinear_add_s16`](crate::Kernels::bilinear_add_s16); weights beyond 16 bits are left to `scalar`.
 pub(super) fn bilinear_add(_: Neon, source: &Rows<'_>, columns: usize, scale: i32, first: usize, acc: &mut [i32]) {
     if i16::try_from(scale.saturating_mul(2 * source.factor as i32)).is_err() || scale < 0 {
         return scalar::bilinear_add(source, columns, scale, first, acc);
@@ -26,7 +26,7 @@ pub(super) fn bilinear_add(_: Neon, source: &Rows<'_>, columns: usize, scale: i3
     unsafe { add_row(source, columns, scale, first, acc) }
 }
 
-/// See [`super::argmax_s16`].
+/// See [`Kernels::argmax_s16`](crate::Kernels::argmax_s16).
 pub(super) fn labels(_: Neon, source: &Rows<'_>, columns: usize, labels: &mut [u8]) {
     if source.factor > MAX_FACTOR {
         return scalar::labels(source, columns, labels);
