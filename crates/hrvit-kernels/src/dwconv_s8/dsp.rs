@@ -2,18 +2,17 @@
 
 use core::cell::Cell;
 
+use super::window::{MAX_TAPS, Windows};
 use super::{Depthwise, scalar};
 use crate::dsp::taps::{self, BLOCK, Taps, Weights, widen};
 use crate::dsp::tile::{COLUMNS, Finish, Tile};
 use crate::epilogue::Epilogue;
 use crate::isa::Dsp;
 
-/// Most taps whose weights are widened: those of a 9x9 kernel. Larger kernels are left to `scalar`.
-const MAX_TAPS: usize = 81;
 /// Widened weights: 16 channels of a 5x5 kernel, 4 of a larger one.
 const PACKED: usize = 25 * 16 / BLOCK;
 
-/// Computes the row.
+/// Computes the row. Kernels larger than 9x9 are left to `scalar`.
 #[inline(never)] // its buffers would lie on the stack of every instruction set
 pub(super) fn run(dsp: Dsp, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) {
     if args.kernel * args.kernel > MAX_TAPS || args.bias.len() < BLOCK || args.rows.iter().all(Option::is_none) {
@@ -46,42 +45,20 @@ impl Row<'_> {
 
     /// Channels `first..first + len` of the row, [`BLOCK`] to 16 (of a larger kernel [`BLOCK`]), of which the first `skip` are not stored.
     fn some_channels(&self, first: usize, skip: usize, len: usize, finish: &mut Finish<'_>) {
-        let Depthwise { in_stride, columns, stride, kernel, pad, .. } = *self.args;
+        let pad = self.args.pad;
         let mut packed = [[0; 2]; PACKED];
         let mut bias = [0; COLUMNS];
         let Some(taps) = self.pack(first, len, &mut packed, &mut bias) else { return };
         let padding = [pad; COLUMNS];
-        // Taps of the first token that needs no padding, and those of the token at hand where it needs some.
-        let (mut inside, mut at_edge) = ([padding.as_ptr(); MAX_TAPS], [padding.as_ptr(); MAX_TAPS]);
-        let reach = kernel / 2;
-        let margin = reach.checked_next_multiple_of(stride).unwrap_or(reach);
-        let mut slots = inside.iter_mut();
-        for row in self.args.rows.iter().flatten() {
-            for (kx, slot) in (0..kernel).zip(&mut slots) {
-                *slot = row.as_ptr().wrapping_add((margin + kx).wrapping_sub(reach).wrapping_mul(in_stride) + first);
-            }
-        }
+        let mut windows = Windows::new(self.args, first, padding.as_ptr());
         let mut tile: Tile = [[0; COLUMNS]; 2];
         let columns_out = self.args.columns_out();
         let last = len - BLOCK;
         for x in (0..columns_out).step_by(2) {
             let count = 2.min(columns_out - x);
             for (row, sums) in tile.iter_mut().enumerate().take(count) {
-                let centre = (x + row) * stride;
-                let (tokens, offset) = if centre >= margin && centre + reach < columns {
-                    (&inside, (centre - margin) * in_stride)
-                } else {
-                    let mut slots = at_edge.iter_mut();
-                    for tokens in self.args.rows.iter().flatten() {
-                        for (kx, slot) in (0..kernel).zip(&mut slots) {
-                            let column = (centre + kx).wrapping_sub(reach);
-                            let token = tokens.as_ptr().wrapping_add(column.wrapping_mul(in_stride) + first);
-                            *slot = if column < columns { token } else { padding.as_ptr() };
-                        }
-                    }
-                    (&at_edge, 0)
-                };
-                let (tokens, weights) = (tokens.as_ptr(), packed.as_ptr());
+                let (tokens, offset) = windows.of(x + row);
+                let (tokens, weights) = (tokens.as_ptr().cast(), packed.as_ptr());
                 let args = Taps { tokens, offset, weights, taps, last, tile: sums.as_mut_ptr(), bias: bias.as_ptr() };
                 // SAFETY: the token proves the DSP extension. Every token is one of a row that the entry has checked, or the padding; `len >= BLOCK` channels of it
                 // are readable. The weights of 1 to `MAX_TAPS` taps were widened by blocks, and `len <= COLUMNS` sums lie in a row of the tile.

@@ -11,6 +11,8 @@ mod neon;
 #[cfg(target_arch = "aarch64")]
 mod neon_dotprod;
 pub mod scalar;
+#[cfg(any(hrvit_dsp, hrvit_mve))]
+mod window;
 
 use crate::epilogue::Epilogue;
 use crate::error::{ShapeError, require};

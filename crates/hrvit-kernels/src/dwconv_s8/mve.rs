@@ -1,16 +1,14 @@
 //! The depthwise convolution on MVE: 3 tokens at a time with up to 64 channels, then all of them stored as vectors of 4 channels.
 
 use super::Depthwise;
+use super::window::{self, MAX_TAPS, Windows};
 use crate::epilogue::Epilogue;
 use crate::isa::Mve;
 use crate::mve::sink::{Place, store};
 use crate::mve::taps::{self, BLOCK, Taps};
 use crate::mve::tile::{COLUMNS, Channels, ROWS, Tile};
 
-/// Most taps that are listed: those of a 9x9 kernel. Larger kernels are left to `scalar`.
-const MAX_TAPS: usize = 81;
-
-/// Computes the row.
+/// Computes the row. Kernels larger than 9x9 are left to `scalar`.
 pub(super) fn run(_: Mve, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) {
     // Rows outside of the map lie above or below it.
     let above = args.rows.iter().take_while(|row| row.is_none()).count();
@@ -42,7 +40,7 @@ impl Row<'_> {
     /// # Safety
     /// The processor has MVE. The lengths are those that the entry documents, the kernel has at most [`MAX_TAPS`] taps.
     unsafe fn some_channels(&mut self, first: usize, len: usize) {
-        let Depthwise { in_stride, columns, stride, kernel, pad, weights, weight_stride, .. } = *self.args;
+        let Depthwise { in_stride, stride, kernel, pad, weights, weight_stride, .. } = *self.args;
         let Some(mut channels) = Channels::of(self.args.bias, self.args.requant, first, len) else { return };
         let mut bias = [0; COLUMNS];
         if self.inside != kernel {
@@ -53,48 +51,23 @@ impl Row<'_> {
         let taps = self.inside * kernel;
         let Some(weights) = weights.get(self.above * kernel * weight_stride + first..) else { return };
         let padding = [pad; COLUMNS];
-        // Taps of the first token that needs no padding, and those of the token at hand where it needs some.
-        let (mut inside, mut at_edge) = ([padding.as_ptr(); MAX_TAPS], [padding.as_ptr(); MAX_TAPS]);
-        let reach = kernel / 2;
-        let margin = reach.checked_next_multiple_of(stride).unwrap_or(reach);
-        let mut slots = inside.iter_mut();
-        for row in self.args.rows.iter().flatten() {
-            for (kx, slot) in (0..kernel).zip(&mut slots) {
-                *slot = row.as_ptr().wrapping_add((margin + kx).wrapping_sub(reach).wrapping_mul(in_stride) + first);
-            }
-        }
+        let mut windows = Windows::new(self.args, first, padding.as_ptr());
         let mut tile = Tile::new();
         let last = if len < BLOCK { len } else { len - BLOCK };
         let columns_out = self.args.columns_out();
-        let inner = |x: usize| x * stride >= margin && x * stride + reach < columns;
-        let multiply = |tokens: &[*const i8], offset: usize, row: usize, count: usize, tile: &mut Tile| {
+        let multiply = |(tokens, offset): (&window::Taps, usize), row: usize, count: usize, tile: &mut Tile| {
             let (sums, step) = (tile.start().wrapping_add(row * COLUMNS), stride * in_stride);
-            let mut args = Taps { tokens: tokens.as_ptr(), offset, weights: weights.as_ptr(), taps, last, tile: sums, step, count, weight_stride };
+            let mut args = Taps { tokens: tokens.as_ptr().cast(), offset, weights: weights.as_ptr(), taps, last, tile: sums, step, count, weight_stride };
             // SAFETY: MVE by the contract. Every token is one of a row that the entry has checked, or the padding; `len` channels of it are readable, as are those of each
             // tap's weights. `row + count <= ROWS` rows of the tile have room for `len` rounded up to a block.
             unsafe { if len < BLOCK { taps::part(&mut args) } else { taps::blocks(&mut args) } };
         };
         for x in (0..columns_out).step_by(ROWS) {
             let count = ROWS.min(columns_out - x);
-            if inner(x) && inner(x + count - 1) {
-                multiply(&inside, (x * stride - margin) * in_stride, 0, count, &mut tile);
+            if windows.is_inside(x) && windows.is_inside(x + count - 1) {
+                multiply(windows.inside(x), 0, count, &mut tile);
             } else {
-                for row in 0..count {
-                    let centre = (x + row) * stride;
-                    if inner(x + row) {
-                        multiply(&inside, (centre - margin) * in_stride, row, 1, &mut tile);
-                        continue;
-                    }
-                    let mut slots = at_edge.iter_mut();
-                    for tokens in self.args.rows.iter().flatten() {
-                        for (kx, slot) in (0..kernel).zip(&mut slots) {
-                            let column = (centre + kx).wrapping_sub(reach);
-                            let token = tokens.as_ptr().wrapping_add(column.wrapping_mul(in_stride) + first);
-                            *slot = if column < columns { token } else { padding.as_ptr() };
-                        }
-                    }
-                    multiply(&at_edge, 0, row, 1, &mut tile);
-                }
+                (0..count).for_each(|row| multiply(windows.of(x + row), row, 1, &mut tile));
             }
             let place = Place { first: x * self.out_stride + first, stride: self.out_stride, rows: count };
             // SAFETY: the output holds `len` elements from each of its tokens on; `count` rows of the tile were written.
