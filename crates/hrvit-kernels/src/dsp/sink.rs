@@ -102,99 +102,49 @@ impl Sink for Store8 {
     }
 }
 
-/// `out = clamp(rq, -32768, 32767)`.
-#[derive(Clone, Copy)]
-pub(crate) struct Store16;
+/// Declares a way of storing that has no parameters: lines that store `t` of both rows.
+macro_rules! plain_sink {
+    ($(#[$doc:meta])* $name:ident, $out:ty, [$($store:literal),* $(,)?]) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy)]
+        pub(crate) struct $name;
 
-impl Sink for Store16 {
-    type Out = i16;
+        impl Sink for $name {
+            type Out = $out;
 
-    fn pairs(self) -> bool {
-        true
-    }
+            fn pairs(self) -> bool {
+                true
+            }
 
-    #[inline(always)]
-    unsafe fn pair(self, sums: Sums<'_>, out: [*mut i16; 2]) {
-        // SAFETY: by the contract.
-        unsafe {
-            pair!(
-                sums,
-                out,
-                ["add {a}, #1", "add {b}, #1", "ssat {a}, #16, {a}, asr #1", "ssat {b}, #16, {b}, asr #1", "strh {a}, [{out0}], #2", "strh {b}, [{out1}], #2"],
-                {}
-            );
+            #[inline(always)]
+            unsafe fn pair(self, sums: Sums<'_>, out: [*mut $out; 2]) {
+                // SAFETY: by the contract.
+                unsafe { pair!(sums, out, [$($store),*], {}) };
+            }
         }
-    }
+    };
 }
 
-/// `out = clamp(out + rq, -32768, 32767)`.
-#[derive(Clone, Copy)]
-pub(crate) struct Add16;
-
-impl Sink for Add16 {
-    type Out = i16;
-
-    fn pairs(self) -> bool {
-        true
-    }
-
-    #[inline(always)]
-    unsafe fn pair(self, sums: Sums<'_>, out: [*mut i16; 2]) {
-        // SAFETY: by the contract.
-        unsafe {
-            pair!(
-                sums,
-                out,
-                [
-                    "add {a}, #1",
-                    "add {b}, #1",
-                    "ldrsh {mult}, [{out0}]",
-                    "ldrsh {shift}, [{out1}]",
-                    "add {a}, {mult}, {a}, asr #1",
-                    "add {b}, {shift}, {b}, asr #1",
-                    "ssat {a}, #16, {a}",
-                    "ssat {b}, #16, {b}",
-                    "strh {a}, [{out0}], #2",
-                    "strh {b}, [{out1}], #2"
-                ],
-                {}
-            );
-        }
-    }
+plain_sink! {
+    /// `out = clamp(rq, -32768, 32767)`.
+    Store16, i16,
+    ["add {a}, #1", "add {b}, #1", "ssat {a}, #16, {a}, asr #1", "ssat {b}, #16, {b}, asr #1", "strh {a}, [{out0}], #2", "strh {b}, [{out1}], #2"]
 }
-
-/// `out += rq`.
-#[derive(Clone, Copy)]
-pub(crate) struct Add32;
-
-impl Sink for Add32 {
-    type Out = i32;
-
-    fn pairs(self) -> bool {
-        true
-    }
-
-    #[inline(always)]
-    unsafe fn pair(self, sums: Sums<'_>, out: [*mut i32; 2]) {
-        // SAFETY: by the contract.
-        unsafe {
-            pair!(
-                sums,
-                out,
-                [
-                    "add {a}, #1",
-                    "add {b}, #1",
-                    "ldr {mult}, [{out0}]",
-                    "ldr {shift}, [{out1}]",
-                    "add {a}, {mult}, {a}, asr #1",
-                    "add {b}, {shift}, {b}, asr #1",
-                    "str {a}, [{out0}], #4",
-                    "str {b}, [{out1}], #4"
-                ],
-                {}
-            );
-        }
-    }
+plain_sink! {
+    /// `out = clamp(out + rq, -32768, 32767)`.
+    Add16, i16,
+    [
+        "add {a}, #1", "add {b}, #1", "ldrsh {mult}, [{out0}]", "ldrsh {shift}, [{out1}]", "add {a}, {mult}, {a}, asr #1", "add {b}, {shift}, {b}, asr #1",
+        "ssat {a}, #16, {a}", "ssat {b}, #16, {b}", "strh {a}, [{out0}], #2", "strh {b}, [{out1}], #2",
+    ]
+}
+plain_sink! {
+    /// `out += rq`.
+    Add32, i32,
+    [
+        "add {a}, #1", "add {b}, #1", "ldr {mult}, [{out0}]", "ldr {shift}, [{out1}]", "add {a}, {mult}, {a}, asr #1", "add {b}, {shift}, {b}, asr #1",
+        "str {a}, [{out0}], #4", "str {b}, [{out1}], #4",
+    ]
 }
 
 /// `out = table[clamp(rq + zero, 0, table.len() - 1)]`; the table is not empty and shorter than 2^31.
