@@ -71,9 +71,10 @@ fn try_build(machine: &Machine) -> Result<(), Vec<String>> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or(vec!["OUT_DIR is not set: run by cargo only".to_owned()])?);
     let target = Target::from_environment().map_err(|line| vec![line])?;
     let placed = place(machine, &target, script::feature("STREAMED"))?;
+    let embedded = script::embedded().map_err(|line| vec![line])?;
     let frames = target::frames().map_err(|line| vec![line])?;
     let failed = |error: std::io::Error| vec![format!("writing to {}: {error}", out.display())];
-    fs::write(out.join("plan.rs"), script::constants(machine, &placed, frames)).map_err(failed)?;
+    fs::write(out.join("plan.rs"), script::constants(machine, &placed, frames) + &embedded).map_err(failed)?;
     fs::write(out.join("sections.x"), script::sections(machine, &placed)).map_err(failed)?;
     fs::copy("memory.x", out.join("memory.x")).map_err(failed)?;
     println!("cargo::rerun-if-changed=memory.x");
@@ -84,7 +85,7 @@ fn try_build(machine: &Machine) -> Result<(), Vec<String>> {
         println!("cargo::rustc-link-arg-bins=-T{script}");
     }
     println!("cargo::rustc-link-arg-bins=-Tsections.x");
-    script::embed().map_err(|line| vec![line])
+    Ok(())
 }
 
 /// Plans `target` and finds the first memory of `machine` that holds arena, label map and (where weights are `streamed`) the image's head; the error says what is
@@ -99,7 +100,7 @@ pub fn place(machine: &Machine, target: &Target, streamed: bool) -> Result<Place
     let arena = plan.arena_bytes();
     let labels = if network.head == Head::Segformer { size.pixels() } else { 0 };
     // Each static has a flag behind its bytes and begins at a multiple of 64.
-    let needed: usize = [arena, labels, head].iter().filter(|&&bytes| bytes > 0).map(|bytes| (bytes + 1).next_multiple_of(64)).sum();
+    let needed: usize = [arena, labels, head].iter().map(|bytes| (bytes + 1).next_multiple_of(64)).sum();
     match machine.arena.iter().position(|memory| needed <= memory.bytes) {
         Some(memory) => Ok(Placed { arena, labels, head, memory }),
         None => Err(target::too_large(machine, target, &[("arena", arena), ("labels", labels), ("image head", head)])),

@@ -6,14 +6,13 @@ use crate::{Machine, Placed, target::variable};
 
 /// `plan.rs`.
 pub fn constants(machine: &Machine, placed: &Placed, frames: u32) -> String {
-    let region = machine.arena.get(placed.memory).map_or("", |memory| memory.region);
     format!(
-        "/// Bytes of the arena.\npub const ARENA_BYTES: usize = {};\n\
+        "/// The machine's name, as in the log.\npub const NAME: &str = \"{}\";\n\
+         /// Bytes of the arena.\npub const ARENA_BYTES: usize = {};\n\
          /// Bytes of the label map.\npub const LABEL_BYTES: usize = {};\n\
          /// Bytes of the buffer for the head of a streamed image.\npub const HEAD_BYTES: usize = {};\n\
-         /// Frames that `profile` measures.\npub const FRAMES: u32 = {frames};\n\
-         /// Memory that the arena lies in.\npub const ARENA_MEMORY: &str = \"{region}\";\n",
-        placed.arena, placed.labels, placed.head
+         /// Frames that `profile` measures.\npub const FRAMES: u32 = {frames};\n",
+        machine.name, placed.arena, placed.labels, placed.head
     )
 }
 
@@ -34,17 +33,29 @@ pub fn feature(name: &str) -> bool {
     env::var_os(format!("CARGO_FEATURE_{name}")).is_some()
 }
 
-/// With feature `embedded-model`: makes the image named by `HRVIT_MODEL` known to the program as `HRVIT_MODEL_FILE`.
-pub fn embed() -> Result<(), String> {
+/// The part of `plan.rs` that links in the image named by `HRVIT_MODEL`, with feature `embedded-model`; else the one that says that there is none.
+pub fn embedded() -> Result<String, String> {
+    const DOC: &str = "/// The image that is linked in.\n";
     if !feature("EMBEDDED_MODEL") {
-        return Ok(());
+        return Ok(format!("{DOC}pub const EMBEDDED: Option<&'static [u8]> = None;\n"));
+    }
+    if feature("STREAMED") {
+        return Err("an embedded image is addressed in place: choose one of the features embedded-model and streamed".to_owned());
     }
     let name = variable("HRVIT_MODEL", "");
     if name.is_empty() {
         return Err("feature embedded-model: HRVIT_MODEL must name the model image to link in".to_owned());
     }
     let path = Path::new(&name).canonicalize().map_err(|error| format!("HRVIT_MODEL={name}: {error}; give an absolute path"))?;
-    println!("cargo::rustc-env=HRVIT_MODEL_FILE={}", path.display());
+    let bytes = path.metadata().map_err(|error| format!("HRVIT_MODEL={name}: {error}"))?.len();
     println!("cargo::rerun-if-changed={}", path.display());
-    Ok(())
+    Ok(format!(
+        "{DOC}pub const EMBEDDED: Option<&'static [u8]> = {{\n\
+         \x20   #[repr(C, align(64))]\n\
+         \x20   struct Aligned<T>(T);\n\
+         \x20   #[unsafe(link_section = \".model\")]\n\
+         \x20   static IMAGE: Aligned<[u8; {bytes}]> = Aligned(*include_bytes!({path:?}));\n\
+         \x20   Some(&IMAGE.0)\n\
+         }};\n"
+    ))
 }

@@ -3,54 +3,20 @@
 
 use core::panic::PanicInfo;
 
-use defmt_semihosting as _;
-use hrvit_core::arena::Arena;
-use runner::{Machine, NoMarker, Program, clock::Emulated};
+use emulated::{Loaded, Machine, memory};
 use semihosting::process;
-use static_cell::ConstStaticCell;
 
 mod cycles;
-mod image;
 mod interrupts;
 mod start;
 
-include!(concat!(env!("OUT_DIR"), "/plan.rs"));
+runner::planned!();
 
-#[unsafe(link_section = ".arena")]
-static ARENA: ConstStaticCell<Arena<ARENA_BYTES>> = ConstStaticCell::new(Arena::new());
-#[unsafe(link_section = ".arena.labels")]
-static LABELS: ConstStaticCell<[u8; LABEL_BYTES]> = ConstStaticCell::new([0; LABEL_BYTES]);
-
-unsafe extern "C" {
-    static mut __sarena: u32;
-    static mut __earena: u32;
-    static __lowest_stack: u32;
-}
-
-/// Runs `program` and ends QEMU with its exit code. To be called once.
-pub fn run(program: impl Program) -> ! {
-    process::exit(image::run(program, machine()))
-}
-
-/// Streams weights from a flash that fails on purpose, and ends QEMU with the exit code. To be called once.
-#[cfg(feature = "streamed")]
-pub fn run_faults() -> ! {
-    process::exit(image::run_faults(machine()))
-}
-
-fn machine() -> Machine<'static, Emulated<cycles::Cycles>, NoMarker> {
-    // SAFETY: the section has only this crate's statics, all zeros, which are taken afterwards.
-    unsafe { runner::clear(&raw mut __sarena, &raw mut __earena) };
-    cycles::start();
-    Machine {
-        name: "qemu-a64",
-        clock: Emulated::<cycles::Cycles>::calibrate(),
-        marker: NoMarker,
-        arena: ARENA.take().bytes_mut(),
-        labels: LABELS.take(),
-        stack_lowest: (&raw const __lowest_stack).addr(),
-        frames: FRAMES,
-    }
+/// The machine. To be called once.
+pub fn machine() -> Machine<cycles::Cycles> {
+    // SAFETY: RAM from 256 MB on, to which nothing here writes.
+    let memory = unsafe { memory(0x5000_0000, 256 << 20) };
+    Machine::new(planned(), Loaded::Two(memory))
 }
 
 /// Where all exceptions lead.

@@ -13,8 +13,8 @@ global_asm!(
     "orr x0, x0, #(3 << 20)",
     "msr cpacr_el1, x0",
     "isb",
-    "adrp x0, __top_of_stack",
-    "add x0, x0, :lo12:__top_of_stack",
+    "adrp x0, _stack_start",
+    "add x0, x0, :lo12:_stack_start",
     "mov sp, x0",
     // Statics that begin as zeros; both ends are multiples of 16.
     "adrp x0, __sbss",

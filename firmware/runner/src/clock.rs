@@ -91,6 +91,9 @@ pub trait Counter: Sync {
     /// Ticks per second of emulated time, whole MHz.
     const HERTZ: u32;
 
+    /// Lets it run.
+    fn start();
+
     /// The counter, which counts up and wraps at 2^32.
     fn read() -> u32;
 }
@@ -111,8 +114,9 @@ const LOOP: u32 = 1_000_000;
 const MAX_SHIFT: u32 = 10;
 
 impl<T: Counter> Emulated<T> {
-    /// Times the loop four times, which host time does not make agree by chance.
+    /// Starts the counter and times the loop four times, which host time does not make agree by chance.
     pub fn calibrate() -> Self {
+        T::start();
         let mut shift = None;
         for round in 0..4 {
             let found = shift_of(T::HERTZ, time_loop::<T>());
@@ -181,6 +185,7 @@ mod tests {
     struct At25MHz;
     impl Counter for At25MHz {
         const HERTZ: u32 = 25_000_000;
+        fn start() {}
         fn read() -> u32 {
             0
         }

@@ -39,7 +39,7 @@ impl Program for SameLabels<'_> {
 }
 
 /// Puts every kind of fault at reads from the first to the last, with the image at the beginning of a flash of 2^`log` bytes. The result is the exit code.
-pub fn run_faults<C: Clock>(mut machine: Machine<'_, C, NoMarker>, image: &[u8], log: u8, head: &mut [u8]) -> i32 {
+pub fn run_faults<C: Clock>(mut machine: Machine<C, NoMarker>, image: &[u8], log: u8, head: &mut [u8]) -> i32 {
     let (labels, reads) = (Cell::new(None), Cell::new(0));
     let mut run = |fault: Option<(usize, Fault)>| {
         reads.set(0);

@@ -19,6 +19,7 @@ pub mod job;
 pub mod marker;
 pub mod meter;
 pub mod nor;
+mod planned;
 mod programs;
 pub mod report;
 mod shared;
@@ -30,10 +31,13 @@ pub use clock::{Clock, Unit};
 pub use code::Code;
 pub use job::{Golden, Job};
 pub use marker::{Marker, NoMarker, PinMarker};
+pub use planned::Planned;
+#[doc(hidden)]
+pub use planned::declare;
 #[cfg(feature = "conformance")]
 pub use programs::conformance;
 pub use programs::{Profile, Program, Segment, SelfTest};
-pub use start::{Image, Machine, Placement, clear, run, run_streamed};
+pub use start::{Image, Machine, Placement, run, run_streamed};
 
 /// The most steps that a network may have.
 pub const MAX_STEPS: usize = 256;

@@ -11,6 +11,7 @@ use crate::{
     code::Code,
     job::{Golden, HEAD, Job},
     marker::Marker,
+    planned::Planned,
     programs::Program,
     shared::{Shared, StreamedGolden},
 };
@@ -48,42 +49,32 @@ pub enum Image<'i> {
     Embedded(&'i [u8]),
 }
 
+impl<'i> Image<'i> {
+    /// Two slots, each one half of `memory`.
+    pub fn two(memory: &'i [u8]) -> Self {
+        let (a, b) = memory.split_at(memory.len() / 2);
+        Self::Slots([a, b])
+    }
+}
+
 /// What a machine brings.
 #[derive(Debug)]
-pub struct Machine<'m, C, M> {
-    /// Name, as in the log.
-    pub name: &'static str,
+pub struct Machine<C, M> {
+    /// What was planned for it when the program was built.
+    pub planned: Planned,
     /// What steps are timed with.
     pub clock: C,
     /// What shows steps outside.
     pub marker: M,
-    /// Memory for the engine, planned when the program was built.
-    pub arena: &'m mut [u8],
-    /// Memory for the label map; empty with a classifier.
-    pub labels: &'m mut [u8],
-    /// Lowest address of the stack, above which nothing but the stack lies.
-    pub stack_lowest: usize,
-    /// Frames that a profile measures.
-    pub frames: u32,
-}
-
-/// Writes zeros from `start` up to `end`: the memory of statics that start-up code does not initialise. Both are addresses.
-///
-/// # Safety
-/// In between lies memory of statics whose initial value is all zeros and that nothing has used yet.
-pub unsafe fn clear(start: *mut u32, end: *mut u32) {
-    let words = (end.addr().saturating_sub(start.addr())) / 4;
-    // SAFETY: the caller vouches for the memory.
-    unsafe { core::ptr::write_bytes(start, 0, words) }
 }
 
 /// Loads the image, sets the engine up and runs `program`. The result is the exit code.
-pub fn run<P: Program, C: Clock, M: Marker>(program: P, machine: Machine<'_, C, M>, image: Image<'_>) -> i32 {
+pub fn run<P: Program, C: Clock, M: Marker>(program: P, machine: Machine<C, M>, image: Image<'_>) -> i32 {
     exit_code(run_image(&program, machine, image))
 }
 
 /// Reads the image's head from `reader` into `head`, checks the whole image, and runs `program` with weights that are paged in. The result is the exit code.
-pub fn run_streamed<P, C, M, R>(program: P, mut machine: Machine<'_, C, M>, reader: R, head: &mut [u8]) -> i32
+pub fn run_streamed<P, C, M, R>(program: P, mut machine: Machine<C, M>, reader: R, head: &mut [u8]) -> i32
 where
     P: Program,
     C: Clock,
@@ -97,7 +88,7 @@ fn exit_code(result: Result<(), Code>) -> i32 {
     result.err().map_or(0, |code| code as i32)
 }
 
-fn run_image<P: Program, C: Clock, M: Marker>(program: &P, mut machine: Machine<'_, C, M>, image: Image<'_>) -> Result<(), Code> {
+fn run_image<P: Program, C: Clock, M: Marker>(program: &P, mut machine: Machine<C, M>, image: Image<'_>) -> Result<(), Code> {
     let (model, placement) = match image {
         Image::Mapped(bytes) => (load(bytes)?, Placement::Mapped),
         Image::Embedded(bytes) => (load(bytes)?, Placement::Embedded),
@@ -137,7 +128,7 @@ fn load_newer(both: [&[u8]; 2]) -> Result<Model<'_>, Code> {
     }
 }
 
-pub(crate) fn try_streamed<P, C, M, R>(program: &P, machine: &mut Machine<'_, C, M>, reader: R, head: &mut [u8]) -> Result<(), Code>
+pub(crate) fn try_streamed<P, C, M, R>(program: &P, machine: &mut Machine<C, M>, reader: R, head: &mut [u8]) -> Result<(), Code>
 where
     P: Program,
     C: Clock,
@@ -147,7 +138,7 @@ where
     let reader = RefCell::new(reader);
     let model = read_head(&mut Shared(&reader), head).map_err(not_streamed)?;
     let golden = StreamedGolden::open(&model, Shared(&reader)).map_err(not_streamed)?.ok_or_else(no_golden)?;
-    let weights = Streamed::open(&model, Shared(&reader), machine.arena).map_err(not_streamed)?;
+    let weights = Streamed::open(&model, Shared(&reader), machine.planned.arena).map_err(not_streamed)?;
     let placement = WeightPlacement::Streamed { largest_group: model.largest_group() };
     run_model(program, machine, &model, (Placement::Streamed, placement), weights, golden)
 }
@@ -163,7 +154,7 @@ fn not_streamed<E: Display>(error: StreamError<E>) -> Code {
 
 fn run_model<P, C, M, W, G>(
     program: &P,
-    machine: &mut Machine<'_, C, M>,
+    machine: &mut Machine<C, M>,
     model: &Model<'_>,
     (placement, weight_placement): (Placement, WeightPlacement),
     weights: W,
@@ -177,7 +168,7 @@ where
     G: Golden,
 {
     let plan = plan(&model.meta().network, model.meta().size, 1, weight_placement).map_err(|error| Code::Setup.because(error))?;
-    let Machine { name, clock, marker, arena, labels, stack_lowest, frames } = machine;
+    let Machine { planned: Planned { name, arena, labels, stack_lowest, frames, .. }, clock, marker } = machine;
     let labels = check_memory(model, &plan, arena, labels)?;
     let engine = Engine::with_weights(model, &plan, weights, Serial, arena).map_err(|error| match error {
         SetupError::PackingNeeds { .. } => Code::ImagePacking.because(error),

@@ -5,5 +5,5 @@
 // SAFETY: the start-up code jumps to this name, once; nothing else has it.
 #[unsafe(no_mangle)]
 extern "C" fn main() -> ! {
-    qemu_a64::run_faults()
+    qemu_a64::machine().run_faults()
 }

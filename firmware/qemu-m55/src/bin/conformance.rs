@@ -2,11 +2,7 @@
 #![no_std]
 #![no_main]
 
-use static_cell::ConstStaticCell;
-
-static SCRATCH: ConstStaticCell<[u8; runner::conformance::SCRATCH]> = ConstStaticCell::new([0; runner::conformance::SCRATCH]);
-
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    qemu_m55::exit(runner::conformance::run("qemu-m55", SCRATCH.take()))
+    emulated::run_conformance(qemu_m55::NAME)
 }

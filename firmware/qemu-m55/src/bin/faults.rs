@@ -4,5 +4,5 @@
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    qemu_m55::run_faults()
+    qemu_m55::machine().run_faults()
 }

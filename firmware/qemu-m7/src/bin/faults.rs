@@ -4,5 +4,5 @@
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    qemu_m7::run_faults()
+    qemu_m7::machine().run_faults()
 }

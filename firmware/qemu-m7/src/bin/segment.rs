@@ -4,5 +4,5 @@
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    qemu_m7::run(runner::Segment)
+    qemu_m7::machine().run(runner::Segment)
 }

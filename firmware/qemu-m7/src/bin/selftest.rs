@@ -4,5 +4,5 @@
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    qemu_m7::run(runner::SelfTest)
+    qemu_m7::machine().run(runner::SelfTest)
 }

@@ -115,8 +115,8 @@ pub fn pieces(elf: &Elf, section: &Section) -> Vec<(u64, u64)> {
 
 /// From the initial stack pointer down to the end of what lies below it, or to where the linker script says that the stack ends.
 fn stack_room(elf: &Elf) -> Option<u64> {
-    let top = elf.script_symbol("_stack_start").or_else(|| elf.script_symbol("__top_of_stack"))?;
-    let said = elf.script_symbol("_stack_end").or_else(|| elf.script_symbol("__lowest_stack")).filter(|&end| end < top);
+    let top = elf.script_symbol("_stack_start")?;
+    let said = elf.script_symbol("_stack_end").filter(|&end| end < top);
     let below = || elf.sections.iter().map(|section| section.address + section.size).filter(|&end| end <= top).max();
     Some(top - said.or_else(below)?)
 }
