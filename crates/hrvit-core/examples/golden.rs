@@ -8,7 +8,7 @@ use std::error::Error;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use hrvit_core::{Engine, Isa, Kernels, Mapped, Model, Observer, Serial, Step, StepCrcs, StepInfo, Tile, WeightPlacement, packing_for, plan, step_macs};
+use hrvit_core::{Engine, Isa, Kernels, Mapped, Model, Observer, Serial, StepCrcs, StepInfo, Tile, WeightPlacement, packing_for, plan, step_macs};
 use hrvit_format::{Head, aligned::AlignedBytes, writer::repack};
 
 /// CRCs, and nanoseconds of every step; those of a step inside another count for both.
@@ -34,21 +34,6 @@ impl Observer for Watch<'_> {
 
     fn tile(&self, tile: Tile<'_>) {
         self.crcs.tile(tile);
-    }
-}
-
-fn kind(step: Step) -> &'static str {
-    match step {
-        Step::Stem => "Stem",
-        Step::Fusion { .. } => "Fusion",
-        Step::PatchEmbed { .. } => "PatchEmbed",
-        Step::Attention { .. } => "Attention",
-        Step::MixCfn { .. } => "MixCfn",
-        Step::StageNorm { .. } => "StageNorm",
-        Step::Logits => "Logits",
-        Step::LabelMap => "LabelMap",
-        Step::Increase { .. } => "Increase",
-        Step::Classify => "Classify",
     }
 }
 
@@ -95,7 +80,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let times = watch.times.into_inner()?;
     for (((id, step), crc), (_, time)) in model.step_ids().zip(crcs).zip(times) {
         let macs = step_macs(network, size, step);
-        println!("hrvit step: id={} kind={} name=\"{step}\" ticks={time} macs={macs} crc={:08x}", id.0, kind(step), crc.into_inner());
+        println!("hrvit step: id={} kind={} name=\"{step}\" ticks={time} macs={macs} crc={:08x}", id.0, step.kind(), crc.into_inner());
     }
     let macs: u64 = network.steps().map(|step| step_macs(network, size, step)).sum();
     println!("hrvit total: ticks={nanoseconds} macs={macs} stack=0 labels_crc={result:08x}");

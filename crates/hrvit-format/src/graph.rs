@@ -75,6 +75,22 @@ impl Step {
     pub fn in_head(self) -> bool {
         matches!(self, Self::Logits | Self::LabelMap | Self::Increase { .. } | Self::Classify)
     }
+
+    /// Name of the kind of block, without its place in the network: the variant's name, such as `MixCfn`. The word that follows `kind=` in the logs of devices.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Stem => "Stem",
+            Self::Fusion { .. } => "Fusion",
+            Self::PatchEmbed { .. } => "PatchEmbed",
+            Self::Attention { .. } => "Attention",
+            Self::MixCfn { .. } => "MixCfn",
+            Self::StageNorm { .. } => "StageNorm",
+            Self::Logits => "Logits",
+            Self::LabelMap => "LabelMap",
+            Self::Increase { .. } => "Increase",
+            Self::Classify => "Classify",
+        }
+    }
 }
 
 /// What an operator computes. The discriminant is its number in the model image.
@@ -492,8 +508,21 @@ impl fmt::Display for OpKind {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
     use super::*;
     use crate::spec::{Spec, VARIANTS};
+
+    #[test]
+    fn kind_is_the_name_of_the_variant() {
+        for head in [Head::Segformer, Head::Classifier] {
+            let network = Network { spec: Spec::variant("b1").unwrap(), head, classes: 19 };
+            for step in network.steps() {
+                let written = std::format!("{step:?}");
+                assert_eq!(Some(step.kind()), written.split_whitespace().next());
+            }
+        }
+    }
 
     #[test]
     fn every_step_of_every_variant_has_its_operators() {

@@ -20,21 +20,6 @@ fn variant(plan: &Plan) -> &'static str {
     VARIANTS.into_iter().find(|name| Spec::variant(name).as_ref() == Some(&plan.network().spec)).unwrap_or("custom")
 }
 
-fn kind(step: Step) -> &'static str {
-    match step {
-        Step::Stem => "Stem",
-        Step::Fusion { .. } => "Fusion",
-        Step::PatchEmbed { .. } => "PatchEmbed",
-        Step::Attention { .. } => "Attention",
-        Step::MixCfn { .. } => "MixCfn",
-        Step::StageNorm { .. } => "StageNorm",
-        Step::Logits => "Logits",
-        Step::LabelMap => "LabelMap",
-        Step::Increase { .. } => "Increase",
-        Step::Classify => "Classify",
-    }
-}
-
 /// What runs where. `probe`: one reading of the clock, in its unit.
 pub fn run<W, G>(job: &Job<'_, W, G>, clock: &impl Clock, frames: u32, probe: u64) {
     let (plan, size) = (job.plan, job.plan.size());
@@ -59,7 +44,7 @@ pub fn step(plan: &Plan, (id, step): (StepId, Step), ticks: u64, crc: u32) {
     defmt::info!(
         "hrvit step: id={=u16} kind={=str} name=\"{}\" ticks={=u64} macs={=u64} crc={=u32:08x}",
         id.0,
-        kind(step),
+        step.kind(),
         Display2Format(&step),
         ticks,
         step_macs(plan.network(), plan.size(), step),
