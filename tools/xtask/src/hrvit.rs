@@ -36,7 +36,7 @@ impl Hrvit {
         command
     }
 
-    /// A model image with a golden frame for `plan`, its weights in `layout`, made once for every build of `hrvit`: the trained nano network where its checkpoint
+    /// A model image with a golden frame for `plan`, its weights in `layout`, made once for every build of `hrvit` and change of the weights: the trained nano network where its checkpoint
     /// fits, else random weights.
     ///
     /// # Errors
@@ -50,19 +50,19 @@ impl Hrvit {
         let image = folder.join(format!("{name}.hrvit"));
         if layout != "rows" {
             let packed = folder.join(format!("{name}.{layout}.hrvit"));
-            if !is_newer(&packed, &self.program) {
-                let rows = self.model(plan, "rows")?;
+            let rows = self.model(plan, "rows")?;
+            if !is_newer(&packed, &self.program) || !is_newer(&packed, &rows) {
                 command::succeed(&mut self.command(&["pack", "--model", path_text(&rows)?, "--layout", layout, "--out", path_text(&packed)?]))?;
             }
             return Ok(packed);
         }
-        if is_newer(&image, &self.program) {
+        let trained = (variant, classes, head) == ("nano", "11", "segformer");
+        let weights = if trained { self.root.join("models/nano_camvid11.safetensors") } else { folder.join(format!("{name}.safetensors")) };
+        if is_newer(&image, &self.program) && is_newer(&image, &weights) {
             return Ok(image);
         }
         eprintln!("making {}", image.display());
         let network = ["--variant", variant, "--head", head, "--classes", classes];
-        let trained = (variant, classes, head) == ("nano", "11", "segformer");
-        let weights = if trained { self.root.join("models/nano_camvid11.safetensors") } else { folder.join(format!("{name}.safetensors")) };
         let (weights, out) = (path_text(&weights)?, path_text(&image)?);
         if !trained {
             command::succeed(&mut self.command(&[&["synth", "--seed", "1", "--out", weights], &network[..]].concat()))?;
