@@ -1,4 +1,4 @@
-//! `faults`: streams weights from a flash that fails on purpose. Every fault must end in an error, and the frame after it must be right again.
+//! `faults`: streams weights from a flash that fails on purpose. Every fault must end in an error, and a frame after them must be right again.
 
 use core::{cell::Cell, fmt::Display};
 
@@ -55,7 +55,7 @@ pub fn run_faults<C: Clock>(mut machine: Machine<C, NoMarker>, image: &[u8], log
     // The start, the head, groups while the image is checked, rows of the frame, groups of the frame, the last read.
     for fault in [Fault::Error, Fault::Short, Fault::Flip] {
         for at in [0, 1, last / 4, last / 2, last.saturating_sub(40), last] {
-            defmt::info!("fault {=str} at read {=usize} of {=usize}:", name(fault), at, last);
+            defmt::info!("hrvit fault: kind={=str} read={=usize} of={=usize}", name(fault), at, last);
             match run(Some((at, fault))) {
                 Err(Code::Differs) => return Code::Differs as i32,
                 Err(_) => cases += 1,
@@ -65,7 +65,7 @@ pub fn run_faults<C: Clock>(mut machine: Machine<C, NoMarker>, image: &[u8], log
     }
     match run(None) {
         Ok(()) => {
-            defmt::info!("hrvit faults: PASS cases={=u32}, the same labels afterwards", cases);
+            defmt::info!("hrvit faults: PASS cases={=u32}", cases);
             0
         }
         Err(code) => code as i32,

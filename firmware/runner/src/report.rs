@@ -6,6 +6,8 @@
 //! hrvit total: ticks= macs= stack= labels_crc=
 //! hrvit selftest: PASS steps=
 //! hrvit selftest: FAIL id= name="" expected= found=
+//! hrvit fault: kind= read= of=
+//! hrvit faults: PASS cases=
 //! hrvit error: code= text
 //! ```
 

@@ -17,6 +17,8 @@ pub struct Machine {
     pub emulator: &'static [&'static str],
     /// Where the program expects the model image.
     pub image_at: u32,
+    /// Where it expects a second one, if it has two slots.
+    pub second_image_at: Option<u32>,
     /// How its kernels read weights: `rows`, `k4` or `k8`.
     pub layout: &'static str,
     /// Instruction sets whose kernels its processor must run.
@@ -37,6 +39,7 @@ pub const MACHINES: [Machine; 3] = [
         target: "thumbv8m.main-none-eabihf",
         emulator: &["qemu-system-arm", "-M", "mps3-an547"],
         image_at: 0x6000_0000,
+        second_image_at: Some(0x6200_0000),
         layout: "rows",
         isas: &["mve"],
         icount: 5,
@@ -49,6 +52,7 @@ pub const MACHINES: [Machine; 3] = [
         target: "thumbv7em-none-eabihf",
         emulator: &["qemu-system-arm", "-M", "mps2-an500"],
         image_at: 0x6000_0000,
+        second_image_at: None,
         layout: "rows",
         isas: &["dsp"],
         icount: 6,
@@ -61,6 +65,7 @@ pub const MACHINES: [Machine; 3] = [
         target: "aarch64-unknown-none",
         emulator: &["qemu-system-aarch64", "-M", "virt", "-cpu", "max", "-m", "512M"],
         image_at: 0x5000_0000,
+        second_image_at: Some(0x5800_0000),
         layout: "k8",
         isas: &["neon", "neon_dotprod", "neon_i8mm"],
         icount: 0,

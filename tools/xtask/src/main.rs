@@ -3,12 +3,14 @@
 mod checks;
 mod command;
 mod count;
+mod faults;
 mod firmware;
 mod hrvit;
 mod install;
 mod isa;
 mod lint;
 mod machines;
+mod marked;
 mod mca;
 mod miri;
 mod parity;
@@ -57,6 +59,8 @@ enum Task {
     Conformance,
     Count(Box<count::CountArgs>),
     Mca(mca::McaArgs),
+    /// Run images that must not boot and a flash that fails on every emulated machine, and write how each ends into firmware/README.md
+    Faults,
     /// Measure the profiles of docs/performance.md anew and write them there
     Performance,
 }
@@ -84,6 +88,7 @@ fn run() -> Result<ExitCode> {
         Task::Count(args) => none_of(&count::run(&root, &args)?),
         Task::Mca(args) => mca::run(&root, &args).map(|()| true)?,
         Task::Performance => performance::run(&root).map(|()| true)?,
+        Task::Faults => none_of(&faults::run(&root)?),
         Task::Parity => none_of(&parity::run(&root)?),
     };
     Ok(if in_order { ExitCode::SUCCESS } else { ExitCode::FAILURE })

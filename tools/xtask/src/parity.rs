@@ -50,7 +50,7 @@ pub fn run(root: &Path) -> Result<Vec<String>> {
         let programs = build::build(root, machine.package, machine.target, &Plan::default(), Some("profile"))?;
         let elf = &programs.first().with_context(|| format!("{} has no program profile", machine.package))?.elf;
         let packed = hrvit.model(&Plan::default(), machine.layout)?;
-        let ended = qemu::emulate(root, machine, elf, Some(&packed), false)?;
+        let ended = qemu::emulate(root, machine, elf, &[(machine.image_at, &packed)], false)?;
         columns.push(column(machine.package, &qemu::log(&hrvit, elf, &ended)?)?);
     }
     Ok(compare(&columns))

@@ -10,6 +10,7 @@ use crate::count::{self, Counts, PROCESSORS};
 use crate::firmware::build::Plan;
 use crate::firmware::grouped;
 use crate::hrvit::{Hrvit, path_text};
+use crate::marked;
 use crate::mca::{self, Modelled};
 
 /// The page, relative to the root.
@@ -31,15 +32,13 @@ pub fn run(root: &Path) -> Result<()> {
     let nano = count::measure(root, &hrvit, &PROCESSORS.iter().collect::<Vec<_>>(), &Plan::default())?;
     nano.iter().try_for_each(|counts| profile(root, &hrvit, &mut text, counts, "nano"))?;
     count::bless(root, &nano)?;
-    let b1 = Plan { variant: Some("b1".to_owned()), classes: Some("19".to_owned()), size: Some("224x224".to_owned()), head: None };
+    let b1 = Plan { variant: Some("b1".to_owned()), classes: Some("19".to_owned()), size: Some("224x224".to_owned()), ..Plan::default() };
     let b1 = count::measure(root, &hrvit, &PROCESSORS.iter().filter(|processor| processor.name == "m55").collect::<Vec<_>>(), &b1)?;
     b1.iter().try_for_each(|counts| profile(root, &hrvit, &mut text, counts, "b1"))?;
     let loops = mca::model(root, false)?;
     writeln!(text, "\n## Times the roofline\n\n{}", roofline(&nano, &loops)?)?;
     writeln!(text, "## Inner loops in a model of the pipeline\n\n{}", mca::page(&loops)?.trim_end())?;
-    let page = root.join(PAGE);
-    let old = std::fs::read_to_string(&page).with_context(|| format!("reading {PAGE}"))?;
-    std::fs::write(&page, replace(&old, &text)?).with_context(|| format!("writing {PAGE}"))?;
+    marked::write(root, PAGE, MARKS, &text)?;
     println!("{PAGE} is measured anew");
     Ok(())
 }
@@ -101,24 +100,4 @@ fn roofline(measured: &[Counts], loops: &[Modelled]) -> Result<String> {
         writeln!(text, "{line}")?;
     }
     Ok(text)
-}
-
-/// The page with its measured part replaced.
-fn replace(page: &str, text: &str) -> Result<String> {
-    let [begin, end] = MARKS;
-    let (before, rest) = page.split_once(begin).with_context(|| format!("{PAGE} has no line {begin}"))?;
-    let (_, after) = rest.split_once(end).with_context(|| format!("{PAGE} has no line {end} after {begin}"))?;
-    Ok(format!("{before}{begin}\n{text}\n{end}{after}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_lies_between_the_marks_is_replaced() {
-        let [begin, end] = MARKS;
-        assert_eq!(replace(&format!("a\n{begin}\nold\n{end}\nb\n"), "new").unwrap(), format!("a\n{begin}\nnew\n{end}\nb\n"));
-        assert!(replace("a", "new").unwrap_err().to_string().contains(begin));
-    }
 }

@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::command;
-use crate::firmware::build::{self, Plan, target_folder};
+use crate::firmware::build::{self, Plan, Weights, target_folder};
 use crate::hrvit::{Hrvit, path_text};
 use crate::install;
 use crate::machines::{MACHINES, Machine, machine};
@@ -28,7 +28,7 @@ pub struct QemuArgs {
     /// m55, m7 or a64
     #[arg(value_name = "MACHINE", value_parser = parse_machine)]
     machine: &'static Machine,
-    /// segment, selftest, profile or conformance
+    /// segment, selftest, profile, conformance or faults
     #[arg(long, value_name = "NAME", default_value = "selftest")]
     program: String,
     /// Model image with a golden frame; default: one is made for the network and size
@@ -71,7 +71,8 @@ fn parse_machine(name: &str) -> Result<&'static Machine> {
 /// If something is missing or does not build, the program does not end, or its log cannot be decoded.
 pub fn run(root: &Path, args: &QemuArgs) -> Result<u8> {
     let QemuArgs { machine, program, .. } = args;
-    let plan = Plan { variant: args.variant.clone(), classes: args.classes.clone(), size: args.size.clone(), head: args.head.clone() };
+    let weights = if program == build::FAULTS { Weights::Streamed } else { Weights::Mapped };
+    let plan = Plan { variant: args.variant.clone(), classes: args.classes.clone(), size: args.size.clone(), head: args.head.clone(), weights };
     let hrvit = Hrvit::build(root)?;
     let icount = args.icount || program == "profile";
     let (elf, ended) = execute(root, &hrvit, machine, program, &plan, args.model.as_deref(), icount)?;
@@ -106,7 +107,7 @@ pub fn execute(root: &Path, hrvit: &Hrvit, machine: &Machine, program: &str, pla
     install(root, &[machine])?;
     let programs = build::build(root, machine.package, machine.target, plan, Some(program))?;
     let elf = programs.into_iter().next().with_context(|| format!("{} has no program {program}", machine.package))?.elf;
-    let ended = emulate(root, machine, &elf, Some(&model), icount)?;
+    let ended = emulate(root, machine, &elf, &[(machine.image_at, &model)], icount)?;
     Ok((elf, ended))
 }
 
@@ -129,11 +130,11 @@ pub struct Ended {
     pub log: PathBuf,
 }
 
-/// Runs `elf` on `machine`, with `model` in its memory if there is one.
+/// Runs `elf` on `machine`, whose memory holds every one of `images` at its address.
 ///
 /// # Errors
 /// If QEMU cannot be started or the program does not end in half an hour.
-pub fn emulate(root: &Path, machine: &Machine, elf: &Path, model: Option<&Path>, icount: bool) -> Result<Ended> {
+pub fn emulate(root: &Path, machine: &Machine, elf: &Path, images: &[(u32, &Path)], icount: bool) -> Result<Ended> {
     let folder = target_folder(root).join("qemu");
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let program = elf.file_name().context("a program has a name")?.to_string_lossy();
@@ -142,9 +143,9 @@ pub fn emulate(root: &Path, machine: &Machine, elf: &Path, model: Option<&Path>,
     let mut qemu = Command::new(name);
     qemu.args(arguments).arg("-kernel").arg(elf);
     qemu.args(["-nic", "none", "-display", "none", "-monitor", "none", "-serial", "none", "-semihosting-config", "enable=on,target=native"]);
-    if let Some(model) = model {
-        ensure!(model.is_file(), "no model image {}", model.display());
-        qemu.arg("-device").arg(format!("loader,file={},addr={:#x},force-raw=on", path_text(model)?, machine.image_at));
+    for (address, image) in images {
+        ensure!(image.is_file(), "no model image {}", image.display());
+        qemu.arg("-device").arg(format!("loader,file={},addr={address:#x},force-raw=on", path_text(image)?));
     }
     if icount {
         qemu.arg("-icount").arg(format!("shift={}", machine.icount));
@@ -166,6 +167,18 @@ pub fn emulate(root: &Path, machine: &Machine, elf: &Path, model: Option<&Path>,
     };
     let code = status.code().with_context(|| format!("QEMU was ended by a signal: {status}"))?;
     Ok(Ended { code: u8::try_from(code).with_context(|| format!("exit code {code}"))?, log })
+}
+
+/// What a program logged, as `hrvit profile --json` has it under `log`, however it ended.
+///
+/// # Errors
+/// If the log cannot be decoded.
+pub fn said(hrvit: &Hrvit, elf: &Path, ended: &Ended) -> Result<Value> {
+    let mut decode = hrvit.command(&["profile", "--json", "--elf", path_text(elf)?, "--log", path_text(&ended.log)?]);
+    let output = command::output(&mut decode)?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    let document: Value = serde_json::from_slice(&output.stdout).with_context(|| format!("$ {}\n{}", command::line(&decode), text.trim_end()))?;
+    Ok(document["log"].clone())
 }
 
 /// What a program logged, as `hrvit profile --json` has it under `log`.

@@ -15,7 +15,7 @@ use crate::profile::{Log, bars, decode, trace};
 
 /// Show where a device spends its time
 ///
-/// Reads what the firmware's programs `profile`, `selftest`, `segment` and `conformance` write: a defmt stream, decoded with the program itself. `cargo xtask qemu` does all of
+/// Reads what the firmware's programs `profile`, `selftest`, `segment`, `conformance` and `faults` write: a defmt stream, decoded with the program itself. `cargo xtask qemu` does all of
 /// this for an emulated machine.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
@@ -123,6 +123,9 @@ fn print(args: &ProfileArgs, log: &Log, summary: Option<&Summary>, compared: Opt
     for kernels in &log.conformance {
         let text = format_args!("{} {}: {} of {} cases differ from the definition", kernels.machine, kernels.isa, kernels.failures, kernels.cases);
         output::print_text(text)?;
+    }
+    if let Some(cases) = log.faults_passed {
+        output::print_text(format_args!("{cases} faults of the flash: each ended in an error, and a frame after them was right"))?;
     }
     compared.map_or(Ok(()), |changes| output::print_text(change_table(changes)))
 }

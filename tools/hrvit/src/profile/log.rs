@@ -7,9 +7,11 @@
 //! hrvit selftest: PASS steps=
 //! hrvit selftest: FAIL id= name="" expected= found=
 //! hrvit conformance: machine= isa= cases= failures=
+//! hrvit fault: kind= read= of=
+//! hrvit faults: PASS cases=
 //! hrvit error: code= text
 //! ```
-//! `hrvit kernel:` says which file serves a family of kernels; it stays text.
+//! An error after a fault that was made on purpose is what it should end in. `hrvit kernel:` says which file serves a family of kernels; it stays text.
 
 use std::fmt;
 
@@ -139,6 +141,19 @@ pub struct Conformance {
     pub failures: u64,
 }
 
+/// A fault of the flash that was made on purpose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// `error`, `short` or `flip`.
+    pub kind: String,
+    /// The read of the flash that it happened at, from 0.
+    pub read: usize,
+    /// The last read of a frame without faults.
+    pub of: usize,
+    /// The error that it ended in.
+    pub error: Option<DeviceError>,
+}
+
 /// Why a program gave up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceError {
@@ -161,6 +176,12 @@ pub struct Log {
     pub selftest: Option<SelfTest>,
     /// Kernels against their definition, one for each instruction set.
     pub conformance: Vec<Conformance>,
+    /// Faults that were made on purpose.
+    #[serde(default)]
+    pub faults: Vec<Fault>,
+    /// How many of them ended in an error, with the right result afterwards, if all did.
+    #[serde(default)]
+    pub faults_passed: Option<usize>,
     /// Why the program gave up, if it did.
     pub error: Option<DeviceError>,
     /// Other lines, in order.
@@ -204,7 +225,15 @@ impl Log {
                 self.text.push(line.to_owned());
                 Ok(())
             }
-            "error" => once(&mut self.error, device_error(rest.trim())?),
+            "fault" => {
+                self.faults.push(fault(&Fields::parse(rest)?)?);
+                Ok(())
+            }
+            "faults" => once(&mut self.faults_passed, faults_passed(rest.trim())?),
+            "error" => {
+                let awaited = self.faults.last_mut().map(|fault| &mut fault.error).filter(|error| error.is_none());
+                once(awaited.unwrap_or(&mut self.error), device_error(rest.trim())?)
+            }
             _ => bail!("unknown: is this hrvit older than the firmware?"),
         }
     }
@@ -213,6 +242,13 @@ impl Log {
     fn check(&self) -> Result<()> {
         if self.error.is_some() {
             return Ok(());
+        }
+        if let Some(passed) = self.faults_passed {
+            ensure!(passed == self.faults.len(), "the log has {} faults, `hrvit faults` says {passed}", self.faults.len());
+            return Ok(());
+        }
+        if let Some(Fault { kind, read, .. }) = self.faults.last() {
+            bail!("the log ends before `hrvit faults`, after the fault {kind} at read {read}");
         }
         let Some(run) = &self.run else {
             ensure!(self.steps.is_empty() && self.total.is_none(), "the log has no `hrvit run` line: its beginning is missing");
@@ -287,6 +323,15 @@ fn conformance(fields: &Fields<'_>) -> Result<Conformance> {
     })
 }
 
+fn fault(fields: &Fields<'_>) -> Result<Fault> {
+    Ok(Fault { kind: fields.text("kind")?.to_owned(), read: fields.get("read")?, of: fields.get("of")?, error: None })
+}
+
+fn faults_passed(text: &str) -> Result<usize> {
+    let rest = text.strip_prefix("PASS ").with_context(|| format!("expected PASS, found {text:?}"))?;
+    Fields::parse(rest)?.get("cases")
+}
+
 fn device_error(text: &str) -> Result<DeviceError> {
     let (code, text) = text.split_once(' ').unwrap_or((text, ""));
     let code = code.strip_prefix("code=").with_context(|| format!("expected code=, found {code:?}"))?;
@@ -349,6 +394,10 @@ hrvit total: ticks=4100 macs=6500 stack=0 labels_crc=deadbeef";
         assert_eq!((error.code, error.text.as_str()), (3, "the arena is too small"));
         let kernels = Log::parse(["hrvit kernel: isa=dsp", "hrvit conformance: machine=m7 isa=dsp cases=12 failures=1"]).unwrap();
         assert_eq!((kernels.conformance[0].cases, kernels.conformance[0].failures, kernels.text.len()), (12, 1, 1));
+        let faults = ["hrvit fault: kind=flip read=4 of=9", "hrvit error: code=12 read failed", "hrvit faults: PASS cases=1"];
+        let log = Log::parse(faults).unwrap();
+        assert_eq!((log.faults[0].read, log.faults[0].error.as_ref().unwrap().code, log.faults_passed, log.error), (4, 12, Some(1), None));
+        assert!(Log::parse(faults[..2].iter().copied()).unwrap_err().to_string().contains("before `hrvit faults`"));
         assert!(Log::parse(["hello"]).unwrap_err().to_string().contains("no `hrvit` line"));
     }
 }

@@ -90,7 +90,7 @@ fn parse_processor(name: &str) -> Result<&'static Processor> {
 /// # Errors
 /// If something is missing or does not build, or a program fails.
 pub fn run(root: &Path, args: &CountArgs) -> Result<Vec<String>> {
-    let plan = Plan { variant: args.variant.clone(), classes: args.classes.clone(), size: args.size.clone(), head: args.head.clone() };
+    let plan = Plan { variant: args.variant.clone(), classes: args.classes.clone(), size: args.size.clone(), head: args.head.clone(), ..Plan::default() };
     let all: Vec<&Processor> = PROCESSORS.iter().collect();
     let measured = measure(root, &Hrvit::build(root)?, if args.processors.is_empty() { &all } else { &args.processors }, &plan)?;
     for counts in &measured {
@@ -145,7 +145,7 @@ pub fn measure(root: &Path, hrvit: &Hrvit, processors: &[&Processor], plan: &Pla
                 loop {
                     let job = next.lock().ok().and_then(|mut jobs| jobs.next());
                     let Some((at, (machine, model, elf))) = job else { break };
-                    let ended = qemu::emulate(root, machine, elf, Some(model), true);
+                    let ended = qemu::emulate(root, machine, elf, &[(machine.image_at, model)], true);
                     let counts = ended.and_then(|ended| Counts::read(hrvit, machine.name, elf, &ended.log));
                     if let Ok(mut results) = results.lock() {
                         results.push((at, counts));

@@ -14,6 +14,21 @@ const RUSTFLAGS: &str = r#"["-C", "link-arg=--emit-relocs", "-C", "symbol-mangli
 /// The program that compares kernels with their definition, and the feature that gives it both.
 pub const CONFORMANCE: &str = "conformance";
 
+/// The program that puts faults into the flash that weights are streamed from.
+pub const FAULTS: &str = "faults";
+
+/// How weights are reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Weights {
+    /// In the memory that the machine maps.
+    #[default]
+    Mapped,
+    /// Through a serial flash: feature `streamed`.
+    Streamed,
+    /// In this model image, which becomes part of the firmware: feature `embedded-model`.
+    Embedded(PathBuf),
+}
+
 /// What the firmware's build scripts plan for, as their environment variables; the nano network for 192x256 where nothing is said.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -25,6 +40,8 @@ pub struct Plan {
     pub size: Option<String>,
     /// `HRVIT_HEAD`.
     pub head: Option<String>,
+    /// Features `streamed` and `embedded-model`, and `HRVIT_MODEL`.
+    pub weights: Weights,
 }
 
 /// A program of a package.
@@ -41,7 +58,8 @@ pub fn target_folder(root: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder))
 }
 
-/// Builds all programs of `package` that need no feature, or the one named `only`, and returns them in alphabetical order.
+/// Builds all programs of `package` that need no feature but those of `plan`, or the one named `only`, and returns them in alphabetical order. The next build of a
+/// program, with whatever features, replaces it.
 ///
 /// # Errors
 /// If the build fails, or there is no such program.
@@ -53,6 +71,11 @@ pub fn build(root: &Path, package: &str, target: &str, plan: &Plan, only: Option
     }
     if only == Some(CONFORMANCE) {
         cargo.args(["--features", CONFORMANCE]);
+    }
+    match &plan.weights {
+        Weights::Mapped => {}
+        Weights::Streamed => _ = cargo.args(["--features", "streamed"]),
+        Weights::Embedded(image) => _ = cargo.args(["--features", "embedded-model"]).env("HRVIT_MODEL", image),
     }
     let messages = command::succeed(&mut cargo)?;
     let mut programs = Vec::new();
@@ -80,6 +103,7 @@ fn cargo(root: &Path, task: &str, package: &str, target: &str, plan: &Plan) -> C
     cargo.current_dir(root.join("firmware").join(package)).env("CARGO_TARGET_DIR", target_folder(root).join("firmware"));
     cargo.args([task, "--release", "--locked", "--package", package, "--target", target]);
     cargo.arg("--config").arg(format!("target.{target}.rustflags={RUSTFLAGS}"));
+    cargo.env_remove("HRVIT_MODEL");
     for (name, value) in [("VARIANT", &plan.variant), ("CLASSES", &plan.classes), ("SIZE", &plan.size), ("HEAD", &plan.head)] {
         let name = format!("HRVIT_{name}");
         match value {

@@ -15,7 +15,7 @@ use comfy_table::{CellAlignment, Table};
 
 use crate::hrvit::Hrvit;
 use crate::machines::{Board, MACHINES, Machine, boards};
-use crate::{install, qemu};
+use crate::{faults, install, qemu};
 use build::{Plan, Program};
 use elf::Elf;
 use owner::Owner;
@@ -30,8 +30,8 @@ struct Analysis {
     microcontroller: bool,
 }
 
-/// Builds the programs of every emulated machine, checks those of the boards (`everything`: builds them), prints what they take, and runs the self-tests. Returns
-/// what is wrong.
+/// Builds the programs of every emulated machine, checks those of the boards (`everything`: builds them), prints what they take, and runs the self-tests and
+/// what must fail. Returns what is wrong.
 ///
 /// # Errors
 /// If something needed is missing and cannot be installed, a program does not build, or an ELF cannot be read.
@@ -84,12 +84,13 @@ pub fn run(root: &Path, everything: bool) -> Result<Vec<String>> {
     for (machine, elf) in kernel_tests {
         complaints.extend(kernel_test(root, machine, &elf, &hrvit)?);
     }
+    complaints.extend(faults::check(root, &hrvit)?);
     Ok(complaints)
 }
 
 /// Compares the kernels of a machine's processor with their definition; returns what is wrong.
 fn kernel_test(root: &Path, machine: &Machine, elf: &Path, hrvit: &Hrvit) -> Result<Vec<String>> {
-    let ended = qemu::emulate(root, machine, elf, None, false)?;
+    let ended = qemu::emulate(root, machine, elf, &[], false)?;
     let log = match qemu::log(hrvit, elf, &ended) {
         Ok(log) => log,
         Err(error) => return Ok(vec![format!("{}: kernels: {error:#}", machine.package)]),
@@ -110,7 +111,7 @@ fn kernel_test(root: &Path, machine: &Machine, elf: &Path, hrvit: &Hrvit) -> Res
 
 /// Runs a machine's self-test; returns what is wrong.
 fn self_test(root: &Path, machine: &Machine, elf: &Path, hrvit: &Hrvit, model: &Path) -> Result<Vec<String>> {
-    let ended = qemu::emulate(root, machine, elf, Some(model), false)?;
+    let ended = qemu::emulate(root, machine, elf, &[(machine.image_at, model)], false)?;
     let log = match qemu::log(hrvit, elf, &ended) {
         Ok(log) => log,
         Err(error) => return Ok(vec![format!("{}: self-test: {error:#}", machine.package)]),

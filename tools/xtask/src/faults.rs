@@ -1,0 +1,326 @@
+//! `cargo xtask faults`: images that must not boot, a processor's fault and a flash that fails, on every emulated machine. Each must end with its exit code.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use anyhow::{Context, Result, anyhow};
+use comfy_table::{CellAlignment, ContentArrangement};
+use object::{Object, ObjectSection, ObjectSymbol};
+use serde_json::Value;
+
+use crate::firmware::build::{self, FAULTS, Plan, Weights, target_folder};
+use crate::firmware::table;
+use crate::hrvit::Hrvit;
+use crate::machines::{MACHINES, Machine};
+use crate::{marked, qemu};
+
+/// The page with the table, relative to the root.
+const PAGE: &str = "firmware/README.md";
+/// Where the table begins and ends on it.
+const MARKS: [&str; 2] = ["<!-- found by cargo xtask faults -->", "<!-- end of what is found -->"];
+/// An input size that a program planned for 192x256 has no arena for.
+const LARGER: &str = "224x288";
+/// Where the format's version stands in an image, and a part of its first bytes that a CRC covers.
+const VERSION_AT: usize = 8;
+const SEQUENCE_AT: usize = 16;
+
+/// Something that goes wrong.
+struct Case {
+    /// What.
+    name: &'static str,
+    /// Images and their addresses.
+    images: Vec<(u32, PathBuf)>,
+    /// The exit code that the program must end with.
+    code: u8,
+}
+
+/// How a case ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Row {
+    case: String,
+    /// Machines where it ended so.
+    machines: Vec<&'static str>,
+    code: u8,
+    expected: u8,
+    /// What the log says of it.
+    said: String,
+}
+
+/// Runs every case on every machine, prints the table and writes it into the page. Returns what ended otherwise than it must.
+///
+/// # Errors
+/// If something is missing and cannot be installed, does not build, or a log cannot be decoded.
+pub fn run(root: &Path) -> Result<Vec<String>> {
+    qemu::install(root, &MACHINES.iter().collect::<Vec<_>>())?;
+    let rows = rows(root, &Hrvit::build(root)?, Extent::All)?;
+    marked::write(root, PAGE, MARKS, &markdown(&rows)?)?;
+    Ok(rows.iter().filter_map(complaint).collect())
+}
+
+/// Runs the cases that need no program and no model beyond those of the self-tests, and prints the table. Returns what ended otherwise than it must.
+///
+/// # Errors
+/// As [`run`].
+pub fn check(root: &Path, hrvit: &Hrvit) -> Result<Vec<String>> {
+    Ok(rows(root, hrvit, Extent::Quick)?.iter().filter_map(complaint).collect())
+}
+
+/// Which cases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    /// Those of the self-test's program with its own model.
+    Quick,
+    /// Those of embedded and streamed weights too, and a larger model.
+    All,
+}
+
+/// The cases on every machine, printed. Machines run side by side.
+fn rows(root: &Path, hrvit: &Hrvit, extent: Extent) -> Result<Vec<Row>> {
+    // Machines share images: none is made twice at a time.
+    let images = MACHINES.iter().map(|machine| Images::make(root, hrvit, machine, extent)).collect::<Result<Vec<_>>>()?;
+    let of_each = thread::scope(|scope| {
+        let run = |(machine, images)| scope.spawn(move || on(root, hrvit, machine, images, extent));
+        let running: Vec<_> = MACHINES.iter().zip(&images).map(run).collect();
+        running.into_iter().map(|machine| machine.join().map_err(|_| anyhow!("a thread panicked"))?).collect::<Result<Vec<_>>>()
+    })?;
+    let rows = merged(of_each.concat());
+    let mut table = table(&["what is wrong", "exit code", "machines", "log"]);
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(180);
+    for column in table.column_iter_mut().skip(2) {
+        column.set_cell_alignment(CellAlignment::Left);
+    }
+    for row in &rows {
+        table.add_row([&row.case, &row.code.to_string(), &row.machines.join(" "), &row.said]);
+    }
+    println!("{table}");
+    Ok(rows)
+}
+
+/// The cases on one machine.
+fn on(root: &Path, hrvit: &Hrvit, machine: &'static Machine, images: &Images, extent: Extent) -> Result<Vec<Row>> {
+    let program = |weights: Weights, name: &str| -> Result<PathBuf> {
+        let plan = Plan { weights, ..Plan::default() };
+        let programs = build::build(root, machine.package, machine.target, &plan, Some(name))?;
+        Ok(programs.into_iter().next().with_context(|| format!("{} has no program {name}", machine.package))?.elf)
+    };
+    let mut rows = Vec::new();
+    let mut try_all = |elf: &Path, prefix: &str, cases: Vec<Case>| -> Result<()> {
+        for Case { name, images, code: expected } in cases {
+            let loaded: Vec<(u32, &Path)> = images.iter().map(|(address, image)| (*address, image.as_path())).collect();
+            let ended = qemu::emulate(root, machine, elf, &loaded, false)?;
+            let log = qemu::said(hrvit, elf, &ended)?;
+            rows.extend(of_log(&format!("{prefix}{name}"), machine.name, ended.code, expected, &log));
+        }
+        Ok(())
+    };
+    let mapped = program(Weights::Mapped, "selftest")?;
+    try_all(&mapped, "", images.mapped(machine))?;
+    let undefined = undefined_main(&mapped)?;
+    try_all(&undefined, "", vec![Case { name: "an undefined instruction", images: Vec::new(), code: 1 }])?;
+    if extent == Extent::Quick {
+        return Ok(rows);
+    }
+    let embedded = program(Weights::Embedded(images.good.clone()), "selftest")?;
+    try_all(&embedded, "embedded: ", vec![Case { name: "nothing", images: Vec::new(), code: 0 }])?;
+    try_all(&program(Weights::Streamed, "selftest")?, "streamed: ", images.streamed(machine))?;
+    let good = vec![(machine.image_at, images.good.clone())];
+    try_all(&program(Weights::Streamed, FAULTS)?, "", vec![Case { name: "a serial flash that fails", images: good, code: 0 }])?;
+    Ok(rows)
+}
+
+/// Images that are made for the cases.
+struct Images {
+    good: PathBuf,
+    weights: PathBuf,
+    header: PathBuf,
+    version: PathBuf,
+    half: PathBuf,
+    packed: PathBuf,
+    larger: Option<PathBuf>,
+}
+
+impl Images {
+    fn make(root: &Path, hrvit: &Hrvit, machine: &Machine, extent: Extent) -> Result<Self> {
+        let good = hrvit.model(&Plan::default(), machine.layout)?;
+        let bytes = std::fs::read(&good).with_context(|| format!("reading {}", good.display()))?;
+        let folder = target_folder(root).join("models/faulty");
+        std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+        let write = |name: &str, bytes: &[u8]| -> Result<PathBuf> {
+            let path = folder.join(format!("{name}.{}.hrvit", machine.layout));
+            std::fs::write(&path, bytes).with_context(|| format!("writing {}", path.display()))?;
+            Ok(path)
+        };
+        let flipped = |at: usize| -> Result<Vec<u8>> {
+            let mut bytes = bytes.clone();
+            *bytes.get_mut(at).with_context(|| format!("{} ends before byte {at}", good.display()))? ^= 0x10;
+            Ok(bytes)
+        };
+        let half = bytes.len() / 2;
+        let larger = Plan { size: Some(LARGER.to_owned()), ..Plan::default() };
+        Ok(Self {
+            weights: write("weights", &flipped(half)?)?,
+            header: write("header", &flipped(SEQUENCE_AT)?)?,
+            version: write("version", &flipped(VERSION_AT)?)?,
+            half: write("half", &bytes[..half])?,
+            packed: hrvit.model(&Plan::default(), if machine.layout == "k8" { "rows" } else { "k8" })?,
+            larger: if extent == Extent::All { Some(hrvit.model(&larger, machine.layout)?) } else { None },
+            good,
+        })
+    }
+
+    /// What is wrong with an image that is read in place.
+    fn mapped(&self, machine: &Machine) -> Vec<Case> {
+        let mut cases = self.refused(machine);
+        if let Some(slot) = machine.second_image_at {
+            let images = vec![(machine.image_at, self.good.clone()), (slot, self.half.clone())];
+            cases.push(Case { name: "an update in slot B, cut off half way", images, code: 0 });
+        }
+        cases
+    }
+
+    /// What is wrong with an image that is paged in.
+    fn streamed(&self, machine: &Machine) -> Vec<Case> {
+        let nothing_wrong = Case { name: "nothing", images: vec![(machine.image_at, self.good.clone())], code: 0 };
+        std::iter::once(nothing_wrong).chain(self.refused(machine)).collect()
+    }
+
+    fn refused(&self, machine: &Machine) -> Vec<Case> {
+        let one = |name, image: &Path, code| Case { name, images: vec![(machine.image_at, image.to_path_buf())], code };
+        // Larger processors have kernels for every packing.
+        let foreign = if machine.microcontroller { 4 } else { 0 };
+        let mut cases = vec![
+            Case { name: "no image", images: Vec::new(), code: 5 },
+            one("one bit of the weights", &self.weights, 2),
+            one("one bit of the first 64 bytes", &self.header, 2),
+            one("cut off half way", &self.half, 2),
+            one("another format version", &self.version, 3),
+            one("packed for another processor", &self.packed, foreign),
+        ];
+        cases.extend(self.larger.iter().map(|larger| one("made for larger frames", larger, 6)));
+        cases
+    }
+}
+
+/// A copy of the program whose `main` begins with an instruction that no processor has.
+fn undefined_main(elf: &Path) -> Result<PathBuf> {
+    let mut bytes = std::fs::read(elf).with_context(|| format!("reading {}", elf.display()))?;
+    let file = object::File::parse(&*bytes).with_context(|| format!("{} is no ELF file", elf.display()))?;
+    // The lowest bit of a function's address says Thumb.
+    let main = file.symbol_by_name("main").with_context(|| format!("{} has no main", elf.display()))?.address() & !1;
+    let offset = file.sections().find_map(|section| {
+        let (start, _) = section.file_range().filter(|_| (section.address()..section.address() + section.size()).contains(&main))?;
+        Some(start + main - section.address())
+    });
+    let at = usize::try_from(offset.with_context(|| format!("main of {} lies in no section", elf.display()))?)?;
+    // Twice `udf #0` for Thumb, once for AArch64.
+    let undefined = if file.architecture() == object::Architecture::Arm { [0x00, 0xde, 0x00, 0xde] } else { [0; 4] };
+    bytes.get_mut(at..at + 4).with_context(|| format!("main of {} lies outside of the file", elf.display()))?.copy_from_slice(&undefined);
+    let copy = elf.with_file_name("undefined");
+    std::fs::write(&copy, bytes).with_context(|| format!("writing {}", copy.display()))?;
+    Ok(copy)
+}
+
+/// The rows of one program's log: one, and one more for each kind of fault that it made itself.
+fn of_log(case: &str, machine: &'static str, code: u8, expected: u8, log: &Value) -> Vec<Row> {
+    let row = |case: String, code, expected, said| Row { case, machines: vec![machine], code, expected, said };
+    let mut rows = Vec::new();
+    let faults = log["faults"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let kinds: BTreeSet<&str> = faults.iter().filter_map(|fault| fault["kind"].as_str()).collect();
+    for kind in kinds {
+        let of_kind: Vec<&Value> = faults.iter().filter(|fault| fault["kind"] == kind).collect();
+        let reads: Vec<String> = of_kind.iter().map(|fault| fault["read"].to_string()).collect();
+        rows.push(row(format!("{case}: {kind} at reads {}", reads.join(", ")), code, expected, distinct(&of_kind)));
+    }
+    let said = match (log["error"]["text"].as_str(), log["faults_passed"].as_u64(), log["selftest"]["steps"].as_u64()) {
+        (Some(text), ..) => without_addresses(text),
+        (None, Some(cases), _) => format!("PASS: {cases} faults ended in errors, the same labels after them"),
+        (None, None, Some(steps)) => format!("PASS: {steps} steps as on the host, weights {}", log["run"]["weights"].as_str().unwrap_or("?")),
+        (None, None, None) => "nothing".to_owned(),
+    };
+    let slots = log["text"].as_array().into_iter().flatten().filter_map(Value::as_str).filter(|line| line.starts_with("slot B") && code == 0);
+    rows.push(row(case.to_owned(), code, expected, slots.map(|line| format!("{line}; ")).collect::<String>() + &said));
+    rows
+}
+
+/// The text without what differs from build to build: numbers of eight and more hexadecimal digits.
+fn without_addresses(text: &str) -> String {
+    let is_address = |word: &str| word.len() >= 8 && word.chars().all(|c| c.is_ascii_hexdigit());
+    let words = text.split_inclusive([' ', ',']).map(|word| {
+        let bare = word.trim_end_matches([' ', ',']);
+        if is_address(bare) { word.replace(bare, "...") } else { word.to_owned() }
+    });
+    words.collect()
+}
+
+/// The errors that faults ended in, each once, with its code.
+fn distinct(faults: &[&Value]) -> String {
+    let mut found: Vec<String> = Vec::new();
+    for fault in faults {
+        let text = format!("{}: {}", fault["error"]["code"], fault["error"]["text"].as_str().unwrap_or("no error"));
+        if !found.contains(&text) {
+            found.push(text);
+        }
+    }
+    found.join("; ")
+}
+
+/// Rows that differ in the machine only, as one; in the order of the cases of the machine that has most.
+fn merged(rows: Vec<Row>) -> Vec<Row> {
+    let mut merged: Vec<Row> = Vec::new();
+    for row in rows {
+        match merged.iter_mut().find(|other| (&other.case, other.code, &other.said) == (&row.case, row.code, &row.said)) {
+            Some(other) => other.machines.extend(row.machines),
+            None => {
+                let after = merged.iter().rposition(|other| other.case == row.case).map_or(merged.len(), |at| at + 1);
+                merged.insert(after, row);
+            }
+        }
+    }
+    merged
+}
+
+fn markdown(rows: &[Row]) -> Result<String> {
+    let mut text = "| what is wrong | exit code | machines | the log says |\n|---|---:|---|---|\n".to_owned();
+    for Row { case, machines, code, said, .. } in rows {
+        writeln!(text, "| {case} | {code} | {} | {said} |", machines.join(", "))?;
+    }
+    Ok(text)
+}
+
+fn complaint(row: &Row) -> Option<String> {
+    let Row { case, machines, code, expected, said } = row;
+    (code != expected).then(|| format!("{} on {}: ended with code {code}, expected {expected}; the log says {said}", case, machines.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(case: &str, machine: &'static str, code: u8, said: &str) -> Row {
+        Row { case: case.to_owned(), machines: vec![machine], code, expected: 2, said: said.to_owned() }
+    }
+
+    #[test]
+    fn machines_that_end_alike_share_a_row_and_others_stand_beside() {
+        let rows = merged(vec![row("bit", "m7", 2, "crc"), row("none", "m7", 2, "no image"), row("bit", "m55", 2, "crc"), row("bit", "a64", 5, "crc")]);
+        let found: Vec<_> = rows.iter().map(|row| (row.case.as_str(), row.machines.as_slice())).collect();
+        assert_eq!(found, [("bit", ["m7", "m55"].as_slice()), ("bit", &["a64"]), ("none", &["m7"])]);
+    }
+
+    #[test]
+    fn addresses_are_left_out_and_other_numbers_stay() {
+        assert_eq!(without_addresses("fault at 00003f14, called from 000007fd"), "fault at ..., called from ...");
+        assert_eq!(without_addresses("needs 278784 bytes, found 216960"), "needs 278784 bytes, found 216960");
+    }
+
+    #[test]
+    fn another_exit_code_is_a_complaint() {
+        assert_eq!(complaint(&row("bit", "m7", 2, "crc")), None);
+        let text = complaint(&row("bit", "m7", 0, "PASS")).unwrap();
+        for part in ["bit on m7", "code 0", "expected 2", "PASS"] {
+            assert!(text.contains(part), "{part} is missing in: {text}");
+        }
+    }
+}
