@@ -508,7 +508,7 @@ impl fmt::Display for OpKind {
 
 #[cfg(test)]
 mod tests {
-    extern crate std;
+    use core::fmt::Write;
 
     use super::*;
     use crate::spec::{Spec, VARIANTS};
@@ -518,7 +518,8 @@ mod tests {
         for head in [Head::Segformer, Head::Classifier] {
             let network = Network { spec: Spec::variant("b1").unwrap(), head, classes: 19 };
             for step in network.steps() {
-                let written = std::format!("{step:?}");
+                let mut written = heapless::String::<64>::new();
+                write!(written, "{step:?}").unwrap();
                 assert_eq!(Some(step.kind()), written.split_whitespace().next());
             }
         }
