@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use hrvit_format::Size;
 use rayon::prelude::*;
 
 use crate::frame_checks::{self, Unfit};
 use crate::frames;
 use crate::quantize::Frames;
+use crate::quantize::sample::SplitMix;
 
 /// The frames of a folder.
 #[derive(Clone, Debug)]
@@ -28,6 +29,19 @@ impl CalibrationSet {
         let judged: Vec<Vec<Unfit>> = paths.par_iter().map(judge).collect::<Result<_>>()?;
         let unfit = frame_checks::check_count(paths.len()).into_iter().chain(judged.into_iter().flatten()).collect();
         Ok((Self { paths, size }, unfit))
+    }
+
+    /// `count` of the frames, drawn at random without replacement; which ones depends only on `seed` and the number of frames.
+    ///
+    /// # Errors
+    /// If there are fewer.
+    pub fn draw(&self, count: usize, seed: u64) -> Result<Self> {
+        ensure!(count <= self.paths.len(), "a draw of {count} calibration frames: the folder holds {}", self.paths.len());
+        let mut random = SplitMix(seed);
+        let mut left: Vec<usize> = (0..self.paths.len()).collect();
+        let mut drawn: Vec<usize> = (0..count).map(|_| left.swap_remove((random.next_u64() % left.len() as u64) as usize)).collect();
+        drawn.sort_unstable();
+        Ok(Self { paths: drawn.into_iter().map(|i| self.paths[i].clone()).collect(), size: self.size })
     }
 
     /// Where the frames lie, in order of their names.
@@ -72,6 +86,19 @@ mod tests {
         assert_eq!(unfit, []);
         assert_eq!((set.len(), set.rgb(7).unwrap().len()), (8, 32 * 64 * 3));
         assert!(set.rgb(8).is_err());
+    }
+
+    #[test]
+    fn draws_hold_different_frames_once_each_and_repeat_for_a_seed() {
+        let folder = folder(12, |x, y| [3 * x as u8, 3 * y as u8, 90]);
+        let (set, _) = CalibrationSet::open(folder.path(), size()).unwrap();
+        let names = |seed| set.draw(8, seed).unwrap().paths;
+        assert_eq!(names(3), names(3));
+        assert_ne!(names(3), names(4));
+        let mut unique = names(3);
+        unique.dedup();
+        assert_eq!(unique.len(), 8);
+        assert!(set.draw(13, 0).is_err());
     }
 
     #[test]

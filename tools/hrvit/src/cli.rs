@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{bench, demo, eval, inspect, pack, plan, profile, quantize, run, synth};
+use crate::commands::{bench, demo, eval, inspect, pack, plan, profile, quantize, report, run, synth};
 use crate::output::Format;
 
 /// Quantise, run, evaluate and inspect HRViT models for embedded devices.
@@ -31,6 +31,7 @@ enum Command {
     Plan(plan::PlanArgs),
     Profile(profile::ProfileArgs),
     Quantize(quantize::QuantizeArgs),
+    Report(report::ReportArgs),
     Run(run::RunArgs),
     Synth(synth::SynthArgs),
 }
@@ -62,6 +63,7 @@ pub fn execute(cli: &Cli) -> Result<()> {
         Some(Command::Plan(args)) => plan::run(args, format),
         Some(Command::Profile(args)) => profile::run(args, format),
         Some(Command::Quantize(args)) => quantize::run(args, format),
+        Some(Command::Report(args)) => report::run(args, format),
         Some(Command::Run(args)) => run::run(args, format),
         Some(Command::Synth(args)) => synth::run(args, format),
     }

@@ -12,6 +12,7 @@
 //! | [`dataset`], [`evaluation`] | labelled frames, and segmenters measured on them |
 //! | [`accounting`] | parameters, multiply-accumulates and activation bytes per stage |
 //! | [`metrics`] | IoU, accuracy, agreement, signal to quantisation noise |
+//! | [`report`] | the drift report: what a model image costs against float, measured, judged and drawn |
 //! | [`overlay`], [`canvas`] | pictures with legends |
 //! | [`memory_picture`] | the arena over the steps of a frame |
 //! | [`timing`] | where the time of a run goes |
@@ -40,6 +41,7 @@ pub mod palette;
 pub mod profile;
 pub mod progress;
 pub mod quantize;
+pub mod report;
 pub mod segmenter;
 pub mod spec_file;
 pub mod timing;

@@ -54,10 +54,26 @@ impl Logits {
     /// Resizes bilinearly (align_corners = false) to `height` x `width` and takes the class of the largest logit, the lowest where several are. Only two rows of
     /// logits are held at a time.
     pub fn labels_at(&self, height: usize, width: usize) -> LabelMap {
+        let mut data = Vec::with_capacity(height * width);
+        self.each_pixel(height, width, |left, right, fraction| data.push(argmax(between(left, right, fraction))));
+        LabelMap { height, width, data }
+    }
+
+    /// [`Self::labels_at`], and for every pixel by how much the largest logit exceeds the second largest (infinite where there is one class).
+    pub fn labels_and_margins_at(&self, height: usize, width: usize) -> (LabelMap, Vec<f32>) {
+        let (mut data, mut margins) = (Vec::with_capacity(height * width), Vec::with_capacity(height * width));
+        self.each_pixel(height, width, |left, right, fraction| {
+            data.push(argmax(between(left, right, fraction)));
+            margins.push(margin(between(left, right, fraction)));
+        });
+        (LabelMap { height, width, data }, margins)
+    }
+
+    /// Shows every pixel of the logits resized to `height` x `width`, row by row: its neighbours to the left and to the right and the weight of the right one.
+    fn each_pixel(&self, height: usize, width: usize, mut visit: impl FnMut(&[f32], &[f32], f32)) {
         let row_length = self.width * self.classes;
         let columns = positions(self.width, width);
         let mut row = vec![0f32; row_length];
-        let mut data = Vec::with_capacity(height * width);
         for vertical in positions(self.height, height) {
             let upper = &self.data[vertical.low * row_length..][..row_length];
             let lower = &self.data[vertical.high * row_length..][..row_length];
@@ -67,10 +83,9 @@ impl Logits {
             for horizontal in &columns {
                 let left = &row[horizontal.low * self.classes..][..self.classes];
                 let right = &row[horizontal.high * self.classes..][..self.classes];
-                data.push(argmax(left.iter().zip(right).map(|(&a, &b)| a + (b - a) * horizontal.fraction)));
+                visit(left, right, horizontal.fraction);
             }
         }
-        LabelMap { height, width, data }
     }
 
     /// A safetensors file with one tensor `logits`, float32, as training frameworks lay it out: `[1, classes, height, width]` of a segmentor, `[1, classes]` of a
@@ -94,6 +109,24 @@ impl Logits {
     }
 }
 
+/// The values at `fraction` of the way from `left` to `right`.
+fn between<'a>(left: &'a [f32], right: &'a [f32], fraction: f32) -> impl Iterator<Item = f32> + 'a {
+    left.iter().zip(right).map(move |(&a, &b)| a + (b - a) * fraction)
+}
+
+/// The largest value less the second largest.
+fn margin(values: impl Iterator<Item = f32>) -> f32 {
+    let mut best = [f32::NEG_INFINITY; 2];
+    for value in values {
+        if value > best[0] {
+            best = [value, best[0]];
+        } else {
+            best[1] = best[1].max(value);
+        }
+    }
+    best[0] - best[1]
+}
+
 /// Index of the largest value, the lowest where several are.
 fn argmax(values: impl Iterator<Item = f32>) -> u8 {
     let mut best = (0usize, f32::NEG_INFINITY);
@@ -113,6 +146,14 @@ mod tests {
     fn labels_at_the_same_size_are_the_argmax_and_ties_go_to_the_lowest() {
         let logits = Logits::new(1, 3, 3, vec![1.0, 2.0, 0.0, 5.0, 5.0, 5.0, -3.0, -2.0, -1.0]).unwrap();
         assert_eq!(logits.labels_at(1, 3).data, [1, 0, 2]);
+    }
+
+    #[test]
+    fn margins_are_of_the_two_largest_whatever_their_order() {
+        let logits = Logits::new(1, 4, 3, vec![1.0, 4.0, 2.0, 5.0, 5.0, 5.0, 9.0, -2.0, 8.5, -3.0, -1.0, -2.0]).unwrap();
+        let (labels, margins) = logits.labels_and_margins_at(1, 4);
+        assert_eq!(labels, logits.labels_at(1, 4));
+        assert_eq!(margins, [2.0, 0.0, 0.5, 1.0]);
     }
 
     #[test]

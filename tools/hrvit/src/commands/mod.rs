@@ -8,5 +8,6 @@ pub mod pack;
 pub mod plan;
 pub mod profile;
 pub mod quantize;
+pub mod report;
 pub mod run;
 pub mod synth;

@@ -46,10 +46,14 @@ impl States {
     /// # Errors
     /// If the disk is full.
     pub fn store(&self, step: Step, frame: usize, state: &mut State) -> Result<()> {
-        let slot = writes(step);
-        let map = place(state, slot).as_ref().with_context(|| format!("{step} left no map"))?;
-        self.spill.put(frame * SLOTS + slot, &encode(map)?)
+        let map = left_by(step, state).as_ref().with_context(|| format!("{step} left no map"))?;
+        self.spill.put(frame * SLOTS + writes(step), &encode(map)?)
     }
+}
+
+/// The map that `step` leaves in `state`.
+pub fn left_by(step: Step, state: &mut State) -> &mut Option<Map> {
+    place(state, writes(step))
 }
 
 fn place(state: &mut State, slot: usize) -> &mut Option<Map> {

@@ -1,0 +1,142 @@
+//! What is demanded of a model image, and whether it is met.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use super::steps::StepKind;
+use super::{Drift, Report};
+
+/// One set of bars.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bars {
+    /// Largest magnitude of the difference in mean IoU, in points: the mean over the draws where there are several.
+    pub delta_miou_points: f64,
+    /// Smallest share of pixels that agree, in percent.
+    pub agreement_percent: f64,
+    /// The same where float's decision is clear.
+    pub agreement_at_clear_margin_percent: f64,
+    /// Smallest signal to quantisation noise of the logits in dB.
+    pub logits_sqnr_db: f64,
+    /// Smallest share of multiply-accumulates of two 8-bit operands, in percent.
+    pub macs_8x8_percent: f64,
+    /// Smallest SQNR in dB of a step of each kind alone.
+    #[serde(default)]
+    pub single_db: BTreeMap<StepKind, f64>,
+    /// Smallest SQNR in dB of a step of each kind against the float network.
+    #[serde(default)]
+    pub entire_db: BTreeMap<StepKind, f64>,
+}
+
+/// One demand.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Verdict {
+    /// The metric, and the step or draw where there are several.
+    pub what: String,
+    /// What was found; none where it could not be measured.
+    pub found: Option<f64>,
+    /// What was demanded.
+    pub bar: f64,
+    /// Whether the bar is a largest value rather than a smallest.
+    pub at_most: bool,
+    /// Unit of both.
+    pub unit: &'static str,
+    /// Whether it is met.
+    pub passed: bool,
+}
+
+impl Verdict {
+    fn at_least(what: String, found: Option<f64>, bar: f64, unit: &'static str) -> Self {
+        Self { what, found, bar, at_most: false, unit, passed: found.is_some_and(|found| found >= bar) }
+    }
+
+    fn at_most(what: String, found: Option<f64>, bar: f64, unit: &'static str) -> Self {
+        Self { what, found, bar, at_most: true, unit, passed: found.is_some_and(|found| found <= bar) }
+    }
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (what, unit, bar) = (&self.what, self.unit, self.bar);
+        let found = self.found.map_or_else(|| "nothing was measured".to_owned(), |found| format!("found {found:.3} {unit}"));
+        write!(f, "{what}: {found}, expected {} {bar} {unit}", if self.at_most { "at most" } else { "at least" })
+    }
+}
+
+impl Bars {
+    /// The set `name` of a TOML file.
+    ///
+    /// # Errors
+    /// If the file cannot be read, a set of it is not one of bars, or it has none of that name.
+    pub fn read(path: &Path, name: &str) -> Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("reading bars {}", path.display()))?;
+        let mut sets: BTreeMap<String, Self> = toml::from_str(&text).with_context(|| format!("bars {}", path.display()))?;
+        let known = sets.keys().cloned().collect::<Vec<_>>().join(", ");
+        sets.remove(name).with_context(|| format!("bars {}: no set {name:?}, expected one of: {known} (--bar-set NAME)", path.display()))
+    }
+
+    /// Judges every precision of a report. Kinds of step without a bar pass.
+    pub fn judge(&self, report: &Report) -> Vec<Verdict> {
+        report.drift.iter().flat_map(|drift| self.judge_drift(drift)).collect()
+    }
+
+    fn judge_drift(&self, drift: &Drift) -> Vec<Verdict> {
+        let precision = drift.precision;
+        let percent = |share: Option<f64>| share.map(|share| 100.0 * share);
+        let mut verdicts = vec![match &drift.draws {
+            Some(draws) => {
+                let mean = draws.delta_miou_points.map(|spread| spread.mean.abs());
+                Verdict::at_most(format!("{precision}: magnitude of the mean mIoU difference over {} draws", draws.draws.len()), mean, self.delta_miou_points, "points")
+            }
+            None => {
+                let found = drift.delta.miou_points.map(|delta| delta.value.abs());
+                Verdict::at_most(format!("{precision}: magnitude of the mIoU difference"), found, self.delta_miou_points, "points")
+            }
+        }];
+        let image = (String::new(), drift.agreement.overall, drift.agreement.at_clear_margin.agreement, drift.logits_sqnr_db);
+        let draws = drift.draws.iter().flat_map(|draws| &draws.draws);
+        let draws = draws.map(|draw| (format!(", draw {}", draw.name), draw.agreement, draw.agreement_at_clear_margin, draw.logits_sqnr_db));
+        for (who, agreement, clear, sqnr) in std::iter::once(image).chain(draws) {
+            verdicts.push(Verdict::at_least(format!("{precision}{who}: pixel agreement"), percent(agreement), self.agreement_percent, "%"));
+            let what = format!("{precision}{who}: pixel agreement at a clear margin");
+            verdicts.push(Verdict::at_least(what, percent(clear), self.agreement_at_clear_margin_percent, "%"));
+            verdicts.push(Verdict::at_least(format!("{precision}{who}: logits SQNR"), sqnr, self.logits_sqnr_db, "dB"));
+        }
+        verdicts.push(Verdict::at_least(format!("{precision}: MACs in 8x8"), Some(100.0 * drift.macs.share()), self.macs_8x8_percent, "%"));
+        for step in &drift.steps {
+            for (bars, name, found) in [(&self.single_db, "single", step.single_db), (&self.entire_db, "entire", step.entire_db)] {
+                if let Some(&bar) = bars.get(&step.kind) {
+                    let what = format!("{precision}: step {} ({}), {name} SQNR", step.step, step.kind.name());
+                    verdicts.push(Verdict::at_least(what, found, bar, "dB"));
+                }
+            }
+        }
+        verdicts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_measured_does_not_pass() {
+        assert!(!Verdict::at_least("a".into(), None, 1.0, "dB").passed);
+        assert!(!Verdict::at_most("a".into(), Some(f64::NAN), 1.0, "dB").passed);
+        assert!(Verdict::at_most("a".into(), Some(1.0), 1.0, "dB").passed && Verdict::at_least("a".into(), Some(1.0), 1.0, "dB").passed);
+    }
+
+    #[test]
+    fn a_missing_set_names_those_there_are_and_an_unknown_bar_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let bars = "delta_miou_points = 1\nagreement_percent = 2\nagreement_at_clear_margin_percent = 3\nlogits_sqnr_db = 4\nmacs_8x8_percent = 5\n";
+        std::fs::write(file.path(), format!("[full]\n{bars}[full.single_db]\npatch_embed = 20\n")).unwrap();
+        assert_eq!(Bars::read(file.path(), "full").unwrap().single_db[&StepKind::PatchEmbed], 20.0);
+        assert!(Bars::read(file.path(), "small").unwrap_err().to_string().contains("expected one of: full"));
+        std::fs::write(file.path(), format!("[full]\n{bars}agrement = 2\n")).unwrap();
+        assert!(format!("{:#}", Bars::read(file.path(), "full").unwrap_err()).contains("agrement"));
+    }
+}

@@ -1,0 +1,280 @@
+//! The HTML page: one file, readable without network and script. Every text is escaped by the templates.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::agreement::Place;
+use super::pictures::{DIFFERENCES, Pictures};
+use super::task::{Estimate, Quality};
+use super::{Drift, Report, Subject, charts};
+use crate::output::grouped;
+use crate::palette::Classes;
+
+/// Style of the page.
+const STYLE: &str = include_str!("page.css");
+
+/// What a page shows beside the report.
+#[derive(Default)]
+pub struct Extras {
+    /// Per precision, in the order of the report: the worst frames.
+    pub worst: Vec<Vec<Pictures>>,
+    /// Title and address of further pictures.
+    pub pictures: Vec<(&'static str, String)>,
+}
+
+/// The whole page.
+///
+/// # Errors
+/// If a chart cannot be drawn.
+pub fn page(report: &Report, classes: &Classes, extras: &Extras) -> anyhow::Result<String> {
+    let charts: Vec<String> = report.drift.iter().map(|drift| charts::steps(&drift.steps)).collect::<anyhow::Result<_>>()?;
+    let title = format!("Drift of {}", report.subject.model);
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width";
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                h1 { (title) }
+                (subject(&report.subject))
+                @for drift in &report.drift { (headline(drift)) }
+                @if !report.verdicts.is_empty() { (verdicts(report)) }
+                h2 { "Task" }
+                (task(report))
+                @for (number, drift) in report.drift.iter().enumerate() {
+                    h2 { "Where " (drift.precision) " and float agree" }
+                    (agreement(drift))
+                    (flips(drift, &report.subject.classes))
+                    @if let Some(worst) = extras.worst.get(number) { (worst_frames(drift, worst, classes)) }
+                    h2 { "Steps in " (drift.precision) }
+                    (steps(drift, &charts[number], report.subject.step_frames))
+                    (draws(drift))
+                }
+                @for (title, address) in &extras.pictures {
+                    h2 { (title) }
+                    img.wide src=(address) alt=(title);
+                }
+            }
+        }
+    };
+    Ok(page.into_string())
+}
+
+fn percent(share: Option<f64>) -> String {
+    share.map_or_else(|| "-".to_owned(), |share| format!("{:.2}", 100.0 * share))
+}
+
+fn decibels(db: Option<f64>) -> String {
+    db.map_or_else(|| "-".to_owned(), |db| format!("{db:.1}"))
+}
+
+/// A value with its interval, times `factor`.
+fn interval(estimate: Option<Estimate>, factor: f64, signed: bool) -> Markup {
+    let show = |value: f64| if signed { format!("{:+.2}", factor * value) } else { format!("{:.2}", factor * value) };
+    html! {
+        @match estimate {
+            Some(one) => { (show(one.value)) " " small { (show(one.low)) " to " (show(one.high)) } }
+            None => "-"
+        }
+    }
+}
+
+fn subject(subject: &Subject) -> Markup {
+    let [height, width] = subject.size;
+    html! {
+        dl {
+            dt { "model image" } dd { (subject.model) ", " (grouped(subject.model_bytes as u64)) " bytes, CRC32 " (subject.model_crc32) }
+            dt { "made by" } dd { (subject.provenance) }
+            dt { "float network" } dd { (subject.weights) }
+            dt { "frames" } dd { (subject.frames) " of " (subject.data) ", input " (height) "x" (width) }
+            dt { "intervals" } dd { "95 %, " (subject.resamples) " bootstrap resamples of the frames, seed " (subject.seed) }
+        }
+    }
+}
+
+fn headline(drift: &Drift) -> Markup {
+    let card = |value: String, unit: &str, what: &str| html! { div { b { (value) } " " (unit) br; (what) } };
+    html! {
+        div.cards {
+            (card(drift.delta.miou_points.map_or_else(|| "-".to_owned(), |delta| format!("{:+.3}", delta.value)), "points", &format!("mIoU, {} less float", drift.precision)))
+            (card(percent(drift.agreement.overall), "%", "of pixels agree"))
+            (card(percent(drift.agreement.at_clear_margin.agreement), "%", "agree where float is clear"))
+            (card(decibels(drift.logits_sqnr_db), "dB", "logits SQNR"))
+            (card(format!("{:.1}", 100.0 * drift.macs.share()), "%", "of MACs are 8x8"))
+        }
+    }
+}
+
+fn verdicts(report: &Report) -> Markup {
+    let failed: Vec<_> = report.verdicts.iter().filter(|verdict| !verdict.passed).collect();
+    html! {
+        h2 { "Bars" }
+        p { (report.verdicts.len() - failed.len()) " of " (report.verdicts.len()) " are met." }
+        @if !failed.is_empty() { ul { @for verdict in &failed { li.bad { (verdict.to_string()) } } } }
+    }
+}
+
+fn task(report: &Report) -> Markup {
+    let row = |title: &str, of: &dyn Fn(&Quality) -> Option<Estimate>, delta: &dyn Fn(&Drift) -> Option<Estimate>| {
+        html! {
+            tr {
+                th { (title) }
+                @for quality in &report.quality { td { (interval(of(quality), 100.0, false)) } }
+                @for drift in &report.drift { td { (interval(delta(drift), 1.0, true)) } }
+            }
+        }
+    };
+    html! {
+        table {
+            tr {
+                th { "percent" }
+                @for quality in &report.quality { th { (quality.precision) } }
+                @for drift in &report.drift { th { (drift.precision) " less float, points" } }
+            }
+            (row("mIoU", &|quality| quality.miou, &|drift| drift.delta.miou_points))
+            (row("pixel accuracy", &|quality| quality.pixel_accuracy, &|drift| drift.delta.pixel_accuracy_points))
+            @for (number, name) in report.subject.classes.iter().enumerate() {
+                (row(name, &|quality| quality.classes[number], &|drift| drift.delta.class_points[number]))
+            }
+        }
+        p.note { "Differences are resampled in pairs: the same frames for both. A class without a value occurs neither in the labels nor in what was found." }
+    }
+}
+
+/// A table row of a group of pixels.
+fn place(title: &str, place: Place) -> Markup {
+    let disagreement = place.agreement.map_or(0.0, |agreement| 100.0 * (1.0 - agreement));
+    html! {
+        tr {
+            th { (title) }
+            td { (percent(place.share)) }
+            td { (percent(place.agreement)) }
+            td.bar { span style=(format!("width:{:.2}%", disagreement.min(100.0))) {} }
+        }
+    }
+}
+
+fn agreement(drift: &Drift) -> Markup {
+    let report = &drift.agreement;
+    html! {
+        table {
+            tr { th { "pixels" } th { "share, %" } th { "agree, %" } th { "disagree" } }
+            (place("at borders of classes", report.at_borders))
+            (place("away from borders", report.away_from_borders))
+            (place(&format!("float's margin at least {} σ", report.clear_margin), report.at_clear_margin))
+        }
+        table {
+            tr { th { "float's margin, σ" } th { "share, %" } th { "agree, %" } th { "disagree" } }
+            @for bin in &report.margins {
+                (place(&bin.to.map_or_else(|| format!("{} and more", bin.from), |to| format!("{} to {to}", bin.from)), bin.place))
+            }
+        }
+        p.note {
+            "A pixel is at a border where one of its four neighbours in the float map is of another class. The margin is the distance of float's two largest logits, in units of the "
+            "standard deviation of its logits, here σ = " (format!("{:.3}", report.logits_deviation)) "."
+        }
+    }
+}
+
+fn flips(drift: &Drift, classes: &[String]) -> Markup {
+    let total = |row: &[u64]| row.iter().sum::<u64>();
+    let share = |row: &[u64], at: usize| 100.0 * row[at] as f64 / total(row).max(1) as f64;
+    html! {
+        h3 { "Flips: from float's class to that of " (drift.precision) ", percent of float's class" }
+        div.scroll { table.matrix {
+            tr { th {} @for name in classes { th { (name) } } }
+            @for (from, row) in drift.agreement.flips.iter().enumerate() {
+                tr {
+                    th { (classes.get(from).map_or("", String::as_str)) }
+                    @for to in 0..row.len() {
+                        @let percent = share(row, to);
+                        @if from == to {
+                            td.same { (if total(row) > 0 { format!("{percent:.2}") } else { String::new() }) }
+                        } @else if row[to] == 0 {
+                            td {}
+                        } @else {
+                            td style=(format!("background:rgba(200,40,40,{:.2})", (0.08 + percent / 3.0).min(0.8))) title=(format!("{} pixels", grouped(row[to]))) {
+                                (format!("{percent:.2}"))
+                            }
+                        }
+                    }
+                }
+            }
+        } }
+    }
+}
+
+fn worst_frames(drift: &Drift, pictures: &[Pictures], classes: &Classes) -> Markup {
+    let rgb = |[r, g, b]: [u8; 3]| format!("background:rgb({r},{g},{b})");
+    html! {
+        h3 { "Frames that agree least" }
+        @for (frame, pictures) in drift.worst.iter().zip(pictures) {
+            p { b { (frame.name) } ": " (percent(Some(frame.agreement))) " % of pixels agree" }
+            div.frames {
+                @for (title, address) in &pictures.parts { figure { img src=(address) alt=(title); figcaption { (title) } } }
+            }
+        }
+        p.legend { @for (colour, what) in DIFFERENCES { span { i style=(rgb(colour)) {} (what) } } }
+        p.legend { @for class in classes.iter() { span { i style=(rgb(class.colour)) {} (class.name) } } }
+    }
+}
+
+fn steps(drift: &Drift, chart: &str, frames: usize) -> Markup {
+    html! {
+        div.chart { (PreEscaped(chart)) }
+        p.note {
+            "Signal to quantisation noise on " (frames) " frames. Single: what the step left against the same step in float on the very codes that the engine had before it, so the error "
+            "of this step alone. Entire: against the float network from the frame on, so all errors up to here. Saturated: values more than half a code outside of the range. Steps that "
+            "change the residual stream are measured on the whole stream."
+        }
+        details {
+            summary { "All steps in numbers" }
+            table {
+                tr { th { "step" } th { "single, dB" } th { "entire, dB" } th { "cosine" } th { "saturated, %" } th { "codes seen" } th { "range used, %" } }
+                @for step in &drift.steps {
+                    tr {
+                        th { (step.step) }
+                        td { (decibels(step.single_db)) }
+                        td { (decibels(step.entire_db)) }
+                        td { (step.cosine.map_or_else(|| "-".to_owned(), |cosine| format!("{cosine:.6}"))) }
+                        td { (format!("{:.4}", 100.0 * step.saturated)) }
+                        td { (step.codes_seen[0]) " to " (step.codes_seen[1]) }
+                        td { (format!("{:.0}", 100.0 * step.range_used)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn draws(drift: &Drift) -> Markup {
+    let Some(draws) = &drift.draws else { return html! {} };
+    let points = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:+.3}"));
+    html! {
+        h2 { "Calibration draws" }
+        p { (draws.origin) }
+        table {
+            tr { th { "draw" } th { "mIoU less float's, points" } th { "agreement, %" } th { "at a clear margin, %" } th { "logits SQNR, dB" } }
+            @for draw in &draws.draws {
+                tr {
+                    th { (draw.name) }
+                    td { (points(draw.delta_miou_points)) }
+                    td { (percent(draw.agreement)) }
+                    td { (percent(draw.agreement_at_clear_margin)) }
+                    td { (decibels(draw.logits_sqnr_db)) }
+                }
+            }
+            tr.total {
+                th { "mean (deviation)" }
+                td { @if let Some(one) = draws.delta_miou_points { (points(Some(one.mean))) (format!(" ({:.3})", one.deviation)) } }
+                @for spread in [draws.agreement, draws.agreement_at_clear_margin] {
+                    td { @if let Some(one) = spread { (percent(Some(one.mean))) (format!(" ({:.2})", 100.0 * one.deviation)) } }
+                }
+                td { @if let Some(one) = draws.logits_sqnr_db { (decibels(Some(one.mean))) (format!(" ({:.1})", one.deviation)) } }
+            }
+        }
+    }
+}

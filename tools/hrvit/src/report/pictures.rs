@@ -1,0 +1,132 @@
+//! Pictures inside of the page: data URIs of frames, label maps and what differs between them.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use image::{Rgb, RgbImage};
+
+use crate::dataset::Labelled;
+use crate::labels::{self, LabelMap};
+use crate::palette::Classes;
+use crate::segmenter::Segmenter;
+use crate::{frames, overlay};
+
+/// Columns of a small picture.
+const WIDTH: usize = 240;
+
+/// Colours of a difference: both alike, float alone is right, the other alone is right, both are wrong or there is no label.
+pub const DIFFERENCES: [([u8; 3], &str); 4] = [
+    ([238, 238, 238], "same class"),
+    ([200, 40, 40], "only float is right"),
+    ([40, 140, 70], "only the other is right"),
+    ([230, 170, 40], "neither is right, or no label"),
+];
+
+/// One frame, as data URIs of PNGs.
+pub struct Pictures {
+    /// Title and address, side by side.
+    pub parts: Vec<(&'static str, String)>,
+}
+
+/// `bytes` as an address.
+pub fn data_uri(mime: &str, bytes: &[u8]) -> String {
+    format!("data:{mime};base64,{}", BASE64_STANDARD.encode(bytes))
+}
+
+/// A picture file as an address, its kind told by its name.
+///
+/// # Errors
+/// If it cannot be read or is neither SVG nor PNG nor JPEG.
+pub fn file_uri(path: &Path) -> Result<String> {
+    let mime = match path.extension().and_then(|end| end.to_str()).map(str::to_ascii_lowercase).as_deref() {
+        Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
+        Some("jpg" | "jpeg") => "image/jpeg",
+        _ => anyhow::bail!("picture {}: expected a file ending in .svg, .png or .jpg", path.display()),
+    };
+    Ok(data_uri(mime, &std::fs::read(path).with_context(|| format!("reading picture {}", path.display()))?))
+}
+
+/// Draws one frame: itself, its labels, what float and the other say, and where they differ.
+///
+/// # Errors
+/// If a file cannot be read or does not fit the network.
+pub fn draw(item: &Labelled, float: &dyn Segmenter, other: &dyn Segmenter, classes: &Classes) -> Result<Pictures> {
+    let frame = frames::read(&item.frame)?;
+    let truth = labels::read(&item.labels)?;
+    let input = frames::resize(&frame, float.size())?;
+    let width = truth.width.min(WIDTH);
+    let height = (truth.height * width / truth.width).max(1);
+    let small = |segmenter: &dyn Segmenter| Ok::<_, anyhow::Error>(shrink(&segmenter.logits(&input)?.labels_at(truth.height, truth.width), height, width));
+    let (by_float, by_other, truth) = (small(float)?, small(other)?, shrink(&truth, height, width));
+    let thumbnail = image::imageops::resize(&frame, u32::try_from(width)?, u32::try_from(height)?, image::imageops::FilterType::Triangle);
+    let map = |labels: &LabelMap| Ok::<_, anyhow::Error>(png(&labels::encode(labels, classes)?));
+    Ok(Pictures {
+        parts: vec![
+            ("frame", png(&overlay::encode_png(&thumbnail)?)),
+            ("label", map(&truth)?),
+            (float.name(), map(&by_float)?),
+            (other.name(), map(&by_other)?),
+            ("difference", png(&overlay::encode_png(&difference(&truth, &by_float, &by_other)?)?)),
+        ],
+    })
+}
+
+fn png(bytes: &[u8]) -> String {
+    data_uri("image/png", bytes)
+}
+
+/// The label in the middle of what every pixel of the smaller map covers.
+fn shrink(map: &LabelMap, height: usize, width: usize) -> LabelMap {
+    let middle = |at: usize, from: usize, to: usize| ((2 * at + 1) * from / (2 * to)).min(from - 1);
+    let data = (0..height).flat_map(|y| (0..width).map(move |x| (middle(y, map.height, height), middle(x, map.width, width))));
+    LabelMap { height, width, data: data.map(|(y, x)| map.data[y * map.width + x]).collect() }
+}
+
+fn difference(truth: &LabelMap, float: &LabelMap, other: &LabelMap) -> Result<RgbImage> {
+    let colour = |at: usize| {
+        let (truth, float, other) = (truth.data[at], float.data[at], other.data[at]);
+        let kind = if float == other {
+            0
+        } else if float == truth {
+            1
+        } else if other == truth {
+            2
+        } else {
+            3
+        };
+        Rgb(DIFFERENCES[kind].0)
+    };
+    let (width, height) = (u32::try_from(truth.width)?, u32::try_from(truth.height)?);
+    Ok(RgbImage::from_fn(width, height, |x, y| colour(y as usize * truth.width + x as usize)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(data: &[u8]) -> LabelMap {
+        LabelMap::new(1, data.len(), data.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn differences_say_who_is_right() {
+        let picture = difference(&map(&[0, 0, 0, 9]), &map(&[1, 0, 1, 1]), &map(&[1, 1, 0, 2])).unwrap();
+        let found: Vec<_> = picture.pixels().map(|pixel| DIFFERENCES.iter().position(|(colour, _)| *colour == pixel.0)).collect();
+        assert_eq!(found, [Some(0), Some(1), Some(2), Some(3)]);
+    }
+
+    #[test]
+    fn shrinking_takes_labels_that_are_there() {
+        let small = shrink(&LabelMap::new(2, 6, vec![1, 1, 5, 5, 7, 7, 1, 1, 5, 5, 7, 7]).unwrap(), 1, 3);
+        assert_eq!(small.data, [1, 5, 7]);
+    }
+
+    #[test]
+    fn a_picture_of_another_kind_is_refused_by_name() {
+        assert!(file_uri(Path::new("plan.pdf")).unwrap_err().to_string().contains("plan.pdf"));
+        assert_eq!(data_uri("image/png", b"abc"), "data:image/png;base64,YWJj");
+    }
+}

@@ -1,0 +1,330 @@
+//! Signal to quantisation noise of every step, alone and accumulated.
+//!
+//! Every step of the engine leaves a whole tensor of codes, which its observer sees. *Entire* compares it with the float network after the exact rewrites, run
+//! from the frame: all errors up to here. *Single* compares it with the same step in float, run on what the engine itself held before the step: the error of
+//! this step alone, on inputs that it meets in use.
+
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context, Result, bail, ensure};
+use hrvit_core::{Observer, Tile, TileData};
+use hrvit_format::{Model, OpKind, Step, StepId, record::Precision};
+use hrvit_reference::{Folded, Frame, Map, NoTap, State};
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::dataset::Labelled;
+use crate::int8::Int8;
+use crate::quantize::report::Noise;
+use crate::quantize::states::left_by;
+use crate::segmenter::Segmenter;
+use crate::{frames, progress};
+
+/// How the codes that a step leaves stand for real values: `scale * (code - zero)`, codes in `lo..=hi`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Codes {
+    scale: f64,
+    zero: i32,
+    lo: i32,
+    hi: i32,
+}
+
+impl Codes {
+    /// Of a step of `model`; `None` where it leaves labels.
+    fn of(model: &Model<'_>, id: StepId, step: Step) -> Result<Option<Self>> {
+        let params = model.step(id).with_context(|| format!("{step}: the model image has no such step"))?;
+        ensure!(params.record.precision == Precision::Int8 as u8, "{step}: only int8 steps can be measured, this one has another precision");
+        let (scale, network) = (f64::from(params.record.scale), &model.meta().network);
+        Ok(match step {
+            Step::LabelMap => None,
+            Step::Increase { .. } | Step::Classify => bail!("{step}: only segmentors can be measured"),
+            Step::Fusion { .. } => {
+                // GELU of 0 is 0: the table's entry for it is the zero point.
+                let ops = network.ops(step);
+                let (index, op) = ops.iter().enumerate().find(|(_, op)| op.kind == OpKind::FusionAct).with_context(|| format!("{step}: no activation"))?;
+                let act = params.op(index, op).with_context(|| format!("{step}: its activation has no record"))?;
+                let zero = *usize::try_from(act.record.zero).ok().and_then(|zero| act.table.get(zero)).with_context(|| format!("{step}: no entry for 0"))?;
+                Some(Self { scale, zero: zero.into(), lo: -128, hi: 127 })
+            }
+            _ => Some(Self { scale, zero: 0, lo: i16::MIN.into(), hi: i16::MAX.into() }),
+        })
+    }
+
+    fn real(self, code: i16) -> f32 {
+        (self.scale * f64::from(i32::from(code) - self.zero)) as f32
+    }
+
+    /// Whether a real value lies more than half a code outside the range.
+    fn clips(self, real: f32) -> bool {
+        let code = f64::from(real) / self.scale + f64::from(self.zero);
+        code < f64::from(self.lo) - 0.5 || code > f64::from(self.hi) + 0.5
+    }
+}
+
+/// Keeps the codes that every step leaves behind.
+struct Taken(Mutex<Vec<Vec<i16>>>);
+
+impl Observer for Taken {
+    fn tile(&self, tile: Tile<'_>) {
+        let mut steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (None, Some(codes)) = (tile.op, steps.get_mut(usize::from(tile.id.0))) else { return };
+        match tile.data {
+            TileData::S8(more) => codes.extend(more.iter().map(|&code| i16::from(code))),
+            TileData::S16(more) => codes.extend_from_slice(more),
+            // No step leaves sums; labels are no real tensor.
+            TileData::S32(_) | TileData::U8(_) => {}
+        }
+    }
+}
+
+/// What was seen of one step.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    single: Noise,
+    entire: Noise,
+    /// Sum of float times engine, and the engine's energy.
+    product: f64,
+    energy: f64,
+    clipped: u64,
+    values: u64,
+    lowest: i32,
+    highest: i32,
+}
+
+impl Seen {
+    fn of(codes: Codes, found: &[i16], alone: &Map, float: &Map) -> (Self, Vec<f32>) {
+        let real: Vec<f32> = found.iter().map(|&code| codes.real(code)).collect();
+        let mut seen = Self {
+            single: Noise::between(&alone.data, &real),
+            entire: Noise::between(&float.data, &real),
+            clipped: alone.data.iter().filter(|&&x| codes.clips(x)).count() as u64,
+            values: found.len() as u64,
+            lowest: found.iter().copied().min().unwrap_or(0).into(),
+            highest: found.iter().copied().max().unwrap_or(0).into(),
+            ..Self::default()
+        };
+        for (&a, &b) in float.data.iter().zip(&real) {
+            seen.product += f64::from(a) * f64::from(b);
+            seen.energy += f64::from(b) * f64::from(b);
+        }
+        (seen, real)
+    }
+
+    fn and(self, other: Self) -> Self {
+        if self.values == 0 {
+            return other;
+        }
+        Self {
+            single: self.single.and(other.single),
+            entire: self.entire.and(other.entire),
+            product: self.product + other.product,
+            energy: self.energy + other.energy,
+            clipped: self.clipped + other.clipped,
+            values: self.values + other.values,
+            lowest: self.lowest.min(other.lowest),
+            highest: self.highest.max(other.highest),
+        }
+    }
+}
+
+/// One step of the report.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StepDrift {
+    /// Its name.
+    pub step: String,
+    /// Kind of block, as bars name it.
+    pub kind: StepKind,
+    /// SQNR in dB against the same step in float on the engine's own inputs.
+    pub single_db: Option<f64>,
+    /// SQNR in dB against the float network.
+    pub entire_db: Option<f64>,
+    /// Cosine of the angle between float's tensor and the engine's.
+    pub cosine: Option<f64>,
+    /// Share of values that lie more than half a code outside of the range of codes.
+    pub saturated: f64,
+    /// Lowest and highest code seen.
+    pub codes_seen: [i32; 2],
+    /// Lowest and highest code that there is.
+    pub codes_available: [i32; 2],
+    /// How many of the codes lie between the lowest and highest seen, as a share.
+    pub range_used: f64,
+}
+
+/// Kinds of step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepKind {
+    /// Stem and first embedding.
+    Stem,
+    /// Output of a fusion.
+    Fusion,
+    /// Patch embedding.
+    PatchEmbed,
+    /// Attention with its shortcut.
+    Attention,
+    /// MixCFN.
+    MixCfn,
+    /// LayerNorm of a stage.
+    StageNorm,
+    /// The head's logits.
+    Head,
+}
+
+impl StepKind {
+    /// Of a step.
+    pub fn of(step: Step) -> Self {
+        match step {
+            Step::Stem => Self::Stem,
+            Step::Fusion { .. } => Self::Fusion,
+            Step::PatchEmbed { .. } => Self::PatchEmbed,
+            Step::Attention { .. } => Self::Attention,
+            Step::MixCfn { .. } => Self::MixCfn,
+            Step::StageNorm { .. } => Self::StageNorm,
+            Step::Logits | Step::LabelMap | Step::Increase { .. } | Step::Classify => Self::Head,
+        }
+    }
+
+    /// As in bars and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stem => "stem",
+            Self::Fusion => "fusion",
+            Self::PatchEmbed => "patch_embed",
+            Self::Attention => "attention",
+            Self::MixCfn => "mix_cfn",
+            Self::StageNorm => "stage_norm",
+            Self::Head => "head",
+        }
+    }
+}
+
+/// Every step on some frames, and the standard deviation of the float logits on them.
+pub struct Measured {
+    /// In canonical order.
+    pub steps: Vec<StepDrift>,
+    /// Over all logits of all these frames.
+    pub logits_deviation: f64,
+}
+
+/// Sums of the float logits.
+#[derive(Clone, Copy, Default)]
+struct Spread {
+    count: f64,
+    sum: f64,
+    squares: f64,
+}
+
+impl Spread {
+    fn of(logits: &Map) -> Self {
+        let sum = |f: &dyn Fn(f64) -> f64| logits.data.iter().map(|&x| f(f64::from(x))).sum();
+        Self { count: logits.data.len() as f64, sum: sum(&|x| x), squares: sum(&|x| x * x) }
+    }
+
+    fn deviation(spreads: impl Iterator<Item = Self>) -> f64 {
+        let all = spreads.fold(Self::default(), |a, b| Self { count: a.count + b.count, sum: a.sum + b.sum, squares: a.squares + b.squares });
+        (all.squares / all.count - (all.sum / all.count).powi(2)).max(0.0).sqrt()
+    }
+}
+
+/// Measures every step of `int8` against `float` on `set`, frames in parallel.
+///
+/// # Errors
+/// If a frame cannot be read, or the image is not one of a segmentor in int8.
+pub fn measure(set: &[&Labelled], float: &Folded, int8: &Int8<'_>) -> Result<Measured> {
+    let model = int8.model();
+    let steps: Vec<(Step, Codes)> = model
+        .step_ids()
+        .filter_map(|(id, step)| Codes::of(model, id, step).map(|codes| Some((step, codes?))).transpose())
+        .collect::<Result<_>>()?;
+    let bar = progress::frames(set.len(), "measuring steps");
+    let each: Vec<(Vec<Seen>, Spread)> = set
+        .par_iter()
+        .map(|item| {
+            let seen = measure_frame(item, &steps, float, int8).with_context(|| format!("frame {}", item.name));
+            bar.inc(1);
+            seen
+        })
+        .collect::<Result<_>>()?;
+    bar.finish_and_clear();
+    let mut totals = vec![Seen::default(); steps.len()];
+    for (frame, _) in &each {
+        totals.iter_mut().zip(frame).for_each(|(all, one)| *all = all.and(*one));
+    }
+    Ok(Measured {
+        steps: steps.iter().zip(totals).map(|(&(step, codes), seen)| summary(step, codes, seen)).collect(),
+        logits_deviation: Spread::deviation(each.iter().map(|(_, spread)| *spread)),
+    })
+}
+
+fn measure_frame(item: &Labelled, steps: &[(Step, Codes)], folded: &Folded, int8: &Int8<'_>) -> Result<(Vec<Seen>, Spread)> {
+    let input = frames::resize(&frames::read(&item.frame)?, int8.size())?;
+    let taken = Taken(Mutex::new(vec![Vec::new(); int8.model().steps().len()]));
+    int8.logit_codes(input.as_raw(), &taken)?;
+    let taken = taken.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let frame = Frame::new(int8.size(), input.into_raw())?;
+    let (mut exact, mut engine) = (State::new(frame.clone()), State::new(frame));
+    let mut all = Vec::with_capacity(steps.len());
+    for (&(step, codes), found) in steps.iter().zip(&taken) {
+        folded.step(step, &mut exact, &mut NoTap);
+        folded.step(step, &mut engine, &mut NoTap);
+        let float = left_by(step, &mut exact).as_ref().with_context(|| format!("{step} left no map"))?;
+        let alone = left_by(step, &mut engine).as_mut().with_context(|| format!("{step} left no map"))?;
+        ensure!(found.len() == float.data.len(), "{step}: the engine left {} values, float {}", found.len(), float.data.len());
+        let (seen, real) = Seen::of(codes, found, alone, float);
+        alone.data = real;
+        all.push(seen);
+    }
+    let logits = exact.logits.as_ref().context("the network left no logits")?;
+    Ok((all, Spread::of(logits)))
+}
+
+fn summary(step: Step, codes: Codes, seen: Seen) -> StepDrift {
+    let cosine = seen.product / (seen.entire.signal * seen.energy).sqrt();
+    StepDrift {
+        step: step.to_string(),
+        kind: StepKind::of(step),
+        single_db: seen.single.decibels(),
+        entire_db: seen.entire.decibels(),
+        cosine: cosine.is_finite().then_some(cosine),
+        saturated: seen.clipped as f64 / seen.values.max(1) as f64,
+        codes_seen: [seen.lowest, seen.highest],
+        codes_available: [codes.lo, codes.hi],
+        range_used: f64::from(seen.highest - seen.lowest + 1) / f64::from(codes.hi - codes.lo + 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BYTE: Codes = Codes { scale: 0.5, zero: -100, lo: -128, hi: 127 };
+
+    fn map(data: &[f32]) -> Map {
+        Map { rows: 1, columns: 1, channels: data.len(), data: data.to_vec() }
+    }
+
+    #[test]
+    fn codes_stand_for_reals_around_their_zero_point() {
+        assert_eq!([-128, -100, 127].map(|code| BYTE.real(code)), [-14.0, 0.0, 113.5]);
+        assert_eq!([-14.2, -14.3, 113.7, 113.8].map(|x| BYTE.clips(x)), [false, true, false, true]);
+    }
+
+    #[test]
+    fn single_is_against_the_step_alone_and_entire_against_the_network() {
+        // Codes of 0, 10, 20; alone exact, the network a tenth larger.
+        let found = [-100i16, -80, -60];
+        let (seen, real) = Seen::of(BYTE, &found, &map(&[0.0, 10.0, 20.0]), &map(&[0.0, 11.0, 22.0]));
+        assert_eq!(real, [0.0, 10.0, 20.0]);
+        let drift = summary(Step::Stem, BYTE, seen);
+        assert_eq!(drift.single_db, Some(200.0));
+        assert!((drift.entire_db.unwrap() - 20.0 * 11f64.log10()).abs() < 1e-9);
+        assert!((drift.cosine.unwrap() - 1.0).abs() < 1e-12);
+        assert_eq!((drift.codes_seen, drift.range_used), ([-100, -60], 41.0 / 256.0));
+    }
+
+    #[test]
+    fn the_deviation_is_that_of_all_logits_together() {
+        let spreads = [Spread::of(&map(&[1.0, 3.0])), Spread::of(&map(&[5.0, 7.0]))];
+        assert!((Spread::deviation(spreads.into_iter()) - 5f64.sqrt()).abs() < 1e-12);
+    }
+}
