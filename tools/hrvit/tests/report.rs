@@ -72,10 +72,10 @@ fn the_bundled_network_meets_its_bars() {
 fn bars_that_are_not_met_fail_and_name_metric_and_step() {
     let bars = MODEL.folder.path().join("strict.toml");
     let overall = "delta_miou_points = 100\nagreement_percent = 100.0\nagreement_at_clear_margin_percent = 0\nlogits_sqnr_db = 0\nmacs_8x8_percent = 0\n";
-    std::fs::write(&bars, format!("[full]\n{overall}[full.entire_db]\nhead = 190.0\n")).unwrap();
+    std::fs::write(&bars, format!("[full]\n{overall}[full.entire_db]\nLogits = 190.0\n")).unwrap();
     let (output, page) = MODEL.report("strict.html", &["--bars", text(&bars), "--frames", "2", "--worst", "0", "--resamples", "10"]);
     let error = String::from_utf8(output.stderr).unwrap();
-    assert!(!output.status.success() && error.contains("int8: pixel agreement: found") && error.contains("head.logits (head), entire SQNR"), "{error}");
+    assert!(!output.status.success() && error.contains("int8: pixel agreement: found") && error.contains("head.logits (Logits), entire SQNR"), "{error}");
     assert!(!error.contains("MACs") && !error.contains("mIoU"), "bars that are met are not named: {error}");
     assert!(page.is_file(), "the page says what is wrong");
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use hrvit_format::{Head, aligned::AlignedBytes, crc32};
+use hrvit_format::{Head, crc32};
 use hrvit_kernels::Kernels;
 use hrvit_reference::{Checkpoint, Folded};
 
@@ -12,7 +12,7 @@ use super::quantize;
 use crate::calibration::CalibrationSet;
 use crate::dataset::{self, Labelled};
 use crate::float::Float;
-use crate::int8::{self, Int8, IsaArg};
+use crate::int8::{self, Int8, IsaArg, Packed};
 use crate::output::{self, Format};
 use crate::palette::Classes;
 use crate::progress;
@@ -22,7 +22,7 @@ use crate::report::bars::Bars;
 use crate::report::draws::Draws;
 use crate::report::macs::Macs;
 use crate::report::measure::{self, Against, Contestants};
-use crate::report::page::{self, Extras};
+use crate::report::page::{self, Extras, percent};
 use crate::report::task::{self, Bootstrap};
 use crate::report::{Drift, Report, Subject, WorstFrame, pictures, steps};
 use crate::segmenter::Segmenter;
@@ -102,7 +102,7 @@ pub struct ReportArgs {
 /// Images to measure beside the model, and how they came to be.
 struct Others {
     names: Vec<String>,
-    images: Vec<AlignedBytes>,
+    images: Vec<Packed>,
     origin: String,
 }
 
@@ -124,11 +124,11 @@ pub fn run(args: &ReportArgs, format: Format) -> Result<()> {
     let set: Vec<&Labelled> = spread_frames(all.len(), count).into_iter().map(|i| &all[i]).collect();
     ensure!(args.step_frames > 0, "--step-frames 0: at least one frame is needed to measure steps and the logits' deviation");
 
-    let kernels = int8::kernels(args.isa.isa)?;
+    let kernels = args.isa.kernels()?;
     let file = int8::read_image(&args.model)?;
     let (bytes, crc) = (file.len(), crc32(&file));
-    let image = int8::pack_for(kernels, file).with_context(|| format!("model image {}", args.model.display()))?;
-    let int8 = Int8::load(&image, None, kernels)?;
+    let image = Packed::new(file, kernels).with_context(|| format!("model image {}", args.model.display()))?;
+    let int8 = image.load()?;
     let meta = int8.model().meta();
     ensure!(meta.network.head == Head::Segformer, "{}: it has a classification head; only segmentors can be reported on label maps", args.model.display());
     let checkpoint = Checkpoint::read(&args.weights, &meta.network)?;
@@ -138,7 +138,7 @@ pub fn run(args: &ReportArgs, format: Format) -> Result<()> {
     let step_set: Vec<&Labelled> = spread_frames(set.len(), args.step_frames).into_iter().map(|i| set[i]).collect();
     let by_step = steps::measure(&step_set, &Folded::new(&checkpoint), &int8)?;
     let float = Float::new(checkpoint, int8.size());
-    let draws: Vec<Int8<'_>> = others.iter().flat_map(|others| &others.images).map(|image| Int8::load(image, None, kernels)).collect::<Result<_>>()?;
+    let draws: Vec<Int8<'_>> = others.iter().flat_map(|others| &others.images).map(Packed::load).collect::<Result<_>>()?;
     let contestants: Vec<&dyn Segmenter> = std::iter::once(&int8).chain(&draws).map(|one| one as &dyn Segmenter).collect();
     let measured = measure::measure(&set, Contestants { float: &float, others: &contestants, logits_deviation: by_step.logits_deviation })?;
 
@@ -203,9 +203,9 @@ fn others(args: &ReportArgs, int8: &Int8<'_>, checkpoint: &Checkpoint, classes: 
         return Ok(None);
     }
     let images = args.draws.iter().map(|path| {
-        let load = || -> Result<AlignedBytes> {
-            let image = int8::pack_for(kernels, int8::read_image(path)?)?;
-            let other = Int8::load(&image, None, kernels)?;
+        let load = || -> Result<Packed> {
+            let image = Packed::new(int8::read_image(path)?, kernels)?;
+            let other = image.load()?;
             let (own, other) = (int8.model().meta(), other.model().meta());
             ensure!(own.network == other.network && own.size == other.size, "it holds another network or size than {}", args.model.display());
             Ok(image)
@@ -233,7 +233,7 @@ fn calibrate(args: &ReportArgs, folder: &Path, int8: &Int8<'_>, checkpoint: &Che
         let options = Options { seed, ..quantize::options(&args.weights, &drawn, Some(classes))? };
         let quantised =
             run_quantiser(checkpoint, int8.size(), &drawn, &options, &progress::Tasks::new()).with_context(|| format!("calibration draw {number}"))?;
-        others.images.push(int8::pack_for(kernels, quantised.image)?);
+        others.images.push(Packed::new(quantised.image, kernels)?);
         others.names.push(number.to_string());
     }
     Ok(others)
@@ -252,8 +252,8 @@ fn print(report: &Report, out: &Path) -> Result<()> {
     let mut header = vec![format!("{} frames", report.subject.frames)];
     header.extend(report.quality.iter().map(|quality| quality.precision.to_owned()));
     table.set_header(header);
-    let percent = |share: Option<f64>| share.map_or_else(|| "-".to_owned(), |share| format!("{:.2}", 100.0 * share));
-    let quality = |of: &dyn Fn(&task::Quality) -> Option<task::Estimate>| report.quality.iter().map(|one| percent(of(one).map(|one| one.value))).collect::<Vec<_>>();
+    let quality =
+        |of: &dyn Fn(&task::Quality) -> Option<task::Estimate>| report.quality.iter().map(|one| percent(of(one).map(|one| one.value))).collect::<Vec<_>>();
     let drift = |of: &dyn Fn(&Drift) -> String| std::iter::once(String::new()).chain(report.drift.iter().map(of)).collect::<Vec<_>>();
     let between = |one: Option<task::Estimate>| one.map_or_else(|| "-".to_owned(), |one| format!("{:+.3} ({:+.3} to {:+.3})", one.value, one.low, one.high));
     let rows = [
@@ -282,5 +282,12 @@ fn verdict(report: &Report, args: &ReportArgs) -> Result<()> {
         return Ok(());
     }
     let bars = args.bars.as_deref().unwrap_or(Path::new("bars")).display();
-    bail!("{} of {} bars ({bars}, set {}) are not met; see {}:\n  {}", failed.len(), report.verdicts.len(), args.bar_set, args.out.display(), failed.join("\n  "))
+    bail!(
+        "{} of {} bars ({bars}, set {}) are not met; see {}:\n  {}",
+        failed.len(),
+        report.verdicts.len(),
+        args.bar_set,
+        args.out.display(),
+        failed.join("\n  ")
+    )
 }

@@ -6,7 +6,6 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::steps::StepKind;
 use super::{Drift, Report};
 
 /// One set of bars.
@@ -23,12 +22,12 @@ pub struct Bars {
     pub logits_sqnr_db: f64,
     /// Smallest share of multiply-accumulates of two 8-bit operands, in percent.
     pub macs_8x8_percent: f64,
-    /// Smallest SQNR in dB of a step of each kind alone.
+    /// Smallest SQNR in dB of a step alone, per kind of block ([`hrvit_format::Step::kind`]).
     #[serde(default)]
-    pub single_db: BTreeMap<StepKind, f64>,
-    /// Smallest SQNR in dB of a step of each kind against the float network.
+    pub single_db: BTreeMap<String, f64>,
+    /// Smallest SQNR in dB of a step against the float network, per kind of block.
     #[serde(default)]
-    pub entire_db: BTreeMap<StepKind, f64>,
+    pub entire_db: BTreeMap<String, f64>,
 }
 
 /// One demand.
@@ -78,7 +77,7 @@ impl Bars {
         sets.remove(name).with_context(|| format!("bars {}: no set {name:?}, expected one of: {known} (--bar-set NAME)", path.display()))
     }
 
-    /// Judges every precision of a report. Kinds of step without a bar pass.
+    /// Judges every precision of a report. Kinds of block without a floor pass; a floor for a kind that no step is of does not.
     pub fn judge(&self, report: &Report) -> Vec<Verdict> {
         report.drift.iter().flat_map(|drift| self.judge_drift(drift)).collect()
     }
@@ -89,7 +88,12 @@ impl Bars {
         let mut verdicts = vec![match &drift.draws {
             Some(draws) => {
                 let mean = draws.delta_miou_points.map(|spread| spread.mean.abs());
-                Verdict::at_most(format!("{precision}: magnitude of the mean mIoU difference over {} draws", draws.draws.len()), mean, self.delta_miou_points, "points")
+                Verdict::at_most(
+                    format!("{precision}: magnitude of the mean mIoU difference over {} draws", draws.draws.len()),
+                    mean,
+                    self.delta_miou_points,
+                    "points",
+                )
             }
             None => {
                 let found = drift.delta.miou_points.map(|delta| delta.value.abs());
@@ -106,12 +110,16 @@ impl Bars {
             verdicts.push(Verdict::at_least(format!("{precision}{who}: logits SQNR"), sqnr, self.logits_sqnr_db, "dB"));
         }
         verdicts.push(Verdict::at_least(format!("{precision}: MACs in 8x8"), Some(100.0 * drift.macs.share()), self.macs_8x8_percent, "%"));
-        for step in &drift.steps {
-            for (bars, name, found) in [(&self.single_db, "single", step.single_db), (&self.entire_db, "entire", step.entire_db)] {
-                if let Some(&bar) = bars.get(&step.kind) {
-                    let what = format!("{precision}: step {} ({}), {name} SQNR", step.step, step.kind.name());
-                    verdicts.push(Verdict::at_least(what, found, bar, "dB"));
+        for (name, floors) in [("single", &self.single_db), ("entire", &self.entire_db)] {
+            for (kind, &bar) in floors {
+                let steps: Vec<_> = drift.steps.iter().filter(|step| step.kind == kind).collect();
+                if steps.is_empty() {
+                    verdicts.push(Verdict::at_least(format!("{precision}: steps of kind {kind} (there is none), {name} SQNR"), None, bar, "dB"));
                 }
+                verdicts.extend(steps.into_iter().map(|step| {
+                    let found = if name == "single" { step.single_db } else { step.entire_db };
+                    Verdict::at_least(format!("{precision}: step {} ({kind}), {name} SQNR", step.step), found, bar, "dB")
+                }));
             }
         }
         verdicts
@@ -133,8 +141,8 @@ mod tests {
     fn a_missing_set_names_those_there_are_and_an_unknown_bar_is_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let bars = "delta_miou_points = 1\nagreement_percent = 2\nagreement_at_clear_margin_percent = 3\nlogits_sqnr_db = 4\nmacs_8x8_percent = 5\n";
-        std::fs::write(file.path(), format!("[full]\n{bars}[full.single_db]\npatch_embed = 20\n")).unwrap();
-        assert_eq!(Bars::read(file.path(), "full").unwrap().single_db[&StepKind::PatchEmbed], 20.0);
+        std::fs::write(file.path(), format!("[full]\n{bars}[full.single_db]\nPatchEmbed = 20\n")).unwrap();
+        assert_eq!(Bars::read(file.path(), "full").unwrap().single_db["PatchEmbed"], 20.0);
         assert!(Bars::read(file.path(), "small").unwrap_err().to_string().contains("expected one of: full"));
         std::fs::write(file.path(), format!("[full]\n{bars}agrement = 2\n")).unwrap();
         assert!(format!("{:#}", Bars::read(file.path(), "full").unwrap_err()).contains("agrement"));

@@ -59,14 +59,13 @@ fn paint(steps: &[StepDrift], svg: &mut String) -> Result<(), Box<dyn std::error
 
 #[cfg(test)]
 mod tests {
-    use super::super::steps::StepKind;
     use super::*;
 
     #[test]
     fn every_step_is_named_and_both_bars_are_explained() {
         let step = |name: &str, single_db| StepDrift {
             step: name.into(),
-            kind: StepKind::Stem,
+            kind: "Stem",
             single_db,
             entire_db: Some(30.0),
             cosine: None,

@@ -63,8 +63,13 @@ pub fn page(report: &Report, classes: &Classes, extras: &Extras) -> anyhow::Resu
     Ok(page.into_string())
 }
 
-fn percent(share: Option<f64>) -> String {
-    share.map_or_else(|| "-".to_owned(), |share| format!("{:.2}", 100.0 * share))
+/// Two digits, and more where two would show all for nearly all.
+pub fn percent(share: Option<f64>) -> String {
+    match share {
+        None => "-".to_owned(),
+        Some(share) if (0.99995..1.0).contains(&share) => format!("{:.4}", 100.0 * share),
+        Some(share) => format!("{:.2}", 100.0 * share),
+    }
 }
 
 fn decibels(db: Option<f64>) -> String {
@@ -276,5 +281,44 @@ fn draws(drift: &Drift) -> Markup {
                 td { @if let Some(one) = draws.logits_sqnr_db { (decibels(Some(one.mean))) (format!(" ({:.1})", one.deviation)) } }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nearly_all_is_not_shown_as_all() {
+        assert_eq!([Some(1.0), Some(0.999_993), Some(0.9995), Some(0.5), None].map(percent), ["100.00", "99.9993", "99.95", "50.00", "-"]);
+    }
+
+    #[test]
+    fn names_of_classes_cannot_break_the_page() {
+        let pixels = vec![vec![3, 1], vec![0, 2]];
+        let place = Place { pixels: 6, share: Some(1.0), agreement: Some(5.0 / 6.0) };
+        let agreement = super::super::agreement::AgreementReport {
+            overall: Some(5.0 / 6.0),
+            at_borders: place,
+            away_from_borders: place,
+            clear_margin: 0.1,
+            at_clear_margin: place,
+            logits_deviation: 1.0,
+            margins: Vec::new(),
+            flips: pixels,
+        };
+        let drift = Drift {
+            precision: "int8",
+            delta: super::super::task::Delta { miou_points: None, pixel_accuracy_points: None, class_points: Vec::new() },
+            agreement,
+            logits_sqnr_db: None,
+            macs: super::super::macs::Macs { total: 1, in_8x8: 1 },
+            steps: Vec::new(),
+            draws: None,
+            worst: Vec::new(),
+        };
+        let shown = flips(&drift, &["<script>alert(1)</script>".to_owned(), "a & b".to_owned()]).into_string();
+        assert!(!shown.contains("<script") && shown.contains("&lt;script&gt;") && shown.contains("a &amp; b"), "{shown}");
+        assert!(shown.contains("75.00") && shown.contains("25.00"), "{shown}");
     }
 }

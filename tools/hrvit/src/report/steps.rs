@@ -132,8 +132,8 @@ impl Seen {
 pub struct StepDrift {
     /// Its name.
     pub step: String,
-    /// Kind of block, as bars name it.
-    pub kind: StepKind,
+    /// Its kind of block ([`Step::kind`]), as bars name it.
+    pub kind: &'static str,
     /// SQNR in dB against the same step in float on the engine's own inputs.
     pub single_db: Option<f64>,
     /// SQNR in dB against the float network.
@@ -148,54 +148,6 @@ pub struct StepDrift {
     pub codes_available: [i32; 2],
     /// How many of the codes lie between the lowest and highest seen, as a share.
     pub range_used: f64,
-}
-
-/// Kinds of step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StepKind {
-    /// Stem and first embedding.
-    Stem,
-    /// Output of a fusion.
-    Fusion,
-    /// Patch embedding.
-    PatchEmbed,
-    /// Attention with its shortcut.
-    Attention,
-    /// MixCFN.
-    MixCfn,
-    /// LayerNorm of a stage.
-    StageNorm,
-    /// The head's logits.
-    Head,
-}
-
-impl StepKind {
-    /// Of a step.
-    pub fn of(step: Step) -> Self {
-        match step {
-            Step::Stem => Self::Stem,
-            Step::Fusion { .. } => Self::Fusion,
-            Step::PatchEmbed { .. } => Self::PatchEmbed,
-            Step::Attention { .. } => Self::Attention,
-            Step::MixCfn { .. } => Self::MixCfn,
-            Step::StageNorm { .. } => Self::StageNorm,
-            Step::Logits | Step::LabelMap | Step::Increase { .. } | Step::Classify => Self::Head,
-        }
-    }
-
-    /// As in bars and JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Stem => "stem",
-            Self::Fusion => "fusion",
-            Self::PatchEmbed => "patch_embed",
-            Self::Attention => "attention",
-            Self::MixCfn => "mix_cfn",
-            Self::StageNorm => "stage_norm",
-            Self::Head => "head",
-        }
-    }
 }
 
 /// Every step on some frames, and the standard deviation of the float logits on them.
@@ -232,10 +184,8 @@ impl Spread {
 /// If a frame cannot be read, or the image is not one of a segmentor in int8.
 pub fn measure(set: &[&Labelled], float: &Folded, int8: &Int8<'_>) -> Result<Measured> {
     let model = int8.model();
-    let steps: Vec<(Step, Codes)> = model
-        .step_ids()
-        .filter_map(|(id, step)| Codes::of(model, id, step).map(|codes| Some((step, codes?))).transpose())
-        .collect::<Result<_>>()?;
+    let steps: Vec<(Step, Codes)> =
+        model.step_ids().filter_map(|(id, step)| Codes::of(model, id, step).map(|codes| Some((step, codes?))).transpose()).collect::<Result<_>>()?;
     let bar = progress::frames(set.len(), "measuring steps");
     let each: Vec<(Vec<Seen>, Spread)> = set
         .par_iter()
@@ -282,7 +232,7 @@ fn summary(step: Step, codes: Codes, seen: Seen) -> StepDrift {
     let cosine = seen.product / (seen.entire.signal * seen.energy).sqrt();
     StepDrift {
         step: step.to_string(),
-        kind: StepKind::of(step),
+        kind: step.kind(),
         single_db: seen.single.decibels(),
         entire_db: seen.entire.decibels(),
         cosine: cosine.is_finite().then_some(cosine),
