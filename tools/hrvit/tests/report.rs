@@ -106,3 +106,36 @@ fn what_does_not_fit_is_refused_before_the_work_starts() {
     let calib = bundled("data/calib");
     assert!(refusal(&["--calib", &calib, "--calib-frames", "16"]).contains("holds 16 frames"));
 }
+
+#[test]
+fn draws_of_a_calibration_folder_are_made_measured_and_repeat_for_a_seed() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (weights, image) = (at("nano.safetensors"), at("nano.hrvit"));
+    for part in ["images", "labels"] {
+        std::fs::create_dir(at(part)).unwrap();
+    }
+    for i in 0..9u32 {
+        let frame = image::RgbImage::from_fn(96, 80, |x, y| image::Rgb([2 * x as u8, 3 * y as u8, 20 * i as u8]));
+        frame.save(at(&format!("images/{i}.png"))).unwrap();
+        image::GrayImage::from_fn(96, 80, |x, _| image::Luma([(x / 24) as u8])).save(at(&format!("labels/{i}.png"))).unwrap();
+    }
+    let network = ["--variant", "nano", "--classes", "4"];
+    let done = |arguments: &[&str]| {
+        let output = hrvit(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    done(&[&["synth", "--seed", "7", "--out", &weights], &network[..]].concat());
+    done(&[&["quantize", "--size", "64x64", "--weights", &weights, "--calib", &at("images"), "--out", &image], &network[..]].concat());
+    let files = ["report", "--model", &image, "--weights", &weights, "--data", &at(""), "--calib", &at("images"), "--out", &at("report.html")];
+    let draws = |seed: &str| -> Value {
+        let report = done(&[&files[..], &["--frames", "3", "--calib-draws", "2", "--resamples", "20", "--worst", "1", "--seed", seed, "--json"]].concat());
+        serde_json::from_slice::<Value>(&report).unwrap()["drift"][0]["draws"].clone()
+    };
+    let first = draws("1");
+    assert!(first["origin"].as_str().unwrap().contains("2 images, each calibrated with 6 of 9 frames"), "{first}");
+    assert_eq!(first["draws"].as_array().unwrap().len(), 2);
+    assert_ne!(first["draws"][0]["logits_sqnr_db"], first["draws"][1]["logits_sqnr_db"]);
+    assert_eq!(first, draws("1"));
+}

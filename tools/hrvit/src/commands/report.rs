@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use hrvit_format::{Head, crc32};
+use hrvit_format::{Head, Model, crc32};
 use hrvit_kernels::Kernels;
 use hrvit_reference::{Checkpoint, Folded};
 
@@ -126,7 +126,7 @@ pub fn run(args: &ReportArgs, format: Format) -> Result<()> {
 
     let kernels = args.isa.kernels()?;
     let file = int8::read_image(&args.model)?;
-    let (bytes, crc) = (file.len(), crc32(&file));
+    let (bytes, crc) = file_facts(&file).with_context(|| format!("model image {}", args.model.display()))?;
     let image = Packed::new(file, kernels).with_context(|| format!("model image {}", args.model.display()))?;
     let int8 = image.load()?;
     let meta = int8.model().meta();
@@ -188,6 +188,12 @@ pub fn run(args: &ReportArgs, format: Format) -> Result<()> {
         Format::Text => print(&report, &args.out)?,
     }
     verdict(&report, args)
+}
+
+/// Bytes of an image, and the CRC32 of all of them but the last four, which hold it.
+fn file_facts(file: &[u8]) -> Result<(usize, u32)> {
+    let bytes = Model::load(file)?.total_len();
+    Ok((bytes, crc32(&file[..bytes - size_of::<u32>()])))
 }
 
 fn file_name(path: &Path) -> String {

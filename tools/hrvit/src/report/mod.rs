@@ -44,7 +44,7 @@ pub struct Subject {
     pub model: String,
     /// Its bytes.
     pub model_bytes: usize,
-    /// CRC32 of them.
+    /// Its CRC32, as its last four bytes have it.
     pub model_crc32: String,
     /// What the image says of its origin.
     pub provenance: String,
