@@ -7,7 +7,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use super::steps::StepDrift;
 
 /// Width and height of the picture in pixels.
-const PICTURE: (u32, u32) = (1400, 560);
+const PICTURE: (u32, u32) = (1400, 510);
 const SINGLE: RGBColor = RGBColor(150, 185, 225);
 const ENTIRE: RGBColor = RGBColor(38, 90, 165);
 
@@ -28,7 +28,7 @@ fn paint(steps: &[StepDrift], svg: &mut String) -> Result<(), Box<dyn std::error
     let highest = 1.05 * finite.fold(10.0, f64::max);
     let mut chart = ChartBuilder::on(&root)
         .margin(12)
-        .x_label_area_size(150)
+        .x_label_area_size(100)
         .y_label_area_size(60)
         // The legend lies to the right of the last bar.
         .build_cartesian_2d(0.0..(steps.len() + steps.len().div_ceil(8)) as f64, 0.0..highest)?;
