@@ -38,11 +38,47 @@ pub enum Family {
     Bilinear,
     /// Label map.
     Argmax,
+    /// Products of f16.
+    #[cfg(feature = "fp16")]
+    GemmF16,
+    /// Depthwise convolution of f16.
+    #[cfg(feature = "fp16")]
+    DepthwiseF16,
+    /// Patches of f16, pixels as f16.
+    #[cfg(feature = "fp16")]
+    Im2rowF16,
+    /// Attention over one strip of f16.
+    #[cfg(feature = "fp16")]
+    AttentionF16,
+    /// LayerNorm of f16.
+    #[cfg(feature = "fp16")]
+    LayerNormF16,
+    /// Diversity-enhancing shortcut of f16.
+    #[cfg(feature = "fp16")]
+    DesF16,
+    /// Hardswish of f16, activations of f32 sums.
+    #[cfg(feature = "fp16")]
+    ActivationF16,
+    /// Sums and ReLU of f16 and f32.
+    #[cfg(feature = "fp16")]
+    SumF16,
+    /// Means over tokens of f16.
+    #[cfg(feature = "fp16")]
+    MeanF16,
+    /// Conversions between s16 and f16.
+    #[cfg(feature = "fp16")]
+    ConvertF16,
+    /// Bilinear resizing of f16.
+    #[cfg(feature = "fp16")]
+    BilinearF16,
+    /// Label map of f16 logits.
+    #[cfg(feature = "fp16")]
+    ArgmaxF16,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; if cfg!(feature = "fp16") { 28 } else { 16 }] = [
         Self::GemmRows,
         Self::GemmK4,
         Self::GemmK8,
@@ -59,6 +95,30 @@ impl Family {
         Self::Mean,
         Self::Bilinear,
         Self::Argmax,
+        #[cfg(feature = "fp16")]
+        Self::GemmF16,
+        #[cfg(feature = "fp16")]
+        Self::DepthwiseF16,
+        #[cfg(feature = "fp16")]
+        Self::Im2rowF16,
+        #[cfg(feature = "fp16")]
+        Self::AttentionF16,
+        #[cfg(feature = "fp16")]
+        Self::LayerNormF16,
+        #[cfg(feature = "fp16")]
+        Self::DesF16,
+        #[cfg(feature = "fp16")]
+        Self::ActivationF16,
+        #[cfg(feature = "fp16")]
+        Self::SumF16,
+        #[cfg(feature = "fp16")]
+        Self::MeanF16,
+        #[cfg(feature = "fp16")]
+        Self::ConvertF16,
+        #[cfg(feature = "fp16")]
+        Self::BilinearF16,
+        #[cfg(feature = "fp16")]
+        Self::ArgmaxF16,
     ];
 
     /// The name in reports.
@@ -80,11 +140,35 @@ impl Family {
             Self::Mean => "mean_s8",
             Self::Bilinear => "bilinear",
             Self::Argmax => "argmax_s16",
+            #[cfg(feature = "fp16")]
+            Self::GemmF16 => "gemm_f16",
+            #[cfg(feature = "fp16")]
+            Self::DepthwiseF16 => "dwconv_f16",
+            #[cfg(feature = "fp16")]
+            Self::Im2rowF16 => "im2row_f16",
+            #[cfg(feature = "fp16")]
+            Self::AttentionF16 => "attention_f16",
+            #[cfg(feature = "fp16")]
+            Self::LayerNormF16 => "layernorm_f16",
+            #[cfg(feature = "fp16")]
+            Self::DesF16 => "des_f16",
+            #[cfg(feature = "fp16")]
+            Self::ActivationF16 => "activation_f16",
+            #[cfg(feature = "fp16")]
+            Self::SumF16 => "sum_f16",
+            #[cfg(feature = "fp16")]
+            Self::MeanF16 => "mean_f16",
+            #[cfg(feature = "fp16")]
+            Self::ConvertF16 => "convert_f16",
+            #[cfg(feature = "fp16")]
+            Self::BilinearF16 => "bilinear_f16",
+            #[cfg(feature = "fp16")]
+            Self::ArgmaxF16 => "argmax_f16",
         }
     }
 }
 
-/// Every operator, on one instruction set, with the same bytes on all of them; the value is the proof that the processor has the instructions.
+/// Every operator, on one instruction set, with the same bytes on all of them (those on f16: within a stated bound); the value is the proof that the processor has the instructions.
 ///
 /// ```
 /// use hrvit_kernels::{Isa, Kernels};
@@ -143,6 +227,30 @@ impl Kernels {
             Family::Mean => crate::activation::mean::chosen(tier),
             Family::Bilinear => crate::resize::bilinear::chosen(tier),
             Family::Argmax => crate::resize::argmax::chosen(tier),
+            #[cfg(feature = "fp16")]
+            Family::GemmF16 => crate::gemm_f16::chosen(tier),
+            #[cfg(feature = "fp16")]
+            Family::DepthwiseF16 => crate::dwconv_f16::chosen(tier),
+            #[cfg(feature = "fp16")]
+            Family::Im2rowF16 => crate::im2row::chosen_f16(tier),
+            #[cfg(feature = "fp16")]
+            Family::AttentionF16 => crate::attention_f16::chosen(tier),
+            #[cfg(feature = "fp16")]
+            Family::LayerNormF16 => crate::layernorm_f16::chosen(tier),
+            #[cfg(feature = "fp16")]
+            Family::DesF16 => crate::des_f16::chosen(tier),
+            #[cfg(feature = "fp16")]
+            Family::ActivationF16 => crate::activation_f16::activate::chosen(tier),
+            #[cfg(feature = "fp16")]
+            Family::SumF16 => crate::activation_f16::sum::chosen(tier),
+            #[cfg(feature = "fp16")]
+            Family::MeanF16 => crate::activation_f16::mean::chosen(tier),
+            #[cfg(feature = "fp16")]
+            Family::ConvertF16 => crate::activation_f16::convert::chosen(tier),
+            #[cfg(feature = "fp16")]
+            Family::BilinearF16 => crate::resize_f16::bilinear::chosen(tier),
+            #[cfg(feature = "fp16")]
+            Family::ArgmaxF16 => crate::resize_f16::argmax::chosen(tier),
         }
     }
 

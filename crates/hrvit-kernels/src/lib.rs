@@ -1,4 +1,4 @@
-//! Integer kernels for quantised vision transformers: no heap, no panic, no float, and the same bytes on every target.
+//! Integer kernels for quantised vision transformers: no heap, no panic, no float (but in feature `fp16`), and the same bytes on every target.
 //!
 //! The `scalar` file of each operator is its definition (`docs/quantisation.md` holds the formulas); a backend for one instruction set is another file in the
 //! same folder and equals it byte for byte. [`Kernels`] holds the operators for one instruction set, by default the fastest of this processor;
@@ -16,6 +16,20 @@
 //! | Hardswish, tables, sums, means | [`activation`] | s8, s16 or i32 | s8, s16 or i32 | `avx2` `neon` `mve` `dsp`, not each for all |
 //! | exact bilinear resize, label map | [`resize`] | s16, i32 | added to i32; labels | `avx2` `neon` `mve` |
 //!
+//! With feature `fp16` there are the same operators on 16-bit floats (`f16`, from crate `half`): stored in 16 bits, summed in f32. Their bits may differ between instruction sets
+//! within a stated bound; `math_f32` says why none ever stores an infinity or a NaN.
+//!
+//! | operator | folder | input x weights, accumulator | output | files besides `scalar` |
+//! |---|---|---|---|---|
+//! | linear, 1x1 convolution | `gemm_f16` | f16 x f16, f32 | any `EpilogueF16` | |
+//! | dense 3x3 convolution | [`im2row`], then `gemm_f16` | f16 x f16, f32 | any `EpilogueF16` | (patches only move values) |
+//! | depthwise convolution | `dwconv_f16` | f16 x f16, f32 | any `EpilogueF16` | |
+//! | LayerNorm | `layernorm_f16` | f16, f32 | f16 | |
+//! | attention over one strip | `attention_f16` | f16 x f16, f32 | f16 | |
+//! | diversity-enhancing shortcut | `des_f16` | f16 x f16, f32 | added to f32 | |
+//! | Hardswish, activations, sums, means, conversions | `activation_f16` | f16, s16 or f32 | f16, s16 or f32 | |
+//! | bilinear resize, label map | `resize_f16` | f16, f32 | added to f32; labels | |
+//!
 //! **Conventions.** Maps are `[rows, columns, channels]`, channel last, contiguous unless a stride is given; a token is one run of channels. Every entry is
 //! safe: it checks lengths and scalar parameters once and returns [`ShapeError`]. It never panics and never reads out of bounds whatever the numbers; the
 //! numbers mean what the documentation says only inside the stated ranges, which the loader of a model proves once, and only there are they the same on every
@@ -30,23 +44,50 @@
 #![cfg_attr(not(hrvit_scalar), allow(dead_code, reason = "a build for one instruction set uses some of the definitions only"))]
 
 pub mod activation;
+#[cfg(feature = "fp16")]
+#[allow(clippy::float_arithmetic, reason = "float kernels")]
+pub mod activation_f16;
+#[cfg(feature = "fp16")]
+#[allow(clippy::float_arithmetic, reason = "float kernels")]
+pub mod attention_f16;
 pub mod attention_s8;
 #[cfg(hrvit_scalar)]
 pub mod conformance;
+#[cfg(feature = "fp16")]
+#[allow(clippy::float_arithmetic, reason = "float kernels")]
+pub mod des_f16;
 pub mod des_s16;
+#[cfg(feature = "fp16")]
+#[allow(clippy::float_arithmetic, reason = "float kernels")]
+pub mod dwconv_f16;
 pub mod dwconv_s8;
 pub mod epilogue;
+#[cfg(feature = "fp16")]
+#[allow(clippy::float_arithmetic, reason = "float kernels")]
+pub mod epilogue_f16;
 pub mod error;
+#[cfg(feature = "fp16")]
+#[allow(clippy::float_arithmetic, reason = "float kernels")]
+pub mod gemm_f16;
 pub mod gemm_s16;
 pub mod gemm_s8;
 pub mod im2row;
 pub mod isa;
 pub mod kernels;
+#[cfg(feature = "fp16")]
+#[allow(clippy::float_arithmetic, reason = "float kernels")]
+pub mod layernorm_f16;
 pub mod layernorm_s16;
 pub mod layout;
 pub mod math;
+#[cfg(feature = "fp16")]
+#[allow(clippy::float_arithmetic, reason = "float kernels")]
+pub mod math_f32;
 pub mod requant;
 pub mod resize;
+#[cfg(feature = "fp16")]
+#[allow(clippy::float_arithmetic, reason = "float kernels")]
+pub mod resize_f16;
 pub mod tiles;
 
 #[cfg(feature = "std")]
@@ -62,15 +103,29 @@ mod mve;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 
+#[cfg(feature = "fp16")]
+pub use attention_f16::StripF16;
 pub use attention_s8::{Strip, exp_table};
+#[cfg(feature = "fp16")]
+pub use des_f16::DesF16;
 pub use des_s16::Des;
+#[cfg(feature = "fp16")]
+pub use dwconv_f16::DepthwiseF16;
 pub use dwconv_s8::Depthwise;
 pub use epilogue::Epilogue;
+#[cfg(feature = "fp16")]
+pub use epilogue_f16::{ActivationF16, EpilogueF16};
 pub use error::ShapeError;
+#[cfg(feature = "fp16")]
+pub use gemm_f16::{GemmF16, blocks_f16_index, blocks_f16_len};
 pub use gemm_s8::{Gemm, PackedGemm};
 pub use gemm_s16::GemmS16;
+#[cfg(feature = "fp16")]
+pub use half::f16;
 pub use isa::{Isa, IsaError};
 pub use kernels::{Family, Kernels};
+#[cfg(feature = "fp16")]
+pub use layernorm_f16::NormF16;
 pub use layernorm_s16::Norm;
 pub use layout::Layout;
 pub use math::rsqrt;

@@ -85,7 +85,7 @@ backends! {
 }
 
 /// Elements that `tokens` of `channels` cover when they lie `stride` apart, or `None` on overflow.
-fn span(tokens: usize, stride: usize, channels: usize) -> Option<usize> {
+pub(crate) fn span(tokens: usize, stride: usize, channels: usize) -> Option<usize> {
     match tokens.checked_sub(1) {
         Some(gaps) => gaps.checked_mul(stride)?.checked_add(channels),
         None => Some(0),

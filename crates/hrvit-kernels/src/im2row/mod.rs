@@ -1,4 +1,4 @@
-//! Patches of a dense 3x3 convolution, and pixels as codes: both only move bytes.
+//! Patches of a dense 3x3 convolution, and pixels as codes or f16: all only move values.
 
 mod scalar;
 
@@ -15,11 +15,7 @@ impl Kernels {
     /// # Errors
     /// [`ShapeError`] if `channels` or `stride` is 0, all rows are `None`, rows differ in length or are no whole number of tokens, or `out` has another length.
     pub fn im2row_s8(self, rows: [Option<&[i8]>; 3], channels: usize, stride: usize, pad: i8, out: &mut [i8]) -> Result<(), ShapeError> {
-        require(channels != 0 && stride != 0, ShapeError::Parameter)?;
-        let len = rows.iter().flatten().map(|row| row.len()).next().ok_or(ShapeError::Input)?;
-        require(rows.iter().flatten().all(|row| row.len() == len) && len.is_multiple_of(channels), ShapeError::Input)?;
-        let patch = channels.checked_mul(9).ok_or(ShapeError::Parameter)?;
-        require((len / channels).div_ceil(stride).checked_mul(patch) == Some(out.len()), ShapeError::Output)?;
+        check(rows, channels, stride, out.len())?;
         patches(self.tier, rows, channels, stride, pad, out);
         Ok(())
     }
@@ -35,9 +31,49 @@ impl Kernels {
     }
 }
 
+/// Checks rows of tokens, and that they make `out_len` elements of patches.
+fn check<T>(rows: [Option<&[T]>; 3], channels: usize, stride: usize, out_len: usize) -> Result<(), ShapeError> {
+    require(channels != 0 && stride != 0, ShapeError::Parameter)?;
+    let len = rows.iter().flatten().map(|row| row.len()).next().ok_or(ShapeError::Input)?;
+    require(rows.iter().flatten().all(|row| row.len() == len) && len.is_multiple_of(channels), ShapeError::Input)?;
+    let patch = channels.checked_mul(9).ok_or(ShapeError::Parameter)?;
+    require((len / channels).div_ceil(stride).checked_mul(patch) == Some(out_len), ShapeError::Output)
+}
+
+#[cfg(feature = "fp16")]
+impl Kernels {
+    /// [`Kernels::im2row_s8`] of f16 values, 0 outside the row: patches for [`Kernels::gemm_f16`].
+    ///
+    /// # Errors
+    /// As [`Kernels::im2row_s8`].
+    pub fn im2row_f16(self, rows: [Option<&[half::f16]>; 3], channels: usize, stride: usize, out: &mut [half::f16]) -> Result<(), ShapeError> {
+        check(rows, channels, stride, out.len())?;
+        patches_f16(self.tier, rows, channels, stride, half::f16::ZERO, out);
+        Ok(())
+    }
+
+    /// `out = pixel - 128`, exactly.
+    ///
+    /// # Errors
+    /// [`ShapeError::Output`] if the lengths differ.
+    pub fn pixels_f16(self, pixels: &[u8], out: &mut [half::f16]) -> Result<(), ShapeError> {
+        require(pixels.len() == out.len(), ShapeError::Output)?;
+        pixels_f16(self.tier, pixels, out);
+        Ok(())
+    }
+}
+
 backends! {
     {  }
     chosen;
     fn patches(rows: [Option<&[i8]>; 3], channels: usize, stride: usize, pad: i8, out: &mut [i8]);
     fn codes(pixels: &[u8], out: &mut [i8]);
+}
+
+#[cfg(feature = "fp16")]
+backends! {
+    {  }
+    chosen_f16;
+    fn patches_f16 as patches(rows: [Option<&[half::f16]>; 3], channels: usize, stride: usize, pad: half::f16, out: &mut [half::f16]);
+    fn pixels_f16(pixels: &[u8], out: &mut [half::f16]);
 }

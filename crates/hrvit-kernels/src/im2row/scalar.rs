@@ -1,9 +1,9 @@
-//! Definition of the patches: one run of bytes after the other.
+//! Definition of the patches: one run of values after the other.
 
 use crate::lanes::rows_mut;
 
 /// Writes the patches; lengths were checked by the caller, as below.
-pub(super) fn patches(rows: [Option<&[i8]>; 3], channels: usize, stride: usize, pad: i8, out: &mut [i8]) {
+pub(super) fn patches<T: Copy>(rows: [Option<&[T]>; 3], channels: usize, stride: usize, pad: T, out: &mut [T]) {
     let (run, patch) = (3 * channels, 9 * channels);
     for (x, patch) in rows_mut(out, patch).enumerate() {
         for (row, taps) in rows.iter().zip(rows_mut(patch, run)) {
@@ -35,9 +35,17 @@ pub(super) fn codes(pixels: &[u8], out: &mut [i8]) {
     }
 }
 
+/// Writes the values.
+#[cfg(feature = "fp16")]
+pub(super) fn pixels_f16(pixels: &[u8], out: &mut [half::f16]) {
+    for (pixel, out) in pixels.iter().zip(out) {
+        *out = crate::math_f32::narrow(f32::from(i16::from(*pixel) - 128));
+    }
+}
+
 /// Copies the common length; unlike `copy_from_slice` it has no panic path.
 #[inline(always)]
-fn copy(from: &[i8], to: &mut [i8]) {
+fn copy<T: Copy>(from: &[T], to: &mut [T]) {
     for (to, from) in to.iter_mut().zip(from) {
         *to = *from;
     }

@@ -43,21 +43,21 @@ pub fn phase(position: usize, factor: usize, len: usize) -> Phase {
 }
 
 /// One output row between two source rows of `[columns, channels]`.
-struct Rows<'a> {
-    upper: &'a [i16],
-    lower: &'a [i16],
-    upper_weight: i32,
-    lower_weight: i32,
-    channels: usize,
-    factor: usize,
+pub(crate) struct Rows<'a, T = i16> {
+    pub(crate) upper: &'a [T],
+    pub(crate) lower: &'a [T],
+    pub(crate) upper_weight: i32,
+    pub(crate) lower_weight: i32,
+    pub(crate) channels: usize,
+    pub(crate) factor: usize,
 }
 
 /// The four source tokens of one output token, each with its weight out of `(2 * factor)^2`.
-type Corners<'a> = [(&'a [i16], i32); 4];
+type Corners<'a, T> = [(&'a [T], i32); 4];
 
-impl<'a> Rows<'a> {
+impl<'a, T> Rows<'a, T> {
     /// Source columns; checks that both rows are whole tokens and the vertical weights those of a phase.
-    fn columns(&self) -> Result<usize, ShapeError> {
+    pub(crate) fn columns(&self) -> Result<usize, ShapeError> {
         require(self.channels != 0 && matches!(self.factor, 1 | 2 | 4 | 8), ShapeError::Parameter)?;
         let unit = 2 * self.factor as i32;
         require((0..=unit).contains(&self.upper_weight) && self.lower_weight == unit - self.upper_weight, ShapeError::Parameter)?;
@@ -67,7 +67,7 @@ impl<'a> Rows<'a> {
 
     /// Corners of output column `x` of `factor * columns`.
     #[inline(always)]
-    fn corners(&self, x: usize, columns: usize) -> Option<Corners<'a>> {
+    pub(crate) fn corners(&self, x: usize, columns: usize) -> Option<Corners<'a, T>> {
         let at = phase(x, self.factor, columns);
         let near = at.near * self.channels;
         let far = at.far * self.channels;
@@ -82,7 +82,7 @@ impl<'a> Rows<'a> {
     /// [`Rows::corners`], each up to the end of its row: what vectors read beyond a token is its neighbour's.
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
-    fn corners_onwards(&self, x: usize, columns: usize) -> Option<Corners<'a>> {
+    pub(crate) fn corners_onwards(&self, x: usize, columns: usize) -> Option<Corners<'a, T>> {
         let at = phase(x, self.factor, columns);
         let (near, far) = (at.near * self.channels, at.far * self.channels);
         Some([

@@ -1,0 +1,8 @@
+//! Elementwise float operators: Hardswish, activations of sums, sums, means and conversions.
+
+pub mod activate;
+pub mod convert;
+pub mod mean;
+pub mod sum;
+
+mod scalar;

@@ -1,0 +1,108 @@
+//! Float mathematics of the f16 kernels, in f32, each function with its error measured over every f16 (`tests/math_f32.rs`): conversions, powers of two, GELU,
+//! Hardswish, reciprocal square root.
+//!
+//! **No kernel stores an infinity or a NaN.** Operands in f16 are finite, hence at most 65504; operands in f32 (biases, gains, sums to add to) are at most 2^64 in
+//! magnitude, lengths at most 2^16. Then a sum of products is at most `2^16 * 2^32 + 2^64 < 2^65`; an activation is no larger than its argument, up to a rounding;
+//! a normalised value is at most `sqrt(channels) <= 2^7` times a gain; the two products of the diversity-enhancing shortcut together give at most
+//! `2^16 * 2^65 * 2^16 = 2^97`: f32 holds all of them (2^128). The only divisions are by a softmax's sum, which is 1 or more, by a count, and by a scale that is no
+//! subnormal; the only root is that of a variance plus an `eps` that is no subnormal. [`narrow`] clamps before it rounds. Other operands make unspecified results,
+//! and no harm.
+//!
+//! **Sums of products** are the same on every instruction set that adds in the definition's order: the product of two f16 has 22 bits, so that f32 holds it, and a
+//! fused multiplication and addition rounds like a multiplication and an addition.
+
+use half::f16;
+
+/// The largest f16.
+pub const MAX: f32 = 65504.0;
+
+/// `x` in f32, exactly. (An infinity or a NaN reads as a number between 65536 and 131040.)
+#[inline(always)]
+pub fn widen(x: f16) -> f32 {
+    /// The difference of the exponents' biases, as a factor: also right for subnormals.
+    const REBIAS: f32 = f32::from_bits((127 + 112) << 23);
+    let bits = u32::from(x.to_bits());
+    let magnitude = f32::from_bits((bits & 0x7fff) << 13) * REBIAS;
+    f32::from_bits(magnitude.to_bits() | (bits & 0x8000) << 16)
+}
+
+/// `x` rounded to the nearest f16, ties to even, at most [`MAX`] in magnitude: never an infinity, and never a NaN.
+#[inline(always)]
+#[allow(clippy::manual_clamp, reason = "`clamp` keeps a NaN")]
+pub fn narrow(x: f32) -> f16 {
+    /// The least normal f16.
+    const NORMAL: u32 = (127 - 14) << 23;
+    let bits = x.max(-MAX).min(MAX).to_bits();
+    let magnitude = bits & 0x7fff_ffff;
+    let normal = (magnitude + 0xfff + (magnitude >> 13 & 1)).wrapping_sub(112 << 23) >> 13;
+    // One unit of a subnormal is the last place of 0.5.
+    let subnormal = (f32::from_bits(magnitude) + 0.5).to_bits().wrapping_sub(0.5f32.to_bits());
+    let rounded = if magnitude >= NORMAL { normal } else { subnormal };
+    f16::from_bits((bits >> 16 & 0x8000 | rounded) as u16)
+}
+
+/// `1.5 * 2^23`: a sum of it and a number of at most 2^22 has no fractional bits, and ends in the number's integer.
+pub(crate) const ROUNDER: f32 = 12_582_912.0;
+
+/// `x`, at most 2^22 in magnitude, rounded to an integer, ties to even.
+#[inline(always)]
+pub(crate) fn round(x: f32) -> f32 {
+    (x + ROUNDER) - ROUNDER
+}
+
+/// Least argument of [`exp2`]: powers stay normal numbers.
+pub(crate) const EXP2_MIN: f32 = -125.0;
+
+/// `2^f` for f in -1/2..=1/2 by powers of f; relative error at most 2.9e-6.
+pub(crate) const EXP2: [f32; 5] = [1.0, 0.693_124_2, 0.240_241, 0.055_906_426, 0.009_582_853];
+
+/// `2^x` for `x <= 0`: relative error at most 3.1e-6 (2^-18.3); exactly 1 at 0, and `2^-125` for all `x` below -125.
+#[inline(always)]
+pub fn exp2(x: f32) -> f32 {
+    let x = x.max(EXP2_MIN);
+    let shifted = x + ROUNDER;
+    let power = polynomial(&EXP2, x - (shifted - ROUNDER));
+    f32::from_bits(power.to_bits().wrapping_add(shifted.to_bits() << 23))
+}
+
+/// From which magnitude on [`gelu`] is the same number on each side: `6 * (1 - Phi(6)) < 6e-9` rounds to 0.
+pub(crate) const GELU_MAX: f32 = 6.0;
+
+/// `-log2(e) / 2`.
+pub(crate) const GELU_EXPONENT: f32 = -core::f32::consts::LOG2_E / 2.0;
+
+/// `(1 - Phi(t)) * e^(t^2 / 2)` for t in 0..=6 by powers of t; relative error at most 3.3e-5 where `t * (1 - Phi(t)) >= 3e-5`, beyond it 1e-9 of the product.
+pub(crate) const GELU: [f32; 10] =
+    [0.5, -0.398_575_45, 0.247_133_67, -0.124_779_84, 0.050_216_74, -0.015_274_617, 0.003_296_474_7, -0.000_468_068_06, 3.881_573e-5, -1.415_835_6e-6];
+
+/// `GELU(x) = x * Phi(x)`, Phi the normal distribution (the form with `erf`, not the one with `tanh`), as `max(x, 0) - t * (1 - Phi(t))`, `t = min(|x|, 6)`.
+///
+/// At most 0.58 units in the last place of the f16 result, over every f16; at most 0 for `x <= 0`, and not above `max(x, 0)`.
+#[inline(always)]
+pub fn gelu(x: f32) -> f32 {
+    let t = x.abs().min(GELU_MAX);
+    let tail = polynomial(&GELU, t) * exp2(t * t * GELU_EXPONENT);
+    x.max(0.0) - t * tail
+}
+
+/// `x * clamp(x + 3, 0, 6) / 6`: at most 0.51 units in the last place of the f16 result, over every f16.
+#[inline(always)]
+pub fn hardswish(x: f32) -> f32 {
+    x * ((x + 3.0).clamp(0.0, 6.0) * (1.0 / 6.0))
+}
+
+/// `1 / sqrt(x)` for a positive number that is not subnormal, by three Newton steps: relative error at most 2e-7 (2^-22.2).
+#[inline(always)]
+pub fn rsqrt(x: f32) -> f32 {
+    let mut y = f32::from_bits(0x5f37_5a86u32.wrapping_sub(x.to_bits() >> 1));
+    for _ in 0..3 {
+        y *= 1.5 - 0.5 * x * y * y;
+    }
+    y
+}
+
+/// The sum of `coefficients[i] * x^i`.
+#[inline(always)]
+fn polynomial<const N: usize>(coefficients: &[f32; N], x: f32) -> f32 {
+    coefficients.iter().rev().fold(0.0, |sum, coefficient| sum * x + coefficient)
+}

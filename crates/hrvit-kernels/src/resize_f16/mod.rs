@@ -1,0 +1,9 @@
+//! Bilinear resizing of f16 maps by 1, 2, 4 or 8 (`align_corners = false`): [`resize`](crate::resize) on floats.
+//!
+//! A value of 11 bits times a weight of at most 8 is exact in f32, so that the sum of the four, in the order upper near, upper far, lower near, lower far, is the
+//! same on every instruction set, and labels are.
+
+pub(crate) mod argmax;
+pub(crate) mod bilinear;
+
+mod scalar;
