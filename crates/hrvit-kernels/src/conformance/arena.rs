@@ -1,6 +1,6 @@
 //! Typed slices out of one byte buffer.
 
-/// Integers that any bytes are.
+/// Numbers that any bytes are.
 ///
 /// # Safety
 /// Every bit pattern of `size_of::<Self>()` bytes is a value, and there is no padding.
@@ -14,6 +14,12 @@ unsafe impl Element for u8 {}
 unsafe impl Element for i16 {}
 // SAFETY: integers.
 unsafe impl Element for i32 {}
+// SAFETY: every pattern of 16 bits is an f16.
+#[cfg(feature = "fp16")]
+unsafe impl Element for half::f16 {}
+// SAFETY: every pattern of 32 bits is an f32.
+#[cfg(feature = "fp16")]
+unsafe impl Element for f32 {}
 
 /// What is left of a buffer.
 pub(super) struct Arena<'a> {

@@ -1,4 +1,5 @@
-//! What every instruction set must pass: each operator against its definition, byte for byte, on edges, extremes and random shapes.
+//! What every instruction set must pass: each operator against its definition, byte for byte, on edges, extremes and random shapes. With feature `fp16` the float
+//! kernels too, within the bound that `floats` states.
 //!
 //! Runs anywhere the kernels do, without a heap: in a host test, or in a firmware's self-test. Everything lives in one scratch buffer; the bytes around each
 //! output are compared, too, and operands start at odd addresses.
@@ -15,6 +16,9 @@ mod attention;
 mod convolution;
 mod des;
 mod elements;
+#[cfg(feature = "fp16")]
+#[allow(clippy::float_arithmetic, reason = "bounds of float kernels")]
+mod floats;
 mod norm;
 mod products;
 mod resize;
@@ -32,8 +36,8 @@ pub const SCRATCH: usize = 240 * 1024;
 /// How a case ended badly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// The element of this number, counted from the output's first, is not that of the definition; negative or beyond the output: something around it was
-    /// overwritten.
+    /// The element of this number, counted from the output's first, is not that of the definition (a float: not within its bound, or not finite); negative or
+    /// beyond the output: something around it was overwritten.
     Differs(isize),
     /// One of the two refused the operands, the other did not, or for another reason.
     Refused(Option<ShapeError>),
@@ -75,6 +79,8 @@ pub fn run(kernels: Kernels, rounds: u32, scratch: &mut [u8], report: &mut dyn F
         for each in [products::run, convolution::run, attention::run, norm::run, des::run, elements::run, resize::run] {
             each(&mut suite, scratch);
         }
+        #[cfg(feature = "fp16")]
+        floats::run(&mut suite, scratch);
     }
     suite.summary
 }
@@ -99,6 +105,9 @@ struct Label {
 /// A call of a kernel with its output.
 type Call<'c, T> = dyn Fn(Kernels, &mut [T]) -> Result<(), ShapeError> + 'c;
 
+/// Whether the element of this number may be the second value where the definition's is the first.
+type Same<'c, T> = dyn Fn(usize, T, T) -> bool + 'c;
+
 /// Elements in front of and behind an output.
 const GUARD: usize = 5;
 
@@ -112,11 +121,19 @@ impl Suite<'_> {
         mut fill: impl FnMut(&mut Rng) -> T,
         call: impl Fn(Kernels, &mut [T]) -> Result<(), ShapeError>,
     ) {
-        let outcome = self.compare(arena, len, &mut fill, &call);
+        let outcome = self.compare(arena, len, &mut fill, &|_, want, got| want == got, &call);
         self.report(label, outcome);
     }
 
-    fn compare<T: Element>(&mut self, arena: &mut Arena<'_>, len: usize, fill: &mut dyn FnMut(&mut Rng) -> T, call: &Call<'_, T>) -> Result<(), Failure> {
+    /// Calls both kernels on outputs alike, and compares each element by `same`; what lies around the output stays equal.
+    fn compare<T: Element>(
+        &mut self,
+        arena: &mut Arena<'_>,
+        len: usize,
+        fill: &mut dyn FnMut(&mut Rng) -> T,
+        same: &Same<'_, T>,
+        call: &Call<'_, T>,
+    ) -> Result<(), Failure> {
         let mut arena = arena.scope();
         let all = len + 2 * GUARD;
         let (want, got) = arena.take::<T>(all).zip(arena.take::<T>(all)).ok_or(Failure::Scratch)?;
@@ -129,7 +146,11 @@ impl Suite<'_> {
         if wanted != Ok(()) || given != Ok(()) {
             return Err(Failure::Refused(given.err().or(wanted.err())));
         }
-        match want.iter().zip(&*got).position(|(want, got)| want != got) {
+        let differs = |(at, (want, got)): (usize, (&T, &T))| match at.checked_sub(GUARD) {
+            Some(at) if at < len => !same(at, *want, *got),
+            _ => want != got,
+        };
+        match want.iter().zip(&*got).enumerate().position(differs) {
             Some(at) => Err(Failure::Differs(at as isize - GUARD as isize)),
             None => Ok(()),
         }
