@@ -27,6 +27,8 @@ pub enum Isa {
     Avx2,
     /// [`Isa::Avx2`] and `vpdpbusd` (AVX-VNNI).
     AvxVnni,
+    /// x86-64 vectors of 512 bits: AVX-512 F, BW, DQ, VL, VNNI and VBMI together, and [`Isa::Avx2`]. (Ice Lake, Zen 4 and later; AVX-VNNI is not part of it.)
+    Avx512,
 }
 
 /// A forced instruction set that cannot be used.
@@ -58,9 +60,10 @@ impl core::error::Error for IsaError {}
 
 impl Isa {
     /// All of them, on an architecture from the slowest to the fastest.
-    pub const ALL: [Self; 8] = [Self::Scalar, Self::Dsp, Self::Mve, Self::Neon, Self::NeonDotprod, Self::NeonI8mm, Self::Avx2, Self::AvxVnni];
+    pub const ALL: [Self; 9] =
+        [Self::Scalar, Self::Dsp, Self::Mve, Self::Neon, Self::NeonDotprod, Self::NeonI8mm, Self::Avx2, Self::AvxVnni, Self::Avx512];
 
-    /// The name that [`Isa::parse`] reads: `scalar`, `dsp`, `mve`, `neon`, `neon_dotprod`, `neon_i8mm`, `avx2` or `avx_vnni`.
+    /// The name that [`Isa::parse`] reads: `scalar`, `dsp`, `mve`, `neon`, `neon_dotprod`, `neon_i8mm`, `avx2`, `avx_vnni` or `avx512`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Scalar => "scalar",
@@ -71,6 +74,7 @@ impl Isa {
             Self::NeonI8mm => "neon_i8mm",
             Self::Avx2 => "avx2",
             Self::AvxVnni => "avx_vnni",
+            Self::Avx512 => "avx512",
         }
     }
 
@@ -143,6 +147,11 @@ token! {
     #[cfg(target_arch = "x86_64")]
     AvxVnni
 }
+token! {
+    /// Proof of [`Isa::Avx512`].
+    #[cfg(target_arch = "x86_64")]
+    Avx512
+}
 
 /// Declares that whoever has one token may have another.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -164,6 +173,8 @@ implies!(NeonI8mm, NeonDotprod);
 implies!(NeonI8mm, Neon);
 #[cfg(target_arch = "x86_64")]
 implies!(AvxVnni, Avx2);
+#[cfg(target_arch = "x86_64")]
+implies!(Avx512, Avx2);
 
 /// An instruction set with its proof.
 #[derive(Clone, Copy, Debug)]
@@ -184,6 +195,8 @@ pub(crate) enum Tier {
     Avx2(Avx2),
     #[cfg(target_arch = "x86_64")]
     AvxVnni(AvxVnni),
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512),
 }
 
 impl Tier {
@@ -208,6 +221,8 @@ impl Tier {
             Isa::Avx2 => present(processor::avx2(), Self::Avx2(Avx2(()))),
             #[cfg(target_arch = "x86_64")]
             Isa::AvxVnni => present(processor::avx2() && processor::avx_vnni(), Self::AvxVnni(AvxVnni(()))),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => present(processor::avx2() && processor::avx512(), Self::Avx512(Avx512(()))),
             _ => Err(IsaError::NotBuilt(isa)),
         }
     }
@@ -242,6 +257,8 @@ impl Tier {
             Self::Avx2(_) => Isa::Avx2,
             #[cfg(target_arch = "x86_64")]
             Self::AvxVnni(_) => Isa::AvxVnni,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) => Isa::Avx512,
         }
     }
 }
@@ -258,7 +275,9 @@ mod processor {
             }
             #[cfg(not(feature = "std"))]
             {
-                without_std()
+                const YMM: u64 = 0b110;
+                const AVX2: u32 = 1 << 5;
+                saves(YMM) && core::arch::x86_64::__cpuid_count(7, 0).ebx & AVX2 != 0
             }
         }
     }
@@ -279,19 +298,50 @@ mod processor {
         }
     }
 
+    /// AVX-512 F, BW, DQ, VL, VNNI and VBMI, and an operating system that saves its registers, masks included.
+    pub(super) fn avx512() -> bool {
+        cfg!(all(
+            target_feature = "avx512f",
+            target_feature = "avx512bw",
+            target_feature = "avx512dq",
+            target_feature = "avx512vl",
+            target_feature = "avx512vnni",
+            target_feature = "avx512vbmi"
+        )) || {
+            #[cfg(feature = "std")]
+            {
+                std::arch::is_x86_feature_detected!("avx512f")
+                    && std::arch::is_x86_feature_detected!("avx512bw")
+                    && std::arch::is_x86_feature_detected!("avx512dq")
+                    && std::arch::is_x86_feature_detected!("avx512vl")
+                    && std::arch::is_x86_feature_detected!("avx512vnni")
+                    && std::arch::is_x86_feature_detected!("avx512vbmi")
+            }
+            #[cfg(not(feature = "std"))]
+            {
+                const MASKS_ZMM: u64 = 0b1110_0110;
+                const F_DQ_BW_VL: u32 = 1 << 16 | 1 << 17 | 1 << 30 | 1 << 31;
+                const VBMI_VNNI: u32 = 1 << 1 | 1 << 11;
+                saves(MASKS_ZMM) && {
+                    let leaf = core::arch::x86_64::__cpuid_count(7, 0);
+                    leaf.ebx & F_DQ_BW_VL == F_DQ_BW_VL && leaf.ecx & VBMI_VNNI == VBMI_VNNI
+                }
+            }
+        }
+    }
+
+    /// Whether the operating system saves all of `registers` (bits of XCR0), and `cpuid` has leaf 7.
     #[cfg(not(feature = "std"))]
-    fn without_std() -> bool {
-        use core::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
+    fn saves(registers: u64) -> bool {
+        use core::arch::x86_64::{__cpuid, _xgetbv};
 
         const OSXSAVE_AVX: u32 = 1 << 27 | 1 << 28;
-        const XMM_YMM: u64 = 0b110;
-        const AVX2: u32 = 1 << 5;
         if cfg!(miri) || __cpuid(0).eax < 7 || __cpuid(1).ecx & OSXSAVE_AVX != OSXSAVE_AVX {
             return false;
         }
         // SAFETY: the processor has `xgetbv`, and the operating system has enabled it: OSXSAVE is set.
         let saved = unsafe { _xgetbv(0) };
-        saved & XMM_YMM == XMM_YMM && __cpuid_count(7, 0).ebx & AVX2 != 0
+        saved & registers == registers
     }
 }
 

@@ -267,7 +267,7 @@ impl Kernels {
     pub const fn layout(self) -> Layout {
         match self.isa() {
             Isa::Scalar | Isa::Dsp | Isa::Mve | Isa::Neon => Layout::Rows,
-            Isa::NeonDotprod | Isa::Avx2 | Isa::AvxVnni => Layout::K4,
+            Isa::NeonDotprod | Isa::Avx2 | Isa::AvxVnni | Isa::Avx512 => Layout::K4,
             Isa::NeonI8mm => Layout::K8,
         }
     }
@@ -293,10 +293,13 @@ macro_rules! backends {
         $crate::kernels::backends!(@entry $done [#[cfg(target_arch = "x86_64")] Avx2] {$($rest)*} $($family)*);
     };
     (@build $done:tt {Avx2.. => $module:ident $($rest:tt)*} $($family:tt)*) => {
-        $crate::kernels::backends!(@build $done {Avx2 => $module, AvxVnni => $module $($rest)*} $($family)*);
+        $crate::kernels::backends!(@build $done {Avx2 => $module, AvxVnni => $module, Avx512 => $module $($rest)*} $($family)*);
     };
     (@build $done:tt {AvxVnni => $($rest:tt)*} $($family:tt)*) => {
         $crate::kernels::backends!(@entry $done [#[cfg(target_arch = "x86_64")] AvxVnni] {$($rest)*} $($family)*);
+    };
+    (@build $done:tt {Avx512 => $($rest:tt)*} $($family:tt)*) => {
+        $crate::kernels::backends!(@entry $done [#[cfg(target_arch = "x86_64")] Avx512] {$($rest)*} $($family)*);
     };
     (@build $done:tt {Dsp => $($rest:tt)*} $($family:tt)*) => { $crate::kernels::backends!(@entry $done [#[cfg(hrvit_dsp)] Dsp] {$($rest)*} $($family)*); };
     (@build $done:tt {Mve => $($rest:tt)*} $($family:tt)*) => { $crate::kernels::backends!(@entry $done [#[cfg(hrvit_mve)] Mve] {$($rest)*} $($family)*); };

@@ -95,6 +95,8 @@ extern crate std;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 #[cfg(hrvit_dsp)]
 mod dsp;
 mod lanes;

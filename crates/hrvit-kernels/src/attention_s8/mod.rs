@@ -85,7 +85,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2 => avx2, AvxVnni => avx_vnni, Dsp => dsp, Mve => mve, Neon => neon, NeonDotprod => neon_dotprod, NeonI8mm => neon_i8mm }
+    { Avx2 => avx2, AvxVnni => avx_vnni, Avx512 => avx2, Dsp => dsp, Mve => mve, Neon => neon, NeonDotprod => neon_dotprod, NeonI8mm => neon_i8mm }
     chosen;
     fn run(args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]);
 }

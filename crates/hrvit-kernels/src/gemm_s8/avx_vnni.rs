@@ -20,9 +20,9 @@ use crate::layout::Layout;
 /// Channels of a block.
 const BLOCK: usize = Layout::BLOCK;
 /// Deepest product whose rows the buffer holds four of; deeper ones are left to `avx2`.
-const MAX_DEPTH: usize = 5120;
+pub(super) const MAX_DEPTH: usize = 5120;
 /// Bytes of activations that are held at a time: room is left for weights in the first-level cache.
-const HELD: usize = ROWS * MAX_DEPTH;
+pub(super) const HELD: usize = ROWS * MAX_DEPTH;
 
 /// A block's weights of one group of 4 steps of depth.
 type Group = [i8; 4 * BLOCK];
@@ -71,7 +71,7 @@ fn product<S: Sink>(args: &Gemm<'_>, sink: S, out: &mut [S::Out]) {
 /// The rows of `a`, `stride` bytes each and 128 more each, rounded up to whole fours of rows. What is beyond a row's depth meets weights of 0.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn unsigned<'b>(a: &[i8], depth: usize, stride: usize, buffer: &'b mut [MaybeUninit<u8>; HELD]) -> &'b [u8] {
+pub(super) fn unsigned<'b>(a: &[i8], depth: usize, stride: usize, buffer: &'b mut [MaybeUninit<u8>; HELD]) -> &'b [u8] {
     let turn = |from: &[i8], to: &mut [MaybeUninit<u8>]| to.iter_mut().zip(from).for_each(|(to, from)| _ = to.write(*from as u8 ^ 0x80));
     let len = (a.len() / depth).next_multiple_of(ROWS) * stride;
     let Some(buffer) = buffer.get_mut(..len) else { return &[] };

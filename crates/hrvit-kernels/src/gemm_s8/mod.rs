@@ -3,6 +3,8 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "x86_64")]
 mod avx_vnni;
 #[cfg(hrvit_dsp)]
 mod dsp;
@@ -92,7 +94,7 @@ backends! {
 }
 
 backends! {
-    { Avx2 => avx2, AvxVnni => avx_vnni, NeonDotprod.. => neon_dotprod }
+    { Avx2 => avx2, AvxVnni => avx_vnni, Avx512 => avx512, NeonDotprod.. => neon_dotprod }
     chosen_k4;
     fn k4(args: &Gemm<'_>, epilogue: Epilogue<'_>);
 }

@@ -1,0 +1,67 @@
+//! What the AVX-512 kernels share: loads up to the end of a slice, the requantisation of a vector, ways of storing.
+//!
+//! Vectors hold 16 channels in their natural order; where fewer are left, a mask says so, and nothing beyond the end of a slice is read or written. Functions with
+//! `#[target_feature(enable = "avx512..")]` are safe to call from each other; every kernel's entry takes an [`Avx512`](crate::isa::Avx512) token as the proof that they may
+//! be called at all. Trait methods cannot have the attribute: they are `#[inline(always)]` into functions that have it.
+
+pub(crate) mod rates;
+pub(crate) mod sink;
+
+use core::arch::x86_64::*;
+
+/// Channels of a vector of 32-bit values.
+pub(crate) const LANES: usize = 16;
+
+/// The first `count` of 16 lanes, all from 16 on.
+#[inline(always)]
+pub(crate) fn first_lanes(count: usize) -> __mmask16 {
+    if count >= LANES { !0 } else { (1 << count) - 1 }
+}
+
+/// The lanes of what is left of `slice` from `first` on, and where that starts.
+#[inline(always)]
+fn rest<T>(slice: &[T], first: usize) -> (__mmask16, *const T) {
+    (first_lanes(slice.len().saturating_sub(first)), slice.as_ptr().wrapping_add(first))
+}
+
+/// The 16 values from `first` on, 0 beyond the end.
+#[inline]
+#[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+pub(crate) fn load_i32(slice: &[i32], first: usize) -> __m512i {
+    let (lanes, start) = rest(slice, first);
+    // SAFETY: the mask has only lanes inside the slice; the load needs no alignment.
+    unsafe { _mm512_maskz_loadu_epi32(lanes, start) }
+}
+
+/// The 16 values from `first` on, 0 beyond the end.
+#[inline]
+#[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+pub(crate) fn load_i16(slice: &[i16], first: usize) -> __m256i {
+    let (lanes, start) = rest(slice, first);
+    // SAFETY: as for `load_i32`.
+    unsafe { _mm256_maskz_loadu_epi16(lanes, start) }
+}
+
+/// The 16 bytes from `first` on, 0 beyond the end.
+#[inline]
+#[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+pub(crate) fn load_i8(slice: &[i8], first: usize) -> __m128i {
+    let (lanes, start) = rest(slice, first);
+    // SAFETY: as for `load_i32`.
+    unsafe { _mm_maskz_loadu_epi8(lanes, start) }
+}
+
+/// 64 bytes.
+#[inline]
+#[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+pub(crate) fn load64(bytes: &[i8; 64]) -> __m512i {
+    // SAFETY: reads the 64 bytes of the reference; the load needs no alignment.
+    unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
+}
+
+/// Two 16-bit vectors as one.
+#[inline]
+#[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+pub(crate) fn join(low: __m256i, high: __m256i) -> __m512i {
+    _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high)
+}
