@@ -23,7 +23,7 @@ const MAX_DIM_OF_LONGEST: usize = 32;
 /// Steps of 8 keys (or channels) and 2 channels (or keys) that they hold.
 pub(super) const MAX_STEPS: usize = MAX_KEYS / 8 * (MAX_DIM_OF_LONGEST / 2);
 /// Smallest shift of the distances whose rounding term is a number of the product's upper half; smaller ones are left to `scalar`.
-const MIN_SHIFT: u8 = 33;
+pub(super) const MIN_SHIFT: u8 = 33;
 /// Keys whose codes are made at a time.
 const KEYS: usize = 32;
 /// Keys that the lanes of the two blocks of every 16 keys hold: what the codes' way through `vshufps` and `vpackssdw` puts in natural order.
@@ -378,7 +378,7 @@ impl Exponent {
 }
 
 /// `(r, k)` of a sum of codes: `1 / sum` is `r / 2^(k + 8)`.
-fn reciprocal(sum: u32) -> (i32, u32) {
+pub(super) fn reciprocal(sum: u32) -> (i32, u32) {
     let zeros = sum.leading_zeros();
     let r = (1u64 << 62).checked_div(u64::from(sum) << zeros).unwrap_or(0).min(0x7fff_ffff);
     (r as i32, 54 - zeros)

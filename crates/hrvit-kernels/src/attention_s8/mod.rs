@@ -3,6 +3,10 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avx512_codes;
+#[cfg(target_arch = "x86_64")]
 mod avx_vnni;
 #[cfg(hrvit_dsp)]
 mod dsp;
@@ -85,7 +89,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2 => avx2, AvxVnni => avx_vnni, Avx512 => avx2, Dsp => dsp, Mve => mve, Neon => neon, NeonDotprod => neon_dotprod, NeonI8mm => neon_i8mm }
+    { Avx2 => avx2, AvxVnni => avx_vnni, Avx512 => avx512, Dsp => dsp, Mve => mve, Neon => neon, NeonDotprod => neon_dotprod, NeonI8mm => neon_i8mm }
     chosen;
     fn run(args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]);
 }

@@ -1,0 +1,239 @@
+//! Attention on AVX-512: logits by `vpdpbusd`, 32 keys of four queries at a time; codes 32 at a time, the exponent's 64 entries being one `vpermi2w`; weighted sums by
+//! `vpdpwssd`, of eight queries at a time.
+//!
+//! Keys become unsigned by 128 more. That adds the same number to all logits of a query, which their distances from the maximum do not see.
+
+use core::arch::x86_64::*;
+use core::mem::MaybeUninit;
+
+use super::avx2::{self, MIN_SHIFT, reciprocal};
+use super::{Strip, avx512_codes::Exponent};
+use crate::avx512::{LANES, first_lanes, load_i8};
+use crate::isa::Avx512;
+use crate::lanes::{rows as each_row, rows_mut};
+
+/// Most keys that the buffers hold; longer strips are left to `avx2`.
+const MAX_KEYS: usize = 1536;
+/// Largest head that they hold, and that of the longest strips; heads that are no multiple of 4 are left to `avx2`.
+const MAX_DIM: usize = 128;
+const MAX_DIM_OF_LONGEST: usize = 32;
+/// Vectors of 16 keys by 4 channels that they hold.
+const MAX_BY_KEY: usize = MAX_KEYS / LANES * MAX_DIM_OF_LONGEST / 4;
+/// Vectors of 16 channels by 2 keys that they hold.
+const MAX_BY_CHANNEL: usize = MAX_KEYS / 2 * MAX_DIM_OF_LONGEST / LANES;
+/// Keys that are computed at a time: two vectors of logits, one of codes.
+pub(super) const KEYS: usize = 2 * LANES;
+/// Queries whose logits are computed at a time.
+const ROWS: usize = 4;
+/// Queries whose weighted sums are computed at a time.
+const QUERIES: usize = 2 * ROWS;
+
+/// Computes the strip.
+pub(super) fn run(token: Avx512, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) {
+    let padded = (args.v.len() / args.dim.max(1)).next_multiple_of(KEYS);
+    let fits = args.dim <= MAX_DIM
+        && args.dim.is_multiple_of(4)
+        && padded <= MAX_KEYS
+        && padded / LANES * (args.dim / 4) <= MAX_BY_KEY
+        && padded / 2 * args.dim.div_ceil(LANES) <= MAX_BY_CHANNEL;
+    if !fits || args.shift < MIN_SHIFT {
+        return avx2::run(token.into(), args, scores, out);
+    }
+    // SAFETY: the token proves AVX-512.
+    unsafe { strip(args, padded, out) }
+}
+
+/// Packed values, logits and codes of one strip.
+struct Buffers {
+    by_key: [MaybeUninit<__m512i>; MAX_BY_KEY],
+    by_channel: [MaybeUninit<__m512i>; MAX_BY_CHANNEL],
+    logits: [MaybeUninit<__m512i>; ROWS * MAX_KEYS / LANES],
+    codes: [MaybeUninit<__m512i>; QUERIES * MAX_KEYS / KEYS],
+}
+
+/// The strip; `padded` is its number of keys, rounded up to whole [`KEYS`].
+#[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+fn strip(args: &Strip<'_>, padded: usize, out: &mut [i16]) {
+    let dim = args.dim;
+    let mut buffers = Buffers {
+        by_key: [const { MaybeUninit::uninit() }; MAX_BY_KEY],
+        by_channel: [const { MaybeUninit::uninit() }; MAX_BY_CHANNEL],
+        logits: [const { MaybeUninit::uninit() }; ROWS * MAX_KEYS / LANES],
+        codes: [const { MaybeUninit::uninit() }; QUERIES * MAX_KEYS / KEYS],
+    };
+    let by_key = pack_by_key(args, padded, &mut buffers.by_key);
+    let by_channel = pack_by_channel(args, padded, &mut buffers.by_channel);
+    let exponent = Exponent::new(args);
+    let keys = args.v.len() / dim;
+    for (q, out) in args.q.chunks(QUERIES * dim).zip(out.chunks_mut(QUERIES * dim)) {
+        let queries = q.len() / dim;
+        let mut divisors = [(0, 1); QUERIES];
+        for ((q, codes), divisors) in
+            q.chunks(ROWS * dim).zip(buffers.codes.chunks_mut(ROWS * (padded / KEYS))).zip(divisors.as_chunks_mut::<ROWS>().0)
+        {
+            let maxima = logits(q, dim, by_key, keys, &mut buffers.logits);
+            let each = each_row(&buffers.logits, padded / LANES).zip(rows_mut(codes, padded / KEYS)).take(q.len() / dim);
+            for ((divisor, maximum), (logits, codes)) in divisors.iter_mut().zip(maxima).zip(each) {
+                // SAFETY: `logits` above has written `padded / 16` vectors for each row.
+                *divisor = reciprocal(exponent.codes(unsafe { logits.assume_init_ref() }, maximum, keys, codes));
+            }
+        }
+        // SAFETY: the loop above has written `padded / 32` vectors for each query; a vector is 16 pairs of 16-bit values.
+        let codes: &[i32] = unsafe { core::slice::from_raw_parts(buffers.codes.as_ptr().cast(), queries * (padded / 2)) };
+        let turn = Turn { codes, queries, pairs: padded / 2, used: keys.div_ceil(2), divisors, dim };
+        let mut rest = by_channel;
+        for first in (0..dim).step_by(2 * LANES) {
+            let blocks = (dim - first).div_ceil(LANES).min(2);
+            let (values, later) = rest.split_at(blocks * turn.pairs);
+            match blocks {
+                1 => turn.values::<1>(values, first, out),
+                _ => turn.values::<2>(values, first, out),
+            }
+            rest = later;
+        }
+    }
+}
+
+/// The values with keys as channels, 128 more: for 32 keys at a time and 4 channels at a time two vectors of 16 keys, in the order in which `vpackssdw` brings them into
+/// the natural one. What is beyond the last key is any number.
+#[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+fn pack_by_key<'b>(args: &Strip<'_>, padded: usize, buffer: &'b mut [MaybeUninit<__m512i>]) -> &'b [__m512i] {
+    let groups = args.dim / 4;
+    let keys = args.v.len() / args.dim;
+    let buffer = buffer.get_mut(..padded / LANES * groups).unwrap_or_default();
+    let order = [first_keys(), _mm512_add_epi32(first_keys(), _mm512_set1_epi32(4))];
+    let offsets = order.map(|order| _mm512_mullo_epi32(order, _mm512_set1_epi32(args.dim as i32)));
+    for (b, block) in rows_mut(buffer, 2 * groups).enumerate() {
+        let left = _mm512_set1_epi32((keys - KEYS * b) as i32);
+        for (g, vectors) in block.as_chunks_mut::<2>().0.iter_mut().enumerate() {
+            let from = args.v.as_ptr().wrapping_add(KEYS * b * args.dim + 4 * g);
+            for ((vector, order), offsets) in vectors.iter_mut().zip(order).zip(offsets) {
+                let inside = _mm512_cmplt_epi32_mask(order, left);
+                // SAFETY: the lanes of keys inside the strip read 4 channels each, which exist.
+                let four = unsafe { _mm512_mask_i32gather_epi32::<1>(_mm512_setzero_si512(), inside, offsets, from.cast()) };
+                vector.write(_mm512_xor_si512(four, _mm512_set1_epi8(i8::MIN)));
+            }
+        }
+    }
+    // SAFETY: the loops above have written all blocks.
+    unsafe { buffer.assume_init_ref() }
+}
+
+/// Keys of the first of two vectors; those of the second one are 4 further on.
+#[inline]
+#[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+fn first_keys() -> __m512i {
+    _mm512_setr_epi32(0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27)
+}
+
+/// The values with their channels as channels: up to two blocks of 16 channels side by side, two keys a step, zeros beyond the last key.
+#[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+fn pack_by_channel<'b>(args: &Strip<'_>, padded: usize, buffer: &'b mut [MaybeUninit<__m512i>]) -> &'b [__m512i] {
+    let pairs = padded / 2;
+    let buffer = buffer.get_mut(..args.dim.div_ceil(LANES) * pairs).unwrap_or_default();
+    let codes = |key: usize, channel: usize| {
+        let row = args.v.get(key * args.dim..(key + 1) * args.dim).unwrap_or_default();
+        _mm512_cvtepi8_epi32(load_i8(row, channel))
+    };
+    let mut rest = &mut *buffer;
+    for first in (0..args.dim).step_by(2 * LANES) {
+        let blocks = (args.dim - first).div_ceil(LANES).min(2);
+        let (now, later) = rest.split_at_mut(blocks * pairs);
+        for (pair, vectors) in rows_mut(now, blocks).enumerate() {
+            for (block, vector) in vectors.iter_mut().enumerate() {
+                let channel = first + block * LANES;
+                let (even, odd) = (codes(2 * pair, channel), codes(2 * pair + 1, channel));
+                vector.write(_mm512_mask_blend_epi16(0xaaaa_aaaa, even, _mm512_slli_epi32::<16>(odd)));
+            }
+        }
+        rest = later;
+    }
+    // SAFETY: the loops above have written all blocks.
+    unsafe { buffer.assume_init_ref() }
+}
+
+/// Logits of up to 4 queries over all keys into rows of one vector per 16 keys, each plus a number of its query; and their maxima over the real keys.
+#[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+fn logits(q: &[i8], dim: usize, by_key: &[__m512i], keys: usize, out: &mut [MaybeUninit<__m512i>]) -> [i32; ROWS] {
+    let groups = dim / 4;
+    let stride = by_key.len() / groups;
+    let (fours, _) = q.as_chunks::<4>();
+    let mut each = each_row(fours, groups);
+    let first = each.next().unwrap_or_default();
+    let queries = [first, each.next().unwrap_or(first), each.next().unwrap_or(first), each.next().unwrap_or(first)];
+    let mut rows = rows_mut(out, stride);
+    let mut rows = [rows.next(), rows.next(), rows.next(), rows.next()].map(|row| row.unwrap_or_default().as_chunks_mut::<2>().0.iter_mut());
+    let mut maxima = [_mm512_set1_epi32(i32::MIN); ROWS];
+    for (b, block) in each_row(by_key, 2 * groups).enumerate() {
+        let mut acc = [[_mm512_setzero_si512(); 2]; ROWS];
+        for (g, keys) in block.as_chunks::<2>().0.iter().enumerate() {
+            for (acc, query) in acc.iter_mut().zip(queries) {
+                // SAFETY: a query has as many groups of 4 channels as a block.
+                let query = _mm512_set1_epi32(i32::from_ne_bytes(unsafe { query.get_unchecked(g) }.map(|code| code as u8)));
+                acc[0] = _mm512_dpbusd_epi32(acc[0], keys[0], query);
+                acc[1] = _mm512_dpbusd_epi32(acc[1], keys[1], query);
+            }
+        }
+        let last = _mm512_set1_epi32((keys - KEYS * b) as i32);
+        let inside = [_mm512_cmplt_epi32_mask(first_keys(), last), _mm512_cmplt_epi32_mask(first_keys(), _mm512_sub_epi32(last, _mm512_set1_epi32(4)))];
+        for ((row, maximum), acc) in rows.iter_mut().zip(&mut maxima).zip(acc) {
+            for (inside, acc) in inside.into_iter().zip(acc) {
+                *maximum = _mm512_mask_max_epi32(*maximum, inside, *maximum, acc);
+            }
+            if let Some(out) = row.next() {
+                *out = acc.map(MaybeUninit::new);
+            }
+        }
+    }
+    maxima.map(|lanes| _mm512_reduce_max_epi32(lanes))
+}
+
+/// Codes of up to 8 queries and what their sums are divided by.
+struct Turn<'a> {
+    /// `[queries, pairs]`: two keys each.
+    codes: &'a [i32],
+    queries: usize,
+    pairs: usize,
+    /// Pairs with real keys.
+    used: usize,
+    divisors: [(i32, u32); QUERIES],
+    dim: usize,
+}
+
+impl Turn<'_> {
+    /// Weighted sums of `N` blocks of 16 channels from `first` on, divided by the sums of the codes.
+    #[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+    fn values<const N: usize>(&self, values: &[__m512i], first: usize, out: &mut [i16]) {
+        let mut acc = [[_mm512_setzero_si512(); N]; QUERIES];
+        let mut rows = [self.codes.as_ptr(); QUERIES];
+        for (i, row) in rows.iter_mut().enumerate() {
+            *row = row.wrapping_add(i.min(self.queries - 1) * self.pairs);
+        }
+        for (i, values) in values.as_chunks::<N>().0.iter().enumerate().take(self.used) {
+            for (acc, row) in acc.iter_mut().zip(rows) {
+                // SAFETY: every row has as many pairs as there are steps.
+                let codes = _mm512_set1_epi32(unsafe { row.add(i).read() });
+                for (acc, values) in acc.iter_mut().zip(values) {
+                    *acc = _mm512_dpwssd_epi32(*acc, *values, codes);
+                }
+            }
+        }
+        for ((acc, (r, k)), out) in acc.iter().zip(self.divisors).zip(out.chunks_mut(self.dim)) {
+            for (n, acc) in acc.iter().enumerate() {
+                let first = first + n * LANES;
+                // SAFETY: the mask has only channels of this query.
+                unsafe { _mm256_mask_storeu_epi16(out.as_mut_ptr().add(first), first_lanes(self.dim - first), divide(*acc, r, k)) };
+            }
+        }
+    }
+}
+
+/// `(sum * r + 2^(k - 1)) >> k` of 16 sums.
+#[inline]
+#[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+fn divide(sums: __m512i, r: i32, k: u32) -> __m256i {
+    let (r, half, k) = (_mm512_set1_epi32(r), _mm512_set1_epi64(1i64.wrapping_shl(k.wrapping_sub(1))), _mm512_set1_epi64(k.into()));
+    let even = _mm512_srav_epi64(_mm512_add_epi64(_mm512_mul_epi32(sums, r), half), k);
+    let odd = _mm512_srav_epi64(_mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64::<32>(sums), r), half), k);
+    _mm512_cvtepi32_epi16(_mm512_mask_shuffle_epi32::<0b10_10_00_00>(even, 0xaaaa, odd))
+}
