@@ -27,7 +27,7 @@ pub enum Isa {
     Avx2,
     /// [`Isa::Avx2`] and `vpdpbusd` (AVX-VNNI).
     AvxVnni,
-    /// x86-64 vectors of 512 bits: AVX-512 F, BW, DQ, VL, VNNI and VBMI together, and [`Isa::Avx2`]. (Ice Lake, Zen 4 and later; AVX-VNNI is not part of it.)
+    /// x86-64 vectors of 512 bits: AVX-512 F, BW, CD, DQ, VL, VNNI and VBMI together, and [`Isa::Avx2`]. (Ice Lake, Zen 4 and later; AVX-VNNI is not part of it.)
     Avx512,
 }
 
@@ -60,8 +60,7 @@ impl core::error::Error for IsaError {}
 
 impl Isa {
     /// All of them, on an architecture from the slowest to the fastest.
-    pub const ALL: [Self; 9] =
-        [Self::Scalar, Self::Dsp, Self::Mve, Self::Neon, Self::NeonDotprod, Self::NeonI8mm, Self::Avx2, Self::AvxVnni, Self::Avx512];
+    pub const ALL: [Self; 9] = [Self::Scalar, Self::Dsp, Self::Mve, Self::Neon, Self::NeonDotprod, Self::NeonI8mm, Self::Avx2, Self::AvxVnni, Self::Avx512];
 
     /// The name that [`Isa::parse`] reads: `scalar`, `dsp`, `mve`, `neon`, `neon_dotprod`, `neon_i8mm`, `avx2`, `avx_vnni` or `avx512`.
     pub const fn name(self) -> &'static str {
@@ -298,11 +297,12 @@ mod processor {
         }
     }
 
-    /// AVX-512 F, BW, DQ, VL, VNNI and VBMI, and an operating system that saves its registers, masks included.
+    /// AVX-512 F, BW, CD, DQ, VL, VNNI and VBMI, and an operating system that saves its registers, masks included.
     pub(super) fn avx512() -> bool {
         cfg!(all(
             target_feature = "avx512f",
             target_feature = "avx512bw",
+            target_feature = "avx512cd",
             target_feature = "avx512dq",
             target_feature = "avx512vl",
             target_feature = "avx512vnni",
@@ -312,6 +312,7 @@ mod processor {
             {
                 std::arch::is_x86_feature_detected!("avx512f")
                     && std::arch::is_x86_feature_detected!("avx512bw")
+                    && std::arch::is_x86_feature_detected!("avx512cd")
                     && std::arch::is_x86_feature_detected!("avx512dq")
                     && std::arch::is_x86_feature_detected!("avx512vl")
                     && std::arch::is_x86_feature_detected!("avx512vnni")
@@ -320,11 +321,11 @@ mod processor {
             #[cfg(not(feature = "std"))]
             {
                 const MASKS_ZMM: u64 = 0b1110_0110;
-                const F_DQ_BW_VL: u32 = 1 << 16 | 1 << 17 | 1 << 30 | 1 << 31;
+                const F_DQ_CD_BW_VL: u32 = 1 << 16 | 1 << 17 | 1 << 28 | 1 << 30 | 1 << 31;
                 const VBMI_VNNI: u32 = 1 << 1 | 1 << 11;
                 saves(MASKS_ZMM) && {
                     let leaf = core::arch::x86_64::__cpuid_count(7, 0);
-                    leaf.ebx & F_DQ_BW_VL == F_DQ_BW_VL && leaf.ecx & VBMI_VNNI == VBMI_VNNI
+                    leaf.ebx & F_DQ_CD_BW_VL == F_DQ_CD_BW_VL && leaf.ecx & VBMI_VNNI == VBMI_VNNI
                 }
             }
         }

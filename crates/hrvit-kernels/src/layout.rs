@@ -9,7 +9,7 @@ use crate::error::{ShapeError, require};
 /// The packed orders group [`Layout::BLOCK`] output channels and 4 or 8 steps of depth, so that one vector holds the weights of all channels of the block:
 /// ```text
 /// Rows  [cout][depth]                                        scalar, DSP, MVE, plain NEON
-/// K4    [ceil(cout / 8)][ceil(depth / 4)][8 channels][4]     AVX2, NEON sdot (two blocks are its 16 channels)
+/// K4    [ceil(cout / 8)][ceil(depth / 4)][8 channels][4]     AVX2, AVX-VNNI, AVX-512, NEON sdot (two blocks are its 16 channels)
 /// K8    [ceil(cout / 8)][ceil(depth / 8)][8 channels][8]     NEON smmla
 /// ```
 /// Channels and depth are padded to whole blocks with zero weights. Blocks of 8 channels let any range of channels at multiples of 8 be used by itself.

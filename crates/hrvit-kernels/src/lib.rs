@@ -6,14 +6,14 @@
 //!
 //! | operator | folder | input x weights, accumulator | output | files besides `scalar` |
 //! |---|---|---|---|---|
-//! | linear, 1x1 convolution | [`gemm_s8`] | s8 x s8, i32 | any [`Epilogue`] | `avx2` `avx_vnni` `neon` `neon_dotprod` `neon_i8mm` `mve` `dsp`, each from its [`Layout`] |
+//! | linear, 1x1 convolution | [`gemm_s8`] | s8 x s8, i32 | any [`Epilogue`] | `avx2` `avx_vnni` `avx512` `neon` `neon_dotprod` `neon_i8mm` `mve` `dsp`, each from its [`Layout`] |
 //! | dense 3x3 convolution | [`im2row`], then [`gemm_s8`] | s8 x s8, i32 | any [`Epilogue`] | (patches only move bytes) |
 //! | linear on 16 bits | [`gemm_s16`] | s16 x s8, i32 | any [`Epilogue`] | `mve` |
-//! | depthwise convolution | [`dwconv_s8`] | s8 x s8, i32 | any [`Epilogue`] | `avx2` `neon` `neon_dotprod` `mve` `dsp` |
-//! | LayerNorm | [`layernorm_s16`] | s16, i64 | s8 or s16 | `avx2` `neon` `mve` `dsp` |
-//! | attention over one strip | [`attention_s8`] | s8 x s8, i32 | s16, 8 fractional bits | `avx2` `avx_vnni` `neon` `neon_dotprod` `neon_i8mm` `mve` `dsp` |
+//! | depthwise convolution | [`dwconv_s8`] | s8 x s8, i32 | any [`Epilogue`] | `avx2` `avx512` `neon` `neon_dotprod` `mve` `dsp` |
+//! | LayerNorm | [`layernorm_s16`] | s16, i64 | s8 or s16 | `avx2` `avx512` `neon` `mve` `dsp` |
+//! | attention over one strip | [`attention_s8`] | s8 x s8, i32 | s16, 8 fractional bits | `avx2` `avx_vnni` `avx512` `neon` `neon_dotprod` `neon_i8mm` `mve` `dsp` |
 //! | diversity-enhancing shortcut | [`des_s16`] | s16 x s8, i32 | added to i32 | `avx2` `neon` `mve` `dsp` |
-//! | Hardswish, tables, sums, means | [`activation`] | s8, s16 or i32 | s8, s16 or i32 | `avx2` `neon` `mve` `dsp`, not each for all |
+//! | Hardswish, tables, sums, means | [`activation`] | s8, s16 or i32 | s8, s16 or i32 | `avx2` `avx512` `neon` `mve` `dsp`, not each for all |
 //! | exact bilinear resize, label map | [`resize`] | s16, i32 | added to i32; labels | `avx2` `neon` `mve` |
 //!
 //! With feature `fp16` there are the same operators on 16-bit floats (`f16`, from crate `half`): stored in 16 bits, summed in f32. Their bits may differ between instruction sets

@@ -4,7 +4,7 @@
 const SEEDS: usize = 96;
 
 /// `round(2^16 / sqrt(m))` at the middle of each step: `m = (i + 32.5) / 32`. Relative error of a seed at most 2^-7.01.
-const SEED: [u16; SEEDS] = seeds();
+pub(crate) const SEED: [u16; SEEDS] = seeds();
 
 const fn seeds() -> [u16; SEEDS] {
     let mut table = [0; SEEDS];

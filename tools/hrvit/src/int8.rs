@@ -78,7 +78,7 @@ impl Packed {
 /// Chooses the kernels that a command runs on.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct IsaArg {
-    /// Instruction set of the kernels (scalar, avx2, avx_vnni, neon, neon_dotprod, neon_i8mm); default: HRVIT_ISA from the environment, or else the fastest here
+    /// Instruction set of the kernels (scalar, avx2, avx_vnni, avx512, neon, neon_dotprod, neon_i8mm); default: HRVIT_ISA from the environment, or else the fastest here
     #[arg(long, value_name = "ISA", value_parser = Isa::parse)]
     pub isa: Option<Isa>,
 }

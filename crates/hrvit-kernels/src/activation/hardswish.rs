@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::avx2;
+#[cfg(target_arch = "x86_64")]
+use super::avx512;
 #[cfg(hrvit_dsp)]
 use super::dsp;
 #[cfg(hrvit_mve)]
@@ -51,7 +53,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2.. => avx2, Dsp => dsp, Mve => mve, Neon.. => neon }
+    { Avx2 => avx2, AvxVnni => avx2, Avx512 => avx512, Dsp => dsp, Mve => mve, Neon.. => neon }
     chosen;
     fn hardswish_s8_on as hardswish_s8(v: &[i8], three: &[i32], requant: Requant<'_>, range: Range8, out: &mut [i8]);
     fn hardswish_s16_on as hardswish_s16(x: &[i16], three: i32, requant: Scalar, range: Range8, out: &mut [i8]);

@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::avx2;
+#[cfg(target_arch = "x86_64")]
+use super::avx512;
 #[cfg(hrvit_dsp)]
 use super::dsp;
 #[cfg(hrvit_mve)]
@@ -28,7 +30,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2.. => avx2, Dsp => dsp, Mve => mve, Neon.. => neon }
+    { Avx2 => avx2, AvxVnni => avx2, Avx512 => avx512, Dsp => dsp, Mve => mve, Neon.. => neon }
     chosen;
     fn table_s8_on as table_s8(acc: &[i32], requant: Scalar, zero: i32, table: &[i8], out: &mut [i8]);
 }

@@ -52,7 +52,7 @@ struct Buffers {
 }
 
 /// The strip; `padded` is its number of keys, rounded up to whole [`KEYS`].
-#[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+#[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
 fn strip(args: &Strip<'_>, padded: usize, out: &mut [i16]) {
     let dim = args.dim;
     let mut buffers = Buffers {
@@ -68,9 +68,7 @@ fn strip(args: &Strip<'_>, padded: usize, out: &mut [i16]) {
     for (q, out) in args.q.chunks(QUERIES * dim).zip(out.chunks_mut(QUERIES * dim)) {
         let queries = q.len() / dim;
         let mut divisors = [(0, 1); QUERIES];
-        for ((q, codes), divisors) in
-            q.chunks(ROWS * dim).zip(buffers.codes.chunks_mut(ROWS * (padded / KEYS))).zip(divisors.as_chunks_mut::<ROWS>().0)
-        {
+        for ((q, codes), divisors) in q.chunks(ROWS * dim).zip(buffers.codes.chunks_mut(ROWS * (padded / KEYS))).zip(divisors.as_chunks_mut::<ROWS>().0) {
             let maxima = logits(q, dim, by_key, keys, &mut buffers.logits);
             let each = each_row(&buffers.logits, padded / LANES).zip(rows_mut(codes, padded / KEYS)).take(q.len() / dim);
             for ((divisor, maximum), (logits, codes)) in divisors.iter_mut().zip(maxima).zip(each) {
@@ -96,7 +94,7 @@ fn strip(args: &Strip<'_>, padded: usize, out: &mut [i16]) {
 
 /// The values with keys as channels, 128 more: for 32 keys at a time and 4 channels at a time two vectors of 16 keys, in the order in which `vpackssdw` brings them into
 /// the natural one. What is beyond the last key is any number.
-#[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+#[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
 fn pack_by_key<'b>(args: &Strip<'_>, padded: usize, buffer: &'b mut [MaybeUninit<__m512i>]) -> &'b [__m512i] {
     let groups = args.dim / 4;
     let keys = args.v.len() / args.dim;
@@ -121,13 +119,13 @@ fn pack_by_key<'b>(args: &Strip<'_>, padded: usize, buffer: &'b mut [MaybeUninit
 
 /// Keys of the first of two vectors; those of the second one are 4 further on.
 #[inline]
-#[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+#[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
 fn first_keys() -> __m512i {
     _mm512_setr_epi32(0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27)
 }
 
 /// The values with their channels as channels: up to two blocks of 16 channels side by side, two keys a step, zeros beyond the last key.
-#[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+#[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
 fn pack_by_channel<'b>(args: &Strip<'_>, padded: usize, buffer: &'b mut [MaybeUninit<__m512i>]) -> &'b [__m512i] {
     let pairs = padded / 2;
     let buffer = buffer.get_mut(..args.dim.div_ceil(LANES) * pairs).unwrap_or_default();
@@ -153,7 +151,7 @@ fn pack_by_channel<'b>(args: &Strip<'_>, padded: usize, buffer: &'b mut [MaybeUn
 }
 
 /// Logits of up to 4 queries over all keys into rows of one vector per 16 keys, each plus a number of its query; and their maxima over the real keys.
-#[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+#[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
 fn logits(q: &[i8], dim: usize, by_key: &[__m512i], keys: usize, out: &mut [MaybeUninit<__m512i>]) -> [i32; ROWS] {
     let groups = dim / 4;
     let stride = by_key.len() / groups;
@@ -202,7 +200,7 @@ struct Turn<'a> {
 
 impl Turn<'_> {
     /// Weighted sums of `N` blocks of 16 channels from `first` on, divided by the sums of the codes.
-    #[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+    #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     fn values<const N: usize>(&self, values: &[__m512i], first: usize, out: &mut [i16]) {
         let mut acc = [[_mm512_setzero_si512(); N]; QUERIES];
         let mut rows = [self.codes.as_ptr(); QUERIES];
@@ -230,7 +228,7 @@ impl Turn<'_> {
 
 /// `(sum * r + 2^(k - 1)) >> k` of 16 sums.
 #[inline]
-#[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+#[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
 fn divide(sums: __m512i, r: i32, k: u32) -> __m256i {
     let (r, half, k) = (_mm512_set1_epi32(r), _mm512_set1_epi64(1i64.wrapping_shl(k.wrapping_sub(1))), _mm512_set1_epi64(k.into()));
     let even = _mm512_srav_epi64(_mm512_add_epi64(_mm512_mul_epi32(sums, r), half), k);

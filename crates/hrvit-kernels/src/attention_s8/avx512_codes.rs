@@ -22,7 +22,7 @@ pub(super) struct Exponent {
 }
 
 impl Exponent {
-    #[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+    #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     pub(super) fn new(args: &Strip<'_>) -> Self {
         let mut doubled = [[0u16; 32]; 2];
         doubled.as_flattened_mut().iter_mut().zip(args.exp).for_each(|(to, from)| *to = 2 * from);
@@ -38,7 +38,7 @@ impl Exponent {
     }
 
     /// Codes of one query from its logits, zero beyond `keys`; returns their sum.
-    #[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+    #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     pub(super) fn codes(&self, logits: &[__m512i], maximum: i32, keys: usize, codes: &mut [MaybeUninit<__m512i>]) -> u32 {
         let (maximum, one) = (_mm512_set1_epi32(maximum), _mm512_set1_epi16(1));
         let mut sum = _mm512_setzero_si512();
@@ -60,7 +60,7 @@ impl Exponent {
 
     /// `t` of 16 logits below the maximum.
     #[inline]
-    #[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+    #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     fn distances(&self, below: __m512i) -> __m512i {
         let even = _mm512_mul_epi32(below, self.mult);
         let odd = _mm512_mul_epi32(_mm512_srli_epi64::<32>(below), self.mult);

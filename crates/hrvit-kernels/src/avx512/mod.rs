@@ -26,42 +26,35 @@ fn rest<T>(slice: &[T], first: usize) -> (__mmask16, *const T) {
 
 /// The 16 values from `first` on, 0 beyond the end.
 #[inline]
-#[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+#[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
 pub(crate) fn load_i32(slice: &[i32], first: usize) -> __m512i {
     let (lanes, start) = rest(slice, first);
-    // SAFETY: the mask has only lanes inside the slice; the load needs no alignment.
-    unsafe { _mm512_maskz_loadu_epi32(lanes, start) }
+    // SAFETY: the lanes lie inside the slice; the load needs no alignment.
+    unsafe { if lanes == !0 { _mm512_loadu_epi32(start) } else { _mm512_maskz_loadu_epi32(lanes, start) } }
 }
 
 /// The 16 values from `first` on, 0 beyond the end.
 #[inline]
-#[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+#[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
 pub(crate) fn load_i16(slice: &[i16], first: usize) -> __m256i {
     let (lanes, start) = rest(slice, first);
     // SAFETY: as for `load_i32`.
-    unsafe { _mm256_maskz_loadu_epi16(lanes, start) }
+    unsafe { if lanes == !0 { _mm256_loadu_epi16(start) } else { _mm256_maskz_loadu_epi16(lanes, start) } }
 }
 
 /// The 16 bytes from `first` on, 0 beyond the end.
 #[inline]
-#[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+#[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
 pub(crate) fn load_i8(slice: &[i8], first: usize) -> __m128i {
     let (lanes, start) = rest(slice, first);
     // SAFETY: as for `load_i32`.
-    unsafe { _mm_maskz_loadu_epi8(lanes, start) }
+    unsafe { if lanes == !0 { _mm_loadu_epi8(start) } else { _mm_maskz_loadu_epi8(lanes, start) } }
 }
 
 /// 64 bytes.
 #[inline]
-#[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+#[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
 pub(crate) fn load64(bytes: &[i8; 64]) -> __m512i {
     // SAFETY: reads the 64 bytes of the reference; the load needs no alignment.
     unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
-}
-
-/// Two 16-bit vectors as one.
-#[inline]
-#[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
-pub(crate) fn join(low: __m256i, high: __m256i) -> __m512i {
-    _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high)
 }

@@ -23,7 +23,7 @@ pub(crate) struct Rates {
 impl Rates {
     /// Those of the channels from `first` on; channels beyond the last get some that are harmless.
     #[inline]
-    #[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+    #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     pub(crate) fn new(requant: Requant<'_>, first: usize) -> Self {
         let shift = requant.shift.get(first..).unwrap_or_default();
         // SAFETY: a byte is a byte.
@@ -33,13 +33,13 @@ impl Rates {
 
     /// The same for all channels.
     #[inline]
-    #[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+    #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     pub(crate) fn splat(scalar: Scalar) -> Self {
         Self::of(_mm512_set1_epi32(scalar.mult), _mm512_set1_epi32(scalar.shift.into()), scalar.pre_shift)
     }
 
     #[inline]
-    #[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+    #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     fn of(mult: __m512i, shift: __m512i, pre_shift: u8) -> Self {
         let one = _mm512_set1_epi64(1);
         let half = |shift: __m512i| _mm512_sllv_epi64(one, _mm512_sub_epi64(shift, one));
@@ -56,7 +56,7 @@ impl Rates {
 
     /// 16 accumulators.
     #[inline]
-    #[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+    #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     pub(crate) fn apply(&self, acc: __m512i) -> __m512i {
         let acc = if self.shifted { _mm512_sll_epi32(acc, self.pre_shift) } else { acc };
         let even = _mm512_add_epi64(_mm512_mul_epi32(acc, self.mult), self.half_even);
@@ -66,7 +66,7 @@ impl Rates {
 
     /// Four times 16 accumulators.
     #[inline]
-    #[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+    #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     pub(crate) fn four(&self, [a, b, c, d]: [__m512i; 4]) -> [__m512i; 4] {
         [self.apply(a), self.apply(b), self.apply(c), self.apply(d)]
     }
@@ -74,7 +74,7 @@ impl Rates {
 
 /// The upper halves of the 64-bit lanes of two vectors, in turn.
 #[inline]
-#[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+#[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
 pub(crate) fn upper_halves(even: __m512i, odd: __m512i) -> __m512i {
     _mm512_mask_shuffle_epi32::<0b11_11_01_01>(odd, 0x5555, even)
 }

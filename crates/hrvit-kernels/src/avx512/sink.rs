@@ -2,7 +2,7 @@
 
 use core::arch::x86_64::*;
 
-use super::{LANES, join, load64};
+use super::{LANES, load64};
 use crate::epilogue::Epilogue;
 use crate::requant::Range8;
 
@@ -57,7 +57,7 @@ pub(crate) trait Kernel: Sized {
 ///
 /// # Safety
 /// The processor has AVX-512.
-#[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+#[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
 pub(crate) unsafe fn drive(epilogue: Epilogue<'_>, kernel: impl Kernel) {
     // SAFETY: by the contract.
     unsafe {
@@ -91,7 +91,7 @@ pub(crate) struct Store8 {
 impl Store8 {
     /// That of `range`, if its zero is not absurd.
     #[inline]
-    #[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+    #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     pub(crate) fn new(range: Range8) -> Option<Self> {
         let Range8 { zero, lo, hi } = range;
         let vectors = Self { zero: _mm512_set1_epi16(zero as i16), lo: _mm512_set1_epi8(lo as i8), hi: _mm512_set1_epi8(hi as i8) };
@@ -183,7 +183,7 @@ pub(crate) struct Table8<'a> {
 impl<'a> Table8<'a> {
     /// That of a table of at most [`ENTRIES`] entries, and not of none; `padded` holds it where it has fewer.
     #[inline]
-    #[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+    #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     pub(crate) fn new(table: &'a [i8], zero: i32, padded: &'a mut [i8; ENTRIES]) -> Option<Self> {
         let last = table.len().checked_sub(1)?;
         // Index and zero then fit 16 bits together: their sum saturates like the clamp.
@@ -203,7 +203,7 @@ impl<'a> Table8<'a> {
 
     /// Entries of 64 indices, of which `low` holds 7 bits or more and `high` those from the eighth on.
     #[inline]
-    #[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+    #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     fn look_up(self, low: __m512i, high: __m512i) -> __m512i {
         let bit = |bit: i8| _mm512_test_epi8_mask(high, _mm512_set1_epi8(bit));
         let (k0, k1, k2, k3) = (bit(1), bit(2), bit(4), bit(8));
@@ -216,7 +216,7 @@ impl<'a> Table8<'a> {
 
     /// Entries of four times 16 indices, run by run.
     #[inline]
-    #[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+    #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     fn codes(self, [a, b, c, d]: [__m512i; 4]) -> __m512i {
         let index = |words| _mm512_max_epi16(_mm512_min_epi16(_mm512_adds_epi16(words, self.zero), self.last), _mm512_setzero_si512());
         let (ab, cd) = (index(_mm512_packs_epi32(a, b)), index(_mm512_packs_epi32(c, d)));
@@ -283,8 +283,7 @@ unsafe fn store_bytes(place: Place<i8>, codes: __m512i) {
 unsafe fn store_words(place: Place<i16>, [ab, cd]: [__m512i; 2]) {
     // SAFETY: the caller has AVX-512 and vouches for the place.
     unsafe {
-        let runs =
-            [_mm512_castsi512_si256(ab), _mm512_extracti64x4_epi64::<1>(ab), _mm512_castsi512_si256(cd), _mm512_extracti64x4_epi64::<1>(cd)];
+        let runs = [_mm512_castsi512_si256(ab), _mm512_extracti64x4_epi64::<1>(ab), _mm512_castsi512_si256(cd), _mm512_extracti64x4_epi64::<1>(cd)];
         for (i, run) in runs.into_iter().enumerate() {
             let (out, channels) = place.run(i);
             if place.whole() {

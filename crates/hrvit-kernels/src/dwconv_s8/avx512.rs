@@ -57,7 +57,7 @@ impl<const KERNEL: usize, const QUADS: usize, const STRIDE: usize, const COLUMNS
 
 impl<const KERNEL: usize, const QUADS: usize, const STRIDE: usize, const COLUMNS: usize> Row<'_, KERNEL, QUADS, STRIDE, COLUMNS> {
     /// All blocks of 16 channels. The last one ends with the channels and stores those that no other has stored.
-    #[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+    #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     fn blocks<S: Sink>(&self, sink: S, out: &mut [S::Out]) {
         let channels = self.args.bias.len();
         let tokens = self.args.columns_out();
@@ -106,7 +106,7 @@ impl<const KERNEL: usize, const QUADS: usize, const STRIDE: usize, const COLUMNS
     }
 
     /// Weights of 16 channels from `first` on: per kernel column, four kernel rows in every lane, zeros where there is no row. And what the sums start from.
-    #[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+    #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     fn weights(&self, first: usize) -> ([Column<QUADS>; KERNEL], __m512i) {
         let mut start = load_i32(self.args.bias, first);
         let mut all = [[_mm512_setzero_si512(); QUADS]; KERNEL];
@@ -143,7 +143,7 @@ struct Source<const KERNEL: usize> {
 }
 
 impl<const KERNEL: usize> Source<KERNEL> {
-    #[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+    #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     fn new(args: &Depthwise<'_>, first: usize) -> Self {
         let any = args.rows.iter().flatten().next();
         let mut rows = [core::ptr::null(); KERNEL];
@@ -156,7 +156,7 @@ impl<const KERNEL: usize> Source<KERNEL> {
     }
 
     /// Column `x`, 128 more, or padding.
-    #[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+    #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     fn any_column<const QUADS: usize>(&self, x: usize) -> Column<QUADS> {
         // SAFETY: the column is one of the map's; AVX-512 by this function's attribute.
         if x < self.columns { unsafe { self.column(x) } } else { [self.pad; QUADS] }

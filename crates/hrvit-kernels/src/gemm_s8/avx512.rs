@@ -48,7 +48,7 @@ impl Kernel for Product<'_> {
 }
 
 /// All rows, as many at a time as the buffer holds.
-#[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+#[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
 fn product<S: Sink>(args: &Gemm<'_>, sink: S, out: &mut [S::Out]) {
     let cout = args.bias.len();
     let groups = args.depth.div_ceil(4);
@@ -78,7 +78,7 @@ type Pair<'a> = [&'a [Group]; 2];
 
 /// `N` times 16 channels from `first` on of all rows.
 #[inline]
-#[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+#[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
 fn columns<S: Sink, const N: usize>(args: &Gemm<'_>, sink: S, weights: [Pair<'_>; N], a: &[u8], first: usize, out: &mut [S::Out]) {
     let offset = _mm512_set1_epi8(i8::MIN);
     let groups = weights[0][0].len();
@@ -129,7 +129,7 @@ struct Rows<'a, const N: usize> {
 impl<const N: usize> Rows<'_, N> {
     /// Computes and stores the next `R` rows; returns the outputs of those that follow.
     #[inline]
-    #[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+    #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     fn next<'o, const R: usize, S: Sink>(&mut self, sink: S, out: &'o mut [S::Out]) -> &'o mut [S::Out] {
         let stride = 4 * self.groups;
         let (now, later) = self.a.split_at(R * stride);
@@ -170,7 +170,7 @@ impl<const N: usize> Rows<'_, N> {
 /// # Safety
 /// Each block has that group, or one that stands for all.
 #[inline]
-#[target_feature(enable = "avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+#[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
 unsafe fn load(blocks: [(*const Group, usize); 2], g: usize) -> __m512i {
     // SAFETY: by the contract, 32 bytes each; the loads need no alignment.
     let [low, high] = blocks.map(|(block, step)| unsafe { _mm256_loadu_si256(block.wrapping_add(g * step).cast()) });

@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 #[cfg(hrvit_dsp)]
 mod dsp;
 #[cfg(hrvit_mve)]
@@ -79,7 +81,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2.. => avx2, Dsp => dsp, Mve => mve, Neon.. => neon }
+    { Avx2 => avx2, AvxVnni => avx2, Avx512 => avx512, Dsp => dsp, Mve => mve, Neon.. => neon }
     chosen;
     fn tokens_s8(x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, out: &mut [i8]);
     fn tokens_s16(x: &[i16], norm: &Norm<'_>, out: &mut [i16]);
