@@ -12,7 +12,7 @@
 //! | depthwise convolution | [`dwconv_s8`] | s8 x s8, i32 | any [`Epilogue`] | `avx2` `avx512` `neon` `neon_dotprod` `mve` `dsp` |
 //! | LayerNorm | [`layernorm_s16`] | s16, i64 | s8 or s16 | `avx2` `avx512` `neon` `mve` `dsp` |
 //! | attention over one strip | [`attention_s8`] | s8 x s8, i32 | s16, 8 fractional bits | `avx2` `avx_vnni` `avx512` `neon` `neon_dotprod` `neon_i8mm` `mve` `dsp` |
-//! | diversity-enhancing shortcut | [`des_s16`] | s16 x s8, i32 | added to i32 | `avx2` `neon` `mve` `dsp` |
+//! | diversity-enhancing shortcut | [`des_s16`] | s16 x s8, i32 | added to i32 | `avx2` `avx512` `neon` `mve` `dsp` |
 //! | Hardswish, tables, sums, means | [`activation`] | s8, s16 or i32 | s8, s16 or i32 | `avx2` `avx512` `neon` `mve` `dsp`, not each for all |
 //! | exact bilinear resize, label map | [`resize`] | s16, i32 | added to i32; labels | `avx2` `neon` `mve` |
 //!
