@@ -83,6 +83,7 @@ pub mod math;
 #[cfg(feature = "fp16")]
 #[allow(clippy::float_arithmetic, reason = "float kernels")]
 pub mod math_f32;
+pub mod peak;
 pub mod requant;
 pub mod resize;
 #[cfg(feature = "fp16")]

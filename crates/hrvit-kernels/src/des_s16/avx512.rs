@@ -46,21 +46,19 @@ fn tokens<const K: usize, const P: usize, const VECTORS: usize>(args: &Des<'_>, 
         }
         // Two rows of the view side by side: where a vector has two, both of its halves.
         let mut pairs = [_mm512_setzero_si512(); MAX / 2];
-        for i in 0..K / 2 {
+        for (i, pair) in pairs.iter_mut().enumerate().take(K / 2) {
             let (upper, lower) = if P == LANES {
                 (hidden[2 * i % VECTORS], hidden[(2 * i + 1) % VECTORS])
             } else {
-                (
-                    _mm512_shuffle_i64x2::<0b01_00_01_00>(hidden[i % VECTORS], hidden[i % VECTORS]),
-                    _mm512_shuffle_i64x2::<0b11_10_11_10>(hidden[i % VECTORS], hidden[i % VECTORS]),
-                )
+                let both = hidden[i % VECTORS];
+                (_mm512_shuffle_i64x2::<0b01_00_01_00>(both, both), _mm512_shuffle_i64x2::<0b11_10_11_10>(both, both))
             };
-            pairs[i] = _mm512_mask_blend_epi16(0xaaaa_aaaa, upper, _mm512_slli_epi32::<16>(lower));
+            *pair = _mm512_mask_blend_epi16(0xaaaa_aaaa, upper, _mm512_slli_epi32::<16>(lower));
         }
         for (left, out) in left.iter().zip(out.as_chunks_mut::<LANES>().0) {
             let mut acc = left.bias;
-            for i in 0..K / 2 {
-                acc = _mm512_dpwssd_epi32(acc, pairs[i], left.pairs[i]);
+            for (pair, weights) in pairs.iter().zip(left.pairs).take(K / 2) {
+                acc = _mm512_dpwssd_epi32(acc, *pair, weights);
             }
             let sum = _mm512_add_epi32(load_i32(out, 0), left.rates.apply(acc));
             // SAFETY: writes the 64 bytes of the reference, without alignment.
