@@ -12,7 +12,7 @@ pub enum OpField {
     Array,
     /// `pre_shift` is above 30, or not 0 where it must be.
     PreShift,
-    /// A weight of -128: the headroom of accumulators is proved for -127..=127.
+    /// A weight of -128: the headroom of accumulators is proved for -127..=127. In half precision: a weight or bias that is not finite.
     Weight,
     /// A multiplier outside [2^30, 2^31).
     Multiplier,
@@ -77,6 +77,8 @@ pub enum LoadError {
     StepCrc(u16),
     /// The step asks for an arithmetic that this build does not have.
     UnsupportedPrecision(u16),
+    /// Steps that hand tensors to each other in one format have different precisions ([`crate::half::HalfParts`]).
+    MixedPrecision,
     /// An operator's record is wrong (index in canonical order).
     Op(u16, OpField),
     /// The golden section does not hold one CRC per step and one frame.
@@ -104,6 +106,7 @@ impl core::fmt::Display for LoadError {
             Self::Step(i) => write!(f, "model image: record of step {i} contradicts the network"),
             Self::StepCrc(i) => write!(f, "model image: weights of step {i} are corrupt, their CRC does not match"),
             Self::UnsupportedPrecision(i) => write!(f, "model image: step {i} asks for a precision that this build does not have"),
+            Self::MixedPrecision => write!(f, "model image: the stage norms, fusions and embeddings of a module (or the head's steps) must have one precision"),
             Self::Op(i, field) => write!(f, "model image: record of operator {i} is wrong ({field:?})"),
             Self::Golden => write!(f, "model image: the golden section does not hold one CRC per step and one frame"),
         }

@@ -225,6 +225,13 @@ impl OpKind {
     ];
 }
 
+impl OpKind {
+    /// Whether it is a LayerNorm.
+    pub fn is_norm(self) -> bool {
+        matches!(self, Self::EmbedNorm | Self::AttnNorm | Self::FfnNorm | Self::StageNorm)
+    }
+}
+
 /// One operator: what it computes and its shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Op {

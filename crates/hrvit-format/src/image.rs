@@ -7,6 +7,7 @@ use bytemuck::{Pod, try_cast_slice};
 use crate::{
     error::LoadError,
     graph::Step,
+    half::{self, HalfParts},
     meta::Meta,
     partial::Narrowings,
     record::{ALIGN, EXP_ENTRIES, MAGIC, OpRecord, Packing, Precision, Prologue, Section, SectionRecord, StepRecord, TensorFormat, VERSION, step_tag},
@@ -136,15 +137,24 @@ impl<'a> Model<'a> {
     fn check_steps(&self) -> Result<(), LoadError> {
         let (mut next_op, mut next_offset) = (0usize, 0usize);
         let mut count = 0u16;
+        let (mut halves, mut wholes) = (HalfParts::NONE, HalfParts::NONE);
         for (step, id) in self.meta.network.steps().zip(0u16..) {
             let record = self.steps.get(usize::from(id)).ok_or(LoadError::Section(Section::Steps as u32))?;
             let ops = self.meta.network.ops(step);
             let precision = Precision::from_number(record.precision).ok_or(LoadError::Step(id))?;
-            if precision != Precision::Int8 {
+            let supported = precision == Precision::Int8 || (cfg!(feature = "fp16") && precision == Precision::Fp16);
+            if !supported {
                 return Err(LoadError::UnsupportedPrecision(id));
             }
+            let half = precision == Precision::Fp16;
+            if half {
+                halves.insert(&self.meta.network, step);
+            } else {
+                wholes.insert(&self.meta.network, step);
+            }
             let agrees = record.tag == step_tag(step)
-                && record.output == TensorFormat::of_int8(step) as u8
+                && record.output == TensorFormat::of(precision, step) as u8
+                && (!half || record.scale == 1.0)
                 && usize::from(record.first_op) == next_op
                 && usize::from(record.op_count) == ops.len()
                 && record.offset as usize == next_offset
@@ -160,6 +170,12 @@ impl<'a> Model<'a> {
         }
         if self.steps.len() != usize::from(count) {
             return Err(LoadError::Section(Section::Steps as u32));
+        }
+        if halves.share_tensors_with(wholes) {
+            return Err(LoadError::MixedPrecision);
+        }
+        if let Some((id, _)) = self.step_ids().find(|&(id, step)| self.adopted_scale(id, step).is_some_and(|scale| scale.is_nan() || scale <= 0.0)) {
+            return Err(LoadError::Step(id.0));
         }
         if self.ops.len() != next_op {
             return Err(LoadError::Section(Section::Ops as u32));
@@ -182,7 +198,8 @@ impl<'a> Model<'a> {
             return Err(LoadError::StepCrc(id.0));
         }
         let params = self.params(id, group).ok_or(wrong)?;
-        validate::step(step, &self.meta.network.ops(step), &params).map_err(|(op, field)| LoadError::Op(record.first_op.saturating_add(op), field))
+        let check = if cfg!(feature = "fp16") && params.precision() == Precision::Fp16 { half::check } else { validate::step };
+        check(step, &self.meta.network.ops(step), &params).map_err(|(op, field)| LoadError::Op(record.first_op.saturating_add(op), field))
     }
 
     /// Where the weights lie in the image.
@@ -251,10 +268,49 @@ impl<'a> Model<'a> {
         (0u16..).map(StepId).zip(self.meta.network.steps())
     }
 
-    /// Real value of one logit code.
-    pub fn logits_scale(&self) -> f32 {
+    /// Arithmetic of the step at a position; [`Precision::Int8`] where there is none.
+    pub fn precision(&self, id: StepId) -> Precision {
+        self.steps.get(usize::from(id.0)).and_then(|record| Precision::from_number(record.precision)).unwrap_or(Precision::Int8)
+    }
+
+    /// Where the residual stream that a step reads has the other precision's format: the real value of one code of its integers.
+    pub fn adopted_scale(&self, id: StepId, step: Step) -> Option<f32> {
+        let at = usize::from(id.0);
+        let (before, record) = (self.steps.get(at.checked_sub(1)?)?, self.steps.get(at)?);
+        let reads_stream = matches!(step, Step::Attention { .. } | Step::MixCfn { .. } | Step::StageNorm { .. });
+        if !reads_stream || record.precision == before.precision {
+            return None;
+        }
+        // The step before is always the one that left the stream; the first operator of one that reads it is its LayerNorm.
+        let norm = self.ops.get(usize::from(record.first_op))?;
+        Some(if record.precision == Precision::Fp16 as u8 { before.scale } else { norm.in_scale })
+    }
+
+    /// The parts of the network that run in half precision.
+    pub fn half_parts(&self) -> HalfParts {
+        let mut parts = HalfParts::NONE;
+        for (_, step) in self.step_ids().filter(|(id, _)| self.precision(*id) == Precision::Fp16) {
+            parts.insert(&self.meta.network, step);
+        }
+        parts
+    }
+
+    /// How logits are stored: [`TensorFormat::S16`] codes with the real value of one code, or [`TensorFormat::F16`] bits.
+    pub fn logits_format(&self) -> (TensorFormat, f32) {
         let last = self.step_ids().filter(|(_, step)| matches!(step, Step::Logits | Step::Classify)).last();
-        last.and_then(|(id, _)| self.steps.get(usize::from(id.0))).map_or(1.0, |record| record.scale)
+        let record = last.and_then(|(id, _)| self.steps.get(usize::from(id.0)));
+        match record {
+            Some(record) if record.output == TensorFormat::F16 as u8 => (TensorFormat::F16, 1.0),
+            record => (TensorFormat::S16, record.map_or(1.0, |record| record.scale)),
+        }
+    }
+
+    /// Real value of a logit as the engine hands it out.
+    pub fn logit(&self, bits: i16) -> f32 {
+        match self.logits_format() {
+            (TensorFormat::F16, _) => half::to_f32(bits as u16),
+            (_, scale) => f32::from(bits) * scale,
+        }
     }
 
     /// Number of a step; `None` where this network has no such step.

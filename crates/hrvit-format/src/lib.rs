@@ -6,6 +6,7 @@
 pub mod aligned;
 pub mod error;
 pub mod graph;
+pub mod half;
 pub mod image;
 pub mod meta;
 pub mod partial;
@@ -19,6 +20,7 @@ pub mod writer;
 
 pub use error::{LoadError, OpField};
 pub use graph::{Op, OpKind, Step, StepOps};
+pub use half::HalfParts;
 pub use image::{Golden, Model, StepId, crc32, crc32_after};
 pub use meta::Meta;
 pub use spec::{Activation, BRANCHES, Head, Network, Size, Spec, SpecError, VARIANTS};

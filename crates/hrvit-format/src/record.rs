@@ -188,11 +188,12 @@ pub enum TensorFormat {
 }
 
 impl TensorFormat {
-    /// The format in which an int8 step leaves its tensor.
-    pub fn of_int8(step: Step) -> Self {
-        match step {
-            Step::Fusion { .. } | Step::Increase { .. } => Self::S8,
-            Step::LabelMap => Self::Labels,
+    /// The format in which a step of `precision` leaves its tensor.
+    pub fn of(precision: Precision, step: Step) -> Self {
+        match (precision, step) {
+            (_, Step::LabelMap) => Self::Labels,
+            (Precision::Fp16, _) => Self::F16,
+            (Precision::Int8, Step::Fusion { .. } | Step::Increase { .. }) => Self::S8,
             _ => Self::S16,
         }
     }
@@ -220,7 +221,7 @@ pub struct StepRecord {
     pub len: u32,
     /// CRC32 of its group.
     pub crc: u32,
-    /// Real value of one code of the output; 1 for labels.
+    /// Real value of one code of the output; 1 for labels and half-precision tensors.
     pub scale: f32,
     /// Zero.
     pub reserved1: u32,
@@ -274,11 +275,11 @@ pub struct OpRecord {
     pub hi: i16,
     /// Code that padded taps hold: the input's zero point.
     pub pad: i16,
-    /// i8 weights.
+    /// i8 weights; f16 in a half-precision step.
     pub weights: u32,
-    /// i32 biases; LayerNorm: offsets `B_c`.
+    /// i32 biases; LayerNorm: offsets `B_c`. f32 in a half-precision step.
     pub bias: u32,
-    /// i32 multipliers; LayerNorm: gains `G_c`.
+    /// i32 multipliers; LayerNorm: gains `G_c`, f32 in a half-precision step.
     pub mult: u32,
     /// u8 right shifts.
     pub shift: u32,
@@ -288,7 +289,7 @@ pub struct OpRecord {
     pub table: u32,
     /// Entries of the activation table.
     pub table_len: u32,
-    /// `eps` of a LayerNorm, in squared codes times C²; 0 elsewhere.
+    /// `eps` of a LayerNorm, in squared codes times C²; in a half-precision step in units of 2^-40. 0 elsewhere.
     pub eps: u64,
     /// Real value of one input code, for reports; 0 where it differs per channel.
     pub in_scale: f32,
@@ -299,11 +300,11 @@ pub struct OpRecord {
 /// How many elements each array of an operator has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrays {
-    /// i8 weights.
+    /// Bytes of the weights: i8, or f16 in a half-precision step.
     pub weights: usize,
-    /// i32 biases or LayerNorm offsets.
+    /// i32 (f32) biases or LayerNorm offsets.
     pub bias: usize,
-    /// i32 multipliers or LayerNorm gains.
+    /// i32 multipliers, i32 (f32) LayerNorm gains.
     pub mult: usize,
     /// u8 shifts.
     pub shift: usize,
@@ -314,11 +315,21 @@ pub struct Arrays {
 }
 
 impl Arrays {
-    /// The arrays of `op` in an int8 step of an image of `packing`.
-    pub fn of(op: &Op, packing: Packing) -> Self {
+    /// No array.
+    pub const NONE: Self = Self { weights: 0, bias: 0, mult: 0, shift: 0, three: 0, table_entry: 0 };
+
+    /// The arrays of `op` in a step of `precision` in an image of `packing`.
+    pub fn of(op: &Op, precision: Precision, packing: Packing) -> Self {
+        match precision {
+            Precision::Fp16 => crate::half::arrays(op),
+            Precision::Int8 | Precision::Int16x8 => Self::of_int8(op, packing),
+        }
+    }
+
+    fn of_int8(op: &Op, packing: Packing) -> Self {
         use OpKind as K;
         let (weights, c) = (packing.weight_bytes(op), usize::from(op.cout));
-        let none = Self { weights: 0, bias: 0, mult: 0, shift: 0, three: 0, table_entry: 0 };
+        let none = Self::NONE;
         match op.kind {
             K::EmbedNorm | K::AttnNorm | K::FfnNorm | K::StageNorm => Self { bias: c, mult: c, ..none },
             K::ParallelAct => Self { mult: c, shift: c, three: c, ..none },

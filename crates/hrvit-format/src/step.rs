@@ -5,7 +5,7 @@ use bytemuck::Pod;
 use crate::{
     graph::Op,
     image::cast,
-    record::{Arrays, NONE, OpRecord, Packing, StepRecord},
+    record::{Arrays, NONE, OpRecord, Packing, Precision, StepRecord},
 };
 
 /// A step's records over its weight group.
@@ -26,13 +26,13 @@ pub struct StepParams<'a> {
 pub struct OpParams<'a> {
     /// The operator's record.
     pub record: &'a OpRecord,
-    /// Weights.
+    /// Weights; in a half-precision step the bytes of f16, in the order of [`crate::half::weight_index`].
     pub weights: &'a [i8],
-    /// How they lie.
+    /// How 8-bit weights lie.
     pub packing: Packing,
-    /// Biases, or a LayerNorm's offsets.
+    /// Biases, or a LayerNorm's offsets; the bits of f32 in a half-precision step.
     pub bias: &'a [i32],
-    /// Multipliers, or a LayerNorm's gains.
+    /// Multipliers, or a LayerNorm's gains; the bits of f32 in a half-precision step.
     pub mult: &'a [i32],
     /// Right shifts.
     pub shift: &'a [u8],
@@ -45,15 +45,21 @@ pub struct OpParams<'a> {
 }
 
 impl<'a> StepParams<'a> {
+    /// Arithmetic of the step.
+    pub fn precision(&self) -> Precision {
+        Precision::from_number(self.record.precision).unwrap_or(Precision::Int8)
+    }
+
     /// The operator at `index` of the step, whose shape is `op`.
     pub fn op(&self, index: usize, op: &Op) -> Option<OpParams<'a>> {
         let record = self.ops.get(index)?;
-        let arrays = Arrays::of(op, self.packing);
+        let precision = self.precision();
+        let arrays = Arrays::of(op, precision, self.packing);
         let entries = record.table_len as usize;
         Some(OpParams {
             record,
             weights: self.array(record.weights, arrays.weights)?,
-            packing: self.packing.of(op),
+            packing: if precision == Precision::Fp16 { Packing::Rows } else { self.packing.of(op) },
             bias: self.array(record.bias, arrays.bias)?,
             mult: self.array(record.mult, arrays.mult)?,
             shift: self.array(record.shift, arrays.shift)?,

@@ -3,7 +3,7 @@
 use crate::{
     error::OpField,
     graph::{Op, OpKind, Step, StepOps},
-    record::{ALIGN, Arrays, NONE, OpRecord},
+    record::{ALIGN, Arrays, NONE, OpRecord, Precision},
     step::{OpParams, StepParams},
 };
 
@@ -24,7 +24,7 @@ pub(crate) fn step(step: Step, ops: &StepOps, params: &StepParams<'_>) -> Result
     let mut sum = 0i64;
     for ((index, op), record) in (0u16..).zip(ops).zip(params.ops) {
         let at = |field| (index, field);
-        let arrays = Arrays::of(op, params.packing);
+        let arrays = Arrays::of(op, Precision::Int8, params.packing);
         shape(op, record).map_err(at)?;
         layout(op, record, &arrays).map_err(at)?;
         let op_params = params.op(usize::from(index), op).ok_or(at(OpField::Array))?;
@@ -51,16 +51,12 @@ pub(crate) fn step(step: Step, ops: &StepOps, params: &StepParams<'_>) -> Result
     Ok(())
 }
 
-fn shape(op: &Op, record: &OpRecord) -> Result<(), OpField> {
+pub(crate) fn shape(op: &Op, record: &OpRecord) -> Result<(), OpField> {
     let same = (record.kind, record.source) == (op.kind as u8, op.source)
         && (record.cin, record.cout) == (op.cin, op.cout)
         && (record.kernel, record.stride) == (op.kernel, op.stride);
     if !same {
         return Err(OpField::Shape);
-    }
-    let bits = if op.kind == OpKind::Scores { [8, 15] } else { [0, 0] };
-    if !bits.contains(&record.code_bits) {
-        return Err(OpField::CodeBits);
     }
     if record.reserved != 0 || !record.in_scale.is_finite() || !record.out_scale.is_finite() {
         return Err(OpField::Reserved);
@@ -69,6 +65,10 @@ fn shape(op: &Op, record: &OpRecord) -> Result<(), OpField> {
 }
 
 fn layout(op: &Op, record: &OpRecord, arrays: &Arrays) -> Result<(), OpField> {
+    let bits = if op.kind == OpKind::Scores { [8, 15] } else { [0, 0] };
+    if !bits.contains(&record.code_bits) {
+        return Err(OpField::CodeBits);
+    }
     let present = |offset: u32, count: usize, align: u32| if count == 0 { offset == NONE } else { offset != NONE && offset.is_multiple_of(align) };
     let placed = present(record.weights, arrays.weights, ALIGN as u32)
         && present(record.bias, arrays.bias, 4)
@@ -83,15 +83,11 @@ fn layout(op: &Op, record: &OpRecord, arrays: &Arrays) -> Result<(), OpField> {
     if !entries.contains(&record.table_len) {
         return Err(OpField::Table);
     }
-    let norm = is_norm(op.kind);
+    let norm = op.kind.is_norm();
     if (norm && (!(1..=30).contains(&record.norm_shift) || !(1..=MAX_EPS).contains(&record.eps))) || (!norm && (record.norm_shift != 0 || record.eps != 0)) {
         return Err(OpField::Norm);
     }
     Ok(())
-}
-
-fn is_norm(kind: OpKind) -> bool {
-    matches!(kind, OpKind::EmbedNorm | OpKind::AttnNorm | OpKind::FfnNorm | OpKind::StageNorm)
 }
 
 /// Output range of a kind: what `zero`, `lo` and `hi` may be.
@@ -121,7 +117,7 @@ fn ranges(op: &Op, record: &OpRecord, params: &StepParams<'_>) -> Result<(), OpF
 fn requantisation(op: &Op, params: &OpParams<'_>) -> Result<i64, OpField> {
     use OpKind as K;
     let record = params.record;
-    if is_norm(op.kind) {
+    if op.kind.is_norm() {
         let gains = params.mult.iter().all(|gain| gain.unsigned_abs() < 1 << 15);
         let offsets = params.bias.iter().all(|offset| offset.unsigned_abs() <= 1 << 29);
         return if gains && offsets && record.pre_shift == 0 { Ok(0) } else { Err(OpField::Norm) };

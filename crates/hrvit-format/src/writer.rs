@@ -8,6 +8,7 @@ use crate::{
     aligned::AlignedBytes,
     error::LoadError,
     graph::{Op, Step},
+    half,
     image::{Model, StepId, crc32},
     meta::Meta,
     record::{ALIGN, Arrays, MAGIC, NONE, OpRecord, Packing, Precision, Prologue, Section, SectionRecord, StepRecord, TensorFormat, VERSION, step_tag},
@@ -78,13 +79,41 @@ impl Default for OpData {
     }
 }
 
-/// One step: the real value of a code of its output, and its operators in canonical order.
-#[derive(Clone, Debug, Default)]
-pub struct StepData {
-    /// Real value of one output code (1 for labels).
-    pub scale: f32,
-    /// Operators.
-    pub ops: Vec<OpData>,
+/// One operator of a half-precision step. Arrays that its kind does not have stay empty.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HalfOp {
+    /// Bits of the f16 weights, in the order of [`Packing::Rows`].
+    pub weights: Vec<u16>,
+    /// Biases, or a LayerNorm's offsets.
+    pub bias: Vec<f32>,
+    /// A LayerNorm's gains.
+    pub gain: Vec<f32>,
+    /// `eps` of a LayerNorm, in units of 2^-[`half::EPS_BITS`]; 0 elsewhere.
+    pub eps: u64,
+}
+
+/// One step: its operators in canonical order.
+#[derive(Clone, Debug)]
+pub enum StepData {
+    /// [`Precision::Int8`].
+    Int8 {
+        /// Real value of one output code (1 for labels).
+        scale: f32,
+        /// Operators.
+        ops: Vec<OpData>,
+    },
+    /// [`Precision::Fp16`].
+    Fp16(Vec<HalfOp>),
+}
+
+impl StepData {
+    /// Arithmetic of the step.
+    pub fn precision(&self) -> Precision {
+        match self {
+            Self::Int8 { .. } => Precision::Int8,
+            Self::Fp16(_) => Precision::Fp16,
+        }
+    }
 }
 
 /// Golden frame to store: CRC per step and the pixels.
@@ -122,15 +151,17 @@ fn write_packed(
     let mut weights = Vec::new();
     for ((step, data), id) in meta.network.steps().zip(steps).zip(0u16..) {
         let shapes = meta.network.ops(step);
-        if shapes.len() != data.ops.len() {
+        let (group, first_op) = (weights.len(), op_records.len());
+        match data {
+            StepData::Int8 { ops, .. } => op_records.extend(shapes.iter().zip(ops).map(|(op, values)| place(op, values, packing, &mut weights, group))),
+            StepData::Fp16(ops) => op_records.extend(shapes.iter().zip(ops).map(|(op, values)| place_half(op, values, &mut weights, group))),
+        }
+        let op_count = op_records.len() - first_op;
+        if shapes.len() != op_count {
             return Err(LoadError::Step(id));
         }
-        let (group, first_op) = (weights.len(), op_records.len() as u16);
-        for (op, values) in shapes.iter().zip(&data.ops) {
-            op_records.push(place(op, values, packing, &mut weights, group));
-        }
         let bytes = &weights[group..];
-        step_records.push(step_record(step, data, first_op, group, bytes));
+        step_records.push(step_record(step, data, (first_op as u16, op_count as u16), group, bytes));
         pad(&mut weights);
     }
     let mut header = vec![0; 1 << 20];
@@ -171,9 +202,26 @@ fn unpack(op: &Op, params: &OpParams<'_>) -> Vec<i8> {
     (0..op.weight_count()).map(|at| params.weights[params.packing.index(op, at / op.depth(), at % op.depth())]).collect()
 }
 
+/// A half-precision operator as it was handed over.
+fn unpack_half(op: &Op, params: &OpParams<'_>) -> HalfOp {
+    let packed: &[[u8; 2]] = cast_slice(params.weights);
+    let reals = |bits: &[i32]| bits.iter().map(|bits| f32::from_bits(*bits as u32)).collect();
+    let count = if packed.is_empty() { 0 } else { op.weight_count() };
+    HalfOp {
+        weights: (0..count).map(|at| u16::from_le_bytes(packed[half::weight_index(op, at)])).collect(),
+        bias: reals(params.bias),
+        gain: reals(params.mult),
+        eps: params.record.eps,
+    }
+}
+
 fn unpack_step(model: &Model<'_>, id: StepId, step: Step) -> Option<StepData> {
     let params = model.step(id)?;
     let ops = model.meta().network.ops(step);
+    if params.precision() == Precision::Fp16 {
+        let ops = ops.iter().enumerate().map(|(index, op)| Some(unpack_half(op, &params.op(index, op)?)));
+        return Some(StepData::Fp16(ops.collect::<Option<_>>()?));
+    }
     let ops = ops.iter().enumerate().map(|(index, op)| {
         let params = params.op(index, op)?;
         let record = params.record;
@@ -197,25 +245,28 @@ fn unpack_step(model: &Model<'_>, id: StepId, step: Step) -> Option<StepData> {
             out_scale: record.out_scale,
         })
     });
-    Some(StepData { scale: params.record.scale, ops: ops.collect::<Option<_>>()? })
+    Some(StepData::Int8 { scale: params.record.scale, ops: ops.collect::<Option<_>>()? })
 }
 
 fn pad(bytes: &mut Vec<u8>) {
     bytes.resize(bytes.len().next_multiple_of(ALIGN), 0);
 }
 
-fn step_record(step: Step, data: &StepData, first_op: u16, offset: usize, group: &[u8]) -> StepRecord {
+fn step_record(step: Step, data: &StepData, (first_op, op_count): (u16, u16), offset: usize, group: &[u8]) -> StepRecord {
     StepRecord {
         tag: step_tag(step),
-        precision: Precision::Int8 as u8,
-        output: TensorFormat::of_int8(step) as u8,
+        precision: data.precision() as u8,
+        output: TensorFormat::of(data.precision(), step) as u8,
         first_op,
-        op_count: data.ops.len() as u16,
+        op_count,
         reserved0: 0,
         offset: offset as u32,
         len: group.len() as u32,
         crc: crc32(group),
-        scale: data.scale,
+        scale: match data {
+            StepData::Int8 { scale, .. } => *scale,
+            StepData::Fp16(_) => 1.0,
+        },
         reserved1: 0,
     }
 }
@@ -231,21 +282,60 @@ fn append(buffer: &mut Vec<u8>, group: usize, bytes: &[u8], align: usize) -> u32
     (at - group) as u32
 }
 
-fn place(op: &Op, values: &OpData, packing: Packing, buffer: &mut Vec<u8>, group: usize) -> OpRecord {
-    let wide = Arrays::of(op, packing).table_entry == 2;
-    let weights = pack(op, packing, &values.weights);
-    let table: &[u8] = if wide { cast_slice(&values.table16) } else { cast_slice(&values.table) };
+/// A record of `op` without arrays and with nothing to say of its numbers.
+fn bare_record(op: &Op) -> OpRecord {
     OpRecord {
         kind: op.kind as u8,
         source: op.source,
-        code_bits: values.code_bits,
-        pre_shift: values.pre_shift,
+        code_bits: 0,
+        pre_shift: 0,
         cin: op.cin,
         cout: op.cout,
         kernel: op.kernel,
         stride: op.stride,
-        norm_shift: values.norm_shift,
+        norm_shift: 0,
         reserved: 0,
+        zero: 0,
+        lo: i16::MIN,
+        hi: i16::MAX,
+        pad: 0,
+        weights: NONE,
+        bias: NONE,
+        mult: NONE,
+        shift: NONE,
+        three: NONE,
+        table: NONE,
+        table_len: 0,
+        eps: 0,
+        in_scale: 0.0,
+        out_scale: 0.0,
+    }
+}
+
+fn place_half(op: &Op, values: &HalfOp, buffer: &mut Vec<u8>, group: usize) -> OpRecord {
+    let mut weights = values.weights.clone();
+    // Weights of a wrong number stay as they are: the loader names them.
+    if op.kernel > 0 && weights.len() == op.weight_count() {
+        weights = vec![0; half::weight_len(op)];
+        values.weights.iter().enumerate().for_each(|(at, &weight)| weights[half::weight_index(op, at)] = weight);
+    }
+    OpRecord {
+        weights: append(buffer, group, cast_slice(&weights), ALIGN),
+        bias: append(buffer, group, cast_slice(&values.bias), 4),
+        mult: append(buffer, group, cast_slice(&values.gain), 4),
+        eps: values.eps,
+        ..bare_record(op)
+    }
+}
+
+fn place(op: &Op, values: &OpData, packing: Packing, buffer: &mut Vec<u8>, group: usize) -> OpRecord {
+    let wide = Arrays::of(op, Precision::Int8, packing).table_entry == 2;
+    let weights = pack(op, packing, &values.weights);
+    let table: &[u8] = if wide { cast_slice(&values.table16) } else { cast_slice(&values.table) };
+    OpRecord {
+        code_bits: values.code_bits,
+        pre_shift: values.pre_shift,
+        norm_shift: values.norm_shift,
         zero: values.zero,
         lo: values.lo,
         hi: values.hi,
@@ -260,6 +350,7 @@ fn place(op: &Op, values: &OpData, packing: Packing, buffer: &mut Vec<u8>, group
         eps: values.eps,
         in_scale: values.in_scale,
         out_scale: values.out_scale,
+        ..bare_record(op)
     }
 }
 

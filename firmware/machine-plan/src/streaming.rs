@@ -3,7 +3,7 @@
 use hrvit_format::{
     Head, MAX_TABLE, Network, Step,
     partial::START_BYTES,
-    record::{ALIGN, Arrays, EXP_ENTRIES, OpRecord, Packing, StepRecord},
+    record::{ALIGN, Arrays, EXP_ENTRIES, OpRecord, Packing, Precision, StepRecord},
 };
 
 /// Room for the descriptive header: texts, and per class a name and a colour.
@@ -13,7 +13,7 @@ const CLASS_BYTES: usize = 32;
 /// Bytes of the largest set of weight groups that are used together, in any packing and with tables of any length.
 pub fn largest_group(network: &Network) -> usize {
     let group = |step: Step| {
-        network.ops(step).iter().map(|op| Packing::ALL.map(|packing| arrays_bytes(&Arrays::of(op, packing))).into_iter().max().unwrap_or(0)).sum::<usize>()
+        network.ops(step).iter().map(|op| Packing::ALL.map(|packing| arrays_bytes(&Arrays::of(op, Precision::Int8, packing))).into_iter().max().unwrap_or(0)).sum::<usize>()
     };
     let in_head = || network.steps().filter(|step| step.in_head());
     let together = if network.head == Head::Classifier { in_head().map(|step| group(step).next_multiple_of(ALIGN)).sum() } else { 0 };
