@@ -1,21 +1,26 @@
 //! The engine: a loaded model, a plan and an arena, ready to run frames.
 
-use hrvit_format::{BRANCHES, Head, Model, OpKind, Step, StepId};
+use hrvit_format::{BRANCHES, Head, Model, OpKind, Step, StepId, record::Precision};
 use hrvit_kernels::{Isa, Kernels, attention_s8::max_keys};
 
 use crate::{
     arena::{ALIGN, Cutter},
+    arithmetic::{Arithmetic, Int8, codes_of_mut},
     blocks::{
         attention, fusion, mix_cfn, patch_embed, stage_norm,
         stem::{self, Frame},
     },
     error::{Fault, RunError, SetupError},
-    heads::{classifier, narrow, segformer},
+    heads::{
+        classifier,
+        narrow::{self, Narrowed},
+        segformer,
+    },
     macs::macs_of,
     observe::{Observer, StepInfo},
     operator::{StepContext, layout, packing_for},
     plan::{Kept, Plan},
-    rows::{bytes_of_mut, copy_run},
+    rows::copy_run,
     schedule::Executor,
     weights::{Mapped, WeightSource},
 };
@@ -25,7 +30,7 @@ use crate::{
 pub struct Ranked {
     /// Class index.
     pub class: u16,
-    /// Logit code; [`Model::logits_scale`] gives its real value.
+    /// The logit's bits; [`Model::logit`] gives its real value.
     pub logit: i16,
 }
 
@@ -67,6 +72,9 @@ impl<'a, W: WeightSource, X: Executor> Engine<'a, W, X> {
     pub fn with_kernels(model: &'a Model<'a>, plan: &'a Plan, kernels: Kernels, weights: W, executor: X, arena: &'a mut [u8]) -> Result<Self, SetupError> {
         if model.meta().network != *plan.network() {
             return Err(SetupError::OtherNetwork);
+        }
+        if !plan.half_parts().covers(model.half_parts()) {
+            return Err(SetupError::Precision);
         }
         if executor.workers() != plan.workers() {
             return Err(SetupError::Workers { planned: plan.workers(), found: executor.workers() });
@@ -122,7 +130,8 @@ impl<'a, W: WeightSource, X: Executor> Engine<'a, W, X> {
         missing.map_or(result, |y| Err(RunError::FrameRow(y)))
     }
 
-    /// Logit codes of `frame`: `[height / 4, width / 4, classes]` of a segmentor, `[classes]` of a classifier. Their scale is [`Model::logits_scale`].
+    /// Logits of `frame`: `[height / 4, width / 4, classes]` of a segmentor, `[classes]` of a classifier, as the image has them: s16 codes or the bits of f16.
+    /// [`Model::logit`] gives their real values.
     pub fn logits(&mut self, frame: &[u8], logits: &mut [i16], observer: &dyn Observer) -> Result<(), RunError<W::Error>> {
         expect_len(self.logits_len(), logits.len())?;
         self.run_whole(frame, Output::Logits(logits), observer)
@@ -170,9 +179,19 @@ impl<'a, W: WeightSource, X: Executor> Engine<'a, W, X> {
             Output::Top(_) => Head::Classifier,
             Output::Logits(_) => plan.network().head,
         };
+        let (parts, source, executor) = ((model, plan, self.kernels), &mut self.weights, &self.executor);
+        #[cfg(feature = "fp16")]
+        if model.logits_format().0 == hrvit_format::record::TensorFormat::F16 {
+            use crate::arithmetic::Fp16;
+
+            return match head {
+                Head::Segformer => segment_head::<Fp16, W>(parts, source, executor, (weights, arena), output, observer),
+                Head::Classifier => classify_head::<Fp16, W>(parts, source, executor, (weights, arena), output, observer),
+            };
+        }
         match head {
-            Head::Segformer => segment_head((model, plan, self.kernels), &mut self.weights, &self.executor, (weights, arena), output, observer),
-            Head::Classifier => classify_head((model, plan, self.kernels), &mut self.weights, &self.executor, (weights, arena), output, observer),
+            Head::Segformer => segment_head::<Int8, W>(parts, source, executor, (weights, arena), output, observer),
+            Head::Classifier => classify_head::<Int8, W>(parts, source, executor, (weights, arena), output, observer),
         }
     }
 
@@ -184,7 +203,12 @@ impl<'a, W: WeightSource, X: Executor> Engine<'a, W, X> {
         for (id, step) in model.step_ids().take_while(|(_, step)| !step.in_head()) {
             let context = step_context((model, plan, self.kernels), &mut self.weights, id, step, &mut *weights, observer)?;
             context.enter();
-            backbone_step(&context, &self.executor, plan, &mut *arena, &mut frame).map_err(|_| RunError::Internal(id))?;
+            let run = match context.params.precision() {
+                #[cfg(feature = "fp16")]
+                Precision::Fp16 => backbone_step::<crate::arithmetic::Fp16>,
+                _ => backbone_step::<Int8>,
+            };
+            run(&context, &self.executor, plan, &mut *arena, &mut frame).map_err(|_| RunError::Internal(id))?;
             context.leave();
         }
         Ok(())
@@ -204,7 +228,9 @@ fn step_context<'c, W: WeightSource + 'c>(
     let params = model.params(id, group).ok_or(RunError::Internal(id))?;
     let shapes = plan.network().ops(step);
     let macs = macs_of(plan.network(), plan.size(), step, &shapes);
-    Ok(StepContext { info: StepInfo { id, step, macs }, tile: plan.tile(step), shapes, params, kernels, exp: model.exp_table(), observer })
+    let (exp, des_activation) = (model.exp_table(), plan.network().spec.des_activation);
+    let info = StepInfo { id, step, macs };
+    Ok(StepContext { info, tile: plan.tile(step), shapes, params, kernels, exp, adopts: model.adopted_scale(id, step), des_activation, observer })
 }
 
 fn expect_len<E>(needed: usize, found: usize) -> Result<(), RunError<E>> {
@@ -215,6 +241,9 @@ fn expect_len<E>(needed: usize, found: usize) -> Result<(), RunError<E>> {
 fn check_keys(model: &Model<'_>, plan: &Plan) -> Result<(), SetupError> {
     for (id, step) in model.step_ids() {
         let Step::Attention { branch, .. } = step else { continue };
+        if model.precision(id) == Precision::Fp16 {
+            continue;
+        }
         let keys = attention::longest_strip(plan.network(), plan.size(), usize::from(branch));
         let bits = model.params(id, &[]).and_then(|params| params.ops.iter().map(|op| op.code_bits).max()).unwrap_or(0);
         let most = max_keys(bits).unwrap_or(0);
@@ -225,66 +254,99 @@ fn check_keys(model: &Model<'_>, plan: &Plan) -> Result<(), SetupError> {
     Ok(())
 }
 
-/// The branches' regions, and the scratch behind the live ones.
-fn cut<'m>(plan: &Plan, step: Step, cutter: &mut Cutter<'m>) -> Result<([&'m mut [i16]; BRANCHES], &'m mut [u8]), Fault> {
-    let mut x: [&mut [i16]; BRANCHES] = Default::default();
-    for (branch, x) in x.iter_mut().enumerate().take(plan.live_branches(step)) {
-        *x = cutter.take(plan.network().spec.map_len(plan.size(), branch))?;
-    }
-    Ok((x, cutter.rest()))
+/// The branches' regions: a map each, and the second one where the plan has it.
+struct Maps<'m, A: Arithmetic> {
+    x: [&'m mut [A::Wide]; BRANCHES],
+    fused: [&'m mut [A::Wide]; BRANCHES],
 }
 
-fn backbone_step(context: &StepContext<'_>, executor: &dyn Executor, plan: &Plan, arena: &mut [u8], frame: &mut Frame<'_>) -> Result<(), Fault> {
+impl<'m, A: Arithmetic> Maps<'m, A> {
+    /// Cuts those of the live branches.
+    fn cut(plan: &Plan, step: Step, cutter: &mut Cutter<'m>) -> Result<Self, Fault> {
+        let mut maps = Self { x: Default::default(), fused: Default::default() };
+        for (branch, (x, fused)) in maps.x.iter_mut().zip(&mut maps.fused).enumerate().take(plan.live_branches(step)) {
+            let len = plan.network().spec.map_len(plan.size(), branch);
+            *x = cutter.take(len)?;
+            if plan.has_second_maps() {
+                *fused = cutter.take(len)?;
+            }
+        }
+        Ok(maps)
+    }
+
+    /// The first map of `branch`.
+    fn of(&mut self, branch: u8) -> Result<&mut [A::Wide], Fault> {
+        Ok(self.x.get_mut(usize::from(branch)).ok_or(Fault)?)
+    }
+}
+
+fn backbone_step<A: Arithmetic>(context: &StepContext<'_>, executor: &dyn Executor, plan: &Plan, arena: &mut [u8], frame: &mut Frame<'_>) -> Result<(), Fault> {
     let step = context.info.step;
     let (network, size) = (plan.network(), plan.size());
     let mut cutter = Cutter::new(arena);
-    let (mut x, work) = cut(plan, step, &mut cutter)?;
-    let (map, at) = (|branch: u8| size.map(usize::from(branch)), |branch: u8| usize::from(branch));
+    let mut maps = Maps::<A>::cut(plan, step, &mut cutter)?;
+    let work = cutter.rest();
+    let map = |branch: u8| size.map(usize::from(branch));
+    if let (Step::Attention { branch, .. } | Step::MixCfn { branch, .. } | Step::StageNorm { branch, .. }, Some(scale)) = (step, context.adopts) {
+        A::adopt(context.kernels, maps.of(branch)?, scale)?;
+    }
     match step {
-        Step::Stem => stem::run(context, executor, size, frame, x.get_mut(0).ok_or(Fault)?, work),
-        Step::Fusion { module, branch } => fusion::run(context, executor, (network, size), (module, branch), &mut x, work),
-        Step::PatchEmbed { branch, .. } => patch_embed::run(context, executor, map(branch), x.get_mut(at(branch)).ok_or(Fault)?, work),
-        Step::Attention { module, branch, .. } => attend(context, executor, plan, (module, branch), &mut x, work),
-        Step::MixCfn { branch, .. } => mix_cfn::run(context, executor, map(branch), x.get_mut(at(branch)).ok_or(Fault)?, work),
-        Step::StageNorm { branch, .. } => stage_norm::run(context, executor, map(branch), x.get_mut(at(branch)).ok_or(Fault)?),
+        Step::Stem => stem::run::<A>(context, executor, size, frame, maps.of(0)?, work),
+        Step::Fusion { module, branch } => {
+            let fused = maps.fused.get_mut(usize::from(branch)).ok_or(Fault)?;
+            fusion::run::<A>(context, executor, (network, size), (module, branch), &mut maps.x, fused, work)
+        }
+        Step::PatchEmbed { branch, .. } => {
+            let fused = core::mem::take(maps.fused.get_mut(usize::from(branch)).ok_or(Fault)?);
+            patch_embed::run::<A>(context, executor, map(branch), maps.of(branch)?, codes_of_mut::<A>(fused)?, work)
+        }
+        Step::Attention { module, branch, .. } => attend::<A>(context, executor, plan, (module, branch), &mut maps, work),
+        Step::MixCfn { branch, .. } => mix_cfn::run::<A>(context, executor, map(branch), maps.of(branch)?, work),
+        Step::StageNorm { branch, .. } => stage_norm::run::<A>(context, executor, map(branch), maps.of(branch)?),
         Step::Logits | Step::LabelMap | Step::Increase { .. } | Step::Classify => Err(Fault),
     }
 }
 
 /// The attention block, its kept half where the plan says.
 #[inline(never)] // its locals would lie on the stack of every other step
-fn attend(
+fn attend<A: Arithmetic>(
     context: &StepContext<'_>,
     executor: &dyn Executor,
     plan: &Plan,
     (module, branch): (u8, u8),
-    x: &mut [&mut [i16]; BRANCHES],
+    maps: &mut Maps<'_, A>,
     work: &mut [u8],
 ) -> Result<(), Fault> {
     let network = (plan.network(), plan.size());
     let kept_len = attention::kept_len(network.0, network.1, branch.into());
-    let (ours, later) = x.split_at_mut_checked(usize::from(branch) + 1).ok_or(Fault)?;
+    let (ours, later) = maps.x.split_at_mut_checked(usize::from(branch) + 1).ok_or(Fault)?;
     let stream = ours.last_mut().ok_or(Fault)?;
     match plan.kept(module, branch) {
         Kept::Scratch => {
             let mut cutter = Cutter::new(work);
             let kept = cutter.take(kept_len)?;
-            attention::run(context, executor, network, branch, stream, kept, cutter.rest())
+            attention::run::<A>(context, executor, network, branch, stream, kept, cutter.rest())
+        }
+        Kept::OwnRegion => {
+            let own = maps.fused.get_mut(usize::from(branch)).ok_or(Fault)?;
+            let kept = codes_of_mut::<A>(own)?.get_mut(..kept_len).ok_or(Fault)?;
+            attention::run::<A>(context, executor, network, branch, stream, kept, work)
         }
         Kept::NextBranch => {
             let next = later.first_mut().ok_or(Fault)?;
             let row_len = network.1.map(usize::from(branch) + 1).1 * usize::from(network.0.spec.channels(usize::from(branch) + 1));
-            fusion::gather_outputs(bytes_of_mut(next), row_len)?;
-            let kept = bytes_of_mut(next).get_mut(..kept_len).ok_or(Fault)?;
-            attention::run(context, executor, network, branch, stream, kept, work)?;
-            fusion::spread_outputs(bytes_of_mut(next), row_len)
+            let pairs = codes_of_mut::<A>(next)?;
+            fusion::gather_outputs(pairs, row_len)?;
+            let kept = pairs.get_mut(..kept_len).ok_or(Fault)?;
+            attention::run::<A>(context, executor, network, branch, stream, kept, work)?;
+            fusion::spread_outputs(pairs, row_len)
         }
     }
 }
 
 /// SegFormer head: logits, and inside that step the label map.
 #[inline(never)] // its locals would lie on the stack of every step
-fn segment_head<W: WeightSource>(
+fn segment_head<A: Arithmetic, W: WeightSource>(
     (model, plan, kernels): (&Model<'_>, &Plan, Kernels),
     source: &mut W,
     executor: &dyn Executor,
@@ -299,17 +361,27 @@ fn segment_head<W: WeightSource>(
     let labelled = StepInfo { id: StepId(id.0 + 1), step: Step::LabelMap, macs: 0 };
     context.enter();
     let narrowing = |branch: usize| Ok((context.reading(OpKind::HeadNarrow, branch as u8)?, &context));
-    narrow::run(network, arena, &narrowing).map_err(internal)?;
-    let (x, work) = narrow::split(network, arena).map_err(internal)?;
+    narrow::run::<A>(plan.size(), &plan.regions(), arena, &narrowing).map_err(internal)?;
+    let Narrowed { maps: x, rest: work } = narrow::split::<A>(network, arena).map_err(internal)?;
     let done = match output {
         Output::Labels(labels) => {
             observer.enter(labelled);
-            let watched = StepContext { info: labelled, tile: 1, shapes: Default::default(), params: context.params, kernels, exp: context.exp, observer };
-            let done = segformer::run(&context, executor, network, &x, work, &mut segformer::Output::Labels(labels, &watched));
+            let watched = StepContext {
+                info: labelled,
+                tile: 1,
+                shapes: Default::default(),
+                params: context.params,
+                kernels,
+                exp: context.exp,
+                adopts: None,
+                des_activation: context.des_activation,
+                observer,
+            };
+            let done = segformer::run::<A>(&context, executor, network, &x, work, &mut segformer::Output::Labels(labels, &watched));
             observer.leave(labelled);
             done
         }
-        Output::Logits(logits) => segformer::run(&context, executor, network, &x, work, &mut segformer::Output::Logits(logits)),
+        Output::Logits(logits) => segformer::run::<A>(&context, executor, network, &x, work, &mut segformer::Output::Logits(logits)),
         Output::Top(_) => Err(Fault),
     };
     done.map_err(internal)?;
@@ -319,7 +391,7 @@ fn segment_head<W: WeightSource>(
 
 /// Classification head: its bottlenecks run as a chain, so that their steps lie inside one another.
 #[inline(never)] // its locals would lie on the stack of every step
-fn classify_head<W: WeightSource>(
+fn classify_head<A: Arithmetic, W: WeightSource>(
     (model, plan, kernels): (&Model<'_>, &Plan, Kernels),
     source: &mut W,
     executor: &dyn Executor,
@@ -344,15 +416,15 @@ fn classify_head<W: WeightSource>(
     classify.enter();
     let network = (plan.network(), plan.size());
     let narrowing = |branch: usize| branches.get(branch).ok_or(Fault).and_then(|context| Ok((context.only(OpKind::IncreaseNarrow)?, context)));
-    narrow::run(network, arena, &narrowing).map_err(internal)?;
-    let (x, work) = narrow::split(network, arena).map_err(internal)?;
+    narrow::run::<A>(plan.size(), &plan.regions(), arena, &narrowing).map_err(internal)?;
+    let Narrowed { maps: x, rest: work } = narrow::split::<A>(network, arena).map_err(internal)?;
     let mut result = Ok(());
     let mut take = |logits: &[i16]| match &mut output {
         Output::Logits(out) => copy_run(logits, out),
-        Output::Top(top) => rank(logits, top),
+        Output::Top(top) => rank(logits, A::ordered, top),
         Output::Labels(_) => result = Err(Fault),
     };
-    classifier::run(branches, classify, executor, plan.size(), &x, work, &mut take).map_err(internal)?;
+    classifier::run::<A>(branches, classify, executor, plan.size(), &x, work, &mut take).map_err(internal)?;
     result.map_err(internal)?;
     classify.leave();
     branches.iter().rev().for_each(StepContext::leave);
@@ -360,7 +432,7 @@ fn classify_head<W: WeightSource>(
 }
 
 /// The best `top.len()` logits by insertion, best first; the lower class first among equals.
-fn rank(logits: &[i16], top: &mut [Ranked]) {
+fn rank(logits: &[i16], ordered: fn(i16) -> i16, top: &mut [Ranked]) {
     for (filled, (class, &logit)) in (0u16..).zip(logits).enumerate() {
         let mut entry = Ranked { class, logit };
         for (place, slot) in top.iter_mut().enumerate() {
@@ -368,7 +440,7 @@ fn rank(logits: &[i16], top: &mut [Ranked]) {
                 *slot = entry;
                 break;
             }
-            if (entry.logit, slot.class) > (slot.logit, entry.class) {
+            if (ordered(entry.logit), slot.class) > (ordered(slot.logit), entry.class) {
                 core::mem::swap(slot, &mut entry);
             }
         }
@@ -382,14 +454,14 @@ mod tests {
     #[test]
     fn ranks_best_first_and_lowest_class_among_equals() {
         let mut top = [Ranked::default(); 3];
-        rank(&[-5, 7, 3, 7, -9, 3], &mut top);
+        rank(&[-5, 7, 3, 7, -9, 3], Int8::ordered, &mut top);
         assert_eq!(top.map(|ranked| (ranked.class, ranked.logit)), [(1, 7), (3, 7), (2, 3)]);
     }
 
     #[test]
     fn equals_keep_their_order_when_a_better_class_displaces_them() {
         let mut top = [Ranked::default(); 3];
-        rank(&[3, 3, 7], &mut top);
+        rank(&[3, 3, 7], Int8::ordered, &mut top);
         assert_eq!(top.map(|ranked| (ranked.class, ranked.logit)), [(2, 7), (0, 3), (1, 3)]);
     }
 }

@@ -1,4 +1,5 @@
-//! HRViT on the edge: the quantised forward pass in one caller-given arena, without a heap and without floating point.
+//! HRViT on the edge: the quantised forward pass in one caller-given arena, without a heap, and without floating point unless an image asks for half precision
+//! (feature `fp16`).
 //!
 //! ```text
 //! Model::load(image) ──► plan(network, size, workers, weights) ──► Engine::new(&model, &plan, executor, &mut arena)
@@ -13,6 +14,7 @@
 #![deny(clippy::float_arithmetic)]
 
 pub mod arena;
+pub mod arithmetic;
 pub mod blocks;
 pub mod engine;
 pub mod error;
@@ -28,12 +30,12 @@ pub mod weights;
 
 pub use engine::{Engine, Ranked};
 pub use error::{PlanError, RunError, SetupError};
-pub use hrvit_format::{Model, Network, Size, Step, StepId};
+pub use hrvit_format::{HalfParts, Model, Network, Size, Step, StepId};
 pub use hrvit_kernels::{Family, Isa, Kernels};
 pub use macs::{recomputed_macs, step_macs};
 pub use observe::{NoObserver, Observer, StepCrcs, StepInfo, Tile, TileData};
 pub use operator::packing_for;
-pub use plan::{Holds, Kept, Moment, Plan, Region, Tiling, WeightPlacement, plan, plan_tiled};
+pub use plan::{Holds, Kept, Moment, Plan, Region, Tiling, WeightPlacement, plan, plan_mixed, plan_tiled};
 #[cfg(feature = "threads")]
 pub use schedule::Threads;
 pub use schedule::{Executor, Serial};

@@ -26,6 +26,12 @@ pub enum TileData<'a> {
     S32(&'a [i32]),
     /// Class indices.
     U8(&'a [u8]),
+    /// Half-precision numbers.
+    #[cfg(feature = "fp16")]
+    F16(&'a [hrvit_kernels::f16]),
+    /// Sums of half-precision steps.
+    #[cfg(feature = "fp16")]
+    F32(&'a [f32]),
 }
 
 impl<'a> TileData<'a> {
@@ -36,6 +42,10 @@ impl<'a> TileData<'a> {
             Self::S16(codes) => bytemuck::cast_slice(codes),
             Self::S32(sums) => bytemuck::cast_slice(sums),
             Self::U8(labels) => labels,
+            #[cfg(feature = "fp16")]
+            Self::F16(values) => bytemuck::cast_slice(values),
+            #[cfg(feature = "fp16")]
+            Self::F32(sums) => bytemuck::cast_slice(sums),
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use core::ops::Range;
 
-use hrvit_format::{Op, OpKind, OpParams, StepOps, StepParams, record::Packing};
+use hrvit_format::{Activation, Op, OpKind, OpParams, StepOps, StepParams, record::Packing};
 use hrvit_kernels::{Depthwise, Epilogue, Gemm, Kernels, Layout, Norm, Range8, Requant, Scalar, ShapeError};
 
 use crate::{
+    arithmetic::Element,
     error::Fault,
     observe::{Observer, StepInfo, Tile, TileData},
     rows::Runs,
@@ -43,6 +44,10 @@ pub struct StepContext<'a> {
     pub kernels: Kernels,
     /// The exponent table of the attention.
     pub exp: &'a [u16],
+    /// Where the residual stream that the step reads has the other precision's format: the real value of one code of its integers.
+    pub adopts: Option<f32>,
+    /// Activation of the diversity-enhancing shortcut.
+    pub des_activation: Activation,
     /// Who watches.
     pub observer: &'a dyn Observer,
 }
@@ -83,10 +88,10 @@ impl<'a> StepContext<'a> {
         self.observer.tile(Tile { id: self.info.id, op: Some(operator.index), y, x, columns, data });
     }
 
-    /// Shows the whole 16-bit tensor that the step leaves behind, row by row.
-    pub fn output(&self, x: &[i16], row_len: usize, columns: usize) {
+    /// Shows the whole tensor that the step leaves behind, row by row.
+    pub fn output<T: Element>(&self, x: &[T], row_len: usize, columns: usize) {
         for (y, row) in x.runs(row_len).enumerate() {
-            self.output_row(y, columns, TileData::S16(row));
+            self.output_row(y, columns, T::tile(row));
         }
     }
 
@@ -97,7 +102,7 @@ impl<'a> StepContext<'a> {
 }
 
 /// One operator: shape, and parameters as the kernels take them.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Operator<'a> {
     /// The kernels of the engine.
     pub kernels: Kernels,

@@ -5,12 +5,14 @@
 //! ```
 //! The head narrows the last stage norms to s8 and packs them at the front, so that the other half of their room is scratch.
 //! Branch b's region holds, one after the other and never two at once: the residual stream (s16), the stage norm (s16), and pairs of narrowed stage norm and
-//! fusion output (s8 + s8). Scratch begins behind the last branch that is alive, so that early modules use the room of branches that do not exist yet.
+//! fusion output (s8 + s8). Where any fusion runs in half precision, regions have two maps: the second holds fusion outputs, and the kept half of an attention
+//! block. Scratch begins behind the last branch that is alive, so that early modules use the room of branches that do not exist yet.
 
-use hrvit_format::{BRANCHES, Network, Size, Step};
+use hrvit_format::{BRANCHES, HalfParts, Network, Size, Step};
 
 use crate::{
     arena::{ALIGN, region},
+    arithmetic::{Arithmetic, Int8},
     blocks::{attention, fusion, mix_cfn, patch_embed, stem},
     error::PlanError,
     heads::{classifier, narrow, segformer},
@@ -52,6 +54,8 @@ const USEFUL_TOKENS: usize = 64;
 pub enum Kept {
     /// In the half of the next branch's region that is free until its turn comes.
     NextBranch,
+    /// In the second map of the branch's own region.
+    OwnRegion,
     /// At the beginning of the scratch.
     Scratch,
 }
@@ -60,6 +64,7 @@ pub enum Kept {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     network: Network,
+    half: HalfParts,
     size: Size,
     workers: usize,
     weight_buffer: usize,
@@ -99,15 +104,15 @@ impl Moment {
 pub enum Holds {
     /// Weights of the step, where they are streamed.
     Weights,
-    /// Residual stream of a branch, s16.
+    /// Residual stream of a branch, 16 bits.
     Stream(u8),
-    /// Stage norm of a branch, s16.
+    /// Stage norm of a branch, 16 bits.
     StageNorm(u8),
-    /// Stage norm as fusions read it and fusion output of a branch, s8 both.
+    /// Stage norm as fusions read it and fusion output of a branch: s8, or f16 both.
     Fused(u8),
-    /// The vertical half of an attention block's result, s8.
+    /// The vertical half of an attention block's result: s8 or f16.
     Kept,
-    /// Stage norms as the head reads them, s8.
+    /// Stage norms as the head reads them: s8 or f16.
     Narrowed,
     /// Line buffers, strips, sums.
     Scratch,
@@ -140,6 +145,17 @@ pub fn plan(network: &Network, size: Size, workers: usize, weights: WeightPlacem
 /// # Errors
 /// If the network or the size is none, there are no workers or too many, or the arena would not fit what was given.
 pub fn plan_tiled(network: &Network, size: Size, workers: usize, weights: WeightPlacement, tiling: Tiling) -> Result<Plan, PlanError> {
+    plan_mixed((network, HalfParts::NONE), size, workers, weights, tiling)
+}
+
+/// [`plan_tiled`] for a network of which the parts `half` run in half precision ([`hrvit_format::Model::half_parts`]).
+///
+/// # Errors
+/// As [`plan_tiled`]; and if parts are in half precision and the build has none (feature `fp16`).
+pub fn plan_mixed((network, half): (&Network, HalfParts), size: Size, workers: usize, weights: WeightPlacement, tiling: Tiling) -> Result<Plan, PlanError> {
+    if half != HalfParts::NONE && !cfg!(feature = "fp16") {
+        return Err(PlanError::Precision);
+    }
     network.validate().map_err(PlanError::Spec)?;
     let size = Size::new(size.height, size.width).map_err(PlanError::Spec)?;
     if !(1..=MAX_WORKERS).contains(&workers) {
@@ -151,9 +167,9 @@ pub fn plan_tiled(network: &Network, size: Size, workers: usize, weights: Weight
     };
     let mut regions = [0; BRANCHES];
     for (branch, bytes) in regions.iter_mut().enumerate() {
-        *bytes = region::<i16>(network.spec.map_len(size, branch));
+        *bytes = maps_per_region(half) * region::<i16>(network.spec.map_len(size, branch));
     }
-    let mut plan = Plan { network: network.clone(), size, workers, weight_buffer, regions, tiling, budget: 0, arena: 0 };
+    let mut plan = Plan { network: network.clone(), half, size, workers, weight_buffer, regions, tiling, budget: 0, arena: 0 };
     let smallest = plan.network.steps().map(|step| plan.moment_with(step, 1).bytes()).max().unwrap_or(0);
     plan.budget = match tiling {
         Tiling::Smallest | Tiling::Rows(_) => smallest,
@@ -166,7 +182,22 @@ pub fn plan_tiled(network: &Network, size: Size, workers: usize, weights: Weight
     if isize::try_from(plan.arena).is_err() { Err(PlanError::TooLarge) } else { Ok(plan) }
 }
 
+/// Maps in the region of a branch.
+fn maps_per_region(half: HalfParts) -> usize {
+    if half.any_entry() { 2 } else { 1 }
+}
+
 impl Plan {
+    /// Parts of the network that may run in half precision.
+    pub fn half_parts(&self) -> HalfParts {
+        self.half
+    }
+
+    /// Whether the region of a branch has a second map.
+    pub(crate) fn has_second_maps(&self) -> bool {
+        maps_per_region(self.half) > 1
+    }
+
     /// Bytes of the arena that the engine needs, exactly.
     pub fn arena_bytes(&self) -> usize {
         self.arena
@@ -222,6 +253,12 @@ impl Plan {
 
     /// Where the kept half of an attention block on `branch` of `module` lies.
     pub fn kept(&self, module: u8, branch: u8) -> Kept {
+        if self.has_second_maps() {
+            return Kept::OwnRegion;
+        }
+        if self.half.contains(&self.network, Step::Attention { module, branch, block: 0 }) {
+            return Kept::Scratch;
+        }
         let next = usize::from(branch) + 1;
         let free = if next < BRANCHES { self.network.spec.map_len(self.size, next) } else { 0 };
         let alive = next < self.network.spec.branches(usize::from(module));
@@ -261,32 +298,40 @@ impl Plan {
     }
 
     fn moment_with(&self, step: Step, tile: usize) -> Moment {
+        #[cfg(feature = "fp16")]
+        if self.half.contains(&self.network, step) {
+            return self.moment_in::<crate::arithmetic::Fp16>(step, tile);
+        }
+        self.moment_in::<Int8>(step, tile)
+    }
+
+    fn moment_in<A: Arithmetic>(&self, step: Step, tile: usize) -> Moment {
         let Self { network, size, workers, .. } = self;
         let (network, size, workers) = (network, *size, *workers);
         let mut kept = 0;
         let scratch = match step {
-            Step::Stem => stem::scratch(network, size, workers, tile),
-            Step::Fusion { module, branch } => fusion::scratch(network, size, (module, branch), workers, tile),
-            Step::PatchEmbed { module, branch } => patch_embed::scratch(network, size, (module, branch), workers, tile),
+            Step::Stem => stem::scratch::<A>(network, size, workers, tile),
+            Step::Fusion { module, branch } => fusion::scratch::<A>(network, size, (module, branch), workers, tile),
+            Step::PatchEmbed { module, branch } => patch_embed::scratch::<A>(network, size, (module, branch), workers, tile),
             Step::Attention { module, branch, .. } => {
                 if self.kept(module, branch) == Kept::Scratch {
-                    kept = region::<i8>(attention::kept_len(network, size, branch.into()));
+                    kept = region::<A::Code>(attention::kept_len(network, size, branch.into()));
                 }
-                attention::scratch(network, size, branch.into(), workers, tile)
+                attention::scratch::<A>(network, size, branch.into(), workers, tile)
             }
-            Step::MixCfn { branch, .. } => mix_cfn::scratch(network, size, branch.into(), workers, tile),
+            Step::MixCfn { branch, .. } => mix_cfn::scratch::<A>(network, size, branch.into(), workers, tile),
             Step::StageNorm { .. } => 0,
             // The label map is made while the logits are, in their memory.
-            Step::Logits | Step::LabelMap => segformer::scratch(network, size, workers, tile),
-            Step::Increase { .. } | Step::Classify => classifier::scratch(network, size),
+            Step::Logits | Step::LabelMap => segformer::scratch::<A>(network, size, workers, tile),
+            Step::Increase { .. } | Step::Classify => classifier::scratch::<A>(network, size),
         };
         let branches = self.live_branches(step);
         let mut maps = self.regions.iter().take(branches).sum::<usize>();
         let mut scratch = scratch;
         if step.in_head() {
             // The head begins with the stage norms and one row in hand, and goes on with the narrowed maps and its own scratch.
-            let narrowed = narrow::maps(network, size);
-            scratch = (narrowed + scratch).max(maps + narrow::scratch(network, size)) - narrowed;
+            let narrowed = narrow::maps::<A>(network, size);
+            scratch = (narrowed + scratch).max(maps + narrow::scratch::<A>(network, size)) - narrowed;
             maps = narrowed;
         }
         Moment { step, tile, branches, maps, kept, scratch }
@@ -316,14 +361,23 @@ impl Plan {
         add(Holds::Kept, moment.kept);
         add(Holds::Scratch, moment.scratch);
         if let Step::Attention { module, branch, .. } = step
-            && self.kept(module, branch) == Kept::NextBranch
+            && self.kept(module, branch) != Kept::Scratch
         {
-            let before: usize = self.regions.iter().take(usize::from(branch) + 1).sum();
-            let bytes = attention::kept_len(&self.network, self.size, branch.into());
+            let mut before: usize = self.regions.iter().take(usize::from(branch) + 1).sum();
+            let mut bytes = attention::kept_len(&self.network, self.size, branch.into());
+            if self.kept(module, branch) == Kept::OwnRegion {
+                before -= self.regions.get(usize::from(branch)).copied().unwrap_or(0) / 2;
+                bytes *= self.code_bytes(step);
+            }
             let added = regions.push(Region { holds: Holds::Kept, offset: self.weight_buffer + before, bytes });
             debug_assert!(added.is_ok(), "a step has more regions than there can be");
         }
         regions
+    }
+
+    /// Bytes of what operators hand to each other inside the step.
+    fn code_bytes(&self, step: Step) -> usize {
+        if self.half.contains(&self.network, step) { 2 } else { 1 }
     }
 
     /// Bytes that the same network takes when every tensor is stored whole: per step its input, its output and all that lies between, beside the maps of the
@@ -333,25 +387,30 @@ impl Plan {
         let elements = |branch: usize| spec.map_len(self.size, branch);
         let whole = |step: Step| -> usize {
             let streams: usize = (0..self.live_branches(step)).map(|branch| 2 * elements(branch)).sum();
-            let fused: usize = (0..self.live_branches(step)).map(elements).sum();
+            let code = self.code_bytes(step);
+            let fused: usize = (0..self.live_branches(step)).map(|branch| code * elements(branch)).sum();
             let between = match step {
-                Step::Stem => self.size.pixels() * 3 + self.size.pixels() / 4 * usize::from(spec.stem) / 2 + self.size.tokens(0) * usize::from(spec.stem),
+                Step::Stem => {
+                    code * (self.size.pixels() * 3 + self.size.pixels() / 4 * usize::from(spec.stem) / 2 + self.size.tokens(0) * usize::from(spec.stem))
+                }
                 Step::Fusion { module, branch } => {
                     self.size.tokens(branch.into()) * 4 * usize::from(spec.channels(branch.into())) * spec.fusion_inputs(module.into())
                 }
-                Step::PatchEmbed { branch, .. } => 3 * elements(branch.into()),
-                // norm, q, v, attention s16, parallel path s16, result, two sums of 32 bits
-                Step::Attention { branch, .. } => 16 * elements(branch.into()),
-                Step::MixCfn { branch, .. } => elements(branch.into()) + 2 * self.size.tokens(branch.into()) * usize::from(spec.hidden(branch.into())),
+                Step::PatchEmbed { branch, .. } => (code + 2) * elements(branch.into()),
+                // norm, q, v, result; attention and parallel path of 16 bits, two sums of 32 bits
+                Step::Attention { branch, .. } => (4 * code + 12) * elements(branch.into()),
+                Step::MixCfn { branch, .. } => {
+                    code * elements(branch.into()) + 2 * code * self.size.tokens(branch.into()) * usize::from(spec.hidden(branch.into()))
+                }
                 Step::StageNorm { .. } => 0,
                 Step::Logits | Step::LabelMap => {
                     let width = usize::from(spec.head_width);
                     let terms: usize = (0..BRANCHES).map(|branch| 2 * self.size.tokens(branch) * width).sum();
                     let logits = 2 * usize::from(self.network.classes) * (self.size.tokens(0) + self.size.pixels());
-                    terms + 5 * self.size.tokens(0) * width + logits
+                    terms + (4 + code) * self.size.tokens(0) * width + logits
                 }
-                Step::Increase { branch } => self.size.tokens(branch.into()) * 1024,
-                Step::Classify => self.size.tokens(BRANCHES - 1) * 2048,
+                Step::Increase { branch } => code * self.size.tokens(branch.into()) * 1024,
+                Step::Classify => code * self.size.tokens(BRANCHES - 1) * 2048,
             };
             streams + fused + between
         };

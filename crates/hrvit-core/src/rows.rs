@@ -9,6 +9,7 @@ use hrvit_kernels::Tiles;
 
 use crate::{
     arena::{ALIGN, Cutter},
+    arithmetic::Element,
     error::Fault,
     plan::MAX_WORKERS,
     schedule::Executor,
@@ -65,17 +66,17 @@ impl RowBlocks {
 }
 
 /// A map whose blocks of rows are rewritten in place by different jobs; each job also sees `reach` rows beyond its block, as they were before anyone wrote.
-struct SplitMap<'a> {
-    tiles: Tiles<'a, i16>,
-    halo: &'a [i16],
+struct SplitMap<'a, T> {
+    tiles: Tiles<'a, T>,
+    halo: &'a [T],
     blocks: RowBlocks,
     row_len: usize,
     reach: usize,
 }
 
-impl<'a> SplitMap<'a> {
+impl<'a, T: Element> SplitMap<'a, T> {
     /// Saves the rows around each border into `halo` ([`RowBlocks::halo_len`] elements) and cuts `map`. Blocks must be at least `reach` rows high.
-    fn new(map: &'a mut [i16], blocks: RowBlocks, row_len: usize, reach: usize, halo: &'a mut [i16]) -> Result<Self, Fault> {
+    fn new(map: &'a mut [T], blocks: RowBlocks, row_len: usize, reach: usize, halo: &'a mut [T]) -> Result<Self, Fault> {
         let kept = reach * row_len;
         if kept > 0 {
             for (border, saved) in halo.runs_mut(2 * kept).enumerate() {
@@ -88,9 +89,9 @@ impl<'a> SplitMap<'a> {
     }
 
     /// The block of `job`, once.
-    fn claim(&self, job: usize) -> Result<Block<'_>, Fault> {
+    fn claim(&self, job: usize) -> Result<Block<'_, T>, Fault> {
         let kept = self.reach * self.row_len;
-        let side = |border: Option<usize>, half: usize| -> &[i16] {
+        let side = |border: Option<usize>, half: usize| -> &[T] {
             let saved = border.and_then(|border| self.halo.get((2 * border + half) * kept..)).and_then(|rest| rest.get(..kept));
             saved.unwrap_or(&[])
         };
@@ -101,27 +102,26 @@ impl<'a> SplitMap<'a> {
 }
 
 /// One job's rows, and what it sees beyond them.
-pub struct Block<'a> {
-    own: &'a mut [i16],
+pub struct Block<'a, T> {
+    own: &'a mut [T],
     first: usize,
-    above: &'a [i16],
-    below: &'a [i16],
+    above: &'a [T],
+    below: &'a [T],
     row_len: usize,
     reach: usize,
 }
 
-impl<'a> Block<'a> {
+impl<'a, T: Element> Block<'a, T> {
     /// A whole map as one block.
-    pub fn whole(map: &'a mut [i16], row_len: usize) -> Self {
+    pub fn whole(map: &'a mut [T], row_len: usize) -> Self {
         Self { own: map, first: 0, above: &[], below: &[], row_len, reach: 0 }
     }
 
     /// Row `y` of the map: own, or up to `reach` beyond.
     #[inline(never)] // called for every row, from many places
-    pub fn row(&self, y: usize) -> Result<&[i16], Fault> {
-        let part = |rows: &'_ [i16], at: usize| -> Option<Range<usize>> {
-            (at < rows.len() / self.row_len.max(1)).then(|| at * self.row_len..(at + 1) * self.row_len)
-        };
+    pub fn row(&self, y: usize) -> Result<&[T], Fault> {
+        let part =
+            |rows: &'_ [T], at: usize| -> Option<Range<usize>> { (at < rows.len() / self.row_len.max(1)).then(|| at * self.row_len..(at + 1) * self.row_len) };
         if let Some(at) = y.checked_sub(self.first) {
             if let Some(range) = part(self.own, at) {
                 return self.own.get(range).ok_or(Fault);
@@ -134,29 +134,29 @@ impl<'a> Block<'a> {
     }
 
     /// Own row `y`, to write.
-    pub fn row_mut(&mut self, y: usize) -> Result<&mut [i16], Fault> {
+    pub fn row_mut(&mut self, y: usize) -> Result<&mut [T], Fault> {
         self.rows_mut(y..y + 1)
     }
 
     /// Own rows, to write.
     #[inline(never)] // called for every tile, from many places
-    pub fn rows_mut(&mut self, rows: Range<usize>) -> Result<&mut [i16], Fault> {
+    pub fn rows_mut(&mut self, rows: Range<usize>) -> Result<&mut [T], Fault> {
         let at = |y: usize| y.checked_sub(self.first).map(|y| y * self.row_len);
         self.own.get_mut(at(rows.start).ok_or(Fault)?..at(rows.end).ok_or(Fault)?).ok_or(Fault)
     }
 }
 
 /// What one job does: the rows that are its own, its view of the map, its scratch.
-pub type Rewrite<'w> = dyn Fn(Range<usize>, Block<'_>, &mut [u8]) -> Result<(), Fault> + Sync + 'w;
+pub type Rewrite<'w, T> = dyn Fn(Range<usize>, Block<'_, T>, &mut [u8]) -> Result<(), Fault> + Sync + 'w;
 
 /// Rewrites `map` in place, a job per block of rows. Halos of `reach` rows are cut from the front of `work`, the rest is shared out as scratch.
-pub fn rewrite(
+pub fn rewrite<T: Element>(
     executor: &dyn Executor,
-    map: &mut [i16],
+    map: &mut [T],
     blocks: RowBlocks,
     (row_len, reach): (usize, usize),
     work: &mut [u8],
-    job: &Rewrite<'_>,
+    job: &Rewrite<'_, T>,
 ) -> Result<(), Fault> {
     let mut cutter = Cutter::new(work);
     let halo = cutter.take(blocks.halo_len(row_len, reach))?;
@@ -237,14 +237,4 @@ pub fn copy_run<T: Copy>(from: &[T], to: &mut [T]) {
     if done.is_none() {
         to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
     }
-}
-
-/// 8-bit codes in the bytes of 16-bit elements.
-pub fn bytes_of(row: &[i16]) -> &[i8] {
-    bytemuck::cast_slice(row)
-}
-
-/// 8-bit codes in the bytes of 16-bit elements, to write.
-pub fn bytes_of_mut(row: &mut [i16]) -> &mut [i8] {
-    bytemuck::cast_slice_mut(row)
 }

@@ -1,6 +1,6 @@
 //! Cross-shaped attention with its shortcuts: `x + to_out(Hardswish(strips(q, v) + DW3x3(Hardswish(v)))) + DES(x)` (paper, equations 2 to 4).
 //!
-//! Two passes over the map. The *vertical* pass works column by column on the second half of the channels and keeps its result, s8, half a map. The *horizontal* pass
+//! Two passes over the map. The *vertical* pass works column by column on the second half of the channels and keeps its result, half a map. The *horizontal* pass
 //! works row by row on the first half, meets the kept half, projects, and adds to the residual stream in place. q and v exist a strip at a time.
 
 mod horizontal;
@@ -12,6 +12,7 @@ use hrvit_format::{Network, OpKind, Size};
 pub use vertical::kept_len;
 
 use crate::{
+    arithmetic::Arithmetic,
     error::Fault,
     operator::{Operator, StepContext},
     schedule::Executor,
@@ -25,8 +26,8 @@ pub fn longest_strip(network: &Network, size: Size, branch: usize) -> usize {
 }
 
 /// Bytes of scratch on `branch` where `tile` rows or columns are projected at once, the kept half not included.
-pub fn scratch(network: &Network, size: Size, branch: usize, workers: usize, tile: usize) -> usize {
-    horizontal::scratch(network, size, branch, workers, tile).max(vertical::scratch(network, size, branch, workers, tile))
+pub fn scratch<A: Arithmetic>(network: &Network, size: Size, branch: usize, workers: usize, tile: usize) -> usize {
+    horizontal::scratch::<A>(network, size, branch, workers, tile).max(vertical::scratch::<A>(network, size, branch, workers, tile))
 }
 
 /// The operators that both passes share.
@@ -45,15 +46,15 @@ struct Attention<'c> {
     tile: usize,
 }
 
-/// The block on `x`, `[rows, columns, channels]`, in place; `kept` has [`kept_len`] bytes.
+/// The block on `x`, `[rows, columns, channels]`, in place; `kept` has [`kept_len`] elements.
 #[inline(never)] // its locals would lie on the stack of every other step
-pub fn run(
+pub fn run<A: Arithmetic>(
     context: &StepContext<'_>,
     executor: &dyn Executor,
     (network, size): (&Network, Size),
     branch: u8,
-    x: &mut [i16],
-    kept: &mut [i8],
+    x: &mut [A::Wide],
+    kept: &mut [A::Code],
     work: &mut [u8],
 ) -> Result<(), Fault> {
     let branch = usize::from(branch);
@@ -73,8 +74,8 @@ pub fn run(
         tile: context.tile,
     };
     let map = size.map(branch);
-    vertical::run(executor, &attention, map, x, kept, work)?;
-    horizontal::run(context, executor, &attention, map, x, kept, work)?;
+    vertical::run::<A>(executor, &attention, map, x, kept, work)?;
+    horizontal::run::<A>(context, executor, &attention, map, x, kept, work)?;
     context.output(x, map.1 * attention.channels, map.1);
     Ok(())
 }

@@ -1,20 +1,20 @@
-//! Multi-scale fusion: one output `GELU(sum_j f_ij(x_j))` of a module's entry (paper, section 3.1), in place.
+//! Multi-scale fusion: one output `GELU(sum_j f_ij(x_j))` of a module's entry (paper, section 3.1).
 //!
-//! A row of branch i holds a row of the stage norm, s16. Once its output is made it holds, in the same bytes, the stage norm as other outputs read it (s8, first
-//! half) and the output itself (s8, second half). No fusion output takes memory of its own, and no order of outputs changes a byte.
+//! In integers it works in place. A row of branch i holds a row of the stage norm, s16. Once its output is made it holds, in the same bytes, the stage norm as other
+//! outputs read it (s8, first half) and the output itself (s8, second half). No fusion output takes memory of its own, and no order of outputs changes a byte.
+//! In half precision there is nothing to narrow: stage norms stay as they are, and the output is a map of its own.
 
 use core::ops::Range;
 
 use hrvit_format::{BRANCHES, Network, OpKind, Size};
-use hrvit_kernels::Epilogue;
 
 use crate::{
     arena::{Cutter, region},
+    arithmetic::{Arithmetic, Element, Out, Part, clear, codes_of, codes_of_mut},
     error::Fault,
-    observe::TileData,
     operator::{Operator, StepContext},
     ring::{MAX_WINDOW, Ring},
-    rows::{RowBlocks, Runs, bytes_of, bytes_of_mut, copy_run, rewrite, tiles},
+    rows::{RowBlocks, Runs, copy_run, rewrite, tiles},
     schedule::Executor,
 };
 
@@ -29,62 +29,61 @@ fn low_rows(tile: usize, factor: usize, rows: usize) -> usize {
 }
 
 /// Bytes of scratch for output `branch` of `module`, made in tiles of `tile` rows.
-pub fn scratch(network: &Network, size: Size, (module, branch): (u8, u8), workers: usize, tile: usize) -> usize {
+pub fn scratch<A: Arithmetic>(network: &Network, size: Size, (module, branch): (u8, u8), workers: usize, tile: usize) -> usize {
     let (module, branch) = (usize::from(module), usize::from(branch));
     let columns = |b: usize| size.map(b).1;
     let channels = |b: usize| usize::from(network.spec.channels(b));
     let width = channels(branch);
     let terms = (0..network.spec.fusion_inputs(module)).filter(|&source| source != branch).map(|source| {
         if source < branch {
-            region::<i8>(tile * columns(branch) * channels(source))
+            region::<A::Code>(tile * columns(branch) * channels(source))
         } else {
             let low = low_rows(tile, 1 << (source - branch), size.map(source).0);
-            region::<i8>(low * columns(source) * channels(source)) + region::<i32>(low * columns(source) * width)
+            region::<A::Code>(low * columns(source) * channels(source)) + region::<A::Sum>(low * columns(source) * width)
         }
     });
-    let job = region::<i32>(tile * columns(branch) * width) + region::<i8>(columns(branch) * width) + terms.sum::<usize>();
+    let job = region::<A::Sum>(tile * columns(branch) * width) + region::<A::Code>(columns(branch) * width) + terms.sum::<usize>();
     RowBlocks::new(size.map(branch).0, workers, ROW_ALIGN).at_once(workers) * job
 }
 
 /// A stage norm that a term reads.
-#[derive(Clone, Copy)]
-struct Source<'a> {
-    x: &'a [i16],
+struct Source<'a, A: Arithmetic> {
+    x: &'a [A::Wide],
     rows: usize,
     columns: usize,
     row_len: usize,
 }
 
-impl<'a> Source<'a> {
-    fn row(&self, y: usize) -> Result<&'a [i16], Fault> {
+impl<'a, A: Arithmetic> Source<'a, A> {
+    fn row(&self, y: usize) -> Result<&'a [A::Wide], Fault> {
         self.x.get(y * self.row_len..(y + 1) * self.row_len).ok_or(Fault)
     }
 
-    /// Row `y` where it has been narrowed already.
-    fn narrowed(&self, y: usize) -> Result<&'a [i8], Fault> {
-        bytes_of(self.row(y)?).get(..self.row_len).ok_or(Fault)
+    /// Row `y` where it has been narrowed already, or needs not be.
+    fn narrowed(&self, y: usize) -> Result<&'a [A::Code], Fault> {
+        codes_of::<A>(self.row(y)?)?.get(..self.row_len).ok_or(Fault)
     }
 }
 
 /// One term of the sum: the branch that it reads, and its buffers. All terms are on the stack at once, so that operators are looked up where they are used.
-struct Term<'a> {
+struct Term<'a, A: Arithmetic> {
     from: u8,
-    source: Source<'a>,
-    kind: TermKind<'a>,
+    source: Source<'a, A>,
+    kind: TermKind<'a, A>,
 }
 
 /// How a term is made.
-enum TermKind<'a> {
+enum TermKind<'a, A: Arithmetic> {
     /// A branch of higher resolution, narrowed already: strided depthwise, then 1x1.
-    Down { codes: &'a mut [i8] },
+    Down { codes: &'a mut [A::Code] },
     /// A branch of lower resolution: narrowed, 1x1, then repeated `factor` times along both axes.
-    Up { factor: usize, codes: &'a mut [i8], sums: Ring<'a, i32> },
+    Up { factor: usize, codes: &'a mut [A::Code], sums: Ring<'a, A::Sum> },
 }
 
-impl<'a> Term<'a> {
+impl<'a, A: Arithmetic> Term<'a, A> {
     /// For rows from `first` on.
     #[inline(never)]
-    fn new(context: &StepContext<'_>, size: Size, (branch, from): (u8, u8), first: usize, x: &'a [i16], cutter: &mut Cutter<'a>) -> Result<Self, Fault> {
+    fn new(context: &StepContext<'_>, size: Size, (branch, from): (u8, u8), first: usize, x: &'a [A::Wide], cutter: &mut Cutter<'a>) -> Result<Self, Fault> {
         let (rows, columns) = size.map(usize::from(from));
         let narrow = context.reading(OpKind::FusionNarrow, from)?;
         let pointwise = context.reading(OpKind::FusionPointwise, from)?;
@@ -103,7 +102,7 @@ impl<'a> Term<'a> {
 
     /// Adds the rows `tile` of the term to `acc`, `[rows, columns, width]`.
     #[inline(never)]
-    fn add(&mut self, context: &StepContext<'_>, tile: Range<usize>, acc: &mut [i32]) -> Result<(), Fault> {
+    fn add(&mut self, context: &StepContext<'_>, tile: Range<usize>, acc: &mut [A::Sum]) -> Result<(), Fault> {
         let source = &self.source;
         let pointwise = &context.reading(OpKind::FusionPointwise, self.from)?;
         match &mut self.kind {
@@ -114,8 +113,8 @@ impl<'a> Term<'a> {
                 for (y, row) in tile.clone().zip(codes.runs_mut(len / tile.len().max(1))) {
                     downsample(depthwise, source, y, row)?;
                 }
-                context.tap(depthwise, (tile.start, 0, source.columns / usize::from(depthwise.shape.stride).max(1)), TileData::S8(codes));
-                Ok(pointwise.product(codes, Epilogue::Add32 { out: acc })?)
+                context.tap(depthwise, (tile.start, 0, source.columns / usize::from(depthwise.shape.stride).max(1)), A::Code::tile(codes));
+                A::product(pointwise, codes, Part::All, Out::AddSum(acc))
             }
             TermKind::Up { factor, codes, sums } => {
                 let narrow = &context.reading(OpKind::FusionNarrow, self.from)?;
@@ -123,12 +122,12 @@ impl<'a> Term<'a> {
                 while let Some((at, made)) = sums.next_up_to((tile.end - 1) / (*factor).max(1)) {
                     let codes = codes.get_mut(..made.len() / width.max(1) * narrow.cout()).ok_or(Fault)?;
                     for (y, codes) in (at..).zip(codes.runs_mut(source.row_len)) {
-                        context.kernels.narrow_s16(source.row(y)?, narrow.requant(), narrow.range(), codes)?;
+                        A::narrow(narrow, source.row(y)?, codes)?;
                     }
-                    context.tap(narrow, (at, 0, source.columns), TileData::S8(codes));
-                    made.fill(0);
-                    pointwise.product(codes, Epilogue::Add32 { out: &mut *made })?;
-                    context.tap(pointwise, (at, 0, source.columns), TileData::S32(made));
+                    context.tap(narrow, (at, 0, source.columns), A::Code::tile(codes));
+                    clear(made);
+                    A::product(pointwise, codes, Part::All, Out::AddSum(made))?;
+                    context.tap(pointwise, (at, 0, source.columns), A::Sum::tile(made));
                 }
                 let row_len = acc.len() / tile.len().max(1);
                 for (y, acc) in tile.zip(acc.runs_mut(row_len)) {
@@ -136,7 +135,7 @@ impl<'a> Term<'a> {
                     for (x, token) in low.runs(width).enumerate() {
                         let repeats = acc.get_mut(x * width * *factor..(x + 1) * width * *factor).ok_or(Fault)?;
                         for out in repeats.runs_mut(width) {
-                            context.kernels.add_s32(out, token)?;
+                            A::add_sums(context.kernels, out, token)?;
                         }
                     }
                 }
@@ -147,7 +146,7 @@ impl<'a> Term<'a> {
 }
 
 /// Row `y` of a strided depthwise convolution over a stage norm that has been narrowed.
-fn downsample(depthwise: &Operator<'_>, source: &Source<'_>, y: usize, out: &mut [i8]) -> Result<(), Fault> {
+fn downsample<A: Arithmetic>(depthwise: &Operator<'_>, source: &Source<'_, A>, y: usize, out: &mut [A::Code]) -> Result<(), Fault> {
     let (kernel, stride) = (usize::from(depthwise.shape.kernel), usize::from(depthwise.shape.stride));
     let mut window = [None; MAX_WINDOW];
     for (tap, entry) in window.iter_mut().enumerate().take(kernel) {
@@ -156,7 +155,7 @@ fn downsample(depthwise: &Operator<'_>, source: &Source<'_>, y: usize, out: &mut
         }
     }
     let (taps, channels) = (window.get(..kernel).ok_or(Fault)?, depthwise.cout());
-    Ok(depthwise.convolve(taps, (source.columns, channels), depthwise.store8(out), channels)?)
+    A::convolve(depthwise, taps, (source.columns, channels), Out::Code(out), channels)
 }
 
 /// The branch's own operators.
@@ -168,27 +167,36 @@ struct Own<'c> {
 }
 
 impl Own<'_> {
-    /// Row `y` of `block` from the sum of the other terms in `acc`.
-    fn finish(&self, acc: &mut [i32], codes: &mut [i8], row: &mut [i16]) -> Result<(), Fault> {
+    /// A row of pairs from the sum of the other terms in `acc`; before, it held the branch's stage norm.
+    fn finish_pair<A: Arithmetic>(&self, acc: &mut [A::Sum], codes: &mut [A::Code], row: &mut [A::Wide]) -> Result<(), Fault> {
         if let Some((identity, narrow)) = &self.before {
-            identity.kernels.rescale_add32(row, identity.requant(), acc)?;
-            narrow.kernels.narrow_s16(row, narrow.requant(), narrow.range(), codes)?;
+            A::add_identity(identity, row, acc)?;
+            A::narrow(narrow, row, codes)?;
         }
-        let (narrowed, fused) = bytes_of_mut(row).split_at_mut_checked(self.row_len).ok_or(Fault)?;
+        let (narrowed, fused) = codes_of_mut::<A>(row)?.split_at_mut_checked(self.row_len).ok_or(Fault)?;
         copy_run(codes, narrowed);
-        Ok(self.act.kernels.table_s8(acc, self.act.scalar(0)?, self.act.zero(), self.act.params.table, fused)?)
+        A::finish(&self.act, acc, fused)
+    }
+
+    /// A row of the output, from the sum of the other terms in `acc` and the branch's stage norm in `x`.
+    fn finish<A: Arithmetic>(&self, acc: &mut [A::Sum], x: &[A::Wide], fused: &mut [A::Wide]) -> Result<(), Fault> {
+        if let Some((identity, _)) = &self.before {
+            A::add_identity(identity, x, acc)?;
+        }
+        A::finish(&self.act, acc, codes_of_mut::<A>(fused)?)
     }
 }
 
-/// Output `branch` of `module`: rows of `x[branch]` become pairs of rows (see above). `x` holds the stage norms of the module before; those of branches below
-/// `branch` have become pairs already.
+/// Output `branch` of `module`. `x` holds the stage norms of the module before. In integers, rows of `x[branch]` become pairs of rows (see above), and those of
+/// branches below `branch` have become pairs already; else the output goes to `fused`.
 #[inline(never)] // its locals would lie on the stack of every other step
-pub fn run(
+pub fn run<A: Arithmetic>(
     context: &StepContext<'_>,
     executor: &dyn Executor,
     (network, size): (&Network, Size),
     (module, branch): (u8, u8),
-    x: &mut [&mut [i16]; BRANCHES],
+    x: &mut [&mut [A::Wide]; BRANCHES],
+    fused: &mut [A::Wide],
     work: &mut [u8],
 ) -> Result<(), Fault> {
     let (rows, columns) = size.map(usize::from(branch));
@@ -202,45 +210,55 @@ pub fn run(
     };
     let own = Own { before, act, row_len };
 
-    let mut sources: [&[i16]; BRANCHES] = Default::default();
-    let mut target: &mut [i16] = Default::default();
+    let mut sources: [&[A::Wide]; BRANCHES] = Default::default();
+    let mut target: &mut [A::Wide] = &mut *fused;
     for ((b, x), source) in (0u8..).zip(x.iter_mut()).zip(&mut sources) {
-        if b == branch {
+        if b == branch && A::PAIRED {
             target = x;
         } else {
             *source = x;
         }
     }
+    let before_row = |y: usize| match own.before {
+        Some(_) => sources.get(usize::from(branch)).and_then(|x| x.get(y * row_len..(y + 1) * row_len)).ok_or(Fault),
+        None => Ok(Default::default()),
+    };
     let blocks = RowBlocks::new(rows, executor.workers(), ROW_ALIGN);
     rewrite(executor, target, blocks, (row_len, 0), work, &|range, mut block, scratch| {
         let mut cutter = Cutter::new(scratch);
-        let acc = cutter.take::<i32>(context.tile * row_len)?;
-        let codes = cutter.take::<i8>(row_len)?;
-        let mut terms: heapless::Vec<Term<'_>, BRANCHES> = heapless::Vec::new();
+        let acc = cutter.take::<A::Sum>(context.tile * row_len)?;
+        let codes = cutter.take::<A::Code>(row_len)?;
+        let mut terms: heapless::Vec<Term<'_, A>, BRANCHES> = heapless::Vec::new();
         for (from, x) in (0u8..).zip(sources).take(inputs).filter(|(from, _)| *from != branch) {
             terms.push(Term::new(context, size, (branch, from), range.start, x, &mut cutter)?).map_err(|_| Fault)?;
         }
         for tile in tiles(range, context.tile) {
             let acc = acc.get_mut(..tile.len() * row_len).ok_or(Fault)?;
-            acc.fill(0);
+            clear(acc);
             for term in &mut terms {
                 term.add(context, tile.clone(), acc)?;
             }
             for (y, acc) in tile.zip(acc.runs_mut(row_len)) {
-                own.finish(acc, codes, block.row_mut(y)?)?;
+                let row = block.row_mut(y)?;
+                if A::PAIRED {
+                    own.finish_pair::<A>(acc, codes, row)?;
+                } else {
+                    own.finish::<A>(acc, before_row(y)?, row)?;
+                }
             }
         }
         Ok(())
     })?;
-    let target = x.get(usize::from(branch)).ok_or(Fault)?;
-    for (y, pair) in target.runs(row_len).take(rows).enumerate() {
-        context.output_row(y, columns, TileData::S8(bytes_of(pair).get(row_len..).ok_or(Fault)?));
+    let made: &[A::Wide] = if A::PAIRED { x.get(usize::from(branch)).ok_or(Fault)? } else { fused };
+    for (y, row) in made.runs(row_len).take(rows).enumerate() {
+        let codes = codes_of::<A>(row)?;
+        context.output_row(y, columns, A::Code::tile(codes.get(codes.len() - row_len..).ok_or(Fault)?));
     }
     Ok(())
 }
 
-/// Moves the fusion outputs of a region from their pairs (`row_len` bytes each) to the region's second half, so that the first half is free.
-pub fn gather_outputs(region: &mut [i8], row_len: usize) -> Result<(), Fault> {
+/// Moves the fusion outputs of a region from their pairs (`row_len` codes each) to the region's second half, so that the first half is free.
+pub fn gather_outputs<T: Copy>(region: &mut [T], row_len: usize) -> Result<(), Fault> {
     let rows = region.len() / 2 / row_len.max(1);
     for y in (0..rows.saturating_sub(1)).rev() {
         // Upwards, last row first: no row lands on one that has not moved.
@@ -252,7 +270,7 @@ pub fn gather_outputs(region: &mut [i8], row_len: usize) -> Result<(), Fault> {
 }
 
 /// Moves them back.
-pub fn spread_outputs(region: &mut [i8], row_len: usize) -> Result<(), Fault> {
+pub fn spread_outputs<T: Copy>(region: &mut [T], row_len: usize) -> Result<(), Fault> {
     let rows = region.len() / 2 / row_len.max(1);
     for y in 0..rows.saturating_sub(1) {
         let (low, high) = region.split_at_mut_checked((rows + y) * row_len).ok_or(Fault)?;

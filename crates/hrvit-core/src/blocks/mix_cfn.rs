@@ -3,12 +3,11 @@
 use core::ops::Range;
 
 use hrvit_format::{Network, OpKind, Size};
-use hrvit_kernels::Epilogue;
 
 use crate::{
     arena::{Cutter, region},
+    arithmetic::{Arithmetic, Element, Out, Part},
     error::Fault,
-    observe::TileData,
     operator::{Operator, StepContext},
     ring::{self, Ring},
     rows::{Block, RowBlocks, Runs, rewrite, tiles},
@@ -19,13 +18,13 @@ use crate::{
 const REACH: usize = 2;
 
 /// Bytes of scratch on `branch` for tiles of `tile` rows.
-pub fn scratch(network: &Network, size: Size, branch: usize, workers: usize, tile: usize) -> usize {
+pub fn scratch<A: Arithmetic>(network: &Network, size: Size, branch: usize, workers: usize, tile: usize) -> usize {
     let (rows, columns) = size.map(branch);
     let (channels, hidden) = (usize::from(network.spec.channels(branch)), usize::from(network.spec.hidden(branch)));
     let blocks = RowBlocks::new(rows, workers, REACH);
     let lines = ring::rows_for(tile, REACH, rows);
-    let job = region::<i8>(tile * columns * channels) + region::<i8>(lines * columns * hidden) + region::<i8>(tile * columns * hidden);
-    region::<i16>(blocks.halo_len(columns * channels, REACH)) + blocks.at_once(workers) * job
+    let job = region::<A::Code>(tile * columns * channels) + region::<A::Code>(lines * columns * hidden) + region::<A::Code>(tile * columns * hidden);
+    region::<A::Wide>(blocks.halo_len(columns * channels, REACH)) + blocks.at_once(workers) * job
 }
 
 /// The operators of the block.
@@ -40,7 +39,7 @@ struct MixCfn<'c> {
 
 /// The block on `x`, `[rows, columns, channels]`, in place.
 #[inline(never)] // its locals would lie on the stack of every other step
-pub fn run(context: &StepContext<'_>, executor: &dyn Executor, map: (usize, usize), x: &mut [i16], work: &mut [u8]) -> Result<(), Fault> {
+pub fn run<A: Arithmetic>(context: &StepContext<'_>, executor: &dyn Executor, map: (usize, usize), x: &mut [A::Wide], work: &mut [u8]) -> Result<(), Fault> {
     let ffn = MixCfn {
         norm: context.only(OpKind::FfnNorm)?,
         fc1: context.only(OpKind::Fc1)?,
@@ -51,49 +50,48 @@ pub fn run(context: &StepContext<'_>, executor: &dyn Executor, map: (usize, usiz
     };
     let row_len = map.1 * ffn.norm.cout();
     let blocks = RowBlocks::new(map.0, executor.workers(), REACH);
-    rewrite(executor, x, blocks, (row_len, REACH), work, &|range, mut block, scratch| ffn.rows(context, range, &mut block, scratch))?;
+    rewrite(executor, x, blocks, (row_len, REACH), work, &|range, mut block, scratch| ffn.rows::<A>(context, range, &mut block, scratch))?;
     context.output(x, row_len, map.1);
     Ok(())
 }
 
 impl MixCfn<'_> {
     /// Rows `range` of `block`.
-    fn rows(&self, context: &StepContext<'_>, range: Range<usize>, block: &mut Block<'_>, scratch: &mut [u8]) -> Result<(), Fault> {
+    fn rows<A: Arithmetic>(&self, context: &StepContext<'_>, range: Range<usize>, block: &mut Block<'_, A::Wide>, scratch: &mut [u8]) -> Result<(), Fault> {
         let (rows, columns) = self.map;
         let tile = context.tile;
         let (row_len, line_len) = (columns * self.norm.cout(), columns * self.fc1.cout());
         let mut cutter = Cutter::new(scratch);
-        let normed = cutter.take::<i8>(tile * row_len)?;
+        let normed = cutter.take::<A::Code>(tile * row_len)?;
         let first = range.start.saturating_sub(REACH);
-        let mut lines = Ring::batched(cutter.take::<i8>(ring::rows_for(tile, REACH, rows) * line_len)?, line_len, first, (tile, range.start + REACH));
-        let mixed = cutter.take::<i8>(tile * line_len)?;
-        let limits = self.norm.range();
+        let mut lines = Ring::batched(cutter.take::<A::Code>(ring::rows_for(tile, REACH, rows) * line_len)?, line_len, first, (tile, range.start + REACH));
+        let mixed = cutter.take::<A::Code>(tile * line_len)?;
         for tile in tiles(range, tile) {
             while let Some((at, made)) = lines.next_up_to((tile.end - 1 + REACH).min(rows - 1)) {
                 let normed = normed.get_mut(..made.len() / line_len.max(1) * row_len).ok_or(Fault)?;
                 for (y, out) in (at..).zip(normed.runs_mut(row_len)) {
-                    context.kernels.layernorm_s8(block.row(y)?, &self.norm.norm(), limits.lo, limits.hi, out)?;
+                    A::norm(&self.norm, block.row(y)?, out)?;
                 }
-                context.tap(&self.norm, (at, 0, columns), TileData::S8(normed));
-                self.fc1.product(normed, self.fc1.store8(made))?;
-                context.tap(&self.fc1, (at, 0, columns), TileData::S8(made));
+                context.tap(&self.norm, (at, 0, columns), A::Code::tile(normed));
+                A::product(&self.fc1, normed, Part::All, Out::Code(made))?;
+                context.tap(&self.fc1, (at, 0, columns), A::Code::tile(made));
             }
             let mixed = mixed.get_mut(..tile.len() * line_len).ok_or(Fault)?;
             for (y, mixed) in tile.clone().zip(mixed.runs_mut(line_len)) {
                 let mut first = 0;
                 for half in &self.halves {
-                    self.mix(half, &lines, y, first, mixed)?;
+                    self.mix::<A>(half, &lines, y, first, mixed)?;
                     first += half.cout();
                 }
             }
-            context.tap(&self.act, (tile.start, 0, columns), TileData::S8(mixed));
-            self.fc2.product(mixed, Epilogue::Add16 { out: block.rows_mut(tile)? })?;
+            context.tap(&self.act, (tile.start, 0, columns), A::Code::tile(mixed));
+            A::product(&self.fc2, mixed, Part::All, Out::AddWide(block.rows_mut(tile)?))?;
         }
         Ok(())
     }
 
-    /// One half of the channels, from `first`, of output row `y`: depthwise convolution, then GELU by table.
-    fn mix(&self, half: &Operator<'_>, lines: &Ring<'_, i8>, y: usize, first: usize, mixed: &mut [i8]) -> Result<(), Fault> {
+    /// One half of the channels, from `first`, of output row `y`: depthwise convolution, then GELU.
+    fn mix<A: Arithmetic>(&self, half: &Operator<'_>, lines: &Ring<'_, A::Code>, y: usize, first: usize, mixed: &mut [A::Code]) -> Result<(), Fault> {
         let (rows, columns) = self.map;
         let kernel = usize::from(half.shape.kernel);
         let mut window = lines.window(y, kernel, rows)?;
@@ -103,7 +101,6 @@ impl MixCfn<'_> {
         let taps = window.get(..kernel).ok_or(Fault)?;
         let out = mixed.get_mut(first..).ok_or(Fault)?;
         let hidden = self.fc1.cout();
-        let epilogue = Epilogue::Table8 { out, table: self.act.params.table, zero: half.zero() };
-        Ok(half.convolve(taps, (columns, hidden), epilogue, hidden)?)
+        A::convolve(half, taps, (columns, hidden), Out::Active(out, &self.act), hidden)
     }
 }

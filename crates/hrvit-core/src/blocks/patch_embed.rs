@@ -3,15 +3,14 @@
 use core::ops::Range;
 
 use hrvit_format::{Network, OpKind, Size};
-use hrvit_kernels::Epilogue;
 
 use crate::{
     arena::{Cutter, region},
+    arithmetic::{Arithmetic, Element, Out, Part, codes_of},
     error::Fault,
-    observe::TileData,
     operator::{Operator, StepContext},
     ring::{self, Ring},
-    rows::{Block, RowBlocks, Runs, bytes_of, copy_run, rewrite, tiles},
+    rows::{Block, RowBlocks, Runs, copy_run, rewrite, tiles},
     schedule::Executor,
 };
 
@@ -21,37 +20,42 @@ const ROWS: usize = 3;
 pub const REACH: usize = ROWS / 2;
 
 /// Bytes of line buffers of one job on `branch` that reads `cin` channels and makes tiles of `tile` rows.
-pub fn job_scratch(network: &Network, size: Size, branch: usize, cin: usize, tile: usize) -> usize {
+pub fn job_scratch<A: Arithmetic>(network: &Network, size: Size, branch: usize, cin: usize, tile: usize) -> usize {
     let (rows, columns) = size.map(branch);
-    region::<i8>(tile * columns * cin) + region::<i8>(ring::rows_for(tile, REACH, rows) * columns * usize::from(network.spec.channels(branch)))
+    region::<A::Code>(tile * columns * cin) + region::<A::Code>(ring::rows_for(tile, REACH, rows) * columns * usize::from(network.spec.channels(branch)))
 }
 
 /// Bytes of scratch on `branch` of `module` for tiles of `tile` rows.
-pub fn scratch(network: &Network, size: Size, (module, branch): (u8, u8), workers: usize, tile: usize) -> usize {
+pub fn scratch<A: Arithmetic>(network: &Network, size: Size, (module, branch): (u8, u8), workers: usize, tile: usize) -> usize {
     let cin = usize::from(network.spec.fused_channels(module.into(), branch.into()));
     let branch = usize::from(branch);
     let (rows, columns) = size.map(branch);
     let blocks = RowBlocks::new(rows, workers, 1);
-    let halo = blocks.halo_len(columns * usize::from(network.spec.channels(branch)), REACH);
-    region::<i16>(halo) + blocks.at_once(workers) * job_scratch(network, size, branch, cin, tile)
+    let halo = blocks.halo_len(columns * usize::from(network.spec.channels(branch)), reach::<A>());
+    region::<A::Wide>(halo) + blocks.at_once(workers) * job_scratch::<A>(network, size, branch, cin, tile)
 }
 
-/// Writes row `y` of the embedding's input, s8.
-pub type Feed<'f> = dyn FnMut(&Block<'_>, usize, &mut [i8]) -> Result<(), Fault> + 'f;
+/// Rows beyond its own that a job needs as they were: none where the fusion's output is a map of its own.
+fn reach<A: Arithmetic>() -> usize {
+    if A::PAIRED { REACH } else { 0 }
+}
+
+/// Writes row `y` of the embedding's input.
+pub type Feed<'f, A> = dyn FnMut(&Block<'_, <A as Arithmetic>::Wide>, usize, &mut [<A as Arithmetic>::Code]) -> Result<(), Fault> + 'f;
 
 /// The three operators with their line buffer; fed row by row, so that the stem can hand over rows that are never a whole map.
-pub struct PatchEmbed<'a, 'c> {
+pub struct PatchEmbed<'a, 'c, A: Arithmetic> {
     context: &'a StepContext<'c>,
     pointwise: Operator<'c>,
     depthwise: Operator<'c>,
     norm: Operator<'c>,
-    fed: &'a mut [i8],
-    ring: Ring<'a, i8>,
+    fed: &'a mut [A::Code],
+    ring: Ring<'a, A::Code>,
     rows: usize,
     columns: usize,
 }
 
-impl<'a, 'c> PatchEmbed<'a, 'c> {
+impl<'a, 'c, A: Arithmetic> PatchEmbed<'a, 'c, A> {
     /// For output rows from `first` on; takes its line buffers from `cutter`.
     pub fn new(context: &'a StepContext<'c>, (rows, columns): (usize, usize), first: usize, cutter: &mut Cutter<'a>) -> Result<Self, Fault> {
         let pointwise = context.only(OpKind::EmbedPointwise)?;
@@ -64,47 +68,55 @@ impl<'a, 'c> PatchEmbed<'a, 'c> {
     }
 
     /// Writes the rows `range` of `block`; `feed` is asked for input rows in order, each once.
-    pub fn run(mut self, block: &mut Block<'_>, range: Range<usize>, feed: &mut Feed<'_>) -> Result<(), Fault> {
+    pub fn run(mut self, block: &mut Block<'_, A::Wide>, range: Range<usize>, feed: &mut Feed<'_, A>) -> Result<(), Fault> {
         for tile in tiles(range, self.context.tile) {
             self.fill(block, (tile.end - 1 + REACH).min(self.rows - 1), feed)?;
             for y in tile {
                 let window = self.ring.window(y, ROWS, self.rows)?;
                 let taps = window.get(..ROWS).ok_or(Fault)?;
                 let x = block.row_mut(y)?;
-                self.depthwise.convolve(taps, (self.columns, self.pointwise.cout()), Epilogue::Store16 { out: &mut *x }, self.pointwise.cout())?;
-                self.context.tap(&self.depthwise, (y, 0, self.columns), TileData::S16(x));
-                self.context.kernels.layernorm_s16_in_place(x, &self.norm.norm())?;
+                A::convolve(&self.depthwise, taps, (self.columns, self.pointwise.cout()), Out::Wide(x), self.pointwise.cout())?;
+                self.context.tap(&self.depthwise, (y, 0, self.columns), A::Wide::tile(x));
+                A::norm_in_place(&self.norm, x)?;
             }
         }
         Ok(())
     }
 
     /// Makes the rows of the 1x1 convolution up to `last`.
-    fn fill(&mut self, block: &Block<'_>, last: usize, feed: &mut Feed<'_>) -> Result<(), Fault> {
+    fn fill(&mut self, block: &Block<'_, A::Wide>, last: usize, feed: &mut Feed<'_, A>) -> Result<(), Fault> {
         let (row_len, line_len) = (self.columns * usize::from(self.pointwise.shape.cin), self.columns * self.pointwise.cout());
         while let Some((at, made)) = self.ring.next_up_to(last) {
             let fed = self.fed.get_mut(..made.len() / line_len.max(1) * row_len).ok_or(Fault)?;
             for (y, row) in (at..).zip(fed.runs_mut(row_len)) {
                 feed(block, y, row)?;
             }
-            self.pointwise.product(fed, self.pointwise.store8(made))?;
-            self.context.tap(&self.pointwise, (at, 0, self.columns), TileData::S8(made));
+            A::product(&self.pointwise, fed, Part::All, Out::Code(made))?;
+            self.context.tap(&self.pointwise, (at, 0, self.columns), A::Code::tile(made));
         }
         Ok(())
     }
 }
 
-/// Patch embedding in place: each row of `x` holds a row of the fusion's output in its upper half, and then a row of the residual stream.
+/// Patch embedding of the fusion's output to the residual stream in `x`. Where fusions leave pairs, each row of `x` holds a row of the output in its upper half;
+/// else the output is `fused`.
 #[inline(never)] // its locals would lie on the stack of every other step
-pub fn run(context: &StepContext<'_>, executor: &dyn Executor, map: (usize, usize), x: &mut [i16], work: &mut [u8]) -> Result<(), Fault> {
+pub fn run<A: Arithmetic>(
+    context: &StepContext<'_>,
+    executor: &dyn Executor,
+    map: (usize, usize),
+    x: &mut [A::Wide],
+    fused: &[A::Code],
+    work: &mut [u8],
+) -> Result<(), Fault> {
     let row_len = map.1 * context.only(OpKind::EmbedNorm)?.cout();
     let blocks = RowBlocks::new(map.0, executor.workers(), 1);
-    rewrite(executor, x, blocks, (row_len, REACH), work, &|range, mut block, scratch| {
+    rewrite(executor, x, blocks, (row_len, reach::<A>()), work, &|range, mut block, scratch| {
         let mut cutter = Cutter::new(scratch);
-        let embed = PatchEmbed::new(context, map, range.start, &mut cutter)?;
+        let embed = PatchEmbed::<A>::new(context, map, range.start, &mut cutter)?;
         embed.run(&mut block, range, &mut |block, y, out| {
-            let fused = bytes_of(block.row(y)?).get(row_len..).ok_or(Fault)?;
-            copy_run(fused, out);
+            let row = if A::PAIRED { codes_of::<A>(block.row(y)?)?.get(row_len..) } else { fused.get(y * row_len..(y + 1) * row_len) };
+            copy_run(row.ok_or(Fault)?, out);
             Ok(())
         })
     })?;

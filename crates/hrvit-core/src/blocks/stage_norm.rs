@@ -3,20 +3,21 @@
 use hrvit_format::OpKind;
 
 use crate::{
+    arithmetic::Arithmetic,
     error::Fault,
     operator::StepContext,
     rows::{RowBlocks, rewrite},
     schedule::Executor,
 };
 
-/// `x = norm(x)`, s16 in the stage norm's own scale. `x` is `[rows, columns, channels]`.
-pub fn run(context: &StepContext<'_>, executor: &dyn Executor, (rows, columns): (usize, usize), x: &mut [i16]) -> Result<(), Fault> {
+/// `x = norm(x)`, in integers in the stage norm's own scale. `x` is `[rows, columns, channels]`.
+pub fn run<A: Arithmetic>(context: &StepContext<'_>, executor: &dyn Executor, (rows, columns): (usize, usize), x: &mut [A::Wide]) -> Result<(), Fault> {
     let operator = context.only(OpKind::StageNorm)?;
     let row_len = columns * operator.cout();
     let blocks = RowBlocks::new(rows, executor.workers(), 1);
     rewrite(executor, x, blocks, (row_len, 0), &mut [], &|range, mut block, _| {
         for y in range {
-            context.kernels.layernorm_s16_in_place(block.row_mut(y)?, &operator.norm())?;
+            A::norm_in_place(&operator, block.row_mut(y)?)?;
         }
         Ok(())
     })?;

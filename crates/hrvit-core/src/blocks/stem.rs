@@ -1,13 +1,12 @@
 //! Stem: two 3x3 stride-2 convolutions, the first module's GELU and its patch embedding, streamed from pixels to the residual stream of branch 0.
 
 use hrvit_format::{Network, OpKind, Size};
-use hrvit_kernels::Epilogue;
 
 use crate::{
     arena::{Cutter, region},
+    arithmetic::{Arithmetic, Element, Out, Part},
     blocks::patch_embed::{self, PatchEmbed},
     error::Fault,
-    observe::TileData,
     operator::{Operator, StepContext},
     ring::Ring,
     rows::{Block, RowBlocks, copy_run, rewrite},
@@ -33,55 +32,55 @@ pub enum Frame<'f> {
 }
 
 /// Bytes of line buffers of one job that makes tiles of `tile` rows.
-fn job_scratch(network: &Network, size: Size, tile: usize) -> usize {
+fn job_scratch<A: Arithmetic>(network: &Network, size: Size, tile: usize) -> usize {
     let width = usize::from(size.width);
     let (stem, half) = (usize::from(network.spec.stem), usize::from(network.spec.stem) / 2);
     region::<u8>(width * RGB)
-        + region::<i8>(ROWS * width * RGB)
-        + region::<i8>(width / 2 * TAPS * RGB)
-        + region::<i8>(ROWS * width / 2 * half)
-        + region::<i8>(width / 4 * TAPS * half)
-        + patch_embed::job_scratch(network, size, 0, stem, tile)
+        + region::<A::Code>(ROWS * width * RGB)
+        + region::<A::Code>(width / 2 * TAPS * RGB)
+        + region::<A::Code>(ROWS * width / 2 * half)
+        + region::<A::Code>(width / 4 * TAPS * half)
+        + patch_embed::job_scratch::<A>(network, size, 0, stem, tile)
 }
 
 /// Bytes of line buffers for tiles of `tile` rows of the embedding.
-pub fn scratch(network: &Network, size: Size, workers: usize, tile: usize) -> usize {
-    RowBlocks::new(size.map(0).0, workers, 1).at_once(workers) * job_scratch(network, size, tile)
+pub fn scratch<A: Arithmetic>(network: &Network, size: Size, workers: usize, tile: usize) -> usize {
+    RowBlocks::new(size.map(0).0, workers, 1).at_once(workers) * job_scratch::<A>(network, size, tile)
 }
 
 /// Rows of the first convolution, made on demand from rows of pixels.
-struct Conv1<'a, 'c> {
+struct Conv1<'a, 'c, A: Arithmetic> {
     operator: Operator<'c>,
     height: usize,
-    pixels: Ring<'a, i8>,
+    pixels: Ring<'a, A::Code>,
     row: &'a mut [u8],
-    patches: &'a mut [i8],
+    patches: &'a mut [A::Code],
 }
 
-impl Conv1<'_, '_> {
+impl<A: Arithmetic> Conv1<'_, '_, A> {
     /// Output row `y`, `[width / 2, C / 2]`; `fetch` writes a row of pixels.
-    fn make(&mut self, y: usize, fetch: &mut Fetch<'_>, out: &mut [i8]) -> Result<(), Fault> {
+    fn make(&mut self, y: usize, fetch: &mut Fetch<'_>, out: &mut [A::Code]) -> Result<(), Fault> {
         while let Some((at, codes)) = self.pixels.next_up_to((2 * y + 1).min(self.height - 1)) {
             fetch(at, self.row)?;
-            self.operator.kernels.pixels_s8(self.row, codes)?;
+            A::pixels(self.operator.kernels, self.row, codes)?;
         }
         let window = self.pixels.window(2 * y, ROWS, self.height)?;
-        self.operator.kernels.im2row_s8(*window.first_chunk().ok_or(Fault)?, RGB, 2, 0, self.patches)?;
+        A::patches(self.operator.kernels, *window.first_chunk().ok_or(Fault)?, RGB, 2, 0, self.patches)?;
         // Padding is the mean colour, which no code stands for: outputs that touch the border have a bias of their own.
         let (first, rest) = self.patches.split_at_checked(TAPS * RGB).ok_or(Fault)?;
         let (out_first, out_rest) = out.split_at_mut_checked(self.operator.cout()).ok_or(Fault)?;
         let top = if y == 0 { 2 } else { 0 };
-        self.operator.product_with(first, top + 1, self.operator.store8(out_first))?;
-        Ok(self.operator.product_with(rest, top, self.operator.store8(out_rest))?)
+        A::product(&self.operator, first, Part::Variant(top + 1), Out::Code(out_first))?;
+        A::product(&self.operator, rest, Part::Variant(top), Out::Code(out_rest))
     }
 }
 
 /// Rows `range` of the residual stream into `block`.
-fn rows(
+fn rows<A: Arithmetic>(
     context: &StepContext<'_>,
     size: Size,
     range: core::ops::Range<usize>,
-    block: &mut Block<'_>,
+    block: &mut Block<'_, A::Wide>,
     fetch: &mut Fetch<'_>,
     scratch: &mut [u8],
 ) -> Result<(), Fault> {
@@ -94,26 +93,33 @@ fn rows(
     let first_row = (2 * second_row).saturating_sub(1);
     let row = cutter.take(width * RGB)?;
     let pixels = Ring::new(cutter.take(ROWS * width * RGB)?, width * RGB, (2 * first_row).saturating_sub(1));
-    let mut conv1 = Conv1 { operator: first, height, pixels, row, patches: cutter.take(width / 2 * TAPS * RGB)? };
+    let mut conv1 = Conv1::<A> { operator: first, height, pixels, row, patches: cutter.take(width / 2 * TAPS * RGB)? };
     let mut lines = Ring::new(cutter.take(ROWS * width / 2 * half)?, width / 2 * half, first_row);
-    let patches = cutter.take::<i8>(width / 4 * TAPS * half)?;
-    let embed = PatchEmbed::new(context, size.map(0), range.start, &mut cutter)?;
+    let patches = cutter.take::<A::Code>(width / 4 * TAPS * half)?;
+    let embed = PatchEmbed::<A>::new(context, size.map(0), range.start, &mut cutter)?;
     embed.run(block, range, &mut |_, y, stem_row| {
         while let Some((at, out)) = lines.next_up_to(2 * y + 1) {
             conv1.make(at, fetch, out)?;
-            context.tap(&first, (at, 0, width / 2), TileData::S8(out));
+            context.tap(&first, (at, 0, width / 2), A::Code::tile(out));
         }
         let window = lines.window(2 * y, ROWS, height / 2)?;
-        second.kernels.im2row_s8(*window.first_chunk().ok_or(Fault)?, half, 2, second.pad(), patches)?;
-        second.product(patches, Epilogue::Table8 { out: &mut *stem_row, table: second.params.table, zero: second.zero() })?;
-        context.tap(&second, (y, 0, width / 4), TileData::S8(stem_row));
+        A::patches(second.kernels, *window.first_chunk().ok_or(Fault)?, half, 2, second.pad(), patches)?;
+        A::product(&second, patches, Part::All, Out::Active(stem_row, &second))?;
+        context.tap(&second, (y, 0, width / 4), A::Code::tile(stem_row));
         Ok(())
     })
 }
 
 /// A frame to `x`, `[height / 4, width / 4, channels(0)]`. Pulled rows are worked on by the caller alone, since they come in order.
 #[inline(never)] // its locals would lie on the stack of every other step
-pub fn run(context: &StepContext<'_>, executor: &dyn Executor, size: Size, frame: &mut Frame<'_>, x: &mut [i16], work: &mut [u8]) -> Result<(), Fault> {
+pub fn run<A: Arithmetic>(
+    context: &StepContext<'_>,
+    executor: &dyn Executor,
+    size: Size,
+    frame: &mut Frame<'_>,
+    x: &mut [A::Wide],
+    work: &mut [u8],
+) -> Result<(), Fault> {
     let (map_rows, columns) = size.map(0);
     let row_len = columns * context.only(OpKind::EmbedNorm)?.cout();
     match frame {
@@ -127,11 +133,11 @@ pub fn run(context: &StepContext<'_>, executor: &dyn Executor, size: Size, frame
                     copy_run(from, row);
                     Ok(())
                 };
-                rows(context, size, range, &mut block, &mut fetch, scratch)
+                rows::<A>(context, size, range, &mut block, &mut fetch, scratch)
             })?;
         }
         Frame::Rows(fetch) => {
-            rows(context, size, 0..map_rows, &mut Block::whole(x, row_len), fetch, work)?;
+            rows::<A>(context, size, 0..map_rows, &mut Block::whole(x, row_len), fetch, work)?;
         }
     }
     context.output(x, row_len, columns);

@@ -4,12 +4,12 @@
 //! Workers share the tokens of a row.
 
 use hrvit_format::{BRANCHES, Network, OpKind, Size, spec};
-use hrvit_kernels::{Epilogue, GemmS16, Tiles};
+use hrvit_kernels::Tiles;
 
 use crate::{
     arena::{Cutter, region},
+    arithmetic::{Arithmetic, Element, Out, Part, bits, clear},
     error::Fault,
-    observe::TileData,
     operator::{Operator, StepContext},
     ring::Ring,
     rows::{RowBlocks, Runs, run_jobs},
@@ -40,50 +40,52 @@ fn shared_lens(size: Size) -> [usize; 3] {
 }
 
 /// Bytes of scratch.
-pub fn scratch(network: &Network, size: Size) -> usize {
+pub fn scratch<A: Arithmetic>(network: &Network, size: Size) -> usize {
     let [patches, middle, sum] = shared_lens(size);
     let rings = (0..BRANCHES).map(|branch| {
         let columns = size.map(branch).1;
-        region::<i8>(ROWS * columns * width(branch)) + region::<i8>(ROWS * columns * out_channels(branch))
+        region::<A::Code>(ROWS * columns * width(branch)) + region::<A::Code>(ROWS * columns * out_channels(branch))
     });
     let features = usize::from(spec::CLASSIFIER_FINAL);
-    let classify =
-        region::<i8>(size.map(BRANCHES - 1).1 * features) + region::<i32>(features) + region::<i16>(features) + region::<i16>(usize::from(network.classes));
-    rings.sum::<usize>() + region::<i8>(patches) + region::<i8>(middle) + 2 * region::<i32>(sum) + classify
+    let classify = region::<A::Code>(size.map(BRANCHES - 1).1 * features)
+        + region::<A::Sum>(features)
+        + region::<A::Wide>(features)
+        + region::<A::Wide>(usize::from(network.classes));
+    rings.sum::<usize>() + region::<A::Code>(patches) + region::<A::Code>(middle) + 2 * region::<A::Sum>(sum) + classify
 }
 
 /// Buffers that the branches share.
-struct Shared<'a> {
-    patches: &'a mut [i8],
-    middle: &'a mut [i8],
-    sum: &'a mut [i32],
-    down: &'a mut [i32],
+struct Shared<'a, A: Arithmetic> {
+    patches: &'a mut [A::Code],
+    middle: &'a mut [A::Code],
+    sum: &'a mut [A::Sum],
+    down: &'a mut [A::Sum],
 }
 
 /// Products of a row of tokens, [`Operator::cout`] values each, shared out among the workers.
-fn product(executor: &dyn Executor, operator: &Operator<'_>, a: &[i8], out: &mut [i8]) -> Result<(), Fault> {
+fn product<A: Arithmetic>(executor: &dyn Executor, operator: &Operator<'_>, a: &[A::Code], out: &mut [A::Code]) -> Result<(), Fault> {
     let (cin, cout) = (operator.shape.depth(), operator.cout());
     let tokens = RowBlocks::new(a.len() / cin.max(1), executor.workers(), 1);
     let out = Tiles::new(out, tokens.tallest() * cout);
     run_jobs(executor, tokens.jobs(), &mut [], &|job, _| {
         let range = tokens.range(job);
         let a = a.get(range.start * cin..range.end * cin).ok_or(Fault)?;
-        Ok(operator.product(a, operator.store8(out.claim(job).ok_or(Fault)?))?)
+        A::product(operator, a, Part::All, Out::Code(out.claim(job).ok_or(Fault)?))
     })
 }
 
 /// One branch of the chain: the rows of its first convolution and of its result that are in flight. All levels are on the stack at once, so that operators are
 /// looked up where they are used, in functions that have returned before the next level begins.
-struct Level<'a, 'c> {
+struct Level<'a, 'c, A: Arithmetic> {
     context: &'a StepContext<'c>,
-    x: &'a [i8],
+    x: &'a [A::Code],
     map: (usize, usize),
-    lines: Ring<'a, i8>,
-    out: Ring<'a, i8>,
+    lines: Ring<'a, A::Code>,
+    out: Ring<'a, A::Code>,
 }
 
-impl<'a, 'c> Level<'a, 'c> {
-    fn new(context: &'a StepContext<'c>, size: Size, branch: usize, x: &'a [i8], cutter: &mut Cutter<'a>) -> Result<Self, Fault> {
+impl<'a, 'c, A: Arithmetic> Level<'a, 'c, A> {
+    fn new(context: &'a StepContext<'c>, size: Size, branch: usize, x: &'a [A::Code], cutter: &mut Cutter<'a>) -> Result<Self, Fault> {
         let map = size.map(branch);
         let (inner, outer) = (map.1 * width(branch), map.1 * out_channels(branch));
         Ok(Self { context, x, map, lines: Ring::new(cutter.take(ROWS * inner)?, inner, 0), out: Ring::new(cutter.take(ROWS * outer)?, outer, 0) })
@@ -91,7 +93,7 @@ impl<'a, 'c> Level<'a, 'c> {
 
     /// The bottleneck's row `y` into the sum.
     #[inline(never)]
-    fn bottleneck(&mut self, executor: &dyn Executor, y: usize, shared: &mut Shared<'_>) -> Result<(), Fault> {
+    fn bottleneck(&mut self, executor: &dyn Executor, y: usize, shared: &mut Shared<'_, A>) -> Result<(), Fault> {
         let (rows, columns) = self.map;
         let Self { context, x, lines, .. } = self;
         let (conv1, conv2) = (&context.only(OpKind::IncreaseConv1)?, &context.only(OpKind::IncreaseConv2)?);
@@ -99,68 +101,67 @@ impl<'a, 'c> Level<'a, 'c> {
         let cin = usize::from(conv1.shape.cin);
         let row = |y: usize| x.get(y * columns * cin..(y + 1) * columns * cin).ok_or(Fault);
         while let Some((at, line)) = lines.next_up_to((y + 1).min(rows - 1)) {
-            product(executor, conv1, row(at)?, line)?;
-            context.tap(conv1, (at, 0, columns), TileData::S8(line));
+            product::<A>(executor, conv1, row(at)?, line)?;
+            context.tap(conv1, (at, 0, columns), A::Code::tile(line));
         }
         let window = lines.window(y, ROWS, rows)?;
         let patches = shared.patches.get_mut(..columns * TAPS * conv1.cout()).ok_or(Fault)?;
-        conv2.kernels.im2row_s8(*window.first_chunk().ok_or(Fault)?, conv1.cout(), 1, conv2.pad(), patches)?;
+        A::patches(conv2.kernels, *window.first_chunk().ok_or(Fault)?, conv1.cout(), 1, conv2.pad(), patches)?;
         let middle = shared.middle.get_mut(..columns * conv2.cout()).ok_or(Fault)?;
-        product(executor, conv2, patches, middle)?;
-        context.tap(conv2, (y, 0, columns), TileData::S8(middle));
+        product::<A>(executor, conv2, patches, middle)?;
+        context.tap(conv2, (y, 0, columns), A::Code::tile(middle));
 
-        let (middle, row): (&[i8], _) = (middle, row(y)?);
+        let (middle, row): (&[A::Code], _) = (middle, row(y)?);
         let tokens = RowBlocks::new(columns, executor.workers(), 1);
         let sums = Tiles::new(shared.sum.get_mut(..columns * conv3.cout()).ok_or(Fault)?, tokens.tallest() * conv3.cout());
         run_jobs(executor, tokens.jobs(), &mut [], &|job, _| {
             let (range, sum) = (tokens.range(job), sums.claim(job).ok_or(Fault)?);
-            sum.fill(0);
+            clear(sum);
             let middle = middle.get(range.start * conv2.cout()..range.end * conv2.cout()).ok_or(Fault)?;
-            conv3.product(middle, Epilogue::Add32 { out: &mut *sum })?;
+            A::product(conv3, middle, Part::All, Out::AddSum(sum))?;
             let x = row.get(range.start * cin..range.end * cin).ok_or(Fault)?;
-            shortcut.product(x, Epilogue::Add32 { out: &mut *sum })?;
-            conv3.kernels.relu_s32(sum);
-            Ok(())
+            A::product(shortcut, x, Part::All, Out::AddSum(sum))?;
+            A::relu_sums(conv3.kernels, sum)
         })
     }
 
     /// Adds the downsampled rows of the branch before to row `y` of the sum.
     #[inline(never)]
-    fn add_downsampled(&self, executor: &dyn Executor, before: &Level<'_, '_>, y: usize, shared: &mut Shared<'_>) -> Result<(), Fault> {
+    fn add_downsampled(&self, executor: &dyn Executor, before: &Level<'_, '_, A>, y: usize, shared: &mut Shared<'_, A>) -> Result<(), Fault> {
         let downsample = &self.context.only(OpKind::IncreaseDownsample)?;
         let window = before.out.window(2 * y, ROWS, before.map.0)?;
         let (columns, cin, cout) = (self.map.1, usize::from(downsample.shape.cin), downsample.cout());
         let patches = shared.patches.get_mut(..columns * TAPS * cin).ok_or(Fault)?;
-        downsample.kernels.im2row_s8(*window.first_chunk().ok_or(Fault)?, cin, 2, downsample.pad(), patches)?;
+        A::patches(downsample.kernels, *window.first_chunk().ok_or(Fault)?, cin, 2, downsample.pad(), patches)?;
 
-        let patches: &[i8] = patches;
+        let patches: &[A::Code] = patches;
         let tokens = RowBlocks::new(columns, executor.workers(), 1);
         let downs = Tiles::new(shared.down.get_mut(..columns * cout).ok_or(Fault)?, tokens.tallest() * cout);
         let sums = Tiles::new(shared.sum.get_mut(..columns * cout).ok_or(Fault)?, tokens.tallest() * cout);
         run_jobs(executor, tokens.jobs(), &mut [], &|job, _| {
             let (range, down, sum) = (tokens.range(job), downs.claim(job).ok_or(Fault)?, sums.claim(job).ok_or(Fault)?);
-            down.fill(0);
+            clear(down);
             let patches = patches.get(range.start * TAPS * cin..range.end * TAPS * cin).ok_or(Fault)?;
-            downsample.product(patches, Epilogue::Add32 { out: &mut *down })?;
-            downsample.kernels.relu_s32(down);
-            Ok(downsample.kernels.add_s32(sum, down)?)
+            A::product(downsample, patches, Part::All, Out::AddSum(down))?;
+            A::relu_sums(downsample.kernels, down)?;
+            A::add_sums(downsample.kernels, sum, down)
         })
     }
 
     /// Row `y` of the result, from the sum.
     #[inline(never)]
-    fn store(&mut self, y: usize, shared: &Shared<'_>) -> Result<(), Fault> {
+    fn store(&mut self, y: usize, shared: &Shared<'_, A>) -> Result<(), Fault> {
         let act = self.context.only(OpKind::IncreaseAct)?;
         let sum = shared.sum.get(..self.map.1 * act.cout()).ok_or(Fault)?;
         let (_, out) = self.out.next_up_to(y).ok_or(Fault)?;
-        act.kernels.store_s8(sum, act.scalar(0)?, act.range(), out)?;
-        self.context.output_row(y, self.map.1, TileData::S8(out));
+        A::finish(&act, sum, out)?;
+        self.context.output_row(y, self.map.1, A::Code::tile(out));
         Ok(())
     }
 }
 
 /// Makes the rows of the last of `levels` up to `last`, and before each what it needs of the levels before.
-fn advance(executor: &dyn Executor, levels: &mut [Level<'_, '_>], last: usize, shared: &mut Shared<'_>) -> Result<(), Fault> {
+fn advance<A: Arithmetic>(executor: &dyn Executor, levels: &mut [Level<'_, '_, A>], last: usize, shared: &mut Shared<'_, A>) -> Result<(), Fault> {
     let Some((level, before)) = levels.split_last_mut() else { return Ok(()) };
     while let Some(y) = level.out.peek_up_to(last.min(level.map.0 - 1)) {
         advance(executor, before, 2 * y + 1, shared)?;
@@ -173,44 +174,43 @@ fn advance(executor: &dyn Executor, levels: &mut [Level<'_, '_>], last: usize, s
     Ok(())
 }
 
-/// The head over the last stage norms, narrowed by [`OpKind::IncreaseNarrow`], `x`; `branches` are the contexts of its four bottlenecks, `last` that of the classifier. Calls `done` with the logits.
-pub fn run(
+/// The head over the last stage norms, narrowed by [`OpKind::IncreaseNarrow`], `x`; `branches` are the contexts of its four bottlenecks, `last` that of the classifier. Calls `done` with the bits of the logits.
+pub fn run<A: Arithmetic>(
     branches: &[StepContext<'_>; BRANCHES],
     last: &StepContext<'_>,
     executor: &dyn Executor,
     size: Size,
-    x: &[&[i8]; BRANCHES],
+    x: &[&[A::Code]; BRANCHES],
     work: &mut [u8],
     done: &mut dyn FnMut(&[i16]),
 ) -> Result<(), Fault> {
     let mut cutter = Cutter::new(work);
-    let mut levels: heapless::Vec<Level<'_, '_>, BRANCHES> = heapless::Vec::new();
+    let mut levels: heapless::Vec<Level<'_, '_, A>, BRANCHES> = heapless::Vec::new();
     for (branch, (context, x)) in branches.iter().zip(x).enumerate() {
         levels.push(Level::new(context, size, branch, x, &mut cutter)?).map_err(|_| Fault)?;
     }
     let [patches, middle, sum] = shared_lens(size);
-    let mut shared = Shared { patches: cutter.take(patches)?, middle: cutter.take(middle)?, sum: cutter.take(sum)?, down: cutter.take(sum)? };
+    let mut shared = Shared::<A> { patches: cutter.take(patches)?, middle: cutter.take(middle)?, sum: cutter.take(sum)?, down: cutter.take(sum)? };
     let (conv, linear) = (last.only(OpKind::FinalConv)?, last.only(OpKind::FinalLinear)?);
     let (features, sums, mean, logits) = (
-        cutter.take::<i8>(size.map(BRANCHES - 1).1 * conv.cout())?,
-        cutter.take::<i32>(conv.cout())?,
-        cutter.take::<i16>(conv.cout())?,
-        cutter.take::<i16>(linear.cout())?,
+        cutter.take::<A::Code>(size.map(BRANCHES - 1).1 * conv.cout())?,
+        cutter.take::<A::Sum>(conv.cout())?,
+        cutter.take::<A::Wide>(conv.cout())?,
+        cutter.take::<A::Wide>(linear.cout())?,
     );
-    sums.fill(0);
+    clear(sums);
     let (rows, columns) = size.map(BRANCHES - 1);
     for y in 0..rows {
         advance(executor, &mut levels, y, &mut shared)?;
-        product(executor, &conv, levels.last().ok_or(Fault)?.out.row(y)?, features)?;
+        product::<A>(executor, &conv, levels.last().ok_or(Fault)?.out.row(y)?, features)?;
         for token in features.runs(conv.cout()) {
-            last.kernels.mean_s8(sums, token, conv.zero())?;
+            A::add_mean(&conv, sums, token)?;
         }
     }
-    last.kernels.mean_finish(sums, (rows * columns) as u32, mean)?;
-    last.tap(&conv, (0, 0, 1), TileData::S16(mean));
-    let args = GemmS16 { a: mean, depth: linear.shape.depth(), weights: linear.params.weights, bias: linear.params.bias, requant: linear.requant() };
-    last.kernels.gemm_s16(&args, Epilogue::Store16 { out: &mut *logits })?;
-    last.output_row(0, 1, TileData::S16(logits));
-    done(logits);
+    A::finish_mean(last.kernels, sums, (rows * columns) as u32, mean)?;
+    last.tap(&conv, (0, 0, 1), A::Wide::tile(mean));
+    A::linear(&linear, mean, logits)?;
+    last.output_row(0, 1, A::Wide::tile(logits));
+    done(bits::<A>(logits)?);
     Ok(())
 }

@@ -3,22 +3,21 @@
 //! Logits are made a few columns at a time, one row per worker and wave; the label map's rows follow as soon as both rows of logits that they lie between exist.
 
 use hrvit_format::{BRANCHES, Network, OpKind, Size};
-use hrvit_kernels::{Epilogue, Tiles, phase};
+use hrvit_kernels::{Phase, Tiles, phase};
 
 use crate::{
     arena::{Cutter, region},
+    arithmetic::{Arithmetic, Element, Mixed, Out, Part, bits, clear},
     error::Fault,
     observe::TileData,
     operator::{Operator, StepContext},
     plan::MAX_WORKERS,
-    rows::{Runs, run_jobs},
+    rows::{Runs, copy_run, run_jobs},
     schedule::Executor,
 };
 
 /// Logits are at 1/4 of the input.
 pub const LOGITS_FACTOR: usize = 4;
-/// Denominator of the exact sum of the resized terms: (2 * 8)^2.
-const SUM_UNIT: usize = 256;
 /// Rows between which a resize mixes.
 const PAIR: usize = 2;
 /// Columns of a unit of tiles; divides every map's width.
@@ -32,12 +31,12 @@ fn tile_columns(size: Size, tile: usize) -> usize {
 }
 
 /// Bytes of one worker's buffers.
-fn lane_scratch(network: &Network, size: Size, tile: usize) -> usize {
+fn lane_scratch<A: Arithmetic>(network: &Network, size: Size, tile: usize) -> usize {
     let tile = tile_columns(size, tile);
     let width = usize::from(network.spec.head_width);
     let columns = |branch: usize| size.map(branch).1;
-    let terms = (1..BRANCHES).map(|branch| region::<i16>(PAIR.min(size.map(branch).0) * columns(branch) * width));
-    region::<i16>(tile * width) + region::<i32>(tile * width) + region::<i8>(tile * width) + terms.sum::<usize>()
+    let terms = (1..BRANCHES).map(|branch| region::<A::Wide>(PAIR.min(size.map(branch).0) * columns(branch) * width));
+    region::<A::Wide>(tile * width) + region::<A::Sum>(tile * width) + region::<A::Code>(tile * width) + terms.sum::<usize>()
 }
 
 /// Rows of logits that exist at a time: one wave, and the one before it.
@@ -46,22 +45,22 @@ fn line_rows(workers: usize) -> usize {
 }
 
 /// Bytes of scratch for tiles of `tile` times [`TILE_UNIT`] columns of one row of logits.
-pub fn scratch(network: &Network, size: Size, workers: usize, tile: usize) -> usize {
-    region::<i16>(line_rows(workers) * size.map(0).1 * usize::from(network.classes)) + workers * lane_scratch(network, size, tile)
+pub fn scratch<A: Arithmetic>(network: &Network, size: Size, workers: usize, tile: usize) -> usize {
+    region::<A::Wide>(line_rows(workers) * size.map(0).1 * usize::from(network.classes)) + workers * lane_scratch::<A>(network, size, tile)
 }
 
 /// The term of a branch of lower resolution: the last two rows made, found by their number.
-struct Term<'a, 'c> {
+struct Term<'a, 'c, A: Arithmetic> {
     pointwise: &'a Operator<'c>,
-    x: &'a [i8],
+    x: &'a [A::Code],
     map: (usize, usize),
     factor: usize,
-    rows: &'a mut [i16],
+    rows: &'a mut [A::Wide],
     held: [Option<usize>; PAIR],
 }
 
-impl<'c> Term<'_, 'c> {
-    fn row(&self, y: usize) -> Result<&[i16], Fault> {
+impl<'c, A: Arithmetic> Term<'_, 'c, A> {
+    fn row(&self, y: usize) -> Result<&[A::Wide], Fault> {
         let len = self.map.1 * self.pointwise.cout();
         let slot = y % PAIR * len;
         self.rows.get(slot..slot + len).ok_or(Fault)
@@ -80,38 +79,24 @@ impl<'c> Term<'_, 'c> {
             let x = self.x.get(source * row_len..(source + 1) * row_len).ok_or(Fault)?;
             let slot = source % PAIR * len;
             let out = self.rows.get_mut(slot..slot + len).ok_or(Fault)?;
-            self.pointwise.product(x, Epilogue::Store16 { out: &mut *out })?;
-            context.tap(self.pointwise, (source, 0, columns), TileData::S16(out));
+            A::product(self.pointwise, x, Part::All, Out::Wide(out))?;
+            context.tap(self.pointwise, (source, 0, columns), A::Wide::tile(out));
             *held = Some(source);
         }
         Ok(())
     }
 
     /// Adds the columns of row `y` from `first` on to `acc`.
-    fn add(&self, y: usize, first: usize, acc: &mut [i32]) -> Result<(), Fault> {
+    fn add(&self, y: usize, first: usize, acc: &mut [A::Sum]) -> Result<(), Fault> {
         let at = phase(y, self.factor, self.map.0);
         let (upper, lower) = (self.row(at.near)?, self.row(at.far)?);
-        Ok(self.pointwise.kernels.bilinear_add_s16(
-            upper,
-            lower,
-            at.near_weight,
-            at.far_weight,
-            self.pointwise.cout(),
-            self.factor,
-            sum_scale(self.factor),
-            first,
-            acc,
-        )?)
+        let rows = Mixed { upper, lower, at, channels: self.pointwise.cout(), factor: self.factor };
+        A::add_resized(self.pointwise.kernels, &rows, first, acc)
     }
 }
 
-/// What brings a term resized by `factor` to the sum's denominator.
-const fn sum_scale(factor: usize) -> i32 {
-    match SUM_UNIT.checked_div(2 * factor * 2 * factor) {
-        Some(scale) => scale as i32,
-        None => 0,
-    }
-}
+/// Phase of a row that is not resized, between itself and itself.
+const UNRESIZED: Phase = Phase { near: 0, far: 0, near_weight: 1, far_weight: 1 };
 
 /// The head's operators, shared by all workers.
 struct Operators<'c> {
@@ -132,21 +117,21 @@ impl<'c> Operators<'c> {
 }
 
 /// One worker: makes whole rows of logits, a tile of columns at a time.
-struct Lane<'a, 'c> {
+struct Lane<'a, 'c, A: Arithmetic> {
     pointwise: &'a Operator<'c>,
-    x: &'a [i8],
+    x: &'a [A::Code],
     /// Columns of a tile.
     tile: usize,
-    own: &'a mut [i16],
-    terms: heapless::Vec<Term<'a, 'c>, { BRANCHES - 1 }>,
+    own: &'a mut [A::Wide],
+    terms: heapless::Vec<Term<'a, 'c, A>, { BRANCHES - 1 }>,
     act: &'a Operator<'c>,
     classifier: &'a Operator<'c>,
-    acc: &'a mut [i32],
-    activated: &'a mut [i8],
+    acc: &'a mut [A::Sum],
+    activated: &'a mut [A::Code],
 }
 
-impl<'a, 'c> Lane<'a, 'c> {
-    fn new(operators: &'a Operators<'c>, size: Size, tile: usize, x: &[&'a [i8]; BRANCHES], cutter: &mut Cutter<'a>) -> Result<Self, Fault> {
+impl<'a, 'c, A: Arithmetic> Lane<'a, 'c, A> {
+    fn new(operators: &'a Operators<'c>, size: Size, tile: usize, x: &[&'a [A::Code]; BRANCHES], cutter: &mut Cutter<'a>) -> Result<Self, Fault> {
         let Operators { pointwise: [own_pointwise, pointwise @ ..], act, classifier } = operators;
         let width = act.cout();
         let [first, lower @ ..] = x;
@@ -161,7 +146,7 @@ impl<'a, 'c> Lane<'a, 'c> {
     }
 
     /// Row `y` of the logits, `[columns, classes]`.
-    fn make(&mut self, context: &StepContext<'c>, y: usize, out: &mut [i16]) -> Result<(), Fault> {
+    fn make(&mut self, context: &StepContext<'c>, y: usize, out: &mut [A::Wide]) -> Result<(), Fault> {
         for term in &mut self.terms {
             term.prepare(context, y)?;
         }
@@ -171,16 +156,17 @@ impl<'a, 'c> Lane<'a, 'c> {
         for (tile, out) in out.runs_mut(columns * classes).enumerate() {
             let at = (y * tiles + tile) * tile_len;
             let x = self.x.get(at..at + tile_len).ok_or(Fault)?;
-            self.pointwise.product(x, Epilogue::Store16 { out: self.own })?;
-            context.tap(self.pointwise, (y, tile * columns, columns), TileData::S16(self.own));
-            self.acc.fill(0);
-            self.pointwise.kernels.bilinear_add_s16(self.own, self.own, 1, 1, self.pointwise.cout(), 1, sum_scale(1), 0, self.acc)?;
+            A::product(self.pointwise, x, Part::All, Out::Wide(self.own))?;
+            context.tap(self.pointwise, (y, tile * columns, columns), A::Wide::tile(self.own));
+            clear(self.acc);
+            let own = Mixed { upper: &*self.own, lower: &*self.own, at: UNRESIZED, channels: self.pointwise.cout(), factor: 1 };
+            A::add_resized(self.pointwise.kernels, &own, 0, self.acc)?;
             for term in &self.terms {
                 term.add(y, tile * columns, self.acc)?;
             }
-            self.act.kernels.store_s8(self.acc, self.act.scalar(0)?, self.act.range(), self.activated)?;
-            context.tap(self.act, (y, tile * columns, columns), TileData::S8(self.activated));
-            self.classifier.product(self.activated, Epilogue::Store16 { out })?;
+            A::finish(self.act, self.acc, self.activated)?;
+            context.tap(self.act, (y, tile * columns, columns), A::Code::tile(self.activated));
+            A::product(self.classifier, self.activated, Part::All, Out::Wide(out))?;
         }
         Ok(())
     }
@@ -188,18 +174,18 @@ impl<'a, 'c> Lane<'a, 'c> {
 
 /// Where the rows of logits go.
 pub enum Output<'o, 'c, 'w> {
-    /// All of them, `[rows, columns, classes]`.
+    /// The bits of all of them, `[rows, columns, classes]`.
     Logits(&'o mut [i16]),
     /// Into the label map at the input's size, `[height, width]`, watched as a step of its own.
     Labels(&'o mut [u8], &'w StepContext<'c>),
 }
 
 /// The head over the last stage norms, narrowed by [`OpKind::HeadNarrow`], `x`.
-pub fn run(
+pub fn run<A: Arithmetic>(
     context: &StepContext<'_>,
     executor: &dyn Executor,
     (network, size): (&Network, Size),
-    x: &[&[i8]; BRANCHES],
+    x: &[&[A::Code]; BRANCHES],
     work: &mut [u8],
     output: &mut Output<'_, '_, '_>,
 ) -> Result<(), Fault> {
@@ -208,8 +194,8 @@ pub fn run(
     let workers = executor.workers();
     let (operators, tile) = (Operators::of(context)?, tile_columns(size, context.tile));
     let mut cutter = Cutter::new(work);
-    let lines = cutter.take::<i16>(line_rows(workers) * row_len)?;
-    let mut lanes: heapless::Vec<Lane<'_, '_>, MAX_WORKERS> = heapless::Vec::new();
+    let lines = cutter.take::<A::Wide>(line_rows(workers) * row_len)?;
+    let mut lanes: heapless::Vec<Lane<'_, '_, A>, MAX_WORKERS> = heapless::Vec::new();
     for _ in 0..workers {
         lanes.push(Lane::new(&operators, size, tile, x, &mut cutter)?).map_err(|_| Fault)?;
     }
@@ -227,15 +213,15 @@ pub fn run(
             })?;
         }
         for (y, row) in fresh.runs(row_len).enumerate() {
-            context.output_row(done + y, columns, TileData::S16(row));
+            context.output_row(done + y, columns, A::Wide::tile(row));
         }
         match output {
             Output::Logits(out) => {
                 let out = out.get_mut(done * row_len..).ok_or(Fault)?;
-                out.iter_mut().zip(&*fresh).for_each(|(to, from)| *to = *from);
+                copy_run(bits::<A>(fresh)?, out);
             }
             Output::Labels(out, labelled) => {
-                let held = Held { lines, first: done, row_len, rows, classes: network.classes.into() };
+                let held = Held::<A> { lines, first: done, row_len, rows, classes: network.classes.into() };
                 held.labels(executor, done + wave, out, labelled)?;
             }
         }
@@ -247,16 +233,16 @@ pub fn run(
 }
 
 /// Rows of logits in memory: row `first - 1`, then those of the wave from `first` on.
-struct Held<'a> {
-    lines: &'a [i16],
+struct Held<'a, A: Arithmetic> {
+    lines: &'a [A::Wide],
     first: usize,
     row_len: usize,
     rows: usize,
     classes: usize,
 }
 
-impl Held<'_> {
-    fn row(&self, y: usize) -> Result<&[i16], Fault> {
+impl<A: Arithmetic> Held<'_, A> {
+    fn row(&self, y: usize) -> Result<&[A::Wide], Fault> {
         let at = (y + 1).checked_sub(self.first).ok_or(Fault)? * self.row_len;
         self.lines.get(at..at + self.row_len).ok_or(Fault)
     }
@@ -279,7 +265,7 @@ impl Held<'_> {
                 // The first rows lie before the middle of row 0 and mix nothing.
                 let lower = if at.far_weight == 0 { upper } else { self.row(at.far)? };
                 let out = tiles.claim(job).ok_or(Fault)?;
-                Ok(context.kernels.argmax_s16(upper, lower, at.near_weight, at.far_weight, self.classes, LOGITS_FACTOR, out)?)
+                A::labels(context.kernels, &Mixed { upper, lower, at, channels: self.classes, factor: LOGITS_FACTOR }, out)
             })?;
         }
         for (y, row) in out.runs(width).enumerate() {

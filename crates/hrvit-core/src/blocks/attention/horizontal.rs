@@ -3,7 +3,6 @@
 use core::ops::Range;
 
 use hrvit_format::{Network, OpKind, Size};
-use hrvit_kernels::{Des, Epilogue};
 
 use super::{
     Attention,
@@ -11,8 +10,8 @@ use super::{
 };
 use crate::{
     arena::{Cutter, region},
+    arithmetic::{Arithmetic, Element, Out, Part, Shortcut, clear},
     error::Fault,
-    observe::TileData,
     operator::{Operator, StepContext},
     rows::{Block, RowBlocks, Runs, copy_run, rewrite},
     schedule::Executor,
@@ -23,42 +22,41 @@ fn blocks(rows: usize, window: usize, workers: usize) -> RowBlocks {
 }
 
 /// Bytes of scratch on `branch` where `tile` rows are projected at once.
-pub fn scratch(network: &Network, size: Size, branch: usize, workers: usize, tile: usize) -> usize {
+pub fn scratch<A: Arithmetic>(network: &Network, size: Size, branch: usize, workers: usize, tile: usize) -> usize {
     let (rows, columns) = size.map(branch);
     let channels = usize::from(network.spec.channels(branch));
     let window = network.spec.window(branch);
     let shape = Shape { lines: rows, tokens: columns, channels, dim: network.spec.attention_dim(branch).into(), window, tile };
     let blocks = blocks(rows, window, workers);
     let row = columns * channels;
-    let job = region::<i8>(tile * row) + region::<i32>(tile * row) + region::<i16>(channels) + shape.scratch();
-    region::<i16>(blocks.halo_len(row, REACH)) + blocks.at_once(workers) * job
+    let job = region::<A::Code>(tile * row) + region::<A::Sum>(tile * row) + region::<A::Hidden>(channels) + shape.scratch::<A>();
+    region::<A::Wide>(blocks.halo_len(row, REACH)) + blocks.at_once(workers) * job
 }
 
 /// Rows of the map, and what turns them into the block's result.
-struct Rows<'a, 'c> {
+struct Rows<'a, 'c, A: Arithmetic> {
     context: &'a StepContext<'c>,
-    block: Block<'a>,
-    kept: &'a [i8],
+    block: Block<'a, A::Wide>,
+    kept: &'a [A::Code],
     map: (usize, usize),
     channels: usize,
     /// Rows of both halves that wait for the projection.
     waiting: Range<usize>,
     tile: usize,
-    codes: &'a mut [i8],
-    acc: &'a mut [i32],
-    hidden: &'a mut [i16],
+    codes: &'a mut [A::Code],
+    acc: &'a mut [A::Sum],
+    hidden: &'a mut [A::Hidden],
     out_act: Operator<'c>,
     to_out: Operator<'c>,
-    right: Operator<'c>,
-    left: Operator<'c>,
+    shortcut: Shortcut<'c>,
 }
 
-impl Lines for Rows<'_, '_> {
-    fn tokens(&mut self, l: usize) -> Result<&[i16], Fault> {
+impl<A: Arithmetic> Lines<A> for Rows<'_, '_, A> {
+    fn tokens(&mut self, l: usize) -> Result<&[A::Wide], Fault> {
         self.block.row(l)
     }
 
-    fn done(&mut self, l: usize, codes: &[i8], last: bool) -> Result<(), Fault> {
+    fn done(&mut self, l: usize, codes: &[A::Code], last: bool) -> Result<(), Fault> {
         let (half, row_len) = (self.channels / 2, self.map.1 * self.channels);
         if self.waiting.is_empty() {
             self.waiting = l..l;
@@ -78,58 +76,42 @@ impl Lines for Rows<'_, '_> {
     }
 }
 
-impl Rows<'_, '_> {
+impl<A: Arithmetic> Rows<'_, '_, A> {
     /// Projection, shortcut and residual of the rows that wait.
     fn project(&mut self) -> Result<(), Fault> {
         let rows = core::mem::take(&mut self.waiting);
         let len = rows.len() * self.map.1 * self.channels;
         let (codes, acc) = (self.codes.get(..len).ok_or(Fault)?, self.acc.get_mut(..len).ok_or(Fault)?);
-        self.context.tap(&self.out_act, (rows.start, 0, self.map.1), TileData::S8(codes));
-        acc.fill(0);
-        self.to_out.product(codes, Epilogue::Add32 { out: &mut *acc })?;
-        self.context.tap(&self.to_out, (rows.start, 0, self.map.1), TileData::S32(acc));
+        self.context.tap(&self.out_act, (rows.start, 0, self.map.1), A::Code::tile(codes));
+        clear(acc);
+        A::product(&self.to_out, codes, Part::All, Out::AddSum(acc))?;
+        self.context.tap(&self.to_out, (rows.start, 0, self.map.1), A::Sum::tile(acc));
         let x = self.block.rows_mut(rows)?;
-        self.context.kernels.des_s16(&shortcut(&self.right, &self.left, x), self.hidden, acc)?;
-        Ok(self.context.kernels.add_s16(x, acc)?)
-    }
-}
-
-/// The diversity-enhancing shortcut of a row of tokens.
-fn shortcut<'k>(right: &Operator<'k>, left: &Operator<'k>, x: &'k [i16]) -> Des<'k> {
-    Des {
-        x,
-        k: left.cout(),
-        p: right.cout(),
-        right: right.params.weights,
-        right_bias: right.params.bias,
-        right_requant: right.requant(),
-        zero: right.zero(),
-        table: right.params.table16,
-        left: left.params.weights,
-        left_bias: left.params.bias,
-        left_requant: left.requant(),
+        A::add_shortcut(&self.shortcut, x, self.hidden, acc)?;
+        A::add_stream(self.context.kernels, x, acc)
     }
 }
 
 /// The pass over `x`, `[rows, columns, channels]`, with the other half's result in `kept`.
-pub fn run(
+pub fn run<A: Arithmetic>(
     context: &StepContext<'_>,
     executor: &dyn Executor,
     attention: &Attention<'_>,
     map: (usize, usize),
-    x: &mut [i16],
-    kept: &[i8],
+    x: &mut [A::Wide],
+    kept: &[A::Code],
     work: &mut [u8],
 ) -> Result<(), Fault> {
     let &Attention { channels, dim, window, tile, out_act, .. } = attention;
     let shape = Shape { lines: map.0, tokens: map.1, channels, dim, window, tile };
     let row_len = map.1 * channels;
-    let (to_out, right, left) = (context.only(OpKind::ToOut)?, context.only(OpKind::DesRight)?, context.only(OpKind::DesLeft)?);
+    let to_out = context.only(OpKind::ToOut)?;
+    let shortcut = Shortcut { right: context.only(OpKind::DesRight)?, left: context.only(OpKind::DesLeft)?, activation: context.des_activation };
     let blocks = blocks(map.0, window, executor.workers());
     rewrite(executor, x, blocks, (row_len, REACH), work, &|range, block, scratch| {
         let mut cutter = Cutter::new(scratch);
         let (codes, acc, hidden) = (cutter.take(tile * row_len)?, cutter.take(tile * row_len)?, cutter.take(channels)?);
-        let mut lines = Rows { context, block, kept, map, channels, waiting: 0..0, tile, codes, acc, hidden, out_act, to_out, right, left };
-        Walk::new(attention, shape, Half { first: 0, transposed: false }, range.start, &mut cutter)?.run(range, &mut lines)
+        let mut lines = Rows::<A> { context, block, kept, map, channels, waiting: 0..0, tile, codes, acc, hidden, out_act, to_out, shortcut };
+        Walk::<A>::new(attention, shape, Half { first: 0, transposed: false }, range.start, &mut cutter)?.run(range, &mut lines)
     })
 }

@@ -2,14 +2,13 @@
 
 use core::ops::Range;
 
-use hrvit_kernels::{Depthwise, Epilogue, Strip};
-
 use super::Attention;
 use crate::{
     arena::{Cutter, region},
+    arithmetic::{Arithmetic, HeadStrip, Out, Part, wide_of_codes},
     error::Fault,
     ring::Ring,
-    rows::{Runs, bytes_of_mut, copy_run},
+    rows::{Runs, copy_run},
 };
 
 /// Lines of the parallel path's kernel, and its taps.
@@ -47,17 +46,22 @@ impl Shape {
     }
 
     /// Bytes of [`Walk`]'s buffers.
-    pub fn scratch(&self) -> usize {
+    pub fn scratch<A: Arithmetic>(&self) -> usize {
         let half = self.half_line();
-        let strip_tokens = self.window.min(self.lines) * self.tokens;
-        region::<i8>(self.tile * self.tokens * self.channels)
-            + 2 * region::<i8>(self.v_lines() * half)
-            + region::<i8>(KERNEL * half)
-            + 2 * region::<i16>(self.head_len())
-            + region::<i32>(strip_tokens)
-            + region::<i16>(self.window.min(self.lines) * half)
-            + region::<i8>(half)
-            + region::<i8>(TAPS * self.channels / 2)
+        region::<A::Code>(self.tile * self.tokens * self.channels)
+            + 2 * region::<A::Code>(self.v_lines() * half)
+            + region::<A::Code>(KERNEL * half)
+            + region::<A::Code>(2 * self.head_len())
+            + region::<A::Wide>(self.head_len())
+            + region::<A::Sum>(self.score_len::<A>())
+            + region::<A::Wide>(self.window.min(self.lines) * half)
+            + region::<A::Code>(half)
+            + region::<A::Code>(TAPS * self.channels / 2)
+    }
+
+    /// Elements of scratch of the attention over a strip.
+    fn score_len<A: Arithmetic>(&self) -> usize {
+        A::score_len(self.window.min(self.lines) * self.tokens, self.dim)
     }
 }
 
@@ -71,34 +75,34 @@ pub struct Half {
 }
 
 /// Lines of tokens that a walk reads and answers.
-pub trait Lines {
+pub trait Lines<A: Arithmetic> {
     /// Tokens of line `l` of the residual stream, `[tokens, channels]`, as they were before the block.
-    fn tokens(&mut self, l: usize) -> Result<&[i16], Fault>;
+    fn tokens(&mut self, l: usize) -> Result<&[A::Wide], Fault>;
 
     /// Takes the result of line `l`, `[tokens, channels / 2]`; `last` of its strip or not.
-    fn done(&mut self, l: usize, codes: &[i8], last: bool) -> Result<(), Fault>;
+    fn done(&mut self, l: usize, codes: &[A::Code], last: bool) -> Result<(), Fault>;
 }
 
 /// Attention of one half of the channels over a range of lines.
-pub struct Walk<'a, 'c> {
+pub struct Walk<'a, 'c, A: Arithmetic> {
     attention: &'a Attention<'c>,
     shape: Shape,
     half: Half,
-    normed: &'a mut [i8],
-    q: &'a mut [i8],
-    v: Ring<'a, i8>,
-    act: Ring<'a, i8>,
+    normed: &'a mut [A::Code],
+    q: &'a mut [A::Code],
+    v: Ring<'a, A::Code>,
+    act: Ring<'a, A::Code>,
     /// q and v of one head, then its result in the scale of the sum.
-    head: &'a mut [i16],
+    head: &'a mut [A::Code],
     /// Result of one head.
-    head_out: &'a mut [i16],
-    scores: &'a mut [i32],
-    sum: &'a mut [i16],
-    codes: &'a mut [i8],
-    kernel: &'a mut [i8],
+    head_out: &'a mut [A::Wide],
+    scores: &'a mut [A::Sum],
+    sum: &'a mut [A::Wide],
+    codes: &'a mut [A::Code],
+    kernel: &'a mut [A::Code],
 }
 
-impl<'a, 'c> Walk<'a, 'c> {
+impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
     /// Over lines from `first` on.
     pub fn new(attention: &'a Attention<'c>, shape: Shape, half: Half, first: usize, cutter: &mut Cutter<'a>) -> Result<Self, Fault> {
         let (half_line, strip_lines) = (shape.half_line(), shape.window.min(shape.lines));
@@ -111,16 +115,16 @@ impl<'a, 'c> Walk<'a, 'c> {
             q: cutter.take(shape.v_lines() * half_line)?,
             v: Ring::batched(cutter.take(shape.v_lines() * half_line)?, half_line, reached, (shape.tile, 0)),
             act: Ring::new(cutter.take(KERNEL * half_line)?, half_line, reached),
-            head: cutter.take(shape.head_len())?,
+            head: cutter.take(2 * shape.head_len())?,
             head_out: cutter.take(shape.head_len())?,
-            scores: cutter.take(strip_lines * shape.tokens)?,
+            scores: cutter.take(shape.score_len::<A>())?,
             sum: cutter.take(strip_lines * half_line)?,
             codes: cutter.take(half_line)?,
             kernel: cutter.take(TAPS * shape.channels / 2)?,
         };
         for (tap, out) in walk.kernel.runs_mut(shape.channels / 2).enumerate() {
             let from = if half.transposed { tap % KERNEL * KERNEL + tap / KERNEL } else { tap };
-            let weights = attention.parallel.params.weights.get(from * shape.channels + half.first..).ok_or(Fault)?;
+            let weights = A::taps(&attention.parallel)?.get(from * shape.channels + half.first..).ok_or(Fault)?;
             copy_run(weights, out);
         }
         Ok(walk)
@@ -128,7 +132,7 @@ impl<'a, 'c> Walk<'a, 'c> {
 
     /// Walks the strips of `range`, which starts at a multiple of the window. A line is asked for [`REACH`] lines before its turn, and never again after it was
     /// answered.
-    pub fn run(&mut self, range: Range<usize>, lines: &mut impl Lines) -> Result<(), Fault> {
+    pub fn run(&mut self, range: Range<usize>, lines: &mut impl Lines<A>) -> Result<(), Fault> {
         let mut at = range.start;
         while at < range.end {
             let strip = at..(at + self.shape.window).min(range.end);
@@ -151,26 +155,25 @@ impl<'a, 'c> Walk<'a, 'c> {
     }
 
     /// Makes q and v of all lines that the strip before `end` needs; beyond `range` only v.
-    fn project(&mut self, range: &Range<usize>, end: usize, lines: &mut impl Lines) -> Result<(), Fault> {
+    fn project(&mut self, range: &Range<usize>, end: usize, lines: &mut impl Lines<A>) -> Result<(), Fault> {
         let channels = self.channels();
         let Attention { norm, qkv, .. } = self.attention;
-        let limits = norm.range();
         let (half_line, line_len) = (self.shape.half_line(), self.shape.tokens * self.shape.channels);
         while let Some((first, v)) = self.v.next_up_to((end + REACH).min(self.shape.lines) - 1) {
             let made = first..first + v.len() / half_line.max(1);
             let normed = self.normed.get_mut(..made.len() * line_len).ok_or(Fault)?;
             for (l, out) in made.clone().zip(normed.runs_mut(line_len)) {
-                norm.kernels.layernorm_s8(lines.tokens(l)?, &norm.norm(), limits.lo, limits.hi, out)?;
+                A::norm(norm, lines.tokens(l)?, out)?;
             }
             let v_channels = channels.start + self.shape.channels..channels.end + self.shape.channels;
-            qkv.product_of(normed, v_channels, qkv.store8(v))?;
+            A::product(qkv, normed, Part::Channels(v_channels), Out::Code(v))?;
             let asking = made.start.max(range.start)..made.end.min(range.end);
             if !asking.is_empty() {
                 let normed = normed.get((asking.start - first) * line_len..(asking.end - first) * line_len).ok_or(Fault)?;
                 // q lies beside v: lines that v has in one run q has in one run.
                 let slot = asking.start % self.shape.v_lines().max(1) * half_line;
                 let q = self.q.get_mut(slot..slot + asking.len() * half_line).ok_or(Fault)?;
-                qkv.product_of(normed, channels.clone(), qkv.store8(q))?;
+                A::product(qkv, normed, Part::Channels(channels.clone()), Out::Code(q))?;
             }
         }
         Ok(())
@@ -186,34 +189,30 @@ impl<'a, 'c> Walk<'a, 'c> {
         let q_line = |l: usize| l % q_lines.max(1) * self.shape.half_line();
         // A head that is the whole half is used where it lies.
         let in_place = if dim == half && q_line(strip.start) + len <= self.q.len() { self.v.run(strip.clone()) } else { None };
-        let args_of = |q, v| -> Result<Strip<'_>, Fault> {
-            let number = self.half.first / dim.max(1) + head;
-            let distance = self.attention.scores.scalar(number)?;
-            let bits = self.attention.scores.params.record.code_bits;
-            Ok(Strip { q, v, dim, mult: distance.mult, shift: distance.shift, exp: self.attention.exp, bits })
-        };
-        let kernels = self.attention.scores.kernels;
+        let number = self.half.first / dim.max(1) + head;
+        let exp = self.attention.exp;
         let head_out = self.head_out.get_mut(..len).ok_or(Fault)?;
         if let Some(v) = in_place {
             let q = self.q.get(q_line(strip.start)..).and_then(|q| q.get(..len)).ok_or(Fault)?;
-            kernels.attention_s8(&args_of(q, v)?, self.scores, head_out)?;
+            A::attend(&self.attention.scores, &HeadStrip { q, v, dim, head: number, exp }, self.scores, head_out)?;
         } else {
-            let (head_q, head_v) = bytes_of_mut(self.head).split_at_mut_checked(len).ok_or(Fault)?;
+            let (head_q, head_v) = self.head.split_at_mut_checked(len).ok_or(Fault)?;
             let head_v = head_v.get_mut(..len).ok_or(Fault)?;
             for ((l, q_out), v_out) in strip.clone().zip(head_q.runs_mut(tokens * dim)).zip(head_v.runs_mut(tokens * dim)) {
                 let q = self.q.get(q_line(l)..).ok_or(Fault)?;
                 copy_head((q, half, first), (q_out, dim, 0), dim);
                 copy_head((self.v.row(l)?, half, first), (v_out, dim, 0), dim);
             }
-            kernels.attention_s8(&args_of(head_q, head_v)?, self.scores, head_out)?;
+            A::attend(&self.attention.scores, &HeadStrip { q: head_q, v: head_v, dim, head: number, exp }, self.scores, head_out)?;
         }
-        let requant = self.attention.values.requant_of(self.half.first + first..self.half.first + first + dim)?;
+        let values = &self.attention.values;
+        let weighed = self.half.first + first..self.half.first + first + dim;
         let sum = self.sum.get_mut(..strip.len() * tokens * half).ok_or(Fault)?;
         if dim == half {
-            return Ok(kernels.rescale_s16(head_out, requant, sum)?);
+            return A::weigh(values, weighed, head_out, sum);
         }
-        let rescaled = self.head.get_mut(..len).ok_or(Fault)?;
-        kernels.rescale_s16(head_out, requant, rescaled)?;
+        let rescaled = wide_of_codes::<A>(self.head)?.get_mut(..len).ok_or(Fault)?;
+        A::weigh(values, weighed, head_out, rescaled)?;
         copy_head((rescaled, dim, 0), (sum, half, first), dim);
         Ok(())
     }
@@ -222,23 +221,14 @@ impl<'a, 'c> Walk<'a, 'c> {
     fn finish(&mut self, start: usize, l: usize) -> Result<(), Fault> {
         let channels = self.channels();
         let Attention { act, parallel, out_act, .. } = self.attention;
-        let three = act.params.three.get(channels.clone()).ok_or(Fault)?;
         while let Some((at, out)) = self.act.next_up_to((l + REACH).min(self.shape.lines - 1)) {
-            act.kernels.hardswish_s8(self.v.row(at)?, three, act.requant_of(channels.clone())?, act.range(), out)?;
+            A::hardswish_v(act, channels.clone(), self.v.row(at)?, out)?;
         }
         let window = self.act.window(l, KERNEL, self.shape.lines)?;
         let half_line = self.shape.half_line();
         let sum = self.sum.get_mut((l - start) * half_line..(l - start + 1) * half_line).ok_or(Fault)?;
-        let args = Depthwise {
-            weights: self.kernel,
-            weight_stride: channels.len(),
-            bias: parallel.params.bias.get(channels.clone()).ok_or(Fault)?,
-            requant: parallel.requant_of(channels.clone())?,
-            ..parallel.depthwise(window.get(..KERNEL).ok_or(Fault)?, channels.len(), self.shape.tokens)
-        };
-        parallel.kernels.depthwise_s8(&args, Epilogue::Add16 { out: sum }, channels.len())?;
-        let three = out_act.params.three.first().copied().ok_or(Fault)?;
-        Ok(out_act.kernels.hardswish_s16(sum, three, out_act.scalar(0)?, out_act.range(), self.codes)?)
+        A::add_parallel(parallel, window.get(..KERNEL).ok_or(Fault)?, self.kernel, channels, self.shape.tokens, sum)?;
+        A::hardswish_sum(out_act, sum, self.codes)
     }
 }
 

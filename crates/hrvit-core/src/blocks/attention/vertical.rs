@@ -9,12 +9,13 @@ use super::{
 };
 use crate::{
     arena::{Cutter, region},
+    arithmetic::Arithmetic,
     error::Fault,
     rows::{RowBlocks, Runs, copy_run, run_jobs},
     schedule::Executor,
 };
 
-/// Elements of the result that is kept for the horizontal pass, `[columns, rows, channels / 2]`, s8.
+/// Elements of the result that is kept for the horizontal pass, `[columns, rows, channels / 2]`.
 pub fn kept_len(network: &Network, size: Size, branch: usize) -> usize {
     network.spec.map_len(size, branch) / 2
 }
@@ -24,26 +25,26 @@ fn blocks(columns: usize, window: usize, workers: usize) -> RowBlocks {
 }
 
 /// Bytes of scratch on `branch` where `tile` columns are projected at once.
-pub fn scratch(network: &Network, size: Size, branch: usize, workers: usize, tile: usize) -> usize {
+pub fn scratch<A: Arithmetic>(network: &Network, size: Size, branch: usize, workers: usize, tile: usize) -> usize {
     let (rows, columns) = size.map(branch);
     let channels = usize::from(network.spec.channels(branch));
     let window = network.spec.window(branch);
     let shape = Shape { lines: columns, tokens: rows, channels, dim: network.spec.attention_dim(branch).into(), window, tile };
-    blocks(columns, window, workers).at_once(workers) * (region::<i16>(rows * channels) + shape.scratch())
+    blocks(columns, window, workers).at_once(workers) * (region::<A::Wide>(rows * channels) + shape.scratch::<A>())
 }
 
 /// Columns of the map.
-struct Columns<'a> {
-    x: &'a [i16],
+struct Columns<'a, A: Arithmetic> {
+    x: &'a [A::Wide],
     columns: usize,
     channels: usize,
-    buffer: &'a mut [i16],
-    kept: &'a mut [i8],
+    buffer: &'a mut [A::Wide],
+    kept: &'a mut [A::Code],
     first: usize,
 }
 
-impl Lines for Columns<'_> {
-    fn tokens(&mut self, l: usize) -> Result<&[i16], Fault> {
+impl<A: Arithmetic> Lines<A> for Columns<'_, A> {
+    fn tokens(&mut self, l: usize) -> Result<&[A::Wide], Fault> {
         for (y, out) in self.buffer.runs_mut(self.channels).enumerate() {
             let at = (y * self.columns + l) * self.channels;
             let token = self.x.get(at..at + self.channels).ok_or(Fault)?;
@@ -52,7 +53,7 @@ impl Lines for Columns<'_> {
         Ok(self.buffer)
     }
 
-    fn done(&mut self, l: usize, codes: &[i8], _last: bool) -> Result<(), Fault> {
+    fn done(&mut self, l: usize, codes: &[A::Code], _last: bool) -> Result<(), Fault> {
         let at = (l - self.first) * codes.len();
         let kept = self.kept.get_mut(at..at + codes.len()).ok_or(Fault)?;
         copy_run(codes, kept);
@@ -61,12 +62,12 @@ impl Lines for Columns<'_> {
 }
 
 /// The pass over `x`, `[rows, columns, channels]`.
-pub fn run(
+pub fn run<A: Arithmetic>(
     executor: &dyn Executor,
     attention: &Attention<'_>,
     (rows, columns): (usize, usize),
-    x: &[i16],
-    kept: &mut [i8],
+    x: &[A::Wide],
+    kept: &mut [A::Code],
     work: &mut [u8],
 ) -> Result<(), Fault> {
     let &Attention { channels, dim, window, tile, .. } = attention;
@@ -77,8 +78,8 @@ pub fn run(
         let range = blocks.range(job);
         let mut cutter = Cutter::new(scratch);
         let buffer = cutter.take(rows * channels)?;
-        let mut lines = Columns { x, columns, channels, buffer, kept: tiles.claim(job).ok_or(Fault)?, first: range.start };
+        let mut lines = Columns::<A> { x, columns, channels, buffer, kept: tiles.claim(job).ok_or(Fault)?, first: range.start };
         let half = Half { first: channels / 2, transposed: true };
-        Walk::new(attention, shape, half, range.start, &mut cutter)?.run(range, &mut lines)
+        Walk::<A>::new(attention, shape, half, range.start, &mut cutter)?.run(range, &mut lines)
     })
 }

@@ -1,0 +1,237 @@
+//! Half precision: f16 in memory, f32 in every sum. No number is requantised, no order of sums is promised.
+
+use core::ops::Range;
+
+use hrvit_format::{Activation, OpKind};
+use hrvit_kernels::{ActivationF16, DepthwiseF16, DesF16, EpilogueF16, GemmF16, Kernels, NormF16, StripF16, attention_f16, f16};
+
+use super::{Arithmetic, HeadStrip, Mixed, Out, Part, Rows, Shortcut};
+use crate::{error::Fault, operator::Operator, rows::copy_run};
+
+/// IEEE 754 binary16.
+#[derive(Clone, Copy, Debug)]
+pub struct Fp16;
+
+/// Elements that are converted at a time.
+const RUN: usize = 64;
+
+/// Half-precision numbers in `x` to integers with the real value `scale`.
+pub(super) fn leave(kernels: Kernels, x: &mut [i16], scale: f32) -> Result<(), Fault> {
+    for run in x.chunks_mut(RUN) {
+        let mut values = [f16::ZERO; RUN];
+        let values = values.get_mut(..run.len()).ok_or(Fault)?;
+        values.copy_from_slice(bytemuck::try_cast_slice(run).map_err(|_| Fault)?);
+        kernels.f16_to_s16(values, scale, run)?;
+    }
+    Ok(())
+}
+
+/// What the operator applies to its result.
+fn activation(operator: &Operator<'_>) -> ActivationF16 {
+    match operator.shape.kind {
+        OpKind::StemConv1 | OpKind::HeadAct | OpKind::IncreaseConv1 | OpKind::IncreaseConv2 | OpKind::FinalConv => ActivationF16::Relu,
+        OpKind::StemConv2 => ActivationF16::ReluGelu,
+        OpKind::FfnAct | OpKind::FusionAct => ActivationF16::Gelu,
+        _ => ActivationF16::None,
+    }
+}
+
+fn epilogue<'k>(operator: &Operator<'_>, out: Out<'k, Fp16>) -> EpilogueF16<'k> {
+    match out {
+        Out::Code(out) => EpilogueF16::Store { out, act: activation(operator) },
+        Out::Active(out, act) => EpilogueF16::Store { out, act: activation(act) },
+        Out::Wide(out) => EpilogueF16::Store { out, act: ActivationF16::None },
+        Out::AddWide(out) => EpilogueF16::Add { out },
+        Out::AddSum(out) => EpilogueF16::Sum { out },
+    }
+}
+
+/// f16 in bytes of weights.
+fn halves(bytes: &[i8]) -> Result<&[f16], Fault> {
+    bytemuck::try_cast_slice(bytes).map_err(|_| Fault)
+}
+
+/// f32 whose bits were read as integers.
+fn reals(bits: &[i32]) -> Result<&[f32], Fault> {
+    bytemuck::try_cast_slice(bits).map_err(|_| Fault)
+}
+
+/// The affine and eps of a LayerNorm.
+fn norm<'a>(operator: &Operator<'a>) -> Result<NormF16<'a>, Fault> {
+    let params = &operator.params;
+    Ok(NormF16 { gain: reals(params.mult)?, offset: reals(params.bias)?, eps: hrvit_format::half::eps(params.record.eps) })
+}
+
+fn convolution<'k>(operator: &Operator<'k>, rows: &'k Rows<'k, f16>, (columns, in_stride): (usize, usize)) -> Result<DepthwiseF16<'k>, Fault> {
+    Ok(DepthwiseF16 {
+        rows,
+        in_stride,
+        columns,
+        kernel: usize::from(operator.shape.kernel),
+        stride: usize::from(operator.shape.stride),
+        weights: halves(operator.params.weights)?,
+        weight_stride: operator.cout(),
+        bias: reals(operator.params.bias)?,
+    })
+}
+
+impl Arithmetic for Fp16 {
+    type Code = f16;
+    type Wide = f16;
+    type Sum = f32;
+    type Hidden = f32;
+
+    const PAIRED: bool = false;
+
+    fn product(operator: &Operator<'_>, a: &[f16], part: Part, out: Out<'_, Self>) -> Result<(), Fault> {
+        let (params, cout) = (&operator.params, operator.cout());
+        let (channels, biases) = match part {
+            Part::All => (0..cout, 0..cout),
+            Part::Variant(number) => (0..cout, number * cout..(number + 1) * cout),
+            Part::Channels(channels) => (channels.clone(), channels),
+        };
+        let weights = params.half_weights(&operator.shape, channels.start, channels.len()).ok_or(Fault)?;
+        let bias = reals(params.bias)?.get(biases).ok_or(Fault)?;
+        let args = GemmF16 { a, depth: operator.shape.depth(), weights: halves(weights)?, bias };
+        Ok(operator.kernels.gemm_f16(&args, epilogue(operator, out))?)
+    }
+
+    fn convolve(operator: &Operator<'_>, rows: &Rows<'_, f16>, columns: (usize, usize), out: Out<'_, Self>, out_stride: usize) -> Result<(), Fault> {
+        Ok(operator.kernels.depthwise_f16(&convolution(operator, rows, columns)?, epilogue(operator, out), out_stride)?)
+    }
+
+    fn taps<'a>(operator: &Operator<'a>) -> Result<&'a [f16], Fault> {
+        halves(operator.params.weights)
+    }
+
+    fn add_parallel(
+        operator: &Operator<'_>,
+        rows: &Rows<'_, f16>,
+        kernel: &[f16],
+        channels: Range<usize>,
+        tokens: usize,
+        sum: &mut [f16],
+    ) -> Result<(), Fault> {
+        let len = channels.len();
+        let bias = reals(operator.params.bias)?.get(channels).ok_or(Fault)?;
+        let args = DepthwiseF16 { weights: kernel, weight_stride: len, bias, ..convolution(operator, rows, (tokens, len))? };
+        Ok(operator.kernels.depthwise_f16(&args, EpilogueF16::Add { out: sum }, len)?)
+    }
+
+    fn norm(operator: &Operator<'_>, x: &[f16], out: &mut [f16]) -> Result<(), Fault> {
+        Ok(operator.kernels.layernorm_f16(x, &norm(operator)?, out)?)
+    }
+
+    fn norm_in_place(operator: &Operator<'_>, x: &mut [f16]) -> Result<(), Fault> {
+        Ok(operator.kernels.layernorm_f16_in_place(x, &norm(operator)?)?)
+    }
+
+    fn score_len(keys: usize, dim: usize) -> usize {
+        attention_f16::scratch(keys, dim)
+    }
+
+    fn attend(scores: &Operator<'_>, strip: &HeadStrip<'_, f16>, scratch: &mut [f32], out: &mut [f16]) -> Result<(), Fault> {
+        Ok(scores.kernels.attention_f16(&StripF16 { q: strip.q, v: strip.v, dim: strip.dim }, scratch, out)?)
+    }
+
+    fn weigh(_: &Operator<'_>, _: Range<usize>, x: &[f16], out: &mut [f16]) -> Result<(), Fault> {
+        copy_run(x, out);
+        Ok(())
+    }
+
+    fn hardswish_v(act: &Operator<'_>, _: Range<usize>, v: &[f16], out: &mut [f16]) -> Result<(), Fault> {
+        Ok(act.kernels.hardswish_f16(v, out)?)
+    }
+
+    fn hardswish_sum(act: &Operator<'_>, x: &[f16], out: &mut [f16]) -> Result<(), Fault> {
+        Ok(act.kernels.hardswish_f16(x, out)?)
+    }
+
+    fn add_shortcut(Shortcut { right, left, activation }: &Shortcut<'_>, x: &[f16], hidden: &mut [f32], acc: &mut [f32]) -> Result<(), Fault> {
+        let args = DesF16 {
+            x,
+            k: left.cout(),
+            p: right.cout(),
+            right: halves(right.params.weights)?,
+            right_bias: reals(right.params.bias)?,
+            act: match activation {
+                Activation::Gelu => ActivationF16::Gelu,
+                Activation::Hardswish => ActivationF16::Hardswish,
+            },
+            left: halves(left.params.weights)?,
+            left_bias: reals(left.params.bias)?,
+        };
+        Ok(right.kernels.des_f16(&args, hidden, acc)?)
+    }
+
+    fn narrow(_: &Operator<'_>, x: &[f16], out: &mut [f16]) -> Result<(), Fault> {
+        copy_run(x, out);
+        Ok(())
+    }
+
+    fn add_identity(operator: &Operator<'_>, x: &[f16], acc: &mut [f32]) -> Result<(), Fault> {
+        Ok(operator.kernels.widen_add_f32(x, acc)?)
+    }
+
+    fn finish(operator: &Operator<'_>, acc: &[f32], out: &mut [f16]) -> Result<(), Fault> {
+        Ok(operator.kernels.activate_f32(acc, activation(operator), out)?)
+    }
+
+    fn add_sums(kernels: Kernels, acc: &mut [f32], other: &[f32]) -> Result<(), Fault> {
+        Ok(kernels.add_f32(acc, other)?)
+    }
+
+    fn relu_sums(kernels: Kernels, acc: &mut [f32]) -> Result<(), Fault> {
+        kernels.relu_f32(acc);
+        Ok(())
+    }
+
+    fn add_stream(kernels: Kernels, x: &mut [f16], acc: &[f32]) -> Result<(), Fault> {
+        Ok(kernels.add_f16(x, acc)?)
+    }
+
+    fn pixels(kernels: Kernels, row: &[u8], out: &mut [f16]) -> Result<(), Fault> {
+        Ok(kernels.pixels_f16(row, out)?)
+    }
+
+    fn patches(kernels: Kernels, rows: [Option<&[f16]>; 3], channels: usize, stride: usize, _pad: i8, out: &mut [f16]) -> Result<(), Fault> {
+        Ok(kernels.im2row_f16(rows, channels, stride, out)?)
+    }
+
+    fn add_resized(kernels: Kernels, rows: &Mixed<'_, f16>, first: usize, acc: &mut [f32]) -> Result<(), Fault> {
+        let Mixed { upper, lower, at, channels, factor } = *rows;
+        Ok(kernels.bilinear_add_f16(upper, lower, at.near_weight, at.far_weight, channels, factor, first, acc)?)
+    }
+
+    fn labels(kernels: Kernels, rows: &Mixed<'_, f16>, labels: &mut [u8]) -> Result<(), Fault> {
+        let Mixed { upper, lower, at, channels, factor } = *rows;
+        Ok(kernels.argmax_f16(upper, lower, at.near_weight, at.far_weight, channels, factor, labels)?)
+    }
+
+    fn add_mean(conv: &Operator<'_>, sums: &mut [f32], tokens: &[f16]) -> Result<(), Fault> {
+        Ok(conv.kernels.mean_f16(sums, tokens)?)
+    }
+
+    fn finish_mean(kernels: Kernels, sums: &[f32], tokens: u32, out: &mut [f16]) -> Result<(), Fault> {
+        Ok(kernels.mean_finish_f16(sums, tokens, out)?)
+    }
+
+    fn linear(operator: &Operator<'_>, mean: &[f16], logits: &mut [f16]) -> Result<(), Fault> {
+        Self::product(operator, mean, Part::All, Out::Wide(logits))
+    }
+
+    fn adopt(kernels: Kernels, x: &mut [f16], scale: f32) -> Result<(), Fault> {
+        for run in x.chunks_mut(RUN) {
+            let mut codes = [0i16; RUN];
+            let codes = codes.get_mut(..run.len()).ok_or(Fault)?;
+            codes.copy_from_slice(bytemuck::try_cast_slice(run).map_err(|_| Fault)?);
+            kernels.s16_to_f16(codes, scale, run)?;
+        }
+        Ok(())
+    }
+
+    fn ordered(bits: i16) -> i16 {
+        // Sign and magnitude to two's complement; its own inverse.
+        bits ^ ((bits >> 15) & i16::MAX)
+    }
+}
