@@ -40,9 +40,9 @@ pub fn edited_image(network: &Network, size: Size, seed: u64, golden: Option<Gol
     let mut maker =
         Maker { rng: Rng::new(seed), network, size, zero: 0, sigma: 0.0, code_bits: 8, map_zeros: [0; BRANCHES], narrow_zero: 0, narrowed: Default::default() };
     let steps = network.steps().map(|step| {
-        let mut data = maker.step(step);
-        edit(step, &mut data.ops);
-        data
+        let (scale, mut ops) = maker.step(step);
+        edit(step, &mut ops);
+        StepData::Int8 { scale, ops }
     });
     let steps: Vec<StepData> = steps.collect();
     let image = write_image(&meta, 1, &steps, &hrvit_kernels::exp_table(), golden);
@@ -90,7 +90,7 @@ struct Maker<'n> {
 }
 
 impl Maker<'_> {
-    fn step(&mut self, step: Step) -> StepData {
+    fn step(&mut self, step: Step) -> (f32, Vec<OpData>) {
         let scale = if step == Step::LabelMap { 1.0 } else { self.rng.real(1e-4, 0.1) as f32 };
         if let Step::Attention { branch, .. } = step {
             self.code_bits = if self.longest_strip(branch.into()) <= 518 && self.rng.int(0, 1) == 1 { 15 } else { 8 };
@@ -107,7 +107,7 @@ impl Maker<'_> {
         if let Step::Fusion { branch, .. } | Step::Increase { branch } = step {
             self.map_zeros[usize::from(branch)] = self.zero;
         }
-        StepData { scale, ops }
+        (scale, ops)
     }
 
     fn longest_strip(&self, branch: usize) -> usize {

@@ -33,6 +33,8 @@ impl Observer for StepTensors {
             TileData::S16(codes) => codes.iter().map(|&code| code.into()).collect(),
             TileData::S32(sums) => sums.to_vec(),
             TileData::U8(labels) => labels.iter().map(|&label| label.into()).collect(),
+            TileData::F16(values) => values.iter().map(|value| value.to_bits().into()).collect(),
+            TileData::F32(_) => panic!("step {id}: a sum is no step's tensor"),
         };
         assert_eq!(tile.x, 0, "step {id}: a tile of the step's tensor is no whole row");
         assert_eq!(tensor.len(), tile.y * values.len(), "step {id}: rows of the step's tensor are not in raster order");

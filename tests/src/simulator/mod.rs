@@ -9,7 +9,7 @@ mod heads;
 mod normalise;
 mod operator;
 
-use hrvit_format::record::TensorFormat;
+use hrvit_format::record::{Precision, TensorFormat};
 use hrvit_format::{BRANCHES, Model, OpKind, Size, Step};
 use operator::Operators;
 
@@ -116,7 +116,7 @@ pub fn simulate(model: &Model<'_>, size: Size, frame: &[u8]) -> Vec<StepTensor> 
             }
             Step::Logits | Step::LabelMap | Step::Classify => {}
         }
-        results.push(StepTensor { step, format: TensorFormat::of_int8(step), tensor });
+        results.push(StepTensor { step, format: TensorFormat::of(Precision::Int8, step), tensor });
     }
     results
 }

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
-use hrvit_core::{Engine, Isa, Kernels, Mapped, NoObserver, Observer, Plan, Ranked, Serial, StepCrcs, WeightPlacement, packing_for, plan};
+use hrvit_core::{Engine, Isa, Kernels, Mapped, NoObserver, Observer, Plan, Ranked, Serial, StepCrcs, Tiling, WeightPlacement, packing_for, plan_mixed};
 use hrvit_format::{Head, Model, Size, aligned::AlignedBytes, writer::repack};
 use image::RgbImage;
 
@@ -109,7 +109,8 @@ impl<'a> Int8<'a> {
     /// Loads `image`, packed for `kernels`.
     fn load(image: &'a [u8], kernels: Kernels) -> Result<Self> {
         let model = Model::load(image)?;
-        let plan = plan(&model.meta().network, model.meta().size, 1, WeightPlacement::Mapped)?;
+        let meta = model.meta();
+        let plan = plan_mixed((&meta.network, model.half_parts()), meta.size, 1, WeightPlacement::Mapped, Tiling::Smallest)?;
         let int8 = Self { model, plan, kernels, arenas: Mutex::default() };
         int8.with_engine(|_| Ok(()))?;
         Ok(int8)
@@ -212,12 +213,11 @@ impl Segmenter for Int8<'_> {
     fn logits(&self, frame: &RgbImage) -> Result<Logits> {
         check_size(frame, self.size())?;
         let codes = self.logit_codes(frame.as_raw(), &NoObserver)?;
-        let scale = self.model.logits_scale();
         let (height, width) = match self.model.meta().network.head {
             Head::Segformer => self.size().map(0),
             Head::Classifier => (1, 1),
         };
-        Logits::new(height, width, self.classes(), codes.iter().map(|&code| f32::from(code) * scale).collect())
+        Logits::new(height, width, self.classes(), codes.iter().map(|&code| self.model.logit(code)).collect())
     }
 
     fn labels(&self, frame: &RgbImage) -> Result<LabelMap> {

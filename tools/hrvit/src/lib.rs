@@ -38,7 +38,6 @@ pub mod metrics;
 pub mod output;
 pub mod overlay;
 pub mod palette;
-pub mod peak;
 pub mod profile;
 pub mod progress;
 pub mod quantize;

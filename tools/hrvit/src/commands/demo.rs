@@ -77,7 +77,7 @@ pub fn run(args: &DemoArgs, format: Format) -> Result<()> {
     if format == Format::Text {
         output::print_text(format_args!("quantising {} with {} frames at {}", file_name(&weights), set.paths().len(), args.size))?;
     }
-    let options = quantize::options(&weights, &set, Some(&classes))?;
+    let options = quantize::options(&weights, Some(&set), Some(&classes))?;
     let (image, quantised) = quantize::make_image(&checkpoint, args.size, &set, &options, true)?;
     output::write_file(&args.out.join("nano.hrvit"), &image)?;
 

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
-use hrvit_core::{WeightPlacement, plan};
+use clap::{Args, ValueEnum};
+use hrvit_core::{Model, Tiling, WeightPlacement, plan_mixed};
 use hrvit_format::aligned::AlignedBytes;
 use hrvit_format::writer::GoldenData;
 use hrvit_format::{Size, crc32};
@@ -43,9 +43,12 @@ pub struct QuantizeArgs {
     /// Input height and width, multiples of 32, for example 192x256
     #[arg(long, value_name = "HxW", value_parser = parse_size)]
     size: Size,
-    /// Folder of calibration frames
-    #[arg(long, value_name = "DIR")]
-    calib: PathBuf,
+    /// Folder of calibration frames; half precision needs none
+    #[arg(long, value_name = "DIR", required_if_eq("precision", "int8"))]
+    calib: Option<PathBuf>,
+    /// Arithmetic of the image: 8-bit weights and activations, or half precision
+    #[arg(long, value_enum, default_value_t = Precision::Int8)]
+    precision: Precision,
     /// Model image to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -69,6 +72,15 @@ pub struct QuantizeArgs {
     operators: bool,
 }
 
+/// Arithmetic of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Precision {
+    /// 8-bit weights and activations, the same bytes on every target
+    Int8,
+    /// Half precision, judged by tolerance: twice the weights, about twice the maps
+    Fp16,
+}
+
 #[derive(Serialize)]
 struct Outcome<'a> {
     file: &'a Path,
@@ -86,12 +98,23 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
     let network = args.network.network()?;
     let classes = args.classes_file.as_deref().map(|file| Classes::of_model(usize::from(network.classes), Some(file))).transpose()?;
     let checkpoint = Checkpoint::read(&args.weights, &network)?;
-    let (set, unfit) = CalibrationSet::open(&args.calib, args.size)?;
-    judge(&unfit, args.force)?;
-    let options = Options { seed: args.seed, sequence: args.sequence, ..options(&args.weights, &set, classes.as_ref())? };
-    let (image, report) = make_image(&checkpoint, args.size, &set, &options, !args.no_golden)?;
+    let (image, report) = match (args.precision, &args.calib) {
+        (Precision::Fp16, _) => {
+            let options = Options { sequence: args.sequence, ..options(&args.weights, None, classes.as_ref())? };
+            let halved = quantize::halve(&checkpoint, args.size, &options)?;
+            (halved.image, halved.report)
+        }
+        (Precision::Int8, None) => bail!("--precision int8 needs calibration frames: --calib DIR"),
+        (Precision::Int8, Some(calib)) => {
+            let (set, unfit) = CalibrationSet::open(calib, args.size)?;
+            judge(&unfit, args.force)?;
+            let options = Options { seed: args.seed, sequence: args.sequence, ..options(&args.weights, Some(&set), classes.as_ref())? };
+            make_image(&checkpoint, args.size, &set, &options, !args.no_golden)?
+        }
+    };
     output::write_file(&args.out, &image)?;
-    let arena_bytes = plan(&network, args.size, 1, WeightPlacement::Mapped)?.arena_bytes();
+    let half = Model::load(&image)?.half_parts();
+    let arena_bytes = plan_mixed((&network, half), args.size, 1, WeightPlacement::Mapped, Tiling::Smallest)?.arena_bytes();
     match format {
         Format::Json => output::print_json(&Outcome { file: &args.out, bytes: image.len(), arena_bytes, report: &report }),
         Format::Text => print_report(args, &report, image.len(), arena_bytes),
@@ -122,10 +145,11 @@ pub fn judge(unfit: &[Unfit], force: bool) -> Result<()> {
 ///
 /// # Errors
 /// If the checkpoint cannot be read.
-pub fn options(weights: &Path, set: &CalibrationSet, classes: Option<&Classes>) -> Result<Options> {
+pub fn options(weights: &Path, set: Option<&CalibrationSet>, classes: Option<&Classes>) -> Result<Options> {
     let bytes = std::fs::read(weights).with_context(|| format!("reading checkpoint {}", weights.display()))?;
     let name = weights.file_name().unwrap_or_default().to_string_lossy();
-    let provenance = format!("hrvit {}; {name}, CRC32 {:08x}; {} calibration frames", env!("CARGO_PKG_VERSION"), crc32(&bytes), set.len());
+    let calibrated = set.map_or_else(|| "half precision".to_owned(), |set| format!("{} calibration frames", set.len()));
+    let provenance = format!("hrvit {}; {name}, CRC32 {:08x}; {calibrated}", env!("CARGO_PKG_VERSION"), crc32(&bytes));
     let class_names = classes.map(|classes| classes.iter().map(|class| class.name.clone()).collect()).unwrap_or_default();
     let colours = classes.map(|classes| classes.colours().collect()).unwrap_or_default();
     Ok(Options { provenance, class_names, colours, ..Options::default() })

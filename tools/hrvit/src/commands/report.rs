@@ -236,7 +236,7 @@ fn calibrate(args: &ReportArgs, folder: &Path, int8: &Int8<'_>, checkpoint: &Che
     for number in 0..args.calib_draws {
         let seed = args.seed.wrapping_add(number as u64);
         let drawn = set.draw(count, seed)?;
-        let options = Options { seed, ..quantize::options(&args.weights, &drawn, Some(classes))? };
+        let options = Options { seed, ..quantize::options(&args.weights, Some(&drawn), Some(classes))? };
         let quantised =
             run_quantiser(checkpoint, int8.size(), &drawn, &options, &progress::Tasks::new()).with_context(|| format!("calibration draw {number}"))?;
         others.images.push(Packed::new(quantised.image, kernels)?);

@@ -8,6 +8,7 @@
 //! | [`format`] | [`format::Grid`]: codes of a tensor in real units |
 //! | [`ranges`], [`smoothing`], [`weights`] | searches for scales |
 //! | [`sample`], [`stats`] | what calibration keeps of the float network |
+//! | [`half`] | steps in half precision |
 //! | [`derive`] | the grids of every operator, one family per file |
 //! | [`operator`] | one quantised operator and its integers |
 //! | [`simulate`], [`bias`] | the quantised network in real numbers, sequential bias correction |
@@ -18,6 +19,7 @@ pub mod bias;
 pub mod derive;
 pub mod encode;
 pub mod format;
+pub mod half;
 pub mod operator;
 pub mod ranges;
 pub mod report;
@@ -120,6 +122,26 @@ struct Header {
 }
 
 impl Header {
+    fn new(folded: &Folded, size: Size, options: &Options) -> Result<Self> {
+        let network = folded.network();
+        let classes = usize::from(network.classes);
+        let counts = [("names", options.class_names.len()), ("colours", options.colours.len())];
+        for (what, count) in counts {
+            ensure!(count == 0 || count == classes, "{count} class {what} for a network of {classes} classes");
+        }
+        let milli = |values: [f32; 3]| values.map(|x| (1000.0 * x).round() as u32);
+        Ok(Self {
+            network: network.clone(),
+            size,
+            mean_milli: milli(folded.mean),
+            deviation_milli: milli(PIXEL_STD),
+            class_names: options.class_names.join("\n"),
+            colours: options.colours.concat(),
+            provenance: options.provenance.clone(),
+            sequence: options.sequence,
+        })
+    }
+
     fn write(&self, steps: &[StepData], golden: Option<GoldenData<'_>>) -> Result<AlignedBytes> {
         let meta = Meta {
             network: self.network.clone(),
@@ -152,23 +174,8 @@ pub fn quantize(checkpoint: &Checkpoint, size: Size, frames: &dyn Frames, option
     let network = checkpoint.network();
     let start = Instant::now();
     ensure!(!frames.is_empty(), "quantising needs at least one calibration frame; some hundred from the training set are usual");
-    let classes = usize::from(network.classes);
-    let counts = [("names", options.class_names.len()), ("colours", options.colours.len())];
-    for (what, count) in counts {
-        ensure!(count == 0 || count == classes, "{count} class {what} for a network of {classes} classes");
-    }
     let folded = Folded::new(checkpoint);
-    let milli = |values: [f32; 3]| values.map(|x| (1000.0 * x).round() as u32);
-    let header = Header {
-        network: network.clone(),
-        size,
-        mean_milli: milli(folded.mean),
-        deviation_milli: milli(PIXEL_STD),
-        class_names: options.class_names.join("\n"),
-        colours: options.colours.concat(),
-        provenance: options.provenance.clone(),
-        sequence: options.sequence,
-    };
+    let header = Header::new(&folded, size, options)?;
     let mut session = session::Session::new(network, folded, size, frames, options, progress)?;
     let mut report = Report { frames: frames.len(), measured_frames: frames.len().min(session::MEASURED), ..Report::default() };
     let mut steps = Vec::new();
@@ -180,5 +187,19 @@ pub fn quantize(checkpoint: &Checkpoint, size: Size, frames: &dyn Frames, option
     report.logits_db = report.ops.last().and_then(|op| op.entire_db);
     report.seconds = start.elapsed().as_secs_f64();
     let image = header.write(&steps, None)?;
+    Ok(Quantised { steps, image, report, header })
+}
+
+/// `checkpoint` in half precision, for frames of `size`. Needs no calibration.
+///
+/// # Errors
+/// If a weight is beyond half precision; names the operator.
+pub fn halve(checkpoint: &Checkpoint, size: Size, options: &Options) -> Result<Quantised> {
+    let start = Instant::now();
+    let folded = Folded::new(checkpoint);
+    let header = Header::new(&folded, size, options)?;
+    let steps = checkpoint.network().steps().map(|step| half::half_step(&folded, step)).collect::<Result<Vec<_>>>()?;
+    let image = header.write(&steps, None)?;
+    let report = Report { seconds: start.elapsed().as_secs_f64(), ..Report::default() };
     Ok(Quantised { steps, image, report, header })
 }

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use hrvit_format::{
     Activation, Op, OpKind, POOLED_MAX,
-    record::{Arrays, Packing},
+    record::{Arrays, Packing, Precision},
     writer::OpData,
 };
 use hrvit_reference::operators::activation::{gelu, hardswish};
@@ -85,7 +85,7 @@ impl QuantOp {
         self.encode_range(&mut data)?;
         self.encode_table(constants, &mut data)?;
         data.code_bits = self.code_bits;
-        let arrays = Arrays::of(&self.op, Packing::Rows);
+        let arrays = Arrays::of(&self.op, Precision::Int8, Packing::Rows);
         let lengths = (data.weights.len(), data.bias.len(), data.mult.len(), data.shift.len(), data.three.len());
         ensure!(
             lengths == (arrays.weights, arrays.bias, arrays.mult, arrays.shift, arrays.three),

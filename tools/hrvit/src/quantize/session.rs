@@ -101,7 +101,7 @@ impl<'a> Session<'a> {
     pub fn step(&mut self, step: Step) -> Result<Finished> {
         let ops = self.network.ops(step);
         if ops.is_empty() {
-            return Ok(Finished { data: StepData { scale: 1.0, ops: Vec::new() }, report: Vec::new() });
+            return Ok(Finished { data: StepData::Int8 { scale: 1.0, ops: Vec::new() }, report: Vec::new() });
         }
         self.progress.begin(&step.to_string(), 2 * self.frames.len());
         let stats = self.observe(step, ops.len())?;
@@ -133,7 +133,7 @@ impl<'a> Session<'a> {
             .collect();
         let scale = self.tensors.step_scale(step, &quantised) as f32;
         self.tensors.finish(step, &quantised);
-        Ok(Finished { data: StepData { scale, ops: data }, report })
+        Ok(Finished { data: StepData::Int8 { scale, ops: data }, report })
     }
 
     /// State of the float network before `step` on frame `i`.

@@ -1,7 +1,7 @@
 //! The whole quantiser on tiny networks with synthetic weights and frames.
 
 use anyhow::{Result, bail};
-use hrvit_format::{Activation, Head, Model, Network, Size, Spec};
+use hrvit_format::{Activation, Head, Model, Network, Size, Spec, writer::StepData};
 use hrvit_reference::Checkpoint;
 
 use super::{Frames, Options, Quantised, Silent, quantize, sample::SplitMix};
@@ -68,7 +68,7 @@ fn a_segmentor_becomes_an_image_that_loads() {
     let model = Model::load(&quantised.image).unwrap();
     assert_eq!(model.meta().class_name(2), Some("c"));
     assert_eq!(quantised.steps.len(), network.steps().count());
-    assert!(quantised.steps.iter().all(|step| step.scale > 0.0));
+    assert!(quantised.steps.iter().all(|step| matches!(step, StepData::Int8 { scale, .. } if *scale > 0.0)));
     assert!(quantised.report.logits_db.unwrap() > LEAST_DB, "{}", quantised.report.table());
     assert!(serde_json::to_string(&quantised.report).unwrap().contains("to_qkv"));
 }

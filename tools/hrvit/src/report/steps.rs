@@ -72,7 +72,7 @@ impl Observer for Taken {
             TileData::S8(more) => codes.extend(more.iter().map(|&code| i16::from(code))),
             TileData::S16(more) => codes.extend_from_slice(more),
             // No step leaves sums; labels are no real tensor.
-            TileData::S32(_) | TileData::U8(_) => {}
+            TileData::S32(_) | TileData::U8(_) | TileData::F16(_) | TileData::F32(_) => {}
         }
     }
 }
