@@ -2,26 +2,9 @@
 
 mod common;
 
-use common::{RANGE, Rates, all_kernels, codes, sums, words};
+use common::{CONVOLUTIONS, PRODUCTS, RANGE, Rates, STRIPS, VIEWS, all_kernels, codes, sums, words};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use hrvit_kernels::{Depthwise, Des, Epilogue, Gemm, GemmS16, Layout, Strip, exp_table};
-
-/// Rows, depth, output channels: q or v and fc1, fc2 of the four branches a row of the map at a time, stem, head, classifier.
-const PRODUCTS: [(usize, usize, usize); 13] = [
-    (128, 32, 16),
-    (128, 32, 128),
-    (128, 128, 32),
-    (64, 64, 256),
-    (64, 256, 64),
-    (32, 128, 512),
-    (32, 512, 128),
-    (16, 256, 1024),
-    (16, 1024, 256),
-    (256, 27, 32),
-    (128, 288, 64),
-    (16, 256, 256),
-    (7, 4608, 512),
-];
 
 fn gemm(criterion: &mut Criterion) {
     for layout in Layout::ALL {
@@ -59,9 +42,7 @@ fn gemm_s16(criterion: &mut Criterion) {
 
 fn depthwise(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("dwconv_s8");
-    for (kernel, stride, columns, channels) in
-        [(3, 1, 128, 16), (3, 1, 128, 64), (5, 1, 128, 64), (3, 1, 32, 256), (5, 1, 32, 256), (3, 2, 128, 32), (5, 4, 128, 32), (9, 8, 128, 32)]
-    {
+    for (kernel, stride, columns, channels) in CONVOLUTIONS {
         let (row, weights, rates, bias) = (codes(columns * channels), codes(kernel * kernel * channels), Rates::new(channels), vec![5; channels]);
         let rows = vec![Some(&row[..]); kernel];
         let args = Depthwise {
@@ -94,7 +75,7 @@ fn depthwise(criterion: &mut Criterion) {
 fn attention(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("attention_s8");
     let exp = exp_table();
-    for (keys, dim) in [(128, 16), (128, 32), (224, 32), (112, 32), (448, 32)] {
+    for (keys, dim) in STRIPS {
         let (q, v) = (codes(keys * dim), codes(keys * dim));
         let (mut scores, mut out) = (vec![0; keys], vec![0; keys * dim]);
         group.throughput(Throughput::Elements(2 * (keys * keys * dim) as u64));
@@ -111,7 +92,7 @@ fn attention(criterion: &mut Criterion) {
 
 fn des(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("des_s16");
-    for (tokens, k, p) in [(128, 4, 8), (64, 8, 8), (32, 8, 16), (16, 16, 16)] {
+    for (tokens, k, p) in VIEWS {
         let (x, right, left, table) = (words(tokens * k * p), codes(p * p), codes(k * k), words(1024));
         let (rates, bias) = (Rates::new(16), vec![3; 16]);
         let part = |n: usize| hrvit_kernels::Requant { mult: &rates.view().mult[..n], shift: &rates.view().shift[..n], pre_shift: 0 };

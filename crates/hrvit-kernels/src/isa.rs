@@ -23,7 +23,7 @@ pub enum Isa {
     NeonDotprod,
     /// [`Isa::NeonDotprod`] and `smmla`.
     NeonI8mm,
-    /// x86-64 vectors of 256 bits.
+    /// x86-64 vectors of 256 bits, with fused products (FMA) and conversions of f16 (F16C): the vectors of x86-64-v3, which all but a few processors with AVX2 have.
     Avx2,
     /// [`Isa::Avx2`] and `vpdpbusd` (AVX-VNNI).
     AvxVnni,
@@ -265,18 +265,20 @@ impl Tier {
 /// What an x86-64 processor has. `cpuid` is a user instruction: no operating system is asked. Miri has none: there, only what the build says counts.
 #[cfg(target_arch = "x86_64")]
 mod processor {
-    /// AVX2, and an operating system that saves its registers.
+    /// AVX2, FMA and F16C, and an operating system that saves their registers.
     pub(super) fn avx2() -> bool {
-        cfg!(target_feature = "avx2") || {
+        cfg!(all(target_feature = "avx2", target_feature = "fma", target_feature = "f16c")) || {
             #[cfg(feature = "std")]
             {
-                std::arch::is_x86_feature_detected!("avx2")
+                std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") && std::arch::is_x86_feature_detected!("f16c")
             }
             #[cfg(not(feature = "std"))]
             {
                 const YMM: u64 = 0b110;
                 const AVX2: u32 = 1 << 5;
-                saves(YMM) && core::arch::x86_64::__cpuid_count(7, 0).ebx & AVX2 != 0
+                const F16C_FMA: u32 = 1 << 29 | 1 << 12;
+                let leaf = |leaf| core::arch::x86_64::__cpuid_count(leaf, 0);
+                saves(YMM) && leaf(7).ebx & AVX2 != 0 && leaf(1).ecx & F16C_FMA == F16C_FMA
             }
         }
     }

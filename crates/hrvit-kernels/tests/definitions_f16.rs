@@ -39,7 +39,7 @@ fn close(got: f16, want: f64, slack: f64) {
 fn blocks_pad_the_last_channels() {
     assert_eq!((blocks_f16_len(8, 3), blocks_f16_len(9, 3), blocks_f16_len(1, 1)), (24, 48, 8));
     assert_eq!((blocks_f16_len(usize::MAX, 2), blocks_f16_len(1 << 60, 1 << 20)), (usize::MAX, usize::MAX));
-    let mut seen = vec![false; 48];
+    let mut seen = [false; 48];
     (0..9).flat_map(|c| (0..3).map(move |i| blocks_f16_index(3, c, i))).for_each(|at| assert!(!std::mem::replace(&mut seen[at], true)));
     assert_eq!(blocks_f16_index(3, 8, 2), 24 + 16);
 }

@@ -21,7 +21,10 @@ fn scalar_is_always_available_and_the_fastest_is_detected() {
     assert_eq!(available.last(), Some(&Isa::detect()));
     assert_eq!(Kernels::detect().isa(), Isa::detect());
     #[cfg(target_arch = "x86_64")]
-    assert_eq!(available.contains(&Isa::Avx2), std::arch::is_x86_feature_detected!("avx2"));
+    {
+        use std::arch::is_x86_feature_detected as has;
+        assert_eq!(available.contains(&Isa::Avx2), has!("avx2") && has!("fma") && has!("f16c"));
+    }
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use half::f16;
 
+#[cfg(target_arch = "x86_64")]
+use super::avx2;
 use super::scalar;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
@@ -38,7 +40,7 @@ impl Kernels {
 }
 
 backends! {
-    {  }
+    { Avx2.. => avx2 }
     chosen;
     fn s16_to_f16_on as s16_to_f16(x: &[i16], scale: f32, out: &mut [f16]);
     fn f16_to_s16_on as f16_to_s16(x: &[f16], scale: f32, out: &mut [i16]);

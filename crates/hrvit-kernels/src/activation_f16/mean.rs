@@ -2,6 +2,8 @@
 
 use half::f16;
 
+#[cfg(target_arch = "x86_64")]
+use super::avx2;
 use super::scalar;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
@@ -36,7 +38,7 @@ impl Kernels {
 }
 
 backends! {
-    {  }
+    { Avx2.. => avx2 }
     chosen;
     fn mean_f16_on as mean_f16(sums: &mut [f32], x: &[f16]);
 }

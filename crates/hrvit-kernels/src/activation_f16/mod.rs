@@ -5,4 +5,6 @@ pub mod convert;
 pub mod mean;
 pub mod sum;
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod scalar;

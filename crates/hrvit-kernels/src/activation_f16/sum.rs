@@ -2,6 +2,8 @@
 
 use half::f16;
 
+#[cfg(target_arch = "x86_64")]
+use super::avx2;
 use super::scalar;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
@@ -44,7 +46,7 @@ impl Kernels {
 }
 
 backends! {
-    {  }
+    { Avx2.. => avx2 }
     chosen;
     fn add_f16_on as add_f16(x: &mut [f16], y: &[f32]);
     fn widen_add_f32_on as widen_add_f32(x: &[f16], acc: &mut [f32]);

@@ -1,5 +1,7 @@
 //! Attention of one head over one strip of tokens, keys and values shared: `softmax(q v^T) v`, logits, softmax and sums in f32.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 pub mod scalar;
 
 use half::f16;
@@ -56,7 +58,7 @@ impl Kernels {
 }
 
 backends! {
-    {  }
+    { Avx2.. => avx2 }
     chosen;
     fn run(args: &StripF16<'_>, scratch: &mut [f32], out: &mut [f16]);
 }

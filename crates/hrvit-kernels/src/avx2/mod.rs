@@ -3,6 +3,9 @@
 //! Functions with `#[target_feature(enable = "avx2")]` are safe to call from each other; every kernel's entry takes an [`Avx2`](crate::isa::Avx2) token as the
 //! proof that they may be called at all. Trait methods cannot have the attribute: they are `#[inline(always)]` into functions that have it.
 
+#[cfg(feature = "fp16")]
+#[allow(clippy::float_arithmetic, reason = "float kernels")]
+pub(crate) mod floats;
 pub(crate) mod rates;
 pub(crate) mod sink;
 pub(crate) mod tile;

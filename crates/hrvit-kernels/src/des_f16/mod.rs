@@ -1,5 +1,7 @@
 //! The diversity-enhancing shortcut: two small Kronecker factors and an activation between them, per token, on the un-normalised residual stream, in f32.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 pub mod scalar;
 
 use half::f16;
@@ -54,7 +56,7 @@ impl Kernels {
 }
 
 backends! {
-    {  }
+    { Avx2.. => avx2 }
     chosen;
     fn run(args: &DesF16<'_>, hidden: &mut [f32], out: &mut [f32]);
 }

@@ -1,5 +1,7 @@
 //! Depthwise convolution, one output row at a time: f16 values times f16 weights, summed in f32.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 pub mod scalar;
 
 use half::f16;
@@ -64,7 +66,7 @@ impl Kernels {
 }
 
 backends! {
-    {  }
+    { Avx2.. => avx2 }
     chosen;
     fn run(args: &DepthwiseF16<'_>, epilogue: EpilogueF16<'_>, out_stride: usize);
 }

@@ -1,5 +1,7 @@
 //! Linear layers and 1x1 convolutions: f16 activations times f16 weights, summed in f32.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 pub mod scalar;
 
 use half::f16;
@@ -55,7 +57,7 @@ impl Kernels {
 }
 
 backends! {
-    {  }
+    { Avx2.. => avx2 }
     chosen;
     fn run(args: &GemmF16<'_>, epilogue: EpilogueF16<'_>);
 }

@@ -1,5 +1,7 @@
 //! LayerNorm of f16 tokens, its statistics in f32.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 pub mod scalar;
 
 use half::f16;
@@ -60,7 +62,7 @@ impl Kernels {
 }
 
 backends! {
-    {  }
+    { Avx2.. => avx2 }
     chosen;
     fn tokens(x: &[f16], norm: &NormF16<'_>, out: &mut [f16]);
     fn tokens_in_place(x: &mut [f16], norm: &NormF16<'_>);

@@ -6,4 +6,6 @@
 pub(crate) mod argmax;
 pub(crate) mod bilinear;
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod scalar;
