@@ -12,9 +12,9 @@
 //! | depthwise convolution | [`dwconv_s8`] | s8 x s8, i32 | any [`Epilogue`] | `avx2` `avx512` `neon` `neon_dotprod` `mve` `dsp` |
 //! | LayerNorm | [`layernorm_s16`] | s16, i64 | s8 or s16 | `avx2` `avx512` `neon` `mve` `dsp` |
 //! | attention over one strip | [`attention_s8`] | s8 x s8, i32 | s16, 8 fractional bits | `avx2` `avx_vnni` `avx512` `neon` `neon_dotprod` `neon_i8mm` `mve` `dsp` |
-//! | diversity-enhancing shortcut | [`des_s16`] | s16 x s8, i32 | added to i32 | `avx2` `neon` `mve` `dsp` |
+//! | diversity-enhancing shortcut | [`des_s16`] | s16 x s8, i32 | added to i32 | `avx2` `avx512` `neon` `mve` `dsp` |
 //! | Hardswish, tables, sums, means | [`activation`] | s8, s16 or i32 | s8, s16 or i32 | `avx2` `avx512` `neon` `mve` `dsp`, not each for all |
-//! | exact bilinear resize, label map | [`resize`] | s16, i32 | added to i32; labels | `avx2` `neon` `mve` |
+//! | exact bilinear resize, label map | [`resize`] | s16, i32 | added to i32; labels | `avx2` `avx512` `neon` `mve`, not each for both |
 //!
 //! With feature `fp16` there are the same operators on 16-bit floats (`f16`, from crate `half`): stored in 16 bits, summed in f32. Their bits may differ between instruction sets
 //! within a stated bound; `math_f32` says why none ever stores an infinity or a NaN.
@@ -83,6 +83,7 @@ pub mod math;
 #[cfg(feature = "fp16")]
 #[allow(clippy::float_arithmetic, reason = "float kernels")]
 pub mod math_f32;
+pub mod peak;
 pub mod requant;
 pub mod resize;
 #[cfg(feature = "fp16")]

@@ -38,6 +38,7 @@ pub mod metrics;
 pub mod output;
 pub mod overlay;
 pub mod palette;
+pub mod peak;
 pub mod profile;
 pub mod progress;
 pub mod quantize;

@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 #[cfg(hrvit_dsp)]
 mod dsp;
 #[cfg(hrvit_mve)]
@@ -68,7 +70,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2.. => avx2, Dsp => dsp, Mve => mve, Neon.. => neon }
+    { Avx2 => avx2, AvxVnni => avx2, Avx512 => avx512, Dsp => dsp, Mve => mve, Neon.. => neon }
     chosen;
     fn run(args: &Des<'_>, hidden: &mut [i16], out: &mut [i32]);
 }

@@ -57,6 +57,7 @@ impl<const KERNEL: usize, const QUADS: usize, const STRIDE: usize, const COLUMNS
 
 impl<const KERNEL: usize, const QUADS: usize, const STRIDE: usize, const COLUMNS: usize> Row<'_, KERNEL, QUADS, STRIDE, COLUMNS> {
     /// All blocks of 16 channels. The last one ends with the channels and stores those that no other has stored.
+    #[inline(never)]
     #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     fn blocks<S: Sink>(&self, sink: S, out: &mut [S::Out]) {
         let channels = self.args.bias.len();

@@ -17,6 +17,9 @@ use crate::isa::Avx512;
 use crate::lanes::rows as each_row;
 use crate::layout::Layout;
 
+/// Most rows of a tile.
+const MAX_ROWS: usize = 3 * ROWS;
+
 /// A block's weights of one group of 4 steps of depth.
 type Group = [i8; 4 * Layout::BLOCK];
 
@@ -48,6 +51,7 @@ impl Kernel for Product<'_> {
 }
 
 /// All rows, as many at a time as the buffer holds.
+#[inline(never)]
 #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
 fn product<S: Sink>(args: &Gemm<'_>, sink: S, out: &mut [S::Out]) {
     let cout = args.bias.len();
@@ -61,19 +65,18 @@ fn product<S: Sink>(args: &Gemm<'_>, sink: S, out: &mut [S::Out]) {
         let mut first = 0;
         let mut blocks = each_row(blocks, groups);
         while let Some(one) = blocks.next() {
-            let four = [one, blocks.next().unwrap_or_default(), blocks.next().unwrap_or_default(), blocks.next().unwrap_or_default()];
-            let [a_block, b, c, d] = four;
-            if first + LANES < cout {
-                columns(args, sink, [[a_block, b], [c, d]], a, first, out);
-            } else {
-                columns(args, sink, [[a_block, b]], a, first, out);
+            // In place of a missing block any other: its sums are not stored.
+            let pair = [one, blocks.next().unwrap_or(one)];
+            match blocks.next() {
+                Some(one) => columns(args, sink, [pair, [one, blocks.next().unwrap_or(one)]], a, first, out),
+                None => columns(args, sink, [pair], a, first, out),
             }
             first += 2 * LANES;
         }
     }
 }
 
-/// Two blocks of weights, of which the second may be missing.
+/// Two blocks of weights, of equal lengths.
 type Pair<'a> = [&'a [Group]; 2];
 
 /// `N` times 16 channels from `first` on of all rows.
@@ -81,32 +84,23 @@ type Pair<'a> = [&'a [Group]; 2];
 #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
 fn columns<S: Sink, const N: usize>(args: &Gemm<'_>, sink: S, weights: [Pair<'_>; N], a: &[u8], first: usize, out: &mut [S::Out]) {
     let offset = _mm512_set1_epi8(i8::MIN);
-    let groups = weights[0][0].len();
-    let zeros = [[0; 4 * Layout::BLOCK]; 1];
-    // A missing block is one group of zeros, again and again.
-    let weights = weights.map(|pair| pair.map(|block| if block.is_empty() { (zeros.as_ptr(), 0) } else { (block.as_ptr(), 1) }));
-    let todo = Rows {
-        weights,
-        groups,
-        a,
-        // 128 times the sum of the weights.
-        start: core::array::from_fn(|n| {
-            let mut sums = [_mm512_setzero_si512(); 2];
-            for g in 0..groups {
-                // SAFETY: `g < groups`.
-                sums[g % 2] = _mm512_dpbusd_epi32(sums[g % 2], offset, unsafe { load(weights[n], g) });
-            }
-            _mm512_sub_epi32(load_i32(args.bias, first + n * LANES), _mm512_add_epi32(sums[0], sums[1]))
-        }),
-        rates: core::array::from_fn(|n| Rates::new(args.requant, first + n * LANES)),
-        first,
-        cout: args.bias.len(),
-    };
-    let mut todo = todo;
+    let mut start = [_mm512_setzero_si512(); N];
+    let mut rates = [Rates::new(args.requant, first); N];
+    for (n, (start, rates)) in start.iter_mut().zip(&mut rates).enumerate() {
+        // 128 times the sum of the weights, in two chains.
+        let (mut even, mut odd) = (_mm512_setzero_si512(), _mm512_setzero_si512());
+        let [low, high] = weights[n];
+        for (low, high) in low.iter().zip(high) {
+            (even, odd) = (odd, _mm512_dpbusd_epi32(even, offset, load(low, high)));
+        }
+        *start = _mm512_sub_epi32(load_i32(args.bias, first + n * LANES), _mm512_add_epi32(even, odd));
+        *rates = Rates::new(args.requant, first + n * LANES);
+    }
+    let mut todo = Rows { weights, a, start, rates, first, cout: args.bias.len() };
     let mut out = out;
     loop {
         // Never a single four after threes where it can be two twos.
-        out = match todo.a.len() / (ROWS * 4 * groups) {
+        out = match todo.a.len() / (ROWS * 4 * weights[0][0].len()) {
             0 => return,
             1 => todo.next::<{ ROWS }, S>(sink, out),
             2 | 4 => todo.next::<{ 2 * ROWS }, S>(sink, out),
@@ -117,8 +111,7 @@ fn columns<S: Sink, const N: usize>(args: &Gemm<'_>, sink: S, weights: [Pair<'_>
 
 /// Rows of `N` times 16 channels that are not computed yet.
 struct Rows<'a, const N: usize> {
-    weights: [[(*const Group, usize); 2]; N],
-    groups: usize,
+    weights: [Pair<'a>; N],
     a: &'a [u8],
     start: [__m512i; N],
     rates: [Rates; N],
@@ -131,48 +124,70 @@ impl<const N: usize> Rows<'_, N> {
     #[inline]
     #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     fn next<'o, const R: usize, S: Sink>(&mut self, sink: S, out: &'o mut [S::Out]) -> &'o mut [S::Out] {
-        let stride = 4 * self.groups;
+        let groups = self.weights[0][0].len();
+        let stride = 4 * groups;
         let (now, later) = self.a.split_at(R * stride);
         self.a = later;
         let mut acc = [self.start; R];
-        for g in 0..self.groups {
-            // SAFETY: `g` is below the number of groups.
-            let weights = self.weights.map(|pair| unsafe { load(pair, g) });
+        // Three rows from each of these on: as many as an address says without a register of their own.
+        let mut starts = [now.as_ptr(); MAX_ROWS / 3];
+        for (i, start) in starts.iter_mut().enumerate() {
+            *start = start.wrapping_add(3 * i * stride);
+        }
+        for g in 0..groups {
+            let mut weights = [_mm512_setzero_si512(); N];
+            for (to, [low, high]) in weights.iter_mut().zip(self.weights) {
+                // SAFETY: all blocks have as many groups.
+                *to = unsafe { load(low.get_unchecked(g), high.get_unchecked(g)) };
+            }
             for (row, acc) in acc.iter_mut().enumerate() {
                 // SAFETY: `row < R` and `g < stride / 4`, so these 4 bytes lie in `now`, which has `R * stride`; the read needs no alignment.
-                let four = unsafe { now.as_ptr().add(row * stride + 4 * g).cast::<i32>().read_unaligned() };
+                let four = unsafe { starts[row / 3].add(row % 3 * stride).cast::<i32>().read_unaligned() };
                 let four = _mm512_set1_epi32(four);
                 for (acc, weights) in acc.iter_mut().zip(weights) {
                     *acc = _mm512_dpbusd_epi32(*acc, four, weights);
                 }
             }
+            for start in &mut starts {
+                *start = start.wrapping_add(4);
+            }
         }
         let (out, later) = out.split_at_mut(out.len().min(R * self.cout));
-        for (acc, out) in acc.as_chunks::<ROWS>().0.iter().zip(out.chunks_mut(ROWS * self.cout)) {
-            for (n, rates) in self.rates.iter().enumerate() {
-                let first = self.first + n * LANES;
-                let place = Place {
-                    out: out.as_mut_ptr().wrapping_add(first),
-                    stride: self.cout,
-                    runs: out.len() / self.cout,
-                    channels: first_lanes(self.cout.saturating_sub(first)),
-                };
-                // SAFETY: AVX-512 by this function's attribute; `out` holds as many rows of `cout` elements, of which the mask has those from `first` on.
-                unsafe { sink.four(place, rates.four(acc.map(|acc| acc[n]))) };
-            }
+        // Not a loop: sums stay in their registers.
+        self.store(sink, [acc[0], acc[1], acc[2], acc[3]], 0, out);
+        if R > ROWS {
+            self.store(sink, [acc[4 % R], acc[5 % R], acc[6 % R], acc[7 % R]], ROWS, out);
+        }
+        if R > 2 * ROWS {
+            self.store(sink, [acc[8 % R], acc[9 % R], acc[10 % R], acc[11 % R]], 2 * ROWS, out);
         }
         later
     }
+
+    /// Stores four rows from `row` on, or as many as there are.
+    #[inline(always)]
+    fn store<S: Sink>(&self, sink: S, acc: [[__m512i; N]; ROWS], row: usize, out: &mut [S::Out]) {
+        let out = out.get_mut(row * self.cout..).unwrap_or_default();
+        let [a, b, c, d] = acc;
+        for (n, rates) in self.rates.iter().enumerate() {
+            let first = self.first + n * LANES;
+            let place = Place {
+                out: out.as_mut_ptr().wrapping_add(first),
+                stride: self.cout,
+                runs: (out.len() / self.cout).min(ROWS),
+                channels: first_lanes(self.cout.saturating_sub(first)),
+            };
+            // SAFETY: only called from functions with AVX-512; `out` holds as many rows of `cout` elements, of which the mask has those from `first` on.
+            unsafe { sink.four(place, rates.four([a[n], b[n], c[n], d[n]])) };
+        }
+    }
 }
 
-/// Group `g` of two blocks.
-///
-/// # Safety
-/// Each block has that group, or one that stands for all.
+/// The same group of two blocks.
 #[inline]
 #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
-unsafe fn load(blocks: [(*const Group, usize); 2], g: usize) -> __m512i {
-    // SAFETY: by the contract, 32 bytes each; the loads need no alignment.
-    let [low, high] = blocks.map(|(block, step)| unsafe { _mm256_loadu_si256(block.wrapping_add(g * step).cast()) });
+fn load(low: &Group, high: &Group) -> __m512i {
+    // SAFETY: each load reads the 32 bytes of a reference, without alignment.
+    let (low, high) = unsafe { (_mm256_loadu_si256(low.as_ptr().cast()), _mm256_loadu_si256(high.as_ptr().cast())) };
     _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high)
 }

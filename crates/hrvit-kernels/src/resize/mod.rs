@@ -5,6 +5,8 @@ pub(crate) mod bilinear;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 #[cfg(hrvit_mve)]
 mod mve;
 #[cfg(target_arch = "aarch64")]

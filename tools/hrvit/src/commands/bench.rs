@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::int8::{IsaArg, Packed};
 use crate::output::{self, Format};
+use crate::peak::{Best, Peaks};
 use crate::spec_file::parse_size;
 use crate::timing::{StepTimes, median_and_least};
 
@@ -18,6 +19,9 @@ use crate::timing::{StepTimes, median_and_least};
 ///
 /// Runs warm-up frames, then the frames that count, on a frame of noise. Times are medians over the frames; multiply-accumulates are those after the exact
 /// rewrites, each counted once.
+///
+/// Between the frames it measures what the machine can do at most with the kernels' instructions: 8-bit products with exact 32-bit sums in registers, no memory, on as many
+/// threads as there are workers. `of peak` is a step's share of that; `no loop` says that there is no such measurement for the instruction set.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   hrvit bench --model target/demo/nano.hrvit
@@ -57,13 +61,17 @@ struct Row {
     macs: u64,
     share: f64,
     gmac_per_s: f64,
+    /// Of the machine's peak; `None` where the instruction set has no loop that measures it.
+    share_of_peak: Option<f64>,
 }
 
 impl Row {
-    fn new(name: String, time: Duration, macs: u64, whole: Duration) -> Self {
+    fn new(name: String, time: Duration, macs: u64, whole: Duration, peak: Option<&Best>) -> Self {
         let seconds = time.as_secs_f64();
         let per_second = if seconds > 0.0 { macs as f64 / seconds } else { 0.0 };
-        Self { name, ms: 1e3 * seconds, macs, share: seconds / whole.as_secs_f64(), gmac_per_s: per_second / 1e9 }
+        let gmac_per_s = per_second / 1e9;
+        let share_of_peak = peak.map(|peak| gmac_per_s / peak.gmac_per_s);
+        Self { name, ms: 1e3 * seconds, macs, share: seconds / whole.as_secs_f64(), gmac_per_s, share_of_peak }
     }
 }
 
@@ -81,6 +89,9 @@ struct Report {
     median_ms: f64,
     min_ms: f64,
     gmac_per_s: f64,
+    /// The best loop on registers; `None` where the instruction set has none.
+    peak: Option<Best>,
+    share_of_peak: Option<f64>,
     kinds: Vec<Row>,
     steps: Vec<Row>,
 }
@@ -94,8 +105,7 @@ fn kind(step: Step) -> &'static str {
         Step::Attention { .. } => "attention + DES",
         Step::MixCfn { .. } => "MixCFN",
         Step::StageNorm { .. } => "stage norm",
-        Step::Logits => "head: logits",
-        Step::LabelMap => "head: labels",
+        Step::Logits | Step::LabelMap => "head",
         Step::Increase { .. } | Step::Classify => "classification head",
     }
 }
@@ -121,8 +131,12 @@ pub fn run(args: &BenchArgs, format: Format) -> Result<()> {
     }
 }
 
-/// Whole frames, and of each the steps.
-type Times = (Vec<Duration>, Vec<Vec<Duration>>);
+/// Whole frames, of each the steps, and the peak between them.
+struct Times {
+    frames: Vec<Duration>,
+    steps: Vec<Vec<Duration>>,
+    peak: Option<Best>,
+}
 
 fn measure(args: &BenchArgs, model: &Model<'_>, plan: &Plan, kernels: Kernels, executor: &dyn Executor) -> Result<Times> {
     let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
@@ -130,7 +144,7 @@ fn measure(args: &BenchArgs, model: &Model<'_>, plan: &Plan, kernels: Kernels, e
     let frame = noise(3 * plan.size().pixels());
     let mut labels = vec![0; plan.size().pixels()];
     let mut logits = vec![0; usize::from(plan.network().classes)];
-    let mut times = Times::default();
+    let (mut frames, mut steps, mut peaks) = (Vec::new(), Vec::new(), Peaks::new(kernels, plan.workers()));
     for number in 0..args.warm_up + args.frames {
         let (observer, start) = (StepTimes::default(), Instant::now());
         match plan.network().head {
@@ -139,12 +153,13 @@ fn measure(args: &BenchArgs, model: &Model<'_>, plan: &Plan, kernels: Kernels, e
         }
         let whole = start.elapsed();
         if number >= args.warm_up {
-            times.0.push(whole);
-            times.1.push(observer.into_times());
+            frames.push(whole);
+            steps.push(observer.into_times());
+            peaks.measure();
         }
     }
-    ensure!(!times.0.is_empty(), "no frame was measured");
-    Ok(times)
+    ensure!(!frames.is_empty(), "no frame was measured");
+    Ok(Times { frames, steps, peak: peaks.best() })
 }
 
 /// Bytes that repeat in no way a kernel could profit from.
@@ -159,9 +174,9 @@ fn noise(len: usize) -> Vec<u8> {
     std::iter::repeat_with(next).take(len).collect()
 }
 
-fn report(args: &BenchArgs, model: &Model<'_>, plan: &Plan, kernels: Kernels, (frames, steps): Times) -> Report {
+fn report(args: &BenchArgs, model: &Model<'_>, plan: &Plan, kernels: Kernels, Times { frames, steps, peak }: Times) -> Report {
     let (median, least) = median_and_least(frames);
-    let mut rows = Vec::new();
+    let mut rows: Vec<(String, Duration, u64)> = Vec::new();
     let mut kinds: Vec<(&str, Duration, u64)> = Vec::new();
     for (id, step) in model.step_ids() {
         let time = median_and_least(steps.iter().filter_map(|times| times.get(usize::from(id.0)).copied()).collect()).0;
@@ -170,10 +185,14 @@ fn report(args: &BenchArgs, model: &Model<'_>, plan: &Plan, kernels: Kernels, (f
             Some((_, sum, all)) => (*sum, *all) = (*sum + time, *all + macs),
             None => kinds.push((kind(step), time, macs)),
         }
-        rows.push(Row::new(step.to_string(), time, macs, median));
+        match (step, rows.last_mut()) {
+            // The rows of both are made in turn, inside the step of the labels.
+            (Step::LabelMap, Some((name, sum, all))) => (*name, *sum, *all) = (format!("{name} + {step}"), *sum + time, *all + macs),
+            _ => rows.push((step.to_string(), time, macs)),
+        }
     }
-    let macs = rows.iter().map(|row| row.macs).sum();
-    let whole = Row::new(String::new(), median, macs, median);
+    let macs = rows.iter().map(|(.., macs)| macs).sum();
+    let whole = Row::new(String::new(), median, macs, median, peak.as_ref());
     Report {
         model: args.model.clone(),
         size: [plan.size().height, plan.size().width],
@@ -186,16 +205,23 @@ fn report(args: &BenchArgs, model: &Model<'_>, plan: &Plan, kernels: Kernels, (f
         median_ms: whole.ms,
         min_ms: 1e3 * least.as_secs_f64(),
         gmac_per_s: whole.gmac_per_s,
-        kinds: kinds.into_iter().map(|(name, time, macs)| Row::new(name.to_owned(), time, macs, median)).collect(),
-        steps: rows,
+        kinds: kinds.into_iter().map(|(name, time, macs)| Row::new(name.to_owned(), time, macs, median, peak.as_ref())).collect(),
+        steps: rows.into_iter().map(|(name, time, macs)| Row::new(name, time, macs, median, peak.as_ref())).collect(),
+        share_of_peak: whole.share_of_peak,
+        peak,
     }
 }
 
 fn print_tables(report: &Report, steps: bool) -> Result<()> {
-    let mut table = output::table(&["step", "ms", "share", "MMAC", "GMAC/s"], 1);
+    let mut table = output::table(&["step", "ms", "share", "MMAC", "GMAC/s", "of peak"], 1);
     for row in if steps { &report.steps } else { &report.kinds } {
-        let cells =
-            [format!("{:.2}", row.ms), format!("{:.1} %", 100.0 * row.share), format!("{:.1}", row.macs as f64 / 1e6), format!("{:.1}", row.gmac_per_s)];
+        let cells = [
+            format!("{:.2}", row.ms),
+            format!("{:.1} %", 100.0 * row.share),
+            format!("{:.1}", row.macs as f64 / 1e6),
+            format!("{:.1}", row.gmac_per_s),
+            row.share_of_peak.map_or("no loop".to_owned(), |share| format!("{:.1} %", 100.0 * share)),
+        ];
         table.add_row([row.name.clone()].into_iter().chain(cells));
     }
     output::print_text(table)?;
@@ -215,5 +241,11 @@ fn print_tables(report: &Report, steps: bool) -> Result<()> {
         report.frames,
         output::grouped(report.macs),
         report.gmac_per_s,
-    ))
+    ))?;
+    output::print_text(match (&report.peak, report.share_of_peak) {
+        (Some(peak), Some(share)) => {
+            format!("peak in registers {:.1} GMAC/s ({}), between the frames; the frame reaches {:.1} % of it", peak.gmac_per_s, peak.name, 100.0 * share)
+        }
+        _ => format!("peak in registers: no loop measures it for {}", report.isa),
+    })
 }
