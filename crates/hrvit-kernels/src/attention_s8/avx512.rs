@@ -8,7 +8,7 @@ use core::mem::MaybeUninit;
 
 use super::avx2::{self, MIN_SHIFT, reciprocal};
 use super::{Strip, avx512_codes::Exponent};
-use crate::avx512::{LANES, first_lanes, load_i8};
+use crate::avx512::{LANES, across, first_lanes, load_i8};
 use crate::isa::Avx512;
 use crate::lanes::{rows as each_row, rows_mut};
 
@@ -47,7 +47,7 @@ pub(super) fn run(token: Avx512, args: &Strip<'_>, scores: &mut [i32], out: &mut
 struct Buffers {
     by_key: [MaybeUninit<__m512i>; MAX_BY_KEY],
     by_channel: [MaybeUninit<__m512i>; MAX_BY_CHANNEL],
-    logits: [MaybeUninit<__m512i>; ROWS * MAX_KEYS / LANES],
+    logits: [MaybeUninit<__m512i>; QUERIES * MAX_KEYS / LANES],
     codes: [MaybeUninit<__m512i>; QUERIES * MAX_KEYS / KEYS],
 }
 
@@ -58,7 +58,7 @@ fn strip(args: &Strip<'_>, padded: usize, out: &mut [i16]) {
     let mut buffers = Buffers {
         by_key: [const { MaybeUninit::uninit() }; MAX_BY_KEY],
         by_channel: [const { MaybeUninit::uninit() }; MAX_BY_CHANNEL],
-        logits: [const { MaybeUninit::uninit() }; ROWS * MAX_KEYS / LANES],
+        logits: [const { MaybeUninit::uninit() }; QUERIES * MAX_KEYS / LANES],
         codes: [const { MaybeUninit::uninit() }; QUERIES * MAX_KEYS / KEYS],
     };
     let by_key = pack_by_key(args, padded, &mut buffers.by_key);
@@ -67,15 +67,19 @@ fn strip(args: &Strip<'_>, padded: usize, out: &mut [i16]) {
     let keys = args.v.len() / dim;
     for (q, out) in args.q.chunks(QUERIES * dim).zip(out.chunks_mut(QUERIES * dim)) {
         let queries = q.len() / dim;
-        let mut divisors = [(0, 1); QUERIES];
-        for ((q, codes), divisors) in q.chunks(ROWS * dim).zip(buffers.codes.chunks_mut(ROWS * (padded / KEYS))).zip(divisors.as_chunks_mut::<ROWS>().0) {
-            let maxima = logits(q, dim, by_key, keys, &mut buffers.logits);
-            let each = each_row(&buffers.logits, padded / LANES).zip(rows_mut(codes, padded / KEYS)).take(q.len() / dim);
-            for ((divisor, maximum), (logits, codes)) in divisors.iter_mut().zip(maxima).zip(each) {
-                // SAFETY: `logits` above has written `padded / 16` vectors for each row.
-                *divisor = reciprocal(exponent.codes(unsafe { logits.assume_init_ref() }, maximum, keys, codes));
-            }
+        let mut maxima = [_mm512_setzero_si512(); QUERIES];
+        let rows = q.chunks(ROWS * dim).zip(buffers.logits.chunks_mut(ROWS * (padded / LANES)));
+        for ((q, out), maxima) in rows.zip(maxima.as_chunks_mut::<ROWS>().0) {
+            *maxima = logits(q, dim, by_key, keys, out);
         }
+        let maxima = across(maxima, |a, b| _mm256_max_epi32(a, b));
+        let mut sums = [_mm512_setzero_si512(); QUERIES];
+        let rows = each_row(&buffers.logits, padded / LANES).zip(rows_mut(&mut buffers.codes, padded / KEYS));
+        for ((sum, maximum), (logits, codes)) in sums.iter_mut().zip(maxima).zip(rows).take(queries) {
+            // SAFETY: `logits` above has written `padded / 16` vectors for each query.
+            *sum = exponent.codes(unsafe { logits.assume_init_ref() }, maximum, keys, codes);
+        }
+        let divisors = across(sums, |a, b| _mm256_add_epi32(a, b)).map(|sum| reciprocal(sum as u32));
         // SAFETY: the loop above has written `padded / 32` vectors for each query; a vector is 16 pairs of 16-bit values.
         let codes: &[i32] = unsafe { core::slice::from_raw_parts(buffers.codes.as_ptr().cast(), queries * (padded / 2)) };
         let turn = Turn { codes, queries, pairs: padded / 2, used: keys.div_ceil(2), divisors, dim };
@@ -150,9 +154,9 @@ fn pack_by_channel<'b>(args: &Strip<'_>, padded: usize, buffer: &'b mut [MaybeUn
     unsafe { buffer.assume_init_ref() }
 }
 
-/// Logits of up to 4 queries over all keys into rows of one vector per 16 keys, each plus a number of its query; and their maxima over the real keys.
+/// Logits of up to 4 queries over all keys into rows of one vector per 16 keys, each plus a number of its query; and their maxima over the real keys, lane by lane.
 #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
-fn logits(q: &[i8], dim: usize, by_key: &[__m512i], keys: usize, out: &mut [MaybeUninit<__m512i>]) -> [i32; ROWS] {
+fn logits(q: &[i8], dim: usize, by_key: &[__m512i], keys: usize, out: &mut [MaybeUninit<__m512i>]) -> [__m512i; ROWS] {
     let groups = dim / 4;
     let stride = by_key.len() / groups;
     let (fours, _) = q.as_chunks::<4>();
@@ -183,7 +187,7 @@ fn logits(q: &[i8], dim: usize, by_key: &[__m512i], keys: usize, out: &mut [Mayb
             }
         }
     }
-    maxima.map(|lanes| _mm512_reduce_max_epi32(lanes))
+    maxima
 }
 
 /// Codes of up to 8 queries and what their sums are divided by.

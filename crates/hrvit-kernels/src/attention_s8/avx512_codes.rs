@@ -37,9 +37,9 @@ impl Exponent {
         }
     }
 
-    /// Codes of one query from its logits, zero beyond `keys`; returns their sum.
+    /// Codes of one query from its logits, zero beyond `keys`; returns their sums, lane by lane.
     #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
-    pub(super) fn codes(&self, logits: &[__m512i], maximum: i32, keys: usize, codes: &mut [MaybeUninit<__m512i>]) -> u32 {
+    pub(super) fn codes(&self, logits: &[__m512i], maximum: i32, keys: usize, codes: &mut [MaybeUninit<__m512i>]) -> __m512i {
         let (maximum, one) = (_mm512_set1_epi32(maximum), _mm512_set1_epi16(1));
         let mut sum = _mm512_setzero_si512();
         let mut left = keys;
@@ -55,7 +55,7 @@ impl Exponent {
             sum = _mm512_dpwssd_epi32(sum, codes, one);
             out.write(codes);
         }
-        _mm512_reduce_add_epi32(sum) as u32
+        sum
     }
 
     /// `t` of 16 logits below the maximum.

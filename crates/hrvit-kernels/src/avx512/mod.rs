@@ -58,3 +58,21 @@ pub(crate) fn load64(bytes: &[i8; 64]) -> __m512i {
     // SAFETY: reads the 64 bytes of the reference; the load needs no alignment.
     unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
 }
+
+/// What `both` makes of the 16 lanes of each of 8 vectors.
+#[inline(always)]
+pub(crate) fn across([a, b, c, d, e, f, g, h]: [__m512i; 8], both: impl Fn(__m256i, __m256i) -> __m256i) -> [i32; 8] {
+    let mut results = [0; 8];
+    // SAFETY: only called from functions with AVX-512; the store writes the 32 bytes of the array, without alignment.
+    unsafe {
+        let halves = |v| both(_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64::<1>(v));
+        let pairs = |a, b| both(_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+        let fours = |a, b| both(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
+        let (a, b, c, d) = (halves(a), halves(b), halves(c), halves(d));
+        let (e, f, g, h) = (halves(e), halves(f), halves(g), halves(h));
+        let (first, second) = (fours(pairs(a, b), pairs(c, d)), fours(pairs(e, f), pairs(g, h)));
+        let all = both(_mm256_permute2x128_si256::<0x20>(first, second), _mm256_permute2x128_si256::<0x31>(first, second));
+        _mm256_storeu_si256(results.as_mut_ptr().cast(), all);
+    }
+    results
+}
