@@ -14,7 +14,7 @@
 //! | attention over one strip | [`attention_s8`] | s8 x s8, i32 | s16, 8 fractional bits | `avx2` `avx_vnni` `avx512` `neon` `neon_dotprod` `neon_i8mm` `mve` `dsp` |
 //! | diversity-enhancing shortcut | [`des_s16`] | s16 x s8, i32 | added to i32 | `avx2` `avx512` `neon` `mve` `dsp` |
 //! | Hardswish, tables, sums, means | [`activation`] | s8, s16 or i32 | s8, s16 or i32 | `avx2` `avx512` `neon` `mve` `dsp`, not each for all |
-//! | exact bilinear resize, label map | [`resize`] | s16, i32 | added to i32; labels | `avx2` `avx512` `neon` `mve`, not each for both |
+//! | exact bilinear resize, label map | [`resize`] | s16, i32 | added to i32; labels | `avx2` `avx512` `neon` `mve` |
 //!
 //! With feature `fp16` there are the same operators on 16-bit floats (`f16`, from crate `half`): stored in 16 bits, summed in f32. Their bits may differ between instruction sets
 //! within a stated bound; `math_f32` says why none ever stores an infinity or a NaN.

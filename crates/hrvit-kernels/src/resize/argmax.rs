@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::avx2;
+#[cfg(target_arch = "x86_64")]
+use super::avx512;
 #[cfg(hrvit_mve)]
 use super::mve;
 #[cfg(target_arch = "aarch64")]
@@ -38,7 +40,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2.. => avx2, Mve => mve, Neon.. => neon }
+    { Avx2 => avx2, AvxVnni => avx2, Avx512 => avx512, Mve => mve, Neon.. => neon }
     chosen;
     fn run as labels(source: &Rows<'_>, columns: usize, labels: &mut [u8]);
 }
