@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::accounting::{self, Cost, StageCost};
 use crate::int8::{self, IsaArg, Packed};
 use crate::output::{self, Format};
+use crate::report::macs::Macs;
 use crate::segmenter::Segmenter;
 use crate::spec_file::{self, NetworkArgs, SizeArg};
 
@@ -47,6 +48,8 @@ struct ImageReport {
     sequence: u32,
     packing: String,
     weight_bytes: u64,
+    /// Multiply-accumulates by the width of their operands.
+    macs: Macs,
     classes: Vec<String>,
     provenance: String,
     golden: &'static str,
@@ -119,6 +122,7 @@ fn inspect_image(path: &Path) -> Result<Report> {
         sequence: model.sequence(),
         packing: format!("{:?}", model.packing()).to_lowercase(),
         weight_bytes: model.steps().iter().map(|step| u64::from(step.len)).sum(),
+        macs: Macs::of(&model, int8.size())?,
         classes: names.collect(),
         provenance: meta.provenance.to_owned(),
         golden,
@@ -133,6 +137,9 @@ fn print_tables(report: &Report) -> Result<()> {
         table.add_row(["file".to_owned(), image.file.display().to_string()]);
         table.add_row(["bytes".to_owned(), output::grouped(image.bytes as u64)]);
         table.add_row(["of these, weights and tables".to_owned(), output::grouped(image.weight_bytes)]);
+        let rest = image.macs.rest();
+        let others = if rest.is_empty() { String::new() } else { format!("; others: {rest}") };
+        table.add_row(["MACs in 8x8".to_owned(), format!("{:.1} %{others}", 100.0 * image.macs.share())]);
         table.add_row(["sequence, packing".to_owned(), format!("{}, {}", image.sequence, image.packing)]);
         table.add_row(["classes".to_owned(), image.classes.join(", ")]);
         table.add_row(["golden frame".to_owned(), image.golden.to_owned()]);

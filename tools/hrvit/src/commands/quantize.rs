@@ -17,7 +17,7 @@ use crate::int8::{IsaArg, Packed};
 use crate::output::{self, Format};
 use crate::palette::Classes;
 use crate::progress::Tasks;
-use crate::quantize::{self, Frames, Options, Report};
+use crate::quantize::{self, Frames, Options, Report, Technique, Techniques};
 use crate::spec_file::{NetworkArgs, parse_size};
 
 /// How many of the worst operators are shown.
@@ -64,6 +64,9 @@ pub struct QuantizeArgs {
     /// Decides which tokens are sampled
     #[arg(long, value_name = "S", default_value_t = 0)]
     seed: u64,
+    /// For experiments: leave out techniques of the quantiser, comma-separated
+    #[arg(long, value_name = "TECHNIQUES", value_enum, value_delimiter = ',', hide_short_help = true)]
+    without: Vec<Technique>,
     /// Leave out the golden frame (height x width x 3 bytes)
     #[arg(long)]
     no_golden: bool,
@@ -108,7 +111,11 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
         (Precision::Int8, Some(calib)) => {
             let (set, unfit) = CalibrationSet::open(calib, args.size)?;
             judge(&unfit, args.force)?;
-            let options = Options { seed: args.seed, sequence: args.sequence, ..options(&args.weights, Some(&set), classes.as_ref())? };
+            let mut options = Options { seed: args.seed, sequence: args.sequence, ..options(&args.weights, Some(&set), classes.as_ref())? };
+            options.techniques = Techniques::without(&args.without);
+            for name in options.techniques.names_left_out() {
+                options.provenance.push_str(&format!("; without {name}"));
+            }
             make_image(&checkpoint, args.size, &set, &options, !args.no_golden)?
         }
     };

@@ -271,6 +271,7 @@ fn print(report: &Report, out: &Path) -> Result<()> {
         ("where float is clear, %", drift(&|one| percent(one.agreement.at_clear_margin.agreement))),
         ("logits SQNR, dB", drift(&|one| one.logits_sqnr_db.map_or_else(|| "-".to_owned(), |db| format!("{db:.1}")))),
         ("MACs in 8x8, %", drift(&|one| format!("{:.1}", 100.0 * one.macs.share()))),
+        ("the others", drift(&|one| one.macs.rest())),
     ];
     for (title, values) in rows {
         table.add_row(std::iter::once(title.to_owned()).chain(values));

@@ -111,9 +111,11 @@ impl Index {
         f64::from(i as i32 - self.zero) * self.scale
     }
 
-    /// Codes `clamp(round(f(x) / scale) + zero)` of `f` at every entry.
-    pub fn table(&self, f: impl Fn(f64) -> f64, scale: f64, zero: i32, (lo, hi): (i32, i32)) -> Vec<i32> {
-        (0..self.len).map(|i| ((f(self.real(i)) / scale + 0.5).floor() as i32).saturating_add(zero).clamp(lo, hi)).collect()
+    /// Codes `clamp(round(f(x) / scale) + zero)` of `f` at every entry. `step` entries, the middle one of which is a multiple of it away from the real 0, have
+    /// the code of that one: with 1 every entry has its own.
+    pub fn table(&self, step: usize, f: impl Fn(f64) -> f64, scale: f64, zero: i32, (lo, hi): (i32, i32)) -> Vec<i32> {
+        let real = |i: usize| ((i as f64 - f64::from(self.zero)) / step as f64).round() * step as f64 * self.scale;
+        (0..self.len).map(|i| ((f(real(i)) / scale + 0.5).floor() as i32).saturating_add(zero).clamp(lo, hi)).collect()
     }
 }
 
@@ -207,7 +209,7 @@ mod tests {
     #[test]
     fn table_entries_are_rounded_values_of_the_function() {
         let index = Index::over(2.0, 6.0, 2048);
-        let table = index.table(|x| x.max(0.0), 0.02, -128, (-128, 127));
+        let table = index.table(1, |x| x.max(0.0), 0.02, -128, (-128, 127));
         assert_eq!(table[..=index.zero as usize], vec![-128; index.zero as usize + 1]);
         assert_eq!(table[2047], 127);
         let i = index.zero as usize + 500;

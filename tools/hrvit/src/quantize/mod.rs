@@ -11,11 +11,14 @@
 //! | [`half`] | steps in half precision |
 //! | [`derive`] | the grids of every operator, one family per file |
 //! | [`operator`] | one quantised operator and its integers |
+//! | [`codes`] | attention in codes, and the choice of their width |
+//! | [`techniques`] | what can be left out, to see what it is good for |
 //! | [`simulate`], [`bias`] | the quantised network in real numbers, sequential bias correction |
 //! | [`spill`], [`states`], [`session`] | maps between steps, and the loop over them |
 //! | [`report`] | signal to quantisation noise per operator |
 
 pub mod bias;
+pub mod codes;
 pub mod derive;
 pub mod encode;
 pub mod format;
@@ -30,6 +33,7 @@ pub mod smoothing;
 pub mod spill;
 pub mod states;
 pub mod stats;
+pub mod techniques;
 pub mod weights;
 
 #[cfg(test)]
@@ -47,6 +51,7 @@ use hrvit_kernels::exp_table;
 use hrvit_reference::{Checkpoint, Folded, model::PIXEL_STD};
 
 pub use report::{OpReport, Report};
+pub use techniques::{Technique, Techniques};
 
 /// Calibration frames at the model's input size.
 pub trait Frames: Sync {
@@ -94,6 +99,8 @@ pub struct Options {
     pub class_names: Vec<String>,
     /// R, G, B of the classes, or none.
     pub colours: Vec<[u8; 3]>,
+    /// What is done beyond rounding.
+    pub techniques: Techniques,
     /// Of two valid images on a device the one with the higher number is newer.
     pub sequence: u32,
 }

@@ -11,6 +11,7 @@ use hrvit_reference::operators::activation::{gelu, hardswish};
 use super::{
     encode::{self, Index, Multipliers},
     format::Grid,
+    techniques::{Technique, Techniques},
     weights::Weights,
 };
 
@@ -42,6 +43,8 @@ pub struct Constants {
     pub means: [f64; 3],
     /// Non-linearity of the diversity-enhancing shortcut.
     pub des: Activation,
+    /// What is done beyond rounding.
+    pub techniques: Techniques,
 }
 
 impl QuantOp {
@@ -110,13 +113,9 @@ impl QuantOp {
     fn multipliers(&self, data: &mut OpData) -> Result<Vec<f64>> {
         use OpKind as K;
         let (input, channels) = (&self.input, usize::from(self.op.cout));
-        let cin = usize::from(self.op.cin);
         Ok(match self.op.kind {
             K::FfnAct => Vec::new(),
-            K::Scores => {
-                let dim = cin / channels;
-                (0..channels).map(|head| 64.0 * input.scale_of(head * dim) * input.scale_of(cin + head * dim)).collect()
-            }
+            K::Scores => self.distances(),
             K::Values => {
                 let sum = self.out()?.scale_of(0);
                 (0..channels).map(|c| input.scale_of(channels + c) / (256.0 * sum)).collect()
@@ -139,6 +138,13 @@ impl QuantOp {
                 None => (0..channels).map(|c| self.target(c).map(|target| input.scale_of(c) / target)).collect::<Result<_>>()?,
             },
         })
+    }
+
+    /// Per head: real multiplier of distances between products of q and v codes, to 1/64 powers of two.
+    pub fn distances(&self) -> Vec<f64> {
+        let (cin, heads) = (usize::from(self.op.cin), usize::from(self.op.cout));
+        let dim = cin / heads;
+        (0..heads).map(|head| 64.0 * self.input.scale_of(head * dim) * self.input.scale_of(cin + head * dim)).collect()
     }
 
     fn encode_weights(&self, weights: &Weights, constants: &Constants, data: &mut OpData) -> Result<()> {
@@ -177,7 +183,8 @@ impl QuantOp {
     fn encode_table(&self, constants: &Constants, data: &mut OpData) -> Result<()> {
         let Some(index) = self.index else { return Ok(()) };
         let out = self.out()?;
-        let codes = |f: &dyn Fn(f32) -> f32| index.table(|x| f64::from(f(x as f32)), out.scale_of(0), out.zero_of(0), (out.lo, out.hi));
+        let step = if constants.techniques.uses(Technique::WideTables) { 1 } else { index.len / 256 };
+        let codes = |f: &dyn Fn(f32) -> f32| index.table(step, |x| f64::from(f(x as f32)), out.scale_of(0), out.zero_of(0), (out.lo, out.hi));
         match (self.op.kind, constants.des) {
             (OpKind::DesRight, Activation::Gelu) => data.table16 = codes(&gelu).iter().map(|&code| code as i16).collect(),
             (OpKind::DesRight, Activation::Hardswish) => data.table16 = codes(&hardswish).iter().map(|&code| code as i16).collect(),
@@ -192,7 +199,7 @@ impl QuantOp {
 mod tests {
     use super::*;
 
-    const CONSTANTS: Constants = Constants { means: [123.675, 116.28, 103.53], des: Activation::Gelu };
+    const CONSTANTS: Constants = Constants { means: [123.675, 116.28, 103.53], des: Activation::Gelu, techniques: Techniques::ALL };
 
     fn op(kind: OpKind, cin: u16, cout: u16) -> Op {
         Op { kind, source: 0, cin, cout, kernel: 0, stride: 1, depthwise: false }

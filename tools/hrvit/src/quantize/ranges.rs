@@ -55,17 +55,19 @@ pub struct Values {
     pub sampled: Vec<f32>,
     /// Sampled values per value that there was, at most 1: what the observed extremes count.
     pub share: f64,
+    /// Whether ranges narrower than the observed one are tried.
+    pub clip: bool,
 }
 
 impl Values {
     /// All values of a sample.
-    pub fn all(sample: &Sample) -> Self {
-        Self { sampled: sample.data.clone(), share: sample.share() }
+    pub fn all(sample: &Sample, clip: bool) -> Self {
+        Self { sampled: sample.data.clone(), share: sample.share(), clip }
     }
 
     /// Values of one channel.
-    pub fn channel(sample: &Sample, c: usize) -> Self {
-        Self { sampled: sample.channel(c).collect(), share: sample.share() }
+    pub fn channel(sample: &Sample, c: usize, clip: bool) -> Self {
+        Self { sampled: sample.channel(c).collect(), share: sample.share(), clip }
     }
 
     /// Squared error of rounding to multiples of `scale` with codes in `lo..=hi` about the zero point.
@@ -81,9 +83,10 @@ impl Values {
 type Candidate = (f64, f64, i32);
 
 /// Scale and zero point of the candidate with the smallest error; the widest range wins ties.
-fn search(candidate: impl Fn(f64) -> Candidate + Sync) -> (f64, i32) {
+fn search(values: &Values, candidate: impl Fn(f64) -> Candidate + Sync) -> (f64, i32) {
     let ratio = |i: usize| NARROWEST.powf(i as f64 / (RATIOS - 1) as f64);
-    let candidates: Vec<Candidate> = (0..RATIOS).into_par_iter().map(|i| candidate(ratio(i))).collect();
+    let count = if values.clip { RATIOS } else { 1 };
+    let candidates: Vec<Candidate> = (0..count).into_par_iter().map(|i| candidate(ratio(i))).collect();
     let (_, scale, zero) = candidates[1..].iter().fold(candidates[0], |best, &next| if next.0 < best.0 { next } else { best });
     (scale, zero)
 }
@@ -91,19 +94,19 @@ fn search(candidate: impl Fn(f64) -> Candidate + Sync) -> (f64, i32) {
 /// Scale of symmetric codes in `-127..=127` for values of the given largest magnitude.
 pub fn symmetric(values: &Values, magnitude: f64) -> f64 {
     let full = magnitude.max(SMALLEST) / 127.0;
-    search(|ratio| (values.error(&[magnitude], ratio * full, (-127.0, 127.0)), ratio * full, 0)).0
+    search(values, |ratio| (values.error(&[magnitude], ratio * full, (-127.0, 127.0)), ratio * full, 0)).0
 }
 
 /// Per channel of a sample: symmetric scales. `extents` are those of the whole data set.
-pub fn symmetric_channels(sample: &Sample, extents: &[Extent]) -> Vec<f64> {
-    extents.iter().enumerate().map(|(c, extent)| symmetric(&Values::channel(sample, c), extent.magnitude())).collect()
+pub fn symmetric_channels(sample: &Sample, extents: &[Extent], clip: bool) -> Vec<f64> {
+    extents.iter().enumerate().map(|(c, extent)| symmetric(&Values::channel(sample, c, clip), extent.magnitude())).collect()
 }
 
 /// Scale of asymmetric codes -128..=127 over the extent, shrunk about its middle; [`centre`] gives the zero point.
 pub fn asymmetric(values: &Values, extent: Extent) -> f64 {
     let (min, max) = (f64::from(extent.min), f64::from(extent.max));
     let full = (max - min).max(SMALLEST) / 255.0;
-    search(|ratio| {
+    search(values, |ratio| {
         let scale = ratio * full;
         let zero = centre(extent, scale);
         (values.error(&[min, max], scale, codes(zero)), scale, zero)
@@ -131,7 +134,7 @@ pub fn spread(min: f64, max: f64) -> (f64, i32) {
 /// Grid of a tensor whose lower end stays at its observed minimum (at most 0) and whose upper end is searched: what GELU, Hardswish and ReLU leave.
 pub fn upper(values: &Values, extent: Extent) -> Grid {
     let (min, max) = (f64::from(extent.min).min(0.0), f64::from(extent.max).max(SMALLEST));
-    let (scale, zero) = search(|ratio| {
+    let (scale, zero) = search(values, |ratio| {
         let (scale, zero) = spread(min, ratio * max);
         let zero = zero.clamp(-128, 127);
         (values.error(&[max], scale, codes(zero)), scale, zero)
@@ -152,7 +155,7 @@ mod tests {
     use super::*;
 
     fn values(sampled: Vec<f32>) -> Values {
-        Values { sampled, share: 1.0 }
+        Values { sampled, share: 1.0, clip: true }
     }
 
     /// A triangular distribution on (-2, 2), deterministic.
@@ -179,8 +182,8 @@ mod tests {
     #[test]
     fn an_extreme_that_was_not_sampled_counts_by_the_share_of_the_sample() {
         let sampled = bulk(2000);
-        let kept = symmetric(&Values { sampled: sampled.clone(), share: 1.0 }, 4.0);
-        let cut = symmetric(&Values { sampled, share: 1e-3 }, 4.0);
+        let kept = symmetric(&Values { sampled: sampled.clone(), share: 1.0, clip: true }, 4.0);
+        let cut = symmetric(&Values { sampled, share: 1e-3, clip: true }, 4.0);
         assert!(cut < 0.7 * kept, "{cut} {kept}");
     }
 

@@ -60,6 +60,10 @@ pub struct OpReport {
     pub saturation_percent: f64,
     /// Smoothing exponent of a LayerNorm.
     pub smoothing: Option<f64>,
+    /// Width of exponent codes.
+    pub code_bits: Option<u8>,
+    /// What the step's result loses by codes of 8 bits instead of 15, in dB, where both were possible.
+    pub code_loss_db: Option<f64>,
     /// Relative change of the mean bias magnitude by bias correction.
     pub bias_change: Option<f64>,
 }
@@ -126,6 +130,8 @@ mod tests {
             entire_db: None,
             saturation_percent: 0.0,
             smoothing: None,
+            code_bits: None,
+            code_loss_db: None,
             bias_change: None,
         };
         let report = Report { ops: vec![op("a", Some(40.0)), op("b", None), op("c", Some(20.0))], ..Report::default() };

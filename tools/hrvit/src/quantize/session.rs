@@ -1,12 +1,13 @@
 //! One calibration run: states of the float and of the quantised network side by side, step after step.
 
 use anyhow::{Context, Result};
-use hrvit_format::{Network, Size, Step, writer::StepData};
+use hrvit_format::{Network, OpKind, Size, Step, writer::StepData};
 use hrvit_reference::{Folded, Frame, NoTap, State};
 use rayon::prelude::*;
 
 use super::{
     Frames, Options, Progress, bias,
+    codes::{self, CodedAttention},
     derive::{Deriver, Tensors, derive},
     format::Saturation,
     operator::{Constants, QuantOp},
@@ -14,7 +15,8 @@ use super::{
     sample::{per_frame, spread_frames},
     simulate::{ExactTap, RoundTap, install},
     states::States,
-    stats::{OpStats, ResidualTap, StatsTap, add_sums},
+    stats::{OpStats, ResidualTap, StatsTap, add_sums, stream},
+    techniques::Technique,
 };
 
 /// Frames on which SQNR is measured.
@@ -42,6 +44,14 @@ pub struct Finished {
     pub data: StepData,
     /// Its part of the report.
     pub report: Vec<OpReport>,
+}
+
+/// What came of comparing the widths of a block's exponent codes.
+struct Widths {
+    /// What its result loses by 8 bits, in dB.
+    loss_db: f64,
+    /// Whether 8 bits were chosen.
+    narrowed: bool,
 }
 
 /// Notes of the last pass over one frame.
@@ -105,15 +115,24 @@ impl<'a> Session<'a> {
         }
         self.progress.begin(&step.to_string(), 2 * self.frames.len());
         let stats = self.observe(step, ops.len())?;
-        let deriver = Deriver { network: self.network, size: self.size, step, ops, stats: &stats, folded: &self.exact, tensors: &self.tensors };
+        let techniques = self.options.techniques;
+        let deriver = Deriver { network: self.network, size: self.size, step, ops, stats: &stats, folded: &self.exact, tensors: &self.tensors, techniques };
         let mut quantised = derive(&deriver)?;
         install(&mut self.quantised, step, &quantised);
         let before: Vec<Option<f64>> = quantised.iter().map(mean_bias).collect();
-        for wave in bias::waves(&quantised) {
-            self.correct(step, &mut quantised, &wave, &stats)?;
+        let waves = if techniques.uses(Technique::BiasCorrection) { bias::waves(&quantised) } else { Vec::new() };
+        for wave in &waves {
+            self.correct(step, &mut quantised, wave, &stats)?;
+        }
+        let widths = self.choose_codes(step, &mut quantised)?;
+        // Other codes shift the means of the projection behind them, which comes last.
+        if widths.as_ref().is_some_and(|widths| widths.narrowed)
+            && let Some(wave) = waves.last()
+        {
+            self.correct(step, &mut quantised, wave, &stats)?;
         }
         let notes = self.advance(step, &quantised)?;
-        let constants = Constants { means: self.exact.mean.map(f64::from), des: self.network.spec.des_activation };
+        let constants = Constants { means: self.exact.mean.map(f64::from), des: self.network.spec.des_activation, techniques };
         let encode = |op: &QuantOp| op.encode(&constants).with_context(|| format!("{step}: {}", op_name(step, op)));
         let data = quantised.iter().map(encode).collect::<Result<Vec<_>>>()?;
         let report = (0..data.len())
@@ -128,6 +147,8 @@ impl<'a> Session<'a> {
                 entire_db: notes.entire[i].decibels(),
                 saturation_percent: notes.saturation[i].percent(),
                 smoothing: quantised[i].smoothing,
+                code_bits: (quantised[i].code_bits > 0).then_some(quantised[i].code_bits),
+                code_loss_db: widths.as_ref().filter(|_| quantised[i].code_bits > 0).map(|widths| widths.loss_db),
                 bias_change: before[i].zip(mean_bias(&quantised[i])).map(|(old, new)| if old > 0.0 { new / old - 1.0 } else { 0.0 }),
             })
             .collect();
@@ -178,12 +199,13 @@ impl<'a> Session<'a> {
     /// Corrects the biases of one wave of operators and installs them.
     fn correct(&mut self, step: Step, quantised: &mut [QuantOp], wave: &[usize], stats: &[OpStats]) -> Result<()> {
         let residual = self.tensors.residual(step);
+        let attention = CodedAttention::of(self.network, quantised);
         let each: Vec<(Vec<Vec<f64>>, Vec<usize>)> = self
             .corrected
             .par_iter()
             .map(|&i| {
                 let mut state = self.state(&self.quantised_states, step, i)?;
-                let mut tap = RoundTap::new(quantised, residual.as_ref(), None);
+                let mut tap = RoundTap::new(quantised, residual.as_ref(), attention.as_ref(), None);
                 self.quantised.step(step, &mut state, &mut tap);
                 Ok((tap.sums, tap.tokens))
             })
@@ -200,15 +222,59 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// Narrows the exponent codes of an attention step to 8 bits where that loses no more than [`codes::MOST_LOSS`]. Compares what the step leaves in the quantised
+    /// network with either width to the float network, on the measured frames. `None` where there is no choice.
+    fn choose_codes(&self, step: Step, quantised: &mut [QuantOp]) -> Result<Option<Widths>> {
+        let Some(scores) = quantised.iter().position(|op| op.op.kind == OpKind::Scores) else { return Ok(None) };
+        let techniques = self.options.techniques;
+        let wide = quantised[scores].code_bits;
+        if wide == 8 || !techniques.uses(Technique::NarrowCodes) {
+            return Ok(None);
+        }
+        let [wide_noise, narrow_noise] = self.noise_of_codes(step, quantised, [wide, 8])?;
+        let loss_db = codes::loss_db(wide_noise, narrow_noise);
+        let narrowed = loss_db <= codes::MOST_LOSS || !techniques.uses(Technique::WideCodes);
+        if narrowed {
+            quantised[scores].code_bits = 8;
+        }
+        Ok(Some(Widths { loss_db, narrowed }))
+    }
+
+    /// Noise of the stream that an attention step leaves, with codes of either width.
+    fn noise_of_codes(&self, step: Step, quantised: &[QuantOp], bits: [u8; 2]) -> Result<[Noise; 2]> {
+        let (_, branch) = stream(step).context("attention works on a residual stream")?;
+        let residual = self.tensors.residual(step);
+        let left = |state: State| state.x[usize::from(branch)].clone().with_context(|| format!("{step} leaves no stream"));
+        let attention = bits.map(|bits| CodedAttention::with_bits(self.network, quantised, bits));
+        let each: Vec<[Noise; 2]> = self
+            .measured
+            .par_iter()
+            .map(|&i| {
+                let mut exact = self.exact_state(step, i)?;
+                self.exact.step(step, &mut exact, &mut NoTap);
+                let exact = left(exact)?;
+                let mut noise = [Noise::default(); 2];
+                for (noise, attention) in noise.iter_mut().zip(&attention) {
+                    let mut state = self.state(&self.quantised_states, step, i)?;
+                    self.quantised.step(step, &mut state, &mut RoundTap::new(quantised, residual.as_ref(), attention.as_ref(), None));
+                    *noise = Noise::between(&exact.data, &left(state)?.data);
+                }
+                Ok(noise)
+            })
+            .collect::<Result<_>>()?;
+        Ok(each.into_iter().fold([Noise::default(); 2], |[a, b], [c, d]| [a.and(c), b.and(d)]))
+    }
+
     /// Moves both networks past `step` on every frame and measures on some of them.
     fn advance(&self, step: Step, quantised: &[QuantOp]) -> Result<Notes> {
         let residual = self.tensors.residual(step);
+        let attention = CodedAttention::of(self.network, quantised);
         let each: Vec<Notes> = (0..self.frames.len())
             .into_par_iter()
             .map(|i| {
                 let measured = self.measured.binary_search(&i).is_ok();
                 let mut exact = self.exact_state(step, i)?;
-                let mut exact_tap = ExactTap::new(quantised, &self.quantised);
+                let mut exact_tap = ExactTap::new(quantised, &self.quantised, attention.as_ref());
                 if measured {
                     self.exact.step(step, &mut exact, &mut exact_tap);
                 } else {
@@ -216,7 +282,7 @@ impl<'a> Session<'a> {
                 }
                 self.exact_states.store(step, i, &mut exact)?;
                 let mut state = self.state(&self.quantised_states, step, i)?;
-                let mut tap = RoundTap::new(quantised, residual.as_ref(), measured.then_some(&exact_tap.outputs));
+                let mut tap = RoundTap::new(quantised, residual.as_ref(), attention.as_ref(), measured.then_some(&exact_tap.outputs));
                 self.quantised.step(step, &mut state, &mut tap);
                 self.quantised_states.store(step, i, &mut state)?;
                 self.progress.advance(1);

@@ -4,6 +4,7 @@ use hrvit_format::{OpKind, Step};
 use hrvit_reference::{Folded, Map, OpWeights, Tap};
 
 use super::{
+    codes::CodedAttention,
     format::{Grid, Saturation},
     operator::QuantOp,
     report::Noise,
@@ -26,6 +27,8 @@ pub struct RoundTap<'a> {
     pub ops: &'a [QuantOp],
     /// Grid of the residual stream, where the step has one.
     pub residual: Option<&'a Grid>,
+    /// The step's attention, where it has one.
+    pub attention: Option<&'a CodedAttention>,
     /// Outputs of the float network, to compare with; or none.
     pub exact: Option<&'a [Map]>,
     /// Per operator: sums of its output per channel, before rounding.
@@ -40,11 +43,12 @@ pub struct RoundTap<'a> {
 
 impl<'a> RoundTap<'a> {
     /// A tap without notes yet.
-    pub fn new(ops: &'a [QuantOp], residual: Option<&'a Grid>, exact: Option<&'a [Map]>) -> Self {
+    pub fn new(ops: &'a [QuantOp], residual: Option<&'a Grid>, attention: Option<&'a CodedAttention>, exact: Option<&'a [Map]>) -> Self {
         let count = ops.len();
         Self {
             ops,
             residual,
+            attention,
             exact,
             sums: vec![Vec::new(); count],
             tokens: vec![0; count],
@@ -55,8 +59,11 @@ impl<'a> RoundTap<'a> {
 }
 
 impl Tap for RoundTap<'_> {
-    fn op(&mut self, _: Step, op_index: usize, _: OpKind, _: &Map, output: &mut Map) {
+    fn op(&mut self, _: Step, op_index: usize, kind: OpKind, input: &Map, output: &mut Map) {
         let Some(op) = self.ops.get(op_index) else { return };
+        if let Some(attention) = self.attention.filter(|_| kind == OpKind::Values) {
+            *output = attention.values(input);
+        }
         if op.weights.is_some() {
             self.sums[op_index] = channel_sums(output);
             self.tokens[op_index] = output.tokens();
@@ -82,6 +89,8 @@ pub struct ExactTap<'a> {
     pub ops: &'a [QuantOp],
     /// The network with dequantised weights; or none if only outputs are wanted.
     pub quantised: &'a Folded,
+    /// The step's attention, where it has one.
+    pub attention: Option<&'a CodedAttention>,
     /// Per operator: its output.
     pub outputs: Vec<Map>,
     /// Per operator: error of the quantised operator on rounded float inputs.
@@ -90,20 +99,23 @@ pub struct ExactTap<'a> {
 
 impl<'a> ExactTap<'a> {
     /// A tap that has seen nothing yet.
-    pub fn new(ops: &'a [QuantOp], quantised: &'a Folded) -> Self {
-        Self { ops, quantised, outputs: Vec::new(), single: vec![Noise::default(); ops.len()] }
+    pub fn new(ops: &'a [QuantOp], quantised: &'a Folded, attention: Option<&'a CodedAttention>) -> Self {
+        Self { ops, quantised, attention, outputs: Vec::new(), single: vec![Noise::default(); ops.len()] }
     }
 }
 
 impl Tap for ExactTap<'_> {
-    fn op(&mut self, step: Step, op_index: usize, _: OpKind, input: &Map, output: &mut Map) {
+    fn op(&mut self, step: Step, op_index: usize, kind: OpKind, input: &Map, output: &mut Map) {
         let Some(op) = self.ops.get(op_index) else { return };
         debug_assert_eq!(self.outputs.len(), op_index, "operators are tapped in order");
         // IncreaseAct adds a second map that the tap does not see.
         if let Some(grid) = op.output.as_ref().filter(|_| op.op.kind != OpKind::IncreaseAct) {
             let mut rounded = input.clone();
             op.input.round(&mut rounded.data, rounded.channels);
-            let mut found = self.quantised.run_op(step, op_index, &rounded);
+            let mut found = match self.attention.filter(|_| kind == OpKind::Values) {
+                Some(attention) => attention.values(&rounded),
+                None => self.quantised.run_op(step, op_index, &rounded),
+            };
             grid.round(&mut found.data, found.channels);
             self.single[op_index] = Noise::between(&output.data, &found.data);
         }

@@ -7,6 +7,7 @@ use super::{
     format::Grid,
     ranges::{self, Extent, Values},
     sample::Sample,
+    techniques::{Technique, Techniques},
     weights::Weights,
 };
 
@@ -25,25 +26,29 @@ pub struct Reader<'a> {
     pub bias: &'a [f32],
     /// Number of equal groups of output channels whose errors count relative to their own energy (q and v: 2).
     pub groups: usize,
+    /// What is done beyond rounding.
+    pub techniques: Techniques,
 }
 
 /// Grid of the normalised tensor, and the exponent `a` of its scales `S^(1-a) * s_c^a` (S: of the whole tensor, s_c: of the channel, both by range search),
 /// chosen for the smallest error of what the linear layer computes from rounded inputs with rounded weights.
 pub fn choose(sample: &Sample, extents: &[Extent], reader: &Reader<'_>) -> (Grid, f64) {
     let whole = extents.iter().fold(Extent::EMPTY, |all, &extent| all.and(extent));
-    let tensor = ranges::asymmetric(&Values::all(sample), whole);
-    let channels: Vec<f64> = extents.iter().enumerate().map(|(c, &extent)| ranges::asymmetric(&Values::channel(sample, c), extent)).collect();
+    let clip = reader.techniques.uses(Technique::RangeClip);
+    let tensor = ranges::asymmetric(&Values::all(sample, clip), whole);
+    let channels: Vec<f64> = extents.iter().enumerate().map(|(c, &extent)| ranges::asymmetric(&Values::channel(sample, c, clip), extent)).collect();
 
     let tokens = &sample.data[..sample.data.len().min(TOKENS * sample.channels)];
     let exact = product(tokens, reader.weight, reader.op);
     let mut best: Option<(f64, Grid, f64)> = None;
-    for exponent in EXPONENTS {
+    let exponents = if reader.techniques.uses(Technique::Smoothing) { &EXPONENTS[..] } else { &[0.0] };
+    for &exponent in exponents {
         let scale: Vec<f64> = channels.iter().map(|s| tensor.powf(1.0 - exponent) * s.powf(exponent)).collect();
         let zero = extents.iter().zip(&scale).map(|(&extent, &s)| ranges::centre(extent, s)).collect();
         let grid = Grid { scale, zero, lo: -128, hi: 127 };
         let mut rounded = tokens.to_vec();
         grid.round(&mut rounded, sample.channels);
-        let weights = Weights::quantise(reader.op, reader.weight, reader.bias, &grid, |_| 0.0);
+        let weights = Weights::quantise(reader.op, reader.weight, reader.bias, &grid, reader.techniques, |_| 0.0);
         let error = relative_error(&exact, &product(&rounded, &weights.real(reader.op, &grid), reader.op), reader);
         if best.as_ref().is_none_or(|(least, ..)| error < *least) {
             best = Some((error, grid, exponent));
@@ -101,7 +106,8 @@ mod tests {
         weight.iter_mut().step_by(channels).for_each(|w| *w *= 0.01);
         let sample = Sample { channels, data, population: 512 };
         let op = Op { kind: OpKind::Fc1, source: 0, cin: 16, cout: 8, kernel: 1, stride: 1, depthwise: false };
-        let (grid, exponent) = choose(&sample, &extents(&sample), &Reader { op: &op, weight: &weight, bias: &[0.0; 8], groups: 1 });
+        let (grid, exponent) =
+            choose(&sample, &extents(&sample), &Reader { op: &op, weight: &weight, bias: &[0.0; 8], groups: 1, techniques: Techniques::ALL });
         assert!(exponent >= 0.75, "{exponent}");
         assert!(grid.scale[0] > 10.0 * grid.scale[1]);
     }
@@ -111,7 +117,7 @@ mod tests {
         let sample = Sample { channels: 4, data: noise(4096, 3), population: 1024 };
         let weight = noise(16, 4);
         let op = Op { kind: OpKind::Qkv, source: 0, cin: 4, cout: 4, kernel: 1, stride: 1, depthwise: false };
-        let (grid, _) = choose(&sample, &extents(&sample), &Reader { op: &op, weight: &weight, bias: &[0.0; 4], groups: 2 });
+        let (grid, _) = choose(&sample, &extents(&sample), &Reader { op: &op, weight: &weight, bias: &[0.0; 4], groups: 2, techniques: Techniques::ALL });
         let (least, most) = grid.scale.iter().fold((f64::MAX, 0f64), |(a, b), &s| (a.min(s), b.max(s)));
         assert!(most / least < 1.3, "{:?}", grid.scale);
     }

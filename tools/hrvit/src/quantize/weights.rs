@@ -2,7 +2,10 @@
 
 use hrvit_format::{Op, OpKind};
 
-use super::format::Grid;
+use super::{
+    format::Grid,
+    techniques::{Technique, Techniques},
+};
 
 /// Largest magnitude of a weight code.
 pub const WEIGHT_MAX: f64 = 127.0;
@@ -33,14 +36,18 @@ impl Weights {
     /// Quantises real weights for an input of grid `input`: the input's scale per channel is folded in, then each output channel gets the scale whose clip
     /// has the smallest squared error. `output` is the real value of one output code per channel; scales are kept coarse enough for the bias to fit
     /// [`BIAS_MAX`] and for the requantisation not to underflow.
-    pub fn quantise(op: &Op, weight: &[f32], bias: &[f32], input: &Grid, output: impl Fn(usize) -> f64) -> Self {
+    pub fn quantise(op: &Op, weight: &[f32], bias: &[f32], input: &Grid, techniques: Techniques, output: impl Fn(usize) -> f64) -> Self {
         let folded: Vec<f64> = weight.iter().enumerate().map(|(i, &w)| f64::from(w) * input.scale_of(place(op, i).1)).collect();
         let mut rows = vec![Vec::new(); bias.len()];
         for (i, &w) in folded.iter().enumerate() {
             rows[place(op, i).0].push(w);
         }
-        let scale: Vec<f64> =
-            rows.iter().zip(bias).enumerate().map(|(o, (row, &b))| clip(row).max(f64::from(b).abs() / BIAS_MAX).max(output(o) * 2f64.powi(-26))).collect();
+        let scale: Vec<f64> = rows
+            .iter()
+            .zip(bias)
+            .enumerate()
+            .map(|(o, (row, &b))| clip(row, techniques.uses(Technique::WeightClip)).max(f64::from(b).abs() / BIAS_MAX).max(output(o) * 2f64.powi(-26)))
+            .collect();
         let codes = folded.iter().enumerate().map(|(i, w)| (w / scale[place(op, i).0]).round().clamp(-WEIGHT_MAX, WEIGHT_MAX) as i8).collect();
         Self { codes, scale, bias: bias.iter().map(|&b| f64::from(b)).collect() }
     }
@@ -92,10 +99,10 @@ impl Weights {
 }
 
 /// The scale of one output channel.
-fn clip(row: &[f64]) -> f64 {
+fn clip(row: &[f64], search: bool) -> f64 {
     let most = row.iter().fold(0f64, |most, w| most.max(w.abs()));
     let mut best = (f64::INFINITY, 0.0);
-    for i in 0..CLIPS {
+    for i in 0..if search { CLIPS } else { 1 } {
         let scale = most * (1.0 - 0.02 * i as f64) / WEIGHT_MAX;
         if scale == 0.0 {
             return 0.0;
@@ -120,7 +127,7 @@ mod tests {
     fn input_scales_and_zero_points_are_folded_in() {
         let op = op(OpKind::Fc1, 2, 1, 1, false);
         let input = Grid { scale: vec![0.5, 0.01], zero: vec![3, -100], lo: -128, hi: 127 };
-        let weights = Weights::quantise(&op, &[1.0, -50.0], &[2.0], &input, |_| 1.0);
+        let weights = Weights::quantise(&op, &[1.0, -50.0], &[2.0], &input, Techniques::ALL, |_| 1.0);
         assert_eq!(weights.codes, [127, -127]);
         assert!((weights.scale[0] - 0.5 / 127.0).abs() < 1e-12);
         let exact = weights.integer_bias(&op, &input);
@@ -137,7 +144,7 @@ mod tests {
         let op = op(OpKind::FfnDepthwise3, 2, 2, 3, true);
         let weight: Vec<f32> = (0..9).flat_map(|tap| [tap as f32, 100.0 * tap as f32]).collect();
         let input = Grid::symmetric(vec![1.0, 0.01]);
-        let weights = Weights::quantise(&op, &weight, &[0.0; 2], &input, |_| 1.0);
+        let weights = Weights::quantise(&op, &weight, &[0.0; 2], &input, Techniques::ALL, |_| 1.0);
         assert_eq!(weights.codes[16..], [127, 127]);
         assert!((weights.scale[0] / weights.scale[1] - 1.0).abs() < 1e-6);
         assert!(weights.real(&op, &input).iter().zip(&weight).all(|(a, b)| (a - b).abs() <= 0.04 * b.max(1.0)));
@@ -146,7 +153,7 @@ mod tests {
     #[test]
     fn a_dead_channel_keeps_its_bias() {
         let op = op(OpKind::Fc1, 1, 2, 1, false);
-        let weights = Weights::quantise(&op, &[0.0, 1e-12], &[5.0, 5.0], &Grid::wide(1e-4), |_| 1e-3);
+        let weights = Weights::quantise(&op, &[0.0, 1e-12], &[5.0, 5.0], &Grid::wide(1e-4), Techniques::ALL, |_| 1e-3);
         for (b, s) in weights.bias.iter().zip(&weights.scale) {
             assert!(*s > 0.0 && b / s <= BIAS_MAX);
         }
@@ -157,7 +164,7 @@ mod tests {
     fn the_four_stem_biases_leave_out_the_taps_beyond_the_border() {
         let op = op(OpKind::StemConv1, 3, 1, 3, false);
         // Every weight 1: code 127, scale 1/127.
-        let weights = Weights::quantise(&op, &[1.0; 27], &[0.0], &Grid::wide(1.0), |_| 1.0);
+        let weights = Weights::quantise(&op, &[1.0; 27], &[0.0], &Grid::wide(1.0), Techniques::ALL, |_| 1.0);
         let variants = weights.border_bias(&op, [100.0, 118.0, 128.0]);
         let per_tap = 127 * (28 + 10);
         assert_eq!(variants, [9 * per_tap, 6 * per_tap, 6 * per_tap, 4 * per_tap]);
@@ -167,8 +174,9 @@ mod tests {
     fn one_large_weight_is_clipped_where_that_helps_the_others() {
         let mut row = vec![0.5 / 127.0; 4000];
         row.push(1.0);
-        assert!(clip(&row) < 1.0 / 127.0);
-        assert_eq!(clip(&[1.0, -0.5]), 1.0 / 127.0);
-        assert_eq!(clip(&[0.0; 3]), 0.0);
+        assert!(clip(&row, true) < 1.0 / 127.0);
+        assert_eq!(clip(&row, false), 1.0 / 127.0);
+        assert_eq!(clip(&[1.0, -0.5], true), 1.0 / 127.0);
+        assert_eq!(clip(&[0.0; 3], true), 0.0);
     }
 }

@@ -110,6 +110,9 @@ fn headline(drift: &Drift) -> Markup {
             (card(decibels(drift.logits_sqnr_db), "dB", "logits SQNR"))
             (card(format!("{:.1}", 100.0 * drift.macs.share()), "%", "of MACs are 8x8"))
         }
+        @if !drift.macs.wider.is_empty() {
+            p.note { "Multiply-accumulates with an operand of more than 8 bits: " (drift.macs.rest()) " of all." }
+        }
     }
 }
 
@@ -312,7 +315,7 @@ mod tests {
             delta: super::super::task::Delta { miou_points: None, pixel_accuracy_points: None, class_points: Vec::new() },
             agreement,
             logits_sqnr_db: None,
-            macs: super::super::macs::Macs { total: 1, in_8x8: 1 },
+            macs: super::super::macs::Macs::default(),
             steps: Vec::new(),
             draws: None,
             worst: Vec::new(),

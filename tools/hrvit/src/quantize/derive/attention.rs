@@ -2,14 +2,15 @@
 
 use anyhow::{Context, Result, ensure};
 use hrvit_format::{Activation, Op, OpKind};
-use hrvit_kernels::attention_s8::max_keys;
 
 use super::{Deriver, SUM_MARGIN, WIDE_MARGIN, WIDE_MAX};
 use crate::quantize::{
+    codes,
     encode::{Index, TABLE16},
     format::Grid,
     operator::QuantOp,
     ranges::{self, Extent, Values},
+    techniques::Technique,
 };
 
 /// All operators of an attention step.
@@ -27,7 +28,7 @@ pub fn attention(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
         d.linear(qkv, norm.out()?.clone(), qv.clone()),
         d.plain(parallel, v, hardswish.clone()),
         d.linear(depthwise, hardswish, sum.clone()),
-        QuantOp { output: None, code_bits: code_bits(d)?, ..d.plain(scores, qv.clone(), sum.clone()) },
+        QuantOp { output: None, code_bits: codes::widest(d.network, d.size, d.step)?, ..d.plain(scores, qv.clone(), sum.clone()) },
         d.plain(values, qv, sum.clone()),
         d.plain(act, sum, output.clone()),
         d.linear(to_out, output, d.residual()?),
@@ -42,7 +43,12 @@ fn query_value(d: &Deriver<'_>, qkv: usize, heads: usize) -> Grid {
     let stats = &d.stats[qkv];
     let channels = stats.output.len() / 2;
     let dim = channels / heads;
-    let v: Vec<f64> = (channels..2 * channels).map(|c| ranges::symmetric(&Values::channel(&stats.sample, c), stats.output[c].magnitude())).collect();
+    let mut v = ranges::symmetric_channels(&stats.sample, &stats.output, d.clips()).split_off(channels);
+    if !d.techniques.uses(Technique::ChannelScales) {
+        let sampled = (channels..2 * channels).flat_map(|c| stats.sample.channel(c)).collect();
+        let largest = stats.output[channels..].iter().fold(ranges::SMALLEST, |most, extent| most.max(extent.magnitude()));
+        v.fill(ranges::symmetric(&Values { sampled, share: stats.sample.share(), clip: d.clips() }, largest));
+    }
     let mut scale = Vec::with_capacity(2 * channels);
     for head in 0..heads {
         let range = head * dim..(head + 1) * dim;
@@ -50,7 +56,7 @@ fn query_value(d: &Deriver<'_>, qkv: usize, heads: usize) -> Grid {
         // Scaled to order one: the products have no natural magnitude.
         let unit = largest.max(f64::MIN_POSITIVE);
         let sampled = range.clone().flat_map(|c| stats.sample.channel(c).map(move |q| (c, q))).map(|(c, q)| (f64::from(q) * v[c] / unit) as f32);
-        let products = Values { sampled: sampled.collect(), share: stats.sample.share() };
+        let products = Values { sampled: sampled.collect(), share: stats.sample.share(), clip: d.clips() };
         let head_scale = ranges::symmetric(&products, 1.0) * unit;
         scale.extend(range.map(|c| head_scale / v[c]));
     }
@@ -62,18 +68,6 @@ fn query_value(d: &Deriver<'_>, qkv: usize, heads: usize) -> Grid {
 fn three(terms: &[Extent]) -> f64 {
     let largest = terms.iter().fold(ranges::SMALLEST, |most, term| most.max(term.magnitude()));
     (3.0 * WIDE_MAX / (SUM_MARGIN * largest)).round().clamp(1.0, WIDE_MAX)
-}
-
-/// Width of the exponent codes: 15 bits where the longest strip allows it, else 8.
-fn code_bits(d: &Deriver<'_>) -> Result<u8> {
-    let hrvit_format::Step::Attention { branch, .. } = d.step else { anyhow::bail!("{} is no attention", d.step) };
-    let (rows, columns) = d.size.map(usize::from(branch));
-    let window = d.network.spec.window(usize::from(branch));
-    let keys = (window.min(rows) * columns).max(window.min(columns) * rows);
-    [15, 8]
-        .into_iter()
-        .find(|&bits| max_keys(bits).is_some_and(|most| keys <= most))
-        .with_context(|| format!("{}: a strip of {keys} keys is longer than any code width allows", d.step))
 }
 
 /// The diversity-enhancing shortcut, on the residual stream itself.

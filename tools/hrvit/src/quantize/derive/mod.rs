@@ -18,6 +18,7 @@ use super::{
     operator::QuantOp,
     ranges::{self, Extent, Values},
     stats::{OpStats, Stream, stream},
+    techniques::{Technique, Techniques},
     weights::Weights,
 };
 
@@ -106,6 +107,8 @@ pub struct Deriver<'a> {
     pub folded: &'a Folded,
     /// Grids from earlier steps.
     pub tensors: &'a Tensors,
+    /// What is done beyond rounding.
+    pub techniques: Techniques,
 }
 
 /// Derives every operator of a step, in order.
@@ -173,20 +176,37 @@ impl Deriver<'_> {
         self.stats[i].input.unwrap_or(Extent::EMPTY)
     }
 
+    /// Whether ranges are cut.
+    fn clips(&self) -> bool {
+        self.techniques.uses(Technique::RangeClip)
+    }
+
+    /// Values of an operator's output.
+    fn values(&self, i: usize) -> Values {
+        Values::all(&self.stats[i].sample, self.clips())
+    }
+
     /// Symmetric scales per channel of an operator's output.
     fn channels(&self, i: usize) -> Grid {
-        Grid::symmetric(ranges::symmetric_channels(&self.stats[i].sample, &self.stats[i].output))
+        let stats = &self.stats[i];
+        if !self.techniques.uses(Technique::ChannelScales) {
+            return Grid::symmetric(vec![ranges::symmetric(&self.values(i), stats.whole().magnitude()); stats.output.len()]);
+        }
+        Grid::symmetric(ranges::symmetric_channels(&stats.sample, &stats.output, self.clips()))
     }
 
     /// One scale and zero point for the output of an activation.
     fn upper(&self, i: usize) -> Grid {
-        ranges::upper(&Values::all(&self.stats[i].sample), self.stats[i].whole())
+        ranges::upper(&self.values(i), self.stats[i].whole())
     }
 
     /// One scale per channel, zero point -128, for the output of a ReLU with the multipliers of the convolution before it: ReLU commutes with scaling.
     fn positive_channels(&self, i: usize) -> Grid {
         let stats = &self.stats[i];
-        let scales = stats.output.iter().enumerate().map(|(c, &extent)| ranges::upper(&Values::channel(&stats.sample, c), extent).scale_of(0));
+        if !self.techniques.uses(Technique::ChannelScales) {
+            return Grid { scale: vec![self.upper(i).scale_of(0); stats.output.len()], ..Grid::positive(1.0) };
+        }
+        let scales = stats.output.iter().enumerate().map(|(c, &extent)| ranges::upper(&Values::channel(&stats.sample, c, self.clips()), extent).scale_of(0));
         let scales: Vec<f64> = scales.collect();
         // Channels that ReLU (almost) always silences must not ask for multipliers that leave the accumulator no headroom.
         let least = scales.iter().fold(0.0, |a: f64, &b| a.max(b)) / LARGEST_SPREAD;
@@ -200,14 +220,14 @@ impl Deriver<'_> {
     /// An operator with weights whose accumulator is requantised straight to its output.
     fn linear(&self, i: usize, input: Grid, output: Grid) -> QuantOp {
         let (op, real) = (self.op(i), self.real(i));
-        let weights = Weights::quantise(&op, &real.weight, &real.bias, &input, |o| output.scale_of(o));
+        let weights = Weights::quantise(&op, &real.weight, &real.bias, &input, self.techniques, |o| output.scale_of(o));
         QuantOp { weights: Some(weights), ..QuantOp::plain(op, input, output) }
     }
 
     /// An operator with weights whose accumulator becomes an index.
     fn indexed(&self, i: usize, input: Grid, index: Index, output: Grid) -> QuantOp {
         let (op, real) = (self.op(i), self.real(i));
-        let weights = Weights::quantise(&op, &real.weight, &real.bias, &input, |_| index.scale);
+        let weights = Weights::quantise(&op, &real.weight, &real.bias, &input, self.techniques, |_| index.scale);
         QuantOp { weights: Some(weights), index: Some(index), ..QuantOp::plain(op, input, output) }
     }
 
@@ -221,7 +241,7 @@ impl Deriver<'_> {
     /// A LayerNorm whose affine lies in the linear layer `reader`.
     fn smoothed_norm(&self, i: usize, reader: usize, groups: usize) -> Result<QuantOp> {
         let (op, real) = (self.op(reader), self.real(reader));
-        let reader = super::smoothing::Reader { op: &op, weight: &real.weight, bias: &real.bias, groups };
+        let reader = super::smoothing::Reader { op: &op, weight: &real.weight, bias: &real.bias, groups, techniques: self.techniques };
         let (output, exponent) = super::smoothing::choose(&self.stats[i].sample, &self.stats[i].output, &reader);
         let channels = usize::from(self.op(i).cout);
         Ok(QuantOp { affine: Some((vec![1.0; channels], vec![0.0; channels])), smoothing: Some(exponent), ..self.plain(i, self.residual()?, output) })
