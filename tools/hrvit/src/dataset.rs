@@ -1,10 +1,12 @@
-//! A folder of labelled frames.
+//! Folders of labelled frames.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::frames;
+use crate::palette::Classes;
 
 /// A frame and its labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +33,56 @@ pub fn labelled(folder: &Path) -> Result<Vec<Labelled>> {
     frames::list(&folder.join("images"))?.into_iter().map(pair).collect()
 }
 
+/// A frame and the class that it shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Classified {
+    /// File stem.
+    pub name: String,
+    /// The frame.
+    pub frame: PathBuf,
+    /// Number of its class; none where the folder has no labels.
+    pub class: Option<usize>,
+}
+
+/// The frames of `folder/images` in order of their names, with their classes where there is a file `folder/labels.csv`: lines of a frame's file stem, a comma and
+/// the number or the name of its class.
+///
+/// # Errors
+/// If there is no frame, a line is none of these, or a frame has no line; names it.
+pub fn classified(folder: &Path, classes: &Classes) -> Result<Vec<Classified>> {
+    let table = folder.join("labels.csv");
+    let labels = if table.exists() {
+        let text = std::fs::read_to_string(&table).with_context(|| format!("reading labels {}", table.display()))?;
+        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+        let label = |(number, line)| class_of(line, classes).with_context(|| format!("labels {}, line {}: {line:?}", table.display(), number + 1));
+        Some(lines.map(label).collect::<Result<BTreeMap<_, _>>>()?)
+    } else {
+        None
+    };
+    let frame = |frame: PathBuf| {
+        let name = frames::stem(&frame);
+        let label = |labels: &BTreeMap<String, usize>| {
+            labels
+                .get(&name)
+                .copied()
+                .with_context(|| format!("frame {} has no class: expected a line \"{name},CLASS\" in {}", frame.display(), table.display()))
+        };
+        let class = labels.as_ref().map(label).transpose()?;
+        Ok(Classified { name, frame, class })
+    };
+    frames::list(&folder.join("images"))?.into_iter().map(frame).collect()
+}
+
+/// A line of `labels.csv`.
+fn class_of(line: &str, classes: &Classes) -> Result<(String, usize)> {
+    let (name, class) = line.rsplit_once(',').context("expected a frame's name, a comma and its class")?;
+    let (name, class) = (name.trim(), class.trim());
+    let number = class.parse().ok().filter(|&number| number < classes.len());
+    let number = number.or_else(|| classes.iter().position(|known| known.name == class));
+    let number = number.with_context(|| format!("class {class:?} is neither a number below {} nor the name of a class", classes.len()))?;
+    Ok((name.to_owned(), number))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,6 +102,23 @@ mod tests {
         let folder = folder(&["images/b.jpg", "images/a.png", "labels/a.png", "labels/b.png", "labels/c.png"]);
         let names: Vec<_> = labelled(folder.path()).unwrap().into_iter().map(|pair| pair.name).collect();
         assert_eq!(names, ["a", "b"]);
+    }
+
+    #[test]
+    fn classes_are_numbers_or_names_and_need_not_be_there() {
+        let folder = folder(&["images/b.jpg", "images/a,1.png"]);
+        let classes = Classes::camvid11();
+        let found = || classified(folder.path(), &classes).map(|set| set.into_iter().map(|frame| (frame.name, frame.class)).collect::<Vec<_>>());
+        assert_eq!(found().unwrap(), [("a,1".to_owned(), None), ("b".to_owned(), None)]);
+        let table = folder.path().join("labels.csv");
+        std::fs::write(&table, "b, road\n\na,1,10\n").unwrap();
+        let road = classes.iter().position(|class| class.name == "road");
+        assert_eq!(found().unwrap(), [("a,1".to_owned(), Some(10)), ("b".to_owned(), road)]);
+        std::fs::write(&table, "b,11\n").unwrap();
+        let error = format!("{:#}", found().unwrap_err());
+        assert!(error.contains("line 1") && error.contains("below 11"), "{error}");
+        std::fs::write(&table, "b,0\n").unwrap();
+        assert!(format!("{:#}", found().unwrap_err()).contains("a,1,CLASS"));
     }
 
     #[test]

@@ -139,3 +139,102 @@ fn draws_of_a_calibration_folder_are_made_measured_and_repeat_for_a_seed() {
     assert_ne!(first["draws"][0]["logits_sqnr_db"], first["draws"][1]["logits_sqnr_db"]);
     assert_eq!(first, draws("1"));
 }
+
+/// A classifier of 300 classes with random weights, its image, and frames that show what float says of them, but for the last.
+struct Classifier {
+    folder: tempfile::TempDir,
+}
+
+static CLASSIFIER: LazyLock<Classifier> = LazyLock::new(|| {
+    let classifier = Classifier { folder: tempfile::tempdir().unwrap() };
+    std::fs::create_dir(classifier.at("images")).unwrap();
+    for i in 0..6u32 {
+        let frame = image::RgbImage::from_fn(96, 80, |x, y| image::Rgb([(2 * x + 31 * i) as u8, (3 * y) as u8, ((x * y) >> i) as u8]));
+        frame.save(classifier.at(&format!("images/{i}.png"))).unwrap();
+    }
+    let network = ["--variant", "nano", "--head", "classifier", "--classes", "300"];
+    let (weights, image, images) = (classifier.at("nano.safetensors"), classifier.at("nano.hrvit"), classifier.at("images"));
+    let done = |arguments: &[&str]| {
+        let output = hrvit(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    done(&[&["synth", "--seed", "7", "--out", &weights], &network[..]].concat());
+    done(&[&["quantize", "--size", "64x64", "--weights", &weights, "--calib", &images, "--out", &image], &network[..]].concat());
+    classifier
+});
+
+impl Classifier {
+    fn at(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    fn report(&self, data: &str, more: &[&str]) -> Output {
+        let (weights, image, page) = (self.at("nano.safetensors"), self.at("nano.hrvit"), format!("{data}/report.html"));
+        let common = ["report", "--model", &image, "--weights", &weights, "--data", data, "--out", &page, "--resamples", "20", "--json"];
+        hrvit(&[&common, more].concat())
+    }
+}
+
+#[test]
+fn a_classifier_without_labels_is_reported_by_what_it_puts_first() {
+    let image = CLASSIFIER.at("nano.hrvit");
+    let output = CLASSIFIER.report(&CLASSIFIER.at(""), &["--draws", &image, "--worst", "2"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(report["quality"][0]["top1"].is_null() && report["drift"][0]["delta"]["top1_points"].is_null());
+    let drift = &report["drift"][0];
+    let frames: u64 = drift["agreement"]["margins"].as_array().unwrap().iter().map(|group| group["frames"].as_u64().unwrap()).sum();
+    assert_eq!((report["subject"]["frames"].as_u64(), frames), (Some(6), 6));
+    assert!(drift["logits_sqnr_db"].as_f64().unwrap() > 25.0, "{drift}");
+    // The whole head is measured: its four bottlenecks and the classifier.
+    let steps = drift["steps"].as_array().unwrap();
+    let head: Vec<_> = steps.iter().filter(|step| step["step"].as_str().unwrap().starts_with("head.")).collect();
+    assert!(head.len() == 5 && head.iter().all(|step| step["single_db"].as_f64().unwrap() > 25.0), "{head:?}");
+    assert_eq!(drift["draws"]["draws"][0]["logits_sqnr_db"], drift["logits_sqnr_db"]);
+    assert_eq!(drift["worst"].as_array().unwrap().len(), 2);
+    let page = std::fs::read_to_string(CLASSIFIER.at("report.html")).unwrap();
+    assert_eq!(page.matches("src=\"data:image/png").count(), 2);
+    assert!(page.contains("no labels") && !page.contains("<script"));
+}
+
+#[test]
+fn a_classifier_with_labels_has_accuracy_and_bars() {
+    let data = tempfile::tempdir_in(CLASSIFIER.folder.path()).unwrap();
+    let at = |name: &str| data.path().join(name).display().to_string();
+    std::fs::create_dir(at("images")).unwrap();
+    let run = |frame: &str| -> Value {
+        let (weights, out) = (CLASSIFIER.at("nano.safetensors"), at("out"));
+        let network = ["--variant", "nano", "--head", "classifier", "--classes", "300", "--size", "64x64"];
+        let output = hrvit(&[&["run", "--float", "--weights", &weights, "--out", &out, "--json", frame], &network[..]].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let mut table = String::new();
+    for i in 0..4 {
+        let frame = at(&format!("images/{i}.png"));
+        std::fs::copy(CLASSIFIER.at(&format!("images/{i}.png")), &frame).unwrap();
+        let found = run(&frame);
+        let best = found["frames"][0]["classes"][0]["name"].as_str().unwrap_or_else(|| panic!("{found}")).to_owned();
+        // A class by its name; the last frame's is wrong.
+        table += &format!(
+            "{i}, {}\n",
+            if i == 3 && best != "class 0" {
+                "0".to_owned()
+            } else if i == 3 {
+                "1".to_owned()
+            } else {
+                best
+            }
+        );
+    }
+    std::fs::write(at("labels.csv"), table).unwrap();
+    let bars = at("bars.toml");
+    let rest = "agreement_at_clear_margin_percent = 0\nlogits_sqnr_db = 190\nmacs_8x8_percent = 0\n";
+    std::fs::write(&bars, format!("[full]\ndelta_top1_points = 100\nagreement_percent = 0\n{rest}[full.single_db]\nIncrease = 10\n")).unwrap();
+    let output = CLASSIFIER.report(&at(""), &["--bars", &bars]);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && error.contains("1 of") && error.contains("int8: logits SQNR: found"), "{error}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["quality"][0]["top1"]["value"], 0.75);
+    assert!(report["verdicts"].as_array().unwrap().iter().any(|verdict| verdict["what"].as_str().unwrap().contains("top-1 difference")));
+}

@@ -1,39 +1,37 @@
 //! `hrvit report`: what a model image costs against float, as one page.
 
+mod classifier;
+mod segmentor;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use hrvit_format::{Head, Model, crc32};
 use hrvit_kernels::Kernels;
-use hrvit_reference::{Checkpoint, Folded};
+use hrvit_reference::Checkpoint;
+use serde::Serialize;
 
 use super::quantize;
 use crate::calibration::CalibrationSet;
-use crate::dataset::{self, Labelled};
-use crate::float::Float;
 use crate::int8::{self, Int8, IsaArg, Packed};
 use crate::output::{self, Format};
 use crate::palette::Classes;
 use crate::progress;
 use crate::quantize::sample::spread_frames;
 use crate::quantize::{Options, quantize as run_quantiser};
-use crate::report::bars::Bars;
-use crate::report::draws::Draws;
-use crate::report::macs::Macs;
-use crate::report::measure::{self, Against, Contestants};
-use crate::report::page::{self, Extras, percent};
-use crate::report::task::{self, Bootstrap};
-use crate::report::{Drift, Report, Subject, WorstFrame, pictures, steps};
-use crate::segmenter::Segmenter;
+use crate::report::bars::{Bars, Verdict};
+use crate::report::task::{Bootstrap, Estimate};
+use crate::report::{Subject, pictures};
+use crate::segmenter::Segmenter as _;
 
 /// Calibration frames of a draw where the folder holds more.
 const DRAW_FRAMES: usize = 128;
 
 /// Report what int8 costs against float: quality, agreement, every step, worst frames, as one HTML page
 ///
-/// Runs the float network and the model image over labelled frames (a folder as `hrvit eval` takes it) and writes a page that needs neither network nor script, and
-/// the same as JSON. With --draws or --calib other calibrations of the same network are measured too, to tell drift from chance. With --bars the command fails where
+/// Runs the float network and the model image over labelled frames (a folder as `hrvit eval` takes it; of a classifier images/ and, if there are labels, labels.csv
+/// with lines "STEM,CLASS") and writes a page that needs neither network nor script, and the same as JSON. With --draws or --calib other calibrations of the same network are measured too, to tell drift from chance. With --bars the command fails where
 /// the image does not meet them; the page is written all the same.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
@@ -47,7 +45,7 @@ pub struct ReportArgs {
     /// Checkpoint of the float network (.safetensors or .pth)
     #[arg(long, value_name = "CKPT")]
     weights: PathBuf,
-    /// Folder with images/ and labels/
+    /// Folder with images/ and labels/; of a classifier, with images/ and perhaps labels.csv
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
     /// Measure on this many frames, evenly spread, instead of all
@@ -106,88 +104,114 @@ struct Others {
     origin: String,
 }
 
+/// What a report needs beside the frames.
+struct Prepared<'a> {
+    args: &'a ReportArgs,
+    format: Format,
+    bars: Option<Bars>,
+    /// Title and address of further pictures.
+    pictures: Vec<(&'static str, String)>,
+    int8: &'a Int8<'a>,
+    checkpoint: Checkpoint,
+    classes: Classes,
+    kernels: Kernels,
+    bytes: usize,
+    crc: u32,
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// If files are missing or do not fit each other, results cannot be written, or a bar is not met.
 pub fn run(args: &ReportArgs, format: Format) -> Result<()> {
     let bars = args.bars.as_deref().map(|path| Bars::read(path, &args.bar_set)).transpose()?;
-    let mut extras = Extras::default();
+    let mut pictures = Vec::new();
     for (title, path) in [("Memory plan", &args.plan), ("Profile", &args.profile)] {
         if let Some(path) = path {
-            extras.pictures.push((title, pictures::file_uri(path)?));
+            pictures.push((title, pictures::file_uri(path)?));
         }
     }
-    let all = dataset::labelled(&args.data)?;
-    let count = args.frames.unwrap_or(all.len());
-    ensure!((1..=all.len()).contains(&count), "--frames {count}: {} holds {} frames", args.data.display(), all.len());
-    let set: Vec<&Labelled> = spread_frames(all.len(), count).into_iter().map(|i| &all[i]).collect();
     ensure!(args.step_frames > 0, "--step-frames 0: at least one frame is needed to measure steps and the logits' deviation");
-
     let kernels = args.isa.kernels()?;
     let file = int8::read_image(&args.model)?;
     let (bytes, crc) = file_facts(&file).with_context(|| format!("model image {}", args.model.display()))?;
     let image = Packed::new(file, kernels).with_context(|| format!("model image {}", args.model.display()))?;
-    let int8 = image.load()?;
+    let int8 = &image.load()?;
     let meta = int8.model().meta();
-    ensure!(meta.network.head == Head::Segformer, "{}: it has a classification head; only segmentors can be reported on label maps", args.model.display());
     let checkpoint = Checkpoint::read(&args.weights, &meta.network)?;
     let classes = Classes::of_image(meta)?;
-    let others = others(args, &int8, &checkpoint, &classes, kernels)?;
+    let head = meta.network.head;
+    let prepared = Prepared { args, format, bars, pictures, int8, checkpoint, classes, kernels, bytes, crc };
+    match head {
+        Head::Segformer => segmentor::run(prepared),
+        Head::Classifier => classifier::run(prepared),
+    }
+}
 
-    let step_set: Vec<&Labelled> = spread_frames(set.len(), args.step_frames).into_iter().map(|i| set[i]).collect();
-    let by_step = steps::measure(&step_set, &Folded::new(&checkpoint), &int8)?;
-    let float = Float::new(checkpoint, int8.size());
-    let draws: Vec<Int8<'_>> = others.iter().flat_map(|others| &others.images).map(Packed::load).collect::<Result<_>>()?;
-    let contestants: Vec<&dyn Segmenter> = std::iter::once(&int8).chain(&draws).map(|one| one as &dyn Segmenter).collect();
-    let measured = measure::measure(&set, Contestants { float: &float, others: &contestants, logits_deviation: by_step.logits_deviation })?;
+impl Prepared<'_> {
+    /// As many frames of `all` as asked for, evenly spread.
+    fn set<'s, T>(&self, all: &'s [T]) -> Result<Vec<&'s T>> {
+        let count = self.args.frames.unwrap_or(all.len());
+        ensure!((1..=all.len()).contains(&count), "--frames {count}: {} holds {} frames", self.args.data.display(), all.len());
+        Ok(spread_frames(all.len(), count).into_iter().map(|i| &all[i]).collect())
+    }
 
-    let bootstrap = Bootstrap { resamples: args.resamples, seed: args.seed };
-    let (own, drawn) = measured.others.split_first().context("the model image was measured")?;
-    let worst = worst(own, args.worst);
-    let drawings = worst.iter().map(|&(at, _)| pictures::draw(set[at], &float, &int8, &classes)).collect::<Result<_>>()?;
-    extras.worst.push(drawings);
-    let mut report = Report {
-        subject: Subject {
-            model: file_name(&args.model),
-            model_bytes: bytes,
-            model_crc32: format!("{crc:08x}"),
+    /// Those of `frames` on which steps are measured.
+    fn step_set<'p>(&self, frames: &[&'p Path]) -> Vec<&'p Path> {
+        spread_frames(frames.len(), self.args.step_frames).into_iter().map(|i| frames[i]).collect()
+    }
+
+    fn bootstrap(&self) -> Bootstrap {
+        Bootstrap { resamples: self.args.resamples, seed: self.args.seed }
+    }
+
+    fn subject(&self, frames: usize, step_frames: usize) -> Subject {
+        let meta = self.int8.model().meta();
+        Subject {
+            model: file_name(&self.args.model),
+            model_bytes: self.bytes,
+            model_crc32: format!("{:08x}", self.crc),
             provenance: meta.provenance.to_owned(),
-            weights: file_name(&args.weights),
-            data: args.data.display().to_string(),
-            frames: set.len(),
-            step_frames: step_set.len(),
+            weights: file_name(&self.args.weights),
+            data: self.args.data.display().to_string(),
+            frames,
+            step_frames,
             size: [meta.size.height, meta.size.width],
-            classes: classes.iter().map(|class| class.name.clone()).collect(),
-            resamples: args.resamples,
-            seed: args.seed,
-        },
-        quality: vec![
-            task::quality(float.name(), &measured.float, classes.len(), bootstrap),
-            task::quality(int8.name(), &own.classes, classes.len(), bootstrap),
-        ],
-        drift: vec![Drift {
-            precision: int8.name(),
-            delta: task::delta(&measured.float, &own.classes, classes.len(), bootstrap),
-            agreement: own.counts.report(by_step.logits_deviation),
-            logits_sqnr_db: own.noise.decibels(),
-            macs: Macs::of(int8.model(), int8.size())?,
-            steps: by_step.steps,
-            draws: others.map(|others| Draws::of(others.origin, &others.names, &measured.float, drawn, classes.len())),
-            worst: worst.into_iter().map(|(at, agreement)| WorstFrame { name: set[at].name.clone(), agreement }).collect(),
-        }],
-        verdicts: Vec::new(),
-    };
-    report.verdicts = bars.map(|bars| bars.judge(&report)).unwrap_or_default();
-    output::write_file(&args.out, page::page(&report, &classes, &extras)?.as_bytes())?;
-    if let Some(path) = &args.report_json {
-        output::write_file(path, &serde_json::to_vec_pretty(&report)?)?;
+            classes: self.classes.iter().map(|class| class.name.clone()).collect(),
+            resamples: self.args.resamples,
+            seed: self.args.seed,
+        }
     }
-    match format {
-        Format::Json => output::print_json(&report)?,
-        Format::Text => print(&report, &args.out)?,
+
+    /// Writes the page and the JSON document; prints the latter if asked to, else `table`.
+    fn write(&self, page: &str, report: &impl Serialize, table: comfy_table::Table) -> Result<()> {
+        output::write_file(&self.args.out, page.as_bytes())?;
+        if let Some(path) = &self.args.report_json {
+            output::write_file(path, &serde_json::to_vec_pretty(report)?)?;
+        }
+        match self.format {
+            Format::Json => output::print_json(report),
+            Format::Text => output::print_text(format_args!("{table}\n{}", self.args.out.display())),
+        }
     }
-    verdict(&report, args)
+}
+
+/// A table with one row per metric; the columns are float and the other precisions.
+fn table<const N: usize>(frames: usize, precisions: &[&str], rows: [(&str, Vec<String>); N]) -> comfy_table::Table {
+    let mut table = output::table(&["", "float"], 1);
+    table.set_header(std::iter::once(format!("{frames} frames")).chain(precisions.iter().map(|&name| name.to_owned())));
+    for (title, values) in rows {
+        table.add_row(std::iter::once(title.to_owned()).chain(values));
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(comfy_table::CellAlignment::Right);
+    }
+    table
+}
+
+/// A difference in points and its interval.
+fn points(delta: Option<Estimate>) -> String {
+    delta.map_or_else(|| "-".to_owned(), |one| format!("{:+.3} ({:+.3} to {:+.3})", one.value, one.low, one.high))
 }
 
 /// Bytes of an image, and the CRC32 of all of them but the last four, which hold it.
@@ -245,56 +269,12 @@ fn calibrate(args: &ReportArgs, folder: &Path, int8: &Int8<'_>, checkpoint: &Che
     Ok(others)
 }
 
-/// The frames that agree least and how much, worst first; equal ones in order.
-fn worst(image: &Against, count: usize) -> Vec<(usize, f64)> {
-    let mut frames: Vec<(usize, f64)> = image.agreement.iter().map(|pixels| pixels.agreement().unwrap_or(1.0)).enumerate().collect();
-    frames.sort_by(|a, b| a.1.total_cmp(&b.1));
-    frames.truncate(count);
-    frames
-}
-
-fn print(report: &Report, out: &Path) -> Result<()> {
-    let mut table = output::table(&["", "float"], 1);
-    let mut header = vec![format!("{} frames", report.subject.frames)];
-    header.extend(report.quality.iter().map(|quality| quality.precision.to_owned()));
-    table.set_header(header);
-    let quality =
-        |of: &dyn Fn(&task::Quality) -> Option<task::Estimate>| report.quality.iter().map(|one| percent(of(one).map(|one| one.value))).collect::<Vec<_>>();
-    let drift = |of: &dyn Fn(&Drift) -> String| std::iter::once(String::new()).chain(report.drift.iter().map(of)).collect::<Vec<_>>();
-    let between = |one: Option<task::Estimate>| one.map_or_else(|| "-".to_owned(), |one| format!("{:+.3} ({:+.3} to {:+.3})", one.value, one.low, one.high));
-    let rows = [
-        ("mIoU, %", quality(&|one| one.miou)),
-        ("pixel accuracy, %", quality(&|one| one.pixel_accuracy)),
-        ("mIoU less float's, points (95 %)", drift(&|one| between(one.delta.miou_points))),
-        ("pixels that agree with float, %", drift(&|one| percent(one.agreement.overall))),
-        ("at borders of classes, %", drift(&|one| percent(one.agreement.at_borders.agreement))),
-        ("where float is clear, %", drift(&|one| percent(one.agreement.at_clear_margin.agreement))),
-        ("logits SQNR, dB", drift(&|one| one.logits_sqnr_db.map_or_else(|| "-".to_owned(), |db| format!("{db:.1}")))),
-        ("MACs in 8x8, %", drift(&|one| format!("{:.1}", 100.0 * one.macs.share()))),
-        ("the others", drift(&|one| one.macs.rest())),
-    ];
-    for (title, values) in rows {
-        table.add_row(std::iter::once(title.to_owned()).chain(values));
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(comfy_table::CellAlignment::Right);
-    }
-    output::print_text(format_args!("{table}\n{}", out.display()))
-}
-
 /// Fails with every bar that is not met.
-fn verdict(report: &Report, args: &ReportArgs) -> Result<()> {
-    let failed: Vec<String> = report.verdicts.iter().filter(|verdict| !verdict.passed).map(ToString::to_string).collect();
+fn verdict(verdicts: &[Verdict], args: &ReportArgs) -> Result<()> {
+    let failed: Vec<String> = verdicts.iter().filter(|verdict| !verdict.passed).map(ToString::to_string).collect();
     if failed.is_empty() {
         return Ok(());
     }
     let bars = args.bars.as_deref().unwrap_or(Path::new("bars")).display();
-    bail!(
-        "{} of {} bars ({bars}, set {}) are not met; see {}:\n  {}",
-        failed.len(),
-        report.verdicts.len(),
-        args.bar_set,
-        args.out.display(),
-        failed.join("\n  ")
-    )
+    bail!("{} of {} bars ({bars}, set {}) are not met; see {}:\n  {}", failed.len(), verdicts.len(), args.bar_set, args.out.display(), failed.join("\n  "))
 }

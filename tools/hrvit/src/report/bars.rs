@@ -6,15 +6,21 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{Drift, Report};
+use super::draws::Spread;
+use super::macs::Macs;
+use super::steps::StepDrift;
+use super::task::Estimate;
+use super::{Report, classifier};
 
 /// One set of bars.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bars {
-    /// Largest magnitude of the difference in mean IoU, in points: the mean over the draws where there are several.
-    pub delta_miou_points: f64,
-    /// Smallest share of pixels that agree, in percent.
+    /// Segmentors: largest magnitude of the difference in mean IoU, in points: the mean over the draws where there are several.
+    pub delta_miou_points: Option<f64>,
+    /// Classifiers: largest magnitude of the difference in top-1 accuracy, in points, likewise.
+    pub delta_top1_points: Option<f64>,
+    /// Smallest share of pixels (of frames of a classifier) that agree, in percent.
     pub agreement_percent: f64,
     /// The same where float's decision is clear.
     pub agreement_at_clear_margin_percent: f64,
@@ -77,42 +83,54 @@ impl Bars {
         sets.remove(name).with_context(|| format!("bars {}: no set {name:?}, expected one of: {known} (--bar-set NAME)", path.display()))
     }
 
-    /// Judges every precision of a report. Kinds of block without a floor pass; a floor for a kind that no step is of does not.
+    /// Judges every precision of a segmentor's report. Kinds of block without a floor pass; a floor for a kind that no step is of does not.
     pub fn judge(&self, report: &Report) -> Vec<Verdict> {
-        report.drift.iter().flat_map(|drift| self.judge_drift(drift)).collect()
+        let judged = report.drift.iter().flat_map(|drift| {
+            let image = ("", drift.agreement.overall, drift.agreement.at_clear_margin.agreement, drift.logits_sqnr_db);
+            let draws = drift.draws.iter().flat_map(|draws| &draws.draws);
+            let draws = draws.map(|draw| (draw.name.as_str(), draw.agreement, draw.agreement_at_clear_margin, draw.logits_sqnr_db));
+            let spread = drift.draws.as_ref().map(|draws| (draws.draws.len(), draws.delta_miou_points));
+            let delta = self.delta_miou_points.map(|bar| delta(drift.precision, "mIoU", drift.delta.miou_points, spread, bar));
+            let agreement = self.agreement(drift.precision, "pixel", std::iter::once(image).chain(draws));
+            delta.into_iter().chain(agreement).chain(self.machine(drift.precision, &drift.macs, &drift.steps)).collect::<Vec<_>>()
+        });
+        judged.collect()
     }
 
-    fn judge_drift(&self, drift: &Drift) -> Vec<Verdict> {
-        let precision = drift.precision;
+    /// The same of a classifier's report.
+    pub fn judge_classifier(&self, report: &classifier::Report) -> Vec<Verdict> {
+        let judged = report.drift.iter().flat_map(|drift| {
+            let image = ("", drift.agreement.top1, drift.agreement.at_clear_margin.top1, drift.logits_sqnr_db);
+            let draws = drift.draws.iter().flat_map(|draws| &draws.draws);
+            let draws = draws.map(|draw| (draw.name.as_str(), draw.agreement, draw.agreement_at_clear_margin, draw.logits_sqnr_db));
+            let spread = drift.draws.as_ref().map(|draws| (draws.draws.len(), draws.delta_top1_points));
+            let delta = self.delta_top1_points.map(|bar| delta(drift.precision, "top-1", drift.delta.top1_points, spread, bar));
+            let agreement = self.agreement(drift.precision, "top-1", std::iter::once(image).chain(draws));
+            delta.into_iter().chain(agreement).chain(self.machine(drift.precision, &drift.macs, &drift.steps)).collect::<Vec<_>>()
+        });
+        judged.collect()
+    }
+
+    /// Agreement and noise of the image, whose name is empty, and of its draws.
+    fn agreement<'a>(&self, precision: &str, of: &str, images: impl Iterator<Item = Image<'a>>) -> Vec<Verdict> {
         let percent = |share: Option<f64>| share.map(|share| 100.0 * share);
-        let mut verdicts = vec![match &drift.draws {
-            Some(draws) => {
-                let mean = draws.delta_miou_points.map(|spread| spread.mean.abs());
-                Verdict::at_most(
-                    format!("{precision}: magnitude of the mean mIoU difference over {} draws", draws.draws.len()),
-                    mean,
-                    self.delta_miou_points,
-                    "points",
-                )
-            }
-            None => {
-                let found = drift.delta.miou_points.map(|delta| delta.value.abs());
-                Verdict::at_most(format!("{precision}: magnitude of the mIoU difference"), found, self.delta_miou_points, "points")
-            }
-        }];
-        let image = (String::new(), drift.agreement.overall, drift.agreement.at_clear_margin.agreement, drift.logits_sqnr_db);
-        let draws = drift.draws.iter().flat_map(|draws| &draws.draws);
-        let draws = draws.map(|draw| (format!(", draw {}", draw.name), draw.agreement, draw.agreement_at_clear_margin, draw.logits_sqnr_db));
-        for (who, agreement, clear, sqnr) in std::iter::once(image).chain(draws) {
-            verdicts.push(Verdict::at_least(format!("{precision}{who}: pixel agreement"), percent(agreement), self.agreement_percent, "%"));
-            let what = format!("{precision}{who}: pixel agreement at a clear margin");
-            verdicts.push(Verdict::at_least(what, percent(clear), self.agreement_at_clear_margin_percent, "%"));
-            verdicts.push(Verdict::at_least(format!("{precision}{who}: logits SQNR"), sqnr, self.logits_sqnr_db, "dB"));
-        }
-        verdicts.push(Verdict::at_least(format!("{precision}: MACs in 8x8"), Some(100.0 * drift.macs.share()), self.macs_8x8_percent, "%"));
+        let judged = images.flat_map(|(name, agreement, clear, sqnr)| {
+            let who = if name.is_empty() { precision.to_owned() } else { format!("{precision}, draw {name}") };
+            [
+                Verdict::at_least(format!("{who}: {of} agreement"), percent(agreement), self.agreement_percent, "%"),
+                Verdict::at_least(format!("{who}: {of} agreement at a clear margin"), percent(clear), self.agreement_at_clear_margin_percent, "%"),
+                Verdict::at_least(format!("{who}: logits SQNR"), sqnr, self.logits_sqnr_db, "dB"),
+            ]
+        });
+        judged.collect()
+    }
+
+    /// Products and steps.
+    fn machine(&self, precision: &str, macs: &Macs, steps: &[StepDrift]) -> Vec<Verdict> {
+        let mut verdicts = vec![Verdict::at_least(format!("{precision}: MACs in 8x8"), Some(100.0 * macs.share()), self.macs_8x8_percent, "%")];
         for (name, floors) in [("single", &self.single_db), ("entire", &self.entire_db)] {
             for (kind, &bar) in floors {
-                let steps: Vec<_> = drift.steps.iter().filter(|step| step.kind == kind).collect();
+                let steps: Vec<_> = steps.iter().filter(|step| step.kind == kind).collect();
                 if steps.is_empty() {
                     verdicts.push(Verdict::at_least(format!("{precision}: steps of kind {kind} (there is none), {name} SQNR"), None, bar, "dB"));
                 }
@@ -124,6 +142,18 @@ impl Bars {
         }
         verdicts
     }
+}
+
+/// Name, agreement, agreement at a clear margin, logits SQNR of one image.
+type Image<'a> = (&'a str, Option<f64>, Option<f64>, Option<f64>);
+
+/// Judges a difference of a task metric: its mean over the draws, whose number and spread are given where there are some, else that of the image.
+fn delta(precision: &str, metric: &str, image: Option<Estimate>, draws: Option<(usize, Option<Spread>)>, bar: f64) -> Verdict {
+    let (what, found) = match draws {
+        Some((count, spread)) => (format!("{precision}: magnitude of the mean {metric} difference over {count} draws"), spread.map(|spread| spread.mean.abs())),
+        None => (format!("{precision}: magnitude of the {metric} difference"), image.map(|delta| delta.value.abs())),
+    };
+    Verdict::at_most(what, found, bar, "points")
 }
 
 #[cfg(test)]

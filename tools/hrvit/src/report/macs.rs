@@ -89,7 +89,7 @@ mod tests {
             macs.add(kind, count, wide);
         }
         assert_eq!((macs.total, macs.in_8x8, macs.share()), (100, 50, 0.5));
-        assert_eq!(macs.rest(), "b 30.0 %, d 20.0 %");
+        assert_eq!(macs.rest(), "des.right 30.0 %, values 20.0 %");
         assert_eq!(macs.wider.iter().map(|wider| wider.macs).sum::<u64>() + macs.in_8x8, macs.total);
     }
 }

@@ -8,12 +8,14 @@
 //! | [`macs`] | how many products are of two 8-bit numbers |
 //! | [`measure`] | all of it over a set of frames |
 //! | [`draws`] | several images of one network, each calibrated with other frames |
+//! | [`classifier`] | the same of classifiers: which classes come first |
 //! | [`bars`] | what is demanded, and whether it is met |
 //! | [`pictures`], [`charts`], [`page`] | the HTML page |
 
 pub mod agreement;
 pub mod bars;
 pub mod charts;
+pub mod classifier;
 pub mod draws;
 pub mod macs;
 pub mod measure;

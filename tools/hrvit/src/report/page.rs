@@ -3,7 +3,10 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::agreement::Place;
+use super::bars::Verdict;
+use super::macs::Macs;
 use super::pictures::{DIFFERENCES, Pictures};
+use super::steps::StepDrift;
 use super::task::{Estimate, Quality};
 use super::{Drift, Report, Subject, charts};
 use crate::output::grouped;
@@ -28,6 +31,27 @@ pub struct Extras {
 pub fn page(report: &Report, classes: &Classes, extras: &Extras) -> anyhow::Result<String> {
     let charts: Vec<String> = report.drift.iter().map(|drift| charts::steps(&drift.steps)).collect::<anyhow::Result<_>>()?;
     let title = format!("Drift of {}", report.subject.model);
+    let body = html! {
+        (subject(&report.subject))
+        @for drift in &report.drift { (headline(drift)) }
+        (verdicts(&report.verdicts))
+        h2 { "Task" }
+        (task(report))
+        @for (number, drift) in report.drift.iter().enumerate() {
+            h2 { "Where " (drift.precision) " and float agree" }
+            (agreement(drift))
+            (flips(drift, &report.subject.classes))
+            @if let Some(worst) = extras.worst.get(number) { (worst_frames(drift, worst, classes)) }
+            h2 { "Steps in " (drift.precision) }
+            (steps(&drift.steps, &charts[number], report.subject.step_frames))
+            (draws(drift))
+        }
+    };
+    Ok(document(&title, &body, &extras.pictures))
+}
+
+/// A page of its own with further pictures, title and address, at its end.
+pub fn document(title: &str, body: &Markup, pictures: &[(&'static str, String)]) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -39,28 +63,15 @@ pub fn page(report: &Report, classes: &Classes, extras: &Extras) -> anyhow::Resu
             }
             body {
                 h1 { (title) }
-                (subject(&report.subject))
-                @for drift in &report.drift { (headline(drift)) }
-                @if !report.verdicts.is_empty() { (verdicts(report)) }
-                h2 { "Task" }
-                (task(report))
-                @for (number, drift) in report.drift.iter().enumerate() {
-                    h2 { "Where " (drift.precision) " and float agree" }
-                    (agreement(drift))
-                    (flips(drift, &report.subject.classes))
-                    @if let Some(worst) = extras.worst.get(number) { (worst_frames(drift, worst, classes)) }
-                    h2 { "Steps in " (drift.precision) }
-                    (steps(drift, &charts[number], report.subject.step_frames))
-                    (draws(drift))
-                }
-                @for (title, address) in &extras.pictures {
+                (body)
+                @for (title, address) in pictures {
                     h2 { (title) }
                     img.wide src=(address) alt=(title);
                 }
             }
         }
     };
-    Ok(page.into_string())
+    page.into_string()
 }
 
 /// Two digits, and more where two would show all for nearly all.
@@ -72,12 +83,13 @@ pub fn percent(share: Option<f64>) -> String {
     }
 }
 
-fn decibels(db: Option<f64>) -> String {
+/// One digit.
+pub fn decibels(db: Option<f64>) -> String {
     db.map_or_else(|| "-".to_owned(), |db| format!("{db:.1}"))
 }
 
 /// A value with its interval, times `factor`.
-fn interval(estimate: Option<Estimate>, factor: f64, signed: bool) -> Markup {
+pub fn interval(estimate: Option<Estimate>, factor: f64, signed: bool) -> Markup {
     let show = |value: f64| if signed { format!("{:+.2}", factor * value) } else { format!("{:.2}", factor * value) };
     html! {
         @match estimate {
@@ -87,7 +99,8 @@ fn interval(estimate: Option<Estimate>, factor: f64, signed: bool) -> Markup {
     }
 }
 
-fn subject(subject: &Subject) -> Markup {
+/// What was measured on what.
+pub fn subject(subject: &Subject) -> Markup {
     let [height, width] = subject.size;
     html! {
         dl {
@@ -101,7 +114,6 @@ fn subject(subject: &Subject) -> Markup {
 }
 
 fn headline(drift: &Drift) -> Markup {
-    let card = |value: String, unit: &str, what: &str| html! { div { b { (value) } " " (unit) br; (what) } };
     html! {
         div.cards {
             (card(drift.delta.miou_points.map_or_else(|| "-".to_owned(), |delta| format!("{:+.3}", delta.value)), "points", &format!("mIoU, {} less float", drift.precision)))
@@ -110,17 +122,29 @@ fn headline(drift: &Drift) -> Markup {
             (card(decibels(drift.logits_sqnr_db), "dB", "logits SQNR"))
             (card(format!("{:.1}", 100.0 * drift.macs.share()), "%", "of MACs are 8x8"))
         }
-        @if !drift.macs.wider.is_empty() {
-            p.note { "Multiply-accumulates with an operand of more than 8 bits: " (drift.macs.rest()) " of all." }
-        }
+        (wider(&drift.macs))
     }
 }
 
-fn verdicts(report: &Report) -> Markup {
-    let failed: Vec<_> = report.verdicts.iter().filter(|verdict| !verdict.passed).collect();
+/// One figure of the headline.
+pub fn card(value: String, unit: &str, what: &str) -> Markup {
+    html! { div { b { (value) } " " (unit) br; (what) } }
+}
+
+/// What is not 8x8.
+pub fn wider(macs: &Macs) -> Markup {
+    html! { @if !macs.wider.is_empty() { p.note { "Multiply-accumulates with an operand of more than 8 bits: " (macs.rest()) " of all." } } }
+}
+
+/// Bars that are met, and those that are not; nothing where there are none.
+pub fn verdicts(verdicts: &[Verdict]) -> Markup {
+    if verdicts.is_empty() {
+        return html! {};
+    }
+    let failed: Vec<_> = verdicts.iter().filter(|verdict| !verdict.passed).collect();
     html! {
         h2 { "Bars" }
-        p { (report.verdicts.len() - failed.len()) " of " (report.verdicts.len()) " are met." }
+        p { (verdicts.len() - failed.len()) " of " (verdicts.len()) " are met." }
         @if !failed.is_empty() { ul { @for verdict in &failed { li.bad { (verdict.to_string()) } } } }
     }
 }
@@ -230,7 +254,8 @@ fn worst_frames(drift: &Drift, pictures: &[Pictures], classes: &Classes) -> Mark
     }
 }
 
-fn steps(drift: &Drift, chart: &str, frames: usize) -> Markup {
+/// Every step as a picture and in numbers.
+pub fn steps(steps: &[StepDrift], chart: &str, frames: usize) -> Markup {
     html! {
         div.chart { (PreEscaped(chart)) }
         p.note {
@@ -242,7 +267,7 @@ fn steps(drift: &Drift, chart: &str, frames: usize) -> Markup {
             summary { "All steps in numbers" }
             table {
                 tr { th { "step" } th { "single, dB" } th { "entire, dB" } th { "cosine" } th { "saturated, %" } th { "codes seen" } th { "range used, %" } }
-                @for step in &drift.steps {
+                @for step in steps {
                     tr {
                         th { (step.step) }
                         td { (decibels(step.single_db)) }

@@ -49,6 +49,17 @@ pub fn file_uri(path: &Path) -> Result<String> {
     Ok(data_uri(mime, &std::fs::read(path).with_context(|| format!("reading picture {}", path.display()))?))
 }
 
+/// A small picture of a frame as an address.
+///
+/// # Errors
+/// If the frame cannot be read.
+pub fn thumbnail(path: &Path) -> Result<String> {
+    let frame = frames::read(path)?;
+    let height = (u64::from(frame.height()) * WIDTH as u64 / u64::from(frame.width())).max(1);
+    let small = image::imageops::resize(&frame, u32::try_from(WIDTH)?, u32::try_from(height)?, image::imageops::FilterType::Triangle);
+    Ok(png(&overlay::encode_png(&small)?))
+}
+
 /// Draws one frame: itself, its labels, what float and the other say, and where they differ.
 ///
 /// # Errors

@@ -4,16 +4,16 @@
 //! from the frame: all errors up to here. *Single* compares it with the same step in float, run on what the engine itself held before the step: the error of
 //! this step alone, on inputs that it meets in use.
 
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use hrvit_core::{Observer, Tile, TileData};
 use hrvit_format::{Model, OpKind, Step, StepId, record::Precision};
 use hrvit_reference::{Folded, Frame, Map, NoTap, State};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::dataset::Labelled;
 use crate::int8::Int8;
 use crate::quantize::report::Noise;
 use crate::quantize::states::left_by;
@@ -37,7 +37,6 @@ impl Codes {
         let (scale, network) = (f64::from(params.record.scale), &model.meta().network);
         Ok(match step {
             Step::LabelMap => None,
-            Step::Increase { .. } | Step::Classify => bail!("{step}: only segmentors can be measured"),
             Step::Fusion { .. } => {
                 // GELU of 0 is 0: the table's entry for it is the zero point.
                 let ops = network.ops(step);
@@ -45,6 +44,12 @@ impl Codes {
                 let act = params.op(index, op).with_context(|| format!("{step}: its activation has no record"))?;
                 let zero = *usize::try_from(act.record.zero).ok().and_then(|zero| act.table.get(zero)).with_context(|| format!("{step}: no entry for 0"))?;
                 Some(Self { scale, zero: zero.into(), lo: -128, hi: 127 })
+            }
+            Step::Increase { .. } => {
+                let ops = network.ops(step);
+                let (index, op) = ops.iter().enumerate().find(|(_, op)| op.kind == OpKind::IncreaseAct).with_context(|| format!("{step}: no activation"))?;
+                let record = params.op(index, op).with_context(|| format!("{step}: its activation has no record"))?.record;
+                Some(Self { scale, zero: record.zero.into(), lo: record.lo.into(), hi: record.hi.into() })
             }
             _ => Some(Self { scale, zero: 0, lo: i16::MIN.into(), hi: i16::MAX.into() }),
         })
@@ -181,16 +186,16 @@ impl Spread {
 /// Measures every step of `int8` against `float` on `set`, frames in parallel.
 ///
 /// # Errors
-/// If a frame cannot be read, or the image is not one of a segmentor in int8.
-pub fn measure(set: &[&Labelled], float: &Folded, int8: &Int8<'_>) -> Result<Measured> {
+/// If a frame cannot be read, or the image has steps that are not int8.
+pub fn measure(set: &[&Path], float: &Folded, int8: &Int8<'_>) -> Result<Measured> {
     let model = int8.model();
     let steps: Vec<(Step, Codes)> =
         model.step_ids().filter_map(|(id, step)| Codes::of(model, id, step).map(|codes| Some((step, codes?))).transpose()).collect::<Result<_>>()?;
     let bar = progress::frames(set.len(), "measuring steps");
     let each: Vec<(Vec<Seen>, Spread)> = set
         .par_iter()
-        .map(|item| {
-            let seen = measure_frame(item, &steps, float, int8).with_context(|| format!("frame {}", item.name));
+        .map(|frame| {
+            let seen = measure_frame(frame, &steps, float, int8).with_context(|| format!("frame {}", frame.display()));
             bar.inc(1);
             seen
         })
@@ -206,8 +211,8 @@ pub fn measure(set: &[&Labelled], float: &Folded, int8: &Int8<'_>) -> Result<Mea
     })
 }
 
-fn measure_frame(item: &Labelled, steps: &[(Step, Codes)], folded: &Folded, int8: &Int8<'_>) -> Result<(Vec<Seen>, Spread)> {
-    let input = frames::resize(&frames::read(&item.frame)?, int8.size())?;
+fn measure_frame(frame: &Path, steps: &[(Step, Codes)], folded: &Folded, int8: &Int8<'_>) -> Result<(Vec<Seen>, Spread)> {
+    let input = frames::resize(&frames::read(frame)?, int8.size())?;
     let taken = Taken(Mutex::new(vec![Vec::new(); int8.model().steps().len()]));
     int8.logit_codes(input.as_raw(), &taken)?;
     let taken = taken.0.into_inner().unwrap_or_else(PoisonError::into_inner);
