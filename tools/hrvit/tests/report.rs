@@ -159,7 +159,7 @@ static CLASSIFIER: LazyLock<Classifier> = LazyLock::new(|| {
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     };
     done(&[&["synth", "--seed", "7", "--out", &weights], &network[..]].concat());
-    done(&[&["quantize", "--size", "64x64", "--weights", &weights, "--calib", &images, "--out", &image], &network[..]].concat());
+    done(&[&["quantize", "--size", "64x64", "--weights", &weights, "--calib", &images, "--force", "--out", &image], &network[..]].concat());
     classifier
 });
 
@@ -214,7 +214,7 @@ fn a_classifier_with_labels_has_accuracy_and_bars() {
         let frame = at(&format!("images/{i}.png"));
         std::fs::copy(CLASSIFIER.at(&format!("images/{i}.png")), &frame).unwrap();
         let found = run(&frame);
-        let best = found["frames"][0]["classes"][0]["name"].as_str().unwrap_or_else(|| panic!("{found}")).to_owned();
+        let best = found[0]["classes"][0]["name"].as_str().unwrap_or_else(|| panic!("{found}")).to_owned();
         // A class by its name; the last frame's is wrong.
         table += &format!(
             "{i}, {}\n",
