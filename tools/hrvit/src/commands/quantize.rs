@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use hrvit_core::{Model, Tiling, WeightPlacement, plan_mixed};
 use hrvit_format::aligned::AlignedBytes;
@@ -103,6 +103,7 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
     let checkpoint = Checkpoint::read(&args.weights, &network)?;
     let (image, report) = match (args.precision, &args.calib) {
         (Precision::Fp16, _) => {
+            ensure!(args.without.is_empty(), "--without: half precision uses none of these techniques");
             let options = Options { sequence: args.sequence, ..options(&args.weights, None, classes.as_ref())? };
             let halved = quantize::halve(&checkpoint, args.size, &options)?;
             (halved.image, halved.report)
