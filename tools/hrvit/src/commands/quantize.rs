@@ -12,28 +12,37 @@ use hrvit_reference::Checkpoint;
 use serde::Serialize;
 
 use crate::calibration::CalibrationSet;
+use crate::dataset;
 use crate::frame_checks::Unfit;
 use crate::int8::{IsaArg, Packed};
 use crate::output::{self, Format};
 use crate::palette::Classes;
+use crate::precision::{self, Chosen, Limits, Measure};
 use crate::progress::Tasks;
 use crate::quantize::{self, Frames, Options, Report, Technique, Techniques};
 use crate::spec_file::{NetworkArgs, parse_size};
 
 /// How many of the worst operators are shown.
 const WORST: usize = 8;
+/// Calibration frames on which precisions are compared.
+const MEASURED: usize = 16;
 /// How many complaints about frames are spelt out.
 const SPELT_OUT: usize = 8;
 
-/// Turn a trained checkpoint into an int8 model image
+/// Turn a trained checkpoint into a model image
 ///
 /// Scales come from calibration frames: pictures like those the device will see, resized to the input as `hrvit eval` does. Some hundred of the training set are
 /// usual, 16 are enough to start with. The image carries the first of them as its golden frame, with a checksum per step that every device can check itself
 /// against.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:
+///
+/// With --precision auto every part of the network (each attention and MixCFN block, the entry of every module, stem and head) is measured alone in half precision,
+/// and the most worth ones are added to the image in 8 bits until it drifts no further from the float network than --max-drift.
+#[command(after_help = "Examples:
   hrvit quantize --weights models/nano_camvid11.safetensors --variant nano --head segformer --classes 11 --size 192x256 \\
-      --calib data/calib --classes-file data/camvid11.toml --out nano.hrvit")]
+      --calib data/calib --classes-file data/camvid11.toml --out nano.hrvit
+  hrvit quantize --weights models/nano_camvid11.safetensors --variant nano --head segformer --classes 11 --size 192x256 \\
+      --calib data/calib --precision auto --max-drift 0.2 --pareto precision.svg --out mixed.hrvit")]
 pub struct QuantizeArgs {
     /// Checkpoint (.safetensors or .pth)
     #[arg(long, value_name = "CKPT")]
@@ -43,12 +52,25 @@ pub struct QuantizeArgs {
     /// Input height and width, multiples of 32, for example 192x256
     #[arg(long, value_name = "HxW", value_parser = parse_size)]
     size: Size,
-    /// Folder of calibration frames; half precision needs none
-    #[arg(long, value_name = "DIR", required_if_eq("precision", "int8"))]
+    /// Folder of calibration frames; half precision alone needs none
+    #[arg(long, value_name = "DIR", required_if_eq_any([("precision", "int8"), ("precision", "auto")]))]
     calib: Option<PathBuf>,
-    /// Arithmetic of the image: 8-bit weights and activations, or half precision
+    /// Arithmetic of the image
     #[arg(long, value_enum, default_value_t = Precision::Int8)]
     precision: Precision,
+    /// auto: how far the image may drift from the float network. In percent of decisions (pixels; frames of a classifier) that change on calibration frames, or
+    /// with --labelled in points of mIoU
+    #[arg(long, value_name = "POINTS", default_value_t = 0.2)]
+    max_drift: f64,
+    /// auto: labelled frames that decide, a folder as hrvit eval takes it
+    #[arg(long, value_name = "DIR", requires = "classes_file")]
+    labelled: Option<PathBuf>,
+    /// auto: the largest arena in bytes; parts that need more stay in 8 bits
+    #[arg(long, value_name = "BYTES")]
+    max_arena: Option<usize>,
+    /// auto: draw accuracy over cost as SVG
+    #[arg(long, value_name = "FILE")]
+    pareto: Option<PathBuf>,
     /// Model image to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -82,6 +104,8 @@ enum Precision {
     Int8,
     /// Half precision, judged by tolerance: twice the weights, about twice the maps
     Fp16,
+    /// 8 bits, with half precision where it pays until --max-drift is met
+    Auto,
 }
 
 #[derive(Serialize)]
@@ -90,6 +114,18 @@ struct Outcome<'a> {
     bytes: usize,
     arena_bytes: usize,
     report: &'a Report,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    precision: Option<Precisions<'a>>,
+}
+
+/// How `--precision auto` chose.
+#[derive(Serialize)]
+struct Precisions<'a> {
+    drift: &'static str,
+    max_drift: f64,
+    reached: bool,
+    path: &'a [precision::search::Step],
+    sensitivities: &'a [precision::search::Sensitivity],
 }
 
 /// Runs the command.
@@ -101,6 +137,7 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
     let network = args.network.network()?;
     let classes = args.classes_file.as_deref().map(|file| Classes::of_model(usize::from(network.classes), Some(file))).transpose()?;
     let checkpoint = Checkpoint::read(&args.weights, &network)?;
+    let mut chosen = None;
     let (image, report) = match (args.precision, &args.calib) {
         (Precision::Fp16, _) => {
             ensure!(args.without.is_empty(), "--without: half precision uses none of these techniques");
@@ -108,7 +145,16 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
             let halved = quantize::halve(&checkpoint, args.size, &options)?;
             (halved.image, halved.report)
         }
-        (Precision::Int8, None) => bail!("--precision int8 needs calibration frames: --calib DIR"),
+        (Precision::Int8 | Precision::Auto, None) => bail!("8 bits need calibration frames: --calib DIR"),
+        (Precision::Auto, Some(calib)) => {
+            let (set, unfit) = CalibrationSet::open(calib, args.size)?;
+            judge(&unfit, args.force)?;
+            let options = Options { seed: args.seed, sequence: args.sequence, ..options(&args.weights, Some(&set), classes.as_ref())? };
+            let (found, drift, report) = mix(args, &checkpoint, &set, &options, classes.as_ref())?;
+            let image = found.image.clone();
+            chosen = Some((found, drift));
+            (image, report)
+        }
         (Precision::Int8, Some(calib)) => {
             let (set, unfit) = CalibrationSet::open(calib, args.size)?;
             judge(&unfit, args.force)?;
@@ -124,9 +170,67 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
     let half = Model::load(&image)?.half_parts();
     let arena_bytes = plan_mixed((&network, half), args.size, 1, WeightPlacement::Mapped, Tiling::Smallest)?.arena_bytes();
     match format {
-        Format::Json => output::print_json(&Outcome { file: &args.out, bytes: image.len(), arena_bytes, report: &report }),
-        Format::Text => print_report(args, &report, image.len(), arena_bytes),
+        Format::Json => {
+            let precision = chosen.as_ref().map(|(found, drift)| Precisions {
+                drift,
+                max_drift: args.max_drift,
+                reached: found.reached,
+                path: &found.path,
+                sensitivities: &found.sensitivities,
+            });
+            output::print_json(&Outcome { file: &args.out, bytes: image.len(), arena_bytes, report: &report, precision })
+        }
+        Format::Text => {
+            if let Some((found, drift)) = &chosen {
+                print_choice(found, drift, args.max_drift)?;
+            }
+            print_report(args, &report, image.len(), arena_bytes)
+        }
     }
+}
+
+/// Quantises to 8 bits, and gives those parts half precision that pay.
+fn mix(
+    args: &QuantizeArgs,
+    checkpoint: &Checkpoint,
+    set: &CalibrationSet,
+    options: &Options,
+    classes: Option<&Classes>,
+) -> Result<(Chosen, &'static str, Report)> {
+    let tasks = Tasks::new();
+    let int8 = quantize::quantize(checkpoint, args.size, set, options, &tasks)?;
+    let half = quantize::halve(checkpoint, args.size, options)?;
+    let labelled = args.labelled.as_deref().map(dataset::labelled).transpose()?;
+    let judged = labelled.as_deref().zip(classes);
+    let kernels = IsaArg::default().kernels()?;
+    let measure = Measure::new(checkpoint, (set, MEASURED), args.size, judged, kernels, &tasks)?;
+    let found = precision::search(&int8, &half.steps, &measure, Limits { drift: args.max_drift, arena_bytes: args.max_arena }, &tasks)?;
+    if let Some(file) = &args.pareto {
+        output::write_file(file, precision::picture::draw(&found.path, measure.drift_name())?.as_bytes())?;
+    }
+    Ok((found, measure.drift_name(), int8.report))
+}
+
+/// The parts that were added and what each brought.
+fn print_choice(found: &Chosen, drift: &str, most: f64) -> Result<()> {
+    let mut table = output::table(&["in half precision", "logits dB", drift, "MACs in half, %", "image bytes", "arena bytes"], 1);
+    for step in &found.path {
+        table.add_row([
+            step.part.as_deref().map_or_else(|| "nothing".to_owned(), |part| format!("+ {part}")),
+            format!("{:.2}", step.logits_db),
+            format!("{:.3}", step.drift),
+            format!("{:.1}", 100.0 * step.half_macs),
+            output::grouped(step.bytes as u64),
+            output::grouped(step.arena_bytes as u64),
+        ]);
+    }
+    output::print_text(table)?;
+    if !found.reached {
+        eprintln!(
+            "warning: no choice drifts {most} points or less ({drift}); this is the last one that helps. --precision fp16 has every part in half precision"
+        );
+    }
+    Ok(())
 }
 
 /// Refuses unfit frames unless forced; then says what it goes on with.

@@ -164,6 +164,14 @@ impl Header {
 }
 
 impl Quantised {
+    /// The image with other steps, the texts of its header as they are.
+    ///
+    /// # Errors
+    /// If the steps make no valid image.
+    pub fn with_steps(&self, steps: &[StepData]) -> Result<AlignedBytes> {
+        self.header.write(steps, None)
+    }
+
     /// The model image with a golden frame: its pixels and the CRC of every step's tensor, as the engine computes them from [`Quantised::image`].
     ///
     /// # Errors

@@ -1,10 +1,12 @@
 //! The whole quantiser on tiny networks with synthetic weights and frames.
 
 use anyhow::{Result, bail};
-use hrvit_format::{Activation, Head, Model, Network, Size, Spec, writer::StepData};
+use hrvit_format::{Activation, HalfParts, Head, Model, Network, Size, Spec, writer::StepData};
+use hrvit_kernels::Kernels;
 use hrvit_reference::Checkpoint;
 
-use super::{Frames, Options, Quantised, Silent, quantize, sample::SplitMix};
+use super::{Frames, Options, Quantised, Silent, halve, quantize, sample::SplitMix};
+use crate::precision::{self, Limits, Measure};
 
 /// What the logits of tiny random networks must reach: LayerNorms over eight random channels amplify noise that trained, wider ones do not.
 const LEAST_DB: f64 = 20.0;
@@ -108,4 +110,30 @@ fn no_frame_and_a_frame_of_the_wrong_size_are_errors_that_say_so() {
     assert!(fail(&Broken, &Options::default()).contains("torn cable"));
     let names = Options { class_names: vec!["only one".into()], ..Options::default() };
     assert!(fail(&Textures { size, count: 1 }, &names).contains("1 class names for a network of 5 classes"));
+}
+
+#[test]
+fn parts_become_half_precision_until_the_drift_is_small_enough() {
+    let network = tiny(Head::Segformer, Activation::Gelu);
+    let checkpoint = Checkpoint::synthetic(&network, 3).unwrap();
+    let size = Size { height: 64, width: 64 };
+    let (int8, half) = (run(&network, 8, 2), halve(&checkpoint, size, &Options::default()).unwrap());
+    let frames = Textures { size, count: 3 };
+    let measure = Measure::new(&checkpoint, (&frames, 3), size, None, Kernels::detect(), &Silent).unwrap();
+    let choose = |drift, arena_bytes| precision::search(&int8, &half.steps, &measure, Limits { drift, arena_bytes }, &Silent).unwrap();
+
+    let content = choose(100.0, None);
+    assert!(content.reached && content.path.len() == 1, "8 bits suffice where any drift will do");
+    assert!(content.image[..] == int8.image[..]);
+
+    let best = choose(-1.0, None);
+    assert!(!best.reached, "no drift is below zero");
+    let (first, last) = (best.path.first().unwrap(), best.path.last().unwrap());
+    assert!(best.path.windows(2).all(|pair| pair[0].logits_db < pair[1].logits_db), "every part that is added removes noise");
+    assert!(last.logits_db > first.logits_db + 10.0, "{:.1} to {:.1} dB", first.logits_db, last.logits_db);
+    assert!(last.half_macs > first.half_macs && last.arena_bytes > first.arena_bytes);
+    assert_ne!(Model::load(&best.image).unwrap().half_parts(), HalfParts::NONE);
+
+    let small = choose(-1.0, Some(first.arena_bytes));
+    assert!(small.path.iter().all(|step| step.arena_bytes <= first.arena_bytes));
 }

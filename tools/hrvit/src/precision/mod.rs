@@ -1,0 +1,16 @@
+//! Which parts of a network are worth half precision: each is measured, then the cheapest are bought until the drift is small enough.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`parts`] | what can be chosen, and what it costs |
+//! | [`measure`] | noise and drift of an image against the float network |
+//! | [`search`] | sensitivities, the order of buying, the choice |
+//! | [`picture`] | accuracy over cost, drawn |
+
+pub mod measure;
+pub mod parts;
+pub mod picture;
+pub mod search;
+
+pub use measure::Measure;
+pub use search::{Chosen, Limits, search};
