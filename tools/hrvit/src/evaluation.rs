@@ -13,13 +13,13 @@ use crate::palette::Classes;
 use crate::segmenter::Segmenter;
 use crate::{frames, labels, progress};
 
-/// What is evaluated: the float reference, the int8 engine or both.
+/// What is evaluated: the float reference, an image in the engine or both.
 #[derive(Clone, Copy)]
 pub struct Contestants<'a> {
     /// The reference.
     pub float: Option<&'a dyn Segmenter>,
     /// The engine.
-    pub int8: Option<&'a dyn Segmenter>,
+    pub engine: Option<&'a dyn Segmenter>,
 }
 
 /// One frame with everything that was made of it, at the labels' size.
@@ -33,7 +33,7 @@ pub struct Segmented<'a> {
     /// What the reference says.
     pub float: Option<LabelMap>,
     /// What the engine says.
-    pub int8: Option<LabelMap>,
+    pub engine: Option<LabelMap>,
 }
 
 /// How good one contestant is.
@@ -75,9 +75,12 @@ pub struct Evaluation {
     /// The reference.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub float: Option<Quality>,
-    /// The engine.
+    /// The engine on the image.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub int8: Option<Quality>,
+    pub engine: Option<Quality>,
+    /// Arithmetic of the image: `engine`, `fp16` or `mixed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub precision: Option<&'static str>,
     /// The engine minus the reference.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delta: Option<Delta>,
@@ -92,7 +95,7 @@ pub struct Evaluation {
 /// Counts of some frames.
 struct Counts {
     float: ConfusionMatrix,
-    int8: ConfusionMatrix,
+    engine: ConfusionMatrix,
     agreement: Agreement,
     sqnr: Sqnr,
 }
@@ -100,12 +103,12 @@ struct Counts {
 impl Counts {
     fn new(classes: usize) -> Self {
         let matrix = ConfusionMatrix::new(classes);
-        Self { float: matrix.clone(), int8: matrix, agreement: Agreement::default(), sqnr: Sqnr::default() }
+        Self { float: matrix.clone(), engine: matrix, agreement: Agreement::default(), sqnr: Sqnr::default() }
     }
 
     fn merge(mut self, other: &Self) -> Self {
         self.float.merge(&other.float);
-        self.int8.merge(&other.int8);
+        self.engine.merge(&other.engine);
         self.agreement.merge(&other.agreement);
         self.sqnr.merge(&other.sqnr);
         self
@@ -114,16 +117,16 @@ impl Counts {
 
 /// Evaluates on `set`, frames in parallel; `each` sees every frame once, in any order, and its errors end the evaluation.
 ///
-/// Frames are resized to the networks' size; float and int8 logits alike are resized bilinearly to the labels' size before the argmax.
+/// Frames are resized to the networks' size; the logits of both are resized bilinearly to the labels' size before the argmax.
 ///
 /// # Errors
 /// If there is nobody to evaluate, the contestants differ in size or classes, are no segmentors, or a file cannot be read.
 pub fn evaluate(set: &[Labelled], contestants: Contestants<'_>, classes: &Classes, each: &(dyn Fn(&Segmented<'_>) -> Result<()> + Sync)) -> Result<Evaluation> {
-    let all: Vec<&dyn Segmenter> = contestants.float.into_iter().chain(contestants.int8).collect();
+    let all: Vec<&dyn Segmenter> = contestants.float.into_iter().chain(contestants.engine).collect();
     let first = all.first().context("nothing to evaluate: give a checkpoint, a model image or both")?;
     for one in &all {
         ensure!(one.head() == Head::Segformer, "the {} network has a classification head: only segmentors can be evaluated on label maps", one.name());
-        ensure!(one.size() == first.size() && one.classes() == first.classes(), "float and int8 networks differ in size or number of classes");
+        ensure!(one.size() == first.size() && one.classes() == first.classes(), "float network and image differ in size or number of classes");
     }
     let bar = progress::frames(set.len(), "evaluating");
     let counts: Vec<Counts> = set
@@ -137,18 +140,19 @@ pub fn evaluate(set: &[Labelled], contestants: Contestants<'_>, classes: &Classe
     bar.finish_and_clear();
     let total = counts.iter().fold(Counts::new(first.classes()), Counts::merge);
     let float = contestants.float.map(|_| quality(&total.float, classes));
-    let int8 = contestants.int8.map(|_| quality(&total.int8, classes));
+    let engine = contestants.engine.map(|_| quality(&total.engine, classes));
     let delta = float
         .as_ref()
-        .zip(int8.as_ref())
-        .map(|(float, int8)| Delta { miou: int8.miou - float.miou, pixel_accuracy: int8.pixel_accuracy - float.pixel_accuracy });
+        .zip(engine.as_ref())
+        .map(|(float, engine)| Delta { miou: engine.miou - float.miou, pixel_accuracy: engine.pixel_accuracy - float.pixel_accuracy });
     Ok(Evaluation {
         frames: set.len(),
         size: [first.size().height, first.size().width],
         pixel_agreement: delta.map(|_| total.agreement.ratio()),
         logits_sqnr_db: delta.map(|_| total.sqnr.db()),
         float,
-        int8,
+        engine,
+        precision: contestants.engine.map(Segmenter::name),
         delta,
     })
 }
@@ -164,22 +168,22 @@ fn evaluate_frame(
     let truth = labels::read(&item.labels)?;
     let input = frames::resize(&frame, size)?;
     let run = |segmenter: Option<&dyn Segmenter>| segmenter.map(|one| one.logits(&input)).transpose();
-    let (float_logits, int8_logits) = (run(contestants.float)?, run(contestants.int8)?);
-    let [float, int8] = [&float_logits, &int8_logits].map(|logits| logits.as_ref().map(|logits| logits.labels_at(truth.height, truth.width)));
+    let (float_logits, engine_logits) = (run(contestants.float)?, run(contestants.engine)?);
+    let [float, engine] = [&float_logits, &engine_logits].map(|logits| logits.as_ref().map(|logits| logits.labels_at(truth.height, truth.width)));
     let mut counts = Counts::new(classes);
     if let Some(labels) = &float {
         counts.float.add(&truth, labels)?;
     }
-    if let Some(labels) = &int8 {
-        counts.int8.add(&truth, labels)?;
+    if let Some(labels) = &engine {
+        counts.engine.add(&truth, labels)?;
     }
-    if let (Some(float), Some(int8)) = (&float, &int8) {
-        counts.agreement.add(float, int8)?;
+    if let (Some(float), Some(engine)) = (&float, &engine) {
+        counts.agreement.add(float, engine)?;
     }
-    if let (Some(float), Some(int8)) = (&float_logits, &int8_logits) {
-        counts.sqnr.add(float, int8)?;
+    if let (Some(float), Some(engine)) = (&float_logits, &engine_logits) {
+        counts.sqnr.add(float, engine)?;
     }
-    each(&Segmented { name: &item.name, frame, truth, float, int8 })?;
+    each(&Segmented { name: &item.name, frame, truth, float, engine })?;
     Ok(counts)
 }
 

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use hrvit_core::{Engine, Isa, Kernels, Mapped, NoObserver, Observer, Plan, Ranked, Serial, StepCrcs, Tiling, WeightPlacement, packing_for, plan_mixed};
-use hrvit_format::{Head, Model, Size, aligned::AlignedBytes, writer::repack};
+use hrvit_format::{HalfParts, Head, Model, Size, aligned::AlignedBytes, record::Precision, writer::repack};
 use image::RgbImage;
 
 use crate::{
@@ -195,7 +195,13 @@ impl<'a> Int8<'a> {
 
 impl Segmenter for Int8<'_> {
     fn name(&self) -> &'static str {
-        "int8"
+        if self.model.half_parts() == HalfParts::NONE {
+            "int8"
+        } else if self.model.step_ids().all(|(id, _)| self.model.precision(id) == Precision::Fp16) {
+            "fp16"
+        } else {
+            "mixed"
+        }
     }
 
     fn size(&self) -> Size {

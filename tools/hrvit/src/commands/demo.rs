@@ -85,7 +85,7 @@ pub fn run(args: &DemoArgs, format: Format) -> Result<()> {
     let packed = Packed::new(image.clone(), IsaArg::default().kernels()?)?;
     let int8 = packed.load()?;
     let labelled = dataset::labelled(&args.assets.join("data/val"))?;
-    let contestants = Contestants { float: Some(&float), int8: Some(&int8) };
+    let contestants = Contestants { float: Some(&float), engine: Some(&int8) };
     let draw = |one: &Segmented<'_>| output::write_file(&args.out.join(format!("{}.png", one.name)), &picture(one, &classes)?);
     let evaluation = evaluation::evaluate(&labelled, contestants, &classes, &draw)?;
     let inputs: Vec<RgbImage> = labelled.iter().map(|item| input(item, args.size)).collect::<Result<_>>()?;
@@ -116,7 +116,7 @@ fn input(item: &Labelled, size: Size) -> Result<RgbImage> {
 /// Frame, label, float and int8 side by side.
 fn picture(one: &Segmented<'_>, classes: &Classes) -> Result<Vec<u8>> {
     let float = one.float.as_ref().context("the float network was run")?;
-    let int8 = one.int8.as_ref().context("the int8 network was run")?;
+    let int8 = one.engine.as_ref().context("the int8 network was run")?;
     let [truth, by_float, by_int8] = [&one.truth, float, int8].map(|labels| overlay::tinted(&one.frame, labels, classes));
     let (truth, by_float, by_int8) = (truth?, by_float?, by_int8?);
     let parts = [("frame", &one.frame), ("label", &truth), ("float", &by_float), ("int8", &by_int8)];
@@ -134,7 +134,7 @@ fn milliseconds(segmenter: &dyn Segmenter, inputs: &[RgbImage]) -> Result<f64> {
 
 fn print_table(report: &Report) -> Result<()> {
     let evaluation = &report.evaluation;
-    let (float, int8) = (evaluation.float.as_ref().context("float was measured")?, evaluation.int8.as_ref().context("int8 was measured")?);
+    let (float, int8) = (evaluation.float.as_ref().context("float was measured")?, evaluation.engine.as_ref().context("int8 was measured")?);
     let percent = |value: f64| format!("{:.2}", 100.0 * value);
     let bytes = |value: u64| output::grouped(value);
     let title = format!("{} frames at {}x{}", evaluation.frames, evaluation.size[0], evaluation.size[1]);

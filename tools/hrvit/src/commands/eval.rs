@@ -79,7 +79,7 @@ pub fn run(args: &EvalArgs, format: Format) -> Result<()> {
     };
     let contestants = Contestants {
         float: float.as_ref().map(|one| one as &dyn Segmenter),
-        int8: int8.as_ref().filter(|_| !args.float_only).map(|one| one as &dyn Segmenter),
+        engine: int8.as_ref().filter(|_| !args.float_only).map(|one| one as &dyn Segmenter),
     };
     let result = evaluation::evaluate(&set, contestants, &classes, &|_| Ok(()))?;
     match format {
@@ -90,8 +90,10 @@ pub fn run(args: &EvalArgs, format: Format) -> Result<()> {
 
 /// One row per class, then the totals, a column per contestant.
 fn print_table(result: &Evaluation) -> Result<()> {
-    let columns: Vec<_> =
-        [("float", &result.float), ("int8", &result.int8)].into_iter().filter_map(|(name, quality)| Some((name, quality.as_ref()?))).collect();
+    let columns: Vec<_> = [("float", &result.float), (result.precision.unwrap_or("image"), &result.engine)]
+        .into_iter()
+        .filter_map(|(name, quality)| Some((name, quality.as_ref()?)))
+        .collect();
     let mut header = vec!["class"];
     header.extend(columns.iter().map(|(name, _)| *name));
     if columns.len() == 2 {

@@ -77,7 +77,7 @@ impl<'a> Measure<'a> {
         let (frames, logits): (Vec<_>, Vec<_>) = answered.collect::<Result<Vec<_>>>()?.into_iter().unzip();
         let judged = judged.map(|(set, classes)| -> Result<Judged<'a>> {
             ensure!(float.head() == Head::Segformer, "labelled frames judge segmentors only");
-            let quality = evaluate(set, Contestants { float: Some(&float), int8: None }, classes, &|_| Ok(()))?.float;
+            let quality = evaluate(set, Contestants { float: Some(&float), engine: None }, classes, &|_| Ok(()))?.float;
             Ok(Judged { set, classes, float: quality.context("no quality of the float network")?.miou })
         });
         let decisions = logits.iter().map(|logits| decide(logits, size)).collect();
@@ -116,7 +116,7 @@ impl<'a> Measure<'a> {
         let Some(Judged { set, classes, float }) = &self.judged else { return Ok(100.0 * noise.flipped) };
         let packed = Packed::new(image.clone(), self.kernels)?;
         let engine = packed.load()?;
-        let quality = evaluate(set, Contestants { float: None, int8: Some(&engine) }, classes, &|_| Ok(()))?.int8;
+        let quality = evaluate(set, Contestants { float: None, engine: Some(&engine) }, classes, &|_| Ok(()))?.engine;
         Ok(100.0 * (quality.context("no quality of the image")?.miou - float).abs())
     }
 

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use hrvit_core::{Observer, Tile, TileData};
-use hrvit_format::{Model, OpKind, Step, StepId, record::Precision};
+use hrvit_format::{Model, OpKind, Step, StepId, half::to_f32, record::Precision};
 use hrvit_reference::{Folded, Frame, Map, NoTap, State};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -20,20 +20,35 @@ use crate::quantize::states::left_by;
 use crate::segmenter::Segmenter;
 use crate::{frames, progress};
 
-/// How the codes that a step leaves stand for real values: `scale * (code - zero)`, codes in `lo..=hi`.
+/// Bits of the largest half-precision number, 65504.
+const HALF_MAX: i32 = 0x7bff;
+
+/// How the codes that a step leaves stand for real values: `scale * (code - zero)`, codes in `lo..=hi`. Half-precision numbers have codes of their own: their bits
+/// as an integer of the same order.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Codes {
+    half: bool,
     scale: f64,
     zero: i32,
     lo: i32,
     hi: i32,
 }
 
+/// The code of half-precision bits, and back.
+fn ordered(bits: i16) -> i16 {
+    bits ^ ((bits >> 15) & i16::MAX)
+}
+
 impl Codes {
+    /// All finite half-precision numbers.
+    const HALF: Self = Self { half: true, scale: 1.0, zero: 0, lo: -HALF_MAX - 1, hi: HALF_MAX };
+
     /// Of a step of `model`; `None` where it leaves labels.
     fn of(model: &Model<'_>, id: StepId, step: Step) -> Result<Option<Self>> {
         let params = model.step(id).with_context(|| format!("{step}: the model image has no such step"))?;
-        ensure!(params.record.precision == Precision::Int8 as u8, "{step}: only int8 steps can be measured, this one has another precision");
+        if params.precision() == Precision::Fp16 {
+            return Ok((step != Step::LabelMap).then_some(Self::HALF));
+        }
         let (scale, network) = (f64::from(params.record.scale), &model.meta().network);
         Ok(match step {
             Step::LabelMap => None,
@@ -43,24 +58,30 @@ impl Codes {
                 let (index, op) = ops.iter().enumerate().find(|(_, op)| op.kind == OpKind::FusionAct).with_context(|| format!("{step}: no activation"))?;
                 let act = params.op(index, op).with_context(|| format!("{step}: its activation has no record"))?;
                 let zero = *usize::try_from(act.record.zero).ok().and_then(|zero| act.table.get(zero)).with_context(|| format!("{step}: no entry for 0"))?;
-                Some(Self { scale, zero: zero.into(), lo: -128, hi: 127 })
+                Some(Self { half: false, scale, zero: zero.into(), lo: -128, hi: 127 })
             }
             Step::Increase { .. } => {
                 let ops = network.ops(step);
                 let (index, op) = ops.iter().enumerate().find(|(_, op)| op.kind == OpKind::IncreaseAct).with_context(|| format!("{step}: no activation"))?;
                 let record = params.op(index, op).with_context(|| format!("{step}: its activation has no record"))?.record;
-                Some(Self { scale, zero: record.zero.into(), lo: record.lo.into(), hi: record.hi.into() })
+                Some(Self { half: false, scale, zero: record.zero.into(), lo: record.lo.into(), hi: record.hi.into() })
             }
-            _ => Some(Self { scale, zero: 0, lo: i16::MIN.into(), hi: i16::MAX.into() }),
+            _ => Some(Self { half: false, scale, zero: 0, lo: i16::MIN.into(), hi: i16::MAX.into() }),
         })
     }
 
     fn real(self, code: i16) -> f32 {
+        if self.half {
+            return to_f32(ordered(code) as u16);
+        }
         (self.scale * f64::from(i32::from(code) - self.zero)) as f32
     }
 
     /// Whether a real value lies more than half a code outside the range.
     fn clips(self, real: f32) -> bool {
+        if self.half {
+            return real.abs() > to_f32(HALF_MAX as u16);
+        }
         let code = f64::from(real) / self.scale + f64::from(self.zero);
         code < f64::from(self.lo) - 0.5 || code > f64::from(self.hi) + 0.5
     }
@@ -76,8 +97,9 @@ impl Observer for Taken {
         match tile.data {
             TileData::S8(more) => codes.extend(more.iter().map(|&code| i16::from(code))),
             TileData::S16(more) => codes.extend_from_slice(more),
+            TileData::F16(more) => codes.extend(more.iter().map(|value| ordered(value.to_bits() as i16))),
             // No step leaves sums; labels are no real tensor.
-            TileData::S32(_) | TileData::U8(_) | TileData::F16(_) | TileData::F32(_) => {}
+            TileData::S32(_) | TileData::U8(_) | TileData::F32(_) => {}
         }
     }
 }
@@ -186,7 +208,7 @@ impl Spread {
 /// Measures every step of `int8` against `float` on `set`, frames in parallel.
 ///
 /// # Errors
-/// If a frame cannot be read, or the image has steps that are not int8.
+/// If a frame cannot be read.
 pub fn measure(set: &[&Path], float: &Folded, int8: &Int8<'_>) -> Result<Measured> {
     let model = int8.model();
     let steps: Vec<(Step, Codes)> =
@@ -252,7 +274,7 @@ fn summary(step: Step, codes: Codes, seen: Seen) -> StepDrift {
 mod tests {
     use super::*;
 
-    const BYTE: Codes = Codes { scale: 0.5, zero: -100, lo: -128, hi: 127 };
+    const BYTE: Codes = Codes { half: false, scale: 0.5, zero: -100, lo: -128, hi: 127 };
 
     fn map(data: &[f32]) -> Map {
         Map { rows: 1, columns: 1, channels: data.len(), data: data.to_vec() }
@@ -262,6 +284,16 @@ mod tests {
     fn codes_stand_for_reals_around_their_zero_point() {
         assert_eq!([-128, -100, 127].map(|code| BYTE.real(code)), [-14.0, 0.0, 113.5]);
         assert_eq!([-14.2, -14.3, 113.7, 113.8].map(|x| BYTE.clips(x)), [false, true, false, true]);
+    }
+
+    #[test]
+    fn half_precision_numbers_are_codes_in_their_order() {
+        let bits = [0xfbffu16, 0xbc00, 0x8001, 0x0000, 0x0001, 0x3c00, 0x7bff].map(|bits| bits as i16);
+        let codes = bits.map(ordered);
+        assert!(codes.is_sorted());
+        assert_eq!(codes.map(|code| Codes::HALF.real(code)), [-65504.0, -1.0, -5.960_464_5e-8, 0.0, 5.960_464_5e-8, 1.0, 65504.0]);
+        assert_eq!([i32::from(codes[0]), i32::from(codes[6])], [Codes::HALF.lo, Codes::HALF.hi]);
+        assert!(Codes::HALF.clips(65505.0) && !Codes::HALF.clips(-65504.0));
     }
 
     #[test]
