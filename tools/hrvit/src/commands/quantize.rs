@@ -8,7 +8,7 @@ use hrvit_core::{Model, Tiling, WeightPlacement, plan_mixed};
 use hrvit_format::aligned::AlignedBytes;
 use hrvit_format::writer::GoldenData;
 use hrvit_format::{Size, crc32};
-use hrvit_reference::Checkpoint;
+use hrvit_reference::{Checkpoint, Folded};
 use serde::Serialize;
 
 use crate::calibration::CalibrationSet;
@@ -19,6 +19,7 @@ use crate::output::{self, Format};
 use crate::palette::Classes;
 use crate::precision::{self, Chosen, Limits, Measure};
 use crate::progress::Tasks;
+use crate::quantize::half::{peaks, refuse_overflow};
 use crate::quantize::{self, Frames, Options, Report, Technique, Techniques};
 use crate::spec_file::{NetworkArgs, parse_size};
 
@@ -52,7 +53,7 @@ pub struct QuantizeArgs {
     /// Input height and width, multiples of 32, for example 192x256
     #[arg(long, value_name = "HxW", value_parser = parse_size)]
     size: Size,
-    /// Folder of calibration frames; half precision alone needs none
+    /// Folder of calibration frames; half precision alone needs none, and looks for overflow on them if they are given
     #[arg(long, value_name = "DIR", required_if_eq_any([("precision", "int8"), ("precision", "auto")]))]
     calib: Option<PathBuf>,
     /// Arithmetic of the image
@@ -142,6 +143,11 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
         (Precision::Fp16, _) => {
             ensure!(args.without.is_empty(), "--without: half precision uses none of these techniques");
             let options = Options { sequence: args.sequence, ..options(&args.weights, None, classes.as_ref())? };
+            if let Some(calib) = &args.calib {
+                let (set, unfit) = CalibrationSet::open(calib, args.size)?;
+                judge(&unfit, args.force)?;
+                refuse_overflow(&peaks(&Folded::new(&checkpoint), args.size, &set, &Tasks::new())?)?;
+            }
             let halved = quantize::halve(&checkpoint, args.size, &options)?;
             (halved.image, halved.report)
         }
@@ -204,7 +210,14 @@ fn mix(
     let judged = labelled.as_deref().zip(classes);
     let kernels = IsaArg::default().kernels()?;
     let measure = Measure::new(checkpoint, (set, MEASURED), args.size, judged, kernels, &tasks)?;
-    let found = precision::search(&int8, &half.steps, &measure, Limits { drift: args.max_drift, arena_bytes: args.max_arena }, &tasks)?;
+    let peaks = peaks(&Folded::new(checkpoint), args.size, set, &tasks)?;
+    let beyond: Vec<_> = peaks.iter().filter(|peak| !peak.fits()).map(|peak| peak.step).collect();
+    if !beyond.is_empty() {
+        let names: Vec<String> = beyond.iter().map(ToString::to_string).collect();
+        eprintln!("warning: beyond half precision on these frames, stays in 8 bits: {}", names.join(", "));
+    }
+    let limits = Limits { drift: args.max_drift, arena_bytes: args.max_arena, beyond };
+    let found = precision::search(&int8, &half.steps, &measure, &limits, &tasks)?;
     if let Some(file) = &args.pareto {
         output::write_file(file, precision::picture::draw(&found.path, measure.drift_name())?.as_bytes())?;
     }

@@ -59,16 +59,20 @@ struct Search<'a> {
     int8: &'a Quantised,
     half: &'a [StepData],
     parts: Vec<Part>,
+    /// Parts that stay in 8 bits.
+    stays: Vec<bool>,
     measure: &'a Measure<'a>,
 }
 
 /// How far the choice may go.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// The drift to reach, in points.
     pub drift: f64,
     /// The largest arena, in bytes; parts that need more stay in 8 bits.
     pub arena_bytes: Option<usize>,
+    /// Steps whose values are beyond half precision; their parts stay in 8 bits.
+    pub beyond: Vec<hrvit_format::Step>,
 }
 
 /// Starts from `int8` and gives parts of it the steps of `half` instead until the drift is small enough.
@@ -79,11 +83,14 @@ pub struct Limits {
 ///
 /// # Errors
 /// If the engine refuses an image.
-pub fn search(int8: &Quantised, half: &[StepData], measure: &Measure<'_>, limits: Limits, progress: &dyn Progress) -> Result<Chosen> {
+pub fn search(int8: &Quantised, half: &[StepData], measure: &Measure<'_>, limits: &Limits, progress: &dyn Progress) -> Result<Chosen> {
     let image = int8.with_steps(&int8.steps)?;
     let model = Model::load(&image)?;
     let (network, size) = (model.meta().network.clone(), model.meta().size);
-    let search = Search { int8, half, parts: parts(&network, size), measure };
+    let beyond: Vec<usize> = network.steps().enumerate().filter(|(_, step)| limits.beyond.contains(step)).map(|(at, _)| at).collect();
+    let parts = parts(&network, size);
+    let stays = parts.iter().map(|part| part.steps.iter().any(|at| beyond.contains(at))).collect();
+    let search = Search { int8, half, parts, stays, measure };
     let mut noise = measure.noise(image.clone())?;
     let mut chosen = vec![false; search.parts.len()];
     let mut path = vec![search.point(None, &chosen, &image, noise)?];
@@ -145,7 +152,7 @@ impl Search<'_> {
         let share = |part: u64, all: u64| part as f64 / all.max(1) as f64;
         progress.begin("sensitivity of every part", self.parts.len());
         let mut ranked = Vec::new();
-        for (at, part) in self.parts.iter().enumerate().filter(|(at, _)| !chosen[*at]) {
+        for (at, part) in self.parts.iter().enumerate().filter(|(at, _)| !chosen[*at] && !self.stays[*at]) {
             let with: Vec<bool> = chosen.iter().enumerate().map(|(other, &chosen)| chosen || other == at).collect();
             let noise = self.measure.noise(self.image(&with)?)?;
             let (macs, weights) = (share(part.macs, all.0), share(part.weights, all.1));

@@ -1,13 +1,93 @@
 //! Steps in half precision: the weights of the canonical graph, rounded to f16. Nothing is calibrated; what could overflow is refused.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use half::f16;
 use hrvit_format::{
-    Op, OpKind, Step,
+    Op, OpKind, Size, Step,
     half::EPS_BITS,
     writer::{HalfOp, StepData},
 };
-use hrvit_reference::{Folded, folded::OpWeights, operators::normalise::EPSILON};
+use hrvit_reference::{Folded, Frame, Map, State, Tap, folded::OpWeights, operators::normalise::EPSILON};
+use rayon::prelude::*;
+
+use super::{Frames, Progress};
+
+/// The largest magnitude that a step stores, and by which operator.
+#[derive(Clone, Copy, Debug)]
+pub struct Peak {
+    /// The step.
+    pub step: Step,
+    /// The operator; none where it is the residual stream.
+    pub op: Option<OpKind>,
+    /// The magnitude.
+    pub magnitude: f32,
+}
+
+impl Peak {
+    /// Whether half precision reaches it; the engine would saturate.
+    pub fn fits(&self) -> bool {
+        self.magnitude <= f16::MAX.to_f32()
+    }
+}
+
+/// Every step's [`Peak`] in the float network over `frames`.
+///
+/// # Errors
+/// If there is no frame, or one cannot be read.
+pub fn peaks(folded: &Folded, size: Size, frames: &dyn Frames, progress: &dyn Progress) -> Result<Vec<Peak>> {
+    progress.begin("looking for overflow", frames.len());
+    let each = (0..frames.len()).into_par_iter().map(|at| -> Result<Vec<Peak>> {
+        let mut state = State::new(Frame::new(size, frames.rgb(at)?)?);
+        let mut seen = Seen::default();
+        for step in folded.network().steps() {
+            folded.step(step, &mut state, &mut seen);
+        }
+        progress.advance(1);
+        Ok(seen.0)
+    });
+    let merged = each.try_reduce_with(|mut all, one| {
+        all.iter_mut().zip(one).filter(|(all, one)| one.magnitude > all.magnitude).for_each(|(all, one)| *all = one);
+        Ok(all)
+    });
+    merged.context("looking for overflow needs at least one frame")?
+}
+
+/// Refuses a network that half precision cannot hold.
+///
+/// # Errors
+/// If a peak does not fit; names all of them.
+pub fn refuse_overflow(peaks: &[Peak]) -> Result<()> {
+    let beyond: Vec<String> = peaks.iter().filter(|peak| !peak.fits()).map(|peak| format!("{} reaches {:.0}", peak.step, peak.magnitude)).collect();
+    if !beyond.is_empty() {
+        bail!("half precision ends at {}: {}; keep these blocks in 8 bits (--precision auto)", f16::MAX, beyond.join(", "));
+    }
+    Ok(())
+}
+
+/// Collects peaks step by step.
+#[derive(Default)]
+struct Seen(Vec<Peak>);
+
+impl Seen {
+    fn see(&mut self, step: Step, op: Option<OpKind>, map: &Map) {
+        let magnitude = map.data.iter().fold(0f32, |most, x| most.max(x.abs()));
+        match self.0.last_mut().filter(|peak| peak.step == step) {
+            Some(peak) if peak.magnitude >= magnitude => {}
+            Some(peak) => *peak = Peak { step, op, magnitude },
+            None => self.0.push(Peak { step, op, magnitude }),
+        }
+    }
+}
+
+impl Tap for Seen {
+    fn op(&mut self, step: Step, _: usize, kind: OpKind, _: &Map, output: &mut Map) {
+        self.see(step, Some(kind), output);
+    }
+
+    fn residual(&mut self, step: Step, x: &mut Map) {
+        self.see(step, None, x);
+    }
+}
 
 /// `step` in half precision.
 ///
@@ -65,6 +145,20 @@ mod tests {
         let op = half_op(&CONV1, Some(&stem(0.25)), [100.0, 118.0, 128.0]).unwrap();
         let per_tap = 0.25 * (28.0 + 10.0);
         assert_eq!(op.bias, [9.0, 6.0, 6.0, 4.0].map(|taps| 0.5 + taps * per_tap));
+    }
+
+    #[test]
+    fn a_step_beyond_half_precision_is_named() {
+        let map = |value: f32| Map { rows: 1, columns: 1, channels: 2, data: vec![1.0, value] };
+        let mut seen = Seen::default();
+        let norm = Step::StageNorm { module: 0, branch: 0 };
+        seen.op(Step::Stem, 0, OpKind::StemConv1, &map(0.0), &mut map(-7.0));
+        seen.op(Step::Stem, 1, OpKind::StemConv2, &map(0.0), &mut map(3.0));
+        seen.op(norm, 0, OpKind::StageNorm, &map(0.0), &mut map(-70000.0));
+        assert_eq!((seen.0.len(), seen.0[0].magnitude, seen.0[0].op), (2, 7.0, Some(OpKind::StemConv1)));
+        let error = refuse_overflow(&seen.0).unwrap_err().to_string();
+        assert!(error.contains("m1.norm.0 reaches 70000") && !error.contains("stem"), "{error}");
+        refuse_overflow(&seen.0[..1]).unwrap();
     }
 
     #[test]

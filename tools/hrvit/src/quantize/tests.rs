@@ -1,7 +1,7 @@
 //! The whole quantiser on tiny networks with synthetic weights and frames.
 
 use anyhow::{Result, bail};
-use hrvit_format::{Activation, HalfParts, Head, Model, Network, Size, Spec, writer::StepData};
+use hrvit_format::{Activation, HalfParts, Head, Model, Network, Size, Spec, Step, writer::StepData};
 use hrvit_kernels::Kernels;
 use hrvit_reference::Checkpoint;
 
@@ -120,13 +120,13 @@ fn parts_become_half_precision_until_the_drift_is_small_enough() {
     let (int8, half) = (run(&network, 8, 2), halve(&checkpoint, size, &Options::default()).unwrap());
     let frames = Textures { size, count: 3 };
     let measure = Measure::new(&checkpoint, (&frames, 3), size, None, Kernels::detect(), &Silent).unwrap();
-    let choose = |drift, arena_bytes| precision::search(&int8, &half.steps, &measure, Limits { drift, arena_bytes }, &Silent).unwrap();
+    let choose = |drift, arena_bytes, beyond| precision::search(&int8, &half.steps, &measure, &Limits { drift, arena_bytes, beyond }, &Silent).unwrap();
 
-    let content = choose(100.0, None);
+    let content = choose(100.0, None, vec![]);
     assert!(content.reached && content.path.len() == 1, "8 bits suffice where any drift will do");
     assert!(content.image[..] == int8.image[..]);
 
-    let best = choose(-1.0, None);
+    let best = choose(-1.0, None, vec![]);
     assert!(!best.reached, "no drift is below zero");
     let (first, last) = (best.path.first().unwrap(), best.path.last().unwrap());
     assert!(best.path.windows(2).all(|pair| pair[0].logits_db < pair[1].logits_db), "every part that is added removes noise");
@@ -134,6 +134,7 @@ fn parts_become_half_precision_until_the_drift_is_small_enough() {
     assert!(last.half_macs > first.half_macs && last.arena_bytes > first.arena_bytes);
     assert_ne!(Model::load(&best.image).unwrap().half_parts(), HalfParts::NONE);
 
-    let small = choose(-1.0, Some(first.arena_bytes));
+    let small = choose(-1.0, Some(first.arena_bytes), vec![Step::Stem]);
     assert!(small.path.iter().all(|step| step.arena_bytes <= first.arena_bytes));
+    assert!(small.path.iter().all(|step| step.part.as_deref() != Some("stem")), "what does not fit half precision stays in 8 bits");
 }
