@@ -1,5 +1,5 @@
-//! Attention on AVX-512: logits by `vpdpbusd`, 32 keys of four queries at a time; codes 32 at a time, the exponent's 64 entries being one `vpermi2w`; weighted sums by
-//! `vpdpwssd`, of eight queries at a time.
+//! Attention on AVX-512: logits by `vpdpbusd`, 32 keys of four queries at a time; codes 32 at a time, the exponent's 64 entries being one `vpermi2w`; weighted sums of
+//! eight queries at a time, by `vpdpwssd` from codes of 15 bits, by `vpdpbusd` from those of 8.
 //!
 //! Keys become unsigned by 128 more. That adds the same number to all logits of a query, which their distances from the maximum do not see.
 
@@ -8,7 +8,7 @@ use core::mem::MaybeUninit;
 
 use super::avx2::{self, MIN_SHIFT, reciprocal};
 use super::{Strip, avx512_codes::Exponent};
-use crate::avx512::{LANES, across, first_lanes, load_i8};
+use crate::avx512::{LANES, across, first_lanes, load_i8, side_by_side};
 use crate::isa::Avx512;
 use crate::lanes::{rows as each_row, rows_mut};
 
@@ -19,7 +19,7 @@ const MAX_DIM: usize = 128;
 const MAX_DIM_OF_LONGEST: usize = 32;
 /// Vectors of 16 keys by 4 channels that they hold.
 const MAX_BY_KEY: usize = MAX_KEYS / LANES * MAX_DIM_OF_LONGEST / 4;
-/// Vectors of 16 channels by 2 keys that they hold.
+/// Vectors of 16 channels by 2 keys, or more, that they hold.
 const MAX_BY_CHANNEL: usize = MAX_KEYS / 2 * MAX_DIM_OF_LONGEST / LANES;
 /// Keys that are computed at a time: two vectors of logits, one of codes.
 pub(super) const KEYS: usize = 2 * LANES;
@@ -40,7 +40,7 @@ pub(super) fn run(token: Avx512, args: &Strip<'_>, scores: &mut [i32], out: &mut
         return avx2::run(token.into(), args, scores, out);
     }
     // SAFETY: the token proves AVX-512.
-    unsafe { strip(args, padded, out) }
+    unsafe { if args.bits == 8 { strip::<4>(args, padded, out) } else { strip::<2>(args, padded, out) } }
 }
 
 /// Packed values, logits and codes of one strip.
@@ -48,21 +48,21 @@ struct Buffers {
     by_key: [MaybeUninit<__m512i>; MAX_BY_KEY],
     by_channel: [MaybeUninit<__m512i>; MAX_BY_CHANNEL],
     logits: [MaybeUninit<__m512i>; QUERIES * MAX_KEYS / LANES],
-    codes: [MaybeUninit<__m512i>; QUERIES * MAX_KEYS / KEYS],
+    codes: [MaybeUninit<i32>; QUERIES * MAX_KEYS / 2],
 }
 
-/// The strip; `padded` is its number of keys, rounded up to whole [`KEYS`].
+/// The strip; `padded` is its number of keys, rounded up to whole [`KEYS`]. 32 bits hold the codes of `STEP` keys: 2 of 15 bits, or 4 of 8.
 #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
-fn strip(args: &Strip<'_>, padded: usize, out: &mut [i16]) {
+fn strip<const STEP: usize>(args: &Strip<'_>, padded: usize, out: &mut [i16]) {
     let dim = args.dim;
     let mut buffers = Buffers {
         by_key: [const { MaybeUninit::uninit() }; MAX_BY_KEY],
         by_channel: [const { MaybeUninit::uninit() }; MAX_BY_CHANNEL],
         logits: [const { MaybeUninit::uninit() }; QUERIES * MAX_KEYS / LANES],
-        codes: [const { MaybeUninit::uninit() }; QUERIES * MAX_KEYS / KEYS],
+        codes: [const { MaybeUninit::uninit() }; QUERIES * MAX_KEYS / 2],
     };
     let by_key = pack_by_key(args, padded, &mut buffers.by_key);
-    let by_channel = pack_by_channel(args, padded, &mut buffers.by_channel);
+    let by_channel = pack_by_channel::<STEP>(args, padded, &mut buffers.by_channel);
     let exponent = Exponent::new(args);
     let keys = args.v.len() / dim;
     for (q, out) in args.q.chunks(QUERIES * dim).zip(out.chunks_mut(QUERIES * dim)) {
@@ -74,19 +74,19 @@ fn strip(args: &Strip<'_>, padded: usize, out: &mut [i16]) {
         }
         let maxima = across(maxima, |a, b| _mm256_max_epi32(a, b));
         let mut sums = [_mm512_setzero_si512(); QUERIES];
-        let rows = each_row(&buffers.logits, padded / LANES).zip(rows_mut(&mut buffers.codes, padded / KEYS));
+        let rows = each_row(&buffers.logits, padded / LANES).zip(rows_mut(&mut buffers.codes, padded / STEP));
         for ((sum, maximum), (logits, codes)) in sums.iter_mut().zip(maxima).zip(rows).take(queries) {
             // SAFETY: `logits` above has written `padded / 16` vectors for each query.
-            *sum = exponent.codes(unsafe { logits.assume_init_ref() }, maximum, keys, codes);
+            *sum = exponent.codes::<STEP>(unsafe { logits.assume_init_ref() }, maximum, keys, codes);
         }
         let divisors = across(sums, |a, b| _mm256_add_epi32(a, b)).map(|sum| reciprocal(sum as u32));
-        // SAFETY: the loop above has written `padded / 32` vectors for each query; a vector is 16 pairs of 16-bit values.
-        let codes: &[i32] = unsafe { core::slice::from_raw_parts(buffers.codes.as_ptr().cast(), queries * (padded / 2)) };
-        let turn = Turn { codes, queries, pairs: padded / 2, used: keys.div_ceil(2), divisors, dim };
+        // SAFETY: the loop above has written all codes of each query.
+        let codes = unsafe { buffers.codes.get_unchecked(..queries * (padded / STEP)).assume_init_ref() };
+        let turn = Turn::<STEP> { codes, queries, steps: padded / STEP, used: keys.div_ceil(STEP), divisors, dim };
         let mut rest = by_channel;
         for first in (0..dim).step_by(2 * LANES) {
             let blocks = (dim - first).div_ceil(LANES).min(2);
-            let (values, later) = rest.split_at(blocks * turn.pairs);
+            let (values, later) = rest.split_at(blocks * turn.steps);
             match blocks {
                 1 => turn.values::<1>(values, first, out),
                 _ => turn.values::<2>(values, first, out),
@@ -128,24 +128,29 @@ fn first_keys() -> __m512i {
     _mm512_setr_epi32(0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27)
 }
 
-/// The values with their channels as channels: up to two blocks of 16 channels side by side, two keys a step, zeros beyond the last key.
+/// The values with their channels as channels: up to two blocks of 16 channels side by side, `STEP` keys a step, zeros beyond the last key.
 #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
-fn pack_by_channel<'b>(args: &Strip<'_>, padded: usize, buffer: &'b mut [MaybeUninit<__m512i>]) -> &'b [__m512i] {
-    let pairs = padded / 2;
-    let buffer = buffer.get_mut(..args.dim.div_ceil(LANES) * pairs).unwrap_or_default();
+fn pack_by_channel<'b, const STEP: usize>(args: &Strip<'_>, padded: usize, buffer: &'b mut [MaybeUninit<__m512i>]) -> &'b [__m512i] {
+    let steps = padded / STEP;
+    let buffer = buffer.get_mut(..args.dim.div_ceil(LANES) * steps).unwrap_or_default();
     let codes = |key: usize, channel: usize| {
         let row = args.v.get(key * args.dim..(key + 1) * args.dim).unwrap_or_default();
-        _mm512_cvtepi8_epi32(load_i8(row, channel))
+        load_i8(row, channel)
     };
     let mut rest = &mut *buffer;
     for first in (0..args.dim).step_by(2 * LANES) {
         let blocks = (args.dim - first).div_ceil(LANES).min(2);
-        let (now, later) = rest.split_at_mut(blocks * pairs);
-        for (pair, vectors) in rows_mut(now, blocks).enumerate() {
+        let (now, later) = rest.split_at_mut(blocks * steps);
+        for (step, vectors) in rows_mut(now, blocks).enumerate() {
             for (block, vector) in vectors.iter_mut().enumerate() {
                 let channel = first + block * LANES;
-                let (even, odd) = (codes(2 * pair, channel), codes(2 * pair + 1, channel));
-                vector.write(_mm512_mask_blend_epi16(0xaaaa_aaaa, even, _mm512_slli_epi32::<16>(odd)));
+                let codes = |key| codes(STEP * step + key, channel);
+                vector.write(if STEP == 4 {
+                    side_by_side([codes(0), codes(1), codes(2), codes(3)])
+                } else {
+                    let (even, odd) = (_mm512_cvtepi8_epi32(codes(0)), _mm512_cvtepi8_epi32(codes(1)));
+                    _mm512_mask_blend_epi16(0xaaaa_aaaa, even, _mm512_slli_epi32::<16>(odd))
+                });
             }
         }
         rest = later;
@@ -191,32 +196,32 @@ fn logits(q: &[i8], dim: usize, by_key: &[__m512i], keys: usize, out: &mut [Mayb
 }
 
 /// Codes of up to 8 queries and what their sums are divided by.
-struct Turn<'a> {
-    /// `[queries, pairs]`: two keys each.
+struct Turn<'a, const STEP: usize> {
+    /// `[queries, steps]`.
     codes: &'a [i32],
     queries: usize,
-    pairs: usize,
-    /// Pairs with real keys.
+    steps: usize,
+    /// Steps with real keys.
     used: usize,
     divisors: [(i32, u32); QUERIES],
     dim: usize,
 }
 
-impl Turn<'_> {
+impl<const STEP: usize> Turn<'_, STEP> {
     /// Weighted sums of `N` blocks of 16 channels from `first` on, divided by the sums of the codes.
     #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     fn values<const N: usize>(&self, values: &[__m512i], first: usize, out: &mut [i16]) {
         let mut acc = [[_mm512_setzero_si512(); N]; QUERIES];
         let mut rows = [self.codes.as_ptr(); QUERIES];
         for (i, row) in rows.iter_mut().enumerate() {
-            *row = row.wrapping_add(i.min(self.queries - 1) * self.pairs);
+            *row = row.wrapping_add(i.min(self.queries - 1) * self.steps);
         }
         for (i, values) in values.as_chunks::<N>().0.iter().enumerate().take(self.used) {
             for (acc, row) in acc.iter_mut().zip(rows) {
-                // SAFETY: every row has as many pairs as there are steps.
+                // SAFETY: every row has as many codes as there are steps.
                 let codes = _mm512_set1_epi32(unsafe { row.add(i).read() });
                 for (acc, values) in acc.iter_mut().zip(values) {
-                    *acc = _mm512_dpwssd_epi32(*acc, *values, codes);
+                    *acc = if STEP == 4 { _mm512_dpbusd_epi32(*acc, codes, *values) } else { _mm512_dpwssd_epi32(*acc, *values, codes) };
                 }
             }
         }

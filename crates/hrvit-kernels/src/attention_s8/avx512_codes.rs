@@ -37,13 +37,13 @@ impl Exponent {
         }
     }
 
-    /// Codes of one query from its logits, zero beyond `keys`; returns their sums, lane by lane.
+    /// Codes of one query from its logits, zero beyond `keys`, those of `STEP` keys in each element (2 or, of 8 bits, 4); returns their sums, lane by lane.
     #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
-    pub(super) fn codes(&self, logits: &[__m512i], maximum: i32, keys: usize, codes: &mut [MaybeUninit<__m512i>]) -> __m512i {
+    pub(super) fn codes<const STEP: usize>(&self, logits: &[__m512i], maximum: i32, keys: usize, codes: &mut [MaybeUninit<i32>]) -> __m512i {
         let (maximum, one) = (_mm512_set1_epi32(maximum), _mm512_set1_epi16(1));
         let mut sum = _mm512_setzero_si512();
         let mut left = keys;
-        for ([first, second], out) in logits.as_chunks::<2>().0.iter().zip(codes) {
+        for ([first, second], out) in logits.as_chunks::<2>().0.iter().zip(codes.chunks_exact_mut(KEYS / STEP)) {
             let t = _mm512_packs_epi32(self.distances(_mm512_sub_epi32(maximum, *first)), self.distances(_mm512_sub_epi32(maximum, *second)));
             let entry = _mm512_permutex2var_epi16(self.entries[0], t, self.entries[1]);
             let n = _mm512_add_epi16(_mm512_srli_epi16::<6>(t), self.least);
@@ -53,7 +53,14 @@ impl Exponent {
             }
             left = left.saturating_sub(KEYS);
             sum = _mm512_dpwssd_epi32(sum, codes, one);
-            out.write(codes);
+            // SAFETY: each store writes the `KEYS / STEP` elements of `out`, without alignment.
+            unsafe {
+                if STEP == 4 {
+                    _mm256_storeu_si256(out.as_mut_ptr().cast(), _mm512_cvtepi16_epi8(codes));
+                } else {
+                    _mm512_storeu_si512(out.as_mut_ptr().cast(), codes);
+                }
+            }
         }
         sum
     }

@@ -59,6 +59,25 @@ pub(crate) fn load64(bytes: &[i8; 64]) -> __m512i {
     unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
 }
 
+/// Four runs of 16 bytes, those of a channel side by side.
+#[inline]
+#[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+pub(crate) fn side_by_side([a, b, c, d]: [__m128i; 4]) -> __m512i {
+    let all = _mm512_inserti32x4::<1>(_mm512_castsi128_si512(a), b);
+    _mm512_permutexvar_epi8(load64(&BY_CHANNEL), _mm512_inserti32x4::<3>(_mm512_inserti32x4::<2>(all, c), d))
+}
+
+/// Byte 4 c + row of the result is byte c of the row.
+const BY_CHANNEL: [i8; 64] = {
+    let mut order = [0; 64];
+    let mut i = 0;
+    while i < 64 {
+        order[i] = (i % 4 * LANES + i / 4) as i8;
+        i += 1;
+    }
+    order
+};
+
 /// What `both` makes of the 16 lanes of each of 8 vectors.
 #[inline(always)]
 pub(crate) fn across([a, b, c, d, e, f, g, h]: [__m512i; 8], both: impl Fn(__m256i, __m256i) -> __m256i) -> [i32; 8] {

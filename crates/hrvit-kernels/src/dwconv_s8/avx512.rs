@@ -8,7 +8,7 @@ use core::arch::x86_64::*;
 use super::{Depthwise, avx2};
 use crate::avx512::rates::Rates;
 use crate::avx512::sink::{Kernel, Place, Sink, drive};
-use crate::avx512::{LANES, first_lanes, load_i8, load_i32, load64};
+use crate::avx512::{LANES, first_lanes, load_i8, load_i32, side_by_side};
 use crate::epilogue::Epilogue;
 use crate::isa::Avx512;
 use crate::lanes::window;
@@ -126,7 +126,7 @@ impl<const KERNEL: usize, const QUADS: usize, const STRIDE: usize, const COLUMNS
                         *taps = weights;
                     }
                 }
-                *vector = _mm512_permutexvar_epi8(load64(&BY_CHANNEL), load64(taps.as_flattened().first_chunk().unwrap_or(&[0; 64])));
+                *vector = side_by_side([load_i8(&taps[0], 0), load_i8(&taps[1], 0), load_i8(&taps[2], 0), load_i8(&taps[3], 0)]);
             }
         }
         (all, start)
@@ -178,14 +178,8 @@ impl<const KERNEL: usize> Source<KERNEL> {
                 let codes = if KERNEL - ky == 1 {
                     _mm512_cvtepu8_epi32(_mm_loadu_si128(row(ky)))
                 } else {
-                    let mut all = _mm512_inserti32x4::<1>(_mm512_castsi128_si512(_mm_loadu_si128(row(ky))), _mm_loadu_si128(row(ky + 1)));
-                    if KERNEL - ky > 2 {
-                        all = _mm512_inserti32x4::<2>(all, _mm_loadu_si128(row(ky + 2)));
-                    }
-                    if KERNEL - ky > 3 {
-                        all = _mm512_inserti32x4::<3>(all, _mm_loadu_si128(row(ky + 3)));
-                    }
-                    _mm512_permutexvar_epi8(load64(&BY_CHANNEL), all)
+                    let load = |i: usize| if ky + i < KERNEL { _mm_loadu_si128(row(ky + i)) } else { _mm_setzero_si128() };
+                    side_by_side([load(0), load(1), load(2), load(3)])
                 };
                 *vector = _mm512_xor_si512(codes, _mm512_set1_epi8(i8::MIN));
             }
@@ -193,14 +187,3 @@ impl<const KERNEL: usize> Source<KERNEL> {
         }
     }
 }
-
-/// Byte 4 c + row of the result is byte c of the row.
-const BY_CHANNEL: [i8; 64] = {
-    let mut order = [0; 64];
-    let mut i = 0;
-    while i < 64 {
-        order[i] = (i % 4 * LANES + i / 4) as i8;
-        i += 1;
-    }
-    order
-};
