@@ -39,6 +39,7 @@ pub mod output;
 pub mod overlay;
 pub mod palette;
 pub mod peak;
+pub mod plots;
 pub mod precision;
 pub mod profile;
 pub mod progress;

@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::command;
-use crate::firmware::build::{self, Plan, Weights, target_folder};
+use crate::firmware::build::{self, Plan, PlanArgs, Weights, target_folder};
 use crate::hrvit::{Hrvit, path_text};
 use crate::install;
 use crate::machines::{MACHINES, Machine, machine};
@@ -34,18 +34,8 @@ pub struct QemuArgs {
     /// Model image with a golden frame; default: one is made for the network and size
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
-    /// Network that the arena is planned for [default: nano]
-    #[arg(long, value_name = "NAME")]
-    variant: Option<String>,
-    /// Its head, segformer or classifier [default: segformer]
-    #[arg(long, value_name = "HEAD")]
-    head: Option<String>,
-    /// Its classes [default: 11]
-    #[arg(long, value_name = "N")]
-    classes: Option<String>,
-    /// Height and width of a frame [default: 192x256]
-    #[arg(long, value_name = "HxW")]
-    size: Option<String>,
+    #[command(flatten)]
+    plan: PlanArgs,
     /// Count instructions exactly; `profile` always does
     #[arg(long)]
     icount: bool,
@@ -72,7 +62,7 @@ fn parse_machine(name: &str) -> Result<&'static Machine> {
 pub fn run(root: &Path, args: &QemuArgs) -> Result<u8> {
     let QemuArgs { machine, program, .. } = args;
     let weights = if program == build::FAULTS { Weights::Streamed } else { Weights::Mapped };
-    let plan = Plan { variant: args.variant.clone(), classes: args.classes.clone(), size: args.size.clone(), head: args.head.clone(), weights };
+    let plan = Plan { weights, ..args.plan.plan() };
     let hrvit = Hrvit::build(root)?;
     let icount = args.icount || program == "profile";
     let (elf, ended) = execute(root, &hrvit, machine, program, &plan, args.model.as_deref(), icount)?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use hrvit_core::{Engine, Executor, Family, Kernels, Mapped, Model, Plan, Serial, Step, Threads, Tiling, WeightPlacement, plan_tiled, step_macs};
+use hrvit_core::{Engine, Executor, Family, Kernels, Mapped, Model, Plan, Serial, Step, Threads, Tiling, WeightPlacement, plan_mixed, step_macs};
 use hrvit_format::{Head, Size, aligned::AlignedBytes};
 use serde::Serialize;
 
@@ -119,7 +119,8 @@ pub fn run(args: &BenchArgs, format: Format) -> Result<()> {
     let (model, kernels) = (Model::load(packed.image()), packed.kernels());
     let model = model.with_context(|| format!("model {}", args.model.display()))?;
     let tiling = args.arena.map_or(Tiling::Smallest, Tiling::Within);
-    let plan = plan_tiled(&model.meta().network, args.size.unwrap_or(model.meta().size), args.threads, WeightPlacement::Mapped, tiling)?;
+    let network = (&model.meta().network, model.half_parts());
+    let plan = plan_mixed(network, args.size.unwrap_or(model.meta().size), args.threads, WeightPlacement::Mapped, tiling)?;
     let times = match args.threads {
         1 => measure(args, &model, &plan, kernels, &Serial)?,
         threads => measure(args, &model, &plan, kernels, &Threads::new(threads)?)?,

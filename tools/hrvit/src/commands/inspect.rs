@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use comfy_table::Cell;
-use hrvit_core::WeightPlacement;
-use hrvit_format::{Head, Model, Network, Size};
+use hrvit_core::{Tiling, WeightPlacement, plan_mixed};
+use hrvit_format::{HalfParts, Head, Model, Network, Size, record::Precision};
 use serde::Serialize;
 
 use crate::accounting::{self, Cost, StageCost};
@@ -47,6 +47,10 @@ struct ImageReport {
     bytes: usize,
     sequence: u32,
     packing: String,
+    /// `int8`, `fp16` or `mixed`.
+    precision: &'static str,
+    /// Steps in half precision.
+    half_steps: Vec<String>,
     weight_bytes: u64,
     /// Multiply-accumulates by the width of their operands.
     macs: Macs,
@@ -69,9 +73,9 @@ struct Report {
 }
 
 impl Report {
-    fn new(image: Option<ImageReport>, network: Network, size: Size) -> Result<Self> {
+    fn new(image: Option<ImageReport>, (network, half): (Network, HalfParts), size: Size) -> Result<Self> {
         let stages = accounting::stages(&network, size);
-        let arena_bytes = hrvit_core::plan(&network, size, 1, WeightPlacement::Mapped)?.arena_bytes();
+        let arena_bytes = plan_mixed((&network, half), size, 1, WeightPlacement::Mapped, Tiling::Smallest)?.arena_bytes();
         Ok(Self { image, network, size: [size.height, size.width], total: accounting::total(&stages), arena_bytes, stages })
     }
 }
@@ -92,7 +96,7 @@ pub fn run(args: &InspectArgs, format: Format) -> Result<()> {
         Some(path) => inspect_image(path)?,
         None => {
             let network = args.network.network()?;
-            Report::new(None, network, args.size.size.context("--size HxW is missing: which input size?")?)?
+            Report::new(None, (network, HalfParts::NONE), args.size.size.context("--size HxW is missing: which input size?")?)?
         }
     };
     match format {
@@ -121,6 +125,8 @@ fn inspect_image(path: &Path) -> Result<Report> {
         bytes: bytes.len(),
         sequence: model.sequence(),
         packing: format!("{:?}", model.packing()).to_lowercase(),
+        precision: int8.name(),
+        half_steps: model.step_ids().filter(|(id, _)| model.precision(*id) == Precision::Fp16).map(|(_, step)| step.to_string()).collect(),
         weight_bytes: model.steps().iter().map(|step| u64::from(step.len)).sum(),
         macs: Macs::of(&model, int8.size())?,
         classes: names.collect(),
@@ -128,7 +134,7 @@ fn inspect_image(path: &Path) -> Result<Report> {
         golden,
     };
     let (network, size) = (meta.network.clone(), int8.size());
-    Report::new(Some(image), network, size)
+    Report::new(Some(image), (network, model.half_parts()), size)
 }
 
 fn print_tables(report: &Report) -> Result<()> {
@@ -137,6 +143,8 @@ fn print_tables(report: &Report) -> Result<()> {
         table.add_row(["file".to_owned(), image.file.display().to_string()]);
         table.add_row(["bytes".to_owned(), output::grouped(image.bytes as u64)]);
         table.add_row(["of these, weights and tables".to_owned(), output::grouped(image.weight_bytes)]);
+        let halves = if image.precision == "mixed" { format!(", in half precision: {}", image.half_steps.join(" ")) } else { String::new() };
+        table.add_row(["precision".to_owned(), format!("{}{halves}", image.precision)]);
         let rest = image.macs.rest();
         let others = if rest.is_empty() { String::new() } else { format!("; others: {rest}") };
         table.add_row(["MACs in 8x8".to_owned(), format!("{:.1} %{others}", 100.0 * image.macs.share())]);

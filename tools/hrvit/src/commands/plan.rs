@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use hrvit_core::{Moment, Plan, Step, Tiling, WeightPlacement, plan_tiled, recomputed_macs, step_macs};
+use hrvit_core::{HalfParts, Moment, Plan, Step, Tiling, WeightPlacement, plan_mixed, recomputed_macs, step_macs};
 use serde::Serialize;
 
 use crate::memory_picture;
@@ -29,6 +29,9 @@ pub struct PlanArgs {
     /// Workers that share the work, each with scratch of its own
     #[arg(long, default_value_t = 1, value_name = "N")]
     workers: usize,
+    /// Plan for half precision in every part of the network (an image of hrvit quantize --precision fp16)
+    #[arg(long)]
+    half: bool,
     /// Make tiles as high as is useful in an arena of this many bytes, instead of the smallest arena
     #[arg(long, value_name = "BYTES", conflicts_with = "tile")]
     arena: Option<usize>,
@@ -117,7 +120,8 @@ pub fn run(args: &PlanArgs, format: Format) -> Result<()> {
     let network = args.network.network()?;
     let size = args.size.size.context("--size HxW is missing: which input size?")?;
     let tiling = args.arena.map(Tiling::Within).or(args.tile.map(Tiling::Rows)).unwrap_or_default();
-    let plan = plan_tiled(&network, size, args.workers, WeightPlacement::Mapped, tiling)?;
+    let half = if args.half { HalfParts::ALL } else { HalfParts::NONE };
+    let plan = plan_mixed((&network, half), size, args.workers, WeightPlacement::Mapped, tiling)?;
     let report = Report::new(&plan)?;
     if let Some(path) = &args.svg {
         output::write_file(path, memory_picture::draw(&plan)?.as_bytes())?;

@@ -4,6 +4,7 @@ use anyhow::{Result, anyhow};
 use plotters::prelude::*;
 
 use super::search::Step;
+use crate::plots::{LEGEND_FONT, LEGEND_GROUND, legend_box};
 
 /// Width and height of the picture in pixels.
 const PICTURE: (u32, u32) = (1000, 460);
@@ -37,14 +38,13 @@ fn paint(path: &[Step], drift_name: &str, svg: &mut String) -> Result<(), Box<dy
     chart.configure_mesh().light_line_style(TRANSPARENT).x_desc("multiply-accumulates in half precision, %").y_desc("logits SQNR, dB").draw()?;
     chart.configure_secondary_axes().y_desc(drift_name).draw()?;
     let points = |value: fn(&Step) -> f64| path.iter().map(move |step| (100.0 * step.half_macs, value(step)));
-    let legend = |colour: RGBColor| move |(x, y)| Rectangle::new([(x, y - 5), (x + 14, y + 5)], colour.filled());
     let line = |value: fn(&Step) -> f64, colour: RGBColor| [PathElement::new(points(value).collect::<Vec<_>>(), colour.stroke_width(2))];
     let marks = |value: fn(&Step) -> f64, colour: RGBColor| points(value).map(move |at| Circle::new(at, 3, colour.filled()));
-    chart.draw_series(line(|step| step.logits_db, LINE))?.label("logits SQNR").legend(legend(LINE));
+    chart.draw_series(line(|step| step.logits_db, LINE))?.label("logits SQNR").legend(legend_box(LINE));
     chart.draw_series(marks(|step| step.logits_db, LINE))?;
-    chart.draw_secondary_series(line(|step| step.drift, DRIFT))?.label(drift_name).legend(legend(DRIFT));
+    chart.draw_secondary_series(line(|step| step.drift, DRIFT))?.label(drift_name).legend(legend_box(DRIFT));
     chart.draw_secondary_series(marks(|step| step.drift, DRIFT))?;
-    chart.configure_series_labels().position(SeriesLabelPosition::MiddleRight).label_font(("sans-serif", 13)).background_style(WHITE.mix(0.85)).draw()?;
+    chart.configure_series_labels().position(SeriesLabelPosition::MiddleRight).label_font(LEGEND_FONT).background_style(LEGEND_GROUND).draw()?;
     root.present()?;
     Ok(())
 }

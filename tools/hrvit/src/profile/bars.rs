@@ -6,6 +6,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::log::{Log, Run};
 use super::summary::{Summary, headline};
+use crate::plots::{LEGEND_FONT, LEGEND_GROUND, legend_box};
 
 /// Width and height of the picture in pixels.
 const PICTURE: (u32, u32) = (1400, 640);
@@ -65,12 +66,9 @@ fn paint(log: &Log, run: &Run, summary: &Summary, svg: &mut String) -> Result<()
             bar.set_margin(0, 0, 1, 1);
             bar
         });
-        chart
-            .draw_series(bars)?
-            .label(format!("{} {:.1} %", kind.name, 100.0 * kind.share))
-            .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 14, y + 5)], colour.filled()));
+        chart.draw_series(bars)?.label(format!("{} {:.1} %", kind.name, 100.0 * kind.share)).legend(legend_box(colour));
     }
-    chart.configure_series_labels().position(SeriesLabelPosition::UpperRight).label_font(("sans-serif", 13)).background_style(WHITE.mix(0.85)).draw()?;
+    chart.configure_series_labels().position(SeriesLabelPosition::UpperRight).label_font(LEGEND_FONT).background_style(LEGEND_GROUND).draw()?;
     root.present()?;
     Ok(())
 }

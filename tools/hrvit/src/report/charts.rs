@@ -5,6 +5,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::steps::StepDrift;
+use crate::plots::{LEGEND_FONT, LEGEND_GROUND, legend_box};
 
 /// Width and height of the picture in pixels.
 const PICTURE: (u32, u32) = (1400, 510);
@@ -45,14 +46,14 @@ fn paint(steps: &[StepDrift], svg: &mut String) -> Result<(), Box<dyn std::error
             let db = [step.single_db, step.entire_db][value]?.clamp(0.0, highest);
             Some(Rectangle::new([(at as f64 + from, 0.0), (at as f64 + to, db)], colour.filled()))
         });
-        chart.draw_series(bars)?.label(name).legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 14, y + 5)], colour.filled()));
+        chart.draw_series(bars)?.label(name).legend(legend_box(colour));
     }
     let turned = ("sans-serif", 10).into_font().transform(FontTransform::Rotate90).color(&BLACK).pos(Pos::new(HPos::Left, VPos::Center));
     let names = steps.iter().enumerate().map(|(at, step)| (chart.backend_coord(&(at as f64 + 0.5, 0.0)), &step.step)).collect::<Vec<_>>();
     for ((x, y), name) in names {
         root.draw(&Text::new(name.clone(), (x, y + 5), turned.clone()))?;
     }
-    chart.configure_series_labels().position(SeriesLabelPosition::UpperRight).label_font(("sans-serif", 13)).background_style(WHITE.mix(0.85)).draw()?;
+    chart.configure_series_labels().position(SeriesLabelPosition::UpperRight).label_font(LEGEND_FONT).background_style(LEGEND_GROUND).draw()?;
     root.present()?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use serde_json::Value;
 
-use crate::firmware::build::{self, Plan};
+use crate::firmware::build::{self, Plan, PlanArgs};
 use crate::firmware::{grouped, table as rows};
 use crate::hrvit::Hrvit;
 use crate::machines::{MACHINES, Machine};
@@ -60,23 +60,13 @@ pub struct CountArgs {
     /// Processors [default: all]
     #[arg(value_name = "PROCESSOR", value_parser = parse_processor)]
     processors: Vec<&'static Processor>,
-    /// Network [default: nano]
-    #[arg(long, value_name = "NAME")]
-    variant: Option<String>,
-    /// Its head, segformer or classifier [default: segformer]
-    #[arg(long, value_name = "HEAD")]
-    head: Option<String>,
-    /// Its classes [default: 11]
-    #[arg(long, value_name = "N")]
-    classes: Option<String>,
-    /// Height and width of a frame [default: 192x256]
-    #[arg(long, value_name = "HxW")]
-    size: Option<String>,
+    #[command(flatten)]
+    plan: PlanArgs,
     /// Every step too, not only the kinds of block
     #[arg(long)]
     steps: bool,
     /// Write what is counted to tests/data/counts, which later counts are compared with
-    #[arg(long, conflicts_with_all = ["variant", "head", "classes", "size"])]
+    #[arg(long, conflicts_with = "PlanArgs")]
     bless: bool,
 }
 
@@ -90,16 +80,13 @@ fn parse_processor(name: &str) -> Result<&'static Processor> {
 /// # Errors
 /// If something is missing or does not build, or a program fails.
 pub fn run(root: &Path, args: &CountArgs) -> Result<Vec<String>> {
-    let plan = Plan { variant: args.variant.clone(), classes: args.classes.clone(), size: args.size.clone(), head: args.head.clone(), ..Plan::default() };
-    let all: Vec<&Processor> = PROCESSORS.iter().collect();
-    let measured = measure(root, &Hrvit::build(root)?, if args.processors.is_empty() { &all } else { &args.processors }, &plan)?;
+    let measured = measure(root, &Hrvit::build(root)?, &args.processors, &args.plan.plan())?;
     for counts in &measured {
         show(counts, args.steps);
     }
-    let default = [&plan.variant, &plan.classes, &plan.size, &plan.head].into_iter().all(Option::is_none);
     if args.bless {
         bless(root, &measured)?;
-    } else if default {
+    } else if args.plan.is_default() {
         return Ok(Stored::read(root)?.compare(&measured));
     }
     Ok(Vec::new())
@@ -110,8 +97,7 @@ pub fn run(root: &Path, args: &CountArgs) -> Result<Vec<String>> {
 /// # Errors
 /// As [`run`].
 pub fn check(root: &Path) -> Result<Vec<String>> {
-    let all: Vec<&Processor> = PROCESSORS.iter().collect();
-    Ok(Stored::read(root)?.compare(&measure(root, &Hrvit::build(root)?, &all, &Plan::default())?))
+    Ok(Stored::read(root)?.compare(&measure(root, &Hrvit::build(root)?, &[], &Plan::default())?))
 }
 
 /// Stores what was counted; other processors' counts stay.
@@ -124,14 +110,15 @@ pub fn bless(root: &Path, measured: &[Counts]) -> Result<()> {
     stored.write(root)
 }
 
-/// Builds, and runs on as many processors at a time as the host has cores.
+/// Builds, and runs on as many of `processors` (of all, if there are none) at a time as the host has cores.
 ///
 /// # Errors
 /// As [`run`].
 pub fn measure(root: &Path, hrvit: &Hrvit, processors: &[&Processor], plan: &Plan) -> Result<Vec<Counts>> {
     qemu::install(root, &MACHINES.iter().collect::<Vec<_>>())?;
+    let all: Vec<&Processor> = PROCESSORS.iter().collect();
     let mut jobs = Vec::new();
-    for processor in processors {
+    for processor in if processors.is_empty() { &all } else { processors } {
         let machine = processor.machine()?;
         let model = hrvit.model(plan, machine.layout)?;
         let programs = build::build(root, machine.package, machine.target, plan, Some("profile"))?;

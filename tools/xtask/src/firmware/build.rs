@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, ensure};
+use clap::Args;
 use serde_json::Value;
 
 use crate::command;
@@ -42,6 +43,36 @@ pub struct Plan {
     pub head: Option<String>,
     /// Features `streamed` and `embedded-model`, and `HRVIT_MODEL`.
     pub weights: Weights,
+}
+
+/// The network and size of a [`Plan`], as options of a command.
+#[derive(Args, Debug)]
+pub struct PlanArgs {
+    /// Network [default: nano]
+    #[arg(long, value_name = "NAME")]
+    variant: Option<String>,
+    /// Its head, segformer or classifier [default: segformer]
+    #[arg(long, value_name = "HEAD")]
+    head: Option<String>,
+    /// Its classes [default: 11]
+    #[arg(long, value_name = "N")]
+    classes: Option<String>,
+    /// Height and width of a frame [default: 192x256]
+    #[arg(long, value_name = "HxW")]
+    size: Option<String>,
+}
+
+impl PlanArgs {
+    /// What they ask for, its weights mapped.
+    pub fn plan(&self) -> Plan {
+        let Self { variant, head, classes, size } = self;
+        Plan { variant: variant.clone(), classes: classes.clone(), size: size.clone(), head: head.clone(), weights: Weights::default() }
+    }
+
+    /// Whether none was given.
+    pub fn is_default(&self) -> bool {
+        [&self.variant, &self.head, &self.classes, &self.size].into_iter().all(Option::is_none)
+    }
 }
 
 /// A program of a package.
