@@ -84,11 +84,11 @@ impl<'a> Measure<'a> {
         Ok(Self { frames, float: logits, decisions, kernels, judged: judged.transpose()? })
     }
 
-    /// Noise of `image`.
+    /// Noise of `image` on the first `count` frames, or on all.
     ///
     /// # Errors
     /// If the engine refuses it.
-    pub fn noise(&self, image: AlignedBytes) -> Result<Noise> {
+    pub fn noise(&self, image: AlignedBytes, count: usize) -> Result<Noise> {
         let packed = Packed::new(image, self.kernels)?;
         let engine = packed.load()?;
         let each = |((frame, float), decisions): ((&RgbImage, &Logits), &LabelMap)| -> Result<(Sqnr, Agreement)> {
@@ -98,7 +98,7 @@ impl<'a> Measure<'a> {
             agreement.add(decisions, &decide(&logits, engine.size()))?;
             Ok((sqnr, agreement))
         };
-        let counted: Vec<_> = self.frames.par_iter().zip(&self.float).zip(&self.decisions).map(each).collect::<Result<_>>()?;
+        let counted: Vec<_> = self.frames.par_iter().zip(&self.float).zip(&self.decisions).take(count).map(each).collect::<Result<_>>()?;
         let (mut sqnr, mut agreement) = (Sqnr::default(), Agreement::default());
         for (one, other) in &counted {
             sqnr.merge(one);

@@ -11,6 +11,9 @@ use super::{
 };
 use crate::quantize::{Progress, Quantised};
 
+/// Frames on which parts are compared with each other.
+const RANKED: usize = 4;
+
 /// What half precision of one part alone would bring.
 #[derive(Clone, Debug, Serialize)]
 pub struct Sensitivity {
@@ -77,9 +80,9 @@ pub struct Limits {
 
 /// Starts from `int8` and gives parts of it the steps of `half` instead until the drift is small enough.
 ///
-/// Every part is measured alone first, without labels: the noise power that it removes at the logits of an image that is otherwise in 8 bits. Parts are added in
-/// the order of noise removed per cost, the cost being the part's share of the multiply-accumulates plus its share of the weights; a part that removes none is not
-/// added. The drift is measured after each.
+/// One part after another: every part that is still in 8 bits is measured without labels, by the noise power at the logits that half precision of it removes beside
+/// what has been chosen; the one that removes most per cost is added, the cost being its share of the multiply-accumulates plus its share of the weights. Then the drift
+/// is measured.
 ///
 /// # Errors
 /// If the engine refuses an image.
@@ -91,40 +94,32 @@ pub fn search(int8: &Quantised, half: &[StepData], measure: &Measure<'_>, limits
     let parts = parts(&network, size);
     let stays = parts.iter().map(|part| part.steps.iter().any(|at| beyond.contains(at))).collect();
     let search = Search { int8, half, parts, stays, measure };
-    let mut noise = measure.noise(image.clone())?;
+    let mut noise = measure.noise(image.clone(), usize::MAX)?;
     let mut chosen = vec![false; search.parts.len()];
     let mut path = vec![search.point(None, &chosen, &image, noise)?];
     let (mut best, mut reached) = (image, path[0].drift <= limits.drift);
     let mut sensitivities = Vec::new();
-    // What a part is worth depends on the others: when no part of a ranking is left, those that are still in 8 bits are ranked anew.
     loop {
-        let ranked = search.rank(&chosen, noise, progress)?;
+        let ranked = search.rank(&chosen, &best, progress)?;
         if sensitivities.is_empty() {
             sensitivities = ranked.iter().map(|(_, sensitivity)| sensitivity.clone()).collect();
         }
         let before = path.len();
-        progress.begin("mixing precisions", ranked.len());
-        for (at, _) in ranked.iter().take_while(|(_, sensitivity)| sensitivity.worth > 0.0) {
-            if reached {
-                break;
-            }
-            progress.advance(1);
+        for (at, _) in ranked.iter().take_while(|(_, sensitivity)| !reached && sensitivity.worth > 0.0) {
             chosen[*at] = true;
             let image = search.image(&chosen)?;
             let fits = limits.arena_bytes.is_none_or(|most| arena_bytes(&image).is_ok_and(|bytes| bytes <= most));
-            let added = if fits { Some(measure.noise(image.clone())?).filter(|added| added.power < noise.power) } else { None };
+            let added = if fits { Some(measure.noise(image.clone(), usize::MAX)?).filter(|added| added.power < noise.power) } else { None };
             let Some(added) = added else {
                 chosen[*at] = false;
                 continue;
             };
-            let point = search.point(Some(*at), &chosen, &image, added)?;
-            reached = point.drift <= limits.drift;
-            path.push(point);
+            path.push(search.point(Some(*at), &chosen, &image, added)?);
             (best, noise) = (image, added);
-        }
-        if reached || path.len() == before {
             break;
         }
+        let Some(last) = path.last().filter(|_| !reached && path.len() > before) else { break };
+        reached = last.drift <= limits.drift;
     }
     Ok(Chosen { image: best, sensitivities, path, reached })
 }
@@ -146,15 +141,16 @@ impl Search<'_> {
         self.int8.with_steps(&steps)
     }
 
-    /// Every part that is not yet `chosen`, added alone to those that are, the most worth first; `base` is the noise without it.
-    fn rank(&self, chosen: &[bool], base: Noise, progress: &dyn Progress) -> Result<Vec<(usize, Sensitivity)>> {
+    /// Every part that is not yet `chosen`, added alone to those that are, whose image is `base`; the most worth first.
+    fn rank(&self, chosen: &[bool], base: &AlignedBytes, progress: &dyn Progress) -> Result<Vec<(usize, Sensitivity)>> {
+        let base = self.measure.noise(base.clone(), RANKED)?;
         let all = self.parts.iter().fold((0, 0), |(macs, weights), part| (macs + part.macs, weights + part.weights));
         let share = |part: u64, all: u64| part as f64 / all.max(1) as f64;
-        progress.begin("sensitivity of every part", self.parts.len());
+        progress.begin("sensitivity of every part", chosen.iter().filter(|chosen| !**chosen).count());
         let mut ranked = Vec::new();
         for (at, part) in self.parts.iter().enumerate().filter(|(at, _)| !chosen[*at] && !self.stays[*at]) {
             let with: Vec<bool> = chosen.iter().enumerate().map(|(other, &chosen)| chosen || other == at).collect();
-            let noise = self.measure.noise(self.image(&with)?)?;
+            let noise = self.measure.noise(self.image(&with)?, RANKED)?;
             let (macs, weights) = (share(part.macs, all.0), share(part.weights, all.1));
             // No part is free: it has at least the words of its records.
             let worth = (base.power - noise.power) / base.power / (macs + weights).max(1e-3);
