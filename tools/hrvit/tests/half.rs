@@ -1,6 +1,7 @@
 //! Half precision against the float network: whole networks with synthetic weights, on every instruction set of this processor.
 
-use hrvit_format::{Head, Network, Size, Spec};
+use hrvit_core::{Engine, Mapped, Model, NoObserver, Threads, Tiling, WeightPlacement, plan_mixed};
+use hrvit_format::{Head, Network, Size, Spec, aligned::AlignedBytes};
 use hrvit_kernels::{Isa, Kernels};
 use hrvit_reference::{Checkpoint, Folded, Frame, NoTap};
 use hrvit_tool::{
@@ -39,7 +40,7 @@ fn follows_the_float_network(variant: &str, head: Head, height: u16, width: u16)
         for isa in Isa::available() {
             let packed = Packed::new(image.clone(), Kernels::new(isa).unwrap()).unwrap();
             let engine = packed.load().unwrap();
-            let bits = engine.logit_codes(&frame, &hrvit_core::NoObserver).unwrap();
+            let bits = engine.logit_codes(&frame, &NoObserver).unwrap();
             let logits: Vec<f32> = bits.iter().map(|&bits| engine.model().logit(bits)).collect();
             assert!(logits.iter().all(|logit| logit.is_finite()), "{variant} {head:?} {name} {isa}: a logit is no number");
             let worst = logits.iter().zip(&float.data).fold(0.0f32, |most, (a, b)| most.max((a - b).abs())) / largest;
@@ -82,4 +83,34 @@ fn b3_with_strips_of_9() {
 #[test]
 fn nano_whose_smallest_heads_are_8_wide() {
     follows_the_float_network("nano", Head::Segformer, 96, 64);
+}
+
+/// The label map and the logits of `frame` on one plan.
+fn run(image: &[u8], kernels: Kernels, (workers, tiling): (usize, Tiling), frame: &[u8]) -> (Vec<u8>, Vec<i16>) {
+    let image = AlignedBytes::from(image);
+    let model = Model::load(&image).unwrap();
+    let (network, size) = ((&model.meta().network, model.half_parts()), model.meta().size);
+    let plan = plan_mixed(network, size, workers, WeightPlacement::Mapped, tiling).unwrap();
+    let mut arena = AlignedBytes::from(vec![0xa5; plan.arena_bytes()].as_slice());
+    let executor = Threads::new(workers).unwrap();
+    let mut engine = Engine::with_kernels(&model, &plan, kernels, Mapped::new(&model), executor, &mut arena).unwrap();
+    let (mut labels, mut logits) = (vec![0; size.pixels()], vec![0; engine.logits_len()]);
+    engine.segment(frame, &mut labels, &NoObserver).unwrap();
+    engine.logits(frame, &mut logits, &NoObserver).unwrap();
+    (labels, logits)
+}
+
+#[test]
+fn no_tile_and_no_number_of_workers_changes_a_bit_on_one_instruction_set() {
+    let size = Size { height: 96, width: 64 };
+    let checkpoint = Checkpoint::synthetic(&network("nano", Head::Segformer), 7).unwrap();
+    let image = halve(&checkpoint, size, &Options::default()).unwrap().image;
+    let [_, _, _, (_, frame)] = frames(size);
+    for isa in [Isa::Scalar, Isa::detect()] {
+        let kernels = Kernels::new(isa).unwrap();
+        let packed = Packed::new(image.clone(), kernels).unwrap();
+        let plans = [(1, Tiling::Rows(1)), (1, Tiling::Rows(4)), (2, Tiling::Smallest), (3, Tiling::Within(16 << 20))];
+        let [first, others @ ..] = plans.map(|plan| run(packed.image(), kernels, plan, &frame));
+        assert!(others.iter().all(|other| *other == first), "{isa}");
+    }
 }
