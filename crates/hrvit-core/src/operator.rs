@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use hrvit_format::{Activation, Op, OpKind, OpParams, StepOps, StepParams, record::Packing};
+use hrvit_format::{Activation, CodeScale, Op, OpKind, OpParams, StepOps, StepParams, record::Packing};
 use hrvit_kernels::{Depthwise, Epilogue, Gemm, Kernels, Layout, Norm, Range8, Requant, Scalar, ShapeError};
 
 use crate::{
@@ -45,7 +45,7 @@ pub struct StepContext<'a> {
     /// The exponent table of the attention.
     pub exp: &'a [u16],
     /// Where the residual stream that the step reads has the other precision's format: the real value of one code of its integers.
-    pub adopts: Option<f32>,
+    pub adopts: Option<CodeScale>,
     /// Activation of the diversity-enhancing shortcut.
     pub des_activation: Activation,
     /// Who watches.

@@ -28,6 +28,10 @@ pub fn to_f32(bits: u16) -> f32 {
     if bits >> 15 == 0 { magnitude } else { -magnitude }
 }
 
+/// Real value of one code of a residual stream in integers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CodeScale(pub f32);
+
 /// Largest `eps`: 1024.
 const MAX_EPS: u64 = 1 << (EPS_BITS + 10);
 /// Largest magnitude of a bias or a LayerNorm parameter: sums of products of f16 and several of these are far inside f32.

@@ -7,7 +7,7 @@ use bytemuck::{Pod, try_cast_slice};
 use crate::{
     error::LoadError,
     graph::Step,
-    half::{self, HalfParts},
+    half::{self, CodeScale, HalfParts},
     meta::Meta,
     partial::Narrowings,
     record::{ALIGN, EXP_ENTRIES, MAGIC, OpRecord, Packing, Precision, Prologue, Section, SectionRecord, StepRecord, TensorFormat, VERSION, step_tag},
@@ -174,7 +174,7 @@ impl<'a> Model<'a> {
         if halves.share_tensors_with(wholes) {
             return Err(LoadError::MixedPrecision);
         }
-        if let Some((id, _)) = self.step_ids().find(|&(id, step)| self.adopted_scale(id, step).is_some_and(|scale| scale.is_nan() || scale <= 0.0)) {
+        if let Some((id, _)) = self.step_ids().find(|&(id, step)| self.adopted_scale(id, step).is_some_and(|CodeScale(scale)| scale.is_nan() || scale <= 0.0)) {
             return Err(LoadError::Step(id.0));
         }
         if self.ops.len() != next_op {
@@ -274,7 +274,7 @@ impl<'a> Model<'a> {
     }
 
     /// Where the residual stream that a step reads has the other precision's format: the real value of one code of its integers.
-    pub fn adopted_scale(&self, id: StepId, step: Step) -> Option<f32> {
+    pub fn adopted_scale(&self, id: StepId, step: Step) -> Option<CodeScale> {
         let at = usize::from(id.0);
         let (before, record) = (self.steps.get(at.checked_sub(1)?)?, self.steps.get(at)?);
         let reads_stream = matches!(step, Step::Attention { .. } | Step::MixCfn { .. } | Step::StageNorm { .. });
@@ -283,7 +283,7 @@ impl<'a> Model<'a> {
         }
         // The step before is always the one that left the stream; the first operator of one that reads it is its LayerNorm.
         let norm = self.ops.get(usize::from(record.first_op))?;
-        Some(if record.precision == Precision::Fp16 as u8 { before.scale } else { norm.in_scale })
+        Some(CodeScale(if record.precision == Precision::Fp16 as u8 { before.scale } else { norm.in_scale }))
     }
 
     /// The parts of the network that run in half precision.

@@ -20,7 +20,7 @@ pub mod writer;
 
 pub use error::{LoadError, OpField};
 pub use graph::{Op, OpKind, Step, StepOps};
-pub use half::HalfParts;
+pub use half::{CodeScale, HalfParts};
 pub use image::{Golden, Model, StepId, crc32, crc32_after};
 pub use meta::Meta;
 pub use spec::{Activation, BRANCHES, Head, Network, Size, Spec, SpecError, VARIANTS};

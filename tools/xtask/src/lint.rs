@@ -10,16 +10,27 @@ const INTEGER_ONLY: [&str; 2] = ["crates/hrvit-kernels/src/", "crates/hrvit-core
 /// A folder beside the repository that nothing in it may depend on; in two pieces, so that this file keeps the rule itself.
 const OUTSIDE: &str = concat!("..", "/shared");
 
-/// No `f32` or `f64` in the code of the int8 path. Comments, strings and the test modules at the end of files may have them.
+/// What the names of folders and files contain that compute in half precision.
+const HALF_PRECISION: [&str; 4] = ["f16", "fp16", "f32", "floats"];
+/// What stands before an item that only builds with half precision have.
+const HALF_ONLY: &str = "#[cfg(feature = \"fp16\")]";
+
+/// No `f32` or `f64` in the code of the int8 path. Comments, strings, the test modules at the end of files and half precision may have them.
 pub fn integer_only(root: &Path) -> Result<Vec<String>> {
     let mut found = Vec::new();
-    let sources = files(root)?.into_iter().filter(|path| path.ends_with(".rs") && INTEGER_ONLY.iter().any(|folder| path.starts_with(folder)));
+    let sources = files(root)?.into_iter().filter(|path| path.ends_with(".rs") && is_integer_only(path));
     for path in sources {
         let text = std::fs::read_to_string(root.join(&path)).with_context(|| format!("reading {path}"))?;
         let lines = float_lines(&text);
         found.extend(lines.into_iter().map(|line| format!("{path}:{line}: floating point on the int8 path")));
     }
     Ok(found)
+}
+
+/// Whether a file is of the int8 path.
+fn is_integer_only(path: &str) -> bool {
+    let rest = INTEGER_ONLY.iter().find_map(|folder| path.strip_prefix(folder));
+    rest.is_some_and(|rest| !HALF_PRECISION.iter().any(|name| rest.contains(name)))
 }
 
 /// No file refers to a folder outside the repository.
@@ -47,8 +58,23 @@ fn files(root: &Path) -> Result<Vec<String>> {
 /// Numbers, from 1, of the lines before the first `#[cfg(test)]` whose code mentions `f32` or `f64`.
 fn float_lines(text: &str) -> Vec<usize> {
     let code = without_comments_and_strings(text);
-    let before_tests = (1..).zip(code.lines()).take_while(|(_, line)| line.trim() != "#[cfg(test)]");
-    before_tests.filter(|(_, line)| mentions_float(line)).map(|(number, _)| number).collect()
+    let before_tests = (1..).zip(code.lines().zip(text.lines())).take_while(|(_, (line, _))| line.trim() != "#[cfg(test)]");
+    // Indentation of the item at hand that only builds with half precision have.
+    let mut half: Option<usize> = None;
+    let mut found = Vec::new();
+    for (number, (line, whole)) in before_tests {
+        let indentation = line.len() - line.trim_start().len();
+        if whole.trim() == HALF_ONLY {
+            half = Some(indentation);
+        } else if let Some(item) = half {
+            // An item ends where its line or its block does; another attribute does not end it.
+            let ends = indentation <= item && [';', ',', '}', ')'].iter().any(|end| line.trim_end().ends_with(*end)) && !line.trim().is_empty();
+            half = (!ends).then_some(item);
+        } else if mentions_float(line) {
+            found.push(number);
+        }
+    }
+    found
 }
 
 /// Whether the line has `f32` or `f64` as a word of its own or as the suffix of a number.
@@ -159,6 +185,14 @@ mod tests {
     #[test]
     fn names_that_contain_the_letters_are_not_floats() {
         assert_eq!(float_lines("let buf32 = f32x4_of; let gf64 = 3;\n"), [] as [usize; 0]);
+    }
+
+    #[test]
+    fn items_of_half_precision_alone_are_exempt() {
+        let text = "#[cfg(feature = \"fp16\")]\nfn a(x: f32) {\n    let y: f32 = x;\n}\nfn b(x: f32) {}\nenum E {\n    #[cfg(feature = \"fp16\")]\n    F(f32),\n    G(f32),\n}\n";
+        assert_eq!(float_lines(text), [5, 9]);
+        assert!(is_integer_only("crates/hrvit-core/src/arithmetic/int8.rs") && !is_integer_only("crates/hrvit-core/src/arithmetic/fp16.rs"));
+        assert!(!is_integer_only("crates/hrvit-kernels/src/gemm_f16/scalar.rs") && !is_integer_only("tools/xtask/src/lint.rs"));
     }
 
     #[test]

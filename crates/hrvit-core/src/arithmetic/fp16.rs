@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use hrvit_format::{Activation, OpKind};
+use hrvit_format::{Activation, CodeScale, OpKind};
 use hrvit_kernels::{ActivationF16, DepthwiseF16, DesF16, EpilogueF16, GemmF16, Kernels, NormF16, StripF16, attention_f16, f16};
 
 use super::{Arithmetic, HeadStrip, Mixed, Out, Part, Rows, Shortcut};
@@ -16,7 +16,7 @@ pub struct Fp16;
 const RUN: usize = 64;
 
 /// Half-precision numbers in `x` to integers with the real value `scale`.
-pub(super) fn leave(kernels: Kernels, x: &mut [i16], scale: f32) -> Result<(), Fault> {
+pub(super) fn leave(kernels: Kernels, x: &mut [i16], CodeScale(scale): CodeScale) -> Result<(), Fault> {
     for run in x.chunks_mut(RUN) {
         let mut values = [f16::ZERO; RUN];
         let values = values.get_mut(..run.len()).ok_or(Fault)?;
@@ -220,7 +220,7 @@ impl Arithmetic for Fp16 {
         Self::product(operator, mean, Part::All, Out::Wide(logits))
     }
 
-    fn adopt(kernels: Kernels, x: &mut [f16], scale: f32) -> Result<(), Fault> {
+    fn adopt(kernels: Kernels, x: &mut [f16], CodeScale(scale): CodeScale) -> Result<(), Fault> {
         for run in x.chunks_mut(RUN) {
             let mut codes = [0i16; RUN];
             let codes = codes.get_mut(..run.len()).ok_or(Fault)?;

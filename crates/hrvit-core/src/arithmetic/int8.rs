@@ -2,6 +2,7 @@
 
 use core::ops::Range;
 
+use hrvit_format::CodeScale;
 use hrvit_kernels::{Depthwise, Des, Epilogue, GemmS16, Kernels, Strip};
 
 use super::{Arithmetic, HeadStrip, Mixed, Out, Part, Rows, Shortcut};
@@ -183,12 +184,12 @@ impl Arithmetic for Int8 {
     }
 
     #[cfg(feature = "fp16")]
-    fn adopt(kernels: Kernels, x: &mut [i16], scale: f32) -> Result<(), Fault> {
+    fn adopt(kernels: Kernels, x: &mut [i16], scale: CodeScale) -> Result<(), Fault> {
         super::fp16::leave(kernels, x, scale)
     }
 
     #[cfg(not(feature = "fp16"))]
-    fn adopt(_: Kernels, _: &mut [i16], _: f32) -> Result<(), Fault> {
+    fn adopt(_: Kernels, _: &mut [i16], _: CodeScale) -> Result<(), Fault> {
         Err(Fault)
     }
 

@@ -7,7 +7,7 @@ mod int8;
 use core::{fmt::Debug, ops::Range};
 
 use bytemuck::Pod;
-use hrvit_format::Activation;
+use hrvit_format::{Activation, CodeScale};
 use hrvit_kernels::{Kernels, Phase};
 
 #[cfg(feature = "fp16")]
@@ -203,7 +203,7 @@ pub trait Arithmetic: 'static {
     fn linear(operator: &Operator<'_>, mean: &[Self::Wide], logits: &mut [Self::Wide]) -> Result<(), Fault>;
 
     /// Brings a residual stream that another precision has left into this one's format; `scale` is the real value of one code of the integers.
-    fn adopt(kernels: Kernels, x: &mut [Self::Wide], scale: f32) -> Result<(), Fault>;
+    fn adopt(kernels: Kernels, x: &mut [Self::Wide], scale: CodeScale) -> Result<(), Fault>;
 
     /// A logit's bits as an integer of the same order, and back.
     fn ordered(bits: i16) -> i16;
