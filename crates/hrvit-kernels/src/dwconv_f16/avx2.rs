@@ -1,4 +1,4 @@
-//! The depthwise convolution, 8 channels at a time: their weights are widened once per row, and where the window moves by one token and lies inside the map, 4
+//! The depthwise convolution, 8 channels at a time: their weights are widened once per row, and where the window moves by one token and lies inside the map, 8
 //! output tokens share each value that is read.
 //!
 //! Sums are those of the definition, in its order. Kernels above 9x9 are left to `scalar`, as are the last channels where 8 do not divide them.
@@ -15,7 +15,7 @@ use crate::lanes::window;
 
 /// Most taps.
 const MAX_TAPS: usize = 81;
-/// Output tokens that share values.
+/// Output tokens of a small group; a large one has twice as many.
 const TOKENS: usize = 4;
 
 /// Weights of 8 channels, tap by tap.
@@ -73,61 +73,93 @@ fn row(args: &DepthwiseF16<'_>, epilogue: &mut EpilogueF16<'_>, out_stride: usiz
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 fn channels<const K: usize>(args: &DepthwiseF16<'_>, epilogue: &mut EpilogueF16<'_>, out_stride: usize, taps: &Taps, first: usize) -> Option<()> {
-    let bias = load_up_to(args.bias, first);
-    // Windows of the tokens from `inside` on lie inside the map, groups of `TOKENS` as long as they do.
-    let inside = (K / 2).min(args.columns);
-    let groups = (args.columns + 1).saturating_sub(K) / TOKENS;
-    each_token(args, epilogue, out_stride, taps, first, 0..inside)?;
-    for x in (inside..).step_by(TOKENS).take(groups) {
-        let mut acc = [bias; TOKENS];
-        for (row, taps) in args.rows.iter().zip(taps.as_chunks::<K>().0) {
-            let Some(row) = row else { continue };
-            let weights = taps.each_ref().map(|tap| load_f32(tap));
-            for j in 0..TOKENS + K - 1 {
-                let value = load(window::<f16, LANES>(row, (x - K / 2 + j) * args.in_stride + first)?);
-                for (t, acc) in acc.iter_mut().enumerate() {
-                    if let Some(weight) = j.checked_sub(t).and_then(|kx| weights.get(kx)) {
-                        *acc = _mm256_fmadd_ps(value, *weight, *acc);
-                    }
+    // Windows of the tokens from `start` to `end` lie inside the map.
+    let (start, end) = ((K / 2).min(args.columns), args.columns.saturating_sub(K / 2));
+    each_token(args, epilogue, out_stride, taps, first, 0..start)?;
+    let mut x = start;
+    while x + 2 * TOKENS <= end {
+        some_tokens::<K, { 2 * TOKENS }>(args, epilogue, out_stride, taps, first, x)?;
+        x += 2 * TOKENS;
+    }
+    if x + TOKENS <= end {
+        some_tokens::<K, TOKENS>(args, epilogue, out_stride, taps, first, x)?;
+        x += TOKENS;
+    }
+    each_token(args, epilogue, out_stride, taps, first, x..args.columns)
+}
+
+/// 8 channels of `T` tokens from `x` on, whose windows lie inside the map: each value is read once for all tokens whose window it is in.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn some_tokens<const K: usize, const T: usize>(
+    args: &DepthwiseF16<'_>,
+    epilogue: &mut EpilogueF16<'_>,
+    out_stride: usize,
+    taps: &Taps,
+    first: usize,
+    x: usize,
+) -> Option<()> {
+    let mut acc = [load_up_to(args.bias, first); T];
+    for (row, taps) in args.rows.iter().zip(taps.as_chunks::<K>().0) {
+        let Some(row) = row else { continue };
+        let weights = taps.each_ref().map(|tap| load_f32(tap));
+        for j in 0..T + K - 1 {
+            let value = load(window::<f16, LANES>(row, (x - K / 2 + j) * args.in_stride + first)?);
+            for (t, acc) in acc.iter_mut().enumerate() {
+                if let Some(weight) = j.checked_sub(t).and_then(|kx| weights.get(kx)) {
+                    *acc = _mm256_fmadd_ps(value, *weight, *acc);
                 }
             }
         }
-        for (t, acc) in acc.into_iter().enumerate() {
-            put(epilogue, (x + t) * out_stride + first, [acc], LANES);
-        }
     }
-    each_token(args, epilogue, out_stride, taps, first, inside + groups * TOKENS..args.columns)
+    for (t, acc) in acc.into_iter().enumerate() {
+        put(epilogue, (x + t) * out_stride + first, [acc], LANES);
+    }
+    Some(())
 }
 
-/// 8 channels of all tokens, for any kernel and stride: groups of tokens only share the weights.
+/// 8 channels of all tokens, for any kernel and stride.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 fn strided(args: &DepthwiseF16<'_>, epilogue: &mut EpilogueF16<'_>, out_stride: usize, taps: &Taps, first: usize) -> Option<()> {
-    let DepthwiseF16 { rows, in_stride, columns, kernel, stride, bias, .. } = *args;
-    let bias = load_up_to(bias, first);
     let tokens = args.columns_out();
-    let inside = (kernel / 2).div_ceil(stride).min(tokens);
-    // Windows of the tokens below `end` do not reach beyond the last column.
-    let end = columns.saturating_sub(kernel / 2).div_ceil(stride);
-    let groups = end.saturating_sub(inside) / TOKENS;
-    each_token(args, epilogue, out_stride, taps, first, 0..inside)?;
-    for x in (inside..).step_by(TOKENS).take(groups) {
-        let mut acc = [bias; TOKENS];
-        for (row, taps) in rows.iter().zip(taps.chunks(kernel)) {
-            let Some(row) = row else { continue };
-            for (kx, tap) in taps.iter().enumerate() {
-                let weight = load_f32(tap);
-                for (t, acc) in acc.iter_mut().enumerate() {
-                    let value = load(window::<f16, LANES>(row, ((x + t) * stride + kx - kernel / 2) * in_stride + first)?);
-                    *acc = _mm256_fmadd_ps(value, weight, *acc);
-                }
+    // Windows of the tokens from `start` to `end` lie inside the map.
+    let start = (args.kernel / 2).div_ceil(args.stride).min(tokens);
+    let end = args.columns.saturating_sub(args.kernel / 2).div_ceil(args.stride);
+    each_token(args, epilogue, out_stride, taps, first, 0..start)?;
+    let mut x = start;
+    while x + 2 * TOKENS <= end {
+        some_strided::<{ 2 * TOKENS }>(args, epilogue, out_stride, taps, first, x)?;
+        x += 2 * TOKENS;
+    }
+    if x + TOKENS <= end {
+        some_strided::<TOKENS>(args, epilogue, out_stride, taps, first, x)?;
+        x += TOKENS;
+    }
+    each_token(args, epilogue, out_stride, taps, first, x..tokens)
+}
+
+/// 8 channels of `T` tokens from `x` on, whose windows lie inside the map: they only share the weights.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn some_strided<const T: usize>(args: &DepthwiseF16<'_>, epilogue: &mut EpilogueF16<'_>, out_stride: usize, taps: &Taps, first: usize, x: usize) -> Option<()> {
+    let DepthwiseF16 { rows, in_stride, kernel, stride, .. } = *args;
+    let mut acc = [load_up_to(args.bias, first); T];
+    for (row, taps) in rows.iter().zip(taps.chunks(kernel)) {
+        let Some(row) = row else { continue };
+        for (kx, tap) in taps.iter().enumerate() {
+            let weight = load_f32(tap);
+            // The first token's value, and then every `stride` tokens one.
+            let row = row.get((x * stride + kx - kernel / 2) * in_stride + first..)?;
+            for (t, acc) in acc.iter_mut().enumerate() {
+                *acc = _mm256_fmadd_ps(load(window::<f16, LANES>(row, t * stride * in_stride)?), weight, *acc);
             }
         }
-        for (t, acc) in acc.into_iter().enumerate() {
-            put(epilogue, (x + t) * out_stride + first, [acc], LANES);
-        }
     }
-    each_token(args, epilogue, out_stride, taps, first, inside + groups * TOKENS..tokens)
+    for (t, acc) in acc.into_iter().enumerate() {
+        put(epilogue, (x + t) * out_stride + first, [acc], LANES);
+    }
+    Some(())
 }
 
 /// 8 channels of some tokens, one after the other.

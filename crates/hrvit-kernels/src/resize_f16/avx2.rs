@@ -20,7 +20,17 @@ pub(super) fn bilinear_add(_: Avx2, source: &Rows<'_, f16>, columns: usize, firs
 /// Writes the labels.
 pub(super) fn labels(_: Avx2, source: &Rows<'_, f16>, columns: usize, labels: &mut [u8]) {
     // SAFETY: as above.
-    unsafe { arguments(source, columns, labels) }
+    unsafe {
+        match source.channels.div_ceil(LANES) {
+            1 => arguments::<1>(source, columns, labels),
+            2 => arguments::<2>(source, columns, labels),
+            3 => arguments::<3>(source, columns, labels),
+            4 => arguments::<4>(source, columns, labels),
+            5..=8 => arguments::<8>(source, columns, labels),
+            9..=16 => arguments::<16>(source, columns, labels),
+            _ => arguments::<32>(source, columns, labels),
+        }
+    }
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
@@ -49,47 +59,55 @@ fn mix([a, b, c, d]: [&[f16; LANES]; 4], [wa, wb, wc, wd]: [__m256; 4]) -> __m25
     _mm256_fmadd_ps(load(d), wd, _mm256_fmadd_ps(load(c), wc, sum))
 }
 
-/// Vectors of the most classes.
-const VECTORS: usize = 256 / LANES;
-
+/// Labels of at most 8 times `N` classes.
 #[target_feature(enable = "avx2,fma,f16c")]
-fn arguments(source: &Rows<'_, f16>, columns: usize, labels: &mut [u8]) {
-    let classes = source.channels;
-    let mut z = [_mm256_setzero_ps(); VECTORS];
-    // Lanes of the last vector that are classes.
-    let lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    let count = classes - (classes - 1) / LANES * LANES;
-    let last = _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(count as i32), lane));
+fn arguments<const N: usize>(source: &Rows<'_, f16>, columns: usize, labels: &mut [u8]) {
     let least = _mm256_set1_ps(f32::NEG_INFINITY);
-    let Some(z) = z.get_mut(..classes.div_ceil(LANES)) else { return };
+    let (mut sources, mut classes) = ([[_mm256_setzero_ps(); 4]; N], [least; N]);
+    // Lanes that are classes.
+    let lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    for (first, classes) in (0..).step_by(LANES).zip(&mut classes) {
+        let count = source.channels.saturating_sub(first) as i32;
+        *classes = _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(count), lane));
+    }
+    // The source tokens of neighbours are mostly the same.
+    let mut held = None;
     for (x, label) in labels.iter_mut().enumerate() {
         let Some(corners) = source.corners_onwards(x, columns) else { continue };
-        let weights = corners.map(|(_, weight)| _mm256_set1_ps(weight as f32));
-        for (first, z) in (0..).step_by(LANES).zip(z.iter_mut()) {
-            let tail = corners.map(|(corner, _)| up_to(corner, first));
-            *z = mix(tail.each_ref(), weights);
-        }
-        let mut most = least;
-        if let Some((z_last, z)) = z.split_last_mut() {
-            *z_last = _mm256_blendv_ps(least, *z_last, last);
-            most = z.iter().fold(*z_last, |most, z| _mm256_max_ps(most, *z));
-        }
-        let most = _mm256_set1_ps(largest(most));
-        for (first, z) in (0..).step_by(LANES).zip(z.iter()) {
-            let equal = _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_EQ_OQ>(*z, most));
-            if equal != 0 {
-                *label = (first + equal.trailing_zeros()) as u8;
-                break;
+        let tokens = Some([corners[0].0.len(), corners[1].0.len()]);
+        if tokens != held {
+            held = tokens;
+            for (first, source) in (0..).step_by(LANES).zip(&mut sources) {
+                for (vector, (corner, _)) in source.iter_mut().zip(corners) {
+                    *vector = load_within(corner, first);
+                }
             }
         }
+        let [wa, wb, wc, wd] = corners.map(|(_, weight)| _mm256_set1_ps(weight as f32));
+        let (mut z, mut most) = ([least; N], least);
+        for ((z, [a, b, c, d]), classes) in z.iter_mut().zip(&sources).zip(classes) {
+            let sum = _mm256_fmadd_ps(*b, wb, _mm256_mul_ps(*a, wa));
+            *z = _mm256_blendv_ps(least, _mm256_fmadd_ps(*d, wd, _mm256_fmadd_ps(*c, wc, sum)), classes);
+            most = _mm256_max_ps(most, *z);
+        }
+        let most = _mm256_set1_ps(largest(most));
+        // From the last to the first, so that the lowest is left; one of them is the largest.
+        let mut argument = 0;
+        for n in (0..N).rev() {
+            let equal = _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_EQ_OQ>(z[n], most));
+            let first = (n * LANES) as u32 + equal.trailing_zeros();
+            argument = if equal != 0 { first } else { argument };
+        }
+        *label = argument as u8;
     }
 }
 
 /// The 8 values from `first` on, zeros beyond the end of the row.
-#[inline(always)]
-fn up_to(row: &[f16], first: usize) -> [f16; LANES] {
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn load_within(row: &[f16], first: usize) -> __m256 {
     match window(row, first) {
-        Some(eight) => *eight,
-        None => crate::avx2::rates::up_to(row, first, f16::ZERO),
+        Some(eight) => load(eight),
+        None => load(&crate::avx2::rates::up_to(row, first, f16::ZERO)),
     }
 }
