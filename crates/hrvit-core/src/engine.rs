@@ -1,6 +1,8 @@
 //! The engine: a loaded model, a plan and an arena, ready to run frames.
 
-use hrvit_format::{BRANCHES, Head, Model, OpKind, Step, StepId, record::Precision};
+#[cfg(feature = "fp16")]
+use hrvit_format::record::Precision;
+use hrvit_format::{BRANCHES, Head, Model, OpKind, Step, StepId};
 use hrvit_kernels::{Isa, Kernels, attention_s8::max_keys};
 
 use crate::{
@@ -241,12 +243,13 @@ fn expect_len<E>(needed: usize, found: usize) -> Result<(), RunError<E>> {
 fn check_keys(model: &Model<'_>, plan: &Plan) -> Result<(), SetupError> {
     for (id, step) in model.step_ids() {
         let Step::Attention { branch, .. } = step else { continue };
-        if model.precision(id) == Precision::Fp16 {
-            continue;
-        }
         let keys = attention::longest_strip(plan.network(), plan.size(), usize::from(branch));
         let bits = model.params(id, &[]).and_then(|params| params.ops.iter().map(|op| op.code_bits).max()).unwrap_or(0);
-        let most = max_keys(bits).unwrap_or(0);
+        let most = match model.precision(id) {
+            #[cfg(feature = "fp16")]
+            Precision::Fp16 => hrvit_kernels::attention_f16::MAX_KEYS,
+            _ => max_keys(bits).unwrap_or(0),
+        };
         if keys > most {
             return Err(SetupError::Keys { step: id, keys, most });
         }

@@ -32,10 +32,17 @@ pub fn to_f32(bits: u16) -> f32 {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CodeScale(pub f32);
 
+impl CodeScale {
+    /// Whether streams can be converted by it: 2^-126 to 2^64.
+    pub(crate) fn is_usable(self) -> bool {
+        (f32::MIN_POSITIVE..=MAX_PARAMETER).contains(&self.0)
+    }
+}
+
 /// Largest `eps`: 1024.
 const MAX_EPS: u64 = 1 << (EPS_BITS + 10);
-/// Largest magnitude of a bias or a LayerNorm parameter: sums of products of f16 and several of these are far inside f32.
-const MAX_PARAMETER: f32 = 1e30;
+/// Largest magnitude of a bias, a LayerNorm parameter or the scale of a stream, 2^64: what kernels take, whose sums are then far inside f32.
+const MAX_PARAMETER: f32 = f32::from_bits((127 + 64) << 23);
 
 /// Parts of a network that have one precision each: steps hand tensors to each other in one format, so they cannot be chosen one by one.
 ///

@@ -174,7 +174,7 @@ impl<'a> Model<'a> {
         if halves.share_tensors_with(wholes) {
             return Err(LoadError::MixedPrecision);
         }
-        if let Some((id, _)) = self.step_ids().find(|&(id, step)| self.adopted_scale(id, step).is_some_and(|CodeScale(scale)| scale.is_nan() || scale <= 0.0)) {
+        if let Some((id, _)) = self.step_ids().find(|&(id, step)| self.adopted_scale(id, step).is_some_and(|scale| !scale.is_usable())) {
             return Err(LoadError::Step(id.0));
         }
         if self.ops.len() != next_op {
