@@ -182,18 +182,9 @@ impl<'a, W: WeightSource, X: Executor> Engine<'a, W, X> {
             Output::Logits(_) => plan.network().head,
         };
         let (parts, source, executor) = ((model, plan, self.kernels), &mut self.weights, &self.executor);
-        #[cfg(feature = "fp16")]
-        if model.logits_format().0 == hrvit_format::record::TensorFormat::F16 {
-            use crate::arithmetic::Fp16;
-
-            return match head {
-                Head::Segformer => segment_head::<Fp16, W>(parts, source, executor, (weights, arena), output, observer),
-                Head::Classifier => classify_head::<Fp16, W>(parts, source, executor, (weights, arena), output, observer),
-            };
-        }
         match head {
-            Head::Segformer => segment_head::<Int8, W>(parts, source, executor, (weights, arena), output, observer),
-            Head::Classifier => classify_head::<Int8, W>(parts, source, executor, (weights, arena), output, observer),
+            Head::Segformer => segment_head(parts, source, executor, (weights, arena), output, observer),
+            Head::Classifier => classify_head(parts, source, executor, (weights, arena), output, observer),
         }
     }
 
@@ -205,12 +196,7 @@ impl<'a, W: WeightSource, X: Executor> Engine<'a, W, X> {
         for (id, step) in model.step_ids().take_while(|(_, step)| !step.in_head()) {
             let context = step_context((model, plan, self.kernels), &mut self.weights, id, step, &mut *weights, observer)?;
             context.enter();
-            let run = match context.params.precision() {
-                #[cfg(feature = "fp16")]
-                Precision::Fp16 => backbone_step::<crate::arithmetic::Fp16>,
-                _ => backbone_step::<Int8>,
-            };
-            run(&context, &self.executor, plan, &mut *arena, &mut frame).map_err(|_| RunError::Internal(id))?;
+            run_step(&context, &self.executor, plan, &mut *arena, &mut frame).map_err(|_| RunError::Internal(id))?;
             context.leave();
         }
         Ok(())
@@ -283,6 +269,18 @@ impl<'m, A: Arithmetic> Maps<'m, A> {
     }
 }
 
+// Functions that are generic over a program's weight source are compiled with the program; from here on all belongs to this crate, built for size in firmware.
+
+/// A step before the head in its precision.
+#[inline(never)]
+fn run_step(context: &StepContext<'_>, executor: &dyn Executor, plan: &Plan, arena: &mut [u8], frame: &mut Frame<'_>) -> Result<(), Fault> {
+    match context.params.precision() {
+        #[cfg(feature = "fp16")]
+        Precision::Fp16 => backbone_step::<crate::arithmetic::Fp16>(context, executor, plan, arena, frame),
+        _ => backbone_step::<Int8>(context, executor, plan, arena, frame),
+    }
+}
+
 fn backbone_step<A: Arithmetic>(context: &StepContext<'_>, executor: &dyn Executor, plan: &Plan, arena: &mut [u8], frame: &mut Frame<'_>) -> Result<(), Fault> {
     let step = context.info.step;
     let (network, size) = (plan.network(), plan.size());
@@ -349,7 +347,7 @@ fn attend<A: Arithmetic>(
 
 /// SegFormer head: logits, and inside that step the label map.
 #[inline(never)] // its locals would lie on the stack of every step
-fn segment_head<A: Arithmetic, W: WeightSource>(
+fn segment_head<W: WeightSource>(
     (model, plan, kernels): (&Model<'_>, &Plan, Kernels),
     source: &mut W,
     executor: &dyn Executor,
@@ -360,13 +358,29 @@ fn segment_head<A: Arithmetic, W: WeightSource>(
     let id = model.id(Step::Logits).ok_or(RunError::Internal(StepId(0)))?;
     let internal = |_: Fault| RunError::Internal(id);
     let context = step_context((model, plan, kernels), source, id, Step::Logits, weights, observer)?;
-    let network = (plan.network(), plan.size());
-    let labelled = StepInfo { id: StepId(id.0 + 1), step: Step::LabelMap, macs: 0 };
     context.enter();
-    let narrowing = |branch: usize| Ok((context.reading(OpKind::HeadNarrow, branch as u8)?, &context));
-    narrow::run::<A>(plan.size(), &plan.regions(), arena, &narrowing).map_err(internal)?;
-    let Narrowed { maps: x, rest: work } = narrow::split::<A>(network, arena).map_err(internal)?;
-    let done = match output {
+    run_segformer(&context, executor, plan, arena, output).map_err(internal)?;
+    context.leave();
+    Ok(())
+}
+
+/// The SegFormer head in its precision.
+#[inline(never)]
+fn run_segformer(context: &StepContext<'_>, executor: &dyn Executor, plan: &Plan, arena: &mut [u8], output: Output<'_>) -> Result<(), Fault> {
+    match context.params.precision() {
+        #[cfg(feature = "fp16")]
+        Precision::Fp16 => segformer_in::<crate::arithmetic::Fp16>(context, executor, plan, arena, output),
+        _ => segformer_in::<Int8>(context, executor, plan, arena, output),
+    }
+}
+
+fn segformer_in<A: Arithmetic>(context: &StepContext<'_>, executor: &dyn Executor, plan: &Plan, arena: &mut [u8], output: Output<'_>) -> Result<(), Fault> {
+    let (network, observer) = ((plan.network(), plan.size()), context.observer);
+    let labelled = StepInfo { id: StepId(context.info.id.0 + 1), step: Step::LabelMap, macs: 0 };
+    let narrowing = |branch: usize| Ok((context.reading(OpKind::HeadNarrow, branch as u8)?, context));
+    narrow::run::<A>(plan.size(), &plan.regions(), arena, &narrowing)?;
+    let Narrowed { maps: x, rest: work } = narrow::split::<A>(network, arena)?;
+    match output {
         Output::Labels(labels) => {
             observer.enter(labelled);
             let watched = StepContext {
@@ -374,32 +388,29 @@ fn segment_head<A: Arithmetic, W: WeightSource>(
                 tile: 1,
                 shapes: Default::default(),
                 params: context.params,
-                kernels,
+                kernels: context.kernels,
                 exp: context.exp,
                 adopts: None,
                 des_activation: context.des_activation,
                 observer,
             };
-            let done = segformer::run::<A>(&context, executor, network, &x, work, &mut segformer::Output::Labels(labels, &watched));
+            let done = segformer::run::<A>(context, executor, network, &x, work, &mut segformer::Output::Labels(labels, &watched));
             observer.leave(labelled);
             done
         }
-        Output::Logits(logits) => segformer::run::<A>(&context, executor, network, &x, work, &mut segformer::Output::Logits(logits)),
+        Output::Logits(logits) => segformer::run::<A>(context, executor, network, &x, work, &mut segformer::Output::Logits(logits)),
         Output::Top(_) => Err(Fault),
-    };
-    done.map_err(internal)?;
-    context.leave();
-    Ok(())
+    }
 }
 
 /// Classification head: its bottlenecks run as a chain, so that their steps lie inside one another.
 #[inline(never)] // its locals would lie on the stack of every step
-fn classify_head<A: Arithmetic, W: WeightSource>(
+fn classify_head<W: WeightSource>(
     (model, plan, kernels): (&Model<'_>, &Plan, Kernels),
     source: &mut W,
     executor: &dyn Executor,
     (weights, arena): (&mut [u8], &mut [u8]),
-    mut output: Output<'_>,
+    output: Output<'_>,
     observer: &dyn Observer,
 ) -> Result<(), RunError<W::Error>> {
     let last = Step::Classify;
@@ -417,21 +428,49 @@ fn classify_head<A: Arithmetic, W: WeightSource>(
     let branches: &[StepContext<'_>; BRANCHES] = branches.try_into().map_err(|_| RunError::Internal(last_id))?;
     branches.iter().for_each(StepContext::enter);
     classify.enter();
+    run_classifier(branches, classify, executor, plan, arena, output).map_err(internal)?;
+    classify.leave();
+    branches.iter().rev().for_each(StepContext::leave);
+    Ok(())
+}
+
+/// The classification head in its precision.
+#[inline(never)]
+fn run_classifier(
+    branches: &[StepContext<'_>; BRANCHES],
+    classify: &StepContext<'_>,
+    executor: &dyn Executor,
+    plan: &Plan,
+    arena: &mut [u8],
+    output: Output<'_>,
+) -> Result<(), Fault> {
+    match classify.params.precision() {
+        #[cfg(feature = "fp16")]
+        Precision::Fp16 => classifier_in::<crate::arithmetic::Fp16>(branches, classify, executor, plan, arena, output),
+        _ => classifier_in::<Int8>(branches, classify, executor, plan, arena, output),
+    }
+}
+
+fn classifier_in<A: Arithmetic>(
+    branches: &[StepContext<'_>; BRANCHES],
+    classify: &StepContext<'_>,
+    executor: &dyn Executor,
+    plan: &Plan,
+    arena: &mut [u8],
+    mut output: Output<'_>,
+) -> Result<(), Fault> {
     let network = (plan.network(), plan.size());
     let narrowing = |branch: usize| branches.get(branch).ok_or(Fault).and_then(|context| Ok((context.only(OpKind::IncreaseNarrow)?, context)));
-    narrow::run::<A>(plan.size(), &plan.regions(), arena, &narrowing).map_err(internal)?;
-    let Narrowed { maps: x, rest: work } = narrow::split::<A>(network, arena).map_err(internal)?;
+    narrow::run::<A>(plan.size(), &plan.regions(), arena, &narrowing)?;
+    let Narrowed { maps: x, rest: work } = narrow::split::<A>(network, arena)?;
     let mut result = Ok(());
     let mut take = |logits: &[i16]| match &mut output {
         Output::Logits(out) => copy_run(logits, out),
         Output::Top(top) => rank(logits, A::ordered, top),
         Output::Labels(_) => result = Err(Fault),
     };
-    classifier::run::<A>(branches, classify, executor, plan.size(), &x, work, &mut take).map_err(internal)?;
-    result.map_err(internal)?;
-    classify.leave();
-    branches.iter().rev().for_each(StepContext::leave);
-    Ok(())
+    classifier::run::<A>(branches, classify, executor, plan.size(), &x, work, &mut take)?;
+    result
 }
 
 /// The best `top.len()` logits by insertion, best first; the lower class first among equals.
