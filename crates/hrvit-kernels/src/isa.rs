@@ -21,7 +21,7 @@ pub enum Isa {
     Neon,
     /// [`Isa::Neon`] and `sdot`.
     NeonDotprod,
-    /// [`Isa::NeonDotprod`] and `smmla`.
+    /// [`Isa::NeonDotprod`], `smmla` and `fmlal` (FEAT_I8MM and FEAT_FHM: ARMv8.6 with half precision has both).
     NeonI8mm,
     /// x86-64 vectors of 256 bits, with fused products (FMA) and conversions of f16 (F16C): the vectors of x86-64-v3, which all but a few processors with AVX2 have.
     Avx2,
@@ -215,7 +215,7 @@ impl Tier {
             #[cfg(target_arch = "aarch64")]
             Isa::NeonDotprod => present(processor::dotprod(), Self::NeonDotprod(NeonDotprod(()))),
             #[cfg(target_arch = "aarch64")]
-            Isa::NeonI8mm => present(processor::dotprod() && processor::i8mm(), Self::NeonI8mm(NeonI8mm(()))),
+            Isa::NeonI8mm => present(processor::dotprod() && processor::i8mm() && processor::fhm(), Self::NeonI8mm(NeonI8mm(()))),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => present(processor::avx2(), Self::Avx2(Avx2(()))),
             #[cfg(target_arch = "x86_64")]
@@ -371,6 +371,17 @@ mod processor {
         #[cfg(all(not(feature = "std"), not(target_os = "none")))]
         let detected = false;
         cfg!(target_feature = "i8mm") || detected
+    }
+
+    /// `fmlal`.
+    pub(super) fn fhm() -> bool {
+        #[cfg(feature = "std")]
+        let detected = std::arch::is_aarch64_feature_detected!("fhm");
+        #[cfg(all(not(feature = "std"), target_os = "none"))]
+        let detected = (id_aa64isar0() >> 48) & 0xf != 0;
+        #[cfg(all(not(feature = "std"), not(target_os = "none")))]
+        let detected = false;
+        cfg!(target_feature = "fhm") || detected
     }
 
     #[cfg(all(not(feature = "std"), target_os = "none"))]

@@ -19,11 +19,14 @@ pub const MAX: f32 = 65504.0;
 /// `x` in f32, exactly. (An infinity or a NaN reads as a number between 65536 and 131040.)
 #[inline(always)]
 pub fn widen(x: f16) -> f32 {
-    /// The difference of the exponents' biases, as a factor: also right for subnormals.
-    const REBIAS: f32 = f32::from_bits((127 + 112) << 23);
+    /// The least subnormal.
+    const UNIT: f32 = f32::from_bits((127 - 24) << 23);
     let bits = u32::from(x.to_bits());
-    let magnitude = f32::from_bits((bits & 0x7fff) << 13) * REBIAS;
-    f32::from_bits(magnitude.to_bits() | (bits & 0x8000) << 16)
+    // No subnormal of f32 on the way: vectors of MVE flush them to zero.
+    let normal = ((bits & 0x7fff) << 13) + (112 << 23);
+    let subnormal = ((bits & 0x3ff) as f32 * UNIT).to_bits();
+    let magnitude = if bits & 0x7c00 == 0 { subnormal } else { normal };
+    f32::from_bits(magnitude | (bits & 0x8000) << 16)
 }
 
 /// `x` rounded to the nearest f16, ties to even, at most [`MAX`] in magnitude: never an infinity, and never a NaN.

@@ -4,6 +4,8 @@ use half::f16;
 
 #[cfg(target_arch = "x86_64")]
 use super::avx2;
+#[cfg(target_arch = "aarch64")]
+use super::neon;
 use super::scalar;
 use crate::epilogue_f16::ActivationF16;
 use crate::error::{ShapeError, require};
@@ -32,7 +34,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2.. => avx2 }
+    { Avx2.. => avx2, Neon.. => neon }
     chosen;
     fn hardswish_f16_on as hardswish_f16(x: &[f16], out: &mut [f16]);
     fn activate_f32_on as activate_f32(acc: &[f32], act: ActivationF16, out: &mut [f16]);

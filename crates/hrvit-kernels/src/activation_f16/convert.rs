@@ -4,6 +4,8 @@ use half::f16;
 
 #[cfg(target_arch = "x86_64")]
 use super::avx2;
+#[cfg(target_arch = "aarch64")]
+use super::neon;
 use super::scalar;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
@@ -40,7 +42,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2.. => avx2 }
+    { Avx2.. => avx2, Neon.. => neon }
     chosen;
     fn s16_to_f16_on as s16_to_f16(x: &[i16], scale: f32, out: &mut [f16]);
     fn f16_to_s16_on as f16_to_s16(x: &[f16], scale: f32, out: &mut [i16]);

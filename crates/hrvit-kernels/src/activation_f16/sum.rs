@@ -4,6 +4,8 @@ use half::f16;
 
 #[cfg(target_arch = "x86_64")]
 use super::avx2;
+#[cfg(target_arch = "aarch64")]
+use super::neon;
 use super::scalar;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
@@ -46,7 +48,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2.. => avx2 }
+    { Avx2.. => avx2, Neon.. => neon }
     chosen;
     fn add_f16_on as add_f16(x: &mut [f16], y: &[f32]);
     fn widen_add_f32_on as widen_add_f32(x: &[f16], acc: &mut [f32]);

@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 pub mod scalar;
 
 use half::f16;
@@ -66,7 +68,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2.. => avx2 }
+    { Avx2.. => avx2, Neon.. => neon }
     chosen;
     fn run(args: &DepthwiseF16<'_>, epilogue: EpilogueF16<'_>, out_stride: usize);
 }

@@ -8,8 +8,14 @@
 //! the loads are written as `ld1` and `st1`, which ask for the alignment of one element only, whatever the system registers say.
 
 pub(crate) mod exponent;
+#[cfg(feature = "fp16")]
+#[allow(clippy::float_arithmetic, reason = "float kernels")]
+pub(crate) mod floats;
 pub(crate) mod pack;
 pub(crate) mod product;
+#[cfg(feature = "fp16")]
+#[allow(clippy::float_arithmetic, reason = "float kernels")]
+pub(crate) mod product_f16;
 pub(crate) mod rates;
 pub(crate) mod sink;
 
@@ -71,7 +77,15 @@ load!(load_s8x8, i8, int8x8_t, vld1_s8, "8b");
 load!(load_u8x8, u8, uint8x8_t, vld1_u8, "8b");
 load!(load_s16x8, i16, int16x8_t, vld1q_s16, "8h");
 load!(load_s32x4, i32, int32x4_t, vld1q_s32, "4s");
+#[cfg(feature = "fp16")]
+load!(load_u16x8, u16, uint16x8_t, vld1q_u16, "8h");
+#[cfg(feature = "fp16")]
+load!(load_f32x4, f32, float32x4_t, vld1q_f32, "4s");
 store!(store_s8x16, i8, int8x16_t, vst1q_s8, "16b");
 store!(store_s8x8, i8, int8x8_t, vst1_s8, "8b");
 store!(store_s16x8, i16, int16x8_t, vst1q_s16, "8h");
 store!(store_s32x4, i32, int32x4_t, vst1q_s32, "4s");
+#[cfg(feature = "fp16")]
+store!(store_u16x8, u16, uint16x8_t, vst1q_u16, "8h");
+#[cfg(feature = "fp16")]
+store!(store_f32x4, f32, float32x4_t, vst1q_f32, "4s");

@@ -82,7 +82,7 @@ impl<'a, T> Rows<'a, T> {
     }
 
     /// [`Rows::corners`], each up to the end of its row: what vectors read beyond a token is its neighbour's.
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", feature = "fp16")))]
     #[inline(always)]
     pub(crate) fn corners_onwards(&self, x: usize, columns: usize) -> Option<Corners<'a, T>> {
         let at = phase(x, self.factor, columns);

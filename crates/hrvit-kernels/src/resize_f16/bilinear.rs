@@ -4,6 +4,8 @@ use half::f16;
 
 #[cfg(target_arch = "x86_64")]
 use super::avx2;
+#[cfg(target_arch = "aarch64")]
+use super::neon;
 use super::scalar;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
@@ -41,7 +43,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2.. => avx2 }
+    { Avx2.. => avx2, Neon.. => neon }
     chosen;
     fn run as bilinear_add(source: &Rows<'_, f16>, columns: usize, first: usize, acc: &mut [f32]);
 }

@@ -8,4 +8,6 @@ pub(crate) mod bilinear;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod scalar;

@@ -1,0 +1,247 @@
+//! The sums of every f16 product: up to 8 rows with 8 channels, in f32.
+//!
+//! A turn is 4 steps of depth: their weights are widened once, then each row multiplies them by its 4 values, lane by lane. The sums are those of the definition, in
+//! its order: products of two f16 are exact in f32.
+
+use core::arch::asm;
+
+use half::f16;
+
+use super::floats::Eight;
+
+/// Most rows.
+pub(crate) const ROWS: usize = 8;
+
+/// Sums of up to 8 rows.
+pub(crate) type Sums = [Eight; ROWS];
+
+/// Adds the products of some rows with 8 channels to `sums`.
+///
+/// # Safety
+/// The processor has the instructions. `depth` elements may be read from each of the first `R` of `rows`, where `R` is 1, 2, 4 or 8; 8 elements may be read from each
+/// of the `depth` addresses that lie `stride` bytes apart from `weights` on; all are aligned for their type.
+pub(crate) trait Products<A, W> {
+    /// See [`Products`].
+    ///
+    /// # Safety
+    /// See [`Products`].
+    unsafe fn add<const R: usize>(rows: &[*const A; ROWS], weights: *const W, stride: usize, depth: usize, sums: &mut Sums);
+}
+
+/// `fmla`, after widening: in every processor.
+pub(crate) struct Fmla;
+
+/// The lines that load and widen one row's elements: 4, and 1.
+macro_rules! row_f16 {
+    (4 $v:literal $name:literal) => {
+        concat!("ld1 {{", $v, ".4h}}, [{", $name, "}], #8\nfcvtl ", $v, ".4s, ", $v, ".4h")
+    };
+    (1 $v:literal $name:literal) => {
+        concat!("ld1 {{", $v, ".h}}[0], [{", $name, "}], #2\nfcvtl ", $v, ".4s, ", $v, ".4h")
+    };
+}
+macro_rules! row_f32 {
+    (4 $v:literal $name:literal) => {
+        concat!("ld1 {{", $v, ".4s}}, [{", $name, "}], #16")
+    };
+    (1 $v:literal $name:literal) => {
+        concat!("ld1 {{", $v, ".s}}[0], [{", $name, "}], #4")
+    };
+}
+
+/// The lines that load and widen the weights of one step of depth.
+macro_rules! weights_f16 {
+    ($low:literal $high:literal) => {
+        concat!("ld1 {{", $low, ".8h}}, [{weights}], {stride}\nfcvtl2 ", $high, ".4s, ", $low, ".8h\nfcvtl ", $low, ".4s, ", $low, ".4h")
+    };
+}
+macro_rules! weights_f32 {
+    ($low:literal $high:literal) => {
+        concat!("ld1 {{", $low, ".4s, ", $high, ".4s}}, [{weights}], {stride}")
+    };
+}
+
+/// The products of rows with one step of depth, the rows' lane `$lane`.
+macro_rules! step {
+    ($low:literal $high:literal $lane:literal $(($v:literal $s0:literal $s1:literal))+) => {
+        concat!($(
+            "fmla ", $s0, ".4s, ", $low, ".4s, ", $v, ".s[", $lane, "]\n",
+            "fmla ", $s1, ".4s, ", $high, ".4s, ", $v, ".s[", $lane, "]\n",
+        )+)
+    };
+}
+
+/// The whole loop, for groups of up to 4 rows: their number, their pointer's name, their vector, their sums.
+macro_rules! multiply {
+    ($rows:expr, $weights:expr, $stride:expr, $depth:expr, $sums:expr, $row:ident, $load:ident; $([$(($index:literal $name:ident $text:literal $v:tt $s0:tt $s1:tt))+])+) => {
+        asm!(
+            "cbz {fours}, 3f",
+            "2:",
+            "sub {fours}, {fours}, #1",
+            $load!("v0" "v1"), $load!("v2" "v3"), $load!("v4" "v5"), $load!("v6" "v7"),
+            $(
+                $($row!(4 $v $text),)+
+                step!("v0" "v1" "0" $(($v $s0 $s1))+),
+                step!("v2" "v3" "1" $(($v $s0 $s1))+),
+                step!("v4" "v5" "2" $(($v $s0 $s1))+),
+                step!("v6" "v7" "3" $(($v $s0 $s1))+),
+            )+
+            "cbnz {fours}, 2b",
+            "3:",
+            "cbz {ones}, 5f",
+            "4:",
+            "sub {ones}, {ones}, #1",
+            $load!("v0" "v1"),
+            $($($row!(1 $v $text),)+ step!("v0" "v1" "0" $(($v $s0 $s1))+),)+
+            "cbnz {ones}, 4b",
+            "5:",
+            fours = inout(reg) $depth / 4 => _,
+            ones = inout(reg) $depth % 4 => _,
+            weights = inout(reg) $weights => _,
+            stride = in(reg) $stride,
+            $($($name = inout(reg) $rows[$index] => _, inout($s0) $sums[$index][0], inout($s1) $sums[$index][1],)+)+
+            out("v0") _, out("v1") _, out("v2") _, out("v3") _, out("v4") _, out("v5") _, out("v6") _, out("v7") _,
+            out("v8") _, out("v9") _, out("v10") _, out("v11") _,
+            options(pure, readonly, nostack, preserves_flags),
+        )
+    };
+}
+
+/// Implements [`Products`] for one type of rows and one of weights.
+macro_rules! products {
+    ($a:ty, $row:ident, $w:ty, $load:ident) => {
+        impl Products<$a, $w> for Fmla {
+            #[inline(always)]
+            unsafe fn add<const R: usize>(rows: &[*const $a; ROWS], weights: *const $w, stride: usize, depth: usize, sums: &mut Sums) {
+                // SAFETY: the lines read what the caller vouches for.
+                unsafe {
+                    match R {
+                        1 => multiply!(rows, weights, stride, depth, sums, $row, $load; [(0 a0 "a0" "v8" "v16" "v17")]),
+                        2 => multiply!(rows, weights, stride, depth, sums, $row, $load; [(0 a0 "a0" "v8" "v16" "v17") (1 a1 "a1" "v9" "v18" "v19")]),
+                        4 => multiply!(rows, weights, stride, depth, sums, $row, $load;
+                            [(0 a0 "a0" "v8" "v16" "v17") (1 a1 "a1" "v9" "v18" "v19") (2 a2 "a2" "v10" "v20" "v21") (3 a3 "a3" "v11" "v22" "v23")]),
+                        _ => multiply!(rows, weights, stride, depth, sums, $row, $load;
+                            [(0 a0 "a0" "v8" "v16" "v17") (1 a1 "a1" "v9" "v18" "v19") (2 a2 "a2" "v10" "v20" "v21") (3 a3 "a3" "v11" "v22" "v23")]
+                            [(4 a4 "a4" "v8" "v24" "v25") (5 a5 "a5" "v9" "v26" "v27") (6 a6 "a6" "v10" "v28" "v29") (7 a7 "a7" "v11" "v30" "v31")]),
+                    }
+                }
+            }
+        }
+    };
+}
+
+products!(f16, row_f16, f16, weights_f16);
+products!(f32, row_f32, f16, weights_f16);
+products!(f16, row_f16, f32, weights_f32);
+
+/// `fmlal` and `fmlal2`, which need no widening: a turn is 8 steps of depth.
+pub(crate) struct Fmlal;
+
+/// The products of rows with one step of depth by `fmlal`.
+macro_rules! long_step {
+    ($w:literal $lane:literal $(($v:literal $s0:literal $s1:literal))+) => {
+        concat!($(
+            "fmlal ", $s0, ".4s, ", $w, ".4h, ", $v, ".h[", $lane, "]\n",
+            "fmlal2 ", $s1, ".4s, ", $w, ".4h, ", $v, ".h[", $lane, "]\n",
+        )+)
+    };
+}
+
+/// The whole loop by `fmlal`; rows as in [`multiply`].
+macro_rules! multiply_long {
+    ($rows:expr, $weights:expr, $stride:expr, $depth:expr, $sums:expr; $(($index:literal $name:ident $text:literal $v:tt $s0:tt $s1:tt))+) => {
+        asm!(
+            ".arch_extension fp16fml",
+            "cbz {eights}, 3f",
+            "2:",
+            "sub {eights}, {eights}, #1",
+            $(concat!("ld1 {{", $v, ".8h}}, [{", $text, "}], #16"),)+
+            "ld1 {{v8.8h}}, [{weights}], {stride}", "ld1 {{v9.8h}}, [{weights}], {stride}",
+            "ld1 {{v10.8h}}, [{weights}], {stride}", "ld1 {{v11.8h}}, [{weights}], {stride}",
+            "ld1 {{v12.8h}}, [{weights}], {stride}", "ld1 {{v13.8h}}, [{weights}], {stride}",
+            "ld1 {{v14.8h}}, [{weights}], {stride}", "ld1 {{v15.8h}}, [{weights}], {stride}",
+            long_step!("v8" "0" $(($v $s0 $s1))+),
+            long_step!("v9" "1" $(($v $s0 $s1))+),
+            long_step!("v10" "2" $(($v $s0 $s1))+),
+            long_step!("v11" "3" $(($v $s0 $s1))+),
+            long_step!("v12" "4" $(($v $s0 $s1))+),
+            long_step!("v13" "5" $(($v $s0 $s1))+),
+            long_step!("v14" "6" $(($v $s0 $s1))+),
+            long_step!("v15" "7" $(($v $s0 $s1))+),
+            "cbnz {eights}, 2b",
+            "3:",
+            "cbz {ones}, 5f",
+            "4:",
+            "sub {ones}, {ones}, #1",
+            "ld1 {{v8.8h}}, [{weights}], {stride}",
+            $(concat!("ld1 {{", $v, ".h}}[0], [{", $text, "}], #2"),)+
+            long_step!("v8" "0" $(($v $s0 $s1))+),
+            "cbnz {ones}, 4b",
+            "5:",
+            eights = inout(reg) $depth / 8 => _,
+            ones = inout(reg) $depth % 8 => _,
+            weights = inout(reg) $weights => _,
+            stride = in(reg) $stride,
+            $($name = inout(reg) $rows[$index] => _, inout($s0) $sums[$index][0], inout($s1) $sums[$index][1], out($v) _,)+
+            out("v8") _, out("v9") _, out("v10") _, out("v11") _, out("v12") _, out("v13") _, out("v14") _, out("v15") _,
+            options(pure, readonly, nostack, preserves_flags),
+        )
+    };
+}
+
+impl Products<f16, f16> for Fmlal {
+    #[inline(always)]
+    unsafe fn add<const R: usize>(rows: &[*const f16; ROWS], weights: *const f16, stride: usize, depth: usize, sums: &mut Sums) {
+        // SAFETY: the lines read what the caller vouches for.
+        unsafe {
+            match R {
+                1 => multiply_long!(rows, weights, stride, depth, sums; (0 a0 "a0" "v0" "v16" "v17")),
+                2 => multiply_long!(rows, weights, stride, depth, sums; (0 a0 "a0" "v0" "v16" "v17") (1 a1 "a1" "v1" "v18" "v19")),
+                4 => multiply_long!(rows, weights, stride, depth, sums;
+                    (0 a0 "a0" "v0" "v16" "v17") (1 a1 "a1" "v1" "v18" "v19") (2 a2 "a2" "v2" "v20" "v21") (3 a3 "a3" "v3" "v22" "v23")),
+                _ => multiply_long!(rows, weights, stride, depth, sums;
+                    (0 a0 "a0" "v0" "v16" "v17") (1 a1 "a1" "v1" "v18" "v19") (2 a2 "a2" "v2" "v20" "v21") (3 a3 "a3" "v3" "v22" "v23")
+                    (4 a4 "a4" "v4" "v24" "v25") (5 a5 "a5" "v5" "v26" "v27") (6 a6 "a6" "v6" "v28" "v29") (7 a7 "a7" "v7" "v30" "v31")),
+            }
+        }
+    }
+}
+
+/// Pointers to `R` rows of `len` elements from row `first` of a matrix on, the last of them again where there are no more.
+///
+/// # Safety
+/// These rows exist.
+#[inline(always)]
+pub(crate) unsafe fn pointers<const R: usize>(matrix: &[f16], len: usize, first: usize) -> [*const f16; ROWS] {
+    // SAFETY: by the contract.
+    core::array::from_fn(|r| unsafe { matrix.as_ptr().add((first + r.min(R - 1)) * len) })
+}
+
+/// Calls `tile` for all of `rows`: as many times as there are whole 8 of them, then for 4, 2 and 1, with the number of the first row.
+macro_rules! tiles {
+    ($rows:expr, |$row:ident, $count:ident| $tile:expr) => {{
+        let rows: usize = $rows;
+        let mut $row = 0;
+        while rows - $row >= 8 {
+            const $count: usize = 8;
+            $tile;
+            $row += 8;
+        }
+        if rows - $row >= 4 {
+            const $count: usize = 4;
+            $tile;
+            $row += 4;
+        }
+        if rows - $row >= 2 {
+            const $count: usize = 2;
+            $tile;
+            $row += 2;
+        }
+        if rows - $row >= 1 {
+            const $count: usize = 1;
+            $tile;
+        }
+    }};
+}
+
+pub(crate) use tiles;
