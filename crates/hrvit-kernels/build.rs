@@ -26,6 +26,11 @@ fn main() {
     let thumbv7em = var("TARGET").is_ok_and(|target| target.starts_with("thumbv7em"));
     let cpu = cpu.unwrap_or("generic");
     let mve = MVE.contains(&cpu);
+    if mve && var("CARGO_FEATURE_FP16").is_ok() && !has_float_vectors(&flags) {
+        println!(
+            "cargo::error=feature fp16 needs the float part of MVE: build for an eabihf target and without the target feature -mve.fp, or leave the feature out"
+        );
+    }
     let dsp = thumbv7em || DSP.contains(&cpu) || mve;
     // The fastest alone: the processor is known, and flash is dear.
     let every = var("CARGO_FEATURE_EVERY_ISA").is_ok();
@@ -34,4 +39,9 @@ fn main() {
             println!("cargo:rustc-cfg={cfg}");
         }
     }
+}
+
+/// Whether a processor with MVE, which its designer may build without floats, is meant to have them: by the target's calling convention, and no option says otherwise.
+fn has_float_vectors(flags: &str) -> bool {
+    var("TARGET").is_ok_and(|target| target.ends_with("eabihf")) && !flags.contains("-mve.fp")
 }

@@ -21,11 +21,11 @@
 //!
 //! | operator | folder | input x weights, accumulator | output | files besides `scalar` |
 //! |---|---|---|---|---|
-//! | linear, 1x1 convolution | `gemm_f16` | f16 x f16, f32 | any `EpilogueF16` | `avx2` `neon` `neon_i8mm` |
+//! | linear, 1x1 convolution | `gemm_f16` | f16 x f16, f32 | any `EpilogueF16` | `avx2` `neon` `neon_i8mm` `mve` |
 //! | dense 3x3 convolution | [`im2row`], then `gemm_f16` | f16 x f16, f32 | any `EpilogueF16` | (patches only move values) |
-//! | depthwise convolution | `dwconv_f16` | f16 x f16, f32 | any `EpilogueF16` | `avx2` `neon` |
-//! | LayerNorm | `layernorm_f16` | f16, f32 | f16 | `avx2` `neon` |
-//! | attention over one strip | `attention_f16` | f16 x f16, f32 | f16 | `avx2` `neon` |
+//! | depthwise convolution | `dwconv_f16` | f16 x f16, f32 | any `EpilogueF16` | `avx2` `neon` `mve` |
+//! | LayerNorm | `layernorm_f16` | f16, f32 | f16 | `avx2` `neon` `mve` |
+//! | attention over one strip | `attention_f16` | f16 x f16, f32 | f16 | `avx2` `neon` `mve` |
 //! | diversity-enhancing shortcut | `des_f16` | f16 x f16, f32 | added to f32 | `avx2` `neon` |
 //! | Hardswish, activations, sums, means, conversions | `activation_f16` | f16, s16 or f32 | f16, s16 or f32 | `avx2` `neon` |
 //! | bilinear resize, label map | `resize_f16` | f16, f32 | added to f32; labels | `avx2` `neon` |

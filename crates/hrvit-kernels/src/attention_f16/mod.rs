@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(hrvit_mve)]
+mod mve;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 pub mod scalar;
@@ -60,7 +62,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2.. => avx2, Neon.. => neon }
+    { Avx2.. => avx2, Neon.. => neon, Mve => mve }
     chosen;
     fn run(args: &StripF16<'_>, scratch: &mut [f32], out: &mut [f16]);
 }

@@ -5,6 +5,12 @@
 //! their elements, which every slice has.
 
 pub(crate) mod dots;
+#[cfg(feature = "fp16")]
+#[allow(clippy::float_arithmetic, reason = "float kernels")]
+pub(crate) mod floats;
+#[cfg(feature = "fp16")]
+#[allow(clippy::float_arithmetic, reason = "float kernels")]
+pub(crate) mod product_f16;
 pub(crate) mod sink;
 pub(crate) mod taps;
 pub(crate) mod tile;
