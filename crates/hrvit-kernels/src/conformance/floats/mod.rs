@@ -1,6 +1,6 @@
 //! The float kernels: within a bound of their definition, finite, nothing around them overwritten.
 //!
-//! **The bound.** An f16 result is at most one unit in the last place from the definition's, plus [`relative`] times a magnitude: for a sum of products, the sum of
+//! **The bound.** An f16 result is at most one unit in the last place from the definition's, plus [`RELATIVE`] times a magnitude: for a sum of products, the sum of
 //! their magnitudes and the bias's (twice where an activation follows, whose slope is below 2); a f32 sum has the latter only, and its own magnitude added. Each
 //! family says what its magnitude is. Where the definition needs no rounding that depends on the order of sums, results are equal: conversions, sums of two, patches,
 //! labels.
@@ -14,7 +14,6 @@ use half::f16;
 use super::{Arena, Label, Rng, Suite};
 use crate::epilogue_f16::{ActivationF16, EpilogueF16};
 use crate::error::ShapeError;
-use crate::isa::Isa;
 use crate::kernels::{Family, Kernels};
 use crate::math_f32::widen;
 
@@ -25,14 +24,8 @@ pub(super) fn run(suite: &mut Suite<'_>, scratch: &mut [u8]) {
     }
 }
 
-/// Of the magnitude of a sum, what it may differ by. Instruction sets that sum in f32 may do it in another order, with or without fused products. MVE may sum blocks of
-/// up to 64 products in f16, each addition then off by up to 2^-12 of what is summed up to there.
-fn relative(kernels: Kernels) -> f32 {
-    match kernels.isa() {
-        Isa::Mve => 1.0 / 256.0,
-        _ => 1.0 / 1_048_576.0,
-    }
-}
+/// Of the magnitude of a sum, what it may differ by: instruction sets may sum in another order, with or without fused products, but in f32.
+const RELATIVE: f32 = 1.0 / 1_048_576.0;
 
 /// One unit in the last place of an f16 of this magnitude.
 fn ulp(x: f16) -> f32 {
@@ -47,9 +40,9 @@ fn near(want: f16, got: f16, slack: impl FnOnce() -> f32) -> bool {
     got.is_finite() && (want == got || (widen(want) - widen(got)).abs() <= ulp(want) + slack())
 }
 
-/// Whether a f32 sum is within its bound, `relative` of `magnitude` and its own.
-fn near_sum(want: f32, got: f32, relative: f32, magnitude: impl FnOnce() -> f32) -> bool {
-    got.is_finite() && (want == got || (want - got).abs() <= relative * (magnitude() + want.abs()))
+/// Whether a f32 sum is within its bound, [`RELATIVE`] of `magnitude` and its own.
+fn near_sum(want: f32, got: f32, magnitude: impl FnOnce() -> f32) -> bool {
+    got.is_finite() && (want == got || (want - got).abs() <= RELATIVE * (magnitude() + want.abs()))
 }
 
 /// What operands are like.
@@ -130,8 +123,7 @@ impl Suite<'_> {
         magnitude: impl Fn(usize) -> f32,
         call: impl Fn(Kernels, &mut [f32]) -> Result<(), ShapeError>,
     ) {
-        let relative = relative(self.kernels);
-        let same = |at, want, got| near_sum(want, got, relative, || magnitude(at));
+        let same = |at, want, got| near_sum(want, got, || magnitude(at));
         let outcome = self.compare(arena, len, &mut |rng| Kind::Usual.wide(rng), &same, &call);
         self.report(label, outcome);
     }
@@ -150,7 +142,7 @@ impl Suite<'_> {
         const WAYS: [&str; 7] = ["store", "store relu", "store gelu", "store relu gelu", "store hardswish", "add", "sum"];
         let way = way % WAYS.len();
         let label = Label { family, name: WAYS.get(way).copied().unwrap_or_default(), sizes };
-        let slack = 2.0 * relative(self.kernels);
+        let slack = 2.0 * RELATIVE;
         match (ActivationF16::ALL.get(way), way) {
             (Some(&act), _) => self.check_f16(label, arena, len, |at| slack * magnitude(at), |kernels, out| call(kernels, EpilogueF16::Store { out, act })),
             (None, 5) => self.check_f16(label, arena, len, |at| slack * magnitude(at), |kernels, out| call(kernels, EpilogueF16::Add { out })),

@@ -4,7 +4,7 @@ use core::cell::RefCell;
 
 use half::f16;
 
-use super::{Kind, relative};
+use super::{Kind, RELATIVE};
 use crate::attention_f16::{self, StripF16};
 use crate::conformance::products::short;
 use crate::conformance::{Arena, Label, Suite};
@@ -58,13 +58,12 @@ fn strip(suite: &mut Suite<'_>, arena: &mut Arena<'_>, (queries, keys, dim): (us
     let q = arena.make(queries * dim, |_| kind.value(rng))?;
     let v = arena.make(keys * dim, |_| kind.value(rng))?;
     let args = StripF16 { q, v, dim };
-    let relative = relative(suite.kernels);
     let largest = v.iter().fold(0.0f32, |largest, v| largest.max(widen(*v).abs()));
     let slack = |at: usize| {
         let q = q.get(at / dim * dim..).unwrap_or_default();
         let logits = v.chunks(dim).map(|v| v.iter().zip(q).fold(0.0, |sum, (v, q)| sum + (widen(*q) * widen(*v)).abs()));
         // No average is beyond the values.
-        (largest * (1.0 / 65_536.0 + 4.0 * relative * logits.fold(0.0, f32::max))).min(2.0 * largest)
+        (largest * (1.0 / 65_536.0 + 4.0 * RELATIVE * logits.fold(0.0, f32::max))).min(2.0 * largest)
     };
     // Both calls use the same scratch; what it holds in between must not matter.
     let scratch = RefCell::new(arena.take::<f32>(attention_f16::scratch(keys, dim))?);
@@ -90,7 +89,6 @@ fn tokens(suite: &mut Suite<'_>, arena: &mut Arena<'_>, channels: usize, kind: u
     let offset = arena.make(channels, |_| params.wide(rng))?;
     let eps = rng.pick(&[1e-5, 1e-5, 1.0, f32::MIN_POSITIVE, 1e12])?;
     let norm = NormF16 { gain, offset, eps };
-    let relative = relative(suite.kernels);
     let at = |x: &[f16], at: usize| {
         let (token, channel) = (x.chunks(channels).nth(at / channels).unwrap_or_default(), at % channels);
         let count = channels as f32;
@@ -98,7 +96,7 @@ fn tokens(suite: &mut Suite<'_>, arena: &mut Arena<'_>, channels: usize, kind: u
         let squares = token.iter().fold(0.0, |sum, x| sum + (widen(*x) - mean) * (widen(*x) - mean));
         let largest = token.iter().fold(0.0f32, |largest, x| largest.max(widen(*x).abs()));
         let terms = 2.0 * largest * rsqrt(squares / count + eps) * gain.get(channel).map_or(0.0, |gain| gain.abs());
-        4.0 * relative * (terms + offset.get(channel).map_or(0.0, |offset| offset.abs()))
+        4.0 * RELATIVE * (terms + offset.get(channel).map_or(0.0, |offset| offset.abs()))
     };
     let label = |name| Label { family: Family::LayerNormF16, name, sizes: [tokens, channels, kind, params as usize] };
     suite.check_f16(label("out"), arena, x.len(), |index| at(x, index), |kernels, out| kernels.layernorm_f16(x, &norm, out));
