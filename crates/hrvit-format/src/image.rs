@@ -305,12 +305,15 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Real value of a logit as the engine hands it out.
+    /// Real value of a logit as the engine hands it out. [`Model::logits`] asks the image once for many.
     pub fn logit(&self, bits: i16) -> f32 {
-        match self.logits_format() {
-            (TensorFormat::F16, _) => half::to_f32(bits as u16),
-            (_, scale) => f32::from(bits) * scale,
-        }
+        real_logit(self.logits_format(), bits)
+    }
+
+    /// Real values of logits as the engine hands them out.
+    pub fn logits<'b>(&self, bits: &'b [i16]) -> impl Iterator<Item = f32> + use<'b> {
+        let format = self.logits_format();
+        bits.iter().map(move |&bits| real_logit(format, bits))
     }
 
     /// Number of a step; `None` where this network has no such step.
@@ -357,6 +360,13 @@ impl<'a> Model<'a> {
     /// The operators of a step over the image's own bytes.
     pub fn step(&self, id: StepId) -> Option<StepParams<'a>> {
         self.params(id, self.group(id)?)
+    }
+}
+
+fn real_logit(format: (TensorFormat, f32), bits: i16) -> f32 {
+    match format {
+        (TensorFormat::F16, _) => half::to_f32(bits as u16),
+        (_, scale) => f32::from(bits) * scale,
     }
 }
 

@@ -223,7 +223,7 @@ impl Segmenter for Int8<'_> {
             Head::Segformer => self.size().map(0),
             Head::Classifier => (1, 1),
         };
-        Logits::new(height, width, self.classes(), codes.iter().map(|&code| self.model.logit(code)).collect())
+        Logits::new(height, width, self.classes(), self.model.logits(&codes).collect())
     }
 
     fn labels(&self, frame: &RgbImage) -> Result<LabelMap> {

@@ -41,7 +41,7 @@ fn follows_the_float_network(variant: &str, head: Head, height: u16, width: u16)
             let packed = Packed::new(image.clone(), Kernels::new(isa).unwrap()).unwrap();
             let engine = packed.load().unwrap();
             let bits = engine.logit_codes(&frame, &NoObserver).unwrap();
-            let logits: Vec<f32> = bits.iter().map(|&bits| engine.model().logit(bits)).collect();
+            let logits: Vec<f32> = engine.model().logits(&bits).collect();
             assert!(logits.iter().all(|logit| logit.is_finite()), "{variant} {head:?} {name} {isa}: a logit is no number");
             let worst = logits.iter().zip(&float.data).fold(0.0f32, |most, (a, b)| most.max((a - b).abs())) / largest;
             println!("{variant} {head:?} {height}x{width} {name} {isa}: {worst:.2e}");

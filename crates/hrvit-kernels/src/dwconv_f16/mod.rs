@@ -10,7 +10,7 @@ pub mod scalar;
 
 use half::f16;
 
-use crate::dwconv_s8::span;
+use crate::dwconv_s8::{Sizes, columns_out};
 use crate::epilogue_f16::EpilogueF16;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
@@ -43,7 +43,7 @@ pub struct DepthwiseF16<'a> {
 impl DepthwiseF16<'_> {
     /// Tokens of the output row: `ceil(columns / stride)`.
     fn columns_out(&self) -> usize {
-        self.columns.checked_next_multiple_of(self.stride).and_then(|columns| columns.checked_div(self.stride)).unwrap_or(0)
+        columns_out(self.columns, self.stride)
     }
 }
 
@@ -56,16 +56,30 @@ impl Kernels {
     pub fn depthwise_f16(self, args: &DepthwiseF16<'_>, epilogue: EpilogueF16<'_>, out_stride: usize) -> Result<(), ShapeError> {
         let channels = args.bias.len();
         require(channels != 0, ShapeError::Channels)?;
-        require(args.kernel % 2 == 1 && args.stride != 0 && args.in_stride >= channels && out_stride >= channels, ShapeError::Parameter)?;
-        require(args.weight_stride >= channels, ShapeError::Weights)?;
-        let weights = args.kernel.checked_mul(args.kernel).and_then(|taps| span(taps, args.weight_stride, channels));
-        require(weights.is_some_and(|weights| args.weights.len() >= weights), ShapeError::Weights)?;
-        let row_len = span(args.columns, args.in_stride, channels).ok_or(ShapeError::Parameter)?;
-        require(args.rows.len() == args.kernel && args.rows.iter().flatten().all(|row| row.len() >= row_len), ShapeError::Input)?;
-        let out_len = span(args.columns_out(), out_stride, channels).ok_or(ShapeError::Parameter)?;
-        require(epilogue.out_len() >= out_len, ShapeError::Output)?;
+        let DepthwiseF16 { rows, in_stride, columns, kernel, stride, weights, weight_stride, .. } = *args;
+        Sizes { channels, columns, in_stride, kernel, stride, weight_stride, out_stride }.check(rows, weights.len(), epilogue.out_len())?;
         run(self.tier, args, epilogue, out_stride);
         Ok(())
+    }
+}
+
+/// Largest kernel of which vectors take whole vectors of channels and [`rest`] the others.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", hrvit_mve))]
+const MAX_KERNEL: usize = 9;
+
+/// The channels from `first` on, by the definition; for kernels up to [`MAX_KERNEL`].
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", hrvit_mve))]
+fn rest(args: &DepthwiseF16<'_>, first: usize, epilogue: EpilogueF16<'_>, out_stride: usize) {
+    let mut rows = [None; MAX_KERNEL];
+    for (rest, row) in rows.iter_mut().zip(args.rows) {
+        *rest = row.map(|row| row.get(first..).unwrap_or_default());
+    }
+    let (Some(rows), Some(weights), Some(bias)) = (rows.get(..args.kernel), args.weights.get(first..), args.bias.get(first..)) else { return };
+    let args = DepthwiseF16 { rows, weights, bias, ..*args };
+    match epilogue {
+        EpilogueF16::Store { out, act } => scalar::run(&args, EpilogueF16::Store { out: out.get_mut(first..).unwrap_or_default(), act }, out_stride),
+        EpilogueF16::Add { out } => scalar::run(&args, EpilogueF16::Add { out: out.get_mut(first..).unwrap_or_default() }, out_stride),
+        EpilogueF16::Sum { out } => scalar::run(&args, EpilogueF16::Sum { out: out.get_mut(first..).unwrap_or_default() }, out_stride),
     }
 }
 

@@ -8,13 +8,10 @@ use core::mem::MaybeUninit;
 
 use half::f16;
 
-use super::{DepthwiseF16, scalar};
+use super::{DepthwiseF16, MAX_KERNEL, rest, scalar};
 use crate::epilogue_f16::EpilogueF16;
 use crate::isa::Mve;
 use crate::mve::floats::{Halves, LANES, halves, put};
-
-/// Most rows of a kernel.
-const MAX_KERNEL: usize = 9;
 
 /// Operands of [`taps`]. The assembly reads the fields at their offsets.
 #[repr(C)]
@@ -138,20 +135,5 @@ unsafe fn eight(args: &DepthwiseF16<'_>, epilogue: &mut EpilogueF16<'_>, out_str
             unsafe { put(epilogue, (x + t) * out_stride + first, sums, LANES) };
         }
         x += 1 + usize::from(both);
-    }
-}
-
-/// The channels from `first` on, by the definition.
-fn rest(args: &DepthwiseF16<'_>, first: usize, epilogue: EpilogueF16<'_>, out_stride: usize) {
-    let mut rows = [None; MAX_KERNEL];
-    for (rest, row) in rows.iter_mut().zip(args.rows) {
-        *rest = row.map(|row| row.get(first..).unwrap_or_default());
-    }
-    let (Some(rows), Some(weights), Some(bias)) = (rows.get(..args.kernel), args.weights.get(first..), args.bias.get(first..)) else { return };
-    let args = DepthwiseF16 { rows, weights, bias, ..*args };
-    match epilogue {
-        EpilogueF16::Store { out, act } => scalar::run(&args, EpilogueF16::Store { out: out.get_mut(first..).unwrap_or_default(), act }, out_stride),
-        EpilogueF16::Add { out } => scalar::run(&args, EpilogueF16::Add { out: out.get_mut(first..).unwrap_or_default() }, out_stride),
-        EpilogueF16::Sum { out } => scalar::run(&args, EpilogueF16::Sum { out: out.get_mut(first..).unwrap_or_default() }, out_stride),
     }
 }

@@ -5,14 +5,14 @@
 
 use half::f16;
 
-use super::{DepthwiseF16, scalar};
+use super::{DepthwiseF16, MAX_KERNEL, rest, scalar};
 use crate::epilogue_f16::EpilogueF16;
 use crate::isa::Neon;
 use crate::lanes::window;
 use crate::neon::floats::{LANES, fma, load, load_f32, load_up_to, put, store_f32};
 
 /// Most taps.
-const MAX_TAPS: usize = 81;
+const MAX_TAPS: usize = MAX_KERNEL * MAX_KERNEL;
 /// Output tokens that share values.
 const TOKENS: usize = 4;
 
@@ -29,21 +29,6 @@ pub(super) fn run(_: Neon, args: &DepthwiseF16<'_>, mut epilogue: EpilogueF16<'_
     unsafe { row(args, &mut epilogue, out_stride) }
     if vectors < args.bias.len() {
         rest(args, vectors, epilogue, out_stride);
-    }
-}
-
-/// The channels from `first` on, by the definition.
-fn rest(args: &DepthwiseF16<'_>, first: usize, epilogue: EpilogueF16<'_>, out_stride: usize) {
-    let mut rows = [None; 9];
-    for (rest, row) in rows.iter_mut().zip(args.rows) {
-        *rest = row.map(|row| row.get(first..).unwrap_or_default());
-    }
-    let (Some(rows), Some(weights), Some(bias)) = (rows.get(..args.kernel), args.weights.get(first..), args.bias.get(first..)) else { return };
-    let args = DepthwiseF16 { rows, weights, bias, ..*args };
-    match epilogue {
-        EpilogueF16::Store { out, act } => scalar::run(&args, EpilogueF16::Store { out: out.get_mut(first..).unwrap_or_default(), act }, out_stride),
-        EpilogueF16::Add { out } => scalar::run(&args, EpilogueF16::Add { out: out.get_mut(first..).unwrap_or_default() }, out_stride),
-        EpilogueF16::Sum { out } => scalar::run(&args, EpilogueF16::Sum { out: out.get_mut(first..).unwrap_or_default() }, out_stride),
     }
 }
 

@@ -52,7 +52,33 @@ pub struct Depthwise<'a> {
 impl Depthwise<'_> {
     /// Tokens of the output row: `ceil(columns / stride)`.
     fn columns_out(&self) -> usize {
-        self.columns.checked_next_multiple_of(self.stride).and_then(|columns| columns.checked_div(self.stride)).unwrap_or(0)
+        columns_out(self.columns, self.stride)
+    }
+}
+
+/// Sizes of one output row of a depthwise convolution on elements of any type, as [`Depthwise`] has them.
+pub(crate) struct Sizes {
+    pub(crate) channels: usize,
+    pub(crate) columns: usize,
+    pub(crate) in_stride: usize,
+    pub(crate) kernel: usize,
+    pub(crate) stride: usize,
+    pub(crate) weight_stride: usize,
+    pub(crate) out_stride: usize,
+}
+
+impl Sizes {
+    /// Checks them against each other, the rows, and the elements of weights and output.
+    pub(crate) fn check<T>(&self, rows: &[Option<&[T]>], weights_len: usize, out_len: usize) -> Result<(), ShapeError> {
+        let Self { channels, columns, in_stride, kernel, stride, weight_stride, out_stride } = *self;
+        require(kernel % 2 == 1 && stride != 0 && in_stride >= channels && out_stride >= channels, ShapeError::Parameter)?;
+        require(weight_stride >= channels, ShapeError::Weights)?;
+        let weights = kernel.checked_mul(kernel).and_then(|taps| span(taps, weight_stride, channels));
+        require(weights.is_some_and(|weights| weights_len >= weights), ShapeError::Weights)?;
+        let row_len = span(columns, in_stride, channels).ok_or(ShapeError::Parameter)?;
+        require(rows.len() == kernel && rows.iter().flatten().all(|row| row.len() >= row_len), ShapeError::Input)?;
+        let needed = span(columns_out(columns, stride), out_stride, channels).ok_or(ShapeError::Parameter)?;
+        require(out_len >= needed, ShapeError::Output)
     }
 }
 
@@ -66,14 +92,8 @@ impl Kernels {
         let channels = args.bias.len();
         require(channels != 0, ShapeError::Channels)?;
         args.requant.check(channels)?;
-        require(args.kernel % 2 == 1 && args.stride != 0 && args.in_stride >= channels && out_stride >= channels, ShapeError::Parameter)?;
-        require(args.weight_stride >= channels, ShapeError::Weights)?;
-        let weights = args.kernel.checked_mul(args.kernel).and_then(|taps| span(taps, args.weight_stride, channels));
-        require(weights.is_some_and(|weights| args.weights.len() >= weights), ShapeError::Weights)?;
-        let row_len = span(args.columns, args.in_stride, channels).ok_or(ShapeError::Parameter)?;
-        require(args.rows.len() == args.kernel && args.rows.iter().flatten().all(|row| row.len() >= row_len), ShapeError::Input)?;
-        let out_len = span(args.columns_out(), out_stride, channels).ok_or(ShapeError::Parameter)?;
-        require(epilogue.out_len() >= out_len, ShapeError::Output)?;
+        let Depthwise { rows, in_stride, columns, kernel, stride, weights, weight_stride, .. } = *args;
+        Sizes { channels, columns, in_stride, kernel, stride, weight_stride, out_stride }.check(rows, weights.len(), epilogue.out_len())?;
         epilogue.check()?;
         run(self.tier, args, epilogue, out_stride);
         Ok(())
@@ -86,8 +106,13 @@ backends! {
     fn run(args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize);
 }
 
+/// `ceil(columns / stride)`; 0 where there is none.
+pub(crate) fn columns_out(columns: usize, stride: usize) -> usize {
+    columns.checked_next_multiple_of(stride).and_then(|columns| columns.checked_div(stride)).unwrap_or(0)
+}
+
 /// Elements that `tokens` of `channels` cover when they lie `stride` apart, or `None` on overflow.
-pub(crate) fn span(tokens: usize, stride: usize, channels: usize) -> Option<usize> {
+fn span(tokens: usize, stride: usize, channels: usize) -> Option<usize> {
     match tokens.checked_sub(1) {
         Some(gaps) => gaps.checked_mul(stride)?.checked_add(channels),
         None => Some(0),

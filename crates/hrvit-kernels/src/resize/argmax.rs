@@ -9,7 +9,7 @@ use super::mve;
 #[cfg(target_arch = "aarch64")]
 use super::neon;
 use super::{Rows, scalar};
-use crate::error::{ShapeError, require};
+use crate::error::ShapeError;
 use crate::kernels::{Kernels, backends};
 
 impl Kernels {
@@ -31,9 +31,7 @@ impl Kernels {
         labels: &mut [u8],
     ) -> Result<(), ShapeError> {
         let source = Rows { upper, lower, upper_weight, lower_weight, channels: classes, factor };
-        let columns = source.columns()?;
-        require(classes <= 256, ShapeError::Parameter)?;
-        require(columns.checked_mul(factor) == Some(labels.len()), ShapeError::Output)?;
+        let columns = source.columns_for_labels(labels.len())?;
         run(self.tier, &source, columns, labels);
         Ok(())
     }

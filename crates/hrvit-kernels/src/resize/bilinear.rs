@@ -9,7 +9,7 @@ use super::mve;
 #[cfg(target_arch = "aarch64")]
 use super::neon;
 use super::{Rows, scalar};
-use crate::error::{ShapeError, require};
+use crate::error::ShapeError;
 use crate::kernels::{Kernels, backends};
 
 impl Kernels {
@@ -35,10 +35,7 @@ impl Kernels {
         acc: &mut [i32],
     ) -> Result<(), ShapeError> {
         let source = Rows { upper, lower, upper_weight, lower_weight, channels, factor };
-        let columns = source.columns()?;
-        require(acc.len().is_multiple_of(channels), ShapeError::Output)?;
-        let end = (acc.len() / channels).checked_add(first).ok_or(ShapeError::Parameter)?;
-        require(columns.checked_mul(factor).is_some_and(|all| end <= all), ShapeError::Output)?;
+        let columns = source.columns_for_sum(first, acc.len())?;
         run(self.tier, &source, columns, scale, first, acc);
         Ok(())
     }

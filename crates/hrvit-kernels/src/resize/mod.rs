@@ -59,12 +59,29 @@ type Corners<'a, T> = [(&'a [T], i32); 4];
 
 impl<'a, T> Rows<'a, T> {
     /// Source columns; checks that both rows are whole tokens and the vertical weights those of a phase.
-    pub(crate) fn columns(&self) -> Result<usize, ShapeError> {
+    fn columns(&self) -> Result<usize, ShapeError> {
         require(self.channels != 0 && matches!(self.factor, 1 | 2 | 4 | 8), ShapeError::Parameter)?;
         let unit = 2 * self.factor as i32;
         require((0..=unit).contains(&self.upper_weight) && self.lower_weight == unit - self.upper_weight, ShapeError::Parameter)?;
         require(self.upper.len() == self.lower.len() && self.upper.len().is_multiple_of(self.channels), ShapeError::Input)?;
         Ok(self.upper.len() / self.channels)
+    }
+
+    /// [`Rows::columns`] where the output columns from `first` on are added to `acc` elements.
+    pub(crate) fn columns_for_sum(&self, first: usize, acc: usize) -> Result<usize, ShapeError> {
+        let columns = self.columns()?;
+        require(acc.is_multiple_of(self.channels), ShapeError::Output)?;
+        let end = (acc / self.channels).checked_add(first).ok_or(ShapeError::Parameter)?;
+        require(columns.checked_mul(self.factor).is_some_and(|all| end <= all), ShapeError::Output)?;
+        Ok(columns)
+    }
+
+    /// [`Rows::columns`] where the channels are classes, at most 256, and all output columns become labels.
+    pub(crate) fn columns_for_labels(&self, labels: usize) -> Result<usize, ShapeError> {
+        let columns = self.columns()?;
+        require(self.channels <= 256, ShapeError::Parameter)?;
+        require(columns.checked_mul(self.factor) == Some(labels), ShapeError::Output)?;
+        Ok(columns)
     }
 
     /// Corners of output column `x` of `factor * columns`.

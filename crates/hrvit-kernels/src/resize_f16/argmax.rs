@@ -7,7 +7,7 @@ use super::avx2;
 #[cfg(target_arch = "aarch64")]
 use super::neon;
 use super::scalar;
-use crate::error::{ShapeError, require};
+use crate::error::ShapeError;
 use crate::kernels::{Kernels, backends};
 use crate::resize::Rows;
 
@@ -30,9 +30,7 @@ impl Kernels {
         labels: &mut [u8],
     ) -> Result<(), ShapeError> {
         let source = Rows { upper, lower, upper_weight, lower_weight, channels: classes, factor };
-        let columns = source.columns()?;
-        require(classes <= 256, ShapeError::Parameter)?;
-        require(columns.checked_mul(factor) == Some(labels.len()), ShapeError::Output)?;
+        let columns = source.columns_for_labels(labels.len())?;
         run(self.tier, &source, columns, labels);
         Ok(())
     }

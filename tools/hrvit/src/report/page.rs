@@ -4,6 +4,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::agreement::Place;
 use super::bars::Verdict;
+use super::draws::Spread;
 use super::macs::Macs;
 use super::pictures::{DIFFERENCES, Pictures};
 use super::steps::StepDrift;
@@ -285,28 +286,42 @@ pub fn steps(steps: &[StepDrift], chart: &str, frames: usize) -> Markup {
 
 fn draws(drift: &Drift) -> Markup {
     let Some(draws) = &drift.draws else { return html! {} };
+    let rows =
+        draws.draws.iter().map(|draw| (draw.name.as_str(), [draw.delta_miou_points, draw.agreement, draw.agreement_at_clear_margin, draw.logits_sqnr_db]));
+    let spreads = [draws.delta_miou_points, draws.agreement, draws.agreement_at_clear_margin, draws.logits_sqnr_db];
+    draws_table(&draws.origin, ["mIoU less float's, points", "agreement, %"], rows, spreads)
+}
+
+/// Draws in a table: per draw and, with deviations, over all, a metric's difference in points, two shares and decibels; `titles` are those of the metric and of
+/// the first share.
+pub fn draws_table<'d>(
+    origin: &str,
+    [metric, agreement]: [&str; 2],
+    draws: impl Iterator<Item = (&'d str, [Option<f64>; 4])>,
+    [delta, overall, clear, sqnr]: [Option<Spread>; 4],
+) -> Markup {
     let points = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:+.3}"));
     html! {
         h2 { "Calibration draws" }
-        p { (draws.origin) }
+        p { (origin) }
         table {
-            tr { th { "draw" } th { "mIoU less float's, points" } th { "agreement, %" } th { "at a clear margin, %" } th { "logits SQNR, dB" } }
-            @for draw in &draws.draws {
+            tr { th { "draw" } th { (metric) } th { (agreement) } th { "at a clear margin, %" } th { "logits SQNR, dB" } }
+            @for (name, [delta, overall, clear, sqnr]) in draws {
                 tr {
-                    th { (draw.name) }
-                    td { (points(draw.delta_miou_points)) }
-                    td { (percent(draw.agreement)) }
-                    td { (percent(draw.agreement_at_clear_margin)) }
-                    td { (decibels(draw.logits_sqnr_db)) }
+                    th { (name) }
+                    td { (points(delta)) }
+                    td { (percent(overall)) }
+                    td { (percent(clear)) }
+                    td { (decibels(sqnr)) }
                 }
             }
             tr.total {
                 th { "mean (deviation)" }
-                td { @if let Some(one) = draws.delta_miou_points { (points(Some(one.mean))) (format!(" ({:.3})", one.deviation)) } }
-                @for spread in [draws.agreement, draws.agreement_at_clear_margin] {
+                td { @if let Some(one) = delta { (points(Some(one.mean))) (format!(" ({:.3})", one.deviation)) } }
+                @for spread in [overall, clear] {
                     td { @if let Some(one) = spread { (percent(Some(one.mean))) (format!(" ({:.2})", 100.0 * one.deviation)) } }
                 }
-                td { @if let Some(one) = draws.logits_sqnr_db { (decibels(Some(one.mean))) (format!(" ({:.1})", one.deviation)) } }
+                td { @if let Some(one) = sqnr { (decibels(Some(one.mean))) (format!(" ({:.1})", one.deviation)) } }
             }
         }
     }

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
+use hrvit_core::arithmetic::{Arithmetic, Fp16};
 use hrvit_core::{Observer, Tile, TileData};
 use hrvit_format::{Model, OpKind, Step, StepId, half::to_f32, record::Precision};
 use hrvit_reference::{Folded, Frame, Map, NoTap, State};
@@ -32,11 +33,6 @@ struct Codes {
     zero: i32,
     lo: i32,
     hi: i32,
-}
-
-/// The code of half-precision bits, and back.
-fn ordered(bits: i16) -> i16 {
-    bits ^ ((bits >> 15) & i16::MAX)
 }
 
 impl Codes {
@@ -72,7 +68,7 @@ impl Codes {
 
     fn real(self, code: i16) -> f32 {
         if self.half {
-            return to_f32(ordered(code) as u16);
+            return to_f32(Fp16::ordered(code) as u16);
         }
         (self.scale * f64::from(i32::from(code) - self.zero)) as f32
     }
@@ -97,7 +93,7 @@ impl Observer for Taken {
         match tile.data {
             TileData::S8(more) => codes.extend(more.iter().map(|&code| i16::from(code))),
             TileData::S16(more) => codes.extend_from_slice(more),
-            TileData::F16(more) => codes.extend(more.iter().map(|value| ordered(value.to_bits() as i16))),
+            TileData::F16(more) => codes.extend(more.iter().map(|value| Fp16::ordered(value.to_bits() as i16))),
             // No step leaves sums; labels are no real tensor.
             TileData::S32(_) | TileData::U8(_) | TileData::F32(_) => {}
         }
@@ -289,7 +285,7 @@ mod tests {
     #[test]
     fn half_precision_numbers_are_codes_in_their_order() {
         let bits = [0xfbffu16, 0xbc00, 0x8001, 0x0000, 0x0001, 0x3c00, 0x7bff].map(|bits| bits as i16);
-        let codes = bits.map(ordered);
+        let codes = bits.map(Fp16::ordered);
         assert!(codes.is_sorted());
         assert_eq!(codes.map(|code| Codes::HALF.real(code)), [-65504.0, -1.0, -5.960_464_5e-8, 0.0, 5.960_464_5e-8, 1.0, 65504.0]);
         assert_eq!([i32::from(codes[0]), i32::from(codes[6])], [Codes::HALF.lo, Codes::HALF.hi]);

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::super::charts;
-use super::super::page::{card, decibels, document, interval, percent, steps, subject, verdicts, wider};
+use super::super::page::{card, decibels, document, draws_table, interval, percent, steps, subject, verdicts, wider};
 use super::super::task::Estimate;
 use super::{Drift, Group, Quality, Report};
 
@@ -119,29 +119,8 @@ fn worst_frames(drift: &Drift, thumbnails: &[String]) -> Markup {
 
 fn draws(drift: &Drift) -> Markup {
     let Some(draws) = &drift.draws else { return html! {} };
-    let points = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:+.3}"));
-    html! {
-        h2 { "Calibration draws" }
-        p { (draws.origin) }
-        table {
-            tr { th { "draw" } th { "top-1 less float's, points" } th { "same first class, %" } th { "at a clear margin, %" } th { "logits SQNR, dB" } }
-            @for draw in &draws.draws {
-                tr {
-                    th { (draw.name) }
-                    td { (points(draw.delta_top1_points)) }
-                    td { (percent(draw.agreement)) }
-                    td { (percent(draw.agreement_at_clear_margin)) }
-                    td { (decibels(draw.logits_sqnr_db)) }
-                }
-            }
-            tr.total {
-                th { "mean (deviation)" }
-                td { @if let Some(one) = draws.delta_top1_points { (points(Some(one.mean))) (format!(" ({:.3})", one.deviation)) } }
-                @for spread in [draws.agreement, draws.agreement_at_clear_margin] {
-                    td { @if let Some(one) = spread { (percent(Some(one.mean))) (format!(" ({:.2})", 100.0 * one.deviation)) } }
-                }
-                td { @if let Some(one) = draws.logits_sqnr_db { (decibels(Some(one.mean))) (format!(" ({:.1})", one.deviation)) } }
-            }
-        }
-    }
+    let rows =
+        draws.draws.iter().map(|draw| (draw.name.as_str(), [draw.delta_top1_points, draw.agreement, draw.agreement_at_clear_margin, draw.logits_sqnr_db]));
+    let spreads = [draws.delta_top1_points, draws.agreement, draws.agreement_at_clear_margin, draws.logits_sqnr_db];
+    draws_table(&draws.origin, ["top-1 less float's, points", "same first class, %"], rows, spreads)
 }
