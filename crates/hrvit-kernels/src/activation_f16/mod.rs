@@ -7,6 +7,8 @@ pub mod sum;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod elements;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod scalar;

@@ -7,19 +7,15 @@ use core::mem::MaybeUninit;
 
 use half::f16;
 
-use super::{BLOCK, StripF16, scalar};
+use super::packed::{Place, QUERIES, packed};
+use super::{StripF16, scalar};
 use crate::avx2::floats::{LANES, exp2, largest, load, load_f32, store, store_f32, sum, tile, widen};
 use crate::isa::Avx2;
-use crate::lanes::{rows, window, window_mut};
+use crate::lanes::{window, window_mut};
 use crate::math_f32;
 
-/// Queries at a time.
-const QUERIES: usize = 4;
 /// Longest head.
 const MAX_DIM: usize = 256;
-
-/// 8 keys' elements of one place.
-type Place = [f16; BLOCK];
 
 /// Computes the strip.
 pub(super) fn run(_: Avx2, args: &StripF16<'_>, scratch: &mut [f32], out: &mut [f16]) {
@@ -34,13 +30,7 @@ pub(super) fn run(_: Avx2, args: &StripF16<'_>, scratch: &mut [f32], out: &mut [
 #[target_feature(enable = "avx2,fma,f16c")]
 fn strip(args: &StripF16<'_>, scratch: &mut [f32], out: &mut [f16]) {
     let StripF16 { q, v, dim } = *args;
-    let keys = v.len() / dim;
-    let padded = keys.next_multiple_of(BLOCK);
-    let Some((scores, packed)) = scratch.split_at_mut_checked(QUERIES * padded) else { return };
-    // SAFETY: any bytes are f16, whose alignment f32 exceeds; the length is that of `packed` in bytes or less.
-    let packed = unsafe { core::slice::from_raw_parts_mut(packed.as_mut_ptr().cast::<Place>(), packed.len() * 2 / BLOCK) };
-    let Some(packed) = packed.get_mut(..padded / BLOCK * dim) else { return };
-    pack(v, dim, packed);
+    let Some((scores, packed)) = packed(args, scratch) else { return };
     let (fours, ones) = q.split_at(q.len() / (QUERIES * dim) * (QUERIES * dim));
     let (out_fours, out_ones) = out.split_at_mut(fours.len());
     for (q, out) in fours.chunks_exact(QUERIES * dim).zip(out_fours.chunks_exact_mut(QUERIES * dim)) {
@@ -48,19 +38,6 @@ fn strip(args: &StripF16<'_>, scratch: &mut [f32], out: &mut [f16]) {
     }
     for (q, out) in ones.chunks_exact(dim).zip(out_ones.chunks_exact_mut(dim)) {
         queries::<1>(q, packed, v, dim, scores, out);
-    }
-}
-
-/// Brings the keys into blocks of 8, place by place, zeros beyond the last key.
-#[inline]
-#[target_feature(enable = "avx2,fma,f16c")]
-fn pack(v: &[f16], dim: usize, packed: &mut [Place]) {
-    for (keys, places) in v.chunks(BLOCK * dim).zip(packed.chunks_exact_mut(dim)) {
-        let mut keys = rows(keys, dim);
-        let keys: [&[f16]; BLOCK] = core::array::from_fn(|_| keys.next().unwrap_or_default());
-        for (i, place) in places.iter_mut().enumerate() {
-            *place = keys.map(|key| key.get(i).copied().unwrap_or(f16::ZERO));
-        }
     }
 }
 

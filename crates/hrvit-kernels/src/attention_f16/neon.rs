@@ -4,18 +4,13 @@
 
 use half::f16;
 
+use super::packed::{Place, QUERIES, packed};
 use super::{BLOCK, StripF16};
 use crate::isa::Neon;
-use crate::lanes::{rows, window_mut};
+use crate::lanes::window_mut;
 use crate::math_f32;
 use crate::neon::floats::{LANES, add, exp2, largest, load_f32, max, mul, splat, store, store_f32, sub, sum};
 use crate::neon::product_f16::{Fmla, Products, ROWS};
-
-/// Queries at a time.
-const QUERIES: usize = 4;
-
-/// 8 keys' elements of one place.
-type Place = [f16; BLOCK];
 
 /// Computes the strip. `scratch` holds [`scratch`](super::scratch) elements.
 pub(super) fn run(_: Neon, args: &StripF16<'_>, scratch: &mut [f32], out: &mut [f16]) {
@@ -27,12 +22,7 @@ pub(super) fn run(_: Neon, args: &StripF16<'_>, scratch: &mut [f32], out: &mut [
 #[target_feature(enable = "neon")]
 fn strip(args: &StripF16<'_>, scratch: &mut [f32], out: &mut [f16]) {
     let StripF16 { q, v, dim } = *args;
-    let padded = (v.len() / dim).next_multiple_of(BLOCK);
-    let Some((scores, packed)) = scratch.split_at_mut_checked(QUERIES * padded) else { return };
-    // SAFETY: any bytes are f16, whose alignment f32 exceeds; the length is that of `packed` in bytes or less.
-    let packed = unsafe { core::slice::from_raw_parts_mut(packed.as_mut_ptr().cast::<Place>(), packed.len() * 2 / BLOCK) };
-    let Some(packed) = packed.get_mut(..padded / BLOCK * dim) else { return };
-    pack(v, dim, packed);
+    let Some((scores, packed)) = packed(args, scratch) else { return };
     let (fours, ones) = q.split_at(q.len() / (QUERIES * dim) * (QUERIES * dim));
     let (out_fours, out_ones) = out.split_at_mut(fours.len());
     for (q, out) in fours.chunks_exact(QUERIES * dim).zip(out_fours.chunks_exact_mut(QUERIES * dim)) {
@@ -40,17 +30,6 @@ fn strip(args: &StripF16<'_>, scratch: &mut [f32], out: &mut [f16]) {
     }
     for (q, out) in ones.chunks_exact(dim).zip(out_ones.chunks_exact_mut(dim)) {
         queries::<1>(q, packed, v, dim, scores, out);
-    }
-}
-
-/// Brings the keys into blocks of 8, place by place, zeros beyond the last key.
-fn pack(v: &[f16], dim: usize, packed: &mut [Place]) {
-    for (keys, places) in v.chunks(BLOCK * dim).zip(packed.chunks_exact_mut(dim)) {
-        let mut keys = rows(keys, dim);
-        let keys: [&[f16]; BLOCK] = core::array::from_fn(|_| keys.next().unwrap_or_default());
-        for (i, place) in places.iter_mut().enumerate() {
-            *place = keys.map(|key| key.get(i).copied().unwrap_or(f16::ZERO));
-        }
     }
 }
 

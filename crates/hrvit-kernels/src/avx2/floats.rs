@@ -13,6 +13,9 @@ use crate::math_f32::{EXP2, EXP2_MIN, GELU, GELU_EXPONENT, GELU_MAX, MAX, ROUNDE
 /// Lanes of a vector.
 pub(crate) const LANES: usize = 8;
 
+/// 8 values in f32.
+pub(crate) type Eight = __m256;
+
 /// 8 values, widened.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
@@ -77,6 +80,55 @@ pub(crate) fn widen<'o>(values: &[f16], out: &'o mut [MaybeUninit<f32>]) -> &'o 
     }
     // SAFETY: the two loops have written whole vectors and what is left: all `len`.
     unsafe { out.assume_init_ref() }
+}
+
+/// One value 8 times.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(crate) fn splat(x: f32) -> Eight {
+    _mm256_set1_ps(x)
+}
+
+/// Lane by lane `x + y`.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(crate) fn add(x: Eight, y: Eight) -> Eight {
+    _mm256_add_ps(x, y)
+}
+
+/// Lane by lane `x - y`.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(crate) fn sub(x: Eight, y: Eight) -> Eight {
+    _mm256_sub_ps(x, y)
+}
+
+/// Lane by lane `x * y`.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(crate) fn mul(x: Eight, y: Eight) -> Eight {
+    _mm256_mul_ps(x, y)
+}
+
+/// Lane by lane `sum + x * y`.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(crate) fn fma(sum: Eight, x: Eight, y: Eight) -> Eight {
+    _mm256_fmadd_ps(x, y, sum)
+}
+
+/// Lane by lane `x` or `y`, whichever is larger.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(crate) fn max(x: Eight, y: Eight) -> Eight {
+    _mm256_max_ps(x, y)
+}
+
+/// `1 / sqrt(x)`, each rounded once.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(crate) fn reciprocal_root(x: f32) -> f32 {
+    1.0 / _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x)))
 }
 
 /// [`exp2`](crate::math_f32::exp2).
