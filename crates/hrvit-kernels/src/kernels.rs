@@ -284,7 +284,7 @@ impl Kernels {
 /// ```
 /// makes `chosen(tier) -> &'static str`, and `run(tier, args, epilogue)`, which calls `avx2::run(token, args, epilogue)`, `neon::run(token, ..)` (with the token
 /// that its signature asks for, where the one at hand implies it) or, for whatever is not listed, `scalar::run(args, epilogue)`. `NeonDotprod..` stands for it and for
-/// those that include it; a file is only named in builds that may have its instructions. With `fn run_on as run(..)` only the local function is called `run_on`.
+/// those that include it, `DspFloat` for `Dsp` where there is a floating-point unit; a file is only named in builds that may have its instructions. With `fn run_on as run(..)` only the local function is called `run_on`.
 macro_rules! backends {
     ({$($list:tt)*} $($family:tt)*) => { $crate::kernels::backends!(@build [] {$($list)*} $($family)*); };
 
@@ -302,6 +302,9 @@ macro_rules! backends {
         $crate::kernels::backends!(@entry $done [#[cfg(target_arch = "x86_64")] Avx512] {$($rest)*} $($family)*);
     };
     (@build $done:tt {Dsp => $($rest:tt)*} $($family:tt)*) => { $crate::kernels::backends!(@entry $done [#[cfg(hrvit_dsp)] Dsp] {$($rest)*} $($family)*); };
+    (@build $done:tt {DspFloat => $($rest:tt)*} $($family:tt)*) => {
+        $crate::kernels::backends!(@entry $done [#[cfg(all(hrvit_dsp, target_abi = "eabihf"))] Dsp] {$($rest)*} $($family)*);
+    };
     (@build $done:tt {Mve => $($rest:tt)*} $($family:tt)*) => { $crate::kernels::backends!(@entry $done [#[cfg(hrvit_mve)] Mve] {$($rest)*} $($family)*); };
     (@build $done:tt {Neon.. => $module:ident $($rest:tt)*} $($family:tt)*) => {
         $crate::kernels::backends!(@build $done {Neon => $module, NeonDotprod.. => $module $($rest)*} $($family)*);

@@ -14,12 +14,30 @@ const BLOCK: usize = if cfg!(target_arch = "arm") { LANES } else { 32 };
 /// Half of [`LANES`], for what is left.
 pub(crate) const HALF: usize = LANES.div_ceil(2);
 
+/// [`LANES`] of the definitions on f16, which are all that a Cortex-M without vectors has for them.
+#[cfg(feature = "fp16")]
+pub(crate) const LANES_F16: usize = match (cfg!(hrvit_mve) && !cfg!(hrvit_scalar), cfg!(target_arch = "arm")) {
+    (true, _) => 1,
+    (false, true) => 8,
+    (false, false) => 16,
+};
+
+/// Half of [`LANES_F16`], for what is left.
+#[cfg(feature = "fp16")]
+pub(crate) const HALF_F16: usize = LANES_F16.div_ceil(2);
+
 /// Calls `block(first, width)` for consecutive blocks that cover `0..channels`; every width is [`LANES`], [`HALF`] or 1.
 #[inline(always)]
-pub(crate) fn blocks(channels: usize, mut block: impl FnMut(usize, usize) -> Option<()>) -> Option<()> {
+pub(crate) fn blocks(channels: usize, block: impl FnMut(usize, usize) -> Option<()>) -> Option<()> {
+    blocks_of(LANES, channels, block)
+}
+
+/// Calls `block(first, width)` for consecutive blocks that cover `0..channels`; every width is `lanes`, half of it or 1.
+#[inline(always)]
+pub(crate) fn blocks_of(lanes: usize, channels: usize, mut block: impl FnMut(usize, usize) -> Option<()>) -> Option<()> {
     let mut first = 0;
     while first < channels {
-        let width = [LANES, HALF].into_iter().find(|width| *width <= channels - first).unwrap_or(1);
+        let width = [lanes, lanes.div_ceil(2)].into_iter().find(|width| *width <= channels - first).unwrap_or(1);
         block(first, width)?;
         first += width;
     }

@@ -21,7 +21,7 @@
 //!
 //! | operator | folder | input x weights, accumulator | output | files besides `scalar` |
 //! |---|---|---|---|---|
-//! | linear, 1x1 convolution | `gemm_f16` | f16 x f16, f32 | any `EpilogueF16` | `avx2` `neon` `neon_i8mm` `mve` |
+//! | linear, 1x1 convolution | `gemm_f16` | f16 x f16, f32 | any `EpilogueF16` | `avx2` `neon` `neon_i8mm` `mve` `dsp` |
 //! | dense 3x3 convolution | [`im2row`], then `gemm_f16` | f16 x f16, f32 | any `EpilogueF16` | (patches only move values) |
 //! | depthwise convolution | `dwconv_f16` | f16 x f16, f32 | any `EpilogueF16` | `avx2` `neon` `mve` |
 //! | LayerNorm | `layernorm_f16` | f16, f32 | f16 | `avx2` `neon` `mve` |

@@ -16,32 +16,82 @@ use half::f16;
 /// The largest f16.
 pub const MAX: f32 = 65504.0;
 
-/// `x` in f32, exactly. (An infinity or a NaN reads as a number between 65536 and 131040.)
+/// `x` in f32, exactly. (An infinity or a NaN reads as any number, or stays what it is.)
 #[inline(always)]
 pub fn widen(x: f16) -> f32 {
-    /// The least subnormal.
-    const UNIT: f32 = f32::from_bits((127 - 24) << 23);
-    let bits = u32::from(x.to_bits());
-    // No subnormal of f32 on the way: vectors of MVE flush them to zero.
-    let normal = ((bits & 0x7fff) << 13) + (112 << 23);
-    let subnormal = ((bits & 0x3ff) as f32 * UNIT).to_bits();
-    let magnitude = if bits & 0x7c00 == 0 { subnormal } else { normal };
-    f32::from_bits(magnitude | (bits & 0x8000) << 16)
+    #[cfg(all(target_arch = "arm", target_abi = "eabihf"))]
+    return in_hardware::widen(x);
+    #[cfg(not(all(target_arch = "arm", target_abi = "eabihf")))]
+    in_integers::widen(x)
 }
 
 /// `x` rounded to the nearest f16, ties to even, at most [`MAX`] in magnitude: never an infinity, and never a NaN.
 #[inline(always)]
 #[allow(clippy::manual_clamp, reason = "`clamp` keeps a NaN")]
 pub fn narrow(x: f32) -> f16 {
-    /// The least normal f16.
-    const NORMAL: u32 = (127 - 14) << 23;
-    let bits = x.max(-MAX).min(MAX).to_bits();
-    let magnitude = bits & 0x7fff_ffff;
-    let normal = (magnitude + 0xfff + (magnitude >> 13 & 1)).wrapping_sub(112 << 23) >> 13;
-    // One unit of a subnormal is the last place of 0.5.
-    let subnormal = (f32::from_bits(magnitude) + 0.5).to_bits().wrapping_sub(0.5f32.to_bits());
-    let rounded = if magnitude >= NORMAL { normal } else { subnormal };
-    f16::from_bits((bits >> 16 & 0x8000 | rounded) as u16)
+    let x = x.max(-MAX).min(MAX);
+    #[cfg(all(target_arch = "arm", target_abi = "eabihf"))]
+    return in_hardware::narrow(x);
+    #[cfg(not(all(target_arch = "arm", target_abi = "eabihf")))]
+    in_integers::narrow(x)
+}
+
+/// Conversions in plain code.
+#[cfg(not(all(target_arch = "arm", target_abi = "eabihf")))]
+mod in_integers {
+    use half::f16;
+
+    #[inline(always)]
+    pub(super) fn widen(x: f16) -> f32 {
+        /// The least subnormal.
+        const UNIT: f32 = f32::from_bits((127 - 24) << 23);
+        let bits = u32::from(x.to_bits());
+        // No subnormal of f32 on the way: vectors of MVE flush them to zero.
+        let normal = ((bits & 0x7fff) << 13) + (112 << 23);
+        let subnormal = ((bits & 0x3ff) as f32 * UNIT).to_bits();
+        let magnitude = if bits & 0x7c00 == 0 { subnormal } else { normal };
+        f32::from_bits(magnitude | (bits & 0x8000) << 16)
+    }
+
+    /// Of a number whose magnitude is at most [`super::MAX`].
+    #[inline(always)]
+    pub(super) fn narrow(x: f32) -> f16 {
+        /// The least normal f16.
+        const NORMAL: u32 = (127 - 14) << 23;
+        let bits = x.to_bits();
+        let magnitude = bits & 0x7fff_ffff;
+        let normal = (magnitude + 0xfff + (magnitude >> 13 & 1)).wrapping_sub(112 << 23) >> 13;
+        // One unit of a subnormal is the last place of 0.5.
+        let subnormal = (f32::from_bits(magnitude) + 0.5).to_bits().wrapping_sub(0.5f32.to_bits());
+        let rounded = if magnitude >= NORMAL { normal } else { subnormal };
+        f16::from_bits((bits >> 16 & 0x8000 | rounded) as u16)
+    }
+}
+
+/// The same conversions by the instructions that the floating-point unit of every Cortex-M has for them; the compiler has no half-precision type of its own to make
+/// them from.
+#[cfg(all(target_arch = "arm", target_abi = "eabihf"))]
+mod in_hardware {
+    use core::arch::asm;
+
+    use half::f16;
+
+    #[inline(always)]
+    pub(super) fn widen(x: f16) -> f32 {
+        let wide;
+        // SAFETY: targets of this calling convention have a floating-point unit, and with it the instruction; it touches registers only.
+        unsafe { asm!("vcvtb.f32.f16 {0}, {1}", out(sreg) wide, in(sreg) f32::from_bits(x.to_bits().into()), options(pure, nomem, nostack)) };
+        wide
+    }
+
+    /// Of a number whose magnitude is at most [`super::MAX`]. Rounds to nearest even, as the unit does from reset on.
+    #[inline(always)]
+    pub(super) fn narrow(x: f32) -> f16 {
+        let half: f32;
+        // SAFETY: as above.
+        unsafe { asm!("vcvtb.f16.f32 {0}, {0}", inout(sreg) x => half, options(pure, nomem, nostack)) };
+        f16::from_bits(half.to_bits() as u16)
+    }
 }
 
 /// `1.5 * 2^23`: a sum of it and a number of at most 2^22 has no fractional bits, and ends in the number's integer.

@@ -1,6 +1,6 @@
 //! The attention, 3 queries at a time, which lie side by side as the rows of a product; scores and powers do, too: that of a key in three neighbouring places.
 //!
-//! Keys are transposed once per strip, 8 to a vector. Logits are those of the definition, in its order. Heads whose elements 8 do not divide, or of more than 256, are
+//! Keys are transposed once per strip, 8 to a vector. Logits are those of the definition, in its order. Heads whose elements 8 do not divide, or of more than 128, are
 //! left to `scalar`.
 
 use core::arch::asm;
@@ -14,7 +14,7 @@ use crate::mve::floats::{EXPONENTIAL, LANES, narrow, powers};
 use crate::mve::product_f16::{Block, ROWS, Step, contiguous, pack, strided};
 
 /// Longest head.
-const MAX_DIM: usize = 256;
+const MAX_DIM: usize = 128;
 
 /// Values of a turn of the powers: 4 keys of 3 queries.
 const TURN: usize = 4 * ROWS;

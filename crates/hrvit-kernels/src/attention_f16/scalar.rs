@@ -3,7 +3,7 @@
 use half::f16;
 
 use super::StripF16;
-use crate::lanes::{HALF, LANES, blocks, rows, rows_mut, window, window_mut};
+use crate::lanes::{HALF_F16, LANES_F16, blocks_of, rows, rows_mut, window, window_mut};
 use crate::math_f32::{exp2, narrow, widen};
 
 /// Computes the strip; lengths were checked by [`Kernels::attention_f16`](crate::Kernels::attention_f16), `scratch` holds one element per key or more.
@@ -22,9 +22,9 @@ pub(super) fn run(args: &StripF16<'_>, scratch: &mut [f32], out: &mut [f16]) {
             *score = exp2(*score - most);
             sum += *score;
         }
-        blocks(dim, |first, width| match width {
-            _ if width == LANES => values::<LANES>(scores, v, dim, first, sum, out),
-            _ if width == HALF => values::<HALF>(scores, v, dim, first, sum, out),
+        blocks_of(LANES_F16, dim, |first, width| match width {
+            _ if width == LANES_F16 => values::<LANES_F16>(scores, v, dim, first, sum, out),
+            _ if width == HALF_F16 => values::<HALF_F16>(scores, v, dim, first, sum, out),
             _ => values::<1>(scores, v, dim, first, sum, out),
         });
     }

@@ -4,17 +4,17 @@ use half::f16;
 
 use super::DepthwiseF16;
 use crate::epilogue_f16::EpilogueF16;
-use crate::lanes::{HALF, LANES, blocks, window};
+use crate::lanes::{HALF_F16, LANES_F16, blocks_of, window};
 use crate::math_f32::widen;
 
 /// Computes the row; lengths were checked by [`Kernels::depthwise_f16`](crate::Kernels::depthwise_f16).
 pub(super) fn run(args: &DepthwiseF16<'_>, mut epilogue: EpilogueF16<'_>, out_stride: usize) {
     for x in 0..args.columns_out() {
-        blocks(args.bias.len(), |first, width| {
+        blocks_of(LANES_F16, args.bias.len(), |first, width| {
             let at = x * out_stride + first;
             match width {
-                _ if width == LANES => epilogue.store(at, &sums::<LANES>(args, x, first)?),
-                _ if width == HALF => epilogue.store(at, &sums::<HALF>(args, x, first)?),
+                _ if width == LANES_F16 => epilogue.store(at, &sums::<LANES_F16>(args, x, first)?),
+                _ if width == HALF_F16 => epilogue.store(at, &sums::<HALF_F16>(args, x, first)?),
                 _ => epilogue.store(at, &sums::<1>(args, x, first)?),
             }
             Some(())

@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(all(hrvit_dsp, target_abi = "eabihf"))]
+mod dsp;
 #[cfg(hrvit_mve)]
 mod mve;
 #[cfg(target_arch = "aarch64")]
@@ -63,7 +65,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2.. => avx2, Neon => neon, NeonDotprod => neon, NeonI8mm => neon_i8mm, Mve => mve }
+    { Avx2.. => avx2, Neon => neon, NeonDotprod => neon, NeonI8mm => neon_i8mm, Mve => mve, DspFloat => dsp }
     chosen;
     fn run(args: &GemmF16<'_>, epilogue: EpilogueF16<'_>);
 }

@@ -11,7 +11,7 @@ use crate::mve::floats::{halves, put};
 use crate::mve::product_f16::{Block, ROWS, Step, contiguous, pack};
 
 /// Longest piece of depth.
-const DEPTH: usize = 256;
+const DEPTH: usize = 128;
 /// Blocks of channels whose sums wait for the next piece.
 const BLOCKS: usize = 8;
 
