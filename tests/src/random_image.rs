@@ -2,8 +2,8 @@
 //! spread over their range without all of them dying or saturating.
 
 use hrvit_format::aligned::AlignedBytes;
-use hrvit_format::writer::{GoldenData, OpData, StepData, write_image};
-use hrvit_format::{BRANCHES, Meta, Network, Op, OpKind, POOLED_MAX, Size, Step, StepOps};
+use hrvit_format::writer::{OpData, StepData, write_image};
+use hrvit_format::{BRANCHES, Golden, Meta, Network, Op, OpKind, POOLED_MAX, Size, Step, StepOps};
 
 use crate::rng::Rng;
 
@@ -26,7 +26,7 @@ pub fn random_image(network: &Network, size: Size, seed: u64) -> AlignedBytes {
 }
 
 /// [`random_image`] whose operators `edit` may change first, and with a golden section if one is given. Panics if the result is no valid image.
-pub fn edited_image(network: &Network, size: Size, seed: u64, golden: Option<GoldenData<'_>>, mut edit: impl FnMut(Step, &mut [OpData])) -> AlignedBytes {
+pub fn edited_image(network: &Network, size: Size, seed: u64, golden: Option<Golden<'_>>, mut edit: impl FnMut(Step, &mut [OpData])) -> AlignedBytes {
     let provenance = format!("random weights, seed {seed}");
     let meta = Meta {
         network: network.clone(),

@@ -3,8 +3,7 @@
 use hrvit_core::{Engine, Kernels, Model, NoObserver, RunError, Serial, SetupError, StreamError, Streamed, WeightPlacement, plan, read_head};
 use hrvit_format::aligned::AlignedBytes;
 use hrvit_format::partial::START_BYTES;
-use hrvit_format::writer::GoldenData;
-use hrvit_format::{Head, LoadError};
+use hrvit_format::{Golden, Head, LoadError};
 use hrvit_tests::flash::{Fault, Flash};
 use hrvit_tests::random_image::{edited_image, random_frame, random_image};
 use hrvit_tests::run::with_engine;
@@ -15,7 +14,7 @@ const HEAD_BYTES: usize = 64 << 10;
 fn with_golden() -> AlignedBytes {
     let network = tiny(Head::Segformer);
     let crcs: Vec<u32> = (0..network.steps().count() as u32).collect();
-    edited_image(&network, size(32, 64), 3, Some(GoldenData { crcs: &crcs, frame: &random_frame(size(32, 64), 3) }), |_, _| ())
+    edited_image(&network, size(32, 64), 3, Some(Golden { crcs: &crcs, frame: &random_frame(size(32, 64), 3), result: None }), |_, _| ())
 }
 
 /// Opens the device, runs a frame and returns the logits.

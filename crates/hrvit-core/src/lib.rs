@@ -16,6 +16,9 @@
 pub mod arena;
 pub mod arithmetic;
 pub mod blocks;
+#[cfg(feature = "fp16")]
+#[allow(clippy::float_arithmetic, reason = "compares logits of half precision")]
+pub mod drift_f16;
 pub mod engine;
 pub mod error;
 pub mod heads;

@@ -81,7 +81,7 @@ pub enum LoadError {
     MixedPrecision,
     /// An operator's record is wrong (index in canonical order).
     Op(u16, OpField),
-    /// The golden section does not hold one CRC per step and one frame.
+    /// The golden section does not hold one CRC per step and one frame, and with half-precision steps the result.
     Golden,
 }
 
@@ -105,10 +105,15 @@ impl core::fmt::Display for LoadError {
             Self::ExpTable => write!(f, "model image: the exponent table is not a falling one from 32640"),
             Self::Step(i) => write!(f, "model image: record of step {i} contradicts the network"),
             Self::StepCrc(i) => write!(f, "model image: weights of step {i} are corrupt, their CRC does not match"),
-            Self::UnsupportedPrecision(i) => write!(f, "model image: step {i} asks for a precision that this build does not have"),
+            Self::UnsupportedPrecision(i) => {
+                write!(
+                    f,
+                    "model image: step {i} is in half precision, this build has 8 bits only: build it with feature fp16, or quantise with --precision int8"
+                )
+            }
             Self::MixedPrecision => write!(f, "model image: the stage norms, fusions and embeddings of a module (or the head's steps) must have one precision"),
             Self::Op(i, field) => write!(f, "model image: record of operator {i} is wrong ({field:?})"),
-            Self::Golden => write!(f, "model image: the golden section does not hold one CRC per step and one frame"),
+            Self::Golden => write!(f, "model image: the golden section does not hold one CRC per step and one frame (with half precision: and its result)"),
         }
     }
 }

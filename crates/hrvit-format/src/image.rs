@@ -44,6 +44,26 @@ pub struct Golden<'a> {
     pub crcs: &'a [u32],
     /// `[height, width, 3]` RGB pixels.
     pub frame: &'a [u8],
+    /// What came out, in images with half-precision steps.
+    pub result: Option<GoldenResult<'a>>,
+}
+
+/// What the definition (`Isa::Scalar`) makes of the golden frame of an image with half-precision steps. The bits of those steps differ between instruction sets, so that a
+/// CRC says nothing beyond the first of them, and results are compared within a bound.
+#[derive(Clone, Copy, Debug)]
+pub struct GoldenResult<'a> {
+    /// `[height / 4, width / 4, classes]` of a segmentor, `[classes]` of a classifier, as [`Model::logits_format`] says.
+    pub logits: &'a [i16],
+    /// `[height, width]` class indices; empty with a classifier.
+    pub labels: &'a [u8],
+}
+
+/// Bytes of the parts of a golden section, in their order.
+pub(crate) struct GoldenLens {
+    pub crcs: usize,
+    pub frame: usize,
+    pub logits: usize,
+    pub labels: usize,
 }
 
 /// `bytes` as elements of `T` if length and address allow.
@@ -88,7 +108,7 @@ impl<'a> Model<'a> {
             narrowings.check(&model, id, group)?;
         }
         let golden = model.golden_at.map(|at| at.of(image).ok_or(LoadError::Golden)).transpose()?;
-        model.golden = golden.map(|bytes| Golden::read(bytes, model.steps.len(), model.meta.size)).transpose()?;
+        model.golden = golden.map(|bytes| model.read_golden(bytes)).transpose()?;
         Ok(model)
     }
 
@@ -213,6 +233,32 @@ impl<'a> Model<'a> {
         self.weights_at.crc
     }
 
+    fn read_golden(&self, bytes: &'a [u8]) -> Result<Golden<'a>, LoadError> {
+        let GoldenLens { crcs, frame, logits, labels } = self.golden_lens();
+        let cut = |rest: &'a [u8], len: usize| rest.split_at_checked(len).ok_or(LoadError::Golden);
+        let (crcs, rest) = cut(bytes, crcs)?;
+        let (frame, rest) = cut(rest, frame)?;
+        let (logits, rest) = cut(rest, logits)?;
+        if rest.len() != labels {
+            return Err(LoadError::Golden);
+        }
+        let result = GoldenResult { logits: cast(logits).ok_or(LoadError::Golden)?, labels: rest };
+        let result = (!result.logits.is_empty()).then_some(result);
+        Ok(Golden { crcs: cast(crcs).ok_or(LoadError::Golden)?, frame, result })
+    }
+
+    /// Bytes of the parts of a golden section.
+    pub(crate) fn golden_lens(&self) -> GoldenLens {
+        let (size, classes) = (self.meta.size, usize::from(self.meta.network.classes));
+        let (logits, labels) = match self.meta.network.head {
+            // A build without half precision has refused such an image.
+            _ if !cfg!(feature = "fp16") || self.half_parts() == HalfParts::NONE => (0, 0),
+            Head::Segformer => (size_of::<i16>() * size.tokens(0) * classes, size.pixels()),
+            Head::Classifier => (size_of::<i16>() * classes, 0),
+        };
+        GoldenLens { crcs: size_of::<u32>() * self.steps.len(), frame: 3 * size.pixels(), logits, labels }
+    }
+
     /// Where the golden frame lies in the image.
     pub(crate) fn golden_section(&self) -> Option<&SectionRecord> {
         self.golden_at.as_ref()
@@ -295,11 +341,14 @@ impl<'a> Model<'a> {
         parts
     }
 
+    /// The step that leaves the logits behind.
+    pub fn logits_step(&self) -> Option<StepId> {
+        self.step_ids().filter(|(_, step)| matches!(step, Step::Logits | Step::Classify)).last().map(|(id, _)| id)
+    }
+
     /// How logits are stored: [`TensorFormat::S16`] codes with the real value of one code, or [`TensorFormat::F16`] bits.
     pub fn logits_format(&self) -> (TensorFormat, f32) {
-        let last = self.step_ids().filter(|(_, step)| matches!(step, Step::Logits | Step::Classify)).last();
-        let record = last.and_then(|(id, _)| self.steps.get(usize::from(id.0)));
-        match record {
+        match self.logits_step().and_then(|id| self.steps.get(usize::from(id.0))) {
             Some(record) if record.output == TensorFormat::F16 as u8 => (TensorFormat::F16, 1.0),
             record => (TensorFormat::S16, record.map_or(1.0, |record| record.scale)),
         }
@@ -456,16 +505,6 @@ impl<'a> Sections<'a> {
 
     fn get(&self, section: Section) -> Result<&'a [u8], LoadError> {
         self.find(section).ok_or(LoadError::Section(section as u32))
-    }
-}
-
-impl<'a> Golden<'a> {
-    fn read(bytes: &'a [u8], steps: usize, size: Size) -> Result<Self, LoadError> {
-        let (crcs, frame) = bytes.split_at_checked(steps * size_of::<u32>()).ok_or(LoadError::Golden)?;
-        if frame.len() != 3 * size.pixels() {
-            return Err(LoadError::Golden);
-        }
-        Ok(Self { crcs: cast(crcs).ok_or(LoadError::Golden)?, frame })
     }
 }
 

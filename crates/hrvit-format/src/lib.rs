@@ -21,7 +21,7 @@ pub mod writer;
 pub use error::{LoadError, OpField};
 pub use graph::{Op, OpKind, Step, StepOps};
 pub use half::{CodeScale, HalfParts};
-pub use image::{Golden, Model, StepId, crc32, crc32_after};
+pub use image::{Golden, GoldenResult, Model, StepId, crc32, crc32_after};
 pub use meta::Meta;
 pub use spec::{Activation, BRANCHES, Head, Network, Size, Spec, SpecError, VARIANTS};
 pub use step::{OpParams, StepParams};

@@ -21,7 +21,11 @@ pub struct GoldenRanges {
     pub crcs: Range<usize>,
     /// `[height, width, 3]` pixels.
     pub frame: Range<usize>,
-    /// CRC32 of both together.
+    /// Logits of an image with half-precision steps ([`crate::GoldenResult`]); else empty.
+    pub logits: Range<usize>,
+    /// Labels of such an image; else empty.
+    pub labels: Range<usize>,
+    /// CRC32 of all together.
     pub crc: u32,
 }
 
@@ -36,12 +40,15 @@ impl Model<'_> {
     /// Where the golden frame lies in the image.
     pub fn golden_ranges(&self) -> Result<Option<GoldenRanges>, LoadError> {
         let Some(section) = self.golden_section() else { return Ok(None) };
-        let (start, end) = (section.offset as usize, section.offset as usize + section.len as usize);
-        let frame = start + self.steps().len() * size_of::<u32>();
-        if frame + 3 * self.meta().size.pixels() != end {
+        let (start, lens) = (section.offset as usize, self.golden_lens());
+        let frame = start + lens.crcs;
+        let logits = frame + lens.frame;
+        let labels = logits + lens.logits;
+        let end = labels + lens.labels;
+        if end != start + section.len as usize {
             return Err(LoadError::Golden);
         }
-        Ok(Some(GoldenRanges { crcs: start..frame, frame: frame..end, crc: section.crc }))
+        Ok(Some(GoldenRanges { crcs: start..frame, frame: frame..logits, logits: logits..labels, labels: labels..end, crc: section.crc }))
     }
 
     /// CRC32 over all that decides how the fusion step `id`, whose weight group is `group`, narrows the branch `source`: multipliers, shifts, limits. It must be

@@ -9,7 +9,7 @@ use crate::{
     error::LoadError,
     graph::{Op, Step},
     half,
-    image::{Model, StepId, crc32},
+    image::{Golden, Model, StepId, crc32},
     meta::Meta,
     record::{ALIGN, Arrays, MAGIC, NONE, OpRecord, Packing, Precision, Prologue, Section, SectionRecord, StepRecord, TensorFormat, VERSION, step_tag},
     step::OpParams,
@@ -116,24 +116,22 @@ impl StepData {
     }
 }
 
-/// Golden frame to store: CRC per step and the pixels.
-#[derive(Clone, Copy, Debug)]
-pub struct GoldenData<'a> {
-    /// CRC32 of every step's tensor.
-    pub crcs: &'a [u32],
-    /// `[height, width, 3]` pixels.
-    pub frame: &'a [u8],
-}
-
 /// Writes an image in [`Packing::Rows`] and loads it once, so that a returned image is a valid one. `steps` are in canonical order.
-pub fn write_image(meta: &Meta<'_>, sequence: u32, steps: &[StepData], exp: &[u16], golden: Option<GoldenData<'_>>) -> Result<AlignedBytes, LoadError> {
+pub fn write_image(meta: &Meta<'_>, sequence: u32, steps: &[StepData], exp: &[u16], golden: Option<Golden<'_>>) -> Result<AlignedBytes, LoadError> {
     write_packed(meta, sequence, steps, exp, golden, Packing::Rows)
 }
 
 /// Writes `model` again in another packing. Nothing else changes: neither what it computes nor its sequence number nor its golden frame.
 pub fn repack(model: &Model<'_>, packing: Packing) -> Result<AlignedBytes, LoadError> {
-    let golden = model.golden();
-    let golden = golden.as_ref().map(|golden| GoldenData { crcs: golden.crcs, frame: golden.frame });
+    rewrite(model, packing, model.golden())
+}
+
+/// Writes `model` again with another golden frame, or the first one.
+pub fn with_golden(model: &Model<'_>, golden: Golden<'_>) -> Result<AlignedBytes, LoadError> {
+    rewrite(model, model.packing(), Some(golden))
+}
+
+fn rewrite(model: &Model<'_>, packing: Packing, golden: Option<Golden<'_>>) -> Result<AlignedBytes, LoadError> {
     let steps = model.step_ids().map(|(id, step)| unpack_step(model, id, step).ok_or(LoadError::Step(id.0)));
     write_packed(model.meta(), model.sequence(), &steps.collect::<Result<Vec<_>, _>>()?, model.exp_table(), golden, packing)
 }
@@ -143,7 +141,7 @@ fn write_packed(
     sequence: u32,
     steps: &[StepData],
     exp: &[u16],
-    golden: Option<GoldenData<'_>>,
+    golden: Option<Golden<'_>>,
     packing: Packing,
 ) -> Result<AlignedBytes, LoadError> {
     let mut step_records = Vec::new();
@@ -174,7 +172,8 @@ fn write_packed(
         (Section::Weights, weights),
     ];
     if let Some(golden) = golden {
-        sections.push((Section::Golden, [cast_slice(golden.crcs), golden.frame].concat()));
+        let result: [&[u8]; 2] = golden.result.map_or_else(Default::default, |result| [cast_slice(result.logits), result.labels]);
+        sections.push((Section::Golden, [cast_slice(golden.crcs), golden.frame, result[0], result[1]].concat()));
     }
     let image = assemble(sequence, packing, &sections);
     Model::load(&image)?;

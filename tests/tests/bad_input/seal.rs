@@ -7,8 +7,7 @@ use hrvit_core::{Model, NoObserver, RunError, Streamed, WeightPlacement, plan, r
 use hrvit_format::aligned::AlignedBytes;
 use hrvit_format::partial::START_BYTES;
 use hrvit_format::record::{OpRecord, Prologue, Section, SectionRecord, StepRecord};
-use hrvit_format::writer::GoldenData;
-use hrvit_format::{Head, LoadError, crc32};
+use hrvit_format::{Golden, Head, LoadError, crc32};
 use hrvit_tests::flash::Flash;
 use hrvit_tests::random_image::{edited_image, random_frame};
 use hrvit_tests::run::scalar_engine;
@@ -24,7 +23,7 @@ pub fn segmentor() -> AlignedBytes {
     let network = tiny(Head::Segformer);
     let crcs: Vec<u32> = (0..network.steps().count() as u32).collect();
     let frame = random_frame(size(SIDE, SIDE), 3);
-    edited_image(&network, size(SIDE, SIDE), 3, Some(GoldenData { crcs: &crcs, frame: &frame }), |_, _| ())
+    edited_image(&network, size(SIDE, SIDE), 3, Some(Golden { crcs: &crcs, frame: &frame, result: None }), |_, _| ())
 }
 
 /// A valid image of the smallest network with a classifier's head.

@@ -1,16 +1,10 @@
 //! The int8 engine on the host: model images from files, arenas from a pool, results as the commands take them.
 
-use std::{
-    path::Path,
-    sync::{
-        Mutex,
-        atomic::{AtomicU32, Ordering},
-    },
-};
+use std::{path::Path, sync::Mutex};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
-use hrvit_core::{Engine, Isa, Kernels, Mapped, NoObserver, Observer, Plan, Ranked, Serial, StepCrcs, Tiling, WeightPlacement, packing_for, plan_mixed};
+use hrvit_core::{Engine, Isa, Kernels, Mapped, NoObserver, Observer, Plan, Ranked, Serial, Tiling, WeightPlacement, packing_for, plan_mixed};
 use hrvit_format::{HalfParts, Head, Model, Size, aligned::AlignedBytes, record::Precision, writer::repack};
 use image::RgbImage;
 
@@ -166,30 +160,6 @@ impl<'a> Int8<'a> {
         let mut top = vec![Ranked::default(); count.min(self.classes())];
         self.with_engine(|engine| Ok(engine.classify(frame, &mut top, &NoObserver)?))?;
         Ok(top)
-    }
-
-    /// CRC32 of the tensor that every step leaves behind on `frame`, in canonical order.
-    ///
-    /// # Errors
-    /// If the frame has another size.
-    pub fn step_crcs(&self, frame: &[u8]) -> Result<Vec<u32>> {
-        let slots: Vec<AtomicU32> = self.model.steps().iter().map(|_| AtomicU32::new(0)).collect();
-        match self.model.meta().network.head {
-            Head::Segformer => drop(self.segment(frame, &StepCrcs(&slots))?),
-            Head::Classifier => drop(self.logit_codes(frame, &StepCrcs(&slots))?),
-        }
-        Ok(slots.iter().map(|slot| slot.load(Ordering::Relaxed)).collect())
-    }
-
-    /// Compares the golden frame's CRCs with those of this machine; `None` if the image carries no golden frame, else the first step that differs.
-    ///
-    /// # Errors
-    /// If the golden frame cannot be run.
-    pub fn check_golden(&self) -> Result<Option<Result<(), usize>>> {
-        let Some(golden) = self.model.golden() else { return Ok(None) };
-        let crcs = self.step_crcs(golden.frame)?;
-        let differs = crcs.iter().zip(golden.crcs).position(|(here, there)| here != there);
-        Ok(Some(differs.map_or(Ok(()), Err)))
     }
 }
 

@@ -9,6 +9,7 @@
 //! | [`labels`], [`palette`] | label maps as PNG, names and colours of classes |
 //! | [`segmenter`], [`logits`] | what float reference and int8 engine have in common |
 //! | [`float`], [`int8`] | the float reference, and the int8 engine with its model images |
+//! | [`golden`] | golden frames: made with an image, checked where it runs |
 //! | [`dataset`], [`evaluation`] | labelled frames, and segmenters measured on them |
 //! | [`accounting`] | parameters, multiply-accumulates and activation bytes per stage |
 //! | [`metrics`] | IoU, accuracy, agreement, signal to quantisation noise |
@@ -30,6 +31,7 @@ pub mod evaluation;
 pub mod float;
 pub mod frame_checks;
 pub mod frames;
+pub mod golden;
 pub mod int8;
 pub mod labels;
 pub mod logits;

@@ -1,10 +1,16 @@
 //! Half precision against the float network: whole networks with synthetic weights, on every instruction set of this processor.
 
 use hrvit_core::{Engine, Mapped, Model, NoObserver, Threads, Tiling, WeightPlacement, plan_mixed};
-use hrvit_format::{Head, Network, Size, Spec, aligned::AlignedBytes};
+use hrvit_format::{
+    Golden, GoldenResult, Head, LoadError, Network, Size, Spec,
+    aligned::AlignedBytes,
+    record::Packing,
+    writer::{repack, with_golden},
+};
 use hrvit_kernels::{Isa, Kernels};
 use hrvit_reference::{Checkpoint, Folded, Frame, NoTap};
 use hrvit_tool::{
+    golden::{self, Checked},
     int8::Packed,
     quantize::{Options, halve},
 };
@@ -113,4 +119,77 @@ fn no_tile_and_no_number_of_workers_changes_a_bit_on_one_instruction_set() {
         let [first, others @ ..] = plans.map(|plan| run(packed.image(), kernels, plan, &frame));
         assert!(others.iter().all(|other| *other == first), "{isa}");
     }
+}
+
+/// An image in half precision with a golden frame.
+fn with_frame(head: Head) -> AlignedBytes {
+    let size = Size { height: 64, width: 64 };
+    let checkpoint = Checkpoint::synthetic(&network("nano", head), 7).unwrap();
+    let image = halve(&checkpoint, size, &Options::default()).unwrap().image;
+    let [_, _, _, (_, frame)] = frames(size);
+    golden::with_golden(&image, &frame).unwrap()
+}
+
+fn checked(image: &AlignedBytes, isa: Isa) -> Checked {
+    golden::check(&Packed::new(image.clone(), Kernels::new(isa).unwrap()).unwrap().load().unwrap()).unwrap()
+}
+
+#[test]
+fn a_golden_frame_holds_the_definitions_result_and_others_are_near() {
+    for (head, labels) in [(Head::Segformer, 64 * 64), (Head::Classifier, 0)] {
+        let image = with_frame(head);
+        for isa in Isa::available() {
+            let Checked::Drift(drift) = checked(&image, isa) else { panic!("{head:?} {isa}: nothing was compared") };
+            println!("{head:?} {isa}: {drift:?}");
+            assert!(drift.is_within_bounds() && drift.labels == labels, "{head:?} {isa}: {drift:?}");
+            assert!(isa != Isa::Scalar || (drift.logits, drift.differ) == (Some(0.0), 0), "{head:?}: {drift:?}");
+        }
+    }
+}
+
+/// `image` with another result.
+fn tampered(image: &AlignedBytes, change: impl Fn(&mut Vec<i16>, &mut Vec<u8>)) -> Result<AlignedBytes, LoadError> {
+    let model = Model::load(image).unwrap();
+    let golden = model.golden().unwrap();
+    let result = golden.result.unwrap();
+    let (mut logits, mut labels) = (result.logits.to_vec(), result.labels.to_vec());
+    change(&mut logits, &mut labels);
+    with_golden(&model, Golden { result: Some(GoldenResult { logits: &logits, labels: &labels }), ..golden })
+}
+
+#[test]
+fn one_logit_far_away_and_21_labels_of_4096_are_beyond_the_bounds() {
+    let image = with_frame(Head::Segformer);
+    let verdict = |change: &dyn Fn(&mut Vec<i16>, &mut Vec<u8>)| match checked(&tampered(&image, change).unwrap(), Isa::Scalar) {
+        Checked::Drift(drift) => drift.is_within_bounds(),
+        other => panic!("{other:?}"),
+    };
+    assert!(verdict(&|_, _| ()));
+    // The largest exponent bit: every logit but 0 goes far.
+    assert!(!verdict(&|logits, _| *logits.last_mut().unwrap() ^= 0x4000));
+    assert!(verdict(&|_, labels| labels[..20].iter_mut().for_each(|label| *label ^= 1)));
+    assert!(!verdict(&|_, labels| labels[..21].iter_mut().for_each(|label| *label ^= 1)));
+}
+
+#[test]
+fn a_golden_frame_without_its_result_or_with_half_of_it_is_refused() {
+    let image = with_frame(Head::Segformer);
+    let model = Model::load(&image).unwrap();
+    let none = Golden { result: None, ..model.golden().unwrap() };
+    assert_eq!(with_golden(&model, none).err(), Some(LoadError::Golden));
+    assert_eq!(tampered(&image, |logits, _| _ = logits.pop()).err(), Some(LoadError::Golden));
+    assert_eq!(tampered(&image, |_, labels| labels.push(0)).err(), Some(LoadError::Golden));
+}
+
+#[test]
+fn another_packing_keeps_the_result_and_its_ranges_find_it() {
+    let image = with_frame(Head::Segformer);
+    let packed = repack(&Model::load(&image).unwrap(), Packing::K8).unwrap();
+    let (model, before) = (Model::load(&packed).unwrap(), Model::load(&image).unwrap());
+    let (after, before) = (model.golden().unwrap().result.unwrap(), before.golden().unwrap().result.unwrap());
+    assert_eq!((after.logits, after.labels), (before.logits, before.labels));
+    let ranges = model.golden_ranges().unwrap().unwrap();
+    assert_eq!(&packed[ranges.labels], after.labels);
+    let bits: Vec<i16> = packed[ranges.logits].as_chunks().0.iter().map(|bits| i16::from_le_bytes(*bits)).collect();
+    assert_eq!(bits, after.logits);
 }

@@ -15,9 +15,12 @@ use crate::calibration::CalibrationSet;
 use crate::dataset::{self, Labelled};
 use crate::evaluation::{self, Contestants, Evaluation, Segmented};
 use crate::float::Float;
+use crate::golden;
 use crate::int8::{IsaArg, Packed};
 use crate::output::{self, Format};
 use crate::palette::Classes;
+use crate::progress::Tasks;
+use crate::quantize::{Frames, Quantised};
 use crate::segmenter::Segmenter;
 use crate::spec_file::parse_size;
 use crate::{frames, overlay};
@@ -78,7 +81,8 @@ pub fn run(args: &DemoArgs, format: Format) -> Result<()> {
         output::print_text(format_args!("quantising {} with {} frames at {}", file_name(&weights), set.paths().len(), args.size))?;
     }
     let options = quantize::options(&weights, Some(&set), Some(&classes))?;
-    let (image, quantised) = quantize::make_image(&checkpoint, args.size, &set, &options, true)?;
+    let Quantised { image, report: quantised, .. } = crate::quantize::quantize(&checkpoint, args.size, &set, &options, &Tasks::new())?;
+    let image = golden::with_golden(&image, &set.rgb(0)?)?;
     output::write_file(&args.out.join("nano.hrvit"), &image)?;
 
     let float = Float::new(checkpoint, args.size);

@@ -6,10 +6,11 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use comfy_table::Cell;
 use hrvit_core::{Tiling, WeightPlacement, plan_mixed};
-use hrvit_format::{HalfParts, Head, Model, Network, Size, record::Precision};
+use hrvit_format::{HalfParts, Head, Model, Network, Size, StepId, record::Precision};
 use serde::Serialize;
 
 use crate::accounting::{self, Cost, StageCost};
+use crate::golden::{self, Checked};
 use crate::int8::{self, IsaArg, Packed};
 use crate::output::{self, Format};
 use crate::report::macs::Macs;
@@ -56,7 +57,7 @@ struct ImageReport {
     macs: Macs,
     classes: Vec<String>,
     provenance: String,
-    golden: &'static str,
+    golden: String,
 }
 
 #[derive(Serialize)]
@@ -112,10 +113,12 @@ fn inspect_image(path: &Path) -> Result<Report> {
     let packed = Packed::new(bytes.clone(), IsaArg::default().kernels()?)?;
     let int8 = packed.load().with_context(in_model)?;
     let meta = model.meta();
-    let golden = match int8.check_golden()? {
-        None => "none",
-        Some(Ok(())) => "equal on this machine",
-        Some(Err(step)) => {
+    let golden = match golden::check(&int8)? {
+        Checked::Nothing => "none".to_owned(),
+        Checked::Equal => "equal on this machine".to_owned(),
+        Checked::Drift(drift) if drift.is_within_bounds() => format!("within bounds on this machine: {}", golden::text(&drift)),
+        Checked::Drift(drift) => bail!("model {}: its golden frame is beyond the bounds on this machine: {}", path.display(), golden::text(&drift)),
+        Checked::Differs(StepId(step)) => {
             bail!("model {}: its golden frame gives another result in step {step} on this machine than where the image was made", path.display())
         }
     };
@@ -150,7 +153,7 @@ fn print_tables(report: &Report) -> Result<()> {
         table.add_row(["MACs in 8x8".to_owned(), format!("{:.1} %{others}", 100.0 * image.macs.share())]);
         table.add_row(["sequence, packing".to_owned(), format!("{}, {}", image.sequence, image.packing)]);
         table.add_row(["classes".to_owned(), image.classes.join(", ")]);
-        table.add_row(["golden frame".to_owned(), image.golden.to_owned()]);
+        table.add_row(["golden frame".to_owned(), image.golden.clone()]);
         table.add_row(["provenance".to_owned(), image.provenance.clone()]);
         output::print_text(table)?;
     }

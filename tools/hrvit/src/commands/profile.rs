@@ -118,7 +118,8 @@ fn print(args: &ProfileArgs, log: &Log, summary: Option<&Summary>, compared: Opt
         }
     }
     if let Some(SelfTest::Pass { steps }) = &log.selftest {
-        output::print_text(format_args!("self-test passed: {steps} steps as on the host"))?;
+        let half = log.drift.as_ref().map_or_else(String::new, |drift| format!(", half precision within bounds: {drift}"));
+        output::print_text(format_args!("self-test passed: {steps} steps as on the host{half}"))?;
     }
     for kernels in &log.conformance {
         let text = format_args!("{} {}: {} of {} cases differ from the definition", kernels.machine, kernels.isa, kernels.failures, kernels.cases);

@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use hrvit_core::{Model, Tiling, WeightPlacement, plan_mixed};
-use hrvit_format::aligned::AlignedBytes;
-use hrvit_format::writer::GoldenData;
 use hrvit_format::{Size, crc32};
 use hrvit_reference::{Checkpoint, Folded};
 use serde::Serialize;
@@ -14,10 +12,11 @@ use serde::Serialize;
 use crate::calibration::CalibrationSet;
 use crate::dataset;
 use crate::frame_checks::Unfit;
-use crate::int8::{IsaArg, Packed};
+use crate::golden;
+use crate::int8::IsaArg;
 use crate::output::{self, Format};
 use crate::palette::Classes;
-use crate::precision::{self, Chosen, Limits, Measure};
+use crate::precision::{self, Chosen, Limits, Measure, parts};
 use crate::progress::Tasks;
 use crate::quantize::half::{peaks, refuse_overflow};
 use crate::quantize::{self, Frames, Options, Report, Technique, Techniques};
@@ -34,7 +33,7 @@ const SPELT_OUT: usize = 8;
 ///
 /// Scales come from calibration frames: pictures like those the device will see, resized to the input as `hrvit eval` does. Some hundred of the training set are
 /// usual, 16 are enough to start with. The image carries the first of them as its golden frame, with a checksum per step that every device can check itself
-/// against.
+/// against; with half precision also with the logits and labels of plain code, to which a device is held within bounds.
 #[derive(Args, Debug)]
 ///
 /// With --precision auto every part of the network (each attention and MixCFN block, the entry of every module, stem and head) is measured alone in half precision,
@@ -53,12 +52,15 @@ pub struct QuantizeArgs {
     /// Input height and width, multiples of 32, for example 192x256
     #[arg(long, value_name = "HxW", value_parser = parse_size)]
     size: Size,
-    /// Folder of calibration frames; half precision alone needs none, and looks for overflow on them if they are given
-    #[arg(long, value_name = "DIR", required_if_eq_any([("precision", "int8"), ("precision", "auto")]))]
+    /// Folder of calibration frames; half precision alone needs none, and if they are given looks for overflow on them and has a golden frame
+    #[arg(long, value_name = "DIR", required_if_eq_any([("precision", "int8"), ("precision", "mixed"), ("precision", "auto")]))]
     calib: Option<PathBuf>,
     /// Arithmetic of the image
     #[arg(long, value_enum, default_value_t = Precision::Int8)]
     precision: Precision,
+    /// mixed: the parts in half precision, comma-separated, as auto names them (stem, m2.entry, m3.branch.0.1.attn, head); the beginning of a name (m3) stands for all of them
+    #[arg(long, value_name = "PARTS", value_delimiter = ',', required_if_eq("precision", "mixed"))]
+    half: Vec<String>,
     /// auto: how far the image may drift from the float network. In percent of decisions (pixels; frames of a classifier) that change on calibration frames, or
     /// with --labelled in points of mIoU
     #[arg(long, value_name = "POINTS", default_value_t = 0.2)]
@@ -105,6 +107,8 @@ enum Precision {
     Int8,
     /// Half precision, judged by tolerance: twice the weights, about twice the maps
     Fp16,
+    /// 8 bits, with half precision in the parts that --half names
+    Mixed,
     /// 8 bits, with half precision where it pays until --max-drift is met
     Auto,
 }
@@ -138,39 +142,52 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
     let network = args.network.network()?;
     let classes = args.classes_file.as_deref().map(|file| Classes::of_model(usize::from(network.classes), Some(file))).transpose()?;
     let checkpoint = Checkpoint::read(&args.weights, &network)?;
+    ensure!(args.half.is_empty() || args.precision == Precision::Mixed, "--half names the parts of --precision mixed");
     let mut chosen = None;
-    let (image, report) = match (args.precision, &args.calib) {
+    let (image, report, set) = match (args.precision, &args.calib) {
         (Precision::Fp16, _) => {
             ensure!(args.without.is_empty(), "--without: half precision uses none of these techniques");
             let options = Options { sequence: args.sequence, ..options(&args.weights, None, classes.as_ref())? };
-            if let Some(calib) = &args.calib {
-                let (set, unfit) = CalibrationSet::open(calib, args.size)?;
-                judge(&unfit, args.force)?;
-                refuse_overflow(&peaks(&Folded::new(&checkpoint), args.size, &set, &Tasks::new())?)?;
+            let set = args.calib.as_deref().map(|calib| frames(args, calib)).transpose()?;
+            if let Some(set) = &set {
+                refuse_overflow(&peaks(&Folded::new(&checkpoint), args.size, set, &Tasks::new())?)?;
             }
             let halved = quantize::halve(&checkpoint, args.size, &options)?;
-            (halved.image, halved.report)
+            (halved.image, halved.report, set)
         }
-        (Precision::Int8 | Precision::Auto, None) => bail!("8 bits need calibration frames: --calib DIR"),
+        (Precision::Int8 | Precision::Mixed | Precision::Auto, None) => bail!("8 bits need calibration frames: --calib DIR"),
         (Precision::Auto, Some(calib)) => {
-            let (set, unfit) = CalibrationSet::open(calib, args.size)?;
-            judge(&unfit, args.force)?;
+            let set = frames(args, calib)?;
             let options = Options { seed: args.seed, sequence: args.sequence, ..options(&args.weights, Some(&set), classes.as_ref())? };
             let (found, drift, report) = mix(args, &checkpoint, &set, &options, classes.as_ref())?;
             let image = found.image.clone();
             chosen = Some((found, drift));
-            (image, report)
+            (image, report, Some(set))
         }
-        (Precision::Int8, Some(calib)) => {
-            let (set, unfit) = CalibrationSet::open(calib, args.size)?;
-            judge(&unfit, args.force)?;
+        (Precision::Int8 | Precision::Mixed, Some(calib)) => {
+            let set = frames(args, calib)?;
             let mut options = Options { seed: args.seed, sequence: args.sequence, ..options(&args.weights, Some(&set), classes.as_ref())? };
             options.techniques = Techniques::without(&args.without);
             for name in options.techniques.names_left_out() {
                 options.provenance.push_str(&format!("; without {name}"));
             }
-            make_image(&checkpoint, args.size, &set, &options, !args.no_golden)?
+            let int8 = quantize::quantize(&checkpoint, args.size, &set, &options, &Tasks::new())?;
+            let image = match args.precision {
+                Precision::Mixed => {
+                    let named = parts::steps_named(&network, args.size, &args.half)?;
+                    let mut peaks = peaks(&Folded::new(&checkpoint), args.size, &set, &Tasks::new())?;
+                    peaks.retain(|peak| network.steps().enumerate().any(|(at, step)| step == peak.step && named.contains(&at)));
+                    refuse_overflow(&peaks)?;
+                    int8.with_halves(&quantize::halve(&checkpoint, args.size, &options)?.steps, &named)?
+                }
+                _ => int8.image,
+            };
+            (image, int8.report, Some(set))
         }
+    };
+    let image = match set {
+        Some(set) if !args.no_golden => golden::with_golden(&image, &set.rgb(0)?)?,
+        _ => image,
     };
     output::write_file(&args.out, &image)?;
     let half = Model::load(&image)?.half_parts();
@@ -193,6 +210,13 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
             print_report(args, &report, image.len(), arena_bytes)
         }
     }
+}
+
+/// The calibration frames in `folder`, if they are fit or taken all the same.
+fn frames(args: &QuantizeArgs, folder: &Path) -> Result<CalibrationSet> {
+    let (set, unfit) = CalibrationSet::open(folder, args.size)?;
+    judge(&unfit, args.force)?;
+    Ok(set)
 }
 
 /// Quantises to 8 bits, and gives those parts half precision that pay.
@@ -278,20 +302,6 @@ pub fn options(weights: &Path, set: Option<&CalibrationSet>, classes: Option<&Cl
     let class_names = classes.map(|classes| classes.iter().map(|class| class.name.clone()).collect()).unwrap_or_default();
     let colours = classes.map(|classes| classes.colours().collect()).unwrap_or_default();
     Ok(Options { provenance, class_names, colours, ..Options::default() })
-}
-
-/// Quantises, and gives the image the set's first frame as its golden frame if asked to.
-///
-/// # Errors
-/// If the network cannot be quantised or the engine refuses the image.
-pub fn make_image(checkpoint: &Checkpoint, size: Size, set: &CalibrationSet, options: &Options, golden: bool) -> Result<(AlignedBytes, Report)> {
-    let quantised = quantize::quantize(checkpoint, size, set, options, &Tasks::new())?;
-    if !golden {
-        return Ok((quantised.image, quantised.report));
-    }
-    let frame = set.rgb(0)?;
-    let crcs = Packed::new(quantised.image.clone(), IsaArg::default().kernels()?)?.load()?.step_crcs(&frame)?;
-    Ok((quantised.with_golden(GoldenData { crcs: &crcs, frame: &frame })?, quantised.report))
 }
 
 fn print_report(args: &QuantizeArgs, report: &Report, bytes: usize, arena_bytes: usize) -> Result<()> {

@@ -1,5 +1,6 @@
 //! Parts of a network that have one precision.
 
+use anyhow::{Result, ensure};
 use hrvit_core::step_macs;
 use hrvit_format::{HalfParts, Network, Op, Size, Step, half::weight_len};
 
@@ -34,6 +35,28 @@ pub fn parts(network: &Network, size: Size) -> Vec<Part> {
         }
     }
     parts.into_iter().map(|(_, part)| part).collect()
+}
+
+/// Positions in canonical order of the steps of the parts that `names` name, by their names or the beginnings of several (`m3` for all of module 3).
+///
+/// # Errors
+/// If a name names no part; says which there are.
+pub fn steps_named(network: &Network, size: Size, names: &[String]) -> Result<Vec<usize>> {
+    let parts = parts(network, size);
+    let mut steps = Vec::new();
+    for name in names {
+        let begins = |part: &&Part| part.name.strip_prefix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let before = steps.len();
+        steps.extend(parts.iter().filter(begins).flat_map(|part| part.steps.iter().copied()));
+        ensure!(
+            steps.len() > before,
+            "no part of this network is called {name}: there are {}",
+            parts.iter().map(|part| part.name.as_str()).collect::<Vec<_>>().join(", ")
+        );
+    }
+    steps.sort_unstable();
+    steps.dedup();
+    Ok(steps)
 }
 
 fn weights_of(op: &Op) -> u64 {
@@ -73,6 +96,21 @@ mod tests {
     use hrvit_format::{Head, Spec};
 
     use super::*;
+
+    #[test]
+    fn the_beginning_of_a_name_stands_for_all_parts_below_it() {
+        let network = Network { spec: Spec::variant("nano").unwrap(), head: Head::Segformer, classes: 11 };
+        let size = Size { height: 64, width: 96 };
+        let named = |names: &[&str]| steps_named(&network, size, &names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        let steps: Vec<String> = network.steps().map(|step| step.to_string()).collect();
+        let branch = named(&["m2.branch.1", "m2.branch.1.0.ffn"]).unwrap();
+        assert!(!branch.is_empty() && branch.iter().all(|&at| steps[at].starts_with("m2.branch.1.")), "{branch:?}");
+        assert_eq!(named(&["stem"]).unwrap(), [0]);
+        let all: Vec<&str> = ["stem", "m1", "m2", "m3", "m4", "m5", "m6", "head"].into_iter().filter(|name| named(&[name]).is_ok()).collect();
+        assert_eq!(named(&all).unwrap(), (0..steps.len()).collect::<Vec<_>>());
+        let error = named(&["m"]).unwrap_err().to_string();
+        assert!(error.starts_with("no part of this network is called m:") && error.contains("m2.entry"), "{error}");
+    }
 
     #[test]
     fn every_step_is_in_one_part_and_all_work_is_counted() {

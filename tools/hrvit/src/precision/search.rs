@@ -87,7 +87,7 @@ pub struct Limits {
 /// # Errors
 /// If the engine refuses an image.
 pub fn search(int8: &Quantised, half: &[StepData], measure: &Measure<'_>, limits: &Limits, progress: &dyn Progress) -> Result<Chosen> {
-    let image = int8.with_steps(&int8.steps)?;
+    let image = int8.image.clone();
     let model = Model::load(&image)?;
     let (network, size) = (model.meta().network.clone(), model.meta().size);
     let beyond: Vec<usize> = network.steps().enumerate().filter(|(_, step)| limits.beyond.contains(step)).map(|(at, _)| at).collect();
@@ -134,11 +134,8 @@ fn arena_bytes(image: &AlignedBytes) -> Result<usize> {
 impl Search<'_> {
     /// The image whose parts `chosen` are in half precision.
     fn image(&self, chosen: &[bool]) -> Result<AlignedBytes> {
-        let mut steps = self.int8.steps.clone();
-        for part in self.parts.iter().zip(chosen).filter(|(_, chosen)| **chosen).map(|(part, _)| part) {
-            part.steps.iter().for_each(|&at| steps[at] = self.half[at].clone());
-        }
-        self.int8.with_steps(&steps)
+        let chosen = self.parts.iter().zip(chosen).filter(|(_, chosen)| **chosen);
+        self.int8.with_halves(self.half, &chosen.flat_map(|(part, _)| part.steps.iter().copied()).collect::<Vec<_>>())
     }
 
     /// Every part that is not yet `chosen`, added alone to those that are, whose image is `base`; the most worth first.

@@ -4,6 +4,7 @@
 //! hrvit run: machine= unit= clock_hz= network= size=HxW steps= frames= arena= weights= probe=
 //! hrvit step: id= kind= name="" ticks= macs= crc=
 //! hrvit total: ticks= macs= stack= labels_crc=
+//! hrvit drift: logits_ppm= differ= labels=
 //! hrvit selftest: PASS steps=
 //! hrvit selftest: FAIL id= name="" expected= found=
 //! hrvit conformance: machine= isa= cases= failures=
@@ -106,13 +107,34 @@ pub struct Total {
     pub labels_crc: u32,
 }
 
+/// How far the frame of an image with half-precision steps is from the definition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drift {
+    /// Largest difference of logits in millionths of the largest logit; none where they were not compared.
+    pub logits_ppm: Option<u32>,
+    /// Labels that differ.
+    pub differ: usize,
+    /// All labels.
+    pub labels: usize,
+}
+
+impl fmt::Display for Drift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.logits_ppm {
+            Some(ppm) => write!(f, "logits {:.1e} of the largest", f64::from(ppm) / 1e6)?,
+            None => write!(f, "logits not compared (they are streamed)")?,
+        }
+        if self.labels > 0 { write!(f, ", {} of {} labels differ", self.differ, self.labels) } else { Ok(()) }
+    }
+}
+
 /// How a self-test ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "result", rename_all = "lowercase")]
 pub enum SelfTest {
-    /// Every step is what the host got.
+    /// Every step is what the host got; with half precision every step before the first of those, and the result within bounds.
     Pass {
-        /// How many.
+        /// How many steps were compared.
         steps: usize,
     },
     /// The first step that is not.
@@ -172,6 +194,9 @@ pub struct Log {
     pub steps: Vec<StepLine>,
     /// All steps together.
     pub total: Option<Total>,
+    /// How far half precision is from the definition, if that was measured.
+    #[serde(default)]
+    pub drift: Option<Drift>,
     /// How the self-test ended, if it was one.
     pub selftest: Option<SelfTest>,
     /// Kernels against their definition, one for each instruction set.
@@ -216,6 +241,7 @@ impl Log {
                 Ok(())
             }
             "total" => once(&mut self.total, total(&Fields::parse(rest)?)?),
+            "drift" => once(&mut self.drift, drift(&Fields::parse(rest)?)?),
             "selftest" => once(&mut self.selftest, selftest(rest.trim())?),
             "conformance" => {
                 self.conformance.push(conformance(&Fields::parse(rest)?)?);
@@ -300,6 +326,11 @@ fn step(fields: &Fields<'_>) -> Result<StepLine> {
 
 fn total(fields: &Fields<'_>) -> Result<Total> {
     Ok(Total { ticks: fields.get("ticks")?, macs: fields.get("macs")?, stack: fields.get("stack")?, labels_crc: fields.crc("labels_crc")? })
+}
+
+fn drift(fields: &Fields<'_>) -> Result<Drift> {
+    let logits_ppm = if fields.text("logits_ppm")? == "-" { None } else { Some(fields.get("logits_ppm")?) };
+    Ok(Drift { logits_ppm, differ: fields.get("differ")?, labels: fields.get("labels")? })
 }
 
 fn selftest(text: &str) -> Result<SelfTest> {
@@ -388,6 +419,10 @@ hrvit total: ticks=4100 macs=6500 stack=0 labels_crc=deadbeef";
     fn verdicts_and_errors_are_read() {
         let fail = Log::parse(["hrvit selftest: FAIL id=3 name=\"norm 1\" expected=00000001 found=00000002"]).unwrap();
         assert_eq!(fail.selftest, Some(SelfTest::Fail { id: 3, name: "norm 1".to_owned(), expected: 1, found: 2 }));
+        let half = Log::parse(["hrvit drift: logits_ppm=312 differ=4 labels=49152", "hrvit selftest: PASS steps=0"]).unwrap();
+        assert_eq!(half.drift, Some(Drift { logits_ppm: Some(312), differ: 4, labels: 49152 }));
+        let streamed = Log::parse(["hrvit drift: logits_ppm=- differ=0 labels=4096", "hrvit selftest: PASS steps=9"]).unwrap();
+        assert_eq!(streamed.drift.unwrap().logits_ppm, None);
         let pass = Log::parse(["hrvit selftest: PASS steps=41"]).unwrap();
         assert_eq!(pass.selftest, Some(SelfTest::Pass { steps: 41 }));
         let error = Log::parse(["hrvit error: code=3 the arena is too small"]).unwrap().error.unwrap();

@@ -45,7 +45,7 @@ use anyhow::{Context, Result, ensure};
 use hrvit_format::{
     Meta, Network, Size,
     aligned::AlignedBytes,
-    writer::{GoldenData, StepData, write_image},
+    writer::{StepData, write_image},
 };
 use hrvit_kernels::exp_table;
 use hrvit_reference::{Checkpoint, Folded, model::PIXEL_STD};
@@ -109,7 +109,7 @@ pub struct Options {
 pub struct Quantised {
     /// Integers of every step, in canonical order.
     pub steps: Vec<StepData>,
-    /// The model image, without golden frame.
+    /// The model image, without golden frame ([`crate::golden::with_golden`] adds one).
     pub image: AlignedBytes,
     /// What was measured.
     pub report: Report,
@@ -149,7 +149,7 @@ impl Header {
         })
     }
 
-    fn write(&self, steps: &[StepData], golden: Option<GoldenData<'_>>) -> Result<AlignedBytes> {
+    fn write(&self, steps: &[StepData]) -> Result<AlignedBytes> {
         let meta = Meta {
             network: self.network.clone(),
             size: self.size,
@@ -159,25 +159,21 @@ impl Header {
             colours: &self.colours,
             provenance: &self.provenance,
         };
-        write_image(&meta, self.sequence, steps, &exp_table(), golden).context("the quantised network does not make a valid model image")
+        write_image(&meta, self.sequence, steps, &exp_table(), None).context("the quantised network does not make a valid model image")
     }
 }
 
 impl Quantised {
-    /// The image with other steps, the texts of its header as they are.
+    /// The image with the steps of `half` at the positions `at`, the texts of its header as they are.
     ///
     /// # Errors
     /// If the steps make no valid image.
-    pub fn with_steps(&self, steps: &[StepData]) -> Result<AlignedBytes> {
-        self.header.write(steps, None)
-    }
-
-    /// The model image with a golden frame: its pixels and the CRC of every step's tensor, as the engine computes them from [`Quantised::image`].
-    ///
-    /// # Errors
-    /// If there is not one CRC per step, or the frame has another size.
-    pub fn with_golden(&self, golden: GoldenData<'_>) -> Result<AlignedBytes> {
-        self.header.write(&self.steps, Some(golden))
+    pub fn with_halves(&self, half: &[StepData], at: &[usize]) -> Result<AlignedBytes> {
+        let mut steps = self.steps.clone();
+        for &at in at {
+            steps[at] = half[at].clone();
+        }
+        self.header.write(&steps)
     }
 }
 
@@ -201,7 +197,7 @@ pub fn quantize(checkpoint: &Checkpoint, size: Size, frames: &dyn Frames, option
     }
     report.logits_db = report.ops.last().and_then(|op| op.entire_db);
     report.seconds = start.elapsed().as_secs_f64();
-    let image = header.write(&steps, None)?;
+    let image = header.write(&steps)?;
     Ok(Quantised { steps, image, report, header })
 }
 
@@ -214,7 +210,7 @@ pub fn halve(checkpoint: &Checkpoint, size: Size, options: &Options) -> Result<Q
     let folded = Folded::new(checkpoint);
     let header = Header::new(&folded, size, options)?;
     let steps = checkpoint.network().steps().map(|step| half::half_step(&folded, step)).collect::<Result<Vec<_>>>()?;
-    let image = header.write(&steps, None)?;
+    let image = header.write(&steps)?;
     let report = Report { seconds: start.elapsed().as_secs_f64(), ..Report::default() };
     Ok(Quantised { steps, image, report, header })
 }
