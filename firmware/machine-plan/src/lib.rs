@@ -7,16 +7,18 @@
 //! | `HRVIT_CLASSES` | `11` | classes of the model |
 //! | `HRVIT_SIZE` | `192x256` | height x width of a frame |
 //! | `HRVIT_HEAD` | `segformer` | `segformer` or `classifier` |
+//! | `HRVIT_PRECISION` | that of an embedded model; or `fp16` with feature `fp16`, else `int8` | `int8`, `fp16`, or a model image: its own parts in half precision |
 //! | `HRVIT_FRAMES` | `1` | frames that `profile` measures |
 //! | `HRVIT_MODEL` | | the model image to link in (feature `embedded-model`) |
 
+mod precision;
 mod script;
 mod streaming;
 mod target;
 
 use std::{env, fs, path::PathBuf};
 
-use hrvit_core::{WeightPlacement, plan};
+use hrvit_core::{Tiling, WeightPlacement, plan_mixed};
 use hrvit_format::Head;
 
 pub use target::Target;
@@ -91,12 +93,12 @@ fn try_build(machine: &Machine) -> Result<(), Vec<String>> {
 /// Plans `target` and finds the first memory of `machine` that holds arena, label map and (where weights are `streamed`) the image's head; the error says what is
 /// missing.
 pub fn place(machine: &Machine, target: &Target, streamed: bool) -> Result<Placed, Vec<String>> {
-    let Target { network, size, .. } = target;
+    let Target { network, size, half, .. } = target;
     let (weights, head) = match streamed {
-        true => (WeightPlacement::Streamed { largest_group: streaming::largest_group(network) }, streaming::head_bytes(network)),
+        true => (WeightPlacement::Streamed { largest_group: streaming::largest_group(network, *half) }, streaming::head_bytes(network)),
         false => (WeightPlacement::Mapped, 0),
     };
-    let plan = plan(network, *size, 1, weights).map_err(|error| vec![format!("{target}: {error}")])?;
+    let plan = plan_mixed((network, *half), *size, 1, weights, Tiling::Smallest).map_err(|error| vec![format!("{target}: {error}")])?;
     let arena = plan.arena_bytes();
     let labels = if network.head == Head::Segformer { size.pixels() } else { 0 };
     // Each static has a flag behind its bytes and begins at a multiple of 64.
@@ -109,6 +111,8 @@ pub fn place(machine: &Machine, target: &Target, streamed: bool) -> Result<Place
 
 #[cfg(test)]
 mod tests {
+    use hrvit_format::{HalfParts, Step};
+
     use super::*;
 
     const MACHINE: Machine =
@@ -142,5 +146,36 @@ mod tests {
         let [mapped, streamed] = [false, true].map(|streamed| place(&MACHINE, &target("b1", "224x224"), streamed).unwrap());
         assert_eq!((mapped.head, mapped.labels), (0, streamed.labels));
         assert!(streamed.arena > mapped.arena && streamed.head > 32 << 10);
+    }
+
+    #[test]
+    fn half_precision_takes_two_maps_for_each_branch() {
+        let [int8, fp16] = [HalfParts::NONE, HalfParts::ALL].map(|half| place(&MACHINE, &Target { half, ..target("nano", "192x256") }, false).unwrap());
+        assert!(fp16.arena > int8.arena * 3 / 2, "{} {}", fp16.arena, int8.arena);
+        assert_eq!((int8.memory, fp16.memory), (0, 1), "no longer fits the first memory");
+        assert_eq!(int8.labels, fp16.labels);
+    }
+
+    #[test]
+    fn parts_without_an_entry_need_no_second_map() {
+        let mut half = HalfParts::NONE;
+        half.insert(&target("nano", "192x256").network, Step::Stem);
+        let arena = |half| place(&MACHINE, &Target { half, ..target("nano", "192x256") }, false).unwrap().arena;
+        assert_eq!(arena(half), arena(HalfParts::NONE));
+    }
+
+    #[test]
+    fn streamed_half_precision_has_a_buffer_for_weights_of_two_bytes() {
+        let buffer = |half| {
+            let [mapped, streamed] = [false, true].map(|streamed| place(&MACHINE, &Target { half, ..target("nano", "64x64") }, streamed).unwrap().arena);
+            streamed - mapped
+        };
+        assert!(buffer(HalfParts::ALL) > buffer(HalfParts::NONE));
+    }
+
+    #[test]
+    fn half_precision_that_fits_nowhere_names_8_bits_as_a_way_out() {
+        let lines = place(&MACHINE, &Target { half: HalfParts::ALL, ..target("b1", "512x512") }, false).unwrap_err().join("\n");
+        assert!(lines.contains("half precision") && lines.contains("HRVIT_PRECISION=int8"), "{lines}");
     }
 }

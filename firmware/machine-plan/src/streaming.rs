@@ -1,7 +1,7 @@
 //! Upper bounds for buffers of streamed images, which are planned without an image at hand.
 
 use hrvit_format::{
-    Head, MAX_TABLE, Network, Step,
+    HalfParts, Head, MAX_TABLE, Network, Step,
     partial::START_BYTES,
     record::{ALIGN, Arrays, EXP_ENTRIES, OpRecord, Packing, Precision, StepRecord},
 };
@@ -10,10 +10,16 @@ use hrvit_format::{
 const META_BYTES: usize = 2048;
 const CLASS_BYTES: usize = 32;
 
-/// Bytes of the largest set of weight groups that are used together, in any packing and with tables of any length.
-pub fn largest_group(network: &Network) -> usize {
+/// Bytes of the largest set of weight groups that are used together, in any packing and with tables of any length. The parts `half` may be in half precision; a
+/// block of them need not be.
+pub fn largest_group(network: &Network, half: HalfParts) -> usize {
     let group = |step: Step| {
-        network.ops(step).iter().map(|op| Packing::ALL.map(|packing| arrays_bytes(&Arrays::of(op, Precision::Int8, packing))).into_iter().max().unwrap_or(0)).sum::<usize>()
+        let largest = |op| {
+            let int8 = Packing::ALL.map(|packing| Arrays::of(op, Precision::Int8, packing));
+            let fp16 = half.contains(network, step).then(|| Arrays::of(op, Precision::Fp16, Packing::Rows));
+            int8.iter().chain(&fp16).map(arrays_bytes).max().unwrap_or(0)
+        };
+        network.ops(step).iter().map(largest).sum::<usize>()
     };
     let in_head = || network.steps().filter(|step| step.in_head());
     let together = if network.head == Head::Classifier { in_head().map(|step| group(step).next_multiple_of(ALIGN)).sum() } else { 0 };

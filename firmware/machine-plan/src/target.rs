@@ -2,9 +2,9 @@
 
 use std::{env, fmt};
 
-use hrvit_format::{Head, Network, Size, Spec, VARIANTS};
+use hrvit_format::{HalfParts, Head, Network, Size, Spec, VARIANTS};
 
-use crate::Machine;
+use crate::{Machine, precision::Precision, script};
 
 /// A network at a size.
 #[derive(Clone, Debug)]
@@ -15,20 +15,26 @@ pub struct Target {
     pub network: Network,
     /// Input size.
     pub size: Size,
+    /// Its parts in half precision.
+    pub half: HalfParts,
 }
 
 impl Target {
-    /// From `HRVIT_VARIANT`, `HRVIT_CLASSES`, `HRVIT_SIZE` and `HRVIT_HEAD`.
+    /// From `HRVIT_VARIANT`, `HRVIT_CLASSES`, `HRVIT_SIZE`, `HRVIT_HEAD` and `HRVIT_PRECISION`.
     pub fn from_environment() -> Result<Self, String> {
-        Self::parse(
+        let target = Self::parse(
             &variable("HRVIT_VARIANT", "nano"),
             &variable("HRVIT_CLASSES", "11"),
             &variable("HRVIT_SIZE", "192x256"),
             &variable("HRVIT_HEAD", "segformer"),
-        )
+        )?;
+        let fp16 = script::feature("FP16");
+        let embedded = if fp16 && script::feature("EMBEDDED_MODEL") { variable("HRVIT_MODEL", "") } else { String::new() };
+        let precision = Precision::parse(&variable("HRVIT_PRECISION", &embedded), fp16)?;
+        Ok(Self { half: precision.half_parts(&target, fp16)?, ..target })
     }
 
-    /// From the four texts. The error names the variable at fault.
+    /// From the four texts, in 8 bits. The error names the variable at fault.
     pub fn parse(variant: &str, classes: &str, size: &str, head: &str) -> Result<Self, String> {
         let spec = Spec::variant(variant).ok_or_else(|| format!("HRVIT_VARIANT={variant}: expected one of {}", VARIANTS.join(", ")))?;
         let head = match head {
@@ -42,7 +48,7 @@ impl Target {
         let size = Size::new(height, width).map_err(|error| format!("HRVIT_SIZE={size}: {error}"))?;
         let network = Network { spec, head, classes };
         network.validate().map_err(|error| format!("HRVIT_CLASSES={classes}: {error}"))?;
-        Ok(Self { variant: variant.to_owned(), network, size })
+        Ok(Self { variant: variant.to_owned(), network, size, half: HalfParts::NONE })
     }
 }
 
@@ -52,7 +58,8 @@ impl fmt::Display for Target {
             Head::Segformer => "segformer",
             Head::Classifier => "classifier",
         };
-        write!(f, "{} ({head}, {} classes) at {}", self.variant, self.network.classes, self.size)
+        let half = if self.half == HalfParts::NONE { "" } else { " in half precision, or parts of it" };
+        write!(f, "{} ({head}, {} classes) at {}{half}", self.variant, self.network.classes, self.size)
     }
 }
 
@@ -73,10 +80,11 @@ pub fn too_large(machine: &Machine, target: &Target, parts: &[(&str, usize)]) ->
     let available: Vec<String> = machine.arena.iter().map(|memory| format!("{} bytes in {}", memory.bytes, memory.region)).collect();
     let needed: usize = parts.iter().map(|(_, bytes)| bytes).sum();
     let parts: Vec<String> = parts.iter().filter(|(_, bytes)| *bytes > 0).map(|(name, bytes)| format!("{name} {bytes}")).collect();
+    let smaller = if target.half == HalfParts::NONE { "" } else { ", 8 bits (HRVIT_PRECISION=int8, an image of `hrvit quantize --precision int8`)" };
     vec![
         format!("memory does not suffice: {target} needs {needed} bytes ({})", parts.join(", ")),
         format!("{} has {}", machine.name, available.join(", or ")),
-        "choose a smaller HRVIT_SIZE or HRVIT_VARIANT, or a machine with more memory; `hrvit plan` shows what takes how much".to_owned(),
+        format!("choose a smaller HRVIT_SIZE or HRVIT_VARIANT{smaller}, or a machine with more memory; `hrvit plan` shows what takes how much"),
     ]
 }
 

@@ -2,6 +2,8 @@
 
 use core::{fmt::Display, sync::atomic::AtomicU32};
 
+#[cfg(feature = "fp16")]
+use hrvit_core::drift_f16::Drift;
 use hrvit_core::{Engine, Model, Observer, Plan, Ranked, RunError, Serial, Step, StepId, WeightSource};
 use hrvit_format::{Head, LoadError};
 
@@ -24,10 +26,13 @@ pub trait Golden {
     fn row(&mut self, y: usize, pixels: &mut [u8]) -> bool;
     /// The host's CRC of a step.
     fn crc(&mut self, id: StepId) -> Option<u32>;
-    /// Whether all rows, asked for in order, were those of the image.
-    fn check(&self) -> Result<(), LoadError> {
+    /// Whether all rows, asked for in order, and the result were those of the image.
+    fn check(&mut self) -> Result<(), LoadError> {
         Ok(())
     }
+    /// The definition's labels of such an image from `at` on; whether they could be had.
+    #[cfg(feature = "fp16")]
+    fn labels(&mut self, at: usize, labels: &mut [u8]) -> bool;
 }
 
 /// The golden frame of an image that can be addressed.
@@ -43,6 +48,12 @@ impl Golden for hrvit_format::Golden<'_> {
 
     fn crc(&mut self, id: StepId) -> Option<u32> {
         self.crcs.get(usize::from(id.0)).copied()
+    }
+
+    #[cfg(feature = "fp16")]
+    fn labels(&mut self, at: usize, labels: &mut [u8]) -> bool {
+        let found = self.result.and_then(|result| result.labels.get(at..)?.get(..labels.len()));
+        found.map(|found| labels.copy_from_slice(found)).is_some()
     }
 }
 
@@ -96,6 +107,22 @@ impl<W: WeightSource<Error: Display>, G: Golden> Job<'_, W, G> {
     /// The label map of the last frame, `[height, width]`; empty with a classifier.
     pub fn labels(&self) -> &[u8] {
         self.labels
+    }
+
+    /// How far the last frame is from the definition; `logits`: of an observer that compared them.
+    #[cfg(feature = "fp16")]
+    pub fn drift(&mut self, logits: Option<f32>) -> Result<Drift, Code> {
+        const CHUNK: usize = 64;
+        let mut differ = 0;
+        for (chunk, labels) in self.labels.chunks(CHUNK).enumerate() {
+            let mut expected = [0; CHUNK];
+            let expected = expected.get_mut(..labels.len()).unwrap_or_default();
+            if !self.golden.labels(chunk * CHUNK, expected) {
+                return Err(Code::NoGoldenFrame.because("the golden frame's labels cannot be read"));
+            }
+            differ += labels.iter().zip(&*expected).filter(|(found, expected)| found != expected).count();
+        }
+        Ok(Drift { logits, differ, labels: self.labels.len() })
     }
 
     /// Steps of the model with their numbers.

@@ -4,6 +4,7 @@
 //! hrvit run: machine= unit= clock_hz= network= size=HxW steps= frames= arena= weights= probe=
 //! hrvit step: id= kind= name="" ticks= macs= crc=
 //! hrvit total: ticks= macs= stack= labels_crc=
+//! hrvit drift: logits_ppm= differ= labels=
 //! hrvit selftest: PASS steps=
 //! hrvit selftest: FAIL id= name="" expected= found=
 //! hrvit fault: kind= read= of=
@@ -60,7 +61,19 @@ pub fn total(plan: &Plan, ticks: u64, stack: usize, labels_crc: u32) {
     defmt::info!("hrvit total: ticks={=u64} macs={=u64} stack={=usize} labels_crc={=u32:08x}", ticks, macs, stack, labels_crc);
 }
 
-/// All steps are the host's.
+/// How far the frame of an image with half-precision steps is from the definition: the largest difference of logits in millionths of the largest logit, `-` where they
+/// were not compared; labels that differ, all labels.
+#[cfg(feature = "fp16")]
+pub fn drift(drift: &hrvit_core::drift_f16::Drift) {
+    let (differ, labels) = (drift.differ, drift.labels);
+    match drift.logits {
+        // Saturates: an infinite drift is the largest number.
+        Some(logits) => defmt::info!("hrvit drift: logits_ppm={=u32} differ={=usize} labels={=usize}", (logits * 1e6) as u32, differ, labels),
+        None => defmt::info!("hrvit drift: logits_ppm=- differ={=usize} labels={=usize}", differ, labels),
+    }
+}
+
+/// These many steps are the host's: all, or those before the first in half precision.
 pub fn pass(steps: usize) {
     defmt::info!("hrvit selftest: PASS steps={=usize}", steps);
 }

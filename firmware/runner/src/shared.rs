@@ -43,7 +43,7 @@ impl<R: ReadImage> ReadImage for Shared<'_, R> {
 pub struct StreamedGolden<'r, R> {
     reader: Shared<'r, R>,
     ranges: GoldenRanges,
-    /// CRC of the CRCs and of the rows so far.
+    /// CRC of the CRCs and of the rows so far, or of all of the section.
     crc: u32,
     crcs_crc: u32,
 }
@@ -59,6 +59,22 @@ impl<'r, R: ReadImage> StreamedGolden<'r, R> {
             crcs_crc = hrvit_format::crc32_after(crcs_crc, &crc);
         }
         Ok(Some(Self { reader, ranges, crc: crcs_crc, crcs_crc }))
+    }
+}
+
+#[cfg(feature = "fp16")]
+impl<R: ReadImage> StreamedGolden<'_, R> {
+    /// Takes the result, which lies behind the rows, into the CRC.
+    fn rest_of_crc(&mut self) -> Result<(), LoadError> {
+        let mut chunk = [0; 64];
+        let (mut at, end) = (self.ranges.logits.start, self.ranges.labels.end);
+        while at < end {
+            let bytes = chunk.get_mut(..(end - at).min(64)).unwrap_or_default();
+            self.reader.read(at, bytes).map_err(|_| LoadError::SectionCrc(Section::Golden as u32))?;
+            self.crc = hrvit_format::crc32_after(self.crc, bytes);
+            at += bytes.len();
+        }
+        Ok(())
     }
 }
 
@@ -83,7 +99,15 @@ impl<R: ReadImage> Golden for StreamedGolden<'_, R> {
         Some(u32::from_le_bytes(crc))
     }
 
-    fn check(&self) -> Result<(), LoadError> {
+    #[cfg(feature = "fp16")]
+    fn labels(&mut self, at: usize, labels: &mut [u8]) -> bool {
+        let from = self.ranges.labels.start + at;
+        from + labels.len() <= self.ranges.labels.end && self.reader.read(from, labels).is_ok()
+    }
+
+    fn check(&mut self) -> Result<(), LoadError> {
+        #[cfg(feature = "fp16")]
+        self.rest_of_crc()?;
         if self.crc == self.ranges.crc { Ok(()) } else { Err(LoadError::SectionCrc(Section::Golden as u32)) }
     }
 }

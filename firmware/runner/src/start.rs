@@ -2,8 +2,10 @@
 
 use core::{cell::RefCell, fmt::Display};
 
-use hrvit_core::{Engine, Mapped, Model, Plan, ReadImage, Serial, SetupError, StreamError, Streamed, WeightPlacement, WeightSource, plan, read_head};
-use hrvit_format::{Head, LoadError, slots};
+use hrvit_core::{
+    Engine, Mapped, Model, Plan, ReadImage, Serial, SetupError, StreamError, Streamed, Tiling, WeightPlacement, WeightSource, plan_mixed, read_head,
+};
+use hrvit_format::{HalfParts, Head, LoadError, slots};
 
 use crate::{
     MAX_STEPS,
@@ -167,7 +169,9 @@ where
     W: WeightSource<Error: Display>,
     G: Golden,
 {
-    let plan = plan(&model.meta().network, model.meta().size, 1, weight_placement).map_err(|error| Code::Setup.because(error))?;
+    let half = if cfg!(feature = "fp16") { model.half_parts() } else { HalfParts::NONE };
+    let plan =
+        plan_mixed((&model.meta().network, half), model.meta().size, 1, weight_placement, Tiling::Smallest).map_err(|error| Code::Setup.because(error))?;
     let Machine { planned: Planned { name, arena, labels, stack_lowest, frames, .. }, clock, marker } = machine;
     let labels = check_memory(model, &plan, arena, labels)?;
     let engine = Engine::with_weights(model, &plan, weights, Serial, arena).map_err(|error| match error {

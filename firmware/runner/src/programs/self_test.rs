@@ -2,7 +2,11 @@
 
 use core::fmt::Display;
 
-use hrvit_core::{StepCrcs, WeightSource};
+#[cfg(feature = "fp16")]
+use hrvit_core::drift_f16::{Drift, LABELS_BOUND, LOGITS_BOUND, LogitsDrift, first_half_step};
+use hrvit_core::{Observer, StepCrcs, WeightSource};
+#[cfg(feature = "fp16")]
+use hrvit_core::{StepInfo, Tile};
 
 use crate::{
     STACK_BOUND,
@@ -15,6 +19,9 @@ use crate::{
 };
 
 /// Runs the golden frame, compares the CRC of every step with the host's, and the stack with [`STACK_BOUND`].
+///
+/// Of an image with half-precision steps the CRCs of the steps before the first of those are compared, then the result with the definition's within the bounds of
+/// `hrvit_core::drift_f16`: the label map, and the logits where the image can be addressed.
 #[derive(Clone, Copy, Debug)]
 pub struct SelfTest;
 
@@ -27,22 +34,82 @@ impl Program for SelfTest {
         M: Marker,
     {
         report::run(job, clock, 1, 0);
-        // SAFETY: the machine says where its free stack begins, and only the stack lies above.
-        let (result, stack) = unsafe { stack::measure(job.stack_lowest, || job.frame(&StepCrcs(&CRCS))) };
-        result?;
-        report::total(job.plan, 0, stack, result_crc(job.model));
-        for at in job.model.step_ids() {
-            let (expected, found) = (job.expected(at.0), found_crc(at.0));
-            let expected = expected.ok_or_else(|| Code::NoGoldenFrame.because("the golden frame has no CRC for a step"))?;
-            if expected != found {
-                report::fail(at, expected, found);
-                return Err(Code::Differs.because("a step differs from the host's"));
+        #[cfg(feature = "fp16")]
+        if let Some(half) = first_half_step(job.model) {
+            let model = job.model;
+            let logits = model.golden().and_then(|golden| golden.result).map(|result| LogitsDrift::new(model, result.logits));
+            let stack = measured(job, &Watched { crcs: StepCrcs(&CRCS), logits: logits.as_ref() })?;
+            same_steps(job, half.0.into())?;
+            let drift = job.drift(logits.as_ref().map(LogitsDrift::of_largest))?;
+            report::drift(&drift);
+            if !drift.is_within_bounds() {
+                return Err(beyond(&drift));
             }
+            return end(stack, half.0.into());
         }
-        if stack > STACK_BOUND {
-            return Err(Code::Stack.because(format_args!("one frame took {stack} bytes of stack, the bound is {STACK_BOUND}")));
+        let steps = job.model.steps().len();
+        let stack = measured(job, &StepCrcs(&CRCS))?;
+        same_steps(job, steps)?;
+        end(stack, steps)
+    }
+}
+
+/// Runs the golden frame, watched by `observer`, and reports the bytes of stack that it took.
+fn measured<W: WeightSource<Error: Display>, G: Golden>(job: &mut Job<'_, W, G>, observer: &dyn Observer) -> Result<usize, Code> {
+    // SAFETY: the machine says where its free stack begins, and only the stack lies above.
+    let (result, stack) = unsafe { stack::measure(job.stack_lowest, || job.frame(observer)) };
+    result?;
+    report::total(job.plan, 0, stack, result_crc(job.model));
+    Ok(stack)
+}
+
+/// Compares the CRCs of the first `steps` steps.
+fn same_steps<W: WeightSource<Error: Display>, G: Golden>(job: &mut Job<'_, W, G>, steps: usize) -> Result<(), Code> {
+    for at in job.model.step_ids().take(steps) {
+        let (expected, found) = (job.expected(at.0), found_crc(at.0));
+        let expected = expected.ok_or_else(|| Code::NoGoldenFrame.because("the golden frame has no CRC for a step"))?;
+        if expected != found {
+            report::fail(at, expected, found);
+            return Err(Code::Differs.because("a step differs from the host's"));
         }
-        report::pass(job.model.steps().len());
-        Ok(())
+    }
+    Ok(())
+}
+
+fn end(stack: usize, steps: usize) -> Result<(), Code> {
+    if stack > STACK_BOUND {
+        return Err(Code::Stack.because(format_args!("one frame took {stack} bytes of stack, the bound is {STACK_BOUND}")));
+    }
+    report::pass(steps);
+    Ok(())
+}
+
+#[cfg(feature = "fp16")]
+fn beyond(drift: &Drift) -> Code {
+    let logits = (LOGITS_BOUND * 1e6) as u32;
+    let Drift { differ, labels, .. } = drift;
+    Code::Differs.because(format_args!(
+        "the result is too far from the host's: logits may differ by {logits} millionths of the largest, and {LABELS_BOUND} of 1000 labels ({differ} of {labels} do)"
+    ))
+}
+
+/// CRCs of all steps, and the logits' drift.
+#[cfg(feature = "fp16")]
+struct Watched<'w> {
+    crcs: StepCrcs<'w>,
+    logits: Option<&'w LogitsDrift<'w>>,
+}
+
+#[cfg(feature = "fp16")]
+impl Observer for Watched<'_> {
+    fn enter(&self, step: StepInfo) {
+        self.crcs.enter(step);
+    }
+
+    fn tile(&self, tile: Tile<'_>) {
+        self.crcs.tile(tile);
+        if let Some(logits) = self.logits {
+            logits.tile(tile);
+        }
     }
 }
