@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::drift::Extent;
 use crate::{count, firmware, install, isa, lint, parity, training};
 
 /// Targets without an operating system that the device crates must build for.
@@ -124,7 +125,7 @@ pub fn all() -> Vec<Check> {
     }
     checks.push(Check { name: "kernels of every instruction set".to_owned(), kind: Kind::Optional(isa::run) });
     checks.push(Check { name: "firmware, its self-tests and kernels".to_owned(), kind: Kind::Rule(|root| firmware::run(root, false)) });
-    checks.push(Check { name: "same bytes everywhere".to_owned(), kind: Kind::Rule(parity::run) });
+    checks.push(Check { name: "same bytes everywhere, half precision within bounds".to_owned(), kind: Kind::Rule(|root| parity::run(root, Extent::Short)) });
     checks.push(Check { name: "instructions of every step".to_owned(), kind: Kind::Rule(count::check) });
     checks.push(Check { name: "training recipe".to_owned(), kind: Kind::Optional(training::run) });
     checks.extend(source_rules());

@@ -10,7 +10,7 @@ use comfy_table::{CellAlignment, ContentArrangement};
 use object::{Object, ObjectSection, ObjectSymbol};
 use serde_json::Value;
 
-use crate::firmware::build::{self, FAULTS, Plan, Weights, target_folder};
+use crate::firmware::build::{self, FAULTS, Plan, Precision, Weights, target_folder};
 use crate::firmware::table;
 use crate::hrvit::Hrvit;
 use crate::machines::{MACHINES, Machine};
@@ -138,6 +138,7 @@ struct Images {
     version: PathBuf,
     half: PathBuf,
     packed: PathBuf,
+    fp16: PathBuf,
     larger: Option<PathBuf>,
 }
 
@@ -165,6 +166,7 @@ impl Images {
             version: write("version", &flipped(VERSION_AT)?)?,
             half: write("half", &bytes[..half])?,
             packed: hrvit.model(&Plan::default(), if machine.layout == "k8" { "rows" } else { "k8" })?,
+            fp16: hrvit.model(&Plan { precision: Precision::Fp16, ..Plan::default() }, machine.layout)?,
             larger: if extent == Extent::All { Some(hrvit.model(&larger, machine.layout)?) } else { None },
             good,
         })
@@ -197,6 +199,7 @@ impl Images {
             one("cut off half way", &self.half, 2),
             one("another format version", &self.version, 3),
             one("packed for another processor", &self.packed, foreign),
+            one("in half precision, for which the program has no code", &self.fp16, 7),
         ];
         cases.extend(self.larger.iter().map(|larger| one("made for larger frames", larger, 6)));
         cases

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::command;
-use crate::firmware::build::{Plan, target_folder};
+use crate::firmware::build::{Plan, Precision, target_folder};
 
 /// The built `hrvit` command.
 pub struct Hrvit {
@@ -46,7 +46,12 @@ impl Hrvit {
         let (size, head) = (plan.size.as_deref().unwrap_or("192x256"), plan.head.as_deref().unwrap_or("segformer"));
         let folder = target_folder(&self.root).join("models");
         std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-        let name = format!("{variant}_{head}{classes}_{size}");
+        let precision = match plan.precision {
+            Precision::Int8 => String::new(),
+            other => format!(".{}", other.name()),
+        };
+        let network_name = format!("{variant}_{head}{classes}_{size}");
+        let name = format!("{network_name}{precision}");
         let image = folder.join(format!("{name}.hrvit"));
         if layout != "rows" {
             let packed = folder.join(format!("{name}.{layout}.hrvit"));
@@ -57,7 +62,7 @@ impl Hrvit {
             return Ok(packed);
         }
         let trained = (variant, classes, head) == ("nano", "11", "segformer");
-        let weights = if trained { self.root.join("models/nano_camvid11.safetensors") } else { folder.join(format!("{name}.safetensors")) };
+        let weights = if trained { self.root.join("models/nano_camvid11.safetensors") } else { folder.join(format!("{network_name}.safetensors")) };
         if is_newer(&image, &self.program) && is_newer(&image, &weights) {
             return Ok(image);
         }
@@ -70,7 +75,11 @@ impl Hrvit {
         // Frames smaller than the input are good enough for a network that has seen none.
         let options =
             ["quantize", "--weights", weights, "--size", size, "--calib", "data/calib", "--out", out, if trained { "--operators" } else { "--force" }];
-        command::succeed(&mut self.command(&[&options[..], &network[..]].concat()))?;
+        let mut quantise = self.command(&[&options[..], &network[..], &["--precision", plan.precision.name()]].concat());
+        if plan.precision == Precision::Mixed {
+            quantise.args(["--half", "m4,m5,m6,head"]);
+        }
+        command::succeed(&mut quantise)?;
         Ok(image)
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 /// A machine that QEMU emulates.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Machine {
     /// What people call it.
     pub name: &'static str,

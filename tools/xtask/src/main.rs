@@ -3,6 +3,7 @@
 mod checks;
 mod command;
 mod count;
+mod drift;
 mod faults;
 mod firmware;
 mod hrvit;
@@ -24,6 +25,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use drift::Extent;
 
 /// Repository tasks that people and CI share.
 #[derive(Parser)]
@@ -53,8 +55,12 @@ enum Task {
         all: bool,
     },
     Qemu(Box<qemu::QemuArgs>),
-    /// Compare every step of a frame on every emulated machine with the host's
-    Parity,
+    /// Compare every step of a frame on every emulated machine with the host's, and the result of half precision with the definition's
+    Parity {
+        /// Half precision with frames of 192x256 instead of 64x64, and on every processor
+        #[arg(long)]
+        full: bool,
+    },
     /// Run the kernels' tests on this processor and on emulated AArch64 processors
     Conformance,
     Count(Box<count::CountArgs>),
@@ -89,7 +95,7 @@ fn run() -> Result<ExitCode> {
         Task::Mca(args) => mca::run(&root, &args).map(|()| true)?,
         Task::Performance => performance::run(&root).map(|()| true)?,
         Task::Faults => none_of(&faults::run(&root)?),
-        Task::Parity => none_of(&parity::run(&root)?),
+        Task::Parity { full } => none_of(&parity::run(&root, if full { Extent::Full } else { Extent::Short })?),
     };
     Ok(if in_order { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask parity`: one frame, the same bytes after every step, on the host and on every emulated machine.
+//! `cargo xtask parity`: one frame, the same bytes after every step, on the host and on every emulated machine; and in half precision, within bounds.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use crate::drift::{self, Extent};
 use crate::firmware::build::{self, Plan, target_folder};
 use crate::firmware::table;
 use crate::hrvit::{Hrvit, path_text};
@@ -24,11 +25,11 @@ struct Column {
     result: u32,
 }
 
-/// Runs the golden frame of the nano network for 192x256 everywhere and prints one table. Returns what differs.
+/// Runs the golden frame of the nano network for 192x256 everywhere and prints one table, then half precision and another. Returns what differs.
 ///
 /// # Errors
 /// If something is missing and cannot be installed, does not build, or a program fails.
-pub fn run(root: &Path) -> Result<Vec<String>> {
+pub fn run(root: &Path, half: Extent) -> Result<Vec<String>> {
     let machines: Vec<_> = MACHINES.iter().collect();
     qemu::install(root, &machines)?;
     install::targets(root, &[LINUX])?;
@@ -53,7 +54,9 @@ pub fn run(root: &Path) -> Result<Vec<String>> {
         let ended = qemu::emulate(root, machine, elf, &[(machine.image_at, &packed)], false)?;
         columns.push(column(machine.package, &qemu::log(&hrvit, elf, &ended)?)?);
     }
-    Ok(compare(&columns))
+    let mut differences = compare(&columns);
+    differences.extend(drift::run(root, &hrvit, half)?);
+    Ok(differences)
 }
 
 /// Builds the example `golden` for `target`, or for the host.

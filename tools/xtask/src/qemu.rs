@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use serde_json::Value;
 
 use crate::command;
-use crate::firmware::build::{self, Plan, PlanArgs, Weights, target_folder};
+use crate::count::parse_processor;
+use crate::firmware::build::{self, Plan, PlanArgs, Precision, Weights, target_folder};
 use crate::hrvit::{Hrvit, path_text};
 use crate::install;
-use crate::machines::{MACHINES, Machine, machine};
+use crate::machines::{Machine, machine};
 
 /// The longest that an emulated program may take.
 const PATIENCE: Duration = Duration::from_secs(30 * 60);
@@ -23,11 +24,13 @@ const PATIENCE: Duration = Duration::from_secs(30 * 60);
 #[command(after_help = "Examples:
   cargo xtask qemu m7
   cargo xtask qemu m55 --program profile --variant b1 --classes 19 --size 224x224 --svg profile.svg
-  cargo xtask qemu a64 --program segment --model target/demo/nano.hrvit")]
+  cargo xtask qemu a64 --program segment --model target/demo/nano.hrvit
+  cargo xtask qemu a53 --precision fp16
+  cargo xtask qemu m55 --precision mixed --program profile")]
 pub struct QemuArgs {
-    /// m55, m7 or a64
+    /// m55, m7 or a64 (max), or a64 with another processor: a53 or a76
     #[arg(value_name = "MACHINE", value_parser = parse_machine)]
-    machine: &'static Machine,
+    machine: Machine,
     /// segment, selftest, profile, conformance or faults
     #[arg(long, value_name = "NAME", default_value = "selftest")]
     program: String,
@@ -50,9 +53,8 @@ pub struct QemuArgs {
     svg: Option<PathBuf>,
 }
 
-fn parse_machine(name: &str) -> Result<&'static Machine> {
-    let names = || MACHINES.iter().map(|machine| machine.name).collect::<Vec<_>>().join(", ");
-    machine(name).ok_or_else(|| anyhow!("no such machine: expected one of {}", names()))
+fn parse_machine(name: &str) -> Result<Machine> {
+    machine(name).map_or_else(|| parse_processor(name)?.machine(), |machine| Ok(*machine))
 }
 
 /// Builds, runs, decodes and prints; returns the program's exit code.
@@ -94,6 +96,8 @@ pub fn execute(root: &Path, hrvit: &Hrvit, machine: &Machine, program: &str, pla
         Some(model) => std::path::absolute(model)?,
         None => hrvit.model(plan, machine.layout)?,
     };
+    let room_for = (plan.precision != Precision::Int8).then(|| model.clone());
+    let plan = &Plan { room_for, ..plan.clone() };
     install(root, &[machine])?;
     let programs = build::build(root, machine.package, machine.target, plan, Some(program))?;
     let elf = programs.into_iter().next().with_context(|| format!("{} has no program {program}", machine.package))?.elf;

@@ -70,7 +70,11 @@ pub struct CountArgs {
     bless: bool,
 }
 
-fn parse_processor(name: &str) -> Result<&'static Processor> {
+/// The processor of that name; the error lists all.
+///
+/// # Errors
+/// If there is none.
+pub fn parse_processor(name: &str) -> Result<&'static Processor> {
     let names = || PROCESSORS.iter().map(|processor| processor.name).collect::<Vec<_>>().join(", ");
     PROCESSORS.iter().find(|processor| processor.name == name).ok_or_else(|| anyhow!("no such processor: expected one of {}", names()))
 }

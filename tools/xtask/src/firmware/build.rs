@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, ensure};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use crate::command;
@@ -30,6 +30,29 @@ pub enum Weights {
     Embedded(PathBuf),
 }
 
+/// What the steps of a network compute with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Precision {
+    /// 8 bits
+    #[default]
+    Int8,
+    /// Half precision: feature `fp16`
+    Fp16,
+    /// 8 bits in modules 1 to 3, half precision from there on: feature `fp16`
+    Mixed,
+}
+
+impl Precision {
+    /// The name on command lines and in names of files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Int8 => "int8",
+            Self::Fp16 => "fp16",
+            Self::Mixed => "mixed",
+        }
+    }
+}
+
 /// What the firmware's build scripts plan for, as their environment variables; the nano network for 192x256 where nothing is said.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -41,12 +64,16 @@ pub struct Plan {
     pub size: Option<String>,
     /// `HRVIT_HEAD`.
     pub head: Option<String>,
+    /// Feature `fp16`.
+    pub precision: Precision,
+    /// `HRVIT_PRECISION`: with feature `fp16` the image whose parts in half precision there must be room for; without one there is room for all.
+    pub room_for: Option<PathBuf>,
     /// Features `streamed` and `embedded-model`, and `HRVIT_MODEL`.
     pub weights: Weights,
 }
 
 /// The network and size of a [`Plan`], as options of a command.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct PlanArgs {
     /// Network [default: nano]
     #[arg(long, value_name = "NAME")]
@@ -60,18 +87,21 @@ pub struct PlanArgs {
     /// Height and width of a frame [default: 192x256]
     #[arg(long, value_name = "HxW")]
     size: Option<String>,
+    /// What it computes with. Half precision takes about twice the arena and the image: where the machine's memory is too small the build says so, a smaller --size helps
+    #[arg(long, value_enum, value_name = "PRECISION", default_value_t)]
+    precision: Precision,
 }
 
 impl PlanArgs {
     /// What they ask for, its weights mapped.
     pub fn plan(&self) -> Plan {
-        let Self { variant, head, classes, size } = self;
-        Plan { variant: variant.clone(), classes: classes.clone(), size: size.clone(), head: head.clone(), weights: Weights::default() }
+        let Self { variant, head, classes, size, precision } = self.clone();
+        Plan { variant, classes, size, head, precision, ..Plan::default() }
     }
 
     /// Whether none was given.
     pub fn is_default(&self) -> bool {
-        [&self.variant, &self.head, &self.classes, &self.size].into_iter().all(Option::is_none)
+        self.precision == Precision::default() && [&self.variant, &self.head, &self.classes, &self.size].into_iter().all(Option::is_none)
     }
 }
 
@@ -102,6 +132,9 @@ pub fn build(root: &Path, package: &str, target: &str, plan: &Plan, only: Option
     }
     if only == Some(CONFORMANCE) {
         cargo.args(["--features", CONFORMANCE]);
+    }
+    if plan.precision != Precision::Int8 {
+        cargo.args(["--features", "fp16"]);
     }
     match &plan.weights {
         Weights::Mapped => {}
@@ -134,7 +167,10 @@ fn cargo(root: &Path, task: &str, package: &str, target: &str, plan: &Plan) -> C
     cargo.current_dir(root.join("firmware").join(package)).env("CARGO_TARGET_DIR", target_folder(root).join("firmware"));
     cargo.args([task, "--release", "--locked", "--package", package, "--target", target]);
     cargo.arg("--config").arg(format!("target.{target}.rustflags={RUSTFLAGS}"));
-    cargo.env_remove("HRVIT_MODEL");
+    cargo.env_remove("HRVIT_MODEL").env_remove("HRVIT_PRECISION");
+    if let Some(image) = &plan.room_for {
+        cargo.env("HRVIT_PRECISION", image);
+    }
     for (name, value) in [("VARIANT", &plan.variant), ("CLASSES", &plan.classes), ("SIZE", &plan.size), ("HEAD", &plan.head)] {
         let name = format!("HRVIT_{name}");
         match value {
