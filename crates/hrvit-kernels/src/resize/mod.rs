@@ -13,6 +13,8 @@ mod mve;
 mod neon;
 mod scalar;
 
+use core::ops::Range;
+
 use crate::error::{ShapeError, require};
 
 /// Largest factor.
@@ -42,6 +44,34 @@ pub fn phase(position: usize, factor: usize, len: usize) -> Phase {
     let near = (coordinate >> bits).min(last);
     let far_weight = (coordinate & (unit - 1)) as i32;
     Phase { near, far: (near + 1).min(last), near_weight: unit as i32 - far_weight, far_weight }
+}
+
+/// Output columns that mix the same two source columns: from the middle of one to that of the next.
+pub(crate) struct Segment {
+    /// Source column at or before.
+    pub(crate) near: usize,
+    /// Source column after.
+    pub(crate) far: usize,
+    /// Weight of `far` at the first of them, out of `2 * factor`; it grows by 2 from one to the next.
+    pub(crate) far_weight: i32,
+    /// The output columns.
+    pub(crate) outputs: Range<usize>,
+}
+
+/// The segments of a row of `columns` source columns (1 or more) resized by `factor`, as far as they lie in `outputs`: what [`phase`] says of each column.
+pub(crate) fn segments(columns: usize, factor: usize, outputs: Range<usize>) -> impl Iterator<Item = Segment> {
+    let half = factor / 2;
+    // Segment 0 lies in front of the middle of the first column and mixes nothing; without a factor every segment is one column.
+    (0..=columns).filter_map(move |i| {
+        let (near, far_weight, start) = match i.checked_sub(1) {
+            None => (0, 0, 0),
+            Some(near) => (near, i32::from(factor != 1), half + near * factor),
+        };
+        let end = half + i * factor;
+        let (first, last) = (start.max(outputs.start), end.min(outputs.end));
+        let far = if i == 0 { 0 } else { i.min(columns - 1) };
+        (first < last).then_some(Segment { near, far, far_weight: far_weight + 2 * (first - start) as i32, outputs: first..last })
+    })
 }
 
 /// One output row between two source rows of `[columns, channels]`.
@@ -82,6 +112,13 @@ impl<'a, T> Rows<'a, T> {
         require(self.channels <= 256, ShapeError::Parameter)?;
         require(columns.checked_mul(self.factor) == Some(labels), ShapeError::Output)?;
         Ok(columns)
+    }
+
+    /// Both source tokens of column `column`, upper and lower.
+    #[inline(always)]
+    pub(crate) fn tokens(&self, column: usize) -> Option<[&'a [T]; 2]> {
+        let at = column * self.channels..(column + 1) * self.channels;
+        Some([self.upper.get(at.clone())?, self.lower.get(at)?])
     }
 
     /// Corners of output column `x` of `factor * columns`.

@@ -1,71 +1,180 @@
-//! The label map on MVE: four classes at once. What compilers make of `scalar` is as good for the resized row.
+//! Resized rows on MVE, a segment at a time: four channels of both its source columns are mixed, then each output column adds their change.
 
 use core::arch::naked_asm;
 
-use super::{Rows, scalar};
+use super::{Rows, Segment, scalar, segments};
 use crate::isa::Mve;
 
-/// Operands of [`argmax`]. The assembly reads the fields at their offsets.
+/// Bits of a class in a key.
+const CLASS_BITS: u32 = 8;
+/// Largest factor whose keys have 32 bits: `2^15 * (2 * factor)^2 * 2^8 < 2^31`; output columns of its segments.
+const MAX_FACTOR: usize = 4;
+
+/// The source tokens of a segment and their weights. The assembly reads the fields at their offsets.
 #[repr(C)]
-struct Pixel {
-    corners: [*const i16; 4],
-    weights: [i32; 4],
-    /// Classes, 1 or more.
-    classes: usize,
+struct Source {
+    /// Upper and lower token at the near column, then those at the far one.
+    tokens: [*const i16; 4],
+    upper_weight: i32,
+    lower_weight: i32,
+    /// Of the sum of both weights of a column.
+    unit: i32,
+    far_weight: i32,
+    /// Of a token, 1 or more.
+    channels: usize,
+    /// Output columns, 1 or more.
+    outputs: usize,
+    /// Bytes from one output token to the next.
+    stride: usize,
 }
 
-/// The class with the largest weighted sum, the lowest of equal ones.
+impl Source {
+    /// That of `segment`, everything times `scale`.
+    #[inline(always)]
+    fn new(source: &Rows<'_>, segment: &Segment, scale: i32) -> Option<Self> {
+        let [near, far] = [source.tokens(segment.near)?, source.tokens(segment.far)?];
+        Some(Self {
+            tokens: [near[0].as_ptr(), near[1].as_ptr(), far[0].as_ptr(), far[1].as_ptr()],
+            upper_weight: scale.wrapping_mul(source.upper_weight),
+            lower_weight: scale.wrapping_mul(source.lower_weight),
+            unit: 2 * source.factor as i32,
+            far_weight: segment.far_weight,
+            channels: source.channels,
+            outputs: segment.outputs.len(),
+            stride: size_of::<i32>().wrapping_mul(source.channels),
+        })
+    }
+}
+
+/// Loads a [`Source`] from r0: tokens to r0-r3, weights to r4-r7.
+macro_rules! load_source {
+    () => {
+        "ldrd r4, r5, [r0, #16]
+         ldrd r6, r7, [r0, #24]
+         ldrd r2, r3, [r0, #8]
+         ldrd r0, r1, [r0]"
+    };
+}
+
+/// Mixes four channels of both columns: their values at the first output column to q0, their changes to q1. Uses q2.
+macro_rules! mix {
+    () => {
+        "vldrh.s32 q0, [r0], #8
+         vldrh.s32 q1, [r2], #8
+         vmul.i32 q0, q0, r4
+         vldrh.s32 q2, [r1], #8
+         vmul.i32 q1, q1, r4
+         vmla.s32 q0, q2, r5
+         vldrh.s32 q2, [r3], #8
+         vmla.s32 q1, q2, r5
+         vsub.i32 q1, q1, q0
+         vmul.i32 q0, q0, r6
+         vmla.s32 q0, q1, r7
+         vadd.i32 q1, q1, q1"
+    };
+}
+
+/// Adds the outputs of a segment to `acc`, `[outputs, channels]`.
 ///
 /// # Safety
-/// The processor has MVE; `classes` values are readable from each corner on.
+/// The processor has MVE; `channels` values are readable from each token on, `outputs * channels` writable from `acc` on.
 #[unsafe(naked)]
-unsafe extern "C" fn argmax(pixel: &Pixel) -> u32 {
+unsafe extern "C" fn add_segment(source: &Source, acc: *mut i32) {
     naked_asm!(
         ".cpu cortex-m55",
-        "push {{r4-r8, lr}}",
+        "push {{r4-r11, lr}}",
+        "mov r12, r1",
         "ldr lr, [r0, #32]",
-        "ldrd r4, r5, [r0, #16]",
-        "ldrd r6, r7, [r0, #24]",
-        "ldrd r2, r3, [r0, #8]",
-        "ldrd r0, r1, [r0]",
-        "mov r12, #0",
-        "vmov.i32 q2, #0x80000000",
-        "vmov.i32 q3, #0",
+        "ldrd r8, r9, [r0, #36]",
+        load_source!(),
         "dlstp.32 lr, lr",
         "2:",
-        "vldrh.s32 q0, [r0], #8",
-        "vldrh.s32 q1, [r1], #8",
-        "vmul.i32 q0, q0, r4",
-        "vmla.s32 q0, q1, r5",
-        "vldrh.s32 q1, [r2], #8",
-        "vmla.s32 q0, q1, r6",
-        "vldrh.s32 q1, [r3], #8",
-        "vmla.s32 q0, q1, r7",
-        "vidup.u32 q1, r12, #1",
-        "vptt.s32 gt, q0, q2",
-        "vorrt q2, q0, q0",
-        "vorrt q3, q1, q1",
+        mix!(),
+        "mov r10, r12",
+        "mov r11, r8",
+        "add r12, r12, #16",
+        "3:",
+        "vldrw.u32 q2, [r10]",
+        "subs r11, r11, #1",
+        "vadd.i32 q2, q2, q0",
+        "vadd.i32 q0, q0, q1",
+        "vstrw.32 q2, [r10]",
+        "add r10, r10, r9",
+        "bne 3b",
         "letp lr, 2b",
-        "mov r1, #0x80000000",
-        "vmaxv.s32 r1, q2",
-        "mov r0, #255",
-        "vpt.s32 eq, q2, r1",
-        "vminvt.u32 r0, q3",
-        "pop {{r4-r8, pc}}",
+        "pop {{r4-r11, pc}}",
+    )
+}
+
+/// Largest keys, `256 z + 255 - class`, of four output columns: the largest is that of the lowest class among those with the largest z.
+///
+/// # Safety
+/// The processor has MVE; `channels` values are readable from each token on.
+#[unsafe(naked)]
+unsafe extern "C" fn largest_keys(source: &Source, keys: &mut [i32; MAX_FACTOR]) {
+    naked_asm!(
+        ".cpu cortex-m55",
+        "push {{r4-r7, r8, lr}}",
+        "vpush {{d8-d15}}",
+        "mov r8, r1",
+        "ldr lr, [r0, #32]",
+        load_source!(),
+        "mov r12, #255",
+        "vmov.i32 q4, #0x80000000",
+        "vmov.i32 q5, #0x80000000",
+        "vmov.i32 q6, #0x80000000",
+        "vmov.i32 q7, #0x80000000",
+        "dlstp.32 lr, lr",
+        "2:",
+        mix!(),
+        "vddup.u32 q2, r12, #1",
+        "vadd.i32 q0, q0, q2",
+        "vmax.s32 q4, q4, q0",
+        "vadd.i32 q0, q0, q1",
+        "vmax.s32 q5, q5, q0",
+        "vadd.i32 q0, q0, q1",
+        "vmax.s32 q6, q6, q0",
+        "vadd.i32 q0, q0, q1",
+        "vmax.s32 q7, q7, q0",
+        "letp lr, 2b",
+        "mov r0, #0x80000000",
+        "mov r1, r0",
+        "mov r2, r0",
+        "mov r3, r0",
+        "vmaxv.s32 r0, q4",
+        "vmaxv.s32 r1, q5",
+        "vmaxv.s32 r2, q6",
+        "vmaxv.s32 r3, q7",
+        "stm r8, {{r0-r3}}",
+        "vpop {{d8-d15}}",
+        "pop {{r4-r7, r8, pc}}",
     )
 }
 
 /// See [`Kernels::argmax_s16`](crate::Kernels::argmax_s16).
 pub(super) fn labels(_: Mve, source: &Rows<'_>, columns: usize, labels: &mut [u8]) {
-    for (x, label) in labels.iter_mut().enumerate() {
-        let Some(corners) = source.corners(x, columns) else { continue };
-        let pixel = Pixel { corners: corners.map(|(token, _)| token.as_ptr()), weights: corners.map(|(_, weight)| weight), classes: source.channels };
-        // SAFETY: the token proves MVE; every corner is a token of `channels` values.
-        *label = unsafe { argmax(&pixel) } as u8;
+    if source.factor > MAX_FACTOR {
+        return scalar::labels(source, columns, labels);
+    }
+    for segment in segments(columns, source.factor, 0..labels.len()) {
+        let Some(shared) = Source::new(source, &segment, 1 << CLASS_BITS) else { continue };
+        let mut keys = [0; MAX_FACTOR];
+        // SAFETY: the token proves MVE; all four are tokens of `channels` values.
+        unsafe { largest_keys(&shared, &mut keys) };
+        for (label, key) in labels.get_mut(segment.outputs).unwrap_or_default().iter_mut().zip(keys) {
+            *label = !(key as u8);
+        }
     }
 }
 
 /// See [`Kernels::bilinear_add_s16`](crate::Kernels::bilinear_add_s16).
 pub(super) fn bilinear_add(_: Mve, source: &Rows<'_>, columns: usize, scale: i32, first: usize, acc: &mut [i32]) {
-    scalar::bilinear_add(source, columns, scale, first, acc);
+    let outputs = acc.len().checked_div(source.channels).unwrap_or(0);
+    for segment in segments(columns, source.factor, first..first + outputs) {
+        let at = |x: usize| (x - first) * source.channels;
+        let Some(acc) = acc.get_mut(at(segment.outputs.start)..at(segment.outputs.end)) else { continue };
+        let Some(shared) = Source::new(source, &segment, scale) else { continue };
+        // SAFETY: the token proves MVE; all four are tokens of `channels` values, and `acc` has been cut to the outputs.
+        unsafe { add_segment(&shared, acc.as_mut_ptr()) };
+    }
 }

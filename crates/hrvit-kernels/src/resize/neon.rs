@@ -2,9 +2,8 @@
 //! one addition per output column.
 
 use core::arch::aarch64::*;
-use core::ops::Range;
 
-use super::{Rows, scalar};
+use super::{Rows, Segment, scalar, segments};
 use crate::isa::Neon;
 use crate::neon::{load_s16x8, load_s32x4, store_s32x4};
 
@@ -40,30 +39,6 @@ pub(super) fn labels(_: Neon, source: &Rows<'_>, columns: usize, labels: &mut [u
             _ => label_row::<MAX_QUADS>(source, columns, labels),
         }
     }
-}
-
-/// Output columns that mix the same two source columns.
-struct Segment {
-    near: usize,
-    far: usize,
-    /// Weight of `far` at the first of them; it grows by 2.
-    far_weight: i32,
-    outputs: Range<usize>,
-}
-
-/// All segments of a row, as far as they lie in `outputs`: see [`super::phase`].
-fn segments(columns: usize, factor: usize, outputs: Range<usize>) -> impl Iterator<Item = Segment> {
-    let half = factor / 2;
-    (0..=columns).filter_map(move |i| {
-        // In front of the middle of the first column, then from the middle of each to that of the next.
-        let (near, far, weight, start, end) = match i.checked_sub(1) {
-            None => (0, 0, 0, 0, half),
-            Some(near) => (near, (near + 1).min(columns - 1), i32::from(factor.is_multiple_of(2)), half + near * factor, half + (near + 1) * factor),
-        };
-        let first = start.max(outputs.start);
-        let last = end.min(outputs.end);
-        (first < last).then_some(Segment { near, far, far_weight: weight + 2 * (first - start) as i32, outputs: first..last })
-    })
 }
 
 /// 8 channels of a source column, upper and lower row mixed.

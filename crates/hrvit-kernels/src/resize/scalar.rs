@@ -1,6 +1,7 @@
-//! Definition of the resized rows: per output token, the four source tokens and their weights.
+//! Definition of the resized rows: per output token, the four source tokens and their weights. Labels take all output columns between two source columns together: from
+//! one to the next, the mix of a class changes by the same number.
 
-use super::Rows;
+use super::{MAX_FACTOR, Rows, segments};
 use crate::lanes::rows_mut;
 
 /// Adds the resized row to `acc`; lengths were checked by the caller, as below.
@@ -15,17 +16,25 @@ pub(super) fn bilinear_add(source: &Rows<'_>, columns: usize, scale: i32, first:
     }
 }
 
-/// Writes the labels.
+/// Writes the labels: of equal logits the first class has won already.
+#[inline(never)] // else it would be compiled as its only caller is, for size
 pub(super) fn labels(source: &Rows<'_>, columns: usize, labels: &mut [u8]) {
-    for (x, label) in labels.iter_mut().enumerate() {
-        let Some([(a, wa), (b, wb), (c, wc), (d, wd)]) = source.corners(x, columns) else { continue };
-        let mut best = (i32::MIN, 0u8);
-        for (class, ((a, b), (c, d))) in a.iter().zip(b).zip(c.iter().zip(d)).enumerate() {
-            let z = i32::from(*a) * wa + i32::from(*b) * wb + i32::from(*c) * wc + i32::from(*d) * wd;
-            if z > best.0 {
-                best = (z, class as u8);
+    let column = |upper: &i16, lower: &i16| i32::from(*upper) * source.upper_weight + i32::from(*lower) * source.lower_weight;
+    let unit = 2 * source.factor as i32;
+    for segment in segments(columns, source.factor, 0..labels.len()) {
+        let mut largest = [i32::MIN; MAX_FACTOR];
+        let Some(labels) = labels.get_mut(segment.outputs.clone()) else { continue };
+        let (Some([a, c]), Some([b, d])) = (source.tokens(segment.near), source.tokens(segment.far)) else { continue };
+        for (class, ((a, c), (b, d))) in (0u8..=u8::MAX).zip(a.iter().zip(c).zip(b.iter().zip(d))) {
+            let near = column(a, c);
+            let way = column(b, d) - near;
+            let mut z = near * unit + way * segment.far_weight;
+            for (largest, label) in largest.iter_mut().zip(&mut *labels) {
+                if z > *largest {
+                    (*largest, *label) = (z, class);
+                }
+                z += 2 * way;
             }
         }
-        *label = best.1;
     }
 }
