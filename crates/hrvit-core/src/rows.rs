@@ -221,20 +221,16 @@ impl<T> Runs<T> for [T] {
     }
 }
 
-/// Copies as many elements as both have. A token has few: usual lengths are copied as a whole, without a loop or a call.
+/// Copies as many elements as both have.
 #[inline(always)]
 pub fn copy_run<T: Copy>(from: &[T], to: &mut [T]) {
-    fn whole<T: Copy, const N: usize>(from: &[T], to: &mut [T]) -> Option<()> {
-        *to.first_chunk_mut::<N>()? = *from.first_chunk::<N>()?;
-        Some(())
-    }
-    let done = match from.len().min(to.len()) {
-        8 => whole::<T, 8>(from, to),
-        16 => whole::<T, 16>(from, to),
-        32 => whole::<T, 32>(from, to),
-        _ => None,
-    };
-    if done.is_none() {
-        to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
-    }
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+}
+
+/// Copies runs of `len` elements from places that are as far apart as the number beside the slice says, to such places: [`hrvit_kernels::copy_runs`].
+pub fn copy_runs<T: Element>((from, from_stride): (&[T], usize), (to, to_stride): (&mut [T], usize), len: usize) -> Result<(), Fault> {
+    let size = size_of::<T>();
+    let (from, to) = (bytemuck::try_cast_slice(from).map_err(|_| Fault)?, bytemuck::try_cast_slice_mut(to).map_err(|_| Fault)?);
+    hrvit_kernels::copy_runs(from, from_stride * size, to, to_stride * size, len * size);
+    Ok(())
 }

@@ -89,6 +89,7 @@ pub mod resize;
 #[cfg(feature = "fp16")]
 #[allow(clippy::float_arithmetic, reason = "float kernels")]
 pub mod resize_f16;
+mod runs;
 pub mod tiles;
 
 #[cfg(feature = "std")]
@@ -134,4 +135,5 @@ pub use layout::Layout;
 pub use math::rsqrt;
 pub use requant::{Range8, Requant, Scalar, requant};
 pub use resize::{Phase, phase};
+pub use runs::copy_runs;
 pub use tiles::Tiles;

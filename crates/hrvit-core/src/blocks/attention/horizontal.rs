@@ -13,7 +13,7 @@ use crate::{
     arithmetic::{Arithmetic, Element, Out, Part, Shortcut, clear},
     error::Fault,
     operator::{Operator, StepContext},
-    rows::{Block, RowBlocks, Runs, copy_run, rewrite},
+    rows::{Block, RowBlocks, copy_runs, rewrite},
     schedule::Executor,
 };
 
@@ -63,14 +63,8 @@ impl<A: Arithmetic> Lines<A> for Rows<'_, '_, A> {
         }
         let slot = self.waiting.len() * row_len;
         let row = self.codes.get_mut(slot..slot + row_len).ok_or(Fault)?;
-        for (x, token) in row.runs_mut(self.channels).enumerate() {
-            let far = (x * self.map.0 + l) * half;
-            let near = codes.get(x * half..(x + 1) * half).ok_or(Fault)?;
-            let far = self.kept.get(far..far + half).ok_or(Fault)?;
-            let (to_near, to_far) = token.split_at_mut_checked(half).ok_or(Fault)?;
-            copy_run(near, to_near);
-            copy_run(far, to_far);
-        }
+        copy_runs((codes, half), (row, self.channels), half)?;
+        copy_runs((self.kept.get(l * half..).ok_or(Fault)?, self.map.0 * half), (row.get_mut(half..).ok_or(Fault)?, self.channels), half)?;
         self.waiting.end = l + 1;
         if last || self.waiting.len() == self.tile { self.project() } else { Ok(()) }
     }

@@ -8,7 +8,7 @@ use crate::{
     arithmetic::{Arithmetic, HeadStrip, Out, Part, wide_of_codes},
     error::Fault,
     ring::Ring,
-    rows::{Runs, copy_run},
+    rows::{Runs, copy_run, copy_runs},
 };
 
 /// Lines of the parallel path's kernel, and its taps.
@@ -200,8 +200,8 @@ impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
             let head_v = head_v.get_mut(..len).ok_or(Fault)?;
             for ((l, q_out), v_out) in strip.clone().zip(head_q.runs_mut(tokens * dim)).zip(head_v.runs_mut(tokens * dim)) {
                 let q = self.q.get(q_line(l)..).ok_or(Fault)?;
-                copy_head((q, half, first), (q_out, dim, 0), dim);
-                copy_head((self.v.row(l)?, half, first), (v_out, dim, 0), dim);
+                copy_runs((q.get(first..).ok_or(Fault)?, half), (q_out, dim), dim)?;
+                copy_runs((self.v.row(l)?.get(first..).ok_or(Fault)?, half), (v_out, dim), dim)?;
             }
             A::attend(&self.attention.scores, &HeadStrip { q: head_q, v: head_v, dim, head: number, exp }, self.scores, head_out)?;
         }
@@ -213,8 +213,7 @@ impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
         }
         let rescaled = wide_of_codes::<A>(self.head)?.get_mut(..len).ok_or(Fault)?;
         A::weigh(values, weighed, head_out, rescaled)?;
-        copy_head((rescaled, dim, 0), (sum, half, first), dim);
-        Ok(())
+        copy_runs((rescaled, dim), (sum.get_mut(first..).ok_or(Fault)?, half), dim)
     }
 
     /// Adds the parallel path to line `l` of the strip from `start` and applies Hardswish, into `codes`.
@@ -229,14 +228,5 @@ impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
         let sum = self.sum.get_mut((l - start) * half_line..(l - start + 1) * half_line).ok_or(Fault)?;
         A::add_parallel(parallel, window.get(..KERNEL).ok_or(Fault)?, self.kernel, channels, self.shape.tokens, sum)?;
         A::hardswish_sum(out_act, sum, self.codes)
-    }
-}
-
-/// Copies `dim` elements of every token: from those of the first slice, which lie `stride` apart, from element `first` of each on, to those of the second one.
-fn copy_head<T: Copy>((from, stride, first): (&[T], usize, usize), (to, to_stride, to_first): (&mut [T], usize, usize), dim: usize) {
-    for (from, to) in from.runs(stride).zip(to.runs_mut(to_stride)) {
-        if let Some((from, to)) = from.get(first..first + dim).zip(to.get_mut(to_first..to_first + dim)) {
-            copy_run(from, to);
-        }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     arena::{Cutter, region},
     arithmetic::Arithmetic,
     error::Fault,
-    rows::{RowBlocks, Runs, copy_run, run_jobs},
+    rows::{RowBlocks, copy_run, copy_runs, run_jobs},
     schedule::Executor,
 };
 
@@ -45,11 +45,8 @@ struct Columns<'a, A: Arithmetic> {
 
 impl<A: Arithmetic> Lines<A> for Columns<'_, A> {
     fn tokens(&mut self, l: usize) -> Result<&[A::Wide], Fault> {
-        for (y, out) in self.buffer.runs_mut(self.channels).enumerate() {
-            let at = (y * self.columns + l) * self.channels;
-            let token = self.x.get(at..at + self.channels).ok_or(Fault)?;
-            copy_run(token, out);
-        }
+        let column = self.x.get(l * self.channels..).ok_or(Fault)?;
+        copy_runs((column, self.columns * self.channels), (self.buffer, self.channels), self.channels)?;
         Ok(self.buffer)
     }
 

@@ -1,0 +1,66 @@
+//! Channels of tokens moved between layouts: the channels of one head out of all, a column of a map, two halves side by side.
+
+/// Copies runs of `len` bytes, the first of which start both slices, from places `from_stride` bytes apart to places `to_stride` bytes apart, as many as both slices have.
+///
+/// ```
+/// let mut second_half = [0; 4];
+/// hrvit_kernels::copy_runs(&[1, 2, 3, 4, 5, 6, 7, 8][2..], 4, &mut second_half, 2, 2);
+/// assert_eq!(second_half, [3, 4, 7, 8]);
+/// ```
+#[inline(never)] // else it would be compiled as its callers are, for size: a call of memcpy for every token
+pub fn copy_runs(from: &[u8], from_stride: usize, to: &mut [u8], to_stride: usize, len: usize) {
+    match len {
+        8 => whole::<8>(from, from_stride, to, to_stride),
+        16 => whole::<16>(from, from_stride, to, to_stride),
+        32 => whole::<32>(from, from_stride, to, to_stride),
+        64 => whole::<64>(from, from_stride, to, to_stride),
+        _ => each(from, from_stride, to, to_stride, |from, to| {
+            to.get_mut(..len)?.iter_mut().zip(from.get(..len)?).for_each(|(to, from)| *to = *from);
+            Some(())
+        }),
+    }
+}
+
+/// Runs of `N` bytes: loads and stores without a loop or a call.
+#[inline(always)]
+fn whole<const N: usize>(from: &[u8], from_stride: usize, to: &mut [u8], to_stride: usize) {
+    each(from, from_stride, to, to_stride, |from, to| {
+        *to.first_chunk_mut::<N>()? = *from.first_chunk()?;
+        Some(())
+    });
+}
+
+/// Calls `copy` with what is left of both slices at every place, until it finds too little.
+#[inline(always)]
+fn each(mut from: &[u8], from_stride: usize, mut to: &mut [u8], to_stride: usize, copy: impl Fn(&[u8], &mut [u8]) -> Option<()>) {
+    while copy(from, to).is_some() {
+        let (Some(next), Some(place)) = (from.get(from_stride.max(1)..), to.get_mut(to_stride.max(1)..)) else { return };
+        (from, to) = (next, place);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs at every length, with places behind each other and apart, against an index by index copy.
+    #[test]
+    fn copies_every_run_that_both_have_and_nothing_between_them() {
+        let from: [u8; 300] = core::array::from_fn(|i| i as u8);
+        for len in [1, 7, 8, 15, 16, 17, 32, 33, 64] {
+            for (from_stride, to_stride) in [(len, len), (len + 3, len), (len, len + 5), (2 * len, len + 1)] {
+                for to_len in [len - 1, len, 2 * to_stride, 3 * to_stride + len] {
+                    let mut to = [0xee; 300];
+                    let Some(target) = to.get_mut(..to_len) else { continue };
+                    copy_runs(&from[..3 * from_stride.min(100)], from_stride, target, to_stride, len);
+                    let mut expected = [0xee; 300];
+                    let runs = (0..).take_while(|run| run * from_stride + len <= 3 * from_stride.min(100) && run * to_stride + len <= to_len);
+                    for (run, i) in runs.flat_map(|run| (0..len).map(move |i| (run, i))) {
+                        expected[run * to_stride + i] = from[run * from_stride + i];
+                    }
+                    assert_eq!(to, expected, "{len} bytes, every {from_stride} to every {to_stride}, {to_len} in all");
+                }
+            }
+        }
+    }
+}
