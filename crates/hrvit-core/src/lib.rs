@@ -29,6 +29,8 @@ pub mod plan;
 mod ring;
 mod rows;
 pub mod schedule;
+#[cfg(feature = "threads")]
+mod threads;
 pub mod weights;
 
 pub use engine::{Engine, Ranked};
@@ -39,7 +41,7 @@ pub use macs::{recomputed_macs, step_macs};
 pub use observe::{NoObserver, Observer, StepCrcs, StepInfo, Tile, TileData};
 pub use operator::packing_for;
 pub use plan::{Holds, Kept, Moment, Plan, Region, Tiling, WeightPlacement, plan, plan_mixed, plan_tiled};
-#[cfg(feature = "threads")]
-pub use schedule::Threads;
 pub use schedule::{Executor, Serial};
+#[cfg(feature = "threads")]
+pub use threads::Threads;
 pub use weights::{Mapped, ReadImage, StreamError, Streamed, WeightSource, read_head};

@@ -33,39 +33,3 @@ impl Executor for Serial {
         (0..jobs).for_each(|job| work(job, 0));
     }
 }
-
-/// Workers on threads of the host.
-#[cfg(feature = "threads")]
-#[derive(Debug)]
-pub struct Threads {
-    pool: rayon::ThreadPool,
-}
-
-#[cfg(feature = "threads")]
-impl Threads {
-    /// A fixed set of `workers` threads.
-    ///
-    /// # Errors
-    /// If the threads cannot be started.
-    pub fn new(workers: usize) -> Result<Self, rayon::ThreadPoolBuildError> {
-        Ok(Self { pool: rayon::ThreadPoolBuilder::new().num_threads(workers).build()? })
-    }
-}
-
-#[cfg(feature = "threads")]
-impl Executor for Threads {
-    fn workers(&self) -> usize {
-        self.pool.current_num_threads()
-    }
-
-    fn run(&self, jobs: usize, work: &(dyn Fn(usize, usize) + Sync)) {
-        if jobs == 1 {
-            return work(0, 0);
-        }
-        self.pool.scope(|scope| {
-            for job in 0..jobs {
-                scope.spawn(move |_| work(job, rayon::current_thread_index().unwrap_or(0)));
-            }
-        });
-    }
-}

@@ -1,6 +1,6 @@
 //! SegFormer head, folded: `conv_seg(ReLU(sum_b resize(W_b x_b)))`, then the label map straight from the resized logits.
 //!
-//! Logits are made a few columns at a time, one row per worker and wave; the label map's rows follow as soon as both rows of logits that they lie between exist.
+//! Logits are made a few columns at a time, a few rows per worker and wave; the label map's rows follow as soon as both rows of logits that they lie between exist.
 
 use hrvit_format::{BRANCHES, Network, OpKind, Size};
 use hrvit_kernels::{Phase, Tiles, phase};
@@ -12,7 +12,7 @@ use crate::{
     observe::TileData,
     operator::{Operator, StepContext},
     plan::MAX_WORKERS,
-    rows::{Runs, copy_run, run_jobs},
+    rows::{RowBlocks, Runs, copy_run, run_jobs},
     schedule::Executor,
 };
 
@@ -39,9 +39,15 @@ fn lane_scratch<A: Arithmetic>(network: &Network, size: Size, tile: usize) -> us
     region::<A::Wide>(tile * width) + region::<A::Sum>(tile * width) + region::<A::Code>(tile * width) + terms.sum::<usize>()
 }
 
+/// Rows of logits that a worker makes one after the other. Several workers do not wait for each other after every row; rows of lower resolution under neighbouring rows
+/// are the same.
+fn rows_each(workers: usize) -> usize {
+    if workers > 1 { 4 } else { 1 }
+}
+
 /// Rows of logits that exist at a time: one wave, and the one before it.
 fn line_rows(workers: usize) -> usize {
-    workers + 1
+    workers * rows_each(workers) + 1
 }
 
 /// Bytes of scratch for tiles of `tile` times [`TILE_UNIT`] columns of one row of logits.
@@ -201,15 +207,17 @@ pub fn run<A: Arithmetic>(
     }
     // The first line is the last row of the wave before.
     let mut done = 0;
+    let each = rows_each(workers);
     while done < rows {
-        let wave = workers.min(rows - done);
+        let wave = (workers * each).min(rows - done);
         let (_, fresh) = lines.split_at_mut_checked(row_len).ok_or(Fault)?;
         let fresh = fresh.get_mut(..wave * row_len).ok_or(Fault)?;
         {
-            let (lanes, out) = (Tiles::new(&mut lanes, 1), Tiles::new(&mut *fresh, row_len));
-            run_jobs(executor, wave, &mut [], &|job, _| {
+            let (lanes, out) = (Tiles::new(&mut lanes, 1), Tiles::new(&mut *fresh, each * row_len));
+            run_jobs(executor, wave.div_ceil(each), &mut [], &|job, _| {
                 let lane = lanes.claim(job).and_then(<[_]>::first_mut).ok_or(Fault)?;
-                lane.make(context, done + job, out.claim(job).ok_or(Fault)?)
+                let rows = out.claim(job).ok_or(Fault)?.runs_mut(row_len);
+                (done + job * each..).zip(rows).try_for_each(|(y, row)| lane.make(context, y, row))
             })?;
         }
         for (y, row) in fresh.runs(row_len).enumerate() {
@@ -258,14 +266,17 @@ impl<A: Arithmetic> Held<'_, A> {
         let range = self.labels_before(self.first)..self.labels_before(made);
         let out = labels.get_mut(range.start * width..range.end * width).ok_or(Fault)?;
         {
-            let tiles = Tiles::new(&mut *out, width);
-            run_jobs(executor, range.len(), &mut [], &|job, _| {
-                let at = phase(range.start + job, LOGITS_FACTOR, self.rows);
-                let upper = self.row(at.near)?;
-                // The first rows lie before the middle of row 0 and mix nothing.
-                let lower = if at.far_weight == 0 { upper } else { self.row(at.far)? };
+            let blocks = RowBlocks::new(range.len(), executor.workers(), 1);
+            let tiles = Tiles::new(&mut *out, blocks.tallest() * width);
+            run_jobs(executor, blocks.jobs(), &mut [], &|job, _| {
                 let out = tiles.claim(job).ok_or(Fault)?;
-                A::labels(context.kernels, &Mixed { upper, lower, at, channels: self.classes, factor: LOGITS_FACTOR }, out)
+                (range.start + blocks.range(job).start..).zip(out.runs_mut(width)).try_for_each(|(y, out)| {
+                    let at = phase(y, LOGITS_FACTOR, self.rows);
+                    let upper = self.row(at.near)?;
+                    // The first rows lie before the middle of row 0 and mix nothing.
+                    let lower = if at.far_weight == 0 { upper } else { self.row(at.far)? };
+                    A::labels(context.kernels, &Mixed { upper, lower, at, channels: self.classes, factor: LOGITS_FACTOR }, out)
+                })
             })?;
         }
         for (y, row) in out.runs(width).enumerate() {

@@ -121,10 +121,8 @@ pub fn run(args: &BenchArgs, format: Format) -> Result<()> {
     let tiling = args.arena.map_or(Tiling::Smallest, Tiling::Within);
     let network = (&model.meta().network, model.half_parts());
     let plan = plan_mixed(network, args.size.unwrap_or(model.meta().size), args.threads, WeightPlacement::Mapped, tiling)?;
-    let times = match args.threads {
-        1 => measure(args, &model, &plan, kernels, &Serial)?,
-        threads => measure(args, &model, &plan, kernels, &Threads::new(threads)?)?,
-    };
+    let threads = (args.threads > 1).then(|| Threads::new(args.threads)).transpose()?;
+    let times = measure(args, &model, &plan, kernels, threads.as_ref())?;
     let report = report(args, &model, &plan, kernels, times);
     match format {
         Format::Json => output::print_json(&report),
@@ -139,7 +137,8 @@ struct Times {
     peak: Option<Best>,
 }
 
-fn measure(args: &BenchArgs, model: &Model<'_>, plan: &Plan, kernels: Kernels, executor: &dyn Executor) -> Result<Times> {
+fn measure(args: &BenchArgs, model: &Model<'_>, plan: &Plan, kernels: Kernels, threads: Option<&Threads>) -> Result<Times> {
+    let executor: &(dyn Executor + Sync) = threads.map_or(&Serial, |threads| threads);
     let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
     let mut engine = Engine::with_kernels(model, plan, kernels, Mapped::new(model), executor, &mut arena)?;
     let frame = noise(3 * plan.size().pixels());
@@ -148,9 +147,14 @@ fn measure(args: &BenchArgs, model: &Model<'_>, plan: &Plan, kernels: Kernels, e
     let (mut frames, mut steps, mut peaks) = (Vec::new(), Vec::new(), Peaks::new(kernels, plan.workers()));
     for number in 0..args.warm_up + args.frames {
         let (observer, start) = (StepTimes::default(), Instant::now());
-        match plan.network().head {
-            Head::Segformer => engine.segment(&frame, &mut labels, &observer)?,
-            Head::Classifier => engine.logits(&frame, &mut logits, &observer)?,
+        let mut segment = || match plan.network().head {
+            Head::Segformer => engine.segment(&frame, &mut labels, &observer),
+            Head::Classifier => engine.logits(&frame, &mut logits, &observer),
+        };
+        // A frame at a time: the measurement of the peak between them wants all cores.
+        match threads {
+            Some(threads) => threads.install(segment)?,
+            None => segment()?,
         }
         let whole = start.elapsed();
         if number >= args.warm_up {
