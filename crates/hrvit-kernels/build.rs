@@ -1,5 +1,5 @@
-//! Says which kernels the build has besides those that the architecture names: `hrvit_scalar`, and for Cortex-M `hrvit_dsp` and `hrvit_mve`. Stable compilers show
-//! neither extension to `cfg(target_feature)`, but both follow from the processor that the code is compiled for (`-C target-cpu=cortex-m55`).
+//! Says which kernels the build has besides those that the architecture names: `hrvit_scalar`, and for Cortex-M `hrvit_dsp`, `hrvit_mve` and `hrvit_float_unit`. Stable
+//! compilers show none of that to `cfg(target_feature)`, but all follows from the processor that the code is compiled for (`-C target-cpu=cortex-m55`).
 
 use std::env::var;
 
@@ -9,12 +9,16 @@ const DSP: [&str; 5] = ["cortex-m4", "cortex-m7", "cortex-m33", "cortex-m35p", "
 /// Processors with vectors (MVE), which all have the DSP extension too.
 const MVE: [&str; 3] = ["cortex-m52", "cortex-m55", "cortex-m85"];
 
+/// Processors whose floating-point registers `asm!` may name. The compiler wants a unit for double precision for that, which Cortex-M4 and Cortex-M33 lack.
+const FLOAT_UNIT: [&str; 4] = ["cortex-m7", "cortex-m52", "cortex-m55", "cortex-m85"];
+
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed=CARGO_ENCODED_RUSTFLAGS");
     println!("cargo:rustc-check-cfg=cfg(hrvit_dsp)");
     println!("cargo:rustc-check-cfg=cfg(hrvit_mve)");
     println!("cargo:rustc-check-cfg=cfg(hrvit_scalar)");
+    println!("cargo:rustc-check-cfg=cfg(hrvit_float_unit)");
     if var("CARGO_CFG_TARGET_ARCH").as_deref() != Ok("arm") {
         println!("cargo:rustc-cfg=hrvit_scalar");
         return;
@@ -34,7 +38,8 @@ fn main() {
     let dsp = thumbv7em || DSP.contains(&cpu) || mve;
     // The fastest alone: the processor is known, and flash is dear.
     let every = var("CARGO_FEATURE_EVERY_ISA").is_ok();
-    for (cfg, built) in [("hrvit_mve", mve), ("hrvit_dsp", dsp && (every || !mve)), ("hrvit_scalar", every || !dsp)] {
+    let float_unit = FLOAT_UNIT.contains(&cpu) && var("TARGET").is_ok_and(|target| target.ends_with("eabihf"));
+    for (cfg, built) in [("hrvit_float_unit", float_unit), ("hrvit_mve", mve), ("hrvit_dsp", dsp && (every || !mve)), ("hrvit_scalar", every || !dsp)] {
         if built {
             println!("cargo:rustc-cfg={cfg}");
         }

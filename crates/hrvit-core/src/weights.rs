@@ -140,12 +140,12 @@ impl<'a, R: ReadImage> Streamed<'a, R> {
         let mut behind = weights.end;
         if let Some(golden) = golden {
             let mut section = Hasher::new();
-            hash(&mut reader, buffer, golden.crcs.start..golden.frame.end, |bytes| {
+            hash(&mut reader, buffer, golden.crcs.start..golden.labels.end, |bytes| {
                 image.update(bytes);
                 section.update(bytes);
             })?;
             expect(section.finalize(), golden.crc, LoadError::SectionCrc(Section::Golden as u32))?;
-            behind = golden.frame.end;
+            behind = golden.labels.end;
         }
         hash(&mut reader, buffer, behind..end, |bytes| image.update(bytes))?;
         let mut crc = [0; size_of::<u32>()];

@@ -303,7 +303,7 @@ macro_rules! backends {
     };
     (@build $done:tt {Dsp => $($rest:tt)*} $($family:tt)*) => { $crate::kernels::backends!(@entry $done [#[cfg(hrvit_dsp)] Dsp] {$($rest)*} $($family)*); };
     (@build $done:tt {DspFloat => $($rest:tt)*} $($family:tt)*) => {
-        $crate::kernels::backends!(@entry $done [#[cfg(all(hrvit_dsp, target_abi = "eabihf"))] Dsp] {$($rest)*} $($family)*);
+        $crate::kernels::backends!(@entry $done [#[cfg(all(hrvit_dsp, hrvit_float_unit))] Dsp] {$($rest)*} $($family)*);
     };
     (@build $done:tt {Mve => $($rest:tt)*} $($family:tt)*) => { $crate::kernels::backends!(@entry $done [#[cfg(hrvit_mve)] Mve] {$($rest)*} $($family)*); };
     (@build $done:tt {Neon.. => $module:ident $($rest:tt)*} $($family:tt)*) => {

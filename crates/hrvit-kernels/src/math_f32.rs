@@ -19,9 +19,9 @@ pub const MAX: f32 = 65504.0;
 /// `x` in f32, exactly. (An infinity or a NaN reads as any number, or stays what it is.)
 #[inline(always)]
 pub fn widen(x: f16) -> f32 {
-    #[cfg(all(target_arch = "arm", target_abi = "eabihf"))]
+    #[cfg(hrvit_float_unit)]
     return in_hardware::widen(x);
-    #[cfg(not(all(target_arch = "arm", target_abi = "eabihf")))]
+    #[cfg(not(hrvit_float_unit))]
     in_integers::widen(x)
 }
 
@@ -30,14 +30,14 @@ pub fn widen(x: f16) -> f32 {
 #[allow(clippy::manual_clamp, reason = "`clamp` keeps a NaN")]
 pub fn narrow(x: f32) -> f16 {
     let x = x.max(-MAX).min(MAX);
-    #[cfg(all(target_arch = "arm", target_abi = "eabihf"))]
+    #[cfg(hrvit_float_unit)]
     return in_hardware::narrow(x);
-    #[cfg(not(all(target_arch = "arm", target_abi = "eabihf")))]
+    #[cfg(not(hrvit_float_unit))]
     in_integers::narrow(x)
 }
 
 /// Conversions in plain code.
-#[cfg(not(all(target_arch = "arm", target_abi = "eabihf")))]
+#[cfg(not(hrvit_float_unit))]
 mod in_integers {
     use half::f16;
 
@@ -68,9 +68,8 @@ mod in_integers {
     }
 }
 
-/// The same conversions by the instructions that the floating-point unit of every Cortex-M has for them; the compiler has no half-precision type of its own to make
-/// them from.
-#[cfg(all(target_arch = "arm", target_abi = "eabihf"))]
+/// The same conversions by the instructions that a floating-point unit has for them; the compiler has no half-precision type of its own to make them from.
+#[cfg(hrvit_float_unit)]
 mod in_hardware {
     use core::arch::asm;
 
@@ -79,7 +78,7 @@ mod in_hardware {
     #[inline(always)]
     pub(super) fn widen(x: f16) -> f32 {
         let wide;
-        // SAFETY: targets of this calling convention have a floating-point unit, and with it the instruction; it touches registers only.
+        // SAFETY: the build is for a processor with the instruction, which touches registers only.
         unsafe { asm!("vcvtb.f32.f16 {0}, {1}", out(sreg) wide, in(sreg) f32::from_bits(x.to_bits().into()), options(pure, nomem, nostack)) };
         wide
     }

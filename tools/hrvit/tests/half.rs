@@ -1,6 +1,6 @@
 //! Half precision against the float network: whole networks with synthetic weights, on every instruction set of this processor.
 
-use hrvit_core::{Engine, Mapped, Model, NoObserver, Threads, Tiling, WeightPlacement, plan_mixed};
+use hrvit_core::{Engine, Mapped, Model, NoObserver, ReadImage, Serial, StreamError, Streamed, Threads, Tiling, WeightPlacement, plan_mixed, read_head};
 use hrvit_format::{
     Golden, GoldenResult, Head, LoadError, Network, Size, Spec,
     aligned::AlignedBytes,
@@ -192,4 +192,38 @@ fn another_packing_keeps_the_result_and_its_ranges_find_it() {
     assert_eq!(&packed[ranges.labels], after.labels);
     let bits: Vec<i16> = packed[ranges.logits].as_chunks().0.iter().map(|bits| i16::from_le_bytes(*bits)).collect();
     assert_eq!(bits, after.logits);
+}
+
+/// An image on a flash.
+struct Flash<'a>(&'a [u8]);
+
+impl ReadImage for Flash<'_> {
+    type Error = usize;
+
+    fn read(&mut self, offset: usize, into: &mut [u8]) -> Result<(), usize> {
+        into.copy_from_slice(self.0.get(offset..offset + into.len()).ok_or(offset)?);
+        Ok(())
+    }
+}
+
+#[test]
+fn streamed_weights_make_the_golden_labels_and_a_flipped_bit_of_those_is_found() {
+    let image = with_frame(Head::Segformer);
+    let mut head = AlignedBytes::zeroed(1 << 20);
+    let model = read_head(&mut Flash(&image), &mut head).unwrap();
+    let placement = WeightPlacement::Streamed { largest_group: model.largest_group() };
+    let plan = plan_mixed((&model.meta().network, model.half_parts()), model.meta().size, 1, placement, Tiling::Smallest).unwrap();
+    let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
+    let weights = Streamed::open(&model, Flash(&image), &mut arena).unwrap();
+    let whole = Model::load(&image).unwrap();
+    let golden = whole.golden().unwrap();
+    let mut labels = vec![0; plan.size().pixels()];
+    Engine::with_kernels(&model, &plan, Kernels::SCALAR, weights, Serial, &mut arena).unwrap().segment(golden.frame, &mut labels, &NoObserver).unwrap();
+    assert_eq!(labels, golden.result.unwrap().labels);
+
+    let mut flipped = image.to_vec();
+    let at = model.golden_ranges().unwrap().unwrap().labels.start;
+    flipped[at] ^= 1;
+    let error = Streamed::open(&model, Flash(&flipped), &mut arena).err();
+    assert!(matches!(error, Some(StreamError::Image(LoadError::SectionCrc(_)))), "{error:?}");
 }

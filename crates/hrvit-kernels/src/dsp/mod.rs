@@ -1,8 +1,8 @@
 //! What the DSP kernels share: requantisation by the upper half of a product, activations widened for `smlad`, the product of 2 rows with pairs of channels;
-//! and with a floating-point unit, which the compiler's target says (`eabihf`), its product of f16.
+//! and for processors with a floating-point unit its product of f16.
 
 pub(crate) mod dots;
-#[cfg(all(feature = "fp16", target_abi = "eabihf"))]
+#[cfg(all(feature = "fp16", hrvit_float_unit))]
 pub(crate) mod product_f16;
 pub(crate) mod rates;
 pub(crate) mod sink;

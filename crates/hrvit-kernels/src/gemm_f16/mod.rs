@@ -2,7 +2,7 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
-#[cfg(all(hrvit_dsp, target_abi = "eabihf"))]
+#[cfg(all(hrvit_dsp, hrvit_float_unit))]
 mod dsp;
 #[cfg(hrvit_mve)]
 mod mve;

@@ -133,9 +133,6 @@ pub fn build(root: &Path, package: &str, target: &str, plan: &Plan, only: Option
     if only == Some(CONFORMANCE) {
         cargo.args(["--features", CONFORMANCE]);
     }
-    if plan.precision != Precision::Int8 {
-        cargo.args(["--features", "fp16"]);
-    }
     match &plan.weights {
         Weights::Mapped => {}
         Weights::Streamed => _ = cargo.args(["--features", "streamed"]),
@@ -153,12 +150,16 @@ pub fn build(root: &Path, package: &str, target: &str, plan: &Plan, only: Option
     Ok(programs)
 }
 
-/// Checks all programs of `package` without generating code.
+/// Checks all programs of `package` without generating code, also in half precision, then for frames that fit everywhere.
 ///
 /// # Errors
 /// If they do not compile.
 pub fn check(root: &Path, package: &str, target: &str) -> Result<()> {
-    command::succeed(&mut cargo(root, "check", package, target, &Plan::default())).map(drop)
+    let half = Plan { size: Some("64x64".to_owned()), precision: Precision::Fp16, ..Plan::default() };
+    for plan in [Plan::default(), half] {
+        command::succeed(&mut cargo(root, "check", package, target, &plan))?;
+    }
+    Ok(())
 }
 
 fn cargo(root: &Path, task: &str, package: &str, target: &str, plan: &Plan) -> Command {
@@ -167,6 +168,9 @@ fn cargo(root: &Path, task: &str, package: &str, target: &str, plan: &Plan) -> C
     cargo.current_dir(root.join("firmware").join(package)).env("CARGO_TARGET_DIR", target_folder(root).join("firmware"));
     cargo.args([task, "--release", "--locked", "--package", package, "--target", target]);
     cargo.arg("--config").arg(format!("target.{target}.rustflags={RUSTFLAGS}"));
+    if plan.precision != Precision::Int8 {
+        cargo.args(["--features", "fp16"]);
+    }
     cargo.env_remove("HRVIT_MODEL").env_remove("HRVIT_PRECISION");
     if let Some(image) = &plan.room_for {
         cargo.env("HRVIT_PRECISION", image);
