@@ -13,7 +13,7 @@ use crate::observe::{Observer, Tile};
 /// How far a logit may be from the definition's, as a part of the largest logit's magnitude.
 ///
 /// Every f16 that a step stores may be rounded the other way, half a unit in its last place (2^-11), and some hundred of them follow one another; whole networks on every
-/// instruction set stay below a third of this bound (docs/accuracy.md).
+/// instruction set stay below half of this bound (docs/accuracy.md).
 pub const LOGITS_BOUND: f32 = 1.0 / 128.0;
 
 /// How many of a thousand labels may differ from the definition's. With trained weights it is a fifth of one, with random ones, whose classes are nearly tied in many
