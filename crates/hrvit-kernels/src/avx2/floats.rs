@@ -280,3 +280,10 @@ pub(crate) fn tile<W: Weights, const R: usize, const N: usize>(a: [&[f32]; R], w
     }
     acc
 }
+
+/// Puts 8 sums.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(crate) fn put_eight(epilogue: &mut EpilogueF16<'_>, at: usize, sums: Eight) {
+    put(epilogue, at, [sums], LANES);
+}

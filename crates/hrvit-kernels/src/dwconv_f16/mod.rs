@@ -6,6 +6,8 @@ mod avx2;
 mod mve;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod rows;
 pub mod scalar;
 
 use half::f16;

@@ -219,3 +219,10 @@ pub(crate) fn put(epilogue: &mut EpilogueF16<'_>, at: usize, sums: Eight, len: u
         }
     }
 }
+
+/// Puts 8 sums.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(crate) fn put_eight(epilogue: &mut EpilogueF16<'_>, at: usize, sums: Eight) {
+    put(epilogue, at, sums, LANES);
+}
