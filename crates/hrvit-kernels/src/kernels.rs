@@ -38,6 +38,18 @@ pub enum Family {
     Bilinear,
     /// Label map.
     Argmax,
+    /// Depthwise convolution of 16-bit codes.
+    #[cfg(feature = "int16x8")]
+    DepthwiseS16,
+    /// Patches of 16-bit codes, pixels as such.
+    #[cfg(feature = "int16x8")]
+    Im2rowS16,
+    /// Attention over one strip of 16-bit codes.
+    #[cfg(feature = "int16x8")]
+    AttentionS16,
+    /// Elementwise operators on 16-bit codes.
+    #[cfg(feature = "int16x8")]
+    ActivationS16,
     /// Products of f16.
     #[cfg(feature = "fp16")]
     GemmF16,
@@ -78,7 +90,7 @@ pub enum Family {
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; if cfg!(feature = "fp16") { 28 } else { 16 }] = [
+    pub const ALL: [Self; 16 + if cfg!(feature = "int16x8") { 4 } else { 0 } + if cfg!(feature = "fp16") { 12 } else { 0 }] = [
         Self::GemmRows,
         Self::GemmK4,
         Self::GemmK8,
@@ -95,6 +107,14 @@ impl Family {
         Self::Mean,
         Self::Bilinear,
         Self::Argmax,
+        #[cfg(feature = "int16x8")]
+        Self::DepthwiseS16,
+        #[cfg(feature = "int16x8")]
+        Self::Im2rowS16,
+        #[cfg(feature = "int16x8")]
+        Self::AttentionS16,
+        #[cfg(feature = "int16x8")]
+        Self::ActivationS16,
         #[cfg(feature = "fp16")]
         Self::GemmF16,
         #[cfg(feature = "fp16")]
@@ -140,6 +160,14 @@ impl Family {
             Self::Mean => "mean_s8",
             Self::Bilinear => "bilinear",
             Self::Argmax => "argmax_s16",
+            #[cfg(feature = "int16x8")]
+            Self::DepthwiseS16 => "dwconv_s16",
+            #[cfg(feature = "int16x8")]
+            Self::Im2rowS16 => "im2row_s16",
+            #[cfg(feature = "int16x8")]
+            Self::AttentionS16 => "attention_s16",
+            #[cfg(feature = "int16x8")]
+            Self::ActivationS16 => "activation_s16",
             #[cfg(feature = "fp16")]
             Self::GemmF16 => "gemm_f16",
             #[cfg(feature = "fp16")]
@@ -227,6 +255,14 @@ impl Kernels {
             Family::Mean => crate::activation::mean::chosen(tier),
             Family::Bilinear => crate::resize::bilinear::chosen(tier),
             Family::Argmax => crate::resize::argmax::chosen(tier),
+            #[cfg(feature = "int16x8")]
+            Family::DepthwiseS16 => crate::dwconv_s16::chosen(tier),
+            #[cfg(feature = "int16x8")]
+            Family::Im2rowS16 => crate::im2row::chosen_s16(tier),
+            #[cfg(feature = "int16x8")]
+            Family::AttentionS16 => crate::attention_s16::chosen(tier),
+            #[cfg(feature = "int16x8")]
+            Family::ActivationS16 => crate::activation_s16::chosen(tier),
             #[cfg(feature = "fp16")]
             Family::GemmF16 => crate::gemm_f16::chosen(tier),
             #[cfg(feature = "fp16")]

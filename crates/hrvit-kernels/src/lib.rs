@@ -16,6 +16,15 @@
 //! | Hardswish, tables, sums, means | [`activation`] | s8, s16 or i32 | s8, s16 or i32 | `avx2` `avx512` `neon` `mve` `dsp`, not each for all |
 //! | exact bilinear resize, label map | [`resize`] | s16, i32 | added to i32; labels | `avx2` `avx512` `neon` `mve` |
 //!
+//! With feature `int16x8` there are the operators on 16-bit codes that the table above does not have:
+//!
+//! | operator | folder | input x weights, accumulator | output | files besides `scalar` |
+//! |---|---|---|---|---|
+//! | dense 3x3 convolution | [`im2row`], then [`gemm_s16`] | s16 x s8, i32 | any [`Epilogue`] | (patches only move bytes) |
+//! | depthwise convolution | `dwconv_s16` | s16 x s8, i32 | any [`Epilogue`] | `avx2` |
+//! | attention over one strip | `attention_s16` | s16 x s16, i32 and i64 | s16, 2 fractional bits | `avx2` |
+//! | limits, interpolated tables, Hardswish, sums to codes, means | `activation_s16` | s16 or i32 | s16 or i32 | `avx2` |
+//!
 //! With feature `fp16` there are the same operators on 16-bit floats (`f16`, from crate `half`): stored in 16 bits, summed in f32. Their bits may differ between instruction sets
 //! within a stated bound; `math_f32` says why none ever stores an infinity or a NaN.
 //!
@@ -47,9 +56,13 @@ pub mod activation;
 #[cfg(feature = "fp16")]
 #[allow(clippy::float_arithmetic, reason = "float kernels")]
 pub mod activation_f16;
+#[cfg(feature = "int16x8")]
+pub mod activation_s16;
 #[cfg(feature = "fp16")]
 #[allow(clippy::float_arithmetic, reason = "float kernels")]
 pub mod attention_f16;
+#[cfg(feature = "int16x8")]
+pub mod attention_s16;
 pub mod attention_s8;
 #[cfg(hrvit_scalar)]
 pub mod conformance;
@@ -60,6 +73,8 @@ pub mod des_s16;
 #[cfg(feature = "fp16")]
 #[allow(clippy::float_arithmetic, reason = "float kernels")]
 pub mod dwconv_f16;
+#[cfg(feature = "int16x8")]
+pub mod dwconv_s16;
 pub mod dwconv_s8;
 pub mod epilogue;
 #[cfg(feature = "fp16")]
@@ -110,6 +125,8 @@ mod neon;
 #[cfg(feature = "fp16")]
 pub use attention_f16::StripF16;
 pub use attention_s8::{Strip, exp_table};
+#[cfg(feature = "int16x8")]
+pub use attention_s16::StripS16;
 #[cfg(feature = "fp16")]
 pub use des_f16::DesF16;
 pub use des_s16::Des;

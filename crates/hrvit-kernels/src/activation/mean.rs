@@ -27,12 +27,17 @@ impl Kernels {
     pub fn mean_finish(self, sums: &[i32], tokens: u32, out: &mut [i16]) -> Result<(), ShapeError> {
         require(tokens != 0, ShapeError::Parameter)?;
         require(sums.len() == out.len(), ShapeError::Output)?;
-        let tokens = i64::from(tokens);
-        for (sum, out) in sums.iter().zip(out) {
-            let mean = (16 * i64::from(*sum) + tokens / 2).div_euclid(tokens);
-            *out = mean.max(i64::from(i16::MIN)).min(i64::from(i16::MAX)) as i16;
-        }
+        finish::<16>(sums, tokens, out);
         Ok(())
+    }
+}
+
+/// `floor((UNITS * sum + tokens / 2) / tokens)`, saturated.
+pub(crate) fn finish<const UNITS: i64>(sums: &[i32], tokens: u32, out: &mut [i16]) {
+    let tokens = i64::from(tokens);
+    for (sum, out) in sums.iter().zip(out) {
+        let mean = (UNITS * i64::from(*sum) + tokens / 2).div_euclid(tokens);
+        *out = mean.max(i64::from(i16::MIN)).min(i64::from(i16::MAX)) as i16;
     }
 }
 

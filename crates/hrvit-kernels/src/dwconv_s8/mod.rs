@@ -1,4 +1,4 @@
-//! Depthwise convolution, one output row at a time: s8 codes times s8 weights.
+//! Depthwise convolution, one output row at a time: s8 codes times s8 weights. [`Depthwise`] serves codes of 16 bits too.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -24,10 +24,10 @@ use crate::requant::Requant;
 /// Operands of one output row of a depthwise convolution with padding `kernel / 2`:
 /// `acc[x][c] = bias[c] + sum over ky, kx of rows[ky][x * stride + kx - kernel / 2][c] * weights[ky][kx][c]`, where a tap outside the map reads `pad`.
 #[derive(Clone, Copy, Debug)]
-pub struct Depthwise<'a> {
+pub struct Depthwise<'a, T = i8> {
     /// `kernel` input rows `y * stride - kernel / 2 ..`, `None` outside the map. Each starts at the first channel of its first token and holds at least
     /// `(columns - 1) * in_stride + channels` elements.
-    pub rows: &'a [Option<&'a [i8]>],
+    pub rows: &'a [Option<&'a [T]>],
     /// Elements from a token to the next, `channels` or more.
     pub in_stride: usize,
     /// Tokens in an input row.
@@ -37,22 +37,32 @@ pub struct Depthwise<'a> {
     /// Stride, 1 or more.
     pub stride: usize,
     /// Code of a padded tap: the zero point of the input.
-    pub pad: i8,
+    pub pad: T,
     /// `[kernel * kernel, weight_stride]`, tap-major, in -127..=127; starts at the first channel's weight of the first tap, and may end after the last
     /// channel's of the last one.
     pub weights: &'a [i8],
     /// Weights from a tap to the next: `channels`, or more where only some channels of a map are convolved.
     pub weight_stride: usize,
-    /// `[channels]`, the zero point of the input folded in; `kernel^2 * 128 * 127 + |bias| < 2^31`.
+    /// `[channels]`, the zero point of the input folded in; `kernel^2 * max|code| * 127 + |bias| < 2^31`.
     pub bias: &'a [i32],
     /// One multiplier and shift per channel.
     pub requant: Requant<'a>,
 }
 
-impl Depthwise<'_> {
+impl<T> Depthwise<'_, T> {
     /// Tokens of the output row: `ceil(columns / stride)`.
-    fn columns_out(&self) -> usize {
+    pub(crate) fn columns_out(&self) -> usize {
         columns_out(self.columns, self.stride)
+    }
+
+    /// Checks all lengths against each other and against the output.
+    pub(crate) fn check(&self, epilogue: &Epilogue<'_>, out_stride: usize) -> Result<(), ShapeError> {
+        let channels = self.bias.len();
+        require(channels != 0, ShapeError::Channels)?;
+        self.requant.check(channels)?;
+        let Depthwise { rows, in_stride, columns, kernel, stride, weights, weight_stride, .. } = *self;
+        Sizes { channels, columns, in_stride, kernel, stride, weight_stride, out_stride }.check(rows, weights.len(), epilogue.out_len())?;
+        epilogue.check()
     }
 }
 
@@ -89,12 +99,7 @@ impl Kernels {
     /// # Errors
     /// [`ShapeError`] if a count is 0, the kernel even, a stride shorter than the channels, or a length too short.
     pub fn depthwise_s8(self, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) -> Result<(), ShapeError> {
-        let channels = args.bias.len();
-        require(channels != 0, ShapeError::Channels)?;
-        args.requant.check(channels)?;
-        let Depthwise { rows, in_stride, columns, kernel, stride, weights, weight_stride, .. } = *args;
-        Sizes { channels, columns, in_stride, kernel, stride, weight_stride, out_stride }.check(rows, weights.len(), epilogue.out_len())?;
-        epilogue.check()?;
+        args.check(&epilogue, out_stride)?;
         run(self.tier, args, epilogue, out_stride);
         Ok(())
     }

@@ -4,15 +4,15 @@ use super::Depthwise;
 use crate::epilogue::Epilogue;
 use crate::lanes::{HALF, LANES, blocks, window};
 
-/// Computes the row; lengths were checked by [`Kernels::depthwise_s8`](crate::Kernels::depthwise_s8).
-pub(super) fn run(args: &Depthwise<'_>, mut epilogue: Epilogue<'_>, out_stride: usize) {
+/// Computes the row; lengths were checked by [`Kernels::depthwise_s8`](crate::Kernels::depthwise_s8) or its like for 16 bits.
+pub(crate) fn run<T: Copy + Into<i32>>(args: &Depthwise<'_, T>, mut epilogue: Epilogue<'_>, out_stride: usize) {
     for x in 0..args.columns_out() {
         blocks(args.bias.len(), |first, width| {
             let at = x * out_stride + first;
             match width {
-                _ if width == LANES => epilogue.store(at, &sums::<LANES>(args, x, first)?, args.requant, first),
-                _ if width == HALF => epilogue.store(at, &sums::<HALF>(args, x, first)?, args.requant, first),
-                _ => epilogue.store(at, &sums::<1>(args, x, first)?, args.requant, first),
+                _ if width == LANES => epilogue.store(at, &sums::<LANES, T>(args, x, first)?, args.requant, first),
+                _ if width == HALF => epilogue.store(at, &sums::<HALF, T>(args, x, first)?, args.requant, first),
+                _ => epilogue.store(at, &sums::<1, T>(args, x, first)?, args.requant, first),
             }
             Some(())
         });
@@ -21,20 +21,21 @@ pub(super) fn run(args: &Depthwise<'_>, mut epilogue: Epilogue<'_>, out_stride: 
 
 /// Accumulators of channels `first..first + N` of output token `x`. Every window exists by the checks of the entry.
 #[inline(always)]
-fn sums<const N: usize>(args: &Depthwise<'_>, x: usize, first: usize) -> Option<[i32; N]> {
+fn sums<const N: usize, T: Copy + Into<i32>>(args: &Depthwise<'_, T>, x: usize, first: usize) -> Option<[i32; N]> {
     let Depthwise { rows, in_stride, columns, kernel, stride, pad, weights, weight_stride, bias, .. } = *args;
     let mut acc: [i32; N] = *window(bias, first)?;
     for (ky, row) in rows.iter().enumerate() {
         for kx in 0..kernel {
             // Left of the map the column wraps to a huge number, which is outside too.
             let column = (x * stride + kx).wrapping_sub(kernel / 2);
-            let codes: [i8; N] = match row {
+            let codes: [T; N] = match row {
                 Some(row) if column < columns => *window(row, column * in_stride + first)?,
                 _ => [pad; N],
             };
             let weights: &[i8; N] = window(weights, (ky * kernel + kx) * weight_stride + first)?;
             for ((acc, code), weight) in acc.iter_mut().zip(codes).zip(weights) {
-                *acc += i32::from(code) * i32::from(*weight);
+                let code: i32 = code.into();
+                *acc += code * i32::from(*weight);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Patches of a dense 3x3 convolution, and pixels as codes or f16: all only move values.
+//! Patches of a dense 3x3 convolution, and pixels as codes of 8 or 16 bits or as f16: all only move values.
 
 mod scalar;
 
@@ -40,6 +40,29 @@ fn check<T>(rows: [Option<&[T]>; 3], channels: usize, stride: usize, out_len: us
     require((len / channels).div_ceil(stride).checked_mul(patch) == Some(out_len), ShapeError::Output)
 }
 
+#[cfg(feature = "int16x8")]
+impl Kernels {
+    /// [`Kernels::im2row_s8`] of 16-bit codes, 0 outside the row: patches for [`Kernels::gemm_s16`].
+    ///
+    /// # Errors
+    /// As [`Kernels::im2row_s8`].
+    pub fn im2row_s16(self, rows: [Option<&[i16]>; 3], channels: usize, stride: usize, out: &mut [i16]) -> Result<(), ShapeError> {
+        check(rows, channels, stride, out.len())?;
+        patches_s16(self.tier, rows, channels, stride, 0, out);
+        Ok(())
+    }
+
+    /// `out = pixel - 128`.
+    ///
+    /// # Errors
+    /// [`ShapeError::Output`] if the lengths differ.
+    pub fn pixels_s16(self, pixels: &[u8], out: &mut [i16]) -> Result<(), ShapeError> {
+        require(pixels.len() == out.len(), ShapeError::Output)?;
+        pixels_s16(self.tier, pixels, out);
+        Ok(())
+    }
+}
+
 #[cfg(feature = "fp16")]
 impl Kernels {
     /// [`Kernels::im2row_s8`] of f16 values, 0 outside the row: patches for [`Kernels::gemm_f16`].
@@ -68,6 +91,14 @@ backends! {
     chosen;
     fn patches(rows: [Option<&[i8]>; 3], channels: usize, stride: usize, pad: i8, out: &mut [i8]);
     fn codes(pixels: &[u8], out: &mut [i8]);
+}
+
+#[cfg(feature = "int16x8")]
+backends! {
+    {  }
+    chosen_s16;
+    fn patches_s16 as patches(rows: [Option<&[i16]>; 3], channels: usize, stride: usize, pad: i16, out: &mut [i16]);
+    fn pixels_s16(pixels: &[u8], out: &mut [i16]);
 }
 
 #[cfg(feature = "fp16")]

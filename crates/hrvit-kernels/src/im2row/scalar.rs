@@ -35,6 +35,14 @@ pub(super) fn codes(pixels: &[u8], out: &mut [i8]) {
     }
 }
 
+/// Writes the codes in 16 bits.
+#[cfg(feature = "int16x8")]
+pub(super) fn pixels_s16(pixels: &[u8], out: &mut [i16]) {
+    for (pixel, out) in pixels.iter().zip(out) {
+        *out = i16::from(*pixel) - 128;
+    }
+}
+
 /// Writes the values.
 #[cfg(feature = "fp16")]
 pub(super) fn pixels_f16(pixels: &[u8], out: &mut [half::f16]) {

@@ -1,0 +1,28 @@
+//! Depthwise convolution of 16-bit codes, one output row at a time: s16 times s8 weights.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+mod scalar;
+
+use crate::dwconv_s8::Depthwise;
+use crate::epilogue::Epilogue;
+use crate::error::ShapeError;
+use crate::kernels::{Kernels, backends};
+
+impl Kernels {
+    /// [`Kernels::depthwise_s8`] on 16-bit codes, `kernel^2 * max|code| * 127 + |bias| < 2^31`.
+    ///
+    /// # Errors
+    /// As [`Kernels::depthwise_s8`].
+    pub fn depthwise_s16(self, args: &Depthwise<'_, i16>, epilogue: Epilogue<'_>, out_stride: usize) -> Result<(), ShapeError> {
+        args.check(&epilogue, out_stride)?;
+        run(self.tier, args, epilogue, out_stride);
+        Ok(())
+    }
+}
+
+backends! {
+    { Avx2.. => avx2 }
+    chosen;
+    fn run(args: &Depthwise<'_, i16>, epilogue: Epilogue<'_>, out_stride: usize);
+}
