@@ -77,7 +77,7 @@ pub enum LoadError {
     StepCrc(u16),
     /// The step asks for an arithmetic that this build does not have.
     UnsupportedPrecision(u16),
-    /// Steps that hand tensors to each other in one format have different precisions ([`crate::half::HalfParts`]).
+    /// Steps that hand tensors to each other in one format have different precisions ([`crate::parts::Parts`]).
     MixedPrecision,
     /// An operator's record is wrong (index in canonical order).
     Op(u16, OpField),

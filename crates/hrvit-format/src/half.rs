@@ -1,4 +1,4 @@
-//! Half-precision steps: which parts of a network may be one, how their weights lie, and what their records must satisfy.
+//! Half-precision steps: how their weights lie, and what their records must satisfy.
 //!
 //! A step of [`Precision::Fp16`](crate::record::Precision::Fp16) has f16 weights, f32 biases and LayerNorm parameters, and no multiplier, shift or table: nothing is
 //! requantised. Its tensors are f16. All values are finite (checked at load), every sum is f32 and every store saturates: no NaN and no infinity can arise.
@@ -7,7 +7,6 @@ use crate::{
     error::OpField,
     graph::{Op, OpKind, Step, StepOps},
     record::{ALIGN, Arrays, NONE, OpRecord},
-    spec::Network,
     step::{OpParams, StepParams},
     validate,
 };
@@ -43,82 +42,6 @@ impl CodeScale {
 const MAX_EPS: u64 = 1 << (EPS_BITS + 10);
 /// Largest magnitude of a bias, a LayerNorm parameter or the scale of a stream, 2^64: what kernels take, whose sums are then far inside f32.
 const MAX_PARAMETER: f32 = f32::from_bits((127 + 64) << 23);
-
-/// Parts of a network that have one precision each: steps hand tensors to each other in one format, so they cannot be chosen one by one.
-///
-/// * the stem;
-/// * the *entry* of a module: the stage norms before it, its fusions and its patch embeddings;
-/// * every attention block, and every MixCFN (here per module and branch: the blocks of a stage are told apart by the model's records only);
-/// * the head with the stage norms before it.
-///
-/// The residual stream between blocks is converted where a block of another precision reads it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct HalfParts {
-    stem: bool,
-    /// One bit per module.
-    entries: u8,
-    /// One bit per module and branch.
-    attention: u32,
-    mix_cfn: u32,
-    head: bool,
-}
-
-impl HalfParts {
-    /// Nothing.
-    pub const NONE: Self = Self { stem: false, entries: 0, attention: 0, mix_cfn: 0, head: false };
-    /// Everything.
-    pub const ALL: Self = Self { stem: true, entries: u8::MAX, attention: u32::MAX, mix_cfn: u32::MAX, head: true };
-
-    /// The part that `step` is in.
-    fn of(network: &Network, step: Step) -> Self {
-        let place = |module: u8, branch: u8| 1u32.checked_shl(u32::from(module) * 4 + u32::from(branch)).unwrap_or(0);
-        let entry = |module: u8| Self { entries: 1u8.checked_shl(module.into()).unwrap_or(0), ..Self::NONE };
-        let head = Self { head: true, ..Self::NONE };
-        match step {
-            Step::Stem => Self { stem: true, ..Self::NONE },
-            Step::Fusion { module, .. } | Step::PatchEmbed { module, .. } => entry(module),
-            Step::StageNorm { module, .. } if usize::from(module) + 1 < network.spec.modules() => entry(module + 1),
-            Step::Attention { module, branch, .. } => Self { attention: place(module, branch), ..Self::NONE },
-            Step::MixCfn { module, branch, .. } => Self { mix_cfn: place(module, branch), ..Self::NONE },
-            Step::StageNorm { .. } | Step::Logits | Step::LabelMap | Step::Increase { .. } | Step::Classify => head,
-        }
-    }
-
-    fn or(self, other: Self) -> Self {
-        Self {
-            stem: self.stem | other.stem,
-            entries: self.entries | other.entries,
-            attention: self.attention | other.attention,
-            mix_cfn: self.mix_cfn | other.mix_cfn,
-            head: self.head | other.head,
-        }
-    }
-
-    /// Adds the part that `step` is in.
-    pub fn insert(&mut self, network: &Network, step: Step) {
-        *self = self.or(Self::of(network, step));
-    }
-
-    /// Whether the part that `step` is in is one of these (for a block: any block of its stage and kind).
-    pub fn contains(&self, network: &Network, step: Step) -> bool {
-        self.covers(Self::of(network, step))
-    }
-
-    /// Whether all of `other` is in here.
-    pub fn covers(&self, other: Self) -> bool {
-        self.or(other) == *self
-    }
-
-    /// Whether any module's fusions run in half precision: their results and what they read are then both alive in 16 bits.
-    pub fn any_entry(&self) -> bool {
-        self.entries != 0
-    }
-
-    /// Whether a part, other than a stage of blocks, is in both.
-    pub(crate) fn share_tensors_with(self, other: Self) -> bool {
-        (self.stem && other.stem) || self.entries & other.entries != 0 || (self.head && other.head)
-    }
-}
 
 /// How the weights of an operator lie.
 #[derive(Clone, Copy)]
@@ -253,7 +176,7 @@ impl<'a> OpParams<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Head, Spec, VARIANTS};
+    use crate::spec::{Head, Network, Spec, VARIANTS};
 
     #[test]
     fn every_weight_has_a_place_of_its_own_and_the_rest_is_padding() {
@@ -270,18 +193,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn tensors_that_are_handed_over_have_one_precision() {
-        let network = Network { spec: Spec::variant("nano").unwrap(), head: Head::Segformer, classes: 11 };
-        let (mut fusion, mut norm, mut block) = (HalfParts::NONE, HalfParts::NONE, HalfParts::NONE);
-        fusion.insert(&network, Step::Fusion { module: 2, branch: 1 });
-        norm.insert(&network, Step::StageNorm { module: 1, branch: 0 });
-        block.insert(&network, Step::MixCfn { module: 2, branch: 1, block: 0 });
-        assert!(fusion.share_tensors_with(norm));
-        assert!(!fusion.share_tensors_with(block));
-        assert!(!block.share_tensors_with(block), "blocks of a stage are chosen one by one");
-        assert!(HalfParts::ALL.covers(fusion) && !fusion.covers(block));
     }
 }

@@ -7,11 +7,12 @@ use bytemuck::{Pod, try_cast_slice};
 use crate::{
     error::LoadError,
     graph::Step,
-    half::{self, CodeScale, HalfParts},
+    half::{self, CodeScale},
     meta::Meta,
     partial::Narrowings,
+    parts::{HalfParts, Parts},
     record::{ALIGN, EXP_ENTRIES, MAGIC, OpRecord, Packing, Precision, Prologue, Section, SectionRecord, StepRecord, TensorFormat, VERSION, step_tag},
-    spec::{Head, Size},
+    spec::{BRANCHES, Head, Size},
     step::StepParams,
     validate,
 };
@@ -157,20 +158,17 @@ impl<'a> Model<'a> {
     fn check_steps(&self) -> Result<(), LoadError> {
         let (mut next_op, mut next_offset) = (0usize, 0usize);
         let mut count = 0u16;
-        let (mut halves, mut wholes) = (HalfParts::NONE, HalfParts::NONE);
+        let mut parts = [Parts::NONE; Precision::ALL.len()];
         for (step, id) in self.meta.network.steps().zip(0u16..) {
             let record = self.steps.get(usize::from(id)).ok_or(LoadError::Section(Section::Steps as u32))?;
             let ops = self.meta.network.ops(step);
             let precision = Precision::from_number(record.precision).ok_or(LoadError::Step(id))?;
-            let supported = precision == Precision::Int8 || (cfg!(feature = "fp16") && precision == Precision::Fp16);
-            if !supported {
+            if !precision.is_built() {
                 return Err(LoadError::UnsupportedPrecision(id));
             }
             let half = precision == Precision::Fp16;
-            if half {
-                halves.insert(&self.meta.network, step);
-            } else {
-                wholes.insert(&self.meta.network, step);
+            if let Some(parts) = parts.get_mut(precision as usize) {
+                parts.insert(&self.meta.network, step);
             }
             let agrees = record.tag == step_tag(step)
                 && record.output == TensorFormat::of(precision, step) as u8
@@ -191,7 +189,8 @@ impl<'a> Model<'a> {
         if self.steps.len() != usize::from(count) {
             return Err(LoadError::Section(Section::Steps as u32));
         }
-        if halves.share_tensors_with(wholes) {
+        let [int8, int16x8, fp16] = parts;
+        if fp16.share_tensors_with(int8) || fp16.share_tensors_with(int16x8) || int16x8.share_tensors_with(int8) {
             return Err(LoadError::MixedPrecision);
         }
         if let Some((id, _)) = self.step_ids().find(|&(id, step)| self.adopted_scale(id, step).is_some_and(|scale| !scale.is_usable())) {
@@ -218,8 +217,27 @@ impl<'a> Model<'a> {
             return Err(LoadError::StepCrc(id.0));
         }
         let params = self.params(id, group).ok_or(wrong)?;
-        let check = if cfg!(feature = "fp16") && params.precision() == Precision::Fp16 { half::check } else { validate::step };
-        check(step, &self.meta.network.ops(step), &params).map_err(|(op, field)| LoadError::Op(record.first_op.saturating_add(op), field))
+        let ops = self.meta.network.ops(step);
+        let checked = match params.precision() {
+            Precision::Fp16 if cfg!(feature = "fp16") => half::check(step, &ops, &params),
+            Precision::Int16x8 if cfg!(feature = "int16x8") => validate::step(step, &ops, &params, Some(self.fed(step))),
+            _ => validate::step(step, &ops, &params, None),
+        };
+        checked.map_err(|(op, field)| LoadError::Op(record.first_op.saturating_add(op), field))
+    }
+
+    /// Largest magnitude of the codes that an int16x8 step reads from another one which leaves no residual stream: a fusion's result, or that of a bottleneck.
+    fn fed(&self, step: Step) -> i64 {
+        let source = match step {
+            Step::PatchEmbed { module, branch } => Step::Fusion { module, branch },
+            Step::Increase { branch } if branch > 0 => Step::Increase { branch: branch - 1 },
+            Step::Classify => Step::Increase { branch: BRANCHES as u8 - 1 },
+            _ => return validate::ANY_CODE,
+        };
+        // The activation is the last operator of both.
+        let record = self.id(source).and_then(|id| self.steps.get(usize::from(id.0)));
+        let last = record.and_then(|record| usize::from(record.first_op + record.op_count).checked_sub(1)).and_then(|at| self.ops.get(at));
+        last.map_or(validate::ANY_CODE, validate::magnitude)
     }
 
     /// Where the weights lie in the image.
@@ -252,7 +270,7 @@ impl<'a> Model<'a> {
         let (size, classes) = (self.meta.size, usize::from(self.meta.network.classes));
         let (logits, labels) = match self.meta.network.head {
             // A build without half precision has refused such an image.
-            _ if !cfg!(feature = "fp16") || self.half_parts() == HalfParts::NONE => (0, 0),
+            _ if !cfg!(feature = "fp16") || self.half_parts().of(Precision::Fp16) == Parts::NONE => (0, 0),
             Head::Segformer => (size_of::<i16>() * size.tokens(0) * classes, size.pixels()),
             Head::Classifier => (size_of::<i16>() * classes, 0),
         };
@@ -324,19 +342,20 @@ impl<'a> Model<'a> {
         let at = usize::from(id.0);
         let (before, record) = (self.steps.get(at.checked_sub(1)?)?, self.steps.get(at)?);
         let reads_stream = matches!(step, Step::Attention { .. } | Step::MixCfn { .. } | Step::StageNorm { .. });
-        if !reads_stream || record.precision == before.precision {
+        let fp16 = Precision::Fp16 as u8;
+        if !reads_stream || (record.precision == fp16) == (before.precision == fp16) {
             return None;
         }
         // The step before is always the one that left the stream; the first operator of one that reads it is its LayerNorm.
         let norm = self.ops.get(usize::from(record.first_op))?;
-        Some(CodeScale(if record.precision == Precision::Fp16 as u8 { before.scale } else { norm.in_scale }))
+        Some(CodeScale(if record.precision == fp16 { before.scale } else { norm.in_scale }))
     }
 
-    /// The parts of the network that run in half precision.
+    /// The parts of the network that hold 16 bits where int8 holds 8.
     pub fn half_parts(&self) -> HalfParts {
         let mut parts = HalfParts::NONE;
-        for (_, step) in self.step_ids().filter(|(id, _)| self.precision(*id) == Precision::Fp16) {
-            parts.insert(&self.meta.network, step);
+        for (id, step) in self.step_ids() {
+            parts.insert(&self.meta.network, step, self.precision(id));
         }
         parts
     }

@@ -167,9 +167,30 @@ pub enum Precision {
 }
 
 impl Precision {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::Int8, Self::Int16x8, Self::Fp16];
+
+    /// Whether this build has it: features `int16x8` and `fp16`.
+    pub const fn is_built(self) -> bool {
+        match self {
+            Self::Int8 => true,
+            Self::Int16x8 => cfg!(feature = "int16x8"),
+            Self::Fp16 => cfg!(feature = "fp16"),
+        }
+    }
+
+    /// `int8`, `int16x8` or `fp16`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Int8 => "int8",
+            Self::Int16x8 => "int16x8",
+            Self::Fp16 => "fp16",
+        }
+    }
+
     /// The precision of that number.
     pub fn from_number(number: u8) -> Option<Self> {
-        [Self::Int8, Self::Int16x8, Self::Fp16].into_iter().find(|&precision| precision as u8 == number)
+        Self::ALL.into_iter().find(|&precision| precision as u8 == number)
     }
 }
 
@@ -251,7 +272,7 @@ pub struct OpRecord {
     pub kind: u8,
     /// Branch that it reads.
     pub source: u8,
-    /// Width of the exponent codes, 8 or 15 ([`OpKind::Scores`]); 0 elsewhere.
+    /// Width of the exponent codes, 8 or 15 ([`OpKind::Scores`], in int16x8 15); 0 elsewhere.
     pub code_bits: u8,
     /// Left shift before requantisation, 0 to 30.
     pub pre_shift: u8,
@@ -322,7 +343,20 @@ impl Arrays {
     pub fn of(op: &Op, precision: Precision, packing: Packing) -> Self {
         match precision {
             Precision::Fp16 => crate::half::arrays(op),
+            Precision::Int16x8 if cfg!(feature = "int16x8") => Self::of_int16x8(op),
             Precision::Int8 | Precision::Int16x8 => Self::of_int8(op, packing),
+        }
+    }
+
+    /// Weights lie in rows; narrowings are copies, and tables have 16-bit entries.
+    fn of_int16x8(op: &Op) -> Self {
+        use OpKind as K;
+        match op.kind {
+            K::FusionNarrow | K::HeadNarrow | K::IncreaseNarrow => Self::NONE,
+            _ => {
+                let arrays = Self::of_int8(op, Packing::Rows);
+                Self { table_entry: if arrays.table_entry > 0 { 2 } else { 0 }, ..arrays }
+            }
         }
     }
 

@@ -28,7 +28,7 @@ pub struct OpParams<'a> {
     pub record: &'a OpRecord,
     /// Weights; in a half-precision step the bytes of f16, in the order of [`crate::half::weight_index`].
     pub weights: &'a [i8],
-    /// How 8-bit weights lie.
+    /// How 8-bit weights lie; in rows where codes have 16 bits.
     pub packing: Packing,
     /// Biases, or a LayerNorm's offsets; the bits of f32 in a half-precision step.
     pub bias: &'a [i32],
@@ -59,7 +59,7 @@ impl<'a> StepParams<'a> {
         Some(OpParams {
             record,
             weights: self.array(record.weights, arrays.weights)?,
-            packing: if precision == Precision::Fp16 { Packing::Rows } else { self.packing.of(op) },
+            packing: if precision == Precision::Int8 { self.packing.of(op) } else { Packing::Rows },
             bias: self.array(record.bias, arrays.bias)?,
             mult: self.array(record.mult, arrays.mult)?,
             shift: self.array(record.shift, arrays.shift)?,

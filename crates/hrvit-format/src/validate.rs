@@ -18,18 +18,46 @@ const MAX_EPS: u64 = 1 << 62;
 
 const I32_MAX: i64 = i32::MAX as i64;
 
-/// Checks all operators of one step; the error names the operator's index within the step.
-pub(crate) fn step(step: Step, ops: &StepOps, params: &StepParams<'_>) -> Result<(), (u16, OpField)> {
+/// Largest magnitude of a code of 16 bits.
+pub(crate) const ANY_CODE: i64 = 32768;
+/// Entries of an interpolated activation table of an int16x8 step: 10 bits of a code choose two neighbours.
+pub const INTERPOLATED: u32 = 1025;
+/// Largest magnitude of a code of q and v in an int16x8 step: a mean of values has two fractional bits more.
+pub const MAX_QV_S16: i64 = 8191;
+/// What a dot product of q and v of an int16x8 step stays below: differences of two are within i32.
+pub const LOGITS_S16: i64 = 1 << 30;
+/// Largest per-channel code of 3.0 in [`OpKind::ParallelAct`] of an int16x8 step.
+pub const MAX_THREE_S16: i32 = 1 << 17;
+
+/// Largest magnitude of the codes that a record limits.
+pub(crate) fn magnitude(record: &OpRecord) -> i64 {
+    i64::from(record.lo.unsigned_abs().max(record.hi.unsigned_abs()))
+}
+
+/// Checks all operators of one integer step; the error names the operator's index within the step. `fed` is the largest magnitude of the codes that an int16x8 step
+/// reads from another one; an int8 step has none.
+#[inline(always)] // twice: a build without int16x8 has nothing of it
+pub(crate) fn step(step: Step, ops: &StepOps, params: &StepParams<'_>, fed: Option<i64>) -> Result<(), (u16, OpField)> {
+    let precision = if fed.is_some() { Precision::Int16x8 } else { Precision::Int8 };
     // Terms that the engine adds up in i32 before the next rounding.
     let mut sum = 0i64;
     for ((index, op), record) in (0u16..).zip(ops).zip(params.ops) {
         let at = |field| (index, field);
-        let arrays = Arrays::of(op, Precision::Int8, params.packing);
+        let arrays = Arrays::of(op, precision, params.packing);
         shape(op, record).map_err(at)?;
-        layout(op, record, &arrays).map_err(at)?;
+        layout(op, record, &arrays, fed.is_some()).map_err(at)?;
         let op_params = params.op(usize::from(index), op).ok_or(at(OpField::Array))?;
-        ranges(op, record, params).map_err(at)?;
-        let bound = requantisation(op, &op_params).map_err(at)?;
+        let (input, three_max) = match fed {
+            None => {
+                ranges(op, record, params).map_err(at)?;
+                (input_s8(op.kind), MAX_THREE_S8)
+            }
+            Some(fed) => {
+                ranges_s16(op, &op_params, ops).map_err(at)?;
+                (input_s16(op, ops, params, fed), MAX_THREE_S16)
+            }
+        };
+        let bound = requantisation(op, &op_params, input, three_max).map_err(at)?;
         match op.kind {
             OpKind::FusionPointwise | OpKind::FusionIdentity | OpKind::ToOut | OpKind::DesLeft | OpKind::IncreaseConv3 | OpKind::IncreaseShortcut => {
                 sum += bound
@@ -64,8 +92,11 @@ pub(crate) fn shape(op: &Op, record: &OpRecord) -> Result<(), OpField> {
     Ok(())
 }
 
-fn layout(op: &Op, record: &OpRecord, arrays: &Arrays) -> Result<(), OpField> {
-    let bits = if op.kind == OpKind::Scores { [8, 15] } else { [0, 0] };
+fn layout(op: &Op, record: &OpRecord, arrays: &Arrays, wide: bool) -> Result<(), OpField> {
+    let bits = match op.kind {
+        OpKind::Scores => [if wide { 15 } else { 8 }, 15],
+        _ => [0, 0],
+    };
     if !bits.contains(&record.code_bits) {
         return Err(OpField::CodeBits);
     }
@@ -79,7 +110,11 @@ fn layout(op: &Op, record: &OpRecord, arrays: &Arrays) -> Result<(), OpField> {
     if !placed {
         return Err(OpField::Array);
     }
-    let entries = if arrays.table_entry == 0 { 0..=0 } else { 1..=MAX_TABLE };
+    let entries = match arrays.table_entry {
+        0 => 0..=0,
+        _ if wide && op.kind != OpKind::DesRight => INTERPOLATED..=INTERPOLATED,
+        _ => 1..=MAX_TABLE,
+    };
     if !entries.contains(&record.table_len) {
         return Err(OpField::Table);
     }
@@ -113,8 +148,66 @@ fn ranges(op: &Op, record: &OpRecord, params: &StepParams<'_>) -> Result<(), OpF
     if ok && (-128..=127).contains(&record.pad) { Ok(()) } else { Err(OpField::Range) }
 }
 
+/// Largest magnitude of a code that an operator of an int8 step multiplies with its weights.
+fn input_s8(kind: OpKind) -> i64 {
+    match kind {
+        OpKind::DesRight | OpKind::DesLeft => ANY_CODE,
+        OpKind::FinalLinear => POOLED_MAX,
+        _ => 128,
+    }
+}
+
+/// Output range of a kind in an int16x8 step: codes have the zero point 0, which padding holds; tables stay within the limits of their codes.
+fn ranges_s16(op: &Op, params: &OpParams<'_>, ops: &StepOps) -> Result<(), OpField> {
+    use OpKind as K;
+    let record = params.record;
+    let codes = record.zero == 0 && record.lo <= 0 && record.hi >= 0;
+    let ok = match op.kind {
+        K::Qkv => {
+            let scores = ops.iter().find(|other| other.kind == K::Scores).ok_or(OpField::Range)?;
+            let dim = i64::from(scores.cin / scores.cout.max(1));
+            codes && magnitude(record) <= MAX_QV_S16 && dim * magnitude(record) * magnitude(record) < LOGITS_S16
+        }
+        K::StemConv2 | K::FfnAct | K::FusionAct => codes && params.table16.iter().all(|entry| (record.lo..=record.hi).contains(entry)),
+        K::AttnNorm | K::FfnNorm | K::StemConv1 | K::EmbedPointwise | K::ParallelAct | K::AttnAct | K::Fc1 | K::FusionDepthwise => codes,
+        K::HeadAct | K::IncreaseConv1 | K::IncreaseConv2 | K::IncreaseAct | K::FinalConv => codes && record.lo == 0,
+        K::DesRight => record.lo == 0 && u32::try_from(record.hi).is_ok_and(|hi| hi + 1 == record.table_len) && (0..=record.hi).contains(&record.zero),
+        _ => (record.zero, record.lo, record.hi) == (0, i16::MIN, i16::MAX),
+    };
+    if ok && record.pad == 0 { Ok(()) } else { Err(OpField::Range) }
+}
+
+/// Largest magnitude of a code that an operator of an int16x8 step multiplies with its weights: that of the operator before it, or of the step before.
+fn input_s16(op: &Op, ops: &StepOps, params: &StepParams<'_>, fed: i64) -> i64 {
+    use OpKind as K;
+    let left_by = |kind: K| {
+        let position = ops.iter().position(|other| other.kind == kind && (other.source == op.source || kind != K::FusionDepthwise));
+        position.and_then(|at| params.ops.get(at)).map(magnitude)
+    };
+    let source = match op.kind {
+        K::StemConv1 => return 128,
+        K::EmbedPointwise => return left_by(K::StemConv2).unwrap_or(fed),
+        K::IncreaseDownsample | K::FinalConv => return fed,
+        K::StemConv2 => K::StemConv1,
+        K::EmbedDepthwise => K::EmbedPointwise,
+        K::Qkv => K::AttnNorm,
+        K::ParallelDepthwise => K::ParallelAct,
+        K::ToOut => K::AttnAct,
+        K::Fc1 => K::FfnNorm,
+        K::FfnDepthwise3 | K::FfnDepthwise5 => K::Fc1,
+        K::Fc2 => K::FfnAct,
+        K::FusionPointwise => K::FusionDepthwise,
+        K::HeadClassifier => K::HeadAct,
+        K::IncreaseConv2 => K::IncreaseConv1,
+        K::IncreaseConv3 => K::IncreaseConv2,
+        K::FinalLinear => K::FinalConv,
+        _ => return ANY_CODE,
+    };
+    left_by(source).unwrap_or(ANY_CODE)
+}
+
 /// Checks multipliers, shifts and headroom; returns the largest magnitude that one requantised value can have.
-fn requantisation(op: &Op, params: &OpParams<'_>) -> Result<i64, OpField> {
+fn requantisation(op: &Op, params: &OpParams<'_>, input: i64, three_max: i32) -> Result<i64, OpField> {
     use OpKind as K;
     let record = params.record;
     if op.kind.is_norm() {
@@ -122,7 +215,7 @@ fn requantisation(op: &Op, params: &OpParams<'_>) -> Result<i64, OpField> {
         let offsets = params.bias.iter().all(|offset| offset.unsigned_abs() <= 1 << 29);
         return if gains && offsets && record.pre_shift == 0 { Ok(0) } else { Err(OpField::Norm) };
     }
-    let three_max = if op.kind == K::AttnAct { 32767 } else { MAX_THREE_S8 };
+    let three_max = if op.kind == K::AttnAct { 32767 } else { three_max };
     if !params.three.iter().all(|three| (1..=three_max).contains(three)) {
         return Err(OpField::Three);
     }
@@ -138,11 +231,6 @@ fn requantisation(op: &Op, params: &OpParams<'_>) -> Result<i64, OpField> {
     if params.weights.contains(&i8::MIN) || !params.packing.is_padded_with_zeros(op, params.weights) {
         return Err(OpField::Weight);
     }
-    let input = match op.kind {
-        K::DesRight | K::DesLeft => 32768,
-        K::FinalLinear => POOLED_MAX,
-        _ => 128,
-    };
     // Operators without weights requantise single s16 codes, sums (bounded by the caller) or products of two codes (bounded by `three`).
     let products = if params.weights.is_empty() { 32768 } else { op.depth() as i64 * input * 127 };
     let biases = if params.bias.is_empty() { &[0] } else { params.bias };

@@ -102,6 +102,13 @@ pub enum StepData {
         /// Operators.
         ops: Vec<OpData>,
     },
+    /// [`Precision::Int16x8`].
+    Int16x8 {
+        /// Real value of one output code (1 for labels).
+        scale: f32,
+        /// Operators.
+        ops: Vec<OpData>,
+    },
     /// [`Precision::Fp16`].
     Fp16(Vec<HalfOp>),
 }
@@ -111,6 +118,7 @@ impl StepData {
     pub fn precision(&self) -> Precision {
         match self {
             Self::Int8 { .. } => Precision::Int8,
+            Self::Int16x8 { .. } => Precision::Int16x8,
             Self::Fp16(_) => Precision::Fp16,
         }
     }
@@ -151,7 +159,10 @@ fn write_packed(
         let shapes = meta.network.ops(step);
         let (group, first_op) = (weights.len(), op_records.len());
         match data {
-            StepData::Int8 { ops, .. } => op_records.extend(shapes.iter().zip(ops).map(|(op, values)| place(op, values, packing, &mut weights, group))),
+            StepData::Int8 { ops, .. } | StepData::Int16x8 { ops, .. } => {
+                let format = (data.precision(), packing);
+                op_records.extend(shapes.iter().zip(ops).map(|(op, values)| place(op, values, format, &mut weights, group)));
+            }
             StepData::Fp16(ops) => op_records.extend(shapes.iter().zip(ops).map(|(op, values)| place_half(op, values, &mut weights, group))),
         }
         let op_count = op_records.len() - first_op;
@@ -244,7 +255,8 @@ fn unpack_step(model: &Model<'_>, id: StepId, step: Step) -> Option<StepData> {
             out_scale: record.out_scale,
         })
     });
-    Some(StepData::Int8 { scale: params.record.scale, ops: ops.collect::<Option<_>>()? })
+    let (scale, ops) = (params.record.scale, ops.collect::<Option<_>>()?);
+    Some(if params.precision() == Precision::Int16x8 { StepData::Int16x8 { scale, ops } } else { StepData::Int8 { scale, ops } })
 }
 
 fn pad(bytes: &mut Vec<u8>) {
@@ -263,7 +275,7 @@ fn step_record(step: Step, data: &StepData, (first_op, op_count): (u16, u16), of
         len: group.len() as u32,
         crc: crc32(group),
         scale: match data {
-            StepData::Int8 { scale, .. } => *scale,
+            StepData::Int8 { scale, .. } | StepData::Int16x8 { scale, .. } => *scale,
             StepData::Fp16(_) => 1.0,
         },
         reserved1: 0,
@@ -327,8 +339,9 @@ fn place_half(op: &Op, values: &HalfOp, buffer: &mut Vec<u8>, group: usize) -> O
     }
 }
 
-fn place(op: &Op, values: &OpData, packing: Packing, buffer: &mut Vec<u8>, group: usize) -> OpRecord {
-    let wide = Arrays::of(op, Precision::Int8, packing).table_entry == 2;
+fn place(op: &Op, values: &OpData, (precision, packing): (Precision, Packing), buffer: &mut Vec<u8>, group: usize) -> OpRecord {
+    let wide = Arrays::of(op, precision, packing).table_entry == 2;
+    let packing = if precision == Precision::Int8 { packing } else { Packing::Rows };
     let weights = pack(op, packing, &values.weights);
     let table: &[u8] = if wide { cast_slice(&values.table16) } else { cast_slice(&values.table) };
     OpRecord {
