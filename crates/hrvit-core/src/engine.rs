@@ -1,6 +1,6 @@
 //! The engine: a loaded model, a plan and an arena, ready to run frames.
 
-#[cfg(feature = "fp16")]
+#[cfg(any(feature = "fp16", feature = "int16x8"))]
 use hrvit_format::record::Precision;
 use hrvit_format::{BRANCHES, Head, Model, OpKind, Step, StepId};
 use hrvit_kernels::{Isa, Kernels, attention_s8::max_keys};
@@ -232,6 +232,8 @@ fn check_keys(model: &Model<'_>, plan: &Plan) -> Result<(), SetupError> {
         let keys = attention::longest_strip(plan.network(), plan.size(), usize::from(branch));
         let bits = model.params(id, &[]).and_then(|params| params.ops.iter().map(|op| op.code_bits).max()).unwrap_or(0);
         let most = match model.precision(id) {
+            #[cfg(feature = "int16x8")]
+            Precision::Int16x8 => hrvit_kernels::attention_s16::MAX_KEYS,
             #[cfg(feature = "fp16")]
             Precision::Fp16 => hrvit_kernels::attention_f16::MAX_KEYS,
             _ => max_keys(bits).unwrap_or(0),
@@ -275,6 +277,8 @@ impl<'m, A: Arithmetic> Maps<'m, A> {
 #[inline(never)]
 fn run_step(context: &StepContext<'_>, executor: &dyn Executor, plan: &Plan, arena: &mut [u8], frame: &mut Frame<'_>) -> Result<(), Fault> {
     match context.params.precision() {
+        #[cfg(feature = "int16x8")]
+        Precision::Int16x8 => backbone_step::<crate::arithmetic::Int16x8>(context, executor, plan, arena, frame),
         #[cfg(feature = "fp16")]
         Precision::Fp16 => backbone_step::<crate::arithmetic::Fp16>(context, executor, plan, arena, frame),
         _ => backbone_step::<Int8>(context, executor, plan, arena, frame),
@@ -368,6 +372,8 @@ fn segment_head<W: WeightSource>(
 #[inline(never)]
 fn run_segformer(context: &StepContext<'_>, executor: &dyn Executor, plan: &Plan, arena: &mut [u8], output: Output<'_>) -> Result<(), Fault> {
     match context.params.precision() {
+        #[cfg(feature = "int16x8")]
+        Precision::Int16x8 => segformer_in::<crate::arithmetic::Int16x8>(context, executor, plan, arena, output),
         #[cfg(feature = "fp16")]
         Precision::Fp16 => segformer_in::<crate::arithmetic::Fp16>(context, executor, plan, arena, output),
         _ => segformer_in::<Int8>(context, executor, plan, arena, output),
@@ -445,6 +451,8 @@ fn run_classifier(
     output: Output<'_>,
 ) -> Result<(), Fault> {
     match classify.params.precision() {
+        #[cfg(feature = "int16x8")]
+        Precision::Int16x8 => classifier_in::<crate::arithmetic::Int16x8>(branches, classify, executor, plan, arena, output),
         #[cfg(feature = "fp16")]
         Precision::Fp16 => classifier_in::<crate::arithmetic::Fp16>(branches, classify, executor, plan, arena, output),
         _ => classifier_in::<Int8>(branches, classify, executor, plan, arena, output),

@@ -2,7 +2,10 @@
 
 use core::fmt;
 
-use hrvit_format::{SpecError, StepId, record::Packing};
+use hrvit_format::{
+    SpecError, StepId,
+    record::{Packing, Precision},
+};
 use hrvit_kernels::{Isa, ShapeError};
 
 /// Why no plan exists.
@@ -15,8 +18,8 @@ pub enum PlanError {
     Workers(usize),
     /// The arena would not fit the address space.
     TooLarge,
-    /// Parts of the network are to run in half precision, which this build has not.
-    Precision,
+    /// Parts of the network are to run in a precision that this build has not.
+    Precision(Precision),
     /// No tiles are small enough for the bytes that were given.
     Budget {
         /// Bytes that the smallest tiles need.
@@ -34,7 +37,10 @@ impl fmt::Display for PlanError {
             Self::Budget { needed, given } => {
                 write!(f, "an arena of {given} bytes is too small: this network at this size needs {needed}; choose a smaller size or fewer workers")
             }
-            Self::Precision => write!(f, "half precision: this build has none; build hrvit-core with feature fp16"),
+            Self::Precision(precision) => {
+                let name = precision.name();
+                write!(f, "precision {name}: this build has none; build hrvit-core with feature {name}")
+            }
             Self::TooLarge => write!(f, "the arena would not fit this machine's address space; choose a smaller input size"),
         }
     }
@@ -57,7 +63,7 @@ pub enum SetupError {
     ArenaMisaligned,
     /// The plan was made for another network than the model's.
     OtherNetwork,
-    /// Parts of the model run in half precision for which the plan has no room.
+    /// Parts of the model have codes of two bytes for which the plan has no room.
     Precision,
     /// The plan was made for another number of workers than the executor has.
     Workers {
@@ -101,7 +107,7 @@ impl fmt::Display for SetupError {
             Self::ArenaTooSmall { needed, found } => write!(f, "arena too small: {found} bytes, the plan needs {needed}"),
             Self::ArenaMisaligned => write!(f, "arena misaligned: it must start at a multiple of {} bytes", crate::arena::ALIGN),
             Self::OtherNetwork => write!(f, "the plan was made for another network than the model's: plan again from the model"),
-            Self::Precision => write!(f, "the plan was made for 8-bit blocks where the model has half-precision ones: plan with the model's own parts"),
+            Self::Precision => write!(f, "the plan was made for other precisions than the model's blocks have: plan with the model's own parts"),
             Self::Workers { planned, found } => write!(f, "planned for {planned} workers, the executor has {found}"),
             Self::WeightBuffer { needed, found } => write!(f, "weight buffer of {found} bytes, the largest group has {needed}: plan for streamed weights"),
             Self::NoWeights => write!(f, "only the head of the image was loaded: stream its weights"),

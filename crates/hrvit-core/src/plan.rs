@@ -5,10 +5,10 @@
 //! ```
 //! The head narrows the last stage norms to s8 and packs them at the front, so that the other half of their room is scratch.
 //! Branch b's region holds, one after the other and never two at once: the residual stream (s16), the stage norm (s16), and pairs of narrowed stage norm and
-//! fusion output (s8 + s8). Where any fusion runs in half precision, regions have two maps: the second holds fusion outputs, and the kept half of an attention
-//! block. Scratch begins behind the last branch that is alive, so that early modules use the room of branches that do not exist yet.
+//! fusion output (s8 + s8). Where any fusion has codes of two bytes (fp16, int16x8), regions have two maps: the second holds fusion outputs, and the kept half of an
+//! attention block. Scratch begins behind the last branch that is alive, so that early modules use the room of branches that do not exist yet.
 
-use hrvit_format::{BRANCHES, HalfParts, Network, Size, Step};
+use hrvit_format::{BRANCHES, HalfParts, Network, Parts, Size, Step, record::Precision};
 
 use crate::{
     arena::{ALIGN, region},
@@ -97,6 +97,12 @@ impl Moment {
     pub fn bytes(&self) -> usize {
         self.maps + self.kept + self.scratch
     }
+
+    /// The one with more bytes.
+    #[cfg(any(feature = "fp16", feature = "int16x8"))]
+    fn or(self, other: Self) -> Self {
+        if other.bytes() > self.bytes() { other } else { self }
+    }
 }
 
 /// What a part of the arena holds during a step.
@@ -108,11 +114,11 @@ pub enum Holds {
     Stream(u8),
     /// Stage norm of a branch, 16 bits.
     StageNorm(u8),
-    /// Stage norm as fusions read it and fusion output of a branch: s8, or f16 both.
+    /// Stage norm as fusions read it and fusion output of a branch: s8, or 16 bits both.
     Fused(u8),
-    /// The vertical half of an attention block's result: s8 or f16.
+    /// The vertical half of an attention block's result: s8 or 16 bits.
     Kept,
-    /// Stage norms as the head reads them: s8 or f16.
+    /// Stage norms as the head reads them: s8 or 16 bits.
     Narrowed,
     /// Line buffers, strips, sums.
     Scratch,
@@ -148,13 +154,13 @@ pub fn plan_tiled(network: &Network, size: Size, workers: usize, weights: Weight
     plan_mixed((network, HalfParts::NONE), size, workers, weights, tiling)
 }
 
-/// [`plan_tiled`] for a network of which the parts `half` run in half precision ([`hrvit_format::Model::half_parts`]).
+/// [`plan_tiled`] for a network of which the parts `half` have codes of two bytes ([`hrvit_format::Model::half_parts`]).
 ///
 /// # Errors
-/// As [`plan_tiled`]; and if parts are in half precision and the build has none (feature `fp16`).
+/// As [`plan_tiled`]; and if parts have a precision that the build has not (features `fp16` and `int16x8`).
 pub fn plan_mixed((network, half): (&Network, HalfParts), size: Size, workers: usize, weights: WeightPlacement, tiling: Tiling) -> Result<Plan, PlanError> {
-    if half != HalfParts::NONE && !cfg!(feature = "fp16") {
-        return Err(PlanError::Precision);
+    if let Some(precision) = Precision::ALL.into_iter().find(|&precision| half.of(precision) != Parts::NONE && !precision.is_built()) {
+        return Err(PlanError::Precision(precision));
     }
     network.validate().map_err(PlanError::Spec)?;
     let size = Size::new(size.height, size.width).map_err(PlanError::Spec)?;
@@ -188,7 +194,7 @@ fn maps_per_region(half: HalfParts) -> usize {
 }
 
 impl Plan {
-    /// Parts of the network that may run in half precision.
+    /// Parts of the network that may have codes of two bytes.
     pub fn half_parts(&self) -> HalfParts {
         self.half
     }
@@ -298,11 +304,19 @@ impl Plan {
     }
 
     fn moment_with(&self, step: Step, tile: usize) -> Moment {
+        let moment = self.moment_in::<Int8>(step, tile);
+        // Blocks of a stage may differ in their precision: the hungriest counts.
+        #[cfg(feature = "int16x8")]
+        let moment = match self.half.of(Precision::Int16x8).contains(&self.network, step) {
+            true => moment.or(self.moment_in::<crate::arithmetic::Int16x8>(step, tile)),
+            false => moment,
+        };
         #[cfg(feature = "fp16")]
-        if self.half.contains(&self.network, step) {
-            return self.moment_in::<crate::arithmetic::Fp16>(step, tile);
-        }
-        self.moment_in::<Int8>(step, tile)
+        let moment = match self.half.of(Precision::Fp16).contains(&self.network, step) {
+            true => moment.or(self.moment_in::<crate::arithmetic::Fp16>(step, tile)),
+            false => moment,
+        };
+        moment
     }
 
     fn moment_in<A: Arithmetic>(&self, step: Step, tile: usize) -> Moment {

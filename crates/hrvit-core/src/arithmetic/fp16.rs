@@ -80,6 +80,7 @@ impl Arithmetic for Fp16 {
     type Wide = f16;
     type Sum = f32;
     type Hidden = f32;
+    type Tap = f16;
 
     const PAIRED: bool = false;
 

@@ -39,6 +39,7 @@ impl Arithmetic for Int8 {
     type Wide = i16;
     type Sum = i32;
     type Hidden = i16;
+    type Tap = i8;
 
     const PAIRED: bool = true;
 

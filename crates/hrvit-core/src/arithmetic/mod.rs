@@ -2,6 +2,8 @@
 
 #[cfg(feature = "fp16")]
 mod fp16;
+#[cfg(feature = "int16x8")]
+mod int16x8;
 mod int8;
 
 use core::{fmt::Debug, ops::Range};
@@ -13,6 +15,8 @@ use hrvit_kernels::{Kernels, Phase};
 #[cfg(feature = "fp16")]
 pub use fp16::Fp16;
 pub use int8::Int8;
+#[cfg(feature = "int16x8")]
+pub use int16x8::Int16x8;
 
 use crate::{error::Fault, observe::TileData, operator::Operator};
 
@@ -117,6 +121,9 @@ pub trait Arithmetic: 'static {
     /// Between both products of the diversity-enhancing shortcut.
     type Hidden: Element;
 
+    /// A weight of a depthwise convolution.
+    type Tap: Element;
+
     /// Whether a fusion's result and the stage norm that others still read fit the bytes of the stage norm: pairs of rows, in place.
     const PAIRED: bool;
 
@@ -127,13 +134,13 @@ pub trait Arithmetic: 'static {
     fn convolve(operator: &Operator<'_>, rows: &Rows<'_, Self::Code>, columns: (usize, usize), out: Out<'_, Self>, out_stride: usize) -> Result<(), Fault>;
 
     /// Weights of a depthwise convolution, `[taps, channels]`.
-    fn taps<'a>(operator: &Operator<'a>) -> Result<&'a [Self::Code], Fault>;
+    fn taps<'a>(operator: &Operator<'a>) -> Result<&'a [Self::Tap], Fault>;
 
     /// Adds the parallel path of attention to `sum`, `[tokens, channels]`: a 3x3 with weights `kernel` over the channels `channels` of `operator`.
     fn add_parallel(
         operator: &Operator<'_>,
         rows: &Rows<'_, Self::Code>,
-        kernel: &[Self::Code],
+        kernel: &[Self::Tap],
         channels: Range<usize>,
         tokens: usize,
         sum: &mut [Self::Wide],

@@ -56,7 +56,7 @@ impl Shape {
             + region::<A::Sum>(self.score_len::<A>())
             + region::<A::Wide>(self.window.min(self.lines) * half)
             + region::<A::Code>(half)
-            + region::<A::Code>(TAPS * self.channels / 2)
+            + region::<A::Tap>(TAPS * self.channels / 2)
     }
 
     /// Elements of scratch of the attention over a strip.
@@ -99,7 +99,7 @@ pub struct Walk<'a, 'c, A: Arithmetic> {
     scores: &'a mut [A::Sum],
     sum: &'a mut [A::Wide],
     codes: &'a mut [A::Code],
-    kernel: &'a mut [A::Code],
+    kernel: &'a mut [A::Tap],
 }
 
 impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
