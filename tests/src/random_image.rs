@@ -2,8 +2,9 @@
 //! spread over their range without all of them dying or saturating.
 
 use hrvit_format::aligned::AlignedBytes;
+use hrvit_format::record::Precision;
 use hrvit_format::writer::{OpData, StepData, write_image};
-use hrvit_format::{BRANCHES, Golden, Meta, Network, Op, OpKind, POOLED_MAX, Size, Step, StepOps};
+use hrvit_format::{BRANCHES, Golden, INTERPOLATED, LOGITS_S16, MAX_QV_S16, Meta, Network, Op, OpKind, POOLED_MAX, Parts, Size, Step, StepOps};
 
 use crate::rng::Rng;
 
@@ -26,7 +27,43 @@ pub fn random_image(network: &Network, size: Size, seed: u64) -> AlignedBytes {
 }
 
 /// [`random_image`] whose operators `edit` may change first, and with a golden section if one is given. Panics if the result is no valid image.
-pub fn edited_image(network: &Network, size: Size, seed: u64, golden: Option<Golden<'_>>, mut edit: impl FnMut(Step, &mut [OpData])) -> AlignedBytes {
+pub fn edited_image(network: &Network, size: Size, seed: u64, golden: Option<Golden<'_>>, edit: impl FnMut(Step, &mut [OpData])) -> AlignedBytes {
+    made_image(network, size, seed, golden, |_| Precision::Int8, edit)
+}
+
+/// [`random_image`] in the integer precisions that `precision` gives the steps.
+pub fn mixed_image(network: &Network, size: Size, seed: u64, precision: impl FnMut(Step) -> Precision) -> AlignedBytes {
+    made_image(network, size, seed, None, precision, |_, _| ())
+}
+
+/// Int8 or int16x8 at random, alike for steps that hand tensors to each other.
+pub fn random_precisions(network: &Network, seed: u64) -> impl FnMut(Step) -> Precision {
+    let mut rng = Rng::new(seed ^ 0x16_08);
+    let mut draw = move || if rng.int(0, 1) == 0 { Precision::Int8 } else { Precision::Int16x8 };
+    let mut drawn: Vec<(Parts, Precision)> = Vec::new();
+    move |step| {
+        if matches!(step, Step::Attention { .. } | Step::MixCfn { .. }) {
+            return draw();
+        }
+        let part = Parts::of(network, step);
+        if let Some((_, precision)) = drawn.iter().find(|(other, _)| *other == part) {
+            return *precision;
+        }
+        let precision = draw();
+        drawn.push((part, precision));
+        precision
+    }
+}
+
+/// A random image in the precisions that `precision` gives the steps. Panics if the result is no valid image.
+pub fn made_image(
+    network: &Network,
+    size: Size,
+    seed: u64,
+    golden: Option<Golden<'_>>,
+    mut precision: impl FnMut(Step) -> Precision,
+    mut edit: impl FnMut(Step, &mut [OpData]),
+) -> AlignedBytes {
     let provenance = format!("random weights, seed {seed}");
     let meta = Meta {
         network: network.clone(),
@@ -37,12 +74,25 @@ pub fn edited_image(network: &Network, size: Size, seed: u64, golden: Option<Gol
         colours: &[],
         provenance: &provenance,
     };
-    let mut maker =
-        Maker { rng: Rng::new(seed), network, size, zero: 0, sigma: 0.0, code_bits: 8, map_zeros: [0; BRANCHES], narrow_zero: 0, narrowed: Default::default() };
+    let mut maker = Maker {
+        rng: Rng::new(seed),
+        network,
+        size,
+        zero: 0,
+        sigma: 0.0,
+        code_bits: 8,
+        map_zeros: [0; BRANCHES],
+        narrow_zero: 0,
+        narrowed: Default::default(),
+        wide: false,
+        top: top(network),
+        largest: 0,
+    };
     let steps = network.steps().map(|step| {
+        maker.wide = precision(step) == Precision::Int16x8;
         let (scale, mut ops) = maker.step(step);
         edit(step, &mut ops);
-        StepData::Int8 { scale, ops }
+        if maker.wide { StepData::Int16x8 { scale, ops } } else { StepData::Int8 { scale, ops } }
     });
     let steps: Vec<StepData> = steps.collect();
     let image = write_image(&meta, 1, &steps, &hrvit_kernels::exp_table(), golden);
@@ -54,6 +104,12 @@ pub fn random_frame(size: Size, seed: u64) -> Vec<u8> {
     let mut rng = Rng::new(seed);
     let noise = rng.int(20, 255);
     (0..3 * size.pixels() as i64).map(|i| (i / 97 % 256 + rng.int(0, noise)).rem_euclid(256) as u8).collect()
+}
+
+/// Largest 16-bit code for which every product of `network` has headroom.
+fn top(network: &Network) -> i64 {
+    let depths = network.steps().flat_map(|step| network.ops(step)).filter(|op| op.kernel > 0).map(|op| op.depth() as i64);
+    (((1 << 31) - (1 << 28)) / 127 / depths.max().unwrap_or(1)).min(32767)
 }
 
 /// How the result of a product is stored.
@@ -83,6 +139,12 @@ struct Maker<'n> {
     code_bits: u8,
     /// Zero points of the s8 maps that fusions and the classification head leave behind, per branch.
     map_zeros: [i64; BRANCHES],
+    /// Whether the step at work is int16x8.
+    wide: bool,
+    /// Largest 16-bit code.
+    top: i64,
+    /// Largest magnitude of a code that the next operator reads.
+    largest: i64,
     /// Narrowing of each branch in the module at work, alike for all outputs of its fusion, with the state it leaves.
     narrowed: [Option<(OpData, i64, f64)>; BRANCHES],
     /// Zero point of the stage norm as the classification head's branch at work reads it.
@@ -93,13 +155,20 @@ impl Maker<'_> {
     fn step(&mut self, step: Step) -> (f32, Vec<OpData>) {
         let scale = if step == Step::LabelMap { 1.0 } else { self.rng.real(1e-4, 0.1) as f32 };
         if let Step::Attention { branch, .. } = step {
-            self.code_bits = if self.longest_strip(branch.into()) <= 518 && self.rng.int(0, 1) == 1 { 15 } else { 8 };
+            self.code_bits = if self.wide {
+                15
+            } else if self.longest_strip(branch.into()) <= 518 && self.rng.int(0, 1) == 1 {
+                15
+            } else {
+                8
+            };
         }
         if let Step::StageNorm { branch, .. } = step {
             self.narrowed[usize::from(branch)] = None;
         }
         if let Step::PatchEmbed { branch, .. } = step {
-            self.reads(self.map_zeros[usize::from(branch)], S8);
+            let sigma = self.code_sigma();
+            self.reads(self.map_zeros[usize::from(branch)], sigma);
         }
         let shapes = self.network.ops(step);
         let table = self.rng.int(180, 1500) as usize;
@@ -118,11 +187,21 @@ impl Maker<'_> {
     /// One operator; `table` is the length of the step's activation table, if it has one.
     fn op(&mut self, op: &Op, step: &StepOps, table: usize) -> OpData {
         use OpKind as K;
+        let (code, relu) = (self.code_sigma(), self.relu_sigma());
         match op.kind {
-            K::StemConv1 => self.reads(0, 74.0).product(op, Store::Relu),
+            K::StemConv1 => {
+                self.reads(0, 74.0).largest = 128;
+                self.product(op, Store::Relu)
+            }
+            K::StemConv2 | K::FfnDepthwise3 | K::FfnDepthwise5 | K::FfnAct | K::FusionAct if self.wide => self.activated(op, step),
+            K::FusionNarrow | K::HeadNarrow | K::IncreaseNarrow if self.wide => {
+                self.reads(0, S16).largest = 32768;
+                self.narrow_zero = 0;
+                OpData::default()
+            }
             K::StemConv2 | K::FfnDepthwise3 | K::DesRight => {
                 if op.kind == K::DesRight {
-                    self.reads(0, S16);
+                    self.reads(0, S16).largest = 32768;
                 }
                 let (zero, sigma) = (self.zero, self.sigma);
                 let mut data = self.product(op, Store::Index(table));
@@ -130,7 +209,7 @@ impl Maker<'_> {
                     K::StemConv2 => data.table = self.activation(table),
                     K::DesRight => {
                         data.table16 = self.activation(table).iter().map(|&code| i16::from(code) * 200 + self.rng.int(-99, 99) as i16).collect();
-                        self.reads(0, 200.0 * S8);
+                        self.reads(0, 200.0 * S8).largest = 32768;
                     }
                     // The 5x5 reads the same map.
                     _ => (self.zero, self.sigma) = (zero, sigma),
@@ -144,12 +223,16 @@ impl Maker<'_> {
             K::EmbedNorm | K::StageNorm => self.norm(op, S16, (i16::MIN, i16::MAX)),
             K::AttnNorm | K::FfnNorm => {
                 let range = self.limits();
-                self.norm(op, S8, range)
+                self.norm(op, code, range)
             }
             K::Qkv => self.product(op, Store::Symmetric),
             K::ParallelAct => self.parallel_act(op),
             K::ParallelDepthwise => self.product(op, Store::Wide(S16)),
             K::Scores => self.scores(op),
+            K::Values if self.wide => {
+                let v = 4.0 * self.qv().1;
+                self.rescale(op, v / 2.0, S16, Store::Wide(S16))
+            }
             K::Values => self.rescale(op, 256.0 * S8 / 2.0, S16, Store::Wide(S16)),
             K::AttnAct => self.attention_act(),
             K::ToOut | K::DesLeft | K::Fc2 => self.product(op, Store::Wide(S16 / 3.0)),
@@ -180,32 +263,95 @@ impl Maker<'_> {
             K::HeadClassifier => self.product(op, Store::Wide(S16)),
             K::IncreaseConv1 | K::IncreaseConv2 => self.product(op, Store::Relu),
             K::IncreaseConv3 => self.product(op, Store::Wide(TERM)),
+            K::IncreaseShortcut if self.wide => {
+                self.reads(0, S16).largest = 32768;
+                self.product(op, Store::Wide(TERM))
+            }
             K::IncreaseShortcut => self.reads(self.narrow_zero, S8).product(op, Store::Wide(TERM)),
-            K::IncreaseDownsample => self.reads(self.map_zeros[usize::from(op.source)], RELU * 0.7).product(op, Store::Wide(TERM)),
+            K::IncreaseDownsample => self.reads(self.map_zeros[usize::from(op.source)], relu * 0.7).product(op, Store::Wide(TERM)),
             K::IncreaseAct => self.store_sum(TERM * 1.4, 1 << 24, Store::Relu),
             K::FinalConv => {
-                let data = self.reads(self.map_zeros[BRANCHES - 1], RELU * 0.7).product(op, Store::Relu);
-                self.reads(0, 16.0 * RELU * 0.5);
+                let data = self.reads(self.map_zeros[BRANCHES - 1], relu * 0.7).product(op, Store::Relu);
+                let units = if self.wide { 1.0 } else { 16.0 };
+                self.reads(0, units * relu * 0.5);
                 data
             }
             K::FinalLinear => self.product(op, Store::Wide(S16 / 2.0)),
         }
     }
 
-    /// Says what the next operator reads.
+    /// Says what the next operator reads: codes of the step's precision.
     fn reads(&mut self, zero: i64, sigma: f64) -> &mut Self {
-        (self.zero, self.sigma) = (zero, sigma);
+        (self.zero, self.sigma, self.largest) = (zero, sigma, if self.wide { self.top } else { 128 });
         self
     }
 
-    /// Limits of s8 codes: mostly the whole range.
+    /// Deviation of codes.
+    fn code_sigma(&self) -> f64 {
+        if self.wide { 0.2 * self.top as f64 } else { S8 }
+    }
+
+    /// Deviation of codes before their ReLU.
+    fn relu_sigma(&self) -> f64 {
+        if self.wide { 0.25 * self.top as f64 } else { RELU }
+    }
+
+    /// Largest code of q and v in 16 bits, and their deviation.
+    fn qv(&self) -> (i64, f64) {
+        let widest = (0..BRANCHES).map(|branch| i64::from(self.network.spec.attention_dim(branch))).max().unwrap_or(1);
+        let most = ((LOGITS_S16 / widest) as f64).sqrt() as i64 - 1;
+        let most = most.min(MAX_QV_S16);
+        (most, most as f64 / 4.0)
+    }
+
+    /// An operator of an int16x8 step before or at an activation: a code that is looked up between entries of a table.
+    fn activated(&mut self, op: &Op, step: &StepOps) -> OpData {
+        let mut data = match op.kind {
+            OpKind::StemConv2 => self.product(op, Store::Wide(S16)),
+            OpKind::FusionAct => {
+                let terms = step.iter().filter(|op| matches!(op.kind, OpKind::FusionIdentity | OpKind::FusionPointwise)).count() as f64;
+                self.store_sum(TERM * terms.sqrt(), 1 << 24, Store::Wide(S16))
+            }
+            OpKind::FfnAct => OpData::default(),
+            _ => {
+                // Both convolutions read the same map.
+                let before = (self.zero, self.sigma, self.largest);
+                let data = self.product(op, Store::Wide(S16));
+                (self.zero, self.sigma, self.largest) = before;
+                return data;
+            }
+        };
+        (data.lo, data.hi) = self.limits();
+        let (lo, hi) = (f64::from(data.lo), f64::from(data.hi));
+        let sigma = self.code_sigma();
+        let entry = |i: u32| {
+            let x = f64::from(i as i32 * 64 - 32768) / S16;
+            let bent = if x < 0.0 { 0.15 * x } else { x };
+            (sigma * bent + 0.05 * sigma * self.rng.bell()).clamp(lo, hi) as i16
+        };
+        data.table16 = (0..INTERPOLATED).map(entry).collect();
+        self.reads(0, sigma);
+        data
+    }
+
+    /// Limits of codes: of s8 mostly the whole range.
     fn limits(&mut self) -> (i16, i16) {
+        if self.wide {
+            let lo = -self.rng.int(self.top / 2, self.top) as i16;
+            return (lo, self.top as i16);
+        }
         if self.rng.int(0, 3) > 0 { (-128, 127) } else { (self.rng.int(-128, -90) as i16, self.rng.int(90, 127) as i16) }
     }
 
     /// `zero`, `lo` and `hi` of a result; remembers it as what the next operator reads.
     fn stored(&mut self, store: Store, data: &mut OpData) {
         (data.zero, data.lo, data.hi) = match store {
+            Store::Codes if self.wide => {
+                let (lo, hi) = self.limits();
+                (0, lo, hi)
+            }
+            Store::Symmetric if self.wide => (0, -self.qv().0 as i16, self.qv().0 as i16),
+            Store::Relu if self.wide => (0, 0, self.top as i16),
             Store::Codes => {
                 let (lo, hi) = self.limits();
                 (self.rng.int(-20, 20) as i16, lo, hi)
@@ -218,18 +364,21 @@ impl Maker<'_> {
             Store::Wide(_) => (0, i16::MIN, i16::MAX),
             Store::Index(len) => ((len / 2) as i16 - self.rng.int(0, len as i64 / 6) as i16, 0, len as i16 - 1),
         };
+        let (code, relu) = (self.code_sigma(), self.relu_sigma());
         match store {
-            Store::Codes | Store::Symmetric => self.reads(data.zero.into(), S8),
-            Store::Relu => self.reads(data.zero.into(), 0.7 * RELU),
+            Store::Symmetric if self.wide => self.reads(0, self.qv().1),
+            Store::Codes | Store::Symmetric => self.reads(data.zero.into(), code),
+            Store::Relu => self.reads(data.zero.into(), 0.7 * relu),
             Store::Wide(sigma) => self.reads(0, sigma),
             Store::Index(_) => self.reads(0, S8),
         };
     }
 
-    fn target(store: Store) -> f64 {
+    fn target(&self, store: Store) -> f64 {
         match store {
-            Store::Codes | Store::Symmetric => S8,
-            Store::Relu => RELU,
+            Store::Symmetric if self.wide => self.qv().1,
+            Store::Codes | Store::Symmetric => self.code_sigma(),
+            Store::Relu => self.relu_sigma(),
             Store::Wide(sigma) => sigma,
             Store::Index(len) => len as f64 / 5.0,
         }
@@ -254,12 +403,12 @@ impl Maker<'_> {
             .collect();
         let input = match op.kind {
             OpKind::DesRight | OpKind::DesLeft => 32768,
-            OpKind::FinalLinear => POOLED_MAX,
-            _ => 128,
+            OpKind::FinalLinear if !self.wide => POOLED_MAX,
+            _ => self.largest,
         };
         let most = depth as i64 * input * 127 + bias.iter().map(|bias| i64::from(bias.unsigned_abs())).max().unwrap_or(0);
-        let mut data = OpData { weights, bias, pad: self.zero as i16, ..OpData::default() };
-        self.multipliers(channels, Self::target(store) / sigma, most, &mut data);
+        let mut data = OpData { weights, bias, pad: if self.wide { 0 } else { self.zero as i16 }, ..OpData::default() };
+        self.multipliers(channels, self.target(store) / sigma, most, &mut data);
         self.stored(store, &mut data);
         data
     }
@@ -275,7 +424,7 @@ impl Maker<'_> {
     /// Stores an i32 sum of deviation `sigma` and magnitude up to `most`, one multiplier for the tensor.
     fn store_sum(&mut self, sigma: f64, most: i64, store: Store) -> OpData {
         let mut data = OpData::default();
-        self.multipliers(1, Self::target(store) / sigma, most, &mut data);
+        self.multipliers(1, self.target(store) / sigma, most, &mut data);
         self.stored(store, &mut data);
         data
     }
@@ -330,11 +479,12 @@ impl Maker<'_> {
     /// Distances between logits of a few octaves.
     fn scores(&mut self, op: &Op) -> OpData {
         let dim = f64::from(op.cin / op.cout);
-        let logits = dim.sqrt() * S8 * S8;
+        let sigma = if self.wide { self.qv().1 } else { S8 };
+        let (logits, units) = (dim.sqrt() * sigma * sigma, if self.wide { 4096.0 } else { 64.0 });
         let octaves = self.rng.real(0.5, 4.0);
         let mut data = OpData { code_bits: self.code_bits, ..OpData::default() };
         for _ in 0..op.cout {
-            let (mult, shift) = multiplier((64.0 * octaves * self.rng.real(0.5, 1.5) / logits).min(0.49));
+            let (mult, shift) = multiplier((units * octaves * self.rng.real(0.5, 1.5) / logits).min(0.49));
             data.mult.push(mult);
             data.shift.push(shift);
         }
@@ -345,8 +495,11 @@ impl Maker<'_> {
     fn parallel_act(&mut self, op: &Op) -> OpData {
         let mut data = OpData::default();
         for _ in 0..op.cout {
-            let three = (256.0 * S8 * self.rng.real(0.8, 2.5)) as i32;
-            let (mult, shift) = multiplier(0.7 / f64::from(three));
+            let v = if self.wide { self.qv().1 } else { 256.0 * S8 };
+            let three = (v * self.rng.real(0.8, 2.5)) as i32;
+            // v * u has the deviation v * three.
+            let target = if self.wide { self.code_sigma() / v } else { 1.0 };
+            let (mult, shift) = multiplier(0.7 * target / f64::from(three));
             data.three.push(three);
             data.mult.push(mult);
             data.shift.push(shift);
@@ -357,7 +510,7 @@ impl Maker<'_> {
 
     fn attention_act(&mut self) -> OpData {
         let three = (S16 * self.rng.real(0.8, 4.0)) as i32;
-        let (mult, shift) = multiplier(0.7 * S8 / (S16 * f64::from(three)));
+        let (mult, shift) = multiplier(0.7 * self.code_sigma() / (S16 * f64::from(three)));
         let mut data = OpData { three: vec![three], mult: vec![mult], shift: vec![shift], ..OpData::default() };
         self.stored(Store::Codes, &mut data);
         data

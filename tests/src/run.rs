@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use hrvit_core::{Engine, Executor, Kernels, Mapped, Model, Observer, Plan, Serial, SetupError, Tile, TileData, WeightPlacement, plan};
+use hrvit_core::{Engine, Executor, Kernels, Mapped, Model, Observer, Plan, Serial, SetupError, Tile, TileData, Tiling, WeightPlacement, plan_mixed};
 use hrvit_format::Head;
 use hrvit_format::aligned::AlignedBytes;
 
@@ -75,7 +75,8 @@ impl Drop for Guarded {
 
 /// A plan for the model at the size that its image was made for. Panics where there is none.
 pub fn plan_of(model: &Model<'_>, placement: WeightPlacement) -> Plan {
-    plan(&model.meta().network, model.meta().size, 1, placement).unwrap_or_else(|error| panic!("{error}"))
+    let network = (&model.meta().network, model.half_parts());
+    plan_mixed(network, model.meta().size, 1, placement, Tiling::Smallest).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// An engine on the definition's kernels, which read weights of every packing in place.

@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use hrvit_core::{Model, NoObserver, StepCrcs};
+use hrvit_format::record::Precision;
 use hrvit_format::spec::BRANCHES;
 use hrvit_format::{Head, Network, OpKind, Size, Spec, Step, crc32};
-use hrvit_tests::random_image::{edited_image, random_frame, random_image};
+use hrvit_tests::random_image::{edited_image, mixed_image, random_frame, random_image, random_precisions};
 use hrvit_tests::rng::Rng;
 use hrvit_tests::run::{StepTensors, with_engine};
 use hrvit_tests::simulator::{StepTensor, simulate};
@@ -106,6 +107,34 @@ cases! {
     b3w9_segments_a_window_of_nine_on_ten_rows: "b3w9", Segformer, 2, 160, 32;
 }
 
+macro_rules! int16x8_cases {
+    ($($name:ident: $variant:expr, $head:ident, $classes:expr, $height:expr, $width:expr;)*) => {
+        $(#[test]
+        fn $name() {
+            let (network, size, seed) = (variant($variant, Head::$head, $classes), size($height, $width), 1000 * $height + $width);
+            check_image(&mixed_image(&network, size, seed, |_| Precision::Int16x8), size, seed);
+        })*
+    };
+}
+
+int16x8_cases! {
+    nano_in_16_bits_one_token_on_branch_3: "nano", Segformer, 11, 32, 32;
+    nano_in_16_bits_partial_windows: "nano", Segformer, 19, 160, 96;
+    nano_in_16_bits_classifies: "nano", Classifier, 1000, 96, 160;
+    b1_in_16_bits_segments: "b1", Segformer, 19, 96, 64;
+    b2_in_16_bits_classifies: "b2", Classifier, 100, 32, 96;
+    b3w9_in_16_bits_a_window_of_nine_on_ten_rows: "b3w9", Segformer, 2, 160, 32;
+}
+
+#[test]
+fn parts_of_8_and_16_bits_share_streams_without_a_conversion() {
+    for seed in 0..10 {
+        let (head, size) = if seed % 2 == 0 { (Head::Segformer, size(96, 64)) } else { (Head::Classifier, size(64, 96)) };
+        let network = if seed < 8 { tiny(head) } else { variant("nano", head, 7) };
+        check_image(&mixed_image(&network, size, seed, random_precisions(&network, seed)), size, seed);
+    }
+}
+
 #[test]
 fn every_number_of_classes_at_the_edges() {
     for classes in [1, 2, 256] {
@@ -164,17 +193,21 @@ fn saturating_models_with_any_padding_and_any_limits() {
 #[test]
 fn random_images_are_alive() {
     for (network, size) in [(variant("nano", Head::Segformer, 11), size(64, 64)), (variant("nano", Head::Classifier, 10), size(64, 64))] {
-        let image = random_image(&network, size, 4);
-        let model = Model::load(&image).unwrap();
-        for StepTensor { step, tensor, .. } in simulate(&model, size, &random_frame(size, 4)) {
-            let n = tensor.values.len() as f64;
-            let (lowest, highest) = (*tensor.values.iter().min().unwrap(), *tensor.values.iter().max().unwrap());
-            let at = |value: i32| tensor.values.iter().filter(|&&v| v == value).count() as f64 / n;
-            assert!(lowest < highest, "{step}: constant");
-            if step != Step::LabelMap && n > 100.0 {
-                assert!(at(highest) < 0.3 && (at(lowest) < 0.3 || matches!(step, Step::Increase { .. })), "{step}: saturated ({lowest}, {highest})");
-                assert!(at(lowest) < 0.95, "{step}: dead");
-            }
+        alive(&random_image(&network, size, 4), size);
+        alive(&mixed_image(&network, size, 4, |_| Precision::Int16x8), size);
+    }
+}
+
+fn alive(image: &[u8], size: Size) {
+    let model = Model::load(image).unwrap();
+    for StepTensor { step, tensor, .. } in simulate(&model, size, &random_frame(size, 4)) {
+        let n = tensor.values.len() as f64;
+        let (lowest, highest) = (*tensor.values.iter().min().unwrap(), *tensor.values.iter().max().unwrap());
+        let at = |value: i32| tensor.values.iter().filter(|&&v| v == value).count() as f64 / n;
+        assert!(lowest < highest, "{step}: constant");
+        if step != Step::LabelMap && n > 100.0 {
+            assert!(at(highest) < 0.3 && (at(lowest) < 0.3 || matches!(step, Step::Increase { .. })), "{step}: saturated ({lowest}, {highest})");
+            assert!(at(lowest) < 0.95, "{step}: dead");
         }
     }
 }

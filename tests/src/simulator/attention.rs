@@ -10,7 +10,7 @@ use super::{Tensor, convolution, elementwise, normalise};
 pub fn block(operators: &Operators<'_>, exp: &[u16], window: usize, x: &Tensor) -> Tensor {
     let normed = normalise::layer_norm(&operators.only(OpKind::AttnNorm), x);
     let qkv_op = operators.only(OpKind::Qkv);
-    let qkv = convolution::dense(&qkv_op, &normed, |rq, _| qkv_op.store8(rq));
+    let qkv = convolution::dense(&qkv_op, &normed, |rq, _| qkv_op.store(rq));
     let q = Tensor::build(x.map(), x.channels, |y, column, c| qkv.at(y, column, c));
     let v = Tensor::build(x.map(), x.channels, |y, column, c| qkv.at(y, column, x.channels + c));
 
@@ -18,8 +18,10 @@ pub fn block(operators: &Operators<'_>, exp: &[u16], window: usize, x: &Tensor) 
     let act = operators.only(OpKind::ParallelAct);
     let bent = Tensor::build(v.map(), v.channels, |y, column, c| {
         let (code, three) = (v.at(y, column, c), i64::from(act.params.three[c]));
-        let u = (code * 256 + three).clamp(0, 2 * three);
-        act.store8(act.requantise(code * u, c))
+        // 3.0 has eight fractional bits where codes have 8.
+        let unit = if act.wide { 1 } else { 256 };
+        let u = (code * unit + three).clamp(0, 2 * three);
+        act.store(act.requantise(code * u, c))
     });
     let parallel = convolution::depthwise(&operators.only(OpKind::ParallelDepthwise), &bent, |rq, _| rq);
 
@@ -28,7 +30,7 @@ pub fn block(operators: &Operators<'_>, exp: &[u16], window: usize, x: &Tensor) 
     let summed = Tensor::build(x.map(), x.channels, |y, column, c| {
         let sum = saturate16(attended.at(y, column, c) + parallel.at(y, column, c));
         let u = (sum + three).clamp(0, 2 * three);
-        out_act.store8(out_act.requantise(sum * u, 0))
+        out_act.store(out_act.requantise(sum * u, 0))
     });
     let projected = convolution::dense(&operators.only(OpKind::ToOut), &summed, |rq, _| rq);
     let shortcut = diversity(&operators.only(OpKind::DesRight), &operators.only(OpKind::DesLeft), x);
@@ -52,6 +54,7 @@ fn attend(operators: &Operators<'_>, exp: &[u16], window: usize, q: &Tensor, v: 
             for &(y, x) in &tokens {
                 let query = &q.token(y, x)[head * dim..(head + 1) * dim];
                 let keys: Vec<&[i32]> = tokens.iter().map(|&(y, x)| &v.token(y, x)[head * dim..(head + 1) * dim]).collect();
+                let softmax = if scores.wide { wide_softmax } else { softmax };
                 for (i, o) in softmax(&scores, exp, head, query, &keys).into_iter().enumerate() {
                     let c = head * dim + i;
                     out.values[(y * q.columns + x) * q.channels + c] = saturate16(values.requantise(o, c)) as i32;
@@ -92,6 +95,37 @@ fn softmax(scores: &Operator<'_>, exp: &[u16], head: usize, query: &[i32], keys:
         let acc: i64 = codes.iter().zip(keys).map(|(e, key)| e * i64::from(key[i])).sum();
         assert!(acc.abs() < 1 << 31, "weighted sum {acc}");
         let o = round_shift(acc * r, 54 - z);
+        assert!((-32768..=32767).contains(&o), "weighted mean {o}");
+        o
+    };
+    (0..query.len()).map(channel).collect()
+}
+
+/// [`softmax`] of 16-bit codes: the exponent table is interpolated, sums have 64 bits, the mean has 2 fractional bits.
+fn wide_softmax(scores: &Operator<'_>, exp: &[u16], head: usize, query: &[i32], keys: &[&[i32]]) -> Vec<i64> {
+    let logit = |key: &[i32]| -> i64 { query.iter().zip(key).map(|(&q, &v)| i64::from(q) * i64::from(v)).sum() };
+    let logits: Vec<i64> = keys.iter().map(|key| logit(key)).collect();
+    assert!(logits.iter().all(|l| l.abs() < 1 << 30), "a logit beyond 30 bits");
+    let most = *logits.iter().max().expect("a strip has a key");
+    let entry = |f: i64| i64::from(if f == 64 { exp[0] / 2 } else { exp[f as usize] });
+    let codes: Vec<i64> = logits
+        .iter()
+        .map(|l| {
+            let t = requantise(most - l, 0, scores.params.mult[head], scores.params.shift[head]);
+            let (n, f, g) = (t / 4096, t / 64 % 64, t % 64);
+            let y = 64 * entry(f) - g * (entry(f) - entry(f + 1));
+            if n >= 16 { 0 } else { round_shift(y, n as u32 + 6) }
+        })
+        .collect();
+    let sum: i64 = codes.iter().sum();
+    assert!(0 < sum && sum < 1 << 32, "sum of codes {sum}");
+    let z = (0..32).find(|z| sum << z >= 1 << 31).expect("the sum is positive");
+    let r = ((1i64 << 62) / (sum << z)).min((1 << 31) - 1);
+    let channel = |i: usize| -> i64 {
+        let acc: i64 = codes.iter().zip(keys).map(|(e, key)| e * i64::from(key[i])).sum();
+        let normalised = (acc * (1 << z)).div_euclid(1 << 14);
+        assert!(normalised.abs() < 1 << 31, "weighted sum {acc}");
+        let o = round_shift(normalised * r, 46);
         assert!((-32768..=32767).contains(&o), "weighted mean {o}");
         o
     };

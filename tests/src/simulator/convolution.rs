@@ -51,7 +51,7 @@ pub fn stem(operator: &Operator<'_>, input: &Tensor) -> Tensor {
     Tensor::build(out_map(operator, input), channels, |y, x, c| {
         let variant = 2 * usize::from(y == 0) + usize::from(x == 0);
         let acc = i64::from(operator.params.bias[variant * channels + c]) + dot(operator, input, (y, x, c), 0);
-        operator.store8(operator.requantise(acc, c))
+        operator.store(operator.requantise(acc, c))
     })
 }
 

@@ -4,9 +4,12 @@ use super::Tensor;
 use super::arithmetic::saturate16;
 use super::operator::Operator;
 
-/// A stage norm as one of its readers wants it: s16 to s8 per channel.
+/// A stage norm as one of its readers wants it: s16 to s8 per channel, or as it is.
 pub fn narrow(operator: &Operator<'_>, x: &Tensor) -> Tensor {
-    Tensor::build(x.map(), x.channels, |y, column, c| operator.store8(operator.requantise(x.at(y, column, c), c)))
+    if operator.wide {
+        return x.clone();
+    }
+    Tensor::build(x.map(), x.channels, |y, column, c| operator.store(operator.requantise(x.at(y, column, c), c)))
 }
 
 /// `sat16(x + sum of branches)`.

@@ -42,7 +42,7 @@ pub fn logits(operators: &Operators<'_>, size: Size, x: &[Tensor; BRANCHES]) -> 
         // 256 times the real sum: 256 z0 + 16 z1 + 4 z2 + z3.
         let z = |branch: usize| enlarged(&terms[branch], (y, column, c), 1 << branch);
         let sum = 256 * terms[0].at(y, column, c) + 16 * z(1) + 4 * z(2) + z(3);
-        act.store8(act.requantise(sum, 0))
+        act.store(act.requantise(sum, 0))
     });
     convolution::dense(&operators.only(OpKind::HeadClassifier), &codes, |rq, _| saturate16(rq))
 }
@@ -65,8 +65,8 @@ pub fn label_map(logits: &Tensor) -> Tensor {
 pub fn increase(operators: &Operators<'_>, x: &Tensor, before: Option<&Tensor>) -> Tensor {
     let (conv1, conv2) = (operators.only(OpKind::IncreaseConv1), operators.only(OpKind::IncreaseConv2));
     let codes = elementwise::narrow(&operators.only(OpKind::IncreaseNarrow), x);
-    let squeezed = convolution::dense(&conv1, &codes, |rq, _| conv1.store8(rq));
-    let mixed = convolution::dense(&conv2, &squeezed, |rq, _| conv2.store8(rq));
+    let squeezed = convolution::dense(&conv1, &codes, |rq, _| conv1.store(rq));
+    let mixed = convolution::dense(&conv2, &squeezed, |rq, _| conv2.store(rq));
     let expanded = convolution::dense(&operators.only(OpKind::IncreaseConv3), &mixed, |rq, _| rq);
     let shortcut = convolution::dense(&operators.only(OpKind::IncreaseShortcut), &codes, |rq, _| rq);
     let down = before.map(|before| convolution::dense(&operators.only(OpKind::IncreaseDownsample), before, |rq, _| rq));
@@ -74,20 +74,23 @@ pub fn increase(operators: &Operators<'_>, x: &Tensor, before: Option<&Tensor>) 
     Tensor::build(x.map(), expanded.channels, |y, column, c| {
         let bottleneck = (expanded.at(y, column, c) + shortcut.at(y, column, c)).max(0);
         let down = down.as_ref().map_or(0, |down| down.at(y, column, c).max(0));
-        act.store8(act.requantise(bottleneck + down, 0))
+        act.store(act.requantise(bottleneck + down, 0))
     })
 }
 
 /// Logits `[classes]` from the mean over the last map.
 pub fn classify(operators: &Operators<'_>, map: &Tensor) -> Tensor {
     let conv = operators.only(OpKind::FinalConv);
-    let features = convolution::dense(&conv, map, |rq, _| conv.store8(rq));
+    let features = convolution::dense(&conv, map, |rq, _| conv.store(rq));
     let tokens = (features.rows * features.columns) as i64;
     let zero = i64::from(conv.params.record.zero);
     let mean = Tensor::build((1, 1), features.channels, |_, _, c| {
         let sum: i64 = (0..features.rows).flat_map(|y| (0..features.columns).map(move |x| (y, x))).map(|(y, x)| features.at(y, x, c) - zero).sum();
-        (16 * sum + tokens / 2) / tokens
+        // With four fractional bits where codes have 8.
+        let units = if conv.wide { 1 } else { 16 };
+        (units * sum + tokens / 2) / tokens
     });
-    assert!(mean.values.iter().all(|mean| (0..=4080).contains(mean)), "a mean outside 12 bits");
+    let most = if conv.wide { conv.params.record.hi.into() } else { 4080 };
+    assert!(mean.values.iter().all(|mean| (0..=most).contains(mean)), "a mean outside its codes");
     convolution::dense(&operators.only(OpKind::FinalLinear), &mean, |rq, _| saturate16(rq))
 }

@@ -9,7 +9,7 @@ mod heads;
 mod normalise;
 mod operator;
 
-use hrvit_format::record::{Precision, TensorFormat};
+use hrvit_format::record::TensorFormat;
 use hrvit_format::{BRANCHES, Model, OpKind, Size, Step};
 use operator::Operators;
 
@@ -116,7 +116,7 @@ pub fn simulate(model: &Model<'_>, size: Size, frame: &[u8]) -> Vec<StepTensor> 
             }
             Step::Logits | Step::LabelMap | Step::Classify => {}
         }
-        results.push(StepTensor { step, format: TensorFormat::of(Precision::Int8, step), tensor });
+        results.push(StepTensor { step, format: TensorFormat::of(model.precision(id), step), tensor });
     }
     results
 }
@@ -133,7 +133,7 @@ fn stem(operators: &Operators<'_>, frame: &Tensor) -> Tensor {
 /// `LN(DW3x3(PW(f)))`.
 fn embed(operators: &Operators<'_>, f: &Tensor) -> Tensor {
     let (pointwise, depthwise) = (operators.only(OpKind::EmbedPointwise), operators.only(OpKind::EmbedDepthwise));
-    let projected = convolution::dense(&pointwise, f, |rq, _| pointwise.store8(rq));
+    let projected = convolution::dense(&pointwise, f, |rq, _| pointwise.store(rq));
     let mixed = convolution::depthwise(&depthwise, &projected, |rq, _| arithmetic::saturate16(rq));
     normalise::layer_norm(&operators.only(OpKind::EmbedNorm), &mixed)
 }
@@ -144,15 +144,20 @@ fn mix_cfn(operators: &Operators<'_>, x: &Tensor) -> Tensor {
     let (three, five) = (operators.only(OpKind::FfnDepthwise3), operators.only(OpKind::FfnDepthwise5));
     let act = operators.only(OpKind::FfnAct);
     let normed = normalise::layer_norm(&operators.only(OpKind::FfnNorm), x);
-    let wide = convolution::dense(&fc1, &normed, |rq, _| fc1.store8(rq));
+    let wide = convolution::dense(&fc1, &normed, |rq, _| fc1.store(rq));
     let half = usize::from(three.shape.cout);
     let low = Tensor::build(wide.map(), half, |y, x, c| wide.at(y, x, c));
     let high = Tensor::build(wide.map(), wide.channels - half, |y, x, c| wide.at(y, x, half + c));
-    let low = convolution::depthwise(&three, &low, |rq, _| i64::from(act.table8(three.index(rq))));
-    let high = convolution::depthwise(&five, &high, |rq, _| i64::from(act.table8(five.index(rq))));
+    let low = convolution::depthwise(&three, &low, |rq, _| activated(&act, &three, rq));
+    let high = convolution::depthwise(&five, &high, |rq, _| activated(&act, &five, rq));
     let mixed = Tensor::build(wide.map(), wide.channels, |y, x, c| if c < half { low.at(y, x, c) } else { high.at(y, x, c - half) });
     let branch = convolution::dense(&fc2, &mixed, |rq, _| rq);
     elementwise::residual(x, &[&branch])
+}
+
+/// What `act` makes of an accumulator that `convolution` has requantised.
+fn activated(act: &operator::Operator<'_>, convolution: &operator::Operator<'_>, rq: i64) -> i64 {
+    if act.wide { act.look_up(rq) } else { act.table8(convolution.index(rq)).into() }
 }
 
 /// `GELU(sum of the terms)`: the branch itself, branches of higher resolution by strided depthwise and 1x1, branches of lower resolution by 1x1 and repetition.
@@ -173,7 +178,7 @@ fn fusion(operators: &Operators<'_>, size: Size, branch: u8, x: &[Tensor; BRANCH
         let narrow = operators.reading(OpKind::FusionNarrow, source).expect("a term is narrowed first");
         let mut codes = elementwise::narrow(&narrow, x);
         if let Some(down) = operators.reading(OpKind::FusionDepthwise, source) {
-            codes = convolution::depthwise(&down, &codes, |rq, _| down.store8(rq));
+            codes = convolution::depthwise(&down, &codes, |rq, _| down.store(rq));
         }
         let term = convolution::dense(&pointwise, &codes, |rq, _| rq);
         let repeat = map.0 / term.rows;

@@ -1,8 +1,9 @@
-//! One operator's numbers, with the storing rules of section 1.
+//! One operator's numbers, with the storing rules of sections 1 and 6.
 
+use hrvit_format::record::Precision;
 use hrvit_format::{Model, Op, OpKind, OpParams, Step, StepId};
 
-use super::arithmetic::requantise;
+use super::arithmetic::{requantise, round_shift, saturate16};
 
 /// Operators of one step.
 pub struct Operators<'a> {
@@ -16,6 +17,8 @@ pub struct Operator<'a> {
     pub shape: Op,
     /// Parameters.
     pub params: OpParams<'a>,
+    /// Whether its step is int16x8.
+    pub wide: bool,
 }
 
 impl<'a> Operators<'a> {
@@ -25,7 +28,7 @@ impl<'a> Operators<'a> {
         let shapes = model.meta().network.ops(step);
         let list = shapes.iter().enumerate().map(|(index, &shape)| {
             let params = params.op(index, &shape).unwrap_or_else(|| panic!("{step}: no {}", shape.kind));
-            Operator { shape, params }
+            Operator { shape, params, wide: model.precision(id) == Precision::Int16x8 }
         });
         Self { list: list.collect() }
     }
@@ -53,9 +56,16 @@ impl Operator<'_> {
     }
 
     /// `clamp(rq + zero, lo, hi)`.
-    pub fn store8(&self, rq: i64) -> i64 {
+    pub fn store(&self, rq: i64) -> i64 {
         let record = self.params.record;
         (rq + i64::from(record.zero)).clamp(record.lo.into(), record.hi.into())
+    }
+
+    /// `table[i] + (table[i + 1] - table[i]) * g / 64` of the code `x`, rounded: `i` its upper 10 bits counted from the lowest code, `g` its lower 6.
+    pub fn interpolate(&self, x: i64) -> i64 {
+        let (i, g) = ((x + 32768) / 64, (x + 32768) % 64);
+        let entry = |i: i64| i64::from(self.params.table16[i as usize]);
+        entry(i) + round_shift((entry(i + 1) - entry(i)) * g, 6)
     }
 
     /// `clamp(rq + zero, 0, hi)`, where `hi` is the last index of the table.
@@ -70,8 +80,11 @@ impl Operator<'_> {
         self.params.table[index]
     }
 
-    /// `table[index(rq)]`.
+    /// The activation of a requantised accumulator by the operator's own table.
     pub fn look_up(&self, rq: i64) -> i64 {
+        if self.wide {
+            return self.interpolate(saturate16(rq));
+        }
         self.table8(self.index(rq)).into()
     }
 }
