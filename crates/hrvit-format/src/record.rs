@@ -155,10 +155,11 @@ impl core::fmt::Display for Packing {
 const PACKED_CHANNELS: usize = 8;
 
 /// Arithmetic of a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Precision {
     /// 8-bit weights and activations, 16-bit residual stream.
+    #[default]
     Int8 = 0,
     /// 16-bit activations, 8-bit weights.
     Int16x8 = 1,

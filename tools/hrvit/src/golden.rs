@@ -10,7 +10,7 @@ use hrvit_core::{
     Kernels, NoObserver, Observer, StepCrcs, StepInfo, Tile,
     drift_f16::{Drift, LogitsDrift, first_half_step},
 };
-use hrvit_format::{Golden, GoldenResult, HalfParts, Head, Model, StepId, aligned::AlignedBytes, writer};
+use hrvit_format::{Golden, GoldenResult, Head, Model, StepId, aligned::AlignedBytes, writer};
 
 use crate::int8::{Int8, IsaArg, Packed};
 
@@ -70,7 +70,7 @@ fn run(engine: &Int8<'_>, frame: &[u8], beside: &dyn Observer) -> Result<Ran> {
 /// If the image is none, or the frame has another size.
 pub fn with_golden(image: &AlignedBytes, frame: &[u8]) -> Result<AlignedBytes> {
     let model = Model::load(image)?;
-    let half = model.half_parts() != HalfParts::NONE;
+    let half = first_half_step(&model).is_some();
     let kernels = if half { Kernels::SCALAR } else { IsaArg::default().kernels()? };
     let Ran { crcs, logits, labels } = run(&Packed::new(image.clone(), kernels)?.load()?, frame, &NoObserver)?;
     let result = half.then_some(GoldenResult { logits: &logits, labels: &labels });

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Mutex};
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use hrvit_core::{Engine, Isa, Kernels, Mapped, NoObserver, Observer, Plan, Ranked, Serial, Tiling, WeightPlacement, packing_for, plan_mixed};
-use hrvit_format::{HalfParts, Head, Model, Size, aligned::AlignedBytes, record::Precision, writer::repack};
+use hrvit_format::{Head, Model, Size, StepId, aligned::AlignedBytes, writer::repack};
 use image::RgbImage;
 
 use crate::{
@@ -165,13 +165,8 @@ impl<'a> Int8<'a> {
 
 impl Segmenter for Int8<'_> {
     fn name(&self) -> &'static str {
-        if self.model.half_parts() == HalfParts::NONE {
-            "int8"
-        } else if self.model.step_ids().all(|(id, _)| self.model.precision(id) == Precision::Fp16) {
-            "fp16"
-        } else {
-            "mixed"
-        }
+        let first = self.model.precision(StepId(0));
+        if self.model.step_ids().all(|(id, _)| self.model.precision(id) == first) { first.name() } else { "mixed" }
     }
 
     fn size(&self) -> Size {

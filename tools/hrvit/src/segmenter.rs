@@ -9,7 +9,7 @@ use crate::logits::Logits;
 
 /// Something that turns frames of one size into logits. A classifier's logits have one row and one column.
 pub trait Segmenter: Sync {
-    /// `float`; of an image `int8`, `fp16` or `mixed`.
+    /// `float`; of an image `int8`, `int16x8`, `fp16` or `mixed`.
     fn name(&self) -> &'static str;
 
     /// The frames it takes.

@@ -48,10 +48,12 @@ struct ImageReport {
     bytes: usize,
     sequence: u32,
     packing: String,
-    /// `int8`, `fp16` or `mixed`.
+    /// `int8`, `int16x8`, `fp16` or `mixed`.
     precision: &'static str,
     /// Steps in half precision.
     half_steps: Vec<String>,
+    /// Steps with 16-bit codes and 8-bit weights.
+    int16x8_steps: Vec<String>,
     weight_bytes: u64,
     /// Multiply-accumulates by the width of their operands.
     macs: Macs,
@@ -129,7 +131,8 @@ fn inspect_image(path: &Path) -> Result<Report> {
         sequence: model.sequence(),
         packing: format!("{:?}", model.packing()).to_lowercase(),
         precision: int8.name(),
-        half_steps: model.step_ids().filter(|(id, _)| model.precision(*id) == Precision::Fp16).map(|(_, step)| step.to_string()).collect(),
+        half_steps: steps_in(&model, Precision::Fp16),
+        int16x8_steps: steps_in(&model, Precision::Int16x8),
         weight_bytes: model.steps().iter().map(|step| u64::from(step.len)).sum(),
         macs: Macs::of(&model, int8.size())?,
         classes: names.collect(),
@@ -140,14 +143,23 @@ fn inspect_image(path: &Path) -> Result<Report> {
     Report::new(Some(image), (network, model.half_parts()), size)
 }
 
+/// Names of the steps in `precision`.
+fn steps_in(model: &Model<'_>, precision: Precision) -> Vec<String> {
+    model.step_ids().filter(|(id, _)| model.precision(*id) == precision).map(|(_, step)| step.to_string()).collect()
+}
+
 fn print_tables(report: &Report) -> Result<()> {
     if let Some(image) = &report.image {
         let mut table = output::table(&["image", ""], 2);
         table.add_row(["file".to_owned(), image.file.display().to_string()]);
         table.add_row(["bytes".to_owned(), output::grouped(image.bytes as u64)]);
         table.add_row(["of these, weights and tables".to_owned(), output::grouped(image.weight_bytes)]);
-        let halves = if image.precision == "mixed" { format!(", in half precision: {}", image.half_steps.join(" ")) } else { String::new() };
-        table.add_row(["precision".to_owned(), format!("{}{halves}", image.precision)]);
+        table.add_row(["precision".to_owned(), image.precision.to_owned()]);
+        for (name, steps) in [("of these in fp16", &image.half_steps), ("of these in int16x8", &image.int16x8_steps)] {
+            if image.precision == "mixed" && !steps.is_empty() {
+                table.add_row([name.to_owned(), steps.join(" ")]);
+            }
+        }
         let rest = image.macs.rest();
         let others = if rest.is_empty() { String::new() } else { format!("; others: {rest}") };
         table.add_row(["MACs in 8x8".to_owned(), format!("{:.1} %{others}", 100.0 * image.macs.share())]);

@@ -32,6 +32,9 @@ pub struct PlanArgs {
     /// Plan for half precision in every part of the network (an image of hrvit quantize --precision fp16)
     #[arg(long)]
     half: bool,
+    /// Plan for 16-bit codes in every part of the network (an image of hrvit quantize --precision int16x8)
+    #[arg(long, conflicts_with = "half")]
+    int16x8: bool,
     /// Make tiles as high as is useful in an arena of this many bytes, instead of the smallest arena
     #[arg(long, value_name = "BYTES", conflicts_with = "tile")]
     arena: Option<usize>,
@@ -120,7 +123,11 @@ pub fn run(args: &PlanArgs, format: Format) -> Result<()> {
     let network = args.network.network()?;
     let size = args.size.size.context("--size HxW is missing: which input size?")?;
     let tiling = args.arena.map(Tiling::Within).or(args.tile.map(Tiling::Rows)).unwrap_or_default();
-    let half = if args.half { HalfParts::ALL } else { HalfParts::NONE };
+    let half = match (args.half, args.int16x8) {
+        (true, _) => HalfParts::ALL,
+        (_, true) => HalfParts::ALL_INT16X8,
+        _ => HalfParts::NONE,
+    };
     let plan = plan_mixed((&network, half), size, args.workers, WeightPlacement::Mapped, tiling)?;
     let report = Report::new(&plan)?;
     if let Some(path) = &args.svg {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use hrvit_core::{Model, Tiling, WeightPlacement, plan_mixed};
-use hrvit_format::{Size, crc32};
+use hrvit_format::{Size, crc32, record};
 use hrvit_reference::{Checkpoint, Folded};
 use serde::Serialize;
 
@@ -16,7 +16,7 @@ use crate::golden;
 use crate::int8::IsaArg;
 use crate::output::{self, Format};
 use crate::palette::Classes;
-use crate::precision::{self, Chosen, Limits, Measure, parts};
+use crate::precision::{self, Chosen, Limits, Measure, Offer, parts};
 use crate::progress::Tasks;
 use crate::quantize::half::{peaks, refuse_overflow};
 use crate::quantize::{self, Frames, Options, Report, Technique, Techniques};
@@ -36,8 +36,8 @@ const SPELT_OUT: usize = 8;
 /// against; with half precision also with the logits and labels of plain code, to which a device is held within bounds.
 #[derive(Args, Debug)]
 ///
-/// With --precision auto every part of the network (each attention and MixCFN block, the entry of every module, stem and head) is measured alone in half precision,
-/// and the most worth ones are added to the image in 8 bits until it drifts no further from the float network than --max-drift.
+/// With --precision auto every part of the network (each attention and MixCFN block, the entry of every module, stem and head) is measured alone in each precision of
+/// --with, and the most worth ones are added to the image in 8 bits until it drifts no further from the float network than --max-drift.
 #[command(after_help = "Examples:
   hrvit quantize --weights models/nano_camvid11.safetensors --variant nano --head segformer --classes 11 --size 192x256 \\
       --calib data/calib --classes-file data/camvid11.toml --out nano.hrvit
@@ -53,7 +53,7 @@ pub struct QuantizeArgs {
     #[arg(long, value_name = "HxW", value_parser = parse_size)]
     size: Size,
     /// Folder of calibration frames; half precision alone needs none, and if they are given looks for overflow on them and has a golden frame
-    #[arg(long, value_name = "DIR", required_if_eq_any([("precision", "int8"), ("precision", "mixed"), ("precision", "auto")]))]
+    #[arg(long, value_name = "DIR", required_if_eq_any([("precision", "int8"), ("precision", "int16x8"), ("precision", "mixed"), ("precision", "auto")]))]
     calib: Option<PathBuf>,
     /// Arithmetic of the image
     #[arg(long, value_enum, default_value_t = Precision::Int8)]
@@ -61,6 +61,9 @@ pub struct QuantizeArgs {
     /// mixed: the parts in half precision, comma-separated, as auto names them (stem, m2.entry, m3.branch.0.1.attn, head); the beginning of a name (m3) stands for all of them
     #[arg(long, value_name = "PARTS", value_delimiter = ',', required_if_eq("precision", "mixed"))]
     half: Vec<String>,
+    /// auto: what parts may run in beside 8 bits
+    #[arg(long, value_name = "PRECISIONS", value_enum, value_delimiter = ',', default_values_t = [Wider::Fp16, Wider::Int16x8])]
+    with: Vec<Wider>,
     /// auto: how far the image may drift from the float network. In percent of decisions (pixels; frames of a classifier) that change on calibration frames, or
     /// with --labelled in points of mIoU
     #[arg(long, value_name = "POINTS", default_value_t = 0.2)]
@@ -105,12 +108,23 @@ pub struct QuantizeArgs {
 enum Precision {
     /// 8-bit weights and activations, the same bytes on every target
     Int8,
+    /// 16-bit activations, 8-bit weights: about twice the maps, the same bytes on every target
+    Int16x8,
     /// Half precision, judged by tolerance: twice the weights, about twice the maps
     Fp16,
     /// 8 bits, with half precision in the parts that --half names
     Mixed,
-    /// 8 bits, with half precision where it pays until --max-drift is met
+    /// 8 bits, with 16 bits or half precision where they pay until --max-drift is met
     Auto,
+}
+
+/// What parts may run in beside 8 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Wider {
+    /// Half precision
+    Fp16,
+    /// 16-bit activations, 8-bit weights
+    Int16x8,
 }
 
 #[derive(Serialize)]
@@ -155,7 +169,7 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
             let halved = quantize::halve(&checkpoint, args.size, &options)?;
             (halved.image, halved.report, set)
         }
-        (Precision::Int8 | Precision::Mixed | Precision::Auto, None) => bail!("8 bits need calibration frames: --calib DIR"),
+        (Precision::Int8 | Precision::Int16x8 | Precision::Mixed | Precision::Auto, None) => bail!("integers need calibration frames: --calib DIR"),
         (Precision::Auto, Some(calib)) => {
             let set = frames(args, calib)?;
             let options = Options { seed: args.seed, sequence: args.sequence, ..options(&args.weights, Some(&set), classes.as_ref())? };
@@ -164,9 +178,12 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
             chosen = Some((found, drift));
             (image, report, Some(set))
         }
-        (Precision::Int8 | Precision::Mixed, Some(calib)) => {
+        (Precision::Int8 | Precision::Int16x8 | Precision::Mixed, Some(calib)) => {
             let set = frames(args, calib)?;
             let mut options = Options { seed: args.seed, sequence: args.sequence, ..options(&args.weights, Some(&set), classes.as_ref())? };
+            if args.precision == Precision::Int16x8 {
+                options.precision = record::Precision::Int16x8;
+            }
             options.techniques = Techniques::without(&args.without);
             for name in options.techniques.names_left_out() {
                 options.provenance.push_str(&format!("; without {name}"));
@@ -219,7 +236,7 @@ fn frames(args: &QuantizeArgs, folder: &Path) -> Result<CalibrationSet> {
     Ok(set)
 }
 
-/// Quantises to 8 bits, and gives those parts half precision that pay.
+/// Quantises to 8 bits, and gives those parts another precision that pay.
 fn mix(
     args: &QuantizeArgs,
     checkpoint: &Checkpoint,
@@ -229,19 +246,30 @@ fn mix(
 ) -> Result<(Chosen, &'static str, Report)> {
     let tasks = Tasks::new();
     let int8 = quantize::quantize(checkpoint, args.size, set, options, &tasks)?;
-    let half = quantize::halve(checkpoint, args.size, options)?;
+    let mut offered = Vec::new();
+    for wider in &args.with {
+        offered.push(match wider {
+            Wider::Fp16 => (record::Precision::Fp16, quantize::halve(checkpoint, args.size, options)?.steps),
+            Wider::Int16x8 => {
+                let options = Options { precision: record::Precision::Int16x8, ..options.clone() };
+                (record::Precision::Int16x8, quantize::quantize(checkpoint, args.size, set, &options, &tasks)?.steps)
+            }
+        });
+    }
+    let offers: Vec<Offer<'_>> = offered.iter().map(|(precision, steps)| Offer { precision: *precision, steps }).collect();
     let labelled = args.labelled.as_deref().map(dataset::labelled).transpose()?;
     let judged = labelled.as_deref().zip(classes);
     let kernels = IsaArg::default().kernels()?;
     let measure = Measure::new(checkpoint, (set, MEASURED), args.size, judged, kernels, &tasks)?;
-    let peaks = peaks(&Folded::new(checkpoint), args.size, set, &tasks)?;
+    let half = args.with.contains(&Wider::Fp16);
+    let peaks = if half { peaks(&Folded::new(checkpoint), args.size, set, &tasks)? } else { Vec::new() };
     let beyond: Vec<_> = peaks.iter().filter(|peak| !peak.fits()).map(|peak| peak.step).collect();
     if !beyond.is_empty() {
         let names: Vec<String> = beyond.iter().map(ToString::to_string).collect();
-        eprintln!("warning: beyond half precision on these frames, stays in 8 bits: {}", names.join(", "));
+        eprintln!("warning: beyond half precision on these frames: {}", names.join(", "));
     }
     let limits = Limits { drift: args.max_drift, arena_bytes: args.max_arena, beyond };
-    let found = precision::search(&int8, &half.steps, &measure, &limits, &tasks)?;
+    let found = precision::search(&int8, &offers, &measure, &limits, &tasks)?;
     if let Some(file) = &args.pareto {
         output::write_file(file, precision::picture::draw(&found.path, measure.drift_name())?.as_bytes())?;
     }
@@ -250,10 +278,11 @@ fn mix(
 
 /// The parts that were added and what each brought.
 fn print_choice(found: &Chosen, drift: &str, most: f64) -> Result<()> {
-    let mut table = output::table(&["in half precision", "logits dB", drift, "MACs in half, %", "image bytes", "arena bytes"], 1);
+    let mut table = output::table(&["not in 8 bits", "precision", "logits dB", drift, "MACs not in 8x8, %", "image bytes", "arena bytes"], 2);
     for step in &found.path {
         table.add_row([
             step.part.as_deref().map_or_else(|| "nothing".to_owned(), |part| format!("+ {part}")),
+            step.precision.unwrap_or_default().to_owned(),
             format!("{:.2}", step.logits_db),
             format!("{:.3}", step.drift),
             format!("{:.1}", 100.0 * step.half_macs),

@@ -1,4 +1,4 @@
-//! Which parts of a network are worth half precision: each is measured, then the cheapest are bought until the drift is small enough.
+//! Which parts of a network are worth 16 bits or half precision: each is measured, then the cheapest are bought until the drift is small enough.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -13,4 +13,4 @@ pub mod picture;
 pub mod search;
 
 pub use measure::Measure;
-pub use search::{Chosen, Limits, search};
+pub use search::{Chosen, Limits, Offer, search};

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use hrvit_core::step_macs;
-use hrvit_format::{HalfParts, Network, Op, Size, Step, half::weight_len};
+use hrvit_format::{Network, Op, Parts, Size, Step, half::weight_len};
 
 /// One part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ fn weights_of(op: &Op) -> u64 {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Key {
     Block(Step),
-    Shared(HalfParts),
+    Shared(Parts),
 }
 
 impl Key {
@@ -75,9 +75,7 @@ impl Key {
         if matches!(step, Step::Attention { .. } | Step::MixCfn { .. }) {
             return Self::Block(step);
         }
-        let mut parts = HalfParts::NONE;
-        parts.insert(network, step);
-        Self::Shared(parts)
+        Self::Shared(Parts::of(network, step))
     }
 }
 

@@ -11,7 +11,7 @@ const PICTURE: (u32, u32) = (1000, 460);
 const LINE: RGBColor = RGBColor(38, 90, 165);
 const DRIFT: RGBColor = RGBColor(225, 110, 50);
 
-/// The path from 8 bits to the choice: logits' signal to noise and drift over the share of multiply-accumulates in half precision.
+/// The path from 8 bits to the choice: logits' signal to noise and drift over the share of multiply-accumulates that are not in 8 bits.
 ///
 /// # Errors
 /// If the picture cannot be drawn.
@@ -28,14 +28,14 @@ fn paint(path: &[Step], drift_name: &str, svg: &mut String) -> Result<(), Box<dy
     let macs = path.iter().map(|step| 100.0 * step.half_macs).fold(1.0, f64::max);
     let drift = path.iter().map(|step| step.drift).fold(0.01, f64::max);
     let mut chart = ChartBuilder::on(&root)
-        .caption("8 bits to half precision, one part after another", ("sans-serif", 17))
+        .caption("from 8 bits on, one part after another", ("sans-serif", 17))
         .margin(12)
         .x_label_area_size(45)
         .y_label_area_size(60)
         .right_y_label_area_size(60)
         .build_cartesian_2d(0.0..1.05 * macs, db(false) - 1.0..db(true) + 1.0)?
         .set_secondary_coord(0.0..1.05 * macs, 0.0..1.1 * drift);
-    chart.configure_mesh().light_line_style(TRANSPARENT).x_desc("multiply-accumulates in half precision, %").y_desc("logits SQNR, dB").draw()?;
+    chart.configure_mesh().light_line_style(TRANSPARENT).x_desc("multiply-accumulates not in 8 bits, %").y_desc("logits SQNR, dB").draw()?;
     chart.configure_secondary_axes().y_desc(drift_name).draw()?;
     let points = |value: fn(&Step) -> f64| path.iter().map(move |step| (100.0 * step.half_macs, value(step)));
     let line = |value: fn(&Step) -> f64, colour: RGBColor| [PathElement::new(points(value).collect::<Vec<_>>(), colour.stroke_width(2))];
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn both_lines_are_explained() {
-        let step = |logits_db, drift, half_macs| Step { part: None, logits_db, drift, half_macs, bytes: 1, arena_bytes: 1 };
+        let step = |logits_db, drift, half_macs| Step { part: None, precision: None, logits_db, drift, half_macs, bytes: 1, arena_bytes: 1 };
         let svg = draw(&[step(39.0, 0.4, 0.0), step(45.0, 0.1, 0.2)], "decisions changed, %").unwrap();
         assert!(svg.contains("logits SQNR") && svg.contains("decisions changed, %"), "{svg}");
     }

@@ -1,7 +1,7 @@
 //! Buys accuracy where it is cheapest.
 
 use anyhow::Result;
-use hrvit_core::{Model, Tiling, WeightPlacement, plan_mixed};
+use hrvit_core::{Model, Precision, Tiling, WeightPlacement, plan_mixed};
 use hrvit_format::{aligned::AlignedBytes, writer::StepData};
 use serde::Serialize;
 
@@ -14,18 +14,20 @@ use crate::quantize::{Progress, Quantised};
 /// Frames on which parts are compared with each other.
 const RANKED: usize = 4;
 
-/// What half precision of one part alone would bring.
+/// What another precision of one part alone would bring.
 #[derive(Clone, Debug, Serialize)]
 pub struct Sensitivity {
     /// The part.
     pub part: String,
+    /// Name of the precision.
+    pub precision: &'static str,
     /// Decibels gained at the logits.
     pub gain_db: f64,
     /// Its share of all multiply-accumulates.
     pub macs: f64,
     /// Its share of all weights.
     pub weights: f64,
-    /// Share of the noise removed, per share of multiply-accumulates and weights.
+    /// Share of the noise removed, per share of multiply-accumulates and of weights that grow.
     pub worth: f64,
 }
 
@@ -34,11 +36,13 @@ pub struct Sensitivity {
 pub struct Step {
     /// The part that was added; none for the image in 8 bits.
     pub part: Option<String>,
+    /// Name of its precision.
+    pub precision: Option<&'static str>,
     /// Signal to noise of the logits, in dB.
     pub logits_db: f64,
     /// Drift in points.
     pub drift: f64,
-    /// Share of multiply-accumulates in half precision.
+    /// Share of multiply-accumulates that are not in 8 bits.
     pub half_macs: f64,
     /// Bytes of the image.
     pub bytes: usize,
@@ -58,12 +62,33 @@ pub struct Chosen {
     pub reached: bool,
 }
 
+/// The steps of the network in another precision.
+#[derive(Clone, Copy)]
+pub struct Offer<'a> {
+    /// The precision.
+    pub precision: Precision,
+    /// All steps, in canonical order.
+    pub steps: &'a [StepData],
+}
+
+impl Offer<'_> {
+    /// What a part costs by its shares of multiply-accumulates and weights: the former get wider operands; weights grow in half precision only.
+    fn cost(&self, macs: f64, weights: f64) -> f64 {
+        let cost = if self.precision == Precision::Fp16 { macs + weights } else { macs };
+        // No part is free: it has at least the words of its records.
+        cost.max(1e-3)
+    }
+}
+
+/// The offer that each part takes; none stays in 8 bits.
+type Choice = [Option<usize>];
+
 struct Search<'a> {
     int8: &'a Quantised,
-    half: &'a [StepData],
+    offers: &'a [Offer<'a>],
     parts: Vec<Part>,
-    /// Parts that stay in 8 bits.
-    stays: Vec<bool>,
+    /// Parts beyond half precision.
+    beyond: Vec<bool>,
     measure: &'a Measure<'a>,
 }
 
@@ -74,52 +99,59 @@ pub struct Limits {
     pub drift: f64,
     /// The largest arena, in bytes; parts that need more stay in 8 bits.
     pub arena_bytes: Option<usize>,
-    /// Steps whose values are beyond half precision; their parts stay in 8 bits.
+    /// Steps whose values are beyond half precision; their parts never take it.
     pub beyond: Vec<hrvit_format::Step>,
 }
 
-/// Starts from `int8` and gives parts of it the steps of `half` instead until the drift is small enough.
+/// Starts from `int8` and gives parts of it the steps of one of the `offers` instead until the drift is small enough.
 ///
-/// One part after another: every part that is still in 8 bits is measured without labels, by the noise power at the logits that half precision of it removes beside
-/// what has been chosen; the one that removes most per cost is added, the cost being its share of the multiply-accumulates plus its share of the weights. Then the drift
-/// is measured.
+/// One part after another: every part that is still in 8 bits is measured without labels, by the noise power at the logits that each offer removes beside what has been
+/// chosen; the one that removes most per cost is added, the cost being its share of the multiply-accumulates plus its share of the weights where they grow. Then the
+/// drift is measured. Where no part in 8 bits helps any more, those in 16 bits may go on to half precision.
 ///
 /// # Errors
 /// If the engine refuses an image.
-pub fn search(int8: &Quantised, half: &[StepData], measure: &Measure<'_>, limits: &Limits, progress: &dyn Progress) -> Result<Chosen> {
+pub fn search(int8: &Quantised, offers: &[Offer<'_>], measure: &Measure<'_>, limits: &Limits, progress: &dyn Progress) -> Result<Chosen> {
     let image = int8.image.clone();
     let model = Model::load(&image)?;
     let (network, size) = (model.meta().network.clone(), model.meta().size);
     let beyond: Vec<usize> = network.steps().enumerate().filter(|(_, step)| limits.beyond.contains(step)).map(|(at, _)| at).collect();
     let parts = parts(&network, size);
-    let stays = parts.iter().map(|part| part.steps.iter().any(|at| beyond.contains(at))).collect();
-    let search = Search { int8, half, parts, stays, measure };
+    let beyond = parts.iter().map(|part| part.steps.iter().any(|at| beyond.contains(at))).collect();
+    let search = Search { int8, offers, parts, beyond, measure };
     let mut noise = measure.noise(image.clone(), usize::MAX)?;
-    let mut chosen = vec![false; search.parts.len()];
+    let mut chosen: Vec<Option<usize>> = vec![None; search.parts.len()];
     let mut path = vec![search.point(None, &chosen, &image, noise)?];
     let (mut best, mut reached) = (image, path[0].drift <= limits.drift);
     let mut sensitivities = Vec::new();
-    loop {
-        let ranked = search.rank(&chosen, &best, progress)?;
+    // First parts in 8 bits; when none of them helps any more, those in 16 bits that may go on to half precision.
+    let mut bought = false;
+    while !reached {
+        let ranked = search.rank(&chosen, bought, &best, progress)?;
         if sensitivities.is_empty() {
             sensitivities = ranked.iter().map(|(_, sensitivity)| sensitivity.clone()).collect();
         }
         let before = path.len();
-        for (at, _) in ranked.iter().take_while(|(_, sensitivity)| !reached && sensitivity.worth > 0.0) {
-            chosen[*at] = true;
+        for ((at, offer), _) in ranked.iter().take_while(|(_, sensitivity)| sensitivity.worth > 0.0) {
+            let had = chosen[*at].replace(*offer);
             let image = search.image(&chosen)?;
             let fits = limits.arena_bytes.is_none_or(|most| arena_bytes(&image).is_ok_and(|bytes| bytes <= most));
             let added = if fits { Some(measure.noise(image.clone(), usize::MAX)?).filter(|added| added.power < noise.power) } else { None };
             let Some(added) = added else {
-                chosen[*at] = false;
+                chosen[*at] = had;
                 continue;
             };
             path.push(search.point(Some(*at), &chosen, &image, added)?);
             (best, noise) = (image, added);
             break;
         }
-        let Some(last) = path.last().filter(|_| !reached && path.len() > before) else { break };
-        reached = last.drift <= limits.drift;
+        if path.len() == before {
+            if bought {
+                break;
+            }
+            bought = true;
+        }
+        reached = path.last().is_some_and(|last| last.drift <= limits.drift);
     }
     Ok(Chosen { image: best, sensitivities, path, reached })
 }
@@ -132,36 +164,51 @@ fn arena_bytes(image: &AlignedBytes) -> Result<usize> {
 }
 
 impl Search<'_> {
-    /// The image whose parts `chosen` are in half precision.
-    fn image(&self, chosen: &[bool]) -> Result<AlignedBytes> {
-        let chosen = self.parts.iter().zip(chosen).filter(|(_, chosen)| **chosen);
-        self.int8.with_halves(self.half, &chosen.flat_map(|(part, _)| part.steps.iter().copied()).collect::<Vec<_>>())
+    /// The image whose parts take the offers `chosen`.
+    fn image(&self, chosen: &Choice) -> Result<AlignedBytes> {
+        let mut steps = self.int8.steps.clone();
+        for (part, offer) in self.parts.iter().zip(chosen).filter_map(|(part, offer)| Some((part, self.offers[(*offer)?]))) {
+            part.steps.iter().for_each(|&at| steps[at] = offer.steps[at].clone());
+        }
+        self.int8.with_steps(&steps)
     }
 
-    /// Every part that is not yet `chosen`, added alone to those that are, whose image is `base`; the most worth first.
-    fn rank(&self, chosen: &[bool], base: &AlignedBytes, progress: &dyn Progress) -> Result<Vec<(usize, Sensitivity)>> {
+    /// What may be bought, as part and offer: anything for a part in 8 bits, or (`bought`) half precision for one that has taken 16 bits.
+    fn candidates(&self, chosen: &Choice, bought: bool) -> Vec<(usize, usize)> {
+        let half = |offer: usize| self.offers[offer].precision == Precision::Fp16;
+        let parts = chosen.iter().enumerate().filter(|(_, had)| if bought { had.is_some_and(|had| !half(had)) } else { had.is_none() });
+        let all = parts.flat_map(|(at, _)| (0..self.offers.len()).map(move |offer| (at, offer)));
+        all.filter(|&(at, offer)| if half(offer) { !self.beyond[at] } else { !bought }).collect()
+    }
+
+    /// Every candidate, alone beside those `chosen`, whose image is `base`; the most worth first.
+    fn rank(&self, chosen: &Choice, bought: bool, base: &AlignedBytes, progress: &dyn Progress) -> Result<Vec<((usize, usize), Sensitivity)>> {
         let base = self.measure.noise(base.clone(), RANKED)?;
         let all = self.parts.iter().fold((0, 0), |(macs, weights), part| (macs + part.macs, weights + part.weights));
         let share = |part: u64, all: u64| part as f64 / all.max(1) as f64;
-        progress.begin("sensitivity of every part", chosen.iter().filter(|chosen| !**chosen).count());
+        let candidates = self.candidates(chosen, bought);
+        progress.begin("sensitivity of every part", candidates.len());
         let mut ranked = Vec::new();
-        for (at, part) in self.parts.iter().enumerate().filter(|(at, _)| !chosen[*at] && !self.stays[*at]) {
-            let with: Vec<bool> = chosen.iter().enumerate().map(|(other, &chosen)| chosen || other == at).collect();
+        for (at, offer) in candidates {
+            let (part, offered) = (&self.parts[at], &self.offers[offer]);
+            let mut with = chosen.to_vec();
+            with[at] = Some(offer);
             let noise = self.measure.noise(self.image(&with)?, RANKED)?;
             let (macs, weights) = (share(part.macs, all.0), share(part.weights, all.1));
-            // No part is free: it has at least the words of its records.
-            let worth = (base.power - noise.power) / base.power / (macs + weights).max(1e-3);
-            ranked.push((at, Sensitivity { part: part.name.clone(), gain_db: noise.db - base.db, macs, weights, worth }));
+            let worth = (base.power - noise.power) / base.power / offered.cost(macs, weights);
+            let (part, precision) = (part.name.clone(), offered.precision.name());
+            ranked.push(((at, offer), Sensitivity { part, precision, gain_db: noise.db - base.db, macs, weights, worth }));
             progress.advance(1);
         }
         ranked.sort_by(|(_, one), (_, other)| other.worth.total_cmp(&one.worth));
         Ok(ranked)
     }
 
-    fn point(&self, added: Option<usize>, chosen: &[bool], image: &AlignedBytes, noise: Noise) -> Result<Step> {
-        let macs = |only: bool| self.parts.iter().zip(chosen).filter(|(_, chosen)| !only || **chosen).map(|(part, _)| part.macs).sum::<u64>();
+    fn point(&self, added: Option<usize>, chosen: &Choice, image: &AlignedBytes, noise: Noise) -> Result<Step> {
+        let macs = |only: bool| self.parts.iter().zip(chosen).filter(|(_, chosen)| !only || chosen.is_some()).map(|(part, _)| part.macs).sum::<u64>();
         Ok(Step {
             part: added.map(|at| self.parts[at].name.clone()),
+            precision: added.and_then(|at| chosen[at]).map(|offer| self.offers[offer].precision.name()),
             logits_db: noise.db,
             drift: self.measure.drift(image, noise)?,
             half_macs: macs(true) as f64 / macs(false).max(1) as f64,

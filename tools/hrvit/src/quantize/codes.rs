@@ -3,13 +3,18 @@
 use anyhow::{Context, Result};
 use hrvit_format::{Network, OpKind, Size, Step};
 use hrvit_kernels::{
-    Kernels,
+    Kernels, StripS16,
     attention_s8::{Strip, max_keys},
     exp_table,
 };
 use hrvit_reference::Map;
 
-use super::{encode, format::Grid, operator::QuantOp, report::Noise};
+use super::{
+    encode,
+    format::Grid,
+    operator::{MEAN_FRACTION_S8, MEAN_FRACTION_S16, QuantOp},
+    report::Noise,
+};
 
 /// How much a block's result may lose by 8-bit codes, in dB of its SQNR inside the quantised network: even if the losses of a network of some twenty blocks added
 /// up on their way to the logits, they would stay at about 1 dB.
@@ -89,7 +94,7 @@ impl CodedAttention {
     fn attend(&self, head: usize, tokens: impl Iterator<Item = usize> + Clone, qv: &Map, scratch: &mut Scratch, values: &mut Map) {
         let (channels, dim) = (values.channels, values.channels / self.heads);
         let own = head * dim..(head + 1) * dim;
-        let code = |token: usize, c: usize| (f64::from(qv.data[token * qv.channels + c]) / self.grid.scale_of(c)).round() as i8;
+        let code = |token: usize, c: usize| (f64::from(qv.data[token * qv.channels + c]) / self.grid.scale_of(c)).round() as i16;
         scratch.q.clear();
         scratch.v.clear();
         for token in tokens.clone() {
@@ -98,11 +103,19 @@ impl CodedAttention {
         }
         scratch.scores.resize(scratch.v.len() / dim, 0);
         scratch.out.resize(scratch.q.len(), 0);
-        let strip = Strip { q: &scratch.q, v: &scratch.v, dim, mult: self.mult[head], shift: self.shift[head], exp: &self.exp, bits: self.bits };
-        self.kernels.attention_s8(&strip, &mut scratch.scores, &mut scratch.out).expect("the strip fits the width of the codes");
+        let (mult, shift, exp) = (self.mult[head], self.shift[head], &self.exp);
+        let (done, fraction) = if self.grid.largest() > 128 {
+            let strip = StripS16 { q: &scratch.q, v: &scratch.v, dim, mult, shift, exp };
+            (self.kernels.attention_s16(&strip, &mut scratch.scores, &mut scratch.out), MEAN_FRACTION_S16)
+        } else {
+            let [q, v] = [&scratch.q, &scratch.v].map(|codes| codes.iter().map(|&code| code as i8).collect::<Vec<_>>());
+            let strip = Strip { q: &q, v: &v, dim, mult, shift, exp, bits: self.bits };
+            (self.kernels.attention_s8(&strip, &mut scratch.scores, &mut scratch.out), MEAN_FRACTION_S8)
+        };
+        done.expect("the strip fits the width of the codes");
         for (token, out) in tokens.zip(scratch.out.chunks_exact(dim)) {
             for (c, &mean) in own.clone().zip(out) {
-                values.data[token * channels + c] = (f64::from(mean) / 256.0 * self.grid.scale_of(channels + c)) as f32;
+                values.data[token * channels + c] = (f64::from(mean) / fraction * self.grid.scale_of(channels + c)) as f32;
             }
         }
     }
@@ -111,8 +124,8 @@ impl CodedAttention {
 /// Codes of one strip.
 #[derive(Default)]
 struct Scratch {
-    q: Vec<i8>,
-    v: Vec<i8>,
+    q: Vec<i16>,
+    v: Vec<i16>,
     scores: Vec<i32>,
     out: Vec<i16>,
 }

@@ -1,6 +1,7 @@
 //! From real multipliers, gains and functions to the integers of the contract (`docs/quantisation.md`, sections 1 and 4).
 
 use anyhow::{Result, ensure};
+use hrvit_format::INTERPOLATED;
 
 /// Entries of the tables that turn an index into an 8-bit activation.
 pub const TABLE8: usize = 2048;
@@ -92,6 +93,8 @@ pub struct Index {
     pub zero: i32,
     /// Number of entries.
     pub len: usize,
+    /// Requantised units from an entry to the next: 1 where an index is looked up, more where a code lies between two entries.
+    pub units: u32,
 }
 
 impl Index {
@@ -103,7 +106,18 @@ impl Index {
         let zero = (lower / scale).ceil().min(last) as i32;
         let above = f64::from(len as i32 - 1 - zero);
         let scale = if above > 0.0 { scale.max(upper / above) } else { scale };
-        Self { scale, zero, len }
+        Self { scale, zero, len, units: 1 }
+    }
+
+    /// Of an interpolated table over all 16-bit codes of this scale.
+    pub fn interpolated(scale: f64) -> Self {
+        let units = (1 << 16) / (INTERPOLATED - 1);
+        Self { scale: f64::from(units) * scale, zero: (INTERPOLATED / 2) as i32, len: INTERPOLATED as usize, units }
+    }
+
+    /// Real value of one requantised unit.
+    pub fn unit(&self) -> f64 {
+        self.scale / f64::from(self.units)
     }
 
     /// Real value of entry `i`.

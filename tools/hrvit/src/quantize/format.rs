@@ -33,6 +33,11 @@ impl Grid {
         Self { scale: vec![scale], zero: vec![0], lo: i32::MIN, hi: i32::MAX }
     }
 
+    /// 16-bit codes of an int16x8 step in `lo..=hi`, zero point 0.
+    pub fn words(scale: Vec<f64>, lo: i32, hi: i32) -> Self {
+        Self { scale, zero: vec![0], lo, hi }
+    }
+
     /// 8-bit codes with one scale per channel, zero point 0.
     pub fn symmetric(scale: Vec<f64>) -> Self {
         Self { scale, zero: vec![0], lo: -128, hi: 127 }
@@ -63,9 +68,9 @@ impl Grid {
         if let [scale] = self.scale[..] { scale as f32 } else { 0.0 }
     }
 
-    /// Whether codes fit 8 bits.
-    pub fn is_byte(&self) -> bool {
-        (-128..=127).contains(&self.lo) && (-128..=127).contains(&self.hi)
+    /// Largest magnitude of a code.
+    pub fn largest(&self) -> i64 {
+        i64::from(self.lo.unsigned_abs().max(self.hi.unsigned_abs()))
     }
 
     /// Short name for reports.
@@ -73,7 +78,14 @@ impl Grid {
         match (self.lo, self.scale.len() > 1, self.zero.len() > 1) {
             (i32::MIN, ..) => "i32 sum",
             (lo, ..) if lo == i32::from(i16::MIN) => "s16",
-            (0, ..) => "index",
+            (0, ..) if self.zero != [0] => "index",
+            (_, pc, _) if self.hi > 127 => {
+                if pc {
+                    "s16 pc"
+                } else {
+                    "s16"
+                }
+            }
             (_, _, true) => "s8 pc zp",
             (_, true, _) => "s8 pc",
             _ => "s8",
@@ -139,5 +151,7 @@ mod tests {
         assert_eq!(Grid::symmetric(vec![1.0, 2.0]).name(), "s8 pc");
         assert_eq!(Grid { scale: vec![1.0], zero: vec![700], lo: 0, hi: 2047 }.name(), "index");
         assert_eq!(Grid::term(1.0).name(), "i32 sum");
+        assert_eq!(Grid::words(vec![1.0, 2.0], -9000, 9000).name(), "s16 pc");
+        assert_eq!(Grid::words(vec![1.0], 0, 9000).name(), "s16");
     }
 }

@@ -45,6 +45,7 @@ use anyhow::{Context, Result, ensure};
 use hrvit_format::{
     Meta, Network, Size,
     aligned::AlignedBytes,
+    record::Precision,
     writer::{StepData, write_image},
 };
 use hrvit_kernels::exp_table;
@@ -103,6 +104,8 @@ pub struct Options {
     pub techniques: Techniques,
     /// Of two valid images on a device the one with the higher number is newer.
     pub sequence: u32,
+    /// Arithmetic of every step: [`Precision::Int8`] or [`Precision::Int16x8`]. [`halve`] makes half precision.
+    pub precision: Precision,
 }
 
 /// A quantised network.
@@ -173,7 +176,15 @@ impl Quantised {
         for &at in at {
             steps[at] = half[at].clone();
         }
-        self.header.write(&steps)
+        self.with_steps(&steps)
+    }
+
+    /// The image with other steps, the texts of its header as they are.
+    ///
+    /// # Errors
+    /// If the steps make no valid image.
+    pub fn with_steps(&self, steps: &[StepData]) -> Result<AlignedBytes> {
+        self.header.write(steps)
     }
 }
 
@@ -184,6 +195,7 @@ impl Quantised {
 pub fn quantize(checkpoint: &Checkpoint, size: Size, frames: &dyn Frames, options: &Options, progress: &dyn Progress) -> Result<Quantised> {
     let network = checkpoint.network();
     let start = Instant::now();
+    ensure!(options.precision != Precision::Fp16, "half precision is not calibrated: it is made by `halve`");
     ensure!(!frames.is_empty(), "quantising needs at least one calibration frame; some hundred from the training set are usual");
     let folded = Folded::new(checkpoint);
     let header = Header::new(&folded, size, options)?;

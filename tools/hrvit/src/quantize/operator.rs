@@ -15,6 +15,11 @@ use super::{
     weights::Weights,
 };
 
+/// Codes of a weighted mean of values per code of a value: fractional bits.
+pub const MEAN_FRACTION_S8: f64 = 256.0;
+/// The same of 16-bit codes.
+pub const MEAN_FRACTION_S16: f64 = 4.0;
+
 /// Everything that is decided about one operator. [`QuantOp::encode`] is a pure function of it.
 #[derive(Clone, Debug)]
 pub struct QuantOp {
@@ -45,6 +50,8 @@ pub struct Constants {
     pub des: Activation,
     /// What is done beyond rounding.
     pub techniques: Techniques,
+    /// Arithmetic of the step: [`Precision::Int8`] or [`Precision::Int16x8`].
+    pub precision: Precision,
 }
 
 impl QuantOp {
@@ -61,7 +68,7 @@ impl QuantOp {
     /// Real value of one step of what the accumulator is requantised to, per output channel: the output code, or the index.
     fn target(&self, o: usize) -> Result<f64> {
         match self.index {
-            Some(index) => Ok(index.scale),
+            Some(index) => Ok(index.unit()),
             None => Ok(self.out()?.scale_of(o)),
         }
     }
@@ -77,7 +84,7 @@ impl QuantOp {
             self.encode_norm(&mut data)?;
             return Ok(data);
         }
-        let real = self.multipliers(&mut data)?;
+        let real = self.multipliers(constants, &mut data)?;
         let Multipliers { mult, shift, pre_shift } = encode::multipliers(&real);
         let fixed = matches!(self.op.kind, OpKind::Scores | OpKind::ParallelAct | OpKind::AttnAct | OpKind::FfnAct);
         ensure!(!fixed || pre_shift == 0, "a multiplier of 0.5 or more: its input is far too coarse for its output");
@@ -85,10 +92,10 @@ impl QuantOp {
         if let Some(weights) = &self.weights {
             self.encode_weights(weights, constants, &mut data)?;
         }
-        self.encode_range(&mut data)?;
+        self.encode_range(&mut data);
         self.encode_table(constants, &mut data)?;
         data.code_bits = self.code_bits;
-        let arrays = Arrays::of(&self.op, Precision::Int8, Packing::Rows);
+        let arrays = Arrays::of(&self.op, constants.precision, Packing::Rows);
         let lengths = (data.weights.len(), data.bias.len(), data.mult.len(), data.shift.len(), data.three.len());
         ensure!(
             lengths == (arrays.weights, arrays.bias, arrays.mult, arrays.shift, arrays.three),
@@ -110,19 +117,24 @@ impl QuantOp {
     }
 
     /// Real multipliers; also fills in the codes of 3.0.
-    fn multipliers(&self, data: &mut OpData) -> Result<Vec<f64>> {
+    fn multipliers(&self, constants: &Constants, data: &mut OpData) -> Result<Vec<f64>> {
         use OpKind as K;
         let (input, channels) = (&self.input, usize::from(self.op.cout));
+        let wide = constants.precision == Precision::Int16x8;
         Ok(match self.op.kind {
             K::FfnAct => Vec::new(),
+            // Copies.
+            K::FusionNarrow | K::HeadNarrow | K::IncreaseNarrow if wide => Vec::new(),
             K::Scores => self.distances(),
             K::Values => {
                 let sum = self.out()?.scale_of(0);
-                (0..channels).map(|c| input.scale_of(channels + c) / (256.0 * sum)).collect()
+                let fraction = if wide { MEAN_FRACTION_S16 } else { MEAN_FRACTION_S8 };
+                (0..channels).map(|c| input.scale_of(channels + c) / (fraction * sum)).collect()
             }
             K::ParallelAct => {
                 let out = self.out()?;
-                let three = |c| (3.0 * 256.0 / input.scale_of(c)).round().clamp(1.0, f64::from(hrvit_format::MAX_THREE_S8));
+                let (fraction, most) = if wide { (1.0, hrvit_format::MAX_THREE_S16) } else { (256.0, hrvit_format::MAX_THREE_S8) };
+                let three = |c| (3.0 * fraction / input.scale_of(c)).round().clamp(1.0, f64::from(most));
                 data.three = (0..channels).map(|c| three(c) as i32).collect();
                 (0..channels).map(|c| input.scale_of(c) / (2.0 * three(c) * out.scale_of(c))).collect()
             }
@@ -140,11 +152,12 @@ impl QuantOp {
         })
     }
 
-    /// Per head: real multiplier of distances between products of q and v codes, to 1/64 powers of two.
+    /// Per head: real multiplier of distances between products of q and v codes, to 1/64 powers of two (16-bit codes: 1/4096).
     pub fn distances(&self) -> Vec<f64> {
         let (cin, heads) = (usize::from(self.op.cin), usize::from(self.op.cout));
         let dim = cin / heads;
-        (0..heads).map(|head| 64.0 * self.input.scale_of(head * dim) * self.input.scale_of(cin + head * dim)).collect()
+        let units = if self.input.largest() > 128 { 4096.0 } else { 64.0 };
+        (0..heads).map(|head| units * self.input.scale_of(head * dim) * self.input.scale_of(cin + head * dim)).collect()
     }
 
     fn encode_weights(&self, weights: &Weights, constants: &Constants, data: &mut OpData) -> Result<()> {
@@ -155,8 +168,9 @@ impl QuantOp {
         let wide = |kind| matches!(kind, OpKind::DesRight | OpKind::DesLeft);
         let largest = match self.op.kind {
             kind if wide(kind) => 32768,
-            OpKind::FinalLinear => POOLED_MAX,
-            _ => 128,
+            OpKind::FinalLinear if constants.precision == Precision::Int8 => POOLED_MAX,
+            // Pixels are codes of 8 bits everywhere.
+            _ => self.input.largest(),
         };
         encode::check_headroom(self.op.depth(), largest, &data.bias, data.pre_shift)?;
         // Only single zero points are ever padded with; the stem's biases see to its border.
@@ -166,25 +180,30 @@ impl QuantOp {
         Ok(())
     }
 
-    /// `zero`, `lo`, `hi`: of the index where there is a table, of the codes where they are bytes, unbounded elsewhere.
-    fn encode_range(&self, data: &mut OpData) -> Result<()> {
-        use OpKind as K;
-        match (self.index, &self.output) {
-            _ if matches!(self.op.kind, K::FfnAct | K::Scores) => {}
+    /// `zero`, `lo`, `hi`: of the index where there is one, else of the codes where they have limits.
+    fn encode_range(&self, data: &mut OpData) {
+        let indexed = self.index.filter(|index| index.units == 1);
+        match (indexed, &self.output) {
+            // Its convolutions have the index.
+            (Some(_), _) if self.op.kind == OpKind::FfnAct => {}
             (Some(index), _) => (data.zero, data.lo, data.hi) = (index.zero as i16, 0, (index.len - 1) as i16),
-            (None, Some(grid)) if grid.is_byte() || grid.lo == 0 => {
+            (None, Some(grid)) if grid.lo > i16::MIN.into() => {
                 (data.zero, data.lo, data.hi) = (grid.zero_of(0) as i16, grid.lo as i16, grid.hi as i16);
             }
             _ => {}
         }
-        Ok(())
     }
 
     fn encode_table(&self, constants: &Constants, data: &mut OpData) -> Result<()> {
         let Some(index) = self.index else { return Ok(()) };
         let out = self.out()?;
-        let step = if constants.techniques.uses(Technique::WideTables) { 1 } else { index.len / 256 };
+        let step = if constants.techniques.uses(Technique::WideTables) || index.units > 1 { 1 } else { index.len / 256 };
         let codes = |f: &dyn Fn(f32) -> f32| index.table(step, |x| f64::from(f(x as f32)), out.scale_of(0), out.zero_of(0), (out.lo, out.hi));
+        if index.units > 1 {
+            let relu = self.op.kind == OpKind::StemConv2;
+            data.table16 = codes(&|x| gelu(if relu { x.max(0.0) } else { x })).iter().map(|&code| code as i16).collect();
+            return Ok(());
+        }
         match (self.op.kind, constants.des) {
             (OpKind::DesRight, Activation::Gelu) => data.table16 = codes(&gelu).iter().map(|&code| code as i16).collect(),
             (OpKind::DesRight, Activation::Hardswish) => data.table16 = codes(&hardswish).iter().map(|&code| code as i16).collect(),
@@ -199,7 +218,7 @@ impl QuantOp {
 mod tests {
     use super::*;
 
-    const CONSTANTS: Constants = Constants { means: [123.675, 116.28, 103.53], des: Activation::Gelu, techniques: Techniques::ALL };
+    const CONSTANTS: Constants = Constants { means: [123.675, 116.28, 103.53], des: Activation::Gelu, techniques: Techniques::ALL, precision: Precision::Int8 };
 
     fn op(kind: OpKind, cin: u16, cout: u16) -> Op {
         Op { kind, source: 0, cin, cout, kernel: 0, stride: 1, depthwise: false }

@@ -1,7 +1,11 @@
 //! One calibration run: states of the float and of the quantised network side by side, step after step.
 
 use anyhow::{Context, Result};
-use hrvit_format::{Network, OpKind, Size, Step, writer::StepData};
+use hrvit_format::{
+    Network, OpKind, Size, Step,
+    record::Precision,
+    writer::{OpData, StepData},
+};
 use hrvit_reference::{Folded, Frame, NoTap, State};
 use rayon::prelude::*;
 
@@ -111,12 +115,13 @@ impl<'a> Session<'a> {
     pub fn step(&mut self, step: Step) -> Result<Finished> {
         let ops = self.network.ops(step);
         if ops.is_empty() {
-            return Ok(Finished { data: StepData::Int8 { scale: 1.0, ops: Vec::new() }, report: Vec::new() });
+            return Ok(Finished { data: self.data(1.0, Vec::new()), report: Vec::new() });
         }
         self.progress.begin(&step.to_string(), 2 * self.frames.len());
         let stats = self.observe(step, ops.len())?;
-        let techniques = self.options.techniques;
-        let deriver = Deriver { network: self.network, size: self.size, step, ops, stats: &stats, folded: &self.exact, tensors: &self.tensors, techniques };
+        let Options { techniques, precision, .. } = *self.options;
+        let (network, size, folded, tensors) = (self.network, self.size, &self.exact, &self.tensors);
+        let deriver = Deriver { network, size, step, ops, stats: &stats, folded, tensors, techniques, precision };
         let mut quantised = derive(&deriver)?;
         install(&mut self.quantised, step, &quantised);
         let before: Vec<Option<f64>> = quantised.iter().map(mean_bias).collect();
@@ -132,7 +137,7 @@ impl<'a> Session<'a> {
             self.correct(step, &mut quantised, wave, &stats)?;
         }
         let notes = self.advance(step, &quantised)?;
-        let constants = Constants { means: self.exact.mean.map(f64::from), des: self.network.spec.des_activation, techniques };
+        let constants = Constants { means: self.exact.mean.map(f64::from), des: self.network.spec.des_activation, techniques, precision };
         let encode = |op: &QuantOp| op.encode(&constants).with_context(|| format!("{step}: {}", op_name(step, op)));
         let data = quantised.iter().map(encode).collect::<Result<Vec<_>>>()?;
         let report = (0..data.len())
@@ -154,7 +159,15 @@ impl<'a> Session<'a> {
             .collect();
         let scale = self.tensors.step_scale(step, &quantised) as f32;
         self.tensors.finish(step, &quantised);
-        Ok(Finished { data: StepData::Int8 { scale, ops: data }, report })
+        Ok(Finished { data: self.data(scale, data), report })
+    }
+
+    /// A step in the precision of the run.
+    fn data(&self, scale: f32, ops: Vec<OpData>) -> StepData {
+        match self.options.precision {
+            Precision::Int16x8 => StepData::Int16x8 { scale, ops },
+            _ => StepData::Int8 { scale, ops },
+        }
     }
 
     /// State of the float network before `step` on frame `i`.
@@ -228,7 +241,7 @@ impl<'a> Session<'a> {
         let Some(scores) = quantised.iter().position(|op| op.op.kind == OpKind::Scores) else { return Ok(None) };
         let techniques = self.options.techniques;
         let wide = quantised[scores].code_bits;
-        if wide == 8 || !techniques.uses(Technique::NarrowCodes) {
+        if self.options.precision == Precision::Int16x8 || wide == 8 || !techniques.uses(Technique::NarrowCodes) {
             return Ok(None);
         }
         let [wide_noise, narrow_noise] = self.noise_of_codes(step, quantised, [wide, 8])?;

@@ -16,6 +16,9 @@ const EXPONENTS: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 /// Tokens on which the linear layer is judged.
 const TOKENS: usize = 1024;
 
+/// Margin of a 16-bit scale over the largest value seen.
+const MARGIN: f64 = 1.1;
+
 /// The linear layer behind the norm.
 pub struct Reader<'a> {
     /// Its shape.
@@ -28,6 +31,8 @@ pub struct Reader<'a> {
     pub groups: usize,
     /// What is done beyond rounding.
     pub techniques: Techniques,
+    /// Largest code, where codes have 16 bits and the zero point 0.
+    pub limit: Option<i32>,
 }
 
 /// Grid of the normalised tensor, and the exponent `a` of its scales `S^(1-a) * s_c^a` (S: of the whole tensor, s_c: of the channel, both by range search),
@@ -35,8 +40,13 @@ pub struct Reader<'a> {
 pub fn choose(sample: &Sample, extents: &[Extent], reader: &Reader<'_>) -> (Grid, f64) {
     let whole = extents.iter().fold(Extent::EMPTY, |all, &extent| all.and(extent));
     let clip = reader.techniques.uses(Technique::RangeClip);
-    let tensor = ranges::asymmetric(&Values::all(sample, clip), whole);
-    let channels: Vec<f64> = extents.iter().enumerate().map(|(c, &extent)| ranges::asymmetric(&Values::channel(sample, c, clip), extent)).collect();
+    let word = |extent: Extent, limit: i32| MARGIN * extent.magnitude() / f64::from(limit);
+    let tensor = reader.limit.map_or_else(|| ranges::asymmetric(&Values::all(sample, clip), whole), |limit| word(whole, limit));
+    let channel = |(c, &extent): (usize, &Extent)| match reader.limit {
+        Some(limit) => word(extent, limit),
+        None => ranges::asymmetric(&Values::channel(sample, c, clip), extent),
+    };
+    let channels: Vec<f64> = extents.iter().enumerate().map(channel).collect();
 
     let tokens = &sample.data[..sample.data.len().min(TOKENS * sample.channels)];
     let exact = product(tokens, reader.weight, reader.op);
@@ -44,8 +54,11 @@ pub fn choose(sample: &Sample, extents: &[Extent], reader: &Reader<'_>) -> (Grid
     let exponents = if reader.techniques.uses(Technique::Smoothing) { &EXPONENTS[..] } else { &[0.0] };
     for &exponent in exponents {
         let scale: Vec<f64> = channels.iter().map(|s| tensor.powf(1.0 - exponent) * s.powf(exponent)).collect();
-        let zero = extents.iter().zip(&scale).map(|(&extent, &s)| ranges::centre(extent, s)).collect();
-        let grid = Grid { scale, zero, lo: -128, hi: 127 };
+        let zero = || extents.iter().zip(&scale).map(|(&extent, &s)| ranges::centre(extent, s)).collect();
+        let grid = match reader.limit {
+            Some(limit) => Grid::words(scale, -limit, limit),
+            None => Grid { zero: zero(), scale, lo: -128, hi: 127 },
+        };
         let mut rounded = tokens.to_vec();
         grid.round(&mut rounded, sample.channels);
         let weights = Weights::quantise(reader.op, reader.weight, reader.bias, &grid, reader.techniques, |_| 0.0);
@@ -107,7 +120,7 @@ mod tests {
         let sample = Sample { channels, data, population: 512 };
         let op = Op { kind: OpKind::Fc1, source: 0, cin: 16, cout: 8, kernel: 1, stride: 1, depthwise: false };
         let (grid, exponent) =
-            choose(&sample, &extents(&sample), &Reader { op: &op, weight: &weight, bias: &[0.0; 8], groups: 1, techniques: Techniques::ALL });
+            choose(&sample, &extents(&sample), &Reader { op: &op, weight: &weight, bias: &[0.0; 8], groups: 1, techniques: Techniques::ALL, limit: None });
         assert!(exponent >= 0.75, "{exponent}");
         assert!(grid.scale[0] > 10.0 * grid.scale[1]);
     }
@@ -117,7 +130,8 @@ mod tests {
         let sample = Sample { channels: 4, data: noise(4096, 3), population: 1024 };
         let weight = noise(16, 4);
         let op = Op { kind: OpKind::Qkv, source: 0, cin: 4, cout: 4, kernel: 1, stride: 1, depthwise: false };
-        let (grid, _) = choose(&sample, &extents(&sample), &Reader { op: &op, weight: &weight, bias: &[0.0; 4], groups: 2, techniques: Techniques::ALL });
+        let (grid, _) =
+            choose(&sample, &extents(&sample), &Reader { op: &op, weight: &weight, bias: &[0.0; 4], groups: 2, techniques: Techniques::ALL, limit: None });
         let (least, most) = grid.scale.iter().fold((f64::MAX, 0f64), |(a, b), &s| (a.min(s), b.max(s)));
         assert!(most / least < 1.3, "{:?}", grid.scale);
     }

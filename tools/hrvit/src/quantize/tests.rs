@@ -1,12 +1,12 @@
 //! The whole quantiser on tiny networks with synthetic weights and frames.
 
 use anyhow::{Result, bail};
-use hrvit_format::{Activation, HalfParts, Head, Model, Network, Size, Spec, Step, writer::StepData};
+use hrvit_format::{Activation, HalfParts, Head, Model, Network, Size, Spec, Step, record::Precision, writer::StepData};
 use hrvit_kernels::Kernels;
 use hrvit_reference::Checkpoint;
 
 use super::{Frames, Options, Quantised, Silent, halve, quantize, sample::SplitMix};
-use crate::precision::{self, Limits, Measure};
+use crate::precision::{self, Limits, Measure, Offer};
 
 /// What the logits of tiny random networks must reach: LayerNorms over eight random channels amplify noise that trained, wider ones do not.
 const LEAST_DB: f64 = 20.0;
@@ -120,7 +120,10 @@ fn parts_become_half_precision_until_the_drift_is_small_enough() {
     let (int8, half) = (run(&network, 8, 2), halve(&checkpoint, size, &Options::default()).unwrap());
     let frames = Textures { size, count: 3 };
     let measure = Measure::new(&checkpoint, (&frames, 3), size, None, Kernels::detect(), &Silent).unwrap();
-    let choose = |drift, arena_bytes, beyond| precision::search(&int8, &half.steps, &measure, &Limits { drift, arena_bytes, beyond }, &Silent).unwrap();
+    let choose = |drift, arena_bytes, beyond| {
+        let offers = [Offer { precision: Precision::Fp16, steps: &half.steps }];
+        precision::search(&int8, &offers, &measure, &Limits { drift, arena_bytes, beyond }, &Silent).unwrap()
+    };
 
     let content = choose(100.0, None, vec![]);
     assert!(content.reached && content.path.len() == 1, "8 bits suffice where any drift will do");

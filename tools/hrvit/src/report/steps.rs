@@ -53,6 +53,9 @@ impl Codes {
                 let ops = network.ops(step);
                 let (index, op) = ops.iter().enumerate().find(|(_, op)| op.kind == OpKind::FusionAct).with_context(|| format!("{step}: no activation"))?;
                 let act = params.op(index, op).with_context(|| format!("{step}: its activation has no record"))?;
+                if params.precision() == Precision::Int16x8 {
+                    return Ok(Some(Self { half: false, scale, zero: 0, lo: act.record.lo.into(), hi: act.record.hi.into() }));
+                }
                 let zero = *usize::try_from(act.record.zero).ok().and_then(|zero| act.table.get(zero)).with_context(|| format!("{step}: no entry for 0"))?;
                 Some(Self { half: false, scale, zero: zero.into(), lo: -128, hi: 127 })
             }

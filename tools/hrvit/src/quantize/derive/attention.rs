@@ -1,7 +1,7 @@
 //! Attention, its parallel path and the diversity-enhancing shortcut.
 
 use anyhow::{Context, Result, ensure};
-use hrvit_format::{Activation, Op, OpKind};
+use hrvit_format::{Activation, LOGITS_S16, MAX_QV_S16, MAX_THREE_S16, Op, OpKind};
 
 use super::{Deriver, SUM_MARGIN, WIDE_MARGIN, WIDE_MAX};
 use crate::quantize::{
@@ -21,14 +21,18 @@ pub fn attention(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
     let norm = d.smoothed_norm(0, qkv, 2)?;
     let qv = query_value(d, qkv, usize::from(d.op(scores).cout));
     let v = Grid { scale: qv.scale[qv.scale.len() / 2..].to_vec(), ..qv.clone() };
-    let hardswish = d.channels(parallel);
+    let hardswish = d.channels(parallel, d.op(depthwise).depth());
     let sum = Grid::wide(3.0 / three(&[d.stats[depthwise].whole(), d.stats[values].whole(), d.read(act)]));
-    let output = d.upper(act);
+    let output = d.upper(act, d.op(to_out).depth());
     let mut ops = vec![
         d.linear(qkv, norm.out()?.clone(), qv.clone()),
         d.plain(parallel, v, hardswish.clone()),
         d.linear(depthwise, hardswish, sum.clone()),
-        QuantOp { output: None, code_bits: codes::widest(d.network, d.size, d.step)?, ..d.plain(scores, qv.clone(), sum.clone()) },
+        QuantOp {
+            output: None,
+            code_bits: if d.is_wide() { 15 } else { codes::widest(d.network, d.size, d.step)? },
+            ..d.plain(scores, qv.clone(), sum.clone())
+        },
         d.plain(values, qv, sum.clone()),
         d.plain(act, sum, output.clone()),
         d.linear(to_out, output, d.residual()?),
@@ -43,6 +47,9 @@ fn query_value(d: &Deriver<'_>, qkv: usize, heads: usize) -> Grid {
     let stats = &d.stats[qkv];
     let channels = stats.output.len() / 2;
     let dim = channels / heads;
+    if d.is_wide() {
+        return words(&stats.output, dim);
+    }
     let mut v = ranges::symmetric_channels(&stats.sample, &stats.output, d.clips()).split_off(channels);
     if !d.techniques.uses(Technique::ChannelScales) {
         let sampled = (channels..2 * channels).flat_map(|c| stats.sample.channel(c)).collect();
@@ -62,6 +69,21 @@ fn query_value(d: &Deriver<'_>, qkv: usize, heads: usize) -> Grid {
     }
     scale.extend(v);
     Grid { scale, zero: vec![0], lo: -127, hi: 127 }
+}
+
+/// The same in 16 bits, of which logits leave room for some: `dim * limit^2 < 2^30`.
+fn words(seen: &[Extent], dim: usize) -> Grid {
+    let limit = ((LOGITS_S16 - 1) / dim as i64).isqrt().min(MAX_QV_S16) as i32;
+    let (q, v) = seen.split_at(seen.len() / 2);
+    let coarse = |magnitude: f64| WIDE_MARGIN * magnitude / f64::from(limit);
+    // No finer than Hardswish has a code of 3.0 for.
+    let v: Vec<f64> = v.iter().map(|extent| coarse(extent.magnitude()).max(3.0 / f64::from(MAX_THREE_S16))).collect();
+    let heads = q.chunks(dim).zip(v.chunks(dim));
+    let scale = heads.flat_map(|(q, v)| {
+        let head = q.iter().zip(v).map(|(q, v)| coarse(q.magnitude()) * v).fold(0.0, f64::max);
+        v.iter().map(move |v| head / v)
+    });
+    Grid::words(scale.chain(v.iter().copied()).collect(), -limit, limit)
 }
 
 /// The code of the real 3.0 in the attention sum, whose scale is exactly `3 / T`: `T = round(3 * 32767 / (1.15 * largest))` in 1..=32767.

@@ -3,25 +3,25 @@
 use anyhow::Result;
 use hrvit_format::OpKind;
 
-use super::{Deriver, WIDE_MARGIN, WIDE_MAX};
-use crate::quantize::{format::Grid, operator::QuantOp};
+use super::Deriver;
+use crate::quantize::operator::QuantOp;
 
 /// All operators of one fusion output.
 pub fn fusion(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
     let act = d.find(OpKind::FusionAct)?;
     let seen = d.read(act);
-    let sum = Grid::term(WIDE_MARGIN * seen.magnitude() / WIDE_MAX);
+    let sum = d.term(seen.magnitude());
     let mut ops = Vec::new();
     // Codes that the next operator of the same source reads.
     let mut codes = None;
     for (i, op) in d.ops.iter().enumerate() {
         let quantised = match op.kind {
             OpKind::FusionIdentity => d.plain(i, d.stage_norm(op.source)?, sum.clone()),
-            OpKind::FusionNarrow => d.plain(i, d.stage_norm(op.source)?, d.narrowed(i)),
-            OpKind::FusionDepthwise => d.linear(i, codes.take().unwrap_or(d.stage_norm(op.source)?), d.channels(i)),
+            OpKind::FusionNarrow => d.plain(i, d.stage_norm(op.source)?, d.narrowed(i)?),
+            OpKind::FusionDepthwise => d.linear(i, codes.take().unwrap_or(d.stage_norm(op.source)?), d.channels(i, op.cout.into())),
             OpKind::FusionPointwise => d.linear(i, codes.take().unwrap_or(d.stage_norm(op.source)?), sum.clone()),
             _ => {
-                let output = d.upper(i);
+                let output = d.upper(i, op.cout.into());
                 let index = d.index(&output, seen);
                 QuantOp { index: Some(index), ..d.plain(i, sum.clone(), output) }
             }

@@ -11,14 +11,17 @@ pub fn mix_cfn(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
     let [fc1, dw3, dw5, act, fc2] =
         [d.find(OpKind::Fc1)?, d.find(OpKind::FfnDepthwise3)?, d.find(OpKind::FfnDepthwise5)?, d.find(OpKind::FfnAct)?, d.find(OpKind::Fc2)?];
     let norm = d.smoothed_norm(0, fc1, 1)?;
-    let hidden = d.channels(fc1);
+    let hidden = d.channels(fc1, d.op(dw5).depth());
     let half = usize::from(d.op(dw3).cout);
     let (first, second) = hidden.scale.split_at(half);
-    let output = d.upper(act);
+    let output = d.upper(act, d.op(fc2).depth());
     let index = d.index(&output, d.stats[dw3].whole().and(d.stats[dw5].whole()));
-    // The convolutions leave indices; the table they look up belongs to the activation.
-    let indices = Grid { scale: vec![index.scale], zero: vec![index.zero], lo: 0, hi: index.len as i32 - 1 };
-    let depthwise = |i, scale: &[f64]| d.linear(i, Grid::symmetric(scale.to_vec()), indices.clone());
+    // The convolutions leave indices, or codes between them; the table they look up belongs to the activation.
+    let indices = match index.units {
+        1 => Grid { scale: vec![index.scale], zero: vec![index.zero], lo: 0, hi: index.len as i32 - 1 },
+        _ => Grid::wide(index.unit()),
+    };
+    let depthwise = |i, scale: &[f64]| d.linear(i, Grid { scale: scale.to_vec(), ..hidden.clone() }, indices.clone());
     let ops = vec![
         d.linear(fc1, norm.out()?.clone(), hidden.clone()),
         depthwise(dw3, first),

@@ -9,7 +9,7 @@ mod stem;
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use hrvit_format::{BRANCHES, Network, Op, OpKind, Size, Step, StepOps};
+use hrvit_format::{BRANCHES, Network, Op, OpKind, Size, Step, StepOps, record::Precision};
 use hrvit_reference::{Folded, OpWeights};
 
 use super::{
@@ -19,7 +19,7 @@ use super::{
     ranges::{self, Extent, Values},
     stats::{OpStats, Stream, stream},
     techniques::{Technique, Techniques},
-    weights::Weights,
+    weights::{BIAS_MAX, WEIGHT_MAX, Weights},
 };
 
 /// Margin of a 16-bit scale over the largest value seen, for tensors that are read as they are.
@@ -32,6 +32,10 @@ const SUM_MARGIN: f64 = 1.15;
 const LARGEST_SPREAD: f64 = 64.0;
 /// Largest 16-bit code.
 const WIDE_MAX: f64 = 32767.0;
+/// How much finer terms of a sum are than its 16-bit codes.
+const FINE_TERMS: f64 = 16.0;
+/// Below minus this GELU is 0 in 16 bits.
+const FLAT: f64 = 5.5;
 
 /// Grids of the tensors that pass from step to step.
 #[derive(Clone, Debug, Default)]
@@ -109,6 +113,8 @@ pub struct Deriver<'a> {
     pub tensors: &'a Tensors,
     /// What is done beyond rounding.
     pub techniques: Techniques,
+    /// Arithmetic of the step: [`Precision::Int8`] or [`Precision::Int16x8`].
+    pub precision: Precision,
 }
 
 /// Derives every operator of a step, in order.
@@ -157,9 +163,25 @@ impl Deriver<'_> {
         self.tensors.norm[usize::from(source)].clone().with_context(|| format!("no stage norm on branch {source} before {}", self.step))
     }
 
-    /// Grid of a stage norm as fusions read it; `i` is the narrowing.
-    fn narrowed(&self, i: usize) -> Grid {
-        self.tensors.narrow[usize::from(self.op(i).source)].clone().unwrap_or_else(|| self.channels(i))
+    /// Grid of a stage norm as its reader wants it; `i` is the narrowing. In 16 bits it stays as it is.
+    fn narrow(&self, i: usize) -> Result<Grid> {
+        if self.is_wide() { self.stage_norm(self.op(i).source) } else { Ok(self.channels(i, 0)) }
+    }
+
+    /// [`Deriver::narrow`] of a fusion, whose outputs share it.
+    fn narrowed(&self, i: usize) -> Result<Grid> {
+        self.tensors.narrow[usize::from(self.op(i).source)].clone().map_or_else(|| self.narrow(i), Ok)
+    }
+
+    /// Whether codes have 16 bits.
+    fn is_wide(&self) -> bool {
+        self.precision == Precision::Int16x8
+    }
+
+    /// Largest 16-bit code that a dot product of `depth` has headroom for, biases included.
+    fn limit(depth: usize) -> i32 {
+        let most = ((f64::from(i32::MAX) - BIAS_MAX) / (WEIGHT_MAX * depth.max(1) as f64)) as i32;
+        most.min(i16::MAX.into())
     }
 
     fn increased(&self) -> Result<Grid> {
@@ -186,31 +208,45 @@ impl Deriver<'_> {
         Values::all(&self.stats[i].sample, self.clips())
     }
 
-    /// Symmetric scales per channel of an operator's output.
-    fn channels(&self, i: usize) -> Grid {
+    /// Symmetric scales per channel of an operator's output, which dot products of `depth` read.
+    fn channels(&self, i: usize, depth: usize) -> Grid {
         let stats = &self.stats[i];
+        if self.is_wide() {
+            let limit = Self::limit(depth);
+            return Grid::words(stats.output.iter().map(|extent| WIDE_MARGIN * extent.magnitude() / f64::from(limit)).collect(), -limit, limit);
+        }
         if !self.techniques.uses(Technique::ChannelScales) {
             return Grid::symmetric(vec![ranges::symmetric(&self.values(i), stats.whole().magnitude()); stats.output.len()]);
         }
         Grid::symmetric(ranges::symmetric_channels(&stats.sample, &stats.output, self.clips()))
     }
 
-    /// One scale and zero point for the output of an activation.
-    fn upper(&self, i: usize) -> Grid {
+    /// One scale and zero point for the output of an activation, which dot products of `depth` read.
+    fn upper(&self, i: usize, depth: usize) -> Grid {
+        if self.is_wide() {
+            let (limit, seen) = (Self::limit(depth), self.stats[i].whole());
+            return Grid::words(vec![WIDE_MARGIN * seen.magnitude() / f64::from(limit)], if seen.min < 0.0 { -limit } else { 0 }, limit);
+        }
         ranges::upper(&self.values(i), self.stats[i].whole())
     }
 
     /// One scale per channel, zero point -128, for the output of a ReLU with the multipliers of the convolution before it: ReLU commutes with scaling.
-    fn positive_channels(&self, i: usize) -> Grid {
+    /// Dot products of `depth` read it.
+    fn positive_channels(&self, i: usize, depth: usize) -> Grid {
         let stats = &self.stats[i];
-        if !self.techniques.uses(Technique::ChannelScales) {
-            return Grid { scale: vec![self.upper(i).scale_of(0); stats.output.len()], ..Grid::positive(1.0) };
+        if !self.is_wide() && !self.techniques.uses(Technique::ChannelScales) {
+            return Grid { scale: vec![self.upper(i, depth).scale_of(0); stats.output.len()], ..Grid::positive(1.0) };
         }
-        let scales = stats.output.iter().enumerate().map(|(c, &extent)| ranges::upper(&Values::channel(&stats.sample, c, self.clips()), extent).scale_of(0));
-        let scales: Vec<f64> = scales.collect();
+        let limit = Self::limit(depth);
+        let scale = |(c, &extent): (usize, &Extent)| match self.is_wide() {
+            true => WIDE_MARGIN * extent.magnitude() / f64::from(limit),
+            false => ranges::upper(&Values::channel(&stats.sample, c, self.clips()), extent).scale_of(0),
+        };
+        let scales: Vec<f64> = stats.output.iter().enumerate().map(scale).collect();
         // Channels that ReLU (almost) always silences must not ask for multipliers that leave the accumulator no headroom.
         let least = scales.iter().fold(0.0, |a: f64, &b| a.max(b)) / LARGEST_SPREAD;
-        Grid { scale: scales.into_iter().map(|scale| scale.max(least)).collect(), ..Grid::positive(1.0) }
+        let scale = scales.into_iter().map(|scale| scale.max(least)).collect();
+        if self.is_wide() { Grid::words(scale, 0, limit) } else { Grid { scale, ..Grid::positive(1.0) } }
     }
 
     fn plain(&self, i: usize, input: Grid, output: Grid) -> QuantOp {
@@ -227,7 +263,7 @@ impl Deriver<'_> {
     /// An operator with weights whose accumulator becomes an index.
     fn indexed(&self, i: usize, input: Grid, index: Index, output: Grid) -> QuantOp {
         let (op, real) = (self.op(i), self.real(i));
-        let weights = Weights::quantise(&op, &real.weight, &real.bias, &input, self.techniques, |_| index.scale);
+        let weights = Weights::quantise(&op, &real.weight, &real.bias, &input, self.techniques, |_| index.unit());
         QuantOp { weights: Some(weights), index: Some(index), ..QuantOp::plain(op, input, output) }
     }
 
@@ -241,14 +277,32 @@ impl Deriver<'_> {
     /// A LayerNorm whose affine lies in the linear layer `reader`.
     fn smoothed_norm(&self, i: usize, reader: usize, groups: usize) -> Result<QuantOp> {
         let (op, real) = (self.op(reader), self.real(reader));
-        let reader = super::smoothing::Reader { op: &op, weight: &real.weight, bias: &real.bias, groups, techniques: self.techniques };
+        let reader = super::smoothing::Reader {
+            op: &op,
+            weight: &real.weight,
+            bias: &real.bias,
+            groups,
+            techniques: self.techniques,
+            limit: self.is_wide().then(|| Self::limit(op.depth())),
+        };
         let (output, exponent) = super::smoothing::choose(&self.stats[i].sample, &self.stats[i].output, &reader);
         let channels = usize::from(self.op(i).cout);
         Ok(QuantOp { affine: Some((vec![1.0; channels], vec![0.0; channels])), smoothing: Some(exponent), ..self.plain(i, self.residual()?, output) })
     }
 
-    /// The index of an activation with 8-bit output `output`, whose input had the extent `seen`.
+    /// The index of a GELU with the output `output`, whose input had the extent `seen`.
     fn index(&self, output: &Grid, seen: Extent) -> Index {
+        if self.is_wide() {
+            // Below -5.5 GELU is flat: lower inputs may saturate.
+            let reach = WIDE_MARGIN * f64::from(seen.max).max(f64::from(-seen.min).min(FLAT)).max(ranges::SMALLEST);
+            return Index::interpolated(reach / WIDE_MAX);
+        }
         ranges::index_for(output, seen, TABLE8)
+    }
+
+    /// Scale of the i32 terms of a sum whose largest magnitude is `largest`.
+    fn term(&self, largest: f64) -> Grid {
+        let finer = if self.is_wide() { FINE_TERMS } else { 1.0 };
+        Grid::term(WIDE_MARGIN * largest / (finer * WIDE_MAX))
     }
 }

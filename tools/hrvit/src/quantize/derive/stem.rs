@@ -2,12 +2,15 @@
 
 use anyhow::Result;
 
-use super::{Deriver, LINEAR_MARGIN};
+use super::{Deriver, LINEAR_MARGIN, WIDE_MAX};
 use crate::quantize::{
     encode::{Index, TABLE8},
     format::Grid,
     operator::QuantOp,
 };
+
+/// The most by which GELU of a positive number is below the number.
+const GELU_LAG: f64 = 0.17;
 
 /// Real value of a code of the frame: `pixel = code + 128`.
 fn pixels() -> Grid {
@@ -16,11 +19,12 @@ fn pixels() -> Grid {
 
 /// Both convolutions and the first embedding.
 pub fn stem(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
-    let conv1 = d.linear(0, pixels(), d.positive_channels(0));
+    let conv1 = d.linear(0, pixels(), d.positive_channels(0, d.op(1).depth()));
     let middle = conv1.out()?.clone();
-    let output = d.upper(1);
+    let output = d.upper(1, d.op(2).depth());
     // ReLU comes before GELU: nothing below zero is ever told apart.
-    let index = Index::over(0.0, output.scale_of(0) * f64::from(output.hi - output.zero_of(0)), TABLE8);
+    let top = output.scale_of(0) * f64::from(output.hi - output.zero_of(0));
+    let index = if d.is_wide() { Index::interpolated((top + GELU_LAG) / WIDE_MAX) } else { Index::over(0.0, top, TABLE8) };
     let mut ops = vec![conv1, d.indexed(1, middle, index, output.clone())];
     ops.extend(embed(d, 2, output)?);
     Ok(ops)
@@ -28,7 +32,7 @@ pub fn stem(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
 
 /// 1x1 convolution, depthwise convolution and LayerNorm, the first at position `first` of the step.
 pub fn embed(d: &Deriver<'_>, first: usize, input: Grid) -> Result<Vec<QuantOp>> {
-    let pointwise = d.channels(first);
+    let pointwise = d.channels(first, d.op(first + 1).depth());
     let depthwise = Grid::wide(d.wide(first + 1, LINEAR_MARGIN));
     Ok(vec![d.linear(first, input, pointwise.clone()), d.linear(first + 1, pointwise, depthwise.clone()), d.norm(first + 2, depthwise, d.residual()?)])
 }
