@@ -23,6 +23,8 @@ mod norm;
 mod products;
 mod resize;
 mod rng;
+#[cfg(feature = "int16x8")]
+mod words;
 
 use arena::{Arena, Element};
 use rng::Rng;
@@ -79,6 +81,8 @@ pub fn run(kernels: Kernels, rounds: u32, scratch: &mut [u8], report: &mut dyn F
         for each in [products::run, convolution::run, attention::run, norm::run, des::run, elements::run, resize::run] {
             each(&mut suite, scratch);
         }
+        #[cfg(feature = "int16x8")]
+        words::run(&mut suite, scratch);
         #[cfg(feature = "fp16")]
         floats::run(&mut suite, scratch);
     }

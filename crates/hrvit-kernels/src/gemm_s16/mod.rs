@@ -1,5 +1,7 @@
 //! Linear layers on 16-bit activations: s16 times s8 weights.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 #[cfg(hrvit_mve)]
 mod mve;
 pub mod scalar;
@@ -40,7 +42,7 @@ impl Kernels {
 }
 
 backends! {
-    { Mve => mve }
+    { Avx2.. => avx2, Mve => mve }
     chosen;
     fn run(args: &GemmS16<'_>, epilogue: Epilogue<'_>);
 }

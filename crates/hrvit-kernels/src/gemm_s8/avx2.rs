@@ -1,4 +1,4 @@
-//! The product on AVX2: activations are widened to 16 bits once per call, weights once per call where many rows use them, else as they are read; see
+//! The product on AVX2: activations are widened to 16 bits once per call (those of 16 bits are copied), weights once per call where many rows use them, else as they are read; see
 //! [`crate::avx2::tile`].
 
 use core::arch::x86_64::*;
@@ -29,19 +29,51 @@ const MIN_ROWS_OF_WIDE: usize = 24;
 /// Weights in [`Layout::K4`].
 pub(super) fn k4(_: Avx2, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     // SAFETY: the token proves AVX2.
-    unsafe { Product::<Blocks>::run(args, epilogue, scalar::k4) }
+    unsafe { Product::<Blocks, i8>::run(args, epilogue, scalar::k4) }
 }
 
 /// Weights in [`Layout::Rows`], a block at a time brought into [`Layout::K4`].
 pub(super) fn rows(_: Avx2, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     // SAFETY: the token proves AVX2.
-    unsafe { Product::<Repacked>::run(args, epilogue, scalar::rows) }
+    unsafe { Product::<Repacked, i8>::run(args, epilogue, scalar::rows) }
+}
+
+/// Activations of 16 bits and weights in [`Layout::Rows`]; `otherwise` is the definition.
+pub(crate) fn rows_s16(_: Avx2, args: &Gemm<'_, i16>, epilogue: Epilogue<'_>, otherwise: fn(&Gemm<'_, i16>, Epilogue<'_>)) {
+    // SAFETY: the token proves AVX2.
+    unsafe { Product::<Repacked, i16>::run(args, epilogue, otherwise) }
+}
+
+/// What rows are made of.
+trait Activation: Copy {
+    /// Writes `codes` into `wide`, which is longer by less than a group of 4, and zeros behind them.
+    ///
+    /// # Safety
+    /// The processor has AVX2.
+    unsafe fn widen(codes: &[Self], wide: &mut [MaybeUninit<i16>]);
+}
+
+impl Activation for i8 {
+    #[inline(always)]
+    unsafe fn widen(codes: &[Self], wide: &mut [MaybeUninit<i16>]) {
+        // SAFETY: by the contract.
+        unsafe { widen(codes, wide) }
+    }
+}
+
+impl Activation for i16 {
+    #[inline(always)]
+    unsafe fn widen(codes: &[Self], wide: &mut [MaybeUninit<i16>]) {
+        let Some((wide, padding)) = wide.split_at_mut_checked(codes.len()) else { return };
+        wide.write_copy_of_slice(codes);
+        padding.fill(MaybeUninit::new(0));
+    }
 }
 
 /// Where blocks of weights come from.
 trait Weights {
     /// The block from channel `first` on, in [`Layout::K4`]; `buffer` holds one.
-    fn block<'w>(args: &Gemm<'w>, first: usize, groups: usize, buffer: &'w mut [MaybeUninit<Group>]) -> &'w [Group];
+    fn block<'w, A>(args: &Gemm<'w, A>, first: usize, groups: usize, buffer: &'w mut [MaybeUninit<Group>]) -> &'w [Group];
 
     /// Elements of widened activations that are held at a time.
     const HELD: usize;
@@ -54,7 +86,7 @@ impl Weights for Blocks {
     const HELD: usize = CACHED;
 
     #[inline(always)]
-    fn block<'w>(args: &Gemm<'w>, first: usize, groups: usize, _: &'w mut [MaybeUninit<Group>]) -> &'w [Group] {
+    fn block<'w, A>(args: &Gemm<'w, A>, first: usize, groups: usize, _: &'w mut [MaybeUninit<Group>]) -> &'w [Group] {
         let (bytes, _) = args.weights.as_chunks::<16>();
         let (all, _) = bytes.as_chunks::<2>();
         let at = first / BLOCK * groups;
@@ -70,7 +102,7 @@ impl Weights for Repacked {
     const HELD: usize = ROWS * MAX_DEPTH;
 
     #[inline(always)]
-    fn block<'w>(args: &Gemm<'w>, first: usize, groups: usize, buffer: &'w mut [MaybeUninit<Group>]) -> &'w [Group] {
+    fn block<'w, A>(args: &Gemm<'w, A>, first: usize, groups: usize, buffer: &'w mut [MaybeUninit<Group>]) -> &'w [Group] {
         let Some(buffer) = buffer.get_mut(..groups) else { return &[] };
         let mut rows = each_row(args.weights.get(first * args.depth..).unwrap_or_default(), args.depth);
         let channels: [&[i8]; BLOCK] = core::array::from_fn(|_| rows.next().unwrap_or_default());
@@ -79,16 +111,16 @@ impl Weights for Repacked {
 }
 
 /// The whole product; what the vectors cannot do exactly is left to `otherwise`.
-struct Product<'a, W> {
-    args: &'a Gemm<'a>,
-    otherwise: fn(&Gemm<'_>, Epilogue<'_>),
+struct Product<'a, W, A> {
+    args: &'a Gemm<'a, A>,
+    otherwise: fn(&Gemm<'_, A>, Epilogue<'_>),
     weights: PhantomData<W>,
 }
 
-impl<'a, W: Weights> Product<'a, W> {
+impl<'a, W: Weights, A: Activation> Product<'a, W, A> {
     /// # Safety
     /// The processor has AVX2.
-    unsafe fn run(args: &'a Gemm<'a>, epilogue: Epilogue<'_>, otherwise: fn(&Gemm<'_>, Epilogue<'_>)) {
+    unsafe fn run(args: &'a Gemm<'a, A>, epilogue: Epilogue<'_>, otherwise: fn(&Gemm<'_, A>, Epilogue<'_>)) {
         if args.depth > MAX_DEPTH {
             return otherwise(args, epilogue);
         }
@@ -97,11 +129,11 @@ impl<'a, W: Weights> Product<'a, W> {
     }
 }
 
-impl<W: Weights> Kernel for Product<'_, W> {
+impl<W: Weights, A: Activation> Kernel for Product<'_, W, A> {
     #[inline(always)]
     unsafe fn run<S: Sink>(self, sink: S, out: &mut [S::Out]) {
         // SAFETY: by the contract.
-        unsafe { product::<W, S>(self.args, sink, out) }
+        unsafe { product::<W, A, S>(self.args, sink, out) }
     }
 
     fn otherwise(self, epilogue: Epilogue<'_>) {
@@ -111,7 +143,7 @@ impl<W: Weights> Kernel for Product<'_, W> {
 
 /// All rows, as many at a time as the buffer of widened activations holds.
 #[target_feature(enable = "avx2")]
-fn product<W: Weights, S: Sink>(args: &Gemm<'_>, sink: S, out: &mut [S::Out]) {
+fn product<W: Weights, A: Activation, S: Sink>(args: &Gemm<'_, A>, sink: S, out: &mut [S::Out]) {
     let cout = args.bias.len();
     let groups = args.depth.div_ceil(4);
     let stride = 4 * groups;
@@ -127,9 +159,13 @@ fn product<W: Weights, S: Sink>(args: &Gemm<'_>, sink: S, out: &mut [S::Out]) {
         let (out_now, out_later) = out.split_at_mut(rows * cout);
         if stride == args.depth {
             // No padding between rows: one long row.
-            widen(now, wide.get_mut(..now.len()).unwrap_or_default());
+            // SAFETY: AVX2 by this function's attribute.
+            unsafe { A::widen(now, wide.get_mut(..now.len()).unwrap_or_default()) };
         } else {
-            each_row(now, args.depth).zip(rows_mut(&mut wide, stride)).for_each(|(codes, wide)| widen(codes, wide));
+            for (codes, wide) in each_row(now, args.depth).zip(rows_mut(&mut wide, stride)) {
+                // SAFETY: AVX2 by this function's attribute.
+                unsafe { A::widen(codes, wide) };
+            }
         }
         // SAFETY: `stride` elements of each row have been written above.
         let wide = unsafe { wide.get_unchecked(..rows * stride).assume_init_ref() };
@@ -156,7 +192,7 @@ fn product<W: Weights, S: Sink>(args: &Gemm<'_>, sink: S, out: &mut [S::Out]) {
 /// One block of channels of a few rows: weights are widened as they are read.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn column<S: Sink>(args: &Gemm<'_>, sink: S, weights: &[Group], wide: &[i16], first: usize, out: &mut [S::Out]) {
+fn column<A, S: Sink>(args: &Gemm<'_, A>, sink: S, weights: &[Group], wide: &[i16], first: usize, out: &mut [S::Out]) {
     let cout = args.bias.len();
     let rates = Rates::new(args.requant, first, Order::Pairs);
     let bias = load8_i32(&up_to(args.bias, first, 0));
@@ -173,7 +209,7 @@ fn column<S: Sink>(args: &Gemm<'_>, sink: S, weights: &[Group], wide: &[i16], fi
 /// One or two (`N`) blocks of channels of many rows, from widened weights.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn wide_columns<S: Sink, const N: usize>(args: &Gemm<'_>, sink: S, weights: [&[Step]; N], wide: &[i16], first: usize, out: &mut [S::Out]) {
+fn wide_columns<A, S: Sink, const N: usize>(args: &Gemm<'_, A>, sink: S, weights: [&[Step]; N], wide: &[i16], first: usize, out: &mut [S::Out]) {
     let cout = args.bias.len();
     let order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     let mut rates = [Rates::new(args.requant, first, Order::Pairs); N];

@@ -1,7 +1,7 @@
 //! Linear layers and 1x1 convolutions: s8 activations times s8 weights.
 
 #[cfg(target_arch = "x86_64")]
-mod avx2;
+pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "x86_64")]
@@ -26,9 +26,9 @@ use crate::requant::Requant;
 
 /// Operands of [`Kernels::gemm_s8`]: `acc[row][c] = bias[c] + sum over i < depth of a[row][i] * weights[c][i]`.
 #[derive(Clone, Copy, Debug)]
-pub struct Gemm<'a> {
+pub struct Gemm<'a, A = i8> {
     /// `[rows, depth]` row-major, codes in -128..=127.
-    pub a: &'a [i8],
+    pub a: &'a [A],
     /// Length of every dot product, 1 or more.
     pub depth: usize,
     /// `[cout, depth]`, in -127..=127; row-major, or in the layout of a [`PackedGemm`].
