@@ -4,7 +4,7 @@
 use hrvit_format::aligned::AlignedBytes;
 use hrvit_format::record::Precision;
 use hrvit_format::writer::{OpData, StepData, write_image};
-use hrvit_format::{BRANCHES, Golden, INTERPOLATED, LOGITS_S16, MAX_QV_S16, Meta, Network, Op, OpKind, POOLED_MAX, Parts, Size, Step, StepOps};
+use hrvit_format::{BRANCHES, Golden, INTERPOLATED, LOGITS_S16, LoadError, MAX_QV_S16, Meta, Network, Op, OpKind, POOLED_MAX, Parts, Size, Step, StepOps};
 
 use crate::rng::Rng;
 
@@ -61,9 +61,24 @@ pub fn made_image(
     size: Size,
     seed: u64,
     golden: Option<Golden<'_>>,
+    precision: impl FnMut(Step) -> Precision,
+    edit: impl FnMut(Step, &mut [OpData]),
+) -> AlignedBytes {
+    try_image(network, size, seed, golden, precision, edit).unwrap_or_else(|error| panic!("random image of seed {seed}: {error}"))
+}
+
+/// [`made_image`], or why the result is no valid image.
+///
+/// # Errors
+/// What the loader says.
+pub fn try_image(
+    network: &Network,
+    size: Size,
+    seed: u64,
+    golden: Option<Golden<'_>>,
     mut precision: impl FnMut(Step) -> Precision,
     mut edit: impl FnMut(Step, &mut [OpData]),
-) -> AlignedBytes {
+) -> Result<AlignedBytes, LoadError> {
     let provenance = format!("random weights, seed {seed}");
     let meta = Meta {
         network: network.clone(),
@@ -95,8 +110,7 @@ pub fn made_image(
         if maker.wide { StepData::Int16x8 { scale, ops } } else { StepData::Int8 { scale, ops } }
     });
     let steps: Vec<StepData> = steps.collect();
-    let image = write_image(&meta, 1, &steps, &hrvit_kernels::exp_table(), golden);
-    image.unwrap_or_else(|error| panic!("random image of seed {seed}: {error}"))
+    write_image(&meta, 1, &steps, &hrvit_kernels::exp_table(), golden)
 }
 
 /// A frame of uniform noise over a slow gradient.

@@ -9,7 +9,8 @@ use hrvit_format::record::{NONE, OpRecord, Prologue, Section, SectionRecord, Ste
 use hrvit_format::{LoadError, OpField, OpKind, crc32};
 
 use crate::seal::{
-    Field, Outcome, Seal, classifier, damaged, op_fields, outcome, patched, prologue_fields, reseal, section, section_fields, sections, segmentor, step_fields,
+    Field, Outcome, Seal, classifier, damaged, op_fields, outcome, patched, prologue_fields, reseal, section, section_fields, sections, segmentor,
+    segmentor_in_16_bits, step_fields,
 };
 
 /// Damages every field of a record at `at` to every value of [`damaged`] and calls `check(what, field name, image with stale CRCs)`.
@@ -114,7 +115,8 @@ fn step_fields_with_stale_and_with_matching_crcs() {
             let id = id as u16;
             let expected = match (name, found) {
                 ("precision", Outcome::Refused(error)) => {
-                    [LoadError::Step(id), LoadError::UnsupportedPrecision(id), LoadError::MixedPrecision].contains(&error)
+                    // A block's records contradict another precision.
+                    [LoadError::Step(id), LoadError::UnsupportedPrecision(id), LoadError::MixedPrecision].contains(&error) || matches!(error, LoadError::Op(..))
                 }
                 // A positive number is as good a scale as another.
                 ("scale", found) => matches!(found, Outcome::Ran) || found == Outcome::Refused(LoadError::Step(id)),
@@ -176,6 +178,31 @@ fn operator_fields_of_a_segmentor() {
             expect_operator_error(what, kind, index, name, outcome(what, &resealed(image)));
         });
     }
+}
+
+#[test]
+fn operator_fields_of_a_segmentor_in_16_bits() {
+    let image = segmentor_in_16_bits();
+    for (kind, (at, index, _)) in one_of_each_kind(&image) {
+        let kind = OpKind::ALL[usize::from(kind)];
+        damage(&image, &format!("{kind} (operator {index})"), at, &op_fields(), |what, name, image| {
+            expect_operator_error_in_16_bits(what, index, name, outcome(what, &resealed(image)));
+        });
+    }
+}
+
+/// As [`expect_operator_error`]; limits of codes are limits of what later operators read, which may be the ones that are refused.
+fn expect_operator_error_in_16_bits(what: &str, index: u16, name: &str, found: Outcome) {
+    let refused = |field| found == Outcome::Refused(LoadError::Op(index, field));
+    let expected = match name {
+        "source" | "cin" | "cout" | "kernel" | "stride" => refused(OpField::Shape),
+        "reserved" => refused(OpField::Reserved),
+        "code_bits" => refused(OpField::CodeBits),
+        "pad" => refused(OpField::Range),
+        "kind" => matches!(found, Outcome::Refused(LoadError::Op(..))),
+        _ => matches!(found, Outcome::Ran | Outcome::Refused(LoadError::Op(..))),
+    };
+    assert!(expected, "{what}: {found:?}");
 }
 
 #[test]

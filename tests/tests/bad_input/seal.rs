@@ -3,13 +3,13 @@
 use std::mem::offset_of;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use hrvit_core::{Model, NoObserver, RunError, Streamed, WeightPlacement, plan, read_head};
+use hrvit_core::{Model, NoObserver, RunError, Streamed, Tiling, WeightPlacement, plan_mixed, read_head};
 use hrvit_format::aligned::AlignedBytes;
 use hrvit_format::partial::START_BYTES;
-use hrvit_format::record::{OpRecord, Prologue, Section, SectionRecord, StepRecord};
+use hrvit_format::record::{OpRecord, Precision, Prologue, Section, SectionRecord, StepRecord};
 use hrvit_format::{Golden, Head, LoadError, crc32};
 use hrvit_tests::flash::Flash;
-use hrvit_tests::random_image::{edited_image, random_frame};
+use hrvit_tests::random_image::{edited_image, mixed_image, random_frame};
 use hrvit_tests::run::scalar_engine;
 use hrvit_tests::specs::{size, tiny};
 
@@ -29,6 +29,11 @@ pub fn segmentor() -> AlignedBytes {
 /// A valid image of the smallest network with a classifier's head.
 pub fn classifier() -> AlignedBytes {
     edited_image(&tiny(Head::Classifier), size(SIDE, SIDE), 3, None, |_, _| ())
+}
+
+/// [`segmentor`] in 16 bits, without golden section.
+pub fn segmentor_in_16_bits() -> AlignedBytes {
+    mixed_image(&tiny(Head::Segformer), size(SIDE, SIDE), 3, |_| Precision::Int16x8)
 }
 
 /// A record's field: name, first byte within the record, bytes.
@@ -174,7 +179,9 @@ fn load_and_run(what: &str, image: &[u8]) -> Outcome {
     if meta.size != size(SIDE, SIDE) {
         return Outcome::Other;
     }
-    let plan = plan(&meta.network, meta.size, 1, WeightPlacement::Mapped).unwrap_or_else(|error| panic!("{what}: a loaded model has no plan: {error}"));
+    let network = (&meta.network, model.half_parts());
+    let plan = plan_mixed(network, meta.size, 1, WeightPlacement::Mapped, Tiling::Smallest)
+        .unwrap_or_else(|error| panic!("{what}: a loaded model has no plan: {error}"));
     let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
     let Ok(mut engine) = scalar_engine(&model, &plan, &mut arena) else { return Outcome::Other };
     let frame = random_frame(meta.size, 1);
