@@ -169,13 +169,8 @@ impl Maker<'_> {
     fn step(&mut self, step: Step) -> (f32, Vec<OpData>) {
         let scale = if step == Step::LabelMap { 1.0 } else { self.rng.real(1e-4, 0.1) as f32 };
         if let Step::Attention { branch, .. } = step {
-            self.code_bits = if self.wide {
-                15
-            } else if self.longest_strip(branch.into()) <= 518 && self.rng.int(0, 1) == 1 {
-                15
-            } else {
-                8
-            };
+            let narrow = !self.wide && (self.longest_strip(branch.into()) > 518 || self.rng.int(0, 1) == 0);
+            self.code_bits = if narrow { 8 } else { 15 };
         }
         if let Step::StageNorm { branch, .. } = step {
             self.narrowed[usize::from(branch)] = None;

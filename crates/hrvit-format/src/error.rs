@@ -108,7 +108,7 @@ impl core::fmt::Display for LoadError {
             Self::UnsupportedPrecision(i) => {
                 write!(
                     f,
-                    "model image: step {i} is in half precision, this build has 8 bits only: build it with feature fp16, or quantise with --precision int8"
+                    "model image: step {i} has a precision that this build lacks: build it with feature fp16 or int16x8, or quantise with --precision int8"
                 )
             }
             Self::MixedPrecision => write!(f, "model image: the stage norms, fusions and embeddings of a module (or the head's steps) must have one precision"),

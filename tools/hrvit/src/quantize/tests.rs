@@ -56,9 +56,13 @@ fn tiny(head: Head, des_activation: Activation) -> Network {
 }
 
 fn run(network: &Network, count: usize, threads: usize) -> Quantised {
+    run_in(Precision::Int8, network, count, threads)
+}
+
+fn run_in(precision: Precision, network: &Network, count: usize, threads: usize) -> Quantised {
     let size = Size { height: 64, width: 64 };
     let checkpoint = Checkpoint::synthetic(network, 3).unwrap();
-    let options = Options { class_names: ["a", "b", "c", "d", "e"].map(String::from).to_vec(), provenance: "test".into(), ..Options::default() };
+    let options = Options { class_names: ["a", "b", "c", "d", "e"].map(String::from).to_vec(), provenance: "test".into(), precision, ..Options::default() };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| quantize(&checkpoint, size, &Textures { size, count }, &options, &Silent)).unwrap()
 }
@@ -80,6 +84,38 @@ fn a_classifier_with_a_hardswish_shortcut_becomes_an_image_that_loads() {
     let quantised = run(&tiny(Head::Classifier, Activation::Hardswish), 8, 2);
     Model::load(&quantised.image).unwrap();
     assert!(quantised.report.logits_db.unwrap() > LEAST_DB, "{}", quantised.report.table());
+}
+
+#[test]
+fn codes_of_16_bits_leave_little_but_the_noise_of_the_weights() {
+    for (head, activation) in [(Head::Segformer, Activation::Gelu), (Head::Classifier, Activation::Hardswish)] {
+        let network = tiny(head, activation);
+        let wide = run_in(Precision::Int16x8, &network, 8, 2);
+        let model = Model::load(&wide.image).unwrap();
+        assert!(model.step_ids().all(|(id, _)| model.precision(id) == Precision::Int16x8));
+        let (wide_db, narrow_db) = (wide.report.logits_db.unwrap(), run(&network, 8, 2).report.logits_db.unwrap());
+        assert!(wide_db > narrow_db + 5.0, "{wide_db:.1} dB in 16 bits, {narrow_db:.1} in 8\n{}", wide.report.table());
+        // Streams are in the same scale, so that steps of both can follow one another.
+        let scales = |quantised: &Quantised| -> Vec<f32> {
+            let step = |data: &StepData| match data {
+                StepData::Int8 { scale, .. } | StepData::Int16x8 { scale, .. } => *scale,
+                StepData::Fp16(_) => panic!("integers"),
+            };
+            let steps = network.steps().zip(&quantised.steps).filter(|(step, _)| !matches!(step, Step::Fusion { .. } | Step::Increase { .. }));
+            steps.map(|(_, data)| step(data)).collect()
+        };
+        assert_eq!(scales(&wide), scales(&run(&network, 8, 2)));
+    }
+}
+
+#[test]
+fn the_engine_computes_what_the_quantiser_expects_of_16_bits() {
+    let network = tiny(Head::Segformer, Activation::Gelu);
+    let (wide, size) = (run_in(Precision::Int16x8, &network, 8, 2), Size { height: 64, width: 64 });
+    let checkpoint = Checkpoint::synthetic(&network, 3).unwrap();
+    let measure = Measure::new(&checkpoint, (&Textures { size, count: 8 }, 8), size, None, Kernels::detect(), &Silent).unwrap();
+    let (found, expected) = (measure.noise(wide.image.clone(), usize::MAX).unwrap().db, wide.report.logits_db.unwrap());
+    assert!((found - expected).abs() < 1.0, "engine {found:.2} dB, quantiser {expected:.2} dB");
 }
 
 #[test]
@@ -110,6 +146,27 @@ fn no_frame_and_a_frame_of_the_wrong_size_are_errors_that_say_so() {
     assert!(fail(&Broken, &Options::default()).contains("torn cable"));
     let names = Options { class_names: vec!["only one".into()], ..Options::default() };
     assert!(fail(&Textures { size, count: 1 }, &names).contains("1 class names for a network of 5 classes"));
+}
+
+#[test]
+fn parts_take_16_bits_or_half_precision_whichever_is_worth_more() {
+    let network = tiny(Head::Segformer, Activation::Gelu);
+    let checkpoint = Checkpoint::synthetic(&network, 3).unwrap();
+    let size = Size { height: 64, width: 64 };
+    let (int8, wide, half) = (run(&network, 8, 2), run_in(Precision::Int16x8, &network, 8, 2), halve(&checkpoint, size, &Options::default()).unwrap());
+    let frames = Textures { size, count: 3 };
+    let measure = Measure::new(&checkpoint, (&frames, 3), size, None, Kernels::detect(), &Silent).unwrap();
+    let offers = [Offer { precision: Precision::Int16x8, steps: &wide.steps }, Offer { precision: Precision::Fp16, steps: &half.steps }];
+    let limits = |beyond| Limits { drift: -1.0, arena_bytes: None, beyond };
+    let best = precision::search(&int8, &offers, &measure, &limits(vec![]), &Silent).unwrap();
+    assert!(best.path.windows(2).all(|pair| pair[0].logits_db < pair[1].logits_db), "every part that is added removes noise");
+    let bought = |name| best.path.iter().filter(|step| step.precision == Some(name)).count();
+    assert!(bought("int16x8") > 0 && bought("fp16") > 0, "both precisions are bought: {:?}", best.path);
+
+    let steps: Vec<Step> = network.steps().collect();
+    let integers = precision::search(&int8, &offers, &measure, &limits(steps), &Silent).unwrap();
+    assert!(integers.path.iter().all(|step| step.precision != Some("fp16")), "what is beyond half precision never takes it");
+    assert!(integers.path.last().unwrap().logits_db > integers.path[0].logits_db + 3.0);
 }
 
 #[test]
