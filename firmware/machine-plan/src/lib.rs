@@ -111,7 +111,7 @@ pub fn place(machine: &Machine, target: &Target, streamed: bool) -> Result<Place
 
 #[cfg(test)]
 mod tests {
-    use hrvit_format::{HalfParts, Step};
+    use hrvit_format::{HalfParts, Step, record::Precision};
 
     use super::*;
 
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn parts_without_an_entry_need_no_second_map() {
         let mut half = HalfParts::NONE;
-        half.insert(&target("nano", "192x256").network, Step::Stem);
+        half.insert(&target("nano", "192x256").network, Step::Stem, Precision::Fp16);
         let arena = |half| place(&MACHINE, &Target { half, ..target("nano", "192x256") }, false).unwrap().arena;
         assert_eq!(arena(half), arena(HalfParts::NONE));
     }
