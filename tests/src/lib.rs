@@ -1,6 +1,7 @@
 //! Shared by the end-to-end tests: random models, and a second implementation of the integer contract to judge the engine by.
 
 pub mod flash;
+pub mod mixed_image;
 pub mod random_image;
 pub mod rng;
 pub mod run;

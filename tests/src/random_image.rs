@@ -4,7 +4,7 @@
 use hrvit_format::aligned::AlignedBytes;
 use hrvit_format::record::Precision;
 use hrvit_format::writer::{OpData, StepData, write_image};
-use hrvit_format::{BRANCHES, Golden, INTERPOLATED, LOGITS_S16, LoadError, MAX_QV_S16, Meta, Network, Op, OpKind, POOLED_MAX, Parts, Size, Step, StepOps};
+use hrvit_format::{BRANCHES, Golden, INTERPOLATED, LOGITS_S16, LoadError, MAX_QV_S16, Meta, Network, Op, OpKind, POOLED_MAX, Size, Step, StepOps};
 
 use crate::rng::Rng;
 
@@ -29,30 +29,6 @@ pub fn random_image(network: &Network, size: Size, seed: u64) -> AlignedBytes {
 /// [`random_image`] whose operators `edit` may change first, and with a golden section if one is given. Panics if the result is no valid image.
 pub fn edited_image(network: &Network, size: Size, seed: u64, golden: Option<Golden<'_>>, edit: impl FnMut(Step, &mut [OpData])) -> AlignedBytes {
     made_image(network, size, seed, golden, |_| Precision::Int8, edit)
-}
-
-/// [`random_image`] in the integer precisions that `precision` gives the steps.
-pub fn mixed_image(network: &Network, size: Size, seed: u64, precision: impl FnMut(Step) -> Precision) -> AlignedBytes {
-    made_image(network, size, seed, None, precision, |_, _| ())
-}
-
-/// Int8 or int16x8 at random, alike for steps that hand tensors to each other.
-pub fn random_precisions(network: &Network, seed: u64) -> impl FnMut(Step) -> Precision {
-    let mut rng = Rng::new(seed ^ 0x16_08);
-    let mut draw = move || if rng.int(0, 1) == 0 { Precision::Int8 } else { Precision::Int16x8 };
-    let mut drawn: Vec<(Parts, Precision)> = Vec::new();
-    move |step| {
-        if matches!(step, Step::Attention { .. } | Step::MixCfn { .. }) {
-            return draw();
-        }
-        let part = Parts::of(network, step);
-        if let Some((_, precision)) = drawn.iter().find(|(other, _)| *other == part) {
-            return *precision;
-        }
-        let precision = draw();
-        drawn.push((part, precision));
-        precision
-    }
 }
 
 /// A random image in the precisions that `precision` gives the steps. Panics if the result is no valid image.

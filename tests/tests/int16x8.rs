@@ -10,7 +10,8 @@ use hrvit_format::{
 };
 use hrvit_tests::{
     flash::Flash,
-    random_image::{made_image, mixed_image, random_frame, random_precisions, try_image},
+    mixed_image::{mixed_image, random_precisions},
+    random_image::{made_image, random_frame, try_image},
     run::{every_tensor, every_tensor_on, with_engine},
     specs::{size, tiny, variant},
 };

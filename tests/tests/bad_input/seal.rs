@@ -9,7 +9,8 @@ use hrvit_format::partial::START_BYTES;
 use hrvit_format::record::{OpRecord, Precision, Prologue, Section, SectionRecord, StepRecord};
 use hrvit_format::{Golden, Head, LoadError, crc32};
 use hrvit_tests::flash::Flash;
-use hrvit_tests::random_image::{edited_image, mixed_image, random_frame};
+use hrvit_tests::mixed_image::mixed_image;
+use hrvit_tests::random_image::{edited_image, random_frame};
 use hrvit_tests::run::scalar_engine;
 use hrvit_tests::specs::{size, tiny};
 

@@ -72,9 +72,11 @@ pub struct Offer<'a> {
 }
 
 impl Offer<'_> {
-    /// What a part costs by its shares of multiply-accumulates and weights: the former get wider operands; weights grow in half precision only.
-    fn cost(&self, macs: f64, weights: f64) -> f64 {
-        let cost = if self.precision == Precision::Fp16 { macs + weights } else { macs };
+    /// What a part costs by its shares of multiply-accumulates and weights: the former get wider operands, unless they have `wide` ones; weights grow in half precision
+    /// only.
+    fn cost(&self, macs: f64, weights: f64, wide: bool) -> f64 {
+        let operands = if wide { 0.0 } else { macs };
+        let cost = if self.precision == Precision::Fp16 { operands + weights } else { operands };
         // No part is free: it has at least the words of its records.
         cost.max(1e-3)
     }
@@ -106,8 +108,8 @@ pub struct Limits {
 /// Starts from `int8` and gives parts of it the steps of one of the `offers` instead until the drift is small enough.
 ///
 /// One part after another: every part that is still in 8 bits is measured without labels, by the noise power at the logits that each offer removes beside what has been
-/// chosen; the one that removes most per cost is added, the cost being its share of the multiply-accumulates plus its share of the weights where they grow. Then the
-/// drift is measured. Where no part in 8 bits helps any more, those in 16 bits may go on to half precision.
+/// chosen, and every part in 16 bits with half precision; the one that removes most per cost is added, the cost being its share of the multiply-accumulates that get wider
+/// operands plus its share of the weights where they grow. Then the drift is measured.
 ///
 /// # Errors
 /// If the engine refuses an image.
@@ -124,10 +126,8 @@ pub fn search(int8: &Quantised, offers: &[Offer<'_>], measure: &Measure<'_>, lim
     let mut path = vec![search.point(None, &chosen, &image, noise)?];
     let (mut best, mut reached) = (image, path[0].drift <= limits.drift);
     let mut sensitivities = Vec::new();
-    // First parts in 8 bits; when none of them helps any more, those in 16 bits that may go on to half precision.
-    let mut bought = false;
     while !reached {
-        let ranked = search.rank(&chosen, bought, &best, progress)?;
+        let ranked = search.rank(&chosen, &best, progress)?;
         if sensitivities.is_empty() {
             sensitivities = ranked.iter().map(|(_, sensitivity)| sensitivity.clone()).collect();
         }
@@ -146,10 +146,7 @@ pub fn search(int8: &Quantised, offers: &[Offer<'_>], measure: &Measure<'_>, lim
             break;
         }
         if path.len() == before {
-            if bought {
-                break;
-            }
-            bought = true;
+            break;
         }
         reached = path.last().is_some_and(|last| last.drift <= limits.drift);
     }
@@ -173,20 +170,23 @@ impl Search<'_> {
         self.int8.with_steps(&steps)
     }
 
-    /// What may be bought, as part and offer: anything for a part in 8 bits, or (`bought`) half precision for one that has taken 16 bits.
-    fn candidates(&self, chosen: &Choice, bought: bool) -> Vec<(usize, usize)> {
+    /// What may be bought, as part and offer: anything for a part in 8 bits, half precision for one that has taken 16 bits.
+    fn candidates(&self, chosen: &Choice) -> Vec<(usize, usize)> {
         let half = |offer: usize| self.offers[offer].precision == Precision::Fp16;
-        let parts = chosen.iter().enumerate().filter(|(_, had)| if bought { had.is_some_and(|had| !half(had)) } else { had.is_none() });
-        let all = parts.flat_map(|(at, _)| (0..self.offers.len()).map(move |offer| (at, offer)));
-        all.filter(|&(at, offer)| if half(offer) { !self.beyond[at] } else { !bought }).collect()
+        let all = (0..chosen.len()).flat_map(|at| (0..self.offers.len()).map(move |offer| (at, offer)));
+        all.filter(|&(at, offer)| match chosen[at] {
+            None => !(half(offer) && self.beyond[at]),
+            Some(had) => !half(had) && half(offer) && !self.beyond[at],
+        })
+        .collect()
     }
 
     /// Every candidate, alone beside those `chosen`, whose image is `base`; the most worth first.
-    fn rank(&self, chosen: &Choice, bought: bool, base: &AlignedBytes, progress: &dyn Progress) -> Result<Vec<((usize, usize), Sensitivity)>> {
+    fn rank(&self, chosen: &Choice, base: &AlignedBytes, progress: &dyn Progress) -> Result<Vec<((usize, usize), Sensitivity)>> {
         let base = self.measure.noise(base.clone(), RANKED)?;
         let all = self.parts.iter().fold((0, 0), |(macs, weights), part| (macs + part.macs, weights + part.weights));
         let share = |part: u64, all: u64| part as f64 / all.max(1) as f64;
-        let candidates = self.candidates(chosen, bought);
+        let candidates = self.candidates(chosen);
         progress.begin("sensitivity of every part", candidates.len());
         let mut ranked = Vec::new();
         for (at, offer) in candidates {
@@ -195,7 +195,7 @@ impl Search<'_> {
             with[at] = Some(offer);
             let noise = self.measure.noise(self.image(&with)?, RANKED)?;
             let (macs, weights) = (share(part.macs, all.0), share(part.weights, all.1));
-            let worth = (base.power - noise.power) / base.power / offered.cost(macs, weights);
+            let worth = (base.power - noise.power) / base.power / offered.cost(macs, weights, chosen[at].is_some());
             let (part, precision) = (part.name.clone(), offered.precision.name());
             ranked.push(((at, offer), Sensitivity { part, precision, gain_db: noise.db - base.db, macs, weights, worth }));
             progress.advance(1);
