@@ -190,7 +190,8 @@ impl<'a> Model<'a> {
             return Err(LoadError::Section(Section::Steps as u32));
         }
         let [int8, int16x8, fp16] = parts;
-        if fp16.share_tensors_with(int8) || fp16.share_tensors_with(int16x8) || int16x8.share_tensors_with(int8) {
+        let words = cfg!(feature = "int16x8") && (int16x8.share_tensors_with(fp16) || int16x8.share_tensors_with(int8));
+        if words || fp16.share_tensors_with(int8) {
             return Err(LoadError::MixedPrecision);
         }
         if let Some((id, _)) = self.step_ids().find(|&(id, step)| self.adopted_scale(id, step).is_some_and(|scale| !scale.is_usable())) {

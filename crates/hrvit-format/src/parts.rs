@@ -92,7 +92,7 @@ impl HalfParts {
     pub fn of(&self, precision: Precision) -> Parts {
         match precision {
             Precision::Int8 => Parts::NONE,
-            Precision::Int16x8 => self.int16x8,
+            Precision::Int16x8 => self.words(),
             Precision::Fp16 => self.fp16,
         }
     }
@@ -108,17 +108,22 @@ impl HalfParts {
 
     /// Whether the part that `step` is in is one of these (for a block: any block of its stage and kind).
     pub fn contains(&self, network: &Network, step: Step) -> bool {
-        self.fp16.contains(network, step) || self.int16x8.contains(network, step)
+        self.fp16.or(self.words()).contains(network, step)
     }
 
     /// Whether all of `other` is in here, in the same precisions.
     pub fn covers(&self, other: Self) -> bool {
-        self.fp16.covers(other.fp16) && self.int16x8.covers(other.int16x8)
+        self.fp16.covers(other.fp16) && self.words().covers(other.words())
     }
 
     /// Whether any module's fusions hand on codes of two bytes: their results and what they read are then both alive in 16 bits.
     pub fn any_entry(&self) -> bool {
-        (self.fp16.entries | self.int16x8.entries) != 0
+        (self.fp16.entries | self.words().entries) != 0
+    }
+
+    /// The parts in int16x8; none in a build that refuses their images.
+    fn words(&self) -> Parts {
+        if cfg!(any(feature = "int16x8", feature = "std")) { self.int16x8 } else { Parts::NONE }
     }
 }
 
