@@ -214,7 +214,7 @@ pub fn run<A: Arithmetic>(
         let fresh = fresh.get_mut(..wave * row_len).ok_or(Fault)?;
         {
             let (lanes, out) = (Tiles::new(&mut lanes, 1), Tiles::new(&mut *fresh, each * row_len));
-            run_jobs(executor, wave.div_ceil(each), &mut [], &|job, _| {
+            run_jobs(executor, wave.div_ceil(each.max(1)), &mut [], &|job, _| {
                 let lane = lanes.claim(job).and_then(<[_]>::first_mut).ok_or(Fault)?;
                 let rows = out.claim(job).ok_or(Fault)?.runs_mut(row_len);
                 (done + job * each..).zip(rows).try_for_each(|(y, row)| lane.make(context, y, row))
