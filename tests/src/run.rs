@@ -75,7 +75,7 @@ impl Drop for Guarded {
 
 /// A plan for the model at the size that its image was made for. Panics where there is none.
 pub fn plan_of(model: &Model<'_>, placement: WeightPlacement) -> Plan {
-    let network = (&model.meta().network, model.half_parts());
+    let network = (&model.meta().network, model.wide_parts());
     plan_mixed(network, model.meta().size, 1, placement, Tiling::Smallest).unwrap_or_else(|error| panic!("{error}"))
 }
 

@@ -3,7 +3,7 @@
 
 use hrvit_core::{Engine, Isa, Kernels, Model, NoObserver, Plan, Serial, Streamed, Threads, Tiling, WeightPlacement, packing_for, plan, plan_mixed, read_head};
 use hrvit_format::{
-    HalfParts, Head, LoadError, Network, OpField, OpKind, Size, Step,
+    Head, LoadError, Network, OpField, OpKind, Size, Step, WideParts,
     aligned::AlignedBytes,
     record::{Packing, Precision},
     writer::{OpData, repack},
@@ -30,7 +30,7 @@ fn cases() -> Vec<(Network, Size, AlignedBytes)> {
 }
 
 fn planned(model: &Model<'_>, workers: usize, placement: WeightPlacement, tiling: Tiling) -> Plan {
-    plan_mixed((&model.meta().network, model.half_parts()), model.meta().size, workers, placement, tiling).unwrap()
+    plan_mixed((&model.meta().network, model.wide_parts()), model.meta().size, workers, placement, tiling).unwrap()
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_plan_for_8_bits_is_refused() {
     let narrow = plan(&network, size, 1, WeightPlacement::Mapped).unwrap();
     let mut arena = AlignedBytes::zeroed(1 << 20);
     assert!(Engine::with_kernels(&model, &narrow, Kernels::SCALAR, hrvit_core::Mapped::new(&model), Serial, &mut arena).is_err());
-    let half = plan_mixed((&network, HalfParts::ALL), size, 1, WeightPlacement::Mapped, Tiling::Smallest).unwrap();
+    let half = plan_mixed((&network, WideParts::ALL), size, 1, WeightPlacement::Mapped, Tiling::Smallest).unwrap();
     assert!(Engine::with_kernels(&model, &half, Kernels::SCALAR, hrvit_core::Mapped::new(&model), Serial, &mut arena).is_err(), "half precision is another");
 }
 

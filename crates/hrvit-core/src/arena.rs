@@ -15,7 +15,7 @@ pub const CANARY: usize = if cfg!(debug_assertions) { ALIGN } else { 0 };
 const CANARY_BYTE: u8 = 0xc5;
 
 /// Bytes that `count` elements of `T` take in the arena, their padding and their canary included.
-pub const fn region<T>(count: usize) -> usize {
+pub const fn padded_bytes<T>(count: usize) -> usize {
     match (count * size_of::<T>()).next_multiple_of(ALIGN) {
         0 => 0,
         bytes => bytes + CANARY,
@@ -54,13 +54,13 @@ impl<const BYTES: usize> Default for Arena<BYTES> {
 
 /// Cuts regions off the front of an arena, each at a multiple of [`ALIGN`]. Where there are canaries it paints them, and panics on its end if one was written:
 /// it must outlive the use of its regions.
-pub struct Cutter<'a> {
+pub struct ArenaSlicer<'a> {
     rest: &'a mut [u8],
     #[cfg(debug_assertions)]
     canaries: heapless::Vec<&'a [u8], 64>,
 }
 
-impl<'a> Cutter<'a> {
+impl<'a> ArenaSlicer<'a> {
     /// Cuts from `bytes`, which must start at a multiple of [`ALIGN`].
     pub fn new(bytes: &'a mut [u8]) -> Self {
         Self {
@@ -82,7 +82,7 @@ impl<'a> Cutter<'a> {
     /// One region of `bytes` bytes.
     #[inline(never)] // one for elements of every type
     fn take_bytes(&mut self, bytes: usize) -> Result<&'a mut [u8], Fault> {
-        let (cut, rest) = core::mem::take(&mut self.rest).split_at_mut_checked(region::<u8>(bytes)).ok_or(Fault)?;
+        let (cut, rest) = core::mem::take(&mut self.rest).split_at_mut_checked(padded_bytes::<u8>(bytes)).ok_or(Fault)?;
         self.rest = rest;
         let (bytes, behind) = cut.split_at_mut_checked(bytes).ok_or(Fault)?;
         self.guard(behind);
@@ -97,7 +97,7 @@ impl<'a> Cutter<'a> {
     #[cfg(debug_assertions)]
     fn guard(&mut self, canary: &'a mut [u8]) {
         canary.fill(CANARY_BYTE);
-        debug_assert!(self.canaries.push(canary).is_ok(), "more regions than one cutter can guard");
+        debug_assert!(self.canaries.push(canary).is_ok(), "more regions than one slicer can guard");
     }
 
     #[cfg(not(debug_assertions))]
@@ -105,7 +105,7 @@ impl<'a> Cutter<'a> {
 }
 
 #[cfg(debug_assertions)]
-impl Drop for Cutter<'_> {
+impl Drop for ArenaSlicer<'_> {
     fn drop(&mut self) {
         for (region, canary) in self.canaries.iter().enumerate() {
             assert!(canary.iter().all(|&byte| byte == CANARY_BYTE), "region {region} was written beyond its end");
@@ -122,9 +122,9 @@ mod tests {
     fn a_write_behind_a_region_is_found() {
         let overrun = [CANARY_BYTE - 1; CANARY];
         let mut arena = Arena::<1024>::new();
-        let mut cutter = Cutter::new(arena.bytes_mut());
-        cutter.take::<i16>(100).unwrap();
-        cutter.take::<i8>(3).unwrap();
-        cutter.canaries[1] = &overrun;
+        let mut slicer = ArenaSlicer::new(arena.bytes_mut());
+        slicer.take::<i16>(100).unwrap();
+        slicer.take::<i8>(3).unwrap();
+        slicer.canaries[1] = &overrun;
     }
 }

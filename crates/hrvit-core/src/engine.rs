@@ -6,7 +6,7 @@ use hrvit_format::{BRANCHES, Head, Model, OpKind, Step, StepId};
 use hrvit_kernels::{Isa, Kernels, attention_s8::max_keys};
 
 use crate::{
-    arena::{ALIGN, Cutter},
+    arena::{ALIGN, ArenaSlicer},
     arithmetic::{Arithmetic, Int8, codes_of_mut},
     blocks::{
         attention, fusion, mix_cfn, patch_embed, stage_norm,
@@ -21,7 +21,7 @@ use crate::{
     macs::macs_of,
     observe::{Observer, StepInfo},
     operator::{StepContext, layout, packing_for},
-    plan::{Kept, Plan},
+    plan::{KeptHalf, Plan},
     rows::copy_run,
     schedule::Executor,
     weights::{Mapped, WeightSource},
@@ -75,7 +75,7 @@ impl<'a, W: WeightSource, X: Executor> Engine<'a, W, X> {
         if model.meta().network != *plan.network() {
             return Err(SetupError::OtherNetwork);
         }
-        if !plan.half_parts().covers(model.half_parts()) {
+        if !plan.wide_parts().covers(model.wide_parts()) {
             return Err(SetupError::Precision);
         }
         if executor.workers() != plan.workers() {
@@ -218,7 +218,7 @@ fn step_context<'c, W: WeightSource + 'c>(
     let macs = macs_of(plan.network(), plan.size(), step, &shapes);
     let (exp, des_activation) = (model.exp_table(), plan.network().spec.des_activation);
     let info = StepInfo { id, step, macs };
-    Ok(StepContext { info, tile: plan.tile(step), shapes, params, kernels, exp, adopts: model.adopted_scale(id, step), des_activation, observer })
+    Ok(StepContext { info, tile: plan.tile(step), shapes, params, kernels, exp, stream_scale: model.stream_scale(id, step), des_activation, observer })
 }
 
 fn expect_len<E>(needed: usize, found: usize) -> Result<(), RunError<E>> {
@@ -253,13 +253,13 @@ struct Maps<'m, A: Arithmetic> {
 
 impl<'m, A: Arithmetic> Maps<'m, A> {
     /// Cuts those of the live branches.
-    fn cut(plan: &Plan, step: Step, cutter: &mut Cutter<'m>) -> Result<Self, Fault> {
+    fn cut(plan: &Plan, step: Step, slicer: &mut ArenaSlicer<'m>) -> Result<Self, Fault> {
         let mut maps = Self { x: Default::default(), fused: Default::default() };
         for (branch, (x, fused)) in maps.x.iter_mut().zip(&mut maps.fused).enumerate().take(plan.live_branches(step)) {
             let len = plan.network().spec.map_len(plan.size(), branch);
-            *x = cutter.take(len)?;
+            *x = slicer.take(len)?;
             if plan.has_second_maps() {
-                *fused = cutter.take(len)?;
+                *fused = slicer.take(len)?;
             }
         }
         Ok(maps)
@@ -288,12 +288,12 @@ fn run_step(context: &StepContext<'_>, executor: &dyn Executor, plan: &Plan, are
 fn backbone_step<A: Arithmetic>(context: &StepContext<'_>, executor: &dyn Executor, plan: &Plan, arena: &mut [u8], frame: &mut Frame<'_>) -> Result<(), Fault> {
     let step = context.info.step;
     let (network, size) = (plan.network(), plan.size());
-    let mut cutter = Cutter::new(arena);
-    let mut maps = Maps::<A>::cut(plan, step, &mut cutter)?;
-    let work = cutter.rest();
+    let mut slicer = ArenaSlicer::new(arena);
+    let mut maps = Maps::<A>::cut(plan, step, &mut slicer)?;
+    let work = slicer.rest();
     let map = |branch: u8| size.map(usize::from(branch));
-    if let (Step::Attention { branch, .. } | Step::MixCfn { branch, .. } | Step::StageNorm { branch, .. }, Some(scale)) = (step, context.adopts) {
-        A::adopt(context.kernels, maps.of(branch)?, scale)?;
+    if let (Step::Attention { branch, .. } | Step::MixCfn { branch, .. } | Step::StageNorm { branch, .. }, Some(scale)) = (step, context.stream_scale) {
+        A::convert_stream(context.kernels, maps.of(branch)?, scale)?;
     }
     match step {
         Step::Stem => stem::run::<A>(context, executor, size, frame, maps.of(0)?, work),
@@ -327,17 +327,17 @@ fn attend<A: Arithmetic>(
     let (ours, later) = maps.x.split_at_mut_checked(usize::from(branch) + 1).ok_or(Fault)?;
     let stream = ours.last_mut().ok_or(Fault)?;
     match plan.kept(module, branch) {
-        Kept::Scratch => {
-            let mut cutter = Cutter::new(work);
-            let kept = cutter.take(kept_len)?;
-            attention::run::<A>(context, executor, network, branch, stream, kept, cutter.rest())
+        KeptHalf::Scratch => {
+            let mut slicer = ArenaSlicer::new(work);
+            let kept = slicer.take(kept_len)?;
+            attention::run::<A>(context, executor, network, branch, stream, kept, slicer.rest())
         }
-        Kept::OwnRegion => {
+        KeptHalf::OwnRegion => {
             let own = maps.fused.get_mut(usize::from(branch)).ok_or(Fault)?;
             let kept = codes_of_mut::<A>(own)?.get_mut(..kept_len).ok_or(Fault)?;
             attention::run::<A>(context, executor, network, branch, stream, kept, work)
         }
-        Kept::NextBranch => {
+        KeptHalf::NextBranch => {
             let next = later.first_mut().ok_or(Fault)?;
             let row_len = network.1.map(usize::from(branch) + 1).1 * usize::from(network.0.spec.channels(usize::from(branch) + 1));
             let pairs = codes_of_mut::<A>(next)?;
@@ -396,7 +396,7 @@ fn segformer_in<A: Arithmetic>(context: &StepContext<'_>, executor: &dyn Executo
                 params: context.params,
                 kernels: context.kernels,
                 exp: context.exp,
-                adopts: None,
+                stream_scale: None,
                 des_activation: context.des_activation,
                 observer,
             };

@@ -35,12 +35,12 @@ pub mod weights;
 
 pub use engine::{Engine, Ranked};
 pub use error::{PlanError, RunError, SetupError};
-pub use hrvit_format::{HalfParts, Model, Network, Size, Step, StepId, record::Precision};
+pub use hrvit_format::{Model, Network, Size, Step, StepId, WideParts, record::Precision};
 pub use hrvit_kernels::{Family, Isa, Kernels};
 pub use macs::{recomputed_macs, step_macs};
 pub use observe::{NoObserver, Observer, StepCrcs, StepInfo, Tile, TileData};
 pub use operator::packing_for;
-pub use plan::{Holds, Kept, Moment, Plan, Region, Tiling, WeightPlacement, plan, plan_mixed, plan_tiled};
+pub use plan::{KeptHalf, Plan, Region, RegionKind, StepMemory, Tiling, WeightPlacement, plan, plan_mixed, plan_tiled};
 pub use schedule::{Executor, Serial};
 #[cfg(feature = "threads")]
 pub use threads::Threads;

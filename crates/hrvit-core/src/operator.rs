@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use hrvit_format::{Activation, CodeScale, Op, OpKind, OpParams, StepOps, StepParams, record::Packing};
-use hrvit_kernels::{Depthwise, Epilogue, Gemm, Kernels, Layout, Norm, Range8, Requant, Scalar, ShapeError};
+use hrvit_kernels::{Depthwise, Epilogue, Gemm, Kernels, Layout, Norm, Range8, Requant, ShapeError, TensorRequant};
 
 use crate::{
     arithmetic::Element,
@@ -45,7 +45,7 @@ pub struct StepContext<'a> {
     /// The exponent table of the attention.
     pub exp: &'a [u16],
     /// Where the residual stream that the step reads has the other precision's format: the real value of one code of its integers.
-    pub adopts: Option<CodeScale>,
+    pub stream_scale: Option<CodeScale>,
     /// Activation of the diversity-enhancing shortcut.
     pub des_activation: Activation,
     /// Who watches.
@@ -132,9 +132,9 @@ impl<'a> Operator<'a> {
     }
 
     /// The one multiplier of the tensor, or that of `index`.
-    pub fn scalar(&self, index: usize) -> Result<Scalar, Fault> {
+    pub fn scalar(&self, index: usize) -> Result<TensorRequant, Fault> {
         let (mult, shift) = (*self.params.mult.get(index).ok_or(Fault)?, *self.params.shift.get(index).ok_or(Fault)?);
-        Ok(Scalar { mult, shift, pre_shift: self.params.record.pre_shift })
+        Ok(TensorRequant { mult, shift, pre_shift: self.params.record.pre_shift })
     }
 
     /// Zero point and limits of the output codes.

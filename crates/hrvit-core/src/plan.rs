@@ -8,10 +8,10 @@
 //! fusion output (s8 + s8). Where any fusion has codes of two bytes (fp16, int16x8), regions have two maps: the second holds fusion outputs, and the kept half of an
 //! attention block. Scratch begins behind the last branch that is alive, so that early modules use the room of branches that do not exist yet.
 
-use hrvit_format::{BRANCHES, HalfParts, Network, Parts, Size, Step, record::Precision};
+use hrvit_format::{BRANCHES, Network, Parts, Size, Step, WideParts, record::Precision};
 
 use crate::{
-    arena::{ALIGN, region},
+    arena::{ALIGN, padded_bytes},
     arithmetic::{Arithmetic, Int8},
     blocks::{attention, fusion, mix_cfn, patch_embed, stem},
     error::PlanError,
@@ -51,7 +51,7 @@ const USEFUL_TOKENS: usize = 64;
 
 /// Where the kept half of an attention block lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept {
+pub enum KeptHalf {
     /// In the half of the next branch's region that is free until its turn comes.
     NextBranch,
     /// In the second map of the branch's own region.
@@ -64,7 +64,7 @@ pub enum Kept {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     network: Network,
-    half: HalfParts,
+    half: WideParts,
     size: Size,
     workers: usize,
     weight_buffer: usize,
@@ -77,7 +77,7 @@ pub struct Plan {
 
 /// Memory in use during one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moment {
+pub struct StepMemory {
     /// The step.
     pub step: Step,
     /// Height of its tiles, as [`Plan::tile`] has it.
@@ -92,7 +92,7 @@ pub struct Moment {
     pub scratch: usize,
 }
 
-impl Moment {
+impl StepMemory {
     /// Bytes in use, the weight buffer not included.
     pub fn bytes(&self) -> usize {
         self.maps + self.kept + self.scratch
@@ -107,7 +107,7 @@ impl Moment {
 
 /// What a part of the arena holds during a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Holds {
+pub enum RegionKind {
     /// Weights of the step, where they are streamed.
     Weights,
     /// Residual stream of a branch, 16 bits.
@@ -128,7 +128,7 @@ pub enum Holds {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Region {
     /// What it holds.
-    pub holds: Holds,
+    pub holds: RegionKind,
     /// First byte, from the start of the arena.
     pub offset: usize,
     /// Bytes.
@@ -151,14 +151,14 @@ pub fn plan(network: &Network, size: Size, workers: usize, weights: WeightPlacem
 /// # Errors
 /// If the network or the size is none, there are no workers or too many, or the arena would not fit what was given.
 pub fn plan_tiled(network: &Network, size: Size, workers: usize, weights: WeightPlacement, tiling: Tiling) -> Result<Plan, PlanError> {
-    plan_mixed((network, HalfParts::NONE), size, workers, weights, tiling)
+    plan_mixed((network, WideParts::NONE), size, workers, weights, tiling)
 }
 
-/// [`plan_tiled`] for a network of which the parts `half` have codes of two bytes ([`hrvit_format::Model::half_parts`]).
+/// [`plan_tiled`] for a network of which the parts `half` have codes of two bytes ([`hrvit_format::Model::wide_parts`]).
 ///
 /// # Errors
 /// As [`plan_tiled`]; and if parts have a precision that the build has not (features `fp16` and `int16x8`).
-pub fn plan_mixed((network, half): (&Network, HalfParts), size: Size, workers: usize, weights: WeightPlacement, tiling: Tiling) -> Result<Plan, PlanError> {
+pub fn plan_mixed((network, half): (&Network, WideParts), size: Size, workers: usize, weights: WeightPlacement, tiling: Tiling) -> Result<Plan, PlanError> {
     if let Some(precision) = Precision::ALL.into_iter().find(|&precision| half.of(precision) != Parts::NONE && !precision.is_built()) {
         return Err(PlanError::Precision(precision));
     }
@@ -173,7 +173,7 @@ pub fn plan_mixed((network, half): (&Network, HalfParts), size: Size, workers: u
     };
     let mut regions = [0; BRANCHES];
     for (branch, bytes) in regions.iter_mut().enumerate() {
-        *bytes = maps_per_region(half) * region::<i16>(network.spec.map_len(size, branch));
+        *bytes = maps_per_region(half) * padded_bytes::<i16>(network.spec.map_len(size, branch));
     }
     let mut plan = Plan { network: network.clone(), half, size, workers, weight_buffer, regions, tiling, budget: 0, arena: 0 };
     let smallest = plan.network.steps().map(|step| plan.moment_with(step, 1).bytes()).max().unwrap_or(0);
@@ -189,13 +189,13 @@ pub fn plan_mixed((network, half): (&Network, HalfParts), size: Size, workers: u
 }
 
 /// Maps in the region of a branch.
-fn maps_per_region(half: HalfParts) -> usize {
+fn maps_per_region(half: WideParts) -> usize {
     if half.any_entry() { 2 } else { 1 }
 }
 
 impl Plan {
     /// Parts of the network that may have codes of two bytes.
-    pub fn half_parts(&self) -> HalfParts {
+    pub fn wide_parts(&self) -> WideParts {
         self.half
     }
 
@@ -235,13 +235,13 @@ impl Plan {
     }
 
     /// What is in use at each step, in canonical order.
-    pub fn moments(&self) -> impl Iterator<Item = Moment> + '_ {
+    pub fn moments(&self) -> impl Iterator<Item = StepMemory> + '_ {
         self.network.steps().map(|step| self.moment(step))
     }
 
     /// The moment that decides the arena's size.
-    pub fn peak(&self) -> Option<Moment> {
-        self.moments().max_by_key(Moment::bytes)
+    pub fn peak(&self) -> Option<StepMemory> {
+        self.moments().max_by_key(StepMemory::bytes)
     }
 
     /// Branches whose regions are alive during `step`.
@@ -258,18 +258,18 @@ impl Plan {
     }
 
     /// Where the kept half of an attention block on `branch` of `module` lies.
-    pub fn kept(&self, module: u8, branch: u8) -> Kept {
+    pub fn kept(&self, module: u8, branch: u8) -> KeptHalf {
         if self.has_second_maps() {
-            return Kept::OwnRegion;
+            return KeptHalf::OwnRegion;
         }
         if self.half.contains(&self.network, Step::Attention { module, branch, block: 0 }) {
-            return Kept::Scratch;
+            return KeptHalf::Scratch;
         }
         let next = usize::from(branch) + 1;
         let free = if next < BRANCHES { self.network.spec.map_len(self.size, next) } else { 0 };
         let alive = next < self.network.spec.branches(usize::from(module));
         let fits = attention::kept_len(&self.network, self.size, branch.into()) <= free;
-        if alive && fits { Kept::NextBranch } else { Kept::Scratch }
+        if alive && fits { KeptHalf::NextBranch } else { KeptHalf::Scratch }
     }
 
     /// Height of the tiles of `step`: rows of the branch (rows and columns that are projected at once for attention), units of eight columns of a row of
@@ -299,11 +299,11 @@ impl Plan {
         }
     }
 
-    fn moment(&self, step: Step) -> Moment {
+    fn moment(&self, step: Step) -> StepMemory {
         self.moment_with(step, self.tile(step))
     }
 
-    fn moment_with(&self, step: Step, tile: usize) -> Moment {
+    fn moment_with(&self, step: Step, tile: usize) -> StepMemory {
         let moment = self.moment_in::<Int8>(step, tile);
         // Blocks of a stage may differ in their precision: the hungriest counts.
         #[cfg(feature = "int16x8")]
@@ -319,7 +319,7 @@ impl Plan {
         moment
     }
 
-    fn moment_in<A: Arithmetic>(&self, step: Step, tile: usize) -> Moment {
+    fn moment_in<A: Arithmetic>(&self, step: Step, tile: usize) -> StepMemory {
         let Self { network, size, workers, .. } = self;
         let (network, size, workers) = (network, *size, *workers);
         let mut kept = 0;
@@ -328,8 +328,8 @@ impl Plan {
             Step::Fusion { module, branch } => fusion::scratch::<A>(network, size, (module, branch), workers, tile),
             Step::PatchEmbed { module, branch } => patch_embed::scratch::<A>(network, size, (module, branch), workers, tile),
             Step::Attention { module, branch, .. } => {
-                if self.kept(module, branch) == Kept::Scratch {
-                    kept = region::<A::Code>(attention::kept_len(network, size, branch.into()));
+                if self.kept(module, branch) == KeptHalf::Scratch {
+                    kept = padded_bytes::<A::Code>(attention::kept_len(network, size, branch.into()));
                 }
                 attention::scratch::<A>(network, size, branch.into(), workers, tile)
             }
@@ -348,7 +348,7 @@ impl Plan {
             scratch = (narrowed + scratch).max(maps + narrow::scratch::<A>(network, size)) - narrowed;
             maps = narrowed;
         }
-        Moment { step, tile, branches, maps, kept, scratch }
+        StepMemory { step, tile, branches, maps, kept, scratch }
     }
 
     /// Which bytes of the arena hold what during `step`.
@@ -364,26 +364,26 @@ impl Plan {
                 offset += bytes;
             }
         };
-        add(Holds::Weights, self.weight_buffer);
+        add(RegionKind::Weights, self.weight_buffer);
         if step.in_head() {
-            add(Holds::Narrowed, moment.maps);
+            add(RegionKind::Narrowed, moment.maps);
         } else {
             for (branch, bytes) in (0u8..).zip(self.regions).take(moment.branches) {
                 add(content(step, branch), bytes);
             }
         }
-        add(Holds::Kept, moment.kept);
-        add(Holds::Scratch, moment.scratch);
+        add(RegionKind::Kept, moment.kept);
+        add(RegionKind::Scratch, moment.scratch);
         if let Step::Attention { module, branch, .. } = step
-            && self.kept(module, branch) != Kept::Scratch
+            && self.kept(module, branch) != KeptHalf::Scratch
         {
             let mut before: usize = self.regions.iter().take(usize::from(branch) + 1).sum();
             let mut bytes = attention::kept_len(&self.network, self.size, branch.into());
-            if self.kept(module, branch) == Kept::OwnRegion {
+            if self.kept(module, branch) == KeptHalf::OwnRegion {
                 before -= self.regions.get(usize::from(branch)).copied().unwrap_or(0) / 2;
                 bytes *= self.code_bytes(step);
             }
-            let added = regions.push(Region { holds: Holds::Kept, offset: self.weight_buffer + before, bytes });
+            let added = regions.push(Region { holds: RegionKind::Kept, offset: self.weight_buffer + before, bytes });
             debug_assert!(added.is_ok(), "a step has more regions than there can be");
         }
         regions
@@ -433,17 +433,17 @@ impl Plan {
 }
 
 /// What the region of a live `branch` holds during a step of the backbone.
-fn content(step: Step, branch: u8) -> Holds {
+fn content(step: Step, branch: u8) -> RegionKind {
     match step {
-        Step::Fusion { branch: output, .. } if branch > output => Holds::StageNorm(branch),
-        Step::Fusion { .. } => Holds::Fused(branch),
+        Step::Fusion { branch: output, .. } if branch > output => RegionKind::StageNorm(branch),
+        Step::Fusion { .. } => RegionKind::Fused(branch),
         Step::PatchEmbed { branch: at, .. } | Step::Attention { branch: at, .. } | Step::MixCfn { branch: at, .. } | Step::StageNorm { branch: at, .. } => {
             match branch.cmp(&at) {
-                core::cmp::Ordering::Less => Holds::StageNorm(branch),
-                core::cmp::Ordering::Equal => Holds::Stream(branch),
-                core::cmp::Ordering::Greater => Holds::Fused(branch),
+                core::cmp::Ordering::Less => RegionKind::StageNorm(branch),
+                core::cmp::Ordering::Equal => RegionKind::Stream(branch),
+                core::cmp::Ordering::Greater => RegionKind::Fused(branch),
             }
         }
-        _ => Holds::Stream(branch),
+        _ => RegionKind::Stream(branch),
     }
 }

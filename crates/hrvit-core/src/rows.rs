@@ -8,7 +8,7 @@ use core::{
 use hrvit_kernels::Tiles;
 
 use crate::{
-    arena::{ALIGN, Cutter},
+    arena::{ALIGN, ArenaSlicer},
     arithmetic::Element,
     error::Fault,
     plan::MAX_WORKERS,
@@ -158,10 +158,10 @@ pub fn rewrite<T: Element>(
     work: &mut [u8],
     job: &Rewrite<'_, T>,
 ) -> Result<(), Fault> {
-    let mut cutter = Cutter::new(work);
-    let halo = cutter.take(blocks.halo_len(row_len, reach))?;
+    let mut slicer = ArenaSlicer::new(work);
+    let halo = slicer.take(blocks.halo_len(row_len, reach))?;
     let split = SplitMap::new(map, blocks, row_len, reach, halo)?;
-    run_jobs(executor, blocks.jobs(), cutter.rest(), &|index, scratch| job(blocks.range(index), split.claim(index)?, scratch))
+    run_jobs(executor, blocks.jobs(), slicer.rest(), &|index, scratch| job(blocks.range(index), split.claim(index)?, scratch))
 }
 
 /// Tiles of `height` rows that cover `rows`, the last one lower.
@@ -227,10 +227,10 @@ pub fn copy_run<T: Copy>(from: &[T], to: &mut [T]) {
     to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
 }
 
-/// Copies runs of `len` elements from places that are as far apart as the number beside the slice says, to such places: [`hrvit_kernels::copy_runs`].
-pub fn copy_runs<T: Element>((from, from_stride): (&[T], usize), (to, to_stride): (&mut [T], usize), len: usize) -> Result<(), Fault> {
+/// Copies runs of `len` elements from places that are as far apart as the number beside the slice says, to such places: [`hrvit_kernels::copy_strided`].
+pub fn copy_strided<T: Element>((from, from_stride): (&[T], usize), (to, to_stride): (&mut [T], usize), len: usize) -> Result<(), Fault> {
     let size = size_of::<T>();
     let (from, to) = (bytemuck::try_cast_slice(from).map_err(|_| Fault)?, bytemuck::try_cast_slice_mut(to).map_err(|_| Fault)?);
-    hrvit_kernels::copy_runs(from, from_stride * size, to, to_stride * size, len * size);
+    hrvit_kernels::copy_strided(from, from_stride * size, to, to_stride * size, len * size);
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::{
     half::{self, CodeScale},
     meta::Meta,
     partial::Narrowings,
-    parts::{HalfParts, Parts},
+    parts::{Parts, WideParts},
     record::{ALIGN, EXP_ENTRIES, MAGIC, OpRecord, Packing, Precision, Prologue, Section, SectionRecord, StepRecord, TensorFormat, VERSION, step_tag},
     spec::{BRANCHES, Head, Size},
     step::StepParams,
@@ -194,7 +194,7 @@ impl<'a> Model<'a> {
         if words || fp16.share_tensors_with(int8) {
             return Err(LoadError::MixedPrecision);
         }
-        if let Some((id, _)) = self.step_ids().find(|&(id, step)| self.adopted_scale(id, step).is_some_and(|scale| !scale.is_usable())) {
+        if let Some((id, _)) = self.step_ids().find(|&(id, step)| self.stream_scale(id, step).is_some_and(|scale| !scale.is_usable())) {
             return Err(LoadError::Step(id.0));
         }
         if self.ops.len() != next_op {
@@ -271,7 +271,7 @@ impl<'a> Model<'a> {
         let (size, classes) = (self.meta.size, usize::from(self.meta.network.classes));
         let (logits, labels) = match self.meta.network.head {
             // A build without half precision has refused such an image.
-            _ if !cfg!(feature = "fp16") || self.half_parts().of(Precision::Fp16) == Parts::NONE => (0, 0),
+            _ if !cfg!(feature = "fp16") || self.wide_parts().of(Precision::Fp16) == Parts::NONE => (0, 0),
             Head::Segformer => (size_of::<i16>() * size.tokens(0) * classes, size.pixels()),
             Head::Classifier => (size_of::<i16>() * classes, 0),
         };
@@ -339,7 +339,7 @@ impl<'a> Model<'a> {
     }
 
     /// Where the residual stream that a step reads has the other precision's format: the real value of one code of its integers.
-    pub fn adopted_scale(&self, id: StepId, step: Step) -> Option<CodeScale> {
+    pub fn stream_scale(&self, id: StepId, step: Step) -> Option<CodeScale> {
         let at = usize::from(id.0);
         let (before, record) = (self.steps.get(at.checked_sub(1)?)?, self.steps.get(at)?);
         let reads_stream = matches!(step, Step::Attention { .. } | Step::MixCfn { .. } | Step::StageNorm { .. });
@@ -353,8 +353,8 @@ impl<'a> Model<'a> {
     }
 
     /// The parts of the network that hold 16 bits where int8 holds 8.
-    pub fn half_parts(&self) -> HalfParts {
-        let mut parts = HalfParts::NONE;
+    pub fn wide_parts(&self) -> WideParts {
+        let mut parts = WideParts::NONE;
         for (id, step) in self.step_ids() {
             parts.insert(&self.meta.network, step, self.precision(id));
         }

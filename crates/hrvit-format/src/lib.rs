@@ -24,7 +24,7 @@ pub use graph::{Op, OpKind, Step, StepOps};
 pub use half::CodeScale;
 pub use image::{Golden, GoldenResult, Model, StepId, crc32, crc32_after};
 pub use meta::Meta;
-pub use parts::{HalfParts, Parts};
+pub use parts::{Parts, WideParts};
 pub use spec::{Activation, BRANCHES, Head, Network, Size, Spec, SpecError, VARIANTS};
 pub use step::{OpParams, StepParams};
 pub use validate::{INTERPOLATED, LOGITS_S16, MAX_QV_S16, MAX_TABLE, MAX_THREE_S8, MAX_THREE_S16, POOLED_MAX};

@@ -75,12 +75,12 @@ impl Parts {
 
 /// The parts whose operators hand each other codes of two bytes, by their precision; all others are int8.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct HalfParts {
+pub struct WideParts {
     fp16: Parts,
     int16x8: Parts,
 }
 
-impl HalfParts {
+impl WideParts {
     /// Nothing.
     pub const NONE: Self = Self { fp16: Parts::NONE, int16x8: Parts::NONE };
     /// Everything in half precision.
@@ -92,7 +92,7 @@ impl HalfParts {
     pub fn of(&self, precision: Precision) -> Parts {
         match precision {
             Precision::Int8 => Parts::NONE,
-            Precision::Int16x8 => self.words(),
+            Precision::Int16x8 => self.int16x8(),
             Precision::Fp16 => self.fp16,
         }
     }
@@ -108,21 +108,21 @@ impl HalfParts {
 
     /// Whether the part that `step` is in is one of these (for a block: any block of its stage and kind).
     pub fn contains(&self, network: &Network, step: Step) -> bool {
-        self.fp16.or(self.words()).contains(network, step)
+        self.fp16.or(self.int16x8()).contains(network, step)
     }
 
     /// Whether all of `other` is in here, in the same precisions.
     pub fn covers(&self, other: Self) -> bool {
-        self.fp16.covers(other.fp16) && self.words().covers(other.words())
+        self.fp16.covers(other.fp16) && self.int16x8().covers(other.int16x8())
     }
 
     /// Whether any module's fusions hand on codes of two bytes: their results and what they read are then both alive in 16 bits.
     pub fn any_entry(&self) -> bool {
-        (self.fp16.entries | self.words().entries) != 0
+        (self.fp16.entries | self.int16x8().entries) != 0
     }
 
     /// The parts in int16x8; none in a build that refuses their images.
-    fn words(&self) -> Parts {
+    fn int16x8(&self) -> Parts {
         if cfg!(any(feature = "int16x8", feature = "std")) { self.int16x8 } else { Parts::NONE }
     }
 }
@@ -148,11 +148,11 @@ mod tests {
     #[test]
     fn precisions_are_told_apart() {
         let network = Network { spec: Spec::variant("nano").unwrap(), head: Head::Segformer, classes: 11 };
-        let (mut parts, fusion) = (HalfParts::NONE, Step::Fusion { module: 2, branch: 1 });
+        let (mut parts, fusion) = (WideParts::NONE, Step::Fusion { module: 2, branch: 1 });
         parts.insert(&network, fusion, Precision::Int8);
-        assert_eq!(parts, HalfParts::NONE);
+        assert_eq!(parts, WideParts::NONE);
         parts.insert(&network, fusion, Precision::Int16x8);
         assert!(parts.any_entry() && parts.contains(&network, fusion));
-        assert!(HalfParts::ALL_INT16X8.covers(parts) && !HalfParts::ALL.covers(parts));
+        assert!(WideParts::ALL_INT16X8.covers(parts) && !WideParts::ALL.covers(parts));
     }
 }

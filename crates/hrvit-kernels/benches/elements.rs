@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{RANGE, Rates, SCALAR, all_kernels, codes, sums, words};
+use common::{RANGE, Rates, SCALAR, all_kernels, codes, s16s, sums};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use hrvit_kernels::{Kernels, Norm, ShapeError};
 
@@ -22,7 +22,7 @@ fn each(criterion: &mut Criterion, family: &str, shape: &str, elements: usize, m
 fn rows(criterion: &mut Criterion) {
     for (tokens, channels) in ROWS {
         let (len, shape) = (tokens * channels, format!("{tokens}x{channels}"));
-        let (x, v, acc, table) = (words(len), codes(len), sums(len), codes(1024));
+        let (x, v, acc, table) = (s16s(len), codes(len), sums(len), codes(1024));
         let (gain, offset, three, rates) = (vec![1000; channels], vec![5000; channels], vec![50_000; channels], Rates::new(channels));
         let norm = Norm { gain: &gain, offset: &offset, eps: 1000, shift: 20 };
         let (mut out8, mut out16, mut out32) = (vec![0; len], vec![0; len], vec![0; len]);
@@ -43,7 +43,7 @@ fn rows(criterion: &mut Criterion) {
 
 fn resize(criterion: &mut Criterion) {
     let (width, columns, classes) = (256, 32, 19);
-    let row = words(columns * width);
+    let row = s16s(columns * width);
     let mut acc = vec![0; 8 * width];
     for factor in [1, 2, 4, 8] {
         let unit = 2 * factor as i32;
@@ -52,7 +52,7 @@ fn resize(criterion: &mut Criterion) {
             kernels.bilinear_add_s16(&row, &row, near, far, width, factor, scale, 8, &mut acc)
         });
     }
-    let logits = words(128 * classes);
+    let logits = s16s(128 * classes);
     let mut labels = vec![0; 512];
     each(criterion, "argmax_s16", "512 labels of 19 classes", 512 * classes, |kernels| kernels.argmax_s16(&logits, &logits, 3, 5, classes, 4, &mut labels));
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{all_kernels, halves, words};
+use common::{all_kernels, halves, s16s};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use hrvit_kernels::{ActivationF16, DepthwiseF16, DesF16, EpilogueF16, GemmF16, Kernels, NormF16, ShapeError, StripF16, attention_f16, blocks_f16_len, f16};
 
@@ -67,7 +67,7 @@ fn des(criterion: &mut Criterion) {
 fn elements(criterion: &mut Criterion) {
     let (tokens, channels) = (64, 64);
     let len = tokens * channels;
-    let (x, codes, acc) = (halves(len), words(len), vec![0.75; len]);
+    let (x, codes, acc) = (halves(len), s16s(len), vec![0.75; len]);
     let (gain, offset) = (vec![1.25; channels], vec![0.5; channels]);
     let norm = NormF16 { gain: &gain, offset: &offset, eps: 1e-5 };
     let (mut out, mut sums, mut back) = (vec![f16::ZERO; len], vec![0.0; len], vec![0; len]);

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{CONVOLUTIONS, PRODUCTS, RANGE, Rates, STRIPS, VIEWS, all_kernels, codes, sums, words};
+use common::{CONVOLUTIONS, PRODUCTS, RANGE, Rates, STRIPS, VIEWS, all_kernels, codes, s16s, sums};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use hrvit_kernels::{Depthwise, Des, Epilogue, Gemm, GemmS16, Layout, Strip, exp_table};
 
@@ -31,7 +31,7 @@ fn gemm(criterion: &mut Criterion) {
 fn gemm_s16(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("gemm_s16");
     let (depth, cout) = (2048, 1000);
-    let (a, weights, rates, bias) = (words(depth), codes(cout * depth), Rates::new(cout), vec![77; cout]);
+    let (a, weights, rates, bias) = (s16s(depth), codes(cout * depth), Rates::new(cout), vec![77; cout]);
     let args = GemmS16 { a: &a, depth, weights: &weights, bias: &bias, requant: rates.view() };
     let mut out = vec![0; cout];
     group.throughput(Throughput::Elements((depth * cout) as u64));
@@ -93,7 +93,7 @@ fn attention(criterion: &mut Criterion) {
 fn des(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("des_s16");
     for (tokens, k, p) in VIEWS {
-        let (x, right, left, table) = (words(tokens * k * p), codes(p * p), codes(k * k), words(1024));
+        let (x, right, left, table) = (s16s(tokens * k * p), codes(p * p), codes(k * k), s16s(1024));
         let (rates, bias) = (Rates::new(16), vec![3; 16]);
         let part = |n: usize| hrvit_kernels::Requant { mult: &rates.view().mult[..n], shift: &rates.view().shift[..n], pre_shift: 0 };
         let args = Des {

@@ -87,12 +87,12 @@ impl Isa {
 
     /// What this build has and this processor runs, from the slowest to the fastest.
     pub fn available() -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter().filter(|isa| Tier::of(*isa).is_ok())
+        Self::ALL.into_iter().filter(|isa| IsaToken::of(*isa).is_ok())
     }
 
     /// The fastest of [`Isa::available`]. To be asked once, not per call: on a virtual machine the question can take microseconds.
     pub fn detect() -> Self {
-        Tier::detect().isa()
+        IsaToken::detect().isa()
     }
 }
 
@@ -177,7 +177,7 @@ implies!(Avx512, Avx2);
 
 /// An instruction set with its proof.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Tier {
+pub(crate) enum IsaToken {
     #[cfg(hrvit_scalar)]
     Scalar,
     #[cfg(hrvit_dsp)]
@@ -198,7 +198,7 @@ pub(crate) enum Tier {
     Avx512(Avx512),
 }
 
-impl Tier {
+impl IsaToken {
     /// The proof of `isa`, where there is one.
     pub(crate) fn of(isa: Isa) -> Result<Self, IsaError> {
         #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]

@@ -1,6 +1,6 @@
 //! The kernels of one instruction set as one value: what an engine holds and calls.
 
-use crate::isa::{Isa, IsaError, Tier};
+use crate::isa::{Isa, IsaError, IsaToken};
 use crate::layout::Layout;
 
 /// A group of operators that is accelerated as one.
@@ -209,17 +209,17 @@ impl Family {
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Kernels {
-    pub(crate) tier: Tier,
+    pub(crate) tier: IsaToken,
 }
 
 impl Kernels {
     /// The definition. (A Cortex-M build with vectors or DSP has it with feature `every-isa` only, see [`Isa`].)
     #[cfg(hrvit_scalar)]
-    pub const SCALAR: Self = Self { tier: Tier::Scalar };
+    pub const SCALAR: Self = Self { tier: IsaToken::Scalar };
 
     /// Those of the fastest instruction set of this processor.
     pub fn detect() -> Self {
-        Self { tier: Tier::detect() }
+        Self { tier: IsaToken::detect() }
     }
 
     /// Those of `isa`.
@@ -227,7 +227,7 @@ impl Kernels {
     /// # Errors
     /// [`IsaError`] if this build or this processor does not have it.
     pub fn new(isa: Isa) -> Result<Self, IsaError> {
-        Tier::of(isa).map(|tier| Self { tier })
+        IsaToken::of(isa).map(|tier| Self { tier })
     }
 
     /// The instruction set.
@@ -362,9 +362,9 @@ macro_rules! backends {
     (@chosen [$($(#[$cfg:meta])* $isa:ident => $module:ident,)*] $chosen:ident) => {
         /// The file that serves `tier`.
         #[allow(unreachable_patterns, reason = "a build for one instruction set has no other")]
-        pub(crate) const fn $chosen(tier: $crate::isa::Tier) -> &'static str {
+        pub(crate) const fn $chosen(tier: $crate::isa::IsaToken) -> &'static str {
             match tier {
-                $($(#[$cfg])* $crate::isa::Tier::$isa(_) => stringify!($module),)*
+                $($(#[$cfg])* $crate::isa::IsaToken::$isa(_) => stringify!($module),)*
                 _ => "scalar",
             }
         }
@@ -374,9 +374,9 @@ macro_rules! backends {
     };
     (@function [$($(#[$cfg:meta])* $isa:ident => $module:ident,)*] $name:ident [$there:ident] ($($arg:ident: $type:ty),*) $args:tt) => {
         #[allow(unreachable_patterns, reason = "a build for one instruction set has no other")]
-        fn $name(tier: $crate::isa::Tier, $($arg: $type),*) {
+        fn $name(tier: $crate::isa::IsaToken, $($arg: $type),*) {
             match tier {
-                $($(#[$cfg])* $crate::isa::Tier::$isa(token) => $crate::kernels::backends!(@call $module $there token $args),)*
+                $($(#[$cfg])* $crate::isa::IsaToken::$isa(token) => $crate::kernels::backends!(@call $module $there token $args),)*
                 _ => $crate::kernels::backends!(@call scalar $there $args),
             }
         }

@@ -83,7 +83,7 @@ impl Layout {
         require(cout.checked_mul(depth) == Some(rows.len()), ShapeError::Weights)?;
         require(self.packed_len(cout, depth) == Some(packed.len()), ShapeError::Output)?;
         packed.fill(0);
-        for (c, row) in crate::lanes::rows(rows, depth).enumerate() {
+        for (c, row) in crate::slices::rows(rows, depth).enumerate() {
             for (i, weight) in row.iter().enumerate() {
                 if let Some(slot) = packed.get_mut(self.index(depth, c, i)) {
                     *slot = *weight;

@@ -116,11 +116,11 @@ mod avx2;
 mod avx512;
 #[cfg(hrvit_dsp)]
 mod dsp;
-mod lanes;
 #[cfg(hrvit_mve)]
 mod mve;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod slices;
 
 #[cfg(feature = "fp16")]
 pub use attention_f16::StripF16;
@@ -150,7 +150,7 @@ pub use layernorm_f16::NormF16;
 pub use layernorm_s16::Norm;
 pub use layout::Layout;
 pub use math::rsqrt;
-pub use requant::{Range8, Requant, Scalar, requant};
+pub use requant::{Range8, Requant, TensorRequant, requant};
 pub use resize::{Phase, phase};
-pub use runs::copy_runs;
+pub use runs::copy_strided;
 pub use tiles::Tiles;

@@ -32,10 +32,10 @@ impl Kernels {
     pub fn peaks(self) -> &'static [Peak] {
         #[cfg(target_arch = "x86_64")]
         return match self.tier {
-            crate::isa::Tier::Scalar => &[],
-            crate::isa::Tier::Avx2(_) => &x86_64::AVX2,
-            crate::isa::Tier::AvxVnni(_) => &x86_64::AVX_VNNI,
-            crate::isa::Tier::Avx512(_) => &x86_64::AVX512,
+            crate::isa::IsaToken::Scalar => &[],
+            crate::isa::IsaToken::Avx2(_) => &x86_64::AVX2,
+            crate::isa::IsaToken::AvxVnni(_) => &x86_64::AVX_VNNI,
+            crate::isa::IsaToken::Avx512(_) => &x86_64::AVX512,
         };
         #[cfg(not(target_arch = "x86_64"))]
         &[]

@@ -28,7 +28,7 @@ impl Requant<'_> {
 
 /// One multiplier for a whole tensor; ranges as for [`Requant`].
 #[derive(Clone, Copy, Debug)]
-pub struct Scalar {
+pub struct TensorRequant {
     /// `M` of the rule.
     pub mult: i32,
     /// `s` of the rule.
@@ -37,7 +37,7 @@ pub struct Scalar {
     pub pre_shift: u8,
 }
 
-impl Scalar {
+impl TensorRequant {
     /// [`requant`] with these parameters.
     #[inline(always)]
     pub fn apply(self, acc: i32) -> i32 {

@@ -4,11 +4,11 @@
 ///
 /// ```
 /// let mut second_half = [0; 4];
-/// hrvit_kernels::copy_runs(&[1, 2, 3, 4, 5, 6, 7, 8][2..], 4, &mut second_half, 2, 2);
+/// hrvit_kernels::copy_strided(&[1, 2, 3, 4, 5, 6, 7, 8][2..], 4, &mut second_half, 2, 2);
 /// assert_eq!(second_half, [3, 4, 7, 8]);
 /// ```
 #[inline(never)] // else it would be compiled as its callers are, for size: a call of memcpy for every token
-pub fn copy_runs(from: &[u8], from_stride: usize, to: &mut [u8], to_stride: usize, len: usize) {
+pub fn copy_strided(from: &[u8], from_stride: usize, to: &mut [u8], to_stride: usize, len: usize) {
     match len {
         8 => whole::<8>(from, from_stride, to, to_stride),
         16 => whole::<16>(from, from_stride, to, to_stride),
@@ -52,7 +52,7 @@ mod tests {
                 for to_len in [len - 1, len, 2 * to_stride, 3 * to_stride + len] {
                     let mut to = [0xee; 300];
                     let Some(target) = to.get_mut(..to_len) else { continue };
-                    copy_runs(&from[..3 * from_stride.min(100)], from_stride, target, to_stride, len);
+                    copy_strided(&from[..3 * from_stride.min(100)], from_stride, target, to_stride, len);
                     let mut expected = [0xee; 300];
                     let runs = (0..).take_while(|run| run * from_stride + len <= 3 * from_stride.min(100) && run * to_stride + len <= to_len);
                     for (run, i) in runs.flat_map(|run| (0..len).map(move |i| (run, i))) {

@@ -48,7 +48,7 @@ fn hardswish_s16_rounds_the_real_function_once() {
     let (scale, scale_out): (f64, f64) = (3.0 / f64::from(three), 0.06);
     let factor = scale * scale / 6.0 / scale_out;
     let shift = 30 - factor.log2().floor() as i32;
-    let requant = Scalar { mult: (factor * f64::from(shift).exp2()).round() as i32, shift: shift as u8, pre_shift: 0 };
+    let requant = TensorRequant { mult: (factor * f64::from(shift).exp2()).round() as i32, shift: shift as u8, pre_shift: 0 };
     let mut out = vec![0; x.len()];
     SCALAR.hardswish_s16(&x, three, requant, Range8 { zero: -100, lo: -128, hi: 127 }, &mut out).unwrap();
     for (x, got) in x.iter().zip(out) {
@@ -143,7 +143,7 @@ fn mean_rounds_to_a_sixteenth() {
 fn wrong_lengths_are_named() {
     let (mult, shift) = ([1 << 30; 4], [40u8; 4]);
     let requant = Requant { mult: &mult, shift: &shift, pre_shift: 0 };
-    let scalar = Scalar { mult: 1 << 30, shift: 40, pre_shift: 0 };
+    let scalar = TensorRequant { mult: 1 << 30, shift: 40, pre_shift: 0 };
     assert_eq!(SCALAR.narrow_s16(&[0; 8], requant, RANGE, &mut [0; 7]), Err(ShapeError::Output));
     assert_eq!(SCALAR.narrow_s16(&[0; 7], requant, RANGE, &mut [0; 7]), Err(ShapeError::Input));
     assert_eq!(SCALAR.narrow_s16(&[0; 8], requant, Range8 { zero: 0, lo: -128, hi: 128 }, &mut [0; 8]), Err(ShapeError::Parameter));
@@ -155,7 +155,7 @@ fn wrong_lengths_are_named() {
     assert_eq!(SCALAR.hardswish_s16(&[0; 8], 0, scalar, RANGE, &mut [0; 8]), Err(ShapeError::Parameter));
     assert_eq!(SCALAR.hardswish_s16(&[0; 8], 32768, scalar, RANGE, &mut [0; 8]), Err(ShapeError::Parameter));
     assert_eq!(SCALAR.hardswish_s16(&[0; 8], 5, scalar, RANGE, &mut [0; 7]), Err(ShapeError::Output));
-    assert_eq!(SCALAR.store_s8(&[0; 8], Scalar { pre_shift: 31, ..scalar }, RANGE, &mut [0; 8]), Err(ShapeError::Parameter));
+    assert_eq!(SCALAR.store_s8(&[0; 8], TensorRequant { pre_shift: 31, ..scalar }, RANGE, &mut [0; 8]), Err(ShapeError::Parameter));
     assert_eq!(SCALAR.table_s8(&[0; 8], scalar, 0, &[0], &mut [0; 9]), Err(ShapeError::Output));
     assert_eq!(SCALAR.add_s16(&mut [0; 2], &[0; 3]), Err(ShapeError::Input));
     assert_eq!(SCALAR.add_s32(&mut [0; 2], &[0; 3]), Err(ShapeError::Input));

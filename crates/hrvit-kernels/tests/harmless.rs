@@ -106,7 +106,7 @@ proptest! {
         for kernels in all_kernels() {
             let (x16, x32, v) = (vec![-32768i16; x], vec![i32::MIN; x], vec![-128i8; x]);
             let requant = Requant { mult: &rates.0, shift: &rates.1, pre_shift: rates.2 };
-            let scalar = Scalar { mult: three, shift: rates.2, pre_shift: rates.2 };
+            let scalar = TensorRequant { mult: three, shift: rates.2, pre_shift: rates.2 };
             untouched(out, |out| kernels.hardswish_s8(&v, &vec![three; other], requant, range, out));
             untouched(out, |out| kernels.hardswish_s16(&x16, three, scalar, range, out));
             untouched(out, |out| kernels.table_s8(&x32, scalar, range.zero, &vec![9; other], out));

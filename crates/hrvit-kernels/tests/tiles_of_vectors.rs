@@ -49,7 +49,7 @@ fn products_of_rows_around_a_tile() {
 fn tables_around_the_longest_that_vectors_hold() {
     let mut rng = Rng(71);
     let acc = rng.ints(300, 1 << 24);
-    let requant = Scalar { mult: 1 << 30, shift: 43, pre_shift: 0 };
+    let requant = TensorRequant { mult: 1 << 30, shift: 43, pre_shift: 0 };
     for entries in [1, 2, 127, 128, 129, 2047, 2048, 2049, 4096] {
         let table = rng.codes(entries);
         for zero in [0, 1000, -1000, 31_000, -31_000, 1 << 20] {

@@ -111,7 +111,7 @@ pub fn place(machine: &Machine, target: &Target, streamed: bool) -> Result<Place
 
 #[cfg(test)]
 mod tests {
-    use hrvit_format::{HalfParts, Step, record::Precision};
+    use hrvit_format::{Step, WideParts, record::Precision};
 
     use super::*;
 
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn half_precision_takes_two_maps_for_each_branch() {
-        let [int8, fp16] = [HalfParts::NONE, HalfParts::ALL].map(|half| place(&MACHINE, &Target { half, ..target("nano", "192x256") }, false).unwrap());
+        let [int8, fp16] = [WideParts::NONE, WideParts::ALL].map(|half| place(&MACHINE, &Target { half, ..target("nano", "192x256") }, false).unwrap());
         assert!(fp16.arena > int8.arena * 3 / 2, "{} {}", fp16.arena, int8.arena);
         assert_eq!((int8.memory, fp16.memory), (0, 1), "no longer fits the first memory");
         assert_eq!(int8.labels, fp16.labels);
@@ -158,10 +158,10 @@ mod tests {
 
     #[test]
     fn parts_without_an_entry_need_no_second_map() {
-        let mut half = HalfParts::NONE;
+        let mut half = WideParts::NONE;
         half.insert(&target("nano", "192x256").network, Step::Stem, Precision::Fp16);
         let arena = |half| place(&MACHINE, &Target { half, ..target("nano", "192x256") }, false).unwrap().arena;
-        assert_eq!(arena(half), arena(HalfParts::NONE));
+        assert_eq!(arena(half), arena(WideParts::NONE));
     }
 
     #[test]
@@ -170,12 +170,12 @@ mod tests {
             let [mapped, streamed] = [false, true].map(|streamed| place(&MACHINE, &Target { half, ..target("nano", "64x64") }, streamed).unwrap().arena);
             streamed - mapped
         };
-        assert!(buffer(HalfParts::ALL) > buffer(HalfParts::NONE));
+        assert!(buffer(WideParts::ALL) > buffer(WideParts::NONE));
     }
 
     #[test]
     fn half_precision_that_fits_nowhere_names_8_bits_as_a_way_out() {
-        let lines = place(&MACHINE, &Target { half: HalfParts::ALL, ..target("b1", "512x512") }, false).unwrap_err().join("\n");
+        let lines = place(&MACHINE, &Target { half: WideParts::ALL, ..target("b1", "512x512") }, false).unwrap_err().join("\n");
         assert!(lines.contains("half precision") && lines.contains("HRVIT_PRECISION=int8"), "{lines}");
     }
 }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hrvit_format::{HalfParts, Model, aligned::AlignedBytes};
+use hrvit_format::{Model, WideParts, aligned::AlignedBytes};
 
 use crate::Target;
 
@@ -35,16 +35,16 @@ impl Precision {
     }
 
     /// The parts of `target`'s network. An image must be of that network at that size, and in 8 bits where the program has no feature `fp16`.
-    pub fn half_parts(&self, target: &Target, fp16: bool) -> Result<HalfParts, String> {
+    pub fn wide_parts(&self, target: &Target, fp16: bool) -> Result<WideParts, String> {
         match self {
-            Self::Int8 => Ok(HalfParts::NONE),
-            Self::Fp16 => Ok(HalfParts::ALL),
+            Self::Int8 => Ok(WideParts::NONE),
+            Self::Fp16 => Ok(WideParts::ALL),
             Self::Image(path) => {
                 println!("cargo::rerun-if-changed={}", path.display());
                 let at = |error: &dyn Display| format!("HRVIT_PRECISION={}: {error}", path.display());
                 let bytes = std::fs::read(path).map_err(|error| at(&error))?;
                 match of_image(&bytes, target).map_err(|error| at(&error))? {
-                    half if half != HalfParts::NONE && !fp16 => Err(at(&NO_CODE)),
+                    half if half != WideParts::NONE && !fp16 => Err(at(&NO_CODE)),
                     half => Ok(half),
                 }
             }
@@ -53,17 +53,17 @@ impl Precision {
 }
 
 /// The parts in half precision of the image in `bytes`, which must be one of `target`.
-fn of_image(bytes: &[u8], target: &Target) -> Result<HalfParts, String> {
+fn of_image(bytes: &[u8], target: &Target) -> Result<WideParts, String> {
     let image = AlignedBytes::from(bytes);
     let model = Model::load(&image).map_err(|error| error.to_string())?;
     let meta = model.meta();
     if (&meta.network, meta.size) != (&target.network, target.size) {
-        let found = Target { variant: "a network".to_owned(), network: meta.network.clone(), size: meta.size, half: model.half_parts() };
+        let found = Target { variant: "a network".to_owned(), network: meta.network.clone(), size: meta.size, half: model.wide_parts() };
         return Err(format!(
             "the image holds {found}, the program is planned for {target}: HRVIT_VARIANT, HRVIT_CLASSES, HRVIT_SIZE and HRVIT_HEAD must be the image's"
         ));
     }
-    Ok(model.half_parts())
+    Ok(model.wide_parts())
 }
 
 #[cfg(test)]
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn an_image_that_cannot_be_read_is_named() {
         let target = Target::parse("nano", "11", "64x64", "segformer").unwrap();
-        let error = Precision::Image("/no/such/image".into()).half_parts(&target, true).unwrap_err();
+        let error = Precision::Image("/no/such/image".into()).wide_parts(&target, true).unwrap_err();
         assert!(error.starts_with("HRVIT_PRECISION=/no/such/image: "), "{error}");
         let error = of_image(&[0; 256], &target).unwrap_err();
         assert!(error.contains("not a model image"), "{error}");

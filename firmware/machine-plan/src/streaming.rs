@@ -1,7 +1,7 @@
 //! Upper bounds for buffers of streamed images, which are planned without an image at hand.
 
 use hrvit_format::{
-    HalfParts, Head, MAX_TABLE, Network, Step,
+    Head, MAX_TABLE, Network, Step, WideParts,
     partial::START_BYTES,
     record::{ALIGN, Arrays, EXP_ENTRIES, OpRecord, Packing, Precision, StepRecord},
 };
@@ -12,7 +12,7 @@ const CLASS_BYTES: usize = 32;
 
 /// Bytes of the largest set of weight groups that are used together, in any packing and with tables of any length. The parts `half` may be in half precision; a
 /// block of them need not be.
-pub fn largest_group(network: &Network, half: HalfParts) -> usize {
+pub fn largest_group(network: &Network, half: WideParts) -> usize {
     let group = |step: Step| {
         let largest = |op| {
             let int8 = Packing::ALL.map(|packing| Arrays::of(op, Precision::Int8, packing));

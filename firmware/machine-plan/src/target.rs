@@ -2,7 +2,7 @@
 
 use std::{env, fmt};
 
-use hrvit_format::{HalfParts, Head, Network, Size, Spec, VARIANTS};
+use hrvit_format::{Head, Network, Size, Spec, VARIANTS, WideParts};
 
 use crate::{Machine, precision::Precision, script};
 
@@ -16,7 +16,7 @@ pub struct Target {
     /// Input size.
     pub size: Size,
     /// Its parts in half precision.
-    pub half: HalfParts,
+    pub half: WideParts,
 }
 
 impl Target {
@@ -31,7 +31,7 @@ impl Target {
         let fp16 = script::feature("FP16");
         let embedded = if fp16 && script::feature("EMBEDDED_MODEL") { variable("HRVIT_MODEL", "") } else { String::new() };
         let precision = Precision::parse(&variable("HRVIT_PRECISION", &embedded), fp16)?;
-        Ok(Self { half: precision.half_parts(&target, fp16)?, ..target })
+        Ok(Self { half: precision.wide_parts(&target, fp16)?, ..target })
     }
 
     /// From the four texts, in 8 bits. The error names the variable at fault.
@@ -48,7 +48,7 @@ impl Target {
         let size = Size::new(height, width).map_err(|error| format!("HRVIT_SIZE={size}: {error}"))?;
         let network = Network { spec, head, classes };
         network.validate().map_err(|error| format!("HRVIT_CLASSES={classes}: {error}"))?;
-        Ok(Self { variant: variant.to_owned(), network, size, half: HalfParts::NONE })
+        Ok(Self { variant: variant.to_owned(), network, size, half: WideParts::NONE })
     }
 }
 
@@ -58,7 +58,7 @@ impl fmt::Display for Target {
             Head::Segformer => "segformer",
             Head::Classifier => "classifier",
         };
-        let half = if self.half == HalfParts::NONE { "" } else { " in half precision, or parts of it" };
+        let half = if self.half == WideParts::NONE { "" } else { " in half precision, or parts of it" };
         write!(f, "{} ({head}, {} classes) at {}{half}", self.variant, self.network.classes, self.size)
     }
 }
@@ -80,7 +80,7 @@ pub fn too_large(machine: &Machine, target: &Target, parts: &[(&str, usize)]) ->
     let available: Vec<String> = machine.arena.iter().map(|memory| format!("{} bytes in {}", memory.bytes, memory.region)).collect();
     let needed: usize = parts.iter().map(|(_, bytes)| bytes).sum();
     let parts: Vec<String> = parts.iter().filter(|(_, bytes)| *bytes > 0).map(|(name, bytes)| format!("{name} {bytes}")).collect();
-    let smaller = if target.half == HalfParts::NONE { "" } else { ", 8 bits (HRVIT_PRECISION=int8, an image of `hrvit quantize --precision int8`)" };
+    let smaller = if target.half == WideParts::NONE { "" } else { ", 8 bits (HRVIT_PRECISION=int8, an image of `hrvit quantize --precision int8`)" };
     vec![
         format!("memory does not suffice: {target} needs {needed} bytes ({})", parts.join(", ")),
         format!("{} has {}", machine.name, available.join(", or ")),

@@ -5,7 +5,7 @@ use core::{cell::RefCell, fmt::Display};
 use hrvit_core::{
     Engine, Mapped, Model, Plan, ReadImage, Serial, SetupError, StreamError, Streamed, Tiling, WeightPlacement, WeightSource, plan_mixed, read_head,
 };
-use hrvit_format::{HalfParts, Head, LoadError, slots};
+use hrvit_format::{Head, LoadError, WideParts, slots};
 
 use crate::{
     MAX_STEPS,
@@ -169,7 +169,7 @@ where
     W: WeightSource<Error: Display>,
     G: Golden,
 {
-    let half = if cfg!(feature = "fp16") { model.half_parts() } else { HalfParts::NONE };
+    let half = if cfg!(feature = "fp16") { model.wide_parts() } else { WideParts::NONE };
     let plan =
         plan_mixed((&model.meta().network, half), model.meta().size, 1, weight_placement, Tiling::Smallest).map_err(|error| Code::Setup.because(error))?;
     let Machine { planned: Planned { name, arena, labels, stack_lowest, frames, .. }, clock, marker } = machine;

@@ -180,7 +180,7 @@ fn load_and_run(what: &str, image: &[u8]) -> Outcome {
     if meta.size != size(SIDE, SIDE) {
         return Outcome::Other;
     }
-    let network = (&meta.network, model.half_parts());
+    let network = (&meta.network, model.wide_parts());
     let plan = plan_mixed(network, meta.size, 1, WeightPlacement::Mapped, Tiling::Smallest)
         .unwrap_or_else(|error| panic!("{what}: a loaded model has no plan: {error}"));
     let mut arena = AlignedBytes::zeroed(plan.arena_bytes());

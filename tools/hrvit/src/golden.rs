@@ -12,7 +12,7 @@ use hrvit_core::{
 };
 use hrvit_format::{Golden, GoldenResult, Head, Model, StepId, aligned::AlignedBytes, writer};
 
-use crate::int8::{Int8, IsaArg, Packed};
+use crate::host_engine::{HostEngine, IsaArg, PackedImage};
 
 /// What one frame left behind.
 struct Ran {
@@ -51,7 +51,7 @@ impl Observer for Keep<'_> {
 }
 
 /// Runs `frame`, watched by `beside` too.
-fn run(engine: &Int8<'_>, frame: &[u8], beside: &dyn Observer) -> Result<Ran> {
+fn run(engine: &HostEngine<'_>, frame: &[u8], beside: &dyn Observer) -> Result<Ran> {
     let model = engine.model();
     let crcs: Vec<AtomicU32> = model.steps().iter().map(|_| AtomicU32::new(0)).collect();
     let step = model.logits_step().context("a network has logits")?;
@@ -72,7 +72,7 @@ pub fn with_golden(image: &AlignedBytes, frame: &[u8]) -> Result<AlignedBytes> {
     let model = Model::load(image)?;
     let half = first_half_step(&model).is_some();
     let kernels = if half { Kernels::SCALAR } else { IsaArg::default().kernels()? };
-    let Ran { crcs, logits, labels } = run(&Packed::new(image.clone(), kernels)?.load()?, frame, &NoObserver)?;
+    let Ran { crcs, logits, labels } = run(&PackedImage::new(image.clone(), kernels)?.load()?, frame, &NoObserver)?;
     let result = half.then_some(GoldenResult { logits: &logits, labels: &labels });
     Ok(writer::with_golden(&model, Golden { crcs: &crcs, frame, result })?)
 }
@@ -101,7 +101,7 @@ pub fn text(drift: &Drift) -> String {
 ///
 /// # Errors
 /// If the golden frame cannot be run.
-pub fn check(engine: &Int8<'_>) -> Result<Checked> {
+pub fn check(engine: &HostEngine<'_>) -> Result<Checked> {
     let model = engine.model();
     let Some(golden) = model.golden() else { return Ok(Checked::Nothing) };
     let drift = golden.result.map(|result| (LogitsDrift::new(model, result.logits), result.labels));

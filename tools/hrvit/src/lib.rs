@@ -32,7 +32,7 @@ pub mod float;
 pub mod frame_checks;
 pub mod frames;
 pub mod golden;
-pub mod int8;
+pub mod host_engine;
 pub mod labels;
 pub mod logits;
 pub mod memory_picture;

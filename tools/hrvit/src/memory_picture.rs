@@ -1,7 +1,7 @@
 //! The arena over the steps of a frame, drawn: what an embedded engineer looks at before choosing a part.
 
 use anyhow::{Result, anyhow};
-use hrvit_core::{Holds, Plan};
+use hrvit_core::{Plan, RegionKind};
 use plotters::prelude::*;
 
 /// Width and height of the picture in pixels.
@@ -10,28 +10,28 @@ const PICTURE: (u32, u32) = (1400, 640);
 /// Colours of the branches, from high to low resolution.
 const BRANCH_COLOURS: [RGBColor; 4] = [RGBColor(38, 90, 165), RGBColor(30, 135, 130), RGBColor(120, 95, 170), RGBColor(160, 70, 110)];
 
-fn colour(holds: Holds) -> RGBAColor {
+fn colour(holds: RegionKind) -> RGBAColor {
     let branch = |b: u8, strength: f64| BRANCH_COLOURS[usize::from(b) % BRANCH_COLOURS.len()].mix(strength);
     match holds {
-        Holds::Weights => RGBColor(90, 90, 90).mix(1.0),
-        Holds::Stream(b) => branch(b, 1.0),
-        Holds::StageNorm(b) => branch(b, 0.65),
-        Holds::Fused(b) => branch(b, 0.35),
-        Holds::Narrowed => RGBColor(38, 90, 165).mix(0.35),
-        Holds::Kept => RGBColor(230, 180, 40).mix(1.0),
-        Holds::Scratch => RGBColor(225, 110, 50).mix(1.0),
+        RegionKind::Weights => RGBColor(90, 90, 90).mix(1.0),
+        RegionKind::Stream(b) => branch(b, 1.0),
+        RegionKind::StageNorm(b) => branch(b, 0.65),
+        RegionKind::Fused(b) => branch(b, 0.35),
+        RegionKind::Narrowed => RGBColor(38, 90, 165).mix(0.35),
+        RegionKind::Kept => RGBColor(230, 180, 40).mix(1.0),
+        RegionKind::Scratch => RGBColor(225, 110, 50).mix(1.0),
     }
 }
 
-fn name(holds: Holds) -> String {
+fn name(holds: RegionKind) -> String {
     match holds {
-        Holds::Weights => "weights".to_owned(),
-        Holds::Stream(b) => format!("x{b}: residual stream (s16)"),
-        Holds::StageNorm(b) => format!("x{b}: stage norm (s16)"),
-        Holds::Fused(b) => format!("x{b}: narrowed + fused (s8)"),
-        Holds::Narrowed => "narrowed for the head (s8)".to_owned(),
-        Holds::Kept => "attention: kept half (s8)".to_owned(),
-        Holds::Scratch => "line buffers, strips, sums".to_owned(),
+        RegionKind::Weights => "weights".to_owned(),
+        RegionKind::Stream(b) => format!("x{b}: residual stream (s16)"),
+        RegionKind::StageNorm(b) => format!("x{b}: stage norm (s16)"),
+        RegionKind::Fused(b) => format!("x{b}: narrowed + fused (s8)"),
+        RegionKind::Narrowed => "narrowed for the head (s8)".to_owned(),
+        RegionKind::Kept => "attention: kept half (s8)".to_owned(),
+        RegionKind::Scratch => "line buffers, strips, sums".to_owned(),
     }
 }
 
@@ -68,7 +68,7 @@ fn paint(plan: &Plan, svg: &mut String) -> Result<(), Box<dyn std::error::Error>
         .x_label_style(("sans-serif", 11).into_font().transform(FontTransform::Rotate90))
         .y_label_formatter(&|bytes| format!("{} KB", bytes / 1000))
         .draw()?;
-    let mut shown: Vec<Holds> = Vec::new();
+    let mut shown: Vec<RegionKind> = Vec::new();
     for (at, &step) in steps.iter().enumerate() {
         for region in plan.regions_during(step) {
             let style = colour(region.holds).filled();

@@ -11,8 +11,8 @@ use hrvit_kernels::{Isa, Kernels};
 use hrvit_reference::{Checkpoint, Folded, Frame, NoTap};
 use hrvit_tool::{
     golden::{self, Checked},
-    int8::Packed,
-    quantize::{Options, halve},
+    host_engine::PackedImage,
+    quantize::{Options, to_fp16},
 };
 
 /// Largest difference of logits allowed, as a part of their largest magnitude. Rounding weights alone to f16 in the float network moves these logits by up to
@@ -38,13 +38,13 @@ fn frames(size: Size) -> [(&'static str, Vec<u8>); 4] {
 fn follows_the_float_network(variant: &str, head: Head, height: u16, width: u16) {
     let size = Size { height, width };
     let checkpoint = Checkpoint::synthetic(&network(variant, head), 7).unwrap();
-    let image = halve(&checkpoint, size, &Options::default()).unwrap().image;
+    let image = to_fp16(&checkpoint, size, &Options::default()).unwrap().image;
     let folded = Folded::new(&checkpoint);
     for (name, frame) in frames(size) {
         let float = folded.forward(Frame::new(size, frame.clone()).unwrap(), &mut NoTap);
         let largest = float.data.iter().fold(0.0f32, |most, x| most.max(x.abs()));
         for isa in Isa::available() {
-            let packed = Packed::new(image.clone(), Kernels::new(isa).unwrap()).unwrap();
+            let packed = PackedImage::new(image.clone(), Kernels::new(isa).unwrap()).unwrap();
             let engine = packed.load().unwrap();
             let bits = engine.logit_codes(&frame, &NoObserver).unwrap();
             let logits: Vec<f32> = engine.model().logits(&bits).collect();
@@ -95,7 +95,7 @@ fn nano_whose_smallest_heads_are_8_wide() {
 fn run(image: &[u8], kernels: Kernels, (workers, tiling): (usize, Tiling), frame: &[u8]) -> (Vec<u8>, Vec<i16>) {
     let image = AlignedBytes::from(image);
     let model = Model::load(&image).unwrap();
-    let (network, size) = ((&model.meta().network, model.half_parts()), model.meta().size);
+    let (network, size) = ((&model.meta().network, model.wide_parts()), model.meta().size);
     let plan = plan_mixed(network, size, workers, WeightPlacement::Mapped, tiling).unwrap();
     let mut arena = AlignedBytes::from(vec![0xa5; plan.arena_bytes()].as_slice());
     let executor = Threads::new(workers).unwrap();
@@ -110,11 +110,11 @@ fn run(image: &[u8], kernels: Kernels, (workers, tiling): (usize, Tiling), frame
 fn no_tile_and_no_number_of_workers_changes_a_bit_on_one_instruction_set() {
     let size = Size { height: 96, width: 64 };
     let checkpoint = Checkpoint::synthetic(&network("nano", Head::Segformer), 7).unwrap();
-    let image = halve(&checkpoint, size, &Options::default()).unwrap().image;
+    let image = to_fp16(&checkpoint, size, &Options::default()).unwrap().image;
     let [_, _, _, (_, frame)] = frames(size);
     for isa in [Isa::Scalar, Isa::detect()] {
         let kernels = Kernels::new(isa).unwrap();
-        let packed = Packed::new(image.clone(), kernels).unwrap();
+        let packed = PackedImage::new(image.clone(), kernels).unwrap();
         let plans = [(1, Tiling::Rows(1)), (1, Tiling::Rows(4)), (2, Tiling::Smallest), (3, Tiling::Within(16 << 20))];
         let [first, others @ ..] = plans.map(|plan| run(packed.image(), kernels, plan, &frame));
         assert!(others.iter().all(|other| *other == first), "{isa}");
@@ -125,13 +125,13 @@ fn no_tile_and_no_number_of_workers_changes_a_bit_on_one_instruction_set() {
 fn with_frame(head: Head) -> AlignedBytes {
     let size = Size { height: 64, width: 64 };
     let checkpoint = Checkpoint::synthetic(&network("nano", head), 7).unwrap();
-    let image = halve(&checkpoint, size, &Options::default()).unwrap().image;
+    let image = to_fp16(&checkpoint, size, &Options::default()).unwrap().image;
     let [_, _, _, (_, frame)] = frames(size);
     golden::with_golden(&image, &frame).unwrap()
 }
 
 fn checked(image: &AlignedBytes, isa: Isa) -> Checked {
-    golden::check(&Packed::new(image.clone(), Kernels::new(isa).unwrap()).unwrap().load().unwrap()).unwrap()
+    golden::check(&PackedImage::new(image.clone(), Kernels::new(isa).unwrap()).unwrap().load().unwrap()).unwrap()
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn streamed_weights_make_the_golden_labels_and_a_flipped_bit_of_those_is_found()
     let mut head = AlignedBytes::zeroed(1 << 20);
     let model = read_head(&mut Flash(&image), &mut head).unwrap();
     let placement = WeightPlacement::Streamed { largest_group: model.largest_group() };
-    let plan = plan_mixed((&model.meta().network, model.half_parts()), model.meta().size, 1, placement, Tiling::Smallest).unwrap();
+    let plan = plan_mixed((&model.meta().network, model.wide_parts()), model.meta().size, 1, placement, Tiling::Smallest).unwrap();
     let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
     let weights = Streamed::open(&model, Flash(&image), &mut arena).unwrap();
     let whole = Model::load(&image).unwrap();

@@ -135,7 +135,7 @@ impl Arithmetic for Fp16 {
         Ok(scores.kernels.attention_f16(&StripF16 { q: strip.q, v: strip.v, dim: strip.dim }, scratch, out)?)
     }
 
-    fn weigh(_: &Operator<'_>, _: Range<usize>, x: &[f16], out: &mut [f16]) -> Result<(), Fault> {
+    fn rescale_values(_: &Operator<'_>, _: Range<usize>, x: &[f16], out: &mut [f16]) -> Result<(), Fault> {
         copy_run(x, out);
         Ok(())
     }
@@ -174,7 +174,7 @@ impl Arithmetic for Fp16 {
         Ok(operator.kernels.widen_add_f32(x, acc)?)
     }
 
-    fn finish(operator: &Operator<'_>, acc: &[f32], out: &mut [f16]) -> Result<(), Fault> {
+    fn store_sum(operator: &Operator<'_>, acc: &[f32], out: &mut [f16]) -> Result<(), Fault> {
         Ok(operator.kernels.activate_f32(acc, activation(operator), out)?)
     }
 
@@ -221,7 +221,7 @@ impl Arithmetic for Fp16 {
         Self::product(operator, mean, Part::All, Out::Wide(logits))
     }
 
-    fn adopt(kernels: Kernels, x: &mut [f16], CodeScale(scale): CodeScale) -> Result<(), Fault> {
+    fn convert_stream(kernels: Kernels, x: &mut [f16], CodeScale(scale): CodeScale) -> Result<(), Fault> {
         for run in x.chunks_mut(RUN) {
             let mut codes = [0i16; RUN];
             let codes = codes.get_mut(..run.len()).ok_or(Fault)?;

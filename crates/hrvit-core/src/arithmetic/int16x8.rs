@@ -154,8 +154,8 @@ impl Arithmetic for Int16x8 {
         Ok(scores.kernels.attention_s16(&args, scratch, out)?)
     }
 
-    fn weigh(values: &Operator<'_>, channels: Range<usize>, x: &[i16], out: &mut [i16]) -> Result<(), Fault> {
-        Int8::weigh(values, channels, x, out)
+    fn rescale_values(values: &Operator<'_>, channels: Range<usize>, x: &[i16], out: &mut [i16]) -> Result<(), Fault> {
+        Int8::rescale_values(values, channels, x, out)
     }
 
     fn hardswish_v(act: &Operator<'_>, channels: Range<usize>, v: &[i16], out: &mut [i16]) -> Result<(), Fault> {
@@ -183,7 +183,7 @@ impl Arithmetic for Int16x8 {
         Int8::add_identity(operator, x, acc)
     }
 
-    fn finish(operator: &Operator<'_>, acc: &[i32], out: &mut [i16]) -> Result<(), Fault> {
+    fn store_sum(operator: &Operator<'_>, acc: &[i32], out: &mut [i16]) -> Result<(), Fault> {
         operator.kernels.store_s16(acc, operator.scalar(0)?, out)?;
         let finish = match operator.params.table16 {
             [] => Finish::limits(operator),
@@ -232,8 +232,8 @@ impl Arithmetic for Int16x8 {
         Int8::linear(operator, mean, logits)
     }
 
-    fn adopt(kernels: Kernels, x: &mut [i16], scale: CodeScale) -> Result<(), Fault> {
-        Int8::adopt(kernels, x, scale)
+    fn convert_stream(kernels: Kernels, x: &mut [i16], scale: CodeScale) -> Result<(), Fault> {
+        Int8::convert_stream(kernels, x, scale)
     }
 
     fn ordered(bits: i16) -> i16 {

@@ -92,7 +92,7 @@ impl Arithmetic for Int8 {
         Ok(scores.kernels.attention_s8(&args, scratch, out)?)
     }
 
-    fn weigh(values: &Operator<'_>, channels: Range<usize>, x: &[i16], out: &mut [i16]) -> Result<(), Fault> {
+    fn rescale_values(values: &Operator<'_>, channels: Range<usize>, x: &[i16], out: &mut [i16]) -> Result<(), Fault> {
         Ok(values.kernels.rescale_s16(x, values.requant_of(channels)?, out)?)
     }
 
@@ -131,7 +131,7 @@ impl Arithmetic for Int8 {
         Ok(operator.kernels.rescale_add32(x, operator.requant(), acc)?)
     }
 
-    fn finish(operator: &Operator<'_>, acc: &[i32], out: &mut [i8]) -> Result<(), Fault> {
+    fn store_sum(operator: &Operator<'_>, acc: &[i32], out: &mut [i8]) -> Result<(), Fault> {
         let (kernels, requant) = (operator.kernels, operator.scalar(0)?);
         match operator.params.table {
             [] => Ok(kernels.store_s8(acc, requant, operator.range(), out)?),
@@ -185,12 +185,12 @@ impl Arithmetic for Int8 {
     }
 
     #[cfg(feature = "fp16")]
-    fn adopt(kernels: Kernels, x: &mut [i16], scale: CodeScale) -> Result<(), Fault> {
+    fn convert_stream(kernels: Kernels, x: &mut [i16], scale: CodeScale) -> Result<(), Fault> {
         super::fp16::leave(kernels, x, scale)
     }
 
     #[cfg(not(feature = "fp16"))]
-    fn adopt(_: Kernels, _: &mut [i16], _: CodeScale) -> Result<(), Fault> {
+    fn convert_stream(_: Kernels, _: &mut [i16], _: CodeScale) -> Result<(), Fault> {
         Err(Fault)
     }
 

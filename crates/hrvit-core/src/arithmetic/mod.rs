@@ -159,7 +159,7 @@ pub trait Arithmetic: 'static {
     fn attend(scores: &Operator<'_>, strip: &HeadStrip<'_, Self::Code>, scratch: &mut [Self::Sum], out: &mut [Self::Wide]) -> Result<(), Fault>;
 
     /// The result of [`Arithmetic::attend`] for the channels `channels` in the scale of the sum of both paths.
-    fn weigh(values: &Operator<'_>, channels: Range<usize>, x: &[Self::Wide], out: &mut [Self::Wide]) -> Result<(), Fault>;
+    fn rescale_values(values: &Operator<'_>, channels: Range<usize>, x: &[Self::Wide], out: &mut [Self::Wide]) -> Result<(), Fault>;
 
     /// Hardswish of v, channels `channels`.
     fn hardswish_v(act: &Operator<'_>, channels: Range<usize>, v: &[Self::Code], out: &mut [Self::Code]) -> Result<(), Fault>;
@@ -177,7 +177,7 @@ pub trait Arithmetic: 'static {
     fn add_identity(operator: &Operator<'_>, x: &[Self::Wide], acc: &mut [Self::Sum]) -> Result<(), Fault>;
 
     /// A sum as the next operator reads it, activated by `operator`.
-    fn finish(operator: &Operator<'_>, acc: &[Self::Sum], out: &mut [Self::Code]) -> Result<(), Fault>;
+    fn store_sum(operator: &Operator<'_>, acc: &[Self::Sum], out: &mut [Self::Code]) -> Result<(), Fault>;
 
     /// `acc += other`.
     fn add_sums(kernels: Kernels, acc: &mut [Self::Sum], other: &[Self::Sum]) -> Result<(), Fault>;
@@ -210,7 +210,7 @@ pub trait Arithmetic: 'static {
     fn linear(operator: &Operator<'_>, mean: &[Self::Wide], logits: &mut [Self::Wide]) -> Result<(), Fault>;
 
     /// Brings a residual stream that another precision has left into this one's format; `scale` is the real value of one code of the integers.
-    fn adopt(kernels: Kernels, x: &mut [Self::Wide], scale: CodeScale) -> Result<(), Fault>;
+    fn convert_stream(kernels: Kernels, x: &mut [Self::Wide], scale: CodeScale) -> Result<(), Fault>;
 
     /// A logit's bits as an integer of the same order, and back.
     fn ordered(bits: i16) -> i16;

@@ -9,7 +9,7 @@ use core::ops::Range;
 use hrvit_format::{BRANCHES, Network, OpKind, Size};
 
 use crate::{
-    arena::{Cutter, region},
+    arena::{ArenaSlicer, padded_bytes},
     arithmetic::{Arithmetic, Element, Out, Part, clear, codes_of, codes_of_mut},
     error::Fault,
     operator::{Operator, StepContext},
@@ -36,13 +36,13 @@ pub fn scratch<A: Arithmetic>(network: &Network, size: Size, (module, branch): (
     let width = channels(branch);
     let terms = (0..network.spec.fusion_inputs(module)).filter(|&source| source != branch).map(|source| {
         if source < branch {
-            region::<A::Code>(tile * columns(branch) * channels(source))
+            padded_bytes::<A::Code>(tile * columns(branch) * channels(source))
         } else {
             let low = low_rows(tile, 1 << (source - branch), size.map(source).0);
-            region::<A::Code>(low * columns(source) * channels(source)) + region::<A::Sum>(low * columns(source) * width)
+            padded_bytes::<A::Code>(low * columns(source) * channels(source)) + padded_bytes::<A::Sum>(low * columns(source) * width)
         }
     });
-    let job = region::<A::Sum>(tile * columns(branch) * width) + region::<A::Code>(columns(branch) * width) + terms.sum::<usize>();
+    let job = padded_bytes::<A::Sum>(tile * columns(branch) * width) + padded_bytes::<A::Code>(columns(branch) * width) + terms.sum::<usize>();
     RowBlocks::new(size.map(branch).0, workers, ROW_ALIGN).at_once(workers) * job
 }
 
@@ -83,7 +83,14 @@ enum TermKind<'a, A: Arithmetic> {
 impl<'a, A: Arithmetic> Term<'a, A> {
     /// For rows from `first` on.
     #[inline(never)]
-    fn new(context: &StepContext<'_>, size: Size, (branch, from): (u8, u8), first: usize, x: &'a [A::Wide], cutter: &mut Cutter<'a>) -> Result<Self, Fault> {
+    fn new(
+        context: &StepContext<'_>,
+        size: Size,
+        (branch, from): (u8, u8),
+        first: usize,
+        x: &'a [A::Wide],
+        slicer: &mut ArenaSlicer<'a>,
+    ) -> Result<Self, Fault> {
         let (rows, columns) = size.map(usize::from(from));
         let narrow = context.reading(OpKind::FusionNarrow, from)?;
         let pointwise = context.reading(OpKind::FusionPointwise, from)?;
@@ -91,12 +98,12 @@ impl<'a, A: Arithmetic> Term<'a, A> {
         if from > branch {
             let factor = 1 << (from - branch);
             let (low, len) = (low_rows(context.tile, factor, rows), columns * pointwise.cout());
-            let codes = cutter.take(low * source.row_len)?;
-            let sums = Ring::batched(cutter.take(low * len)?, len, first / factor, (low, first / factor));
+            let codes = slicer.take(low * source.row_len)?;
+            let sums = Ring::batched(slicer.take(low * len)?, len, first / factor, (low, first / factor));
             return Ok(Self { from, source, kind: TermKind::Up { factor, codes, sums } });
         }
         let depthwise = context.reading(OpKind::FusionDepthwise, from)?;
-        let codes = cutter.take(context.tile * size.map(branch.into()).1 * depthwise.cout())?;
+        let codes = slicer.take(context.tile * size.map(branch.into()).1 * depthwise.cout())?;
         Ok(Self { from, source, kind: TermKind::Down { codes } })
     }
 
@@ -175,7 +182,7 @@ impl Own<'_> {
         }
         let (narrowed, fused) = codes_of_mut::<A>(row)?.split_at_mut_checked(self.row_len).ok_or(Fault)?;
         copy_run(codes, narrowed);
-        A::finish(&self.act, acc, fused)
+        A::store_sum(&self.act, acc, fused)
     }
 
     /// A row of the output, from the sum of the other terms in `acc` and the branch's stage norm in `x`.
@@ -183,7 +190,7 @@ impl Own<'_> {
         if let Some((identity, _)) = &self.before {
             A::add_identity(identity, x, acc)?;
         }
-        A::finish(&self.act, acc, codes_of_mut::<A>(fused)?)
+        A::store_sum(&self.act, acc, codes_of_mut::<A>(fused)?)
     }
 }
 
@@ -225,12 +232,12 @@ pub fn run<A: Arithmetic>(
     };
     let blocks = RowBlocks::new(rows, executor.workers(), ROW_ALIGN);
     rewrite(executor, target, blocks, (row_len, 0), work, &|range, mut block, scratch| {
-        let mut cutter = Cutter::new(scratch);
-        let acc = cutter.take::<A::Sum>(context.tile * row_len)?;
-        let codes = cutter.take::<A::Code>(row_len)?;
+        let mut slicer = ArenaSlicer::new(scratch);
+        let acc = slicer.take::<A::Sum>(context.tile * row_len)?;
+        let codes = slicer.take::<A::Code>(row_len)?;
         let mut terms: heapless::Vec<Term<'_, A>, BRANCHES> = heapless::Vec::new();
         for (from, x) in (0u8..).zip(sources).take(inputs).filter(|(from, _)| *from != branch) {
-            terms.push(Term::new(context, size, (branch, from), range.start, x, &mut cutter)?).map_err(|_| Fault)?;
+            terms.push(Term::new(context, size, (branch, from), range.start, x, &mut slicer)?).map_err(|_| Fault)?;
         }
         for tile in tiles(range, context.tile) {
             let acc = acc.get_mut(..tile.len() * row_len).ok_or(Fault)?;

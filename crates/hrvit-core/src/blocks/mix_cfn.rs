@@ -5,7 +5,7 @@ use core::ops::Range;
 use hrvit_format::{Network, OpKind, Size};
 
 use crate::{
-    arena::{Cutter, region},
+    arena::{ArenaSlicer, padded_bytes},
     arithmetic::{Arithmetic, Element, Out, Part},
     error::Fault,
     operator::{Operator, StepContext},
@@ -23,8 +23,10 @@ pub fn scratch<A: Arithmetic>(network: &Network, size: Size, branch: usize, work
     let (channels, hidden) = (usize::from(network.spec.channels(branch)), usize::from(network.spec.hidden(branch)));
     let blocks = RowBlocks::new(rows, workers, REACH);
     let lines = ring::rows_for(tile, REACH, rows);
-    let job = region::<A::Code>(tile * columns * channels) + region::<A::Code>(lines * columns * hidden) + region::<A::Code>(tile * columns * hidden);
-    region::<A::Wide>(blocks.halo_len(columns * channels, REACH)) + blocks.at_once(workers) * job
+    let job = padded_bytes::<A::Code>(tile * columns * channels)
+        + padded_bytes::<A::Code>(lines * columns * hidden)
+        + padded_bytes::<A::Code>(tile * columns * hidden);
+    padded_bytes::<A::Wide>(blocks.halo_len(columns * channels, REACH)) + blocks.at_once(workers) * job
 }
 
 /// The operators of the block.
@@ -61,11 +63,11 @@ impl MixCfn<'_> {
         let (rows, columns) = self.map;
         let tile = context.tile;
         let (row_len, line_len) = (columns * self.norm.cout(), columns * self.fc1.cout());
-        let mut cutter = Cutter::new(scratch);
-        let normed = cutter.take::<A::Code>(tile * row_len)?;
+        let mut slicer = ArenaSlicer::new(scratch);
+        let normed = slicer.take::<A::Code>(tile * row_len)?;
         let first = range.start.saturating_sub(REACH);
-        let mut lines = Ring::batched(cutter.take::<A::Code>(ring::rows_for(tile, REACH, rows) * line_len)?, line_len, first, (tile, range.start + REACH));
-        let mixed = cutter.take::<A::Code>(tile * line_len)?;
+        let mut lines = Ring::batched(slicer.take::<A::Code>(ring::rows_for(tile, REACH, rows) * line_len)?, line_len, first, (tile, range.start + REACH));
+        let mixed = slicer.take::<A::Code>(tile * line_len)?;
         for tile in tiles(range, tile) {
             while let Some((at, made)) = lines.next_up_to((tile.end - 1 + REACH).min(rows - 1)) {
                 let normed = normed.get_mut(..made.len() / line_len.max(1) * row_len).ok_or(Fault)?;

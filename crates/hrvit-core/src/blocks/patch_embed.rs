@@ -5,7 +5,7 @@ use core::ops::Range;
 use hrvit_format::{Network, OpKind, Size};
 
 use crate::{
-    arena::{Cutter, region},
+    arena::{ArenaSlicer, padded_bytes},
     arithmetic::{Arithmetic, Element, Out, Part, codes_of},
     error::Fault,
     operator::{Operator, StepContext},
@@ -22,7 +22,8 @@ pub const REACH: usize = ROWS / 2;
 /// Bytes of line buffers of one job on `branch` that reads `cin` channels and makes tiles of `tile` rows.
 pub fn job_scratch<A: Arithmetic>(network: &Network, size: Size, branch: usize, cin: usize, tile: usize) -> usize {
     let (rows, columns) = size.map(branch);
-    region::<A::Code>(tile * columns * cin) + region::<A::Code>(ring::rows_for(tile, REACH, rows) * columns * usize::from(network.spec.channels(branch)))
+    padded_bytes::<A::Code>(tile * columns * cin)
+        + padded_bytes::<A::Code>(ring::rows_for(tile, REACH, rows) * columns * usize::from(network.spec.channels(branch)))
 }
 
 /// Bytes of scratch on `branch` of `module` for tiles of `tile` rows.
@@ -32,7 +33,7 @@ pub fn scratch<A: Arithmetic>(network: &Network, size: Size, (module, branch): (
     let (rows, columns) = size.map(branch);
     let blocks = RowBlocks::new(rows, workers, 1);
     let halo = blocks.halo_len(columns * usize::from(network.spec.channels(branch)), reach::<A>());
-    region::<A::Wide>(halo) + blocks.at_once(workers) * job_scratch::<A>(network, size, branch, cin, tile)
+    padded_bytes::<A::Wide>(halo) + blocks.at_once(workers) * job_scratch::<A>(network, size, branch, cin, tile)
 }
 
 /// Rows beyond its own that a job needs as they were: none where the fusion's output is a map of its own.
@@ -56,13 +57,13 @@ pub struct PatchEmbed<'a, 'c, A: Arithmetic> {
 }
 
 impl<'a, 'c, A: Arithmetic> PatchEmbed<'a, 'c, A> {
-    /// For output rows from `first` on; takes its line buffers from `cutter`.
-    pub fn new(context: &'a StepContext<'c>, (rows, columns): (usize, usize), first: usize, cutter: &mut Cutter<'a>) -> Result<Self, Fault> {
+    /// For output rows from `first` on; takes its line buffers from `slicer`.
+    pub fn new(context: &'a StepContext<'c>, (rows, columns): (usize, usize), first: usize, slicer: &mut ArenaSlicer<'a>) -> Result<Self, Fault> {
         let pointwise = context.only(OpKind::EmbedPointwise)?;
         let (depthwise, norm) = (context.only(OpKind::EmbedDepthwise)?, context.only(OpKind::EmbedNorm)?);
         let (row_len, tile) = (columns * pointwise.cout(), context.tile);
-        let fed = cutter.take(tile * columns * usize::from(pointwise.shape.cin))?;
-        let lines = cutter.take(ring::rows_for(tile, REACH, rows) * row_len)?;
+        let fed = slicer.take(tile * columns * usize::from(pointwise.shape.cin))?;
+        let lines = slicer.take(ring::rows_for(tile, REACH, rows) * row_len)?;
         let ring = Ring::batched(lines, row_len, first.saturating_sub(REACH), (tile, first + REACH));
         Ok(Self { context, pointwise, depthwise, norm, fed, ring, rows, columns })
     }
@@ -112,8 +113,8 @@ pub fn run<A: Arithmetic>(
     let row_len = map.1 * context.only(OpKind::EmbedNorm)?.cout();
     let blocks = RowBlocks::new(map.0, executor.workers(), 1);
     rewrite(executor, x, blocks, (row_len, reach::<A>()), work, &|range, mut block, scratch| {
-        let mut cutter = Cutter::new(scratch);
-        let embed = PatchEmbed::<A>::new(context, map, range.start, &mut cutter)?;
+        let mut slicer = ArenaSlicer::new(scratch);
+        let embed = PatchEmbed::<A>::new(context, map, range.start, &mut slicer)?;
         embed.run(&mut block, range, &mut |block, y, out| {
             let row = if A::PAIRED { codes_of::<A>(block.row(y)?)?.get(row_len..) } else { fused.get(y * row_len..(y + 1) * row_len) };
             copy_run(row.ok_or(Fault)?, out);

@@ -3,7 +3,7 @@
 use hrvit_format::{Network, OpKind, Size};
 
 use crate::{
-    arena::{Cutter, region},
+    arena::{ArenaSlicer, padded_bytes},
     arithmetic::{Arithmetic, Element, Out, Part},
     blocks::patch_embed::{self, PatchEmbed},
     error::Fault,
@@ -35,11 +35,11 @@ pub enum Frame<'f> {
 fn job_scratch<A: Arithmetic>(network: &Network, size: Size, tile: usize) -> usize {
     let width = usize::from(size.width);
     let (stem, half) = (usize::from(network.spec.stem), usize::from(network.spec.stem) / 2);
-    region::<u8>(width * RGB)
-        + region::<A::Code>(ROWS * width * RGB)
-        + region::<A::Code>(width / 2 * TAPS * RGB)
-        + region::<A::Code>(ROWS * width / 2 * half)
-        + region::<A::Code>(width / 4 * TAPS * half)
+    padded_bytes::<u8>(width * RGB)
+        + padded_bytes::<A::Code>(ROWS * width * RGB)
+        + padded_bytes::<A::Code>(width / 2 * TAPS * RGB)
+        + padded_bytes::<A::Code>(ROWS * width / 2 * half)
+        + padded_bytes::<A::Code>(width / 4 * TAPS * half)
         + patch_embed::job_scratch::<A>(network, size, 0, stem, tile)
 }
 
@@ -85,18 +85,18 @@ fn rows<A: Arithmetic>(
     scratch: &mut [u8],
 ) -> Result<(), Fault> {
     let (height, width) = (usize::from(size.height), usize::from(size.width));
-    let mut cutter = Cutter::new(scratch);
+    let mut slicer = ArenaSlicer::new(scratch);
     let (first, second) = (context.only(OpKind::StemConv1)?, context.only(OpKind::StemConv2)?);
     let half = first.cout();
     // The first row that each convolution is asked for.
     let second_row = range.start.saturating_sub(patch_embed::REACH);
     let first_row = (2 * second_row).saturating_sub(1);
-    let row = cutter.take(width * RGB)?;
-    let pixels = Ring::new(cutter.take(ROWS * width * RGB)?, width * RGB, (2 * first_row).saturating_sub(1));
-    let mut conv1 = Conv1::<A> { operator: first, height, pixels, row, patches: cutter.take(width / 2 * TAPS * RGB)? };
-    let mut lines = Ring::new(cutter.take(ROWS * width / 2 * half)?, width / 2 * half, first_row);
-    let patches = cutter.take::<A::Code>(width / 4 * TAPS * half)?;
-    let embed = PatchEmbed::<A>::new(context, size.map(0), range.start, &mut cutter)?;
+    let row = slicer.take(width * RGB)?;
+    let pixels = Ring::new(slicer.take(ROWS * width * RGB)?, width * RGB, (2 * first_row).saturating_sub(1));
+    let mut conv1 = Conv1::<A> { operator: first, height, pixels, row, patches: slicer.take(width / 2 * TAPS * RGB)? };
+    let mut lines = Ring::new(slicer.take(ROWS * width / 2 * half)?, width / 2 * half, first_row);
+    let patches = slicer.take::<A::Code>(width / 4 * TAPS * half)?;
+    let embed = PatchEmbed::<A>::new(context, size.map(0), range.start, &mut slicer)?;
     embed.run(block, range, &mut |_, y, stem_row| {
         while let Some((at, out)) = lines.next_up_to(2 * y + 1) {
             conv1.make(at, fetch, out)?;

@@ -7,7 +7,7 @@ use hrvit_format::{BRANCHES, Network, OpKind, Size, spec};
 use hrvit_kernels::Tiles;
 
 use crate::{
-    arena::{Cutter, region},
+    arena::{ArenaSlicer, padded_bytes},
     arithmetic::{Arithmetic, Element, Out, Part, bits, clear},
     error::Fault,
     operator::{Operator, StepContext},
@@ -44,14 +44,14 @@ pub fn scratch<A: Arithmetic>(network: &Network, size: Size) -> usize {
     let [patches, middle, sum] = shared_lens(size);
     let rings = (0..BRANCHES).map(|branch| {
         let columns = size.map(branch).1;
-        region::<A::Code>(ROWS * columns * width(branch)) + region::<A::Code>(ROWS * columns * out_channels(branch))
+        padded_bytes::<A::Code>(ROWS * columns * width(branch)) + padded_bytes::<A::Code>(ROWS * columns * out_channels(branch))
     });
     let features = usize::from(spec::CLASSIFIER_FINAL);
-    let classify = region::<A::Code>(size.map(BRANCHES - 1).1 * features)
-        + region::<A::Sum>(features)
-        + region::<A::Wide>(features)
-        + region::<A::Wide>(usize::from(network.classes));
-    rings.sum::<usize>() + region::<A::Code>(patches) + region::<A::Code>(middle) + 2 * region::<A::Sum>(sum) + classify
+    let classify = padded_bytes::<A::Code>(size.map(BRANCHES - 1).1 * features)
+        + padded_bytes::<A::Sum>(features)
+        + padded_bytes::<A::Wide>(features)
+        + padded_bytes::<A::Wide>(usize::from(network.classes));
+    rings.sum::<usize>() + padded_bytes::<A::Code>(patches) + padded_bytes::<A::Code>(middle) + 2 * padded_bytes::<A::Sum>(sum) + classify
 }
 
 /// Buffers that the branches share.
@@ -85,10 +85,10 @@ struct Level<'a, 'c, A: Arithmetic> {
 }
 
 impl<'a, 'c, A: Arithmetic> Level<'a, 'c, A> {
-    fn new(context: &'a StepContext<'c>, size: Size, branch: usize, x: &'a [A::Code], cutter: &mut Cutter<'a>) -> Result<Self, Fault> {
+    fn new(context: &'a StepContext<'c>, size: Size, branch: usize, x: &'a [A::Code], slicer: &mut ArenaSlicer<'a>) -> Result<Self, Fault> {
         let map = size.map(branch);
         let (inner, outer) = (map.1 * width(branch), map.1 * out_channels(branch));
-        Ok(Self { context, x, map, lines: Ring::new(cutter.take(ROWS * inner)?, inner, 0), out: Ring::new(cutter.take(ROWS * outer)?, outer, 0) })
+        Ok(Self { context, x, map, lines: Ring::new(slicer.take(ROWS * inner)?, inner, 0), out: Ring::new(slicer.take(ROWS * outer)?, outer, 0) })
     }
 
     /// The bottleneck's row `y` into the sum.
@@ -154,7 +154,7 @@ impl<'a, 'c, A: Arithmetic> Level<'a, 'c, A> {
         let act = self.context.only(OpKind::IncreaseAct)?;
         let sum = shared.sum.get(..self.map.1 * act.cout()).ok_or(Fault)?;
         let (_, out) = self.out.next_up_to(y).ok_or(Fault)?;
-        A::finish(&act, sum, out)?;
+        A::store_sum(&act, sum, out)?;
         self.context.output_row(y, self.map.1, A::Code::tile(out));
         Ok(())
     }
@@ -184,19 +184,19 @@ pub fn run<A: Arithmetic>(
     work: &mut [u8],
     done: &mut dyn FnMut(&[i16]),
 ) -> Result<(), Fault> {
-    let mut cutter = Cutter::new(work);
+    let mut slicer = ArenaSlicer::new(work);
     let mut levels: heapless::Vec<Level<'_, '_, A>, BRANCHES> = heapless::Vec::new();
     for (branch, (context, x)) in branches.iter().zip(x).enumerate() {
-        levels.push(Level::new(context, size, branch, x, &mut cutter)?).map_err(|_| Fault)?;
+        levels.push(Level::new(context, size, branch, x, &mut slicer)?).map_err(|_| Fault)?;
     }
     let [patches, middle, sum] = shared_lens(size);
-    let mut shared = Shared::<A> { patches: cutter.take(patches)?, middle: cutter.take(middle)?, sum: cutter.take(sum)?, down: cutter.take(sum)? };
+    let mut shared = Shared::<A> { patches: slicer.take(patches)?, middle: slicer.take(middle)?, sum: slicer.take(sum)?, down: slicer.take(sum)? };
     let (conv, linear) = (last.only(OpKind::FinalConv)?, last.only(OpKind::FinalLinear)?);
     let (features, sums, mean, logits) = (
-        cutter.take::<A::Code>(size.map(BRANCHES - 1).1 * conv.cout())?,
-        cutter.take::<A::Sum>(conv.cout())?,
-        cutter.take::<A::Wide>(conv.cout())?,
-        cutter.take::<A::Wide>(linear.cout())?,
+        slicer.take::<A::Code>(size.map(BRANCHES - 1).1 * conv.cout())?,
+        slicer.take::<A::Sum>(conv.cout())?,
+        slicer.take::<A::Wide>(conv.cout())?,
+        slicer.take::<A::Wide>(linear.cout())?,
     );
     clear(sums);
     let (rows, columns) = size.map(BRANCHES - 1);

@@ -3,7 +3,7 @@
 use hrvit_format::{BRANCHES, Network, Size};
 
 use crate::{
-    arena::{Cutter, region},
+    arena::{ArenaSlicer, padded_bytes},
     arithmetic::{Arithmetic, Element},
     error::Fault,
     operator::{Operator, StepContext},
@@ -12,12 +12,12 @@ use crate::{
 
 /// Bytes of the narrowed maps.
 pub fn maps<A: Arithmetic>(network: &Network, size: Size) -> usize {
-    (0..BRANCHES).map(|branch| region::<A::Code>(network.spec.map_len(size, branch))).sum()
+    (0..BRANCHES).map(|branch| padded_bytes::<A::Code>(network.spec.map_len(size, branch))).sum()
 }
 
 /// Bytes of the row that is in hand, behind the stage norms.
 pub fn scratch<A: Arithmetic>(network: &Network, size: Size) -> usize {
-    let row = |branch: usize| region::<A::Code>(size.map(branch).1 * usize::from(network.spec.channels(branch)));
+    let row = |branch: usize| padded_bytes::<A::Code>(size.map(branch).1 * usize::from(network.spec.channels(branch)));
     (0..BRANCHES).map(row).max().unwrap_or(0)
 }
 
@@ -35,7 +35,7 @@ pub fn run<'s, A: Arithmetic>(
         let (narrow, context) = operator(branch)?;
         let (rows, columns) = size.map(branch);
         let row_len = columns * narrow.cout();
-        let codes = Cutter::new(&mut *behind).take::<A::Code>(row_len)?;
+        let codes = ArenaSlicer::new(&mut *behind).take::<A::Code>(row_len)?;
         let (wide, narrowed) = (row_len * size_of::<A::Wide>(), row_len * size_of::<A::Code>());
         for y in 0..rows {
             let row = maps.get(from + y * wide..from + (y + 1) * wide).ok_or(Fault)?;
@@ -45,7 +45,7 @@ pub fn run<'s, A: Arithmetic>(
             copy_run(codes, bytemuck::try_cast_slice_mut(place).map_err(|_| Fault)?);
         }
         from += region_bytes;
-        to += region::<A::Code>(rows * row_len);
+        to += padded_bytes::<A::Code>(rows * row_len);
     }
     Ok(())
 }
@@ -64,7 +64,7 @@ pub fn split<'m, A: Arithmetic>((network, size): (&Network, Size), arena: &'m mu
     let mut maps: [&[A::Code]; BRANCHES] = Default::default();
     for (branch, map) in maps.iter_mut().enumerate() {
         let len = network.spec.map_len(size, branch);
-        let (front, behind) = core::mem::take(&mut rest).split_at_mut_checked(region::<A::Code>(len)).ok_or(Fault)?;
+        let (front, behind) = core::mem::take(&mut rest).split_at_mut_checked(padded_bytes::<A::Code>(len)).ok_or(Fault)?;
         let bytes = front.get(..len * size_of::<A::Code>()).ok_or(Fault)?;
         *map = bytemuck::try_cast_slice(bytes).map_err(|_| Fault)?;
         rest = behind;

@@ -6,7 +6,7 @@ use hrvit_format::{BRANCHES, Network, OpKind, Size};
 use hrvit_kernels::{Phase, Tiles, phase};
 
 use crate::{
-    arena::{Cutter, region},
+    arena::{ArenaSlicer, padded_bytes},
     arithmetic::{Arithmetic, Element, Mixed, Out, Part, bits, clear},
     error::Fault,
     observe::TileData,
@@ -35,8 +35,8 @@ fn lane_scratch<A: Arithmetic>(network: &Network, size: Size, tile: usize) -> us
     let tile = tile_columns(size, tile);
     let width = usize::from(network.spec.head_width);
     let columns = |branch: usize| size.map(branch).1;
-    let terms = (1..BRANCHES).map(|branch| region::<A::Wide>(PAIR.min(size.map(branch).0) * columns(branch) * width));
-    region::<A::Wide>(tile * width) + region::<A::Sum>(tile * width) + region::<A::Code>(tile * width) + terms.sum::<usize>()
+    let terms = (1..BRANCHES).map(|branch| padded_bytes::<A::Wide>(PAIR.min(size.map(branch).0) * columns(branch) * width));
+    padded_bytes::<A::Wide>(tile * width) + padded_bytes::<A::Sum>(tile * width) + padded_bytes::<A::Code>(tile * width) + terms.sum::<usize>()
 }
 
 /// Rows of logits that a worker makes one after the other. Several workers do not wait for each other after every row; rows of lower resolution under neighbouring rows
@@ -52,7 +52,7 @@ fn line_rows(workers: usize) -> usize {
 
 /// Bytes of scratch for tiles of `tile` times [`TILE_UNIT`] columns of one row of logits.
 pub fn scratch<A: Arithmetic>(network: &Network, size: Size, workers: usize, tile: usize) -> usize {
-    region::<A::Wide>(line_rows(workers) * size.map(0).1 * usize::from(network.classes)) + workers * lane_scratch::<A>(network, size, tile)
+    padded_bytes::<A::Wide>(line_rows(workers) * size.map(0).1 * usize::from(network.classes)) + workers * lane_scratch::<A>(network, size, tile)
 }
 
 /// The term of a branch of lower resolution: the last two rows made, found by their number.
@@ -137,15 +137,15 @@ struct Lane<'a, 'c, A: Arithmetic> {
 }
 
 impl<'a, 'c, A: Arithmetic> Lane<'a, 'c, A> {
-    fn new(operators: &'a Operators<'c>, size: Size, tile: usize, x: &[&'a [A::Code]; BRANCHES], cutter: &mut Cutter<'a>) -> Result<Self, Fault> {
+    fn new(operators: &'a Operators<'c>, size: Size, tile: usize, x: &[&'a [A::Code]; BRANCHES], slicer: &mut ArenaSlicer<'a>) -> Result<Self, Fault> {
         let Operators { pointwise: [own_pointwise, pointwise @ ..], act, classifier } = operators;
         let width = act.cout();
         let [first, lower @ ..] = x;
-        let (own, acc, activated) = (cutter.take(tile * width)?, cutter.take(tile * width)?, cutter.take(tile * width)?);
+        let (own, acc, activated) = (slicer.take(tile * width)?, slicer.take(tile * width)?, slicer.take(tile * width)?);
         let mut terms = heapless::Vec::new();
         for (source, (x, pointwise)) in (1..).zip(lower.iter().zip(pointwise)) {
             let map = size.map(source);
-            let rows = cutter.take(PAIR.min(map.0) * map.1 * width)?;
+            let rows = slicer.take(PAIR.min(map.0) * map.1 * width)?;
             terms.push(Term { pointwise, x, map, factor: 1 << source, rows, held: [None; PAIR] }).map_err(|_| Fault)?;
         }
         Ok(Self { pointwise: own_pointwise, x: first, tile, own, terms, act, classifier, acc, activated })
@@ -170,7 +170,7 @@ impl<'a, 'c, A: Arithmetic> Lane<'a, 'c, A> {
             for term in &self.terms {
                 term.add(y, tile * columns, self.acc)?;
             }
-            A::finish(self.act, self.acc, self.activated)?;
+            A::store_sum(self.act, self.acc, self.activated)?;
             context.tap(self.act, (y, tile * columns, columns), A::Code::tile(self.activated));
             A::product(self.classifier, self.activated, Part::All, Out::Wide(out))?;
         }
@@ -199,11 +199,11 @@ pub fn run<A: Arithmetic>(
     let row_len = columns * usize::from(network.classes);
     let workers = executor.workers();
     let (operators, tile) = (Operators::of(context)?, tile_columns(size, context.tile));
-    let mut cutter = Cutter::new(work);
-    let lines = cutter.take::<A::Wide>(line_rows(workers) * row_len)?;
+    let mut slicer = ArenaSlicer::new(work);
+    let lines = slicer.take::<A::Wide>(line_rows(workers) * row_len)?;
     let mut lanes: heapless::Vec<Lane<'_, '_, A>, MAX_WORKERS> = heapless::Vec::new();
     for _ in 0..workers {
-        lanes.push(Lane::new(&operators, size, tile, x, &mut cutter)?).map_err(|_| Fault)?;
+        lanes.push(Lane::new(&operators, size, tile, x, &mut slicer)?).map_err(|_| Fault)?;
     }
     // The first line is the last row of the wave before.
     let mut done = 0;

@@ -1,7 +1,7 @@
 //! Operands for benches: the numbers do not change a kernel's time, only their shapes do.
 #![allow(dead_code, reason = "every bench file uses its own part")]
 
-use hrvit_kernels::{Isa, Kernels, Range8, Requant, Scalar, f16};
+use hrvit_kernels::{Isa, Kernels, Range8, Requant, TensorRequant, f16};
 
 /// Rows, depth, output channels: q or v and fc1, fc2 of the four branches a row of the map at a time, stem, head, classifier.
 pub const PRODUCTS: [(usize, usize, usize); 13] = [
@@ -41,13 +41,13 @@ pub fn codes(len: usize) -> Vec<i8> {
 }
 
 /// 16-bit values.
-pub fn words(len: usize) -> Vec<i16> {
+pub fn s16s(len: usize) -> Vec<i16> {
     codes(len).into_iter().zip(0i16..).map(|(code, i)| i16::from(code) * 200 + i % 97).collect()
 }
 
 /// 32-bit accumulators of about 20 bits.
 pub fn sums(len: usize) -> Vec<i32> {
-    words(len).into_iter().map(|word| i32::from(word) * 37).collect()
+    s16s(len).into_iter().map(|word| i32::from(word) * 37).collect()
 }
 
 /// 16-bit floats between -1 and 1.
@@ -59,7 +59,7 @@ pub fn halves(len: usize) -> Vec<f16> {
 pub const RANGE: Range8 = Range8 { zero: 3, lo: -128, hi: 127 };
 
 /// One multiplier of about 2^-14.
-pub const SCALAR: Scalar = Scalar { mult: 1_500_000_000, shift: 45, pre_shift: 0 };
+pub const SCALAR: TensorRequant = TensorRequant { mult: 1_500_000_000, shift: 45, pre_shift: 0 };
 
 /// Multipliers per channel.
 pub struct Rates {

@@ -7,8 +7,8 @@ use crate::avx2::rates::{Rates, up_to};
 use crate::avx2::sink::{Add32, Sink, Store8, Store16, Table8, put};
 use crate::avx2::{interleave, load16, load16_i16, store16_i16, widen_sixteen};
 use crate::isa::Avx2;
-use crate::lanes::rows;
-use crate::requant::{Range8, Requant, Scalar};
+use crate::requant::{Range8, Requant, TensorRequant};
+use crate::slices::rows;
 
 /// Elements of a block.
 const BLOCK: usize = 16;
@@ -37,7 +37,7 @@ pub(super) fn rescale_add32(_: Avx2, x: &[i16], requant: Requant<'_>, out: &mut 
 }
 
 /// See [`Kernels::store_s8`](crate::Kernels::store_s8).
-pub(super) fn store_s8(_: Avx2, acc: &[i32], requant: Scalar, range: Range8, out: &mut [i8]) {
+pub(super) fn store_s8(_: Avx2, acc: &[i32], requant: TensorRequant, range: Range8, out: &mut [i8]) {
     // SAFETY: the token proves AVX2.
     unsafe {
         match Store8::new(range) {
@@ -48,7 +48,7 @@ pub(super) fn store_s8(_: Avx2, acc: &[i32], requant: Scalar, range: Range8, out
 }
 
 /// See [`Kernels::table_s8`](crate::Kernels::table_s8).
-pub(super) fn table_s8(_: Avx2, acc: &[i32], requant: Scalar, zero: i32, table: &[i8], out: &mut [i8]) {
+pub(super) fn table_s8(_: Avx2, acc: &[i32], requant: TensorRequant, zero: i32, table: &[i8], out: &mut [i8]) {
     // SAFETY: the token proves AVX2.
     unsafe {
         match Table8::new(table, zero) {
@@ -70,7 +70,7 @@ pub(super) fn hardswish_s8(_: Avx2, v: &[i8], three: &[i32], requant: Requant<'_
 }
 
 /// See [`Kernels::hardswish_s16`](crate::Kernels::hardswish_s16).
-pub(super) fn hardswish_s16(_: Avx2, x: &[i16], three: i32, requant: Scalar, range: Range8, out: &mut [i8]) {
+pub(super) fn hardswish_s16(_: Avx2, x: &[i16], three: i32, requant: TensorRequant, range: Range8, out: &mut [i8]) {
     // SAFETY: the token proves AVX2.
     unsafe {
         match Store8::new(range) {
@@ -121,7 +121,7 @@ fn per_channel<S: Sink>(x: &[i16], requant: Requant<'_>, sink: S, out: &mut [S::
 
 /// Stores `rq(acc)`, one multiplier for all.
 #[target_feature(enable = "avx2")]
-fn per_tensor<S: Sink>(acc: &[i32], requant: Scalar, sink: S, out: &mut [S::Out]) {
+fn per_tensor<S: Sink>(acc: &[i32], requant: TensorRequant, sink: S, out: &mut [S::Out]) {
     let rates = Rates::splat(requant);
     for (acc, out) in acc.chunks(BLOCK).zip(out.chunks_mut(BLOCK)) {
         let [low, high] = interleave(&up_to(acc, 0, 0));
@@ -147,7 +147,7 @@ fn hardswish_of_v<S: Sink>(v: &[i8], three: &[i32], requant: Requant<'_>, sink: 
 }
 
 #[target_feature(enable = "avx2")]
-fn hardswish_of_sum<S: Sink>(x: &[i16], three: i32, requant: Scalar, sink: S, out: &mut [S::Out]) {
+fn hardswish_of_sum<S: Sink>(x: &[i16], three: i32, requant: TensorRequant, sink: S, out: &mut [S::Out]) {
     let rates = Rates::splat(requant);
     let three = _mm256_set1_epi32(three);
     for (x, out) in x.chunks(BLOCK).zip(out.chunks_mut(BLOCK)) {

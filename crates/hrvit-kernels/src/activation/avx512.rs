@@ -7,7 +7,7 @@ use crate::avx512::sink::{Kernel, Place, Sink, drive};
 use crate::avx512::{LANES, first_lanes, load_i8, load_i16, load_i32};
 use crate::epilogue::Epilogue;
 use crate::isa::Avx512;
-use crate::requant::{Range8, Requant, Scalar};
+use crate::requant::{Range8, Requant, TensorRequant};
 
 /// Vectors of a turn.
 const TURN: usize = 4;
@@ -31,13 +31,13 @@ pub(super) fn rescale_add32(_: Avx512, x: &[i16], requant: Requant<'_>, out: &mu
 }
 
 /// See [`Kernels::store_s8`](crate::Kernels::store_s8).
-pub(super) fn store_s8(_: Avx512, acc: &[i32], requant: Scalar, range: Range8, out: &mut [i8]) {
+pub(super) fn store_s8(_: Avx512, acc: &[i32], requant: TensorRequant, range: Range8, out: &mut [i8]) {
     // SAFETY: as above.
     unsafe { drive(Epilogue::Store8 { out, range }, PerTensor { values: Sums(acc), requant }) }
 }
 
 /// See [`Kernels::table_s8`](crate::Kernels::table_s8).
-pub(super) fn table_s8(_: Avx512, acc: &[i32], requant: Scalar, zero: i32, table: &[i8], out: &mut [i8]) {
+pub(super) fn table_s8(_: Avx512, acc: &[i32], requant: TensorRequant, zero: i32, table: &[i8], out: &mut [i8]) {
     // SAFETY: as above.
     unsafe { drive(Epilogue::Table8 { out, table, zero }, PerTensor { values: Sums(acc), requant }) }
 }
@@ -49,7 +49,7 @@ pub(super) fn hardswish_s8(_: Avx512, v: &[i8], three: &[i32], requant: Requant<
 }
 
 /// See [`Kernels::hardswish_s16`](crate::Kernels::hardswish_s16).
-pub(super) fn hardswish_s16(_: Avx512, x: &[i16], three: i32, requant: Scalar, range: Range8, out: &mut [i8]) {
+pub(super) fn hardswish_s16(_: Avx512, x: &[i16], three: i32, requant: TensorRequant, range: Range8, out: &mut [i8]) {
     // SAFETY: as above.
     unsafe { drive(Epilogue::Store8 { out, range }, PerTensor { values: GatedWords { x, three }, requant }) }
 }
@@ -194,7 +194,7 @@ fn per_channel<V: Values, S: Sink>(values: &V, requant: Requant<'_>, sink: S, ou
 /// Any number of elements with one multiplier.
 struct PerTensor<V> {
     values: V,
-    requant: Scalar,
+    requant: TensorRequant,
 }
 
 impl<V: Values> Kernel for PerTensor<V> {
@@ -213,7 +213,7 @@ impl<V: Values> Kernel for PerTensor<V> {
 
 /// 64 elements after the other.
 #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
-fn per_tensor<V: Values, S: Sink>(values: &V, requant: Scalar, sink: S, out: &mut [S::Out]) {
+fn per_tensor<V: Values, S: Sink>(values: &V, requant: TensorRequant, sink: S, out: &mut [S::Out]) {
     let rates = Rates::splat(requant);
     let turn = |start: usize, runs: usize, channels: __mmask16, out: &mut [S::Out]| {
         let place = Place { out: out.as_mut_ptr().wrapping_add(start), stride: LANES, runs, channels };

@@ -2,8 +2,8 @@
 
 use crate::dsp::rates::{Rate, shifted};
 use crate::isa::Dsp;
-use crate::lanes::{rows, rows_mut};
-use crate::requant::{Range8, Requant, Scalar, look_up, saturate16};
+use crate::requant::{Range8, Requant, TensorRequant, look_up, saturate16};
+use crate::slices::{rows, rows_mut};
 
 /// Calls `put(out, rq(x))` for every element of `[tokens, channels]`.
 #[inline(always)]
@@ -32,7 +32,7 @@ pub(super) fn rescale_add32(dsp: Dsp, x: &[i16], requant: Requant<'_>, out: &mut
 }
 
 /// See [`Kernels::store_s8`](crate::Kernels::store_s8).
-pub(super) fn store_s8(dsp: Dsp, acc: &[i32], requant: Scalar, range: Range8, out: &mut [i8]) {
+pub(super) fn store_s8(dsp: Dsp, acc: &[i32], requant: TensorRequant, range: Range8, out: &mut [i8]) {
     let rate = Rate::of(dsp, requant);
     for (acc, out) in acc.iter().zip(out) {
         *out = range.store(rate.apply(shifted(*acc, requant.pre_shift)));
@@ -51,7 +51,7 @@ pub(super) fn hardswish_s8(dsp: Dsp, v: &[i8], three: &[i32], params: Requant<'_
 }
 
 /// See [`Kernels::hardswish_s16`](crate::Kernels::hardswish_s16).
-pub(super) fn hardswish_s16(dsp: Dsp, x: &[i16], three: i32, requant: Scalar, range: Range8, out: &mut [i8]) {
+pub(super) fn hardswish_s16(dsp: Dsp, x: &[i16], three: i32, requant: TensorRequant, range: Range8, out: &mut [i8]) {
     let rate = Rate::of(dsp, requant);
     for (x, out) in x.iter().zip(out) {
         let x = i32::from(*x);
@@ -61,7 +61,7 @@ pub(super) fn hardswish_s16(dsp: Dsp, x: &[i16], three: i32, requant: Scalar, ra
 }
 
 /// See [`Kernels::table_s8`](crate::Kernels::table_s8).
-pub(super) fn table_s8(dsp: Dsp, acc: &[i32], requant: Scalar, zero: i32, table: &[i8], out: &mut [i8]) {
+pub(super) fn table_s8(dsp: Dsp, acc: &[i32], requant: TensorRequant, zero: i32, table: &[i8], out: &mut [i8]) {
     let rate = Rate::of(dsp, requant);
     for (acc, out) in acc.iter().zip(out) {
         *out = look_up(table, zero, rate.apply(shifted(*acc, requant.pre_shift)));

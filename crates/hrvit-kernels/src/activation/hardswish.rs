@@ -13,7 +13,7 @@ use super::neon;
 use super::scalar;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
-use crate::requant::{Range8, Requant, Scalar};
+use crate::requant::{Range8, Requant, TensorRequant};
 
 /// Largest `three` of [`Kernels::hardswish_s8`]: `|v| * 2 * three` stays within 2^30.
 const MAX_THREE_S8: i32 = 1 << 22;
@@ -42,7 +42,7 @@ impl Kernels {
     ///
     /// # Errors
     /// [`ShapeError`] if the lengths differ or a parameter is outside its range.
-    pub fn hardswish_s16(self, x: &[i16], three: i32, requant: Scalar, range: Range8, out: &mut [i8]) -> Result<(), ShapeError> {
+    pub fn hardswish_s16(self, x: &[i16], three: i32, requant: TensorRequant, range: Range8, out: &mut [i8]) -> Result<(), ShapeError> {
         require((1..=i32::from(i16::MAX)).contains(&three), ShapeError::Parameter)?;
         requant.check()?;
         range.check()?;
@@ -56,5 +56,5 @@ backends! {
     { Avx2 => avx2, AvxVnni => avx2, Avx512 => avx512, Dsp => dsp, Mve => mve, Neon.. => neon }
     chosen;
     fn hardswish_s8_on as hardswish_s8(v: &[i8], three: &[i32], requant: Requant<'_>, range: Range8, out: &mut [i8]);
-    fn hardswish_s16_on as hardswish_s16(x: &[i16], three: i32, requant: Scalar, range: Range8, out: &mut [i8]);
+    fn hardswish_s16_on as hardswish_s16(x: &[i16], three: i32, requant: TensorRequant, range: Range8, out: &mut [i8]);
 }

@@ -4,9 +4,9 @@ use core::arch::asm;
 
 use super::scalar;
 use crate::isa::Mve;
-use crate::lanes::{rows, rows_mut};
 use crate::mve::sink::{Add32, Sink, Store8, Store16, Table8, store8_uniform, table8_uniform};
-use crate::requant::{Range8, Requant, Scalar};
+use crate::requant::{Range8, Requant, TensorRequant};
+use crate::slices::{rows, rows_mut};
 
 /// Requantises and stores every token.
 fn per_channel<S: Sink>(_: Mve, x: &[i16], requant: Requant<'_>, sink: S, out: &mut [S::Out]) {
@@ -33,13 +33,13 @@ pub(super) fn rescale_add32(mve: Mve, x: &[i16], requant: Requant<'_>, out: &mut
 }
 
 /// See [`Kernels::store_s8`](crate::Kernels::store_s8).
-pub(super) fn store_s8(_: Mve, acc: &[i32], requant: Scalar, range: Range8, out: &mut [i8]) {
+pub(super) fn store_s8(_: Mve, acc: &[i32], requant: TensorRequant, range: Range8, out: &mut [i8]) {
     // SAFETY: the token proves MVE; the entry has checked that the lengths are equal.
     unsafe { store8_uniform(acc, requant, Store8(range), out) }
 }
 
 /// See [`Kernels::table_s8`](crate::Kernels::table_s8).
-pub(super) fn table_s8(_: Mve, acc: &[i32], requant: Scalar, zero: i32, table: &[i8], out: &mut [i8]) {
+pub(super) fn table_s8(_: Mve, acc: &[i32], requant: TensorRequant, zero: i32, table: &[i8], out: &mut [i8]) {
     // SAFETY: the token proves MVE; the entry has checked that the lengths are equal and the table is not empty.
     unsafe { table8_uniform(acc, requant, Table8 { table, zero }, out) }
 }
@@ -115,7 +115,7 @@ pub(super) fn hardswish_s8(_: Mve, v: &[i8], three: &[i32], requant: Requant<'_>
 }
 
 /// See [`Kernels::hardswish_s16`](crate::Kernels::hardswish_s16).
-pub(super) fn hardswish_s16(_: Mve, x: &[i16], three: i32, requant: Scalar, range: Range8, out: &mut [i8]) {
+pub(super) fn hardswish_s16(_: Mve, x: &[i16], three: i32, requant: TensorRequant, range: Range8, out: &mut [i8]) {
     // SAFETY: the token proves MVE; the loop has `x.len()` lanes in all, and `out` is as long by the check of the entry.
     unsafe {
         asm!(

@@ -7,7 +7,7 @@ use crate::isa::Neon;
 use crate::neon::rates::Rates;
 use crate::neon::sink::{Add32, Sink, Store8, Store16, Table8};
 use crate::neon::{load_s8x8, load_s16x8, load_s32x4};
-use crate::requant::{Range8, Requant, Scalar};
+use crate::requant::{Range8, Requant, TensorRequant};
 
 /// Elements of a block.
 const BLOCK: usize = 8;
@@ -36,7 +36,7 @@ pub(super) fn rescale_add32(_: Neon, x: &[i16], requant: Requant<'_>, out: &mut 
 }
 
 /// See [`Kernels::store_s8`](crate::Kernels::store_s8).
-pub(super) fn store_s8(_: Neon, acc: &[i32], requant: Scalar, range: Range8, out: &mut [i8]) {
+pub(super) fn store_s8(_: Neon, acc: &[i32], requant: TensorRequant, range: Range8, out: &mut [i8]) {
     // SAFETY: the token proves NEON; the caller has checked the lengths.
     unsafe {
         match Store8::new(range) {
@@ -47,7 +47,7 @@ pub(super) fn store_s8(_: Neon, acc: &[i32], requant: Scalar, range: Range8, out
 }
 
 /// See [`Kernels::table_s8`](crate::Kernels::table_s8).
-pub(super) fn table_s8(_: Neon, acc: &[i32], requant: Scalar, zero: i32, table: &[i8], out: &mut [i8]) {
+pub(super) fn table_s8(_: Neon, acc: &[i32], requant: TensorRequant, zero: i32, table: &[i8], out: &mut [i8]) {
     // SAFETY: the token proves NEON; the caller has checked the lengths.
     unsafe {
         match Table8::new(table, zero) {
@@ -69,7 +69,7 @@ pub(super) fn hardswish_s8(_: Neon, v: &[i8], three: &[i32], requant: Requant<'_
 }
 
 /// See [`Kernels::hardswish_s16`](crate::Kernels::hardswish_s16).
-pub(super) fn hardswish_s16(_: Neon, x: &[i16], three: i32, requant: Scalar, range: Range8, out: &mut [i8]) {
+pub(super) fn hardswish_s16(_: Neon, x: &[i16], three: i32, requant: TensorRequant, range: Range8, out: &mut [i8]) {
     // SAFETY: the token proves NEON; the caller has checked the lengths.
     unsafe {
         match (Store8::new(range), i16::try_from(2 * three)) {
@@ -259,7 +259,7 @@ unsafe fn per_channel<E: Element, S: Sink>(x: &[E::In], requant: Requant<'_>, el
 /// # Safety
 /// The processor has NEON; `x` and `out` have the same length.
 #[inline(always)]
-unsafe fn per_tensor<E: Element<Channels = ()>, S: Sink>(x: &[E::In], requant: Scalar, element: &E, sink: S, out: &mut [S::Out]) {
+unsafe fn per_tensor<E: Element<Channels = ()>, S: Sink>(x: &[E::In], requant: TensorRequant, element: &E, sink: S, out: &mut [S::Out]) {
     // SAFETY: the caller vouches for NEON.
     unsafe {
         let rates = Rates::splat(requant);

@@ -13,7 +13,7 @@ use super::neon;
 use super::scalar;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
-use crate::requant::{Range8, Requant, Scalar};
+use crate::requant::{Range8, Requant, TensorRequant};
 
 /// Input and output are `[tokens, channels]`, `channels = params.mult.len()`.
 fn check(x: usize, params: Requant<'_>, out: usize) -> Result<(), ShapeError> {
@@ -60,7 +60,7 @@ impl Kernels {
     ///
     /// # Errors
     /// [`ShapeError`] if the lengths differ or the range is not one of s8.
-    pub fn store_s8(self, acc: &[i32], requant: Scalar, range: Range8, out: &mut [i8]) -> Result<(), ShapeError> {
+    pub fn store_s8(self, acc: &[i32], requant: TensorRequant, range: Range8, out: &mut [i8]) -> Result<(), ShapeError> {
         requant.check()?;
         range.check()?;
         require(acc.len() == out.len(), ShapeError::Output)?;
@@ -75,5 +75,5 @@ backends! {
     fn narrow_s16_on as narrow_s16(x: &[i16], requant: Requant<'_>, range: Range8, out: &mut [i8]);
     fn rescale_s16_on as rescale_s16(x: &[i16], requant: Requant<'_>, out: &mut [i16]);
     fn rescale_add32_on as rescale_add32(x: &[i16], requant: Requant<'_>, out: &mut [i32]);
-    fn store_s8_on as store_s8(acc: &[i32], requant: Scalar, range: Range8, out: &mut [i8]);
+    fn store_s8_on as store_s8(acc: &[i32], requant: TensorRequant, range: Range8, out: &mut [i8]);
 }

@@ -1,7 +1,7 @@
 //! Definition of the elementwise operators: one plain loop each. Lengths and parameters were checked by the callers.
 
-use crate::lanes::{rows, rows_mut};
-use crate::requant::{Range8, Requant, Scalar, look_up, requant, saturate16};
+use crate::requant::{Range8, Requant, TensorRequant, look_up, requant, saturate16};
+use crate::slices::{rows, rows_mut};
 
 /// Calls `put(out, rq(x))` for every element of `[tokens, channels]`, `channels = params.mult.len()`.
 #[inline(always)]
@@ -30,7 +30,7 @@ pub(super) fn rescale_add32(x: &[i16], requant: Requant<'_>, out: &mut [i32]) {
 }
 
 /// See [`Kernels::store_s8`](crate::Kernels::store_s8).
-pub(super) fn store_s8(acc: &[i32], requant: Scalar, range: Range8, out: &mut [i8]) {
+pub(super) fn store_s8(acc: &[i32], requant: TensorRequant, range: Range8, out: &mut [i8]) {
     for (acc, out) in acc.iter().zip(out) {
         *out = range.store(requant.apply(*acc));
     }
@@ -70,7 +70,7 @@ pub(super) fn hardswish_s8(v: &[i8], three: &[i32], params: Requant<'_>, range: 
 }
 
 /// See [`Kernels::hardswish_s16`](crate::Kernels::hardswish_s16).
-pub(super) fn hardswish_s16(x: &[i16], three: i32, requant: Scalar, range: Range8, out: &mut [i8]) {
+pub(super) fn hardswish_s16(x: &[i16], three: i32, requant: TensorRequant, range: Range8, out: &mut [i8]) {
     for (x, out) in x.iter().zip(out) {
         let x = i32::from(*x);
         let u = (x + three).max(0).min(2 * three);
@@ -79,7 +79,7 @@ pub(super) fn hardswish_s16(x: &[i16], three: i32, requant: Scalar, range: Range
 }
 
 /// See [`Kernels::table_s8`](crate::Kernels::table_s8).
-pub(super) fn table_s8(acc: &[i32], requant: Scalar, zero: i32, table: &[i8], out: &mut [i8]) {
+pub(super) fn table_s8(acc: &[i32], requant: TensorRequant, zero: i32, table: &[i8], out: &mut [i8]) {
     for (acc, out) in acc.iter().zip(out) {
         *out = look_up(table, zero, requant.apply(*acc));
     }

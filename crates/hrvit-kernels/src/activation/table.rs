@@ -13,14 +13,14 @@ use super::neon;
 use super::scalar;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
-use crate::requant::{Scalar, check_table};
+use crate::requant::{TensorRequant, check_table};
 
 impl Kernels {
     /// `out = table[clamp(rq(acc) + zero, 0, table.len() - 1)]`; `acc` and `out` have the same length, `zero` is the index of the real value 0.
     ///
     /// # Errors
     /// [`ShapeError`] if the lengths differ or the table is empty.
-    pub fn table_s8(self, acc: &[i32], requant: Scalar, zero: i32, table: &[i8], out: &mut [i8]) -> Result<(), ShapeError> {
+    pub fn table_s8(self, acc: &[i32], requant: TensorRequant, zero: i32, table: &[i8], out: &mut [i8]) -> Result<(), ShapeError> {
         requant.check()?;
         check_table(table)?;
         require(acc.len() == out.len(), ShapeError::Output)?;
@@ -32,5 +32,5 @@ impl Kernels {
 backends! {
     { Avx2 => avx2, AvxVnni => avx2, Avx512 => avx512, Dsp => dsp, Mve => mve, Neon.. => neon }
     chosen;
-    fn table_s8_on as table_s8(acc: &[i32], requant: Scalar, zero: i32, table: &[i8], out: &mut [i8]);
+    fn table_s8_on as table_s8(acc: &[i32], requant: TensorRequant, zero: i32, table: &[i8], out: &mut [i8]);
 }

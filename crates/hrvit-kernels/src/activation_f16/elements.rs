@@ -8,7 +8,7 @@ macro_rules! elements {
         use crate::activation_f16::scalar;
         use crate::epilogue_f16::ActivationF16;
         use crate::isa::$token;
-        use crate::lanes::rows;
+        use crate::slices::rows;
         use crate::$isa::floats::{activate, add, load, load_f32, max, splat, store, store_f32};
 
         /// See [`Kernels::hardswish_f16`](crate::Kernels::hardswish_f16).

@@ -3,8 +3,8 @@
 use half::f16;
 
 use crate::epilogue_f16::ActivationF16;
-use crate::lanes::rows;
 use crate::math_f32::{hardswish, narrow, round, widen};
+use crate::slices::rows;
 
 /// See [`Kernels::hardswish_f16`](crate::Kernels::hardswish_f16).
 pub(super) fn hardswish_f16(x: &[f16], out: &mut [f16]) {

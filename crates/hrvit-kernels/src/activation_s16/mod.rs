@@ -7,7 +7,7 @@ mod scalar;
 use crate::activation::mean::finish;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
-use crate::requant::{Requant, Scalar};
+use crate::requant::{Requant, TensorRequant};
 
 /// Entries of an interpolated table.
 pub const ENTRIES: usize = (1 << (16 - FRACTION)) + 1;
@@ -62,7 +62,7 @@ impl Kernels {
     ///
     /// # Errors
     /// [`ShapeError`] if the lengths differ or a parameter is outside its range.
-    pub fn hardswish_to_s16(self, x: &[i16], three: i32, requant: Scalar, out: &mut [i16]) -> Result<(), ShapeError> {
+    pub fn hardswish_to_s16(self, x: &[i16], three: i32, requant: TensorRequant, out: &mut [i16]) -> Result<(), ShapeError> {
         require((1..=i32::from(i16::MAX)).contains(&three), ShapeError::Parameter)?;
         requant.check()?;
         require(out.len() == x.len(), ShapeError::Output)?;
@@ -74,7 +74,7 @@ impl Kernels {
     ///
     /// # Errors
     /// [`ShapeError`] if the lengths differ.
-    pub fn store_s16(self, acc: &[i32], requant: Scalar, out: &mut [i16]) -> Result<(), ShapeError> {
+    pub fn store_s16(self, acc: &[i32], requant: TensorRequant, out: &mut [i16]) -> Result<(), ShapeError> {
         requant.check()?;
         require(acc.len() == out.len(), ShapeError::Output)?;
         store_s16_on(self.tier, acc, requant, out);
@@ -110,7 +110,7 @@ backends! {
     fn limit_s16_on as limit_s16(x: &mut [i16], lo: i16, hi: i16);
     fn interpolate_s16_on as interpolate_s16(x: &mut [i16], table: &[i16; ENTRIES]);
     fn hardswish_per_channel_s16_on as hardswish_per_channel_s16(v: &[i16], three: &[i32], requant: Requant<'_>, out: &mut [i16]);
-    fn hardswish_to_s16_on as hardswish_to_s16(x: &[i16], three: i32, requant: Scalar, out: &mut [i16]);
-    fn store_s16_on as store_s16(acc: &[i32], requant: Scalar, out: &mut [i16]);
+    fn hardswish_to_s16_on as hardswish_to_s16(x: &[i16], three: i32, requant: TensorRequant, out: &mut [i16]);
+    fn store_s16_on as store_s16(acc: &[i32], requant: TensorRequant, out: &mut [i16]);
     fn mean_s16_on as mean_s16(sums: &mut [i32], codes: &[i16]);
 }

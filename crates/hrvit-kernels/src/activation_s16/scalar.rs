@@ -1,8 +1,8 @@
 //! Definition of the elementwise operators on 16-bit codes: one plain loop each. Lengths and parameters were checked by the callers.
 
 use super::{ENTRIES, FRACTION};
-use crate::lanes::{rows, rows_mut};
-use crate::requant::{Requant, Scalar, requant, saturate16};
+use crate::requant::{Requant, TensorRequant, requant, saturate16};
+use crate::slices::{rows, rows_mut};
 
 /// See [`Kernels::limit_s16`](crate::Kernels::limit_s16).
 #[inline(always)]
@@ -42,7 +42,7 @@ pub(super) fn hardswish_per_channel_s16(v: &[i16], three: &[i32], params: Requan
 
 /// See [`Kernels::hardswish_to_s16`](crate::Kernels::hardswish_to_s16).
 #[inline(always)]
-pub(super) fn hardswish_to_s16(x: &[i16], three: i32, requant: Scalar, out: &mut [i16]) {
+pub(super) fn hardswish_to_s16(x: &[i16], three: i32, requant: TensorRequant, out: &mut [i16]) {
     for (x, out) in x.iter().zip(out) {
         let x = i32::from(*x);
         let u = (x + three).max(0).min(2 * three);
@@ -52,7 +52,7 @@ pub(super) fn hardswish_to_s16(x: &[i16], three: i32, requant: Scalar, out: &mut
 
 /// See [`Kernels::store_s16`](crate::Kernels::store_s16).
 #[inline(always)]
-pub(super) fn store_s16(acc: &[i32], requant: Scalar, out: &mut [i16]) {
+pub(super) fn store_s16(acc: &[i32], requant: TensorRequant, out: &mut [i16]) {
     for (acc, out) in acc.iter().zip(out) {
         *out = saturate16(requant.apply(*acc));
     }

@@ -11,8 +11,8 @@ use super::packed::{Place, QUERIES, packed};
 use super::{StripF16, scalar};
 use crate::avx2::floats::{LANES, exp2, largest, load, load_f32, store, store_f32, sum, tile, widen};
 use crate::isa::Avx2;
-use crate::lanes::{window, window_mut};
 use crate::math_f32;
+use crate::slices::{window, window_mut};
 
 /// Longest head.
 const MAX_DIM: usize = 256;

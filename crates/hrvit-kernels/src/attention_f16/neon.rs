@@ -7,10 +7,10 @@ use half::f16;
 use super::packed::{Place, QUERIES, packed};
 use super::{BLOCK, StripF16};
 use crate::isa::Neon;
-use crate::lanes::window_mut;
 use crate::math_f32;
 use crate::neon::floats::{LANES, add, exp2, largest, load_f32, max, mul, splat, store, store_f32, sub, sum};
 use crate::neon::product_f16::{Fmla, Products, ROWS};
+use crate::slices::window_mut;
 
 /// Computes the strip. `scratch` holds [`scratch`](super::scratch) elements.
 pub(super) fn run(_: Neon, args: &StripF16<'_>, scratch: &mut [f32], out: &mut [f16]) {

@@ -3,7 +3,7 @@
 use half::f16;
 
 use super::{BLOCK, StripF16};
-use crate::lanes::rows;
+use crate::slices::rows;
 
 /// Queries at a time.
 pub(super) const QUERIES: usize = 4;

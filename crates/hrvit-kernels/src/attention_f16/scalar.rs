@@ -3,8 +3,8 @@
 use half::f16;
 
 use super::StripF16;
-use crate::lanes::{HALF_F16, LANES_F16, blocks_of, rows, rows_mut, window, window_mut};
 use crate::math_f32::{exp2, narrow, widen};
+use crate::slices::{HALF_F16, LANES_F16, blocks_of, rows, rows_mut, window, window_mut};
 
 /// Computes the strip; lengths were checked by [`Kernels::attention_f16`](crate::Kernels::attention_f16), `scratch` holds one element per key or more.
 pub(super) fn run(args: &StripF16<'_>, scratch: &mut [f32], out: &mut [f16]) {

@@ -1,8 +1,8 @@
 //! Definition of the attention on 16-bit codes: per query, all logits, then all codes, then the weighted sum of the values.
 
 use super::StripS16;
-use crate::lanes::{HALF, LANES, blocks, rows, rows_mut, window, window_mut};
 use crate::requant::requant;
+use crate::slices::{HALF, LANES, blocks, rows, rows_mut, window, window_mut};
 
 /// Computes the strip; lengths were checked by [`Kernels::attention_s16`](crate::Kernels::attention_s16), `scores` holds one element per key.
 #[inline(always)]

@@ -13,7 +13,7 @@ use crate::avx2::sink::{Sink, Store16};
 use crate::avx2::tile::{ROWS, Step, multiply_wide, widen};
 use crate::avx2::{load8, load16_i16, store8_i32};
 use crate::isa::Avx2;
-use crate::lanes::{rows as each_row, rows_mut};
+use crate::slices::{rows as each_row, rows_mut};
 
 /// Most keys that the buffers hold; longer strips are left to `scalar`.
 const MAX_KEYS: usize = 1536;

@@ -10,7 +10,7 @@ use super::avx2::{self, MIN_SHIFT, reciprocal};
 use super::{Strip, avx512_codes::Exponent};
 use crate::avx512::{LANES, across, first_lanes, load_i8, side_by_side};
 use crate::isa::Avx512;
-use crate::lanes::{rows as each_row, rows_mut};
+use crate::slices::{rows as each_row, rows_mut};
 
 /// Most keys that the buffers hold; longer strips are left to `avx2`.
 const MAX_KEYS: usize = 1536;

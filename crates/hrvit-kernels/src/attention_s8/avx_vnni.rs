@@ -11,7 +11,7 @@ use crate::avx2::load16_i16;
 use crate::avx2::rates::up_to;
 use crate::avx2::tile::{ROWS, Step};
 use crate::isa::AvxVnni;
-use crate::lanes::{rows_mut, window};
+use crate::slices::{rows_mut, window};
 
 /// Computes the strip.
 pub(super) fn run(_: AvxVnni, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) {

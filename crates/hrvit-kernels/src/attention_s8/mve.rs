@@ -4,7 +4,7 @@ use core::arch::{asm, naked_asm};
 
 use super::{Strip, reciprocal::reciprocal, scalar};
 use crate::isa::Mve;
-use crate::lanes::{dot, rows, rows_mut};
+use crate::slices::{dot, rows, rows_mut};
 
 /// Computes the strip; head dimensions that are no multiple of 4, or beyond 32, and strips whose values do not lie within 64 KB are left to `scalar`.
 pub(super) fn run(_: Mve, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) {

@@ -1,8 +1,8 @@
 //! Definition of the attention: per query, all logits, then all codes, then the weighted sum of the values.
 
 use super::Strip;
-use crate::lanes::{HALF, LANES, blocks, dot, rows, rows_mut, window, window_mut};
 use crate::requant::requant;
+use crate::slices::{HALF, LANES, blocks, dot, rows, rows_mut, window, window_mut};
 
 /// Computes the strip; lengths were checked by [`Kernels::attention_s8`](crate::Kernels::attention_s8), `scores` holds one element per key.
 pub(super) fn run(args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) {

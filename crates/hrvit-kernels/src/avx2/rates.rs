@@ -5,8 +5,8 @@
 use core::arch::x86_64::*;
 
 use super::{interleave, load8, load8_i32};
-use crate::lanes::window;
-use crate::requant::{Requant, Scalar};
+use crate::requant::{Requant, TensorRequant};
+use crate::slices::window;
 
 /// Multipliers and shifts of 8 accumulators.
 #[derive(Clone, Copy)]
@@ -51,7 +51,7 @@ impl Rates {
     /// The same for all channels.
     #[inline]
     #[target_feature(enable = "avx2")]
-    pub(crate) fn splat(scalar: Scalar) -> Self {
+    pub(crate) fn splat(scalar: TensorRequant) -> Self {
         Self::of(_mm256_set1_epi32(scalar.mult), _mm256_set1_epi32(scalar.shift.into()), scalar.pre_shift, Order::Natural)
     }
 

@@ -7,7 +7,7 @@ use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
 
 use super::{load16, load16_i16};
-use crate::lanes::window;
+use crate::slices::window;
 
 /// Rows of a tile.
 pub(crate) const ROWS: usize = 4;

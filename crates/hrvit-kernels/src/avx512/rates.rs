@@ -5,7 +5,7 @@
 use core::arch::x86_64::*;
 
 use super::{load_i8, load_i32};
-use crate::requant::{Requant, Scalar};
+use crate::requant::{Requant, TensorRequant};
 
 /// Multipliers and shifts of 16 accumulators.
 #[derive(Clone, Copy)]
@@ -34,7 +34,7 @@ impl Rates {
     /// The same for all channels.
     #[inline]
     #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
-    pub(crate) fn splat(scalar: Scalar) -> Self {
+    pub(crate) fn splat(scalar: TensorRequant) -> Self {
         Self::of(_mm512_set1_epi32(scalar.mult), _mm512_set1_epi32(scalar.shift.into()), scalar.pre_shift)
     }
 

@@ -3,7 +3,7 @@
 use super::products::{range8, requant, short};
 use super::{Arena, Label, Rng, Suite};
 use crate::kernels::Family;
-use crate::requant::Scalar;
+use crate::requant::TensorRequant;
 
 const CHANNELS: [usize; 12] = [1, 2, 3, 7, 8, 9, 16, 17, 24, 32, 40, 100];
 
@@ -51,8 +51,8 @@ fn per_tensor(suite: &mut Suite<'_>, arena: &mut Arena<'_>, len: usize) -> Optio
     let small = arena.make(len, |_| rng.extreme(-(1 << 20), 1 << 20))?;
     let x = arena.make(len, |_| rng.word())?;
     let range = range8(rng);
-    let scalar = |rng: &mut Rng, bits| Scalar { mult: rng.mult(), shift: rng.shift(bits, 8), pre_shift: 0 };
-    let (of_sum, of_small, of_product) = (scalar(rng, 31), Scalar { pre_shift: 2, ..scalar(rng, 22) }, scalar(rng, 30));
+    let scalar = |rng: &mut Rng, bits| TensorRequant { mult: rng.mult(), shift: rng.shift(bits, 8), pre_shift: 0 };
+    let (of_sum, of_small, of_product) = (scalar(rng, 31), TensorRequant { pre_shift: 2, ..scalar(rng, 22) }, scalar(rng, 30));
     let entries = rng.pick(&[1, 2, 3, 4, 100, 1024])?;
     let table = arena.make(entries, |_| rng.code())?;
     let zero = rng.range(0, entries as i32);

@@ -24,7 +24,7 @@ mod products;
 mod resize;
 mod rng;
 #[cfg(feature = "int16x8")]
-mod words;
+mod s16;
 
 use arena::{Arena, Element};
 use rng::Rng;
@@ -82,7 +82,7 @@ pub fn run(kernels: Kernels, rounds: u32, scratch: &mut [u8], report: &mut dyn F
             each(&mut suite, scratch);
         }
         #[cfg(feature = "int16x8")]
-        words::run(&mut suite, scratch);
+        s16::run(&mut suite, scratch);
         #[cfg(feature = "fp16")]
         floats::run(&mut suite, scratch);
     }

@@ -9,7 +9,7 @@ use super::{DesF16, scalar};
 use crate::avx2::floats::{LANES, Weights, activate, load_f32, load_up_to, store_f32, tile, widen};
 use crate::gemm_f16::BLOCK;
 use crate::isa::Avx2;
-use crate::lanes::{rows, rows_mut, window_mut};
+use crate::slices::{rows, rows_mut, window_mut};
 
 /// Most rows, and most columns, of a token's view.
 const MOST: usize = 64;

@@ -9,9 +9,9 @@ use half::f16;
 use super::{DesF16, scalar};
 use crate::gemm_f16::BLOCK;
 use crate::isa::Neon;
-use crate::lanes::{rows, rows_mut, window_mut};
 use crate::neon::floats::{Eight, LANES, activate, add, load_f32, load_up_to, splat, store_f32};
 use crate::neon::product_f16::{Fmla, Products, ROWS, pointers, tiles};
+use crate::slices::{rows, rows_mut, window_mut};
 
 /// Most rows, and most columns, of a token's view.
 const MOST: usize = 64;

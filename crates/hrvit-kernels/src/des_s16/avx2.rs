@@ -8,8 +8,8 @@ use crate::avx2::rates::{Order, Rates, up_to};
 use crate::avx2::tile::{Group, ROWS, multiply, pack};
 use crate::avx2::{load8_i16, load8_i32, store8_i32};
 use crate::isa::Avx2;
-use crate::lanes::{rows as each_row, rows_mut, window, window_mut};
-use crate::requant::Scalar;
+use crate::requant::TensorRequant;
+use crate::slices::{rows as each_row, rows_mut, window, window_mut};
 
 /// Largest `k` and `p`; larger ones, and a `p` that is no multiple of 8, are left to `scalar`.
 const MAX: usize = 32;
@@ -96,7 +96,7 @@ impl Left {
         }
         let mult = rq.mult.get(o).copied().unwrap_or_default();
         let shift = rq.shift.get(o).copied().unwrap_or(32);
-        Self { pairs, bias: args.left_bias.get(o).copied().unwrap_or_default(), rates: Rates::splat(Scalar { mult, shift, pre_shift: rq.pre_shift }) }
+        Self { pairs, bias: args.left_bias.get(o).copied().unwrap_or_default(), rates: Rates::splat(TensorRequant { mult, shift, pre_shift: rq.pre_shift }) }
     }
 }
 

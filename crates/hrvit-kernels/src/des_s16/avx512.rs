@@ -7,8 +7,8 @@ use super::{Des, avx2};
 use crate::avx512::rates::Rates;
 use crate::avx512::{LANES, load_i16, load_i32};
 use crate::isa::Avx512;
-use crate::lanes::{rows as each_row, rows_mut};
 use crate::requant::Requant;
+use crate::slices::{rows as each_row, rows_mut};
 
 /// Largest `k`.
 const MAX: usize = 16;

@@ -3,8 +3,8 @@
 use super::Des;
 use crate::dsp::rates::{Rate, shifted};
 use crate::isa::Dsp;
-use crate::lanes::{dot, rows, rows_mut};
 use crate::requant::look_up;
+use crate::slices::{dot, rows, rows_mut};
 
 /// Computes all tokens.
 pub(super) fn run(dsp: Dsp, args: &Des<'_>, hidden: &mut [i16], out: &mut [i32]) {

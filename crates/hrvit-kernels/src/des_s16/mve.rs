@@ -5,7 +5,7 @@ use core::arch::naked_asm;
 
 use super::{Des, scalar};
 use crate::isa::Mve;
-use crate::lanes::{rows, rows_mut};
+use crate::slices::{rows, rows_mut};
 
 /// Most columns of a token's view: the weights are transposed into a buffer of its square.
 const MAX_COLUMNS: usize = 32;

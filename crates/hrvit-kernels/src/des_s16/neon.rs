@@ -6,7 +6,7 @@ use super::{Des, scalar};
 use crate::isa::Neon;
 use crate::neon::rates::Rates;
 use crate::neon::{load_s16x8, load_s32x4, store_s32x4};
-use crate::requant::Scalar;
+use crate::requant::TensorRequant;
 
 /// Largest `k` and `p`; larger ones, and a `p` that is no multiple of 8, are left to `scalar`.
 const MAX: usize = 32;
@@ -179,7 +179,7 @@ impl<'a> Left<'a> {
                 sums[3] = [vmlal_lane_s16::<3>(sums[3][0], vget_low_s16(h), w), vmlal_high_lane_s16::<3>(sums[3][1], h, w)];
             }
             for (i, sums) in sums.into_iter().enumerate().take(k - o) {
-                let rate = Scalar { mult: self.mult[o + i], shift: self.shift[o + i], pre_shift: self.args.left_requant.pre_shift };
+                let rate = TensorRequant { mult: self.mult[o + i], shift: self.shift[o + i], pre_shift: self.args.left_requant.pre_shift };
                 let [[low, high]] = Rates::splat(rate).apply([sums]);
                 let to = out.add((o + i) * p + q);
                 let (low, high) = (vaddq_s32(load_s32x4(to), low), vaddq_s32(load_s32x4(to.add(4)), high));

@@ -3,7 +3,7 @@
 use core::arch::asm;
 
 use crate::isa::Dsp;
-use crate::requant::{Requant, Scalar};
+use crate::requant::{Requant, TensorRequant};
 
 /// What one channel is requantised with.
 #[derive(Clone, Copy)]
@@ -25,7 +25,7 @@ impl Rate {
 
     /// That of a whole tensor.
     #[inline(always)]
-    pub(crate) fn of(dsp: Dsp, requant: Scalar) -> Self {
+    pub(crate) fn of(dsp: Dsp, requant: TensorRequant) -> Self {
         Self::new(dsp, requant.mult, requant.shift)
     }
 

@@ -11,7 +11,7 @@ macro_rules! rows {
         use crate::dwconv_f16::{DepthwiseF16, MAX_KERNEL, rest, scalar};
         use crate::epilogue_f16::EpilogueF16;
         use crate::isa::$token;
-        use crate::lanes::window;
+        use crate::slices::window;
         use crate::$isa::floats::{LANES, fma, load, load_f32, load_up_to, put_eight, store_f32};
 
         /// Most taps.

@@ -4,8 +4,8 @@ use half::f16;
 
 use super::DepthwiseF16;
 use crate::epilogue_f16::EpilogueF16;
-use crate::lanes::{HALF_F16, LANES_F16, blocks_of, window};
 use crate::math_f32::widen;
+use crate::slices::{HALF_F16, LANES_F16, blocks_of, window};
 
 /// Computes the row; lengths were checked by [`Kernels::depthwise_f16`](crate::Kernels::depthwise_f16).
 pub(super) fn run(args: &DepthwiseF16<'_>, mut epilogue: EpilogueF16<'_>, out_stride: usize) {

@@ -10,7 +10,7 @@ use crate::avx2::sink::{Kernel, Sink, drive, put};
 use crate::avx2::{interleave, load16};
 use crate::epilogue::Epilogue;
 use crate::isa::Avx2;
-use crate::lanes::window;
+use crate::slices::window;
 
 /// Channels of a block.
 const BLOCK: usize = 16;

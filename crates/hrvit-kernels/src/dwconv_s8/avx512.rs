@@ -11,7 +11,7 @@ use crate::avx512::sink::{Kernel, Place, Sink, drive};
 use crate::avx512::{LANES, first_lanes, load_i8, load_i32, side_by_side};
 use crate::epilogue::Epilogue;
 use crate::isa::Avx512;
-use crate::lanes::window;
+use crate::slices::window;
 
 /// Output tokens of a turn.
 const TOKENS: usize = 4;

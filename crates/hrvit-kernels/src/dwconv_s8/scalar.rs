@@ -2,7 +2,7 @@
 
 use super::Depthwise;
 use crate::epilogue::Epilogue;
-use crate::lanes::{HALF, LANES, blocks, window};
+use crate::slices::{HALF, LANES, blocks, window};
 
 /// Computes the row; lengths were checked by [`Kernels::depthwise_s8`](crate::Kernels::depthwise_s8) or its like for 16 bits.
 pub(crate) fn run<T: Copy + Into<i32>>(args: &Depthwise<'_, T>, mut epilogue: Epilogue<'_>, out_stride: usize) {

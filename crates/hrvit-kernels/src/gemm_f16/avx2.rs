@@ -10,7 +10,7 @@ use super::{BLOCK, GemmF16, scalar};
 use crate::avx2::floats::{load_up_to, put, tile, widen};
 use crate::epilogue_f16::EpilogueF16;
 use crate::isa::Avx2;
-use crate::lanes::rows as each_row;
+use crate::slices::rows as each_row;
 
 /// Rows of a tile.
 const ROWS: usize = 6;

@@ -6,7 +6,7 @@ use super::{BLOCK, GemmF16, scalar};
 use crate::dsp::product_f16::{ROWS, add};
 use crate::epilogue_f16::EpilogueF16;
 use crate::isa::Dsp;
-use crate::lanes;
+use crate::slices;
 
 /// Computes the product.
 pub(super) fn run(_: Dsp, args: &GemmF16<'_>, mut epilogue: EpilogueF16<'_>) {

@@ -7,9 +7,9 @@ use half::f16;
 use super::{BLOCK, GemmF16};
 use crate::epilogue_f16::EpilogueF16;
 use crate::isa::Neon;
-use crate::lanes::rows as each_row;
 use crate::neon::floats::{load_up_to, put};
 use crate::neon::product_f16::{Fmla, Products, ROWS, pointers, tiles};
+use crate::slices::rows as each_row;
 
 /// Computes the product.
 pub(super) fn run(_: Neon, args: &GemmF16<'_>, epilogue: EpilogueF16<'_>) {

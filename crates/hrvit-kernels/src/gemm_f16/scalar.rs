@@ -2,8 +2,8 @@
 
 use super::{BLOCK, GemmF16};
 use crate::epilogue_f16::EpilogueF16;
-use crate::lanes::rows;
 use crate::math_f32::widen;
+use crate::slices::rows;
 
 /// Computes the product; lengths were checked by [`Kernels::gemm_f16`](crate::Kernels::gemm_f16).
 pub(super) fn run(args: &GemmF16<'_>, mut epilogue: EpilogueF16<'_>) {

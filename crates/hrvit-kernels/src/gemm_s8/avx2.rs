@@ -12,8 +12,8 @@ use crate::avx2::sink::{Kernel, Sink, drive};
 use crate::avx2::tile::{Group, ROWS, Step, multiply, multiply_wide, pack, widen, widen_block};
 use crate::epilogue::Epilogue;
 use crate::isa::Avx2;
-use crate::lanes::{rows as each_row, rows_mut};
 use crate::layout::Layout;
+use crate::slices::{rows as each_row, rows_mut};
 
 /// Channels of a block.
 const BLOCK: usize = Layout::BLOCK;

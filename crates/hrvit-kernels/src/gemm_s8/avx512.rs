@@ -14,8 +14,8 @@ use crate::avx512::sink::{Kernel, Place, Sink, drive};
 use crate::avx512::{LANES, first_lanes, load_i32};
 use crate::epilogue::Epilogue;
 use crate::isa::Avx512;
-use crate::lanes::rows as each_row;
 use crate::layout::Layout;
+use crate::slices::rows as each_row;
 
 /// Most rows of a tile.
 const MAX_ROWS: usize = 3 * ROWS;

@@ -14,8 +14,8 @@ use crate::avx2::sink::{Kernel, Sink, drive};
 use crate::avx2::tile::ROWS;
 use crate::epilogue::Epilogue;
 use crate::isa::AvxVnni;
-use crate::lanes::rows as each_row;
 use crate::layout::Layout;
+use crate::slices::rows as each_row;
 
 /// Channels of a block.
 const BLOCK: usize = Layout::BLOCK;

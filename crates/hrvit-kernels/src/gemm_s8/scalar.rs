@@ -2,9 +2,9 @@
 
 use super::Gemm;
 use crate::epilogue::Epilogue;
-use crate::lanes::{dot, rows as each_row};
 use crate::layout::Layout;
 use crate::requant::Requant;
+use crate::slices::{dot, rows as each_row};
 
 /// Channels whose accumulators are stored at a time. Of no effect on any result.
 const RUN: usize = 16;

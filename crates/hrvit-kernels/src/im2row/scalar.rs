@@ -1,6 +1,6 @@
 //! Definition of the patches: one run of values after the other.
 
-use crate::lanes::rows_mut;
+use crate::slices::rows_mut;
 
 /// Writes the patches; lengths were checked by the caller, as below.
 pub(super) fn patches<T: Copy>(rows: [Option<&[T]>; 3], channels: usize, stride: usize, pad: T, out: &mut [T]) {

@@ -6,9 +6,9 @@ use half::f16;
 
 use super::NormF16;
 use crate::isa::Mve;
-use crate::lanes::{rows, rows_mut};
 use crate::math_f32::{MAX, narrow, rsqrt, widen};
 use crate::mve::floats::{Halves, LANES};
+use crate::slices::{rows, rows_mut};
 
 /// Tokens.
 pub(super) fn tokens(mve: Mve, x: &[f16], norm: &NormF16<'_>, out: &mut [f16]) {

@@ -3,8 +3,8 @@
 use half::f16;
 
 use super::NormF16;
-use crate::lanes::{rows, rows_mut};
 use crate::math_f32::{narrow, rsqrt, widen};
+use crate::slices::{rows, rows_mut};
 
 /// Mean and `1 / sqrt(variance + eps)` of one token.
 #[inline(always)]

@@ -7,9 +7,9 @@ macro_rules! tokens {
         use half::f16;
 
         use crate::isa::$token;
-        use crate::lanes::{rows, rows_mut};
         use crate::layernorm_f16::NormF16;
         use crate::math_f32::{narrow, widen};
+        use crate::slices::{rows, rows_mut};
         use crate::$isa::floats::{Eight, LANES, add, fma, load, load_f32, mul, reciprocal_root, splat, store, sub, sum};
 
         /// Tokens.

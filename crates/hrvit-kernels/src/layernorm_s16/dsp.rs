@@ -5,8 +5,8 @@ use core::arch::asm;
 use super::Norm;
 use crate::dsp::rates::{Rate, shifted};
 use crate::isa::Dsp;
-use crate::lanes::{rows, rows_mut};
 use crate::math::rsqrt;
+use crate::slices::{rows, rows_mut};
 
 /// What one token's channels share.
 #[derive(Clone, Copy)]

@@ -4,8 +4,8 @@ use core::arch::asm;
 
 use super::Norm;
 use crate::isa::Mve;
-use crate::lanes::{rows, rows_mut};
 use crate::math::rsqrt;
+use crate::slices::{rows, rows_mut};
 
 /// What one token's channels share, as the vectors want it: `xh = vrshl(vqdmulh(channels * x - sum, r), shift)`.
 struct Statistics {

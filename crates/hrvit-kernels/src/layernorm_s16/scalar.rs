@@ -1,8 +1,8 @@
 //! Definition of the LayerNorm: one pass for the sums, one for the affine.
 
 use super::Norm;
-use crate::lanes::{rows, rows_mut};
 use crate::math::rsqrt;
+use crate::slices::{rows, rows_mut};
 
 /// What one token's channels share.
 #[derive(Clone, Copy)]

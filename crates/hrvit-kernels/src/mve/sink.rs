@@ -6,7 +6,7 @@ use core::arch::asm;
 
 use super::tile::{COLUMNS, Channels, ROWS, Tile};
 use crate::epilogue::Epilogue;
-use crate::requant::{Range8, Requant, Scalar};
+use crate::requant::{Range8, Requant, TensorRequant};
 
 /// A way of storing accumulators.
 pub(crate) trait Sink: Copy {
@@ -204,7 +204,7 @@ macro_rules! uniform {
         ///
         /// # Safety
         /// The processor has MVE; `out` is at least as long as `acc`.
-        pub(crate) unsafe fn $name(acc: &[i32], requant: Scalar, $this: $sink, out: &mut [i8]) {
+        pub(crate) unsafe fn $name(acc: &[i32], requant: TensorRequant, $this: $sink, out: &mut [i8]) {
             // SAFETY: MVE by the contract; the loop has `acc.len()` lanes in all, and both slices have as many elements.
             unsafe {
                 asm!(

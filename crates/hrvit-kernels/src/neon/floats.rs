@@ -9,8 +9,8 @@ use half::f16;
 
 use super::{load_f32x4, load_u16x8, store_f32x4, store_u16x8};
 use crate::epilogue_f16::{ActivationF16, EpilogueF16};
-use crate::lanes::window_mut;
 use crate::math_f32::{EXP2, EXP2_MIN, GELU, GELU_EXPONENT, GELU_MAX, MAX, ROUNDER};
+use crate::slices::window_mut;
 
 /// Lanes of two vectors: what one vector of f16 becomes.
 pub(crate) const LANES: usize = 8;

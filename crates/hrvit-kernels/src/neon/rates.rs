@@ -6,8 +6,8 @@
 use core::arch::aarch64::*;
 
 use super::{load_s32x4, load_u8x8};
-use crate::lanes::window;
-use crate::requant::{Requant, Scalar};
+use crate::requant::{Requant, TensorRequant};
+use crate::slices::window;
 
 /// Channels of a [`Rates`].
 pub(crate) const CHANNELS: usize = 8;
@@ -62,7 +62,7 @@ impl Rates {
     /// The same for all channels.
     #[inline]
     #[target_feature(enable = "neon")]
-    pub(crate) fn splat(scalar: Scalar) -> Self {
+    pub(crate) fn splat(scalar: TensorRequant) -> Self {
         let (mult, shift) = (vdupq_n_s32(scalar.mult), vdupq_n_s32(31 - i32::from(scalar.shift)));
         Self { mult: [mult; 2], shift: [shift; 2], pre_shift: vdupq_n_s32(scalar.pre_shift.into()), shifted: scalar.pre_shift != 0 }
     }

@@ -7,7 +7,7 @@ use crate::avx2::rates::up_to;
 use crate::avx2::sink::{Add32, put};
 use crate::avx2::{load16_i16, store8_i32};
 use crate::isa::Avx2;
-use crate::lanes::rows_mut;
+use crate::slices::rows_mut;
 
 /// Channels of a block.
 const BLOCK: usize = 16;

@@ -7,7 +7,7 @@ use core::mem::MaybeUninit;
 use super::{Rows, avx2};
 use crate::avx512::{LANES, first_lanes, load_i16, load_i32};
 use crate::isa::Avx512;
-use crate::lanes::{rows_mut, window};
+use crate::slices::{rows_mut, window};
 
 /// Channels of a block.
 const BLOCK: usize = 2 * LANES;

@@ -2,7 +2,7 @@
 //! one to the next, the mix of a class changes by the same number.
 
 use super::{MAX_FACTOR, Rows, segments};
-use crate::lanes::rows_mut;
+use crate::slices::rows_mut;
 
 /// Adds the resized row to `acc`; lengths were checked by the caller, as below.
 pub(super) fn bilinear_add(source: &Rows<'_>, columns: usize, scale: i32, first: usize, acc: &mut [i32]) {

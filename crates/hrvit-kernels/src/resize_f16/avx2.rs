@@ -7,9 +7,9 @@ use half::f16;
 use super::scalar;
 use crate::avx2::floats::{LANES, largest, load, load_f32, store_f32};
 use crate::isa::Avx2;
-use crate::lanes::{rows_mut, window};
 use crate::math_f32::widen;
 use crate::resize::Rows;
+use crate::slices::{rows_mut, window};
 
 /// Adds the resized row to `acc`.
 pub(super) fn bilinear_add(_: Avx2, source: &Rows<'_, f16>, columns: usize, first: usize, acc: &mut [f32]) {

@@ -6,10 +6,10 @@ use half::f16;
 
 use super::scalar;
 use crate::isa::Neon;
-use crate::lanes::{rows_mut, window};
 use crate::math_f32::widen;
 use crate::neon::floats::{Eight, LANES, add, fma, largest, load, load_f32, max, mul, splat, store_f32};
 use crate::resize::Rows;
+use crate::slices::{rows_mut, window};
 
 /// Adds the resized row to `acc`.
 pub(super) fn bilinear_add(_: Neon, source: &Rows<'_, f16>, columns: usize, first: usize, acc: &mut [f32]) {

@@ -2,9 +2,9 @@
 
 use half::f16;
 
-use crate::lanes::rows_mut;
 use crate::math_f32::widen;
 use crate::resize::Rows;
+use crate::slices::rows_mut;
 
 /// Adds the resized row to `acc`; lengths were checked by the caller, as below.
 pub(super) fn bilinear_add(source: &Rows<'_, f16>, columns: usize, first: usize, acc: &mut [f32]) {

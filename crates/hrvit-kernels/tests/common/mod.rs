@@ -1,7 +1,7 @@
 //! Random operands and the rounding rule in 128-bit arithmetic, written apart from the crate under test.
 #![allow(dead_code, reason = "every test file uses its own part")]
 
-use hrvit_kernels::{Range8, Requant, Scalar};
+use hrvit_kernels::{Range8, Requant, TensorRequant};
 
 /// Channels of every variant's branches.
 pub const CHANNELS: [usize; 10] = [16, 32, 48, 64, 96, 128, 240, 256, 384, 512];
@@ -88,8 +88,8 @@ impl Rates {
         Requant { mult: &self.mult, shift: &self.shift, pre_shift: self.pre_shift }
     }
 
-    pub fn scalar(&self) -> Scalar {
-        Scalar { mult: self.mult[0], shift: self.shift[0], pre_shift: self.pre_shift }
+    pub fn scalar(&self) -> TensorRequant {
+        TensorRequant { mult: self.mult[0], shift: self.shift[0], pre_shift: self.pre_shift }
     }
 
     /// The requantised accumulator of channel `c`.

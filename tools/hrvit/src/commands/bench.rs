@@ -9,7 +9,7 @@ use hrvit_core::{Engine, Executor, Family, Kernels, Mapped, Model, Plan, Serial,
 use hrvit_format::{Head, Size, aligned::AlignedBytes};
 use serde::Serialize;
 
-use crate::int8::{IsaArg, Packed};
+use crate::host_engine::{IsaArg, PackedImage};
 use crate::output::{self, Format};
 use crate::peak::{Best, Peaks};
 use crate::spec_file::parse_size;
@@ -115,11 +115,11 @@ fn kind(step: Step) -> &'static str {
 /// # Errors
 /// If the model cannot run here.
 pub fn run(args: &BenchArgs, format: Format) -> Result<()> {
-    let packed = Packed::read(&args.model, args.isa)?;
+    let packed = PackedImage::read(&args.model, args.isa)?;
     let (model, kernels) = (Model::load(packed.image()), packed.kernels());
     let model = model.with_context(|| format!("model {}", args.model.display()))?;
     let tiling = args.arena.map_or(Tiling::Smallest, Tiling::Within);
-    let network = (&model.meta().network, model.half_parts());
+    let network = (&model.meta().network, model.wide_parts());
     let plan = plan_mixed(network, args.size.unwrap_or(model.meta().size), args.threads, WeightPlacement::Mapped, tiling)?;
     let threads = (args.threads > 1).then(|| Threads::new(args.threads)).transpose()?;
     let times = measure(args, &model, &plan, kernels, threads.as_ref())?;

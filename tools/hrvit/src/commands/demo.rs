@@ -16,7 +16,7 @@ use crate::dataset::{self, Labelled};
 use crate::evaluation::{self, Contestants, Evaluation, Segmented};
 use crate::float::Float;
 use crate::golden;
-use crate::int8::{IsaArg, Packed};
+use crate::host_engine::{IsaArg, PackedImage};
 use crate::output::{self, Format};
 use crate::palette::Classes;
 use crate::progress::Tasks;
@@ -86,7 +86,7 @@ pub fn run(args: &DemoArgs, format: Format) -> Result<()> {
     output::write_file(&args.out.join("nano.hrvit"), &image)?;
 
     let float = Float::new(checkpoint, args.size);
-    let packed = Packed::new(image.clone(), IsaArg::default().kernels()?)?;
+    let packed = PackedImage::new(image.clone(), IsaArg::default().kernels()?)?;
     let int8 = packed.load()?;
     let labelled = dataset::labelled(&args.assets.join("data/val"))?;
     let contestants = Contestants { float: Some(&float), engine: Some(&int8) };

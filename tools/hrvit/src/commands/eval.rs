@@ -9,7 +9,7 @@ use hrvit_reference::Checkpoint;
 use crate::dataset;
 use crate::evaluation::{self, Contestants, Evaluation};
 use crate::float::Float;
-use crate::int8::{IsaArg, Packed};
+use crate::host_engine::{IsaArg, PackedImage};
 use crate::output::{self, Format};
 use crate::palette::Classes;
 use crate::segmenter::Segmenter;
@@ -54,8 +54,8 @@ pub struct EvalArgs {
 /// If files are missing or do not fit each other.
 pub fn run(args: &EvalArgs, format: Format) -> Result<()> {
     let set = dataset::labelled(&args.data)?;
-    let packed = args.model.as_deref().map(|path| Packed::read(path, args.isa)).transpose()?;
-    let int8 = packed.as_ref().map(Packed::load).transpose()?;
+    let packed = args.model.as_deref().map(|path| PackedImage::read(path, args.isa)).transpose()?;
+    let int8 = packed.as_ref().map(PackedImage::load).transpose()?;
     let (network, size) = match &int8 {
         Some(int8) => {
             ensure!(

@@ -6,12 +6,12 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use comfy_table::Cell;
 use hrvit_core::{Tiling, WeightPlacement, plan_mixed};
-use hrvit_format::{HalfParts, Head, Model, Network, Size, StepId, record::Precision};
+use hrvit_format::{Head, Model, Network, Size, StepId, WideParts, record::Precision};
 use serde::Serialize;
 
 use crate::accounting::{self, Cost, StageCost};
 use crate::golden::{self, Checked};
-use crate::int8::{self, IsaArg, Packed};
+use crate::host_engine::{self, IsaArg, PackedImage};
 use crate::output::{self, Format};
 use crate::report::macs::Macs;
 use crate::segmenter::Segmenter;
@@ -76,7 +76,7 @@ struct Report {
 }
 
 impl Report {
-    fn new(image: Option<ImageReport>, (network, half): (Network, HalfParts), size: Size) -> Result<Self> {
+    fn new(image: Option<ImageReport>, (network, half): (Network, WideParts), size: Size) -> Result<Self> {
         let stages = accounting::stages(&network, size);
         let arena_bytes = plan_mixed((&network, half), size, 1, WeightPlacement::Mapped, Tiling::Smallest)?.arena_bytes();
         Ok(Self { image, network, size: [size.height, size.width], total: accounting::total(&stages), arena_bytes, stages })
@@ -99,7 +99,7 @@ pub fn run(args: &InspectArgs, format: Format) -> Result<()> {
         Some(path) => inspect_image(path)?,
         None => {
             let network = args.network.network()?;
-            Report::new(None, (network, HalfParts::NONE), args.size.size.context("--size HxW is missing: which input size?")?)?
+            Report::new(None, (network, WideParts::NONE), args.size.size.context("--size HxW is missing: which input size?")?)?
         }
     };
     match format {
@@ -109,10 +109,10 @@ pub fn run(args: &InspectArgs, format: Format) -> Result<()> {
 }
 
 fn inspect_image(path: &Path) -> Result<Report> {
-    let bytes = int8::read_image(path)?;
+    let bytes = host_engine::read_image(path)?;
     let in_model = || format!("model {}", path.display());
     let model = Model::load(&bytes).with_context(in_model)?;
-    let packed = Packed::new(bytes.clone(), IsaArg::default().kernels()?)?;
+    let packed = PackedImage::new(bytes.clone(), IsaArg::default().kernels()?)?;
     let int8 = packed.load().with_context(in_model)?;
     let meta = model.meta();
     let golden = match golden::check(&int8)? {
@@ -140,7 +140,7 @@ fn inspect_image(path: &Path) -> Result<Report> {
         golden,
     };
     let (network, size) = (meta.network.clone(), int8.size());
-    Report::new(Some(image), (network, model.half_parts()), size)
+    Report::new(Some(image), (network, model.wide_parts()), size)
 }
 
 /// Names of the steps in `precision`.

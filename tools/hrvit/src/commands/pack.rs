@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use hrvit_format::{Model, record::Packing, writer::repack};
 use serde::Serialize;
 
-use crate::int8;
+use crate::host_engine;
 use crate::output::{self, Format};
 
 /// Pack a model image's weights for a target
@@ -60,7 +60,7 @@ struct Report<'a> {
 /// # Errors
 /// If the model is no valid image, or the file cannot be written.
 pub fn run(args: &PackArgs, format: Format) -> Result<()> {
-    let image = int8::read_image(&args.model)?;
+    let image = host_engine::read_image(&args.model)?;
     let model = Model::load(&image).with_context(|| format!("model {}", args.model.display()))?;
     let packing = Packing::from(args.layout);
     let packed = repack(&model, packing)?;

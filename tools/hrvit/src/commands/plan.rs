@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use hrvit_core::{HalfParts, Moment, Plan, Step, Tiling, WeightPlacement, plan_mixed, recomputed_macs, step_macs};
+use hrvit_core::{Plan, Step, StepMemory, Tiling, WeightPlacement, WideParts, plan_mixed, recomputed_macs, step_macs};
 use serde::Serialize;
 
 use crate::memory_picture;
@@ -72,7 +72,7 @@ struct Report {
 }
 
 impl Row {
-    fn new(part: String, moment: &Moment) -> Self {
+    fn new(part: String, moment: &StepMemory) -> Self {
         Self { part, step: moment.step.to_string(), tile: moment.tile, maps: moment.maps, kept: moment.kept, scratch: moment.scratch, bytes: moment.bytes() }
     }
 }
@@ -124,9 +124,9 @@ pub fn run(args: &PlanArgs, format: Format) -> Result<()> {
     let size = args.size.size.context("--size HxW is missing: which input size?")?;
     let tiling = args.arena.map(Tiling::Within).or(args.tile.map(Tiling::Rows)).unwrap_or_default();
     let half = match (args.half, args.int16x8) {
-        (true, _) => HalfParts::ALL,
-        (_, true) => HalfParts::ALL_INT16X8,
-        _ => HalfParts::NONE,
+        (true, _) => WideParts::ALL,
+        (_, true) => WideParts::ALL_INT16X8,
+        _ => WideParts::NONE,
     };
     let plan = plan_mixed((&network, half), size, args.workers, WeightPlacement::Mapped, tiling)?;
     let report = Report::new(&plan)?;

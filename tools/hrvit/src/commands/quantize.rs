@@ -13,7 +13,7 @@ use crate::calibration::CalibrationSet;
 use crate::dataset;
 use crate::frame_checks::Unfit;
 use crate::golden;
-use crate::int8::IsaArg;
+use crate::host_engine::IsaArg;
 use crate::output::{self, Format};
 use crate::palette::Classes;
 use crate::precision::{self, Chosen, Limits, Measure, Offer, parts};
@@ -166,7 +166,7 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
             if let Some(set) = &set {
                 refuse_overflow(&peaks(&Folded::new(&checkpoint), args.size, set, &Tasks::new())?)?;
             }
-            let halved = quantize::halve(&checkpoint, args.size, &options)?;
+            let halved = quantize::to_fp16(&checkpoint, args.size, &options)?;
             (halved.image, halved.report, set)
         }
         (Precision::Int8 | Precision::Int16x8 | Precision::Mixed | Precision::Auto, None) => bail!("integers need calibration frames: --calib DIR"),
@@ -195,7 +195,7 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
                     let mut peaks = peaks(&Folded::new(&checkpoint), args.size, &set, &Tasks::new())?;
                     peaks.retain(|peak| network.steps().enumerate().any(|(at, step)| step == peak.step && named.contains(&at)));
                     refuse_overflow(&peaks)?;
-                    int8.with_halves(&quantize::halve(&checkpoint, args.size, &options)?.steps, &named)?
+                    int8.with_wide_steps(&quantize::to_fp16(&checkpoint, args.size, &options)?.steps, &named)?
                 }
                 _ => int8.image,
             };
@@ -207,7 +207,7 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
         _ => image,
     };
     output::write_file(&args.out, &image)?;
-    let half = Model::load(&image)?.half_parts();
+    let half = Model::load(&image)?.wide_parts();
     let arena_bytes = plan_mixed((&network, half), args.size, 1, WeightPlacement::Mapped, Tiling::Smallest)?.arena_bytes();
     match format {
         Format::Json => {
@@ -249,7 +249,7 @@ fn mix(
     let mut offered = Vec::new();
     for wider in &args.with {
         offered.push(match wider {
-            Wider::Fp16 => (record::Precision::Fp16, quantize::halve(checkpoint, args.size, options)?.steps),
+            Wider::Fp16 => (record::Precision::Fp16, quantize::to_fp16(checkpoint, args.size, options)?.steps),
             Wider::Int16x8 => {
                 let options = Options { precision: record::Precision::Int16x8, ..options.clone() };
                 (record::Precision::Int16x8, quantize::quantize(checkpoint, args.size, set, &options, &tasks)?.steps)
@@ -285,7 +285,7 @@ fn print_choice(found: &Chosen, drift: &str, most: f64) -> Result<()> {
             step.precision.unwrap_or_default().to_owned(),
             format!("{:.2}", step.logits_db),
             format!("{:.3}", step.drift),
-            format!("{:.1}", 100.0 * step.half_macs),
+            format!("{:.1}", 100.0 * step.wide_macs),
             output::grouped(step.bytes as u64),
             output::grouped(step.arena_bytes as u64),
         ]);

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::quantize;
 use crate::calibration::CalibrationSet;
-use crate::int8::{self, Int8, IsaArg, Packed};
+use crate::host_engine::{self, HostEngine, IsaArg, PackedImage};
 use crate::output::{self, Format};
 use crate::palette::Classes;
 use crate::progress;
@@ -100,7 +100,7 @@ pub struct ReportArgs {
 /// Images to measure beside the model, and how they came to be.
 struct Others {
     names: Vec<String>,
-    images: Vec<Packed>,
+    images: Vec<PackedImage>,
     origin: String,
 }
 
@@ -111,7 +111,7 @@ struct Prepared<'a> {
     bars: Option<Bars>,
     /// Title and address of further pictures.
     pictures: Vec<(&'static str, String)>,
-    int8: &'a Int8<'a>,
+    int8: &'a HostEngine<'a>,
     checkpoint: Checkpoint,
     classes: Classes,
     kernels: Kernels,
@@ -133,9 +133,9 @@ pub fn run(args: &ReportArgs, format: Format) -> Result<()> {
     }
     ensure!(args.step_frames > 0, "--step-frames 0: at least one frame is needed to measure steps and the logits' deviation");
     let kernels = args.isa.kernels()?;
-    let file = int8::read_image(&args.model)?;
+    let file = host_engine::read_image(&args.model)?;
     let (bytes, crc) = file_facts(&file).with_context(|| format!("model image {}", args.model.display()))?;
-    let image = Packed::new(file, kernels).with_context(|| format!("model image {}", args.model.display()))?;
+    let image = PackedImage::new(file, kernels).with_context(|| format!("model image {}", args.model.display()))?;
     let int8 = &image.load()?;
     let meta = int8.model().meta();
     let checkpoint = Checkpoint::read(&args.weights, &meta.network)?;
@@ -225,7 +225,7 @@ fn file_name(path: &Path) -> String {
 }
 
 /// Images given by --draws, or calibrated as --calib says; all packed for `kernels`.
-fn others(args: &ReportArgs, int8: &Int8<'_>, checkpoint: &Checkpoint, classes: &Classes, kernels: Kernels) -> Result<Option<Others>> {
+fn others(args: &ReportArgs, int8: &HostEngine<'_>, checkpoint: &Checkpoint, classes: &Classes, kernels: Kernels) -> Result<Option<Others>> {
     if let Some(folder) = &args.calib {
         return calibrate(args, folder, int8, checkpoint, classes, kernels).map(Some);
     }
@@ -233,8 +233,8 @@ fn others(args: &ReportArgs, int8: &Int8<'_>, checkpoint: &Checkpoint, classes: 
         return Ok(None);
     }
     let images = args.draws.iter().map(|path| {
-        let load = || -> Result<Packed> {
-            let image = Packed::new(int8::read_image(path)?, kernels)?;
+        let load = || -> Result<PackedImage> {
+            let image = PackedImage::new(host_engine::read_image(path)?, kernels)?;
             let other = image.load()?;
             let (own, other) = (int8.model().meta(), other.model().meta());
             ensure!(own.network == other.network && own.size == other.size, "it holds another network or size than {}", args.model.display());
@@ -246,7 +246,7 @@ fn others(args: &ReportArgs, int8: &Int8<'_>, checkpoint: &Checkpoint, classes: 
     Ok(Some(Others { names, images: images.collect::<Result<_>>()?, origin: "Other model images of the same network.".to_owned() }))
 }
 
-fn calibrate(args: &ReportArgs, folder: &Path, int8: &Int8<'_>, checkpoint: &Checkpoint, classes: &Classes, kernels: Kernels) -> Result<Others> {
+fn calibrate(args: &ReportArgs, folder: &Path, int8: &HostEngine<'_>, checkpoint: &Checkpoint, classes: &Classes, kernels: Kernels) -> Result<Others> {
     let (set, unfit) = CalibrationSet::open(folder, int8.size())?;
     quantize::judge(&unfit, false)?;
     let held = set.paths().len();
@@ -263,7 +263,7 @@ fn calibrate(args: &ReportArgs, folder: &Path, int8: &Int8<'_>, checkpoint: &Che
         let options = Options { seed, ..quantize::options(&args.weights, Some(&drawn), Some(classes))? };
         let quantised =
             run_quantiser(checkpoint, int8.size(), &drawn, &options, &progress::Tasks::new()).with_context(|| format!("calibration draw {number}"))?;
-        others.images.push(Packed::new(quantised.image, kernels)?);
+        others.images.push(PackedImage::new(quantised.image, kernels)?);
         others.names.push(number.to_string());
     }
     Ok(others)

@@ -11,7 +11,7 @@ use image::RgbImage;
 use serde::Serialize;
 
 use crate::float::Float;
-use crate::int8::{IsaArg, Packed};
+use crate::host_engine::{IsaArg, PackedImage};
 use crate::output::{self, Format};
 use crate::palette::Classes;
 use crate::segmenter::Segmenter;
@@ -96,8 +96,8 @@ struct Found {
 pub fn run(args: &RunArgs, format: Format) -> Result<()> {
     let paths = frames::list_or_one(&args.input)?;
     ensure!(args.logits.is_none() || paths.len() == 1, "--logits takes a single frame, {} holds {}", args.input.display(), paths.len());
-    let packed = args.model.as_deref().map(|path| Packed::read(path, args.isa)).transpose()?;
-    let int8 = packed.as_ref().map(Packed::load).transpose()?;
+    let packed = args.model.as_deref().map(|path| PackedImage::read(path, args.isa)).transpose()?;
+    let int8 = packed.as_ref().map(PackedImage::load).transpose()?;
     let classes = |count: usize| match (&int8, &args.classes_file) {
         (Some(int8), None) => Classes::of_image(int8.model().meta()),
         _ => Classes::of_model(count, args.classes_file.as_deref()),

@@ -11,7 +11,7 @@ use crate::{
     dataset::Labelled,
     evaluation::{Contestants, evaluate},
     float::Float,
-    int8::Packed,
+    host_engine::PackedImage,
     labels::LabelMap,
     logits::Logits,
     metrics::{Agreement, Sqnr},
@@ -89,7 +89,7 @@ impl<'a> Measure<'a> {
     /// # Errors
     /// If the engine refuses it.
     pub fn noise(&self, image: AlignedBytes, count: usize) -> Result<Noise> {
-        let packed = Packed::new(image, self.kernels)?;
+        let packed = PackedImage::new(image, self.kernels)?;
         let engine = packed.load()?;
         let each = |((frame, float), decisions): ((&RgbImage, &Logits), &LabelMap)| -> Result<(Sqnr, Agreement)> {
             let logits = engine.logits(frame)?;
@@ -114,7 +114,7 @@ impl<'a> Measure<'a> {
     /// If the engine refuses it, or a labelled frame cannot be read.
     pub fn drift(&self, image: &AlignedBytes, noise: Noise) -> Result<f64> {
         let Some(Judged { set, classes, float }) = &self.judged else { return Ok(100.0 * noise.flipped) };
-        let packed = Packed::new(image.clone(), self.kernels)?;
+        let packed = PackedImage::new(image.clone(), self.kernels)?;
         let engine = packed.load()?;
         let quality = evaluate(set, Contestants { float: None, engine: Some(&engine) }, classes, &|_| Ok(()))?.engine;
         Ok(100.0 * (quality.context("no quality of the image")?.miou - float).abs())

@@ -25,7 +25,7 @@ fn paint(path: &[Step], drift_name: &str, svg: &mut String) -> Result<(), Box<dy
     let root = SVGBackend::with_string(svg, PICTURE).into_drawing_area();
     root.fill(&WHITE)?;
     let db = |most: bool| path.iter().map(|step| step.logits_db).fold(if most { f64::MIN } else { f64::MAX }, if most { f64::max } else { f64::min });
-    let macs = path.iter().map(|step| 100.0 * step.half_macs).fold(1.0, f64::max);
+    let macs = path.iter().map(|step| 100.0 * step.wide_macs).fold(1.0, f64::max);
     let drift = path.iter().map(|step| step.drift).fold(0.01, f64::max);
     let mut chart = ChartBuilder::on(&root)
         .caption("from 8 bits on, one part after another", ("sans-serif", 17))
@@ -37,7 +37,7 @@ fn paint(path: &[Step], drift_name: &str, svg: &mut String) -> Result<(), Box<dy
         .set_secondary_coord(0.0..1.05 * macs, 0.0..1.1 * drift);
     chart.configure_mesh().light_line_style(TRANSPARENT).x_desc("multiply-accumulates not in 8 bits, %").y_desc("logits SQNR, dB").draw()?;
     chart.configure_secondary_axes().y_desc(drift_name).draw()?;
-    let points = |value: fn(&Step) -> f64| path.iter().map(move |step| (100.0 * step.half_macs, value(step)));
+    let points = |value: fn(&Step) -> f64| path.iter().map(move |step| (100.0 * step.wide_macs, value(step)));
     let line = |value: fn(&Step) -> f64, colour: RGBColor| [PathElement::new(points(value).collect::<Vec<_>>(), colour.stroke_width(2))];
     let marks = |value: fn(&Step) -> f64, colour: RGBColor| points(value).map(move |at| Circle::new(at, 3, colour.filled()));
     chart.draw_series(line(|step| step.logits_db, LINE))?.label("logits SQNR").legend(legend_box(LINE));
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn both_lines_are_explained() {
-        let step = |logits_db, drift, half_macs| Step { part: None, precision: None, logits_db, drift, half_macs, bytes: 1, arena_bytes: 1 };
+        let step = |logits_db, drift, wide_macs| Step { part: None, precision: None, logits_db, drift, wide_macs, bytes: 1, arena_bytes: 1 };
         let svg = draw(&[step(39.0, 0.4, 0.0), step(45.0, 0.1, 0.2)], "decisions changed, %").unwrap();
         assert!(svg.contains("logits SQNR") && svg.contains("decisions changed, %"), "{svg}");
     }

@@ -43,7 +43,7 @@ pub struct Step {
     /// Drift in points.
     pub drift: f64,
     /// Share of multiply-accumulates that are not in 8 bits.
-    pub half_macs: f64,
+    pub wide_macs: f64,
     /// Bytes of the image.
     pub bytes: usize,
     /// Bytes of the arena.
@@ -156,7 +156,7 @@ pub fn search(int8: &Quantised, offers: &[Offer<'_>], measure: &Measure<'_>, lim
 /// Bytes of the arena that `image` needs with one worker.
 fn arena_bytes(image: &AlignedBytes) -> Result<usize> {
     let model = Model::load(image)?;
-    let network = (&model.meta().network, model.half_parts());
+    let network = (&model.meta().network, model.wide_parts());
     Ok(plan_mixed(network, model.meta().size, 1, WeightPlacement::Mapped, Tiling::Smallest)?.arena_bytes())
 }
 
@@ -211,7 +211,7 @@ impl Search<'_> {
             precision: added.and_then(|at| chosen[at]).map(|offer| self.offers[offer].precision.name()),
             logits_db: noise.db,
             drift: self.measure.drift(image, noise)?,
-            half_macs: macs(true) as f64 / macs(false).max(1) as f64,
+            wide_macs: macs(true) as f64 / macs(false).max(1) as f64,
             bytes: image.len(),
             arena_bytes: arena_bytes(image)?,
         })

@@ -34,7 +34,7 @@ impl Grid {
     }
 
     /// 16-bit codes of an int16x8 step in `lo..=hi`, zero point 0.
-    pub fn words(scale: Vec<f64>, lo: i32, hi: i32) -> Self {
+    pub fn s16(scale: Vec<f64>, lo: i32, hi: i32) -> Self {
         Self { scale, zero: vec![0], lo, hi }
     }
 
@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(Grid::symmetric(vec![1.0, 2.0]).name(), "s8 pc");
         assert_eq!(Grid { scale: vec![1.0], zero: vec![700], lo: 0, hi: 2047 }.name(), "index");
         assert_eq!(Grid::term(1.0).name(), "i32 sum");
-        assert_eq!(Grid::words(vec![1.0, 2.0], -9000, 9000).name(), "s16 pc");
-        assert_eq!(Grid::words(vec![1.0], 0, 9000).name(), "s16");
+        assert_eq!(Grid::s16(vec![1.0, 2.0], -9000, 9000).name(), "s16 pc");
+        assert_eq!(Grid::s16(vec![1.0], 0, 9000).name(), "s16");
     }
 }

@@ -104,7 +104,7 @@ pub struct Options {
     pub techniques: Techniques,
     /// Of two valid images on a device the one with the higher number is newer.
     pub sequence: u32,
-    /// Arithmetic of every step: [`Precision::Int8`] or [`Precision::Int16x8`]. [`halve`] makes half precision.
+    /// Arithmetic of every step: [`Precision::Int8`] or [`Precision::Int16x8`]. [`to_fp16`] makes half precision.
     pub precision: Precision,
 }
 
@@ -171,7 +171,7 @@ impl Quantised {
     ///
     /// # Errors
     /// If the steps make no valid image.
-    pub fn with_halves(&self, half: &[StepData], at: &[usize]) -> Result<AlignedBytes> {
+    pub fn with_wide_steps(&self, half: &[StepData], at: &[usize]) -> Result<AlignedBytes> {
         let mut steps = self.steps.clone();
         for &at in at {
             steps[at] = half[at].clone();
@@ -195,7 +195,7 @@ impl Quantised {
 pub fn quantize(checkpoint: &Checkpoint, size: Size, frames: &dyn Frames, options: &Options, progress: &dyn Progress) -> Result<Quantised> {
     let network = checkpoint.network();
     let start = Instant::now();
-    ensure!(options.precision != Precision::Fp16, "half precision is not calibrated: it is made by `halve`");
+    ensure!(options.precision != Precision::Fp16, "half precision is not calibrated: it is made by `to_fp16`");
     ensure!(!frames.is_empty(), "quantising needs at least one calibration frame; some hundred from the training set are usual");
     let folded = Folded::new(checkpoint);
     let header = Header::new(&folded, size, options)?;
@@ -217,7 +217,7 @@ pub fn quantize(checkpoint: &Checkpoint, size: Size, frames: &dyn Frames, option
 ///
 /// # Errors
 /// If a weight is beyond half precision; names the operator.
-pub fn halve(checkpoint: &Checkpoint, size: Size, options: &Options) -> Result<Quantised> {
+pub fn to_fp16(checkpoint: &Checkpoint, size: Size, options: &Options) -> Result<Quantised> {
     let start = Instant::now();
     let folded = Folded::new(checkpoint);
     let header = Header::new(&folded, size, options)?;

@@ -56,7 +56,7 @@ pub fn choose(sample: &Sample, extents: &[Extent], reader: &Reader<'_>) -> (Grid
         let scale: Vec<f64> = channels.iter().map(|s| tensor.powf(1.0 - exponent) * s.powf(exponent)).collect();
         let zero = || extents.iter().zip(&scale).map(|(&extent, &s)| ranges::centre(extent, s)).collect();
         let grid = match reader.limit {
-            Some(limit) => Grid::words(scale, -limit, limit),
+            Some(limit) => Grid::s16(scale, -limit, limit),
             None => Grid { zero: zero(), scale, lo: -128, hi: 127 },
         };
         let mut rounded = tokens.to_vec();

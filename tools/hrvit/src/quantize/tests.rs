@@ -1,11 +1,11 @@
 //! The whole quantiser on tiny networks with synthetic weights and frames.
 
 use anyhow::{Result, bail};
-use hrvit_format::{Activation, HalfParts, Head, Model, Network, Size, Spec, Step, record::Precision, writer::StepData};
+use hrvit_format::{Activation, Head, Model, Network, Size, Spec, Step, WideParts, record::Precision, writer::StepData};
 use hrvit_kernels::Kernels;
 use hrvit_reference::Checkpoint;
 
-use super::{Frames, Options, Quantised, Silent, halve, quantize, sample::SplitMix};
+use super::{Frames, Options, Quantised, Silent, quantize, sample::SplitMix, to_fp16};
 use crate::precision::{self, Limits, Measure, Offer};
 
 /// What the logits of tiny random networks must reach: LayerNorms over eight random channels amplify noise that trained, wider ones do not.
@@ -153,7 +153,7 @@ fn parts_take_16_bits_or_half_precision_whichever_is_worth_more() {
     let network = tiny(Head::Segformer, Activation::Gelu);
     let checkpoint = Checkpoint::synthetic(&network, 3).unwrap();
     let size = Size { height: 64, width: 64 };
-    let (int8, wide, half) = (run(&network, 8, 2), run_in(Precision::Int16x8, &network, 8, 2), halve(&checkpoint, size, &Options::default()).unwrap());
+    let (int8, wide, half) = (run(&network, 8, 2), run_in(Precision::Int16x8, &network, 8, 2), to_fp16(&checkpoint, size, &Options::default()).unwrap());
     let frames = Textures { size, count: 3 };
     let measure = Measure::new(&checkpoint, (&frames, 3), size, None, Kernels::detect(), &Silent).unwrap();
     let offers = [Offer { precision: Precision::Int16x8, steps: &wide.steps }, Offer { precision: Precision::Fp16, steps: &half.steps }];
@@ -174,7 +174,7 @@ fn parts_become_half_precision_until_the_drift_is_small_enough() {
     let network = tiny(Head::Segformer, Activation::Gelu);
     let checkpoint = Checkpoint::synthetic(&network, 3).unwrap();
     let size = Size { height: 64, width: 64 };
-    let (int8, half) = (run(&network, 8, 2), halve(&checkpoint, size, &Options::default()).unwrap());
+    let (int8, half) = (run(&network, 8, 2), to_fp16(&checkpoint, size, &Options::default()).unwrap());
     let frames = Textures { size, count: 3 };
     let measure = Measure::new(&checkpoint, (&frames, 3), size, None, Kernels::detect(), &Silent).unwrap();
     let choose = |drift, arena_bytes, beyond| {
@@ -191,8 +191,8 @@ fn parts_become_half_precision_until_the_drift_is_small_enough() {
     let (first, last) = (best.path.first().unwrap(), best.path.last().unwrap());
     assert!(best.path.windows(2).all(|pair| pair[0].logits_db < pair[1].logits_db), "every part that is added removes noise");
     assert!(last.logits_db > first.logits_db + 10.0, "{:.1} to {:.1} dB", first.logits_db, last.logits_db);
-    assert!(last.half_macs > first.half_macs && last.arena_bytes > first.arena_bytes);
-    assert_ne!(Model::load(&best.image).unwrap().half_parts(), HalfParts::NONE);
+    assert!(last.wide_macs > first.wide_macs && last.arena_bytes > first.arena_bytes);
+    assert_ne!(Model::load(&best.image).unwrap().wide_parts(), WideParts::NONE);
 
     let small = choose(-1.0, Some(first.arena_bytes), vec![Step::Stem]);
     assert!(small.path.iter().all(|step| step.arena_bytes <= first.arena_bytes));

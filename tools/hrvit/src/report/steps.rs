@@ -15,7 +15,7 @@ use hrvit_reference::{Folded, Frame, Map, NoTap, State};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::int8::Int8;
+use crate::host_engine::HostEngine;
 use crate::quantize::report::Noise;
 use crate::quantize::states::left_by;
 use crate::segmenter::Segmenter;
@@ -208,7 +208,7 @@ impl Spread {
 ///
 /// # Errors
 /// If a frame cannot be read.
-pub fn measure(set: &[&Path], float: &Folded, int8: &Int8<'_>) -> Result<Measured> {
+pub fn measure(set: &[&Path], float: &Folded, int8: &HostEngine<'_>) -> Result<Measured> {
     let model = int8.model();
     let steps: Vec<(Step, Codes)> =
         model.step_ids().filter_map(|(id, step)| Codes::of(model, id, step).map(|codes| Some((step, codes?))).transpose()).collect::<Result<_>>()?;
@@ -232,7 +232,7 @@ pub fn measure(set: &[&Path], float: &Folded, int8: &Int8<'_>) -> Result<Measure
     })
 }
 
-fn measure_frame(frame: &Path, steps: &[(Step, Codes)], folded: &Folded, int8: &Int8<'_>) -> Result<(Vec<Seen>, Spread)> {
+fn measure_frame(frame: &Path, steps: &[(Step, Codes)], folded: &Folded, int8: &HostEngine<'_>) -> Result<(Vec<Seen>, Spread)> {
     let input = frames::resize(&frames::read(frame)?, int8.size())?;
     let taken = Taken(Mutex::new(vec![Vec::new(); int8.model().steps().len()]));
     int8.logit_codes(input.as_raw(), &taken)?;

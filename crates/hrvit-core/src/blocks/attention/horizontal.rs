@@ -9,11 +9,11 @@ use super::{
     lines::{Half, Lines, REACH, Shape, Walk},
 };
 use crate::{
-    arena::{Cutter, region},
+    arena::{ArenaSlicer, padded_bytes},
     arithmetic::{Arithmetic, Element, Out, Part, Shortcut, clear},
     error::Fault,
     operator::{Operator, StepContext},
-    rows::{Block, RowBlocks, copy_runs, rewrite},
+    rows::{Block, RowBlocks, copy_strided, rewrite},
     schedule::Executor,
 };
 
@@ -29,8 +29,8 @@ pub fn scratch<A: Arithmetic>(network: &Network, size: Size, branch: usize, work
     let shape = Shape { lines: rows, tokens: columns, channels, dim: network.spec.attention_dim(branch).into(), window, tile };
     let blocks = blocks(rows, window, workers);
     let row = columns * channels;
-    let job = region::<A::Code>(tile * row) + region::<A::Sum>(tile * row) + region::<A::Hidden>(channels) + shape.scratch::<A>();
-    region::<A::Wide>(blocks.halo_len(row, REACH)) + blocks.at_once(workers) * job
+    let job = padded_bytes::<A::Code>(tile * row) + padded_bytes::<A::Sum>(tile * row) + padded_bytes::<A::Hidden>(channels) + shape.scratch::<A>();
+    padded_bytes::<A::Wide>(blocks.halo_len(row, REACH)) + blocks.at_once(workers) * job
 }
 
 /// Rows of the map, and what turns them into the block's result.
@@ -63,8 +63,8 @@ impl<A: Arithmetic> Lines<A> for Rows<'_, '_, A> {
         }
         let slot = self.waiting.len() * row_len;
         let row = self.codes.get_mut(slot..slot + row_len).ok_or(Fault)?;
-        copy_runs((codes, half), (row, self.channels), half)?;
-        copy_runs((self.kept.get(l * half..).ok_or(Fault)?, self.map.0 * half), (row.get_mut(half..).ok_or(Fault)?, self.channels), half)?;
+        copy_strided((codes, half), (row, self.channels), half)?;
+        copy_strided((self.kept.get(l * half..).ok_or(Fault)?, self.map.0 * half), (row.get_mut(half..).ok_or(Fault)?, self.channels), half)?;
         self.waiting.end = l + 1;
         if last || self.waiting.len() == self.tile { self.project() } else { Ok(()) }
     }
@@ -103,9 +103,9 @@ pub fn run<A: Arithmetic>(
     let shortcut = Shortcut { right: context.only(OpKind::DesRight)?, left: context.only(OpKind::DesLeft)?, activation: context.des_activation };
     let blocks = blocks(map.0, window, executor.workers());
     rewrite(executor, x, blocks, (row_len, REACH), work, &|range, block, scratch| {
-        let mut cutter = Cutter::new(scratch);
-        let (codes, acc, hidden) = (cutter.take(tile * row_len)?, cutter.take(tile * row_len)?, cutter.take(channels)?);
+        let mut slicer = ArenaSlicer::new(scratch);
+        let (codes, acc, hidden) = (slicer.take(tile * row_len)?, slicer.take(tile * row_len)?, slicer.take(channels)?);
         let mut lines = Rows::<A> { context, block, kept, map, channels, waiting: 0..0, tile, codes, acc, hidden, out_act, to_out, shortcut };
-        Walk::<A>::new(attention, shape, Half { first: 0, transposed: false }, range.start, &mut cutter)?.run(range, &mut lines)
+        Walk::<A>::new(attention, shape, Half { first: 0, transposed: false }, range.start, &mut slicer)?.run(range, &mut lines)
     })
 }

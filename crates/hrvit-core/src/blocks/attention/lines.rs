@@ -4,11 +4,11 @@ use core::ops::Range;
 
 use super::Attention;
 use crate::{
-    arena::{Cutter, region},
+    arena::{ArenaSlicer, padded_bytes},
     arithmetic::{Arithmetic, HeadStrip, Out, Part, wide_of_codes},
     error::Fault,
     ring::Ring,
-    rows::{Runs, copy_run, copy_runs},
+    rows::{Runs, copy_run, copy_strided},
 };
 
 /// Lines of the parallel path's kernel, and its taps.
@@ -48,15 +48,15 @@ impl Shape {
     /// Bytes of [`Walk`]'s buffers.
     pub fn scratch<A: Arithmetic>(&self) -> usize {
         let half = self.half_line();
-        region::<A::Code>(self.tile * self.tokens * self.channels)
-            + 2 * region::<A::Code>(self.v_lines() * half)
-            + region::<A::Code>(KERNEL * half)
-            + region::<A::Code>(2 * self.head_len())
-            + region::<A::Wide>(self.head_len())
-            + region::<A::Sum>(self.score_len::<A>())
-            + region::<A::Wide>(self.window.min(self.lines) * half)
-            + region::<A::Code>(half)
-            + region::<A::Tap>(TAPS * self.channels / 2)
+        padded_bytes::<A::Code>(self.tile * self.tokens * self.channels)
+            + 2 * padded_bytes::<A::Code>(self.v_lines() * half)
+            + padded_bytes::<A::Code>(KERNEL * half)
+            + padded_bytes::<A::Code>(2 * self.head_len())
+            + padded_bytes::<A::Wide>(self.head_len())
+            + padded_bytes::<A::Sum>(self.score_len::<A>())
+            + padded_bytes::<A::Wide>(self.window.min(self.lines) * half)
+            + padded_bytes::<A::Code>(half)
+            + padded_bytes::<A::Tap>(TAPS * self.channels / 2)
     }
 
     /// Elements of scratch of the attention over a strip.
@@ -104,23 +104,23 @@ pub struct Walk<'a, 'c, A: Arithmetic> {
 
 impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
     /// Over lines from `first` on.
-    pub fn new(attention: &'a Attention<'c>, shape: Shape, half: Half, first: usize, cutter: &mut Cutter<'a>) -> Result<Self, Fault> {
+    pub fn new(attention: &'a Attention<'c>, shape: Shape, half: Half, first: usize, slicer: &mut ArenaSlicer<'a>) -> Result<Self, Fault> {
         let (half_line, strip_lines) = (shape.half_line(), shape.window.min(shape.lines));
         let reached = first.saturating_sub(REACH);
         let walk = Self {
             attention,
             shape,
             half,
-            normed: cutter.take(shape.tile * shape.tokens * shape.channels)?,
-            q: cutter.take(shape.v_lines() * half_line)?,
-            v: Ring::batched(cutter.take(shape.v_lines() * half_line)?, half_line, reached, (shape.tile, 0)),
-            act: Ring::new(cutter.take(KERNEL * half_line)?, half_line, reached),
-            head: cutter.take(2 * shape.head_len())?,
-            head_out: cutter.take(shape.head_len())?,
-            scores: cutter.take(shape.score_len::<A>())?,
-            sum: cutter.take(strip_lines * half_line)?,
-            codes: cutter.take(half_line)?,
-            kernel: cutter.take(TAPS * shape.channels / 2)?,
+            normed: slicer.take(shape.tile * shape.tokens * shape.channels)?,
+            q: slicer.take(shape.v_lines() * half_line)?,
+            v: Ring::batched(slicer.take(shape.v_lines() * half_line)?, half_line, reached, (shape.tile, 0)),
+            act: Ring::new(slicer.take(KERNEL * half_line)?, half_line, reached),
+            head: slicer.take(2 * shape.head_len())?,
+            head_out: slicer.take(shape.head_len())?,
+            scores: slicer.take(shape.score_len::<A>())?,
+            sum: slicer.take(strip_lines * half_line)?,
+            codes: slicer.take(half_line)?,
+            kernel: slicer.take(TAPS * shape.channels / 2)?,
         };
         for (tap, out) in walk.kernel.runs_mut(shape.channels / 2).enumerate() {
             let from = if half.transposed { tap % KERNEL * KERNEL + tap / KERNEL } else { tap };
@@ -200,8 +200,8 @@ impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
             let head_v = head_v.get_mut(..len).ok_or(Fault)?;
             for ((l, q_out), v_out) in strip.clone().zip(head_q.runs_mut(tokens * dim)).zip(head_v.runs_mut(tokens * dim)) {
                 let q = self.q.get(q_line(l)..).ok_or(Fault)?;
-                copy_runs((q.get(first..).ok_or(Fault)?, half), (q_out, dim), dim)?;
-                copy_runs((self.v.row(l)?.get(first..).ok_or(Fault)?, half), (v_out, dim), dim)?;
+                copy_strided((q.get(first..).ok_or(Fault)?, half), (q_out, dim), dim)?;
+                copy_strided((self.v.row(l)?.get(first..).ok_or(Fault)?, half), (v_out, dim), dim)?;
             }
             A::attend(&self.attention.scores, &HeadStrip { q: head_q, v: head_v, dim, head: number, exp }, self.scores, head_out)?;
         }
@@ -209,11 +209,11 @@ impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
         let weighed = self.half.first + first..self.half.first + first + dim;
         let sum = self.sum.get_mut(..strip.len() * tokens * half).ok_or(Fault)?;
         if dim == half {
-            return A::weigh(values, weighed, head_out, sum);
+            return A::rescale_values(values, weighed, head_out, sum);
         }
         let rescaled = wide_of_codes::<A>(self.head)?.get_mut(..len).ok_or(Fault)?;
-        A::weigh(values, weighed, head_out, rescaled)?;
-        copy_runs((rescaled, dim), (sum.get_mut(first..).ok_or(Fault)?, half), dim)
+        A::rescale_values(values, weighed, head_out, rescaled)?;
+        copy_strided((rescaled, dim), (sum.get_mut(first..).ok_or(Fault)?, half), dim)
     }
 
     /// Adds the parallel path to line `l` of the strip from `start` and applies Hardswish, into `codes`.

@@ -8,10 +8,10 @@ use super::{
     lines::{Half, Lines, REACH, Shape, Walk},
 };
 use crate::{
-    arena::{Cutter, region},
+    arena::{ArenaSlicer, padded_bytes},
     arithmetic::Arithmetic,
     error::Fault,
-    rows::{RowBlocks, copy_run, copy_runs, run_jobs},
+    rows::{RowBlocks, copy_run, copy_strided, run_jobs},
     schedule::Executor,
 };
 
@@ -30,7 +30,7 @@ pub fn scratch<A: Arithmetic>(network: &Network, size: Size, branch: usize, work
     let channels = usize::from(network.spec.channels(branch));
     let window = network.spec.window(branch);
     let shape = Shape { lines: columns, tokens: rows, channels, dim: network.spec.attention_dim(branch).into(), window, tile };
-    blocks(columns, window, workers).at_once(workers) * (region::<A::Wide>(rows * channels) + shape.scratch::<A>())
+    blocks(columns, window, workers).at_once(workers) * (padded_bytes::<A::Wide>(rows * channels) + shape.scratch::<A>())
 }
 
 /// Columns of the map.
@@ -46,7 +46,7 @@ struct Columns<'a, A: Arithmetic> {
 impl<A: Arithmetic> Lines<A> for Columns<'_, A> {
     fn tokens(&mut self, l: usize) -> Result<&[A::Wide], Fault> {
         let column = self.x.get(l * self.channels..).ok_or(Fault)?;
-        copy_runs((column, self.columns * self.channels), (self.buffer, self.channels), self.channels)?;
+        copy_strided((column, self.columns * self.channels), (self.buffer, self.channels), self.channels)?;
         Ok(self.buffer)
     }
 
@@ -73,10 +73,10 @@ pub fn run<A: Arithmetic>(
     let tiles = Tiles::new(kept, blocks.tallest() * rows * channels / 2);
     run_jobs(executor, blocks.jobs(), work, &|job, scratch| {
         let range = blocks.range(job);
-        let mut cutter = Cutter::new(scratch);
-        let buffer = cutter.take(rows * channels)?;
+        let mut slicer = ArenaSlicer::new(scratch);
+        let buffer = slicer.take(rows * channels)?;
         let mut lines = Columns::<A> { x, columns, channels, buffer, kept: tiles.claim(job).ok_or(Fault)?, first: range.start };
         let half = Half { first: channels / 2, transposed: true };
-        Walk::<A>::new(attention, shape, half, range.start, &mut cutter)?.run(range, &mut lines)
+        Walk::<A>::new(attention, shape, half, range.start, &mut slicer)?.run(range, &mut lines)
     })
 }

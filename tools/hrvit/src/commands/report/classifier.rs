@@ -8,7 +8,7 @@ use hrvit_reference::Folded;
 use super::{Prepared, others, points, table, verdict};
 use crate::dataset;
 use crate::float::Float;
-use crate::int8::{Int8, Packed};
+use crate::host_engine::{HostEngine, PackedImage};
 use crate::report::classifier::{self, Draws, Drift, Quality, Report, measure, page};
 use crate::report::macs::Macs;
 use crate::report::page::{decibels, percent};
@@ -26,7 +26,7 @@ pub fn run(prepared: Prepared<'_>) -> Result<()> {
     let step_set = prepared.step_set(&frames);
     let steps::Measured { steps, logits_deviation } = steps::measure(&step_set, &Folded::new(&prepared.checkpoint), int8)?;
     let float = Float::new(prepared.checkpoint.clone(), int8.size());
-    let draws: Vec<Int8<'_>> = others.iter().flat_map(|others| &others.images).map(Packed::load).collect::<Result<_>>()?;
+    let draws: Vec<HostEngine<'_>> = others.iter().flat_map(|others| &others.images).map(PackedImage::load).collect::<Result<_>>()?;
     let images: Vec<&dyn Segmenter> = std::iter::once(int8).chain(&draws).map(|one| one as &dyn Segmenter).collect();
     let measured = measure::measure(&set, &float, &images)?;
     let (exact, bootstrap) = (&measured.float, prepared.bootstrap());

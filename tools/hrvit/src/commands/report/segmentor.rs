@@ -8,7 +8,7 @@ use hrvit_reference::Folded;
 use super::{Prepared, others, points, table, verdict};
 use crate::dataset;
 use crate::float::Float;
-use crate::int8::{Int8, Packed};
+use crate::host_engine::{HostEngine, PackedImage};
 use crate::report::draws::Draws;
 use crate::report::macs::Macs;
 use crate::report::measure::{self, Against, Contestants};
@@ -28,7 +28,7 @@ pub fn run(mut prepared: Prepared<'_>) -> Result<()> {
     let step_set = prepared.step_set(&frames);
     let by_step = steps::measure(&step_set, &Folded::new(&prepared.checkpoint), int8)?;
     let float = Float::new(prepared.checkpoint.clone(), int8.size());
-    let draws: Vec<Int8<'_>> = others.iter().flat_map(|others| &others.images).map(Packed::load).collect::<Result<_>>()?;
+    let draws: Vec<HostEngine<'_>> = others.iter().flat_map(|others| &others.images).map(PackedImage::load).collect::<Result<_>>()?;
     let contestants: Vec<&dyn Segmenter> = std::iter::once(int8).chain(&draws).map(|one| one as &dyn Segmenter).collect();
     let measured = measure::measure(&set, Contestants { float: &float, others: &contestants, logits_deviation: by_step.logits_deviation })?;
 

@@ -48,7 +48,7 @@ fn query_value(d: &Deriver<'_>, qkv: usize, heads: usize) -> Grid {
     let channels = stats.output.len() / 2;
     let dim = channels / heads;
     if d.is_wide() {
-        return words(&stats.output, dim);
+        return s16(&stats.output, dim);
     }
     let mut v = ranges::symmetric_channels(&stats.sample, &stats.output, d.clips()).split_off(channels);
     if !d.techniques.uses(Technique::ChannelScales) {
@@ -72,7 +72,7 @@ fn query_value(d: &Deriver<'_>, qkv: usize, heads: usize) -> Grid {
 }
 
 /// The same in 16 bits, of which logits leave room for some: `dim * limit^2 < 2^30`.
-fn words(seen: &[Extent], dim: usize) -> Grid {
+fn s16(seen: &[Extent], dim: usize) -> Grid {
     let limit = ((LOGITS_S16 - 1) / dim as i64).isqrt().min(MAX_QV_S16) as i32;
     let (q, v) = seen.split_at(seen.len() / 2);
     let coarse = |magnitude: f64| WIDE_MARGIN * magnitude / f64::from(limit);
@@ -83,7 +83,7 @@ fn words(seen: &[Extent], dim: usize) -> Grid {
         let head = q.iter().zip(v).map(|(q, v)| coarse(q.magnitude()) * v).fold(0.0, f64::max);
         v.iter().map(move |v| head / v)
     });
-    Grid::words(scale.chain(v.iter().copied()).collect(), -limit, limit)
+    Grid::s16(scale.chain(v.iter().copied()).collect(), -limit, limit)
 }
 
 /// The code of the real 3.0 in the attention sum, whose scale is exactly `3 / T`: `T = round(3 * 32767 / (1.15 * largest))` in 1..=32767.

@@ -213,7 +213,7 @@ impl Deriver<'_> {
         let stats = &self.stats[i];
         if self.is_wide() {
             let limit = Self::limit(depth);
-            return Grid::words(stats.output.iter().map(|extent| WIDE_MARGIN * extent.magnitude() / f64::from(limit)).collect(), -limit, limit);
+            return Grid::s16(stats.output.iter().map(|extent| WIDE_MARGIN * extent.magnitude() / f64::from(limit)).collect(), -limit, limit);
         }
         if !self.techniques.uses(Technique::ChannelScales) {
             return Grid::symmetric(vec![ranges::symmetric(&self.values(i), stats.whole().magnitude()); stats.output.len()]);
@@ -225,7 +225,7 @@ impl Deriver<'_> {
     fn upper(&self, i: usize, depth: usize) -> Grid {
         if self.is_wide() {
             let (limit, seen) = (Self::limit(depth), self.stats[i].whole());
-            return Grid::words(vec![WIDE_MARGIN * seen.magnitude() / f64::from(limit)], if seen.min < 0.0 { -limit } else { 0 }, limit);
+            return Grid::s16(vec![WIDE_MARGIN * seen.magnitude() / f64::from(limit)], if seen.min < 0.0 { -limit } else { 0 }, limit);
         }
         ranges::upper(&self.values(i), self.stats[i].whole())
     }
@@ -246,7 +246,7 @@ impl Deriver<'_> {
         // Channels that ReLU (almost) always silences must not ask for multipliers that leave the accumulator no headroom.
         let least = scales.iter().fold(0.0, |a: f64, &b| a.max(b)) / LARGEST_SPREAD;
         let scale = scales.into_iter().map(|scale| scale.max(least)).collect();
-        if self.is_wide() { Grid::words(scale, 0, limit) } else { Grid { scale, ..Grid::positive(1.0) } }
+        if self.is_wide() { Grid::s16(scale, 0, limit) } else { Grid { scale, ..Grid::positive(1.0) } }
     }
 
     fn plain(&self, i: usize, input: Grid, output: Grid) -> QuantOp {

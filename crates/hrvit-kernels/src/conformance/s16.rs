@@ -7,7 +7,7 @@ use crate::attention_s8::exp_table;
 use crate::attention_s16::{LOGITS, MAX_KEY, StripS16};
 use crate::dwconv_s8::Depthwise;
 use crate::kernels::Family;
-use crate::requant::Scalar;
+use crate::requant::TensorRequant;
 
 const KERNELS: [(usize, usize); 6] = [(3, 1), (5, 1), (3, 2), (5, 4), (9, 8), (1, 1)];
 const CHANNELS: [usize; 11] = [1, 3, 7, 8, 9, 15, 16, 17, 24, 32, 66];
@@ -98,7 +98,7 @@ fn elements(suite: &mut Suite<'_>, arena: &mut Arena<'_>, tokens: usize, channel
     let acc = arena.make(len, |_| rng.extreme(-(1 << 29), 1 << 29))?;
     let threes = arena.make(channels, |_| rng.extreme(1, MAX_THREE))?;
     let product = requant(rng, arena, channels, 30, 15, 0)?;
-    let scalar = Scalar { mult: rng.mult(), shift: rng.shift(29, 15), pre_shift: 0 };
+    let scalar = TensorRequant { mult: rng.mult(), shift: rng.shift(29, 15), pre_shift: 0 };
     let three = rng.extreme(1, 32767);
     let label = |name| Label { family: Family::ActivationS16, name, sizes: [tokens, channels, 0, 0] };
     suite.check(label("hardswish per channel"), arena, len, Rng::word, |kernels, out| kernels.hardswish_per_channel_s16(v, threes, product, out));

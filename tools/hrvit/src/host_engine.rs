@@ -25,12 +25,12 @@ pub fn read_image(path: &Path) -> Result<AlignedBytes> {
 }
 
 /// A model image with the kernels that it is packed for.
-pub struct Packed {
+pub struct PackedImage {
     image: AlignedBytes,
     kernels: Kernels,
 }
 
-impl Packed {
+impl PackedImage {
     /// `image` for `kernels`: its weights packed as they read them fastest.
     ///
     /// # Errors
@@ -64,8 +64,8 @@ impl Packed {
     ///
     /// # Errors
     /// If it cannot run on these kernels.
-    pub fn load(&self) -> Result<Int8<'_>> {
-        Int8::load(&self.image, self.kernels)
+    pub fn load(&self) -> Result<HostEngine<'_>> {
+        HostEngine::load(&self.image, self.kernels)
     }
 }
 
@@ -92,19 +92,19 @@ impl IsaArg {
 }
 
 /// A loaded model with its plan; every thread that runs it borrows an arena from a pool.
-pub struct Int8<'a> {
+pub struct HostEngine<'a> {
     model: Model<'a>,
     plan: Plan,
     kernels: Kernels,
     arenas: Mutex<Vec<AlignedBytes>>,
 }
 
-impl<'a> Int8<'a> {
+impl<'a> HostEngine<'a> {
     /// Loads `image`, packed for `kernels`.
     fn load(image: &'a [u8], kernels: Kernels) -> Result<Self> {
         let model = Model::load(image)?;
         let meta = model.meta();
-        let plan = plan_mixed((&meta.network, model.half_parts()), meta.size, 1, WeightPlacement::Mapped, Tiling::Smallest)?;
+        let plan = plan_mixed((&meta.network, model.wide_parts()), meta.size, 1, WeightPlacement::Mapped, Tiling::Smallest)?;
         let int8 = Self { model, plan, kernels, arenas: Mutex::default() };
         int8.with_engine(|_| Ok(()))?;
         Ok(int8)
@@ -163,7 +163,7 @@ impl<'a> Int8<'a> {
     }
 }
 
-impl Segmenter for Int8<'_> {
+impl Segmenter for HostEngine<'_> {
     fn name(&self) -> &'static str {
         let first = self.model.precision(StepId(0));
         if self.model.step_ids().all(|(id, _)| self.model.precision(id) == first) { first.name() } else { "mixed" }
