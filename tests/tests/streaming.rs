@@ -101,7 +101,7 @@ fn after_a_fault_the_next_frame_is_right_again() {
     let mut engine = Engine::with_kernels(&model, &plan, Kernels::SCALAR, weights, Serial, &mut arena).unwrap();
     let mut logits = vec![0; engine.logits_len()];
     let error = engine.logits(&frame, &mut logits, &NoObserver).unwrap_err();
-    assert!(matches!(error, RunError::Weights(id, StreamError::Image(LoadError::StepCrc(step))) if id.0 == step), "{error}");
+    assert!(matches!(error, RunError::Weights(id, StreamError::Image(LoadError::StepCrc(step))) if id == step), "{error}");
     engine.logits(&frame, &mut logits, &NoObserver).unwrap();
     assert_eq!(logits, mapped(&image, &frame));
 }

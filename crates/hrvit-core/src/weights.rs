@@ -125,7 +125,7 @@ impl<'a, R: ReadImage> Streamed<'a, R> {
         let (mut image, mut section) = (Hasher::new(), Hasher::new());
         hash(&mut reader, buffer, 0..weights.start, |bytes| image.update(bytes))?;
         for (id, _) in model.step_ids() {
-            let range = model.group_range(id).ok_or(StreamError::Image(LoadError::Step(id.0)))?;
+            let range = model.group_range(id).ok_or(StreamError::Image(LoadError::Step(id)))?;
             // With the padding behind it.
             let (needed, found) = (model.padded_group_len(id), buffer.len());
             let padded = buffer.get_mut(..needed).ok_or(StreamError::Buffer { needed, found })?;
@@ -135,7 +135,7 @@ impl<'a, R: ReadImage> Streamed<'a, R> {
             let group = padded.get(..range.len()).unwrap_or_default();
             model.check_group(id, group).and_then(|()| narrowings.check(model, id, group)).map_err(StreamError::Image)?;
         }
-        expect(section.finalize(), model.weights_crc(), LoadError::SectionCrc(Section::Weights as u32))?;
+        expect(section.finalize(), model.weights_crc(), LoadError::SectionCrc(Section::Weights))?;
         let golden = model.golden_ranges().map_err(StreamError::Image)?;
         let mut behind = weights.end;
         if let Some(golden) = golden {
@@ -144,7 +144,7 @@ impl<'a, R: ReadImage> Streamed<'a, R> {
                 image.update(bytes);
                 section.update(bytes);
             })?;
-            expect(section.finalize(), golden.crc, LoadError::SectionCrc(Section::Golden as u32))?;
+            expect(section.finalize(), golden.crc, LoadError::SectionCrc(Section::Golden))?;
             behind = golden.labels.end;
         }
         hash(&mut reader, buffer, behind..end, |bytes| image.update(bytes))?;
@@ -166,12 +166,12 @@ impl<R: ReadImage> WeightSource for Streamed<'_, R> {
     where
         Self: 'b,
     {
-        let missing = StreamError::Image(LoadError::Step(id.0));
+        let missing = StreamError::Image(LoadError::Step(id));
         let (Some(range), Some(record)) = (self.model.group_range(id), self.model.steps().get(usize::from(id.0))) else { return Err(missing) };
         let (needed, found) = (range.len(), buffer.len());
         let group = buffer.get_mut(..needed).ok_or(StreamError::Buffer { needed, found })?;
         self.reader.read(range.start, group).map_err(StreamError::Read)?;
-        expect(crc32(group), record.crc, LoadError::StepCrc(id.0))?;
+        expect(crc32(group), record.crc, LoadError::StepCrc(id))?;
         Ok(group)
     }
 }

@@ -176,7 +176,10 @@ impl<'a> OpParams<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Head, Network, Spec, VARIANTS};
+    use crate::{
+        network::{Head, Network},
+        spec::{Spec, VARIANTS},
+    };
 
     #[test]
     fn every_weight_has_a_place_of_its_own_and_the_rest_is_padding() {

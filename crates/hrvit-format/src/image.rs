@@ -6,20 +6,18 @@ use bytemuck::{Pod, try_cast_slice};
 
 use crate::{
     error::LoadError,
-    graph::Step,
+    graph::{Step, StepId},
     half::{self, CodeScale},
     meta::Meta,
+    network::Head,
     partial::Narrowings,
     parts::{Parts, WideParts},
     record::{ALIGN, EXP_ENTRIES, MAGIC, OpRecord, Packing, Precision, Prologue, Section, SectionRecord, StepRecord, TensorFormat, VERSION, step_tag},
-    spec::{BRANCHES, Head, Size},
+    size::Size,
+    spec::BRANCHES,
     step::StepParams,
     validate,
 };
-
-/// Position of a step in canonical order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct StepId(pub u16);
 
 /// A checked model image, borrowed from where it lies (flash, mapped file or RAM).
 #[derive(Clone, Debug)]
@@ -104,7 +102,7 @@ impl<'a> Model<'a> {
         let mut model = Self::of_sections(prologue, &Sections::read(prologue, image)?)?;
         let mut narrowings = Narrowings::default();
         for (id, _) in model.step_ids() {
-            let group = model.group(id).ok_or(LoadError::Step(id.0))?;
+            let group = model.group(id).ok_or(LoadError::Step(id))?;
             model.check_group(id, group)?;
             narrowings.check(&model, id, group)?;
         }
@@ -128,7 +126,7 @@ impl<'a> Model<'a> {
         let prologue = aligned_prologue(start)?;
         let table = check_prologue(prologue, start)?;
         let weights = table.iter().find(|record| record.kind == Section::Weights as u32);
-        weights.map(|record| record.offset as usize).ok_or(LoadError::Section(Section::Weights as u32))
+        weights.map(|record| record.offset as usize).ok_or(LoadError::Section(Section::Weights))
     }
 
     fn of_sections(prologue: &Prologue, sections: &Sections<'a>) -> Result<Self, LoadError> {
@@ -140,7 +138,7 @@ impl<'a> Model<'a> {
         Size::new(meta.size.height, meta.size.width).map_err(LoadError::Spec)?;
         check_texts(&meta)?;
 
-        let wrong = |section| LoadError::Section(section as u32);
+        let wrong = LoadError::Section;
         let steps: &[StepRecord] = cast(sections.get(Section::Steps)?).ok_or(wrong(Section::Steps))?;
         let ops: &[OpRecord] = cast(sections.get(Section::Ops)?).ok_or(wrong(Section::Ops))?;
         let exp: &[u16] = cast(sections.get(Section::Tables)?).ok_or(wrong(Section::Tables))?;
@@ -159,10 +157,10 @@ impl<'a> Model<'a> {
         let (mut next_op, mut next_offset) = (0usize, 0usize);
         let mut count = 0u16;
         let mut parts = [Parts::NONE; Precision::ALL.len()];
-        for (step, id) in self.meta.network.steps().zip(0u16..) {
-            let record = self.steps.get(usize::from(id)).ok_or(LoadError::Section(Section::Steps as u32))?;
+        for (id, step) in self.step_ids() {
+            let record = self.steps.get(usize::from(id.0)).ok_or(LoadError::Section(Section::Steps))?;
             let ops = self.meta.network.ops(step);
-            let precision = Precision::from_number(record.precision).ok_or(LoadError::Step(id))?;
+            let precision = Precision::try_from(record.precision).map_err(|_| LoadError::Step(id))?;
             if !precision.is_built() {
                 return Err(LoadError::UnsupportedPrecision(id));
             }
@@ -187,7 +185,7 @@ impl<'a> Model<'a> {
             count += 1;
         }
         if self.steps.len() != usize::from(count) {
-            return Err(LoadError::Section(Section::Steps as u32));
+            return Err(LoadError::Section(Section::Steps));
         }
         let [int8, int16x8, fp16] = parts;
         let words = cfg!(feature = "int16x8") && (int16x8.share_tensors_with(fp16) || int16x8.share_tensors_with(int8));
@@ -195,27 +193,27 @@ impl<'a> Model<'a> {
             return Err(LoadError::MixedPrecision);
         }
         if let Some((id, _)) = self.step_ids().find(|&(id, step)| self.stream_scale(id, step).is_some_and(|scale| !scale.is_usable())) {
-            return Err(LoadError::Step(id.0));
+            return Err(LoadError::Step(id));
         }
         if self.ops.len() != next_op {
-            return Err(LoadError::Section(Section::Ops as u32));
+            return Err(LoadError::Section(Section::Ops));
         }
         if self.weights_at.len as usize != next_offset {
-            return Err(LoadError::Section(Section::Weights as u32));
+            return Err(LoadError::Section(Section::Weights));
         }
         Ok(())
     }
 
     /// Checks the weight group of a step: its CRC, then every array and bound that the engine relies on. Groups that lie in the image have passed.
     pub fn check_group(&self, id: StepId, group: &[u8]) -> Result<(), LoadError> {
-        let wrong = LoadError::Step(id.0);
+        let wrong = LoadError::Step(id);
         let record = self.steps.get(usize::from(id.0)).ok_or(wrong)?;
         let (_, step) = self.step_ids().nth(id.0.into()).ok_or(wrong)?;
         if group.len() != record.len as usize {
             return Err(wrong);
         }
         if crc32(group) != record.crc {
-            return Err(LoadError::StepCrc(id.0));
+            return Err(LoadError::StepCrc(id));
         }
         let params = self.params(id, group).ok_or(wrong)?;
         let ops = self.meta.network.ops(step);
@@ -335,7 +333,7 @@ impl<'a> Model<'a> {
 
     /// Arithmetic of the step at a position; [`Precision::Int8`] where there is none.
     pub fn precision(&self, id: StepId) -> Precision {
-        self.steps.get(usize::from(id.0)).and_then(|record| Precision::from_number(record.precision)).unwrap_or(Precision::Int8)
+        self.steps.get(usize::from(id.0)).and_then(|record| Precision::try_from(record.precision).ok()).unwrap_or(Precision::Int8)
     }
 
     /// Where the residual stream that a step reads has the other precision's format: the real value of one code of its integers.
@@ -471,7 +469,7 @@ fn check_prologue<'a>(prologue: &Prologue, image: &'a [u8]) -> Result<&'a [Secti
     if Packing::from_number(prologue.packing).is_none() {
         return Err(LoadError::UnsupportedPacking(prologue.packing));
     }
-    cast(table).ok_or(LoadError::Section(0))
+    cast(table).ok_or(LoadError::SectionTable)
 }
 
 impl SectionRecord {
@@ -493,24 +491,25 @@ impl<'a> Sections<'a> {
         let total = prologue.total_len as usize;
         let table_bytes = usize::from(prologue.sections) * size_of::<SectionRecord>();
         let table: &[SectionRecord] =
-            image.get(size_of::<Prologue>()..).and_then(|rest| rest.get(..table_bytes)).and_then(cast).ok_or(LoadError::Section(0))?;
+            image.get(size_of::<Prologue>()..).and_then(|rest| rest.get(..table_bytes)).and_then(cast).ok_or(LoadError::SectionTable)?;
         let mut next = (size_of::<Prologue>() + table_bytes).next_multiple_of(ALIGN);
-        let mut last_kind = 0;
+        let mut last = None;
         for record in table {
+            let section = Section::try_from(record.kind).map_err(|_| LoadError::UnknownSection(record.kind))?;
             let end = (record.offset as usize).checked_add(record.len as usize).filter(|&end| end <= total);
-            let placed = record.offset as usize == next && record.kind > last_kind && record.kind <= Section::Golden as u32;
-            let (true, Some(end)) = (placed, end) else { return Err(LoadError::Section(record.kind)) };
-            if image.len() >= total || record.kind < Section::Weights as u32 {
+            let placed = record.offset as usize == next && Some(section) > last;
+            let (true, Some(end)) = (placed, end) else { return Err(LoadError::Section(section)) };
+            if image.len() >= total || section < Section::Weights {
                 let bytes = record.of(image).ok_or(LoadError::Truncated { needed: end, found: image.len() })?;
                 if crc32(bytes) != record.crc {
-                    return Err(LoadError::SectionCrc(record.kind));
+                    return Err(LoadError::SectionCrc(section));
                 }
             }
-            last_kind = record.kind;
+            last = Some(section);
             next = end.next_multiple_of(ALIGN);
         }
         if total != next + size_of::<u32>() {
-            return Err(LoadError::Section(0));
+            return Err(LoadError::SectionTable);
         }
         Ok(Self { table, image })
     }
@@ -524,7 +523,7 @@ impl<'a> Sections<'a> {
     }
 
     fn get(&self, section: Section) -> Result<&'a [u8], LoadError> {
-        self.find(section).ok_or(LoadError::Section(section as u32))
+        self.find(section).ok_or(LoadError::Section(section))
     }
 }
 

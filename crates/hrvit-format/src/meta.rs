@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{Network, Size};
+use crate::{network::Network, size::Size};
 
 /// Header of an image, postcard-encoded; strings and bytes are borrowed from the image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

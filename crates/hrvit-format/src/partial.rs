@@ -6,8 +6,8 @@ use bytemuck::cast_slice;
 
 use crate::{
     error::{LoadError, OpField},
-    graph::{OpKind, Step},
-    image::{Model, StepId},
+    graph::{OpKind, Step, StepId},
+    image::Model,
     record::{Prologue, Section, SectionRecord},
 };
 

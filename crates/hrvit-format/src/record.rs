@@ -2,7 +2,11 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::graph::{Op, OpKind, Step};
+pub use crate::precision::{Precision, TensorFormat, UnknownNumber, UnknownPrecision};
+use crate::{
+    graph::{Op, OpKind, Step},
+    sentence::sentences,
+};
 
 /// First eight bytes of every image.
 pub const MAGIC: [u8; 8] = *b"HRViTimg";
@@ -54,8 +58,9 @@ pub struct SectionRecord {
 }
 
 /// The sections of an image, in the order in which they appear.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u32)]
+#[non_exhaustive]
 pub enum Section {
     /// postcard: [`crate::Meta`].
     Meta = 1,
@@ -70,6 +75,28 @@ pub enum Section {
     /// Optional: u32 CRC per step, then one input frame.
     Golden = 6,
 }
+
+impl Section {
+    /// All sections.
+    pub const ALL: [Self; 6] = [Self::Meta, Self::Steps, Self::Ops, Self::Tables, Self::Weights, Self::Golden];
+}
+
+impl TryFrom<u32> for Section {
+    type Error = UnknownNumber;
+
+    fn try_from(number: u32) -> Result<Self, UnknownNumber> {
+        Self::ALL.into_iter().find(|&section| section as u32 == number).ok_or(UnknownNumber(number))
+    }
+}
+
+sentences!(Section {
+    Self::Meta => ("meta"),
+    Self::Steps => ("steps"),
+    Self::Ops => ("ops"),
+    Self::Tables => ("tables"),
+    Self::Weights => ("weights"),
+    Self::Golden => ("golden"),
+});
 
 /// Layout of the weights inside the image. Dense 8-bit operators ([`Op::is_product`]) are packed for the kernels of an instruction set; all others are the same
 /// in every packing (depthwise weights `[ky][kx][channel]`, the rest `[cout][depth]`).
@@ -153,73 +180,6 @@ impl core::fmt::Display for Packing {
 
 /// Output channels of a block of packed weights.
 const PACKED_CHANNELS: usize = 8;
-
-/// Arithmetic of a step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Precision {
-    /// 8-bit weights and activations, 16-bit residual stream.
-    #[default]
-    Int8 = 0,
-    /// 16-bit activations, 8-bit weights.
-    Int16x8 = 1,
-    /// Half precision.
-    Fp16 = 2,
-}
-
-impl Precision {
-    /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 3] = [Self::Int8, Self::Int16x8, Self::Fp16];
-
-    /// Whether this build has it: features `int16x8` and `fp16`.
-    pub const fn is_built(self) -> bool {
-        match self {
-            Self::Int8 => true,
-            Self::Int16x8 => cfg!(feature = "int16x8"),
-            Self::Fp16 => cfg!(feature = "fp16"),
-        }
-    }
-
-    /// `int8`, `int16x8` or `fp16`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Int8 => "int8",
-            Self::Int16x8 => "int16x8",
-            Self::Fp16 => "fp16",
-        }
-    }
-
-    /// The precision of that number.
-    pub fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|&precision| precision as u8 == number)
-    }
-}
-
-/// Type of the tensor that a step leaves behind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum TensorFormat {
-    /// Signed 8-bit codes.
-    S8 = 1,
-    /// Signed 16-bit codes.
-    S16 = 2,
-    /// Half precision.
-    F16 = 3,
-    /// Class indices.
-    Labels = 4,
-}
-
-impl TensorFormat {
-    /// The format in which a step of `precision` leaves its tensor.
-    pub fn of(precision: Precision, step: Step) -> Self {
-        match (precision, step) {
-            (_, Step::LabelMap) => Self::Labels,
-            (Precision::Fp16, _) => Self::F16,
-            (Precision::Int8, Step::Fusion { .. } | Step::Increase { .. }) => Self::S8,
-            _ => Self::S16,
-        }
-    }
-}
 
 /// One step: where its group lies and what it leaves behind.
 #[repr(C)]

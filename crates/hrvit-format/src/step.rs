@@ -47,7 +47,7 @@ pub struct OpParams<'a> {
 impl<'a> StepParams<'a> {
     /// Arithmetic of the step.
     pub fn precision(&self) -> Precision {
-        Precision::from_number(self.record.precision).unwrap_or(Precision::Int8)
+        Precision::try_from(self.record.precision).unwrap_or(Precision::Int8)
     }
 
     /// The operator at `index` of the step, whose shape is `op`.

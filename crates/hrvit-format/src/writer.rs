@@ -7,9 +7,9 @@ use bytemuck::{bytes_of, cast_slice};
 use crate::{
     aligned::AlignedBytes,
     error::LoadError,
-    graph::{Op, Step},
+    graph::{Op, Step, StepId},
     half,
-    image::{Golden, Model, StepId, crc32},
+    image::{Golden, Model, crc32},
     meta::Meta,
     record::{ALIGN, Arrays, MAGIC, NONE, OpRecord, Packing, Precision, Prologue, Section, SectionRecord, StepRecord, TensorFormat, VERSION, step_tag},
     step::OpParams,
@@ -140,7 +140,7 @@ pub fn with_golden(model: &Model<'_>, golden: Golden<'_>) -> Result<AlignedBytes
 }
 
 fn rewrite(model: &Model<'_>, packing: Packing, golden: Option<Golden<'_>>) -> Result<AlignedBytes, LoadError> {
-    let steps = model.step_ids().map(|(id, step)| unpack_step(model, id, step).ok_or(LoadError::Step(id.0)));
+    let steps = model.step_ids().map(|(id, step)| unpack_step(model, id, step).ok_or(LoadError::Step(id)));
     write_packed(model.meta(), model.sequence(), &steps.collect::<Result<Vec<_>, _>>()?, model.exp_table(), golden, packing)
 }
 
@@ -167,7 +167,7 @@ fn write_packed(
         }
         let op_count = op_records.len() - first_op;
         if shapes.len() != op_count {
-            return Err(LoadError::Step(id));
+            return Err(LoadError::Step(StepId(id)));
         }
         let bytes = &weights[group..];
         step_records.push(step_record(step, data, (first_op as u16, op_count as u16), group, bytes));

@@ -70,7 +70,7 @@ impl<R: ReadImage> StreamedGolden<'_, R> {
         let (mut at, end) = (self.ranges.logits.start, self.ranges.labels.end);
         while at < end {
             let bytes = chunk.get_mut(..(end - at).min(64)).unwrap_or_default();
-            self.reader.read(at, bytes).map_err(|_| LoadError::SectionCrc(Section::Golden as u32))?;
+            self.reader.read(at, bytes).map_err(|_| LoadError::SectionCrc(Section::Golden))?;
             self.crc = hrvit_format::crc32_after(self.crc, bytes);
             at += bytes.len();
         }
@@ -108,6 +108,6 @@ impl<R: ReadImage> Golden for StreamedGolden<'_, R> {
     fn check(&mut self) -> Result<(), LoadError> {
         #[cfg(feature = "fp16")]
         self.rest_of_crc()?;
-        if self.crc == self.ranges.crc { Ok(()) } else { Err(LoadError::SectionCrc(Section::Golden as u32)) }
+        if self.crc == self.ranges.crc { Ok(()) } else { Err(LoadError::SectionCrc(Section::Golden)) }
     }
 }

@@ -116,7 +116,7 @@ fn no_golden() -> Code {
 fn load_newer(both: [&[u8]; 2]) -> Result<Model<'_>, Code> {
     let tell = |name: &str, found: Result<u32, LoadError>| match found {
         Ok(sequence) => defmt::info!("slot {=str}: image number {=u32}", name, sequence),
-        Err(error) => defmt::info!("slot {=str}: {}", name, defmt::Display2Format(&error)),
+        Err(error) => defmt::info!("slot {=str}: {}", name, error),
     };
     match slots::load(both) {
         Ok(loaded) => {
@@ -186,7 +186,7 @@ where
 fn check_memory<'l>(model: &Model<'_>, plan: &Plan, arena: &[u8], labels: &'l mut [u8]) -> Result<&'l mut [u8], Code> {
     let head = plan.network().head;
     if head != HEAD {
-        return Err(Code::Setup.because(format_args!("the image has the head {head:?}, this program was built for {HEAD:?}: build it with HRVIT_HEAD")));
+        return Err(Code::Setup.because(format_args!("the image has the head {head}, this program was built for {HEAD}: build it with HRVIT_HEAD")));
     }
     let (needed, found) = (plan.arena_bytes(), arena.len());
     if needed > found {

@@ -12,7 +12,6 @@ use serde::Serialize;
 use crate::host_engine::{IsaArg, PackedImage};
 use crate::output::{self, Format};
 use crate::peak::{Best, Peaks};
-use crate::spec_file::parse_size;
 use crate::timing::{StepTimes, median_and_least};
 
 /// Time the int8 engine on this machine, step by step
@@ -32,7 +31,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "M.hrvit")]
     model: PathBuf,
     /// Input size; default: the one that the model was calibrated for
-    #[arg(long, value_name = "HxW", value_parser = parse_size)]
+    #[arg(long, value_name = "HxW")]
     size: Option<Size>,
     /// Workers
     #[arg(long, value_name = "N", default_value_t = 1)]
