@@ -20,7 +20,7 @@ use crate::{
     },
     macs::macs_of,
     observe::{Observer, StepInfo},
-    operator::{StepContext, layout, packing_for},
+    operator::{StepContext, packing_for},
     plan::{KeptHalf, Plan},
     rows::copy_run,
     schedule::Executor,
@@ -86,7 +86,7 @@ impl<'a, W: WeightSource, X: Executor> Engine<'a, W, X> {
         }
         check_keys(model, plan)?;
         let (packing, fast) = (model.packing(), packing_for(kernels));
-        if packing != fast && kernels.isa() != Isa::Scalar && kernels.chosen_gemm(layout(packing)) == Isa::Scalar.name() {
+        if packing != fast && kernels.isa() != Isa::Scalar && kernels.chosen_gemm(packing) == Isa::Scalar.name() {
             return Err(SetupError::PackingNeeds { packing, isa: kernels.isa(), fast });
         }
         if !arena.as_ptr().addr().is_multiple_of(ALIGN) {

@@ -146,7 +146,7 @@ impl<'a> Model<'a> {
         let weights_at = *sections.record(Section::Weights).ok_or(wrong(Section::Weights))?;
         let golden_at = sections.record(Section::Golden).copied();
         let weights = weights_at.of(sections.image).unwrap_or_default();
-        let packing = Packing::from_number(prologue.packing).ok_or(LoadError::UnsupportedPacking(prologue.packing))?;
+        let packing = Packing::try_from(prologue.packing).map_err(|_| LoadError::UnsupportedPacking(prologue.packing))?;
         let (sequence, total_len) = (prologue.sequence, prologue.total_len as usize);
         let model = Self { meta, packing, sequence, steps, ops, exp, weights, golden: None, weights_at, golden_at, total_len };
         model.check_steps()?;
@@ -466,7 +466,7 @@ fn check_prologue<'a>(prologue: &Prologue, image: &'a [u8]) -> Result<&'a [Secti
     if prologue.reserved0 != 0 || prologue.reserved != [0; 9] {
         return Err(LoadError::Reserved);
     }
-    if Packing::from_number(prologue.packing).is_none() {
+    if Packing::try_from(prologue.packing).is_err() {
         return Err(LoadError::UnsupportedPacking(prologue.packing));
     }
     cast(table).ok_or(LoadError::SectionTable)

@@ -25,6 +25,8 @@ mod validate;
 #[cfg(feature = "std")]
 pub mod writer;
 
+pub use hrvit_kernels::Packing;
+
 pub use error::{LoadError, OpField};
 pub use graph::{Op, OpKind, Step, StepId, StepOps};
 pub use half::CodeScale;

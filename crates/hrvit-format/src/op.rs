@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use hrvit_kernels::Packing;
+
 /// What an operator computes. The discriminant is its number in the model image.
 ///
 /// A new kind is a new kind of computation: whoever matches on kinds must say what it does there, so that the enum is exhaustive.
@@ -171,6 +173,22 @@ impl Op {
     /// Whether it is a product of 8-bit codes with dense weights: linear, 1x1 or 3x3.
     pub fn is_product(&self) -> bool {
         self.kernel > 0 && !self.depthwise && !matches!(self.kind, OpKind::DesRight | OpKind::DesLeft | OpKind::FinalLinear)
+    }
+
+    /// How its weights lie in an image of packing `image`. Dense 8-bit products ([`Op::is_product`]) are packed, except a [`OpKind::Qkv`] whose halves end inside a
+    /// block of channels. All others are the same in every image: depthwise weights `[ky][kx][channel]`, the rest `[cout][depth]`, depth in the order
+    /// `[ky][kx][cin]`.
+    pub fn packing(&self, image: Packing) -> Packing {
+        let whole_halves = self.kind != OpKind::Qkv || self.cout.is_multiple_of(4 * Packing::BLOCK as u16);
+        if self.is_product() && whole_halves { image } else { Packing::Rows }
+    }
+
+    /// Bytes of its 8-bit weights in an image of packing `image`, padding included; `usize::MAX` where they exceed the address space.
+    pub fn packed_bytes(&self, image: Packing) -> usize {
+        match self.packing(image) {
+            Packing::Rows => self.weight_count(),
+            packed => packed.packed_len(self.cout.into(), self.depth()).unwrap_or(usize::MAX),
+        }
     }
 
     /// Length of one output's dot product.

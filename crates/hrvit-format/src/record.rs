@@ -2,6 +2,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
+pub use hrvit_kernels::Packing;
+
 pub use crate::precision::{Precision, TensorFormat, UnknownNumber, UnknownPrecision};
 use crate::{
     graph::{Op, OpKind, Step},
@@ -97,89 +99,6 @@ sentences!(Section {
     Self::Weights => ("weights"),
     Self::Golden => ("golden"),
 });
-
-/// Layout of the weights inside the image. Dense 8-bit operators ([`Op::is_product`]) are packed for the kernels of an instruction set; all others are the same
-/// in every packing (depthwise weights `[ky][kx][channel]`, the rest `[cout][depth]`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u16)]
-pub enum Packing {
-    /// Dense weights `[cout][depth]`, depth in the order `[ky][kx][cin]`.
-    Rows = 0,
-    /// Dense weights `[ceil(cout / 8)][ceil(depth / 4)][8][4]`, padded with zeros.
-    K4 = 1,
-    /// Dense weights `[ceil(cout / 8)][ceil(depth / 8)][8][8]`, padded with zeros.
-    K8 = 2,
-}
-
-impl Packing {
-    /// All packings.
-    pub const ALL: [Self; 3] = [Self::Rows, Self::K4, Self::K8];
-
-    /// The packing of that number.
-    pub fn from_number(number: u16) -> Option<Self> {
-        Self::ALL.into_iter().find(|&packing| packing as u16 == number)
-    }
-
-    /// `rows`, `k4` or `k8`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Rows => "rows",
-            Self::K4 => "k4",
-            Self::K8 => "k8",
-        }
-    }
-
-    /// The packing of `op` in an image of this packing. A [`OpKind::Qkv`] whose halves end inside a block of channels stays in rows.
-    pub fn of(self, op: &Op) -> Self {
-        let whole_halves = op.kind != OpKind::Qkv || op.cout.is_multiple_of(4 * PACKED_CHANNELS as u16);
-        if op.is_product() && whole_halves { self } else { Self::Rows }
-    }
-
-    /// Output channels and steps of depth of a block.
-    pub const fn block(self) -> (usize, usize) {
-        match self {
-            Self::Rows => (1, 1),
-            Self::K4 => (PACKED_CHANNELS, 4),
-            Self::K8 => (PACKED_CHANNELS, 8),
-        }
-    }
-
-    /// Where the weight of channel `c` at depth `i` of `op` lies among weights of this packing.
-    pub fn index(self, op: &Op, c: usize, i: usize) -> usize {
-        let (channels, depth) = self.block();
-        let groups = op.depth().div_ceil(depth);
-        ((c / channels * groups + i / depth) * channels + c % channels) * depth + i % depth
-    }
-
-    /// Whether all padding of the packed weights of `op` is zero.
-    pub(crate) fn is_padded_with_zeros(self, op: &Op, weights: &[i8]) -> bool {
-        let (channels, depth) = self.block();
-        let (cout, len) = (usize::from(op.cout), op.depth());
-        let (padded_cout, padded_len) = (cout.next_multiple_of(channels), len.next_multiple_of(depth));
-        let outside = |c: usize| if c < cout { len } else { 0 }..padded_len;
-        (0..padded_cout).all(|c| outside(c).all(|i| weights.get(self.index(op, c, i)) == Some(&0)))
-    }
-
-    /// Bytes of the weights of `op` in an image of this packing, padding included.
-    pub fn weight_bytes(self, op: &Op) -> usize {
-        match self.of(op) {
-            Self::Rows => op.weight_count(),
-            packed => {
-                let (channels, depth) = packed.block();
-                usize::from(op.cout).next_multiple_of(channels) * op.depth().next_multiple_of(depth)
-            }
-        }
-    }
-}
-
-impl core::fmt::Display for Packing {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// Output channels of a block of packed weights.
-const PACKED_CHANNELS: usize = 8;
 
 /// One step: where its group lies and what it leaves behind.
 #[repr(C)]
@@ -323,7 +242,7 @@ impl Arrays {
 
     fn of_int8(op: &Op, packing: Packing) -> Self {
         use OpKind as K;
-        let (weights, c) = (packing.weight_bytes(op), usize::from(op.cout));
+        let (weights, c) = (op.packed_bytes(packing), usize::from(op.cout));
         let none = Self::NONE;
         match op.kind {
             K::EmbedNorm | K::AttnNorm | K::FfnNorm | K::StageNorm => Self { bias: c, mult: c, ..none },

@@ -59,7 +59,7 @@ impl<'a> StepParams<'a> {
         Some(OpParams {
             record,
             weights: self.array(record.weights, arrays.weights)?,
-            packing: if precision == Precision::Int8 { self.packing.of(op) } else { Packing::Rows },
+            packing: if precision == Precision::Int8 { op.packing(self.packing) } else { Packing::Rows },
             bias: self.array(record.bias, arrays.bias)?,
             mult: self.array(record.mult, arrays.mult)?,
             shift: self.array(record.shift, arrays.shift)?,

@@ -193,13 +193,13 @@ fn write_packed(
 
 /// `rows` as an image of `packing` has them. Weights of a wrong number stay as they are: the loader names them.
 fn pack(op: &Op, packing: Packing, rows: &[i8]) -> Vec<i8> {
-    let own = packing.of(op);
+    let own = op.packing(packing);
     if own == Packing::Rows || rows.len() != op.weight_count() {
         return rows.to_vec();
     }
-    let mut packed = vec![0; packing.weight_bytes(op)];
+    let mut packed = vec![0; op.packed_bytes(packing)];
     for (at, &weight) in rows.iter().enumerate() {
-        packed[own.index(op, at / op.depth(), at % op.depth())] = weight;
+        packed[own.index(op.depth(), at / op.depth(), at % op.depth())] = weight;
     }
     packed
 }
@@ -209,7 +209,7 @@ fn unpack(op: &Op, params: &OpParams<'_>) -> Vec<i8> {
     if params.packing == Packing::Rows {
         return params.weights.to_vec();
     }
-    (0..op.weight_count()).map(|at| params.weights[params.packing.index(op, at / op.depth(), at % op.depth())]).collect()
+    (0..op.weight_count()).map(|at| params.weights[params.packing.index(op.depth(), at / op.depth(), at % op.depth())]).collect()
 }
 
 /// A half-precision operator as it was handed over.

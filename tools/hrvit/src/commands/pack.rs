@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use clap::{Args, ValueEnum};
-use hrvit_format::{Model, record::Packing, writer::repack};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use hrvit_format::{Model, Packing, writer::repack};
 use serde::Serialize;
 
 use crate::host_engine;
@@ -22,28 +23,11 @@ pub struct PackArgs {
     #[arg(long, value_name = "M.hrvit")]
     model: PathBuf,
     /// Order of the weights
-    #[arg(long, value_enum)]
-    layout: Layout,
+    #[arg(long, value_parser = PossibleValuesParser::new(Packing::ALL.map(Packing::name)).try_map(|name| name.parse::<Packing>()))]
+    layout: Packing,
     /// File to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Layout {
-    Rows,
-    K4,
-    K8,
-}
-
-impl From<Layout> for Packing {
-    fn from(layout: Layout) -> Self {
-        match layout {
-            Layout::Rows => Self::Rows,
-            Layout::K4 => Self::K4,
-            Layout::K8 => Self::K8,
-        }
-    }
 }
 
 #[derive(Serialize)]
@@ -62,7 +46,7 @@ struct Report<'a> {
 pub fn run(args: &PackArgs, format: Format) -> Result<()> {
     let image = host_engine::read_image(&args.model)?;
     let model = Model::load(&image).with_context(|| format!("model {}", args.model.display()))?;
-    let packing = Packing::from(args.layout);
+    let packing = args.layout;
     let packed = repack(&model, packing)?;
     output::write_file(&args.out, &packed)?;
     let report = Report { file: &args.out, from: model.packing().name(), to: packing.name(), bytes_before: image.len(), bytes: packed.len() };
