@@ -1,7 +1,9 @@
 //! Steps of 16-bit codes and 8-bit weights beside int8 ones: no instruction set, no packing, no tile, no number of workers and no way of reading weights changes a
 //! byte, and the loader refuses what could overflow.
 
-use hrvit_core::{Engine, Isa, Kernels, Model, NoObserver, Plan, Serial, Streamed, Threads, Tiling, WeightPlacement, packing_for, plan, plan_mixed, read_head};
+use hrvit_core::{
+    Engine, Isa, Kernels, Model, ModelHead, NoObserver, Plan, Serial, Streamed, Threads, Tiling, WeightPlacement, packing_for, plan, plan_mixed, read_head,
+};
 use hrvit_format::{
     Head, LoadError, Network, OpField, OpKind, Size, Step, WideParts,
     aligned::AlignedBytes,
@@ -29,7 +31,7 @@ fn cases() -> Vec<(Network, Size, AlignedBytes)> {
     cases
 }
 
-fn planned(model: &Model<'_>, workers: usize, placement: WeightPlacement, tiling: Tiling) -> Plan {
+fn planned(model: &ModelHead<'_>, workers: usize, placement: WeightPlacement, tiling: Tiling) -> Plan {
     plan_mixed((&model.meta().network, model.wide_parts()), model.meta().size, workers, placement, tiling).unwrap()
 }
 

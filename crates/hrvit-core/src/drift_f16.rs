@@ -6,7 +6,7 @@ use core::sync::atomic::{
 };
 
 use bytemuck::cast_slice;
-use hrvit_format::{Model, StepId, record::Precision};
+use hrvit_format::{ModelHead, StepId, record::Precision};
 
 use crate::observe::{Observer, Tile};
 
@@ -21,14 +21,14 @@ pub const LOGITS_BOUND: f32 = 1.0 / 128.0;
 pub const LABELS_BOUND: usize = 5;
 
 /// The first step of `model` in half precision: those before it compute with integers, and make the same bytes everywhere.
-pub fn first_half_step(model: &Model<'_>) -> Option<StepId> {
+pub fn first_half_step(model: &ModelHead<'_>) -> Option<StepId> {
     model.step_ids().map(|(id, _)| id).find(|&id| model.precision(id) == Precision::Fp16)
 }
 
 /// Watches the logits of a frame as they are made and compares them with those of the definition.
 #[derive(Debug)]
 pub struct LogitsDrift<'m> {
-    model: &'m Model<'m>,
+    model: &'m ModelHead<'m>,
     step: Option<StepId>,
     /// The definition's logits.
     expected: &'m [i16],
@@ -40,7 +40,7 @@ pub struct LogitsDrift<'m> {
 
 impl<'m> LogitsDrift<'m> {
     /// Compares with `expected`, the logits of [`hrvit_format::GoldenResult`].
-    pub fn new(model: &'m Model<'m>, expected: &'m [i16]) -> Self {
+    pub fn new(model: &'m ModelHead<'m>, expected: &'m [i16]) -> Self {
         Self { model, step: model.logits_step(), expected, seen: AtomicUsize::new(0), worst: AtomicU32::new(0), largest: AtomicU32::new(0) }
     }
 

@@ -98,6 +98,14 @@ impl Step {
     }
 }
 
+/// Position of a step in canonical order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StepId(pub u16);
+
+sentences!(StepId {
+    Self(number) => ("{}", number),
+});
+
 /// Operators of a step, in order.
 pub type StepOps = Vec<Op, MAX_STEP_OPS>;
 
@@ -106,6 +114,16 @@ impl Network {
     /// then the head.
     pub fn steps(&self) -> impl Iterator<Item = Step> + '_ {
         core::iter::successors(Some(Step::Stem), |step| self.after(*step))
+    }
+
+    /// Every step in canonical order, with its position.
+    pub fn step_ids(&self) -> impl Iterator<Item = (StepId, Step)> + '_ {
+        (0u16..).map(StepId).zip(self.steps())
+    }
+
+    /// The step at a position.
+    pub fn step(&self, id: StepId) -> Option<Step> {
+        self.steps().nth(id.0.into())
     }
 
     /// The step that follows `step`, which is one of this network.
@@ -297,14 +315,6 @@ sentences!(Step {
     Self::LabelMap => ("head.labels"),
     Self::Increase { branch } => ("head.increase.{}", branch),
     Self::Classify => ("head.classify"),
-});
-
-/// Position of a step in canonical order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct StepId(pub u16);
-
-sentences!(StepId {
-    Self(number) => ("{}", number),
 });
 
 #[cfg(test)]

@@ -4,17 +4,24 @@
 
 #[cfg(feature = "std")]
 pub mod aligned;
+mod arrays;
+mod bytes;
+mod checks;
 pub mod error;
+pub mod fp16;
+mod golden;
 pub mod graph;
-pub mod half;
-pub mod image;
+mod head;
 pub mod meta;
+mod model;
+mod narrowings;
 pub mod network;
 pub mod op;
-pub mod partial;
 pub mod parts;
 pub mod precision;
 pub mod record;
+mod records;
+mod sections;
 mod sentence;
 pub mod size;
 pub mod slots;
@@ -22,19 +29,26 @@ pub mod spec;
 mod spec_error;
 pub mod step;
 mod validate;
+mod validate_fp16;
 #[cfg(feature = "std")]
 pub mod writer;
 
 pub use hrvit_kernels::Packing;
 
+pub use bytes::{crc32, crc32_after};
 pub use error::{LoadError, OpField};
+pub use fp16::CodeScale;
+pub use golden::{Golden, GoldenRanges, GoldenResult};
 pub use graph::{Op, OpKind, Step, StepId, StepOps};
-pub use half::CodeScale;
-pub use image::{Golden, GoldenResult, Model, crc32, crc32_after};
+pub use head::ModelHead;
 pub use meta::Meta;
+pub use model::Model;
+pub use narrowings::Narrowings;
 pub use network::{Head, Network};
 pub use parts::{Parts, WideParts};
 pub use precision::Precision;
+pub use records::Records;
+pub use sections::START_BYTES;
 pub use size::Size;
 pub use spec::{Activation, BRANCHES, Spec, SpecError, VARIANTS};
 pub use step::{OpParams, StepParams};

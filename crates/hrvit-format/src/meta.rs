@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{network::Network, size::Size};
+use crate::{error::LoadError, network::Network, size::Size};
 
 /// Header of an image, postcard-encoded; strings and bytes are borrowed from the image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,17 @@ pub struct Meta<'a> {
 }
 
 impl<'a> Meta<'a> {
+    /// Decodes and checks the bytes of the section.
+    pub(crate) fn read(section: &'a [u8]) -> Result<Self, LoadError> {
+        let Ok((meta, [])) = postcard::take_from_bytes::<Self>(section) else { return Err(LoadError::Meta) };
+        meta.network.validate().map_err(LoadError::Spec)?;
+        Size::new(meta.size.height, meta.size.width).map_err(LoadError::Spec)?;
+        let classes = usize::from(meta.network.classes);
+        let names = meta.class_names.is_empty() || meta.class_names.bytes().filter(|&byte| byte == b'\n').count() + 1 == classes;
+        let colours = meta.colours.is_empty() || meta.colours.len() == 3 * classes;
+        if names && colours { Ok(meta) } else { Err(LoadError::Meta) }
+    }
+
     /// Name of `class`, if the image names its classes.
     pub fn class_name(&self, class: usize) -> Option<&'a str> {
         // Bytes, since splitting text by characters brings a panic into the program.

@@ -4,11 +4,9 @@ use bytemuck::{Pod, Zeroable};
 
 pub use hrvit_kernels::Packing;
 
+pub use crate::arrays::Arrays;
 pub use crate::precision::{Precision, TensorFormat, UnknownNumber, UnknownPrecision};
-use crate::{
-    graph::{Op, OpKind, Step},
-    sentence::sentences,
-};
+use crate::{bytes::Span, graph::Step, sentence::sentences};
 
 /// First eight bytes of every image.
 pub const MAGIC: [u8; 8] = *b"HRViTimg";
@@ -128,6 +126,25 @@ pub struct StepRecord {
     pub reserved1: u32,
 }
 
+impl SectionRecord {
+    /// Where the section lies in the image.
+    pub(crate) fn span(&self) -> Span {
+        Span { start: self.offset as usize, len: self.len as usize }
+    }
+}
+
+impl StepRecord {
+    /// Where the group lies in section `Weights`.
+    pub(crate) fn span(&self) -> Span {
+        Span { start: self.offset as usize, len: self.len as usize }
+    }
+
+    /// Its operators among the records of all.
+    pub(crate) fn ops<'a>(&self, ops: &'a [OpRecord]) -> Option<&'a [OpRecord]> {
+        ops.get(usize::from(self.first_op)..)?.get(..usize::from(self.op_count))
+    }
+}
+
 /// Four bytes that name a step: kind, module, branch, block.
 pub fn step_tag(step: Step) -> [u8; 4] {
     match step {
@@ -148,15 +165,15 @@ pub fn step_tag(step: Step) -> [u8; 4] {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 pub struct OpRecord {
-    /// An [`OpKind`] number.
+    /// An [`crate::OpKind`] number.
     pub kind: u8,
     /// Branch that it reads.
     pub source: u8,
-    /// Width of the exponent codes, 8 or 15 ([`OpKind::Scores`], in int16x8 15); 0 elsewhere.
+    /// Width of the exponent codes, 8 or 15 ([`crate::OpKind::Scores`], in int16x8 15); 0 elsewhere.
     pub code_bits: u8,
     /// Left shift before requantisation, 0 to 30.
     pub pre_shift: u8,
-    /// Input channels (or dot product length, see [`Op::cin`]).
+    /// Input channels (or dot product length, see [`crate::Op::cin`]).
     pub cin: u16,
     /// Output channels.
     pub cout: u16,
@@ -196,76 +213,6 @@ pub struct OpRecord {
     pub in_scale: f32,
     /// Real value of one output code, for reports; 0 where it differs per channel.
     pub out_scale: f32,
-}
-
-/// How many elements each array of an operator has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Arrays {
-    /// Bytes of the weights: i8, or f16 in a half-precision step.
-    pub weights: usize,
-    /// i32 (f32) biases or LayerNorm offsets.
-    pub bias: usize,
-    /// i32 multipliers, i32 (f32) LayerNorm gains.
-    pub mult: usize,
-    /// u8 shifts.
-    pub shift: usize,
-    /// i32 codes of 3.0.
-    pub three: usize,
-    /// Bytes of one table entry, 0 without a table.
-    pub table_entry: usize,
-}
-
-impl Arrays {
-    /// No array.
-    pub const NONE: Self = Self { weights: 0, bias: 0, mult: 0, shift: 0, three: 0, table_entry: 0 };
-
-    /// The arrays of `op` in a step of `precision` in an image of `packing`.
-    pub fn of(op: &Op, precision: Precision, packing: Packing) -> Self {
-        match precision {
-            Precision::Fp16 => crate::half::arrays(op),
-            Precision::Int16x8 if cfg!(feature = "int16x8") => Self::of_int16x8(op),
-            Precision::Int8 | Precision::Int16x8 => Self::of_int8(op, packing),
-        }
-    }
-
-    /// Weights lie in rows; narrowings are copies, and tables have 16-bit entries.
-    fn of_int16x8(op: &Op) -> Self {
-        use OpKind as K;
-        match op.kind {
-            K::FusionNarrow | K::HeadNarrow | K::IncreaseNarrow => Self::NONE,
-            _ => {
-                let arrays = Self::of_int8(op, Packing::Rows);
-                Self { table_entry: if arrays.table_entry > 0 { 2 } else { 0 }, ..arrays }
-            }
-        }
-    }
-
-    fn of_int8(op: &Op, packing: Packing) -> Self {
-        use OpKind as K;
-        let (weights, c) = (op.packed_bytes(packing), usize::from(op.cout));
-        let none = Self::NONE;
-        match op.kind {
-            K::EmbedNorm | K::AttnNorm | K::FfnNorm | K::StageNorm => Self { bias: c, mult: c, ..none },
-            K::ParallelAct => Self { mult: c, shift: c, three: c, ..none },
-            K::AttnAct => Self { mult: 1, shift: 1, three: 1, ..none },
-            K::Scores | K::Values | K::FusionNarrow | K::HeadNarrow | K::IncreaseNarrow | K::FusionIdentity => Self { mult: c, shift: c, ..none },
-            K::FfnAct => Self { table_entry: 1, ..none },
-            K::FusionAct => Self { mult: 1, shift: 1, table_entry: 1, ..none },
-            K::HeadAct | K::IncreaseAct => Self { mult: 1, shift: 1, ..none },
-            _ => Self {
-                weights,
-                bias: if op.kind == K::StemConv1 { 4 * c } else { c },
-                mult: c,
-                shift: c,
-                three: 0,
-                table_entry: match op.kind {
-                    K::StemConv2 => 1,
-                    K::DesRight => 2,
-                    _ => 0,
-                },
-            },
-        }
-    }
 }
 
 const _: () = assert!(size_of::<Prologue>() == 64);

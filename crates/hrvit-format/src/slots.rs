@@ -49,7 +49,7 @@ pub struct Loaded<'a> {
 /// Both reasons, if neither slot holds a valid image.
 pub fn load<'a>(slots: [&'a [u8]; 2]) -> Result<Loaded<'a>, [LoadError; 2]> {
     let [a, b] = slots.map(Model::load);
-    let sequence = |model: &Result<Model<'a>, LoadError>| model.as_ref().map(Model::sequence).map_err(|&error| error);
+    let sequence = |model: &Result<Model<'a>, LoadError>| model.as_ref().map(|model| model.sequence()).map_err(|&error| error);
     let found = [sequence(&a), sequence(&b)];
     let slot = choose(found[0], found[1])?;
     match (slot, a, b) {

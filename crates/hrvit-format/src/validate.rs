@@ -1,9 +1,12 @@
 //! What an operator's record must satisfy before the engine may rely on it: shapes, ranges and accumulator headroom.
 
 use crate::{
+    arrays::Arrays,
     error::OpField,
-    graph::{Op, OpKind, Step, StepOps},
-    record::{ALIGN, Arrays, NONE, OpRecord, Precision},
+    graph::{Step, StepOps},
+    op::{Op, OpKind},
+    precision::Precision,
+    record::{ALIGN, NONE, OpRecord},
     step::{OpParams, StepParams},
 };
 

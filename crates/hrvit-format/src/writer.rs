@@ -6,12 +6,15 @@ use bytemuck::{bytes_of, cast_slice};
 
 use crate::{
     aligned::AlignedBytes,
+    arrays::Arrays,
+    bytes::crc32,
     error::LoadError,
+    fp16,
+    golden::Golden,
     graph::{Op, Step, StepId},
-    half,
-    image::{Golden, Model, crc32},
     meta::Meta,
-    record::{ALIGN, Arrays, MAGIC, NONE, OpRecord, Packing, Precision, Prologue, Section, SectionRecord, StepRecord, TensorFormat, VERSION, step_tag},
+    model::Model,
+    record::{ALIGN, MAGIC, NONE, OpRecord, Packing, Precision, Prologue, Section, SectionRecord, StepRecord, TensorFormat, VERSION, step_tag},
     step::OpParams,
 };
 
@@ -88,7 +91,7 @@ pub struct HalfOp {
     pub bias: Vec<f32>,
     /// A LayerNorm's gains.
     pub gain: Vec<f32>,
-    /// `eps` of a LayerNorm, in units of 2^-[`half::EPS_BITS`]; 0 elsewhere.
+    /// `eps` of a LayerNorm, in units of 2^-[`fp16::EPS_BITS`]; 0 elsewhere.
     pub eps: u64,
 }
 
@@ -218,7 +221,7 @@ fn unpack_half(op: &Op, params: &OpParams<'_>) -> HalfOp {
     let reals = |bits: &[i32]| bits.iter().map(|bits| f32::from_bits(*bits as u32)).collect();
     let count = if packed.is_empty() { 0 } else { op.weight_count() };
     HalfOp {
-        weights: (0..count).map(|at| u16::from_le_bytes(packed[half::weight_index(op, at)])).collect(),
+        weights: (0..count).map(|at| u16::from_le_bytes(packed[fp16::weight_index(op, at)])).collect(),
         bias: reals(params.bias),
         gain: reals(params.mult),
         eps: params.record.eps,
@@ -327,8 +330,8 @@ fn place_half(op: &Op, values: &HalfOp, buffer: &mut Vec<u8>, group: usize) -> O
     let mut weights = values.weights.clone();
     // Weights of a wrong number stay as they are: the loader names them.
     if op.kernel > 0 && weights.len() == op.weight_count() {
-        weights = vec![0; half::weight_len(op)];
-        values.weights.iter().enumerate().for_each(|(at, &weight)| weights[half::weight_index(op, at)] = weight);
+        weights = vec![0; fp16::weight_len(op)];
+        values.weights.iter().enumerate().for_each(|(at, &weight)| weights[fp16::weight_index(op, at)] = weight);
     }
     OpRecord {
         weights: append(buffer, group, cast_slice(&weights), ALIGN),

@@ -2,8 +2,8 @@
 
 use core::{cell::RefCell, fmt};
 
-use hrvit_core::{Model, ReadImage, StepId, StreamError};
-use hrvit_format::{LoadError, partial::GoldenRanges, record::Section};
+use hrvit_core::{ModelHead, ReadImage, StepId, StreamError};
+use hrvit_format::{GoldenRanges, LoadError, record::Section};
 
 use crate::job::Golden;
 
@@ -50,7 +50,7 @@ pub struct StreamedGolden<'r, R> {
 
 impl<'r, R: ReadImage> StreamedGolden<'r, R> {
     /// The golden frame of `model`; `None` if it has none.
-    pub fn open(model: &Model<'_>, mut reader: Shared<'r, R>) -> Result<Option<Self>, StreamError<SharedError<R::Error>>> {
+    pub fn open(model: &ModelHead<'_>, mut reader: Shared<'r, R>) -> Result<Option<Self>, StreamError<SharedError<R::Error>>> {
         let Some(ranges) = model.golden_ranges().map_err(StreamError::Image)? else { return Ok(None) };
         let mut crcs_crc = 0;
         for at in ranges.crcs.clone().step_by(size_of::<u32>()) {

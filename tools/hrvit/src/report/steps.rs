@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context, Result, ensure};
 use hrvit_core::arithmetic::{Arithmetic, Fp16};
 use hrvit_core::{Observer, Tile, TileData};
-use hrvit_format::{Model, OpKind, Step, StepId, half::to_f32, record::Precision};
+use hrvit_format::{Model, OpKind, Step, StepId, fp16::to_f32, record::Precision};
 use hrvit_reference::{Folded, Frame, Map, NoTap, State};
 use rayon::prelude::*;
 use serde::Serialize;
