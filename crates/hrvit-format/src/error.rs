@@ -46,7 +46,7 @@ pub enum OpField {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// The image must start at an address that is a multiple of [`ALIGN`].
+    /// The image must start at an address that is a multiple of [`ALIGN`]: `ModelBuf` copies it to one, [`crate::aligned::Aligned`] makes one of a static.
     Misaligned,
     /// Shorter than its header says, or than any image can be.
     Truncated {
@@ -96,7 +96,10 @@ pub enum LoadError {
 }
 
 sentences!(LoadError {
-    Self::Misaligned => ("model image: must start at a multiple of {} bytes in memory", ALIGN),
+    Self::Misaligned => (
+        "model image: must start at a multiple of {} bytes in memory; load it with ModelBuf on a host, hold it in Aligned or a linker section in firmware",
+        ALIGN
+    ),
     Self::Truncated { needed, found } => ("model image: truncated, {} bytes of {}", found, needed),
     Self::BadMagic => ("not a model image: it does not start with \"HRViTimg\""),
     Self::UnsupportedVersion(version) => ("model image: format version {}, this build reads {}; quantise the checkpoint again", version, VERSION),

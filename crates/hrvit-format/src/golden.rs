@@ -82,9 +82,10 @@ impl GoldenLens {
 
 impl<'a> Golden<'a> {
     /// The golden frame whose parts lie at `ranges` of `image`.
-    pub(crate) fn read(image: &'a [u8], ranges: GoldenRanges) -> Option<Self> {
-        let result = GoldenResult { logits: cast(image.get(ranges.logits)?)?, labels: image.get(ranges.labels)? };
+    pub(crate) fn read(image: &'a [u8], ranges: &GoldenRanges) -> Option<Self> {
+        let part = |range: &Range<usize>| image.get(range.clone());
+        let result = GoldenResult { logits: cast(part(&ranges.logits)?)?, labels: part(&ranges.labels)? };
         let result = (!result.logits.is_empty()).then_some(result);
-        Some(Self { crcs: cast(image.get(ranges.crcs)?)?, frame: image.get(ranges.frame)?, result })
+        Some(Self { crcs: cast(part(&ranges.crcs)?)?, frame: part(&ranges.frame)?, result })
     }
 }

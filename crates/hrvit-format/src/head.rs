@@ -23,6 +23,12 @@ use crate::{
 pub struct ModelHead<'a> {
     meta: Meta<'a>,
     records: Records<'a>,
+    extent: Extent,
+}
+
+/// What borrows nothing of the image.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extent {
     sequence: u32,
     total_len: usize,
     weights: SectionRecord,
@@ -60,9 +66,22 @@ impl<'a> ModelHead<'a> {
         };
         checks::exp(records.exp)?;
         let (weights, golden) = (*start.section(Section::Weights)?, start.find(Section::Golden).copied());
-        let head = Self { meta, records, sequence: start.prologue.sequence, total_len: start.total_len(), weights, golden };
-        head.checks().steps(head.weights.len as usize)?;
+        let extent = Extent { sequence: start.prologue.sequence, total_len: start.total_len(), weights, golden };
+        let head = Self { meta, records, extent };
+        head.checks().steps(weights.len as usize)?;
         Ok(head)
+    }
+
+    /// A head whose parts were those of one that was checked.
+    #[cfg(feature = "std")]
+    pub(crate) fn of_parts(meta: Meta<'a>, records: Records<'a>, extent: Extent) -> Self {
+        Self { meta, records, extent }
+    }
+
+    /// What borrows nothing of the image.
+    #[cfg(feature = "std")]
+    pub(crate) fn extent(&self) -> Extent {
+        self.extent
     }
 
     fn checks(&self) -> Checks<'_, 'a> {
@@ -109,12 +128,12 @@ impl<'a> ModelHead<'a> {
 
     /// Image sequence number: of two valid images the higher is newer.
     pub fn sequence(&self) -> u32 {
-        self.sequence
+        self.extent.sequence
     }
 
     /// Bytes of the image.
     pub fn total_len(&self) -> usize {
-        self.total_len
+        self.extent.total_len
     }
 
     /// The steps in canonical order, with their positions.
@@ -167,18 +186,18 @@ impl<'a> ModelHead<'a> {
 
     /// Where the weights lie in the image.
     pub fn weights_range(&self) -> Range<usize> {
-        self.weights.span().range()
+        self.extent.weights.span().range()
     }
 
     /// CRC32 of all weights, padding between groups included.
     pub fn weights_crc(&self) -> u32 {
-        self.weights.crc
+        self.extent.weights.crc
     }
 
     /// Where the weight group of a step lies in the image.
     pub fn group_range(&self, id: StepId) -> Option<Range<usize>> {
         let group = self.records.step(id)?.span().range();
-        let start = self.weights.offset as usize;
+        let start = self.extent.weights.offset as usize;
         Some(start + group.start..start + group.end)
     }
 
@@ -206,7 +225,7 @@ impl<'a> ModelHead<'a> {
     /// # Errors
     /// [`LoadError::Golden`] if the section has another length than the network and the size ask for.
     pub fn golden_ranges(&self) -> Result<Option<GoldenRanges>, LoadError> {
-        self.golden.as_ref().map(|section| self.golden_lens().ranges(section)).transpose()
+        self.extent.golden.as_ref().map(|section| self.golden_lens().ranges(section)).transpose()
     }
 
     fn golden_lens(&self) -> GoldenLens {

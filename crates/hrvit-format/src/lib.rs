@@ -2,7 +2,6 @@
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "std")]
 pub mod aligned;
 mod arrays;
 mod bytes;
@@ -14,6 +13,8 @@ pub mod graph;
 mod head;
 pub mod meta;
 mod model;
+#[cfg(feature = "std")]
+mod model_buf;
 mod narrowings;
 pub mod network;
 pub mod op;
@@ -43,6 +44,8 @@ pub use graph::{Op, OpKind, Step, StepId, StepOps};
 pub use head::ModelHead;
 pub use meta::Meta;
 pub use model::Model;
+#[cfg(feature = "std")]
+pub use model_buf::{ModelBuf, ReadCause, ReadError};
 pub use narrowings::Narrowings;
 pub use network::{Head, Network};
 pub use parts::{Parts, WideParts};

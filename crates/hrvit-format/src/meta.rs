@@ -47,3 +47,32 @@ impl<'a> Meta<'a> {
         self.colours.get(3 * class..3 * class + 3)?.try_into().ok()
     }
 }
+
+/// A [`Meta`] that owns its texts.
+#[cfg(feature = "std")]
+#[derive(Clone, Debug)]
+pub(crate) struct MetaBuf {
+    network: Network,
+    size: Size,
+    mean_milli: [u32; 3],
+    deviation_milli: [u32; 3],
+    class_names: std::string::String,
+    colours: std::vec::Vec<u8>,
+    provenance: std::string::String,
+}
+
+#[cfg(feature = "std")]
+impl MetaBuf {
+    /// A copy.
+    pub fn new(meta: &Meta<'_>) -> Self {
+        let Meta { network, size, mean_milli, deviation_milli, class_names, colours, provenance } = meta.clone();
+        Self { network, size, mean_milli, deviation_milli, class_names: class_names.into(), colours: colours.into(), provenance: provenance.into() }
+    }
+
+    /// The same, borrowed.
+    pub fn meta(&self) -> Meta<'_> {
+        let Self { network, size, mean_milli, deviation_milli, class_names, colours, provenance } = self;
+        let (network, size, mean_milli, deviation_milli) = (network.clone(), *size, *mean_milli, *deviation_milli);
+        Meta { network, size, mean_milli, deviation_milli, class_names, colours, provenance }
+    }
+}

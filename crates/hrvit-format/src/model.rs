@@ -48,9 +48,15 @@ impl<'a> Model<'a> {
             narrowings.check(&model, id, group)?;
         }
         if let Some(ranges) = model.golden_ranges()? {
-            model.golden = Some(Golden::read(image, ranges).ok_or(LoadError::Golden)?);
+            model.golden = Some(Golden::read(image, &ranges).ok_or(LoadError::Golden)?);
         }
         Ok(model)
+    }
+
+    /// A model whose parts were those of one that was checked.
+    #[cfg(feature = "std")]
+    pub(crate) fn of_parts(head: ModelHead<'a>, weights: &'a [u8], golden: Option<Golden<'a>>) -> Self {
+        Self { head, weights, golden }
     }
 
     /// The image without its weights and its golden frame.

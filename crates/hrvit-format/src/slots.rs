@@ -1,7 +1,7 @@
 //! Two places for a model image, so that one can be rewritten while the other stays valid: of two valid images the newer one wins, and an image whose writing was
 //! cut off is none.
 
-use crate::{LoadError, Model};
+use crate::{error::LoadError, model::Model};
 
 /// Whether sequence number `a` is newer than `b`, in serial-number arithmetic (RFC 1982): numbers may wrap, as long as two images that are compared are less than
 /// 2^31 apart. At exactly 2^31 neither is newer.

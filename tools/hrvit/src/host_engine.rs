@@ -5,7 +5,7 @@ use std::{path::Path, sync::Mutex};
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use hrvit_core::{Engine, Isa, Kernels, Mapped, NoObserver, Observer, Plan, Ranked, Serial, Tiling, WeightPlacement, packing_for, plan_mixed};
-use hrvit_format::{Head, Model, Size, StepId, aligned::AlignedBytes, writer::repack};
+use hrvit_format::{Head, Model, ModelBuf, Size, StepId, aligned::AlignedBytes, writer::repack};
 use image::RgbImage;
 
 use crate::{
@@ -19,14 +19,14 @@ use crate::{
 /// # Errors
 /// If the file cannot be read or is empty.
 pub fn read_image(path: &Path) -> Result<AlignedBytes> {
-    let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    let bytes = AlignedBytes::read(path).with_context(|| format!("reading {}", path.display()))?;
     ensure!(!bytes.is_empty(), "{}: the file is empty, expected a model image (hrvit quantize makes one)", path.display());
-    Ok(AlignedBytes::from(bytes.as_slice()))
+    Ok(bytes)
 }
 
 /// A model image with the kernels that it is packed for.
 pub struct PackedImage {
-    image: AlignedBytes,
+    image: ModelBuf,
     kernels: Kernels,
 }
 
@@ -36,9 +36,9 @@ impl PackedImage {
     /// # Errors
     /// If the image is not a valid one.
     pub fn new(image: AlignedBytes, kernels: Kernels) -> Result<Self> {
-        let (model, packing) = (Model::load(&image)?, packing_for(kernels));
-        let fits = model.packing() == packing || kernels.isa() == Isa::Scalar;
-        let image = if fits { image } else { repack(&model, packing)? };
+        let (image, packing) = (ModelBuf::load(image)?, packing_for(kernels));
+        let fits = image.records().packing == packing || kernels.isa() == Isa::Scalar;
+        let image = if fits { image } else { ModelBuf::load(repack(&image.model(), packing)?)? };
         Ok(Self { image, kernels })
     }
 
@@ -52,7 +52,7 @@ impl PackedImage {
 
     /// The packed image.
     pub fn image(&self) -> &[u8] {
-        &self.image
+        self.image.bytes()
     }
 
     /// The kernels.
@@ -65,7 +65,7 @@ impl PackedImage {
     /// # Errors
     /// If it cannot run on these kernels.
     pub fn load(&self) -> Result<HostEngine<'_>> {
-        HostEngine::load(&self.image, self.kernels)
+        HostEngine::new(self.image.model(), self.kernels)
     }
 }
 
@@ -100,9 +100,8 @@ pub struct HostEngine<'a> {
 }
 
 impl<'a> HostEngine<'a> {
-    /// Loads `image`, packed for `kernels`.
-    fn load(image: &'a [u8], kernels: Kernels) -> Result<Self> {
-        let model = Model::load(image)?;
+    /// Plans for `model`, packed for `kernels`.
+    fn new(model: Model<'a>, kernels: Kernels) -> Result<Self> {
         let meta = model.meta();
         let plan = plan_mixed((&meta.network, model.wide_parts()), meta.size, 1, WeightPlacement::Mapped, Tiling::Smallest)?;
         let int8 = Self { model, plan, kernels, arenas: Mutex::default() };

@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use hrvit_format::{Model, Packing, writer::repack};
+use hrvit_format::{ModelBuf, Packing, writer::repack};
 use serde::Serialize;
 
-use crate::host_engine;
 use crate::output::{self, Format};
 
 /// Pack a model image's weights for a target
@@ -44,12 +43,12 @@ struct Report<'a> {
 /// # Errors
 /// If the model is no valid image, or the file cannot be written.
 pub fn run(args: &PackArgs, format: Format) -> Result<()> {
-    let image = host_engine::read_image(&args.model)?;
-    let model = Model::load(&image).with_context(|| format!("model {}", args.model.display()))?;
+    let image = ModelBuf::read(&args.model)?;
+    let model = image.model();
     let packing = args.layout;
     let packed = repack(&model, packing)?;
     output::write_file(&args.out, &packed)?;
-    let report = Report { file: &args.out, from: model.packing().name(), to: packing.name(), bytes_before: image.len(), bytes: packed.len() };
+    let report = Report { file: &args.out, from: model.packing().name(), to: packing.name(), bytes_before: image.bytes().len(), bytes: packed.len() };
     match format {
         Format::Json => output::print_json(&report),
         Format::Text => output::print_text(format_args!(
