@@ -2,7 +2,8 @@
 //! byte, and the loader refuses what could overflow.
 
 use hrvit_core::{
-    Engine, Isa, Kernels, Model, ModelHead, NoObserver, Plan, Serial, Streamed, Threads, Tiling, WeightPlacement, packing_for, plan, plan_mixed, read_head,
+    Engine, Isa, Kernels, Logit, Model, ModelHead, NoObserver, Plan, Serial, Streamed, Threads, Tiling, WeightPlacement, packing_for, plan, plan_mixed,
+    read_head,
 };
 use hrvit_format::{
     Head, LoadError, Network, OpField, OpKind, Size, Step, WideParts,
@@ -73,7 +74,7 @@ fn streamed_weights_give_the_same_logits() {
         let frame = random_frame(size, 55);
         let mut expected = Vec::new();
         with_engine(&Model::load(&image).unwrap(), |engine| {
-            expected.resize(engine.logits_len(), 0);
+            expected.resize(engine.logits_len(), Logit::default());
             engine.logits(&frame, &mut expected, &NoObserver).unwrap();
         });
         let (mut head, mut flash) = (AlignedBytes::zeroed(64 << 10), Flash::new(&image));
@@ -82,7 +83,7 @@ fn streamed_weights_give_the_same_logits() {
         let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
         let weights = Streamed::open(&model, flash, &mut arena).unwrap();
         let mut engine = Engine::with_kernels(&model, &plan, Kernels::SCALAR, weights, Serial, &mut arena).unwrap();
-        let mut logits = vec![0; engine.logits_len()];
+        let mut logits = vec![Logit::default(); engine.logits_len()];
         engine.logits(&frame, &mut logits, &NoObserver).unwrap();
         assert_eq!(logits, expected, "{size}");
     }

@@ -1,6 +1,6 @@
 //! Weights that are paged in from a device: the same results as from memory, and where the device fails, an error instead of a result.
 
-use hrvit_core::{Engine, Kernels, Model, ModelHead, NoObserver, RunError, Serial, StreamError, Streamed, WeightPlacement, plan, read_head};
+use hrvit_core::{Engine, Kernels, Logit, Model, ModelHead, NoObserver, RunError, Serial, StreamError, Streamed, WeightPlacement, plan, read_head};
 use hrvit_format::START_BYTES;
 use hrvit_format::aligned::AlignedBytes;
 use hrvit_format::{Golden, Head, LoadError};
@@ -18,7 +18,7 @@ fn with_golden() -> AlignedBytes {
 }
 
 /// Opens the device, runs a frame and returns the logits.
-fn stream(flash: &mut Flash<'_>, frame: &[u8]) -> Result<Vec<i16>, String> {
+fn stream(flash: &mut Flash<'_>, frame: &[u8]) -> Result<Vec<Logit>, String> {
     let mut head = AlignedBytes::zeroed(HEAD_BYTES);
     let model = read_head(flash, &mut head).map_err(|error| error.to_string())?;
     let placement = WeightPlacement::Streamed { largest_group: model.largest_group() };
@@ -26,7 +26,7 @@ fn stream(flash: &mut Flash<'_>, frame: &[u8]) -> Result<Vec<i16>, String> {
     let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
     let weights = Streamed::open(&model, flash, &mut arena).map_err(|error| error.to_string())?;
     let mut engine = Engine::with_kernels(&model, &plan, Kernels::SCALAR, weights, Serial, &mut arena).unwrap();
-    let mut logits = vec![0; engine.logits_len()];
+    let mut logits = vec![Logit::default(); engine.logits_len()];
     match engine.logits(frame, &mut logits, &NoObserver) {
         Ok(()) => Ok(logits),
         Err(error @ RunError::Weights(..)) => Err(error.to_string()),
@@ -34,10 +34,10 @@ fn stream(flash: &mut Flash<'_>, frame: &[u8]) -> Result<Vec<i16>, String> {
     }
 }
 
-fn mapped(image: &[u8], frame: &[u8]) -> Vec<i16> {
+fn mapped(image: &[u8], frame: &[u8]) -> Vec<Logit> {
     let model = Model::load(image).unwrap();
     with_engine(&model, |engine| {
-        let mut logits = vec![0; engine.logits_len()];
+        let mut logits = vec![Logit::default(); engine.logits_len()];
         engine.logits(frame, &mut logits, &NoObserver).unwrap();
         logits
     })
@@ -99,7 +99,7 @@ fn after_a_fault_the_next_frame_is_right_again() {
     flash.fault = Some((counted.reads + 2, Fault::Flip));
     let weights = Streamed::open(&model, flash, &mut arena).unwrap();
     let mut engine = Engine::with_kernels(&model, &plan, Kernels::SCALAR, weights, Serial, &mut arena).unwrap();
-    let mut logits = vec![0; engine.logits_len()];
+    let mut logits = vec![Logit::default(); engine.logits_len()];
     let error = engine.logits(&frame, &mut logits, &NoObserver).unwrap_err();
     assert!(matches!(error, RunError::Weights(id, StreamError::Image(LoadError::StepCrc(step))) if id == step), "{error}");
     engine.logits(&frame, &mut logits, &NoObserver).unwrap();

@@ -2,7 +2,7 @@
 
 #[cfg(any(feature = "fp16", feature = "int16x8"))]
 use hrvit_format::record::Precision;
-use hrvit_format::{BRANCHES, Head, Model, ModelHead, OpKind, Step, StepId};
+use hrvit_format::{BRANCHES, Head, Logit, Model, ModelHead, OpKind, Step, StepId};
 use hrvit_kernels::{Isa, Kernels, attention_s8::max_keys};
 
 use crate::{
@@ -32,8 +32,8 @@ use crate::{
 pub struct Ranked {
     /// Class index.
     pub class: u16,
-    /// The logit's bits; [`ModelHead::logit`] gives its real value.
-    pub logit: i16,
+    /// The logit; [`ModelHead::logits_format`] says what it stands for.
+    pub logit: Logit,
 }
 
 /// Runs frames through one model in one arena.
@@ -50,7 +50,7 @@ pub struct Engine<'a, W, X> {
 /// Where the result of a run goes.
 enum Output<'o> {
     Labels(&'o mut [u8]),
-    Logits(&'o mut [i16]),
+    Logits(&'o mut [Logit]),
     Top(&'o mut [Ranked]),
 }
 
@@ -129,9 +129,9 @@ impl<'a, W: WeightSource, X: Executor> Engine<'a, W, X> {
         missing.map_or(result, |y| Err(RunError::FrameRow(y)))
     }
 
-    /// Logits of `frame`: `[height / 4, width / 4, classes]` of a segmentor, `[classes]` of a classifier, as the image has them: s16 codes or the bits of f16.
-    /// [`ModelHead::logit`] gives their real values.
-    pub fn logits(&mut self, frame: &[u8], logits: &mut [i16], observer: &dyn Observer) -> Result<(), RunError<W::Error>> {
+    /// Logits of `frame`: `[height / 4, width / 4, classes]` of a segmentor, `[classes]` of a classifier, as [`ModelHead::logits_format`]
+    /// says.
+    pub fn logits(&mut self, frame: &[u8], logits: &mut [Logit], observer: &dyn Observer) -> Result<(), RunError<W::Error>> {
         expect_len(self.logits_len(), logits.len())?;
         self.run_whole(frame, Output::Logits(logits), observer)
     }
@@ -479,7 +479,7 @@ fn classifier_in<A: Arithmetic>(
     narrow::run::<A>(plan.size(), &plan.regions(), arena, &narrowing)?;
     let Narrowed { maps: x, rest: work } = narrow::split::<A>(network, arena)?;
     let mut result = Ok(());
-    let mut take = |logits: &[i16]| match &mut output {
+    let mut take = |logits: &[Logit]| match &mut output {
         Output::Logits(out) => copy_run(logits, out),
         Output::Top(top) => rank(logits, A::ordered, top),
         Output::Labels(_) => result = Err(Fault),
@@ -489,7 +489,7 @@ fn classifier_in<A: Arithmetic>(
 }
 
 /// The best `top.len()` logits by insertion, best first; the lower class first among equals.
-fn rank(logits: &[i16], ordered: fn(i16) -> i16, top: &mut [Ranked]) {
+fn rank(logits: &[Logit], ordered: fn(i16) -> i16, top: &mut [Ranked]) {
     for (filled, (class, &logit)) in (0u16..).zip(logits).enumerate() {
         let mut entry = Ranked { class, logit };
         for (place, slot) in top.iter_mut().enumerate() {
@@ -497,7 +497,7 @@ fn rank(logits: &[i16], ordered: fn(i16) -> i16, top: &mut [Ranked]) {
                 *slot = entry;
                 break;
             }
-            if (ordered(entry.logit), slot.class) > (ordered(slot.logit), entry.class) {
+            if (ordered(entry.logit.bits()), slot.class) > (ordered(slot.logit.bits()), entry.class) {
                 core::mem::swap(slot, &mut entry);
             }
         }
@@ -511,14 +511,14 @@ mod tests {
     #[test]
     fn ranks_best_first_and_lowest_class_among_equals() {
         let mut top = [Ranked::default(); 3];
-        rank(&[-5, 7, 3, 7, -9, 3], Int8::ordered, &mut top);
-        assert_eq!(top.map(|ranked| (ranked.class, ranked.logit)), [(1, 7), (3, 7), (2, 3)]);
+        rank(&[-5, 7, 3, 7, -9, 3].map(Logit::from_bits), Int8::ordered, &mut top);
+        assert_eq!(top.map(|ranked| (ranked.class, ranked.logit.bits())), [(1, 7), (3, 7), (2, 3)]);
     }
 
     #[test]
     fn equals_keep_their_order_when_a_better_class_displaces_them() {
         let mut top = [Ranked::default(); 3];
-        rank(&[3, 3, 7], Int8::ordered, &mut top);
-        assert_eq!(top.map(|ranked| (ranked.class, ranked.logit)), [(2, 7), (0, 3), (1, 3)]);
+        rank(&[3, 3, 7].map(Logit::from_bits), Int8::ordered, &mut top);
+        assert_eq!(top.map(|ranked| (ranked.class, ranked.logit.bits())), [(2, 7), (0, 3), (1, 3)]);
     }
 }

@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use crate::{bytes::cast, error::LoadError, network::Head, record::SectionRecord, size::Size};
+use crate::{bytes::cast, error::LoadError, logit::Logit, network::Head, record::SectionRecord, size::Size};
 
 /// The frame that was run when the image was made, and what every step then left behind.
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +19,8 @@ pub struct Golden<'a> {
 /// CRC says nothing beyond the first of them, and results are compared within a bound.
 #[derive(Clone, Copy, Debug)]
 pub struct GoldenResult<'a> {
-    /// `[height / 4, width / 4, classes]` of a segmentor, `[classes]` of a classifier, as [`crate::ModelHead::logits_format`] says.
-    pub logits: &'a [i16],
+    /// `[height / 4, width / 4, classes]` of a segmentor, `[classes]` of a classifier, stored as [`crate::ModelHead::logits_format`] says.
+    pub logits: &'a [Logit],
     /// `[height, width]` class indices; empty with a classifier.
     pub labels: &'a [u8],
 }
@@ -61,7 +61,7 @@ impl GoldenLens {
             Head::Segformer => (size.tokens(0), size.pixels()),
             Head::Classifier => (1, 0),
         };
-        Self { logits: size_of::<i16>() * tokens * usize::from(classes), labels, ..self }
+        Self { logits: size_of::<Logit>() * tokens * usize::from(classes), labels, ..self }
     }
 
     /// Where the parts lie in the image.

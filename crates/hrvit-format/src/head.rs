@@ -9,6 +9,7 @@ use crate::{
     error::LoadError,
     golden::{GoldenLens, GoldenRanges},
     graph::{Step, StepId},
+    logit::LogitFormat,
     meta::Meta,
     network::Head,
     parts::{Parts, WideParts},
@@ -165,23 +166,12 @@ impl<'a> ModelHead<'a> {
         self.step_ids().filter(|(_, step)| matches!(step, Step::Logits | Step::Classify)).last().map(|(id, _)| id)
     }
 
-    /// How logits are stored: [`TensorFormat::S16`] codes with the real value of one code, or [`TensorFormat::F16`] bits.
-    pub fn logits_format(&self) -> (TensorFormat, f32) {
+    /// How logits are stored.
+    pub fn logits_format(&self) -> LogitFormat {
         match self.logits_step().and_then(|id| self.records.step(id)) {
-            Some(record) if record.output == TensorFormat::F16 as u8 => (TensorFormat::F16, 1.0),
-            record => (TensorFormat::S16, record.map_or(1.0, |record| record.scale)),
+            Some(record) if record.output == TensorFormat::F16 as u8 => LogitFormat::F16,
+            record => LogitFormat::S16 { scale: record.map_or(1.0, |record| record.scale) },
         }
-    }
-
-    /// Real value of a logit as the engine hands it out. [`ModelHead::logits`] asks the image once for many.
-    pub fn logit(&self, bits: i16) -> f32 {
-        real_logit(self.logits_format(), bits)
-    }
-
-    /// Real values of logits as the engine hands them out.
-    pub fn logits<'b>(&self, bits: &'b [i16]) -> impl Iterator<Item = f32> + use<'b> {
-        let format = self.logits_format();
-        bits.iter().map(move |&bits| real_logit(format, bits))
     }
 
     /// Where the weights lie in the image.
@@ -236,12 +226,5 @@ impl<'a> ModelHead<'a> {
             return lens;
         }
         lens.with_result(network.head, size, network.classes)
-    }
-}
-
-fn real_logit(format: (TensorFormat, f32), bits: i16) -> f32 {
-    match format {
-        (TensorFormat::F16, _) => crate::fp16::to_f32(bits as u16),
-        (_, scale) => f32::from(bits) * scale,
     }
 }

@@ -11,6 +11,7 @@ pub mod fp16;
 mod golden;
 pub mod graph;
 mod head;
+mod logit;
 pub mod meta;
 mod model;
 #[cfg(feature = "std")]
@@ -42,6 +43,7 @@ pub use fp16::CodeScale;
 pub use golden::{Golden, GoldenRanges, GoldenResult};
 pub use graph::{Op, OpKind, Step, StepId, StepOps};
 pub use head::ModelHead;
+pub use logit::{Logit, LogitFormat};
 pub use meta::Meta;
 pub use model::Model;
 #[cfg(feature = "std")]

@@ -4,7 +4,7 @@ use core::{fmt::Display, sync::atomic::AtomicU32};
 
 #[cfg(feature = "fp16")]
 use hrvit_core::drift_f16::Drift;
-use hrvit_core::{Engine, ModelHead, Observer, Plan, Ranked, RunError, Serial, Step, StepId, WeightSource};
+use hrvit_core::{Engine, Logit, ModelHead, Observer, Plan, Ranked, RunError, Serial, Step, StepId, WeightSource};
 use hrvit_format::{Head, LoadError};
 
 use crate::{MAX_STEPS, code::Code, start::Placement};
@@ -66,7 +66,7 @@ pub struct Job<'j, W, G> {
     /// The model.
     pub model: &'j ModelHead<'j>,
     /// The definition's logits of an image with half-precision steps, where they can be addressed.
-    pub logits: Option<&'j [i16]>,
+    pub logits: Option<&'j [Logit]>,
     /// The plan at the model's own size.
     pub plan: &'j Plan,
     /// Frames that a profile takes.

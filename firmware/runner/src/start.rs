@@ -3,7 +3,8 @@
 use core::{cell::RefCell, fmt::Display};
 
 use hrvit_core::{
-    Engine, Mapped, Model, ModelHead, Plan, ReadImage, Serial, SetupError, StreamError, Streamed, Tiling, WeightPlacement, WeightSource, plan_mixed, read_head,
+    Engine, Logit, Mapped, Model, ModelHead, Plan, ReadImage, Serial, SetupError, StreamError, Streamed, Tiling, WeightPlacement, WeightSource, plan_mixed,
+    read_head,
 };
 use hrvit_format::{Head, LoadError, WideParts, slots};
 
@@ -161,7 +162,7 @@ fn run_model<P, C, M, W, G>(
     model: &ModelHead<'_>,
     (placement, weight_placement): (Placement, WeightPlacement),
     weights: W,
-    (golden, logits): (G, Option<&[i16]>),
+    (golden, logits): (G, Option<&[Logit]>),
 ) -> Result<(), Code>
 where
     P: Program,

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Mutex};
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use hrvit_core::{Engine, Isa, Kernels, Mapped, NoObserver, Observer, Plan, Ranked, Serial, Tiling, WeightPlacement, packing_for, plan_mixed};
-use hrvit_format::{Head, Model, ModelBuf, Size, StepId, aligned::AlignedBytes, writer::repack};
+use hrvit_format::{Head, Logit, Model, ModelBuf, Size, StepId, aligned::AlignedBytes, writer::repack};
 use image::RgbImage;
 
 use crate::{
@@ -139,15 +139,15 @@ impl<'a> HostEngine<'a> {
         Ok(labels)
     }
 
-    /// Logit codes of a frame.
+    /// Logits of a frame as the engine leaves them.
     ///
     /// # Errors
     /// If the frame has another size.
-    pub fn logit_codes(&self, frame: &[u8], observer: &dyn Observer) -> Result<Vec<i16>> {
+    pub fn raw_logits(&self, frame: &[u8], observer: &dyn Observer) -> Result<Vec<Logit>> {
         self.with_engine(|engine| {
-            let mut codes = vec![0; engine.logits_len()];
-            engine.logits(frame, &mut codes, observer)?;
-            Ok(codes)
+            let mut logits = vec![Logit::default(); engine.logits_len()];
+            engine.logits(frame, &mut logits, observer)?;
+            Ok(logits)
         })
     }
 
@@ -182,12 +182,12 @@ impl Segmenter for HostEngine<'_> {
 
     fn logits(&self, frame: &RgbImage) -> Result<Logits> {
         check_size(frame, self.size())?;
-        let codes = self.logit_codes(frame.as_raw(), &NoObserver)?;
+        let logits = self.raw_logits(frame.as_raw(), &NoObserver)?;
         let (height, width) = match self.model.meta().network.head {
             Head::Segformer => self.size().map(0),
             Head::Classifier => (1, 1),
         };
-        Logits::new(height, width, self.classes(), self.model.logits(&codes).collect())
+        Logits::new(height, width, self.classes(), self.model.logits_format().values(&logits).collect())
     }
 
     fn labels(&self, frame: &RgbImage) -> Result<LabelMap> {
