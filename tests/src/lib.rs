@@ -7,3 +7,4 @@ pub mod rng;
 pub mod run;
 pub mod simulator;
 pub mod specs;
+pub mod unpack;
