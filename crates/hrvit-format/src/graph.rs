@@ -280,21 +280,21 @@ struct Ops {
 
 impl Ops {
     #[inline(never)] // called once for every kind
-    fn add(&mut self, kind: OpKind, (cin, cout): (u16, u16), (kernel, stride): (u8, u8), depthwise: bool) {
-        let added = self.list.push(Op { kind, source: self.source, cin, cout, kernel, stride, depthwise });
+    fn add(&mut self, op: Op) {
+        let added = self.list.push(op);
         debug_assert!(added.is_ok(), "a step has more operators than MAX_STEP_OPS");
     }
 
     fn conv(&mut self, kind: OpKind, cin: u16, cout: u16, kernel: u8, stride: u8) {
-        self.add(kind, (cin, cout), (kernel, stride), false);
+        self.add(Op { kind, source: self.source, cin, cout, kernel, stride, depthwise: false });
     }
 
     fn depthwise(&mut self, kind: OpKind, channels: u16, kernel: u8, stride: u8) {
-        self.add(kind, (channels, channels), (kernel, stride), true);
+        self.add(Op { kind, source: self.source, cin: channels, cout: channels, kernel, stride, depthwise: true });
     }
 
     fn map(&mut self, kind: OpKind, cin: u16, cout: u16) {
-        self.add(kind, (cin, cout), (0, 1), false);
+        self.add(Op { kind, source: self.source, cin, cout, kernel: 0, stride: 1, depthwise: false });
     }
 
     fn embed(&mut self, cin: u16, cout: u16) {

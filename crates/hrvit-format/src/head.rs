@@ -5,6 +5,7 @@ use core::ops::Range;
 use hrvit_kernels::Packing;
 
 use crate::{
+    bytes::Span,
     checks::{self, Checks},
     error::LoadError,
     golden::{GoldenLens, GoldenRanges},
@@ -176,7 +177,12 @@ impl<'a> ModelHead<'a> {
 
     /// Where the weights lie in the image.
     pub fn weights_range(&self) -> Range<usize> {
-        self.extent.weights.span().range()
+        self.weights_span().range()
+    }
+
+    /// Where the weights lie in the image.
+    pub(crate) fn weights_span(&self) -> Span {
+        self.extent.weights.span()
     }
 
     /// CRC32 of all weights, padding between groups included.

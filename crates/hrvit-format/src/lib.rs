@@ -1,6 +1,7 @@
 //! The HRViT model image and the description of the network it holds.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
+#![deny(clippy::missing_errors_doc)]
 
 pub mod aligned;
 mod arrays;

@@ -2,7 +2,16 @@
 
 use core::ops::Deref;
 
-use crate::{bytes::crc32, error::LoadError, golden::Golden, graph::StepId, head::ModelHead, narrowings::Narrowings, sections::Start, step::StepParams};
+use crate::{
+    bytes::{Span, crc32},
+    error::LoadError,
+    golden::Golden,
+    graph::StepId,
+    head::ModelHead,
+    narrowings::Narrowings,
+    sections::{Start, part},
+    step::StepParams,
+};
 
 /// A checked model image, borrowed from where it lies (flash, mapped file or RAM).
 ///
@@ -32,14 +41,13 @@ impl<'a> Model<'a> {
     /// steps in canonical order.
     pub fn load(image: &'a [u8]) -> Result<Self, LoadError> {
         let start = Start::read(image)?;
-        let total = start.total_len();
-        let image = image.get(..total).ok_or(LoadError::Truncated { needed: total, found: image.len() })?;
+        let image = part(image, Span { start: 0, len: start.total_len() })?;
         let (body, crc) = image.split_last_chunk::<4>().ok_or(LoadError::ImageCrc)?;
         if crc32(body) != u32::from_le_bytes(*crc) {
             return Err(LoadError::ImageCrc);
         }
         let head = ModelHead::of_sections(&start.sections(image)?)?;
-        let weights = image.get(head.weights_range()).ok_or(LoadError::Truncated { needed: total, found: image.len() })?;
+        let weights = part(image, head.weights_span())?;
         let mut model = Self { head, weights, golden: None };
         let mut narrowings = Narrowings::default();
         for (id, _) in model.step_ids() {

@@ -1,13 +1,18 @@
 //! The prologue, and the table of the sections behind it.
 
 use crate::{
-    bytes::{cast, crc32, crc32_after, first},
+    bytes::{Span, cast, crc32, crc32_after, first},
     error::LoadError,
     record::{ALIGN, MAGIC, Packing, Prologue, Section, SectionRecord, VERSION},
 };
 
 /// Bytes that suffice for [`crate::ModelHead::head_len`]: the prologue and the largest section table.
 pub const START_BYTES: usize = size_of::<Prologue>() + Section::ALL.len() * size_of::<SectionRecord>();
+
+/// A part of an image; an error where it ends before.
+pub(crate) fn part(image: &[u8], span: Span) -> Result<&[u8], LoadError> {
+    span.of(image).ok_or(LoadError::Truncated { needed: span.end().unwrap_or(usize::MAX), found: image.len() })
+}
 
 /// The prologue of an image and its section table, their CRC checked.
 pub(crate) struct Start<'a> {
@@ -22,18 +27,15 @@ impl<'a> Start<'a> {
         if !image.as_ptr().addr().is_multiple_of(ALIGN) {
             return Err(LoadError::Misaligned);
         }
-        let prologue: &Prologue = first(image).ok_or(LoadError::Truncated { needed: size_of::<Prologue>(), found: image.len() })?;
+        let prologue: &Prologue = first(part(image, Span { start: 0, len: size_of::<Prologue>() })?).ok_or(LoadError::Misaligned)?;
         if prologue.magic != MAGIC {
             return Err(LoadError::BadMagic);
         }
         if prologue.version != VERSION {
             return Err(LoadError::UnsupportedVersion(prologue.version));
         }
-        let table_end = size_of::<Prologue>() + usize::from(prologue.sections) * size_of::<SectionRecord>();
-        let crc_at = size_of::<Prologue>() - size_of::<u32>();
-        let (Some(fixed), Some(table)) = (image.get(..crc_at), image.get(size_of::<Prologue>()..table_end)) else {
-            return Err(LoadError::Truncated { needed: table_end, found: image.len() });
-        };
+        let fixed = part(image, Span { start: 0, len: size_of::<Prologue>() - size_of::<u32>() })?;
+        let table = part(image, Span { start: size_of::<Prologue>(), len: usize::from(prologue.sections) * size_of::<SectionRecord>() })?;
         if crc32_after(crc32(fixed), table) != prologue.crc {
             return Err(LoadError::PrologueCrc);
         }
@@ -69,11 +71,9 @@ impl<'a> Start<'a> {
             let end = record.span().end().filter(|&end| end <= total);
             let placed = record.offset as usize == next && Some(section) > last;
             let (true, Some(end)) = (placed, end) else { return Err(LoadError::Section(section)) };
-            if image.len() >= total || section < Section::Weights {
-                let bytes = record.span().of(image).ok_or(LoadError::Truncated { needed: end, found: image.len() })?;
-                if crc32(bytes) != record.crc {
-                    return Err(LoadError::SectionCrc(section));
-                }
+            let at_hand = image.len() >= total || section < Section::Weights;
+            if at_hand && crc32(part(image, record.span())?) != record.crc {
+                return Err(LoadError::SectionCrc(section));
             }
             last = Some(section);
             next = end.next_multiple_of(ALIGN);
@@ -94,7 +94,7 @@ pub(crate) struct Sections<'s, 'a> {
 impl<'a> Sections<'_, 'a> {
     /// The bytes of a section that every image has, and every head.
     pub fn bytes(&self, section: Section) -> Result<&'a [u8], LoadError> {
-        self.start.section(section)?.span().of(self.image).ok_or(LoadError::Section(section))
+        part(self.image, self.start.section(section)?.span())
     }
 
     /// The elements of such a section.

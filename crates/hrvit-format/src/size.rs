@@ -15,6 +15,9 @@ pub struct Size {
 
 impl Size {
     /// A checked size.
+    ///
+    /// # Errors
+    /// [`SpecError::Size`] if a side is no multiple of 32 or not from 32 to 4096.
     pub fn new(height: u16, width: u16) -> Result<Self, SpecError> {
         let fits = |n: u16| n.is_multiple_of(32) && (32..=4096).contains(&n);
         if fits(height) && fits(width) { Ok(Self { height, width }) } else { Err(SpecError::Size { height, width }) }

@@ -1,7 +1,7 @@
 //! The network as data: widths, depths, windows, ratios and head. Never code.
 //!
-//! A [`Spec`] describes an HRViT backbone (arXiv 2111.01236, table 1) and the width of its SegFormer head; a [`Network`] adds which head is on top and
-//! how many classes it tells apart. Every shape in the project follows from a `Network` and an input size.
+//! A [`Spec`] describes an HRViT backbone (arXiv 2111.01236, table 1) and the width of its SegFormer head; a [`Network`](crate::Network) adds which
+//! head is on top and how many classes it tells apart. Every shape in the project follows from a `Network` and an input size.
 
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
@@ -118,6 +118,9 @@ impl Spec {
     }
 
     /// Checks every field against the others.
+    ///
+    /// # Errors
+    /// The first field that is out of its bounds or contradicts another one.
     pub fn validate(&self) -> Result<(), SpecError> {
         if !(2..=1024).contains(&self.stem) || !self.stem.is_multiple_of(2) {
             return Err(SpecError::Stem(self.stem));
