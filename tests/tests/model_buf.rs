@@ -14,8 +14,8 @@ fn an_owned_image_is_the_borrowed_one() {
     let borrowed = Model::load(&image).unwrap();
     // Bytes that begin anywhere, and moved afterwards.
     let odd = [&[0; 3], &image[..]].concat();
-    let bufs = vec![ModelBuf::from_bytes(&odd[3..]).unwrap()];
-    let owned = bufs[0].model();
+    let bufs = Box::new(ModelBuf::from_bytes(&odd[3..]).unwrap());
+    let owned = bufs.model();
     assert_eq!((owned.meta(), owned.sequence(), owned.total_len(), owned.packing()), (borrowed.meta(), borrowed.sequence(), image.len(), borrowed.packing()));
     assert_eq!((owned.steps(), owned.ops(), owned.exp_table(), owned.weights()), (borrowed.steps(), borrowed.ops(), borrowed.exp_table(), borrowed.weights()));
     let golden = owned.golden().unwrap();
