@@ -4,7 +4,8 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::fp16;
 
-/// A logit as an image's last step leaves it: a code or the bits of an f16, as the image's [`LogitFormat`] says. Neither its value nor its order can be told without.
+/// A logit as an image's last step leaves it: a code or the bits of an f16, as the image's [`LogitFormat`] says. Neither its value nor its order can be told
+/// without.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Pod, Zeroable)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

@@ -32,13 +32,14 @@ impl<'a> Deref for Model<'a> {
 }
 
 impl<'a> Model<'a> {
-    /// Checks `image` and borrows it. It must start at a multiple of [`crate::record::ALIGN`] bytes; bytes after its end are ignored (a flash slot may be larger).
+    /// Checks `image` and borrows it. It must start at a multiple of [`crate::record::ALIGN`] bytes; bytes after its end are ignored (a flash slot may be
+    /// larger).
     ///
     /// Everything that the engine relies on is proved here: CRCs, offsets, lengths, alignments, multiplier ranges and accumulator headroom.
     ///
     /// # Errors
-    /// The first thing that is misplaced, of another format, contradictory or corrupt: of the prologue, the whole image's CRC, the sections in their order, then the
-    /// steps in canonical order.
+    /// The first thing that is misplaced, of another format, contradictory or corrupt: of the prologue, the whole image's CRC, the sections in their order,
+    /// then the steps in canonical order.
     pub fn load(image: &'a [u8]) -> Result<Self, LoadError> {
         let start = Start::read(image)?;
         let image = part(image, Span { start: 0, len: start.total_len() })?;

@@ -175,8 +175,8 @@ impl Op {
         self.kernel > 0 && !self.depthwise && !matches!(self.kind, OpKind::DesRight | OpKind::DesLeft | OpKind::FinalLinear)
     }
 
-    /// How its weights lie in an image of packing `image`. Dense 8-bit products ([`Op::is_product`]) are packed, except a [`OpKind::Qkv`] whose halves end inside a
-    /// block of channels. All others are the same in every image: depthwise weights `[ky][kx][channel]`, the rest `[cout][depth]`, depth in the order
+    /// How its weights lie in an image of packing `image`. Dense 8-bit products ([`Op::is_product`]) are packed, except a [`OpKind::Qkv`] whose halves end
+    /// inside a block of channels. All others are the same in every image: depthwise weights `[ky][kx][channel]`, the rest `[cout][depth]`, depth in the order
     /// `[ky][kx][cin]`.
     pub fn packing(&self, image: Packing) -> Packing {
         let whole_halves = self.kind != OpKind::Qkv || self.cout.is_multiple_of(4 * Packing::BLOCK as u16);
