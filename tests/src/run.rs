@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use hrvit_core::{Engine, Executor, Kernels, Logit, Mapped, Model, Observer, Plan, Serial, SetupError, Tile, TileData, Tiling, WeightPlacement, plan_mixed};
+use hrvit_core::{Engine, Executor, Kernels, Logit, Model, Observer, Plan, Serial, SetupError, Tile, TileData, WeightPlacement};
 use hrvit_format::Head;
 use hrvit_format::aligned::AlignedBytes;
 
@@ -34,7 +34,7 @@ impl Observer for StepTensors {
             TileData::S32(sums) => sums.to_vec(),
             TileData::U8(labels) => labels.iter().map(|&label| label.into()).collect(),
             TileData::F16(values) => values.iter().map(|value| value.to_bits().into()).collect(),
-            TileData::F32(_) => panic!("step {id}: a sum is no step's tensor"),
+            other => panic!("step {id}: no step's tensor is one of {other:?}"),
         };
         assert_eq!(tile.x, 0, "step {id}: a tile of the step's tensor is no whole row");
         assert_eq!(tensor.len(), tile.y * values.len(), "step {id}: rows of the step's tensor are not in raster order");
@@ -75,17 +75,19 @@ impl Drop for Guarded {
 
 /// A plan for the model at the size that its image was made for. Panics where there is none.
 pub fn plan_of(model: &Model<'_>, placement: WeightPlacement) -> Plan {
-    let network = (&model.meta().network, model.wide_parts());
-    plan_mixed(network, model.meta().size, 1, placement, Tiling::Smallest).unwrap_or_else(|error| panic!("{error}"))
+    Plan::for_model(model).weights(placement).build().unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// An engine that reads a borrowed model in place.
+pub type MappedEngine<'a> = Engine<&'a Model<'a>, &'a mut [u8]>;
+
 /// An engine on the definition's kernels, which read weights of every packing in place.
-pub fn scalar_engine<'a>(model: &'a Model<'a>, plan: &'a Plan, arena: &'a mut [u8]) -> Result<Engine<'a, Mapped<'a>, Serial>, SetupError> {
-    Engine::with_kernels(model, plan, Kernels::SCALAR, Mapped::new(model), Serial, arena)
+pub fn scalar_engine<'a>(model: &'a Model<'a>, plan: &Plan, arena: &'a mut [u8]) -> Result<MappedEngine<'a>, SetupError> {
+    Engine::with_kernels(model, plan.clone(), Serial, arena, Kernels::SCALAR)
 }
 
 /// Calls `work` with an engine over `model`, weights in place, in an arena of exactly the planned bytes.
-pub fn with_engine<R>(model: &Model<'_>, work: impl FnOnce(&mut Engine<'_, Mapped<'_>, Serial>) -> R) -> R {
+pub fn with_engine<R>(model: &Model<'_>, work: impl FnOnce(&mut MappedEngine<'_>) -> R) -> R {
     let plan = plan_of(model, WeightPlacement::Mapped);
     let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
     let mut engine = scalar_engine(model, &plan, &mut arena).unwrap_or_else(|error| panic!("{error}"));
@@ -102,7 +104,7 @@ pub fn every_tensor(model: &Model<'_>, plan: &Plan, executor: &dyn Executor, fra
 pub fn every_tensor_on(kernels: Kernels, model: &Model<'_>, plan: &Plan, executor: &dyn Executor, frame: &[u8]) -> Vec<Vec<i32>> {
     let mut memory = Guarded::painted(plan, || 0xa5);
     let observer = StepTensors::default();
-    let engine = Engine::with_kernels(model, plan, kernels, Mapped::new(model), executor, memory.arena());
+    let engine = Engine::with_kernels(model, plan.clone(), executor, memory.arena(), kernels);
     let mut engine = engine.unwrap_or_else(|error| panic!("{error}"));
     let done = match plan.network().head {
         Head::Segformer => engine.segment(frame, &mut vec![0; plan.size().pixels()], &observer),

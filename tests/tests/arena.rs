@@ -1,8 +1,8 @@
 //! The arena: its planned bytes are enough and exact, nothing is read before it was written, nothing beyond is touched.
 
-use hrvit_core::{Engine, Kernels, Logit, Model, RunError, Serial, StepId, WeightPlacement, WeightSource};
+use hrvit_core::{Engine, Kernels, Logit, Model, ModelHead, ModelSource, Plan, RunError, Serial, StepId, WeightPlacement};
 use hrvit_format::aligned::AlignedBytes;
-use hrvit_format::{Head, Network, Size};
+use hrvit_format::{Head, Network, Records, Size};
 use hrvit_tests::random_image::{random_frame, random_image};
 use hrvit_tests::rng::Rng;
 use hrvit_tests::run::{Guarded, StepTensors, plan_of, scalar_engine};
@@ -20,30 +20,38 @@ impl<'a> Copying<'a> {
     }
 }
 
-impl WeightSource for Copying<'_> {
+impl ModelSource for Copying<'_> {
     type Error = StepId;
+
+    fn head(&self) -> ModelHead<'_> {
+        self.model.head().clone()
+    }
+
+    fn records(&self) -> Records<'_> {
+        self.model.records()
+    }
 
     fn buffer_bytes(&self) -> usize {
         self.buffer
     }
 
-    fn step<'b>(&mut self, id: StepId, buffer: &'b mut [u8]) -> Result<&'b [u8], StepId>
-    where
-        Self: 'b,
-    {
+    fn fetch(&mut self, id: StepId, buffer: &mut [u8]) -> Result<(), StepId> {
         let group = self.model.group(id).ok_or(id)?;
         // What an earlier step left behind must not be needed.
         buffer.fill(0x55);
-        let place = buffer.get_mut(..group.len()).ok_or(id)?;
-        place.copy_from_slice(group);
-        Ok(place)
+        buffer.get_mut(..group.len()).ok_or(id)?.copy_from_slice(group);
+        Ok(())
+    }
+
+    fn group<'b>(&'b self, id: StepId, buffer: &'b [u8]) -> Option<&'b [u8]> {
+        buffer.get(..self.model.group(id)?.len())
     }
 }
 
 /// Every step's tensor and the result, as integers.
 type Everything = (Vec<Vec<i32>>, Vec<i16>);
 
-fn run<W: WeightSource>(engine: &mut Engine<'_, W, Serial>, head: Head, size: Size, frame: &[u8]) -> Result<Everything, RunError<W::Error>> {
+fn run<M: ModelSource>(engine: &mut Engine<M, &mut [u8]>, head: Head, size: Size, frame: &[u8]) -> Result<Everything, RunError<M::Error>> {
     let observer = StepTensors::default();
     let mut logits = vec![Logit::default(); engine.logits_len()];
     engine.logits(frame, &mut logits, &observer)?;
@@ -64,7 +72,7 @@ fn painted(model: &Model<'_>, paint: impl FnMut() -> u8, streamed: bool) -> Ever
     let plan = plan_of(model, if streamed { WeightPlacement::Streamed { largest_group: source.buffer } } else { WeightPlacement::Mapped });
     let mut memory = Guarded::painted(&plan, paint);
     if streamed {
-        let mut engine = Engine::with_kernels(model, &plan, Kernels::SCALAR, source, Serial, memory.arena()).unwrap();
+        let mut engine = Engine::with_kernels(source, plan, Serial, memory.arena(), Kernels::SCALAR).unwrap();
         run(&mut engine, head, size, &frame).unwrap()
     } else {
         let mut engine = scalar_engine(model, &plan, memory.arena()).unwrap();
@@ -155,7 +163,7 @@ fn arenas_stay_within_their_budgets() {
         ("b1", Head::Classifier, 1000, (224, 224), 450_000),
     ];
     for (name, head, classes, (height, width), budget) in budgets {
-        let plan = hrvit_core::plan(&variant(name, head, classes), size(height, width), 1, WeightPlacement::Mapped).unwrap();
+        let plan = Plan::builder(&variant(name, head, classes), size(height, width)).build().unwrap();
         assert!(plan.arena_bytes() <= budget, "{name} {head:?} {height}x{width}: {} bytes", plan.arena_bytes());
         assert_eq!(hrvit_core::recomputed_macs(&plan), 0, "{name} {head:?}: one worker does nothing twice");
     }

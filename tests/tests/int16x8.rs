@@ -2,8 +2,7 @@
 //! byte, and the loader refuses what could overflow.
 
 use hrvit_core::{
-    Engine, Isa, Kernels, Logit, Model, ModelHead, NoObserver, Plan, Serial, Streamed, Threads, Tiling, WeightPlacement, packing_for, plan, plan_mixed,
-    read_head,
+    Engine, Isa, Kernels, Logit, Model, ModelHead, NoObserver, Plan, Serial, SetupError, Streamed, Threads, Tiling, WeightPlacement, packing_for, read_head,
 };
 use hrvit_format::{
     Head, LoadError, Network, OpField, OpKind, Size, Step, WideParts,
@@ -33,7 +32,7 @@ fn cases() -> Vec<(Network, Size, AlignedBytes)> {
 }
 
 fn planned(model: &ModelHead<'_>, workers: usize, placement: WeightPlacement, tiling: Tiling) -> Plan {
-    plan_mixed((&model.meta().network, model.wide_parts()), model.meta().size, workers, placement, tiling).unwrap()
+    Plan::for_model(model).workers(workers).weights(placement).tiling(tiling).build().unwrap()
 }
 
 #[test]
@@ -79,10 +78,10 @@ fn streamed_weights_give_the_same_logits() {
         });
         let (mut head, mut flash) = (AlignedBytes::zeroed(64 << 10), Flash::new(&image));
         let model = read_head(&mut flash, &mut head).unwrap();
-        let plan = planned(&model, 1, WeightPlacement::Streamed { largest_group: model.largest_group() }, Tiling::Smallest);
+        let plan = planned(&model, 1, WeightPlacement::streamed(&model), Tiling::Smallest);
         let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
-        let weights = Streamed::open(&model, flash, &mut arena).unwrap();
-        let mut engine = Engine::with_kernels(&model, &plan, Kernels::SCALAR, weights, Serial, &mut arena).unwrap();
+        let weights = Streamed::open(model, flash, &mut arena).unwrap();
+        let mut engine = Engine::with_kernels(weights, plan, Serial, &mut arena, Kernels::SCALAR).unwrap();
         let mut logits = vec![Logit::default(); engine.logits_len()];
         engine.logits(&frame, &mut logits, &NoObserver).unwrap();
         assert_eq!(logits, expected, "{size}");
@@ -94,11 +93,12 @@ fn a_plan_for_8_bits_is_refused() {
     let (network, size) = (tiny(Head::Segformer), size(64, 64));
     let image = mixed_image(&network, size, 1, |step| if matches!(step, Step::MixCfn { .. }) { Precision::Int16x8 } else { Precision::Int8 });
     let model = Model::load(&image).unwrap();
-    let narrow = plan(&network, size, 1, WeightPlacement::Mapped).unwrap();
-    let mut arena = AlignedBytes::zeroed(1 << 20);
-    assert!(Engine::with_kernels(&model, &narrow, Kernels::SCALAR, hrvit_core::Mapped::new(&model), Serial, &mut arena).is_err());
-    let half = plan_mixed((&network, WideParts::ALL), size, 1, WeightPlacement::Mapped, Tiling::Smallest).unwrap();
-    assert!(Engine::with_kernels(&model, &half, Kernels::SCALAR, hrvit_core::Mapped::new(&model), Serial, &mut arena).is_err(), "half precision is another");
+    let refused = |precisions: WideParts| {
+        let plan = Plan::builder(&network, size).precisions(precisions).build().unwrap();
+        Engine::new(&model, plan, Serial, AlignedBytes::zeroed(1 << 20)).err()
+    };
+    assert_eq!(refused(WideParts::NONE), Some(SetupError::Precision));
+    assert_eq!(refused(WideParts::ALL), Some(SetupError::Precision), "half precision is another");
 }
 
 /// What the loader says of an image in 16 bits whose operators of `kind` were edited: the operator and the field that it blames.

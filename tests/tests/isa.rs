@@ -1,6 +1,6 @@
 //! Every instruction set that this processor has computes the same bytes, whatever the packing of the weights, the tiles and the workers.
 
-use hrvit_core::{Engine, Isa, Kernels, Mapped, Model, Serial, SetupError, Threads, Tiling, WeightPlacement, packing_for, plan, plan_tiled};
+use hrvit_core::{Engine, Isa, Kernels, Model, Plan, Serial, SetupError, Threads, Tiling, packing_for};
 use hrvit_format::{Head, Network, Size, aligned::AlignedBytes, record::Packing, writer::repack};
 use hrvit_tests::{
     random_image::{random_frame, random_image},
@@ -27,14 +27,14 @@ fn every_instruction_set_equals_scalar_on_its_own_packing() {
     for (network, size) in cases() {
         let rows = random_image(&network, size, 41);
         let frame = random_frame(size, 42);
-        let single = plan_tiled(&network, size, 1, WeightPlacement::Mapped, Tiling::Rows(1)).unwrap();
+        let single = Plan::builder(&network, size).tiling(Tiling::Rows(1)).build().unwrap();
         let expected = every_tensor(&Model::load(&rows).unwrap(), &single, &Serial, &frame);
         for isa in Isa::available() {
             let kernels = Kernels::new(isa).unwrap();
             let packed = repack(&Model::load(&rows).unwrap(), packing_for(kernels)).unwrap();
             let model = Model::load(&packed).unwrap();
             assert!(every_tensor_on(kernels, &model, &single, &Serial, &frame) == expected, "{size} {isa}: tiles of one row");
-            let tall = plan_tiled(&network, size, 2, WeightPlacement::Mapped, Tiling::Within(64 << 20)).unwrap();
+            let tall = Plan::builder(&network, size).workers(2).tiling(Tiling::Within(64 << 20)).build().unwrap();
             assert!(every_tensor_on(kernels, &model, &tall, &Threads::new(2).unwrap(), &frame) == expected, "{size} {isa}: high tiles, two workers");
         }
     }
@@ -45,7 +45,7 @@ fn every_packing_reads_the_same_by_plain_code() {
     for (network, size) in cases() {
         let rows = random_image(&network, size, 43);
         let frame = random_frame(size, 44);
-        let plan = plan(&network, size, 1, WeightPlacement::Mapped).unwrap();
+        let plan = Plan::builder(&network, size).build().unwrap();
         let model = Model::load(&rows).unwrap();
         let expected = every_tensor(&model, &plan, &Serial, &frame);
         for packing in Packing::ALL {
@@ -62,7 +62,7 @@ fn every_packing_reads_the_same_by_plain_code() {
 #[test]
 fn a_packing_that_only_plain_code_reads_is_refused() {
     let (network, size) = (tiny(Head::Segformer), size(32, 32));
-    let plan = plan(&network, size, 1, WeightPlacement::Mapped).unwrap();
+    let plan = Plan::builder(&network, size).build().unwrap();
     let rows = random_image(&network, size, 1);
     for isa in Isa::available() {
         let kernels = Kernels::new(isa).unwrap();
@@ -72,7 +72,7 @@ fn a_packing_that_only_plain_code_reads_is_refused() {
             let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
             let crawls = isa != Isa::Scalar && packing != packing_for(kernels) && kernels.chosen_gemm(packing) == "scalar";
             let expected = crawls.then_some(SetupError::PackingNeeds { packing, isa, fast: packing_for(kernels) });
-            let error = Engine::with_kernels(&model, &plan, kernels, Mapped::new(&model), Serial, &mut arena).err();
+            let error = Engine::with_kernels(&model, plan.clone(), Serial, &mut arena, kernels).err();
             assert_eq!(error, expected, "{isa} {packing}");
         }
     }

@@ -1,6 +1,6 @@
 //! Weights that are paged in from a device: the same results as from memory, and where the device fails, an error instead of a result.
 
-use hrvit_core::{Engine, Kernels, Logit, Model, ModelHead, NoObserver, RunError, Serial, StreamError, Streamed, WeightPlacement, plan, read_head};
+use hrvit_core::{Engine, Kernels, Logit, Model, ModelHead, NoObserver, Plan, RunError, Serial, StreamError, Streamed, WeightPlacement, read_head};
 use hrvit_format::START_BYTES;
 use hrvit_format::aligned::AlignedBytes;
 use hrvit_format::{Golden, Head, LoadError};
@@ -21,11 +21,10 @@ fn with_golden() -> AlignedBytes {
 fn stream(flash: &mut Flash<'_>, frame: &[u8]) -> Result<Vec<Logit>, String> {
     let mut head = AlignedBytes::zeroed(HEAD_BYTES);
     let model = read_head(flash, &mut head).map_err(|error| error.to_string())?;
-    let placement = WeightPlacement::Streamed { largest_group: model.largest_group() };
-    let plan = plan(&model.meta().network, model.meta().size, 1, placement).unwrap();
+    let plan = Plan::for_model(&model).weights(WeightPlacement::streamed(&model)).build().unwrap();
     let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
-    let weights = Streamed::open(&model, flash, &mut arena).map_err(|error| error.to_string())?;
-    let mut engine = Engine::with_kernels(&model, &plan, Kernels::SCALAR, weights, Serial, &mut arena).unwrap();
+    let weights = Streamed::open(model, flash, &mut arena).map_err(|error| error.to_string())?;
+    let mut engine = Engine::with_kernels(weights, plan, Serial, &mut arena, Kernels::SCALAR).unwrap();
     let mut logits = vec![Logit::default(); engine.logits_len()];
     match engine.logits(frame, &mut logits, &NoObserver) {
         Ok(()) => Ok(logits),
@@ -92,13 +91,13 @@ fn after_a_fault_the_next_frame_is_right_again() {
     let mut flash = Flash::new(&image);
     let mut head = AlignedBytes::zeroed(HEAD_BYTES);
     let model = read_head(&mut flash, &mut head).unwrap();
-    let plan = plan(&model.meta().network, model.meta().size, 1, WeightPlacement::Streamed { largest_group: model.largest_group() }).unwrap();
+    let plan = Plan::for_model(&model).weights(WeightPlacement::streamed(&model)).build().unwrap();
     let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
     let mut counted = flash.clone();
-    Streamed::open(&model, &mut counted, &mut arena).unwrap();
+    Streamed::open(model.clone(), &mut counted, &mut arena).unwrap();
     flash.fault = Some((counted.reads + 2, Fault::Flip));
-    let weights = Streamed::open(&model, flash, &mut arena).unwrap();
-    let mut engine = Engine::with_kernels(&model, &plan, Kernels::SCALAR, weights, Serial, &mut arena).unwrap();
+    let weights = Streamed::open(model, flash, &mut arena).unwrap();
+    let mut engine = Engine::with_kernels(weights, plan, Serial, &mut arena, Kernels::SCALAR).unwrap();
     let mut logits = vec![Logit::default(); engine.logits_len()];
     let error = engine.logits(&frame, &mut logits, &NoObserver).unwrap_err();
     assert!(matches!(error, RunError::Weights(id, StreamError::Image(LoadError::StepCrc(step))) if id == step), "{error}");
@@ -152,6 +151,6 @@ fn buffers_that_are_too_small_are_named_with_what_they_need() {
     let model = read_head(&mut Flash::new(&image), &mut head).unwrap();
     let largest = model.largest_group();
     let mut buffer = AlignedBytes::zeroed(largest - 64);
-    let error = Streamed::open(&model, Flash::new(&image), &mut buffer).unwrap_err();
+    let error = Streamed::open(model, Flash::new(&image), &mut buffer).unwrap_err();
     assert_eq!(error, StreamError::Buffer { needed: largest, found: largest - 64 });
 }

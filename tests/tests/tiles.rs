@@ -1,6 +1,6 @@
 //! The height of tiles changes no byte, and the plan knows what each height takes.
 
-use hrvit_core::{Model, PlanError, Serial, Size, Threads, Tiling, WeightPlacement, plan, plan_tiled};
+use hrvit_core::{Model, Plan, PlanError, Serial, Size, Threads, Tiling};
 use hrvit_format::{Head, Network};
 use hrvit_tests::{
     random_image::{random_frame, random_image},
@@ -27,7 +27,7 @@ fn tiles_from_one_row_to_the_whole_map_give_the_same_bytes() {
         let model = Model::load(&image).unwrap();
         let frame = random_frame(size, 32);
         let tensors = |tiling, workers| {
-            let plan = plan_tiled(&network, size, workers, WeightPlacement::Mapped, tiling).unwrap();
+            let plan = Plan::builder(&network, size).workers(workers).tiling(tiling).build().unwrap();
             match workers {
                 1 => every_tensor(&model, &plan, &Serial, &frame),
                 _ => every_tensor(&model, &plan, &Threads::new(workers).unwrap(), &frame),
@@ -48,8 +48,8 @@ fn tiles_from_one_row_to_the_whole_map_give_the_same_bytes() {
 #[test]
 fn higher_tiles_fill_what_one_row_tiles_leave_free_and_no_more() {
     for (network, size) in cases() {
-        let planned = |tiling| plan_tiled(&network, size, 1, WeightPlacement::Mapped, tiling).unwrap();
-        let (smallest, single) = (plan(&network, size, 1, WeightPlacement::Mapped).unwrap(), planned(Tiling::Rows(1)));
+        let planned = |tiling| Plan::builder(&network, size).tiling(tiling).build().unwrap();
+        let (smallest, single) = (Plan::builder(&network, size).build().unwrap(), planned(Tiling::Rows(1)));
         assert_eq!(smallest.arena_bytes(), single.arena_bytes(), "{size}");
         assert!(single.moments().all(|moment| moment.tile == 1), "{size}");
         assert!(smallest.moments().any(|moment| moment.tile > 1), "{size}: no step has room for a second row");
@@ -66,8 +66,8 @@ fn higher_tiles_fill_what_one_row_tiles_leave_free_and_no_more() {
 #[test]
 fn a_budget_below_the_smallest_arena_is_refused_with_what_is_needed() {
     for (network, size) in cases() {
-        let needed = plan(&network, size, 1, WeightPlacement::Mapped).unwrap().arena_bytes();
-        let within = |given| plan_tiled(&network, size, 1, WeightPlacement::Mapped, Tiling::Within(given));
+        let needed = Plan::builder(&network, size).build().unwrap().arena_bytes();
+        let within = |given| Plan::builder(&network, size).tiling(Tiling::Within(given)).build();
         assert_eq!(within(needed - 1).unwrap_err(), PlanError::Budget { needed, given: needed - 1 });
         assert_eq!(within(needed).unwrap().arena_bytes(), needed);
     }

@@ -1,6 +1,6 @@
 //! How the work is shared out changes no byte: any number of workers, jobs in any order, rows of the frame pulled one by one.
 
-use hrvit_core::{Executor, NoObserver, Serial, Threads, WeightPlacement, plan};
+use hrvit_core::{Executor, NoObserver, Plan, RunError, Segmentation, Serial, Threads};
 use hrvit_format::{Head, Model, Network, Size, aligned::AlignedBytes};
 use hrvit_tests::{
     random_image::{random_frame, random_image},
@@ -40,7 +40,7 @@ fn any_number_of_workers_and_any_order_of_jobs_give_the_same_bytes() {
         let model = Model::load(&image).unwrap();
         let frame = random_frame(size, 22);
         let everything = |executor: &dyn Executor| {
-            let plan = plan(&network, size, executor.workers(), WeightPlacement::Mapped).unwrap();
+            let plan = Plan::builder(&network, size).workers(executor.workers()).build().unwrap();
             every_tensor(&model, &plan, executor, &frame)
         };
         let alone = everything(&Serial);
@@ -57,7 +57,7 @@ fn rows_pulled_one_by_one_give_the_same_labels() {
     let image = random_image(&network, size, 3);
     let model = Model::load(&image).unwrap();
     let frame = random_frame(size, 4);
-    let plan = plan(&network, size, 1, WeightPlacement::Mapped).unwrap();
+    let plan = Plan::builder(&network, size).build().unwrap();
     let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
     let mut engine = scalar_engine(&model, &plan, &mut arena).unwrap();
     let mut whole = vec![0; size.pixels()];
@@ -69,12 +69,16 @@ fn rows_pulled_one_by_one_give_the_same_labels() {
     let mut row = |y: usize, pixels: &mut [u8]| {
         asked.push(y);
         pixels.copy_from_slice(&frame[y * row_len..][..row_len]);
-        true
+        Ok::<_, ()>(())
     };
-    engine.segment_rows(&mut row, &mut pulled, &NoObserver).unwrap();
+    engine.segment_rows(&mut row, Segmentation::new(&mut pulled), &NoObserver).unwrap_or_else(|error| panic!("{error:?}"));
     assert_eq!(pulled, whole);
     assert_eq!(asked, (0..usize::from(size.height)).collect::<Vec<_>>(), "each row once, in order");
 
-    let missing = engine.segment_rows(&mut |y, _| y != 7, &mut pulled, &NoObserver);
-    assert_eq!(missing, Err(hrvit_core::RunError::FrameRow(7)));
+    let mut camera = |y: usize, _: &mut [u8]| if y == 7 { Err("camera unplugged") } else { Ok(()) };
+    let missing = engine.segment_rows(&mut camera, Segmentation::new(&mut pulled), &NoObserver);
+    assert_eq!(missing, Err(RunError::Row { y: 7, error: "camera unplugged" }));
+    assert_eq!(missing.unwrap_err().to_string(), "row 7 of the frame: camera unplugged");
+    engine.segment(&frame, &mut pulled, &NoObserver).unwrap();
+    assert_eq!(pulled, whole, "the next frame is right again");
 }

@@ -5,10 +5,11 @@
 //! ```
 
 use std::error::Error;
+use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use hrvit_core::{Engine, Isa, Kernels, Logit, Mapped, Model, Observer, Serial, StepCrcs, StepInfo, Tile, WeightPlacement, packing_for, plan, step_macs};
+use hrvit_core::{Engine, Isa, Kernels, Logit, Model, Observer, Plan, Serial, StepCrcs, StepInfo, Tile, packing_for};
 use hrvit_format::{Head, aligned::AlignedBytes, writer::repack};
 
 /// CRCs, and nanoseconds of every step; those of a step inside another count for both.
@@ -18,11 +19,11 @@ struct Watch<'c> {
 }
 
 impl Observer for Watch<'_> {
-    fn enter(&self, step: StepInfo) {
-        self.crcs.enter(step);
+    fn enter(&self, step: StepInfo) -> ControlFlow<()> {
         if let Ok(mut times) = self.times.lock() {
             times[usize::from(step.id.0)].0 = Some(Instant::now());
         }
+        self.crcs.enter(step)
     }
 
     fn leave(&self, step: StepInfo) {
@@ -49,9 +50,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let model = Model::load(&image)?;
     let golden = model.golden().ok_or("the image has no golden frame")?;
     let (network, size) = (&model.meta().network, model.meta().size);
-    let plan = plan(network, size, 1, WeightPlacement::Mapped)?;
-    let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
-    let mut engine = Engine::with_kernels(&model, &plan, kernels, Mapped::new(&model), Serial, &mut arena)?;
+    let plan = Plan::for_model(&model).build()?;
+    let arena = AlignedBytes::zeroed(plan.arena_bytes());
+    let mut engine = Engine::with_kernels(&model, plan, Serial, arena, kernels)?;
 
     let crcs: Vec<_> = model.steps().iter().map(|_| 0.into()).collect();
     let watch = Watch { crcs: StepCrcs(&crcs), times: Mutex::new(vec![(None, 0); crcs.len()]) };
@@ -75,14 +76,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         "hrvit run: machine={} unit=ticks clock_hz=1000000000 network=image size={size} steps={} frames=1 arena={} weights=mapped probe=0",
         kernels.isa(),
         crcs.len(),
-        plan.arena_bytes()
+        engine.plan().arena_bytes()
     );
     let times = watch.times.into_inner()?;
     for (((id, step), crc), (_, time)) in model.step_ids().zip(crcs).zip(times) {
-        let macs = step_macs(network, size, step);
+        let macs = engine.plan().macs(step);
         println!("hrvit step: id={} kind={} name=\"{step}\" ticks={time} macs={macs} crc={:08x}", id.0, step.kind(), crc.into_inner());
     }
-    let macs: u64 = network.steps().map(|step| step_macs(network, size, step)).sum();
+    let macs: u64 = network.steps().map(|step| engine.plan().macs(step)).sum();
     println!("hrvit total: ticks={nanoseconds} macs={macs} stack=0 labels_crc={result:08x}");
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use bytemuck::Pod;
 
-use crate::error::Fault;
+use crate::{fault::Fault, slices::volume};
 
 /// Alignment of the arena and of every region in it, in bytes.
 pub const ALIGN: usize = 64;
@@ -14,18 +14,19 @@ pub const CANARY: usize = if cfg!(debug_assertions) { ALIGN } else { 0 };
 #[cfg(debug_assertions)]
 const CANARY_BYTE: u8 = 0xc5;
 
-/// Bytes that `count` elements of `T` take in the arena, their padding and their canary included.
-pub const fn padded_bytes<T>(count: usize) -> usize {
-    match (count * size_of::<T>()).next_multiple_of(ALIGN) {
-        0 => 0,
-        bytes => bytes + CANARY,
+/// Bytes that a region of `bytes` takes in the arena, its padding and its canary included; the largest number where they are too many to count.
+pub(crate) const fn padded_bytes(bytes: usize) -> usize {
+    match bytes.checked_next_multiple_of(ALIGN) {
+        Some(0) => 0,
+        Some(padded) => padded.saturating_add(CANARY),
+        None => usize::MAX,
     }
 }
 
 /// Memory for one engine, aligned as it must be. A board declares a static of it with the bytes that its build script planned:
 ///
 /// ```
-/// use hrvit_core::arena::Arena;
+/// use hrvit_core::Arena;
 /// # const ARENA_BYTES: usize = 1024;
 /// let mut arena = Arena::<ARENA_BYTES>::new();
 /// assert_eq!(arena.bytes_mut().len(), ARENA_BYTES);
@@ -40,8 +41,14 @@ impl<const BYTES: usize> Arena<BYTES> {
         Self([0; BYTES])
     }
 
-    /// What [`crate::Engine::new`] takes.
+    /// Its bytes.
     pub const fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+}
+
+impl<const BYTES: usize> AsMut<[u8]> for Arena<BYTES> {
+    fn as_mut(&mut self) -> &mut [u8] {
         &mut self.0
     }
 }
@@ -52,10 +59,14 @@ impl<const BYTES: usize> Default for Arena<BYTES> {
     }
 }
 
-/// Cuts regions off the front of an arena, each at a multiple of [`ALIGN`]. Where there are canaries it paints them, and panics on its end if one was written:
-/// it must outlive the use of its regions.
-pub struct ArenaSlicer<'a> {
-    rest: &'a mut [u8],
+/// Cuts regions off the front of an arena, each at a multiple of [`ALIGN`], or measures what the same cuts would take.
+///
+/// Every block describes its buffers once, as a function that takes them from a slicer: a plan runs it on [`ArenaSlicer::measure`], the engine on an arena.
+/// Where there are canaries a slicer paints them, and panics on its end if one was written: it must outlive the use of its regions.
+pub(crate) struct ArenaSlicer<'a> {
+    /// What has not been cut yet; `None` where regions are only measured.
+    rest: Option<&'a mut [u8]>,
+    measured: usize,
     #[cfg(debug_assertions)]
     canaries: heapless::Vec<&'a [u8], 64>,
 }
@@ -63,27 +74,46 @@ pub struct ArenaSlicer<'a> {
 impl<'a> ArenaSlicer<'a> {
     /// Cuts from `bytes`, which must start at a multiple of [`ALIGN`].
     pub fn new(bytes: &'a mut [u8]) -> Self {
+        Self::of(Some(bytes))
+    }
+
+    fn of(rest: Option<&'a mut [u8]>) -> Self {
         Self {
-            rest: bytes,
+            rest,
+            measured: 0,
             #[cfg(debug_assertions)]
             canaries: heapless::Vec::new(),
         }
     }
 
-    /// `count` elements of `T`; fails where the arena is too short, which a checked plan excludes.
-    pub fn take<T: Pod>(&mut self, count: usize) -> Result<&'a mut [T], Fault> {
+    /// Bytes that the regions take that `cut` asks for, all of them empty; the largest number where they are too many to count.
+    pub fn measure<T>(cut: impl FnOnce(&mut Self) -> Result<T, Fault>) -> usize {
+        let mut slicer = Self::of(None);
+        match cut(&mut slicer) {
+            Ok(_) => slicer.measured,
+            Err(Fault) => usize::MAX,
+        }
+    }
+
+    /// An array of `T` of the given extents.
+    ///
+    /// # Errors
+    /// If the arena is too short, which a checked plan excludes.
+    pub fn take<T: Pod, const AXES: usize>(&mut self, extents: [usize; AXES]) -> Result<&'a mut [T], Fault> {
+        let bytes = volume(extents).saturating_mul(size_of::<T>());
         // An empty region has no address that could be aligned.
-        if count == 0 {
+        if bytes == 0 || self.rest.is_none() {
+            self.measured = self.measured.saturating_add(padded_bytes(bytes));
             return Ok(Default::default());
         }
-        bytemuck::try_cast_slice_mut(self.take_bytes(count * size_of::<T>())?).map_err(|_| Fault)
+        bytemuck::try_cast_slice_mut(self.take_bytes(bytes)?).map_err(|_| Fault)
     }
 
     /// One region of `bytes` bytes.
     #[inline(never)] // one for elements of every type
     fn take_bytes(&mut self, bytes: usize) -> Result<&'a mut [u8], Fault> {
-        let (cut, rest) = core::mem::take(&mut self.rest).split_at_mut_checked(padded_bytes::<u8>(bytes)).ok_or(Fault)?;
-        self.rest = rest;
+        let (cut, rest) = self.rest().split_at_mut_checked(padded_bytes(bytes)).ok_or(Fault)?;
+        self.rest = Some(rest);
         let (bytes, behind) = cut.split_at_mut_checked(bytes).ok_or(Fault)?;
         self.guard(behind);
         Ok(bytes)
@@ -91,7 +121,7 @@ impl<'a> ArenaSlicer<'a> {
 
     /// What has not been cut yet; nothing is left to cut.
     pub fn rest(&mut self) -> &'a mut [u8] {
-        core::mem::take(&mut self.rest)
+        self.rest.as_mut().map(core::mem::take).unwrap_or_default()
     }
 
     #[cfg(debug_assertions)]
@@ -113,18 +143,38 @@ impl Drop for ArenaSlicer<'_> {
     }
 }
 
-#[cfg(all(test, debug_assertions))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
+    #[cfg(debug_assertions)]
     #[test]
     #[should_panic(expected = "region 1 was written beyond its end")]
     fn a_write_behind_a_region_is_found() {
         let overrun = [CANARY_BYTE - 1; CANARY];
         let mut arena = Arena::<1024>::new();
         let mut slicer = ArenaSlicer::new(arena.bytes_mut());
-        slicer.take::<i16>(100).unwrap();
-        slicer.take::<i8>(3).unwrap();
+        slicer.take::<i16, 1>([100]).unwrap();
+        slicer.take::<i8, 1>([3]).unwrap();
         slicer.canaries[1] = &overrun;
+    }
+
+    #[test]
+    fn what_is_measured_is_what_is_cut() {
+        fn cut<'a>(slicer: &mut ArenaSlicer<'a>) -> Result<(&'a mut [i16], &'a mut [u8], &'a mut [i32]), Fault> {
+            Ok((slicer.take([3, 33])?, slicer.take([0])?, slicer.take([1, 1, 2])?))
+        }
+        let bytes = ArenaSlicer::measure(cut);
+        assert_eq!(bytes, 256 + 64 + 2 * CANARY);
+        let mut arena = Arena::<1024>::new();
+        let mut slicer = ArenaSlicer::new(&mut arena.bytes_mut()[..bytes]);
+        let (a, b, c) = cut(&mut slicer).unwrap();
+        assert_eq!((a.len(), b.len(), c.len(), slicer.rest().len()), (99, 0, 2, 0));
+    }
+
+    #[test]
+    fn sizes_beyond_the_address_space_are_the_largest_number() {
+        assert_eq!(ArenaSlicer::measure(|slicer| slicer.take::<i32, 2>([usize::MAX / 2, 3])), usize::MAX);
+        assert_eq!(ArenaSlicer::measure(|slicer| slicer.take::<u8, 1>([usize::MAX - 3])), usize::MAX);
     }
 }

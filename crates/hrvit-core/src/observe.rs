@@ -1,11 +1,17 @@
 //! Watching a run: enter and leave of every step, and the data as it is made.
 
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::{
+    ops::ControlFlow,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use hrvit_format::{Step, StepId};
 
+use crate::element::TileData;
+
 /// A step as observers see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct StepInfo {
     /// Position in canonical order.
     pub id: StepId,
@@ -13,41 +19,6 @@ pub struct StepInfo {
     pub step: Step,
     /// Multiply-accumulates of the step after the exact rewrites.
     pub macs: u64,
-}
-
-/// Values of one tile, row-major, channel last.
-#[derive(Clone, Copy, Debug)]
-pub enum TileData<'a> {
-    /// 8-bit codes.
-    S8(&'a [i8]),
-    /// 16-bit codes.
-    S16(&'a [i16]),
-    /// 32-bit sums.
-    S32(&'a [i32]),
-    /// Class indices.
-    U8(&'a [u8]),
-    /// Half-precision numbers.
-    #[cfg(feature = "fp16")]
-    F16(&'a [hrvit_kernels::f16]),
-    /// Sums of half-precision steps.
-    #[cfg(feature = "fp16")]
-    F32(&'a [f32]),
-}
-
-impl<'a> TileData<'a> {
-    /// The values as they lie in memory, little-endian.
-    pub fn bytes(&self) -> &'a [u8] {
-        match self {
-            Self::S8(codes) => bytemuck::cast_slice(codes),
-            Self::S16(codes) => bytemuck::cast_slice(codes),
-            Self::S32(sums) => bytemuck::cast_slice(sums),
-            Self::U8(labels) => labels,
-            #[cfg(feature = "fp16")]
-            Self::F16(values) => bytemuck::cast_slice(values),
-            #[cfg(feature = "fp16")]
-            Self::F32(sums) => bytemuck::cast_slice(sums),
-        }
-    }
 }
 
 /// Part of a tensor.
@@ -69,9 +40,11 @@ pub struct Tile<'a> {
 
 /// Sees every step. Methods take `&self` and may be called from workers; all do nothing unless overridden.
 pub trait Observer: Sync {
-    /// A step begins.
-    fn enter(&self, _step: StepInfo) {}
-    /// A step has ended.
+    /// A step begins. `Break` ends the frame before it: the caller gets [`crate::RunError::Stopped`], and the engine is ready for the next frame.
+    fn enter(&self, _step: StepInfo) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+    /// A step has ended. Steps that were stopped, and those that failed, are not left.
     fn leave(&self, _step: StepInfo) {}
     /// Data was made. Tiles with `op: None` arrive from the caller's thread in raster order, whole rows at a time.
     fn tile(&self, _tile: Tile<'_>) {}
@@ -88,10 +61,11 @@ impl Observer for NoObserver {}
 pub struct StepCrcs<'a>(pub &'a [AtomicU32]);
 
 impl Observer for StepCrcs<'_> {
-    fn enter(&self, step: StepInfo) {
+    fn enter(&self, step: StepInfo) -> ControlFlow<()> {
         if let Some(slot) = self.0.get(usize::from(step.id.0)) {
             slot.store(0, Ordering::Relaxed);
         }
+        ControlFlow::Continue(())
     }
 
     fn tile(&self, tile: Tile<'_>) {

@@ -2,27 +2,23 @@
 
 use core::ops::Range;
 
-use hrvit_format::{Activation, CodeScale, Op, OpKind, OpParams, Packing, StepOps, StepParams};
+use hrvit_format::{CodeScale, Op, OpKind, OpParams, StepOps, StepParams};
 use hrvit_kernels::{Depthwise, Epilogue, Gemm, Kernels, Norm, Range8, Requant, ShapeError, TensorRequant};
 
 use crate::{
-    arithmetic::Element,
-    error::Fault,
-    observe::{Observer, StepInfo, Tile, TileData},
-    rows::Runs,
+    element::{Element, TileData},
+    fault::Fault,
+    geometry::Geometry,
+    observe::{Observer, StepInfo, Tile},
+    slices::Slices,
 };
-
-/// The packing that `kernels` read fastest.
-pub fn packing_for(kernels: Kernels) -> Packing {
-    kernels.packing()
-}
 
 /// What a block needs to run one step.
 pub struct StepContext<'a> {
     /// What it is, and where.
     pub info: StepInfo,
-    /// Height of its tiles, as [`crate::Plan::tile`] has it.
-    pub tile: usize,
+    /// What its buffers are cut by.
+    pub geometry: Geometry<'a>,
     /// Its operators' shapes.
     pub shapes: StepOps,
     /// Its operators' records over the weights.
@@ -31,25 +27,13 @@ pub struct StepContext<'a> {
     pub kernels: Kernels,
     /// The exponent table of the attention.
     pub exp: &'a [u16],
-    /// Where the residual stream that the step reads has the other precision's format: the real value of one code of its integers.
+    /// Scale for converting the incoming residual stream; `None` if formats match.
     pub stream_scale: Option<CodeScale>,
-    /// Activation of the diversity-enhancing shortcut.
-    pub des_activation: Activation,
     /// Who watches.
     pub observer: &'a dyn Observer,
 }
 
 impl<'a> StepContext<'a> {
-    /// Tells the observer that the step begins.
-    pub fn enter(&self) {
-        self.observer.enter(self.info);
-    }
-
-    /// Tells the observer that the step has ended.
-    pub fn leave(&self) {
-        self.observer.leave(self.info);
-    }
-
     /// The operator of `kind` that reads branch `source`.
     pub fn reading(&self, kind: OpKind, source: u8) -> Result<Operator<'a>, Fault> {
         self.find(kind, Some(source))
@@ -69,22 +53,49 @@ impl<'a> StepContext<'a> {
         Ok(Operator { kernels: self.kernels, index: position as u8, shape, params })
     }
 
-    /// Shows what an operator has made.
+    /// Shows rows from `y` on of what an operator has made, `columns` tokens each.
+    pub fn tap_rows<T: Element>(&self, operator: &Operator<'_>, y: usize, columns: usize, rows: &[T]) {
+        self.tap(operator, y, 0, columns, T::tile(rows));
+    }
+
+    /// Shows `columns` tokens from `x` on of row `y` of what an operator has made.
+    pub fn tap_columns<T: Element>(&self, operator: &Operator<'_>, y: usize, x: usize, columns: usize, row: &[T]) {
+        self.tap(operator, y, x, columns, T::tile(row));
+    }
+
     #[inline(never)] // a block shows many tensors
-    pub fn tap(&self, operator: &Operator<'_>, (y, x, columns): (usize, usize, usize), data: TileData<'_>) {
+    fn tap(&self, operator: &Operator<'_>, y: usize, x: usize, columns: usize, data: TileData<'_>) {
         self.observer.tile(Tile { id: self.info.id, op: Some(operator.index), y, x, columns, data });
     }
 
     /// Shows the whole tensor that the step leaves behind, row by row.
     pub fn output<T: Element>(&self, x: &[T], row_len: usize, columns: usize) {
         for (y, row) in x.runs(row_len).enumerate() {
-            self.output_row(y, columns, T::tile(row));
+            self.output_row(y, columns, row);
         }
     }
 
     /// Shows one row of the tensor that the step leaves behind.
-    pub fn output_row(&self, y: usize, columns: usize, data: TileData<'_>) {
-        self.observer.tile(Tile { id: self.info.id, op: None, y, x: 0, columns, data });
+    pub fn output_row<T: Element>(&self, y: usize, columns: usize, row: &[T]) {
+        self.observer.tile(Tile { id: self.info.id, op: None, y, x: 0, columns, data: T::tile(row) });
+    }
+}
+
+/// A row of tokens that a depthwise convolution reads and writes.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenRow {
+    /// Tokens of the input.
+    pub columns: usize,
+    /// Elements from a token of the input to the next.
+    pub in_stride: usize,
+    /// Elements from a token of the output to the next.
+    pub out_stride: usize,
+}
+
+impl TokenRow {
+    /// Of `columns` tokens that lie `stride` apart in input and output.
+    pub fn even(columns: usize, stride: usize) -> Self {
+        Self { columns, in_stride: stride, out_stride: stride }
     }
 }
 
@@ -113,15 +124,15 @@ impl<'a> Operator<'a> {
 
     /// Multipliers of `channels` only.
     pub fn requant_of(&self, channels: Range<usize>) -> Result<Requant<'a>, Fault> {
-        let mult = self.params.mult.get(channels.clone()).ok_or(Fault)?;
-        let shift = self.params.shift.get(channels).ok_or(Fault)?;
-        Ok(Requant { mult, shift, pre_shift: self.params.record.pre_shift })
+        let OpParams { mult, shift, record, .. } = self.params;
+        Ok(Requant { mult: mult.part(channels.clone())?, shift: shift.part(channels)?, pre_shift: record.pre_shift })
     }
 
     /// The one multiplier of the tensor, or that of `index`.
     pub fn scalar(&self, index: usize) -> Result<TensorRequant, Fault> {
-        let (mult, shift) = (*self.params.mult.get(index).ok_or(Fault)?, *self.params.shift.get(index).ok_or(Fault)?);
-        Ok(TensorRequant { mult, shift, pre_shift: self.params.record.pre_shift })
+        let OpParams { mult, shift, record, .. } = self.params;
+        let (Some(&mult), Some(&shift)) = (mult.get(index), shift.get(index)) else { return Err(Fault) };
+        Ok(TensorRequant { mult, shift, pre_shift: record.pre_shift })
     }
 
     /// Zero point and limits of the output codes.
@@ -154,7 +165,7 @@ impl<'a> Operator<'a> {
     /// [`Operator::product`] for the output channels `channels` only.
     pub fn product_of(&self, a: &[i8], channels: Range<usize>, epilogue: Epilogue<'_>) -> Result<(), Fault> {
         let weights = self.params.packing.slice(self.shape.depth(), channels.clone()).and_then(|range| self.params.weights.get(range)).ok_or(Fault)?;
-        let bias = self.params.bias.get(channels.clone()).ok_or(Fault)?;
+        let bias = self.params.bias.part(channels.clone())?;
         Ok(self.product_on(a, weights, bias, self.requant_of(channels)?, epilogue)?)
     }
 
@@ -163,26 +174,21 @@ impl<'a> Operator<'a> {
         self.kernels.gemm_s8_packed(&Gemm { a, depth: self.shape.depth(), weights, bias, requant }.packed(self.params.packing), epilogue)
     }
 
-    /// 8-bit codes as this operator writes them.
-    pub fn store8<'k>(&self, out: &'k mut [i8]) -> Epilogue<'k> {
-        Epilogue::Store8 { out, range: self.range() }
-    }
-
-    /// Depthwise convolution of one row of `columns` tokens that lie `in_stride` apart, to tokens `out_stride` apart.
+    /// Depthwise convolution of one row.
     #[inline(never)] // one for all callers
-    pub fn convolve(&self, rows: &[Option<&[i8]>], (columns, in_stride): (usize, usize), epilogue: Epilogue<'_>, out_stride: usize) -> Result<(), ShapeError> {
-        self.kernels.depthwise_s8(&self.depthwise(rows, in_stride, columns), epilogue, out_stride)
+    pub fn convolve(&self, rows: &[Option<&[i8]>], row: TokenRow, epilogue: Epilogue<'_>) -> Result<(), ShapeError> {
+        self.kernels.depthwise_s8(&self.depthwise(rows, row), epilogue, row.out_stride)
     }
 
     /// Operands of [`Operator::convolve`].
-    pub fn depthwise<'k>(&self, rows: &'k [Option<&'k [i8]>], in_stride: usize, columns: usize) -> Depthwise<'k>
+    pub fn depthwise<'k>(&self, rows: &'k [Option<&'k [i8]>], row: TokenRow) -> Depthwise<'k>
     where
         'a: 'k,
     {
         Depthwise {
             rows,
-            in_stride,
-            columns,
+            in_stride: row.in_stride,
+            columns: row.columns,
             kernel: usize::from(self.shape.kernel),
             stride: usize::from(self.shape.stride),
             pad: self.pad(),

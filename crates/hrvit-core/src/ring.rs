@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use crate::error::Fault;
+use crate::{fault::Fault, slices::Slices};
 
 /// The most rows that an operator looks at (fusion: 9x9).
 pub const MAX_WINDOW: usize = 9;
@@ -11,6 +11,17 @@ pub const MAX_WINDOW: usize = 9;
 /// new rows is one run of memory.
 pub fn rows_for(tile: usize, reach: usize, rows: usize) -> usize {
     (tile + 2 * reach).next_multiple_of(tile.max(1)).min(rows)
+}
+
+/// How the rows of a ring are made.
+#[derive(Clone, Copy)]
+pub struct Batches {
+    /// The row that is made first.
+    pub first: usize,
+    /// The most rows of a batch.
+    pub rows: usize,
+    /// The row from which on batches are full where the ring holds a multiple of `rows`.
+    pub origin: usize,
 }
 
 /// A ring of rows of `row_len` elements, made in batches.
@@ -28,13 +39,12 @@ pub struct Ring<'a, T> {
 impl<'a, T> Ring<'a, T> {
     /// A ring over `data`, empty; row `first` is to be made first, and every row alone.
     pub fn new(data: &'a mut [T], row_len: usize, first: usize) -> Self {
-        Self::batched(data, row_len, first, (1, first))
+        Self::batched(data, row_len, Batches { first, rows: 1, origin: first })
     }
 
-    /// A ring over `data`, empty; row `first` is to be made first. Batches have up to `batch` rows; from row `origin` on they are full where the ring holds a
-    /// multiple of `batch` rows.
-    pub fn batched(data: &'a mut [T], row_len: usize, first: usize, (batch, origin): (usize, usize)) -> Self {
-        Self { data, row_len, batch, origin, next: first }
+    /// A ring over `data`, empty, made in `batches`.
+    pub fn batched(data: &'a mut [T], row_len: usize, Batches { first, rows, origin }: Batches) -> Self {
+        Self { data, row_len, batch: rows, origin, next: first }
     }
 
     /// Number of the place of row `y`, and how many places there are from it to the end of the memory.
@@ -67,8 +77,7 @@ impl<'a, T> Ring<'a, T> {
 
     /// Row `y`, which must have been made and not yet been overwritten.
     pub fn row(&self, y: usize) -> Result<&[T], Fault> {
-        let first = self.place(y).0 * self.row_len;
-        self.data.get(first..first + self.row_len).ok_or(Fault)
+        self.data.row(self.place(y).0, self.row_len)
     }
 
     /// Rows `rows`, which must have been made and not yet been overwritten, where they lie in one run of memory.

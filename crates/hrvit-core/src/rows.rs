@@ -9,10 +9,10 @@ use hrvit_kernels::Tiles;
 
 use crate::{
     arena::{ALIGN, ArenaSlicer},
-    arithmetic::Element,
-    error::Fault,
-    plan::MAX_WORKERS,
-    schedule::Executor,
+    element::Element,
+    fault::Fault,
+    schedule::{Executor, MAX_WORKERS},
+    slices::{Slices, copy_run, elements_of},
 };
 
 /// Up to so many strips per worker are jobs of their own.
@@ -58,46 +58,61 @@ impl RowBlocks {
     pub fn tallest(&self) -> usize {
         self.per_job.min(self.rows)
     }
+}
 
-    /// Elements of the rows that neighbours look at, up to `reach` on each side of every border.
-    pub fn halo_len(&self, row_len: usize, reach: usize) -> usize {
-        self.jobs().saturating_sub(1) * 2 * reach * row_len
+/// A map whose blocks of rows are rewritten in place by jobs.
+#[derive(Clone, Copy, Debug)]
+pub struct RowJobs {
+    /// The blocks.
+    pub blocks: RowBlocks,
+    /// Elements of a row.
+    pub row_len: usize,
+    /// Rows beyond its own, on each side, that a job sees as they were before anyone wrote.
+    pub reach: usize,
+}
+
+impl RowJobs {
+    /// The rows that neighbours look at, up to `reach` on each side of every border.
+    fn halo<'a, T: Element>(&self, slicer: &mut ArenaSlicer<'a>) -> Result<&'a mut [T], Fault> {
+        slicer.take([self.blocks.jobs().saturating_sub(1), 2, self.reach, self.row_len])
+    }
+
+    /// Bytes that [`rewrite`] needs of a map of `T` where each job needs `job`.
+    pub fn scratch<T: Element>(&self, workers: usize, job: usize) -> usize {
+        ArenaSlicer::measure(|slicer| self.halo::<T>(slicer)).saturating_add(self.blocks.at_once(workers).saturating_mul(job))
     }
 }
 
-/// A map whose blocks of rows are rewritten in place by different jobs; each job also sees `reach` rows beyond its block, as they were before anyone wrote.
+/// A map cut into blocks, and the rows around their borders as they were.
 struct SplitMap<'a, T> {
     tiles: Tiles<'a, T>,
     halo: &'a [T],
-    blocks: RowBlocks,
-    row_len: usize,
-    reach: usize,
+    jobs: RowJobs,
 }
 
 impl<'a, T: Element> SplitMap<'a, T> {
-    /// Saves the rows around each border into `halo` ([`RowBlocks::halo_len`] elements) and cuts `map`. Blocks must be at least `reach` rows high.
-    fn new(map: &'a mut [T], blocks: RowBlocks, row_len: usize, reach: usize, halo: &'a mut [T]) -> Result<Self, Fault> {
-        let kept = reach * row_len;
+    /// Saves the rows around each border into `halo` and cuts `map`. Blocks must be at least [`RowJobs::reach`] rows high.
+    fn new(map: &'a mut [T], jobs: RowJobs, halo: &'a mut [T]) -> Result<Self, Fault> {
+        let (kept, block_len) = (jobs.reach * jobs.row_len, jobs.blocks.per_job * jobs.row_len);
         if kept > 0 {
             for (border, saved) in halo.runs_mut(2 * kept).enumerate() {
-                let at = (border + 1) * blocks.per_job * row_len;
-                let around = map.get(at.checked_sub(kept).ok_or(Fault)?..(at + kept).min(map.len())).ok_or(Fault)?;
-                copy_run(around, saved);
+                let at = (border + 1) * block_len;
+                copy_run(map.part(at.checked_sub(kept).ok_or(Fault)?..(at + kept).min(map.len()))?, saved);
             }
         }
-        Ok(Self { tiles: Tiles::new(map, blocks.per_job * row_len), halo, blocks, row_len, reach })
+        Ok(Self { tiles: Tiles::new(map, block_len), halo, jobs })
     }
 
     /// The block of `job`, once.
     fn claim(&self, job: usize) -> Result<Block<'_, T>, Fault> {
-        let kept = self.reach * self.row_len;
+        let RowJobs { blocks, row_len, reach } = self.jobs;
+        let kept = reach * row_len;
         let side = |border: Option<usize>, half: usize| -> &[T] {
             let saved = border.and_then(|border| self.halo.get((2 * border + half) * kept..)).and_then(|rest| rest.get(..kept));
             saved.unwrap_or(&[])
         };
         let own = self.tiles.claim(job).ok_or(Fault)?;
-        let first = self.blocks.range(job).start;
-        Ok(Block { own, first, above: side(job.checked_sub(1), 0), below: side(Some(job), 1), row_len: self.row_len, reach: self.reach })
+        Ok(Block { own, first: blocks.range(job).start, above: side(job.checked_sub(1), 0), below: side(Some(job), 1), row_len, reach })
     }
 }
 
@@ -120,17 +135,13 @@ impl<'a, T: Element> Block<'a, T> {
     /// Row `y` of the map: own, or up to `reach` beyond.
     #[inline(never)] // called for every row, from many places
     pub fn row(&self, y: usize) -> Result<&[T], Fault> {
-        let part =
-            |rows: &'_ [T], at: usize| -> Option<Range<usize>> { (at < rows.len() / self.row_len.max(1)).then(|| at * self.row_len..(at + 1) * self.row_len) };
-        if let Some(at) = y.checked_sub(self.first) {
-            if let Some(range) = part(self.own, at) {
-                return self.own.get(range).ok_or(Fault);
-            }
-            let beyond = at - self.own.len() / self.row_len.max(1);
-            return part(self.below, beyond).and_then(|range| self.below.get(range)).ok_or(Fault);
-        }
-        let at = (y + self.reach).checked_sub(self.first).ok_or(Fault)?;
-        part(self.above, at).and_then(|range| self.above.get(range)).ok_or(Fault)
+        let rows_of = |part: &[T]| part.len() / self.row_len.max(1);
+        let (part, at): (&[T], _) = match y.checked_sub(self.first) {
+            Some(at) if at < rows_of(self.own) => (self.own, at),
+            Some(at) => (self.below, at - rows_of(self.own)),
+            None => (self.above, (y + self.reach).checked_sub(self.first).ok_or(Fault)?),
+        };
+        if at < rows_of(part) { part.row(at, self.row_len) } else { Err(Fault) }
     }
 
     /// Own row `y`, to write.
@@ -141,27 +152,21 @@ impl<'a, T: Element> Block<'a, T> {
     /// Own rows, to write.
     #[inline(never)] // called for every tile, from many places
     pub fn rows_mut(&mut self, rows: Range<usize>) -> Result<&mut [T], Fault> {
-        let at = |y: usize| y.checked_sub(self.first).map(|y| y * self.row_len);
-        self.own.get_mut(at(rows.start).ok_or(Fault)?..at(rows.end).ok_or(Fault)?).ok_or(Fault)
+        let own = |y: usize| y.checked_sub(self.first).ok_or(Fault);
+        self.own.part_mut(elements_of(&(own(rows.start)?..own(rows.end)?), self.row_len))
     }
 }
 
 /// What one job does: the rows that are its own, its view of the map, its scratch.
 pub type Rewrite<'w, T> = dyn Fn(Range<usize>, Block<'_, T>, &mut [u8]) -> Result<(), Fault> + Sync + 'w;
 
-/// Rewrites `map` in place, a job per block of rows. Halos of `reach` rows are cut from the front of `work`, the rest is shared out as scratch.
-pub fn rewrite<T: Element>(
-    executor: &dyn Executor,
-    map: &mut [T],
-    blocks: RowBlocks,
-    (row_len, reach): (usize, usize),
-    work: &mut [u8],
-    job: &Rewrite<'_, T>,
-) -> Result<(), Fault> {
+/// Rewrites `map` in place, a job per block of rows. The halo is cut from the front of `work`, the rest is shared out as scratch: [`RowJobs::scratch`] bytes in
+/// all.
+pub fn rewrite<T: Element>(executor: &dyn Executor, map: &mut [T], jobs: RowJobs, work: &mut [u8], job: &Rewrite<'_, T>) -> Result<(), Fault> {
     let mut slicer = ArenaSlicer::new(work);
-    let halo = slicer.take(blocks.halo_len(row_len, reach))?;
-    let split = SplitMap::new(map, blocks, row_len, reach, halo)?;
-    run_jobs(executor, blocks.jobs(), slicer.rest(), &|index, scratch| job(blocks.range(index), split.claim(index)?, scratch))
+    let halo = jobs.halo(&mut slicer)?;
+    let split = SplitMap::new(map, jobs, halo)?;
+    run_jobs(executor, jobs.blocks.jobs(), slicer.rest(), &|index, scratch| job(jobs.blocks.range(index), split.claim(index)?, scratch))
 }
 
 /// Tiles of `height` rows that cover `rows`, the last one lower.
@@ -198,39 +203,4 @@ pub fn run_jobs(executor: &dyn Executor, jobs: usize, scratch: &mut [u8], work: 
         }
     });
     if failed.load(Ordering::Relaxed) { Err(Fault) } else { Ok(()) }
-}
-
-/// Runs of `len` elements. Unlike the standard library's chunks they have no panic path: no length gives runs of one element.
-pub trait Runs<T> {
-    /// Whole runs of `len` elements.
-    fn runs(&self, len: usize) -> core::slice::ChunksExact<'_, T>;
-
-    /// Whole runs of `len` elements, to write.
-    fn runs_mut(&mut self, len: usize) -> core::slice::ChunksExactMut<'_, T>;
-}
-
-impl<T> Runs<T> for [T] {
-    #[inline(always)]
-    fn runs(&self, len: usize) -> core::slice::ChunksExact<'_, T> {
-        self.chunks_exact(len.max(1))
-    }
-
-    #[inline(always)]
-    fn runs_mut(&mut self, len: usize) -> core::slice::ChunksExactMut<'_, T> {
-        self.chunks_exact_mut(len.max(1))
-    }
-}
-
-/// Copies as many elements as both have.
-#[inline(always)]
-pub fn copy_run<T: Copy>(from: &[T], to: &mut [T]) {
-    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
-}
-
-/// Copies runs of `len` elements from places that are as far apart as the number beside the slice says, to such places: [`hrvit_kernels::copy_strided`].
-pub fn copy_strided<T: Element>((from, from_stride): (&[T], usize), (to, to_stride): (&mut [T], usize), len: usize) -> Result<(), Fault> {
-    let size = size_of::<T>();
-    let (from, to) = (bytemuck::try_cast_slice(from).map_err(|_| Fault)?, bytemuck::try_cast_slice_mut(to).map_err(|_| Fault)?);
-    hrvit_kernels::copy_strided(from, from_stride * size, to, to_stride * size, len * size);
-    Ok(())
 }

@@ -11,7 +11,7 @@ mod specs;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use hrvit_core::{Engine, Executor, Kernels, Mapped, Model, Ranked, Serial, StepCrcs, WeightPlacement, plan};
+use hrvit_core::{Engine, Executor, Kernels, Model, Plan, Ranked, Serial, StepCrcs};
 use hrvit_format::{Head, Network, aligned::AlignedBytes};
 
 /// Weights with which the labels are not all the same.
@@ -58,10 +58,10 @@ fn image(head: Head) -> AlignedBytes {
 fn run(model: &Model<'_>, executor: impl Executor) -> (Vec<u8>, Vec<Ranked>, Vec<u32>) {
     let (network, size) = (&model.meta().network, model.meta().size);
     let frame = random_image::random_frame(size, 9);
-    let plan = plan(network, size, executor.workers(), WeightPlacement::Mapped).unwrap();
+    let plan = Plan::for_model(model).workers(executor.workers()).build().unwrap();
     let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
     let crcs: Vec<AtomicU32> = model.steps().iter().map(|_| AtomicU32::new(0)).collect();
-    let mut engine = Engine::with_kernels(model, &plan, Kernels::SCALAR, Mapped::new(model), executor, &mut arena).unwrap();
+    let mut engine = Engine::with_kernels(model, plan, executor, &mut arena, Kernels::SCALAR).unwrap();
     let (mut labels, mut top) = (Vec::new(), Vec::new());
     match network.head {
         Head::Segformer => {

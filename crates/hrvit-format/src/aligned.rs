@@ -81,6 +81,12 @@ mod host {
         }
     }
 
+    impl AsMut<[u8]> for AlignedBytes {
+        fn as_mut(&mut self) -> &mut [u8] {
+            self
+        }
+    }
+
     impl std::ops::DerefMut for AlignedBytes {
         fn deref_mut(&mut self) -> &mut [u8] {
             &mut bytemuck::cast_slice_mut(&mut self.chunks)[..self.len]

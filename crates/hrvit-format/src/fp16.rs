@@ -17,6 +17,11 @@ pub fn eps(stored: u64) -> f32 {
     stored as f32 / (1u64 << EPS_BITS) as f32
 }
 
+/// The bits of an f16 as an integer that has the order of the numbers, and back: sign and magnitude to two's complement. -0 comes before 0.
+pub const fn ordered(bits: i16) -> i16 {
+    bits ^ ((bits >> 15) & i16::MAX)
+}
+
 /// The number that f16 bits stand for; exact for all finite ones.
 pub fn to_f32(bits: u16) -> f32 {
     // The exponent's bias is 15 here and 127 there.

@@ -15,7 +15,7 @@ use crate::{
     network::Head,
     parts::{Parts, WideParts},
     precision::{Precision, TensorFormat},
-    record::{ALIGN, OpRecord, Section, SectionRecord, StepRecord},
+    record::{OpRecord, Section, SectionRecord, StepRecord},
     records::Records,
     sections::{Sections, Start},
 };
@@ -35,6 +35,13 @@ pub(crate) struct Extent {
     total_len: usize,
     weights: SectionRecord,
     golden: Option<SectionRecord>,
+}
+
+impl Extent {
+    /// Where the weights lie in the image.
+    pub fn weights_span(&self) -> Span {
+        self.weights.span()
+    }
 }
 
 impl<'a> ModelHead<'a> {
@@ -182,7 +189,7 @@ impl<'a> ModelHead<'a> {
 
     /// Where the weights lie in the image.
     pub(crate) fn weights_span(&self) -> Span {
-        self.extent.weights.span()
+        self.extent.weights_span()
     }
 
     /// CRC32 of all weights, padding between groups included.
@@ -199,7 +206,7 @@ impl<'a> ModelHead<'a> {
 
     /// Bytes that the group of a step takes in a buffer, a multiple of [`ALIGN`]; 0 where there is no such step.
     pub fn padded_group_len(&self, id: StepId) -> usize {
-        self.records.step(id).map_or(0, |record| (record.len as usize).next_multiple_of(ALIGN))
+        self.records.padded_group_len(id)
     }
 
     /// Bytes of the largest set of groups that the engine uses at a time: one step's, or all of the classification head's.

@@ -55,8 +55,7 @@ impl LogitFormat {
     pub const fn key(self, logit: Logit) -> i16 {
         match self {
             Self::S16 { .. } => logit.0,
-            // Sign and magnitude to two's complement.
-            Self::F16 => logit.0 ^ ((logit.0 >> 15) & i16::MAX),
+            Self::F16 => fp16::ordered(logit.0),
         }
     }
 

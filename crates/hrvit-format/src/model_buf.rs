@@ -13,6 +13,7 @@ use crate::{
     bytes::Span,
     error::LoadError,
     golden::{Golden, GoldenRanges},
+    graph::StepId,
     head::{Extent, ModelHead},
     meta::MetaBuf,
     model::Model,
@@ -90,6 +91,11 @@ impl ModelBuf {
     pub fn records(&self) -> Records<'_> {
         let bytes = |span: Span| &self.image[span.range()];
         Records { packing: self.packing, steps: cast_slice(bytes(self.steps)), ops: cast_slice(bytes(self.ops)), exp: cast_slice(bytes(self.exp)) }
+    }
+
+    /// Bytes of the step's weight group, as they lie in the image.
+    pub fn group(&self, id: StepId) -> Option<&[u8]> {
+        self.records().step(id)?.span().of(&self.image[self.extent.weights_span().range()])
     }
 
     /// The image's bytes.

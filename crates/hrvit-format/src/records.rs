@@ -6,7 +6,7 @@ use crate::{
     fp16::CodeScale,
     graph::{Step, StepId},
     precision::Precision,
-    record::{OpRecord, StepRecord, step_tag},
+    record::{ALIGN, OpRecord, StepRecord, step_tag},
     step::StepParams,
 };
 
@@ -54,6 +54,11 @@ impl<'a> Records<'a> {
         // The step before is always the one that left the stream; the first operator of one that reads it is its LayerNorm.
         let norm = self.ops.get(usize::from(record.first_op))?;
         Some(CodeScale(if record.precision == fp16 { before.scale } else { norm.in_scale }))
+    }
+
+    /// Bytes that the group of a step takes in a buffer, a multiple of [`ALIGN`]; 0 where there is no such step.
+    pub fn padded_group_len(&self, id: StepId) -> usize {
+        self.step(id).map_or(0, |record| (record.len as usize).next_multiple_of(ALIGN))
     }
 
     /// Number of a step; `None` where this network has no such step.

@@ -96,6 +96,13 @@ impl Isa {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Isa {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "{=str}", self.name());
+    }
+}
+
 impl fmt::Display for Isa {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

@@ -3,7 +3,7 @@
 use std::mem::offset_of;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use hrvit_core::{Model, NoObserver, RunError, Streamed, Tiling, WeightPlacement, plan_mixed, read_head};
+use hrvit_core::{Model, NoObserver, Plan, RunError, Streamed, read_head};
 use hrvit_format::START_BYTES;
 use hrvit_format::aligned::AlignedBytes;
 use hrvit_format::record::{OpRecord, Precision, Prologue, Section, SectionRecord, StepRecord};
@@ -180,9 +180,7 @@ fn load_and_run(what: &str, image: &[u8]) -> Outcome {
     if meta.size != size(SIDE, SIDE) {
         return Outcome::Other;
     }
-    let network = (&meta.network, model.wide_parts());
-    let plan = plan_mixed(network, meta.size, 1, WeightPlacement::Mapped, Tiling::Smallest)
-        .unwrap_or_else(|error| panic!("{what}: a loaded model has no plan: {error}"));
+    let plan = Plan::for_model(&model).build().unwrap_or_else(|error| panic!("{what}: a loaded model has no plan: {error}"));
     let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
     let Ok(mut engine) = scalar_engine(&model, &plan, &mut arena) else { return Outcome::Other };
     let frame = random_frame(meta.size, 1);
@@ -199,5 +197,5 @@ fn load_and_run(what: &str, image: &[u8]) -> Outcome {
 /// Whether the image passes when it is read from a device, group by group.
 fn streams(image: &[u8]) -> bool {
     let (mut head, mut buffer) = (AlignedBytes::zeroed(image.len().max(START_BYTES)), AlignedBytes::zeroed(image.len().max(64)));
-    read_head(&mut Flash::new(image), &mut head).is_ok_and(|model| Streamed::open(&model, Flash::new(image), &mut buffer).is_ok())
+    read_head(&mut Flash::new(image), &mut head).is_ok_and(|model| Streamed::open(model, Flash::new(image), &mut buffer).is_ok())
 }

@@ -1,8 +1,11 @@
 //! A good model asked for the wrong thing: arenas, plans, frames, buffers and weight sources that do not fit.
 
-use hrvit_core::{Engine, Kernels, Logit, Model, NoObserver, PlanError, RunError, Serial, SetupError, Size, StepId, WeightPlacement, WeightSource, plan};
+use hrvit_core::{
+    Engine, Kernels, Logit, Model, ModelHead, ModelSource, NoObserver, Plan, PlanError, RunError, Segmentation, Serial, SetupError, Size, StepId,
+    WeightPlacement, WideParts,
+};
 use hrvit_format::aligned::AlignedBytes;
-use hrvit_format::{Head, Network, SpecError};
+use hrvit_format::{Head, Network, Records, Spec, SpecError};
 use hrvit_tests::random_image::edited_image;
 use hrvit_tests::run::{plan_of, scalar_engine, with_engine};
 use hrvit_tests::specs::{size, spec, tiny};
@@ -99,10 +102,12 @@ fn no_class_or_more_than_there_are() {
 fn labels_from_a_classifier_and_classes_from_a_segmentor() {
     let image = classifier();
     let model = Model::load(&image).unwrap();
-    with_engine(&model, |engine| assert_eq!(engine.segment(&[0; FRAME], &mut [0; 32 * 32], &NoObserver), Err(RunError::WrongHead)));
+    let error = RunError::WrongHead { needed: Head::Segformer, found: Head::Classifier };
+    with_engine(&model, |engine| assert_eq!(engine.segment(&[0; FRAME], &mut [0; 32 * 32], &NoObserver), Err(error)));
     let image = segmentor();
     let model = Model::load(&image).unwrap();
-    with_engine(&model, |engine| assert_eq!(engine.classify(&[0; FRAME], &mut [Default::default()], &NoObserver), Err(RunError::WrongHead)));
+    let error = RunError::WrongHead { needed: Head::Classifier, found: Head::Segformer };
+    with_engine(&model, |engine| assert_eq!(engine.classify(&[0; FRAME], &mut [Default::default()], &NoObserver), Err(error)));
 }
 
 #[test]
@@ -113,7 +118,7 @@ fn plan_for_another_network() {
     let mut wider = network.clone();
     wider.spec.head_width += 1;
     for other in [tiny(Head::Classifier), Network { classes: 6, ..network.clone() }, wider] {
-        let plan = plan(&other, size(32, 32), 1, WeightPlacement::Mapped).unwrap();
+        let plan = Plan::builder(&other, size(32, 32)).build().unwrap();
         let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
         assert_eq!(scalar_engine(&model, &plan, &mut arena).err(), Some(SetupError::OtherNetwork));
     }
@@ -122,12 +127,43 @@ fn plan_for_another_network() {
 #[test]
 fn a_plan_that_cannot_be_made() {
     let network = tiny(Head::Segformer);
-    let at = |network: &Network, size, workers| plan(network, size, workers, WeightPlacement::Mapped).err();
+    let at = |network: &Network, size, workers| Plan::builder(network, size).workers(workers).build().err();
     let none = Network { classes: 0, ..network.clone() };
     assert_eq!(at(&none, size(32, 32), 1), Some(PlanError::Spec(SpecError::Classes(0))));
     assert_eq!(at(&network, Size { height: 33, width: 32 }, 1), Some(PlanError::Spec(SpecError::Size { height: 33, width: 32 })));
     assert_eq!(at(&network, size(32, 32), 0), Some(PlanError::Workers(0)));
     assert_eq!(at(&network, size(32, 32), 1000), Some(PlanError::Workers(1000)));
+}
+
+/// Sizes are counted without wrapping on every target: on 64-bit ones a buffer of nearly all of the address space, on 32-bit ones maps of a large network too.
+#[test]
+fn a_plan_that_the_address_space_does_not_hold() {
+    let network = tiny(Head::Segformer);
+    for largest_group in [usize::MAX, usize::MAX - 64, usize::MAX / 2 + 1, isize::MAX as usize - 64] {
+        let planned = Plan::builder(&network, size(32, 32)).weights(WeightPlacement::Streamed { largest_group }).build();
+        assert_eq!(planned.err(), Some(PlanError::TooLarge), "{largest_group}");
+    }
+    let spec = Spec { channels: [1024; 4], ..Spec::variant("b3").unwrap() };
+    let large = Network { spec, head: Head::Segformer, classes: 255 };
+    let planned = Plan::builder(&large, size(4096, 4096)).precisions(WideParts::ALL_INT16X8).build();
+    if cfg!(target_pointer_width = "32") {
+        assert_eq!(planned.err(), Some(PlanError::TooLarge));
+    } else {
+        assert!(planned.unwrap().arena_bytes() > u32::MAX as usize);
+    }
+}
+
+#[test]
+fn margins_and_logits_of_another_size() {
+    let image = segmentor();
+    let model = Model::load(&image).unwrap();
+    with_engine(&model, |engine| {
+        let (mut labels, mut margins, mut logits) = ([0; 32 * 32], [0; 32 * 32 + 1], [Logit::default(); 8 * 8 * 5 + 1]);
+        let wrong = Segmentation::new(&mut labels).margins(&mut margins, 6);
+        assert_eq!(engine.segment_into(&[0; FRAME], wrong, &NoObserver), Err(RunError::OutputSize { needed: 32 * 32, found: 32 * 32 + 1 }));
+        let wrong = Segmentation::new(&mut labels).logits(&mut logits);
+        assert_eq!(engine.segment_into(&[0; FRAME], wrong, &NoObserver), Err(RunError::OutputSize { needed: 8 * 8 * 5, found: 8 * 8 * 5 + 1 }));
+    });
 }
 
 #[test]
@@ -138,7 +174,7 @@ fn a_size_with_more_keys_in_a_strip_than_codes_of_15_bits_allow() {
         ops.iter_mut().filter(|op| op.code_bits != 0).for_each(|op| op.code_bits = 15);
     });
     let model = Model::load(&image).unwrap();
-    let plan = plan(&wide, size(96, 96), 1, WeightPlacement::Mapped).unwrap();
+    let plan = Plan::builder(&wide, size(96, 96)).build().unwrap();
     let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
     assert_eq!(scalar_engine(&model, &plan, &mut arena).err(), Some(SetupError::Keys { step: StepId(1), keys: 576, most: 518 }));
 }
@@ -153,19 +189,28 @@ struct Source<'a> {
     short: usize,
 }
 
-impl WeightSource for Source<'_> {
+impl ModelSource for Source<'_> {
     type Error = &'static str;
+
+    fn head(&self) -> ModelHead<'_> {
+        self.model.head().clone()
+    }
+
+    fn records(&self) -> Records<'_> {
+        self.model.records()
+    }
 
     fn buffer_bytes(&self) -> usize {
         self.buffer
     }
 
-    fn step<'b>(&mut self, id: StepId, _buffer: &'b mut [u8]) -> Result<&'b [u8], Self::Error>
-    where
-        Self: 'b,
-    {
-        let group = self.model.group(id).unwrap();
-        if id.0 < self.breaks_at { Ok(&group[..group.len().saturating_sub(self.short)]) } else { Err("the flash does not answer") }
+    fn fetch(&mut self, id: StepId, _buffer: &mut [u8]) -> Result<(), Self::Error> {
+        if id.0 < self.breaks_at { Ok(()) } else { Err("the flash does not answer") }
+    }
+
+    fn group<'b>(&'b self, id: StepId, _buffer: &'b [u8]) -> Option<&'b [u8]> {
+        let group = self.model.group(id)?;
+        group.get(..group.len().saturating_sub(self.short))
     }
 }
 
@@ -178,7 +223,7 @@ fn plan_without_a_buffer_for_streamed_weights() {
         let plan = plan_of(&model, placement);
         let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
         let source = Source { model: &model, buffer: largest_group, breaks_at: u16::MAX, short: 0 };
-        let error = Engine::with_kernels(&model, &plan, Kernels::SCALAR, source, Serial, &mut arena).err();
+        let error = Engine::with_kernels(source, plan, Serial, &mut arena, Kernels::SCALAR).err();
         assert_eq!(error, Some(SetupError::WeightBuffer { needed: largest_group, found }));
     }
 }
@@ -190,7 +235,7 @@ fn weights_that_stop_arriving() {
     let plan = plan_of(&model, WeightPlacement::Mapped);
     let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
     let source = Source { model: &model, buffer: 0, breaks_at: 7, short: 0 };
-    let mut engine = Engine::with_kernels(&model, &plan, Kernels::SCALAR, source, Serial, &mut arena).unwrap();
+    let mut engine = Engine::with_kernels(source, plan, Serial, &mut arena, Kernels::SCALAR).unwrap();
     let error = engine.segment(&[0; FRAME], &mut [0; 32 * 32], &NoObserver).unwrap_err();
     assert_eq!(error, RunError::Weights(StepId(7), "the flash does not answer"));
     assert_eq!(error.to_string(), "weights of step 7: the flash does not answer");
@@ -203,6 +248,6 @@ fn weights_that_arrive_cut() {
     let plan = plan_of(&model, WeightPlacement::Mapped);
     let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
     let source = Source { model: &model, buffer: 0, breaks_at: u16::MAX, short: 1 };
-    let mut engine = Engine::with_kernels(&model, &plan, Kernels::SCALAR, source, Serial, &mut arena).unwrap();
+    let mut engine = Engine::with_kernels(source, plan, Serial, &mut arena, Kernels::SCALAR).unwrap();
     assert_eq!(engine.segment(&[0; FRAME], &mut [0; 32 * 32], &NoObserver), Err(RunError::Internal(StepId(0))));
 }

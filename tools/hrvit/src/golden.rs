@@ -1,5 +1,6 @@
 //! Golden frames: made when an image is, and checked on every machine that runs it.
 
+use std::ops::ControlFlow;
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
     atomic::{AtomicU32, Ordering},
@@ -37,8 +38,8 @@ impl Keep<'_> {
 }
 
 impl Observer for Keep<'_> {
-    fn enter(&self, step: StepInfo) {
-        self.crcs.enter(step);
+    fn enter(&self, step: StepInfo) -> ControlFlow<()> {
+        self.crcs.enter(step)
     }
 
     fn tile(&self, tile: Tile<'_>) {
@@ -51,7 +52,7 @@ impl Observer for Keep<'_> {
 }
 
 /// Runs `frame`, watched by `beside` too.
-fn run(engine: &HostEngine<'_>, frame: &[u8], beside: &dyn Observer) -> Result<Ran> {
+fn run(engine: &HostEngine, frame: &[u8], beside: &dyn Observer) -> Result<Ran> {
     let model = engine.model();
     let crcs: Vec<AtomicU32> = model.steps().iter().map(|_| AtomicU32::new(0)).collect();
     let step = model.logits_step().context("a network has logits")?;
@@ -101,13 +102,13 @@ pub fn text(drift: &Drift) -> String {
 ///
 /// # Errors
 /// If the golden frame cannot be run.
-pub fn check(engine: &HostEngine<'_>) -> Result<Checked> {
+pub fn check(engine: &HostEngine) -> Result<Checked> {
     let model = engine.model();
     let Some(golden) = model.golden() else { return Ok(Checked::Nothing) };
-    let drift = golden.result.map(|result| (LogitsDrift::new(model, result.logits), result.labels));
+    let drift = golden.result.map(|result| (LogitsDrift::new(&model, result.logits), result.labels));
     let beside: &dyn Observer = drift.as_ref().map_or(&NoObserver, |(drift, _)| drift);
     let ran = run(engine, golden.frame, beside)?;
-    let exact = first_half_step(model).map_or(golden.crcs.len(), |id| usize::from(id.0));
+    let exact = first_half_step(&model).map_or(golden.crcs.len(), |id| usize::from(id.0));
     if let Some(at) = ran.crcs.iter().zip(golden.crcs).take(exact).position(|(here, there)| here != there) {
         return Ok(Checked::Differs(StepId(at as u16)));
     }

@@ -1,17 +1,21 @@
-//! The int8 engine on the host: model images from files, arenas from a pool, results as the commands take them.
+//! The engine on the host: model images from files, engines from a pool, results as the commands take them.
 
-use std::{path::Path, sync::Mutex};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
-use hrvit_core::{Engine, Isa, Kernels, Mapped, NoObserver, Observer, Plan, Ranked, Serial, Tiling, WeightPlacement, packing_for, plan_mixed};
+use hrvit_core::{Engine, Isa, Kernels, NoObserver, Observer, Plan, Ranked, Segmentation, Serial, packing_for};
 use hrvit_format::{Head, Logit, Model, ModelBuf, Size, StepId, aligned::AlignedBytes, writer::repack};
 use image::RgbImage;
 
 use crate::{
     labels::LabelMap,
     logits::Logits,
-    segmenter::{Segmenter, check_size},
+    margins::Margins,
+    segmenter::{Segmented, Segmenter, Wanted, check_size},
 };
 
 /// Reads a model image into memory where it can be used in place.
@@ -26,7 +30,7 @@ pub fn read_image(path: &Path) -> Result<AlignedBytes> {
 
 /// A model image with the kernels that it is packed for.
 pub struct PackedImage {
-    image: ModelBuf,
+    image: Arc<ModelBuf>,
     kernels: Kernels,
 }
 
@@ -39,7 +43,7 @@ impl PackedImage {
         let (image, packing) = (ModelBuf::load(image)?, packing_for(kernels));
         let fits = image.records().packing == packing || kernels.isa() == Isa::Scalar;
         let image = if fits { image } else { ModelBuf::load(repack(&image.model(), packing)?)? };
-        Ok(Self { image, kernels })
+        Ok(Self { image: Arc::new(image), kernels })
     }
 
     /// The image in `path` for the kernels that a command was asked for.
@@ -64,8 +68,8 @@ impl PackedImage {
     ///
     /// # Errors
     /// If it cannot run on these kernels.
-    pub fn load(&self) -> Result<HostEngine<'_>> {
-        HostEngine::new(self.image.model(), self.kernels)
+    pub fn load(&self) -> Result<HostEngine> {
+        HostEngine::new(Arc::clone(&self.image), self.kernels)
     }
 }
 
@@ -91,27 +95,29 @@ impl IsaArg {
     }
 }
 
-/// A loaded model with its plan; every thread that runs it borrows an arena from a pool.
-pub struct HostEngine<'a> {
-    model: Model<'a>,
+/// A loaded model with its plan; every thread that runs it borrows an engine from a pool.
+pub struct HostEngine {
+    image: Arc<ModelBuf>,
     plan: Plan,
     kernels: Kernels,
-    arenas: Mutex<Vec<AlignedBytes>>,
+    engines: Mutex<Vec<PooledEngine>>,
 }
 
-impl<'a> HostEngine<'a> {
-    /// Plans for `model`, packed for `kernels`.
-    fn new(model: Model<'a>, kernels: Kernels) -> Result<Self> {
-        let meta = model.meta();
-        let plan = plan_mixed((&meta.network, model.wide_parts()), meta.size, 1, WeightPlacement::Mapped, Tiling::Smallest)?;
-        let int8 = Self { model, plan, kernels, arenas: Mutex::default() };
-        int8.with_engine(|_| Ok(()))?;
-        Ok(int8)
+/// An engine that owns its arena and shares its image.
+type PooledEngine = Engine<Arc<ModelBuf>, AlignedBytes, Serial>;
+
+impl HostEngine {
+    /// Plans for `image`, packed for `kernels`.
+    fn new(image: Arc<ModelBuf>, kernels: Kernels) -> Result<Self> {
+        let plan = Plan::for_model(&image.model()).build()?;
+        let engine = Self { image, plan, kernels, engines: Mutex::default() };
+        engine.with_engine(|_| Ok(()))?;
+        Ok(engine)
     }
 
     /// The model.
-    pub fn model(&self) -> &Model<'a> {
-        &self.model
+    pub fn model(&self) -> Model<'_> {
+        self.image.model()
     }
 
     /// The memory plan.
@@ -119,13 +125,18 @@ impl<'a> HostEngine<'a> {
         &self.plan
     }
 
-    fn with_engine<T>(&self, run: impl FnOnce(&mut Engine<'_, Mapped<'_>, Serial>) -> Result<T>) -> Result<T> {
-        let pool = || self.arenas.lock().map_err(|_| anyhow!("a thread failed while it held an arena"));
+    fn with_engine<T>(&self, run: impl FnOnce(&mut PooledEngine) -> Result<T>) -> Result<T> {
+        let pool = || self.engines.lock().map_err(|_| anyhow!("a thread failed while it held an engine"));
         let free = pool()?.pop();
-        let mut arena = free.unwrap_or_else(|| AlignedBytes::zeroed(self.plan.arena_bytes()));
-        let mut engine = Engine::with_kernels(&self.model, &self.plan, self.kernels, Mapped::new(&self.model), Serial, &mut arena)?;
+        let mut engine = match free {
+            Some(engine) => engine,
+            None => {
+                let arena = AlignedBytes::zeroed(self.plan.arena_bytes());
+                Engine::with_kernels(Arc::clone(&self.image), self.plan.clone(), Serial, arena, self.kernels)?
+            }
+        };
         let result = run(&mut engine);
-        pool()?.push(arena);
+        pool()?.push(engine);
         result
     }
 
@@ -135,8 +146,16 @@ impl<'a> HostEngine<'a> {
     /// If the frame has another size or the model is a classifier.
     pub fn segment(&self, frame: &[u8], observer: &dyn Observer) -> Result<Vec<u8>> {
         let mut labels = vec![0; self.plan.size().pixels()];
-        self.with_engine(|engine| Ok(engine.segment(frame, &mut labels, observer)?))?;
+        self.segment_into(frame, Segmentation::new(&mut labels), observer)?;
         Ok(labels)
+    }
+
+    /// All that `results` asks for, in one forward pass.
+    ///
+    /// # Errors
+    /// If the frame or a result has another size, or the model is a classifier.
+    pub fn segment_into(&self, frame: &[u8], results: Segmentation<'_>, observer: &dyn Observer) -> Result<()> {
+        self.with_engine(|engine| Ok(engine.segment_into(frame, results, observer)?))
     }
 
     /// Logits of a frame as the engine leaves them.
@@ -162,10 +181,10 @@ impl<'a> HostEngine<'a> {
     }
 }
 
-impl Segmenter for HostEngine<'_> {
+impl Segmenter for HostEngine {
     fn name(&self) -> &'static str {
-        let first = self.model.precision(StepId(0));
-        if self.model.step_ids().all(|(id, _)| self.model.precision(id) == first) { first.name() } else { "mixed" }
+        let (model, first) = (self.model(), self.image.records().precision(StepId(0)));
+        if model.step_ids().all(|(id, _)| model.precision(id) == first) { first.name() } else { "mixed" }
     }
 
     fn size(&self) -> Size {
@@ -173,26 +192,45 @@ impl Segmenter for HostEngine<'_> {
     }
 
     fn classes(&self) -> usize {
-        usize::from(self.model.meta().network.classes)
+        self.plan.network().classes.into()
     }
 
     fn head(&self) -> Head {
-        self.model.meta().network.head
+        self.plan.network().head
     }
 
     fn logits(&self, frame: &RgbImage) -> Result<Logits> {
         check_size(frame, self.size())?;
         let logits = self.raw_logits(frame.as_raw(), &NoObserver)?;
-        let (height, width) = match self.model.meta().network.head {
+        let (height, width) = match self.plan.network().head {
             Head::Segformer => self.size().map(0),
             Head::Classifier => (1, 1),
         };
-        Logits::new(height, width, self.classes(), self.model.logits_format().values(&logits).collect())
+        Logits::new(height, width, self.classes(), self.model().logits_format().values(&logits).collect())
     }
 
-    fn labels(&self, frame: &RgbImage) -> Result<LabelMap> {
+    fn segment(&self, frame: &RgbImage, wanted: Wanted) -> Result<Segmented> {
         check_size(frame, self.size())?;
-        let (height, width) = (usize::from(self.size().height), usize::from(self.size().width));
-        Ok(LabelMap { height, width, data: self.segment(frame.as_raw(), &NoObserver)? })
+        let (size, format) = (self.size(), self.model().logits_format());
+        let (height, width) = (usize::from(size.height), usize::from(size.width));
+        let mut labels = vec![0; size.pixels()];
+        let mut codes = vec![0; if wanted.margins.is_some() { size.pixels() } else { 0 }];
+        let mut logits = vec![Logit::default(); if wanted.logits { size.tokens(0) * self.classes() } else { 0 }];
+        let mut results = Segmentation::new(&mut labels);
+        if let Some(shift) = wanted.margins {
+            results = results.margins(&mut codes, shift);
+        }
+        if wanted.logits {
+            results = results.logits(&mut logits);
+        }
+        self.segment_into(frame.as_raw(), results, &NoObserver)?;
+        let (rows, columns) = size.map(0);
+        let values = || Logits::new(rows, columns, self.classes(), format.values(&logits).collect());
+        let margins = |shift| anyhow::Ok(Margins { codes: LabelMap::new(height, width, codes)?, unit: format.margin_unit(shift) });
+        Ok(Segmented {
+            labels: LabelMap::new(height, width, labels)?,
+            logits: wanted.logits.then(values).transpose()?,
+            margins: wanted.margins.map(margins).transpose()?,
+        })
     }
 }

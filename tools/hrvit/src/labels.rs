@@ -44,6 +44,14 @@ impl LabelMap {
     }
 }
 
+/// The map for another size: every pixel takes the value of the nearest one, the one that its middle lies in.
+pub fn nearest(map: &LabelMap, height: usize, width: usize) -> LabelMap {
+    let places = |from: usize, to: usize| (0..to).map(move |at| (2 * at + 1) * from / (2 * to).max(1));
+    let columns: Vec<usize> = places(map.width, width).collect();
+    let row = |y: usize| columns.iter().map(move |x| map.data[y * map.width + x]);
+    LabelMap { height, width, data: places(map.height, height).flat_map(row).collect() }
+}
+
 /// Reads class indices from a grey or palette PNG of 1, 2, 4 or 8 bits.
 ///
 /// # Errors
@@ -153,6 +161,15 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), encode(&labels, &Classes::camvid11()).unwrap()).unwrap();
         assert_eq!(read(file.path()).unwrap(), labels);
+    }
+
+    #[test]
+    fn the_nearest_pixel_is_the_one_that_the_middle_lies_in() {
+        let map = LabelMap::new(1, 3, vec![1, 2, 3]).unwrap();
+        assert_eq!(nearest(&map, 2, 6).data, [1, 1, 2, 2, 3, 3, 1, 1, 2, 2, 3, 3]);
+        assert_eq!(nearest(&map, 1, 2).data, [1, 3]);
+        assert_eq!(nearest(&map, 1, 1).data, [2]);
+        assert_eq!(nearest(&map, 1, 3), map);
     }
 
     #[test]

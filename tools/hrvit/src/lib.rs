@@ -35,6 +35,7 @@ pub mod golden;
 pub mod host_engine;
 pub mod labels;
 pub mod logits;
+pub mod margins;
 pub mod memory_picture;
 pub mod metrics;
 pub mod output;

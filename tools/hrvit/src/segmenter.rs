@@ -6,6 +6,27 @@ use image::RgbImage;
 
 use crate::labels::LabelMap;
 use crate::logits::Logits;
+use crate::margins::Margins;
+
+/// What one forward pass of a segmentor is asked for beside labels.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    /// Logits.
+    pub logits: bool,
+    /// Margins at this shift.
+    pub margins: Option<u8>,
+}
+
+/// What one forward pass of a segmentor gives.
+#[derive(Clone, Debug)]
+pub struct Segmented {
+    /// Class of every pixel of the input.
+    pub labels: LabelMap,
+    /// Logits, where they were wanted.
+    pub logits: Option<Logits>,
+    /// Margins of every pixel of the input, where they were wanted.
+    pub margins: Option<Margins>,
+}
 
 /// Something that turns frames of one size into logits. A classifier's logits have one row and one column.
 pub trait Segmenter: Sync {
@@ -27,14 +48,25 @@ pub trait Segmenter: Sync {
     /// If the frame has another size than [`Self::size`].
     fn logits(&self, frame: &RgbImage) -> Result<Logits>;
 
+    /// Labels, and what else is wanted, in one forward pass.
+    ///
+    /// # Errors
+    /// As [`Self::logits`]; if this is a classifier, or has no margins.
+    fn segment(&self, frame: &RgbImage, wanted: Wanted) -> Result<Segmented> {
+        let size = self.size();
+        ensure!(self.head() == Head::Segformer, "a classifier gives no label map");
+        ensure!(wanted.margins.is_none(), "margins come from a model image: give --model M.hrvit");
+        let logits = self.logits(frame)?;
+        let labels = logits.labels_at(usize::from(size.height), usize::from(size.width));
+        Ok(Segmented { labels, logits: wanted.logits.then_some(logits), margins: None })
+    }
+
     /// Class of every pixel of the input.
     ///
     /// # Errors
-    /// As [`Self::logits`], or if this is a classifier.
+    /// As [`Self::segment`].
     fn labels(&self, frame: &RgbImage) -> Result<LabelMap> {
-        let size = self.size();
-        ensure!(self.head() == Head::Segformer, "a classifier gives no label map");
-        Ok(self.logits(frame)?.labels_at(usize::from(size.height), usize::from(size.width)))
+        Ok(self.segment(frame, Wanted::default())?.labels)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Half precision against the float network: whole networks with synthetic weights, on every instruction set of this processor.
 
-use hrvit_core::{Engine, Mapped, Model, NoObserver, ReadImage, Serial, StreamError, Streamed, Threads, Tiling, WeightPlacement, plan_mixed, read_head};
+use hrvit_core::{Engine, Model, NoObserver, Plan, ReadImage, Segmentation, Serial, StreamError, Streamed, Threads, Tiling, WeightPlacement, read_head};
 use hrvit_format::{
     Golden, GoldenResult, Head, LoadError, Logit, Network, Size, Spec,
     aligned::AlignedBytes,
@@ -95,14 +95,12 @@ fn nano_whose_smallest_heads_are_8_wide() {
 fn run(image: &[u8], kernels: Kernels, (workers, tiling): (usize, Tiling), frame: &[u8]) -> (Vec<u8>, Vec<Logit>) {
     let image = AlignedBytes::from(image);
     let model = Model::load(&image).unwrap();
-    let (network, size) = ((&model.meta().network, model.wide_parts()), model.meta().size);
-    let plan = plan_mixed(network, size, workers, WeightPlacement::Mapped, tiling).unwrap();
+    let (plan, size) = (Plan::for_model(&model).workers(workers).tiling(tiling).build().unwrap(), model.meta().size);
     let mut arena = AlignedBytes::from(vec![0xa5; plan.arena_bytes()].as_slice());
     let executor = Threads::new(workers).unwrap();
-    let mut engine = Engine::with_kernels(&model, &plan, kernels, Mapped::new(&model), executor, &mut arena).unwrap();
+    let mut engine = Engine::with_kernels(&model, plan, executor, &mut arena, kernels).unwrap();
     let (mut labels, mut logits) = (vec![0; size.pixels()], vec![Logit::default(); engine.logits_len()]);
-    engine.segment(frame, &mut labels, &NoObserver).unwrap();
-    engine.logits(frame, &mut logits, &NoObserver).unwrap();
+    engine.segment_into(frame, Segmentation::new(&mut labels).logits(&mut logits), &NoObserver).unwrap();
     (labels, logits)
 }
 
@@ -214,19 +212,19 @@ fn streamed_weights_make_the_golden_labels_and_a_flipped_bit_of_those_is_found()
     let image = with_frame(Head::Segformer);
     let mut head = AlignedBytes::zeroed(1 << 20);
     let model = read_head(&mut Flash(&image), &mut head).unwrap();
-    let placement = WeightPlacement::Streamed { largest_group: model.largest_group() };
-    let plan = plan_mixed((&model.meta().network, model.wide_parts()), model.meta().size, 1, placement, Tiling::Smallest).unwrap();
+    let plan = Plan::for_model(&model).weights(WeightPlacement::streamed(&model)).build().unwrap();
     let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
-    let weights = Streamed::open(&model, Flash(&image), &mut arena).unwrap();
+    let weights = Streamed::open(model.clone(), Flash(&image), &mut arena).unwrap();
     let whole = Model::load(&image).unwrap();
     let golden = whole.golden().unwrap();
     let mut labels = vec![0; plan.size().pixels()];
-    Engine::with_kernels(&model, &plan, Kernels::SCALAR, weights, Serial, &mut arena).unwrap().segment(golden.frame, &mut labels, &NoObserver).unwrap();
+    let mut engine = Engine::with_kernels(weights, plan, Serial, &mut arena, Kernels::SCALAR).unwrap();
+    engine.segment(golden.frame, &mut labels, &NoObserver).unwrap();
     assert_eq!(labels, golden.result.unwrap().labels);
 
     let mut flipped = image.to_vec();
     let at = model.golden_ranges().unwrap().unwrap().labels.start;
     flipped[at] ^= 1;
-    let error = Streamed::open(&model, Flash(&flipped), &mut arena).err();
+    let error = Streamed::open(model, Flash(&flipped), &mut arena).err();
     assert!(matches!(error, Some(StreamError::Image(LoadError::SectionCrc(_)))), "{error:?}");
 }

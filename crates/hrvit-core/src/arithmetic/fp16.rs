@@ -2,29 +2,22 @@
 
 use core::ops::Range;
 
-use hrvit_format::{Activation, CodeScale, OpKind};
+use hrvit_format::{Activation, CodeScale, LogitFormat, OpKind};
 use hrvit_kernels::{ActivationF16, DepthwiseF16, DesF16, EpilogueF16, GemmF16, Kernels, NormF16, StripF16, attention_f16, f16};
 
-use super::{Arithmetic, HeadStrip, Mixed, Out, Part, Rows, Shortcut};
-use crate::{error::Fault, operator::Operator, rows::copy_run};
+use super::{
+    precision::{Arithmetic, HeadStrip, Mixed, Out, Part, Shortcut, Taps},
+    stream,
+};
+use crate::{
+    fault::Fault,
+    operator::{Operator, TokenRow},
+    slices::{Slices, cast, copy_run},
+};
 
 /// IEEE 754 binary16.
 #[derive(Clone, Copy, Debug)]
 pub struct Fp16;
-
-/// Elements that are converted at a time.
-const RUN: usize = 64;
-
-/// Half-precision numbers in `x` to integers with the real value `scale`.
-pub(super) fn leave(kernels: Kernels, x: &mut [i16], CodeScale(scale): CodeScale) -> Result<(), Fault> {
-    for run in x.chunks_mut(RUN) {
-        let mut values = [f16::ZERO; RUN];
-        let values = values.get_mut(..run.len()).ok_or(Fault)?;
-        values.copy_from_slice(bytemuck::try_cast_slice(run).map_err(|_| Fault)?);
-        kernels.f16_to_s16(values, scale, run)?;
-    }
-    Ok(())
-}
 
 /// What the operator applies to its result.
 fn activation(operator: &Operator<'_>) -> ActivationF16 {
@@ -48,12 +41,12 @@ fn epilogue<'k>(operator: &Operator<'_>, out: Out<'k, Fp16>) -> EpilogueF16<'k> 
 
 /// f16 in bytes of weights.
 fn halves(bytes: &[i8]) -> Result<&[f16], Fault> {
-    bytemuck::try_cast_slice(bytes).map_err(|_| Fault)
+    cast(bytes)
 }
 
 /// f32 whose bits were read as integers.
 fn reals(bits: &[i32]) -> Result<&[f32], Fault> {
-    bytemuck::try_cast_slice(bits).map_err(|_| Fault)
+    cast(bits)
 }
 
 /// The affine and eps of a LayerNorm.
@@ -62,11 +55,11 @@ fn norm<'a>(operator: &Operator<'a>) -> Result<NormF16<'a>, Fault> {
     Ok(NormF16 { gain: reals(params.mult)?, offset: reals(params.bias)?, eps: hrvit_format::fp16::eps(params.record.eps) })
 }
 
-fn convolution<'k>(operator: &Operator<'k>, rows: &'k Rows<'k, f16>, (columns, in_stride): (usize, usize)) -> Result<DepthwiseF16<'k>, Fault> {
+fn convolution<'k>(operator: &Operator<'k>, rows: &'k Taps<'k, f16>, row: TokenRow) -> Result<DepthwiseF16<'k>, Fault> {
     Ok(DepthwiseF16 {
         rows,
-        in_stride,
-        columns,
+        in_stride: row.in_stride,
+        columns: row.columns,
         kernel: usize::from(operator.shape.kernel),
         stride: usize::from(operator.shape.stride),
         weights: halves(operator.params.weights)?,
@@ -83,6 +76,7 @@ impl Arithmetic for Fp16 {
     type Tap = f16;
 
     const PAIRED: bool = false;
+    const LOGITS: LogitFormat = LogitFormat::F16;
 
     fn product(operator: &Operator<'_>, a: &[f16], part: Part, out: Out<'_, Self>) -> Result<(), Fault> {
         let (params, cout) = (&operator.params, operator.cout());
@@ -92,13 +86,13 @@ impl Arithmetic for Fp16 {
             Part::Channels(channels) => (channels.clone(), channels),
         };
         let weights = params.half_weights(&operator.shape, channels.start, channels.len()).ok_or(Fault)?;
-        let bias = reals(params.bias)?.get(biases).ok_or(Fault)?;
+        let bias = reals(params.bias)?.part(biases)?;
         let args = GemmF16 { a, depth: operator.shape.depth(), weights: halves(weights)?, bias };
         Ok(operator.kernels.gemm_f16(&args, epilogue(operator, out))?)
     }
 
-    fn convolve(operator: &Operator<'_>, rows: &Rows<'_, f16>, columns: (usize, usize), out: Out<'_, Self>, out_stride: usize) -> Result<(), Fault> {
-        Ok(operator.kernels.depthwise_f16(&convolution(operator, rows, columns)?, epilogue(operator, out), out_stride)?)
+    fn convolve(operator: &Operator<'_>, rows: &Taps<'_, f16>, row: TokenRow, out: Out<'_, Self>) -> Result<(), Fault> {
+        Ok(operator.kernels.depthwise_f16(&convolution(operator, rows, row)?, epilogue(operator, out), row.out_stride)?)
     }
 
     fn taps<'a>(operator: &Operator<'a>) -> Result<&'a [f16], Fault> {
@@ -107,15 +101,15 @@ impl Arithmetic for Fp16 {
 
     fn add_parallel(
         operator: &Operator<'_>,
-        rows: &Rows<'_, f16>,
+        rows: &Taps<'_, f16>,
         kernel: &[f16],
         channels: Range<usize>,
         tokens: usize,
         sum: &mut [f16],
     ) -> Result<(), Fault> {
         let len = channels.len();
-        let bias = reals(operator.params.bias)?.get(channels).ok_or(Fault)?;
-        let args = DepthwiseF16 { weights: kernel, weight_stride: len, bias, ..convolution(operator, rows, (tokens, len))? };
+        let bias = reals(operator.params.bias)?.part(channels)?;
+        let args = DepthwiseF16 { weights: kernel, weight_stride: len, bias, ..convolution(operator, rows, TokenRow::even(tokens, len))? };
         Ok(operator.kernels.depthwise_f16(&args, EpilogueF16::Add { out: sum }, len)?)
     }
 
@@ -209,6 +203,11 @@ impl Arithmetic for Fp16 {
         Ok(kernels.argmax_f16(upper, lower, at.near_weight, at.far_weight, channels, factor, labels)?)
     }
 
+    fn labels_and_margins(kernels: Kernels, rows: &Mixed<'_, f16>, labels: &mut [u8], shift: u8, margins: &mut [u8]) -> Result<(), Fault> {
+        let Mixed { upper, lower, at, channels, factor } = *rows;
+        Ok(kernels.argmax_margin_f16(upper, lower, at.near_weight, at.far_weight, channels, factor, labels, shift, margins)?)
+    }
+
     fn add_mean(conv: &Operator<'_>, sums: &mut [f32], tokens: &[f16]) -> Result<(), Fault> {
         Ok(conv.kernels.mean_f16(sums, tokens)?)
     }
@@ -221,18 +220,7 @@ impl Arithmetic for Fp16 {
         Self::product(operator, mean, Part::All, Out::Wide(logits))
     }
 
-    fn convert_stream(kernels: Kernels, x: &mut [f16], CodeScale(scale): CodeScale) -> Result<(), Fault> {
-        for run in x.chunks_mut(RUN) {
-            let mut codes = [0i16; RUN];
-            let codes = codes.get_mut(..run.len()).ok_or(Fault)?;
-            codes.copy_from_slice(bytemuck::try_cast_slice(run).map_err(|_| Fault)?);
-            kernels.s16_to_f16(codes, scale, run)?;
-        }
-        Ok(())
-    }
-
-    fn ordered(bits: i16) -> i16 {
-        // Sign and magnitude to two's complement; its own inverse.
-        bits ^ ((bits >> 15) & i16::MAX)
+    fn convert_stream(kernels: Kernels, x: &mut [f16], scale: CodeScale) -> Result<(), Fault> {
+        stream::to_halves(kernels, x, scale)
     }
 }

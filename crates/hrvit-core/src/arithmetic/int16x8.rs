@@ -2,14 +2,17 @@
 
 use core::ops::Range;
 
-use hrvit_format::CodeScale;
+use hrvit_format::{CodeScale, LogitFormat};
 use hrvit_kernels::{Depthwise, Epilogue, GemmS16, Kernels, Requant, StripS16};
 
-use super::{Arithmetic, HeadStrip, Int8, Mixed, Out, Part, Rows, Shortcut};
+use super::{
+    int8::Int8,
+    precision::{Arithmetic, HeadStrip, Mixed, Out, Part, Shortcut, Taps},
+};
 use crate::{
-    error::Fault,
-    operator::Operator,
-    rows::{Runs, copy_run},
+    fault::Fault,
+    operator::{Operator, TokenRow},
+    slices::{Slices, copy_run, elements_of},
 };
 
 /// Integers, the same on every target.
@@ -45,11 +48,23 @@ impl<'t> Finish<'t> {
     }
 }
 
-/// Calls `run` with the way of storing that `out` asks for, and finishes the codes: runs of `channels`, `stride` elements apart.
+/// Which elements of an output an operator writes: runs of `channels` that begin `stride` apart.
+#[derive(Clone, Copy)]
+struct Written {
+    channels: usize,
+    stride: usize,
+}
+
+impl Written {
+    /// All of them.
+    const ALL: Self = Self { channels: 1, stride: 1 };
+}
+
+/// Calls `run` with the way of storing that `out` asks for, and finishes the codes.
 fn store<'k>(
     operator: &Operator<'k>,
     out: Out<'_, Int16x8>,
-    (channels, stride): (usize, usize),
+    Written { channels, stride }: Written,
     run: impl FnOnce(Epilogue<'_>) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let (codes, finish) = match out {
@@ -65,23 +80,23 @@ fn store<'k>(
     }
     // The last token may end with its own channels.
     let whole = codes.len() / stride.max(1) * stride;
-    let (tokens, last) = codes.split_at_mut_checked(whole).ok_or(Fault)?;
+    let (tokens, last) = codes.split_front(whole)?;
     for token in tokens.runs_mut(stride).chain(Some(last).filter(|last| last.len() >= channels)) {
-        finish.apply(operator.kernels, token.get_mut(..channels).ok_or(Fault)?)?;
+        finish.apply(operator.kernels, token.part_mut(..channels)?)?;
     }
     Ok(())
 }
 
 fn product_on(operator: &Operator<'_>, a: &[i16], weights: &[i8], bias: &[i32], requant: Requant<'_>, out: Out<'_, Int16x8>) -> Result<(), Fault> {
     let args = GemmS16 { a, depth: operator.shape.depth(), weights, bias, requant };
-    store(operator, out, (1, 1), |epilogue| Ok(operator.kernels.gemm_s16(&args, epilogue)?))
+    store(operator, out, Written::ALL, |epilogue| Ok(operator.kernels.gemm_s16(&args, epilogue)?))
 }
 
-fn convolution<'k>(operator: &Operator<'k>, rows: &'k Rows<'k, i16>, (columns, in_stride): (usize, usize)) -> Depthwise<'k, i16> {
+fn convolution<'k>(operator: &Operator<'k>, rows: &'k Taps<'k, i16>, row: TokenRow) -> Depthwise<'k, i16> {
     Depthwise {
         rows,
-        in_stride,
-        columns,
+        in_stride: row.in_stride,
+        columns: row.columns,
         kernel: usize::from(operator.shape.kernel),
         stride: usize::from(operator.shape.stride),
         pad: 0,
@@ -100,38 +115,45 @@ impl Arithmetic for Int16x8 {
     type Tap = i8;
 
     const PAIRED: bool = false;
+    const LOGITS: LogitFormat = Int8::LOGITS;
 
     fn product(operator: &Operator<'_>, a: &[i16], part: Part, out: Out<'_, Self>) -> Result<(), Fault> {
         let (params, cout) = (&operator.params, operator.cout());
         match part {
             Part::All => product_on(operator, a, params.weights, params.bias, operator.requant(), out),
             Part::Variant(number) => {
-                let bias = params.bias.get(number * cout..(number + 1) * cout).ok_or(Fault)?;
+                let bias = params.bias.row(number, cout)?;
                 product_on(operator, a, params.weights, bias, operator.requant(), out)
             }
             Part::Channels(channels) => {
                 let depth = operator.shape.depth();
-                let weights = params.weights.get(channels.start * depth..channels.end * depth).ok_or(Fault)?;
-                let bias = params.bias.get(channels.clone()).ok_or(Fault)?;
+                let weights = params.weights.part(elements_of(&channels, depth))?;
+                let bias = params.bias.part(channels.clone())?;
                 product_on(operator, a, weights, bias, operator.requant_of(channels)?, out)
             }
         }
     }
 
-    fn convolve(operator: &Operator<'_>, rows: &Rows<'_, i16>, columns: (usize, usize), out: Out<'_, Self>, out_stride: usize) -> Result<(), Fault> {
-        let args = convolution(operator, rows, columns);
-        store(operator, out, (operator.cout(), out_stride), |epilogue| Ok(operator.kernels.depthwise_s16(&args, epilogue, out_stride)?))
+    fn convolve(operator: &Operator<'_>, rows: &Taps<'_, i16>, row: TokenRow, out: Out<'_, Self>) -> Result<(), Fault> {
+        let args = convolution(operator, rows, row);
+        let written = Written { channels: operator.cout(), stride: row.out_stride };
+        store(operator, out, written, |epilogue| Ok(operator.kernels.depthwise_s16(&args, epilogue, row.out_stride)?))
     }
 
     fn taps<'a>(operator: &Operator<'a>) -> Result<&'a [i8], Fault> {
         Ok(operator.params.weights)
     }
 
-    fn add_parallel(operator: &Operator<'_>, rows: &Rows<'_, i16>, kernel: &[i8], channels: Range<usize>, tokens: usize, sum: &mut [i16]) -> Result<(), Fault> {
+    fn add_parallel(operator: &Operator<'_>, rows: &Taps<'_, i16>, kernel: &[i8], channels: Range<usize>, tokens: usize, sum: &mut [i16]) -> Result<(), Fault> {
         let len = channels.len();
-        let bias = operator.params.bias.get(channels.clone()).ok_or(Fault)?;
-        let args =
-            Depthwise { weights: kernel, weight_stride: len, bias, requant: operator.requant_of(channels)?, ..convolution(operator, rows, (tokens, len)) };
+        let bias = operator.params.bias.part(channels.clone())?;
+        let args = Depthwise {
+            weights: kernel,
+            weight_stride: len,
+            bias,
+            requant: operator.requant_of(channels)?,
+            ..convolution(operator, rows, TokenRow::even(tokens, len))
+        };
         Ok(operator.kernels.depthwise_s16(&args, Epilogue::Add16 { out: sum }, len)?)
     }
 
@@ -159,7 +181,7 @@ impl Arithmetic for Int16x8 {
     }
 
     fn hardswish_v(act: &Operator<'_>, channels: Range<usize>, v: &[i16], out: &mut [i16]) -> Result<(), Fault> {
-        let three = act.params.three.get(channels.clone()).ok_or(Fault)?;
+        let three = act.params.three.part(channels.clone())?;
         act.kernels.hardswish_per_channel_s16(v, three, act.requant_of(channels)?, out)?;
         Finish::limits(act).apply(act.kernels, out)
     }
@@ -220,6 +242,10 @@ impl Arithmetic for Int16x8 {
         Int8::labels(kernels, rows, labels)
     }
 
+    fn labels_and_margins(kernels: Kernels, rows: &Mixed<'_, i16>, labels: &mut [u8], shift: u8, margins: &mut [u8]) -> Result<(), Fault> {
+        Int8::labels_and_margins(kernels, rows, labels, shift, margins)
+    }
+
     fn add_mean(conv: &Operator<'_>, sums: &mut [i32], tokens: &[i16]) -> Result<(), Fault> {
         Ok(conv.kernels.mean_s16(sums, tokens)?)
     }
@@ -234,9 +260,5 @@ impl Arithmetic for Int16x8 {
 
     fn convert_stream(kernels: Kernels, x: &mut [i16], scale: CodeScale) -> Result<(), Fault> {
         Int8::convert_stream(kernels, x, scale)
-    }
-
-    fn ordered(bits: i16) -> i16 {
-        bits
     }
 }

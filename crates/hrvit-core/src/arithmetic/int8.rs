@@ -2,11 +2,15 @@
 
 use core::ops::Range;
 
-use hrvit_format::CodeScale;
+use hrvit_format::{CodeScale, LogitFormat};
 use hrvit_kernels::{Depthwise, Des, Epilogue, GemmS16, Kernels, Strip};
 
-use super::{Arithmetic, HeadStrip, Mixed, Out, Part, Rows, Shortcut};
-use crate::{error::Fault, operator::Operator};
+use super::precision::{Arithmetic, HeadStrip, Mixed, Out, Part, Shortcut, Taps};
+use crate::{
+    fault::Fault,
+    operator::{Operator, TokenRow},
+    slices::Slices,
+};
 
 /// Denominator of the exact sum of the head's resized terms: (2 * 8)^2.
 const SUM_UNIT: usize = 256;
@@ -42,6 +46,7 @@ impl Arithmetic for Int8 {
     type Tap = i8;
 
     const PAIRED: bool = true;
+    const LOGITS: LogitFormat = LogitFormat::S16 { scale: 1.0 };
 
     fn product(operator: &Operator<'_>, a: &[i8], part: Part, out: Out<'_, Self>) -> Result<(), Fault> {
         let epilogue = epilogue(operator, out);
@@ -52,22 +57,22 @@ impl Arithmetic for Int8 {
         }
     }
 
-    fn convolve(operator: &Operator<'_>, rows: &Rows<'_, i8>, columns: (usize, usize), out: Out<'_, Self>, out_stride: usize) -> Result<(), Fault> {
-        Ok(operator.convolve(rows, columns, epilogue(operator, out), out_stride)?)
+    fn convolve(operator: &Operator<'_>, rows: &Taps<'_, i8>, row: TokenRow, out: Out<'_, Self>) -> Result<(), Fault> {
+        Ok(operator.convolve(rows, row, epilogue(operator, out))?)
     }
 
     fn taps<'a>(operator: &Operator<'a>) -> Result<&'a [i8], Fault> {
         Ok(operator.params.weights)
     }
 
-    fn add_parallel(operator: &Operator<'_>, rows: &Rows<'_, i8>, kernel: &[i8], channels: Range<usize>, tokens: usize, sum: &mut [i16]) -> Result<(), Fault> {
+    fn add_parallel(operator: &Operator<'_>, rows: &Taps<'_, i8>, kernel: &[i8], channels: Range<usize>, tokens: usize, sum: &mut [i16]) -> Result<(), Fault> {
         let len = channels.len();
         let args = Depthwise {
             weights: kernel,
             weight_stride: len,
-            bias: operator.params.bias.get(channels.clone()).ok_or(Fault)?,
+            bias: operator.params.bias.part(channels.clone())?,
             requant: operator.requant_of(channels)?,
-            ..operator.depthwise(rows, len, tokens)
+            ..operator.depthwise(rows, TokenRow::even(tokens, len))
         };
         Ok(operator.kernels.depthwise_s8(&args, Epilogue::Add16 { out: sum }, len)?)
     }
@@ -97,7 +102,7 @@ impl Arithmetic for Int8 {
     }
 
     fn hardswish_v(act: &Operator<'_>, channels: Range<usize>, v: &[i8], out: &mut [i8]) -> Result<(), Fault> {
-        let three = act.params.three.get(channels.clone()).ok_or(Fault)?;
+        let three = act.params.three.part(channels.clone())?;
         Ok(act.kernels.hardswish_s8(v, three, act.requant_of(channels)?, act.range(), out)?)
     }
 
@@ -170,6 +175,11 @@ impl Arithmetic for Int8 {
         Ok(kernels.argmax_s16(upper, lower, at.near_weight, at.far_weight, channels, factor, labels)?)
     }
 
+    fn labels_and_margins(kernels: Kernels, rows: &Mixed<'_, i16>, labels: &mut [u8], shift: u8, margins: &mut [u8]) -> Result<(), Fault> {
+        let Mixed { upper, lower, at, channels, factor } = *rows;
+        Ok(kernels.argmax_margin_s16(upper, lower, at.near_weight, at.far_weight, channels, factor, labels, shift, margins)?)
+    }
+
     fn add_mean(conv: &Operator<'_>, sums: &mut [i32], tokens: &[i8]) -> Result<(), Fault> {
         Ok(conv.kernels.mean_s8(sums, tokens, conv.zero())?)
     }
@@ -186,15 +196,11 @@ impl Arithmetic for Int8 {
 
     #[cfg(feature = "fp16")]
     fn convert_stream(kernels: Kernels, x: &mut [i16], scale: CodeScale) -> Result<(), Fault> {
-        super::fp16::leave(kernels, x, scale)
+        super::stream::to_codes(kernels, x, scale)
     }
 
     #[cfg(not(feature = "fp16"))]
     fn convert_stream(_: Kernels, _: &mut [i16], _: CodeScale) -> Result<(), Fault> {
         Err(Fault)
-    }
-
-    fn ordered(bits: i16) -> i16 {
-        bits
     }
 }

@@ -6,16 +6,19 @@
 
 use core::ops::Range;
 
-use hrvit_format::{BRANCHES, Network, OpKind, Size};
+use hrvit_format::{BRANCHES, OpKind};
 
 use crate::{
-    arena::{ArenaSlicer, padded_bytes},
-    arithmetic::{Arithmetic, Element, Out, Part, clear, codes_of, codes_of_mut},
-    error::Fault,
-    operator::{Operator, StepContext},
-    ring::{MAX_WINDOW, Ring},
-    rows::{RowBlocks, Runs, copy_run, rewrite, tiles},
+    arena::ArenaSlicer,
+    arithmetic::{Arithmetic, Out, Part},
+    element::clear,
+    fault::Fault,
+    geometry::{Geometry, MapSize, Place},
+    operator::{Operator, StepContext, TokenRow},
+    ring::{Batches, MAX_WINDOW, Ring},
+    rows::{RowBlocks, RowJobs, rewrite, tiles},
     schedule::Executor,
+    slices::{Slices, cast, cast_mut, copy_run},
 };
 
 /// Blocks of rows start at multiples of the largest upsampling factor, so that no row of lower resolution is computed twice.
@@ -28,40 +31,85 @@ fn low_rows(tile: usize, factor: usize, rows: usize) -> usize {
     most.min(rows)
 }
 
-/// Bytes of scratch for output `branch` of `module`, made in tiles of `tile` rows.
-pub fn scratch<A: Arithmetic>(network: &Network, size: Size, (module, branch): (u8, u8), workers: usize, tile: usize) -> usize {
-    let (module, branch) = (usize::from(module), usize::from(branch));
-    let columns = |b: usize| size.map(b).1;
-    let channels = |b: usize| usize::from(network.spec.channels(b));
-    let width = channels(branch);
-    let terms = (0..network.spec.fusion_inputs(module)).filter(|&source| source != branch).map(|source| {
-        if source < branch {
-            padded_bytes::<A::Code>(tile * columns(branch) * channels(source))
-        } else {
-            let low = low_rows(tile, 1 << (source - branch), size.map(source).0);
-            padded_bytes::<A::Code>(low * columns(source) * channels(source)) + padded_bytes::<A::Sum>(low * columns(source) * width)
+/// Factor from the rows of branch `from` to those of `branch`, which has more of them.
+fn upsampling(branch: u8, from: u8) -> usize {
+    1 << (from - branch)
+}
+
+/// Buffers of one job, but for those of its terms.
+struct Buffers<'a, A: Arithmetic> {
+    /// The sum of a tile of rows.
+    acc: &'a mut [A::Sum],
+    /// A narrowed row.
+    codes: &'a mut [A::Code],
+}
+
+/// Buffers of the term from one branch.
+struct TermBuffers<'a, A: Arithmetic> {
+    codes: &'a mut [A::Code],
+    /// Rows of lower resolution before they are repeated; empty for a term of higher resolution.
+    sums: &'a mut [A::Sum],
+}
+
+impl<'a, A: Arithmetic> TermBuffers<'a, A> {
+    fn cut(geometry: &Geometry<'_>, branch: u8, from: u8, slicer: &mut ArenaSlicer<'a>) -> Result<Self, Fault> {
+        let (to, source) = (usize::from(branch), usize::from(from));
+        if from < branch {
+            let codes = slicer.take([geometry.tile, geometry.map(to).columns, geometry.channels(source)])?;
+            return Ok(Self { codes, sums: Default::default() });
         }
-    });
-    let job = padded_bytes::<A::Sum>(tile * columns(branch) * width) + padded_bytes::<A::Code>(columns(branch) * width) + terms.sum::<usize>();
-    RowBlocks::new(size.map(branch).0, workers, ROW_ALIGN).at_once(workers) * job
+        let MapSize { rows, columns } = geometry.map(source);
+        let low = low_rows(geometry.tile, upsampling(branch, from), rows);
+        Ok(Self { codes: slicer.take([low, columns, geometry.channels(source)])?, sums: slicer.take([low, columns, geometry.channels(to)])? })
+    }
+}
+
+/// Cuts the buffers of one job for the output at `place`, and hands those of each term to `term` together with the branch that it reads.
+fn cut<'a, A: Arithmetic>(
+    geometry: &Geometry<'_>,
+    place: Place,
+    slicer: &mut ArenaSlicer<'a>,
+    mut term: impl FnMut(u8, TermBuffers<'a, A>) -> Result<(), Fault>,
+) -> Result<Buffers<'a, A>, Fault> {
+    let (columns, width) = (geometry.map(place.branch.into()).columns, geometry.channels(place.branch.into()));
+    let buffers = Buffers { acc: slicer.take([geometry.tile, columns, width])?, codes: slicer.take([columns, width])? };
+    for from in (0..inputs(geometry, place.module)).filter(|&from| from != place.branch) {
+        term(from, TermBuffers::cut(geometry, place.branch, from, slicer)?)?;
+    }
+    Ok(buffers)
+}
+
+/// Branches that the fusions of `module` read.
+fn inputs(geometry: &Geometry<'_>, module: u8) -> u8 {
+    geometry.network.spec.fusion_inputs(module.into()) as u8
+}
+
+fn jobs(geometry: &Geometry<'_>, branch: u8) -> RowJobs {
+    let branch = usize::from(branch);
+    RowJobs { blocks: RowBlocks::new(geometry.map(branch).rows, geometry.workers, ROW_ALIGN), row_len: geometry.row_len(branch), reach: 0 }
+}
+
+/// Bytes of scratch for the output at `place`.
+pub fn scratch<A: Arithmetic>(geometry: &Geometry<'_>, place: Place) -> usize {
+    let job = ArenaSlicer::measure(|slicer| cut::<A>(geometry, place, slicer, |_, _| Ok(())));
+    jobs(geometry, place.branch).scratch::<A::Wide>(geometry.workers, job)
 }
 
 /// A stage norm that a term reads.
 struct Source<'a, A: Arithmetic> {
     x: &'a [A::Wide],
-    rows: usize,
-    columns: usize,
+    map: MapSize,
     row_len: usize,
 }
 
 impl<'a, A: Arithmetic> Source<'a, A> {
     fn row(&self, y: usize) -> Result<&'a [A::Wide], Fault> {
-        self.x.get(y * self.row_len..(y + 1) * self.row_len).ok_or(Fault)
+        self.x.row(y, self.row_len)
     }
 
     /// Row `y` where it has been narrowed already, or needs not be.
     fn narrowed(&self, y: usize) -> Result<&'a [A::Code], Fault> {
-        codes_of::<A>(self.row(y)?)?.get(..self.row_len).ok_or(Fault)
+        cast(self.row(y)?)?.part(..self.row_len)
     }
 }
 
@@ -81,30 +129,16 @@ enum TermKind<'a, A: Arithmetic> {
 }
 
 impl<'a, A: Arithmetic> Term<'a, A> {
-    /// For rows from `first` on.
-    #[inline(never)]
-    fn new(
-        context: &StepContext<'_>,
-        size: Size,
-        (branch, from): (u8, u8),
-        first: usize,
-        x: &'a [A::Wide],
-        slicer: &mut ArenaSlicer<'a>,
-    ) -> Result<Self, Fault> {
-        let (rows, columns) = size.map(usize::from(from));
-        let narrow = context.reading(OpKind::FusionNarrow, from)?;
-        let pointwise = context.reading(OpKind::FusionPointwise, from)?;
-        let source = Source { x, rows, columns, row_len: columns * narrow.cout() };
-        if from > branch {
-            let factor = 1 << (from - branch);
-            let (low, len) = (low_rows(context.tile, factor, rows), columns * pointwise.cout());
-            let codes = slicer.take(low * source.row_len)?;
-            let sums = Ring::batched(slicer.take(low * len)?, len, first / factor, (low, first / factor));
-            return Ok(Self { from, source, kind: TermKind::Up { factor, codes, sums } });
+    /// The term from branch `from` of output `branch`, for rows from `first` on.
+    fn new(geometry: &Geometry<'_>, branch: u8, from: u8, first: usize, x: &'a [A::Wide], TermBuffers { codes, sums }: TermBuffers<'a, A>) -> Self {
+        let source = Source { x, map: geometry.map(from.into()), row_len: geometry.row_len(from.into()) };
+        if from < branch {
+            return Self { from, source, kind: TermKind::Down { codes } };
         }
-        let depthwise = context.reading(OpKind::FusionDepthwise, from)?;
-        let codes = slicer.take(context.tile * size.map(branch.into()).1 * depthwise.cout())?;
-        Ok(Self { from, source, kind: TermKind::Down { codes } })
+        let factor = upsampling(branch, from);
+        let (low, len) = (low_rows(geometry.tile, factor, source.map.rows), source.map.columns * geometry.channels(branch.into()));
+        let sums = Ring::batched(sums, len, Batches { first: first / factor, rows: low, origin: first / factor });
+        Self { from, source, kind: TermKind::Up { factor, codes, sums } }
     }
 
     /// Adds the rows `tile` of the term to `acc`, `[rows, columns, width]`.
@@ -116,32 +150,31 @@ impl<'a, A: Arithmetic> Term<'a, A> {
             TermKind::Down { codes } => {
                 let depthwise = &context.reading(OpKind::FusionDepthwise, self.from)?;
                 let len = acc.len() / pointwise.cout().max(1) * depthwise.cout();
-                let codes = codes.get_mut(..len).ok_or(Fault)?;
+                let codes = codes.part_mut(..len)?;
                 for (y, row) in tile.clone().zip(codes.runs_mut(len / tile.len().max(1))) {
                     downsample(depthwise, source, y, row)?;
                 }
-                context.tap(depthwise, (tile.start, 0, source.columns / usize::from(depthwise.shape.stride).max(1)), A::Code::tile(codes));
+                context.tap_rows(depthwise, tile.start, source.map.columns / usize::from(depthwise.shape.stride).max(1), codes);
                 A::product(pointwise, codes, Part::All, Out::AddSum(acc))
             }
             TermKind::Up { factor, codes, sums } => {
                 let narrow = &context.reading(OpKind::FusionNarrow, self.from)?;
                 let width = pointwise.cout();
                 while let Some((at, made)) = sums.next_up_to((tile.end - 1) / (*factor).max(1)) {
-                    let codes = codes.get_mut(..made.len() / width.max(1) * narrow.cout()).ok_or(Fault)?;
+                    let codes = codes.part_mut(..made.len() / width.max(1) * narrow.cout())?;
                     for (y, codes) in (at..).zip(codes.runs_mut(source.row_len)) {
                         A::narrow(narrow, source.row(y)?, codes)?;
                     }
-                    context.tap(narrow, (at, 0, source.columns), A::Code::tile(codes));
+                    context.tap_rows(narrow, at, source.map.columns, codes);
                     clear(made);
                     A::product(pointwise, codes, Part::All, Out::AddSum(made))?;
-                    context.tap(pointwise, (at, 0, source.columns), A::Sum::tile(made));
+                    context.tap_rows(pointwise, at, source.map.columns, made);
                 }
                 let row_len = acc.len() / tile.len().max(1);
                 for (y, acc) in tile.zip(acc.runs_mut(row_len)) {
                     let low = sums.row(y / (*factor).max(1))?;
                     for (x, token) in low.runs(width).enumerate() {
-                        let repeats = acc.get_mut(x * width * *factor..(x + 1) * width * *factor).ok_or(Fault)?;
-                        for out in repeats.runs_mut(width) {
+                        for out in acc.row_mut(x, width * *factor)?.runs_mut(width) {
                             A::add_sums(context.kernels, out, token)?;
                         }
                     }
@@ -157,12 +190,11 @@ fn downsample<A: Arithmetic>(depthwise: &Operator<'_>, source: &Source<'_, A>, y
     let (kernel, stride) = (usize::from(depthwise.shape.kernel), usize::from(depthwise.shape.stride));
     let mut window = [None; MAX_WINDOW];
     for (tap, entry) in window.iter_mut().enumerate().take(kernel) {
-        if let Some(at) = (y * stride + tap).checked_sub(kernel / 2).filter(|&at| at < source.rows) {
+        if let Some(at) = (y * stride + tap).checked_sub(kernel / 2).filter(|&at| at < source.map.rows) {
             *entry = Some(source.narrowed(at)?);
         }
     }
-    let (taps, channels) = (window.get(..kernel).ok_or(Fault)?, depthwise.cout());
-    A::convolve(depthwise, taps, (source.columns, channels), Out::Code(out), channels)
+    A::convolve(depthwise, window.part(..kernel)?, TokenRow::even(source.map.columns, depthwise.cout()), Out::Code(out))
 }
 
 /// The branch's own operators.
@@ -180,7 +212,7 @@ impl Own<'_> {
             A::add_identity(identity, row, acc)?;
             A::narrow(narrow, row, codes)?;
         }
-        let (narrowed, fused) = codes_of_mut::<A>(row)?.split_at_mut_checked(self.row_len).ok_or(Fault)?;
+        let (narrowed, fused) = cast_mut(row)?.split_front(self.row_len)?;
         copy_run(codes, narrowed);
         A::store_sum(&self.act, acc, fused)
     }
@@ -190,32 +222,30 @@ impl Own<'_> {
         if let Some((identity, _)) = &self.before {
             A::add_identity(identity, x, acc)?;
         }
-        A::store_sum(&self.act, acc, codes_of_mut::<A>(fused)?)
+        A::store_sum(&self.act, acc, cast_mut(fused)?)
     }
 }
 
-/// Output `branch` of `module`. `x` holds the stage norms of the module before. In integers, rows of `x[branch]` become pairs of rows (see above), and those of
-/// branches below `branch` have become pairs already; else the output goes to `fused`.
+/// The output at `place`. `x` holds the stage norms of the module before. In integers, rows of `x[branch]` become pairs of rows (see above), and those of
+/// branches below have become pairs already; else the output goes to `fused`.
 #[inline(never)] // its locals would lie on the stack of every other step
 pub fn run<A: Arithmetic>(
     context: &StepContext<'_>,
     executor: &dyn Executor,
-    (network, size): (&Network, Size),
-    (module, branch): (u8, u8),
+    place: Place,
     x: &mut [&mut [A::Wide]; BRANCHES],
     fused: &mut [A::Wide],
     work: &mut [u8],
 ) -> Result<(), Fault> {
-    let (rows, columns) = size.map(usize::from(branch));
-    let act = context.only(OpKind::FusionAct)?;
-    let row_len = columns * act.cout();
-    let inputs = network.spec.fusion_inputs(usize::from(module));
-    let before = if usize::from(branch) < inputs {
+    let (geometry, branch) = (&context.geometry, place.branch);
+    let (map, jobs) = (geometry.map(branch.into()), jobs(geometry, branch));
+    let row_len = jobs.row_len;
+    let before = if branch < inputs(geometry, place.module) {
         Some((context.reading(OpKind::FusionIdentity, branch)?, context.reading(OpKind::FusionNarrow, branch)?))
     } else {
         None
     };
-    let own = Own { before, act, row_len };
+    let own = Own { before, act: context.only(OpKind::FusionAct)?, row_len };
 
     let mut sources: [&[A::Wide]; BRANCHES] = Default::default();
     let mut target: &mut [A::Wide] = &mut *fused;
@@ -226,21 +256,20 @@ pub fn run<A: Arithmetic>(
             *source = x;
         }
     }
+    let source_of = |branch: u8| sources.get(usize::from(branch)).copied().ok_or(Fault);
     let before_row = |y: usize| match own.before {
-        Some(_) => sources.get(usize::from(branch)).and_then(|x| x.get(y * row_len..(y + 1) * row_len)).ok_or(Fault),
+        Some(_) => source_of(branch)?.row(y, row_len),
         None => Ok(Default::default()),
     };
-    let blocks = RowBlocks::new(rows, executor.workers(), ROW_ALIGN);
-    rewrite(executor, target, blocks, (row_len, 0), work, &|range, mut block, scratch| {
+    rewrite(executor, target, jobs, work, &|range, mut block, scratch| {
         let mut slicer = ArenaSlicer::new(scratch);
-        let acc = slicer.take::<A::Sum>(context.tile * row_len)?;
-        let codes = slicer.take::<A::Code>(row_len)?;
         let mut terms: heapless::Vec<Term<'_, A>, BRANCHES> = heapless::Vec::new();
-        for (from, x) in (0u8..).zip(sources).take(inputs).filter(|(from, _)| *from != branch) {
-            terms.push(Term::new(context, size, (branch, from), range.start, x, &mut slicer)?).map_err(|_| Fault)?;
-        }
-        for tile in tiles(range, context.tile) {
-            let acc = acc.get_mut(..tile.len() * row_len).ok_or(Fault)?;
+        let Buffers { acc, codes } = cut(geometry, place, &mut slicer, |from, buffers| {
+            let term = Term::new(geometry, branch, from, range.start, source_of(from)?, buffers);
+            terms.push(term).map_err(|_| Fault)
+        })?;
+        for tile in tiles(range, geometry.tile) {
+            let acc = acc.part_mut(..tile.len() * row_len)?;
             clear(acc);
             for term in &mut terms {
                 term.add(context, tile.clone(), acc)?;
@@ -257,9 +286,9 @@ pub fn run<A: Arithmetic>(
         Ok(())
     })?;
     let made: &[A::Wide] = if A::PAIRED { x.get(usize::from(branch)).ok_or(Fault)? } else { fused };
-    for (y, row) in made.runs(row_len).take(rows).enumerate() {
-        let codes = codes_of::<A>(row)?;
-        context.output_row(y, columns, A::Code::tile(codes.get(codes.len() - row_len..).ok_or(Fault)?));
+    for (y, row) in made.runs(row_len).take(map.rows).enumerate() {
+        let codes: &[A::Code] = cast(row)?;
+        context.output_row(y, map.columns, codes.part(codes.len() - row_len..)?);
     }
     Ok(())
 }
@@ -269,9 +298,8 @@ pub fn gather_outputs<T: Copy>(region: &mut [T], row_len: usize) -> Result<(), F
     let rows = region.len() / 2 / row_len.max(1);
     for y in (0..rows.saturating_sub(1)).rev() {
         // Upwards, last row first: no row lands on one that has not moved.
-        let (low, high) = region.split_at_mut_checked((rows + y) * row_len).ok_or(Fault)?;
-        let from = low.get((2 * y + 1) * row_len..(2 * y + 2) * row_len).ok_or(Fault)?;
-        copy_run(from, high);
+        let (low, high) = region.split_front((rows + y) * row_len)?;
+        copy_run(low.row(2 * y + 1, row_len)?, high);
     }
     Ok(())
 }
@@ -280,9 +308,8 @@ pub fn gather_outputs<T: Copy>(region: &mut [T], row_len: usize) -> Result<(), F
 pub fn spread_outputs<T: Copy>(region: &mut [T], row_len: usize) -> Result<(), Fault> {
     let rows = region.len() / 2 / row_len.max(1);
     for y in 0..rows.saturating_sub(1) {
-        let (low, high) = region.split_at_mut_checked((rows + y) * row_len).ok_or(Fault)?;
-        let to = low.get_mut((2 * y + 1) * row_len..(2 * y + 2) * row_len).ok_or(Fault)?;
-        copy_run(high, to);
+        let (low, high) = region.split_front((rows + y) * row_len)?;
+        copy_run(high, low.row_mut(2 * y + 1, row_len)?);
     }
     Ok(())
 }

@@ -1,4 +1,6 @@
-//! The backbone's blocks, named as in the paper. Each has `scratch` (bytes of line buffers, for the plan) and `run` (the step itself).
+//! The steps of the backbone.
+//!
+//! Each block has a `scratch` for plans and a `run` for the engine; both cut the same `Buffers`.
 
 pub mod attention;
 pub mod fusion;

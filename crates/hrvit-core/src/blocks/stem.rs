@@ -1,16 +1,20 @@
 //! Stem: two 3x3 stride-2 convolutions, the first module's GELU and its patch embedding, streamed from pixels to the residual stream of branch 0.
 
-use hrvit_format::{Network, OpKind, Size};
+use core::ops::Range;
+
+use hrvit_format::OpKind;
 
 use crate::{
-    arena::{ArenaSlicer, padded_bytes},
-    arithmetic::{Arithmetic, Element, Out, Part},
+    arena::ArenaSlicer,
+    arithmetic::{Arithmetic, Out, Part},
     blocks::patch_embed::{self, PatchEmbed},
-    error::Fault,
+    fault::Fault,
+    geometry::Geometry,
     operator::{Operator, StepContext},
     ring::Ring,
-    rows::{Block, RowBlocks, copy_run, rewrite},
+    rows::{Block, RowBlocks, RowJobs, rewrite},
     schedule::Executor,
+    slices::{Slices, copy_run},
 };
 
 /// Rows that a 3x3 convolution looks at.
@@ -31,21 +35,43 @@ pub enum Frame<'f> {
     Rows(&'f mut Fetch<'f>),
 }
 
-/// Bytes of line buffers of one job that makes tiles of `tile` rows.
-fn job_scratch<A: Arithmetic>(network: &Network, size: Size, tile: usize) -> usize {
-    let width = usize::from(size.width);
-    let (stem, half) = (usize::from(network.spec.stem), usize::from(network.spec.stem) / 2);
-    padded_bytes::<u8>(width * RGB)
-        + padded_bytes::<A::Code>(ROWS * width * RGB)
-        + padded_bytes::<A::Code>(width / 2 * TAPS * RGB)
-        + padded_bytes::<A::Code>(ROWS * width / 2 * half)
-        + padded_bytes::<A::Code>(width / 4 * TAPS * half)
-        + patch_embed::job_scratch::<A>(network, size, 0, stem, tile)
+/// Line buffers of one job.
+struct Buffers<'a, A: Arithmetic> {
+    /// A row of the frame.
+    row: &'a mut [u8],
+    /// Rows of pixels as codes.
+    pixels: &'a mut [A::Code],
+    /// Patches of a row of the first convolution.
+    patches1: &'a mut [A::Code],
+    /// Rows of the first convolution's output.
+    lines: &'a mut [A::Code],
+    /// Patches of a row of the second convolution.
+    patches2: &'a mut [A::Code],
+    embed: patch_embed::Buffers<'a, A>,
 }
 
-/// Bytes of line buffers for tiles of `tile` rows of the embedding.
-pub fn scratch<A: Arithmetic>(network: &Network, size: Size, workers: usize, tile: usize) -> usize {
-    RowBlocks::new(size.map(0).0, workers, 1).at_once(workers) * job_scratch::<A>(network, size, tile)
+impl<'a, A: Arithmetic> Buffers<'a, A> {
+    fn cut(geometry: &Geometry<'_>, slicer: &mut ArenaSlicer<'a>) -> Result<Self, Fault> {
+        let (width, stem) = (usize::from(geometry.size.width), usize::from(geometry.network.spec.stem));
+        Ok(Self {
+            row: slicer.take([width, RGB])?,
+            pixels: slicer.take([ROWS, width, RGB])?,
+            patches1: slicer.take([width / 2, TAPS, RGB])?,
+            lines: slicer.take([ROWS, width / 2, stem / 2])?,
+            patches2: slicer.take([width / 4, TAPS, stem / 2])?,
+            embed: patch_embed::Buffers::cut(geometry, 0, stem, slicer)?,
+        })
+    }
+}
+
+fn jobs(geometry: &Geometry<'_>) -> RowJobs {
+    RowJobs { blocks: RowBlocks::new(geometry.map(0).rows, geometry.workers, 1), row_len: geometry.row_len(0), reach: 0 }
+}
+
+/// Bytes of scratch.
+pub fn scratch<A: Arithmetic>(geometry: &Geometry<'_>) -> usize {
+    let job = ArenaSlicer::measure(|slicer| Buffers::<A>::cut(geometry, slicer));
+    jobs(geometry).scratch::<A::Wide>(geometry.workers, job)
 }
 
 /// Rows of the first convolution, made on demand from rows of pixels.
@@ -67,8 +93,8 @@ impl<A: Arithmetic> Conv1<'_, '_, A> {
         let window = self.pixels.window(2 * y, ROWS, self.height)?;
         A::patches(self.operator.kernels, *window.first_chunk().ok_or(Fault)?, RGB, 2, 0, self.patches)?;
         // Padding is the mean colour, which no code stands for: outputs that touch the border have a bias of their own.
-        let (first, rest) = self.patches.split_at_checked(TAPS * RGB).ok_or(Fault)?;
-        let (out_first, out_rest) = out.split_at_mut_checked(self.operator.cout()).ok_or(Fault)?;
+        let (first, rest) = self.patches.split_front(TAPS * RGB)?;
+        let (out_first, out_rest) = out.split_front(self.operator.cout())?;
         let top = if y == 0 { 2 } else { 0 };
         A::product(&self.operator, first, Part::Variant(top + 1), Out::Code(out_first))?;
         A::product(&self.operator, rest, Part::Variant(top), Out::Code(out_rest))
@@ -78,68 +104,57 @@ impl<A: Arithmetic> Conv1<'_, '_, A> {
 /// Rows `range` of the residual stream into `block`.
 fn rows<A: Arithmetic>(
     context: &StepContext<'_>,
-    size: Size,
-    range: core::ops::Range<usize>,
+    range: Range<usize>,
     block: &mut Block<'_, A::Wide>,
     fetch: &mut Fetch<'_>,
     scratch: &mut [u8],
 ) -> Result<(), Fault> {
-    let (height, width) = (usize::from(size.height), usize::from(size.width));
-    let mut slicer = ArenaSlicer::new(scratch);
+    let geometry = &context.geometry;
+    let (height, width) = (usize::from(geometry.size.height), usize::from(geometry.size.width));
     let (first, second) = (context.only(OpKind::StemConv1)?, context.only(OpKind::StemConv2)?);
     let half = first.cout();
     // The first row that each convolution is asked for.
     let second_row = range.start.saturating_sub(patch_embed::REACH);
     let first_row = (2 * second_row).saturating_sub(1);
-    let row = slicer.take(width * RGB)?;
-    let pixels = Ring::new(slicer.take(ROWS * width * RGB)?, width * RGB, (2 * first_row).saturating_sub(1));
-    let mut conv1 = Conv1::<A> { operator: first, height, pixels, row, patches: slicer.take(width / 2 * TAPS * RGB)? };
-    let mut lines = Ring::new(slicer.take(ROWS * width / 2 * half)?, width / 2 * half, first_row);
-    let patches = slicer.take::<A::Code>(width / 4 * TAPS * half)?;
-    let embed = PatchEmbed::<A>::new(context, size.map(0), range.start, &mut slicer)?;
+    let mut slicer = ArenaSlicer::new(scratch);
+    let Buffers { row, pixels, patches1, lines, patches2, embed } = Buffers::<A>::cut(geometry, &mut slicer)?;
+    let pixels = Ring::new(pixels, width * RGB, (2 * first_row).saturating_sub(1));
+    let mut conv1 = Conv1::<A> { operator: first, height, pixels, row, patches: patches1 };
+    let mut lines = Ring::new(lines, width / 2 * half, first_row);
+    let embed = PatchEmbed::new(context, geometry.map(0), range.start, embed)?;
     embed.run(block, range, &mut |_, y, stem_row| {
         while let Some((at, out)) = lines.next_up_to(2 * y + 1) {
             conv1.make(at, fetch, out)?;
-            context.tap(&first, (at, 0, width / 2), A::Code::tile(out));
+            context.tap_rows(&first, at, width / 2, out);
         }
         let window = lines.window(2 * y, ROWS, height / 2)?;
-        A::patches(second.kernels, *window.first_chunk().ok_or(Fault)?, half, 2, second.pad(), patches)?;
-        A::product(&second, patches, Part::All, Out::Active(stem_row, &second))?;
-        context.tap(&second, (y, 0, width / 4), A::Code::tile(stem_row));
+        A::patches(second.kernels, *window.first_chunk().ok_or(Fault)?, half, 2, second.pad(), patches2)?;
+        A::product(&second, patches2, Part::All, Out::Active(stem_row, &second))?;
+        context.tap_rows(&second, y, width / 4, stem_row);
         Ok(())
     })
 }
 
 /// A frame to `x`, `[height / 4, width / 4, channels(0)]`. Pulled rows are worked on by the caller alone, since they come in order.
 #[inline(never)] // its locals would lie on the stack of every other step
-pub fn run<A: Arithmetic>(
-    context: &StepContext<'_>,
-    executor: &dyn Executor,
-    size: Size,
-    frame: &mut Frame<'_>,
-    x: &mut [A::Wide],
-    work: &mut [u8],
-) -> Result<(), Fault> {
-    let (map_rows, columns) = size.map(0);
-    let row_len = columns * context.only(OpKind::EmbedNorm)?.cout();
+pub fn run<A: Arithmetic>(context: &StepContext<'_>, executor: &dyn Executor, frame: &mut Frame<'_>, x: &mut [A::Wide], work: &mut [u8]) -> Result<(), Fault> {
+    let (map, jobs) = (context.geometry.map(0), jobs(&context.geometry));
     match frame {
         Frame::Whole(pixels) => {
             let pixels: &[u8] = pixels;
-            let pixel_row = RGB * usize::from(size.width);
-            let blocks = RowBlocks::new(map_rows, executor.workers(), 1);
-            rewrite(executor, x, blocks, (row_len, 0), work, &|range, mut block, scratch| {
+            let pixel_row = RGB * usize::from(context.geometry.size.width);
+            rewrite(executor, x, jobs, work, &|range, mut block, scratch| {
                 let mut fetch = |y: usize, row: &mut [u8]| {
-                    let from = pixels.get(y * pixel_row..(y + 1) * pixel_row).ok_or(Fault)?;
-                    copy_run(from, row);
+                    copy_run(pixels.row(y, pixel_row)?, row);
                     Ok(())
                 };
-                rows::<A>(context, size, range, &mut block, &mut fetch, scratch)
+                rows::<A>(context, range, &mut block, &mut fetch, scratch)
             })?;
         }
         Frame::Rows(fetch) => {
-            rows::<A>(context, size, 0..map_rows, &mut Block::whole(x, row_len), fetch, work)?;
+            rows::<A>(context, 0..map.rows, &mut Block::whole(x, jobs.row_len), fetch, work)?;
         }
     }
-    context.output(x, row_len, columns);
+    context.output(x, jobs.row_len, map.columns);
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! What sits on top of the backbone.
 
 pub mod classifier;
+pub mod labels;
 pub mod narrow;
 pub mod segformer;

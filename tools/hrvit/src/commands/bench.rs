@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use hrvit_core::{Engine, Executor, Family, Kernels, Mapped, Model, Plan, Serial, Step, Threads, Tiling, WeightPlacement, plan_mixed, step_macs};
+use hrvit_core::{Engine, Executor, Family, Kernels, Model, Plan, Serial, Step, Threads, Tiling};
 use hrvit_format::{Head, Logit, Size, aligned::AlignedBytes};
 use serde::Serialize;
 
@@ -118,8 +118,7 @@ pub fn run(args: &BenchArgs, format: Format) -> Result<()> {
     let (model, kernels) = (Model::load(packed.image()), packed.kernels());
     let model = model.with_context(|| format!("model {}", args.model.display()))?;
     let tiling = args.arena.map_or(Tiling::Smallest, Tiling::Within);
-    let network = (&model.meta().network, model.wide_parts());
-    let plan = plan_mixed(network, args.size.unwrap_or(model.meta().size), args.threads, WeightPlacement::Mapped, tiling)?;
+    let plan = Plan::for_model(&model).size(args.size.unwrap_or(model.meta().size)).workers(args.threads).tiling(tiling).build()?;
     let threads = (args.threads > 1).then(|| Threads::new(args.threads)).transpose()?;
     let times = measure(args, &model, &plan, kernels, threads.as_ref())?;
     let report = report(args, &model, &plan, kernels, times);
@@ -139,7 +138,7 @@ struct Times {
 fn measure(args: &BenchArgs, model: &Model<'_>, plan: &Plan, kernels: Kernels, threads: Option<&Threads>) -> Result<Times> {
     let executor: &(dyn Executor + Sync) = threads.map_or(&Serial, |threads| threads);
     let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
-    let mut engine = Engine::with_kernels(model, plan, kernels, Mapped::new(model), executor, &mut arena)?;
+    let mut engine = Engine::with_kernels(model, plan.clone(), executor, &mut arena, kernels)?;
     let frame = noise(3 * plan.size().pixels());
     let mut labels = vec![0; plan.size().pixels()];
     let mut logits = vec![Logit::default(); usize::from(plan.network().classes)];
@@ -184,7 +183,7 @@ fn report(args: &BenchArgs, model: &Model<'_>, plan: &Plan, kernels: Kernels, Ti
     let mut kinds: Vec<(&str, Duration, u64)> = Vec::new();
     for (id, step) in model.step_ids() {
         let time = median_and_least(steps.iter().filter_map(|times| times.get(usize::from(id.0)).copied()).collect()).0;
-        let macs = step_macs(plan.network(), plan.size(), step);
+        let macs = plan.macs(step);
         match kinds.iter_mut().find(|(name, ..)| *name == kind(step)) {
             Some((_, sum, all)) => (*sum, *all) = (*sum + time, *all + macs),
             None => kinds.push((kind(step), time, macs)),

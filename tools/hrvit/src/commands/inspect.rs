@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use comfy_table::Cell;
-use hrvit_core::{Tiling, WeightPlacement, plan_mixed};
+use hrvit_core::Plan;
 use hrvit_format::{Head, Model, Network, Size, StepId, WideParts, record::Precision};
 use serde::Serialize;
 
@@ -78,7 +78,7 @@ struct Report {
 impl Report {
     fn new(image: Option<ImageReport>, (network, half): (Network, WideParts), size: Size) -> Result<Self> {
         let stages = accounting::stages(&network, size);
-        let arena_bytes = plan_mixed((&network, half), size, 1, WeightPlacement::Mapped, Tiling::Smallest)?.arena_bytes();
+        let arena_bytes = Plan::builder(&network, size).precisions(half).build()?.arena_bytes();
         Ok(Self { image, network, size: [size.height, size.width], total: accounting::total(&stages), arena_bytes, stages })
     }
 }

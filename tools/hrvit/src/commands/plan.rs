@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use hrvit_core::{Plan, Step, StepMemory, Tiling, WeightPlacement, WideParts, plan_mixed, recomputed_macs, step_macs};
+use hrvit_core::{Plan, Step, StepMemory, Tiling, WideParts, recomputed_macs};
 use serde::Serialize;
 
 use crate::memory_picture;
@@ -107,7 +107,7 @@ impl Report {
             workers: plan.workers(),
             arena_bytes: plan.arena_bytes(),
             arena_bytes_untiled: plan.untiled_bytes(),
-            macs: network.steps().map(|step| step_macs(network, size, step)).sum(),
+            macs: network.steps().map(|step| plan.macs(step)).sum(),
             recomputed_macs: recomputed_macs(plan),
             peak: Row::new("peak".to_owned(), &peak),
             parts,
@@ -128,7 +128,7 @@ pub fn run(args: &PlanArgs, format: Format) -> Result<()> {
         (_, true) => WideParts::ALL_INT16X8,
         _ => WideParts::NONE,
     };
-    let plan = plan_mixed((&network, half), size, args.workers, WeightPlacement::Mapped, tiling)?;
+    let plan = Plan::builder(&network, size).precisions(half).workers(args.workers).tiling(tiling).build()?;
     let report = Report::new(&plan)?;
     if let Some(path) = &args.svg {
         output::write_file(path, memory_picture::draw(&plan)?.as_bytes())?;

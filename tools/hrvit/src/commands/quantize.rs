@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
-use hrvit_core::{Model, Tiling, WeightPlacement, plan_mixed};
+use hrvit_core::{Model, Plan};
 use hrvit_format::{Size, crc32, record};
 use hrvit_reference::{Checkpoint, Folded};
 use serde::Serialize;
@@ -207,8 +207,7 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
         _ => image,
     };
     output::write_file(&args.out, &image)?;
-    let half = Model::load(&image)?.wide_parts();
-    let arena_bytes = plan_mixed((&network, half), args.size, 1, WeightPlacement::Mapped, Tiling::Smallest)?.arena_bytes();
+    let arena_bytes = Plan::for_model(Model::load(&image)?.head()).build()?.arena_bytes();
     match format {
         Format::Json => {
             let precision = chosen.as_ref().map(|(found, drift)| Precisions {

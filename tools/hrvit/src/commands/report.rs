@@ -111,7 +111,7 @@ struct Prepared<'a> {
     bars: Option<Bars>,
     /// Title and address of further pictures.
     pictures: Vec<(&'static str, String)>,
-    int8: &'a HostEngine<'a>,
+    int8: &'a HostEngine,
     checkpoint: Checkpoint,
     classes: Classes,
     kernels: Kernels,
@@ -137,7 +137,8 @@ pub fn run(args: &ReportArgs, format: Format) -> Result<()> {
     let (bytes, crc) = file_facts(&file).with_context(|| format!("model image {}", args.model.display()))?;
     let image = PackedImage::new(file, kernels).with_context(|| format!("model image {}", args.model.display()))?;
     let int8 = &image.load()?;
-    let meta = int8.model().meta();
+    let model = int8.model();
+    let meta = model.meta();
     let checkpoint = Checkpoint::read(&args.weights, &meta.network)?;
     let classes = Classes::of_image(meta)?;
     let head = meta.network.head;
@@ -166,7 +167,8 @@ impl Prepared<'_> {
     }
 
     fn subject(&self, frames: usize, step_frames: usize) -> Subject {
-        let meta = self.int8.model().meta();
+        let model = self.int8.model();
+        let meta = model.meta();
         Subject {
             model: file_name(&self.args.model),
             model_bytes: self.bytes,
@@ -225,7 +227,7 @@ fn file_name(path: &Path) -> String {
 }
 
 /// Images given by --draws, or calibrated as --calib says; all packed for `kernels`.
-fn others(args: &ReportArgs, int8: &HostEngine<'_>, checkpoint: &Checkpoint, classes: &Classes, kernels: Kernels) -> Result<Option<Others>> {
+fn others(args: &ReportArgs, int8: &HostEngine, checkpoint: &Checkpoint, classes: &Classes, kernels: Kernels) -> Result<Option<Others>> {
     if let Some(folder) = &args.calib {
         return calibrate(args, folder, int8, checkpoint, classes, kernels).map(Some);
     }
@@ -236,7 +238,8 @@ fn others(args: &ReportArgs, int8: &HostEngine<'_>, checkpoint: &Checkpoint, cla
         let load = || -> Result<PackedImage> {
             let image = PackedImage::new(host_engine::read_image(path)?, kernels)?;
             let other = image.load()?;
-            let (own, other) = (int8.model().meta(), other.model().meta());
+            let (own, other) = (int8.model(), other.model());
+            let (own, other) = (own.meta(), other.meta());
             ensure!(own.network == other.network && own.size == other.size, "it holds another network or size than {}", args.model.display());
             Ok(image)
         };
@@ -246,7 +249,7 @@ fn others(args: &ReportArgs, int8: &HostEngine<'_>, checkpoint: &Checkpoint, cla
     Ok(Some(Others { names, images: images.collect::<Result<_>>()?, origin: "Other model images of the same network.".to_owned() }))
 }
 
-fn calibrate(args: &ReportArgs, folder: &Path, int8: &HostEngine<'_>, checkpoint: &Checkpoint, classes: &Classes, kernels: Kernels) -> Result<Others> {
+fn calibrate(args: &ReportArgs, folder: &Path, int8: &HostEngine, checkpoint: &Checkpoint, classes: &Classes, kernels: Kernels) -> Result<Others> {
     let (set, unfit) = CalibrationSet::open(folder, int8.size())?;
     quantize::judge(&unfit, false)?;
     let held = set.paths().len();

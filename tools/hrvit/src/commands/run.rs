@@ -12,9 +12,10 @@ use serde::Serialize;
 
 use crate::float::Float;
 use crate::host_engine::{IsaArg, PackedImage};
+use crate::margins::{Margins, default_shift};
 use crate::output::{self, Format};
 use crate::palette::Classes;
-use crate::segmenter::Segmenter;
+use crate::segmenter::{Segmented, Segmenter, Wanted};
 use crate::spec_file::{NetworkArgs, SizeArg};
 use crate::{frames, labels, overlay, progress};
 
@@ -23,11 +24,13 @@ const TOP: usize = 5;
 
 /// Segment (or classify) a frame or a folder of frames
 ///
-/// Per frame NAME writes NAME.labels.png (the pixel value is the class), NAME.overlay.png (with a legend) and NAME.json into the output folder, all of the
-/// frame's own size; with --device-labels the label PNG is the engine's own label map, of the model's size and byte for byte what a device gives.
+/// Per frame NAME writes NAME.labels.png (the pixel value is the class), NAME.overlay.png (with a legend) and NAME.json into the output folder. Labels are the
+/// engine's, what a device gives; each pixel of the frame takes the nearest one. --smooth resizes the logits instead; --device-labels leaves the label PNG at the
+/// model's size. --margin adds NAME.margin.png (grey, the pixel value is the margin's code) and NAME.unsure.png (red where two classes are nearly tied).
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   hrvit run --model nano.hrvit data/val/images --out out
+  hrvit run --model nano.hrvit frame.jpg --margin
   hrvit run --float --weights models/nano_camvid11.safetensors --variant nano --classes 11 --size 192x256 frame.jpg --logits logits.safetensors")]
 pub struct RunArgs {
     /// A frame (JPEG, PNG) or a folder of frames
@@ -51,6 +54,15 @@ pub struct RunArgs {
     /// Write the label map at the model's size, as the engine leaves it
     #[arg(long)]
     device_labels: bool,
+    /// Make the labels from logits that are resized to the frame, with smoother outlines than a device gives
+    #[arg(long, conflicts_with = "device_labels")]
+    smooth: bool,
+    /// Draw how sure the labels are: the margin between the two largest logits of every pixel
+    #[arg(long, conflicts_with = "float")]
+    margin: bool,
+    /// Right shift of the margins' codes, 0 to 31; default: the smallest that tells margins of up to 8 logits apart
+    #[arg(long, value_name = "K", requires = "margin", value_parser = clap::value_parser!(u8).range(0..=31))]
+    margin_shift: Option<u8>,
     #[command(flatten)]
     network: NetworkArgs,
     #[command(flatten)]
@@ -72,8 +84,23 @@ struct FrameReport {
     labels: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     overlay: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    margin: Option<MarginReport>,
     /// Segmentor: classes that occur, largest first. Classifier: the best classes, best first.
     classes: Vec<Found>,
+}
+
+/// What is said of a frame's margins.
+#[derive(Serialize)]
+struct MarginReport {
+    /// Codes, at the label map's size.
+    codes: PathBuf,
+    picture: PathBuf,
+    shift: u8,
+    /// Logits that one code stands for.
+    unit: f32,
+    /// In logits, codes of 255 counted as 255.
+    mean: f32,
 }
 
 /// One class in a frame.
@@ -108,11 +135,12 @@ pub fn run(args: &RunArgs, format: Format) -> Result<()> {
             None => (args.network.network()?, args.size.size.map_or_else(|| own_size(&paths[0]), Ok)?),
         };
         let float = Float::new(Checkpoint::read(weights, &network)?, size);
-        return run_all(&float, &paths, &classes(float.classes())?, args, format);
+        return run_all(&float, None, &paths, &classes(float.classes())?, args, format);
     }
     ensure!(!args.network.is_given() && args.size.size.is_none(), "network and size come from --model: leave out --variant, --spec, --classes and --size");
     let int8 = int8.as_ref().context("--model M.hrvit is missing")?;
-    run_all(int8, &paths, &classes(int8.classes())?, args, format)
+    let shift = args.margin.then(|| args.margin_shift.unwrap_or_else(|| default_shift(int8.model().logits_format())));
+    run_all(int8, shift, &paths, &classes(int8.classes())?, args, format)
 }
 
 /// The frame's own size, where a network can take it.
@@ -122,11 +150,12 @@ fn own_size(path: &Path) -> Result<Size> {
     Size::new(fits(height), fits(width)).with_context(|| format!("frame {} cannot be taken as it is: give --size HxW", path.display()))
 }
 
-fn run_all(segmenter: &dyn Segmenter, paths: &[PathBuf], classes: &Classes, args: &RunArgs, format: Format) -> Result<()> {
+fn run_all(segmenter: &dyn Segmenter, shift: Option<u8>, paths: &[PathBuf], classes: &Classes, args: &RunArgs, format: Format) -> Result<()> {
+    ensure!(shift.is_none() || segmenter.head() == Head::Segformer, "--margin is for segmentors: a classifier's logits are in its result");
     let bar = progress::frames(paths.len(), "running");
     let mut reports = Vec::with_capacity(paths.len());
     for path in paths {
-        let report = run_frame(segmenter, path, classes, args).with_context(|| format!("frame {}", path.display()))?;
+        let report = run_frame(segmenter, shift, path, classes, args).with_context(|| format!("frame {}", path.display()))?;
         output::write_file(&args.out.join(format!("{}.json", frames::stem(path))), &serde_json::to_vec_pretty(&report)?)?;
         reports.push(report);
         bar.inc(1);
@@ -138,27 +167,47 @@ fn run_all(segmenter: &dyn Segmenter, paths: &[PathBuf], classes: &Classes, args
     }
 }
 
-fn run_frame(segmenter: &dyn Segmenter, path: &Path, classes: &Classes, args: &RunArgs) -> Result<FrameReport> {
+fn run_frame(segmenter: &dyn Segmenter, shift: Option<u8>, path: &Path, classes: &Classes, args: &RunArgs) -> Result<FrameReport> {
     let frame = frames::read(path)?;
     let input = frames::resize(&frame, segmenter.size())?;
     let start = Instant::now();
-    let logits = segmenter.logits(&input)?;
-    let ms = 1e3 * start.elapsed().as_secs_f64();
-    if let Some(file) = &args.logits {
-        output::write_file(file, &logits.to_safetensors(segmenter.head())?)?;
-    }
-    let mut report = FrameReport { frame: path.to_path_buf(), network: segmenter.name(), ms, labels: None, overlay: None, classes: Vec::new() };
-    match segmenter.head() {
-        Head::Classifier => report.classes = best(&logits.data, classes),
+    let mut report =
+        FrameReport { frame: path.to_path_buf(), network: segmenter.name(), ms: 0.0, labels: None, overlay: None, margin: None, classes: Vec::new() };
+    let logits = match segmenter.head() {
+        Head::Classifier => {
+            let logits = segmenter.logits(&input)?;
+            report.ms = 1e3 * start.elapsed().as_secs_f64();
+            report.classes = best(&logits.data, classes);
+            Some(logits)
+        }
         Head::Segformer => {
-            let found = logits.labels_at(frame.height() as usize, frame.width() as usize);
-            let written = if args.device_labels { &segmenter.labels(&input)? } else { &found };
+            let Segmented { labels, logits, margins } = segmenter.segment(&input, Wanted { logits: args.smooth || args.logits.is_some(), margins: shift })?;
+            report.ms = 1e3 * start.elapsed().as_secs_f64();
+            let (height, width) = (frame.height() as usize, frame.width() as usize);
+            let found = match &logits {
+                Some(logits) if args.smooth => logits.labels_at(height, width),
+                _ => labels::nearest(&labels, height, width),
+            };
+            let written = if args.device_labels { &labels } else { &found };
             report.labels = Some(write(args, path, "labels.png", &labels::encode(written, classes)?)?);
             report.overlay = Some(write(args, path, "overlay.png", &picture(&frame, &found, classes)?)?);
+            report.margin = shift.zip(margins).map(|(shift, margins)| write_margins(args, path, &frame, shift, &margins)).transpose()?;
             report.classes = shares(&found.histogram(classes.len()), classes);
+            logits
         }
+    };
+    if let (Some(file), Some(logits)) = (&args.logits, logits) {
+        output::write_file(file, &logits.to_safetensors(segmenter.head())?)?;
     }
     Ok(report)
+}
+
+fn write_margins(args: &RunArgs, path: &Path, frame: &RgbImage, shift: u8, margins: &Margins) -> Result<MarginReport> {
+    let resized = margins.resized(frame.height() as usize, frame.width() as usize);
+    let written = if args.device_labels { margins } else { &resized };
+    let codes = write(args, path, "margin.png", &written.encode()?)?;
+    let picture = write(args, path, "unsure.png", &overlay::encode_png(&resized.picture(frame)?)?)?;
+    Ok(MarginReport { codes, picture, shift, unit: margins.unit, mean: margins.mean() })
 }
 
 fn picture(frame: &RgbImage, found: &labels::LabelMap, classes: &Classes) -> Result<Vec<u8>> {

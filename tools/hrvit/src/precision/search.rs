@@ -1,7 +1,7 @@
 //! Buys accuracy where it is cheapest.
 
 use anyhow::Result;
-use hrvit_core::{Model, Precision, Tiling, WeightPlacement, plan_mixed};
+use hrvit_core::{Model, Plan, Precision};
 use hrvit_format::{aligned::AlignedBytes, writer::StepData};
 use serde::Serialize;
 
@@ -155,9 +155,7 @@ pub fn search(int8: &Quantised, offers: &[Offer<'_>], measure: &Measure<'_>, lim
 
 /// Bytes of the arena that `image` needs with one worker.
 fn arena_bytes(image: &AlignedBytes) -> Result<usize> {
-    let model = Model::load(image)?;
-    let network = (&model.meta().network, model.wide_parts());
-    Ok(plan_mixed(network, model.meta().size, 1, WeightPlacement::Mapped, Tiling::Smallest)?.arena_bytes())
+    Ok(Plan::for_model(Model::load(image)?.head()).build()?.arena_bytes())
 }
 
 impl Search<'_> {

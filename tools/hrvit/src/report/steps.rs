@@ -8,9 +8,12 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
-use hrvit_core::arithmetic::{Arithmetic, Fp16};
 use hrvit_core::{Observer, Tile, TileData};
-use hrvit_format::{Model, OpKind, Step, StepId, fp16::to_f32, record::Precision};
+use hrvit_format::{
+    Model, OpKind, Step, StepId,
+    fp16::{ordered, to_f32},
+    record::Precision,
+};
 use hrvit_reference::{Folded, Frame, Map, NoTap, State};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -71,7 +74,7 @@ impl Codes {
 
     fn real(self, code: i16) -> f32 {
         if self.half {
-            return to_f32(Fp16::ordered(code) as u16);
+            return to_f32(ordered(code) as u16);
         }
         (self.scale * f64::from(i32::from(code) - self.zero)) as f32
     }
@@ -96,9 +99,9 @@ impl Observer for Taken {
         match tile.data {
             TileData::S8(more) => codes.extend(more.iter().map(|&code| i16::from(code))),
             TileData::S16(more) => codes.extend_from_slice(more),
-            TileData::F16(more) => codes.extend(more.iter().map(|value| Fp16::ordered(value.to_bits() as i16))),
+            TileData::F16(more) => codes.extend(more.iter().map(|value| ordered(value.to_bits() as i16))),
             // No step leaves sums; labels are no real tensor.
-            TileData::S32(_) | TileData::U8(_) | TileData::F32(_) => {}
+            _ => {}
         }
     }
 }
@@ -208,10 +211,10 @@ impl Spread {
 ///
 /// # Errors
 /// If a frame cannot be read.
-pub fn measure(set: &[&Path], float: &Folded, int8: &HostEngine<'_>) -> Result<Measured> {
+pub fn measure(set: &[&Path], float: &Folded, int8: &HostEngine) -> Result<Measured> {
     let model = int8.model();
     let steps: Vec<(Step, Codes)> =
-        model.step_ids().filter_map(|(id, step)| Codes::of(model, id, step).map(|codes| Some((step, codes?))).transpose()).collect::<Result<_>>()?;
+        model.step_ids().filter_map(|(id, step)| Codes::of(&model, id, step).map(|codes| Some((step, codes?))).transpose()).collect::<Result<_>>()?;
     let bar = progress::frames(set.len(), "measuring steps");
     let each: Vec<(Vec<Seen>, Spread)> = set
         .par_iter()
@@ -232,7 +235,7 @@ pub fn measure(set: &[&Path], float: &Folded, int8: &HostEngine<'_>) -> Result<M
     })
 }
 
-fn measure_frame(frame: &Path, steps: &[(Step, Codes)], folded: &Folded, int8: &HostEngine<'_>) -> Result<(Vec<Seen>, Spread)> {
+fn measure_frame(frame: &Path, steps: &[(Step, Codes)], folded: &Folded, int8: &HostEngine) -> Result<(Vec<Seen>, Spread)> {
     let input = frames::resize(&frames::read(frame)?, int8.size())?;
     let taken = Taken(Mutex::new(vec![Vec::new(); int8.model().steps().len()]));
     int8.raw_logits(input.as_raw(), &taken)?;
@@ -288,7 +291,7 @@ mod tests {
     #[test]
     fn half_precision_numbers_are_codes_in_their_order() {
         let bits = [0xfbffu16, 0xbc00, 0x8001, 0x0000, 0x0001, 0x3c00, 0x7bff].map(|bits| bits as i16);
-        let codes = bits.map(Fp16::ordered);
+        let codes = bits.map(ordered);
         assert!(codes.is_sorted());
         assert_eq!(codes.map(|code| Codes::HALF.real(code)), [-65504.0, -1.0, -5.960_464_5e-8, 0.0, 5.960_464_5e-8, 1.0, 65504.0]);
         assert_eq!([i32::from(codes[0]), i32::from(codes[6])], [Codes::HALF.lo, Codes::HALF.hi]);

@@ -2,47 +2,67 @@
 
 use core::ops::Range;
 
-use hrvit_format::{Network, OpKind, Size};
+use hrvit_format::OpKind;
 
-use super::{
-    Attention,
-    lines::{Half, Lines, REACH, Shape, Walk},
-};
+use super::lines::{self, Attention, Half, Lines, REACH, Shape, Walk};
 use crate::{
-    arena::{ArenaSlicer, padded_bytes},
-    arithmetic::{Arithmetic, Element, Out, Part, Shortcut, clear},
-    error::Fault,
+    arena::ArenaSlicer,
+    arithmetic::{Arithmetic, Out, Part, Shortcut},
+    element::clear,
+    fault::Fault,
+    geometry::{Geometry, MapSize},
     operator::{Operator, StepContext},
-    rows::{Block, RowBlocks, copy_strided, rewrite},
+    rows::{Block, RowBlocks, RowJobs, rewrite},
     schedule::Executor,
+    slices::{Slices, Strided, copy_strided},
 };
 
-fn blocks(rows: usize, window: usize, workers: usize) -> RowBlocks {
-    RowBlocks::strips(rows, window.max(REACH), workers)
+/// Rows as lines.
+fn shape(geometry: &Geometry<'_>, branch: usize) -> Shape {
+    let MapSize { rows, columns } = geometry.map(branch);
+    Shape::new(geometry, branch, rows, columns)
 }
 
-/// Bytes of scratch on `branch` where `tile` rows are projected at once.
-pub fn scratch<A: Arithmetic>(network: &Network, size: Size, branch: usize, workers: usize, tile: usize) -> usize {
-    let (rows, columns) = size.map(branch);
-    let channels = usize::from(network.spec.channels(branch));
-    let window = network.spec.window(branch);
-    let shape = Shape { lines: rows, tokens: columns, channels, dim: network.spec.attention_dim(branch).into(), window, tile };
-    let blocks = blocks(rows, window, workers);
-    let row = columns * channels;
-    let job = padded_bytes::<A::Code>(tile * row) + padded_bytes::<A::Sum>(tile * row) + padded_bytes::<A::Hidden>(channels) + shape.scratch::<A>();
-    padded_bytes::<A::Wide>(blocks.halo_len(row, REACH)) + blocks.at_once(workers) * job
+fn jobs(geometry: &Geometry<'_>, branch: usize) -> RowJobs {
+    let blocks = RowBlocks::strips(geometry.map(branch).rows, geometry.network.spec.window(branch).max(REACH), geometry.workers);
+    RowJobs { blocks, row_len: geometry.row_len(branch), reach: REACH }
+}
+
+/// Buffers of one job.
+struct Buffers<'a, A: Arithmetic> {
+    /// Rows of both halves that wait for the projection.
+    codes: &'a mut [A::Code],
+    acc: &'a mut [A::Sum],
+    hidden: &'a mut [A::Hidden],
+    walk: lines::Buffers<'a, A>,
+}
+
+impl<'a, A: Arithmetic> Buffers<'a, A> {
+    fn cut(shape: &Shape, slicer: &mut ArenaSlicer<'a>) -> Result<Self, Fault> {
+        let Shape { tokens, channels, tile, .. } = *shape;
+        Ok(Self {
+            codes: slicer.take([tile, tokens, channels])?,
+            acc: slicer.take([tile, tokens, channels])?,
+            hidden: slicer.take([channels])?,
+            walk: lines::Buffers::cut(shape, slicer)?,
+        })
+    }
+}
+
+/// Bytes of scratch on `branch`.
+pub fn scratch<A: Arithmetic>(geometry: &Geometry<'_>, branch: usize) -> usize {
+    let job = ArenaSlicer::measure(|slicer| Buffers::<A>::cut(&shape(geometry, branch), slicer));
+    jobs(geometry, branch).scratch::<A::Wide>(geometry.workers, job)
 }
 
 /// Rows of the map, and what turns them into the block's result.
-struct Rows<'a, 'c, A: Arithmetic> {
+struct MapRows<'a, 'c, A: Arithmetic> {
     context: &'a StepContext<'c>,
     block: Block<'a, A::Wide>,
     kept: &'a [A::Code],
-    map: (usize, usize),
-    channels: usize,
+    shape: Shape,
     /// Rows of both halves that wait for the projection.
     waiting: Range<usize>,
-    tile: usize,
     codes: &'a mut [A::Code],
     acc: &'a mut [A::Sum],
     hidden: &'a mut [A::Hidden],
@@ -51,61 +71,61 @@ struct Rows<'a, 'c, A: Arithmetic> {
     shortcut: Shortcut<'c>,
 }
 
-impl<A: Arithmetic> Lines<A> for Rows<'_, '_, A> {
+impl<A: Arithmetic> Lines<A> for MapRows<'_, '_, A> {
     fn tokens(&mut self, l: usize) -> Result<&[A::Wide], Fault> {
         self.block.row(l)
     }
 
     fn done(&mut self, l: usize, codes: &[A::Code], last: bool) -> Result<(), Fault> {
-        let (half, row_len) = (self.channels / 2, self.map.1 * self.channels);
+        let Shape { lines, tokens, channels, tile, .. } = self.shape;
+        let half = channels / 2;
         if self.waiting.is_empty() {
             self.waiting = l..l;
         }
-        let slot = self.waiting.len() * row_len;
-        let row = self.codes.get_mut(slot..slot + row_len).ok_or(Fault)?;
-        copy_strided((codes, half), (row, self.channels), half)?;
-        copy_strided((self.kept.get(l * half..).ok_or(Fault)?, self.map.0 * half), (row.get_mut(half..).ok_or(Fault)?, self.channels), half)?;
+        let row = self.codes.row_mut(self.waiting.len(), tokens * channels)?;
+        copy_strided(Strided { elements: codes, stride: half }, Strided { elements: row, stride: channels }, half)?;
+        let kept = Strided { elements: self.kept.part(l * half..)?, stride: lines * half };
+        copy_strided(kept, Strided { elements: row.part_mut(half..)?, stride: channels }, half)?;
         self.waiting.end = l + 1;
-        if last || self.waiting.len() == self.tile { self.project() } else { Ok(()) }
+        if last || self.waiting.len() == tile { self.project() } else { Ok(()) }
     }
 }
 
-impl<A: Arithmetic> Rows<'_, '_, A> {
+impl<A: Arithmetic> MapRows<'_, '_, A> {
     /// Projection, shortcut and residual of the rows that wait.
     fn project(&mut self) -> Result<(), Fault> {
         let rows = core::mem::take(&mut self.waiting);
-        let len = rows.len() * self.map.1 * self.channels;
-        let (codes, acc) = (self.codes.get(..len).ok_or(Fault)?, self.acc.get_mut(..len).ok_or(Fault)?);
-        self.context.tap(&self.out_act, (rows.start, 0, self.map.1), A::Code::tile(codes));
+        let columns = self.shape.tokens;
+        let len = rows.len() * columns * self.shape.channels;
+        let (codes, acc) = (self.codes.part(..len)?, self.acc.part_mut(..len)?);
+        self.context.tap_rows(&self.out_act, rows.start, columns, codes);
         clear(acc);
         A::product(&self.to_out, codes, Part::All, Out::AddSum(acc))?;
-        self.context.tap(&self.to_out, (rows.start, 0, self.map.1), A::Sum::tile(acc));
+        self.context.tap_rows(&self.to_out, rows.start, columns, acc);
         let x = self.block.rows_mut(rows)?;
         A::add_shortcut(&self.shortcut, x, self.hidden, acc)?;
         A::add_stream(self.context.kernels, x, acc)
     }
 }
 
-/// The pass over `x`, `[rows, columns, channels]`, with the other half's result in `kept`.
+/// The pass over `x` of `branch`, `[rows, columns, channels]`, with the other half's result in `kept`.
 pub fn run<A: Arithmetic>(
     context: &StepContext<'_>,
     executor: &dyn Executor,
     attention: &Attention<'_>,
-    map: (usize, usize),
+    branch: usize,
     x: &mut [A::Wide],
     kept: &[A::Code],
     work: &mut [u8],
 ) -> Result<(), Fault> {
-    let &Attention { channels, dim, window, tile, out_act, .. } = attention;
-    let shape = Shape { lines: map.0, tokens: map.1, channels, dim, window, tile };
-    let row_len = map.1 * channels;
-    let to_out = context.only(OpKind::ToOut)?;
-    let shortcut = Shortcut { right: context.only(OpKind::DesRight)?, left: context.only(OpKind::DesLeft)?, activation: context.des_activation };
-    let blocks = blocks(map.0, window, executor.workers());
-    rewrite(executor, x, blocks, (row_len, REACH), work, &|range, block, scratch| {
+    let shape = shape(&context.geometry, branch);
+    let (out_act, to_out) = (attention.out_act, context.only(OpKind::ToOut)?);
+    let activation = context.geometry.network.spec.des_activation;
+    let shortcut = Shortcut { right: context.only(OpKind::DesRight)?, left: context.only(OpKind::DesLeft)?, activation };
+    rewrite(executor, x, jobs(&context.geometry, branch), work, &|range, block, scratch| {
         let mut slicer = ArenaSlicer::new(scratch);
-        let (codes, acc, hidden) = (slicer.take(tile * row_len)?, slicer.take(tile * row_len)?, slicer.take(channels)?);
-        let mut lines = Rows::<A> { context, block, kept, map, channels, waiting: 0..0, tile, codes, acc, hidden, out_act, to_out, shortcut };
-        Walk::<A>::new(attention, shape, Half { first: 0, transposed: false }, range.start, &mut slicer)?.run(range, &mut lines)
+        let Buffers { codes, acc, hidden, walk } = Buffers::cut(&shape, &mut slicer)?;
+        let mut rows = MapRows::<A> { context, block, kept, shape, waiting: 0..0, codes, acc, hidden, out_act, to_out, shortcut };
+        Walk::new(attention, shape, Half { first: 0, transposed: false }, range.start, walk)?.run(range, &mut rows)
     })
 }

@@ -2,13 +2,16 @@
 
 use core::ops::Range;
 
-use super::Attention;
+use hrvit_format::OpKind;
+
 use crate::{
-    arena::{ArenaSlicer, padded_bytes},
-    arithmetic::{Arithmetic, HeadStrip, Out, Part, wide_of_codes},
-    error::Fault,
-    ring::Ring,
-    rows::{Runs, copy_run, copy_strided},
+    arena::ArenaSlicer,
+    arithmetic::{Arithmetic, HeadStrip, Out, Part},
+    fault::Fault,
+    geometry::Geometry,
+    operator::{Operator, StepContext},
+    ring::{Batches, Ring},
+    slices::{Slices, Strided, cast_mut, copy_run, copy_strided},
 };
 
 /// Lines of the parallel path's kernel, and its taps.
@@ -16,6 +19,34 @@ const KERNEL: usize = 3;
 const TAPS: usize = KERNEL * KERNEL;
 /// Lines that a strip looks at beyond itself, on each side: the parallel path's 3x3.
 pub const REACH: usize = KERNEL / 2;
+
+/// The operators that both passes share.
+pub struct Attention<'c> {
+    norm: Operator<'c>,
+    qkv: Operator<'c>,
+    act: Operator<'c>,
+    parallel: Operator<'c>,
+    scores: Operator<'c>,
+    values: Operator<'c>,
+    /// Hardswish of the sum of both paths.
+    pub out_act: Operator<'c>,
+    exp: &'c [u16],
+}
+
+impl<'c> Attention<'c> {
+    pub fn of(context: &StepContext<'c>) -> Result<Self, Fault> {
+        Ok(Self {
+            norm: context.only(OpKind::AttnNorm)?,
+            qkv: context.only(OpKind::Qkv)?,
+            act: context.only(OpKind::ParallelAct)?,
+            parallel: context.only(OpKind::ParallelDepthwise)?,
+            scores: context.only(OpKind::Scores)?,
+            values: context.only(OpKind::Values)?,
+            out_act: context.only(OpKind::AttnAct)?,
+            exp: context.exp,
+        })
+    }
+}
 
 /// Sizes of a walk: `lines` of `tokens` each.
 #[derive(Clone, Copy)]
@@ -30,9 +61,21 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// Of the `lines` of `branch`, rows or columns.
+    pub fn new(geometry: &Geometry<'_>, branch: usize, lines: usize, tokens: usize) -> Self {
+        let spec = &geometry.network.spec;
+        let (channels, dim, window) = (geometry.channels(branch), spec.attention_dim(branch).into(), spec.window(branch));
+        Self { lines, tokens, channels, dim, window, tile: geometry.tile }
+    }
+
+    /// Lines of a strip.
+    fn strip_lines(&self) -> usize {
+        self.window.min(self.lines)
+    }
+
     /// Lines of v in flight: a strip and one line on each side.
     fn v_lines(&self) -> usize {
-        self.window.min(self.lines) + 2 * REACH
+        self.strip_lines() + 2 * REACH
     }
 
     /// Elements of half a line.
@@ -40,28 +83,44 @@ impl Shape {
         self.tokens * self.channels / 2
     }
 
-    /// Elements of one head of a strip.
-    fn head_len(&self) -> usize {
-        self.window.min(self.lines) * self.tokens * self.dim
-    }
-
-    /// Bytes of [`Walk`]'s buffers.
-    pub fn scratch<A: Arithmetic>(&self) -> usize {
-        let half = self.half_line();
-        padded_bytes::<A::Code>(self.tile * self.tokens * self.channels)
-            + 2 * padded_bytes::<A::Code>(self.v_lines() * half)
-            + padded_bytes::<A::Code>(KERNEL * half)
-            + padded_bytes::<A::Code>(2 * self.head_len())
-            + padded_bytes::<A::Wide>(self.head_len())
-            + padded_bytes::<A::Sum>(self.score_len::<A>())
-            + padded_bytes::<A::Wide>(self.window.min(self.lines) * half)
-            + padded_bytes::<A::Code>(half)
-            + padded_bytes::<A::Tap>(TAPS * self.channels / 2)
-    }
-
     /// Elements of scratch of the attention over a strip.
     fn score_len<A: Arithmetic>(&self) -> usize {
-        A::score_len(self.window.min(self.lines) * self.tokens, self.dim)
+        A::score_len(self.strip_lines() * self.tokens, self.dim)
+    }
+}
+
+/// Buffers of a walk.
+pub struct Buffers<'a, A: Arithmetic> {
+    normed: &'a mut [A::Code],
+    q: &'a mut [A::Code],
+    v: &'a mut [A::Code],
+    act: &'a mut [A::Code],
+    /// q and v of one head, then its result in the scale of the sum.
+    head: &'a mut [A::Code],
+    /// Result of one head.
+    head_out: &'a mut [A::Wide],
+    scores: &'a mut [A::Sum],
+    sum: &'a mut [A::Wide],
+    codes: &'a mut [A::Code],
+    kernel: &'a mut [A::Tap],
+}
+
+impl<'a, A: Arithmetic> Buffers<'a, A> {
+    pub fn cut(shape: &Shape, slicer: &mut ArenaSlicer<'a>) -> Result<Self, Fault> {
+        let Shape { tokens, channels, dim, tile, .. } = *shape;
+        let (half_line, strip, v_lines) = (shape.half_line(), shape.strip_lines(), shape.v_lines());
+        Ok(Self {
+            normed: slicer.take([tile, tokens, channels])?,
+            q: slicer.take([v_lines, half_line])?,
+            v: slicer.take([v_lines, half_line])?,
+            act: slicer.take([KERNEL, half_line])?,
+            head: slicer.take([2, strip, tokens, dim])?,
+            head_out: slicer.take([strip, tokens, dim])?,
+            scores: slicer.take([shape.score_len::<A>()])?,
+            sum: slicer.take([strip, half_line])?,
+            codes: slicer.take([half_line])?,
+            kernel: slicer.take([TAPS, channels / 2])?,
+        })
     }
 }
 
@@ -104,27 +163,15 @@ pub struct Walk<'a, 'c, A: Arithmetic> {
 
 impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
     /// Over lines from `first` on.
-    pub fn new(attention: &'a Attention<'c>, shape: Shape, half: Half, first: usize, slicer: &mut ArenaSlicer<'a>) -> Result<Self, Fault> {
-        let (half_line, strip_lines) = (shape.half_line(), shape.window.min(shape.lines));
-        let reached = first.saturating_sub(REACH);
-        let walk = Self {
-            attention,
-            shape,
-            half,
-            normed: slicer.take(shape.tile * shape.tokens * shape.channels)?,
-            q: slicer.take(shape.v_lines() * half_line)?,
-            v: Ring::batched(slicer.take(shape.v_lines() * half_line)?, half_line, reached, (shape.tile, 0)),
-            act: Ring::new(slicer.take(KERNEL * half_line)?, half_line, reached),
-            head: slicer.take(2 * shape.head_len())?,
-            head_out: slicer.take(shape.head_len())?,
-            scores: slicer.take(shape.score_len::<A>())?,
-            sum: slicer.take(strip_lines * half_line)?,
-            codes: slicer.take(half_line)?,
-            kernel: slicer.take(TAPS * shape.channels / 2)?,
-        };
+    pub fn new(attention: &'a Attention<'c>, shape: Shape, half: Half, first: usize, buffers: Buffers<'a, A>) -> Result<Self, Fault> {
+        let (half_line, reached) = (shape.half_line(), first.saturating_sub(REACH));
+        let Buffers { normed, q, v, act, head, head_out, scores, sum, codes, kernel } = buffers;
+        let v = Ring::batched(v, half_line, Batches { first: reached, rows: shape.tile, origin: 0 });
+        let act = Ring::new(act, half_line, reached);
+        let walk = Self { attention, shape, half, normed, q, v, act, head, head_out, scores, sum, codes, kernel };
         for (tap, out) in walk.kernel.runs_mut(shape.channels / 2).enumerate() {
             let from = if half.transposed { tap % KERNEL * KERNEL + tap / KERNEL } else { tap };
-            let weights = A::taps(&attention.parallel)?.get(from * shape.channels + half.first..).ok_or(Fault)?;
+            let weights = A::taps(&attention.parallel)?.part(from * shape.channels + half.first..)?;
             copy_run(weights, out);
         }
         Ok(walk)
@@ -161,7 +208,7 @@ impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
         let (half_line, line_len) = (self.shape.half_line(), self.shape.tokens * self.shape.channels);
         while let Some((first, v)) = self.v.next_up_to((end + REACH).min(self.shape.lines) - 1) {
             let made = first..first + v.len() / half_line.max(1);
-            let normed = self.normed.get_mut(..made.len() * line_len).ok_or(Fault)?;
+            let normed = self.normed.part_mut(..made.len() * line_len)?;
             for (l, out) in made.clone().zip(normed.runs_mut(line_len)) {
                 A::norm(norm, lines.tokens(l)?, out)?;
             }
@@ -169,10 +216,10 @@ impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
             A::product(qkv, normed, Part::Channels(v_channels), Out::Code(v))?;
             let asking = made.start.max(range.start)..made.end.min(range.end);
             if !asking.is_empty() {
-                let normed = normed.get((asking.start - first) * line_len..(asking.end - first) * line_len).ok_or(Fault)?;
+                let normed = normed.part((asking.start - first) * line_len..(asking.end - first) * line_len)?;
                 // q lies beside v: lines that v has in one run q has in one run.
                 let slot = asking.start % self.shape.v_lines().max(1) * half_line;
-                let q = self.q.get_mut(slot..slot + asking.len() * half_line).ok_or(Fault)?;
+                let q = self.q.part_mut(slot..slot + asking.len() * half_line)?;
                 A::product(qkv, normed, Part::Channels(channels.clone()), Out::Code(q))?;
             }
         }
@@ -191,29 +238,29 @@ impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
         let in_place = if dim == half && q_line(strip.start) + len <= self.q.len() { self.v.run(strip.clone()) } else { None };
         let number = self.half.first / dim.max(1) + head;
         let exp = self.attention.exp;
-        let head_out = self.head_out.get_mut(..len).ok_or(Fault)?;
+        let head_out = self.head_out.part_mut(..len)?;
         if let Some(v) = in_place {
-            let q = self.q.get(q_line(strip.start)..).and_then(|q| q.get(..len)).ok_or(Fault)?;
+            let q = self.q.part(q_line(strip.start)..)?.part(..len)?;
             A::attend(&self.attention.scores, &HeadStrip { q, v, dim, head: number, exp }, self.scores, head_out)?;
         } else {
-            let (head_q, head_v) = self.head.split_at_mut_checked(len).ok_or(Fault)?;
-            let head_v = head_v.get_mut(..len).ok_or(Fault)?;
+            let (head_q, head_v) = self.head.split_front(len)?;
+            let head_v = head_v.part_mut(..len)?;
             for ((l, q_out), v_out) in strip.clone().zip(head_q.runs_mut(tokens * dim)).zip(head_v.runs_mut(tokens * dim)) {
-                let q = self.q.get(q_line(l)..).ok_or(Fault)?;
-                copy_strided((q.get(first..).ok_or(Fault)?, half), (q_out, dim), dim)?;
-                copy_strided((self.v.row(l)?.get(first..).ok_or(Fault)?, half), (v_out, dim), dim)?;
+                for (line, out) in [(self.q.part(q_line(l)..)?, q_out), (self.v.row(l)?, v_out)] {
+                    copy_strided(Strided { elements: line.part(first..)?, stride: half }, Strided { elements: out, stride: dim }, dim)?;
+                }
             }
             A::attend(&self.attention.scores, &HeadStrip { q: head_q, v: head_v, dim, head: number, exp }, self.scores, head_out)?;
         }
         let values = &self.attention.values;
         let weighed = self.half.first + first..self.half.first + first + dim;
-        let sum = self.sum.get_mut(..strip.len() * tokens * half).ok_or(Fault)?;
+        let sum = self.sum.part_mut(..strip.len() * tokens * half)?;
         if dim == half {
             return A::rescale_values(values, weighed, head_out, sum);
         }
-        let rescaled = wide_of_codes::<A>(self.head)?.get_mut(..len).ok_or(Fault)?;
+        let rescaled = cast_mut(self.head)?.part_mut(..len)?;
         A::rescale_values(values, weighed, head_out, rescaled)?;
-        copy_strided((rescaled, dim), (sum.get_mut(first..).ok_or(Fault)?, half), dim)
+        copy_strided(Strided { elements: rescaled, stride: dim }, Strided { elements: sum.part_mut(first..)?, stride: half }, dim)
     }
 
     /// Adds the parallel path to line `l` of the strip from `start` and applies Hardswish, into `codes`.
@@ -225,8 +272,8 @@ impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
         }
         let window = self.act.window(l, KERNEL, self.shape.lines)?;
         let half_line = self.shape.half_line();
-        let sum = self.sum.get_mut((l - start) * half_line..(l - start + 1) * half_line).ok_or(Fault)?;
-        A::add_parallel(parallel, window.get(..KERNEL).ok_or(Fault)?, self.kernel, channels, self.shape.tokens, sum)?;
+        let sum = self.sum.row_mut(l - start, half_line)?;
+        A::add_parallel(parallel, window.part(..KERNEL)?, self.kernel, channels, self.shape.tokens, sum)?;
         A::hardswish_sum(out_act, sum, self.codes)
     }
 }

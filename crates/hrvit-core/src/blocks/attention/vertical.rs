@@ -1,36 +1,56 @@
 //! The second half of the channels, column by column: reads the residual stream, keeps its result.
 
-use hrvit_format::{Network, Size};
 use hrvit_kernels::Tiles;
 
-use super::{
-    Attention,
-    lines::{Half, Lines, REACH, Shape, Walk},
-};
+use super::lines::{self, Attention, Half, Lines, REACH, Shape, Walk};
 use crate::{
-    arena::{ArenaSlicer, padded_bytes},
+    arena::ArenaSlicer,
     arithmetic::Arithmetic,
-    error::Fault,
-    rows::{RowBlocks, copy_run, copy_strided, run_jobs},
+    fault::Fault,
+    geometry::{Geometry, MapSize},
+    operator::StepContext,
+    rows::{RowBlocks, run_jobs},
     schedule::Executor,
+    slices::{Slices, Strided, copy_run, copy_strided},
 };
 
 /// Elements of the result that is kept for the horizontal pass, `[columns, rows, channels / 2]`.
-pub fn kept_len(network: &Network, size: Size, branch: usize) -> usize {
-    network.spec.map_len(size, branch) / 2
+pub fn kept_len(geometry: &Geometry<'_>, branch: usize) -> usize {
+    geometry.map_len(branch) / 2
 }
 
-fn blocks(columns: usize, window: usize, workers: usize) -> RowBlocks {
-    RowBlocks::strips(columns, window.max(REACH), workers)
+/// The result that is kept.
+pub fn kept<'a, A: Arithmetic>(geometry: &Geometry<'_>, branch: usize, slicer: &mut ArenaSlicer<'a>) -> Result<&'a mut [A::Code], Fault> {
+    slicer.take([kept_len(geometry, branch)])
 }
 
-/// Bytes of scratch on `branch` where `tile` columns are projected at once.
-pub fn scratch<A: Arithmetic>(network: &Network, size: Size, branch: usize, workers: usize, tile: usize) -> usize {
-    let (rows, columns) = size.map(branch);
-    let channels = usize::from(network.spec.channels(branch));
-    let window = network.spec.window(branch);
-    let shape = Shape { lines: columns, tokens: rows, channels, dim: network.spec.attention_dim(branch).into(), window, tile };
-    blocks(columns, window, workers).at_once(workers) * (padded_bytes::<A::Wide>(rows * channels) + shape.scratch::<A>())
+/// Columns as lines.
+fn shape(geometry: &Geometry<'_>, branch: usize) -> Shape {
+    let MapSize { rows, columns } = geometry.map(branch);
+    Shape::new(geometry, branch, columns, rows)
+}
+
+fn blocks(geometry: &Geometry<'_>, branch: usize) -> RowBlocks {
+    RowBlocks::strips(geometry.map(branch).columns, geometry.network.spec.window(branch).max(REACH), geometry.workers)
+}
+
+/// Buffers of one job.
+struct Buffers<'a, A: Arithmetic> {
+    /// A column of the residual stream.
+    column: &'a mut [A::Wide],
+    walk: lines::Buffers<'a, A>,
+}
+
+impl<'a, A: Arithmetic> Buffers<'a, A> {
+    fn cut(shape: &Shape, slicer: &mut ArenaSlicer<'a>) -> Result<Self, Fault> {
+        Ok(Self { column: slicer.take([shape.tokens, shape.channels])?, walk: lines::Buffers::cut(shape, slicer)? })
+    }
+}
+
+/// Bytes of scratch on `branch`.
+pub fn scratch<A: Arithmetic>(geometry: &Geometry<'_>, branch: usize) -> usize {
+    let job = ArenaSlicer::measure(|slicer| Buffers::<A>::cut(&shape(geometry, branch), slicer));
+    blocks(geometry, branch).at_once(geometry.workers).saturating_mul(job)
 }
 
 /// Columns of the map.
@@ -45,38 +65,36 @@ struct Columns<'a, A: Arithmetic> {
 
 impl<A: Arithmetic> Lines<A> for Columns<'_, A> {
     fn tokens(&mut self, l: usize) -> Result<&[A::Wide], Fault> {
-        let column = self.x.get(l * self.channels..).ok_or(Fault)?;
-        copy_strided((column, self.columns * self.channels), (self.buffer, self.channels), self.channels)?;
+        let column = Strided { elements: self.x.part(l * self.channels..)?, stride: self.columns * self.channels };
+        copy_strided(column, Strided { elements: self.buffer, stride: self.channels }, self.channels)?;
         Ok(self.buffer)
     }
 
     fn done(&mut self, l: usize, codes: &[A::Code], _last: bool) -> Result<(), Fault> {
-        let at = (l - self.first) * codes.len();
-        let kept = self.kept.get_mut(at..at + codes.len()).ok_or(Fault)?;
-        copy_run(codes, kept);
+        copy_run(codes, self.kept.row_mut(l - self.first, codes.len())?);
         Ok(())
     }
 }
 
-/// The pass over `x`, `[rows, columns, channels]`.
+/// The pass over `x` of `branch`, `[rows, columns, channels]`.
 pub fn run<A: Arithmetic>(
+    context: &StepContext<'_>,
     executor: &dyn Executor,
     attention: &Attention<'_>,
-    (rows, columns): (usize, usize),
+    branch: usize,
     x: &[A::Wide],
     kept: &mut [A::Code],
     work: &mut [u8],
 ) -> Result<(), Fault> {
-    let &Attention { channels, dim, window, tile, .. } = attention;
-    let shape = Shape { lines: columns, tokens: rows, channels, dim, window, tile };
-    let blocks = blocks(columns, window, executor.workers());
-    let tiles = Tiles::new(kept, blocks.tallest() * rows * channels / 2);
+    let (shape, blocks) = (shape(&context.geometry, branch), blocks(&context.geometry, branch));
+    let tiles = Tiles::new(kept, blocks.tallest() * shape.tokens * shape.channels / 2);
     run_jobs(executor, blocks.jobs(), work, &|job, scratch| {
         let range = blocks.range(job);
         let mut slicer = ArenaSlicer::new(scratch);
-        let buffer = slicer.take(rows * channels)?;
-        let mut lines = Columns::<A> { x, columns, channels, buffer, kept: tiles.claim(job).ok_or(Fault)?, first: range.start };
-        let half = Half { first: channels / 2, transposed: true };
-        Walk::<A>::new(attention, shape, half, range.start, &mut slicer)?.run(range, &mut lines)
+        let Buffers { column, walk } = Buffers::cut(&shape, &mut slicer)?;
+        let kept = tiles.claim(job).ok_or(Fault)?;
+        let mut columns = Columns::<A> { x, columns: shape.lines, channels: shape.channels, buffer: column, kept, first: range.start };
+        let half = Half { first: shape.channels / 2, transposed: true };
+        Walk::new(attention, shape, half, range.start, walk)?.run(range, &mut columns)
     })
 }

@@ -26,7 +26,7 @@ pub fn run(prepared: Prepared<'_>) -> Result<()> {
     let step_set = prepared.step_set(&frames);
     let steps::Measured { steps, logits_deviation } = steps::measure(&step_set, &Folded::new(&prepared.checkpoint), int8)?;
     let float = Float::new(prepared.checkpoint.clone(), int8.size());
-    let draws: Vec<HostEngine<'_>> = others.iter().flat_map(|others| &others.images).map(PackedImage::load).collect::<Result<_>>()?;
+    let draws: Vec<HostEngine> = others.iter().flat_map(|others| &others.images).map(PackedImage::load).collect::<Result<_>>()?;
     let images: Vec<&dyn Segmenter> = std::iter::once(int8).chain(&draws).map(|one| one as &dyn Segmenter).collect();
     let measured = measure::measure(&set, &float, &images)?;
     let (exact, bootstrap) = (&measured.float, prepared.bootstrap());
@@ -47,7 +47,7 @@ pub fn run(prepared: Prepared<'_>) -> Result<()> {
             delta: classifier::delta(&set, exact, own, bootstrap),
             agreement: classifier::agreement(exact, own, logits_deviation),
             logits_sqnr_db: classifier::noise(own).decibels(),
-            macs: Macs::of(int8.model(), int8.size())?,
+            macs: Macs::of(&int8.model(), int8.size())?,
             steps,
             draws: others.map(|others| Draws::of(others.origin, &others.names, &set, exact, drawn, logits_deviation)),
             worst,

@@ -28,7 +28,7 @@ pub fn run(mut prepared: Prepared<'_>) -> Result<()> {
     let step_set = prepared.step_set(&frames);
     let by_step = steps::measure(&step_set, &Folded::new(&prepared.checkpoint), int8)?;
     let float = Float::new(prepared.checkpoint.clone(), int8.size());
-    let draws: Vec<HostEngine<'_>> = others.iter().flat_map(|others| &others.images).map(PackedImage::load).collect::<Result<_>>()?;
+    let draws: Vec<HostEngine> = others.iter().flat_map(|others| &others.images).map(PackedImage::load).collect::<Result<_>>()?;
     let contestants: Vec<&dyn Segmenter> = std::iter::once(int8).chain(&draws).map(|one| one as &dyn Segmenter).collect();
     let measured = measure::measure(&set, Contestants { float: &float, others: &contestants, logits_deviation: by_step.logits_deviation })?;
 
@@ -49,7 +49,7 @@ pub fn run(mut prepared: Prepared<'_>) -> Result<()> {
             delta: task::delta(&measured.float, &own.classes, classes.len(), bootstrap),
             agreement: own.counts.report(by_step.logits_deviation),
             logits_sqnr_db: own.noise.decibels(),
-            macs: Macs::of(int8.model(), int8.size())?,
+            macs: Macs::of(&int8.model(), int8.size())?,
             steps: by_step.steps,
             draws: others.map(|others| Draws::of(others.origin, &others.names, &measured.float, drawn, classes.len())),
             worst: worst.into_iter().map(|(at, agreement)| WorstFrame { name: set[at].name.clone(), agreement }).collect(),

@@ -1,51 +1,11 @@
-//! Where a step's weights come from: memory that can be addressed, or a device that pages them through a buffer.
+//! Weights that are paged in from a device that cannot be addressed.
 
-use core::{convert::Infallible, fmt, ops::Range};
+use core::{fmt, ops::Range};
 
 use crc32fast::Hasher;
-use hrvit_format::{LoadError, Model, ModelHead, Narrowings, START_BYTES, StepId, crc32, record::Section};
+use hrvit_format::{LoadError, ModelHead, Narrowings, Records, START_BYTES, StepId, crc32, record::Section};
 
-/// Hands out the weight group of one step at a time.
-pub trait WeightSource {
-    /// Why a group could not be had.
-    type Error;
-
-    /// Bytes of buffer that [`WeightSource::step`] needs; 0 if it hands out memory of its own.
-    fn buffer_bytes(&self) -> usize;
-
-    /// The weight group of `id`, either the source's own memory or a part of `buffer` (64-byte aligned, [`WeightSource::buffer_bytes`] long).
-    fn step<'b>(&mut self, id: StepId, buffer: &'b mut [u8]) -> Result<&'b [u8], Self::Error>
-    where
-        Self: 'b;
-}
-
-/// The image itself, addressed in place.
-#[derive(Clone, Copy, Debug)]
-pub struct Mapped<'a> {
-    model: &'a Model<'a>,
-}
-
-impl<'a> Mapped<'a> {
-    /// Weights of `model` where they lie.
-    pub fn new(model: &'a Model<'a>) -> Self {
-        Self { model }
-    }
-}
-
-impl WeightSource for Mapped<'_> {
-    type Error = Infallible;
-
-    fn buffer_bytes(&self) -> usize {
-        0
-    }
-
-    fn step<'b>(&mut self, id: StepId, _buffer: &'b mut [u8]) -> Result<&'b [u8], Infallible>
-    where
-        Self: 'b,
-    {
-        Ok(self.model.group(id).unwrap_or(&[]))
-    }
-}
+use crate::source::ModelSource;
 
 /// A device that holds a model image and is read by offset: a serial flash, a card, a file.
 pub trait ReadImage {
@@ -53,6 +13,9 @@ pub trait ReadImage {
     type Error;
 
     /// Fills `into` with the bytes from `offset` of the image on. A device that delivers fewer must fail.
+    ///
+    /// # Errors
+    /// If the bytes cannot be read.
     fn read(&mut self, offset: usize, into: &mut [u8]) -> Result<(), Self::Error>;
 }
 
@@ -91,9 +54,24 @@ impl<E: fmt::Display> fmt::Display for StreamError<E> {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl<E: defmt::Format> defmt::Format for StreamError<E> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match self {
+            Self::Read(error) => defmt::write!(f, "reading the model image: {}", error),
+            Self::Image(error) => defmt::write!(f, "{}", error),
+            Self::Buffer { needed, found } => defmt::write!(f, "streaming the model image: buffer of {} bytes, {} are needed", found, needed),
+        }
+    }
+}
+
 impl<E: fmt::Debug + fmt::Display> core::error::Error for StreamError<E> {}
 
-/// Reads the head of the image into the front of `buffer` (at a multiple of [`hrvit_format::record::ALIGN`] bytes) and checks it. It stays there for as long as the model is used.
+/// Reads the head of the image into the front of `buffer` (at a multiple of [`hrvit_format::record::ALIGN`] bytes) and checks it. It stays there for as long as
+/// the model is used.
+///
+/// # Errors
+/// If the device fails, the head is no valid one, or `buffer` is too small for it.
 pub fn read_head<'h, R: ReadImage>(reader: &mut R, buffer: &'h mut [u8]) -> Result<ModelHead<'h>, StreamError<R::Error>> {
     let found = buffer.len();
     let too_small = |needed| StreamError::Buffer { needed, found };
@@ -107,15 +85,18 @@ pub fn read_head<'h, R: ReadImage>(reader: &mut R, buffer: &'h mut [u8]) -> Resu
 
 /// Weights that are paged in from a device, one group at a time, each group's CRC checked as it arrives.
 #[derive(Debug)]
-pub struct Streamed<'a, R> {
-    head: &'a ModelHead<'a>,
+pub struct Streamed<'h, R> {
+    head: ModelHead<'h>,
     reader: R,
 }
 
-impl<'a, R: ReadImage> Streamed<'a, R> {
+impl<'h, R: ReadImage> Streamed<'h, R> {
     /// Reads the whole image once, through `buffer`, and checks all that [`Model::load`] checks: after that, a group with the right CRC is a valid one.
     /// `buffer` must have [`ModelHead::largest_group`] bytes and start at a multiple of [`hrvit_format::record::ALIGN`]; the arena will do.
-    pub fn open(head: &'a ModelHead<'a>, mut reader: R, buffer: &mut [u8]) -> Result<Self, StreamError<R::Error>> {
+    ///
+    /// # Errors
+    /// If the device fails, the image breaks one of the checks, or `buffer` is too small.
+    pub fn open(head: ModelHead<'h>, mut reader: R, buffer: &mut [u8]) -> Result<Self, StreamError<R::Error>> {
         let (weights, end) = (head.weights_range(), head.total_len() - size_of::<u32>());
         let mut narrowings = Narrowings::default();
         let (mut image, mut section) = (Hasher::new(), Hasher::new());
@@ -129,7 +110,7 @@ impl<'a, R: ReadImage> Streamed<'a, R> {
             image.update(padded);
             section.update(padded);
             let group = padded.get(..range.len()).unwrap_or_default();
-            head.check_group(id, group).and_then(|()| narrowings.check(head, id, group)).map_err(StreamError::Image)?;
+            head.check_group(id, group).and_then(|()| narrowings.check(&head, id, group)).map_err(StreamError::Image)?;
         }
         expect(section.finalize(), head.weights_crc(), LoadError::SectionCrc(Section::Weights))?;
         let golden = head.golden_ranges().map_err(StreamError::Image)?;
@@ -151,24 +132,32 @@ impl<'a, R: ReadImage> Streamed<'a, R> {
     }
 }
 
-impl<R: ReadImage> WeightSource for Streamed<'_, R> {
+impl<R: ReadImage> ModelSource for Streamed<'_, R> {
     type Error = StreamError<R::Error>;
+
+    fn head(&self) -> ModelHead<'_> {
+        self.head.clone()
+    }
+
+    fn records(&self) -> Records<'_> {
+        self.head.records()
+    }
 
     fn buffer_bytes(&self) -> usize {
         self.head.largest_group()
     }
 
-    fn step<'b>(&mut self, id: StepId, buffer: &'b mut [u8]) -> Result<&'b [u8], Self::Error>
-    where
-        Self: 'b,
-    {
+    fn fetch(&mut self, id: StepId, buffer: &mut [u8]) -> Result<(), Self::Error> {
         let missing = StreamError::Image(LoadError::Step(id));
-        let (Some(range), Some(record)) = (self.head.group_range(id), self.head.steps().get(usize::from(id.0))) else { return Err(missing) };
+        let (Some(range), Some(record)) = (self.head.group_range(id), self.head.records().step(id)) else { return Err(missing) };
         let (needed, found) = (range.len(), buffer.len());
         let group = buffer.get_mut(..needed).ok_or(StreamError::Buffer { needed, found })?;
         self.reader.read(range.start, group).map_err(StreamError::Read)?;
-        expect(crc32(group), record.crc, LoadError::StepCrc(id))?;
-        Ok(group)
+        expect(crc32(group), record.crc, LoadError::StepCrc(id))
+    }
+
+    fn group<'b>(&'b self, id: StepId, buffer: &'b [u8]) -> Option<&'b [u8]> {
+        buffer.get(..self.head.group_range(id)?.len())
     }
 }
 

@@ -1,0 +1,192 @@
+//! What a precision is: the element types of its tensors and its operators on them. The schedule above is written once for all.
+
+use core::{fmt::Debug, ops::Range};
+
+use hrvit_format::{Activation, CodeScale, LogitFormat};
+use hrvit_kernels::{Kernels, Phase};
+
+use crate::{
+    element::Element,
+    fault::Fault,
+    operator::{Operator, TokenRow},
+};
+
+/// Which outputs of a product are made.
+#[derive(Clone, Debug)]
+pub enum Part {
+    /// All.
+    All,
+    /// All, with the biases number .. of several sets.
+    Variant(usize),
+    /// Those of these channels.
+    Channels(Range<usize>),
+}
+
+/// Where the results of a product or a convolution go.
+#[derive(Debug)]
+pub enum Out<'k, A: Arithmetic + ?Sized> {
+    /// Stored as the next operator reads them.
+    Code(&'k mut [A::Code]),
+    /// Activated by the second operator, then stored.
+    Active(&'k mut [A::Code], &'k Operator<'k>),
+    /// Stored in 16 bits.
+    Wide(&'k mut [A::Wide]),
+    /// Added to the residual stream.
+    AddWide(&'k mut [A::Wide]),
+    /// Added to a sum.
+    AddSum(&'k mut [A::Sum]),
+}
+
+/// Rows of the input of a depthwise convolution, `None` outside the map.
+pub type Taps<'k, T> = [Option<&'k [T]>];
+
+/// Two rows to mix, their weights and what they are mixed for.
+#[derive(Clone, Copy, Debug)]
+pub struct Mixed<'k, T> {
+    /// The upper row, `[columns, channels]`.
+    pub upper: &'k [T],
+    /// The lower row.
+    pub lower: &'k [T],
+    /// Weights of both.
+    pub at: Phase,
+    /// Channels of a token.
+    pub channels: usize,
+    /// Resizing factor.
+    pub factor: usize,
+}
+
+/// One strip of one head: queries, keys that are values too, both `[tokens, dim]`.
+#[derive(Clone, Copy, Debug)]
+pub struct HeadStrip<'k, T> {
+    /// Queries.
+    pub q: &'k [T],
+    /// Keys and values.
+    pub v: &'k [T],
+    /// Channels of the head.
+    pub dim: usize,
+    /// Number of the head in its operator.
+    pub head: usize,
+    /// The exponent table.
+    pub exp: &'k [u16],
+}
+
+/// The diversity-enhancing shortcut.
+#[derive(Clone, Copy)]
+pub struct Shortcut<'c> {
+    /// The right factor.
+    pub right: Operator<'c>,
+    /// The left factor.
+    pub left: Operator<'c>,
+    /// The activation between them, which integer images hold as a table.
+    #[cfg_attr(not(feature = "fp16"), expect(dead_code, reason = "integer images hold it as a table"))]
+    pub activation: Activation,
+}
+
+/// One precision.
+pub trait Arithmetic: 'static {
+    /// What operators hand to each other inside a block.
+    type Code: Element;
+    /// Two bytes: residual streams, stage norms, sums of attention paths, terms of the head, logits.
+    type Wide: Element;
+    /// Accumulators.
+    type Sum: Element;
+    /// Between both products of the diversity-enhancing shortcut.
+    type Hidden: Element;
+
+    /// A weight of a depthwise convolution.
+    type Tap: Element;
+
+    /// Whether a fusion's result and the stage norm that others still read fit the bytes of the stage norm: pairs of rows, in place.
+    const PAIRED: bool;
+
+    /// How logits are stored, but for the scale of integers.
+    const LOGITS: LogitFormat;
+
+    /// Products of every row of `a` with the weights of `operator`.
+    fn product(operator: &Operator<'_>, a: &[Self::Code], part: Part, out: Out<'_, Self>) -> Result<(), Fault>;
+
+    /// Depthwise convolution of one row.
+    fn convolve(operator: &Operator<'_>, rows: &Taps<'_, Self::Code>, row: TokenRow, out: Out<'_, Self>) -> Result<(), Fault>;
+
+    /// Weights of a depthwise convolution, `[taps, channels]`.
+    fn taps<'a>(operator: &Operator<'a>) -> Result<&'a [Self::Tap], Fault>;
+
+    /// Adds the parallel path of attention to `sum`, `[tokens, channels]`: a 3x3 with weights `kernel` over the channels `channels` of `operator`.
+    fn add_parallel(
+        operator: &Operator<'_>,
+        rows: &Taps<'_, Self::Code>,
+        kernel: &[Self::Tap],
+        channels: Range<usize>,
+        tokens: usize,
+        sum: &mut [Self::Wide],
+    ) -> Result<(), Fault>;
+
+    /// LayerNorm of tokens, for the product that follows.
+    fn norm(operator: &Operator<'_>, x: &[Self::Wide], out: &mut [Self::Code]) -> Result<(), Fault>;
+
+    /// LayerNorm of tokens in their place.
+    fn norm_in_place(operator: &Operator<'_>, x: &mut [Self::Wide]) -> Result<(), Fault>;
+
+    /// Elements of scratch of [`Arithmetic::attend`] for a strip.
+    fn score_len(keys: usize, dim: usize) -> usize;
+
+    /// `softmax(q v^T) v` of one head on a strip.
+    fn attend(scores: &Operator<'_>, strip: &HeadStrip<'_, Self::Code>, scratch: &mut [Self::Sum], out: &mut [Self::Wide]) -> Result<(), Fault>;
+
+    /// The result of [`Arithmetic::attend`] for the channels `channels` in the scale of the sum of both paths.
+    fn rescale_values(values: &Operator<'_>, channels: Range<usize>, x: &[Self::Wide], out: &mut [Self::Wide]) -> Result<(), Fault>;
+
+    /// Hardswish of v, channels `channels`.
+    fn hardswish_v(act: &Operator<'_>, channels: Range<usize>, v: &[Self::Code], out: &mut [Self::Code]) -> Result<(), Fault>;
+
+    /// Hardswish of the sum of both paths.
+    fn hardswish_sum(act: &Operator<'_>, x: &[Self::Wide], out: &mut [Self::Code]) -> Result<(), Fault>;
+
+    /// Adds the diversity-enhancing shortcut of the tokens `x` to `acc`.
+    fn add_shortcut(factors: &Shortcut<'_>, x: &[Self::Wide], hidden: &mut [Self::Hidden], acc: &mut [Self::Sum]) -> Result<(), Fault>;
+
+    /// A stage norm as one of its readers wants it.
+    fn narrow(operator: &Operator<'_>, x: &[Self::Wide], out: &mut [Self::Code]) -> Result<(), Fault>;
+
+    /// Adds a stage norm to a fusion's sum.
+    fn add_identity(operator: &Operator<'_>, x: &[Self::Wide], acc: &mut [Self::Sum]) -> Result<(), Fault>;
+
+    /// A sum as the next operator reads it, activated by `operator`.
+    fn store_sum(operator: &Operator<'_>, acc: &[Self::Sum], out: &mut [Self::Code]) -> Result<(), Fault>;
+
+    /// `acc += other`.
+    fn add_sums(kernels: Kernels, acc: &mut [Self::Sum], other: &[Self::Sum]) -> Result<(), Fault>;
+
+    /// `acc = max(acc, 0)`.
+    fn relu_sums(kernels: Kernels, acc: &mut [Self::Sum]) -> Result<(), Fault>;
+
+    /// The residual stream receives a sum.
+    fn add_stream(kernels: Kernels, x: &mut [Self::Wide], acc: &[Self::Sum]) -> Result<(), Fault>;
+
+    /// Pixels as the first convolution reads them: `pixel - 128`.
+    fn pixels(kernels: Kernels, row: &[u8], out: &mut [Self::Code]) -> Result<(), Fault>;
+
+    /// Patches of a 3x3 convolution; `pad` is the code of padded taps.
+    fn patches(kernels: Kernels, rows: [Option<&[Self::Code]>; 3], channels: usize, stride: usize, pad: i8, out: &mut [Self::Code]) -> Result<(), Fault>;
+
+    /// Adds the resized columns from `first` on to the head's sum.
+    fn add_resized(kernels: Kernels, rows: &Mixed<'_, Self::Wide>, first: usize, acc: &mut [Self::Sum]) -> Result<(), Fault>;
+
+    /// Labels of a row: the best class of every resized token.
+    fn labels(kernels: Kernels, rows: &Mixed<'_, Self::Wide>, labels: &mut [u8]) -> Result<(), Fault>;
+
+    /// [`Arithmetic::labels`], and the margin at `shift` to the second best class ([`crate::Segmentation::margins`]).
+    fn labels_and_margins(kernels: Kernels, rows: &Mixed<'_, Self::Wide>, labels: &mut [u8], shift: u8, margins: &mut [u8]) -> Result<(), Fault>;
+
+    /// Adds the tokens that `conv` has made to the sums of a mean.
+    fn add_mean(conv: &Operator<'_>, sums: &mut [Self::Sum], tokens: &[Self::Code]) -> Result<(), Fault>;
+
+    /// The mean over `tokens`.
+    fn finish_mean(kernels: Kernels, sums: &[Self::Sum], tokens: u32, out: &mut [Self::Wide]) -> Result<(), Fault>;
+
+    /// The classifier over the mean.
+    fn linear(operator: &Operator<'_>, mean: &[Self::Wide], logits: &mut [Self::Wide]) -> Result<(), Fault>;
+
+    /// Brings a residual stream that another precision has left into this one's format; `scale` is the real value of one code of the integers.
+    fn convert_stream(kernels: Kernels, x: &mut [Self::Wide], scale: CodeScale) -> Result<(), Fault>;
+}

@@ -1,0 +1,56 @@
+//! Whether model, plan, executor, kernels and arena go together.
+
+#[cfg(any(feature = "fp16", feature = "int16x8"))]
+use hrvit_format::Precision;
+use hrvit_format::{ModelHead, Step};
+use hrvit_kernels::{Isa, Kernels, attention_s8::max_keys};
+
+use crate::{arena::ALIGN, blocks::attention, error::SetupError, plan::Plan};
+
+#[inline(never)] // one for all sources
+pub fn check(model: &ModelHead<'_>, plan: &Plan, workers: usize, buffer_bytes: usize, kernels: Kernels, arena: &[u8]) -> Result<(), SetupError> {
+    if model.meta().network != *plan.network() {
+        return Err(SetupError::OtherNetwork);
+    }
+    if !plan.precisions().covers(model.wide_parts()) {
+        return Err(SetupError::Precision);
+    }
+    if workers != plan.workers() {
+        return Err(SetupError::Workers { planned: plan.workers(), found: workers });
+    }
+    if buffer_bytes > plan.weight_buffer_bytes() {
+        return Err(SetupError::WeightBuffer { needed: buffer_bytes, found: plan.weight_buffer_bytes() });
+    }
+    check_keys(model, plan)?;
+    let (packing, fast) = (model.packing(), kernels.packing());
+    if packing != fast && kernels.isa() != Isa::Scalar && kernels.chosen_gemm(packing) == Isa::Scalar.name() {
+        return Err(SetupError::PackingNeeds { packing, isa: kernels.isa(), fast });
+    }
+    if !arena.as_ptr().addr().is_multiple_of(ALIGN) {
+        return Err(SetupError::ArenaMisaligned);
+    }
+    if arena.len() < plan.arena_bytes() {
+        return Err(SetupError::ArenaTooSmall { needed: plan.arena_bytes(), found: arena.len() });
+    }
+    Ok(())
+}
+
+/// The longest strip at the plan's size against the exponent codes of every attention step.
+fn check_keys(model: &ModelHead<'_>, plan: &Plan) -> Result<(), SetupError> {
+    for (id, step) in model.step_ids() {
+        let Step::Attention { branch, .. } = step else { continue };
+        let keys = attention::longest_strip(&plan.geometry_of(step), branch.into());
+        let bits = model.records().params(id, &[]).and_then(|params| params.ops.iter().map(|op| op.code_bits).max()).unwrap_or(0);
+        let most = match model.precision(id) {
+            #[cfg(feature = "int16x8")]
+            Precision::Int16x8 => hrvit_kernels::attention_s16::MAX_KEYS,
+            #[cfg(feature = "fp16")]
+            Precision::Fp16 => hrvit_kernels::attention_f16::MAX_KEYS,
+            _ => max_keys(bits).unwrap_or(0),
+        };
+        if keys > most {
+            return Err(SetupError::Keys { step: id, keys, most });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,9 @@
+//! What can go wrong: when planning, when setting up, when running. Small, `Copy`, without texts.
+
+mod plan;
+mod run;
+mod setup;
+
+pub use plan::PlanError;
+pub use run::RunError;
+pub use setup::SetupError;
