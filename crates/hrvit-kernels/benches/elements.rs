@@ -55,6 +55,10 @@ fn resize(criterion: &mut Criterion) {
     let logits = s16s(128 * classes);
     let mut labels = vec![0; 512];
     each(criterion, "argmax_s16", "512 labels of 19 classes", 512 * classes, |kernels| kernels.argmax_s16(&logits, &logits, 3, 5, classes, 4, &mut labels));
+    let mut margins = vec![0; 512];
+    each(criterion, "argmax_margin_s16", "512 labels of 19 classes", 512 * classes, |kernels| {
+        kernels.argmax_margin_s16(&logits, &logits, 3, 5, classes, 4, &mut labels, 14, &mut margins)
+    });
 }
 
 criterion_group!(benches, rows, resize);

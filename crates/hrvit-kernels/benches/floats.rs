@@ -94,8 +94,11 @@ fn elements(criterion: &mut Criterion) {
             kernels.bilinear_add_f16(&row, &row, near, far, 256, factor, 8, &mut acc)
         });
     }
-    let (logits, mut labels) = (halves(128 * 19), vec![0; 512]);
+    let (logits, mut labels, mut margins) = (halves(128 * 19), vec![0; 512], vec![0; 512]);
     each(criterion, "argmax_f16", "512 labels of 19 classes", 512 * 19, |kernels| kernels.argmax_f16(&logits, &logits, 3, 5, 19, 4, &mut labels));
+    each(criterion, "argmax_margin_f16", "512 labels of 19 classes", 512 * 19, |kernels| {
+        kernels.argmax_margin_f16(&logits, &logits, 3, 5, 19, 4, &mut labels, 6, &mut margins)
+    });
 }
 
 criterion_group!(benches, products, depthwise, attention, des, elements);

@@ -36,7 +36,7 @@ pub enum Family {
     Mean,
     /// Bilinear resizing.
     Bilinear,
-    /// Label map.
+    /// Label map, alone or with margins.
     Argmax,
     /// Depthwise convolution of 16-bit codes.
     #[cfg(feature = "int16x8")]
@@ -83,7 +83,7 @@ pub enum Family {
     /// Bilinear resizing of f16.
     #[cfg(feature = "fp16")]
     BilinearF16,
-    /// Label map of f16 logits.
+    /// Label map of f16 logits, alone or with margins.
     #[cfg(feature = "fp16")]
     ArgmaxF16,
 }

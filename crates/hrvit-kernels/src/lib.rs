@@ -14,7 +14,7 @@
 //! | attention over one strip | [`attention_s8`] | s8 x s8, i32 | s16, 8 fractional bits | `avx2` `avx_vnni` `avx512` `neon` `neon_dotprod` `neon_i8mm` `mve` `dsp` |
 //! | diversity-enhancing shortcut | [`des_s16`] | s16 x s8, i32 | added to i32 | `avx2` `avx512` `neon` `mve` `dsp` |
 //! | Hardswish, tables, sums, means | [`activation`] | s8, s16 or i32 | s8, s16 or i32 | `avx2` `avx512` `neon` `mve` `dsp`, not each for all |
-//! | exact bilinear resize, label map | [`resize`] | s16, i32 | added to i32; labels | `avx2` `avx512` `neon` `mve` |
+//! | exact bilinear resize, label map | [`resize`] | s16, i32 | added to i32; labels, margins | `avx2` `avx512` `neon` `mve` |
 //!
 //! With feature `int16x8` there are the operators on 16-bit codes that the table above does not have:
 //!
@@ -37,7 +37,7 @@
 //! | attention over one strip | `attention_f16` | f16 x f16, f32 | f16 | `avx2` `neon` `mve` |
 //! | diversity-enhancing shortcut | `des_f16` | f16 x f16, f32 | added to f32 | `avx2` `neon` |
 //! | Hardswish, activations, sums, means, conversions | `activation_f16` | f16, s16 or f32 | f16, s16 or f32 | `avx2` `neon` |
-//! | bilinear resize, label map | `resize_f16` | f16, f32 | added to f32; labels | `avx2` `neon` |
+//! | bilinear resize, label map | `resize_f16` | f16, f32 | added to f32; labels, margins | `avx2` `neon` |
 //!
 //! **Conventions.** Maps are `[rows, columns, channels]`, channel last, contiguous unless a stride is given; a token is one run of channels. Every entry is
 //! safe: it checks lengths and scalar parameters once and returns [`ShapeError`]. It never panics and never reads out of bounds whatever the numbers; the
@@ -49,7 +49,7 @@
 //! its documentation says which sizes those are. [`conformance`] compares every family with its definition on the processor at hand, without a heap.
 
 #![no_std]
-#![deny(clippy::float_arithmetic)]
+#![deny(clippy::float_arithmetic, clippy::missing_errors_doc)]
 #![cfg_attr(not(hrvit_scalar), allow(dead_code, reason = "a build for one instruction set uses some of the definitions only"))]
 
 pub mod activation;
@@ -152,5 +152,7 @@ pub use math::rsqrt;
 pub use packing::{Packing, UnknownPacking};
 pub use requant::{Range8, Requant, TensorRequant, requant};
 pub use resize::{Phase, phase};
+#[cfg(feature = "fp16")]
+pub use resize_f16::MARGIN_BITS_F16;
 pub use runs::copy_strided;
 pub use tiles::Tiles;

@@ -257,6 +257,49 @@ fn resized_rows_and_labels() {
 }
 
 #[test]
+fn margins_are_within_their_bound() {
+    let rng = &mut Rng(8);
+    for (factor, classes, magnitude) in [(1, 3, 3.0), (2, 19, 3.0), (4, 8, 0.01), (8, 5, 3.0), (4, 19, 9000.0), (4, 1, 3.0), (4, 2, 3.0)] {
+        let columns = 6;
+        let (upper, lower) = (halves(rng, columns * classes, magnitude), halves(rng, columns * classes, magnitude));
+        let most = upper.iter().chain(&lower).fold(0.0f64, |most, x| most.max(x.to_f64().abs()));
+        for (y, k) in (0..factor).flat_map(|y| (0..=31).map(move |k| (y, k))) {
+            let row = phase(y, factor, 2);
+            let [mut alone, mut labels, mut margins] = [(); 3].map(|()| vec![77; columns * factor]);
+            KERNELS.argmax_f16(&upper, &lower, row.near_weight, row.far_weight, classes, factor, &mut alone).unwrap();
+            KERNELS.argmax_margin_f16(&upper, &lower, row.near_weight, row.far_weight, classes, factor, &mut labels, k, &mut margins).unwrap();
+            assert_eq!(labels, alone);
+            for (x, got) in margins.into_iter().enumerate() {
+                let column = phase(x, factor, columns);
+                let mix = |row: &[f16], c: usize| {
+                    row[column.near * classes + c].to_f64() * f64::from(column.near_weight)
+                        + row[column.far * classes + c].to_f64() * f64::from(column.far_weight)
+                };
+                let z = |c| (mix(&upper, c) * f64::from(row.near_weight) + mix(&lower, c) * f64::from(row.far_weight)) / (4 * factor * factor) as f64;
+                let mut logits: Vec<f64> = (0..classes).map(z).collect();
+                logits.sort_by(|a, b| b.total_cmp(a));
+                let code = |margin: f64| (margin * 2f64.powi(MARGIN_BITS_F16 as i32 - i32::from(k))).floor().clamp(0.0, 255.0) as u8;
+                let (least, most) = match logits[..] {
+                    [largest, second, ..] => [-1.0, 1.0].map(|sign| code(largest - second + sign * most / 2f64.powi(21))).into(),
+                    _ => (255, 255),
+                };
+                assert!((least..=most).contains(&got), "factor {factor} classes {classes} row {y} column {x} k {k}: {got}, not in {least}..={most}");
+            }
+        }
+    }
+    // Exact: 1 - 15/16, at either end of the shifts; the largest margin of all.
+    let (mut labels, mut margins) = ([9], [9]);
+    let mut run = |values: [f64; 2], k| {
+        let row = values.map(f16::from_f64);
+        KERNELS.argmax_margin_f16(&row, &row, 1, 1, 2, 1, &mut labels, k, &mut margins).map(|()| (labels[0], margins[0]))
+    };
+    assert_eq!([0, 1, 5, 8, 9, 31].map(|k| run([0.9375, 1.0], k).unwrap()), [255, 128, 8, 1, 0, 0].map(|margin| (1, margin)));
+    assert_eq!(run([1.0, 1.0], 0), Ok((0, 0)));
+    assert_eq!([20, 21, 22, 31].map(|k| run([65504.0, -65504.0], k).unwrap()), [255, 255, 127, 0].map(|margin| (0, margin)));
+    assert_eq!(run([1.0, 2.0], 32), Err(ShapeError::Parameter));
+}
+
+#[test]
 fn elements_equal_their_formulas() {
     let x = [-65504.0, -4.0, -1.5, 0.0, 1.0, 2.5, 4.0, 65504.0].map(f16::from_f64);
     let mut out = [f16::NAN; 8];

@@ -9,6 +9,11 @@ fn count() -> impl Strategy<Value = usize> {
     prop_oneof![8 => 0usize..5, 2 => Just(8usize), 1 => Just(usize::MAX), 1 => Just(usize::MAX / 2 + 1)]
 }
 
+/// Shifts of margins, most of them in range.
+fn shift() -> impl Strategy<Value = u8> {
+    prop_oneof![3 => 0u8..=31, 1 => any::<u8>()]
+}
+
 fn len() -> impl Strategy<Value = usize> {
     prop_oneof![Just(0usize), Just(1), Just(2), Just(4), Just(8), Just(9), Just(16), Just(18), Just(32), Just(36), 0usize..40]
 }
@@ -27,6 +32,14 @@ fn untouched(len: usize, call: impl FnOnce(&mut [f16]) -> Result<(), ShapeError>
     let mut out = vec![f16::ONE; len];
     if call(&mut out).is_err() {
         assert_eq!(out, vec![f16::ONE; len]);
+    }
+}
+
+/// [`untouched`] of labels and margins.
+fn both_untouched(labels: usize, margins: usize, call: impl FnOnce(&mut [u8], &mut [u8]) -> Result<(), ShapeError>) {
+    let (mut out, mut beside) = (vec![0x5a; labels], vec![0x5a; margins]);
+    if call(&mut out, &mut beside).is_err() {
+        assert_eq!((out, beside), (vec![0x5a; labels], vec![0x5a; margins]));
     }
 }
 
@@ -94,12 +107,17 @@ proptest! {
     }
 
     #[test]
-    fn rows(value in half(), upper in len(), lower in len(), weights in any::<[i32; 2]>(), unit in 0..20i32, channels in count(), factor in count(), out in len()) {
+    fn rows(
+        value in half(), upper in len(), lower in len(), weights in any::<[i32; 2]>(), unit in 0..20i32, channels in count(), factor in count(), out in len(),
+        k in shift(), other in prop::option::of(len())
+    ) {
         for kernels in all_kernels() {
+            let margins = other.unwrap_or(out);
             let (upper, lower) = (vec![value; upper], vec![f16::MIN; lower]);
             for [near, far] in [weights, [unit, (factor.min(8) as i32 * 2) - unit]] {
                 let _ = kernels.bilinear_add_f16(&upper, &lower, near, far, channels, factor, 0, &mut vec![f32::MAX; out]);
                 let _ = kernels.argmax_f16(&upper, &lower, near, far, channels, factor, &mut vec![0; out]);
+                both_untouched(out, margins, |out, margins| kernels.argmax_margin_f16(&upper, &lower, near, far, channels, factor, out, k, margins));
             }
         }
     }

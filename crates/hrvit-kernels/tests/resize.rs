@@ -128,6 +128,62 @@ fn lowest_class_wins_ties_at_the_extremes() {
     }
 }
 
+/// The code of a margin of real logits in `f64`, `unit` of which are one of the integers.
+fn margin(logits: &[f64], unit: f64, k: u8) -> u8 {
+    let mut sorted = logits.to_vec();
+    sorted.sort_by(|a, b| b.total_cmp(a));
+    match sorted[..] {
+        [largest, second, ..] => ((largest - second) * unit / 2f64.powi(k.into())).floor().min(255.0) as u8,
+        _ => 255,
+    }
+}
+
+#[test]
+fn margins_are_the_distance_of_the_two_largest_logits() {
+    let mut rng = Rng(62);
+    let mut seen = [false; 256];
+    for factor in [1, 2, 4, 8] {
+        for classes in [1, 2, 11, 19, 256] {
+            let (height, width) = (3, 5);
+            let row_len = width * classes;
+            // Ties, any codes, and codes so near each other that no shift clips.
+            let bounds = [2, 32767, 90].map(|bound| (0..height * row_len).map(|_| rng.range(-bound, bound) as i16).collect::<Vec<_>>());
+            for map in bounds {
+                let want = resized(&map, height, width, classes, factor);
+                for (y, k) in (0..height * factor).flat_map(|y| [0, 4, 9, 16, 31].map(|k| (y, k))) {
+                    let at = phase(y, factor, height);
+                    let [upper, lower] = [at.near, at.far].map(|row| &map[row * row_len..][..row_len]);
+                    let [mut alone, mut labels, mut margins] = [(); 3].map(|()| vec![77; factor * width]);
+                    SCALAR.argmax_s16(upper, lower, at.near_weight, at.far_weight, classes, factor, &mut alone).unwrap();
+                    SCALAR.argmax_margin_s16(upper, lower, at.near_weight, at.far_weight, classes, factor, &mut labels, k, &mut margins).unwrap();
+                    assert_eq!(labels, alone);
+                    for (x, got) in margins.iter().enumerate() {
+                        let logits = &want[(y * factor * width + x) * classes..][..classes];
+                        assert_eq!(*got, margin(logits, (4 * factor * factor) as f64, k), "factor {factor} classes {classes} row {y} column {x} k {k}");
+                        seen[usize::from(*got)] = true;
+                    }
+                }
+            }
+        }
+    }
+    assert!(seen.iter().all(|seen| *seen), "every code was seen");
+}
+
+#[test]
+fn the_largest_margins_are_clipped_before_they_are_bytes() {
+    let row = [i16::MIN, i16::MAX].repeat(3);
+    for (factor, bits) in [(1, 18), (2, 20), (4, 22), (8, 24)] {
+        for k in 0..=31 {
+            let (mut labels, mut margins) = (vec![9; 3 * factor], vec![9; 3 * factor]);
+            SCALAR.argmax_margin_s16(&row, &row, 1, 2 * factor as i32 - 1, 2, factor, &mut labels, k, &mut margins).unwrap();
+            assert_eq!(labels, vec![1; 3 * factor]);
+            // 2^16 - 1 codes times (2 * factor)^2.
+            let want = (((1u32 << bits) - (1 << (bits - 16))) >> k).min(255) as u8;
+            assert_eq!(margins, vec![want; 3 * factor], "factor {factor} k {k}");
+        }
+    }
+}
+
 #[test]
 fn wrong_parameters_are_named() {
     let row = [0i16; 6];
@@ -148,4 +204,12 @@ fn wrong_parameters_are_named() {
     let wide = vec![0i16; 257];
     assert_eq!(SCALAR.argmax_s16(&wide, &wide, 1, 1, 257, 1, &mut [0]), Err(ShapeError::Parameter));
     assert_eq!(SCALAR.argmax_s16(&row, &row, 1, 1, 3, 1, &mut [0; 3]), Err(ShapeError::Output));
+    let margins = |k, labels: usize, margins: usize| SCALAR.argmax_margin_s16(&row, &row, 1, 1, 3, 1, &mut vec![0; labels], k, &mut vec![0; margins]);
+    assert_eq!(margins(31, 2, 2), Ok(()));
+    assert_eq!(margins(32, 2, 2), Err(ShapeError::Parameter));
+    assert_eq!(margins(255, 2, 2), Err(ShapeError::Parameter));
+    for len in [0, 1, 3] {
+        assert_eq!(margins(3, 2, len), Err(ShapeError::Output));
+        assert_eq!(margins(3, len, 2), Err(ShapeError::Output));
+    }
 }

@@ -114,6 +114,11 @@ fn labels_of_rows_around_a_vector() {
                     kernels.argmax_s16(&upper, &lower, upper_weight, 8 - upper_weight, classes, 4, &mut labels).unwrap();
                     labels
                 });
+                equal_everywhere("margins", |kernels| {
+                    let [mut labels, mut margins] = [(); 2].map(|()| vec![0; 4 * columns]);
+                    kernels.argmax_margin_s16(&upper, &lower, upper_weight, 8 - upper_weight, classes, 4, &mut labels, 14, &mut margins).unwrap();
+                    (labels, margins)
+                });
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use core::arch::x86_64::*;
 
-use super::{Rows, scalar};
+use super::{Rows, margin, scalar};
 use crate::avx2::rates::up_to;
 use crate::avx2::sink::{Add32, put};
 use crate::avx2::{load16_i16, store8_i32};
@@ -25,7 +25,13 @@ pub(super) fn bilinear_add(_: Avx2, source: &Rows<'_>, columns: usize, scale: i3
 /// See [`Kernels::argmax_s16`](crate::Kernels::argmax_s16).
 pub(super) fn labels(_: Avx2, source: &Rows<'_>, columns: usize, labels: &mut [u8]) {
     // SAFETY: the token proves AVX2.
-    unsafe { label_row(source, columns, labels) }
+    unsafe { label_row::<false>(source, columns, labels, 0, &mut []) }
+}
+
+/// See [`Kernels::argmax_margin_s16`](crate::Kernels::argmax_margin_s16).
+pub(super) fn margins(_: Avx2, source: &Rows<'_>, columns: usize, labels: &mut [u8], shift: u32, margins: &mut [u8]) {
+    // SAFETY: the token proves AVX2.
+    unsafe { label_row::<true>(source, columns, labels, shift, margins) }
 }
 
 /// The weights of two tokens in every lane.
@@ -59,8 +65,9 @@ fn add_row(source: &Rows<'_>, columns: usize, scale: i32, first: usize, acc: &mu
     }
 }
 
+/// The labels, and the margins where `MARGINS` says so.
 #[target_feature(enable = "avx2")]
-fn label_row(source: &Rows<'_>, columns: usize, labels: &mut [u8]) {
+fn label_row<const MARGINS: bool>(source: &Rows<'_>, columns: usize, labels: &mut [u8], shift: u32, margins: &mut [u8]) {
     let least = _mm256_set1_epi32(i32::MIN);
     let classes = _mm256_set1_epi32(source.channels as i32);
     let lanes = [_mm256_setr_epi32(0, 1, 2, 3, 8, 9, 10, 11), _mm256_setr_epi32(4, 5, 6, 7, 12, 13, 14, 15)];
@@ -68,18 +75,39 @@ fn label_row(source: &Rows<'_>, columns: usize, labels: &mut [u8]) {
         let Some([(a, wa), (b, wb), (c, wc), (d, wd)]) = source.corners_onwards(x, columns) else { continue };
         let weights = [weights(wa, wb), weights(wc, wd)];
         let mut best = [(least, _mm256_set1_epi32(i32::MAX)); 2];
+        let mut seconds = [least; 2];
         for first in (0..source.channels).step_by(BLOCK) {
             let z = mix([a, b, c, d], weights, first);
-            for ((best, z), lane) in best.iter_mut().zip(z).zip(lanes) {
+            for (((best, second), z), lane) in best.iter_mut().zip(&mut seconds).zip(z).zip(lanes) {
                 let class = _mm256_add_epi32(lane, _mm256_set1_epi32(first as i32));
                 let z = _mm256_blendv_epi8(least, z, _mm256_cmpgt_epi32(classes, class));
+                if MARGINS {
+                    *second = _mm256_min_epi32(_mm256_max_epi32(z, *second), best.0);
+                }
                 // Greater, not equal: the lower class stays.
                 let better = _mm256_cmpgt_epi32(z, best.0);
                 *best = (_mm256_max_epi32(z, best.0), _mm256_blendv_epi8(best.1, class, better));
             }
         }
         *label = lowest_of_largest(best);
+        if MARGINS && let Some(to) = margins.get_mut(x) {
+            let [largest, second] = two_largest(best.map(|(value, _)| value), seconds);
+            *to = margin(largest, second, shift);
+        }
     }
+}
+
+/// The two largest of all lanes, each of which has its own two.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn two_largest([a, b]: [__m256i; 2], [second_a, second_b]: [__m256i; 2]) -> [i32; 2] {
+    let both = |[a, second_a]: [__m256i; 2], [b, second_b]: [__m256i; 2]| {
+        [_mm256_max_epi32(a, b), _mm256_max_epi32(_mm256_min_epi32(a, b), _mm256_max_epi32(second_a, second_b))]
+    };
+    let two = both([a, second_a], [b, second_b]);
+    let two = both(two, two.map(|x| _mm256_permute2x128_si256::<1>(x, x)));
+    let two = both(two, two.map(|x| _mm256_shuffle_epi32::<0b01_00_11_10>(x)));
+    both(two, two.map(|x| _mm256_shuffle_epi32::<0b10_11_00_01>(x))).map(|x| _mm256_cvtsi256_si32(x))
 }
 
 /// The lowest class among those with the largest value.

@@ -55,12 +55,25 @@ pub(super) fn labels(token: Avx512, source: &Rows<'_>, columns: usize, labels: &
         return avx2::labels(token.into(), source, columns, labels);
     }
     // SAFETY: the token proves AVX-512.
-    unsafe { label_row(source, columns, labels) }
+    unsafe { label_row::<false>(source, columns, labels, 0, &mut []) }
 }
 
-/// Lane `l` of the row stands for the output columns from `4 l - 2` on: between the middles of source columns `l - 1` and `l`, those at the edges repeated.
+/// See [`Kernels::argmax_margin_s16`](crate::Kernels::argmax_margin_s16); other factors than 4 are left to `avx2`.
+pub(super) fn margins(token: Avx512, source: &Rows<'_>, columns: usize, labels: &mut [u8], shift: u32, margins: &mut [u8]) {
+    if source.factor != FACTOR || source.channels > MAX_CLASSES || columns == 0 || margins.len() != labels.len() {
+        return avx2::margins(token.into(), source, columns, labels, shift, margins);
+    }
+    // SAFETY: the token proves AVX-512; there are as many margins as labels.
+    unsafe { label_row::<true>(source, columns, labels, shift, margins) }
+}
+
+/// Lane `l` of the row stands for the output columns from `4 l - 2` on: between the middles of source columns `l - 1` and `l`, those at the edges repeated. The labels, and the
+/// margins where `MARGINS` says so.
+///
+/// # Safety
+/// The processor has AVX-512; with `MARGINS`, `margins` is as long as `labels`.
 #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
-fn label_row(source: &Rows<'_>, columns: usize, labels: &mut [u8]) {
+unsafe fn label_row<const MARGINS: bool>(source: &Rows<'_>, columns: usize, labels: &mut [u8], shift: u32, margins: &mut [u8]) {
     let classes = source.channels;
     let stride = classes.next_multiple_of(LANES);
     let mut mixed = [MaybeUninit::<i32>::uninit(); (LANES + 1) * MAX_CLASSES];
@@ -70,6 +83,7 @@ fn label_row(source: &Rows<'_>, columns: usize, labels: &mut [u8]) {
             mix(source, (first + i).saturating_sub(1).min(columns - 1), mixed);
         }
         let mut best = [(_mm512_set1_epi32(i32::MIN), _mm512_setzero_si512()); FACTOR];
+        let mut seconds = [_mm512_set1_epi32(i32::MIN); FACTOR];
         for class in 0..classes {
             // SAFETY: 17 columns of `stride` classes have been written, of which the lanes read column l, and column l + 1.
             let (near, far) = unsafe {
@@ -78,23 +92,41 @@ fn label_row(source: &Rows<'_>, columns: usize, labels: &mut [u8]) {
             };
             let way = _mm512_sub_epi32(far, near);
             let (mut z, step) = (_mm512_add_epi32(_mm512_slli_epi32::<3>(near), way), _mm512_slli_epi32::<1>(way));
-            for (best, label) in &mut best {
+            for ((best, label), second) in best.iter_mut().zip(&mut seconds) {
+                if MARGINS {
+                    *second = _mm512_min_epi32(_mm512_max_epi32(z, *second), *best);
+                }
                 // Greater, not equal: the lower class stays.
                 let better = _mm512_cmpgt_epi32_mask(z, *best);
                 (*best, *label) = (_mm512_max_epi32(z, *best), _mm512_mask_mov_epi32(*label, better, _mm512_set1_epi32(class as i32)));
                 z = _mm512_add_epi32(z, step);
             }
         }
-        let [(_, a), (_, b), (_, c), (_, d)] = best;
-        let ab = _mm512_or_si512(a, _mm512_slli_epi32::<8>(b));
-        let four = _mm512_or_si512(ab, _mm512_or_si512(_mm512_slli_epi32::<16>(c), _mm512_slli_epi32::<24>(d)));
+        let four = side_by_side(best.map(|(_, label)| label));
         // The first lane of all starts two columns before the row.
         let before = if first == 0 { FACTOR / 2 } else { 0 };
         let end = (labels.len() + FACTOR / 2 - FACTOR * first).min(FACTOR * LANES);
         let inside = (!0u64 << before) & (!0u64 >> (64 - end));
         // SAFETY: the mask has only labels of the row.
         unsafe { _mm512_mask_storeu_epi8(labels.as_mut_ptr().wrapping_add(FACTOR * first).wrapping_sub(FACTOR / 2).cast(), inside, four) };
+        if MARGINS {
+            let mut codes = seconds;
+            for (code, (largest, _)) in codes.iter_mut().zip(best) {
+                let difference = _mm512_srl_epi32(_mm512_sub_epi32(largest, *code), _mm_cvtsi32_si128(shift as i32));
+                *code = _mm512_min_epu32(difference, _mm512_set1_epi32(u8::MAX.into()));
+            }
+            // SAFETY: as above, of which there are as many.
+            unsafe { _mm512_mask_storeu_epi8(margins.as_mut_ptr().wrapping_add(FACTOR * first).wrapping_sub(FACTOR / 2).cast(), inside, side_by_side(codes)) };
+        }
     }
+}
+
+/// The bytes of four vectors of numbers below 256, one of each in turn.
+#[inline]
+#[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+fn side_by_side([a, b, c, d]: [__m512i; FACTOR]) -> __m512i {
+    let ab = _mm512_or_si512(a, _mm512_slli_epi32::<8>(b));
+    _mm512_or_si512(ab, _mm512_or_si512(_mm512_slli_epi32::<16>(c), _mm512_slli_epi32::<24>(d)))
 }
 
 /// Both rows' classes of one source column, weighed and added; a multiple of 16 classes, anything beyond the last.

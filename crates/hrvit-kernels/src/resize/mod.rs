@@ -20,6 +20,17 @@ use crate::error::{ShapeError, require};
 /// Largest factor.
 const MAX_FACTOR: usize = 8;
 
+/// Largest shift of a margin: the bits of a difference, less one.
+const MAX_SHIFT: u8 = 31;
+
+/// The code of a margin: `min(255, (largest - second) >> shift)`.
+///
+/// Both are mixes of four 16-bit values with weights that sum to `(2 * factor)^2 <= 2^8`: their difference is below 2^24.
+#[inline(always)]
+fn margin(largest: i32, second: i32, shift: u32) -> u8 {
+    (largest.wrapping_sub(second) as u32).wrapping_shr(shift).min(u8::MAX.into()) as u8
+}
+
 /// Which two source positions an output position mixes, and their weights, which sum to `2 * factor`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Phase {
@@ -85,7 +96,7 @@ pub(crate) struct Rows<'a, T = i16> {
 }
 
 /// The four source tokens of one output token, each with its weight out of `(2 * factor)^2`.
-type Corners<'a, T> = [(&'a [T], i32); 4];
+pub(crate) type Corners<'a, T> = [(&'a [T], i32); 4];
 
 impl<'a, T> Rows<'a, T> {
     /// Source columns; checks that both rows are whole tokens and the vertical weights those of a phase.
@@ -111,6 +122,14 @@ impl<'a, T> Rows<'a, T> {
         let columns = self.columns()?;
         require(self.channels <= 256, ShapeError::Parameter)?;
         require(columns.checked_mul(self.factor) == Some(labels), ShapeError::Output)?;
+        Ok(columns)
+    }
+
+    /// [`Rows::columns_for_labels`] where margins, whose shift is `k`, lie beside the labels.
+    pub(crate) fn columns_for_margins(&self, labels: usize, k: u8, margins: usize) -> Result<usize, ShapeError> {
+        let columns = self.columns_for_labels(labels)?;
+        require(k <= MAX_SHIFT, ShapeError::Parameter)?;
+        require(margins == labels, ShapeError::Output)?;
         Ok(columns)
     }
 

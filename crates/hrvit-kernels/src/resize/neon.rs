@@ -3,7 +3,7 @@
 
 use core::arch::aarch64::*;
 
-use super::{Rows, Segment, scalar, segments};
+use super::{Rows, Segment, margin, scalar, segments};
 use crate::isa::Neon;
 use crate::neon::{load_s16x8, load_s32x4, store_s32x4};
 
@@ -33,10 +33,26 @@ pub(super) fn labels(_: Neon, source: &Rows<'_>, columns: usize, labels: &mut [u
     // SAFETY: the token proves NEON; the caller has checked the lengths.
     unsafe {
         match source.channels.div_ceil(4) {
-            0..=3 => label_row::<3>(source, columns, labels),
-            4..=5 => label_row::<5>(source, columns, labels),
-            6..=10 => label_row::<10>(source, columns, labels),
-            _ => label_row::<MAX_QUADS>(source, columns, labels),
+            0..=3 => label_row::<3, false>(source, columns, labels, 0, &mut []),
+            4..=5 => label_row::<5, false>(source, columns, labels, 0, &mut []),
+            6..=10 => label_row::<10, false>(source, columns, labels, 0, &mut []),
+            _ => label_row::<MAX_QUADS, false>(source, columns, labels, 0, &mut []),
+        }
+    }
+}
+
+/// See [`Kernels::argmax_margin_s16`](crate::Kernels::argmax_margin_s16).
+pub(super) fn margins(_: Neon, source: &Rows<'_>, columns: usize, labels: &mut [u8], shift: u32, margins: &mut [u8]) {
+    if source.factor > MAX_FACTOR {
+        return scalar::margins(source, columns, labels, shift, margins);
+    }
+    // SAFETY: the token proves NEON; the caller has checked the lengths.
+    unsafe {
+        match source.channels.div_ceil(4) {
+            0..=3 => label_row::<3, true>(source, columns, labels, shift, margins),
+            4..=5 => label_row::<5, true>(source, columns, labels, shift, margins),
+            6..=10 => label_row::<10, true>(source, columns, labels, shift, margins),
+            _ => label_row::<MAX_QUADS, true>(source, columns, labels, shift, margins),
         }
     }
 }
@@ -153,8 +169,9 @@ unsafe fn add_eight(out: *mut i32, low: int32x4_t, high: int32x4_t) {
 }
 
 /// Labels by keys, `256 z + 255 - class`: the largest is that of the lowest class among those with the largest z. `QUADS` blocks of 4 classes are enough.
+/// Margins, where `MARGINS` says so, from the z of the two largest keys.
 #[target_feature(enable = "neon")]
-unsafe fn label_row<const QUADS: usize>(source: &Rows<'_>, columns: usize, labels: &mut [u8]) {
+unsafe fn label_row<const QUADS: usize, const MARGINS: bool>(source: &Rows<'_>, columns: usize, labels: &mut [u8], shift: u32, margins: &mut [u8]) {
     let channels = source.channels;
     let used = channels.div_ceil(4).min(QUADS);
     let shared = Source::new(source, 1 << CLASS_BITS);
@@ -181,10 +198,28 @@ unsafe fn label_row<const QUADS: usize>(source: &Rows<'_>, columns: usize, label
                 }
             }
         }
+        // Few blocks stay in registers.
+        let count = if QUADS == MAX_QUADS { used } else { QUADS };
+        if MARGINS {
+            let (labels, margins) = (labels.get_mut(segment.outputs.clone()), margins.get_mut(segment.outputs));
+            for (label, to) in labels.unwrap_or_default().iter_mut().zip(margins.unwrap_or_default()) {
+                let (mut largest, mut second) = (vdupq_n_s32(i32::MIN), vdupq_n_s32(i32::MIN));
+                for (key, change) in keys.iter_mut().zip(&changes).take(count) {
+                    // The second lies between itself and the largest.
+                    second = vminq_s32(vmaxq_s32(second, *key), largest);
+                    largest = vmaxq_s32(largest, *key);
+                    *key = vaddq_s32(*key, *change);
+                }
+                let key = vmaxvq_s32(largest);
+                // No two keys are equal: in one lane the second is what is left.
+                let left = vbslq_s32(vceqq_s32(largest, vdupq_n_s32(key)), second, largest);
+                *label = !(key as u8);
+                *to = margin(key >> CLASS_BITS, vmaxvq_s32(left) >> CLASS_BITS, shift);
+            }
+            continue;
+        }
         for label in labels.get_mut(segment.outputs).unwrap_or_default() {
             let mut largest = vdupq_n_s32(i32::MIN);
-            // Few blocks stay in registers.
-            let count = if QUADS == MAX_QUADS { used } else { QUADS };
             for (key, change) in keys.iter_mut().zip(&changes).take(count) {
                 largest = vmaxq_s32(largest, *key);
                 *key = vaddq_s32(*key, *change);

@@ -1,7 +1,9 @@
 //! Definition of the resized rows: per output token, the four source tokens and their weights. Labels take all output columns between two source columns together: from
 //! one to the next, the mix of a class changes by the same number.
 
-use super::{MAX_FACTOR, Rows, segments};
+use core::ops::Range;
+
+use super::{MAX_FACTOR, Rows, margin, segments};
 use crate::slices::rows_mut;
 
 /// Adds the resized row to `acc`; lengths were checked by the caller, as below.
@@ -16,25 +18,77 @@ pub(super) fn bilinear_add(source: &Rows<'_>, columns: usize, scale: i32, first:
     }
 }
 
-/// Writes the labels: of equal logits the first class has won already.
+/// What is kept of the values that an output column has had so far.
+trait Best: Copy {
+    /// Without any value.
+    const NONE: Self;
+
+    /// Takes `z`; whether it is larger than all before.
+    fn take(&mut self, z: i32) -> bool;
+}
+
+/// The largest.
+impl Best for i32 {
+    const NONE: Self = i32::MIN;
+
+    #[inline(always)]
+    fn take(&mut self, z: i32) -> bool {
+        let larger = z > *self;
+        if larger {
+            *self = z;
+        }
+        larger
+    }
+}
+
+/// The largest and the second.
+impl Best for (i32, i32) {
+    const NONE: Self = (i32::MIN, i32::MIN);
+
+    #[inline(always)]
+    fn take(&mut self, z: i32) -> bool {
+        let (largest, second) = self;
+        *second = z.max(*second).min(*largest);
+        largest.take(z)
+    }
+}
+
+/// Writes the labels.
 #[inline(never)] // else it would be compiled as its only caller is, for size
 pub(super) fn labels(source: &Rows<'_>, columns: usize, labels: &mut [u8]) {
+    walk(source, columns, labels, |_, _: [i32; MAX_FACTOR]| ());
+}
+
+/// Writes the labels and the margins of two classes or more.
+#[inline(never)] // as above
+pub(super) fn margins(source: &Rows<'_>, columns: usize, labels: &mut [u8], shift: u32, margins: &mut [u8]) {
+    walk(source, columns, labels, |outputs, best: [(i32, i32); MAX_FACTOR]| {
+        for (to, (largest, second)) in margins.get_mut(outputs).unwrap_or_default().iter_mut().zip(best) {
+            *to = margin(largest, second, shift);
+        }
+    });
+}
+
+/// Writes the labels, and calls `done(outputs, best)` for each segment: of equal logits the first class has won already.
+#[inline(always)]
+fn walk<B: Best>(source: &Rows<'_>, columns: usize, labels: &mut [u8], mut done: impl FnMut(Range<usize>, [B; MAX_FACTOR])) {
     let column = |upper: &i16, lower: &i16| i32::from(*upper) * source.upper_weight + i32::from(*lower) * source.lower_weight;
     let unit = 2 * source.factor as i32;
     for segment in segments(columns, source.factor, 0..labels.len()) {
-        let mut largest = [i32::MIN; MAX_FACTOR];
+        let mut best = [B::NONE; MAX_FACTOR];
         let Some(labels) = labels.get_mut(segment.outputs.clone()) else { continue };
         let (Some([a, c]), Some([b, d])) = (source.tokens(segment.near), source.tokens(segment.far)) else { continue };
         for (class, ((a, c), (b, d))) in (0u8..=u8::MAX).zip(a.iter().zip(c).zip(b.iter().zip(d))) {
             let near = column(a, c);
             let way = column(b, d) - near;
             let mut z = near * unit + way * segment.far_weight;
-            for (largest, label) in largest.iter_mut().zip(&mut *labels) {
-                if z > *largest {
-                    (*largest, *label) = (z, class);
+            for (best, label) in best.iter_mut().zip(&mut *labels) {
+                if best.take(z) {
+                    *label = class;
                 }
                 z += 2 * way;
             }
         }
+        done(segment.outputs, best);
     }
 }

@@ -22,13 +22,29 @@ pub(super) fn labels(_: Avx2, source: &Rows<'_, f16>, columns: usize, labels: &m
     // SAFETY: as above.
     unsafe {
         match source.channels.div_ceil(LANES) {
-            1 => arguments::<1>(source, columns, labels),
-            2 => arguments::<2>(source, columns, labels),
-            3 => arguments::<3>(source, columns, labels),
-            4 => arguments::<4>(source, columns, labels),
-            5..=8 => arguments::<8>(source, columns, labels),
-            9..=16 => arguments::<16>(source, columns, labels),
-            _ => arguments::<32>(source, columns, labels),
+            1 => arguments::<1, false>(source, columns, labels, 0.0, &mut []),
+            2 => arguments::<2, false>(source, columns, labels, 0.0, &mut []),
+            3 => arguments::<3, false>(source, columns, labels, 0.0, &mut []),
+            4 => arguments::<4, false>(source, columns, labels, 0.0, &mut []),
+            5..=8 => arguments::<8, false>(source, columns, labels, 0.0, &mut []),
+            9..=16 => arguments::<16, false>(source, columns, labels, 0.0, &mut []),
+            _ => arguments::<32, false>(source, columns, labels, 0.0, &mut []),
+        }
+    }
+}
+
+/// Writes the labels and the margins of two classes or more.
+pub(super) fn margins(_: Avx2, source: &Rows<'_, f16>, columns: usize, labels: &mut [u8], scale: f32, margins: &mut [u8]) {
+    // SAFETY: as above.
+    unsafe {
+        match source.channels.div_ceil(LANES) {
+            1 => arguments::<1, true>(source, columns, labels, scale, margins),
+            2 => arguments::<2, true>(source, columns, labels, scale, margins),
+            3 => arguments::<3, true>(source, columns, labels, scale, margins),
+            4 => arguments::<4, true>(source, columns, labels, scale, margins),
+            5..=8 => arguments::<8, true>(source, columns, labels, scale, margins),
+            9..=16 => arguments::<16, true>(source, columns, labels, scale, margins),
+            _ => arguments::<32, true>(source, columns, labels, scale, margins),
         }
     }
 }
@@ -59,9 +75,9 @@ fn mix([a, b, c, d]: [&[f16; LANES]; 4], [wa, wb, wc, wd]: [__m256; 4]) -> __m25
     _mm256_fmadd_ps(load(d), wd, _mm256_fmadd_ps(load(c), wc, sum))
 }
 
-/// Labels of at most 8 times `N` classes.
+/// Labels of at most 8 times `N` classes, and margins where `MARGINS` says so.
 #[target_feature(enable = "avx2,fma,f16c")]
-fn arguments<const N: usize>(source: &Rows<'_, f16>, columns: usize, labels: &mut [u8]) {
+fn arguments<const N: usize, const MARGINS: bool>(source: &Rows<'_, f16>, columns: usize, labels: &mut [u8], scale: f32, margins: &mut [u8]) {
     let least = _mm256_set1_ps(f32::NEG_INFINITY);
     let (mut sources, mut classes) = ([[_mm256_setzero_ps(); 4]; N], [least; N]);
     // Lanes that are classes.
@@ -84,11 +100,18 @@ fn arguments<const N: usize>(source: &Rows<'_, f16>, columns: usize, labels: &mu
             }
         }
         let [wa, wb, wc, wd] = corners.map(|(_, weight)| _mm256_set1_ps(weight as f32));
-        let (mut z, mut most) = ([least; N], least);
+        let (mut z, mut most, mut second) = ([least; N], least, least);
         for ((z, [a, b, c, d]), classes) in z.iter_mut().zip(&sources).zip(classes) {
             let sum = _mm256_fmadd_ps(*b, wb, _mm256_mul_ps(*a, wa));
             *z = _mm256_blendv_ps(least, _mm256_fmadd_ps(*d, wd, _mm256_fmadd_ps(*c, wc, sum)), classes);
+            if MARGINS {
+                second = _mm256_min_ps(_mm256_max_ps(second, *z), most);
+            }
             most = _mm256_max_ps(most, *z);
+        }
+        if MARGINS && let Some(to) = margins.get_mut(x) {
+            let [largest, second] = two_largest([most, second]);
+            *to = scalar::margin(largest, second, scale);
         }
         let most = _mm256_set1_ps(largest(most));
         // From the last to the first, so that the lowest is left; one of them is the largest.
@@ -100,6 +123,17 @@ fn arguments<const N: usize>(source: &Rows<'_, f16>, columns: usize, labels: &mu
         }
         *label = argument as u8;
     }
+}
+
+/// The two largest of all lanes, each of which has its own two.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn two_largest(two: [__m256; 2]) -> [f32; 2] {
+    let both =
+        |[a, second_a]: [__m256; 2], [b, second_b]: [__m256; 2]| [_mm256_max_ps(a, b), _mm256_max_ps(_mm256_min_ps(a, b), _mm256_max_ps(second_a, second_b))];
+    let two = both(two, two.map(|x| _mm256_permute2f128_ps::<1>(x, x)));
+    let two = both(two, two.map(|x| _mm256_permute_ps::<0b01_00_11_10>(x)));
+    both(two, two.map(|x| _mm256_permute_ps::<0b10_11_00_01>(x))).map(|x| _mm256_cvtss_f32(x))
 }
 
 /// The 8 values from `first` on, zeros beyond the end of the row.

@@ -20,7 +20,13 @@ pub(super) fn bilinear_add(_: Neon, source: &Rows<'_, f16>, columns: usize, firs
 /// Writes the labels.
 pub(super) fn labels(_: Neon, source: &Rows<'_, f16>, columns: usize, labels: &mut [u8]) {
     // SAFETY: as above.
-    unsafe { arguments(source, columns, labels) }
+    unsafe { arguments::<false>(source, columns, labels, 0.0, &mut []) }
+}
+
+/// Writes the labels and the margins of two classes or more.
+pub(super) fn margins(_: Neon, source: &Rows<'_, f16>, columns: usize, labels: &mut [u8], scale: f32, margins: &mut [u8]) {
+    // SAFETY: as above.
+    unsafe { arguments::<true>(source, columns, labels, scale, margins) }
 }
 
 #[target_feature(enable = "neon")]
@@ -52,8 +58,9 @@ fn mix([a, b, c, d]: [&[f16; LANES]; 4], [wa, wb, wc, wd]: [Eight; 4]) -> Eight 
 /// Vectors of the most classes.
 const VECTORS: usize = 256 / LANES;
 
+/// The labels, and the margins where `MARGINS` says so.
 #[target_feature(enable = "neon")]
-fn arguments(source: &Rows<'_, f16>, columns: usize, labels: &mut [u8]) {
+fn arguments<const MARGINS: bool>(source: &Rows<'_, f16>, columns: usize, labels: &mut [u8], scale: f32, margins: &mut [u8]) {
     let classes = source.channels;
     let mut z = [splat(0.0); VECTORS];
     // Lanes of the last vector that are no classes are never the largest.
@@ -74,6 +81,10 @@ fn arguments(source: &Rows<'_, f16>, columns: usize, labels: &mut [u8]) {
         if let Some(last) = z.last_mut() {
             *last = [vminq_f32(last[0], limits[0]), vminq_f32(last[1], limits[1])];
         }
+        if MARGINS && let Some(to) = margins.get_mut(x) {
+            let [largest, second] = two_largest(z);
+            *to = scalar::margin(largest, second, scale);
+        }
         let most = z.iter().fold(splat(f32::NEG_INFINITY), |most, z| max(most, *z));
         let most = vdupq_n_f32(largest(most));
         // The classes of a vector, and the lowest of those that have the largest value.
@@ -86,6 +97,25 @@ fn arguments(source: &Rows<'_, f16>, columns: usize, labels: &mut [u8]) {
         }
         *label = vminvq_u32(vminq_u32(lowest[0], lowest[1])) as u8;
     }
+}
+
+/// The two largest of all values.
+#[inline]
+#[target_feature(enable = "neon")]
+fn two_largest(values: &[Eight]) -> [f32; 2] {
+    let least = splat(f32::NEG_INFINITY);
+    let ([a, b], [second_a, second_b]) = values.iter().fold((least, least), |([a, b], [second_a, second_b]), z| {
+        // The second lies between itself and the largest.
+        let second = [vminq_f32(vmaxq_f32(second_a, z[0]), a), vminq_f32(vmaxq_f32(second_b, z[1]), b)];
+        (max([a, b], *z), second)
+    });
+    let mut two = [vmaxq_f32(a, b), vmaxq_f32(vminq_f32(a, b), vmaxq_f32(second_a, second_b))];
+    // Neighbours together, twice.
+    for _ in 0..2 {
+        let [a, second] = two;
+        two = [vpmaxq_f32(a, a), vmaxq_f32(vpminq_f32(a, a), vpmaxq_f32(second, second))];
+    }
+    two.map(|x| vgetq_lane_f32::<0>(x))
 }
 
 /// The 8 values from `first` on, zeros beyond the end of the row.

@@ -4,7 +4,8 @@ use half::f16;
 
 use super::Kind;
 use crate::conformance::products::short;
-use crate::conformance::{Arena, Label, Rng, Suite};
+use crate::conformance::resize::{SHIFTS, compare_margins, margins};
+use crate::conformance::{Arena, GUARD, Label, Rng, Suite};
 use crate::epilogue_f16::ActivationF16;
 use crate::kernels::Family;
 use crate::math_f32::widen;
@@ -100,5 +101,19 @@ fn row(suite: &mut Suite<'_>, arena: &mut Arena<'_>, channels: usize, factor: us
         |rng| rng.next() as u8,
         |kernels, labels| kernels.argmax_f16(upper, lower, near, far, channels, factor, labels),
     );
+    // Equal mixes make equal margins.
+    for k in SHIFTS {
+        let label = Label { family: Family::ArgmaxF16, name: "argmax_margin_f16", sizes: [columns, channels, factor, k.into()] };
+        margins(suite, label, arena, columns * factor, |kernels, labels, margins| {
+            kernels.argmax_margin_f16(upper, lower, near, far, channels, factor, labels, k, margins)
+        });
+    }
+    // Of infinities and NaN they are any bytes, but nothing around them is written.
+    let beyond = arena.make(columns * channels, |_| f16::from_bits(suite.rng.pick(&[0x7c00, 0xfc00, 0x7e00, 0x3c00]).unwrap_or_default()))?;
+    let len = columns * factor;
+    let outcome = compare_margins(suite, arena, len, &|at, want, got| !(len..len + GUARD).contains(&at) || want == got, |kernels, labels, margins| {
+        kernels.argmax_margin_f16(beyond, lower, near, far, channels, factor, labels, 12, margins)
+    });
+    suite.report(Label { family: Family::ArgmaxF16, name: "argmax_margin_f16 of infinities", sizes }, outcome);
     Some(())
 }

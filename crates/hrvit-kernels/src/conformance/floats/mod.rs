@@ -3,7 +3,7 @@
 //! **The bound.** An f16 result is at most one unit in the last place from the definition's, plus [`RELATIVE`] times a magnitude: for a sum of products, the sum of
 //! their magnitudes and the bias's (twice where an activation follows, whose slope is below 2); a f32 sum has the latter only, and its own magnitude added. Each
 //! family says what its magnitude is. Where the definition needs no rounding that depends on the order of sums, results are equal: conversions, sums of two, patches,
-//! labels.
+//! labels, margins.
 
 mod elements;
 mod products;
