@@ -4,25 +4,22 @@
 //! From the bytes of a model image to a label map:
 //!
 //! ```
-//! use hrvit_core::{Engine, Model, NoObserver, Plan, Serial};
+//! use hrvit_core::{Arena, Engine, Model, NoObserver, Plan, Serial};
+//! use hrvit_format::aligned::Aligned;
 //!
-//! # fn example_image() -> hrvit_format::aligned::AlignedBytes {
-//! #     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tiny.hrvit");
-//! #     hrvit_format::aligned::AlignedBytes::read(&path).unwrap()
-//! # }
+//! // In firmware also a linker section; on hosts `ModelBuf` reads a file.
+//! static IMAGE: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tiny.hrvit")));
+//!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let bytes = example_image();
-//! // Where bytes lie at a multiple of 64; `ModelBuf` owns a copy of those that do not.
-//! let model = Model::load(&bytes)?;
+//! let model = Model::load(&IMAGE.0)?; // checks every byte once
 //! let plan = Plan::for_model(&model).build()?;
-//! # #[cfg(feature = "std")]
-//! let arena = hrvit_format::aligned::AlignedBytes::zeroed(plan.arena_bytes());
-//! let size = plan.size();
-//! let mut engine = Engine::new(model, plan, Serial, arena)?;
+//! let (size, mut arena) = (plan.size(), Arena::<{ 128 << 10 }>::new());
+//! let mut engine = Engine::new(model, plan, Serial, &mut arena)?;
 //!
 //! let frame = vec![128; 3 * size.pixels()]; // [height, width, 3] RGB
-//! let mut labels = vec![0; size.pixels()]; // [height, width] class indices
+//! let mut labels = vec![0xff; size.pixels()]; // [height, width] class indices
 //! engine.segment(&frame, &mut labels, &NoObserver)?;
+//! assert!(labels.iter().all(|&label| label < 5));
 //! # Ok(())
 //! # }
 //! ```
@@ -71,9 +68,9 @@ pub use arena::{ALIGN, Arena, CANARY};
 pub use element::TileData;
 pub use engine::Engine;
 pub use error::{PlanError, RunError, SetupError};
-#[cfg(feature = "std")]
-pub use hrvit_format::ModelBuf;
 pub use hrvit_format::{Logit, LogitFormat, Model, ModelHead, Network, Packing, Precision, Size, Step, StepId, WideParts};
+#[cfg(feature = "std")]
+pub use hrvit_format::{ModelBuf, aligned::AlignedBytes};
 pub use hrvit_kernels::{Family, Isa, Kernels};
 pub use macs::step_macs;
 pub use observe::{NoObserver, Observer, StepCrcs, StepInfo, Tile};

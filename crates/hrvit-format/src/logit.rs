@@ -59,6 +59,11 @@ impl LogitFormat {
         }
     }
 
+    /// The smallest shift at which the largest code of a margin, 255, stands for `range` or more; at most 31.
+    pub fn margin_shift(self, range: f32) -> u8 {
+        (0..31).find(|&shift| 255.0 * self.margin_unit(shift) >= range).unwrap_or(31)
+    }
+
     /// Real value of one code of a margin, the distance between the two best logits, at the shift `k`: 2^k / 64 codes, or 2^k / 4096 in half precision.
     pub fn margin_unit(self, k: u8) -> f32 {
         // From an exponent of 128 on it is infinite.
@@ -83,6 +88,16 @@ mod tests {
         let codes = [i16::MIN, -1, 0, 1, i16::MAX].map(Logit::from_bits);
         let format = LogitFormat::S16 { scale: 0.5 };
         assert!(codes.is_sorted_by_key(|&logit| format.key(logit)) && format.values(&codes).eq([-16384.0, -0.5, 0.0, 0.5, 16383.5]));
+    }
+
+    #[test]
+    fn a_range_of_margins_takes_the_smallest_shift() {
+        for scale in [0.0003, 0.01, 0.4] {
+            let format = LogitFormat::S16 { scale };
+            let shift = format.margin_shift(8.0);
+            assert!(255.0 * format.margin_unit(shift) >= 8.0 && (shift == 0 || 255.0 * format.margin_unit(shift - 1) < 8.0), "{scale}");
+        }
+        assert_eq!((LogitFormat::F16.margin_shift(8.0), LogitFormat::F16.margin_shift(f32::INFINITY)), (8, 31));
     }
 
     #[test]

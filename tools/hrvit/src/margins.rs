@@ -1,7 +1,6 @@
 //! How sure the label of every pixel is: the engine's margins, their unit, and a picture of them.
 
 use anyhow::{Context, Result, ensure};
-use hrvit_format::LogitFormat;
 use image::{Rgb, RgbImage};
 
 use crate::{
@@ -10,7 +9,7 @@ use crate::{
 };
 
 /// Largest margin that a code should tell apart, in logits: a class that is 8 ahead has 3000 times the probability of the next.
-const RANGE: f32 = 8.0;
+pub const RANGE: f32 = 8.0;
 /// Colour of a pixel whose two best classes are tied.
 const UNSURE: [u8; 3] = [230, 30, 60];
 /// Pixels around a legend.
@@ -25,11 +24,6 @@ pub struct Margins {
     pub codes: LabelMap,
     /// Real value of one code.
     pub unit: f32,
-}
-
-/// The smallest shift whose largest code stands for at least [`RANGE`].
-pub fn default_shift(format: LogitFormat) -> u8 {
-    (0..31).find(|&shift| f32::from(u8::MAX) * format.margin_unit(shift) >= RANGE).unwrap_or(31)
 }
 
 impl Margins {
@@ -99,17 +93,6 @@ fn tinted(Rgb(pixel): Rgb<u8>, code: u8) -> Rgb<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn codes_reach_the_range_with_the_smallest_shift() {
-        for scale in [0.001, 0.01, 0.4] {
-            let format = LogitFormat::S16 { scale };
-            let shift = default_shift(format);
-            assert!(255.0 * format.margin_unit(shift) >= RANGE, "{scale}");
-            assert!(shift == 0 || 255.0 * format.margin_unit(shift - 1) < RANGE, "{scale}");
-        }
-        assert_eq!(default_shift(LogitFormat::F16), 8);
-    }
 
     #[test]
     fn ties_are_red_and_sure_pixels_as_they_are() {

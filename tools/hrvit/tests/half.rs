@@ -12,6 +12,7 @@ use hrvit_reference::{Checkpoint, Folded, Frame, NoTap};
 use hrvit_tool::{
     golden::{self, Checked},
     host_engine::PackedImage,
+    logits::Logits,
     quantize::{Options, to_fp16},
 };
 
@@ -102,6 +103,31 @@ fn run(image: &[u8], kernels: Kernels, (workers, tiling): (usize, Tiling), frame
     let (mut labels, mut logits) = (vec![0; size.pixels()], vec![Logit::default(); engine.logits_len()]);
     engine.segment_into(frame, Segmentation::new(&mut labels).logits(&mut logits), &NoObserver).unwrap();
     (labels, logits)
+}
+
+#[test]
+fn margins_are_those_of_the_enlarged_logits_on_every_instruction_set() {
+    let image = with_frame(Head::Segformer);
+    let model = Model::load(&image).unwrap();
+    let (format, network, size) = (model.logits_format(), &model.meta().network, model.meta().size);
+    let frame = model.golden().unwrap().frame;
+    for isa in Isa::available() {
+        let plan = Plan::for_model(&model).build().unwrap();
+        let arena = AlignedBytes::zeroed(plan.arena_bytes());
+        let mut engine = Engine::with_kernels(&model, plan, Serial, arena, Kernels::new(isa).unwrap()).unwrap();
+        let (mut labels, mut margins, mut logits) = (vec![0; size.pixels()], vec![0; size.pixels()], vec![Logit::default(); engine.logits_len()]);
+        for shift in [2, 6] {
+            let results = Segmentation::new(&mut labels).margins(&mut margins, shift).logits(&mut logits);
+            engine.segment_into(frame, results, &NoObserver).unwrap();
+            let (rows, columns) = size.map(0);
+            let real = Logits::new(rows, columns, network.classes.into(), format.values(&logits).collect()).unwrap();
+            let (_, expected) = real.labels_and_margins_at(size.height.into(), size.width.into());
+            let unit = format.margin_unit(shift);
+            let far = margins.iter().zip(expected).filter(|(code, margin)| ((**margin / unit).min(255.0) - f32::from(**code)).abs() > 1.01);
+            assert_eq!(far.count(), 0, "{isa}, shift {shift}");
+            assert!(margins.iter().any(|&code| code > 0), "{isa}, shift {shift}: margins are not all 0");
+        }
+    }
 }
 
 #[test]

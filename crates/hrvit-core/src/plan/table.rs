@@ -14,9 +14,10 @@ pub(super) struct StepTable<T> {
     attention: Stages<T>,
     mix_cfn: Stages<T>,
     logits: T,
+    labels: T,
     increase: [T; BRANCHES],
     classify: T,
-    /// Of stage norms and the label map, which no plan chooses anything for.
+    /// Of stage norms, which no plan chooses anything for.
     other: T,
 }
 
@@ -31,6 +32,7 @@ impl<T: Copy> StepTable<T> {
             attention: stages,
             mix_cfn: stages,
             logits: entry,
+            labels: entry,
             increase: [entry; BRANCHES],
             classify: entry,
             other: entry,
@@ -47,9 +49,10 @@ impl<T: Copy> StepTable<T> {
             Step::Attention { module, branch, .. } => at(&self.attention, module, branch),
             Step::MixCfn { module, branch, .. } => at(&self.mix_cfn, module, branch),
             Step::Logits => Some(self.logits),
+            Step::LabelMap => Some(self.labels),
             Step::Increase { branch } => self.increase.get(usize::from(branch)).copied(),
             Step::Classify => Some(self.classify),
-            Step::StageNorm { .. } | Step::LabelMap => None,
+            Step::StageNorm { .. } => None,
         };
         entry.unwrap_or(self.other)
     }
@@ -66,9 +69,10 @@ impl<T: Copy> StepTable<T> {
             Step::Attention { module, branch, .. } => at(&mut self.attention, module, branch),
             Step::MixCfn { module, branch, .. } => at(&mut self.mix_cfn, module, branch),
             Step::Logits => Some(&mut self.logits),
+            Step::LabelMap => Some(&mut self.labels),
             Step::Increase { branch } => self.increase.get_mut(usize::from(branch)),
             Step::Classify => Some(&mut self.classify),
-            Step::StageNorm { .. } | Step::LabelMap => None,
+            Step::StageNorm { .. } => None,
         };
         if let Some(place) = place {
             *place = entry;

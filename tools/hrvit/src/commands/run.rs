@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::float::Float;
 use crate::host_engine::{IsaArg, PackedImage};
-use crate::margins::{Margins, default_shift};
+use crate::margins::{Margins, RANGE};
 use crate::output::{self, Format};
 use crate::palette::Classes;
 use crate::segmenter::{Segmented, Segmenter, Wanted};
@@ -139,7 +139,7 @@ pub fn run(args: &RunArgs, format: Format) -> Result<()> {
     }
     ensure!(!args.network.is_given() && args.size.size.is_none(), "network and size come from --model: leave out --variant, --spec, --classes and --size");
     let int8 = int8.as_ref().context("--model M.hrvit is missing")?;
-    let shift = args.margin.then(|| args.margin_shift.unwrap_or_else(|| default_shift(int8.model().logits_format())));
+    let shift = args.margin.then(|| args.margin_shift.unwrap_or_else(|| int8.model().logits_format().margin_shift(RANGE)));
     run_all(int8, shift, &paths, &classes(int8.classes())?, args, format)
 }
 
