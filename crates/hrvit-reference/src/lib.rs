@@ -28,3 +28,7 @@ pub use folded::{Folded, NoTap, OpWeights, State, Tap};
 pub use map::{Frame, FrameError, Map};
 pub use model::Model;
 pub use parameters::{Parameter, parameters};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
