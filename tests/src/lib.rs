@@ -9,3 +9,4 @@ pub mod rng;
 pub mod run;
 pub mod simulator;
 pub mod specs;
+pub mod unpack;

@@ -3,8 +3,8 @@
 
 use hrvit_format::aligned::AlignedBytes;
 use hrvit_format::record::Precision;
-use hrvit_format::writer::{OpData, StepData, write_image};
-use hrvit_format::{BRANCHES, Golden, INTERPOLATED, LOGITS_S16, LoadError, MAX_QV_S16, Meta, Network, Op, OpKind, POOLED_MAX, Size, Step, StepOps};
+use hrvit_format::writer::{ImageData, OpData, StepData, write_image};
+use hrvit_format::{BRANCHES, Golden, INTERPOLATED, LOGITS_S16, LoadError, MAX_QV_S16, Meta, Network, Op, OpKind, POOLED_MAX, Packing, Size, Step, StepOps};
 
 use crate::rng::Rng;
 
@@ -86,7 +86,8 @@ pub fn try_image(
         if maker.wide { StepData::Int16x8 { scale, ops } } else { StepData::Int8 { scale, ops } }
     });
     let steps: Vec<StepData> = steps.collect();
-    write_image(&meta, 1, &steps, &hrvit_kernels::exp_table(), golden)
+    let exp = &hrvit_kernels::exp_table();
+    write_image(&ImageData { meta: &meta, sequence: 1, packing: Packing::Rows, steps: &steps, exp, golden })
 }
 
 /// A frame of uniform noise over a slow gradient.

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use hrvit_core::{Engine, Executor, Kernels, Mapped, Model, Observer, Plan, Serial, SetupError, Tile, TileData, Tiling, WeightPlacement, plan_mixed};
+use hrvit_core::{Engine, Executor, Kernels, Logit, Mapped, Model, Observer, Plan, Serial, SetupError, Tile, TileData, Tiling, WeightPlacement, plan_mixed};
 use hrvit_format::Head;
 use hrvit_format::aligned::AlignedBytes;
 
@@ -106,7 +106,7 @@ pub fn every_tensor_on(kernels: Kernels, model: &Model<'_>, plan: &Plan, executo
     let mut engine = engine.unwrap_or_else(|error| panic!("{error}"));
     let done = match plan.network().head {
         Head::Segformer => engine.segment(frame, &mut vec![0; plan.size().pixels()], &observer),
-        Head::Classifier => engine.logits(frame, &mut vec![0; usize::from(plan.network().classes)], &observer),
+        Head::Classifier => engine.logits(frame, &mut vec![Logit::default(); usize::from(plan.network().classes)], &observer),
     };
     done.unwrap_or_else(|error| panic!("{error}"));
     observer.into_inner()

@@ -1,6 +1,6 @@
 //! The arena: its planned bytes are enough and exact, nothing is read before it was written, nothing beyond is touched.
 
-use hrvit_core::{Engine, Kernels, Model, RunError, Serial, StepId, WeightPlacement, WeightSource};
+use hrvit_core::{Engine, Kernels, Logit, Model, RunError, Serial, StepId, WeightPlacement, WeightSource};
 use hrvit_format::aligned::AlignedBytes;
 use hrvit_format::{Head, Network, Size};
 use hrvit_tests::random_image::{random_frame, random_image};
@@ -45,8 +45,9 @@ type Everything = (Vec<Vec<i32>>, Vec<i16>);
 
 fn run<W: WeightSource>(engine: &mut Engine<'_, W, Serial>, head: Head, size: Size, frame: &[u8]) -> Result<Everything, RunError<W::Error>> {
     let observer = StepTensors::default();
-    let mut result = vec![0i16; engine.logits_len()];
-    engine.logits(frame, &mut result, &observer)?;
+    let mut logits = vec![Logit::default(); engine.logits_len()];
+    engine.logits(frame, &mut logits, &observer)?;
+    let mut result: Vec<i16> = logits.iter().map(|logit| logit.bits()).collect();
     if head == Head::Segformer {
         let mut labels = vec![0; size.pixels()];
         engine.segment(frame, &mut labels, &hrvit_core::NoObserver)?;

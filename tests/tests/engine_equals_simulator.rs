@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use hrvit_core::{Model, NoObserver, StepCrcs};
+use hrvit_core::{Logit, Model, NoObserver, StepCrcs};
 use hrvit_format::record::Precision;
 use hrvit_format::spec::BRANCHES;
 use hrvit_format::{Head, Network, OpKind, Size, Spec, Step, crc32};
@@ -46,23 +46,23 @@ fn check_image(image: &[u8], size: Size, seed: u64) {
             engine.segment(&frame, &mut labels, &observer).unwrap();
             let last: Vec<i32> = labels.iter().map(|&label| label.into()).collect();
             assert_same(&what, &last, simulated.last().unwrap());
-            let mut logits = vec![0; engine.logits_len()];
+            let mut logits = vec![Logit::default(); engine.logits_len()];
             engine.logits(&frame, &mut logits, &NoObserver).unwrap();
-            let logits: Vec<i32> = logits.iter().map(|&code| code.into()).collect();
+            let logits: Vec<i32> = logits.iter().map(|logit| logit.bits().into()).collect();
             assert_same(&what, &logits, &simulated[simulated.len() - 2]);
             engine.segment(&frame, &mut labels, &StepCrcs(&crcs)).unwrap();
         }
         Head::Classifier => {
-            let mut logits = vec![0; engine.logits_len()];
+            let mut logits = vec![Logit::default(); engine.logits_len()];
             engine.logits(&frame, &mut logits, &observer).unwrap();
-            let codes: Vec<i32> = logits.iter().map(|&code| code.into()).collect();
+            let codes: Vec<i32> = logits.iter().map(|logit| logit.bits().into()).collect();
             assert_same(&what, &codes, simulated.last().unwrap());
-            let mut ranked: Vec<(i16, u16)> = logits.iter().copied().zip(0u16..).collect();
+            let mut ranked: Vec<(i16, u16)> = logits.iter().map(|logit| logit.bits()).zip(0u16..).collect();
             ranked.sort_by_key(|&(logit, class)| (-i32::from(logit), class));
             for count in [1, logits.len().min(5), logits.len()] {
                 let mut top = vec![Default::default(); count];
                 engine.classify(&frame, &mut top, &StepCrcs(&crcs)).unwrap();
-                let top: Vec<(i16, u16)> = top.iter().map(|ranked| (ranked.logit, ranked.class)).collect();
+                let top: Vec<(i16, u16)> = top.iter().map(|ranked| (ranked.logit.bits(), ranked.class)).collect();
                 assert_eq!(top, ranked[..count], "{what}: best {count}");
             }
         }

@@ -1,7 +1,10 @@
 //! Steps of 16-bit codes and 8-bit weights beside int8 ones: no instruction set, no packing, no tile, no number of workers and no way of reading weights changes a
 //! byte, and the loader refuses what could overflow.
 
-use hrvit_core::{Engine, Isa, Kernels, Model, NoObserver, Plan, Serial, Streamed, Threads, Tiling, WeightPlacement, packing_for, plan, plan_mixed, read_head};
+use hrvit_core::{
+    Engine, Isa, Kernels, Logit, Model, ModelHead, NoObserver, Plan, Serial, Streamed, Threads, Tiling, WeightPlacement, packing_for, plan, plan_mixed,
+    read_head,
+};
 use hrvit_format::{
     Head, LoadError, Network, OpField, OpKind, Size, Step, WideParts,
     aligned::AlignedBytes,
@@ -29,7 +32,7 @@ fn cases() -> Vec<(Network, Size, AlignedBytes)> {
     cases
 }
 
-fn planned(model: &Model<'_>, workers: usize, placement: WeightPlacement, tiling: Tiling) -> Plan {
+fn planned(model: &ModelHead<'_>, workers: usize, placement: WeightPlacement, tiling: Tiling) -> Plan {
     plan_mixed((&model.meta().network, model.wide_parts()), model.meta().size, workers, placement, tiling).unwrap()
 }
 
@@ -71,7 +74,7 @@ fn streamed_weights_give_the_same_logits() {
         let frame = random_frame(size, 55);
         let mut expected = Vec::new();
         with_engine(&Model::load(&image).unwrap(), |engine| {
-            expected.resize(engine.logits_len(), 0);
+            expected.resize(engine.logits_len(), Logit::default());
             engine.logits(&frame, &mut expected, &NoObserver).unwrap();
         });
         let (mut head, mut flash) = (AlignedBytes::zeroed(64 << 10), Flash::new(&image));
@@ -80,7 +83,7 @@ fn streamed_weights_give_the_same_logits() {
         let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
         let weights = Streamed::open(&model, flash, &mut arena).unwrap();
         let mut engine = Engine::with_kernels(&model, &plan, Kernels::SCALAR, weights, Serial, &mut arena).unwrap();
-        let mut logits = vec![0; engine.logits_len()];
+        let mut logits = vec![Logit::default(); engine.logits_len()];
         engine.logits(&frame, &mut logits, &NoObserver).unwrap();
         assert_eq!(logits, expected, "{size}");
     }

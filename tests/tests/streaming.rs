@@ -1,8 +1,8 @@
 //! Weights that are paged in from a device: the same results as from memory, and where the device fails, an error instead of a result.
 
-use hrvit_core::{Engine, Kernels, Model, NoObserver, RunError, Serial, SetupError, StreamError, Streamed, WeightPlacement, plan, read_head};
+use hrvit_core::{Engine, Kernels, Logit, Model, ModelHead, NoObserver, RunError, Serial, StreamError, Streamed, WeightPlacement, plan, read_head};
+use hrvit_format::START_BYTES;
 use hrvit_format::aligned::AlignedBytes;
-use hrvit_format::partial::START_BYTES;
 use hrvit_format::{Golden, Head, LoadError};
 use hrvit_tests::flash::{Fault, Flash};
 use hrvit_tests::random_image::{edited_image, random_frame, random_image};
@@ -18,7 +18,7 @@ fn with_golden() -> AlignedBytes {
 }
 
 /// Opens the device, runs a frame and returns the logits.
-fn stream(flash: &mut Flash<'_>, frame: &[u8]) -> Result<Vec<i16>, String> {
+fn stream(flash: &mut Flash<'_>, frame: &[u8]) -> Result<Vec<Logit>, String> {
     let mut head = AlignedBytes::zeroed(HEAD_BYTES);
     let model = read_head(flash, &mut head).map_err(|error| error.to_string())?;
     let placement = WeightPlacement::Streamed { largest_group: model.largest_group() };
@@ -26,7 +26,7 @@ fn stream(flash: &mut Flash<'_>, frame: &[u8]) -> Result<Vec<i16>, String> {
     let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
     let weights = Streamed::open(&model, flash, &mut arena).map_err(|error| error.to_string())?;
     let mut engine = Engine::with_kernels(&model, &plan, Kernels::SCALAR, weights, Serial, &mut arena).unwrap();
-    let mut logits = vec![0; engine.logits_len()];
+    let mut logits = vec![Logit::default(); engine.logits_len()];
     match engine.logits(frame, &mut logits, &NoObserver) {
         Ok(()) => Ok(logits),
         Err(error @ RunError::Weights(..)) => Err(error.to_string()),
@@ -34,10 +34,10 @@ fn stream(flash: &mut Flash<'_>, frame: &[u8]) -> Result<Vec<i16>, String> {
     }
 }
 
-fn mapped(image: &[u8], frame: &[u8]) -> Vec<i16> {
+fn mapped(image: &[u8], frame: &[u8]) -> Vec<Logit> {
     let model = Model::load(image).unwrap();
     with_engine(&model, |engine| {
-        let mut logits = vec![0; engine.logits_len()];
+        let mut logits = vec![Logit::default(); engine.logits_len()];
         engine.logits(frame, &mut logits, &NoObserver).unwrap();
         logits
     })
@@ -99,32 +99,32 @@ fn after_a_fault_the_next_frame_is_right_again() {
     flash.fault = Some((counted.reads + 2, Fault::Flip));
     let weights = Streamed::open(&model, flash, &mut arena).unwrap();
     let mut engine = Engine::with_kernels(&model, &plan, Kernels::SCALAR, weights, Serial, &mut arena).unwrap();
-    let mut logits = vec![0; engine.logits_len()];
+    let mut logits = vec![Logit::default(); engine.logits_len()];
     let error = engine.logits(&frame, &mut logits, &NoObserver).unwrap_err();
-    assert!(matches!(error, RunError::Weights(id, StreamError::Image(LoadError::StepCrc(step))) if id.0 == step), "{error}");
+    assert!(matches!(error, RunError::Weights(id, StreamError::Image(LoadError::StepCrc(step))) if id == step), "{error}");
     engine.logits(&frame, &mut logits, &NoObserver).unwrap();
     assert_eq!(logits, mapped(&image, &frame));
 }
 
 #[test]
-fn a_head_alone_has_no_weights_to_run_from() {
+fn a_head_says_what_the_whole_image_says() {
     let image = with_golden();
-    let len = Model::head_len(&image[..START_BYTES]).unwrap();
+    let len = ModelHead::head_len(&image[..START_BYTES]).unwrap();
     let head = AlignedBytes::from(&image[..len]);
-    let model = Model::load_head(&head).unwrap();
-    assert!(!model.has_weights() && model.golden().is_none());
-    assert_eq!(model.meta(), Model::load(&image).unwrap().meta());
-    let plan = plan(&model.meta().network, model.meta().size, 1, WeightPlacement::Mapped).unwrap();
-    let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
-    assert_eq!(Engine::new(&model, &plan, Serial, &mut arena).unwrap_err(), SetupError::NoWeights);
+    let model = ModelHead::load(&head).unwrap();
+    let whole = Model::load(&image).unwrap();
+    assert_eq!((model.meta(), model.sequence(), model.total_len()), (whole.meta(), whole.sequence(), image.len()));
+    assert_eq!((model.steps(), model.ops(), model.exp_table()), (whole.steps(), whole.ops(), whole.exp_table()));
+    assert_eq!((model.weights_range(), model.largest_group()), (whole.weights_range(), whole.largest_group()));
+    assert!(model.step_ids().all(|(id, _)| &image[model.group_range(id).unwrap()] == whole.group(id).unwrap()));
 }
 
 #[test]
 fn a_head_cut_anywhere_is_refused() {
     let image = with_golden();
-    let len = Model::head_len(&image).unwrap();
+    let len = ModelHead::head_len(&image).unwrap();
     for cut in (0..len).step_by(64) {
-        let error = Model::load_head(&AlignedBytes::from(&image[..cut])).expect_err("a cut head loads");
+        let error = ModelHead::load(&AlignedBytes::from(&image[..cut])).expect_err("a cut head loads");
         // The last section before the weights ends less than 64 bytes before the cut.
         assert!(matches!(error, LoadError::Truncated { .. }), "{cut} bytes: {error}");
     }
@@ -133,7 +133,7 @@ fn a_head_cut_anywhere_is_refused() {
 #[test]
 fn a_flipped_bit_anywhere_in_the_head_is_noticed() {
     let (image, frame) = (with_golden(), random_frame(size(32, 64), 5));
-    let len = Model::head_len(&image).unwrap();
+    let len = ModelHead::head_len(&image).unwrap();
     for at in (0..len).step_by(7) {
         let mut damaged = AlignedBytes::from(&image[..]);
         damaged[at] ^= 1 << (at % 8);
@@ -144,7 +144,7 @@ fn a_flipped_bit_anywhere_in_the_head_is_noticed() {
 #[test]
 fn buffers_that_are_too_small_are_named_with_what_they_need() {
     let image = with_golden();
-    let len = Model::head_len(&image).unwrap();
+    let len = ModelHead::head_len(&image).unwrap();
     let mut small = AlignedBytes::zeroed(len - 1);
     let error = read_head(&mut Flash::new(&image), &mut small).unwrap_err();
     assert_eq!(error, StreamError::Buffer { needed: len, found: len - 1 });

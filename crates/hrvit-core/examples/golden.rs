@@ -8,7 +8,7 @@ use std::error::Error;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use hrvit_core::{Engine, Isa, Kernels, Mapped, Model, Observer, Serial, StepCrcs, StepInfo, Tile, WeightPlacement, packing_for, plan, step_macs};
+use hrvit_core::{Engine, Isa, Kernels, Logit, Mapped, Model, Observer, Serial, StepCrcs, StepInfo, Tile, WeightPlacement, packing_for, plan, step_macs};
 use hrvit_format::{Head, aligned::AlignedBytes, writer::repack};
 
 /// CRCs, and nanoseconds of every step; those of a step inside another count for both.
@@ -63,13 +63,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             engine.segment(golden.frame, &mut labels, &watch)?;
         }
         Head::Classifier => {
-            logits.resize(engine.logits_len(), 0i16);
+            logits.resize(engine.logits_len(), Logit::default());
             engine.logits(golden.frame, &mut logits, &watch)?;
         }
     }
     let nanoseconds = start.elapsed().as_nanos();
-    let codes: Vec<u8> = logits.iter().flat_map(|code| code.to_le_bytes()).collect();
-    let result = hrvit_format::crc32(if labels.is_empty() { &codes } else { &labels });
+    let codes: &[u8] = bytemuck::cast_slice(&logits);
+    let result = hrvit_format::crc32(if labels.is_empty() { codes } else { &labels });
 
     println!(
         "hrvit run: machine={} unit=ticks clock_hz=1000000000 network=image size={size} steps={} frames=1 arena={} weights=mapped probe=0",

@@ -6,7 +6,7 @@ use core::sync::atomic::{
 };
 
 use bytemuck::cast_slice;
-use hrvit_format::{Model, StepId, record::Precision};
+use hrvit_format::{Logit, ModelHead, StepId, record::Precision};
 
 use crate::observe::{Observer, Tile};
 
@@ -21,17 +21,17 @@ pub const LOGITS_BOUND: f32 = 1.0 / 128.0;
 pub const LABELS_BOUND: usize = 5;
 
 /// The first step of `model` in half precision: those before it compute with integers, and make the same bytes everywhere.
-pub fn first_half_step(model: &Model<'_>) -> Option<StepId> {
+pub fn first_half_step(model: &ModelHead<'_>) -> Option<StepId> {
     model.step_ids().map(|(id, _)| id).find(|&id| model.precision(id) == Precision::Fp16)
 }
 
 /// Watches the logits of a frame as they are made and compares them with those of the definition.
 #[derive(Debug)]
 pub struct LogitsDrift<'m> {
-    model: &'m Model<'m>,
+    model: &'m ModelHead<'m>,
     step: Option<StepId>,
     /// The definition's logits.
-    expected: &'m [i16],
+    expected: &'m [Logit],
     seen: AtomicUsize,
     /// Bits of the largest difference, and of the definition's largest magnitude: the bits of floats that are not negative have the order of the floats.
     worst: AtomicU32,
@@ -40,7 +40,7 @@ pub struct LogitsDrift<'m> {
 
 impl<'m> LogitsDrift<'m> {
     /// Compares with `expected`, the logits of [`hrvit_format::GoldenResult`].
-    pub fn new(model: &'m Model<'m>, expected: &'m [i16]) -> Self {
+    pub fn new(model: &'m ModelHead<'m>, expected: &'m [Logit]) -> Self {
         Self { model, step: model.logits_step(), expected, seen: AtomicUsize::new(0), worst: AtomicU32::new(0), largest: AtomicU32::new(0) }
     }
 
@@ -62,10 +62,11 @@ impl Observer for LogitsDrift<'_> {
         if tile.op.is_some() || Some(tile.id) != self.step {
             return;
         }
-        let found: &[i16] = cast_slice(tile.data.bytes());
+        let found: &[Logit] = cast_slice(tile.data.bytes());
         let at = tile.y * tile.columns * usize::from(self.model.meta().network.classes);
         let expected = self.expected.get(at..).unwrap_or_default();
-        for (found, expected) in self.model.logits(found).zip(self.model.logits(expected)) {
+        let format = self.model.logits_format();
+        for (found, expected) in format.values(found).zip(format.values(expected)) {
             self.worst.fetch_max((found - expected).abs().to_bits(), AcqRel);
             self.largest.fetch_max(expected.abs().to_bits(), AcqRel);
         }

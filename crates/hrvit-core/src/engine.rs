@@ -2,7 +2,7 @@
 
 #[cfg(any(feature = "fp16", feature = "int16x8"))]
 use hrvit_format::record::Precision;
-use hrvit_format::{BRANCHES, Head, Model, OpKind, Step, StepId};
+use hrvit_format::{BRANCHES, Head, Logit, Model, ModelHead, OpKind, Step, StepId};
 use hrvit_kernels::{Isa, Kernels, attention_s8::max_keys};
 
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     },
     macs::macs_of,
     observe::{Observer, StepInfo},
-    operator::{StepContext, layout, packing_for},
+    operator::{StepContext, packing_for},
     plan::{KeptHalf, Plan},
     rows::copy_run,
     schedule::Executor,
@@ -32,14 +32,14 @@ use crate::{
 pub struct Ranked {
     /// Class index.
     pub class: u16,
-    /// The logit's bits; [`Model::logit`] gives its real value.
-    pub logit: i16,
+    /// The logit; [`ModelHead::logits_format`] says what it stands for.
+    pub logit: Logit,
 }
 
 /// Runs frames through one model in one arena.
 #[derive(Debug)]
 pub struct Engine<'a, W, X> {
-    model: &'a Model<'a>,
+    model: &'a ModelHead<'a>,
     plan: &'a Plan,
     weights: W,
     executor: X,
@@ -50,28 +50,25 @@ pub struct Engine<'a, W, X> {
 /// Where the result of a run goes.
 enum Output<'o> {
     Labels(&'o mut [u8]),
-    Logits(&'o mut [i16]),
+    Logits(&'o mut [Logit]),
     Top(&'o mut [Ranked]),
 }
 
 impl<'a, X: Executor> Engine<'a, Mapped<'a>, X> {
     /// An engine that reads its weights from `model` in place. `arena` must have [`Plan::arena_bytes`] and start at a multiple of [`ALIGN`].
     pub fn new(model: &'a Model<'a>, plan: &'a Plan, executor: X, arena: &'a mut [u8]) -> Result<Self, SetupError> {
-        if !model.has_weights() {
-            return Err(SetupError::NoWeights);
-        }
         Self::with_kernels(model, plan, Kernels::detect(), Mapped::new(model), executor, arena)
     }
 }
 
 impl<'a, W: WeightSource, X: Executor> Engine<'a, W, X> {
     /// An engine that reads its weights from `weights`, on the processor's fastest kernels.
-    pub fn with_weights(model: &'a Model<'a>, plan: &'a Plan, weights: W, executor: X, arena: &'a mut [u8]) -> Result<Self, SetupError> {
+    pub fn with_weights(model: &'a ModelHead<'a>, plan: &'a Plan, weights: W, executor: X, arena: &'a mut [u8]) -> Result<Self, SetupError> {
         Self::with_kernels(model, plan, Kernels::detect(), weights, executor, arena)
     }
 
     /// An engine on the given kernels. They must be made for the image's packing; `Kernels::SCALAR` reads every packing.
-    pub fn with_kernels(model: &'a Model<'a>, plan: &'a Plan, kernels: Kernels, weights: W, executor: X, arena: &'a mut [u8]) -> Result<Self, SetupError> {
+    pub fn with_kernels(model: &'a ModelHead<'a>, plan: &'a Plan, kernels: Kernels, weights: W, executor: X, arena: &'a mut [u8]) -> Result<Self, SetupError> {
         if model.meta().network != *plan.network() {
             return Err(SetupError::OtherNetwork);
         }
@@ -86,7 +83,7 @@ impl<'a, W: WeightSource, X: Executor> Engine<'a, W, X> {
         }
         check_keys(model, plan)?;
         let (packing, fast) = (model.packing(), packing_for(kernels));
-        if packing != fast && kernels.isa() != Isa::Scalar && kernels.chosen_gemm(layout(packing)) == Isa::Scalar.name() {
+        if packing != fast && kernels.isa() != Isa::Scalar && kernels.chosen_gemm(packing) == Isa::Scalar.name() {
             return Err(SetupError::PackingNeeds { packing, isa: kernels.isa(), fast });
         }
         if !arena.as_ptr().addr().is_multiple_of(ALIGN) {
@@ -132,9 +129,9 @@ impl<'a, W: WeightSource, X: Executor> Engine<'a, W, X> {
         missing.map_or(result, |y| Err(RunError::FrameRow(y)))
     }
 
-    /// Logits of `frame`: `[height / 4, width / 4, classes]` of a segmentor, `[classes]` of a classifier, as the image has them: s16 codes or the bits of f16.
-    /// [`Model::logit`] gives their real values.
-    pub fn logits(&mut self, frame: &[u8], logits: &mut [i16], observer: &dyn Observer) -> Result<(), RunError<W::Error>> {
+    /// Logits of `frame`: `[height / 4, width / 4, classes]` of a segmentor, `[classes]` of a classifier, as [`ModelHead::logits_format`]
+    /// says.
+    pub fn logits(&mut self, frame: &[u8], logits: &mut [Logit], observer: &dyn Observer) -> Result<(), RunError<W::Error>> {
         expect_len(self.logits_len(), logits.len())?;
         self.run_whole(frame, Output::Logits(logits), observer)
     }
@@ -205,7 +202,7 @@ impl<'a, W: WeightSource, X: Executor> Engine<'a, W, X> {
 
 /// Fetches a step's weights and puts its context together.
 fn step_context<'c, W: WeightSource + 'c>(
-    (model, plan, kernels): (&'c Model<'_>, &Plan, Kernels),
+    (model, plan, kernels): (&'c ModelHead<'_>, &Plan, Kernels),
     source: &mut W,
     id: StepId,
     step: Step,
@@ -213,12 +210,22 @@ fn step_context<'c, W: WeightSource + 'c>(
     observer: &'c dyn Observer,
 ) -> Result<StepContext<'c>, RunError<W::Error>> {
     let group = source.step(id, buffer).map_err(|error| RunError::Weights(id, error))?;
-    let params = model.params(id, group).ok_or(RunError::Internal(id))?;
+    let params = model.records().params(id, group).ok_or(RunError::Internal(id))?;
     let shapes = plan.network().ops(step);
     let macs = macs_of(plan.network(), plan.size(), step, &shapes);
     let (exp, des_activation) = (model.exp_table(), plan.network().spec.des_activation);
     let info = StepInfo { id, step, macs };
-    Ok(StepContext { info, tile: plan.tile(step), shapes, params, kernels, exp, stream_scale: model.stream_scale(id, step), des_activation, observer })
+    Ok(StepContext {
+        info,
+        tile: plan.tile(step),
+        shapes,
+        params,
+        kernels,
+        exp,
+        stream_scale: model.records().stream_scale(id, step),
+        des_activation,
+        observer,
+    })
 }
 
 fn expect_len<E>(needed: usize, found: usize) -> Result<(), RunError<E>> {
@@ -226,11 +233,11 @@ fn expect_len<E>(needed: usize, found: usize) -> Result<(), RunError<E>> {
 }
 
 /// The longest strip at the plan's size against the exponent codes of every attention step.
-fn check_keys(model: &Model<'_>, plan: &Plan) -> Result<(), SetupError> {
+fn check_keys(model: &ModelHead<'_>, plan: &Plan) -> Result<(), SetupError> {
     for (id, step) in model.step_ids() {
         let Step::Attention { branch, .. } = step else { continue };
         let keys = attention::longest_strip(plan.network(), plan.size(), usize::from(branch));
-        let bits = model.params(id, &[]).and_then(|params| params.ops.iter().map(|op| op.code_bits).max()).unwrap_or(0);
+        let bits = model.records().params(id, &[]).and_then(|params| params.ops.iter().map(|op| op.code_bits).max()).unwrap_or(0);
         let most = match model.precision(id) {
             #[cfg(feature = "int16x8")]
             Precision::Int16x8 => hrvit_kernels::attention_s16::MAX_KEYS,
@@ -352,7 +359,7 @@ fn attend<A: Arithmetic>(
 /// SegFormer head: logits, and inside that step the label map.
 #[inline(never)] // its locals would lie on the stack of every step
 fn segment_head<W: WeightSource>(
-    (model, plan, kernels): (&Model<'_>, &Plan, Kernels),
+    (model, plan, kernels): (&ModelHead<'_>, &Plan, Kernels),
     source: &mut W,
     executor: &dyn Executor,
     (weights, arena): (&mut [u8], &mut [u8]),
@@ -412,7 +419,7 @@ fn segformer_in<A: Arithmetic>(context: &StepContext<'_>, executor: &dyn Executo
 /// Classification head: its bottlenecks run as a chain, so that their steps lie inside one another.
 #[inline(never)] // its locals would lie on the stack of every step
 fn classify_head<W: WeightSource>(
-    (model, plan, kernels): (&Model<'_>, &Plan, Kernels),
+    (model, plan, kernels): (&ModelHead<'_>, &Plan, Kernels),
     source: &mut W,
     executor: &dyn Executor,
     (weights, arena): (&mut [u8], &mut [u8]),
@@ -472,7 +479,7 @@ fn classifier_in<A: Arithmetic>(
     narrow::run::<A>(plan.size(), &plan.regions(), arena, &narrowing)?;
     let Narrowed { maps: x, rest: work } = narrow::split::<A>(network, arena)?;
     let mut result = Ok(());
-    let mut take = |logits: &[i16]| match &mut output {
+    let mut take = |logits: &[Logit]| match &mut output {
         Output::Logits(out) => copy_run(logits, out),
         Output::Top(top) => rank(logits, A::ordered, top),
         Output::Labels(_) => result = Err(Fault),
@@ -482,7 +489,7 @@ fn classifier_in<A: Arithmetic>(
 }
 
 /// The best `top.len()` logits by insertion, best first; the lower class first among equals.
-fn rank(logits: &[i16], ordered: fn(i16) -> i16, top: &mut [Ranked]) {
+fn rank(logits: &[Logit], ordered: fn(i16) -> i16, top: &mut [Ranked]) {
     for (filled, (class, &logit)) in (0u16..).zip(logits).enumerate() {
         let mut entry = Ranked { class, logit };
         for (place, slot) in top.iter_mut().enumerate() {
@@ -490,7 +497,7 @@ fn rank(logits: &[i16], ordered: fn(i16) -> i16, top: &mut [Ranked]) {
                 *slot = entry;
                 break;
             }
-            if (ordered(entry.logit), slot.class) > (ordered(slot.logit), entry.class) {
+            if (ordered(entry.logit.bits()), slot.class) > (ordered(slot.logit.bits()), entry.class) {
                 core::mem::swap(slot, &mut entry);
             }
         }
@@ -504,14 +511,14 @@ mod tests {
     #[test]
     fn ranks_best_first_and_lowest_class_among_equals() {
         let mut top = [Ranked::default(); 3];
-        rank(&[-5, 7, 3, 7, -9, 3], Int8::ordered, &mut top);
-        assert_eq!(top.map(|ranked| (ranked.class, ranked.logit)), [(1, 7), (3, 7), (2, 3)]);
+        rank(&[-5, 7, 3, 7, -9, 3].map(Logit::from_bits), Int8::ordered, &mut top);
+        assert_eq!(top.map(|ranked| (ranked.class, ranked.logit.bits())), [(1, 7), (3, 7), (2, 3)]);
     }
 
     #[test]
     fn equals_keep_their_order_when_a_better_class_displaces_them() {
         let mut top = [Ranked::default(); 3];
-        rank(&[3, 3, 7], Int8::ordered, &mut top);
-        assert_eq!(top.map(|ranked| (ranked.class, ranked.logit)), [(2, 7), (0, 3), (1, 3)]);
+        rank(&[3, 3, 7].map(Logit::from_bits), Int8::ordered, &mut top);
+        assert_eq!(top.map(|ranked| (ranked.class, ranked.logit.bits())), [(2, 7), (0, 3), (1, 3)]);
     }
 }

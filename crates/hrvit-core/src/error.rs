@@ -79,8 +79,6 @@ pub enum SetupError {
         /// Bytes in the plan.
         found: usize,
     },
-    /// Only the head of the image was loaded: its weights must be streamed ([`crate::Streamed`]).
-    NoWeights,
     /// At the plan's size an attention strip of the step has more keys than its exponent codes allow: quantise for this size.
     Keys {
         /// The attention step.
@@ -110,7 +108,6 @@ impl fmt::Display for SetupError {
             Self::Precision => write!(f, "the plan was made for other precisions than the model's blocks have: plan with the model's own parts"),
             Self::Workers { planned, found } => write!(f, "planned for {planned} workers, the executor has {found}"),
             Self::WeightBuffer { needed, found } => write!(f, "weight buffer of {found} bytes, the largest group has {needed}: plan for streamed weights"),
-            Self::NoWeights => write!(f, "only the head of the image was loaded: stream its weights"),
             Self::Keys { step, keys, most } => {
                 write!(f, "step {}: {keys} keys in a strip, its exponent codes allow {most}: quantise for this input size", step.0)
             }

@@ -35,7 +35,7 @@ pub mod weights;
 
 pub use engine::{Engine, Ranked};
 pub use error::{PlanError, RunError, SetupError};
-pub use hrvit_format::{Model, Network, Size, Step, StepId, WideParts, record::Precision};
+pub use hrvit_format::{Logit, LogitFormat, Model, ModelHead, Network, Size, Step, StepId, WideParts, record::Precision};
 pub use hrvit_kernels::{Family, Isa, Kernels};
 pub use macs::{recomputed_macs, step_macs};
 pub use observe::{NoObserver, Observer, StepCrcs, StepInfo, Tile, TileData};

@@ -2,8 +2,8 @@
 
 use core::ops::Range;
 
-use hrvit_format::{Activation, CodeScale, Op, OpKind, OpParams, StepOps, StepParams, record::Packing};
-use hrvit_kernels::{Depthwise, Epilogue, Gemm, Kernels, Layout, Norm, Range8, Requant, ShapeError, TensorRequant};
+use hrvit_format::{Activation, CodeScale, Op, OpKind, OpParams, Packing, StepOps, StepParams};
+use hrvit_kernels::{Depthwise, Epilogue, Gemm, Kernels, Norm, Range8, Requant, ShapeError, TensorRequant};
 
 use crate::{
     arithmetic::Element,
@@ -12,22 +12,9 @@ use crate::{
     rows::Runs,
 };
 
-/// What kernels call a packing of weights.
-pub fn layout(packing: Packing) -> Layout {
-    match packing {
-        Packing::Rows => Layout::Rows,
-        Packing::K4 => Layout::K4,
-        Packing::K8 => Layout::K8,
-    }
-}
-
 /// The packing that `kernels` read fastest.
 pub fn packing_for(kernels: Kernels) -> Packing {
-    match kernels.layout() {
-        Layout::Rows => Packing::Rows,
-        Layout::K4 => Packing::K4,
-        Layout::K8 => Packing::K8,
-    }
+    kernels.packing()
 }
 
 /// What a block needs to run one step.
@@ -166,19 +153,14 @@ impl<'a> Operator<'a> {
 
     /// [`Operator::product`] for the output channels `channels` only.
     pub fn product_of(&self, a: &[i8], channels: Range<usize>, epilogue: Epilogue<'_>) -> Result<(), Fault> {
-        let weights = self.layout().slice(self.shape.depth(), channels.clone()).and_then(|range| self.params.weights.get(range)).ok_or(Fault)?;
+        let weights = self.params.packing.slice(self.shape.depth(), channels.clone()).and_then(|range| self.params.weights.get(range)).ok_or(Fault)?;
         let bias = self.params.bias.get(channels.clone()).ok_or(Fault)?;
         Ok(self.product_on(a, weights, bias, self.requant_of(channels)?, epilogue)?)
     }
 
     #[inline(never)] // one for all callers
     fn product_on(&self, a: &[i8], weights: &[i8], bias: &[i32], requant: Requant<'_>, epilogue: Epilogue<'_>) -> Result<(), ShapeError> {
-        self.kernels.gemm_s8_packed(&Gemm { a, depth: self.shape.depth(), weights, bias, requant }.packed(self.layout()), epilogue)
-    }
-
-    /// How the weights lie in memory.
-    fn layout(&self) -> Layout {
-        layout(self.params.packing)
+        self.kernels.gemm_s8_packed(&Gemm { a, depth: self.shape.depth(), weights, bias, requant }.packed(self.params.packing), epilogue)
     }
 
     /// 8-bit codes as this operator writes them.

@@ -29,7 +29,7 @@ pub enum WeightPlacement {
     Mapped,
     /// Groups are paged through a buffer in the arena.
     Streamed {
-        /// Bytes of the largest set of groups used together ([`hrvit_format::Model::largest_group`]).
+        /// Bytes of the largest set of groups used together ([`hrvit_format::ModelHead::largest_group`]).
         largest_group: usize,
     },
 }
@@ -154,7 +154,7 @@ pub fn plan_tiled(network: &Network, size: Size, workers: usize, weights: Weight
     plan_mixed((network, WideParts::NONE), size, workers, weights, tiling)
 }
 
-/// [`plan_tiled`] for a network of which the parts `half` have codes of two bytes ([`hrvit_format::Model::wide_parts`]).
+/// [`plan_tiled`] for a network of which the parts `half` have codes of two bytes ([`hrvit_format::ModelHead::wide_parts`]).
 ///
 /// # Errors
 /// As [`plan_tiled`]; and if parts have a precision that the build has not (features `fp16` and `int16x8`).

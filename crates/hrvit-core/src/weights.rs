@@ -3,11 +3,7 @@
 use core::{convert::Infallible, fmt, ops::Range};
 
 use crc32fast::Hasher;
-use hrvit_format::{
-    LoadError, Model, StepId, crc32,
-    partial::{Narrowings, START_BYTES},
-    record::Section,
-};
+use hrvit_format::{LoadError, Model, ModelHead, Narrowings, START_BYTES, StepId, crc32, record::Section};
 
 /// Hands out the weight group of one step at a time.
 pub trait WeightSource {
@@ -98,45 +94,45 @@ impl<E: fmt::Display> fmt::Display for StreamError<E> {
 impl<E: fmt::Debug + fmt::Display> core::error::Error for StreamError<E> {}
 
 /// Reads the head of the image into the front of `buffer` (at a multiple of [`hrvit_format::record::ALIGN`] bytes) and checks it. It stays there for as long as the model is used.
-pub fn read_head<'h, R: ReadImage>(reader: &mut R, buffer: &'h mut [u8]) -> Result<Model<'h>, StreamError<R::Error>> {
+pub fn read_head<'h, R: ReadImage>(reader: &mut R, buffer: &'h mut [u8]) -> Result<ModelHead<'h>, StreamError<R::Error>> {
     let found = buffer.len();
     let too_small = |needed| StreamError::Buffer { needed, found };
     let start = buffer.get_mut(..START_BYTES).ok_or(too_small(START_BYTES))?;
     reader.read(0, start).map_err(StreamError::Read)?;
-    let len = Model::head_len(start).map_err(StreamError::Image)?;
+    let len = ModelHead::head_len(start).map_err(StreamError::Image)?;
     let head = buffer.get_mut(..len).ok_or(too_small(len))?;
     reader.read(0, head).map_err(StreamError::Read)?;
-    Model::load_head(head).map_err(StreamError::Image)
+    ModelHead::load(head).map_err(StreamError::Image)
 }
 
 /// Weights that are paged in from a device, one group at a time, each group's CRC checked as it arrives.
 #[derive(Debug)]
 pub struct Streamed<'a, R> {
-    model: &'a Model<'a>,
+    head: &'a ModelHead<'a>,
     reader: R,
 }
 
 impl<'a, R: ReadImage> Streamed<'a, R> {
     /// Reads the whole image once, through `buffer`, and checks all that [`Model::load`] checks: after that, a group with the right CRC is a valid one.
-    /// `buffer` must have [`Model::largest_group`] bytes and start at a multiple of [`hrvit_format::record::ALIGN`]; the arena will do.
-    pub fn open(model: &'a Model<'a>, mut reader: R, buffer: &mut [u8]) -> Result<Self, StreamError<R::Error>> {
-        let (weights, end) = (model.weights_range(), model.total_len() - size_of::<u32>());
+    /// `buffer` must have [`ModelHead::largest_group`] bytes and start at a multiple of [`hrvit_format::record::ALIGN`]; the arena will do.
+    pub fn open(head: &'a ModelHead<'a>, mut reader: R, buffer: &mut [u8]) -> Result<Self, StreamError<R::Error>> {
+        let (weights, end) = (head.weights_range(), head.total_len() - size_of::<u32>());
         let mut narrowings = Narrowings::default();
         let (mut image, mut section) = (Hasher::new(), Hasher::new());
         hash(&mut reader, buffer, 0..weights.start, |bytes| image.update(bytes))?;
-        for (id, _) in model.step_ids() {
-            let range = model.group_range(id).ok_or(StreamError::Image(LoadError::Step(id.0)))?;
+        for (id, _) in head.step_ids() {
+            let range = head.group_range(id).ok_or(StreamError::Image(LoadError::Step(id)))?;
             // With the padding behind it.
-            let (needed, found) = (model.padded_group_len(id), buffer.len());
+            let (needed, found) = (head.padded_group_len(id), buffer.len());
             let padded = buffer.get_mut(..needed).ok_or(StreamError::Buffer { needed, found })?;
             reader.read(range.start, padded).map_err(StreamError::Read)?;
             image.update(padded);
             section.update(padded);
             let group = padded.get(..range.len()).unwrap_or_default();
-            model.check_group(id, group).and_then(|()| narrowings.check(model, id, group)).map_err(StreamError::Image)?;
+            head.check_group(id, group).and_then(|()| narrowings.check(head, id, group)).map_err(StreamError::Image)?;
         }
-        expect(section.finalize(), model.weights_crc(), LoadError::SectionCrc(Section::Weights as u32))?;
-        let golden = model.golden_ranges().map_err(StreamError::Image)?;
+        expect(section.finalize(), head.weights_crc(), LoadError::SectionCrc(Section::Weights))?;
+        let golden = head.golden_ranges().map_err(StreamError::Image)?;
         let mut behind = weights.end;
         if let Some(golden) = golden {
             let mut section = Hasher::new();
@@ -144,14 +140,14 @@ impl<'a, R: ReadImage> Streamed<'a, R> {
                 image.update(bytes);
                 section.update(bytes);
             })?;
-            expect(section.finalize(), golden.crc, LoadError::SectionCrc(Section::Golden as u32))?;
+            expect(section.finalize(), golden.crc, LoadError::SectionCrc(Section::Golden))?;
             behind = golden.labels.end;
         }
         hash(&mut reader, buffer, behind..end, |bytes| image.update(bytes))?;
         let mut crc = [0; size_of::<u32>()];
         reader.read(end, &mut crc).map_err(StreamError::Read)?;
         expect(image.finalize(), u32::from_le_bytes(crc), LoadError::ImageCrc)?;
-        Ok(Self { model, reader })
+        Ok(Self { head, reader })
     }
 }
 
@@ -159,19 +155,19 @@ impl<R: ReadImage> WeightSource for Streamed<'_, R> {
     type Error = StreamError<R::Error>;
 
     fn buffer_bytes(&self) -> usize {
-        self.model.largest_group()
+        self.head.largest_group()
     }
 
     fn step<'b>(&mut self, id: StepId, buffer: &'b mut [u8]) -> Result<&'b [u8], Self::Error>
     where
         Self: 'b,
     {
-        let missing = StreamError::Image(LoadError::Step(id.0));
-        let (Some(range), Some(record)) = (self.model.group_range(id), self.model.steps().get(usize::from(id.0))) else { return Err(missing) };
+        let missing = StreamError::Image(LoadError::Step(id));
+        let (Some(range), Some(record)) = (self.head.group_range(id), self.head.steps().get(usize::from(id.0))) else { return Err(missing) };
         let (needed, found) = (range.len(), buffer.len());
         let group = buffer.get_mut(..needed).ok_or(StreamError::Buffer { needed, found })?;
         self.reader.read(range.start, group).map_err(StreamError::Read)?;
-        expect(crc32(group), record.crc, LoadError::StepCrc(id.0))?;
+        expect(crc32(group), record.crc, LoadError::StepCrc(id))?;
         Ok(group)
     }
 }

@@ -1,46 +1,89 @@
-//! Host memory that starts at a multiple of [`ALIGN`] bytes.
-
-use std::vec::Vec;
-
-use bytemuck::{Pod, Zeroable};
+//! Memory that starts at a multiple of [`ALIGN`] bytes.
 
 use crate::record::ALIGN;
 
+/// A value whose first byte lies at a multiple of [`ALIGN`]: for images that are part of a program.
+///
+/// ```
+/// use hrvit_format::{Model, aligned::Aligned};
+///
+/// // In a program: a model image.
+/// static IMAGE: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")));
+///
+/// let refused = Model::load(&IMAGE.0).unwrap_err();
+/// assert_eq!(refused, hrvit_format::LoadError::BadMagic);
+/// ```
 #[repr(C, align(64))]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Chunk([u8; ALIGN]);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Aligned<T: ?Sized>(pub T);
 
-/// A byte buffer on the heap whose first byte lies at a multiple of [`ALIGN`]: for model images read from files, and for arenas.
-#[derive(Clone)]
-pub struct AlignedBytes {
-    chunks: Vec<Chunk>,
-    len: usize,
-}
+const _: () = assert!(align_of::<Aligned<u8>>() == ALIGN);
 
-impl AlignedBytes {
-    /// `len` zero bytes.
-    pub fn zeroed(len: usize) -> Self {
-        Self { chunks: vec![Chunk([0; ALIGN]); len.div_ceil(ALIGN)], len }
+#[cfg(feature = "std")]
+pub use host::AlignedBytes;
+
+#[cfg(feature = "std")]
+mod host {
+    use std::{fs::File, io, io::Read, path::Path, vec::Vec};
+
+    use bytemuck::{Pod, Zeroable};
+
+    use super::ALIGN;
+
+    #[repr(C, align(64))]
+    #[derive(Clone, Copy, Pod, Zeroable)]
+    struct Chunk([u8; ALIGN]);
+
+    /// A byte buffer on the heap whose first byte lies at a multiple of [`ALIGN`]: for model images read from files, and for arenas.
+    #[derive(Clone)]
+    pub struct AlignedBytes {
+        chunks: Vec<Chunk>,
+        len: usize,
     }
-}
 
-impl From<&[u8]> for AlignedBytes {
-    fn from(bytes: &[u8]) -> Self {
-        let mut aligned = Self::zeroed(bytes.len());
-        aligned.copy_from_slice(bytes);
-        aligned
+    impl AlignedBytes {
+        /// `len` zero bytes.
+        pub fn zeroed(len: usize) -> Self {
+            Self { chunks: vec![Chunk([0; ALIGN]); len.div_ceil(ALIGN)], len }
+        }
+
+        /// The bytes of a file.
+        ///
+        /// # Errors
+        /// If the file cannot be opened or read, or changes its length meanwhile.
+        pub fn read(path: &Path) -> io::Result<Self> {
+            let mut file = File::open(path)?;
+            let len = usize::try_from(file.metadata()?.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
+            let mut bytes = Self::zeroed(len);
+            file.read_exact(&mut bytes)?;
+            Ok(bytes)
+        }
     }
-}
 
-impl std::ops::Deref for AlignedBytes {
-    type Target = [u8];
-    fn deref(&self) -> &[u8] {
-        &bytemuck::cast_slice(&self.chunks)[..self.len]
+    impl From<&[u8]> for AlignedBytes {
+        fn from(bytes: &[u8]) -> Self {
+            let mut aligned = Self::zeroed(bytes.len());
+            aligned.copy_from_slice(bytes);
+            aligned
+        }
     }
-}
 
-impl std::ops::DerefMut for AlignedBytes {
-    fn deref_mut(&mut self) -> &mut [u8] {
-        &mut bytemuck::cast_slice_mut(&mut self.chunks)[..self.len]
+    impl std::fmt::Debug for AlignedBytes {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(f, "AlignedBytes({} bytes)", self.len)
+        }
+    }
+
+    impl std::ops::Deref for AlignedBytes {
+        type Target = [u8];
+        fn deref(&self) -> &[u8] {
+            &bytemuck::cast_slice(&self.chunks)[..self.len]
+        }
+    }
+
+    impl std::ops::DerefMut for AlignedBytes {
+        fn deref_mut(&mut self) -> &mut [u8] {
+            &mut bytemuck::cast_slice_mut(&mut self.chunks)[..self.len]
+        }
     }
 }

@@ -1,9 +1,15 @@
 //! Why an image does not load.
 
-use crate::spec::SpecError;
+use crate::{
+    graph::StepId,
+    record::{ALIGN, Section, VERSION},
+    sentence::sentences,
+    spec::SpecError,
+};
 
 /// A field of an operator record, for [`LoadError::Op`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum OpField {
     /// Kind, source, channels, kernel or stride differ from what the network asks for at this place.
@@ -40,7 +46,7 @@ pub enum OpField {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// The image must start at an address that is a multiple of [`crate::record::ALIGN`].
+    /// The image must start at an address that is a multiple of [`ALIGN`]: `ModelBuf` copies it to one, [`crate::aligned::Aligned`] makes one of a static.
     Misaligned,
     /// Shorter than its header says, or than any image can be.
     Truncated {
@@ -60,9 +66,13 @@ pub enum LoadError {
     /// The CRC at the end of the image does not match.
     ImageCrc,
     /// The CRC of the section does not match.
-    SectionCrc(u32),
+    SectionCrc(Section),
     /// A section is missing, repeated, out of order, misaligned, outside the image or of the wrong length.
-    Section(u32),
+    Section(Section),
+    /// The section table names a section that this build does not know.
+    UnknownSection(u32),
+    /// The sections of the table do not end where the image does.
+    SectionTable,
     /// A reserved field of the prologue is not zero.
     Reserved,
     /// The descriptive header does not decode, or holds texts of the wrong length.
@@ -71,12 +81,12 @@ pub enum LoadError {
     Spec(SpecError),
     /// The exponent table does not fall from 32640 as documented.
     ExpTable,
-    /// The step's record contradicts the network (index in canonical order).
-    Step(u16),
+    /// The step's record contradicts the network.
+    Step(StepId),
     /// The CRC of the step's weights does not match.
-    StepCrc(u16),
+    StepCrc(StepId),
     /// The step asks for an arithmetic that this build does not have.
-    UnsupportedPrecision(u16),
+    UnsupportedPrecision(StepId),
     /// Steps that hand tensors to each other in one format have different precisions ([`crate::parts::Parts`]).
     MixedPrecision,
     /// An operator's record is wrong (index in canonical order).
@@ -85,37 +95,34 @@ pub enum LoadError {
     Golden,
 }
 
-impl core::fmt::Display for LoadError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Misaligned => write!(f, "model image: must start at a multiple of {} bytes in memory", crate::record::ALIGN),
-            Self::Truncated { needed, found } => write!(f, "model image: truncated, {found} bytes of {needed}"),
-            Self::BadMagic => write!(f, "not a model image: it does not start with \"HRViTimg\""),
-            Self::UnsupportedVersion(v) => {
-                write!(f, "model image: format version {v}, this build reads {}; quantise the checkpoint again", crate::record::VERSION)
-            }
-            Self::UnsupportedPacking(p) => write!(f, "model image: weight packing {p} is unknown to this build; pack the model for this target"),
-            Self::PrologueCrc => write!(f, "model image: corrupt, the CRC of its first bytes does not match"),
-            Self::ImageCrc => write!(f, "model image: corrupt, its CRC does not match"),
-            Self::SectionCrc(s) => write!(f, "model image: section {s} is corrupt, its CRC does not match"),
-            Self::Section(s) => write!(f, "model image: section {s} is missing, misplaced or of the wrong length"),
-            Self::Reserved => write!(f, "model image: a reserved field is not zero"),
-            Self::Meta => write!(f, "model image: the descriptive header does not decode"),
-            Self::Spec(error) => write!(f, "model image: {error}"),
-            Self::ExpTable => write!(f, "model image: the exponent table is not a falling one from 32640"),
-            Self::Step(i) => write!(f, "model image: record of step {i} contradicts the network"),
-            Self::StepCrc(i) => write!(f, "model image: weights of step {i} are corrupt, their CRC does not match"),
-            Self::UnsupportedPrecision(i) => {
-                write!(
-                    f,
-                    "model image: step {i} has a precision that this build lacks: build it with feature fp16 or int16x8, or quantise with --precision int8"
-                )
-            }
-            Self::MixedPrecision => write!(f, "model image: the stage norms, fusions and embeddings of a module (or the head's steps) must have one precision"),
-            Self::Op(i, field) => write!(f, "model image: record of operator {i} is wrong ({field:?})"),
-            Self::Golden => write!(f, "model image: the golden section does not hold one CRC per step and one frame (with half precision: and its result)"),
-        }
-    }
-}
+sentences!(LoadError {
+    Self::Misaligned => (
+        "model image: must start at a multiple of {} bytes in memory; load it with ModelBuf on a host, hold it in Aligned or a linker section in firmware",
+        ALIGN
+    ),
+    Self::Truncated { needed, found } => ("model image: truncated, {} bytes of {}", found, needed),
+    Self::BadMagic => ("not a model image: it does not start with \"HRViTimg\""),
+    Self::UnsupportedVersion(version) => ("model image: format version {}, this build reads {}; quantise the checkpoint again", version, VERSION),
+    Self::UnsupportedPacking(packing) => ("model image: weight packing {} is unknown to this build; pack the model for this target", packing),
+    Self::PrologueCrc => ("model image: corrupt, the CRC of its first bytes does not match"),
+    Self::ImageCrc => ("model image: corrupt, its CRC does not match"),
+    Self::SectionCrc(section) => ("model image: section {} is corrupt, its CRC does not match", section),
+    Self::Section(section) => ("model image: section {} is missing, misplaced or of the wrong length", section),
+    Self::UnknownSection(number) => ("model image: section number {} is unknown to this build; quantise the checkpoint again", number),
+    Self::SectionTable => ("model image: its sections do not end where the image does"),
+    Self::Reserved => ("model image: a reserved field is not zero"),
+    Self::Meta => ("model image: the descriptive header does not decode"),
+    Self::Spec(error) => ("model image: {}", error),
+    Self::ExpTable => ("model image: the exponent table is not a falling one from 32640"),
+    Self::Step(id) => ("model image: record of step {} contradicts the network", id),
+    Self::StepCrc(id) => ("model image: weights of step {} are corrupt, their CRC does not match", id),
+    Self::UnsupportedPrecision(id) => (
+        "model image: step {} has a precision that this build lacks: build it with feature fp16 or int16x8, or quantise with --precision int8",
+        id
+    ),
+    Self::MixedPrecision => ("model image: the stage norms, fusions and embeddings of a module (or the head's steps) must have one precision"),
+    Self::Op(index, field) => ("model image: record of operator {} is wrong ({:?})", index, field),
+    Self::Golden => ("model image: the golden section does not hold one CRC per step and one frame (with half precision: and its result)"),
+});
 
 impl core::error::Error for LoadError {}

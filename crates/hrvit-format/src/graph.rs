@@ -4,16 +4,21 @@
 //! quantisation record. Writer, engine, quantiser and accounting all walk these two iterators, so that a record's position *is* its meaning. The plan may
 //! run steps in another order; their numbers stay.
 
-use core::fmt;
-
 use heapless::Vec;
 
-use crate::spec::{BOTTLENECK_EXPANSION, BRANCHES, CLASSIFIER_FINAL, CLASSIFIER_WIDTHS, Head, Network};
+pub use crate::op::{Op, OpKind};
+use crate::{
+    network::{Head, Network},
+    sentence::sentences,
+    spec::{BOTTLENECK_EXPANSION, BRANCHES, CLASSIFIER_FINAL, CLASSIFIER_WIDTHS},
+};
 
 /// The most operators inside one step.
 pub const MAX_STEP_OPS: usize = 13;
 
 /// One step of the forward pass. `module`, `branch` and `block` count from 0.
+///
+/// An engine, a quantiser or a plan that does not know a step is wrong, not older: the enum is exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Step {
     /// Stem, the first module's fusion (GELU only) and its patch embedding: frame to residual stream of branch 0.
@@ -93,183 +98,13 @@ impl Step {
     }
 }
 
-/// What an operator computes. The discriminant is its number in the model image.
+/// Position of a step in canonical order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum OpKind {
-    /// Stem: 3x3 stride 2 on u8 pixels, ReLU, s8.
-    StemConv1 = 0,
-    /// Stem: 3x3 stride 2, ReLU then the first fusion's GELU by table, s8.
-    StemConv2 = 1,
-    /// Patch embedding: 1x1 convolution, s8 per channel.
-    EmbedPointwise = 2,
-    /// Patch embedding: depthwise 3x3, s16.
-    EmbedDepthwise = 3,
-    /// Patch embedding: LayerNorm, s16 residual.
-    EmbedNorm = 4,
-    /// LayerNorm before the attention, s8 per channel.
-    AttnNorm = 5,
-    /// Linear C to 2C: q (one scale per head) and v (one per channel), s8.
-    Qkv = 6,
-    /// Hardswish of v, s8 per channel.
-    ParallelAct = 7,
-    /// Parallel path: depthwise 3x3, s16 in the scale of the attention sum.
-    ParallelDepthwise = 8,
-    /// q·v to exponent codes, one multiplier per head.
-    Scores = 9,
-    /// Weighted sum of v over the sum of codes, s16 in the scale of the attention sum.
-    Values = 10,
-    /// Hardswish of attention + parallel path, s8.
-    AttnAct = 11,
-    /// Output projection (BatchNorm folded), residual scale.
-    ToOut = 12,
-    /// Diversity-enhancing shortcut: `proj_right` and its activation by table, s16.
-    DesRight = 13,
-    /// Diversity-enhancing shortcut: `proj_left`, residual scale.
-    DesLeft = 14,
-    /// LayerNorm before the MixCFN, s8 per channel.
-    FfnNorm = 15,
-    /// MixCFN: linear C to rC, s8 per channel.
-    Fc1 = 16,
-    /// MixCFN: depthwise 3x3 on the first half of the channels, to table index.
-    FfnDepthwise3 = 17,
-    /// MixCFN: depthwise 5x5 on the second half of the channels, to table index.
-    FfnDepthwise5 = 18,
-    /// MixCFN: GELU by table, s8.
-    FfnAct = 19,
-    /// MixCFN: linear rC to C, residual scale.
-    Fc2 = 20,
-    /// LayerNorm at the end of a stage, s16.
-    StageNorm = 21,
-    /// Stage norm of branch `source` as a fusion term reads it, s8 per channel.
-    FusionNarrow = 22,
-    /// Fusion, `source` of higher resolution: depthwise (k+1)x(k+1) stride k, s8 per channel.
-    FusionDepthwise = 23,
-    /// Fusion: 1x1 convolution of `source`, in the scale of the fusion sum (upsampled afterwards where `source` is of lower resolution).
-    FusionPointwise = 24,
-    /// Fusion: the branch itself, rescaled from its stage norm to the fusion sum.
-    FusionIdentity = 25,
-    /// Fusion: GELU of the sum by table, s8.
-    FusionAct = 26,
-    /// Stage norm of branch `source` as the SegFormer head reads it, s8 per channel.
-    HeadNarrow = 27,
-    /// SegFormer head: `fusion_conv ∘ convs.source` folded, s16 in the scale of the head sum.
-    HeadPointwise = 28,
-    /// SegFormer head: ReLU of the sum of the resized terms, s8.
-    HeadAct = 29,
-    /// SegFormer head: `conv_seg`, s16 logits.
-    HeadClassifier = 30,
-    /// Stage norm as the classification head reads it, s8 per channel.
-    IncreaseNarrow = 31,
-    /// Bottleneck: 1x1, ReLU, s8.
-    IncreaseConv1 = 32,
-    /// Bottleneck: 3x3, ReLU, s8.
-    IncreaseConv2 = 33,
-    /// Bottleneck: 1x1, in the scale of the bottleneck's sum.
-    IncreaseConv3 = 34,
-    /// Bottleneck: 1x1 shortcut, in the scale of the bottleneck's sum.
-    IncreaseShortcut = 35,
-    /// Classification head: 3x3 stride 2 of the result of the branch before, ReLU, in the scale of this branch's sum.
-    IncreaseDownsample = 36,
-    /// Classification head: sum to s8.
-    IncreaseAct = 37,
-    /// Classification head: 1x1, ReLU, s8, then the mean over the map.
-    FinalConv = 38,
-    /// Classification head: linear, s16 logits.
-    FinalLinear = 39,
-}
+pub struct StepId(pub u16);
 
-impl OpKind {
-    /// Every kind in order of its number.
-    pub const ALL: [Self; 40] = [
-        Self::StemConv1,
-        Self::StemConv2,
-        Self::EmbedPointwise,
-        Self::EmbedDepthwise,
-        Self::EmbedNorm,
-        Self::AttnNorm,
-        Self::Qkv,
-        Self::ParallelAct,
-        Self::ParallelDepthwise,
-        Self::Scores,
-        Self::Values,
-        Self::AttnAct,
-        Self::ToOut,
-        Self::DesRight,
-        Self::DesLeft,
-        Self::FfnNorm,
-        Self::Fc1,
-        Self::FfnDepthwise3,
-        Self::FfnDepthwise5,
-        Self::FfnAct,
-        Self::Fc2,
-        Self::StageNorm,
-        Self::FusionNarrow,
-        Self::FusionDepthwise,
-        Self::FusionPointwise,
-        Self::FusionIdentity,
-        Self::FusionAct,
-        Self::HeadNarrow,
-        Self::HeadPointwise,
-        Self::HeadAct,
-        Self::HeadClassifier,
-        Self::IncreaseNarrow,
-        Self::IncreaseConv1,
-        Self::IncreaseConv2,
-        Self::IncreaseConv3,
-        Self::IncreaseShortcut,
-        Self::IncreaseDownsample,
-        Self::IncreaseAct,
-        Self::FinalConv,
-        Self::FinalLinear,
-    ];
-}
-
-impl OpKind {
-    /// Whether it is a LayerNorm.
-    pub fn is_norm(self) -> bool {
-        matches!(self, Self::EmbedNorm | Self::AttnNorm | Self::FfnNorm | Self::StageNorm)
-    }
-}
-
-/// One operator: what it computes and its shape.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Op {
-    /// What it computes.
-    pub kind: OpKind,
-    /// Branch whose map it reads (differs from the step's only in fusions and heads).
-    pub source: u8,
-    /// Input channels. For [`OpKind::DesRight`] and [`OpKind::DesLeft`]: the length of one dot product (p, k).
-    pub cin: u16,
-    /// Output channels; for [`OpKind::Scores`] the number of heads; for the two DES operators p and k.
-    pub cout: u16,
-    /// Kernel side; 1 for linear, 0 for operators without weights.
-    pub kernel: u8,
-    /// Stride of the kernel.
-    pub stride: u8,
-    /// One filter per channel.
-    pub depthwise: bool,
-}
-
-impl Op {
-    /// Number of weights: `cout * cin * kernel²`, or `cout * kernel²` where depthwise.
-    pub fn weight_count(&self) -> usize {
-        let taps = usize::from(self.kernel) * usize::from(self.kernel);
-        let depth = if self.depthwise { 1 } else { usize::from(self.cin) };
-        usize::from(self.cout) * depth * taps
-    }
-
-    /// Whether it is a product of 8-bit codes with dense weights: linear, 1x1 or 3x3.
-    pub fn is_product(&self) -> bool {
-        self.kernel > 0 && !self.depthwise && !matches!(self.kind, OpKind::DesRight | OpKind::DesLeft | OpKind::FinalLinear)
-    }
-
-    /// Length of one output's dot product.
-    pub fn depth(&self) -> usize {
-        let taps = usize::from(self.kernel) * usize::from(self.kernel);
-        if self.depthwise { taps } else { taps * usize::from(self.cin) }
-    }
-}
+sentences!(StepId {
+    Self(number) => ("{}", number),
+});
 
 /// Operators of a step, in order.
 pub type StepOps = Vec<Op, MAX_STEP_OPS>;
@@ -279,6 +114,16 @@ impl Network {
     /// then the head.
     pub fn steps(&self) -> impl Iterator<Item = Step> + '_ {
         core::iter::successors(Some(Step::Stem), |step| self.after(*step))
+    }
+
+    /// Every step in canonical order, with its position.
+    pub fn step_ids(&self) -> impl Iterator<Item = (StepId, Step)> + '_ {
+        (0u16..).map(StepId).zip(self.steps())
+    }
+
+    /// The step at a position.
+    pub fn step(&self, id: StepId) -> Option<Step> {
+        self.steps().nth(id.0.into())
     }
 
     /// The step that follows `step`, which is one of this network.
@@ -435,21 +280,21 @@ struct Ops {
 
 impl Ops {
     #[inline(never)] // called once for every kind
-    fn add(&mut self, kind: OpKind, (cin, cout): (u16, u16), (kernel, stride): (u8, u8), depthwise: bool) {
-        let added = self.list.push(Op { kind, source: self.source, cin, cout, kernel, stride, depthwise });
+    fn add(&mut self, op: Op) {
+        let added = self.list.push(op);
         debug_assert!(added.is_ok(), "a step has more operators than MAX_STEP_OPS");
     }
 
     fn conv(&mut self, kind: OpKind, cin: u16, cout: u16, kernel: u8, stride: u8) {
-        self.add(kind, (cin, cout), (kernel, stride), false);
+        self.add(Op { kind, source: self.source, cin, cout, kernel, stride, depthwise: false });
     }
 
     fn depthwise(&mut self, kind: OpKind, channels: u16, kernel: u8, stride: u8) {
-        self.add(kind, (channels, channels), (kernel, stride), true);
+        self.add(Op { kind, source: self.source, cin: channels, cout: channels, kernel, stride, depthwise: true });
     }
 
     fn map(&mut self, kind: OpKind, cin: u16, cout: u16) {
-        self.add(kind, (cin, cout), (0, 1), false);
+        self.add(Op { kind, source: self.source, cin, cout, kernel: 0, stride: 1, depthwise: false });
     }
 
     fn embed(&mut self, cin: u16, cout: u16) {
@@ -459,59 +304,18 @@ impl Ops {
     }
 }
 
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Stem => write!(f, "stem"),
-            Self::Fusion { module, branch } => write!(f, "m{}.fusion.{branch}", module + 1),
-            Self::PatchEmbed { module, branch } => write!(f, "m{}.patch_embed.{branch}", module + 1),
-            Self::Attention { module, branch, block } => write!(f, "m{}.branch.{branch}.{block}.attn", module + 1),
-            Self::MixCfn { module, branch, block } => write!(f, "m{}.branch.{branch}.{block}.ffn", module + 1),
-            Self::StageNorm { module, branch } => write!(f, "m{}.norm.{branch}", module + 1),
-            Self::Logits => write!(f, "head.logits"),
-            Self::LabelMap => write!(f, "head.labels"),
-            Self::Increase { branch } => write!(f, "head.increase.{branch}"),
-            Self::Classify => write!(f, "head.classify"),
-        }
-    }
-}
-
-impl fmt::Display for OpKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::StemConv1 => "conv1",
-            Self::StemConv2 => "conv2",
-            Self::EmbedPointwise => "proj.pw",
-            Self::EmbedDepthwise => "proj.dw",
-            Self::EmbedNorm | Self::AttnNorm | Self::FfnNorm | Self::StageNorm => "norm",
-            Self::Qkv => "to_qkv",
-            Self::ParallelAct => "parallel.act",
-            Self::ParallelDepthwise => "parallel.dw",
-            Self::Scores => "scores",
-            Self::Values => "values",
-            Self::AttnAct | Self::FfnAct | Self::FusionAct | Self::HeadAct | Self::IncreaseAct => "act",
-            Self::ToOut => "to_out",
-            Self::DesRight => "des.right",
-            Self::DesLeft => "des.left",
-            Self::Fc1 => "fc1",
-            Self::FfnDepthwise3 => "dw3",
-            Self::FfnDepthwise5 => "dw5",
-            Self::Fc2 => "fc2",
-            Self::FusionNarrow | Self::HeadNarrow | Self::IncreaseNarrow => "narrow",
-            Self::FusionDepthwise => "down.dw",
-            Self::FusionPointwise | Self::HeadPointwise => "pw",
-            Self::FusionIdentity => "identity",
-            Self::HeadClassifier => "conv_seg",
-            Self::IncreaseConv1 => "conv1",
-            Self::IncreaseConv2 => "conv2",
-            Self::IncreaseConv3 => "conv3",
-            Self::IncreaseShortcut => "shortcut",
-            Self::IncreaseDownsample => "downsample",
-            Self::FinalConv => "final",
-            Self::FinalLinear => "classifier",
-        })
-    }
-}
+sentences!(Step {
+    Self::Stem => ("stem"),
+    Self::Fusion { module, branch } => ("m{}.fusion.{}", module + 1, branch),
+    Self::PatchEmbed { module, branch } => ("m{}.patch_embed.{}", module + 1, branch),
+    Self::Attention { module, branch, block } => ("m{}.branch.{}.{}.attn", module + 1, branch, block),
+    Self::MixCfn { module, branch, block } => ("m{}.branch.{}.{}.ffn", module + 1, branch, block),
+    Self::StageNorm { module, branch } => ("m{}.norm.{}", module + 1, branch),
+    Self::Logits => ("head.logits"),
+    Self::LabelMap => ("head.labels"),
+    Self::Increase { branch } => ("head.increase.{}", branch),
+    Self::Classify => ("head.classify"),
+});
 
 #[cfg(test)]
 mod tests {
@@ -544,13 +348,6 @@ mod tests {
                     assert!(!ops.is_full(), "{name} {step}: room for one more shows that none was lost");
                 }
             }
-        }
-    }
-
-    #[test]
-    fn kinds_are_listed_by_their_number() {
-        for (number, kind) in OpKind::ALL.iter().enumerate() {
-            assert_eq!(*kind as usize, number);
         }
     }
 }

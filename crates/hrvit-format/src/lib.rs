@@ -1,30 +1,61 @@
 //! The HRViT model image and the description of the network it holds.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
+#![deny(clippy::missing_errors_doc)]
 
-#[cfg(feature = "std")]
 pub mod aligned;
+mod arrays;
+mod bytes;
+mod checks;
 pub mod error;
+pub mod fp16;
+mod golden;
 pub mod graph;
-pub mod half;
-pub mod image;
+mod head;
+mod logit;
 pub mod meta;
-pub mod partial;
+mod model;
+#[cfg(feature = "std")]
+mod model_buf;
+mod narrowings;
+pub mod network;
+pub mod op;
 pub mod parts;
+pub mod precision;
 pub mod record;
+mod records;
+mod sections;
+mod sentence;
+pub mod size;
 pub mod slots;
 pub mod spec;
+mod spec_error;
 pub mod step;
 mod validate;
+mod validate_fp16;
 #[cfg(feature = "std")]
 pub mod writer;
 
+pub use hrvit_kernels::Packing;
+
+pub use bytes::{crc32, crc32_after};
 pub use error::{LoadError, OpField};
-pub use graph::{Op, OpKind, Step, StepOps};
-pub use half::CodeScale;
-pub use image::{Golden, GoldenResult, Model, StepId, crc32, crc32_after};
+pub use fp16::CodeScale;
+pub use golden::{Golden, GoldenRanges, GoldenResult};
+pub use graph::{Op, OpKind, Step, StepId, StepOps};
+pub use head::ModelHead;
+pub use logit::{Logit, LogitFormat};
 pub use meta::Meta;
+pub use model::Model;
+#[cfg(feature = "std")]
+pub use model_buf::{ModelBuf, ReadCause, ReadError};
+pub use narrowings::Narrowings;
+pub use network::{Head, Network};
 pub use parts::{Parts, WideParts};
-pub use spec::{Activation, BRANCHES, Head, Network, Size, Spec, SpecError, VARIANTS};
+pub use precision::Precision;
+pub use records::Records;
+pub use sections::START_BYTES;
+pub use size::Size;
+pub use spec::{Activation, BRANCHES, Spec, SpecError, VARIANTS};
 pub use step::{OpParams, StepParams};
 pub use validate::{INTERPOLATED, LOGITS_S16, MAX_QV_S16, MAX_TABLE, MAX_THREE_S8, MAX_THREE_S16, POOLED_MAX};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{Network, Size};
+use crate::{error::LoadError, network::Network, size::Size};
 
 /// Header of an image, postcard-encoded; strings and bytes are borrowed from the image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,17 @@ pub struct Meta<'a> {
 }
 
 impl<'a> Meta<'a> {
+    /// Decodes and checks the bytes of the section.
+    pub(crate) fn read(section: &'a [u8]) -> Result<Self, LoadError> {
+        let Ok((meta, [])) = postcard::take_from_bytes::<Self>(section) else { return Err(LoadError::Meta) };
+        meta.network.validate().map_err(LoadError::Spec)?;
+        Size::new(meta.size.height, meta.size.width).map_err(LoadError::Spec)?;
+        let classes = usize::from(meta.network.classes);
+        let names = meta.class_names.is_empty() || meta.class_names.bytes().filter(|&byte| byte == b'\n').count() + 1 == classes;
+        let colours = meta.colours.is_empty() || meta.colours.len() == 3 * classes;
+        if names && colours { Ok(meta) } else { Err(LoadError::Meta) }
+    }
+
     /// Name of `class`, if the image names its classes.
     pub fn class_name(&self, class: usize) -> Option<&'a str> {
         // Bytes, since splitting text by characters brings a panic into the program.
@@ -34,5 +45,34 @@ impl<'a> Meta<'a> {
     /// Colour (R, G, B) of `class`, if the image has colours.
     pub fn colour(&self, class: usize) -> Option<[u8; 3]> {
         self.colours.get(3 * class..3 * class + 3)?.try_into().ok()
+    }
+}
+
+/// A [`Meta`] that owns its texts.
+#[cfg(feature = "std")]
+#[derive(Clone, Debug)]
+pub(crate) struct MetaBuf {
+    network: Network,
+    size: Size,
+    mean_milli: [u32; 3],
+    deviation_milli: [u32; 3],
+    class_names: std::string::String,
+    colours: std::vec::Vec<u8>,
+    provenance: std::string::String,
+}
+
+#[cfg(feature = "std")]
+impl MetaBuf {
+    /// A copy.
+    pub fn new(meta: &Meta<'_>) -> Self {
+        let Meta { network, size, mean_milli, deviation_milli, class_names, colours, provenance } = meta.clone();
+        Self { network, size, mean_milli, deviation_milli, class_names: class_names.into(), colours: colours.into(), provenance: provenance.into() }
+    }
+
+    /// The same, borrowed.
+    pub fn meta(&self) -> Meta<'_> {
+        let Self { network, size, mean_milli, deviation_milli, class_names, colours, provenance } = self;
+        let (network, size, mean_milli, deviation_milli) = (network.clone(), *size, *mean_milli, *deviation_milli);
+        Meta { network, size, mean_milli, deviation_milli, class_names, colours, provenance }
     }
 }

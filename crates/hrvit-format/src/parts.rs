@@ -1,6 +1,6 @@
 //! Parts of a network that have one precision each, and which of them hold 16 bits where int8 holds 8.
 
-use crate::{graph::Step, record::Precision, spec::Network};
+use crate::{graph::Step, network::Network, precision::Precision};
 
 /// Parts of a network that have one precision each: steps hand tensors to each other in one format, so they cannot be chosen one by one.
 ///
@@ -130,7 +130,7 @@ impl WideParts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Head, Spec};
+    use crate::{network::Head, spec::Spec};
 
     #[test]
     fn tensors_that_are_handed_over_have_one_precision() {

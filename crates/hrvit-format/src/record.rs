@@ -2,7 +2,11 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::graph::{Op, OpKind, Step};
+pub use hrvit_kernels::Packing;
+
+pub use crate::arrays::Arrays;
+pub use crate::precision::{Precision, TensorFormat, UnknownNumber, UnknownPrecision};
+use crate::{bytes::Span, graph::Step, sentence::sentences};
 
 /// First eight bytes of every image.
 pub const MAGIC: [u8; 8] = *b"HRViTimg";
@@ -54,8 +58,9 @@ pub struct SectionRecord {
 }
 
 /// The sections of an image, in the order in which they appear.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u32)]
+#[non_exhaustive]
 pub enum Section {
     /// postcard: [`crate::Meta`].
     Meta = 1,
@@ -71,155 +76,27 @@ pub enum Section {
     Golden = 6,
 }
 
-/// Layout of the weights inside the image. Dense 8-bit operators ([`Op::is_product`]) are packed for the kernels of an instruction set; all others are the same
-/// in every packing (depthwise weights `[ky][kx][channel]`, the rest `[cout][depth]`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u16)]
-pub enum Packing {
-    /// Dense weights `[cout][depth]`, depth in the order `[ky][kx][cin]`.
-    Rows = 0,
-    /// Dense weights `[ceil(cout / 8)][ceil(depth / 4)][8][4]`, padded with zeros.
-    K4 = 1,
-    /// Dense weights `[ceil(cout / 8)][ceil(depth / 8)][8][8]`, padded with zeros.
-    K8 = 2,
+impl Section {
+    /// All sections.
+    pub const ALL: [Self; 6] = [Self::Meta, Self::Steps, Self::Ops, Self::Tables, Self::Weights, Self::Golden];
 }
 
-impl Packing {
-    /// All packings.
-    pub const ALL: [Self; 3] = [Self::Rows, Self::K4, Self::K8];
+impl TryFrom<u32> for Section {
+    type Error = UnknownNumber;
 
-    /// The packing of that number.
-    pub fn from_number(number: u16) -> Option<Self> {
-        Self::ALL.into_iter().find(|&packing| packing as u16 == number)
-    }
-
-    /// `rows`, `k4` or `k8`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Rows => "rows",
-            Self::K4 => "k4",
-            Self::K8 => "k8",
-        }
-    }
-
-    /// The packing of `op` in an image of this packing. A [`OpKind::Qkv`] whose halves end inside a block of channels stays in rows.
-    pub fn of(self, op: &Op) -> Self {
-        let whole_halves = op.kind != OpKind::Qkv || op.cout.is_multiple_of(4 * PACKED_CHANNELS as u16);
-        if op.is_product() && whole_halves { self } else { Self::Rows }
-    }
-
-    /// Output channels and steps of depth of a block.
-    pub const fn block(self) -> (usize, usize) {
-        match self {
-            Self::Rows => (1, 1),
-            Self::K4 => (PACKED_CHANNELS, 4),
-            Self::K8 => (PACKED_CHANNELS, 8),
-        }
-    }
-
-    /// Where the weight of channel `c` at depth `i` of `op` lies among weights of this packing.
-    pub fn index(self, op: &Op, c: usize, i: usize) -> usize {
-        let (channels, depth) = self.block();
-        let groups = op.depth().div_ceil(depth);
-        ((c / channels * groups + i / depth) * channels + c % channels) * depth + i % depth
-    }
-
-    /// Whether all padding of the packed weights of `op` is zero.
-    pub(crate) fn is_padded_with_zeros(self, op: &Op, weights: &[i8]) -> bool {
-        let (channels, depth) = self.block();
-        let (cout, len) = (usize::from(op.cout), op.depth());
-        let (padded_cout, padded_len) = (cout.next_multiple_of(channels), len.next_multiple_of(depth));
-        let outside = |c: usize| if c < cout { len } else { 0 }..padded_len;
-        (0..padded_cout).all(|c| outside(c).all(|i| weights.get(self.index(op, c, i)) == Some(&0)))
-    }
-
-    /// Bytes of the weights of `op` in an image of this packing, padding included.
-    pub fn weight_bytes(self, op: &Op) -> usize {
-        match self.of(op) {
-            Self::Rows => op.weight_count(),
-            packed => {
-                let (channels, depth) = packed.block();
-                usize::from(op.cout).next_multiple_of(channels) * op.depth().next_multiple_of(depth)
-            }
-        }
+    fn try_from(number: u32) -> Result<Self, UnknownNumber> {
+        Self::ALL.into_iter().find(|&section| section as u32 == number).ok_or(UnknownNumber(number))
     }
 }
 
-impl core::fmt::Display for Packing {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// Output channels of a block of packed weights.
-const PACKED_CHANNELS: usize = 8;
-
-/// Arithmetic of a step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Precision {
-    /// 8-bit weights and activations, 16-bit residual stream.
-    #[default]
-    Int8 = 0,
-    /// 16-bit activations, 8-bit weights.
-    Int16x8 = 1,
-    /// Half precision.
-    Fp16 = 2,
-}
-
-impl Precision {
-    /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 3] = [Self::Int8, Self::Int16x8, Self::Fp16];
-
-    /// Whether this build has it: features `int16x8` and `fp16`.
-    pub const fn is_built(self) -> bool {
-        match self {
-            Self::Int8 => true,
-            Self::Int16x8 => cfg!(feature = "int16x8"),
-            Self::Fp16 => cfg!(feature = "fp16"),
-        }
-    }
-
-    /// `int8`, `int16x8` or `fp16`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Int8 => "int8",
-            Self::Int16x8 => "int16x8",
-            Self::Fp16 => "fp16",
-        }
-    }
-
-    /// The precision of that number.
-    pub fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|&precision| precision as u8 == number)
-    }
-}
-
-/// Type of the tensor that a step leaves behind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum TensorFormat {
-    /// Signed 8-bit codes.
-    S8 = 1,
-    /// Signed 16-bit codes.
-    S16 = 2,
-    /// Half precision.
-    F16 = 3,
-    /// Class indices.
-    Labels = 4,
-}
-
-impl TensorFormat {
-    /// The format in which a step of `precision` leaves its tensor.
-    pub fn of(precision: Precision, step: Step) -> Self {
-        match (precision, step) {
-            (_, Step::LabelMap) => Self::Labels,
-            (Precision::Fp16, _) => Self::F16,
-            (Precision::Int8, Step::Fusion { .. } | Step::Increase { .. }) => Self::S8,
-            _ => Self::S16,
-        }
-    }
-}
+sentences!(Section {
+    Self::Meta => ("meta"),
+    Self::Steps => ("steps"),
+    Self::Ops => ("ops"),
+    Self::Tables => ("tables"),
+    Self::Weights => ("weights"),
+    Self::Golden => ("golden"),
+});
 
 /// One step: where its group lies and what it leaves behind.
 #[repr(C)]
@@ -249,6 +126,25 @@ pub struct StepRecord {
     pub reserved1: u32,
 }
 
+impl SectionRecord {
+    /// Where the section lies in the image.
+    pub(crate) fn span(&self) -> Span {
+        Span { start: self.offset as usize, len: self.len as usize }
+    }
+}
+
+impl StepRecord {
+    /// Where the group lies in section `Weights`.
+    pub(crate) fn span(&self) -> Span {
+        Span { start: self.offset as usize, len: self.len as usize }
+    }
+
+    /// Its operators among the records of all.
+    pub(crate) fn ops<'a>(&self, ops: &'a [OpRecord]) -> Option<&'a [OpRecord]> {
+        ops.get(usize::from(self.first_op)..)?.get(..usize::from(self.op_count))
+    }
+}
+
 /// Four bytes that name a step: kind, module, branch, block.
 pub fn step_tag(step: Step) -> [u8; 4] {
     match step {
@@ -269,15 +165,15 @@ pub fn step_tag(step: Step) -> [u8; 4] {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 pub struct OpRecord {
-    /// An [`OpKind`] number.
+    /// An [`crate::OpKind`] number.
     pub kind: u8,
     /// Branch that it reads.
     pub source: u8,
-    /// Width of the exponent codes, 8 or 15 ([`OpKind::Scores`], in int16x8 15); 0 elsewhere.
+    /// Width of the exponent codes, 8 or 15 ([`crate::OpKind::Scores`], in int16x8 15); 0 elsewhere.
     pub code_bits: u8,
     /// Left shift before requantisation, 0 to 30.
     pub pre_shift: u8,
-    /// Input channels (or dot product length, see [`Op::cin`]).
+    /// Input channels (or dot product length, see [`crate::Op::cin`]).
     pub cin: u16,
     /// Output channels.
     pub cout: u16,
@@ -317,76 +213,6 @@ pub struct OpRecord {
     pub in_scale: f32,
     /// Real value of one output code, for reports; 0 where it differs per channel.
     pub out_scale: f32,
-}
-
-/// How many elements each array of an operator has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Arrays {
-    /// Bytes of the weights: i8, or f16 in a half-precision step.
-    pub weights: usize,
-    /// i32 (f32) biases or LayerNorm offsets.
-    pub bias: usize,
-    /// i32 multipliers, i32 (f32) LayerNorm gains.
-    pub mult: usize,
-    /// u8 shifts.
-    pub shift: usize,
-    /// i32 codes of 3.0.
-    pub three: usize,
-    /// Bytes of one table entry, 0 without a table.
-    pub table_entry: usize,
-}
-
-impl Arrays {
-    /// No array.
-    pub const NONE: Self = Self { weights: 0, bias: 0, mult: 0, shift: 0, three: 0, table_entry: 0 };
-
-    /// The arrays of `op` in a step of `precision` in an image of `packing`.
-    pub fn of(op: &Op, precision: Precision, packing: Packing) -> Self {
-        match precision {
-            Precision::Fp16 => crate::half::arrays(op),
-            Precision::Int16x8 if cfg!(feature = "int16x8") => Self::of_int16x8(op),
-            Precision::Int8 | Precision::Int16x8 => Self::of_int8(op, packing),
-        }
-    }
-
-    /// Weights lie in rows; narrowings are copies, and tables have 16-bit entries.
-    fn of_int16x8(op: &Op) -> Self {
-        use OpKind as K;
-        match op.kind {
-            K::FusionNarrow | K::HeadNarrow | K::IncreaseNarrow => Self::NONE,
-            _ => {
-                let arrays = Self::of_int8(op, Packing::Rows);
-                Self { table_entry: if arrays.table_entry > 0 { 2 } else { 0 }, ..arrays }
-            }
-        }
-    }
-
-    fn of_int8(op: &Op, packing: Packing) -> Self {
-        use OpKind as K;
-        let (weights, c) = (packing.weight_bytes(op), usize::from(op.cout));
-        let none = Self::NONE;
-        match op.kind {
-            K::EmbedNorm | K::AttnNorm | K::FfnNorm | K::StageNorm => Self { bias: c, mult: c, ..none },
-            K::ParallelAct => Self { mult: c, shift: c, three: c, ..none },
-            K::AttnAct => Self { mult: 1, shift: 1, three: 1, ..none },
-            K::Scores | K::Values | K::FusionNarrow | K::HeadNarrow | K::IncreaseNarrow | K::FusionIdentity => Self { mult: c, shift: c, ..none },
-            K::FfnAct => Self { table_entry: 1, ..none },
-            K::FusionAct => Self { mult: 1, shift: 1, table_entry: 1, ..none },
-            K::HeadAct | K::IncreaseAct => Self { mult: 1, shift: 1, ..none },
-            _ => Self {
-                weights,
-                bias: if op.kind == K::StemConv1 { 4 * c } else { c },
-                mult: c,
-                shift: c,
-                three: 0,
-                table_entry: match op.kind {
-                    K::StemConv2 => 1,
-                    K::DesRight => 2,
-                    _ => 0,
-                },
-            },
-        }
-    }
 }
 
 const _: () = assert!(size_of::<Prologue>() == 64);

@@ -1,7 +1,7 @@
 //! Two places for a model image, so that one can be rewritten while the other stays valid: of two valid images the newer one wins, and an image whose writing was
 //! cut off is none.
 
-use crate::{LoadError, Model};
+use crate::{error::LoadError, model::Model};
 
 /// Whether sequence number `a` is newer than `b`, in serial-number arithmetic (RFC 1982): numbers may wrap, as long as two images that are compared are less than
 /// 2^31 apart. At exactly 2^31 neither is newer.
@@ -49,7 +49,7 @@ pub struct Loaded<'a> {
 /// Both reasons, if neither slot holds a valid image.
 pub fn load<'a>(slots: [&'a [u8]; 2]) -> Result<Loaded<'a>, [LoadError; 2]> {
     let [a, b] = slots.map(Model::load);
-    let sequence = |model: &Result<Model<'a>, LoadError>| model.as_ref().map(Model::sequence).map_err(|&error| error);
+    let sequence = |model: &Result<Model<'a>, LoadError>| model.as_ref().map(|model| model.sequence()).map_err(|&error| error);
     let found = [sequence(&a), sequence(&b)];
     let slot = choose(found[0], found[1])?;
     match (slot, a, b) {

@@ -1,15 +1,14 @@
 //! The network as data: widths, depths, windows, ratios and head. Never code.
 //!
-//! A [`Spec`] describes an HRViT backbone (arXiv 2111.01236, table 1) and the width of its SegFormer head; a [`Network`] adds which head is on top and
-//! how many classes it tells apart. Every shape in the project follows from a `Network` and an input size.
+//! A [`Spec`] describes an HRViT backbone (arXiv 2111.01236, table 1) and the width of its SegFormer head; a [`Network`](crate::Network) adds which
+//! head is on top and how many classes it tells apart. Every shape in the project follows from a `Network` and an input size.
 
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
-/// Branches of the last modules: 1/4, 1/8, 1/16 and 1/32 of the input.
-pub const BRANCHES: usize = 4;
-/// The most modules (fusion + stage) that a `Spec` may have; the published variants have six.
-pub const MAX_MODULES: usize = 8;
+use crate::size::Size;
+pub use crate::spec_error::{BRANCHES, MAX_MODULES, SpecError};
+
 /// Width of the classification head's bottlenecks per branch, before their fourfold expansion (HRNetV2).
 pub const CLASSIFIER_WIDTHS: [u16; BRANCHES] = [32, 64, 128, 256];
 /// Expansion of the classification head's bottlenecks.
@@ -25,16 +24,6 @@ pub enum Activation {
     Gelu,
     /// `x * clamp(x + 3, 0, 6) / 6`: what the paper writes.
     Hardswish,
-}
-
-/// What sits on top of the backbone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Head {
-    /// All-MLP segmentation head (SegFormer), logits at 1/4 of the input.
-    Segformer,
-    /// HRNetV2's classification head.
-    Classifier,
 }
 
 /// An HRViT backbone and its SegFormer width.
@@ -63,59 +52,6 @@ pub struct Spec {
 const fn gelu() -> Activation {
     Activation::Gelu
 }
-
-/// Why a [`Spec`] or an input size describes no network that can be built.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SpecError {
-    /// `stem` must be even, at least 2 and at most 1024.
-    Stem(u16),
-    /// Channels of the branch must be a multiple of 4 between 8 and 1024.
-    Channels(u8),
-    /// `blocks` must have one to [`MAX_MODULES`] modules: the first with one branch, each next with as many or one more, the last with four.
-    Modules,
-    /// `head_dim` must not be zero.
-    HeadDim,
-    /// On the branch, half the channels must be a multiple of the head dimension `min(C / (C / head_dim), C / 2)`.
-    Heads(u8),
-    /// The branch's window must not be zero.
-    Window(u8),
-    /// The branch's MixCFN ratio must be 1 to 8.
-    Ratio(u8),
-    /// `head_width` must be between 1 and 4096.
-    HeadWidth(u16),
-    /// Class count must be 1 to 256 for a segmentor and 1 to 32767 for a classifier.
-    Classes(u16),
-    /// Input height and width must be multiples of 32, at least 32 and at most 4096.
-    Size {
-        /// Height asked for.
-        height: u16,
-        /// Width asked for.
-        width: u16,
-    },
-}
-
-impl core::fmt::Display for SpecError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Stem(n) => write!(f, "stem = {n}: expected an even number of channels from 2 to 1024"),
-            Self::Channels(b) => write!(f, "channels[{b}]: expected a multiple of 4 from 8 to 1024"),
-            Self::Modules => write!(
-                f,
-                "blocks: expected 1 to {MAX_MODULES} modules, the first with one branch, each next with as many or one more, the last with {BRANCHES}"
-            ),
-            Self::HeadDim => write!(f, "head_dim: must not be zero"),
-            Self::Heads(b) => write!(f, "head_dim: on branch {b}, C / 2 is not a multiple of the head dimension min(C / (C / head_dim), C / 2)"),
-            Self::Window(b) => write!(f, "windows[{b}]: must not be zero"),
-            Self::Ratio(b) => write!(f, "ratios[{b}]: expected 1 to 8"),
-            Self::HeadWidth(n) => write!(f, "head_width = {n}: expected 1 to 4096"),
-            Self::Classes(n) => write!(f, "classes = {n}: expected 1 to 256 for a segmentor, 1 to 32767 for a classifier"),
-            Self::Size { height, width } => write!(f, "size {height}x{width}: height and width must be multiples of 32 from 32 to 4096"),
-        }
-    }
-}
-
-impl core::error::Error for SpecError {}
 
 /// A `blocks` table from slices; `None` if it does not fit the capacities.
 fn module_table(modules: &[&[u8]]) -> Option<Vec<Vec<u8, BRANCHES>, MAX_MODULES>> {
@@ -182,6 +118,9 @@ impl Spec {
     }
 
     /// Checks every field against the others.
+    ///
+    /// # Errors
+    /// The first field that is out of its bounds or contradicts another one.
     pub fn validate(&self) -> Result<(), SpecError> {
         if !(2..=1024).contains(&self.stem) || !self.stem.is_multiple_of(2) {
             return Err(SpecError::Stem(self.stem));
@@ -283,76 +222,5 @@ impl Spec {
         let exponent = channels.ilog2();
         let p = 1u16 << exponent.div_ceil(2);
         (channels / p, p)
-    }
-}
-
-/// A backbone with a head: everything that decides the tensors of a checkpoint.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Network {
-    /// The backbone.
-    pub spec: Spec,
-    /// The head.
-    pub head: Head,
-    /// Number of classes.
-    pub classes: u16,
-}
-
-impl Network {
-    /// Checks the backbone and the class count.
-    pub fn validate(&self) -> Result<(), SpecError> {
-        self.spec.validate()?;
-        for branch in 0..BRANCHES {
-            let (k, p) = self.spec.des_shape(branch);
-            if k * p != self.spec.channels(branch) {
-                return Err(SpecError::Channels(branch as u8));
-            }
-        }
-        let most = match self.head {
-            Head::Segformer => 256,
-            Head::Classifier => 32767,
-        };
-        if !(1..=most).contains(&self.classes) {
-            return Err(SpecError::Classes(self.classes));
-        }
-        Ok(())
-    }
-}
-
-/// Input height and width in pixels, multiples of 32.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Size {
-    /// Rows of pixels.
-    pub height: u16,
-    /// Columns of pixels.
-    pub width: u16,
-}
-
-impl Size {
-    /// A checked size.
-    pub fn new(height: u16, width: u16) -> Result<Self, SpecError> {
-        let fits = |n: u16| n.is_multiple_of(32) && (32..=4096).contains(&n);
-        if fits(height) && fits(width) { Ok(Self { height, width }) } else { Err(SpecError::Size { height, width }) }
-    }
-
-    /// `(rows, columns)` of `branch`: 1/4, 1/8, 1/16, 1/32 of the input.
-    pub fn map(&self, branch: usize) -> (usize, usize) {
-        (usize::from(self.height) >> (branch + 2), usize::from(self.width) >> (branch + 2))
-    }
-
-    /// Tokens of `branch`.
-    pub fn tokens(&self, branch: usize) -> usize {
-        let (rows, columns) = self.map(branch);
-        rows * columns
-    }
-
-    /// Pixels of the input.
-    pub fn pixels(&self) -> usize {
-        usize::from(self.height) * usize::from(self.width)
-    }
-}
-
-impl core::fmt::Display for Size {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{}x{}", self.height, self.width)
     }
 }

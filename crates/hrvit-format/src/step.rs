@@ -2,10 +2,15 @@
 
 use bytemuck::Pod;
 
+use hrvit_kernels::Packing;
+
 use crate::{
-    graph::Op,
-    image::cast,
-    record::{Arrays, NONE, OpRecord, Packing, Precision, StepRecord},
+    arrays::Arrays,
+    bytes::{Span, cast},
+    fp16,
+    op::Op,
+    precision::Precision,
+    record::{NONE, OpRecord, StepRecord},
 };
 
 /// A step's records over its weight group.
@@ -26,7 +31,7 @@ pub struct StepParams<'a> {
 pub struct OpParams<'a> {
     /// The operator's record.
     pub record: &'a OpRecord,
-    /// Weights; in a half-precision step the bytes of f16, in the order of [`crate::half::weight_index`].
+    /// Weights; in a half-precision step the bytes of f16, in the order of [`crate::fp16::weight_index`].
     pub weights: &'a [i8],
     /// How 8-bit weights lie; in rows where codes have 16 bits.
     pub packing: Packing,
@@ -47,7 +52,7 @@ pub struct OpParams<'a> {
 impl<'a> StepParams<'a> {
     /// Arithmetic of the step.
     pub fn precision(&self) -> Precision {
-        Precision::from_number(self.record.precision).unwrap_or(Precision::Int8)
+        Precision::try_from(self.record.precision).unwrap_or(Precision::Int8)
     }
 
     /// The operator at `index` of the step, whose shape is `op`.
@@ -59,7 +64,7 @@ impl<'a> StepParams<'a> {
         Some(OpParams {
             record,
             weights: self.array(record.weights, arrays.weights)?,
-            packing: if precision == Precision::Int8 { self.packing.of(op) } else { Packing::Rows },
+            packing: if precision == Precision::Int8 { op.packing(self.packing) } else { Packing::Rows },
             bias: self.array(record.bias, arrays.bias)?,
             mult: self.array(record.mult, arrays.mult)?,
             shift: self.array(record.shift, arrays.shift)?,
@@ -77,6 +82,13 @@ impl<'a> StepParams<'a> {
             return None;
         }
         let len = count.checked_mul(size_of::<T>())?;
-        cast(self.bytes.get(offset as usize..)?.get(..len)?)
+        cast(Span { start: offset as usize, len }.of(self.bytes)?)
+    }
+}
+
+impl<'a> OpParams<'a> {
+    /// The bytes of the f16 weights of the output channels `first .. first + count`, which are a whole segment of `op` or all of them; `None` otherwise.
+    pub fn half_weights(&self, op: &Op, first: usize, count: usize) -> Option<&'a [i8]> {
+        self.weights.get(fp16::part(op, first, count)?)
     }
 }

@@ -1,9 +1,12 @@
 //! What an operator's record must satisfy before the engine may rely on it: shapes, ranges and accumulator headroom.
 
 use crate::{
+    arrays::Arrays,
     error::OpField,
-    graph::{Op, OpKind, Step, StepOps},
-    record::{ALIGN, Arrays, NONE, OpRecord, Precision},
+    graph::{Step, StepOps},
+    op::{Op, OpKind},
+    precision::Precision,
+    record::{ALIGN, NONE, OpRecord},
     step::{OpParams, StepParams},
 };
 
@@ -206,6 +209,15 @@ fn input_s16(op: &Op, ops: &StepOps, params: &StepParams<'_>, fed: i64) -> i64 {
     left_by(source).unwrap_or(ANY_CODE)
 }
 
+/// Whether all padding of packed weights is zero.
+fn is_padded_with_zeros(op: &Op, params: &OpParams<'_>) -> bool {
+    let (packing, cout, len) = (params.packing, usize::from(op.cout), op.depth());
+    let (channels, depth) = packing.block();
+    let (padded_cout, padded_len) = (cout.next_multiple_of(channels), len.next_multiple_of(depth));
+    let outside = |c: usize| if c < cout { len } else { 0 }..padded_len;
+    (0..padded_cout).all(|c| outside(c).all(|i| params.weights.get(packing.index(len, c, i)) == Some(&0)))
+}
+
 /// Checks multipliers, shifts and headroom; returns the largest magnitude that one requantised value can have.
 fn requantisation(op: &Op, params: &OpParams<'_>, input: i64, three_max: i32) -> Result<i64, OpField> {
     use OpKind as K;
@@ -228,7 +240,7 @@ fn requantisation(op: &Op, params: &OpParams<'_>, input: i64, three_max: i32) ->
     if !params.shift.iter().all(|shift| (32..=62).contains(shift)) {
         return Err(OpField::Shift);
     }
-    if params.weights.contains(&i8::MIN) || !params.packing.is_padded_with_zeros(op, params.weights) {
+    if params.weights.contains(&i8::MIN) || !is_padded_with_zeros(op, params) {
         return Err(OpField::Weight);
     }
     // Operators without weights requantise single s16 codes, sums (bounded by the caller) or products of two codes (bounded by `three`).

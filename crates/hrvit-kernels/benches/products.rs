@@ -4,19 +4,19 @@ mod common;
 
 use common::{CONVOLUTIONS, PRODUCTS, RANGE, Rates, STRIPS, VIEWS, all_kernels, codes, s16s, sums};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use hrvit_kernels::{Depthwise, Des, Epilogue, Gemm, GemmS16, Layout, Strip, exp_table};
+use hrvit_kernels::{Depthwise, Des, Epilogue, Gemm, GemmS16, Packing, Strip, exp_table};
 
 fn gemm(criterion: &mut Criterion) {
-    for layout in Layout::ALL {
-        let mut group = criterion.benchmark_group(format!("gemm_s8 {layout}"));
+    for packing in Packing::ALL {
+        let mut group = criterion.benchmark_group(format!("gemm_s8 {packing}"));
         for (rows, depth, cout) in PRODUCTS {
             let (a, weights, rates, bias) = (codes(rows * depth), codes(cout * depth), Rates::new(cout), vec![77; cout]);
-            let mut packed = vec![0; layout.packed_len(cout, depth).unwrap()];
-            layout.pack(&weights, depth, &mut packed).unwrap();
-            let args = Gemm { a: &a, depth, weights: &packed, bias: &bias, requant: rates.view() }.packed(layout);
+            let mut packed = vec![0; packing.packed_len(cout, depth).unwrap()];
+            packing.pack(&weights, depth, &mut packed).unwrap();
+            let args = Gemm { a: &a, depth, weights: &packed, bias: &bias, requant: rates.view() }.packed(packing);
             let (mut out, table) = (vec![0i8; rows * cout], codes(1024));
             group.throughput(Throughput::Elements((rows * depth * cout) as u64));
-            for kernels in all_kernels().filter(|kernels| kernels.isa() == hrvit_kernels::Isa::Scalar || kernels.chosen_gemm(layout) != "scalar") {
+            for kernels in all_kernels().filter(|kernels| kernels.isa() == hrvit_kernels::Isa::Scalar || kernels.chosen_gemm(packing) != "scalar") {
                 group.bench_function(BenchmarkId::new(format!("{} store8", kernels.isa()), format!("{rows}x{depth}x{cout}")), |bencher| {
                     bencher.iter(|| kernels.gemm_s8_packed(&args, Epilogue::Store8 { out: &mut out, range: RANGE }));
                 });

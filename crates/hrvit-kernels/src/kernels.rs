@@ -1,16 +1,16 @@
 //! The kernels of one instruction set as one value: what an engine holds and calls.
 
 use crate::isa::{Isa, IsaError, IsaToken};
-use crate::layout::Layout;
+use crate::packing::Packing;
 
 /// A group of operators that is accelerated as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Family {
-    /// Products on 8 bits, weights in [`Layout::Rows`].
+    /// Products on 8 bits, weights in [`Packing::Rows`].
     GemmRows,
-    /// Products on 8 bits, weights in [`Layout::K4`].
+    /// Products on 8 bits, weights in [`Packing::K4`].
     GemmK4,
-    /// Products on 8 bits, weights in [`Layout::K8`].
+    /// Products on 8 bits, weights in [`Packing::K8`].
     GemmK8,
     /// Products on 16 bits.
     GemmS16,
@@ -290,21 +290,21 @@ impl Kernels {
         }
     }
 
-    /// The name of the file that serves products whose weights lie in `layout`. Where it is `scalar`, another layout is faster: see [`Kernels::layout`].
-    pub const fn chosen_gemm(self, layout: Layout) -> &'static str {
-        self.chosen(match layout {
-            Layout::Rows => Family::GemmRows,
-            Layout::K4 => Family::GemmK4,
-            Layout::K8 => Family::GemmK8,
+    /// The name of the file that serves products whose weights lie in `packing`. Where it is `scalar`, another is faster: see [`Kernels::packing`].
+    pub const fn chosen_gemm(self, packing: Packing) -> &'static str {
+        self.chosen(match packing {
+            Packing::Rows => Family::GemmRows,
+            Packing::K4 => Family::GemmK4,
+            Packing::K8 => Family::GemmK8,
         })
     }
 
-    /// The layout of weights that the fastest product kernel reads.
-    pub const fn layout(self) -> Layout {
+    /// The packing of weights that the fastest product kernel reads.
+    pub const fn packing(self) -> Packing {
         match self.isa() {
-            Isa::Scalar | Isa::Dsp | Isa::Mve | Isa::Neon => Layout::Rows,
-            Isa::NeonDotprod | Isa::Avx2 | Isa::AvxVnni | Isa::Avx512 => Layout::K4,
-            Isa::NeonI8mm => Layout::K8,
+            Isa::Scalar | Isa::Dsp | Isa::Mve | Isa::Neon => Packing::Rows,
+            Isa::NeonDotprod | Isa::Avx2 | Isa::AvxVnni | Isa::Avx512 => Packing::K4,
+            Isa::NeonI8mm => Packing::K8,
         }
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! | operator | folder | input x weights, accumulator | output | files besides `scalar` |
 //! |---|---|---|---|---|
-//! | linear, 1x1 convolution | [`gemm_s8`] | s8 x s8, i32 | any [`Epilogue`] | `avx2` `avx_vnni` `avx512` `neon` `neon_dotprod` `neon_i8mm` `mve` `dsp`, each from its [`Layout`] |
+//! | linear, 1x1 convolution | [`gemm_s8`] | s8 x s8, i32 | any [`Epilogue`] | `avx2` `avx_vnni` `avx512` `neon` `neon_dotprod` `neon_i8mm` `mve` `dsp`, each from its [`Packing`] |
 //! | dense 3x3 convolution | [`im2row`], then [`gemm_s8`] | s8 x s8, i32 | any [`Epilogue`] | (patches only move bytes) |
 //! | linear on 16 bits | [`gemm_s16`] | s16 x s8, i32 | any [`Epilogue`] | `avx2` `mve` |
 //! | depthwise convolution | [`dwconv_s8`] | s8 x s8, i32 | any [`Epilogue`] | `avx2` `avx512` `neon` `neon_dotprod` `mve` `dsp` |
@@ -93,11 +93,11 @@ pub mod kernels;
 #[allow(clippy::float_arithmetic, reason = "float kernels")]
 pub mod layernorm_f16;
 pub mod layernorm_s16;
-pub mod layout;
 pub mod math;
 #[cfg(feature = "fp16")]
 #[allow(clippy::float_arithmetic, reason = "float kernels")]
 pub mod math_f32;
+pub mod packing;
 pub mod peak;
 pub mod requant;
 pub mod resize;
@@ -148,8 +148,8 @@ pub use kernels::{Family, Kernels};
 #[cfg(feature = "fp16")]
 pub use layernorm_f16::NormF16;
 pub use layernorm_s16::Norm;
-pub use layout::Layout;
 pub use math::rsqrt;
+pub use packing::{Packing, UnknownPacking};
 pub use requant::{Range8, Requant, TensorRequant, requant};
 pub use resize::{Phase, phase};
 pub use runs::copy_strided;

@@ -1,6 +1,6 @@
 //! Names, availability and what runs where.
 
-use hrvit_kernels::{Family, Isa, IsaError, Kernels, Layout};
+use hrvit_kernels::{Family, Isa, IsaError, Kernels, Packing};
 
 #[test]
 fn names_are_read_back() {
@@ -48,8 +48,8 @@ fn every_family_names_a_file_of_its_instruction_set() {
             let chosen = Isa::parse(kernels.chosen(family)).expect("a file is called like an instruction set");
             assert!(chosen == Isa::Scalar || Isa::available().any(|other| other == chosen), "{} on {isa}: {chosen}", family.name());
         }
-        for layout in Layout::ALL {
-            assert!(Isa::parse(kernels.chosen_gemm(layout)).is_ok());
+        for packing in Packing::ALL {
+            assert!(Isa::parse(kernels.chosen_gemm(packing)).is_ok());
         }
     }
     assert!(Family::ALL.iter().all(|family| Kernels::SCALAR.chosen(*family) == "scalar"));

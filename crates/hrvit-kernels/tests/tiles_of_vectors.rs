@@ -19,8 +19,8 @@ fn products_of_rows_around_a_tile() {
     for rows in [7, 8, 9, 11, 12, 13, 16, 23, 24, 25, 37] {
         for (depth, cout) in [(1, 33), (5, 47), (32, 16), (33, 24), (64, 40)] {
             let (a, dense, bias) = (rng.codes(rows * depth), rng.weights(cout * depth), rng.ints(cout, 1 << 16));
-            let mut weights = vec![0; Layout::K4.packed_len(cout, depth).unwrap()];
-            Layout::K4.pack(&dense, depth, &mut weights).unwrap();
+            let mut weights = vec![0; Packing::K4.packed_len(cout, depth).unwrap()];
+            Packing::K4.pack(&dense, depth, &mut weights).unwrap();
             let rates = rng.rates(cout, 20, 7);
             let table = rng.codes(2048);
             let old = rng.words(rows * cout);
@@ -28,17 +28,17 @@ fn products_of_rows_around_a_tile() {
             equal_everywhere("stored", |kernels| {
                 let mut out = vec![0; rows * cout];
                 let epilogue = Epilogue::Store8 { out: &mut out, range: Range8 { zero: -7, lo: -100, hi: 127 } };
-                kernels.gemm_s8_packed(&gemm.packed(Layout::K4), epilogue).unwrap();
+                kernels.gemm_s8_packed(&gemm.packed(Packing::K4), epilogue).unwrap();
                 out
             });
             equal_everywhere("added", |kernels| {
                 let mut out = old.clone();
-                kernels.gemm_s8_packed(&gemm.packed(Layout::K4), Epilogue::Add16 { out: &mut out }).unwrap();
+                kernels.gemm_s8_packed(&gemm.packed(Packing::K4), Epilogue::Add16 { out: &mut out }).unwrap();
                 out
             });
             equal_everywhere("looked up", |kernels| {
                 let mut out = vec![0; rows * cout];
-                kernels.gemm_s8_packed(&gemm.packed(Layout::K4), Epilogue::Table8 { out: &mut out, table: &table, zero: 900 }).unwrap();
+                kernels.gemm_s8_packed(&gemm.packed(Packing::K4), Epilogue::Table8 { out: &mut out, table: &table, zero: 900 }).unwrap();
                 out
             });
         }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hrvit_format::{Model, WideParts, aligned::AlignedBytes};
+use hrvit_format::{ModelBuf, WideParts};
 
 use crate::Target;
 
@@ -42,8 +42,8 @@ impl Precision {
             Self::Image(path) => {
                 println!("cargo::rerun-if-changed={}", path.display());
                 let at = |error: &dyn Display| format!("HRVIT_PRECISION={}: {error}", path.display());
-                let bytes = std::fs::read(path).map_err(|error| at(&error))?;
-                match of_image(&bytes, target).map_err(|error| at(&error))? {
+                let image = ModelBuf::read(path).map_err(|error| at(&error.cause))?;
+                match of_image(&image, target).map_err(|error| at(&error))? {
                     half if half != WideParts::NONE && !fp16 => Err(at(&NO_CODE)),
                     half => Ok(half),
                 }
@@ -52,10 +52,9 @@ impl Precision {
     }
 }
 
-/// The parts in half precision of the image in `bytes`, which must be one of `target`.
-fn of_image(bytes: &[u8], target: &Target) -> Result<WideParts, String> {
-    let image = AlignedBytes::from(bytes);
-    let model = Model::load(&image).map_err(|error| error.to_string())?;
+/// The parts in half precision of `image`, which must be one of `target`.
+fn of_image(image: &ModelBuf, target: &Target) -> Result<WideParts, String> {
+    let model = image.model();
     let meta = model.meta();
     if (&meta.network, meta.size) != (&target.network, target.size) {
         let found = Target { variant: "a network".to_owned(), network: meta.network.clone(), size: meta.size, half: model.wide_parts() };
@@ -93,7 +92,8 @@ mod tests {
         let target = Target::parse("nano", "11", "64x64", "segformer").unwrap();
         let error = Precision::Image("/no/such/image".into()).wide_parts(&target, true).unwrap_err();
         assert!(error.starts_with("HRVIT_PRECISION=/no/such/image: "), "{error}");
-        let error = of_image(&[0; 256], &target).unwrap_err();
+        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let error = Precision::Image(manifest.into()).wide_parts(&target, true).unwrap_err();
         assert!(error.contains("not a model image"), "{error}");
     }
 }

@@ -1,8 +1,7 @@
 //! Upper bounds for buffers of streamed images, which are planned without an image at hand.
 
 use hrvit_format::{
-    Head, MAX_TABLE, Network, Step, WideParts,
-    partial::START_BYTES,
+    Head, MAX_TABLE, Network, START_BYTES, Step, WideParts,
     record::{ALIGN, Arrays, EXP_ENTRIES, OpRecord, Packing, Precision, StepRecord},
 };
 

@@ -37,15 +37,9 @@ impl Target {
     /// From the four texts, in 8 bits. The error names the variable at fault.
     pub fn parse(variant: &str, classes: &str, size: &str, head: &str) -> Result<Self, String> {
         let spec = Spec::variant(variant).ok_or_else(|| format!("HRVIT_VARIANT={variant}: expected one of {}", VARIANTS.join(", ")))?;
-        let head = match head {
-            "segformer" => Head::Segformer,
-            "classifier" => Head::Classifier,
-            other => return Err(format!("HRVIT_HEAD={other}: expected segformer or classifier")),
-        };
+        let head: Head = head.parse().map_err(|error| format!("HRVIT_HEAD={head}: {error}"))?;
         let classes = classes.parse().map_err(|_| format!("HRVIT_CLASSES={classes}: expected a number"))?;
-        let sides = size.split_once('x').and_then(|(height, width)| Some((height.parse().ok()?, width.parse().ok()?)));
-        let (height, width) = sides.ok_or_else(|| format!("HRVIT_SIZE={size}: expected <height>x<width> in pixels, such as 192x256"))?;
-        let size = Size::new(height, width).map_err(|error| format!("HRVIT_SIZE={size}: {error}"))?;
+        let size: Size = size.parse().map_err(|error| format!("HRVIT_SIZE={size}: {error}"))?;
         let network = Network { spec, head, classes };
         network.validate().map_err(|error| format!("HRVIT_CLASSES={classes}: {error}"))?;
         Ok(Self { variant: variant.to_owned(), network, size, half: WideParts::NONE })
@@ -54,10 +48,7 @@ impl Target {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let head = match self.network.head {
-            Head::Segformer => "segformer",
-            Head::Classifier => "classifier",
-        };
+        let head = self.network.head;
         let half = if self.half == WideParts::NONE { "" } else { " in half precision, or parts of it" };
         write!(f, "{} ({head}, {} classes) at {}{half}", self.variant, self.network.classes, self.size)
     }

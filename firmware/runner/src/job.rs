@@ -4,7 +4,7 @@ use core::{fmt::Display, sync::atomic::AtomicU32};
 
 #[cfg(feature = "fp16")]
 use hrvit_core::drift_f16::Drift;
-use hrvit_core::{Engine, Model, Observer, Plan, Ranked, RunError, Serial, Step, StepId, WeightSource};
+use hrvit_core::{Engine, Logit, ModelHead, Observer, Plan, Ranked, RunError, Serial, Step, StepId, WeightSource};
 use hrvit_format::{Head, LoadError};
 
 use crate::{MAX_STEPS, code::Code, start::Placement};
@@ -64,7 +64,9 @@ pub struct Job<'j, W, G> {
     /// How the weights are reached.
     pub placement: Placement,
     /// The model.
-    pub model: &'j Model<'j>,
+    pub model: &'j ModelHead<'j>,
+    /// The definition's logits of an image with half-precision steps, where they can be addressed.
+    pub logits: Option<&'j [Logit]>,
     /// The plan at the model's own size.
     pub plan: &'j Plan,
     /// Frames that a profile takes.
@@ -142,6 +144,6 @@ pub fn found_crc(id: StepId) -> u32 {
 }
 
 /// CRC of the result: of the label map, or of the classifier's logits.
-pub fn result_crc(model: &Model<'_>) -> u32 {
+pub fn result_crc(model: &ModelHead<'_>) -> u32 {
     model.step_ids().last().map_or(0, |(id, _)| found_crc(id))
 }

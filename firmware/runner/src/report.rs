@@ -12,7 +12,6 @@
 //! hrvit error: code= text
 //! ```
 
-use defmt::Display2Format;
 use hrvit_core::{Plan, Step, StepId, step_macs};
 use hrvit_format::{Spec, VARIANTS};
 
@@ -48,7 +47,7 @@ pub fn step(plan: &Plan, (id, step): (StepId, Step), ticks: u64, crc: u32) {
         "hrvit step: id={=u16} kind={=str} name=\"{}\" ticks={=u64} macs={=u64} crc={=u32:08x}",
         id.0,
         step.kind(),
-        Display2Format(&step),
+        step,
         ticks,
         step_macs(plan.network(), plan.size(), step),
         crc,
@@ -80,5 +79,5 @@ pub fn pass(steps: usize) {
 
 /// The first step that is not.
 pub fn fail((id, step): (StepId, Step), expected: u32, found: u32) {
-    defmt::info!("hrvit selftest: FAIL id={=u16} name=\"{}\" expected={=u32:08x} found={=u32:08x}", id.0, Display2Format(&step), expected, found);
+    defmt::info!("hrvit selftest: FAIL id={=u16} name=\"{}\" expected={=u32:08x} found={=u32:08x}", id.0, step, expected, found);
 }

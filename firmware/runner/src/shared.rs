@@ -2,8 +2,8 @@
 
 use core::{cell::RefCell, fmt};
 
-use hrvit_core::{Model, ReadImage, StepId, StreamError};
-use hrvit_format::{LoadError, partial::GoldenRanges, record::Section};
+use hrvit_core::{ModelHead, ReadImage, StepId, StreamError};
+use hrvit_format::{GoldenRanges, LoadError, record::Section};
 
 use crate::job::Golden;
 
@@ -50,7 +50,7 @@ pub struct StreamedGolden<'r, R> {
 
 impl<'r, R: ReadImage> StreamedGolden<'r, R> {
     /// The golden frame of `model`; `None` if it has none.
-    pub fn open(model: &Model<'_>, mut reader: Shared<'r, R>) -> Result<Option<Self>, StreamError<SharedError<R::Error>>> {
+    pub fn open(model: &ModelHead<'_>, mut reader: Shared<'r, R>) -> Result<Option<Self>, StreamError<SharedError<R::Error>>> {
         let Some(ranges) = model.golden_ranges().map_err(StreamError::Image)? else { return Ok(None) };
         let mut crcs_crc = 0;
         for at in ranges.crcs.clone().step_by(size_of::<u32>()) {
@@ -70,7 +70,7 @@ impl<R: ReadImage> StreamedGolden<'_, R> {
         let (mut at, end) = (self.ranges.logits.start, self.ranges.labels.end);
         while at < end {
             let bytes = chunk.get_mut(..(end - at).min(64)).unwrap_or_default();
-            self.reader.read(at, bytes).map_err(|_| LoadError::SectionCrc(Section::Golden as u32))?;
+            self.reader.read(at, bytes).map_err(|_| LoadError::SectionCrc(Section::Golden))?;
             self.crc = hrvit_format::crc32_after(self.crc, bytes);
             at += bytes.len();
         }
@@ -108,6 +108,6 @@ impl<R: ReadImage> Golden for StreamedGolden<'_, R> {
     fn check(&mut self) -> Result<(), LoadError> {
         #[cfg(feature = "fp16")]
         self.rest_of_crc()?;
-        if self.crc == self.ranges.crc { Ok(()) } else { Err(LoadError::SectionCrc(Section::Golden as u32)) }
+        if self.crc == self.ranges.crc { Ok(()) } else { Err(LoadError::SectionCrc(Section::Golden)) }
     }
 }

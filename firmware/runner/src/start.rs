@@ -3,7 +3,8 @@
 use core::{cell::RefCell, fmt::Display};
 
 use hrvit_core::{
-    Engine, Mapped, Model, Plan, ReadImage, Serial, SetupError, StreamError, Streamed, Tiling, WeightPlacement, WeightSource, plan_mixed, read_head,
+    Engine, Logit, Mapped, Model, ModelHead, Plan, ReadImage, Serial, SetupError, StreamError, Streamed, Tiling, WeightPlacement, WeightSource, plan_mixed,
+    read_head,
 };
 use hrvit_format::{Head, LoadError, WideParts, slots};
 
@@ -97,7 +98,8 @@ fn run_image<P: Program, C: Clock, M: Marker>(program: &P, mut machine: Machine<
         Image::Slots(both) => (load_newer(both)?, Placement::Mapped),
     };
     let golden = model.golden().ok_or_else(no_golden)?;
-    run_model(program, &mut machine, &model, (placement, WeightPlacement::Mapped), Mapped::new(&model), golden)
+    let logits = golden.result.map(|result| result.logits);
+    run_model(program, &mut machine, &model, (placement, WeightPlacement::Mapped), Mapped::new(&model), (golden, logits))
 }
 
 fn load(image: &[u8]) -> Result<Model<'_>, Code> {
@@ -116,7 +118,7 @@ fn no_golden() -> Code {
 fn load_newer(both: [&[u8]; 2]) -> Result<Model<'_>, Code> {
     let tell = |name: &str, found: Result<u32, LoadError>| match found {
         Ok(sequence) => defmt::info!("slot {=str}: image number {=u32}", name, sequence),
-        Err(error) => defmt::info!("slot {=str}: {}", name, defmt::Display2Format(&error)),
+        Err(error) => defmt::info!("slot {=str}: {}", name, error),
     };
     match slots::load(both) {
         Ok(loaded) => {
@@ -142,7 +144,7 @@ where
     let golden = StreamedGolden::open(&model, Shared(&reader)).map_err(not_streamed)?.ok_or_else(no_golden)?;
     let weights = Streamed::open(&model, Shared(&reader), machine.planned.arena).map_err(not_streamed)?;
     let placement = WeightPlacement::Streamed { largest_group: model.largest_group() };
-    run_model(program, machine, &model, (Placement::Streamed, placement), weights, golden)
+    run_model(program, machine, &model, (Placement::Streamed, placement), weights, (golden, None))
 }
 
 fn not_streamed<E: Display>(error: StreamError<E>) -> Code {
@@ -157,10 +159,10 @@ fn not_streamed<E: Display>(error: StreamError<E>) -> Code {
 fn run_model<P, C, M, W, G>(
     program: &P,
     machine: &mut Machine<C, M>,
-    model: &Model<'_>,
+    model: &ModelHead<'_>,
     (placement, weight_placement): (Placement, WeightPlacement),
     weights: W,
-    golden: G,
+    (golden, logits): (G, Option<&[Logit]>),
 ) -> Result<(), Code>
 where
     P: Program,
@@ -178,15 +180,15 @@ where
         SetupError::PackingNeeds { .. } => Code::ImagePacking.because(error),
         _ => Code::Setup.because(error),
     })?;
-    let mut job = Job { machine: name, placement, model, plan: &plan, frames: *frames, stack_lowest: *stack_lowest, engine, golden, labels };
+    let mut job = Job { machine: name, placement, model, logits, plan: &plan, frames: *frames, stack_lowest: *stack_lowest, engine, golden, labels };
     program.run(&mut job, clock, marker)
 }
 
 /// Whether arena, label map and tables are large enough for the image; returns the label map cut to size.
-fn check_memory<'l>(model: &Model<'_>, plan: &Plan, arena: &[u8], labels: &'l mut [u8]) -> Result<&'l mut [u8], Code> {
+fn check_memory<'l>(model: &ModelHead<'_>, plan: &Plan, arena: &[u8], labels: &'l mut [u8]) -> Result<&'l mut [u8], Code> {
     let head = plan.network().head;
     if head != HEAD {
-        return Err(Code::Setup.because(format_args!("the image has the head {head:?}, this program was built for {HEAD:?}: build it with HRVIT_HEAD")));
+        return Err(Code::Setup.because(format_args!("the image has the head {head}, this program was built for {HEAD}: build it with HRVIT_HEAD")));
     }
     let (needed, found) = (plan.arena_bytes(), arena.len());
     if needed > found {

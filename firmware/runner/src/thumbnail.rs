@@ -48,6 +48,6 @@ pub fn draw(meta: &Meta<'_>, size: Size, labels: &[u8]) {
 /// Logs the best classes.
 pub fn list(meta: &Meta<'_>, top: &[Ranked]) {
     for ranked in top {
-        defmt::info!("class {=u16} {=str}: logit code {=i16}", ranked.class, meta.class_name(ranked.class.into()).unwrap_or(""), ranked.logit);
+        defmt::info!("class {=u16} {=str}: logit code {=i16}", ranked.class, meta.class_name(ranked.class.into()).unwrap_or(""), ranked.logit.bits());
     }
 }

@@ -1,9 +1,9 @@
 //! Whole images: cut, misplaced, with CRCs that do not match, of another format.
 
 use hrvit_core::Model;
-use hrvit_format::LoadError;
 use hrvit_format::aligned::AlignedBytes;
 use hrvit_format::record::{Prologue, Section, SectionRecord};
+use hrvit_format::{LoadError, StepId};
 use proptest::prelude::*;
 
 use crate::seal::{Outcome, Seal, outcome, patched, reseal, section, sections, segmentor};
@@ -110,7 +110,8 @@ fn a_flipped_bit_anywhere() {
 #[test]
 fn a_flipped_bit_under_each_level_of_crcs() {
     let image = segmentor();
-    for (kind, offset, len) in sections(&image).iter().map(|section| (section.kind, section.offset as usize, section.len as usize)) {
+    for (kind, offset, len) in sections(&image).iter().map(|section| (Section::try_from(section.kind).unwrap(), section.offset as usize, section.len as usize))
+    {
         let mut damaged = patched(&image, offset + len / 2, &[image[offset + len / 2] ^ 4]);
         assert_eq!(refused(&damaged), LoadError::ImageCrc, "section {kind}");
         reseal(&mut damaged, Seal::Image);
@@ -119,7 +120,7 @@ fn a_flipped_bit_under_each_level_of_crcs() {
     let (weights, _) = section(&image, Section::Weights);
     let mut damaged = patched(&image, weights, &[image[weights] ^ 4]);
     reseal(&mut damaged, Seal::Sections);
-    assert_eq!(refused(&damaged), LoadError::StepCrc(0));
+    assert_eq!(refused(&damaged), LoadError::StepCrc(StepId(0)));
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::mem::offset_of;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use hrvit_core::{Model, NoObserver, RunError, Streamed, Tiling, WeightPlacement, plan_mixed, read_head};
+use hrvit_format::START_BYTES;
 use hrvit_format::aligned::AlignedBytes;
-use hrvit_format::partial::START_BYTES;
 use hrvit_format::record::{OpRecord, Precision, Prologue, Section, SectionRecord, StepRecord};
 use hrvit_format::{Golden, Head, LoadError, crc32};
 use hrvit_tests::flash::Flash;

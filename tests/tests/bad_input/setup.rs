@@ -1,6 +1,6 @@
 //! A good model asked for the wrong thing: arenas, plans, frames, buffers and weight sources that do not fit.
 
-use hrvit_core::{Engine, Kernels, Model, NoObserver, PlanError, RunError, Serial, SetupError, Size, StepId, WeightPlacement, WeightSource, plan};
+use hrvit_core::{Engine, Kernels, Logit, Model, NoObserver, PlanError, RunError, Serial, SetupError, Size, StepId, WeightPlacement, WeightSource, plan};
 use hrvit_format::aligned::AlignedBytes;
 use hrvit_format::{Head, Network, SpecError};
 use hrvit_tests::random_image::edited_image;
@@ -76,7 +76,7 @@ fn logits_buffer_of_another_size() {
         with_engine(&model, |engine| {
             assert_eq!(engine.logits_len(), needed);
             for found in [0, needed - 1, needed + 1] {
-                let error = engine.logits(&[0; FRAME], &mut vec![0; found], &NoObserver);
+                let error = engine.logits(&[0; FRAME], &mut vec![Logit::default(); found], &NoObserver);
                 assert_eq!(error, Err(RunError::OutputSize { needed, found }));
             }
         });

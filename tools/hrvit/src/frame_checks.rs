@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use hrvit_format::spec::Size;
+use hrvit_format::Size;
 use image::RgbImage;
 
 /// Fewest frames to calibrate with.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use fast_image_resize as fir;
-use hrvit_format::spec::Size;
+use hrvit_format::Size;
 use image::RgbImage;
 
 /// File extensions that are frames.

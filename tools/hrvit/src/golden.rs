@@ -10,14 +10,14 @@ use hrvit_core::{
     Kernels, NoObserver, Observer, StepCrcs, StepInfo, Tile,
     drift_f16::{Drift, LogitsDrift, first_half_step},
 };
-use hrvit_format::{Golden, GoldenResult, Head, Model, StepId, aligned::AlignedBytes, writer};
+use hrvit_format::{Golden, GoldenResult, Head, Logit, Model, StepId, aligned::AlignedBytes, writer};
 
 use crate::host_engine::{HostEngine, IsaArg, PackedImage};
 
 /// What one frame left behind.
 struct Ran {
     crcs: Vec<u32>,
-    logits: Vec<i16>,
+    logits: Vec<Logit>,
     labels: Vec<u8>,
 }
 
@@ -26,12 +26,12 @@ struct Keep<'o> {
     crcs: StepCrcs<'o>,
     /// The step whose tensor the logits are.
     step: StepId,
-    logits: Mutex<Vec<i16>>,
+    logits: Mutex<Vec<Logit>>,
     beside: &'o dyn Observer,
 }
 
 impl Keep<'_> {
-    fn logits(&self) -> MutexGuard<'_, Vec<i16>> {
+    fn logits(&self) -> MutexGuard<'_, Vec<Logit>> {
         self.logits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -45,7 +45,7 @@ impl Observer for Keep<'_> {
         self.crcs.tile(tile);
         self.beside.tile(tile);
         if tile.op.is_none() && tile.id == self.step {
-            self.logits().extend(tile.data.bytes().as_chunks().0.iter().map(|bits| i16::from_le_bytes(*bits)));
+            self.logits().extend(tile.data.bytes().as_chunks().0.iter().map(|bits| Logit::from_bits(i16::from_le_bytes(*bits))));
         }
     }
 }
@@ -58,7 +58,7 @@ fn run(engine: &HostEngine<'_>, frame: &[u8], beside: &dyn Observer) -> Result<R
     let keep = Keep { crcs: StepCrcs(&crcs), step, logits: Mutex::default(), beside };
     let labels = match model.meta().network.head {
         Head::Segformer => engine.segment(frame, &keep)?,
-        Head::Classifier => engine.logit_codes(frame, &keep).map(|_| Vec::new())?,
+        Head::Classifier => engine.raw_logits(frame, &keep).map(|_| Vec::new())?,
     };
     let logits = std::mem::take(&mut *keep.logits());
     Ok(Ran { crcs: crcs.iter().map(|slot| slot.load(Ordering::Relaxed)).collect(), logits, labels })

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Mutex};
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use hrvit_core::{Engine, Isa, Kernels, Mapped, NoObserver, Observer, Plan, Ranked, Serial, Tiling, WeightPlacement, packing_for, plan_mixed};
-use hrvit_format::{Head, Model, Size, StepId, aligned::AlignedBytes, writer::repack};
+use hrvit_format::{Head, Logit, Model, ModelBuf, Size, StepId, aligned::AlignedBytes, writer::repack};
 use image::RgbImage;
 
 use crate::{
@@ -19,14 +19,14 @@ use crate::{
 /// # Errors
 /// If the file cannot be read or is empty.
 pub fn read_image(path: &Path) -> Result<AlignedBytes> {
-    let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    let bytes = AlignedBytes::read(path).with_context(|| format!("reading {}", path.display()))?;
     ensure!(!bytes.is_empty(), "{}: the file is empty, expected a model image (hrvit quantize makes one)", path.display());
-    Ok(AlignedBytes::from(bytes.as_slice()))
+    Ok(bytes)
 }
 
 /// A model image with the kernels that it is packed for.
 pub struct PackedImage {
-    image: AlignedBytes,
+    image: ModelBuf,
     kernels: Kernels,
 }
 
@@ -36,9 +36,9 @@ impl PackedImage {
     /// # Errors
     /// If the image is not a valid one.
     pub fn new(image: AlignedBytes, kernels: Kernels) -> Result<Self> {
-        let (model, packing) = (Model::load(&image)?, packing_for(kernels));
-        let fits = model.packing() == packing || kernels.isa() == Isa::Scalar;
-        let image = if fits { image } else { repack(&model, packing)? };
+        let (image, packing) = (ModelBuf::load(image)?, packing_for(kernels));
+        let fits = image.records().packing == packing || kernels.isa() == Isa::Scalar;
+        let image = if fits { image } else { ModelBuf::load(repack(&image.model(), packing)?)? };
         Ok(Self { image, kernels })
     }
 
@@ -52,7 +52,7 @@ impl PackedImage {
 
     /// The packed image.
     pub fn image(&self) -> &[u8] {
-        &self.image
+        self.image.bytes()
     }
 
     /// The kernels.
@@ -65,7 +65,7 @@ impl PackedImage {
     /// # Errors
     /// If it cannot run on these kernels.
     pub fn load(&self) -> Result<HostEngine<'_>> {
-        HostEngine::load(&self.image, self.kernels)
+        HostEngine::new(self.image.model(), self.kernels)
     }
 }
 
@@ -100,9 +100,8 @@ pub struct HostEngine<'a> {
 }
 
 impl<'a> HostEngine<'a> {
-    /// Loads `image`, packed for `kernels`.
-    fn load(image: &'a [u8], kernels: Kernels) -> Result<Self> {
-        let model = Model::load(image)?;
+    /// Plans for `model`, packed for `kernels`.
+    fn new(model: Model<'a>, kernels: Kernels) -> Result<Self> {
         let meta = model.meta();
         let plan = plan_mixed((&meta.network, model.wide_parts()), meta.size, 1, WeightPlacement::Mapped, Tiling::Smallest)?;
         let int8 = Self { model, plan, kernels, arenas: Mutex::default() };
@@ -140,15 +139,15 @@ impl<'a> HostEngine<'a> {
         Ok(labels)
     }
 
-    /// Logit codes of a frame.
+    /// Logits of a frame as the engine leaves them.
     ///
     /// # Errors
     /// If the frame has another size.
-    pub fn logit_codes(&self, frame: &[u8], observer: &dyn Observer) -> Result<Vec<i16>> {
+    pub fn raw_logits(&self, frame: &[u8], observer: &dyn Observer) -> Result<Vec<Logit>> {
         self.with_engine(|engine| {
-            let mut codes = vec![0; engine.logits_len()];
-            engine.logits(frame, &mut codes, observer)?;
-            Ok(codes)
+            let mut logits = vec![Logit::default(); engine.logits_len()];
+            engine.logits(frame, &mut logits, observer)?;
+            Ok(logits)
         })
     }
 
@@ -183,12 +182,12 @@ impl Segmenter for HostEngine<'_> {
 
     fn logits(&self, frame: &RgbImage) -> Result<Logits> {
         check_size(frame, self.size())?;
-        let codes = self.logit_codes(frame.as_raw(), &NoObserver)?;
+        let logits = self.raw_logits(frame.as_raw(), &NoObserver)?;
         let (height, width) = match self.model.meta().network.head {
             Head::Segformer => self.size().map(0),
             Head::Classifier => (1, 1),
         };
-        Logits::new(height, width, self.classes(), self.model.logits(&codes).collect())
+        Logits::new(height, width, self.classes(), self.model.logits_format().values(&logits).collect())
     }
 
     fn labels(&self, frame: &RgbImage) -> Result<LabelMap> {

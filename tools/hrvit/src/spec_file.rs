@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
-use hrvit_format::spec::{Head, Network, Size, Spec, VARIANTS};
+use hrvit_format::{Head, Network, Size, Spec, VARIANTS};
 
 /// Options that say which network.
 #[derive(Args, Clone, Debug, Default)]
@@ -28,7 +28,7 @@ pub struct NetworkArgs {
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct SizeArg {
     /// Input height and width, multiples of 32, for example 192x256
-    #[arg(long, value_name = "HxW", value_parser = parse_size)]
+    #[arg(long, value_name = "HxW")]
     pub size: Option<Size>,
 }
 
@@ -106,17 +106,6 @@ pub fn spec_to_toml(spec: &Spec) -> Result<String> {
     toml::to_string(spec).context("spec as TOML")
 }
 
-/// Parses `HxW`, for example `192x256`: rows, then columns.
-///
-/// # Errors
-/// If it is not two numbers, or they are no multiples of 32.
-pub fn parse_size(text: &str) -> Result<Size, String> {
-    let wrong = || format!("\"{text}\": expected HEIGHTxWIDTH, for example 192x256");
-    let (height, width) = text.split_once(['x', 'X']).ok_or_else(wrong)?;
-    let number = |digits: &str| digits.parse::<u16>().map_err(|_| wrong());
-    Size::new(number(height)?, number(width)?).map_err(|error| error.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,14 +137,6 @@ mod tests {
     fn fields_that_do_not_fit_are_refused() {
         let text = spec_to_toml(&Spec::variant("b1").unwrap()).unwrap().replace("stem = 64", "stem = 63");
         assert!(parse_spec(&text).unwrap_err().to_string().contains("stem = 63"));
-    }
-
-    #[test]
-    fn sizes() {
-        assert_eq!(parse_size("192x256"), Ok(Size::new(192, 256).unwrap()));
-        for wrong in ["192", "x256", "192x", "192x250", "0x32", "32x32x32", "-32x32", "99999x32"] {
-            assert!(parse_size(wrong).is_err(), "{wrong}");
-        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use hrvit_core::{Engine, Mapped, Model, NoObserver, ReadImage, Serial, StreamError, Streamed, Threads, Tiling, WeightPlacement, plan_mixed, read_head};
 use hrvit_format::{
-    Golden, GoldenResult, Head, LoadError, Network, Size, Spec,
+    Golden, GoldenResult, Head, LoadError, Logit, Network, Size, Spec,
     aligned::AlignedBytes,
     record::Packing,
     writer::{repack, with_golden},
@@ -46,8 +46,8 @@ fn follows_the_float_network(variant: &str, head: Head, height: u16, width: u16)
         for isa in Isa::available() {
             let packed = PackedImage::new(image.clone(), Kernels::new(isa).unwrap()).unwrap();
             let engine = packed.load().unwrap();
-            let bits = engine.logit_codes(&frame, &NoObserver).unwrap();
-            let logits: Vec<f32> = engine.model().logits(&bits).collect();
+            let raw = engine.raw_logits(&frame, &NoObserver).unwrap();
+            let logits: Vec<f32> = engine.model().logits_format().values(&raw).collect();
             assert!(logits.iter().all(|logit| logit.is_finite()), "{variant} {head:?} {name} {isa}: a logit is no number");
             let worst = logits.iter().zip(&float.data).fold(0.0f32, |most, (a, b)| most.max((a - b).abs())) / largest;
             println!("{variant} {head:?} {height}x{width} {name} {isa}: {worst:.2e}");
@@ -92,7 +92,7 @@ fn nano_whose_smallest_heads_are_8_wide() {
 }
 
 /// The label map and the logits of `frame` on one plan.
-fn run(image: &[u8], kernels: Kernels, (workers, tiling): (usize, Tiling), frame: &[u8]) -> (Vec<u8>, Vec<i16>) {
+fn run(image: &[u8], kernels: Kernels, (workers, tiling): (usize, Tiling), frame: &[u8]) -> (Vec<u8>, Vec<Logit>) {
     let image = AlignedBytes::from(image);
     let model = Model::load(&image).unwrap();
     let (network, size) = ((&model.meta().network, model.wide_parts()), model.meta().size);
@@ -100,7 +100,7 @@ fn run(image: &[u8], kernels: Kernels, (workers, tiling): (usize, Tiling), frame
     let mut arena = AlignedBytes::from(vec![0xa5; plan.arena_bytes()].as_slice());
     let executor = Threads::new(workers).unwrap();
     let mut engine = Engine::with_kernels(&model, &plan, kernels, Mapped::new(&model), executor, &mut arena).unwrap();
-    let (mut labels, mut logits) = (vec![0; size.pixels()], vec![0; engine.logits_len()]);
+    let (mut labels, mut logits) = (vec![0; size.pixels()], vec![Logit::default(); engine.logits_len()]);
     engine.segment(frame, &mut labels, &NoObserver).unwrap();
     engine.logits(frame, &mut logits, &NoObserver).unwrap();
     (labels, logits)
@@ -148,7 +148,7 @@ fn a_golden_frame_holds_the_definitions_result_and_others_are_near() {
 }
 
 /// `image` with another result.
-fn tampered(image: &AlignedBytes, change: impl Fn(&mut Vec<i16>, &mut Vec<u8>)) -> Result<AlignedBytes, LoadError> {
+fn tampered(image: &AlignedBytes, change: impl Fn(&mut Vec<Logit>, &mut Vec<u8>)) -> Result<AlignedBytes, LoadError> {
     let model = Model::load(image).unwrap();
     let golden = model.golden().unwrap();
     let result = golden.result.unwrap();
@@ -160,13 +160,16 @@ fn tampered(image: &AlignedBytes, change: impl Fn(&mut Vec<i16>, &mut Vec<u8>)) 
 #[test]
 fn one_logit_far_away_and_21_labels_of_4096_are_beyond_the_bounds() {
     let image = with_frame(Head::Segformer);
-    let verdict = |change: &dyn Fn(&mut Vec<i16>, &mut Vec<u8>)| match checked(&tampered(&image, change).unwrap(), Isa::Scalar) {
+    let verdict = |change: &dyn Fn(&mut Vec<Logit>, &mut Vec<u8>)| match checked(&tampered(&image, change).unwrap(), Isa::Scalar) {
         Checked::Drift(drift) => drift.is_within_bounds(),
         other => panic!("{other:?}"),
     };
     assert!(verdict(&|_, _| ()));
     // The largest exponent bit: every logit but 0 goes far.
-    assert!(!verdict(&|logits, _| *logits.last_mut().unwrap() ^= 0x4000));
+    assert!(!verdict(&|logits, _| {
+        let last = logits.last_mut().unwrap();
+        *last = Logit::from_bits(last.bits() ^ 0x4000);
+    }));
     assert!(verdict(&|_, labels| labels[..20].iter_mut().for_each(|label| *label ^= 1)));
     assert!(!verdict(&|_, labels| labels[..21].iter_mut().for_each(|label| *label ^= 1)));
 }
@@ -190,8 +193,8 @@ fn another_packing_keeps_the_result_and_its_ranges_find_it() {
     assert_eq!((after.logits, after.labels), (before.logits, before.labels));
     let ranges = model.golden_ranges().unwrap().unwrap();
     assert_eq!(&packed[ranges.labels], after.labels);
-    let bits: Vec<i16> = packed[ranges.logits].as_chunks().0.iter().map(|bits| i16::from_le_bytes(*bits)).collect();
-    assert_eq!(bits, after.logits);
+    let logits = packed[ranges.logits].as_chunks().0.iter().map(|bits| Logit::from_bits(i16::from_le_bytes(*bits)));
+    assert!(logits.eq(after.logits.iter().copied()));
 }
 
 /// An image on a flash.

@@ -59,7 +59,7 @@ fn reals(bits: &[i32]) -> Result<&[f32], Fault> {
 /// The affine and eps of a LayerNorm.
 fn norm<'a>(operator: &Operator<'a>) -> Result<NormF16<'a>, Fault> {
     let params = &operator.params;
-    Ok(NormF16 { gain: reals(params.mult)?, offset: reals(params.bias)?, eps: hrvit_format::half::eps(params.record.eps) })
+    Ok(NormF16 { gain: reals(params.mult)?, offset: reals(params.bias)?, eps: hrvit_format::fp16::eps(params.record.eps) })
 }
 
 fn convolution<'k>(operator: &Operator<'k>, rows: &'k Rows<'k, f16>, (columns, in_stride): (usize, usize)) -> Result<DepthwiseF16<'k>, Fault> {

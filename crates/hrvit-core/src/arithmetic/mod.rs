@@ -9,7 +9,7 @@ mod int8;
 use core::{fmt::Debug, ops::Range};
 
 use bytemuck::Pod;
-use hrvit_format::{Activation, CodeScale};
+use hrvit_format::{Activation, CodeScale, Logit};
 use hrvit_kernels::{Kernels, Phase};
 
 #[cfg(feature = "fp16")]
@@ -226,8 +226,8 @@ pub fn wide_mut<A: Arithmetic>(x: &mut [i16]) -> Result<&mut [A::Wide], Fault> {
     bytemuck::try_cast_slice_mut(x).map_err(|_| Fault)
 }
 
-/// 16-bit elements of `A` as their bits.
-pub fn bits<A: Arithmetic>(x: &[A::Wide]) -> Result<&[i16], Fault> {
+/// 16-bit elements of `A` as logits.
+pub fn logits<A: Arithmetic>(x: &[A::Wide]) -> Result<&[Logit], Fault> {
     bytemuck::try_cast_slice(x).map_err(|_| Fault)
 }
 

@@ -3,12 +3,12 @@
 //! The four branches are a chain: a row of one needs three rows of the one before, which are made when they are needed. No map of the head is ever whole.
 //! Workers share the tokens of a row.
 
-use hrvit_format::{BRANCHES, Network, OpKind, Size, spec};
+use hrvit_format::{BRANCHES, Logit, Network, OpKind, Size, spec};
 use hrvit_kernels::Tiles;
 
 use crate::{
     arena::{ArenaSlicer, padded_bytes},
-    arithmetic::{Arithmetic, Element, Out, Part, bits, clear},
+    arithmetic::{Arithmetic, Element, Out, Part, clear, logits as logits_of},
     error::Fault,
     operator::{Operator, StepContext},
     ring::Ring,
@@ -174,7 +174,7 @@ fn advance<A: Arithmetic>(executor: &dyn Executor, levels: &mut [Level<'_, '_, A
     Ok(())
 }
 
-/// The head over the last stage norms, narrowed by [`OpKind::IncreaseNarrow`], `x`; `branches` are the contexts of its four bottlenecks, `last` that of the classifier. Calls `done` with the bits of the logits.
+/// The head over the last stage norms, narrowed by [`OpKind::IncreaseNarrow`], `x`; `branches` are the contexts of its four bottlenecks, `last` that of the classifier. Calls `done` with the logits.
 pub fn run<A: Arithmetic>(
     branches: &[StepContext<'_>; BRANCHES],
     last: &StepContext<'_>,
@@ -182,7 +182,7 @@ pub fn run<A: Arithmetic>(
     size: Size,
     x: &[&[A::Code]; BRANCHES],
     work: &mut [u8],
-    done: &mut dyn FnMut(&[i16]),
+    done: &mut dyn FnMut(&[Logit]),
 ) -> Result<(), Fault> {
     let mut slicer = ArenaSlicer::new(work);
     let mut levels: heapless::Vec<Level<'_, '_, A>, BRANCHES> = heapless::Vec::new();
@@ -211,6 +211,6 @@ pub fn run<A: Arithmetic>(
     last.tap(&conv, (0, 0, 1), A::Wide::tile(mean));
     A::linear(&linear, mean, logits)?;
     last.output_row(0, 1, A::Wide::tile(logits));
-    done(bits::<A>(logits)?);
+    done(logits_of::<A>(logits)?);
     Ok(())
 }

@@ -2,12 +2,12 @@
 //!
 //! Logits are made a few columns at a time, a few rows per worker and wave; the label map's rows follow as soon as both rows of logits that they lie between exist.
 
-use hrvit_format::{BRANCHES, Network, OpKind, Size};
+use hrvit_format::{BRANCHES, Logit, Network, OpKind, Size};
 use hrvit_kernels::{Phase, Tiles, phase};
 
 use crate::{
     arena::{ArenaSlicer, padded_bytes},
-    arithmetic::{Arithmetic, Element, Mixed, Out, Part, bits, clear},
+    arithmetic::{Arithmetic, Element, Mixed, Out, Part, clear, logits},
     error::Fault,
     observe::TileData,
     operator::{Operator, StepContext},
@@ -180,8 +180,8 @@ impl<'a, 'c, A: Arithmetic> Lane<'a, 'c, A> {
 
 /// Where the rows of logits go.
 pub enum Output<'o, 'c, 'w> {
-    /// The bits of all of them, `[rows, columns, classes]`.
-    Logits(&'o mut [i16]),
+    /// All of them, `[rows, columns, classes]`.
+    Logits(&'o mut [Logit]),
     /// Into the label map at the input's size, `[height, width]`, watched as a step of its own.
     Labels(&'o mut [u8], &'w StepContext<'c>),
 }
@@ -226,7 +226,7 @@ pub fn run<A: Arithmetic>(
         match output {
             Output::Logits(out) => {
                 let out = out.get_mut(done * row_len..).ok_or(Fault)?;
-                copy_run(bits::<A>(fresh)?, out);
+                copy_run(logits::<A>(fresh)?, out);
             }
             Output::Labels(out, labelled) => {
                 let held = Held::<A> { lines, first: done, row_len, rows, classes: network.classes.into() };

@@ -9,11 +9,11 @@ use core::mem::MaybeUninit;
 use super::{Strip, scalar};
 use crate::gemm_s8::neon::Smull;
 use crate::isa::Neon;
-use crate::layout::Layout;
 use crate::neon::exponent::Exponent;
 use crate::neon::pack::{block, put, transpose};
 use crate::neon::product::{BLOCK, Micro, ROWS, Sums, Weights};
 use crate::neon::{store_s16x8, store_s32x4};
+use crate::packing::Packing;
 
 /// Most keys that the buffers hold; longer strips are left to `scalar`.
 const MAX_KEYS: usize = 1024;
@@ -97,27 +97,27 @@ unsafe fn strip<M: Micro>(args: &Strip<'_>, padded: usize, out: &mut [i16]) {
     }
 }
 
-/// Packs the values for both products. In [`Layout::Rows`] the logits read them where they lie.
+/// Packs the values for both products. In [`Packing::Rows`] the logits read them where they lie.
 #[inline(always)]
 unsafe fn pack<M: Micro>(args: &Strip<'_>, keys: usize, padded: usize, by_key: *mut i8, by_channel: *mut i8) -> (Weights, Weights) {
     let dim = args.dim;
-    let depth = match M::LAYOUT {
-        Layout::Rows => padded,
-        layout => keys.next_multiple_of(layout.block().1),
+    let depth = match M::PACKING {
+        Packing::Rows => padded,
+        packing => keys.next_multiple_of(packing.block().1),
     };
     for key in (0..depth).step_by(BLOCK) {
         for channel in (0..dim).step_by(BLOCK) {
             // SAFETY: the block starts at a key, or has no rows, and at a channel; the buffers have room for `padded` keys and whole blocks of channels.
             unsafe {
                 let block = block(args.v.as_ptr().wrapping_add(key * dim + channel), dim, keys.saturating_sub(key), dim - channel);
-                put(transpose(block), M::LAYOUT, by_channel, channel, key, depth);
-                if M::LAYOUT != Layout::Rows {
-                    put(block, M::LAYOUT, by_key, key, channel, dim);
+                put(transpose(block), M::PACKING, by_channel, channel, key, depth);
+                if M::PACKING != Packing::Rows {
+                    put(block, M::PACKING, by_key, key, channel, dim);
                 }
             }
         }
     }
-    let start = if M::LAYOUT == Layout::Rows { args.v.as_ptr() } else { by_key.cast_const() };
+    let start = if M::PACKING == Packing::Rows { args.v.as_ptr() } else { by_key.cast_const() };
     (Weights { start, channels: keys, depth: dim }, Weights { start: by_channel, channels: dim, depth })
 }
 

@@ -1,4 +1,4 @@
-//! The inner product of all products: 4 rows of 16-bit values with one block of 8 channels in [`Layout::K4`](crate::layout::Layout::K4).
+//! The inner product of all products: 4 rows of 16-bit values with one block of 8 channels in [`Packing::K4`](crate::packing::Packing::K4).
 //!
 //! Weights are widened to 16 bits as they are read: a vector holds 4 channels of 4 weights, `vpmaddwd` makes two partial sums per channel, exact in 32 bits, and
 //! what follows ([`Rates::of_pairs`](super::rates::Rates::of_pairs)) adds the two.

@@ -1,4 +1,4 @@
-//! Products on 8 and 16 bits, every layout and every way of storing.
+//! Products on 8 and 16 bits, every packing and every way of storing.
 
 use super::{Arena, Label, Rng, Suite};
 use crate::epilogue::Epilogue;
@@ -6,7 +6,7 @@ use crate::error::ShapeError;
 use crate::gemm_s8::{Gemm, PackedGemm};
 use crate::gemm_s16::GemmS16;
 use crate::kernels::{Family, Kernels};
-use crate::layout::Layout;
+use crate::packing::Packing;
 use crate::requant::{Range8, Requant};
 
 const DEPTHS: [usize; 24] = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 27, 28, 31, 32, 33, 48, 63, 64, 65, 100, 128, 255, 288];
@@ -69,8 +69,8 @@ pub(super) fn run(suite: &mut Suite<'_>, scratch: &mut [u8]) {
     for (i, depth) in DEPTHS.into_iter().enumerate() {
         for (j, cout) in COUTS.into_iter().enumerate() {
             let rows = suite.rng.pick(&ROWS).unwrap_or(1);
-            for layout in Layout::ALL {
-                let done = s8(suite, &mut Arena::new(scratch), layout, (rows, depth, cout), i + j + suite.round as usize);
+            for packing in Packing::ALL {
+                let done = s8(suite, &mut Arena::new(scratch), packing, (rows, depth, cout), i + j + suite.round as usize);
                 short(suite, done, Family::GemmRows);
             }
             if cout <= 19 {
@@ -82,8 +82,8 @@ pub(super) fn run(suite: &mut Suite<'_>, scratch: &mut [u8]) {
     }
     // The longest depths of the network, with numbers that reach the accumulator's limits, and many rows.
     for (way, (rows, depth, cout)) in [(2, 4608, 9), (5, 1152, 16), (3, 2048, 8), (300, 16, 8), (130, 64, 24), (67, 256, 8)].into_iter().enumerate() {
-        for layout in Layout::ALL {
-            let done = s8(suite, &mut Arena::new(scratch), layout, (rows, depth, cout), way + suite.round as usize);
+        for packing in Packing::ALL {
+            let done = s8(suite, &mut Arena::new(scratch), packing, (rows, depth, cout), way + suite.round as usize);
             short(suite, done, Family::GemmRows);
         }
     }
@@ -98,21 +98,21 @@ pub(super) fn short(suite: &mut Suite<'_>, done: Option<()>, family: Family) {
     }
 }
 
-fn s8(suite: &mut Suite<'_>, arena: &mut Arena<'_>, layout: Layout, (rows, depth, cout): (usize, usize, usize), way: usize) -> Option<()> {
-    let family = match layout {
-        Layout::Rows => Family::GemmRows,
-        Layout::K4 => Family::GemmK4,
-        Layout::K8 => Family::GemmK8,
+fn s8(suite: &mut Suite<'_>, arena: &mut Arena<'_>, packing: Packing, (rows, depth, cout): (usize, usize, usize), way: usize) -> Option<()> {
+    let family = match packing {
+        Packing::Rows => Family::GemmRows,
+        Packing::K4 => Family::GemmK4,
+        Packing::K8 => Family::GemmK8,
     };
     let rng = &mut suite.rng;
     // One in four products is of extremes only.
     let constant = (rng.next() & 3 == 0).then(|| (if rng.next() & 1 == 0 { -128 } else { 127 }, if rng.next() & 1 == 0 { -127 } else { 127 }));
     let a = arena.make(rows * depth, |_| constant.map_or_else(|| rng.code(), |(a, _)| a))?;
-    let packed = arena.take::<i8>(layout.packed_len(cout, depth)?)?;
+    let packed = arena.take::<i8>(packing.packed_len(cout, depth)?)?;
     {
         let mut arena = arena.scope();
         let weights = arena.make(cout * depth, |_| constant.map_or_else(|| rng.weight(), |(_, w)| w))?;
-        layout.pack(weights, depth, packed).ok()?;
+        packing.pack(weights, depth, packed).ok()?;
     }
     let room = i32::MAX - depth as i32 * 128 * 127;
     let pre_shift = if depth < 300 && rng.next() & 7 == 0 { 3 } else { 0 };
@@ -121,7 +121,7 @@ fn s8(suite: &mut Suite<'_>, arena: &mut Arena<'_>, layout: Layout, (rows, depth
     let acc_bits = 14 + depth.ilog2() / 2;
     let out_bits = if way.is_multiple_of(WAYS.len()) { 8 } else { 12 };
     let requant = requant(rng, arena, cout, acc_bits, out_bits, pre_shift)?;
-    let args = PackedGemm { gemm: Gemm { a, depth, weights: packed, bias, requant }, layout };
+    let args = PackedGemm { gemm: Gemm { a, depth, weights: packed, bias, requant }, packing };
     store(suite, (family, [rows, depth, cout, 0]), way, arena, rows * cout, |kernels, epilogue| kernels.gemm_s8_packed(&args, epilogue))
 }
 

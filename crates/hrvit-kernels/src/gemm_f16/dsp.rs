@@ -17,7 +17,7 @@ pub(super) fn run(_: Dsp, args: &GemmF16<'_>, mut epilogue: EpilogueF16<'_>) {
     let cout = bias.len();
     for (group, a) in a.chunks(ROWS * depth).enumerate() {
         let rows = a.len() / depth;
-        let blocks = lanes::rows(weights.as_chunks::<BLOCK>().0, depth);
+        let blocks = slices::rows(weights.as_chunks::<BLOCK>().0, depth);
         for (block, (weights, bias)) in blocks.zip(bias.chunks(BLOCK)).enumerate() {
             let mut start = [0.0; BLOCK];
             start.iter_mut().zip(bias).for_each(|(start, bias)| *start = *bias);

@@ -12,11 +12,11 @@ use crate::avx2::sink::{Kernel, Sink, drive};
 use crate::avx2::tile::{Group, ROWS, Step, multiply, multiply_wide, pack, widen, widen_block};
 use crate::epilogue::Epilogue;
 use crate::isa::Avx2;
-use crate::layout::Layout;
+use crate::packing::Packing;
 use crate::slices::{rows as each_row, rows_mut};
 
 /// Channels of a block.
-const BLOCK: usize = Layout::BLOCK;
+const BLOCK: usize = Packing::BLOCK;
 /// Deepest product that the buffers hold; deeper ones are left to `scalar`.
 const MAX_DEPTH: usize = 5120;
 /// Elements of widened activations that leave room for weights in the first-level cache.
@@ -26,19 +26,19 @@ const MAX_WIDE: usize = 320;
 /// Rows from which on that pays.
 const MIN_ROWS_OF_WIDE: usize = 24;
 
-/// Weights in [`Layout::K4`].
+/// Weights in [`Packing::K4`].
 pub(super) fn k4(_: Avx2, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     // SAFETY: the token proves AVX2.
     unsafe { Product::<Blocks, i8>::run(args, epilogue, scalar::k4) }
 }
 
-/// Weights in [`Layout::Rows`], a block at a time brought into [`Layout::K4`].
+/// Weights in [`Packing::Rows`], a block at a time brought into [`Packing::K4`].
 pub(super) fn rows(_: Avx2, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     // SAFETY: the token proves AVX2.
     unsafe { Product::<Repacked, i8>::run(args, epilogue, scalar::rows) }
 }
 
-/// Activations of 16 bits and weights in [`Layout::Rows`]; `otherwise` is the definition.
+/// Activations of 16 bits and weights in [`Packing::Rows`]; `otherwise` is the definition.
 pub(crate) fn rows_s16(_: Avx2, args: &Gemm<'_, i16>, epilogue: Epilogue<'_>, otherwise: fn(&Gemm<'_, i16>, Epilogue<'_>)) {
     // SAFETY: the token proves AVX2.
     unsafe { Product::<Repacked, i16>::run(args, epilogue, otherwise) }
@@ -72,7 +72,7 @@ impl Activation for i16 {
 
 /// Where blocks of weights come from.
 trait Weights {
-    /// The block from channel `first` on, in [`Layout::K4`]; `buffer` holds one.
+    /// The block from channel `first` on, in [`Packing::K4`]; `buffer` holds one.
     fn block<'w, A>(args: &Gemm<'w, A>, first: usize, groups: usize, buffer: &'w mut [MaybeUninit<Group>]) -> &'w [Group];
 
     /// Elements of widened activations that are held at a time.

@@ -1,7 +1,7 @@
 //! The product on AVX-512: `vpdpbusd` multiplies four unsigned bytes with four signed ones and adds all four products to 32 bits, in 16 channels at a time.
 //!
 //! As in `avx_vnni` activations become unsigned by 128 more, and `128 * sum of the weights` is taken from every channel's bias. A tile is up to 12 rows with 32 channels (four
-//! blocks of [`Layout::K4`]): 24 accumulators, so that every activation is used twice and every weight 12 times.
+//! blocks of [`Packing::K4`]): 24 accumulators, so that every activation is used twice and every weight 12 times.
 
 use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
@@ -14,16 +14,16 @@ use crate::avx512::sink::{Kernel, Place, Sink, drive};
 use crate::avx512::{LANES, first_lanes, load_i32};
 use crate::epilogue::Epilogue;
 use crate::isa::Avx512;
-use crate::layout::Layout;
+use crate::packing::Packing;
 use crate::slices::rows as each_row;
 
 /// Most rows of a tile.
 const MAX_ROWS: usize = 3 * ROWS;
 
 /// A block's weights of one group of 4 steps of depth.
-type Group = [i8; 4 * Layout::BLOCK];
+type Group = [i8; 4 * Packing::BLOCK];
 
-/// Weights in [`Layout::K4`].
+/// Weights in [`Packing::K4`].
 pub(super) fn k4(token: Avx512, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     if args.depth > MAX_DEPTH {
         return avx2::k4(token.into(), args, epilogue);
@@ -59,7 +59,7 @@ fn product<S: Sink>(args: &Gemm<'_>, sink: S, out: &mut [S::Out]) {
     let stride = 4 * groups;
     let mut buffer = [MaybeUninit::<u8>::uninit(); HELD];
     let per_pass = HELD / (ROWS * stride) * ROWS;
-    let (blocks, _) = args.weights.as_chunks::<{ 4 * Layout::BLOCK }>();
+    let (blocks, _) = args.weights.as_chunks::<{ 4 * Packing::BLOCK }>();
     for (a, out) in args.a.chunks(per_pass * args.depth).zip(out.chunks_mut(per_pass * cout)) {
         let a = unsigned(a, args.depth, stride, &mut buffer);
         let mut first = 0;

@@ -14,11 +14,11 @@ use crate::avx2::sink::{Kernel, Sink, drive};
 use crate::avx2::tile::ROWS;
 use crate::epilogue::Epilogue;
 use crate::isa::AvxVnni;
-use crate::layout::Layout;
+use crate::packing::Packing;
 use crate::slices::rows as each_row;
 
 /// Channels of a block.
-const BLOCK: usize = Layout::BLOCK;
+const BLOCK: usize = Packing::BLOCK;
 /// Deepest product whose rows the buffer holds four of; deeper ones are left to `avx2`.
 pub(super) const MAX_DEPTH: usize = 5120;
 /// Bytes of activations that are held at a time: room is left for weights in the first-level cache.
@@ -27,7 +27,7 @@ pub(super) const HELD: usize = ROWS * MAX_DEPTH;
 /// A block's weights of one group of 4 steps of depth.
 type Group = [i8; 4 * BLOCK];
 
-/// Weights in [`Layout::K4`].
+/// Weights in [`Packing::K4`].
 pub(super) fn k4(token: AvxVnni, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     if args.depth > MAX_DEPTH {
         return avx2::k4(token.into(), args, epilogue);

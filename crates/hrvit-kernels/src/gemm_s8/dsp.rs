@@ -9,7 +9,7 @@ use crate::isa::Dsp;
 /// Groups of 4 steps of depth that are widened at a time.
 const GROUPS: usize = 64;
 
-/// Weights in [`Layout::Rows`](crate::layout::Layout::Rows).
+/// Weights in [`Packing::Rows`](crate::packing::Packing::Rows).
 #[inline(never)] // its buffers would lie on the stack of every instruction set
 pub(super) fn rows(dsp: Dsp, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     if args.depth < 4 || args.bias.len() < 2 {

@@ -21,7 +21,7 @@ pub mod scalar;
 use crate::epilogue::Epilogue;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
-use crate::layout::Layout;
+use crate::packing::Packing;
 use crate::requant::Requant;
 
 /// Operands of [`Kernels::gemm_s8`]: `acc[row][c] = bias[c] + sum over i < depth of a[row][i] * weights[c][i]`.
@@ -31,7 +31,7 @@ pub struct Gemm<'a, A = i8> {
     pub a: &'a [A],
     /// Length of every dot product, 1 or more.
     pub depth: usize,
-    /// `[cout, depth]`, in -127..=127; row-major, or in the layout of a [`PackedGemm`].
+    /// `[cout, depth]`, in -127..=127; row-major, or in the packing of a [`PackedGemm`].
     pub weights: &'a [i8],
     /// `[cout]`, the zero point of `a` folded in; `depth * 128 * 127 + |bias| < 2^31`.
     pub bias: &'a [i32],
@@ -39,19 +39,19 @@ pub struct Gemm<'a, A = i8> {
     pub requant: Requant<'a>,
 }
 
-/// A [`Gemm`] whose weights lie in `layout`.
+/// A [`Gemm`] whose weights lie in `packing`.
 #[derive(Clone, Copy, Debug)]
 pub struct PackedGemm<'a> {
     /// The operands.
     pub gemm: Gemm<'a>,
     /// How `gemm.weights` lie in memory.
-    pub layout: Layout,
+    pub packing: Packing,
 }
 
 impl<'a> Gemm<'a> {
-    /// These operands, with the weights read as `layout`.
-    pub const fn packed(self, layout: Layout) -> PackedGemm<'a> {
-        PackedGemm { gemm: self, layout }
+    /// These operands, with the weights read as `packing`.
+    pub const fn packed(self, packing: Packing) -> PackedGemm<'a> {
+        PackedGemm { gemm: self, packing }
     }
 }
 
@@ -61,27 +61,27 @@ impl Kernels {
     /// # Errors
     /// [`ShapeError`] if `depth` or `cout` is 0, or a length does not follow from the others.
     pub fn gemm_s8(self, args: &Gemm<'_>, epilogue: Epilogue<'_>) -> Result<(), ShapeError> {
-        self.gemm_s8_packed(&args.packed(Layout::Rows), epilogue)
+        self.gemm_s8_packed(&args.packed(Packing::Rows), epilogue)
     }
 
-    /// [`Kernels::gemm_s8`] on weights in any [`Layout`].
+    /// [`Kernels::gemm_s8`] on weights in any [`Packing`].
     ///
     /// # Errors
-    /// As [`Kernels::gemm_s8`]; the weights have [`Layout::packed_len`] bytes, and this build has a kernel for their layout (a Cortex-M build has [`Layout::Rows`] only,
+    /// As [`Kernels::gemm_s8`]; the weights have [`Packing::packed_len`] bytes, and this build has a kernel for their packing (a Cortex-M build has [`Packing::Rows`] only,
     /// unless it has every instruction set).
     pub fn gemm_s8_packed(self, args: &PackedGemm<'_>, epilogue: Epilogue<'_>) -> Result<(), ShapeError> {
-        let PackedGemm { gemm, layout } = args;
-        let outputs = check(gemm.a.len(), gemm.depth, gemm.weights, layout.packed_len(gemm.bias.len(), gemm.depth), gemm.bias, gemm.requant)?;
+        let PackedGemm { gemm, packing } = args;
+        let outputs = check(gemm.a.len(), gemm.depth, gemm.weights, packing.packed_len(gemm.bias.len(), gemm.depth), gemm.bias, gemm.requant)?;
         require(epilogue.out_len() == outputs, ShapeError::Output)?;
         epilogue.check()?;
-        match layout {
-            Layout::Rows => rows(self.tier, gemm, epilogue),
+        match packing {
+            Packing::Rows => rows(self.tier, gemm, epilogue),
             #[cfg(hrvit_scalar)]
-            Layout::K4 => k4(self.tier, gemm, epilogue),
+            Packing::K4 => k4(self.tier, gemm, epilogue),
             #[cfg(hrvit_scalar)]
-            Layout::K8 => k8(self.tier, gemm, epilogue),
+            Packing::K8 => k8(self.tier, gemm, epilogue),
             #[cfg(not(hrvit_scalar))]
-            Layout::K4 | Layout::K8 => return Err(ShapeError::Weights),
+            Packing::K4 | Packing::K8 => return Err(ShapeError::Weights),
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::mve::sink::{Place, store};
 use crate::mve::tile::{COLUMNS, Channels, ROWS, Tile};
 use crate::requant::Requant;
 
-/// Weights in [`Layout::Rows`](crate::layout::Layout::Rows).
+/// Weights in [`Packing::Rows`](crate::packing::Packing::Rows).
 pub(super) fn rows(_: Mve, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     let Gemm { a, depth, weights, bias, requant } = *args;
     if depth < MIN_DEPTH || bias.len() < 2 {

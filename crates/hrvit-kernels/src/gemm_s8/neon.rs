@@ -1,4 +1,4 @@
-//! The product without `sdot`: 4 rows with 8 channels in [`Layout::Rows`](crate::layout::Layout::Rows).
+//! The product without `sdot`: 4 rows with 8 channels in [`Packing::Rows`](crate::packing::Packing::Rows).
 //!
 //! `smull` and `smlal2` put two products into each 16-bit lane, at most `2 * 128 * 127 = 32512`: exact, as weights lie in -127..=127. `sadalp` adds neighbouring
 //! lanes to 32 bits. Codes and weights are read where they lie.
@@ -9,15 +9,15 @@ use core::arch::asm;
 use super::{Gemm, scalar};
 use crate::epilogue::Epilogue;
 use crate::isa::Neon;
-use crate::layout::Layout;
 use crate::neon::product::{BLOCK, Micro, ROWS, Sums, Weights, drive};
+use crate::packing::Packing;
 
 /// Steps of depth in a vector.
 const STEPS: usize = 16;
 /// Channels that are multiplied at once.
 const CHANNELS: usize = 4;
 
-/// Weights in [`Layout::Rows`](crate::layout::Layout::Rows).
+/// Weights in [`Packing::Rows`](crate::packing::Packing::Rows).
 pub(super) fn rows(_: Neon, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     // SAFETY: the token proves NEON.
     unsafe { drive::<Smull>(args, epilogue, scalar::rows) }
@@ -125,7 +125,7 @@ unsafe fn multiply<const PAIRS: usize>(a: &[*const i8; CHANNELS], weights: &[*co
 }
 
 impl Micro for Smull {
-    const LAYOUT: Layout = Layout::Rows;
+    const PACKING: Packing = Packing::Rows;
     const ROWS: usize = CHANNELS;
     type Rows<const GROUPS: usize> = Rows;
 

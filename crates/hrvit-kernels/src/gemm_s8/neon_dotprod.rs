@@ -1,4 +1,4 @@
-//! The product with `sdot`: 8 rows with a block of 8 channels in [`Layout::K4`](crate::layout::Layout::K4).
+//! The product with `sdot`: 8 rows with a block of 8 channels in [`Packing::K4`](crate::packing::Packing::K4).
 //!
 //! A vector of weights holds 4 channels of 4 steps of depth, a vector of activations 16 steps of one row; `sdot` by lane multiplies 4 channels with one group of
 //! 4 steps. Activations are read where they lie.
@@ -9,16 +9,16 @@ use core::arch::asm;
 use super::{Gemm, scalar};
 use crate::epilogue::Epilogue;
 use crate::isa::NeonDotprod;
-use crate::layout::Layout;
 use crate::neon::product::{Micro, ROWS, Sums, Weights, drive};
 use crate::neon::{load_s8x16, store_s8x16};
+use crate::packing::Packing;
 
 /// Steps of depth in a vector of activations.
 const STEPS: usize = 16;
 /// Steps of depth in a group.
 const GROUP: usize = 4;
 
-/// Weights in [`Layout::K4`](crate::layout::Layout::K4).
+/// Weights in [`Packing::K4`](crate::packing::Packing::K4).
 pub(super) fn k4(_: NeonDotprod, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     // SAFETY: the token proves `sdot`.
     unsafe { k4_product(args, epilogue) }
@@ -76,7 +76,7 @@ macro_rules! multiply {
 }
 
 impl Micro for Sdot {
-    const LAYOUT: Layout = Layout::K4;
+    const PACKING: Packing = Packing::K4;
     const ROWS: usize = ROWS;
     type Rows<const GROUPS: usize> = Rows;
 

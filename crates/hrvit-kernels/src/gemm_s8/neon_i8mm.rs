@@ -1,4 +1,4 @@
-//! The product with `smmla`: 8 rows with a block of 8 channels in [`Layout::K8`](crate::layout::Layout::K8).
+//! The product with `smmla`: 8 rows with a block of 8 channels in [`Packing::K8`](crate::packing::Packing::K8).
 //!
 //! `smmla` multiplies two rows with two channels, 8 steps of depth at once. Pairs of rows are brought side by side once per tile; the weights lie so already.
 
@@ -9,14 +9,14 @@ use core::mem::MaybeUninit;
 use super::{Gemm, scalar};
 use crate::epilogue::Epilogue;
 use crate::isa::NeonI8mm;
-use crate::layout::Layout;
 use crate::neon::load_s8x16;
 use crate::neon::product::{Micro, ROWS, Sums, Weights, drive};
+use crate::packing::Packing;
 
 /// Steps of depth in a group.
 const GROUP: usize = 8;
 
-/// Weights in [`Layout::K8`](crate::layout::Layout::K8).
+/// Weights in [`Packing::K8`](crate::packing::Packing::K8).
 pub(super) fn k8(_: NeonI8mm, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     // SAFETY: the token proves `smmla`.
     unsafe { k8_product(args, epilogue) }
@@ -74,7 +74,7 @@ macro_rules! multiply {
 }
 
 impl Micro for Smmla {
-    const LAYOUT: Layout = Layout::K8;
+    const PACKING: Packing = Packing::K8;
     const ROWS: usize = ROWS;
     type Rows<const GROUPS: usize> = Pairs<GROUPS>;
 

@@ -2,7 +2,7 @@
 
 use super::Gemm;
 use crate::epilogue::Epilogue;
-use crate::layout::Layout;
+use crate::packing::Packing;
 use crate::requant::Requant;
 use crate::slices::{dot, rows as each_row};
 
@@ -43,27 +43,27 @@ impl<A: Copy + Into<i32>> Product<'_, A> {
     }
 }
 
-/// A product over weights in a packed layout.
-fn packed(args: &Gemm<'_>, layout: Layout, epilogue: Epilogue<'_>) {
+/// A product over packed weights.
+fn packed(args: &Gemm<'_>, packing: Packing, epilogue: Epilogue<'_>) {
     let Gemm { a, depth, weights, bias, requant } = *args;
     Product { a, depth, weights, bias, requant }.store(epilogue, |channel, a| {
-        let weight = |i| weights.get(layout.index(depth, channel, i)).copied().unwrap_or_default();
+        let weight = |i| weights.get(packing.index(depth, channel, i)).copied().unwrap_or_default();
         a.iter().enumerate().fold(0, |sum, (i, a)| sum + i32::from(*a) * i32::from(weight(i)))
     });
 }
 
-/// Computes the product with weights in [`Layout::Rows`]; lengths were checked by the caller, as in the functions below.
+/// Computes the product with weights in [`Packing::Rows`]; lengths were checked by the caller, as in the functions below.
 pub(super) fn rows(args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     let Gemm { a, depth, weights, bias, requant } = *args;
     Product { a, depth, weights, bias, requant }.run(epilogue);
 }
 
-/// Computes the product with weights in [`Layout::K4`].
+/// Computes the product with weights in [`Packing::K4`].
 pub(super) fn k4(args: &Gemm<'_>, epilogue: Epilogue<'_>) {
-    packed(args, Layout::K4, epilogue);
+    packed(args, Packing::K4, epilogue);
 }
 
-/// Computes the product with weights in [`Layout::K8`].
+/// Computes the product with weights in [`Packing::K8`].
 pub(super) fn k8(args: &Gemm<'_>, epilogue: Epilogue<'_>) {
-    packed(args, Layout::K8, epilogue);
+    packed(args, Packing::K8, epilogue);
 }

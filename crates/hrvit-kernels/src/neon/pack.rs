@@ -1,9 +1,9 @@
-//! Blocks of 8 x 8 codes, turned and brought into a [`Layout`].
+//! Blocks of 8 x 8 codes, turned and brought into a [`Packing`].
 
 use core::arch::aarch64::*;
 
 use super::{load_s8x8, store_s8x8, store_s8x16};
-use crate::layout::Layout;
+use crate::packing::Packing;
 
 /// 8 rows of 8 codes, two rows in a vector.
 pub(crate) type Block = [int8x16_t; 4];
@@ -43,21 +43,21 @@ pub(crate) fn transpose(mut block: Block) -> Block {
 /// Writes 8 channels of 8 steps of depth, `channel / 8` and `step / 8` blocks into weights of `depth` steps.
 ///
 /// # Safety
-/// The processor has NEON; both are multiples of 8, `step` below `depth`, and the weights have room for the channels in `layout`. `depth` is a multiple of 8 in
-/// [`Layout::Rows`].
+/// The processor has NEON; both are multiples of 8, `step` below `depth`, and the weights have room for the channels in `packing`. `depth` is a multiple of 8 in
+/// [`Packing::Rows`].
 #[inline(always)]
-pub(crate) unsafe fn put(block: Block, layout: Layout, to: *mut i8, channel: usize, step: usize, depth: usize) {
+pub(crate) unsafe fn put(block: Block, packing: Packing, to: *mut i8, channel: usize, step: usize, depth: usize) {
     // SAFETY: the caller vouches for the room.
     unsafe {
-        match layout {
-            Layout::Rows => {
+        match packing {
+            Packing::Rows => {
                 for (pair, rows) in block.into_iter().enumerate() {
                     let to = to.add((channel + 2 * pair) * depth + step);
                     store_s8x8(to, vget_low_s8(rows));
                     store_s8x8(to.add(depth), vget_high_s8(rows));
                 }
             }
-            Layout::K4 => {
+            Packing::K4 => {
                 let to = to.add(channel * depth.next_multiple_of(4) + 8 * step);
                 let [a, b, c, d] = block.map(|rows| vreinterpretq_s32_s8(rows));
                 store_s8x16(to, vreinterpretq_s8_s32(vuzp1q_s32(a, b)));
@@ -67,7 +67,7 @@ pub(crate) unsafe fn put(block: Block, layout: Layout, to: *mut i8, channel: usi
                     store_s8x16(to.add(48), vreinterpretq_s8_s32(vuzp2q_s32(c, d)));
                 }
             }
-            Layout::K8 => {
+            Packing::K8 => {
                 let to = to.add(channel * depth.next_multiple_of(8) + 8 * step);
                 for (pair, rows) in block.into_iter().enumerate() {
                     store_s8x16(to.add(16 * pair), rows);

@@ -7,10 +7,10 @@ use super::rates::Rates;
 use super::sink::{Add16, Add32, Sink, Store8, Store16, Table8};
 use crate::epilogue::Epilogue;
 use crate::gemm_s8::Gemm;
-use crate::layout::Layout;
+use crate::packing::Packing;
 
 /// Channels of a block.
-pub(crate) const BLOCK: usize = Layout::BLOCK;
+pub(crate) const BLOCK: usize = Packing::BLOCK;
 /// Most rows of a tile.
 pub(crate) const ROWS: usize = 8;
 /// Deepest product; deeper ones are left to `scalar`.
@@ -33,7 +33,7 @@ pub(crate) struct Weights {
 /// An instruction that multiplies.
 pub(crate) trait Micro {
     /// The order of weights that it wants.
-    const LAYOUT: Layout;
+    const PACKING: Packing;
     /// Rows of a whole tile, even and at most [`ROWS`].
     const ROWS: usize;
     /// What is kept of the rows of a tile, with room for `GROUPS` groups of 8 steps of depth.
@@ -52,7 +52,7 @@ pub(crate) trait Micro {
     /// `start` plus the products of the rows with the channels from `first` on, a multiple of [`BLOCK`]; sums of channels or rows that do not exist are anything.
     ///
     /// # Safety
-    /// `rows` comes from [`Micro::prepare`] with the same number of rows and the same depth; the weights have [`Layout::packed_len`] bytes; `first` is a channel.
+    /// `rows` comes from [`Micro::prepare`] with the same number of rows and the same depth; the weights have [`Packing::packed_len`] bytes; `first` is a channel.
     unsafe fn multiply<const PAIRS: usize, const GROUPS: usize>(rows: &Self::Rows<GROUPS>, weights: Weights, first: usize, start: [int32x4_t; 2]) -> Sums;
 }
 

@@ -36,8 +36,7 @@ impl Program for SelfTest {
         report::run(job, clock, 1, 0);
         #[cfg(feature = "fp16")]
         if let Some(half) = first_half_step(job.model) {
-            let model = job.model;
-            let logits = model.golden().and_then(|golden| golden.result).map(|result| LogitsDrift::new(model, result.logits));
+            let logits = job.logits.map(|logits| LogitsDrift::new(job.model, logits));
             let stack = measured(job, &Watched { crcs: StepCrcs(&CRCS), logits: logits.as_ref() })?;
             same_steps(job, half.0.into())?;
             let drift = job.drift(logits.as_ref().map(LogitsDrift::of_largest))?;

@@ -6,13 +6,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use hrvit_core::{Engine, Executor, Family, Kernels, Mapped, Model, Plan, Serial, Step, Threads, Tiling, WeightPlacement, plan_mixed, step_macs};
-use hrvit_format::{Head, Size, aligned::AlignedBytes};
+use hrvit_format::{Head, Logit, Size, aligned::AlignedBytes};
 use serde::Serialize;
 
 use crate::host_engine::{IsaArg, PackedImage};
 use crate::output::{self, Format};
 use crate::peak::{Best, Peaks};
-use crate::spec_file::parse_size;
 use crate::timing::{StepTimes, median_and_least};
 
 /// Time the int8 engine on this machine, step by step
@@ -32,7 +31,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "M.hrvit")]
     model: PathBuf,
     /// Input size; default: the one that the model was calibrated for
-    #[arg(long, value_name = "HxW", value_parser = parse_size)]
+    #[arg(long, value_name = "HxW")]
     size: Option<Size>,
     /// Workers
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -143,7 +142,7 @@ fn measure(args: &BenchArgs, model: &Model<'_>, plan: &Plan, kernels: Kernels, t
     let mut engine = Engine::with_kernels(model, plan, kernels, Mapped::new(model), executor, &mut arena)?;
     let frame = noise(3 * plan.size().pixels());
     let mut labels = vec![0; plan.size().pixels()];
-    let mut logits = vec![0; usize::from(plan.network().classes)];
+    let mut logits = vec![Logit::default(); usize::from(plan.network().classes)];
     let (mut frames, mut steps, mut peaks) = (Vec::new(), Vec::new(), Peaks::new(kernels, plan.workers()));
     for number in 0..args.warm_up + args.frames {
         let (observer, start) = (StepTimes::default(), Instant::now());

@@ -22,7 +22,6 @@ use crate::palette::Classes;
 use crate::progress::Tasks;
 use crate::quantize::{Frames, Quantised};
 use crate::segmenter::Segmenter;
-use crate::spec_file::parse_size;
 use crate::{frames, overlay};
 
 /// Quantise the bundled network, segment 8 street scenes with float and int8, and compare
@@ -35,7 +34,7 @@ pub struct DemoArgs {
     #[arg(long, value_name = "DIR", default_value = DEFAULT_OUT)]
     out: PathBuf,
     /// Input height and width, multiples of 32
-    #[arg(long, value_name = "HxW", value_parser = parse_size, default_value_t = DEFAULT_SIZE)]
+    #[arg(long, value_name = "HxW", default_value_t = DEFAULT_SIZE)]
     size: Size,
     /// Folder that holds models/ and data/
     #[arg(long, value_name = "DIR", default_value = REPOSITORY)]

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
-use clap::{Args, ValueEnum};
-use hrvit_format::{Model, record::Packing, writer::repack};
+use anyhow::Result;
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use hrvit_format::{ModelBuf, Packing, writer::repack};
 use serde::Serialize;
 
-use crate::host_engine;
 use crate::output::{self, Format};
 
 /// Pack a model image's weights for a target
@@ -22,28 +22,11 @@ pub struct PackArgs {
     #[arg(long, value_name = "M.hrvit")]
     model: PathBuf,
     /// Order of the weights
-    #[arg(long, value_enum)]
-    layout: Layout,
+    #[arg(long, value_parser = PossibleValuesParser::new(Packing::ALL.map(Packing::name)).try_map(|name| name.parse::<Packing>()))]
+    layout: Packing,
     /// File to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Layout {
-    Rows,
-    K4,
-    K8,
-}
-
-impl From<Layout> for Packing {
-    fn from(layout: Layout) -> Self {
-        match layout {
-            Layout::Rows => Self::Rows,
-            Layout::K4 => Self::K4,
-            Layout::K8 => Self::K8,
-        }
-    }
 }
 
 #[derive(Serialize)]
@@ -60,12 +43,12 @@ struct Report<'a> {
 /// # Errors
 /// If the model is no valid image, or the file cannot be written.
 pub fn run(args: &PackArgs, format: Format) -> Result<()> {
-    let image = host_engine::read_image(&args.model)?;
-    let model = Model::load(&image).with_context(|| format!("model {}", args.model.display()))?;
-    let packing = Packing::from(args.layout);
+    let image = ModelBuf::read(&args.model)?;
+    let model = image.model();
+    let packing = args.layout;
     let packed = repack(&model, packing)?;
     output::write_file(&args.out, &packed)?;
-    let report = Report { file: &args.out, from: model.packing().name(), to: packing.name(), bytes_before: image.len(), bytes: packed.len() };
+    let report = Report { file: &args.out, from: model.packing().name(), to: packing.name(), bytes_before: image.bytes().len(), bytes: packed.len() };
     match format {
         Format::Json => output::print_json(&report),
         Format::Text => output::print_text(format_args!(

@@ -20,7 +20,7 @@ use crate::precision::{self, Chosen, Limits, Measure, Offer, parts};
 use crate::progress::Tasks;
 use crate::quantize::half::{peaks, refuse_overflow};
 use crate::quantize::{self, Frames, Options, Report, Technique, Techniques};
-use crate::spec_file::{NetworkArgs, parse_size};
+use crate::spec_file::NetworkArgs;
 
 /// How many of the worst operators are shown.
 const WORST: usize = 8;
@@ -50,7 +50,7 @@ pub struct QuantizeArgs {
     #[command(flatten)]
     network: NetworkArgs,
     /// Input height and width, multiples of 32, for example 192x256
-    #[arg(long, value_name = "HxW", value_parser = parse_size)]
+    #[arg(long, value_name = "HxW")]
     size: Size,
     /// Folder of calibration frames; half precision alone needs none, and if they are given looks for overflow on them and has a golden frame
     #[arg(long, value_name = "DIR", required_if_eq_any([("precision", "int8"), ("precision", "int16x8"), ("precision", "mixed"), ("precision", "auto")]))]

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use hrvit_core::step_macs;
-use hrvit_format::{Network, Op, Parts, Size, Step, half::weight_len};
+use hrvit_format::{Network, Op, Parts, Size, Step, fp16::weight_len};
 
 /// One part.
 #[derive(Clone, Debug, PartialEq, Eq)]

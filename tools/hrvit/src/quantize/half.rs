@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail, ensure};
 use half::f16;
 use hrvit_format::{
     Op, OpKind, Size, Step,
-    half::EPS_BITS,
+    fp16::EPS_BITS,
     writer::{HalfOp, StepData},
 };
 use hrvit_reference::{Folded, Frame, Map, State, Tap, folded::OpWeights, operators::normalise::EPSILON};

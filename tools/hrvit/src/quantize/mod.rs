@@ -43,10 +43,10 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use hrvit_format::{
-    Meta, Network, Size,
+    Meta, Network, Packing, Size,
     aligned::AlignedBytes,
     record::Precision,
-    writer::{StepData, write_image},
+    writer::{ImageData, StepData, write_image},
 };
 use hrvit_kernels::exp_table;
 use hrvit_reference::{Checkpoint, Folded, model::PIXEL_STD};
@@ -162,7 +162,9 @@ impl Header {
             colours: &self.colours,
             provenance: &self.provenance,
         };
-        write_image(&meta, self.sequence, steps, &exp_table(), None).context("the quantised network does not make a valid model image")
+        let exp = &exp_table();
+        let data = ImageData { meta: &meta, sequence: self.sequence, packing: Packing::Rows, steps, exp, golden: None };
+        write_image(&data).context("the quantised network does not make a valid model image")
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context, Result, ensure};
 use hrvit_core::arithmetic::{Arithmetic, Fp16};
 use hrvit_core::{Observer, Tile, TileData};
-use hrvit_format::{Model, OpKind, Step, StepId, half::to_f32, record::Precision};
+use hrvit_format::{Model, OpKind, Step, StepId, fp16::to_f32, record::Precision};
 use hrvit_reference::{Folded, Frame, Map, NoTap, State};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -235,7 +235,7 @@ pub fn measure(set: &[&Path], float: &Folded, int8: &HostEngine<'_>) -> Result<M
 fn measure_frame(frame: &Path, steps: &[(Step, Codes)], folded: &Folded, int8: &HostEngine<'_>) -> Result<(Vec<Seen>, Spread)> {
     let input = frames::resize(&frames::read(frame)?, int8.size())?;
     let taken = Taken(Mutex::new(vec![Vec::new(); int8.model().steps().len()]));
-    int8.logit_codes(input.as_raw(), &taken)?;
+    int8.raw_logits(input.as_raw(), &taken)?;
     let taken = taken.0.into_inner().unwrap_or_else(PoisonError::into_inner);
     let frame = Frame::new(int8.size(), input.into_raw())?;
     let (mut exact, mut engine) = (State::new(frame.clone()), State::new(frame));

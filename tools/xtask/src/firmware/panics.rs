@@ -23,8 +23,13 @@ fn unwanted(name: &str) -> bool {
         || ["__rust_alloc", "__rust_realloc", "__rust_dealloc", "__rdl_", "__rg_"].iter().any(|start| name.starts_with(start))
 }
 
+/// A function of the program's logger: names that `defmt` gives to whatever logger a program links, and calls when a type of the runtime writes itself into a log.
+fn is_logger(name: &str) -> bool {
+    name.starts_with("_defmt_")
+}
+
 /// The shortest way from every place where one leaves the runtime, in the order of the places. An edge is any reference that the linker resolved: a call, a jump, an
-/// address that is taken, also in tables of methods. Functions of the firmware are not followed: what they do when the engine calls them is theirs.
+/// address that is taken, also in tables of methods. Functions of the firmware and its logger are not followed: what they do when the runtime calls them is theirs.
 pub fn ways(elf: &Elf) -> Vec<Way> {
     let graph = Graph::new(elf);
     let mut found: BTreeMap<(String, String), Way> = BTreeMap::new();
@@ -66,7 +71,7 @@ struct Graph<'e> {
     functions: HashMap<u64, usize>,
     /// The runtime's functions, by their index among the symbols.
     runtime: BTreeSet<usize>,
-    /// What each function and piece of data refers to; nothing for functions of the firmware.
+    /// What each function and piece of data refers to; nothing for functions of the firmware and its logger.
     next: HashMap<Node, BTreeSet<Node>>,
 }
 
@@ -78,7 +83,7 @@ impl<'e> Graph<'e> {
         let of_runtime = elf.symbols.iter().enumerate().filter(|(_, symbol)| symbol.code && elf.outermost(symbol).is_runtime());
         let runtime = of_runtime.map(|(index, _)| index).collect();
         let mut graph = Self { elf, data, functions, runtime, next: HashMap::new() };
-        let followed = elf.symbols.iter().enumerate().filter(|(_, symbol)| symbol.code && elf.outermost(symbol) != Owner::Firmware);
+        let followed = elf.symbols.iter().enumerate().filter(|(_, symbol)| symbol.code && elf.outermost(symbol) != Owner::Firmware && !is_logger(&symbol.name));
         let functions = followed.map(|(index, symbol)| (Node::Function(index), graph.referred(symbol.address, symbol.address + symbol.size)));
         let data = graph.data.iter().map(|(&start, &end)| (Node::Data(start), graph.referred(start, end)));
         graph.next = functions.chain(data).collect();
@@ -131,5 +136,16 @@ impl<'e> Graph<'e> {
             Node::Data(start) => format!("data at {start:#x}"),
         };
         way.iter().map(name).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loggers_are_known_by_the_names_that_defmt_gives_them() {
+        assert!(is_logger("_defmt_write") && is_logger("_defmt_acquire"));
+        assert!(!is_logger("defmt::export::istr") && !is_logger("core::panicking::panic_fmt"));
     }
 }

@@ -1,4 +1,4 @@
-//! Orders of a product's weights in memory.
+//! How a product's weights are packed in memory.
 
 use core::ops::Range;
 
@@ -6,28 +6,32 @@ use crate::error::{ShapeError, require};
 
 /// How the weights `[cout, depth]` of a product lie in memory.
 ///
-/// The packed orders group [`Layout::BLOCK`] output channels and 4 or 8 steps of depth, so that one vector holds the weights of all channels of the block:
+/// The packed orders group [`Packing::BLOCK`] output channels and 4 or 8 steps of depth, so that one vector holds the weights of all channels of the block:
 /// ```text
 /// Rows  [cout][depth]                                        scalar, DSP, MVE, plain NEON
 /// K4    [ceil(cout / 8)][ceil(depth / 4)][8 channels][4]     AVX2, AVX-VNNI, AVX-512, NEON sdot (two blocks are its 16 channels)
 /// K8    [ceil(cout / 8)][ceil(depth / 8)][8 channels][8]     NEON smmla
 /// ```
 /// Channels and depth are padded to whole blocks with zero weights. Blocks of 8 channels let any range of channels at multiples of 8 be used by itself.
+/// The discriminant is the packing's number in a model image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Layout {
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u16)]
+#[non_exhaustive]
+pub enum Packing {
     /// Row-major, `[cout, depth]`.
-    Rows,
+    Rows = 0,
     /// Blocks of 8 channels, groups of 4 steps of depth.
-    K4,
+    K4 = 1,
     /// Blocks of 8 channels, groups of 8 steps of depth.
-    K8,
+    K8 = 2,
 }
 
-impl Layout {
+impl Packing {
     /// Channels of a block of the packed orders.
     pub const BLOCK: usize = 8;
 
-    /// All orders.
+    /// All packings, in the order of their numbers.
     pub const ALL: [Self; 3] = [Self::Rows, Self::K4, Self::K8];
 
     /// The name: `rows`, `k4` or `k8`.
@@ -74,7 +78,7 @@ impl Layout {
         (channels.start.is_multiple_of(block) && before <= end).then_some(before..end)
     }
 
-    /// Brings `rows`, `[cout, depth]` row-major, into this order; `packed` has [`Layout::packed_len`] bytes.
+    /// Packs `rows`, `[cout, depth]` row-major; `packed` has [`Packing::packed_len`] bytes.
     ///
     /// # Errors
     /// [`ShapeError`] if `depth` is 0, `rows` is no whole number of channels, or `packed` has another length.
@@ -94,8 +98,36 @@ impl Layout {
     }
 }
 
-impl core::fmt::Display for Layout {
+impl core::fmt::Display for Packing {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+/// A number or a name that no [`Packing`] has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownPacking;
+
+impl core::fmt::Display for UnknownPacking {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("unknown packing: expected rows (0), k4 (1) or k8 (2)")
+    }
+}
+
+impl core::error::Error for UnknownPacking {}
+
+impl TryFrom<u16> for Packing {
+    type Error = UnknownPacking;
+
+    fn try_from(number: u16) -> Result<Self, UnknownPacking> {
+        Self::ALL.into_iter().find(|&packing| packing as u16 == number).ok_or(UnknownPacking)
+    }
+}
+
+impl core::str::FromStr for Packing {
+    type Err = UnknownPacking;
+
+    fn from_str(name: &str) -> Result<Self, UnknownPacking> {
+        Self::ALL.into_iter().find(|packing| packing.name() == name).ok_or(UnknownPacking)
     }
 }

@@ -1,0 +1,236 @@
+//! All of an image that comes before its weights: what must stay in memory where weights are streamed.
+
+use core::ops::Range;
+
+use hrvit_kernels::Packing;
+
+use crate::{
+    bytes::Span,
+    checks::{self, Checks},
+    error::LoadError,
+    golden::{GoldenLens, GoldenRanges},
+    graph::{Step, StepId},
+    logit::LogitFormat,
+    meta::Meta,
+    network::Head,
+    parts::{Parts, WideParts},
+    precision::{Precision, TensorFormat},
+    record::{ALIGN, OpRecord, Section, SectionRecord, StepRecord},
+    records::Records,
+    sections::{Sections, Start},
+};
+
+/// The checked head of a model image, borrowed from where it lies: descriptive header, records and tables, and where weights and golden frame are.
+#[derive(Clone, Debug)]
+pub struct ModelHead<'a> {
+    meta: Meta<'a>,
+    records: Records<'a>,
+    extent: Extent,
+}
+
+/// What borrows nothing of the image.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extent {
+    sequence: u32,
+    total_len: usize,
+    weights: SectionRecord,
+    golden: Option<SectionRecord>,
+}
+
+impl<'a> ModelHead<'a> {
+    /// Checks the head of an image, [`ModelHead::head_len`] bytes, whose rest need not be addressable. It must start at a multiple of [`ALIGN`] bytes.
+    ///
+    /// [`ModelHead::group_range`] says which weights to fetch. Every group must pass [`ModelHead::check_group`] and [`crate::Narrowings::check`]
+    /// before the engine may rely on it.
+    ///
+    /// # Errors
+    /// What is misplaced, of another format, contradictory or corrupt before the weights.
+    pub fn load(head: &'a [u8]) -> Result<Self, LoadError> {
+        Self::of_sections(&Start::read(head)?.sections(head)?)
+    }
+
+    /// Bytes of the head: all that comes before the weights. `start` are the first [`crate::START_BYTES`] bytes of the image, or more.
+    ///
+    /// # Errors
+    /// If `start` lies at no multiple of [`ALIGN`], is too short, is of another format, or has another CRC than it says.
+    pub fn head_len(start: &[u8]) -> Result<usize, LoadError> {
+        Ok(Start::read(start)?.section(Section::Weights)?.offset as usize)
+    }
+
+    pub(crate) fn of_sections(sections: &Sections<'_, 'a>) -> Result<Self, LoadError> {
+        let meta = Meta::read(sections.bytes(Section::Meta)?)?;
+        let start = sections.start;
+        let records = Records {
+            packing: start.packing,
+            steps: sections.elements(Section::Steps)?,
+            ops: sections.elements(Section::Ops)?,
+            exp: sections.elements(Section::Tables)?,
+        };
+        checks::exp(records.exp)?;
+        let (weights, golden) = (*start.section(Section::Weights)?, start.find(Section::Golden).copied());
+        let extent = Extent { sequence: start.prologue.sequence, total_len: start.total_len(), weights, golden };
+        let head = Self { meta, records, extent };
+        head.checks().steps(weights.len as usize)?;
+        Ok(head)
+    }
+
+    /// A head whose parts were those of one that was checked.
+    #[cfg(feature = "std")]
+    pub(crate) fn of_parts(meta: Meta<'a>, records: Records<'a>, extent: Extent) -> Self {
+        Self { meta, records, extent }
+    }
+
+    /// What borrows nothing of the image.
+    #[cfg(feature = "std")]
+    pub(crate) fn extent(&self) -> Extent {
+        self.extent
+    }
+
+    fn checks(&self) -> Checks<'_, 'a> {
+        Checks { network: &self.meta.network, records: &self.records }
+    }
+
+    /// Checks the weight group of a step: its CRC, then every array and bound that the engine relies on.
+    ///
+    /// # Errors
+    /// If the group has another length or CRC, or an operator's record or array breaks a bound.
+    pub fn check_group(&self, id: StepId, group: &[u8]) -> Result<(), LoadError> {
+        self.checks().group(id, group)
+    }
+
+    /// What the image says of itself.
+    pub fn meta(&self) -> &Meta<'a> {
+        &self.meta
+    }
+
+    /// What an engine needs of the image for one step.
+    pub fn records(&self) -> Records<'a> {
+        self.records
+    }
+
+    /// How the weights are packed.
+    pub fn packing(&self) -> Packing {
+        self.records.packing
+    }
+
+    /// Records of all steps in canonical order.
+    pub fn steps(&self) -> &'a [StepRecord] {
+        self.records.steps
+    }
+
+    /// Records of all operators in canonical order.
+    pub fn ops(&self) -> &'a [OpRecord] {
+        self.records.ops
+    }
+
+    /// The exponent table of the attention, [`crate::record::EXP_ENTRIES`] entries.
+    pub fn exp_table(&self) -> &'a [u16] {
+        self.records.exp
+    }
+
+    /// Image sequence number: of two valid images the higher is newer.
+    pub fn sequence(&self) -> u32 {
+        self.extent.sequence
+    }
+
+    /// Bytes of the image.
+    pub fn total_len(&self) -> usize {
+        self.extent.total_len
+    }
+
+    /// The steps in canonical order, with their positions.
+    pub fn step_ids(&self) -> impl Iterator<Item = (StepId, Step)> + '_ {
+        self.meta.network.step_ids()
+    }
+
+    /// Number of a step; `None` where this network has no such step.
+    pub fn id(&self, step: Step) -> Option<StepId> {
+        self.records.id(step)
+    }
+
+    /// Arithmetic of the step at a position; [`Precision::Int8`] where there is none.
+    pub fn precision(&self, id: StepId) -> Precision {
+        self.records.precision(id)
+    }
+
+    /// The parts of the network that hold 16 bits where int8 holds 8.
+    pub fn wide_parts(&self) -> WideParts {
+        let mut parts = WideParts::NONE;
+        for (id, step) in self.step_ids() {
+            parts.insert(&self.meta.network, step, self.precision(id));
+        }
+        parts
+    }
+
+    /// The step that leaves the logits behind.
+    pub fn logits_step(&self) -> Option<StepId> {
+        self.step_ids().filter(|(_, step)| matches!(step, Step::Logits | Step::Classify)).last().map(|(id, _)| id)
+    }
+
+    /// How logits are stored.
+    pub fn logits_format(&self) -> LogitFormat {
+        match self.logits_step().and_then(|id| self.records.step(id)) {
+            Some(record) if record.output == TensorFormat::F16 as u8 => LogitFormat::F16,
+            record => LogitFormat::S16 { scale: record.map_or(1.0, |record| record.scale) },
+        }
+    }
+
+    /// Where the weights lie in the image.
+    pub fn weights_range(&self) -> Range<usize> {
+        self.weights_span().range()
+    }
+
+    /// Where the weights lie in the image.
+    pub(crate) fn weights_span(&self) -> Span {
+        self.extent.weights.span()
+    }
+
+    /// CRC32 of all weights, padding between groups included.
+    pub fn weights_crc(&self) -> u32 {
+        self.extent.weights.crc
+    }
+
+    /// Where the weight group of a step lies in the image.
+    pub fn group_range(&self, id: StepId) -> Option<Range<usize>> {
+        let group = self.records.step(id)?.span().range();
+        let start = self.extent.weights.offset as usize;
+        Some(start + group.start..start + group.end)
+    }
+
+    /// Bytes that the group of a step takes in a buffer, a multiple of [`ALIGN`]; 0 where there is no such step.
+    pub fn padded_group_len(&self, id: StepId) -> usize {
+        self.records.step(id).map_or(0, |record| (record.len as usize).next_multiple_of(ALIGN))
+    }
+
+    /// Bytes of the largest set of groups that the engine uses at a time: one step's, or all of the classification head's.
+    pub fn largest_group(&self) -> usize {
+        let (mut largest, mut together) = (0, 0);
+        for (id, step) in self.step_ids() {
+            let len = self.padded_group_len(id);
+            if step.in_head() && self.meta.network.head == Head::Classifier {
+                together += len;
+            } else {
+                largest = largest.max(len);
+            }
+        }
+        largest.max(together)
+    }
+
+    /// Where the golden frame lies in the image, if it carries one.
+    ///
+    /// # Errors
+    /// [`LoadError::Golden`] if the section has another length than the network and the size ask for.
+    pub fn golden_ranges(&self) -> Result<Option<GoldenRanges>, LoadError> {
+        self.extent.golden.as_ref().map(|section| self.golden_lens().ranges(section)).transpose()
+    }
+
+    fn golden_lens(&self) -> GoldenLens {
+        let (size, network) = (self.meta.size, &self.meta.network);
+        let lens = GoldenLens::new(self.records.steps.len(), size);
+        // A build without half precision has refused an image that has any.
+        if !cfg!(feature = "fp16") || self.wide_parts().of(Precision::Fp16) == Parts::NONE {
+            return lens;
+        }
+        lens.with_result(network.head, size, network.classes)
+    }
+}

@@ -1,0 +1,95 @@
+//! The zero-copy reader: [`Model::load`] checks every byte once, everything after that reads in place.
+
+use core::ops::Deref;
+
+use crate::{
+    bytes::{Span, crc32},
+    error::LoadError,
+    golden::Golden,
+    graph::StepId,
+    head::ModelHead,
+    narrowings::Narrowings,
+    sections::{Start, part},
+    step::StepParams,
+};
+
+/// A checked model image, borrowed from where it lies (flash, mapped file or RAM).
+///
+/// It dereferences to its head: whatever a head answers, a whole image answers too, and an engine that asks only for a [`ModelHead`] takes either.
+#[derive(Clone, Debug)]
+pub struct Model<'a> {
+    head: ModelHead<'a>,
+    weights: &'a [u8],
+    golden: Option<Golden<'a>>,
+}
+
+impl<'a> Deref for Model<'a> {
+    type Target = ModelHead<'a>;
+
+    fn deref(&self) -> &ModelHead<'a> {
+        &self.head
+    }
+}
+
+impl<'a> Model<'a> {
+    /// Checks `image` and borrows it. It must start at a multiple of [`crate::record::ALIGN`] bytes; bytes after its end are ignored (a flash slot may be
+    /// larger).
+    ///
+    /// Everything that the engine relies on is proved here: CRCs, offsets, lengths, alignments, multiplier ranges and accumulator headroom.
+    ///
+    /// # Errors
+    /// The first thing that is misplaced, of another format, contradictory or corrupt: of the prologue, the whole image's CRC, the sections in their order,
+    /// then the steps in canonical order.
+    pub fn load(image: &'a [u8]) -> Result<Self, LoadError> {
+        let start = Start::read(image)?;
+        let image = part(image, Span { start: 0, len: start.total_len() })?;
+        let (body, crc) = image.split_last_chunk::<4>().ok_or(LoadError::ImageCrc)?;
+        if crc32(body) != u32::from_le_bytes(*crc) {
+            return Err(LoadError::ImageCrc);
+        }
+        let head = ModelHead::of_sections(&start.sections(image)?)?;
+        let weights = part(image, head.weights_span())?;
+        let mut model = Self { head, weights, golden: None };
+        let mut narrowings = Narrowings::default();
+        for (id, _) in model.step_ids() {
+            let group = model.group(id).ok_or(LoadError::Step(id))?;
+            model.check_group(id, group)?;
+            narrowings.check(&model, id, group)?;
+        }
+        if let Some(ranges) = model.golden_ranges()? {
+            model.golden = Some(Golden::read(image, &ranges).ok_or(LoadError::Golden)?);
+        }
+        Ok(model)
+    }
+
+    /// A model whose parts were those of one that was checked.
+    #[cfg(feature = "std")]
+    pub(crate) fn of_parts(head: ModelHead<'a>, weights: &'a [u8], golden: Option<Golden<'a>>) -> Self {
+        Self { head, weights, golden }
+    }
+
+    /// The image without its weights and its golden frame.
+    pub fn head(&self) -> &ModelHead<'a> {
+        &self.head
+    }
+
+    /// All weights: the groups of the steps, each at a multiple of [`crate::record::ALIGN`] bytes.
+    pub fn weights(&self) -> &'a [u8] {
+        self.weights
+    }
+
+    /// The golden frame, if the image carries one.
+    pub fn golden(&self) -> Option<Golden<'a>> {
+        self.golden
+    }
+
+    /// Bytes of the step's weight group, as they lie in the image.
+    pub fn group(&self, id: StepId) -> Option<&'a [u8]> {
+        self.records().step(id)?.span().of(self.weights)
+    }
+
+    /// The operators of a step over the image's own bytes.
+    pub fn step(&self, id: StepId) -> Option<StepParams<'a>> {
+        self.records().params(id, self.group(id)?)
+    }
+}

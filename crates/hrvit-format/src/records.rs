@@ -1,0 +1,64 @@
+//! What an engine needs of an image for one step.
+
+use hrvit_kernels::Packing;
+
+use crate::{
+    fp16::CodeScale,
+    graph::{Step, StepId},
+    precision::Precision,
+    record::{OpRecord, StepRecord, step_tag},
+    step::StepParams,
+};
+
+/// The records of an image's steps and operators, and what all of them share.
+#[derive(Clone, Copy, Debug)]
+pub struct Records<'a> {
+    /// How weights are packed.
+    pub packing: Packing,
+    /// Records of all steps in canonical order.
+    pub steps: &'a [StepRecord],
+    /// Records of all operators in canonical order.
+    pub ops: &'a [OpRecord],
+    /// The exponent table of the attention, [`crate::record::EXP_ENTRIES`] entries.
+    pub exp: &'a [u16],
+}
+
+impl<'a> Records<'a> {
+    /// The record of the step at a position.
+    pub fn step(&self, id: StepId) -> Option<&'a StepRecord> {
+        self.steps.get(usize::from(id.0))
+    }
+
+    /// The operators of a step over its weight group `bytes` (the image's own, or a copy that was streamed in).
+    pub fn params<'b>(&self, id: StepId, bytes: &'b [u8]) -> Option<StepParams<'b>>
+    where
+        'a: 'b,
+    {
+        let record = self.step(id)?;
+        Some(StepParams { record, ops: record.ops(self.ops)?, bytes, packing: self.packing })
+    }
+
+    /// Arithmetic of the step at a position; [`Precision::Int8`] where there is none.
+    pub fn precision(&self, id: StepId) -> Precision {
+        self.step(id).and_then(|record| Precision::try_from(record.precision).ok()).unwrap_or(Precision::Int8)
+    }
+
+    /// Where the residual stream that a step reads has the other precision's format: the real value of one code of its integers.
+    pub fn stream_scale(&self, id: StepId, step: Step) -> Option<CodeScale> {
+        let (before, record) = (self.step(StepId(id.0.checked_sub(1)?))?, self.step(id)?);
+        let reads_stream = matches!(step, Step::Attention { .. } | Step::MixCfn { .. } | Step::StageNorm { .. });
+        let fp16 = Precision::Fp16 as u8;
+        if !reads_stream || (record.precision == fp16) == (before.precision == fp16) {
+            return None;
+        }
+        // The step before is always the one that left the stream; the first operator of one that reads it is its LayerNorm.
+        let norm = self.ops.get(usize::from(record.first_op))?;
+        Some(CodeScale(if record.precision == fp16 { before.scale } else { norm.in_scale }))
+    }
+
+    /// Number of a step; `None` where this network has no such step.
+    pub fn id(&self, step: Step) -> Option<StepId> {
+        let tag = step_tag(step);
+        (0u16..).zip(self.steps).find(|(_, record)| record.tag == tag).map(|(id, _)| StepId(id))
+    }
+}
