@@ -3,6 +3,8 @@
 pub mod flash;
 pub mod mixed_image;
 pub mod random_image;
+#[cfg(doctest)]
+mod readmes;
 pub mod rng;
 pub mod run;
 pub mod simulator;

@@ -3,7 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`map`] | [`Map`], a feature map or its tokens, and [`Frame`], a checked input picture |
-//! | [`parameters`] | names and shapes of every tensor of a checkpoint |
+//! | [`mod@parameters`] | names and shapes of every tensor of a checkpoint |
 //! | [`checkpoint`] | reading `.pth` and `.safetensors`, synthetic weights, writing `.safetensors` |
 //! | [`operators`] | the float operators that both forward passes are made of |
 //! | [`model`] | the forward pass exactly as trained, with named taps |
@@ -28,3 +28,7 @@ pub use folded::{Folded, NoTap, OpWeights, State, Tap};
 pub use map::{Frame, FrameError, Map};
 pub use model::Model;
 pub use parameters::{Parameter, parameters};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -8,7 +8,7 @@
 //! | [`mod@quantize`] | from a checkpoint and frames to a model image |
 //! | [`labels`], [`palette`] | label maps as PNG, names and colours of classes |
 //! | [`segmenter`], [`logits`] | what float reference and int8 engine have in common |
-//! | [`float`], [`int8`] | the float reference, and the int8 engine with its model images |
+//! | [`float`], [`host_engine`] | the float reference, and the int8 engine with its model images |
 //! | [`golden`] | golden frames: made with an image, checked where it runs |
 //! | [`dataset`], [`evaluation`] | labelled frames, and segmenters measured on them |
 //! | [`accounting`] | parameters, multiply-accumulates and activation bytes per stage |

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::drift::Extent;
-use crate::{count, firmware, install, isa, lint, parity, training};
+use crate::{api, count, firmware, install, isa, lint, package, parity, training};
 
 /// Targets without an operating system that the device crates must build for.
 const DEVICE_TARGETS: [&str; 3] = ["thumbv7em-none-eabihf", "thumbv8m.main-none-eabihf", "aarch64-unknown-none"];
@@ -90,11 +90,20 @@ impl Check {
     }
 }
 
+/// What finds most mistakes in a short time: a part of [`all`], the tests without those of whole networks and processes.
+pub fn quick() -> Vec<Check> {
+    let mut checks = style();
+    checks.push(Check::program("unit tests", &["cargo", "test", "--release", "--workspace", "--lib", "--bins", "--no-fail-fast"]));
+    checks.push(Check::program("kernels of this processor", &["cargo", "test", "--release", "--workspace", "--test", "conformance"]));
+    checks.extend(documentation());
+    checks.extend(source_rules());
+    checks
+}
+
 /// Everything that must hold before a change is handed in.
 pub fn all() -> Vec<Check> {
-    let mut checks = vec![
-        Check::program("formatting", &["cargo", "fmt", "--all", "--check"]),
-        Check::program("clippy", &["cargo", "clippy", "--release", "--workspace", "--keep-going", "--all-targets", "--", "--deny", "warnings"]),
+    let mut checks = style();
+    checks.extend([
         Check::program("tests", &["cargo", "test", "--release", "--workspace", "--no-fail-fast"]),
         // What release builds leave out: canaries in the arena, overflow checks.
         Check::program(
@@ -118,7 +127,7 @@ pub fn all() -> Vec<Check> {
             ],
         ),
         Check { name: "device targets installed".to_owned(), kind: Kind::Rule(install_targets) },
-    ];
+    ]);
     for target in DEVICE_TARGETS {
         let words = ["cargo", "build", "--release", "--target", target, "-p", "hrvit-kernels", "-p", "hrvit-format", "-p", "hrvit-core"];
         checks.push(Check::program(&format!("no_std {target}"), &words));
@@ -128,8 +137,27 @@ pub fn all() -> Vec<Check> {
     checks.push(Check { name: "same bytes everywhere, half precision within bounds".to_owned(), kind: Kind::Rule(|root| parity::run(root, Extent::Short)) });
     checks.push(Check { name: "instructions of every step".to_owned(), kind: Kind::Rule(count::check) });
     checks.push(Check { name: "training recipe".to_owned(), kind: Kind::Optional(training::run) });
+    checks.extend(documentation());
+    checks.push(Check { name: "archives for crates.io".to_owned(), kind: Kind::Rule(package::check) });
     checks.extend(source_rules());
     checks
+}
+
+/// What rustfmt and clippy say.
+fn style() -> Vec<Check> {
+    vec![
+        Check::program("formatting", &["cargo", "fmt", "--all", "--check"]),
+        Check::program("clippy", &["cargo", "clippy", "--release", "--workspace", "--keep-going", "--all-targets", "--", "--deny", "warnings"]),
+    ]
+}
+
+/// What rustdoc says, and whether the listings of the public items are up to date.
+fn documentation() -> Vec<Check> {
+    let deny = "build.rustdocflags=['--deny', 'warnings']";
+    vec![
+        Check::program("documentation", &["cargo", "doc", "--release", "--workspace", "--no-deps", "--keep-going", "--config", deny]),
+        Check { name: "public items as listed".to_owned(), kind: Kind::Rule(api::check) },
+    ]
 }
 
 /// Rules about the sources that no compiler knows.

@@ -5,32 +5,44 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-/// Folders whose code runs the quantised network and therefore computes with integers only.
-const INTEGER_ONLY: [&str; 2] = ["crates/hrvit-kernels/src/", "crates/hrvit-core/src/"];
+use crate::parity::LINUX;
+use crate::{command, install};
+
+/// Holds the `clippy.toml` that forbids floating-point types.
+const INTEGERS: &str = "tools/xtask/integers";
+/// Neither can be allowed again by an attribute in the code.
+const FORBIDDEN: [&str; 4] = ["--forbid", "clippy::disallowed_types", "--forbid", "clippy::float_arithmetic"];
+/// Builds without half precision that together have the kernels of every instruction set: target, processor, features.
+const INTEGER_BUILDS: [(&str, Option<&str>, &str); 4] = [
+    ("x86_64-unknown-linux-gnu", None, "hrvit-core/int16x8,hrvit-core/threads"),
+    (LINUX, None, "hrvit-core/int16x8,hrvit-core/threads"),
+    ("thumbv7em-none-eabihf", None, "hrvit-core/int16x8,hrvit-kernels/every-isa"),
+    ("thumbv8m.main-none-eabihf", Some("cortex-m55"), "hrvit-core/int16x8,hrvit-kernels/every-isa"),
+];
 /// A folder beside the repository that nothing in it may depend on; in two pieces, so that this file keeps the rule itself.
 const OUTSIDE: &str = concat!("..", "/shared");
 
-/// What the names of folders and files contain that compute in half precision.
-const HALF_PRECISION: [&str; 4] = ["f16", "fp16", "f32", "floats"];
-/// What stands before an item that only builds with half precision have.
-const HALF_ONLY: &str = "#[cfg(feature = \"fp16\")]";
-
-/// No `f32` or `f64` in the code of the int8 path. Comments, strings, the test modules at the end of files and half precision may have them.
+/// No floating-point type or arithmetic in `hrvit-kernels` and `hrvit-core` built without half precision, as the compiler sees them.
 pub fn integer_only(root: &Path) -> Result<Vec<String>> {
+    let targets = INTEGER_BUILDS.map(|(target, ..)| target);
+    install::targets(root, &targets)?;
     let mut found = Vec::new();
-    let sources = files(root)?.into_iter().filter(|path| path.ends_with(".rs") && is_integer_only(path));
-    for path in sources {
-        let text = std::fs::read_to_string(root.join(&path)).with_context(|| format!("reading {path}"))?;
-        let lines = float_lines(&text);
-        found.extend(lines.into_iter().map(|line| format!("{path}:{line}: floating point on the int8 path")));
+    for (target, processor, features) in INTEGER_BUILDS {
+        let mut clippy = Command::new("cargo");
+        clippy.current_dir(root).env("CLIPPY_CONF_DIR", root.join(INTEGERS));
+        clippy.args(["clippy", "--locked", "--release", "--quiet", "--keep-going", "--no-deps", "--package", "hrvit-kernels", "--package", "hrvit-core"]);
+        clippy.args(["--target", target, "--features", features]);
+        if let Some(processor) = processor {
+            // These would be taken instead.
+            clippy.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+            clippy.arg("--config").arg(format!("target.{target}.rustflags=[\"-Ctarget-cpu={processor}\"]"));
+        }
+        let output = command::output(clippy.arg("--").args(FORBIDDEN))?;
+        if !output.status.success() {
+            found.push(format!("the int8 path, built for {target}:\n{}", String::from_utf8_lossy(&output.stderr).trim_end()));
+        }
     }
     Ok(found)
-}
-
-/// Whether a file is of the int8 path.
-fn is_integer_only(path: &str) -> bool {
-    let rest = INTEGER_ONLY.iter().find_map(|folder| path.strip_prefix(folder));
-    rest.is_some_and(|rest| !HALF_PRECISION.iter().any(|name| rest.contains(name)))
 }
 
 /// No file refers to a folder outside the repository.
@@ -55,148 +67,52 @@ fn files(root: &Path) -> Result<Vec<String>> {
     Ok(paths.map(str::to_owned).collect())
 }
 
-/// Numbers, from 1, of the lines before the first `#[cfg(test)]` whose code mentions `f32` or `f64`.
-fn float_lines(text: &str) -> Vec<usize> {
-    let code = without_comments_and_strings(text);
-    let before_tests = (1..).zip(code.lines().zip(text.lines())).take_while(|(_, (line, _))| line.trim() != "#[cfg(test)]");
-    // Indentation of the item at hand that only builds with half precision have.
-    let mut half: Option<usize> = None;
-    let mut found = Vec::new();
-    for (number, (line, whole)) in before_tests {
-        let indentation = line.len() - line.trim_start().len();
-        if whole.trim() == HALF_ONLY {
-            half = Some(indentation);
-        } else if let Some(item) = half {
-            // An item ends where its line or its block does; another attribute does not end it.
-            let ends = indentation <= item && [';', ',', '}', ')'].iter().any(|end| line.trim_end().ends_with(*end)) && !line.trim().is_empty();
-            half = (!ends).then_some(item);
-        } else if mentions_float(line) {
-            found.push(number);
-        }
-    }
-    found
-}
-
-/// Whether the line has `f32` or `f64` as a word of its own or as the suffix of a number.
-fn mentions_float(line: &str) -> bool {
-    let words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
-    words.into_iter().any(|word| {
-        ["f32", "f64"].into_iter().any(|float| {
-            let number = word.strip_suffix(float);
-            number.is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || c == '_' || c == 'e'))
-        })
-    })
-}
-
-/// The text with comments and the insides of string literals blanked; line ends stay.
-fn without_comments_and_strings(text: &str) -> String {
-    #[derive(PartialEq)]
-    enum State {
-        Code,
-        Line,
-        Block(usize),
-        String,
-    }
-    let mut state = State::Code;
-    let mut code = String::with_capacity(text.len());
-    let mut characters = text.chars().peekable();
-    while let Some(c) = characters.next() {
-        let next = characters.peek().copied();
-        let mut skip_next = false;
-        let keep = match state {
-            State::Code => match (c, next) {
-                ('/', Some('/')) => {
-                    state = State::Line;
-                    false
-                }
-                ('/', Some('*')) => {
-                    (state, skip_next) = (State::Block(1), true);
-                    false
-                }
-                ('"', _) => {
-                    state = State::String;
-                    true
-                }
-                // A character literal of a quote opens no string.
-                ('\'', Some('"')) => {
-                    skip_next = true;
-                    true
-                }
-                _ => true,
-            },
-            State::Line => {
-                if c == '\n' {
-                    state = State::Code;
-                }
-                false
-            }
-            State::Block(depth) => {
-                match (c, next) {
-                    ('*', Some('/')) => {
-                        skip_next = true;
-                        state = if depth == 1 { State::Code } else { State::Block(depth - 1) };
-                    }
-                    ('/', Some('*')) => (state, skip_next) = (State::Block(depth + 1), true),
-                    _ => {}
-                }
-                false
-            }
-            State::String => {
-                match c {
-                    '\\' => skip_next = next != Some('\n'),
-                    '"' => state = State::Code,
-                    _ => {}
-                }
-                c == '"'
-            }
-        };
-        if c == '\n' {
-            code.push('\n');
-        } else {
-            code.push(if keep { c } else { ' ' });
-        }
-        if skip_next && characters.next().is_some() {
-            code.push(' ');
-        }
-    }
-    code
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::process::Stdio;
+
     use super::*;
 
-    #[test]
-    fn types_casts_and_literals_are_found() {
-        assert_eq!(float_lines("fn a(x: f32) {}\nlet y = x as f64;\nlet z = 1f32 + 2_f64;\n"), [1, 2, 3]);
+    /// Numbers of the lines in which clippy finds what is forbidden.
+    fn float_lines(name: &str, source: &str) -> Vec<usize> {
+        let root = crate::root().unwrap();
+        let out = std::env::temp_dir().join(format!("hrvit-{name}-{}.rmeta", std::process::id()));
+        let mut clippy = Command::new("clippy-driver");
+        clippy.args(["-", "--edition", "2024", "--crate-type", "lib", "--emit", "metadata", "--error-format", "short", "-o"]).arg(&out);
+        clippy.args(FORBIDDEN).env("CLIPPY_CONF_DIR", root.join(INTEGERS)).current_dir(&root);
+        let mut child = clippy.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(source.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        // It is not there when an error was found.
+        let _ = std::fs::remove_file(out);
+        let said = String::from_utf8(output.stderr).unwrap();
+        let errors = said.lines().filter(|line| line.contains(": error"));
+        let lines: Vec<usize> = errors.map(|line| line.split(':').nth(1).unwrap().parse().unwrap()).collect();
+        assert_eq!(output.status.success(), lines.is_empty(), "{said}");
+        lines
     }
 
     #[test]
-    fn comments_and_strings_are_not_code() {
-        let text = "// f32\n/// f64 of\nlet a = \"f32 // \\\" f64\"; /* f32\nf64 /* f32 */ f32\n*/ let b = 1;\n";
-        assert_eq!(float_lines(text), [] as [usize; 0]);
+    fn types_aliases_casts_and_arithmetic_are_found() {
+        let source = "pub fn a(_: f32) {}\npub type B = [f64; 2];\npub fn c(x: i32) -> i32 { (x as f64) as i32 }\npub fn d() -> i32 { (1.0 + 2.0) as i32 }\n";
+        assert_eq!(float_lines("types", source), [1, 2, 3, 4]);
     }
 
     #[test]
-    fn code_after_a_comment_on_the_same_line_is_found() {
-        assert_eq!(float_lines("/* note */ let a: f32;\nlet b = '\"'; let c: f64; // \"\n"), [1, 2]);
+    fn what_a_macro_makes_is_found() {
+        assert_eq!(float_lines("macros", "macro_rules! m {\n($t:ty) => { pub fn z(_: $t) {} } }\nm!(f32);\n"), [3]);
     }
 
     #[test]
-    fn names_that_contain_the_letters_are_not_floats() {
-        assert_eq!(float_lines("let buf32 = f32x4_of; let gf64 = 3;\n"), [] as [usize; 0]);
+    fn no_attribute_allows_it_again() {
+        let source = "#[allow(clippy::disallowed_types, reason = \"none\")]\npub fn a(_: f32) {}\n";
+        assert_eq!(float_lines("attribute", source), [1]);
     }
 
     #[test]
-    fn items_of_half_precision_alone_are_exempt() {
-        let text = "#[cfg(feature = \"fp16\")]\nfn a(x: f32) {\n    let y: f32 = x;\n}\nfn b(x: f32) {}\nenum E {\n    #[cfg(feature = \"fp16\")]\n    F(f32),\n    G(f32),\n}\n";
-        assert_eq!(float_lines(text), [5, 9]);
-        assert!(is_integer_only("crates/hrvit-core/src/arithmetic/int8.rs") && !is_integer_only("crates/hrvit-core/src/arithmetic/fp16.rs"));
-        assert!(!is_integer_only("crates/hrvit-kernels/src/gemm_f16/scalar.rs") && !is_integer_only("tools/xtask/src/lint.rs"));
-    }
-
-    #[test]
-    fn the_test_module_is_exempt() {
-        assert_eq!(float_lines("let a = 1;\n#[cfg(test)]\nmod tests { fn f(x: f32) {} }\n"), [] as [usize; 0]);
+    fn integers_comments_strings_and_names_that_contain_the_letters_are_not_floats() {
+        let source = "// f32\npub fn buf32(gf64: i32) -> i32 { gf64 * 3 }\npub const A: &str = \"1f32 + 2f64\";\n";
+        assert_eq!(float_lines("integers", source), [] as [usize; 0]);
     }
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask`: what people and CI both run.
 
+mod api;
 mod checks;
 mod command;
 mod count;
@@ -14,6 +15,7 @@ mod machines;
 mod marked;
 mod mca;
 mod miri;
+mod package;
 mod parity;
 mod performance;
 mod qemu;
@@ -39,8 +41,18 @@ struct Cli {
 enum Task {
     /// Everything that must hold before a change is handed in: formatting, clippy, all tests, no_std builds, source rules
     Test,
+    /// What finds most mistakes in three minutes: formatting, clippy, unit tests, the host's kernels against their definition, documentation, interface, source rules
+    Quick,
     /// The source rules only
     Lint,
+    /// Write what the library crates offer, one line per item, into docs/api
+    Api {
+        /// Compare instead, and say what changed
+        #[arg(long)]
+        check: bool,
+    },
+    /// Package the published crates as crates.io would get them, and compile the archives
+    Package,
     /// Build the firmware: sizes, budgets, no way from the runtime to a panic
     #[command(after_help = "Example:\n  cargo xtask firmware --all")]
     Firmware {
@@ -86,6 +98,10 @@ fn run() -> Result<ExitCode> {
     let root = root()?;
     let in_order = match Cli::parse().task {
         Task::Test => report::run(&root, &checks::all())?,
+        Task::Quick => report::run(&root, &checks::quick())?,
+        Task::Api { check: true } => none_of(&api::check(&root)?),
+        Task::Api { check: false } => api::write(&root).map(|()| true)?,
+        Task::Package => none_of(&package::check(&root)?),
         Task::Lint => report::run(&root, &checks::source_rules())?,
         Task::Firmware { all } => none_of(&firmware::run(&root, all)?),
         Task::Miri { all } => miri::run(&root, all).map(|()| true)?,

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`parts`] | what can be chosen, and what it costs |
 //! | [`measure`] | noise and drift of an image against the float network |
-//! | [`search`] | sensitivities, the order of buying, the choice |
+//! | [`mod@search`] | sensitivities, the order of buying, the choice |
 //! | [`picture`] | accuracy over cost, drawn |
 
 pub mod measure;

@@ -5,11 +5,11 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`encode`] | multipliers, LayerNorm gains, tables |
-//! | [`format`] | [`format::Grid`]: codes of a tensor in real units |
+//! | [`mod@format`] | [`format::Grid`]: codes of a tensor in real units |
 //! | [`ranges`], [`smoothing`], [`weights`] | searches for scales |
 //! | [`sample`], [`stats`] | what calibration keeps of the float network |
 //! | [`half`] | steps in half precision |
-//! | [`derive`] | the grids of every operator, one family per file |
+//! | [`mod@derive`] | the grids of every operator, one family per file |
 //! | [`operator`] | one quantised operator and its integers |
 //! | [`codes`] | attention in codes, and the choice of their width |
 //! | [`techniques`] | what can be left out, to see what it is good for |

@@ -1,0 +1,8 @@
+//! The examples of the published crates' READMEs, as documentation tests.
+
+#[doc = include_str!("../../crates/hrvit-kernels/README.md")]
+pub mod kernels {}
+#[doc = include_str!("../../crates/hrvit-format/README.md")]
+pub mod format {}
+#[doc = include_str!("../../crates/hrvit-core/README.md")]
+pub mod core {}
