@@ -91,7 +91,7 @@ pub struct Streamed<'h, R> {
 }
 
 impl<'h, R: ReadImage> Streamed<'h, R> {
-    /// Reads the whole image once, through `buffer`, and checks all that [`Model::load`] checks: after that, a group with the right CRC is a valid one.
+    /// Reads the whole image once, through `buffer`, and checks all that [`crate::Model::load`] checks: after that, a group with the right CRC is a valid one.
     /// `buffer` must have [`ModelHead::largest_group`] bytes and start at a multiple of [`hrvit_format::record::ALIGN`]; the arena will do.
     ///
     /// # Errors

@@ -45,7 +45,7 @@ impl Extent {
 }
 
 impl<'a> ModelHead<'a> {
-    /// Checks the head of an image, [`ModelHead::head_len`] bytes, whose rest need not be addressable. It must start at a multiple of [`ALIGN`] bytes.
+    /// Checks the head of an image, [`ModelHead::head_len`] bytes, whose rest need not be addressable. It must start at a multiple of [`ALIGN`](crate::record::ALIGN) bytes.
     ///
     /// [`ModelHead::group_range`] says which weights to fetch. Every group must pass [`ModelHead::check_group`] and [`crate::Narrowings::check`]
     /// before the engine may rely on it.
@@ -59,7 +59,7 @@ impl<'a> ModelHead<'a> {
     /// Bytes of the head: all that comes before the weights. `start` are the first [`crate::START_BYTES`] bytes of the image, or more.
     ///
     /// # Errors
-    /// If `start` lies at no multiple of [`ALIGN`], is too short, is of another format, or has another CRC than it says.
+    /// If `start` lies at no multiple of [`ALIGN`](crate::record::ALIGN), is too short, is of another format, or has another CRC than it says.
     pub fn head_len(start: &[u8]) -> Result<usize, LoadError> {
         Ok(Start::read(start)?.section(Section::Weights)?.offset as usize)
     }
@@ -204,7 +204,7 @@ impl<'a> ModelHead<'a> {
         Some(start + group.start..start + group.end)
     }
 
-    /// Bytes that the group of a step takes in a buffer, a multiple of [`ALIGN`]; 0 where there is no such step.
+    /// Bytes that the group of a step takes in a buffer, a multiple of [`ALIGN`](crate::record::ALIGN); 0 where there is no such step.
     pub fn padded_group_len(&self, id: StepId) -> usize {
         self.records.padded_group_len(id)
     }
