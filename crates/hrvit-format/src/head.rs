@@ -45,7 +45,8 @@ impl Extent {
 }
 
 impl<'a> ModelHead<'a> {
-    /// Checks the head of an image, [`ModelHead::head_len`] bytes, whose rest need not be addressable. It must start at a multiple of [`ALIGN`](crate::record::ALIGN) bytes.
+    /// Checks the head of an image, [`ModelHead::head_len`] bytes, whose rest need not be addressable.
+    /// It must start at a multiple of [`ALIGN`](crate::record::ALIGN) bytes.
     ///
     /// [`ModelHead::group_range`] says which weights to fetch. Every group must pass [`ModelHead::check_group`] and [`crate::Narrowings::check`]
     /// before the engine may rely on it.
