@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use hrvit_core::{Engine, Isa, Kernels, Logit, Model, Observer, Plan, Serial, StepCrcs, StepInfo, Tile, packing_for};
+use hrvit_core::{Engine, Kernels, Logit, Model, Observer, Plan, Serial, StepCrcs, StepInfo, Tile, packing_for};
 use hrvit_format::{Head, aligned::AlignedBytes, writer::repack};
 
 /// CRCs, and nanoseconds of every step; those of a step inside another count for both.
@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let path = arguments.next().ok_or("expected the file of a model image")?;
     let kernels = match arguments.next().as_deref() {
         None | Some("fastest") => Kernels::detect(),
-        Some(isa) => Kernels::new(Isa::parse(isa)?)?,
+        Some(isa) => Kernels::new(isa.parse()?)?,
     };
     let written = AlignedBytes::from(std::fs::read(&path)?.as_slice());
     let image = repack(&Model::load(&written)?, packing_for(kernels))?;

@@ -1,7 +1,6 @@
 //! How a program ended, as the exit code that reaches the host.
 
-use core::fmt::Display;
-
+use defmt::Format;
 use hrvit_format::LoadError;
 
 /// Exit codes. 0 is success, 1 a panic or a fault of the processor.
@@ -34,8 +33,8 @@ pub enum Code {
 
 impl Code {
     /// Logs the error and returns the code itself.
-    pub fn because(self, text: impl Display) -> Self {
-        defmt::error!("hrvit error: code={=u8} {}", self as u8, defmt::Display2Format(&text));
+    pub fn because(self, text: impl Format) -> Self {
+        defmt::error!("hrvit error: code={=u8} {}", self as u8, text);
         self
     }
 

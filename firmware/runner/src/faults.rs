@@ -1,8 +1,9 @@
 //! `faults`: streams weights from a flash that fails on purpose. Every fault must end in an error, and a frame after them must be right again.
 
-use core::{cell::Cell, fmt::Display};
+use core::cell::Cell;
 
-use hrvit_core::WeightSource;
+use defmt::Format;
+use hrvit_core::ModelSource;
 
 use crate::{
     clock::Clock,
@@ -19,9 +20,9 @@ use crate::{
 struct SameLabels<'c>(&'c Cell<Option<u32>>);
 
 impl Program for SameLabels<'_> {
-    fn run<W, G, C, M>(&self, job: &mut Job<'_, W, G>, _clock: &C, _marker: &M) -> Result<(), Code>
+    fn run<S, G, C, M>(&self, job: &mut Job<'_, S, G>, _clock: &C, _marker: &M) -> Result<(), Code>
     where
-        W: WeightSource<Error: Display>,
+        S: ModelSource<Error: Format>,
         G: Golden,
         C: Clock,
         M: Marker,

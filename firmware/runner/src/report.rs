@@ -12,7 +12,7 @@
 //! hrvit error: code= text
 //! ```
 
-use hrvit_core::{Plan, Step, StepId, step_macs};
+use hrvit_core::{ModelSource, Plan, Step, StepId};
 use hrvit_format::{Spec, VARIANTS};
 
 use crate::{clock::Clock, job::Job};
@@ -23,8 +23,8 @@ fn variant(plan: &Plan) -> &'static str {
 }
 
 /// What runs where. `probe`: one reading of the clock, in its unit.
-pub fn run<W, G>(job: &Job<'_, W, G>, clock: &impl Clock, frames: u32, probe: u64) {
-    let (plan, size) = (job.plan, job.plan.size());
+pub fn run<S: ModelSource, G>(job: &Job<'_, S, G>, clock: &impl Clock, frames: u32, probe: u64) {
+    let (plan, size) = (job.plan(), job.plan().size());
     defmt::info!(
         "hrvit run: machine={=str} unit={=str} clock_hz={=u32} network={=str} size={=u16}x{=u16} steps={=usize} frames={=u32} arena={=usize} weights={=str} probe={=u64}",
         job.machine,
@@ -43,20 +43,12 @@ pub fn run<W, G>(job: &Job<'_, W, G>, clock: &impl Clock, frames: u32, probe: u6
 
 /// One step: `ticks` over all frames in the clock's unit, multiply-accumulates of one frame, CRC of its tensor.
 pub fn step(plan: &Plan, (id, step): (StepId, Step), ticks: u64, crc: u32) {
-    defmt::info!(
-        "hrvit step: id={=u16} kind={=str} name=\"{}\" ticks={=u64} macs={=u64} crc={=u32:08x}",
-        id.0,
-        step.kind(),
-        step,
-        ticks,
-        step_macs(plan.network(), plan.size(), step),
-        crc,
-    );
+    defmt::info!("hrvit step: id={=u16} kind={=str} name=\"{}\" ticks={=u64} macs={=u64} crc={=u32:08x}", id.0, step.kind(), step, ticks, plan.macs(step), crc,);
 }
 
 /// All steps together. `stack`: bytes, 0 if it was not measured.
 pub fn total(plan: &Plan, ticks: u64, stack: usize, labels_crc: u32) {
-    let macs: u64 = plan.network().steps().map(|step| step_macs(plan.network(), plan.size(), step)).sum();
+    let macs: u64 = plan.network().steps().map(|step| plan.macs(step)).sum();
     defmt::info!("hrvit total: ticks={=u64} macs={=u64} stack={=usize} labels_crc={=u32:08x}", ticks, macs, stack, labels_crc);
 }
 

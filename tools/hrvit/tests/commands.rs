@@ -168,7 +168,7 @@ fn a_repacked_model_computes_the_same_and_bench_says_where_the_time_goes() {
     assert!(steps.iter().all(|step| step["ms"].as_f64() > Some(0.0)), "a step without time: {steps:?}");
     assert!(bench["peak"].is_null() && bench["share_of_peak"].is_null() && steps.iter().all(|step| step["share_of_peak"].is_null()), "plain code has a peak");
     let fastest = json(&["bench", "--model", text(&model), "--frames", "1", "--warm-up", "0", "--json"]);
-    let kernels = hrvit_core::Kernels::new(hrvit_core::Isa::parse(fastest["isa"].as_str().unwrap()).unwrap()).unwrap();
+    let kernels = hrvit_core::Kernels::new(fastest["isa"].as_str().unwrap().parse().unwrap()).unwrap();
     assert_eq!(fastest["peak"].is_object(), !kernels.peaks().is_empty());
     assert_eq!(fastest["share_of_peak"].is_number(), fastest["peak"].is_object());
     assert!(refusal(&["bench", "--model", text(&model), "--isa", "sse9"]).contains("avx2"), "the error does not list what there is");
