@@ -1,8 +1,6 @@
 //! The label map of the SegFormer head, straight from the rows of logits that it is resized from.
 
-use core::ops::Range;
-
-use hrvit_kernels::{Kernels, Tiles, phase};
+use hrvit_kernels::{Tiles, phase};
 
 use crate::{
     arithmetic::{Arithmetic, Mixed},
@@ -66,41 +64,29 @@ impl<A: Arithmetic> Held<'_, A> {
         let width = LOGITS_FACTOR * self.row_len / self.classes.max(1);
         let range = self.labels_before(self.first)..self.labels_before(made);
         let out = map.labels.part_mut(elements_of(&range, width))?;
-        match &mut map.margins {
-            None => self.make_labels(executor, &range, out, context.kernels),
-            Some(Margins { codes, shift }) => {
-                let margins = Margins { codes: codes.part_mut(elements_of(&range, width))?, shift: *shift };
-                self.make_both(executor, &range, out, margins, context.kernels)
-            }
-        }?;
+        {
+            let blocks = RowBlocks::new(range.len(), executor.workers(), 1);
+            let tiles = Tiles::new(&mut *out, blocks.tallest() * width);
+            let rows_of = |job: usize| range.start + blocks.range(job).start..;
+            match &mut map.margins {
+                None => run_jobs(executor, blocks.jobs(), &mut [], &|job, _| {
+                    let mut out = rows_of(job).zip(tiles.claim(job).ok_or(Fault)?.runs_mut(width));
+                    out.try_for_each(|(y, out)| A::labels(context.kernels, &self.mixed(y)?, out))
+                }),
+                Some(Margins { codes, shift }) => {
+                    let (shift, codes) = (*shift, codes.part_mut(elements_of(&range, width))?);
+                    let margins = Tiles::new(codes, blocks.tallest() * width);
+                    run_jobs(executor, blocks.jobs(), &mut [], &|job, _| {
+                        let margins = margins.claim(job).ok_or(Fault)?.runs_mut(width);
+                        let mut out = rows_of(job).zip(tiles.claim(job).ok_or(Fault)?.runs_mut(width).zip(margins));
+                        out.try_for_each(|(y, (out, margins))| A::labels_and_margins(context.kernels, &self.mixed(y)?, out, shift, margins))
+                    })
+                }
+            }?;
+        }
         for (y, row) in out.runs(width).enumerate() {
             context.output_row(range.start + y, width, row);
         }
         Ok(())
-    }
-
-    /// The rows `range` of the labels into `out`.
-    #[inline(never)] // apart from the other, so that each has the registers that it needs
-    fn make_labels(&self, executor: &dyn Executor, range: &Range<usize>, out: &mut [u8], kernels: Kernels) -> Result<(), Fault> {
-        let width = out.len() / range.len().max(1);
-        let blocks = RowBlocks::new(range.len(), executor.workers(), 1);
-        let labels = Tiles::new(out, blocks.tallest() * width);
-        run_jobs(executor, blocks.jobs(), &mut [], &|job, _| {
-            let mut rows = (range.start + blocks.range(job).start..).zip(labels.claim(job).ok_or(Fault)?.runs_mut(width));
-            rows.try_for_each(|(y, labels)| A::labels(kernels, &self.mixed(y)?, labels))
-        })
-    }
-
-    /// [`Self::make_labels`] with the margins beside them.
-    #[inline(never)]
-    fn make_both(&self, executor: &dyn Executor, range: &Range<usize>, out: &mut [u8], beside: Margins<'_>, kernels: Kernels) -> Result<(), Fault> {
-        let width = out.len() / range.len().max(1);
-        let blocks = RowBlocks::new(range.len(), executor.workers(), 1);
-        let (labels, margins) = (Tiles::new(out, blocks.tallest() * width), Tiles::new(beside.codes, blocks.tallest() * width));
-        run_jobs(executor, blocks.jobs(), &mut [], &|job, _| {
-            let both = labels.claim(job).ok_or(Fault)?.runs_mut(width).zip(margins.claim(job).ok_or(Fault)?.runs_mut(width));
-            let mut rows = (range.start + blocks.range(job).start..).zip(both);
-            rows.try_for_each(|(y, (labels, margins))| A::labels_and_margins(kernels, &self.mixed(y)?, labels, beside.shift, margins))
-        })
     }
 }

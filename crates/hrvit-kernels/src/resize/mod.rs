@@ -69,12 +69,8 @@ pub(crate) struct Segment {
     pub(crate) outputs: Range<usize>,
 }
 
-/// The segments of a row of `columns` source columns (1 or more) resized by `factor`, as far as they lie in `outputs`: what [`phase`] says of each column.
-pub(crate) fn segments(columns: usize, factor: usize, outputs: Range<usize>) -> impl Iterator<Item = Segment> {
-    (0..=columns).filter_map(move |i| segment(i, columns, factor, &outputs))
-}
-
-/// Segment `i` of 0 to `columns`; `None` where it has none of `outputs`.
+/// Segment `i` of the `0..=columns` of a row of `columns` source columns (1 or more) resized by `factor`, as far as it lies in `outputs`: what [`phase`] says of each
+/// column. `None` where it has none of `outputs`.
 #[inline(always)]
 pub(crate) fn segment(i: usize, columns: usize, factor: usize, outputs: &Range<usize>) -> Option<Segment> {
     let half = factor / 2;
