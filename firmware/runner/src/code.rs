@@ -3,6 +3,7 @@
 use core::fmt::Display;
 
 use hrvit_format::LoadError;
+use hrvit_log::DeviceError;
 
 /// Exit codes. 0 is success, 1 a panic or a fault of the processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub enum Code {
 impl Code {
     /// Logs the error and returns the code itself.
     pub fn because(self, text: impl Display) -> Self {
-        defmt::error!("hrvit error: code={=u8} {}", self as u8, defmt::Display2Format(&text));
+        defmt::error!("{}", DeviceError { code: self as u8, text: defmt::Display2Format(&text) });
         self
     }
 
