@@ -2,6 +2,7 @@
 
 use defmt::Format;
 use hrvit_format::LoadError;
+use hrvit_log::DeviceError;
 
 /// Exit codes. 0 is success, 1 a panic or a fault of the processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub enum Code {
 impl Code {
     /// Logs the error and returns the code itself.
     pub fn because(self, text: impl Format) -> Self {
-        defmt::error!("hrvit error: code={=u8} {}", self as u8, text);
+        defmt::error!("{}", DeviceError { code: self as u8, text });
         self
     }
 

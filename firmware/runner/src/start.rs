@@ -7,6 +7,7 @@ use hrvit_core::{
     Engine, Logit, Model, ModelHead, ModelSource, Plan, PlanBuilder, ReadImage, Serial, SetupError, StreamError, Streamed, WeightPlacement, read_head,
 };
 use hrvit_format::{Head, LoadError, WideParts, slots};
+use hrvit_log::{SlotImage, SlotRefused};
 
 use crate::{
     MAX_STEPS,
@@ -118,8 +119,8 @@ fn no_golden() -> Code {
 /// The newer of two valid images; why a slot has none is logged.
 fn load_newer(both: [&[u8]; 2]) -> Result<Model<'_>, Code> {
     let tell = |name: &str, found: Result<u32, LoadError>| match found {
-        Ok(sequence) => defmt::info!("slot {=str}: image number {=u32}", name, sequence),
-        Err(error) => defmt::info!("slot {=str}: {}", name, error),
+        Ok(sequence) => defmt::info!("{}", SlotImage { slot: name, number: sequence }),
+        Err(error) => defmt::info!("{}", SlotRefused { slot: name, reason: error }),
     };
     match slots::load(both) {
         Ok(loaded) => {

@@ -214,5 +214,11 @@ fn profile_fails_where_the_device_did() {
     assert!(said("hrvit selftest: FAIL id=3 name=\"m1.norm.0\" expected=00000001 found=00000002").contains("m1.norm.0"));
     let (whole, _) = PROFILE.split_once("hrvit total").unwrap();
     assert!(said(whole).contains("after 2 of 2 steps"));
+    // The program gave up after its steps: its own words are the error.
+    assert!(said(&format!("{whole}hrvit error: code=9 stopped")).contains("code 9: stopped"));
+    let longer = said(&PROFILE.replace("ticks=1000000", "ticks=4294967000"));
+    assert!(longer.contains("ticks=4297967000 together, more than ticks=4100000") && longer.contains("measure again"), "{longer}");
+    let mixed = said(&format!("{PROFILE}{PROFILE}"));
+    assert!(mixed.contains("line 5 of the log: `hrvit run` comes twice"), "{mixed}");
     assert!(refusal(&["profile", "--elf", text(&log), "--log", text(&log)]).contains("not an ELF file"));
 }

@@ -129,7 +129,7 @@ pub fn all() -> Vec<Check> {
         Check { name: "device targets installed".to_owned(), kind: Kind::Rule(install_targets) },
     ]);
     for target in DEVICE_TARGETS {
-        let words = ["cargo", "build", "--release", "--target", target, "-p", "hrvit-kernels", "-p", "hrvit-format", "-p", "hrvit-core"];
+        let words = ["cargo", "build", "--release", "--target", target, "-p", "hrvit-kernels", "-p", "hrvit-format", "-p", "hrvit-core", "-p", "hrvit-log"];
         checks.push(Check::program(&format!("no_std {target}"), &words));
     }
     checks.push(Check { name: "kernels of every instruction set".to_owned(), kind: Kind::Optional(isa::run) });
