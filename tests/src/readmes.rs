@@ -1,4 +1,4 @@
-//! The examples of the published crates' READMEs, as documentation tests.
+//! The examples of READMEs, as documentation tests.
 
 #[doc = include_str!("../../crates/hrvit-kernels/README.md")]
 pub mod kernels {}
@@ -6,3 +6,5 @@ pub mod kernels {}
 pub mod format {}
 #[doc = include_str!("../../crates/hrvit-core/README.md")]
 pub mod core {}
+#[doc = include_str!("../../README.md")]
+pub mod project {}

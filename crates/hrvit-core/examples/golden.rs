@@ -7,35 +7,58 @@
 use std::error::Error;
 use std::ops::ControlFlow;
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use hrvit_core::{Engine, Isa, Kernels, Logit, Model, Observer, Plan, Serial, StepCrcs, StepInfo, Tile, packing_for};
+use hrvit_core::{Engine, Kernels, Logit, Model, Observer, Plan, Serial, StepCrcs, StepId, StepInfo, Tile, packing_for};
 use hrvit_format::{Head, aligned::AlignedBytes, writer::repack};
+use hrvit_log::{Crc, Run, Size, Step, Total, Unit};
 
-/// CRCs, and nanoseconds of every step; those of a step inside another count for both.
+/// CRCs, and nanoseconds of every step: the time since the last call belongs to the step that made it, so that steps inside another count once.
 struct Watch<'c> {
     crcs: StepCrcs<'c>,
-    times: Mutex<Vec<(Option<Instant>, u128)>>,
+    times: Mutex<Times>,
+}
+
+struct Times {
+    last: Instant,
+    current: Option<StepId>,
+    steps: Vec<u64>,
+}
+
+impl Times {
+    fn charge(&mut self, step: StepId) {
+        let now = Instant::now();
+        self.steps[usize::from(step.0)] += nanoseconds(now - self.last);
+        self.last = now;
+    }
 }
 
 impl Observer for Watch<'_> {
     fn enter(&self, step: StepInfo) -> ControlFlow<()> {
         if let Ok(mut times) = self.times.lock() {
-            times[usize::from(step.id.0)].0 = Some(Instant::now());
+            let current = times.current.replace(step.id);
+            times.charge(current.unwrap_or(step.id));
         }
         self.crcs.enter(step)
     }
 
     fn leave(&self, step: StepInfo) {
         if let Ok(mut times) = self.times.lock() {
-            let (start, total) = &mut times[usize::from(step.id.0)];
-            *total += start.take().map_or(0, |start| start.elapsed().as_nanos());
+            times.charge(step.id);
+            times.current = None;
         }
     }
 
     fn tile(&self, tile: Tile<'_>) {
         self.crcs.tile(tile);
+        if let Ok(mut times) = self.times.lock() {
+            times.charge(tile.id);
+        }
     }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -43,7 +66,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let path = arguments.next().ok_or("expected the file of a model image")?;
     let kernels = match arguments.next().as_deref() {
         None | Some("fastest") => Kernels::detect(),
-        Some(isa) => Kernels::new(Isa::parse(isa)?)?,
+        Some(isa) => Kernels::new(isa.parse()?)?,
     };
     let written = AlignedBytes::from(std::fs::read(&path)?.as_slice());
     let image = repack(&Model::load(&written)?, packing_for(kernels))?;
@@ -55,9 +78,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut engine = Engine::with_kernels(&model, plan, Serial, arena, kernels)?;
 
     let crcs: Vec<_> = model.steps().iter().map(|_| 0.into()).collect();
-    let watch = Watch { crcs: StepCrcs(&crcs), times: Mutex::new(vec![(None, 0); crcs.len()]) };
     let (mut labels, mut logits) = (Vec::new(), Vec::new());
     let start = Instant::now();
+    let watch = Watch { crcs: StepCrcs(&crcs), times: Mutex::new(Times { last: start, current: None, steps: vec![0; crcs.len()] }) };
     match network.head {
         Head::Segformer => {
             labels.resize(size.pixels(), 0);
@@ -68,22 +91,29 @@ fn main() -> Result<(), Box<dyn Error>> {
             engine.logits(golden.frame, &mut logits, &watch)?;
         }
     }
-    let nanoseconds = start.elapsed().as_nanos();
+    let ticks = nanoseconds(start.elapsed());
     let codes: &[u8] = bytemuck::cast_slice(&logits);
     let result = hrvit_format::crc32(if labels.is_empty() { codes } else { &labels });
 
-    println!(
-        "hrvit run: machine={} unit=ticks clock_hz=1000000000 network=image size={size} steps={} frames=1 arena={} weights=mapped probe=0",
-        kernels.isa(),
-        crcs.len(),
-        engine.plan().arena_bytes()
-    );
+    let run = Run {
+        machine: kernels.isa().name(),
+        unit: Unit::Ticks,
+        clock_hz: 1_000_000_000,
+        network: "image",
+        size: Size { height: size.height, width: size.width },
+        steps: crcs.len(),
+        frames: 1,
+        arena: engine.plan().arena_bytes(),
+        weights: "mapped",
+        probe: 0,
+    };
+    println!("{run}");
     let times = watch.times.into_inner()?;
-    for (((id, step), crc), (_, time)) in model.step_ids().zip(crcs).zip(times) {
+    for (((id, step), crc), ticks) in model.step_ids().zip(crcs).zip(times.steps) {
         let macs = engine.plan().macs(step);
-        println!("hrvit step: id={} kind={} name=\"{step}\" ticks={time} macs={macs} crc={:08x}", id.0, step.kind(), crc.into_inner());
+        println!("{}", Step { id: id.0, kind: step.kind(), name: step, ticks, macs, crc: Crc(crc.into_inner()) });
     }
     let macs: u64 = network.steps().map(|step| engine.plan().macs(step)).sum();
-    println!("hrvit total: ticks={nanoseconds} macs={macs} stack=0 labels_crc={result:08x}");
+    println!("{}", Total { ticks, macs, stack: 0, labels_crc: Crc(result) });
     Ok(())
 }

@@ -67,7 +67,7 @@ mod threads;
 pub use arena::{ALIGN, Arena, CANARY};
 pub use element::TileData;
 pub use engine::Engine;
-pub use error::{PlanError, RunError, SetupError};
+pub use error::{Never, PlanError, RunError, SetupError};
 pub use hrvit_format::{Logit, LogitFormat, Model, ModelHead, Network, Packing, Precision, Size, Step, StepId, WideParts};
 #[cfg(feature = "std")]
 pub use hrvit_format::{ModelBuf, aligned::AlignedBytes};

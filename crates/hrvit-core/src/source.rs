@@ -1,8 +1,8 @@
 //! Where a model lies: memory that can be addressed, or a device that pages its weights through a buffer.
 
-use core::convert::Infallible;
-
 use hrvit_format::{Model, ModelHead, Records, StepId};
+
+use crate::error::Never;
 
 /// A model as an engine uses it: its records at any time, and the weights of one step at a time.
 ///
@@ -35,7 +35,7 @@ pub trait ModelSource {
 }
 
 impl ModelSource for Model<'_> {
-    type Error = Infallible;
+    type Error = Never;
 
     fn head(&self) -> ModelHead<'_> {
         Model::head(self).clone()
@@ -52,7 +52,7 @@ impl ModelSource for Model<'_> {
 
 #[cfg(feature = "std")]
 impl ModelSource for hrvit_format::ModelBuf {
-    type Error = Infallible;
+    type Error = Never;
 
     fn head(&self) -> ModelHead<'_> {
         self.model().head().clone()
@@ -71,8 +71,8 @@ impl ModelSource for hrvit_format::ModelBuf {
 macro_rules! shared {
     ($($(#[$built:meta])* $pointer:ty),*) => {$(
         $(#[$built])*
-        impl<M: ModelSource<Error = Infallible>> ModelSource for $pointer {
-            type Error = Infallible;
+        impl<M: ModelSource<Error = Never>> ModelSource for $pointer {
+            type Error = Never;
 
             fn head(&self) -> ModelHead<'_> {
                 (**self).head()

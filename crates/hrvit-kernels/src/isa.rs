@@ -56,13 +56,24 @@ impl fmt::Display for IsaError {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for IsaError {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match self {
+            Self::NotBuilt(isa) => defmt::write!(f, "this build has no {} kernels: build for a target and a target-cpu that have it", isa),
+            Self::NotPresent(isa) => defmt::write!(f, "this processor does not have {}: force another instruction set, or none", isa),
+            Self::Unknown => defmt::write!(f, "not an instruction set"),
+        }
+    }
+}
+
 impl core::error::Error for IsaError {}
 
 impl Isa {
     /// All of them, on an architecture from the slowest to the fastest.
     pub const ALL: [Self; 9] = [Self::Scalar, Self::Dsp, Self::Mve, Self::Neon, Self::NeonDotprod, Self::NeonI8mm, Self::Avx2, Self::AvxVnni, Self::Avx512];
 
-    /// The name that [`Isa::parse`] reads: `scalar`, `dsp`, `mve`, `neon`, `neon_dotprod`, `neon_i8mm`, `avx2`, `avx_vnni` or `avx512`.
+    /// The name that `str::parse` reads: `scalar`, `dsp`, `mve`, `neon`, `neon_dotprod`, `neon_i8mm`, `avx2`, `avx_vnni` or `avx512`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Scalar => "scalar",
@@ -75,14 +86,6 @@ impl Isa {
             Self::AvxVnni => "avx_vnni",
             Self::Avx512 => "avx512",
         }
-    }
-
-    /// The instruction set of that name.
-    ///
-    /// # Errors
-    /// [`IsaError::Unknown`] if there is none.
-    pub fn parse(name: &str) -> Result<Self, IsaError> {
-        Self::ALL.into_iter().find(|isa| isa.name() == name).ok_or(IsaError::Unknown)
     }
 
     /// What this build has and this processor runs, from the slowest to the fastest.
@@ -100,6 +103,14 @@ impl Isa {
 impl defmt::Format for Isa {
     fn format(&self, f: defmt::Formatter<'_>) {
         defmt::write!(f, "{=str}", self.name());
+    }
+}
+
+impl core::str::FromStr for Isa {
+    type Err = IsaError;
+
+    fn from_str(name: &str) -> Result<Self, IsaError> {
+        Self::ALL.into_iter().find(|isa| isa.name() == name).ok_or(IsaError::Unknown)
     }
 }
 

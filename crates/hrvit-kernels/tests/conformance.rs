@@ -32,7 +32,7 @@ fn every_available_instruction_set_equals_scalar() {
 fn required_instruction_sets_are_available() {
     let required = std::env::var("REQUIRE_ISA").unwrap_or_default();
     for name in required.split(',').filter(|name| !name.is_empty()) {
-        let isa = Isa::parse(name).unwrap_or_else(|error| panic!("REQUIRE_ISA={name}: {error}"));
+        let isa = name.parse::<Isa>().unwrap_or_else(|error| panic!("REQUIRE_ISA={name}: {error}"));
         if let Err(error) = Kernels::new(isa) {
             panic!("REQUIRE_ISA: {error}");
         }

@@ -5,11 +5,11 @@ use hrvit_kernels::{Family, Isa, IsaError, Kernels, Packing};
 #[test]
 fn names_are_read_back() {
     for isa in Isa::ALL {
-        assert_eq!(Isa::parse(isa.name()), Ok(isa));
+        assert_eq!(isa.name().parse(), Ok(isa));
         assert_eq!(isa.to_string(), isa.name());
     }
     for name in ["", "AVX2", "avx", "neon "] {
-        assert_eq!(Isa::parse(name), Err(IsaError::Unknown));
+        assert_eq!(name.parse::<Isa>(), Err(IsaError::Unknown));
     }
     assert!(IsaError::Unknown.to_string().contains("neon_dotprod"));
 }
@@ -45,11 +45,11 @@ fn every_family_names_a_file_of_its_instruction_set() {
     for isa in Isa::available() {
         let kernels = Kernels::new(isa).unwrap();
         for family in Family::ALL {
-            let chosen = Isa::parse(kernels.chosen(family)).expect("a file is called like an instruction set");
+            let chosen = kernels.chosen(family).parse::<Isa>().expect("a file is called like an instruction set");
             assert!(chosen == Isa::Scalar || Isa::available().any(|other| other == chosen), "{} on {isa}: {chosen}", family.name());
         }
         for packing in Packing::ALL {
-            assert!(Isa::parse(kernels.chosen_gemm(packing)).is_ok());
+            assert!(kernels.chosen_gemm(packing).parse::<Isa>().is_ok());
         }
     }
     assert!(Family::ALL.iter().all(|family| Kernels::SCALAR.chosen(*family) == "scalar"));

@@ -2,6 +2,7 @@
 #![no_std]
 
 use cortex_m_rt::ExceptionFrame;
+use hrvit_log::DeviceError;
 use panic_probe as _;
 
 pub use semihosting::process::exit;
@@ -16,8 +17,20 @@ pub fn enable_caches() {
 
 #[cortex_m_rt::exception]
 unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
-    defmt::error!("hrvit error: code=1 fault of the processor at {=u32:08x}, called from {=u32:08x}", frame.pc(), frame.lr());
+    defmt::error!("{}", DeviceError { code: 1, text: Fault { at: frame.pc(), from: frame.lr() } });
     exit(1)
+}
+
+/// Where the processor stopped.
+struct Fault {
+    at: u32,
+    from: u32,
+}
+
+impl defmt::Format for Fault {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "fault of the processor at {=u32:08x}, called from {=u32:08x}", self.at, self.from);
+    }
 }
 
 #[defmt::panic_handler]

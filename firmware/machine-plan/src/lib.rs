@@ -18,7 +18,7 @@ mod target;
 
 use std::{env, fs, path::PathBuf};
 
-use hrvit_core::{Tiling, WeightPlacement, plan_mixed};
+use hrvit_core::{Plan, WeightPlacement};
 use hrvit_format::Head;
 
 pub use target::Target;
@@ -98,7 +98,7 @@ pub fn place(machine: &Machine, target: &Target, streamed: bool) -> Result<Place
         true => (WeightPlacement::Streamed { largest_group: streaming::largest_group(network, *half) }, streaming::head_bytes(network)),
         false => (WeightPlacement::Mapped, 0),
     };
-    let plan = plan_mixed((network, *half), *size, 1, weights, Tiling::Smallest).map_err(|error| vec![format!("{target}: {error}")])?;
+    let plan = Plan::builder(network, *size).precisions(*half).weights(weights).build().map_err(|error| vec![format!("{target}: {error}")])?;
     let arena = plan.arena_bytes();
     let labels = if network.head == Head::Segformer { size.pixels() } else { 0 };
     // Each static has a flag behind its bytes and begins at a multiple of 64.

@@ -4,6 +4,7 @@
 use core::panic::PanicInfo;
 
 use emulated::{Loaded, Machine, memory};
+use hrvit_log::DeviceError;
 use semihosting::process;
 
 mod cycles;
@@ -29,13 +30,26 @@ extern "C" fn fault() -> ! {
             out(reg) cause, out(reg) at, out(reg) address, options(nomem, nostack, preserves_flags)
         )
     };
-    defmt::error!("hrvit error: code=1 exception at {=u64:016x}, cause {=u64:08x}, address {=u64:016x}", at, cause, address);
+    defmt::error!("{}", DeviceError { code: 1, text: Exception { at, cause, address } });
     process::exit(1)
+}
+
+/// What the processor says of an exception.
+struct Exception {
+    at: u64,
+    cause: u64,
+    address: u64,
+}
+
+impl defmt::Format for Exception {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "exception at {=u64:016x}, cause {=u64:08x}, address {=u64:016x}", self.at, self.cause, self.address);
+    }
 }
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    defmt::error!("hrvit error: code=1 {}", defmt::Display2Format(info));
+    defmt::error!("{}", DeviceError { code: 1, text: defmt::Display2Format(info) });
     process::exit(1)
 }
 

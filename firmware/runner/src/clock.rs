@@ -1,26 +1,6 @@
 //! Clocks: what a step's cost is counted in.
 
-/// What a clock counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// Instructions executed, exact.
-    Instructions,
-    /// Cycles of the processor.
-    Cycles,
-    /// Ticks of a clock of constant frequency: time.
-    Ticks,
-}
-
-impl Unit {
-    /// As in the log.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Instructions => "instructions",
-            Self::Cycles => "cycles",
-            Self::Ticks => "ticks",
-        }
-    }
-}
+pub use hrvit_log::Unit;
 
 /// A counter that always runs and wraps at 2^32.
 pub trait Clock: Sync {

@@ -1,8 +1,8 @@
 //! How a program ended, as the exit code that reaches the host.
 
-use core::fmt::Display;
-
+use defmt::Format;
 use hrvit_format::LoadError;
+use hrvit_log::DeviceError;
 
 /// Exit codes. 0 is success, 1 a panic or a fault of the processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +34,8 @@ pub enum Code {
 
 impl Code {
     /// Logs the error and returns the code itself.
-    pub fn because(self, text: impl Display) -> Self {
-        defmt::error!("hrvit error: code={=u8} {}", self as u8, defmt::Display2Format(&text));
+    pub fn because(self, text: impl Format) -> Self {
+        defmt::error!("{}", DeviceError { code: self as u8, text });
         self
     }
 

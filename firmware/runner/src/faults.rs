@@ -1,8 +1,10 @@
 //! `faults`: streams weights from a flash that fails on purpose. Every fault must end in an error, and a frame after them must be right again.
 
-use core::{cell::Cell, fmt::Display};
+use core::cell::Cell;
 
-use hrvit_core::WeightSource;
+use defmt::Format;
+use hrvit_core::ModelSource;
+use hrvit_log::FaultsPassed;
 
 use crate::{
     clock::Clock,
@@ -19,9 +21,9 @@ use crate::{
 struct SameLabels<'c>(&'c Cell<Option<u32>>);
 
 impl Program for SameLabels<'_> {
-    fn run<W, G, C, M>(&self, job: &mut Job<'_, W, G>, _clock: &C, _marker: &M) -> Result<(), Code>
+    fn run<S, G, C, M>(&self, job: &mut Job<'_, S, G>, _clock: &C, _marker: &M) -> Result<(), Code>
     where
-        W: WeightSource<Error: Display>,
+        S: ModelSource<Error: Format>,
         G: Golden,
         C: Clock,
         M: Marker,
@@ -55,7 +57,7 @@ pub fn run_faults<C: Clock>(mut machine: Machine<C, NoMarker>, image: &[u8], log
     // The start, the head, groups while the image is checked, rows of the frame, groups of the frame, the last read.
     for fault in [Fault::Error, Fault::Short, Fault::Flip] {
         for at in [0, 1, last / 4, last / 2, last.saturating_sub(40), last] {
-            defmt::info!("hrvit fault: kind={=str} read={=usize} of={=usize}", name(fault), at, last);
+            defmt::info!("{}", hrvit_log::Fault { kind: name(fault), read: at, of: last });
             match run(Some((at, fault))) {
                 Err(Code::Differs) => return Code::Differs as i32,
                 Err(_) => cases += 1,
@@ -65,7 +67,7 @@ pub fn run_faults<C: Clock>(mut machine: Machine<C, NoMarker>, image: &[u8], log
     }
     match run(None) {
         Ok(()) => {
-            defmt::info!("hrvit faults: PASS cases={=u32}", cases);
+            defmt::info!("{}", FaultsPassed { cases });
             0
         }
         Err(code) => code as i32,

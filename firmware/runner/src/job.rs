@@ -1,10 +1,11 @@
 //! A loaded model with its engine and golden frame: what programs work on.
 
-use core::{fmt::Display, sync::atomic::AtomicU32};
+use core::sync::atomic::AtomicU32;
 
+use defmt::Format;
 #[cfg(feature = "fp16")]
 use hrvit_core::drift_f16::Drift;
-use hrvit_core::{Engine, Logit, ModelHead, Observer, Plan, Ranked, RunError, Serial, Step, StepId, WeightSource};
+use hrvit_core::{Engine, Logit, ModelHead, ModelSource, Observer, Plan, Ranked, RunError, Segmentation, Step, StepId};
 use hrvit_format::{Head, LoadError};
 
 use crate::{MAX_STEPS, code::Code, start::Placement};
@@ -22,8 +23,8 @@ pub static CRCS: [AtomicU32; MAX_STEPS] = [const { AtomicU32::new(0) }; MAX_STEP
 pub trait Golden {
     /// The frame, where it can be addressed.
     fn frame(&self) -> Option<&[u8]>;
-    /// Row `y` of the frame (`[width, 3]`); whether it could be had.
-    fn row(&mut self, y: usize, pixels: &mut [u8]) -> bool;
+    /// Row `y` of the frame (`[width, 3]`).
+    fn row(&mut self, y: usize, pixels: &mut [u8]) -> Result<(), RowLost>;
     /// The host's CRC of a step.
     fn crc(&mut self, id: StepId) -> Option<u32>;
     /// Whether all rows, asked for in order, and the result were those of the image.
@@ -35,15 +36,25 @@ pub trait Golden {
     fn labels(&mut self, at: usize, labels: &mut [u8]) -> bool;
 }
 
+/// A row of the golden frame could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowLost;
+
+impl Format for RowLost {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "the golden frame cannot be read");
+    }
+}
+
 /// The golden frame of an image that can be addressed.
 impl Golden for hrvit_format::Golden<'_> {
     fn frame(&self) -> Option<&[u8]> {
         Some(self.frame)
     }
 
-    fn row(&mut self, y: usize, pixels: &mut [u8]) -> bool {
+    fn row(&mut self, y: usize, pixels: &mut [u8]) -> Result<(), RowLost> {
         let row = self.frame.get(y * pixels.len()..).and_then(|rest| rest.get(..pixels.len()));
-        row.map(|row| pixels.copy_from_slice(row)).is_some()
+        row.map(|row| pixels.copy_from_slice(row)).ok_or(RowLost)
     }
 
     fn crc(&mut self, id: StepId) -> Option<u32> {
@@ -58,7 +69,7 @@ impl Golden for hrvit_format::Golden<'_> {
 }
 
 /// What a program is given.
-pub struct Job<'j, W, G> {
+pub struct Job<'j, S, G> {
     /// Name of the machine.
     pub machine: &'static str,
     /// How the weights are reached.
@@ -67,42 +78,43 @@ pub struct Job<'j, W, G> {
     pub model: &'j ModelHead<'j>,
     /// The definition's logits of an image with half-precision steps, where they can be addressed.
     pub logits: Option<&'j [Logit]>,
-    /// The plan at the model's own size.
-    pub plan: &'j Plan,
     /// Frames that a profile takes.
     pub frames: u32,
     /// Lowest address of the free stack.
     pub stack_lowest: usize,
-    pub(crate) engine: Engine<'j, W, Serial>,
+    pub(crate) engine: Engine<S, &'j mut [u8]>,
     pub(crate) golden: G,
     pub(crate) labels: &'j mut [u8],
 }
 
-impl<W: WeightSource<Error: Display>, G: Golden> Job<'_, W, G> {
+impl<S: ModelSource, G> Job<'_, S, G> {
+    /// The plan at the model's own size.
+    pub fn plan(&self) -> &Plan {
+        self.engine.plan()
+    }
+}
+
+impl<S: ModelSource<Error: Format>, G: Golden> Job<'_, S, G> {
     /// Runs the golden frame.
     pub fn frame(&mut self, observer: &dyn Observer) -> Result<(), Code> {
         let Self { engine, golden, labels, .. } = self;
-        let result = match (HEAD, golden.frame()) {
-            (Head::Segformer, Some(frame)) => engine.segment(frame, labels, observer),
-            (Head::Segformer, None) => engine.segment_rows(&mut |y, pixels| golden.row(y, pixels), labels, observer),
-            (Head::Classifier, Some(frame)) => engine.classify(frame, &mut [Ranked::default()], observer),
-            (Head::Classifier, None) => return Err(Code::NoGoldenFrame.because("a classifier needs its frame in memory that can be addressed")),
-        };
-        result.map_err(|error| match error {
-            RunError::Weights(..) | RunError::FrameRow(_) => Code::Stream.because(error),
-            _ => Code::Run.because(error),
-        })?;
+        match (HEAD, golden.frame()) {
+            (Head::Segformer, Some(frame)) => engine.segment(frame, labels, observer).map_err(not_run),
+            (Head::Segformer, None) => engine.segment_rows(&mut |y, pixels| golden.row(y, pixels), Segmentation::new(labels), observer).map_err(not_run),
+            (Head::Classifier, Some(frame)) => engine.classify(frame, &mut [Ranked::default()], observer).map_err(not_run),
+            (Head::Classifier, None) => Err(Code::NoGoldenFrame.because("a classifier needs its frame in memory that can be addressed")),
+        }?;
         golden.check().map_err(|error| Code::Stream.because(error))
     }
 
     /// The best classes of the golden frame, best first; none with a segmentor.
     pub fn ranked(&mut self, observer: &dyn Observer) -> Result<[Ranked; 5], Code> {
         let mut top = [Ranked::default(); 5];
-        let wanted = top.len().min(self.plan.network().classes.into());
+        let wanted = top.len().min(self.plan().network().classes.into());
         let (Some(frame), Some(wanted)) = (self.golden.frame(), top.get_mut(..wanted)) else {
             return Err(Code::NoGoldenFrame.because("a classifier needs its frame in memory that can be addressed"));
         };
-        self.engine.classify(frame, wanted, observer).map_err(|error| Code::Run.because(error))?;
+        self.engine.classify(frame, wanted, observer).map_err(not_run)?;
         Ok(top)
     }
 
@@ -136,6 +148,14 @@ impl<W: WeightSource<Error: Display>, G: Golden> Job<'_, W, G> {
     pub fn expected(&mut self, id: StepId) -> Option<u32> {
         self.golden.crc(id)
     }
+}
+
+fn not_run<W: Format, F: Format>(error: RunError<W, F>) -> Code {
+    let code = match error {
+        RunError::Weights(..) | RunError::Row { .. } => Code::Stream,
+        _ => Code::Run,
+    };
+    code.because(error)
 }
 
 /// CRC of the step at `id` in the last frame that was watched for CRCs.

@@ -21,6 +21,7 @@ pub mod meter;
 pub mod nor;
 mod planned;
 mod programs;
+mod reason;
 pub mod report;
 mod shared;
 pub mod stack;

@@ -2,6 +2,7 @@
 
 use core::{
     hint::black_box,
+    ops::ControlFlow,
     sync::atomic::{AtomicU32, Ordering::Relaxed},
 };
 
@@ -139,12 +140,13 @@ impl<'m, C: Clock, M: Marker> Meter<'m, C, M> {
 }
 
 impl<C: Clock, M: Marker> Observer for Meter<'_, C, M> {
-    fn enter(&self, step: StepInfo) {
+    fn enter(&self, step: StepInfo) -> ControlFlow<()> {
         let id = u32::from(step.id.0);
         let current = self.current.load(Relaxed);
         self.charge(if current == IDLE { id } else { current });
         self.current.store(id, Relaxed);
         self.marker.high();
+        ControlFlow::Continue(())
     }
 
     fn leave(&self, step: StepInfo) {
@@ -190,7 +192,7 @@ mod tests {
         let (clock, table) = (Hand(AtomicU32::new(u32::MAX - 9)), Table::new());
         let meter = Meter::new(&clock, &NoMarker, &table);
         meter.begin();
-        meter.enter(info(3));
+        assert!(meter.enter(info(3)).is_continue());
         for _ in 0..3 {
             clock.0.store(clock.now().wrapping_add(0xf000_0000), Relaxed);
             meter.tile(made_by(3));
@@ -207,9 +209,9 @@ mod tests {
         let after = |ticks| clock.0.store(clock.now() + ticks, Relaxed);
         meter.begin();
         after(1);
-        meter.enter(info(0));
+        assert!(meter.enter(info(0)).is_continue());
         after(10);
-        meter.enter(info(1));
+        assert!(meter.enter(info(1)).is_continue());
         for _ in 0..2 {
             after(100);
             meter.tile(made_by(0));

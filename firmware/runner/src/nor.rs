@@ -1,7 +1,8 @@
 //! A serial NOR flash on an SPI bus, as a place for model images.
 
-use core::fmt;
+use core::fmt::Debug;
 
+use defmt::{Debug2Format, Format};
 use embedded_hal::spi::{Operation, SpiDevice};
 use hrvit_core::ReadImage;
 
@@ -30,12 +31,13 @@ pub enum NorError<E> {
     },
 }
 
-impl<E: fmt::Debug> fmt::Display for NorError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl<E: Debug> Format for NorError<E> {
+    fn format(&self, f: defmt::Formatter<'_>) {
         match self {
-            Self::Bus(error) => write!(f, "SPI bus: {error:?}"),
-            Self::NotFound([a, b, c]) => write!(f, "no serial flash answers (identification {a:02x} {b:02x} {c:02x}): check wiring and chip select"),
-            Self::OutOfRange { end, capacity } => write!(f, "read up to byte {end}, the flash has {capacity}"),
+            // Drivers of buses need not know defmt.
+            Self::Bus(error) => defmt::write!(f, "SPI bus: {}", Debug2Format(error)),
+            Self::NotFound(id) => defmt::write!(f, "no serial flash answers (identification {=[u8; 3]:02x}): check wiring and chip select", *id),
+            Self::OutOfRange { end, capacity } => defmt::write!(f, "read up to byte {}, the flash has {}", end, capacity),
         }
     }
 }

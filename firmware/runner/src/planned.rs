@@ -60,7 +60,7 @@ macro_rules! planned {
 /// What [`crate::planned!`] writes into other crates.
 #[doc(hidden)]
 pub mod declare {
-    pub use hrvit_core::arena::Arena;
+    pub use hrvit_core::Arena;
     pub use static_cell::ConstStaticCell;
 
     pub use super::clear;

@@ -1,11 +1,12 @@
 //! One flash with two readers: weights, and the rows and CRCs of the golden frame between them.
 
-use core::{cell::RefCell, fmt};
+use core::cell::RefCell;
 
+use defmt::Format;
 use hrvit_core::{ModelHead, ReadImage, StepId, StreamError};
 use hrvit_format::{GoldenRanges, LoadError, record::Section};
 
-use crate::job::Golden;
+use crate::job::{Golden, RowLost};
 
 /// Why a shared flash could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,11 +17,11 @@ pub enum SharedError<E> {
     Busy,
 }
 
-impl<E: fmt::Display> fmt::Display for SharedError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl<E: Format> Format for SharedError<E> {
+    fn format(&self, f: defmt::Formatter<'_>) {
         match self {
-            Self::Flash(error) => error.fmt(f),
-            Self::Busy => f.write_str("two readers at a time"),
+            Self::Flash(error) => defmt::write!(f, "{}", error),
+            Self::Busy => defmt::write!(f, "two readers at a time"),
         }
     }
 }
@@ -83,13 +84,13 @@ impl<R: ReadImage> Golden for StreamedGolden<'_, R> {
         None
     }
 
-    fn row(&mut self, y: usize, pixels: &mut [u8]) -> bool {
+    fn row(&mut self, y: usize, pixels: &mut [u8]) -> Result<(), RowLost> {
         if y == 0 {
             self.crc = self.crcs_crc;
         }
-        let read = self.reader.read(self.ranges.frame.start + y * pixels.len(), pixels).is_ok();
+        self.reader.read(self.ranges.frame.start + y * pixels.len(), pixels).map_err(|_| RowLost)?;
         self.crc = hrvit_format::crc32_after(self.crc, pixels);
-        read
+        Ok(())
     }
 
     fn crc(&mut self, id: StepId) -> Option<u32> {

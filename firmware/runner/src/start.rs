@@ -1,12 +1,13 @@
 //! From a machine with its memory to a job.
 
-use core::{cell::RefCell, fmt::Display};
+use core::cell::RefCell;
 
+use defmt::Format;
 use hrvit_core::{
-    Engine, Logit, Mapped, Model, ModelHead, Plan, ReadImage, Serial, SetupError, StreamError, Streamed, Tiling, WeightPlacement, WeightSource, plan_mixed,
-    read_head,
+    Engine, Logit, Model, ModelHead, ModelSource, Plan, PlanBuilder, ReadImage, Serial, SetupError, StreamError, Streamed, WeightPlacement, read_head,
 };
 use hrvit_format::{Head, LoadError, WideParts, slots};
+use hrvit_log::{SlotImage, SlotRefused};
 
 use crate::{
     MAX_STEPS,
@@ -16,6 +17,7 @@ use crate::{
     marker::Marker,
     planned::Planned,
     programs::Program,
+    reason::Reason,
     shared::{Shared, StreamedGolden},
 };
 
@@ -82,7 +84,7 @@ where
     P: Program,
     C: Clock,
     M: Marker,
-    R: ReadImage<Error: Display>,
+    R: ReadImage<Error: Format>,
 {
     exit_code(try_streamed(&program, &mut machine, reader, head))
 }
@@ -99,7 +101,7 @@ fn run_image<P: Program, C: Clock, M: Marker>(program: &P, mut machine: Machine<
     };
     let golden = model.golden().ok_or_else(no_golden)?;
     let logits = golden.result.map(|result| result.logits);
-    run_model(program, &mut machine, &model, (placement, WeightPlacement::Mapped), Mapped::new(&model), (golden, logits))
+    run_model(program, &mut machine, &model, placement, plan_for(&model), &model, GoldenFrame { golden, logits })
 }
 
 fn load(image: &[u8]) -> Result<Model<'_>, Code> {
@@ -117,8 +119,8 @@ fn no_golden() -> Code {
 /// The newer of two valid images; why a slot has none is logged.
 fn load_newer(both: [&[u8]; 2]) -> Result<Model<'_>, Code> {
     let tell = |name: &str, found: Result<u32, LoadError>| match found {
-        Ok(sequence) => defmt::info!("slot {=str}: image number {=u32}", name, sequence),
-        Err(error) => defmt::info!("slot {=str}: {}", name, error),
+        Ok(sequence) => defmt::info!("{}", SlotImage { slot: name, number: sequence }),
+        Err(error) => defmt::info!("{}", SlotRefused { slot: name, reason: error }),
     };
     match slots::load(both) {
         Ok(loaded) => {
@@ -137,17 +139,17 @@ where
     P: Program,
     C: Clock,
     M: Marker,
-    R: ReadImage<Error: Display>,
+    R: ReadImage<Error: Format>,
 {
     let reader = RefCell::new(reader);
     let model = read_head(&mut Shared(&reader), head).map_err(not_streamed)?;
     let golden = StreamedGolden::open(&model, Shared(&reader)).map_err(not_streamed)?.ok_or_else(no_golden)?;
-    let weights = Streamed::open(&model, Shared(&reader), machine.planned.arena).map_err(not_streamed)?;
-    let placement = WeightPlacement::Streamed { largest_group: model.largest_group() };
-    run_model(program, machine, &model, (Placement::Streamed, placement), weights, (golden, None))
+    let source = Streamed::open(model.clone(), Shared(&reader), machine.planned.arena).map_err(not_streamed)?;
+    let plan = plan_for(&model).weights(WeightPlacement::streamed(&model));
+    run_model(program, machine, &model, Placement::Streamed, plan, source, GoldenFrame { golden, logits: None })
 }
 
-fn not_streamed<E: Display>(error: StreamError<E>) -> Code {
+fn not_streamed<E: Format>(error: StreamError<E>) -> Code {
     let code = match error {
         StreamError::Image(error) => Code::of_load(error),
         StreamError::Buffer { .. } => Code::ArenaTooSmall,
@@ -156,31 +158,42 @@ fn not_streamed<E: Display>(error: StreamError<E>) -> Code {
     code.because(error)
 }
 
-fn run_model<P, C, M, W, G>(
+/// A plan for what this program can run.
+fn plan_for(model: &ModelHead<'_>) -> PlanBuilder {
+    let plan = Plan::for_model(model);
+    if cfg!(feature = "fp16") { plan } else { plan.precisions(WideParts::NONE) }
+}
+
+/// The golden frame, and the definition's logits of an image with half-precision steps where they can be addressed.
+struct GoldenFrame<'g, G> {
+    golden: G,
+    logits: Option<&'g [Logit]>,
+}
+
+fn run_model<P, C, M, S, G>(
     program: &P,
     machine: &mut Machine<C, M>,
     model: &ModelHead<'_>,
-    (placement, weight_placement): (Placement, WeightPlacement),
-    weights: W,
-    (golden, logits): (G, Option<&[Logit]>),
+    placement: Placement,
+    plan: PlanBuilder,
+    source: S,
+    GoldenFrame { golden, logits }: GoldenFrame<'_, G>,
 ) -> Result<(), Code>
 where
     P: Program,
     C: Clock,
     M: Marker,
-    W: WeightSource<Error: Display>,
+    S: ModelSource<Error: Format>,
     G: Golden,
 {
-    let half = if cfg!(feature = "fp16") { model.wide_parts() } else { WideParts::NONE };
-    let plan =
-        plan_mixed((&model.meta().network, half), model.meta().size, 1, weight_placement, Tiling::Smallest).map_err(|error| Code::Setup.because(error))?;
+    let plan = plan.build().map_err(|error| Code::Setup.because(error))?;
     let Machine { planned: Planned { name, arena, labels, stack_lowest, frames, .. }, clock, marker } = machine;
     let labels = check_memory(model, &plan, arena, labels)?;
-    let engine = Engine::with_weights(model, &plan, weights, Serial, arena).map_err(|error| match error {
+    let engine = Engine::new(source, plan, Serial, &mut **arena).map_err(|error| match error {
         SetupError::PackingNeeds { .. } => Code::ImagePacking.because(error),
         _ => Code::Setup.because(error),
     })?;
-    let mut job = Job { machine: name, placement, model, logits, plan: &plan, frames: *frames, stack_lowest: *stack_lowest, engine, golden, labels };
+    let mut job = Job { machine: name, placement, model, logits, frames: *frames, stack_lowest: *stack_lowest, engine, golden, labels };
     program.run(&mut job, clock, marker)
 }
 
@@ -188,17 +201,15 @@ where
 fn check_memory<'l>(model: &ModelHead<'_>, plan: &Plan, arena: &[u8], labels: &'l mut [u8]) -> Result<&'l mut [u8], Code> {
     let head = plan.network().head;
     if head != HEAD {
-        return Err(Code::Setup.because(format_args!("the image has the head {head}, this program was built for {HEAD}: build it with HRVIT_HEAD")));
+        return Err(Code::Setup.because(Reason::OtherHead(head)));
     }
     let (needed, found) = (plan.arena_bytes(), arena.len());
     if needed > found {
-        return Err(Code::ArenaTooSmall.because(format_args!("the image needs an arena of {needed} bytes, this program was planned with {found}")));
+        return Err(Code::ArenaTooSmall.because(Reason::Arena { needed, found }));
     }
     if model.steps().len() > MAX_STEPS {
-        return Err(Code::Setup.because(format_args!("{} steps, this program knows {MAX_STEPS}", model.steps().len())));
+        return Err(Code::Setup.because(Reason::Steps(model.steps().len())));
     }
     let (needed, found) = (if head == Head::Segformer { plan.size().pixels() } else { 0 }, labels.len());
-    labels
-        .get_mut(..needed)
-        .ok_or_else(|| Code::ArenaTooSmall.because(format_args!("the image needs a label map of {needed} bytes, this program was planned with {found}")))
+    labels.get_mut(..needed).ok_or_else(|| Code::ArenaTooSmall.because(Reason::Labels { needed, found }))
 }

@@ -33,14 +33,7 @@ pub fn draw(meta: &Meta<'_>, size: Size, labels: &[u8]) {
         let permille = (1000 * count).checked_div(labels.len()).unwrap_or(0);
         if count > 0 {
             let name = meta.class_name(class.into()).unwrap_or("");
-            defmt::info!(
-                "{} class {=u8} {=str}: {=usize}.{=usize} %",
-                defmt::Display2Format(&char::from(symbol(class))),
-                class,
-                name,
-                permille / 10,
-                permille % 10
-            );
+            defmt::info!("{=char} class {=u8} {=str}: {=usize}.{=usize} %", char::from(symbol(class)), class, name, permille / 10, permille % 10);
         }
     }
 }

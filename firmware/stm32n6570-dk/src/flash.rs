@@ -1,7 +1,5 @@
 //! The board's octal flash (Macronix MX66UW1G45G, 128 MB), mapped to memory.
 
-use core::fmt;
-
 use embassy_stm32::{
     Peri,
     mode::Blocking,
@@ -53,11 +51,11 @@ impl From<XspiError> for FlashError {
     }
 }
 
-impl fmt::Display for FlashError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl defmt::Format for FlashError {
+    fn format(&self, f: defmt::Formatter<'_>) {
         match self {
-            Self::Controller => f.write_str("the flash controller refused a transfer"),
-            Self::Unknown([a, b, c]) => write!(f, "the octal flash does not answer (identification {a:02x} {b:02x} {c:02x}, expected c2 85 3b)"),
+            Self::Controller => defmt::write!(f, "the flash controller refused a transfer"),
+            Self::Unknown(id) => defmt::write!(f, "the octal flash does not answer (identification {=[u8; 3]:02x}, expected c2 85 3b)", *id),
         }
     }
 }

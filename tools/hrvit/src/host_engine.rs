@@ -77,7 +77,7 @@ impl PackedImage {
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct IsaArg {
     /// Instruction set of the kernels (scalar, avx2, avx_vnni, avx512, neon, neon_dotprod, neon_i8mm); default: HRVIT_ISA from the environment, or else the fastest here
-    #[arg(long, value_name = "ISA", value_parser = Isa::parse)]
+    #[arg(long, value_name = "ISA")]
     pub isa: Option<Isa>,
 }
 
@@ -87,7 +87,7 @@ impl IsaArg {
     /// # Errors
     /// If there is no such instruction set, or not here.
     pub fn kernels(self) -> Result<Kernels> {
-        let named = |name: String| Isa::parse(&name).with_context(|| format!("HRVIT_ISA={name}"));
+        let named = |name: String| name.parse::<Isa>().with_context(|| format!("HRVIT_ISA={name}"));
         match self.isa.map(Ok).or_else(|| std::env::var("HRVIT_ISA").ok().map(named)).transpose()? {
             Some(isa) => Kernels::new(isa).with_context(|| format!("instruction set {isa}")),
             None => Ok(Kernels::detect()),

@@ -168,7 +168,7 @@ fn a_repacked_model_computes_the_same_and_bench_says_where_the_time_goes() {
     assert!(steps.iter().all(|step| step["ms"].as_f64() > Some(0.0)), "a step without time: {steps:?}");
     assert!(bench["peak"].is_null() && bench["share_of_peak"].is_null() && steps.iter().all(|step| step["share_of_peak"].is_null()), "plain code has a peak");
     let fastest = json(&["bench", "--model", text(&model), "--frames", "1", "--warm-up", "0", "--json"]);
-    let kernels = hrvit_core::Kernels::new(hrvit_core::Isa::parse(fastest["isa"].as_str().unwrap()).unwrap()).unwrap();
+    let kernels = hrvit_core::Kernels::new(fastest["isa"].as_str().unwrap().parse().unwrap()).unwrap();
     assert_eq!(fastest["peak"].is_object(), !kernels.peaks().is_empty());
     assert_eq!(fastest["share_of_peak"].is_number(), fastest["peak"].is_object());
     assert!(refusal(&["bench", "--model", text(&model), "--isa", "sse9"]).contains("avx2"), "the error does not list what there is");
@@ -214,5 +214,11 @@ fn profile_fails_where_the_device_did() {
     assert!(said("hrvit selftest: FAIL id=3 name=\"m1.norm.0\" expected=00000001 found=00000002").contains("m1.norm.0"));
     let (whole, _) = PROFILE.split_once("hrvit total").unwrap();
     assert!(said(whole).contains("after 2 of 2 steps"));
+    // The program gave up after its steps: its own words are the error.
+    assert!(said(&format!("{whole}hrvit error: code=9 stopped")).contains("code 9: stopped"));
+    let longer = said(&PROFILE.replace("ticks=1000000", "ticks=4294967000"));
+    assert!(longer.contains("ticks=4297967000 together, more than ticks=4100000") && longer.contains("measure again"), "{longer}");
+    let mixed = said(&format!("{PROFILE}{PROFILE}"));
+    assert!(mixed.contains("line 5 of the log: `hrvit run` comes twice"), "{mixed}");
     assert!(refusal(&["profile", "--elf", text(&log), "--log", text(&log)]).contains("not an ELF file"));
 }

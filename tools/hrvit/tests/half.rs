@@ -123,7 +123,7 @@ fn margins_are_those_of_the_enlarged_logits_on_every_instruction_set() {
             let real = Logits::new(rows, columns, network.classes.into(), format.values(&logits).collect()).unwrap();
             let (_, expected) = real.labels_and_margins_at(size.height.into(), size.width.into());
             let unit = format.margin_unit(shift);
-            let far = margins.iter().zip(expected).filter(|(code, margin)| ((**margin / unit).min(255.0) - f32::from(**code)).abs() > 1.01);
+            let far = margins.iter().zip(expected).filter(|(code, margin)| ((*margin / unit).min(255.0) - f32::from(**code)).abs() > 1.01);
             assert_eq!(far.count(), 0, "{isa}, shift {shift}");
             assert!(margins.iter().any(|&code| code > 0), "{isa}, shift {shift}: margins are not all 0");
         }

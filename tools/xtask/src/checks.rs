@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::drift::Extent;
-use crate::{api, count, firmware, install, isa, lint, package, parity, training};
+use crate::{api, app, count, firmware, install, isa, lint, package, parity, training};
 
 /// Targets without an operating system that the device crates must build for.
 const DEVICE_TARGETS: [&str; 3] = ["thumbv7em-none-eabihf", "thumbv8m.main-none-eabihf", "aarch64-unknown-none"];
@@ -129,13 +129,14 @@ pub fn all() -> Vec<Check> {
         Check { name: "device targets installed".to_owned(), kind: Kind::Rule(install_targets) },
     ]);
     for target in DEVICE_TARGETS {
-        let words = ["cargo", "build", "--release", "--target", target, "-p", "hrvit-kernels", "-p", "hrvit-format", "-p", "hrvit-core"];
+        let words = ["cargo", "build", "--release", "--target", target, "-p", "hrvit-kernels", "-p", "hrvit-format", "-p", "hrvit-core", "-p", "hrvit-log"];
         checks.push(Check::program(&format!("no_std {target}"), &words));
     }
     checks.push(Check { name: "kernels of every instruction set".to_owned(), kind: Kind::Optional(isa::run) });
     checks.push(Check { name: "firmware, its self-tests and kernels".to_owned(), kind: Kind::Rule(|root| firmware::run(root, false)) });
     checks.push(Check { name: "same bytes everywhere, half precision within bounds".to_owned(), kind: Kind::Rule(|root| parity::run(root, Extent::Short)) });
     checks.push(Check { name: "instructions of every step".to_owned(), kind: Kind::Rule(count::check) });
+    checks.push(Check { name: "example application".to_owned(), kind: Kind::Rule(app::check) });
     checks.push(Check { name: "training recipe".to_owned(), kind: Kind::Optional(training::run) });
     checks.extend(documentation());
     checks.push(Check { name: "archives for crates.io".to_owned(), kind: Kind::Rule(package::check) });

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use serde_json::Value;
+use hrvit_log::{Log, Pass, SelfTest};
 
 use crate::count::PROCESSORS;
 use crate::firmware::build::{self, Plan, Precision};
@@ -69,18 +69,21 @@ pub fn run(root: &Path, hrvit: &Hrvit, extent: Extent) -> Result<Vec<String>> {
     Ok(rows.iter().filter_map(complaint).collect())
 }
 
-fn row(machine: &Machine, precision: Precision, code: u8, log: &Value) -> Row {
-    let number = |value: &Value| value.as_u64().unwrap_or(0);
-    let said = log["error"]["text"].as_str().map(str::to_owned);
+fn row(machine: &Machine, precision: Precision, code: u8, log: &Log) -> Row {
+    let said = log.error.as_ref().map(|error| error.text.clone());
+    let exact = match log.selftest {
+        Some(SelfTest::Pass(Pass { steps })) => Some(steps as u64),
+        _ => None,
+    };
     Row {
         processor: machine.name,
         precision,
-        exact: log["selftest"]["steps"].as_u64(),
-        steps: number(&log["run"]["steps"]),
-        logits_ppm: log["drift"]["logits_ppm"].as_u64(),
-        differ: number(&log["drift"]["differ"]),
-        labels: number(&log["drift"]["labels"]),
-        stack: number(&log["total"]["stack"]),
+        exact,
+        steps: log.run.as_ref().map_or(0, |run| run.steps as u64),
+        logits_ppm: log.drift.and_then(|drift| drift.logits_ppm.0).map(u64::from),
+        differ: log.drift.map_or(0, |drift| drift.differ as u64),
+        labels: log.drift.map_or(0, |drift| drift.labels as u64),
+        stack: log.total.map_or(0, |total| total.stack as u64),
         error: said.or_else(|| (code != 0).then(|| format!("exit code {code}"))),
     }
 }

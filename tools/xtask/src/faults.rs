@@ -7,8 +7,8 @@ use std::thread;
 
 use anyhow::{Context, Result, anyhow};
 use comfy_table::{CellAlignment, ContentArrangement};
+use hrvit_log::{Log, MadeFault, Pass, SelfTest, SlotRefused};
 use object::{Object, ObjectSection, ObjectSymbol};
-use serde_json::Value;
 
 use crate::firmware::build::{self, FAULTS, Plan, Precision, Weights, target_folder};
 use crate::firmware::table;
@@ -226,23 +226,25 @@ fn undefined_main(elf: &Path) -> Result<PathBuf> {
 }
 
 /// The rows of one program's log: one, and one more for each kind of fault that it made itself.
-fn of_log(case: &str, machine: &'static str, code: u8, expected: u8, log: &Value) -> Vec<Row> {
+fn of_log(case: &str, machine: &'static str, code: u8, expected: u8, log: &Log) -> Vec<Row> {
     let row = |case: String, code, expected, said| Row { case, machines: vec![machine], code, expected, said };
     let mut rows = Vec::new();
-    let faults = log["faults"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let kinds: BTreeSet<&str> = faults.iter().filter_map(|fault| fault["kind"].as_str()).collect();
+    let kinds: BTreeSet<&str> = log.faults.iter().map(|made| made.fault.kind.as_str()).collect();
     for kind in kinds {
-        let of_kind: Vec<&Value> = faults.iter().filter(|fault| fault["kind"] == kind).collect();
-        let reads: Vec<String> = of_kind.iter().map(|fault| fault["read"].to_string()).collect();
+        let of_kind: Vec<&MadeFault> = log.faults.iter().filter(|made| made.fault.kind == kind).collect();
+        let reads: Vec<String> = of_kind.iter().map(|made| made.fault.read.to_string()).collect();
         rows.push(row(format!("{case}: {kind} at reads {}", reads.join(", ")), code, expected, distinct(&of_kind)));
     }
-    let said = match (log["error"]["text"].as_str(), log["faults_passed"].as_u64(), log["selftest"]["steps"].as_u64()) {
-        (Some(text), ..) => without_addresses(text),
+    let said = match (&log.error, log.faults_passed, &log.selftest) {
+        (Some(error), ..) => without_addresses(&error.text),
         (None, Some(cases), _) => format!("PASS: {cases} faults ended in errors, the same labels after them"),
-        (None, None, Some(steps)) => format!("PASS: {steps} steps as on the host, weights {}", log["run"]["weights"].as_str().unwrap_or("?")),
-        (None, None, None) => "nothing".to_owned(),
+        (None, None, Some(SelfTest::Pass(Pass { steps }))) => {
+            format!("PASS: {steps} steps as on the host, weights {}", log.run.as_ref().map_or("?", |run| &run.weights))
+        }
+        (None, None, _) => "nothing".to_owned(),
     };
-    let slots = log["text"].as_array().into_iter().flatten().filter_map(Value::as_str).filter(|line| line.starts_with("slot B") && code == 0);
+    let is_slot_b = |line: &str| line.parse().is_ok_and(|SlotRefused::<String, String> { slot, .. }| slot == "B");
+    let slots = log.text.iter().filter(|line| is_slot_b(line) && code == 0);
     rows.push(row(case.to_owned(), code, expected, slots.map(|line| format!("{line}; ")).collect::<String>() + &said));
     rows
 }
@@ -258,10 +260,10 @@ fn without_addresses(text: &str) -> String {
 }
 
 /// The errors that faults ended in, each once, with its code.
-fn distinct(faults: &[&Value]) -> String {
+fn distinct(faults: &[&MadeFault]) -> String {
     let mut found: Vec<String> = Vec::new();
     for fault in faults {
-        let text = format!("{}: {}", fault["error"]["code"], fault["error"]["text"].as_str().unwrap_or("no error"));
+        let text = fault.error.as_ref().map_or_else(|| "no error".to_owned(), |error| format!("{}: {}", error.code, error.text));
         if !found.contains(&text) {
             found.push(text);
         }

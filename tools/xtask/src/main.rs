@@ -1,6 +1,7 @@
 //! `cargo xtask`: what people and CI both run.
 
 mod api;
+mod app;
 mod checks;
 mod command;
 mod count;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use hrvit_log::Log;
 
 use crate::drift::{self, Extent};
 use crate::firmware::build::{self, Plan, target_folder};
@@ -81,18 +81,17 @@ fn run_golden(hrvit: &Hrvit, program: &mut Command, place: &str, model: &Path, i
     let file = model.with_extension("log");
     std::fs::write(&file, printed).with_context(|| format!("writing {}", file.display()))?;
     let document = command::succeed(&mut hrvit.command(&["profile", "--json", "--decoded", "--log", path_text(&file)?]))?;
-    let document: Value = serde_json::from_str(&document).context("hrvit profile --json prints JSON")?;
-    let isa = document["log"]["run"]["machine"].as_str().unwrap_or_default();
-    column(&format!("{place} ({isa})"), &document["log"])
+    let log = qemu::log_of(&document)?;
+    let isa = log.run.as_ref().map_or("?", |run| run.machine.as_str());
+    column(&format!("{place} ({isa})"), &log)
 }
 
 /// The CRCs in a log.
-fn column(place: &str, log: &Value) -> Result<Column> {
-    let crc = |value: &Value| value.as_u64().and_then(|crc| u32::try_from(crc).ok()).with_context(|| format!("{place}: a CRC is missing in its log"));
-    let steps = log["steps"].as_array().into_iter().flatten();
-    let steps: Vec<(String, u32)> = steps.map(|step| Ok((step["name"].as_str().unwrap_or_default().to_owned(), crc(&step["crc"])?))).collect::<Result<_>>()?;
+fn column(place: &str, log: &Log) -> Result<Column> {
+    let steps: Vec<(String, u32)> = log.steps.iter().map(|step| (step.name.clone(), step.crc.0)).collect();
     ensure!(!steps.is_empty(), "{place}: its log has no steps");
-    Ok(Column { place: place.to_owned(), steps, result: crc(&log["total"]["labels_crc"])? })
+    let total = log.total.with_context(|| format!("{place}: its log has no total"))?;
+    Ok(Column { place: place.to_owned(), steps, result: total.labels_crc.0 })
 }
 
 /// Prints the table; returns where a column differs from the first.

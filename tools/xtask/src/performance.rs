@@ -54,12 +54,10 @@ fn profile(root: &Path, hrvit: &Hrvit, text: &mut String, counts: &Counts, varia
 
 /// One profile as a section of the page.
 fn section(text: &mut String, counts: &Counts, emulator: &str, picture: &str) -> Result<()> {
-    let Counts { processor, document, .. } = counts;
-    let run = &document["log"]["run"];
-    let word = |key: &str| run[key].as_str().with_context(|| format!("the profile has no {key}"));
-    let (network, size, unit) = (word("network")?, word("size")?, word("unit")?);
+    let Counts { processor, document, run, .. } = counts;
+    let (network, size, unit) = (&run.network, run.size, run.unit.to_string());
     writeln!(text, "\n## {network} {size} on {processor}\n")?;
-    writeln!(text, "`{emulator}`, arena {} bytes.\n", grouped(run["arena"].as_u64().unwrap_or(0)))?;
+    writeln!(text, "`{emulator}`, arena {} bytes.\n", grouped(run.arena as u64))?;
     writeln!(text, "| kind of block | steps | {unit} a frame | share | MACs | MAC per {} |", unit.trim_end_matches('s'))?;
     writeln!(text, "|---|---:|---:|---:|---:|---:|")?;
     let profile = &document["profile"];

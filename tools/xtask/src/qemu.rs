@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use serde_json::Value;
+use hrvit_log::Log;
+use serde::Deserialize;
 
 use crate::command;
 use crate::count::parse_processor;
@@ -163,25 +164,40 @@ pub fn emulate(root: &Path, machine: &Machine, elf: &Path, images: &[(u32, &Path
     Ok(Ended { code: u8::try_from(code).with_context(|| format!("exit code {code}"))?, log })
 }
 
-/// What a program logged, as `hrvit profile --json` has it under `log`, however it ended.
+/// The part of the document of `hrvit profile --json` that is the log.
+#[derive(Deserialize)]
+struct Document {
+    log: Log,
+}
+
+/// What a program logged, as `hrvit profile --json` says it, however it ended.
 ///
 /// # Errors
 /// If the log cannot be decoded.
-pub fn said(hrvit: &Hrvit, elf: &Path, ended: &Ended) -> Result<Value> {
+pub fn said(hrvit: &Hrvit, elf: &Path, ended: &Ended) -> Result<Log> {
     let mut decode = hrvit.command(&["profile", "--json", "--elf", path_text(elf)?, "--log", path_text(&ended.log)?]);
     let output = command::output(&mut decode)?;
     let text = String::from_utf8_lossy(&output.stderr);
-    let document: Value = serde_json::from_slice(&output.stdout).with_context(|| format!("$ {}\n{}", command::line(&decode), text.trim_end()))?;
-    Ok(document["log"].clone())
+    let document: Document = serde_json::from_slice(&output.stdout).with_context(|| format!("$ {}\n{}", command::line(&decode), text.trim_end()))?;
+    Ok(document.log)
 }
 
-/// What a program logged, as `hrvit profile --json` has it under `log`.
+/// The log in what `hrvit profile --json` printed.
+///
+/// # Errors
+/// If there is none.
+pub fn log_of(document: &str) -> Result<Log> {
+    let document: Document = serde_json::from_str(document).context("hrvit profile --json prints a log")?;
+    Ok(document.log)
+}
+
+/// What a program logged, as `hrvit profile --json` says it.
 ///
 /// # Errors
 /// If the log cannot be decoded, or says that the program failed.
-pub fn log(hrvit: &Hrvit, elf: &Path, ended: &Ended) -> Result<Value> {
+pub fn log(hrvit: &Hrvit, elf: &Path, ended: &Ended) -> Result<Log> {
     let mut decode = hrvit.command(&["profile", "--json", "--elf", path_text(elf)?, "--log", path_text(&ended.log)?]);
-    let document: Value = serde_json::from_str(&command::succeed(&mut decode)?).context("hrvit profile --json prints JSON")?;
+    let log = log_of(&command::succeed(&mut decode)?)?;
     ensure!(ended.code == 0, "{} ended with code {}", elf.display(), ended.code);
-    Ok(document["log"].clone())
+    Ok(log)
 }

@@ -1,11 +1,11 @@
 //! The steps before the head.
 
-use hrvit_format::{Step, StepId};
+use hrvit_format::Step;
 
 use super::{
-    Work,
     maps::Maps,
     session::{Session, in_precision},
+    work::Work,
 };
 use crate::{
     arena::ArenaSlicer,
@@ -37,11 +37,6 @@ impl<M: ModelSource> Work<'_, M> {
             observer.leave(context.info);
         }
         Ok(())
-    }
-
-    /// The step's number.
-    pub(super) fn id(&self, step: Step) -> Result<StepId, RunError<M::Error>> {
-        self.model.records().id(step).ok_or(RunError::Internal(StepId(0)))
     }
 }
 

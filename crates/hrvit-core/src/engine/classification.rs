@@ -3,8 +3,8 @@
 use hrvit_format::{BRANCHES, Logit, OpKind, Step};
 
 use super::{
-    Work,
     session::{Session, in_precision},
+    work::Work,
 };
 use crate::{
     arithmetic::Arithmetic,

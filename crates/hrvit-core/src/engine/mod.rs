@@ -6,6 +6,7 @@ mod maps;
 mod segmentation;
 mod session;
 mod setup;
+mod work;
 
 use hrvit_format::{Head, Logit, StepId};
 use hrvit_kernels::Kernels;
@@ -22,6 +23,7 @@ use crate::{
     schedule::{Executor, Serial},
     source::ModelSource,
 };
+use work::Work;
 
 /// Runs frames through one model in one arena.
 ///
@@ -34,18 +36,6 @@ pub struct Engine<M, A, X = Serial> {
     executor: X,
     kernels: Kernels,
     arena: A,
-}
-
-/// What the steps of one frame work with.
-struct Work<'e, M> {
-    model: &'e mut M,
-    plan: &'e Plan,
-    executor: &'e dyn Executor,
-    kernels: Kernels,
-    observer: &'e dyn Observer,
-    /// The buffer of streamed weights.
-    weights: &'e mut [u8],
-    arena: &'e mut [u8],
 }
 
 impl<M: ModelSource, A: AsMut<[u8]>, X: Executor> Engine<M, A, X> {

@@ -5,8 +5,8 @@ use core::ops::ControlFlow;
 use hrvit_format::{Logit, OpKind, Step, StepId};
 
 use super::{
-    Work,
     session::{Session, in_precision},
+    work::Work,
 };
 use crate::{
     arithmetic::Arithmetic,

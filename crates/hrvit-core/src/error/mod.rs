@@ -1,9 +1,11 @@
 //! What can go wrong: when planning, when setting up, when running. Small, `Copy`, without texts.
 
+mod never;
 mod plan;
 mod run;
 mod setup;
 
+pub use never::Never;
 pub use plan::PlanError;
 pub use run::RunError;
 pub use setup::SetupError;

@@ -1,15 +1,16 @@
 //! Why a frame was not processed.
 
-use core::{convert::Infallible, fmt};
+use core::fmt;
 
 use hrvit_format::{Head, StepId, sentences};
 
+use super::never::Never;
 use crate::arena::ALIGN;
 
 /// Why a frame was not processed. `W` is the model source's error, `F` that of the caller's row source. The engine is ready for the next frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum RunError<W = Infallible, F = Infallible> {
+pub enum RunError<W = Never, F = Never> {
     /// The frame must have `height * width * 3` bytes.
     FrameSize {
         /// Bytes of a frame.

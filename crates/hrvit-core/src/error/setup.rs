@@ -70,10 +70,10 @@ sentences!(SetupError {
     Self::Keys { step, keys, most } => ("step {}: {} keys in a strip, its exponent codes allow {}: quantise for this input size", step, keys, most),
     Self::PackingNeeds { packing, isa, fast } => (
         "weights packed as {}, {} kernels need {}: pack the model for this processor (hrvit pack --layout {})",
-        packing,
+        packing.name(),
         isa,
-        fast,
-        fast
+        fast.name(),
+        fast.name()
     ),
 });
 

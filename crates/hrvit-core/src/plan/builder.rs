@@ -2,7 +2,7 @@
 
 use hrvit_format::{ModelHead, Network, Parts, Precision, Size, Step, WideParts};
 
-use super::{Plan, table::StepTable};
+use super::{memory::Plan, table::StepTable};
 use crate::{
     arena::{ALIGN, ArenaSlicer},
     error::PlanError,
@@ -61,7 +61,7 @@ pub struct PlanBuilder {
 }
 
 impl PlanBuilder {
-    pub(super) fn new(network: &Network, size: Size) -> Self {
+    fn new(network: &Network, size: Size) -> Self {
         let (precisions, tiling, weights) = (WideParts::NONE, Tiling::Smallest, WeightPlacement::Mapped);
         Self { network: network.clone(), size, precisions, workers: 1, tiling, weights }
     }
@@ -144,6 +144,17 @@ fn is_first_of_stage(step: Step) -> bool {
 }
 
 impl Plan {
+    /// A plan for `network` at `size`: int8, one worker, the smallest arena, weights that are read in place, until the builder is told otherwise.
+    pub fn builder(network: &Network, size: Size) -> PlanBuilder {
+        PlanBuilder::new(network, size)
+    }
+
+    /// A plan for `model` (or the head of one) at its own size and precisions.
+    pub fn for_model(model: &ModelHead<'_>) -> PlanBuilder {
+        let meta = model.meta();
+        PlanBuilder::new(&meta.network, meta.size).precisions(model.wide_parts())
+    }
+
     /// Bytes in use at the step that uses most, the weight buffer not included.
     fn peak_bytes(&self) -> usize {
         self.moments().map(|moment| moment.bytes()).max().unwrap_or(0)

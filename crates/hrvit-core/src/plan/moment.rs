@@ -4,7 +4,7 @@
 use hrvit_format::Precision;
 use hrvit_format::Step;
 
-use super::{KeptHalf, Plan};
+use super::memory::{KeptHalf, Plan};
 use crate::{
     arena::ArenaSlicer,
     arithmetic::{Arithmetic, Int8},

@@ -3,7 +3,7 @@
 use hrvit_format::{BRANCHES, Step};
 use hrvit_kernels::phase;
 
-use super::Plan;
+use super::memory::Plan;
 use crate::rows::RowBlocks;
 
 /// Multiply-accumulates of one frame that are done more than once, because blocks of rows of several workers need each other's border rows. 0 with one worker.

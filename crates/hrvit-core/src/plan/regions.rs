@@ -2,10 +2,10 @@
 
 use hrvit_format::{BRANCHES, Step};
 
-use super::{KeptHalf, Plan};
+use super::memory::{KeptHalf, Plan};
 use crate::blocks::attention;
 
-/// What a part of the arena holds during a step.
+/// What a part of the arena holds during a step. Who draws memory must know all: the enum is exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RegionKind {
     /// Weights of the step, where they are streamed.

@@ -2,7 +2,7 @@
 
 use hrvit_format::{BRANCHES, Step};
 
-use super::Plan;
+use super::memory::Plan;
 
 impl Plan {
     /// Bytes that the same network takes when every tensor is stored whole: per step its input, its output and all that lies between, beside the maps of the

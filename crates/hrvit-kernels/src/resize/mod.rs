@@ -69,20 +69,20 @@ pub(crate) struct Segment {
     pub(crate) outputs: Range<usize>,
 }
 
-/// The segments of a row of `columns` source columns (1 or more) resized by `factor`, as far as they lie in `outputs`: what [`phase`] says of each column.
-pub(crate) fn segments(columns: usize, factor: usize, outputs: Range<usize>) -> impl Iterator<Item = Segment> {
+/// Segment `i` of the `0..=columns` of a row of `columns` source columns (1 or more) resized by `factor`, as far as it lies in `outputs`: what [`phase`] says of each
+/// column. `None` where it has none of `outputs`.
+#[inline(always)]
+pub(crate) fn segment(i: usize, columns: usize, factor: usize, outputs: &Range<usize>) -> Option<Segment> {
     let half = factor / 2;
     // Segment 0 lies in front of the middle of the first column and mixes nothing; without a factor every segment is one column.
-    (0..=columns).filter_map(move |i| {
-        let (near, far_weight, start) = match i.checked_sub(1) {
-            None => (0, 0, 0),
-            Some(near) => (near, i32::from(factor != 1), half + near * factor),
-        };
-        let end = half + i * factor;
-        let (first, last) = (start.max(outputs.start), end.min(outputs.end));
-        let far = if i == 0 { 0 } else { i.min(columns - 1) };
-        (first < last).then_some(Segment { near, far, far_weight: far_weight + 2 * (first - start) as i32, outputs: first..last })
-    })
+    let (near, far_weight, start) = match i.checked_sub(1) {
+        None => (0, 0, 0),
+        Some(near) => (near, i32::from(factor != 1), half + near * factor),
+    };
+    let end = half + i * factor;
+    let (first, last) = (start.max(outputs.start), end.min(outputs.end));
+    let far = if i == 0 { 0 } else { i.min(columns - 1) };
+    (first < last).then_some(Segment { near, far, far_weight: far_weight + 2 * (first - start) as i32, outputs: first..last })
 }
 
 /// One output row between two source rows of `[columns, channels]`.

@@ -2,7 +2,7 @@
 
 use core::arch::naked_asm;
 
-use super::{Rows, Segment, margin, scalar, segments};
+use super::{Rows, Segment, margin, scalar, segment};
 use crate::isa::Mve;
 
 /// Bits of a class in a key.
@@ -256,7 +256,9 @@ pub(super) fn labels(_: Mve, source: &Rows<'_>, columns: usize, labels: &mut [u8
     if source.factor > MAX_FACTOR {
         return scalar::labels(source, columns, labels);
     }
-    for segment in segments(columns, source.factor, 0..labels.len()) {
+    let outputs = 0..labels.len();
+    for i in 0..=columns {
+        let Some(segment) = segment(i, columns, source.factor, &outputs) else { continue };
         let Some(shared) = Source::new(source, &segment, 1 << CLASS_BITS) else { continue };
         let mut keys = [0; MAX_FACTOR];
         // SAFETY: the token proves MVE; all four are tokens of `channels` values.
@@ -272,7 +274,9 @@ pub(super) fn margins(_: Mve, source: &Rows<'_>, columns: usize, labels: &mut [u
     if source.factor > MAX_FACTOR {
         return scalar::margins(source, columns, labels, shift, margins);
     }
-    for segment in segments(columns, source.factor, 0..labels.len()) {
+    let outputs = 0..labels.len();
+    for i in 0..=columns {
+        let Some(segment) = segment(i, columns, source.factor, &outputs) else { continue };
         let Some(shared) = Source::new(source, &segment, 1 << CLASS_BITS) else { continue };
         let mut keys = [[0; MAX_FACTOR]; 2];
         // SAFETY: the token proves MVE; all four are tokens of `channels` values.
@@ -289,7 +293,9 @@ pub(super) fn margins(_: Mve, source: &Rows<'_>, columns: usize, labels: &mut [u
 /// See [`Kernels::bilinear_add_s16`](crate::Kernels::bilinear_add_s16).
 pub(super) fn bilinear_add(_: Mve, source: &Rows<'_>, columns: usize, scale: i32, first: usize, acc: &mut [i32]) {
     let outputs = acc.len().checked_div(source.channels).unwrap_or(0);
-    for segment in segments(columns, source.factor, first..first + outputs) {
+    let wanted = first..first + outputs;
+    for i in 0..=columns {
+        let Some(segment) = segment(i, columns, source.factor, &wanted) else { continue };
         let at = |x: usize| (x - first) * source.channels;
         let Some(acc) = acc.get_mut(at(segment.outputs.start)..at(segment.outputs.end)) else { continue };
         let Some(shared) = Source::new(source, &segment, scale) else { continue };

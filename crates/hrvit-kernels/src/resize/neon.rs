@@ -3,7 +3,7 @@
 
 use core::arch::aarch64::*;
 
-use super::{Rows, Segment, margin, scalar, segments};
+use super::{Rows, Segment, margin, scalar, segment};
 use crate::isa::Neon;
 use crate::neon::{load_s16x8, load_s32x4, store_s32x4};
 
@@ -115,7 +115,9 @@ impl<'a> Source<'a> {
 unsafe fn add_row(source: &Rows<'_>, columns: usize, scale: i32, first: usize, acc: &mut [i32]) {
     let channels = source.channels;
     let shared = Source::new(source, scale);
-    for segment in segments(columns, source.factor, first..first + acc.len() / channels) {
+    let wanted = first..first + acc.len() / channels;
+    for i in 0..=columns {
+        let Some(segment) = segment(i, columns, source.factor, &wanted) else { continue };
         let out = acc.as_mut_ptr().wrapping_add((segment.outputs.start - first) * channels);
         // SAFETY: NEON by this function's attribute; the caller has checked that both rows hold `columns` tokens, and `acc` those from `first` on.
         unsafe {
@@ -180,7 +182,9 @@ unsafe fn label_row<const QUADS: usize, const MARGINS: bool>(source: &Rows<'_>, 
     for (class, key) in classes.iter_mut().enumerate().take(channels) {
         *key = (1 << CLASS_BITS) - 1 - class as i32;
     }
-    for segment in segments(columns, source.factor, 0..labels.len()) {
+    let wanted = 0..labels.len();
+    for i in 0..=columns {
+        let Some(segment) = segment(i, columns, source.factor, &wanted) else { continue };
         let (mut keys, mut changes) = ([vdupq_n_s32(i32::MIN); QUADS], [vdupq_n_s32(0); QUADS]);
         for quad in (0..used).step_by(2) {
             // SAFETY: NEON by this function's attribute; the caller has checked that both rows hold `columns` tokens; `classes` has room for whole blocks.

@@ -3,7 +3,7 @@
 
 use core::ops::Range;
 
-use super::{MAX_FACTOR, Rows, margin, segments};
+use super::{MAX_FACTOR, Rows, margin, segment};
 use crate::slices::rows_mut;
 
 /// Adds the resized row to `acc`; lengths were checked by the caller, as below.
@@ -74,7 +74,9 @@ pub(super) fn margins(source: &Rows<'_>, columns: usize, labels: &mut [u8], shif
 fn walk<B: Best>(source: &Rows<'_>, columns: usize, labels: &mut [u8], mut done: impl FnMut(Range<usize>, [B; MAX_FACTOR])) {
     let column = |upper: &i16, lower: &i16| i32::from(*upper) * source.upper_weight + i32::from(*lower) * source.lower_weight;
     let unit = 2 * source.factor as i32;
-    for segment in segments(columns, source.factor, 0..labels.len()) {
+    let outputs = 0..labels.len();
+    for i in 0..=columns {
+        let Some(segment) = segment(i, columns, source.factor, &outputs) else { continue };
         let mut best = [B::NONE; MAX_FACTOR];
         let Some(labels) = labels.get_mut(segment.outputs.clone()) else { continue };
         let (Some([a, c]), Some([b, d])) = (source.tokens(segment.near), source.tokens(segment.far)) else { continue };

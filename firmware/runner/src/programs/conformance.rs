@@ -1,6 +1,7 @@
 //! `conformance`: is every kernel of every instruction set of this processor what its definition is?
 
 use hrvit_kernels::{Family, Isa, Kernels, conformance};
+use hrvit_log::{Conformance, Kernel};
 
 use crate::code::Code;
 
@@ -22,7 +23,7 @@ fn compare(machine: &str, scratch: &mut [u8]) -> Result<(), Code> {
     for isa in Isa::available().filter(|isa| *isa != Isa::Scalar) {
         let kernels = Kernels::new(isa).map_err(|error| Code::Setup.because(error))?;
         for family in Family::ALL {
-            defmt::info!("hrvit kernel: machine={=str} isa={=str} family=\"{=str}\" file={=str}", machine, isa.name(), family.name(), kernels.chosen(family));
+            defmt::info!("{}", Kernel { machine, isa: isa.name(), family: family.name(), file: kernels.chosen(family) });
         }
         let summary = conformance::run(kernels, ROUNDS, scratch, &mut |case| {
             if let Err(failure) = case.outcome {
@@ -33,7 +34,7 @@ fn compare(machine: &str, scratch: &mut [u8]) -> Result<(), Code> {
                 }
             }
         });
-        defmt::info!("hrvit conformance: machine={=str} isa={=str} cases={=u32} failures={=u32}", machine, isa.name(), summary.cases, summary.failures);
+        defmt::info!("{}", Conformance { machine, isa: isa.name(), cases: summary.cases, failures: summary.failures });
     }
     if failures == 0 { Ok(()) } else { Err(Code::Differs.because("a kernel differs from its definition")) }
 }

@@ -6,9 +6,8 @@ mod profile;
 mod segment;
 mod self_test;
 
-use core::fmt::Display;
-
-use hrvit_core::WeightSource;
+use defmt::Format;
+use hrvit_core::ModelSource;
 
 use crate::{
     clock::Clock,
@@ -24,9 +23,9 @@ pub use self_test::SelfTest;
 /// Something to do with a loaded model.
 pub trait Program {
     /// Does it, and says how it ended.
-    fn run<W, G, C, M>(&self, job: &mut Job<'_, W, G>, clock: &C, marker: &M) -> Result<(), Code>
+    fn run<S, G, C, M>(&self, job: &mut Job<'_, S, G>, clock: &C, marker: &M) -> Result<(), Code>
     where
-        W: WeightSource<Error: Display>,
+        S: ModelSource<Error: Format>,
         G: Golden,
         C: Clock,
         M: Marker;

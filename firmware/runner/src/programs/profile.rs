@@ -1,8 +1,7 @@
 //! `profile`: what every step costs.
 
-use core::fmt::Display;
-
-use hrvit_core::{StepCrcs, WeightSource};
+use defmt::Format;
+use hrvit_core::{ModelSource, StepCrcs};
 
 use crate::{
     clock::Clock,
@@ -21,9 +20,9 @@ static TABLE: Table = Table::new();
 pub struct Profile;
 
 impl Program for Profile {
-    fn run<W, G, C, M>(&self, job: &mut Job<'_, W, G>, clock: &C, marker: &M) -> Result<(), Code>
+    fn run<S, G, C, M>(&self, job: &mut Job<'_, S, G>, clock: &C, marker: &M) -> Result<(), Code>
     where
-        W: WeightSource<Error: Display>,
+        S: ModelSource<Error: Format>,
         G: Golden,
         C: Clock,
         M: Marker,
@@ -38,10 +37,10 @@ impl Program for Profile {
         }
         report::run(job, clock, job.frames, a_thousand / 1000);
         for at in job.steps() {
-            report::step(job.plan, at, clock.in_unit(TABLE.ticks(at.0)), found_crc(at.0));
+            report::step(job.plan(), at, clock.in_unit(TABLE.ticks(at.0)), found_crc(at.0));
         }
         let total = clock.in_unit(meter.total());
-        report::total(job.plan, total, 0, result_crc(job.model));
+        report::total(job.plan(), total, 0, result_crc(job.model));
         let readings = meter.readings();
         let probes = (readings * a_thousand).div_ceil(1000);
         let share = (probes * 100_000).checked_div(total).unwrap_or(0);

@@ -1,8 +1,7 @@
 //! `segment`: the golden frame, and its result as text.
 
-use core::fmt::Display;
-
-use hrvit_core::{StepCrcs, WeightSource};
+use defmt::Format;
+use hrvit_core::{ModelSource, StepCrcs};
 use hrvit_format::Head;
 
 use crate::{
@@ -22,9 +21,9 @@ static TABLE: Table = Table::new();
 pub struct Segment;
 
 impl Program for Segment {
-    fn run<W, G, C, M>(&self, job: &mut Job<'_, W, G>, clock: &C, marker: &M) -> Result<(), Code>
+    fn run<S, G, C, M>(&self, job: &mut Job<'_, S, G>, clock: &C, marker: &M) -> Result<(), Code>
     where
-        W: WeightSource<Error: Display>,
+        S: ModelSource<Error: Format>,
         G: Golden,
         C: Clock,
         M: Marker,
@@ -38,12 +37,12 @@ impl Program for Segment {
         let labels = hrvit_format::crc32(job.labels());
         match HEAD {
             Head::Segformer => {
-                thumbnail::draw(job.model.meta(), job.plan.size(), job.labels());
-                report::total(job.plan, clock.in_unit(meter.total()), 0, labels);
+                thumbnail::draw(job.model.meta(), job.plan().size(), job.labels());
+                report::total(job.plan(), clock.in_unit(meter.total()), 0, labels);
             }
             Head::Classifier => {
                 thumbnail::list(job.model.meta(), &job.ranked(&StepCrcs(&CRCS))?);
-                report::total(job.plan, clock.in_unit(meter.total()), 0, result_crc(job.model));
+                report::total(job.plan(), clock.in_unit(meter.total()), 0, result_crc(job.model));
             }
         }
         Ok(())

@@ -1,10 +1,9 @@
 //! `selftest`: is every step what the host got?
 
-use core::fmt::Display;
-
+use defmt::Format;
 #[cfg(feature = "fp16")]
-use hrvit_core::drift_f16::{Drift, LABELS_BOUND, LOGITS_BOUND, LogitsDrift, first_half_step};
-use hrvit_core::{Observer, StepCrcs, WeightSource};
+use hrvit_core::drift_f16::{Drift, LOGITS_BOUND, LogitsDrift, first_half_step};
+use hrvit_core::{ModelSource, Observer, StepCrcs};
 #[cfg(feature = "fp16")]
 use hrvit_core::{StepInfo, Tile};
 
@@ -15,6 +14,7 @@ use crate::{
     job::{CRCS, Golden, Job, found_crc, result_crc},
     marker::Marker,
     programs::Program,
+    reason::Reason,
     report, stack,
 };
 
@@ -26,9 +26,9 @@ use crate::{
 pub struct SelfTest;
 
 impl Program for SelfTest {
-    fn run<W, G, C, M>(&self, job: &mut Job<'_, W, G>, clock: &C, _marker: &M) -> Result<(), Code>
+    fn run<S, G, C, M>(&self, job: &mut Job<'_, S, G>, clock: &C, _marker: &M) -> Result<(), Code>
     where
-        W: WeightSource<Error: Display>,
+        S: ModelSource<Error: Format>,
         G: Golden,
         C: Clock,
         M: Marker,
@@ -54,16 +54,16 @@ impl Program for SelfTest {
 }
 
 /// Runs the golden frame, watched by `observer`, and reports the bytes of stack that it took.
-fn measured<W: WeightSource<Error: Display>, G: Golden>(job: &mut Job<'_, W, G>, observer: &dyn Observer) -> Result<usize, Code> {
+fn measured<S: ModelSource<Error: Format>, G: Golden>(job: &mut Job<'_, S, G>, observer: &dyn Observer) -> Result<usize, Code> {
     // SAFETY: the machine says where its free stack begins, and only the stack lies above.
     let (result, stack) = unsafe { stack::measure(job.stack_lowest, || job.frame(observer)) };
     result?;
-    report::total(job.plan, 0, stack, result_crc(job.model));
+    report::total(job.plan(), 0, stack, result_crc(job.model));
     Ok(stack)
 }
 
 /// Compares the CRCs of the first `steps` steps.
-fn same_steps<W: WeightSource<Error: Display>, G: Golden>(job: &mut Job<'_, W, G>, steps: usize) -> Result<(), Code> {
+fn same_steps<S: ModelSource<Error: Format>, G: Golden>(job: &mut Job<'_, S, G>, steps: usize) -> Result<(), Code> {
     for at in job.model.step_ids().take(steps) {
         let (expected, found) = (job.expected(at.0), found_crc(at.0));
         let expected = expected.ok_or_else(|| Code::NoGoldenFrame.because("the golden frame has no CRC for a step"))?;
@@ -77,7 +77,7 @@ fn same_steps<W: WeightSource<Error: Display>, G: Golden>(job: &mut Job<'_, W, G
 
 fn end(stack: usize, steps: usize) -> Result<(), Code> {
     if stack > STACK_BOUND {
-        return Err(Code::Stack.because(format_args!("one frame took {stack} bytes of stack, the bound is {STACK_BOUND}")));
+        return Err(Code::Stack.because(Reason::Stack(stack)));
     }
     report::pass(steps);
     Ok(())
@@ -85,11 +85,8 @@ fn end(stack: usize, steps: usize) -> Result<(), Code> {
 
 #[cfg(feature = "fp16")]
 fn beyond(drift: &Drift) -> Code {
-    let logits = (LOGITS_BOUND * 1e6) as u32;
-    let Drift { differ, labels, .. } = drift;
-    Code::Differs.because(format_args!(
-        "the result is too far from the host's: logits may differ by {logits} millionths of the largest, and {LABELS_BOUND} of 1000 labels ({differ} of {labels} do)"
-    ))
+    let Drift { differ, labels, .. } = *drift;
+    Code::Differs.because(Reason::Drift { logits: (LOGITS_BOUND * 1e6) as u32, differ, labels })
 }
 
 /// CRCs of all steps, and the logits' drift.
@@ -101,8 +98,8 @@ struct Watched<'w> {
 
 #[cfg(feature = "fp16")]
 impl Observer for Watched<'_> {
-    fn enter(&self, step: StepInfo) {
-        self.crcs.enter(step);
+    fn enter(&self, step: StepInfo) -> core::ops::ControlFlow<()> {
+        self.crcs.enter(step)
     }
 
     fn tile(&self, tile: Tile<'_>) {

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
+use hrvit_log::{Drift, Fail, Log, LogitsPpm, Pass, SelfTest};
 use serde::{Deserialize, Serialize};
 
 use crate::output::{self, Format, grouped};
 use crate::profile::compare::{Change, change_table, changes};
-use crate::profile::log::SelfTest;
 use crate::profile::summary::{Summary, headline};
-use crate::profile::{Log, bars, decode, trace};
+use crate::profile::{bars, decode, trace};
 
 /// Show where a device spends its time
 ///
@@ -78,7 +78,9 @@ pub fn run(args: &ProfileArgs, format: Format) -> Result<()> {
     }
     let (lines, malformed) = read(args)?;
     let log = Log::parse(lines.iter().map(String::as_str)).with_context(|| format!("reading {}", source(&args.log)))?;
-    let summary = if log.steps.is_empty() { None } else { Some(Summary::of(&log, args.clock)?) };
+    // A program that gave up may have left steps without their total.
+    let incomplete = log.error.is_some() && log.total.is_none();
+    let summary = if log.steps.is_empty() || incomplete { None } else { Some(Summary::of(&log, args.clock)?) };
     let compared = args.against.as_deref().map(|path| changes(&earlier(path)?, &log)).transpose()?;
     if let Some(path) = &args.trace {
         output::write_file(path, serde_json::to_string(&trace::trace(&log, args.clock)?)?.as_bytes())?;
@@ -93,8 +95,8 @@ pub fn run(args: &ProfileArgs, format: Format) -> Result<()> {
     if let Some(error) = &log.error {
         bail!("the device gave up with code {}: {}", error.code, error.text);
     }
-    if let Some(SelfTest::Fail { id, name, expected, found }) = &log.selftest {
-        bail!("step {id} ({name}) has CRC {found:08x} on the device, {expected:08x} on the host");
+    if let Some(SelfTest::Fail(Fail { id, name, expected, found })) = &log.selftest {
+        bail!("step {id} ({name}) has CRC {found} on the device, {expected} on the host");
     }
     Ok(())
 }
@@ -111,14 +113,14 @@ fn print(args: &ProfileArgs, log: &Log, summary: Option<&Summary>, compared: Opt
         }
         if let Some(total) = log.total.as_ref().filter(|_| summary.is_none()) {
             let ticks = if total.ticks > 0 { format!("{} {}", grouped(total.ticks), run.unit) } else { "no time taken".to_owned() };
-            output::print_text(format_args!("{ticks}, {} MACs, result {:08x}", grouped(total.macs), total.labels_crc))?;
+            output::print_text(format_args!("{ticks}, {} MACs, result {}", grouped(total.macs), total.labels_crc))?;
         }
         if let Some(total) = log.total.as_ref().filter(|total| total.stack > 0) {
-            output::print_text(format_args!("stack of one frame: {} bytes", grouped(total.stack)))?;
+            output::print_text(format_args!("stack of one frame: {} bytes", grouped(total.stack as u64)))?;
         }
     }
-    if let Some(SelfTest::Pass { steps }) = &log.selftest {
-        let half = log.drift.as_ref().map_or_else(String::new, |drift| format!(", half precision within bounds: {drift}"));
+    if let Some(SelfTest::Pass(Pass { steps })) = &log.selftest {
+        let half = log.drift.as_ref().map_or_else(String::new, |drift| format!(", half precision within bounds: {}", drift_text(drift)));
         output::print_text(format_args!("self-test passed: {steps} steps as on the host{half}"))?;
     }
     for kernels in &log.conformance {
@@ -129,6 +131,15 @@ fn print(args: &ProfileArgs, log: &Log, summary: Option<&Summary>, compared: Opt
         output::print_text(format_args!("{cases} faults of the flash: each ended in an error, and a frame after them was right"))?;
     }
     compared.map_or(Ok(()), |changes| output::print_text(change_table(changes)))
+}
+
+/// How far half precision is from the definition, in words.
+fn drift_text(Drift { logits_ppm, differ, labels }: &Drift) -> String {
+    let logits = match logits_ppm {
+        LogitsPpm(Some(ppm)) => format!("logits {:.1e} of the largest", f64::from(*ppm) / 1e6),
+        LogitsPpm(None) => "logits not compared (they are streamed)".to_owned(),
+    };
+    if *labels > 0 { format!("{logits}, {differ} of {labels} labels differ") } else { logits }
 }
 
 fn source(log: &Path) -> String {
@@ -162,5 +173,6 @@ fn read(args: &ProfileArgs) -> Result<(Vec<String>, usize)> {
 fn earlier(path: &Path) -> Result<Log> {
     let text = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
     let document: Earlier = serde_json::from_slice(&text).with_context(|| format!("{} is no document of `hrvit profile --json`", path.display()))?;
+    document.log.check().with_context(|| format!("the log in {}", path.display()))?;
     Ok(document.log)
 }

@@ -1,10 +1,10 @@
 //! A profile drawn: one bar per step, coloured by the kind of block.
 
 use anyhow::{Context, Result, anyhow};
+use hrvit_log::{Log, Run};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::log::{Log, Run};
 use super::summary::{Summary, headline};
 use crate::plots::{LEGEND_FONT, LEGEND_GROUND, legend_box};
 
@@ -37,7 +37,7 @@ pub fn draw(log: &Log, clock_hz: Option<f64>) -> Result<String> {
     Ok(svg)
 }
 
-fn paint(log: &Log, run: &Run, summary: &Summary, svg: &mut String) -> Result<(), Box<dyn std::error::Error>> {
+fn paint(log: &Log, run: &Run<String>, summary: &Summary, svg: &mut String) -> Result<(), Box<dyn std::error::Error>> {
     let root = SVGBackend::with_string(svg, PICTURE).into_drawing_area();
     root.fill(&WHITE)?;
     let highest = summary.steps.iter().map(|cost| cost.ticks).fold(1.0, f64::max);
@@ -62,7 +62,7 @@ fn paint(log: &Log, run: &Run, summary: &Summary, svg: &mut String) -> Result<()
     for (kind, &colour) in summary.kinds.iter().zip(COLOURS.iter().cycle()) {
         let bars = log.steps.iter().zip(&summary.steps).filter(|(line, _)| line.kind == kind.name);
         let bars = bars.map(|(line, cost)| {
-            let mut bar = Rectangle::new([(line.id, 0.0), (line.id + 1, cost.ticks)], colour.filled());
+            let mut bar = Rectangle::new([(usize::from(line.id), 0.0), (usize::from(line.id) + 1, cost.ticks)], colour.filled());
             bar.set_margin(0, 0, 1, 1);
             bar
         });
@@ -75,7 +75,7 @@ fn paint(log: &Log, run: &Run, summary: &Summary, svg: &mut String) -> Result<()
 
 #[cfg(test)]
 mod tests {
-    use super::super::log::tests::PROFILE;
+    use super::super::example::PROFILE;
     use super::*;
 
     #[test]

@@ -2,9 +2,9 @@
 
 use anyhow::{Context, Result, ensure};
 use comfy_table::Table;
+use hrvit_log::Log;
 use serde::Serialize;
 
-use super::log::Log;
 use super::summary::{Cost, Summary};
 use crate::output::{grouped, table};
 
@@ -57,7 +57,7 @@ pub fn change_table(changes: &[Change]) -> Table {
 
 #[cfg(test)]
 mod tests {
-    use super::super::log::tests::{PROFILE, edited};
+    use super::super::example::{PROFILE, edited};
     use super::*;
 
     #[test]

@@ -1,9 +1,8 @@
-//! What a device says of itself: its log, decoded, and the profile in it.
+//! What a device says of itself: its log ([`hrvit_log::Log`]), decoded, and the profile in it.
 //!
 //! | module | what |
 //! |---|---|
 //! | [`decode`] | a defmt stream and its ELF to lines of text |
-//! | [`log`] | the lines `hrvit run:`, `step:`, `total:`, `selftest:`, `error:` to a [`Log`] |
 //! | [`summary`] | per step and per kind of block: share, time, multiply-accumulates per tick |
 //! | [`compare`] | two profiles side by side |
 //! | [`trace`], [`bars`] | the same as a Chrome trace and as a picture |
@@ -11,9 +10,8 @@
 pub mod bars;
 pub mod compare;
 pub mod decode;
-mod fields;
-pub mod log;
 pub mod summary;
 pub mod trace;
 
-pub use log::Log;
+#[cfg(test)]
+mod example;

@@ -2,9 +2,9 @@
 
 use anyhow::{Context, Result, ensure};
 use comfy_table::Table;
+use hrvit_log::{Log, Run, Unit};
 use serde::Serialize;
 
-use super::log::{Log, Run, Unit};
 use crate::output::{grouped, table};
 
 /// What one step, or all steps of a kind, cost per frame.
@@ -49,9 +49,9 @@ impl Summary {
         let total = log.total.as_ref().context("the log has no `hrvit total` line")?;
         ensure!(!log.steps.is_empty(), "the log has no steps: only the program `profile` measures them");
         ensure!(total.ticks > 0, "`hrvit total` has no {}: nothing was measured", run.unit);
-        let clock_hz = clock_hz.or((run.clock_hz > 0).then_some(run.clock_hz as f64));
+        let clock_hz = clock_hz.or((run.clock_hz > 0).then_some(f64::from(run.clock_hz)));
         let cost = |name: &str, steps: usize, ticks: u64, macs: u64| {
-            let frame_ticks = ticks as f64 / run.frames as f64;
+            let frame_ticks = ticks as f64 / f64::from(run.frames);
             Cost {
                 name: name.to_owned(),
                 steps,
@@ -117,15 +117,15 @@ pub fn singular(unit: Unit) -> String {
 }
 
 /// What ran where, in one line.
-pub fn headline(run: &Run) -> String {
-    let clock = if run.clock_hz > 0 { format!(" at {} MHz", run.clock_hz as f64 / 1e6) } else { String::new() };
+pub fn headline(run: &Run<String>) -> String {
+    let clock = if run.clock_hz > 0 { format!(" at {} MHz", f64::from(run.clock_hz) / 1e6) } else { String::new() };
     format!(
         "{} {} on {}{clock}: {} frame(s), arena {} bytes, weights {}; one reading of the clock: {} {}",
         run.network,
         run.size,
         run.machine,
         run.frames,
-        grouped(run.arena),
+        grouped(run.arena as u64),
         run.weights,
         run.probe,
         run.unit
@@ -134,7 +134,7 @@ pub fn headline(run: &Run) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::log::tests::{PROFILE, edited};
+    use super::super::example::{PROFILE, edited};
     use super::*;
 
     #[test]

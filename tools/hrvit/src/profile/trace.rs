@@ -1,9 +1,9 @@
 //! A profile as a Chrome trace: one slice per step, one after another, for <https://ui.perfetto.dev> or `chrome://tracing`.
 
 use anyhow::{Context, Result};
+use hrvit_log::Log;
 use serde_json::{Value, json};
 
-use super::log::Log;
 use super::summary::Summary;
 
 /// The trace events of one frame. Without a known clock, one unit is drawn as one nanosecond; the document says so.
@@ -31,7 +31,7 @@ pub fn trace(log: &Log, clock_hz: Option<f64>) -> Result<Value> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::log::tests::PROFILE;
+    use super::super::example::PROFILE;
     use super::*;
 
     #[test]

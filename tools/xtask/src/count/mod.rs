@@ -7,7 +7,6 @@ use std::sync::Mutex;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
-use serde_json::Value;
 
 use crate::firmware::build::{self, Plan, PlanArgs};
 use crate::firmware::{grouped, table as rows};
@@ -153,9 +152,7 @@ pub fn measure(root: &Path, hrvit: &Hrvit, processors: &[&Processor], plan: &Pla
 
 /// Prints the kinds of block and, if wanted, the steps.
 fn show(counts: &Counts, steps: bool) {
-    let Value::Object(run) = &counts.document["log"]["run"] else { return };
-    let word = |key: &str| run.get(key).and_then(Value::as_str).unwrap_or("?").to_owned();
-    println!("{}: {} {}, executed instructions of one frame", counts.processor, word("network"), word("size"));
+    println!("{}: {} {}, executed instructions of one frame", counts.processor, counts.run.network, counts.run.size);
     let mut table = rows(&["", "steps", "instructions", "share", "MACs", "MACs per instruction"]);
     let profile = &counts.document["profile"];
     let of = |key: &str| profile[key].as_array().map(Vec::as_slice).unwrap_or_default();

@@ -5,12 +5,14 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use hrvit_log::{Run, Unit};
 use serde_json::Value;
 
 use crate::command;
 use crate::count::PROCESSORS;
 use crate::firmware::grouped;
 use crate::hrvit::{Hrvit, path_text};
+use crate::qemu::log_of;
 
 /// The file, relative to the root.
 const FILE: &str = "tests/data/counts/nano_192x256.toml";
@@ -28,6 +30,8 @@ pub struct Counts {
     pub processor: &'static str,
     /// Instructions of every step, in canonical order, and of the frame.
     pub steps: Vec<(String, u64)>,
+    /// What ran where.
+    pub run: Run<String>,
     /// All of what `hrvit profile --json` says.
     pub document: Value,
     /// The program that ran.
@@ -44,8 +48,8 @@ impl Counts {
     pub fn read(hrvit: &Hrvit, processor: &'static str, elf: &Path, log: &Path) -> Result<Self> {
         let text = command::succeed(&mut hrvit.command(&["profile", "--json", "--elf", path_text(elf)?, "--log", path_text(log)?]))?;
         let document: Value = serde_json::from_str(&text).context("hrvit profile --json prints JSON")?;
-        let unit = &document["log"]["run"]["unit"];
-        ensure!(unit == "instructions", "{processor}: expected a count of instructions, the profile has {unit}");
+        let run = log_of(&text)?.run.with_context(|| format!("{processor}: the log has no `hrvit run` line"))?;
+        ensure!(run.unit == Unit::Instructions, "{processor}: expected a count of instructions, the profile has {}", run.unit);
         let profile = &document["profile"];
         let ticks = |cost: &Value| cost["ticks"].as_f64().map(|ticks| ticks.round() as u64).with_context(|| format!("{processor}: no ticks in {cost}"));
         let mut steps = Vec::new();
@@ -53,7 +57,7 @@ impl Counts {
             steps.push((cost["name"].as_str().with_context(|| format!("{processor}: a step has no name"))?.to_owned(), ticks(cost)?));
         }
         steps.push((FRAME.to_owned(), ticks(&profile["frame"])?));
-        Ok(Self { processor, steps, document, elf: elf.to_owned(), log: log.to_owned() })
+        Ok(Self { processor, steps, run, document, elf: elf.to_owned(), log: log.to_owned() })
     }
 }
 
@@ -169,6 +173,7 @@ mod tests {
         Counts {
             processor,
             steps: steps.iter().map(|&(name, count)| (name.to_owned(), count)).collect(),
+            run: "hrvit run: machine=m unit=instructions clock_hz=0 network=nano size=32x32 steps=2 frames=1 arena=1 weights=mapped probe=0".parse().unwrap(),
             document: Value::Null,
             elf: PathBuf::new(),
             log: PathBuf::new(),

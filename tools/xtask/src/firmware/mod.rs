@@ -12,6 +12,7 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
+use hrvit_log::{Pass, SelfTest};
 
 use crate::hrvit::Hrvit;
 use crate::machines::{Board, MACHINES, Machine, boards};
@@ -95,17 +96,18 @@ fn kernel_test(root: &Path, machine: &Machine, elf: &Path, hrvit: &Hrvit) -> Res
         Ok(log) => log,
         Err(error) => return Ok(vec![format!("{}: kernels: {error:#}", machine.package)]),
     };
-    let of_each = log["conformance"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let of_each = &log.conformance;
     for kernels in of_each {
-        println!("{}: {} cases of the {} kernels equal their definition", machine.package, kernels["cases"], kernels["isa"].as_str().unwrap_or("?"));
+        println!("{}: {} cases of the {} kernels equal their definition", machine.package, kernels.cases, kernels.isa);
     }
-    let tried = |isa: &str| of_each.iter().any(|kernels| kernels["isa"] == isa && kernels["cases"].as_u64().is_some_and(|cases| cases > 0));
-    let fine = machine.isas.iter().all(|isa| tried(isa)) && of_each.iter().all(|kernels| kernels["failures"] == 0);
+    let tried = |isa: &str| of_each.iter().any(|kernels| kernels.isa == isa && kernels.cases > 0);
+    let fine = machine.isas.iter().all(|isa| tried(isa)) && of_each.iter().all(|kernels| kernels.failures == 0);
     let expected = machine.isas.join(", ");
     Ok(if fine {
         Vec::new()
     } else {
-        vec![format!("{}: expected cases of the kernels {expected} without a failure, the log says {}", machine.package, log["conformance"])]
+        let said: Vec<String> = of_each.iter().map(ToString::to_string).collect();
+        vec![format!("{}: expected cases of the kernels {expected} without a failure, the log says {said:?}", machine.package)]
     })
 }
 
@@ -116,11 +118,11 @@ fn self_test(root: &Path, machine: &Machine, elf: &Path, hrvit: &Hrvit, model: &
         Ok(log) => log,
         Err(error) => return Ok(vec![format!("{}: self-test: {error:#}", machine.package)]),
     };
-    if log["selftest"]["result"] != "pass" {
+    let Some(SelfTest::Pass(Pass { steps })) = log.selftest else {
         return Ok(vec![format!("{}: the self-test says neither PASS nor FAIL", machine.package)]);
-    }
-    let stack = log["total"]["stack"].as_u64().unwrap_or(0);
-    println!("{}: self-test passed, {} steps as on the host; stack of one frame {} bytes", machine.package, log["selftest"]["steps"], grouped(stack));
+    };
+    let stack = log.total.map_or(0, |total| total.stack as u64);
+    println!("{}: self-test passed, {steps} steps as on the host; stack of one frame {} bytes", machine.package, grouped(stack));
     let wrong = match stack {
         0 => Some("did not measure its stack".to_owned()),
         _ if stack > machine.stack_bound => Some(format!("one frame took {stack} bytes of stack, more than {}", machine.stack_bound)),

@@ -1,0 +1,44 @@
+//! The lines that firmware logs and hosts read: each is declared once, in [`lines`], with its text as one format string.
+//!
+//! From that string come `Display`, with feature `defmt` also `defmt::Format`, and the parser `FromStr`: what a device writes is what a host reads.
+//!
+//! | text | type |
+//! |---|---|
+//! | `hrvit run: machine= unit= clock_hz= network= size=HxW steps= frames= arena= weights= probe=` | [`Run`] |
+//! | `hrvit step: id= kind= name="" ticks= macs= crc=` | [`Step`] |
+//! | `hrvit total: ticks= macs= stack= labels_crc=` | [`Total`] |
+//! | `hrvit drift: logits_ppm= differ= labels=` | [`Drift`] |
+//! | `hrvit selftest: PASS steps=` | [`Pass`] |
+//! | `hrvit selftest: FAIL id= name="" expected= found=` | [`Fail`] |
+//! | `hrvit kernel: machine= isa= family="" file=` | [`Kernel`] |
+//! | `hrvit conformance: machine= isa= cases= failures=` | [`Conformance`] |
+//! | `hrvit fault: kind= read= of=` | [`Fault`] |
+//! | `hrvit faults: PASS cases=` | [`FaultsPassed`] |
+//! | `hrvit error: code= text` | [`DeviceError`] |
+//! | `slot NAME: image number N` | [`SlotImage`] |
+//! | `slot NAME: text` | [`SlotRefused`] |
+//!
+//! Keys stand in this order. CRCs have eight hexadecimal digits, other numbers are decimal. Texts without quotes have no spaces, quoted ones no quotes. Lines that
+//! begin otherwise are text for people.
+//!
+//! Feature `std` adds `Log`: the lines of one program together, refused where they contradict each other.
+#![cfg_attr(not(feature = "std"), no_std)]
+#![forbid(unsafe_code)]
+#![deny(clippy::missing_errors_doc)]
+
+mod declare;
+pub mod lines;
+#[cfg(feature = "std")]
+mod log;
+#[cfg(feature = "std")]
+mod log_error;
+mod reader;
+mod value;
+
+pub use lines::{Conformance, DeviceError, Drift, Fail, Fault, FaultsPassed, Kernel, Pass, Run, SlotImage, SlotRefused, Step, Total};
+#[cfg(feature = "std")]
+pub use log::{Log, MadeFault, SelfTest};
+#[cfg(feature = "std")]
+pub use log_error::LogError;
+pub use reader::{LineError, Problem};
+pub use value::{Crc, LogitsPpm, Size, Unit, Value};

@@ -1,0 +1,176 @@
+//! The lines. Parameters are texts: what a device can write, or a host can own.
+
+use crate::{
+    declare::line,
+    value::{Crc, LogitsPpm, Size, Unit},
+};
+
+line! {
+    /// What runs where.
+    Run<T> = "hrvit run: machine={} unit={} clock_hz={} network={} size={} steps={} frames={} arena={} weights={} probe={}" {
+        /// Name of the machine or board.
+        machine: T,
+        /// What `ticks` counts.
+        unit: Unit,
+        /// Units per second, 0 if unknown.
+        clock_hz: u32,
+        /// Name of the network.
+        network: T,
+        /// Size of a frame.
+        size: Size,
+        /// Steps of the network.
+        steps: usize,
+        /// Frames that are measured.
+        frames: u32,
+        /// Bytes of the arena.
+        arena: usize,
+        /// Where the weights are read from: `mapped`, `embedded` or `streamed`.
+        weights: T,
+        /// Units that one reading of the clock takes.
+        probe: u64,
+    }
+}
+
+line! {
+    /// One step.
+    Step<K, N> = "hrvit step: id={} kind={} name=\"{}\" ticks={} macs={} crc={}" {
+        /// Position in canonical order.
+        id: u16,
+        /// Kind of block: `Stem`, `Attention` and so on.
+        kind: K,
+        /// Name, as in the graph.
+        name: N,
+        /// Units of all frames together.
+        ticks: u64,
+        /// Multiply-accumulates of one frame.
+        macs: u64,
+        /// CRC of the tensor that the step leaves behind.
+        crc: Crc,
+    }
+}
+
+line! {
+    /// All steps together, and what lies between them.
+    Total = "hrvit total: ticks={} macs={} stack={} labels_crc={}" {
+        /// Units of all frames together; 0 if no time was taken.
+        ticks: u64,
+        /// Multiply-accumulates of one frame.
+        macs: u64,
+        /// Bytes of stack that one frame took; 0 if that was not measured.
+        stack: usize,
+        /// CRC of the result: label map or logits.
+        labels_crc: Crc,
+    }
+}
+
+line! {
+    /// How far the frame of an image with half-precision steps is from the definition.
+    Drift = "hrvit drift: logits_ppm={} differ={} labels={}" {
+        /// Largest difference of logits.
+        logits_ppm: LogitsPpm,
+        /// Labels that differ.
+        differ: usize,
+        /// All labels.
+        labels: usize,
+    }
+}
+
+line! {
+    /// These many steps are what the host got; with half precision those before the first such step, and the result is within bounds.
+    Pass = "hrvit selftest: PASS steps={}" {
+        /// How many steps were compared.
+        steps: usize,
+    }
+}
+
+line! {
+    /// The first step that is not what the host got.
+    Fail<N> = "hrvit selftest: FAIL id={} name=\"{}\" expected={} found={}" {
+        /// Position in canonical order.
+        id: u16,
+        /// Name, as in the graph.
+        name: N,
+        /// CRC on the host.
+        expected: Crc,
+        /// CRC on the device.
+        found: Crc,
+    }
+}
+
+line! {
+    /// The file that serves a family of kernels.
+    Kernel<T> = "hrvit kernel: machine={} isa={} family=\"{}\" file={}" {
+        /// Name of the machine or board.
+        machine: T,
+        /// Instruction set.
+        isa: T,
+        /// Name of the family.
+        family: T,
+        /// Name of the source file.
+        file: T,
+    }
+}
+
+line! {
+    /// The kernels of one instruction set against their definition.
+    Conformance<T> = "hrvit conformance: machine={} isa={} cases={} failures={}" {
+        /// Name of the machine or board.
+        machine: T,
+        /// Instruction set.
+        isa: T,
+        /// Operands tried.
+        cases: u32,
+        /// Those with another result.
+        failures: u32,
+    }
+}
+
+line! {
+    /// A fault of the flash that is made on purpose.
+    Fault<T> = "hrvit fault: kind={} read={} of={}" {
+        /// `error`, `short` or `flip`.
+        kind: T,
+        /// The read of the flash that it happens at, from 0.
+        read: usize,
+        /// The last read of a frame without faults.
+        of: usize,
+    }
+}
+
+line! {
+    /// Every fault ended in an error, and a frame after them was right.
+    FaultsPassed = "hrvit faults: PASS cases={}" {
+        /// How many faults.
+        cases: u32,
+    }
+}
+
+line! {
+    /// Why a program gives up, or what a fault ended in.
+    DeviceError<T> = "hrvit error: code={} {}" {
+        /// The program's exit code.
+        code: u8,
+        /// In words.
+        text: T,
+    }
+}
+
+line! {
+    /// A slot with a valid image.
+    SlotImage<T> = "slot {}: image number {}" {
+        /// Name of the slot.
+        slot: T,
+        /// The image's sequence number; the larger one is newer.
+        number: u32,
+    }
+}
+
+line! {
+    /// Why a slot has no valid image. Reads the line of a valid one too.
+    SlotRefused<T, E> = "slot {}: {}" {
+        /// Name of the slot.
+        slot: T,
+        /// Why.
+        reason: E,
+    }
+}
