@@ -42,3 +42,7 @@ pub use log::{Log, MadeFault, SelfTest};
 pub use log_error::LogError;
 pub use reader::{LineError, Problem};
 pub use value::{Crc, LogitsPpm, Size, Unit, Value};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
