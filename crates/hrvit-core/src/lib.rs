@@ -74,7 +74,7 @@ pub use hrvit_format::{ModelBuf, aligned::AlignedBytes};
 pub use hrvit_kernels::{Family, Isa, Kernels};
 pub use macs::step_macs;
 pub use observe::{NoObserver, Observer, StepCrcs, StepInfo, Tile};
-pub use output::{Ranked, Segmentation};
+pub use output::{Ranked, RowSource, Segmentation};
 pub use plan::{KeptHalf, Plan, PlanBuilder, Region, RegionKind, Regions, StepMemory, Tiling, WeightPlacement, recomputed_macs};
 pub use schedule::{Executor, MAX_WORKERS, Serial};
 pub use source::ModelSource;

@@ -4,6 +4,9 @@ use hrvit_format::Logit;
 
 use crate::heads::labels::{LabelMap, Margins};
 
+/// Writes row `y` of a frame, `[width, 3]` RGB, or says why it cannot.
+pub type RowSource<'r, F> = dyn FnMut(usize, &mut [u8]) -> Result<(), F> + 'r;
+
 /// Where the results of one forward pass of a segmentor go.
 ///
 /// ```

@@ -1,5 +1,5 @@
 //! The HRViT model image and the description of the network it holds.
-#![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(not(any(feature = "std", test)), no_std)]
 #![forbid(unsafe_code)]
 #![deny(clippy::missing_errors_doc)]
 

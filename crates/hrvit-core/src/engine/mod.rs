@@ -18,7 +18,7 @@ use crate::{
     fault::Fault,
     heads::labels::LabelMap,
     observe::Observer,
-    output::{Ranked, Segmentation},
+    output::{Ranked, RowSource, Segmentation},
     plan::Plan,
     schedule::{Executor, Serial},
     source::ModelSource,
@@ -99,12 +99,7 @@ impl<M: ModelSource, A: AsMut<[u8]>, X: Executor> Engine<M, A, X> {
     ///
     /// # Errors
     /// As [`Engine::segment_into`]; and [`RunError::Row`] with the error of `row`, which is not asked again for this frame.
-    pub fn segment_rows<F>(
-        &mut self,
-        row: &mut dyn FnMut(usize, &mut [u8]) -> Result<(), F>,
-        results: Segmentation<'_>,
-        observer: &dyn Observer,
-    ) -> Result<(), RunError<M::Error, F>> {
+    pub fn segment_rows<F>(&mut self, row: &mut RowSource<'_, F>, results: Segmentation<'_>, observer: &dyn Observer) -> Result<(), RunError<M::Error, F>> {
         let mut failed = None;
         let mut fetch = |y: usize, pixels: &mut [u8]| -> Result<(), Fault> {
             row(y, pixels).map_err(|error| {

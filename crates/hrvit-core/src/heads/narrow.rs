@@ -51,7 +51,7 @@ pub fn run<'s, A: Arithmetic>(
         let MapSize { rows, columns } = geometry.map(branch);
         let mut slicer = ArenaSlicer::new(&mut *behind);
         let codes = row::<A>(geometry, branch, &mut slicer)?;
-        let (wide, narrowed) = (size_of::<A::Wide>() * codes.len(), size_of::<A::Code>() * codes.len());
+        let (wide, narrowed) = (size_of::<A::Wide>() * codes.len(), size_of_val(codes));
         for y in 0..rows {
             A::narrow(&narrow, cast(maps.part(from..)?.row(y, wide)?)?, codes)?;
             context.tap_rows(&narrow, y, columns, codes);

@@ -34,10 +34,10 @@ const SPELT_OUT: usize = 8;
 /// Scales come from calibration frames: pictures like those the device will see, resized to the input as `hrvit eval` does. Some hundred of the training set are
 /// usual, 16 are enough to start with. The image carries the first of them as its golden frame, with a checksum per step that every device can check itself
 /// against; with half precision also with the logits and labels of plain code, to which a device is held within bounds.
-#[derive(Args, Debug)]
 ///
 /// With --precision auto every part of the network (each attention and MixCFN block, the entry of every module, stem and head) is measured alone in each precision of
 /// --with, and the most worth ones are added to the image in 8 bits until it drifts no further from the float network than --max-drift.
+#[derive(Args, Debug)]
 #[command(after_help = "Examples:
   hrvit quantize --weights models/nano_camvid11.safetensors --variant nano --head segformer --classes 11 --size 192x256 \\
       --calib data/calib --classes-file data/camvid11.toml --out nano.hrvit
