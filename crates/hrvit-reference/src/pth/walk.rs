@@ -27,17 +27,17 @@ pub(super) fn tensors(heap: &Heap, root: Value, depth: usize, descends: impl Fn(
         let view = match value {
             Value::Tensor(arguments) => View::parse(heap, arguments),
             Value::OtherTensor => Err("the pickle describes no dense tensor here: save it as one of f32".to_owned()),
-            Value::Dict(_) if level <= depth && descends(key) => {
-                // One dictionary may stand in several places: every place is paid for.
-                budget.take((prefix.len() + key.len()) as u64 + 64)?;
+            Value::Dict(id) if level <= depth && descends(key) => {
+                // One dictionary may stand in several places: every place is paid for, which bounds the time too.
+                budget.take((prefix.len() + key.len() + size_of_val(heap.dict(id))) as u64 + 64)?;
                 next = Some((format!("{prefix}{key}."), value));
                 continue;
             }
             _ => continue,
         };
-        let parts = view.as_ref().map_or(0, |view| view.shape.len() + view.strides.len());
+        let parts = view.as_ref().map_or(0, |view| view.key.len() + 8 * (view.shape.len() + view.strides.len()));
         let key = printable(key);
-        budget.take((prefix.len() + key.len() + 8 * parts) as u64 + 2 * size_of::<(String, Result<View, String>)>() as u64)?;
+        budget.take((prefix.len() + key.len() + parts) as u64 + 2 * size_of::<(String, Result<View, String>)>() as u64)?;
         found.push((format!("{prefix}{key}"), view));
     }
 }
