@@ -102,13 +102,13 @@ impl View {
 /// Key, class and number of values of a storage: `('storage', class, key, device, number)`, in old files with a view of another storage behind.
 pub(super) fn storage_of(heap: &Heap, id: Span) -> Result<(&str, &'static StorageClass, u64), String> {
     match heap.parts(id) {
-        &[Value::Text(kind), Value::Known(Known::Storage(class)), Value::Text(key), _, len, ref view @ ..] if heap.text(kind) == "storage" => {
+        [Value::Text(kind), Value::Known(Known::Storage(class)), Value::Text(key), _, len, view @ ..] if heap.text(*kind) == "storage" => {
             if !matches!(view, [] | [Value::Other]) {
                 return Err("the storage is part of another, as very old versions of PyTorch saved it: load the file in PyTorch and save it again".to_owned());
             }
-            Ok((heap.text(key), class, number(len).ok_or("the pickle gives the storage no length of 0 or more")?))
+            Ok((heap.text(*key), *class, number(*len).ok_or("the pickle gives the storage no length of 0 or more")?))
         }
-        &[_, Value::Foreign(class), ..] => Err(format!("storages of class {} are not read; save the tensor as one of f32", shown(heap.text(class)))),
+        [_, Value::Foreign(class), ..] => Err(format!("storages of class {} are not read; save the tensor as one of f32", shown(heap.text(*class)))),
         _ => Err("the pickle describes no storage here".to_owned()),
     }
 }

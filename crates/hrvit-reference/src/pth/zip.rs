@@ -61,7 +61,7 @@ pub(super) fn directory(source: &mut Source<'_>, budget: &mut Budget) -> Result<
         entry.end = limit;
         let least = entry.header.checked_add(HEADER + name.len() as u64).and_then(|start| start.checked_add(entry.len));
         if least.is_none_or(|end| end > limit) {
-            return Err(format!("{}: shares bytes with another entry of the archive: not a checkpoint of torch.save, or damaged", shown(&name)));
+            return Err(format!("{}: shares bytes with another entry of the archive: not a checkpoint of torch.save, or damaged", shown(name)));
         }
         limit = entry.header;
     }
