@@ -240,3 +240,25 @@ fn the_other_byte_order_is_named() {
     legacy[at] = 0x89;
     assert!(read(&legacy).unwrap_err().to_string().contains("big-endian"));
 }
+
+#[test]
+fn a_directory_of_64_bits() {
+    let archive = File::of(&synthetic(), 2).zip();
+    let (body, end) = archive.split_at(archive.len() - 22);
+    let number = |at: usize, len: usize| end[at..at + len].iter().rev().fold(0u64, |number, &byte| number << 8 | u64::from(byte));
+    let record = [b"PK\x06\x06".to_vec(), vec![44, 0, 0, 0, 0, 0, 0, 0, 45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0]].concat();
+    let numbers: Vec<u8> = [number(8, 2), number(10, 2), number(12, 4), number(16, 4)].iter().flat_map(|number| number.to_le_bytes()).collect();
+    let locator = [b"PK\x06\x07\0\0\0\0".to_vec(), (body.len() as u64).to_le_bytes().to_vec(), vec![1, 0, 0, 0]].concat();
+    let last = [b"PK\x05\x06\0\0\0\0".to_vec(), vec![0xff; 12], vec![0; 2]].concat();
+    let found = read(&[body, &record, &numbers, &locator, &last].concat()).unwrap();
+    assert!(found.iter().eq(synthetic().iter()));
+}
+
+#[test]
+fn checksums_that_torch_save_left_out() {
+    let mut file = File::of(&synthetic(), 2);
+    let entry = |name: &str, bytes: Vec<u8>| Entry { crc: 0, ..Entry::new(name, bytes) };
+    let mut entries = vec![entry("a/data.pkl", file.pickle())];
+    entries.extend(file.storages.drain(..).map(|(key, bytes, _)| entry(&format!("a/data/{key}"), bytes)));
+    assert!(read(&zip(&entries)).unwrap().iter().eq(synthetic().iter()));
+}

@@ -202,3 +202,24 @@ impl Fields<'_> {
 fn damaged(what: &str) -> String {
     format!("not a whole zip archive, {what}: the file is cut or damaged, copy it again")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_64_bits_come_from_the_extra_field_in_the_order_of_the_directory() {
+        let mut item = [0; ITEM];
+        item[20..28].fill(0xff);
+        item[42..46].fill(0xff);
+        let extra =
+            [b"FB\x02\0zz".to_vec(), vec![1, 0, 24, 0], 5u64.to_le_bytes().to_vec(), 6u64.to_le_bytes().to_vec(), (1u64 << 33).to_le_bytes().to_vec()].concat();
+        item[30] = extra.len() as u8;
+        let read = entry(Fields(&item), &extra).unwrap();
+        assert_eq!((read.unpacked, read.len, read.header), (5, 6, 1 << 33));
+        item[30] = 0;
+        assert!(entry(Fields(&item), &extra).is_err(), "no extra field");
+        item[30] = extra.len() as u8 - 8;
+        assert!(entry(Fields(&item), &extra).is_err(), "a cut extra field");
+    }
+}
