@@ -22,6 +22,7 @@ pub mod map;
 pub mod model;
 pub mod operators;
 pub mod parameters;
+mod pth;
 
 pub use checkpoint::{Checkpoint, CheckpointError, Tensor};
 pub use folded::{Folded, NoTap, OpWeights, State, Tap};

@@ -202,7 +202,7 @@ fn files_of_other_kinds_are_refused() {
     assert!(matches!(Checkpoint::read(&folder.path().join("nowhere.pth"), &network), Err(CheckpointError::File { .. })));
     assert!(matches!(Checkpoint::read(folder.path(), &network), Err(CheckpointError::File { .. })));
     assert!(matches!(read("empty.pth", b""), CheckpointError::Empty { .. }));
-    assert!(matches!(read("legacy.pth", b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."), CheckpointError::UnknownFormat { .. }));
+    assert!(matches!(read("legacy.pth", b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."), CheckpointError::Damaged { .. }));
     assert!(matches!(read("short.safetensors", b"\x10"), CheckpointError::Damaged { .. }));
     assert!(matches!(read("other.pth", b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), CheckpointError::Damaged { .. }));
 }

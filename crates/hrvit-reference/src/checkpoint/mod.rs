@@ -3,8 +3,8 @@
 //! A [`Checkpoint`] holds exactly the tensors that its network has ([`crate::parameters()`]), as f32, all finite. Whatever reads one names the first tensor that
 //! does not fit and says what was expected.
 
+mod element;
 mod names;
-mod pickle;
 mod safe;
 mod synthetic;
 
@@ -13,7 +13,10 @@ use std::path::{Path, PathBuf};
 
 use hrvit_format::{Network, SpecError};
 
-use crate::parameters::parameters;
+use crate::parameters::{Parameter, parameters};
+use crate::pth::{self, Form, Source, View};
+
+pub(crate) use element::Element;
 
 /// One tensor, row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,16 +56,13 @@ pub enum CheckpointError {
         /// The file.
         path: PathBuf,
     },
-    /// The file is neither a zip archive nor a safetensors file.
-    #[error(
-        "{}: neither a zip archive (.pth as PyTorch 1.6 and later write it) nor a .safetensors file; load it in PyTorch and save it again with torch.save",
-        path.display()
-    )]
+    /// The file is neither what torch.save writes nor a safetensors file.
+    #[error("{}: neither a .pth file of torch.save nor a .safetensors file; load it in PyTorch and save its state_dict() with torch.save", path.display())]
     UnknownFormat {
         /// The file.
         path: PathBuf,
     },
-    /// A zip archive or safetensors file whose inside is damaged or of another kind.
+    /// A .pth or safetensors file whose inside is damaged or of another kind.
     #[error("{}: {reason}", path.display())]
     Damaged {
         /// The file.
@@ -141,33 +141,79 @@ pub enum CheckpointError {
 }
 
 impl Checkpoint {
-    /// Reads a `.pth` (zip and pickle, as PyTorch 1.6 and later write) or `.safetensors` file; which of the two it is, its first bytes say.
+    /// Reads a `.pth` (as torch.save writes it, as a zip archive or one stream, by pickle protocols 2 to 5) or `.safetensors` file; which of them it is, its
+    /// first bytes say.
     ///
     /// Names may be bare or under `state_dict_ema`, `state_dict` or `model` (in a file with several of these: the first of this list, as timm does) and may
-    /// start with `module.`; `num_batches_tracked` is skipped. f16 and bf16 are widened to f32.
+    /// start with `module.`; `num_batches_tracked` is skipped. f16 and bf16 are widened to f32. Nothing in the file is run, and names and shapes are compared
+    /// with the network's before a value is read.
     pub fn read(path: &Path, network: &Network) -> Result<Self, CheckpointError> {
         network.validate()?;
-        let tensors = names::strip(read_tensors(path)?)?;
-        Self::new(network, tensors, path.display().to_string())
+        let source = Source::open(path).map_err(|source| CheckpointError::File { path: path.into(), source })?;
+        Self::read_source(path, source, network)
+    }
+
+    /// Reads the bytes of a file, which errors and [`Self::origin`] call `path`.
+    pub fn read_bytes(path: &Path, bytes: &[u8], network: &Network) -> Result<Self, CheckpointError> {
+        network.validate()?;
+        Self::read_source(path, Source::of(bytes), network)
+    }
+
+    /// Reads a file whose form its first bytes say.
+    fn read_source(path: &Path, mut source: Source<'_>, network: &Network) -> Result<Self, CheckpointError> {
+        let file = |source| CheckpointError::File { path: path.into(), source };
+        if source.len() == 0 {
+            return Err(CheckpointError::Empty { path: path.into() });
+        }
+        let head = source.head(32).map_err(file)?;
+        if let Some(form) = Form::of(&head) {
+            Self::read_pth(path, source, form, network)
+        } else if head.get(8) == Some(&b'{') || path.extension().is_some_and(|extension| extension == "safetensors") {
+            let bytes = source.whole().map_err(file)?;
+            let found = safe::open(path, &bytes)?;
+            Self::from_parts(network, names::strip(found)?, path.display().to_string(), |part| part.shape.as_slice(), safe::load)
+        } else {
+            Err(CheckpointError::UnknownFormat { path: path.into() })
+        }
+    }
+
+    fn read_pth(path: &Path, source: Source<'_>, form: Form, network: &Network) -> Result<Self, CheckpointError> {
+        let damaged = |reason: String| CheckpointError::Damaged { path: path.into(), reason };
+        let bytes = parameters(network).iter().map(|parameter| (parameter.count() * size_of::<f32>()) as u64).sum();
+        let (mut pth, found) = pth::open(source, form, bytes, names::MAX_DEPTH, names::is_container).map_err(damaged)?;
+        let views = names::strip(found)?.into_iter().map(|(name, view)| match view {
+            Ok(view) => Ok((name, view)),
+            Err(reason) => Err(damaged(format!("{name}: {reason}"))),
+        });
+        let load = |name: &str, view: View| {
+            view.element().map_err(|found| CheckpointError::ElementType { name: name.to_owned(), found: found.to_owned() })?;
+            let data = pth.load(&view).map_err(|reason| damaged(format!("{name}: {reason}")))?;
+            Ok(Tensor { shape: view.shape, data })
+        };
+        Self::from_parts(network, views.collect::<Result<_, _>>()?, path.display().to_string(), |view: &View| view.shape.as_slice(), load)
     }
 
     /// A checkpoint from bare names. `origin` says where the tensors come from, in words.
     pub fn new(network: &Network, mut tensors: BTreeMap<String, Tensor>, origin: String) -> Result<Self, CheckpointError> {
         network.validate()?;
-        tensors.retain(|name, _| !name.ends_with("num_batches_tracked"));
-        let expected = parameters(network);
-        let mut missing = expected.iter().filter(|parameter| !tensors.contains_key(&parameter.name));
-        if let Some(first) = missing.next() {
-            let (name, shape) = (first.name.clone(), first.shape.clone());
-            return Err(CheckpointError::Missing { name, expected: shape, missing: 1 + missing.count(), total: expected.len() });
-        }
-        let known: BTreeMap<_, _> = expected.iter().map(|parameter| (parameter.name.as_str(), &parameter.shape)).collect();
-        let mut extra = tensors.iter().filter(|(name, _)| !known.contains_key(name.as_str()));
-        if let Some((name, tensor)) = extra.next() {
-            return Err(CheckpointError::Extra { name: name.clone(), found: tensor.shape.clone(), extra: 1 + extra.count() });
-        }
-        for (name, tensor) in &tensors {
-            check(name, tensor, known[name.as_str()])?;
+        tensors.retain(|name, _| !names::is_counter(name));
+        Self::from_parts(network, tensors, origin, |tensor| tensor.shape.as_slice(), |_, tensor| Ok(tensor))
+    }
+
+    /// A checkpoint from bare names and tensors that are loaded once all names and shapes are the network's.
+    fn from_parts<P>(
+        network: &Network,
+        parts: BTreeMap<String, P>,
+        origin: String,
+        shape: impl Fn(&P) -> &[usize],
+        mut load: impl FnMut(&str, P) -> Result<Tensor, CheckpointError>,
+    ) -> Result<Self, CheckpointError> {
+        fit(&parameters(network), &parts, shape)?;
+        let mut tensors = BTreeMap::new();
+        for (name, part) in parts {
+            let tensor = load(&name, part)?;
+            check(&name, &tensor)?;
+            tensors.insert(name, tensor);
         }
         Ok(Self { network: network.clone(), tensors, origin })
     }
@@ -209,30 +255,33 @@ impl Checkpoint {
     }
 }
 
-/// The tensors of a file under their names in it; the parts of a nested name are joined by dots.
-fn read_tensors(path: &Path) -> Result<Vec<(String, Tensor)>, CheckpointError> {
-    let bytes = std::fs::read(path).map_err(|source| CheckpointError::File { path: path.into(), source })?;
-    if bytes.is_empty() {
-        return Err(CheckpointError::Empty { path: path.into() });
+/// Checks that `parts` have the names and shapes of `expected`, no more and no fewer.
+fn fit<P>(expected: &[Parameter], parts: &BTreeMap<String, P>, shape: impl Fn(&P) -> &[usize]) -> Result<(), CheckpointError> {
+    let mut missing = expected.iter().filter(|parameter| !parts.contains_key(&parameter.name));
+    if let Some(first) = missing.next() {
+        let (name, shape) = (first.name.clone(), first.shape.clone());
+        return Err(CheckpointError::Missing { name, expected: shape, missing: 1 + missing.count(), total: expected.len() });
     }
-    if bytes.starts_with(b"PK") {
-        pickle::read(path, &bytes)
-    } else if bytes.get(8) == Some(&b'{') || path.extension().is_some_and(|extension| extension == "safetensors") {
-        safe::read(path, &bytes)
-    } else {
-        Err(CheckpointError::UnknownFormat { path: path.into() })
+    let known: BTreeMap<_, _> = expected.iter().map(|parameter| (parameter.name.as_str(), &parameter.shape)).collect();
+    let mut extra = parts.iter().filter(|(name, _)| !known.contains_key(name.as_str()));
+    if let Some((name, part)) = extra.next() {
+        return Err(CheckpointError::Extra { name: name.clone(), found: shape(part).to_vec(), extra: 1 + extra.count() });
     }
+    for (name, part) in parts {
+        let (expected, found) = (known[name.as_str()], shape(part));
+        if found != expected {
+            return Err(CheckpointError::Misshapen { name: name.clone(), expected: expected.clone(), found: found.to_vec() });
+        }
+    }
+    Ok(())
 }
 
-/// Values from little-endian bytes of one of the element types that are read.
-fn widen<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    bytes.as_chunks::<N>().0.iter().map(|&element| value(element)).collect()
-}
-
-fn check(name: &str, tensor: &Tensor, expected: &[usize]) -> Result<(), CheckpointError> {
+/// Checks a tensor's values.
+fn check(name: &str, tensor: &Tensor) -> Result<(), CheckpointError> {
     let name = || name.to_owned();
-    if tensor.shape != expected || tensor.data.len() != expected.iter().product::<usize>() {
-        return Err(CheckpointError::Misshapen { name: name(), expected: expected.to_vec(), found: tensor.shape.clone() });
+    let count = tensor.shape.iter().product::<usize>();
+    if tensor.data.len() != count {
+        return Err(CheckpointError::Misshapen { name: name(), expected: tensor.shape.clone(), found: vec![tensor.data.len()] });
     }
     if let Some((index, &value)) = tensor.data.iter().enumerate().find(|(_, value)| !value.is_finite()) {
         return Err(CheckpointError::NotFinite { name: name(), index, value });

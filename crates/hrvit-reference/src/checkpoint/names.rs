@@ -2,17 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use super::{CheckpointError, Tensor};
+use super::CheckpointError;
 
 /// What a training script may nest its weights under, the preferred one first: of averaged and plain weights, the averaged ones.
-pub(super) const CONTAINERS: [&str; 3] = ["state_dict_ema", "state_dict", "model"];
+const CONTAINERS: [&str; 3] = ["state_dict_ema", "state_dict", "model"];
 /// What data-parallel training puts in front of every name.
-pub(super) const WRAPPER: &str = "module";
+const WRAPPER: &str = "module";
 /// How deep containers may nest.
 pub(super) const MAX_DEPTH: usize = 4;
 
+/// Whether a dictionary under this name may hold weights.
+pub(super) fn is_container(name: &str) -> bool {
+    name == WRAPPER || CONTAINERS.contains(&name)
+}
+
+/// Whether a tensor counts the batches that a BatchNorm has seen: no weight.
+pub(super) fn is_counter(name: &str) -> bool {
+    name.ends_with("num_batches_tracked")
+}
+
 /// Takes containers and wrappers off every name, outermost first. Once one name is in a container, tensors beside that container are left out.
-pub(super) fn strip(mut tensors: Vec<(String, Tensor)>) -> Result<BTreeMap<String, Tensor>, CheckpointError> {
+pub(super) fn strip<T>(mut tensors: Vec<(String, T)>) -> Result<BTreeMap<String, T>, CheckpointError> {
+    tensors.retain(|(name, _)| !is_counter(name));
     for _ in 0..MAX_DEPTH {
         let container = CONTAINERS.iter().find(|container| tensors.iter().any(|(name, _)| inside(name, container).is_some()));
         if let Some(container) = container {

@@ -6,26 +6,35 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use half::{bf16, f16};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
 
-use super::{Checkpoint, CheckpointError, Tensor, widen};
+use super::{Checkpoint, CheckpointError, Element, Tensor};
 
-pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Vec<(String, Tensor)>, CheckpointError> {
+/// The tensors of a file under their names in it.
+pub(super) fn open<'a>(path: &Path, bytes: &'a [u8]) -> Result<Vec<(String, Part<'a>)>, CheckpointError> {
     let damaged = |error| CheckpointError::Damaged { path: path.into(), reason: format!("not a whole .safetensors file: {error}") };
     let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
-    let mut tensors = Vec::with_capacity(file.len());
-    for (name, view) in file.iter().filter(|(name, _)| !name.ends_with("num_batches_tracked")) {
-        let data = match view.dtype() {
-            Dtype::F32 => widen(view.data(), f32::from_le_bytes),
-            Dtype::F16 => widen(view.data(), |element| f16::from_le_bytes(element).to_f32()),
-            Dtype::BF16 => widen(view.data(), |element| bf16::from_le_bytes(element).to_f32()),
-            other => return Err(CheckpointError::ElementType { name: name.to_owned(), found: format!("{other:?}") }),
-        };
-        tensors.push((name.to_owned(), Tensor { shape: view.shape().to_vec(), data }));
-    }
-    Ok(tensors)
+    let part = |view: TensorView<'a>| Part { shape: view.shape().to_vec(), dtype: view.dtype(), bytes: view.data() };
+    Ok(file.tensors().into_iter().map(|(name, view)| (name, part(view))).collect())
+}
+
+/// A tensor in a file.
+pub(super) struct Part<'a> {
+    pub(super) shape: Vec<usize>,
+    dtype: Dtype,
+    bytes: &'a [u8],
+}
+
+/// The values of a tensor.
+pub(super) fn load(name: &str, part: Part<'_>) -> Result<Tensor, CheckpointError> {
+    let element = match part.dtype {
+        Dtype::F32 => Element::F32,
+        Dtype::F16 => Element::F16,
+        Dtype::BF16 => Element::Bf16,
+        other => return Err(CheckpointError::ElementType { name: name.to_owned(), found: format!("{other:?}") }),
+    };
+    Ok(Tensor { shape: part.shape, data: element.widen(part.bytes) })
 }
 
 pub(super) fn write(checkpoint: &Checkpoint, path: &Path) -> Result<(), CheckpointError> {

@@ -1,0 +1,32 @@
+//! Element types that are read.
+
+use half::{bf16, f16};
+
+/// Type of a tensor's elements, little-endian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Element {
+    F32,
+    F16,
+    Bf16,
+}
+
+impl Element {
+    /// All values in `bytes`.
+    pub(crate) fn widen(self, bytes: &[u8]) -> Vec<f32> {
+        match self {
+            Self::F32 => bytes.as_chunks().0.iter().map(|&element| f32::from_le_bytes(element)).collect(),
+            Self::F16 => bytes.as_chunks().0.iter().map(|&element| f16::from_le_bytes(element).to_f32()).collect(),
+            Self::Bf16 => bytes.as_chunks().0.iter().map(|&element| bf16::from_le_bytes(element).to_f32()).collect(),
+        }
+    }
+
+    /// The value that `bytes` starts with; NaN if they are too few.
+    pub(crate) fn value(self, bytes: &[u8]) -> f32 {
+        match self {
+            Self::F32 => bytes.first_chunk().map(|&element| f32::from_le_bytes(element)),
+            Self::F16 => bytes.first_chunk().map(|&element| f16::from_le_bytes(element).to_f32()),
+            Self::Bf16 => bytes.first_chunk().map(|&element| bf16::from_le_bytes(element).to_f32()),
+        }
+        .unwrap_or(f32::NAN)
+    }
+}

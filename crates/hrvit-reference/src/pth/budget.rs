@@ -1,0 +1,25 @@
+//! Bytes that a file's description may take.
+
+/// What is left of a number of bytes.
+#[derive(Debug)]
+pub(super) struct Budget {
+    whole: u64,
+    left: u64,
+}
+
+impl Budget {
+    pub(super) fn new(whole: u64) -> Self {
+        Self { whole, left: whole }
+    }
+
+    /// Takes `bytes` before they are allocated; nothing is given back.
+    pub(super) fn take(&mut self, bytes: u64) -> Result<(), String> {
+        self.left = self.left.checked_sub(bytes).ok_or_else(|| {
+            format!(
+                "its description takes more than {} bytes, what the file, the network's tensors and one MiB have: not a checkpoint of torch.save",
+                self.whole
+            )
+        })?;
+        Ok(())
+    }
+}

@@ -1,0 +1,129 @@
+//! `.pth` files: what `torch.save` writes, as a zip archive (PyTorch 1.6 and later) or as one stream (before).
+//!
+//! Nothing in a file is run. The pickle's operations build plain values; a call is interpreted if its function rebuilds a tensor, a parameter or an
+//! `OrderedDict`, and every other object is a name that holds nothing. Objects, nesting and bytes have a budget. Tensors stay in the file until asked for.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`source`] | reading parts of a file, bounded by its length |
+//! | [`budget`] | bytes that a file's description may take |
+//! | [`archive`] | the pickle and the storages of a zip archive, and their checksums |
+//! | [`zip`] | the directory of a zip archive, whose entries share no byte |
+//! | [`legacy`] | files of one stream: five pickles, then the storages |
+//! | [`input`] | a pickle's bytes and its strings |
+//! | [`value`] | values of a pickle, and the classes that are known |
+//! | [`machine`] | the operations of pickle protocols 2 to 5 |
+//! | [`view`] | tensors as strided views of storages, and reading their values |
+//! | [`walk`] | tensors of nested dictionaries under dotted names |
+
+mod archive;
+mod budget;
+mod input;
+mod legacy;
+mod machine;
+mod source;
+mod value;
+mod view;
+mod walk;
+mod zip;
+
+pub(crate) use source::Source;
+pub(crate) use view::View;
+
+use archive::Archive;
+use budget::Budget;
+use legacy::Legacy;
+use value::{Heap, Value};
+
+/// What a file's description may take in any case.
+const LEAST: u64 = 1 << 20;
+/// What to do about a file that cannot be read.
+const REMEDY: &str = "load the file in PyTorch and save its state_dict() again with torch.save";
+
+/// The most characters of a file's own text that an error shows.
+const MAX_SHOWN: usize = 120;
+
+/// Text of a file for an error: one line, not too long.
+fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().take(MAX_SHOWN).flat_map(char::escape_debug).collect();
+    if text.chars().nth(MAX_SHOWN).is_some() {
+        shown.push_str("..");
+    }
+    shown
+}
+
+/// How a file begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A zip archive.
+    Zip,
+    /// One stream.
+    Legacy,
+}
+
+impl Form {
+    /// The form of a file that starts with `head`, if it is a `.pth` file.
+    pub(crate) fn of(head: &[u8]) -> Option<Self> {
+        if head.starts_with(b"PK") { Some(Self::Zip) } else { legacy::is_magic(head).then_some(Self::Legacy) }
+    }
+}
+
+/// Tensors in a file: names as in it, and the view or what is wrong with it.
+pub(crate) type Found = Vec<(String, Result<View, String>)>;
+
+/// An open file.
+pub(crate) struct Pth<'a> {
+    source: Source<'a>,
+    storages: Storages,
+}
+
+enum Storages {
+    Zip(Archive),
+    Legacy(Legacy),
+}
+
+/// Opens a file of `form` and lists the tensors of its outermost dictionary and of the dictionaries in it for whose keys `descends` holds, `depth` deep.
+///
+/// The file's description takes at most `allowance` bytes and one MiB more than the file has.
+pub(crate) fn open<'a>(mut source: Source<'a>, form: Form, allowance: u64, depth: usize, descends: impl Fn(&str) -> bool) -> Result<(Pth<'a>, Found), String> {
+    let mut budget = Budget::new(source.len().saturating_add(allowance).saturating_add(LEAST));
+    let (storages, heap, root, hint) = match form {
+        Form::Zip => {
+            let mut archive = Archive::open(&mut source, &mut budget)?;
+            let (heap, root) = archive.pickle(&mut source, &mut budget)?;
+            let hint = archive.is_torchscript().then_some("this is a TorchScript archive, save the state_dict() of its module instead");
+            (Storages::Zip(archive), heap, root, hint)
+        }
+        Form::Legacy => {
+            let (legacy, heap, root) = Legacy::open(&mut source, &mut budget)?;
+            (Storages::Legacy(legacy), heap, root, None)
+        }
+    };
+    let found = walk::tensors(&heap, root, depth, descends, &mut budget)?;
+    if found.is_empty() {
+        let hint = hint.map_or_else(|| no_tensors(&heap, root), str::to_owned);
+        return Err(format!("the pickle holds no tensors, bare or under state_dict, model or state_dict_ema: {hint}"));
+    }
+    Ok((Pth { source, storages }, found))
+}
+
+/// What a pickle without tensors may be.
+fn no_tensors(heap: &Heap, root: Value) -> String {
+    match root {
+        Value::Foreign(class) => {
+            format!("it is an object of {}, load it where that class is and save its state_dict() with torch.save", shown(heap.text(class)))
+        }
+        _ => "save a state_dict() with torch.save".to_owned(),
+    }
+}
+
+impl Pth<'_> {
+    /// The values of `view`, read from the file.
+    pub(crate) fn load(&mut self, view: &View) -> Result<Vec<f32>, String> {
+        let (start, bytes) = match &mut self.storages {
+            Storages::Zip(archive) => archive.storage(&mut self.source, &view.key)?,
+            Storages::Legacy(legacy) => legacy.storage(&view.key)?,
+        };
+        view.read(&mut self.source, start, bytes)
+    }
+}
