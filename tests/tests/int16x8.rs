@@ -101,6 +101,28 @@ fn a_plan_for_8_bits_is_refused() {
     assert_eq!(refused(WideParts::ALL), Some(SetupError::Precision), "half precision is another");
 }
 
+#[test]
+fn an_accumulator_that_leaves_64_bits_when_shifted_is_refused() {
+    // 9 * 256 codes of 32767 with weights of 127, shifted by 30: negative in 64 bits.
+    let made = try_image(
+        &tiny(Head::Classifier),
+        size(32, 32),
+        1,
+        None,
+        |_| Precision::Int16x8,
+        |step, ops| {
+            if step == (Step::Increase { branch: 3 }) {
+                let at = ops.iter().position(|op| op.weights.len() == 9 * 256 * 256).unwrap();
+                ops[at - 1].hi = i16::MAX;
+                ops[at].pre_shift = 30;
+                ops[at].weights.fill(127);
+                ops[at].bias.fill(0);
+            }
+        },
+    );
+    assert!(matches!(made.map(|_| ()), Err(LoadError::Op(_, OpField::Headroom))));
+}
+
 /// What the loader says of an image in 16 bits whose operators of `kind` were edited: the operator and the field that it blames.
 fn blamed(head: Head, kind: OpKind, edit: impl Fn(&mut OpData)) -> (OpKind, OpField) {
     let (network, size) = (tiny(head), size(32, 32));

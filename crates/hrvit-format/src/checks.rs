@@ -49,7 +49,8 @@ impl Checks<'_, '_> {
                 return Err(LoadError::Step(id));
             }
             next_op += ops.len();
-            next_offset = (next_offset + record.len as usize).next_multiple_of(ALIGN);
+            let end = record.span().end().and_then(|end| end.checked_next_multiple_of(ALIGN));
+            next_offset = end.ok_or(LoadError::Step(id))?;
             count += 1;
         }
         if records.steps.len() != count {

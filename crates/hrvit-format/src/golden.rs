@@ -69,10 +69,10 @@ impl GoldenLens {
         let mut next = section.offset as usize;
         let mut take = |len: usize| {
             let start = next;
-            next += len;
-            start..next
+            next = start.checked_add(len).ok_or(LoadError::Golden)?;
+            Ok(start..next)
         };
-        let (crcs, frame, logits, labels) = (take(self.crcs), take(self.frame), take(self.logits), take(self.labels));
+        let (crcs, frame, logits, labels) = (take(self.crcs)?, take(self.frame)?, take(self.logits)?, take(self.labels)?);
         if Some(next) != section.span().end() {
             return Err(LoadError::Golden);
         }

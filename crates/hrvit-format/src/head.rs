@@ -200,9 +200,9 @@ impl<'a> ModelHead<'a> {
 
     /// Where the weight group of a step lies in the image.
     pub fn group_range(&self, id: StepId) -> Option<Range<usize>> {
-        let group = self.records.step(id)?.span().range();
-        let start = self.extent.weights.offset as usize;
-        Some(start + group.start..start + group.end)
+        let group = self.records.step(id)?.span();
+        let start = (self.extent.weights.offset as usize).checked_add(group.start)?;
+        Some(start..start.checked_add(group.len)?)
     }
 
     /// Bytes that the group of a step takes in a buffer, a multiple of [`ALIGN`](crate::record::ALIGN); 0 where there is no such step.
@@ -216,7 +216,7 @@ impl<'a> ModelHead<'a> {
         for (id, step) in self.step_ids() {
             let len = self.padded_group_len(id);
             if step.in_head() && self.meta.network.head == Head::Classifier {
-                together += len;
+                together = len.saturating_add(together);
             } else {
                 largest = largest.max(len);
             }

@@ -44,7 +44,7 @@ impl<'a> Meta<'a> {
 
     /// Colour (R, G, B) of `class`, if the image has colours.
     pub fn colour(&self, class: usize) -> Option<[u8; 3]> {
-        self.colours.get(3 * class..3 * class + 3)?.try_into().ok()
+        self.colours.get(class.checked_mul(3)?..)?.first_chunk().copied()
     }
 }
 

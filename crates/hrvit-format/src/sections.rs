@@ -76,9 +76,9 @@ impl<'a> Start<'a> {
                 return Err(LoadError::SectionCrc(section));
             }
             last = Some(section);
-            next = end.next_multiple_of(ALIGN);
+            next = end.checked_next_multiple_of(ALIGN).ok_or(LoadError::Section(section))?;
         }
-        if total != next + size_of::<u32>() {
+        if next.checked_add(size_of::<u32>()) != Some(total) {
             return Err(LoadError::SectionTable);
         }
         Ok(Sections { start: self, image })

@@ -21,6 +21,24 @@ const MAX_EPS: u64 = 1 << 62;
 
 const I32_MAX: i64 = i32::MAX as i64;
 
+/// Whether an accumulator of this magnitude may be shifted left before it is requantised: `acc << pre_shift` stays below 2^31.
+fn fits(acc: i64, pre_shift: u8) -> bool {
+    // The shifted accumulator may have more than 64 bits; the limit shifted back never has.
+    acc <= I32_MAX.checked_shr(pre_shift.into()).unwrap_or(0)
+}
+
+/// Whether the sum that an operator of this kind stores, of terms whose magnitudes add up to `sum`, has headroom.
+fn sum_fits(kind: OpKind, sum: i64, pre_shift: u8) -> bool {
+    match kind {
+        OpKind::FusionAct | OpKind::IncreaseAct => fits(sum, pre_shift),
+        // The residual stream receives both branches.
+        OpKind::DesLeft => fits(sum + ANY_CODE, 0),
+        // Four maps, resized with weights whose sum is 256.
+        OpKind::HeadAct => fits(256 * 4 * ANY_CODE, pre_shift),
+        _ => true,
+    }
+}
+
 /// Largest magnitude of a code of 16 bits.
 pub(crate) const ANY_CODE: i64 = 32768;
 /// Entries of an interpolated activation table of an int16x8 step: 10 bits of a code choose two neighbours.
@@ -68,13 +86,7 @@ pub(crate) fn step(step: Step, ops: &StepOps, params: &StepParams<'_>, fed: Opti
             OpKind::IncreaseDownsample => sum += bound,
             _ => {}
         }
-        let summed = match op.kind {
-            OpKind::FusionAct | OpKind::IncreaseAct => sum << record.pre_shift,
-            OpKind::DesLeft => sum + 32768,
-            OpKind::HeadAct => (256 * 4 * 32768) << record.pre_shift,
-            _ => 0,
-        };
-        if summed > I32_MAX {
+        if !sum_fits(op.kind, sum, record.pre_shift) {
             return Err(at(OpField::Headroom));
         }
     }
@@ -244,19 +256,28 @@ fn requantisation(op: &Op, params: &OpParams<'_>, input: i64, three_max: i32) ->
         return Err(OpField::Weight);
     }
     // Operators without weights requantise single s16 codes, sums (bounded by the caller) or products of two codes (bounded by `three`).
-    let products = if params.weights.is_empty() { 32768 } else { op.depth() as i64 * input * 127 };
-    let biases = if params.bias.is_empty() { &[0] } else { params.bias };
+    let products = if params.weights.is_empty() { ANY_CODE } else { op.depth() as i64 * input * 127 };
+    let rates = params.mult.iter().zip(params.shift);
     let mut largest = 0;
-    for (&bias, (&mult, &shift)) in biases.iter().zip(params.mult.iter().zip(params.shift).cycle()) {
+    let mut requantised = |bias: i32, (&mult, &shift): (&i32, &u8)| {
         let acc = products + i64::from(bias.unsigned_abs());
-        if acc << record.pre_shift > I32_MAX {
+        if !fits(acc, record.pre_shift) {
             return Err(OpField::Headroom);
         }
         largest = largest.max(((acc << record.pre_shift) * i64::from(mult)) >> shift);
-    }
+        Ok(())
+    };
     if params.bias.is_empty() {
-        let each = params.mult.iter().zip(params.shift).map(|(&mult, &shift)| ((products << record.pre_shift) * i64::from(mult)) >> shift);
-        largest = each.fold(largest, i64::max);
+        for rate in rates {
+            requantised(0, rate)?;
+        }
+    } else {
+        for (&bias, rate) in params.bias.iter().zip(rates.cycle()) {
+            requantised(bias, rate)?;
+        }
     }
     Ok(largest + 1)
 }
+
+#[cfg(test)]
+mod tests;

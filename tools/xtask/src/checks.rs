@@ -6,10 +6,13 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::drift::Extent;
-use crate::{api, app, count, firmware, install, isa, lint, package, parity, training};
+use crate::{api, app, command, count, firmware, install, isa, lint, package, parity, training};
 
 /// Targets without an operating system that the device crates must build for.
 const DEVICE_TARGETS: [&str; 3] = ["thumbv7em-none-eabihf", "thumbv8m.main-none-eabihf", "aarch64-unknown-none"];
+
+/// A target of this processor whose addresses have 32 bits, as those of microcontrollers; static, so that its programs run on a 64-bit system as they are.
+const NARROW: &str = "i686-unknown-linux-musl";
 
 /// One thing that must hold.
 pub struct Check {
@@ -126,6 +129,7 @@ pub fn all() -> Vec<Check> {
                 "bad_input",
             ],
         ),
+        Check { name: "image reader and engine in 32 bits".to_owned(), kind: Kind::Rule(narrow_addresses) },
         Check { name: "device targets installed".to_owned(), kind: Kind::Rule(install_targets) },
     ]);
     for target in DEVICE_TARGETS {
@@ -173,4 +177,23 @@ pub fn source_rules() -> Vec<Check> {
 fn install_targets(root: &Path) -> Result<Vec<String>> {
     install::targets(root, &DEVICE_TARGETS)?;
     Ok(Vec::new())
+}
+
+/// Runs the tests of `hrvit-format` and `hrvit-core` with addresses of 32 bits and overflow checks: what an image says of its sizes must not exceed them unseen.
+fn narrow_addresses(root: &Path) -> Result<Vec<String>> {
+    install::targets(root, &[NARROW])?;
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(root).args(["test", "--locked", "--quiet", "--lib", "--tests", "--target", NARROW]);
+    for package in ["hrvit-format", "hrvit-core"] {
+        let features = ["std", "fp16", "int16x8"].map(|feature| format!("{package}/{feature}")).join(",");
+        cargo.args(["--package", package, "--features", &features]);
+    }
+    // Linked without a foreign C compiler; checked, whatever the profile says.
+    cargo.arg("--config").arg(format!("target.{NARROW}.linker=\"rust-lld\""));
+    cargo.args(["--config", "profile.dev.overflow-checks=true"]);
+    if cfg!(not(target_arch = "x86_64")) {
+        install::programs(&[("qemu-i386", "qemu-user")])?;
+        cargo.arg("--config").arg(format!("target.{NARROW}.runner=\"qemu-i386\""));
+    }
+    command::succeed(&mut cargo).map(|_| Vec::new())
 }
