@@ -15,7 +15,7 @@ pub const CANARY: usize = if cfg!(debug_assertions) { ALIGN } else { 0 };
 const CANARY_BYTE: u8 = 0xc5;
 
 /// Bytes that a region of `bytes` takes in the arena, its padding and its canary included; the largest number where they are too many to count.
-pub(crate) const fn padded_bytes(bytes: usize) -> usize {
+const fn padded_bytes(bytes: usize) -> usize {
     match bytes.checked_next_multiple_of(ALIGN) {
         Some(0) => 0,
         Some(padded) => padded.saturating_add(CANARY),

@@ -5,7 +5,7 @@ use core::sync::atomic::{
     Ordering::{AcqRel, Acquire},
 };
 
-use bytemuck::cast_slice;
+use bytemuck::try_cast_slice;
 use hrvit_format::{Logit, ModelHead, StepId, record::Precision};
 
 use crate::observe::{Observer, Tile};
@@ -16,8 +16,7 @@ use crate::observe::{Observer, Tile};
 /// instruction set stay below half of this bound (docs/accuracy.md).
 pub const LOGITS_BOUND: f32 = 1.0 / 128.0;
 
-/// How many of a thousand labels may differ from the definition's. With trained weights it is a fifth of one, with random ones, whose classes are nearly tied in many
-/// pixels, a little more than one.
+/// Maximum differing labels per 1000. Observed: 0.2 with trained weights, 1.2 with random ones, whose classes are nearly tied in many pixels.
 pub const LABELS_BOUND: usize = 5;
 
 /// The first step of `model` in half precision: those before it compute with integers, and make the same bytes everywhere.
@@ -62,7 +61,8 @@ impl Observer for LogitsDrift<'_> {
         if tile.op.is_some() || Some(tile.id) != self.step {
             return;
         }
-        let found: &[Logit] = cast_slice(tile.data.bytes());
+        // A tile of logits has whole ones; of anything else none is seen, which counts as drift.
+        let found: &[Logit] = try_cast_slice(tile.data.bytes()).unwrap_or_default();
         let at = tile.y * tile.columns * usize::from(self.model.meta().network.classes);
         let expected = self.expected.get(at..).unwrap_or_default();
         let format = self.model.logits_format();
@@ -88,7 +88,7 @@ pub struct Drift {
 impl Drift {
     /// Whether the logits are within [`LOGITS_BOUND`] and the labels within [`LABELS_BOUND`].
     pub fn is_within_bounds(&self) -> bool {
-        self.logits.is_none_or(|logits| logits <= LOGITS_BOUND) && 1000 * self.differ <= LABELS_BOUND * self.labels
+        self.logits.is_none_or(|logits| logits <= LOGITS_BOUND) && 1000 * self.differ as u64 <= LABELS_BOUND as u64 * self.labels as u64
     }
 }
 

@@ -4,8 +4,7 @@
 //! From the bytes of a model image to a label map:
 //!
 //! ```
-//! use hrvit_core::{Arena, Engine, Model, NoObserver, Plan, Serial};
-//! use hrvit_format::aligned::Aligned;
+//! use hrvit_core::{Aligned, Arena, Engine, Model, NoObserver, Plan, Serial};
 //!
 //! // In firmware also a linker section; on hosts `ModelBuf` reads a file.
 //! static IMAGE: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tiny.hrvit")));
@@ -41,6 +40,7 @@
 mod arena;
 mod arithmetic;
 mod blocks;
+mod branch_maps;
 #[cfg(feature = "fp16")]
 #[allow(clippy::float_arithmetic, reason = "compares logits of half precision")]
 pub mod drift_f16;
@@ -68,7 +68,10 @@ pub use arena::{ALIGN, Arena, CANARY};
 pub use element::TileData;
 pub use engine::Engine;
 pub use error::{Never, PlanError, RunError, SetupError};
-pub use hrvit_format::{Logit, LogitFormat, Model, ModelHead, Network, Packing, Precision, Size, Step, StepId, WideParts};
+pub use hrvit_format::{
+    Head, LoadError, Logit, LogitFormat, Model, ModelHead, Network, Packing, Precision, Records, Size, Spec, SpecError, Step, StepId, WideParts,
+    aligned::Aligned,
+};
 #[cfg(feature = "std")]
 pub use hrvit_format::{ModelBuf, aligned::AlignedBytes};
 pub use hrvit_kernels::{Family, Isa, Kernels};

@@ -158,7 +158,7 @@ impl<'a> Operator<'a> {
 
     /// [`Operator::product`] with the biases number `variant` of several sets.
     pub fn product_with(&self, a: &[i8], variant: usize, epilogue: Epilogue<'_>) -> Result<(), ShapeError> {
-        let bias = self.params.bias.get(variant * self.cout()..(variant + 1) * self.cout()).ok_or(ShapeError::Channels)?;
+        let bias = self.params.bias.row(variant, self.cout()).map_err(|Fault| ShapeError::Channels)?;
         self.product_on(a, self.params.weights, bias, self.requant(), epilogue)
     }
 

@@ -56,7 +56,7 @@ fn attend_until_none(left: &AtomicUsize) {
     }
 }
 
-/// The jobs of a step: neighbours belong to one worker, the same in every step, whose cache has their rows; whoever has none left takes those of others.
+/// The jobs of a step. Each worker owns a fixed, contiguous job range, whose rows its cache has; idle workers steal.
 struct Shares {
     jobs: usize,
     /// Next job of every worker.

@@ -226,7 +226,7 @@ impl Network {
                 continue;
             }
             if source < branch {
-                let stride = 1u8 << (branch - source);
+                let stride = 1u8.checked_shl(u32::from(branch - source)).unwrap_or(0);
                 ops.depthwise(OpKind::FusionDepthwise, c, stride + 1, stride);
             }
             ops.conv(OpKind::FusionPointwise, c, width, 1, 1);

@@ -1,4 +1,4 @@
-//! How the fusions of a module are compared, whose groups need never be in memory together.
+//! Checks across streamed groups that all outputs of a fusion narrow a branch alike.
 
 use bytemuck::cast_slice;
 

@@ -43,7 +43,7 @@ impl<'a> Records<'a> {
         self.step(id).and_then(|record| Precision::try_from(record.precision).ok()).unwrap_or(Precision::Int8)
     }
 
-    /// Where the residual stream that a step reads has the other precision's format: the real value of one code of its integers.
+    /// Scale for converting the incoming residual stream of a step, the real value of one code of its integers; `None` if formats match.
     pub fn stream_scale(&self, id: StepId, step: Step) -> Option<CodeScale> {
         let (before, record) = (self.step(StepId(id.0.checked_sub(1)?))?, self.step(id)?);
         let reads_stream = matches!(step, Step::Attention { .. } | Step::MixCfn { .. } | Step::StageNorm { .. });

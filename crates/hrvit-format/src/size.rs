@@ -23,9 +23,10 @@ impl Size {
         if fits(height) && fits(width) { Ok(Self { height, width }) } else { Err(SpecError::Size { height, width }) }
     }
 
-    /// `(rows, columns)` of `branch`: 1/4, 1/8, 1/16, 1/32 of the input.
+    /// `(rows, columns)` of `branch`: 1/4, 1/8, 1/16, 1/32 of the input; of one that does not exist, none.
     pub fn map(&self, branch: usize) -> (usize, usize) {
-        (usize::from(self.height) >> (branch + 2), usize::from(self.width) >> (branch + 2))
+        let side = |side: u16| (usize::from(side) >> 2).checked_shr(branch as u32).unwrap_or(0);
+        (side(self.height), side(self.width))
     }
 
     /// Tokens of `branch`.

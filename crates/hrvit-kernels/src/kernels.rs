@@ -5,6 +5,7 @@ use crate::packing::Packing;
 
 /// A group of operators that is accelerated as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Family {
     /// Products on 8 bits, weights in [`Packing::Rows`].
     GemmRows,
@@ -235,7 +236,7 @@ impl Kernels {
         self.tier.isa()
     }
 
-    /// The name of the file that serves `family`: that of [`Kernels::isa`] or of an instruction set that it includes, or `scalar` where none was written.
+    /// Name of the backend used for `family`: that of [`Kernels::isa`] or of an instruction set that it includes; `scalar` if none exists.
     pub const fn chosen(self, family: Family) -> &'static str {
         let tier = self.tier;
         match family {

@@ -65,7 +65,7 @@ pub struct Log {
 impl Log {
     /// Reads decoded lines.
     ///
-    /// An error after a fault that was made on purpose is what that should end in. A log in which the program gave up may be incomplete, not contradictory.
+    /// After an injected fault, `error` is the expected outcome. A log in which the program gave up may be incomplete, not contradictory.
     ///
     /// # Errors
     /// If a line of the protocol cannot be understood, comes twice or out of order, or the whole is as [`Log::check`] refuses it.

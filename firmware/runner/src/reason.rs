@@ -53,8 +53,9 @@ impl Format for Reason {
             #[cfg(feature = "fp16")]
             Self::Drift { logits, differ, labels } => defmt::write!(
                 f,
-                "the result is too far from the host's: logits may differ by {} millionths of the largest, and 5 of 1000 labels ({} of {} do)",
+                "the result is too far from the host's: logits may differ by {} millionths of the largest, and {} of 1000 labels ({} of {} do)",
                 logits,
+                hrvit_core::drift_f16::LABELS_BOUND,
                 differ,
                 labels
             ),

@@ -2,7 +2,7 @@
 
 use hrvit_format::{BRANCHES, Step};
 
-use crate::{arena::ArenaSlicer, arithmetic::Arithmetic, fault::Fault, plan::Plan};
+use crate::{arena::ArenaSlicer, arithmetic::Arithmetic, branch_maps::BranchMaps, fault::Fault, plan::Plan};
 
 /// The branches' regions: a map each, and the second one where the plan has it.
 pub struct Maps<'m, A: Arithmetic> {
@@ -14,12 +14,9 @@ impl<'m, A: Arithmetic> Maps<'m, A> {
     /// Cuts those of the live branches.
     pub fn cut(plan: &Plan, step: Step, slicer: &mut ArenaSlicer<'m>) -> Result<Self, Fault> {
         let mut maps = Self { x: Default::default(), fused: Default::default() };
+        let (geometry, second) = (plan.geometry_of(step), plan.has_second_maps());
         for (branch, (x, fused)) in maps.x.iter_mut().zip(&mut maps.fused).enumerate().take(plan.live_branches(step)) {
-            let len = plan.network().spec.map_len(plan.size(), branch);
-            *x = slicer.take([len])?;
-            if plan.has_second_maps() {
-                *fused = slicer.take([len])?;
-            }
+            BranchMaps::<A> { x: *x, fused: *fused } = BranchMaps::cut(&geometry, branch, second, slicer)?;
         }
         Ok(maps)
     }

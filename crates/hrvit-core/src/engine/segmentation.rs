@@ -2,7 +2,7 @@
 
 use core::ops::ControlFlow;
 
-use hrvit_format::{Logit, OpKind, Step, StepId};
+use hrvit_format::{Logit, OpKind, Step};
 
 use super::{
     session::{Session, in_precision},
@@ -37,7 +37,7 @@ impl<M: ModelSource> Work<'_, M> {
         if observer.enter(context.info).is_break() {
             return Err(RunError::Stopped(id));
         }
-        let labelled = StepInfo { id: StepId(id.0 + 1), step: Step::LabelMap, macs: 0 };
+        let labelled = StepInfo { id: model.records().id(Step::LabelMap).ok_or(RunError::Internal(id))?, step: Step::LabelMap, macs: 0 };
         if run_segformer(&context, labelled, *executor, plan, arena, map, logits).map_err(internal)?.is_break() {
             return Err(RunError::Stopped(labelled.id));
         }

@@ -3,7 +3,7 @@
 use hrvit_format::BRANCHES;
 
 use crate::{
-    arena::{ArenaSlicer, padded_bytes},
+    arena::ArenaSlicer,
     arithmetic::Arithmetic,
     fault::Fault,
     geometry::{Geometry, MapSize},
@@ -16,9 +16,14 @@ struct Maps<'a, A: Arithmetic>([&'a mut [A::Code]; BRANCHES]);
 
 impl<'a, A: Arithmetic> Maps<'a, A> {
     fn cut(geometry: &Geometry<'_>, slicer: &mut ArenaSlicer<'a>) -> Result<Self, Fault> {
-        let mut map = |branch: usize| slicer.take([geometry.map(branch).rows, geometry.row_len(branch)]);
+        let mut map = |branch: usize| map::<A>(geometry, branch, slicer);
         Ok(Self([map(0)?, map(1)?, map(2)?, map(3)?]))
     }
+}
+
+/// One of them.
+fn map<'a, A: Arithmetic>(geometry: &Geometry<'_>, branch: usize, slicer: &mut ArenaSlicer<'a>) -> Result<&'a mut [A::Code], Fault> {
+    slicer.take([geometry.map(branch).rows, geometry.row_len(branch)])
 }
 
 /// The row that is in hand, behind the stage norms.
@@ -58,7 +63,7 @@ pub fn run<'s, A: Arithmetic>(
             copy_run(codes, cast_mut(maps.part_mut(to..)?.row_mut(y, narrowed)?)?);
         }
         from += region_bytes;
-        to += padded_bytes(rows * narrowed);
+        to += ArenaSlicer::measure(|slicer| map::<A>(geometry, branch, slicer));
     }
     Ok(())
 }

@@ -5,7 +5,10 @@ use hrvit_format::{ModelHead, Network, Parts, Precision, Size, Step, WideParts};
 use super::{memory::Plan, table::StepTable};
 use crate::{
     arena::{ALIGN, ArenaSlicer},
+    arithmetic::Int8,
+    branch_maps::BranchMaps,
     error::PlanError,
+    geometry::Geometry,
     heads::segformer,
     macs::step_macs,
     schedule::MAX_WORKERS,
@@ -111,13 +114,14 @@ impl PlanBuilder {
             WeightPlacement::Mapped => 0,
             WeightPlacement::Streamed { largest_group } => largest_group.checked_next_multiple_of(ALIGN).ok_or(PlanError::TooLarge)?,
         };
-        let maps = if precisions.any_entry() { 2 } else { 1 };
-        let regions = core::array::from_fn(|branch| {
-            let map = ArenaSlicer::measure(|slicer| slicer.take::<i16, 1>([network.spec.map_len(size, branch)]));
-            map.saturating_mul(maps)
-        });
+        let second = precisions.any_entry();
+        let geometry = Geometry { network: &network, size, workers, tile: 1 };
+        let regions = core::array::from_fn(|branch| ArenaSlicer::measure(|slicer| BranchMaps::<Int8>::cut(&geometry, branch, second, slicer)));
         let mut plan = Plan { network, precisions, size, workers, weight_buffer, regions, tiles: StepTable::new(1), macs: StepTable::new(0), arena: 0 };
         let smallest = plan.peak_bytes();
+        if isize::try_from(smallest).is_err() {
+            return Err(PlanError::TooLarge);
+        }
         let budget = match tiling {
             Tiling::Smallest | Tiling::Rows(_) => smallest,
             Tiling::Within(given) => match given.checked_sub(weight_buffer) {

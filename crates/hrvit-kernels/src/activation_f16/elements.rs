@@ -1,4 +1,4 @@
-//! The elementwise operators 8 at a time, written once for every instruction set whose `floats` has the words; what 8 do not divide ends as in the definition.
+//! The elementwise operators, 8 at a time. Generated per instruction set from its `floats` primitives; tails use `scalar`.
 
 /// Makes them for the token `$token` of the instruction set in the folder `$isa`, which proves `$features`.
 macro_rules! elements {

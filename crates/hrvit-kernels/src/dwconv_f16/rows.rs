@@ -1,4 +1,4 @@
-//! The depthwise convolution, 8 channels at a time, written once for every instruction set whose `floats` has the words: their weights are widened once per row, and where
+//! The depthwise convolution, 8 channels at a time. Generated per instruction set from its `floats` primitives: weights are widened once per row, and where
 //! the window moves by one token and lies inside the map, a group of output tokens shares each value that is read.
 //!
 //! Sums are those of the definition, in its order. Kernels above 9x9 are left to `scalar`, as are the last channels where 8 do not divide them.

@@ -1,5 +1,4 @@
-//! The LayerNorm with sums in 8 lanes, written once for every instruction set whose `floats` has the words; the last channels as in the definition where 8 do not
-//! divide them.
+//! The LayerNorm with sums in 8 lanes. Generated per instruction set from its `floats` primitives; tails use `scalar`.
 
 /// Makes it for the token `$token` of the instruction set in the folder `$isa`, which proves `$features`.
 macro_rules! tokens {

@@ -24,9 +24,9 @@ const TOP: usize = 5;
 
 /// Segment (or classify) a frame or a folder of frames
 ///
-/// Per frame NAME writes NAME.labels.png (the pixel value is the class), NAME.overlay.png (with a legend) and NAME.json into the output folder. Labels are the
-/// engine's, what a device gives; each pixel of the frame takes the nearest one. --smooth resizes the logits instead; --device-labels leaves the label PNG at the
-/// model's size. --margin adds NAME.margin.png (grey, the pixel value is the margin's code) and NAME.unsure.png (red where two classes are nearly tied).
+/// Per frame NAME writes NAME.labels.png (the pixel value is the class), NAME.overlay.png (with a legend) and NAME.json into the output folder. With a
+/// model image labels are the engine's, what a device gives; each pixel of the frame takes the nearest one. --smooth resizes the logits instead; --device-labels
+/// leaves label and margin PNGs at the model's size. --margin adds NAME.margin.png (grey, the pixel value is the margin's code) and NAME.unsure.png (red where two classes are nearly tied).
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   hrvit run --model nano.hrvit data/val/images --out out
