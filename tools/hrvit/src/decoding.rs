@@ -30,8 +30,13 @@ impl MaxPixels {
         OF_PROCESS.store(self.0, Ordering::Relaxed);
     }
 
+    /// Bytes that a decoder may take for a picture of so many pixels, and what comes with it.
+    pub(crate) fn memory(self) -> usize {
+        self.bytes().max(64 << 20)
+    }
+
     /// Bytes that a picture of so many pixels may take.
-    pub(crate) fn bytes(self) -> usize {
+    fn bytes(self) -> usize {
         usize::try_from(self.0.saturating_mul(Self::BYTES)).unwrap_or(usize::MAX)
     }
 
@@ -67,7 +72,7 @@ pub fn rgb(bytes: &[u8], most: MaxPixels) -> Result<RgbImage> {
 
 fn png(bytes: &[u8], most: MaxPixels) -> Result<RgbImage> {
     let mut limits = image::Limits::no_limits();
-    limits.max_alloc = Some(most.bytes() as u64);
+    limits.max_alloc = Some(most.memory() as u64);
     let decoder = image::codecs::png::PngDecoder::with_limits(Cursor::new(bytes), limits).context("damaged PNG, or one that takes too much memory")?;
     let (width, height) = decoder.dimensions();
     most.check(width, height, decoder.color_type().bytes_per_pixel().into())?;
@@ -118,7 +123,7 @@ fn has_end(jpeg: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use image::{Rgb, codecs::jpeg::JpegEncoder};
 
     use super::*;
@@ -144,13 +149,16 @@ mod tests {
         rgb(bytes, most).map(|picture| panic!("a picture of {:?} pixels", picture.dimensions())).unwrap_or_else(|error| format!("{error:#}"))
     }
 
-    /// A PNG without compression, of a size that its header says, and rows that need not be there.
-    fn header_of(width: u32, height: u32, bits: png::BitDepth, colour: png::ColorType) -> Vec<u8> {
+    /// A PNG of which nothing is there but its header, and that data follow.
+    pub(crate) fn header_of(width: u32, height: u32, bits: png::BitDepth, colour: png::ColorType) -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut encoder = png::Encoder::new(&mut bytes, width, height);
         encoder.set_depth(bits);
         encoder.set_color(colour);
         drop(encoder.write_header().unwrap());
+        // The signature, the header's chunk, and the beginning of one of data.
+        bytes.truncate(8 + 25);
+        bytes.extend_from_slice(b"\0\0\x10\0IDAT");
         bytes
     }
 
@@ -185,18 +193,6 @@ mod tests {
         let bytes = encoded(ImageFormat::Jpeg, &picture(96, 64).into());
         assert!(refused(&bytes[..bytes.len() / 2], MOST).contains("truncated JPEG"));
         assert!(refused(&bytes[..bytes.len() - 2], MOST).contains("truncated JPEG"));
-    }
-
-    #[test]
-    fn a_jpeg_whose_pixels_end_early_is_an_error() {
-        // With an end marker behind the part that is there.
-        let bytes = encoded(ImageFormat::Jpeg, &picture(96, 64).into());
-        let scan = bytes.windows(2).position(|pair| pair == [0xff, 0xda]).unwrap();
-        for kept in [20, 100, (bytes.len() - scan) / 2] {
-            let short = [&bytes[..scan + kept], &[0xff, 0xd9]].concat();
-            assert!(has_end(&short));
-            refused(&short, MOST);
-        }
     }
 
     #[test]

@@ -66,10 +66,10 @@ fn read_indices(path: &Path) -> Result<LabelMap> {
 }
 
 fn indices(file: impl BufRead + Seek, most: MaxPixels) -> Result<LabelMap> {
-    let mut decoder = png::Decoder::new_with_limits(file, png::Limits { bytes: most.bytes() });
+    let mut decoder = png::Decoder::new_with_limits(file, png::Limits { bytes: most.memory() });
     decoder.set_transformations(png::Transformations::IDENTITY);
     let mut reader = decoder.read_info().context("expected a PNG of class indices")?;
-    most.check(reader.info().width, reader.info().height, 1)?;
+    most.check(reader.info().width, reader.info().height, reader.info().bytes_per_pixel() as u64)?;
     let mut packed = vec![0; reader.output_buffer_size().context("picture too large")?];
     let info = reader.next_frame(&mut packed)?;
     let bits = match (info.color_type, info.bit_depth) {
@@ -197,10 +197,7 @@ mod tests {
             assert!(read(&bytes[..cut], 2400).is_err(), "{cut} bytes");
         }
         // Of a picture of 400 million pixels, the header alone.
-        let mut header = Vec::new();
-        let mut encoder = png::Encoder::new(&mut header, 20_000, 20_000);
-        encoder.set_depth(BitDepth::One);
-        drop(encoder.write_header().unwrap());
+        let header = crate::decoding::tests::header_of(20_000, 20_000, BitDepth::One, ColorType::Grayscale);
         let error = format!("{:#}", read(&header, MaxPixels::DEFAULT).unwrap_err());
         assert!(error.contains("20000x20000"), "{error}");
     }

@@ -164,8 +164,11 @@ fn names_of_temporary_files_are_not_those_of_the_process() {
     let made: Vec<Temporary> = (0..8).map(|_| Temporary::new(folder.path(), None).unwrap()).collect();
     let found = names(folder.path());
     assert_eq!(found.len(), 8);
+    let known = ledger().temporary.clone();
+    assert!(found.iter().all(|name| known.contains(&folder.path().join(name))), "a signal removes them all");
     assert!(found.iter().all(|name| name.len() >= PREFIX.len() + 6 && !name.contains(&std::process::id().to_string())), "{found:?}");
     drop(made);
+    assert!(!ledger().temporary.iter().any(|path| path.starts_with(folder.path())));
     assert_eq!(names(folder.path()), [] as [&str; 0]);
 }
 
