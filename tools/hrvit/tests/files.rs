@@ -45,12 +45,13 @@ fn pipe(folder: &Path) -> PathBuf {
 #[test]
 fn a_device_stays_one_and_a_link_too() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(synth(Path::new("/dev/null")).status.success());
-    assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+    // A node of the test's own, never the machine's, which a broken command would replace.
     let node = folder.path().join("null");
     if Command::new("mknod").arg(&node).args(["c", "1", "3"]).output().unwrap().status.success() {
         synth(&node);
         assert!(fs::symlink_metadata(&node).unwrap().file_type().is_char_device());
+    } else {
+        println!("SKIPPED: this user can make no device");
     }
     let (link, file) = (folder.path().join("link"), folder.path().join("file"));
     std::os::unix::fs::symlink("file", &link).unwrap();
@@ -65,7 +66,7 @@ fn new_files_have_the_mode_that_the_umask_leaves() {
         let out = folder.path().join(mask);
         let script = format!("umask {mask}; exec \"$0\" \"$@\"");
         let mut shell = Command::new("sh");
-        shell.args(["-c", &script, env!("CARGO_BIN_EXE_hrvit")]).args(SYNTH).args(["--out", text(&out)]);
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_hrvit"), "plan", "--variant", "nano", "--classes", "4", "--size", "64x64", "--svg", text(&out)]);
         assert!(shell.output().unwrap().status.success());
         assert_eq!(fs::metadata(&out).unwrap().permissions().mode() & 0o777, mode, "umask {mask}");
     }
