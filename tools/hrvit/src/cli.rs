@@ -6,6 +6,8 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{bench, demo, eval, inspect, pack, plan, profile, quantize, report, run, synth};
+use crate::decoding::MaxPixels;
+use crate::files;
 use crate::output::Format;
 
 /// Quantise, run, evaluate and inspect HRViT models for embedded devices.
@@ -15,6 +17,9 @@ pub struct Cli {
     /// Print one JSON document instead of tables
     #[arg(long, global = true)]
     json: bool,
+    /// Refuse frames and label maps of more pixels, before they take memory
+    #[arg(long, global = true, value_name = "N", default_value_t = MaxPixels::DEFAULT, value_parser = clap::value_parser!(u64).range(1..))]
+    max_pixels: u64,
     /// What to do; `demo` if nothing is said
     #[command(subcommand)]
     command: Option<Command>,
@@ -38,10 +43,14 @@ enum Command {
 
 /// Parses the process's arguments and runs the command; errors go to standard error with their causes.
 pub fn main() -> ExitCode {
-    match execute(&Cli::parse()) {
+    let cli = Cli::parse();
+    match files::remove_on_signals().and_then(|()| execute(&cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
+            if let Some(left) = files::left() {
+                eprintln!("written before the error, and whole: {left}");
+            }
             ExitCode::FAILURE
         }
     }
@@ -52,6 +61,7 @@ pub fn main() -> ExitCode {
 /// # Errors
 /// Whatever the command says.
 pub fn execute(cli: &Cli) -> Result<()> {
+    MaxPixels(cli.max_pixels).set();
     let format = if cli.json { Format::Json } else { Format::Text };
     match &cli.command {
         None => demo::run(&demo::DemoArgs::default(), format),

@@ -7,20 +7,18 @@ use fast_image_resize as fir;
 use hrvit_format::Size;
 use image::RgbImage;
 
+use crate::decoding::{self, MaxPixels};
+
 /// File extensions that are frames.
 pub const EXTENSIONS: [&str; 3] = ["jpg", "jpeg", "png"];
 
 /// Decodes one frame to 8-bit RGB.
 ///
 /// # Errors
-/// If the file cannot be read or is no image; names it.
+/// If the file cannot be read, is no whole JPEG or PNG, or has more pixels than [`MaxPixels`] allows; names it.
 pub fn read(path: &Path) -> Result<RgbImage> {
-    let image = image::ImageReader::open(path)
-        .and_then(image::ImageReader::with_guessed_format)
-        .with_context(|| format!("reading frame {}", path.display()))?
-        .decode()
-        .with_context(|| format!("decoding frame {}: expected JPEG or PNG", path.display()))?;
-    Ok(image.into_rgb8())
+    let bytes = std::fs::read(path).with_context(|| format!("reading frame {}", path.display()))?;
+    decoding::rgb(&bytes, MaxPixels::of_process()).with_context(|| format!("decoding frame {}", path.display()))
 }
 
 /// The frames of a folder, in order of their names. Not recursive; other files are passed over.

@@ -3,12 +3,13 @@
 //! The pixel value of a label PNG *is* the class, whether the file is grey or has a palette; the palette only says how viewers show it.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufRead, BufReader, Seek};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use png::{BitDepth, ColorType};
 
+use crate::decoding::MaxPixels;
 use crate::palette::Classes;
 
 /// Class index per pixel.
@@ -61,9 +62,14 @@ pub fn read(path: &Path) -> Result<LabelMap> {
 }
 
 fn read_indices(path: &Path) -> Result<LabelMap> {
-    let mut decoder = png::Decoder::new(BufReader::new(File::open(path)?));
+    indices(BufReader::new(File::open(path)?), MaxPixels::of_process())
+}
+
+fn indices(file: impl BufRead + Seek, most: MaxPixels) -> Result<LabelMap> {
+    let mut decoder = png::Decoder::new_with_limits(file, png::Limits { bytes: most.memory() });
     decoder.set_transformations(png::Transformations::IDENTITY);
     let mut reader = decoder.read_info().context("expected a PNG of class indices")?;
+    most.check(reader.info().width, reader.info().height, reader.info().bytes_per_pixel() as u64)?;
     let mut packed = vec![0; reader.output_buffer_size().context("picture too large")?];
     let info = reader.next_frame(&mut packed)?;
     let bits = match (info.color_type, info.bit_depth) {
@@ -176,5 +182,23 @@ mod tests {
     fn histogram_leaves_out_other_indices() {
         let labels = LabelMap::new(1, 5, vec![0, 1, 1, 2, 255]).unwrap();
         assert_eq!(labels.histogram(2), [1, 2]);
+    }
+
+    #[test]
+    fn too_many_pixels_are_refused_by_the_header_and_a_cut_file_is_an_error() {
+        let labels = LabelMap::new(40, 60, (0..2400).map(|i| (i * 7 % 11) as u8).collect()).unwrap();
+        let bytes = encode(&labels, &Classes::camvid11()).unwrap();
+        let read = |bytes: &[u8], most| indices(std::io::Cursor::new(bytes.to_vec()), MaxPixels(most));
+        assert_eq!(read(&bytes, 2400).unwrap(), labels);
+        let error = format!("{:#}", read(&bytes, 2399).unwrap_err());
+        assert!(error.contains("60x40") && error.contains("--max-pixels"), "{error}");
+        // The last chunk says nothing.
+        for cut in 0..bytes.len() - 12 {
+            assert!(read(&bytes[..cut], 2400).is_err(), "{cut} bytes");
+        }
+        // Of a picture of 400 million pixels, the header alone.
+        let header = crate::decoding::tests::header_of(20_000, 20_000, BitDepth::One, ColorType::Grayscale);
+        let error = format!("{:#}", read(&header, MaxPixels::DEFAULT).unwrap_err());
+        assert!(error.contains("20000x20000"), "{error}");
     }
 }

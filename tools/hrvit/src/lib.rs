@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`cli`], [`commands`] | the command line: one module per subcommand |
 //! | [`spec_file`] | which network: variant or TOML file, head, classes |
-//! | [`frames`], [`frame_checks`], [`calibration`] | decoding, resizing and judging camera frames |
+//! | [`decoding`], [`frames`], [`frame_checks`], [`calibration`] | decoding, resizing and judging camera frames |
 //! | [`mod@quantize`] | from a checkpoint and frames to a model image |
 //! | [`labels`], [`palette`] | label maps as PNG, names and colours of classes |
 //! | [`segmenter`], [`logits`] | what float reference and int8 engine have in common |
@@ -18,7 +18,7 @@
 //! | [`memory_picture`] | the arena over the steps of a frame |
 //! | [`timing`] | where the time of a run goes |
 //! | [`profile`] | logs of devices, profiles of their steps |
-//! | [`output`], [`progress`] | tables, JSON, whole-or-nothing files, progress bars |
+//! | [`output`], [`files`], [`progress`] | tables, JSON, whole-or-nothing files, progress bars |
 #![forbid(unsafe_code)]
 
 pub mod accounting;
@@ -27,7 +27,9 @@ pub mod canvas;
 pub mod cli;
 pub mod commands;
 pub mod dataset;
+pub mod decoding;
 pub mod evaluation;
+pub mod files;
 pub mod float;
 pub mod frame_checks;
 pub mod frames;

@@ -1,13 +1,13 @@
-//! What a command leaves behind: one JSON document, a table, or files that are either whole or not there.
+//! What a command leaves behind: one JSON document, a table, or files ([`crate::files`]).
 
-use std::fs;
 use std::io::Write;
-use std::path::Path;
 
 use anyhow::{Context, Result};
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, CellAlignment, Table};
 use serde::Serialize;
+
+pub use crate::files::{probe, probe_folder, write as write_file};
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,39 +47,6 @@ pub fn table(header: &[&str], left: usize) -> Table {
     table
 }
 
-/// Writes `bytes` to a temporary file beside `path`, then renames it: a reader sees the old file or the new one, never a part. Creates missing folders.
-///
-/// # Errors
-/// If the folder cannot be made or the file cannot be written or renamed; names the path.
-pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let write = || -> Result<()> {
-        fs::create_dir_all(folder)?;
-        let mut file = tempfile::Builder::new().prefix(".hrvit-").tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        set_readable(file.as_file())?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().with_context(|| format!("writing {}", path.display()))
-}
-
-/// Temporary files are private to their owner; what is kept has the mode of a newly created file.
-#[cfg(unix)]
-fn set_readable(file: &fs::File) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(fs::Permissions::from_mode(0o644)).context("setting permissions")
-}
-
-#[cfg(not(unix))]
-fn set_readable(_file: &fs::File) -> Result<()> {
-    Ok(())
-}
-
 /// `1234567` as `1,234,567`.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -100,23 +67,5 @@ mod tests {
     #[test]
     fn grouped_puts_commas_between_thousands_only() {
         assert_eq!([0, 999, 1000, 123_456, 1_234_567].map(grouped), ["0", "999", "1,000", "123,456", "1,234,567"]);
-    }
-
-    #[test]
-    fn write_file_makes_folders_replaces_and_leaves_nothing_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a/b.bin");
-        write_file(&path, b"old").unwrap();
-        write_file(&path, b"new").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"new");
-        assert_eq!(fs::read_dir(folder.path().join("a")).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn write_file_into_a_file_names_the_path() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("a"), b"").unwrap();
-        let error = write_file(&folder.path().join("a/b"), b"x").unwrap_err();
-        assert!(error.to_string().contains("a/b"), "{error}");
     }
 }

@@ -322,7 +322,7 @@ fn layer_norms_fit_their_integers_at_the_limits_of_their_parameters() {
         let allowed = i128::from(gain).abs() < 1 << 15 && i128::from(offset).abs() <= 1 << 29;
         assert_eq!(verdict(gain, offset, 0), if allowed { Ok(()) } else { Err(OpField::Norm) }, "{gain} {offset}");
         assert_eq!(verdict(gain, offset, 1), Err(OpField::Norm));
-        for shift in 1..=if allowed { 30u32 } else { 0 } {
+        for shift in (1..=30u32).filter(|_| allowed) {
             for normalised in [i128::from(i16::MIN), i128::from(i16::MAX)] {
                 let sum = normalised * i128::from(gain) + i128::from(offset) + (1 << (shift - 1));
                 assert!(i32::try_from(sum >> shift).is_ok(), "{gain} {offset} {shift}");

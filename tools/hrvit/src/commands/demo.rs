@@ -70,6 +70,7 @@ struct Report {
 /// # Errors
 /// If bundled files are missing or results cannot be written.
 pub fn run(args: &DemoArgs, format: Format) -> Result<()> {
+    output::probe_folder(&args.out)?;
     let weights = args.assets.join("models/nano_camvid11.safetensors");
     let network = Network { spec: Spec::variant("nano").context("nano is a built-in variant")?, head: Head::Segformer, classes: 11 };
     let classes = Classes::camvid11();

@@ -43,6 +43,7 @@ struct Report<'a> {
 /// # Errors
 /// If the model is no valid image, or the file cannot be written.
 pub fn run(args: &PackArgs, format: Format) -> Result<()> {
+    output::probe(&args.out)?;
     let image = ModelBuf::read(&args.model)?;
     let model = image.model();
     let packing = args.layout;

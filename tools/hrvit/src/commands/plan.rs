@@ -122,6 +122,7 @@ impl Report {
 pub fn run(args: &PlanArgs, format: Format) -> Result<()> {
     let network = args.network.network()?;
     let size = args.size.size.context("--size HxW is missing: which input size?")?;
+    args.svg.as_deref().map(output::probe).transpose()?;
     let tiling = args.arena.map(Tiling::Within).or(args.tile.map(Tiling::Rows)).unwrap_or_default();
     let half = match (args.half, args.int16x8) {
         (true, _) => WideParts::ALL,

@@ -76,6 +76,7 @@ pub fn run(args: &ProfileArgs, format: Format) -> Result<()> {
     if let Some(clock) = args.clock {
         ensure!(clock.is_finite() && clock > 0.0, "--clock {clock}: expected hertz above 0");
     }
+    args.trace.iter().chain(&args.svg).try_for_each(|path| output::probe(path))?;
     let (lines, malformed) = read(args)?;
     let log = Log::parse(lines.iter().map(String::as_str)).with_context(|| format!("reading {}", source(&args.log)))?;
     // A program that gave up may have left steps without their total.

@@ -154,6 +154,7 @@ struct Precisions<'a> {
 /// be written.
 pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
     let network = args.network.network()?;
+    [&args.out].into_iter().chain(&args.pareto).try_for_each(|path| output::probe(path))?;
     let classes = args.classes_file.as_deref().map(|file| Classes::of_model(usize::from(network.classes), Some(file))).transpose()?;
     let checkpoint = Checkpoint::read(&args.weights, &network)?;
     ensure!(args.half.is_empty() || args.precision == Precision::Mixed, "--half names the parts of --precision mixed");

@@ -132,6 +132,7 @@ pub fn run(args: &ReportArgs, format: Format) -> Result<()> {
         }
     }
     ensure!(args.step_frames > 0, "--step-frames 0: at least one frame is needed to measure steps and the logits' deviation");
+    [&args.out].into_iter().chain(&args.report_json).try_for_each(|path| output::probe(path))?;
     let kernels = args.isa.kernels()?;
     let file = host_engine::read_image(&args.model)?;
     let (bytes, crc) = file_facts(&file).with_context(|| format!("model image {}", args.model.display()))?;

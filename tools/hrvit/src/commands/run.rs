@@ -123,6 +123,8 @@ struct Found {
 pub fn run(args: &RunArgs, format: Format) -> Result<()> {
     let paths = frames::list_or_one(&args.input)?;
     ensure!(args.logits.is_none() || paths.len() == 1, "--logits takes a single frame, {} holds {}", args.input.display(), paths.len());
+    output::probe_folder(&args.out)?;
+    args.logits.as_deref().map(output::probe).transpose()?;
     let packed = args.model.as_deref().map(|path| PackedImage::read(path, args.isa)).transpose()?;
     let int8 = packed.as_ref().map(PackedImage::load).transpose()?;
     let classes = |count: usize| match (&int8, &args.classes_file) {
@@ -154,8 +156,9 @@ fn run_all(segmenter: &dyn Segmenter, shift: Option<u8>, paths: &[PathBuf], clas
     ensure!(shift.is_none() || segmenter.head() == Head::Segformer, "--margin is for segmentors: a classifier's logits are in its result");
     let bar = progress::frames(paths.len(), "running");
     let mut reports = Vec::with_capacity(paths.len());
-    for path in paths {
-        let report = run_frame(segmenter, shift, path, classes, args).with_context(|| format!("frame {}", path.display()))?;
+    for (done, path) in paths.iter().enumerate() {
+        let after = || format!("frame {} ({done} of {} frames are done)", path.display(), paths.len());
+        let report = run_frame(segmenter, shift, path, classes, args).with_context(after)?;
         output::write_file(&args.out.join(format!("{}.json", frames::stem(path))), &serde_json::to_vec_pretty(&report)?)?;
         reports.push(report);
         bar.inc(1);
