@@ -12,8 +12,10 @@ pub struct BranchMaps<'m, A: Arithmetic> {
 
 impl<'m, A: Arithmetic> BranchMaps<'m, A> {
     /// Those of `branch`, with or without a second map.
+    #[inline(always)] // every step cuts those of all live branches
     pub fn cut(geometry: &Geometry<'_>, branch: usize, second: bool, slicer: &mut ArenaSlicer<'m>) -> Result<Self, Fault> {
         let len = geometry.map_len(branch);
-        Ok(Self { x: slicer.take([len])?, fused: slicer.take([if second { len } else { 0 }])? })
+        let x = slicer.take([len])?;
+        Ok(Self { x, fused: if second { slicer.take([len])? } else { Default::default() } })
     }
 }

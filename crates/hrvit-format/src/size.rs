@@ -25,7 +25,8 @@ impl Size {
 
     /// `(rows, columns)` of `branch`: 1/4, 1/8, 1/16, 1/32 of the input; of one that does not exist, none.
     pub fn map(&self, branch: usize) -> (usize, usize) {
-        let side = |side: u16| (usize::from(side) >> 2).checked_shr(branch as u32).unwrap_or(0);
+        // A side has 16 bits: nothing is left of it from a shift of 16 on.
+        let side = |side: u16| usize::from(side) >> 2 >> branch.min(16);
         (side(self.height), side(self.width))
     }
 
