@@ -62,9 +62,9 @@ impl<const BYTES: usize> Default for Arena<BYTES> {
 /// Cuts regions off the front of an arena, each at a multiple of [`ALIGN`], or measures what the same cuts would take.
 ///
 /// Every block describes its buffers once, as a function that takes them from a slicer: a plan runs it on [`ArenaSlicer::measure`], the engine on an arena.
-/// Where there are canaries a slicer paints them, and panics on its end if one was written: it must outlive the use of its regions.
+/// It paints canaries in builds that have them, and panics on its end if one was written: it must outlive the use of its regions.
 pub(crate) struct ArenaSlicer<'a> {
-    /// What has not been cut yet; `None` where regions are only measured.
+    /// Bytes not cut yet; `None` if regions are only measured.
     rest: Option<&'a mut [u8]>,
     measured: usize,
     #[cfg(debug_assertions)]
@@ -119,7 +119,7 @@ impl<'a> ArenaSlicer<'a> {
         Ok(bytes)
     }
 
-    /// What has not been cut yet; nothing is left to cut.
+    /// Bytes not cut yet; nothing is left to cut.
     pub fn rest(&mut self) -> &'a mut [u8] {
         self.rest.as_mut().map(core::mem::take).unwrap_or_default()
     }

@@ -3,7 +3,7 @@
 use core::{fmt, ops::Range};
 
 use crc32fast::Hasher;
-use hrvit_format::{LoadError, ModelHead, Narrowings, Records, START_BYTES, StepId, crc32, record::Section};
+use hrvit_format::{LoadError, ModelHead, Narrowings, Records, START_BYTES, StepId, crc32, record::Section, sentences};
 
 use crate::source::ModelSource;
 
@@ -44,26 +44,11 @@ pub enum StreamError<E> {
     },
 }
 
-impl<E: fmt::Display> fmt::Display for StreamError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Read(error) => write!(f, "reading the model image: {error}"),
-            Self::Image(error) => error.fmt(f),
-            Self::Buffer { needed, found } => write!(f, "streaming the model image: buffer of {found} bytes, {needed} are needed"),
-        }
-    }
-}
-
-#[cfg(feature = "defmt")]
-impl<E: defmt::Format> defmt::Format for StreamError<E> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        match self {
-            Self::Read(error) => defmt::write!(f, "reading the model image: {}", error),
-            Self::Image(error) => defmt::write!(f, "{}", error),
-            Self::Buffer { needed, found } => defmt::write!(f, "streaming the model image: buffer of {} bytes, {} are needed", found, needed),
-        }
-    }
-}
+sentences!(StreamError<E> {
+    Self::Read(error) => ("reading the model image: {}", error),
+    Self::Image(error) => ("{}", error),
+    Self::Buffer { needed, found } => ("streaming the model image: buffer of {} bytes, {} are needed", found, needed),
+});
 
 impl<E: fmt::Debug + fmt::Display> core::error::Error for StreamError<E> {}
 

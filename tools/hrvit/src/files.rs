@@ -29,6 +29,11 @@ fn ledger() -> MutexGuard<'static, Ledger> {
     LEDGER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Takes a temporary file or folder that is gone, or has its name, off the ledger.
+fn forget(temporary: &Path) {
+    ledger().temporary.retain(|other| other != temporary);
+}
+
 /// What a path leads to.
 enum Place {
     /// A regular file, or nothing yet, behind all links; the mode of the file that is there.
@@ -107,7 +112,7 @@ impl Temporary {
         let temporary = file.path().to_path_buf();
         // A failure drops the file, which removes it.
         let kept = file.persist(path).map(drop).map_err(|error| error.error);
-        ledger().temporary.retain(|other| *other != temporary);
+        forget(&temporary);
         Ok(kept?)
     }
 }
@@ -117,7 +122,7 @@ impl Drop for Temporary {
         if let Some(file) = self.0.take() {
             let temporary = file.path().to_path_buf();
             drop(file);
-            ledger().temporary.retain(|other| *other != temporary);
+            forget(&temporary);
         }
     }
 }
@@ -148,7 +153,7 @@ impl Drop for Scratch {
         if let Some(folder) = self.0.take() {
             let path = folder.path().to_path_buf();
             drop(folder);
-            ledger().temporary.retain(|other| *other != path);
+            forget(&path);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a block computes with, in each precision.
+//! Element types and operators of each precision.
 
 #[cfg(feature = "fp16")]
 mod fp16;

@@ -1,4 +1,4 @@
-//! What a precision is: the element types of its tensors and its operators on them. The schedule above is written once for all.
+//! A precision: the element types of its tensors and its operators on them. Blocks and heads are written once for all.
 
 use core::{fmt::Debug, ops::Range};
 

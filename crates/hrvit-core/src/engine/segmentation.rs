@@ -38,7 +38,7 @@ impl<M: ModelSource> Work<'_, M> {
             return Err(RunError::Stopped(id));
         }
         let labelled = StepInfo { id: model.records().id(Step::LabelMap).ok_or(RunError::Internal(id))?, step: Step::LabelMap, macs: 0 };
-        if run_segformer(&context, labelled, *executor, plan, arena, map, logits).map_err(internal)?.is_break() {
+        if run_segformer(&context, *executor, plan, arena, Results { map, labelled, logits }).map_err(internal)?.is_break() {
             return Err(RunError::Stopped(labelled.id));
         }
         observer.leave(context.info);
@@ -46,28 +46,25 @@ impl<M: ModelSource> Work<'_, M> {
     }
 }
 
+/// Results of the head: the label map, a step of its own, and the logits.
+struct Results<'o> {
+    map: Option<LabelMap<'o>>,
+    labelled: StepInfo,
+    logits: Option<&'o mut [Logit]>,
+}
+
 /// The head in its precision; `Break` if the observer stopped the frame before the label map.
 #[inline(never)]
-fn run_segformer(
-    context: &StepContext<'_>,
-    labelled: StepInfo,
-    executor: &dyn Executor,
-    plan: &Plan,
-    arena: &mut [u8],
-    map: Option<LabelMap<'_>>,
-    logits: Option<&mut [Logit]>,
-) -> Result<ControlFlow<()>, Fault> {
-    in_precision!(context, A => segformer_in::<A>(context, labelled, executor, plan, arena, map, logits))
+fn run_segformer(context: &StepContext<'_>, executor: &dyn Executor, plan: &Plan, arena: &mut [u8], results: Results<'_>) -> Result<ControlFlow<()>, Fault> {
+    in_precision!(context, A => segformer_in::<A>(context, executor, plan, arena, results))
 }
 
 fn segformer_in<A: Arithmetic>(
     context: &StepContext<'_>,
-    labelled: StepInfo,
     executor: &dyn Executor,
     plan: &Plan,
     arena: &mut [u8],
-    map: Option<LabelMap<'_>>,
-    logits: Option<&mut [Logit]>,
+    Results { map, labelled, logits }: Results<'_>,
 ) -> Result<ControlFlow<()>, Fault> {
     let observer = context.observer;
     let narrowing = |branch: usize| Ok((context.reading(OpKind::HeadNarrow, branch as u8)?, context));

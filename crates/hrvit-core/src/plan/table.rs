@@ -2,80 +2,86 @@
 
 use hrvit_format::{BRANCHES, Step, spec::MAX_MODULES};
 
-/// One row per module, one column per branch.
-type Stages<T> = [[T; BRANCHES]; MAX_MODULES];
+/// Entries of one kind of step: a row per module, a column per branch.
+const STAGES: usize = MAX_MODULES * BRANCHES;
+/// Entries in all: four kinds with stages, the classifier's branches, stem, logits, labels, classes.
+const SLOTS: usize = 4 * STAGES + BRANCHES + 4;
 
 /// One entry for every step of the largest network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StepTable<T> {
-    stem: T,
-    fusion: Stages<T>,
-    patch_embed: Stages<T>,
-    attention: Stages<T>,
-    mix_cfn: Stages<T>,
-    logits: T,
-    labels: T,
-    increase: [T; BRANCHES],
-    classify: T,
-    /// Of stage norms, which no plan chooses anything for.
+    entries: [T; SLOTS],
+    /// Entry of stage norms, which no plan chooses anything for.
     other: T,
+}
+
+/// Place of a step's entry; `None` where it has none of its own.
+fn slot(step: Step) -> Option<usize> {
+    let branch = |first: usize, branch: u8| (usize::from(branch) < BRANCHES).then_some(first + usize::from(branch));
+    let stage = |kind: usize, module: u8, at: u8| branch(kind * STAGES + usize::from(module) * BRANCHES, at).filter(|_| usize::from(module) < MAX_MODULES);
+    match step {
+        Step::Fusion { module, branch } => stage(0, module, branch),
+        Step::PatchEmbed { module, branch } => stage(1, module, branch),
+        Step::Attention { module, branch, .. } => stage(2, module, branch),
+        Step::MixCfn { module, branch, .. } => stage(3, module, branch),
+        Step::Increase { branch: at } => branch(4 * STAGES, at),
+        Step::Stem => Some(SLOTS - 4),
+        Step::Logits => Some(SLOTS - 3),
+        Step::LabelMap => Some(SLOTS - 2),
+        Step::Classify => Some(SLOTS - 1),
+        Step::StageNorm { .. } => None,
+    }
 }
 
 impl<T: Copy> StepTable<T> {
     /// The same entry for all.
     pub fn new(entry: T) -> Self {
-        let stages = [[entry; BRANCHES]; MAX_MODULES];
-        Self {
-            stem: entry,
-            fusion: stages,
-            patch_embed: stages,
-            attention: stages,
-            mix_cfn: stages,
-            logits: entry,
-            labels: entry,
-            increase: [entry; BRANCHES],
-            classify: entry,
-            other: entry,
-        }
+        Self { entries: [entry; SLOTS], other: entry }
     }
 
     /// The entry of `step`.
     pub fn of(&self, step: Step) -> T {
-        let at = |stages: &Stages<T>, module: u8, branch: u8| stages.get(usize::from(module)).and_then(|row| row.get(usize::from(branch))).copied();
-        let entry = match step {
-            Step::Stem => Some(self.stem),
-            Step::Fusion { module, branch } => at(&self.fusion, module, branch),
-            Step::PatchEmbed { module, branch } => at(&self.patch_embed, module, branch),
-            Step::Attention { module, branch, .. } => at(&self.attention, module, branch),
-            Step::MixCfn { module, branch, .. } => at(&self.mix_cfn, module, branch),
-            Step::Logits => Some(self.logits),
-            Step::LabelMap => Some(self.labels),
-            Step::Increase { branch } => self.increase.get(usize::from(branch)).copied(),
-            Step::Classify => Some(self.classify),
-            Step::StageNorm { .. } => None,
-        };
-        entry.unwrap_or(self.other)
+        slot(step).and_then(|slot| self.entries.get(slot)).copied().unwrap_or(self.other)
     }
 
     /// Changes the entry of `step`, if it has one of its own.
     pub fn set(&mut self, step: Step, entry: T) {
-        fn at<T>(stages: &mut Stages<T>, module: u8, branch: u8) -> Option<&mut T> {
-            stages.get_mut(usize::from(module)).and_then(|row| row.get_mut(usize::from(branch)))
-        }
-        let place = match step {
-            Step::Stem => Some(&mut self.stem),
-            Step::Fusion { module, branch } => at(&mut self.fusion, module, branch),
-            Step::PatchEmbed { module, branch } => at(&mut self.patch_embed, module, branch),
-            Step::Attention { module, branch, .. } => at(&mut self.attention, module, branch),
-            Step::MixCfn { module, branch, .. } => at(&mut self.mix_cfn, module, branch),
-            Step::Logits => Some(&mut self.logits),
-            Step::LabelMap => Some(&mut self.labels),
-            Step::Increase { branch } => self.increase.get_mut(usize::from(branch)),
-            Step::Classify => Some(&mut self.classify),
-            Step::StageNorm { .. } => None,
-        };
-        if let Some(place) = place {
+        if let Some(place) = slot(step).and_then(|slot| self.entries.get_mut(slot)) {
             *place = entry;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hrvit_format::{Head, Network, Spec, VARIANTS};
+
+    use super::*;
+
+    #[test]
+    fn steps_share_an_entry_only_as_blocks_of_a_stage() {
+        for (name, head) in VARIANTS.iter().flat_map(|name| Head::ALL.map(|head| (name, head))) {
+            let network = Network { spec: Spec::variant(name).unwrap(), head, classes: 19 };
+            let mut seen = [None; SLOTS];
+            for step in network.steps() {
+                let first = match step {
+                    Step::Attention { module, branch, .. } => Step::Attention { module, branch, block: 0 },
+                    Step::MixCfn { module, branch, .. } => Step::MixCfn { module, branch, block: 0 },
+                    Step::StageNorm { .. } => continue,
+                    step => step,
+                };
+                let place = &mut seen[slot(step).unwrap()];
+                assert!(place.is_none_or(|other| other == first), "{name}: {step} beside {place:?}");
+                *place = Some(first);
+            }
+        }
+    }
+
+    #[test]
+    fn steps_that_no_network_has_have_no_entry() {
+        for (module, branch) in [(0, 4), (8, 0), (255, 255)] {
+            assert_eq!(slot(Step::Fusion { module, branch }), None);
+        }
+        assert_eq!(slot(Step::Increase { branch: 4 }), None);
     }
 }

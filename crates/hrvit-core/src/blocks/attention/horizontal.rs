@@ -38,20 +38,20 @@ struct Buffers<'a, A: Arithmetic> {
 }
 
 impl<'a, A: Arithmetic> Buffers<'a, A> {
-    fn cut(shape: &Shape, slicer: &mut ArenaSlicer<'a>) -> Result<Self, Fault> {
+    fn cut(shape: &Shape, first: usize, slicer: &mut ArenaSlicer<'a>) -> Result<Self, Fault> {
         let Shape { tokens, channels, tile, .. } = *shape;
         Ok(Self {
             codes: slicer.take([tile, tokens, channels])?,
             acc: slicer.take([tile, tokens, channels])?,
             hidden: slicer.take([channels])?,
-            walk: lines::Buffers::cut(shape, slicer)?,
+            walk: lines::Buffers::cut(shape, first, slicer)?,
         })
     }
 }
 
 /// Bytes of scratch on `branch`.
 pub fn scratch<A: Arithmetic>(geometry: &Geometry<'_>, branch: usize) -> usize {
-    let job = ArenaSlicer::measure(|slicer| Buffers::<A>::cut(&shape(geometry, branch), slicer));
+    let job = ArenaSlicer::measure(|slicer| Buffers::<A>::cut(&shape(geometry, branch), 0, slicer));
     jobs(geometry, branch).scratch::<A::Wide>(geometry.workers, job)
 }
 
@@ -124,8 +124,8 @@ pub fn run<A: Arithmetic>(
     let shortcut = Shortcut { right: context.only(OpKind::DesRight)?, left: context.only(OpKind::DesLeft)?, activation };
     rewrite(executor, x, jobs(&context.geometry, branch), work, &|range, block, scratch| {
         let mut slicer = ArenaSlicer::new(scratch);
-        let Buffers { codes, acc, hidden, walk } = Buffers::cut(&shape, &mut slicer)?;
+        let Buffers { codes, acc, hidden, walk } = Buffers::cut(&shape, range.start, &mut slicer)?;
         let mut rows = MapRows::<A> { context, block, kept, shape, waiting: 0..0, codes, acc, hidden, out_act, to_out, shortcut };
-        Walk::new(attention, shape, Half { first: 0, transposed: false }, range.start, walk)?.run(range, &mut rows)
+        Walk::new(attention, shape, Half { first: 0, transposed: false }, walk)?.run(range, &mut rows)
     })
 }

@@ -93,8 +93,8 @@ impl Shape {
 pub struct Buffers<'a, A: Arithmetic> {
     normed: &'a mut [A::Code],
     q: &'a mut [A::Code],
-    v: &'a mut [A::Code],
-    act: &'a mut [A::Code],
+    v: Ring<'a, A::Code>,
+    act: Ring<'a, A::Code>,
     /// q and v of one head, then its result in the scale of the sum.
     head: &'a mut [A::Code],
     /// Result of one head.
@@ -106,14 +106,16 @@ pub struct Buffers<'a, A: Arithmetic> {
 }
 
 impl<'a, A: Arithmetic> Buffers<'a, A> {
-    pub fn cut(shape: &Shape, slicer: &mut ArenaSlicer<'a>) -> Result<Self, Fault> {
+    /// Those for lines from `first` on.
+    pub fn cut(shape: &Shape, first: usize, slicer: &mut ArenaSlicer<'a>) -> Result<Self, Fault> {
         let Shape { tokens, channels, dim, tile, .. } = *shape;
         let (half_line, strip, v_lines) = (shape.half_line(), shape.strip_lines(), shape.v_lines());
+        let reached = first.saturating_sub(REACH);
         Ok(Self {
             normed: slicer.take([tile, tokens, channels])?,
             q: slicer.take([v_lines, half_line])?,
-            v: slicer.take([v_lines, half_line])?,
-            act: slicer.take([KERNEL, half_line])?,
+            v: Ring::batched(slicer.take([v_lines, half_line])?, half_line, Batches { first: reached, rows: tile, origin: 0 }),
+            act: Ring::new(slicer.take([KERNEL, half_line])?, half_line, reached),
             head: slicer.take([2, strip, tokens, dim])?,
             head_out: slicer.take([strip, tokens, dim])?,
             scores: slicer.take([shape.score_len::<A>()])?,
@@ -147,34 +149,18 @@ pub struct Walk<'a, 'c, A: Arithmetic> {
     attention: &'a Attention<'c>,
     shape: Shape,
     half: Half,
-    normed: &'a mut [A::Code],
-    q: &'a mut [A::Code],
-    v: Ring<'a, A::Code>,
-    act: Ring<'a, A::Code>,
-    /// q and v of one head, then its result in the scale of the sum.
-    head: &'a mut [A::Code],
-    /// Result of one head.
-    head_out: &'a mut [A::Wide],
-    scores: &'a mut [A::Sum],
-    sum: &'a mut [A::Wide],
-    codes: &'a mut [A::Code],
-    kernel: &'a mut [A::Tap],
+    buffers: Buffers<'a, A>,
 }
 
 impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
-    /// Over lines from `first` on.
-    pub fn new(attention: &'a Attention<'c>, shape: Shape, half: Half, first: usize, buffers: Buffers<'a, A>) -> Result<Self, Fault> {
-        let (half_line, reached) = (shape.half_line(), first.saturating_sub(REACH));
-        let Buffers { normed, q, v, act, head, head_out, scores, sum, codes, kernel } = buffers;
-        let v = Ring::batched(v, half_line, Batches { first: reached, rows: shape.tile, origin: 0 });
-        let act = Ring::new(act, half_line, reached);
-        let walk = Self { attention, shape, half, normed, q, v, act, head, head_out, scores, sum, codes, kernel };
-        for (tap, out) in walk.kernel.runs_mut(shape.channels / 2).enumerate() {
+    /// Over the lines that `buffers` are for.
+    pub fn new(attention: &'a Attention<'c>, shape: Shape, half: Half, buffers: Buffers<'a, A>) -> Result<Self, Fault> {
+        for (tap, out) in buffers.kernel.runs_mut(shape.channels / 2).enumerate() {
             let from = if half.transposed { tap % KERNEL * KERNEL + tap / KERNEL } else { tap };
             let weights = A::taps(&attention.parallel)?.part(from * shape.channels + half.first..)?;
             copy_run(weights, out);
         }
-        Ok(walk)
+        Ok(Self { attention, shape, half, buffers })
     }
 
     /// Walks the strips of `range`, which starts at a multiple of the window. A line is asked for [`REACH`] lines before its turn, and never again after it was
@@ -189,7 +175,7 @@ impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
             }
             for l in strip.clone() {
                 self.finish(strip.start, l)?;
-                lines.done(l, self.codes, l + 1 == strip.end)?;
+                lines.done(l, self.buffers.codes, l + 1 == strip.end)?;
             }
             at = strip.end;
         }
@@ -206,9 +192,9 @@ impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
         let channels = self.channels();
         let Attention { norm, qkv, .. } = self.attention;
         let (half_line, line_len) = (self.shape.half_line(), self.shape.tokens * self.shape.channels);
-        while let Some((first, v)) = self.v.next_up_to((end + REACH).min(self.shape.lines) - 1) {
+        while let Some((first, v)) = self.buffers.v.next_up_to((end + REACH).min(self.shape.lines) - 1) {
             let made = first..first + v.len() / half_line.max(1);
-            let normed = self.normed.part_mut(..made.len() * line_len)?;
+            let normed = self.buffers.normed.part_mut(..made.len() * line_len)?;
             for (l, out) in made.clone().zip(normed.runs_mut(line_len)) {
                 A::norm(norm, lines.tokens(l)?, out)?;
             }
@@ -219,7 +205,7 @@ impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
                 let normed = normed.part((asking.start - first) * line_len..(asking.end - first) * line_len)?;
                 // q lies beside v: lines that v has in one run q has in one run.
                 let slot = asking.start % self.shape.v_lines().max(1) * half_line;
-                let q = self.q.part_mut(slot..slot + asking.len() * half_line)?;
+                let q = self.buffers.q.part_mut(slot..slot + asking.len() * half_line)?;
                 A::product(qkv, normed, Part::Channels(channels.clone()), Out::Code(q))?;
             }
         }
@@ -235,30 +221,30 @@ impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
         let q_lines = self.shape.v_lines();
         let q_line = |l: usize| l % q_lines.max(1) * self.shape.half_line();
         // A head that is the whole half is used where it lies.
-        let in_place = if dim == half && q_line(strip.start) + len <= self.q.len() { self.v.run(strip.clone()) } else { None };
+        let in_place = if dim == half && q_line(strip.start) + len <= self.buffers.q.len() { self.buffers.v.run(strip.clone()) } else { None };
         let number = self.half.first / dim.max(1) + head;
         let exp = self.attention.exp;
-        let head_out = self.head_out.part_mut(..len)?;
+        let head_out = self.buffers.head_out.part_mut(..len)?;
         if let Some(v) = in_place {
-            let q = self.q.part(q_line(strip.start)..)?.part(..len)?;
-            A::attend(&self.attention.scores, &HeadStrip { q, v, dim, head: number, exp }, self.scores, head_out)?;
+            let q = self.buffers.q.part(q_line(strip.start)..)?.part(..len)?;
+            A::attend(&self.attention.scores, &HeadStrip { q, v, dim, head: number, exp }, self.buffers.scores, head_out)?;
         } else {
-            let (head_q, head_v) = self.head.split_front(len)?;
+            let (head_q, head_v) = self.buffers.head.split_front(len)?;
             let head_v = head_v.part_mut(..len)?;
             for ((l, q_out), v_out) in strip.clone().zip(head_q.runs_mut(tokens * dim)).zip(head_v.runs_mut(tokens * dim)) {
-                for (line, out) in [(self.q.part(q_line(l)..)?, q_out), (self.v.row(l)?, v_out)] {
+                for (line, out) in [(self.buffers.q.part(q_line(l)..)?, q_out), (self.buffers.v.row(l)?, v_out)] {
                     copy_strided(Strided { elements: line.part(first..)?, stride: half }, Strided { elements: out, stride: dim }, dim)?;
                 }
             }
-            A::attend(&self.attention.scores, &HeadStrip { q: head_q, v: head_v, dim, head: number, exp }, self.scores, head_out)?;
+            A::attend(&self.attention.scores, &HeadStrip { q: head_q, v: head_v, dim, head: number, exp }, self.buffers.scores, head_out)?;
         }
         let values = &self.attention.values;
         let weighed = self.half.first + first..self.half.first + first + dim;
-        let sum = self.sum.part_mut(..strip.len() * tokens * half)?;
+        let sum = self.buffers.sum.part_mut(..strip.len() * tokens * half)?;
         if dim == half {
             return A::rescale_values(values, weighed, head_out, sum);
         }
-        let rescaled = cast_mut(self.head)?.part_mut(..len)?;
+        let rescaled = cast_mut(self.buffers.head)?.part_mut(..len)?;
         A::rescale_values(values, weighed, head_out, rescaled)?;
         copy_strided(Strided { elements: rescaled, stride: dim }, Strided { elements: sum.part_mut(first..)?, stride: half }, dim)
     }
@@ -267,13 +253,13 @@ impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
     fn finish(&mut self, start: usize, l: usize) -> Result<(), Fault> {
         let channels = self.channels();
         let Attention { act, parallel, out_act, .. } = self.attention;
-        while let Some((at, out)) = self.act.next_up_to((l + REACH).min(self.shape.lines - 1)) {
-            A::hardswish_v(act, channels.clone(), self.v.row(at)?, out)?;
+        while let Some((at, out)) = self.buffers.act.next_up_to((l + REACH).min(self.shape.lines - 1)) {
+            A::hardswish_v(act, channels.clone(), self.buffers.v.row(at)?, out)?;
         }
-        let window = self.act.window(l, KERNEL, self.shape.lines)?;
+        let window = self.buffers.act.window(l, KERNEL, self.shape.lines)?;
         let half_line = self.shape.half_line();
-        let sum = self.sum.row_mut(l - start, half_line)?;
-        A::add_parallel(parallel, window.part(..KERNEL)?, self.kernel, channels, self.shape.tokens, sum)?;
-        A::hardswish_sum(out_act, sum, self.codes)
+        let sum = self.buffers.sum.row_mut(l - start, half_line)?;
+        A::add_parallel(parallel, window.part(..KERNEL)?, self.buffers.kernel, channels, self.shape.tokens, sum)?;
+        A::hardswish_sum(out_act, sum, self.buffers.codes)
     }
 }

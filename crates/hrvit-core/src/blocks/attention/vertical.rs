@@ -42,14 +42,14 @@ struct Buffers<'a, A: Arithmetic> {
 }
 
 impl<'a, A: Arithmetic> Buffers<'a, A> {
-    fn cut(shape: &Shape, slicer: &mut ArenaSlicer<'a>) -> Result<Self, Fault> {
-        Ok(Self { column: slicer.take([shape.tokens, shape.channels])?, walk: lines::Buffers::cut(shape, slicer)? })
+    fn cut(shape: &Shape, first: usize, slicer: &mut ArenaSlicer<'a>) -> Result<Self, Fault> {
+        Ok(Self { column: slicer.take([shape.tokens, shape.channels])?, walk: lines::Buffers::cut(shape, first, slicer)? })
     }
 }
 
 /// Bytes of scratch on `branch`.
 pub fn scratch<A: Arithmetic>(geometry: &Geometry<'_>, branch: usize) -> usize {
-    let job = ArenaSlicer::measure(|slicer| Buffers::<A>::cut(&shape(geometry, branch), slicer));
+    let job = ArenaSlicer::measure(|slicer| Buffers::<A>::cut(&shape(geometry, branch), 0, slicer));
     blocks(geometry, branch).at_once(geometry.workers).saturating_mul(job)
 }
 
@@ -91,10 +91,10 @@ pub fn run<A: Arithmetic>(
     run_jobs(executor, blocks.jobs(), work, &|job, scratch| {
         let range = blocks.range(job);
         let mut slicer = ArenaSlicer::new(scratch);
-        let Buffers { column, walk } = Buffers::cut(&shape, &mut slicer)?;
+        let Buffers { column, walk } = Buffers::cut(&shape, range.start, &mut slicer)?;
         let kept = tiles.claim(job).ok_or(Fault)?;
         let mut columns = Columns::<A> { x, columns: shape.lines, channels: shape.channels, buffer: column, kept, first: range.start };
         let half = Half { first: shape.channels / 2, transposed: true };
-        Walk::new(attention, shape, half, range.start, walk)?.run(range, &mut columns)
+        Walk::new(attention, shape, half, walk)?.run(range, &mut columns)
     })
 }
