@@ -54,6 +54,6 @@ impl<'a> Choices<'a> {
 
     /// True about once in `many` times.
     pub fn one_in(&mut self, many: u8) -> bool {
-        many != 0 && self.u8() % many == 0
+        self.u8().is_multiple_of(many)
     }
 }

@@ -13,6 +13,7 @@
 
 mod checkpoint;
 mod choices;
+mod image;
 mod kernels;
 mod load;
 mod log;
@@ -42,5 +43,4 @@ pub enum Verdict {
 pub type Target = (&'static str, fn(&[u8]) -> Verdict);
 
 /// Every target.
-pub const TARGETS: [Target; 6] =
-    [("load", load), ("run_image", run_image), ("kernels", kernels), ("checkpoint", checkpoint), ("spec", spec), ("log", log)];
+pub const TARGETS: [Target; 6] = [("load", load), ("run_image", run_image), ("kernels", kernels), ("checkpoint", checkpoint), ("spec", spec), ("log", log)];

@@ -1,0 +1,10 @@
+//! Model images: where their records lie, images to start from, and edits.
+
+mod bases;
+mod edit;
+mod half;
+mod layout;
+
+pub use bases::base;
+pub use edit::edited;
+pub use layout::mend_crcs;
