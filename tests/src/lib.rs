@@ -2,6 +2,7 @@
 
 pub mod flash;
 pub mod mixed_image;
+pub mod pth;
 pub mod random_image;
 #[cfg(doctest)]
 mod readmes;

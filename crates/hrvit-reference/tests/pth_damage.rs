@@ -1,14 +1,13 @@
 //! `.pth` files cut anywhere, with bytes changed, and of random bytes: an error of one line or the same weights, and never a panic.
 
-mod pth;
 mod small;
 
 use std::path::Path;
 
 use hrvit_format::{Head, Network};
 use hrvit_reference::{Checkpoint, CheckpointError};
+use hrvit_tests::pth::{Entry, File, zip};
 use hrvit_tests::rng::Rng;
-use pth::{Entry, File, zip};
 
 fn network() -> Network {
     small::network(Head::Segformer)

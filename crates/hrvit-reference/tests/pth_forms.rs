@@ -1,6 +1,5 @@
 //! `.pth` files that load: every protocol, both forms, every kind of view, and whatever else a training script saves beside its weights.
 
-mod pth;
 mod small;
 
 use std::path::Path;
@@ -8,7 +7,7 @@ use std::path::Path;
 use half::{bf16, f16};
 use hrvit_format::Head;
 use hrvit_reference::{Checkpoint, CheckpointError};
-use pth::{Entry, File, Writer, zip};
+use hrvit_tests::pth::{Entry, File, Writer, bytes, zip};
 
 const BIAS: &str = "decode_head.conv_seg.bias";
 const WEIGHT: &str = "decode_head.conv_seg.weight";
@@ -87,7 +86,7 @@ fn views_of_one_storage() {
     let mut file = File::new(3);
     let checkpoint = synthetic();
     let all: Vec<f32> = checkpoint.iter().flat_map(|(_, tensor)| tensor.data.clone()).collect();
-    let key = file.storage(pth::bytes(&all), 4);
+    let key = file.storage(bytes(&all), 4);
     let (w, mut at) = (file.writer, 0);
     for (name, tensor) in checkpoint.iter() {
         let shape: Vec<i64> = tensor.shape.iter().map(|&side| side as i64).collect();

@@ -1,6 +1,5 @@
 //! `.pth` files made to do harm: refused in one line that names the file or the tensor, in bounded time and memory, with nothing run.
 
-mod pth;
 mod small;
 
 use std::path::Path;
@@ -8,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use hrvit_format::Head;
 use hrvit_reference::{Checkpoint, CheckpointError};
-use pth::{Entry, File, Ops, Writer, zip};
+use hrvit_tests::pth::{Entry, File, Ops, Writer, zip};
 
 const BIAS: &str = "decode_head.conv_seg.bias";
 /// What no file here may take: each is refused in a fraction of it.
@@ -271,6 +270,9 @@ fn names_cannot_break_or_fill_an_error() {
     let mut file = File::of(&synthetic(), 2);
     file.push("x\n\u{1b}[2Jall is well", &[1], &[0.0]);
     refused(&file.zip(), &["x\\n\\u{1b}[2Jall is well", "no such tensor"]);
+    let mut file = File::of(&synthetic(), 2);
+    file.push(&"n".repeat(100_000), &[1], &[0.0]);
+    refused(&file.zip(), &["nnn..: the network has no such tensor"]);
     let class = Writer { protocol: 4 }.class(&"m".repeat(200), "a\nb");
     refused_pickle(&[&class[..], b")\x81."].concat(), &["an object of mmm", ".."]);
 }

@@ -1,15 +1,13 @@
 //! Memory that reading a `.pth` file takes, measured by the system in a process that does nothing else.
 #![cfg(target_os = "linux")]
 
-mod pth;
-
 use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
 use hrvit_format::{Head, Network, Spec};
 use hrvit_reference::{Checkpoint, parameters};
-use pth::{Entry, File, Writer, zip};
+use hrvit_tests::pth::{Entry, File, Writer, zip};
 use tempfile::TempDir;
 
 /// Names the file and the variant to the process that reads it.

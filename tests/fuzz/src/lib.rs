@@ -20,7 +20,7 @@ mod log;
 mod run_image;
 mod spec;
 
-pub use checkpoint::checkpoint;
+pub use checkpoint::{CheckpointFile, checkpoint};
 pub use choices::Choices;
 pub use kernels::kernels;
 pub use load::load;

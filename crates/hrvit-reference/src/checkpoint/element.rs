@@ -11,6 +11,14 @@ pub(crate) enum Element {
 }
 
 impl Element {
+    /// Bytes of an element.
+    pub(crate) fn size(self) -> u64 {
+        match self {
+            Self::F32 => 4,
+            Self::F16 | Self::Bf16 => 2,
+        }
+    }
+
     /// All values in `bytes`.
     pub(crate) fn widen(self, bytes: &[u8]) -> Vec<f32> {
         match self {

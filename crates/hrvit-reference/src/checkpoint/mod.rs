@@ -4,6 +4,7 @@
 //! does not fit and says what was expected.
 
 mod element;
+mod header;
 mod names;
 mod safe;
 mod synthetic;
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 use hrvit_format::{Network, SpecError};
 
 use crate::parameters::{Parameter, parameters};
-use crate::pth::{self, Form, Source, View};
+use crate::pth::{self, Form, Source, View, shown};
 
 pub(crate) use element::Element;
 
@@ -169,21 +170,26 @@ impl Checkpoint {
         if let Some(form) = Form::of(&head) {
             Self::read_pth(path, source, form, network)
         } else if head.get(8) == Some(&b'{') || path.extension().is_some_and(|extension| extension == "safetensors") {
-            let bytes = source.whole().map_err(file)?;
-            let found = safe::open(path, &bytes)?;
-            Self::from_parts(network, names::strip(found)?, path.display().to_string(), |part| part.shape.as_slice(), safe::load)
+            Self::read_safetensors(path, source, network)
         } else {
             Err(CheckpointError::UnknownFormat { path: path.into() })
         }
     }
 
+    fn read_safetensors(path: &Path, mut source: Source<'_>, network: &Network) -> Result<Self, CheckpointError> {
+        let mut budget = pth::budget(&source, bytes(network));
+        let found = header::read(&mut source, &mut budget);
+        let found = found.map_err(|reason| CheckpointError::Damaged { path: path.into(), reason: format!("not a whole .safetensors file: {reason}") })?;
+        let load = |name: &str, part| safe::load(&mut source, path, name, part);
+        Self::from_parts(network, names::strip(found)?, path.display().to_string(), |part| part.shape.as_slice(), load)
+    }
+
     fn read_pth(path: &Path, source: Source<'_>, form: Form, network: &Network) -> Result<Self, CheckpointError> {
         let damaged = |reason: String| CheckpointError::Damaged { path: path.into(), reason };
-        let bytes = parameters(network).iter().map(|parameter| (parameter.count() * size_of::<f32>()) as u64).sum();
-        let (mut pth, found) = pth::open(source, form, bytes, names::MAX_DEPTH, names::is_container).map_err(damaged)?;
+        let (mut pth, found) = pth::open(source, form, bytes(network), names::MAX_DEPTH, names::is_container).map_err(damaged)?;
         let views = names::strip(found)?.into_iter().map(|(name, view)| match view {
             Ok(view) => Ok((name, view)),
-            Err(reason) => Err(damaged(format!("{name}: {reason}"))),
+            Err(reason) => Err(damaged(format!("{}: {reason}", shown(&name)))),
         });
         let load = |name: &str, view: View| {
             view.element().map_err(|found| CheckpointError::ElementType { name: name.to_owned(), found: found.to_owned() })?;
@@ -228,6 +234,14 @@ impl Checkpoint {
         Self::new(network, tensors, format!("synthetic weights, seed {seed}"))
     }
 
+    /// The bytes that [`Self::write_safetensors`] writes.
+    ///
+    /// # Errors
+    /// If the tensors cannot be encoded; names [`Self::origin`].
+    pub fn to_safetensors(&self) -> Result<Vec<u8>, CheckpointError> {
+        safe::encode(self, Path::new(&self.origin))
+    }
+
     /// Writes all tensors as f32 to a `.safetensors` file with bare names; its metadata holds `origin`, `network` (JSON) and `generator`. The file appears
     /// whole or not at all.
     pub fn write_safetensors(&self, path: &Path) -> Result<(), CheckpointError> {
@@ -255,6 +269,11 @@ impl Checkpoint {
     }
 }
 
+/// Bytes of the tensors of `network`.
+fn bytes(network: &Network) -> u64 {
+    parameters(network).iter().map(|parameter| (parameter.count() * size_of::<f32>()) as u64).sum()
+}
+
 /// Checks that `parts` have the names and shapes of `expected`, no more and no fewer.
 fn fit<P>(expected: &[Parameter], parts: &BTreeMap<String, P>, shape: impl Fn(&P) -> &[usize]) -> Result<(), CheckpointError> {
     let mut missing = expected.iter().filter(|parameter| !parts.contains_key(&parameter.name));
@@ -265,7 +284,7 @@ fn fit<P>(expected: &[Parameter], parts: &BTreeMap<String, P>, shape: impl Fn(&P
     let known: BTreeMap<_, _> = expected.iter().map(|parameter| (parameter.name.as_str(), &parameter.shape)).collect();
     let mut extra = parts.iter().filter(|(name, _)| !known.contains_key(name.as_str()));
     if let Some((name, part)) = extra.next() {
-        return Err(CheckpointError::Extra { name: name.clone(), found: shape(part).to_vec(), extra: 1 + extra.count() });
+        return Err(CheckpointError::Extra { name: shown(name), found: shape(part).to_vec(), extra: 1 + extra.count() });
     }
     for (name, part) in parts {
         let (expected, found) = (known[name.as_str()], shape(part));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::CheckpointError;
+use crate::pth::shown;
 
 /// What a training script may nest its weights under, the preferred one first: of averaged and plain weights, the averaged ones.
 const CONTAINERS: [&str; 3] = ["state_dict_ema", "state_dict", "model"];
@@ -38,7 +39,7 @@ pub(super) fn strip<T>(mut tensors: Vec<(String, T)>) -> Result<BTreeMap<String,
     let mut bare = BTreeMap::new();
     for (name, tensor) in tensors {
         if bare.insert(name.clone(), tensor).is_some() {
-            return Err(CheckpointError::Twice { name });
+            return Err(CheckpointError::Twice { name: shown(&name) });
         }
     }
     Ok(bare)

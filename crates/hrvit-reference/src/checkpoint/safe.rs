@@ -6,38 +6,32 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use safetensors::serialize;
 use safetensors::tensor::{Dtype, TensorView};
-use safetensors::{SafeTensors, serialize};
 
+use super::header::Part;
 use super::{Checkpoint, CheckpointError, Element, Tensor};
+use crate::pth::Source;
 
-/// The tensors of a file under their names in it.
-pub(super) fn open<'a>(path: &Path, bytes: &'a [u8]) -> Result<Vec<(String, Part<'a>)>, CheckpointError> {
-    let damaged = |error| CheckpointError::Damaged { path: path.into(), reason: format!("not a whole .safetensors file: {error}") };
-    let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
-    let part = |view: TensorView<'a>| Part { shape: view.shape().to_vec(), dtype: view.dtype(), bytes: view.data() };
-    Ok(file.tensors().into_iter().map(|(name, view)| (name, part(view))).collect())
-}
-
-/// A tensor in a file.
-pub(super) struct Part<'a> {
-    pub(super) shape: Vec<usize>,
-    dtype: Dtype,
-    bytes: &'a [u8],
-}
-
-/// The values of a tensor.
-pub(super) fn load(name: &str, part: Part<'_>) -> Result<Tensor, CheckpointError> {
-    let element = match part.dtype {
-        Dtype::F32 => Element::F32,
-        Dtype::F16 => Element::F16,
-        Dtype::BF16 => Element::Bf16,
-        other => return Err(CheckpointError::ElementType { name: name.to_owned(), found: format!("{other:?}") }),
+/// The values of a tensor, whose shape is the network's.
+pub(super) fn load(source: &mut Source<'_>, path: &Path, name: &str, part: Part) -> Result<Tensor, CheckpointError> {
+    let damaged = |reason: String| CheckpointError::Damaged { path: path.into(), reason: format!("{name}: {reason}") };
+    let element = match part.dtype.as_str() {
+        "F32" => Element::F32,
+        "F16" => Element::F16,
+        "BF16" => Element::Bf16,
+        _ => return Err(CheckpointError::ElementType { name: name.to_owned(), found: part.dtype }),
     };
-    Ok(Tensor { shape: part.shape, data: element.widen(part.bytes) })
+    let expected = part.shape.iter().product::<usize>() as u64 * element.size();
+    if part.len != expected {
+        return Err(damaged(format!("has {} bytes; expected {expected} for shape {:?} of {}", part.len, part.shape, part.dtype)));
+    }
+    let bytes = source.read(part.start, part.len).map_err(damaged)?;
+    Ok(Tensor { shape: part.shape, data: element.widen(&bytes) })
 }
 
-pub(super) fn write(checkpoint: &Checkpoint, path: &Path) -> Result<(), CheckpointError> {
+/// The bytes of a file for `path`, which errors name.
+pub(super) fn encode(checkpoint: &Checkpoint, path: &Path) -> Result<Vec<u8>, CheckpointError> {
     let damaged = |reason: String| CheckpointError::Damaged { path: path.into(), reason };
     let bytes: Vec<(&str, &[usize], Vec<u8>)> =
         checkpoint.iter().map(|(name, tensor)| (name, tensor.shape.as_slice(), tensor.data.iter().flat_map(|value| value.to_le_bytes()).collect())).collect();
@@ -50,8 +44,11 @@ pub(super) fn write(checkpoint: &Checkpoint, path: &Path) -> Result<(), Checkpoi
         ("network".to_owned(), network),
         ("origin".to_owned(), checkpoint.origin().to_owned()),
     ]);
-    let file = serialize(views, Some(metadata)).map_err(|error| damaged(error.to_string()))?;
-    write_whole(path, &file).map_err(|source| CheckpointError::File { path: path.into(), source })
+    serialize(views, Some(metadata)).map_err(|error| damaged(error.to_string()))
+}
+
+pub(super) fn write(checkpoint: &Checkpoint, path: &Path) -> Result<(), CheckpointError> {
+    write_whole(path, &encode(checkpoint, path)?).map_err(|source| CheckpointError::File { path: path.into(), source })
 }
 
 /// Writes beside `path` and renames, so that `path` is never half a file.

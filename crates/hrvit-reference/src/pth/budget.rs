@@ -2,7 +2,7 @@
 
 /// What is left of a number of bytes.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(crate) struct Budget {
     whole: u64,
     left: u64,
 }
@@ -13,12 +13,9 @@ impl Budget {
     }
 
     /// Takes `bytes` before they are allocated; nothing is given back.
-    pub(super) fn take(&mut self, bytes: u64) -> Result<(), String> {
+    pub(crate) fn take(&mut self, bytes: u64) -> Result<(), String> {
         self.left = self.left.checked_sub(bytes).ok_or_else(|| {
-            format!(
-                "its description takes more than {} bytes, what the file, the network's tensors and one MiB have: not a checkpoint of torch.save",
-                self.whole
-            )
+            format!("its description takes more than {} bytes, what the file, the network's tensors and one MiB have: not a checkpoint", self.whole)
         })?;
         Ok(())
     }

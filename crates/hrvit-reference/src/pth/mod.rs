@@ -27,11 +27,11 @@ mod view;
 mod walk;
 mod zip;
 
+pub(crate) use budget::Budget;
 pub(crate) use source::Source;
-pub(crate) use view::View;
+pub(crate) use view::{MAX_AXES, View};
 
 use archive::Archive;
-use budget::Budget;
 use legacy::Legacy;
 use value::{Heap, Value};
 
@@ -44,7 +44,7 @@ const REMEDY: &str = "load the file in PyTorch and save its state_dict() again w
 const MAX_SHOWN: usize = 120;
 
 /// Text of a file for an error: one line, not too long.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let mut shown: String = text.chars().take(MAX_SHOWN).flat_map(char::escape_debug).collect();
     if text.chars().nth(MAX_SHOWN).is_some() {
         shown.push_str("..");
@@ -82,11 +82,16 @@ enum Storages {
     Legacy(Legacy),
 }
 
+/// What the description of `source` may take: `allowance` bytes and one MiB more than the file has.
+pub(crate) fn budget(source: &Source<'_>, allowance: u64) -> Budget {
+    Budget::new(source.len().saturating_add(allowance).saturating_add(LEAST))
+}
+
 /// Opens a file of `form` and lists the tensors of its outermost dictionary and of the dictionaries in it for whose keys `descends` holds, `depth` deep.
 ///
-/// The file's description takes at most `allowance` bytes and one MiB more than the file has.
+/// The file's description takes at most what [`budget`] says.
 pub(crate) fn open<'a>(mut source: Source<'a>, form: Form, allowance: u64, depth: usize, descends: impl Fn(&str) -> bool) -> Result<(Pth<'a>, Found), String> {
-    let mut budget = Budget::new(source.len().saturating_add(allowance).saturating_add(LEAST));
+    let mut budget = budget(&source, allowance);
     let (storages, heap, root, hint) = match form {
         Form::Zip => {
             let mut archive = Archive::open(&mut source, &mut budget)?;

@@ -42,13 +42,8 @@ impl<'a> Source<'a> {
         self.bytes(0, len.min(self.len))
     }
 
-    /// All bytes.
-    pub(crate) fn whole(&mut self) -> io::Result<Vec<u8>> {
-        self.bytes(0, self.len)
-    }
-
     /// `len` bytes from `at` on.
-    pub(super) fn read(&mut self, at: u64, len: u64) -> Result<Vec<u8>, String> {
+    pub(crate) fn read(&mut self, at: u64, len: u64) -> Result<Vec<u8>, String> {
         self.inside(at, len)?;
         self.bytes(at, len).map_err(|error| unreadable(at, &error))
     }

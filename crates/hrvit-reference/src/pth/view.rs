@@ -6,7 +6,7 @@ use super::value::{Heap, Known, Span, StorageClass, Value};
 use crate::checkpoint::Element;
 
 /// The most axes of a tensor that are read.
-const MAX_AXES: usize = 8;
+pub(crate) const MAX_AXES: usize = 8;
 /// A view is read in one piece if it leaves out at most three values for each that it has.
 const MAX_SPREAD: u64 = 4;
 

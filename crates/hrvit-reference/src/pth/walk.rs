@@ -1,7 +1,5 @@
 //! Tensors of nested dictionaries under dotted names.
 
-use std::borrow::Cow;
-
 use super::Found;
 use super::budget::Budget;
 use super::value::{Heap, Span, Value};
@@ -36,13 +34,7 @@ pub(super) fn tensors(heap: &Heap, root: Value, depth: usize, descends: impl Fn(
             _ => continue,
         };
         let parts = view.as_ref().map_or(0, |view| view.key.len() + 8 * (view.shape.len() + view.strides.len()));
-        let key = printable(key);
         budget.take((prefix.len() + key.len() + parts) as u64 + 2 * size_of::<(String, Result<View, String>)>() as u64)?;
         found.push((format!("{prefix}{key}"), view));
     }
-}
-
-/// A name of a network's tensor is its own printable form; another one cannot break an error's line.
-fn printable(key: &str) -> Cow<'_, str> {
-    if key.chars().any(char::is_control) { key.escape_debug().to_string().into() } else { key.into() }
 }

@@ -1,5 +1,4 @@
 //! Writes `.pth` files: as `torch.save` does by every protocol and in both forms, and what it never writes.
-#![allow(dead_code, reason = "each test file uses a part")]
 
 use hrvit_reference::Checkpoint;
 
@@ -7,12 +6,14 @@ use hrvit_reference::Checkpoint;
 pub type Ops = Vec<u8>;
 
 /// Writes values as protocol 2 to 5 do.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Writer {
+    /// The protocol.
     pub protocol: u8,
 }
 
 impl Writer {
+    /// A string.
     pub fn text(self, text: &str) -> Ops {
         match u8::try_from(text.len()) {
             Ok(len) if self.protocol >= 4 => [&[0x8c, len], text.as_bytes(), b"\x94"].concat(),
@@ -20,6 +21,7 @@ impl Writer {
         }
     }
 
+    /// An integer.
     pub fn int(self, value: i64) -> Ops {
         match (u8::try_from(value), u16::try_from(value), i32::try_from(value)) {
             (Ok(byte), ..) => vec![b'K', byte],
@@ -29,10 +31,12 @@ impl Writer {
         }
     }
 
+    /// A class or function.
     pub fn class(self, module: &str, name: &str) -> Ops {
         if self.protocol >= 4 { [self.text(module), self.text(name), vec![0x93]].concat() } else { format!("c{module}\n{name}\n").into_bytes() }
     }
 
+    /// A tuple.
     pub fn tuple(self, values: &[Ops]) -> Ops {
         match values {
             [] => b")".to_vec(),
@@ -43,19 +47,23 @@ impl Writer {
         }
     }
 
+    /// A tuple of integers.
     pub fn numbers(self, values: &[i64]) -> Ops {
         self.tuple(&values.iter().map(|&value| self.int(value)).collect::<Vec<_>>())
     }
 
+    /// A call.
     pub fn call(self, function: Ops, arguments: Ops) -> Ops {
         [function, arguments, b"R".to_vec()].concat()
     }
 
+    /// A dictionary with these keys and values.
     pub fn dict(self, items: &[(String, Ops)]) -> Ops {
         let items: Vec<_> = items.iter().flat_map(|(name, value)| [self.text(name), value.clone()]).collect();
         [b"}(", &items.concat()[..], b"u"].concat()
     }
 
+    /// A storage of `len` elements.
     pub fn storage(self, class: &str, key: &str, len: i64) -> Ops {
         let id = self.tuple(&[self.text("storage"), self.class("torch", class), self.text(key), self.text("cpu"), self.int(len)]);
         [id, b"Q".to_vec()].concat()
@@ -76,8 +84,9 @@ impl Writer {
 }
 
 /// A checkpoint under construction.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct File {
+    /// Writes the pickles.
     pub writer: Writer,
     /// Names and values of the outermost dictionary.
     pub items: Vec<(String, Ops)>,
@@ -86,6 +95,7 @@ pub struct File {
 }
 
 impl File {
+    /// A file without tensors.
     pub fn new(protocol: u8) -> Self {
         Self { writer: Writer { protocol }, items: Vec::new(), storages: Vec::new() }
     }
@@ -132,6 +142,7 @@ impl File {
         self.writer.pickle(&self.writer.dict(&self.items))
     }
 
+    /// As a zip archive.
     pub fn zip(&self) -> Vec<u8> {
         self.zip_of(self.pickle())
     }
@@ -143,6 +154,7 @@ impl File {
         zip(&entries)
     }
 
+    /// As one stream.
     pub fn legacy(&self) -> Vec<u8> {
         self.legacy_of(self.pickle())
     }
@@ -164,23 +176,30 @@ impl File {
     }
 }
 
+/// Elements of a storage, little-endian.
 pub fn bytes(data: &[f32]) -> Vec<u8> {
     data.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
 /// An entry of a zip archive and what its directory says of it.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Entry {
+    /// Name, in the directory and the header.
     pub name: String,
+    /// Bytes behind its header.
     pub bytes: Vec<u8>,
+    /// How these are packed; 0 if they are not.
     pub method: u16,
+    /// Flags; the lowest says that it is encrypted.
     pub flags: u16,
+    /// Checksum that the directory and the header give.
     pub crc: u32,
     /// The entry whose header the directory gives for this one.
     pub header_of: Option<usize>,
 }
 
 impl Entry {
+    /// A stored entry with its checksum.
     pub fn new(name: &str, bytes: Vec<u8>) -> Self {
         Self { name: name.to_owned(), crc: crc32fast::hash(&bytes), bytes, method: 0, flags: 0, header_of: None }
     }
