@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use crate::dataset::Labelled;
 use crate::labels::LabelMap;
-use crate::metrics::{Agreement, ConfusionMatrix, Sqnr};
+use crate::metrics::{Agreement, ConfusionMatrix};
 use crate::palette::Classes;
 use crate::segmenter::Segmenter;
+use crate::sqnr::Sqnr;
 use crate::{frames, labels, progress};
 
 /// What is evaluated: the float reference, an image in the engine or both.
@@ -149,7 +150,7 @@ pub fn evaluate(set: &[Labelled], contestants: Contestants<'_>, classes: &Classe
         frames: set.len(),
         size: [first.size().height, first.size().width],
         pixel_agreement: delta.map(|_| total.agreement.ratio()),
-        logits_sqnr_db: delta.map(|_| total.sqnr.db()),
+        logits_sqnr_db: delta.and_then(|_| total.sqnr.db()),
         float,
         engine,
         precision: contestants.engine.map(Segmenter::name),

@@ -12,7 +12,7 @@
 //! | [`golden`] | golden frames: made with an image, checked where it runs |
 //! | [`dataset`], [`evaluation`] | labelled frames, and segmenters measured on them |
 //! | [`accounting`] | parameters, multiply-accumulates and activation bytes per stage |
-//! | [`metrics`] | IoU, accuracy, agreement, signal to quantisation noise |
+//! | [`metrics`], [`sqnr`] | IoU, accuracy, agreement, signal to quantisation noise |
 //! | [`report`] | the drift report: what a model image costs against float, measured, judged and drawn |
 //! | [`overlay`], [`canvas`] | pictures with legends |
 //! | [`memory_picture`] | the arena over the steps of a frame |
@@ -52,4 +52,5 @@ pub mod quantize;
 pub mod report;
 pub mod segmenter;
 pub mod spec_file;
+pub mod sqnr;
 pub mod timing;

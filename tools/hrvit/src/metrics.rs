@@ -3,7 +3,6 @@
 use anyhow::{Result, ensure};
 
 use crate::labels::LabelMap;
-use crate::logits::Logits;
 
 /// `counts[truth * classes + predicted]`, in pixels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,41 +107,6 @@ impl Agreement {
     }
 }
 
-/// Signal to quantisation noise: energy of the float logits over energy of the difference.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Sqnr {
-    signal: f64,
-    noise: f64,
-}
-
-impl Sqnr {
-    /// Counts one frame.
-    ///
-    /// # Errors
-    /// If the logits differ in shape.
-    pub fn add(&mut self, float: &Logits, quantised: &Logits) -> Result<()> {
-        let shape = |l: &Logits| [l.height, l.width, l.classes];
-        ensure!(shape(float) == shape(quantised), "logits of {:?} against {:?}", shape(float), shape(quantised));
-        for (&exact, &rounded) in float.data.iter().zip(&quantised.data) {
-            let (exact, rounded) = (f64::from(exact), f64::from(rounded));
-            self.signal += exact * exact;
-            self.noise += (exact - rounded) * (exact - rounded);
-        }
-        Ok(())
-    }
-
-    /// Adds what another has counted.
-    pub fn merge(&mut self, other: &Self) {
-        self.signal += other.signal;
-        self.noise += other.noise;
-    }
-
-    /// `10 log10(Σ float² / Σ (float - quantised)²)` in dB; infinite without noise.
-    pub fn db(&self) -> f64 {
-        10.0 * (self.signal / self.noise).log10()
-    }
-}
-
 fn same_size(one: &LabelMap, other: &LabelMap) -> Result<()> {
     ensure!(
         (one.height, one.width) == (other.height, other.width),
@@ -222,14 +186,5 @@ mod tests {
         let mut agreement = Agreement::default();
         agreement.add(&map(&[0, 1, 2, 255]), &map(&[0, 1, 1, 255])).unwrap();
         assert_eq!(agreement.ratio(), 0.75);
-    }
-
-    #[test]
-    fn sqnr_of_a_tenth_is_twenty_decibels() {
-        let float = Logits::new(1, 1, 2, vec![1.0, -1.0]).unwrap();
-        let rounded = Logits::new(1, 1, 2, vec![1.1, -0.9]).unwrap();
-        let mut sqnr = Sqnr::default();
-        sqnr.add(&float, &rounded).unwrap();
-        assert!((sqnr.db() - 20.0).abs() < 1e-4, "{}", sqnr.db());
     }
 }

@@ -14,10 +14,11 @@ use crate::{
     host_engine::PackedImage,
     labels::LabelMap,
     logits::Logits,
-    metrics::{Agreement, Sqnr},
+    metrics::Agreement,
     palette::Classes,
     quantize::{Frames, Progress},
     segmenter::Segmenter,
+    sqnr::Sqnr,
 };
 
 /// What an image does to the logits.
@@ -104,7 +105,7 @@ impl<'a> Measure<'a> {
             sqnr.merge(one);
             agreement.merge(other);
         }
-        let db = sqnr.db();
+        let db = sqnr.db().unwrap_or(f64::NEG_INFINITY);
         Ok(Noise { db, power: 10f64.powf(-db / 10.0), flipped: 1.0 - agreement.ratio() })
     }
 

@@ -98,10 +98,11 @@ pub struct Index {
 }
 
 impl Index {
-    /// An index over `[-lower, upper]`, both ends at least 0 and not both 0.
+    /// An index over `[-lower, upper]`, both ends at least 0; up to 1 if both are 0.
     pub fn over(lower: f64, upper: f64, len: usize) -> Self {
         let last = (len - 1) as f64;
-        let scale = (lower + upper).max(1e-9) / last;
+        let upper = if lower + upper > 0.0 { upper } else { 1.0 };
+        let scale = (lower + upper) / last;
         // The ends move outwards by less than one entry where the real 0 is rounded onto one.
         let zero = (lower / scale).ceil().min(last) as i32;
         let above = f64::from(len as i32 - 1 - zero);

@@ -81,6 +81,11 @@ impl Seen {
 
 impl Tap for Seen {
     fn op(&mut self, step: Step, _: usize, kind: OpKind, _: &Map, output: &mut Map) {
+        if matches!(kind, OpKind::HeadClassifier | OpKind::FinalLinear) && output.channels > 1 {
+            // Logits far below a pixel's largest may saturate: they are not picked.
+            let largest = output.data.chunks_exact(output.channels).map(|token| token.iter().copied().fold(f32::NEG_INFINITY, f32::max)).collect();
+            return self.see(step, Some(kind), &Map { channels: 1, data: largest, ..*output });
+        }
         self.see(step, Some(kind), output);
     }
 

@@ -11,6 +11,7 @@
 //! | [`half`] | steps in half precision |
 //! | [`mod@derive`] | the grids of every operator, one family per file |
 //! | [`operator`] | one quantised operator and its integers |
+//! | [`decision`] | the classes that decide |
 //! | [`codes`] | attention in codes, and the choice of their width |
 //! | [`techniques`] | what can be left out, to see what it is good for |
 //! | [`simulate`], [`bias`] | the quantised network in real numbers, sequential bias correction |
@@ -19,6 +20,7 @@
 
 pub mod bias;
 pub mod codes;
+pub mod decision;
 pub mod derive;
 pub mod encode;
 pub mod format;
@@ -208,8 +210,8 @@ pub fn quantize(checkpoint: &Checkpoint, size: Size, frames: &dyn Frames, option
         let finished = session.step(step)?;
         steps.push(finished.data);
         report.ops.extend(finished.report);
+        report.logits_db = report.logits_db.or(finished.logits_db);
     }
-    report.logits_db = report.ops.last().and_then(|op| op.entire_db);
     report.seconds = start.elapsed().as_secs_f64();
     let image = header.write(&steps)?;
     Ok(Quantised { steps, image, report, header })

@@ -41,6 +41,13 @@ pub struct QuantOp {
     pub smoothing: Option<f64>,
 }
 
+/// The code of the real 3.0 in [`OpKind::ParallelAct`] for a v of this scale; in 8 bits with 8 more fractional ones. At its largest, v is so small that
+/// Hardswish is a line.
+pub fn three(scale: f64, precision: Precision) -> f64 {
+    let (fraction, most) = if precision == Precision::Int16x8 { (1.0, hrvit_format::MAX_THREE_S16) } else { (256.0, hrvit_format::MAX_THREE_S8) };
+    (3.0 * fraction / scale).round().clamp(1.0, f64::from(most))
+}
+
 /// What encoding needs of the network.
 #[derive(Clone, Copy, Debug)]
 pub struct Constants {
@@ -133,8 +140,7 @@ impl QuantOp {
             }
             K::ParallelAct => {
                 let out = self.out()?;
-                let (fraction, most) = if wide { (1.0, hrvit_format::MAX_THREE_S16) } else { (256.0, hrvit_format::MAX_THREE_S8) };
-                let three = |c| (3.0 * fraction / input.scale_of(c)).round().clamp(1.0, f64::from(most));
+                let three = |c| three(input.scale_of(c), constants.precision);
                 data.three = (0..channels).map(|c| three(c) as i32).collect();
                 (0..channels).map(|c| input.scale_of(c) / (2.0 * three(c) * out.scale_of(c))).collect()
             }
@@ -152,8 +158,19 @@ impl QuantOp {
         })
     }
 
-    /// Per head: real multiplier of distances between products of q and v codes, to 1/64 powers of two (16-bit codes: 1/4096).
+    /// Per head: real multiplier of distances between products of q and v codes, to 1/64 powers of two (16-bit codes: 1/4096). Attention that is too sharp for
+    /// a multiplier below one half has the largest one: its distances count as shorter, in the same order.
     pub fn distances(&self) -> Vec<f64> {
+        let most = 0.5 * (1.0 - 1e-9);
+        self.real_distances().into_iter().map(|distance| distance.min(most)).collect()
+    }
+
+    /// Heads whose distances [`QuantOp::distances`] shortens.
+    pub fn too_sharp(&self) -> usize {
+        self.real_distances().iter().zip(self.distances()).filter(|(real, used)| **real > *used).count()
+    }
+
+    fn real_distances(&self) -> Vec<f64> {
         let (cin, heads) = (usize::from(self.op.cin), usize::from(self.op.cout));
         let dim = cin / heads;
         let units = if self.input.largest() > 128 { 4096.0 } else { 64.0 };

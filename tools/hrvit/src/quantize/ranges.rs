@@ -40,14 +40,26 @@ impl Extent {
         self.max = self.max.max(x);
     }
 
-    /// Largest magnitude, at least [`SMALLEST`]: a dead tensor still needs a scale.
+    /// Largest magnitude; 0 of no value at all.
     pub fn magnitude(self) -> f64 {
-        f64::from(self.max.abs().max(self.min.abs())).max(SMALLEST)
+        if self.min <= self.max { f64::from(self.max.abs().max(self.min.abs())) } else { 0.0 }
     }
 }
 
-/// Magnitude that stands in for a tensor that is zero everywhere.
-pub const SMALLEST: f64 = 1e-6;
+/// A scale for a tensor: the one that was found, or 1 for a tensor that is zero everywhere, of which any scale says the same.
+pub fn alive(scale: f64) -> f64 {
+    if scale > 0.0 { scale } else { 1.0 }
+}
+
+/// Scales of a tensor's channels. Each is at least what its producer resolves, `finest(c)`. A channel that is zero everywhere takes the least scale of the
+/// others, so that it asks nothing of its reader's weights.
+pub fn settled(mut scales: Vec<f64>, finest: impl Fn(usize) -> f64) -> Vec<f64> {
+    scales.iter_mut().enumerate().for_each(|(c, scale)| *scale = scale.max(finest(c)));
+    let least = scales.iter().copied().filter(|scale| *scale > 0.0).fold(f64::INFINITY, f64::min);
+    let dead = if least.is_finite() { least } else { 1.0 };
+    scales.iter_mut().filter(|scale| **scale <= 0.0).for_each(|scale| *scale = dead);
+    scales
+}
 
 /// Values that a range is searched for.
 pub struct Values {
@@ -82,7 +94,7 @@ impl Values {
 /// What a candidate range results in: its error and the scale and zero point that it stands for.
 type Candidate = (f64, f64, i32);
 
-/// Scale and zero point of the candidate with the smallest error; the widest range wins ties.
+/// Scale and zero point of the candidate with the smallest error; the widest range wins ties. A range of no width is not cut.
 fn search(values: &Values, candidate: impl Fn(f64) -> Candidate + Sync) -> (f64, i32) {
     let ratio = |i: usize| NARROWEST.powf(i as f64 / (RATIOS - 1) as f64);
     let count = if values.clip { RATIOS } else { 1 };
@@ -91,9 +103,12 @@ fn search(values: &Values, candidate: impl Fn(f64) -> Candidate + Sync) -> (f64,
     (scale, zero)
 }
 
-/// Scale of symmetric codes in `-127..=127` for values of the given largest magnitude.
+/// Scale of symmetric codes in `-127..=127` for values of the given largest magnitude; 0 if that is 0.
 pub fn symmetric(values: &Values, magnitude: f64) -> f64 {
-    let full = magnitude.max(SMALLEST) / 127.0;
+    let full = magnitude / 127.0;
+    if full == 0.0 {
+        return 0.0;
+    }
     search(values, |ratio| (values.error(&[magnitude], ratio * full, (-127.0, 127.0)), ratio * full, 0)).0
 }
 
@@ -102,10 +117,13 @@ pub fn symmetric_channels(sample: &Sample, extents: &[Extent], clip: bool) -> Ve
     extents.iter().enumerate().map(|(c, extent)| symmetric(&Values::channel(sample, c, clip), extent.magnitude())).collect()
 }
 
-/// Scale of asymmetric codes -128..=127 over the extent, shrunk about its middle; [`centre`] gives the zero point.
+/// Scale of asymmetric codes -128..=127 over the extent, shrunk about its middle; [`centre`] gives the zero point. 0 for a single value.
 pub fn asymmetric(values: &Values, extent: Extent) -> f64 {
     let (min, max) = (f64::from(extent.min), f64::from(extent.max));
-    let full = (max - min).max(SMALLEST) / 255.0;
+    let full = (max - min) / 255.0;
+    if full <= 0.0 {
+        return 0.0;
+    }
     search(values, |ratio| {
         let scale = ratio * full;
         let zero = centre(extent, scale);
@@ -125,21 +143,24 @@ pub fn centre(extent: Extent, scale: f64) -> i32 {
     (-0.5 - middle / scale).round() as i32
 }
 
-/// Scale and zero point that spread codes -128..=127 over `[min, max]`.
+/// Scale and zero point that spread codes -128..=127 over `[min, max]`, of which one is not 0.
 pub fn spread(min: f64, max: f64) -> (f64, i32) {
-    let scale = (max - min).max(SMALLEST) / 255.0;
+    let scale = (max - min) / 255.0;
     (scale, -128 - (min / scale).round() as i32)
 }
 
-/// Grid of a tensor whose lower end stays at its observed minimum (at most 0) and whose upper end is searched: what GELU, Hardswish and ReLU leave.
-pub fn upper(values: &Values, extent: Extent) -> Grid {
-    let (min, max) = (f64::from(extent.min).min(0.0), f64::from(extent.max).max(SMALLEST));
-    let (scale, zero) = search(values, |ratio| {
+/// Scale and zero point of a tensor whose lower end stays at its observed minimum (at most 0) and whose upper end is searched: what GELU, Hardswish and ReLU
+/// leave. The scale is 0 if all values are.
+pub fn upper(values: &Values, extent: Extent) -> (f64, i32) {
+    let (min, max) = (f64::from(extent.min).min(0.0), f64::from(extent.max).max(0.0));
+    if min == max {
+        return (0.0, -128);
+    }
+    search(values, |ratio| {
         let (scale, zero) = spread(min, ratio * max);
         let zero = zero.clamp(-128, 127);
         (values.error(&[max], scale, codes(zero)), scale, zero)
-    });
-    Grid::byte(scale, zero)
+    })
 }
 
 /// The index grid of an activation whose 8-bit output has the grid `out`: up to the largest real that `out` can hold, down to where GELU is flat or nothing was seen.
@@ -190,15 +211,15 @@ mod tests {
     #[test]
     fn an_upper_search_keeps_the_lower_end() {
         let gelu: Vec<f32> = bulk(5000).iter().map(|x| x.max(-0.17)).collect();
-        let grid = upper(&values(gelu), Extent { min: -0.17, max: 2.0 });
-        let low = grid.scale[0] * f64::from(grid.lo - grid.zero[0]);
-        assert!((low + 0.17).abs() <= grid.scale[0], "{low}");
-        assert!((-128..=127).contains(&grid.zero[0]));
+        let (scale, zero) = upper(&values(gelu), Extent { min: -0.17, max: 2.0 });
+        let low = scale * f64::from(-128 - zero);
+        assert!((low + 0.17).abs() <= scale, "{low}");
+        assert!((-128..=127).contains(&zero));
     }
 
     #[test]
     fn a_positive_tensor_has_its_zero_at_the_lowest_code() {
-        assert_eq!(upper(&values(vec![0.0, 1.0, 2.0]), Extent { min: 0.0, max: 2.0 }).zero, [-128]);
+        assert_eq!(upper(&values(vec![0.0, 1.0, 2.0]), Extent { min: 0.0, max: 2.0 }).1, -128);
     }
 
     #[test]
@@ -211,9 +232,19 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_tensor_still_has_a_scale() {
-        assert!(symmetric(&values(vec![0.0; 4]), 0.0) > 0.0);
-        assert!(upper(&values(vec![0.0; 4]), Extent { min: 0.0, max: 0.0 }).scale[0] > 0.0);
+    fn a_dead_channel_takes_the_least_scale_of_the_others() {
+        assert_eq!(symmetric(&values(vec![0.0; 4]), 0.0), 0.0);
+        assert_eq!(upper(&values(vec![0.0; 4]), Extent { min: 0.0, max: 0.0 }), (0.0, -128));
+        assert_eq!(settled(vec![0.0, 3e-9, 2e-9], |_| 0.0), [2e-9, 3e-9, 2e-9]);
+        assert_eq!(settled(vec![0.0, 3e-9, 2e-9], |c| [1e-12, 0.0, 5e-9][c]), [1e-12, 3e-9, 5e-9]);
+        assert_eq!((settled(vec![0.0; 2], |_| 0.0), alive(0.0)), (vec![1.0; 2], 1.0));
+    }
+
+    #[test]
+    fn a_range_search_does_not_depend_on_the_unit() {
+        let at = |unit: f32| symmetric(&values(bulk(2000).iter().map(|x| x * unit).collect()), f64::from(4.0 * unit)) / f64::from(unit);
+        let one = at(1.0);
+        assert!([1e-20, 1e-6, 1e6, 1e20].iter().all(|unit| (at(*unit) / one - 1.0).abs() < 1e-6));
     }
 
     #[test]

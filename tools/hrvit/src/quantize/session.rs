@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use super::{
     Frames, Options, Progress, bias,
     codes::{self, CodedAttention},
+    decision::{self, Decisions},
     derive::{Deriver, Tensors, derive},
     format::Saturation,
     operator::{Constants, QuantOp},
@@ -22,6 +23,7 @@ use super::{
     stats::{OpStats, ResidualTap, StatsTap, add_sums, stream},
     techniques::Technique,
 };
+use crate::sqnr::Sqnr;
 
 /// Frames on which SQNR is measured.
 pub const MEASURED: usize = 32;
@@ -48,6 +50,8 @@ pub struct Finished {
     pub data: StepData,
     /// Its part of the report.
     pub report: Vec<OpReport>,
+    /// Of the step that makes the logits: their signal to noise in dB.
+    pub logits_db: Option<f64>,
 }
 
 /// What came of comparing the widths of a block's exponent codes.
@@ -64,17 +68,18 @@ struct Notes {
     single: Vec<Noise>,
     entire: Vec<Noise>,
     saturation: Vec<Saturation>,
+    logits: Sqnr,
 }
 
 impl<'a> Session<'a> {
-    /// Runs the float network once over every frame for the scales of the residual streams.
+    /// Runs the float network once over every frame for the scales of the residual streams and the classes that decide.
     ///
     /// # Errors
     /// If a frame cannot be read or has the wrong length.
-    pub fn new(network: &'a Network, exact: Folded, size: Size, frames: &'a dyn Frames, options: &'a Options, progress: &'a dyn Progress) -> Result<Self> {
+    pub fn new(network: &'a Network, mut exact: Folded, size: Size, frames: &'a dyn Frames, options: &'a Options, progress: &'a dyn Progress) -> Result<Self> {
         let count = frames.len();
         progress.begin("residual streams", count);
-        let taps: Vec<ResidualTap> = (0..count)
+        let passes: Vec<(ResidualTap, Decisions)> = (0..count)
             .into_par_iter()
             .map(|i| {
                 let mut tap = ResidualTap::default();
@@ -83,14 +88,20 @@ impl<'a> Session<'a> {
                     exact.step(step, &mut state, &mut tap);
                 }
                 progress.advance(1);
-                Ok(tap)
+                let logits = state.logits.context("the float network has no logits")?;
+                Ok((tap, Decisions::of(&logits, network.head)))
             })
             .collect::<Result<_>>()?;
         let mut largest = ResidualTap::default().largest;
-        for (stream, x) in taps.into_iter().flat_map(|tap| tap.largest) {
-            let most = largest.entry(stream).or_insert(0.0f32);
-            *most = most.max(x);
+        let mut decisions = Decisions::default();
+        for (tap, one) in passes {
+            decisions = decisions.and(one);
+            for (stream, x) in tap.largest {
+                let most = largest.entry(stream).or_insert(0.0f32);
+                *most = most.max(x);
+            }
         }
+        decision::rewrite(&mut exact, &decisions);
         let session = Self {
             network,
             size,
@@ -103,7 +114,7 @@ impl<'a> Session<'a> {
             quantised_states: States::new(count)?,
             corrected: spread_frames(count, bias::FRAMES),
             measured: spread_frames(count, MEASURED),
-            tensors: Tensors::new(&largest),
+            tensors: Tensors::new(&largest, decisions.picked()),
         };
         Ok(session)
     }
@@ -115,7 +126,7 @@ impl<'a> Session<'a> {
     pub fn step(&mut self, step: Step) -> Result<Finished> {
         let ops = self.network.ops(step);
         if ops.is_empty() {
-            return Ok(Finished { data: self.data(1.0, Vec::new()), report: Vec::new() });
+            return Ok(Finished { data: self.data(1.0, Vec::new()), report: Vec::new(), logits_db: None });
         }
         self.progress.begin(&step.to_string(), 2 * self.frames.len());
         let stats = self.observe(step, ops.len())?;
@@ -159,7 +170,7 @@ impl<'a> Session<'a> {
             .collect();
         let scale = self.tensors.step_scale(step, &quantised) as f32;
         self.tensors.finish(step, &quantised);
-        Ok(Finished { data: self.data(scale, data), report })
+        Ok(Finished { data: self.data(scale, data), report, logits_db: notes.logits.db() })
     }
 
     /// A step in the precision of the run.
@@ -293,18 +304,26 @@ impl<'a> Session<'a> {
                 } else {
                     self.exact.step(step, &mut exact, &mut NoTap);
                 }
+                let exact_logits = exact.logits.clone().filter(|_| measured);
                 self.exact_states.store(step, i, &mut exact)?;
                 let mut state = self.state(&self.quantised_states, step, i)?;
                 let mut tap = RoundTap::new(quantised, residual.as_ref(), attention.as_ref(), measured.then_some(&exact_tap.outputs));
                 self.quantised.step(step, &mut state, &mut tap);
+                let (noise, saturation) = (tap.noise, tap.saturation);
+                let mut logits = Sqnr::default();
+                if let Some((exact, found)) = exact_logits.zip(state.logits.as_ref()) {
+                    logits.add_tokens(&exact.data, &found.data, exact.channels);
+                }
                 self.quantised_states.store(step, i, &mut state)?;
                 self.progress.advance(1);
-                Ok(Notes { single: exact_tap.single, entire: tap.noise, saturation: tap.saturation })
+                Ok(Notes { single: exact_tap.single, entire: noise, saturation, logits })
             })
             .collect::<Result<_>>()?;
         let count = quantised.len();
-        let mut all = Notes { single: vec![Noise::default(); count], entire: vec![Noise::default(); count], saturation: vec![Saturation::default(); count] };
+        let mut all =
+            Notes { single: vec![Noise::default(); count], entire: vec![Noise::default(); count], saturation: vec![Saturation::default(); count], ..Notes::default() };
         for notes in &each {
+            all.logits.merge(&notes.logits);
             for i in 0..count {
                 all.single[i] = all.single[i].and(notes.single[i]);
                 all.entire[i] = all.entire[i].and(notes.entire[i]);

@@ -4,6 +4,7 @@ use hrvit_format::Op;
 use hrvit_reference::operators::linear::matmul_transposed;
 
 use super::{
+    encode::{self, NORM_FRACTION, NormAffine},
     format::Grid,
     ranges::{self, Extent, Values},
     sample::Sample,
@@ -18,6 +19,8 @@ const TOKENS: usize = 1024;
 
 /// Margin of a 16-bit scale over the largest value seen.
 const MARGIN: f64 = 1.1;
+/// Bits that every gain of the LayerNorm keeps.
+const GAIN_BITS: i32 = 8;
 
 /// The linear layer behind the norm.
 pub struct Reader<'a> {
@@ -36,7 +39,8 @@ pub struct Reader<'a> {
 }
 
 /// Grid of the normalised tensor, and the exponent `a` of its scales `S^(1-a) * s_c^a` (S: of the whole tensor, s_c: of the channel, both by range search),
-/// chosen for the smallest error of what the linear layer computes from rounded inputs with rounded weights.
+/// chosen for the smallest error of what the linear layer computes from what the integer LayerNorm leaves, with rounded weights. Error and energy count about
+/// their means, which biases take back.
 pub fn choose(sample: &Sample, extents: &[Extent], reader: &Reader<'_>) -> (Grid, f64) {
     let whole = extents.iter().fold(Extent::EMPTY, |all, &extent| all.and(extent));
     let clip = reader.techniques.uses(Technique::RangeClip);
@@ -46,7 +50,8 @@ pub fn choose(sample: &Sample, extents: &[Extent], reader: &Reader<'_>) -> (Grid
         Some(limit) => word(extent, limit),
         None => ranges::asymmetric(&Values::channel(sample, c, clip), extent),
     };
-    let channels: Vec<f64> = extents.iter().enumerate().map(channel).collect();
+    let channels = ranges::settled(extents.iter().enumerate().map(channel).collect(), |_| 0.0);
+    let tensor = ranges::alive(tensor);
 
     let tokens = &sample.data[..sample.data.len().min(TOKENS * sample.channels)];
     let exact = product(tokens, reader.weight, reader.op);
@@ -54,21 +59,53 @@ pub fn choose(sample: &Sample, extents: &[Extent], reader: &Reader<'_>) -> (Grid
     let exponents = if reader.techniques.uses(Technique::Smoothing) { &EXPONENTS[..] } else { &[0.0] };
     for &exponent in exponents {
         let scale: Vec<f64> = channels.iter().map(|s| tensor.powf(1.0 - exponent) * s.powf(exponent)).collect();
+        let scale = encodable(scale, extents, reader.limit.is_none());
         let zero = || extents.iter().zip(&scale).map(|(&extent, &s)| ranges::centre(extent, s)).collect();
         let grid = match reader.limit {
             Some(limit) => Grid::s16(scale, -limit, limit),
             None => Grid { zero: zero(), scale, lo: -128, hi: 127 },
         };
-        let mut rounded = tokens.to_vec();
-        grid.round(&mut rounded, sample.channels);
+        let Some(normalised) = normalised(tokens, &grid, sample.channels) else { continue };
         let weights = Weights::quantise(reader.op, reader.weight, reader.bias, &grid, reader.techniques, |_| 0.0);
-        let error = relative_error(&exact, &product(&rounded, &weights.real(reader.op, &grid), reader.op), reader);
+        let error = relative_error(&exact, &product(&normalised, &weights.real(reader.op, &grid), reader.op), reader);
         if best.as_ref().is_none_or(|(least, ..)| error < *least) {
             best = Some((error, grid, exponent));
         }
     }
-    let (_, grid, exponent) = best.expect("there are exponents to choose from");
+    let (_, grid, exponent) = best.expect("one scale for all channels can be encoded");
     (grid, exponent)
+}
+
+/// Scales whose integers keep [`GAIN_BITS`] bits. All channels share one shift: the finest scale sets it by its gain of 15 bits, and zero points far from 0 by their
+/// offsets of 29. Scales finer than that allows are made coarser.
+fn encodable(mut scale: Vec<f64>, extents: &[Extent], centred: bool) -> Vec<f64> {
+    let coarsest = scale.iter().copied().fold(0.0, f64::max);
+    // A gain is 2^(shift - 10) / scale.
+    let least = coarsest / f64::from(1u32 << (15 - GAIN_BITS));
+    scale.iter_mut().for_each(|s| *s = s.max(least));
+    if centred {
+        let shift = (f64::from(NORM_FRACTION + GAIN_BITS) + coarsest.log2()).ceil().max(1.0);
+        for (s, extent) in scale.iter_mut().zip(extents) {
+            let middle = 0.5 * (f64::from(extent.min) + f64::from(extent.max)).abs();
+            *s = s.max(middle / (29.0 - shift).exp2());
+        }
+    }
+    scale
+}
+
+/// What the integer LayerNorm leaves of normalised values, in real numbers; none if its integers do not fit.
+fn normalised(tokens: &[f32], grid: &Grid, channels: usize) -> Option<Vec<f32>> {
+    let gain: Vec<f64> = (0..channels).map(|c| grid.scale_of(c).recip()).collect();
+    let offset: Vec<f64> = (0..channels).map(|c| f64::from(grid.zero_of(c))).collect();
+    let NormAffine { gain, offset, shift } = encode::norm_affine(&gain, &offset).ok()?;
+    let unit = f64::from(1 << NORM_FRACTION);
+    let code = |c: usize, x: f32| {
+        let rounded = (f64::from(x) * unit).round().clamp(i16::MIN.into(), i16::MAX.into()) as i64;
+        let code = (rounded * i64::from(gain[c]) + i64::from(offset[c]) + (1 << (shift - 1))) >> shift;
+        code.clamp(grid.lo.into(), grid.hi.into()) - i64::from(grid.zero_of(c))
+    };
+    let token = |token: &[f32]| token.iter().enumerate().map(|(c, &x)| (code(c, x) as f64 * grid.scale_of(c)) as f32).collect::<Vec<_>>();
+    Some(tokens.chunks_exact(channels).flat_map(token).collect())
 }
 
 fn product(tokens: &[f32], weight: &[f32], op: &Op) -> Vec<f32> {
@@ -78,18 +115,43 @@ fn product(tokens: &[f32], weight: &[f32], op: &Op) -> Vec<f32> {
     result
 }
 
-/// Sum over the groups of squared error over energy.
+/// Sum over the groups of squared error over energy, both about the means of their channels.
 fn relative_error(exact: &[f32], found: &[f32], reader: &Reader<'_>) -> f64 {
     let cout = usize::from(reader.op.cout);
     let group = cout / reader.groups;
-    let mut error = vec![0f64; reader.groups];
-    let mut energy = vec![1e-30f64; reader.groups];
+    let mut channels = vec![Moments::default(); cout];
     for (i, (&a, &b)) in exact.iter().zip(found).enumerate() {
-        let at = (i % cout / group).min(reader.groups - 1);
-        error[at] += f64::from(a - b).powi(2);
-        energy[at] += f64::from(a).powi(2);
+        channels[i % cout].add(f64::from(a), f64::from(a) - f64::from(b));
     }
-    error.iter().zip(&energy).map(|(error, energy)| error / energy).sum()
+    channels.chunks(group).map(|group| group.iter().map(Moments::error).sum::<f64>() / group.iter().map(Moments::energy).sum::<f64>().max(f64::MIN_POSITIVE)).sum()
+}
+
+/// Sums of a channel's values and of their errors.
+#[derive(Clone, Copy, Default)]
+struct Moments {
+    count: f64,
+    value: [f64; 2],
+    error: [f64; 2],
+}
+
+impl Moments {
+    fn add(&mut self, value: f64, error: f64) {
+        self.count += 1.0;
+        self.value = [self.value[0] + value, self.value[1] + value * value];
+        self.error = [self.error[0] + error, self.error[1] + error * error];
+    }
+
+    fn about_mean(&self, [sum, squares]: [f64; 2]) -> f64 {
+        (squares - sum * sum / self.count.max(1.0)).max(0.0)
+    }
+
+    fn energy(&self) -> f64 {
+        self.about_mean(self.value)
+    }
+
+    fn error(&self) -> f64 {
+        self.about_mean(self.error)
+    }
 }
 
 #[cfg(test)]
@@ -123,6 +185,33 @@ mod tests {
             choose(&sample, &extents(&sample), &Reader { op: &op, weight: &weight, bias: &[0.0; 8], groups: 1, techniques: Techniques::ALL, limit: None });
         assert!(exponent >= 0.75, "{exponent}");
         assert!(grid.scale[0] > 10.0 * grid.scale[1]);
+    }
+
+    #[test]
+    fn a_large_constant_does_not_hide_the_others() {
+        let (tokens, channels) = (512, 16);
+        let mut data: Vec<f32> = noise(tokens * channels, 5).iter().map(|x| 0.1 * x).collect();
+        data.iter_mut().step_by(channels).for_each(|x| *x = 3.8 + 0.01 * *x);
+        let weight = noise(8 * channels, 6);
+        let sample = Sample { channels, data, population: 512 };
+        let op = Op { kind: OpKind::Fc1, source: 0, cin: 16, cout: 8, kernel: 1, stride: 1, depthwise: false };
+        let reader = Reader { op: &op, weight: &weight, bias: &[0.0; 8], groups: 1, techniques: Techniques::ALL, limit: None };
+        let (grid, exponent) = choose(&sample, &extents(&sample), &reader);
+        assert!(exponent > 0.0 && grid.scale[1] < 0.01, "exponent {exponent}: {:?}", grid.scale);
+        let exact = product(&sample.data, &weight, &op);
+        let found = product(&normalised(&sample.data, &grid, channels).unwrap(), &weight, &op);
+        assert!(relative_error(&exact, &found, &reader) < 1e-3);
+    }
+
+    #[test]
+    fn gains_and_offsets_of_any_scales_fit() {
+        let wide = Extent { min: -4.0, max: 4.0 };
+        let far = Extent { min: 7.999, max: 8.0 };
+        let scale = encodable(vec![8.0 / 255.0, 1e-3 / 255.0, 1e-12], &[wide, far, far], true);
+        let gain: Vec<f64> = scale.iter().map(|s| s.recip()).collect();
+        let offset: Vec<f64> = [wide, far, far].iter().zip(&scale).map(|(&extent, &s)| ranges::centre(extent, s).into()).collect();
+        let affine = encode::norm_affine(&gain, &offset).unwrap();
+        assert!(affine.gain.iter().all(|gain| *gain >= 1 << (GAIN_BITS - 1)), "{affine:?}");
     }
 
     #[test]

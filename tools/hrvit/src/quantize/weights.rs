@@ -98,6 +98,16 @@ impl Weights {
     }
 }
 
+/// The coarsest scale that [`Weights::quantise`] may choose for each output channel, before it looks at the output: 0 where weights and bias are 0.
+pub fn coarsest(op: &Op, weight: &[f32], bias: &[f32], input: &Grid) -> Vec<f64> {
+    let mut scales: Vec<f64> = bias.iter().map(|&b| f64::from(b).abs() / BIAS_MAX).collect();
+    for (i, &w) in weight.iter().enumerate() {
+        let (o, c) = place(op, i);
+        scales[o] = scales[o].max(f64::from(w).abs() * input.scale_of(c) / WEIGHT_MAX);
+    }
+    scales
+}
+
 /// The scale of one output channel.
 fn clip(row: &[f64], search: bool) -> f64 {
     let most = row.iter().fold(0f64, |most, w| most.max(w.abs()));

@@ -71,7 +71,7 @@ impl Draws {
             delta_miou_points: miou(&one.classes).zip(reference).map(|(other, float)| 100.0 * (other - float)),
             agreement: one.counts.overall().agreement(),
             agreement_at_clear_margin: one.counts.clear().agreement(),
-            logits_sqnr_db: one.noise.decibels(),
+            logits_sqnr_db: one.sqnr.db(),
         };
         let draws: Vec<Draw> = names.iter().zip(measured).map(draw).collect();
         Self {

@@ -7,9 +7,8 @@ use super::agreement::{Counts, Pixels};
 use super::task::ClassCounts;
 use crate::dataset::Labelled;
 use crate::labels::{self, LabelMap};
-use crate::logits::Logits;
-use crate::quantize::report::Noise;
 use crate::segmenter::Segmenter;
+use crate::sqnr::Sqnr;
 use crate::{frames, progress};
 
 /// Who is measured.
@@ -33,7 +32,7 @@ pub struct Against {
     /// Where they agree, over all frames.
     pub counts: Counts,
     /// Of the logits, over all frames.
-    pub noise: Noise,
+    pub sqnr: Sqnr,
 }
 
 /// Everything counted on a set of frames.
@@ -49,7 +48,7 @@ pub struct Measured {
 struct Frame {
     classes: ClassCounts,
     counts: Counts,
-    noise: Noise,
+    sqnr: Sqnr,
 }
 
 /// Counts every frame of `set`, frames in parallel. As in `hrvit eval` frames are resized to the network's size, and the logits of all precisions alike are
@@ -69,7 +68,7 @@ pub fn measure(set: &[&Labelled], contestants: Contestants<'_>) -> Result<Measur
         })
         .collect::<Result<_>>()?;
     bar.finish_and_clear();
-    let nothing = || Against { classes: Vec::new(), agreement: Vec::new(), counts: Counts::new(classes), noise: Noise::default() };
+    let nothing = || Against { classes: Vec::new(), agreement: Vec::new(), counts: Counts::new(classes), sqnr: Sqnr::default() };
     let mut all = Measured { float: Vec::new(), others: contestants.others.iter().map(|_| nothing()).collect() };
     for (float, others) in each {
         all.float.push(float);
@@ -77,7 +76,7 @@ pub fn measure(set: &[&Labelled], contestants: Contestants<'_>) -> Result<Measur
             total.classes.push(one.classes);
             total.agreement.push(one.counts.overall());
             total.counts.merge(&one.counts);
-            total.noise = total.noise.and(one.noise);
+            total.sqnr.merge(&one.sqnr);
         }
     }
     Ok(all)
@@ -93,7 +92,9 @@ fn measure_frame(item: &Labelled, contestants: Contestants<'_>) -> Result<(Class
         let labels = logits.labels_at(truth.height, truth.width);
         let mut counts = Counts::new(float.classes);
         counts.add(&float_labels, &margins, contestants.logits_deviation, &labels)?;
-        Ok(Frame { classes: by_class(&truth, &labels, float.classes)?, counts, noise: noise(&float, &logits)? })
+        let mut sqnr = Sqnr::default();
+        sqnr.add(&float, &logits)?;
+        Ok(Frame { classes: by_class(&truth, &labels, float.classes)?, counts, sqnr })
     });
     Ok((by_class(&truth, &float_labels, float.classes)?, others.collect::<Result<_>>()?))
 }
@@ -102,9 +103,4 @@ fn by_class(truth: &LabelMap, labels: &LabelMap, classes: usize) -> Result<Class
     let mut counts = ClassCounts::new(classes);
     counts.add(truth, labels)?;
     Ok(counts)
-}
-
-fn noise(float: &Logits, other: &Logits) -> Result<Noise> {
-    anyhow::ensure!(float.data.len() == other.data.len(), "{} logits against {}: expected networks of one size and head", float.data.len(), other.data.len());
-    Ok(Noise::between(&float.data, &other.data))
 }

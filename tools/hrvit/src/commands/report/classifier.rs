@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use hrvit_reference::Folded;
 
 use super::{Prepared, others, points, table, verdict};
+use crate::sqnr::Sqnr;
 use crate::dataset;
 use crate::float::Float;
 use crate::host_engine::{HostEngine, PackedImage};
@@ -46,10 +47,10 @@ pub fn run(prepared: Prepared<'_>) -> Result<()> {
             precision: int8.name(),
             delta: classifier::delta(&set, exact, own, bootstrap),
             agreement: classifier::agreement(exact, own, logits_deviation),
-            logits_sqnr_db: classifier::noise(own).decibels(),
+            logits_sqnr_db: measured.sqnr.first().and_then(Sqnr::db),
             macs: Macs::of(&int8.model(), int8.size())?,
             steps,
-            draws: others.map(|others| Draws::of(others.origin, &others.names, &set, exact, drawn, logits_deviation)),
+            draws: others.map(|others| Draws::of(others.origin, &others.names, &set, exact, (drawn, &measured.sqnr[1..]), logits_deviation)),
             worst,
         }],
         verdicts: Vec::new(),

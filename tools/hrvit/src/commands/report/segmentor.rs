@@ -48,7 +48,7 @@ pub fn run(mut prepared: Prepared<'_>) -> Result<()> {
             precision: int8.name(),
             delta: task::delta(&measured.float, &own.classes, classes.len(), bootstrap),
             agreement: own.counts.report(by_step.logits_deviation),
-            logits_sqnr_db: own.noise.decibels(),
+            logits_sqnr_db: own.sqnr.db(),
             macs: Macs::of(&int8.model(), int8.size())?,
             steps: by_step.steps,
             draws: others.map(|others| Draws::of(others.origin, &others.names, &measured.float, drawn, classes.len())),

@@ -13,17 +13,20 @@ use crate::quantize::{
     techniques::Technique,
 };
 
+/// Scale of the products of a head whose q is 0: all keys weigh the same.
+const DEAD_PRODUCT: f64 = 1.0 / 1024.0;
+
 /// All operators of an attention step.
 pub fn attention(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
     let at = |kind| d.find(kind);
     let (qkv, parallel, depthwise) = (at(OpKind::Qkv)?, at(OpKind::ParallelAct)?, at(OpKind::ParallelDepthwise)?);
     let (scores, values, act, to_out) = (at(OpKind::Scores)?, at(OpKind::Values)?, at(OpKind::AttnAct)?, at(OpKind::ToOut)?);
     let norm = d.smoothed_norm(0, qkv, 2)?;
-    let qv = query_value(d, qkv, usize::from(d.op(scores).cout));
+    let qv = query_value(d, qkv, norm.out()?, usize::from(d.op(scores).cout));
     let v = Grid { scale: qv.scale[qv.scale.len() / 2..].to_vec(), ..qv.clone() };
-    let hardswish = d.channels(parallel, d.op(depthwise).depth());
+    let hardswish = d.channels(parallel, &v, d.op(depthwise).depth());
     let sum = Grid::wide(3.0 / three(&[d.stats[depthwise].whole(), d.stats[values].whole(), d.read(act)]));
-    let output = d.upper(act, d.op(to_out).depth());
+    let output = d.upper_of(act, &sum, d.op(to_out).depth());
     let mut ops = vec![
         d.linear(qkv, norm.out()?.clone(), qv.clone()),
         d.plain(parallel, v, hardswish.clone()),
@@ -43,28 +46,31 @@ pub fn attention(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
 }
 
 /// Grid of q and v: v per channel; q such that the products `q_d * v_d` of a head share one scale `S_h`, so q of channel d has the scale `S_h / s_v[d]`.
-fn query_value(d: &Deriver<'_>, qkv: usize, heads: usize) -> Grid {
+fn query_value(d: &Deriver<'_>, qkv: usize, input: &Grid, heads: usize) -> Grid {
     let stats = &d.stats[qkv];
     let channels = stats.output.len() / 2;
     let dim = channels / heads;
+    let finest = d.finest(qkv, input);
     if d.is_wide() {
-        return s16(&stats.output, dim);
+        return s16(&stats.output, &finest, dim);
     }
     let mut v = ranges::symmetric_channels(&stats.sample, &stats.output, d.clips()).split_off(channels);
     if !d.techniques.uses(Technique::ChannelScales) {
         let sampled = (channels..2 * channels).flat_map(|c| stats.sample.channel(c)).collect();
-        let largest = stats.output[channels..].iter().fold(ranges::SMALLEST, |most, extent| most.max(extent.magnitude()));
+        let largest = stats.output[channels..].iter().fold(0.0f64, |most, extent| most.max(extent.magnitude()));
         v.fill(ranges::symmetric(&Values { sampled, share: stats.sample.share(), clip: d.clips() }, largest));
     }
+    let v = ranges::settled(v, |c| finest[channels + c]);
     let mut scale = Vec::with_capacity(2 * channels);
     for head in 0..heads {
         let range = head * dim..(head + 1) * dim;
         let largest = range.clone().map(|c| stats.output[c].magnitude() * v[c]).fold(0.0, f64::max);
         // Scaled to order one: the products have no natural magnitude.
-        let unit = largest.max(f64::MIN_POSITIVE);
+        let unit = ranges::alive(largest);
         let sampled = range.clone().flat_map(|c| stats.sample.channel(c).map(move |q| (c, q))).map(|(c, q)| (f64::from(q) * v[c] / unit) as f32);
         let products = Values { sampled: sampled.collect(), share: stats.sample.share(), clip: d.clips() };
-        let head_scale = ranges::symmetric(&products, 1.0) * unit;
+        let head_scale = ranges::symmetric(&products, 1.0) * if largest > 0.0 { unit } else { DEAD_PRODUCT };
+        let head_scale = range.clone().map(|c| finest[c] * v[c]).fold(head_scale, f64::max);
         scale.extend(range.map(|c| head_scale / v[c]));
     }
     scale.extend(v);
@@ -72,15 +78,17 @@ fn query_value(d: &Deriver<'_>, qkv: usize, heads: usize) -> Grid {
 }
 
 /// The same in 16 bits, of which logits leave room for some: `dim * limit^2 < 2^30`.
-fn s16(seen: &[Extent], dim: usize) -> Grid {
+fn s16(seen: &[Extent], finest: &[f64], dim: usize) -> Grid {
     let limit = ((LOGITS_S16 - 1) / dim as i64).isqrt().min(MAX_QV_S16) as i32;
     let (q, v) = seen.split_at(seen.len() / 2);
     let coarse = |magnitude: f64| WIDE_MARGIN * magnitude / f64::from(limit);
     // No finer than Hardswish has a code of 3.0 for.
-    let v: Vec<f64> = v.iter().map(|extent| coarse(extent.magnitude()).max(3.0 / f64::from(MAX_THREE_S16))).collect();
-    let heads = q.chunks(dim).zip(v.chunks(dim));
-    let scale = heads.flat_map(|(q, v)| {
-        let head = q.iter().zip(v).map(|(q, v)| coarse(q.magnitude()) * v).fold(0.0, f64::max);
+    let (finest_q, finest_v) = finest.split_at(q.len());
+    let v: Vec<f64> = v.iter().zip(finest_v).map(|(extent, finest)| coarse(extent.magnitude()).max(3.0 / f64::from(MAX_THREE_S16)).max(*finest)).collect();
+    let heads = q.chunks(dim).zip(finest_q.chunks(dim)).zip(v.chunks(dim));
+    let scale = heads.flat_map(|((q, finest), v)| {
+        let head = q.iter().zip(finest).zip(v).map(|((q, finest), v)| coarse(q.magnitude()).max(*finest) * v).fold(0.0, f64::max);
+        let head = if head > 0.0 { head } else { DEAD_PRODUCT };
         v.iter().map(move |v| head / v)
     });
     Grid::s16(scale.chain(v.iter().copied()).collect(), -limit, limit)
@@ -88,7 +96,7 @@ fn s16(seen: &[Extent], dim: usize) -> Grid {
 
 /// The code of the real 3.0 in the attention sum, whose scale is exactly `3 / T`: `T = round(3 * 32767 / (1.15 * largest))` in 1..=32767.
 fn three(terms: &[Extent]) -> f64 {
-    let largest = terms.iter().fold(ranges::SMALLEST, |most, term| most.max(term.magnitude()));
+    let largest = terms.iter().fold(0.0f64, |most, term| most.max(term.magnitude()));
     (3.0 * WIDE_MAX / (SUM_MARGIN * largest)).round().clamp(1.0, WIDE_MAX)
 }
 

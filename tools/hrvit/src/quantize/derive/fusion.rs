@@ -18,7 +18,11 @@ pub fn fusion(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
         let quantised = match op.kind {
             OpKind::FusionIdentity => d.plain(i, d.stage_norm(op.source)?, sum.clone()),
             OpKind::FusionNarrow => d.plain(i, d.stage_norm(op.source)?, d.narrowed(i)?),
-            OpKind::FusionDepthwise => d.linear(i, codes.take().unwrap_or(d.stage_norm(op.source)?), d.channels(i, op.cout.into())),
+            OpKind::FusionDepthwise => {
+                let input = codes.take().unwrap_or(d.stage_norm(op.source)?);
+                let output = d.channels(i, &input, op.cout.into());
+                d.linear(i, input, output)
+            }
             OpKind::FusionPointwise => d.linear(i, codes.take().unwrap_or(d.stage_norm(op.source)?), sum.clone()),
             _ => {
                 let output = d.upper(i, op.cout.into());

@@ -3,13 +3,15 @@
 use anyhow::{Context, Result};
 use hrvit_format::{BRANCHES, OpKind};
 
-use super::{Deriver, LINEAR_MARGIN, WIDE_MARGIN, WIDE_MAX};
-use crate::quantize::{format::Grid, operator::QuantOp, ranges::Extent};
+use super::{Deriver, WIDE_MARGIN, WIDE_MAX};
+use crate::quantize::{format::Grid, operator::QuantOp};
 
 /// SegFormer head up to its logits.
 pub fn logits(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
-    let terms = d.ops.iter().zip(d.stats).filter(|(op, _)| op.kind == OpKind::HeadPointwise).map(|(_, stats)| stats.whole());
-    let sum = Grid::wide(WIDE_MARGIN * terms.fold(Extent::EMPTY, Extent::and).magnitude() / WIDE_MAX);
+    let (act, classifier) = (d.find(OpKind::HeadAct)?, d.find(OpKind::HeadClassifier)?);
+    let largest = d.largest(|kind| kind == OpKind::HeadPointwise);
+    let (output, sums) = d.summed(act, d.op(classifier).depth(), |c| WIDE_MARGIN * largest[c] / WIDE_MAX);
+    let sum = Grid { scale: sums, ..Grid::wide(1.0) };
     let mut ops: Vec<QuantOp> = Vec::new();
     for (i, op) in d.ops.iter().enumerate() {
         let before = ops.last().and_then(|op| op.output.clone());
@@ -17,8 +19,8 @@ pub fn logits(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
             OpKind::HeadNarrow => d.plain(i, d.stage_norm(op.source)?, d.narrow(i)?),
             OpKind::HeadPointwise => d.linear(i, before.context("a head term without input")?, sum.clone()),
             // The sum of the resized terms is not stored: it has no 16-bit range.
-            OpKind::HeadAct => d.plain(i, Grid::term(sum.scale_of(0)), d.upper(i, op.cout.into())),
-            _ => d.linear(i, before.context("a classifier without input")?, Grid::wide(d.wide(i, LINEAR_MARGIN))),
+            OpKind::HeadAct => d.plain(i, Grid { scale: sum.scale.clone(), ..Grid::term(1.0) }, output.clone()),
+            _ => d.linear(i, before.context("a classifier without input")?, d.logits(i)),
         });
     }
     Ok(ops)
@@ -27,10 +29,15 @@ pub fn logits(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
 /// One bottleneck of the classification head, with the downsampled result of the branch before.
 pub fn increase(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
     let summed = [OpKind::IncreaseConv3, OpKind::IncreaseShortcut, OpKind::IncreaseDownsample, OpKind::IncreaseAct];
-    let terms = d.ops.iter().zip(d.stats).filter(|(op, _)| summed.contains(&op.kind)).map(|(_, stats)| stats.whole());
-    let sum = d.term(terms.fold(Extent::EMPTY, Extent::and).magnitude());
+    let (act, largest) = (d.find(OpKind::IncreaseAct)?, d.largest(|kind| summed.contains(&kind)));
     let narrow = d.narrow(0)?;
-    let (conv1, conv2) = (d.positive_channels(1, d.op(2).depth()), d.positive_channels(2, d.op(3).depth()));
+    let conv1 = d.positive_channels(1, &narrow, d.op(2).depth());
+    let conv2 = d.positive_channels(2, &conv1, d.op(3).depth());
+    // The next branch reads it with a 3x3; the last convolution, with a 1x1.
+    let shape = d.op(act);
+    let depth = usize::from(shape.cout) * if usize::from(shape.source) + 1 < BRANCHES { 9 } else { 1 };
+    let (output, sums) = d.summed(act, depth, |c| d.term_scale(largest[c]));
+    let sum = Grid { scale: sums, ..Grid::term(1.0) };
     let mut ops = Vec::new();
     for (i, op) in d.ops.iter().enumerate() {
         ops.push(match op.kind {
@@ -40,8 +47,7 @@ pub fn increase(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
             OpKind::IncreaseConv3 => d.linear(i, conv2.clone(), sum.clone()),
             OpKind::IncreaseShortcut => d.linear(i, narrow.clone(), sum.clone()),
             OpKind::IncreaseDownsample => d.linear(i, d.increased()?, sum.clone()),
-            // The next branch reads it with a 3x3; the last convolution, with a 1x1.
-            _ => d.plain(i, sum.clone(), d.upper(i, usize::from(op.cout) * if usize::from(op.source) + 1 < BRANCHES { 9 } else { 1 })),
+            _ => d.plain(i, sum.clone(), output.clone()),
         });
     }
     Ok(ops)
@@ -49,9 +55,9 @@ pub fn increase(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
 
 /// Last convolution, mean and linear classifier. The mean has four more fractional bits than the codes of 8 bits it is taken of.
 pub fn classify(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
-    let features = d.positive_channels(0, d.op(1).depth());
+    let input = d.increased()?;
+    let features = d.positive_channels(0, &input, d.op(1).depth());
     let scale = features.scale.iter().map(|s| s / 16.0).collect();
     let mean = if d.is_wide() { features.clone() } else { Grid { scale, zero: vec![0], lo: 0, hi: hrvit_format::POOLED_MAX as i32 } };
-    let logits = Grid::wide(d.wide(1, LINEAR_MARGIN));
-    Ok(vec![d.linear(0, d.increased()?, features), d.linear(1, mean, logits)])
+    Ok(vec![d.linear(0, input, features), d.linear(1, mean, d.logits(1))])
 }

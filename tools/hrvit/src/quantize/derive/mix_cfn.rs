@@ -11,7 +11,7 @@ pub fn mix_cfn(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
     let [fc1, dw3, dw5, act, fc2] =
         [d.find(OpKind::Fc1)?, d.find(OpKind::FfnDepthwise3)?, d.find(OpKind::FfnDepthwise5)?, d.find(OpKind::FfnAct)?, d.find(OpKind::Fc2)?];
     let norm = d.smoothed_norm(0, fc1, 1)?;
-    let hidden = d.channels(fc1, d.op(dw5).depth());
+    let hidden = d.channels(fc1, norm.out()?, d.op(dw5).depth());
     let half = usize::from(d.op(dw3).cout);
     let (first, second) = hidden.scale.split_at(half);
     let output = d.upper(act, d.op(fc2).depth());

@@ -15,11 +15,11 @@ use hrvit_reference::{Folded, OpWeights};
 use super::{
     encode::{Index, TABLE8},
     format::Grid,
-    operator::QuantOp,
+    operator::{self, QuantOp},
     ranges::{self, Extent, Values},
     stats::{OpStats, Stream, stream},
     techniques::{Technique, Techniques},
-    weights::{BIAS_MAX, WEIGHT_MAX, Weights},
+    weights::{self, BIAS_MAX, WEIGHT_MAX, Weights},
 };
 
 /// Margin of a 16-bit scale over the largest value seen, for tensors that are read as they are.
@@ -28,10 +28,14 @@ const WIDE_MARGIN: f64 = 1.1;
 const LINEAR_MARGIN: f64 = 1.2;
 /// The same for residual streams and attention sums.
 const SUM_MARGIN: f64 = 1.15;
-/// How much smaller than the largest a channel's scale may be after a ReLU.
-const LARGEST_SPREAD: f64 = 64.0;
 /// Largest 16-bit code.
 const WIDE_MAX: f64 = 32767.0;
+/// Leaves a multiplier below one half when it is written in 31 bits.
+const JUST_ABOVE: f64 = 1.0 + 1e-6;
+/// The most that a code of a sum may be of a code of the ReLU behind it.
+const SUM_STEP: f64 = 0.125;
+/// The same where both have 16 bits.
+const WIDE_SUM_STEP: f64 = 1.0;
 /// How much finer terms of a sum are than its 16-bit codes.
 const FINE_TERMS: f64 = 16.0;
 /// Below minus this GELU is 0 in 16 bits.
@@ -50,13 +54,15 @@ pub struct Tensors {
     narrow: [Option<Grid>; BRANCHES],
     /// Latest result of the classification head's bottlenecks.
     increase: Option<Grid>,
+    /// Classes whose logits need resolution.
+    picked: Vec<usize>,
 }
 
 impl Tensors {
-    /// Tensors of a network whose residual streams have these largest magnitudes: `scale = 1.15 * largest / 32767`.
-    pub fn new(largest: &BTreeMap<Stream, f32>) -> Self {
-        let scale = |&x: &f32| SUM_MARGIN * f64::from(x).max(ranges::SMALLEST) / WIDE_MAX;
-        Self { residual: largest.iter().map(|(&stream, x)| (stream, scale(x))).collect(), ..Self::default() }
+    /// Tensors of a network whose residual streams have these largest magnitudes: `scale = 1.15 * largest / 32767`. `picked` are the classes that decide.
+    pub fn new(largest: &BTreeMap<Stream, f32>, picked: Vec<usize>) -> Self {
+        let scale = |&x: &f32| ranges::alive(SUM_MARGIN * f64::from(x) / WIDE_MAX);
+        Self { residual: largest.iter().map(|(&stream, x)| (stream, scale(x))).collect(), picked, ..Self::default() }
     }
 
     /// The grid of the stream that `step` works on.
@@ -165,7 +171,8 @@ impl Deriver<'_> {
 
     /// Grid of a stage norm as its reader wants it; `i` is the narrowing. In 16 bits it stays as it is.
     fn narrow(&self, i: usize) -> Result<Grid> {
-        if self.is_wide() { self.stage_norm(self.op(i).source) } else { Ok(self.channels(i, 0)) }
+        let norm = self.stage_norm(self.op(i).source)?;
+        if self.is_wide() { Ok(norm) } else { Ok(self.channels(i, &norm, 0)) }
     }
 
     /// [`Deriver::narrow`] of a fusion, whose outputs share it.
@@ -190,7 +197,13 @@ impl Deriver<'_> {
 
     /// 16-bit scale of an operator's output.
     fn wide(&self, i: usize, margin: f64) -> f64 {
-        margin * self.stats[i].whole().magnitude() / WIDE_MAX
+        ranges::alive(margin * self.stats[i].whole().magnitude() / WIDE_MAX)
+    }
+
+    /// Grid of the logits, over the classes that decide: others saturate.
+    fn logits(&self, i: usize) -> Grid {
+        let largest = self.tensors.picked.iter().map(|&class| self.stats[i].output[class].magnitude()).fold(0.0, f64::max);
+        Grid::wide(ranges::alive(LINEAR_MARGIN * largest / WIDE_MAX))
     }
 
     /// Largest magnitude of what an operator read.
@@ -208,45 +221,113 @@ impl Deriver<'_> {
         Values::all(&self.stats[i].sample, self.clips())
     }
 
-    /// Symmetric scales per channel of an operator's output, which dot products of `depth` read.
-    fn channels(&self, i: usize, depth: usize) -> Grid {
+    /// The finest scale per output channel that operator `i` resolves when it reads `input`: finer codes would only repeat steps of its accumulator, with a
+    /// multiplier of one half or more.
+    fn finest(&self, i: usize, input: &Grid) -> Vec<f64> {
+        let op = self.op(i);
+        let steps: Vec<f64> = match (op.kind, self.folded.weights(self.step, i)) {
+            (OpKind::ParallelAct, _) => (0..op.cout.into()).map(|c| input.scale_of(c) / operator::three(input.scale_of(c), self.precision)).collect(),
+            (OpKind::AttnAct, _) => vec![input.scale_of(0).powi(2) / 3.0],
+            (_, Some(real)) => weights::coarsest(&op, &real.weight, &real.bias, input).into_iter().map(|scale| 2.0 * scale).collect(),
+            (_, None) => (0..op.cout.into()).map(|c| 2.0 * input.scale_of(c)).collect(),
+        };
+        steps.into_iter().map(|step| JUST_ABOVE * step).collect()
+    }
+
+    /// Scales of the output channels of an operator that reads `input`, none finer than it resolves.
+    fn settle(&self, i: usize, input: &Grid, scales: Vec<f64>) -> Vec<f64> {
+        let finest = self.finest(i, input);
+        self.one_for_all(ranges::settled(scales, |c| finest[c]))
+    }
+
+    /// Symmetric scales per channel of the output of an operator that reads `input`; dot products of `depth` read it.
+    fn channels(&self, i: usize, input: &Grid, depth: usize) -> Grid {
         let stats = &self.stats[i];
         if self.is_wide() {
             let limit = Self::limit(depth);
-            return Grid::s16(stats.output.iter().map(|extent| WIDE_MARGIN * extent.magnitude() / f64::from(limit)).collect(), -limit, limit);
+            let scales = stats.output.iter().map(|extent| WIDE_MARGIN * extent.magnitude() / f64::from(limit)).collect();
+            return Grid::s16(self.settle(i, input, scales), -limit, limit);
         }
         if !self.techniques.uses(Technique::ChannelScales) {
-            return Grid::symmetric(vec![ranges::symmetric(&self.values(i), stats.whole().magnitude()); stats.output.len()]);
+            return Grid::symmetric(self.settle(i, input, vec![ranges::symmetric(&self.values(i), stats.whole().magnitude()); stats.output.len()]));
         }
-        Grid::symmetric(ranges::symmetric_channels(&stats.sample, &stats.output, self.clips()))
+        Grid::symmetric(self.settle(i, input, ranges::symmetric_channels(&stats.sample, &stats.output, self.clips())))
     }
 
     /// One scale and zero point for the output of an activation, which dot products of `depth` read.
     fn upper(&self, i: usize, depth: usize) -> Grid {
         if self.is_wide() {
             let (limit, seen) = (Self::limit(depth), self.stats[i].whole());
-            return Grid::s16(vec![WIDE_MARGIN * seen.magnitude() / f64::from(limit)], if seen.min < 0.0 { -limit } else { 0 }, limit);
+            return Grid::s16(vec![ranges::alive(WIDE_MARGIN * seen.magnitude() / f64::from(limit))], if seen.min < 0.0 { -limit } else { 0 }, limit);
         }
-        ranges::upper(&self.values(i), self.stats[i].whole())
+        let (scale, zero) = ranges::upper(&self.values(i), self.stats[i].whole());
+        Grid::byte(ranges::alive(scale), zero)
     }
 
-    /// One scale per channel, zero point -128, for the output of a ReLU with the multipliers of the convolution before it: ReLU commutes with scaling.
-    /// Dot products of `depth` read it.
-    fn positive_channels(&self, i: usize, depth: usize) -> Grid {
-        let stats = &self.stats[i];
-        if !self.is_wide() && !self.techniques.uses(Technique::ChannelScales) {
-            return Grid { scale: vec![self.upper(i, depth).scale_of(0); stats.output.len()], ..Grid::positive(1.0) };
+    /// [`Deriver::upper`] of an activation that requantises `input` itself.
+    fn upper_of(&self, i: usize, input: &Grid, depth: usize) -> Grid {
+        let grid = self.upper(i, depth);
+        let finest = self.finest(i, input).into_iter().fold(0.0, f64::max);
+        if grid.scale_of(0) >= finest || self.is_wide() {
+            return Grid { scale: vec![grid.scale_of(0).max(finest)], ..grid };
         }
+        let lowest = f64::from(self.stats[i].whole().min).min(0.0);
+        Grid::byte(finest, (-128 - (lowest / finest).round() as i32).min(127))
+    }
+
+    /// Scales per channel, zero point the lowest code, for the output of a ReLU, with which a positive factor per channel commutes. Dot products of `depth` read
+    /// it. 0 where a channel is zero everywhere.
+    fn positive_scales(&self, i: usize, depth: usize) -> Vec<f64> {
+        let stats = &self.stats[i];
         let limit = Self::limit(depth);
         let scale = |(c, &extent): (usize, &Extent)| match self.is_wide() {
-            true => WIDE_MARGIN * extent.magnitude() / f64::from(limit),
-            false => ranges::upper(&Values::channel(&stats.sample, c, self.clips()), extent).scale_of(0),
+            true => WIDE_MARGIN * f64::from(extent.max).max(0.0) / f64::from(limit),
+            false => ranges::upper(&Values::channel(&stats.sample, c, self.clips()), extent).0,
         };
-        let scales: Vec<f64> = stats.output.iter().enumerate().map(scale).collect();
-        // Channels that ReLU (almost) always silences must not ask for multipliers that leave the accumulator no headroom.
-        let least = scales.iter().fold(0.0, |a: f64, &b| a.max(b)) / LARGEST_SPREAD;
-        let scale = scales.into_iter().map(|scale| scale.max(least)).collect();
-        if self.is_wide() { Grid::s16(scale, 0, limit) } else { Grid { scale, ..Grid::positive(1.0) } }
+        if !self.techniques.uses(Technique::ChannelScales) {
+            return vec![self.upper(i, depth).scale_of(0); stats.output.len()];
+        }
+        stats.output.iter().enumerate().map(scale).collect()
+    }
+
+    /// The grid of those scales.
+    fn positive(&self, scale: Vec<f64>, depth: usize) -> Grid {
+        if self.is_wide() { Grid::s16(scale, 0, Self::limit(depth)) } else { Grid { scale, ..Grid::positive(1.0) } }
+    }
+
+    /// Output of a convolution with ReLU that reads `input`.
+    fn positive_channels(&self, i: usize, input: &Grid, depth: usize) -> Grid {
+        self.positive(self.settle(i, input, self.positive_scales(i, depth)), depth)
+    }
+
+    /// Largest magnitude per channel among the outputs of the operators of the kinds asked for.
+    fn largest(&self, is_one: impl Fn(OpKind) -> bool) -> Vec<f64> {
+        let mut largest = Vec::new();
+        for (_, stats) in self.ops.iter().zip(self.stats).filter(|(op, _)| is_one(op.kind)) {
+            largest.resize(stats.output.len(), 0.0f64);
+            largest.iter_mut().zip(&stats.output).for_each(|(most, extent)| *most = most.max(extent.magnitude()));
+        }
+        largest
+    }
+
+    /// Output of a ReLU of a sum, and the scales of that sum: each a channel's output scale times one ratio for all, which leaves one multiplier. A channel's sum
+    /// has at least the scale `coarse(c)`, in which its terms fit.
+    fn summed(&self, i: usize, depth: usize, coarse: impl Fn(usize) -> f64) -> (Grid, Vec<f64>) {
+        let most = if self.is_wide() { WIDE_SUM_STEP } else { SUM_STEP };
+        let outputs = self.one_for_all(ranges::settled(self.positive_scales(i, depth), |c| coarse(c) / most));
+        let ratio = outputs.iter().enumerate().map(|(c, output)| coarse(c) / output).fold(0.0, f64::max);
+        let ratio = ranges::alive(ratio).min(most);
+        let sums = outputs.iter().map(|output| ratio * output).collect();
+        (self.positive(outputs, depth), sums)
+    }
+
+    /// The largest of the scales in place of each, where tensors have one scale.
+    fn one_for_all(&self, scales: Vec<f64>) -> Vec<f64> {
+        if self.techniques.uses(Technique::ChannelScales) {
+            return scales;
+        }
+        let largest = scales.iter().copied().fold(0.0, f64::max);
+        vec![largest; scales.len()]
     }
 
     fn plain(&self, i: usize, input: Grid, output: Grid) -> QuantOp {
@@ -294,15 +375,20 @@ impl Deriver<'_> {
     fn index(&self, output: &Grid, seen: Extent) -> Index {
         if self.is_wide() {
             // Below -5.5 GELU is flat: lower inputs may saturate.
-            let reach = WIDE_MARGIN * f64::from(seen.max).max(f64::from(-seen.min).min(FLAT)).max(ranges::SMALLEST);
-            return Index::interpolated(reach / WIDE_MAX);
+            let reach = WIDE_MARGIN * f64::from(seen.max).max(f64::from(-seen.min).min(FLAT));
+            return Index::interpolated(ranges::alive(reach.max(0.0) / WIDE_MAX));
         }
         ranges::index_for(output, seen, TABLE8)
     }
 
-    /// Scale of the i32 terms of a sum whose largest magnitude is `largest`.
+    /// Grid of the i32 terms of a sum whose largest magnitude is `largest`.
     fn term(&self, largest: f64) -> Grid {
+        Grid::term(ranges::alive(self.term_scale(largest)))
+    }
+
+    /// Its scale; 0 if all terms are.
+    fn term_scale(&self, largest: f64) -> f64 {
         let finer = if self.is_wide() { FINE_TERMS } else { 1.0 };
-        Grid::term(WIDE_MARGIN * largest / (finer * WIDE_MAX))
+        WIDE_MARGIN * largest / (finer * WIDE_MAX)
     }
 }

@@ -19,7 +19,7 @@ fn pixels() -> Grid {
 
 /// Both convolutions and the first embedding.
 pub fn stem(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
-    let conv1 = d.linear(0, pixels(), d.positive_channels(0, d.op(1).depth()));
+    let conv1 = d.linear(0, pixels(), d.positive_channels(0, &pixels(), d.op(1).depth()));
     let middle = conv1.out()?.clone();
     let output = d.upper(1, d.op(2).depth());
     // ReLU comes before GELU: nothing below zero is ever told apart.
@@ -32,7 +32,7 @@ pub fn stem(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
 
 /// 1x1 convolution, depthwise convolution and LayerNorm, the first at position `first` of the step.
 pub fn embed(d: &Deriver<'_>, first: usize, input: Grid) -> Result<Vec<QuantOp>> {
-    let pointwise = d.channels(first, d.op(first + 1).depth());
+    let pointwise = d.channels(first, &input, d.op(first + 1).depth());
     let depthwise = Grid::wide(d.wide(first + 1, LINEAR_MARGIN));
     Ok(vec![d.linear(first, input, pointwise.clone()), d.linear(first + 1, pointwise, depthwise.clone()), d.norm(first + 2, depthwise, d.residual()?)])
 }

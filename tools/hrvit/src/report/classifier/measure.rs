@@ -7,6 +7,7 @@ use super::ranking::Ranking;
 use crate::dataset::Classified;
 use crate::quantize::report::Noise;
 use crate::segmenter::Segmenter;
+use crate::sqnr::Sqnr;
 use crate::{frames, progress};
 
 /// One image on one frame.
@@ -14,7 +15,7 @@ use crate::{frames, progress};
 pub struct Outcome {
     /// What it says.
     pub ranking: Ranking,
-    /// Of its logits against float's.
+    /// Of its logits against float's, each about their mean over the classes.
     pub noise: Noise,
 }
 
@@ -25,6 +26,8 @@ pub struct Measured {
     pub float: Vec<Ranking>,
     /// Of the model image and its other calibrations, in the order given.
     pub others: Vec<Vec<Outcome>>,
+    /// Of their logits over all frames.
+    pub sqnr: Vec<Sqnr>,
 }
 
 /// Runs `float` and `others` on every frame of `set`, frames in parallel. As in `hrvit run` frames are resized to the network's size.
@@ -33,7 +36,7 @@ pub struct Measured {
 /// If a frame cannot be read, or the networks have different classes.
 pub fn measure(set: &[&Classified], float: &dyn Segmenter, others: &[&dyn Segmenter]) -> Result<Measured> {
     let bar = progress::frames(set.len(), "measuring frames");
-    let each: Vec<(Ranking, Vec<Outcome>)> = set
+    let each: Vec<(Ranking, Vec<(Outcome, Sqnr)>)> = set
         .par_iter()
         .map(|item| {
             let seen = measure_frame(item, float, others).with_context(|| format!("frame {}", item.name));
@@ -42,22 +45,32 @@ pub fn measure(set: &[&Classified], float: &dyn Segmenter, others: &[&dyn Segmen
         })
         .collect::<Result<_>>()?;
     bar.finish_and_clear();
-    let mut all = Measured { float: Vec::new(), others: vec![Vec::new(); others.len()] };
+    let mut all = Measured { float: Vec::new(), others: vec![Vec::new(); others.len()], sqnr: vec![Sqnr::default(); others.len()] };
     for (ranking, outcomes) in each {
         all.float.push(ranking);
-        all.others.iter_mut().zip(outcomes).for_each(|(all, one)| all.push(one));
+        for ((others, total), (outcome, sqnr)) in all.others.iter_mut().zip(&mut all.sqnr).zip(outcomes) {
+            others.push(outcome);
+            total.merge(&sqnr);
+        }
     }
     Ok(all)
 }
 
-fn measure_frame(item: &Classified, float: &dyn Segmenter, others: &[&dyn Segmenter]) -> Result<(Ranking, Vec<Outcome>)> {
+fn measure_frame(item: &Classified, float: &dyn Segmenter, others: &[&dyn Segmenter]) -> Result<(Ranking, Vec<(Outcome, Sqnr)>)> {
     let input = frames::resize(&frames::read(&item.frame)?, float.size())?;
     let exact = float.logits(&input)?.data;
     let outcomes = others.iter().map(|other| {
         let found = other.logits(&input)?.data;
         ensure!(found.len() == exact.len(), "{} logits against {}: expected networks with the same classes", exact.len(), found.len());
-        Ok(Outcome { ranking: Ranking::of(&found), noise: Noise::between(&exact, &found) })
+        let mut sqnr = Sqnr::default();
+        sqnr.add_tokens(&exact, &found, exact.len());
+        Ok((Outcome { ranking: Ranking::of(&found), noise: Noise::between(&centred(&exact), &centred(&found)) }, sqnr))
     });
     let outcomes = outcomes.collect::<Result<_>>()?;
     Ok((Ranking::of(&exact), outcomes))
+}
+
+fn centred(logits: &[f32]) -> Vec<f32> {
+    let mean = logits.iter().sum::<f32>() / logits.len() as f32;
+    logits.iter().map(|x| x - mean).collect()
 }

@@ -19,7 +19,7 @@ use super::draws::Spread;
 use super::task::{Bootstrap, Estimate};
 use super::{Subject, bars::Verdict, macs::Macs, steps::StepDrift};
 use crate::dataset::Classified;
-use crate::quantize::report::Noise;
+use crate::sqnr::Sqnr;
 use measure::Outcome;
 use ranking::Ranking;
 
@@ -193,11 +193,6 @@ fn points(set: &[&Classified], chosen: &[usize], float: &[Ranking], other: &[Out
     [0, 1].map(|i| Some(100.0 * (after[i]? - before[i]?)))
 }
 
-/// Of the logits over all frames.
-pub fn noise(outcomes: &[Outcome]) -> Noise {
-    outcomes.iter().fold(Noise::default(), |all, one| all.and(one.noise))
-}
-
 /// Where `float` and `other` agree; margins are in units of `deviation`, that of the float logits.
 pub fn agreement(float: &[Ranking], other: &[Outcome], deviation: f64) -> Agreement {
     let same = |i: &usize| float[*i].first() == other[*i].ranking.first();
@@ -248,19 +243,19 @@ pub fn worst(set: &[&Classified], float: &[Ranking], other: &[Outcome], deviatio
 
 impl Draws {
     /// Sums up what was measured of every other calibration.
-    pub fn of(origin: String, names: &[String], set: &[&Classified], float: &[Ranking], others: &[Vec<Outcome>], deviation: f64) -> Self {
+    pub fn of(origin: String, names: &[String], set: &[&Classified], float: &[Ranking], (others, sqnr): (&[Vec<Outcome>], &[Sqnr]), deviation: f64) -> Self {
         let every: Vec<usize> = (0..set.len()).collect();
-        let draw = |(name, outcomes): (&String, &Vec<Outcome>)| {
+        let draw = |((name, outcomes), sqnr): ((&String, &Vec<Outcome>), &Sqnr)| {
             let agreement = agreement(float, outcomes, deviation);
             Draw {
                 name: name.clone(),
                 delta_top1_points: points(set, &every, float, outcomes)[0],
                 agreement: agreement.top1,
                 agreement_at_clear_margin: agreement.at_clear_margin.top1,
-                logits_sqnr_db: noise(outcomes).decibels(),
+                logits_sqnr_db: sqnr.db(),
             }
         };
-        let draws: Vec<Draw> = names.iter().zip(others).map(draw).collect();
+        let draws: Vec<Draw> = names.iter().zip(others).zip(sqnr).map(draw).collect();
         Self {
             origin,
             delta_top1_points: Spread::of(draws.iter().map(|draw| draw.delta_top1_points)),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::quantize::report::Noise;
 
 const BOOTSTRAP: Bootstrap = Bootstrap { resamples: 50, seed: 3 };
 
@@ -66,7 +67,7 @@ fn a_draw_like_float_agrees_everywhere() {
     let set = [0, 1, 2].map(|number| frame(number, Some(number)));
     let set: Vec<&Classified> = set.iter().collect();
     let same: Vec<Outcome> = float().into_iter().map(|ranking| Outcome { ranking, noise: Noise { signal: 1.0, error: 0.0 } }).collect();
-    let draws = Draws::of("test".into(), &["0".into(), "1".into()], &set, &float(), &[same, int8()], 2.0);
+    let draws = Draws::of("test".into(), &["0".into(), "1".into()], &set, &float(), (&[same, int8()], &[Sqnr::default(), Sqnr::default()]), 2.0);
     assert_eq!((draws.draws[0].agreement, draws.draws[0].delta_top1_points), (Some(1.0), Some(0.0)));
     assert!(draws.draws[1].delta_top1_points.unwrap() < -60.0 && draws.agreement.unwrap().deviation > 0.4);
 }

@@ -1,0 +1,135 @@
+//! The classes that decide. Neither argmax nor softmax sees what is common to all classes of a pixel, and a class that is picked nowhere needs no resolution: the
+//! codes of the logits are spent on how far the classes that are picked lie apart.
+
+use hrvit_format::{Head, OpKind, Step};
+use hrvit_reference::{Folded, Map, operators::resize::label_map};
+
+/// How the float network's decisions go over some frames.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decisions(Vec<Class>);
+
+/// One class.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Class {
+    /// Whether it is picked somewhere.
+    picked: bool,
+    /// How far its logit is behind the largest one where it comes closest.
+    nearest: f32,
+    /// The same where it is farthest behind.
+    farthest: f32,
+}
+
+/// A class that never comes closer than this many times the distances between the classes that are picked is out of the race.
+const OUT_OF_REACH: f32 = 4.0;
+
+impl Decisions {
+    /// Of one frame's logits: of a segmentor at the frame's size, four times that of its logits.
+    pub fn of(logits: &Map, head: Head) -> Self {
+        let mut classes = vec![Class { picked: false, nearest: f32::INFINITY, farthest: 0.0 }; logits.channels];
+        for token in logits.data.chunks_exact(logits.channels) {
+            let largest = token.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            for (class, logit) in classes.iter_mut().zip(token) {
+                class.nearest = class.nearest.min(largest - logit);
+                class.farthest = class.farthest.max(largest - logit);
+            }
+        }
+        match head {
+            Head::Segformer => {
+                label_map(logits, 4 * logits.rows, 4 * logits.columns).into_iter().for_each(|class| classes[usize::from(class)].picked = true);
+            }
+            Head::Classifier => classes.iter_mut().for_each(|class| class.picked = class.nearest == 0.0),
+        }
+        Self(classes)
+    }
+
+    /// Those of both.
+    pub fn and(mut self, other: Self) -> Self {
+        if self.0.is_empty() {
+            return other;
+        }
+        for (a, b) in self.0.iter_mut().zip(other.0) {
+            *a = Class { picked: a.picked || b.picked, nearest: a.nearest.min(b.nearest), farthest: a.farthest.max(b.farthest) };
+        }
+        self
+    }
+
+    /// The classes that are picked; all of them where fewer than two are, so that there is a distance between them.
+    pub fn picked(&self) -> Vec<usize> {
+        let picked: Vec<usize> = (0..self.0.len()).filter(|class| self.0[*class].picked).collect();
+        if picked.len() < 2 { (0..self.0.len()).collect() } else { picked }
+    }
+
+    /// Classes that are out of the race, and how far behind they may be put.
+    fn lost(&self) -> (Vec<usize>, f32) {
+        let behind = OUT_OF_REACH * self.picked().into_iter().map(|class| self.0[class].farthest).fold(0.0, f32::max);
+        ((0..self.0.len()).filter(|class| self.0[*class].nearest > behind).collect(), behind)
+    }
+}
+
+/// The step that makes the logits, and the operator within it.
+pub fn logits_op(folded: &Folded) -> Option<(Step, usize)> {
+    let kinds = [OpKind::HeadClassifier, OpKind::FinalLinear];
+    let mut steps = folded.network().steps().filter(|step| matches!(step, Step::Logits | Step::Classify));
+    steps.find_map(|step| Some((step, folded.network().ops(step).iter().position(|op| kinds.contains(&op.kind))?)))
+}
+
+/// Rewrites the last operator so that its numbers are about what decides. The mean over the picked classes is taken off every class's weights and bias: of every
+/// pixel's logits one number, the same for all classes. A class that is out of the race (a masked one) gets a constant logit far below. A network of one class
+/// stays as it is.
+pub fn rewrite(folded: &mut Folded, decisions: &Decisions) {
+    let picked = decisions.picked();
+    let Some((step, op)) = logits_op(folded).filter(|_| decisions.0.len() > 1) else { return };
+    let Some(weights) = folded.weights_mut(step, op) else { return };
+    let depth = weights.weight.len() / weights.bias.len();
+    let (lost, behind) = decisions.lost();
+    take_mean(&mut weights.weight, depth, &picked);
+    take_mean(&mut weights.bias, 1, &picked);
+    for class in lost {
+        weights.weight[class * depth..][..depth].fill(0.0);
+        weights.bias[class] = -behind;
+    }
+}
+
+/// Takes the mean over the rows `classes` off every row of `[rows, depth]`.
+fn take_mean(values: &mut [f32], depth: usize, classes: &[usize]) {
+    for at in 0..depth {
+        let mean = classes.iter().map(|class| f64::from(values[class * depth + at])).sum::<f64>() / classes.len() as f64;
+        values.iter_mut().skip(at).step_by(depth).for_each(|value| *value = (f64::from(*value) - mean) as f32);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(columns: usize, data: &[f32]) -> Map {
+        Map { rows: 1, columns, channels: data.len() / columns, data: data.to_vec() }
+    }
+
+    #[test]
+    fn picked_classes_are_those_of_every_frame() {
+        let first = Decisions::of(&map(2, &[1.0, 0.0, 0.0, 1.0, 0.0, 0.0]), Head::Classifier);
+        assert_eq!(first.picked(), [0, 1, 2], "one class alone has no distance");
+        let both = Decisions::default().and(first).and(Decisions::of(&map(2, &[0.0, 0.0, 2.0, 1.0, 0.0, 0.0]), Head::Classifier));
+        assert_eq!(both.picked(), [0, 2]);
+    }
+
+    #[test]
+    fn a_class_that_wins_only_between_two_tokens_is_picked() {
+        let decisions = Decisions::of(&map(2, &[4.0, 3.0, 0.0, 0.0, 3.0, 4.0]), Head::Segformer);
+        assert_eq!(decisions.picked(), [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_masked_class_is_out_of_the_race_and_a_weak_one_is_not() {
+        let decisions = Decisions::of(&map(2, &[2.0, 0.0, -3.0, -1e6, 0.0, 3.0, -2.0, -1e6]), Head::Classifier);
+        assert_eq!(decisions.lost(), (vec![3], 12.0));
+    }
+
+    #[test]
+    fn the_mean_over_the_picked_rows_is_taken_off_all() {
+        let mut values = [1.0, 10.0, 3.0, 30.0, -1e6, 0.0];
+        take_mean(&mut values, 2, &[0, 1]);
+        assert_eq!(values, [-1.0, -10.0, 1.0, 10.0, -1e6 - 2.0, -20.0]);
+    }
+}

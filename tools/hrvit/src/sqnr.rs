@@ -1,0 +1,192 @@
+//! Signal to quantisation noise of logits, of what decides.
+//!
+//! What argmax and softmax do not see is neither signal nor noise: what is common to all classes of a pixel, classes that float picks nowhere in the set, and what
+//! is constant of a class over the set. Sums of products keep everything until the whole set is known; they merge exactly.
+
+use anyhow::{Result, ensure};
+
+use crate::logits::Logits;
+
+/// Sums over the decisions (pixels of a segmentor, frames of a classifier) of a set.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sqnr {
+    classes: usize,
+    decisions: u64,
+    /// Which classes float picks somewhere.
+    picked: Vec<bool>,
+    /// Sum of each class's logits, less the largest one of the pixel.
+    sums: Vec<f64>,
+    /// Sums of products of two classes' logits, the upper triangle row by row.
+    signal: Vec<f64>,
+    /// The same of the differences.
+    noise: Vec<f64>,
+}
+
+impl Sqnr {
+    /// Counts one frame.
+    ///
+    /// # Errors
+    /// If the logits differ in shape.
+    pub fn add(&mut self, float: &Logits, quantised: &Logits) -> Result<()> {
+        let shape = |l: &Logits| [l.height, l.width, l.classes];
+        ensure!(shape(float) == shape(quantised), "logits of {:?} against {:?}: expected networks of one size and head", shape(float), shape(quantised));
+        self.add_tokens(&float.data, &quantised.data, float.classes);
+        Ok(())
+    }
+
+    /// Counts `[tokens, classes]` logits of one network.
+    ///
+    /// # Panics
+    /// If both are not as long as each other.
+    pub fn add_tokens(&mut self, float: &[f32], quantised: &[f32], classes: usize) {
+        assert_eq!(float.len(), quantised.len(), "logits of one shape");
+        self.grow(classes);
+        let (mut values, mut errors) = (vec![0.0; classes], vec![0.0; classes]);
+        for (exact, found) in float.chunks_exact(classes).zip(quantised.chunks_exact(classes)) {
+            let best = (1..classes).fold(0, |best, class| if exact[class] > exact[best] { class } else { best });
+            self.picked[best] = true;
+            // A single class is judged against its threshold: its logit is the decision.
+            let common = if classes == 1 { 0.0 } else { f64::from(exact[best]) };
+            let other = if classes == 1 { 0.0 } else { f64::from(found[best]) };
+            for class in 0..classes {
+                values[class] = f64::from(exact[class]) - common;
+                errors[class] = values[class] - (f64::from(found[class]) - other);
+                self.sums[class] += values[class];
+            }
+            add_products(&mut self.signal, &values);
+            add_products(&mut self.noise, &errors);
+            self.decisions += 1;
+        }
+    }
+
+    fn grow(&mut self, classes: usize) {
+        if self.classes == 0 {
+            let pairs = classes * (classes + 1) / 2;
+            *self = Self { classes, decisions: 0, picked: vec![false; classes], sums: vec![0.0; classes], signal: vec![0.0; pairs], noise: vec![0.0; pairs] };
+        }
+        assert_eq!(self.classes, classes, "logits of one network");
+    }
+
+    /// Adds what another has counted.
+    pub fn merge(&mut self, other: &Self) {
+        if other.classes == 0 {
+            return;
+        }
+        self.grow(other.classes);
+        self.decisions += other.decisions;
+        self.picked.iter_mut().zip(&other.picked).for_each(|(a, b)| *a |= b);
+        for (sums, more) in [(&mut self.sums, &other.sums), (&mut self.signal, &other.signal), (&mut self.noise, &other.noise)] {
+            sums.iter_mut().zip(more).for_each(|(a, b)| *a += b);
+        }
+    }
+
+    /// `10 log10(signal / noise)` in dB: infinite without noise, none without a decision or a signal.
+    pub fn db(&self) -> Option<f64> {
+        let [signal, noise] = self.powers();
+        (signal > 0.0).then(|| 10.0 * (signal / noise).log10())
+    }
+
+    /// Energies of signal and noise, over the classes that float picks.
+    fn powers(&self) -> [f64; 2] {
+        if self.classes == 1 {
+            return [&self.signal, &self.noise].map(|sums| sums[0]);
+        }
+        let mut chosen: Vec<usize> = (0..self.classes).filter(|class| self.picked[*class]).collect();
+        if chosen.len() == 1 {
+            // The same class everywhere: how far the others stay behind is the signal.
+            chosen = (0..self.classes).collect();
+        }
+        let count = chosen.len() as f64;
+        let [signal, noise] = [&self.signal, &self.noise].map(|products| {
+            let own: f64 = chosen.iter().map(|&class| products[self.pair(class, class)]).sum();
+            let cross: f64 = chosen.iter().flat_map(|&a| chosen.iter().map(move |&b| (a, b))).map(|(a, b)| products[self.pair(a.min(b), a.max(b))]).sum();
+            (own - cross / count).max(0.0)
+        });
+        let mean = chosen.iter().map(|&class| self.sums[class]).sum::<f64>() / count.max(1.0);
+        let constant: f64 = chosen.iter().map(|&class| (self.sums[class] - mean).powi(2)).sum::<f64>() / (self.decisions.max(1)) as f64;
+        [(signal - constant).max(0.0), noise]
+    }
+
+    /// Where the product of two classes lies, `a <= b`.
+    fn pair(&self, a: usize, b: usize) -> usize {
+        a * self.classes - a * (a + 1) / 2 + b
+    }
+}
+
+/// Adds the products of every two values, the upper triangle row by row.
+fn add_products(sums: &mut [f64], values: &[f64]) {
+    let mut rest = sums;
+    for (a, &x) in values.iter().enumerate() {
+        let (row, below) = rest.split_at_mut(values.len() - a);
+        row.iter_mut().zip(&values[a..]).for_each(|(sum, y)| *sum += x * y);
+        rest = below;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Logits of 3 classes on 4 pixels, of which the last class is never picked.
+    const FLOAT: [f32; 12] = [2.0, 0.0, -9.0, 0.0, 3.0, -9.5, 1.0, 0.5, -8.0, 0.0, 1.0, -9.0];
+
+    fn of(float: &[f32], found: &[f32]) -> f64 {
+        let mut sqnr = Sqnr::default();
+        sqnr.add_tokens(float, found, 3);
+        sqnr.db().unwrap()
+    }
+
+    fn edited(edit: impl Fn(usize, f32) -> f32) -> Vec<f32> {
+        FLOAT.iter().enumerate().map(|(i, &x)| edit(i, x)).collect()
+    }
+
+    /// The definition: pixel means over the picked classes removed, then class means of the signal.
+    #[test]
+    fn energies_are_those_of_the_definition() {
+        let found = edited(|i, x| x + [0.1, -0.2, 0.05, 0.0, 0.3, 5.0][i % 6]);
+        let rows = |data: &[f32]| data.chunks(3).map(|p| [f64::from(p[0] - p[1]) / 2.0, f64::from(p[1] - p[0]) / 2.0]).collect::<Vec<_>>();
+        let (exact, rounded) = (rows(&FLOAT), rows(&found));
+        let mean = [0, 1].map(|c| exact.iter().map(|p| p[c]).sum::<f64>() / 4.0);
+        let signal: f64 = exact.iter().flat_map(|p| [0, 1].map(|c| (p[c] - mean[c]).powi(2))).sum();
+        let noise: f64 = exact.iter().zip(&rounded).flat_map(|(a, b)| [0, 1].map(|c| (a[c] - b[c]).powi(2))).sum();
+        assert!((of(&FLOAT, &found) - 10.0 * (signal / noise).log10()).abs() < 1e-4);
+    }
+
+    #[test]
+    fn what_is_common_to_all_classes_changes_nothing() {
+        let found = edited(|i, x| x + 0.01 * (i % 5) as f32);
+        let [plain, raised] = [0.0, 1e4].map(|offset| of(&edited(|_, x| x + offset), &found.iter().map(|x| x + offset).collect::<Vec<_>>()));
+        assert!((plain - raised).abs() < 0.1, "{plain} {raised}");
+        // Another constant for each pixel.
+        let shifted = of(&FLOAT, &edited(|i, x| x + 0.01 * (i % 5) as f32 + (i / 3) as f32));
+        assert!((plain - shifted).abs() < 0.1, "{plain} {shifted}");
+    }
+
+    #[test]
+    fn a_class_that_is_never_picked_does_not_count() {
+        let masked = |x: &[f32]| x.iter().enumerate().map(|(i, &x)| if i % 3 == 2 { -1e6 } else { x }).collect::<Vec<_>>();
+        let found = edited(|i, x| x + 0.01 * (i % 5) as f32);
+        assert!((of(&FLOAT, &found) - of(&masked(&FLOAT), &masked(&found))).abs() < 1e-6);
+        assert!(of(&masked(&FLOAT), &[0.0; 12]) < 3.0, "labels that are all wrong");
+    }
+
+    #[test]
+    fn merged_sums_equal_one_over_all_frames() {
+        let found = edited(|i, x| x + 0.01 * (i % 5) as f32);
+        let (mut first, mut second) = (Sqnr::default(), Sqnr::default());
+        first.add_tokens(&FLOAT[..6], &found[..6], 3);
+        second.add_tokens(&FLOAT[6..], &found[6..], 3);
+        let mut all = Sqnr::default();
+        all.merge(&first);
+        all.merge(&second);
+        assert!((all.db().unwrap() - of(&FLOAT, &found)).abs() < 1e-9);
+        assert_eq!(Sqnr::default().db(), None);
+    }
+
+    #[test]
+    fn a_single_class_is_judged_by_its_logit() {
+        let mut sqnr = Sqnr::default();
+        sqnr.add_tokens(&[1.0, -1.0], &[1.1, -0.9], 1);
+        assert!((sqnr.db().unwrap() - 20.0).abs() < 1e-4);
+    }
+}
