@@ -150,7 +150,7 @@ impl<'a> Operands<'a> {
 
     /// `len` elements, each by `make` from its number.
     pub(super) fn block<T: Pod>(&mut self, len: usize, mut make: impl FnMut(&mut Self, usize) -> T) -> Block<T> {
-        let start = if self.bits() % 4 == 0 { self.int(1, 15) as usize } else { 0 };
+        let start = if self.bits().is_multiple_of(4) { self.int(1, 15) as usize } else { 0 };
         let mut all = vec![T::zeroed(); start + len];
         for (i, element) in all[start..].iter_mut().enumerate() {
             *element = make(self, i);

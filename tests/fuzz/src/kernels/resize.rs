@@ -54,7 +54,7 @@ impl<T> Source<T> {
 
 /// Rows of logits: any, or of few values, which make ties.
 fn logits(operands: &mut Operands<'_>, len: usize) -> Block<i16> {
-    if operands.choices.u8() % 4 == 0 { operands.integers(len, -1, 1) } else { operands.words(len) }
+    if operands.choices.one_in(4) { operands.integers(len, -1, 1) } else { operands.words(len) }
 }
 
 fn bilinear_add_s16(operands: &mut Operands<'_>) -> Verdict {
