@@ -101,7 +101,13 @@ struct Normalised {
 
 impl Normalised {
     fn draw(operands: &mut Operands<'_>) -> Self {
-        let channels = if operands.choices.u8() == 255 { operands.size(16_384) } else { operands.size(300) };
+        let most = match operands.choices.u8() {
+            255 => 16_384,
+            // As many as make normalised channels saturate.
+            240.. => 2000,
+            _ => 300,
+        };
+        let channels = operands.size(most);
         let tokens = operands.repeats(20, channels, 3000);
         let [x, gains, offsets] = [tokens * channels, channels, channels].map(|len| operands.len(len));
         let x = match operands.choices.u8() % 4 {
