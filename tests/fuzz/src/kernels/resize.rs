@@ -9,7 +9,7 @@ use crate::Verdict;
 pub(super) const ENTRIES: &[Entry] = &[("bilinear_add_s16", bilinear_add_s16), ("argmax_s16", argmax_s16), ("argmax_margin_s16", argmax_margin_s16)];
 
 /// Mixes of one call, mostly.
-const WORK: usize = 12_000;
+const WORK: usize = 6_000;
 
 /// Two source rows of `[columns, channels]` and where the output row lies between them.
 pub(super) struct Source<T> {

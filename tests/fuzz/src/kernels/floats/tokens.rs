@@ -15,7 +15,7 @@ pub(in super::super) const ENTRIES: &[Entry] =
     &[("attention_f16", attention_f16), ("layernorm_f16", layernorm_f16), ("layernorm_f16_in_place", layernorm_f16_in_place), ("des_f16", des_f16)];
 
 /// Multiplications of one call, mostly.
-const WORK: usize = 40_000;
+const WORK: usize = 16_000;
 
 /// The largest magnitude of a block.
 fn largest(of: &[f16]) -> f32 {
@@ -50,7 +50,7 @@ struct Normalised {
 impl Normalised {
     fn draw(operands: &mut Operands<'_>) -> Self {
         let channels = if operands.choices.u8() == 255 { operands.size(8192) } else { operands.size(300) };
-        let tokens = operands.repeats(20, channels, 3000);
+        let tokens = operands.repeats(20, channels, 2000);
         let [x, gains, offsets] = [tokens * channels, channels, channels].map(|len| operands.len(len));
         let (kind, params) = (Kind::draw(operands), Kind::draw(operands));
         let constant = kind.value(operands);
