@@ -42,5 +42,4 @@ pub enum Verdict {
 pub type Target = (&'static str, fn(&[u8]) -> Verdict);
 
 /// Every target.
-pub const TARGETS: [Target; 6] =
-    [("load", load), ("run_image", run_image), ("kernels", kernels), ("checkpoint", checkpoint), ("spec", spec), ("log", log)];
+pub const TARGETS: [Target; 6] = [("load", load), ("run_image", run_image), ("kernels", kernels), ("checkpoint", checkpoint), ("spec", spec), ("log", log)];

@@ -31,7 +31,12 @@ pub fn written(choices: &mut Choices<'_>) -> (Vec<u8>, bool) {
     }
     if rarely(choices, 64) {
         let len = data.len();
-        tensors.push(Tensor { name: "x.num_batches_tracked".to_owned(), dtype: "I64".to_owned(), shape: "[]".to_owned(), offsets: format!("[{len},{}]", len + 8) });
+        tensors.push(Tensor {
+            name: "x.num_batches_tracked".to_owned(),
+            dtype: "I64".to_owned(),
+            shape: "[]".to_owned(),
+            offsets: format!("[{len},{}]", len + 8),
+        });
         data.extend([7, 0, 0, 0, 0, 0, 0, 0]);
     }
     let turn = choices.below(tensors.len());

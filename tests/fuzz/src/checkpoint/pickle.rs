@@ -11,8 +11,20 @@ const DEPTH: usize = 6;
 const LONGEST: usize = 1 << 16;
 
 /// Names that a checkpoint's pickle may have, and others.
-const WORDS: [&str; 12] =
-    ["", "state_dict", "model", "state_dict_ema", "module", "storage", "0", "cpu", "decode_head.conv_seg.bias", "x\n\u{1b}[2J", "\u{e9}", "num_batches_tracked"];
+const WORDS: [&str; 12] = [
+    "",
+    "state_dict",
+    "model",
+    "state_dict_ema",
+    "module",
+    "storage",
+    "0",
+    "cpu",
+    "decode_head.conv_seg.bias",
+    "x\n\u{1b}[2J",
+    "\u{e9}",
+    "num_batches_tracked",
+];
 
 /// Classes and functions that a reader may know, and others.
 const GLOBALS: [(&str, &str); 12] = [
