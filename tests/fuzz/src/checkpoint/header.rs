@@ -99,7 +99,7 @@ fn spoil(tensors: &mut Vec<Tensor>, choices: &mut Choices<'_>) {
 
 /// A field that is no tensor, small or large.
 fn strange_field(choices: &mut Choices<'_>) -> String {
-    let times = choices.pick(&[1, 100, 5_000]);
+    let times = choices.pick(&[1, 100, 5_000, 100_000]);
     match choices.below(5) {
         0 => format!("\"x\":{}", choices.pick(&["[", "{\"a\":", "["]).repeat(times)),
         1 => format!(r#""x":{{"dtype":"F32","shape":[{}0],"data_offsets":[0,0]}}"#, "0,".repeat(times)),
