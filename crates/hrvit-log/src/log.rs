@@ -180,10 +180,13 @@ impl Log {
         }
     }
 
-    /// What all steps have together is what the total says, or of ticks a part of it: the rest lies between steps.
+    /// What all steps have together is what the total says, or of ticks a part of it: the rest lies between steps. Some of the steps have no more.
     fn check_sums(&self) -> Result<(), LogError> {
         let (Some(run), Some(total)) = (&self.run, &self.total) else { return Ok(()) };
         let Some(longest) = self.steps.iter().max_by_key(|step| step.ticks) else { return Ok(()) };
+        if run.frames == 0 {
+            return Err(LogError::NoFrames);
+        }
         let sum = |of: fn(&Step<String, String>) -> u64| self.steps.iter().map(|step| u128::from(of(step))).sum::<u128>();
         let (ticks, macs) = (sum(|step| step.ticks), sum(|step| step.macs));
         if ticks > total.ticks.into() {
@@ -193,7 +196,8 @@ impl Log {
         if total.ticks == 0 {
             return Err(LogError::NoTicks { unit: run.unit, steps: self.steps.len() });
         }
-        if self.steps.len() == run.steps && macs != total.macs.into() {
+        let whole = u128::from(total.macs);
+        if macs > whole || (self.steps.len() == run.steps && macs != whole) {
             return Err(LogError::Macs { steps: macs, total: total.macs });
         }
         Ok(())

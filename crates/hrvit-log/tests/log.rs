@@ -144,3 +144,16 @@ fn a_program_that_gave_up_may_leave_its_log_incomplete() {
     let log = Log::parse([line(0), line(2), "hrvit error: code=9 stopped"]).unwrap();
     assert_eq!((log.steps.len(), log.error.unwrap().code), (1, 9));
 }
+
+#[test]
+fn a_program_that_gave_up_does_not_contradict_itself() {
+    const ERROR: &str = "\nhrvit error: code=9 stopped";
+    let some = PROFILE.replace("steps=2", "steps=3");
+    assert!(Log::parse(format!("{some}{ERROR}").lines()).is_ok());
+    assert!(refused(&format!("{}{ERROR}", PROFILE.replace("frames=2", "frames=0"))).contains("frames=0"));
+    assert!(refused(&format!("{}{ERROR}", some.replace("macs=6500", "macs=6499"))).contains("macs=6499"));
+    // In 64 bits the sum of some steps is less than the total.
+    let most = u64::MAX.to_string();
+    let wrapped = some.replace("macs=6000", &format!("macs={most}")).replace("macs=6500", &format!("macs={most}"));
+    assert!(refused(&format!("{wrapped}{ERROR}")).contains("macs=18446744073709552115"));
+}

@@ -79,20 +79,27 @@ fn png(bytes: &[u8], most: MaxPixels) -> Result<RgbImage> {
     Ok(DynamicImage::from_decoder(decoder).context("damaged or truncated PNG")?.into_rgb8())
 }
 
+/// Bits of a scan that are all ones, more than one pass over a block can take as they are.
+const ONES: [[u8; 2]; 128] = [[0xff, 0]; 128];
+
 /// As [`image`] decodes it, but strictly: what is missing of a JPEG is an error there, not grey.
 fn jpeg(bytes: &[u8], most: MaxPixels) -> Result<RgbImage> {
     // Cameras leave stuffing between headers, which strictness refuses: it begins with the pixels.
-    let options = DecoderOptions::default().set_max_width(usize::MAX).set_max_height(usize::MAX).set_strict_mode(false);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    let lax = DecoderOptions::default().set_max_width(usize::MAX).set_max_height(usize::MAX).set_strict_mode(false);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), lax);
     decoder.decode_headers().context("damaged or truncated JPEG")?;
     let (width, height) = decoder.dimensions().context("JPEG without dimensions")?;
     let side = |n: usize| u32::try_from(n).context("JPEG of impossible dimensions");
     let (width, height) = (side(width)?, side(height)?);
     let grey = decoder.input_colorspace() == Some(ColorSpace::Luma);
     most.check(width, height, if grey { 1 } else { 3 })?;
-    ensure!(has_end(bytes), "truncated JPEG: it ends before its end marker");
-    decoder.set_options(options.jpeg_set_out_colorspace(if grey { ColorSpace::Luma } else { ColorSpace::RGB }).set_strict_mode(true));
-    let pixels = decoder.decode().context("damaged JPEG")?;
+    let end = end(bytes).context("truncated JPEG: it ends before its end marker")?;
+    // Where the end marker comes too early, the decoder takes zeros for pixels. Ones before the marker are no pixels: no code of a JPEG has only ones.
+    let longer = [&bytes[..end], ONES.as_flattened(), &bytes[end..]].concat();
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&longer), lax);
+    decoder.decode_headers().context("damaged JPEG")?;
+    decoder.set_options(lax.jpeg_set_out_colorspace(if grey { ColorSpace::Luma } else { ColorSpace::RGB }).set_strict_mode(true));
+    let pixels = decoder.decode().context("damaged or truncated JPEG")?;
     let image = if grey {
         image::GrayImage::from_raw(width, height, pixels).map(DynamicImage::ImageLuma8)
     } else {
@@ -101,21 +108,20 @@ fn jpeg(bytes: &[u8], most: MaxPixels) -> Result<RgbImage> {
     Ok(image.context("JPEG of other pixels than it says")?.into_rgb8())
 }
 
-/// Whether the segments and scans of a JPEG lead to its end marker.
-fn has_end(jpeg: &[u8]) -> bool {
+/// Where the end marker begins that the segments and scans of a JPEG lead to.
+fn end(jpeg: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
         // Up to the next marker: stuffing between segments, coded pixels behind the header of a scan, where 0 follows a byte of 255 that is none.
-        let Some(found) = jpeg.get(at..).and_then(|rest| rest.array_windows().position(|&[a, b]| a == 0xff && b != 0xff && b != 0)) else { return false };
-        let marker = jpeg[at + found + 1];
-        at += found + 2;
-        match marker {
-            // The end of the picture.
-            0xd9 => return true,
+        let found = at + jpeg.get(at..)?.array_windows().position(|&[a, b]| a == 0xff && b != 0xff && b != 0)?;
+        at = found + 2;
+        match jpeg[found + 1] {
+            // The end of the picture; before a marker there may be more bytes of 255.
+            0xd9 => return Some(found - jpeg[..found].iter().rev().take_while(|&&byte| byte == 0xff).count()),
             // Its start, restarts inside a scan, and a marker for private use: without a length.
             0xd8 | 0xd0..=0xd7 | 0x01 => {}
             _ => {
-                let Some(&[high, low]) = jpeg.get(at..).and_then(<[u8]>::first_chunk) else { return false };
+                let &[high, low] = jpeg.get(at..)?.first_chunk()?;
                 at += usize::from(u16::from_be_bytes([high, low])).max(2);
             }
         }
@@ -193,6 +199,25 @@ pub(crate) mod tests {
         let bytes = encoded(ImageFormat::Jpeg, &picture(96, 64).into());
         assert!(refused(&bytes[..bytes.len() / 2], MOST).contains("truncated JPEG"));
         assert!(refused(&bytes[..bytes.len() - 2], MOST).contains("truncated JPEG"));
+    }
+
+    #[test]
+    fn a_jpeg_whose_end_marker_comes_too_early_is_an_error() {
+        for (width, height) in [(96, 64), (33, 17), (8, 8)] {
+            let colour = DynamicImage::from(picture(width, height));
+            for shown in [colour.clone(), colour.to_luma8().into()] {
+                let bytes = encoded(ImageFormat::Jpeg, &shown);
+                let (scan, end) = (bytes.windows(2).position(|pair| pair == [0xff, 0xda]).unwrap(), end(&bytes).unwrap());
+                let header = usize::from(u16::from_be_bytes([bytes[scan + 2], bytes[scan + 3]]));
+                // The last two bytes may be one coefficient. Half a stuffed byte would make another marker of the end.
+                for cut in (scan + 2 + header..end - 2).filter(|&cut| bytes[cut - 1] != 0xff) {
+                    let error = refused(&[&bytes[..cut], b"\xff\xd9"].concat(), MOST);
+                    assert!(error.contains("truncated JPEG"), "{width}x{height}, {cut} of {end}: {error}");
+                }
+                let filled = [&bytes[..end], b"\xff\xff\xff\xd9"].concat();
+                assert_eq!(rgb(&filled, MOST).unwrap(), rgb(&bytes, MOST).unwrap(), "bytes of 255 before a marker are none of a picture's");
+            }
+        }
     }
 
     #[test]

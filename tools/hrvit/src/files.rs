@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, bail, ensure};
-use tempfile::{NamedTempFile, TempDir};
+use tempfile::NamedTempFile;
 
 /// Links that lead to one another, at most; as many as Linux follows.
 const MOST_LINKS: usize = 40;
@@ -29,7 +29,7 @@ fn ledger() -> MutexGuard<'static, Ledger> {
     LEDGER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Takes a temporary file or folder that is gone, or has its name, off the ledger.
+/// Takes a temporary file that is gone, or has its name, off the ledger.
 fn forget(temporary: &Path) {
     ledger().temporary.retain(|other| other != temporary);
 }
@@ -127,37 +127,6 @@ impl Drop for Temporary {
     }
 }
 
-/// A folder for files that no one is to find; it goes with this value, or a signal.
-pub struct Scratch(Option<TempDir>);
-
-impl Scratch {
-    /// An empty one.
-    ///
-    /// # Errors
-    /// If the system's temporary folder takes none.
-    pub fn new() -> Result<Self> {
-        let mut ledger = ledger();
-        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir().context("making a temporary folder (is TMPDIR writable?)")?;
-        ledger.temporary.push(folder.path().to_path_buf());
-        Ok(Self(Some(folder)))
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        self.0.as_ref().map_or(Path::new(""), TempDir::path)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if let Some(folder) = self.0.take() {
-            let path = folder.path().to_path_buf();
-            drop(folder);
-            forget(&path);
-        }
-    }
-}
-
 /// Writes `bytes` to `path`: a file whole or not at all, with the mode of the one that it replaces or as the umask asks for; a device or a pipe as it is. Creates
 /// missing folders.
 ///
@@ -250,7 +219,7 @@ pub fn remove_on_signals() -> Result<()> {
             let ledger = ledger();
             for temporary in &ledger.temporary {
                 // The process ends; there is nobody to tell.
-                let _ = if temporary.is_dir() { fs::remove_dir_all(temporary) } else { fs::remove_file(temporary) };
+                let _ = fs::remove_file(temporary);
             }
             // Ends the process as the signal would have.
             let _ = signal_hook::low_level::emulate_default_handler(signal);

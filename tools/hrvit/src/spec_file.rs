@@ -92,7 +92,11 @@ pub fn read_spec(path: &Path) -> Result<Spec> {
     parse_spec(&text).with_context(|| format!("spec {}", path.display()))
 }
 
-fn parse_spec(text: &str) -> Result<Spec> {
+/// A checked backbone from the TOML that [`spec_to_toml`] writes.
+///
+/// # Errors
+/// As [`read_spec`], without the file's name.
+pub fn parse_spec(text: &str) -> Result<Spec> {
     let spec: Spec = toml::from_str(text)?;
     spec.validate()?;
     Ok(spec)

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::drift::Extent;
-use crate::{api, app, command, count, firmware, install, isa, lint, package, parity, training};
+use crate::{api, app, command, count, firmware, fuzz, install, isa, lint, package, parity, training};
 
 /// Targets without an operating system that the device crates must build for.
 const DEVICE_TARGETS: [&str; 3] = ["thumbv7em-none-eabihf", "thumbv8m.main-none-eabihf", "aarch64-unknown-none"];
@@ -141,6 +141,7 @@ pub fn all() -> Vec<Check> {
     checks.push(Check { name: "same bytes everywhere, half precision within bounds".to_owned(), kind: Kind::Rule(|root| parity::run(root, Extent::Short)) });
     checks.push(Check { name: "instructions of every step".to_owned(), kind: Kind::Rule(count::check) });
     checks.push(Check { name: "example application".to_owned(), kind: Kind::Rule(app::check) });
+    checks.push(Check { name: "fuzz targets compile".to_owned(), kind: Kind::Rule(fuzz::check) });
     checks.push(Check { name: "training recipe".to_owned(), kind: Kind::Optional(training::run) });
     checks.extend(documentation());
     checks.push(Check { name: "archives for crates.io".to_owned(), kind: Kind::Rule(package::check) });

@@ -7,6 +7,9 @@ use anyhow::{Context, Result, ensure};
 
 use crate::command;
 
+/// The compiler that has Miri and the sanitizers; by date, so that it says the same tomorrow.
+pub const NIGHTLY: &str = "nightly-2026-03-01";
+
 /// Installs the Debian packages of those `programs` that are missing. Each is a program and the package that has it.
 ///
 /// # Errors

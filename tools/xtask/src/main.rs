@@ -8,6 +8,7 @@ mod count;
 mod drift;
 mod faults;
 mod firmware;
+mod fuzz;
 mod hrvit;
 mod install;
 mod isa;
@@ -67,6 +68,7 @@ enum Task {
         #[arg(long)]
         all: bool,
     },
+    Fuzz(fuzz::FuzzArgs),
     Qemu(Box<qemu::QemuArgs>),
     /// Compare every step of a frame on every emulated machine with the host's, and the result of half precision with the definition's
     Parity {
@@ -106,6 +108,7 @@ fn run() -> Result<ExitCode> {
         Task::Lint => report::run(&root, &checks::source_rules())?,
         Task::Firmware { all } => none_of(&firmware::run(&root, all)?),
         Task::Miri { all } => miri::run(&root, all).map(|()| true)?,
+        Task::Fuzz(args) => fuzz::run(&root, &args)?,
         Task::Qemu(args) => return Ok(ExitCode::from(qemu::run(&root, &args)?)),
         Task::Conformance => isa::run(&root).map(|made| made.skipped().iter().for_each(|line| println!("SKIPPED {line}"))).map(|()| true)?,
         Task::Count(args) => none_of(&count::run(&root, &args)?),

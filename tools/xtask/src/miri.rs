@@ -5,18 +5,16 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use crate::command;
 use crate::firmware::build::target_folder;
-use crate::{command, install};
-
-/// The compiler that has Miri; by date, so that it says the same tomorrow.
-const TOOLCHAIN: &str = "nightly-2026-03-01";
+use crate::install::{self, NIGHTLY};
 
 /// Runs the engine's own tests under Miri; with `everything` those too that take half an hour.
 ///
 /// # Errors
 /// If the toolchain cannot be installed or Miri finds something.
 pub fn run(root: &Path, everything: bool) -> Result<()> {
-    install::toolchain(TOOLCHAIN, &["miri", "rust-src"])?;
+    install::toolchain(NIGHTLY, &["miri", "rust-src"])?;
     let test = ["test", "--locked", "--package", "hrvit-core", "--test", "engine"];
     let folder = target_folder(root).join("miri");
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
@@ -24,7 +22,7 @@ pub fn run(root: &Path, everything: bool) -> Result<()> {
     let image = folder.join("tiny.hrvit");
     command::succeed(Command::new("cargo").current_dir(root).args(test).env("HRVIT_TEST_IMAGE", &image))?;
     let mut miri = Command::new("rustup");
-    miri.current_dir(root).args(["run", TOOLCHAIN, "cargo", "miri"]).args(test);
+    miri.current_dir(root).args(["run", NIGHTLY, "cargo", "miri"]).args(test);
     if everything {
         miri.args(["--", "--include-ignored"]);
     }

@@ -43,7 +43,7 @@ pub enum CheckpointError {
     /// The network itself cannot be built.
     #[error(transparent)]
     Network(#[from] SpecError),
-    /// The file cannot be read or written.
+    /// The file cannot be read.
     #[error("{}: {source}", path.display())]
     File {
         /// The file.
@@ -234,18 +234,9 @@ impl Checkpoint {
         Self::new(network, tensors, format!("synthetic weights, seed {seed}"))
     }
 
-    /// The bytes that [`Self::write_safetensors`] writes.
-    ///
-    /// # Errors
-    /// If the tensors cannot be encoded; names [`Self::origin`].
+    /// The bytes of a `.safetensors` file with all tensors as f32 under bare names; its metadata holds `origin`, `network` (JSON) and `generator`.
     pub fn to_safetensors(&self) -> Result<Vec<u8>, CheckpointError> {
-        safe::encode(self, Path::new(&self.origin))
-    }
-
-    /// Writes all tensors as f32 to a `.safetensors` file with bare names; its metadata holds `origin`, `network` (JSON) and `generator`. The file appears
-    /// whole or not at all.
-    pub fn write_safetensors(&self, path: &Path) -> Result<(), CheckpointError> {
-        safe::write(self, path)
+        safe::bytes(self)
     }
 
     /// The network whose weights these are.

@@ -1,10 +1,7 @@
 //! `.safetensors` files.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
-use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use safetensors::serialize;
 use safetensors::tensor::{Dtype, TensorView};
@@ -30,9 +27,9 @@ pub(super) fn load(source: &mut Source<'_>, path: &Path, name: &str, part: Part)
     Ok(Tensor { shape: part.shape, data: element.widen(&bytes) })
 }
 
-/// The bytes of a file for `path`, which errors name.
-pub(super) fn encode(checkpoint: &Checkpoint, path: &Path) -> Result<Vec<u8>, CheckpointError> {
-    let damaged = |reason: String| CheckpointError::Damaged { path: path.into(), reason };
+/// The bytes of a file with all tensors.
+pub(super) fn bytes(checkpoint: &Checkpoint) -> Result<Vec<u8>, CheckpointError> {
+    let damaged = |reason: String| CheckpointError::Damaged { path: checkpoint.origin().into(), reason };
     let bytes: Vec<(&str, &[usize], Vec<u8>)> =
         checkpoint.iter().map(|(name, tensor)| (name, tensor.shape.as_slice(), tensor.data.iter().flat_map(|value| value.to_le_bytes()).collect())).collect();
     let views = bytes.iter().map(|(name, shape, data)| Ok((*name, TensorView::new(Dtype::F32, shape.to_vec(), data)?)));
@@ -45,25 +42,4 @@ pub(super) fn encode(checkpoint: &Checkpoint, path: &Path) -> Result<Vec<u8>, Ch
         ("origin".to_owned(), checkpoint.origin().to_owned()),
     ]);
     serialize(views, Some(metadata)).map_err(|error| damaged(error.to_string()))
-}
-
-pub(super) fn write(checkpoint: &Checkpoint, path: &Path) -> Result<(), CheckpointError> {
-    write_whole(path, &encode(checkpoint, path)?).map_err(|source| CheckpointError::File { path: path.into(), source })
-}
-
-/// Writes beside `path` and renames, so that `path` is never half a file.
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut name = OsString::from(path);
-    name.push(format!(".{}.part", std::process::id()));
-    let part = PathBuf::from(name);
-    let written = fs::File::create(&part).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&part, path)
-    });
-    if written.is_err() {
-        // The first error is the one to report; a part that was never created cannot be removed either.
-        let _ = fs::remove_file(&part);
-    }
-    written
 }

@@ -7,7 +7,8 @@ use super::{base, pickle, rarely, strange};
 use crate::Choices;
 
 /// Dictionaries that weights lie in.
-const CONTAINERS: [&[&str]; 6] = [&[], &["state_dict"], &["model"], &["state_dict_ema"], &["model", "state_dict"], &["model", "module", "state_dict_ema", "module"]];
+const CONTAINERS: [&[&str]; 6] =
+    [&[], &["state_dict"], &["model"], &["state_dict_ema"], &["model", "state_dict"], &["model", "module", "state_dict_ema", "module"]];
 
 /// A file whose weights are the checkpoint's, and whether nothing in it is wrong.
 pub fn written(choices: &mut Choices<'_>) -> (Vec<u8>, bool) {

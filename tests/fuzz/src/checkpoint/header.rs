@@ -31,7 +31,12 @@ pub fn written(choices: &mut Choices<'_>) -> (Vec<u8>, bool) {
     }
     if rarely(choices, 64) {
         let len = data.len();
-        tensors.push(Tensor { name: "x.num_batches_tracked".to_owned(), dtype: "I64".to_owned(), shape: "[]".to_owned(), offsets: format!("[{len},{}]", len + 8) });
+        tensors.push(Tensor {
+            name: "x.num_batches_tracked".to_owned(),
+            dtype: "I64".to_owned(),
+            shape: "[]".to_owned(),
+            offsets: format!("[{len},{}]", len + 8),
+        });
         data.extend([7, 0, 0, 0, 0, 0, 0, 0]);
     }
     let turn = choices.below(tensors.len());
@@ -94,7 +99,7 @@ fn spoil(tensors: &mut Vec<Tensor>, choices: &mut Choices<'_>) {
 
 /// A field that is no tensor, small or large.
 fn strange_field(choices: &mut Choices<'_>) -> String {
-    let times = choices.pick(&[1, 100, 5_000]);
+    let times = choices.pick(&[1, 100, 5_000, 100_000]);
     match choices.below(5) {
         0 => format!("\"x\":{}", choices.pick(&["[", "{\"a\":", "["]).repeat(times)),
         1 => format!(r#""x":{{"dtype":"F32","shape":[{}0],"data_offsets":[0,0]}}"#, "0,".repeat(times)),

@@ -8,11 +8,23 @@ use crate::Choices;
 /// How deep values nest by choices; more by [`repeated`].
 const DEPTH: usize = 6;
 /// The longest value.
-const LONGEST: usize = 1 << 16;
+const LONGEST: usize = 1 << 18;
 
 /// Names that a checkpoint's pickle may have, and others.
-const WORDS: [&str; 12] =
-    ["", "state_dict", "model", "state_dict_ema", "module", "storage", "0", "cpu", "decode_head.conv_seg.bias", "x\n\u{1b}[2J", "\u{e9}", "num_batches_tracked"];
+const WORDS: [&str; 12] = [
+    "",
+    "state_dict",
+    "model",
+    "state_dict_ema",
+    "module",
+    "storage",
+    "0",
+    "cpu",
+    "decode_head.conv_seg.bias",
+    "x\n\u{1b}[2J",
+    "\u{e9}",
+    "num_batches_tracked",
+];
 
 /// Classes and functions that a reader may know, and others.
 const GLOBALS: [(&str, &str); 12] = [
@@ -83,7 +95,7 @@ fn repeated(choices: &mut Choices<'_>, inner: impl Fn(&mut Choices<'_>) -> Ops) 
         (b"]Na0", b""),
         (b"ctorch\nFloatStorage\n0", b""),
     ]);
-    let times = choices.pick(&[2, 40, 1000, 9_000]);
+    let times = choices.pick(&[2, 40, 1000, 60_000]);
     [value, step.repeat(times), after.repeat(times)].concat()
 }
 

@@ -86,3 +86,51 @@ impl Operands<'_> {
 fn bytes<T: Pod>(elements: &[T]) -> &[u8] {
     bytemuck::cast_slice(elements)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Choices;
+
+    /// The verdict of a kernel that adds what `error` says for an instruction set to each element, or refuses. The first byte makes numbers wild from 12 on.
+    fn verdict(first: u8, error: impl Fn(Isa) -> Result<i16, ShapeError>) -> Verdict {
+        let data = [first];
+        let mut operands = Operands::new(Choices::new(&data));
+        let start = operands.words(40);
+        operands.agree(&start, |kernels, out| {
+            let added = error(kernels.isa())?;
+            out.iter_mut().for_each(|x| *x = x.wrapping_add(added));
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn says_what_became_of_a_call() {
+        assert_eq!(verdict(0, |_| Ok(3)), Verdict::Accepted);
+        assert_eq!(verdict(0, |_| Err(ShapeError::Table)), Verdict::Refused);
+        assert_eq!(verdict(12, |isa| Ok(isa as i16)), Verdict::Skipped);
+    }
+
+    #[test]
+    #[cfg_attr(not(target_arch = "x86_64"), ignore = "needs an instruction set beside scalar")]
+    fn one_instruction_set_that_differs_is_found() {
+        for wrong in Isa::available().filter(|isa| *isa != Isa::Scalar) {
+            let found = |error: fn(bool) -> Result<i16, ShapeError>| std::panic::catch_unwind(|| verdict(0, |isa| error(isa == wrong))).is_err();
+            assert!(found(|wrong| Ok(wrong.into())), "{wrong}: an element");
+            assert!(found(|wrong| if wrong { Err(ShapeError::Output) } else { Ok(0) }), "{wrong}: an error");
+        }
+    }
+
+    #[test]
+    fn a_write_before_an_error_is_found() {
+        let found = std::panic::catch_unwind(|| {
+            let mut operands = Operands::new(Choices::new(&[]));
+            let start = operands.words(9);
+            operands.agree(&start, |_, out| {
+                out[8] ^= 1;
+                Err(ShapeError::Output)
+            })
+        });
+        assert!(found.is_err());
+    }
+}

@@ -16,7 +16,7 @@ pub(super) const ENTRIES: &[Entry] = &[
 ];
 
 /// Multiplications of one call, mostly.
-const WORK: usize = 40_000;
+const WORK: usize = 16_000;
 
 /// Sizes of one output row.
 pub(super) struct Sizes {

@@ -25,7 +25,7 @@ pub(super) const TERM: i64 = (1 << 30) - 1;
 /// `(tokens, channels)` of a map.
 pub(super) fn map(operands: &mut Operands<'_>) -> (usize, usize) {
     let channels = operands.size(100);
-    (operands.repeats(60, channels, 3000), channels)
+    (operands.repeats(60, channels, 2000), channels)
 }
 
 /// Elements of a map.

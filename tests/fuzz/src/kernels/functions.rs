@@ -122,7 +122,6 @@ fn claims(operands: &mut Operands<'_>) -> Verdict {
             tile.iter_mut().for_each(|element| *element += 1);
         }
     }
-    drop(tiles);
     for (i, element) in slice.iter().enumerate() {
         let claimed = chunk != 0 && claimed.get(i / chunk).copied().unwrap_or_default();
         assert_eq!(*element, u8::from(claimed), "element {i} in chunks of {chunk}");

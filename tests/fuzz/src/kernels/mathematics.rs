@@ -16,7 +16,7 @@ fn requants(operands: &mut Operands<'_>) -> Verdict {
     for _ in 0..NUMBERS {
         let bits = operands.bits();
         let pre_shift = (bits % 31) as u8;
-        let acc = (operands.bits() as i32).max(-i32::MAX) >> pre_shift.min(30) >> (bits >> 32) % 31;
+        let acc = (operands.bits() as i32).max(-i32::MAX) >> pre_shift >> ((bits >> 32) % 31);
         let (mult, shift) = (operands.int(1 << 30, i32::MAX.into()) as i32, operands.int(32, 62) as u8);
         let exact = ((i128::from(acc) << pre_shift) * i128::from(mult) + (1i128 << (shift - 1))) >> shift;
         let value = requant(acc, pre_shift, mult, shift);

@@ -150,7 +150,7 @@ impl<'a> Operands<'a> {
 
     /// `len` elements, each by `make` from its number.
     pub(super) fn block<T: Pod>(&mut self, len: usize, mut make: impl FnMut(&mut Self, usize) -> T) -> Block<T> {
-        let start = if self.bits() % 4 == 0 { self.int(1, 15) as usize } else { 0 };
+        let start = if self.bits().is_multiple_of(4) { self.int(1, 15) as usize } else { 0 };
         let mut all = vec![T::zeroed(); start + len];
         for (i, element) in all[start..].iter_mut().enumerate() {
             *element = make(self, i);
@@ -158,7 +158,7 @@ impl<'a> Operands<'a> {
         Block { all, start }
     }
 
-    /// `len` integers in `least..=most`: one limit only, both, small ones, ones of any magnitude, or any.
+    /// `len` integers in `least..=most`: one limit only, both, one among many of the other, small ones, ones of any magnitude, or any.
     pub(super) fn integers<T: Integer>(&mut self, len: usize, least: i64, most: i64) -> Block<T> {
         let kind = self.choices.u8() % 8;
         let small = |x: i64| x.clamp(least, most);
@@ -177,6 +177,7 @@ impl<'a> Operands<'a> {
                     let bits = operands.bits();
                     small((bits as i64) >> (31 + (bits % 32)))
                 }
+                7 => [least, most][usize::from(operands.bits().is_multiple_of(200))],
                 _ => operands.int(least, most),
             })
         })

@@ -9,7 +9,7 @@ use crate::Verdict;
 pub(super) const ENTRIES: &[Entry] = &[("gemm_s8", gemm_s8), ("gemm_s8_packed", gemm_s8_packed), ("gemm_s16", gemm_s16)];
 
 /// Multiplications of one call, mostly.
-const WORK: usize = 60_000;
+const WORK: usize = 24_000;
 
 /// `(rows, depth, cout)`; now and then a depth like the longest of the network.
 pub(super) fn sizes(operands: &mut Operands<'_>) -> (usize, usize, usize) {

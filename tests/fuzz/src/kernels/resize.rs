@@ -9,7 +9,7 @@ use crate::Verdict;
 pub(super) const ENTRIES: &[Entry] = &[("bilinear_add_s16", bilinear_add_s16), ("argmax_s16", argmax_s16), ("argmax_margin_s16", argmax_margin_s16)];
 
 /// Mixes of one call, mostly.
-const WORK: usize = 12_000;
+const WORK: usize = 6_000;
 
 /// Two source rows of `[columns, channels]` and where the output row lies between them.
 pub(super) struct Source<T> {
@@ -54,7 +54,7 @@ impl<T> Source<T> {
 
 /// Rows of logits: any, or of few values, which make ties.
 fn logits(operands: &mut Operands<'_>, len: usize) -> Block<i16> {
-    if operands.choices.u8() % 4 == 0 { operands.integers(len, -1, 1) } else { operands.words(len) }
+    if operands.choices.one_in(4) { operands.integers(len, -1, 1) } else { operands.words(len) }
 }
 
 fn bilinear_add_s16(operands: &mut Operands<'_>) -> Verdict {

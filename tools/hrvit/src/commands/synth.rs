@@ -2,12 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use hrvit_reference::Checkpoint;
 use serde::Serialize;
 
-use crate::files::Scratch;
 use crate::output::{self, Format};
 use crate::spec_file::NetworkArgs;
 
@@ -43,10 +42,7 @@ pub fn run(args: &SynthArgs, format: Format) -> Result<()> {
     let network = args.network.network()?;
     output::probe(&args.out)?;
     let checkpoint = Checkpoint::synthetic(&network, args.seed)?;
-    let scratch = Scratch::new()?;
-    let made = scratch.path().join("weights.safetensors");
-    checkpoint.write_safetensors(&made)?;
-    output::write_file(&args.out, &std::fs::read(&made).with_context(|| format!("reading {}", made.display()))?)?;
+    output::write_file(&args.out, &checkpoint.to_safetensors()?)?;
     let params = hrvit_reference::parameters(&network).iter().filter(|tensor| tensor.is_learnt()).map(|tensor| tensor.count() as u64).sum();
     let report = Report { file: &args.out, seed: args.seed, tensors: checkpoint.iter().count(), params };
     match format {

@@ -3,6 +3,11 @@
 use anyhow::{Context, Result, bail, ensure};
 use defmt_decoder::{DecodeError, Table};
 
+/// The longest encoded message that is decoded, in bytes.
+const LONGEST: usize = 4096;
+/// Stack for decoding one, whose bytes may nest thousands of messages.
+const STACK: usize = 64 << 20;
+
 /// A decoded stream.
 #[derive(Debug)]
 pub struct Decoded {
@@ -22,19 +27,40 @@ pub fn decode(elf: &[u8], stream: &[u8]) -> Result<Decoded> {
     ensure!(elf.starts_with(b"\x7fELF"), "not an ELF file");
     let table = Table::parse(elf).map_err(|error| error.context("reading defmt's strings"))?;
     let table = table.context("the ELF has no section .defmt: was it linked with defmt.x?")?;
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || messages(&table, stream)).context("starting a thread")?;
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// The messages of `stream`. What nests in a message takes stack, so its length is bounded.
+fn messages(table: &Table, stream: &[u8]) -> Result<Decoded> {
     let resumes = table.encoding().can_recover();
     let mut decoder = table.new_stream_decoder();
-    decoder.received(stream);
     // With framing every frame ends in a zero, and no frame contains one.
     let mut decoded = Decoded { lines: Vec::new(), malformed: 0, truncated: resumes && stream.last().is_some_and(|&byte| byte != 0) };
-    loop {
-        match decoder.decode() {
-            Ok(frame) => decoded.lines.extend(frame.display_message().to_string().lines().map(str::to_owned)),
-            Err(DecodeError::UnexpectedEof) => return Ok(decoded),
-            Err(DecodeError::Malformed) if resumes => decoded.malformed += 1,
-            Err(DecodeError::Malformed) => bail!("the stream is damaged after {} messages, or another program wrote it", decoded.lines.len()),
+    let pieces: Vec<&[u8]> = if resumes { stream.split_inclusive(|&byte| byte == 0).collect() } else { stream.chunks(LONGEST / 2).collect() };
+    // Bytes of which no message has come yet.
+    let mut pending = 0;
+    for piece in pieces {
+        if resumes && piece.len() > LONGEST {
+            decoded.malformed += 1;
+            continue;
         }
+        decoder.received(piece);
+        pending += piece.len();
+        loop {
+            match decoder.decode() {
+                Ok(frame) => decoded.lines.extend(frame.display_message().to_string().lines().map(str::to_owned)),
+                Err(DecodeError::UnexpectedEof) => break,
+                Err(DecodeError::Malformed) if resumes => decoded.malformed += 1,
+                Err(DecodeError::Malformed) => bail!("the stream is damaged after {} messages, or another program wrote it", decoded.lines.len()),
+            }
+            pending = 0;
+        }
+        ensure!(resumes || pending <= LONGEST, "the stream has a message of more than {LONGEST} bytes: it is damaged, or another program wrote it");
     }
+    Ok(decoded)
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! Bilinear resizing of f16, and the label map with and without margins.
 
+use hrvit_kernels::math_f32::widen;
+use hrvit_kernels::{Kernels, f16};
+
 use super::super::Entry;
 use super::super::operands::Operands;
 use super::super::resize::{Source, agree_margins};
 use super::Kind;
 use crate::Verdict;
-use hrvit_kernels::f16;
-use hrvit_kernels::math_f32::widen;
 
 pub(in super::super) const ENTRIES: &[Entry] = &[("bilinear_add_f16", bilinear_add_f16), ("argmax_f16", argmax_f16), ("argmax_margin_f16", argmax_margin_f16)];
 
@@ -22,8 +23,7 @@ fn bilinear_add_f16(operands: &mut Operands<'_>) -> Verdict {
     let Source { upper, lower, upper_weight, lower_weight, channels, factor, .. } = source;
     let largest = upper.iter().chain(&*lower).fold(0.0f32, |largest, x| largest.max(widen(*x).abs()));
     let start = Kind::draw(operands).wides(operands, len);
-    let call =
-        |kernels: hrvit_kernels::Kernels, acc: &mut [f32]| kernels.bilinear_add_f16(&upper, &lower, upper_weight, lower_weight, channels, factor, first, acc);
+    let call = |kernels: Kernels, acc: &mut [f32]| kernels.bilinear_add_f16(&upper, &lower, upper_weight, lower_weight, channels, factor, first, acc);
     operands.agree_sums(&start, |_| largest, call)
 }
 

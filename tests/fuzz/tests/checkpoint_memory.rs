@@ -1,0 +1,33 @@
+//! Memory that reading a checkpoint takes, counted by the allocator. One test, in a program of its own: the count is the whole program's.
+
+use hrvit_fuzz::CheckpointFile;
+use hrvit_tests::rng::Rng;
+use peak_alloc::PeakAlloc;
+
+#[global_allocator]
+static ALLOCATOR: PeakAlloc = PeakAlloc;
+
+/// Bytes beside what the file and the network's tensors have: the MiB that a description may have in any case.
+const SLACK: usize = 1 << 20;
+
+#[test]
+fn a_file_takes_no_more_than_twice_itself_and_the_tensors() {
+    let tensors = CheckpointFile::tensor_bytes();
+    let mut rng = Rng::new(1);
+    let (mut read, mut largest) = (0, 0);
+    for at in 0..4000 {
+        let len = if at % 8 == 0 { 20_000 } else { 400 };
+        let data: Vec<u8> = (0..rng.int(1, len)).map(|_| rng.bits() as u8).collect();
+        let file = CheckpointFile::new(&data);
+        ALLOCATOR.reset_peak_usage();
+        let before = ALLOCATOR.current_usage();
+        read += usize::from(file.read().is_ok());
+        let took = ALLOCATOR.peak_usage() - before;
+        let limit = 2 * (file.bytes.len() + tensors) + SLACK;
+        assert!(took <= limit, "input {at} takes {took} bytes for a file of {}; expected at most {limit}", file.bytes.len());
+        largest = largest.max(took.saturating_sub(2 * (file.bytes.len() + tensors)));
+    }
+    assert!(read > 400, "{read} of 4000 files are read");
+    assert!(largest > 1 << 10, "at most {largest} bytes beside files: none of them asks for memory");
+    println!("{read} read, at most {largest} bytes beside files and tensors");
+}
