@@ -3,6 +3,9 @@
 //! Every step of the engine leaves a whole tensor of codes, which its observer sees. *Entire* compares it with the float network after the exact rewrites, run
 //! from the frame: all errors up to here. *Single* compares it with the same step in float, run on what the engine itself held before the step: the error of
 //! this step alone, on inputs that it meets in use.
+//!
+//! Logits are compared by what decides: of the classes that float picks, about their mean on each pixel. Codes with a scale per channel, which the image does not
+//! tell, are read with the scales that come closest to the step in float.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -32,6 +35,8 @@ const HALF_MAX: i32 = 0x7bff;
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Codes {
     half: bool,
+    /// Whether `scale` is that of the first channel alone.
+    per_channel: bool,
     scale: f64,
     zero: i32,
     lo: i32,
@@ -40,7 +45,7 @@ struct Codes {
 
 impl Codes {
     /// All finite half-precision numbers.
-    const HALF: Self = Self { half: true, scale: 1.0, zero: 0, lo: -HALF_MAX - 1, hi: HALF_MAX };
+    const HALF: Self = Self { half: true, per_channel: false, scale: 1.0, zero: 0, lo: -HALF_MAX - 1, hi: HALF_MAX };
 
     /// Of a step of `model`; `None` where it leaves labels.
     fn of(model: &Model<'_>, id: StepId, step: Step) -> Result<Option<Self>> {
@@ -57,18 +62,18 @@ impl Codes {
                 let (index, op) = ops.iter().enumerate().find(|(_, op)| op.kind == OpKind::FusionAct).with_context(|| format!("{step}: no activation"))?;
                 let act = params.op(index, op).with_context(|| format!("{step}: its activation has no record"))?;
                 if params.precision() == Precision::Int16x8 {
-                    return Ok(Some(Self { half: false, scale, zero: 0, lo: act.record.lo.into(), hi: act.record.hi.into() }));
+                    return Ok(Some(Self { half: false, per_channel: false, scale, zero: 0, lo: act.record.lo.into(), hi: act.record.hi.into() }));
                 }
                 let zero = *usize::try_from(act.record.zero).ok().and_then(|zero| act.table.get(zero)).with_context(|| format!("{step}: no entry for 0"))?;
-                Some(Self { half: false, scale, zero: zero.into(), lo: -128, hi: 127 })
+                Some(Self { half: false, per_channel: false, scale, zero: zero.into(), lo: -128, hi: 127 })
             }
             Step::Increase { .. } => {
                 let ops = network.ops(step);
                 let (index, op) = ops.iter().enumerate().find(|(_, op)| op.kind == OpKind::IncreaseAct).with_context(|| format!("{step}: no activation"))?;
                 let record = params.op(index, op).with_context(|| format!("{step}: its activation has no record"))?.record;
-                Some(Self { half: false, scale, zero: record.zero.into(), lo: record.lo.into(), hi: record.hi.into() })
+                Some(Self { half: false, per_channel: record.out_scale == 0.0, scale, zero: record.zero.into(), lo: record.lo.into(), hi: record.hi.into() })
             }
-            _ => Some(Self { half: false, scale, zero: 0, lo: i16::MIN.into(), hi: i16::MAX.into() }),
+            _ => Some(Self { half: false, per_channel: false, scale, zero: 0, lo: i16::MIN.into(), hi: i16::MAX.into() }),
         })
     }
 
@@ -121,11 +126,22 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(codes: Codes, found: &[i16], alone: &Map, float: &Map) -> (Self, Vec<f32>) {
-        let real: Vec<f32> = found.iter().map(|&code| codes.real(code)).collect();
+    fn of(step: Step, codes: Codes, found: &[i16], alone: &Map, float: &Map) -> (Self, Vec<f32>) {
+        let mut real: Vec<f32> = found.iter().map(|&code| codes.real(code)).collect();
+        if codes.per_channel {
+            fit_channels(&mut real, alone);
+        }
+        let [single, entire] = match step {
+            Step::Logits | Step::Classify => {
+                let classes = picked(float);
+                let decisive = |data: &[f32]| decisive(data, float.channels, &classes);
+                [alone, float].map(|map| Noise::between(&decisive(&map.data), &decisive(&real)))
+            }
+            _ => [alone, float].map(|map| Noise::between(&map.data, &real)),
+        };
         let mut seen = Self {
-            single: Noise::between(&alone.data, &real),
-            entire: Noise::between(&float.data, &real),
+            single,
+            entire,
             clipped: alone.data.iter().filter(|&&x| codes.clips(x)).count() as u64,
             values: found.len() as u64,
             lowest: found.iter().copied().min().unwrap_or(0).into(),
@@ -156,6 +172,40 @@ impl Seen {
     }
 }
 
+/// The classes that `logits` pick; all of them where they pick one.
+fn picked(logits: &Map) -> Vec<usize> {
+    let best = |token: &[f32]| (1..token.len()).fold(0, |best, class| if token[class] > token[best] { class } else { best });
+    let mut is_picked = vec![false; logits.channels];
+    logits.data.chunks_exact(logits.channels).for_each(|token| is_picked[best(token)] = true);
+    let picked: Vec<usize> = (0..logits.channels).filter(|class| is_picked[*class]).collect();
+    if picked.len() < 2 { (0..logits.channels).collect() } else { picked }
+}
+
+/// Logits of `classes`, about their mean on each token. A single class is its own decision.
+fn decisive(data: &[f32], channels: usize, classes: &[usize]) -> Vec<f32> {
+    if channels == 1 {
+        return data.to_vec();
+    }
+    let token = |token: &[f32]| {
+        let mean = classes.iter().map(|&class| f64::from(token[class])).sum::<f64>() / classes.len() as f64;
+        classes.iter().map(|&class| (f64::from(token[class]) - mean) as f32).collect::<Vec<_>>()
+    };
+    data.chunks_exact(channels).flat_map(token).collect()
+}
+
+/// Scales every channel of `real` so that it comes closest to `exact`.
+fn fit_channels(real: &mut [f32], exact: &Map) {
+    for c in 0..exact.channels {
+        let (mut product, mut energy) = (0.0, 0.0);
+        for (&a, &b) in exact.data.iter().zip(real.iter()).skip(c).step_by(exact.channels) {
+            product += f64::from(a) * f64::from(b);
+            energy += f64::from(b) * f64::from(b);
+        }
+        let factor = if energy > 0.0 { (product / energy) as f32 } else { 1.0 };
+        real.iter_mut().skip(c).step_by(exact.channels).for_each(|x| *x *= factor);
+    }
+}
+
 /// One step of the report.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StepDrift {
@@ -183,7 +233,7 @@ pub struct StepDrift {
 pub struct Measured {
     /// In canonical order.
     pub steps: Vec<StepDrift>,
-    /// Over all logits of all these frames.
+    /// Over the logits of these frames, of the classes that are picked and about their mean on each pixel.
     pub logits_deviation: f64,
 }
 
@@ -197,8 +247,9 @@ struct Spread {
 
 impl Spread {
     fn of(logits: &Map) -> Self {
-        let sum = |f: &dyn Fn(f64) -> f64| logits.data.iter().map(|&x| f(f64::from(x))).sum();
-        Self { count: logits.data.len() as f64, sum: sum(&|x| x), squares: sum(&|x| x * x) }
+        let decisive = decisive(&logits.data, logits.channels, &picked(logits));
+        let sum = |f: &dyn Fn(f64) -> f64| decisive.iter().map(|&x| f(f64::from(x))).sum();
+        Self { count: decisive.len() as f64, sum: sum(&|x| x), squares: sum(&|x| x * x) }
     }
 
     fn deviation(spreads: impl Iterator<Item = Self>) -> f64 {
@@ -249,7 +300,7 @@ fn measure_frame(frame: &Path, steps: &[(Step, Codes)], folded: &Folded, int8: &
         let float = left_by(step, &mut exact).as_ref().with_context(|| format!("{step} left no map"))?;
         let alone = left_by(step, &mut engine).as_mut().with_context(|| format!("{step} left no map"))?;
         ensure!(found.len() == float.data.len(), "{step}: the engine left {} values, float {}", found.len(), float.data.len());
-        let (seen, real) = Seen::of(codes, found, alone, float);
+        let (seen, real) = Seen::of(step, codes, found, alone, float);
         alone.data = real;
         all.push(seen);
     }
@@ -276,7 +327,24 @@ fn summary(step: Step, codes: Codes, seen: Seen) -> StepDrift {
 mod tests {
     use super::*;
 
-    const BYTE: Codes = Codes { half: false, scale: 0.5, zero: -100, lo: -128, hi: 127 };
+    const BYTE: Codes = Codes { half: false, per_channel: false, scale: 0.5, zero: -100, lo: -128, hi: 127 };
+
+    #[test]
+    fn logits_are_compared_by_what_decides() {
+        let logits = |offset: f32, masked: f32| Map { rows: 1, columns: 2, channels: 3, data: vec![2.0 + offset, offset, masked, offset, 3.0 + offset, masked] };
+        let plain = logits(0.0, -5.0);
+        assert_eq!(picked(&plain), [0, 1]);
+        let [near, far] = [plain, logits(1e4, -1e6)].map(|map| decisive(&map.data, map.channels, &picked(&map)));
+        assert_eq!((&near, &far), (&vec![1.0, -1.0, -1.5, 1.5], &near));
+    }
+
+    #[test]
+    fn codes_of_channels_take_the_scales_that_come_closest() {
+        let exact = Map { rows: 1, columns: 2, channels: 2, data: vec![1.0, 300.0, 2.0, 0.0] };
+        let mut real = vec![0.5, 3.0, 1.0, 0.0];
+        fit_channels(&mut real, &exact);
+        assert_eq!(real, exact.data);
+    }
 
     fn map(data: &[f32]) -> Map {
         Map { rows: 1, columns: 1, channels: data.len(), data: data.to_vec() }
@@ -302,7 +370,7 @@ mod tests {
     fn single_is_against_the_step_alone_and_entire_against_the_network() {
         // Codes of 0, 10, 20; alone exact, the network a tenth larger.
         let found = [-100i16, -80, -60];
-        let (seen, real) = Seen::of(BYTE, &found, &map(&[0.0, 10.0, 20.0]), &map(&[0.0, 11.0, 22.0]));
+        let (seen, real) = Seen::of(Step::Stem, BYTE, &found, &map(&[0.0, 10.0, 20.0]), &map(&[0.0, 11.0, 22.0]));
         assert_eq!(real, [0.0, 10.0, 20.0]);
         let drift = summary(Step::Stem, BYTE, seen);
         assert_eq!(drift.single_db, Some(200.0));

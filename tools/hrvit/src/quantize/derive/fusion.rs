@@ -4,13 +4,14 @@ use anyhow::Result;
 use hrvit_format::OpKind;
 
 use super::Deriver;
-use crate::quantize::operator::QuantOp;
+use crate::quantize::{format::Grid, operator::QuantOp};
 
 /// All operators of one fusion output.
 pub fn fusion(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
     let act = d.find(OpKind::FusionAct)?;
     let seen = d.read(act);
-    let sum = d.term(seen.magnitude());
+    let roomy = terms(d)?.into_iter().flat_map(|(i, input)| d.roomy(i, &input)).fold(0.0, f64::max);
+    let sum = d.term_of(seen.magnitude(), roomy);
     let mut ops = Vec::new();
     // Codes that the next operator of the same source reads.
     let mut codes = None;
@@ -34,4 +35,20 @@ pub fn fusion(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
         ops.push(quantised);
     }
     Ok(ops)
+}
+
+/// The operators that leave terms of the sum, and what they read.
+fn terms(d: &Deriver<'_>) -> Result<Vec<(usize, Grid)>> {
+    let mut found = Vec::new();
+    let mut codes: Option<Grid> = None;
+    for (i, op) in d.ops.iter().enumerate() {
+        let input = codes.take().map_or_else(|| d.stage_norm(op.source), Ok);
+        match op.kind {
+            OpKind::FusionIdentity | OpKind::FusionPointwise => found.push((i, input?)),
+            OpKind::FusionNarrow => codes = Some(d.narrowed(i)?),
+            OpKind::FusionDepthwise => codes = Some(d.channels(i, &input?, op.cout.into())),
+            _ => {}
+        }
+    }
+    Ok(found)
 }

@@ -36,7 +36,17 @@ pub fn increase(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
     // The next branch reads it with a 3x3; the last convolution, with a 1x1.
     let shape = d.op(act);
     let depth = usize::from(shape.cout) * if usize::from(shape.source) + 1 < BRANCHES { 9 } else { 1 };
-    let (output, sums) = d.summed(act, depth, |c| d.term_scale(largest[c]));
+    let mut roomy = vec![0.0f64; shape.cout.into()];
+    for (i, op) in d.ops.iter().enumerate() {
+        let input = match op.kind {
+            OpKind::IncreaseConv3 => conv2.clone(),
+            OpKind::IncreaseShortcut => narrow.clone(),
+            OpKind::IncreaseDownsample => d.increased()?,
+            _ => continue,
+        };
+        roomy.iter_mut().zip(d.roomy(i, &input)).for_each(|(most, scale)| *most = most.max(scale));
+    }
+    let (output, sums) = d.summed(act, depth, |c| d.term_scale(largest[c]).max(roomy[c]));
     let sum = Grid { scale: sums, ..Grid::term(1.0) };
     let mut ops = Vec::new();
     for (i, op) in d.ops.iter().enumerate() {

@@ -34,7 +34,9 @@ const WIDE_MAX: f64 = 32767.0;
 const JUST_ABOVE: f64 = 1.0 + 1e-6;
 /// The most that a code of a sum may be of a code of the ReLU behind it.
 const SUM_STEP: f64 = 0.125;
-/// The same where both have 16 bits.
+/// Terms that a sum of i32 may have.
+const MOST_TERMS: f64 = 8.0;
+/// The most that a code of a sum may be of a code of the ReLU behind it, where both have 16 bits.
 const WIDE_SUM_STEP: f64 = 1.0;
 /// How much finer terms of a sum are than its 16-bit codes.
 const FINE_TERMS: f64 = 16.0;
@@ -234,6 +236,17 @@ impl Deriver<'_> {
         steps.into_iter().map(|step| JUST_ABOVE * step).collect()
     }
 
+    /// The finest scale per output channel in which operator `i`, reading `input`, is a term of a sum: [`MOST_TERMS`] of the largest that it could compute stay
+    /// below 2^31.
+    fn roomy(&self, i: usize, input: &Grid) -> Vec<f64> {
+        let (op, room) = (self.op(i), 2f64.powi(31) / MOST_TERMS);
+        let Some(real) = self.folded.weights(self.step, i) else { return vec![(input.largest() + 1) as f64 * input.scale_of(0) / room; op.cout.into()] };
+        // Zero points count as much again.
+        let most = 2.0 * op.depth() as f64 * WEIGHT_MAX * input.largest() as f64;
+        let steps = weights::coarsest(&op, &real.weight, &real.bias, input);
+        steps.iter().zip(&real.bias).map(|(step, bias)| (step * most + f64::from(bias.abs())) / room).collect()
+    }
+
     /// Scales of the output channels of an operator that reads `input`, none finer than it resolves.
     fn settle(&self, i: usize, input: &Grid, scales: Vec<f64>) -> Vec<f64> {
         let finest = self.finest(i, input);
@@ -381,9 +394,9 @@ impl Deriver<'_> {
         ranges::index_for(output, seen, TABLE8)
     }
 
-    /// Grid of the i32 terms of a sum whose largest magnitude is `largest`.
-    fn term(&self, largest: f64) -> Grid {
-        Grid::term(ranges::alive(self.term_scale(largest)))
+    /// Grid of the i32 terms of a sum whose largest magnitude is `largest`, no finer than `roomy`.
+    fn term_of(&self, largest: f64, roomy: f64) -> Grid {
+        Grid::term(ranges::alive(self.term_scale(largest).max(roomy)))
     }
 
     /// Its scale; 0 if all terms are.
