@@ -92,7 +92,7 @@ fn the_other_heads_checkpoint() {
     for (network, other) in [(tiny(Head::Segformer), tiny(Head::Classifier)), (tiny(Head::Classifier), tiny(Head::Segformer))] {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("other.safetensors");
-        fs::write(&path, Checkpoint::synthetic(&other, 1).unwrap().to_safetensors().unwrap()).unwrap();
+        std::fs::write(&path, Checkpoint::synthetic(&other, 1).unwrap().to_safetensors().unwrap()).unwrap();
         assert!(Checkpoint::read(&path, &other).is_ok());
         assert!(matches!(Checkpoint::read(&path, &network), Err(CheckpointError::Missing { .. })));
     }
