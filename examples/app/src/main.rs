@@ -4,6 +4,7 @@ use std::error::Error;
 
 use hrvit_core::{AlignedBytes, Engine, ModelBuf, NoObserver, Plan, Segmentation, Serial};
 use image::imageops::{FilterType, resize};
+use image::{ImageReader, Limits, RgbImage};
 
 /// What an application keeps between frames: nothing of it is borrowed.
 struct Vision {
@@ -32,12 +33,21 @@ impl Vision {
     }
 }
 
+/// A picture of at most 50 megapixels, whoever it comes from: larger ones are refused by their headers.
+fn decode(path: &str) -> Result<RgbImage, Box<dyn Error>> {
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(3 * 50_000_000);
+    let mut reader = ImageReader::open(path)?.with_guessed_format()?;
+    reader.limits(limits);
+    Ok(reader.decode()?.into_rgb8())
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let mut vision = Vision::new(&arguments.next().ok_or("usage: app MODEL.hrvit FRAME...")?)?;
     let size = vision.engine.plan().size();
     for path in arguments {
-        let frame = resize(&image::open(&path)?.to_rgb8(), size.width.into(), size.height.into(), FilterType::Triangle);
+        let frame = resize(&decode(&path)?, size.width.into(), size.height.into(), FilterType::Triangle);
         let (areas, margin) = vision.see(&frame)?;
         println!("{path}: mean margin {margin:.2} logits");
         for (class, area) in areas.iter().enumerate().filter(|(_, area)| **area > 0) {

@@ -19,10 +19,30 @@ fn round(target: &str, count: u64, longest: i64, accepted: u64) {
 
 #[test]
 fn load() {
-    round("load", 3000, 200, 100);
+    round("load", 6000, 200, 500);
 }
 
 #[test]
 fn run_image() {
-    round("run_image", 300, 120, 200);
+    round("run_image", 1000, 120, 700);
+}
+
+#[test]
+fn kernels() {
+    round("kernels", 100_000, 160, 60_000);
+}
+
+#[test]
+fn checkpoint() {
+    round("checkpoint", 10_000, 400, 300);
+}
+
+#[test]
+fn spec() {
+    round("spec", 4000, 200, 400);
+}
+
+#[test]
+fn log() {
+    round("log", 4000, 300, 400);
 }

@@ -1,6 +1,7 @@
 //! The network, its weights, and valid files of them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use hrvit_format::{Head, Network};
@@ -27,6 +28,8 @@ static FILES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
         zip(&entries)
     };
     let safetensors = CHECKPOINT.to_safetensors().unwrap_or_else(|error| panic!("{error}"));
+    let again = Checkpoint::read_bytes(Path::new("base.safetensors"), &safetensors, &NETWORK).unwrap_or_else(|error| panic!("{error}"));
+    assert!(again.iter().eq(CHECKPOINT.iter()), "other values after writing and reading");
     vec![unchecked(2), of(2).zip(), of(4).zip(), unchecked(5), of(2).legacy(), of(4).legacy(), safetensors]
 });
 
@@ -38,6 +41,13 @@ pub fn network() -> &'static Network {
 /// Its weights. Elements of 16 bits hold them exactly.
 pub fn checkpoint() -> &'static Checkpoint {
     &CHECKPOINT
+}
+
+static TENSOR_BYTES: LazyLock<usize> = LazyLock::new(|| CHECKPOINT.iter().map(|(_, tensor)| size_of_val(tensor.data.as_slice())).sum());
+
+/// Bytes of the weights.
+pub fn tensor_bytes() -> usize {
+    *TENSOR_BYTES
 }
 
 /// Valid files of the weights, of every form.

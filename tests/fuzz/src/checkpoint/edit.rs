@@ -1,22 +1,32 @@
 //! A valid file with changed bytes.
 
+use std::sync::LazyLock;
+
 use super::{base, strange};
 use crate::Choices;
 
 /// Where something begins: entries, directory and end of a zip archive, pickles and frames, and the header of safetensors.
 const ANCHORS: [&[u8]; 9] = [b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06", b"\x80\x02", b"_rebuild_tensor_v2", b"FloatStorage", b"data_offsets", b"shape", b"."];
 
+/// Where each anchor occurs first in each valid file, up to sixteen times.
+static PLACES: LazyLock<Vec<[Vec<usize>; ANCHORS.len()]>> = LazyLock::new(|| {
+    let places =
+        |file: &Vec<u8>, anchor: &[u8]| file.windows(anchor.len()).enumerate().filter(|(_, part)| *part == anchor).map(|(at, _)| at).take(16).collect();
+    base::files().iter().map(|file| ANCHORS.map(|anchor| places(file, anchor))).collect()
+});
+
 /// One of the valid files, changed at up to eight places.
 pub fn edited(choices: &mut Choices<'_>) -> Vec<u8> {
-    let mut bytes = choices.pick(&[0, 1, 2, 3, 4, 5, 6].map(|at| base::files()[at].as_slice())).to_vec();
+    let file = choices.below(base::files().len());
+    let mut bytes = base::files()[file].clone();
     for _ in 0..1 + choices.below(8) {
-        edit(&mut bytes, choices);
+        edit(&mut bytes, &PLACES[file], choices);
     }
     bytes
 }
 
-fn edit(bytes: &mut Vec<u8>, choices: &mut Choices<'_>) {
-    let at = place(bytes, choices);
+fn edit(bytes: &mut Vec<u8>, anchors: &[Vec<usize>], choices: &mut Choices<'_>) {
+    let at = place(bytes, anchors, choices);
     let rest = bytes.len() - at;
     match choices.below(8) {
         0 => {
@@ -38,7 +48,7 @@ fn edit(bytes: &mut Vec<u8>, choices: &mut Choices<'_>) {
             bytes.splice(at..at, std::iter::repeat_n(byte, choices.below(32)));
         }
         6 => {
-            let from = place(bytes, choices);
+            let from = place(bytes, anchors, choices);
             let piece: Vec<u8> = bytes.iter().skip(from).take(choices.below(256)).copied().collect();
             bytes.splice(at..at, piece);
         }
@@ -50,12 +60,9 @@ fn edit(bytes: &mut Vec<u8>, choices: &mut Choices<'_>) {
     }
 }
 
-/// A place: anywhere, or near where something begins.
-fn place(bytes: &[u8], choices: &mut Choices<'_>) -> usize {
-    let anchor = choices.below(2 * ANCHORS.len());
-    let Some(anchor) = ANCHORS.get(anchor) else { return choices.below(bytes.len() + 1) };
-    let occurrences = || bytes.windows(anchor.len()).enumerate().filter(|(_, part)| part == anchor).map(|(at, _)| at);
-    let skip = usize::from(choices.u8() % 16);
-    let at = occurrences().nth(skip).or_else(|| occurrences().next()).unwrap_or(0);
+/// A place: anywhere, or near where something began before the edits.
+fn place(bytes: &[u8], anchors: &[Vec<usize>], choices: &mut Choices<'_>) -> usize {
+    let Some(places) = anchors.get(choices.below(2 * anchors.len())) else { return choices.below(bytes.len() + 1) };
+    let at = places.get(choices.below(places.len())).copied().unwrap_or(0);
     (at + choices.below(64)).min(bytes.len())
 }

@@ -3,7 +3,7 @@
 use hrvit_reference::Tensor;
 use hrvit_tests::pth::{Entry, File, Ops, Writer, zip};
 
-use super::{base, pickle, rarely, strange};
+use super::{CheckpointFile, base, pickle, rarely, strange};
 use crate::Choices;
 
 /// Dictionaries that weights lie in.
@@ -19,15 +19,10 @@ pub fn written(choices: &mut Choices<'_>) -> (Vec<u8>, bool) {
         let value = made.tensor(choices, tensor);
         made.file.items.push((format!("{prefix}{name}"), value));
     }
-    let key = made.file.storage(std::mem::take(&mut made.pool), 4);
-    let len = made.file.storages.last().map_or(0, |storage| storage.1.len() / 4);
-    let pooled = writer.storage("FloatStorage", &key, len as i64);
-    for (_, value) in &mut made.file.items {
-        *value = replaced(value, POOL, &pooled);
-    }
     // A file of one stream lists a storage only if a tensor is in it.
-    if len == 0 {
-        made.file.storages.pop();
+    if !made.pool.is_empty() {
+        made.pool.resize(CheckpointFile::tensor_bytes(), 0);
+        made.file.storages.push((POOL.to_owned(), std::mem::take(&mut made.pool), 4));
     }
     if rarely(choices, 24) {
         made.spoil(choices);
@@ -41,7 +36,7 @@ pub fn written(choices: &mut Choices<'_>) -> (Vec<u8>, bool) {
         root = writer.dict(&items);
     }
     let pickled = writer.pickle(&root);
-    let bytes = if choices.u8() % 2 == 0 { archive(&mut made, pickled, choices) } else { made.file.legacy_of(pickled) };
+    let bytes = if choices.u8().is_multiple_of(2) { archive(&mut made, pickled, choices) } else { made.file.legacy_of(pickled) };
     (bytes, made.intact)
 }
 
@@ -52,25 +47,17 @@ pub fn of_values(choices: &mut Choices<'_>) -> Vec<u8> {
         file.storage(vec![0x3f; len], 4);
     }
     let mut root = pickle::value(choices, file.writer);
-    if choices.u8() % 2 == 0 {
+    if choices.u8().is_multiple_of(2) {
         let names = ["decode_head.conv_seg.bias", "model", "x"].map(str::to_owned);
         let items: Vec<(String, Ops)> = names.into_iter().map(|name| (name, pickle::value(choices, file.writer))).collect();
         root = [root, file.writer.dict(&items)].concat();
     }
     let pickled = [&[0x80, file.writer.protocol], root.as_slice(), b"."].concat();
-    if choices.u8() % 2 == 0 { archive(&mut Made { file, pool: Vec::new(), intact: false }, pickled, choices) } else { file.legacy_of(pickled) }
+    if choices.u8().is_multiple_of(2) { archive(&mut Made { file, pool: Vec::new(), intact: false }, pickled, choices) } else { file.legacy_of(pickled) }
 }
 
-/// Stands for the storage that several tensors share, whose length is not known before the last of them.
-const POOL: &[u8] = b"\xfe\xfeshared\xfe\xfe";
-
-/// `ops` with every `from` replaced.
-fn replaced(ops: &[u8], from: &[u8], to: &[u8]) -> Ops {
-    match ops.windows(from.len()).position(|part| part == from) {
-        Some(at) => [&ops[..at], to, &replaced(&ops[at + from.len()..], from, to)].concat(),
-        None => ops.to_vec(),
-    }
-}
+/// Key of the storage that several tensors share.
+const POOL: &str = "pool";
 
 /// A file under construction.
 struct Made {
@@ -117,7 +104,7 @@ impl Made {
             0xd0..0xf0 => {
                 let at = self.pool.len() as i64 / 4;
                 self.pool.extend(f32s(&tensor.data));
-                writer.tensor(POOL.to_vec(), at, &shape, &dense(1))
+                writer.tensor(writer.storage("FloatStorage", POOL, CheckpointFile::tensor_bytes() as i64 / 4), at, &shape, &dense(1))
             }
             0xf0..0xfc => {
                 let inner = self.view(writer, "FloatStorage", f32s(&tensor.data), 4, (0, &shape, &dense(1)));

@@ -101,13 +101,12 @@ struct Normalised {
 
 impl Normalised {
     fn draw(operands: &mut Operands<'_>) -> Self {
-        let most = match operands.choices.u8() {
-            255 => 16_384,
-            // As many as make normalised channels saturate.
-            240.. => 2000,
-            _ => 300,
+        let channels = match operands.choices.u8() {
+            255 => operands.size(16_384),
+            // About as many as make normalised channels saturate: `sqrt(1024) * 2^10 = 2^15`.
+            200.. => operands.choices.pick(&[1023, 1024, 1025, 1200, 700, 400]),
+            _ => operands.size(300),
         };
-        let channels = operands.size(most);
         let tokens = operands.repeats(20, channels, 2000);
         let [x, gains, offsets] = [tokens * channels, channels, channels].map(|len| operands.len(len));
         let x = match operands.choices.u8() % 4 {
@@ -115,6 +114,12 @@ impl Normalised {
             0 => {
                 let about = operands.int(-32_760, 32_760);
                 operands.integers(x, about - 8, about + 7)
+            }
+            // One of many, the normalised channel is as large as it can be.
+            1 => {
+                let [one, rest] = operands.choices.pick(&[[i16::MAX, i16::MIN], [i16::MIN, i16::MAX], [1, 0]]);
+                let at = operands.int(0, channels as i64 - 1) as usize;
+                operands.block(x, |_, i| if i % channels == at { one } else { rest })
             }
             _ => operands.words(x),
         };
@@ -125,7 +130,10 @@ impl Normalised {
             2 => operands.bits() % (1 << 62) + 1,
             _ => operands.bits() % (1 << 20) + 1,
         };
-        let shift = 1 + operands.choices.u8() % 30;
+        let shift = match operands.choices.u8() % 4 {
+            0 => operands.choices.pick(&[1, 29, 30]),
+            _ => operands.int(1, 30) as u8,
+        };
         let (eps, shift) = (operands.parameter(eps, &[0, (1 << 62) + 1, u64::MAX]), operands.parameter(shift, &[0, 31, u8::MAX]));
         Self { x, gain, offset, eps, shift }
     }

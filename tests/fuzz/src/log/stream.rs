@@ -107,6 +107,9 @@ fn frame(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Name, kind, bytes, linked section, first global symbol, bytes of an entry.
+type Section<'a> = (u32, u32, &'a [u8], u32, u32, u64);
+
 /// An ELF file of 64 bits with the formats' symbols in its section `.defmt` and nothing else.
 fn elf() -> Vec<u8> {
     const SECTIONS: &str = "\0.defmt\0.symtab\0.strtab\0.shstrtab\0";
@@ -125,8 +128,7 @@ fn elf() -> Vec<u8> {
         let name = format!(r#"{{"package":"p","disambiguator":"{address}","tag":"defmt_{tag}","data":{format:?},"crate_name":"c"}}"#);
         symbol(&name, 1, address as u64);
     }
-    // Name, kind, bytes, linked section, first global symbol, bytes of an entry.
-    let sections: [(u32, u32, &[u8], u32, u32, u64); 5] = [
+    let sections: [Section<'_>; 5] = [
         (0, 0, &[], 0, 0, 0),
         (1, 1, &[0; FORMATS.len()], 0, 0, 0),
         (8, 2, &symbols, 3, 1, 24),

@@ -130,6 +130,7 @@ fn fuzzer(program: &Path, target: &Target) -> Command {
     let mut fuzzer = Command::new(program);
     fuzzer.args([format!("-max_len={}", target.longest), format!("-malloc_limit_mb={}", target.allocation)]);
     fuzzer.args([format!("-rss_limit_mb={MEMORY}"), format!("-timeout={PATIENCE}")]);
+    fuzzer.args(target.options);
     // As cargo-fuzz has it: Rust's own crates define some symbols twice.
     fuzzer.env("ASAN_OPTIONS", "detect_odr_violation=0").env("RUST_BACKTRACE", "1");
     fuzzer
