@@ -74,8 +74,7 @@ impl Bar {
         for outcome in outcomes {
             let Some(loss) = outcome.loss() else { continue };
             losses.push(loss.db);
-            // Not `>`: a loss that is no number misses.
-            if !(loss.db <= self.worst_loss_db) {
+            if loss.db.is_nan() || loss.db > self.worst_loss_db {
                 missed.push(format!("{group}: {:.2} dB lost, at most {} may be: {}", loss.db, self.worst_loss_db, outcome.name));
             }
             let most = self.worst_agreement_loss_points.filter(|_| outcome.unedited.decisions >= DECISIONS);
@@ -89,5 +88,31 @@ impl Bar {
         {
             missed.push(format!("{group}: the median edit loses {median:.2} dB, at most {most} may be"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::Figures;
+
+    fn outcome(family: Family, kind: Kind, edited: Result<[f64; 2], String>) -> Outcome {
+        let figures = |[db, agreement]: [f64; 2]| Figures { db, agreement, decisions: DECISIONS };
+        Outcome { name: "edit".into(), family, kinds: vec![kind], unedited: figures([30.0, 98.0]), figures: edited.map(figures) }
+    }
+
+    #[test]
+    fn bars_are_missed_by_what_loses_more_and_by_what_is_refused() {
+        let bars = Bars::bundled().unwrap();
+        let exact = |db, agreement| outcome(Family::Exact, Kind::Relu, Ok([db, agreement]));
+        assert_eq!(bars.missed(&[exact(29.9, 97.9), exact(31.0, 98.1)]), [""; 0]);
+        assert!(bars.missed(&[exact(29.9, 97.9), exact(29.9, 97.9), exact(28.9, 97.9)])[0].contains("1.10 dB"));
+        assert!(bars.missed(&[exact(30.0, 97.6)])[0].contains("0.40 points"));
+        assert!(bars.missed(&[exact(29.5, 98.0), exact(29.5, 98.0)])[0].contains("median"));
+        assert_eq!(bars.missed(&[exact(f64::NEG_INFINITY, 98.0)]).len(), 2);
+        assert!(bars.missed(&[exact(f64::NAN, 98.0)])[0].contains("NaN"));
+        assert!(bars.missed(&[outcome(Family::Stress, Kind::DeadRow, Err("no".into()))])[0].contains("1 networks are refused"));
+        assert_eq!(bars.missed(&[outcome(Family::Stress, Kind::DeadRow, Ok([20.0, 90.0]))]), [""; 0]);
+        assert_eq!(bars.missed(&[outcome(Family::Stress, Kind::Stream100, Ok([27.0, 90.0]))]).len(), 1);
     }
 }

@@ -52,7 +52,7 @@ pub enum Kind {
     Unread,
     /// One constant on all logits.
     Offset,
-    /// Classes that are never picked, put far below the others.
+    /// Classes that are never picked, put far below the others; where there are none, the unedited network is one with some.
     Masked,
     /// 100 on one channel of a residual stream, undone by its LayerNorms.
     Stream100,
@@ -114,7 +114,7 @@ impl Kind {
 /// A network and what edits have made of it.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// The network that the edited one is compared with: the checkpoint, with readers zeroed by [`Kind::Unread`].
+    /// The network that the edited one is compared with: the checkpoint, or what [`Kind::Unread`] and [`Kind::Masked`] start from.
     pub base: Tensors,
     /// The edited network.
     pub edited: Tensors,

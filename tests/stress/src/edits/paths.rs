@@ -164,9 +164,8 @@ fn segformer_paths(network: &Network, last: &str, list: &mut Vec<Path>) {
 }
 
 fn classifier_paths(network: &Network, last: &str, list: &mut Vec<Path>) {
-    for branch in 0..BRANCHES {
+    for (branch, width) in CLASSIFIER_WIDTHS.map(usize::from).into_iter().enumerate() {
         let (norm, name) = (format!("{last}.{branch}"), format!("head.incre_modules.{branch}.0"));
-        let width = usize::from(CLASSIFIER_WIDTHS[branch]);
         let [bn1, bn2, bn3, shortcut] = ["bn1", "bn2", "bn3", "downsample.1"].map(|part| format!("{name}.{part}"));
         let path = Path::new(norm.clone(), network.spec.channels(branch).into(), Through::Norm).layer(&norm);
         list.push(path.normalised(&format!("{name}.conv1"), 0, &bn1).normalised(&format!("{name}.downsample.0"), 0, &shortcut));
