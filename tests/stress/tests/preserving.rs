@@ -2,7 +2,7 @@
 
 use hrvit_format::Head;
 use hrvit_reference::{Checkpoint, Frame, Map, Model};
-use hrvit_stress::edits::{Case, Family, Kind};
+use hrvit_stress::edits::{Case, Family, Kind, draw};
 use hrvit_stress::judge;
 use hrvit_tests::rng::Rng;
 use hrvit_tests::specs::{size, tiny};
@@ -110,7 +110,7 @@ fn stress_edits_change_the_network_and_stay_finite() {
 #[test]
 fn seeds_repeat_and_differ() {
     let checkpoint = Checkpoint::synthetic(&tiny(Head::Segformer), 3).unwrap();
-    let name = |seed| Case::combined(&checkpoint, &Kind::EXACT, 3, seed, &[]).name();
+    let name = |seed| Case::of(&checkpoint, &draw(&Kind::EXACT, 3, seed), &[]).name();
     assert_eq!(name(1), name(1));
     assert_ne!(name(1), name(2));
 }

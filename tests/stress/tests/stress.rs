@@ -4,7 +4,7 @@ use anyhow::Result;
 use hrvit_format::{Head, Size};
 use hrvit_reference::Checkpoint;
 use hrvit_stress::bars::Bars;
-use hrvit_stress::edits::{Case, Kind};
+use hrvit_stress::edits::{Case, Kind, draw};
 use hrvit_stress::judge::{self, Figures, Judge, Precision, precision_of_environment};
 use hrvit_stress::table::{Outcome, summary};
 use hrvit_tool::logits::Logits;
@@ -122,13 +122,22 @@ fn sweep_of_b1() {
 }
 
 /// `HRVIT_STRESS_EDITS=5 cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture combinations`: `HRVIT_STRESS_SEEDS` networks (20) with
-/// `HRVIT_STRESS_EDITS` exact edits each (3).
+/// `HRVIT_STRESS_EDITS` exact edits each (3). Where bars are missed, each edit alone is judged too.
 #[test]
 #[ignore = "takes minutes"]
 fn combinations_of_exact_edits() {
     let bench = Bench::new(judge::nano().unwrap(), precision_of_environment().unwrap()).unwrap();
     let count = number("HRVIT_STRESS_EDITS", 3) as usize;
-    let case = |seed| Case::combined(&bench.checkpoint, &Kind::EXACT, count, seed, &bench.unpicked);
-    let outcomes: Vec<Outcome> = (0..number("HRVIT_STRESS_SEEDS", 20)).map(|seed| bench.outcome(&case(seed)).unwrap()).collect();
+    let bars = Bars::bundled().unwrap();
+    let mut outcomes = Vec::new();
+    for seed in 0..number("HRVIT_STRESS_SEEDS", 20) {
+        let edits = draw(&Kind::EXACT, count, seed);
+        let outcome = bench.outcome(&Case::of(&bench.checkpoint, &edits, &bench.unpicked)).unwrap();
+        if !bars.missed(std::slice::from_ref(&outcome)).is_empty() {
+            println!("each of these edits alone:");
+            bench.edits(edits).unwrap();
+        }
+        outcomes.push(outcome);
+    }
     hold(&outcomes).unwrap();
 }

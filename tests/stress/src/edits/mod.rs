@@ -141,12 +141,11 @@ impl Case {
         case.edit(kind, &mut Rng::new(seed), unpicked).then_some(case)
     }
 
-    /// `count` edits of kinds drawn from `kinds`, one after another.
-    pub fn combined(checkpoint: &Checkpoint, kinds: &[Kind], count: usize, seed: u64, unpicked: &[usize]) -> Self {
-        let (mut case, mut rng) = (Self::new(checkpoint), Rng::new(seed));
-        while case.kinds.len() < count {
-            let kind = pick(kinds, &mut rng);
-            case.edit(kind, &mut rng, unpicked);
+    /// The edits of `list`, one after another; kinds without a site are left out.
+    pub fn of(checkpoint: &Checkpoint, list: &[(Kind, u64)], unpicked: &[usize]) -> Self {
+        let mut case = Self::new(checkpoint);
+        for &(kind, seed) in list {
+            case.edit(kind, &mut Rng::new(seed), unpicked);
         }
         case
     }
@@ -189,6 +188,12 @@ impl Case {
     pub fn base_checkpoint(&self) -> Result<Checkpoint> {
         self.base.checkpoint("unedited")
     }
+}
+
+/// `count` edits of kinds drawn from `kinds`, each with a seed of its own, so that some of them can be made without the others.
+pub fn draw(kinds: &[Kind], count: usize, seed: u64) -> Vec<(Kind, u64)> {
+    let mut rng = Rng::new(seed);
+    (0..count).map(|_| (pick(kinds, &mut rng), rng.bits())).collect()
 }
 
 /// One of `list`, which must not be empty.
