@@ -95,7 +95,7 @@ fn the_bundled_network_with_some_edits() {
 fn sweep(checkpoint: Checkpoint) {
     let bench = Bench::new(checkpoint, precision_of_environment().unwrap()).unwrap();
     let seeds = number("HRVIT_STRESS_SEEDS", 60);
-    let others = Kind::DECISION.into_iter().chain(Kind::STRESS).flat_map(|kind| (0..seeds.div_ceil(20)).map(move |seed| (kind, seed)));
+    let others = Kind::DECISION.into_iter().chain(Kind::STRESS).flat_map(|kind| (0..seeds / 20).map(move |seed| (kind, seed)));
     hold(&bench.edits(exact(seeds).chain(others)).unwrap()).unwrap();
 }
 
