@@ -21,7 +21,8 @@ use hrvit_tool::{
 use image::RgbImage;
 use rayon::prelude::*;
 
-use crate::edits::{Case, Family};
+use crate::edits::{Case, Family, decision::last_bias};
+use crate::tensors::Tensors;
 
 /// What is judged: arithmetic of the whole image, or the choice per part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +110,26 @@ impl Judge {
     /// If the network has none.
     pub fn float(&self, checkpoint: &Checkpoint) -> Result<Vec<Logits>> {
         logits(checkpoint, self.size, &self.validation)
+    }
+
+    /// `checkpoint` with the mean over all frames taken off every class's logit, so that frames differ in what synthetic weights pick.
+    ///
+    /// # Errors
+    /// If the network has no logits.
+    pub fn balanced(&self, checkpoint: &Checkpoint) -> Result<Checkpoint> {
+        let all = [&self.calibration.0, &self.validation].map(|frames| logits(checkpoint, self.size, frames));
+        let mut tensors = Tensors::of(checkpoint);
+        let bias = tensors.get_mut(last_bias(checkpoint.network().head));
+        let mut means = vec![0.0f64; bias.len()];
+        let mut tokens = 0.0;
+        for frame in all.into_iter().collect::<Result<Vec<_>>>()?.iter().flatten() {
+            for token in frame.data.chunks_exact(frame.classes) {
+                means.iter_mut().zip(token).for_each(|(sum, &value)| *sum += f64::from(value));
+                tokens += 1.0;
+            }
+        }
+        bias.iter_mut().zip(means).for_each(|(value, sum)| *value -= (sum / tokens) as f32);
+        tensors.checkpoint(&format!("{}, balanced", checkpoint.origin()))
     }
 
     /// Classes that the float network picks on no frame at all.

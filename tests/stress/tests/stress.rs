@@ -22,7 +22,17 @@ struct Bench {
 
 impl Bench {
     fn new(checkpoint: Checkpoint, precision: Precision) -> Result<Self> {
+        Self::of(Judge::bundled(SIZE, precision)?, checkpoint)
+    }
+
+    /// Of synthetic weights whose frames are not all alike.
+    fn balanced(checkpoint: &Checkpoint, precision: Precision) -> Result<Self> {
         let judge = Judge::bundled(SIZE, precision)?;
+        let checkpoint = judge.balanced(checkpoint)?;
+        Self::of(judge, checkpoint)
+    }
+
+    fn of(judge: Judge, checkpoint: Checkpoint) -> Result<Self> {
         let float = judge.float(&checkpoint)?;
         let unpicked = judge.unpicked(&checkpoint, &float)?;
         let unedited = judge.figures(&checkpoint, &float)?;
@@ -92,8 +102,7 @@ fn the_bundled_network_with_some_edits() {
     hold(&outcomes).unwrap();
 }
 
-fn sweep(checkpoint: Checkpoint) {
-    let bench = Bench::new(checkpoint, precision_of_environment().unwrap()).unwrap();
+fn sweep(bench: &Bench) {
     let seeds = number("HRVIT_STRESS_SEEDS", 60);
     let others = Kind::DECISION.into_iter().chain(Kind::STRESS).flat_map(|kind| (0..seeds / 20).map(move |seed| (kind, seed)));
     hold(&bench.edits(exact(seeds).chain(others)).unwrap()).unwrap();
@@ -104,21 +113,21 @@ fn sweep(checkpoint: Checkpoint) {
 #[test]
 #[ignore = "takes minutes"]
 fn sweep_of_the_bundled_network() {
-    sweep(judge::nano().unwrap());
+    sweep(&Bench::new(judge::nano().unwrap(), precision_of_environment().unwrap()).unwrap());
 }
 
 /// `cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture sweep_of_a_classifier`, with the same environment.
 #[test]
 #[ignore = "takes minutes"]
 fn sweep_of_a_classifier() {
-    sweep(judge::synthetic("nano", Head::Classifier, 10).unwrap());
+    sweep(&Bench::balanced(&judge::synthetic("nano", Head::Classifier, 10).unwrap(), precision_of_environment().unwrap()).unwrap());
 }
 
 /// `cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture sweep_of_b1`, with the same environment.
 #[test]
 #[ignore = "takes many minutes"]
 fn sweep_of_b1() {
-    sweep(judge::synthetic("b1", Head::Segformer, 19).unwrap());
+    sweep(&Bench::balanced(&judge::synthetic("b1", Head::Segformer, 19).unwrap(), precision_of_environment().unwrap()).unwrap());
 }
 
 /// `HRVIT_STRESS_EDITS=5 cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture combinations`: `HRVIT_STRESS_SEEDS` networks (20) with

@@ -8,12 +8,17 @@ use super::{Case, Kind, pick, pick_several};
 /// Where classes are put in the network that a masked one is compared with, if it would pick them: out of reach, but not far.
 const OUT_OF_REACH: f32 = -100.0;
 
-/// Edits by `kind`; says what was done, or that there is no site. `unpicked` are the classes that the network never picks.
-pub fn edit(case: &mut Case, kind: Kind, rng: &mut Rng, unpicked: &[usize]) -> Option<String> {
-    let bias = match case.edited.network().head {
+/// The tensor with one constant per class.
+pub fn last_bias(head: Head) -> &'static str {
+    match head {
         Head::Segformer => "decode_head.conv_seg.bias",
         Head::Classifier => "head.classifier.bias",
-    };
+    }
+}
+
+/// Edits by `kind`; says what was done, or that there is no site. `unpicked` are the classes that the network never picks.
+pub fn edit(case: &mut Case, kind: Kind, rng: &mut Rng, unpicked: &[usize]) -> Option<String> {
+    let bias = last_bias(case.edited.network().head);
     let note = match kind {
         Kind::Offset => {
             let constant = 10f64.powf(rng.real(2.0, 4.0)) as f32 * pick(&[-1.0, 1.0], rng);
@@ -33,7 +38,8 @@ fn mask(case: &mut Case, bias: &str, unpicked: &[usize], rng: &mut Rng) -> Optio
     let candidates: Vec<usize> = if unpicked.is_empty() { (0..all).collect() } else { unpicked.to_vec() };
     // Two classes are left to decide between.
     let most = candidates.len().min(all.saturating_sub(2));
-    if most == 0 {
+    // Where one class is picked everywhere, signal to noise counts the others too: what is masked then has no figure.
+    if most == 0 || all - unpicked.len() < 2 {
         return None;
     }
     let (count, low) = (rng.int(1, most as i64) as usize, pick(&[-1e4, -1e6], rng));
