@@ -1,0 +1,152 @@
+//! What quantising edited networks costs, against bars.
+
+use anyhow::Result;
+use hrvit_format::{Head, Size};
+use hrvit_reference::Checkpoint;
+use hrvit_stress::bars::Bars;
+use hrvit_stress::edits::{Case, Kind, draw};
+use hrvit_stress::judge::{self, Figures, Judge, Precision, precision_of_environment};
+use hrvit_stress::table::{Outcome, summary};
+use hrvit_tool::logits::Logits;
+
+const SIZE: Size = Size { height: 64, width: 96 };
+
+/// A network with its own figures.
+struct Bench {
+    judge: Judge,
+    checkpoint: Checkpoint,
+    float: Vec<Logits>,
+    unpicked: Vec<usize>,
+    unedited: Figures,
+}
+
+impl Bench {
+    fn new(checkpoint: Checkpoint, precision: Precision) -> Result<Self> {
+        Self::of(Judge::bundled(SIZE, precision)?, checkpoint)
+    }
+
+    /// Of synthetic weights whose frames are not all alike.
+    fn balanced(checkpoint: &Checkpoint, precision: Precision) -> Result<Self> {
+        let judge = Judge::bundled(SIZE, precision)?;
+        let checkpoint = judge.balanced(checkpoint)?;
+        Self::of(judge, checkpoint)
+    }
+
+    fn of(judge: Judge, checkpoint: Checkpoint) -> Result<Self> {
+        let float = judge.float(&checkpoint)?;
+        let unpicked = judge.unpicked(&checkpoint, &float)?;
+        let unedited = judge.figures(&checkpoint, &float)?;
+        println!("unedited: {:.2} dB, {:.2} % of {}; classes never picked: {unpicked:?}", unedited.db, unedited.agreement, unedited.decisions);
+        Ok(Self { judge, checkpoint, float, unpicked, unedited })
+    }
+
+    fn outcome(&self, case: &Case) -> Result<Outcome> {
+        let outcome = if case.rebased {
+            let base = case.base_checkpoint()?;
+            let float = self.judge.float(&base)?;
+            Outcome::new(case, self.judge.figures(&base, &float)?, self.judge.judge(case, &float))
+        } else {
+            Outcome::new(case, self.unedited, self.judge.judge(case, &self.float))
+        };
+        println!("{outcome}");
+        Ok(outcome)
+    }
+
+    /// Judges one edit of every kind and seed; kinds without a site are left out.
+    fn edits(&self, edits: impl IntoIterator<Item = (Kind, u64)>) -> Result<Vec<Outcome>> {
+        let cases = edits.into_iter().filter_map(|(kind, seed)| Case::edited(&self.checkpoint, kind, seed, &self.unpicked));
+        cases.map(|case| self.outcome(&case)).collect()
+    }
+}
+
+/// Prints what there is and fails where bars are missed.
+fn hold(outcomes: &[Outcome]) -> Result<()> {
+    println!("{}", summary(outcomes));
+    let missed = Bars::bundled()?.missed(outcomes);
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+    Ok(())
+}
+
+/// A number from the environment.
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text}: expected a number")))
+}
+
+/// `count` edits that keep the function, their kinds in turn.
+fn exact(count: u64) -> impl Iterator<Item = (Kind, u64)> {
+    (0..count).map(|seed| (Kind::EXACT[seed as usize % Kind::EXACT.len()], seed))
+}
+
+/// The edits of every test run.
+const PART: [(Kind, u64); 12] = [
+    (Kind::Relu, 0),
+    (Kind::Linear, 1),
+    (Kind::Norm, 2),
+    (Kind::Whole, 4),
+    (Kind::Statistics, 5),
+    (Kind::Unread, 8),
+    (Kind::Offset, 1),
+    (Kind::Masked, 2),
+    (Kind::Stream100, 1),
+    (Kind::DeadHardswish, 1),
+    (Kind::DeadBranch, 1),
+    (Kind::DeadGelu, 1),
+];
+
+#[test]
+fn the_bundled_network_with_some_edits() {
+    let bench = Bench::new(judge::nano().unwrap(), Precision::Int8).unwrap();
+    let part = if cfg!(debug_assertions) { &PART[..1] } else { &PART[..] };
+    let outcomes = bench.edits(part.iter().copied()).unwrap();
+    assert_eq!(outcomes.len(), part.len(), "every edit has a site");
+    hold(&outcomes).unwrap();
+}
+
+fn sweep(bench: &Bench) {
+    let seeds = number("HRVIT_STRESS_SEEDS", 60);
+    let others = Kind::DECISION.into_iter().chain(Kind::STRESS).flat_map(|kind| (0..seeds / 20).map(move |seed| (kind, seed)));
+    hold(&bench.edits(exact(seeds).chain(others)).unwrap()).unwrap();
+}
+
+/// `cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture sweep_of_the_bundled_network`; `HRVIT_STRESS_SEEDS` exact edits (60),
+/// `HRVIT_STRESS_PRECISION` int8, int16x8 or auto.
+#[test]
+#[ignore = "takes minutes"]
+fn sweep_of_the_bundled_network() {
+    sweep(&Bench::new(judge::nano().unwrap(), precision_of_environment().unwrap()).unwrap());
+}
+
+/// `cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture sweep_of_a_classifier`, with the same environment.
+#[test]
+#[ignore = "takes minutes"]
+fn sweep_of_a_classifier() {
+    sweep(&Bench::balanced(&judge::synthetic("nano", Head::Classifier, 10).unwrap(), precision_of_environment().unwrap()).unwrap());
+}
+
+/// `cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture sweep_of_b1`, with the same environment.
+#[test]
+#[ignore = "takes many minutes"]
+fn sweep_of_b1() {
+    sweep(&Bench::balanced(&judge::synthetic("b1", Head::Segformer, 19).unwrap(), precision_of_environment().unwrap()).unwrap());
+}
+
+/// `HRVIT_STRESS_EDITS=5 cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture combinations`: `HRVIT_STRESS_SEEDS` networks (20) with
+/// `HRVIT_STRESS_EDITS` exact edits each (3). Where bars are missed, each edit alone is judged too.
+#[test]
+#[ignore = "takes minutes"]
+fn combinations_of_exact_edits() {
+    let bench = Bench::new(judge::nano().unwrap(), precision_of_environment().unwrap()).unwrap();
+    let count = number("HRVIT_STRESS_EDITS", 3) as usize;
+    let bars = Bars::bundled().unwrap();
+    let mut outcomes = Vec::new();
+    for seed in 0..number("HRVIT_STRESS_SEEDS", 20) {
+        let edits = draw(&Kind::EXACT, count, seed);
+        let outcome = bench.outcome(&Case::of(&bench.checkpoint, &edits, &bench.unpicked)).unwrap();
+        if !bars.missed(std::slice::from_ref(&outcome)).is_empty() {
+            println!("each of these edits alone:");
+            bench.edits(edits).unwrap();
+        }
+        outcomes.push(outcome);
+    }
+    hold(&outcomes).unwrap();
+}
