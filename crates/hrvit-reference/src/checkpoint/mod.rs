@@ -18,6 +18,11 @@ use crate::pth::{self, Form, Source, View};
 
 pub(crate) use element::Element;
 
+/// What a file's description may take for each tensor of the network, however little: with averages of it and the optimiser's state that training keeps.
+const DESCRIPTION: u64 = 8 << 10;
+/// Bytes that are read of a pipe, beyond 16 times the network's tensors.
+const MAX_PIPE: u64 = 16 << 20;
+
 /// One tensor, row-major.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
@@ -149,7 +154,7 @@ impl Checkpoint {
     /// with the network's before a value is read.
     pub fn read(path: &Path, network: &Network) -> Result<Self, CheckpointError> {
         network.validate()?;
-        let source = Source::open(path).map_err(|source| CheckpointError::File { path: path.into(), source })?;
+        let source = Source::open(path, MAX_PIPE.saturating_add(16 * values(network))).map_err(|source| CheckpointError::File { path: path.into(), source })?;
         Self::read_source(path, source, network)
     }
 
@@ -179,8 +184,8 @@ impl Checkpoint {
 
     fn read_pth(path: &Path, source: Source<'_>, form: Form, network: &Network) -> Result<Self, CheckpointError> {
         let damaged = |reason: String| CheckpointError::Damaged { path: path.into(), reason };
-        let bytes = parameters(network).iter().map(|parameter| (parameter.count() * size_of::<f32>()) as u64).sum();
-        let (mut pth, found) = pth::open(source, form, bytes, names::MAX_DEPTH, names::is_container).map_err(damaged)?;
+        let allowance = values(network).max(DESCRIPTION * parameters(network).len() as u64);
+        let (mut pth, found) = pth::open(source, form, allowance, names::MAX_DEPTH, names::is_container).map_err(damaged)?;
         let views = names::strip(found)?.into_iter().map(|(name, view)| match view {
             Ok(view) => Ok((name, view)),
             Err(reason) => Err(damaged(format!("{name}: {reason}"))),
@@ -253,6 +258,11 @@ impl Checkpoint {
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
         self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
     }
+}
+
+/// Bytes of the network's tensors.
+fn values(network: &Network) -> u64 {
+    parameters(network).iter().map(|parameter| (parameter.count() * size_of::<f32>()) as u64).sum()
 }
 
 /// Checks that `parts` have the names and shapes of `expected`, no more and no fewer.
