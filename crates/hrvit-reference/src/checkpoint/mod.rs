@@ -151,7 +151,7 @@ impl Checkpoint {
     ///
     /// Names may be bare or under `state_dict_ema`, `state_dict` or `model` (in a file with several of these: the first of this list, as timm does) and may
     /// start with `module.`; `num_batches_tracked` is skipped. f16 and bf16 are widened to f32. Nothing in the file is run, and names and shapes are compared
-    /// with the network's before a value is read.
+    /// with the network's before a value is read. A pipe is read whole, up to 16 MiB and 16 times the network's tensors.
     pub fn read(path: &Path, network: &Network) -> Result<Self, CheckpointError> {
         network.validate()?;
         let source = Source::open(path, MAX_PIPE.saturating_add(16 * values(network))).map_err(|source| CheckpointError::File { path: path.into(), source })?;
