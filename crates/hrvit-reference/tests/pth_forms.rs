@@ -7,7 +7,7 @@ use std::path::Path;
 use half::{bf16, f16};
 use hrvit_format::Head;
 use hrvit_reference::{Checkpoint, CheckpointError};
-use hrvit_tests::pth::{Entry, File, Writer, bytes, zip};
+use hrvit_tests::pth::{Entry, File, Ops, Writer, bytes, zip};
 
 const BIAS: &str = "decode_head.conv_seg.bias";
 const WEIGHT: &str = "decode_head.conv_seg.weight";
@@ -184,6 +184,80 @@ fn whatever_lies_beside_the_weights_is_passed_over() {
     }
 }
 
+/// What training keeps beside the weights of a network of little tensors describes more than it holds: averages, the optimiser's state, the module itself.
+#[test]
+fn states_of_an_optimiser_of_many_little_tensors() {
+    for protocol in [2, 4] {
+        let mut file = File::of(&synthetic(), protocol);
+        let w = file.writer;
+        let weights = w.dict(&file.items);
+        let (mut averages, mut moments) = (Vec::new(), Vec::new());
+        for (name, tensor) in synthetic().iter() {
+            let before = file.items.len();
+            (0..3).for_each(|_| file.push(name, &tensor.shape, &tensor.data));
+            let state: Vec<Ops> = file.items.drain(before..).map(|(_, value)| memoised(&value)).collect();
+            moments.push((name.to_owned(), w.dict(&["step", "exp_avg", "exp_avg_sq"].map(str::to_owned).into_iter().zip(state.clone()).collect::<Vec<_>>())));
+            averages.push((name.to_owned(), [&state[0][..], b"0", &state[1]].concat()));
+        }
+        file.items = vec![("optimizer".to_owned(), w.dict(&moments)), ("averaged".to_owned(), w.dict(&averages)), ("state_dict".to_owned(), weights)];
+        loads(&file);
+    }
+}
+
+/// The same value, each of whose tuples, calls and storages the writer may name again.
+fn memoised(value: &[u8]) -> Ops {
+    [value, &[0x94; 8]].concat()
+}
+
+#[test]
+fn dictionaries_with_a_default() {
+    let file = File::of(&synthetic(), 2);
+    let w = file.writer;
+    let with_default = |items: &[(String, Ops)]| {
+        let empty = w.call(w.class("collections", "defaultdict"), w.tuple(&[w.class("__builtin__", "list")]));
+        [&empty[..], &w.dict(items)[1..]].concat()
+    };
+    let root = with_default(&[("epoch".to_owned(), w.int(3)), ("state_dict".to_owned(), with_default(&file.items))]);
+    for bytes in [file.zip_of(w.pickle(&root)), file.legacy_of(w.pickle(&root))] {
+        assert!(read(&bytes).unwrap().iter().eq(synthetic().iter()));
+    }
+}
+
+#[test]
+fn bytes_behind_the_archive() {
+    let archive = File::of(&synthetic(), 2).zip();
+    let comment = [&archive[..archive.len() - 2], b"\x0a\0made by me"].concat();
+    for bytes in [[&archive[..], &[0; 10]].concat(), [&archive[..], &[0x50; 4096]].concat(), comment.clone(), [&comment[..], b"\n"].concat()] {
+        assert!(read(&bytes).unwrap().iter().eq(synthetic().iter()));
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn pipes_are_read_once_and_up_to_a_limit() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let through = |bytes: Vec<u8>| {
+        let to = path.clone();
+        let writer = std::thread::spawn(move || std::fs::write(to, bytes));
+        let read = Checkpoint::read(&path, &small::network(Head::Segformer));
+        (read, writer.join().unwrap())
+    };
+    let file = File::of(&synthetic(), 2);
+    let safetensors = folder.path().join("weights.safetensors");
+    std::fs::write(&safetensors, synthetic().to_safetensors().unwrap()).unwrap();
+    for bytes in [file.zip(), file.legacy(), std::fs::read(&safetensors).unwrap()] {
+        let (read, written) = through(bytes);
+        assert!(read.unwrap().iter().eq(synthetic().iter()));
+        written.unwrap();
+    }
+    assert!(matches!(through(Vec::new()).0, Err(CheckpointError::Empty { .. })));
+    let (read, written) = through(vec![0; 64 << 20]);
+    let error = read.unwrap_err().to_string();
+    assert!(error.contains("pipe: not a regular file, and more than") && written.is_err(), "{error}");
+}
+
 #[test]
 fn a_memo_that_begins_at_1() {
     let (mut file, bias) = without_bias(2);
@@ -215,6 +289,9 @@ fn files_without_a_state_dict_say_what_they_are() {
     assert!(error.contains("an object of mine.models.HRViT") && error.contains("state_dict()"), "{error}");
     let error = read(&zip(&[Entry::new("a/data.pkl", w.pickle(&object)), Entry::new("a/constants.pkl", Vec::new())])).unwrap_err().to_string();
     assert!(error.contains("TorchScript") && error.contains("state_dict()"), "{error}");
+    let inside = w.dict(&[("epoch".to_owned(), w.int(3)), ("model".to_owned(), object)]);
+    let error = read(&file.zip_of(w.pickle(&inside))).unwrap_err().to_string();
+    assert!(error.contains("model is an object of mine.models.HRViT") && error.contains("state_dict()"), "{error}");
     let error = read(&file.legacy_of(w.pickle(b"}"))).unwrap_err().to_string();
     assert!(error.contains("no tensors") && error.contains("state_dict()"), "{error}");
 }

@@ -2,8 +2,10 @@
 
 use hrvit_core::Model;
 use hrvit_format::aligned::AlignedBytes;
-use hrvit_format::record::{Prologue, Section, SectionRecord};
-use hrvit_format::{LoadError, StepId};
+use hrvit_format::record::{Precision, Prologue, Section, SectionRecord};
+use hrvit_format::{Head, LoadError, Network, OpField, Step, StepId};
+use hrvit_tests::random_image::try_image;
+use hrvit_tests::specs::{size, spec};
 use proptest::prelude::*;
 
 use crate::seal::{Outcome, Seal, outcome, patched, reseal, section, sections, segmentor};
@@ -149,6 +151,29 @@ fn every_byte_of_the_descriptive_header() {
         }
     }
     assert!(refusals > len, "most bytes of the header are checked");
+}
+
+/// The stem's second product adds up 9 * 512 codes of 16 bits: shifted by 30, the sum leaves 64 bits.
+#[test]
+fn a_deep_product_of_16_bits_whose_shifted_sum_wraps() {
+    let spec = spec(1024, [8; 4], &[&[0], &[0, 0], &[0, 0, 0], &[0, 0, 0, 0]], 4, [1; 4], [1; 4], 8);
+    let network = Network { spec, head: Head::Segformer, classes: 2 };
+    for pre_shift in [0, 1, 16, 29, 30] {
+        let made = try_image(
+            &network,
+            size(32, 32),
+            1,
+            None,
+            |_| Precision::Int16x8,
+            |step, ops| {
+                if step == Step::Stem {
+                    (ops[0].hi, ops[1].pre_shift) = (32767, pre_shift);
+                    ops[1].weights.fill(127);
+                }
+            },
+        );
+        assert!(matches!(made, Err(LoadError::Op(_, OpField::Headroom))), "shifted by {pre_shift}: {:?}", made.err());
+    }
 }
 
 proptest! {

@@ -2,10 +2,10 @@
 
 use hrvit_core::{
     Engine, Kernels, Logit, Model, ModelHead, ModelSource, NoObserver, Plan, PlanError, RunError, Segmentation, Serial, SetupError, Size, StepId,
-    WeightPlacement, WideParts,
+    WeightPlacement,
 };
 use hrvit_format::aligned::AlignedBytes;
-use hrvit_format::{Head, Network, Records, Spec, SpecError};
+use hrvit_format::{Head, Network, Records, SpecError};
 use hrvit_tests::random_image::edited_image;
 use hrvit_tests::run::{plan_of, scalar_engine, with_engine};
 use hrvit_tests::specs::{size, spec, tiny};
@@ -133,24 +133,6 @@ fn a_plan_that_cannot_be_made() {
     assert_eq!(at(&network, Size { height: 33, width: 32 }, 1), Some(PlanError::Spec(SpecError::Size { height: 33, width: 32 })));
     assert_eq!(at(&network, size(32, 32), 0), Some(PlanError::Workers(0)));
     assert_eq!(at(&network, size(32, 32), 1000), Some(PlanError::Workers(1000)));
-}
-
-/// Sizes are counted without wrapping on every target: on 64-bit ones a buffer of nearly all of the address space, on 32-bit ones maps of a large network too.
-#[test]
-fn a_plan_that_the_address_space_does_not_hold() {
-    let network = tiny(Head::Segformer);
-    for largest_group in [usize::MAX, usize::MAX - 64, usize::MAX / 2 + 1, isize::MAX as usize - 64] {
-        let planned = Plan::builder(&network, size(32, 32)).weights(WeightPlacement::Streamed { largest_group }).build();
-        assert_eq!(planned.err(), Some(PlanError::TooLarge), "{largest_group}");
-    }
-    let spec = Spec { channels: [1024; 4], ..Spec::variant("b3").unwrap() };
-    let large = Network { spec, head: Head::Segformer, classes: 255 };
-    let planned = Plan::builder(&large, size(4096, 4096)).precisions(WideParts::ALL_INT16X8).build();
-    if cfg!(target_pointer_width = "32") {
-        assert_eq!(planned.err(), Some(PlanError::TooLarge));
-    } else {
-        assert!(planned.unwrap().arena_bytes() > u32::MAX as usize);
-    }
 }
 
 #[test]

@@ -19,6 +19,11 @@ use crate::pth::{self, Form, Source, View, shown};
 
 pub(crate) use element::Element;
 
+/// What a file's description may take for each tensor of the network, however little: with averages of it and the optimiser's state that training keeps.
+const DESCRIPTION: u64 = 8 << 10;
+/// Bytes that are read of a pipe, beyond 16 times the network's tensors.
+const MAX_PIPE: u64 = 16 << 20;
+
 /// One tensor, row-major.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
@@ -147,10 +152,10 @@ impl Checkpoint {
     ///
     /// Names may be bare or under `state_dict_ema`, `state_dict` or `model` (in a file with several of these: the first of this list, as timm does) and may
     /// start with `module.`; `num_batches_tracked` is skipped. f16 and bf16 are widened to f32. Nothing in the file is run, and names and shapes are compared
-    /// with the network's before a value is read.
+    /// with the network's before a value is read. A pipe is read whole, up to 16 MiB and 16 times the network's tensors.
     pub fn read(path: &Path, network: &Network) -> Result<Self, CheckpointError> {
         network.validate()?;
-        let source = Source::open(path).map_err(|source| CheckpointError::File { path: path.into(), source })?;
+        let source = Source::open(path, MAX_PIPE.saturating_add(16 * bytes(network))).map_err(|source| CheckpointError::File { path: path.into(), source })?;
         Self::read_source(path, source, network)
     }
 
@@ -186,7 +191,8 @@ impl Checkpoint {
 
     fn read_pth(path: &Path, source: Source<'_>, form: Form, network: &Network) -> Result<Self, CheckpointError> {
         let damaged = |reason: String| CheckpointError::Damaged { path: path.into(), reason };
-        let (mut pth, found) = pth::open(source, form, bytes(network), names::MAX_DEPTH, names::is_container).map_err(damaged)?;
+        let allowance = bytes(network).max(DESCRIPTION * parameters(network).len() as u64);
+        let (mut pth, found) = pth::open(source, form, allowance, names::MAX_DEPTH, names::is_container).map_err(damaged)?;
         let views = names::strip(found)?.into_iter().map(|(name, view)| match view {
             Ok(view) => Ok((name, view)),
             Err(reason) => Err(damaged(format!("{}: {reason}", shown(&name)))),

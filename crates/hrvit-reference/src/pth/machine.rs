@@ -350,7 +350,7 @@ impl<R: Read> Machine<'_, R> {
                 (Known::Tensor, _) => return Ok(Value::Tensor(span)),
                 (Known::OtherTensor, _) => return Ok(Value::OtherTensor),
                 (Known::Parameter, &[tensor @ (Value::Tensor(_) | Value::OtherTensor), ..]) => return Ok(tensor),
-                (Known::OrderedDict, []) => return self.heap.new_dict(self.budget),
+                (Known::OrderedDict, []) | (Known::DefaultDict, _) => return self.heap.new_dict(self.budget),
                 (Known::FromType, &[inner, _, of_inner, ..]) => (function, arguments) = (inner, of_inner),
                 _ => return Ok(Value::Other),
             }

@@ -104,22 +104,28 @@ pub(crate) fn open<'a>(mut source: Source<'a>, form: Form, allowance: u64, depth
             (Storages::Legacy(legacy), heap, root, None)
         }
     };
-    let found = walk::tensors(&heap, root, depth, descends, &mut budget)?;
+    let found = walk::tensors(&heap, root, depth, &descends, &mut budget)?;
     if found.is_empty() {
-        let hint = hint.map_or_else(|| no_tensors(&heap, root), str::to_owned);
+        let hint = hint.map_or_else(|| no_tensors(&heap, root, descends), str::to_owned);
         return Err(format!("the pickle holds no tensors, bare or under state_dict, model or state_dict_ema: {hint}"));
     }
     Ok((Pth { source, storages }, found))
 }
 
-/// What a pickle without tensors may be.
-fn no_tensors(heap: &Heap, root: Value) -> String {
-    match root {
-        Value::Foreign(class) => {
-            format!("it is an object of {}, load it where that class is and save its state_dict() with torch.save", shown(heap.text(class)))
+/// What a pickle without tensors may be: an object, itself or where a dictionary of weights is expected.
+fn no_tensors(heap: &Heap, root: Value, descends: impl Fn(&str) -> bool) -> String {
+    let (what, class) = match root {
+        Value::Foreign(class) => ("it".to_owned(), Some(class)),
+        Value::Dict(id) => {
+            let objects = heap.dict(id).iter().map(|&(key, value)| (heap.text(key), value)).filter(|(key, _)| descends(key));
+            let mut objects = objects.filter_map(|(key, value)| if let Value::Foreign(class) = value { Some((key, class)) } else { None });
+            objects.next().map_or_else(|| (String::new(), None), |(key, class)| (key.to_owned(), Some(class)))
         }
-        _ => "save a state_dict() with torch.save".to_owned(),
-    }
+        _ => (String::new(), None),
+    };
+    let Some(class) = class else { return "save a state_dict() with torch.save".to_owned() };
+    let class = shown(heap.text(class));
+    format!("{what} is an object of {class}, load it where that class is and save its state_dict(), or dict() of it, with torch.save")
 }
 
 impl Pth<'_> {

@@ -15,14 +15,22 @@ pub(crate) struct Source<'a> {
 }
 
 impl Source<'static> {
-    /// Opens a regular file.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+    /// Opens a file, or reads at most `most` bytes of what cannot be read twice, a pipe.
+    pub(crate) fn open(path: &Path, most: u64) -> io::Result<Self> {
+        let refused = |what: String| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
         let file = File::open(path)?;
         let about = file.metadata()?;
-        if !about.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file; expected a .pth or .safetensors checkpoint"));
+        if about.is_dir() {
+            return refused("a folder; expected a .pth or .safetensors checkpoint".to_owned());
         }
-        Ok(Self { inner: Box::new(file), len: about.len() })
+        if about.is_file() {
+            return Ok(Self { inner: Box::new(file), len: about.len() });
+        }
+        let mut bytes = Vec::new();
+        if file.take(most.saturating_add(1)).read_to_end(&mut bytes)? as u64 > most {
+            return refused(format!("not a regular file, and more than {most} bytes; copy it to a file"));
+        }
+        Ok(Self { len: bytes.len() as u64, inner: Box::new(Cursor::new(bytes)) })
     }
 }
 

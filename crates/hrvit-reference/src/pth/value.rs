@@ -37,6 +37,8 @@ pub(super) enum Value {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Known {
     OrderedDict,
+    /// `collections.defaultdict(factory)`.
+    DefaultDict,
     /// `_rebuild_tensor_v2(storage, offset, size, stride, ..)`.
     Tensor,
     /// `_rebuild_parameter(tensor, ..)`.
@@ -53,6 +55,7 @@ impl Known {
     pub(super) fn of(module: &str, name: &str) -> Option<Self> {
         Some(match (module, name) {
             ("collections", "OrderedDict") => Self::OrderedDict,
+            ("collections", "defaultdict") => Self::DefaultDict,
             ("torch._utils", "_rebuild_tensor_v2" | "_rebuild_tensor") => Self::Tensor,
             ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => Self::Parameter,
             ("torch._tensor", "_rebuild_from_type_v2") => Self::FromType,

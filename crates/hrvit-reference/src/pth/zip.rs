@@ -80,11 +80,14 @@ fn end(source: &mut Source<'_>) -> Result<(u64, u64, u64), String> {
     let tail_len = source.len().min(END + MAX_COMMENT);
     let tail_at = source.len() - tail_len;
     let tail = source.read(tail_at, tail_len)?;
-    let is_end = |&at: &usize| {
-        let record = Fields(&tail[at..]);
-        tail[at..].starts_with(b"PK\x05\x06") && record.u16(20).is_ok_and(|comment| at + 22 + usize::from(comment) == tail.len())
-    };
-    let found = (0..tail.len()).rev().find(is_end).ok_or_else(|| damaged("it does not end as a zip archive does"))?;
+    // Records with their comments, the last first.
+    let records = (0..tail.len()).rev().filter_map(|at| {
+        let comment = tail[at..].starts_with(b"PK\x05\x06").then(|| Fields(&tail[at..]).u16(20))?.ok()?;
+        Some((at, at + 22 + usize::from(comment))).filter(|&(_, stop)| stop <= tail.len())
+    });
+    // A copy may have bytes behind the archive, which PyTorch passes over as well.
+    let found = records.clone().find(|&(_, stop)| stop == tail.len()).or_else(|| records.clone().next());
+    let (found, _) = found.ok_or_else(|| damaged("it does not end as a zip archive does"))?;
     let record = Fields(&tail[found..]);
     let end_at = tail_at + found as u64;
     let (disk, count, len, at) = (record.u32(4)?, u64::from(record.u16(10)?), u64::from(record.u32(12)?), u64::from(record.u32(16)?));
