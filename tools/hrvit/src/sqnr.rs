@@ -94,7 +94,8 @@ impl Sqnr {
         let mut chosen: Vec<usize> = (0..self.classes).filter(|class| self.picked[*class]).collect();
         if chosen.len() == 1 {
             // The same class everywhere: how far the others stay behind is the signal.
-            chosen = (0..self.classes).collect();
+            let behind: Vec<f64> = self.sums.iter().map(|sum| -sum).collect();
+            chosen = within_reach(&behind);
         }
         let count = chosen.len() as f64;
         let [signal, noise] = [&self.signal, &self.noise].map(|products| {
@@ -111,6 +112,14 @@ impl Sqnr {
     fn pair(&self, a: usize, b: usize) -> usize {
         a * self.classes - a * (a + 1) / 2 + b
     }
+}
+
+/// Which of the distances behind the largest logit are not far beyond the others, as that of a masked class is: at most four times the median.
+pub fn within_reach(behind: &[f64]) -> Vec<usize> {
+    let mut sorted = behind.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let most = 4.0 * sorted[sorted.len() / 2];
+    (0..behind.len()).filter(|class| behind[*class] <= most).collect()
 }
 
 /// Adds the products of every two values, the upper triangle row by row.

@@ -50,6 +50,11 @@ pub fn tensor_bytes() -> usize {
     *TENSOR_BYTES
 }
 
+/// How many weights there are.
+pub fn tensors() -> usize {
+    CHECKPOINT.iter().count()
+}
+
 /// Valid files of the weights, of every form.
 pub fn files() -> &'static [Vec<u8>] {
     &FILES

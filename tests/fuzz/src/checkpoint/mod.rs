@@ -91,6 +91,11 @@ impl CheckpointFile {
     pub fn tensor_bytes() -> usize {
         base::tensor_bytes()
     }
+
+    /// How many tensors the network has.
+    pub fn tensors() -> usize {
+        base::tensors()
+    }
 }
 
 /// True about `of` times in 256, and not where there are no more choices.

@@ -53,16 +53,16 @@ impl Decisions {
         self
     }
 
-    /// The classes that are picked; all of them where fewer than two are, so that there is a distance between them.
-    pub fn picked(&self) -> Vec<usize> {
-        let picked: Vec<usize> = (0..self.0.len()).filter(|class| self.0[*class].picked).collect();
-        if picked.len() < 2 { (0..self.0.len()).collect() } else { picked }
+    /// The classes that may be picked on other frames: all but those that are out of the race.
+    pub fn contenders(&self) -> Vec<usize> {
+        let behind = self.behind();
+        (0..self.0.len()).filter(|class| self.0[*class].nearest <= behind).collect()
     }
 
-    /// Classes that are out of the race, and how far behind they may be put.
-    fn lost(&self) -> (Vec<usize>, f32) {
-        let behind = OUT_OF_REACH * self.picked().into_iter().map(|class| self.0[class].farthest).fold(0.0, f32::max);
-        ((0..self.0.len()).filter(|class| self.0[*class].nearest > behind).collect(), behind)
+    /// Where the race ends, behind the largest logit; nowhere if fewer than two classes are picked, so that there is no distance between them.
+    fn behind(&self) -> f32 {
+        let picked: Vec<&Class> = self.0.iter().filter(|class| class.picked).collect();
+        if picked.len() < 2 { f32::INFINITY } else { OUT_OF_REACH * picked.iter().map(|class| class.farthest).fold(0.0, f32::max) }
     }
 }
 
@@ -73,20 +73,19 @@ pub fn logits_op(folded: &Folded) -> Option<(Step, usize)> {
     steps.find_map(|step| Some((step, folded.network().ops(step).iter().position(|op| kinds.contains(&op.kind))?)))
 }
 
-/// Rewrites the last operator so that its numbers are about what decides. The mean over the picked classes is taken off every class's weights and bias: of every
+/// Rewrites the last operator so that its numbers are about what decides. The mean over the contenders is taken off every class's weights and bias: of every
 /// pixel's logits one number, the same for all classes. A class that is out of the race (a masked one) gets a constant logit far below. A network of one class
 /// stays as it is.
 pub fn rewrite(folded: &mut Folded, decisions: &Decisions) {
-    let picked = decisions.picked();
+    let contenders = decisions.contenders();
     let Some((step, op)) = logits_op(folded).filter(|_| decisions.0.len() > 1) else { return };
     let Some(weights) = folded.weights_mut(step, op) else { return };
     let depth = weights.weight.len() / weights.bias.len();
-    let (lost, behind) = decisions.lost();
-    take_mean(&mut weights.weight, depth, &picked);
-    take_mean(&mut weights.bias, 1, &picked);
-    for class in lost {
+    take_mean(&mut weights.weight, depth, &contenders);
+    take_mean(&mut weights.bias, 1, &contenders);
+    for class in (0..decisions.0.len()).filter(|class| !contenders.contains(class)) {
         weights.weight[class * depth..][..depth].fill(0.0);
-        weights.bias[class] = -behind;
+        weights.bias[class] = -decisions.behind();
     }
 }
 
@@ -109,21 +108,21 @@ mod tests {
     #[test]
     fn picked_classes_are_those_of_every_frame() {
         let first = Decisions::of(&map(2, &[1.0, 0.0, 0.0, 1.0, 0.0, 0.0]), Head::Classifier);
-        assert_eq!(first.picked(), [0, 1, 2], "one class alone has no distance");
+        assert_eq!(first.contenders(), [0, 1, 2], "one class alone has no distance");
         let both = Decisions::default().and(first).and(Decisions::of(&map(2, &[0.0, 0.0, 2.0, 1.0, 0.0, 0.0]), Head::Classifier));
-        assert_eq!(both.picked(), [0, 2]);
+        assert_eq!(both.0.iter().map(|class| class.picked).collect::<Vec<_>>(), [true, false, true]);
     }
 
     #[test]
     fn a_class_that_wins_only_between_two_tokens_is_picked() {
         let decisions = Decisions::of(&map(2, &[4.0, 3.0, 0.0, 0.0, 3.0, 4.0]), Head::Segformer);
-        assert_eq!(decisions.picked(), [0, 1, 2]);
+        assert!(decisions.0.iter().all(|class| class.picked));
     }
 
     #[test]
     fn a_masked_class_is_out_of_the_race_and_a_weak_one_is_not() {
         let decisions = Decisions::of(&map(2, &[2.0, 0.0, -3.0, -1e6, 0.0, 3.0, -2.0, -1e6]), Head::Classifier);
-        assert_eq!(decisions.lost(), (vec![3], 12.0));
+        assert_eq!((decisions.contenders(), decisions.behind()), (vec![0, 1, 2], 12.0));
     }
 
     #[test]

@@ -114,7 +114,7 @@ impl<'a> Session<'a> {
             quantised_states: States::new(count)?,
             corrected: spread_frames(count, bias::FRAMES),
             measured: spread_frames(count, MEASURED),
-            tensors: Tensors::new(&largest, decisions.picked()),
+            tensors: Tensors::new(&largest, decisions.contenders()),
         };
         Ok(session)
     }

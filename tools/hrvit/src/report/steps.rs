@@ -25,6 +25,7 @@ use crate::host_engine::HostEngine;
 use crate::quantize::report::Noise;
 use crate::quantize::states::left_by;
 use crate::segmenter::Segmenter;
+use crate::sqnr::within_reach;
 use crate::{frames, progress};
 
 /// Bits of the largest half-precision number, 65504.
@@ -172,13 +173,17 @@ impl Seen {
     }
 }
 
-/// The classes that `logits` pick; all of them where they pick one.
+/// The classes that `logits` pick; where they pick one, those that are not far behind.
 fn picked(logits: &Map) -> Vec<usize> {
     let best = |token: &[f32]| (1..token.len()).fold(0, |best, class| if token[class] > token[best] { class } else { best });
     let mut is_picked = vec![false; logits.channels];
     logits.data.chunks_exact(logits.channels).for_each(|token| is_picked[best(token)] = true);
     let picked: Vec<usize> = (0..logits.channels).filter(|class| is_picked[*class]).collect();
-    if picked.len() < 2 { (0..logits.channels).collect() } else { picked }
+    if picked.len() > 1 {
+        return picked;
+    }
+    let behind = |class: usize| logits.data.chunks_exact(logits.channels).map(|token| f64::from(token[best(token)] - token[class])).sum();
+    within_reach(&(0..logits.channels).map(behind).collect::<Vec<f64>>())
 }
 
 /// Logits of `classes`, about their mean on each token. A single class is its own decision.
@@ -380,8 +385,9 @@ mod tests {
     }
 
     #[test]
-    fn the_deviation_is_that_of_all_logits_together() {
-        let spreads = [Spread::of(&map(&[1.0, 3.0])), Spread::of(&map(&[5.0, 7.0]))];
+    fn the_deviation_is_that_of_all_logits_about_the_mean_of_their_pixel() {
+        let logits = |data: &[f32]| Map { rows: 1, columns: 1, channels: data.len(), data: data.to_vec() };
+        let spreads = [Spread::of(&logits(&[1.0, 3.0])), Spread::of(&logits(&[9.0, 15.0]))];
         assert!((Spread::deviation(spreads.into_iter()) - 5f64.sqrt()).abs() < 1e-12);
     }
 }

@@ -57,14 +57,14 @@ pub struct Tensors {
     /// Latest result of the classification head's bottlenecks.
     increase: Option<Grid>,
     /// Classes whose logits need resolution.
-    picked: Vec<usize>,
+    contenders: Vec<usize>,
 }
 
 impl Tensors {
-    /// Tensors of a network whose residual streams have these largest magnitudes: `scale = 1.15 * largest / 32767`. `picked` are the classes that decide.
-    pub fn new(largest: &BTreeMap<Stream, f32>, picked: Vec<usize>) -> Self {
+    /// Tensors of a network whose residual streams have these largest magnitudes: `scale = 1.15 * largest / 32767`. `contenders` are the classes that may be picked.
+    pub fn new(largest: &BTreeMap<Stream, f32>, contenders: Vec<usize>) -> Self {
         let scale = |&x: &f32| ranges::alive(SUM_MARGIN * f64::from(x) / WIDE_MAX);
-        Self { residual: largest.iter().map(|(&stream, x)| (stream, scale(x))).collect(), picked, ..Self::default() }
+        Self { residual: largest.iter().map(|(&stream, x)| (stream, scale(x))).collect(), contenders, ..Self::default() }
     }
 
     /// The grid of the stream that `step` works on.
@@ -202,9 +202,9 @@ impl Deriver<'_> {
         ranges::alive(margin * self.stats[i].whole().magnitude() / WIDE_MAX)
     }
 
-    /// Grid of the logits, over the classes that decide: others saturate.
+    /// Grid of the logits, over the classes that may be picked: others saturate.
     fn logits(&self, i: usize) -> Grid {
-        let largest = self.tensors.picked.iter().map(|&class| self.stats[i].output[class].magnitude()).fold(0.0, f64::max);
+        let largest = self.tensors.contenders.iter().map(|&class| self.stats[i].output[class].magnitude()).fold(0.0, f64::max);
         Grid::wide(ranges::alive(LINEAR_MARGIN * largest / WIDE_MAX))
     }
 
