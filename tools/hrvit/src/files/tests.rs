@@ -1,6 +1,8 @@
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
-use std::process::Command;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use super::*;
 
@@ -184,4 +186,35 @@ fn what_was_written_is_said_folder_by_folder() {
     }
     let said = left().unwrap();
     assert!(said.contains(&format!("3 files, first to third, in {}", folder.path().display())), "{said}");
+}
+
+/// Names the folder to the process that waits for a signal.
+const FOLDER: &str = "HRVIT_TEST_FOLDER";
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_signal_removes_what_is_temporary_and_ends_the_process() {
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        remove_on_signals().unwrap();
+        let mut file = Temporary::new(Path::new(&folder), None).unwrap();
+        file.write(b"half").unwrap();
+        thread::sleep(PATIENCE);
+        panic!("no signal came");
+    }
+    for signal in [2, 15] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", "files::tests::a_signal_removes_what_is_temporary_and_ends_the_process", "--nocapture"]);
+        let mut child = child.env(FOLDER, folder.path()).stdout(Stdio::null()).spawn().unwrap();
+        let start = Instant::now();
+        let made = || names(folder.path()).iter().any(|name| fs::read(folder.path().join(name)).is_ok_and(|bytes| bytes == b"half"));
+        while !made() {
+            assert!(start.elapsed() < PATIENCE && child.try_wait().unwrap().is_none(), "no temporary file was seen");
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert!(Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap().success());
+        let status = child.wait().unwrap();
+        assert_eq!(status.signal(), Some(signal), "{status}");
+        assert_eq!(names(folder.path()), [] as [&str; 0]);
+    }
 }
