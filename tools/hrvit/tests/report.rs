@@ -185,7 +185,8 @@ fn a_classifier_without_labels_is_reported_by_what_it_puts_first() {
     let drift = &report["drift"][0];
     let frames: u64 = drift["agreement"]["margins"].as_array().unwrap().iter().map(|group| group["frames"].as_u64().unwrap()).sum();
     assert_eq!((report["subject"]["frames"].as_u64(), frames), (Some(6), 6));
-    assert!(drift["logits_sqnr_db"].as_f64().unwrap() > 25.0, "{drift}");
+    // Of the few classes that random weights pick on six frames, which are close to each other.
+    assert!(drift["logits_sqnr_db"].as_f64().unwrap() > 15.0, "{drift}");
     // The whole head is measured: its four bottlenecks and the classifier.
     let steps = drift["steps"].as_array().unwrap();
     let head: Vec<_> = steps.iter().filter(|step| step["step"].as_str().unwrap().starts_with("head.")).collect();

@@ -14,9 +14,10 @@ impl Budget {
 
     /// Takes `bytes` before they are allocated; nothing is given back.
     pub(crate) fn take(&mut self, bytes: u64) -> Result<(), String> {
-        self.left = self.left.checked_sub(bytes).ok_or_else(|| {
-            format!("its description takes more than {} bytes, too many for its length and for this network: not a checkpoint", self.whole)
-        })?;
+        self.left = self
+            .left
+            .checked_sub(bytes)
+            .ok_or_else(|| format!("its description takes more than {} bytes, too many for its length and for this network: not a checkpoint", self.whole))?;
         Ok(())
     }
 }

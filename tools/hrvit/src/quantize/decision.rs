@@ -1,6 +1,8 @@
 //! The classes that decide. Neither argmax nor softmax sees what is common to all classes of a pixel, and a class that is picked nowhere needs no resolution: the
 //! codes of the logits are spent on how far the classes that are picked lie apart.
 
+use std::cmp::Ordering;
+
 use hrvit_format::{Head, OpKind, Step};
 use hrvit_reference::{Folded, Map, operators::resize::label_map};
 
@@ -19,7 +21,7 @@ struct Class {
     farthest: f32,
 }
 
-/// A class that never comes closer than this many times the distances between the classes that are picked is out of the race.
+/// How much farther than the others a class is that is out of the race.
 const OUT_OF_REACH: f32 = 4.0;
 
 impl Decisions {
@@ -53,16 +55,28 @@ impl Decisions {
         self
     }
 
-    /// The classes that may be picked on other frames: all but those that are out of the race.
-    pub fn contenders(&self) -> Vec<usize> {
-        let behind = self.behind();
-        (0..self.0.len()).filter(|class| self.0[*class].nearest <= behind).collect()
+    /// The classes that may be picked on other frames, and how far behind the largest logit the race ends. From the class that comes closest on: one is out of the
+    /// race where it never comes closer than [`OUT_OF_REACH`] times as far as the ones before it ever fall behind.
+    pub fn race(&self) -> (Vec<usize>, f32) {
+        let mut order: Vec<usize> = (0..self.0.len()).collect();
+        order.sort_by(|&a, &b| (!self.0[a].picked, self.0[a].nearest).partial_cmp(&(!self.0[b].picked, self.0[b].nearest)).unwrap_or(Ordering::Equal));
+        let (mut contenders, mut reach) = (Vec::new(), 0.0f32);
+        for class in order {
+            let Class { picked, nearest, farthest } = self.0[class];
+            // One class alone has no distance.
+            if !picked && contenders.len() > 1 && nearest > OUT_OF_REACH * reach {
+                break;
+            }
+            contenders.push(class);
+            reach = reach.max(farthest);
+        }
+        contenders.sort_unstable();
+        (contenders, OUT_OF_REACH * reach)
     }
 
-    /// Where the race ends, behind the largest logit; nowhere if fewer than two classes are picked, so that there is no distance between them.
-    fn behind(&self) -> f32 {
-        let picked: Vec<&Class> = self.0.iter().filter(|class| class.picked).collect();
-        if picked.len() < 2 { f32::INFINITY } else { OUT_OF_REACH * picked.iter().map(|class| class.farthest).fold(0.0, f32::max) }
+    /// The classes of [`Decisions::race`].
+    pub fn contenders(&self) -> Vec<usize> {
+        self.race().0
     }
 }
 
@@ -77,7 +91,7 @@ pub fn logits_op(folded: &Folded) -> Option<(Step, usize)> {
 /// pixel's logits one number, the same for all classes. A class that is out of the race (a masked one) gets a constant logit far below. A network of one class
 /// stays as it is.
 pub fn rewrite(folded: &mut Folded, decisions: &Decisions) {
-    let contenders = decisions.contenders();
+    let (contenders, behind) = decisions.race();
     let Some((step, op)) = logits_op(folded).filter(|_| decisions.0.len() > 1) else { return };
     let Some(weights) = folded.weights_mut(step, op) else { return };
     let depth = weights.weight.len() / weights.bias.len();
@@ -85,7 +99,7 @@ pub fn rewrite(folded: &mut Folded, decisions: &Decisions) {
     take_mean(&mut weights.bias, 1, &contenders);
     for class in (0..decisions.0.len()).filter(|class| !contenders.contains(class)) {
         weights.weight[class * depth..][..depth].fill(0.0);
-        weights.bias[class] = -decisions.behind();
+        weights.bias[class] = -behind;
     }
 }
 
@@ -122,7 +136,7 @@ mod tests {
     #[test]
     fn a_masked_class_is_out_of_the_race_and_a_weak_one_is_not() {
         let decisions = Decisions::of(&map(2, &[2.0, 0.0, -3.0, -1e6, 0.0, 3.0, -2.0, -1e6]), Head::Classifier);
-        assert_eq!((decisions.contenders(), decisions.behind()), (vec![0, 1, 2], 12.0));
+        assert_eq!(decisions.race(), (vec![0, 1, 2], 20.0));
     }
 
     #[test]

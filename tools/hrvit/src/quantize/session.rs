@@ -320,8 +320,12 @@ impl<'a> Session<'a> {
             })
             .collect::<Result<_>>()?;
         let count = quantised.len();
-        let mut all =
-            Notes { single: vec![Noise::default(); count], entire: vec![Noise::default(); count], saturation: vec![Saturation::default(); count], ..Notes::default() };
+        let mut all = Notes {
+            single: vec![Noise::default(); count],
+            entire: vec![Noise::default(); count],
+            saturation: vec![Saturation::default(); count],
+            ..Notes::default()
+        };
         for notes in &each {
             all.logits.merge(&notes.logits);
             for i in 0..count {

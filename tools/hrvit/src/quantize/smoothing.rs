@@ -123,7 +123,10 @@ fn relative_error(exact: &[f32], found: &[f32], reader: &Reader<'_>) -> f64 {
     for (i, (&a, &b)) in exact.iter().zip(found).enumerate() {
         channels[i % cout].add(f64::from(a), f64::from(a) - f64::from(b));
     }
-    channels.chunks(group).map(|group| group.iter().map(Moments::error).sum::<f64>() / group.iter().map(Moments::energy).sum::<f64>().max(f64::MIN_POSITIVE)).sum()
+    channels
+        .chunks(group)
+        .map(|group| group.iter().map(Moments::error).sum::<f64>() / group.iter().map(Moments::energy).sum::<f64>().max(f64::MIN_POSITIVE))
+        .sum()
 }
 
 /// Sums of a channel's values and of their errors.

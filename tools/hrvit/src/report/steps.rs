@@ -336,7 +336,8 @@ mod tests {
 
     #[test]
     fn logits_are_compared_by_what_decides() {
-        let logits = |offset: f32, masked: f32| Map { rows: 1, columns: 2, channels: 3, data: vec![2.0 + offset, offset, masked, offset, 3.0 + offset, masked] };
+        let logits =
+            |offset: f32, masked: f32| Map { rows: 1, columns: 2, channels: 3, data: vec![2.0 + offset, offset, masked, offset, 3.0 + offset, masked] };
         let plain = logits(0.0, -5.0);
         assert_eq!(picked(&plain), [0, 1]);
         let [near, far] = [plain, logits(1e4, -1e6)].map(|map| decisive(&map.data, map.channels, &picked(&map)));

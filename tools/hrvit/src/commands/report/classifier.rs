@@ -6,7 +6,6 @@ use anyhow::{Context, Result};
 use hrvit_reference::Folded;
 
 use super::{Prepared, others, points, table, verdict};
-use crate::sqnr::Sqnr;
 use crate::dataset;
 use crate::float::Float;
 use crate::host_engine::{HostEngine, PackedImage};
@@ -15,6 +14,7 @@ use crate::report::macs::Macs;
 use crate::report::page::{decibels, percent};
 use crate::report::{pictures, steps};
 use crate::segmenter::Segmenter;
+use crate::sqnr::Sqnr;
 
 /// Measures, judges and writes.
 pub fn run(prepared: Prepared<'_>) -> Result<()> {
