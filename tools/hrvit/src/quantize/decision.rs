@@ -56,7 +56,7 @@ impl Decisions {
     }
 
     /// The classes that may be picked on other frames, and how far behind the largest logit the race ends. From the class that comes closest on: one is out of the
-    /// race where it never comes closer than [`OUT_OF_REACH`] times as far as the ones before it ever fall behind.
+    /// race where it never comes closer than four times as far as the ones before it ever fall behind.
     pub fn race(&self) -> (Vec<usize>, f32) {
         let mut order: Vec<usize> = (0..self.0.len()).collect();
         order.sort_by(|&a, &b| (!self.0[a].picked, self.0[a].nearest).partial_cmp(&(!self.0[b].picked, self.0[b].nearest)).unwrap_or(Ordering::Equal));
