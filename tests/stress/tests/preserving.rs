@@ -77,7 +77,7 @@ fn decisions_are_kept() {
     let checkpoint = judge::nano().unwrap();
     let frame = frame(64, 96);
     let argmax = |map: &Map| -> Vec<usize> {
-        let best = |token: &[f32]| (1..token.len()).fold(0, |best, class| if token[class] > token[best] { class } else { best });
+        let best = |token: &[f32]| hrvit_tool::logits::argmax(token.iter().copied());
         map.data.chunks_exact(map.channels).map(best).collect()
     };
     let first = argmax(&logits(checkpoint.clone(), &frame));

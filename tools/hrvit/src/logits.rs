@@ -55,7 +55,7 @@ impl Logits {
     /// logits are held at a time.
     pub fn labels_at(&self, height: usize, width: usize) -> LabelMap {
         let mut data = Vec::with_capacity(height * width);
-        self.each_pixel(height, width, |left, right, fraction| data.push(argmax(between(left, right, fraction))));
+        self.each_pixel(height, width, |left, right, fraction| data.push(argmax(between(left, right, fraction)) as u8));
         LabelMap { height, width, data }
     }
 
@@ -63,7 +63,7 @@ impl Logits {
     pub fn labels_and_margins_at(&self, height: usize, width: usize) -> (LabelMap, Vec<f32>) {
         let (mut data, mut margins) = (Vec::with_capacity(height * width), Vec::with_capacity(height * width));
         self.each_pixel(height, width, |left, right, fraction| {
-            data.push(argmax(between(left, right, fraction)));
+            data.push(argmax(between(left, right, fraction)) as u8);
             margins.push(margin(between(left, right, fraction)));
         });
         (LabelMap { height, width, data }, margins)
@@ -127,15 +127,15 @@ fn margin(values: impl Iterator<Item = f32>) -> f32 {
     best[0] - best[1]
 }
 
-/// Index of the largest value, the lowest where several are.
-fn argmax(values: impl Iterator<Item = f32>) -> u8 {
+/// Index of the largest value, the lowest where several are; 0 of none.
+pub fn argmax(values: impl Iterator<Item = f32>) -> usize {
     let mut best = (0usize, f32::NEG_INFINITY);
     for (class, value) in values.enumerate() {
         if value > best.1 {
             best = (class, value);
         }
     }
-    best.0 as u8
+    best.0
 }
 
 #[cfg(test)]

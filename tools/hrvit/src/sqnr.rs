@@ -5,7 +5,7 @@
 
 use anyhow::{Result, ensure};
 
-use crate::logits::Logits;
+use crate::logits::{Logits, argmax};
 
 /// Sums over the decisions (pixels of a segmentor, frames of a classifier) of a set.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,7 +43,7 @@ impl Sqnr {
         self.grow(classes);
         let (mut values, mut errors) = (vec![0.0; classes], vec![0.0; classes]);
         for (exact, found) in float.chunks_exact(classes).zip(quantised.chunks_exact(classes)) {
-            let best = (1..classes).fold(0, |best, class| if exact[class] > exact[best] { class } else { best });
+            let best = argmax(exact.iter().copied());
             self.picked[best] = true;
             // A single class is judged against its threshold: its logit is the decision.
             let common = if classes == 1 { 0.0 } else { f64::from(exact[best]) };

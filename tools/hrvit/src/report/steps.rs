@@ -22,6 +22,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::host_engine::HostEngine;
+use crate::logits::argmax;
 use crate::quantize::report::Noise;
 use crate::quantize::states::left_by;
 use crate::segmenter::Segmenter;
@@ -175,7 +176,7 @@ impl Seen {
 
 /// The classes that `logits` pick; where they pick one, those that are not far behind.
 fn picked(logits: &Map) -> Vec<usize> {
-    let best = |token: &[f32]| (1..token.len()).fold(0, |best, class| if token[class] > token[best] { class } else { best });
+    let best = |token: &[f32]| argmax(token.iter().copied());
     let mut is_picked = vec![false; logits.channels];
     logits.data.chunks_exact(logits.channels).for_each(|token| is_picked[best(token)] = true);
     let picked: Vec<usize> = (0..logits.channels).filter(|class| is_picked[*class]).collect();
