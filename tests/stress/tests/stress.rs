@@ -54,7 +54,9 @@ impl Bench {
 
     /// Judges one edit of every kind and seed; kinds without a site are left out.
     fn edits(&self, edits: impl IntoIterator<Item = (Kind, u64)>) -> Result<Vec<Outcome>> {
-        let cases = edits.into_iter().filter_map(|(kind, seed)| Case::edited(&self.checkpoint, kind, seed, &self.unpicked));
+        let only = std::env::var("HRVIT_STRESS_KINDS").ok();
+        let wanted = |kind: Kind| only.as_ref().is_none_or(|only| only.split(',').any(|name| name == format!("{kind:?}")));
+        let cases = edits.into_iter().filter(|(kind, _)| wanted(*kind)).filter_map(|(kind, seed)| Case::edited(&self.checkpoint, kind, seed, &self.unpicked));
         cases.map(|case| self.outcome(&case)).collect()
     }
 }
@@ -109,7 +111,7 @@ fn sweep(bench: &Bench) {
 }
 
 /// `cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture sweep_of_the_bundled_network`; `HRVIT_STRESS_SEEDS` exact edits (60),
-/// `HRVIT_STRESS_PRECISION` int8, int16x8 or auto.
+/// `HRVIT_STRESS_PRECISION` int8, int16x8 or auto; `HRVIT_STRESS_KINDS` only these kinds of edits (`Unread,Stream`).
 #[test]
 #[ignore = "takes minutes"]
 fn sweep_of_the_bundled_network() {

@@ -10,7 +10,7 @@ use hrvit_format::{
 use hrvit_reference::{Folded, Frame, Map, State, Tap, folded::OpWeights, operators::normalise::EPSILON};
 use rayon::prelude::*;
 
-use super::{Frames, Progress};
+use super::{Frames, Progress, unread};
 
 /// The largest magnitude that a step stores, and by which operator.
 #[derive(Clone, Copy, Debug)]
@@ -36,11 +36,13 @@ impl Peak {
 /// If there is no frame, or one cannot be read.
 pub fn peaks(folded: &Folded, size: Size, frames: &dyn Frames, progress: &dyn Progress) -> Result<Vec<Peak>> {
     progress.begin("looking for overflow", frames.len());
+    let mut quiet = folded.clone();
+    unread::quieten(&mut quiet);
     let each = (0..frames.len()).into_par_iter().map(|at| -> Result<Vec<Peak>> {
         let mut state = State::new(Frame::new(size, frames.rgb(at)?)?);
         let mut seen = Seen::default();
-        for step in folded.network().steps() {
-            folded.step(step, &mut state, &mut seen);
+        for step in quiet.network().steps() {
+            quiet.step(step, &mut state, &mut seen);
         }
         progress.advance(1);
         Ok(seen.0)

@@ -12,6 +12,7 @@
 //! | [`mod@derive`] | the grids of every operator, one family per file |
 //! | [`operator`] | one quantised operator and its integers |
 //! | [`decision`] | the classes that decide |
+//! | [`unread`] | channels that nothing reads |
 //! | [`codes`] | attention in codes, and the choice of their width |
 //! | [`techniques`] | what can be left out, to see what it is good for |
 //! | [`simulate`], [`bias`] | the quantised network in real numbers, sequential bias correction |
@@ -36,6 +37,7 @@ pub mod spill;
 pub mod states;
 pub mod stats;
 pub mod techniques;
+pub mod unread;
 pub mod weights;
 
 #[cfg(test)]
@@ -223,7 +225,8 @@ pub fn quantize(checkpoint: &Checkpoint, size: Size, frames: &dyn Frames, option
 /// If a weight is beyond half precision; names the operator.
 pub fn to_fp16(checkpoint: &Checkpoint, size: Size, options: &Options) -> Result<Quantised> {
     let start = Instant::now();
-    let folded = Folded::new(checkpoint);
+    let mut folded = Folded::new(checkpoint);
+    unread::quieten(&mut folded);
     let header = Header::new(&folded, size, options)?;
     let steps = checkpoint.network().steps().map(|step| half::half_step(&folded, step)).collect::<Result<Vec<_>>>()?;
     let image = header.write(&steps)?;

@@ -13,8 +13,13 @@ use super::{
 
 /// The narrowest range tried, relative to the observed one.
 const NARROWEST: f64 = 0.2;
-/// Candidate clips per search.
+/// Candidate clips per search, where all channels count the same.
 pub const RATIOS: usize = 41;
+/// The most that there are beyond those: down to a millionth.
+const MORE_RATIOS: f64 = 350.0;
+
+/// Errors of channels that are read this much less than the mean count less.
+const NEGLIGIBLE: f64 = 0.01;
 
 /// Smallest and largest value of a channel or tensor.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,25 +74,52 @@ pub struct Values {
     pub share: f64,
     /// Whether ranges narrower than the observed one are tried.
     pub clip: bool,
+    /// What the squared error of each channel counts; empty: all the same.
+    pub weight: Vec<f64>,
 }
 
 impl Values {
     /// All values of a sample.
     pub fn all(sample: &Sample, clip: bool) -> Self {
-        Self { sampled: sample.data.clone(), share: sample.share(), clip }
+        Self { sampled: sample.data.clone(), share: sample.share(), clip, weight: Vec::new() }
+    }
+
+    /// All values of a sample. A channel counts less where its reader weighs it with less than [`NEGLIGIBLE`] of the mean.
+    pub fn weighed(sample: &Sample, clip: bool, weight: &[f64]) -> Self {
+        let negligible = NEGLIGIBLE * weight.iter().sum::<f64>() / weight.len() as f64;
+        let weight = if weight.iter().all(|w| *w >= negligible) { Vec::new() } else { weight.iter().map(|w| (w / negligible).min(1.0)).collect() };
+        Self { weight, ..Self::all(sample, clip) }
     }
 
     /// Values of one channel.
     pub fn channel(sample: &Sample, c: usize, clip: bool) -> Self {
-        Self { sampled: sample.channel(c).collect(), share: sample.share(), clip }
+        Self { sampled: sample.channel(c).collect(), share: sample.share(), clip, weight: Vec::new() }
     }
 
     /// Squared error of rounding to multiples of `scale` with codes in `lo..=hi` about the zero point.
     fn error(&self, extremes: &[f64], scale: f64, (lo, hi): (f64, f64)) -> f64 {
         let inverse = scale.recip();
         let one = |x: f64| (x - nearest(x * inverse).clamp(lo, hi) * scale).powi(2);
-        let sampled: f64 = self.sampled.iter().map(|&x| one(f64::from(x))).sum();
-        sampled + self.share * extremes.iter().map(|&x| one(x)).sum::<f64>()
+        let weighed = |(&x, weight): (&f64, &f64)| weight * one(x);
+        if self.weight.is_empty() {
+            let sampled: f64 = self.sampled.iter().map(|&x| one(f64::from(x))).sum();
+            return sampled + self.share * extremes.iter().map(|&x| one(x)).sum::<f64>();
+        }
+        let token = |token: &[f32]| token.iter().zip(&self.weight).map(|(&x, weight)| weight * one(f64::from(x))).sum::<f64>();
+        let sampled: f64 = self.sampled.chunks_exact(self.weight.len()).map(token).sum();
+        sampled + self.share * extremes.iter().zip(&self.weight).map(weighed).sum::<f64>()
+    }
+
+    /// How many of the candidates are tried: down to a fifth of what the channels reach, each as far as it counts.
+    fn candidates(&self, extremes: &[f64]) -> usize {
+        let full = extremes.iter().fold(0.0f64, |most, x| most.max(x.abs()));
+        let energy: f64 = extremes.iter().zip(&self.weight).map(|(x, weight)| weight * x * x).sum();
+        let reach = (energy / self.weight.iter().sum::<f64>()).sqrt();
+        match self.clip {
+            false => 1,
+            true if self.weight.is_empty() || reach <= 0.0 => RATIOS,
+            true => RATIOS + ((reach / full).ln() / NARROWEST.ln() * (RATIOS - 1) as f64).clamp(0.0, MORE_RATIOS) as usize,
+        }
     }
 }
 
@@ -95,9 +127,9 @@ impl Values {
 type Candidate = (f64, f64, i32);
 
 /// Scale and zero point of the candidate with the smallest error; the widest range wins ties. A range of no width is not cut.
-fn search(values: &Values, candidate: impl Fn(f64) -> Candidate + Sync) -> (f64, i32) {
+fn search(values: &Values, extremes: &[f64], candidate: impl Fn(f64) -> Candidate + Sync) -> (f64, i32) {
     let ratio = |i: usize| NARROWEST.powf(i as f64 / (RATIOS - 1) as f64);
-    let count = if values.clip { RATIOS } else { 1 };
+    let count = values.candidates(extremes);
     let candidates: Vec<Candidate> = (0..count).into_par_iter().map(|i| candidate(ratio(i))).collect();
     let (_, scale, zero) = candidates[1..].iter().fold(candidates[0], |best, &next| if next.0 < best.0 { next } else { best });
     (scale, zero)
@@ -109,7 +141,7 @@ pub fn symmetric(values: &Values, magnitude: f64) -> f64 {
     if full == 0.0 {
         return 0.0;
     }
-    search(values, |ratio| (values.error(&[magnitude], ratio * full, (-127.0, 127.0)), ratio * full, 0)).0
+    search(values, &[magnitude], |ratio| (values.error(&[magnitude], ratio * full, (-127.0, 127.0)), ratio * full, 0)).0
 }
 
 /// Per channel of a sample: symmetric scales. `extents` are those of the whole data set.
@@ -124,7 +156,7 @@ pub fn asymmetric(values: &Values, extent: Extent) -> f64 {
     if full <= 0.0 {
         return 0.0;
     }
-    search(values, |ratio| {
+    search(values, &[min, max], |ratio| {
         let scale = ratio * full;
         let zero = centre(extent, scale);
         (values.error(&[min, max], scale, codes(zero)), scale, zero)
@@ -150,16 +182,19 @@ pub fn spread(min: f64, max: f64) -> (f64, i32) {
 }
 
 /// Scale and zero point of a tensor whose lower end stays at its observed minimum (at most 0) and whose upper end is searched: what GELU, Hardswish and ReLU
-/// leave. The scale is 0 if all values are.
-pub fn upper(values: &Values, extent: Extent) -> (f64, i32) {
-    let (min, max) = (f64::from(extent.min).min(0.0), f64::from(extent.max).max(0.0));
+/// leave. `extents` are those of the channels where they have weights, else that of the tensor. The scale is 0 if all values are.
+pub fn upper(values: &Values, extents: &[Extent]) -> (f64, i32) {
+    let whole = extents.iter().fold(Extent::EMPTY, |all, &extent| all.and(extent));
+    let (min, max) = (f64::from(whole.min).min(0.0), f64::from(whole.max).max(0.0));
     if min == max {
         return (0.0, -128);
     }
-    search(values, |ratio| {
+    let tops = extents.iter().map(|extent| f64::from(extent.max).max(0.0));
+    let extremes: Vec<f64> = if values.weight.is_empty() { vec![max] } else { tops.collect() };
+    search(values, &extremes, |ratio| {
         let (scale, zero) = spread(min, ratio * max);
         let zero = zero.clamp(-128, 127);
-        (values.error(&[max], scale, codes(zero)), scale, zero)
+        (values.error(&extremes, scale, codes(zero)), scale, zero)
     })
 }
 
@@ -176,7 +211,7 @@ mod tests {
     use super::*;
 
     fn values(sampled: Vec<f32>) -> Values {
-        Values { sampled, share: 1.0, clip: true }
+        Values { sampled, share: 1.0, clip: true, weight: Vec::new() }
     }
 
     /// A triangular distribution on (-2, 2), deterministic.
@@ -203,15 +238,15 @@ mod tests {
     #[test]
     fn an_extreme_that_was_not_sampled_counts_by_the_share_of_the_sample() {
         let sampled = bulk(2000);
-        let kept = symmetric(&Values { sampled: sampled.clone(), share: 1.0, clip: true }, 4.0);
-        let cut = symmetric(&Values { sampled, share: 1e-3, clip: true }, 4.0);
+        let kept = symmetric(&Values { sampled: sampled.clone(), share: 1.0, clip: true, weight: Vec::new() }, 4.0);
+        let cut = symmetric(&Values { sampled, share: 1e-3, clip: true, weight: Vec::new() }, 4.0);
         assert!(cut < 0.7 * kept, "{cut} {kept}");
     }
 
     #[test]
     fn an_upper_search_keeps_the_lower_end() {
         let gelu: Vec<f32> = bulk(5000).iter().map(|x| x.max(-0.17)).collect();
-        let (scale, zero) = upper(&values(gelu), Extent { min: -0.17, max: 2.0 });
+        let (scale, zero) = upper(&values(gelu), &[Extent { min: -0.17, max: 2.0 }]);
         let low = scale * f64::from(-128 - zero);
         assert!((low + 0.17).abs() <= scale, "{low}");
         assert!((-128..=127).contains(&zero));
@@ -219,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_positive_tensor_has_its_zero_at_the_lowest_code() {
-        assert_eq!(upper(&values(vec![0.0, 1.0, 2.0]), Extent { min: 0.0, max: 2.0 }).1, -128);
+        assert_eq!(upper(&values(vec![0.0, 1.0, 2.0]), &[Extent { min: 0.0, max: 2.0 }]).1, -128);
     }
 
     #[test]
@@ -234,7 +269,7 @@ mod tests {
     #[test]
     fn a_dead_channel_takes_the_least_scale_of_the_others() {
         assert_eq!(symmetric(&values(vec![0.0; 4]), 0.0), 0.0);
-        assert_eq!(upper(&values(vec![0.0; 4]), Extent { min: 0.0, max: 0.0 }), (0.0, -128));
+        assert_eq!(upper(&values(vec![0.0; 4]), &[Extent { min: 0.0, max: 0.0 }]), (0.0, -128));
         assert_eq!(settled(vec![0.0, 3e-9, 2e-9], |_| 0.0), [2e-9, 3e-9, 2e-9]);
         assert_eq!(settled(vec![0.0, 3e-9, 2e-9], |c| [1e-12, 0.0, 5e-9][c]), [1e-12, 3e-9, 5e-9]);
         assert_eq!((settled(vec![0.0; 2], |_| 0.0), alive(0.0)), (vec![1.0; 2], 1.0));

@@ -22,6 +22,7 @@ use super::{
     states::States,
     stats::{OpStats, ResidualTap, StatsTap, add_sums, stream},
     techniques::Technique,
+    unread,
 };
 use crate::sqnr::Sqnr;
 
@@ -102,19 +103,20 @@ impl<'a> Session<'a> {
             }
         }
         decision::rewrite(&mut exact, &decisions);
+        unread::quieten(&mut exact);
         let session = Self {
             network,
             size,
             frames,
             options,
             progress,
+            tensors: Tensors::new(&exact, &largest, decisions.contenders()),
             quantised: exact.clone(),
             exact,
             exact_states: States::new(count)?,
             quantised_states: States::new(count)?,
             corrected: spread_frames(count, bias::FRAMES),
             measured: spread_frames(count, MEASURED),
-            tensors: Tensors::new(&largest, decisions.contenders()),
         };
         Ok(session)
     }

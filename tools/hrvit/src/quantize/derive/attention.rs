@@ -26,7 +26,8 @@ pub fn attention(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
     let v = Grid { scale: qv.scale[qv.scale.len() / 2..].to_vec(), ..qv.clone() };
     let hardswish = d.channels(parallel, &v, d.op(depthwise).depth());
     let sum = Grid::wide(3.0 / three(&[d.stats[depthwise].whole(), d.stats[values].whole(), d.read(act)]));
-    let output = d.upper_of(act, &sum, d.op(to_out).depth());
+    let (to_out_reader, residual) = (d.reader(to_out), d.residual_term()?);
+    let output = to_out_reader.within_reach(d.upper_of(act, &sum, &to_out_reader), residual.scale_of(0));
     let mut ops = vec![
         d.linear(qkv, norm.out()?.clone(), qv.clone()),
         d.plain(parallel, v, hardswish.clone()),
@@ -38,7 +39,7 @@ pub fn attention(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
         },
         d.plain(values, qv, sum.clone()),
         d.plain(act, sum, output.clone()),
-        d.linear(to_out, output, d.residual()?),
+        d.linear(to_out, output, residual),
     ];
     ops.insert(0, norm);
     ops.extend(shortcut(d)?);
@@ -58,7 +59,7 @@ fn query_value(d: &Deriver<'_>, qkv: usize, input: &Grid, heads: usize) -> Grid 
     if !d.techniques.uses(Technique::ChannelScales) {
         let sampled = (channels..2 * channels).flat_map(|c| stats.sample.channel(c)).collect();
         let largest = stats.output[channels..].iter().fold(0.0f64, |most, extent| most.max(extent.magnitude()));
-        v.fill(ranges::symmetric(&Values { sampled, share: stats.sample.share(), clip: d.clips() }, largest));
+        v.fill(ranges::symmetric(&Values { sampled, share: stats.sample.share(), clip: d.clips(), weight: Vec::new() }, largest));
     }
     let v = ranges::settled(v, |c| finest[channels + c]);
     let mut scale = Vec::with_capacity(2 * channels);
@@ -68,7 +69,7 @@ fn query_value(d: &Deriver<'_>, qkv: usize, input: &Grid, heads: usize) -> Grid 
         // Scaled to order one: the products have no natural magnitude.
         let unit = ranges::alive(largest);
         let sampled = range.clone().flat_map(|c| stats.sample.channel(c).map(move |q| (c, q))).map(|(c, q)| (f64::from(q) * v[c] / unit) as f32);
-        let products = Values { sampled: sampled.collect(), share: stats.sample.share(), clip: d.clips() };
+        let products = Values { sampled: sampled.collect(), share: stats.sample.share(), clip: d.clips(), weight: Vec::new() };
         let head_scale = ranges::symmetric(&products, 1.0) * if largest > 0.0 { unit } else { DEAD_PRODUCT };
         let head_scale = range.clone().map(|c| finest[c] * v[c]).fold(head_scale, f64::max);
         scale.extend(range.map(|c| head_scale / v[c]));
@@ -103,7 +104,8 @@ fn three(terms: &[Extent]) -> f64 {
 /// The diversity-enhancing shortcut, on the residual stream itself.
 fn shortcut(d: &Deriver<'_>) -> Result<[QuantOp; 2]> {
     let (right, left) = (d.find(OpKind::DesRight)?, d.find(OpKind::DesLeft)?);
-    let output = Grid::wide(d.wide(right, WIDE_MARGIN));
+    let residual = d.residual_term()?;
+    let output = d.reader(left).within_reach(Grid::wide(d.wide(right, WIDE_MARGIN)), residual.scale_of(0));
     let seen = d.stats[right].index.context("no statistics of the shortcut's projection")?;
     let flat = match d.network.spec.des_activation {
         Activation::Gelu => 5.5,
@@ -114,5 +116,5 @@ fn shortcut(d: &Deriver<'_>) -> Result<[QuantOp; 2]> {
     let index = Index::over(reach(-seen.min, 1.25).min(flat), reach(seen.max, 1.1), TABLE16);
     let hidden: Op = d.op(right);
     ensure!(hidden.cin == hidden.cout, "the shortcut's right projection is not square");
-    Ok([d.indexed(right, d.residual()?, index, output.clone()), d.linear(left, output, d.residual()?)])
+    Ok([d.indexed(right, d.residual()?, index, output.clone()), d.linear(left, output, residual)])
 }

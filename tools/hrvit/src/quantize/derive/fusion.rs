@@ -1,13 +1,14 @@
 //! Cross-resolution fusion: terms from every branch in the scale of their sum, GELU by table.
 
 use anyhow::Result;
-use hrvit_format::OpKind;
+use hrvit_format::{OpKind, Step};
 
 use super::Deriver;
 use crate::quantize::{format::Grid, operator::QuantOp};
 
 /// All operators of one fusion output.
-pub fn fusion(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
+pub fn fusion(d: &Deriver<'_>, module: u8, branch: u8) -> Result<Vec<QuantOp>> {
+    let reader = d.reader_in(Step::PatchEmbed { module, branch }, 0)?;
     let act = d.find(OpKind::FusionAct)?;
     let seen = d.read(act);
     let roomy = terms(d)?.into_iter().flat_map(|(i, input)| d.roomy(i, &input)).fold(0.0, f64::max);
@@ -26,7 +27,7 @@ pub fn fusion(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
             }
             OpKind::FusionPointwise => d.linear(i, codes.take().unwrap_or(d.stage_norm(op.source)?), sum.clone()),
             _ => {
-                let output = d.upper(i, op.cout.into());
+                let output = d.upper(i, &reader);
                 let index = d.index(&output, seen);
                 QuantOp { index: Some(index), ..d.plain(i, sum.clone(), output) }
             }

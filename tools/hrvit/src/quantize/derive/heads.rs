@@ -10,17 +10,28 @@ use crate::quantize::{format::Grid, operator::QuantOp};
 pub fn logits(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
     let (act, classifier) = (d.find(OpKind::HeadAct)?, d.find(OpKind::HeadClassifier)?);
     let largest = d.largest(|kind| kind == OpKind::HeadPointwise);
-    let (output, sums) = d.summed(act, d.op(classifier).depth(), |c| WIDE_MARGIN * largest[c] / WIDE_MAX);
+    let all = |kind| (0..d.ops.len()).filter(move |&i| d.op(i).kind == kind);
+    let narrowed = all(OpKind::HeadNarrow).map(|i| d.narrow(i)).collect::<Result<Vec<_>>>()?;
+    let mut coarse: Vec<f64> = largest.iter().map(|most| WIDE_MARGIN * most / WIDE_MAX).collect();
+    for (i, input) in all(OpKind::HeadPointwise).zip(&narrowed) {
+        coarse.iter_mut().zip(d.roomy(i, input)).for_each(|(most, scale)| *most = most.max(scale));
+    }
+    let (output, sums) = d.summed(act, d.op(classifier).depth(), |c| coarse[c]);
     let sum = Grid { scale: sums, ..Grid::wide(1.0) };
     let mut ops: Vec<QuantOp> = Vec::new();
+    let mut narrowed = narrowed.into_iter();
     for (i, op) in d.ops.iter().enumerate() {
         let before = ops.last().and_then(|op| op.output.clone());
         ops.push(match op.kind {
-            OpKind::HeadNarrow => d.plain(i, d.stage_norm(op.source)?, d.narrow(i)?),
+            OpKind::HeadNarrow => d.plain(i, d.stage_norm(op.source)?, narrowed.next().context("a branch that is not narrowed")?),
             OpKind::HeadPointwise => d.linear(i, before.context("a head term without input")?, sum.clone()),
             // The sum of the resized terms is not stored: it has no 16-bit range.
             OpKind::HeadAct => d.plain(i, Grid { scale: sum.scale.clone(), ..Grid::term(1.0) }, output.clone()),
-            _ => d.linear(i, before.context("a classifier without input")?, d.logits(i)),
+            _ => {
+                let input = before.context("a classifier without input")?;
+                let logits = d.logits(i, &input);
+                d.linear(i, input, logits)
+            }
         });
     }
     Ok(ops)
@@ -69,5 +80,6 @@ pub fn classify(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
     let features = d.positive_channels(0, &input, d.op(1).depth());
     let scale = features.scale.iter().map(|s| s / 16.0).collect();
     let mean = if d.is_wide() { features.clone() } else { Grid { scale, zero: vec![0], lo: 0, hi: hrvit_format::POOLED_MAX as i32 } };
-    Ok(vec![d.linear(0, input, features), d.linear(1, mean, d.logits(1))])
+    let logits = d.logits(1, &mean);
+    Ok(vec![d.linear(0, input, features), d.linear(1, mean, logits)])
 }

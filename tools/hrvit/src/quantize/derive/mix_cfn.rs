@@ -14,7 +14,8 @@ pub fn mix_cfn(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
     let hidden = d.channels(fc1, norm.out()?, d.op(dw5).depth());
     let half = usize::from(d.op(dw3).cout);
     let (first, second) = hidden.scale.split_at(half);
-    let output = d.upper(act, d.op(fc2).depth());
+    let (reader, residual) = (d.reader(fc2), d.residual_term()?);
+    let output = reader.within_reach(d.upper(act, &reader), residual.scale_of(0));
     let index = d.index(&output, d.stats[dw3].whole().and(d.stats[dw5].whole()));
     // The convolutions leave indices, or codes between them; the table they look up belongs to the activation.
     let indices = match index.units {
@@ -27,7 +28,7 @@ pub fn mix_cfn(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
         depthwise(dw3, first),
         depthwise(dw5, second),
         QuantOp { index: Some(index), ..d.plain(act, indices.clone(), output.clone()) },
-        d.linear(fc2, output, d.residual()?),
+        d.linear(fc2, output, residual),
     ];
     Ok(std::iter::once(norm).chain(ops).collect())
 }

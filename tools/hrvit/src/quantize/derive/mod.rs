@@ -4,6 +4,7 @@ mod attention;
 mod fusion;
 mod heads;
 mod mix_cfn;
+mod reader;
 mod stem;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use anyhow::{Context, Result};
 use hrvit_format::{BRANCHES, Network, Op, OpKind, Size, Step, StepOps, record::Precision};
 use hrvit_reference::{Folded, OpWeights};
 
+use self::reader::Reader;
 use super::{
     encode::{Index, TABLE8},
     format::Grid,
@@ -40,6 +42,8 @@ const MOST_TERMS: f64 = 8.0;
 const WIDE_SUM_STEP: f64 = 1.0;
 /// How much finer terms of a sum are than its 16-bit codes.
 const FINE_TERMS: f64 = 16.0;
+/// Largest gain of a LayerNorm in codes per unit: 15 bits, 10 fractional ones of what is normalised, a shift of at least 1, and a little less.
+const STEEPEST_GAIN: f64 = 0.999 * (1u64 << (15 + 10 - 1)) as f64;
 /// Below minus this GELU is 0 in 16 bits.
 const FLAT: f64 = 5.5;
 
@@ -61,10 +65,19 @@ pub struct Tensors {
 }
 
 impl Tensors {
-    /// Tensors of a network whose residual streams have these largest magnitudes: `scale = 1.15 * largest / 32767`. `contenders` are the classes that may be picked.
-    pub fn new(largest: &BTreeMap<Stream, f32>, contenders: Vec<usize>) -> Self {
-        let scale = |&x: &f32| ranges::alive(SUM_MARGIN * f64::from(x) / WIDE_MAX);
-        Self { residual: largest.iter().map(|(&stream, x)| (stream, scale(x))).collect(), contenders, ..Self::default() }
+    /// Tensors of a network whose residual streams have these largest magnitudes: `scale = 1.15 * largest / 32767`, or as coarse as the gains of the LayerNorm that
+    /// begins the stream need. `contenders` are the classes that may be picked.
+    pub fn new(folded: &Folded, largest: &BTreeMap<Stream, f32>, contenders: Vec<usize>) -> Self {
+        let mut residual: BTreeMap<Stream, f64> = largest.iter().map(|(&stream, &x)| (stream, SUM_MARGIN * f64::from(x) / WIDE_MAX)).collect();
+        for step in folded.network().steps().filter(|step| matches!(step, Step::Stem | Step::PatchEmbed { .. })) {
+            let at = folded.network().ops(step).iter().position(|op| op.kind == OpKind::EmbedNorm);
+            let norm = at.and_then(|at| folded.weights(step, at)).zip(stream(step).and_then(|stream| residual.get_mut(&stream)));
+            if let Some((norm, scale)) = norm {
+                *scale = scale.max(steepest(norm) / STEEPEST_GAIN);
+            }
+        }
+        residual.values_mut().for_each(|scale| *scale = ranges::alive(*scale));
+        Self { residual, contenders, ..Self::default() }
     }
 
     /// The grid of the stream that `step` works on.
@@ -125,6 +138,11 @@ pub struct Deriver<'a> {
     pub precision: Precision,
 }
 
+/// The largest gain of a LayerNorm.
+fn steepest(norm: &OpWeights) -> f64 {
+    norm.weight.iter().fold(0.0, |most, gain| most.max(gain.abs().into()))
+}
+
 /// Derives every operator of a step, in order.
 ///
 /// # Errors
@@ -136,11 +154,11 @@ pub fn derive(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
             let input = d.tensors.fused[usize::from(branch)].clone().context("an embedding without a fusion before it")?;
             stem::embed(d, 0, input)
         }
-        Step::Fusion { .. } => fusion::fusion(d),
+        Step::Fusion { module, branch } => fusion::fusion(d, module, branch),
         Step::Attention { .. } => attention::attention(d),
         Step::MixCfn { .. } => mix_cfn::mix_cfn(d),
         Step::StageNorm { .. } => {
-            let output = Grid::wide(d.wide(0, WIDE_MARGIN));
+            let output = Grid::wide(d.wide(0, WIDE_MARGIN).max(steepest(d.real(0)) / STEEPEST_GAIN));
             Ok(vec![d.norm(0, d.residual()?, output)])
         }
         Step::Logits => heads::logits(d),
@@ -163,8 +181,25 @@ impl Deriver<'_> {
         self.folded.weights(self.step, i).expect("the folded network has weights for every operator that asks for some")
     }
 
+    /// The dense layer at position `i` of `step`, as a reader of what this step leaves.
+    fn reader_in(&self, step: Step, i: usize) -> Result<Reader<'_>> {
+        let op = self.network.ops(step).iter().nth(i).copied().with_context(|| format!("step {step} has no operator {i}"))?;
+        let real = self.folded.weights(step, i).with_context(|| format!("{} of step {step} has no weights", op.kind))?;
+        Ok(Reader { op, real })
+    }
+
+    /// The same within this step.
+    fn reader(&self, i: usize) -> Reader<'_> {
+        Reader { op: self.op(i), real: self.real(i) }
+    }
+
     fn residual(&self) -> Result<Grid> {
         self.tensors.residual(self.step).with_context(|| format!("step {} has no residual stream", self.step))
+    }
+
+    /// Grid of what is added to the residual stream: terms in the stream's scale, of which only the sum saturates.
+    fn residual_term(&self) -> Result<Grid> {
+        Ok(Grid::term(self.residual()?.scale_of(0)))
     }
 
     fn stage_norm(&self, source: u8) -> Result<Grid> {
@@ -202,10 +237,16 @@ impl Deriver<'_> {
         ranges::alive(margin * self.stats[i].whole().magnitude() / WIDE_MAX)
     }
 
+    /// The same of a layer that reads `input`, in which all that it could compute fits.
+    fn wide_of(&self, i: usize, input: &Grid, margin: f64) -> f64 {
+        self.roomy(i, input).into_iter().fold(self.wide(i, margin), f64::max)
+    }
+
     /// Grid of the logits, over the classes that may be picked: others saturate.
-    fn logits(&self, i: usize) -> Grid {
+    fn logits(&self, i: usize, input: &Grid) -> Grid {
         let largest = self.tensors.contenders.iter().map(|&class| self.stats[i].output[class].magnitude()).fold(0.0, f64::max);
-        Grid::wide(ranges::alive(LINEAR_MARGIN * largest / WIDE_MAX))
+        let roomy = self.roomy(i, input).into_iter().fold(0.0, f64::max);
+        Grid::wide(ranges::alive((LINEAR_MARGIN * largest / WIDE_MAX).max(roomy)))
     }
 
     /// Largest magnitude of what an operator read.
@@ -267,19 +308,22 @@ impl Deriver<'_> {
         Grid::symmetric(self.settle(i, input, ranges::symmetric_channels(&stats.sample, &stats.output, self.clips())))
     }
 
-    /// One scale and zero point for the output of an activation, which dot products of `depth` read.
-    fn upper(&self, i: usize, depth: usize) -> Grid {
+    /// One scale and zero point for the output of an activation. Errors count as `reader` weighs them: where its output channels share a scale by their size, else
+    /// each relative to its own output.
+    fn upper(&self, i: usize, reader: &Reader<'_>) -> Grid {
+        let stats = &self.stats[i];
+        let weight = if matches!(reader.op.kind, OpKind::ToOut | OpKind::Fc2) { reader.energy() } else { reader.importance(&stats.output) };
         if self.is_wide() {
-            let (limit, seen) = (Self::limit(depth), self.stats[i].whole());
+            let (limit, seen) = (Self::limit(reader.op.depth()), stats.whole());
             return Grid::s16(vec![ranges::alive(WIDE_MARGIN * seen.magnitude() / f64::from(limit))], if seen.min < 0.0 { -limit } else { 0 }, limit);
         }
-        let (scale, zero) = ranges::upper(&self.values(i), self.stats[i].whole());
+        let (scale, zero) = ranges::upper(&Values::weighed(&stats.sample, self.clips(), &weight), &stats.output);
         Grid::byte(ranges::alive(scale), zero)
     }
 
     /// [`Deriver::upper`] of an activation that requantises `input` itself.
-    fn upper_of(&self, i: usize, input: &Grid, depth: usize) -> Grid {
-        let grid = self.upper(i, depth);
+    fn upper_of(&self, i: usize, input: &Grid, reader: &Reader<'_>) -> Grid {
+        let grid = self.upper(i, reader);
         let finest = self.finest(i, input).into_iter().fold(0.0, f64::max);
         if grid.scale_of(0) >= finest || self.is_wide() {
             return Grid { scale: vec![grid.scale_of(0).max(finest)], ..grid };
@@ -295,10 +339,14 @@ impl Deriver<'_> {
         let limit = Self::limit(depth);
         let scale = |(c, &extent): (usize, &Extent)| match self.is_wide() {
             true => WIDE_MARGIN * f64::from(extent.max).max(0.0) / f64::from(limit),
-            false => ranges::upper(&Values::channel(&stats.sample, c, self.clips()), extent).0,
+            false => ranges::upper(&Values::channel(&stats.sample, c, self.clips()), &[extent]).0,
         };
         if !self.techniques.uses(Technique::ChannelScales) {
-            return vec![self.upper(i, depth).scale_of(0); stats.output.len()];
+            let one = match self.is_wide() {
+                true => WIDE_MARGIN * stats.whole().magnitude() / f64::from(limit),
+                false => ranges::upper(&self.values(i), &[stats.whole()]).0,
+            };
+            return vec![one; stats.output.len()];
         }
         stats.output.iter().enumerate().map(scale).collect()
     }

@@ -21,7 +21,7 @@ fn pixels() -> Grid {
 pub fn stem(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
     let conv1 = d.linear(0, pixels(), d.positive_channels(0, &pixels(), d.op(1).depth()));
     let middle = conv1.out()?.clone();
-    let output = d.upper(1, d.op(2).depth());
+    let output = d.upper(1, &d.reader(2));
     // ReLU comes before GELU: nothing below zero is ever told apart.
     let top = output.scale_of(0) * f64::from(output.hi - output.zero_of(0));
     let index = if d.is_wide() { Index::interpolated((top + GELU_LAG) / WIDE_MAX) } else { Index::over(0.0, top, TABLE8) };
@@ -33,6 +33,6 @@ pub fn stem(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
 /// 1x1 convolution, depthwise convolution and LayerNorm, the first at position `first` of the step.
 pub fn embed(d: &Deriver<'_>, first: usize, input: Grid) -> Result<Vec<QuantOp>> {
     let pointwise = d.channels(first, &input, d.op(first + 1).depth());
-    let depthwise = Grid::wide(d.wide(first + 1, LINEAR_MARGIN));
+    let depthwise = Grid::wide(d.wide_of(first + 1, &pointwise, LINEAR_MARGIN));
     Ok(vec![d.linear(first, input, pointwise.clone()), d.linear(first + 1, pointwise, depthwise.clone()), d.norm(first + 2, depthwise, d.residual()?)])
 }
