@@ -18,8 +18,6 @@ const S16: f64 = 6000.0;
 const TERM: f64 = 15_000.0;
 /// Deviation of a tensor before its ReLU.
 const RELU: f64 = 60.0;
-/// Real 1.0 of a normalised channel inside a LayerNorm.
-const NORMALISED: f64 = 1024.0;
 
 /// A model image of `network` for frames of `size`; the same seed gives the same bytes.
 pub fn random_image(network: &Network, size: Size, seed: u64) -> AlignedBytes {
@@ -450,8 +448,9 @@ impl Maker<'_> {
     }
 
     fn norm(&mut self, op: &Op, sigma: f64, (lo, hi): (i16, i16)) -> OpData {
-        let unit = sigma / NORMALISED;
-        let shift = self.rng.int(8, (14.0 - unit.log2()).floor() as i64) as u8;
+        let norm_fraction = if self.rng.int(0, 1) == 0 { 10 } else { self.rng.int(11, 15) as u8 };
+        let unit = sigma / f64::from(norm_fraction).exp2();
+        let shift = self.rng.int(8, (14.0 - unit.log2()).floor().min(30.0) as i64) as u8;
         let one = f64::from(1u32 << shift);
         let sign = |rng: &mut Rng| if rng.int(0, 1) == 0 { 1.0 } else { -1.0 };
         let channels = usize::from(op.cout);
@@ -459,7 +458,7 @@ impl Maker<'_> {
         let bias = (0..channels).map(|_| (one * sigma * 0.4 * self.rng.bell()) as i32).collect();
         let eps = if self.rng.int(0, 1) == 0 { 1 } else { 1 << self.rng.int(0, 30) };
         self.reads(0, sigma);
-        OpData { bias, mult, norm_shift: shift, eps, lo, hi, ..OpData::default() }
+        OpData { bias, mult, norm_shift: shift, norm_fraction, eps, lo, hi, ..OpData::default() }
     }
 
     /// Distances between logits of a few octaves.

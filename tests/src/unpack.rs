@@ -37,6 +37,7 @@ fn integer(op: &Op, params: &OpParams<'_>) -> OpData {
         pre_shift: record.pre_shift,
         code_bits: record.code_bits,
         norm_shift: record.norm_shift,
+        norm_fraction: record.norm_fraction,
         eps: record.eps,
         zero: record.zero,
         lo: record.lo,

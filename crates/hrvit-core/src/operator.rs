@@ -201,6 +201,7 @@ impl<'a> Operator<'a> {
 
     /// The affine of a LayerNorm.
     pub fn norm(&self) -> Norm<'a> {
-        Norm { gain: self.params.mult, offset: self.params.bias, eps: self.params.record.eps, shift: self.params.record.norm_shift }
+        let record = self.params.record;
+        Norm { gain: self.params.mult, offset: self.params.bias, eps: record.eps, shift: record.norm_shift, fraction: record.norm_fraction }
     }
 }

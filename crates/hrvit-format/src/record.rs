@@ -11,7 +11,7 @@ use crate::{bytes::Span, graph::Step, sentence::sentences};
 /// First eight bytes of every image.
 pub const MAGIC: [u8; 8] = *b"HRViTimg";
 /// Format version that this crate reads and writes.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// Alignment of the image in memory, of every section and of every weight tensor, in bytes.
 pub const ALIGN: usize = 64;
 /// Offset that stands for "this operator has no such array".
@@ -183,8 +183,8 @@ pub struct OpRecord {
     pub stride: u8,
     /// Right shift `t` of a LayerNorm's affine, 1 to 30; 0 elsewhere.
     pub norm_shift: u8,
-    /// Zero.
-    pub reserved: u8,
+    /// Fractional bits of a LayerNorm's normalised values, 10 to 15; 0 elsewhere.
+    pub norm_fraction: u8,
     /// Zero point of the output, or of the table index.
     pub zero: i16,
     /// Lowest output code, or index.

@@ -1,5 +1,7 @@
 //! What an operator's record must satisfy before the engine may rely on it: shapes, ranges and accumulator headroom.
 
+use hrvit_kernels::{MAX_FRACTION, MIN_FRACTION};
+
 use crate::{
     arrays::Arrays,
     error::OpField,
@@ -101,7 +103,7 @@ pub(crate) fn shape(op: &Op, record: &OpRecord) -> Result<(), OpField> {
     if !same {
         return Err(OpField::Shape);
     }
-    if record.reserved != 0 || !record.in_scale.is_finite() || !record.out_scale.is_finite() {
+    if !record.in_scale.is_finite() || !record.out_scale.is_finite() {
         return Err(OpField::Reserved);
     }
     Ok(())
@@ -134,7 +136,12 @@ fn layout(op: &Op, record: &OpRecord, arrays: &Arrays, wide: bool) -> Result<(),
         return Err(OpField::Table);
     }
     let norm = op.kind.is_norm();
-    if (norm && (!(1..=30).contains(&record.norm_shift) || !(1..=MAX_EPS).contains(&record.eps))) || (!norm && (record.norm_shift != 0 || record.eps != 0)) {
+    let fractions = MIN_FRACTION..=MAX_FRACTION;
+    let fits = match norm {
+        true => (1..=30).contains(&record.norm_shift) && fractions.contains(&record.norm_fraction) && (1..=MAX_EPS).contains(&record.eps),
+        false => (record.norm_shift, record.norm_fraction, record.eps) == (0, 0, 0),
+    };
+    if !fits {
         return Err(OpField::Norm);
     }
     Ok(())

@@ -51,7 +51,7 @@ fn fields(op: &Op, record: &OpRecord) -> Result<(), OpField> {
         return Err(OpField::Range);
     }
     let eps = if op.kind.is_norm() { 1..=MAX_EPS } else { 0..=0 };
-    if record.norm_shift != 0 || !eps.contains(&record.eps) { Err(OpField::Norm) } else { Ok(()) }
+    if (record.norm_shift, record.norm_fraction) != (0, 0) || !eps.contains(&record.eps) { Err(OpField::Norm) } else { Ok(()) }
 }
 
 fn values(op: &Op, params: &OpParams<'_>) -> Result<(), OpField> {

@@ -24,7 +24,7 @@ fn rows(criterion: &mut Criterion) {
         let (len, shape) = (tokens * channels, format!("{tokens}x{channels}"));
         let (x, v, acc, table) = (s16s(len), codes(len), sums(len), codes(1024));
         let (gain, offset, three, rates) = (vec![1000; channels], vec![5000; channels], vec![50_000; channels], Rates::new(channels));
-        let norm = Norm { gain: &gain, offset: &offset, eps: 1000, shift: 20 };
+        let norm = Norm { gain: &gain, offset: &offset, eps: 1000, shift: 20, fraction: 10 };
         let (mut out8, mut out16, mut out32) = (vec![0; len], vec![0; len], vec![0; len]);
         each(criterion, "layernorm_s8", &shape, len, |kernels| kernels.layernorm_s8(&x, &norm, -128, 127, &mut out8));
         each(criterion, "layernorm_s16", &shape, len, |kernels| kernels.layernorm_s16(&x, &norm, &mut out16));

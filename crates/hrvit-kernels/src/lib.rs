@@ -147,7 +147,7 @@ pub use isa::{Isa, IsaError};
 pub use kernels::{Family, Kernels};
 #[cfg(feature = "fp16")]
 pub use layernorm_f16::NormF16;
-pub use layernorm_s16::Norm;
+pub use layernorm_s16::{MAX_FRACTION, MIN_FRACTION, Norm};
 pub use math::rsqrt;
 pub use packing::{Packing, UnknownPacking};
 pub use requant::{Range8, Requant, TensorRequant, requant};

@@ -80,10 +80,10 @@ proptest! {
     }
 
     #[test]
-    fn tokens(x in len(), channels in len(), offset in len(), eps in any::<u64>(), shift in any::<u8>(), lo in -140..140i32, hi in -140..140i32, out in len()) {
+    fn tokens(x in len(), channels in len(), offset in len(), eps in any::<u64>(), shift in any::<u8>(), fraction in any::<u8>(), lo in -140..140i32, hi in -140..140i32, out in len()) {
         for kernels in all_kernels() {
             let (x, gain, offset) = (vec![32767i16; x], vec![i32::MIN; channels], vec![i32::MAX; offset]);
-            let norm = Norm { gain: &gain, offset: &offset, eps, shift };
+            let norm = Norm { gain: &gain, offset: &offset, eps, shift, fraction };
             untouched(out, |out| kernels.layernorm_s8(&x, &norm, lo, hi, out));
             let _ = kernels.layernorm_s16_in_place(&mut x.clone(), &norm);
             let _ = kernels.layernorm_s16(&x, &norm, &mut vec![0; out]);

@@ -47,6 +47,7 @@ struct Params {
     offset: Vec<i32>,
     eps: u64,
     shift: u8,
+    fraction: u8,
 }
 
 impl Params {
@@ -56,11 +57,11 @@ impl Params {
         let unit = f64::from(shift).exp2();
         let gain = (0..channels).map(|_| ((0.5 + rng.unit()) * codes / 1024.0 * unit).round() as i32).collect();
         let offset = (0..channels).map(|_| (rng.normal() * offset * unit).round() as i32).collect();
-        Self { gain, offset, eps: 1, shift }
+        Self { gain, offset, eps: 1, shift, fraction: 10 }
     }
 
     fn norm(&self) -> Norm<'_> {
-        Norm { gain: &self.gain, offset: &self.offset, eps: self.eps, shift: self.shift }
+        Norm { gain: &self.gain, offset: &self.offset, eps: self.eps, shift: self.shift, fraction: self.fraction }
     }
 
     /// The normalised and scaled value in double precision, not rounded.
@@ -73,7 +74,7 @@ impl Params {
         token
             .iter()
             .zip(affine)
-            .map(|(x, (gain, offset))| ((f64::from(*x) - mean) / var.sqrt() * 1024.0 * f64::from(*gain) + f64::from(*offset)) / unit)
+            .map(|(x, (gain, offset))| ((f64::from(*x) - mean) / var.sqrt() * f64::from(self.fraction).exp2() * f64::from(*gain) + f64::from(*offset)) / unit)
             .collect()
     }
 }
@@ -148,6 +149,7 @@ fn formula(x: &[i16], norm: &Norm<'_>, lo: i128, hi: i128) -> Vec<i128> {
         let squares: i128 = token.iter().map(|x| i128::from(*x).pow(2)).sum();
         let var = channels as i128 * squares - sum * sum + i128::from(norm.eps);
         let (r, k) = rsqrt(var.try_into().unwrap());
+        let k = k + 10 - u32::from(norm.fraction);
         for c in 0..channels {
             let d = channels as i128 * i128::from(token[c]) - sum;
             let xh = (d * i128::from(r) + (1 << (k - 1))).div_euclid(1 << k).clamp(-32768, 32767);
@@ -162,10 +164,10 @@ fn formula(x: &[i16], norm: &Norm<'_>, lo: i128, hi: i128) -> Vec<i128> {
 fn every_form_equals_the_formula() {
     let mut rng = Rng(22);
     for channels in CHANNELS.into_iter().chain([1, 2, 7]) {
-        for shift in [1, 9, 15, 30] {
+        for (shift, fraction) in [(1, 10), (9, 11), (15, 13), (30, 15), (9, 10), (15, 15)] {
             let gain = rng.ints(channels, 32_767);
             let offset = rng.ints(channels, (1 << 30) - 1);
-            let norm = Norm { gain: &gain, offset: &offset, eps: rng.range(1, 1 << 40) as u64, shift };
+            let norm = Norm { gain: &gain, offset: &offset, eps: rng.range(1, 1 << 40) as u64, shift, fraction };
             let x = rng.words(3 * channels);
             let mut narrow = vec![0i8; x.len()];
             SCALAR.layernorm_s8(&x, &norm, -127, 120, &mut narrow).unwrap();
@@ -184,7 +186,7 @@ fn every_form_equals_the_formula() {
 fn constant_tokens_give_the_offset() {
     for channels in CHANNELS {
         for value in [-32768i16, -1, 0, 1, 32767] {
-            let params = Params { gain: vec![32_767; channels], offset: vec![12 << 14; channels], eps: 1, shift: 14 };
+            let params = Params { gain: vec![32_767; channels], offset: vec![12 << 14; channels], eps: 1, shift: 14, fraction: 10 };
             let mut out = vec![0; channels];
             SCALAR.layernorm_s8(&vec![value; channels], &params.norm(), -128, 127, &mut out).unwrap();
             assert_eq!(out, vec![12; channels]);
@@ -199,14 +201,14 @@ fn widest_tokens_reach_the_largest_normalised_value() {
         for (one, rest) in [(32767i16, -32767i16), (-32768, 32767), (32767, -32768)] {
             let mut x = vec![rest; channels];
             x[channels / 2] = one;
-            let params = Params { gain: vec![1 << 10; channels], offset: vec![0; channels], eps: 1, shift: 10 };
+            let params = Params { gain: vec![1 << 10; channels], offset: vec![0; channels], eps: 1, shift: 10, fraction: 10 };
             let mut out = vec![0; channels];
             SCALAR.layernorm_s16(&x, &params.norm(), &mut out).unwrap();
             let want = params.real(&x);
             assert!(out.iter().zip(want).all(|(got, want)| (f64::from(*got) - want).abs() <= 3.5), "{channels} channels");
         }
         let alternating: Vec<i16> = (0..channels).map(|c| if c % 2 == 0 { 32767 } else { -32767 }).collect();
-        let params = Params { gain: vec![32_767; channels], offset: vec![(1 << 30) - 1; channels], eps: 1 << 62, shift: 1 };
+        let params = Params { gain: vec![32_767; channels], offset: vec![(1 << 30) - 1; channels], eps: 1 << 62, shift: 1, fraction: 10 };
         let mut out = vec![0; channels];
         SCALAR.layernorm_s16(&alternating, &params.norm(), &mut out).unwrap();
         assert!(out.iter().all(|y| *y == 32767));
@@ -216,7 +218,7 @@ fn widest_tokens_reach_the_largest_normalised_value() {
 #[test]
 fn wrong_parameters_are_named() {
     let (gain, offset, x) = ([1i32; 4], [0i32; 4], [0i16; 8]);
-    let good = Norm { gain: &gain, offset: &offset, eps: 1, shift: 10 };
+    let good = Norm { gain: &gain, offset: &offset, eps: 1, shift: 10, fraction: 10 };
     let run = |norm: &Norm<'_>, x: &[i16], len: usize| SCALAR.layernorm_s16(x, norm, &mut vec![0; len]);
     assert_eq!(run(&good, &x, 8), Ok(()));
     assert_eq!(run(&good, &x, 7), Err(ShapeError::Output));
@@ -224,6 +226,8 @@ fn wrong_parameters_are_named() {
     assert_eq!(run(&Norm { eps: 0, ..good }, &x, 8), Err(ShapeError::Parameter));
     assert_eq!(run(&Norm { shift: 0, ..good }, &x, 8), Err(ShapeError::Parameter));
     assert_eq!(run(&Norm { shift: 31, ..good }, &x, 8), Err(ShapeError::Parameter));
+    assert_eq!(run(&Norm { fraction: 9, ..good }, &x, 8), Err(ShapeError::Parameter));
+    assert_eq!(run(&Norm { fraction: 16, ..good }, &x, 8), Err(ShapeError::Parameter));
     assert_eq!(run(&Norm { offset: &offset[1..], ..good }, &x, 8), Err(ShapeError::Channels));
     assert_eq!(run(&Norm { gain: &[], offset: &[], ..good }, &x, 8), Err(ShapeError::Channels));
     assert_eq!(SCALAR.layernorm_s8(&x, &good, -129, 0, &mut [0; 8]), Err(ShapeError::Parameter));

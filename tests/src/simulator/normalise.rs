@@ -16,6 +16,7 @@ pub fn layer_norm(operator: &Operator<'_>, x: &Tensor) -> Tensor {
             let squares: i64 = token.iter().map(|&code| i64::from(code) * i64::from(code)).sum();
             let var = (channels * squares - sum * sum) as u64 + record.eps;
             let (r, k) = rsqrt(var);
+            let k = k + 10 - u32::from(record.norm_fraction);
             for (c, &code) in token.iter().enumerate() {
                 let xh = saturate16(round_shift((channels * i64::from(code) - sum) * r, k));
                 let (gain, offset) = (i64::from(operator.params.mult[c]), i64::from(operator.params.bias[c]));

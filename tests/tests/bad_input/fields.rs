@@ -160,7 +160,7 @@ fn expect_operator_error(what: &str, kind: OpKind, index: u16, name: &str, found
         // As another kind it may also contradict an operator before it.
         "kind" => matches!(found, Outcome::Refused(LoadError::Op(_, OpField::Shape | OpField::Range | OpField::Table))),
         "source" | "cin" | "cout" | "kernel" | "stride" => refused(OpField::Shape),
-        "reserved" => refused(OpField::Reserved),
+        "norm_fraction" => refused(OpField::Norm) || found == Outcome::Ran,
         "code_bits" => refused(OpField::CodeBits) || (kind == OpKind::Scores && found == Outcome::Ran),
         // Whether it runs depends on the value; whatever is refused is refused for an operator of this step.
         _ => matches!(found, Outcome::Ran | Outcome::Refused(LoadError::Op(..))),
@@ -197,7 +197,7 @@ fn expect_operator_error_in_16_bits(what: &str, index: u16, name: &str, found: O
     let refused = |field| found == Outcome::Refused(LoadError::Op(index, field));
     let expected = match name {
         "source" | "cin" | "cout" | "kernel" | "stride" => refused(OpField::Shape),
-        "reserved" => refused(OpField::Reserved),
+        "norm_fraction" => refused(OpField::Norm) || found == Outcome::Ran,
         "code_bits" => refused(OpField::CodeBits),
         "pad" => refused(OpField::Range),
         "kind" => matches!(found, Outcome::Refused(LoadError::Op(..))),
@@ -251,6 +251,9 @@ fn the_operator_field_at_fault_is_named() {
     assert_eq!(blame(OpKind::Qkv, offset_of!(OpRecord, lo), &(-128i16).to_le_bytes()), OpField::Range);
     assert_eq!(blame(OpKind::StageNorm, offset_of!(OpRecord, norm_shift), &[0]), OpField::Norm);
     assert_eq!(blame(OpKind::StageNorm, offset_of!(OpRecord, norm_shift), &[31]), OpField::Norm);
+    assert_eq!(blame(OpKind::StageNorm, offset_of!(OpRecord, norm_fraction), &[9]), OpField::Norm);
+    assert_eq!(blame(OpKind::StageNorm, offset_of!(OpRecord, norm_fraction), &[16]), OpField::Norm);
+    assert_eq!(blame(OpKind::Fc1, offset_of!(OpRecord, norm_fraction), &[10]), OpField::Norm);
     assert_eq!(blame(OpKind::StageNorm, offset_of!(OpRecord, eps), &0u64.to_le_bytes()), OpField::Norm);
     assert_eq!(blame(OpKind::StageNorm, offset_of!(OpRecord, eps), &(1u64 << 62 | 1).to_le_bytes()), OpField::Norm);
     assert_eq!(blame(OpKind::Fc1, offset_of!(OpRecord, eps), &1u64.to_le_bytes()), OpField::Norm);

@@ -333,9 +333,13 @@ fn layer_norms_fit_their_integers_at_the_limits_of_their_parameters() {
     let largest = 1024i128 * 1024 * 32768 * 32768 + i128::from(MAX_EPS);
     assert!(largest < 1 << 63, "{largest}");
     let arrays = Arrays::NONE;
-    for (eps, shift) in [(0, 1), (1, 0), (1, 1), (MAX_EPS, 30), (MAX_EPS, 31), (MAX_EPS + 1, 30), (u64::MAX, 255)] {
-        let none = OpRecord { weights: NONE, bias: NONE, mult: NONE, shift: NONE, three: NONE, table: NONE, eps, norm_shift: shift, ..OpRecord::zeroed() };
-        let allowed = (1..=1i128 << 62).contains(&i128::from(eps)) && (1..=30).contains(&shift);
-        assert_eq!(layout(&norm, &none, &arrays, false), if allowed { Ok(()) } else { Err(OpField::Norm) }, "{eps} {shift}");
+    for (eps, norm_shift, norm_fraction) in
+        [(0, 1, 10), (1, 0, 10), (1, 1, 10), (MAX_EPS, 30, 15), (MAX_EPS, 31, 15), (MAX_EPS + 1, 30, 10), (u64::MAX, 255, 10), (1, 1, 9), (1, 1, 16), (1, 1, 0)]
+    {
+        let bare = OpRecord { weights: NONE, bias: NONE, mult: NONE, shift: NONE, three: NONE, table: NONE, ..OpRecord::zeroed() };
+        let record = OpRecord { eps, norm_shift, norm_fraction, ..bare };
+        let allowed = (1..=1i128 << 62).contains(&i128::from(eps)) && (1..=30).contains(&norm_shift) && (10..=15).contains(&norm_fraction);
+        let expected = if allowed { Ok(()) } else { Err(OpField::Norm) };
+        assert_eq!(layout(&norm, &record, &arrays, false), expected, "{eps} {norm_shift} {norm_fraction}");
     }
 }

@@ -46,6 +46,8 @@ pub struct OpData {
     pub code_bits: u8,
     /// Right shift of a LayerNorm's affine.
     pub norm_shift: u8,
+    /// Fractional bits of a LayerNorm's normalised values, 10 to 15; 0 elsewhere.
+    pub norm_fraction: u8,
     /// `eps` of a LayerNorm.
     pub eps: u64,
     /// Zero point of the output or index.
@@ -76,6 +78,7 @@ impl Default for OpData {
             pre_shift: 0,
             code_bits: 0,
             norm_shift: 0,
+            norm_fraction: 0,
             eps: 0,
             zero: 0,
             lo: i16::MIN,

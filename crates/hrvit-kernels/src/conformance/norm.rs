@@ -3,7 +3,7 @@
 use super::products::short;
 use super::{Arena, Label, Rng, Suite};
 use crate::kernels::Family;
-use crate::layernorm_s16::Norm;
+use crate::layernorm_s16::{MAX_FRACTION, MIN_FRACTION, Norm};
 
 const CHANNELS: [usize; 18] = [1, 2, 3, 7, 8, 9, 15, 16, 17, 24, 31, 32, 48, 64, 96, 240, 256, 512];
 
@@ -38,10 +38,12 @@ fn tokens(suite: &mut Suite<'_>, arena: &mut Arena<'_>, channels: usize, kind: u
         _ => u64::from(rng.next() >> 12) + 1,
     };
     let shift = rng.extreme(1, 30) as u8;
-    let norm = Norm { gain, offset, eps, shift };
+    // Mostly few bits, as networks without outliers have.
+    let fraction = if rng.next() & 1 == 0 { MIN_FRACTION } else { rng.range(MIN_FRACTION.into(), MAX_FRACTION.into()) as u8 };
+    let norm = Norm { gain, offset, eps, shift, fraction };
     let lo = rng.extreme(-128, 127);
     let hi = rng.range(lo, 127);
-    let sizes = [tokens, channels, kind, shift.into()];
+    let sizes = [tokens, channels, shift.into(), fraction.into()];
     let label = |name| Label { family: Family::LayerNorm, name, sizes };
     suite.check(label("s8"), arena, x.len(), Rng::code, |kernels, out| kernels.layernorm_s8(x, &norm, lo, hi, out));
     suite.check(label("s16"), arena, x.len(), Rng::word, |kernels, out| kernels.layernorm_s16(x, &norm, out));

@@ -6,7 +6,6 @@ use super::{Norm, scalar};
 use crate::avx2::rates::up_to;
 use crate::avx2::{interleave, load16_i16};
 use crate::isa::Avx2;
-use crate::math::rsqrt;
 
 /// Channels of a block.
 const BLOCK: usize = 16;
@@ -90,7 +89,7 @@ unsafe fn normalise<S: Store>(x: *const i16, len: usize, norm: &Norm<'_>, store:
         let tokens = ((len - first_token) / channels).min(TOKENS);
         for (t, shared) in shared.iter_mut().enumerate().take(tokens) {
             // SAFETY: a token inside the `len` elements; nothing is written while it is borrowed.
-            *shared = Shared::new(unsafe { core::slice::from_raw_parts(x.add(first_token + t * channels), channels) }, norm.eps);
+            *shared = Shared::new(unsafe { core::slice::from_raw_parts(x.add(first_token + t * channels), channels) }, norm);
         }
         for first in (0..channels).step_by(BLOCK) {
             let affine = Affine::new(norm, first);
@@ -129,14 +128,14 @@ struct Shared {
 impl Shared {
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn new(token: &[i16], eps: u64) -> Self {
+    fn new(token: &[i16], norm: &Norm<'_>) -> Self {
         let (sum, squares) = sums(token);
-        let (r, k) = rsqrt(scalar::variance(token.len(), sum, squares).wrapping_add(eps));
+        let (r, k) = norm.reciprocal(scalar::variance(token.len(), sum, squares));
         let offset = (1 << 62) + (1 << (k - 1));
         Self { channels: token.len() as i32, sum, r: r as i32, excess: (1i64 << (62 - k)) as i32, offset, k: k.into() }
     }
 
-    /// 16 normalised channels with 10 fractional bits, saturated to 16 bits.
+    /// 16 normalised channels, saturated to 16 bits.
     #[inline]
     #[target_feature(enable = "avx2")]
     fn normal(&self, x: __m256i) -> __m256i {

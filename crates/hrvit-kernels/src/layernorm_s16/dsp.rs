@@ -5,7 +5,6 @@ use core::arch::asm;
 use super::Norm;
 use crate::dsp::rates::{Rate, shifted};
 use crate::isa::Dsp;
-use crate::math::rsqrt;
 use crate::slices::{rows, rows_mut};
 
 /// What one token's channels share.
@@ -18,7 +17,7 @@ struct Statistics {
 
 /// Sums of one token.
 #[inline(always)]
-fn statistics(dsp: Dsp, token: &[i16], eps: u64) -> Statistics {
+fn statistics(dsp: Dsp, token: &[i16], norm: &Norm<'_>) -> Statistics {
     let (pairs, rest) = token.as_chunks::<2>();
     let (mut sum, mut low, mut high) = (0i32, 0u32, 0u32);
     for pair in pairs {
@@ -42,8 +41,8 @@ fn statistics(dsp: Dsp, token: &[i16], eps: u64) -> Statistics {
     let channels = token.len() as i32;
     let mean_square = i64::from(sum) * i64::from(sum);
     let var = (channels as u64).wrapping_mul(squares).wrapping_sub(mean_square as u64);
-    let (r, k) = rsqrt(var.wrapping_add(eps));
-    // A rate shifts by 32 or more. Where k is less, var is below 2^(2 k - 42) and |d| below 2^7 sqrt(var): shifting left leaves it far below 2^31.
+    let (r, k) = norm.reciprocal(var);
+    // A rate shifts by 32 or more. Where k is less, var is below 2^(2 k - 32) and |d| below 2^7 sqrt(var): shifting left leaves it far below 2^31.
     let pre_shift = 32u32.saturating_sub(k) as u8;
     let rate = Rate::new(dsp, r as i32, k.max(32) as u8);
     Statistics { channels: shifted(channels, pre_shift), minus_sum: shifted(sum.wrapping_neg(), pre_shift), rate }
@@ -65,7 +64,7 @@ impl Statistics {
 pub(super) fn tokens_s8(dsp: Dsp, x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, out: &mut [i8]) {
     let channels = norm.gain.len();
     for (token, out) in rows(x, channels).zip(rows_mut(out, channels)) {
-        let shared = statistics(dsp, token, norm.eps);
+        let shared = statistics(dsp, token, norm);
         for ((x, out), (gain, offset)) in token.iter().zip(out).zip(norm.gain.iter().zip(norm.offset)) {
             *out = shared.normalise(*x, *gain, *offset, norm.shift, lo, hi) as i8;
         }
@@ -76,7 +75,7 @@ pub(super) fn tokens_s8(dsp: Dsp, x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, 
 pub(super) fn tokens_s16(dsp: Dsp, x: &[i16], norm: &Norm<'_>, out: &mut [i16]) {
     let channels = norm.gain.len();
     for (token, out) in rows(x, channels).zip(rows_mut(out, channels)) {
-        let shared = statistics(dsp, token, norm.eps);
+        let shared = statistics(dsp, token, norm);
         for ((x, out), (gain, offset)) in token.iter().zip(out).zip(norm.gain.iter().zip(norm.offset)) {
             *out = shared.normalise(*x, *gain, *offset, norm.shift, i32::from(i16::MIN), i32::from(i16::MAX)) as i16;
         }
@@ -86,7 +85,7 @@ pub(super) fn tokens_s16(dsp: Dsp, x: &[i16], norm: &Norm<'_>, out: &mut [i16]) 
 /// Tokens to s16, in place.
 pub(super) fn tokens_s16_in_place(dsp: Dsp, x: &mut [i16], norm: &Norm<'_>) {
     for token in rows_mut(x, norm.gain.len()) {
-        let shared = statistics(dsp, token, norm.eps);
+        let shared = statistics(dsp, token, norm);
         for (x, (gain, offset)) in token.iter_mut().zip(norm.gain.iter().zip(norm.offset)) {
             *x = shared.normalise(*x, *gain, *offset, norm.shift, i32::from(i16::MIN), i32::from(i16::MAX)) as i16;
         }

@@ -14,14 +14,15 @@ pub mod scalar;
 
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
+use crate::math::rsqrt;
 
 /// Most channels of a token: the bound of the i32 sum and of `channels * x - sum`.
 pub const MAX_CHANNELS: usize = 16_384;
 
 /// Parameters of a LayerNorm over `C = gain.len()` channels (1..=16384) of one token x:
 /// ```text
-/// S1 = sum x      S2 = sum x^2      var = C*S2 - S1^2 + eps      (r, k) = rsqrt(var)
-/// xh = ((C*x - S1)*r + 2^(k-1)) >> k                             10 fractional bits, saturated to i16
+/// S1 = sum x      S2 = sum x^2      var = C*S2 - S1^2 + eps      (r, n) = rsqrt(var)      k = n + 10 - fraction
+/// xh = ((C*x - S1)*r + 2^(k-1)) >> k                             saturated to i16
 /// y  = clamp((xh*gain + offset + 2^(shift-1)) >> shift, lo, hi)  the sum in i64
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -32,16 +33,37 @@ pub struct Norm<'a> {
     pub offset: &'a [i32],
     /// `max(1, round(C^2 * 1e-5 / scale^2))`, in `1..=2^62`.
     pub eps: u64,
-    /// Fractional bits of `gain * 2^10` and of `offset`, in `1..=30`.
+    /// Fractional bits of `gain * 2^fraction` and of `offset`, in `1..=30`.
     pub shift: u8,
+    /// Fractional bits of `xh`, in `10..=15`. With 10 nothing saturates up to 1024 channels; with more, what is far from the mean does.
+    pub fraction: u8,
 }
+
+/// Fewest fractional bits of a normalised value: those of [`rsqrt`].
+pub const MIN_FRACTION: u8 = 10;
+/// Most fractional bits of a normalised value.
+pub const MAX_FRACTION: u8 = 15;
 
 impl Norm<'_> {
     fn check(&self, input: usize) -> Result<(), ShapeError> {
         let channels = self.gain.len();
         require(channels != 0 && channels <= MAX_CHANNELS && self.offset.len() == channels, ShapeError::Channels)?;
         require((1..=1 << 62).contains(&self.eps) && (1..=30).contains(&self.shift), ShapeError::Parameter)?;
+        require((MIN_FRACTION..=MAX_FRACTION).contains(&self.fraction), ShapeError::Parameter)?;
         require(input.is_multiple_of(channels), ShapeError::Input)
+    }
+
+    /// How many fractional bits of `xh` there are beyond [`MIN_FRACTION`].
+    #[inline(always)]
+    fn finer(&self) -> u32 {
+        u32::from(self.fraction.saturating_sub(MIN_FRACTION))
+    }
+
+    /// `(r, k)` of a token, `k` in `16..=52`.
+    #[inline(always)]
+    fn reciprocal(&self, variance: u64) -> (u32, u32) {
+        let (r, k) = rsqrt(variance.wrapping_add(self.eps));
+        (r, k.wrapping_sub(self.finer()))
     }
 }
 

@@ -4,7 +4,6 @@ use core::arch::asm;
 
 use super::Norm;
 use crate::isa::Mve;
-use crate::math::rsqrt;
 use crate::slices::{rows, rows_mut};
 
 /// What one token's channels share, as the vectors want it: `xh = vrshl(vqdmulh(channels * x - sum, r), shift)`.
@@ -17,7 +16,7 @@ struct Statistics {
 
 /// Sums of one token.
 #[inline(always)]
-fn statistics(_: Mve, token: &[i16], eps: u64) -> Statistics {
+fn statistics(_: Mve, token: &[i16], norm: &Norm<'_>) -> Statistics {
     let (mut sum, mut low, mut high) = (0i32, 0u32, 0u32);
     // SAFETY: the token proves MVE; the loop has `token.len()` lanes in all.
     unsafe {
@@ -36,19 +35,19 @@ fn statistics(_: Mve, token: &[i16], eps: u64) -> Statistics {
     let squares = u64::from(high) << 32 | u64::from(low);
     let mean_square = i64::from(sum) * i64::from(sum);
     let var = (channels as u64).wrapping_mul(squares).wrapping_sub(mean_square as u64);
-    let (r, k) = rsqrt(var.wrapping_add(eps));
-    // A vector shifts by 32 or more. Where k is less, var is below 2^(2 k - 42) and |d| below 2^7 sqrt(var): shifting left leaves it far below 2^31.
+    let (r, k) = norm.reciprocal(var);
+    // A vector shifts by 32 or more. Where k is less, var is below 2^(2 k - 32) and |d| below 2^7 sqrt(var): shifting left leaves it far below 2^31.
     let pre_shift = 32u32.saturating_sub(k);
     Statistics { channels: channels << pre_shift, minus_sum: sum.wrapping_neg() << pre_shift, r, shift: 31 - (k + pre_shift) as i32 }
 }
 
-/// Most channels whose `xh` needs no saturation: `|d| / sqrt(var) < sqrt(channels)`, so that `|xh| < 2^10 * sqrt(1000) < 2^15`.
+/// Most channels whose `xh` of 10 fractional bits needs no saturation: `|d| / sqrt(var) < sqrt(channels)`, so that `|xh| < 2^10 * sqrt(1000) < 2^15`.
 const SMALL: usize = 1000;
 
 /// The affine of one token: lines before the loop, the lines that store one vector, further operands.
 macro_rules! affine {
     ($before:tt, $x:expr, $shared:ident, $norm:ident, $out:expr, $store:tt, $operands:tt) => {
-        if $norm.gain.len() <= SMALL {
+        if $norm.gain.len() <= SMALL && $norm.finer() == 0 {
             affine!(@loop $before, $x, $shared, $norm, $out, [], $store, $operands)
         } else {
             affine!(@loop $before, $x, $shared, $norm, $out, ["vqmovnb.s32 q0, q0", "vmovlb.s16 q0, q0"], $store, $operands)
@@ -84,7 +83,7 @@ macro_rules! affine {
 pub(super) fn tokens_s8(mve: Mve, x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, out: &mut [i8]) {
     let channels = norm.gain.len();
     for (token, out) in rows(x, channels).zip(rows_mut(out, channels)) {
-        let shared = statistics(mve, token, norm.eps);
+        let shared = statistics(mve, token, norm);
         let limits = [lo, hi];
         // SAFETY: the token proves MVE; the loop has `channels` lanes in all, and both rows, the gains and the offsets have as many elements by the checks of the
         // entry. |xh * gain + offset| < 2^30 + 2^30.
@@ -103,7 +102,7 @@ pub(super) fn tokens_s8(mve: Mve, x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, 
 pub(super) fn tokens_s16(mve: Mve, x: &[i16], norm: &Norm<'_>, out: &mut [i16]) {
     let channels = norm.gain.len();
     for (token, out) in rows(x, channels).zip(rows_mut(out, channels)) {
-        let shared = statistics(mve, token, norm.eps);
+        let shared = statistics(mve, token, norm);
         // SAFETY: as in `tokens_s8`.
         unsafe { affine!([], token.as_ptr(), shared, norm, out.as_mut_ptr(), ["vqmovnb.s32 q0, q0", "vstrh.32 q0, [r1], #8"], {}) };
     }
@@ -112,7 +111,7 @@ pub(super) fn tokens_s16(mve: Mve, x: &[i16], norm: &Norm<'_>, out: &mut [i16]) 
 /// Tokens to s16, in place.
 pub(super) fn tokens_s16_in_place(mve: Mve, x: &mut [i16], norm: &Norm<'_>) {
     for token in rows_mut(x, norm.gain.len()) {
-        let shared = statistics(mve, token, norm.eps);
+        let shared = statistics(mve, token, norm);
         let start = token.as_mut_ptr();
         // SAFETY: as in `tokens_s8`; every vector is read before it is written.
         unsafe { affine!([], start.cast_const(), shared, norm, start, ["vqmovnb.s32 q0, q0", "vstrh.32 q0, [r1], #8"], {}) };

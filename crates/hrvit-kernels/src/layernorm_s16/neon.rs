@@ -5,7 +5,6 @@ use core::arch::asm;
 
 use super::{Norm, scalar};
 use crate::isa::Neon;
-use crate::math::rsqrt;
 use crate::neon::{load_s16x8, load_s32x4, store_s8x8, store_s8x16, store_s16x8};
 
 /// Channels of a block.
@@ -166,7 +165,7 @@ impl Shared {
                 add(load_s16x8(tail.as_ptr()));
             }
             let sum = vaddvq_s32(sum);
-            let (r, k) = rsqrt(scalar::variance(channels, sum, vaddvq_u64(squares)).wrapping_add(norm.eps));
+            let (r, k) = norm.reciprocal(scalar::variance(channels, sum, vaddvq_u64(squares)));
             let left = 32i32.saturating_sub(k as i32).max(0);
             Self {
                 channels: vdupq_n_s16(channels as i16),

@@ -1,7 +1,6 @@
 //! Definition of the LayerNorm: one pass for the sums, one for the affine.
 
 use super::Norm;
-use crate::math::rsqrt;
 use crate::slices::{rows, rows_mut};
 
 /// What one token's channels share.
@@ -14,7 +13,7 @@ struct Statistics {
 }
 
 /// Sums of one token of at most [`super::MAX_CHANNELS`] channels.
-fn statistics(token: &[i16], eps: u64) -> Statistics {
+fn statistics(token: &[i16], norm: &Norm<'_>) -> Statistics {
     let channels = token.len() as i32;
     let mut sum = 0i32;
     let mut squares = 0u64;
@@ -23,7 +22,7 @@ fn statistics(token: &[i16], eps: u64) -> Statistics {
         sum = sum.wrapping_add(x);
         squares = squares.wrapping_add(u64::from((x * x) as u32));
     }
-    let (r, k) = rsqrt(variance(token.len(), sum, squares).wrapping_add(eps));
+    let (r, k) = norm.reciprocal(variance(token.len(), sum, squares));
     Statistics { channels, sum, r: i64::from(r), k }
 }
 
@@ -40,7 +39,7 @@ impl Statistics {
     fn normalise(self, x: i16, gain: i32, offset: i32, shift: u8, lo: i32, hi: i32) -> i32 {
         let d = i64::from(self.channels.wrapping_mul(i32::from(x)).wrapping_sub(self.sum));
         let half = 1i64.wrapping_shl(self.k.wrapping_sub(1));
-        // |d| / sqrt(var) <= sqrt(channels) <= 2^7, so 10 fractional bits fit i32.
+        // |d| / sqrt(var) <= sqrt(channels) <= 2^7, so 15 fractional bits fit i32.
         let xh = d.wrapping_mul(self.r).wrapping_add(half).wrapping_shr(self.k) as i32;
         let xh = xh.max(i32::from(i16::MIN)).min(i32::from(i16::MAX));
         let half = 1i64.wrapping_shl(u32::from(shift).wrapping_sub(1));
@@ -54,7 +53,7 @@ impl Statistics {
 pub(super) fn tokens_s8(x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, out: &mut [i8]) {
     let channels = norm.gain.len();
     for (token, out) in rows(x, channels).zip(rows_mut(out, channels)) {
-        let shared = statistics(token, norm.eps);
+        let shared = statistics(token, norm);
         for ((x, out), (gain, offset)) in token.iter().zip(out).zip(norm.gain.iter().zip(norm.offset)) {
             *out = shared.normalise(*x, *gain, *offset, norm.shift, lo, hi) as i8;
         }
@@ -65,7 +64,7 @@ pub(super) fn tokens_s8(x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, out: &mut 
 pub(super) fn tokens_s16(x: &[i16], norm: &Norm<'_>, out: &mut [i16]) {
     let channels = norm.gain.len();
     for (token, out) in rows(x, channels).zip(rows_mut(out, channels)) {
-        let shared = statistics(token, norm.eps);
+        let shared = statistics(token, norm);
         for ((x, out), (gain, offset)) in token.iter().zip(out).zip(norm.gain.iter().zip(norm.offset)) {
             *out = shared.normalise(*x, *gain, *offset, norm.shift, i32::from(i16::MIN), i32::from(i16::MAX)) as i16;
         }
@@ -75,7 +74,7 @@ pub(super) fn tokens_s16(x: &[i16], norm: &Norm<'_>, out: &mut [i16]) {
 /// Tokens to s16, in place.
 pub(super) fn tokens_s16_in_place(x: &mut [i16], norm: &Norm<'_>) {
     for token in rows_mut(x, norm.gain.len()) {
-        let shared = statistics(token, norm.eps);
+        let shared = statistics(token, norm);
         for (x, (gain, offset)) in token.iter_mut().zip(norm.gain.iter().zip(norm.offset)) {
             *x = shared.normalise(*x, *gain, *offset, norm.shift, i32::from(i16::MIN), i32::from(i16::MAX)) as i16;
         }

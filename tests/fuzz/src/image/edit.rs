@@ -143,10 +143,11 @@ fn half_value(array: Array, mode: u8, index: usize, number: u32, rng: &mut Rng) 
 }
 
 /// Fields of an operator record that are not fixed by its kind and shape, and their bytes.
-const OP_FIELDS: [(usize, usize); 13] = [
+const OP_FIELDS: [(usize, usize); 14] = [
     (offset_of!(OpRecord, code_bits), 1),
     (offset_of!(OpRecord, pre_shift), 1),
     (offset_of!(OpRecord, norm_shift), 1),
+    (offset_of!(OpRecord, norm_fraction), 1),
     (offset_of!(OpRecord, zero), 2),
     (offset_of!(OpRecord, lo), 2),
     (offset_of!(OpRecord, hi), 2),
@@ -166,6 +167,8 @@ fn edit_op(choices: &mut Choices<'_>, image: &mut [u8], layout: &Layout) {
     let at = at + field;
     if field == offset_of!(OpRecord, pre_shift) || field == offset_of!(OpRecord, norm_shift) {
         put(image, at, &[choices.u8() % 33]);
+    } else if field == offset_of!(OpRecord, norm_fraction) {
+        put(image, at, &[9 + choices.u8() % 8]);
     } else if field == offset_of!(OpRecord, code_bits) {
         put(image, at, &[choices.pick(&[8, 15, 0, 9])]);
     } else {

@@ -1,7 +1,7 @@
 //! Attention, LayerNorm and the diversity-enhancing shortcut, on 8 and 16 bits.
 
 use hrvit_kernels::attention_s16::{LOGITS, MAX_KEY};
-use hrvit_kernels::{Des, Norm, Strip, StripS16, exp_table};
+use hrvit_kernels::{Des, MAX_FRACTION, MIN_FRACTION, Norm, Strip, StripS16, exp_table};
 
 use super::Entry;
 use super::operands::{Block, Operands};
@@ -97,6 +97,7 @@ struct Normalised {
     offset: Block<i32>,
     eps: u64,
     shift: u8,
+    fraction: u8,
 }
 
 impl Normalised {
@@ -135,11 +136,16 @@ impl Normalised {
             _ => operands.int(1, 30) as u8,
         };
         let (eps, shift) = (operands.parameter(eps, &[0, (1 << 62) + 1, u64::MAX]), operands.parameter(shift, &[0, 31, u8::MAX]));
-        Self { x, gain, offset, eps, shift }
+        let fraction = match operands.choices.u8() % 2 {
+            0 => MIN_FRACTION,
+            _ => operands.int(MIN_FRACTION.into(), MAX_FRACTION.into()) as u8,
+        };
+        let fraction = operands.parameter(fraction, &[0, 9, 16, u8::MAX]);
+        Self { x, gain, offset, eps, shift, fraction }
     }
 
     fn view(&self) -> Norm<'_> {
-        Norm { gain: &self.gain, offset: &self.offset, eps: self.eps, shift: self.shift }
+        Norm { gain: &self.gain, offset: &self.offset, eps: self.eps, shift: self.shift, fraction: self.fraction }
     }
 }
 

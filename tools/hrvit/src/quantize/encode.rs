@@ -7,8 +7,6 @@ use hrvit_format::INTERPOLATED;
 pub const TABLE8: usize = 2048;
 /// Entries of the diversity-enhancing shortcut's table, whose entries are 16-bit.
 pub const TABLE16: usize = 4096;
-/// Fractional bits of a LayerNorm's normalised value.
-pub const NORM_FRACTION: i32 = 10;
 
 /// Multipliers of one operator: `real = mult * 2^(pre_shift - shift)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,14 +55,14 @@ pub struct NormAffine {
     pub shift: u8,
 }
 
-/// Encodes the affine `code_c = gain_c * n_c + offset_c` of the normalised value `n = xh / 2^10`, with the largest `t` that fits.
+/// Encodes the affine `code_c = gain_c * n_c + offset_c` of the normalised value `n = xh / 2^fraction`, with the largest `t` that fits.
 ///
 /// # Errors
 /// If not even `t = 1` fits: the output scale is far too fine for the gains.
-pub fn norm_affine(gain: &[f64], offset: &[f64]) -> Result<NormAffine> {
+pub fn norm_affine(gain: &[f64], offset: &[f64], fraction: u8) -> Result<NormAffine> {
     let scaled = |values: &[f64], exponent: i32| values.iter().map(|v| (v * 2f64.powi(exponent)).round()).collect::<Vec<f64>>();
     for shift in (1..=30).rev() {
-        let gains = scaled(gain, shift - NORM_FRACTION);
+        let gains = scaled(gain, shift - i32::from(fraction));
         let offsets = scaled(offset, shift);
         if gains.iter().all(|g| g.abs() < 32768.0) && offsets.iter().all(|b| b.abs() <= 2f64.powi(29)) {
             let integers = |values: Vec<f64>| values.into_iter().map(|v| v as i32).collect();
@@ -188,21 +186,23 @@ mod tests {
 
     #[test]
     fn norm_gains_use_the_largest_shift_that_fits() {
-        let affine = norm_affine(&[40.0, -3.0], &[-17.0, 5.0]).unwrap();
+        let affine = norm_affine(&[40.0, -3.0], &[-17.0, 5.0], 10).unwrap();
         // 40 / 1024 * 2^t < 32768 holds up to t = 19.
         assert_eq!((affine.shift, affine.gain.as_slice()), (19, [20480, -1536].as_slice()));
         assert_eq!(affine.offset, [-17 << 19, 5 << 19]);
+        // With five more bits of the normalised values the same gains have five more of a shift.
+        assert_eq!(norm_affine(&[40.0, -3.0], &[-17.0, 5.0], 15).unwrap().shift, 24);
     }
 
     #[test]
     fn norm_offsets_bound_the_shift_too() {
-        let affine = norm_affine(&[1.0], &[1000.0]).unwrap();
+        let affine = norm_affine(&[1.0], &[1000.0], 10).unwrap();
         assert_eq!((affine.shift, affine.offset[0]), (19, 1000 << 19));
     }
 
     #[test]
     fn a_norm_gain_beyond_15_bits_is_an_error() {
-        assert!(norm_affine(&[1e9], &[0.0]).unwrap_err().to_string().contains("15 bits"));
+        assert!(norm_affine(&[1e9], &[0.0], 10).unwrap_err().to_string().contains("15 bits"));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`encode`] | multipliers, LayerNorm gains, tables |
 //! | [`mod@format`] | [`format::Grid`]: codes of a tensor in real units |
+//! | [`fraction`] | fractional bits of normalised values |
 //! | [`ranges`], [`smoothing`], [`weights`] | searches for scales |
 //! | [`sample`], [`stats`] | what calibration keeps of the float network |
 //! | [`half`] | steps in half precision |
@@ -25,6 +26,7 @@ pub mod decision;
 pub mod derive;
 pub mod encode;
 pub mod format;
+pub mod fraction;
 pub mod half;
 pub mod operator;
 pub mod ranges;

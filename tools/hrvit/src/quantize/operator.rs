@@ -35,6 +35,8 @@ pub struct QuantOp {
     pub weights: Option<Weights>,
     /// Gains and offsets of a LayerNorm in real units.
     pub affine: Option<(Vec<f64>, Vec<f64>)>,
+    /// Fractional bits of a LayerNorm's normalised values, 0 elsewhere.
+    pub norm_fraction: u8,
     /// Width of the exponent codes, 0 where there are none.
     pub code_bits: u8,
     /// Smoothing exponent chosen for a LayerNorm's channel scales.
@@ -64,7 +66,7 @@ pub struct Constants {
 impl QuantOp {
     /// An operator without weights.
     pub fn plain(op: Op, input: Grid, output: Grid) -> Self {
-        Self { op, input, output: Some(output), index: None, weights: None, affine: None, code_bits: 0, smoothing: None }
+        Self { op, input, output: Some(output), index: None, weights: None, affine: None, norm_fraction: 0, code_bits: 0, smoothing: None }
     }
 
     /// Grid that the operator's real output is rounded to; [`OpKind::Scores`] has none.
@@ -116,8 +118,9 @@ impl QuantOp {
         let (gamma, beta) = self.affine.as_ref().context("a LayerNorm without affine")?;
         let gain: Vec<f64> = (0..channels).map(|c| gamma[c] / out.scale_of(c)).collect();
         let offset: Vec<f64> = (0..channels).map(|c| beta[c] / out.scale_of(c) + f64::from(out.zero_of(c))).collect();
-        let affine = encode::norm_affine(&gain, &offset)?;
+        let affine = encode::norm_affine(&gain, &offset, self.norm_fraction)?;
         (data.mult, data.bias, data.norm_shift) = (affine.gain, affine.offset, affine.shift);
+        data.norm_fraction = self.norm_fraction;
         data.eps = encode::norm_eps(channels, self.input.scale_of(0));
         (data.zero, data.lo, data.hi) = (0, out.lo as i16, out.hi as i16);
         Ok(())
@@ -278,7 +281,7 @@ mod tests {
     #[test]
     fn a_norm_record_maps_normalised_values_to_codes() {
         let out = Grid { scale: vec![0.02, 0.03], zero: vec![10, -7], lo: -128, hi: 127 };
-        let norm = QuantOp { affine: Some((vec![1.0; 2], vec![0.0; 2])), ..QuantOp::plain(op(OpKind::AttnNorm, 2, 2), Grid::wide(1e-3), out) };
+        let norm = QuantOp { affine: Some((vec![1.0; 2], vec![0.0; 2])), norm_fraction: 10, ..QuantOp::plain(op(OpKind::AttnNorm, 2, 2), Grid::wide(1e-3), out) };
         let data = norm.encode(&CONSTANTS).unwrap();
         for (c, want) in [(0, 1.5 / 0.02 + 10.0), (1, 1.5 / 0.03 - 7.0)] {
             let y = (i64::from(data.mult[c]) * 1536 + i64::from(data.bias[c])) as f64 / 2f64.powi(i32::from(data.norm_shift));
@@ -289,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_norm_output_that_is_too_fine_is_an_error() {
-        let norm = QuantOp { affine: Some((vec![1.0], vec![0.0])), ..QuantOp::plain(op(OpKind::StageNorm, 1, 1), Grid::wide(1e-3), Grid::wide(1e-9)) };
+        let norm = QuantOp { affine: Some((vec![1.0], vec![0.0])), norm_fraction: 10, ..QuantOp::plain(op(OpKind::StageNorm, 1, 1), Grid::wide(1e-3), Grid::wide(1e-9)) };
         assert!(norm.encode(&CONSTANTS).is_err());
     }
 }

@@ -1,11 +1,13 @@
 //! Channel scales of a normalised tensor: between one scale for all and one per channel (SmoothQuant's trade between activations and weights).
 
 use hrvit_format::Op;
+use hrvit_kernels::MIN_FRACTION;
 use hrvit_reference::operators::linear::matmul_transposed;
 
 use super::{
-    encode::{self, NORM_FRACTION, NormAffine},
+    encode::{self, NormAffine},
     format::Grid,
+    fraction,
     ranges::{self, Extent, Values},
     sample::Sample,
     techniques::{Technique, Techniques},
@@ -38,10 +40,40 @@ pub struct Reader<'a> {
     pub limit: Option<i32>,
 }
 
+impl Reader<'_> {
+    /// What an error of each channel counts: squared weights, relative to the energy of what their group of outputs amounts to.
+    fn weights(&self, sample: &Sample) -> Vec<f64> {
+        let energy: Vec<f64> = (0..sample.channels).map(|c| sample.channel(c).map(|x| f64::from(x).powi(2)).sum()).collect();
+        let mut weights = vec![0.0; sample.channels];
+        for group in self.weight.chunks((self.weight.len() / self.groups).max(1)) {
+            let mut squares = vec![0.0; sample.channels];
+            group.iter().enumerate().for_each(|(i, &w)| squares[i % sample.channels] += f64::from(w).powi(2));
+            let whole: f64 = squares.iter().zip(&energy).map(|(square, energy)| square * energy).sum();
+            weights.iter_mut().zip(squares).for_each(|(weight, square)| *weight += if whole > 0.0 { square / whole } else { 0.0 });
+        }
+        weights
+    }
+}
+
+/// How a normalised tensor is quantised.
+#[derive(Clone, Debug)]
+pub struct Smoothed {
+    /// Its codes.
+    pub grid: Grid,
+    /// The exponent of its channel scales.
+    pub exponent: f64,
+    /// Fractional bits of the normalised values.
+    pub fraction: u8,
+}
+
 /// Grid of the normalised tensor, and the exponent `a` of its scales `S^(1-a) * s_c^a` (S: of the whole tensor, s_c: of the channel, both by range search),
 /// chosen for the smallest error of what the linear layer computes from what the integer LayerNorm leaves, with rounded weights. Error and energy count about
 /// their means, which biases take back.
-pub fn choose(sample: &Sample, extents: &[Extent], reader: &Reader<'_>) -> (Grid, f64) {
+///
+/// Before it come the fractional bits of the normalised values, by the same measure.
+pub fn choose(sample: &Sample, extents: &[Extent], reader: &Reader<'_>) -> Smoothed {
+    let plain = (vec![1.0; sample.channels], vec![0.0; sample.channels]);
+    let fraction = fraction::choose(sample, (&plain.0, &plain.1), &reader.weights(sample), MIN_FRACTION);
     let whole = extents.iter().fold(Extent::EMPTY, |all, &extent| all.and(extent));
     let clip = reader.techniques.uses(Technique::RangeClip);
     let word = |extent: Extent, limit: i32| MARGIN * extent.magnitude() / f64::from(limit);
@@ -59,13 +91,13 @@ pub fn choose(sample: &Sample, extents: &[Extent], reader: &Reader<'_>) -> (Grid
     let exponents = if reader.techniques.uses(Technique::Smoothing) { &EXPONENTS[..] } else { &[0.0] };
     for &exponent in exponents {
         let scale: Vec<f64> = channels.iter().map(|s| tensor.powf(1.0 - exponent) * s.powf(exponent)).collect();
-        let scale = encodable(scale, extents, reader.limit.is_none());
+        let scale = encodable(scale, extents, fraction, reader.limit.is_none());
         let zero = || extents.iter().zip(&scale).map(|(&extent, &s)| ranges::centre(extent, s)).collect();
         let grid = match reader.limit {
             Some(limit) => Grid::s16(scale, -limit, limit),
             None => Grid { zero: zero(), scale, lo: -128, hi: 127 },
         };
-        let Some(normalised) = normalised(tokens, &grid, sample.channels) else { continue };
+        let Some(normalised) = normalised(tokens, &grid, fraction) else { continue };
         let weights = Weights::quantise(reader.op, reader.weight, reader.bias, &grid, reader.techniques, |_| 0.0);
         let error = relative_error(&exact, &product(&normalised, &weights.real(reader.op, &grid), reader.op), reader);
         if best.as_ref().is_none_or(|(least, ..)| error < *least) {
@@ -73,18 +105,18 @@ pub fn choose(sample: &Sample, extents: &[Extent], reader: &Reader<'_>) -> (Grid
         }
     }
     let (_, grid, exponent) = best.expect("one scale for all channels can be encoded");
-    (grid, exponent)
+    Smoothed { grid, exponent, fraction }
 }
 
 /// Scales whose integers keep [`GAIN_BITS`] bits. All channels share one shift: the finest scale sets it by its gain of 15 bits, and zero points far from 0 by their
 /// offsets of 29. Scales finer than that allows are made coarser.
-fn encodable(mut scale: Vec<f64>, extents: &[Extent], centred: bool) -> Vec<f64> {
+fn encodable(mut scale: Vec<f64>, extents: &[Extent], fraction: u8, centred: bool) -> Vec<f64> {
     let coarsest = scale.iter().copied().fold(0.0, f64::max);
-    // A gain is 2^(shift - 10) / scale.
+    // A gain is 2^(shift - fraction) / scale.
     let least = coarsest / f64::from(1u32 << (15 - GAIN_BITS));
     scale.iter_mut().for_each(|s| *s = s.max(least));
     if centred {
-        let shift = (f64::from(NORM_FRACTION + GAIN_BITS) + coarsest.log2()).ceil().max(1.0);
+        let shift = (f64::from(i32::from(fraction) + GAIN_BITS) + coarsest.log2()).ceil().max(1.0);
         for (s, extent) in scale.iter_mut().zip(extents) {
             let middle = 0.5 * (f64::from(extent.min) + f64::from(extent.max)).abs();
             *s = s.max(middle / (29.0 - shift).exp2());
@@ -94,11 +126,12 @@ fn encodable(mut scale: Vec<f64>, extents: &[Extent], centred: bool) -> Vec<f64>
 }
 
 /// What the integer LayerNorm leaves of normalised values, in real numbers; none if its integers do not fit.
-fn normalised(tokens: &[f32], grid: &Grid, channels: usize) -> Option<Vec<f32>> {
+fn normalised(tokens: &[f32], grid: &Grid, fraction: u8) -> Option<Vec<f32>> {
+    let channels = grid.scale.len();
     let gain: Vec<f64> = (0..channels).map(|c| grid.scale_of(c).recip()).collect();
     let offset: Vec<f64> = (0..channels).map(|c| f64::from(grid.zero_of(c))).collect();
-    let NormAffine { gain, offset, shift } = encode::norm_affine(&gain, &offset).ok()?;
-    let unit = f64::from(1 << NORM_FRACTION);
+    let NormAffine { gain, offset, shift } = encode::norm_affine(&gain, &offset, fraction).ok()?;
+    let unit = f64::from(fraction).exp2();
     let code = |c: usize, x: f32| {
         let rounded = (f64::from(x) * unit).round().clamp(i16::MIN.into(), i16::MAX.into()) as i64;
         let code = (rounded * i64::from(gain[c]) + i64::from(offset[c]) + (1 << (shift - 1))) >> shift;
@@ -184,7 +217,7 @@ mod tests {
         weight.iter_mut().step_by(channels).for_each(|w| *w *= 0.01);
         let sample = Sample { channels, data, population: 512 };
         let op = Op { kind: OpKind::Fc1, source: 0, cin: 16, cout: 8, kernel: 1, stride: 1, depthwise: false };
-        let (grid, exponent) =
+        let Smoothed { grid, exponent, .. } =
             choose(&sample, &extents(&sample), &Reader { op: &op, weight: &weight, bias: &[0.0; 8], groups: 1, techniques: Techniques::ALL, limit: None });
         assert!(exponent >= 0.75, "{exponent}");
         assert!(grid.scale[0] > 10.0 * grid.scale[1]);
@@ -199,10 +232,10 @@ mod tests {
         let sample = Sample { channels, data, population: 512 };
         let op = Op { kind: OpKind::Fc1, source: 0, cin: 16, cout: 8, kernel: 1, stride: 1, depthwise: false };
         let reader = Reader { op: &op, weight: &weight, bias: &[0.0; 8], groups: 1, techniques: Techniques::ALL, limit: None };
-        let (grid, exponent) = choose(&sample, &extents(&sample), &reader);
+        let Smoothed { grid, exponent, fraction } = choose(&sample, &extents(&sample), &reader);
         assert!(exponent > 0.0 && grid.scale[1] < 0.01, "exponent {exponent}: {:?}", grid.scale);
         let exact = product(&sample.data, &weight, &op);
-        let found = product(&normalised(&sample.data, &grid, channels).unwrap(), &weight, &op);
+        let found = product(&normalised(&sample.data, &grid, fraction).unwrap(), &weight, &op);
         assert!(relative_error(&exact, &found, &reader) < 1e-3);
     }
 
@@ -210,11 +243,13 @@ mod tests {
     fn gains_and_offsets_of_any_scales_fit() {
         let wide = Extent { min: -4.0, max: 4.0 };
         let far = Extent { min: 7.999, max: 8.0 };
-        let scale = encodable(vec![8.0 / 255.0, 1e-3 / 255.0, 1e-12], &[wide, far, far], true);
-        let gain: Vec<f64> = scale.iter().map(|s| s.recip()).collect();
-        let offset: Vec<f64> = [wide, far, far].iter().zip(&scale).map(|(&extent, &s)| ranges::centre(extent, s).into()).collect();
-        let affine = encode::norm_affine(&gain, &offset).unwrap();
-        assert!(affine.gain.iter().all(|gain| *gain >= 1 << (GAIN_BITS - 1)), "{affine:?}");
+        for fraction in [10, 15] {
+            let scale = encodable(vec![8.0 / 255.0, 1e-3 / 255.0, 1e-12], &[wide, far, far], fraction, true);
+            let gain: Vec<f64> = scale.iter().map(|s| s.recip()).collect();
+            let offset: Vec<f64> = [wide, far, far].iter().zip(&scale).map(|(&extent, &s)| ranges::centre(extent, s).into()).collect();
+            let affine = encode::norm_affine(&gain, &offset, fraction).unwrap();
+            assert!(affine.gain.iter().all(|gain| *gain >= 1 << (GAIN_BITS - 1)), "{affine:?}");
+        }
     }
 
     #[test]
@@ -222,7 +257,7 @@ mod tests {
         let sample = Sample { channels: 4, data: noise(4096, 3), population: 1024 };
         let weight = noise(16, 4);
         let op = Op { kind: OpKind::Qkv, source: 0, cin: 4, cout: 4, kernel: 1, stride: 1, depthwise: false };
-        let (grid, _) =
+        let Smoothed { grid, .. } =
             choose(&sample, &extents(&sample), &Reader { op: &op, weight: &weight, bias: &[0.0; 4], groups: 2, techniques: Techniques::ALL, limit: None });
         let (least, most) = grid.scale.iter().fold((f64::MAX, 0f64), |(a, b), &s| (a.min(s), b.max(s)));
         assert!(most / least < 1.3, "{:?}", grid.scale);

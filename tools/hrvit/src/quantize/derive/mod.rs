@@ -17,6 +17,7 @@ use self::reader::Reader;
 use super::{
     encode::{Index, TABLE8},
     format::Grid,
+    fraction,
     operator::{self, QuantOp},
     ranges::{self, Extent, Values},
     stats::{OpStats, Stream, stream},
@@ -42,8 +43,8 @@ const MOST_TERMS: f64 = 8.0;
 const WIDE_SUM_STEP: f64 = 1.0;
 /// How much finer terms of a sum are than its 16-bit codes.
 const FINE_TERMS: f64 = 16.0;
-/// Largest gain of a LayerNorm in codes per unit: 15 bits, 10 fractional ones of what is normalised, a shift of at least 1, and a little less.
-const STEEPEST_GAIN: f64 = 0.999 * (1u64 << (15 + 10 - 1)) as f64;
+/// Largest gain of a LayerNorm in codes per unit: 15 bits, 15 fractional ones of what is normalised, a shift of at least 1, and a little less.
+const STEEPEST_GAIN: f64 = 0.999 * (1u64 << (15 + 15 - 1)) as f64;
 /// Below minus this GELU is 0 in 16 bits.
 const FLAT: f64 = 5.5;
 
@@ -412,8 +413,12 @@ impl Deriver<'_> {
     /// A LayerNorm with its own affine.
     fn norm(&self, i: usize, input: Grid, output: Grid) -> QuantOp {
         let real = self.real(i);
-        let reals = |values: &[f32]| values.iter().map(|&x| f64::from(x)).collect();
-        QuantOp { affine: Some((reals(&real.weight), reals(&real.bias))), ..QuantOp::plain(self.op(i), input, output) }
+        let reals = |values: &[f32]| values.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
+        let (gains, offsets) = (reals(&real.weight), reals(&real.bias));
+        // The steepest gain has 15 bits at a shift of 1.
+        let least = ((steepest(real) / output.scale_of(0)).log2() - 14.0).ceil().clamp(0.0, 15.0) as u8;
+        let norm_fraction = fraction::choose(&self.stats[i].sample, (&gains, &offsets), &vec![1.0; gains.len()], least);
+        QuantOp { affine: Some((gains, offsets)), norm_fraction, ..QuantOp::plain(self.op(i), input, output) }
     }
 
     /// A LayerNorm whose affine lies in the linear layer `reader`.
@@ -427,9 +432,11 @@ impl Deriver<'_> {
             techniques: self.techniques,
             limit: self.is_wide().then(|| Self::limit(op.depth())),
         };
-        let (output, exponent) = super::smoothing::choose(&self.stats[i].sample, &self.stats[i].output, &reader);
+        let smoothed = super::smoothing::choose(&self.stats[i].sample, &self.stats[i].output, &reader);
         let channels = usize::from(self.op(i).cout);
-        Ok(QuantOp { affine: Some((vec![1.0; channels], vec![0.0; channels])), smoothing: Some(exponent), ..self.plain(i, self.residual()?, output) })
+        let affine = Some((vec![1.0; channels], vec![0.0; channels]));
+        let plain = self.plain(i, self.residual()?, smoothed.grid);
+        Ok(QuantOp { affine, smoothing: Some(smoothed.exponent), norm_fraction: smoothed.fraction, ..plain })
     }
 
     /// The index of a GELU with the output `output`, whose input had the extent `seen`.
