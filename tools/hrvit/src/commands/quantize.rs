@@ -334,6 +334,7 @@ pub fn options(weights: &Path, set: Option<&CalibrationSet>, classes: Option<&Cl
 }
 
 fn print_report(args: &QuantizeArgs, report: &Report, bytes: usize, arena_bytes: usize) -> Result<()> {
+    report.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
     if args.operators {
         output::print_text(report.table())?;
     } else {

@@ -8,7 +8,7 @@
 //! | [`mod@format`] | [`format::Grid`]: codes of a tensor in real units |
 //! | [`fraction`] | fractional bits of normalised values |
 //! | [`ranges`], [`smoothing`], [`weights`] | searches for scales |
-//! | [`sample`], [`stats`] | what calibration keeps of the float network |
+//! | [`sample`], [`stats`], [`streams`] | what calibration keeps of the float network |
 //! | [`half`] | steps in half precision |
 //! | [`mod@derive`] | the grids of every operator, one family per file |
 //! | [`operator`] | one quantised operator and its integers |
@@ -38,6 +38,7 @@ pub mod smoothing;
 pub mod spill;
 pub mod states;
 pub mod stats;
+pub mod streams;
 pub mod techniques;
 pub mod unread;
 pub mod weights;
@@ -209,12 +210,14 @@ pub fn quantize(checkpoint: &Checkpoint, size: Size, frames: &dyn Frames, option
     let header = Header::new(&folded, size, options)?;
     let mut session = session::Session::new(network, folded, size, frames, options, progress)?;
     let mut report = Report { frames: frames.len(), measured_frames: frames.len().min(session::MEASURED), ..Report::default() };
+    report.warnings = session.stream_warnings();
     let mut steps = Vec::new();
     for step in network.steps() {
         let finished = session.step(step)?;
         steps.push(finished.data);
         report.ops.extend(finished.report);
         report.logits_db = report.logits_db.or(finished.logits_db);
+        report.warnings.extend(finished.warning);
     }
     report.seconds = start.elapsed().as_secs_f64();
     let image = header.write(&steps)?;

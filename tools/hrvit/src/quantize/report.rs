@@ -77,6 +77,8 @@ pub struct Report {
     pub measured_frames: usize,
     /// Per operator, in the order of the image.
     pub ops: Vec<OpReport>,
+    /// What is hard about this network, a sentence each.
+    pub warnings: Vec<String>,
     /// SQNR in dB of the logits of the whole quantised network.
     pub logits_db: Option<f64>,
     /// Seconds that it took.

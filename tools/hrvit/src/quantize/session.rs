@@ -20,7 +20,8 @@ use super::{
     sample::{per_frame, spread_frames},
     simulate::{ExactTap, RoundTap, install},
     states::States,
-    stats::{OpStats, ResidualTap, StatsTap, add_sums, stream},
+    stats::{OpStats, StatsTap, add_sums, stream},
+    streams::Streams,
     techniques::Technique,
     unread,
 };
@@ -43,6 +44,7 @@ pub struct Session<'a> {
     corrected: Vec<usize>,
     measured: Vec<usize>,
     tensors: Tensors,
+    streams: Streams,
 }
 
 /// One finished step.
@@ -53,6 +55,8 @@ pub struct Finished {
     pub report: Vec<OpReport>,
     /// Of the step that makes the logits: their signal to noise in dB.
     pub logits_db: Option<f64>,
+    /// What is hard about it.
+    pub warning: Option<String>,
 }
 
 /// What came of comparing the widths of a block's exponent codes.
@@ -80,10 +84,10 @@ impl<'a> Session<'a> {
     pub fn new(network: &'a Network, mut exact: Folded, size: Size, frames: &'a dyn Frames, options: &'a Options, progress: &'a dyn Progress) -> Result<Self> {
         let count = frames.len();
         progress.begin("residual streams", count);
-        let passes: Vec<(ResidualTap, Decisions)> = (0..count)
+        let passes: Vec<(Streams, Decisions)> = (0..count)
             .into_par_iter()
             .map(|i| {
-                let mut tap = ResidualTap::default();
+                let mut tap = Streams::default();
                 let mut state = State::new(read(frames, size, i)?);
                 for step in network.steps() {
                     exact.step(step, &mut state, &mut tap);
@@ -93,14 +97,9 @@ impl<'a> Session<'a> {
                 Ok((tap, Decisions::of(&logits, network.head)))
             })
             .collect::<Result<_>>()?;
-        let mut largest = ResidualTap::default().largest;
-        let mut decisions = Decisions::default();
+        let (mut streams, mut decisions) = (Streams::default(), Decisions::default());
         for (tap, one) in passes {
-            decisions = decisions.and(one);
-            for (stream, x) in tap.largest {
-                let most = largest.entry(stream).or_insert(0.0f32);
-                *most = most.max(x);
-            }
+            (streams, decisions) = (streams.and(tap), decisions.and(one));
         }
         decision::rewrite(&mut exact, &decisions);
         unread::quieten(&mut exact);
@@ -110,7 +109,8 @@ impl<'a> Session<'a> {
             frames,
             options,
             progress,
-            tensors: Tensors::new(&exact, &largest, decisions.contenders()),
+            tensors: Tensors::new(&exact, &streams.largest(), decisions.contenders()),
+            streams,
             quantised: exact.clone(),
             exact,
             exact_states: States::new(count)?,
@@ -121,6 +121,11 @@ impl<'a> Session<'a> {
         Ok(session)
     }
 
+    /// What is hard about the residual streams.
+    pub fn stream_warnings(&self) -> Vec<String> {
+        self.streams.warnings(&self.tensors.residual)
+    }
+
     /// Quantises the next step; steps come in canonical order.
     ///
     /// # Errors
@@ -128,7 +133,7 @@ impl<'a> Session<'a> {
     pub fn step(&mut self, step: Step) -> Result<Finished> {
         let ops = self.network.ops(step);
         if ops.is_empty() {
-            return Ok(Finished { data: self.data(1.0, Vec::new()), report: Vec::new(), logits_db: None });
+            return Ok(Finished { data: self.data(1.0, Vec::new()), report: Vec::new(), logits_db: None, warning: None });
         }
         self.progress.begin(&step.to_string(), 2 * self.frames.len());
         let stats = self.observe(step, ops.len())?;
@@ -172,7 +177,8 @@ impl<'a> Session<'a> {
             .collect();
         let scale = self.tensors.step_scale(step, &quantised) as f32;
         self.tensors.finish(step, &quantised);
-        Ok(Finished { data: self.data(scale, data), report, logits_db: notes.logits.db() })
+        let warning = quantised.iter().find_map(|op| sharpness(step, op));
+        Ok(Finished { data: self.data(scale, data), report, logits_db: notes.logits.db(), warning })
     }
 
     /// A step in the precision of the run.
@@ -343,6 +349,13 @@ impl<'a> Session<'a> {
 fn read(frames: &dyn Frames, size: Size, i: usize) -> Result<Frame> {
     let rgb = frames.rgb(i).with_context(|| format!("calibration frame {i}"))?;
     Frame::new(size, rgb).with_context(|| format!("calibration frame {i}"))
+}
+
+/// Attention too sharp for the multipliers of its distances, in words.
+fn sharpness(step: Step, op: &QuantOp) -> Option<String> {
+    let heads = op.op.cout;
+    let sharp = if op.op.kind == OpKind::Scores { op.too_sharp() } else { 0 };
+    (sharp > 0).then(|| format!("{step}: {sharp} of {heads} heads attend too sharply for integer distances: theirs count as shorter, in the same order"))
 }
 
 /// One seed per step.

@@ -1,7 +1,5 @@
 //! What one pass of the float network over the frames says about a step's operators, and about the residual streams of the whole network.
 
-use std::collections::BTreeMap;
-
 use hrvit_format::{OpKind, Step};
 use hrvit_reference::{Folded, Map, Tap};
 
@@ -122,30 +120,3 @@ pub fn stream(step: Step) -> Option<Stream> {
     }
 }
 
-/// Collects the largest magnitude of every residual stream over a whole forward pass.
-#[derive(Default)]
-pub struct ResidualTap {
-    /// Per stream: over the embedding's LayerNorm and every later x.
-    pub largest: BTreeMap<Stream, f32>,
-}
-
-impl ResidualTap {
-    fn take(&mut self, step: Step, x: &Map) {
-        if let Some(stream) = stream(step) {
-            let largest = self.largest.entry(stream).or_insert(0.0);
-            *largest = x.data.iter().fold(*largest, |most, x| most.max(x.abs()));
-        }
-    }
-}
-
-impl Tap for ResidualTap {
-    fn op(&mut self, step: Step, _: usize, kind: OpKind, _: &Map, output: &mut Map) {
-        if kind == OpKind::EmbedNorm {
-            self.take(step, output);
-        }
-    }
-
-    fn residual(&mut self, step: Step, x: &mut Map) {
-        self.take(step, x);
-    }
-}

@@ -196,3 +196,102 @@ impl Walk<'_> {
         self.columns(kind)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hrvit_format::{Head, Network, Size, Spec};
+    use hrvit_reference::{Checkpoint, Frame, NoTap};
+
+    use super::*;
+
+    fn folded(head: Head) -> Folded {
+        let spec = Spec::variant("nano").unwrap();
+        Folded::new(&Checkpoint::synthetic(&Network { spec, head, classes: 7 }, 3).unwrap())
+    }
+
+    fn logits(folded: &Folded) -> Vec<u32> {
+        let size = Size::new(32, 64).unwrap();
+        let rgb = (0..3 * 32 * 64).map(|i| (i * 37 % 251) as u8).collect();
+        folded.forward(Frame::new(size, rgb).unwrap(), &mut NoTap).data.iter().map(|x| x.to_bits()).collect()
+    }
+
+    /// Zeroes what reads channel `c` of the operator of `kind` in the last step that has one, and says what then must be zero.
+    fn unread(folded: &mut Folded, (writer, reader): (OpKind, OpKind), c: usize) -> Option<(Step, usize)> {
+        let steps: Vec<Step> = folded.network().steps().collect();
+        let find = |folded: &Folded, kind| {
+            let at = |step: &Step| folded.network().ops(*step).iter().collect::<Vec<_>>().iter().rposition(|op| op.kind == kind).map(|i| (*step, i));
+            steps.iter().rev().find_map(at)
+        };
+        let (written, read) = (find(folded, writer)?, find(folded, reader)?);
+        let op = *folded.network().ops(read.0).iter().nth(read.1)?;
+        let weights = folded.weights_mut(read.0, read.1)?;
+        weights.weight.iter_mut().enumerate().filter(|(at, _)| place(&op, *at).1 == c).for_each(|(_, weight)| *weight = 0.0);
+        Some(written)
+    }
+
+    #[test]
+    fn what_nothing_reads_is_zero_and_the_logits_are_the_same_bits() {
+        use OpKind as K;
+        let pairs = [
+            (Head::Segformer, K::StemConv1, K::StemConv2),
+            (Head::Segformer, K::EmbedPointwise, K::EmbedDepthwise),
+            (Head::Segformer, K::FusionPointwise, K::EmbedPointwise),
+            (Head::Segformer, K::ParallelDepthwise, K::ToOut),
+            (Head::Segformer, K::FfnDepthwise3, K::Fc2),
+            (Head::Segformer, K::Fc1, K::FfnDepthwise3),
+            (Head::Segformer, K::StageNorm, K::HeadPointwise),
+            (Head::Segformer, K::HeadPointwise, K::HeadClassifier),
+            (Head::Classifier, K::IncreaseConv1, K::IncreaseConv2),
+            (Head::Classifier, K::IncreaseConv2, K::IncreaseConv3),
+            (Head::Classifier, K::FinalConv, K::FinalLinear),
+            (Head::Classifier, K::IncreaseShortcut, K::FinalConv),
+        ];
+        for (head, writer, reader) in pairs {
+            let mut folded = folded(head);
+            let (step, op) = unread(&mut folded, (writer, reader), 2).unwrap_or_else(|| panic!("no {writer} before a {reader}"));
+            let (before, mut weights) = (logits(&folded), folded.weights(step, op).unwrap().clone());
+            quieten(&mut folded);
+            assert_eq!(logits(&folded), before, "{writer}");
+            // All of channel 2 is zero, and nothing else.
+            let shape = *folded.network().ops(step).iter().nth(op).unwrap();
+            let row = |at: usize| if shape.kernel == 0 { at } else { place(&shape, at).0 };
+            weights.weight.iter_mut().enumerate().filter(|(at, _)| row(*at) == 2).for_each(|(_, weight)| *weight = 0.0);
+            weights.bias[2] = 0.0;
+            assert_eq!(*folded.weights(step, op).unwrap(), weights, "{writer}");
+        }
+    }
+
+    #[test]
+    fn a_network_whose_channels_are_all_read_stays_as_it_is() {
+        for head in [Head::Segformer, Head::Classifier] {
+            let mut folded = folded(head);
+            let before: Vec<OpWeights> = folded.iter().map(|(_, _, weights)| weights.clone()).collect();
+            quieten(&mut folded);
+            assert!(folded.iter().zip(before).all(|((_, _, weights), before)| *weights == before));
+        }
+    }
+
+    #[test]
+    fn q_and_v_that_meet_nothing_are_silent() {
+        let mut folded = folded(Head::Segformer);
+        let step = Step::Attention { module: 1, branch: 1, block: 0 };
+        let ops: Vec<Op> = folded.network().ops(step).iter().copied().collect();
+        let at = |kind| ops.iter().position(|op| op.kind == kind).unwrap();
+        let (qkv, to_out) = (at(OpKind::Qkv), at(OpKind::ToOut));
+        let channels = usize::from(ops[qkv].cin);
+        // v of channel 0 is zero: its q says nothing. q of channel 1 is zero and nothing reads its sum: nor does v.
+        let zero = |weights: &mut OpWeights, row: usize| {
+            weights.weight[row * channels..][..channels].fill(0.0);
+            weights.bias[row] = 0.0;
+        };
+        let weights = folded.weights_mut(step, qkv).unwrap();
+        [channels, 1].into_iter().for_each(|row| zero(weights, row));
+        let weights = folded.weights_mut(step, to_out).unwrap();
+        weights.weight.iter_mut().skip(1).step_by(channels).for_each(|weight| *weight = 0.0);
+        let before = logits(&folded);
+        quieten(&mut folded);
+        assert_eq!(logits(&folded), before);
+        let bias = &folded.weights(step, qkv).unwrap().bias;
+        assert_eq!([0, 1, channels, channels + 1].map(|row| bias[row]), [0.0; 4]);
+    }
+}

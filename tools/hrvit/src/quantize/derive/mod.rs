@@ -159,7 +159,11 @@ pub fn derive(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
         Step::Attention { .. } => attention::attention(d),
         Step::MixCfn { .. } => mix_cfn::mix_cfn(d),
         Step::StageNorm { .. } => {
-            let output = Grid::wide(d.wide(0, WIDE_MARGIN).max(steepest(d.real(0)) / STEEPEST_GAIN));
+            let scales = d.stats[0].output.iter().zip(&d.real(0).weight).map(|(seen, gain)| {
+                let finest = f64::from(gain.abs()) / STEEPEST_GAIN;
+                (WIDE_MARGIN * seen.magnitude() / WIDE_MAX).max(finest)
+            });
+            let output = Grid { scale: d.one_for_all(ranges::settled(scales.collect(), |_| 0.0)), ..Grid::wide(1.0) };
             Ok(vec![d.norm(0, d.residual()?, output)])
         }
         Step::Logits => heads::logits(d),
@@ -282,7 +286,9 @@ impl Deriver<'_> {
     /// below 2^31.
     fn roomy(&self, i: usize, input: &Grid) -> Vec<f64> {
         let (op, room) = (self.op(i), 2f64.powi(31) / MOST_TERMS);
-        let Some(real) = self.folded.weights(self.step, i) else { return vec![(input.largest() + 1) as f64 * input.scale_of(0) / room; op.cout.into()] };
+        let Some(real) = self.folded.weights(self.step, i) else {
+            return (0..op.cout.into()).map(|c| (input.largest() + 1) as f64 * input.scale_of(c) / room).collect();
+        };
         // Zero points count as much again.
         let most = 2.0 * op.depth() as f64 * WEIGHT_MAX * input.largest() as f64;
         let steps = weights::coarsest(&op, &real.weight, &real.bias, input);
@@ -416,7 +422,8 @@ impl Deriver<'_> {
         let reals = |values: &[f32]| values.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
         let (gains, offsets) = (reals(&real.weight), reals(&real.bias));
         // The steepest gain has 15 bits at a shift of 1.
-        let least = ((steepest(real) / output.scale_of(0)).log2() - 14.0).ceil().clamp(0.0, 15.0) as u8;
+        let most = gains.iter().enumerate().map(|(c, gain)| gain.abs() / output.scale_of(c)).fold(0.0, f64::max);
+        let least = (most.log2() - 14.0).ceil().clamp(0.0, 15.0) as u8;
         let norm_fraction = fraction::choose(&self.stats[i].sample, (&gains, &offsets), &vec![1.0; gains.len()], least);
         QuantOp { affine: Some((gains, offsets)), norm_fraction, ..QuantOp::plain(self.op(i), input, output) }
     }
