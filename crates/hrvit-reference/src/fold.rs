@@ -16,10 +16,10 @@ use ndarray::{ArrayView2, Axis, Slice};
 
 use crate::checkpoint::Checkpoint;
 use crate::folded::OpWeights;
+use crate::layers;
 use crate::model::{PIXEL_STD, Scope};
 use crate::operators::convolution::{channels_last, tap_major};
 use crate::operators::normalise::ScaleShift;
-use crate::parameters::core_prefix;
 
 /// Weights of every operator that has some, by step and position in [`Network::ops`].
 pub(crate) fn fold(checkpoint: &Checkpoint) -> BTreeMap<(Step, usize), OpWeights> {
@@ -43,96 +43,32 @@ struct Fold<'a> {
 
 impl Fold<'_> {
     fn op(&self, step: Step, op: &Op) -> Option<OpWeights> {
-        let scope = self.scope(step, op);
-        let (stem1, stem2) = (scope.child("conv1"), scope.child("conv2"));
-        let embed = match step {
-            Step::Stem => self.core("features.1.patch_embed.0"),
-            _ => scope.child(""),
-        };
-        Some(match op.kind {
-            OpKind::StemConv1 => {
-                let mut conv = dense(&stem1, op).then(&scope.scale_shift("bn1"));
-                conv.scale_inputs(&PIXEL_STD.map(|std| 1.0 / f64::from(std)));
-                conv.round()
-            }
-            OpKind::StemConv2 => dense(&stem2, op).then(&scope.scale_shift("bn2")).round(),
-            OpKind::EmbedPointwise => dense(&embed.child("proj.0"), op).round(),
-            OpKind::EmbedDepthwise => dense(&embed.child("proj.1"), op).round(),
-            OpKind::EmbedNorm => affine(&embed.child("norm")),
-            OpKind::StageNorm => affine(&scope),
+        let layer = layers::layer(self.network, step, op)?;
+        let weights = self.root.child(&layer.name);
+        if matches!(op.kind, OpKind::EmbedNorm | OpKind::StageNorm) {
+            return Some(affine(&weights));
+        }
+        if op.kind == OpKind::HeadPointwise {
+            return Some(self.head_term(op));
+        }
+        let mut affine = if has_bias(op.kind) { dense(&weights, op) } else { without_bias(&weights, op) };
+        if let Some(norm) = layer.norm {
+            affine = affine.then(&self.root.scale_shift(&norm));
+        }
+        let block = || self.root.child(&layers::scope(self.network, step, op));
+        match op.kind {
+            OpKind::StemConv1 => affine.scale_inputs(&PIXEL_STD.map(|std| 1.0 / f64::from(std))),
+            OpKind::Fc1 => affine.absorb_affine(&block().child("ffn_norm")),
             OpKind::Qkv => {
-                let mut qkv = dense(&scope.child("attn.to_qkv"), op);
-                qkv.absorb_affine(&scope.child("attn_norm"));
+                affine.absorb_affine(&block().child("attn_norm"));
                 let dim = f64::from(self.network.spec.attention_dim(usize::from(op.source)));
                 let c = usize::from(op.cin);
                 let scale = (0..2 * c).map(|row| if row < c { std::f64::consts::LOG2_E / dim.sqrt() } else { 1.0 }).collect();
-                qkv.then(&ScaleShift { scale, shift: vec![0.0; 2 * c] }).round()
+                affine = affine.then(&ScaleShift { scale, shift: vec![0.0; 2 * c] });
             }
-            OpKind::ParallelDepthwise => dense(&scope.child("attn.parallel_conv.1"), op).round(),
-            OpKind::ToOut => dense(&scope.child("attn.to_out.0"), op).then(&scope.scale_shift("attn.attn_bn")).round(),
-            OpKind::DesRight => dense(&scope.child("des.proj_right"), op).round(),
-            OpKind::DesLeft => dense(&scope.child("des.proj_left"), op).round(),
-            OpKind::Fc1 => {
-                let mut fc1 = dense(&scope.child("ffn.fc1"), op);
-                fc1.absorb_affine(&scope.child("ffn_norm"));
-                fc1.round()
-            }
-            OpKind::FfnDepthwise3 => dense(&scope.child("ffn.conv.conv_3"), op).round(),
-            OpKind::FfnDepthwise5 => dense(&scope.child("ffn.conv.conv_5"), op).round(),
-            OpKind::Fc2 => dense(&scope.child("ffn.fc2"), op).round(),
-            OpKind::FusionDepthwise => without_bias(&scope.child("0"), op).then(&scope.scale_shift("1")).round(),
-            OpKind::FusionPointwise => {
-                let Step::Fusion { branch, .. } = step else { return None };
-                let (conv, norm) = if op.source < branch { ("2", "3") } else { ("0", "1") };
-                dense(&scope.child(conv), op).then(&scope.scale_shift(norm)).round()
-            }
-            OpKind::HeadPointwise => self.head_term(op),
-            OpKind::HeadClassifier => dense(&self.root.child("decode_head.conv_seg"), op).round(),
-            OpKind::IncreaseConv1 => without_bias(&stem1, op).then(&scope.scale_shift("bn1")).round(),
-            OpKind::IncreaseConv2 => without_bias(&stem2, op).then(&scope.scale_shift("bn2")).round(),
-            OpKind::IncreaseConv3 => without_bias(&scope.child("conv3"), op).then(&scope.scale_shift("bn3")).round(),
-            OpKind::IncreaseShortcut => without_bias(&scope.child("downsample.0"), op).then(&scope.scale_shift("downsample.1")).round(),
-            OpKind::IncreaseDownsample => {
-                let down = self.root.child(&format!("head.downsamp_modules.{}", op.source));
-                dense(&down.child("0"), op).then(&down.scale_shift("1")).round()
-            }
-            OpKind::FinalConv => dense(&scope.child("final_layer.0"), op).then(&scope.scale_shift("final_layer.1")).round(),
-            OpKind::FinalLinear => dense(&scope.child("classifier"), op).round(),
-            OpKind::AttnNorm
-            | OpKind::FfnNorm
-            | OpKind::ParallelAct
-            | OpKind::Scores
-            | OpKind::Values
-            | OpKind::AttnAct
-            | OpKind::FfnAct
-            | OpKind::FusionNarrow
-            | OpKind::FusionIdentity
-            | OpKind::FusionAct
-            | OpKind::HeadNarrow
-            | OpKind::HeadAct
-            | OpKind::IncreaseNarrow
-            | OpKind::IncreaseAct => return None,
-        })
-    }
-
-    /// Where the tensors of a step (of a fusion: of one term) lie in the checkpoint.
-    fn scope(&self, step: Step, op: &Op) -> Scope<'_> {
-        match step {
-            Step::Stem => self.core("stem"),
-            Step::Fusion { module, branch } => self.core(&format!("features.{}.blocks.{branch}.{}", 2 * module, op.source)),
-            Step::PatchEmbed { module, branch } => self.core(&format!("features.{}.patch_embed.{branch}", 2 * module + 1)),
-            Step::Attention { module, branch, block } | Step::MixCfn { module, branch, block } => {
-                self.core(&format!("features.{}.branches.{branch}.{block}", 2 * module + 1))
-            }
-            Step::StageNorm { module, branch } => self.core(&format!("features.{}.norm.{branch}", 2 * module + 1)),
-            Step::Logits | Step::LabelMap => self.root.child("decode_head"),
-            Step::Increase { branch } => self.root.child(&format!("head.incre_modules.{branch}.0")),
-            Step::Classify => self.root.child("head"),
+            _ => {}
         }
-    }
-
-    fn core(&self, name: &str) -> Scope<'_> {
-        self.root.child(&format!("{}{name}", core_prefix(self.network.head)))
+        Some(affine.round())
     }
 
     /// `BN ∘ fusion_conv ∘ convs.source`, with all biases of the sum on source 0.
@@ -161,6 +97,11 @@ impl Fold<'_> {
         }
         Affine { weight: composed, bias, order: Order::OutputMajor { cin: op.cin.into() } }.then(&norm).round()
     }
+}
+
+/// Whether a layer has a bias of its own, beside that of a BatchNorm behind it.
+fn has_bias(kind: OpKind) -> bool {
+    !matches!(kind, OpKind::FusionDepthwise | OpKind::IncreaseConv1 | OpKind::IncreaseConv2 | OpKind::IncreaseConv3 | OpKind::IncreaseShortcut)
 }
 
 /// What index runs fastest in a weight.

@@ -8,6 +8,7 @@
 //! | [`operators`] | the float operators that both forward passes are made of |
 //! | [`model`] | the forward pass exactly as trained, with named taps |
 //! | [`fold`] | the exact rewrites: from a checkpoint to the weights of the canonical graph |
+//! | [`layers`] | which layers of a checkpoint an operator is made of |
 //! | [`folded`] | the canonical graph in float, step by step, with a tap that may modify every operator's output |
 //! | [`accounting`] | parameters, multiply-accumulates and activation bytes per operator |
 //!
@@ -18,6 +19,7 @@ pub mod accounting;
 pub mod checkpoint;
 pub mod fold;
 pub mod folded;
+pub mod layers;
 pub mod map;
 pub mod model;
 pub mod operators;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{bench, demo, eval, inspect, pack, plan, profile, quantize, report, run, synth};
+use crate::commands::{bench, demo, doctor, eval, inspect, pack, plan, profile, quantize, report, run, synth};
 use crate::decoding::MaxPixels;
 use crate::files;
 use crate::output::Format;
@@ -30,6 +30,7 @@ pub struct Cli {
 enum Command {
     Bench(bench::BenchArgs),
     Demo(demo::DemoArgs),
+    Doctor(doctor::DoctorArgs),
     Eval(eval::EvalArgs),
     Inspect(inspect::InspectArgs),
     Pack(pack::PackArgs),
@@ -67,6 +68,7 @@ pub fn execute(cli: &Cli) -> Result<()> {
         None => demo::run(&demo::DemoArgs::default(), format),
         Some(Command::Bench(args)) => bench::run(args, format),
         Some(Command::Demo(args)) => demo::run(args, format),
+        Some(Command::Doctor(args)) => doctor::run(args, format),
         Some(Command::Eval(args)) => eval::run(args, format),
         Some(Command::Inspect(args)) => inspect::run(args, format),
         Some(Command::Pack(args)) => pack::run(args, format),

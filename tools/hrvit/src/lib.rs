@@ -28,6 +28,7 @@ pub mod cli;
 pub mod commands;
 pub mod dataset;
 pub mod decoding;
+pub mod doctor;
 pub mod evaluation;
 pub mod files;
 pub mod float;

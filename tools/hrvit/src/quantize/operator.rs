@@ -281,7 +281,8 @@ mod tests {
     #[test]
     fn a_norm_record_maps_normalised_values_to_codes() {
         let out = Grid { scale: vec![0.02, 0.03], zero: vec![10, -7], lo: -128, hi: 127 };
-        let norm = QuantOp { affine: Some((vec![1.0; 2], vec![0.0; 2])), norm_fraction: 10, ..QuantOp::plain(op(OpKind::AttnNorm, 2, 2), Grid::wide(1e-3), out) };
+        let norm =
+            QuantOp { affine: Some((vec![1.0; 2], vec![0.0; 2])), norm_fraction: 10, ..QuantOp::plain(op(OpKind::AttnNorm, 2, 2), Grid::wide(1e-3), out) };
         let data = norm.encode(&CONSTANTS).unwrap();
         for (c, want) in [(0, 1.5 / 0.02 + 10.0), (1, 1.5 / 0.03 - 7.0)] {
             let y = (i64::from(data.mult[c]) * 1536 + i64::from(data.bias[c])) as f64 / 2f64.powi(i32::from(data.norm_shift));
@@ -292,7 +293,11 @@ mod tests {
 
     #[test]
     fn a_norm_output_that_is_too_fine_is_an_error() {
-        let norm = QuantOp { affine: Some((vec![1.0], vec![0.0])), norm_fraction: 10, ..QuantOp::plain(op(OpKind::StageNorm, 1, 1), Grid::wide(1e-3), Grid::wide(1e-9)) };
+        let norm = QuantOp {
+            affine: Some((vec![1.0], vec![0.0])),
+            norm_fraction: 10,
+            ..QuantOp::plain(op(OpKind::StageNorm, 1, 1), Grid::wide(1e-3), Grid::wide(1e-9))
+        };
         assert!(norm.encode(&CONSTANTS).is_err());
     }
 }

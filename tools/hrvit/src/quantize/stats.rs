@@ -119,4 +119,3 @@ pub fn stream(step: Step) -> Option<Stream> {
         _ => None,
     }
 }
-

@@ -16,6 +16,13 @@ pub fn quieten(folded: &mut Folded) {
     }
 }
 
+/// Per output channel of `op`: whether a weight or its bias is not zero.
+pub fn alive(op: &Op, weights: &OpWeights) -> Vec<bool> {
+    let mut alive: Vec<bool> = weights.bias.iter().map(|bias| *bias != 0.0).collect();
+    weights.weight.iter().enumerate().filter(|(_, weight)| **weight != 0.0).for_each(|(at, _)| alive[place(op, at).0] = true);
+    alive
+}
+
 /// Per channel: whether something reads it. Empty: all are read.
 type Read = Vec<bool>;
 
@@ -164,23 +171,14 @@ impl Walk<'_> {
 
     /// The output channels of operator `i` that are not zero.
     fn rows_alive(&self, i: usize) -> Read {
-        let (op, Some(weights)) = (self.ops[i], self.weights(i)) else { return Read::new() };
-        let mut alive: Read = weights.bias.iter().map(|bias| *bias != 0.0).collect();
-        weights.weight.iter().enumerate().filter(|(_, weight)| **weight != 0.0).for_each(|(at, _)| alive[place(&op, at).0] = true);
-        alive
+        self.weights(i).map(|weights| alive(&self.ops[i], weights)).unwrap_or_default()
     }
 
     /// Zeroes the output channels of operator `i` that are not read.
     fn rows_at(&mut self, i: usize, read: &[bool]) {
         let op = self.ops[i];
         let Some(weights) = self.folded.weights_mut(self.step, i).filter(|_| read.contains(&false)) else { return };
-        let is_norm = weights.weight.len() == weights.bias.len() && op.kernel == 0;
-        for (at, weight) in weights.weight.iter_mut().enumerate() {
-            let row = if is_norm { at } else { place(&op, at).0 };
-            if !read[row] {
-                *weight = 0.0;
-            }
-        }
+        weights.weight.iter_mut().enumerate().filter(|(at, _)| !read[place(&op, *at).0]).for_each(|(_, weight)| *weight = 0.0);
         weights.bias.iter_mut().zip(read).filter(|(_, read)| !**read).for_each(|(bias, _)| *bias = 0.0);
     }
 
@@ -254,8 +252,7 @@ mod tests {
             assert_eq!(logits(&folded), before, "{writer}");
             // All of channel 2 is zero, and nothing else.
             let shape = *folded.network().ops(step).iter().nth(op).unwrap();
-            let row = |at: usize| if shape.kernel == 0 { at } else { place(&shape, at).0 };
-            weights.weight.iter_mut().enumerate().filter(|(at, _)| row(*at) == 2).for_each(|(_, weight)| *weight = 0.0);
+            weights.weight.iter_mut().enumerate().filter(|(at, _)| place(&shape, *at).0 == 2).for_each(|(_, weight)| *weight = 0.0);
             weights.bias[2] = 0.0;
             assert_eq!(*folded.weights(step, op).unwrap(), weights, "{writer}");
         }

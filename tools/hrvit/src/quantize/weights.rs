@@ -26,10 +26,14 @@ pub struct Weights {
     pub bias: Vec<f64>,
 }
 
-/// Where a weight lies: `(output channel, input channel)` of weight `i`.
+/// Where a weight lies: `(output channel, input channel)` of weight `i`, or gain `i` of a LayerNorm.
 pub fn place(op: &Op, i: usize) -> (usize, usize) {
     let (cin, cout) = (usize::from(op.cin), usize::from(op.cout));
-    if op.depthwise { (i % cout, i % cout) } else { (i / op.depth(), i % cin) }
+    match (op.kernel, op.depthwise) {
+        (0, _) => (i, i),
+        (_, true) => (i % cout, i % cout),
+        _ => (i / op.depth(), i % cin),
+    }
 }
 
 impl Weights {

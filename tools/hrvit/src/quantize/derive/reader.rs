@@ -3,11 +3,7 @@
 use hrvit_format::Op;
 use hrvit_reference::folded::OpWeights;
 
-use crate::quantize::{
-    format::Grid,
-    ranges::Extent,
-    weights::place,
-};
+use crate::quantize::{format::Grid, ranges::Extent, weights::place};
 
 /// Bits of an accumulator that a fixed output scale leaves to what the layer could compute: 31, less two for the shift before requantisation.
 const FIXED_BITS: i32 = 29;
