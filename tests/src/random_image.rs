@@ -59,6 +59,7 @@ pub fn try_image(
         size,
         mean_milli: [123_675, 116_280, 103_530],
         deviation_milli: [58_395, 57_120, 57_375],
+        threshold: None,
         class_names: "",
         colours: &[],
         provenance: &provenance,

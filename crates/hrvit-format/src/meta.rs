@@ -15,6 +15,8 @@ pub struct Meta<'a> {
     pub mean_milli: [u32; 3],
     /// Deviation of each colour channel, in units of 1/1000 of a pixel value.
     pub deviation_milli: [u32; 3],
+    /// Of a network that was trained with one class, made one of two by the quantiser (background, and the class): the probability from which a pixel is of the class.
+    pub threshold: Option<f32>,
     /// Class names separated by newlines, or empty.
     pub class_names: &'a str,
     /// Three bytes (R, G, B) per class, or empty.
@@ -32,7 +34,8 @@ impl<'a> Meta<'a> {
         let classes = usize::from(meta.network.classes);
         let names = meta.class_names.is_empty() || meta.class_names.bytes().filter(|&byte| byte == b'\n').count() + 1 == classes;
         let colours = meta.colours.is_empty() || meta.colours.len() == 3 * classes;
-        if names && colours { Ok(meta) } else { Err(LoadError::Meta) }
+        let threshold = meta.threshold.is_none_or(|threshold| classes == 2 && threshold > 0.0 && threshold < 1.0);
+        if names && colours && threshold { Ok(meta) } else { Err(LoadError::Meta) }
     }
 
     /// Name of `class`, if the image names its classes.
@@ -56,6 +59,7 @@ pub(crate) struct MetaBuf {
     size: Size,
     mean_milli: [u32; 3],
     deviation_milli: [u32; 3],
+    threshold: Option<f32>,
     class_names: std::string::String,
     colours: std::vec::Vec<u8>,
     provenance: std::string::String,
@@ -65,14 +69,15 @@ pub(crate) struct MetaBuf {
 impl MetaBuf {
     /// A copy.
     pub fn new(meta: &Meta<'_>) -> Self {
-        let Meta { network, size, mean_milli, deviation_milli, class_names, colours, provenance } = meta.clone();
-        Self { network, size, mean_milli, deviation_milli, class_names: class_names.into(), colours: colours.into(), provenance: provenance.into() }
+        let Meta { network, size, mean_milli, deviation_milli, threshold, class_names, colours, provenance } = meta.clone();
+        let (class_names, colours, provenance) = (class_names.into(), colours.into(), provenance.into());
+        Self { network, size, mean_milli, deviation_milli, threshold, class_names, colours, provenance }
     }
 
     /// The same, borrowed.
     pub fn meta(&self) -> Meta<'_> {
-        let Self { network, size, mean_milli, deviation_milli, class_names, colours, provenance } = self;
-        let (network, size, mean_milli, deviation_milli) = (network.clone(), *size, *mean_milli, *deviation_milli);
-        Meta { network, size, mean_milli, deviation_milli, class_names, colours, provenance }
+        let Self { network, size, mean_milli, deviation_milli, threshold, class_names, colours, provenance } = self;
+        let (network, size, mean_milli, deviation_milli, threshold) = (network.clone(), *size, *mean_milli, *deviation_milli, *threshold);
+        Meta { network, size, mean_milli, deviation_milli, threshold, class_names, colours, provenance }
     }
 }

@@ -50,7 +50,16 @@ fn image(head: Head, with_golden: bool) -> AlignedBytes {
     };
     let (crcs, frame) = (vec![0; steps.len()], vec![0; 3 * size.pixels()]);
     let golden = Golden { crcs: &crcs, frame: &frame, result: Some(GoldenResult { logits: &logits, labels: &labels }) };
-    let meta = Meta { network: network.clone(), size, mean_milli: [0; 3], deviation_milli: [1; 3], class_names: "", colours: &[7; 15], provenance: "zeros" };
+    let meta = Meta {
+        network: network.clone(),
+        size,
+        mean_milli: [0; 3],
+        deviation_milli: [1; 3],
+        threshold: None,
+        class_names: "",
+        colours: &[7; 15],
+        provenance: "zeros",
+    };
     let exp = hrvit_kernels::exp_table();
     assert_eq!(exp.len(), EXP_ENTRIES);
     let data = ImageData { meta: &meta, sequence: 1, packing: Packing::Rows, steps: &steps, exp: &exp, golden: with_golden.then_some(golden) };

@@ -22,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 pub mod accounting;
+pub mod binary;
 pub mod calibration;
 pub mod canvas;
 pub mod cli;

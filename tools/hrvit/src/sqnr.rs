@@ -14,6 +14,8 @@ pub struct Sqnr {
     decisions: u64,
     /// Which classes float picks somewhere.
     picked: Vec<bool>,
+    /// Least and largest float logit of each class.
+    extent: Vec<[f32; 2]>,
     /// Sum of each class's logits, less the largest one of the pixel.
     sums: Vec<f64>,
     /// Sums of products of two classes' logits, the upper triangle row by row.
@@ -49,6 +51,8 @@ impl Sqnr {
             let common = if classes == 1 { 0.0 } else { f64::from(exact[best]) };
             let other = if classes == 1 { 0.0 } else { f64::from(found[best]) };
             for class in 0..classes {
+                let [least, largest] = self.extent[class];
+                self.extent[class] = [least.min(exact[class]), largest.max(exact[class])];
                 values[class] = f64::from(exact[class]) - common;
                 errors[class] = values[class] - (f64::from(found[class]) - other);
                 self.sums[class] += values[class];
@@ -62,7 +66,15 @@ impl Sqnr {
     fn grow(&mut self, classes: usize) {
         if self.classes == 0 {
             let pairs = classes * (classes + 1) / 2;
-            *self = Self { classes, decisions: 0, picked: vec![false; classes], sums: vec![0.0; classes], signal: vec![0.0; pairs], noise: vec![0.0; pairs] };
+            *self = Self {
+                classes,
+                decisions: 0,
+                picked: vec![false; classes],
+                extent: vec![[f32::INFINITY, f32::NEG_INFINITY]; classes],
+                sums: vec![0.0; classes],
+                signal: vec![0.0; pairs],
+                noise: vec![0.0; pairs],
+            };
         }
         assert_eq!(self.classes, classes, "logits of one network");
     }
@@ -75,6 +87,7 @@ impl Sqnr {
         self.grow(other.classes);
         self.decisions += other.decisions;
         self.picked.iter_mut().zip(&other.picked).for_each(|(a, b)| *a |= b);
+        self.extent.iter_mut().zip(&other.extent).for_each(|(a, b)| *a = [a[0].min(b[0]), a[1].max(b[1])]);
         for (sums, more) in [(&mut self.sums, &other.sums), (&mut self.signal, &other.signal), (&mut self.noise, &other.noise)] {
             sums.iter_mut().zip(more).for_each(|(a, b)| *a += b);
         }
@@ -92,7 +105,11 @@ impl Sqnr {
             return [&self.signal, &self.noise].map(|sums| sums[0]);
         }
         let mut chosen: Vec<usize> = (0..self.classes).filter(|class| self.picked[*class]).collect();
-        if chosen.len() == 1 {
+        // Of two classes, one with a constant logit is the other's threshold.
+        let threshold = self.classes == 2 && self.extent.iter().any(|[least, largest]| least == largest);
+        if threshold {
+            chosen = vec![0, 1];
+        } else if chosen.len() == 1 {
             // The same class everywhere: how far the others stay behind is the signal.
             let behind: Vec<f64> = self.sums.iter().map(|sum| -sum).collect();
             chosen = within_reach(&behind);
@@ -103,6 +120,9 @@ impl Sqnr {
             let cross: f64 = chosen.iter().flat_map(|&a| chosen.iter().map(move |&b| (a, b))).map(|(a, b)| products[self.pair(a.min(b), a.max(b))]).sum();
             (own - cross / count).max(0.0)
         });
+        if threshold {
+            return [signal, noise];
+        }
         let mean = chosen.iter().map(|&class| self.sums[class]).sum::<f64>() / count.max(1.0);
         let constant: f64 = chosen.iter().map(|&class| (self.sums[class] - mean).powi(2)).sum::<f64>() / (self.decisions.max(1)) as f64;
         [(signal - constant).max(0.0), noise]
@@ -190,6 +210,13 @@ mod tests {
         all.merge(&second);
         assert!((all.db().unwrap() - of(&FLOAT, &found)).abs() < 1e-9);
         assert_eq!(Sqnr::default().db(), None);
+    }
+
+    #[test]
+    fn a_class_and_a_background_are_judged_by_the_distance_to_the_threshold() {
+        let mut sqnr = Sqnr::default();
+        sqnr.add_tokens(&[0.0, 1.0, 0.0, 3.0], &[0.0, 1.1, 0.0, 3.3], 2);
+        assert!((sqnr.db().unwrap() - 20.0).abs() < 1e-4, "{:?}", sqnr.db());
     }
 
     #[test]

@@ -53,7 +53,9 @@ pub(super) fn tokens_s16_in_place(token: Avx512, x: &mut [i16], norm: &Norm<'_>)
 fn fits(norm: &Norm<'_>) -> bool {
     let half = 1i64 << (norm.shift - 1);
     let sum = |gain: i32, offset: i32| (i64::from(gain.unsigned_abs()) << 15) + i64::from(offset.unsigned_abs()) + half;
-    norm.finer() == 0 && norm.gain.len() <= MAX_CHANNELS && norm.gain.iter().zip(norm.offset).fold(0, |most, (gain, offset)| most.max(sum(*gain, *offset))) < 1 << 31
+    norm.finer() == 0
+        && norm.gain.len() <= MAX_CHANNELS
+        && norm.gain.iter().zip(norm.offset).fold(0, |most, (gain, offset)| most.max(sum(*gain, *offset))) < 1 << 31
 }
 
 /// How 32 channels of two tokens are stored.

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use hrvit_reference::Checkpoint;
 
+use crate::binary;
 use crate::dataset;
 use crate::evaluation::{self, Contestants, Evaluation};
 use crate::float::Float;
@@ -74,7 +74,13 @@ pub fn run(args: &EvalArgs, format: Format) -> Result<()> {
         _ => Classes::of_model(usize::from(network.classes), args.classes_file.as_deref())?,
     };
     let float = match &args.weights {
-        Some(path) => Some(Float::new(Checkpoint::read(path, &network)?, size)),
+        Some(path) => Some(Float::new(
+            match &int8 {
+                Some(int8) => binary::read_for(path, int8.model().meta())?,
+                None => binary::read(path, &network, None)?,
+            },
+            size,
+        )),
         None => None,
     };
     let contestants = Contestants {

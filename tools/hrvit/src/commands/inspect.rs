@@ -58,6 +58,9 @@ struct ImageReport {
     /// Multiply-accumulates by the width of their operands.
     macs: Macs,
     classes: Vec<String>,
+    /// Of a network trained with one class: from which probability on a decision is the class.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    threshold: Option<f32>,
     provenance: String,
     golden: String,
 }
@@ -136,6 +139,7 @@ fn inspect_image(path: &Path) -> Result<Report> {
         weight_bytes: model.steps().iter().map(|step| u64::from(step.len)).sum(),
         macs: Macs::of(&model, int8.size())?,
         classes: names.collect(),
+        threshold: meta.threshold,
         provenance: meta.provenance.to_owned(),
         golden,
     };
@@ -165,6 +169,9 @@ fn print_tables(report: &Report) -> Result<()> {
         table.add_row(["MACs in 8x8".to_owned(), format!("{:.1} %{others}", 100.0 * image.macs.share())]);
         table.add_row(["sequence, packing".to_owned(), format!("{}, {}", image.sequence, image.packing)]);
         table.add_row(["classes".to_owned(), image.classes.join(", ")]);
+        if let Some(threshold) = image.threshold {
+            table.add_row(["threshold of the class".to_owned(), threshold.to_string()]);
+        }
         table.add_row(["golden frame".to_owned(), image.golden.clone()]);
         table.add_row(["provenance".to_owned(), image.provenance.clone()]);
         output::print_text(table)?;

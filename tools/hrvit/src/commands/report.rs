@@ -13,6 +13,7 @@ use hrvit_reference::Checkpoint;
 use serde::Serialize;
 
 use super::quantize;
+use crate::binary;
 use crate::calibration::CalibrationSet;
 use crate::host_engine::{self, HostEngine, IsaArg, PackedImage};
 use crate::output::{self, Format};
@@ -140,7 +141,7 @@ pub fn run(args: &ReportArgs, format: Format) -> Result<()> {
     let int8 = &image.load()?;
     let model = int8.model();
     let meta = model.meta();
-    let checkpoint = Checkpoint::read(&args.weights, &meta.network)?;
+    let checkpoint = binary::read_for(&args.weights, meta)?;
     let classes = Classes::of_image(meta)?;
     let head = meta.network.head;
     let prepared = Prepared { args, format, bars, pictures, int8, checkpoint, classes, kernels, bytes, crc };

@@ -6,10 +6,10 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use hrvit_format::{Head, Size};
-use hrvit_reference::Checkpoint;
 use image::RgbImage;
 use serde::Serialize;
 
+use crate::binary;
 use crate::float::Float;
 use crate::host_engine::{IsaArg, PackedImage};
 use crate::margins::{Margins, RANGE};
@@ -132,11 +132,11 @@ pub fn run(args: &RunArgs, format: Format) -> Result<()> {
         _ => Classes::of_model(count, args.classes_file.as_deref()),
     };
     if let Some(weights) = args.weights.as_deref().filter(|_| args.float) {
-        let (network, size) = match &int8 {
-            Some(int8) => (int8.model().meta().network.clone(), args.size.size.unwrap_or(int8.size())),
-            None => (args.network.network()?, args.size.size.map_or_else(|| own_size(&paths[0]), Ok)?),
+        let (checkpoint, size) = match &int8 {
+            Some(int8) => (binary::read_for(weights, int8.model().meta())?, args.size.size.unwrap_or(int8.size())),
+            None => (binary::read(weights, &args.network.network()?, None)?, args.size.size.map_or_else(|| own_size(&paths[0]), Ok)?),
         };
-        let float = Float::new(Checkpoint::read(weights, &network)?, size);
+        let float = Float::new(checkpoint, size);
         return run_all(&float, None, &paths, &classes(float.classes())?, args, format);
     }
     ensure!(!args.network.is_given() && args.size.size.is_none(), "network and size come from --model: leave out --variant, --spec, --classes and --size");

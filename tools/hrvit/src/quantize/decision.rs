@@ -88,11 +88,11 @@ pub fn logits_op(folded: &Folded) -> Option<(Step, usize)> {
 }
 
 /// Rewrites the last operator so that its numbers are about what decides. The mean over the contenders is taken off every class's weights and bias: of every
-/// pixel's logits one number, the same for all classes. A class that is out of the race (a masked one) gets a constant logit far below. A network of one class
-/// stays as it is.
+/// pixel's logits one number, the same for all classes. A class that is out of the race (a masked one) gets a constant logit far below. A network of one class, and
+/// one of a background and a class, stay as they are.
 pub fn rewrite(folded: &mut Folded, decisions: &Decisions) {
     let (contenders, behind) = decisions.race();
-    let Some((step, op)) = logits_op(folded).filter(|_| decisions.0.len() > 1) else { return };
+    let Some((step, op)) = logits_op(folded).filter(|_| decisions.0.len() > 1 && background(folded).is_none()) else { return };
     let Some(weights) = folded.weights_mut(step, op) else { return };
     let depth = weights.weight.len() / weights.bias.len();
     take_mean(&mut weights.weight, depth, &contenders);
@@ -101,6 +101,14 @@ pub fn rewrite(folded: &mut Folded, decisions: &Decisions) {
         weights.weight[class * depth..][..depth].fill(0.0);
         weights.bias[class] = -behind;
     }
+}
+
+/// Of a network of two classes, of which one has the same logit everywhere: that one. The other's logit is judged against it.
+pub fn background(folded: &Folded) -> Option<usize> {
+    let (step, op) = logits_op(folded)?;
+    let weights = folded.weights(step, op).filter(|weights| weights.bias.len() == 2)?;
+    let mut rows = weights.weight.chunks_exact(weights.weight.len() / 2);
+    rows.position(|row| row.iter().all(|weight| *weight == 0.0))
 }
 
 /// Takes the mean over the rows `classes` off every row of `[rows, depth]`.

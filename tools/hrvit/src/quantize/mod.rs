@@ -103,6 +103,8 @@ pub struct Options {
     pub seed: u64,
     /// How the image came to be; free text.
     pub provenance: String,
+    /// Of a network that [`crate::binary`] made one of two classes: from which probability on a decision is the class.
+    pub threshold: Option<f32>,
     /// Names of the classes, or none.
     pub class_names: Vec<String>,
     /// R, G, B of the classes, or none.
@@ -132,6 +134,7 @@ struct Header {
     size: Size,
     mean_milli: [u32; 3],
     deviation_milli: [u32; 3],
+    threshold: Option<f32>,
     class_names: String,
     colours: Vec<u8>,
     provenance: String,
@@ -152,6 +155,7 @@ impl Header {
             size,
             mean_milli: milli(folded.mean),
             deviation_milli: milli(PIXEL_STD),
+            threshold: options.threshold,
             class_names: options.class_names.join("\n"),
             colours: options.colours.concat(),
             provenance: options.provenance.clone(),
@@ -165,6 +169,7 @@ impl Header {
             size: self.size,
             mean_milli: self.mean_milli,
             deviation_milli: self.deviation_milli,
+            threshold: self.threshold,
             class_names: &self.class_names,
             colours: &self.colours,
             provenance: &self.provenance,

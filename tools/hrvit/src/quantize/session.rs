@@ -154,6 +154,10 @@ impl<'a> Session<'a> {
         {
             self.correct(step, &mut quantised, wave, &stats)?;
         }
+        if let Some(background) = decision::background(&self.exact).filter(|_| decision::logits_op(&self.exact).is_some_and(|(at, _)| at == step)) {
+            break_ties(&mut quantised, background)?;
+            install(&mut self.quantised, step, &quantised);
+        }
         let notes = self.advance(step, &quantised)?;
         let constants = Constants { means: self.exact.mean.map(f64::from), des: self.network.spec.des_activation, techniques, precision };
         let encode = |op: &QuantOp| op.encode(&constants).with_context(|| format!("{step}: {}", op_name(step, op)));
@@ -356,6 +360,15 @@ fn sharpness(step: Step, op: &QuantOp) -> Option<String> {
     let heads = op.op.cout;
     let sharp = if op.op.kind == OpKind::Scores { op.too_sharp() } else { 0 };
     (sharp > 0).then(|| format!("{step}: {sharp} of {heads} heads attend too sharply for integer distances: theirs count as shorter, in the same order"))
+}
+
+/// Puts the background of a network of one class a code lower, so that ties are the class's.
+fn break_ties(ops: &mut [QuantOp], background: usize) -> Result<()> {
+    let last = ops.last_mut().context("no operator makes the logits")?;
+    let code = last.out()?.scale_of(background);
+    let bias = last.weights.as_mut().and_then(|weights| weights.bias.get_mut(background)).context("logits without biases")?;
+    *bias -= code;
+    Ok(())
 }
 
 /// One seed per step.
