@@ -1,5 +1,6 @@
 //! LayerNorm and BatchNorm. Sums are taken in f64.
 
+use super::wide;
 use crate::map::Map;
 
 /// Added to every variance, LayerNorm's and BatchNorm's.
@@ -9,25 +10,44 @@ pub const EPSILON: f64 = 1e-5;
 pub fn normalise(x: &Map) -> Map {
     let mut y = x.clone();
     let count = x.channels as f64;
-    for token in y.data.chunks_exact_mut(x.channels) {
-        let mean = token.iter().map(|&v| f64::from(v)).sum::<f64>() / count;
-        let variance = token.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / count;
-        let scale = 1.0 / (variance + EPSILON).sqrt();
-        for v in token {
-            *v = ((f64::from(*v) - mean) * scale) as f32;
+    let tokens = y.data.chunks_exact_mut(x.channels);
+    wide(|| {
+        for token in tokens {
+            let mean = sum(token, |v| v) / count;
+            let variance = sum(token, |v| (v - mean) * (v - mean)) / count;
+            let scale = 1.0 / (variance + EPSILON).sqrt();
+            for v in token {
+                *v = ((f64::from(*v) - mean) * scale) as f32;
+            }
+        }
+    });
+    y
+}
+
+/// Sum of `f` over the values, in eight interleaved parts.
+#[inline(always)]
+fn sum(values: &[f32], f: impl Fn(f64) -> f64) -> f64 {
+    let (blocks, rest) = values.as_chunks::<8>();
+    let mut sums = [0.0; 8];
+    for block in blocks {
+        for i in 0..8 {
+            sums[i] += f(f64::from(block[i]));
         }
     }
-    y
+    sums.iter().sum::<f64>() + rest.iter().map(|&v| f(f64::from(v))).sum::<f64>()
 }
 
 /// [`normalise`], then `gamma · y + beta` per channel.
 pub fn layer_norm(x: &Map, gamma: &[f32], beta: &[f32]) -> Map {
     let mut y = normalise(x);
-    for token in y.data.chunks_exact_mut(x.channels) {
-        for ((v, &g), &b) in token.iter_mut().zip(gamma).zip(beta) {
-            *v = *v * g + b;
+    let tokens = y.data.chunks_exact_mut(x.channels);
+    wide(|| {
+        for token in tokens {
+            for ((v, &g), &b) in token.iter_mut().zip(gamma).zip(beta) {
+                *v = *v * g + b;
+            }
         }
-    }
+    });
     y
 }
 

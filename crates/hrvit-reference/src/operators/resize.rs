@@ -1,5 +1,6 @@
 //! Resizing of maps, and the label map that the segmentation head ends in.
 
+use super::wide;
 use crate::map::Map;
 
 /// Every pixel repeated `factor` times in both directions.
@@ -29,13 +30,14 @@ fn neighbours(at: usize, from: usize, to: usize) -> (usize, usize, f32) {
 }
 
 /// One row of a bilinear resize to `rows` x `columns`: `[columns, channels]`.
+#[inline(always)]
 fn bilinear_row(x: &Map, row: usize, rows: usize, columns: usize, out: &mut [f32]) {
     let (top, bottom, below) = neighbours(row, x.rows, rows);
     for (column, out) in out.chunks_exact_mut(x.channels).enumerate() {
         let (left, right, beside) = neighbours(column, x.columns, columns);
         let (a, b, c, d) = (x.token(top, left), x.token(top, right), x.token(bottom, left), x.token(bottom, right));
-        for (i, value) in out.iter_mut().enumerate() {
-            let (upper, lower) = (a[i] * (1.0 - beside) + b[i] * beside, c[i] * (1.0 - beside) + d[i] * beside);
+        for (((value, a), b), (c, d)) in out.iter_mut().zip(a).zip(b).zip(c.iter().zip(d)) {
+            let (upper, lower) = (a * (1.0 - beside) + b * beside, c * (1.0 - beside) + d * beside);
             *value = upper * (1.0 - below) + lower * below;
         }
     }
@@ -44,9 +46,8 @@ fn bilinear_row(x: &Map, row: usize, rows: usize, columns: usize, out: &mut [f32
 /// Bilinear resize to `rows` x `columns`, pixel centres aligned (`align_corners = false`).
 pub fn bilinear(x: &Map, rows: usize, columns: usize) -> Map {
     let mut y = Map::zeros(rows, columns, x.channels);
-    for (row, line) in y.data.chunks_exact_mut(columns * x.channels).enumerate() {
-        bilinear_row(x, row, rows, columns, line);
-    }
+    let lines = y.data.chunks_exact_mut(columns * x.channels).enumerate();
+    wide(|| lines.for_each(|(row, line)| bilinear_row(x, row, rows, columns, line)));
     y
 }
 
