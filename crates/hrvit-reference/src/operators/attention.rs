@@ -1,10 +1,8 @@
 //! Cross-shaped attention (paper, section 3.2): the first half of the heads attends in horizontal strips, the second half in vertical ones; keys are the values.
 
-use super::{
-    linear::{matmul, matmul_transposed},
-    wide,
-};
+use super::linear::{matmul, matmul_transposed};
 use crate::map::Map;
+use crate::wide;
 
 /// How logits become weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -90,17 +88,10 @@ impl Scratch {
         zeros(&mut self.logits, tokens.len() * tokens.len());
         matmul_transposed(&self.q, &self.v, dim, &mut self.logits);
         zeros(&mut self.result, tokens.len() * dim);
-        let heads = out.ranges.channels;
         self.q.clear();
         // q has been read: its room keeps the sums.
-        let (logits, sums, ranges) = (&mut self.logits, &mut self.q, &mut out.ranges.data);
-        wide(|| {
-            for (row, &token) in logits.chunks_exact_mut(tokens.len()).zip(tokens) {
-                let (sum, range) = exponentiate(row, softmax);
-                ranges[token * heads + head] = range;
-                sums.push(sum);
-            }
-        });
+        self.q.resize(tokens.len(), 0.0);
+        exponentiate_rows(&mut self.logits, softmax, &mut self.q, tokens, head, &mut out.ranges);
         matmul(&self.logits, &self.v, tokens.len(), &mut self.result);
         for ((row, sum), &token) in self.result.chunks_exact(dim).zip(&self.q).zip(tokens) {
             let to = &mut out.values.data[token * c..(token + 1) * c][channels.clone()];
@@ -118,6 +109,15 @@ fn zeros(buffer: &mut Vec<f32>, count: usize) {
 
 /// Values that reductions take at a time, each into its own accumulator: the order of a sum does not depend on the processor's vectors.
 const LANES: usize = 16;
+
+wide! {
+    /// [`exponentiate`] of a row per token: the sums, and the ranges of one head.
+    fn exponentiate_rows ['a] ['a] (logits: &'a mut [f32], softmax: Softmax, sums: &'a mut [f32], tokens: &'a [usize], head: usize, ranges: &'a mut Map) -> () {
+        for ((row, &token), sum) in logits.chunks_exact_mut(tokens.len()).zip(tokens).zip(sums) {
+            (*sum, ranges.data[token * ranges.channels + head]) = exponentiate(row, softmax);
+        }
+    }
+}
 
 /// Replaces logits by exponentials relative to their largest; gives their sum and the range of the logits.
 #[inline(always)]

@@ -2,11 +2,9 @@
 
 use std::ops::Range;
 
-use super::{
-    linear::{matmul_transposed, repeat},
-    wide,
-};
+use super::linear::{matmul_transposed, repeat};
 use crate::map::Map;
+use crate::wide;
 
 /// Values of the patch matrix that a dense convolution builds at a time (a band of output rows).
 const PATCH_VALUES: usize = 1 << 20;
@@ -27,6 +25,7 @@ impl Window {
     }
 
     /// First input pixel of output `at` (negative in the padding) and the taps that lie inside an input of `length` pixels.
+    #[inline(always)]
     fn taps(self, at: usize, length: usize) -> (isize, Range<usize>) {
         let start = (at * self.stride) as isize - (self.kernel / 2) as isize;
         let first = (-start).max(0) as usize;
@@ -71,8 +70,14 @@ fn gather(x: &Map, window: Window, at: (usize, usize), patch: &mut [f32]) {
 pub fn depthwise(x: &Map, weight: &[f32], bias: &[f32], window: Window) -> Map {
     let (rows, columns, c) = (window.output(x.rows), window.output(x.columns), x.channels);
     let mut y = Map::zeros(rows, columns, c);
-    wide(|| {
-        for (row, line) in y.data.chunks_exact_mut(columns * c).enumerate() {
+    depthwise_rows(x, weight, bias, window, &mut y);
+    y
+}
+
+wide! {
+    fn depthwise_rows ['a] ['a] (x: &'a Map, weight: &'a [f32], bias: &'a [f32], window: Window, y: &'a mut Map) -> () {
+        let c = x.channels;
+        for (row, line) in y.data.chunks_exact_mut(y.columns * c).enumerate() {
             let vertical = window.taps(row, x.rows);
             for (column, out) in line.chunks_exact_mut(c).enumerate() {
                 let taps = (vertical.clone(), window.taps(column, x.columns));
@@ -91,8 +96,7 @@ pub fn depthwise(x: &Map, weight: &[f32], bias: &[f32], window: Window) -> Map {
                 }
             }
         }
-    });
-    y
+    }
 }
 
 /// Taps of an output pixel in one direction, as [`Window::taps`] gives them.

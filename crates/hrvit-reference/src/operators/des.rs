@@ -2,37 +2,36 @@
 //!
 //! Both functions keep the `[k, p]` order of the channels, so that nothing is ever transposed.
 
-use super::{
-    linear::{matmul, repeat},
-    wide,
-};
+use super::linear::{matmul, repeat};
 use crate::map::Map;
+use crate::wide;
 
 /// `y[i][o] = Σ_j weight[o][j] · x[i][j] + bias[o]` for i < k: the projection along p; `weight` is `[p, p]`.
 pub fn right(x: &Map, weight: &[f32], bias: &[f32]) -> Map {
     let p = bias.len();
     let columns: Vec<f32> = (0..p).flat_map(|j| (0..p).map(move |o| weight[o * p + j])).collect();
     let mut y = Map { data: repeat(bias, x.data.len() / p), ..*x };
-    wide(|| match p {
+    match p {
         8 => rows::<8>(&x.data, &columns, &mut y.data),
         16 => rows::<16>(&x.data, &columns, &mut y.data),
         _ => matmul(&x.data, &columns, p, &mut y.data),
-    });
+    }
     y
 }
 
-/// `y[i] += Σ_j x[i][j] · columns[j]` for rows of `P` values.
-#[inline(always)]
-fn rows<const P: usize>(x: &[f32], columns: &[f32], y: &mut [f32]) {
-    let columns = columns.as_chunks::<P>().0;
-    for (x, y) in x.as_chunks::<P>().0.iter().zip(y.as_chunks_mut::<P>().0) {
-        let mut sums = *y;
-        for (&x, column) in x.iter().zip(columns) {
-            for i in 0..P {
-                sums[i] += x * column[i];
+wide! {
+    /// `y[i] += Σ_j x[i][j] · columns[j]` for rows of `P` values.
+    fn rows ['a, const P: usize] ['a, P] (x: &'a [f32], columns: &'a [f32], y: &'a mut [f32]) -> () {
+        let columns: &[[f32; P]] = columns.as_chunks().0;
+        for (x, y) in x.as_chunks::<P>().0.iter().zip(y.as_chunks_mut::<P>().0) {
+            let mut sums = *y;
+            for (&x, column) in x.iter().zip(columns) {
+                for i in 0..P {
+                    sums[i] += x * column[i];
+                }
             }
+            *y = sums;
         }
-        *y = sums;
     }
 }
 
@@ -41,33 +40,38 @@ pub fn left(x: &Map, weight: &[f32], bias: &[f32]) -> Map {
     let k = bias.len();
     let p = x.channels / k;
     let mut y = Map::zeros(x.rows, x.columns, x.channels);
-    let tokens = x.data.chunks_exact(x.channels).zip(y.data.chunks_exact_mut(x.channels));
-    wide(|| {
-        for (token, out) in tokens {
-            for ((out, weights), &b) in out.chunks_exact_mut(p).zip(weight.chunks_exact(k)).zip(bias) {
-                match p {
-                    8 => sum::<8>(token, weights, b, out),
-                    16 => sum::<16>(token, weights, b, out),
-                    _ => (0..p).for_each(|j| out[j] = weights.iter().zip(token.chunks_exact(p)).fold(b, |sum, (&w, row)| sum + w * row[j])),
+    match p {
+        8 => sums::<8>(x, weight, bias, &mut y),
+        16 => sums::<16>(x, weight, bias, &mut y),
+        _ => {
+            for (token, out) in x.data.chunks_exact(x.channels).zip(y.data.chunks_exact_mut(x.channels)) {
+                for ((out, weights), &b) in out.chunks_exact_mut(p).zip(weight.chunks_exact(k)).zip(bias) {
+                    for (j, out) in out.iter_mut().enumerate() {
+                        *out = weights.iter().zip(token.chunks_exact(p)).fold(b, |sum, (w, row)| sum + w * row[j]);
+                    }
                 }
             }
         }
-    });
+    }
     y
 }
 
-/// `b + Σ_i weights[i] · token[i]` for rows of `P` values.
-#[inline(always)]
-fn sum<const P: usize>(token: &[f32], weights: &[f32], b: f32, out: &mut [f32]) {
-    let mut sums = [b; P];
-    for (row, &w) in token.as_chunks::<P>().0.iter().zip(weights) {
-        for i in 0..P {
-            sums[i] += w * row[i];
+wide! {
+    /// [`left`] for rows of `P` values.
+    fn sums ['a, const P: usize] ['a, P] (x: &'a Map, weight: &'a [f32], bias: &'a [f32], y: &'a mut Map) -> () {
+        for (token, out) in x.data.chunks_exact(x.channels).zip(y.data.chunks_exact_mut(x.channels)) {
+            for ((out, weights), &b) in out.as_chunks_mut::<P>().0.iter_mut().zip(weight.chunks_exact(bias.len())).zip(bias) {
+                let mut sums = [b; P];
+                for (row, &w) in token.as_chunks::<P>().0.iter().zip(weights) {
+                    for i in 0..P {
+                        sums[i] += w * row[i];
+                    }
+                }
+                *out = sums;
+            }
         }
     }
-    out.copy_from_slice(&sums);
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,9 +17,3 @@ pub mod des;
 pub mod linear;
 pub mod normalise;
 pub mod resize;
-
-/// Runs plain loops compiled for the widest vectors that this processor has. Products are not contracted: the bits are the same on every processor.
-#[inline(always)]
-pub(crate) fn wide<R>(loops: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(loops)
-}

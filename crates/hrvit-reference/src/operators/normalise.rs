@@ -1,7 +1,7 @@
 //! LayerNorm and BatchNorm. Sums are taken in f64.
 
-use super::wide;
 use crate::map::Map;
+use crate::wide;
 
 /// Added to every variance, LayerNorm's and BatchNorm's.
 pub const EPSILON: f64 = 1e-5;
@@ -9,10 +9,14 @@ pub const EPSILON: f64 = 1e-5;
 /// `(x - mean) / √(var + ε)` over the channels of every token.
 pub fn normalise(x: &Map) -> Map {
     let mut y = x.clone();
-    let count = x.channels as f64;
-    let tokens = y.data.chunks_exact_mut(x.channels);
-    wide(|| {
-        for token in tokens {
+    normalise_tokens(&mut y);
+    y
+}
+
+wide! {
+    fn normalise_tokens ['a] ['a] (y: &'a mut Map) -> () {
+        let count = y.channels as f64;
+        for token in y.data.chunks_exact_mut(y.channels) {
             let mean = sum(token, |v| v) / count;
             let variance = sum(token, |v| (v - mean) * (v - mean)) / count;
             let scale = 1.0 / (variance + EPSILON).sqrt();
@@ -20,8 +24,7 @@ pub fn normalise(x: &Map) -> Map {
                 *v = ((f64::from(*v) - mean) * scale) as f32;
             }
         }
-    });
-    y
+    }
 }
 
 /// Sum of `f` over the values, in eight interleaved parts.
@@ -40,15 +43,18 @@ fn sum(values: &[f32], f: impl Fn(f64) -> f64) -> f64 {
 /// [`normalise`], then `gamma · y + beta` per channel.
 pub fn layer_norm(x: &Map, gamma: &[f32], beta: &[f32]) -> Map {
     let mut y = normalise(x);
-    let tokens = y.data.chunks_exact_mut(x.channels);
-    wide(|| {
-        for token in tokens {
+    affine(&mut y, gamma, beta);
+    y
+}
+
+wide! {
+    fn affine ['a] ['a] (y: &'a mut Map, gamma: &'a [f32], beta: &'a [f32]) -> () {
+        for token in y.data.chunks_exact_mut(y.channels) {
             for ((v, &g), &b) in token.iter_mut().zip(gamma).zip(beta) {
                 *v = *v * g + b;
             }
         }
-    });
-    y
+    }
 }
 
 /// A BatchNorm at inference as what it is: `scale · x + shift` per channel.

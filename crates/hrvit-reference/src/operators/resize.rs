@@ -1,7 +1,7 @@
 //! Resizing of maps, and the label map that the segmentation head ends in.
 
-use super::wide;
 use crate::map::Map;
+use crate::wide;
 
 /// Every pixel repeated `factor` times in both directions.
 pub fn nearest(x: &Map, factor: usize) -> Map {
@@ -46,9 +46,16 @@ fn bilinear_row(x: &Map, row: usize, rows: usize, columns: usize, out: &mut [f32
 /// Bilinear resize to `rows` x `columns`, pixel centres aligned (`align_corners = false`).
 pub fn bilinear(x: &Map, rows: usize, columns: usize) -> Map {
     let mut y = Map::zeros(rows, columns, x.channels);
-    let lines = y.data.chunks_exact_mut(columns * x.channels).enumerate();
-    wide(|| lines.for_each(|(row, line)| bilinear_row(x, row, rows, columns, line)));
+    bilinear_rows(x, &mut y);
     y
+}
+
+wide! {
+    fn bilinear_rows ['a] ['a] (x: &'a Map, y: &'a mut Map) -> () {
+        for (row, line) in y.data.chunks_exact_mut(y.columns * y.channels).enumerate() {
+            bilinear_row(x, row, y.rows, y.columns, line);
+        }
+    }
 }
 
 /// The class with the largest logit at every pixel of a `rows` x `columns` picture, after a bilinear resize; of equal ones the first. Row by row: full-size

@@ -9,6 +9,7 @@
 //! | [`ranges`], [`smoothing`], [`weights`] | searches for scales |
 //! | [`sample`], [`stats`] | what calibration keeps of the float network |
 //! | [`half`] | steps in half precision |
+//! | `lanes` | loops with wide vectors |
 //! | [`mod@derive`] | the grids of every operator, one family per file |
 //! | [`operator`] | one quantised operator and its integers |
 //! | [`decision`] | the classes that decide |
@@ -25,6 +26,7 @@ pub mod derive;
 pub mod encode;
 pub mod format;
 pub mod half;
+mod lanes;
 pub mod operator;
 pub mod ranges;
 pub mod report;
@@ -77,6 +79,11 @@ pub trait Frames: Sync {
 pub trait Progress: Sync {
     /// A task of `total` units starts.
     fn begin(&self, task: &str, total: usize);
+
+    /// What the task is at.
+    fn at(&self, part: &str) {
+        let _ = part;
+    }
 
     /// `count` units of it are done.
     fn advance(&self, count: usize);

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::{
     encode::Index,
     format::{Grid, nearest},
+    lanes,
     sample::Sample,
 };
 
@@ -86,7 +87,7 @@ impl Values {
     fn error(&self, extremes: &[f64], scale: f64, (lo, hi): (f64, f64)) -> f64 {
         let inverse = scale.recip();
         let one = |x: f64| (x - nearest(x * inverse).clamp(lo, hi) * scale).powi(2);
-        let sampled: f64 = self.sampled.iter().map(|&x| one(f64::from(x))).sum();
+        let sampled = lanes::sum(&self.sampled, &self.sampled, |x, _| one(f64::from(x)));
         sampled + self.share * extremes.iter().map(|&x| one(x)).sum::<f64>()
     }
 }
@@ -114,7 +115,7 @@ pub fn symmetric(values: &Values, magnitude: f64) -> f64 {
 
 /// Per channel of a sample: symmetric scales. `extents` are those of the whole data set.
 pub fn symmetric_channels(sample: &Sample, extents: &[Extent], clip: bool) -> Vec<f64> {
-    extents.iter().enumerate().map(|(c, extent)| symmetric(&Values::channel(sample, c, clip), extent.magnitude())).collect()
+    extents.par_iter().enumerate().map(|(c, extent)| symmetric(&Values::channel(sample, c, clip), extent.magnitude())).collect()
 }
 
 /// Scale of asymmetric codes -128..=127 over the extent, shrunk about its middle; [`centre`] gives the zero point. 0 for a single value.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use hrvit_format::{OpKind, Step};
-use hrvit_reference::{Folded, Map, Tap};
+use hrvit_reference::{Folded, Map, Tap, wide};
 
-use super::{ranges::Extent, sample::Sample};
+use super::{lanes, ranges::Extent, sample::Sample};
 
 /// Ranges, sums and samples of one operator.
 #[derive(Clone, Debug, Default)]
@@ -55,25 +55,39 @@ pub fn add_sums(sums: &mut Vec<f64>, next: &[f64]) {
 /// Sum per channel of a `[tokens, channels]` map.
 pub fn channel_sums(map: &Map) -> Vec<f64> {
     let mut sums = vec![0f64; map.channels];
-    for token in map.data.chunks_exact(map.channels) {
-        sums.iter_mut().zip(token).for_each(|(sum, &x)| *sum += f64::from(x));
-    }
+    add_tokens(map, &mut sums);
     sums
 }
 
 /// Smallest and largest value per channel.
 pub fn channel_extents(map: &Map) -> Vec<Extent> {
-    let mut extents = vec![Extent::EMPTY; map.channels];
-    for token in map.data.chunks_exact(map.channels) {
-        extents.iter_mut().zip(token).for_each(|(extent, &x)| extent.add(x));
+    let (mut least, mut most) = (vec![f32::INFINITY; map.channels], vec![f32::NEG_INFINITY; map.channels]);
+    widen(map, &mut least, &mut most);
+    least.into_iter().zip(most).map(|(min, max)| Extent { min, max }).collect()
+}
+
+wide! {
+    fn add_tokens ['a] ['a] (map: &'a Map, sums: &'a mut [f64]) -> () {
+        for token in map.data.chunks_exact(map.channels) {
+            for (sum, &x) in sums.iter_mut().zip(token) {
+                *sum += f64::from(x);
+            }
+        }
     }
-    extents
+
+    fn widen ['a] ['a] (map: &'a Map, least: &'a mut [f32], most: &'a mut [f32]) -> () {
+        for token in map.data.chunks_exact(map.channels) {
+            for ((&x, least), most) in token.iter().zip(&mut *least).zip(&mut *most) {
+                *least = if x < *least { x } else { *least };
+                *most = if x > *most { x } else { *most };
+            }
+        }
+    }
 }
 
 fn extent(values: &[f32]) -> Extent {
-    let mut all = Extent::EMPTY;
-    values.iter().for_each(|&x| all.add(x));
-    all
+    let (min, max) = lanes::ends(values);
+    Extent { min, max }
 }
 
 /// Collects one frame's [`OpStats`] of one step.
@@ -133,7 +147,8 @@ impl ResidualTap {
     fn take(&mut self, step: Step, x: &Map) {
         if let Some(stream) = stream(step) {
             let largest = self.largest.entry(stream).or_insert(0.0);
-            *largest = x.data.iter().fold(*largest, |most, x| most.max(x.abs()));
+            let (min, max) = lanes::ends(&x.data);
+            *largest = largest.max(max).max(-min);
         }
     }
 }
