@@ -1,4 +1,5 @@
 //! Element-wise non-linearities.
+#![allow(clippy::needless_range_loop, reason = "lanes of several arrays go by one index")]
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,5 @@
 //! Cross-shaped attention (paper, section 3.2): the first half of the heads attends in horizontal strips, the second half in vertical ones; keys are the values.
+#![allow(clippy::needless_range_loop, reason = "lanes of several arrays go by one index")]
 
 use super::linear::{matmul, matmul_transposed};
 use crate::map::Map;
@@ -130,8 +131,16 @@ fn exponentiate(row: &mut [f32], softmax: Softmax) -> (f32, f32) {
             smallest[i] = if block[i] < smallest[i] { block[i] } else { smallest[i] };
         }
     }
-    let largest = largest.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max);
-    let smallest = smallest.iter().chain(rest).copied().fold(f32::INFINITY, f32::min);
+    for (i, &x) in rest.iter().enumerate() {
+        largest[i] = if x > largest[i] { x } else { largest[i] };
+        smallest[i] = if x < smallest[i] { x } else { smallest[i] };
+    }
+    let (mut most, mut least) = (f32::NEG_INFINITY, f32::INFINITY);
+    for i in 0..LANES {
+        most = if largest[i] > most { largest[i] } else { most };
+        least = if smallest[i] < least { smallest[i] } else { least };
+    }
+    let (largest, smallest) = (most, least);
     let (scale, octaves) = match softmax {
         Softmax::Natural { scale } => (scale, scale * std::f32::consts::LOG2_E),
         Softmax::Base2 => (1.0, 1.0),

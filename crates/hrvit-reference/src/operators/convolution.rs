@@ -1,4 +1,5 @@
 //! Convolutions with zero padding of half a kernel on every side: `out = (in + 2·(kernel / 2) - kernel) / stride + 1`.
+#![allow(clippy::needless_range_loop, reason = "lanes of several arrays go by one index")]
 
 use std::ops::Range;
 

@@ -1,6 +1,7 @@
 //! The diversity-enhancing shortcut: x `[k·p]` of every token viewed as `[k, p]`, one projection along p, one along k (paper, section 3.4).
 //!
 //! Both functions keep the `[k, p]` order of the channels, so that nothing is ever transposed.
+#![allow(clippy::needless_range_loop, reason = "lanes of several arrays go by one index")]
 
 use super::linear::{matmul, repeat};
 use crate::map::Map;
@@ -12,6 +13,7 @@ pub fn right(x: &Map, weight: &[f32], bias: &[f32]) -> Map {
     let columns: Vec<f32> = (0..p).flat_map(|j| (0..p).map(move |o| weight[o * p + j])).collect();
     let mut y = Map { data: repeat(bias, x.data.len() / p), ..*x };
     match p {
+        4 => rows::<4>(&x.data, &columns, &mut y.data),
         8 => rows::<8>(&x.data, &columns, &mut y.data),
         16 => rows::<16>(&x.data, &columns, &mut y.data),
         _ => matmul(&x.data, &columns, p, &mut y.data),
@@ -41,13 +43,17 @@ pub fn left(x: &Map, weight: &[f32], bias: &[f32]) -> Map {
     let p = x.channels / k;
     let mut y = Map::zeros(x.rows, x.columns, x.channels);
     match p {
+        4 => sums::<4>(x, weight, bias, &mut y),
         8 => sums::<8>(x, weight, bias, &mut y),
         16 => sums::<16>(x, weight, bias, &mut y),
         _ => {
             for (token, out) in x.data.chunks_exact(x.channels).zip(y.data.chunks_exact_mut(x.channels)) {
                 for ((out, weights), &b) in out.chunks_exact_mut(p).zip(weight.chunks_exact(k)).zip(bias) {
-                    for (j, out) in out.iter_mut().enumerate() {
-                        *out = weights.iter().zip(token.chunks_exact(p)).fold(b, |sum, (w, row)| sum + w * row[j]);
+                    out.fill(b);
+                    for (row, &w) in token.chunks_exact(p).zip(weights) {
+                        for (sum, &value) in out.iter_mut().zip(row) {
+                            *sum += w * value;
+                        }
                     }
                 }
             }

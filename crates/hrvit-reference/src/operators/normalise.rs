@@ -1,4 +1,5 @@
 //! LayerNorm and BatchNorm. Sums are taken in f64.
+#![allow(clippy::needless_range_loop, reason = "lanes of several arrays go by one index")]
 
 use crate::map::Map;
 use crate::wide;
