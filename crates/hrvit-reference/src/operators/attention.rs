@@ -166,7 +166,7 @@ fn power_of_two(x: f32) -> f32 {
     // Adding 1.5 * 2^23 rounds to a whole number and leaves it in the lowest bits.
     const WHOLE: f32 = 12_582_912.0;
     // ln(2)^k / k!
-    const SERIES: [f32; 8] = [1.0, 0.693_147_2, 0.240_226_5, 0.055_504_11, 0.009_618_129, 0.001_333_355_8, 0.000_154_035_3, 0.000_015_252_734];
+    const SERIES: [f32; 8] = [1.0, std::f32::consts::LN_2, 0.240_226_5, 0.055_504_11, 0.009_618_129, 0.001_333_355_8, 0.000_154_035_3, 0.000_015_252_734];
     let x = if x < -126.0 { -126.0 } else { x };
     let shifted = x + WHOLE;
     let f = x - (shifted - WHOLE);
