@@ -15,6 +15,8 @@
 //! Everything is single-threaded; callers that want more cores run frames in parallel.
 #![forbid(unsafe_code)]
 
+mod wide;
+
 pub mod accounting;
 pub mod checkpoint;
 pub mod fold;
@@ -25,6 +27,9 @@ pub mod model;
 pub mod operators;
 pub mod parameters;
 mod pth;
+
+#[doc(hidden)]
+pub use pulp;
 
 pub use checkpoint::{Checkpoint, CheckpointError, Tensor};
 pub use folded::{Folded, NoTap, OpWeights, State, Tap};

@@ -47,7 +47,10 @@ impl Map {
 
     /// Channels `from..to` as a map of their own.
     pub fn channel_range(&self, from: usize, to: usize) -> Self {
-        let data = self.data.chunks_exact(self.channels).flat_map(|token| &token[from..to]).copied().collect();
+        let mut data = Vec::with_capacity(self.tokens() * (to - from));
+        for token in self.data.chunks_exact(self.channels) {
+            data.extend_from_slice(&token[from..to]);
+        }
         Self { channels: to - from, data, ..*self }
     }
 

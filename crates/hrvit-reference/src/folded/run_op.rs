@@ -4,7 +4,7 @@ use hrvit_format::{Op, OpKind, Step};
 
 use super::{Folded, OpWeights};
 use crate::map::Map;
-use crate::operators::activation::{activate, apply, gelu, hardswish, relu};
+use crate::operators::activation::{activate, apply, apply_gelu, hardswish, relu};
 use crate::operators::attention::{Attention, Softmax, cross_shaped};
 use crate::operators::convolution::{Window, dense, depthwise};
 use crate::operators::des;
@@ -27,8 +27,11 @@ impl Folded {
             | OpKind::IncreaseDownsample
             | OpKind::IncreaseAct
             | OpKind::FinalConv => apply(&mut output, relu),
-            OpKind::StemConv2 => apply(&mut output, |x| gelu(relu(x))),
-            OpKind::FfnAct | OpKind::FusionAct => apply(&mut output, gelu),
+            OpKind::StemConv2 => {
+                apply(&mut output, relu);
+                apply_gelu(&mut output);
+            }
+            OpKind::FfnAct | OpKind::FusionAct => apply_gelu(&mut output),
             OpKind::ParallelAct | OpKind::AttnAct => apply(&mut output, hardswish),
             OpKind::DesRight => activate(&mut output, self.network().spec.des_activation),
             _ => {}

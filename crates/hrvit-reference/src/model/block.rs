@@ -4,7 +4,7 @@ use hrvit_format::Spec;
 
 use super::{NamedTap, Scope};
 use crate::map::Map;
-use crate::operators::activation::{activate, apply, gelu, hardswish};
+use crate::operators::activation::{activate, apply, apply_gelu, hardswish};
 use crate::operators::attention::{Softmax, cross_shaped};
 use crate::operators::convolution::Window;
 use crate::operators::des;
@@ -63,6 +63,6 @@ fn mix_cfn(scope: &Scope<'_>, x: &Map, seen: NamedTap<'_>) -> Map {
     let fine = scope.depthwise("conv.conv_3", &hidden.channel_range(0, half), Window { kernel: 3, stride: 1 });
     let coarse = scope.depthwise("conv.conv_5", &hidden.channel_range(half, hidden.channels), Window { kernel: 5, stride: 1 });
     let mut mixed = fine.concat_channels(&coarse);
-    apply(&mut mixed, gelu);
+    apply_gelu(&mut mixed);
     scope.linear("fc2", &mixed)
 }

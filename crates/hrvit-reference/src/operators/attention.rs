@@ -1,7 +1,9 @@
 //! Cross-shaped attention (paper, section 3.2): the first half of the heads attends in horizontal strips, the second half in vertical ones; keys are the values.
+#![allow(clippy::needless_range_loop, reason = "lanes of several arrays go by one index")]
 
 use super::linear::{matmul, matmul_transposed};
 use crate::map::Map;
+use crate::wide;
 
 /// How logits become weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -87,14 +89,10 @@ impl Scratch {
         zeros(&mut self.logits, tokens.len() * tokens.len());
         matmul_transposed(&self.q, &self.v, dim, &mut self.logits);
         zeros(&mut self.result, tokens.len() * dim);
-        let heads = out.ranges.channels;
         self.q.clear();
-        for (row, &token) in self.logits.chunks_exact_mut(tokens.len()).zip(tokens) {
-            let (sum, range) = exponentiate(row, softmax);
-            out.ranges.data[token * heads + head] = range;
-            // q has been read: its room keeps the sums.
-            self.q.push(sum);
-        }
+        // q has been read: its room keeps the sums.
+        self.q.resize(tokens.len(), 0.0);
+        exponentiate_rows(&mut self.logits, softmax, &mut self.q, tokens, head, &mut out.ranges);
         matmul(&self.logits, &self.v, tokens.len(), &mut self.result);
         for ((row, sum), &token) in self.result.chunks_exact(dim).zip(&self.q).zip(tokens) {
             let to = &mut out.values.data[token * c..(token + 1) * c][channels.clone()];
@@ -110,23 +108,71 @@ fn zeros(buffer: &mut Vec<f32>, count: usize) {
     buffer.resize(count, 0.0);
 }
 
-/// Replaces logits by exponentials relative to their largest; gives their sum and the range of the logits.
-fn exponentiate(row: &mut [f32], softmax: Softmax) -> (f32, f32) {
-    let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let smallest = row.iter().copied().fold(f32::INFINITY, f32::min);
-    let mut sum = 0.0f64;
-    match softmax {
-        Softmax::Natural { scale } => row.iter_mut().for_each(|x| {
-            *x = ((*x - largest) * scale).exp();
-            sum += f64::from(*x);
-        }),
-        Softmax::Base2 => row.iter_mut().for_each(|x| {
-            *x = (*x - largest).exp2();
-            sum += f64::from(*x);
-        }),
+/// Values that reductions take at a time, each into its own accumulator: the order of a sum does not depend on the processor's vectors.
+const LANES: usize = 16;
+
+wide! {
+    /// [`exponentiate`] of a row per token: the sums, and the ranges of one head.
+    fn exponentiate_rows ['a] ['a] (logits: &'a mut [f32], softmax: Softmax, sums: &'a mut [f32], tokens: &'a [usize], head: usize, ranges: &'a mut Map) -> () {
+        for ((row, &token), sum) in logits.chunks_exact_mut(tokens.len()).zip(tokens).zip(sums) {
+            (*sum, ranges.data[token * ranges.channels + head]) = exponentiate(row, softmax);
+        }
     }
-    let scale = if let Softmax::Natural { scale } = softmax { scale } else { 1.0 };
-    (sum as f32, (largest - smallest) * scale)
+}
+
+/// Replaces logits by exponentials relative to their largest; gives their sum and the range of the logits.
+#[inline(always)]
+fn exponentiate(row: &mut [f32], softmax: Softmax) -> (f32, f32) {
+    let (mut largest, mut smallest) = ([f32::NEG_INFINITY; LANES], [f32::INFINITY; LANES]);
+    let (blocks, rest) = row.as_chunks::<LANES>();
+    for block in blocks {
+        for i in 0..LANES {
+            largest[i] = if block[i] > largest[i] { block[i] } else { largest[i] };
+            smallest[i] = if block[i] < smallest[i] { block[i] } else { smallest[i] };
+        }
+    }
+    for (i, &x) in rest.iter().enumerate() {
+        largest[i] = if x > largest[i] { x } else { largest[i] };
+        smallest[i] = if x < smallest[i] { x } else { smallest[i] };
+    }
+    let (mut most, mut least) = (f32::NEG_INFINITY, f32::INFINITY);
+    for i in 0..LANES {
+        most = if largest[i] > most { largest[i] } else { most };
+        least = if smallest[i] < least { smallest[i] } else { least };
+    }
+    let (largest, smallest) = (most, least);
+    let (scale, octaves) = match softmax {
+        Softmax::Natural { scale } => (scale, scale * std::f32::consts::LOG2_E),
+        Softmax::Base2 => (1.0, 1.0),
+    };
+    let mut sums = [0.0f64; LANES];
+    let (blocks, rest) = row.as_chunks_mut::<LANES>();
+    for block in blocks {
+        for i in 0..LANES {
+            block[i] = power_of_two((block[i] - largest) * octaves);
+            sums[i] += f64::from(block[i]);
+        }
+    }
+    for (x, sum) in rest.iter_mut().zip(&mut sums) {
+        *x = power_of_two((*x - largest) * octaves);
+        *sum += f64::from(*x);
+    }
+    (sums.iter().sum::<f64>() as f32, (largest - smallest) * scale)
+}
+
+/// `2^x` of an x that is not positive, within two units in the last place; 2^-126 where it is smaller.
+#[inline(always)]
+fn power_of_two(x: f32) -> f32 {
+    // Adding 1.5 * 2^23 rounds to a whole number and leaves it in the lowest bits.
+    const WHOLE: f32 = 12_582_912.0;
+    // ln(2)^k / k!
+    const SERIES: [f32; 8] = [1.0, std::f32::consts::LN_2, 0.240_226_5, 0.055_504_11, 0.009_618_129, 0.001_333_355_8, 0.000_154_035_3, 0.000_015_252_734];
+    let x = if x < -126.0 { -126.0 } else { x };
+    let shifted = x + WHOLE;
+    let f = x - (shifted - WHOLE);
+    let [a, b, c, d, e, g, h, k] = SERIES;
+    let power = a + f * (b + f * (c + f * (d + f * (e + f * (g + f * (h + f * k))))));
+    power * f32::from_bits((shifted.to_bits() << 23).wrapping_add(1.0f32.to_bits()))
 }
 
 #[cfg(test)]
@@ -142,6 +188,20 @@ mod tests {
                 assert_eq!(all, (0..rows * columns).collect::<Vec<_>>(), "{rows}x{columns} window {window}");
             }
         }
+    }
+
+    #[test]
+    fn powers_of_two_are_within_two_units_in_the_last_place() {
+        assert_eq!(
+            [0.0, -1.0, -20.0, -126.0, -1e9, f32::NEG_INFINITY].map(power_of_two),
+            [1.0, 0.5, 2f32.powi(-20), 2f32.powi(-126), 2f32.powi(-126), 2f32.powi(-126)]
+        );
+        for i in 0..2_000_000 {
+            let x = i as f32 * -6e-5;
+            let exact = f64::from(x).exp2();
+            assert!((f64::from(power_of_two(x)) - exact).abs() <= exact * 2.0 * f64::from(f32::EPSILON), "2^{x}");
+        }
+        assert!(power_of_two(f32::NAN).is_nan());
     }
 
     #[test]

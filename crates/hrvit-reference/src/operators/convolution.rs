@@ -1,9 +1,11 @@
 //! Convolutions with zero padding of half a kernel on every side: `out = (in + 2·(kernel / 2) - kernel) / stride + 1`.
+#![allow(clippy::needless_range_loop, reason = "lanes of several arrays go by one index")]
 
 use std::ops::Range;
 
 use super::linear::{matmul_transposed, repeat};
 use crate::map::Map;
+use crate::wide;
 
 /// Values of the patch matrix that a dense convolution builds at a time (a band of output rows).
 const PATCH_VALUES: usize = 1 << 20;
@@ -24,6 +26,7 @@ impl Window {
     }
 
     /// First input pixel of output `at` (negative in the padding) and the taps that lie inside an input of `length` pixels.
+    #[inline(always)]
     fn taps(self, at: usize, length: usize) -> (isize, Range<usize>) {
         let start = (at * self.stride) as isize - (self.kernel / 2) as isize;
         let first = (-start).max(0) as usize;
@@ -67,24 +70,55 @@ fn gather(x: &Map, window: Window, at: (usize, usize), patch: &mut [f32]) {
 /// Depthwise convolution. `weight` is tap-major: `[kernel row][kernel column][channel]`.
 pub fn depthwise(x: &Map, weight: &[f32], bias: &[f32], window: Window) -> Map {
     let (rows, columns, c) = (window.output(x.rows), window.output(x.columns), x.channels);
-    let mut y = Map { rows, columns, channels: c, data: repeat(bias, rows * columns) };
-    for (row, line) in y.data.chunks_exact_mut(columns * c).enumerate() {
-        let (top, vertical) = window.taps(row, x.rows);
-        for (column, out) in line.chunks_exact_mut(c).enumerate() {
-            let (left, horizontal) = window.taps(column, x.columns);
-            for tap_row in vertical.clone() {
-                let input_row = (top + tap_row as isize) as usize;
-                for tap_column in horizontal.clone() {
-                    let tap = (tap_row * window.kernel + tap_column) * c;
-                    let input = x.token(input_row, (left + tap_column as isize) as usize);
-                    for ((sum, &value), &w) in out.iter_mut().zip(input).zip(&weight[tap..tap + c]) {
-                        *sum += value * w;
-                    }
+    let mut y = Map::zeros(rows, columns, c);
+    depthwise_rows(x, weight, bias, window, &mut y);
+    y
+}
+
+wide! {
+    fn depthwise_rows ['a] ['a] (x: &'a Map, weight: &'a [f32], bias: &'a [f32], window: Window, y: &'a mut Map) -> () {
+        let c = x.channels;
+        for (row, line) in y.data.chunks_exact_mut(y.columns * c).enumerate() {
+            let vertical = window.taps(row, x.rows);
+            for (column, out) in line.chunks_exact_mut(c).enumerate() {
+                let taps = (vertical.clone(), window.taps(column, x.columns));
+                let mut first = 0;
+                while first + 32 <= c {
+                    channels::<32>(x, (weight, bias), window.kernel, &taps, first, out);
+                    first += 32;
+                }
+                while first + 8 <= c {
+                    channels::<8>(x, (weight, bias), window.kernel, &taps, first, out);
+                    first += 8;
+                }
+                while first < c {
+                    channels::<1>(x, (weight, bias), window.kernel, &taps, first, out);
+                    first += 1;
                 }
             }
         }
     }
-    y
+}
+
+/// Taps of an output pixel in one direction, as [`Window::taps`] gives them.
+type Taps = (isize, Range<usize>);
+
+/// `N` channels from `first` on of one output pixel of a depthwise convolution.
+#[inline(always)]
+fn channels<const N: usize>(x: &Map, (weight, bias): (&[f32], &[f32]), kernel: usize, (vertical, horizontal): &(Taps, Taps), first: usize, out: &mut [f32]) {
+    let c = x.channels;
+    let block = |values: &[f32], at: usize| -> [f32; N] { *values[at + first..].first_chunk().expect("as many channels as the map has") };
+    let mut sums = block(bias, 0);
+    for row in vertical.1.clone() {
+        let line = ((vertical.0 + row as isize) as usize * x.columns) as isize + horizontal.0;
+        for column in horizontal.1.clone() {
+            let (values, weights) = (block(&x.data, (line + column as isize) as usize * c), block(weight, (row * kernel + column) * c));
+            for i in 0..N {
+                sums[i] += values[i] * weights[i];
+            }
+        }
+    }
+    out[first..first + N].copy_from_slice(&sums);
 }
 
 /// `[out][in][row][column]`, as checkpoints store it, to `[out][row][column][in]`.

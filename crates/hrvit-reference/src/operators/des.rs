@@ -1,15 +1,40 @@
 //! The diversity-enhancing shortcut: x `[k·p]` of every token viewed as `[k, p]`, one projection along p, one along k (paper, section 3.4).
 //!
 //! Both functions keep the `[k, p]` order of the channels, so that nothing is ever transposed.
+#![allow(clippy::needless_range_loop, reason = "lanes of several arrays go by one index")]
 
-use super::linear::{matmul_transposed, repeat};
+use super::linear::{matmul, repeat};
 use crate::map::Map;
+use crate::wide;
 
 /// `y[i][o] = Σ_j weight[o][j] · x[i][j] + bias[o]` for i < k: the projection along p; `weight` is `[p, p]`.
 pub fn right(x: &Map, weight: &[f32], bias: &[f32]) -> Map {
-    let mut y = Map { data: repeat(bias, x.data.len() / bias.len()), ..*x };
-    matmul_transposed(&x.data, weight, bias.len(), &mut y.data);
+    let p = bias.len();
+    let columns: Vec<f32> = (0..p).flat_map(|j| (0..p).map(move |o| weight[o * p + j])).collect();
+    let mut y = Map { data: repeat(bias, x.data.len() / p), ..*x };
+    match p {
+        4 => rows::<4>(&x.data, &columns, &mut y.data),
+        8 => rows::<8>(&x.data, &columns, &mut y.data),
+        16 => rows::<16>(&x.data, &columns, &mut y.data),
+        _ => matmul(&x.data, &columns, p, &mut y.data),
+    }
     y
+}
+
+wide! {
+    /// `y[i] += Σ_j x[i][j] · columns[j]` for rows of `P` values.
+    fn rows ['a, const P: usize] ['a, P] (x: &'a [f32], columns: &'a [f32], y: &'a mut [f32]) -> () {
+        let columns: &[[f32; P]] = columns.as_chunks().0;
+        for (x, y) in x.as_chunks::<P>().0.iter().zip(y.as_chunks_mut::<P>().0) {
+            let mut sums = *y;
+            for (&x, column) in x.iter().zip(columns) {
+                for i in 0..P {
+                    sums[i] += x * column[i];
+                }
+            }
+            *y = sums;
+        }
+    }
 }
 
 /// `y[o][j] = Σ_i weight[o][i] · x[i][j] + bias[o]` for j < p: the projection along k; `weight` is `[k, k]`.
@@ -17,12 +42,19 @@ pub fn left(x: &Map, weight: &[f32], bias: &[f32]) -> Map {
     let k = bias.len();
     let p = x.channels / k;
     let mut y = Map::zeros(x.rows, x.columns, x.channels);
-    for (token, out) in x.data.chunks_exact(x.channels).zip(y.data.chunks_exact_mut(x.channels)) {
-        for ((out, weights), &b) in out.chunks_exact_mut(p).zip(weight.chunks_exact(k)).zip(bias) {
-            out.fill(b);
-            for (row, &w) in token.chunks_exact(p).zip(weights) {
-                for (sum, &value) in out.iter_mut().zip(row) {
-                    *sum += w * value;
+    match p {
+        4 => sums::<4>(x, weight, bias, &mut y),
+        8 => sums::<8>(x, weight, bias, &mut y),
+        16 => sums::<16>(x, weight, bias, &mut y),
+        _ => {
+            for (token, out) in x.data.chunks_exact(x.channels).zip(y.data.chunks_exact_mut(x.channels)) {
+                for ((out, weights), &b) in out.chunks_exact_mut(p).zip(weight.chunks_exact(k)).zip(bias) {
+                    out.fill(b);
+                    for (row, &w) in token.chunks_exact(p).zip(weights) {
+                        for (sum, &value) in out.iter_mut().zip(row) {
+                            *sum += w * value;
+                        }
+                    }
                 }
             }
         }
@@ -30,6 +62,22 @@ pub fn left(x: &Map, weight: &[f32], bias: &[f32]) -> Map {
     y
 }
 
+wide! {
+    /// [`left`] for rows of `P` values.
+    fn sums ['a, const P: usize] ['a, P] (x: &'a Map, weight: &'a [f32], bias: &'a [f32], y: &'a mut Map) -> () {
+        for (token, out) in x.data.chunks_exact(x.channels).zip(y.data.chunks_exact_mut(x.channels)) {
+            for ((out, weights), &b) in out.as_chunks_mut::<P>().0.iter_mut().zip(weight.chunks_exact(bias.len())).zip(bias) {
+                let mut sums = [b; P];
+                for (row, &w) in token.as_chunks::<P>().0.iter().zip(weights) {
+                    for i in 0..P {
+                        sums[i] += w * row[i];
+                    }
+                }
+                *out = sums;
+            }
+        }
+    }
+}
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,8 @@
 //! LayerNorm and BatchNorm. Sums are taken in f64.
+#![allow(clippy::needless_range_loop, reason = "lanes of several arrays go by one index")]
 
 use crate::map::Map;
+use crate::wide;
 
 /// Added to every variance, LayerNorm's and BatchNorm's.
 pub const EPSILON: f64 = 1e-5;
@@ -8,27 +10,52 @@ pub const EPSILON: f64 = 1e-5;
 /// `(x - mean) / √(var + ε)` over the channels of every token.
 pub fn normalise(x: &Map) -> Map {
     let mut y = x.clone();
-    let count = x.channels as f64;
-    for token in y.data.chunks_exact_mut(x.channels) {
-        let mean = token.iter().map(|&v| f64::from(v)).sum::<f64>() / count;
-        let variance = token.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / count;
-        let scale = 1.0 / (variance + EPSILON).sqrt();
-        for v in token {
-            *v = ((f64::from(*v) - mean) * scale) as f32;
+    normalise_tokens(&mut y);
+    y
+}
+
+wide! {
+    fn normalise_tokens ['a] ['a] (y: &'a mut Map) -> () {
+        let count = y.channels as f64;
+        for token in y.data.chunks_exact_mut(y.channels) {
+            let mean = sum(token, |v| v) / count;
+            let variance = sum(token, |v| (v - mean) * (v - mean)) / count;
+            let scale = 1.0 / (variance + EPSILON).sqrt();
+            for v in token {
+                *v = ((f64::from(*v) - mean) * scale) as f32;
+            }
         }
     }
-    y
+}
+
+/// Sum of `f` over the values, in eight interleaved parts.
+#[inline(always)]
+fn sum(values: &[f32], f: impl Fn(f64) -> f64) -> f64 {
+    let (blocks, rest) = values.as_chunks::<8>();
+    let mut sums = [0.0; 8];
+    for block in blocks {
+        for i in 0..8 {
+            sums[i] += f(f64::from(block[i]));
+        }
+    }
+    sums.iter().sum::<f64>() + rest.iter().map(|&v| f(f64::from(v))).sum::<f64>()
 }
 
 /// [`normalise`], then `gamma · y + beta` per channel.
 pub fn layer_norm(x: &Map, gamma: &[f32], beta: &[f32]) -> Map {
     let mut y = normalise(x);
-    for token in y.data.chunks_exact_mut(x.channels) {
-        for ((v, &g), &b) in token.iter_mut().zip(gamma).zip(beta) {
-            *v = *v * g + b;
+    affine(&mut y, gamma, beta);
+    y
+}
+
+wide! {
+    fn affine ['a] ['a] (y: &'a mut Map, gamma: &'a [f32], beta: &'a [f32]) -> () {
+        for token in y.data.chunks_exact_mut(y.channels) {
+            for ((v, &g), &b) in token.iter_mut().zip(gamma).zip(beta) {
+                *v = *v * g + b;
+            }
         }
     }
-    y
 }
 
 /// A BatchNorm at inference as what it is: `scale · x + shift` per channel.

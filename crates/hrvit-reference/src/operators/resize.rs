@@ -1,6 +1,7 @@
 //! Resizing of maps, and the label map that the segmentation head ends in.
 
 use crate::map::Map;
+use crate::wide;
 
 /// Every pixel repeated `factor` times in both directions.
 pub fn nearest(x: &Map, factor: usize) -> Map {
@@ -29,13 +30,14 @@ fn neighbours(at: usize, from: usize, to: usize) -> (usize, usize, f32) {
 }
 
 /// One row of a bilinear resize to `rows` x `columns`: `[columns, channels]`.
+#[inline(always)]
 fn bilinear_row(x: &Map, row: usize, rows: usize, columns: usize, out: &mut [f32]) {
     let (top, bottom, below) = neighbours(row, x.rows, rows);
     for (column, out) in out.chunks_exact_mut(x.channels).enumerate() {
         let (left, right, beside) = neighbours(column, x.columns, columns);
         let (a, b, c, d) = (x.token(top, left), x.token(top, right), x.token(bottom, left), x.token(bottom, right));
-        for (i, value) in out.iter_mut().enumerate() {
-            let (upper, lower) = (a[i] * (1.0 - beside) + b[i] * beside, c[i] * (1.0 - beside) + d[i] * beside);
+        for (((value, a), b), (c, d)) in out.iter_mut().zip(a).zip(b).zip(c.iter().zip(d)) {
+            let (upper, lower) = (a * (1.0 - beside) + b * beside, c * (1.0 - beside) + d * beside);
             *value = upper * (1.0 - below) + lower * below;
         }
     }
@@ -44,10 +46,16 @@ fn bilinear_row(x: &Map, row: usize, rows: usize, columns: usize, out: &mut [f32
 /// Bilinear resize to `rows` x `columns`, pixel centres aligned (`align_corners = false`).
 pub fn bilinear(x: &Map, rows: usize, columns: usize) -> Map {
     let mut y = Map::zeros(rows, columns, x.channels);
-    for (row, line) in y.data.chunks_exact_mut(columns * x.channels).enumerate() {
-        bilinear_row(x, row, rows, columns, line);
-    }
+    bilinear_rows(x, &mut y);
     y
+}
+
+wide! {
+    fn bilinear_rows ['a] ['a] (x: &'a Map, y: &'a mut Map) -> () {
+        for (row, line) in y.data.chunks_exact_mut(y.columns * y.channels).enumerate() {
+            bilinear_row(x, row, y.rows, y.columns, line);
+        }
+    }
 }
 
 /// The class with the largest logit at every pixel of a `rows` x `columns` picture, after a bilinear resize; of equal ones the first. Row by row: full-size

@@ -7,11 +7,11 @@ use hrvit_kernels::{
     attention_s8::{Strip, max_keys},
     exp_table,
 };
-use hrvit_reference::Map;
+use hrvit_reference::{Map, wide};
 
 use super::{
     encode,
-    format::Grid,
+    format::{Grid, nearest},
     operator::{MEAN_FRACTION_S8, MEAN_FRACTION_S16, QuantOp},
     report::Noise,
 };
@@ -75,6 +75,9 @@ impl CodedAttention {
     pub fn values(&self, qv: &Map) -> Map {
         let channels = qv.channels / 2;
         let mut values = Map { rows: qv.rows, columns: qv.columns, channels, data: vec![0.0; qv.tokens() * channels] };
+        let inverse: Vec<f64> = (0..qv.channels).map(|c| self.grid.scale_of(c).recip()).collect();
+        let mut codes = vec![0; qv.data.len()];
+        to_codes(&qv.data, &inverse, &mut codes);
         let mut scratch = Scratch::default();
         for head in 0..self.heads {
             // The first half of the heads attends in strips of rows, the second in strips of columns.
@@ -84,22 +87,22 @@ impl CodedAttention {
                 let end = (start + self.window).min(length);
                 let (rows, columns) = if in_rows { (start..end, 0..qv.columns) } else { (0..qv.rows, start..end) };
                 let tokens = rows.flat_map(|row| columns.clone().map(move |column| row * qv.columns + column));
-                self.attend(head, tokens, qv, &mut scratch, &mut values);
+                self.attend(head, tokens, &codes, &mut scratch, &mut values);
             }
         }
         values
     }
 
-    /// One head on the strip of `tokens`.
-    fn attend(&self, head: usize, tokens: impl Iterator<Item = usize> + Clone, qv: &Map, scratch: &mut Scratch, values: &mut Map) {
+    /// One head on the strip of `tokens`, of the codes of `[q, v]`.
+    fn attend(&self, head: usize, tokens: impl Iterator<Item = usize> + Clone, codes: &[i16], scratch: &mut Scratch, values: &mut Map) {
         let (channels, dim) = (values.channels, values.channels / self.heads);
         let own = head * dim..(head + 1) * dim;
-        let code = |token: usize, c: usize| (f64::from(qv.data[token * qv.channels + c]) / self.grid.scale_of(c)).round() as i16;
         scratch.q.clear();
         scratch.v.clear();
         for token in tokens.clone() {
-            scratch.q.extend(own.clone().map(|c| code(token, c)));
-            scratch.v.extend(own.clone().map(|c| code(token, channels + c)));
+            let (q, v) = codes[2 * token * channels..2 * (token + 1) * channels].split_at(channels);
+            scratch.q.extend_from_slice(&q[own.clone()]);
+            scratch.v.extend_from_slice(&v[own.clone()]);
         }
         scratch.scores.resize(scratch.v.len() / dim, 0);
         scratch.out.resize(scratch.q.len(), 0);
@@ -113,9 +116,22 @@ impl CodedAttention {
             (self.kernels.attention_s8(&strip, &mut scratch.scores, &mut scratch.out), MEAN_FRACTION_S8)
         };
         done.expect("the strip fits the width of the codes");
+        let scales: Vec<f64> = own.clone().map(|c| self.grid.scale_of(channels + c)).collect();
         for (token, out) in tokens.zip(scratch.out.chunks_exact(dim)) {
-            for (c, &mean) in own.clone().zip(out) {
-                values.data[token * channels + c] = (f64::from(mean) / fraction * self.grid.scale_of(channels + c)) as f32;
+            let values = &mut values.data[token * channels..][own.clone()];
+            for ((value, &mean), scale) in values.iter_mut().zip(out).zip(&scales) {
+                *value = (f64::from(mean) / fraction * scale) as f32;
+            }
+        }
+    }
+}
+
+wide! {
+    /// Codes of tokens whose values are those of codes, zero point 0.
+    fn to_codes ['a] ['a] (values: &'a [f32], inverse: &'a [f64], codes: &'a mut [i16]) -> () {
+        for (values, codes) in values.chunks_exact(inverse.len()).zip(codes.chunks_exact_mut(inverse.len())) {
+            for ((value, inverse), code) in values.iter().zip(inverse).zip(codes) {
+                *code = nearest(f64::from(*value) * inverse) as i32 as i16;
             }
         }
     }

@@ -1,5 +1,7 @@
 //! How a tensor's real values become codes.
 
+use hrvit_reference::wide;
+
 /// Codes of a tensor: `real = scale_c * (code - zero_c)`, codes in `lo..=hi`. One scale and zero point per channel, or one for all.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grid {
@@ -94,25 +96,34 @@ impl Grid {
 
     /// Rounds every value of `[tokens, channels]` to the grid, in place.
     pub fn round(&self, values: &mut [f32], channels: usize) -> Saturation {
-        let mut clipped = 0u64;
-        let per_channel: Vec<(f64, f64, f64, f64)> = (0..channels)
-            .map(|c| {
-                let zero = f64::from(self.zero_of(c));
-                (self.scale_of(c), self.scale_of(c).recip(), f64::from(self.lo) - zero, f64::from(self.hi) - zero)
-            })
-            .collect();
-        for token in values.chunks_exact_mut(channels) {
-            for (x, &(scale, inverse, lo, hi)) in token.iter_mut().zip(&per_channel) {
-                let code = nearest(f64::from(*x) * inverse);
-                clipped += u64::from(code < lo || code > hi);
-                *x = (code.clamp(lo, hi) * scale) as f32;
-            }
-        }
+        let scale: Vec<f64> = (0..channels).map(|c| self.scale_of(c)).collect();
+        let inverse: Vec<f64> = scale.iter().map(|scale| scale.recip()).collect();
+        let end = |code: i32| -> Vec<f64> { (0..channels).map(|c| f64::from(code) - f64::from(self.zero_of(c))).collect() };
+        let (lo, hi) = (end(self.lo), end(self.hi));
+        let clipped = round_tokens(values, &scale, &inverse, &lo, &hi);
         Saturation { clipped, total: values.len() as u64 }
     }
 }
 
+wide! {
+    /// Rounds tokens to codes in `lo..=hi` about the zero points, as many channels as there are scales; gives how many values were clipped.
+    fn round_tokens ['a] ['a] (values: &'a mut [f32], scale: &'a [f64], inverse: &'a [f64], lo: &'a [f64], hi: &'a [f64]) -> u64 {
+        let mut clipped = 0;
+        for token in values.chunks_exact_mut(scale.len()) {
+            for ((((x, scale), inverse), lo), hi) in token.iter_mut().zip(scale).zip(inverse).zip(lo).zip(hi) {
+                let code = nearest(f64::from(*x) * inverse);
+                clipped += u64::from((code < *lo) | (code > *hi));
+                let code = if code < *lo { *lo } else { code };
+                let code = if code > *hi { *hi } else { code };
+                *x = (code * scale) as f32;
+            }
+        }
+        clipped
+    }
+}
+
 /// The nearest integer of a number below 2^51 in magnitude. Ties go to the even one, where the engine's go up: real values are hardly ever ties.
+#[inline(always)]
 pub fn nearest(x: f64) -> f64 {
     // Adding 1.5 * 2^52 leaves no fractional bits: the rounding of the addition does it.
     const SHIFT: f64 = 6_755_399_441_055_744.0;

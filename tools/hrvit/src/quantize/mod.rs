@@ -10,6 +10,7 @@
 //! | [`ranges`], [`smoothing`], [`weights`] | searches for scales |
 //! | [`sample`], [`stats`], [`streams`] | what calibration keeps of the float network |
 //! | [`half`] | steps in half precision |
+//! | `lanes` | loops with wide vectors |
 //! | [`mod@derive`] | the grids of every operator, one family per file |
 //! | [`operator`] | one quantised operator and its integers |
 //! | [`decision`] | the classes that decide |
@@ -28,6 +29,7 @@ pub mod encode;
 pub mod format;
 pub mod fraction;
 pub mod half;
+mod lanes;
 pub mod operator;
 pub mod ranges;
 pub mod report;
@@ -82,6 +84,11 @@ pub trait Frames: Sync {
 pub trait Progress: Sync {
     /// A task of `total` units starts.
     fn begin(&self, task: &str, total: usize);
+
+    /// What the task is at.
+    fn at(&self, part: &str) {
+        let _ = part;
+    }
 
     /// `count` units of it are done.
     fn advance(&self, count: usize);

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::{
     encode::Index,
     format::{Grid, nearest},
+    lanes,
     sample::Sample,
 };
 
@@ -102,7 +103,7 @@ impl Values {
         let one = |x: f64| (x - nearest(x * inverse).clamp(lo, hi) * scale).powi(2);
         let weighed = |(&x, weight): (&f64, &f64)| weight * one(x);
         if self.weight.is_empty() {
-            let sampled: f64 = self.sampled.iter().map(|&x| one(f64::from(x))).sum();
+            let sampled = lanes::sum(&self.sampled, &self.sampled, |x, _| one(f64::from(x)));
             return sampled + self.share * extremes.iter().map(|&x| one(x)).sum::<f64>();
         }
         let token = |token: &[f32]| token.iter().zip(&self.weight).map(|(&x, weight)| weight * one(f64::from(x))).sum::<f64>();
@@ -146,7 +147,7 @@ pub fn symmetric(values: &Values, magnitude: f64) -> f64 {
 
 /// Per channel of a sample: symmetric scales. `extents` are those of the whole data set.
 pub fn symmetric_channels(sample: &Sample, extents: &[Extent], clip: bool) -> Vec<f64> {
-    extents.iter().enumerate().map(|(c, extent)| symmetric(&Values::channel(sample, c, clip), extent.magnitude())).collect()
+    extents.par_iter().enumerate().map(|(c, extent)| symmetric(&Values::channel(sample, c, clip), extent.magnitude())).collect()
 }
 
 /// Scale of asymmetric codes -128..=127 over the extent, shrunk about its middle; [`centre`] gives the zero point. 0 for a single value.

@@ -3,6 +3,7 @@
 use comfy_table::Table;
 use serde::Serialize;
 
+use super::lanes;
 use crate::output;
 
 /// Signal and squared error, summed.
@@ -18,12 +19,8 @@ impl Noise {
     /// Of one tensor; both slices have one length.
     pub fn between(exact: &[f32], found: &[f32]) -> Self {
         debug_assert_eq!(exact.len(), found.len(), "tensors to compare have one shape");
-        let mut noise = Self::default();
-        for (&a, &b) in exact.iter().zip(found) {
-            noise.signal += f64::from(a).powi(2);
-            noise.error += (f64::from(a) - f64::from(b)).powi(2);
-        }
-        noise
+        let square = |a: f32, b: f32| (f64::from(a) - f64::from(b)).powi(2);
+        Self { signal: lanes::sum(exact, exact, |a, _| square(a, 0.0)), error: lanes::sum(exact, found, square) }
     }
 
     /// Both summed up.

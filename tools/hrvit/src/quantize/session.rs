@@ -1,12 +1,14 @@
 //! One calibration run: states of the float and of the quantised network side by side, step after step.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result};
 use hrvit_format::{
     Network, OpKind, Size, Step,
     record::Precision,
     writer::{OpData, StepData},
 };
-use hrvit_reference::{Folded, Frame, NoTap, State};
+use hrvit_reference::{Folded, Frame, NoTap, State, accounting};
 use rayon::prelude::*;
 
 use super::{
@@ -30,6 +32,11 @@ use crate::sqnr::Sqnr;
 /// Frames on which SQNR is measured.
 pub const MEASURED: usize = 32;
 
+/// What observing a step takes, in forward passes.
+const OBSERVE: usize = 2;
+/// What correcting and measuring it takes, told when it ends.
+const ADVANCE: usize = 6;
+
 /// What is carried from step to step.
 pub struct Session<'a> {
     network: &'a Network,
@@ -45,6 +52,7 @@ pub struct Session<'a> {
     measured: Vec<usize>,
     tensors: Tensors,
     streams: Streams,
+    costs: BTreeMap<Step, usize>,
 }
 
 /// One finished step.
@@ -83,7 +91,10 @@ impl<'a> Session<'a> {
     /// If a frame cannot be read or has the wrong length.
     pub fn new(network: &'a Network, mut exact: Folded, size: Size, frames: &'a dyn Frames, options: &'a Options, progress: &'a dyn Progress) -> Result<Self> {
         let count = frames.len();
-        progress.begin("residual streams", count);
+        let costs = costs(network, size);
+        let once: usize = costs.values().sum();
+        progress.begin("quantising", count * once * (1 + OBSERVE + ADVANCE));
+        progress.at("residual streams");
         let passes: Vec<(Streams, Decisions)> = (0..count)
             .into_par_iter()
             .map(|i| {
@@ -92,7 +103,7 @@ impl<'a> Session<'a> {
                 for step in network.steps() {
                     exact.step(step, &mut state, &mut tap);
                 }
-                progress.advance(1);
+                progress.advance(once);
                 let logits = state.logits.context("the float network has no logits")?;
                 Ok((tap, Decisions::of(&logits, network.head)))
             })
@@ -117,6 +128,7 @@ impl<'a> Session<'a> {
             quantised_states: States::new(count)?,
             corrected: spread_frames(count, bias::FRAMES),
             measured: spread_frames(count, MEASURED),
+            costs,
         };
         Ok(session)
     }
@@ -135,7 +147,7 @@ impl<'a> Session<'a> {
         if ops.is_empty() {
             return Ok(Finished { data: self.data(1.0, Vec::new()), report: Vec::new(), logits_db: None, warning: None });
         }
-        self.progress.begin(&step.to_string(), 2 * self.frames.len());
+        self.progress.at(&step.to_string());
         let stats = self.observe(step, ops.len())?;
         let Options { techniques, precision, .. } = *self.options;
         let (network, size, folded, tensors) = (self.network, self.size, &self.exact, &self.tensors);
@@ -221,7 +233,7 @@ impl<'a> Session<'a> {
                     seed: seed.wrapping_add((i as u64) << 20),
                 };
                 self.exact.step(step, &mut state, &mut tap);
-                self.progress.advance(1);
+                self.progress.advance(OBSERVE * self.costs[&step]);
                 Ok(tap.ops)
             })
             .collect::<Result<_>>()?;
@@ -327,7 +339,7 @@ impl<'a> Session<'a> {
                     logits.add_tokens(&exact.data, &found.data, exact.channels);
                 }
                 self.quantised_states.store(step, i, &mut state)?;
-                self.progress.advance(1);
+                self.progress.advance(ADVANCE * self.costs[&step]);
                 Ok(Notes { single: exact_tap.single, entire: noise, saturation, logits })
             })
             .collect::<Result<_>>()?;
@@ -348,6 +360,15 @@ impl<'a> Session<'a> {
         }
         Ok(all)
     }
+}
+
+/// What one forward pass through every step costs: one unit is a million products, or the handling of as many bytes as take as long.
+fn costs(network: &Network, size: Size) -> BTreeMap<Step, usize> {
+    let mut costs = BTreeMap::new();
+    for row in accounting::rows(network, size) {
+        *costs.entry(row.step).or_insert(0) += row.macs_folded + 64 * row.activation_bytes;
+    }
+    costs.into_iter().map(|(step, cost)| (step, cost.div_ceil(1_000_000) as usize)).collect()
 }
 
 fn read(frames: &dyn Frames, size: Size, i: usize) -> Result<Frame> {

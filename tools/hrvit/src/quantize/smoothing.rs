@@ -3,6 +3,7 @@
 use hrvit_format::Op;
 use hrvit_kernels::MIN_FRACTION;
 use hrvit_reference::operators::linear::matmul_transposed;
+use rayon::prelude::*;
 
 use super::{
     encode::{self, NormAffine},
@@ -82,14 +83,13 @@ pub fn choose(sample: &Sample, extents: &[Extent], reader: &Reader<'_>) -> Smoot
         Some(limit) => word(extent, limit),
         None => ranges::asymmetric(&Values::channel(sample, c, clip), extent),
     };
-    let channels = ranges::settled(extents.iter().enumerate().map(channel).collect(), |_| 0.0);
+    let channels = ranges::settled(extents.par_iter().enumerate().map(channel).collect(), |_| 0.0);
     let tensor = ranges::alive(tensor);
 
     let tokens = &sample.data[..sample.data.len().min(TOKENS * sample.channels)];
     let exact = product(tokens, reader.weight, reader.op);
-    let mut best: Option<(f64, Grid, f64)> = None;
     let exponents = if reader.techniques.uses(Technique::Smoothing) { &EXPONENTS[..] } else { &[0.0] };
-    for &exponent in exponents {
+    let attempt = |&exponent: &f64| -> Option<(f64, Grid, f64)> {
         let scale: Vec<f64> = channels.iter().map(|s| tensor.powf(1.0 - exponent) * s.powf(exponent)).collect();
         let scale = encodable(scale, extents, fraction, reader.limit.is_none());
         let zero = || extents.iter().zip(&scale).map(|(&extent, &s)| ranges::centre(extent, s)).collect();
@@ -97,13 +97,13 @@ pub fn choose(sample: &Sample, extents: &[Extent], reader: &Reader<'_>) -> Smoot
             Some(limit) => Grid::s16(scale, -limit, limit),
             None => Grid { zero: zero(), scale, lo: -128, hi: 127 },
         };
-        let Some(normalised) = normalised(tokens, &grid, fraction) else { continue };
+        let normalised = normalised(tokens, &grid, fraction)?;
         let weights = Weights::quantise(reader.op, reader.weight, reader.bias, &grid, reader.techniques, |_| 0.0);
         let error = relative_error(&exact, &product(&normalised, &weights.real(reader.op, &grid), reader.op), reader);
-        if best.as_ref().is_none_or(|(least, ..)| error < *least) {
-            best = Some((error, grid, exponent));
-        }
-    }
+        Some((error, grid, exponent))
+    };
+    let attempts: Vec<_> = exponents.par_iter().map(attempt).collect();
+    let best = attempts.into_iter().flatten().reduce(|best, next| if next.0 < best.0 { next } else { best });
     let (_, grid, exponent) = best.expect("one scale for all channels can be encoded");
     Smoothed { grid, exponent, fraction }
 }

@@ -1,9 +1,9 @@
 //! What one pass of the float network over the frames says about a step's operators, and about the residual streams of the whole network.
 
 use hrvit_format::{OpKind, Step};
-use hrvit_reference::{Folded, Map, Tap};
+use hrvit_reference::{Folded, Map, Tap, wide};
 
-use super::{ranges::Extent, sample::Sample};
+use super::{lanes, ranges::Extent, sample::Sample};
 
 /// Ranges, sums and samples of one operator.
 #[derive(Clone, Debug, Default)]
@@ -53,25 +53,39 @@ pub fn add_sums(sums: &mut Vec<f64>, next: &[f64]) {
 /// Sum per channel of a `[tokens, channels]` map.
 pub fn channel_sums(map: &Map) -> Vec<f64> {
     let mut sums = vec![0f64; map.channels];
-    for token in map.data.chunks_exact(map.channels) {
-        sums.iter_mut().zip(token).for_each(|(sum, &x)| *sum += f64::from(x));
-    }
+    add_tokens(map, &mut sums);
     sums
 }
 
 /// Smallest and largest value per channel.
 pub fn channel_extents(map: &Map) -> Vec<Extent> {
-    let mut extents = vec![Extent::EMPTY; map.channels];
-    for token in map.data.chunks_exact(map.channels) {
-        extents.iter_mut().zip(token).for_each(|(extent, &x)| extent.add(x));
+    let (mut least, mut most) = (vec![f32::INFINITY; map.channels], vec![f32::NEG_INFINITY; map.channels]);
+    widen(map, &mut least, &mut most);
+    least.into_iter().zip(most).map(|(min, max)| Extent { min, max }).collect()
+}
+
+wide! {
+    fn add_tokens ['a] ['a] (map: &'a Map, sums: &'a mut [f64]) -> () {
+        for token in map.data.chunks_exact(map.channels) {
+            for (sum, &x) in sums.iter_mut().zip(token) {
+                *sum += f64::from(x);
+            }
+        }
     }
-    extents
+
+    fn widen ['a] ['a] (map: &'a Map, least: &'a mut [f32], most: &'a mut [f32]) -> () {
+        for token in map.data.chunks_exact(map.channels) {
+            for ((&x, least), most) in token.iter().zip(&mut *least).zip(&mut *most) {
+                *least = if x < *least { x } else { *least };
+                *most = if x > *most { x } else { *most };
+            }
+        }
+    }
 }
 
 fn extent(values: &[f32]) -> Extent {
-    let mut all = Extent::EMPTY;
-    values.iter().for_each(|&x| all.add(x));
-    all
+    let (min, max) = lanes::ends(values);
+    Extent { min, max }
 }
 
 /// Collects one frame's [`OpStats`] of one step.

@@ -123,7 +123,8 @@ fn the_engine_computes_what_the_quantiser_expects_of_16_bits() {
 #[test]
 fn the_image_does_not_depend_on_the_number_of_threads() {
     let network = tiny(Head::Segformer, Activation::Gelu);
-    assert!(run(&network, 3, 1).image[..] == run(&network, 3, 2).image[..]);
+    let one = run(&network, 3, 1);
+    [2, 3].into_iter().for_each(|threads| assert!(one.image[..] == run(&network, 3, threads).image[..], "{threads} threads"));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Weights and biases of one operator as integers.
 
 use hrvit_format::{Op, OpKind};
+use hrvit_reference::wide;
+use rayon::prelude::*;
 
 use super::{
     format::Grid,
@@ -40,14 +42,14 @@ impl Weights {
     /// Quantises real weights for an input of grid `input`: the input's scale per channel is folded in, then each output channel gets the scale whose clip
     /// has the smallest squared error. `output` is the real value of one output code per channel; scales are kept coarse enough for the bias to fit
     /// [`BIAS_MAX`] and for the requantisation not to underflow.
-    pub fn quantise(op: &Op, weight: &[f32], bias: &[f32], input: &Grid, techniques: Techniques, output: impl Fn(usize) -> f64) -> Self {
+    pub fn quantise(op: &Op, weight: &[f32], bias: &[f32], input: &Grid, techniques: Techniques, output: impl Fn(usize) -> f64 + Sync) -> Self {
         let folded: Vec<f64> = weight.iter().enumerate().map(|(i, &w)| f64::from(w) * input.scale_of(place(op, i).1)).collect();
         let mut rows = vec![Vec::new(); bias.len()];
         for (i, &w) in folded.iter().enumerate() {
             rows[place(op, i).0].push(w);
         }
         let scale: Vec<f64> = rows
-            .iter()
+            .par_iter()
             .zip(bias)
             .enumerate()
             .map(|(o, (row, &b))| clip(row, techniques.uses(Technique::WeightClip)).max(f64::from(b).abs() / BIAS_MAX).max(output(o) * 2f64.powi(-26)))
@@ -121,12 +123,19 @@ fn clip(row: &[f64], search: bool) -> f64 {
         if scale == 0.0 {
             return 0.0;
         }
-        let error = row.iter().map(|w| (w - (w / scale).round().clamp(-WEIGHT_MAX, WEIGHT_MAX) * scale).powi(2)).sum();
+        let error = error_of(row, scale);
         if error < best.0 {
             best = (error, scale);
         }
     }
     best.1
+}
+
+wide! {
+    /// Squared error of weights rounded to multiples of `scale`.
+    fn error_of ['a] ['a] (row: &'a [f64], scale: f64) -> f64 {
+        row.iter().map(|w| (w - (w / scale).round().clamp(-WEIGHT_MAX, WEIGHT_MAX) * scale).powi(2)).sum()
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Cross-resolution fusion: terms from every branch in the scale of their sum, GELU by table.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use hrvit_format::{OpKind, Step};
 
 use super::Deriver;
@@ -11,45 +11,40 @@ pub fn fusion(d: &Deriver<'_>, module: u8, branch: u8) -> Result<Vec<QuantOp>> {
     let reader = d.reader_in(Step::PatchEmbed { module, branch }, 0)?;
     let act = d.find(OpKind::FusionAct)?;
     let seen = d.read(act);
-    let roomy = terms(d)?.into_iter().flat_map(|(i, input)| d.roomy(i, &input)).fold(0.0, f64::max);
+    let before = before_the_sum(d, act)?;
+    let terms = before.iter().enumerate().filter(|(_, (_, output))| output.is_none());
+    let roomy = terms.flat_map(|(i, (input, _))| d.roomy(i, input)).fold(0.0, f64::max);
     let sum = d.term_of(seen.magnitude(), roomy);
-    let mut ops = Vec::new();
-    // Codes that the next operator of the same source reads.
-    let mut codes = None;
-    for (i, op) in d.ops.iter().enumerate() {
-        let quantised = match op.kind {
-            OpKind::FusionIdentity => d.plain(i, d.stage_norm(op.source)?, sum.clone()),
-            OpKind::FusionNarrow => d.plain(i, d.stage_norm(op.source)?, d.narrowed(i)?),
-            OpKind::FusionDepthwise => {
-                let input = codes.take().unwrap_or(d.stage_norm(op.source)?);
-                let output = d.channels(i, &input, op.cout.into());
-                d.linear(i, input, output)
-            }
-            OpKind::FusionPointwise => d.linear(i, codes.take().unwrap_or(d.stage_norm(op.source)?), sum.clone()),
-            _ => {
-                let output = d.upper(i, &reader);
-                let index = d.index(&output, seen);
-                QuantOp { index: Some(index), ..d.plain(i, sum.clone(), output) }
-            }
-        };
-        codes = quantised.output.clone();
-        ops.push(quantised);
-    }
+    let quantised = |(i, (input, output)): (usize, (Grid, Option<Grid>))| {
+        let output = output.unwrap_or_else(|| sum.clone());
+        match d.op(i).kind {
+            OpKind::FusionIdentity | OpKind::FusionNarrow => d.plain(i, input, output),
+            _ => d.linear(i, input, output),
+        }
+    };
+    let mut ops: Vec<QuantOp> = before.into_iter().enumerate().map(quantised).collect();
+    let output = d.upper(act, &reader);
+    let index = d.index(&output, seen);
+    ops.push(QuantOp { index: Some(index), ..d.plain(act, sum.clone(), output) });
     Ok(ops)
 }
 
-/// The operators that leave terms of the sum, and what they read.
-fn terms(d: &Deriver<'_>) -> Result<Vec<(usize, Grid)>> {
-    let mut found = Vec::new();
-    let mut codes: Option<Grid> = None;
-    for (i, op) in d.ops.iter().enumerate() {
-        let input = codes.take().map_or_else(|| d.stage_norm(op.source), Ok);
-        match op.kind {
-            OpKind::FusionIdentity | OpKind::FusionPointwise => found.push((i, input?)),
-            OpKind::FusionNarrow => codes = Some(d.narrowed(i)?),
-            OpKind::FusionDepthwise => codes = Some(d.channels(i, &input?, op.cout.into())),
-            _ => {}
-        }
+/// What the first `count` operators read, and the codes that they leave; none of terms of the sum.
+fn before_the_sum(d: &Deriver<'_>, count: usize) -> Result<Vec<(Grid, Option<Grid>)>> {
+    let mut found: Vec<(Grid, Option<Grid>)> = Vec::new();
+    for (i, op) in d.ops.iter().enumerate().take(count) {
+        let codes = || found.last().and_then(|(_, output)| output.clone()).with_context(|| format!("{} without a narrowing before it", op.kind));
+        let quantised = match op.kind {
+            OpKind::FusionIdentity => (d.stage_norm(op.source)?, None),
+            OpKind::FusionNarrow => (d.stage_norm(op.source)?, Some(d.narrowed(i)?)),
+            OpKind::FusionDepthwise => {
+                let input = codes()?;
+                let output = d.channels(i, &input, op.cout.into());
+                (input, Some(output))
+            }
+            _ => (codes()?, None),
+        };
+        found.push(quantised);
     }
     Ok(found)
 }
