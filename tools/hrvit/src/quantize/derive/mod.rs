@@ -45,6 +45,8 @@ const WIDE_SUM_STEP: f64 = 1.0;
 const FINE_TERMS: f64 = 16.0;
 /// Largest gain of a LayerNorm in codes per unit: 15 bits, 15 fractional ones of what is normalised, a shift of at least 1, and a little less.
 const STEEPEST_GAIN: f64 = 0.999 * (1u64 << (15 + 15 - 1)) as f64;
+/// Largest offset of a LayerNorm in codes: 29 bits at a shift of 1, and a little less.
+const LARGEST_OFFSET: f64 = 0.999 * (1u64 << 28) as f64;
 /// Below minus this GELU is 0 in 16 bits.
 const FLAT: f64 = 5.5;
 
@@ -74,7 +76,7 @@ impl Tensors {
             let at = folded.network().ops(step).iter().position(|op| op.kind == OpKind::EmbedNorm);
             let norm = at.and_then(|at| folded.weights(step, at)).zip(stream(step).and_then(|stream| residual.get_mut(&stream)));
             if let Some((norm, scale)) = norm {
-                *scale = scale.max(steepest(norm) / STEEPEST_GAIN);
+                *scale = finest_norm(norm).fold(*scale, f64::max);
             }
         }
         residual.values_mut().for_each(|scale| *scale = ranges::alive(*scale));
@@ -139,9 +141,9 @@ pub struct Deriver<'a> {
     pub precision: Precision,
 }
 
-/// The largest gain of a LayerNorm.
-fn steepest(norm: &OpWeights) -> f64 {
-    norm.weight.iter().fold(0.0, |most, gain| most.max(gain.abs().into()))
+/// The finest scale of each channel that a LayerNorm's integers reach: gains of 15 bits and offsets of 28, at a shift of 1.
+fn finest_norm(norm: &OpWeights) -> impl Iterator<Item = f64> {
+    norm.weight.iter().zip(&norm.bias).map(|(gain, offset)| (f64::from(gain.abs()) / STEEPEST_GAIN).max(f64::from(offset.abs()) / LARGEST_OFFSET))
 }
 
 /// Derives every operator of a step, in order.
@@ -159,10 +161,8 @@ pub fn derive(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
         Step::Attention { .. } => attention::attention(d),
         Step::MixCfn { .. } => mix_cfn::mix_cfn(d),
         Step::StageNorm { .. } => {
-            let scales = d.stats[0].output.iter().zip(&d.real(0).weight).map(|(seen, gain)| {
-                let finest = f64::from(gain.abs()) / STEEPEST_GAIN;
-                (WIDE_MARGIN * seen.magnitude() / WIDE_MAX).max(finest)
-            });
+            let finest = finest_norm(d.real(0));
+            let scales = d.stats[0].output.iter().zip(finest).map(|(seen, finest)| (WIDE_MARGIN * seen.magnitude() / WIDE_MAX).max(finest));
             let output = Grid { scale: d.one_for_all(ranges::settled(scales.collect(), |_| 0.0)), ..Grid::wide(1.0) };
             Ok(vec![d.norm(0, d.residual()?, output)])
         }
