@@ -130,7 +130,7 @@ mod tests {
         let (set, unfit) = CalibrationSet::open(folder.path(), size()).unwrap();
         assert_eq!(unfit, [Unfit::TooFew(7)]);
         assert_eq!(set.names(), ["0.png", "1.png", "3.png", "4.png", "5.png", "6.png", "7.png"]);
-        assert!(matches!(&set.doubts()[..], [Doubt::Equal { frames: 2, of: 9, .. }, ..]), "{:?}", set.doubts());
+        assert!(matches!(set.doubts(), [Doubt::Equal { frames: 2, of: 9, .. }, ..]), "{:?}", set.doubts());
     }
 
     #[test]
