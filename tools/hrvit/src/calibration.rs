@@ -21,7 +21,8 @@ pub struct CalibrationSet {
 }
 
 impl CalibrationSet {
-    /// The frames of `folder`, to be resized to `size`, and everything that speaks against calibrating with them. Frames that are equal at that size count once.
+    /// The frames of `folder`, to be resized to `size`, and everything that speaks against calibrating with them.
+    /// Frames that are equal at that size count once.
     ///
     /// # Errors
     /// If the folder cannot be read, holds no frame, or a frame cannot be decoded.

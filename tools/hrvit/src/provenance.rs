@@ -24,8 +24,8 @@ pub fn weights_crc(provenance: &str) -> Option<u32> {
     (rest.len() == 8 || rest[8..].starts_with(';')).then(|| u32::from_str_radix(digits, 16).ok())?
 }
 
-/// What to warn of where the checkpoint `weights` is not the one that an image with this provenance was made from. What is no file, a pipe say, is read only once
-/// and not compared.
+/// What to warn of where the checkpoint `weights` is not the one that an image with this provenance was made from. What is no file, a pipe say, can be
+/// read only once and is not compared.
 ///
 /// # Errors
 /// If the file cannot be read.

@@ -20,7 +20,8 @@ use crate::spec_file::{NetworkArgs, SizeArg};
 ///
 /// The data set is a folder with `images/*` and `labels/*.png`, paired by name; the value of a label pixel is its class, and any value that is no class is
 /// ignored. Frames are resized to the model's input (bilinear, antialiased), logits back to the labels (bilinear). Intersection over union is that of the whole
-/// set; its mean is over the classes that occur. With --model and --weights the checkpoint should be the one that the image was made from: another one is warned of.
+/// set; its mean is over the classes that occur. With --model and --weights the checkpoint should be the one that the image was made from: another
+/// one is warned of.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   hrvit eval --model nano.hrvit --weights models/nano_camvid11.safetensors --data data/val

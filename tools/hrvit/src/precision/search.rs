@@ -95,13 +95,13 @@ pub struct Limits {
     pub beyond: Vec<hrvit_format::Step>,
 }
 
-/// Starts from `int8` and gives parts of it the steps of one of the `offers` instead until the drift is small enough. Parts that do not fit 8 bits have one from the
-/// start.
+/// Starts from `int8` and gives parts of it the steps of one of the `offers` instead until the drift is small enough. Parts that do not fit 8 bits
+/// have one from the start.
 ///
-/// One part after another: every part that is still in 8 bits is measured without labels, by what each offer brings beside what has been chosen, and every part in 16 bits
-/// with half precision. First counts how many clear decisions it regains, then the noise power at the logits that it removes, both per cost: its share of the
-/// multiply-accumulates that get wider operands plus its share of the weights where they grow. The first of this order that is also better on all frames is added. Then the
-/// drift is measured.
+/// One part after another: every part that is still in 8 bits is measured without labels, by what each offer brings beside what has been chosen, and
+/// every part in 16 bits with half precision. First counts how many clear decisions it regains, then the noise power at the logits that it removes,
+/// both per cost: its share of the multiply-accumulates that get wider operands plus its share of the weights where they grow. The first of this
+/// order that is also better on all frames is added. Then the drift is measured.
 ///
 /// # Errors
 /// If a part fits no precision, the arena is too small for those that must not have 8 bits, or the engine refuses an image.

@@ -1,5 +1,5 @@
-//! Steps in half precision: the weights of the canonical graph, rounded to f16. Nothing is calibrated; what could overflow is refused. What underflows is looked for in
-//! [`super::underflow`].
+//! Steps in half precision: the weights of the canonical graph, rounded to f16. Nothing is calibrated; what could overflow is refused. What underflows
+//! is looked for in [`super::underflow`].
 
 use anyhow::{Context, Result, bail, ensure};
 use half::f16;
