@@ -181,8 +181,10 @@ impl Judge {
             Precision::Int8 => Ok(make(record::Precision::Int8)?.image),
             Precision::Int16x8 => Ok(make(record::Precision::Int16x8)?.image),
             Precision::Auto => {
-                let int8 = make(record::Precision::Int8)?;
-                let (wide, half) = (make(record::Precision::Int16x8)?, quantize::to_fp16(checkpoint, self.size, &Options::default())?);
+                let derive =
+                    |precision| quantize::try_quantize(checkpoint, self.size, &self.calibration, &Options { precision, ..Options::default() }, &Silent);
+                let (int8, wide) = (derive(record::Precision::Int8)?, derive(record::Precision::Int16x8)?);
+                let half = quantize::try_fp16(checkpoint, self.size, &Options::default())?;
                 let offers =
                     [(record::Precision::Fp16, &half), (record::Precision::Int16x8, &wide)].map(|(precision, made)| Offer { precision, steps: &made.steps });
                 let count = self.calibration.len();

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use crate::frame_checks::{self, Unfit};
 use crate::frames;
+use crate::likeness::{self, Doubt, Looks};
 use crate::quantize::Frames;
 use crate::quantize::sample::SplitMix;
 
@@ -16,19 +17,47 @@ use crate::quantize::sample::SplitMix;
 pub struct CalibrationSet {
     paths: Vec<PathBuf>,
     size: Size,
+    doubts: Vec<Doubt>,
 }
 
 impl CalibrationSet {
     /// The frames of `folder`, to be resized to `size`, and everything that speaks against calibrating with them.
+    /// Frames that are equal at that size count once.
     ///
     /// # Errors
     /// If the folder cannot be read, holds no frame, or a frame cannot be decoded.
     pub fn open(folder: &Path, size: Size) -> Result<(Self, Vec<Unfit>)> {
         let paths = frames::list(folder)?;
-        let judge = |path: &PathBuf| Ok(frame_checks::check_frame(&path.display().to_string(), &frames::read(path)?, size));
-        let judged: Vec<Vec<Unfit>> = paths.par_iter().map(judge).collect::<Result<_>>()?;
-        let unfit = frame_checks::check_count(paths.len()).into_iter().chain(judged.into_iter().flatten()).collect();
-        Ok((Self { paths, size }, unfit))
+        let judge = |path: &PathBuf| -> Result<(Vec<Unfit>, Looks)> {
+            let frame = frames::read(path)?;
+            let unfit = frame_checks::check_frame(&path.display().to_string(), &frame, size);
+            Ok((unfit, Looks::of(frames::resize(&frame, size)?.as_raw(), size.width.into())))
+        };
+        let (judged, looks): (Vec<Vec<Unfit>>, Vec<Looks>) = paths.par_iter().map(judge).collect::<Result<Vec<_>>>()?.into_iter().unzip();
+        let (distinct, doubts) = likeness::compare(&looks, &paths.iter().map(|path| file_name(path)).collect::<Vec<_>>());
+        let unfit = frame_checks::check_count(distinct.len()).into_iter().chain(judged.into_iter().flatten()).collect();
+        let all = Self { paths, size, doubts };
+        Ok((Self { doubts: all.doubts.clone(), ..all.subset(&distinct) }, unfit))
+    }
+
+    /// The frames at these positions. What is doubtful about the whole set is not said of them again.
+    pub fn subset(&self, positions: &[usize]) -> Self {
+        Self { paths: positions.iter().map(|&at| self.paths[at].clone()).collect(), size: self.size, doubts: Vec::new() }
+    }
+
+    /// What makes the folder's frames say less than their number suggests.
+    pub fn doubts(&self) -> &[Doubt] {
+        &self.doubts
+    }
+
+    /// For an image's provenance: how many frames calibrated it.
+    pub fn provenance(&self) -> String {
+        format!("{} calibration frames", self.paths.len())
+    }
+
+    /// Names of the frames' files.
+    pub fn names(&self) -> Vec<String> {
+        self.paths.iter().map(|path| file_name(path)).collect()
     }
 
     /// `count` of the frames, drawn at random without replacement; which ones depends only on `seed` and the number of frames.
@@ -41,13 +70,17 @@ impl CalibrationSet {
         let mut left: Vec<usize> = (0..self.paths.len()).collect();
         let mut drawn: Vec<usize> = (0..count).map(|_| left.swap_remove((random.next_u64() % left.len() as u64) as usize)).collect();
         drawn.sort_unstable();
-        Ok(Self { paths: drawn.into_iter().map(|i| self.paths[i].clone()).collect(), size: self.size })
+        Ok(self.subset(&drawn))
     }
 
     /// Where the frames lie, in order of their names.
     pub fn paths(&self) -> &[PathBuf] {
         &self.paths
     }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 impl Frames for CalibrationSet {
@@ -67,10 +100,12 @@ mod tests {
 
     use super::*;
 
+    /// Frames that differ in one row.
     fn folder(count: usize, paint: impl Fn(u32, u32) -> [u8; 3] + Copy) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for i in 0..count {
-            RgbImage::from_fn(80, 64, |x, y| Rgb(paint(x, y))).save(folder.path().join(format!("{i}.png"))).unwrap();
+            let pixel = |x, y| if (y as usize) / 4 == i && count > 1 { [x as u8; 3] } else { paint(x, y) };
+            RgbImage::from_fn(80, 64, |x, y| Rgb(pixel(x, y))).save(folder.path().join(format!("{i}.png"))).unwrap();
         }
         folder
     }
@@ -86,6 +121,17 @@ mod tests {
         assert_eq!(unfit, []);
         assert_eq!((set.len(), set.rgb(7).unwrap().len()), (8, 32 * 64 * 3));
         assert!(set.rgb(8).is_err());
+    }
+
+    #[test]
+    fn equal_frames_count_once_and_are_said() {
+        let folder = folder(8, |x, y| [3 * x as u8, 3 * y as u8, 90]);
+        std::fs::copy(folder.path().join("0.png"), folder.path().join("5b.png")).unwrap();
+        std::fs::copy(folder.path().join("1.png"), folder.path().join("2.png")).unwrap();
+        let (set, unfit) = CalibrationSet::open(folder.path(), size()).unwrap();
+        assert_eq!(unfit, [Unfit::TooFew(7)]);
+        assert_eq!(set.names(), ["0.png", "1.png", "3.png", "4.png", "5.png", "6.png", "7.png"]);
+        assert!(matches!(set.doubts(), [Doubt::Equal { frames: 2, of: 9, .. }, ..]), "{:?}", set.doubts());
     }
 
     #[test]

@@ -5,10 +5,12 @@
 //! | [`cli`], [`commands`] | the command line: one module per subcommand |
 //! | [`spec_file`] | which network: variant or TOML file, head, classes |
 //! | [`decoding`], [`frames`], [`frame_checks`], [`calibration`] | decoding, resizing and judging camera frames |
+//! | [`likeness`], [`hold_out`] | frames that are alike; what an image costs on frames that did not calibrate it, and whether that is too much |
 //! | [`mod@quantize`] | from a checkpoint and frames to a model image |
 //! | [`labels`], [`palette`] | label maps as PNG, names and colours of classes |
 //! | [`segmenter`], [`logits`] | what float reference and int8 engine have in common |
 //! | [`float`], [`host_engine`] | the float reference, and the int8 engine with its model images |
+//! | [`provenance`] | what an image says of how it came to be |
 //! | [`golden`] | golden frames: made with an image, checked where it runs |
 //! | [`dataset`], [`evaluation`] | labelled frames, and segmenters measured on them |
 //! | [`accounting`] | parameters, multiply-accumulates and activation bytes per stage |
@@ -36,8 +38,10 @@ pub mod float;
 pub mod frame_checks;
 pub mod frames;
 pub mod golden;
+pub mod hold_out;
 pub mod host_engine;
 pub mod labels;
+pub mod likeness;
 pub mod logits;
 pub mod margins;
 pub mod memory_picture;
@@ -50,6 +54,7 @@ pub mod plots;
 pub mod precision;
 pub mod profile;
 pub mod progress;
+pub mod provenance;
 pub mod quantize;
 pub mod report;
 pub mod segmenter;

@@ -95,42 +95,77 @@ impl Sqnr {
 
     /// `10 log10(signal / noise)` in dB: infinite without noise, none without a decision or a signal.
     pub fn db(&self) -> Option<f64> {
-        let [signal, noise] = self.powers();
-        (signal > 0.0).then(|| 10.0 * (signal / noise).log10())
+        self.terms(&self.deciding()).db()
     }
 
-    /// Energies of signal and noise, over the classes that float picks.
-    fn powers(&self) -> [f64; 2] {
-        if self.classes == 1 {
-            return [&self.signal, &self.noise].map(|sums| sums[0]);
+    /// The classes that decide: those that float picks somewhere.
+    pub fn deciding(&self) -> Vec<usize> {
+        let chosen: Vec<usize> = (0..self.classes).filter(|class| self.picked[*class]).collect();
+        if self.is_threshold() {
+            return vec![0, 1];
         }
-        let mut chosen: Vec<usize> = (0..self.classes).filter(|class| self.picked[*class]).collect();
-        // Of two classes, one with a constant logit is the other's threshold.
-        let threshold = self.classes == 2 && self.extent.iter().any(|[least, largest]| least == largest);
-        if threshold {
-            chosen = vec![0, 1];
-        } else if chosen.len() == 1 {
+        if chosen.len() == 1 && self.classes > 1 {
             // The same class everywhere: how far the others stay behind is the signal.
             let behind: Vec<f64> = self.sums.iter().map(|sum| -sum).collect();
-            chosen = within_reach(&behind);
+            return within_reach(&behind);
         }
-        let count = chosen.len() as f64;
+        chosen
+    }
+
+    /// Whether one of two classes has a constant logit: it is the other's threshold.
+    fn is_threshold(&self) -> bool {
+        self.classes == 2 && self.extent.iter().any(|[least, largest]| least == largest)
+    }
+
+    /// What these frames add to energies over the classes `deciding`.
+    pub fn terms(&self, deciding: &[usize]) -> Terms {
+        if self.classes <= 1 {
+            let [signal, noise] = [&self.signal, &self.noise].map(|sums| sums.first().copied().unwrap_or(0.0));
+            return Terms { decisions: self.decisions, signal, noise, sums: Vec::new() };
+        }
+        let count = deciding.len() as f64;
         let [signal, noise] = [&self.signal, &self.noise].map(|products| {
-            let own: f64 = chosen.iter().map(|&class| products[self.pair(class, class)]).sum();
-            let cross: f64 = chosen.iter().flat_map(|&a| chosen.iter().map(move |&b| (a, b))).map(|(a, b)| products[self.pair(a.min(b), a.max(b))]).sum();
+            let own: f64 = deciding.iter().map(|&class| products[self.pair(class, class)]).sum();
+            let cross: f64 = deciding.iter().flat_map(|&a| deciding.iter().map(move |&b| (a, b))).map(|(a, b)| products[self.pair(a.min(b), a.max(b))]).sum();
             (own - cross / count).max(0.0)
         });
-        if threshold {
-            return [signal, noise];
-        }
-        let mean = chosen.iter().map(|&class| self.sums[class]).sum::<f64>() / count.max(1.0);
-        let constant: f64 = chosen.iter().map(|&class| (self.sums[class] - mean).powi(2)).sum::<f64>() / (self.decisions.max(1)) as f64;
-        [(signal - constant).max(0.0), noise]
+        let sums = if self.is_threshold() { Vec::new() } else { deciding.iter().map(|&class| self.sums[class]).collect() };
+        Terms { decisions: self.decisions, signal, noise, sums }
     }
 
     /// Where the product of two classes lies, `a <= b`.
     fn pair(&self, a: usize, b: usize) -> usize {
         a * self.classes - a * (a + 1) / 2 + b
+    }
+}
+
+/// Energies of some frames over classes that are fixed: cheap to add up again and again.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Terms {
+    decisions: u64,
+    /// About each pixel's mean, not yet about each class's.
+    signal: f64,
+    noise: f64,
+    /// Of each class.
+    sums: Vec<f64>,
+}
+
+impl Terms {
+    /// Adds those of other frames over the same classes.
+    pub fn add(&mut self, other: &Self) {
+        self.decisions += other.decisions;
+        self.signal += other.signal;
+        self.noise += other.noise;
+        self.sums.resize(other.sums.len(), 0.0);
+        self.sums.iter_mut().zip(&other.sums).for_each(|(sum, more)| *sum += more);
+    }
+
+    /// As [`Sqnr::db`].
+    pub fn db(&self) -> Option<f64> {
+        let mean = self.sums.iter().sum::<f64>() / self.sums.len().max(1) as f64;
+        let constant: f64 = self.sums.iter().map(|sum| (sum - mean).powi(2)).sum::<f64>() / self.decisions.max(1) as f64;
+        let signal = (self.signal - constant).max(0.0);
+        (signal > 0.0).then(|| 10.0 * (signal / self.noise).log10())
     }
 }
 

@@ -153,7 +153,7 @@ fn a_repacked_model_computes_the_same_and_bench_says_where_the_time_goes() {
     let folder = tempfile::tempdir().unwrap();
     let (weights, calib) = (synthetic(folder.path()), smooth_frames(folder.path(), 1));
     let (model, packed) = (folder.path().join("nano.hrvit"), folder.path().join("k8.hrvit"));
-    json(&[&quantize(&weights, &calib, "64x96", &model)[..], &["--force", "--json"]].concat());
+    json(&[&quantize(&weights, &calib, "64x96", &model)[..], &["--force", "--allow-drift", "--json"]].concat());
     let report = json(&["pack", "--model", text(&model), "--layout", "k8", "--out", text(&packed), "--json"]);
     assert_eq!((&report["from"], &report["to"]), (&"rows".into(), &"k8".into()));
     let golden = |path: &Path| json(&["inspect", text(path), "--json"])["image"]["golden"].clone();

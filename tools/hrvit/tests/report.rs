@@ -127,7 +127,7 @@ fn draws_of_a_calibration_folder_are_made_measured_and_repeat_for_a_seed() {
         output.stdout
     };
     done(&[&["synth", "--seed", "7", "--out", &weights], &network[..]].concat());
-    done(&[&["quantize", "--size", "64x64", "--weights", &weights, "--calib", &at("images"), "--out", &image], &network[..]].concat());
+    done(&[&["quantize", "--size", "64x64", "--weights", &weights, "--calib", &at("images"), "--allow-drift", "--out", &image], &network[..]].concat());
     let files = ["report", "--model", &image, "--weights", &weights, "--data", &at(""), "--calib", &at("images"), "--out", &at("report.html")];
     let draws = |seed: &str| -> Value {
         let report = done(&[&files[..], &["--frames", "3", "--calib-draws", "2", "--resamples", "20", "--worst", "1", "--seed", seed, "--json"]].concat());
@@ -159,7 +159,7 @@ static CLASSIFIER: LazyLock<Classifier> = LazyLock::new(|| {
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     };
     done(&[&["synth", "--seed", "7", "--out", &weights], &network[..]].concat());
-    done(&[&["quantize", "--size", "64x64", "--weights", &weights, "--calib", &images, "--force", "--out", &image], &network[..]].concat());
+    done(&[&["quantize", "--size", "64x64", "--weights", &weights, "--calib", &images, "--force", "--allow-drift", "--out", &image], &network[..]].concat());
     classifier
 });
 

@@ -76,11 +76,12 @@ pub fn run(args: &DemoArgs, format: Format) -> Result<()> {
     let classes = Classes::camvid11();
     let checkpoint = Checkpoint::read(&weights, &network)?;
     let (set, unfit) = CalibrationSet::open(&args.assets.join("data/calib"), args.size)?;
+    quantize::warn(set.doubts());
     quantize::judge(&unfit, false)?;
     if format == Format::Text {
         output::print_text(format_args!("quantising {} with {} frames at {}", file_name(&weights), set.paths().len(), args.size))?;
     }
-    let options = quantize::options(&weights, Some(&set), Some(&classes))?;
+    let options = quantize::options(&weights, &set.provenance(), Some(&classes))?;
     let Quantised { image, report: quantised, .. } = crate::quantize::quantize(&checkpoint, args.size, &set, &options, &Tasks::new())?;
     let image = golden::with_golden(&image, &set.rgb(0)?)?;
     output::write_file(&args.out.join("nano.hrvit"), &image)?;

@@ -12,6 +12,7 @@ use crate::float::Float;
 use crate::host_engine::{IsaArg, PackedImage};
 use crate::output::{self, Format};
 use crate::palette::Classes;
+use crate::provenance;
 use crate::segmenter::Segmenter;
 use crate::spec_file::{NetworkArgs, SizeArg};
 
@@ -19,7 +20,8 @@ use crate::spec_file::{NetworkArgs, SizeArg};
 ///
 /// The data set is a folder with `images/*` and `labels/*.png`, paired by name; the value of a label pixel is its class, and any value that is no class is
 /// ignored. Frames are resized to the model's input (bilinear, antialiased), logits back to the labels (bilinear). Intersection over union is that of the whole
-/// set; its mean is over the classes that occur.
+/// set; its mean is over the classes that occur. With --model and --weights the checkpoint should be the one that the image was made from: another
+/// one is warned of.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   hrvit eval --model nano.hrvit --weights models/nano_camvid11.safetensors --data data/val
@@ -73,6 +75,9 @@ pub fn run(args: &EvalArgs, format: Format) -> Result<()> {
         (Some(int8), None) => Classes::of_image(int8.model().meta())?,
         _ => Classes::of_model(usize::from(network.classes), args.classes_file.as_deref())?,
     };
+    if let (Some(int8), Some(weights), false) = (&int8, &args.weights, args.float_only) {
+        provenance::doubt(int8.model().meta().provenance, weights)?.iter().for_each(|doubt| eprintln!("warning: {doubt}"));
+    }
     let float = match &args.weights {
         Some(path) => Some(Float::new(
             match &int8 {

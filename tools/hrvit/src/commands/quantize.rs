@@ -1,31 +1,29 @@
 //! `hrvit quantize`: from a checkpoint and some frames to a model image.
 
+mod make;
+mod outcome;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
-use hrvit_core::{Model, Plan};
-use hrvit_format::{Size, crc32, record};
-use hrvit_reference::{Checkpoint, Folded};
-use serde::Serialize;
+use hrvit_format::Size;
+use hrvit_reference::Checkpoint;
 
 use crate::calibration::CalibrationSet;
-use crate::dataset;
+use crate::float::Float;
 use crate::frame_checks::Unfit;
 use crate::golden;
-use crate::host_engine::IsaArg;
+use crate::hold_out::{self, Split, gate::Gate};
+use crate::host_engine::{IsaArg, PackedImage};
+use crate::likeness::Doubt;
 use crate::output::{self, Format};
 use crate::palette::Classes;
-use crate::precision::{self, Chosen, Limits, Measure, Offer, parts};
 use crate::progress::Tasks;
-use crate::quantize::half::{peaks, refuse_overflow};
-use crate::quantize::{self, Frames, Options, Report, Technique, Techniques};
+use crate::provenance;
+use crate::quantize::{Frames, Options, Technique};
 use crate::spec_file::NetworkArgs;
 
-/// How many of the worst operators are shown.
-const WORST: usize = 8;
-/// Calibration frames on which precisions are compared.
-const MEASURED: usize = 16;
 /// How many complaints about frames are spelt out.
 const SPELT_OUT: usize = 8;
 
@@ -35,6 +33,9 @@ const SPELT_OUT: usize = 8;
 /// usual, 16 are enough to start with. The image carries the first of them as its golden frame, with a checksum per step that every device can check itself
 /// against; with half precision also with the logits and labels of plain code, to which a device is held within bounds.
 ///
+/// A fifth of the frames is held out: they take no part in calibrating, and say what the image costs against float. An image that costs too much is not written
+/// (--min-agreement, --allow-drift). That takes 10 distinct frames; with fewer the frames that calibrated judge.
+///
 /// With --precision auto every part of the network (each attention and MixCFN block, the entry of every module, stem and head) is measured alone in each precision of
 /// --with, and the most worth ones are added to the image in 8 bits until it drifts no further from the float network than --max-drift.
 #[derive(Args, Debug)]
@@ -42,7 +43,9 @@ const SPELT_OUT: usize = 8;
   hrvit quantize --weights models/nano_camvid11.safetensors --variant nano --head segformer --classes 11 --size 192x256 \\
       --calib data/calib --classes-file data/camvid11.toml --out nano.hrvit
   hrvit quantize --weights models/nano_camvid11.safetensors --variant nano --head segformer --classes 11 --size 192x256 \\
-      --calib data/calib --precision auto --max-drift 0.2 --pareto precision.svg --out mixed.hrvit")]
+      --calib data/calib --precision auto --max-drift 0.2 --pareto precision.svg --out mixed.hrvit
+  hrvit quantize --weights models/nano_camvid11.safetensors --variant nano --head segformer --classes 11 --size 192x256 \\
+      --calib data/calib --min-agreement 0.99 --json --out nano.hrvit       # strict; figures of the frames held out under .hold_out")]
 pub struct QuantizeArgs {
     /// Checkpoint (.safetensors or .pth)
     #[arg(long, value_name = "CKPT")]
@@ -83,6 +86,12 @@ pub struct QuantizeArgs {
     /// Calibrate also with frames that look unfit: too few, too small, flat, noise
     #[arg(long)]
     force: bool,
+    /// Share of decisions (pixels; frames of a classifier) on frames held out that must be float's, else no image is written
+    #[arg(long, value_name = "SHARE", default_value_t = 0.95, value_parser = share)]
+    min_agreement: f64,
+    /// Write the image also where it drifts too far from float: less agreement than --min-agreement, or a class that keeps less than 80 % of float's decisions
+    #[arg(long)]
+    allow_drift: bool,
     /// Names and colours of the classes for the image, a TOML file like data/camvid11.toml
     #[arg(long, value_name = "FILE")]
     classes_file: Option<PathBuf>,
@@ -127,176 +136,73 @@ enum Wider {
     Int16x8,
 }
 
-#[derive(Serialize)]
-struct Outcome<'a> {
-    file: &'a Path,
-    bytes: usize,
-    arena_bytes: usize,
-    report: &'a Report,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    precision: Option<Precisions<'a>>,
-}
-
-/// How `--precision auto` chose.
-#[derive(Serialize)]
-struct Precisions<'a> {
-    drift: &'static str,
-    max_drift: f64,
-    reached: bool,
-    path: &'a [precision::search::Step],
-    sensitivities: &'a [precision::search::Sensitivity],
-}
-
 /// Runs the command.
 ///
 /// # Errors
-/// If the options name no network, the checkpoint does not fit it or has values that are not finite, the folder has no frames or unfit ones, or the image cannot
-/// be written.
+/// If the options name no network, the checkpoint does not fit it or has values that are not finite, the folder has no frames or unfit ones, the image drifts too
+/// far from float, or it cannot be written.
 pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
     let network = args.network.network()?;
     [&args.out].into_iter().chain(&args.pareto).try_for_each(|path| output::probe(path))?;
     let classes = args.classes_file.as_deref().map(|file| Classes::of_model(usize::from(network.classes), Some(file))).transpose()?;
     let checkpoint = Checkpoint::read(&args.weights, &network)?;
     ensure!(args.half.is_empty() || args.precision == Precision::Mixed, "--half names the parts of --precision mixed");
-    let mut chosen = None;
-    let (image, report, set) = match (args.precision, &args.calib) {
-        (Precision::Fp16, _) => {
-            ensure!(args.without.is_empty(), "--without: half precision uses none of these techniques");
-            let options = Options { sequence: args.sequence, ..options(&args.weights, None, classes.as_ref())? };
-            let set = args.calib.as_deref().map(|calib| frames(args, calib)).transpose()?;
-            if let Some(set) = &set {
-                refuse_overflow(&peaks(&Folded::new(&checkpoint), args.size, set, &Tasks::new())?)?;
-            }
-            let halved = quantize::to_fp16(&checkpoint, args.size, &options)?;
-            (halved.image, halved.report, set)
-        }
-        (Precision::Int8 | Precision::Int16x8 | Precision::Mixed | Precision::Auto, None) => bail!("integers need calibration frames: --calib DIR"),
-        (Precision::Auto, Some(calib)) => {
-            let set = frames(args, calib)?;
-            let options = Options { seed: args.seed, sequence: args.sequence, ..options(&args.weights, Some(&set), classes.as_ref())? };
-            let (found, drift, report) = mix(args, &checkpoint, &set, &options, classes.as_ref())?;
-            let image = found.image.clone();
-            chosen = Some((found, drift));
-            (image, report, Some(set))
-        }
-        (Precision::Int8 | Precision::Int16x8 | Precision::Mixed, Some(calib)) => {
-            let set = frames(args, calib)?;
-            let mut options = Options { seed: args.seed, sequence: args.sequence, ..options(&args.weights, Some(&set), classes.as_ref())? };
-            if args.precision == Precision::Int16x8 {
-                options.precision = record::Precision::Int16x8;
-            }
-            options.techniques = Techniques::without(&args.without);
-            for name in options.techniques.names_left_out() {
-                options.provenance.push_str(&format!("; without {name}"));
-            }
-            let int8 = quantize::quantize(&checkpoint, args.size, &set, &options, &Tasks::new())?;
-            let image = match args.precision {
-                Precision::Mixed => {
-                    let named = parts::steps_named(&network, args.size, &args.half)?;
-                    let mut peaks = peaks(&Folded::new(&checkpoint), args.size, &set, &Tasks::new())?;
-                    peaks.retain(|peak| network.steps().enumerate().any(|(at, step)| step == peak.step && named.contains(&at)));
-                    refuse_overflow(&peaks)?;
-                    int8.with_wide_steps(&quantize::to_fp16(&checkpoint, args.size, &options)?.steps, &named)?
-                }
-                _ => int8.image,
-            };
-            (image, int8.report, Some(set))
-        }
+    let set = args.calib.as_deref().map(|calib| frames(args, calib)).transpose()?;
+    let split = set.as_ref().map(Split::of);
+    let made = make::make(args, &checkpoint, split.as_ref(), classes.as_ref())?;
+    let image = match &set {
+        Some(set) if !args.no_golden => golden::with_golden(&made.image, &set.rgb(0)?)?,
+        _ => made.image.clone(),
     };
-    let image = match set {
-        Some(set) if !args.no_golden => golden::with_golden(&image, &set.rgb(0)?)?,
-        _ => image,
-    };
-    output::write_file(&args.out, &image)?;
-    let arena_bytes = Plan::for_model(Model::load(&image)?.head()).build()?.arena_bytes();
-    match format {
-        Format::Json => {
-            let precision = chosen.as_ref().map(|(found, drift)| Precisions {
-                drift,
-                max_drift: args.max_drift,
-                reached: found.reached,
-                path: &found.path,
-                sensitivities: &found.sensitivities,
-            });
-            output::print_json(&Outcome { file: &args.out, bytes: image.len(), arena_bytes, report: &report, precision })
+    let packed = PackedImage::new(image.clone(), IsaArg::default().kernels()?)?;
+    let engine = packed.load()?;
+    let names = Classes::of_image(engine.model().meta())?;
+    let gate = Gate { min_agreement: args.min_agreement };
+    let examine = |split| hold_out::examine(split, [&Float::new(checkpoint.clone(), args.size), &engine], &names, gate, &Tasks::new());
+    let hold_out = split.as_ref().map(examine).transpose()?;
+    let refused = hold_out.as_ref().map_or(&[][..], |hold_out| &hold_out.verdict.refused);
+    let written = refused.is_empty() || args.allow_drift;
+    if written {
+        if let Some(picture) = &made.picture {
+            output::write_file(picture.0, picture.1.as_bytes())?;
         }
-        Format::Text => {
-            if let Some((found, drift)) = &chosen {
-                print_choice(found, drift, args.max_drift)?;
-            }
-            print_report(args, &report, image.len(), arena_bytes)
-        }
+        output::write_file(&args.out, &image)?;
     }
+    outcome::Outcome::new(args, written, image.len(), engine.plan().arena_bytes(), &made, hold_out.as_ref()).print(format)?;
+    if !refused.is_empty() {
+        let judged_by = if split.is_some_and(|split| split.held_out.is_some()) { "the frames held out" } else { "the calibration frames" };
+        let complaint = refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  ");
+        if !args.allow_drift {
+            bail!(
+                "on {judged_by} the image drifts too far from float; {} is not written:\n  {complaint}\n\
+                 Give more or better frames to --calib, or --precision auto or int16x8; --allow-drift writes the image all the same, and `hrvit report` then \
+                 says which steps are worst",
+                args.out.display()
+            );
+        }
+        eprintln!("warning: on {judged_by} the image drifts too far from float; written all the same:\n  {complaint}");
+    }
+    Ok(())
+}
+
+/// A share of the command line.
+fn share(text: &str) -> Result<f64> {
+    let share: f64 = text.parse().with_context(|| format!("{text} is no number"))?;
+    ensure!((0.0..=1.0).contains(&share), "{text}: expected a share between 0 and 1, 0.95 for 95 %");
+    Ok(share)
 }
 
 /// The calibration frames in `folder`, if they are fit or taken all the same.
 fn frames(args: &QuantizeArgs, folder: &Path) -> Result<CalibrationSet> {
     let (set, unfit) = CalibrationSet::open(folder, args.size)?;
+    warn(set.doubts());
     judge(&unfit, args.force)?;
     Ok(set)
 }
 
-/// Quantises to 8 bits, and gives those parts another precision that pay.
-fn mix(
-    args: &QuantizeArgs,
-    checkpoint: &Checkpoint,
-    set: &CalibrationSet,
-    options: &Options,
-    classes: Option<&Classes>,
-) -> Result<(Chosen, &'static str, Report)> {
-    let tasks = Tasks::new();
-    let int8 = quantize::quantize(checkpoint, args.size, set, options, &tasks)?;
-    let mut offered = Vec::new();
-    for wider in &args.with {
-        offered.push(match wider {
-            Wider::Fp16 => (record::Precision::Fp16, quantize::to_fp16(checkpoint, args.size, options)?.steps),
-            Wider::Int16x8 => {
-                let options = Options { precision: record::Precision::Int16x8, ..options.clone() };
-                (record::Precision::Int16x8, quantize::quantize(checkpoint, args.size, set, &options, &tasks)?.steps)
-            }
-        });
-    }
-    let offers: Vec<Offer<'_>> = offered.iter().map(|(precision, steps)| Offer { precision: *precision, steps }).collect();
-    let labelled = args.labelled.as_deref().map(dataset::labelled).transpose()?;
-    let judged = labelled.as_deref().zip(classes);
-    let kernels = IsaArg::default().kernels()?;
-    let measure = Measure::new(checkpoint, (set, MEASURED), args.size, judged, kernels, &tasks)?;
-    let half = args.with.contains(&Wider::Fp16);
-    let peaks = if half { peaks(&Folded::new(checkpoint), args.size, set, &tasks)? } else { Vec::new() };
-    let beyond: Vec<_> = peaks.iter().filter(|peak| !peak.fits()).map(|peak| peak.step).collect();
-    if !beyond.is_empty() {
-        let names: Vec<String> = beyond.iter().map(ToString::to_string).collect();
-        eprintln!("warning: beyond half precision on these frames: {}", names.join(", "));
-    }
-    let limits = Limits { drift: args.max_drift, arena_bytes: args.max_arena, beyond };
-    let found = precision::search(&int8, &offers, &measure, &limits, &tasks)?;
-    if let Some(file) = &args.pareto {
-        output::write_file(file, precision::picture::draw(&found.path, measure.drift_name())?.as_bytes())?;
-    }
-    Ok((found, measure.drift_name(), int8.report))
-}
-
-/// The parts that were added and what each brought.
-fn print_choice(found: &Chosen, drift: &str, most: f64) -> Result<()> {
-    let mut table = output::table(&["not in 8 bits", "precision", "logits dB", drift, "MACs not in 8x8, %", "image bytes", "arena bytes"], 2);
-    for step in &found.path {
-        table.add_row([
-            step.part.as_deref().map_or_else(|| "nothing".to_owned(), |part| format!("+ {part}")),
-            step.precision.unwrap_or_default().to_owned(),
-            format!("{:.2}", step.logits_db),
-            format!("{:.3}", step.drift),
-            format!("{:.1}", 100.0 * step.wide_macs),
-            output::grouped(step.bytes as u64),
-            output::grouped(step.arena_bytes as u64),
-        ]);
-    }
-    output::print_text(table)?;
-    if !found.reached {
-        eprintln!(
-            "warning: no choice drifts {most} points or less ({drift}); this is the last one that helps. --precision fp16 has every part in half precision"
-        );
-    }
-    Ok(())
+/// Warns of what makes frames say less than their number suggests.
+pub fn warn(doubts: &[Doubt]) {
+    doubts.iter().for_each(|doubt| eprintln!("warning: {doubt}"));
 }
 
 /// Refuses unfit frames unless forced; then says what it goes on with.
@@ -319,47 +225,28 @@ pub fn judge(unfit: &[Unfit], force: bool) -> Result<()> {
     Ok(())
 }
 
-/// Options of the quantiser whose provenance names checkpoint, frames and tool.
+/// Options of the quantiser whose provenance names checkpoint and tool, and says what calibrated.
 ///
 /// # Errors
 /// If the checkpoint cannot be read.
-pub fn options(weights: &Path, set: Option<&CalibrationSet>, classes: Option<&Classes>) -> Result<Options> {
+pub fn options(weights: &Path, calibrated: &str, classes: Option<&Classes>) -> Result<Options> {
     let bytes = std::fs::read(weights).with_context(|| format!("reading checkpoint {}", weights.display()))?;
-    let name = weights.file_name().unwrap_or_default().to_string_lossy();
-    let calibrated = set.map_or_else(|| "half precision".to_owned(), |set| format!("{} calibration frames", set.len()));
-    let provenance = format!("hrvit {}; {name}, CRC32 {:08x}; {calibrated}", env!("CARGO_PKG_VERSION"), crc32(&bytes));
+    let provenance = provenance::text(weights, &bytes, calibrated);
     let class_names = classes.map(|classes| classes.iter().map(|class| class.name.clone()).collect()).unwrap_or_default();
     let colours = classes.map(|classes| classes.colours().collect()).unwrap_or_default();
     Ok(Options { provenance, class_names, colours, ..Options::default() })
 }
 
-fn print_report(args: &QuantizeArgs, report: &Report, bytes: usize, arena_bytes: usize) -> Result<()> {
-    report.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
-    if args.operators {
-        output::print_text(report.table())?;
-    } else {
-        let mut table = output::table(&["worst operators", "", "dB alone", "dB in the network"], 2);
-        let decibels = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |db| format!("{db:.1}"));
-        for op in report.worst(WORST) {
-            table.add_row([op.step.clone(), op.op.clone(), decibels(op.single_db), decibels(op.entire_db)]);
-        }
-        output::print_text(table)?;
-    }
-    output::print_text(format_args!(
-        "{}: {} bytes, arena {} bytes; logits SQNR {} dB on {} of {} calibration frames; {:.1} s",
-        args.out.display(),
-        output::grouped(bytes as u64),
-        output::grouped(arena_bytes as u64),
-        report.logits_db.map_or_else(|| "-".to_owned(), |db| format!("{db:.1}")),
-        report.measured_frames,
-        report.frames,
-        report.seconds
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn percent_are_no_share() {
+        assert_eq!(share("0.95").unwrap(), 0.95);
+        assert!(share("95").unwrap_err().to_string().contains("between 0 and 1"));
+        assert!(share("nan").is_err() && share("much").is_err());
+    }
 
     #[test]
     fn unfit_frames_are_refused_unless_forced() {

@@ -19,6 +19,7 @@ use crate::host_engine::{self, HostEngine, IsaArg, PackedImage};
 use crate::output::{self, Format};
 use crate::palette::Classes;
 use crate::progress;
+use crate::provenance;
 use crate::quantize::sample::spread_frames;
 use crate::quantize::{Options, quantize as run_quantiser};
 use crate::report::bars::{Bars, Verdict};
@@ -33,7 +34,7 @@ const DRAW_FRAMES: usize = 128;
 ///
 /// Runs the float network and the model image over labelled frames (a folder as `hrvit eval` takes it; of a classifier images/ and, if there are labels, labels.csv
 /// with lines "STEM,CLASS") and writes a page that needs neither network nor script, and the same as JSON. With --draws or --calib other calibrations of the same network are measured too, to tell drift from chance. With --bars the command fails where
-/// the image does not meet them; the page is written all the same.
+/// the image does not meet them; the page is written all the same. The checkpoint should be the one that the image was made from: another one is warned of.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   hrvit report --model nano.hrvit --weights models/nano_camvid11.safetensors --data data/val --out report.html
@@ -142,6 +143,7 @@ pub fn run(args: &ReportArgs, format: Format) -> Result<()> {
     let model = int8.model();
     let meta = model.meta();
     let checkpoint = binary::read_for(&args.weights, meta)?;
+    provenance::doubt(meta.provenance, &args.weights)?.iter().for_each(|doubt| eprintln!("warning: {doubt}"));
     let classes = Classes::of_image(meta)?;
     let head = meta.network.head;
     let prepared = Prepared { args, format, bars, pictures, int8, checkpoint, classes, kernels, bytes, crc };
@@ -253,6 +255,7 @@ fn others(args: &ReportArgs, int8: &HostEngine, checkpoint: &Checkpoint, classes
 
 fn calibrate(args: &ReportArgs, folder: &Path, int8: &HostEngine, checkpoint: &Checkpoint, classes: &Classes, kernels: Kernels) -> Result<Others> {
     let (set, unfit) = CalibrationSet::open(folder, int8.size())?;
+    quantize::warn(set.doubts());
     quantize::judge(&unfit, false)?;
     let held = set.paths().len();
     let count = args.calib_frames.unwrap_or(if held > DRAW_FRAMES { DRAW_FRAMES } else { held * 3 / 4 });
@@ -265,7 +268,7 @@ fn calibrate(args: &ReportArgs, folder: &Path, int8: &HostEngine, checkpoint: &C
     for number in 0..args.calib_draws {
         let seed = args.seed.wrapping_add(number as u64);
         let drawn = set.draw(count, seed)?;
-        let options = Options { seed, ..quantize::options(&args.weights, Some(&drawn), Some(classes))? };
+        let options = Options { seed, ..quantize::options(&args.weights, &drawn.provenance(), Some(classes))? };
         let quantised =
             run_quantiser(checkpoint, int8.size(), &drawn, &options, &progress::Tasks::new()).with_context(|| format!("calibration draw {number}"))?;
         others.images.push(PackedImage::new(quantised.image, kernels)?);

@@ -11,15 +11,18 @@ use crate::{
     dataset::Labelled,
     evaluation::{Contestants, evaluate},
     float::Float,
+    hold_out::measure::{Decided, Decision},
     host_engine::PackedImage,
-    labels::LabelMap,
     logits::Logits,
-    metrics::Agreement,
     palette::Classes,
     quantize::{Frames, Progress},
+    report::{agreement::CLEAR_MARGIN, steps::logits_deviation},
     segmenter::Segmenter,
     sqnr::Sqnr,
 };
+
+/// Pixels of the input that a logit of a segmentor stands for.
+const LOGIT_PIXELS: u64 = 16;
 
 /// What an image does to the logits.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +33,8 @@ pub struct Noise {
     pub power: f64,
     /// Share of decisions (pixels of a segmentor, frames of a classifier) that differ from float's.
     pub flipped: f64,
+    /// How many of them differ where float is clear.
+    pub clear_flips: u64,
 }
 
 /// Labelled frames that decide.
@@ -46,7 +51,11 @@ pub struct Judged<'a> {
 pub struct Measure<'a> {
     frames: Vec<RgbImage>,
     float: Vec<Logits>,
-    decisions: Vec<LabelMap>,
+    decisions: Vec<Decision>,
+    /// Margin from which float is clear.
+    clear: f32,
+    /// Decisions that one logit makes.
+    together: u64,
     kernels: Kernels,
     judged: Option<Judged<'a>>,
 }
@@ -81,8 +90,10 @@ impl<'a> Measure<'a> {
             let quality = evaluate(set, Contestants { float: Some(&float), engine: None }, classes, &|_| Ok(()))?.float;
             Ok(Judged { set, classes, float: quality.context("no quality of the float network")?.miou })
         });
-        let decisions = logits.iter().map(|logits| decide(logits, size)).collect();
-        Ok(Self { frames, float: logits, decisions, kernels, judged: judged.transpose()? })
+        let decisions = logits.iter().map(|logits| Decision::of(logits, float.head(), size)).collect();
+        let clear = (CLEAR_MARGIN * logits_deviation(&logits)) as f32;
+        let together = if float.head() == Head::Segformer { LOGIT_PIXELS } else { 1 };
+        Ok(Self { frames, float: logits, decisions, clear, together, kernels, judged: judged.transpose()? })
     }
 
     /// Noise of `image` on the first `count` frames, or on all.
@@ -92,21 +103,38 @@ impl<'a> Measure<'a> {
     pub fn noise(&self, image: AlignedBytes, count: usize) -> Result<Noise> {
         let packed = PackedImage::new(image, self.kernels)?;
         let engine = packed.load()?;
-        let each = |((frame, float), decisions): ((&RgbImage, &Logits), &LabelMap)| -> Result<(Sqnr, Agreement)> {
+        let each = |((frame, float), decision): ((&RgbImage, &Logits), &Decision)| -> Result<(Sqnr, Decided)> {
             let logits = engine.logits(frame)?;
-            let (mut sqnr, mut agreement) = (Sqnr::default(), Agreement::default());
+            let (mut sqnr, mut decided) = (Sqnr::default(), Decided::default());
             sqnr.add(float, &logits)?;
-            agreement.add(decisions, &decide(&logits, engine.size()))?;
-            Ok((sqnr, agreement))
+            decided.add(decision, &Decision::of(&logits, engine.head(), engine.size()), self.clear, logits.classes.max(2));
+            Ok((sqnr, decided))
         };
         let counted: Vec<_> = self.frames.par_iter().zip(&self.float).zip(&self.decisions).take(count).map(each).collect::<Result<_>>()?;
-        let (mut sqnr, mut agreement) = (Sqnr::default(), Agreement::default());
+        let (mut sqnr, mut decided) = (Sqnr::default(), Decided::default());
         for (one, other) in &counted {
             sqnr.merge(one);
-            agreement.merge(other);
+            decided.merge(other);
         }
         let db = sqnr.db().unwrap_or(f64::NEG_INFINITY);
-        Ok(Noise { db, power: 10f64.powf(-db / 10.0), flipped: 1.0 - agreement.ratio() })
+        let flipped = 1.0 - decided.all.agreement().unwrap_or(0.0);
+        Ok(Noise { db, power: 10f64.powf(-db / 10.0), flipped, clear_flips: decided.clear.all - decided.clear.same })
+    }
+
+    /// Clear decisions regained in whole logits: pixels flip together, and less than a logit is chance.
+    pub fn whole(&self, regained: i64) -> i64 {
+        regained / self.together as i64
+    }
+
+    /// Whether a part that regains so many clear decisions and is worth so much of the noise is a gain: clear decisions first.
+    pub fn is_gain(&self, regained: i64, worth: f64) -> bool {
+        let whole = self.whole(regained);
+        whole > 0 || whole == 0 && worth > 0.0
+    }
+
+    /// Whether `one` has fewer clear flips than `other`, or no more and less noise.
+    pub fn is_better(&self, one: Noise, other: Noise) -> bool {
+        self.is_gain(other.clear_flips as i64 - one.clear_flips as i64, other.power - one.power)
     }
 
     /// Drift of `image`: with labelled frames the difference in mean intersection over union, else the share of decisions that `noise` found flipped; in points.
@@ -125,10 +153,4 @@ impl<'a> Measure<'a> {
     pub fn drift_name(&self) -> &'static str {
         if self.judged.is_some() { "|ΔmIoU|, points" } else { "decisions changed, %" }
     }
-}
-
-/// The class of every pixel at the input's size; of a classifier the one class.
-fn decide(logits: &Logits, size: Size) -> LabelMap {
-    let (height, width) = if logits.height * logits.width == 1 { (1, 1) } else { (size.height.into(), size.width.into()) };
-    logits.labels_at(height, width)
 }

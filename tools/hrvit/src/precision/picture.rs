@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn both_lines_are_explained() {
-        let step = |logits_db, drift, wide_macs| Step { part: None, precision: None, logits_db, drift, wide_macs, bytes: 1, arena_bytes: 1 };
+        let step = |logits_db, drift, wide_macs| Step { part: None, precision: None, clear_flips: 0, logits_db, drift, wide_macs, bytes: 1, arena_bytes: 1 };
         let svg = draw(&[step(39.0, 0.4, 0.0), step(45.0, 0.1, 0.2)], "decisions changed, %").unwrap();
         assert!(svg.contains("logits SQNR") && svg.contains("decisions changed, %"), "{svg}");
     }

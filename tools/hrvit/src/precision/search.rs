@@ -1,15 +1,15 @@
 //! Buys accuracy where it is cheapest.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use hrvit_core::{Model, Plan, Precision};
-use hrvit_format::{aligned::AlignedBytes, writer::StepData};
+use hrvit_format::{LoadError, aligned::AlignedBytes};
 use serde::Serialize;
 
 use super::{
+    fitting::{Choice, Fitting, Forced, Offer},
     measure::{Measure, Noise},
-    parts::{Part, parts},
 };
-use crate::quantize::{Progress, Quantised};
+use crate::quantize::{Derived, Progress};
 
 /// Frames on which parts are compared with each other.
 const RANKED: usize = 4;
@@ -21,6 +21,8 @@ pub struct Sensitivity {
     pub part: String,
     /// Name of the precision.
     pub precision: &'static str,
+    /// Clear decisions regained, on the frames that rank: pixels or frames.
+    pub regained: i64,
     /// Decibels gained at the logits.
     pub gain_db: f64,
     /// Its share of all multiply-accumulates.
@@ -38,6 +40,8 @@ pub struct Step {
     pub part: Option<String>,
     /// Name of its precision.
     pub precision: Option<&'static str>,
+    /// Decisions that differ from float's where float is clear.
+    pub clear_flips: u64,
     /// Signal to noise of the logits, in dB.
     pub logits_db: f64,
     /// Drift in points.
@@ -60,15 +64,8 @@ pub struct Chosen {
     pub path: Vec<Step>,
     /// Whether the drift that was asked for is reached.
     pub reached: bool,
-}
-
-/// The steps of the network in another precision.
-#[derive(Clone, Copy)]
-pub struct Offer<'a> {
-    /// The precision.
-    pub precision: Precision,
-    /// All steps, in canonical order.
-    pub steps: &'a [StepData],
+    /// Parts that do not fit 8 bits.
+    pub forced: Vec<Forced>,
 }
 
 impl Offer<'_> {
@@ -82,15 +79,8 @@ impl Offer<'_> {
     }
 }
 
-/// The offer that each part takes; none stays in 8 bits.
-type Choice = [Option<usize>];
-
 struct Search<'a> {
-    int8: &'a Quantised,
-    offers: &'a [Offer<'a>],
-    parts: Vec<Part>,
-    /// Parts beyond half precision.
-    beyond: Vec<bool>,
+    fitting: Fitting<'a>,
     measure: &'a Measure<'a>,
 }
 
@@ -105,24 +95,27 @@ pub struct Limits {
     pub beyond: Vec<hrvit_format::Step>,
 }
 
-/// Starts from `int8` and gives parts of it the steps of one of the `offers` instead until the drift is small enough.
+/// Starts from `int8` and gives parts of it the steps of one of the `offers` instead until the drift is small enough. Parts that do not fit 8 bits
+/// have one from the start.
 ///
-/// One part after another: every part that is still in 8 bits is measured without labels, by the noise power at the logits that each offer removes beside what has been
-/// chosen, and every part in 16 bits with half precision; the one that removes most per cost is added, the cost being its share of the multiply-accumulates that get wider
-/// operands plus its share of the weights where they grow. Then the drift is measured.
+/// One part after another: every part that is still in 8 bits is measured without labels, by what each offer brings beside what has been chosen, and
+/// every part in 16 bits with half precision. First counts how many clear decisions it regains, then the noise power at the logits that it removes,
+/// both per cost: its share of the multiply-accumulates that get wider operands plus its share of the weights where they grow. The first of this
+/// order that is also better on all frames is added. Then the drift is measured.
 ///
 /// # Errors
-/// If the engine refuses an image.
-pub fn search(int8: &Quantised, offers: &[Offer<'_>], measure: &Measure<'_>, limits: &Limits, progress: &dyn Progress) -> Result<Chosen> {
-    let image = int8.image.clone();
-    let model = Model::load(&image)?;
-    let (network, size) = (model.meta().network.clone(), model.meta().size);
-    let beyond: Vec<usize> = network.steps().enumerate().filter(|(_, step)| limits.beyond.contains(step)).map(|(at, _)| at).collect();
-    let parts = parts(&network, size);
-    let beyond = parts.iter().map(|part| part.steps.iter().any(|at| beyond.contains(at))).collect();
-    let search = Search { int8, offers, parts, beyond, measure };
+/// If a part fits no precision, the arena is too small for those that must not have 8 bits, or the engine refuses an image.
+pub fn search(int8: &Derived, offers: &[Offer<'_>], measure: &Measure<'_>, limits: &Limits, progress: &dyn Progress) -> Result<Chosen> {
+    let search = Search { fitting: Fitting::new(int8, offers, &limits.beyond), measure };
+    let mut chosen: Vec<Option<usize>> = vec![None; search.fitting.parts.len()];
+    let (image, forced) = search.fitting.complete(&mut chosen)?;
+    let needed = arena_bytes(&image)?;
+    ensure!(
+        forced.is_empty() || limits.arena_bytes.is_none_or(|most| needed <= most),
+        "an arena of {needed} bytes, more than --max-arena: {}",
+        forced.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    );
     let mut noise = measure.noise(image.clone(), usize::MAX)?;
-    let mut chosen: Vec<Option<usize>> = vec![None; search.parts.len()];
     let mut path = vec![search.point(None, &chosen, &image, noise)?];
     let (mut best, mut reached) = (image, path[0].drift <= limits.drift);
     let mut sensitivities = Vec::new();
@@ -132,11 +125,11 @@ pub fn search(int8: &Quantised, offers: &[Offer<'_>], measure: &Measure<'_>, lim
             sensitivities = ranked.iter().map(|(_, sensitivity)| sensitivity.clone()).collect();
         }
         let before = path.len();
-        for ((at, offer), _) in ranked.iter().take_while(|(_, sensitivity)| sensitivity.worth > 0.0) {
+        for ((at, offer), _) in ranked.iter().filter(|(_, sensitivity)| measure.is_gain(sensitivity.regained, sensitivity.worth)) {
             let had = chosen[*at].replace(*offer);
-            let image = search.image(&chosen)?;
+            let image = search.fitting.image(&chosen)?;
             let fits = limits.arena_bytes.is_none_or(|most| arena_bytes(&image).is_ok_and(|bytes| bytes <= most));
-            let added = if fits { Some(measure.noise(image.clone(), usize::MAX)?).filter(|added| added.power < noise.power) } else { None };
+            let added = if fits { Some(measure.noise(image.clone(), usize::MAX)?).filter(|added| measure.is_better(*added, noise)) } else { None };
             let Some(added) = added else {
                 chosen[*at] = had;
                 continue;
@@ -150,7 +143,7 @@ pub fn search(int8: &Quantised, offers: &[Offer<'_>], measure: &Measure<'_>, lim
         }
         reached = path.last().is_some_and(|last| last.drift <= limits.drift);
     }
-    Ok(Chosen { image: best, sensitivities, path, reached })
+    Ok(Chosen { image: best, sensitivities, path, reached, forced })
 }
 
 /// Bytes of the arena that `image` needs with one worker.
@@ -159,54 +152,51 @@ fn arena_bytes(image: &AlignedBytes) -> Result<usize> {
 }
 
 impl Search<'_> {
-    /// The image whose parts take the offers `chosen`.
-    fn image(&self, chosen: &Choice) -> Result<AlignedBytes> {
-        let mut steps = self.int8.steps.clone();
-        for (part, offer) in self.parts.iter().zip(chosen).filter_map(|(part, offer)| Some((part, self.offers[(*offer)?]))) {
-            part.steps.iter().for_each(|&at| steps[at] = offer.steps[at].clone());
-        }
-        self.int8.with_steps(&steps)
-    }
-
     /// What may be bought, as part and offer: anything for a part in 8 bits, half precision for one that has taken 16 bits.
     fn candidates(&self, chosen: &Choice) -> Vec<(usize, usize)> {
-        let half = |offer: usize| self.offers[offer].precision == Precision::Fp16;
-        let all = (0..chosen.len()).flat_map(|at| (0..self.offers.len()).map(move |offer| (at, offer)));
-        all.filter(|&(at, offer)| match chosen[at] {
-            None => !(half(offer) && self.beyond[at]),
-            Some(had) => !half(had) && half(offer) && !self.beyond[at],
-        })
-        .collect()
+        let half = |offer: usize| self.fitting.offers[offer].precision == Precision::Fp16;
+        let all = (0..chosen.len()).flat_map(|at| (0..self.fitting.offers.len()).map(move |offer| (at, offer)));
+        all.filter(|&(at, offer)| chosen[at].is_none_or(|had| !half(had) && half(offer)) && self.fitting.fits(at, offer)).collect()
     }
 
     /// Every candidate, alone beside those `chosen`, whose image is `base`; the most worth first.
     fn rank(&self, chosen: &Choice, base: &AlignedBytes, progress: &dyn Progress) -> Result<Vec<((usize, usize), Sensitivity)>> {
         let base = self.measure.noise(base.clone(), RANKED)?;
-        let all = self.parts.iter().fold((0, 0), |(macs, weights), part| (macs + part.macs, weights + part.weights));
+        let parts = &self.fitting.parts;
+        let all = parts.iter().fold((0, 0), |(macs, weights), part| (macs + part.macs, weights + part.weights));
         let share = |part: u64, all: u64| part as f64 / all.max(1) as f64;
         let candidates = self.candidates(chosen);
         progress.begin("sensitivity of every part", candidates.len());
         let mut ranked = Vec::new();
         for (at, offer) in candidates {
-            let (part, offered) = (&self.parts[at], &self.offers[offer]);
+            let (part, offered) = (&parts[at], &self.fitting.offers[offer]);
             let mut with = chosen.to_vec();
             with[at] = Some(offer);
-            let noise = self.measure.noise(self.image(&with)?, RANKED)?;
-            let (macs, weights) = (share(part.macs, all.0), share(part.weights, all.1));
-            let worth = (base.power - noise.power) / base.power / offered.cost(macs, weights, chosen[at].is_some());
-            let (part, precision) = (part.name.clone(), offered.precision.name());
-            ranked.push(((at, offer), Sensitivity { part, precision, gain_db: noise.db - base.db, macs, weights, worth }));
             progress.advance(1);
+            let image = match self.fitting.image(&with) {
+                // The loader refuses the part in this precision: it is not on offer.
+                Err(error) if error.downcast_ref::<LoadError>().is_some() => continue,
+                image => image?,
+            };
+            let noise = self.measure.noise(image, RANKED)?;
+            let (macs, weights) = (share(part.macs, all.0), share(part.weights, all.1));
+            let cost = offered.cost(macs, weights, chosen[at].is_some());
+            let worth = (base.power - noise.power) / base.power / cost;
+            let regained = base.clear_flips as i64 - noise.clear_flips as i64;
+            let (part, precision) = (part.name.clone(), offered.precision.name());
+            let sensitivity = Sensitivity { part, precision, regained, gain_db: noise.db - base.db, macs, weights, worth };
+            ranked.push((self.measure.whole(regained) as f64 / cost, (at, offer), sensitivity));
         }
-        ranked.sort_by(|(_, one), (_, other)| other.worth.total_cmp(&one.worth));
-        Ok(ranked)
+        ranked.sort_by(|(one, _, a), (other, _, b)| other.total_cmp(one).then(b.worth.total_cmp(&a.worth)));
+        Ok(ranked.into_iter().map(|(_, place, sensitivity)| (place, sensitivity)).collect())
     }
 
     fn point(&self, added: Option<usize>, chosen: &Choice, image: &AlignedBytes, noise: Noise) -> Result<Step> {
-        let macs = |only: bool| self.parts.iter().zip(chosen).filter(|(_, chosen)| !only || chosen.is_some()).map(|(part, _)| part.macs).sum::<u64>();
+        let macs = |only: bool| self.fitting.parts.iter().zip(chosen).filter(|(_, chosen)| !only || chosen.is_some()).map(|(part, _)| part.macs).sum::<u64>();
         Ok(Step {
-            part: added.map(|at| self.parts[at].name.clone()),
-            precision: added.and_then(|at| chosen[at]).map(|offer| self.offers[offer].precision.name()),
+            part: added.map(|at| self.fitting.parts[at].name.clone()),
+            precision: added.and_then(|at| chosen[at]).map(|offer| self.fitting.offers[offer].precision.name()),
+            clear_flips: noise.clear_flips,
             logits_db: noise.db,
             drift: self.measure.drift(image, noise)?,
             wide_macs: macs(true) as f64 / macs(false).max(1) as f64,

@@ -1,4 +1,5 @@
-//! Steps in half precision: the weights of the canonical graph, rounded to f16. Nothing is calibrated; what could overflow is refused.
+//! Steps in half precision: the weights of the canonical graph, rounded to f16. Nothing is calibrated; what could overflow is refused. What underflows
+//! is looked for in [`super::underflow`].
 
 use anyhow::{Context, Result, bail, ensure};
 use half::f16;
@@ -47,11 +48,13 @@ pub fn peaks(folded: &Folded, size: Size, frames: &dyn Frames, progress: &dyn Pr
         progress.advance(1);
         Ok(seen.0)
     });
-    let merged = each.try_reduce_with(|mut all, one| {
-        all.iter_mut().zip(one).filter(|(all, one)| one.magnitude > all.magnitude).for_each(|(all, one)| *all = one);
-        Ok(all)
-    });
-    merged.context("looking for overflow needs at least one frame")?
+    each.try_reduce_with(|all, one| Ok(larger(all, &one))).context("looking for overflow needs at least one frame")?
+}
+
+/// The larger ones of the same steps.
+pub(super) fn larger(mut all: Vec<Peak>, other: &[Peak]) -> Vec<Peak> {
+    all.iter_mut().zip(other).filter(|(all, one)| one.magnitude > all.magnitude).for_each(|(all, one)| *all = *one);
+    all
 }
 
 /// Refuses a network that half precision cannot hold.
@@ -68,7 +71,7 @@ pub fn refuse_overflow(peaks: &[Peak]) -> Result<()> {
 
 /// Collects peaks step by step.
 #[derive(Default)]
-struct Seen(Vec<Peak>);
+pub(super) struct Seen(pub(super) Vec<Peak>);
 
 impl Seen {
     fn see(&mut self, step: Step, op: Option<OpKind>, map: &Map) {

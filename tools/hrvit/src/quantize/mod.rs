@@ -9,7 +9,7 @@
 //! | [`fraction`] | fractional bits of normalised values |
 //! | [`ranges`], [`smoothing`], [`weights`] | searches for scales |
 //! | [`sample`], [`stats`], [`streams`] | what calibration keeps of the float network |
-//! | [`half`] | steps in half precision |
+//! | [`half`], [`underflow`] | steps in half precision, and what they lose |
 //! | `lanes` | loops with wide vectors |
 //! | [`mod@derive`] | the grids of every operator, one family per file |
 //! | [`operator`] | one quantised operator and its integers |
@@ -42,6 +42,7 @@ pub mod states;
 pub mod stats;
 pub mod streams;
 pub mod techniques;
+pub mod underflow;
 pub mod unread;
 pub mod weights;
 
@@ -52,7 +53,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use hrvit_format::{
-    Meta, Network, Packing, Size,
+    Meta, Network, Packing, Size, Step,
     aligned::AlignedBytes,
     record::Precision,
     writer::{ImageData, StepData, write_image},
@@ -132,7 +133,65 @@ pub struct Quantised {
     pub image: AlignedBytes,
     /// What was measured.
     pub report: Report,
+}
+
+/// A step in one precision, or why it has none.
+pub type Tried = Result<StepData, Refusal>;
+
+/// Why a step does not fit a precision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The step.
+    pub step: Step,
+    /// Why, with the name of the operator.
+    pub why: String,
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// The steps of a network in one precision, some of which may not fit it.
+pub struct Derived {
+    /// In canonical order.
+    pub steps: Vec<Tried>,
+    /// What was measured.
+    pub report: Report,
     header: Header,
+}
+
+impl Derived {
+    /// The network, if every step fits.
+    ///
+    /// # Errors
+    /// The first refusal, or if the steps make no valid image.
+    pub fn whole(self) -> Result<Quantised> {
+        let steps = self.steps.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let image = self.header.write(&steps)?;
+        Ok(Quantised { steps, image, report: self.report })
+    }
+
+    /// What was derived.
+    pub fn network(&self) -> &Network {
+        &self.header.network
+    }
+
+    /// For frames of this size.
+    pub fn size(&self) -> Size {
+        self.header.size
+    }
+
+    /// The image with these steps, the texts of its header as they are.
+    ///
+    /// # Errors
+    /// If the steps make no valid image.
+    pub fn with_steps(&self, steps: &[StepData]) -> Result<AlignedBytes> {
+        self.header.write(steps)
+    }
 }
 
 /// The owned texts of the image's header.
@@ -187,33 +246,24 @@ impl Header {
     }
 }
 
-impl Quantised {
-    /// The image with the steps of `half` at the positions `at`, the texts of its header as they are.
-    ///
-    /// # Errors
-    /// If the steps make no valid image.
-    pub fn with_wide_steps(&self, half: &[StepData], at: &[usize]) -> Result<AlignedBytes> {
-        let mut steps = self.steps.clone();
-        for &at in at {
-            steps[at] = half[at].clone();
-        }
-        self.with_steps(&steps)
-    }
-
-    /// The image with other steps, the texts of its header as they are.
-    ///
-    /// # Errors
-    /// If the steps make no valid image.
-    pub fn with_steps(&self, steps: &[StepData]) -> Result<AlignedBytes> {
-        self.header.write(steps)
-    }
-}
-
 /// Quantises `checkpoint` for frames of `size`. The result depends on the arguments only, not on the number of threads.
 ///
 /// # Errors
 /// If there is no frame, a frame cannot be read, or an operator does not fit its format; names what and where.
 pub fn quantize(checkpoint: &Checkpoint, size: Size, frames: &dyn Frames, options: &Options, progress: &dyn Progress) -> Result<Quantised> {
+    derive_steps(checkpoint, size, frames, options, progress, true)?.whole()
+}
+
+/// [`quantize`], where a step may not fit: steps after it are derived as if it ran in float.
+///
+/// # Errors
+/// If there is no frame, or a frame cannot be read.
+pub fn try_quantize(checkpoint: &Checkpoint, size: Size, frames: &dyn Frames, options: &Options, progress: &dyn Progress) -> Result<Derived> {
+    derive_steps(checkpoint, size, frames, options, progress, false)
+}
+
+/// Every step, or those up to the first that does not fit if `all` must.
+fn derive_steps(checkpoint: &Checkpoint, size: Size, frames: &dyn Frames, options: &Options, progress: &dyn Progress, all: bool) -> Result<Derived> {
     let network = checkpoint.network();
     let start = Instant::now();
     ensure!(options.precision != Precision::Fp16, "half precision is not calibrated: it is made by `to_fp16`");
@@ -226,14 +276,16 @@ pub fn quantize(checkpoint: &Checkpoint, size: Size, frames: &dyn Frames, option
     let mut steps = Vec::new();
     for step in network.steps() {
         let finished = session.step(step)?;
-        steps.push(finished.data);
+        steps.push(finished.data.map_err(|why| refusal(step, &why)));
+        if all && steps.last().is_some_and(Result::is_err) {
+            break;
+        }
         report.ops.extend(finished.report);
         report.logits_db = report.logits_db.or(finished.logits_db);
         report.warnings.extend(finished.warning);
     }
     report.seconds = start.elapsed().as_secs_f64();
-    let image = header.write(&steps)?;
-    Ok(Quantised { steps, image, report, header })
+    Ok(Derived { steps, report, header })
 }
 
 /// `checkpoint` in half precision, for frames of `size`. Needs no calibration.
@@ -241,12 +293,23 @@ pub fn quantize(checkpoint: &Checkpoint, size: Size, frames: &dyn Frames, option
 /// # Errors
 /// If a weight is beyond half precision; names the operator.
 pub fn to_fp16(checkpoint: &Checkpoint, size: Size, options: &Options) -> Result<Quantised> {
+    try_fp16(checkpoint, size, options)?.whole()
+}
+
+/// [`to_fp16`], where a step may not fit.
+///
+/// # Errors
+/// If names or colours are not as many as the classes.
+pub fn try_fp16(checkpoint: &Checkpoint, size: Size, options: &Options) -> Result<Derived> {
     let start = Instant::now();
     let mut folded = Folded::new(checkpoint);
     unread::quieten(&mut folded);
     let header = Header::new(&folded, size, options)?;
-    let steps = checkpoint.network().steps().map(|step| half::half_step(&folded, step)).collect::<Result<Vec<_>>>()?;
-    let image = header.write(&steps)?;
+    let steps = checkpoint.network().steps().map(|step| half::half_step(&folded, step).map_err(|why| refusal(step, &why))).collect();
     let report = Report { seconds: start.elapsed().as_secs_f64(), ..Report::default() };
-    Ok(Quantised { steps, image, report, header })
+    Ok(Derived { steps, report, header })
+}
+
+fn refusal(step: Step, why: &anyhow::Error) -> Refusal {
+    Refusal { step, why: format!("{why:#}") }
 }

@@ -57,8 +57,8 @@ pub struct Session<'a> {
 
 /// One finished step.
 pub struct Finished {
-    /// Its integers.
-    pub data: StepData,
+    /// Its integers, or why there are none: both networks then are past the step in float.
+    pub data: Result<StepData>,
     /// Its part of the report.
     pub report: Vec<OpReport>,
     /// Of the step that makes the logits: their signal to noise in dB.
@@ -141,18 +141,21 @@ impl<'a> Session<'a> {
     /// Quantises the next step; steps come in canonical order.
     ///
     /// # Errors
-    /// If a state cannot be stored, or an operator does not fit its format; names the operator.
+    /// If a state cannot be stored.
     pub fn step(&mut self, step: Step) -> Result<Finished> {
         let ops = self.network.ops(step);
         if ops.is_empty() {
-            return Ok(Finished { data: self.data(1.0, Vec::new()), report: Vec::new(), logits_db: None, warning: None });
+            return Ok(Finished { data: Ok(self.data(1.0, Vec::new())), report: Vec::new(), logits_db: None, warning: None });
         }
         self.progress.at(&step.to_string());
         let stats = self.observe(step, ops.len())?;
         let Options { techniques, precision, .. } = *self.options;
         let (network, size, folded, tensors) = (self.network, self.size, &self.exact, &self.tensors);
         let deriver = Deriver { network, size, step, ops, stats: &stats, folded, tensors, techniques, precision };
-        let mut quantised = derive(&deriver)?;
+        let mut quantised = match derive(&deriver) {
+            Ok(quantised) => quantised,
+            Err(refused) => return self.pass_in_float(step, &[], refused.context(step.to_string())),
+        };
         install(&mut self.quantised, step, &quantised);
         let before: Vec<Option<f64>> = quantised.iter().map(mean_bias).collect();
         let waves = if techniques.uses(Technique::BiasCorrection) { bias::waves(&quantised) } else { Vec::new() };
@@ -170,10 +173,13 @@ impl<'a> Session<'a> {
             break_ties(&mut quantised, background)?;
             install(&mut self.quantised, step, &quantised);
         }
-        let notes = self.advance(step, &quantised)?;
         let constants = Constants { means: self.exact.mean.map(f64::from), des: self.network.spec.des_activation, techniques, precision };
         let encode = |op: &QuantOp| op.encode(&constants).with_context(|| format!("{step}: {}", op_name(step, op)));
-        let data = quantised.iter().map(encode).collect::<Result<Vec<_>>>()?;
+        let data = match quantised.iter().map(encode).collect::<Result<Vec<_>>>() {
+            Ok(data) => data,
+            Err(refused) => return self.pass_in_float(step, &quantised, refused),
+        };
+        let notes = self.advance(step, &quantised)?;
         let report = (0..data.len())
             .map(|i| OpReport {
                 step: step.to_string(),
@@ -194,7 +200,19 @@ impl<'a> Session<'a> {
         let scale = self.tensors.step_scale(step, &quantised) as f32;
         self.tensors.finish(step, &quantised);
         let warning = quantised.iter().find_map(|op| sharpness(step, op));
-        Ok(Finished { data: self.data(scale, data), report, logits_db: notes.logits.db(), warning })
+        Ok(Finished { data: Ok(self.data(scale, data)), report, logits_db: notes.logits.db(), warning })
+    }
+
+    /// Moves both networks past `step` in float, whose operators, as far as they are derived, do not fit.
+    fn pass_in_float(&mut self, step: Step, derived: &[QuantOp], refused: anyhow::Error) -> Result<Finished> {
+        for op in 0..self.network.ops(step).len() {
+            if let (Some(place), Some(exact)) = (self.quantised.weights_mut(step, op), self.exact.weights(step, op)) {
+                place.clone_from(exact);
+            }
+        }
+        let notes = self.advance(step, &[])?;
+        self.tensors.finish(step, derived);
+        Ok(Finished { data: Err(refused), report: Vec::new(), logits_db: notes.logits.db(), warning: None })
     }
 
     /// A step in the precision of the run.

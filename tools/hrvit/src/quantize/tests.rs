@@ -1,12 +1,12 @@
 //! The whole quantiser on tiny networks with synthetic weights and frames.
 
 use anyhow::{Result, bail};
-use hrvit_format::{Activation, Head, Model, Network, Size, Spec, Step, WideParts, record::Precision, writer::StepData};
+use hrvit_format::{Activation, Head, Model, Network, OpKind, Size, Spec, Step, WideParts, record::Precision, writer::StepData};
 use hrvit_kernels::Kernels;
-use hrvit_reference::Checkpoint;
+use hrvit_reference::{Checkpoint, Folded};
 
-use super::{Frames, Options, Quantised, Silent, quantize, sample::SplitMix, to_fp16};
-use crate::precision::{self, Limits, Measure, Offer};
+use super::{Derived, Frames, Options, Quantised, Refusal, Silent, quantize, sample::SplitMix, try_fp16, try_quantize};
+use crate::precision::{self, Fitting, Limits, Measure, Offer};
 
 /// What the logits of tiny random networks must reach: LayerNorms over eight random channels amplify noise that trained, wider ones do not.
 const LEAST_DB: f64 = 20.0;
@@ -67,6 +67,16 @@ fn run_in(precision: Precision, network: &Network, count: usize, threads: usize)
     let options = Options { class_names: ["a", "b", "c", "d", "e"].map(String::from).to_vec(), provenance: "test".into(), precision, ..Options::default() };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| quantize(&checkpoint, size, &Textures { size, count }, &options, &Silent)).unwrap()
+}
+
+/// The steps in one precision, for a search.
+fn derived(precision: Precision, network: &Network) -> Derived {
+    let size = Size { height: 64, width: 64 };
+    let (checkpoint, options) = (Checkpoint::synthetic(network, 3).unwrap(), Options { precision, ..Options::default() });
+    match precision {
+        Precision::Fp16 => try_fp16(&checkpoint, size, &options).unwrap(),
+        _ => try_quantize(&checkpoint, size, &Textures { size, count: 8 }, &options, &Silent).unwrap(),
+    }
 }
 
 #[test]
@@ -156,13 +166,13 @@ fn parts_take_16_bits_or_half_precision_whichever_is_worth_more() {
     let network = tiny(Head::Segformer, Activation::Gelu);
     let checkpoint = Checkpoint::synthetic(&network, 3).unwrap();
     let size = Size { height: 64, width: 64 };
-    let (int8, wide, half) = (run(&network, 8, 2), run_in(Precision::Int16x8, &network, 8, 2), to_fp16(&checkpoint, size, &Options::default()).unwrap());
+    let [int8, wide, half] = [Precision::Int8, Precision::Int16x8, Precision::Fp16].map(|precision| derived(precision, &network));
     let frames = Textures { size, count: 3 };
     let measure = Measure::new(&checkpoint, (&frames, 3), size, None, Kernels::detect(), &Silent).unwrap();
     let offers = [Offer { precision: Precision::Int16x8, steps: &wide.steps }, Offer { precision: Precision::Fp16, steps: &half.steps }];
     let limits = |beyond| Limits { drift: -1.0, arena_bytes: None, beyond };
     let best = precision::search(&int8, &offers, &measure, &limits(vec![]), &Silent).unwrap();
-    assert!(best.path.windows(2).all(|pair| pair[0].logits_db < pair[1].logits_db), "every part that is added removes noise");
+    assert!(best.path.windows(2).all(|pair| pair[1].clear_flips < pair[0].clear_flips + 16), "no part that is added flips clear decisions: {:?}", best.path);
     let bought = |name| best.path.iter().filter(|step| step.precision == Some(name)).count();
     assert!(bought("int16x8") > 0 && bought("fp16") > 0, "both precisions are bought: {:?}", best.path);
 
@@ -177,7 +187,7 @@ fn parts_become_half_precision_until_the_drift_is_small_enough() {
     let network = tiny(Head::Segformer, Activation::Gelu);
     let checkpoint = Checkpoint::synthetic(&network, 3).unwrap();
     let size = Size { height: 64, width: 64 };
-    let (int8, half) = (run(&network, 8, 2), to_fp16(&checkpoint, size, &Options::default()).unwrap());
+    let [int8, half] = [Precision::Int8, Precision::Fp16].map(|precision| derived(precision, &network));
     let frames = Textures { size, count: 3 };
     let measure = Measure::new(&checkpoint, (&frames, 3), size, None, Kernels::detect(), &Silent).unwrap();
     let choose = |drift, arena_bytes, beyond| {
@@ -187,12 +197,12 @@ fn parts_become_half_precision_until_the_drift_is_small_enough() {
 
     let content = choose(100.0, None, vec![]);
     assert!(content.reached && content.path.len() == 1, "8 bits suffice where any drift will do");
-    assert!(content.image[..] == int8.image[..]);
+    assert!(content.image[..] == derived(Precision::Int8, &network).whole().unwrap().image[..]);
 
     let best = choose(-1.0, None, vec![]);
     assert!(!best.reached, "no drift is below zero");
     let (first, last) = (best.path.first().unwrap(), best.path.last().unwrap());
-    assert!(best.path.windows(2).all(|pair| pair[0].logits_db < pair[1].logits_db), "every part that is added removes noise");
+    assert!(best.path.windows(2).all(|pair| pair[1].clear_flips < pair[0].clear_flips + 16), "no part that is added flips clear decisions: {:?}", best.path);
     assert!(last.logits_db > first.logits_db + 10.0, "{:.1} to {:.1} dB", first.logits_db, last.logits_db);
     assert!(last.wide_macs > first.wide_macs && last.arena_bytes > first.arena_bytes);
     assert_ne!(Model::load(&best.image).unwrap().wide_parts(), WideParts::NONE);
@@ -200,4 +210,77 @@ fn parts_become_half_precision_until_the_drift_is_small_enough() {
     let small = choose(-1.0, Some(first.arena_bytes), vec![Step::Stem]);
     assert!(small.path.iter().all(|step| step.arena_bytes <= first.arena_bytes));
     assert!(small.path.iter().all(|step| step.part.as_deref() != Some("stem")), "what does not fit half precision stays in 8 bits");
+}
+
+/// `derived` with a step that refuses.
+fn refusing(mut derived: Derived, at: usize) -> Derived {
+    let step = derived.network().steps().nth(at).unwrap();
+    derived.steps[at] = Err(Refusal { step, why: format!("{step}: made to refuse") });
+    derived
+}
+
+#[test]
+fn a_part_that_refuses_8_bits_takes_16_or_half_precision_and_is_named() {
+    let network = tiny(Head::Segformer, Activation::Gelu);
+    let fusion = network.steps().position(|step| matches!(step, Step::Fusion { .. })).unwrap();
+    let [wide, half] = [Precision::Int16x8, Precision::Fp16].map(|precision| derived(precision, &network));
+    let int8 = refusing(derived(Precision::Int8, &network), fusion);
+    let complete = |wide: &Derived, beyond: &[Step]| {
+        let offers = [Offer { precision: Precision::Fp16, steps: &half.steps }, Offer { precision: Precision::Int16x8, steps: &wide.steps }];
+        let fitting = Fitting::new(&int8, &offers, beyond);
+        fitting.complete(&mut vec![None; fitting.parts.len()])
+    };
+    let (image, forced) = complete(&wide, &[]).unwrap();
+    assert_eq!((forced.len(), forced[0].part.as_str(), forced[0].precision), (1, "m2.entry", "int16x8"));
+    assert!(forced[0].to_string().contains("m2.entry does not fit 8 bits and has int16x8 instead: m2.fusion.0: made to refuse"), "{}", forced[0]);
+    let model = Model::load(&image).unwrap();
+    let wide_steps = model.step_ids().filter(|(id, _)| model.precision(*id) == Precision::Int16x8).count();
+    assert_eq!(wide_steps, Fitting::new(&int8, &[], &[]).parts.iter().find(|part| part.name == "m2.entry").unwrap().steps.len());
+
+    let wide = refusing(wide, fusion);
+    let (_, forced) = complete(&wide, &[]).unwrap();
+    assert_eq!(forced[0].precision, "fp16");
+    let beyond: Vec<Step> = network.steps().collect();
+    let error = complete(&wide, &beyond).err().unwrap().to_string();
+    assert!(
+        error.contains("m2.entry fits no precision on offer: int8: m2.fusion.0: made to refuse; int16x8:") && error.contains("fp16: values beyond"),
+        "{error}"
+    );
+    let strict = format!("{:#}", refusing(derived(Precision::Int8, &network), fusion).whole().err().unwrap());
+    assert_eq!(strict, "m2.fusion.0: made to refuse", "8 bits alone fail");
+}
+
+#[test]
+fn a_step_that_fails_to_encode_is_refused_and_the_others_go_on() {
+    // A stream that is 0 everywhere, and a norm that would make 1e12 of the least deviation.
+    let network = tiny(Head::Segformer, Activation::Gelu);
+    let size = Size { height: 64, width: 64 };
+    let norm = Step::StageNorm { module: 1, branch: 1 };
+    let mut folded = Folded::new(&Checkpoint::synthetic(&network, 3).unwrap());
+    for step in [Step::PatchEmbed { module: 1, branch: 1 }, Step::Attention { module: 1, branch: 1, block: 0 }, Step::MixCfn { module: 1, branch: 1, block: 0 }]
+    {
+        for (at, op) in network.ops(step).iter().enumerate() {
+            if matches!(op.kind, OpKind::EmbedNorm | OpKind::ToOut | OpKind::DesLeft | OpKind::Fc2) {
+                let weights = folded.weights_mut(step, at).unwrap();
+                weights.weight.fill(0.0);
+                weights.bias.fill(0.0);
+            }
+        }
+    }
+    let gains = folded.weights_mut(norm, 0).unwrap();
+    gains.weight.fill(1e12);
+    gains.bias.fill(0.0);
+    let (frames, options) = (Textures { size, count: 2 }, Options::default());
+    let mut session = super::session::Session::new(&network, folded, size, &frames, &options, &Silent).unwrap();
+    let mut refused = Vec::new();
+    for step in network.steps() {
+        if let Err(why) = session.step(step).unwrap().data {
+            refused.push((step, format!("{why:#}")));
+        }
+    }
+    let why = &refused.iter().find(|(step, _)| *step == norm).unwrap().1;
+    assert!(why.starts_with("m2.norm.1: norm: ") && why.contains("does not fit 15 bits"), "{why}");
+    let on_branch =
+        |step: &Step| matches!(step, Step::Attention { module: 1, branch: 1, .. } | Step::MixCfn { module: 1, branch: 1, .. } | Step::StageNorm { .. });
+    assert!(refused.iter().all(|(step, why)| on_branch(step) && why.starts_with(&step.to_string())), "steps of other branches go on: {refused:?}");
 }

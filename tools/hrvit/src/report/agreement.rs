@@ -20,7 +20,8 @@ pub struct Pixels {
 }
 
 impl Pixels {
-    fn count(&mut self, same: bool) {
+    /// Counts one more.
+    pub fn count(&mut self, same: bool) {
         self.same += u64::from(same);
         self.all += 1;
     }

@@ -22,7 +22,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::host_engine::HostEngine;
-use crate::logits::argmax;
+use crate::logits::{Logits, argmax};
 use crate::quantize::report::Noise;
 use crate::quantize::states::left_by;
 use crate::segmenter::Segmenter;
@@ -262,6 +262,12 @@ impl Spread {
         let all = spreads.fold(Self::default(), |a, b| Self { count: a.count + b.count, sum: a.sum + b.sum, squares: a.squares + b.squares });
         (all.squares / all.count - (all.sum / all.count).powi(2)).max(0.0).sqrt()
     }
+}
+
+/// Standard deviation of float logits on some frames, as [`Measured::logits_deviation`].
+pub fn logits_deviation(frames: &[Logits]) -> f64 {
+    let map = |logits: &Logits| Map { rows: logits.height, columns: logits.width, channels: logits.classes, data: logits.data.clone() };
+    Spread::deviation(frames.iter().map(|logits| Spread::of(&map(logits))))
 }
 
 /// Measures every step of `int8` against `float` on `set`, frames in parallel.
