@@ -44,6 +44,12 @@ impl Classes {
         Self { class: (0..count).map(|number| Class { name: format!("class {number}"), colour: colour(number + 1) }).collect() }
     }
 
+    /// The same behind a background, black.
+    pub fn with_background(mut self) -> Self {
+        self.class.insert(0, Class { name: "background".into(), colour: [0; 3] });
+        self
+    }
+
     /// The classes of a model with `count` classes: those of `file` if one is given; else CamVid's where there are eleven and numbers where not.
     ///
     /// # Errors

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use hrvit_format::Size;
-use hrvit_reference::Checkpoint;
 
+use crate::binary;
 use crate::calibration::CalibrationSet;
 use crate::float::Float;
 use crate::frame_checks::Unfit;
@@ -92,6 +92,9 @@ pub struct QuantizeArgs {
     /// Write the image also where it drifts too far from float: less agreement than --min-agreement, or a class that keeps less than 80 % of float's decisions
     #[arg(long)]
     allow_drift: bool,
+    /// A network of one class: from which probability on a pixel or frame is of the class, else 0.5. Its image has two classes, a background and the class
+    #[arg(long, value_name = "P")]
+    threshold: Option<f32>,
     /// Names and colours of the classes for the image, a TOML file like data/camvid11.toml
     #[arg(long, value_name = "FILE")]
     classes_file: Option<PathBuf>,
@@ -110,6 +113,16 @@ pub struct QuantizeArgs {
     /// Print every operator, not only the worst
     #[arg(long)]
     operators: bool,
+}
+
+impl QuantizeArgs {
+    /// The threshold of a network of one class.
+    ///
+    /// # Errors
+    /// If the options name no network.
+    fn threshold(&self) -> Result<Option<f32>> {
+        Ok((self.network.network()?.classes == 1).then(|| self.threshold.unwrap_or(binary::THRESHOLD)))
+    }
 }
 
 /// Arithmetic of an image.
@@ -145,7 +158,8 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
     let network = args.network.network()?;
     [&args.out].into_iter().chain(&args.pareto).try_for_each(|path| output::probe(path))?;
     let classes = args.classes_file.as_deref().map(|file| Classes::of_model(usize::from(network.classes), Some(file))).transpose()?;
-    let checkpoint = Checkpoint::read(&args.weights, &network)?;
+    let classes = if network.classes == 1 { classes.map(Classes::with_background) } else { classes };
+    let checkpoint = binary::read(&args.weights, &network, args.threshold)?;
     ensure!(args.half.is_empty() || args.precision == Precision::Mixed, "--half names the parts of --precision mixed");
     let set = args.calib.as_deref().map(|calib| frames(args, calib)).transpose()?;
     let split = set.as_ref().map(Split::of);

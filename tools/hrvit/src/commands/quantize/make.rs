@@ -48,7 +48,8 @@ pub fn make<'a>(args: &'a QuantizeArgs, checkpoint: &Checkpoint, split: Option<&
     }
     let Some(split) = split else { bail!("integers need calibration frames: --calib DIR") };
     let set = &split.calibration;
-    let mut options = Options { seed: args.seed, sequence: args.sequence, ..options(&args.weights, &split.provenance(), classes)? };
+    let mut options =
+        Options { seed: args.seed, sequence: args.sequence, threshold: args.threshold()?, ..options(&args.weights, &split.provenance(), classes)? };
     if args.precision == Precision::Auto {
         return mix(args, checkpoint, set, &options, classes);
     }
@@ -109,7 +110,7 @@ impl Ranges {
 fn half<'a>(args: &QuantizeArgs, checkpoint: &Checkpoint, split: Option<&Split>, classes: Option<&Classes>) -> Result<Made<'a>> {
     ensure!(args.without.is_empty(), "--without: half precision uses none of these techniques");
     let looked_at = split.map_or_else(String::new, |split| format!(", ranges of {}", split.provenance()));
-    let options = Options { sequence: args.sequence, ..options(&args.weights, &format!("half precision{looked_at}"), classes)? };
+    let options = Options { sequence: args.sequence, threshold: args.threshold()?, ..options(&args.weights, &format!("half precision{looked_at}"), classes)? };
     let ranges = match split {
         Some(split) => Ranges::of(checkpoint, args.size, &split.calibration)?,
         None => Ranges { peaks: Vec::new(), underflow: underflow::of_weights(&Folded::new(checkpoint)) },

@@ -85,6 +85,7 @@ impl<'a> Outcome<'a> {
             Format::Json => output::print_json(self)?,
             Format::Text => self.print_text()?,
         }
+        self.report.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
         self.underflow.iter().for_each(|warning| eprintln!("warning: {warning}"));
         self.forced.iter().for_each(|forced| eprintln!("warning: {forced}"));
         self.hold_out.iter().flat_map(|hold_out| hold_out.warnings()).for_each(|warning| eprintln!("warning: {warning}"));
