@@ -2,7 +2,7 @@
 
 use hrvit_core::Model;
 use hrvit_format::aligned::AlignedBytes;
-use hrvit_format::record::{Precision, Prologue, Section, SectionRecord};
+use hrvit_format::record::{Precision, Prologue, Section, SectionRecord, VERSION};
 use hrvit_format::{Head, LoadError, Network, OpField, Step, StepId};
 use hrvit_tests::random_image::try_image;
 use hrvit_tests::specs::{size, spec};
@@ -86,10 +86,12 @@ fn another_magic() {
 
 #[test]
 fn another_version() {
-    let mut image = patched(&segmentor(), 8, &2u16.to_le_bytes());
-    assert_eq!(refused(&image), LoadError::UnsupportedVersion(2));
-    reseal(&mut image, Seal::Steps);
-    assert_eq!(refused(&image), LoadError::UnsupportedVersion(2));
+    for version in [VERSION - 1, VERSION + 1] {
+        let mut image = patched(&segmentor(), 8, &version.to_le_bytes());
+        assert_eq!(refused(&image), LoadError::UnsupportedVersion(version));
+        reseal(&mut image, Seal::Steps);
+        assert_eq!(refused(&image), LoadError::UnsupportedVersion(version));
+    }
 }
 
 #[test]
