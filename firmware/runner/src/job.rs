@@ -4,8 +4,10 @@ use core::sync::atomic::AtomicU32;
 
 use defmt::Format;
 #[cfg(feature = "fp16")]
-use hrvit_core::drift_f16::Drift;
+use hrvit_core::drift_f16::{Drift, FoundLogits};
 use hrvit_core::{Engine, Logit, ModelHead, ModelSource, Observer, Plan, Ranked, RunError, Segmentation, Step, StepId};
+#[cfg(feature = "fp16")]
+use hrvit_format::DriftBound;
 use hrvit_format::{Head, LoadError};
 
 use crate::{MAX_STEPS, code::Code, start::Placement};
@@ -34,6 +36,9 @@ pub trait Golden {
     /// The definition's labels of such an image from `at` on; whether they could be had.
     #[cfg(feature = "fp16")]
     fn labels(&mut self, at: usize, labels: &mut [u8]) -> bool;
+    /// How far the result of such an image may be from the definition's.
+    #[cfg(feature = "fp16")]
+    fn bound(&self) -> Option<DriftBound>;
 }
 
 /// A row of the golden frame could not be read.
@@ -65,6 +70,11 @@ impl Golden for hrvit_format::Golden<'_> {
     fn labels(&mut self, at: usize, labels: &mut [u8]) -> bool {
         let found = self.result.and_then(|result| result.labels.get(at..)?.get(..labels.len()));
         found.map(|found| labels.copy_from_slice(found)).is_some()
+    }
+
+    #[cfg(feature = "fp16")]
+    fn bound(&self) -> Option<DriftBound> {
+        self.result.map(|result| result.bound)
     }
 }
 
@@ -123,20 +133,26 @@ impl<S: ModelSource<Error: Format>, G: Golden> Job<'_, S, G> {
         self.labels
     }
 
+    /// How far the result may be from the definition's.
+    #[cfg(feature = "fp16")]
+    pub fn bound(&self) -> Result<DriftBound, Code> {
+        self.golden.bound().ok_or_else(|| Code::NoGoldenFrame.because("the golden frame has no bounds for half precision"))
+    }
+
     /// How far the last frame is from the definition; `logits`: of an observer that compared them.
     #[cfg(feature = "fp16")]
-    pub fn drift(&mut self, logits: Option<f32>) -> Result<Drift, Code> {
+    pub fn drift(&mut self, logits: Option<FoundLogits>) -> Result<Drift, Code> {
         const CHUNK: usize = 64;
-        let mut differ = 0;
+        let mut drift = Drift::new(logits, core::iter::empty());
         for (chunk, labels) in self.labels.chunks(CHUNK).enumerate() {
             let mut expected = [0; CHUNK];
             let expected = expected.get_mut(..labels.len()).unwrap_or_default();
             if !self.golden.labels(chunk * CHUNK, expected) {
                 return Err(Code::NoGoldenFrame.because("the golden frame's labels cannot be read"));
             }
-            differ += labels.iter().zip(&*expected).filter(|(found, expected)| found != expected).count();
+            drift = labels.iter().zip(&*expected).fold(drift, |drift, (found, expected)| drift.and((*found, *expected)));
         }
-        Ok(Drift { logits, differ, labels: self.labels.len() })
+        Ok(drift)
     }
 
     /// Steps of the model with their numbers.

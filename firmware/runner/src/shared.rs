@@ -4,6 +4,8 @@ use core::cell::RefCell;
 
 use defmt::Format;
 use hrvit_core::{ModelHead, ReadImage, StepId, StreamError};
+#[cfg(feature = "fp16")]
+use hrvit_format::DriftBound;
 use hrvit_format::{GoldenRanges, LoadError, record::Section};
 
 use crate::job::{Golden, RowLost};
@@ -47,6 +49,8 @@ pub struct StreamedGolden<'r, R> {
     /// CRC of the CRCs and of the rows so far, or of all of the section.
     crc: u32,
     crcs_crc: u32,
+    #[cfg(feature = "fp16")]
+    bound: Option<DriftBound>,
 }
 
 impl<'r, R: ReadImage> StreamedGolden<'r, R> {
@@ -59,8 +63,30 @@ impl<'r, R: ReadImage> StreamedGolden<'r, R> {
             reader.read(at, &mut crc).map_err(StreamError::Read)?;
             crcs_crc = hrvit_format::crc32_after(crcs_crc, &crc);
         }
-        Ok(Some(Self { reader, ranges, crc: crcs_crc, crcs_crc }))
+        #[cfg(feature = "fp16")]
+        let bound = bound(&ranges, &mut reader).map_err(StreamError::Read)?;
+        Ok(Some(Self {
+            reader,
+            ranges,
+            crc: crcs_crc,
+            crcs_crc,
+            #[cfg(feature = "fp16")]
+            bound,
+        }))
     }
+}
+
+/// The bounds of the result, where there is one.
+#[cfg(feature = "fp16")]
+fn bound<R: ReadImage>(ranges: &GoldenRanges, reader: &mut Shared<'_, R>) -> Result<Option<DriftBound>, SharedError<R::Error>> {
+    const WORD: usize = size_of::<u32>();
+    let mut bytes = [0; 2 * WORD];
+    if ranges.bound().len() != bytes.len() {
+        return Ok(None);
+    }
+    reader.read(ranges.bound().start, &mut bytes)?;
+    let &[logits, labels] = bytes.as_chunks::<WORD>().0 else { return Ok(None) };
+    Ok(Some(DriftBound { logits: f32::from_le_bytes(logits), labels: u32::from_le_bytes(labels) }))
 }
 
 #[cfg(feature = "fp16")]
@@ -68,7 +94,7 @@ impl<R: ReadImage> StreamedGolden<'_, R> {
     /// Takes the result, which lies behind the rows, into the CRC.
     fn rest_of_crc(&mut self) -> Result<(), LoadError> {
         let mut chunk = [0; 64];
-        let (mut at, end) = (self.ranges.logits.start, self.ranges.labels.end);
+        let (mut at, end) = (self.ranges.bound().start, self.ranges.labels.end);
         while at < end {
             let bytes = chunk.get_mut(..(end - at).min(64)).unwrap_or_default();
             self.reader.read(at, bytes).map_err(|_| LoadError::SectionCrc(Section::Golden))?;
@@ -104,6 +130,11 @@ impl<R: ReadImage> Golden for StreamedGolden<'_, R> {
     fn labels(&mut self, at: usize, labels: &mut [u8]) -> bool {
         let from = self.ranges.labels.start + at;
         from + labels.len() <= self.ranges.labels.end && self.reader.read(from, labels).is_ok()
+    }
+
+    #[cfg(feature = "fp16")]
+    fn bound(&self) -> Option<DriftBound> {
+        self.bound
     }
 
     fn check(&mut self) -> Result<(), LoadError> {

@@ -1,5 +1,6 @@
 //! Golden frames: made when an image is, and checked on every machine that runs it.
 
+use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
@@ -9,11 +10,13 @@ use std::sync::{
 use anyhow::{Context, Result};
 use hrvit_core::{
     Kernels, NoObserver, Observer, StepCrcs, StepInfo, Tile,
-    drift_f16::{Drift, LogitsDrift, first_half_step},
+    drift_f16::{Drift, LogitsDrift, Place, first_half_step},
 };
-use hrvit_format::{Golden, GoldenResult, Head, Logit, Model, StepId, aligned::AlignedBytes, writer};
+use hrvit_format::{DriftBound, Golden, GoldenResult, Head, Logit, Model, StepId, aligned::AlignedBytes, writer};
 
+use crate::drift_bound;
 use crate::host_engine::{HostEngine, IsaArg, PackedImage};
+use crate::quantize::Frames;
 
 /// What one frame left behind.
 struct Ran {
@@ -51,6 +54,11 @@ impl Observer for Keep<'_> {
     }
 }
 
+/// Labels (none of a classifier) and logits of `frame`.
+pub(crate) fn result(engine: &HostEngine, frame: &[u8]) -> Result<(Vec<u8>, Vec<Logit>)> {
+    run(engine, frame, &NoObserver).map(|ran| (ran.labels, ran.logits))
+}
+
 /// Runs `frame`, watched by `beside` too.
 fn run(engine: &HostEngine, frame: &[u8], beside: &dyn Observer) -> Result<Ran> {
     let model = engine.model();
@@ -65,16 +73,19 @@ fn run(engine: &HostEngine, frame: &[u8], beside: &dyn Observer) -> Result<Ran> 
     Ok(Ran { crcs: crcs.iter().map(|slot| slot.load(Ordering::Relaxed)).collect(), logits, labels })
 }
 
-/// `image` with `frame` (`[height, width, 3]` RGB) as its golden frame: CRCs of all steps, with half precision those of the definition and its result.
+/// `image` with the first of `frames` as its golden frame: CRCs of all steps, with half precision those of the definition, its result, and how far healthy targets may be
+/// from that ([`drift_bound`]).
 ///
 /// # Errors
-/// If the image is none, or the frame has another size.
-pub fn with_golden(image: &AlignedBytes, frame: &[u8]) -> Result<AlignedBytes> {
+/// If the image is none, or there is no frame or one of another size.
+pub fn with_golden(image: &AlignedBytes, frames: &dyn Frames) -> Result<AlignedBytes> {
+    let frame = &frames.rgb(0)?;
     let model = Model::load(image)?;
     let half = first_half_step(&model).is_some();
     let kernels = if half { Kernels::SCALAR } else { IsaArg::default().kernels()? };
     let Ran { crcs, logits, labels } = run(&PackedImage::new(image.clone(), kernels)?.load()?, frame, &NoObserver)?;
-    let result = half.then_some(GoldenResult { logits: &logits, labels: &labels });
+    let bound = if half { Some(drift_bound::measure(image, frames)?) } else { None };
+    let result = bound.map(|bound| GoldenResult { bound, logits: &logits, labels: &labels });
     Ok(writer::with_golden(&model, Golden { crcs: &crcs, frame, result })?)
 }
 
@@ -88,14 +99,43 @@ pub enum Checked {
     /// The first step, computed with integers, that leaves other bytes.
     Differs(StepId),
     /// An image with half-precision steps: those before them leave the same bytes.
-    Drift(Drift),
+    Drift(Found),
 }
 
-/// A drift in words: `logits 2.1e-4 of the largest, 3 of 49152 labels differ`.
-pub fn text(drift: &Drift) -> String {
-    let logits = drift.logits.map(|logits| format!("logits {logits:.1e} of the largest"));
-    let labels = (drift.labels > 0).then(|| format!("{} of {} labels differ", drift.differ, drift.labels));
-    logits.into_iter().chain(labels).collect::<Vec<_>>().join(", ")
+/// How far an image with half-precision steps is from the definition.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Found {
+    /// How far.
+    pub drift: Drift,
+    /// How far it may be.
+    pub bound: DriftBound,
+    /// Where it is farther first, if it is.
+    pub first: Option<Place>,
+}
+
+impl Found {
+    /// Whether this is a healthy machine's result.
+    pub fn is_within_bound(&self) -> bool {
+        self.drift.is_within(self.bound)
+    }
+}
+
+/// In words: `logits 2.1e-4 of the largest (bound 2.0e-3), 3 of 49152 labels differ (bound 50)`, and where a result is beyond its bounds first.
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { drift, bound, first } = self;
+        if let Some(logits) = drift.logits {
+            write!(f, "logits {:.1e} of the largest (bound {:.1e})", logits.of_largest, bound.logits)?;
+        }
+        if drift.labels > 0 {
+            write!(f, ", {} of {} labels differ (bound {})", drift.differ, drift.labels, bound.labels)?;
+        }
+        match first.filter(|_| !self.is_within_bound()) {
+            Some(Place { row, column, class: Some(class) }) => write!(f, "; first the logit of class {class} at row {row}, column {column}"),
+            Some(Place { row, column, class: None }) => write!(f, "; first the label at row {row}, column {column}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Compares the golden frame with what this machine makes of it.
@@ -105,15 +145,15 @@ pub fn text(drift: &Drift) -> String {
 pub fn check(engine: &HostEngine) -> Result<Checked> {
     let model = engine.model();
     let Some(golden) = model.golden() else { return Ok(Checked::Nothing) };
-    let drift = golden.result.map(|result| (LogitsDrift::new(&model, result.logits), result.labels));
+    let drift = golden.result.map(|result| (LogitsDrift::new(&model, result.logits, result.bound), result));
     let beside: &dyn Observer = drift.as_ref().map_or(&NoObserver, |(drift, _)| drift);
     let ran = run(engine, golden.frame, beside)?;
     let exact = first_half_step(&model).map_or(golden.crcs.len(), |id| usize::from(id.0));
     if let Some(at) = ran.crcs.iter().zip(golden.crcs).take(exact).position(|(here, there)| here != there) {
         return Ok(Checked::Differs(StepId(at as u16)));
     }
-    Ok(drift.map_or(Checked::Equal, |(logits, labels)| {
-        let differ = ran.labels.iter().zip(labels).filter(|(here, there)| here != there).count();
-        Checked::Drift(Drift { logits: Some(logits.of_largest()), differ, labels: labels.len() })
+    Ok(drift.map_or(Checked::Equal, |(logits, GoldenResult { bound, labels, .. })| {
+        let drift = Drift::new(Some(logits.found()), ran.labels.iter().copied().zip(labels.iter().copied()));
+        Checked::Drift(Found { drift, bound, first: drift.first(&model, bound) })
     }))
 }

@@ -9,6 +9,7 @@
 //! | [`labels`], [`palette`] | label maps as PNG, names and colours of classes |
 //! | [`segmenter`], [`logits`] | what float reference and int8 engine have in common |
 //! | [`float`], [`host_engine`] | the float reference, and the int8 engine with its model images |
+//! | [`drift_bound`] | how far half precision may be from the definition on a healthy target |
 //! | [`golden`] | golden frames: made with an image, checked where it runs |
 //! | [`dataset`], [`evaluation`] | labelled frames, and segmenters measured on them |
 //! | [`accounting`] | parameters, multiply-accumulates and activation bytes per stage |
@@ -33,6 +34,7 @@ pub mod files;
 pub mod float;
 pub mod frame_checks;
 pub mod frames;
+pub mod drift_bound;
 pub mod golden;
 pub mod host_engine;
 pub mod labels;

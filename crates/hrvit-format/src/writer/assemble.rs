@@ -32,8 +32,9 @@ impl Sections<'_> {
     pub fn image(&self) -> Result<AlignedBytes, LoadError> {
         let header = postcard::to_extend(self.meta, Vec::new()).map_err(|_| LoadError::Meta)?;
         let golden = self.golden.map(|golden| {
-            let result: [&[u8]; 2] = golden.result.map_or_else(Default::default, |result| [cast_slice(result.logits), result.labels]);
-            [cast_slice(golden.crcs), golden.frame, result[0], result[1]].concat()
+            let result = golden.result.as_ref();
+            let result: [&[u8]; 3] = result.map_or_else(Default::default, |result| [bytes_of(&result.bound), cast_slice(result.logits), result.labels]);
+            [&[cast_slice(golden.crcs), golden.frame], &result[..]].concat().concat()
         });
         let mut sections: Vec<(Section, &[u8])> = vec![
             (Section::Meta, &header),

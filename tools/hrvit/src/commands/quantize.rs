@@ -204,7 +204,7 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
         }
     };
     let image = match set {
-        Some(set) if !args.no_golden => golden::with_golden(&image, &set.rgb(0)?)?,
+        Some(set) if !args.no_golden => golden::with_golden(&image, &set)?,
         _ => image,
     };
     output::write_file(&args.out, &image)?;
