@@ -1,18 +1,110 @@
 //! Results of half precision against those of the definition: its bits differ between instruction sets, so that a target is held to the bounds of its image instead of bytes.
 
-use core::sync::atomic::{
-    AtomicU32, AtomicUsize,
-    Ordering::{AcqRel, Acquire},
+use core::{
+    ops::ControlFlow,
+    sync::atomic::{
+        AtomicU32, AtomicUsize,
+        Ordering::{AcqRel, Acquire, Release},
+    },
 };
 
 use bytemuck::try_cast_slice;
-use hrvit_format::{DriftBound, Logit, ModelHead, StepId, record::Precision};
+use hrvit_format::{DriftBound, Logit, ModelHead, StepId, StepMagnitude, record::Precision};
 
-use crate::observe::{Observer, Tile};
+use crate::{
+    element::TileData,
+    observe::{Observer, StepInfo, Tile},
+};
 
 /// The first step of `model` in half precision: those before it compute with integers, and make the same bytes everywhere.
 pub fn first_half_step(model: &ModelHead<'_>) -> Option<StepId> {
-    model.step_ids().map(|(id, _)| id).find(|&id| model.precision(id) == Precision::Fp16)
+    half_steps(model).next()
+}
+
+/// The steps of `model` in half precision.
+pub fn half_steps(model: &ModelHead<'_>) -> impl Iterator<Item = StepId> {
+    model.step_ids().map(|(id, _)| id).filter(|&id| model.precision(id) == Precision::Fp16)
+}
+
+/// The size of a tensor in half precision: the sum of its magnitudes, in units of 2^-24, of which every f16 is a whole number.
+#[derive(Debug, Default)]
+pub struct Magnitude {
+    low: AtomicU32,
+    high: AtomicU32,
+}
+
+impl Magnitude {
+    /// Of nothing.
+    pub const fn new() -> Self {
+        Self { low: AtomicU32::new(0), high: AtomicU32::new(0) }
+    }
+
+    /// The sum, rounded once.
+    pub fn sum(&self) -> f32 {
+        (u64::from(self.high.load(Acquire)) << 32 | u64::from(self.low.load(Acquire))) as f32
+    }
+
+    fn add(&self, sum: u64) {
+        let (low, high) = (sum as u32, (sum >> 32) as u32);
+        let carry = self.low.fetch_add(low, AcqRel).checked_add(low).is_none();
+        self.high.fetch_add(high + u32::from(carry), AcqRel);
+    }
+
+    fn clear(&self) {
+        self.low.store(0, Release);
+        self.high.store(0, Release);
+    }
+}
+
+/// The magnitude of f16 bits in units of 2^-24.
+fn units(bits: u16) -> u64 {
+    let (exponent, fraction) = (u64::from(bits >> 10 & 31), u64::from(bits & 0x3ff));
+    if exponent == 0 { fraction } else { (fraction | 0x400) << (exponent - 1) }
+}
+
+/// The [`Magnitude`] of the tensor that every step in half precision leaves behind, into one slot per step in canonical order.
+#[derive(Clone, Copy, Debug)]
+pub struct StepMagnitudes<'a>(pub &'a [Magnitude]);
+
+impl Observer for StepMagnitudes<'_> {
+    fn enter(&self, step: StepInfo) -> ControlFlow<()> {
+        if let Some(slot) = self.0.get(usize::from(step.id.0)) {
+            slot.clear();
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn tile(&self, tile: Tile<'_>) {
+        if let (None, Some(slot), TileData::F16(values)) = (tile.op, self.0.get(usize::from(tile.id.0)), tile.data) {
+            slot.add(values.iter().map(|value| units(value.to_bits())).sum());
+        }
+    }
+}
+
+/// A step whose tensor is larger or smaller than a healthy target's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepDrift {
+    /// The step.
+    pub step: StepId,
+    /// By how much, as a part of the definition's magnitude.
+    pub off: f32,
+    /// How much that may be.
+    pub bound: f32,
+}
+
+/// The first step in half precision that is beyond its bounds: what each left behind, by its position in canonical order, and what the definition, by its number among the
+/// steps in half precision. One that cannot be had counts as beyond.
+pub fn first_step_beyond(model: &ModelHead<'_>, found: &[Magnitude], mut expected: impl FnMut(usize) -> Option<StepMagnitude>) -> Option<StepDrift> {
+    let judge = |(number, step): (usize, StepId)| {
+        let (Some(found), Some(StepMagnitude { magnitude, bound })) = (found.get(usize::from(step.0)), expected(number)) else {
+            return Some(StepDrift { step, off: f32::INFINITY, bound: 0.0 });
+        };
+        let off = (found.sum() - magnitude).abs();
+        // A tensor of zeros has units instead of parts.
+        let whole = magnitude.max(1.0);
+        (off > bound || bound.is_nan()).then_some(StepDrift { step, off: off / whole, bound: bound / whole })
+    };
+    half_steps(model).enumerate().find_map(judge)
 }
 
 /// Watches the logits of a frame as they are made and compares them with those of the definition.
@@ -87,6 +179,8 @@ impl Observer for LogitsDrift<'_> {
 /// How far a frame of an image with half-precision steps is from the definition.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Drift {
+    /// The first step that is beyond its bounds; `None` where none is.
+    pub step: Option<StepDrift>,
     /// Of the logits; `None` where they were not compared.
     pub logits: Option<FoundLogits>,
     /// Labels that differ.
@@ -97,21 +191,33 @@ pub struct Drift {
     pub labels: usize,
 }
 
-/// Where a result is beyond its bounds first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Row, of logits or of labels.
-    pub row: usize,
-    /// Column.
-    pub column: usize,
-    /// The class of a logit; `None` for a label.
-    pub class: Option<usize>,
+/// What is beyond its bounds first.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum First {
+    /// What a step left behind.
+    Step(StepDrift),
+    /// A logit.
+    Logit {
+        /// Row of the logits.
+        row: usize,
+        /// Column.
+        column: usize,
+        /// Class.
+        class: usize,
+    },
+    /// A label that differs, where too many do.
+    Label {
+        /// Row of the label map.
+        row: usize,
+        /// Column.
+        column: usize,
+    },
 }
 
 impl Drift {
-    /// Counts the labels that differ from the definition's; `logits`: what was found of those.
-    pub fn new(logits: Option<FoundLogits>, labels: impl Iterator<Item = (u8, u8)>) -> Self {
-        labels.fold(Self { logits, differ: 0, first_label: None, labels: 0 }, Self::and)
+    /// Before any label was compared.
+    pub const fn new(step: Option<StepDrift>, logits: Option<FoundLogits>) -> Self {
+        Self { step, logits, differ: 0, first_label: None, labels: 0 }
     }
 
     /// With one label more, as found and as expected.
@@ -122,25 +228,28 @@ impl Drift {
         Self { differ: self.differ + usize::from(differs), first_label, labels: self.labels + 1, ..self }
     }
 
-    /// Whether logits and labels are within `bound`.
+    /// Whether all steps are within theirs, and logits and labels within `bound`.
     pub fn is_within(&self, bound: DriftBound) -> bool {
-        self.logits_within(bound) && self.differ <= bound.labels as usize
+        self.step.is_none() && self.logits_within(bound) && self.differ <= bound.labels as usize
     }
 
     fn logits_within(&self, bound: DriftBound) -> bool {
         self.logits.is_none_or(|found| found.of_largest <= bound.logits)
     }
 
-    /// The first logit beyond `bound`; where logits are within it or were not compared, the first label that differs. `None` where none is known.
-    pub fn first(&self, model: &ModelHead<'_>, bound: DriftBound) -> Option<Place> {
+    /// The first step beyond its bounds, else the first logit beyond `bound`, else the first label that differs where too many do. `None` where all are within.
+    pub fn first(&self, model: &ModelHead<'_>, bound: DriftBound) -> Option<First> {
+        if let Some(step) = self.step {
+            return Some(First::Step(step));
+        }
         let (classes, size) = (usize::from(model.meta().network.classes), model.meta().size);
         if let Some(found) = self.logits.filter(|_| !self.logits_within(bound)) {
             let (first, columns) = (found.first?, if self.labels == 0 { 1 } else { size.map(0).1 });
-            let (token, class) = (first.checked_div(classes)?, first.checked_rem(classes));
-            return Some(Place { row: token.checked_div(columns)?, column: token.checked_rem(columns)?, class });
+            let (token, class) = (first.checked_div(classes)?, first.checked_rem(classes)?);
+            return Some(First::Logit { row: token.checked_div(columns)?, column: token.checked_rem(columns)?, class });
         }
-        let (first, columns) = (self.first_label?, usize::from(size.width));
-        Some(Place { row: first.checked_div(columns)?, column: first.checked_rem(columns)?, class: None })
+        let (first, columns) = (self.first_label.filter(|_| !self.is_within(bound))?, usize::from(size.width));
+        Some(First::Label { row: first.checked_div(columns)?, column: first.checked_rem(columns)? })
     }
 }
 
@@ -153,20 +262,36 @@ mod tests {
     #[test]
     fn bounds_hold_up_to_the_bound_itself() {
         let found = |of_largest| Some(FoundLogits { of_largest, first: None });
-        let within = |logits, differ| Drift { logits, differ, first_label: None, labels: 2000 }.is_within(BOUND);
+        let within = |logits, differ| Drift { differ, labels: 2000, ..Drift::new(None, logits) }.is_within(BOUND);
         assert!(within(found(0.25), 10) && within(None, 0));
         assert!(!within(found(0.2501), 0) && !within(found(f32::NAN), 0) && !within(found(f32::INFINITY), 0));
         assert!(!within(found(0.0), 11));
+        assert!(!Drift::new(Some(StepDrift { step: StepId(3), off: 0.1, bound: 0.01 }), None).is_within(BOUND));
     }
 
     #[test]
     fn a_classifier_has_no_labels_to_differ() {
-        assert!(Drift::new(Some(FoundLogits { of_largest: 0.0, first: None }), [].into_iter()).is_within(DriftBound { labels: 0, ..BOUND }));
+        assert!(Drift::new(None, Some(FoundLogits { of_largest: 0.0, first: None })).is_within(DriftBound { labels: 0, ..BOUND }));
     }
 
     #[test]
     fn labels_are_counted_and_the_first_that_differs_is_kept() {
-        let drift = Drift::new(None, [(1, 1), (2, 3), (4, 4), (5, 6)].into_iter());
+        let drift = [(1, 1), (2, 3), (4, 4), (5, 6)].into_iter().fold(Drift::new(None, None), Drift::and);
         assert_eq!((drift.differ, drift.first_label, drift.labels), (2, Some(1), 4));
+    }
+
+    #[test]
+    fn magnitudes_are_exact_beyond_32_bits() {
+        use hrvit_kernels::f16;
+        let values = [f16::MAX, f16::MIN, f16::from_bits(1), f16::from_f32(-1.5), f16::from_bits(0x400), f16::from_bits(0x83ff)];
+        let each = values.map(|value| (value.to_f64().abs() * 16_777_216.0) as u64);
+        assert_eq!(values.map(|value| units(value.to_bits())), each);
+        let magnitude = Magnitude::new();
+        each.iter().for_each(|units| magnitude.add(*units));
+        assert_eq!(magnitude.sum(), each.iter().sum::<u64>() as f32);
+        assert!(magnitude.high.load(Acquire) > 255);
+        magnitude.add(u64::from(u32::MAX));
+        magnitude.add(u64::from(u32::MAX));
+        assert_eq!(magnitude.sum(), (each.iter().sum::<u64>() + 2 * u64::from(u32::MAX)) as f32);
     }
 }

@@ -4,10 +4,10 @@ use core::sync::atomic::AtomicU32;
 
 use defmt::Format;
 #[cfg(feature = "fp16")]
-use hrvit_core::drift_f16::{Drift, FoundLogits};
+use hrvit_core::drift_f16::{Drift, FoundLogits, Magnitude, first_step_beyond};
 use hrvit_core::{Engine, Logit, ModelHead, ModelSource, Observer, Plan, Ranked, RunError, Segmentation, Step, StepId};
 #[cfg(feature = "fp16")]
-use hrvit_format::DriftBound;
+use hrvit_format::{DriftBound, StepMagnitude};
 use hrvit_format::{Head, LoadError};
 
 use crate::{MAX_STEPS, code::Code, start::Placement};
@@ -20,6 +20,10 @@ pub const HEAD: Head = match option_env!("HRVIT_HEAD") {
 
 /// CRC of every step, as the observer leaves them.
 pub static CRCS: [AtomicU32; MAX_STEPS] = [const { AtomicU32::new(0) }; MAX_STEPS];
+
+/// Magnitude of what every step in half precision left behind, as the observer leaves them.
+#[cfg(feature = "fp16")]
+pub static MAGNITUDES: [Magnitude; MAX_STEPS] = [const { Magnitude::new() }; MAX_STEPS];
 
 /// Where the golden frame and its CRCs come from.
 pub trait Golden {
@@ -39,6 +43,9 @@ pub trait Golden {
     /// How far the result of such an image may be from the definition's.
     #[cfg(feature = "fp16")]
     fn bound(&self) -> Option<DriftBound>;
+    /// Magnitude of what the definition's step leaves behind, by its number among those in half precision.
+    #[cfg(feature = "fp16")]
+    fn magnitude(&mut self, number: usize) -> Option<StepMagnitude>;
 }
 
 /// A row of the golden frame could not be read.
@@ -75,6 +82,11 @@ impl Golden for hrvit_format::Golden<'_> {
     #[cfg(feature = "fp16")]
     fn bound(&self) -> Option<DriftBound> {
         self.result.map(|result| result.bound)
+    }
+
+    #[cfg(feature = "fp16")]
+    fn magnitude(&mut self, number: usize) -> Option<StepMagnitude> {
+        self.result.and_then(|result| result.steps.get(number).copied())
     }
 }
 
@@ -143,7 +155,8 @@ impl<S: ModelSource<Error: Format>, G: Golden> Job<'_, S, G> {
     #[cfg(feature = "fp16")]
     pub fn drift(&mut self, logits: Option<FoundLogits>) -> Result<Drift, Code> {
         const CHUNK: usize = 64;
-        let mut drift = Drift::new(logits, core::iter::empty());
+        let step = first_step_beyond(self.model, &MAGNITUDES, |number| self.golden.magnitude(number));
+        let mut drift = Drift::new(step, logits);
         for (chunk, labels) in self.labels.chunks(CHUNK).enumerate() {
             let mut expected = [0; CHUNK];
             let expected = expected.get_mut(..labels.len()).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use defmt::Format;
 #[cfg(feature = "fp16")]
-use hrvit_core::drift_f16::{Drift, Place};
+use hrvit_core::drift_f16::{Drift, First, StepDrift};
 #[cfg(feature = "fp16")]
 use hrvit_format::DriftBound;
 use hrvit_format::Head;
@@ -39,8 +39,8 @@ pub enum Reason {
         drift: Drift,
         /// How far it may be.
         bound: DriftBound,
-        /// Where it is farther first, if that is known.
-        first: Option<Place>,
+        /// What is farther first.
+        first: Option<First>,
     },
 }
 
@@ -62,8 +62,12 @@ impl Format for Reason {
                 }
                 defmt::write!(f, "{} of {} labels differ, the bound is {}", drift.differ, drift.labels, bound.labels);
                 match first {
-                    Some(Place { row, column, class: Some(class) }) => defmt::write!(f, "; first the logit of class {} at row {}, column {}", class, row, column),
-                    Some(Place { row, column, class: None }) => defmt::write!(f, "; first the label at row {}, column {}", row, column),
+                    Some(First::Step(StepDrift { step, off, bound })) => {
+                        let (off, bound) = (millionths(off), millionths(bound));
+                        defmt::write!(f, "; first step {}, whose values are {} millionths of their sum larger or smaller, the bound is {}", step.0, off, bound);
+                    }
+                    Some(First::Logit { row, column, class }) => defmt::write!(f, "; first the logit of class {} at row {}, column {}", class, row, column),
+                    Some(First::Label { row, column }) => defmt::write!(f, "; first the label at row {}, column {}", row, column),
                     None => {}
                 }
             }

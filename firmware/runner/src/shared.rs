@@ -5,7 +5,7 @@ use core::cell::RefCell;
 use defmt::Format;
 use hrvit_core::{ModelHead, ReadImage, StepId, StreamError};
 #[cfg(feature = "fp16")]
-use hrvit_format::DriftBound;
+use hrvit_format::{DriftBound, StepMagnitude};
 use hrvit_format::{GoldenRanges, LoadError, record::Section};
 
 use crate::job::{Golden, RowLost};
@@ -64,29 +64,28 @@ impl<'r, R: ReadImage> StreamedGolden<'r, R> {
             crcs_crc = hrvit_format::crc32_after(crcs_crc, &crc);
         }
         #[cfg(feature = "fp16")]
-        let bound = bound(&ranges, &mut reader).map_err(StreamError::Read)?;
+        let bound = words(ranges.bound(), 0, &mut reader).map_err(StreamError::Read)?;
         Ok(Some(Self {
             reader,
             ranges,
             crc: crcs_crc,
             crcs_crc,
             #[cfg(feature = "fp16")]
-            bound,
+            bound: bound.map(|[logits, labels]| DriftBound { logits: f32::from_bits(logits), labels }),
         }))
     }
 }
 
-/// The bounds of the result, where there is one.
+/// The two words at `at`, where `range` has them.
 #[cfg(feature = "fp16")]
-fn bound<R: ReadImage>(ranges: &GoldenRanges, reader: &mut Shared<'_, R>) -> Result<Option<DriftBound>, SharedError<R::Error>> {
-    const WORD: usize = size_of::<u32>();
-    let mut bytes = [0; 2 * WORD];
-    if ranges.bound().len() != bytes.len() {
+fn words<R: ReadImage>(range: core::ops::Range<usize>, at: usize, reader: &mut Shared<'_, R>) -> Result<Option<[u32; 2]>, SharedError<R::Error>> {
+    let mut words = [[0; size_of::<u32>()]; 2];
+    let start = range.start + at;
+    if start + size_of_val(&words) > range.end {
         return Ok(None);
     }
-    reader.read(ranges.bound().start, &mut bytes)?;
-    let &[logits, labels] = bytes.as_chunks::<WORD>().0 else { return Ok(None) };
-    Ok(Some(DriftBound { logits: f32::from_le_bytes(logits), labels: u32::from_le_bytes(labels) }))
+    reader.read(start, words.as_flattened_mut())?;
+    Ok(Some(words.map(u32::from_le_bytes)))
 }
 
 #[cfg(feature = "fp16")]
@@ -135,6 +134,12 @@ impl<R: ReadImage> Golden for StreamedGolden<'_, R> {
     #[cfg(feature = "fp16")]
     fn bound(&self) -> Option<DriftBound> {
         self.bound
+    }
+
+    #[cfg(feature = "fp16")]
+    fn magnitude(&mut self, number: usize) -> Option<StepMagnitude> {
+        let [magnitude, bound] = words(self.ranges.steps(), number * size_of::<StepMagnitude>(), &mut self.reader).ok()??.map(f32::from_bits);
+        Some(StepMagnitude { magnitude, bound })
     }
 
     fn check(&mut self) -> Result<(), LoadError> {

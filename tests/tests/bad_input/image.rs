@@ -86,10 +86,14 @@ fn another_magic() {
 
 #[test]
 fn another_version() {
-    let mut image = patched(&segmentor(), 8, &2u16.to_le_bytes());
-    assert_eq!(refused(&image), LoadError::UnsupportedVersion(2));
-    reseal(&mut image, Seal::Steps);
-    assert_eq!(refused(&image), LoadError::UnsupportedVersion(2));
+    for version in [1, 3] {
+        let mut image = patched(&segmentor(), 8, &u16::to_le_bytes(version));
+        assert_eq!(refused(&image), LoadError::UnsupportedVersion(version));
+        reseal(&mut image, Seal::Steps);
+        let error = refused(&image);
+        assert_eq!(error, LoadError::UnsupportedVersion(version));
+        assert_eq!(error.to_string(), format!("model image: format version {version}, this build reads 2; quantise the checkpoint again"));
+    }
 }
 
 #[test]

@@ -10,24 +10,33 @@ use std::sync::{
 use anyhow::{Context, Result};
 use hrvit_core::{
     Kernels, NoObserver, Observer, StepCrcs, StepInfo, Tile,
-    drift_f16::{Drift, LogitsDrift, Place, first_half_step},
+    drift_f16::{Drift, First, LogitsDrift, Magnitude, StepDrift, StepMagnitudes, first_half_step, first_step_beyond, half_steps},
 };
-use hrvit_format::{DriftBound, Golden, GoldenResult, Head, Logit, Model, StepId, aligned::AlignedBytes, writer};
+use hrvit_format::{DriftBound, Golden, GoldenResult, Head, Logit, Model, Step, StepId, aligned::AlignedBytes, writer};
 
 use crate::drift_bound;
 use crate::host_engine::{HostEngine, IsaArg, PackedImage};
 use crate::quantize::Frames;
 
 /// What one frame left behind.
-struct Ran {
+pub(crate) struct Ran {
     crcs: Vec<u32>,
-    logits: Vec<Logit>,
-    labels: Vec<u8>,
+    magnitudes: Vec<Magnitude>,
+    pub(crate) logits: Vec<Logit>,
+    pub(crate) labels: Vec<u8>,
 }
 
-/// Keeps the CRC of every step and the logits.
+impl Ran {
+    /// What every step of `model` in half precision left behind, summed.
+    pub(crate) fn half_magnitudes(&self, model: &Model<'_>) -> Vec<f32> {
+        half_steps(model).map(|step| self.magnitudes[usize::from(step.0)].sum()).collect()
+    }
+}
+
+/// Keeps the CRC of every step, the magnitude of those in half precision, and the logits.
 struct Keep<'o> {
     crcs: StepCrcs<'o>,
+    magnitudes: StepMagnitudes<'o>,
     /// The step whose tensor the logits are.
     step: StepId,
     logits: Mutex<Vec<Logit>>,
@@ -42,11 +51,13 @@ impl Keep<'_> {
 
 impl Observer for Keep<'_> {
     fn enter(&self, step: StepInfo) -> ControlFlow<()> {
+        self.magnitudes.enter(step)?;
         self.crcs.enter(step)
     }
 
     fn tile(&self, tile: Tile<'_>) {
         self.crcs.tile(tile);
+        self.magnitudes.tile(tile);
         self.beside.tile(tile);
         if tile.op.is_none() && tile.id == self.step {
             self.logits().extend(tile.data.bytes().as_chunks().0.iter().map(|bits| Logit::from_bits(i16::from_le_bytes(*bits))));
@@ -54,23 +65,19 @@ impl Observer for Keep<'_> {
     }
 }
 
-/// Labels (none of a classifier) and logits of `frame`.
-pub(crate) fn result(engine: &HostEngine, frame: &[u8]) -> Result<(Vec<u8>, Vec<Logit>)> {
-    run(engine, frame, &NoObserver).map(|ran| (ran.labels, ran.logits))
-}
-
 /// Runs `frame`, watched by `beside` too.
-fn run(engine: &HostEngine, frame: &[u8], beside: &dyn Observer) -> Result<Ran> {
+pub(crate) fn run(engine: &HostEngine, frame: &[u8], beside: &dyn Observer) -> Result<Ran> {
     let model = engine.model();
     let crcs: Vec<AtomicU32> = model.steps().iter().map(|_| AtomicU32::new(0)).collect();
     let step = model.logits_step().context("a network has logits")?;
-    let keep = Keep { crcs: StepCrcs(&crcs), step, logits: Mutex::default(), beside };
+    let magnitudes: Vec<Magnitude> = model.steps().iter().map(|_| Magnitude::new()).collect();
+    let keep = Keep { crcs: StepCrcs(&crcs), magnitudes: StepMagnitudes(&magnitudes), step, logits: Mutex::default(), beside };
     let labels = match model.meta().network.head {
         Head::Segformer => engine.segment(frame, &keep)?,
         Head::Classifier => engine.raw_logits(frame, &keep).map(|_| Vec::new())?,
     };
     let logits = std::mem::take(&mut *keep.logits());
-    Ok(Ran { crcs: crcs.iter().map(|slot| slot.load(Ordering::Relaxed)).collect(), logits, labels })
+    Ok(Ran { crcs: crcs.iter().map(|slot| slot.load(Ordering::Relaxed)).collect(), magnitudes, logits, labels })
 }
 
 /// `image` with the first of `frames` as its golden frame: CRCs of all steps, with half precision those of the definition, its result, and how far healthy targets may be
@@ -83,10 +90,11 @@ pub fn with_golden(image: &AlignedBytes, frames: &dyn Frames) -> Result<AlignedB
     let model = Model::load(image)?;
     let half = first_half_step(&model).is_some();
     let kernels = if half { Kernels::SCALAR } else { IsaArg::default().kernels()? };
-    let Ran { crcs, logits, labels } = run(&PackedImage::new(image.clone(), kernels)?.load()?, frame, &NoObserver)?;
-    let bound = if half { Some(drift_bound::measure(image, frames)?) } else { None };
-    let result = bound.map(|bound| GoldenResult { bound, logits: &logits, labels: &labels });
-    Ok(writer::with_golden(&model, Golden { crcs: &crcs, frame, result })?)
+    let ran = run(&PackedImage::new(image.clone(), kernels)?.load()?, frame, &NoObserver)?;
+    let measured = if half { Some(drift_bound::measure(image, frames)?) } else { None };
+    let steps = measured.as_ref().map_or_else(Vec::new, |(_, spread)| spread.steps(&ran.half_magnitudes(&model)));
+    let result = measured.map(|(bound, _)| GoldenResult { bound, steps: &steps, logits: &ran.logits, labels: &ran.labels });
+    Ok(writer::with_golden(&model, Golden { crcs: &ran.crcs, frame, result })?)
 }
 
 /// What a machine makes of an image's golden frame.
@@ -109,8 +117,10 @@ pub struct Found {
     pub drift: Drift,
     /// How far it may be.
     pub bound: DriftBound,
-    /// Where it is farther first, if it is.
-    pub first: Option<Place>,
+    /// What is farther first, if anything is.
+    pub first: Option<First>,
+    /// The step that this is, by name.
+    step: Option<Step>,
 }
 
 impl Found {
@@ -120,19 +130,27 @@ impl Found {
     }
 }
 
-/// In words: `logits 2.1e-4 of the largest (bound 2.0e-3), 3 of 49152 labels differ (bound 50)`, and where a result is beyond its bounds first.
+/// In words: `logits 2.1e-4 of the largest (bound 2.0e-3), 3 of 49152 labels differ (bound 50)`, and what is beyond its bounds first.
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { drift, bound, first } = self;
+        let Self { drift, bound, first, step } = self;
         if let Some(logits) = drift.logits {
             write!(f, "logits {:.1e} of the largest (bound {:.1e})", logits.of_largest, bound.logits)?;
         }
         if drift.labels > 0 {
             write!(f, ", {} of {} labels differ (bound {})", drift.differ, drift.labels, bound.labels)?;
         }
-        match first.filter(|_| !self.is_within_bound()) {
-            Some(Place { row, column, class: Some(class) }) => write!(f, "; first the logit of class {class} at row {row}, column {column}"),
-            Some(Place { row, column, class: None }) => write!(f, "; first the label at row {row}, column {column}"),
+        match first {
+            Some(First::Step(StepDrift { step: id, off, bound })) => {
+                f.write_str("; first step ")?;
+                match step {
+                    Some(step) => write!(f, "{step}")?,
+                    None => write!(f, "{}", id.0)?,
+                }
+                write!(f, ", whose values are {off:.1e} of their sum larger or smaller (bound {bound:.1e})")
+            }
+            Some(First::Logit { row, column, class }) => write!(f, "; first the logit of class {class} at row {row}, column {column}"),
+            Some(First::Label { row, column }) => write!(f, "; first the label at row {row}, column {column}"),
             None => Ok(()),
         }
     }
@@ -152,8 +170,10 @@ pub fn check(engine: &HostEngine) -> Result<Checked> {
     if let Some(at) = ran.crcs.iter().zip(golden.crcs).take(exact).position(|(here, there)| here != there) {
         return Ok(Checked::Differs(StepId(at as u16)));
     }
-    Ok(drift.map_or(Checked::Equal, |(logits, GoldenResult { bound, labels, .. })| {
-        let drift = Drift::new(Some(logits.found()), ran.labels.iter().copied().zip(labels.iter().copied()));
-        Checked::Drift(Found { drift, bound, first: drift.first(&model, bound) })
+    Ok(drift.map_or(Checked::Equal, |(logits, GoldenResult { bound, steps, labels, .. })| {
+        let step = first_step_beyond(&model, &ran.magnitudes, |number| steps.get(number).copied());
+        let drift = ran.labels.iter().copied().zip(labels.iter().copied()).fold(Drift::new(step, Some(logits.found())), Drift::and);
+        let name = |beyond: StepDrift| model.step_ids().find(|(id, _)| *id == beyond.step).map(|(_, step)| step);
+        Checked::Drift(Found { drift, bound, first: drift.first(&model, bound), step: step.and_then(name) })
     }))
 }
