@@ -17,6 +17,7 @@
 //! | [`report`] | the drift report: what a model image costs against float, measured, judged and drawn |
 //! | [`overlay`], [`canvas`] | pictures with legends |
 //! | [`memory_picture`] | the arena over the steps of a frame |
+//! | [`target`] | what the firmware of a target can run |
 //! | [`timing`] | where the time of a run goes |
 //! | [`profile`] | logs of devices, profiles of their steps |
 //! | [`output`], [`files`], [`progress`] | tables, JSON, whole-or-nothing files, progress bars |
@@ -55,4 +56,5 @@ pub mod report;
 pub mod segmenter;
 pub mod spec_file;
 pub mod sqnr;
+pub mod target;
 pub mod timing;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use hrvit_core::{Model, Plan};
-use hrvit_format::{Size, crc32, record};
+use hrvit_format::{Size, WideParts, crc32, record};
 use hrvit_reference::{Checkpoint, Folded};
 use serde::Serialize;
 
@@ -21,6 +21,7 @@ use crate::progress::Tasks;
 use crate::quantize::half::{peaks, refuse_overflow};
 use crate::quantize::{self, Frames, Options, Report, Technique, Techniques};
 use crate::spec_file::NetworkArgs;
+use crate::target::{self, TargetArgs};
 
 /// How many of the worst operators are shown.
 const WORST: usize = 8;
@@ -42,7 +43,9 @@ const SPELT_OUT: usize = 8;
   hrvit quantize --weights models/nano_camvid11.safetensors --variant nano --head segformer --classes 11 --size 192x256 \\
       --calib data/calib --classes-file data/camvid11.toml --out nano.hrvit
   hrvit quantize --weights models/nano_camvid11.safetensors --variant nano --head segformer --classes 11 --size 192x256 \\
-      --calib data/calib --precision auto --max-drift 0.2 --pareto precision.svg --out mixed.hrvit")]
+      --calib data/calib --precision auto --max-drift 0.2 --pareto precision.svg --out mixed.hrvit
+  hrvit quantize --weights models/nano_camvid11.safetensors --variant nano --head segformer --classes 11 --size 192x256 \\
+      --calib data/calib --precision auto --target m33 --out pico.hrvit")]
 pub struct QuantizeArgs {
     /// Checkpoint (.safetensors or .pth)
     #[arg(long, value_name = "CKPT")]
@@ -71,9 +74,8 @@ pub struct QuantizeArgs {
     /// auto: labelled frames that decide, a folder as hrvit eval takes it
     #[arg(long, value_name = "DIR", requires = "classes_file")]
     labelled: Option<PathBuf>,
-    /// auto: the largest arena in bytes; parts that need more stay in 8 bits
-    #[arg(long, value_name = "BYTES")]
-    max_arena: Option<usize>,
+    #[command(flatten)]
+    target: TargetArgs,
     /// auto: draw accuracy over cost as SVG
     #[arg(long, value_name = "FILE")]
     pareto: Option<PathBuf>,
@@ -127,6 +129,15 @@ enum Wider {
     Int16x8,
 }
 
+impl Wider {
+    fn precision(self) -> record::Precision {
+        match self {
+            Self::Fp16 => record::Precision::Fp16,
+            Self::Int16x8 => record::Precision::Int16x8,
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Outcome<'a> {
     file: &'a Path,
@@ -158,6 +169,15 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
     let classes = args.classes_file.as_deref().map(|file| Classes::of_model(usize::from(network.classes), Some(file))).transpose()?;
     let checkpoint = Checkpoint::read(&args.weights, &network)?;
     ensure!(args.half.is_empty() || args.precision == Precision::Mixed, "--half names the parts of --precision mixed");
+    let named = parts::steps_named(&network, args.size, &args.half)?;
+    let wide = match args.precision {
+        Precision::Int8 | Precision::Auto => WideParts::NONE,
+        Precision::Int16x8 => WideParts::ALL_INT16X8,
+        Precision::Fp16 => WideParts::ALL,
+        Precision::Mixed => target::half(&network, &named),
+    };
+    let name = args.precision.to_possible_value().context("a precision has a name")?;
+    args.target.limits(&network, args.size).check(name.get_name(), wide, &network, args.size)?;
     let mut chosen = None;
     let (image, report, set) = match (args.precision, &args.calib) {
         (Precision::Fp16, _) => {
@@ -192,7 +212,6 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
             let int8 = quantize::quantize(&checkpoint, args.size, &set, &options, &Tasks::new())?;
             let image = match args.precision {
                 Precision::Mixed => {
-                    let named = parts::steps_named(&network, args.size, &args.half)?;
                     let mut peaks = peaks(&Folded::new(&checkpoint), args.size, &set, &Tasks::new())?;
                     peaks.retain(|peak| network.steps().enumerate().any(|(at, step)| step == peak.step && named.contains(&at)));
                     refuse_overflow(&peaks)?;
@@ -246,8 +265,10 @@ fn mix(
 ) -> Result<(Chosen, &'static str, Report)> {
     let tasks = Tasks::new();
     let int8 = quantize::quantize(checkpoint, args.size, set, options, &tasks)?;
+    let target = args.target.limits(checkpoint.network(), args.size);
+    let with: Vec<Wider> = args.with.iter().copied().filter(|wider| target.has(wider.precision())).collect();
     let mut offered = Vec::new();
-    for wider in &args.with {
+    for wider in &with {
         offered.push(match wider {
             Wider::Fp16 => (record::Precision::Fp16, quantize::to_fp16(checkpoint, args.size, options)?.steps),
             Wider::Int16x8 => {
@@ -261,14 +282,14 @@ fn mix(
     let judged = labelled.as_deref().zip(classes);
     let kernels = IsaArg::default().kernels()?;
     let measure = Measure::new(checkpoint, (set, MEASURED), args.size, judged, kernels, &tasks)?;
-    let half = args.with.contains(&Wider::Fp16);
+    let half = with.contains(&Wider::Fp16);
     let peaks = if half { peaks(&Folded::new(checkpoint), args.size, set, &tasks)? } else { Vec::new() };
     let beyond: Vec<_> = peaks.iter().filter(|peak| !peak.fits()).map(|peak| peak.step).collect();
     if !beyond.is_empty() {
         let names: Vec<String> = beyond.iter().map(ToString::to_string).collect();
         eprintln!("warning: beyond half precision on these frames: {}", names.join(", "));
     }
-    let limits = Limits { drift: args.max_drift, arena_bytes: args.max_arena, beyond };
+    let limits = Limits { drift: args.max_drift, arena_bytes: target.arena_bytes(), beyond };
     let found = precision::search(&int8, &offers, &measure, &limits, &tasks)?;
     if let Some(file) = &args.pareto {
         output::write_file(file, precision::picture::draw(&found.path, measure.drift_name())?.as_bytes())?;
