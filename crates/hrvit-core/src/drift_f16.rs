@@ -1,27 +1,110 @@
-//! Results of half precision against those of the definition: its bits differ between instruction sets, so that a target is held to bounds instead of bytes.
+//! Results of half precision against those of the definition: its bits differ between instruction sets, so that a target is held to the bounds of its image instead of bytes.
 
-use core::sync::atomic::{
-    AtomicU32, AtomicUsize,
-    Ordering::{AcqRel, Acquire},
+use core::{
+    ops::ControlFlow,
+    sync::atomic::{
+        AtomicU32, AtomicUsize,
+        Ordering::{AcqRel, Acquire, Release},
+    },
 };
 
 use bytemuck::try_cast_slice;
-use hrvit_format::{Logit, ModelHead, StepId, record::Precision};
+use hrvit_format::{DriftBound, Logit, ModelHead, StepId, StepMagnitude, record::Precision};
 
-use crate::observe::{Observer, Tile};
-
-/// How far a logit may be from the definition's, as a part of the largest logit's magnitude.
-///
-/// Every f16 that a step stores may be rounded the other way, half a unit in its last place (2^-11), and some hundred of them follow one another; whole networks on every
-/// instruction set stay below half of this bound (docs/accuracy.md).
-pub const LOGITS_BOUND: f32 = 1.0 / 128.0;
-
-/// Maximum differing labels per 1000. Observed: 0.2 with trained weights, 1.2 with random ones, whose classes are nearly tied in many pixels.
-pub const LABELS_BOUND: usize = 5;
+use crate::{
+    element::TileData,
+    observe::{Observer, StepInfo, Tile},
+};
 
 /// The first step of `model` in half precision: those before it compute with integers, and make the same bytes everywhere.
 pub fn first_half_step(model: &ModelHead<'_>) -> Option<StepId> {
-    model.step_ids().map(|(id, _)| id).find(|&id| model.precision(id) == Precision::Fp16)
+    half_steps(model).next()
+}
+
+/// The steps of `model` in half precision.
+pub fn half_steps(model: &ModelHead<'_>) -> impl Iterator<Item = StepId> {
+    model.step_ids().map(|(id, _)| id).filter(|&id| model.precision(id) == Precision::Fp16)
+}
+
+/// The size of a tensor in half precision: the sum of its magnitudes, in units of 2^-24, of which every f16 is a whole number.
+#[derive(Debug, Default)]
+pub struct Magnitude {
+    low: AtomicU32,
+    high: AtomicU32,
+}
+
+impl Magnitude {
+    /// Of nothing.
+    pub const fn new() -> Self {
+        Self { low: AtomicU32::new(0), high: AtomicU32::new(0) }
+    }
+
+    /// The sum, rounded once.
+    pub fn sum(&self) -> f32 {
+        (u64::from(self.high.load(Acquire)) << 32 | u64::from(self.low.load(Acquire))) as f32
+    }
+
+    fn add(&self, sum: u64) {
+        let (low, high) = (sum as u32, (sum >> 32) as u32);
+        let carry = self.low.fetch_add(low, AcqRel).checked_add(low).is_none();
+        self.high.fetch_add(high + u32::from(carry), AcqRel);
+    }
+
+    fn clear(&self) {
+        self.low.store(0, Release);
+        self.high.store(0, Release);
+    }
+}
+
+/// The magnitude of f16 bits in units of 2^-24.
+fn units(bits: u16) -> u64 {
+    let (exponent, fraction) = (u64::from(bits >> 10 & 31), u64::from(bits & 0x3ff));
+    if exponent == 0 { fraction } else { (fraction | 0x400) << (exponent - 1) }
+}
+
+/// The [`Magnitude`] of the tensor that every step in half precision leaves behind, into one slot per step in canonical order.
+#[derive(Clone, Copy, Debug)]
+pub struct StepMagnitudes<'a>(pub &'a [Magnitude]);
+
+impl Observer for StepMagnitudes<'_> {
+    fn enter(&self, step: StepInfo) -> ControlFlow<()> {
+        if let Some(slot) = self.0.get(usize::from(step.id.0)) {
+            slot.clear();
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn tile(&self, tile: Tile<'_>) {
+        if let (None, Some(slot), TileData::F16(values)) = (tile.op, self.0.get(usize::from(tile.id.0)), tile.data) {
+            slot.add(values.iter().map(|value| units(value.to_bits())).sum());
+        }
+    }
+}
+
+/// A step whose tensor is larger or smaller than a healthy target's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepDrift {
+    /// The step.
+    pub step: StepId,
+    /// By how much, as a part of the definition's magnitude.
+    pub off: f32,
+    /// How much that may be.
+    pub bound: f32,
+}
+
+/// The first step in half precision that is beyond its bounds: what each left behind, by its position in canonical order, and what the definition, by its number among the
+/// steps in half precision. One that cannot be had counts as beyond.
+pub fn first_step_beyond(model: &ModelHead<'_>, found: &[Magnitude], mut expected: impl FnMut(usize) -> Option<StepMagnitude>) -> Option<StepDrift> {
+    let judge = |(number, step): (usize, StepId)| {
+        let (Some(found), Some(StepMagnitude { magnitude, bound })) = (found.get(usize::from(step.0)), expected(number)) else {
+            return Some(StepDrift { step, off: f32::INFINITY, bound: 0.0 });
+        };
+        let off = (found.sum() - magnitude).abs();
+        // A tensor of zeros has units instead of parts.
+        let whole = magnitude.max(1.0);
+        (off > bound || bound.is_nan()).then_some(StepDrift { step, off: off / whole, bound: bound / whole })
+    };
+    half_steps(model).enumerate().find_map(judge)
 }
 
 /// Watches the logits of a frame as they are made and compares them with those of the definition.
@@ -31,28 +114,44 @@ pub struct LogitsDrift<'m> {
     step: Option<StepId>,
     /// The definition's logits.
     expected: &'m [Logit],
+    /// Their largest magnitude, and by how much one may be off.
+    largest: f32,
+    limit: f32,
     seen: AtomicUsize,
-    /// Bits of the largest difference, and of the definition's largest magnitude: the bits of floats that are not negative have the order of the floats.
+    /// Bits of the largest difference: the bits of floats that are not negative have the order of the floats.
     worst: AtomicU32,
-    largest: AtomicU32,
+    /// The first logit that is off by more.
+    first: AtomicUsize,
+}
+
+/// What [`LogitsDrift`] found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FoundLogits {
+    /// The largest difference as a part of the largest magnitude of the definition's logits; infinite where not every logit came by once.
+    pub of_largest: f32,
+    /// The first logit beyond the bound, counted in raster order, its class last.
+    pub first: Option<usize>,
 }
 
 impl<'m> LogitsDrift<'m> {
-    /// Compares with `expected`, the logits of [`hrvit_format::GoldenResult`].
-    pub fn new(model: &'m ModelHead<'m>, expected: &'m [Logit]) -> Self {
-        Self { model, step: model.logits_step(), expected, seen: AtomicUsize::new(0), worst: AtomicU32::new(0), largest: AtomicU32::new(0) }
+    /// Compares with `expected`, the logits of [`hrvit_format::GoldenResult`], which are within its `bound`.
+    pub fn new(model: &'m ModelHead<'m>, expected: &'m [Logit], bound: DriftBound) -> Self {
+        let largest = model.logits_format().values(expected).fold(0.0, |largest: f32, logit| largest.max(logit.abs()));
+        let (seen, worst, first) = (AtomicUsize::new(0), AtomicU32::new(0), AtomicUsize::new(usize::MAX));
+        Self { model, step: model.logits_step(), expected, largest, limit: bound.logits * largest, seen, worst, first }
     }
 
-    /// The largest difference as a part of the largest magnitude of the definition's logits; infinite where not every logit came by once.
-    pub fn of_largest(&self) -> f32 {
-        let [worst, largest] = [&self.worst, &self.largest].map(|bits| f32::from_bits(bits.load(Acquire)));
-        if self.seen.load(Acquire) != self.expected.len() || !worst.is_finite() {
+    /// What was found so far.
+    pub fn found(&self) -> FoundLogits {
+        let (worst, first) = (f32::from_bits(self.worst.load(Acquire)), self.first.load(Acquire));
+        let of_largest = if self.seen.load(Acquire) != self.expected.len() || !worst.is_finite() {
             f32::INFINITY
         } else if worst == 0.0 {
             0.0
         } else {
-            worst / largest
-        }
+            worst / self.largest
+        };
+        FoundLogits { of_largest, first: (first != usize::MAX).then_some(first) }
     }
 }
 
@@ -66,9 +165,12 @@ impl Observer for LogitsDrift<'_> {
         let at = tile.y * tile.columns * usize::from(self.model.meta().network.classes);
         let expected = self.expected.get(at..).unwrap_or_default();
         let format = self.model.logits_format();
-        for (found, expected) in format.values(found).zip(format.values(expected)) {
-            self.worst.fetch_max((found - expected).abs().to_bits(), AcqRel);
-            self.largest.fetch_max(expected.abs().to_bits(), AcqRel);
+        for (i, (found, expected)) in format.values(found).zip(format.values(expected)).enumerate() {
+            let difference = (found - expected).abs();
+            self.worst.fetch_max(difference.to_bits(), AcqRel);
+            if difference > self.limit || difference.is_nan() {
+                self.first.fetch_min(at + i, AcqRel);
+            }
         }
         self.seen.fetch_add(found.len(), AcqRel);
     }
@@ -77,18 +179,77 @@ impl Observer for LogitsDrift<'_> {
 /// How far a frame of an image with half-precision steps is from the definition.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Drift {
-    /// [`LogitsDrift::of_largest`]; `None` where logits were not compared.
-    pub logits: Option<f32>,
+    /// The first step that is beyond its bounds; `None` where none is.
+    pub step: Option<StepDrift>,
+    /// Of the logits; `None` where they were not compared.
+    pub logits: Option<FoundLogits>,
     /// Labels that differ.
     pub differ: usize,
+    /// The first of them, counted in raster order.
+    pub first_label: Option<usize>,
     /// All labels; 0 with a classifier.
     pub labels: usize,
 }
 
+/// What is beyond its bounds first.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum First {
+    /// What a step left behind.
+    Step(StepDrift),
+    /// A logit.
+    Logit {
+        /// Row of the logits.
+        row: usize,
+        /// Column.
+        column: usize,
+        /// Class.
+        class: usize,
+    },
+    /// A label that differs, where too many do.
+    Label {
+        /// Row of the label map.
+        row: usize,
+        /// Column.
+        column: usize,
+    },
+}
+
 impl Drift {
-    /// Whether the logits are within [`LOGITS_BOUND`] and the labels within [`LABELS_BOUND`].
-    pub fn is_within_bounds(&self) -> bool {
-        self.logits.is_none_or(|logits| logits <= LOGITS_BOUND) && 1000 * self.differ as u64 <= LABELS_BOUND as u64 * self.labels as u64
+    /// Before any label was compared.
+    pub const fn new(step: Option<StepDrift>, logits: Option<FoundLogits>) -> Self {
+        Self { step, logits, differ: 0, first_label: None, labels: 0 }
+    }
+
+    /// With one label more, as found and as expected.
+    #[must_use]
+    pub fn and(self, (found, expected): (u8, u8)) -> Self {
+        let differs = found != expected;
+        let first_label = self.first_label.or(differs.then_some(self.labels));
+        Self { differ: self.differ + usize::from(differs), first_label, labels: self.labels + 1, ..self }
+    }
+
+    /// Whether all steps are within theirs, and logits and labels within `bound`.
+    pub fn is_within(&self, bound: DriftBound) -> bool {
+        self.step.is_none() && self.logits_within(bound) && self.differ <= bound.labels as usize
+    }
+
+    fn logits_within(&self, bound: DriftBound) -> bool {
+        self.logits.is_none_or(|found| found.of_largest <= bound.logits)
+    }
+
+    /// The first step beyond its bounds, else the first logit beyond `bound`, else the first label that differs where too many do. `None` where all are within.
+    pub fn first(&self, model: &ModelHead<'_>, bound: DriftBound) -> Option<First> {
+        if let Some(step) = self.step {
+            return Some(First::Step(step));
+        }
+        let (classes, size) = (usize::from(model.meta().network.classes), model.meta().size);
+        if let Some(found) = self.logits.filter(|_| !self.logits_within(bound)) {
+            let (first, columns) = (found.first?, if self.labels == 0 { 1 } else { size.map(0).1 });
+            let (token, class) = (first.checked_div(classes)?, first.checked_rem(classes)?);
+            return Some(First::Logit { row: token.checked_div(columns)?, column: token.checked_rem(columns)?, class });
+        }
+        let (first, columns) = (self.first_label.filter(|_| !self.is_within(bound))?, usize::from(size.width));
+        Some(First::Label { row: first.checked_div(columns)?, column: first.checked_rem(columns)? })
     }
 }
 
@@ -96,16 +257,41 @@ impl Drift {
 mod tests {
     use super::*;
 
+    const BOUND: DriftBound = DriftBound { logits: 0.25, labels: 10 };
+
     #[test]
     fn bounds_hold_up_to_the_bound_itself() {
-        let within = |logits, differ| Drift { logits, differ, labels: 2000 }.is_within_bounds();
-        assert!(within(Some(LOGITS_BOUND), 10) && within(None, 0));
-        assert!(!within(Some(LOGITS_BOUND * 1.01), 0) && !within(Some(f32::NAN), 0) && !within(Some(f32::INFINITY), 0));
-        assert!(!within(Some(0.0), 11));
+        let found = |of_largest| Some(FoundLogits { of_largest, first: None });
+        let within = |logits, differ| Drift { differ, labels: 2000, ..Drift::new(None, logits) }.is_within(BOUND);
+        assert!(within(found(0.25), 10) && within(None, 0));
+        assert!(!within(found(0.2501), 0) && !within(found(f32::NAN), 0) && !within(found(f32::INFINITY), 0));
+        assert!(!within(found(0.0), 11));
+        assert!(!Drift::new(Some(StepDrift { step: StepId(3), off: 0.1, bound: 0.01 }), None).is_within(BOUND));
     }
 
     #[test]
     fn a_classifier_has_no_labels_to_differ() {
-        assert!(Drift { logits: Some(0.0), differ: 0, labels: 0 }.is_within_bounds());
+        assert!(Drift::new(None, Some(FoundLogits { of_largest: 0.0, first: None })).is_within(DriftBound { labels: 0, ..BOUND }));
+    }
+
+    #[test]
+    fn labels_are_counted_and_the_first_that_differs_is_kept() {
+        let drift = [(1, 1), (2, 3), (4, 4), (5, 6)].into_iter().fold(Drift::new(None, None), Drift::and);
+        assert_eq!((drift.differ, drift.first_label, drift.labels), (2, Some(1), 4));
+    }
+
+    #[test]
+    fn magnitudes_are_exact_beyond_32_bits() {
+        use hrvit_kernels::f16;
+        let values = [f16::MAX, f16::MIN, f16::from_bits(1), f16::from_f32(-1.5), f16::from_bits(0x400), f16::from_bits(0x83ff)];
+        let each = values.map(|value| (value.to_f64().abs() * 16_777_216.0) as u64);
+        assert_eq!(values.map(|value| units(value.to_bits())), each);
+        let magnitude = Magnitude::new();
+        each.iter().for_each(|units| magnitude.add(*units));
+        assert_eq!(magnitude.sum(), each.iter().sum::<u64>() as f32);
+        assert!(magnitude.high.load(Acquire) > 255);
+        magnitude.add(u64::from(u32::MAX));
+        magnitude.add(u64::from(u32::MAX));
+        assert_eq!(magnitude.sum(), (each.iter().sum::<u64>() + 2 * u64::from(u32::MAX)) as f32);
     }
 }

@@ -91,7 +91,7 @@ pub enum LoadError {
     MixedPrecision,
     /// An operator's record is wrong (index in canonical order).
     Op(u16, OpField),
-    /// The golden section does not hold one CRC per step and one frame, and with half-precision steps the result.
+    /// The golden section does not hold one CRC per step and one frame, and with half-precision steps the result with its bounds.
     Golden,
 }
 
@@ -122,7 +122,7 @@ sentences!(LoadError {
     ),
     Self::MixedPrecision => ("model image: the stage norms, fusions and embeddings of a module (or the head's steps) must have one precision"),
     Self::Op(index, field) => ("model image: record of operator {} is wrong ({:?})", index, field),
-    Self::Golden => ("model image: the golden section does not hold one CRC per step and one frame (with half precision: and its result)"),
+    Self::Golden => ("model image: the golden section does not hold one CRC per step and one frame (with half precision: and its result with bounds)"),
 });
 
 impl core::error::Error for LoadError {}

@@ -239,6 +239,7 @@ impl<'a> ModelHead<'a> {
         if !cfg!(feature = "fp16") || self.wide_parts().of(Precision::Fp16) == Parts::NONE {
             return lens;
         }
-        lens.with_result(network.head, size, network.classes)
+        let half = self.step_ids().filter(|(id, _)| self.precision(*id) == Precision::Fp16).count();
+        lens.with_result(network.head, size, network.classes, half)
     }
 }

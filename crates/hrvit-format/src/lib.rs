@@ -41,7 +41,7 @@ pub use hrvit_kernels::Packing;
 pub use bytes::{crc32, crc32_after};
 pub use error::{LoadError, OpField};
 pub use fp16::CodeScale;
-pub use golden::{Golden, GoldenRanges, GoldenResult};
+pub use golden::{DriftBound, Golden, GoldenRanges, GoldenResult, StepMagnitude};
 pub use graph::{Op, OpKind, Step, StepId, StepOps};
 pub use head::ModelHead;
 pub use logit::{Logit, LogitFormat};

@@ -5,7 +5,7 @@
 use std::mem::offset_of;
 
 use hrvit_format::{
-    Golden, GoldenResult, Head, LoadError, Logit, Meta, Model, ModelHead, Network, Packing, Size, Spec, StepId,
+    DriftBound, Golden, GoldenResult, Head, LoadError, Logit, Meta, Model, ModelHead, Network, Packing, Size, Spec, StepId, StepMagnitude,
     aligned::AlignedBytes,
     crc32, crc32_after,
     record::{EXP_ENTRIES, Prologue, Section, SectionRecord, StepRecord},
@@ -49,7 +49,9 @@ fn image(head: Head, with_golden: bool) -> AlignedBytes {
         Head::Classifier => (vec![Logit::default(); 5], Vec::new()),
     };
     let (crcs, frame) = (vec![0; steps.len()], vec![0; 3 * size.pixels()]);
-    let golden = Golden { crcs: &crcs, frame: &frame, result: Some(GoldenResult { logits: &logits, labels: &labels }) };
+    let (bound, steps_left) = (DriftBound { logits: 0.5, labels: 1 }, vec![StepMagnitude { magnitude: 0.0, bound: 0.0 }; steps.len()]);
+    let result = GoldenResult { bound, steps: &steps_left, logits: &logits, labels: &labels };
+    let golden = Golden { crcs: &crcs, frame: &frame, result: Some(result) };
     let meta = Meta {
         network: network.clone(),
         size,

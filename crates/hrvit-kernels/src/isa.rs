@@ -215,6 +215,9 @@ pub(crate) enum IsaToken {
     AvxVnni(AvxVnni),
     #[cfg(target_arch = "x86_64")]
     Avx512(Avx512),
+    /// An order of sums in plain code, beside the kernels of this processor.
+    #[cfg(feature = "orders")]
+    Emulated(crate::orders::Emulated),
 }
 
 impl IsaToken {
@@ -277,6 +280,8 @@ impl IsaToken {
             Self::AvxVnni(_) => Isa::AvxVnni,
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(_) => Isa::Avx512,
+            #[cfg(feature = "orders")]
+            Self::Emulated(emulated) => emulated.beside().isa(),
         }
     }
 }

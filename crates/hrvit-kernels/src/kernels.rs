@@ -320,7 +320,8 @@ impl Kernels {
 /// }
 /// ```
 /// makes `chosen(tier) -> &'static str`, and `run(tier, args, epilogue)`, which calls `avx2::run(token, args, epilogue)`, `neon::run(token, ..)` (with the token
-/// that its signature asks for, where the one at hand implies it) or, for whatever is not listed, `scalar::run(args, epilogue)`. `NeonDotprod..` stands for it and for
+/// that its signature asks for, where the one at hand implies it) or, for whatever is not listed, `scalar::run(args, epilogue)`; an emulated order that is not listed runs
+/// what the processor has, whose bytes are the same. `NeonDotprod..` stands for it and for
 /// those that include it, `DspFloat` for `Dsp` where there is a floating-point unit; a file is only named in builds that may have its instructions. With `fn run_on as run(..)` only the local function is called `run_on`.
 macro_rules! backends {
     ({$($list:tt)*} $($family:tt)*) => { $crate::kernels::backends!(@build [] {$($list)*} $($family)*); };
@@ -349,6 +350,9 @@ macro_rules! backends {
     (@build $done:tt {NeonDotprod.. => $module:ident $($rest:tt)*} $($family:tt)*) => {
         $crate::kernels::backends!(@build $done {NeonDotprod => $module, NeonI8mm => $module $($rest)*} $($family)*);
     };
+    (@build $done:tt {Emulated => $($rest:tt)*} $($family:tt)*) => {
+        $crate::kernels::backends!(@entry $done [#[cfg(feature = "orders")] Emulated] {$($rest)*} $($family)*);
+    };
     (@build $done:tt {$neon:ident => $($rest:tt)*} $($family:tt)*) => {
         $crate::kernels::backends!(@entry $done [#[cfg(target_arch = "aarch64")] $neon] {$($rest)*} $($family)*);
     };
@@ -366,6 +370,8 @@ macro_rules! backends {
         pub(crate) const fn $chosen(tier: $crate::isa::IsaToken) -> &'static str {
             match tier {
                 $($(#[$cfg])* $crate::isa::IsaToken::$isa(_) => stringify!($module),)*
+                #[cfg(feature = "orders")]
+                $crate::isa::IsaToken::Emulated(token) => $chosen(token.beside()),
                 _ => "scalar",
             }
         }
@@ -378,10 +384,13 @@ macro_rules! backends {
         fn $name(tier: $crate::isa::IsaToken, $($arg: $type),*) {
             match tier {
                 $($(#[$cfg])* $crate::isa::IsaToken::$isa(token) => $crate::kernels::backends!(@call $module $there token $args),)*
+                #[cfg(feature = "orders")]
+                $crate::isa::IsaToken::Emulated(token) => $crate::kernels::backends!(@again $name [token.beside()] $args),
                 _ => $crate::kernels::backends!(@call scalar $there $args),
             }
         }
     };
+    (@again $name:ident [$tier:expr] ($($arg:ident),*)) => { $name($tier, $($arg),*) };
     (@call scalar $name:ident ($($arg:ident),*)) => { scalar::$name($($arg),*) };
     (@call $module:ident $name:ident $token:ident ($($arg:ident),*)) => { $module::$name($token.into(), $($arg),*) };
 }

@@ -39,6 +39,8 @@
 //! | Hardswish, activations, sums, means, conversions | `activation_f16` | f16, s16 or f32 | f16, s16 or f32 | `avx2` `neon` |
 //! | bilinear resize, label map | `resize_f16` | f16, f32 | added to f32; labels, margins | `avx2` `neon` |
 //!
+//! With feature `orders`, for hosts, there is each instruction set's order of f16 sums in plain code, wherever its bits differ from the definition's (`orders`).
+//!
 //! **Conventions.** Maps are `[rows, columns, channels]`, channel last, contiguous unless a stride is given; a token is one run of channels. Every entry is
 //! safe: it checks lengths and scalar parameters once and returns [`ShapeError`]. It never panics and never reads out of bounds whatever the numbers; the
 //! numbers mean what the documentation says only inside the stated ranges, which the loader of a model proves once, and only there are they the same on every
@@ -97,6 +99,9 @@ pub mod math;
 #[cfg(feature = "fp16")]
 #[allow(clippy::float_arithmetic, reason = "float kernels")]
 pub mod math_f32;
+#[cfg(feature = "orders")]
+#[allow(clippy::float_arithmetic, reason = "float kernels")]
+pub mod orders;
 pub mod packing;
 pub mod peak;
 pub mod requant;
@@ -149,6 +154,8 @@ pub use kernels::{Family, Kernels};
 pub use layernorm_f16::NormF16;
 pub use layernorm_s16::{MAX_FRACTION, MIN_FRACTION, Norm};
 pub use math::rsqrt;
+#[cfg(feature = "orders")]
+pub use orders::Order;
 pub use packing::{Packing, UnknownPacking};
 pub use requant::{Range8, Requant, TensorRequant, requant};
 pub use resize::{Phase, phase};

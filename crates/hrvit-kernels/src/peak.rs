@@ -32,6 +32,8 @@ impl Kernels {
     pub fn peaks(self) -> &'static [Peak] {
         #[cfg(target_arch = "x86_64")]
         return match self.tier {
+            #[cfg(feature = "orders")]
+            crate::isa::IsaToken::Emulated(emulated) => Self { tier: emulated.beside() }.peaks(),
             crate::isa::IsaToken::Scalar => &[],
             crate::isa::IsaToken::Avx2(_) => &x86_64::AVX2,
             crate::isa::IsaToken::AvxVnni(_) => &x86_64::AVX_VNNI,

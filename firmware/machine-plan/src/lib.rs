@@ -7,7 +7,7 @@
 //! | `HRVIT_CLASSES` | `11` | classes of the model |
 //! | `HRVIT_SIZE` | `192x256` | height x width of a frame |
 //! | `HRVIT_HEAD` | `segformer` | `segformer` or `classifier` |
-//! | `HRVIT_PRECISION` | that of an embedded model; or `fp16` with feature `fp16`, else `int8` | `int8`, `fp16`, or a model image: its own parts in half precision |
+//! | `HRVIT_PRECISION` | that of an embedded model; or `fp16` with feature `fp16`, `int16x8` with feature `int16x8`, else `int8` | `int8`, `int16x8`, `fp16`, or a model image: its own parts |
 //! | `HRVIT_FRAMES` | `1` | frames that `profile` measures |
 //! | `HRVIT_MODEL` | | the model image to link in (feature `embedded-model`) |
 
@@ -93,12 +93,12 @@ fn try_build(machine: &Machine) -> Result<(), Vec<String>> {
 /// Plans `target` and finds the first memory of `machine` that holds arena, label map and (where weights are `streamed`) the image's head; the error says what is
 /// missing.
 pub fn place(machine: &Machine, target: &Target, streamed: bool) -> Result<Placed, Vec<String>> {
-    let Target { network, size, half, .. } = target;
+    let Target { network, size, wide, .. } = target;
     let (weights, head) = match streamed {
-        true => (WeightPlacement::Streamed { largest_group: streaming::largest_group(network, *half) }, streaming::head_bytes(network)),
+        true => (WeightPlacement::Streamed { largest_group: streaming::largest_group(network, *wide) }, streaming::head_bytes(network)),
         false => (WeightPlacement::Mapped, 0),
     };
-    let plan = Plan::builder(network, *size).precisions(*half).weights(weights).build().map_err(|error| vec![format!("{target}: {error}")])?;
+    let plan = Plan::builder(network, *size).precisions(*wide).weights(weights).build().map_err(|error| vec![format!("{target}: {error}")])?;
     let arena = plan.arena_bytes();
     let labels = if network.head == Head::Segformer { size.pixels() } else { 0 };
     // Each static has a flag behind its bytes and begins at a multiple of 64.
@@ -150,8 +150,10 @@ mod tests {
 
     #[test]
     fn half_precision_takes_two_maps_for_each_branch() {
-        let [int8, fp16] = [WideParts::NONE, WideParts::ALL].map(|half| place(&MACHINE, &Target { half, ..target("nano", "192x256") }, false).unwrap());
+        let [int8, fp16, int16x8] = [WideParts::NONE, WideParts::ALL, WideParts::ALL_INT16X8]
+            .map(|wide| place(&MACHINE, &Target { wide, ..target("nano", "192x256") }, false).unwrap());
         assert!(fp16.arena > int8.arena * 3 / 2, "{} {}", fp16.arena, int8.arena);
+        assert!(int16x8.arena > int8.arena * 3 / 2 && int16x8.arena <= fp16.arena, "{} {}", int16x8.arena, fp16.arena);
         assert_eq!((int8.memory, fp16.memory), (0, 1), "no longer fits the first memory");
         assert_eq!(int8.labels, fp16.labels);
     }
@@ -160,14 +162,14 @@ mod tests {
     fn parts_without_an_entry_need_no_second_map() {
         let mut half = WideParts::NONE;
         half.insert(&target("nano", "192x256").network, Step::Stem, Precision::Fp16);
-        let arena = |half| place(&MACHINE, &Target { half, ..target("nano", "192x256") }, false).unwrap().arena;
+        let arena = |wide| place(&MACHINE, &Target { wide, ..target("nano", "192x256") }, false).unwrap().arena;
         assert_eq!(arena(half), arena(WideParts::NONE));
     }
 
     #[test]
     fn streamed_half_precision_has_a_buffer_for_weights_of_two_bytes() {
-        let buffer = |half| {
-            let [mapped, streamed] = [false, true].map(|streamed| place(&MACHINE, &Target { half, ..target("nano", "64x64") }, streamed).unwrap().arena);
+        let buffer = |wide| {
+            let [mapped, streamed] = [false, true].map(|streamed| place(&MACHINE, &Target { wide, ..target("nano", "64x64") }, streamed).unwrap().arena);
             streamed - mapped
         };
         assert!(buffer(WideParts::ALL) > buffer(WideParts::NONE));
@@ -175,7 +177,7 @@ mod tests {
 
     #[test]
     fn half_precision_that_fits_nowhere_names_8_bits_as_a_way_out() {
-        let lines = place(&MACHINE, &Target { half: WideParts::ALL, ..target("b1", "512x512") }, false).unwrap_err().join("\n");
+        let lines = place(&MACHINE, &Target { wide: WideParts::ALL, ..target("b1", "512x512") }, false).unwrap_err().join("\n");
         assert!(lines.contains("half precision") && lines.contains("HRVIT_PRECISION=int8"), "{lines}");
     }
 }

@@ -9,14 +9,15 @@ use hrvit_format::{
 const META_BYTES: usize = 2048;
 const CLASS_BYTES: usize = 32;
 
-/// Bytes of the largest set of weight groups that are used together, in any packing and with tables of any length. The parts `half` may be in half precision; a
-/// block of them need not be.
-pub fn largest_group(network: &Network, half: WideParts) -> usize {
+/// Bytes of the largest set of weight groups that are used together, in any packing and with tables of any length. The parts `wide` may be in half precision or
+/// 16-bit activations; a block of them need not be.
+pub fn largest_group(network: &Network, wide: WideParts) -> usize {
     let group = |step: Step| {
         let largest = |op| {
             let int8 = Packing::ALL.map(|packing| Arrays::of(op, Precision::Int8, packing));
-            let fp16 = half.contains(network, step).then(|| Arrays::of(op, Precision::Fp16, Packing::Rows));
-            int8.iter().chain(&fp16).map(arrays_bytes).max().unwrap_or(0)
+            let wider = [Precision::Fp16, Precision::Int16x8].into_iter().filter(|precision| wide.of(*precision).contains(network, step));
+            let wider = wider.map(|precision| Arrays::of(op, precision, Packing::Rows));
+            int8.into_iter().chain(wider).map(|arrays| arrays_bytes(&arrays)).max().unwrap_or(0)
         };
         network.ops(step).iter().map(largest).sum::<usize>()
     };

@@ -2,9 +2,13 @@
 
 use std::{env, fmt};
 
-use hrvit_format::{Head, Network, Size, Spec, VARIANTS, WideParts};
+use hrvit_format::{Head, Network, Parts, Size, Spec, VARIANTS, WideParts, record};
 
-use crate::{Machine, precision::Precision, script};
+use crate::{
+    Machine,
+    precision::{Features, Precision},
+    script,
+};
 
 /// A network at a size.
 #[derive(Clone, Debug)]
@@ -15,8 +19,8 @@ pub struct Target {
     pub network: Network,
     /// Input size.
     pub size: Size,
-    /// Its parts in half precision.
-    pub half: WideParts,
+    /// Its parts in half precision and in 16-bit activations.
+    pub wide: WideParts,
 }
 
 impl Target {
@@ -28,10 +32,10 @@ impl Target {
             &variable("HRVIT_SIZE", "192x256"),
             &variable("HRVIT_HEAD", "segformer"),
         )?;
-        let fp16 = script::feature("FP16");
-        let embedded = if fp16 && script::feature("EMBEDDED_MODEL") { variable("HRVIT_MODEL", "") } else { String::new() };
-        let precision = Precision::parse(&variable("HRVIT_PRECISION", &embedded), fp16)?;
-        Ok(Self { half: precision.wide_parts(&target, fp16)?, ..target })
+        let features = Features::of_build();
+        let embedded = if features.any() && script::feature("EMBEDDED_MODEL") { variable("HRVIT_MODEL", "") } else { String::new() };
+        let precision = Precision::parse(&variable("HRVIT_PRECISION", &embedded), features)?;
+        Ok(Self { wide: precision.wide_parts(&target, features)?, ..target })
     }
 
     /// From the four texts, in 8 bits. The error names the variable at fault.
@@ -42,15 +46,20 @@ impl Target {
         let size: Size = size.parse().map_err(|error| format!("HRVIT_SIZE={size}: {error}"))?;
         let network = Network { spec, head, classes };
         network.validate().map_err(|error| format!("HRVIT_CLASSES={classes}: {error}"))?;
-        Ok(Self { variant: variant.to_owned(), network, size, half: WideParts::NONE })
+        Ok(Self { variant: variant.to_owned(), network, size, wide: WideParts::NONE })
     }
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let head = self.network.head;
-        let half = if self.half == WideParts::NONE { "" } else { " in half precision, or parts of it" };
-        write!(f, "{} ({head}, {} classes) at {}{half}", self.variant, self.network.classes, self.size)
+        let wide = match [record::Precision::Fp16, record::Precision::Int16x8].map(|precision| self.wide.of(precision) != Parts::NONE) {
+            [false, false] => "",
+            [true, false] => " in half precision, or parts of it",
+            [false, true] => " in 16-bit activations, or parts of it",
+            [true, true] => " in half precision and 16-bit activations, or parts of it",
+        };
+        write!(f, "{} ({head}, {} classes) at {}{wide}", self.variant, self.network.classes, self.size)
     }
 }
 
@@ -71,7 +80,7 @@ pub fn too_large(machine: &Machine, target: &Target, parts: &[(&str, usize)]) ->
     let available: Vec<String> = machine.arena.iter().map(|memory| format!("{} bytes in {}", memory.bytes, memory.region)).collect();
     let needed: usize = parts.iter().map(|(_, bytes)| bytes).sum();
     let parts: Vec<String> = parts.iter().filter(|(_, bytes)| *bytes > 0).map(|(name, bytes)| format!("{name} {bytes}")).collect();
-    let smaller = if target.half == WideParts::NONE { "" } else { ", 8 bits (HRVIT_PRECISION=int8, an image of `hrvit quantize --precision int8`)" };
+    let smaller = if target.wide == WideParts::NONE { "" } else { ", 8 bits (HRVIT_PRECISION=int8, an image of `hrvit quantize --precision int8`)" };
     vec![
         format!("memory does not suffice: {target} needs {needed} bytes ({})", parts.join(", ")),
         format!("{} has {}", machine.name, available.join(", or ")),

@@ -4,8 +4,10 @@ use core::sync::atomic::AtomicU32;
 
 use defmt::Format;
 #[cfg(feature = "fp16")]
-use hrvit_core::drift_f16::Drift;
+use hrvit_core::drift_f16::{Drift, FoundLogits, Magnitude, first_step_beyond};
 use hrvit_core::{Engine, Logit, ModelHead, ModelSource, Observer, Plan, Ranked, RunError, Segmentation, Step, StepId};
+#[cfg(feature = "fp16")]
+use hrvit_format::{DriftBound, StepMagnitude};
 use hrvit_format::{Head, LoadError};
 
 use crate::{MAX_STEPS, code::Code, start::Placement};
@@ -18,6 +20,10 @@ pub const HEAD: Head = match option_env!("HRVIT_HEAD") {
 
 /// CRC of every step, as the observer leaves them.
 pub static CRCS: [AtomicU32; MAX_STEPS] = [const { AtomicU32::new(0) }; MAX_STEPS];
+
+/// Magnitude of what every step in half precision left behind, as the observer leaves them.
+#[cfg(feature = "fp16")]
+pub static MAGNITUDES: [Magnitude; MAX_STEPS] = [const { Magnitude::new() }; MAX_STEPS];
 
 /// Where the golden frame and its CRCs come from.
 pub trait Golden {
@@ -34,6 +40,12 @@ pub trait Golden {
     /// The definition's labels of such an image from `at` on; whether they could be had.
     #[cfg(feature = "fp16")]
     fn labels(&mut self, at: usize, labels: &mut [u8]) -> bool;
+    /// How far the result of such an image may be from the definition's.
+    #[cfg(feature = "fp16")]
+    fn bound(&self) -> Option<DriftBound>;
+    /// Magnitude of what the definition's step leaves behind, by its number among those in half precision.
+    #[cfg(feature = "fp16")]
+    fn magnitude(&mut self, number: usize) -> Option<StepMagnitude>;
 }
 
 /// A row of the golden frame could not be read.
@@ -65,6 +77,16 @@ impl Golden for hrvit_format::Golden<'_> {
     fn labels(&mut self, at: usize, labels: &mut [u8]) -> bool {
         let found = self.result.and_then(|result| result.labels.get(at..)?.get(..labels.len()));
         found.map(|found| labels.copy_from_slice(found)).is_some()
+    }
+
+    #[cfg(feature = "fp16")]
+    fn bound(&self) -> Option<DriftBound> {
+        self.result.map(|result| result.bound)
+    }
+
+    #[cfg(feature = "fp16")]
+    fn magnitude(&mut self, number: usize) -> Option<StepMagnitude> {
+        self.result.and_then(|result| result.steps.get(number).copied())
     }
 }
 
@@ -123,20 +145,27 @@ impl<S: ModelSource<Error: Format>, G: Golden> Job<'_, S, G> {
         self.labels
     }
 
+    /// How far the result may be from the definition's.
+    #[cfg(feature = "fp16")]
+    pub fn bound(&self) -> Result<DriftBound, Code> {
+        self.golden.bound().ok_or_else(|| Code::NoGoldenFrame.because("the golden frame has no bounds for half precision"))
+    }
+
     /// How far the last frame is from the definition; `logits`: of an observer that compared them.
     #[cfg(feature = "fp16")]
-    pub fn drift(&mut self, logits: Option<f32>) -> Result<Drift, Code> {
+    pub fn drift(&mut self, logits: Option<FoundLogits>) -> Result<Drift, Code> {
         const CHUNK: usize = 64;
-        let mut differ = 0;
+        let step = first_step_beyond(self.model, &MAGNITUDES, |number| self.golden.magnitude(number));
+        let mut drift = Drift::new(step, logits);
         for (chunk, labels) in self.labels.chunks(CHUNK).enumerate() {
             let mut expected = [0; CHUNK];
             let expected = expected.get_mut(..labels.len()).unwrap_or_default();
             if !self.golden.labels(chunk * CHUNK, expected) {
                 return Err(Code::NoGoldenFrame.because("the golden frame's labels cannot be read"));
             }
-            differ += labels.iter().zip(&*expected).filter(|(found, expected)| found != expected).count();
+            drift = labels.iter().zip(&*expected).fold(drift, |drift, (found, expected)| drift.and((*found, *expected)));
         }
-        Ok(Drift { logits, differ, labels: self.labels.len() })
+        Ok(drift)
     }
 
     /// Steps of the model with their numbers.

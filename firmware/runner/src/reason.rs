@@ -1,6 +1,10 @@
 //! Why a program gave up, where the runtime has no error of its own for it.
 
 use defmt::Format;
+#[cfg(feature = "fp16")]
+use hrvit_core::drift_f16::{Drift, First, StepDrift};
+#[cfg(feature = "fp16")]
+use hrvit_format::DriftBound;
 use hrvit_format::Head;
 
 use crate::{MAX_STEPS, STACK_BOUND, job::HEAD};
@@ -31,12 +35,12 @@ pub enum Reason {
     /// The result of half precision is too far from the host's.
     #[cfg(feature = "fp16")]
     Drift {
-        /// Millionths of the largest logit that logits may differ by.
-        logits: u32,
-        /// Labels that differ.
-        differ: usize,
-        /// All labels.
-        labels: usize,
+        /// How far it is.
+        drift: Drift,
+        /// How far it may be.
+        bound: DriftBound,
+        /// What is farther first.
+        first: Option<First>,
     },
 }
 
@@ -51,14 +55,28 @@ impl Format for Reason {
             Self::Steps(steps) => defmt::write!(f, "{} steps, this program knows {}", steps, MAX_STEPS),
             Self::Stack(bytes) => defmt::write!(f, "one frame took {} bytes of stack, the bound is {}", bytes, STACK_BOUND),
             #[cfg(feature = "fp16")]
-            Self::Drift { logits, differ, labels } => defmt::write!(
-                f,
-                "the result is too far from the host's: logits may differ by {} millionths of the largest, and {} of 1000 labels ({} of {} do)",
-                logits,
-                hrvit_core::drift_f16::LABELS_BOUND,
-                differ,
-                labels
-            ),
+            Self::Drift { drift, bound, first } => {
+                defmt::write!(f, "the result is too far from the host's: ");
+                if let Some(logits) = drift.logits {
+                    defmt::write!(f, "logits {} millionths of the largest, the bound is {}; ", millionths(logits.of_largest), millionths(bound.logits));
+                }
+                defmt::write!(f, "{} of {} labels differ, the bound is {}", drift.differ, drift.labels, bound.labels);
+                match first {
+                    Some(First::Step(StepDrift { step, off, bound })) => {
+                        let (off, bound) = (millionths(off), millionths(bound));
+                        defmt::write!(f, "; first step {}, whose values are {} millionths of their sum larger or smaller, the bound is {}", step.0, off, bound);
+                    }
+                    Some(First::Logit { row, column, class }) => defmt::write!(f, "; first the logit of class {} at row {}, column {}", class, row, column),
+                    Some(First::Label { row, column }) => defmt::write!(f, "; first the label at row {}, column {}", row, column),
+                    None => {}
+                }
+            }
         }
     }
+}
+
+/// A part in millionths; saturates, so that what is infinite is the largest number.
+#[cfg(feature = "fp16")]
+pub(crate) fn millionths(part: f32) -> u32 {
+    (part * 1e6) as u32
 }

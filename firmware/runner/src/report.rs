@@ -46,8 +46,7 @@ pub fn total(plan: &Plan, ticks: u64, stack: usize, labels_crc: u32) {
 /// How far the frame of an image with half-precision steps is from the definition.
 #[cfg(feature = "fp16")]
 pub fn drift(drift: &hrvit_core::drift_f16::Drift) {
-    // Saturates: an infinite drift is the largest number.
-    let logits_ppm = LogitsPpm(drift.logits.map(|logits| (logits * 1e6) as u32));
+    let logits_ppm = LogitsPpm(drift.logits.map(|logits| crate::reason::millionths(logits.of_largest)));
     defmt::info!("{}", Drift { logits_ppm, differ: drift.differ, labels: drift.labels });
 }
 

@@ -4,6 +4,8 @@ use core::cell::RefCell;
 
 use defmt::Format;
 use hrvit_core::{ModelHead, ReadImage, StepId, StreamError};
+#[cfg(feature = "fp16")]
+use hrvit_format::{DriftBound, StepMagnitude};
 use hrvit_format::{GoldenRanges, LoadError, record::Section};
 
 use crate::job::{Golden, RowLost};
@@ -47,6 +49,8 @@ pub struct StreamedGolden<'r, R> {
     /// CRC of the CRCs and of the rows so far, or of all of the section.
     crc: u32,
     crcs_crc: u32,
+    #[cfg(feature = "fp16")]
+    bound: Option<DriftBound>,
 }
 
 impl<'r, R: ReadImage> StreamedGolden<'r, R> {
@@ -59,8 +63,29 @@ impl<'r, R: ReadImage> StreamedGolden<'r, R> {
             reader.read(at, &mut crc).map_err(StreamError::Read)?;
             crcs_crc = hrvit_format::crc32_after(crcs_crc, &crc);
         }
-        Ok(Some(Self { reader, ranges, crc: crcs_crc, crcs_crc }))
+        #[cfg(feature = "fp16")]
+        let bound = words(ranges.bound(), 0, &mut reader).map_err(StreamError::Read)?;
+        Ok(Some(Self {
+            reader,
+            ranges,
+            crc: crcs_crc,
+            crcs_crc,
+            #[cfg(feature = "fp16")]
+            bound: bound.map(|[logits, labels]| DriftBound { logits: f32::from_bits(logits), labels }),
+        }))
     }
+}
+
+/// The two words at `at`, where `range` has them.
+#[cfg(feature = "fp16")]
+fn words<R: ReadImage>(range: core::ops::Range<usize>, at: usize, reader: &mut Shared<'_, R>) -> Result<Option<[u32; 2]>, SharedError<R::Error>> {
+    let mut words = [[0; size_of::<u32>()]; 2];
+    let start = range.start + at;
+    if start + size_of_val(&words) > range.end {
+        return Ok(None);
+    }
+    reader.read(start, words.as_flattened_mut())?;
+    Ok(Some(words.map(u32::from_le_bytes)))
 }
 
 #[cfg(feature = "fp16")]
@@ -68,7 +93,7 @@ impl<R: ReadImage> StreamedGolden<'_, R> {
     /// Takes the result, which lies behind the rows, into the CRC.
     fn rest_of_crc(&mut self) -> Result<(), LoadError> {
         let mut chunk = [0; 64];
-        let (mut at, end) = (self.ranges.logits.start, self.ranges.labels.end);
+        let (mut at, end) = (self.ranges.bound().start, self.ranges.labels.end);
         while at < end {
             let bytes = chunk.get_mut(..(end - at).min(64)).unwrap_or_default();
             self.reader.read(at, bytes).map_err(|_| LoadError::SectionCrc(Section::Golden))?;
@@ -104,6 +129,17 @@ impl<R: ReadImage> Golden for StreamedGolden<'_, R> {
     fn labels(&mut self, at: usize, labels: &mut [u8]) -> bool {
         let from = self.ranges.labels.start + at;
         from + labels.len() <= self.ranges.labels.end && self.reader.read(from, labels).is_ok()
+    }
+
+    #[cfg(feature = "fp16")]
+    fn bound(&self) -> Option<DriftBound> {
+        self.bound
+    }
+
+    #[cfg(feature = "fp16")]
+    fn magnitude(&mut self, number: usize) -> Option<StepMagnitude> {
+        let [magnitude, bound] = words(self.ranges.steps(), number * size_of::<StepMagnitude>(), &mut self.reader).ok()??.map(f32::from_bits);
+        Some(StepMagnitude { magnitude, bound })
     }
 
     fn check(&mut self) -> Result<(), LoadError> {

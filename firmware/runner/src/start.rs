@@ -161,7 +161,7 @@ fn not_streamed<E: Format>(error: StreamError<E>) -> Code {
 /// A plan for what this program can run.
 fn plan_for(model: &ModelHead<'_>) -> PlanBuilder {
     let plan = Plan::for_model(model);
-    if cfg!(feature = "fp16") { plan } else { plan.precisions(WideParts::NONE) }
+    if cfg!(any(feature = "fp16", feature = "int16x8")) { plan } else { plan.precisions(WideParts::NONE) }
 }
 
 /// The golden frame, and the definition's logits of an image with half-precision steps where they can be addressed.

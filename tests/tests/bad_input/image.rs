@@ -90,7 +90,9 @@ fn another_version() {
         let mut image = patched(&segmentor(), 8, &version.to_le_bytes());
         assert_eq!(refused(&image), LoadError::UnsupportedVersion(version));
         reseal(&mut image, Seal::Steps);
-        assert_eq!(refused(&image), LoadError::UnsupportedVersion(version));
+        let error = refused(&image);
+        assert_eq!(error, LoadError::UnsupportedVersion(version));
+        assert_eq!(error.to_string(), format!("model image: format version {version}, this build reads {VERSION}; quantise the checkpoint again"));
     }
 }
 

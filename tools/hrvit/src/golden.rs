@@ -1,5 +1,6 @@
 //! Golden frames: made when an image is, and checked on every machine that runs it.
 
+use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
@@ -9,22 +10,33 @@ use std::sync::{
 use anyhow::{Context, Result};
 use hrvit_core::{
     Kernels, NoObserver, Observer, StepCrcs, StepInfo, Tile,
-    drift_f16::{Drift, LogitsDrift, first_half_step},
+    drift_f16::{Drift, First, LogitsDrift, Magnitude, StepDrift, StepMagnitudes, first_half_step, first_step_beyond, half_steps},
 };
-use hrvit_format::{Golden, GoldenResult, Head, Logit, Model, StepId, aligned::AlignedBytes, writer};
+use hrvit_format::{DriftBound, Golden, GoldenResult, Head, Logit, Model, Step, StepId, aligned::AlignedBytes, writer};
 
+use crate::drift_bound;
 use crate::host_engine::{HostEngine, IsaArg, PackedImage};
+use crate::quantize::Frames;
 
 /// What one frame left behind.
-struct Ran {
+pub(crate) struct Ran {
     crcs: Vec<u32>,
-    logits: Vec<Logit>,
-    labels: Vec<u8>,
+    magnitudes: Vec<Magnitude>,
+    pub(crate) logits: Vec<Logit>,
+    pub(crate) labels: Vec<u8>,
 }
 
-/// Keeps the CRC of every step and the logits.
+impl Ran {
+    /// What every step of `model` in half precision left behind, summed.
+    pub(crate) fn half_magnitudes(&self, model: &Model<'_>) -> Vec<f32> {
+        half_steps(model).map(|step| self.magnitudes[usize::from(step.0)].sum()).collect()
+    }
+}
+
+/// Keeps the CRC of every step, the magnitude of those in half precision, and the logits.
 struct Keep<'o> {
     crcs: StepCrcs<'o>,
+    magnitudes: StepMagnitudes<'o>,
     /// The step whose tensor the logits are.
     step: StepId,
     logits: Mutex<Vec<Logit>>,
@@ -39,11 +51,13 @@ impl Keep<'_> {
 
 impl Observer for Keep<'_> {
     fn enter(&self, step: StepInfo) -> ControlFlow<()> {
+        self.magnitudes.enter(step)?;
         self.crcs.enter(step)
     }
 
     fn tile(&self, tile: Tile<'_>) {
         self.crcs.tile(tile);
+        self.magnitudes.tile(tile);
         self.beside.tile(tile);
         if tile.op.is_none() && tile.id == self.step {
             self.logits().extend(tile.data.bytes().as_chunks().0.iter().map(|bits| Logit::from_bits(i16::from_le_bytes(*bits))));
@@ -52,30 +66,35 @@ impl Observer for Keep<'_> {
 }
 
 /// Runs `frame`, watched by `beside` too.
-fn run(engine: &HostEngine, frame: &[u8], beside: &dyn Observer) -> Result<Ran> {
+pub(crate) fn run(engine: &HostEngine, frame: &[u8], beside: &dyn Observer) -> Result<Ran> {
     let model = engine.model();
     let crcs: Vec<AtomicU32> = model.steps().iter().map(|_| AtomicU32::new(0)).collect();
     let step = model.logits_step().context("a network has logits")?;
-    let keep = Keep { crcs: StepCrcs(&crcs), step, logits: Mutex::default(), beside };
+    let magnitudes: Vec<Magnitude> = model.steps().iter().map(|_| Magnitude::new()).collect();
+    let keep = Keep { crcs: StepCrcs(&crcs), magnitudes: StepMagnitudes(&magnitudes), step, logits: Mutex::default(), beside };
     let labels = match model.meta().network.head {
         Head::Segformer => engine.segment(frame, &keep)?,
         Head::Classifier => engine.raw_logits(frame, &keep).map(|_| Vec::new())?,
     };
     let logits = std::mem::take(&mut *keep.logits());
-    Ok(Ran { crcs: crcs.iter().map(|slot| slot.load(Ordering::Relaxed)).collect(), logits, labels })
+    Ok(Ran { crcs: crcs.iter().map(|slot| slot.load(Ordering::Relaxed)).collect(), magnitudes, logits, labels })
 }
 
-/// `image` with `frame` (`[height, width, 3]` RGB) as its golden frame: CRCs of all steps, with half precision those of the definition and its result.
+/// `image` with the first of `frames` as its golden frame: CRCs of all steps, with half precision those of the definition, its result, and how far healthy targets may be
+/// from that ([`drift_bound`]).
 ///
 /// # Errors
-/// If the image is none, or the frame has another size.
-pub fn with_golden(image: &AlignedBytes, frame: &[u8]) -> Result<AlignedBytes> {
+/// If the image is none, or there is no frame or one of another size.
+pub fn with_golden(image: &AlignedBytes, frames: &dyn Frames) -> Result<AlignedBytes> {
+    let frame = &frames.rgb(0)?;
     let model = Model::load(image)?;
     let half = first_half_step(&model).is_some();
     let kernels = if half { Kernels::SCALAR } else { IsaArg::default().kernels()? };
-    let Ran { crcs, logits, labels } = run(&PackedImage::new(image.clone(), kernels)?.load()?, frame, &NoObserver)?;
-    let result = half.then_some(GoldenResult { logits: &logits, labels: &labels });
-    Ok(writer::with_golden(&model, Golden { crcs: &crcs, frame, result })?)
+    let ran = run(&PackedImage::new(image.clone(), kernels)?.load()?, frame, &NoObserver)?;
+    let measured = if half { Some(drift_bound::measure(image, frames)?) } else { None };
+    let steps = measured.as_ref().map_or_else(Vec::new, |(_, spread)| spread.steps(&ran.half_magnitudes(&model)));
+    let result = measured.map(|(bound, _)| GoldenResult { bound, steps: &steps, logits: &ran.logits, labels: &ran.labels });
+    Ok(writer::with_golden(&model, Golden { crcs: &ran.crcs, frame, result })?)
 }
 
 /// What a machine makes of an image's golden frame.
@@ -88,14 +107,53 @@ pub enum Checked {
     /// The first step, computed with integers, that leaves other bytes.
     Differs(StepId),
     /// An image with half-precision steps: those before them leave the same bytes.
-    Drift(Drift),
+    Drift(Found),
 }
 
-/// A drift in words: `logits 2.1e-4 of the largest, 3 of 49152 labels differ`.
-pub fn text(drift: &Drift) -> String {
-    let logits = drift.logits.map(|logits| format!("logits {logits:.1e} of the largest"));
-    let labels = (drift.labels > 0).then(|| format!("{} of {} labels differ", drift.differ, drift.labels));
-    logits.into_iter().chain(labels).collect::<Vec<_>>().join(", ")
+/// How far an image with half-precision steps is from the definition.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Found {
+    /// How far.
+    pub drift: Drift,
+    /// How far it may be.
+    pub bound: DriftBound,
+    /// What is farther first, if anything is.
+    pub first: Option<First>,
+    /// The step that this is, by name.
+    step: Option<Step>,
+}
+
+impl Found {
+    /// Whether this is a healthy machine's result.
+    pub fn is_within_bound(&self) -> bool {
+        self.drift.is_within(self.bound)
+    }
+}
+
+/// In words: `logits 2.1e-4 of the largest (bound 2.0e-3), 3 of 49152 labels differ (bound 50)`, and what is beyond its bounds first.
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { drift, bound, first, step } = self;
+        if let Some(logits) = drift.logits {
+            write!(f, "logits {:.1e} of the largest (bound {:.1e})", logits.of_largest, bound.logits)?;
+        }
+        if drift.labels > 0 {
+            write!(f, ", {} of {} labels differ (bound {})", drift.differ, drift.labels, bound.labels)?;
+        }
+        match first {
+            Some(First::Step(StepDrift { step: id, off, bound })) => {
+                f.write_str("; first step ")?;
+                match step {
+                    Some(step) => write!(f, "{step}")?,
+                    None => write!(f, "{}", id.0)?,
+                }
+                write!(f, ", whose values are {off:.1e} of their sum larger or smaller (bound {bound:.1e})")
+            }
+            Some(First::Logit { row, column, class }) => write!(f, "; first the logit of class {class} at row {row}, column {column}"),
+            Some(First::Label { row, column }) => write!(f, "; first the label at row {row}, column {column}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Compares the golden frame with what this machine makes of it.
@@ -105,15 +163,17 @@ pub fn text(drift: &Drift) -> String {
 pub fn check(engine: &HostEngine) -> Result<Checked> {
     let model = engine.model();
     let Some(golden) = model.golden() else { return Ok(Checked::Nothing) };
-    let drift = golden.result.map(|result| (LogitsDrift::new(&model, result.logits), result.labels));
+    let drift = golden.result.map(|result| (LogitsDrift::new(&model, result.logits, result.bound), result));
     let beside: &dyn Observer = drift.as_ref().map_or(&NoObserver, |(drift, _)| drift);
     let ran = run(engine, golden.frame, beside)?;
     let exact = first_half_step(&model).map_or(golden.crcs.len(), |id| usize::from(id.0));
     if let Some(at) = ran.crcs.iter().zip(golden.crcs).take(exact).position(|(here, there)| here != there) {
         return Ok(Checked::Differs(StepId(at as u16)));
     }
-    Ok(drift.map_or(Checked::Equal, |(logits, labels)| {
-        let differ = ran.labels.iter().zip(labels).filter(|(here, there)| here != there).count();
-        Checked::Drift(Drift { logits: Some(logits.of_largest()), differ, labels: labels.len() })
+    Ok(drift.map_or(Checked::Equal, |(logits, GoldenResult { bound, steps, labels, .. })| {
+        let step = first_step_beyond(&model, &ran.magnitudes, |number| steps.get(number).copied());
+        let drift = ran.labels.iter().copied().zip(labels.iter().copied()).fold(Drift::new(step, Some(logits.found())), Drift::and);
+        let name = |beyond: StepDrift| model.step_ids().find(|(id, _)| *id == beyond.step).map(|(_, step)| step);
+        Checked::Drift(Found { drift, bound, first: drift.first(&model, bound), step: step.and_then(name) })
     }))
 }

@@ -11,6 +11,7 @@
 //! | [`segmenter`], [`logits`] | what float reference and int8 engine have in common |
 //! | [`float`], [`host_engine`] | the float reference, and the int8 engine with its model images |
 //! | [`provenance`] | what an image says of how it came to be |
+//! | [`drift_bound`] | how far half precision may be from the definition on a healthy target |
 //! | [`golden`] | golden frames: made with an image, checked where it runs |
 //! | [`dataset`], [`evaluation`] | labelled frames, and segmenters measured on them |
 //! | [`accounting`] | parameters, multiply-accumulates and activation bytes per stage |
@@ -18,6 +19,7 @@
 //! | [`report`] | the drift report: what a model image costs against float, measured, judged and drawn |
 //! | [`overlay`], [`canvas`] | pictures with legends |
 //! | [`memory_picture`] | the arena over the steps of a frame |
+//! | [`target`] | what the firmware of a target can run |
 //! | [`timing`] | where the time of a run goes |
 //! | [`profile`] | logs of devices, profiles of their steps |
 //! | [`output`], [`files`], [`progress`] | tables, JSON, whole-or-nothing files, progress bars |
@@ -32,6 +34,7 @@ pub mod commands;
 pub mod dataset;
 pub mod decoding;
 pub mod doctor;
+pub mod drift_bound;
 pub mod evaluation;
 pub mod files;
 pub mod float;
@@ -60,4 +63,5 @@ pub mod report;
 pub mod segmenter;
 pub mod spec_file;
 pub mod sqnr;
+pub mod target;
 pub mod timing;

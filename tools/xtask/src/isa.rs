@@ -39,7 +39,7 @@ pub fn run(root: &Path) -> Result<Made> {
     let skipped = skipped(&printed);
     for (processor, has) in PROCESSORS {
         let mut emulated = cargo(root);
-        emulated.args(["--package", "hrvit-kernels", "--features", "std,fp16,int16x8", "--lib", "--tests", "--target", LINUX]);
+        emulated.args(["--package", "hrvit-kernels", "--features", "std,fp16,int16x8,orders", "--lib", "--tests", "--target", LINUX]);
         // Static, and linked without a foreign C compiler.
         emulated.arg("--config").arg(format!("target.{LINUX}.linker=\"rust-lld\""));
         emulated.arg("--config").arg(format!("target.{LINUX}.runner=[\"qemu-aarch64\", \"-cpu\", \"{processor}\"]"));

@@ -1,17 +1,18 @@
-//! `cargo xtask parity`: one frame, the same bytes after every step, on the host and on every emulated machine; and in half precision, within bounds.
+//! `cargo xtask parity`: one frame, the same bytes after every step, on the host and on every emulated machine, in 8 bits and with 16-bit activations; and in half precision, within
+//! bounds.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use hrvit_log::Log;
+use hrvit_log::{Log, Pass, SelfTest};
 
 use crate::drift::{self, Extent};
-use crate::firmware::build::{self, Plan, target_folder};
+use crate::firmware::build::{self, Plan, Precision, target_folder};
 use crate::firmware::table;
 use crate::hrvit::{Hrvit, path_text};
 use crate::isa::PROCESSORS;
-use crate::machines::MACHINES;
+use crate::machines::{MACHINES, Machine};
 use crate::{command, install, qemu};
 
 /// Compiler target of the program for Linux.
@@ -25,11 +26,12 @@ struct Column {
     result: u32,
 }
 
-/// Runs the golden frame of the nano network for 192x256 everywhere and prints one table, then half precision and another. Returns what differs.
+/// Runs the golden frame of the nano network for 192x256 everywhere and prints one table, then with 16-bit activations and in half precision, smaller
+/// frames unless `extent` says all. Returns what differs.
 ///
 /// # Errors
 /// If something is missing and cannot be installed, does not build, or a program fails.
-pub fn run(root: &Path, half: Extent) -> Result<Vec<String>> {
+pub fn run(root: &Path, extent: Extent) -> Result<Vec<String>> {
     let machines: Vec<_> = MACHINES.iter().collect();
     qemu::install(root, &machines)?;
     install::targets(root, &[LINUX])?;
@@ -47,7 +49,7 @@ pub fn run(root: &Path, half: Extent) -> Result<Vec<String>> {
         emulator.args(["-cpu", processor]).arg(&foreign);
         columns.push(run_golden(&hrvit, &mut emulator, processor, &model, "fastest")?);
     }
-    for machine in machines {
+    for machine in &machines {
         let programs = build::build(root, machine.package, machine.target, &Plan::default(), Some("profile"))?;
         let elf = &programs.first().with_context(|| format!("{} has no program profile", machine.package))?.elf;
         let packed = hrvit.model(&Plan::default(), machine.layout)?;
@@ -55,8 +57,41 @@ pub fn run(root: &Path, half: Extent) -> Result<Vec<String>> {
         columns.push(column(machine.package, &qemu::log(&hrvit, elf, &ended)?)?);
     }
     let mut differences = compare(&columns);
-    differences.extend(drift::run(root, &hrvit, half)?);
+    differences.extend(in_16_bits(root, &hrvit, &machines, extent)?);
+    differences.extend(drift::run(root, &hrvit, extent)?);
     Ok(differences)
+}
+
+/// Runs the self-tests of an image with 16-bit activations, whose CRCs are those of the host's fastest kernels, by the definition on the host and on every machine. Returns where a step
+/// differs.
+fn in_16_bits(root: &Path, hrvit: &Hrvit, machines: &[&Machine], extent: Extent) -> Result<Vec<String>> {
+    let size = if extent == Extent::Full { "192x256" } else { "64x96" };
+    let plan = Plan { size: Some(size.to_owned()), precision: Precision::Int16x8, ..Plan::default() };
+    let rows = hrvit.model(&plan, "rows")?;
+    let inspected = command::output(hrvit.command(&["inspect", path_text(&rows)?]).env("HRVIT_ISA", "scalar"))?;
+    let complaint = String::from_utf8_lossy(&inspected.stderr).trim_end().to_owned();
+    let mut differences: Vec<String> = (!inspected.status.success()).then(|| format!("int16x8, host scalar: {complaint}")).into_iter().collect();
+    for machine in machines {
+        let programs = build::build(root, machine.package, machine.target, &plan, Some("selftest"))?;
+        let elf = &programs.first().with_context(|| format!("{} has no program selftest", machine.package))?.elf;
+        let ended = qemu::emulate(root, machine, elf, &[(machine.image_at, &hrvit.model(&plan, machine.layout)?)], false)?;
+        match equal_steps(&qemu::said(hrvit, elf, &ended)?, ended.code) {
+            Ok(steps) => println!("int16x8 at {size}: {} has the host's bytes after all {steps} steps", machine.package),
+            Err(wrong) => differences.push(format!("int16x8, {}: {wrong}", machine.package)),
+        }
+    }
+    Ok(differences)
+}
+
+/// How many steps a self-test found equal to the host's: all, or what is wrong.
+fn equal_steps(log: &Log, code: u8) -> Result<usize, String> {
+    let all = log.run.as_ref().map_or(0, |run| run.steps);
+    match &log.selftest {
+        _ if code != 0 => Err(log.error.as_ref().map_or_else(|| format!("exit code {code}"), |error| error.text.clone())),
+        Some(SelfTest::Pass(Pass { steps })) if *steps == all && all > 0 => Ok(all),
+        Some(SelfTest::Pass(Pass { steps })) => Err(format!("{steps} of {all} steps were compared")),
+        _ => Err("the self-test says neither PASS nor FAIL".to_owned()),
+    }
 }
 
 /// Builds the example `golden` for `target`, or for the host.
@@ -140,5 +175,27 @@ mod tests {
     fn every_other_crc_and_every_missing_step_is_named() {
         let differences = compare(&[of("host", &[1, 2], 3), of("m7", &[1, 9], 3), of("m55", &[1], 4)]);
         assert_eq!(differences, ["step 1: m7 differs from host", "step 1: m55 differs from host", "result: m55 differs from host", "m55: 1 steps, 2 on host"]);
+    }
+
+    #[test]
+    fn a_self_test_that_compared_fewer_steps_is_no_parity() {
+        use hrvit_log::{Run, Size};
+        let run = |steps| Run {
+            machine: "m7".to_owned(),
+            unit: hrvit_log::Unit::Ticks,
+            clock_hz: 1,
+            network: "nano".to_owned(),
+            size: Size { height: 64, width: 96 },
+            steps,
+            frames: 1,
+            arena: 1,
+            weights: "mapped".to_owned(),
+            probe: 0,
+        };
+        let log = |steps, passed| Log { run: Some(run(steps)), selftest: Some(SelfTest::Pass(Pass { steps: passed })), ..Log::default() };
+        assert_eq!(equal_steps(&log(102, 102), 0), Ok(102));
+        assert!(equal_steps(&log(102, 9), 0).unwrap_err().contains("9 of 102"));
+        assert_eq!(equal_steps(&log(102, 102), 10), Err("exit code 10".to_owned()));
+        assert!(equal_steps(&Log::default(), 0).is_err());
     }
 }

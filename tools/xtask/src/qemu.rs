@@ -27,6 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(30 * 60);
   cargo xtask qemu m55 --program profile --variant b1 --classes 19 --size 224x224 --svg profile.svg
   cargo xtask qemu a64 --program segment --model target/demo/nano.hrvit
   cargo xtask qemu a53 --precision fp16
+  cargo xtask qemu m7 --precision int16x8 --size 64x96
   cargo xtask qemu m55 --precision mixed --program profile")]
 pub struct QemuArgs {
     /// m55, m7 or a64 (max), or a64 with another processor: a53 or a76

@@ -9,7 +9,7 @@ use crate::{
     aligned::AlignedBytes,
     bytes::crc32,
     error::LoadError,
-    golden::Golden,
+    golden::{Golden, GoldenResult},
     meta::Meta,
     model::Model,
     record::{ALIGN, MAGIC, OpRecord, Prologue, Section, SectionRecord, StepRecord, VERSION},
@@ -32,8 +32,9 @@ impl Sections<'_> {
     pub fn image(&self) -> Result<AlignedBytes, LoadError> {
         let header = postcard::to_extend(self.meta, Vec::new()).map_err(|_| LoadError::Meta)?;
         let golden = self.golden.map(|golden| {
-            let result: [&[u8]; 2] = golden.result.map_or_else(Default::default, |result| [cast_slice(result.logits), result.labels]);
-            [cast_slice(golden.crcs), golden.frame, result[0], result[1]].concat()
+            let result = golden.result.as_ref();
+            let parts = |result: &GoldenResult<'_>| [bytes_of(&result.bound), cast_slice(result.steps), cast_slice(result.logits), result.labels].concat();
+            [cast_slice(golden.crcs), golden.frame, &result.map(parts).unwrap_or_default()].concat()
         });
         let mut sections: Vec<(Section, &[u8])> = vec![
             (Section::Meta, &header),

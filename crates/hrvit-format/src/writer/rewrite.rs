@@ -20,7 +20,7 @@ use crate::{
 /// Writes `model` again with another golden frame, or the first one.
 ///
 /// # Errors
-/// [`LoadError::Golden`] if the frame, the CRCs or the result are not those of the model's network and size.
+/// [`LoadError::Golden`] if the frame, the CRCs, the result or its bounds are not those of the model's network and size.
 pub fn with_golden(model: &Model<'_>, golden: Golden<'_>) -> Result<AlignedBytes, LoadError> {
     Sections {
         meta: model.meta(),

@@ -4,6 +4,8 @@ use half::f16;
 
 #[cfg(target_arch = "x86_64")]
 use super::avx2;
+#[cfg(feature = "orders")]
+use super::emulated;
 #[cfg(target_arch = "aarch64")]
 use super::neon;
 use super::scalar;
@@ -34,7 +36,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2.. => avx2, Neon.. => neon }
+    { Avx2.. => avx2, Neon.. => neon, Emulated => emulated }
     chosen;
     fn hardswish_f16_on as hardswish_f16(x: &[f16], out: &mut [f16]);
     fn activate_f32_on as activate_f32(acc: &[f32], act: ActivationF16, out: &mut [f16]);

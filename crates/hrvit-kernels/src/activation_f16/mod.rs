@@ -9,6 +9,8 @@ pub mod sum;
 mod avx2;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod elements;
+#[cfg(feature = "orders")]
+mod emulated;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod scalar;

@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(feature = "orders")]
+mod emulated;
 #[cfg(hrvit_mve)]
 mod mve;
 #[cfg(target_arch = "aarch64")]
@@ -64,7 +66,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2.. => avx2, Neon.. => neon, Mve => mve }
+    { Avx2.. => avx2, Neon.. => neon, Mve => mve, Emulated => emulated }
     chosen;
     fn run(args: &StripF16<'_>, scratch: &mut [f32], out: &mut [f16]);
 }

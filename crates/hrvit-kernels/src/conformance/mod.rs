@@ -74,7 +74,16 @@ pub struct Summary {
 /// Compares `kernels` with the definition, `rounds` times with other shapes and numbers, and reports each case. `scratch` has [`SCRATCH`] bytes or more. A round
 /// is some tens of millions of multiplications.
 pub fn run(kernels: Kernels, rounds: u32, scratch: &mut [u8], report: &mut dyn FnMut(Case)) -> Summary {
-    let mut suite = Suite { kernels, rng: Rng::new(1), round: 0, summary: Summary::default(), report };
+    suite(Suite { kernels, definition: Kernels::SCALAR, exact: false, rng: Rng::new(1), round: 0, summary: Summary::default(), report }, rounds, scratch)
+}
+
+/// [`run`] that compares with `other` instead of the definition, floats too value for value: whether an emulated order is that of an instruction set at hand.
+#[cfg(feature = "orders")]
+pub fn same(kernels: Kernels, other: Kernels, rounds: u32, scratch: &mut [u8], report: &mut dyn FnMut(Case)) -> Summary {
+    suite(Suite { kernels, definition: other, exact: true, rng: Rng::new(1), round: 0, summary: Summary::default(), report }, rounds, scratch)
+}
+
+fn suite(mut suite: Suite<'_>, rounds: u32, scratch: &mut [u8]) -> Summary {
     for round in 0..rounds {
         suite.round = round;
         suite.rng = Rng::new(u64::from(round));
@@ -92,6 +101,10 @@ pub fn run(kernels: Kernels, rounds: u32, scratch: &mut [u8], report: &mut dyn F
 /// What is compared with what, and where the results go.
 struct Suite<'r> {
     kernels: Kernels,
+    /// What they are compared with.
+    definition: Kernels,
+    /// Whether floats must be equal, not near.
+    exact: bool,
     rng: Rng,
     round: u32,
     summary: Summary,
@@ -145,13 +158,13 @@ impl Suite<'_> {
             *want = fill(&mut self.rng);
             *got = *want;
         }
-        let wanted = call(Kernels::SCALAR, want.get_mut(GUARD..GUARD + len).ok_or(Failure::Scratch)?);
+        let wanted = call(self.definition, want.get_mut(GUARD..GUARD + len).ok_or(Failure::Scratch)?);
         let given = call(self.kernels, got.get_mut(GUARD..GUARD + len).ok_or(Failure::Scratch)?);
         if wanted != Ok(()) || given != Ok(()) {
             return Err(Failure::Refused(given.err().or(wanted.err())));
         }
         let differs = |(at, (want, got)): (usize, (&T, &T))| match at.checked_sub(GUARD) {
-            Some(at) if at < len => !same(at, *want, *got),
+            Some(at) if at < len => want != got && (self.exact || !same(at, *want, *got)),
             _ => want != got,
         };
         match want.iter().zip(&*got).enumerate().position(differs) {

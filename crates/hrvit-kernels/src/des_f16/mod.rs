@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(feature = "orders")]
+mod emulated;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 pub mod scalar;
@@ -58,7 +60,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2.. => avx2, Neon.. => neon }
+    { Avx2.. => avx2, Neon.. => neon, Emulated => emulated }
     chosen;
     fn run(args: &DesF16<'_>, hidden: &mut [f32], out: &mut [f32]);
 }

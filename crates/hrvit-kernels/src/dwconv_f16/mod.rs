@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(feature = "orders")]
+mod emulated;
 #[cfg(hrvit_mve)]
 mod mve;
 #[cfg(target_arch = "aarch64")]
@@ -86,7 +88,7 @@ fn rest(args: &DepthwiseF16<'_>, first: usize, epilogue: EpilogueF16<'_>, out_st
 }
 
 backends! {
-    { Avx2.. => avx2, Neon.. => neon, Mve => mve }
+    { Avx2.. => avx2, Neon.. => neon, Mve => mve, Emulated => emulated }
     chosen;
     fn run(args: &DepthwiseF16<'_>, epilogue: EpilogueF16<'_>, out_stride: usize);
 }

@@ -4,6 +4,8 @@
 mod avx2;
 #[cfg(all(hrvit_dsp, hrvit_float_unit))]
 mod dsp;
+#[cfg(feature = "orders")]
+mod emulated;
 #[cfg(hrvit_mve)]
 mod mve;
 #[cfg(target_arch = "aarch64")]
@@ -65,7 +67,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2.. => avx2, Neon => neon, NeonDotprod => neon, NeonI8mm => neon_i8mm, Mve => mve, DspFloat => dsp }
+    { Avx2.. => avx2, Neon => neon, NeonDotprod => neon, NeonI8mm => neon_i8mm, Mve => mve, DspFloat => dsp, Emulated => emulated }
     chosen;
     fn run(args: &GemmF16<'_>, epilogue: EpilogueF16<'_>);
 }

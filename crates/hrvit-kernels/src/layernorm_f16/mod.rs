@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(feature = "orders")]
+mod emulated;
 #[cfg(hrvit_mve)]
 mod mve;
 #[cfg(target_arch = "aarch64")]
@@ -68,7 +70,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2.. => avx2, Neon.. => neon, Mve => mve }
+    { Avx2.. => avx2, Neon.. => neon, Mve => mve, Emulated => emulated }
     chosen;
     fn tokens(x: &[f16], norm: &NormF16<'_>, out: &mut [f16]);
     fn tokens_in_place(x: &mut [f16], norm: &NormF16<'_>);

@@ -2,11 +2,13 @@
 
 use defmt::Format;
 #[cfg(feature = "fp16")]
-use hrvit_core::drift_f16::{Drift, LOGITS_BOUND, LogitsDrift, first_half_step};
+use hrvit_core::drift_f16::{LogitsDrift, StepMagnitudes, first_half_step};
 use hrvit_core::{ModelSource, Observer, StepCrcs};
 #[cfg(feature = "fp16")]
 use hrvit_core::{StepInfo, Tile};
 
+#[cfg(feature = "fp16")]
+use crate::job::MAGNITUDES;
 use crate::{
     STACK_BOUND,
     clock::Clock,
@@ -20,8 +22,8 @@ use crate::{
 
 /// Runs the golden frame, compares the CRC of every step with the host's, and the stack with [`STACK_BOUND`].
 ///
-/// Of an image with half-precision steps the CRCs of the steps before the first of those are compared, then the result with the definition's within the bounds of
-/// `hrvit_core::drift_f16`: the label map, and the logits where the image can be addressed.
+/// Of an image with half-precision steps the CRCs of the steps before the first of those are compared, then with the definition's within the bounds of
+/// the image: what the other steps leave behind, the label map, and the logits where the image can be addressed.
 #[derive(Clone, Copy, Debug)]
 pub struct SelfTest;
 
@@ -36,13 +38,14 @@ impl Program for SelfTest {
         report::run(job, clock, 1, 0);
         #[cfg(feature = "fp16")]
         if let Some(half) = first_half_step(job.model) {
-            let logits = job.logits.map(|logits| LogitsDrift::new(job.model, logits));
-            let stack = measured(job, &Watched { crcs: StepCrcs(&CRCS), logits: logits.as_ref() })?;
+            let bound = job.bound()?;
+            let logits = job.logits.map(|logits| LogitsDrift::new(job.model, logits, bound));
+            let stack = measured(job, &Watched { crcs: StepCrcs(&CRCS), magnitudes: StepMagnitudes(&MAGNITUDES), logits: logits.as_ref() })?;
             same_steps(job, half.0.into())?;
-            let drift = job.drift(logits.as_ref().map(LogitsDrift::of_largest))?;
+            let drift = job.drift(logits.as_ref().map(LogitsDrift::found))?;
             report::drift(&drift);
-            if !drift.is_within_bounds() {
-                return Err(beyond(&drift));
+            if !drift.is_within(bound) {
+                return Err(Code::Differs.because(Reason::Drift { drift, bound, first: drift.first(job.model, bound) }));
             }
             return end(stack, half.0.into());
         }
@@ -83,27 +86,24 @@ fn end(stack: usize, steps: usize) -> Result<(), Code> {
     Ok(())
 }
 
-#[cfg(feature = "fp16")]
-fn beyond(drift: &Drift) -> Code {
-    let Drift { differ, labels, .. } = *drift;
-    Code::Differs.because(Reason::Drift { logits: (LOGITS_BOUND * 1e6) as u32, differ, labels })
-}
-
-/// CRCs of all steps, and the logits' drift.
+/// CRCs of all steps, magnitudes of those in half precision, and the logits' drift.
 #[cfg(feature = "fp16")]
 struct Watched<'w> {
     crcs: StepCrcs<'w>,
+    magnitudes: StepMagnitudes<'w>,
     logits: Option<&'w LogitsDrift<'w>>,
 }
 
 #[cfg(feature = "fp16")]
 impl Observer for Watched<'_> {
     fn enter(&self, step: StepInfo) -> core::ops::ControlFlow<()> {
+        self.magnitudes.enter(step)?;
         self.crcs.enter(step)
     }
 
     fn tile(&self, tile: Tile<'_>) {
         self.crcs.tile(tile);
+        self.magnitudes.tile(tile);
         if let Some(logits) = self.logits {
             logits.tile(tile);
         }

@@ -20,7 +20,7 @@ use crate::host_engine::{IsaArg, PackedImage};
 use crate::output::{self, Format};
 use crate::palette::Classes;
 use crate::progress::Tasks;
-use crate::quantize::{Frames, Quantised};
+use crate::quantize::Quantised;
 use crate::segmenter::Segmenter;
 use crate::{frames, overlay};
 
@@ -83,7 +83,7 @@ pub fn run(args: &DemoArgs, format: Format) -> Result<()> {
     }
     let options = quantize::options(&weights, &set.provenance(), Some(&classes))?;
     let Quantised { image, report: quantised, .. } = crate::quantize::quantize(&checkpoint, args.size, &set, &options, &Tasks::new())?;
-    let image = golden::with_golden(&image, &set.rgb(0)?)?;
+    let image = golden::with_golden(&image, &set)?;
     output::write_file(&args.out.join("nano.hrvit"), &image)?;
 
     let float = Float::new(checkpoint, args.size);

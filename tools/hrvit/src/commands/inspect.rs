@@ -121,8 +121,8 @@ fn inspect_image(path: &Path) -> Result<Report> {
     let golden = match golden::check(&int8)? {
         Checked::Nothing => "none".to_owned(),
         Checked::Equal => "equal on this machine".to_owned(),
-        Checked::Drift(drift) if drift.is_within_bounds() => format!("within bounds on this machine: {}", golden::text(&drift)),
-        Checked::Drift(drift) => bail!("model {}: its golden frame is beyond the bounds on this machine: {}", path.display(), golden::text(&drift)),
+        Checked::Drift(found) if found.is_within_bound() => format!("within bounds on this machine: {found}"),
+        Checked::Drift(found) => bail!("model {}: its golden frame is beyond the bounds on this machine: {found}", path.display()),
         Checked::Differs(StepId(step)) => {
             bail!("model {}: its golden frame gives another result in step {step} on this machine than where the image was made", path.display())
         }

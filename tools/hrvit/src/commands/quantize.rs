@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
-use hrvit_format::Size;
+use hrvit_format::{Size, WideParts, record};
 
 use crate::binary;
 use crate::calibration::CalibrationSet;
@@ -19,10 +19,12 @@ use crate::host_engine::{IsaArg, PackedImage};
 use crate::likeness::Doubt;
 use crate::output::{self, Format};
 use crate::palette::Classes;
+use crate::precision::parts;
 use crate::progress::Tasks;
 use crate::provenance;
-use crate::quantize::{Frames, Options, Technique};
+use crate::quantize::{Options, Technique};
 use crate::spec_file::NetworkArgs;
+use crate::target::{self, TargetArgs};
 
 /// How many complaints about frames are spelt out.
 const SPELT_OUT: usize = 8;
@@ -45,7 +47,10 @@ const SPELT_OUT: usize = 8;
   hrvit quantize --weights models/nano_camvid11.safetensors --variant nano --head segformer --classes 11 --size 192x256 \\
       --calib data/calib --precision auto --max-drift 0.2 --pareto precision.svg --out mixed.hrvit
   hrvit quantize --weights models/nano_camvid11.safetensors --variant nano --head segformer --classes 11 --size 192x256 \\
-      --calib data/calib --min-agreement 0.99 --json --out nano.hrvit       # strict; figures of the frames held out under .hold_out")]
+      --calib data/calib --min-agreement 0.99 --json --out nano.hrvit       # strict; figures of the frames held out under .hold_out
+  hrvit quantize --weights models/nano_camvid11.safetensors --variant nano --head segformer --classes 11 --size 192x256 \\
+      --calib data/calib --precision auto --target m33 --out pico.hrvit")]
+
 pub struct QuantizeArgs {
     /// Checkpoint (.safetensors or .pth)
     #[arg(long, value_name = "CKPT")]
@@ -74,9 +79,8 @@ pub struct QuantizeArgs {
     /// auto: labelled frames that decide, a folder as hrvit eval takes it
     #[arg(long, value_name = "DIR", requires = "classes_file")]
     labelled: Option<PathBuf>,
-    /// auto: the largest arena in bytes; parts that need more stay in 8 bits
-    #[arg(long, value_name = "BYTES")]
-    max_arena: Option<usize>,
+    #[command(flatten)]
+    target: TargetArgs,
     /// auto: draw accuracy over cost as SVG
     #[arg(long, value_name = "FILE")]
     pareto: Option<PathBuf>,
@@ -149,6 +153,15 @@ enum Wider {
     Int16x8,
 }
 
+impl Wider {
+    fn precision(self) -> record::Precision {
+        match self {
+            Self::Fp16 => record::Precision::Fp16,
+            Self::Int16x8 => record::Precision::Int16x8,
+        }
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -161,11 +174,20 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
     let classes = if network.classes == 1 { classes.map(Classes::with_background) } else { classes };
     let checkpoint = binary::read(&args.weights, &network, args.threshold)?;
     ensure!(args.half.is_empty() || args.precision == Precision::Mixed, "--half names the parts of --precision mixed");
+    let named = parts::steps_named(&network, args.size, &args.half)?;
+    let wide = match args.precision {
+        Precision::Int8 | Precision::Auto => WideParts::NONE,
+        Precision::Int16x8 => WideParts::ALL_INT16X8,
+        Precision::Fp16 => WideParts::ALL,
+        Precision::Mixed => target::half(&network, &named),
+    };
+    let name = args.precision.to_possible_value().context("a precision has a name")?;
+    args.target.limits(&network, args.size).check(name.get_name(), wide, &network, args.size)?;
     let set = args.calib.as_deref().map(|calib| frames(args, calib)).transpose()?;
     let split = set.as_ref().map(Split::of);
     let made = make::make(args, &checkpoint, split.as_ref(), classes.as_ref())?;
     let image = match &set {
-        Some(set) if !args.no_golden => golden::with_golden(&made.image, &set.rgb(0)?)?,
+        Some(set) if !args.no_golden => golden::with_golden(&made.image, set)?,
         _ => made.image.clone(),
     };
     let packed = PackedImage::new(image.clone(), IsaArg::default().kernels()?)?;

@@ -36,6 +36,8 @@ pub enum Precision {
     /// 8 bits
     #[default]
     Int8,
+    /// 16-bit activations, 8-bit weights: feature `int16x8`
+    Int16x8,
     /// Half precision: feature `fp16`
     Fp16,
     /// 8 bits in modules 1 to 3, half precision from there on: feature `fp16`
@@ -47,8 +49,18 @@ impl Precision {
     pub fn name(self) -> &'static str {
         match self {
             Self::Int8 => "int8",
+            Self::Int16x8 => "int16x8",
             Self::Fp16 => "fp16",
             Self::Mixed => "mixed",
+        }
+    }
+
+    /// The feature of a program that runs it.
+    fn feature(self) -> Option<&'static str> {
+        match self {
+            Self::Int8 => None,
+            Self::Int16x8 => Some("int16x8"),
+            Self::Fp16 | Self::Mixed => Some("fp16"),
         }
     }
 }
@@ -64,9 +76,9 @@ pub struct Plan {
     pub size: Option<String>,
     /// `HRVIT_HEAD`.
     pub head: Option<String>,
-    /// Feature `fp16`.
+    /// Features `fp16` and `int16x8`.
     pub precision: Precision,
-    /// `HRVIT_PRECISION`: with feature `fp16` the image whose parts in half precision there must be room for; without one there is room for all.
+    /// `HRVIT_PRECISION`: with one of these features the image whose parts there must be room for; without one there is room for all.
     pub room_for: Option<PathBuf>,
     /// Features `streamed` and `embedded-model`, and `HRVIT_MODEL`.
     pub weights: Weights,
@@ -87,7 +99,7 @@ pub struct PlanArgs {
     /// Height and width of a frame [default: 192x256]
     #[arg(long, value_name = "HxW")]
     size: Option<String>,
-    /// What it computes with. Half precision takes about twice the arena and the image: where the machine's memory is too small the build says so, a smaller --size helps
+    /// What it computes with. Half precision and 16-bit activations take about twice the arena, half precision also twice the image: where the machine's memory is too small the build says so, a smaller --size helps
     #[arg(long, value_enum, value_name = "PRECISION", default_value_t)]
     precision: Precision,
 }
@@ -150,13 +162,13 @@ pub fn build(root: &Path, package: &str, target: &str, plan: &Plan, only: Option
     Ok(programs)
 }
 
-/// Checks all programs of `package` without generating code, also in half precision, then for frames that fit everywhere.
+/// Checks all programs of `package` without generating code, also in half precision and with 16-bit activations, then for frames that fit everywhere.
 ///
 /// # Errors
 /// If they do not compile.
 pub fn check(root: &Path, package: &str, target: &str) -> Result<()> {
-    let half = Plan { size: Some("64x64".to_owned()), precision: Precision::Fp16, ..Plan::default() };
-    for plan in [Plan::default(), half] {
+    let wide = |precision| Plan { size: Some("64x64".to_owned()), precision, ..Plan::default() };
+    for plan in [Plan::default(), wide(Precision::Fp16), wide(Precision::Int16x8)] {
         command::succeed(&mut cargo(root, "check", package, target, &plan))?;
     }
     Ok(())
@@ -168,8 +180,8 @@ fn cargo(root: &Path, task: &str, package: &str, target: &str, plan: &Plan) -> C
     cargo.current_dir(root.join("firmware").join(package)).env("CARGO_TARGET_DIR", target_folder(root).join("firmware"));
     cargo.args([task, "--release", "--locked", "--package", package, "--target", target]);
     cargo.arg("--config").arg(format!("target.{target}.rustflags={RUSTFLAGS}"));
-    if plan.precision != Precision::Int8 {
-        cargo.args(["--features", "fp16"]);
+    if let Some(feature) = plan.precision.feature() {
+        cargo.args(["--features", feature]);
     }
     cargo.env_remove("HRVIT_MODEL").env_remove("HRVIT_PRECISION");
     if let Some(image) = &plan.room_for {

@@ -133,8 +133,10 @@ fn of_image(mut report: Report, image: &AlignedBytes) -> Result<Report> {
 fn mix<'a>(args: &'a QuantizeArgs, checkpoint: &Checkpoint, set: &CalibrationSet, options: &Options, classes: Option<&Classes>) -> Result<Made<'a>> {
     let tasks = Tasks::new();
     let int8 = quantize::try_quantize(checkpoint, args.size, set, options, &tasks)?;
+    let target = args.target.limits(checkpoint.network(), args.size);
+    let with: Vec<Wider> = args.with.iter().copied().filter(|wider| target.has(wider.precision())).collect();
     let mut offered = Vec::new();
-    for wider in &args.with {
+    for wider in &with {
         offered.push(match wider {
             Wider::Fp16 => (record::Precision::Fp16, quantize::try_fp16(checkpoint, args.size, options)?.steps),
             Wider::Int16x8 => {
@@ -148,14 +150,14 @@ fn mix<'a>(args: &'a QuantizeArgs, checkpoint: &Checkpoint, set: &CalibrationSet
     let judged = labelled.as_deref().zip(classes);
     let kernels = IsaArg::default().kernels()?;
     let measure = Measure::new(checkpoint, (set, MEASURED), args.size, judged, kernels, &tasks)?;
-    let half = args.with.contains(&Wider::Fp16);
+    let half = with.contains(&Wider::Fp16);
     let ranges = if half { Ranges::of(checkpoint, args.size, set)? } else { Ranges { peaks: Vec::new(), underflow: Vec::new() } };
     let beyond = ranges.beyond();
     if !beyond.is_empty() {
         let names: Vec<String> = beyond.iter().map(ToString::to_string).collect();
         eprintln!("warning: beyond half precision on these frames: {}", names.join(", "));
     }
-    let limits = Limits { drift: args.max_drift, arena_bytes: args.max_arena, beyond };
+    let limits = Limits { drift: args.max_drift, arena_bytes: target.arena_bytes(), beyond };
     let found = precision::search(&int8, &offers, &measure, &limits, &tasks)?;
     let draw = |file: &'a PathBuf| -> Result<(&'a Path, String)> { Ok((file.as_path(), precision::picture::draw(&found.path, measure.drift_name())?)) };
     let picture = args.pareto.as_ref().map(draw).transpose()?;

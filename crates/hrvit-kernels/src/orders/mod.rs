@@ -1,0 +1,111 @@
+//! The f16 kernels of every instruction set in plain code, wherever their bits differ from the definition's: what a host knows targets by that it does not run on.
+//!
+//! Products of two f16 are exact in f32 and every kernel adds them in the definition's order, so that most operators have the same bytes everywhere. Others depend on an
+//! [`Order`]: how many lanes a sum has and how these come together (LayerNorm, softmax), and which multiplications and additions are fused (activations, powers of two,
+//! the attention's weighted sums, the shortcut's second product). [`Kernels::in_order`] has those in plain code, beside the fastest kernels of this processor.
+
+mod math;
+
+use std::sync::OnceLock;
+
+use crate::epilogue_f16::ActivationF16;
+use crate::isa::IsaToken;
+use crate::kernels::Kernels;
+
+pub(crate) use math::{exp2, gelu};
+
+/// Lanes of a vector of f16.
+pub(crate) const LANES: usize = 8;
+
+/// An order of the sums in f16 kernels, with the roundings in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// The definition's: one lane, nothing fused; Cortex-M7's and Cortex-M33's too.
+    Scalar,
+    /// Of AVX2, and of all x86-64 instruction sets that include it.
+    Avx2,
+    /// Of NEON, with dot products or without.
+    Neon,
+    /// Of Helium.
+    Mve,
+}
+
+impl Order {
+    /// All of them, the definition's first.
+    pub const ALL: [Self; 4] = [Self::Scalar, Self::Avx2, Self::Neon, Self::Mve];
+
+    /// The name of the first instruction set with this order.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Scalar => "scalar",
+            Self::Avx2 => "avx2",
+            Self::Neon => "neon",
+            Self::Mve => "mve",
+        }
+    }
+
+    /// Whether multiplications and additions are fused.
+    const fn fused(self) -> bool {
+        !matches!(self, Self::Scalar)
+    }
+
+    /// `sum + x * y`, rounded once or twice.
+    pub(crate) fn fma(self, sum: f32, x: f32, y: f32) -> f32 {
+        if self.fused() { x.mul_add(y, sum) } else { sum + x * y }
+    }
+
+    /// The activation.
+    pub(crate) fn activate(self, act: ActivationF16, x: f32) -> f32 {
+        match act {
+            ActivationF16::Gelu => gelu(self, x),
+            ActivationF16::ReluGelu => gelu(self, x.max(0.0)),
+            // Nothing to fuse.
+            ActivationF16::None | ActivationF16::Relu | ActivationF16::Hardswish => act.apply(x),
+        }
+    }
+
+    /// The sum of 8 lanes.
+    pub(crate) fn sum(self, lanes: [f32; LANES]) -> f32 {
+        let [a, b, c, d, e, f, g, h] = lanes;
+        match self {
+            Self::Scalar => lanes.iter().sum(),
+            Self::Avx2 => ((a + e) + (c + g)) + ((b + f) + (d + h)),
+            Self::Neon => ((a + e) + (b + f)) + ((c + g) + (d + h)),
+            // Even channels before odd ones.
+            Self::Mve => [a, c, e, g, b, d, f, h].iter().sum(),
+        }
+    }
+}
+
+/// Proof of nothing but plain code, with the order that it keeps and the kernels of this processor for all else.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Emulated {
+    order: Order,
+    beside: &'static IsaToken,
+}
+
+impl Emulated {
+    /// The order.
+    pub(crate) const fn order(self) -> Order {
+        self.order
+    }
+
+    /// What has the same bytes in every order.
+    pub(crate) const fn beside(self) -> IsaToken {
+        *self.beside
+    }
+}
+
+impl Kernels {
+    /// Kernels with the bytes that an instruction set of `order` makes, on any host; [`Kernels::isa`] is this processor's fastest.
+    ///
+    /// ```
+    /// use hrvit_kernels::{Isa, Kernels, Order};
+    /// let kernels = Kernels::in_order(Order::Mve);
+    /// assert_eq!(kernels.isa(), Isa::detect());
+    /// ```
+    pub fn in_order(order: Order) -> Self {
+        static FASTEST: OnceLock<IsaToken> = OnceLock::new();
+        Self { tier: IsaToken::Emulated(Emulated { order, beside: FASTEST.get_or_init(IsaToken::detect) }) }
+    }
+}
