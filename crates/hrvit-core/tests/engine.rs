@@ -15,7 +15,7 @@ use hrvit_core::{Engine, Executor, Kernels, Model, Plan, Ranked, Serial, StepCrc
 use hrvit_format::{Head, Network, aligned::AlignedBytes};
 
 /// Weights with which the labels are not all the same.
-const SEED: u64 = 1;
+const SEED: u64 = 2;
 
 /// A network of one block per module and the fewest channels: every kind of step, as little to multiply as can be.
 fn smallest(head: Head) -> Network {
