@@ -50,7 +50,6 @@ const SPELT_OUT: usize = 8;
       --calib data/calib --min-agreement 0.99 --json --out nano.hrvit       # strict; figures of the frames held out under .hold_out
   hrvit quantize --weights models/nano_camvid11.safetensors --variant nano --head segformer --classes 11 --size 192x256 \\
       --calib data/calib --precision auto --target m33 --out pico.hrvit")]
-
 pub struct QuantizeArgs {
     /// Checkpoint (.safetensors or .pth)
     #[arg(long, value_name = "CKPT")]

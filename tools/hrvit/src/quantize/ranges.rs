@@ -85,7 +85,7 @@ impl Values {
         Self { sampled: sample.data.clone(), share: sample.share(), clip, weight: Vec::new() }
     }
 
-    /// All values of a sample. A channel counts less where its reader weighs it with less than [`NEGLIGIBLE`] of the mean.
+    /// All values of a sample. A channel counts less where its reader weighs it with less than a hundredth of the mean.
     pub fn weighed(sample: &Sample, clip: bool, weight: &[f64]) -> Self {
         let negligible = NEGLIGIBLE * weight.iter().sum::<f64>() / weight.len() as f64;
         let weight = if weight.iter().all(|w| *w >= negligible) { Vec::new() } else { weight.iter().map(|w| (w / negligible).min(1.0)).collect() };

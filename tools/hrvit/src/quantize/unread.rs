@@ -217,11 +217,11 @@ mod tests {
     fn unread(folded: &mut Folded, (writer, reader): (OpKind, OpKind), c: usize) -> Option<(Step, usize)> {
         let steps: Vec<Step> = folded.network().steps().collect();
         let find = |folded: &Folded, kind| {
-            let at = |step: &Step| folded.network().ops(*step).iter().collect::<Vec<_>>().iter().rposition(|op| op.kind == kind).map(|i| (*step, i));
+            let at = |step: &Step| folded.network().ops(*step).iter().rposition(|op| op.kind == kind).map(|i| (*step, i));
             steps.iter().rev().find_map(at)
         };
         let (written, read) = (find(folded, writer)?, find(folded, reader)?);
-        let op = *folded.network().ops(read.0).iter().nth(read.1)?;
+        let op = *folded.network().ops(read.0).get(read.1)?;
         let weights = folded.weights_mut(read.0, read.1)?;
         weights.weight.iter_mut().enumerate().filter(|(at, _)| place(&op, *at).1 == c).for_each(|(_, weight)| *weight = 0.0);
         Some(written)
@@ -251,7 +251,7 @@ mod tests {
             quieten(&mut folded);
             assert_eq!(logits(&folded), before, "{writer}");
             // All of channel 2 is zero, and nothing else.
-            let shape = *folded.network().ops(step).iter().nth(op).unwrap();
+            let shape = *folded.network().ops(step).get(op).unwrap();
             weights.weight.iter_mut().enumerate().filter(|(at, _)| place(&shape, *at).0 == 2).for_each(|(_, weight)| *weight = 0.0);
             weights.bias[2] = 0.0;
             assert_eq!(*folded.weights(step, op).unwrap(), weights, "{writer}");

@@ -188,7 +188,7 @@ impl Deriver<'_> {
 
     /// The dense layer at position `i` of `step`, as a reader of what this step leaves.
     fn reader_in(&self, step: Step, i: usize) -> Result<Reader<'_>> {
-        let op = self.network.ops(step).iter().nth(i).copied().with_context(|| format!("step {step} has no operator {i}"))?;
+        let op = self.network.ops(step).get(i).copied().with_context(|| format!("step {step} has no operator {i}"))?;
         let real = self.folded.weights(step, i).with_context(|| format!("{} of step {step} has no weights", op.kind))?;
         Ok(Reader { op, real })
     }
