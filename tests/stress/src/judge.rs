@@ -48,10 +48,10 @@ pub struct Figures {
 
 /// Frames to calibrate with and other ones to measure on.
 pub struct Judge {
-    size: Size,
+    pub(crate) size: Size,
     calibration: Pictures,
-    validation: Vec<RgbImage>,
-    kernels: Kernels,
+    pub(crate) validation: Vec<RgbImage>,
+    pub(crate) kernels: Kernels,
     precision: Precision,
 }
 
@@ -171,8 +171,13 @@ impl Judge {
         Ok(Figures { db: sqnr.db().unwrap_or(f64::NEG_INFINITY), agreement: 100.0 * agreement.ratio(), decisions })
     }
 
+    /// The frames that calibrate.
+    pub(crate) fn calibration_frames(&self) -> &[RgbImage] {
+        &self.calibration.0
+    }
+
     /// The image of `checkpoint`.
-    fn quantise(&self, checkpoint: &Checkpoint) -> Result<AlignedBytes> {
+    pub(crate) fn quantise(&self, checkpoint: &Checkpoint) -> Result<AlignedBytes> {
         let make = |precision| {
             let options = Options { precision, ..Options::default() };
             quantize::quantize(checkpoint, self.size, &self.calibration, &options, &Silent).with_context(|| format!("quantising to {}", precision.name()))

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use hrvit_format::{Head, Size};
 use hrvit_reference::Checkpoint;
+use hrvit_stress::audit::Audit;
 use hrvit_stress::bars::Bars;
 use hrvit_stress::edits::{Case, Kind, draw};
 use hrvit_stress::judge::{self, Figures, Judge, Precision, precision_of_environment};
@@ -130,6 +131,36 @@ fn sweep_of_a_classifier() {
 #[ignore = "takes many minutes"]
 fn sweep_of_b1() {
     sweep(&Bench::balanced(&judge::synthetic("b1", Head::Segformer, 19).unwrap(), precision_of_environment().unwrap()).unwrap());
+}
+
+/// `cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture random_edits`: `HRVIT_STRESS_SEEDS` networks (2000) from `HRVIT_STRESS_FIRST` on with one edit of
+/// any kind each, quantised from 8 frames. None may be refused, and none may pass the gate that other frames refuse by more than 2 points.
+#[test]
+#[ignore = "takes an hour"]
+fn random_edits_are_not_refused_and_do_not_pass_the_gate_in_vain() {
+    let bench = Bench::new(judge::nano().unwrap(), precision_of_environment().unwrap()).unwrap();
+    let kinds: Vec<Kind> = Kind::EXACT.into_iter().chain(Kind::DECISION).chain(Kind::STRESS).collect();
+    let (first, count) = (number("HRVIT_STRESS_FIRST", 0), number("HRVIT_STRESS_SEEDS", 2000));
+    let (mut made, mut gated, mut wrong) = (0, 0, Vec::new());
+    for seed in first..first + count {
+        let (kind, seed) = draw(&kinds, 1, seed)[0];
+        let Some(case) = Case::edited(&bench.checkpoint, kind, seed, &bench.unpicked) else { continue };
+        made += 1;
+        match bench.judge.audit(&case.checkpoint().unwrap()).unwrap() {
+            Audit::Refused(why) => wrong.push(format!("refused: {}: {why}", case.name())),
+            Audit::Gated(why) => {
+                gated += 1;
+                println!("gated: {}: {why}", case.name());
+            }
+            Audit::Written(complaints) if !complaints.is_empty() => wrong.push(format!("written: {}: {}", case.name(), complaints.join("; "))),
+            Audit::Written(_) => {}
+        }
+        if made % 100 == 0 {
+            println!("{made} networks, {gated} gated, {} wrong", wrong.len());
+        }
+    }
+    println!("{made} networks, {gated} gated, {} wrong", wrong.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// `HRVIT_STRESS_EDITS=5 cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture combinations`: `HRVIT_STRESS_SEEDS` networks (20) with

@@ -3,7 +3,10 @@
 use anyhow::{Context, Result, ensure};
 use hrvit_format::{Activation, LOGITS_S16, MAX_QV_S16, MAX_THREE_S16, Op, OpKind};
 
-use super::{Deriver, SUM_MARGIN, WIDE_MARGIN, WIDE_MAX};
+use super::{
+    Deriver,
+    scales::{SUM_MARGIN, WIDE_MARGIN, WIDE_MAX},
+};
 use crate::quantize::{
     codes,
     encode::{Index, TABLE16},

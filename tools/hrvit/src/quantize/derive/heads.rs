@@ -3,7 +3,10 @@
 use anyhow::{Context, Result};
 use hrvit_format::{BRANCHES, OpKind};
 
-use super::{Deriver, WIDE_MARGIN, WIDE_MAX};
+use super::{
+    Deriver,
+    scales::{WIDE_MARGIN, WIDE_MAX},
+};
 use crate::quantize::{format::Grid, operator::QuantOp};
 
 /// SegFormer head up to its logits.

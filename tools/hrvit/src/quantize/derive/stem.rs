@@ -2,7 +2,10 @@
 
 use anyhow::Result;
 
-use super::{Deriver, LINEAR_MARGIN, WIDE_MAX};
+use super::{
+    Deriver,
+    scales::{LINEAR_MARGIN, WIDE_MAX},
+};
 use crate::quantize::{
     encode::{Index, TABLE8},
     format::Grid,
