@@ -14,7 +14,7 @@ use hrvit_tool::{
     logits::Logits,
     metrics::Agreement,
     precision::{self, Limits, Measure, Offer},
-    quantize::{self, Frames, Options, Silent, half::peaks},
+    quantize::{self, Frames, Options, Silent, underflow::peaks_and_underflow, unread},
     segmenter::Segmenter,
     sqnr::Sqnr,
 };
@@ -194,7 +194,9 @@ impl Judge {
                     [(record::Precision::Fp16, &half), (record::Precision::Int16x8, &wide)].map(|(precision, made)| Offer { precision, steps: &made.steps });
                 let count = self.calibration.len();
                 let measure = Measure::new(checkpoint, (&self.calibration, count), self.size, None, self.kernels, &Silent)?;
-                let peaks = peaks(&Folded::new(checkpoint), self.size, &self.calibration, &Silent)?;
+                let mut folded = Folded::new(checkpoint);
+                unread::quieten(&mut folded);
+                let (peaks, _) = peaks_and_underflow(&folded, self.size, &self.calibration, &Silent)?;
                 let beyond = peaks.iter().filter(|peak| !peak.fits()).map(|peak| peak.step).collect();
                 let limits = Limits { drift: 0.2, arena_bytes: None, beyond };
                 Ok(precision::search(&int8, &offers, &measure, &limits, &Silent)?.image)

@@ -7,6 +7,8 @@ use anyhow::{Result, ensure};
 use hrvit_format::{Head, Meta, Network};
 use hrvit_reference::{Checkpoint, Tensor};
 
+use crate::palette::Classes;
+
 /// Threshold where none is given.
 pub const THRESHOLD: f32 = 0.5;
 /// Logit of the background: below 0, so that ties are the class's, by the least that half precision holds.
@@ -32,6 +34,27 @@ pub fn read(path: &Path, network: &Network, threshold: Option<f32>) -> Result<Ch
 pub fn read_for(path: &Path, meta: &Meta<'_>) -> Result<Checkpoint> {
     let classes = if meta.threshold.is_some() { 1 } else { meta.network.classes };
     read(path, &Network { classes, ..meta.network.clone() }, meta.threshold)
+}
+
+/// Names and colours for the classes that a network of `count` decides between, from `file` where there is one: of one class those of a background too.
+///
+/// # Errors
+/// As [`Classes::of_model`].
+pub fn classes(count: u16, file: Option<&Path>) -> Result<Classes> {
+    let classes = Classes::of_model(usize::from(count), file)?;
+    Ok(if count == 1 { classes.with_background() } else { classes })
+}
+
+/// The classes of a model image: those of `file` where there is one, which may leave the background out.
+///
+/// # Errors
+/// As [`Classes::of_model`].
+pub fn classes_for(meta: &Meta<'_>, file: Option<&Path>) -> Result<Classes> {
+    match file {
+        None => Classes::of_image(meta),
+        Some(_) if meta.threshold.is_some() => classes(1, file).or_else(|_| Classes::of_model(2, file)),
+        Some(_) => Classes::of_model(usize::from(meta.network.classes), file),
+    }
 }
 
 /// `checkpoint`, of one class, as a network of two.

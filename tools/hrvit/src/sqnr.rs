@@ -24,6 +24,15 @@ pub struct Sqnr {
     noise: Vec<f64>,
 }
 
+/// What decides in a set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deciding {
+    /// The classes.
+    pub classes: Vec<usize>,
+    /// Whether one of two is the threshold of the other, whose logit then counts as it is.
+    pub threshold: bool,
+}
+
 impl Sqnr {
     /// Counts one frame.
     ///
@@ -99,26 +108,22 @@ impl Sqnr {
     }
 
     /// The classes that decide: those that float picks somewhere.
-    pub fn deciding(&self) -> Vec<usize> {
+    pub fn deciding(&self) -> Deciding {
         let chosen: Vec<usize> = (0..self.classes).filter(|class| self.picked[*class]).collect();
-        if self.is_threshold() {
-            return vec![0, 1];
+        // Of two classes, one with a constant logit is the other's threshold.
+        if self.classes == 2 && self.extent.iter().any(|[least, largest]| least == largest) {
+            return Deciding { classes: vec![0, 1], threshold: true };
         }
         if chosen.len() == 1 && self.classes > 1 {
             // The same class everywhere: how far the others stay behind is the signal.
             let behind: Vec<f64> = self.sums.iter().map(|sum| -sum).collect();
-            return within_reach(&behind);
+            return Deciding { classes: within_reach(&behind), threshold: false };
         }
-        chosen
-    }
-
-    /// Whether one of two classes has a constant logit: it is the other's threshold.
-    fn is_threshold(&self) -> bool {
-        self.classes == 2 && self.extent.iter().any(|[least, largest]| least == largest)
+        Deciding { classes: chosen, threshold: false }
     }
 
     /// What these frames add to energies over the classes `deciding`.
-    pub fn terms(&self, deciding: &[usize]) -> Terms {
+    pub fn terms(&self, Deciding { classes: deciding, threshold }: &Deciding) -> Terms {
         if self.classes <= 1 {
             let [signal, noise] = [&self.signal, &self.noise].map(|sums| sums.first().copied().unwrap_or(0.0));
             return Terms { decisions: self.decisions, signal, noise, sums: Vec::new() };
@@ -129,7 +134,7 @@ impl Sqnr {
             let cross: f64 = deciding.iter().flat_map(|&a| deciding.iter().map(move |&b| (a, b))).map(|(a, b)| products[self.pair(a.min(b), a.max(b))]).sum();
             (own - cross / count).max(0.0)
         });
-        let sums = if self.is_threshold() { Vec::new() } else { deciding.iter().map(|&class| self.sums[class]).collect() };
+        let sums = if *threshold { Vec::new() } else { deciding.iter().map(|&class| self.sums[class]).collect() };
         Terms { decisions: self.decisions, signal, noise, sums }
     }
 

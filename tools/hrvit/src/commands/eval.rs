@@ -11,7 +11,6 @@ use crate::evaluation::{self, Contestants, Evaluation};
 use crate::float::Float;
 use crate::host_engine::{IsaArg, PackedImage};
 use crate::output::{self, Format};
-use crate::palette::Classes;
 use crate::provenance;
 use crate::segmenter::Segmenter;
 use crate::spec_file::{NetworkArgs, SizeArg};
@@ -48,6 +47,9 @@ pub struct EvalArgs {
     /// Names and colours of the classes, a TOML file like data/camvid11.toml
     #[arg(long, value_name = "FILE")]
     classes_file: Option<PathBuf>,
+    /// With --float-only, a network of one class: from which probability on a pixel is of the class, else 0.5
+    #[arg(long, value_name = "P")]
+    threshold: Option<f32>,
 }
 
 /// Runs the command.
@@ -71,10 +73,11 @@ pub fn run(args: &EvalArgs, format: Format) -> Result<()> {
             (args.network.network()?, args.size.size.context("--size HxW is missing: which input size?")?)
         }
     };
-    let classes = match (&int8, &args.classes_file) {
-        (Some(int8), None) => Classes::of_image(int8.model().meta())?,
-        _ => Classes::of_model(usize::from(network.classes), args.classes_file.as_deref())?,
+    let classes = match &int8 {
+        Some(int8) => binary::classes_for(int8.model().meta(), args.classes_file.as_deref())?,
+        None => binary::classes(network.classes, args.classes_file.as_deref())?,
     };
+    ensure!(args.threshold.is_none() || int8.is_none(), "--threshold comes from --model");
     if let (Some(int8), Some(weights), false) = (&int8, &args.weights, args.float_only) {
         provenance::doubt(int8.model().meta().provenance, weights)?.iter().for_each(|doubt| eprintln!("warning: {doubt}"));
     }
@@ -82,7 +85,7 @@ pub fn run(args: &EvalArgs, format: Format) -> Result<()> {
         Some(path) => Some(Float::new(
             match &int8 {
                 Some(int8) => binary::read_for(path, int8.model().meta())?,
-                None => binary::read(path, &network, None)?,
+                None => binary::read(path, &network, args.threshold)?,
             },
             size,
         )),

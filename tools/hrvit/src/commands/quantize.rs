@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
+use hrvit_core::Model;
 use hrvit_format::{Size, WideParts, record};
 
 use crate::binary;
@@ -169,8 +170,7 @@ impl Wider {
 pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
     let network = args.network.network()?;
     [&args.out].into_iter().chain(&args.pareto).try_for_each(|path| output::probe(path))?;
-    let classes = args.classes_file.as_deref().map(|file| Classes::of_model(usize::from(network.classes), Some(file))).transpose()?;
-    let classes = if network.classes == 1 { classes.map(Classes::with_background) } else { classes };
+    let classes = args.classes_file.as_deref().map(|file| binary::classes(network.classes, Some(file))).transpose()?;
     let checkpoint = binary::read(&args.weights, &network, args.threshold)?;
     ensure!(args.half.is_empty() || args.precision == Precision::Mixed, "--half names the parts of --precision mixed");
     let named = parts::steps_named(&network, args.size, &args.half)?;
@@ -185,6 +185,9 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
     let set = args.calib.as_deref().map(|calib| frames(args, calib)).transpose()?;
     let split = set.as_ref().map(Split::of);
     let made = make::make(args, &checkpoint, split.as_ref(), classes.as_ref())?;
+    // A part that does not fit 8 bits may have taken more.
+    let found = Model::load(&made.image)?.wide_parts();
+    args.target.limits(checkpoint.network(), args.size).check(name.get_name(), found, checkpoint.network(), args.size)?;
     let image = match &set {
         Some(set) if !args.no_golden => golden::with_golden(&made.image, set)?,
         _ => made.image.clone(),

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::binary;
 use crate::float::Float;
-use crate::host_engine::{IsaArg, PackedImage};
+use crate::host_engine::{HostEngine, IsaArg, PackedImage};
 use crate::margins::{Margins, RANGE};
 use crate::output::{self, Format};
 use crate::palette::Classes;
@@ -72,6 +72,9 @@ pub struct RunArgs {
     /// Names and colours of the classes, a TOML file like data/camvid11.toml
     #[arg(long, value_name = "FILE")]
     classes_file: Option<PathBuf>,
+    /// With --float and without --model, a network of one class: from which probability on a pixel is of the class, else 0.5
+    #[arg(long, value_name = "P")]
+    threshold: Option<f32>,
 }
 
 /// What is said of one frame.
@@ -127,22 +130,24 @@ pub fn run(args: &RunArgs, format: Format) -> Result<()> {
     args.logits.as_deref().map(output::probe).transpose()?;
     let packed = args.model.as_deref().map(|path| PackedImage::read(path, args.isa)).transpose()?;
     let int8 = packed.as_ref().map(PackedImage::load).transpose()?;
-    let classes = |count: usize| match (&int8, &args.classes_file) {
-        (Some(int8), None) => Classes::of_image(int8.model().meta()),
-        _ => Classes::of_model(count, args.classes_file.as_deref()),
-    };
+    let classes_of = |int8: &HostEngine| binary::classes_for(int8.model().meta(), args.classes_file.as_deref());
     if let Some(weights) = args.weights.as_deref().filter(|_| args.float) {
-        let (checkpoint, size) = match &int8 {
-            Some(int8) => (binary::read_for(weights, int8.model().meta())?, args.size.size.unwrap_or(int8.size())),
-            None => (binary::read(weights, &args.network.network()?, None)?, args.size.size.map_or_else(|| own_size(&paths[0]), Ok)?),
+        ensure!(args.threshold.is_none() || int8.is_none(), "--threshold comes from --model");
+        let (checkpoint, size, classes) = match &int8 {
+            Some(int8) => (binary::read_for(weights, int8.model().meta())?, args.size.size.unwrap_or(int8.size()), classes_of(int8)?),
+            None => {
+                let network = args.network.network()?;
+                let classes = binary::classes(network.classes, args.classes_file.as_deref())?;
+                (binary::read(weights, &network, args.threshold)?, args.size.size.map_or_else(|| own_size(&paths[0]), Ok)?, classes)
+            }
         };
         let float = Float::new(checkpoint, size);
-        return run_all(&float, None, &paths, &classes(float.classes())?, args, format);
+        return run_all(&float, None, &paths, &classes, args, format);
     }
     ensure!(!args.network.is_given() && args.size.size.is_none(), "network and size come from --model: leave out --variant, --spec, --classes and --size");
     let int8 = int8.as_ref().context("--model M.hrvit is missing")?;
     let shift = args.margin.then(|| args.margin_shift.unwrap_or_else(|| int8.model().logits_format().margin_shift(RANGE)));
-    run_all(int8, shift, &paths, &classes(int8.classes())?, args, format)
+    run_all(int8, shift, &paths, &classes_of(int8)?, args, format)
 }
 
 /// The frame's own size, where a network can take it.

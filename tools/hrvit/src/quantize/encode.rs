@@ -114,6 +114,14 @@ impl Index {
         Self { scale: f64::from(units) * scale, zero: (INTERPOLATED / 2) as i32, len: INTERPOLATED as usize, units }
     }
 
+    /// The same index, with units of `least` or more.
+    #[must_use]
+    pub fn at_least(self, least: f64) -> Self {
+        let factor = (least / self.unit()).max(1.0);
+        let zero = if self.units == 1 { (f64::from(self.zero) / factor).ceil() as i32 } else { self.zero };
+        Self { scale: self.scale * factor, zero, ..self }
+    }
+
     /// Real value of one requantised unit.
     pub fn unit(&self) -> f64 {
         self.scale / f64::from(self.units)
@@ -219,6 +227,17 @@ mod tests {
             assert!(index.real(0) <= -lower + 1e-12 && index.real(len - 1) >= upper - 1e-12, "{index:?}");
             assert!(index.scale <= (lower + upper) / (len - 3) as f64);
         }
+    }
+
+    #[test]
+    fn coarser_indices_keep_their_zero() {
+        let index = Index::over(4.5, 11.3, 2048);
+        assert_eq!(index.at_least(0.5 * index.unit()), index);
+        let coarse = index.at_least(3.0 * index.unit());
+        assert!((coarse.unit() - 3.0 * index.unit()).abs() < 1e-12 && coarse.real(coarse.zero as usize) == 0.0);
+        assert!(coarse.real(0) <= -4.5 + 1e-9 && coarse.real(2047) >= 11.3);
+        let interpolated = Index::interpolated(1e-3).at_least(1.0);
+        assert_eq!((interpolated.unit(), interpolated.zero), (1.0, Index::interpolated(1e-3).zero));
     }
 
     #[test]

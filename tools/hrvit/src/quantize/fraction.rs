@@ -1,5 +1,5 @@
 //! Fractional bits of a LayerNorm's normalised values. 10 hold any token without outliers. Where a few channels of the stream are far larger than the others, they take up
-//! the variance, and what is left of the others needs finer bits; the large ones then saturate, which costs nothing where they are nearly constant.
+//! the variance, and what is left of the others needs finer bits, as many as leave the large ones their range.
 
 use hrvit_kernels::{MAX_FRACTION, MIN_FRACTION};
 
@@ -9,7 +9,7 @@ use super::sample::Sample;
 const NEGLIGIBLE: f64 = 1e-6;
 
 /// The fewest fractional bits, `least` or more, with which rounding and saturation of the normalised values make a noise that is negligible, or nearly the least.
-/// `sample` holds what the LayerNorm leaves with these `gains` and `offsets`; errors count by `weight` per channel, and about their means, which biases take back.
+/// `sample` holds what the LayerNorm leaves with these `gains` and `offsets`; errors count by `weight` per channel, the signal about its mean.
 pub fn choose(sample: &Sample, (gains, offsets): (&[f64], &[f64]), weight: &[f64], least: u8) -> u8 {
     let mut noise = Vec::new();
     let mut signal = 0.0;
@@ -21,13 +21,13 @@ pub fn choose(sample: &Sample, (gains, offsets): (&[f64], &[f64]), weight: &[f64
             if gains[c] == 0.0 || weight[c] == 0.0 {
                 continue;
             }
-            let (mut value, mut error) = (Variance::default(), Variance::default());
+            let (mut value, mut error) = (Variance::default(), 0.0);
             for x in sample.channel(c) {
                 let normal = (f64::from(x) - offsets[c]) / gains[c];
                 value.add(gains[c] * normal);
-                error.add(gains[c] * ((normal * unit).round().clamp(i16::MIN.into(), i16::MAX.into()) / unit - normal));
+                error += (gains[c] * ((normal * unit).round().clamp(i16::MIN.into(), i16::MAX.into()) / unit - normal)).powi(2);
             }
-            sum += weight[c] * error.get();
+            sum += weight[c] * error;
             signal += weight[c] * value.get();
         }
         noise.push((bits, sum));

@@ -4,14 +4,11 @@
 use anyhow::{Context, Result, bail, ensure};
 use half::f16;
 use hrvit_format::{
-    Op, OpKind, Size, Step,
+    Op, OpKind, Step,
     fp16::EPS_BITS,
     writer::{HalfOp, StepData},
 };
-use hrvit_reference::{Folded, Frame, Map, State, Tap, folded::OpWeights, operators::normalise::EPSILON};
-use rayon::prelude::*;
-
-use super::{Frames, Progress, unread};
+use hrvit_reference::{Folded, Map, Tap, folded::OpWeights, operators::normalise::EPSILON};
 
 /// The largest magnitude that a step stores, and by which operator.
 #[derive(Clone, Copy, Debug)]
@@ -29,26 +26,6 @@ impl Peak {
     pub fn fits(&self) -> bool {
         self.magnitude <= f16::MAX.to_f32()
     }
-}
-
-/// Every step's [`Peak`] in the float network over `frames`.
-///
-/// # Errors
-/// If there is no frame, or one cannot be read.
-pub fn peaks(folded: &Folded, size: Size, frames: &dyn Frames, progress: &dyn Progress) -> Result<Vec<Peak>> {
-    progress.begin("looking for overflow", frames.len());
-    let mut quiet = folded.clone();
-    unread::quieten(&mut quiet);
-    let each = (0..frames.len()).into_par_iter().map(|at| -> Result<Vec<Peak>> {
-        let mut state = State::new(Frame::new(size, frames.rgb(at)?)?);
-        let mut seen = Seen::default();
-        for step in quiet.network().steps() {
-            quiet.step(step, &mut state, &mut seen);
-        }
-        progress.advance(1);
-        Ok(seen.0)
-    });
-    each.try_reduce_with(|all, one| Ok(larger(all, &one))).context("looking for overflow needs at least one frame")?
 }
 
 /// The larger ones of the same steps.

@@ -108,12 +108,17 @@ pub fn choose(sample: &Sample, extents: &[Extent], reader: &Reader<'_>) -> Smoot
     Smoothed { grid, exponent, fraction }
 }
 
+/// The finest scale of a normalised tensor: its gain has 15 bits at a shift of 1.
+fn finest(fraction: u8) -> f64 {
+    (1.0 - f64::from(fraction)).exp2() / f64::from(i16::MAX - 1)
+}
+
 /// Scales whose integers keep [`GAIN_BITS`] bits. All channels share one shift: the finest scale sets it by its gain of 15 bits, and zero points far from 0 by their
 /// offsets of 29. Scales finer than that allows are made coarser.
 fn encodable(mut scale: Vec<f64>, extents: &[Extent], fraction: u8, centred: bool) -> Vec<f64> {
     let coarsest = scale.iter().copied().fold(0.0, f64::max);
     // A gain is 2^(shift - fraction) / scale.
-    let least = coarsest / f64::from(1u32 << (15 - GAIN_BITS));
+    let least = (coarsest / f64::from(1u32 << (15 - GAIN_BITS))).max(finest(fraction));
     scale.iter_mut().for_each(|s| *s = s.max(least));
     if centred {
         let shift = (f64::from(i32::from(fraction) + GAIN_BITS) + coarsest.log2()).ceil().max(1.0);

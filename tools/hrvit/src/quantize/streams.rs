@@ -76,11 +76,11 @@ impl Streams {
 }
 
 fn warning((module, branch): Stream, channels: &[Channel], scale: f64) -> Option<String> {
-    let mut deviations: Vec<f64> = channels.iter().map(|channel| channel.deviation()).collect();
+    let mut deviations: Vec<f64> = channels.iter().map(|channel| channel.deviation()).filter(|deviation| *deviation > 0.0).collect();
     deviations.sort_by(f64::total_cmp);
-    let median = deviations[deviations.len() / 2];
+    let median = *deviations.get(deviations.len() / 2)?;
     let largest = channels.iter().fold(0.0f32, |most, channel| most.max(channel.largest));
-    if median >= FEWEST_CODES * scale || median == 0.0 {
+    if median >= FEWEST_CODES * scale {
         return None;
     }
     let mut loud: Vec<usize> = (0..channels.len()).filter(|&c| channels[c].largest > 0.25 * largest).collect();

@@ -178,7 +178,9 @@ impl Tensor {
 
     /// Channels whose error is felt in the output.
     fn lost_inputs(&self, op: &Op, weights: &OpWeights) -> Option<Lost> {
-        if op.kind.is_norm() || op.depthwise || self.input.is_empty() || self.output <= 0.0 {
+        // The shortcut's weights belong to groups of channels.
+        let shortcut = matches!(op.kind, OpKind::DesRight | OpKind::DesLeft);
+        if op.kind.is_norm() || op.depthwise || shortcut || self.input.is_empty() || self.output <= 0.0 {
             return None;
         }
         let channels = self.input.len();

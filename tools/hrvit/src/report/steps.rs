@@ -75,6 +75,11 @@ impl Codes {
                 let record = params.op(index, op).with_context(|| format!("{step}: its activation has no record"))?.record;
                 Some(Self { half: false, per_channel: record.out_scale == 0.0, scale, zero: record.zero.into(), lo: record.lo.into(), hi: record.hi.into() })
             }
+            Step::StageNorm { .. } => {
+                let op = network.ops(step).first().copied().with_context(|| format!("{step}: no LayerNorm"))?;
+                let record = params.op(0, &op).with_context(|| format!("{step}: its LayerNorm has no record"))?.record;
+                Some(Self { half: false, per_channel: record.out_scale == 0.0, scale, zero: 0, lo: i16::MIN.into(), hi: i16::MAX.into() })
+            }
             _ => Some(Self { half: false, per_channel: false, scale, zero: 0, lo: i16::MIN.into(), hi: i16::MAX.into() }),
         })
     }

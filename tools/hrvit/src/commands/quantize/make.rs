@@ -17,7 +17,7 @@ use crate::precision::{self, Chosen, Fitting, Forced, Limits, Measure, Offer, pa
 use crate::progress::Tasks;
 use crate::quantize::half::{Peak, refuse_overflow};
 use crate::quantize::underflow::{self, Underflow};
-use crate::quantize::{self, Options, Report, Techniques};
+use crate::quantize::{self, Options, Report, Techniques, unread};
 
 /// Calibration frames on which precisions are compared.
 const MEASURED: usize = 16;
@@ -87,7 +87,7 @@ struct Ranges {
 impl Ranges {
     /// Of its weights, and of its values over `set`.
     fn of(checkpoint: &Checkpoint, size: Size, set: &CalibrationSet) -> Result<Self> {
-        let folded = Folded::new(checkpoint);
+        let folded = quiet(checkpoint);
         let (peaks, values) = underflow::peaks_and_underflow(&folded, size, set, &Tasks::new())?;
         Ok(Self { peaks, underflow: underflow::of_weights(&folded).into_iter().chain(values).collect() })
     }
@@ -106,6 +106,13 @@ impl Ranges {
     }
 }
 
+/// The network as half precision has it: without what nothing reads.
+fn quiet(checkpoint: &Checkpoint) -> Folded {
+    let mut folded = Folded::new(checkpoint);
+    unread::quieten(&mut folded);
+    folded
+}
+
 /// Half precision everywhere.
 fn half<'a>(args: &QuantizeArgs, checkpoint: &Checkpoint, split: Option<&Split>, classes: Option<&Classes>) -> Result<Made<'a>> {
     ensure!(args.without.is_empty(), "--without: half precision uses none of these techniques");
@@ -113,7 +120,7 @@ fn half<'a>(args: &QuantizeArgs, checkpoint: &Checkpoint, split: Option<&Split>,
     let options = Options { sequence: args.sequence, threshold: args.threshold()?, ..options(&args.weights, &format!("half precision{looked_at}"), classes)? };
     let ranges = match split {
         Some(split) => Ranges::of(checkpoint, args.size, &split.calibration)?,
-        None => Ranges { peaks: Vec::new(), underflow: underflow::of_weights(&Folded::new(checkpoint)) },
+        None => Ranges { peaks: Vec::new(), underflow: underflow::of_weights(&quiet(checkpoint)) },
     };
     refuse_overflow(&ranges.peaks)?;
     let halved = quantize::to_fp16(checkpoint, args.size, &options)?;

@@ -116,7 +116,7 @@ fn shortcut(d: &Deriver<'_>) -> Result<[QuantOp; 2]> {
     };
     // A tenth of the largest magnitude on both sides for values that calibration has not met.
     let reach = |x: f32, margin: f64| margin * f64::from(x).max(0.0) + 0.1 * seen.magnitude();
-    let index = Index::over(reach(-seen.min, 1.25).min(flat), reach(seen.max, 1.1), TABLE16);
+    let index = d.reached(Index::over(reach(-seen.min, 1.25).min(flat), reach(seen.max, 1.1), TABLE16), right, &d.residual()?);
     let hidden: Op = d.op(right);
     ensure!(hidden.cin == hidden.cout, "the shortcut's right projection is not square");
     Ok([d.indexed(right, d.residual()?, index, output.clone()), d.linear(left, output, residual)])

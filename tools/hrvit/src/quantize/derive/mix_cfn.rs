@@ -17,16 +17,18 @@ pub fn mix_cfn(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
     let (reader, residual) = (d.reader(fc2), d.residual_term()?);
     let output = reader.within_reach(d.upper(act, &reader), residual.scale_of(0));
     let index = d.index(&output, d.stats[dw3].whole().and(d.stats[dw5].whole()));
+    let inputs = [(dw3, first), (dw5, second)].map(|(i, scale)| (i, Grid { scale: scale.to_vec(), ..hidden.clone() }));
+    let index = inputs.iter().fold(index, |index, (i, input)| d.reached(index, *i, input));
     // The convolutions leave indices, or codes between them; the table they look up belongs to the activation.
     let indices = match index.units {
         1 => Grid { scale: vec![index.scale], zero: vec![index.zero], lo: 0, hi: index.len as i32 - 1 },
         _ => Grid::wide(index.unit()),
     };
-    let depthwise = |i, scale: &[f64]| d.linear(i, Grid { scale: scale.to_vec(), ..hidden.clone() }, indices.clone());
+    let [first, second] = inputs.map(|(i, input)| d.linear(i, input, indices.clone()));
     let ops = vec![
         d.linear(fc1, norm.out()?.clone(), hidden.clone()),
-        depthwise(dw3, first),
-        depthwise(dw5, second),
+        first,
+        second,
         QuantOp { index: Some(index), ..d.plain(act, indices.clone(), output.clone()) },
         d.linear(fc2, output, residual),
     ];

@@ -16,7 +16,7 @@ use hrvit_reference::{Folded, OpWeights};
 pub use self::tensors::Tensors;
 use self::{
     reader::Reader,
-    scales::{WIDE_MARGIN, WIDE_MAX, finest_norm},
+    scales::{LARGEST_OFFSET, STEEPEST_GAIN, WIDE_MARGIN, WIDE_MAX, finest_norm},
 };
 use super::{encode::Index, format::Grid, fraction, operator::QuantOp, ranges, stats::OpStats, techniques::Techniques, weights::Weights};
 
@@ -58,7 +58,8 @@ pub fn derive(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
         Step::MixCfn { .. } => mix_cfn::mix_cfn(d),
         Step::StageNorm { .. } => {
             let finest = finest_norm(d.real(0));
-            let scales = d.stats[0].output.iter().zip(finest).map(|(seen, finest)| (WIDE_MARGIN * seen.magnitude() / WIDE_MAX).max(finest));
+            let scale = |seen: f64, finest: f64| if seen > 0.0 { (WIDE_MARGIN * seen / WIDE_MAX).max(finest) } else { 0.0 };
+            let scales = d.stats[0].output.iter().zip(finest).map(|(seen, finest)| scale(seen.magnitude(), finest));
             let output = Grid { scale: d.one_for_all(ranges::settled(scales.collect(), |_| 0.0)), ..Grid::wide(1.0) };
             Ok(vec![d.norm(0, d.residual()?, output)])
         }
@@ -144,7 +145,12 @@ impl Deriver<'_> {
     fn norm(&self, i: usize, input: Grid, output: Grid) -> QuantOp {
         let real = self.real(i);
         let reals = |values: &[f32]| values.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
-        let (gains, offsets) = (reals(&real.weight), reals(&real.bias));
+        let (mut gains, mut offsets) = (reals(&real.weight), reals(&real.bias));
+        // Of a channel that is zero on every frame what the integers do not reach is cut.
+        for (c, (gain, offset)) in gains.iter_mut().zip(&mut offsets).enumerate() {
+            let [most, farthest] = [STEEPEST_GAIN, LARGEST_OFFSET].map(|most| most * output.scale_of(c));
+            (*gain, *offset) = (gain.clamp(-most, most), offset.clamp(-farthest, farthest));
+        }
         // The steepest gain has 15 bits at a shift of 1.
         let most = gains.iter().enumerate().map(|(c, gain)| gain.abs() / output.scale_of(c)).fold(0.0, f64::max);
         let least = (most.log2() - 14.0).ceil().clamp(0.0, 15.0) as u8;

@@ -225,6 +225,11 @@ impl Deriver<'_> {
         ranges::index_for(output, seen, TABLE8)
     }
 
+    /// `index` in units for which all that operator `i` could compute from `input` fits.
+    pub(super) fn reached(&self, index: Index, i: usize, input: &Grid) -> Index {
+        index.at_least(self.roomy(i, input).into_iter().fold(0.0, f64::max))
+    }
+
     /// Grid of the i32 terms of a sum whose largest magnitude is `largest`, no finer than `roomy`.
     pub(super) fn term_of(&self, largest: f64, roomy: f64) -> Grid {
         Grid::term(ranges::alive(self.term_scale(largest).max(roomy)))

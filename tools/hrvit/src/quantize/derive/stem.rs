@@ -28,6 +28,7 @@ pub fn stem(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
     // ReLU comes before GELU: nothing below zero is ever told apart.
     let top = output.scale_of(0) * f64::from(output.hi - output.zero_of(0));
     let index = if d.is_wide() { Index::interpolated((top + GELU_LAG) / WIDE_MAX) } else { Index::over(0.0, top, TABLE8) };
+    let index = d.reached(index, 1, &middle);
     let mut ops = vec![conv1, d.indexed(1, middle, index, output.clone())];
     ops.extend(embed(d, 2, output)?);
     Ok(ops)
