@@ -146,7 +146,7 @@ mod tests {
         let of = |frames| Spread { logits: 0.01, labels: 30, steps: vec![0.5, 0.0], frames };
         assert_eq!(of(8).bound(10_000), DriftBound { logits: 0.04, labels: 120 });
         assert_eq!(of(7).bound(10_000), DriftBound { logits: 0.08, labels: 240 });
-        assert_eq!(of(8).steps(&[10.0, 16384.0]), [(10.0, 20.0), (16384.0, 1.0)].map(|(magnitude, bound)| StepMagnitude { magnitude, bound }));
+        assert_eq!(of(8).steps(&[10.0, 131_072.0]), [(10.0, 20.0), (131_072.0, 1.0)].map(|(magnitude, bound)| StepMagnitude { magnitude, bound }));
     }
 
     #[test]
