@@ -130,7 +130,7 @@ impl Shared {
     #[target_feature(enable = "avx2")]
     fn new(token: &[i16], norm: &Norm<'_>) -> Self {
         let (sum, squares) = sums(token);
-        let (r, k) = norm.reciprocal(scalar::variance(token.len(), sum, squares));
+        let (r, k) = norm.common().reciprocal(scalar::variance(token.len(), sum, squares));
         let offset = (1 << 62) + (1 << (k - 1));
         Self { channels: token.len() as i32, sum, r: r as i32, excess: (1i64 << (62 - k)) as i32, offset, k: k.into() }
     }

@@ -2,7 +2,7 @@
 
 use core::arch::asm;
 
-use super::Norm;
+use super::{Common, Norm};
 use crate::dsp::rates::{Rate, shifted};
 use crate::isa::Dsp;
 use crate::slices::{rows, rows_mut};
@@ -17,7 +17,7 @@ struct Statistics {
 
 /// Sums of one token.
 #[inline(always)]
-fn statistics(dsp: Dsp, token: &[i16], norm: &Norm<'_>) -> Statistics {
+fn statistics(dsp: Dsp, token: &[i16], common: Common) -> Statistics {
     let (pairs, rest) = token.as_chunks::<2>();
     let (mut sum, mut low, mut high) = (0i32, 0u32, 0u32);
     for pair in pairs {
@@ -41,7 +41,7 @@ fn statistics(dsp: Dsp, token: &[i16], norm: &Norm<'_>) -> Statistics {
     let channels = token.len() as i32;
     let mean_square = i64::from(sum) * i64::from(sum);
     let var = (channels as u64).wrapping_mul(squares).wrapping_sub(mean_square as u64);
-    let (r, k) = norm.reciprocal(var);
+    let (r, k) = common.reciprocal(var);
     // A rate shifts by 32 or more. Where k is less, var is below 2^(2 k - 32) and |d| below 2^7 sqrt(var): shifting left leaves it far below 2^31.
     let pre_shift = 32u32.saturating_sub(k) as u8;
     let rate = Rate::new(dsp, r as i32, k.max(32) as u8);
@@ -62,9 +62,9 @@ impl Statistics {
 
 /// Tokens to s8.
 pub(super) fn tokens_s8(dsp: Dsp, x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, out: &mut [i8]) {
-    let channels = norm.gain.len();
+    let (channels, common) = (norm.gain.len(), norm.common());
     for (token, out) in rows(x, channels).zip(rows_mut(out, channels)) {
-        let shared = statistics(dsp, token, norm);
+        let shared = statistics(dsp, token, common);
         for ((x, out), (gain, offset)) in token.iter().zip(out).zip(norm.gain.iter().zip(norm.offset)) {
             *out = shared.normalise(*x, *gain, *offset, norm.shift, lo, hi) as i8;
         }
@@ -73,9 +73,9 @@ pub(super) fn tokens_s8(dsp: Dsp, x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, 
 
 /// Tokens to s16.
 pub(super) fn tokens_s16(dsp: Dsp, x: &[i16], norm: &Norm<'_>, out: &mut [i16]) {
-    let channels = norm.gain.len();
+    let (channels, common) = (norm.gain.len(), norm.common());
     for (token, out) in rows(x, channels).zip(rows_mut(out, channels)) {
-        let shared = statistics(dsp, token, norm);
+        let shared = statistics(dsp, token, common);
         for ((x, out), (gain, offset)) in token.iter().zip(out).zip(norm.gain.iter().zip(norm.offset)) {
             *out = shared.normalise(*x, *gain, *offset, norm.shift, i32::from(i16::MIN), i32::from(i16::MAX)) as i16;
         }
@@ -84,8 +84,9 @@ pub(super) fn tokens_s16(dsp: Dsp, x: &[i16], norm: &Norm<'_>, out: &mut [i16]) 
 
 /// Tokens to s16, in place.
 pub(super) fn tokens_s16_in_place(dsp: Dsp, x: &mut [i16], norm: &Norm<'_>) {
+    let common = norm.common();
     for token in rows_mut(x, norm.gain.len()) {
-        let shared = statistics(dsp, token, norm);
+        let shared = statistics(dsp, token, common);
         for (x, (gain, offset)) in token.iter_mut().zip(norm.gain.iter().zip(norm.offset)) {
             *x = shared.normalise(*x, *gain, *offset, norm.shift, i32::from(i16::MIN), i32::from(i16::MAX)) as i16;
         }

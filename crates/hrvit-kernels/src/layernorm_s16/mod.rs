@@ -59,11 +59,26 @@ impl Norm<'_> {
         u32::from(self.fraction.saturating_sub(MIN_FRACTION))
     }
 
+    /// What all tokens share, for [`Common::reciprocal`].
+    #[inline(always)]
+    fn common(&self) -> Common {
+        Common { eps: self.eps, finer: self.finer() }
+    }
+}
+
+/// What the statistics of all tokens share: read once, before the loop over tokens.
+#[derive(Clone, Copy)]
+struct Common {
+    eps: u64,
+    finer: u32,
+}
+
+impl Common {
     /// `(r, k)` of a token, `k` in `16..=52`.
     #[inline(always)]
-    fn reciprocal(&self, variance: u64) -> (u32, u32) {
+    fn reciprocal(self, variance: u64) -> (u32, u32) {
         let (r, k) = rsqrt(variance.wrapping_add(self.eps));
-        (r, k.wrapping_sub(self.finer()))
+        (r, k.wrapping_sub(self.finer))
     }
 }
 

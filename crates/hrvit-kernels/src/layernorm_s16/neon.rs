@@ -165,7 +165,7 @@ impl Shared {
                 add(load_s16x8(tail.as_ptr()));
             }
             let sum = vaddvq_s32(sum);
-            let (r, k) = norm.reciprocal(scalar::variance(channels, sum, vaddvq_u64(squares)));
+            let (r, k) = norm.common().reciprocal(scalar::variance(channels, sum, vaddvq_u64(squares)));
             let left = 32i32.saturating_sub(k as i32).max(0);
             Self {
                 channels: vdupq_n_s16(channels as i16),

@@ -1,6 +1,6 @@
 //! Definition of the LayerNorm: one pass for the sums, one for the affine.
 
-use super::Norm;
+use super::{Common, Norm};
 use crate::slices::{rows, rows_mut};
 
 /// What one token's channels share.
@@ -13,7 +13,7 @@ struct Statistics {
 }
 
 /// Sums of one token of at most [`super::MAX_CHANNELS`] channels.
-fn statistics(token: &[i16], norm: &Norm<'_>) -> Statistics {
+fn statistics(token: &[i16], common: Common) -> Statistics {
     let channels = token.len() as i32;
     let mut sum = 0i32;
     let mut squares = 0u64;
@@ -22,7 +22,7 @@ fn statistics(token: &[i16], norm: &Norm<'_>) -> Statistics {
         sum = sum.wrapping_add(x);
         squares = squares.wrapping_add(u64::from((x * x) as u32));
     }
-    let (r, k) = norm.reciprocal(variance(token.len(), sum, squares));
+    let (r, k) = common.reciprocal(variance(token.len(), sum, squares));
     Statistics { channels, sum, r: i64::from(r), k }
 }
 
@@ -51,9 +51,9 @@ impl Statistics {
 
 /// Tokens to s8; lengths were checked by the caller, as in the functions below.
 pub(super) fn tokens_s8(x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, out: &mut [i8]) {
-    let channels = norm.gain.len();
+    let (channels, common) = (norm.gain.len(), norm.common());
     for (token, out) in rows(x, channels).zip(rows_mut(out, channels)) {
-        let shared = statistics(token, norm);
+        let shared = statistics(token, common);
         for ((x, out), (gain, offset)) in token.iter().zip(out).zip(norm.gain.iter().zip(norm.offset)) {
             *out = shared.normalise(*x, *gain, *offset, norm.shift, lo, hi) as i8;
         }
@@ -62,9 +62,9 @@ pub(super) fn tokens_s8(x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, out: &mut 
 
 /// Tokens to s16.
 pub(super) fn tokens_s16(x: &[i16], norm: &Norm<'_>, out: &mut [i16]) {
-    let channels = norm.gain.len();
+    let (channels, common) = (norm.gain.len(), norm.common());
     for (token, out) in rows(x, channels).zip(rows_mut(out, channels)) {
-        let shared = statistics(token, norm);
+        let shared = statistics(token, common);
         for ((x, out), (gain, offset)) in token.iter().zip(out).zip(norm.gain.iter().zip(norm.offset)) {
             *out = shared.normalise(*x, *gain, *offset, norm.shift, i32::from(i16::MIN), i32::from(i16::MAX)) as i16;
         }
@@ -73,8 +73,9 @@ pub(super) fn tokens_s16(x: &[i16], norm: &Norm<'_>, out: &mut [i16]) {
 
 /// Tokens to s16, in place.
 pub(super) fn tokens_s16_in_place(x: &mut [i16], norm: &Norm<'_>) {
+    let common = norm.common();
     for token in rows_mut(x, norm.gain.len()) {
-        let shared = statistics(token, norm);
+        let shared = statistics(token, common);
         for (x, (gain, offset)) in token.iter_mut().zip(norm.gain.iter().zip(norm.offset)) {
             *x = shared.normalise(*x, *gain, *offset, norm.shift, i32::from(i16::MIN), i32::from(i16::MAX)) as i16;
         }
