@@ -63,20 +63,25 @@ def outputs(model: Path, frames: list[np.ndarray]) -> list[np.ndarray]:
     return [session.run(None, {"x": frame})[0][0] for frame in frames]
 
 
+FRAMES_IN_MEMORY = 32
+"""Frames of a percentile: ONNX Runtime keeps every activation of all of them until the last."""
+
+
 def onnx_runtime(args: argparse.Namespace, size: tuple[int, int], method: CalibrationMethod, out: Path) -> None:
     prepared = out.with_suffix(".prepared.onnx")
     quant_pre_process(str(args.onnx), str(prepared), skip_symbolic_shape=True)
-    options = {"CalibPercentile": 99.99} if method == CalibrationMethod.Percentile else {}
+    percentile = method == CalibrationMethod.Percentile
+    count = len(pictures(args.calib))
     quantize_static(
         str(prepared),
         str(out),
-        Frames(args.calib, *size, len(pictures(args.calib))),
+        Frames(args.calib, *size, min(count, FRAMES_IN_MEMORY) if percentile else count),
         quant_format=QuantFormat.QDQ,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         per_channel=True,
         calibrate_method=method,
-        extra_options=options,
+        extra_options={"CalibPercentile": 99.99} if percentile else {},
     )
 
 

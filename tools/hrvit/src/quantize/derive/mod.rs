@@ -16,7 +16,7 @@ use hrvit_reference::{Folded, OpWeights};
 pub use self::tensors::Tensors;
 use self::{
     reader::Reader,
-    scales::{LARGEST_OFFSET, STEEPEST_GAIN, WIDE_MARGIN, WIDE_MAX, finest_norm},
+    scales::{CHANNEL_MARGIN, LARGEST_OFFSET, STEEPEST_GAIN, WIDE_MARGIN, WIDE_MAX, finest_norm},
 };
 use super::{encode::Index, format::Grid, fraction, operator::QuantOp, ranges, stats::OpStats, techniques::Techniques, weights::Weights};
 
@@ -58,7 +58,8 @@ pub fn derive(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
         Step::MixCfn { .. } => mix_cfn::mix_cfn(d),
         Step::StageNorm { .. } => {
             let finest = finest_norm(d.real(0));
-            let scale = |seen: f64, finest: f64| if seen > 0.0 { (WIDE_MARGIN * seen / WIDE_MAX).max(finest) } else { 0.0 };
+            let whole = WIDE_MARGIN * d.stats[0].whole().magnitude();
+            let scale = |seen: f64, finest: f64| if seen > 0.0 { ((CHANNEL_MARGIN * seen).min(whole) / WIDE_MAX).max(finest) } else { 0.0 };
             let scales = d.stats[0].output.iter().zip(finest).map(|(seen, finest)| scale(seen.magnitude(), finest));
             let output = Grid { scale: d.one_for_all(ranges::settled(scales.collect(), |_| 0.0)), ..Grid::wide(1.0) };
             Ok(vec![d.norm(0, d.residual()?, output)])

@@ -14,6 +14,8 @@ use crate::quantize::{
 };
 /// Margin of a 16-bit scale over the largest value seen, for tensors that are read as they are.
 pub(super) const WIDE_MARGIN: f64 = 1.1;
+/// The same over the largest value of one channel, which other frames exceed by more than that of all: two bits of sixteen.
+pub(super) const CHANNEL_MARGIN: f64 = 4.0;
 /// The same for tensors at the end of a linear chain, whose tails are the widest.
 pub(super) const LINEAR_MARGIN: f64 = 1.2;
 /// The same for residual streams and attention sums.
