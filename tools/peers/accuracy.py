@@ -59,8 +59,8 @@ def figures(float_logits: list[np.ndarray], found: list[np.ndarray]) -> dict[str
 
 
 def outputs(model: Path, frames: list[np.ndarray]) -> list[np.ndarray]:
-    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
-    return [session.run(None, {"x": frame})[0][0] for frame in frames]
+    network = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    return [network.run(None, {"x": frame})[0][0] for frame in frames]
 
 
 FRAMES_IN_MEMORY = 32
