@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use hrvit_format::{Head, Network, Size, Spec, aligned::AlignedBytes, record};
 use hrvit_kernels::Kernels;
-use hrvit_reference::{Checkpoint, Folded};
+use hrvit_reference::Checkpoint;
 use hrvit_tool::{
     float::Float,
     frames,
@@ -194,9 +194,7 @@ impl Judge {
                     [(record::Precision::Fp16, &half), (record::Precision::Int16x8, &wide)].map(|(precision, made)| Offer { precision, steps: &made.steps });
                 let count = self.calibration.len();
                 let measure = Measure::new(checkpoint, (&self.calibration, count), self.size, None, self.kernels, &Silent)?;
-                let mut folded = Folded::new(checkpoint);
-                unread::quieten(&mut folded);
-                let (peaks, _) = peaks_and_underflow(&folded, self.size, &self.calibration, &Silent)?;
+                let (peaks, _) = peaks_and_underflow(&unread::quiet(checkpoint), self.size, &self.calibration, &Silent)?;
                 let beyond = peaks.iter().filter(|peak| !peak.fits()).map(|peak| peak.step).collect();
                 let limits = Limits { drift: 0.2, arena_bytes: None, beyond };
                 Ok(precision::search(&int8, &offers, &measure, &limits, &Silent)?.image)

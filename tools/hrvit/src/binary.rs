@@ -10,9 +10,14 @@ use hrvit_reference::{Checkpoint, Tensor};
 use crate::palette::Classes;
 
 /// Threshold where none is given.
-pub const THRESHOLD: f32 = 0.5;
+const THRESHOLD: f32 = 0.5;
 /// Logit of the background: below 0, so that ties are the class's, by the least that half precision holds.
 const BACKGROUND: f32 = -1.0 / (1u32 << 24) as f32;
+
+/// The threshold of `network`, if it has one class: the one given, or 0.5.
+pub fn threshold(network: &Network, given: Option<f32>) -> Option<f32> {
+    (network.classes == 1).then(|| given.unwrap_or(THRESHOLD))
+}
 
 /// The checkpoint `path` of `network`; of one class as a network of two, with `threshold` or 0.5.
 ///
@@ -20,8 +25,8 @@ const BACKGROUND: f32 = -1.0 / (1u32 << 24) as f32;
 /// If it does not fit the network, or there is a threshold and more than one class.
 pub fn read(path: &Path, network: &Network, threshold: Option<f32>) -> Result<Checkpoint> {
     let checkpoint = Checkpoint::read(path, network)?;
-    if network.classes == 1 {
-        return with_background(&checkpoint, threshold.unwrap_or(THRESHOLD));
+    if let Some(threshold) = self::threshold(network, threshold) {
+        return with_background(&checkpoint, threshold);
     }
     ensure!(threshold.is_none(), "--threshold belongs to networks of one class, this one has {}", network.classes);
     Ok(checkpoint)

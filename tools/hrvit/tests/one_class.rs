@@ -21,6 +21,13 @@ fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).expect("standard output is one JSON document")
 }
 
+/// `quantize --json` of a nano with the bundled frames.
+fn quantize(weights: &Path, classes: &str, threshold: &str, out: &Path) -> Output {
+    let [weights, calib, out] = [weights, &bundled("data/calib"), out].map(|path| path.to_str().expect("paths here are UTF-8").to_owned());
+    let network = ["--variant", "nano", "--classes", classes, "--size", "64x96", "--threshold", threshold];
+    hrvit(&[&["quantize", "--weights", &weights, "--calib", &calib, "--out", &out, "--json"], &network[..]].concat())
+}
+
 /// The bundled network with one class: how far the road's logit is above the mean of the others.
 fn road(folder: &Path) -> PathBuf {
     const ROAD: usize = 3;
@@ -43,28 +50,11 @@ fn road(folder: &Path) -> PathBuf {
 fn a_binary_segmentor_agrees_with_float_at_any_threshold() {
     let folder = tempfile::tempdir().unwrap();
     let weights = road(folder.path());
-    let (calib, frame) = (bundled("data/calib"), hrvit_tool::frames::list(&bundled("data/calib")).unwrap().remove(6));
+    let frame = hrvit_tool::frames::list(&bundled("data/calib")).unwrap().remove(6);
     let mut areas = Vec::new();
     for threshold in ["0.05", "0.95"] {
         let image = folder.path().join(format!("{threshold}.hrvit"));
-        let made = json(&hrvit(&[
-            "quantize",
-            "--weights",
-            weights.to_str().unwrap(),
-            "--variant",
-            "nano",
-            "--classes",
-            "1",
-            "--size",
-            "64x96",
-            "--calib",
-            calib.to_str().unwrap(),
-            "--threshold",
-            threshold,
-            "--out",
-            image.to_str().unwrap(),
-            "--json",
-        ]));
+        let made = json(&quantize(&weights, "1", threshold, &image));
         let figures = &made["hold_out"]["figures"];
         assert!(figures["agreement"].as_f64() > Some(0.98) && figures["logits_sqnr_db"].as_f64() > Some(25.0), "{figures}");
         let inspected = json(&hrvit(&["inspect", image.to_str().unwrap(), "--json"]));
@@ -90,24 +80,7 @@ fn a_binary_segmentor_agrees_with_float_at_any_threshold() {
 fn a_threshold_is_refused_where_there_are_more_classes() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("a.hrvit");
-    let (weights, calib) = (bundled("models/nano_camvid11.safetensors"), bundled("data/calib"));
-    let refused = hrvit(&[
-        "quantize",
-        "--weights",
-        weights.to_str().unwrap(),
-        "--variant",
-        "nano",
-        "--classes",
-        "11",
-        "--size",
-        "64x96",
-        "--calib",
-        calib.to_str().unwrap(),
-        "--threshold",
-        "0.5",
-        "--out",
-        out.to_str().unwrap(),
-    ]);
+    let refused = quantize(&bundled("models/nano_camvid11.safetensors"), "11", "0.5", &out);
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(!refused.status.success() && said.contains("--threshold belongs to networks of one class") && !out.exists(), "{said}");
 }

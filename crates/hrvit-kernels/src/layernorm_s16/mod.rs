@@ -59,14 +59,14 @@ impl Norm<'_> {
         u32::from(self.fraction.saturating_sub(MIN_FRACTION))
     }
 
-    /// What all tokens share, for [`Common::reciprocal`].
+    /// The parameters of [`Common::reciprocal`].
     #[inline(always)]
     fn common(&self) -> Common {
         Common { eps: self.eps, finer: self.finer() }
     }
 }
 
-/// What the statistics of all tokens share: read once, before the loop over tokens.
+/// Parameters of every token's statistics: read once, before the loop over tokens.
 #[derive(Clone, Copy)]
 struct Common {
     eps: u64,

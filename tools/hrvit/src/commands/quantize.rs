@@ -119,16 +119,6 @@ pub struct QuantizeArgs {
     operators: bool,
 }
 
-impl QuantizeArgs {
-    /// The threshold of a network of one class.
-    ///
-    /// # Errors
-    /// If the options name no network.
-    fn threshold(&self) -> Result<Option<f32>> {
-        Ok((self.network.network()?.classes == 1).then(|| self.threshold.unwrap_or(binary::THRESHOLD)))
-    }
-}
-
 /// Arithmetic of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Precision {
@@ -172,6 +162,7 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
     [&args.out].into_iter().chain(&args.pareto).try_for_each(|path| output::probe(path))?;
     let classes = args.classes_file.as_deref().map(|file| binary::classes(network.classes, Some(file))).transpose()?;
     let checkpoint = binary::read(&args.weights, &network, args.threshold)?;
+    let threshold = binary::threshold(&network, args.threshold);
     ensure!(args.half.is_empty() || args.precision == Precision::Mixed, "--half names the parts of --precision mixed");
     let named = parts::steps_named(&network, args.size, &args.half)?;
     let wide = match args.precision {
@@ -184,7 +175,7 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
     args.target.limits(&network, args.size).check(name.get_name(), wide, &network, args.size)?;
     let set = args.calib.as_deref().map(|calib| frames(args, calib)).transpose()?;
     let split = set.as_ref().map(Split::of);
-    let made = make::make(args, &checkpoint, split.as_ref(), classes.as_ref())?;
+    let made = make::make(args, (&checkpoint, threshold), split.as_ref(), classes.as_ref())?;
     // A part that does not fit 8 bits may have taken more.
     let found = Model::load(&made.image)?.wide_parts();
     args.target.limits(checkpoint.network(), args.size).check(name.get_name(), found, checkpoint.network(), args.size)?;

@@ -302,8 +302,7 @@ pub fn to_fp16(checkpoint: &Checkpoint, size: Size, options: &Options) -> Result
 /// If names or colours are not as many as the classes.
 pub fn try_fp16(checkpoint: &Checkpoint, size: Size, options: &Options) -> Result<Derived> {
     let start = Instant::now();
-    let mut folded = Folded::new(checkpoint);
-    unread::quieten(&mut folded);
+    let folded = unread::quiet(checkpoint);
     let header = Header::new(&folded, size, options)?;
     let steps = checkpoint.network().steps().map(|step| half::half_step(&folded, step).map_err(|why| refusal(step, &why))).collect();
     let report = Report { seconds: start.elapsed().as_secs_f64(), ..Report::default() };

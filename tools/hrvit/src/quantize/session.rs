@@ -169,7 +169,7 @@ impl<'a> Session<'a> {
         {
             self.correct(step, &mut quantised, wave, &stats)?;
         }
-        if let Some(background) = decision::background(&self.exact).filter(|_| decision::logits_op(&self.exact).is_some_and(|(at, _)| at == step)) {
+        if let Some(background) = decision::background(&self.exact).filter(|_| matches!(step, Step::Logits | Step::Classify)) {
             break_ties(&mut quantised, background)?;
             install(&mut self.quantised, step, &quantised);
         }

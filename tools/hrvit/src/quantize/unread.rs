@@ -1,7 +1,7 @@
 //! Channels that nothing reads. Training leaves some, pruning many, and their weights may be anything: they take part in no scale once they are zero.
 
 use hrvit_format::{BRANCHES, Op, OpKind, Step};
-use hrvit_reference::{Folded, folded::OpWeights};
+use hrvit_reference::{Checkpoint, Folded, folded::OpWeights};
 
 use super::weights::place;
 
@@ -14,6 +14,13 @@ pub fn quieten(folded: &mut Folded) {
         let ops: Vec<Op> = folded.network().ops(step).iter().copied().collect();
         Walk { folded, step, ops: &ops }.quieten(&mut readers);
     }
+}
+
+/// The folded network of `checkpoint`, without what nothing reads.
+pub fn quiet(checkpoint: &Checkpoint) -> Folded {
+    let mut folded = Folded::new(checkpoint);
+    quieten(&mut folded);
+    folded
 }
 
 /// Per output channel of `op`: whether a weight or its bias is not zero.
@@ -198,7 +205,7 @@ impl Walk<'_> {
 #[cfg(test)]
 mod tests {
     use hrvit_format::{Head, Network, Size, Spec};
-    use hrvit_reference::{Checkpoint, Frame, NoTap};
+    use hrvit_reference::{Frame, NoTap};
 
     use super::*;
 

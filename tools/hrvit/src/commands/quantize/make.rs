@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail, ensure};
 use hrvit_core::Model;
 use hrvit_format::{Size, Step, aligned::AlignedBytes, record};
-use hrvit_reference::{Checkpoint, Folded};
+use hrvit_reference::Checkpoint;
 
 use super::{Precision, QuantizeArgs, Wider, options};
 use crate::calibration::CalibrationSet;
@@ -38,18 +38,22 @@ pub struct Made<'a> {
     pub picture: Option<(&'a Path, String)>,
 }
 
-/// The image that `args` ask for, calibrated with the frames of `split` that are not held out.
+/// The image of a network, and of its threshold if it had one class, that `args` ask for, calibrated with the frames of `split` that are not held out.
 ///
 /// # Errors
 /// If an operator does not fit its precision, or frames are missing.
-pub fn make<'a>(args: &'a QuantizeArgs, checkpoint: &Checkpoint, split: Option<&Split>, classes: Option<&Classes>) -> Result<Made<'a>> {
+pub fn make<'a>(
+    args: &'a QuantizeArgs,
+    (checkpoint, threshold): (&Checkpoint, Option<f32>),
+    split: Option<&Split>,
+    classes: Option<&Classes>,
+) -> Result<Made<'a>> {
     if args.precision == Precision::Fp16 {
-        return half(args, checkpoint, split, classes);
+        return half(args, (checkpoint, threshold), split, classes);
     }
     let Some(split) = split else { bail!("integers need calibration frames: --calib DIR") };
     let set = &split.calibration;
-    let mut options =
-        Options { seed: args.seed, sequence: args.sequence, threshold: args.threshold()?, ..options(&args.weights, &split.provenance(), classes)? };
+    let mut options = Options { seed: args.seed, sequence: args.sequence, threshold, ..options(&args.weights, &split.provenance(), classes)? };
     if args.precision == Precision::Auto {
         return mix(args, checkpoint, set, &options, classes);
     }
@@ -87,7 +91,7 @@ struct Ranges {
 impl Ranges {
     /// Of its weights, and of its values over `set`.
     fn of(checkpoint: &Checkpoint, size: Size, set: &CalibrationSet) -> Result<Self> {
-        let folded = quiet(checkpoint);
+        let folded = unread::quiet(checkpoint);
         let (peaks, values) = underflow::peaks_and_underflow(&folded, size, set, &Tasks::new())?;
         Ok(Self { peaks, underflow: underflow::of_weights(&folded).into_iter().chain(values).collect() })
     }
@@ -106,21 +110,14 @@ impl Ranges {
     }
 }
 
-/// The network as half precision has it: without what nothing reads.
-fn quiet(checkpoint: &Checkpoint) -> Folded {
-    let mut folded = Folded::new(checkpoint);
-    unread::quieten(&mut folded);
-    folded
-}
-
 /// Half precision everywhere.
-fn half<'a>(args: &QuantizeArgs, checkpoint: &Checkpoint, split: Option<&Split>, classes: Option<&Classes>) -> Result<Made<'a>> {
+fn half<'a>(args: &QuantizeArgs, (checkpoint, threshold): (&Checkpoint, Option<f32>), split: Option<&Split>, classes: Option<&Classes>) -> Result<Made<'a>> {
     ensure!(args.without.is_empty(), "--without: half precision uses none of these techniques");
     let looked_at = split.map_or_else(String::new, |split| format!(", ranges of {}", split.provenance()));
-    let options = Options { sequence: args.sequence, threshold: args.threshold()?, ..options(&args.weights, &format!("half precision{looked_at}"), classes)? };
+    let options = Options { sequence: args.sequence, threshold, ..options(&args.weights, &format!("half precision{looked_at}"), classes)? };
     let ranges = match split {
         Some(split) => Ranges::of(checkpoint, args.size, &split.calibration)?,
-        None => Ranges { peaks: Vec::new(), underflow: underflow::of_weights(&quiet(checkpoint)) },
+        None => Ranges { peaks: Vec::new(), underflow: underflow::of_weights(&unread::quiet(checkpoint)) },
     };
     refuse_overflow(&ranges.peaks)?;
     let halved = quantize::to_fp16(checkpoint, args.size, &options)?;
