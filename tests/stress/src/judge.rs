@@ -104,6 +104,23 @@ impl Judge {
         Ok(Self { size, calibration: Pictures(calibration), validation, kernels: Kernels::detect(), precision })
     }
 
+    /// Frames of the folders that `HRVIT_STRESS_CALIB` and `HRVIT_STRESS_VAL` name, at the size in `HRVIT_STRESS_SIZE`; [`Judge::bundled`] without them.
+    ///
+    /// # Errors
+    /// If only one folder is named, or a frame cannot be read.
+    pub fn of_environment(size: Size, precision: Precision) -> Result<Self> {
+        let size = match std::env::var("HRVIT_STRESS_SIZE") {
+            Ok(text) => text.parse().with_context(|| format!("HRVIT_STRESS_SIZE={text}"))?,
+            Err(_) => size,
+        };
+        let all = |folder: String| frames::list(Path::new(&folder))?.iter().map(|path| frames::resize(&frames::read(path)?, size)).collect::<Result<_>>();
+        match [std::env::var("HRVIT_STRESS_CALIB"), std::env::var("HRVIT_STRESS_VAL")] {
+            [Ok(calib), Ok(val)] => Ok(Self { size, calibration: Pictures(all(calib)?), validation: all(val)?, kernels: Kernels::detect(), precision }),
+            [Err(_), Err(_)] => Self::bundled(size, precision),
+            _ => bail!("HRVIT_STRESS_CALIB and HRVIT_STRESS_VAL: expected both folders or none"),
+        }
+    }
+
     /// The float network's logits of every frame to measure on.
     ///
     /// # Errors

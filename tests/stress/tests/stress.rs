@@ -23,12 +23,12 @@ struct Bench {
 
 impl Bench {
     fn new(checkpoint: Checkpoint, precision: Precision) -> Result<Self> {
-        Self::of(Judge::bundled(SIZE, precision)?, checkpoint)
+        Self::of(Judge::of_environment(SIZE, precision)?, checkpoint)
     }
 
     /// Of synthetic weights whose frames are not all alike.
     fn balanced(checkpoint: &Checkpoint, precision: Precision) -> Result<Self> {
-        let judge = Judge::bundled(SIZE, precision)?;
+        let judge = Judge::of_environment(SIZE, precision)?;
         let checkpoint = judge.balanced(checkpoint)?;
         Self::of(judge, checkpoint)
     }
@@ -81,13 +81,14 @@ fn exact(count: u64) -> impl Iterator<Item = (Kind, u64)> {
 }
 
 /// The edits of every test run.
-const PART: [(Kind, u64); 12] = [
+const PART: [(Kind, u64); 13] = [
     (Kind::Relu, 0),
     (Kind::Linear, 1),
     (Kind::Norm, 2),
     (Kind::Whole, 4),
     (Kind::Statistics, 5),
     (Kind::Unread, 8),
+    (Kind::Loud, 1),
     (Kind::Offset, 1),
     (Kind::Masked, 2),
     (Kind::Stream100, 1),
@@ -112,7 +113,8 @@ fn sweep(bench: &Bench) {
 }
 
 /// `cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture sweep_of_the_bundled_network`; `HRVIT_STRESS_SEEDS` exact edits (60),
-/// `HRVIT_STRESS_PRECISION` int8, int16x8 or auto; `HRVIT_STRESS_KINDS` only these kinds of edits (`Unread,Stream`).
+/// `HRVIT_STRESS_PRECISION` int8, int16x8 or auto; `HRVIT_STRESS_KINDS` only these kinds of edits (`Unread,Stream`); `HRVIT_STRESS_SIZE` (64x96),
+/// `HRVIT_STRESS_CALIB` and `HRVIT_STRESS_VAL` folders of other frames than the bundled ones.
 #[test]
 #[ignore = "takes minutes"]
 fn sweep_of_the_bundled_network() {
@@ -163,12 +165,8 @@ fn random_edits_are_not_refused_and_do_not_pass_the_gate_in_vain() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// `HRVIT_STRESS_EDITS=5 cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture combinations`: `HRVIT_STRESS_SEEDS` networks (20) with
-/// `HRVIT_STRESS_EDITS` exact edits each (3). Where bars are missed, each edit alone is judged too.
-#[test]
-#[ignore = "takes minutes"]
-fn combinations_of_exact_edits() {
-    let bench = Bench::new(judge::nano().unwrap(), precision_of_environment().unwrap()).unwrap();
+/// Networks with several exact edits each. Where bars are missed, each edit alone is judged too.
+fn combine(bench: &Bench) {
     let count = number("HRVIT_STRESS_EDITS", 3) as usize;
     let bars = Bars::bundled().unwrap();
     let mut outcomes = Vec::new();
@@ -182,4 +180,26 @@ fn combinations_of_exact_edits() {
         outcomes.push(outcome);
     }
     hold(&outcomes).unwrap();
+}
+
+/// `HRVIT_STRESS_EDITS=5 cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture combinations_on_the_bundled_network`:
+/// `HRVIT_STRESS_SEEDS` networks (20) with `HRVIT_STRESS_EDITS` exact edits each (3).
+#[test]
+#[ignore = "takes minutes"]
+fn combinations_on_the_bundled_network() {
+    combine(&Bench::new(judge::nano().unwrap(), precision_of_environment().unwrap()).unwrap());
+}
+
+/// `cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture combinations_on_a_classifier`, with the same environment.
+#[test]
+#[ignore = "takes minutes"]
+fn combinations_on_a_classifier() {
+    combine(&Bench::balanced(&judge::synthetic("nano", Head::Classifier, 10).unwrap(), precision_of_environment().unwrap()).unwrap());
+}
+
+/// `cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture combinations_on_b1`, with the same environment.
+#[test]
+#[ignore = "takes many minutes"]
+fn combinations_on_b1() {
+    combine(&Bench::balanced(&judge::synthetic("b1", Head::Segformer, 19).unwrap(), precision_of_environment().unwrap()).unwrap());
 }

@@ -87,7 +87,9 @@ impl Sizes {
         require(weights.is_some_and(|weights| weights_len >= weights), ShapeError::Weights)?;
         let row_len = span(columns, in_stride, channels).ok_or(ShapeError::Parameter)?;
         require(rows.len() == kernel && rows.iter().flatten().all(|row| row.len() >= row_len), ShapeError::Input)?;
-        let needed = span(columns_out(columns, stride), out_stride, channels).ok_or(ShapeError::Parameter)?;
+        let tokens = columns_out(columns, stride);
+        require(span(tokens, stride, kernel).is_some(), ShapeError::Parameter)?;
+        let needed = span(tokens, out_stride, channels).ok_or(ShapeError::Parameter)?;
         require(out_len >= needed, ShapeError::Output)
     }
 }
@@ -116,10 +118,54 @@ pub(crate) fn columns_out(columns: usize, stride: usize) -> usize {
     columns.checked_next_multiple_of(stride).and_then(|columns| columns.checked_div(stride)).unwrap_or(0)
 }
 
-/// Elements that `tokens` of `channels` cover when they lie `stride` apart, or `None` on overflow.
+/// Addresses that kernels compute past the last element that they read, in strides.
+const AHEAD: usize = 16;
+
+/// Elements that `tokens` of `channels` cover when they lie `stride` apart. `None` where an address overflows, be it of twice as many and [`AHEAD`] more: kernels
+/// compute the next ones before they know that there are none.
 fn span(tokens: usize, stride: usize, channels: usize) -> Option<usize> {
-    match tokens.checked_sub(1) {
-        Some(gaps) => gaps.checked_mul(stride)?.checked_add(channels),
-        None => Some(0),
+    tokens.checked_mul(2)?.checked_add(AHEAD)?.checked_mul(stride)?.checked_add(channels)?;
+    Some(tokens.checked_sub(1).map_or(0, |gaps| gaps * stride + channels))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Isa;
+
+    #[test]
+    fn strides_at_the_end_of_the_address_space_are_refused_by_every_instruction_set() {
+        let (row, weights, bias) = ([1i8; 20], [1i8; 20], [0i32; 20]);
+        let requant = Requant { mult: &[1 << 30; 20], shift: &[31; 20], pre_shift: 0 };
+        let plain = Depthwise {
+            rows: &[Some(&row[..])],
+            in_stride: 20,
+            columns: 1,
+            kernel: 1,
+            stride: 1,
+            pad: 0,
+            weights: &weights,
+            weight_stride: 20,
+            bias: &bias,
+            requant,
+        };
+        let all = |args: &Depthwise<'_>, out_stride, expected| {
+            for isa in Isa::available() {
+                let found = Kernels::new(isa).unwrap().depthwise_s8(args, Epilogue::Store16 { out: &mut [0; 20] }, out_stride);
+                assert_eq!(found, expected, "{isa:?}: {args:?}, {out_stride}");
+            }
+        };
+        all(&plain, 20, Ok(()));
+        for most in [usize::MAX, usize::MAX / 2 + 1, usize::MAX / 16] {
+            let cases = [
+                (Depthwise { weight_stride: most, ..plain }, 20, ShapeError::Weights),
+                (Depthwise { in_stride: most, ..plain }, 20, ShapeError::Parameter),
+                (Depthwise { stride: most, ..plain }, 20, ShapeError::Parameter),
+                (plain, most, ShapeError::Parameter),
+            ];
+            for (args, out_stride, error) in cases {
+                all(&args, out_stride, Err(error));
+            }
+        }
     }
 }

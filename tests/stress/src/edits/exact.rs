@@ -21,6 +21,7 @@ pub fn edit(case: &mut Case, kind: Kind, rng: &mut Rng) -> Option<String> {
         Kind::BeforeBatchNorm => before_batch_norm(case, rng),
         Kind::BiasExchange => bias_exchange(case, rng),
         Kind::Unread => unread(case, rng),
+        Kind::Loud => loud(case, rng),
         _ => None,
     }
 }
@@ -232,4 +233,23 @@ fn unread(case: &mut Case, rng: &mut Rng) -> Option<String> {
     }
     case.rebased = true;
     Some(note(&path.name, &channels, &format!("unread, weights {size:.1e} times larger")))
+}
+
+fn loud(case: &mut Case, rng: &mut Rng) -> Option<String> {
+    let path = site(case, |path| path.through == Through::Relu || path.name.contains(".ffn.conv."), rng)?;
+    let count = pick(&[1, 2, path.channels.div_ceil(8)], rng);
+    let channels = pick_several(path.channels, count, rng);
+    let factor = 10f64.powf(rng.real(1.0, 4.0)) as f32;
+    for &channel in &channels {
+        for tensors in [&mut case.base, &mut case.edited] {
+            for writer in &path.writers {
+                // ReLU and GELU leave nothing of -30.
+                let value = if writer.tensor.ends_with(".bias") { -30.0 } else { 0.0 };
+                tensors.row_mut(&writer.tensor, channel + writer.offset).fill(value);
+            }
+        }
+        change_readers(&mut case.edited, &path, channel, |value| value * factor);
+    }
+    case.rebased = true;
+    Some(note(&path.name, &channels, &format!("zero, what reads it times {factor:.1e}")))
 }

@@ -50,6 +50,8 @@ pub enum Kind {
     BiasExchange,
     /// Large weights of channels that nothing reads; the unedited network is one whose readers are zero there.
     Unread,
+    /// Large weights that read channels which are zero on every frame; the unedited network has the channels and small weights.
+    Loud,
     /// One constant on all logits.
     Offset,
     /// Classes that are never picked, put far below the others; where there are none, the unedited network is one with some.
@@ -80,8 +82,8 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind that keeps the function.
-    pub const EXACT: [Self; 9] =
-        [Self::Relu, Self::Linear, Self::Norm, Self::Shift, Self::Whole, Self::Statistics, Self::BeforeBatchNorm, Self::BiasExchange, Self::Unread];
+    pub const EXACT: [Self; 10] =
+        [Self::Relu, Self::Linear, Self::Norm, Self::Shift, Self::Whole, Self::Statistics, Self::BeforeBatchNorm, Self::BiasExchange, Self::Unread, Self::Loud];
     /// Every kind that keeps the decisions.
     pub const DECISION: [Self; 2] = [Self::Offset, Self::Masked];
     /// Every kind that makes another network.
@@ -114,7 +116,7 @@ impl Kind {
 /// A network and what edits have made of it.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// The network that the edited one is compared with: the checkpoint, or what [`Kind::Unread`] and [`Kind::Masked`] start from.
+    /// The network that the edited one is compared with: the checkpoint, or what [`Kind::Unread`], [`Kind::Loud`] and [`Kind::Masked`] start from.
     pub base: Tensors,
     /// The edited network.
     pub edited: Tensors,

@@ -30,6 +30,7 @@ pub mod format;
 pub mod fraction;
 pub mod half;
 mod lanes;
+mod moments;
 pub mod operator;
 pub mod ranges;
 pub mod report;

@@ -1,5 +1,7 @@
 //! A bounded sample of tokens per operator: the same tokens whatever the number of threads.
 
+use super::moments::Moments;
+
 /// Tokens kept per operator over all frames.
 pub const CAPACITY: usize = 4096;
 
@@ -44,6 +46,13 @@ impl Sample {
     /// Values of one channel.
     pub fn channel(&self, c: usize) -> impl Iterator<Item = f32> + '_ {
         self.data.iter().skip(c).step_by(self.channels.max(1)).copied()
+    }
+
+    /// Variance of every channel.
+    pub fn variance(&self) -> Vec<f64> {
+        let mut moments = Moments::default();
+        moments.add(&self.data, self.channels);
+        moments.variance()
     }
 
     /// Tokens sampled per token that there was, at most 1.

@@ -88,6 +88,7 @@ pub fn choose(sample: &Sample, extents: &[Extent], reader: &Reader<'_>) -> Smoot
 
     let tokens = &sample.data[..sample.data.len().min(TOKENS * sample.channels)];
     let exact = product(tokens, reader.weight, reader.op);
+    let variance = sample.variance();
     let exponents = if reader.techniques.uses(Technique::Smoothing) { &EXPONENTS[..] } else { &[0.0] };
     let attempt = |&exponent: &f64| -> Option<(f64, Grid, f64)> {
         let scale: Vec<f64> = channels.iter().map(|s| tensor.powf(1.0 - exponent) * s.powf(exponent)).collect();
@@ -98,7 +99,7 @@ pub fn choose(sample: &Sample, extents: &[Extent], reader: &Reader<'_>) -> Smoot
             None => Grid { zero: zero(), scale, lo: -128, hi: 127 },
         };
         let normalised = normalised(tokens, &grid, fraction)?;
-        let weights = Weights::quantise(reader.op, reader.weight, reader.bias, &grid, reader.techniques, |_| 0.0);
+        let weights = Weights::quantise(reader.op, reader.weight, reader.bias, (&grid, &variance), reader.techniques, |_| 0.0);
         let error = relative_error(&exact, &product(&normalised, &weights.real(reader.op, &grid), reader.op), reader);
         Some((error, grid, exponent))
     };

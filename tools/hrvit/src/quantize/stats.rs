@@ -3,7 +3,7 @@
 use hrvit_format::{OpKind, Step};
 use hrvit_reference::{Folded, Map, Tap, wide};
 
-use super::{lanes, ranges::Extent, sample::Sample};
+use super::{lanes, moments::Moments, ranges::Extent, sample::Sample};
 
 /// Ranges, sums and samples of one operator.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +16,8 @@ pub struct OpStats {
     pub index: Option<Extent>,
     /// Sum of the output per channel, over the frames that bias correction looks at.
     pub sums: Vec<f64>,
+    /// Of what the operator read, over the same frames.
+    pub read: Moments,
     /// Tokens of the output.
     pub sample: Sample,
 }
@@ -37,6 +39,7 @@ impl OpStats {
         self.input = both(self.input, next.input);
         self.index = both(self.index, next.index);
         add_sums(&mut self.sums, &next.sums);
+        self.read.append(&next.read);
         self.sample.append(&next.sample);
     }
 }
@@ -112,6 +115,7 @@ impl Tap for StatsTap<'_> {
         }
         if self.sums {
             stats.sums = channel_sums(output);
+            stats.read.add(&input.data, input.channels);
         }
         stats.sample = Sample::take(&output.data, output.channels, self.tokens, self.seed.wrapping_add(op_index as u64));
     }

@@ -14,8 +14,10 @@ pub const WEIGHT_MAX: f64 = 127.0;
 /// Largest magnitude of an integer bias before zero points are folded in: leaves the accumulator two bits for the products.
 pub const BIAS_MAX: f64 = (1u64 << 29) as f64;
 
-/// Clips tried per output channel: 1.00, 0.98, ... 0.70 of the largest weight.
+/// Clips tried per output channel: 1.00, 0.98, ... 0.70 of the best of these halves.
 const CLIPS: usize = 16;
+/// Halves tried first: 1, 1/2, 1/4, ... of the largest weight.
+const HALVES: i32 = 16;
 
 /// Integer weights: `real accumulator = scale_o * (sum q * (code - zero_c) + round(bias_o / scale_o))`.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,19 +42,29 @@ pub fn place(op: &Op, i: usize) -> (usize, usize) {
 
 impl Weights {
     /// Quantises real weights for an input of grid `input`: the input's scale per channel is folded in, then each output channel gets the scale whose clip
-    /// has the smallest squared error. `output` is the real value of one output code per channel; scales are kept coarse enough for the bias to fit
-    /// [`BIAS_MAX`] and for the requantisation not to underflow.
-    pub fn quantise(op: &Op, weight: &[f32], bias: &[f32], input: &Grid, techniques: Techniques, output: impl Fn(usize) -> f64 + Sync) -> Self {
+    /// has the smallest squared error of outputs. `variance` is that of each input channel; where it is empty all channels' codes vary alike. `output` is the
+    /// real value of one output code per channel; scales are kept coarse enough for the bias to fit [`BIAS_MAX`] and for the requantisation not to underflow.
+    pub fn quantise(
+        op: &Op,
+        weight: &[f32],
+        bias: &[f32],
+        (input, variance): (&Grid, &[f64]),
+        techniques: Techniques,
+        output: impl Fn(usize) -> f64 + Sync,
+    ) -> Self {
         let folded: Vec<f64> = weight.iter().enumerate().map(|(i, &w)| f64::from(w) * input.scale_of(place(op, i).1)).collect();
-        let mut rows = vec![Vec::new(); bias.len()];
+        let counts = code_variance(op, input, variance);
+        let mut rows = vec![Row::default(); bias.len()];
         for (i, &w) in folded.iter().enumerate() {
-            rows[place(op, i).0].push(w);
+            let (o, c) = place(op, i);
+            rows[o].weights.push(w);
+            rows[o].counts.push(counts.get(c).copied().unwrap_or(1.0));
         }
         let scale: Vec<f64> = rows
             .par_iter()
             .zip(bias)
             .enumerate()
-            .map(|(o, (row, &b))| clip(row, techniques.uses(Technique::WeightClip)).max(f64::from(b).abs() / BIAS_MAX).max(output(o) * 2f64.powi(-26)))
+            .map(|(o, (row, &b))| row.clip(techniques.uses(Technique::WeightClip)).max(f64::from(b).abs() / BIAS_MAX).max(output(o) * 2f64.powi(-26)))
             .collect();
         let codes = folded.iter().enumerate().map(|(i, w)| (w / scale[place(op, i).0]).round().clamp(-WEIGHT_MAX, WEIGHT_MAX) as i8).collect();
         Self { codes, scale, bias: bias.iter().map(|&b| f64::from(b)).collect() }
@@ -114,27 +126,44 @@ pub fn coarsest(op: &Op, weight: &[f32], bias: &[f32], input: &Grid) -> Vec<f64>
     scales
 }
 
-/// The scale of one output channel.
-fn clip(row: &[f64], search: bool) -> f64 {
-    let most = row.iter().fold(0f64, |most, w| most.max(w.abs()));
-    let mut best = (f64::INFINITY, 0.0);
-    for i in 0..if search { CLIPS } else { 1 } {
-        let scale = most * (1.0 - 0.02 * i as f64) / WEIGHT_MAX;
-        if scale == 0.0 {
-            return 0.0;
-        }
-        let error = error_of(row, scale);
-        if error < best.0 {
-            best = (error, scale);
-        }
+/// The variance of each input channel's codes; empty where nothing is known or nothing varies.
+fn code_variance(op: &Op, input: &Grid, variance: &[f64]) -> Vec<f64> {
+    let varies = variance.len() == usize::from(op.cin) && variance.iter().any(|v| *v > 0.0);
+    if !varies {
+        return Vec::new();
     }
-    best.1
+    variance.iter().enumerate().map(|(c, v)| v / input.scale_of(c).powi(2)).collect()
+}
+
+/// Weights of one output channel.
+#[derive(Clone, Debug, Default)]
+struct Row {
+    weights: Vec<f64>,
+    /// What the squared error of each counts.
+    counts: Vec<f64>,
+}
+
+impl Row {
+    /// The scale with the smallest error. A clip far below the largest weight pays where that belongs to an input that hardly varies.
+    fn clip(&self, search: bool) -> f64 {
+        let full = self.weights.iter().fold(0f64, |most, w| most.max(w.abs())) / WEIGHT_MAX;
+        if !search || full == 0.0 {
+            return full;
+        }
+        let best = |scales: &mut dyn Iterator<Item = f64>| {
+            let first = (f64::INFINITY, full);
+            scales.map(|scale| (error_of(&self.weights, &self.counts, scale), scale)).fold(first, |best, next| if next.0 < best.0 { next } else { best }).1
+        };
+        let half = best(&mut (0..HALVES).map(|i| full * 0.5f64.powi(i)));
+        best(&mut (0..CLIPS).map(|i| half * (1.0 - 0.02 * i as f64)))
+    }
 }
 
 wide! {
-    /// Squared error of weights rounded to multiples of `scale`.
-    fn error_of ['a] ['a] (row: &'a [f64], scale: f64) -> f64 {
-        row.iter().map(|w| (w - (w / scale).round().clamp(-WEIGHT_MAX, WEIGHT_MAX) * scale).powi(2)).sum()
+    /// Squared error of weights rounded to multiples of `scale`, each times what it counts.
+    fn error_of ['a] ['a] (row: &'a [f64], counts: &'a [f64], scale: f64) -> f64 {
+        let error = |w: f64| (w - (w / scale).round().clamp(-WEIGHT_MAX, WEIGHT_MAX) * scale).powi(2);
+        row.iter().zip(counts).map(|(&w, count)| error(w) * count).sum()
     }
 }
 
@@ -150,7 +179,7 @@ mod tests {
     fn input_scales_and_zero_points_are_folded_in() {
         let op = op(OpKind::Fc1, 2, 1, 1, false);
         let input = Grid { scale: vec![0.5, 0.01], zero: vec![3, -100], lo: -128, hi: 127 };
-        let weights = Weights::quantise(&op, &[1.0, -50.0], &[2.0], &input, Techniques::ALL, |_| 1.0);
+        let weights = Weights::quantise(&op, &[1.0, -50.0], &[2.0], (&input, &[]), Techniques::ALL, |_| 1.0);
         assert_eq!(weights.codes, [127, -127]);
         assert!((weights.scale[0] - 0.5 / 127.0).abs() < 1e-12);
         let exact = weights.integer_bias(&op, &input);
@@ -167,7 +196,7 @@ mod tests {
         let op = op(OpKind::FfnDepthwise3, 2, 2, 3, true);
         let weight: Vec<f32> = (0..9).flat_map(|tap| [tap as f32, 100.0 * tap as f32]).collect();
         let input = Grid::symmetric(vec![1.0, 0.01]);
-        let weights = Weights::quantise(&op, &weight, &[0.0; 2], &input, Techniques::ALL, |_| 1.0);
+        let weights = Weights::quantise(&op, &weight, &[0.0; 2], (&input, &[]), Techniques::ALL, |_| 1.0);
         assert_eq!(weights.codes[16..], [127, 127]);
         assert!((weights.scale[0] / weights.scale[1] - 1.0).abs() < 1e-6);
         assert!(weights.real(&op, &input).iter().zip(&weight).all(|(a, b)| (a - b).abs() <= 0.04 * b.max(1.0)));
@@ -176,7 +205,7 @@ mod tests {
     #[test]
     fn a_dead_channel_keeps_its_bias() {
         let op = op(OpKind::Fc1, 1, 2, 1, false);
-        let weights = Weights::quantise(&op, &[0.0, 1e-12], &[5.0, 5.0], &Grid::wide(1e-4), Techniques::ALL, |_| 1e-3);
+        let weights = Weights::quantise(&op, &[0.0, 1e-12], &[5.0, 5.0], (&Grid::wide(1e-4), &[]), Techniques::ALL, |_| 1e-3);
         for (b, s) in weights.bias.iter().zip(&weights.scale) {
             assert!(*s > 0.0 && b / s <= BIAS_MAX);
         }
@@ -187,7 +216,7 @@ mod tests {
     fn the_four_stem_biases_leave_out_the_taps_beyond_the_border() {
         let op = op(OpKind::StemConv1, 3, 1, 3, false);
         // Every weight 1: code 127, scale 1/127.
-        let weights = Weights::quantise(&op, &[1.0; 27], &[0.0], &Grid::wide(1.0), Techniques::ALL, |_| 1.0);
+        let weights = Weights::quantise(&op, &[1.0; 27], &[0.0], (&Grid::wide(1.0), &[]), Techniques::ALL, |_| 1.0);
         let variants = weights.border_bias(&op, [100.0, 118.0, 128.0]);
         let per_tap = 127 * (28 + 10);
         assert_eq!(variants, [9 * per_tap, 6 * per_tap, 6 * per_tap, 4 * per_tap]);
@@ -195,11 +224,22 @@ mod tests {
 
     #[test]
     fn one_large_weight_is_clipped_where_that_helps_the_others() {
+        let alike = |weights: Vec<f64>| Row { counts: vec![1.0; weights.len()], weights };
         let mut row = vec![0.5 / 127.0; 4000];
         row.push(1.0);
-        assert!(clip(&row, true) < 1.0 / 127.0);
-        assert_eq!(clip(&row, false), 1.0 / 127.0);
-        assert_eq!(clip(&[1.0, -0.5], true), 1.0 / 127.0);
-        assert_eq!(clip(&[0.0; 3], true), 0.0);
+        assert!(alike(row.clone()).clip(true) < 1.0 / 127.0);
+        assert_eq!(alike(row).clip(false), 1.0 / 127.0);
+        assert_eq!(alike(vec![1.0, -0.5]).clip(true), 1.0 / 127.0);
+        assert_eq!(alike(vec![0.0; 3]).clip(true), 0.0);
+    }
+
+    #[test]
+    fn a_large_weight_of_an_input_that_never_varies_does_not_swamp_its_row() {
+        let op = op(OpKind::Fc2, 3, 1, 1, false);
+        let input = Grid::byte(0.1, 0);
+        let quantise = |variance: &[f64]| Weights::quantise(&op, &[0.3, 400.0, -0.2], &[0.0], (&input, variance), Techniques::ALL, |_| 1e-3);
+        assert_eq!(quantise(&[]).codes, [0, 127, 0]);
+        assert_eq!(quantise(&[1.0, 1e-20, 1.0]).codes, [127, 127, -85]);
+        assert_eq!(quantise(&[0.0; 3]), quantise(&[]), "nothing varies: nothing to go by");
     }
 }

@@ -96,6 +96,11 @@ impl Deriver<'_> {
         Reader { op: self.op(i), real: self.real(i) }
     }
 
+    /// Variance of every channel that operator `i` read.
+    fn variance(&self, i: usize) -> Vec<f64> {
+        self.stats[i].read.variance()
+    }
+
     fn residual(&self) -> Result<Grid> {
         self.tensors.residual(self.step).with_context(|| format!("step {} has no residual stream", self.step))
     }
@@ -131,14 +136,14 @@ impl Deriver<'_> {
     /// An operator with weights whose accumulator is requantised straight to its output.
     fn linear(&self, i: usize, input: Grid, output: Grid) -> QuantOp {
         let (op, real) = (self.op(i), self.real(i));
-        let weights = Weights::quantise(&op, &real.weight, &real.bias, &input, self.techniques, |o| output.scale_of(o));
+        let weights = Weights::quantise(&op, &real.weight, &real.bias, (&input, &self.variance(i)), self.techniques, |o| output.scale_of(o));
         QuantOp { weights: Some(weights), ..QuantOp::plain(op, input, output) }
     }
 
     /// An operator with weights whose accumulator becomes an index.
     fn indexed(&self, i: usize, input: Grid, index: Index, output: Grid) -> QuantOp {
         let (op, real) = (self.op(i), self.real(i));
-        let weights = Weights::quantise(&op, &real.weight, &real.bias, &input, self.techniques, |_| index.unit());
+        let weights = Weights::quantise(&op, &real.weight, &real.bias, (&input, &self.variance(i)), self.techniques, |_| index.unit());
         QuantOp { weights: Some(weights), index: Some(index), ..QuantOp::plain(op, input, output) }
     }
 
