@@ -239,7 +239,9 @@ mod tests {
         let input = Grid::byte(0.1, 0);
         let quantise = |variance: &[f64]| Weights::quantise(&op, &[0.3, 400.0, -0.2], &[0.0], (&input, variance), Techniques::ALL, |_| 1e-3);
         assert_eq!(quantise(&[]).codes, [0, 127, 0]);
-        assert_eq!(quantise(&[1.0, 1e-20, 1.0]).codes, [127, 127, -85]);
+        let quiet = quantise(&[1.0, 1e-20, 1.0]);
+        let [first, _, last] = quiet.real(&op, &input)[..] else { panic!("{quiet:?}") };
+        assert!((first - 0.3).abs() < 0.005 && (last + 0.2).abs() < 0.005 && quiet.codes[1] == 127, "{quiet:?}");
         assert_eq!(quantise(&[0.0; 3]), quantise(&[]), "nothing varies: nothing to go by");
     }
 }
