@@ -31,7 +31,7 @@ mod pth;
 #[doc(hidden)]
 pub use pulp;
 
-pub use checkpoint::{Checkpoint, CheckpointError, Tensor};
+pub use checkpoint::{Averaged, Checkpoint, CheckpointError, ClassNames, Selection, Taken, Tensor};
 pub use folded::{Folded, NoTap, OpWeights, State, Tap};
 pub use map::{Frame, FrameError, Map};
 pub use model::Model;

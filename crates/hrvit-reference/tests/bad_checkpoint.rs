@@ -43,10 +43,10 @@ fn a_missing_tensor() {
 #[test]
 fn an_extra_tensor() {
     for network in HEADS.map(tiny) {
-        let error = edited(&network, |tensors| drop(tensors.insert("auxiliary_head.weight".to_owned(), Tensor { shape: vec![1], data: vec![0.0] })));
+        let error = edited(&network, |tensors| drop(tensors.insert("projector.weight".to_owned(), Tensor { shape: vec![1], data: vec![0.0] })));
         let error = error.unwrap_err();
         assert!(matches!(&error, CheckpointError::Extra { extra: 1, .. }), "{error}");
-        error_names(error, "auxiliary_head.weight");
+        error_names(error, "projector.weight");
     }
 }
 

@@ -133,15 +133,16 @@ fn a_missing_tensor_is_named_with_its_shape() {
 
 #[test]
 fn an_extra_tensor_is_named_with_its_shape() {
-    let error = Draft::plain().add("auxiliary_head.conv.weight", Dtype::F32, &[2, 1], vec![0; 8]).read().unwrap_err();
-    assert!(matches!(&error, CheckpointError::Extra { name, found, extra: 1 } if name == "auxiliary_head.conv.weight" && found == &[2, 1]), "{error}");
+    let error = Draft::plain().add("projector.conv.weight", Dtype::F32, &[2, 1], vec![0; 8]).read().unwrap_err();
+    assert!(matches!(&error, CheckpointError::Extra { name, found, extra: 1, .. } if name == "projector.conv.weight" && found == &[2, 1]), "{error}");
+    assert!(error.to_string().contains("--ignore 'projector.*'"), "{error}");
 }
 
 #[test]
 fn a_misshapen_tensor_says_both_shapes() {
     let name = "decode_head.conv_seg.bias";
     let error = Draft::plain().without(name).add(name, Dtype::F32, &[1, 5], vec![0; 20]).read().unwrap_err();
-    assert_eq!(error.to_string(), "decode_head.conv_seg.bias: expected shape [5], found [1, 5]");
+    assert!(error.to_string().starts_with("decode_head.conv_seg.bias: expected shape [5], found [1, 5]"), "{error}");
 }
 
 #[test]
@@ -161,8 +162,8 @@ fn a_negative_variance_is_found_where_it_is() {
 #[test]
 fn an_element_type_that_is_not_read_is_named() {
     let name = "decode_head.conv_seg.bias";
-    let error = Draft::plain().without(name).add(name, Dtype::F64, &[5], vec![0; 40]).read().unwrap_err();
-    assert_eq!(error.to_string(), "decode_head.conv_seg.bias: element type F64 is not read; expected f32, f16 or bf16");
+    let error = Draft::plain().without(name).add(name, Dtype::I64, &[5], vec![0; 40]).read().unwrap_err();
+    assert_eq!(error.to_string(), "decode_head.conv_seg.bias: element type I64 is not read; expected f32, f16, bf16 or f64");
 }
 
 #[test]

@@ -272,12 +272,21 @@ fn a_type_that_is_not_read_is_named_only_for_a_weight() {
     let (mut file, _) = without_bias(2);
     let w = file.writer;
     let key = file.storage(vec![0; 40], 8);
-    file.items.push((BIAS.to_owned(), w.tensor(w.storage("DoubleStorage", &key, 5), 0, &[5], &[1])));
-    refused(&file, "decode_head.conv_seg.bias: element type DoubleStorage is not read; expected f32, f16 or bf16");
+    file.items.push((BIAS.to_owned(), w.tensor(w.storage("LongStorage", &key, 5), 0, &[5], &[1])));
+    refused(&file, "decode_head.conv_seg.bias: element type LongStorage is not read; expected f32, f16, bf16 or f64");
     let mut beside = File::of(&synthetic(), 2);
     let key = beside.storage(vec![0; 8], 8);
     beside.items.push(("counter".to_owned(), w.tensor(w.storage("LongStorage", &key, 1), 0, &[], &[])));
-    refused(&beside, "counter: the network has no such tensor; found with shape []");
+    loads(&beside);
+}
+
+#[test]
+fn doubles_become_the_nearest_f32() {
+    let (mut file, bias) = without_bias(2);
+    let key = file.storage(bias.iter().flat_map(|&value| f64::from(value).to_le_bytes()).collect(), 8);
+    let w = file.writer;
+    file.items.push((BIAS.to_owned(), w.tensor(w.storage("DoubleStorage", &key, 5), 0, &[5], &[1])));
+    loads(&file);
 }
 
 #[test]

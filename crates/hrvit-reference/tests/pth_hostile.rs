@@ -268,10 +268,10 @@ fn a_call_of_os_system_is_never_made() {
 #[test]
 fn names_cannot_break_or_fill_an_error() {
     let mut file = File::of(&synthetic(), 2);
-    file.push("x\n\u{1b}[2Jall is well", &[1], &[0.0]);
+    file.push("x\n\u{1b}[2Jall is well", &[2], &[0.0; 2]);
     refused(&file.zip(), &["x\\n\\u{1b}[2Jall is well", "no such tensor"]);
     let mut file = File::of(&synthetic(), 2);
-    file.push(&"n".repeat(100_000), &[1], &[0.0]);
+    file.push(&"n".repeat(100_000), &[2], &[0.0; 2]);
     refused(&file.zip(), &["nnn..: the network has no such tensor"]);
     let class = Writer { protocol: 4 }.class(&"m".repeat(200), "a\nb");
     refused_pickle(&[&class[..], b")\x81."].concat(), &["an object of mmm", ".."]);

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::Element;
 use crate::pth::{Budget, MAX_AXES, Source, shown};
 
 /// Bytes before the header: its length.
@@ -13,14 +14,21 @@ const LEN: u64 = 8;
 const METADATA: &str = "__metadata__";
 
 /// A tensor in a file.
-#[derive(Debug)]
-pub(super) struct Part {
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
     pub(super) shape: Vec<usize>,
     /// Name of the elements' type.
     pub(super) dtype: String,
     /// Its first byte in the file, and how many it has.
     pub(super) start: u64,
     pub(super) len: u64,
+}
+
+impl Part {
+    /// The type of its elements, if it is one that is read.
+    pub(super) fn element(&self) -> Option<Element> {
+        Element::of(&self.dtype)
+    }
 }
 
 /// The tensors of a file under their names in it. Every byte behind the header is of one of them.
@@ -76,7 +84,7 @@ impl<'de> Visitor<'de> for Tensors<'_> {
             }
             let Info { dtype: Name(dtype), shape: Axes(shape), data_offsets: (start, end) } = map.next_value()?;
             let least = size_of_val(shape.as_slice()) + dtype.len() + 2 * size_of::<(String, Part)>() + size_of::<(u64, u64, &str)>();
-            self.budget.take((name.len() + least) as u64).map_err(M::Error::custom)?;
+            self.budget.take((2 * name.len() + least) as u64).map_err(M::Error::custom)?;
             let (Some(len), Some(start)) = (end.checked_sub(start), start.checked_add(self.data)) else {
                 return Err(M::Error::custom(format_args!("{}: its bytes end before they begin", shown(&name))));
             };

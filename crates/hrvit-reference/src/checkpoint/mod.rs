@@ -3,21 +3,37 @@
 //! A [`Checkpoint`] holds exactly the tensors that its network has ([`crate::parameters()`]), as f32, all finite. Whatever reads one names the first tensor that
 //! does not fit and says what was expected.
 
+mod choice;
+mod closest;
 mod element;
+mod error;
 mod header;
-mod names;
+mod kind;
+mod listing;
+mod naming;
 mod safe;
+mod selection;
 mod synthetic;
+mod taken;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use hrvit_format::{Network, SpecError};
+use hrvit_format::Network;
 
 use crate::parameters::{Parameter, parameters};
-use crate::pth::{self, Form, Source, View, shown};
+use crate::pth::{self, Form, Source, View};
+
+use choice::Choice;
 
 pub(crate) use element::Element;
+pub(crate) use listing::Listed;
+pub use {
+    error::CheckpointError,
+    listing::ClassNames,
+    selection::{Averaged, Selection},
+    taken::Taken,
+};
 
 /// What a file's description may take for each tensor of the network, however little: with averages of it and the optimiser's state that training keeps.
 const DESCRIPTION: u64 = 8 << 10;
@@ -39,195 +55,106 @@ pub struct Checkpoint {
     network: Network,
     tensors: BTreeMap<String, Tensor>,
     origin: String,
-}
-
-/// Why a file is no checkpoint of the network asked for.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CheckpointError {
-    /// The network itself cannot be built.
-    #[error(transparent)]
-    Network(#[from] SpecError),
-    /// The file cannot be read.
-    #[error("{}: {source}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The file has no bytes.
-    #[error("{}: the file is empty; expected a .pth or .safetensors checkpoint", path.display())]
-    Empty {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file is neither what torch.save writes nor a safetensors file.
-    #[error("{}: neither a .pth file of torch.save nor a .safetensors file; load it in PyTorch and save its state_dict() with torch.save", path.display())]
-    UnknownFormat {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A .pth or safetensors file whose inside is damaged or of another kind.
-    #[error("{}: {reason}", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A tensor of a type that is not read.
-    #[error("{name}: element type {found} is not read; expected f32, f16 or bf16")]
-    ElementType {
-        /// The tensor.
-        name: String,
-        /// Type in the file.
-        found: String,
-    },
-    /// Two tensors have the same name once prefixes are taken off.
-    #[error("{name}: the file has this tensor twice (with and without a `module.` prefix); keep one")]
-    Twice {
-        /// The tensor.
-        name: String,
-    },
-    /// A tensor of the network is not in the file.
-    #[error(
-        "{name}: missing; expected shape {expected:?} ({missing} of {total} tensors of the network are missing: check the variant, the head and the class count)"
-    )]
-    Missing {
-        /// The first tensor that is missing.
-        name: String,
-        /// Its shape.
-        expected: Vec<usize>,
-        /// How many are missing.
-        missing: usize,
-        /// How many the network has.
-        total: usize,
-    },
-    /// A tensor of the file is not in the network.
-    #[error("{name}: the network has no such tensor; found with shape {found:?} ({extra} such tensors: check the variant and the head)")]
-    Extra {
-        /// The first tensor too many, by name.
-        name: String,
-        /// Its shape.
-        found: Vec<usize>,
-        /// How many are too many.
-        extra: usize,
-    },
-    /// A tensor has another shape than the network gives it.
-    #[error("{name}: expected shape {expected:?}, found {found:?}")]
-    Misshapen {
-        /// The tensor.
-        name: String,
-        /// Shape in the network.
-        expected: Vec<usize>,
-        /// Shape in the file.
-        found: Vec<usize>,
-    },
-    /// A value is NaN or infinite.
-    #[error("{name}: element {index} is {value}; expected finite values")]
-    NotFinite {
-        /// The tensor.
-        name: String,
-        /// Position, row-major.
-        index: usize,
-        /// The value.
-        value: f32,
-    },
-    /// A running variance is below zero.
-    #[error("{name}: element {index} is {value}; a variance is not negative")]
-    NegativeVariance {
-        /// The tensor.
-        name: String,
-        /// Position.
-        index: usize,
-        /// The value.
-        value: f32,
-    },
+    taken: Taken,
+    class_names: Option<ClassNames>,
 }
 
 impl Checkpoint {
     /// Reads a `.pth` (as torch.save writes it, as a zip archive or one stream, by pickle protocols 2 to 5) or `.safetensors` file; which of them it is, its
-    /// first bytes say.
-    ///
-    /// Names may be bare or under `state_dict_ema`, `state_dict` or `model` (in a file with several of these: the first of this list, as timm does) and may
-    /// start with `module.`; `num_batches_tracked` is skipped. f16 and bf16 are widened to f32. Nothing in the file is run, and names and shapes are compared
-    /// with the network's before a value is read. A pipe is read whole, up to 16 MiB and 16 times the network's tensors.
+    /// first bytes say. See [`Self::read_selected`].
     pub fn read(path: &Path, network: &Network) -> Result<Self, CheckpointError> {
+        Self::read_selected(path, network, &Selection::default())
+    }
+
+    /// Reads of a file what `selection` says.
+    ///
+    /// Whatever stands in front of the network's names is found: dictionaries, wrappers (`module.`, `_orig_mod.`) and any prefix that all share. Tensors that
+    /// serve training alone, integers and the counters of BatchNorms are left out; [`Self::taken`] says what was. f16, bf16 and f64 become f32. Nothing in the
+    /// file is run, and names and shapes are compared with the network's before a value is read. A pipe is read whole, up to 16 MiB and 16 times the network's
+    /// tensors.
+    pub fn read_selected(path: &Path, network: &Network, selection: &Selection) -> Result<Self, CheckpointError> {
         network.validate()?;
         let source = Source::open(path, MAX_PIPE.saturating_add(16 * bytes(network))).map_err(|source| CheckpointError::File { path: path.into(), source })?;
-        Self::read_source(path, source, network)
+        Self::read_source(path, source, network, selection)
     }
 
     /// Reads the bytes of a file, which errors and [`Self::origin`] call `path`.
     pub fn read_bytes(path: &Path, bytes: &[u8], network: &Network) -> Result<Self, CheckpointError> {
+        Self::read_bytes_selected(path, bytes, network, &Selection::default())
+    }
+
+    /// [`Self::read_selected`] of bytes in memory.
+    pub fn read_bytes_selected(path: &Path, bytes: &[u8], network: &Network, selection: &Selection) -> Result<Self, CheckpointError> {
         network.validate()?;
-        Self::read_source(path, Source::of(bytes), network)
+        Self::read_source(path, Source::of(bytes), network, selection)
     }
 
     /// Reads a file whose form its first bytes say.
-    fn read_source(path: &Path, mut source: Source<'_>, network: &Network) -> Result<Self, CheckpointError> {
+    fn read_source(path: &Path, mut source: Source<'_>, network: &Network, selection: &Selection) -> Result<Self, CheckpointError> {
         let file = |source| CheckpointError::File { path: path.into(), source };
         if source.len() == 0 {
             return Err(CheckpointError::Empty { path: path.into() });
         }
-        let head = source.head(32).map_err(file)?;
+        let head = source.head(64).map_err(file)?;
         if let Some(form) = Form::of(&head) {
-            Self::read_pth(path, source, form, network)
-        } else if head.get(8) == Some(&b'{') || path.extension().is_some_and(|extension| extension == "safetensors") {
-            Self::read_safetensors(path, source, network)
+            Self::read_pth(path, source, form, network, selection)
+        } else if head.get(8) == Some(&b'{') || (kind::known(&head).is_none() && path.extension().is_some_and(|extension| extension == "safetensors")) {
+            Self::read_safetensors(path, source, network, selection)
         } else {
-            Err(CheckpointError::UnknownFormat { path: path.into() })
+            Err(CheckpointError::UnknownFormat { path: path.into(), found: kind::of(&head) })
         }
     }
 
-    fn read_safetensors(path: &Path, mut source: Source<'_>, network: &Network) -> Result<Self, CheckpointError> {
+    fn read_safetensors(path: &Path, mut source: Source<'_>, network: &Network, selection: &Selection) -> Result<Self, CheckpointError> {
         let mut budget = pth::budget(&source, bytes(network));
         let found = header::read(&mut source, &mut budget);
         let found = found.map_err(|reason| CheckpointError::Damaged { path: path.into(), reason: format!("not a whole .safetensors file: {reason}") })?;
-        let load = |name: &str, part| safe::load(&mut source, path, name, part);
-        Self::from_parts(network, names::strip(found)?, path.display().to_string(), |part| part.shape.as_slice(), load)
+        let listed = found.into_iter().map(|(name, part)| Listed { dictionary: 0, name, part }).collect();
+        Self::assemble(network, choice::choose(network, listed, selection)?, path.display().to_string(), |name, part| safe::load(&mut source, path, name, part))
     }
 
-    fn read_pth(path: &Path, source: Source<'_>, form: Form, network: &Network) -> Result<Self, CheckpointError> {
+    fn read_pth(path: &Path, source: Source<'_>, form: Form, network: &Network, selection: &Selection) -> Result<Self, CheckpointError> {
         let damaged = |reason: String| CheckpointError::Damaged { path: path.into(), reason };
         let allowance = bytes(network).max(DESCRIPTION * parameters(network).len() as u64);
-        let (mut pth, found) = pth::open(source, form, allowance, names::MAX_DEPTH, names::is_container).map_err(damaged)?;
-        let views = names::strip(found)?.into_iter().map(|(name, view)| match view {
-            Ok(view) => Ok((name, view)),
-            Err(reason) => Err(damaged(format!("{}: {reason}", shown(&name)))),
-        });
-        let load = |name: &str, view: View| {
+        let (mut pth, found) = pth::open(source, form, allowance).map_err(damaged)?;
+        let choice = choice::choose(network, found.tensors, selection)?;
+        let load = |name: &str, view: Result<View, String>| {
+            let view = view.map_err(|reason| damaged(format!("{name}: {reason}")))?;
             view.element().map_err(|found| CheckpointError::ElementType { name: name.to_owned(), found: found.to_owned() })?;
             let data = pth.load(&view).map_err(|reason| damaged(format!("{name}: {reason}")))?;
             Ok(Tensor { shape: view.shape, data })
         };
-        Self::from_parts(network, views.collect::<Result<_, _>>()?, path.display().to_string(), |view: &View| view.shape.as_slice(), load)
+        Ok(Self { class_names: found.class_names, ..Self::assemble(network, choice, path.display().to_string(), load)? })
     }
 
     /// A checkpoint from bare names. `origin` says where the tensors come from, in words.
-    pub fn new(network: &Network, mut tensors: BTreeMap<String, Tensor>, origin: String) -> Result<Self, CheckpointError> {
+    pub fn new(network: &Network, tensors: BTreeMap<String, Tensor>, origin: String) -> Result<Self, CheckpointError> {
         network.validate()?;
-        tensors.retain(|name, _| !names::is_counter(name));
-        Self::from_parts(network, tensors, origin, |tensor| tensor.shape.as_slice(), |_, tensor| Ok(tensor))
+        let listed = tensors.into_iter().map(|(name, part)| Listed { dictionary: 0, name, part }).collect();
+        let selection = Selection { prefix: Some(String::new()), ..Selection::default() };
+        Self::assemble(network, choice::choose(network, listed, &selection)?, origin, |_, tensor| Ok(tensor))
     }
 
-    /// A checkpoint from bare names and tensors that are loaded once all names and shapes are the network's.
-    fn from_parts<P>(
+    /// Loads what was chosen, now that all names and shapes are the network's.
+    fn assemble<P>(
         network: &Network,
-        parts: BTreeMap<String, P>,
+        choice: Choice<P>,
         origin: String,
-        shape: impl Fn(&P) -> &[usize],
         mut load: impl FnMut(&str, P) -> Result<Tensor, CheckpointError>,
     ) -> Result<Self, CheckpointError> {
-        fit(&parameters(network), &parts, shape)?;
         let mut tensors = BTreeMap::new();
-        for (name, part) in parts {
-            let tensor = load(&name, part)?;
+        for (Parameter { name, shape }, recipe, sources) in choice.tensors {
+            let mut loaded = Vec::new();
+            for (name, part) in sources {
+                let tensor = load(&name, part)?;
+                check(&name, &tensor)?;
+                loaded.push(tensor);
+            }
+            let tensor = recipe.apply(&shape, loaded);
             check(&name, &tensor)?;
             tensors.insert(name, tensor);
         }
-        Ok(Self { network: network.clone(), tensors, origin })
+        Ok(Self { network: network.clone(), tensors, origin, taken: choice.taken, class_names: None })
     }
 
     /// Weights that follow from the tensors' names and `seed` alone.
@@ -255,6 +182,16 @@ impl Checkpoint {
         &self.origin
     }
 
+    /// What was taken of the file.
+    pub fn taken(&self) -> &Taken {
+        &self.taken
+    }
+
+    /// Names of classes that the file has beside the weights, as mmsegmentation saves them.
+    pub fn class_names(&self) -> Option<&ClassNames> {
+        self.class_names.as_ref()
+    }
+
     /// The tensor `name`, if the network has it.
     pub fn get(&self, name: &str) -> Option<&Tensor> {
         self.tensors.get(name)
@@ -271,33 +208,12 @@ fn bytes(network: &Network) -> u64 {
     parameters(network).iter().map(|parameter| (parameter.count() * size_of::<f32>()) as u64).sum()
 }
 
-/// Checks that `parts` have the names and shapes of `expected`, no more and no fewer.
-fn fit<P>(expected: &[Parameter], parts: &BTreeMap<String, P>, shape: impl Fn(&P) -> &[usize]) -> Result<(), CheckpointError> {
-    let mut missing = expected.iter().filter(|parameter| !parts.contains_key(&parameter.name));
-    if let Some(first) = missing.next() {
-        let (name, shape) = (first.name.clone(), first.shape.clone());
-        return Err(CheckpointError::Missing { name, expected: shape, missing: 1 + missing.count(), total: expected.len() });
-    }
-    let known: BTreeMap<_, _> = expected.iter().map(|parameter| (parameter.name.as_str(), &parameter.shape)).collect();
-    let mut extra = parts.iter().filter(|(name, _)| !known.contains_key(name.as_str()));
-    if let Some((name, part)) = extra.next() {
-        return Err(CheckpointError::Extra { name: shown(name), found: shape(part).to_vec(), extra: 1 + extra.count() });
-    }
-    for (name, part) in parts {
-        let (expected, found) = (known[name.as_str()], shape(part));
-        if found != expected {
-            return Err(CheckpointError::Misshapen { name: name.clone(), expected: expected.clone(), found: found.to_vec() });
-        }
-    }
-    Ok(())
-}
-
 /// Checks a tensor's values.
 fn check(name: &str, tensor: &Tensor) -> Result<(), CheckpointError> {
     let name = || name.to_owned();
     let count = tensor.shape.iter().product::<usize>();
     if tensor.data.len() != count {
-        return Err(CheckpointError::Misshapen { name: name(), expected: tensor.shape.clone(), found: vec![tensor.data.len()] });
+        return Err(CheckpointError::Misshapen { name: name(), expected: tensor.shape.clone(), found: vec![tensor.data.len()], hint: None });
     }
     if let Some((index, &value)) = tensor.data.iter().enumerate().find(|(_, value)| !value.is_finite()) {
         return Err(CheckpointError::NotFinite { name: name(), index, value });

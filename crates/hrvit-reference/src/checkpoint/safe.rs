@@ -7,24 +7,19 @@ use safetensors::serialize;
 use safetensors::tensor::{Dtype, TensorView};
 
 use super::header::Part;
-use super::{Checkpoint, CheckpointError, Element, Tensor};
+use super::{Checkpoint, CheckpointError, Tensor};
 use crate::pth::Source;
 
 /// The values of a tensor, whose shape is the network's.
 pub(super) fn load(source: &mut Source<'_>, path: &Path, name: &str, part: Part) -> Result<Tensor, CheckpointError> {
     let damaged = |reason: String| CheckpointError::Damaged { path: path.into(), reason: format!("{name}: {reason}") };
-    let element = match part.dtype.as_str() {
-        "F32" => Element::F32,
-        "F16" => Element::F16,
-        "BF16" => Element::Bf16,
-        _ => return Err(CheckpointError::ElementType { name: name.to_owned(), found: part.dtype }),
-    };
+    let Some(element) = part.element() else { return Err(CheckpointError::ElementType { name: name.to_owned(), found: part.dtype }) };
     let expected = part.shape.iter().product::<usize>() as u64 * element.size();
     if part.len != expected {
         return Err(damaged(format!("has {} bytes; expected {expected} for shape {:?} of {}", part.len, part.shape, part.dtype)));
     }
     let bytes = source.read(part.start, part.len).map_err(damaged)?;
-    Ok(Tensor { shape: part.shape, data: element.widen(&bytes) })
+    Ok(Tensor { shape: part.shape, data: element.values(&bytes) })
 }
 
 /// The bytes of a file with all tensors.

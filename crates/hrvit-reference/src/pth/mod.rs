@@ -14,6 +14,7 @@
 //! | [`value`] | values of a pickle, and the classes that are known |
 //! | [`machine`] | the operations of pickle protocols 2 to 5 |
 //! | [`view`] | tensors as strided views of storages, and reading their values |
+//! | [`meta`] | names of classes beside the weights |
 //! | [`walk`] | tensors of nested dictionaries under dotted names |
 
 mod archive;
@@ -21,6 +22,7 @@ mod budget;
 mod input;
 mod legacy;
 mod machine;
+mod meta;
 mod source;
 mod value;
 mod view;
@@ -34,6 +36,8 @@ pub(crate) use view::{MAX_AXES, View};
 use archive::Archive;
 use legacy::Legacy;
 use value::{Heap, Value};
+
+use crate::checkpoint::ClassNames;
 
 /// What a file's description may take in any case.
 const LEAST: u64 = 1 << 20;
@@ -68,8 +72,12 @@ impl Form {
     }
 }
 
-/// Tensors in a file: names as in it, and the view or what is wrong with it.
-pub(crate) type Found = Vec<(String, Result<View, String>)>;
+/// What a file has.
+pub(crate) struct Found {
+    pub(crate) tensors: walk::Views,
+    /// Names of classes beside them.
+    pub(crate) class_names: Option<ClassNames>,
+}
 
 /// An open file.
 pub(crate) struct Pth<'a> {
@@ -87,16 +95,16 @@ pub(crate) fn budget(source: &Source<'_>, allowance: u64) -> Budget {
     Budget::new(source.len().saturating_add(allowance).saturating_add(LEAST))
 }
 
-/// Opens a file of `form` and lists the tensors of its outermost dictionary and of the dictionaries in it for whose keys `descends` holds, `depth` deep.
+/// Opens a file of `form` and lists the tensors of its dictionaries.
 ///
 /// The file's description takes at most what [`budget`] says.
-pub(crate) fn open<'a>(mut source: Source<'a>, form: Form, allowance: u64, depth: usize, descends: impl Fn(&str) -> bool) -> Result<(Pth<'a>, Found), String> {
+pub(crate) fn open<'a>(mut source: Source<'a>, form: Form, allowance: u64) -> Result<(Pth<'a>, Found), String> {
     let mut budget = budget(&source, allowance);
     let (storages, heap, root, hint) = match form {
         Form::Zip => {
             let mut archive = Archive::open(&mut source, &mut budget)?;
             let (heap, root) = archive.pickle(&mut source, &mut budget)?;
-            let hint = archive.is_torchscript().then_some("this is a TorchScript archive, save the state_dict() of its module instead");
+            let hint = archive.is_torchscript().then_some("this is a TorchScript archive; load it in Python and save model.state_dict() with torch.save");
             (Storages::Zip(archive), heap, root, hint)
         }
         Form::Legacy => {
@@ -104,28 +112,32 @@ pub(crate) fn open<'a>(mut source: Source<'a>, form: Form, allowance: u64, depth
             (Storages::Legacy(legacy), heap, root, None)
         }
     };
-    let found = walk::tensors(&heap, root, depth, &descends, &mut budget)?;
-    if found.is_empty() {
-        let hint = hint.map_or_else(|| no_tensors(&heap, root, descends), str::to_owned);
-        return Err(format!("the pickle holds no tensors, bare or under state_dict, model or state_dict_ema: {hint}"));
+    let tensors = walk::tensors(&heap, root, &mut budget)?;
+    if tensors.is_empty() || hint.is_some() {
+        let hint = hint.map_or_else(|| no_tensors(&heap, root), str::to_owned);
+        return Err(format!("the pickle holds no tensors by name: {hint}"));
     }
-    Ok((Pth { source, storages }, found))
+    let class_names = meta::class_names(&heap, root);
+    Ok((Pth { source, storages }, Found { tensors, class_names }))
 }
 
+/// Keys under which an object may be the module itself.
+const MODULES: [&str; 6] = ["model", "state_dict", "model_ema", "ema", "module", "net"];
+
 /// What a pickle without tensors may be: an object, itself or where a dictionary of weights is expected.
-fn no_tensors(heap: &Heap, root: Value, descends: impl Fn(&str) -> bool) -> String {
+fn no_tensors(heap: &Heap, root: Value) -> String {
     let (what, class) = match root {
         Value::Foreign(class) => ("it".to_owned(), Some(class)),
         Value::Dict(id) => {
-            let objects = heap.dict(id).iter().map(|&(key, value)| (heap.text(key), value)).filter(|(key, _)| descends(key));
+            let objects = heap.dict(id).iter().map(|&(key, value)| (heap.text(key), value)).filter(|(key, _)| MODULES.contains(key));
             let mut objects = objects.filter_map(|(key, value)| if let Value::Foreign(class) = value { Some((key, class)) } else { None });
             objects.next().map_or_else(|| (String::new(), None), |(key, class)| (key.to_owned(), Some(class)))
         }
         _ => (String::new(), None),
     };
-    let Some(class) = class else { return "save a state_dict() with torch.save".to_owned() };
+    let Some(class) = class else { return "save model.state_dict() with torch.save".to_owned() };
     let class = shown(heap.text(class));
-    format!("{what} is an object of {class}, load it where that class is and save its state_dict(), or dict() of it, with torch.save")
+    format!("{what} is an object of {class}; load it in Python where that class is, and save model.state_dict() with torch.save")
 }
 
 impl Pth<'_> {

@@ -86,7 +86,7 @@ impl StorageClass {
             class("FloatStorage", 4, Some(Element::F32)),
             class("HalfStorage", 2, Some(Element::F16)),
             class("BFloat16Storage", 2, Some(Element::Bf16)),
-            class("DoubleStorage", 8, None),
+            class("DoubleStorage", 8, Some(Element::F64)),
             class("LongStorage", 8, None),
             class("IntStorage", 4, None),
             class("ShortStorage", 2, None),

@@ -11,7 +11,7 @@ pub(crate) const MAX_AXES: usize = 8;
 const MAX_SPREAD: u64 = 4;
 
 /// A strided view of a storage.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct View {
     /// Shape, outermost first.
     pub(crate) shape: Vec<usize>,
@@ -73,7 +73,7 @@ impl View {
         if width <= count.saturating_mul(MAX_SPREAD) {
             let piece = source.read(start + self.offset * size, width * size)?;
             return Ok(if self.is_contiguous() {
-                element.widen(&piece)
+                element.values(&piece)
             } else {
                 self.positions(count).map(|at| element.value(&piece[index(at * size)..])).collect()
             });
