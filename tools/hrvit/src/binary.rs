@@ -5,9 +5,10 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use hrvit_format::{Head, Meta, Network};
-use hrvit_reference::{Checkpoint, Tensor};
+use hrvit_reference::{Checkpoint, Selection, Tensor};
 
 use crate::palette::Classes;
+use crate::selection;
 
 /// Threshold where none is given.
 const THRESHOLD: f32 = 0.5;
@@ -19,12 +20,13 @@ pub fn threshold(network: &Network, given: Option<f32>) -> Option<f32> {
     (network.classes == 1).then(|| given.unwrap_or(THRESHOLD))
 }
 
-/// The checkpoint `path` of `network`; of one class as a network of two, with `threshold` or 0.5.
+/// The checkpoint `path` of `network`, of which `selection` says what to take; of one class as a network of two, with `threshold` or 0.5. Says what was taken.
 ///
 /// # Errors
 /// If it does not fit the network, or there is a threshold and more than one class.
-pub fn read(path: &Path, network: &Network, threshold: Option<f32>) -> Result<Checkpoint> {
-    let checkpoint = Checkpoint::read(path, network)?;
+pub fn read(path: &Path, network: &Network, threshold: Option<f32>, selection: &Selection) -> Result<Checkpoint> {
+    let checkpoint = Checkpoint::read_selected(path, network, selection)?;
+    selection::say(path, &checkpoint);
     if let Some(threshold) = self::threshold(network, threshold) {
         return with_background(&checkpoint, threshold);
     }
@@ -36,9 +38,9 @@ pub fn read(path: &Path, network: &Network, threshold: Option<f32>) -> Result<Ch
 ///
 /// # Errors
 /// If it does not fit.
-pub fn read_for(path: &Path, meta: &Meta<'_>) -> Result<Checkpoint> {
+pub fn read_for(path: &Path, meta: &Meta<'_>, selection: &Selection) -> Result<Checkpoint> {
     let classes = if meta.threshold.is_some() { 1 } else { meta.network.classes };
-    read(path, &Network { classes, ..meta.network.clone() }, meta.threshold)
+    read(path, &Network { classes, ..meta.network.clone() }, meta.threshold, selection)
 }
 
 /// Names and colours for the classes that a network of `count` decides between, from `file` where there is one: of one class those of a background too.
@@ -48,6 +50,21 @@ pub fn read_for(path: &Path, meta: &Meta<'_>) -> Result<Checkpoint> {
 pub fn classes(count: u16, file: Option<&Path>) -> Result<Classes> {
     let classes = Classes::of_model(usize::from(count), file)?;
     Ok(if count == 1 { classes.with_background() } else { classes })
+}
+
+/// Names and colours that the checkpoint has beside its weights, for the classes that its network decides between; none where it names another number of them.
+pub fn classes_named(checkpoint: &Checkpoint) -> Option<Classes> {
+    let named = Classes::named(checkpoint.class_names()?);
+    let count = usize::from(checkpoint.network().classes);
+    match named.len() {
+        found if found == count => Some(named),
+        // Of one class, which became two.
+        1 if count == 2 => Some(named.with_background()),
+        found => {
+            eprintln!("warning: the checkpoint names {found} classes, the network has {count}: the names are left out (--classes-file gives others)");
+            None
+        }
+    }
 }
 
 /// The classes of a model image: those of `file` where there is one, which may leave the background out.
@@ -84,7 +101,8 @@ pub fn with_background(checkpoint: &Checkpoint, threshold: f32) -> Result<Checkp
         tensor.data.splice(..0, vec![background; tensor.data.len()]);
         tensor.shape[0] = 2;
     }
-    Ok(Checkpoint::new(&Network { classes: 2, ..network.clone() }, tensors, format!("{}, threshold {threshold}", checkpoint.origin()))?)
+    let two = Checkpoint::new(&Network { classes: 2, ..network.clone() }, tensors, format!("{}, threshold {threshold}", checkpoint.origin()))?;
+    Ok(two.with_class_names(checkpoint.class_names().cloned()))
 }
 
 #[cfg(test)]

@@ -61,6 +61,7 @@ pub mod provenance;
 pub mod quantize;
 pub mod report;
 pub mod segmenter;
+pub mod selection;
 pub mod spec_file;
 pub mod sqnr;
 pub mod target;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use hrvit_format::Meta;
+use hrvit_reference::ClassNames;
 use serde::{Deserialize, Serialize};
 
 /// One class.
@@ -42,6 +43,16 @@ impl Classes {
             rgb
         };
         Self { class: (0..count).map(|number| Class { name: format!("class {number}"), colour: colour(number + 1) }).collect() }
+    }
+
+    /// Classes as a checkpoint names them; without colours of its own each has that of its number.
+    pub fn named(classes: &ClassNames) -> Self {
+        let mut all = Self::numbered(classes.names.len());
+        for (number, (class, name)) in all.class.iter_mut().zip(&classes.names).enumerate() {
+            class.name.clone_from(name);
+            class.colour = classes.colours.get(number).copied().unwrap_or(class.colour);
+        }
+        all
     }
 
     /// The same behind a background, black.

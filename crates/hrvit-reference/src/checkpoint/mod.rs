@@ -187,6 +187,12 @@ impl Checkpoint {
         &self.taken
     }
 
+    /// The same weights with other names of classes, or none.
+    #[must_use]
+    pub fn with_class_names(self, class_names: Option<ClassNames>) -> Self {
+        Self { class_names, ..self }
+    }
+
     /// Names of classes that the file has beside the weights, as mmsegmentation saves them.
     pub fn class_names(&self) -> Option<&ClassNames> {
         self.class_names.as_ref()

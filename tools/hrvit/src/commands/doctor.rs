@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::doctor::{self, Finding, Severity};
 use crate::output::{self, Format};
+use crate::selection::{self, SelectionArgs};
 use crate::spec_file::NetworkArgs;
 
 /// Look at a checkpoint for what will be hard to quantise, and why
@@ -21,6 +22,8 @@ pub struct DoctorArgs {
     /// Checkpoint (.safetensors or .pth)
     #[arg(long, value_name = "CKPT")]
     weights: PathBuf,
+    #[command(flatten)]
+    selection: SelectionArgs,
     #[command(flatten)]
     network: NetworkArgs,
     /// Show what is harmless too
@@ -40,7 +43,8 @@ struct Outcome<'a> {
 /// # Errors
 /// If the options name no network, or the checkpoint does not fit it or has values that are not finite.
 pub fn run(args: &DoctorArgs, format: Format) -> Result<()> {
-    let checkpoint = Checkpoint::read(&args.weights, &args.network.network()?)?;
+    let checkpoint = Checkpoint::read_selected(&args.weights, &args.network.network()?, &args.selection.selection())?;
+    selection::say(&args.weights, &checkpoint);
     let findings = doctor::examine(&checkpoint);
     let tensors = checkpoint.iter().count();
     if format == Format::Json {

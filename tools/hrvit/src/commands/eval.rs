@@ -13,6 +13,7 @@ use crate::host_engine::{IsaArg, PackedImage};
 use crate::output::{self, Format};
 use crate::provenance;
 use crate::segmenter::Segmenter;
+use crate::selection::SelectionArgs;
 use crate::spec_file::{NetworkArgs, SizeArg};
 
 /// Measure segmentation quality on labelled frames, float against int8
@@ -32,6 +33,8 @@ pub struct EvalArgs {
     /// Checkpoint of the float network (.safetensors or .pth)
     #[arg(long, value_name = "CKPT")]
     weights: Option<PathBuf>,
+    #[command(flatten)]
+    selection: SelectionArgs,
     /// Folder with images/ and labels/
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
@@ -84,8 +87,8 @@ pub fn run(args: &EvalArgs, format: Format) -> Result<()> {
     let float = match &args.weights {
         Some(path) => Some(Float::new(
             match &int8 {
-                Some(int8) => binary::read_for(path, int8.model().meta())?,
-                None => binary::read(path, &network, args.threshold)?,
+                Some(int8) => binary::read_for(path, int8.model().meta(), &args.selection.selection())?,
+                None => binary::read(path, &network, args.threshold, &args.selection.selection())?,
             },
             size,
         )),

@@ -24,6 +24,7 @@ use crate::precision::parts;
 use crate::progress::Tasks;
 use crate::provenance;
 use crate::quantize::{Options, Technique};
+use crate::selection::SelectionArgs;
 use crate::spec_file::NetworkArgs;
 use crate::target::{self, TargetArgs};
 
@@ -55,6 +56,8 @@ pub struct QuantizeArgs {
     /// Checkpoint (.safetensors or .pth)
     #[arg(long, value_name = "CKPT")]
     weights: PathBuf,
+    #[command(flatten)]
+    selection: SelectionArgs,
     #[command(flatten)]
     network: NetworkArgs,
     /// Input height and width, multiples of 32, for example 192x256
@@ -99,7 +102,7 @@ pub struct QuantizeArgs {
     /// A network of one class: from which probability on a pixel or frame is of the class, else 0.5. Its image has two classes, a background and the class
     #[arg(long, value_name = "P")]
     threshold: Option<f32>,
-    /// Names and colours of the classes for the image, a TOML file like data/camvid11.toml
+    /// Names and colours of the classes for the image, a TOML file like data/camvid11.toml; default: those that mmsegmentation saved in the checkpoint
     #[arg(long, value_name = "FILE")]
     classes_file: Option<PathBuf>,
     /// Sequence number of the image; of two valid ones on a device the higher is newer
@@ -161,7 +164,8 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
     let network = args.network.network()?;
     [&args.out].into_iter().chain(&args.pareto).try_for_each(|path| output::probe(path))?;
     let classes = args.classes_file.as_deref().map(|file| binary::classes(network.classes, Some(file))).transpose()?;
-    let checkpoint = binary::read(&args.weights, &network, args.threshold)?;
+    let checkpoint = binary::read(&args.weights, &network, args.threshold, &args.selection.selection())?;
+    let classes = classes.or_else(|| binary::classes_named(&checkpoint));
     let threshold = binary::threshold(&network, args.threshold);
     ensure!(args.half.is_empty() || args.precision == Precision::Mixed, "--half names the parts of --precision mixed");
     let named = parts::steps_named(&network, args.size, &args.half)?;

@@ -26,6 +26,7 @@ use crate::report::bars::{Bars, Verdict};
 use crate::report::task::{Bootstrap, Estimate};
 use crate::report::{Subject, pictures};
 use crate::segmenter::Segmenter as _;
+use crate::selection::SelectionArgs;
 
 /// Calibration frames of a draw where the folder holds more.
 const DRAW_FRAMES: usize = 128;
@@ -47,6 +48,8 @@ pub struct ReportArgs {
     /// Checkpoint of the float network (.safetensors or .pth)
     #[arg(long, value_name = "CKPT")]
     weights: PathBuf,
+    #[command(flatten)]
+    selection: SelectionArgs,
     /// Folder with images/ and labels/; of a classifier, with images/ and perhaps labels.csv
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
@@ -142,7 +145,7 @@ pub fn run(args: &ReportArgs, format: Format) -> Result<()> {
     let int8 = &image.load()?;
     let model = int8.model();
     let meta = model.meta();
-    let checkpoint = binary::read_for(&args.weights, meta)?;
+    let checkpoint = binary::read_for(&args.weights, meta, &args.selection.selection())?;
     provenance::doubt(meta.provenance, &args.weights)?.iter().for_each(|doubt| eprintln!("warning: {doubt}"));
     let classes = Classes::of_image(meta)?;
     let head = meta.network.head;

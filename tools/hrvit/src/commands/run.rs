@@ -17,7 +17,7 @@ use crate::output::{self, Format};
 use crate::palette::Classes;
 use crate::segmenter::{Segmented, Segmenter, Wanted};
 use crate::spec_file::{NetworkArgs, SizeArg};
-use crate::{frames, labels, overlay, progress};
+use crate::{frames, labels, overlay, progress, selection::SelectionArgs};
 
 /// How many classes a classifier's result lists.
 const TOP: usize = 5;
@@ -45,6 +45,8 @@ pub struct RunArgs {
     /// Checkpoint of the float network (.safetensors or .pth)
     #[arg(long, value_name = "CKPT", requires = "float")]
     weights: Option<PathBuf>,
+    #[command(flatten)]
+    selection: SelectionArgs,
     /// Folder for the results
     #[arg(long, value_name = "DIR", default_value = "hrvit-out")]
     out: PathBuf,
@@ -133,12 +135,13 @@ pub fn run(args: &RunArgs, format: Format) -> Result<()> {
     let classes_of = |int8: &HostEngine| binary::classes_for(int8.model().meta(), args.classes_file.as_deref());
     if let Some(weights) = args.weights.as_deref().filter(|_| args.float) {
         ensure!(args.threshold.is_none() || int8.is_none(), "--threshold comes from --model");
+        let selection = args.selection.selection();
         let (checkpoint, size, classes) = match &int8 {
-            Some(int8) => (binary::read_for(weights, int8.model().meta())?, args.size.size.unwrap_or(int8.size()), classes_of(int8)?),
+            Some(int8) => (binary::read_for(weights, int8.model().meta(), &selection)?, args.size.size.unwrap_or(int8.size()), classes_of(int8)?),
             None => {
                 let network = args.network.network()?;
                 let classes = binary::classes(network.classes, args.classes_file.as_deref())?;
-                (binary::read(weights, &network, args.threshold)?, args.size.size.map_or_else(|| own_size(&paths[0]), Ok)?, classes)
+                (binary::read(weights, &network, args.threshold, &selection)?, args.size.size.map_or_else(|| own_size(&paths[0]), Ok)?, classes)
             }
         };
         let float = Float::new(checkpoint, size);

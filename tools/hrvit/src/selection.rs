@@ -1,0 +1,44 @@
+//! Which of a checkpoint's tensors are the weights, on the command line.
+
+use std::path::Path;
+
+use clap::Args;
+use hrvit_reference::{Averaged, Checkpoint, Selection};
+
+/// Options that say which of a checkpoint's tensors are the weights.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Which tensors of the checkpoint")]
+pub struct SelectionArgs {
+    /// What stands in front of the network's names in the checkpoint, dictionaries included (state_dict.net.); otherwise it is found
+    #[arg(long, value_name = "P", requires = "weights")]
+    prefix: Option<String>,
+    /// Leave out tensors of this name; * stands for any characters. Heads that serve training alone (auxiliary_head) are left out anyway
+    #[arg(long, value_name = "GLOB", requires = "weights")]
+    ignore: Vec<String>,
+    /// Take averaged weights, or none; otherwise they are preferred
+    #[arg(long, requires = "weights", conflicts_with = "no_ema")]
+    ema: bool,
+    /// Take the last weights where averaged ones stand beside them
+    #[arg(long, requires = "weights")]
+    no_ema: bool,
+    /// The head's convs have BatchNorm and no ReLU (act_cfg=None, mlp_act=False): fold it in
+    #[arg(long, requires = "weights")]
+    convs_without_relu: bool,
+}
+
+impl SelectionArgs {
+    /// What they select.
+    pub fn selection(&self) -> Selection {
+        let averaged = match (self.ema, self.no_ema) {
+            (true, _) => Averaged::Required,
+            (_, true) => Averaged::Avoided,
+            _ => Averaged::Preferred,
+        };
+        Selection { prefix: self.prefix.clone(), ignore: self.ignore.clone(), averaged, convs_without_relu: self.convs_without_relu }
+    }
+}
+
+/// Says on standard error what was taken of the checkpoint `path`.
+pub fn say(path: &Path, checkpoint: &Checkpoint) {
+    eprintln!("{}: {}", path.display(), checkpoint.taken());
+}
