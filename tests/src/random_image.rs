@@ -4,7 +4,9 @@
 use hrvit_format::aligned::AlignedBytes;
 use hrvit_format::record::Precision;
 use hrvit_format::writer::{ImageData, OpData, StepData, write_image};
-use hrvit_format::{BRANCHES, Golden, INTERPOLATED, LOGITS_S16, LoadError, MAX_QV_S16, Meta, Network, Op, OpKind, POOLED_MAX, Packing, Size, Step, StepOps};
+use hrvit_format::{
+    BRANCHES, Golden, INTERPOLATED, LOGITS_S16, LoadError, MAX_QV_S16, Meta, Network, Op, OpKind, POOLED_MAX, Packing, Preprocess, Size, Step, StepOps,
+};
 
 use crate::rng::Rng;
 
@@ -54,16 +56,8 @@ pub fn try_image(
     mut edit: impl FnMut(Step, &mut [OpData]),
 ) -> Result<AlignedBytes, LoadError> {
     let provenance = format!("random weights, seed {seed}");
-    let meta = Meta {
-        network: network.clone(),
-        size,
-        mean_milli: [123_675, 116_280, 103_530],
-        deviation_milli: [58_395, 57_120, 57_375],
-        threshold: None,
-        class_names: "",
-        colours: &[],
-        provenance: &provenance,
-    };
+    let meta =
+        Meta { network: network.clone(), size, preprocess: Preprocess::IMAGENET, threshold: None, class_names: "", colours: &[], provenance: &provenance };
     let mut maker = Maker {
         rng: Rng::new(seed),
         network,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{error::LoadError, network::Network, size::Size};
+use crate::{error::LoadError, network::Network, preprocess::Preprocess, size::Size};
 
 /// Header of an image, postcard-encoded; strings and bytes are borrowed from the image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -11,10 +11,8 @@ pub struct Meta<'a> {
     pub network: Network,
     /// Input size that the image was calibrated for.
     pub size: Size,
-    /// Mean of each colour channel (R, G, B), in units of 1/1000 of a pixel value; folded into the stem, kept for reference.
-    pub mean_milli: [u32; 3],
-    /// Deviation of each colour channel, in units of 1/1000 of a pixel value.
-    pub deviation_milli: [u32; 3],
+    /// How a picture becomes the input: folded into the stem, but for [`crate::preprocess::Fit`].
+    pub preprocess: Preprocess,
     /// Of a network that was trained with one class, made one of two by the quantiser (background, and the class): the probability from which a pixel is of the class.
     pub threshold: Option<f32>,
     /// Class names separated by newlines, or empty.
@@ -35,7 +33,7 @@ impl<'a> Meta<'a> {
         let names = meta.class_names.is_empty() || meta.class_names.bytes().filter(|&byte| byte == b'\n').count() + 1 == classes;
         let colours = meta.colours.is_empty() || meta.colours.len() == 3 * classes;
         let threshold = meta.threshold.is_none_or(|threshold| classes == 2 && threshold > 0.0 && threshold < 1.0);
-        if names && colours && threshold { Ok(meta) } else { Err(LoadError::Meta) }
+        if names && colours && threshold && meta.preprocess.is_valid() { Ok(meta) } else { Err(LoadError::Meta) }
     }
 
     /// Name of `class`, if the image names its classes.
@@ -57,8 +55,7 @@ impl<'a> Meta<'a> {
 pub(crate) struct MetaBuf {
     network: Network,
     size: Size,
-    mean_milli: [u32; 3],
-    deviation_milli: [u32; 3],
+    preprocess: Preprocess,
     threshold: Option<f32>,
     class_names: std::string::String,
     colours: std::vec::Vec<u8>,
@@ -69,15 +66,15 @@ pub(crate) struct MetaBuf {
 impl MetaBuf {
     /// A copy.
     pub fn new(meta: &Meta<'_>) -> Self {
-        let Meta { network, size, mean_milli, deviation_milli, threshold, class_names, colours, provenance } = meta.clone();
+        let Meta { network, size, preprocess, threshold, class_names, colours, provenance } = meta.clone();
         let (class_names, colours, provenance) = (class_names.into(), colours.into(), provenance.into());
-        Self { network, size, mean_milli, deviation_milli, threshold, class_names, colours, provenance }
+        Self { network, size, preprocess, threshold, class_names, colours, provenance }
     }
 
     /// The same, borrowed.
     pub fn meta(&self) -> Meta<'_> {
-        let Self { network, size, mean_milli, deviation_milli, threshold, class_names, colours, provenance } = self;
-        let (network, size, mean_milli, deviation_milli, threshold) = (network.clone(), *size, *mean_milli, *deviation_milli, *threshold);
-        Meta { network, size, mean_milli, deviation_milli, threshold, class_names, colours, provenance }
+        let Self { network, size, preprocess, threshold, class_names, colours, provenance } = self;
+        let (network, size, preprocess, threshold) = (network.clone(), *size, *preprocess, *threshold);
+        Meta { network, size, preprocess, threshold, class_names, colours, provenance }
     }
 }

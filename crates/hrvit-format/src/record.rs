@@ -11,7 +11,7 @@ use crate::{bytes::Span, graph::Step, sentence::sentences};
 /// First eight bytes of every image.
 pub const MAGIC: [u8; 8] = *b"HRViTimg";
 /// Format version that this crate reads and writes.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 /// Alignment of the image in memory, of every section and of every weight tensor, in bytes.
 pub const ALIGN: usize = 64;
 /// Offset that stands for "this operator has no such array".

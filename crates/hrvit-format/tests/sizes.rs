@@ -5,7 +5,7 @@
 use std::mem::offset_of;
 
 use hrvit_format::{
-    DriftBound, Golden, GoldenResult, Head, LoadError, Logit, Meta, Model, ModelHead, Network, Packing, Size, Spec, StepId, StepMagnitude,
+    DriftBound, Golden, GoldenResult, Head, LoadError, Logit, Meta, Model, ModelHead, Network, Packing, Preprocess, Size, Spec, StepId, StepMagnitude,
     aligned::AlignedBytes,
     crc32, crc32_after,
     record::{EXP_ENTRIES, Prologue, Section, SectionRecord, StepRecord},
@@ -52,16 +52,8 @@ fn image(head: Head, with_golden: bool) -> AlignedBytes {
     let (bound, steps_left) = (DriftBound { logits: 0.5, labels: 1 }, vec![StepMagnitude { magnitude: 0.0, bound: 0.0 }; steps.len()]);
     let result = GoldenResult { bound, steps: &steps_left, logits: &logits, labels: &labels };
     let golden = Golden { crcs: &crcs, frame: &frame, result: Some(result) };
-    let meta = Meta {
-        network: network.clone(),
-        size,
-        mean_milli: [0; 3],
-        deviation_milli: [1; 3],
-        threshold: None,
-        class_names: "",
-        colours: &[7; 15],
-        provenance: "zeros",
-    };
+    let meta =
+        Meta { network: network.clone(), size, preprocess: Preprocess::IMAGENET, threshold: None, class_names: "", colours: &[7; 15], provenance: "zeros" };
     let exp = hrvit_kernels::exp_table();
     assert_eq!(exp.len(), EXP_ENTRIES);
     let data = ImageData { meta: &meta, sequence: 1, packing: Packing::Rows, steps: &steps, exp: &exp, golden: with_golden.then_some(golden) };

@@ -11,13 +11,13 @@
 
 use std::collections::BTreeMap;
 
-use hrvit_format::{BRANCHES, Network, Op, OpKind, Step};
+use hrvit_format::{BRANCHES, Network, Op, OpKind, Preprocess, Step};
 use ndarray::{ArrayView2, Axis, Slice};
 
 use crate::checkpoint::Checkpoint;
 use crate::folded::OpWeights;
 use crate::layers;
-use crate::model::{PIXEL_STD, Scope};
+use crate::model::Scope;
 use crate::operators::convolution::{channels_last, tap_major};
 use crate::operators::normalise::ScaleShift;
 
@@ -57,7 +57,11 @@ impl Fold<'_> {
         }
         let block = || self.root.child(&layers::scope(self.network, step, op));
         match op.kind {
-            OpKind::StemConv1 => affine.scale_inputs(&PIXEL_STD.map(|std| 1.0 / f64::from(std))),
+            OpKind::StemConv1 => {
+                let Preprocess { deviation, order, .. } = self.root.checkpoint.preprocess();
+                affine.order_inputs(|channels| order.swap(channels));
+                affine.scale_inputs(&deviation.map(|deviation| 1.0 / f64::from(deviation)));
+            }
             OpKind::Fc1 => affine.absorb_affine(&block().child("ffn_norm")),
             OpKind::Qkv => {
                 affine.absorb_affine(&block().child("attn_norm"));
@@ -135,6 +139,11 @@ impl Affine {
             *b = *b * scale + shift;
         }
         self
+    }
+
+    /// The same function of pixels whose colours come in another order, to which `to_rgb` brings values of the network's channels. Dense only.
+    fn order_inputs(&mut self, to_rgb: impl Fn([f64; 3]) -> [f64; 3]) {
+        self.weight.as_chunks_mut::<3>().0.iter_mut().for_each(|channels| *channels = to_rgb(*channels));
     }
 
     /// The same function of inputs that are not yet scaled per channel. Dense only.

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use hrvit_format::{Head, Meta, Network};
+use hrvit_format::{Head, Meta, Network, Preprocess};
 use hrvit_reference::{Checkpoint, Selection, Tensor};
 
 use crate::palette::Classes;
@@ -20,12 +20,13 @@ pub fn threshold(network: &Network, given: Option<f32>) -> Option<f32> {
     (network.classes == 1).then(|| given.unwrap_or(THRESHOLD))
 }
 
-/// The checkpoint `path` of `network`, of which `selection` says what to take; of one class as a network of two, with `threshold` or 0.5. Says what was taken.
+/// The checkpoint `path` of `network`, trained on pictures that were prepared as `preprocess` says, of which `selection` says what to take; of one class as a
+/// network of two, with `threshold` or 0.5. Says what was taken.
 ///
 /// # Errors
 /// If it does not fit the network, or there is a threshold and more than one class.
-pub fn read(path: &Path, network: &Network, threshold: Option<f32>, selection: &Selection) -> Result<Checkpoint> {
-    let checkpoint = Checkpoint::read_selected(path, network, selection)?;
+pub fn read(path: &Path, network: &Network, threshold: Option<f32>, selection: &Selection, preprocess: Preprocess) -> Result<Checkpoint> {
+    let checkpoint = Checkpoint::read_selected(path, network, selection)?.with_preprocess(preprocess);
     selection::say(path, &checkpoint);
     if let Some(threshold) = self::threshold(network, threshold) {
         return with_background(&checkpoint, threshold);
@@ -40,7 +41,7 @@ pub fn read(path: &Path, network: &Network, threshold: Option<f32>, selection: &
 /// If it does not fit.
 pub fn read_for(path: &Path, meta: &Meta<'_>, selection: &Selection) -> Result<Checkpoint> {
     let classes = if meta.threshold.is_some() { 1 } else { meta.network.classes };
-    read(path, &Network { classes, ..meta.network.clone() }, meta.threshold, selection)
+    read(path, &Network { classes, ..meta.network.clone() }, meta.threshold, selection, meta.preprocess)
 }
 
 /// Names and colours for the classes that a network of `count` decides between, from `file` where there is one: of one class those of a background too.
@@ -102,7 +103,7 @@ pub fn with_background(checkpoint: &Checkpoint, threshold: f32) -> Result<Checkp
         tensor.shape[0] = 2;
     }
     let two = Checkpoint::new(&Network { classes: 2, ..network.clone() }, tensors, format!("{}, threshold {threshold}", checkpoint.origin()))?;
-    Ok(two.with_class_names(checkpoint.class_names().cloned()))
+    Ok(two.with_class_names(checkpoint.class_names().cloned()).with_preprocess(*checkpoint.preprocess()))
 }
 
 #[cfg(test)]

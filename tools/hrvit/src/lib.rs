@@ -55,6 +55,7 @@ pub mod palette;
 pub mod peak;
 pub mod plots;
 pub mod precision;
+pub mod preprocess_args;
 pub mod profile;
 pub mod progress;
 pub mod provenance;

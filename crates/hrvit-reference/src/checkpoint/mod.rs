@@ -19,7 +19,7 @@ mod taken;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use hrvit_format::Network;
+use hrvit_format::{Network, Preprocess};
 
 use crate::parameters::{Parameter, parameters};
 use crate::pth::{self, Form, Source, View};
@@ -57,6 +57,7 @@ pub struct Checkpoint {
     origin: String,
     taken: Taken,
     class_names: Option<ClassNames>,
+    preprocess: Preprocess,
 }
 
 impl Checkpoint {
@@ -154,7 +155,7 @@ impl Checkpoint {
             check(&name, &tensor)?;
             tensors.insert(name, tensor);
         }
-        Ok(Self { network: network.clone(), tensors, origin, taken: choice.taken, class_names: None })
+        Ok(Self { network: network.clone(), tensors, origin, taken: choice.taken, class_names: None, preprocess: Preprocess::IMAGENET })
     }
 
     /// Weights that follow from the tensors' names and `seed` alone.
@@ -185,6 +186,17 @@ impl Checkpoint {
     /// What was taken of the file.
     pub fn taken(&self) -> &Taken {
         &self.taken
+    }
+
+    /// How a picture becomes the network's input: as for ImageNet, unless told otherwise.
+    pub fn preprocess(&self) -> &Preprocess {
+        &self.preprocess
+    }
+
+    /// The same weights of a network that was trained on pictures prepared in another way.
+    #[must_use]
+    pub fn with_preprocess(self, preprocess: Preprocess) -> Self {
+        Self { preprocess, ..self }
     }
 
     /// The same weights with other names of classes, or none.

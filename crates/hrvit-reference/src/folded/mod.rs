@@ -6,12 +6,11 @@ mod steps;
 
 use std::collections::BTreeMap;
 
-use hrvit_format::{Network, OpKind, Step};
+use hrvit_format::{Network, OpKind, Preprocess, Step};
 
 use crate::checkpoint::Checkpoint;
 use crate::fold::fold;
 use crate::map::{Frame, Map};
-use crate::model::PIXEL_MEAN;
 
 pub use state::State;
 
@@ -76,14 +75,18 @@ impl Tap for NoTap {
 pub struct Folded {
     network: Network,
     weights: BTreeMap<(Step, usize), OpWeights>,
-    /// What [`OpKind::StemConv1`] takes from every pixel (RGB); outside of the picture it then sees zeros.
-    pub mean: [f32; 3],
+    preprocess: Preprocess,
 }
 
 impl Folded {
     /// Folds a checkpoint (see [`crate::fold`]).
     pub fn new(checkpoint: &Checkpoint) -> Self {
-        Self { network: checkpoint.network().clone(), weights: fold(checkpoint), mean: PIXEL_MEAN }
+        Self { network: checkpoint.network().clone(), weights: fold(checkpoint), preprocess: *checkpoint.preprocess() }
+    }
+
+    /// How a picture becomes the input. [`OpKind::StemConv1`] takes its mean from every pixel (RGB); outside of the picture it then sees zeros.
+    pub fn preprocess(&self) -> &Preprocess {
+        &self.preprocess
     }
 
     /// The network.

@@ -93,7 +93,7 @@ impl Folded {
     fn centred(&self, pixels: &Map) -> Map {
         let mut centred = pixels.clone();
         for pixel in centred.data.as_chunks_mut::<3>().0 {
-            for (value, mean) in pixel.iter_mut().zip(self.mean) {
+            for (value, mean) in pixel.iter_mut().zip(self.preprocess.mean) {
                 *value -= mean;
             }
         }

@@ -1,9 +1,9 @@
 //! Stem, fusions and stages.
 
-use hrvit_format::Spec;
+use hrvit_format::{Preprocess, Spec};
 
 use super::block::block;
-use super::{NamedTap, PIXEL_MEAN, PIXEL_STD, Scope};
+use super::{NamedTap, Scope};
 use crate::map::{Frame, Map};
 use crate::operators::activation::{apply, gelu, relu};
 use crate::operators::convolution::{Window, channels_last, dense, depthwise, tap_major};
@@ -51,10 +51,12 @@ impl Scope<'_> {
 /// `conv1 · bn1 · ReLU · conv2 · bn2 · ReLU` of the normalised frame.
 pub(super) fn stem(scope: &Scope<'_>, frame: &Frame) -> Map {
     let mut x = frame.to_map();
+    let Preprocess { mean, deviation, order, .. } = scope.checkpoint.preprocess();
     for pixel in x.data.as_chunks_mut::<3>().0 {
-        for ((value, mean), std) in pixel.iter_mut().zip(PIXEL_MEAN).zip(PIXEL_STD) {
-            *value = (*value - mean) / std;
+        for ((value, mean), deviation) in pixel.iter_mut().zip(mean).zip(deviation) {
+            *value = (*value - mean) / deviation;
         }
+        *pixel = order.swap(*pixel);
     }
     for layer in 1..=2 {
         x = scope.convolution(&format!("conv{layer}"), &x, scope.get(&format!("conv{layer}.bias")), Window { kernel: 3, stride: 2 });

@@ -10,11 +10,6 @@ use crate::checkpoint::Checkpoint;
 use crate::map::{Frame, Map};
 use crate::parameters::core_prefix;
 
-/// Mean per channel (RGB, 0 to 255) that pictures are normalised with (ImageNet).
-pub const PIXEL_MEAN: [f32; 3] = [123.675, 116.28, 103.53];
-/// Standard deviation per channel (RGB, 0 to 255) that pictures are normalised with (ImageNet).
-pub const PIXEL_STD: [f32; 3] = [58.395, 57.12, 57.375];
-
 /// Sees maps of the forward pass under their names, see [`Model::forward`].
 pub type NamedTap<'a> = &'a mut dyn FnMut(&str, &Map);
 

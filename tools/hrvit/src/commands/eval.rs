@@ -11,6 +11,7 @@ use crate::evaluation::{self, Contestants, Evaluation};
 use crate::float::Float;
 use crate::host_engine::{IsaArg, PackedImage};
 use crate::output::{self, Format};
+use crate::preprocess_args::PreprocessArgs;
 use crate::provenance;
 use crate::segmenter::Segmenter;
 use crate::selection::SelectionArgs;
@@ -42,6 +43,8 @@ pub struct EvalArgs {
     #[arg(long, requires = "weights")]
     float_only: bool,
     #[command(flatten)]
+    preprocess: PreprocessArgs,
+    #[command(flatten)]
     network: NetworkArgs,
     #[command(flatten)]
     size: SizeArg,
@@ -66,8 +69,8 @@ pub fn run(args: &EvalArgs, format: Format) -> Result<()> {
     let (network, size) = match &int8 {
         Some(int8) => {
             ensure!(
-                !args.network.is_given() && args.size.size.is_none(),
-                "network and size come from --model: leave out --variant, --spec, --classes and --size"
+                !args.network.is_given() && args.size.size.is_none() && !args.preprocess.is_given(),
+                "network, size and preprocessing come from --model: leave out --variant, --spec, --classes, --size, --mean, --std, --order and --preprocess"
             );
             (int8.model().meta().network.clone(), int8.size())
         }
@@ -88,7 +91,7 @@ pub fn run(args: &EvalArgs, format: Format) -> Result<()> {
         Some(path) => Some(Float::new(
             match &int8 {
                 Some(int8) => binary::read_for(path, int8.model().meta(), &args.selection.selection())?,
-                None => binary::read(path, &network, args.threshold, &args.selection.selection())?,
+                None => binary::read(path, &network, args.threshold, &args.selection.selection(), args.preprocess.preprocess()?)?,
             },
             size,
         )),

@@ -21,6 +21,7 @@ use crate::likeness::Doubt;
 use crate::output::{self, Format};
 use crate::palette::Classes;
 use crate::precision::parts;
+use crate::preprocess_args::PreprocessArgs;
 use crate::progress::Tasks;
 use crate::provenance;
 use crate::quantize::{Options, Technique};
@@ -58,6 +59,8 @@ pub struct QuantizeArgs {
     weights: PathBuf,
     #[command(flatten)]
     selection: SelectionArgs,
+    #[command(flatten)]
+    preprocess: PreprocessArgs,
     #[command(flatten)]
     network: NetworkArgs,
     /// Input height and width, multiples of 32, for example 192x256
@@ -164,7 +167,7 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
     let network = args.network.network()?;
     [&args.out].into_iter().chain(&args.pareto).try_for_each(|path| output::probe(path))?;
     let classes = args.classes_file.as_deref().map(|file| binary::classes(network.classes, Some(file))).transpose()?;
-    let checkpoint = binary::read(&args.weights, &network, args.threshold, &args.selection.selection())?;
+    let checkpoint = binary::read(&args.weights, &network, args.threshold, &args.selection.selection(), args.preprocess.preprocess()?)?;
     let classes = classes.or_else(|| binary::classes_named(&checkpoint));
     let threshold = binary::threshold(&network, args.threshold);
     ensure!(args.half.is_empty() || args.precision == Precision::Mixed, "--half names the parts of --precision mixed");

@@ -17,7 +17,7 @@ use crate::output::{self, Format};
 use crate::palette::Classes;
 use crate::segmenter::{Segmented, Segmenter, Wanted};
 use crate::spec_file::{NetworkArgs, SizeArg};
-use crate::{frames, labels, overlay, progress, selection::SelectionArgs};
+use crate::{frames, labels, overlay, preprocess_args::PreprocessArgs, progress, selection::SelectionArgs};
 
 /// How many classes a classifier's result lists.
 const TOP: usize = 5;
@@ -65,6 +65,8 @@ pub struct RunArgs {
     /// Right shift of the margins' codes, 0 to 31; default: the smallest that tells margins of up to 8 logits apart
     #[arg(long, value_name = "K", requires = "margin", value_parser = clap::value_parser!(u8).range(0..=31))]
     margin_shift: Option<u8>,
+    #[command(flatten)]
+    preprocess: PreprocessArgs,
     #[command(flatten)]
     network: NetworkArgs,
     #[command(flatten)]
@@ -135,19 +137,27 @@ pub fn run(args: &RunArgs, format: Format) -> Result<()> {
     let classes_of = |int8: &HostEngine| binary::classes_for(int8.model().meta(), args.classes_file.as_deref());
     if let Some(weights) = args.weights.as_deref().filter(|_| args.float) {
         ensure!(args.threshold.is_none() || int8.is_none(), "--threshold comes from --model");
+        ensure!(!args.preprocess.is_given() || int8.is_none(), "preprocessing comes from --model: leave out --mean, --std, --order and --preprocess");
         let selection = args.selection.selection();
         let (checkpoint, size, classes) = match &int8 {
             Some(int8) => (binary::read_for(weights, int8.model().meta(), &selection)?, args.size.size.unwrap_or(int8.size()), classes_of(int8)?),
             None => {
                 let network = args.network.network()?;
                 let classes = binary::classes(network.classes, args.classes_file.as_deref())?;
-                (binary::read(weights, &network, args.threshold, &selection)?, args.size.size.map_or_else(|| own_size(&paths[0]), Ok)?, classes)
+                (
+                    binary::read(weights, &network, args.threshold, &selection, args.preprocess.preprocess()?)?,
+                    args.size.size.map_or_else(|| own_size(&paths[0]), Ok)?,
+                    classes,
+                )
             }
         };
         let float = Float::new(checkpoint, size);
         return run_all(&float, None, &paths, &classes, args, format);
     }
-    ensure!(!args.network.is_given() && args.size.size.is_none(), "network and size come from --model: leave out --variant, --spec, --classes and --size");
+    ensure!(
+        !args.network.is_given() && args.size.size.is_none() && !args.preprocess.is_given(),
+        "network, size and preprocessing come from --model: leave out --variant, --spec, --classes, --size, --mean, --std, --order and --preprocess"
+    );
     let int8 = int8.as_ref().context("--model M.hrvit is missing")?;
     let shift = args.margin.then(|| args.margin_shift.unwrap_or_else(|| int8.model().logits_format().margin_shift(RANGE)));
     run_all(int8, shift, &paths, &classes_of(int8)?, args, format)

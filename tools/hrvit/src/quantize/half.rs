@@ -82,7 +82,10 @@ impl Tap for Seen {
 /// If a weight is beyond f16; names the operator.
 pub fn half_step(folded: &Folded, step: Step) -> Result<StepData> {
     let ops = folded.network().ops(step);
-    let ops = ops.iter().enumerate().map(|(index, op)| half_op(op, folded.weights(step, index), folded.mean).with_context(|| format!("{step} {}", op.kind)));
+    let ops = ops
+        .iter()
+        .enumerate()
+        .map(|(index, op)| half_op(op, folded.weights(step, index), folded.preprocess().mean).with_context(|| format!("{step} {}", op.kind)));
     Ok(StepData::Fp16(ops.collect::<Result<_>>()?))
 }
 

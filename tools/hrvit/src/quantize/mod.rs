@@ -54,13 +54,13 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use hrvit_format::{
-    Meta, Network, Packing, Size, Step,
+    Meta, Network, Packing, Preprocess, Size, Step,
     aligned::AlignedBytes,
     record::Precision,
     writer::{ImageData, StepData, write_image},
 };
 use hrvit_kernels::exp_table;
-use hrvit_reference::{Checkpoint, Folded, model::PIXEL_STD};
+use hrvit_reference::{Checkpoint, Folded};
 
 pub use report::{OpReport, Report};
 pub use techniques::{Technique, Techniques};
@@ -199,8 +199,7 @@ impl Derived {
 struct Header {
     network: Network,
     size: Size,
-    mean_milli: [u32; 3],
-    deviation_milli: [u32; 3],
+    preprocess: Preprocess,
     threshold: Option<f32>,
     class_names: String,
     colours: Vec<u8>,
@@ -216,12 +215,10 @@ impl Header {
         for (what, count) in counts {
             ensure!(count == 0 || count == classes, "{count} class {what} for a network of {classes} classes");
         }
-        let milli = |values: [f32; 3]| values.map(|x| (1000.0 * x).round() as u32);
         Ok(Self {
             network: network.clone(),
             size,
-            mean_milli: milli(folded.mean),
-            deviation_milli: milli(PIXEL_STD),
+            preprocess: *folded.preprocess(),
             threshold: options.threshold,
             class_names: options.class_names.join("\n"),
             colours: options.colours.concat(),
@@ -234,8 +231,7 @@ impl Header {
         let meta = Meta {
             network: self.network.clone(),
             size: self.size,
-            mean_milli: self.mean_milli,
-            deviation_milli: self.deviation_milli,
+            preprocess: self.preprocess,
             threshold: self.threshold,
             class_names: &self.class_names,
             colours: &self.colours,

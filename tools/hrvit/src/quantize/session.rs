@@ -173,7 +173,7 @@ impl<'a> Session<'a> {
             break_ties(&mut quantised, background)?;
             install(&mut self.quantised, step, &quantised);
         }
-        let constants = Constants { means: self.exact.mean.map(f64::from), des: self.network.spec.des_activation, techniques, precision };
+        let constants = Constants { means: self.exact.preprocess().mean.map(f64::from), des: self.network.spec.des_activation, techniques, precision };
         let encode = |op: &QuantOp| op.encode(&constants).with_context(|| format!("{step}: {}", op_name(step, op)));
         let data = match quantised.iter().map(encode).collect::<Result<Vec<_>>>() {
             Ok(data) => data,
