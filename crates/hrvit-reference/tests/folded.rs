@@ -2,7 +2,7 @@
 
 mod small;
 
-use hrvit_format::{Head, Network, OpKind, Size, Spec, Step};
+use hrvit_format::{ColourOrder, Head, Network, OpKind, Preprocess, Size, Spec, Step};
 use hrvit_reference::{Checkpoint, Folded, Frame, Map, Model, NoTap, State, Tap};
 
 /// Largest difference of logits allowed, as a part of their largest magnitude: the two forward passes round in different places.
@@ -163,4 +163,20 @@ fn a_pass_spilled_after_every_step_gives_the_same_logits() {
         state = State::read(&mut bytes.as_slice()).unwrap();
     }
     assert_eq!(state.logits.unwrap(), folded.forward(frame(32, 64), &mut NoTap));
+}
+
+#[test]
+fn pictures_prepared_otherwise_fold_too_and_bgr_is_rgb_the_other_way_round() {
+    let prepared = Preprocess { mean: [100.0, 0.0, 30.5], deviation: [1.0, 255.0, 60.0], order: ColourOrder::Bgr, ..Preprocess::IMAGENET };
+    let checkpoint = Checkpoint::synthetic(&network("nano", Head::Segformer), 7).unwrap().with_preprocess(prepared);
+    let rgb = frame(64, 32);
+    let logits = Model::new(checkpoint.clone()).forward(&rgb, &mut |_, _| {});
+    let folded = Folded::new(&checkpoint).forward(rgb.clone(), &mut NoTap);
+    let largest = logits.data.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+    assert!(logits.data.iter().zip(&folded.data).all(|(a, b)| (a - b).abs() <= TOLERANCE * largest));
+    // The same network that takes its colours as they come, of a picture whose colours are swapped.
+    let plain = Preprocess { mean: ColourOrder::Bgr.swap(prepared.mean), deviation: ColourOrder::Bgr.swap(prepared.deviation), ..Preprocess::IMAGENET };
+    let bytes = rgb.to_map().data.chunks(3).flat_map(|pixel| [pixel[2], pixel[1], pixel[0]]).map(|value| value as u8).collect();
+    let swapped = Frame::new(Size { height: 64, width: 32 }, bytes).unwrap();
+    assert_eq!(Model::new(checkpoint.with_preprocess(plain)).forward(&swapped, &mut |_, _| {}).data, logits.data);
 }

@@ -202,7 +202,7 @@ fn half_precision_says_which_weights_it_loses() {
     let output = hrvit(&[&["quantize", "--weights", text(&weights), "--out", text(&out)], &network[..]].concat());
     let warned = said(&output);
     assert!(output.status.success() && warned.contains("underflow of half precision: m2.branch.1.0.ffn"), "{warned}");
-    assert_eq!(warned.lines().count(), 1, "{warned}");
+    assert_eq!(warned.lines().filter(|line| line.starts_with("warning")).count(), 1, "{warned}");
 }
 
 #[test]

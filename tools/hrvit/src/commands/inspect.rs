@@ -6,13 +6,14 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use comfy_table::Cell;
 use hrvit_core::Plan;
-use hrvit_format::{Head, Model, Network, Size, StepId, WideParts, record::Precision};
+use hrvit_format::{Head, Model, Network, Preprocess, Size, StepId, WideParts, record::Precision};
 use serde::Serialize;
 
 use crate::accounting::{self, Cost, StageCost};
 use crate::golden::{self, Checked};
 use crate::host_engine::{self, IsaArg, PackedImage};
 use crate::output::{self, Format};
+use crate::preprocess_args;
 use crate::report::macs::Macs;
 use crate::segmenter::Segmenter;
 use crate::spec_file::{self, NetworkArgs, SizeArg};
@@ -58,6 +59,8 @@ struct ImageReport {
     /// Multiply-accumulates by the width of their operands.
     macs: Macs,
     classes: Vec<String>,
+    /// How pictures were prepared in training.
+    preprocess: Preprocess,
     /// Of a network trained with one class: from which probability on a decision is the class.
     #[serde(skip_serializing_if = "Option::is_none")]
     threshold: Option<f32>,
@@ -139,6 +142,7 @@ fn inspect_image(path: &Path) -> Result<Report> {
         weight_bytes: model.steps().iter().map(|step| u64::from(step.len)).sum(),
         macs: Macs::of(&model, int8.size())?,
         classes: names.collect(),
+        preprocess: meta.preprocess,
         threshold: meta.threshold,
         provenance: meta.provenance.to_owned(),
         golden,
@@ -169,6 +173,7 @@ fn print_tables(report: &Report) -> Result<()> {
         table.add_row(["MACs in 8x8".to_owned(), format!("{:.1} %{others}", 100.0 * image.macs.share())]);
         table.add_row(["sequence, packing".to_owned(), format!("{}, {}", image.sequence, image.packing)]);
         table.add_row(["classes".to_owned(), image.classes.join(", ")]);
+        table.add_row(["pictures".to_owned(), preprocess_args::words(&image.preprocess)]);
         if let Some(threshold) = image.threshold {
             table.add_row(["threshold of the class".to_owned(), threshold.to_string()]);
         }

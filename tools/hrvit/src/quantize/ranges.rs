@@ -20,7 +20,7 @@ pub const RATIOS: usize = 41;
 const MORE_RATIOS: f64 = 350.0;
 
 /// Errors of channels that are read this much less than the mean count less.
-const NEGLIGIBLE: f64 = 0.01;
+pub const NEGLIGIBLE: f64 = 0.01;
 
 /// Smallest and largest value of a channel or tensor.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::{
     format::Grid,
+    ranges::NEGLIGIBLE,
     techniques::{Technique, Techniques},
 };
 
@@ -42,8 +43,8 @@ pub fn place(op: &Op, i: usize) -> (usize, usize) {
 
 impl Weights {
     /// Quantises real weights for an input of grid `input`: the input's scale per channel is folded in, then each output channel gets the scale whose clip
-    /// has the smallest squared error of outputs. `variance` is that of each input channel; where it is empty all channels' codes vary alike. `output` is the
-    /// real value of one output code per channel; scales are kept coarse enough for the bias to fit [`BIAS_MAX`] and for the requantisation not to underflow.
+    /// has the smallest squared error; errors of input channels that hardly vary count less. `variance` is that of each, or empty where it is not known. `output`
+    /// is the real value of one output code per channel; scales are kept coarse enough for the bias to fit [`BIAS_MAX`] and for the requantisation not to underflow.
     pub fn quantise(
         op: &Op,
         weight: &[f32],
@@ -53,7 +54,7 @@ impl Weights {
         output: impl Fn(usize) -> f64 + Sync,
     ) -> Self {
         let folded: Vec<f64> = weight.iter().enumerate().map(|(i, &w)| f64::from(w) * input.scale_of(place(op, i).1)).collect();
-        let counts = code_variance(op, input, variance);
+        let counts = counts(op, input, variance);
         let mut rows = vec![Row::default(); bias.len()];
         for (i, &w) in folded.iter().enumerate() {
             let (o, c) = place(op, i);
@@ -126,13 +127,15 @@ pub fn coarsest(op: &Op, weight: &[f32], bias: &[f32], input: &Grid) -> Vec<f64>
     scales
 }
 
-/// The variance of each input channel's codes; empty where nothing is known or nothing varies.
-fn code_variance(op: &Op, input: &Grid, variance: &[f64]) -> Vec<f64> {
-    let varies = variance.len() == usize::from(op.cin) && variance.iter().any(|v| *v > 0.0);
-    if !varies {
+/// What an error of the weights of each input channel counts: less than 1 where its codes vary by less than a hundredth of the channels' mean variance. Empty where
+/// all count alike.
+fn counts(op: &Op, input: &Grid, variance: &[f64]) -> Vec<f64> {
+    if variance.len() != usize::from(op.cin) {
         return Vec::new();
     }
-    variance.iter().enumerate().map(|(c, v)| v / input.scale_of(c).powi(2)).collect()
+    let codes: Vec<f64> = variance.iter().enumerate().map(|(c, v)| v / input.scale_of(c).powi(2)).collect();
+    let negligible = NEGLIGIBLE * codes.iter().sum::<f64>() / codes.len() as f64;
+    if codes.iter().all(|variance| *variance >= negligible) { Vec::new() } else { codes.iter().map(|variance| (variance / negligible).min(1.0)).collect() }
 }
 
 /// Weights of one output channel.
