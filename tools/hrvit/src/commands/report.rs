@@ -41,7 +41,8 @@ const DRAW_FRAMES: usize = 128;
 #[command(after_help = "Examples:
   hrvit report --model nano.hrvit --weights models/nano_camvid11.safetensors --data data/val --out report.html
   hrvit report --model nano.hrvit --weights models/nano_camvid11.safetensors --data camvid/val --calib camvid/train/images --calib-draws 5 \\
-      --bars tests/data/drift_bars.toml --plan plan.svg --out report.html --report-json report.json")]
+      --bars tests/data/drift_bars.toml --plan plan.svg --out report.html --report-json report.json
+  hrvit report --model nano.hrvit --weights models/nano_camvid11.safetensors --data data/val --slide --out slide.html")]
 pub struct ReportArgs {
     /// Model image
     #[arg(long, value_name = "M.hrvit")]

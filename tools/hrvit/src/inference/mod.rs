@@ -166,7 +166,7 @@ impl Inference {
     /// The first that `count` says.
     pub fn over<T: Sync, C: Send>(&self, set: &[T], count: impl Fn(&T) -> Result<C> + Sync) -> Result<Vec<C>> {
         // A thread that waits for windows would otherwise begin one more frame.
-        let at_once = if self.has_windows() || self.flip { rayon::current_num_threads() } else { set.len() };
+        let at_once = if self.has_windows() { rayon::current_num_threads() } else { set.len() };
         let mut counts = Vec::with_capacity(set.len());
         for frames in set.chunks(at_once.max(1)) {
             counts.extend(frames.par_iter().map(&count).collect::<Result<Vec<C>>>()?);
