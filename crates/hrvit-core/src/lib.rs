@@ -30,6 +30,7 @@
 //! | [`Engine`] | [`segment`](Engine::segment), [`segment_into`](Engine::segment_into), [`segment_rows`](Engine::segment_rows), [`logits`](Engine::logits), [`classify`](Engine::classify) |
 //! | [`Executor`] | who does the work: [`Serial`], `Threads` |
 //! | [`Observer`] | sees each step and its data, and may stop a frame |
+//! | [`windows`] | windows of the model's size over larger frames: overlapping, or with cores that tile the frame |
 //!
 //! One step of the canonical graph ([`hrvit_format::graph`]) runs after another; inside a step the operators work row by row or strip by strip, and only the
 //! step's result is a whole map. `docs/architecture.md` is the map of this crate, `docs/quantisation.md` the arithmetic.
@@ -63,6 +64,7 @@ mod source;
 mod streamed;
 #[cfg(feature = "threads")]
 mod threads;
+pub mod windows;
 
 pub use arena::{ALIGN, Arena, CANARY};
 pub use element::TileData;

@@ -3,10 +3,10 @@
 use anyhow::{Context, Result, ensure};
 use hrvit_format::Head;
 use image::RgbImage;
-use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::dataset::Labelled;
+use crate::inference::Inference;
 use crate::labels::LabelMap;
 use crate::metrics::{Agreement, ConfusionMatrix};
 use crate::palette::Classes;
@@ -21,6 +21,8 @@ pub struct Contestants<'a> {
     pub float: Option<&'a dyn Segmenter>,
     /// The engine.
     pub engine: Option<&'a dyn Segmenter>,
+    /// How both see a frame.
+    pub inference: Inference,
 }
 
 /// One frame with everything that was made of it, at the labels' size.
@@ -73,6 +75,8 @@ pub struct Evaluation {
     pub frames: usize,
     /// Height and width of the frames as the networks saw them.
     pub size: [u16; 2],
+    /// How they saw them.
+    pub inference: Inference,
     /// The reference.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub float: Option<Quality>,
@@ -118,7 +122,7 @@ impl Counts {
 
 /// Evaluates on `set`, frames in parallel; `each` sees every frame once, in any order, and its errors end the evaluation.
 ///
-/// Frames are resized to the networks' size; the logits of both are resized bilinearly to the labels' size before the argmax.
+/// Both see frames as `contestants.inference` says; where they are resized to the networks' size, logits are resized bilinearly to the labels' before the argmax.
 ///
 /// # Errors
 /// If there is nobody to evaluate, the contestants differ in size or classes, are no segmentors, or a file cannot be read.
@@ -130,14 +134,12 @@ pub fn evaluate(set: &[Labelled], contestants: Contestants<'_>, classes: &Classe
         ensure!(one.size() == first.size() && one.classes() == first.classes(), "float network and image differ in size or number of classes");
     }
     let bar = progress::frames(set.len(), "evaluating");
-    let counts: Vec<Counts> = set
-        .par_iter()
-        .map(|item| {
-            let counts = evaluate_frame(item, contestants, first.size(), first.classes(), each).with_context(|| format!("frame {}", item.name));
-            bar.inc(1);
-            counts
-        })
-        .collect::<Result<_>>()?;
+    let counted = |item: &Labelled| {
+        let counts = evaluate_frame(item, contestants, first.size(), first.classes(), each).with_context(|| format!("frame {}", item.name));
+        bar.inc(1);
+        counts
+    };
+    let counts = contestants.inference.over(set, counted)?;
     bar.finish_and_clear();
     let total = counts.iter().fold(Counts::new(first.classes()), Counts::merge);
     let float = contestants.float.map(|_| quality(&total.float, classes));
@@ -149,6 +151,7 @@ pub fn evaluate(set: &[Labelled], contestants: Contestants<'_>, classes: &Classe
     Ok(Evaluation {
         frames: set.len(),
         size: [first.size().height, first.size().width],
+        inference: contestants.inference,
         pixel_agreement: delta.map(|_| total.agreement.ratio()),
         logits_sqnr_db: delta.and_then(|_| total.sqnr.db()),
         float,
@@ -167,23 +170,22 @@ fn evaluate_frame(
 ) -> Result<Counts> {
     let frame = frames::read(&item.frame)?;
     let truth = labels::read(&item.labels)?;
-    let input = frames::resize(&frame, size)?;
-    let run = |segmenter: Option<&dyn Segmenter>| segmenter.map(|one| one.logits(&input)).transpose();
-    let (float_logits, engine_logits) = (run(contestants.float)?, run(contestants.engine)?);
-    let [float, engine] = [&float_logits, &engine_logits].map(|logits| logits.as_ref().map(|logits| logits.labels_at(truth.height, truth.width)));
+    let inference = contestants.inference;
+    let input = inference.input(&frame, size)?;
+    let run = |segmenter: Option<&dyn Segmenter>| segmenter.map(|one| inference.predict(one, &input, (truth.height, truth.width), false)).transpose();
+    let (float, engine) = (run(contestants.float)?, run(contestants.engine)?);
     let mut counts = Counts::new(classes);
-    if let Some(labels) = &float {
-        counts.float.add(&truth, labels)?;
+    if let Some(float) = &float {
+        counts.float.add(&truth, &float.labels)?;
     }
-    if let Some(labels) = &engine {
-        counts.engine.add(&truth, labels)?;
+    if let Some(engine) = &engine {
+        counts.engine.add(&truth, &engine.labels)?;
     }
     if let (Some(float), Some(engine)) = (&float, &engine) {
-        counts.agreement.add(float, engine)?;
+        counts.agreement.add(&float.labels, &engine.labels)?;
+        float.logits.iter().zip(&engine.logits).try_for_each(|(float, engine)| counts.sqnr.add(float, engine))?;
     }
-    if let (Some(float), Some(engine)) = (&float_logits, &engine_logits) {
-        counts.sqnr.add(float, engine)?;
-    }
+    let [float, engine] = [float, engine].map(|made| made.map(|made| made.labels));
     each(&Segmented { name: &item.name, frame, truth, float, engine })?;
     Ok(counts)
 }

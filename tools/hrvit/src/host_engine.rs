@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use hrvit_core::{Engine, Isa, Kernels, NoObserver, Observer, Plan, Ranked, Segmentation, Serial, packing_for};
-use hrvit_format::{Head, Logit, Model, ModelBuf, Size, StepId, aligned::AlignedBytes, writer::repack};
+use hrvit_format::{Head, Logit, LogitFormat, Model, ModelBuf, Size, StepId, aligned::AlignedBytes, writer::repack};
 use image::RgbImage;
 
 use crate::{
@@ -170,6 +170,17 @@ impl HostEngine {
         })
     }
 
+    /// Logits of a frame, read as `format`.
+    fn logits_as(&self, frame: &RgbImage, format: LogitFormat) -> Result<Logits> {
+        check_size(frame, self.size())?;
+        let logits = self.raw_logits(frame.as_raw(), &NoObserver)?;
+        let (height, width) = match self.plan.network().head {
+            Head::Segformer => self.size().map(0),
+            Head::Classifier => (1, 1),
+        };
+        Logits::new(height, width, self.classes(), format.values(&logits).collect())
+    }
+
     /// The `count` best classes of a frame (all, if there are fewer).
     ///
     /// # Errors
@@ -200,13 +211,16 @@ impl Segmenter for HostEngine {
     }
 
     fn logits(&self, frame: &RgbImage) -> Result<Logits> {
-        check_size(frame, self.size())?;
-        let logits = self.raw_logits(frame.as_raw(), &NoObserver)?;
-        let (height, width) = match self.plan.network().head {
-            Head::Segformer => self.size().map(0),
-            Head::Classifier => (1, 1),
+        self.logits_as(frame, self.model().logits_format())
+    }
+
+    fn countable(&self, frame: &RgbImage) -> Result<(Logits, f32)> {
+        let (format, unit) = match self.model().logits_format() {
+            // Codes as they are.
+            LogitFormat::S16 { scale } => (LogitFormat::S16 { scale: 1.0 }, scale),
+            format => (format, 1.0),
         };
-        Logits::new(height, width, self.classes(), self.model().logits_format().values(&logits).collect())
+        Ok((self.logits_as(frame, format)?, unit))
     }
 
     fn segment(&self, frame: &RgbImage, wanted: Wanted) -> Result<Segmented> {

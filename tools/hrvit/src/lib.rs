@@ -10,6 +10,7 @@
 //! | [`labels`], [`palette`] | label maps as PNG, names and colours of classes |
 //! | [`segmenter`], [`logits`] | what float reference and int8 engine have in common |
 //! | [`float`], [`host_engine`] | the float reference, and the int8 engine with its model images |
+//! | [`inference`] | frames of any size through a network of one: resized, in windows, mirrored too |
 //! | [`provenance`] | what an image says of how it came to be |
 //! | [`drift_bound`] | how far half precision may be from the definition on a healthy target |
 //! | [`golden`] | golden frames: made with an image, checked where it runs |
@@ -43,6 +44,7 @@ pub mod frames;
 pub mod golden;
 pub mod hold_out;
 pub mod host_engine;
+pub mod inference;
 pub mod labels;
 pub mod likeness;
 pub mod logits;

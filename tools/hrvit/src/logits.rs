@@ -51,6 +51,12 @@ impl Logits {
         Ok(Self { height, width, classes, data })
     }
 
+    /// Columns in reverse order.
+    pub fn mirrored(&self) -> Self {
+        let row = |row: &[f32]| row.chunks_exact(self.classes).rev().flatten().copied().collect::<Vec<_>>();
+        Self { data: self.data.chunks_exact(self.width * self.classes).flat_map(row).collect(), ..*self }
+    }
+
     /// Resizes bilinearly (align_corners = false) to `height` x `width` and takes the class of the largest logit, the lowest where several are. Only two rows of
     /// logits are held at a time.
     pub fn labels_at(&self, height: usize, width: usize) -> LabelMap {
@@ -184,6 +190,12 @@ mod tests {
         assert_eq!(tensor.shape(), [1, 2, 1, 2]);
         let values: Vec<f32> = tensor.data().chunks(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
         assert_eq!(values, [1.0, 3.0, 2.0, 4.0]);
+    }
+
+    #[test]
+    fn mirroring_reverses_columns_not_classes() {
+        let logits = Logits::new(2, 2, 2, vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]).unwrap();
+        assert_eq!(logits.mirrored().data, [3.0, 4.0, 1.0, 2.0, 7.0, 8.0, 5.0, 6.0]);
     }
 
     #[test]

@@ -48,6 +48,14 @@ pub trait Segmenter: Sync {
     /// If the frame has another size than [`Self::size`].
     fn logits(&self, frame: &RgbImage) -> Result<Logits>;
 
+    /// Logits in numbers whose sums decide as exactly as the network does, and what 1 stands for: codes of integer logits, else the logits.
+    ///
+    /// # Errors
+    /// As [`Self::logits`].
+    fn countable(&self, frame: &RgbImage) -> Result<(Logits, f32)> {
+        Ok((self.logits(frame)?, 1.0))
+    }
+
     /// Labels, and what else is wanted, in one forward pass.
     ///
     /// # Errors

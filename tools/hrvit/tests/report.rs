@@ -239,3 +239,29 @@ fn a_classifier_with_labels_has_accuracy_and_bars() {
     assert_eq!(report["quality"][0]["top1"]["value"], 0.75);
     assert!(report["verdicts"].as_array().unwrap().iter().any(|verdict| verdict["what"].as_str().unwrap().contains("top-1 difference")));
 }
+
+#[test]
+fn windows_are_measured_and_named() {
+    let few = ["--frames", "1", "--step-frames", "1"];
+    let subject = |name: &str, more: &[&str]| {
+        let (output, page) = MODEL.report(name, &[&few, more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (report["subject"]["inference"].clone(), report["drift"][0]["agreement"]["overall"].as_f64().unwrap(), std::fs::read_to_string(page).unwrap())
+    };
+    let (inference, agreement, page) = subject("windows.html", &["--slide", "--stride", "180x250", "--flip"]);
+    assert_eq!(inference, serde_json::json!({ "mode": "slide", "stride": [180, 250], "flip": true }));
+    assert!(page.contains("in windows of 192x256 every 180x250 pixels, mirrored too") && agreement > 0.97, "{agreement}");
+    let (inference, whole, page) = subject("whole.html", &[]);
+    assert_eq!(inference, serde_json::json!({ "mode": "resized", "flip": false }));
+    assert!(page.contains("at 192x256") && agreement != whole);
+    let image = MODEL.image();
+    let eval = |more: &[&str]| {
+        let output = hrvit(&[&["eval", "--model", text(&image), "--weights", &MODEL.weights, "--data", &MODEL.data, "--json"], more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let halo = eval(&["--halo", "20"]);
+    assert_eq!(halo["inference"], serde_json::json!({ "mode": "halo", "halo": 20, "flip": false }));
+    assert!(halo["logits_sqnr_db"].is_null() && halo["pixel_agreement"].as_f64() > Some(0.98) && halo["engine"]["miou"].as_f64() > Some(0.4), "{halo}");
+}

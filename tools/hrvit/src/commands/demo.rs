@@ -17,6 +17,7 @@ use crate::evaluation::{self, Contestants, Evaluation, Segmented};
 use crate::float::Float;
 use crate::golden;
 use crate::host_engine::{IsaArg, PackedImage};
+use crate::inference::Inference;
 use crate::output::{self, Format};
 use crate::palette::Classes;
 use crate::progress::Tasks;
@@ -90,7 +91,7 @@ pub fn run(args: &DemoArgs, format: Format) -> Result<()> {
     let packed = PackedImage::new(image.clone(), IsaArg::default().kernels()?)?;
     let int8 = packed.load()?;
     let labelled = dataset::labelled(&args.assets.join("data/val"))?;
-    let contestants = Contestants { float: Some(&float), engine: Some(&int8) };
+    let contestants = Contestants { float: Some(&float), engine: Some(&int8), inference: Inference::default() };
     let draw = |one: &Segmented<'_>| output::write_file(&args.out.join(format!("{}.png", one.name)), &picture(one, &classes)?);
     let evaluation = evaluation::evaluate(&labelled, contestants, &classes, &draw)?;
     let inputs: Vec<RgbImage> = labelled.iter().map(|item| input(item, args.size)).collect::<Result<_>>()?;

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use hrvit_format::Size;
 
 use crate::binary;
 use crate::dataset;
 use crate::evaluation::{self, Contestants, Evaluation};
 use crate::float::Float;
 use crate::host_engine::{IsaArg, PackedImage};
+use crate::inference::args::{HaloArg, SlideArgs};
 use crate::output::{self, Format};
 use crate::preprocess_args::PreprocessArgs;
 use crate::provenance;
@@ -20,12 +22,14 @@ use crate::spec_file::{NetworkArgs, SizeArg};
 /// Measure segmentation quality on labelled frames, float against int8
 ///
 /// The data set is a folder with `images/*` and `labels/*.png`, paired by name; the value of a label pixel is its class, and any value that is no class is
-/// ignored. Frames are resized to the model's input (bilinear, antialiased), logits back to the labels (bilinear). Intersection over union is that of the whole
+/// ignored. Frames are resized to the model's input (bilinear, antialiased), logits back to the labels (bilinear); with --slide or --halo neither is resized, windows of the model's
+/// size are cut from frames, which must not be smaller. Intersection over union is that of the whole
 /// set; its mean is over the classes that occur. With --model and --weights the checkpoint should be the one that the image was made from: another
 /// one is warned of.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   hrvit eval --model nano.hrvit --weights models/nano_camvid11.safetensors --data data/val
+  hrvit eval --model nano.hrvit --weights models/nano_camvid11.safetensors --data data/val --slide --stride 96x128
   hrvit eval --float-only --weights models/nano_camvid11.safetensors --variant nano --classes 11 --size 192x256 --data data/val")]
 pub struct EvalArgs {
     /// Model image; without --weights, the int8 network alone is measured
@@ -48,6 +52,10 @@ pub struct EvalArgs {
     network: NetworkArgs,
     #[command(flatten)]
     size: SizeArg,
+    #[command(flatten)]
+    slide: SlideArgs,
+    #[command(flatten)]
+    halo: HaloArg,
     #[command(flatten)]
     isa: IsaArg,
     /// Names and colours of the classes, a TOML file like data/camvid11.toml
@@ -79,6 +87,7 @@ pub fn run(args: &EvalArgs, format: Format) -> Result<()> {
             (args.network.network()?, args.size.size.context("--size HxW is missing: which input size?")?)
         }
     };
+    let inference = args.slide.inference(args.halo.halo, size)?;
     let classes = match &int8 {
         Some(int8) => binary::classes_for(int8.model().meta(), args.classes_file.as_deref())?,
         None => binary::classes(network.classes, args.classes_file.as_deref())?,
@@ -100,6 +109,7 @@ pub fn run(args: &EvalArgs, format: Format) -> Result<()> {
     let contestants = Contestants {
         float: float.as_ref().map(|one| one as &dyn Segmenter),
         engine: int8.as_ref().filter(|_| !args.float_only).map(|one| one as &dyn Segmenter),
+        inference,
     };
     let result = evaluation::evaluate(&set, contestants, &classes, &|_| Ok(()))?;
     match format {
@@ -135,9 +145,11 @@ fn print_table(result: &Evaluation) -> Result<()> {
     }
     row("mIoU", columns.iter().map(|(_, quality)| Some(quality.miou)).collect());
     row("pixel accuracy", columns.iter().map(|(_, quality)| Some(quality.pixel_accuracy)).collect());
-    output::print_text(format_args!("{} frames at {}x{}, in percent\n{table}", result.frames, result.size[0], result.size[1]))?;
-    if let (Some(agreement), Some(sqnr)) = (result.pixel_agreement, result.logits_sqnr_db) {
-        output::print_text(format_args!("pixel agreement {:.2} %, logits SQNR {sqnr:.1} dB", 100.0 * agreement))?;
+    let [height, width] = result.size;
+    output::print_text(format_args!("{} frames {}, in percent\n{table}", result.frames, result.inference.words(Size { height, width })))?;
+    match (result.pixel_agreement, result.logits_sqnr_db) {
+        (Some(agreement), Some(sqnr)) => output::print_text(format_args!("pixel agreement {:.2} %, logits SQNR {sqnr:.1} dB", 100.0 * agreement)),
+        (Some(agreement), None) => output::print_text(format_args!("pixel agreement {:.2} %", 100.0 * agreement)),
+        (None, _) => Ok(()),
     }
-    Ok(())
 }

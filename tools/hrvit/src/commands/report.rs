@@ -16,6 +16,8 @@ use super::quantize;
 use crate::binary;
 use crate::calibration::CalibrationSet;
 use crate::host_engine::{self, HostEngine, IsaArg, PackedImage};
+use crate::inference::Inference;
+use crate::inference::args::SlideArgs;
 use crate::output::{self, Format};
 use crate::palette::Classes;
 use crate::progress;
@@ -35,12 +37,13 @@ const DRAW_FRAMES: usize = 128;
 ///
 /// Runs the float network and the model image over labelled frames (a folder as `hrvit eval` takes it; of a classifier images/ and, if there are labels, labels.csv
 /// with lines "STEM,CLASS") and writes a page that needs neither network nor script, and the same as JSON. With --draws or --calib other calibrations of the same network are measured too, to tell drift from chance. With --bars the command fails where
-/// the image does not meet them; the page is written all the same. The checkpoint should be the one that the image was made from: another one is warned of.
+/// the image does not meet them; the page is written all the same. With --slide steps are measured on the window in the middle of a frame. The checkpoint should be the one that the image was made from: another one is warned of.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   hrvit report --model nano.hrvit --weights models/nano_camvid11.safetensors --data data/val --out report.html
   hrvit report --model nano.hrvit --weights models/nano_camvid11.safetensors --data camvid/val --calib camvid/train/images --calib-draws 5 \\
-      --bars tests/data/drift_bars.toml --plan plan.svg --out report.html --report-json report.json")]
+      --bars tests/data/drift_bars.toml --plan plan.svg --out report.html --report-json report.json
+  hrvit report --model nano.hrvit --weights models/nano_camvid11.safetensors --data data/val --slide --out slide.html")]
 pub struct ReportArgs {
     /// Model image
     #[arg(long, value_name = "M.hrvit")]
@@ -99,6 +102,8 @@ pub struct ReportArgs {
     #[arg(long, value_name = "S", default_value_t = 0)]
     seed: u64,
     #[command(flatten)]
+    slide: SlideArgs,
+    #[command(flatten)]
     isa: IsaArg,
 }
 
@@ -149,6 +154,11 @@ pub fn run(args: &ReportArgs, format: Format) -> Result<()> {
     provenance::doubt(meta.provenance, &args.weights)?.iter().for_each(|doubt| eprintln!("warning: {doubt}"));
     let classes = Classes::of_image(meta)?;
     let head = meta.network.head;
+    ensure!(
+        head == Head::Segformer || !(args.slide.slide || args.slide.flip),
+        "--slide and --flip are for segmentors, {} is a classifier",
+        args.model.display()
+    );
     let prepared = Prepared { args, format, bars, pictures, int8, checkpoint, classes, kernels, bytes, crc };
     match head {
         Head::Segformer => segmentor::run(prepared),
@@ -173,7 +183,7 @@ impl Prepared<'_> {
         Bootstrap { resamples: self.args.resamples, seed: self.args.seed }
     }
 
-    fn subject(&self, frames: usize, step_frames: usize) -> Subject {
+    fn subject(&self, inference: Inference, frames: usize, step_frames: usize) -> Subject {
         let model = self.int8.model();
         let meta = model.meta();
         Subject {
@@ -186,6 +196,7 @@ impl Prepared<'_> {
             frames,
             step_frames,
             size: [meta.size.height, meta.size.width],
+            inference,
             classes: self.classes.iter().map(|class| class.name.clone()).collect(),
             resamples: self.args.resamples,
             seed: self.args.seed,

@@ -12,6 +12,8 @@ use serde::Serialize;
 use crate::binary;
 use crate::float::Float;
 use crate::host_engine::{HostEngine, IsaArg, PackedImage};
+use crate::inference::Inference;
+use crate::inference::args::{HaloArg, SlideArgs};
 use crate::margins::{Margins, RANGE};
 use crate::output::{self, Format};
 use crate::palette::Classes;
@@ -25,12 +27,15 @@ const TOP: usize = 5;
 /// Segment (or classify) a frame or a folder of frames
 ///
 /// Per frame NAME writes NAME.labels.png (the pixel value is the class), NAME.overlay.png (with a legend) and NAME.json into the output folder. With a
-/// model image labels are the engine's, what a device gives; each pixel of the frame takes the nearest one. --smooth resizes the logits instead; --device-labels
+/// model image labels are the engine's, what a device gives; each pixel of the frame takes the nearest one. With --slide or --halo frames are not resized, and must not be smaller than the model's
+/// input. --smooth resizes the logits instead; --device-labels
 /// leaves label and margin PNGs at the model's size. --margin adds NAME.margin.png (grey, the pixel value is the margin's code) and NAME.unsure.png (red where two classes are nearly tied).
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   hrvit run --model nano.hrvit data/val/images --out out
   hrvit run --model nano.hrvit frame.jpg --margin
+  hrvit run --model nano.hrvit data/val/images --slide --stride 96x128 --out out
+  hrvit run --model nano.hrvit data/val/images --halo 32 --out out
   hrvit run --float --weights models/nano_camvid11.safetensors --variant nano --classes 11 --size 192x256 frame.jpg --logits logits.safetensors")]
 pub struct RunArgs {
     /// A frame (JPEG, PNG) or a folder of frames
@@ -50,17 +55,18 @@ pub struct RunArgs {
     /// Folder for the results
     #[arg(long, value_name = "DIR", default_value = "hrvit-out")]
     out: PathBuf,
-    /// Also write the logits of a single frame, float32, tensor `logits` of shape [1, classes, H/4, W/4] ([1, classes] from a classifier)
-    #[arg(long, value_name = "FILE.safetensors")]
+    /// Also write the logits of a single frame, float32, tensor `logits` of shape [1, classes, H/4, W/4] of the model's size ([1, classes] from a classifier); with --slide
+    /// [1, classes, H, W] of the frame's
+    #[arg(long, value_name = "FILE.safetensors", conflicts_with = "halo")]
     logits: Option<PathBuf>,
     /// Write the label map at the model's size, as the engine leaves it
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["slide", "halo"])]
     device_labels: bool,
     /// Make the labels from logits that are resized to the frame, with smoother outlines than a device gives
-    #[arg(long, conflicts_with = "device_labels")]
+    #[arg(long, conflicts_with_all = ["device_labels", "slide", "halo"])]
     smooth: bool,
     /// Draw how sure the labels are: the margin between the two largest logits of every pixel
-    #[arg(long, conflicts_with = "float")]
+    #[arg(long, conflicts_with_all = ["float", "slide", "halo", "flip"])]
     margin: bool,
     /// Right shift of the margins' codes, 0 to 31; default: the smallest that tells margins of up to 8 logits apart
     #[arg(long, value_name = "K", requires = "margin", value_parser = clap::value_parser!(u8).range(0..=31))]
@@ -71,6 +77,10 @@ pub struct RunArgs {
     network: NetworkArgs,
     #[command(flatten)]
     size: SizeArg,
+    #[command(flatten)]
+    slide: SlideArgs,
+    #[command(flatten)]
+    halo: HaloArg,
     #[command(flatten)]
     isa: IsaArg,
     /// Names and colours of the classes, a TOML file like data/camvid11.toml
@@ -142,6 +152,8 @@ pub fn run(args: &RunArgs, format: Format) -> Result<()> {
         let (checkpoint, size, classes) = match &int8 {
             Some(int8) => (binary::read_for(weights, int8.model().meta(), &selection)?, args.size.size.unwrap_or(int8.size()), classes_of(int8)?),
             None => {
+                let windows = args.slide.slide || args.halo.halo.is_some();
+                ensure!(!windows || args.size.size.is_some(), "--size HxW is missing: windows of which size?");
                 let network = args.network.network()?;
                 let classes = binary::classes(network.classes, args.classes_file.as_deref())?;
                 (
@@ -172,11 +184,12 @@ fn own_size(path: &Path) -> Result<Size> {
 
 fn run_all(segmenter: &dyn Segmenter, shift: Option<u8>, paths: &[PathBuf], classes: &Classes, args: &RunArgs, format: Format) -> Result<()> {
     ensure!(shift.is_none() || segmenter.head() == Head::Segformer, "--margin is for segmentors: a classifier's logits are in its result");
+    let inference = args.slide.inference(args.halo.halo, segmenter.size())?;
     let bar = progress::frames(paths.len(), "running");
     let mut reports = Vec::with_capacity(paths.len());
     for (done, path) in paths.iter().enumerate() {
         let after = || format!("frame {} ({done} of {} frames are done)", path.display(), paths.len());
-        let report = run_frame(segmenter, shift, path, classes, args).with_context(after)?;
+        let report = run_frame(segmenter, inference, shift, path, classes, args).with_context(after)?;
         output::write_file(&args.out.join(format!("{}.json", frames::stem(path))), &serde_json::to_vec_pretty(&report)?)?;
         reports.push(report);
         bar.inc(1);
@@ -188,21 +201,22 @@ fn run_all(segmenter: &dyn Segmenter, shift: Option<u8>, paths: &[PathBuf], clas
     }
 }
 
-fn run_frame(segmenter: &dyn Segmenter, shift: Option<u8>, path: &Path, classes: &Classes, args: &RunArgs) -> Result<FrameReport> {
+fn run_frame(segmenter: &dyn Segmenter, inference: Inference, shift: Option<u8>, path: &Path, classes: &Classes, args: &RunArgs) -> Result<FrameReport> {
     let frame = frames::read(path)?;
-    let input = frames::resize(&frame, segmenter.size())?;
+    let input = inference.input(&frame, segmenter.size())?;
     let start = Instant::now();
     let mut report =
         FrameReport { frame: path.to_path_buf(), network: segmenter.name(), ms: 0.0, labels: None, overlay: None, margin: None, classes: Vec::new() };
     let logits = match segmenter.head() {
         Head::Classifier => {
-            let logits = segmenter.logits(&input)?;
+            let logits = inference.logits(segmenter, &input)?;
             report.ms = 1e3 * start.elapsed().as_secs_f64();
             report.classes = best(&logits.data, classes);
             Some(logits)
         }
         Head::Segformer => {
-            let Segmented { labels, logits, margins } = segmenter.segment(&input, Wanted { logits: args.smooth || args.logits.is_some(), margins: shift })?;
+            let wanted = Wanted { logits: args.smooth || args.logits.is_some(), margins: shift };
+            let Segmented { labels, logits, margins } = inference.segment(segmenter, &input, wanted)?;
             report.ms = 1e3 * start.elapsed().as_secs_f64();
             let (height, width) = (frame.height() as usize, frame.width() as usize);
             let found = match &logits {

@@ -13,6 +13,7 @@ use crate::{
     float::Float,
     hold_out::measure::{Decided, Decision},
     host_engine::PackedImage,
+    inference::Inference,
     logits::Logits,
     palette::Classes,
     quantize::{Frames, Progress},
@@ -87,7 +88,7 @@ impl<'a> Measure<'a> {
         let (frames, logits): (Vec<_>, Vec<_>) = answered.collect::<Result<Vec<_>>>()?.into_iter().unzip();
         let judged = judged.map(|(set, classes)| -> Result<Judged<'a>> {
             ensure!(float.head() == Head::Segformer, "labelled frames judge segmentors only");
-            let quality = evaluate(set, Contestants { float: Some(&float), engine: None }, classes, &|_| Ok(()))?.float;
+            let quality = evaluate(set, Contestants { float: Some(&float), engine: None, inference: Inference::default() }, classes, &|_| Ok(()))?.float;
             Ok(Judged { set, classes, float: quality.context("no quality of the float network")?.miou })
         });
         let decisions = logits.iter().map(|logits| Decision::of(logits, float.head(), size)).collect();
@@ -145,7 +146,7 @@ impl<'a> Measure<'a> {
         let Some(Judged { set, classes, float }) = &self.judged else { return Ok(100.0 * noise.flipped) };
         let packed = PackedImage::new(image.clone(), self.kernels)?;
         let engine = packed.load()?;
-        let quality = evaluate(set, Contestants { float: None, engine: Some(&engine) }, classes, &|_| Ok(()))?.engine;
+        let quality = evaluate(set, Contestants { float: None, engine: Some(&engine), inference: Inference::default() }, classes, &|_| Ok(()))?.engine;
         Ok(100.0 * (quality.context("no quality of the image")?.miou - float).abs())
     }
 

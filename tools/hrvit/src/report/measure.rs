@@ -1,11 +1,11 @@
 //! One pass over the frames: float, the model image and every other calibration of it.
 
 use anyhow::{Context, Result};
-use rayon::prelude::*;
 
 use super::agreement::{Counts, Pixels};
 use super::task::ClassCounts;
 use crate::dataset::Labelled;
+use crate::inference::Inference;
 use crate::labels::{self, LabelMap};
 use crate::segmenter::Segmenter;
 use crate::sqnr::Sqnr;
@@ -18,6 +18,8 @@ pub struct Contestants<'a> {
     pub float: &'a dyn Segmenter,
     /// The model image first, then its other calibrations.
     pub others: &'a [&'a dyn Segmenter],
+    /// How all of them see a frame.
+    pub inference: Inference,
     /// Standard deviation of the float logits.
     pub logits_deviation: f64,
 }
@@ -51,22 +53,20 @@ struct Frame {
     sqnr: Sqnr,
 }
 
-/// Counts every frame of `set`, frames in parallel. As in `hrvit eval` frames are resized to the network's size, and the logits of all precisions alike are
-/// resized bilinearly to the labels' size before the argmax.
+/// Counts every frame of `set`, frames in parallel. As in `hrvit eval` all precisions alike see frames as `contestants.inference` says; where frames are resized to
+/// the network's size, logits are resized bilinearly to the labels' before the argmax.
 ///
 /// # Errors
 /// If a file cannot be read, or label maps do not fit the network.
 pub fn measure(set: &[&Labelled], contestants: Contestants<'_>) -> Result<Measured> {
     let classes = contestants.float.classes();
     let bar = progress::frames(set.len(), "measuring frames");
-    let each: Vec<(ClassCounts, Vec<Frame>)> = set
-        .par_iter()
-        .map(|item| {
-            let counted = measure_frame(item, contestants).with_context(|| format!("frame {}", item.name));
-            bar.inc(1);
-            counted
-        })
-        .collect::<Result<_>>()?;
+    let counted = |item: &&Labelled| {
+        let counted = measure_frame(item, contestants).with_context(|| format!("frame {}", item.name));
+        bar.inc(1);
+        counted
+    };
+    let each = contestants.inference.over(set, counted)?;
     bar.finish_and_clear();
     let nothing = || Against { classes: Vec::new(), agreement: Vec::new(), counts: Counts::new(classes), sqnr: Sqnr::default() };
     let mut all = Measured { float: Vec::new(), others: contestants.others.iter().map(|_| nothing()).collect() };
@@ -84,19 +84,20 @@ pub fn measure(set: &[&Labelled], contestants: Contestants<'_>) -> Result<Measur
 
 fn measure_frame(item: &Labelled, contestants: Contestants<'_>) -> Result<(ClassCounts, Vec<Frame>)> {
     let truth = labels::read(&item.labels)?;
-    let input = frames::resize(&frames::read(&item.frame)?, contestants.float.size())?;
-    let float = contestants.float.logits(&input)?;
-    let (float_labels, margins) = float.labels_and_margins_at(truth.height, truth.width);
-    let others = contestants.others.iter().map(|other| {
-        let logits = other.logits(&input)?;
-        let labels = logits.labels_at(truth.height, truth.width);
-        let mut counts = Counts::new(float.classes);
-        counts.add(&float_labels, &margins, contestants.logits_deviation, &labels)?;
+    let (frame, inference, classes) = (frames::read(&item.frame)?, contestants.inference, contestants.float.classes());
+    let input = inference.input(&frame, contestants.float.size())?;
+    let size = (truth.height, truth.width);
+    let float = inference.predict(contestants.float, &input, size, true)?;
+    let margins = float.margins.as_deref().context("no margins of float")?;
+    let others = contestants.others.iter().map(|&other| {
+        let found = inference.predict(other, &input, size, false)?;
+        let mut counts = Counts::new(classes);
+        counts.add(&float.labels, margins, contestants.logits_deviation, &found.labels)?;
         let mut sqnr = Sqnr::default();
-        sqnr.add(&float, &logits)?;
-        Ok(Frame { classes: by_class(&truth, &labels, float.classes)?, counts, sqnr })
+        float.logits.iter().zip(&found.logits).try_for_each(|(float, found)| sqnr.add(float, found))?;
+        Ok(Frame { classes: by_class(&truth, &found.labels, classes)?, counts, sqnr })
     });
-    Ok((by_class(&truth, &float_labels, float.classes)?, others.collect::<Result<_>>()?))
+    Ok((by_class(&truth, &float.labels, classes)?, others.collect::<Result<_>>()?))
 }
 
 fn by_class(truth: &LabelMap, labels: &LabelMap, classes: usize) -> Result<ClassCounts> {

@@ -26,6 +26,8 @@ pub mod task;
 
 use serde::Serialize;
 
+use crate::inference::Inference;
+
 /// Everything that a report says; its JSON document.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
@@ -60,6 +62,8 @@ pub struct Subject {
     pub step_frames: usize,
     /// Input height and width.
     pub size: [u16; 2],
+    /// How the networks saw a frame.
+    pub inference: Inference,
     /// Names of the classes.
     pub classes: Vec<String>,
     /// Bootstrap resamples behind every interval.

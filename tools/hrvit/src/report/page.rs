@@ -1,5 +1,6 @@
 //! The HTML page: one file, readable without network and script. Every text is escaped by the templates.
 
+use hrvit_format::Size;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::agreement::Place;
@@ -108,7 +109,7 @@ pub fn subject(subject: &Subject) -> Markup {
             dt { "model image" } dd { (subject.model) ", " (grouped(subject.model_bytes as u64)) " bytes, CRC32 " (subject.model_crc32) }
             dt { "made by" } dd { (subject.provenance) }
             dt { "float network" } dd { (subject.weights) }
-            dt { "frames" } dd { (subject.frames) " of " (subject.data) ", input " (height) "x" (width) }
+            dt { "frames" } dd { (subject.frames) " of " (subject.data) ", " (subject.inference.words(Size { height, width })) }
             dt { "intervals" } dd { "95 %, " (subject.resamples) " bootstrap resamples of the frames, seed " (subject.seed) }
         }
     }

@@ -8,6 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use image::{Rgb, RgbImage};
 
 use crate::dataset::Labelled;
+use crate::inference::Inference;
 use crate::labels::{self, LabelMap};
 use crate::palette::Classes;
 use crate::segmenter::Segmenter;
@@ -64,13 +65,16 @@ pub fn thumbnail(path: &Path) -> Result<String> {
 ///
 /// # Errors
 /// If a file cannot be read or does not fit the network.
-pub fn draw(item: &Labelled, float: &dyn Segmenter, other: &dyn Segmenter, classes: &Classes) -> Result<Pictures> {
+pub fn draw(item: &Labelled, inference: Inference, float: &dyn Segmenter, other: &dyn Segmenter, classes: &Classes) -> Result<Pictures> {
     let frame = frames::read(&item.frame)?;
     let truth = labels::read(&item.labels)?;
-    let input = frames::resize(&frame, float.size())?;
+    let input = inference.input(&frame, float.size())?;
     let width = truth.width.min(WIDTH);
     let height = (truth.height * width / truth.width).max(1);
-    let small = |segmenter: &dyn Segmenter| Ok::<_, anyhow::Error>(shrink(&segmenter.logits(&input)?.labels_at(truth.height, truth.width), height, width));
+    let small = |segmenter: &dyn Segmenter| {
+        let found = inference.predict(segmenter, &input, (truth.height, truth.width), false)?;
+        Ok::<_, anyhow::Error>(shrink(&found.labels, height, width))
+    };
     let (by_float, by_other, truth) = (small(float)?, small(other)?, shrink(&truth, height, width));
     let thumbnail = image::imageops::resize(&frame, u32::try_from(width)?, u32::try_from(height)?, image::imageops::FilterType::Triangle);
     let map = |labels: &LabelMap| Ok::<_, anyhow::Error>(png(&labels::encode(labels, classes)?));

@@ -22,6 +22,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::host_engine::HostEngine;
+use crate::inference::Inference;
 use crate::logits::{Logits, argmax};
 use crate::quantize::report::Noise;
 use crate::quantize::states::left_by;
@@ -279,7 +280,7 @@ pub fn logits_deviation(frames: &[Logits]) -> f64 {
 ///
 /// # Errors
 /// If a frame cannot be read.
-pub fn measure(set: &[&Path], float: &Folded, int8: &HostEngine) -> Result<Measured> {
+pub fn measure(set: &[&Path], inference: Inference, float: &Folded, int8: &HostEngine) -> Result<Measured> {
     let model = int8.model();
     let steps: Vec<(Step, Codes)> =
         model.step_ids().filter_map(|(id, step)| Codes::of(&model, id, step).map(|codes| Some((step, codes?))).transpose()).collect::<Result<_>>()?;
@@ -287,7 +288,7 @@ pub fn measure(set: &[&Path], float: &Folded, int8: &HostEngine) -> Result<Measu
     let each: Vec<(Vec<Seen>, Spread)> = set
         .par_iter()
         .map(|frame| {
-            let seen = measure_frame(frame, &steps, float, int8).with_context(|| format!("frame {}", frame.display()));
+            let seen = measure_frame(frame, inference, &steps, float, int8).with_context(|| format!("frame {}", frame.display()));
             bar.inc(1);
             seen
         })
@@ -303,8 +304,8 @@ pub fn measure(set: &[&Path], float: &Folded, int8: &HostEngine) -> Result<Measu
     })
 }
 
-fn measure_frame(frame: &Path, steps: &[(Step, Codes)], folded: &Folded, int8: &HostEngine) -> Result<(Vec<Seen>, Spread)> {
-    let input = frames::resize(&frames::read(frame)?, int8.size())?;
+fn measure_frame(frame: &Path, inference: Inference, steps: &[(Step, Codes)], folded: &Folded, int8: &HostEngine) -> Result<(Vec<Seen>, Spread)> {
+    let input = inference.sample(&frames::read(frame)?, int8.size())?;
     let taken = Taken(Mutex::new(vec![Vec::new(); int8.model().steps().len()]));
     int8.raw_logits(input.as_raw(), &taken)?;
     let taken = taken.0.into_inner().unwrap_or_else(PoisonError::into_inner);

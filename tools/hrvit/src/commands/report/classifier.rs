@@ -9,6 +9,7 @@ use super::{Prepared, others, points, table, verdict};
 use crate::dataset;
 use crate::float::Float;
 use crate::host_engine::{HostEngine, PackedImage};
+use crate::inference::Inference;
 use crate::report::classifier::{self, Draws, Drift, Quality, Report, measure, page};
 use crate::report::macs::Macs;
 use crate::report::page::{decibels, percent};
@@ -25,7 +26,7 @@ pub fn run(prepared: Prepared<'_>) -> Result<()> {
 
     let frames: Vec<&Path> = set.iter().map(|item| item.frame.as_path()).collect();
     let step_set = prepared.step_set(&frames);
-    let steps::Measured { steps, logits_deviation } = steps::measure(&step_set, &Folded::new(&prepared.checkpoint), int8)?;
+    let steps::Measured { steps, logits_deviation } = steps::measure(&step_set, Inference::default(), &Folded::new(&prepared.checkpoint), int8)?;
     let float = Float::new(prepared.checkpoint.clone(), int8.size());
     let draws: Vec<HostEngine> = others.iter().flat_map(|others| &others.images).map(PackedImage::load).collect::<Result<_>>()?;
     let images: Vec<&dyn Segmenter> = std::iter::once(int8).chain(&draws).map(|one| one as &dyn Segmenter).collect();
@@ -33,7 +34,7 @@ pub fn run(prepared: Prepared<'_>) -> Result<()> {
     let (exact, bootstrap) = (&measured.float, prepared.bootstrap());
     let (own, drawn) = measured.others.split_first().context("the model image was measured")?;
 
-    let subject = prepared.subject(set.len(), step_set.len());
+    let subject = prepared.subject(Inference::default(), set.len(), step_set.len());
     let worst = classifier::worst(&set, exact, own, logits_deviation, &subject.classes, args.worst);
     let path = |name: &str| set.iter().find(|item| item.name == name).map(|item| item.frame.as_path());
     let thumbnails = worst.iter().filter_map(|frame| path(&frame.name)).map(pictures::thumbnail).collect::<Result<Vec<_>>>()?;

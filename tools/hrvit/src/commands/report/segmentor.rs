@@ -26,20 +26,21 @@ pub fn run(mut prepared: Prepared<'_>) -> Result<()> {
 
     let frames: Vec<&Path> = set.iter().map(|item| item.frame.as_path()).collect();
     let step_set = prepared.step_set(&frames);
-    let by_step = steps::measure(&step_set, &Folded::new(&prepared.checkpoint), int8)?;
+    let inference = args.slide.inference(None, int8.size())?;
+    let by_step = steps::measure(&step_set, inference, &Folded::new(&prepared.checkpoint), int8)?;
     let float = Float::new(prepared.checkpoint.clone(), int8.size());
     let draws: Vec<HostEngine> = others.iter().flat_map(|others| &others.images).map(PackedImage::load).collect::<Result<_>>()?;
     let contestants: Vec<&dyn Segmenter> = std::iter::once(int8).chain(&draws).map(|one| one as &dyn Segmenter).collect();
-    let measured = measure::measure(&set, Contestants { float: &float, others: &contestants, logits_deviation: by_step.logits_deviation })?;
+    let measured = measure::measure(&set, Contestants { float: &float, others: &contestants, inference, logits_deviation: by_step.logits_deviation })?;
 
     let (bootstrap, classes) = (prepared.bootstrap(), &prepared.classes);
     let (own, drawn) = measured.others.split_first().context("the model image was measured")?;
     let worst = worst(own, args.worst);
-    let drawings = worst.iter().map(|&(at, _)| pictures::draw(set[at], &float, int8, classes)).collect::<Result<_>>()?;
+    let drawings = worst.iter().map(|&(at, _)| pictures::draw(set[at], inference, &float, int8, classes)).collect::<Result<_>>()?;
     let extras = Extras { worst: vec![drawings], pictures: std::mem::take(&mut prepared.pictures) };
     let classes = &prepared.classes;
     let mut report = Report {
-        subject: prepared.subject(set.len(), step_set.len()),
+        subject: prepared.subject(inference, set.len(), step_set.len()),
         quality: vec![
             task::quality(float.name(), &measured.float, classes.len(), bootstrap),
             task::quality(int8.name(), &own.classes, classes.len(), bootstrap),
