@@ -28,10 +28,20 @@ const BRIEF: usize = 72;
 
 /// The network's tensors in a file.
 pub(super) struct Choice<P> {
-    /// Each with its recipe and the file's tensors that it takes, under their names.
-    pub(super) tensors: Vec<(Parameter, Recipe, Vec<(String, P)>)>,
+    /// In the network's order.
+    pub(super) tensors: Vec<Chosen<P>>,
     /// What was taken, in words.
     pub(super) taken: Taken,
+}
+
+/// One of the network's tensors.
+pub(super) struct Chosen<P> {
+    /// What it is in the network.
+    pub(super) parameter: Parameter,
+    /// How it comes from the file's.
+    pub(super) recipe: Recipe,
+    /// These, under their names.
+    pub(super) sources: Vec<(String, P)>,
 }
 
 /// Whether a tensor counts the batches that a BatchNorm has seen: no weight.
@@ -103,7 +113,7 @@ pub(super) fn choose<P: Part>(network: &Network, listed: Vec<Listed<P>>, selecti
             }
             sources.push((source.name.clone(), tensor.part.clone()));
         }
-        chosen.push((parameter.clone(), recipe, sources));
+        chosen.push(Chosen { parameter: parameter.clone(), recipe, sources });
     }
     Ok(Choice { tensors: chosen, taken })
 }

@@ -24,7 +24,7 @@ use hrvit_format::{Network, Preprocess};
 use crate::parameters::{Parameter, parameters};
 use crate::pth::{self, Form, Source, View};
 
-use choice::Choice;
+use choice::{Choice, Chosen};
 
 pub(crate) use element::Element;
 pub(crate) use listing::Listed;
@@ -144,7 +144,7 @@ impl Checkpoint {
         mut load: impl FnMut(&str, P) -> Result<Tensor, CheckpointError>,
     ) -> Result<Self, CheckpointError> {
         let mut tensors = BTreeMap::new();
-        for (Parameter { name, shape }, recipe, sources) in choice.tensors {
+        for Chosen { parameter: Parameter { name, shape }, recipe, sources } in choice.tensors {
             let mut loaded = Vec::new();
             for (name, part) in sources {
                 let tensor = load(&name, part)?;

@@ -11,19 +11,28 @@ const MAX_DEPTH: usize = 8;
 /// Tensors in a file: names as in it, and the view or what is wrong with it.
 pub(super) type Views = Vec<Listed<Result<View, String>>>;
 
+/// A dictionary that is being looked through.
+struct Open<'a> {
+    /// What stands in front of its keys.
+    prefix: String,
+    dictionary: usize,
+    /// Items that are left.
+    items: &'a [(Span, Value)],
+}
+
 /// Tensors of the dictionary `root` and of all dictionaries in it, [`MAX_DEPTH`] deep. Whatever else was saved is left out.
 pub(super) fn tensors(heap: &Heap, root: Value, budget: &mut Budget) -> Result<Views, String> {
     let mut found = Vec::new();
-    let mut open: Vec<(String, usize, &[(Span, Value)])> = Vec::new();
+    let mut open: Vec<Open<'_>> = Vec::new();
     let mut dictionaries = 0;
     let mut next = Some((String::new(), root));
     loop {
         if let Some((prefix, Value::Dict(id))) = next.take() {
-            open.push((prefix, dictionaries, heap.dict(id)));
+            open.push(Open { prefix, dictionary: dictionaries, items: heap.dict(id) });
             dictionaries += 1;
         }
         let level = open.len();
-        let Some((prefix, dictionary, items)) = open.last_mut() else { return Ok(found) };
+        let Some(Open { prefix, dictionary, items }) = open.last_mut() else { return Ok(found) };
         let Some((&(key, value), rest)) = items.split_first() else {
             open.pop();
             continue;
