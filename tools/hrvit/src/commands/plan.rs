@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 use hrvit_core::{Plan, Step, StepMemory, Tiling, WideParts, recomputed_macs};
 use serde::Serialize;
 
@@ -39,7 +40,7 @@ pub struct PlanArgs {
     #[arg(long, value_name = "BYTES", conflicts_with = "tile")]
     arena: Option<usize>,
     /// Make tiles of this many rows in every step
-    #[arg(long, value_name = "ROWS")]
+    #[arg(long, value_name = "ROWS", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     tile: Option<usize>,
     /// Draw the arena over the steps of a frame
     #[arg(long, value_name = "FILE")]

@@ -171,6 +171,9 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
     let classes = classes.or_else(|| binary::classes_named(&checkpoint));
     let threshold = binary::threshold(&network, args.threshold);
     ensure!(args.half.is_empty() || args.precision == Precision::Mixed, "--half names the parts of --precision mixed");
+    let auto = args.precision == Precision::Auto;
+    ensure!(auto || args.pareto.is_none(), "--pareto draws the choice of --precision auto");
+    ensure!(auto || args.labelled.is_none(), "--labelled decides for --precision auto");
     let named = parts::steps_named(&network, args.size, &args.half)?;
     let wide = match args.precision {
         Precision::Int8 | Precision::Auto => WideParts::NONE,
