@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use crate::commands::{bench, demo, doctor, eval, inspect, pack, plan, profile, quantize, report, run, synth};
 use crate::decoding::MaxPixels;
 use crate::files;
-use crate::output::Format;
+use crate::output::{Format, ReaderGone};
 
 /// Quantise, run, evaluate and inspect HRViT models for embedded devices.
 #[derive(Debug, Parser)]
@@ -47,6 +47,8 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match files::remove_on_signals().and_then(|()| execute(&cli)) {
         Ok(()) => ExitCode::SUCCESS,
+        // `hrvit … | head` has what it wants.
+        Err(error) if error.is::<ReaderGone>() => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             if let Some(left) = files::left() {

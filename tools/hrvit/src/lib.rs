@@ -5,6 +5,7 @@
 //! | [`cli`], [`commands`] | the command line: one module per subcommand |
 //! | [`spec_file`] | which network: variant or TOML file, head, classes |
 //! | [`decoding`], [`frames`], [`frame_checks`], [`calibration`] | decoding, resizing and judging camera frames |
+//! | [`inputs`] | what `run` takes: files, folders, patterns, pipes, raw frames, videos |
 //! | [`likeness`], [`hold_out`] | frames that are alike; what an image costs on frames that did not calibrate it, and whether that is too much |
 //! | [`mod@quantize`] | from a checkpoint and frames to a model image |
 //! | [`labels`], [`palette`] | label maps as PNG, names and colours of classes |
@@ -43,6 +44,7 @@ pub mod frames;
 pub mod golden;
 pub mod hold_out;
 pub mod host_engine;
+pub mod inputs;
 pub mod labels;
 pub mod likeness;
 pub mod logits;
