@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -50,10 +51,9 @@ pub fn main() -> ExitCode {
         // `hrvit … | head` has what it wants.
         Err(error) if error.is::<ReaderGone>() => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
-            if let Some(left) = files::left() {
-                eprintln!("written before the error, and whole: {left}");
-            }
+            let left = files::left().map_or_else(String::new, |left| format!("written before the error, and whole: {left}\n"));
+            // Where nobody reads it there is nobody to tell.
+            let _ = write!(std::io::stderr(), "error: {error:#}\n{left}");
             ExitCode::FAILURE
         }
     }

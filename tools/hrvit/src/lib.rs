@@ -28,8 +28,11 @@
 
 pub mod accounting;
 pub mod binary;
+pub mod bits;
+pub mod blocks;
 pub mod calibration;
 pub mod canvas;
+pub mod classification;
 pub mod cli;
 pub mod commands;
 pub mod dataset;
@@ -37,6 +40,7 @@ pub mod decoding;
 pub mod doctor;
 pub mod drift_bound;
 pub mod evaluation;
+pub mod failures;
 pub mod files;
 pub mod float;
 pub mod frame_checks;
@@ -63,6 +67,7 @@ pub mod provenance;
 pub mod quantize;
 pub mod report;
 pub mod segmenter;
+pub mod shards;
 pub mod spec_file;
 pub mod sqnr;
 pub mod target;

@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::quantize;
 use crate::binary;
 use crate::calibration::CalibrationSet;
+use crate::dataset::args::DatasetArgs;
 use crate::host_engine::{self, HostEngine, IsaArg, PackedImage};
 use crate::output::{self, Format};
 use crate::palette::Classes;
@@ -50,6 +51,8 @@ pub struct ReportArgs {
     /// Folder with images/ and labels/; of a classifier, with images/ and perhaps labels.csv
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
+    #[command(flatten)]
+    dataset: DatasetArgs,
     /// Measure on this many frames, evenly spread, instead of all
     #[arg(long, value_name = "N")]
     frames: Option<usize>,

@@ -139,10 +139,10 @@ impl Iterator for Stream {
             return Some(frame);
         }
         loop {
-            if let Some(open) = &mut self.open {
-                if let Some(pixels) = open.next(&self.conversion) {
-                    return Some(open.named(pixels, self.inputs == 1));
-                }
+            if let Some(open) = &mut self.open
+                && let Some(pixels) = open.next(&self.conversion)
+            {
+                return Some(open.named(pixels, self.inputs == 1));
             }
             let entry = self.entries.pop_front()?;
             self.open = Some(self.open(entry));

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::agreement::{Counts, Pixels};
 use super::task::ClassCounts;
 use crate::dataset::Labelled;
-use crate::labels::{self, LabelMap};
+use crate::labels::LabelMap;
 use crate::segmenter::Segmenter;
 use crate::sqnr::Sqnr;
 use crate::{frames, progress};
@@ -83,7 +83,7 @@ pub fn measure(set: &[&Labelled], contestants: Contestants<'_>) -> Result<Measur
 }
 
 fn measure_frame(item: &Labelled, contestants: Contestants<'_>) -> Result<(ClassCounts, Vec<Frame>)> {
-    let truth = labels::read(&item.labels)?;
+    let truth = item.truth()?;
     let input = frames::resize(&frames::read(&item.frame)?, contestants.float.size())?;
     let float = contestants.float.logits(&input)?;
     let (float_labels, margins) = float.labels_and_margins_at(truth.height, truth.width);
