@@ -76,7 +76,9 @@ pub fn rgb(bytes: &[u8], most: MaxPixels) -> Result<RgbImage> {
         ImageFormat::Jpeg => jpeg::decode(bytes, most)?,
         ImageFormat::Png => {
             let decoder = PngDecoder::with_limits(stream, limits(most)).context("damaged PNG, or one that takes too much memory")?;
-            (decode(decoder, "PNG", most)?.0, exif::of_png(bytes))
+            let (picture, _) = decode(decoder, "PNG", most)?;
+            whole::png(bytes)?;
+            (picture, exif::of_png(bytes))
         }
         ImageFormat::WebP => {
             whole::webp(bytes)?;

@@ -144,6 +144,8 @@ fn every_layout_gives_the_figures_of_the_definition() {
     );
     fs::copy(cityscapes.join("gtFine/val/bonn/bonn_3_gtFine_labelIds.png"), cityscapes.join("gtFine/val/aachen/aachen_0_gtFine_labelIds.png")).unwrap();
     data.is_right(&cityscapes, &["--dataset", "cityscapes"]);
+    fs::copy(cityscapes.join("leftImg8bit/val/bonn/bonn_3_leftImg8bit.png"), cityscapes.join("leftImg8bit/val/bonn/other.png")).unwrap();
+    assert!(said(&data.eval(&cityscapes, &["--dataset", "cityscapes"])).contains("bonn/other.png: expected a name like X_leftImg8bit.png"));
     let ade = data.lay_out(
         "ade",
         |number| (format!("images/validation/ADE_val_{number}.png"), format!("annotations/validation/ADE_val_{number}.png")),
@@ -236,6 +238,16 @@ fn parts_join_to_the_very_bytes_of_the_whole() {
             out
         })
         .collect();
+    // The report reads the same layouts.
+    let ade = data.lay_out(
+        "report",
+        |number| (format!("images/validation/{number}.png"), format!("annotations/validation/{number}.png")),
+        |_, class| class.wrapping_add(1),
+    );
+    let (page, more) = (folder.join("r.html"), ["--dataset", "ade20k", "--step-frames", "1", "--resamples", "2", "--worst", "1", "--json"]);
+    let report = ["report", "--model", text(&model), "--weights", text(&data.weights), "--data", text(&ade), "--out", text(&page)];
+    let drift = json(&hrvit(&[&report[..], &more].concat()));
+    assert!((drift["quality"][0]["miou"]["value"].as_f64().unwrap() - data.miou).abs() < 1e-12, "{drift}");
     let merge = |parts: &[&str]| hrvit(&[&["eval", "--json", "--merge"], parts].concat());
     let [one, two, three, four] = [0, 1, 2, 3].map(|number| parts[number].as_str());
     let joined = merge(&[three, one, four, two]);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 
 use super::rules::Rules;
@@ -118,7 +118,7 @@ pub fn camvid_folders(folder: &Path, split: Option<&str>) -> Result<(PathBuf, Pa
 /// # Errors
 /// If it cannot be read or holds none.
 pub fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(folder).map_err(|error| anyhow::anyhow!("reading folder {}: {error}", folder.display()))?;
+    let entries = std::fs::read_dir(folder).with_context(|| format!("reading folder {}", folder.display()))?;
     let mut found: Vec<PathBuf> = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
     found.retain(|path| path.is_dir() && !frames::is_hidden(path));
     ensure!(!found.is_empty(), "folder {} holds no folders", folder.display());
@@ -132,12 +132,15 @@ pub fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
 /// If a folder cannot be read or a city has no frame.
 pub fn cityscapes_frames(folder: &Path, split: &str) -> Result<Vec<(PathBuf, String)>> {
     const ENDING: &str = "_leftImg8bit";
+    let named = |frame: PathBuf| {
+        let stem = frames::stem(&frame);
+        let name = stem.strip_suffix(ENDING).with_context(|| format!("frame {}: expected a name like X{ENDING}.png", frame.display()))?;
+        Ok((frame.clone(), name.to_owned()))
+    };
     let mut found = Vec::new();
     for city in folders(&folder.join("leftImg8bit").join(split))? {
-        let frames = unique(frames::list(&city)?)?;
-        found.extend(frames.into_iter().filter_map(|frame| Some((frame.clone(), frames::stem(&frame).strip_suffix(ENDING)?.to_owned()))));
+        found.extend(gather(unique(frames::list(&city)?)?.into_iter().map(named))?);
     }
-    ensure!(!found.is_empty(), "{} holds no frame: expected leftImg8bit/{split}/CITY/X{ENDING}.png", folder.display());
     Ok(found)
 }
 

@@ -96,12 +96,16 @@ impl Rules {
     /// # Errors
     /// If it cannot be read, or has colours where values are asked for; names it.
     pub fn read(&self, path: &Path) -> Result<LabelMap> {
-        match self.picture(path)? {
+        Ok(self.apply(self.picture(path)?))
+    }
+
+    fn apply(&self, picture: Picture) -> LabelMap {
+        match picture {
             Picture::Indices(mut map) => {
                 map.data.iter_mut().for_each(|value| *value = self.table[usize::from(*value)].unwrap_or(IGNORED));
-                Ok(map)
+                map
             }
-            Picture::Colours { height, width, data } => LabelMap::new(height, width, data.iter().map(|colour| self.of_colour(colour)).collect()),
+            Picture::Colours { height, width, data } => LabelMap { height, width, data: data.iter().map(|colour| self.of_colour(colour)).collect() },
         }
     }
 
@@ -110,21 +114,20 @@ impl Rules {
     /// # Errors
     /// As [`Self::read`].
     pub fn examine(&self, path: &Path) -> Result<Truth> {
-        let mut found: BTreeMap<String, u64> = BTreeMap::new();
-        match self.picture(path)? {
+        let picture = self.picture(path)?;
+        let mut found: Vec<(String, u64)> = match &picture {
             Picture::Indices(map) => {
                 let counts = map.histogram(256);
-                found.extend((0..).zip(counts).filter(|(_, count)| *count > 0).map(|(value, count): (usize, u64)| (value.to_string(), count)));
+                (0..).zip(counts).filter(|(_, count)| *count > 0).map(|(value, count): (usize, u64)| (value.to_string(), count)).collect()
             }
             Picture::Colours { data, .. } => {
                 let mut counts: BTreeMap<[u8; 3], u64> = BTreeMap::new();
                 data.iter().for_each(|colour| *counts.entry(*colour).or_default() += 1);
-                found.extend(counts.into_iter().map(|([r, g, b], count)| (format!("#{r:02x}{g:02x}{b:02x}"), count)));
+                counts.into_iter().map(|([r, g, b], count)| (format!("#{r:02x}{g:02x}{b:02x}"), count)).collect()
             }
-        }
-        let mut found: Vec<(String, u64)> = found.into_iter().collect();
+        };
         found.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        Ok(Truth { labels: self.read(path)?, found })
+        Ok(Truth { labels: self.apply(picture), found })
     }
 
     fn picture(&self, path: &Path) -> Result<Picture> {
@@ -219,7 +222,7 @@ mod tests {
         rules.ignore(3);
         assert_eq!(rules.read(labels.path()).unwrap().data, [255, 5, 6, 255, 255]);
         let truth = rules.examine(labels.path()).unwrap();
-        assert_eq!(truth.found.iter().map(|(value, _)| value.as_str()).collect::<Vec<_>>(), ["0", "1", "2", "255", "3"]);
+        assert_eq!(truth.found.iter().map(|(value, _)| value.as_str()).collect::<Vec<_>>(), ["0", "1", "2", "3", "255"]);
     }
 
     #[test]

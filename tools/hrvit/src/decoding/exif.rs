@@ -12,16 +12,18 @@ pub fn orientation(chunk: &[u8]) -> Orientation {
 
 /// That of a PNG, whose chunk may stand before the pixels or behind them.
 pub fn of_png(png: &[u8]) -> Orientation {
+    chunks(png).find(|(name, _)| *name == b"eXIf").map_or(Orientation::NoTransforms, |(_, data)| orientation(data))
+}
+
+/// Name and data of every chunk of a PNG that is there to its end.
+pub fn chunks(png: &[u8]) -> impl Iterator<Item = (&[u8; 4], &[u8])> {
     let mut rest = png.get(8..).unwrap_or_default();
-    while let Some((length, after)) = rest.split_first_chunk() {
-        let length = u32::from_be_bytes(*length) as usize;
-        let Some((name, after)) = after.split_first_chunk::<4>() else { break };
-        let Some(data) = after.get(..length) else { break };
-        if name == b"eXIf" {
-            return orientation(data);
-        }
+    std::iter::from_fn(move || {
+        let (length, after) = rest.split_first_chunk()?;
+        let (name, after) = after.split_first_chunk::<4>()?;
+        let (data, after) = after.split_at_checked(u32::from_be_bytes(*length) as usize)?;
         // The checksum.
-        rest = after.get(length.saturating_add(4)..).unwrap_or_default();
-    }
-    Orientation::NoTransforms
+        (_, rest) = after.split_first_chunk::<4>()?;
+        Some((name, data))
+    })
 }

@@ -2,6 +2,17 @@
 
 use anyhow::{Context, Result, ensure};
 
+use super::exif;
+
+/// Checks that the last chunk of a PNG is there.
+///
+/// # Errors
+/// If it is not.
+pub fn png(bytes: &[u8]) -> Result<()> {
+    ensure!(exif::chunks(bytes).any(|(name, _)| name == b"IEND"), "truncated PNG: it ends before its last chunk");
+    Ok(())
+}
+
 /// Checks that a WebP has the bytes that it and each of its chunks say.
 ///
 /// # Errors
