@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use crate::blocks::{self, Shard, Sum};
 use crate::dataset::Classified;
 use crate::evaluation::Contestants;
-use crate::report::classifier::ranking::{Ranking, TOP};
+use crate::report::classifier::ranking::Ranking;
 use crate::segmenter::Segmenter;
 use crate::sqnr::Sqnr;
 use crate::{frames, progress};
 
-/// Frames whose class is the best one, or among the best [`TOP`].
+/// Frames whose class is the best one, or among the best five.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hits {
     first: u64,
@@ -95,7 +95,7 @@ pub struct Evaluation {
 /// Counts the frames of `shard`, block by block. Frames are resized to the networks' size.
 ///
 /// # Errors
-/// If the contestants differ in size or classes, are no classifiors, a frame has no class, or a file cannot be read.
+/// If the contestants differ in size or classes, are no classifiers, a frame has no class, or a file cannot be read.
 pub fn count(set: &[Classified], contestants: Contestants<'_>, shard: Shard) -> Result<Vec<(usize, Counts)>> {
     let first = contestants.first(Head::Classifier)?;
     let bar = progress::frames(set.len() / shard.of, "evaluating");
@@ -145,6 +145,3 @@ pub fn conclude(total: &Counts, size: [u16; 2], float: bool, precision: Option<S
         logits_sqnr_db: delta.and_then(|_| total.sqnr.db()),
     }
 }
-
-/// How many of the best classes count.
-pub const BEST: usize = TOP;
