@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use hrvit_format::Size;
 use rayon::prelude::*;
 
+use crate::failures::gather;
 use crate::frame_checks::{self, Unfit};
 use crate::frames;
 use crate::likeness::{self, Doubt, Looks};
@@ -21,19 +22,25 @@ pub struct CalibrationSet {
 }
 
 impl CalibrationSet {
-    /// The frames of `folder`, to be resized to `size`, and everything that speaks against calibrating with them.
-    /// Frames that are equal at that size count once.
+    /// The frames of `folder`, as [`Self::of`].
     ///
     /// # Errors
-    /// If the folder cannot be read, holds no frame, or a frame cannot be decoded.
+    /// If the folder cannot be read, holds no frame, or frames cannot be decoded; names all of these.
     pub fn open(folder: &Path, size: Size) -> Result<(Self, Vec<Unfit>)> {
-        let paths = frames::list(folder)?;
+        Self::of(frames::list(folder)?, size)
+    }
+
+    /// Frames to be resized to `size`, and everything that speaks against calibrating with them. Frames that are equal at that size count once.
+    ///
+    /// # Errors
+    /// If frames cannot be decoded; names all of these.
+    pub fn of(paths: Vec<PathBuf>, size: Size) -> Result<(Self, Vec<Unfit>)> {
         let judge = |path: &PathBuf| -> Result<(Vec<Unfit>, Looks)> {
             let frame = frames::read(path)?;
             let unfit = frame_checks::check_frame(&path.display().to_string(), &frame, size);
             Ok((unfit, Looks::of(frames::resize(&frame, size)?.as_raw(), size.width.into())))
         };
-        let (judged, looks): (Vec<Vec<Unfit>>, Vec<Looks>) = paths.par_iter().map(judge).collect::<Result<Vec<_>>>()?.into_iter().unzip();
+        let (judged, looks): (Vec<Vec<Unfit>>, Vec<Looks>) = gather(paths.par_iter().map(judge).collect::<Vec<_>>())?.into_iter().unzip();
         let (distinct, doubts) = likeness::compare(&looks, &paths.iter().map(|path| file_name(path)).collect::<Vec<_>>());
         let unfit = frame_checks::check_count(distinct.len()).into_iter().chain(judged.into_iter().flatten()).collect();
         let all = Self { paths, size, doubts };

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -8,7 +9,7 @@ use clap::{Parser, Subcommand};
 use crate::commands::{bench, demo, doctor, eval, inspect, pack, plan, profile, quantize, report, run, synth};
 use crate::decoding::MaxPixels;
 use crate::files;
-use crate::output::Format;
+use crate::output::{Format, ReaderGone};
 
 /// Quantise, run, evaluate and inspect HRViT models for embedded devices.
 #[derive(Debug, Parser)]
@@ -47,11 +48,12 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match files::remove_on_signals().and_then(|()| execute(&cli)) {
         Ok(()) => ExitCode::SUCCESS,
+        // `hrvit … | head` has what it wants.
+        Err(error) if error.is::<ReaderGone>() => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
-            if let Some(left) = files::left() {
-                eprintln!("written before the error, and whole: {left}");
-            }
+            let left = files::left().map_or_else(String::new, |left| format!("written before the error, and whole: {left}\n"));
+            // Where nobody reads it there is nobody to tell.
+            let _ = write!(std::io::stderr(), "error: {error:#}\n{left}");
             ExitCode::FAILURE
         }
     }

@@ -1,12 +1,28 @@
-//! Folders of labelled frames.
+//! Data sets: frames with label maps, frames with classes.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`args`] | the options that say how a data set is laid out and its labels are read |
+//! | [`layout`] | where the frames and labels of each layout lie |
+//! | [`rules`] | from values and colours of label files to classes |
+//! | [`checks`] | what is found before the work begins |
+
+pub mod args;
+pub mod checks;
+pub mod layout;
+pub mod rules;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
+use crate::failures::gather;
 use crate::frames;
+use crate::labels::LabelMap;
 use crate::palette::Classes;
+use rules::Rules;
 
 /// A frame and its labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,20 +33,26 @@ pub struct Labelled {
     pub frame: PathBuf,
     /// Its labels.
     pub labels: PathBuf,
+    /// How they are read.
+    pub rules: Arc<Rules>,
 }
 
-/// Pairs every frame of `folder/images` with `folder/labels/STEM.png`, in order of their names.
+impl Labelled {
+    /// Its labels as classes.
+    ///
+    /// # Errors
+    /// If the file cannot be read; names it.
+    pub fn truth(&self) -> Result<LabelMap> {
+        self.rules.read(&self.labels)
+    }
+}
+
+/// Pairs every frame of `folder/images` with `folder/labels/STEM.png`, in order of their names. Label values are classes.
 ///
 /// # Errors
-/// If there is no frame, or one has no labels; names it.
+/// If there is no frame, one has no labels, or two have the same; names them.
 pub fn labelled(folder: &Path) -> Result<Vec<Labelled>> {
-    let pair = |frame: PathBuf| {
-        let name = frames::stem(&frame);
-        let labels = folder.join("labels").join(format!("{name}.png"));
-        ensure!(labels.is_file(), "frame {} has no labels: expected {}", frame.display(), labels.display());
-        Ok(Labelled { name, frame, labels })
-    };
-    frames::list(&folder.join("images"))?.into_iter().map(pair).collect()
+    layout::folder(folder, &Arc::new(Rules::default()))
 }
 
 /// A frame and the class that it shows.
@@ -45,16 +67,16 @@ pub struct Classified {
 }
 
 /// The frames of `folder/images` in order of their names, with their classes where there is a file `folder/labels.csv`: lines of a frame's file stem, a comma and
-/// the number or the name of its class.
+/// the number or the name of its class. `named` gives the class of another name.
 ///
 /// # Errors
 /// If there is no frame, a line is none of these, or a frame has no line; names it.
-pub fn classified(folder: &Path, classes: &Classes) -> Result<Vec<Classified>> {
+pub fn classified(folder: &Path, classes: &Classes, named: &dyn Fn(&str) -> Option<usize>) -> Result<Vec<Classified>> {
     let table = folder.join("labels.csv");
     let labels = if table.exists() {
         let text = std::fs::read_to_string(&table).with_context(|| format!("reading labels {}", table.display()))?;
         let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-        let label = |(number, line)| class_of(line, classes).with_context(|| format!("labels {}, line {}: {line:?}", table.display(), number + 1));
+        let label = |(number, line)| class_of(line, classes, named).with_context(|| format!("labels {}, line {}: {line:?}", table.display(), number + 1));
         Some(lines.map(label).collect::<Result<BTreeMap<_, _>>>()?)
     } else {
         None
@@ -70,14 +92,14 @@ pub fn classified(folder: &Path, classes: &Classes) -> Result<Vec<Classified>> {
         let class = labels.as_ref().map(label).transpose()?;
         Ok(Classified { name, frame, class })
     };
-    frames::list(&folder.join("images"))?.into_iter().map(frame).collect()
+    gather(layout::images(folder)?.into_iter().map(frame))
 }
 
 /// A line of `labels.csv`.
-fn class_of(line: &str, classes: &Classes) -> Result<(String, usize)> {
+fn class_of(line: &str, classes: &Classes, named: &dyn Fn(&str) -> Option<usize>) -> Result<(String, usize)> {
     let (name, class) = line.rsplit_once(',').context("expected a frame's name, a comma and its class")?;
     let (name, class) = (name.trim(), class.trim());
-    let number = class.parse().ok().filter(|&number| number < classes.len());
+    let number = named(class).or_else(|| class.parse().ok()).filter(|&number| number < classes.len());
     let number = number.or_else(|| classes.iter().position(|known| known.name == class));
     let number = number.with_context(|| format!("class {class:?} is neither a number below {} nor the name of a class", classes.len()))?;
     Ok((name.to_owned(), number))
@@ -108,7 +130,7 @@ mod tests {
     fn classes_are_numbers_or_names_and_need_not_be_there() {
         let folder = folder(&["images/b.jpg", "images/a,1.png"]);
         let classes = Classes::camvid11();
-        let found = || classified(folder.path(), &classes).map(|set| set.into_iter().map(|frame| (frame.name, frame.class)).collect::<Vec<_>>());
+        let found = || classified(folder.path(), &classes, &|_| None).map(|set| set.into_iter().map(|frame| (frame.name, frame.class)).collect::<Vec<_>>());
         assert_eq!(found().unwrap(), [("a,1".to_owned(), None), ("b".to_owned(), None)]);
         let table = folder.path().join("labels.csv");
         std::fs::write(&table, "b, road\n\na,1,10\n").unwrap();
@@ -119,6 +141,14 @@ mod tests {
         assert!(error.contains("line 1") && error.contains("below 11"), "{error}");
         std::fs::write(&table, "b,0\n").unwrap();
         assert!(format!("{:#}", found().unwrap_err()).contains("a,1,CLASS"));
+    }
+
+    #[test]
+    fn two_frames_for_one_label_map_are_an_error() {
+        let folder = folder(&["images/a.jpg", "images/a.png", "labels/a.png"]);
+        let error = labelled(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("a.jpg") && error.contains("a.png") && error.contains("same name"), "{error}");
+        assert!(classified(folder.path(), &Classes::camvid11(), &|_| None).is_err());
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use anyhow::{Context, Result, ensure};
 use hrvit_format::Head;
 use image::RgbImage;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::blocks::{self, Shard, Sum};
 use crate::dataset::Labelled;
 use crate::inference::Inference;
 use crate::labels::LabelMap;
@@ -12,7 +13,7 @@ use crate::metrics::{Agreement, ConfusionMatrix};
 use crate::palette::Classes;
 use crate::segmenter::Segmenter;
 use crate::sqnr::Sqnr;
-use crate::{frames, labels, progress};
+use crate::{frames, progress};
 
 /// What is evaluated: the float reference, an image in the engine or both.
 #[derive(Clone, Copy)]
@@ -42,10 +43,10 @@ pub struct Segmented<'a> {
 /// How good one contestant is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Quality {
-    /// Mean over the classes that occur.
-    pub miou: f64,
-    /// Share of labelled pixels that are right.
-    pub pixel_accuracy: f64,
+    /// Mean over the classes that occur; `None` where none does.
+    pub miou: Option<f64>,
+    /// Share of labelled pixels that are right; `None` where none is labelled.
+    pub pixel_accuracy: Option<f64>,
     /// Per class.
     pub classes: Vec<ClassIou>,
 }
@@ -63,9 +64,9 @@ pub struct ClassIou {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Delta {
     /// Of the mean intersection over union.
-    pub miou: f64,
+    pub miou: Option<f64>,
     /// Of the pixel accuracy.
-    pub pixel_accuracy: f64,
+    pub pixel_accuracy: Option<f64>,
 }
 
 /// What an evaluation found. Ratios are between 0 and 1.
@@ -85,7 +86,7 @@ pub struct Evaluation {
     pub engine: Option<Quality>,
     /// Arithmetic of the image: `engine`, `fp16` or `mixed`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub precision: Option<&'static str>,
+    pub precision: Option<String>,
     /// The engine minus the reference.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delta: Option<Delta>,
@@ -98,7 +99,8 @@ pub struct Evaluation {
 }
 
 /// Counts of some frames.
-struct Counts {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Counts {
     float: ConfusionMatrix,
     engine: ConfusionMatrix,
     agreement: Agreement,
@@ -111,12 +113,53 @@ impl Counts {
         Self { float: matrix.clone(), engine: matrix, agreement: Agreement::default(), sqnr: Sqnr::default() }
     }
 
-    fn merge(mut self, other: &Self) -> Self {
+    /// Whether counts from a file are of a network of so many classes.
+    ///
+    /// # Errors
+    /// If they are not.
+    pub fn check(&self, classes: usize) -> Result<()> {
+        self.float.check(classes)?;
+        self.engine.check(classes)?;
+        self.sqnr.check(classes)
+    }
+
+    /// Bytes that they take.
+    pub fn bytes(classes: usize) -> usize {
+        2 * classes * classes * size_of::<u64>() + Sqnr::bytes(classes)
+    }
+
+    /// By how many classes most pixels of a contestant are off, if they are.
+    pub fn offset(&self) -> Option<i8> {
+        self.float.offset().or_else(|| self.engine.offset())
+    }
+}
+
+impl Sum for Counts {
+    fn merge(&mut self, other: &Self) {
         self.float.merge(&other.float);
         self.engine.merge(&other.engine);
         self.agreement.merge(&other.agreement);
         self.sqnr.merge(&other.sqnr);
-        self
+    }
+}
+
+impl<'a> Contestants<'a> {
+    /// One of them, after all were seen to have this head and one size and number of classes.
+    ///
+    /// # Errors
+    /// If there is nobody, or they do not fit.
+    pub fn first(&self, head: Head) -> Result<&'a dyn Segmenter> {
+        let all: Vec<&dyn Segmenter> = self.float.into_iter().chain(self.engine).collect();
+        let first = *all.first().context("nothing to evaluate: give a checkpoint, a model image or both")?;
+        for one in &all {
+            ensure!(
+                one.head() == head,
+                "the {} network has another head than what it is evaluated on: label maps take a segmentor, classes a classifier",
+                one.name()
+            );
+            ensure!(one.size() == first.size() && one.classes() == first.classes(), "float network and image differ in size or number of classes");
+        }
+        Ok(first)
     }
 }
 
@@ -127,38 +170,70 @@ impl Counts {
 /// # Errors
 /// If there is nobody to evaluate, the contestants differ in size or classes, are no segmentors, or a file cannot be read.
 pub fn evaluate(set: &[Labelled], contestants: Contestants<'_>, classes: &Classes, each: &(dyn Fn(&Segmented<'_>) -> Result<()> + Sync)) -> Result<Evaluation> {
-    let all: Vec<&dyn Segmenter> = contestants.float.into_iter().chain(contestants.engine).collect();
-    let first = all.first().context("nothing to evaluate: give a checkpoint, a model image or both")?;
-    for one in &all {
-        ensure!(one.head() == Head::Segformer, "the {} network has a classification head: only segmentors can be evaluated on label maps", one.name());
-        ensure!(one.size() == first.size() && one.classes() == first.classes(), "float network and image differ in size or number of classes");
-    }
-    let bar = progress::frames(set.len(), "evaluating");
-    let counted = |item: &Labelled| {
+    let size = contestants.first(Head::Segformer)?.size();
+    let total = blocks::total(count(set, contestants, Shard::WHOLE, each)?).context("no frame to evaluate")?;
+    let precision = contestants.engine.map(|engine| engine.name().to_owned());
+    let names: Vec<String> = classes.iter().map(|class| class.name.clone()).collect();
+    let seen = Seen { frames: set.len(), size: [size.height, size.width], inference: contestants.inference };
+    Ok(conclude(&total, seen, contestants.float.is_some(), precision, &names))
+}
+
+/// Counts the frames of `shard`, block by block, as [`evaluate`] does.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn count(
+    set: &[Labelled],
+    contestants: Contestants<'_>,
+    shard: Shard,
+    each: &(dyn Fn(&Segmented<'_>) -> Result<()> + Sync),
+) -> Result<Vec<(usize, Counts)>> {
+    let first = contestants.first(Head::Segformer)?;
+    let bar = progress::frames(set.len() / shard.of, "evaluating");
+    let frame = |at: usize| {
+        let item = &set[at];
         let counts = evaluate_frame(item, contestants, first.size(), first.classes(), each).with_context(|| format!("frame {}", item.name));
         bar.inc(1);
         counts
     };
-    let counts = contestants.inference.over(set, counted)?;
+    let at_once = contestants.inference.at_once(set.len());
+    let sums = blocks::sums(set.len(), blocks::count(set.len(), Counts::bytes(first.classes())), shard, at_once, frame);
     bar.finish_and_clear();
-    let total = counts.iter().fold(Counts::new(first.classes()), Counts::merge);
-    let float = contestants.float.map(|_| quality(&total.float, classes));
-    let engine = contestants.engine.map(|_| quality(&total.engine, classes));
+    sums
+}
+
+/// Frames, and what networks saw of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// How many frames.
+    pub frames: usize,
+    /// Height and width of what the networks see.
+    pub size: [u16; 2],
+    /// How they see a frame.
+    pub inference: Inference,
+}
+
+/// What all counts together say. `precision` is the engine's, where there is one.
+pub fn conclude(total: &Counts, seen: Seen, float: bool, precision: Option<String>, classes: &[String]) -> Evaluation {
+    let Seen { frames, size, inference } = seen;
+    let float = float.then(|| quality(&total.float, classes));
+    let engine = precision.as_ref().map(|_| quality(&total.engine, classes));
+    let minus = |a: Option<f64>, b: Option<f64>| a.zip(b).map(|(a, b)| a - b);
     let delta = float
         .as_ref()
         .zip(engine.as_ref())
-        .map(|(float, engine)| Delta { miou: engine.miou - float.miou, pixel_accuracy: engine.pixel_accuracy - float.pixel_accuracy });
-    Ok(Evaluation {
-        frames: set.len(),
-        size: [first.size().height, first.size().width],
-        inference: contestants.inference,
+        .map(|(float, engine)| Delta { miou: minus(engine.miou, float.miou), pixel_accuracy: minus(engine.pixel_accuracy, float.pixel_accuracy) });
+    Evaluation {
+        frames,
+        size,
+        inference,
         pixel_agreement: delta.map(|_| total.agreement.ratio()),
         logits_sqnr_db: delta.and_then(|_| total.sqnr.db()),
         float,
         engine,
-        precision: contestants.engine.map(Segmenter::name),
+        precision,
         delta,
-    })
+    }
 }
 
 fn evaluate_frame(
@@ -169,7 +244,7 @@ fn evaluate_frame(
     each: &(dyn Fn(&Segmented<'_>) -> Result<()> + Sync),
 ) -> Result<Counts> {
     let frame = frames::read(&item.frame)?;
-    let truth = labels::read(&item.labels)?;
+    let truth = item.truth()?;
     let inference = contestants.inference;
     let input = inference.input(&frame, size)?;
     let run = |segmenter: Option<&dyn Segmenter>| segmenter.map(|one| inference.predict(one, &input, (truth.height, truth.width), false)).transpose();
@@ -190,8 +265,8 @@ fn evaluate_frame(
     Ok(counts)
 }
 
-fn quality(matrix: &ConfusionMatrix, classes: &Classes) -> Quality {
+fn quality(matrix: &ConfusionMatrix, classes: &[String]) -> Quality {
     let class = |(number, name): (usize, &String)| ClassIou { name: name.clone(), iou: matrix.iou(number) };
-    let per_class = classes.iter().map(|class| &class.name).enumerate().map(class).collect();
+    let per_class = classes.iter().enumerate().map(class).collect();
     Quality { miou: matrix.miou(), pixel_accuracy: matrix.pixel_accuracy(), classes: per_class }
 }

@@ -17,13 +17,20 @@ const MOST_LINKS: usize = 40;
 /// Names of temporary files start like this.
 const PREFIX: &str = ".hrvit-";
 
-/// What this process has written, and what it is writing.
+/// What this process has written, folder by folder, and what it is writing.
 struct Ledger {
-    written: Vec<PathBuf>,
+    written: BTreeMap<PathBuf, Written>,
     temporary: Vec<PathBuf>,
 }
 
-static LEDGER: Mutex<Ledger> = Mutex::new(Ledger { written: Vec::new(), temporary: Vec::new() });
+/// Files that were written into a folder.
+struct Written {
+    count: u64,
+    first: String,
+    last: String,
+}
+
+static LEDGER: Mutex<Ledger> = Mutex::new(Ledger { written: BTreeMap::new(), temporary: Vec::new() });
 
 fn ledger() -> MutexGuard<'static, Ledger> {
     LEDGER.lock().unwrap_or_else(PoisonError::into_inner)
@@ -146,7 +153,11 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
         }
     };
     write().with_context(|| format!("writing {}", path.display()))?;
-    ledger().written.push(path.to_path_buf());
+    let last = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut ledger = ledger();
+    let new = || Written { count: 0, first: last.clone(), last: String::new() };
+    let written = ledger.written.entry(folder_of(path).to_path_buf()).or_insert_with(new);
+    (written.count, written.last) = (written.count + 1, last);
     Ok(())
 }
 
@@ -185,17 +196,8 @@ pub fn probe_folder(folder: &Path) -> Result<()> {
 /// What this process has written so far, in words, folder by folder; `None` if nothing.
 pub fn left() -> Option<String> {
     let ledger = ledger();
-    let mut folders: BTreeMap<&Path, Vec<String>> = BTreeMap::new();
-    for path in &ledger.written {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        folders.entry(folder_of(path)).or_default().push(name);
-    }
-    let said = folders.iter().map(|(folder, names)| {
-        let shown = match names.as_slice() {
-            [one] => one.clone(),
-            [first, .., last] => format!("{} files, {first} to {last},", names.len()),
-            [] => String::new(),
-        };
+    let said = ledger.written.iter().map(|(folder, Written { count, first, last })| {
+        let shown = if *count == 1 { first.clone() } else { format!("{count} files, {first} to {last},") };
         format!("{shown} in {}", folder.display())
     });
     let said: Vec<String> = said.collect();

@@ -1,5 +1,6 @@
 //! Camera frames on the host: decoding, listing folders, resizing to the model's input.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -10,18 +11,18 @@ use image::RgbImage;
 use crate::decoding::{self, MaxPixels};
 
 /// File extensions that are frames.
-pub const EXTENSIONS: [&str; 3] = ["jpg", "jpeg", "png"];
+pub const EXTENSIONS: [&str; 11] = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "ppm", "pgm", "pbm", "pnm"];
 
-/// Decodes one frame to 8-bit RGB.
+/// Decodes one frame to 8-bit RGB, upright.
 ///
 /// # Errors
-/// If the file cannot be read, is no whole JPEG or PNG, or has more pixels than [`MaxPixels`] allows; names it.
+/// If the file cannot be read, is no whole picture, or has more pixels than [`MaxPixels`] allows; names it.
 pub fn read(path: &Path) -> Result<RgbImage> {
     let bytes = std::fs::read(path).with_context(|| format!("reading frame {}", path.display()))?;
     decoding::rgb(&bytes, MaxPixels::of_process()).with_context(|| format!("decoding frame {}", path.display()))
 }
 
-/// The frames of a folder, in order of their names. Not recursive; other files are passed over.
+/// The frames of a folder, in order of their names. Not recursive; other files are passed over, and those whose name begins with a dot.
 ///
 /// # Errors
 /// If the folder cannot be read or holds no frame.
@@ -30,7 +31,7 @@ pub fn list(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in entries {
         let path = entry.with_context(|| format!("reading folder {}", folder.display()))?.path();
-        if has_extension(&path, &EXTENSIONS) {
+        if has_extension(&path, &EXTENSIONS) && !is_hidden(&path) {
             paths.push(path);
         }
     }
@@ -39,18 +40,23 @@ pub fn list(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// One frame if `path` is a file, the frames of the folder if it is one.
+/// Whether a file or folder is hidden: its name begins with a dot.
+pub fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
+/// Checks that no two frames have one name, which would pair both with the same labels or results.
 ///
 /// # Errors
-/// If nothing is there, or as [`list`].
-pub fn list_or_one(path: &Path) -> Result<Vec<PathBuf>> {
-    if path.is_dir() {
-        list(path)
-    } else if path.is_file() {
-        Ok(vec![path.to_path_buf()])
-    } else {
-        bail!("{} is neither a frame nor a folder of frames", path.display())
+/// If two have; names both.
+pub fn check_names<'a>(names: impl Iterator<Item = (&'a Path, &'a Path)>) -> Result<()> {
+    let mut known: BTreeMap<&Path, &Path> = BTreeMap::new();
+    for (name, path) in names {
+        if let Some(other) = known.insert(name, path) {
+            bail!("{} and {} have the same name, {}: rename one of them", other.display(), path.display(), name.display());
+        }
     }
+    Ok(())
 }
 
 /// Whether the path ends in one of `extensions`, in either case.
@@ -152,7 +158,7 @@ mod tests {
     #[test]
     fn list_sorts_and_takes_upper_case_extensions() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["b.JPG", "a.png", "c.jpeg", "d.txt"] {
+        for name in ["b.JPG", "a.png", "c.jpeg", "d.txt", ".e.png", "._b.JPG"] {
             std::fs::write(folder.path().join(name), "x").unwrap();
         }
         let names: Vec<_> = list(folder.path()).unwrap().iter().map(|path| stem(path)).collect();

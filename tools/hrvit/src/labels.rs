@@ -66,27 +66,74 @@ fn read_indices(path: &Path) -> Result<LabelMap> {
 }
 
 fn indices(file: impl BufRead + Seek, most: MaxPixels) -> Result<LabelMap> {
+    match picture(file, most, false)? {
+        Picture::Indices(map) => Ok(map),
+        Picture::Colours { .. } => bail!("pixels are colours: expected one class index per pixel, grey or palette, of at most 8 bits"),
+    }
+}
+
+/// What a label PNG holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Picture {
+    /// A value per pixel.
+    Indices(LabelMap),
+    /// Red, green and blue per pixel.
+    Colours {
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+        /// Row by row.
+        data: Vec<[u8; 3]>,
+    },
+}
+
+/// Reads a label PNG of 8 bits or less, as its pixels are; with `shown` a palette PNG as its palette shows it.
+///
+/// # Errors
+/// If the file cannot be read or is no such PNG.
+pub fn read_any(path: &Path, shown: bool) -> Result<Picture> {
+    picture(BufReader::new(File::open(path)?), MaxPixels::of_process(), shown)
+}
+
+fn picture(file: impl BufRead + Seek, most: MaxPixels, shown: bool) -> Result<Picture> {
     let mut decoder = png::Decoder::new_with_limits(file, png::Limits { bytes: most.memory() });
     decoder.set_transformations(png::Transformations::IDENTITY);
     let mut reader = decoder.read_info().context("expected a PNG of class indices")?;
     most.check(reader.info().width, reader.info().height, reader.info().bytes_per_pixel() as u64)?;
+    let palette = reader.info().palette.as_ref().filter(|_| shown).map(|palette| palette.to_vec());
     let mut packed = vec![0; reader.output_buffer_size().context("picture too large")?];
     let info = reader.next_frame(&mut packed)?;
+    reader.finish().context("truncated PNG")?;
+    let (height, width) = (info.height as usize, info.width as usize);
+    let rows = packed.chunks(info.line_size).take(height);
     let bits = match (info.color_type, info.bit_depth) {
+        (ColorType::Rgb | ColorType::Rgba, BitDepth::Eight) => {
+            let bytes = if info.color_type == ColorType::Rgb { 3 } else { 4 };
+            let data = rows.flat_map(|row| row.chunks_exact(bytes).take(width).map(|pixel| [pixel[0], pixel[1], pixel[2]])).collect();
+            return Ok(Picture::Colours { height, width, data });
+        }
         (ColorType::Grayscale | ColorType::Indexed, BitDepth::One) => 1,
         (ColorType::Grayscale | ColorType::Indexed, BitDepth::Two) => 2,
         (ColorType::Grayscale | ColorType::Indexed, BitDepth::Four) => 4,
         (ColorType::Grayscale | ColorType::Indexed, BitDepth::Eight) => 8,
         (colour, depth) => bail!("pixels are {colour:?} of {depth:?} bits: expected one class index per pixel, grey or palette, of at most 8 bits"),
     };
-    let (height, width) = (info.height as usize, info.width as usize);
     let per_byte = 8 / bits;
     let mask = u8::MAX >> (8 - bits);
     let unpack = |row: &[u8]| -> Vec<u8> {
         let codes = row.iter().flat_map(|&byte| (1..=per_byte).map(move |n| (byte >> (8 - n * bits)) & mask));
         codes.take(width).collect()
     };
-    LabelMap::new(height, width, packed.chunks(info.line_size).take(height).flat_map(unpack).collect())
+    let map = LabelMap::new(height, width, rows.flat_map(unpack).collect())?;
+    match (palette, info.color_type) {
+        (Some(palette), ColorType::Indexed) => {
+            let colour = |&value: &u8| palette.get(3 * usize::from(value)..).and_then(|rest| rest.first_chunk()).copied();
+            let data = map.data.iter().map(|value| colour(value).with_context(|| format!("value {value} is not in the palette"))).collect::<Result<_>>()?;
+            Ok(Picture::Colours { height, width, data })
+        }
+        _ => Ok(Picture::Indices(map)),
+    }
 }
 
 /// The bytes of a palette PNG whose pixel values are the indices and whose palette holds the classes' colours.
@@ -192,8 +239,7 @@ mod tests {
         assert_eq!(read(&bytes, 2400).unwrap(), labels);
         let error = format!("{:#}", read(&bytes, 2399).unwrap_err());
         assert!(error.contains("60x40") && error.contains("--max-pixels"), "{error}");
-        // The last chunk says nothing.
-        for cut in 0..bytes.len() - 12 {
+        for cut in 0..bytes.len() {
             assert!(read(&bytes[..cut], 2400).is_err(), "{cut} bytes");
         }
         // Of a picture of 400 million pixels, the header alone.

@@ -5,6 +5,7 @@
 //! | [`cli`], [`commands`] | the command line: one module per subcommand |
 //! | [`spec_file`] | which network: variant or TOML file, head, classes |
 //! | [`decoding`], [`frames`], [`frame_checks`], [`calibration`] | decoding, resizing and judging camera frames |
+//! | [`inputs`] | what `run` takes: files, folders, patterns, pipes, raw frames, videos |
 //! | [`likeness`], [`hold_out`] | frames that are alike; what an image costs on frames that did not calibrate it, and whether that is too much |
 //! | [`mod@quantize`] | from a checkpoint and frames to a model image |
 //! | [`labels`], [`palette`] | label maps as PNG, names and colours of classes |
@@ -28,8 +29,11 @@
 
 pub mod accounting;
 pub mod binary;
+pub mod bits;
+pub mod blocks;
 pub mod calibration;
 pub mod canvas;
+pub mod classification;
 pub mod cli;
 pub mod commands;
 pub mod dataset;
@@ -37,6 +41,7 @@ pub mod decoding;
 pub mod doctor;
 pub mod drift_bound;
 pub mod evaluation;
+pub mod failures;
 pub mod files;
 pub mod float;
 pub mod frame_checks;
@@ -45,6 +50,7 @@ pub mod golden;
 pub mod hold_out;
 pub mod host_engine;
 pub mod inference;
+pub mod inputs;
 pub mod labels;
 pub mod likeness;
 pub mod logits;
@@ -65,6 +71,7 @@ pub mod quantize;
 pub mod report;
 pub mod segmenter;
 pub mod selection;
+pub mod shards;
 pub mod spec_file;
 pub mod sqnr;
 pub mod target;

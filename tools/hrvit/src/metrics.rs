@@ -1,11 +1,12 @@
 //! How good a segmentation is, and how close two of them are. Everything is counted over a whole set of frames.
 
 use anyhow::{Result, ensure};
+use serde::{Deserialize, Serialize};
 
 use crate::labels::LabelMap;
 
 /// `counts[truth * classes + predicted]`, in pixels.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfusionMatrix {
     classes: usize,
     counts: Vec<u64>,
@@ -58,16 +59,35 @@ impl ConfusionMatrix {
         (union > 0).then(|| self.hits(class) as f64 / union as f64)
     }
 
-    /// Mean of [`Self::iou`] over the classes that occur; 0 if none does.
-    pub fn miou(&self) -> f64 {
+    /// Mean of [`Self::iou`] over the classes that occur; none if none does.
+    pub fn miou(&self) -> Option<f64> {
         let present: Vec<f64> = (0..self.classes).filter_map(|class| self.iou(class)).collect();
-        if present.is_empty() { 0.0 } else { present.iter().sum::<f64>() / present.len() as f64 }
+        (!present.is_empty()).then(|| present.iter().sum::<f64>() / present.len() as f64)
     }
 
-    /// Hits of all classes over all counted pixels; 0 if none was counted.
-    pub fn pixel_accuracy(&self) -> f64 {
+    /// Hits of all classes over all counted pixels; none if none was counted.
+    pub fn pixel_accuracy(&self) -> Option<f64> {
         let hits: u64 = (0..self.classes).map(|class| self.hits(class)).sum();
-        ratio(hits, self.counted())
+        let counted = self.counted();
+        (counted > 0).then(|| hits as f64 / counted as f64)
+    }
+
+    /// By how many classes most pixels are off, where that is one up or down and not none.
+    pub fn offset(&self) -> Option<i8> {
+        let off = |offset: isize| -> u64 {
+            let predicted = |class: usize| class.checked_add_signed(offset).filter(|&predicted| predicted < self.classes);
+            (0..self.classes).filter_map(|class| Some(self.counts[class * self.classes + predicted(class)?])).sum()
+        };
+        [-1, 1].into_iter().find(|&offset| 2 * off(offset) > self.counted()).and_then(|offset| i8::try_from(offset).ok())
+    }
+
+    /// Whether a matrix from a file is of so many classes.
+    ///
+    /// # Errors
+    /// If it is not.
+    pub fn check(&self, classes: usize) -> Result<()> {
+        ensure!(self.classes == classes && self.counts.len() == classes * classes, "a confusion matrix of {} classes: expected {classes}", self.classes);
+        Ok(())
     }
 
     /// Pixels counted.
@@ -77,7 +97,7 @@ impl ConfusionMatrix {
 }
 
 /// In how many pixels two label maps are the same. Every pixel counts, also those without a true label.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Agreement {
     same: u64,
     pixels: u64,
@@ -138,8 +158,8 @@ mod tests {
         assert_eq!(matrix.iou(0), Some(2.0 / 4.0));
         assert_eq!(matrix.iou(1), Some(1.0 / 3.0));
         assert_eq!(matrix.iou(2), None);
-        assert!((matrix.miou() - (0.5 + 1.0 / 3.0) / 2.0).abs() < 1e-12);
-        assert_eq!(matrix.pixel_accuracy(), 3.0 / 5.0);
+        assert!((matrix.miou().unwrap() - (0.5 + 1.0 / 3.0) / 2.0).abs() < 1e-12);
+        assert_eq!(matrix.pixel_accuracy(), Some(3.0 / 5.0));
     }
 
     #[test]
@@ -147,7 +167,7 @@ mod tests {
         let mut matrix = ConfusionMatrix::new(2);
         matrix.add(&map(&[2, 3]), &map(&[0, 1])).unwrap();
         assert_eq!(matrix.counted(), 0);
-        assert_eq!((matrix.miou(), matrix.pixel_accuracy()), (0.0, 0.0));
+        assert_eq!((matrix.miou(), matrix.pixel_accuracy()), (None, None));
     }
 
     #[test]
@@ -155,7 +175,20 @@ mod tests {
         let mut matrix = ConfusionMatrix::new(2);
         matrix.add(&map(&[0, 0]), &map(&[0, 1])).unwrap();
         assert_eq!(matrix.iou(1), Some(0.0));
-        assert_eq!(matrix.miou(), 0.25);
+        assert_eq!(matrix.miou(), Some(0.25));
+    }
+
+    #[test]
+    fn pixels_one_class_off_are_seen() {
+        let offset = |truth: &[u8], predicted: &[u8]| {
+            let mut matrix = ConfusionMatrix::new(4);
+            matrix.add(&map(truth), &map(predicted)).unwrap();
+            matrix.offset()
+        };
+        assert_eq!(offset(&[1, 2, 3, 0], &[0, 1, 2, 0]), Some(-1));
+        assert_eq!(offset(&[0, 1, 2, 3], &[1, 2, 3, 3]), Some(1));
+        assert_eq!(offset(&[0, 1, 2, 3], &[0, 1, 2, 2]), None);
+        assert_eq!(offset(&[9], &[2]), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a command leaves behind: one JSON document, a table, or files ([`crate::files`]).
 
-use std::io::Write;
+use std::fmt;
+use std::io::{self, StdoutLock, Write};
 
 use anyhow::{Context, Result};
 use comfy_table::presets::UTF8_FULL_CONDENSED;
@@ -18,22 +19,69 @@ pub enum Format {
     Json,
 }
 
+/// Nobody reads standard output any more, as of `hrvit … | head`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReaderGone;
+
+impl fmt::Display for ReaderGone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nobody reads standard output any more")
+    }
+}
+
+impl std::error::Error for ReaderGone {}
+
+fn print(write: impl FnOnce(&mut StdoutLock<'_>) -> io::Result<()>) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    match write(&mut stdout).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(ReaderGone.into()),
+        written => written.context("writing to standard output"),
+    }
+}
+
 /// Prints one JSON document, indented, on standard output.
 ///
 /// # Errors
-/// If standard output cannot be written.
+/// If standard output cannot be written; [`ReaderGone`] if nobody reads it.
 pub fn print_json(document: &impl Serialize) -> Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    serde_json::to_writer_pretty(&mut stdout, document).context("writing JSON to standard output")?;
-    writeln!(stdout).context("writing to standard output")
+    print(|stdout| {
+        serde_json::to_writer_pretty(&mut *stdout, document).map_err(io::Error::from)?;
+        writeln!(stdout)
+    })
 }
 
 /// Prints text and a line end on standard output.
 ///
 /// # Errors
-/// If standard output cannot be written (a closed pipe, say).
-pub fn print_text(text: impl std::fmt::Display) -> Result<()> {
-    writeln!(std::io::stdout().lock(), "{text}").context("writing to standard output")
+/// As [`print_json`].
+pub fn print_text(text: impl fmt::Display) -> Result<()> {
+    print(|stdout| writeln!(stdout, "{text}"))
+}
+
+/// One JSON array on standard output, element by element.
+#[derive(Debug, Default)]
+pub struct JsonList {
+    begun: bool,
+}
+
+impl JsonList {
+    /// Prints one more element.
+    ///
+    /// # Errors
+    /// As [`print_json`].
+    pub fn push(&mut self, element: &impl Serialize) -> Result<()> {
+        let text = serde_json::to_string_pretty(element)?.replace('\n', "\n  ");
+        let before = if std::mem::replace(&mut self.begun, true) { "," } else { "[" };
+        print(|stdout| write!(stdout, "{before}\n  {text}"))
+    }
+
+    /// Ends the array.
+    ///
+    /// # Errors
+    /// As [`print_json`].
+    pub fn finish(self) -> Result<()> {
+        print_text(if self.begun { "\n]" } else { "[]" })
+    }
 }
 
 /// A table with this header; every column but the first `left` ones is aligned to the right.

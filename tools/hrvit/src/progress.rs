@@ -11,6 +11,15 @@ pub fn frames(count: usize, task: &'static str) -> ProgressBar {
     bar(count as u64, "{msg} {wide_bar} {pos}/{len} {eta}").with_message(task)
 }
 
+/// A count of frames whose number nobody knows.
+pub fn stream(task: &'static str) -> ProgressBar {
+    let bar = ProgressBar::no_length();
+    if let Ok(style) = ProgressStyle::with_template("{msg} {spinner} {pos} frames, {per_sec}") {
+        bar.set_style(style);
+    }
+    bar.with_message(task)
+}
+
 fn bar(length: u64, template: &str) -> ProgressBar {
     let bar = ProgressBar::new(length);
     if let Ok(style) = ProgressStyle::with_template(template) {

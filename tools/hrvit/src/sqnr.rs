@@ -4,23 +4,29 @@
 //! is constant of a class over the set. Sums of products keep everything until the whole set is known; they merge exactly.
 
 use anyhow::{Result, ensure};
+use serde::{Deserialize, Serialize};
 
+use crate::bits;
 use crate::logits::{Logits, argmax};
 
 /// Sums over the decisions (pixels of a segmentor, frames of a classifier) of a set.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sqnr {
     classes: usize,
     decisions: u64,
     /// Which classes float picks somewhere.
     picked: Vec<bool>,
     /// Least and largest float logit of each class.
+    #[serde(with = "bits::f32_pairs")]
     extent: Vec<[f32; 2]>,
     /// Sum of each class's logits, less the largest one of the pixel.
+    #[serde(with = "bits::f64s")]
     sums: Vec<f64>,
     /// Sums of products of two classes' logits, the upper triangle row by row.
+    #[serde(with = "bits::f64s")]
     signal: Vec<f64>,
     /// The same of the differences.
+    #[serde(with = "bits::f64s")]
     noise: Vec<f64>,
 }
 
@@ -70,6 +76,23 @@ impl Sqnr {
             add_products(&mut self.noise, &errors);
             self.decisions += 1;
         }
+    }
+
+    /// Whether sums from a file are of a network of so many classes, or of none.
+    ///
+    /// # Errors
+    /// If they are not.
+    pub fn check(&self, classes: usize) -> Result<()> {
+        let pairs = classes * (classes + 1) / 2;
+        let lengths = [self.picked.len(), self.extent.len(), self.sums.len(), self.signal.len(), self.noise.len()];
+        let fits = self.classes == classes && lengths == [classes, classes, classes, pairs, pairs];
+        ensure!(fits || *self == Self::default(), "sums of logits of {} classes: expected {classes}", self.classes);
+        Ok(())
+    }
+
+    /// Bytes that the sums of a network of so many classes take.
+    pub fn bytes(classes: usize) -> usize {
+        classes * (classes + 1) / 2 * 2 * size_of::<f64>()
     }
 
     fn grow(&mut self, classes: usize) {

@@ -151,9 +151,9 @@ fn a_batch_that_fails_says_what_it_left() {
     let out = folder.path().join("out");
     let run = ["run", "--float", "--weights", text(&weights), "--variant", "nano", "--classes", "4", "--size", "64x64", "--out", text(&out)];
     let error = refusal(&[&run[..], &[text(&frames)]].concat());
-    assert!(error.contains("b.jpg (1 of 3 frames are done)") && error.contains("truncated JPEG"), "{error}");
-    assert!(error.contains(&format!("written before the error, and whole: 3 files, a.labels.png to a.json, in {}", out.display())), "{error}");
-    assert_eq!(names(&out), ["a.json", "a.labels.png", "a.overlay.png"]);
+    assert!(error.contains("1 of 3 frames could not be read") && error.contains("b.jpg: ") && error.contains("truncated JPEG"), "{error}");
+    assert!(error.contains(&format!("written before the error, and whole: 6 files, a.labels.png to c.json, in {}", out.display())), "{error}");
+    assert_eq!(names(&out), ["a.json", "a.labels.png", "a.overlay.png", "c.json", "c.labels.png", "c.overlay.png"]);
 }
 
 #[test]

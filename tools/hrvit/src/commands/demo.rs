@@ -142,11 +142,12 @@ fn print_table(report: &Report) -> Result<()> {
     let evaluation = &report.evaluation;
     let (float, int8) = (evaluation.float.as_ref().context("float was measured")?, evaluation.engine.as_ref().context("int8 was measured")?);
     let percent = |value: f64| format!("{:.2}", 100.0 * value);
+    let maybe = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), percent);
     let bytes = |value: u64| output::grouped(value);
     let title = format!("{} frames at {}x{}", evaluation.frames, evaluation.size[0], evaluation.size[1]);
     let mut table = output::table(&[&title, "float", "int8"], 1);
-    table.add_row(["mIoU, %".to_owned(), percent(float.miou), percent(int8.miou)]);
-    table.add_row(["pixel accuracy, %".to_owned(), percent(float.pixel_accuracy), percent(int8.pixel_accuracy)]);
+    table.add_row(["mIoU, %".to_owned(), maybe(float.miou), maybe(int8.miou)]);
+    table.add_row(["pixel accuracy, %".to_owned(), maybe(float.pixel_accuracy), maybe(int8.pixel_accuracy)]);
     table.add_row(["pixels that agree with float, %".to_owned(), String::new(), evaluation.pixel_agreement.map_or_else(String::new, percent)]);
     table.add_row(["logits SQNR, dB".to_owned(), String::new(), evaluation.logits_sqnr_db.map_or_else(String::new, |db| format!("{db:.1}"))]);
     table.add_row(["model, bytes".to_owned(), bytes(report.checkpoint_bytes), bytes(report.model_bytes as u64)]);

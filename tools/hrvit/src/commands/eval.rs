@@ -1,36 +1,51 @@
 //! `hrvit eval`: how good a network is, and what quantisation costs it.
 
-use std::path::PathBuf;
+mod printing;
+
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use hrvit_format::Size;
+use hrvit_format::{Head, crc32};
 
 use crate::binary;
-use crate::dataset;
-use crate::evaluation::{self, Contestants, Evaluation};
+use crate::blocks::{self, Shard};
+use crate::classification;
+use crate::dataset::{args::DatasetArgs, checks};
+use crate::evaluation::{self, Contestants, Seen};
 use crate::float::Float;
 use crate::host_engine::{IsaArg, PackedImage};
 use crate::inference::args::{HaloArg, SlideArgs};
 use crate::output::{self, Format};
+use crate::palette::Classes;
 use crate::preprocess_args::PreprocessArgs;
 use crate::provenance;
 use crate::segmenter::Segmenter;
 use crate::selection::SelectionArgs;
+use crate::shards::{self, Part, Subject, Sums, Total};
 use crate::spec_file::{NetworkArgs, SizeArg};
 
-/// Measure segmentation quality on labelled frames, float against int8
+/// Measure quality on labelled frames, float against int8: IoU of a segmentor, top-1 and top-5 of a classifier
 ///
-/// The data set is a folder with `images/*` and `labels/*.png`, paired by name; the value of a label pixel is its class, and any value that is no class is
-/// ignored. Frames are resized to the model's input (bilinear, antialiased), logits back to the labels (bilinear); with --slide or --halo neither is resized, windows of the model's
-/// size are cut from frames, which must not be smaller. Intersection over union is that of the whole
+/// The data set is a folder with `images/*` and `labels/*.png`, paired by name (of a classifier `labels.csv` with lines "STEM,CLASS"), or one of the layouts of
+/// --dataset. The value of a label pixel is its class, of a PNG in colour the class of that colour; any value that is no class is ignored. All files are read
+/// before the work begins: what cannot be read, or has labels of another aspect, is listed and nothing is measured.
+///
+/// Frames are resized to the model's input (bilinear, antialiased), logits back to the labels (bilinear); with --slide or --halo neither is resized, windows of the
+/// model's size are cut from frames, which must not be smaller. Intersection over union is that of the whole
 /// set; its mean is over the classes that occur. With --model and --weights the checkpoint should be the one that the image was made from: another
 /// one is warned of.
+///
+/// With --shard I/N several machines share the work: each writes a partial result, and --merge joins them to exactly what one machine finds.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   hrvit eval --model nano.hrvit --weights models/nano_camvid11.safetensors --data data/val
   hrvit eval --model nano.hrvit --weights models/nano_camvid11.safetensors --data data/val --slide --stride 96x128
-  hrvit eval --float-only --weights models/nano_camvid11.safetensors --variant nano --classes 11 --size 192x256 --data data/val")]
+  hrvit eval --float-only --weights models/nano_camvid11.safetensors --variant nano --classes 11 --size 192x256 --data data/val
+  hrvit eval --model b1.hrvit --dataset cityscapes --split val --data cityscapes
+  hrvit eval --model b1-ade.hrvit --dataset ade20k --data ADEChallengeData2016 --shard 1/2 --out part1.json
+  hrvit eval --merge part1.json part2.json
+  hrvit eval --model b1-classes.hrvit --dataset imagenet --data imagenet --split val")]
 pub struct EvalArgs {
     /// Model image; without --weights, the int8 network alone is measured
     #[arg(long, value_name = "M.hrvit")]
@@ -40,9 +55,20 @@ pub struct EvalArgs {
     weights: Option<PathBuf>,
     #[command(flatten)]
     selection: SelectionArgs,
-    /// Folder with images/ and labels/
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    /// Folder of the data set
+    #[arg(long, value_name = "DIR", required_unless_present = "merge")]
+    data: Option<PathBuf>,
+    #[command(flatten)]
+    dataset: DatasetArgs,
+    /// Evaluate one of N parts of the frames, I from 1 to N, and write a partial result
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+    /// File for the partial result; default: standard output
+    #[arg(long, value_name = "FILE.json", requires = "shard")]
+    out: Option<PathBuf>,
+    /// Join partial results, those of all parts of one evaluation
+    #[arg(long, value_name = "FILES", num_args = 1.., conflicts_with_all = ["model", "weights", "data", "shard", "float_only"])]
+    merge: Vec<PathBuf>,
     /// Measure the float network only; network and size come from --model or from the options below
     #[arg(long, requires = "weights")]
     float_only: bool,
@@ -71,7 +97,13 @@ pub struct EvalArgs {
 /// # Errors
 /// If files are missing or do not fit each other.
 pub fn run(args: &EvalArgs, format: Format) -> Result<()> {
-    let set = dataset::labelled(&args.data)?;
+    if !args.merge.is_empty() {
+        let (subject, total) = shards::merge(&args.merge)?;
+        return conclude(&total, &subject, format);
+    }
+    let data = args.data.as_deref().context("--data DIR is missing")?;
+    ensure!(data.is_dir(), "{}: there is no such folder", data.display());
+    args.out.as_deref().map(output::probe).transpose()?;
     let packed = args.model.as_deref().map(|path| PackedImage::read(path, args.isa)).transpose()?;
     let int8 = packed.as_ref().map(PackedImage::load).transpose()?;
     let (network, size) = match &int8 {
@@ -93,6 +125,7 @@ pub fn run(args: &EvalArgs, format: Format) -> Result<()> {
         None => binary::classes(network.classes, args.classes_file.as_deref())?,
     };
     ensure!(args.threshold.is_none() || int8.is_none(), "--threshold comes from --model");
+    let set = Set::read(args, data, network.head, &classes)?;
     if let (Some(int8), Some(weights), false) = (&int8, &args.weights, args.float_only) {
         provenance::doubt(int8.model().meta().provenance, weights)?.iter().for_each(|doubt| eprintln!("warning: {doubt}"));
     }
@@ -111,45 +144,121 @@ pub fn run(args: &EvalArgs, format: Format) -> Result<()> {
         engine: int8.as_ref().filter(|_| !args.float_only).map(|one| one as &dyn Segmenter),
         inference,
     };
-    let result = evaluation::evaluate(&set, contestants, &classes, &|_| Ok(()))?;
-    match format {
-        Format::Json => output::print_json(&result),
-        Format::Text => print_table(&result),
+    let subject = subject(args, contestants, &set, [size.height, size.width], &classes)?;
+    let sums = set.count(contestants, args.shard.unwrap_or(Shard::WHOLE))?;
+    match args.shard {
+        Some(shard) => write(&Part::new(shard, subject, sums), args.out.as_deref()),
+        None => conclude(&total(sums)?, &subject, format),
     }
 }
 
-/// One row per class, then the totals, a column per contestant.
-fn print_table(result: &Evaluation) -> Result<()> {
-    let columns: Vec<_> = [("float", &result.float), (result.precision.unwrap_or("image"), &result.engine)]
-        .into_iter()
-        .filter_map(|(name, quality)| Some((name, quality.as_ref()?)))
-        .collect();
-    let mut header = vec!["class"];
-    header.extend(columns.iter().map(|(name, _)| *name));
-    if columns.len() == 2 {
-        header.push("delta");
-    }
-    let mut table = output::table(&header, 1);
-    let percent = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{:.2}", 100.0 * value));
-    let mut row = |title: &str, values: Vec<Option<f64>>| {
-        let mut cells = vec![title.to_owned()];
-        cells.extend(values.iter().map(|value| percent(*value)));
-        if let [Some(float), Some(int8)] = values[..] {
-            cells.push(format!("{:+.2}", 100.0 * (int8 - float)));
+/// What is evaluated on.
+enum Set {
+    Labelled(Vec<crate::dataset::Labelled>),
+    Classified(Vec<crate::dataset::Classified>),
+}
+
+impl Set {
+    /// All files, which were seen to be whole.
+    fn read(args: &EvalArgs, data: &Path, head: Head, classes: &Classes) -> Result<Self> {
+        match head {
+            Head::Segformer => {
+                let set = args.dataset.labelled(data, classes)?;
+                checks::labelled(&set, classes.len())?;
+                Ok(Self::Labelled(set))
+            }
+            Head::Classifier => {
+                let set = args.dataset.classified(data, classes)?;
+                let unknown = set.iter().find(|frame| frame.class.is_none());
+                ensure!(
+                    unknown.is_none(),
+                    "the frames of {} have no classes: expected labels.csv with lines \"STEM,CLASS\", or --dataset imagenet",
+                    data.display()
+                );
+                checks::classified(&set)?;
+                Ok(Self::Classified(set))
+            }
         }
-        table.add_row(cells);
-    };
-    let (_, first) = columns.first().context("an evaluation has a contestant")?;
-    for (number, class) in first.classes.iter().enumerate() {
-        row(&class.name, columns.iter().map(|(_, quality)| quality.classes[number].iou).collect());
     }
-    row("mIoU", columns.iter().map(|(_, quality)| Some(quality.miou)).collect());
-    row("pixel accuracy", columns.iter().map(|(_, quality)| Some(quality.pixel_accuracy)).collect());
-    let [height, width] = result.size;
-    output::print_text(format_args!("{} frames {}, in percent\n{table}", result.frames, result.inference.words(Size { height, width })))?;
-    match (result.pixel_agreement, result.logits_sqnr_db) {
-        (Some(agreement), Some(sqnr)) => output::print_text(format_args!("pixel agreement {:.2} %, logits SQNR {sqnr:.1} dB", 100.0 * agreement)),
-        (Some(agreement), None) => output::print_text(format_args!("pixel agreement {:.2} %", 100.0 * agreement)),
-        (None, _) => Ok(()),
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Labelled(set) => set.len(),
+            Self::Classified(set) => set.len(),
+        }
+    }
+
+    fn count(&self, contestants: Contestants<'_>, shard: Shard) -> Result<Sums> {
+        match self {
+            Self::Labelled(set) => evaluation::count(set, contestants, shard, &|_| Ok(())).map(Sums::Segmentor),
+            Self::Classified(set) => classification::count(set, contestants, shard).map(Sums::Classifier),
+        }
+    }
+
+    /// Checksum of the frames' names and of what their labels mean.
+    fn crc32(&self) -> u32 {
+        let mut text = String::new();
+        match self {
+            Self::Labelled(set) => set.iter().for_each(|item| text += &format!("{}\n", item.name)),
+            Self::Classified(set) => set.iter().for_each(|item| text += &format!("{} {:?}\n", item.name, item.class)),
+        }
+        if let Self::Labelled(set) = self {
+            let mut rules: Vec<_> = set.iter().map(|item| &item.rules).collect();
+            rules.dedup();
+            text += &format!("{rules:?}");
+        }
+        crc32(text.as_bytes())
+    }
+}
+
+fn total(sums: Sums) -> Result<Total> {
+    Ok(match sums {
+        Sums::Segmentor(sums) => Total::Segmentor(blocks::total(sums).context("no frame to evaluate")?),
+        Sums::Classifier(sums) => Total::Classifier(blocks::total(sums).context("no frame to evaluate")?),
+    })
+}
+
+fn subject(args: &EvalArgs, contestants: Contestants<'_>, set: &Set, size: [u16; 2], classes: &Classes) -> Result<Subject> {
+    // What is no file, a pipe say, was read already.
+    let checksum = |path: &PathBuf| path.is_file().then(|| std::fs::read(path).map(|bytes| crc32(&bytes))).transpose();
+    let checksum = |path: &Option<PathBuf>| path.as_ref().map(checksum).transpose().map(Option::flatten);
+    Ok(Subject {
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        model_crc32: checksum(&args.model)?,
+        weights_crc32: checksum(&args.weights)?,
+        size,
+        inference: contestants.inference,
+        classes: classes.iter().map(|class| class.name.clone()).collect(),
+        float: contestants.float.is_some(),
+        precision: contestants.engine.map(|engine| engine.name().to_owned()),
+        frames: set.len(),
+        data_crc32: set.crc32(),
+        options: format!("{:?}", args.threshold),
+    })
+}
+
+/// Writes a partial result.
+fn write(part: &Part, out: Option<&Path>) -> Result<()> {
+    match out {
+        Some(path) => output::write_file(path, &serde_json::to_vec(part)?),
+        None => output::print_text(serde_json::to_string(part)?),
+    }
+}
+
+/// Prints what all frames together say.
+fn conclude(total: &Total, subject: &Subject, format: Format) -> Result<()> {
+    match total {
+        Total::Segmentor(counts) => {
+            if let Some(offset) = counts.offset() {
+                eprintln!("hint: most pixels lie one class off: --label-offset {offset}?");
+            }
+            let seen = Seen { frames: subject.frames, size: subject.size, inference: subject.inference };
+            let result = evaluation::conclude(counts, seen, subject.float, subject.precision.clone(), &subject.classes);
+            if format == Format::Json { output::print_json(&result) } else { printing::segmentor(&result) }
+        }
+        Total::Classifier(counts) => {
+            let result = classification::conclude(counts, subject.size, subject.inference, subject.float, subject.precision.clone());
+            if format == Format::Json { output::print_json(&result) } else { printing::classifier(&result) }
+        }
     }
 }

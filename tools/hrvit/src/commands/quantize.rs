@@ -12,6 +12,7 @@ use hrvit_format::{Size, WideParts, record};
 
 use crate::binary;
 use crate::calibration::CalibrationSet;
+use crate::dataset::args::LayoutArgs;
 use crate::float::Float;
 use crate::frame_checks::Unfit;
 use crate::golden;
@@ -69,6 +70,8 @@ pub struct QuantizeArgs {
     /// Folder of calibration frames; half precision alone needs none, and if they are given looks for overflow on them and has a golden frame
     #[arg(long, value_name = "DIR", required_if_eq_any([("precision", "int8"), ("precision", "int16x8"), ("precision", "mixed"), ("precision", "auto")]))]
     calib: Option<PathBuf>,
+    #[command(flatten)]
+    layout: LayoutArgs,
     /// Arithmetic of the image
     #[arg(long, value_enum, default_value_t = Precision::Int8)]
     precision: Precision,
@@ -233,7 +236,7 @@ fn share(text: &str) -> Result<f64> {
 
 /// The calibration frames in `folder`, if they are fit or taken all the same.
 fn frames(args: &QuantizeArgs, folder: &Path) -> Result<CalibrationSet> {
-    let (set, unfit) = CalibrationSet::open(folder, args.size)?;
+    let (set, unfit) = CalibrationSet::of(args.layout.frames(folder)?, args.size)?;
     warn(set.doubts());
     judge(&unfit, args.force)?;
     Ok(set)

@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::quantize;
 use crate::binary;
 use crate::calibration::CalibrationSet;
+use crate::dataset::args::DatasetArgs;
 use crate::host_engine::{self, HostEngine, IsaArg, PackedImage};
 use crate::inference::Inference;
 use crate::inference::args::SlideArgs;
@@ -56,6 +57,8 @@ pub struct ReportArgs {
     /// Folder with images/ and labels/; of a classifier, with images/ and perhaps labels.csv
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
+    #[command(flatten)]
+    dataset: DatasetArgs,
     /// Measure on this many frames, evenly spread, instead of all
     #[arg(long, value_name = "N")]
     frames: Option<usize>,

@@ -1,5 +1,7 @@
 //! `hrvit run`: frames in, label maps and pictures out.
 
+mod batch;
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -14,21 +16,24 @@ use crate::float::Float;
 use crate::host_engine::{HostEngine, IsaArg, PackedImage};
 use crate::inference::Inference;
 use crate::inference::args::{HaloArg, SlideArgs};
+use crate::inputs::stream::Stream;
+use crate::inputs::{InputArgs, listing};
 use crate::margins::{Margins, RANGE};
 use crate::output::{self, Format};
 use crate::palette::Classes;
 use crate::segmenter::{Segmented, Segmenter, Wanted};
 use crate::spec_file::{NetworkArgs, SizeArg};
-use crate::{frames, labels, overlay, preprocess_args::PreprocessArgs, progress, selection::SelectionArgs};
+use crate::{labels, overlay, preprocess_args::PreprocessArgs, selection::SelectionArgs};
 
 /// How many classes a classifier's result lists.
 const TOP: usize = 5;
 
-/// Segment (or classify) a frame or a folder of frames
+/// Segment (or classify) frames: pictures, folders, videos, a camera's raw frames
 ///
-/// Per frame NAME writes NAME.labels.png (the pixel value is the class), NAME.overlay.png (with a legend) and NAME.json into the output folder. With a
-/// model image labels are the engine's, what a device gives; each pixel of the frame takes the nearest one. With --slide or --halo frames are not resized, and must not be smaller than the model's
-/// input. --smooth resizes the logits instead; --device-labels
+/// Pictures are turned as their EXIF orientation asks. Videos and raw frames come one at a time from files or a pipe; their frames are numbered, 000000 and so on, in
+/// a folder of the file's name where there are several inputs. Files that cannot be read are listed at the end, and the command fails then. Per frame NAME writes NAME.labels.png (the pixel value is the class), NAME.overlay.png (with a legend) and NAME.json into the output folder. With a
+/// model image labels are the engine's, what a device gives; each pixel of the frame takes the nearest one. With --slide or --halo frames are not resized, and must not be smaller than the
+/// model's input. --smooth resizes the logits instead; --device-labels
 /// leaves label and margin PNGs at the model's size. --margin adds NAME.margin.png (grey, the pixel value is the margin's code) and NAME.unsure.png (red where two classes are nearly tied).
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
@@ -36,11 +41,13 @@ const TOP: usize = 5;
   hrvit run --model nano.hrvit frame.jpg --margin
   hrvit run --model nano.hrvit data/val/images --slide --stride 96x128 --out out
   hrvit run --model nano.hrvit data/val/images --halo 32 --out out
+  hrvit run --model nano.hrvit --recursive drives/ 'more/*.webp' --out out
+  ffmpeg -i drive.mp4 -pix_fmt yuv420p -f yuv4mpegpipe - | hrvit run --model nano.hrvit --out out -
+  hrvit run --model nano.hrvit --raw nv12:640x480 camera.nv12 --out out
   hrvit run --float --weights models/nano_camvid11.safetensors --variant nano --classes 11 --size 192x256 frame.jpg --logits logits.safetensors")]
 pub struct RunArgs {
-    /// A frame (JPEG, PNG) or a folder of frames
-    #[arg(value_name = "FRAMES")]
-    input: PathBuf,
+    #[command(flatten)]
+    input: InputArgs,
     /// Model image
     #[arg(long, value_name = "M.hrvit", required_unless_present = "float")]
     model: Option<PathBuf>,
@@ -138,8 +145,8 @@ struct Found {
 /// # Errors
 /// If files are missing or do not fit each other.
 pub fn run(args: &RunArgs, format: Format) -> Result<()> {
-    let paths = frames::list_or_one(&args.input)?;
-    ensure!(args.logits.is_none() || paths.len() == 1, "--logits takes a single frame, {} holds {}", args.input.display(), paths.len());
+    let mut stream = args.input.open(&args.out)?;
+    ensure!(args.logits.is_none() || stream.inputs() == 1, "--logits takes a single frame, there are {}", stream.inputs());
     output::probe_folder(&args.out)?;
     args.logits.as_deref().map(output::probe).transpose()?;
     let packed = args.model.as_deref().map(|path| PackedImage::read(path, args.isa)).transpose()?;
@@ -158,13 +165,13 @@ pub fn run(args: &RunArgs, format: Format) -> Result<()> {
                 let classes = binary::classes(network.classes, args.classes_file.as_deref())?;
                 (
                     binary::read(weights, &network, args.threshold, &selection, args.preprocess.preprocess()?)?,
-                    args.size.size.map_or_else(|| own_size(&paths[0]), Ok)?,
+                    args.size.size.map_or_else(|| own_size(&mut stream), Ok)?,
                     classes,
                 )
             }
         };
         let float = Float::new(checkpoint, size);
-        return run_all(&float, None, &paths, &classes, args, format);
+        return batch::run(&float, None, stream, &classes, args, format);
     }
     ensure!(
         !args.network.is_given() && args.size.size.is_none() && !args.preprocess.is_given(),
@@ -172,41 +179,28 @@ pub fn run(args: &RunArgs, format: Format) -> Result<()> {
     );
     let int8 = int8.as_ref().context("--model M.hrvit is missing")?;
     let shift = args.margin.then(|| args.margin_shift.unwrap_or_else(|| int8.model().logits_format().margin_shift(RANGE)));
-    run_all(int8, shift, &paths, &classes_of(int8)?, args, format)
+    batch::run(int8, shift, stream, &classes_of(int8)?, args, format)
 }
 
-/// The frame's own size, where a network can take it.
-fn own_size(path: &Path) -> Result<Size> {
-    let (width, height) = frames::read(path)?.dimensions();
+/// The first frame's own size, where a network can take it.
+fn own_size(stream: &mut Stream) -> Result<Size> {
+    let (height, width, frame) = stream.first_size()?;
     let fits = |n: u32| u16::try_from(n).unwrap_or(u16::MAX);
-    Size::new(fits(height), fits(width)).with_context(|| format!("frame {} cannot be taken as it is: give --size HxW", path.display()))
+    Size::new(fits(height), fits(width)).with_context(|| format!("frame {} cannot be taken as it is: give --size HxW", frame.display()))
 }
 
-fn run_all(segmenter: &dyn Segmenter, shift: Option<u8>, paths: &[PathBuf], classes: &Classes, args: &RunArgs, format: Format) -> Result<()> {
-    ensure!(shift.is_none() || segmenter.head() == Head::Segformer, "--margin is for segmentors: a classifier's logits are in its result");
-    let inference = args.slide.inference(args.halo.halo, segmenter.size())?;
-    let bar = progress::frames(paths.len(), "running");
-    let mut reports = Vec::with_capacity(paths.len());
-    for (done, path) in paths.iter().enumerate() {
-        let after = || format!("frame {} ({done} of {} frames are done)", path.display(), paths.len());
-        let report = run_frame(segmenter, inference, shift, path, classes, args).with_context(after)?;
-        output::write_file(&args.out.join(format!("{}.json", frames::stem(path))), &serde_json::to_vec_pretty(&report)?)?;
-        reports.push(report);
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
-    match format {
-        Format::Json => output::print_json(&reports),
-        Format::Text => print_table(&reports, &args.out),
-    }
-}
-
-fn run_frame(segmenter: &dyn Segmenter, inference: Inference, shift: Option<u8>, path: &Path, classes: &Classes, args: &RunArgs) -> Result<FrameReport> {
-    let frame = frames::read(path)?;
-    let input = inference.input(&frame, segmenter.size())?;
+/// Runs one frame and writes its results but for the JSON document.
+fn run_frame(
+    segmenter: &dyn Segmenter,
+    inference: Inference,
+    shift: Option<u8>,
+    (name, origin, frame): (&Path, PathBuf, &RgbImage),
+    classes: &Classes,
+    args: &RunArgs,
+) -> Result<FrameReport> {
+    let input = inference.input(frame, segmenter.size())?;
     let start = Instant::now();
-    let mut report =
-        FrameReport { frame: path.to_path_buf(), network: segmenter.name(), ms: 0.0, labels: None, overlay: None, margin: None, classes: Vec::new() };
+    let mut report = FrameReport { frame: origin, network: segmenter.name(), ms: 0.0, labels: None, overlay: None, margin: None, classes: Vec::new() };
     let logits = match segmenter.head() {
         Head::Classifier => {
             let logits = inference.logits(segmenter, &input)?;
@@ -224,9 +218,9 @@ fn run_frame(segmenter: &dyn Segmenter, inference: Inference, shift: Option<u8>,
                 _ => labels::nearest(&labels, height, width),
             };
             let written = if args.device_labels { &labels } else { &found };
-            report.labels = Some(write(args, path, "labels.png", &labels::encode(written, classes)?)?);
-            report.overlay = Some(write(args, path, "overlay.png", &picture(&frame, &found, classes)?)?);
-            report.margin = shift.zip(margins).map(|(shift, margins)| write_margins(args, path, &frame, shift, &margins)).transpose()?;
+            report.labels = Some(write(args, name, "labels.png", &labels::encode(written, classes)?)?);
+            report.overlay = Some(write(args, name, "overlay.png", &picture(frame, &found, classes)?)?);
+            report.margin = shift.zip(margins).map(|(shift, margins)| write_margins(args, name, frame, shift, &margins)).transpose()?;
             report.classes = shares(&found.histogram(classes.len()), classes);
             logits
         }
@@ -237,11 +231,11 @@ fn run_frame(segmenter: &dyn Segmenter, inference: Inference, shift: Option<u8>,
     Ok(report)
 }
 
-fn write_margins(args: &RunArgs, path: &Path, frame: &RgbImage, shift: u8, margins: &Margins) -> Result<MarginReport> {
+fn write_margins(args: &RunArgs, name: &Path, frame: &RgbImage, shift: u8, margins: &Margins) -> Result<MarginReport> {
     let resized = margins.resized(frame.height() as usize, frame.width() as usize);
     let written = if args.device_labels { margins } else { &resized };
-    let codes = write(args, path, "margin.png", &written.encode()?)?;
-    let picture = write(args, path, "unsure.png", &overlay::encode_png(&resized.picture(frame)?)?)?;
+    let codes = write(args, name, "margin.png", &written.encode()?)?;
+    let picture = write(args, name, "unsure.png", &overlay::encode_png(&resized.picture(frame)?)?)?;
     Ok(MarginReport { codes, picture, shift, unit: margins.unit, mean: margins.mean() })
 }
 
@@ -249,8 +243,8 @@ fn picture(frame: &RgbImage, found: &labels::LabelMap, classes: &Classes) -> Res
     overlay::encode_png(&overlay::with_legend(frame, found, classes)?)
 }
 
-fn write(args: &RunArgs, frame: &Path, ending: &str, bytes: &[u8]) -> Result<PathBuf> {
-    let path = args.out.join(format!("{}.{ending}", frames::stem(frame)));
+fn write(args: &RunArgs, name: &Path, ending: &str, bytes: &[u8]) -> Result<PathBuf> {
+    let path = listing::result(&args.out, name, ending);
     output::write_file(&path, bytes)?;
     Ok(path)
 }
@@ -284,23 +278,6 @@ fn best(logits: &[f32], classes: &Classes) -> Vec<Found> {
     found.sort_by(|a, b| b.logit.unwrap_or(f32::NEG_INFINITY).total_cmp(&a.logit.unwrap_or(f32::NEG_INFINITY)));
     found.truncate(TOP);
     found
-}
-
-fn print_table(reports: &[FrameReport], out: &Path) -> Result<()> {
-    let mut table = output::table(&["frame", "network", "ms", "classes"], 2);
-    if let Some(column) = table.column_mut(3) {
-        column.set_cell_alignment(comfy_table::CellAlignment::Left);
-    }
-    for report in reports {
-        let said = |one: &Found| match (one.share, one.logit) {
-            (Some(share), _) => format!("{} {:.1} %", one.name, 100.0 * share),
-            (None, Some(logit)) => format!("{} {logit:.2}", one.name),
-            (None, None) => one.name.clone(),
-        };
-        let classes: Vec<String> = report.classes.iter().take(TOP).map(said).collect();
-        table.add_row([frames::stem(&report.frame), report.network.to_owned(), format!("{:.1}", report.ms), classes.join(", ")]);
-    }
-    output::print_text(format_args!("{table}\nresults in {}", out.display()))
 }
 
 #[cfg(test)]

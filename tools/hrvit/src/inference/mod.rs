@@ -15,7 +15,7 @@ use hrvit_core::windows::{CoreWindows, Rect, SlidingWindows, Window};
 use hrvit_format::Size;
 use image::{RgbImage, imageops};
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::frames;
 use crate::labels::LabelMap;
@@ -24,7 +24,7 @@ use crate::segmenter::{Segmented, Segmenter, Wanted};
 use mosaic::{Mosaic, Piece};
 
 /// What a network sees of a frame.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "mode", rename_all = "snake_case")]
 pub enum Framing {
     /// All of it, resized to the network's size.
@@ -43,7 +43,7 @@ pub enum Framing {
 }
 
 /// How frames are put through a network.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inference {
     /// What the network sees.
     #[serde(flatten)]
@@ -160,13 +160,18 @@ impl Inference {
         Ok(Prediction { labels: mosaic.labels(), margins: margins.then(|| mosaic.margins()), logits: mosaic.pieces() })
     }
 
-    /// `count` of every frame of a set, in order; as many frames at a time as there are threads where their windows are shared out too.
+    /// How many frames of `frames` to begin at a time: as many as there are threads where their windows are shared out too. A thread that waits for windows would
+    /// otherwise begin one more frame.
+    pub fn at_once(&self, frames: usize) -> usize {
+        if self.has_windows() { rayon::current_num_threads() } else { frames }
+    }
+
+    /// `count` of every frame of a set, in order.
     ///
     /// # Errors
     /// The first that `count` says.
     pub fn over<T: Sync, C: Send>(&self, set: &[T], count: impl Fn(&T) -> Result<C> + Sync) -> Result<Vec<C>> {
-        // A thread that waits for windows would otherwise begin one more frame.
-        let at_once = if self.has_windows() { rayon::current_num_threads() } else { set.len() };
+        let at_once = self.at_once(set.len());
         let mut counts = Vec::with_capacity(set.len());
         for frames in set.chunks(at_once.max(1)) {
             counts.extend(frames.par_iter().map(&count).collect::<Result<Vec<C>>>()?);

@@ -89,7 +89,7 @@ impl<'a> Measure<'a> {
         let judged = judged.map(|(set, classes)| -> Result<Judged<'a>> {
             ensure!(float.head() == Head::Segformer, "labelled frames judge segmentors only");
             let quality = evaluate(set, Contestants { float: Some(&float), engine: None, inference: Inference::default() }, classes, &|_| Ok(()))?.float;
-            Ok(Judged { set, classes, float: quality.context("no quality of the float network")?.miou })
+            Ok(Judged { set, classes, float: quality.and_then(|quality| quality.miou).context("no quality of the float network")? })
         });
         let decisions = logits.iter().map(|logits| Decision::of(logits, float.head(), size)).collect();
         let clear = (CLEAR_MARGIN * logits_deviation(&logits)) as f32;
@@ -147,7 +147,7 @@ impl<'a> Measure<'a> {
         let packed = PackedImage::new(image.clone(), self.kernels)?;
         let engine = packed.load()?;
         let quality = evaluate(set, Contestants { float: None, engine: Some(&engine), inference: Inference::default() }, classes, &|_| Ok(()))?.engine;
-        Ok(100.0 * (quality.context("no quality of the image")?.miou - float).abs())
+        Ok(100.0 * (quality.and_then(|quality| quality.miou).context("no quality of the image")? - float).abs())
     }
 
     /// What [`Measure::drift`] measures, in words.

@@ -54,7 +54,7 @@ fn paint(log: &Log, run: &Run<String>, summary: &Summary, svg: &mut String) -> R
         .configure_mesh()
         .disable_x_mesh()
         .light_line_style(TRANSPARENT)
-        .x_label_formatter(&|_| String::new())
+        .disable_x_axis()
         .axis_desc_style(LEGEND_FONT)
         .y_desc(format!("million {} a frame", run.unit))
         .y_label_formatter(&|ticks| format!("{:.2}", ticks / 1e6))

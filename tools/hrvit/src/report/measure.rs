@@ -6,7 +6,7 @@ use super::agreement::{Counts, Pixels};
 use super::task::ClassCounts;
 use crate::dataset::Labelled;
 use crate::inference::Inference;
-use crate::labels::{self, LabelMap};
+use crate::labels::LabelMap;
 use crate::segmenter::Segmenter;
 use crate::sqnr::Sqnr;
 use crate::{frames, progress};
@@ -83,7 +83,7 @@ pub fn measure(set: &[&Labelled], contestants: Contestants<'_>) -> Result<Measur
 }
 
 fn measure_frame(item: &Labelled, contestants: Contestants<'_>) -> Result<(ClassCounts, Vec<Frame>)> {
-    let truth = labels::read(&item.labels)?;
+    let truth = item.truth()?;
     let (frame, inference, classes) = (frames::read(&item.frame)?, contestants.inference, contestants.float.classes());
     let input = inference.input(&frame, contestants.float.size())?;
     let size = (truth.height, truth.width);

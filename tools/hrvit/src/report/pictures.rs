@@ -67,7 +67,7 @@ pub fn thumbnail(path: &Path) -> Result<String> {
 /// If a file cannot be read or does not fit the network.
 pub fn draw(item: &Labelled, inference: Inference, float: &dyn Segmenter, other: &dyn Segmenter, classes: &Classes) -> Result<Pictures> {
     let frame = frames::read(&item.frame)?;
-    let truth = labels::read(&item.labels)?;
+    let truth = item.truth()?;
     let input = inference.input(&frame, float.size())?;
     let width = truth.width.min(WIDTH);
     let height = (truth.height * width / truth.width).max(1);

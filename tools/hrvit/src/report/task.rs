@@ -185,7 +185,7 @@ mod tests {
         matrix.add(&map(&truth), &map(&predicted)).unwrap();
         let counts = counts(&truth, &predicted);
         assert_eq!((0..3).map(|class| counts.iou(class)).collect::<Vec<_>>(), (0..3).map(|class| matrix.iou(class)).collect::<Vec<_>>());
-        assert_eq!((counts.miou(), counts.pixel_accuracy()), (Some(matrix.miou()), Some(matrix.pixel_accuracy())));
+        assert_eq!((counts.miou(), counts.pixel_accuracy()), (matrix.miou(), matrix.pixel_accuracy()));
     }
 
     #[test]

@@ -151,6 +151,9 @@ fn mix<'a>(args: &'a QuantizeArgs, checkpoint: &Checkpoint, set: &CalibrationSet
     }
     let offers: Vec<Offer<'_>> = offered.iter().map(|(precision, steps)| Offer { precision: *precision, steps }).collect();
     let labelled = args.labelled.as_deref().map(dataset::labelled).transpose()?;
+    if let Some(set) = &labelled {
+        dataset::checks::labelled(set, usize::from(checkpoint.network().classes))?;
+    }
     let judged = labelled.as_deref().zip(classes);
     let kernels = IsaArg::default().kernels()?;
     let measure = Measure::new(checkpoint, (set, MEASURED), args.size, judged, kernels, &tasks)?;

@@ -20,8 +20,9 @@ use crate::sqnr::Sqnr;
 /// Measures, judges and writes.
 pub fn run(prepared: Prepared<'_>) -> Result<()> {
     let (args, int8) = (prepared.args, prepared.int8);
-    let all = dataset::classified(&args.data, &prepared.classes)?;
+    let all = args.dataset.classified(&args.data, &prepared.classes)?;
     let set = prepared.set(&all)?;
+    dataset::checks::classified(set.iter().copied())?;
     let others = others(args, int8, &prepared.checkpoint, &prepared.classes, prepared.kernels)?;
 
     let frames: Vec<&Path> = set.iter().map(|item| item.frame.as_path()).collect();

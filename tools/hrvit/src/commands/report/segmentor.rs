@@ -20,8 +20,9 @@ use crate::segmenter::Segmenter;
 /// Measures, judges and writes.
 pub fn run(mut prepared: Prepared<'_>) -> Result<()> {
     let (args, int8) = (prepared.args, prepared.int8);
-    let all = dataset::labelled(&args.data)?;
+    let all = args.dataset.labelled(&args.data, &prepared.classes)?;
     let set = prepared.set(&all)?;
+    dataset::checks::labelled(set.iter().copied(), prepared.classes.len())?;
     let others = others(args, int8, &prepared.checkpoint, &prepared.classes, prepared.kernels)?;
 
     let frames: Vec<&Path> = set.iter().map(|item| item.frame.as_path()).collect();

@@ -1,0 +1,104 @@
+//! Whether labelled frames can be judged at all, found before the work begins.
+
+use anyhow::{Context, Result, bail, ensure};
+use rayon::prelude::*;
+
+use super::{Classified, Labelled};
+use crate::{failures, frames, progress};
+
+/// How many warnings are spelt out, and how many values of a file.
+const SPELT_OUT: usize = 8;
+
+/// What there is to know of a frame's labels.
+struct Seen {
+    /// Why none of its pixels counts; none where some do.
+    void: Option<String>,
+}
+
+/// Reads every frame and label map once; warns of frames of which no pixel counts.
+///
+/// # Errors
+/// If a file cannot be read, labels have another aspect than their frame, or no pixel of the whole set is one of so many classes; lists all such frames.
+pub fn labelled<'a>(set: impl IntoIterator<Item = &'a Labelled>, classes: usize) -> Result<()> {
+    let set: Vec<&Labelled> = set.into_iter().collect();
+    let bar = progress::frames(set.len(), "checking files");
+    let look = |item: &&Labelled| {
+        let seen = look_at(item, classes).with_context(|| format!("frame {}", item.name));
+        bar.inc(1);
+        seen
+    };
+    let seen: Vec<Result<Seen>> = set.par_iter().map(look).collect();
+    bar.finish_and_clear();
+    let void: Vec<String> = failures::gather(seen)?.into_iter().filter_map(|seen| seen.void).collect();
+    let mut said: Vec<String> = void.iter().take(SPELT_OUT).cloned().collect();
+    if void.len() > SPELT_OUT {
+        said.push(format!("and of {} more frames", void.len() - SPELT_OUT));
+    }
+    if void.len() == set.len() {
+        bail!(
+            "there is nothing to judge by:\n  {}\n--label-map, --label-offset and --dataset say how label files are to be read (hrvit eval --help)",
+            said.join("\n  ")
+        );
+    }
+    said.iter().for_each(|one| eprintln!("warning: {one}"));
+    Ok(())
+}
+
+fn look_at(item: &Labelled, classes: usize) -> Result<Seen> {
+    let (width, height) = frames::read(&item.frame)?.dimensions();
+    let truth = item.rules.examine(&item.labels)?;
+    let labels = (truth.labels.height, truth.labels.width);
+    ensure!(
+        same_aspect((height as usize, width as usize), labels),
+        "the frame has {height}x{width} pixels (height x width), its labels {} have {}x{}: another aspect",
+        item.labels.display(),
+        labels.0,
+        labels.1
+    );
+    let counted = truth.labels.data.iter().any(|&label| usize::from(label) < classes);
+    let void = (!counted).then(|| {
+        let mut found: Vec<&str> = truth.found.iter().map(|(value, _)| value.as_str()).collect();
+        // Numbers in their order, not by frequency.
+        found.sort_by_key(|value| value.parse::<u8>().ok());
+        let more = if found.len() > SPELT_OUT { format!(" and {} more", found.len() - SPELT_OUT) } else { String::new() };
+        format!("no pixel of {} has a class below {classes}; values found: {}{more}", item.name, found[..found.len().min(SPELT_OUT)].join(", "))
+    });
+    Ok(Seen { void })
+}
+
+/// Whether there is a scale by which one size becomes the other, each side rounded up or down.
+fn same_aspect(frame: (usize, usize), labels: (usize, usize)) -> bool {
+    let reach = |frame: usize, labels: usize| [labels as f64 - 1.0, labels as f64 + 1.0].map(|side| side / frame as f64);
+    let [[low, high], [least, most]] = [reach(frame.0, labels.0), reach(frame.1, labels.1)];
+    low < most && least < high
+}
+
+/// Reads every frame of a classifier once.
+///
+/// # Errors
+/// If one cannot be read; lists all such frames.
+pub fn classified<'a>(set: impl IntoIterator<Item = &'a Classified>) -> Result<()> {
+    let set: Vec<&Classified> = set.into_iter().collect();
+    failures::gather(set.par_iter().map(|item| frames::read(&item.frame).map(drop)).collect::<Vec<_>>()).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_aspect_is_the_same_up_to_rounding() {
+        for (frame, labels, same) in [
+            ((360, 480), (360, 480), true),
+            ((360, 480), (480, 360), false),
+            ((720, 960), (360, 480), true),
+            ((721, 961), (360, 480), true),
+            ((1080, 1920), (135, 240), true),
+            ((360, 480), (360, 470), false),
+            ((360, 480), (480, 480), false),
+            ((1024, 2048), (512, 512), false),
+        ] {
+            assert_eq!(same_aspect(frame, labels), same, "{frame:?} and {labels:?}");
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! What `hrvit run` takes: files, folders, patterns, pipes, raw frames, videos; and what it says of those that it cannot read.
+#![cfg(unix)]
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use image::{Rgb, RgbImage};
+use serde_json::Value;
+
+struct Bench {
+    folder: tempfile::TempDir,
+    weights: PathBuf,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let weights = folder.path().join("nano.safetensors");
+        let synth = ["synth", "--variant", "nano", "--classes", "4", "--seed", "7", "--out", weights.to_str().unwrap()];
+        assert!(Command::new(env!("CARGO_BIN_EXE_hrvit")).args(synth).output().unwrap().status.success());
+        Self { folder, weights }
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// `hrvit run` in the bench's folder, results in `out`.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hrvit"));
+        command.current_dir(self.folder.path()).args(["run", "--float", "--variant", "nano", "--classes", "4", "--size", "32x32", "--out", "out", "--weights"]);
+        command.arg(&self.weights).args(arguments);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn piped(&self, arguments: &[&str], bytes: &[u8]) -> Output {
+        let mut child = self.command(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(bytes).unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    /// Names of label maps below `out`, which goes.
+    fn results(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        walk(&self.at("out"), &mut found);
+        let mut names: Vec<String> =
+            found.iter().filter_map(|path| Some(path.strip_prefix(self.at("out")).unwrap().to_str()?.strip_suffix(".labels.png")?.to_owned())).collect();
+        names.sort();
+        let _ = fs::remove_dir_all(self.at("out"));
+        names
+    }
+}
+
+fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { walk(&path, found) } else { found.push(path) }
+    }
+}
+
+fn frame(number: u8) -> RgbImage {
+    RgbImage::from_fn(48, 32, |x, y| Rgb([5 * x as u8, 7 * y as u8, 30 * number]))
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_bad_file_does_not_keep_the_others_from_being_run() {
+    let bench = Bench::new();
+    fs::create_dir(bench.at("in")).unwrap();
+    for name in ["a.png", "d.webp", "e.bmp", "f.tiff", "g.ppm", "h.jpg"] {
+        frame(1).save(bench.at("in").join(name)).unwrap();
+    }
+    fs::write(bench.at("in/b.jpg"), "no picture").unwrap();
+    let whole = fs::read(bench.at("in/d.webp")).unwrap();
+    fs::write(bench.at("in/c.webp"), &whole[..whole.len() / 2]).unwrap();
+    fs::write(bench.at("in/.hidden.png"), "no picture").unwrap();
+    let output = bench.run(&["in", "--json"]);
+    assert!(!output.status.success());
+    let text = said(&output);
+    assert!(text.contains("2 of 8 frames could not be read") && text.contains("in/b.jpg: ") && text.contains("in/c.webp: truncated WebP"), "{text}");
+    let list: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(list.as_array().unwrap().len(), 6);
+    assert_eq!(bench.results(), ["a", "d", "e", "f", "g", "h"]);
+}
+
+#[test]
+fn names_that_clash_and_places_that_cannot_be_are_errors_before_anything_is_written() {
+    let bench = Bench::new();
+    fs::create_dir_all(bench.at("in/x")).unwrap();
+    for name in ["in/a.png", "in/a.jpg", "in/x/a.png"] {
+        frame(1).save(bench.at(name)).unwrap();
+    }
+    let text = said(&bench.run(&["in"]));
+    assert!(text.contains("in/a.jpg") && text.contains("in/a.png") && text.contains("same name"), "{text}");
+    assert!(!bench.at("out").exists());
+    let text = said(&bench.run(&["nofile.jpg"]));
+    assert!(text.contains("nofile.jpg: there is no such file"), "{text}");
+    fs::remove_file(bench.at("in/a.jpg")).unwrap();
+    assert!(bench.run(&["--recursive", "in"]).status.success());
+    assert_eq!(bench.results(), ["a", "x/a"]);
+    fs::write(bench.at("out"), "a file").unwrap();
+    let text = said(&bench.run(&["in"]));
+    assert!(text.contains("no results can be written into out: it is a file"), "{text}");
+}
+
+#[test]
+fn paths_and_patterns_come_together() {
+    let bench = Bench::new();
+    for (number, name) in ["a.png", "b.jpg", "c.bmp"].iter().enumerate() {
+        frame(number as u8).save(bench.at(name)).unwrap();
+    }
+    let output = bench.run(&["a.png", "*.[jb]*"]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(bench.results(), ["a", "b", "c"]);
+    assert!(said(&bench.run(&["*.gif"])).contains("matches no frame"));
+}
+
+#[test]
+fn pipes_bring_pictures_videos_and_raw_frames() {
+    let bench = Bench::new();
+    frame(3).save(bench.at("a.png")).unwrap();
+    let picture = bench.piped(&["-"], &fs::read(bench.at("a.png")).unwrap());
+    assert!(picture.status.success(), "{}", said(&picture));
+    assert_eq!(bench.results(), ["stdin"]);
+
+    // Grey frames, as video and raw: the same labels.
+    let grey: Vec<Vec<u8>> = (0..60u8).map(|number| (0..48 * 32).map(|at| (at % 48 * 4 + 2 * u32::from(number)) as u8).collect()).collect();
+    let mut video = b"YUV4MPEG2 W48 H32 F25:1 Cmono\n".to_vec();
+    grey.iter().for_each(|frame| video.extend([b"FRAME\n", &frame[..]].concat()));
+    let output = bench.piped(&["-"], &video);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(String::from_utf8_lossy(&output.stdout).matches("network").count(), 2, "a table for every 50 frames");
+    let labels = fs::read(bench.at("out/000059.labels.png")).unwrap();
+    assert_eq!(bench.results(), (0..60).map(|number| format!("{number:06}")).collect::<Vec<_>>());
+    let output = bench.piped(&["-", "--raw", "gray:48x32", "--json"], &grey.concat());
+    assert!(output.status.success(), "{}", said(&output));
+    let list: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(list[59]["frame"], "standard input#000059");
+    assert_eq!(fs::read(bench.at("out/000059.labels.png")).unwrap(), labels);
+
+    bench.results();
+    let cut = bench.piped(&["-"], &video[..video.len() - 1]);
+    assert!(!cut.status.success() && said(&cut).contains("#000059: truncated video"), "{}", said(&cut));
+    assert_eq!(bench.results().len(), 59);
+}
+
+#[test]
+fn raw_frames_of_a_file_are_what_their_colours_say() {
+    let bench = Bench::new();
+    // One frame of BT.601 red on the left, blue on the right.
+    let luma: Vec<u8> = (0..48 * 32).map(|at| if at % 48 < 24 { 81 } else { 41 }).collect();
+    let chroma: Vec<u8> = (0..24 * 16).flat_map(|at| if at % 24 < 12 { [90, 240] } else { [240, 110] }).collect();
+    fs::write(bench.at("camera.bin"), [luma, chroma].concat()).unwrap();
+    RgbImage::from_fn(48, 32, |x, _| Rgb(if x < 24 { [254, 0, 0] } else { [0, 0, 255] })).save(bench.at("shown.png")).unwrap();
+    let output = bench.run(&["--raw", "nv12:48x32", "camera.bin"]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(bench.run(&["shown.png"]).status.success());
+    assert_eq!(fs::read(bench.at("out/camera.overlay.png")).unwrap(), fs::read(bench.at("out/shown.overlay.png")).unwrap());
+    let text = said(&bench.run(&["--raw", "nv12:50x32", "camera.bin"]));
+    assert!(text.contains("camera.bin: it ends inside a frame"), "{text}");
+}
+
+#[test]
+fn videos_come_through_ffmpeg_or_an_error_names_the_pipe() {
+    let bench = Bench::new();
+    fs::write(bench.at("drive.mp4"), "x").unwrap();
+    let bin = bench.at("bin");
+    fs::create_dir(&bin).unwrap();
+    let output = bench.command(&["drive.mp4"]).env("PATH", &bin).output().unwrap();
+    let text = said(&output);
+    assert!(text.contains("takes ffmpeg") && text.contains("ffmpeg -i drive.mp4") && text.contains("| hrvit run"), "{text}");
+
+    // A program of that name that writes two grey frames, whatever it reads.
+    let ffmpeg = |body: &str| {
+        fs::write(bin.join("ffmpeg"), format!("#!/bin/sh\n[ \"$1\" = -version ] && exit 0\n{body}\n")).unwrap();
+        fs::set_permissions(bin.join("ffmpeg"), fs::Permissions::from_mode(0o755)).unwrap();
+        bench.command(&["drive.mp4"]).env("PATH", format!("{}:/usr/bin:/bin", bin.display())).output().unwrap()
+    };
+    let frame = "printf 'FRAME\\n'; head -c 1536 /dev/zero";
+    let output = ffmpeg(&format!("printf 'YUV4MPEG2 W48 H32 Cmono\\n'; {frame}; {frame}"));
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(bench.results(), ["000000", "000001"]);
+    let output = ffmpeg(&format!("printf 'YUV4MPEG2 W48 H32 Cmono\\n'; {frame}; echo 'moov atom not found' >&2; exit 1"));
+    assert!(!output.status.success() && said(&output).contains("moov atom not found"), "{}", said(&output));
+    assert_eq!(bench.results(), ["000000"]);
+}
+
+#[test]
+fn a_reader_that_has_enough_is_no_error() {
+    let bench = Bench::new();
+    frame(1).save(bench.at("a.png")).unwrap();
+    let mut child = bench.command(&["a.png"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && said(&output).is_empty(), "{}", said(&output));
+    assert_eq!(bench.results(), ["a"]);
+    let mut inspect = Command::new(env!("CARGO_BIN_EXE_hrvit"));
+    let mut child = inspect.args(["inspect", "--variant", "b1", "--emit-spec"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && said(&output).is_empty(), "{}", said(&output));
+}
+
+#[test]
+fn a_turned_photograph_gives_the_labels_of_the_upright_one() {
+    use image::ImageEncoder;
+    let bench = Bench::new();
+    frame(2).save(bench.at("upright.png")).unwrap();
+    let stored = image::imageops::rotate270(&frame(2));
+    let mut bytes = Vec::new();
+    let mut encoder = image::codecs::png::PngEncoder::new(&mut bytes);
+    // Orientation 6: to be turned by 90 degrees clockwise.
+    encoder.set_exif_metadata(b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0".to_vec()).unwrap();
+    encoder.write_image(stored.as_raw(), 32, 48, image::ExtendedColorType::Rgb8).unwrap();
+    fs::write(bench.at("turned.png"), bytes).unwrap();
+    assert!(bench.run(&["upright.png", "turned.png"]).status.success());
+    for ending in ["labels", "overlay"] {
+        let read = |name: &str| fs::read(bench.at(&format!("out/{name}.{ending}.png"))).unwrap();
+        assert_eq!(read("turned"), read("upright"));
+    }
+}
