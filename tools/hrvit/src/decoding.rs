@@ -68,7 +68,7 @@ const FORMATS: &str = "JPEG, PNG, WebP, BMP, TIFF or PPM";
 /// Decodes a picture to 8-bit RGB, turned upright.
 ///
 /// # Errors
-/// If it is none of [`FORMATS`], has more pixels than allowed, or is cut or damaged.
+/// If it is no JPEG, PNG, WebP, BMP, TIFF or PPM, has more pixels than allowed, or is cut or damaged.
 pub fn rgb(bytes: &[u8], most: MaxPixels) -> Result<RgbImage> {
     let Ok(format) = image::guess_format(bytes) else { bail!("expected {FORMATS}") };
     let stream = Cursor::new(bytes);
