@@ -135,7 +135,7 @@ fn a_missing_tensor_is_named_with_its_shape() {
 fn an_extra_tensor_is_named_with_its_shape() {
     let error = Draft::plain().add("projector.conv.weight", Dtype::F32, &[2, 1], vec![0; 8]).read().unwrap_err();
     assert!(matches!(&error, CheckpointError::Extra { name, found, extra: 1, .. } if name == "projector.conv.weight" && found == &[2, 1]), "{error}");
-    assert!(error.to_string().contains("--ignore 'projector.*'"), "{error}");
+    assert!(error.to_string().contains("--ignore-tensor 'projector.*'"), "{error}");
 }
 
 #[test]

@@ -68,9 +68,7 @@ fn any_prefix_that_all_names_share() {
 
 #[test]
 fn wrappers_within_names() {
-    let mut file = File::new(4);
     let wrapped = |name: &str| name.replacen("backbone.", "backbone._orig_mod.", 1).replacen("decode_head.", "decode_head.module.", 1);
-    file.items = renamed(&mut File::new(4), &synthetic(Head::Segformer), wrapped);
     let mut whole = File::new(4);
     let items = renamed(&mut whole, &synthetic(Head::Segformer), wrapped);
     whole.items = items;
@@ -120,8 +118,80 @@ fn what_serves_training_alone_is_left_out_and_said() {
     assert!(said.contains("3 other tensors left out (auxiliary_head, best_score)"), "{said}");
     file.push("projector.weight", &[2, 3], &[0.0; 6]);
     let error = read(&file, &Selection::default()).unwrap_err().to_string();
-    assert!(error.contains("projector.weight") && error.contains("--ignore 'projector.*'"), "{error}");
+    assert!(error.contains("projector.weight") && error.contains("--ignore-tensor 'projector.*'"), "{error}");
     is(read(&file, &Selection { ignore: vec!["proj*".into()], ..Selection::default() }), &synthetic(Head::Segformer));
+}
+
+/// The pattern that an error suggests leaves out what it is about, and no more.
+#[test]
+fn suggested_patterns_work() {
+    for (path, extra) in
+        [(&["state_dict"][..], "projector.weight"), (&[][..], "projector.weight"), (&["state_dict"][..], "decode_head.loss_decode.class_weight")]
+    {
+        let mut file = File::new(2);
+        let mut items = renamed(&mut file, &synthetic(Head::Segformer), str::to_owned);
+        file.push(extra, &[5, 2], &[0.0; 10]);
+        items.append(&mut file.items);
+        nested(&mut file, path, items);
+        let error = read(&file, &Selection::default()).unwrap_err().to_string();
+        let pattern = error.split("--ignore-tensor '").nth(1).and_then(|rest| rest.split('\'').next()).unwrap_or_else(|| panic!("{error}")).to_owned();
+        is(read(&file, &Selection { ignore: vec![pattern], ..Selection::default() }), &synthetic(Head::Segformer));
+    }
+}
+
+#[test]
+fn options_without_effect_are_refused() {
+    let file = File::of(&synthetic(Head::Segformer), 2);
+    let error = read(&file, &Selection { ignore: vec!["typo*".into()], ..Selection::default() }).unwrap_err().to_string();
+    assert!(error.contains("--ignore-tensor 'typo*': the file has no such tensor"), "{error}");
+    let error = read(&file, &Selection { convs_without_relu: true, ..Selection::default() }).unwrap_err().to_string();
+    assert!(error.contains("--convs-without-relu"), "{error}");
+    let error = read(&file, &Selection { prefix: Some("nett".into()), ..Selection::default() }).unwrap_err().to_string();
+    assert!(error.contains("stands behind --prefix nett"), "{error}");
+}
+
+#[test]
+fn a_prefix_needs_no_dot_at_its_end() {
+    let mut file = File::new(2);
+    let items = renamed(&mut file, &synthetic(Head::Segformer), str::to_owned);
+    nested(&mut file, &["state_dict"], items);
+    is(read(&file, &Selection { prefix: Some("state_dict".into()), ..Selection::default() }), &synthetic(Head::Segformer));
+}
+
+/// Its averaging hook saves the averages as `state_dict` and what was trained last as `ema_state_dict`.
+#[test]
+fn mmengine_swaps_averages_and_last_weights() {
+    let mut file = File::new(2);
+    let items = renamed(&mut file, &synthetic(Head::Segformer), str::to_owned);
+    nested(&mut file, &["state_dict"], items);
+    let mut items = renamed(&mut file, &other(Head::Segformer), |name| format!("module.{name}"));
+    let w = file.writer;
+    let key = file.storage(vec![0; 8], 8);
+    items.push(("steps".to_owned(), w.tensor(w.storage("LongStorage", &key, 1), 0, &[], &[])));
+    nested(&mut file, &["ema_state_dict"], items);
+    let said = is(read(&file, &Selection::default()), &synthetic(Head::Segformer));
+    assert!(said.contains("averaged weights under \"state_dict.\"") && said.contains("mmengine") && said.contains("not those under"), "{said}");
+    is(read(&file, &Selection { averaged: Averaged::Avoided, ..Selection::default() }), &other(Head::Segformer));
+}
+
+#[test]
+fn averages_that_are_not_whole_are_told() {
+    let mut file = File::new(2);
+    let items = renamed(&mut file, &synthetic(Head::Segformer), str::to_owned);
+    nested(&mut file, &["model"], items);
+    let mut items = renamed(&mut file, &other(Head::Segformer), str::to_owned);
+    items.retain(|(name, _)| !name.contains("running_"));
+    nested(&mut file, &["model_ema"], items);
+    let said = is(read(&file, &Selection::default()), &synthetic(Head::Segformer));
+    assert!(said.contains("averages under \"model_ema.\" lack"), "{said}");
+}
+
+#[test]
+fn a_shape_beyond_memory_beside_the_weights_is_an_extra_tensor() {
+    let mut file = File::of(&synthetic(Head::Segformer), 2);
+    file.push_view("projector", &[0.0], 0, &[1 << 32, 1 << 32], &[0, 0]);
+    let error = read(&file, &Selection::default()).unwrap_err();
+    assert!(matches!(error, CheckpointError::Extra { .. }), "{error}");
 }
 
 #[test]
@@ -130,11 +200,6 @@ fn a_classifier_under_backbone() {
     for all in [true, false] {
         let mut file = File::new(2);
         let rename = |name: &str| if all || !name.starts_with("head.") { format!("backbone.{name}") } else { name.to_owned() };
-        file.items = {
-            let mut items = File::new(2);
-            renamed(&mut items, &expected, rename);
-            Vec::new()
-        };
         let items = renamed(&mut file, &expected, rename);
         file.items = items;
         is(read_as(&file, &network(Head::Classifier), &Selection::default()), &expected);
@@ -238,7 +303,6 @@ fn names_of_classes_are_read_of_both_layouts_of_mmsegmentation() {
 #[test]
 fn a_file_of_another_kind_of_network_shows_names_and_the_closest_variant() {
     let mut file = File::new(2);
-    file.items = Vec::new();
     let items = renamed(&mut file, &synthetic(Head::Segformer), |name| format!("encoder_{}", name.replace('.', "_")));
     file.items = items;
     let error = read(&file, &Selection::default()).unwrap_err().to_string();

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::failures::gather;
 use crate::frames;
@@ -77,7 +77,11 @@ pub fn classified(folder: &Path, classes: &Classes, named: &dyn Fn(&str) -> Opti
         let text = std::fs::read_to_string(&table).with_context(|| format!("reading labels {}", table.display()))?;
         let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
         let label = |(number, line)| class_of(line, classes, named).with_context(|| format!("labels {}, line {}: {line:?}", table.display(), number + 1));
-        Some(lines.map(label).collect::<Result<BTreeMap<_, _>>>()?)
+        let mut labels = BTreeMap::new();
+        for (name, class) in lines.map(label).collect::<Result<Vec<_>>>()? {
+            ensure!(labels.insert(name.clone(), class).is_none(), "labels {}: two lines for frame \"{name}\"", table.display());
+        }
+        Some(labels)
     } else {
         None
     };

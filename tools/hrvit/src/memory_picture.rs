@@ -4,8 +4,13 @@ use anyhow::{Result, anyhow};
 use hrvit_core::{Plan, RegionKind};
 use plotters::prelude::*;
 
+use crate::plots::{legend, names_below};
+
 /// Width and height of the picture in pixels.
 const PICTURE: (u32, u32) = (1400, 640);
+
+/// Width of what lies to the right of the chart, in pixels.
+const LEGEND_WIDTH: i32 = 230;
 
 /// Colours of the branches, from high to low resolution.
 const BRANCH_COLOURS: [RGBColor; 4] = [RGBColor(38, 90, 165), RGBColor(30, 135, 130), RGBColor(120, 95, 170), RGBColor(160, 70, 110)];
@@ -54,39 +59,36 @@ fn paint(plan: &Plan, svg: &mut String) -> Result<(), Box<dyn std::error::Error>
     let mut chart = ChartBuilder::on(&root)
         .caption(title, ("sans-serif", 20))
         .margin(12)
-        .x_label_area_size(110)
+        .margin_right(LEGEND_WIDTH)
+        .x_label_area_size(130)
         .y_label_area_size(80)
-        .right_y_label_area_size(230)
         .build_cartesian_2d(0..steps.len(), 0..arena + arena / 50)?;
-    let label = |at: &usize| steps.get(*at).map_or_else(String::new, ToString::to_string);
     chart
         .configure_mesh()
         .disable_x_mesh()
         .light_line_style(TRANSPARENT)
-        .x_labels(40)
-        .x_label_formatter(&label)
-        .x_label_style(("sans-serif", 11).into_font().transform(FontTransform::Rotate90))
+        .x_label_formatter(&|_| String::new())
         .y_label_formatter(&|bytes| format!("{} KB", bytes / 1000))
         .draw()?;
     let mut shown: Vec<RegionKind> = Vec::new();
     for (at, &step) in steps.iter().enumerate() {
         for region in plan.regions_during(step) {
-            let style = colour(region.holds).filled();
             let corners = [(at, region.offset), (at + 1, region.offset + region.bytes)];
-            let series = chart.draw_series(std::iter::once(Rectangle::new(corners, style)))?;
+            chart.draw_series(std::iter::once(Rectangle::new(corners, colour(region.holds).filled())))?;
             if !shown.contains(&region.holds) {
                 shown.push(region.holds);
-                series.label(name(region.holds)).legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 14, y + 5)], style));
             }
         }
     }
     chart.draw_series(std::iter::once(PathElement::new(vec![(0, arena), (steps.len(), arena)], RED)))?;
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::Coordinate(1110, 20))
-        .label_font(("sans-serif", 12))
-        .background_style(WHITE.mix(0.85))
-        .draw()?;
+    let names: Vec<String> = steps.iter().map(ToString::to_string).collect();
+    let middle = |at: usize| {
+        let [left, right] = [at, at + 1].map(|edge| chart.backend_coord(&(edge, 0)));
+        (i32::midpoint(left.0, right.0), left.1 + 6)
+    };
+    names_below(&root, 10, names.iter().enumerate().map(|(at, name)| (name.as_str(), middle(at))))?;
+    let lines: Vec<(RGBAColor, String)> = shown.into_iter().map(|holds| (colour(holds), name(holds))).collect();
+    legend(&root, (PICTURE.0 as i32 - LEGEND_WIDTH + 12, 50), &lines)?;
     root.present()?;
     Ok(())
 }

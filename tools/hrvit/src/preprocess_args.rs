@@ -153,7 +153,9 @@ impl Prepared {
         );
         let unit = 255.0 / range;
         let [mean, deviation] = [mean, deviation].map(|values| order.swap(values.map(|x| x * unit)));
-        Ok(Preprocess { mean, deviation, order, ..Preprocess::IMAGENET })
+        let preprocess = Preprocess { mean, deviation, order, ..Preprocess::IMAGENET };
+        ensure!(preprocess.is_valid(), "mean {mean:?} and std {deviation:?}: expected finite numbers, and those of std above 0");
+        Ok(preprocess)
     }
 }
 
@@ -195,6 +197,8 @@ mod tests {
             ("mean = 127.5", "belong together"),
             ("range = 1", "belong together"),
             ("mean = 0\nstd = 0", "above 0"),
+            ("mean = nan\nstd = 1", "finite"),
+            ("mean = 0\nstd = inf", "finite"),
             ("mean = [1, 2]\nstd = 1", "expected one or three"),
             ("mean = 0\nstd = 1\nrange = 2", "expected 255 or 1"),
             ("means = 0", "unknown field"),

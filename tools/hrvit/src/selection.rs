@@ -12,9 +12,6 @@ pub struct SelectionArgs {
     /// What stands in front of the network's names in the checkpoint, dictionaries included (state_dict.net.); otherwise it is found
     #[arg(long, value_name = "P", requires = "weights")]
     prefix: Option<String>,
-    /// Leave out tensors of this name; * stands for any characters. Heads that serve training alone (auxiliary_head) are left out anyway
-    #[arg(long, value_name = "GLOB", requires = "weights")]
-    ignore: Vec<String>,
     /// Take averaged weights, or none; otherwise they are preferred
     #[arg(long, requires = "weights", conflicts_with = "no_ema")]
     ema: bool,
@@ -27,14 +24,14 @@ pub struct SelectionArgs {
 }
 
 impl SelectionArgs {
-    /// What they select.
-    pub fn selection(&self) -> Selection {
+    /// What they select, without the tensors that `ignore` names.
+    pub fn selection(&self, ignore: &[String]) -> Selection {
         let averaged = match (self.ema, self.no_ema) {
             (true, _) => Averaged::Required,
             (_, true) => Averaged::Avoided,
             _ => Averaged::Preferred,
         };
-        Selection { prefix: self.prefix.clone(), ignore: self.ignore.clone(), averaged, convs_without_relu: self.convs_without_relu }
+        Selection { prefix: self.prefix.clone(), ignore: ignore.to_vec(), averaged, convs_without_relu: self.convs_without_relu }
     }
 }
 

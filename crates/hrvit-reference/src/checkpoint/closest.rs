@@ -17,7 +17,8 @@ pub(super) fn network<P: Part>(tensors: &[(String, Listed<P>)]) -> Option<(Netwo
     let tensors = || tensors.iter().map(|(_, tensor)| tensor);
     let mut found: HashMap<&[usize], usize> = HashMap::new();
     tensors().filter_map(|tensor| tensor.part.shape()).for_each(|shape| *found.entry(shape).or_default() += 1);
-    let last = tensors().find(|tensor| LAST.iter().any(|last| tensor.name.ends_with(last)));
+    let decides = |tensor: &&Listed<P>| LAST.iter().any(|last| tensor.name.ends_with(last)) && !tensor.name.split('.').any(|part| part.starts_with("aux"));
+    let last = tensors().find(decides);
     let classes = last.and_then(|tensor| tensor.part.shape()?.first().copied()).and_then(|classes| u16::try_from(classes).ok()).unwrap_or(1000);
     let candidates = VARIANTS.iter().flat_map(|name| [Head::Segformer, Head::Classifier].map(|head| (*name, head)));
     let score = |(name, head): (&'static str, Head)| {

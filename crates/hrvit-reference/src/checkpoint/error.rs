@@ -69,6 +69,14 @@ pub enum CheckpointError {
         /// Prefixes, each in quotes.
         found: String,
     },
+    /// An option of the selection changes nothing.
+    #[error("{option}: {reason}")]
+    NoEffect {
+        /// The option.
+        option: String,
+        /// Why it changes nothing.
+        reason: &'static str,
+    },
     /// The head has a BatchNorm behind each branch's convolution, and as mmsegmentation builds it a ReLU behind that.
     #[error(
         "decode_head.convs.0.bn: mmsegmentation's SegformerHead has BatchNorm and ReLU behind its convs, this network's head has neither: another network. If yours \

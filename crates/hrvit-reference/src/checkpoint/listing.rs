@@ -6,8 +6,8 @@ use crate::pth::View;
 pub(crate) trait Part: Clone {
     /// Its shape; none of a kind of tensor that is not read.
     fn shape(&self) -> Option<&[usize]>;
-    /// Whether its elements may be weights: numbers that are read.
-    fn is_real(&self) -> bool;
+    /// Whether its elements are integers or truth values: no weights.
+    fn is_integer(&self) -> bool;
 }
 
 impl Part for super::header::Part {
@@ -15,8 +15,8 @@ impl Part for super::header::Part {
         Some(&self.shape)
     }
 
-    fn is_real(&self) -> bool {
-        self.element().is_some()
+    fn is_integer(&self) -> bool {
+        matches!(self.dtype.as_str(), "BOOL" | "U8" | "I8" | "U16" | "I16" | "U32" | "I32" | "U64" | "I64")
     }
 }
 
@@ -25,8 +25,8 @@ impl Part for Result<View, String> {
         self.as_ref().ok().map(|view| view.shape.as_slice())
     }
 
-    fn is_real(&self) -> bool {
-        self.as_ref().is_ok_and(|view| view.element().is_ok())
+    fn is_integer(&self) -> bool {
+        self.as_ref().is_ok_and(View::is_integer)
     }
 }
 
@@ -35,8 +35,8 @@ impl Part for super::Tensor {
         Some(&self.shape)
     }
 
-    fn is_real(&self) -> bool {
-        true
+    fn is_integer(&self) -> bool {
+        false
     }
 }
 

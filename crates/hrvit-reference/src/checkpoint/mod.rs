@@ -8,11 +8,13 @@ mod closest;
 mod element;
 mod error;
 mod header;
+mod hints;
 mod kind;
 mod listing;
 mod naming;
 mod safe;
 mod selection;
+mod sets;
 mod synthetic;
 mod taken;
 

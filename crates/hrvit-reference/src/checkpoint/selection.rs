@@ -31,6 +31,11 @@ pub enum Averaged {
 impl Selection {
     /// Whether a tensor of this name is left out.
     pub(super) fn ignores(&self, name: &str) -> bool {
-        self.ignore.iter().any(|pattern| WildMatch::new(pattern).matches(name))
+        self.ignore.iter().any(|pattern| matches(pattern, name))
     }
+}
+
+/// Whether a name is one that the pattern stands for.
+pub(super) fn matches(pattern: &str, name: &str) -> bool {
+    WildMatch::new(pattern).matches(name)
 }

@@ -15,6 +15,8 @@ const MAX_DEPTH: usize = 10_000;
 const MAX_PROTOCOL: u8 = 5;
 /// Wrappers of one tensor: `_rebuild_from_type_v2` around `_rebuild_tensor_v2`, and one more.
 const MAX_WRAPPERS: usize = 4;
+/// The longest string that is kept.
+const MAX_TEXT: u64 = 4096;
 /// How far a new number in the memo may lie past the last: writers count up, from 0 or 1.
 const MAX_MEMO_GAP: usize = 255;
 
@@ -245,7 +247,11 @@ impl<R: Read> Machine<'_, R> {
         Ok(Value::Other)
     }
 
+    /// A string; one longer than any name is passed over.
     fn text(&mut self, len: u64) -> Result<Value, String> {
+        if len > MAX_TEXT {
+            return self.passed(len);
+        }
         self.input.holds(len)?;
         self.heap.new_text(len, self.budget, |text| self.input.append(len, text))
     }

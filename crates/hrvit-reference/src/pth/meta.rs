@@ -1,22 +1,32 @@
 //! What mmsegmentation saves beside weights: names of the classes and their colours.
 
+use super::budget::Budget;
 use super::value::{Heap, Value};
 use crate::checkpoint::ClassNames;
 
-/// The most classes whose names are read.
+/// The most classes whose names are read, and bytes of a name.
 const MAX_CLASSES: usize = 1 << 16;
+const MAX_NAME: usize = 256;
 
-/// Names and colours under `meta` of the dictionary `root`, or under `dataset_meta` of that.
-pub(super) fn class_names(heap: &Heap, root: Value) -> Option<ClassNames> {
+/// Names and colours under `meta` of the dictionary `root`, or under `dataset_meta` of that; none where they are none that an image could hold.
+pub(super) fn class_names(heap: &Heap, root: Value, budget: &mut Budget) -> Option<ClassNames> {
     let meta = entry(heap, root, &["meta"])?;
     let place = entry(heap, meta, &["dataset_meta"]).unwrap_or(meta);
     let names = items(heap, entry(heap, place, &["CLASSES", "classes"])?)?;
-    let names: Vec<String> =
-        names.iter().map(|&name| if let Value::Text(name) = name { Some(heap.text(name).to_owned()) } else { None }).collect::<Option<_>>()?;
+    if names.is_empty() || names.len() > MAX_CLASSES {
+        return None;
+    }
+    let name = |&value: &Value| {
+        let Value::Text(text) = value else { return None };
+        let text = heap.text(text);
+        let fits = text.len() <= MAX_NAME && !text.contains(char::is_control);
+        (fits && budget.take((text.len() + 2 * size_of::<String>()) as u64).is_ok()).then(|| text.to_owned())
+    };
+    let names: Vec<String> = names.iter().map(name).collect::<Option<_>>()?;
     let colours = entry(heap, place, &["PALETTE", "palette"]).and_then(|palette| items(heap, palette)).unwrap_or_default();
     let colours: Option<Vec<[u8; 3]>> = colours.iter().map(|&colour| rgb(heap, colour)).collect();
     let colours = colours.filter(|colours| colours.len() == names.len()).unwrap_or_default();
-    (!names.is_empty() && names.len() <= MAX_CLASSES).then_some(ClassNames { names, colours })
+    Some(ClassNames { names, colours })
 }
 
 /// The last value of one of these keys.

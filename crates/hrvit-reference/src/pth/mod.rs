@@ -117,7 +117,7 @@ pub(crate) fn open<'a>(mut source: Source<'a>, form: Form, allowance: u64) -> Re
         let hint = hint.map_or_else(|| no_tensors(&heap, root), str::to_owned);
         return Err(format!("the pickle holds no tensors by name: {hint}"));
     }
-    let class_names = meta::class_names(&heap, root);
+    let class_names = meta::class_names(&heap, root, &mut budget);
     Ok((Pth { source, storages }, Found { tensors, class_names }))
 }
 

@@ -44,6 +44,11 @@ impl View {
         self.class.element.ok_or(self.class.name)
     }
 
+    /// Whether its elements are integers or truth values.
+    pub(crate) fn is_integer(&self) -> bool {
+        matches!(self.class.name, "LongStorage" | "IntStorage" | "ShortStorage" | "CharStorage" | "ByteStorage" | "BoolStorage")
+    }
+
     /// Number of values and one past the last of them in the storage.
     fn extent(&self) -> Option<(u64, u64)> {
         let sides = || self.shape.iter().map(|&side| side as u64);

@@ -24,6 +24,9 @@ pub struct DoctorArgs {
     weights: PathBuf,
     #[command(flatten)]
     selection: SelectionArgs,
+    /// Leave out tensors of the checkpoint of this name; * stands for any characters. Heads that serve training alone (auxiliary_head) are left out anyway
+    #[arg(long, value_name = "GLOB", requires = "weights", alias = "ignore")]
+    ignore_tensor: Vec<String>,
     #[command(flatten)]
     network: NetworkArgs,
     /// Show what is harmless too
@@ -43,7 +46,7 @@ struct Outcome<'a> {
 /// # Errors
 /// If the options name no network, or the checkpoint does not fit it or has values that are not finite.
 pub fn run(args: &DoctorArgs, format: Format) -> Result<()> {
-    let checkpoint = Checkpoint::read_selected(&args.weights, &args.network.network()?, &args.selection.selection())?;
+    let checkpoint = Checkpoint::read_selected(&args.weights, &args.network.network()?, &args.selection.selection(&args.ignore_tensor))?;
     selection::say(&args.weights, &checkpoint);
     let findings = doctor::examine(&checkpoint);
     let tensors = checkpoint.iter().count();

@@ -55,6 +55,9 @@ pub struct EvalArgs {
     weights: Option<PathBuf>,
     #[command(flatten)]
     selection: SelectionArgs,
+    /// Leave out tensors of the checkpoint of this name; * stands for any characters. Heads that serve training alone (auxiliary_head) are left out anyway
+    #[arg(long, value_name = "GLOB", requires = "weights")]
+    ignore_tensor: Vec<String>,
     /// Folder of the data set
     #[arg(long, value_name = "DIR", required_unless_present = "merge")]
     data: Option<PathBuf>,
@@ -132,8 +135,8 @@ pub fn run(args: &EvalArgs, format: Format) -> Result<()> {
     let float = match &args.weights {
         Some(path) => Some(Float::new(
             match &int8 {
-                Some(int8) => binary::read_for(path, int8.model().meta(), &args.selection.selection())?,
-                None => binary::read(path, &network, args.threshold, &args.selection.selection(), args.preprocess.preprocess()?)?,
+                Some(int8) => binary::read_for(path, int8.model().meta(), &args.selection.selection(&args.ignore_tensor))?,
+                None => binary::read(path, &network, args.threshold, &args.selection.selection(&args.ignore_tensor), args.preprocess.preprocess()?)?,
             },
             size,
         )),
@@ -144,6 +147,9 @@ pub fn run(args: &EvalArgs, format: Format) -> Result<()> {
         engine: int8.as_ref().filter(|_| !args.float_only).map(|one| one as &dyn Segmenter),
         inference,
     };
+    for file in [&args.model, &args.weights].into_iter().flatten().filter(|_| args.shard.is_some()) {
+        ensure!(file.is_file(), "--shard takes files, so that parts of other models are told apart: {} is none", file.display());
+    }
     let subject = subject(args, contestants, &set, [size.height, size.width], &classes)?;
     let sums = set.count(contestants, args.shard.unwrap_or(Shard::WHOLE))?;
     match args.shard {
@@ -233,7 +239,7 @@ fn subject(args: &EvalArgs, contestants: Contestants<'_>, set: &Set, size: [u16;
         precision: contestants.engine.map(|engine| engine.name().to_owned()),
         frames: set.len(),
         data_crc32: set.crc32(),
-        options: format!("{:?}", args.threshold),
+        options: format!("{:?} {:?} {:?} {:?}", args.threshold, args.network, args.preprocess, args.selection.selection(&args.ignore_tensor)),
     })
 }
 

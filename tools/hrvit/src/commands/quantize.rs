@@ -60,6 +60,9 @@ pub struct QuantizeArgs {
     weights: PathBuf,
     #[command(flatten)]
     selection: SelectionArgs,
+    /// Leave out tensors of the checkpoint of this name; * stands for any characters. Heads that serve training alone (auxiliary_head) are left out anyway
+    #[arg(long, value_name = "GLOB", requires = "weights", alias = "ignore")]
+    ignore_tensor: Vec<String>,
     #[command(flatten)]
     preprocess: PreprocessArgs,
     #[command(flatten)]
@@ -170,7 +173,7 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
     let network = args.network.network()?;
     [&args.out].into_iter().chain(&args.pareto).try_for_each(|path| output::probe(path))?;
     let classes = args.classes_file.as_deref().map(|file| binary::classes(network.classes, Some(file))).transpose()?;
-    let checkpoint = binary::read(&args.weights, &network, args.threshold, &args.selection.selection(), args.preprocess.preprocess()?)?;
+    let checkpoint = binary::read(&args.weights, &network, args.threshold, &args.selection.selection(&args.ignore_tensor), args.preprocess.preprocess()?)?;
     let classes = classes.or_else(|| binary::classes_named(&checkpoint));
     let threshold = binary::threshold(&network, args.threshold);
     ensure!(args.half.is_empty() || args.precision == Precision::Mixed, "--half names the parts of --precision mixed");

@@ -54,6 +54,9 @@ pub struct ReportArgs {
     weights: PathBuf,
     #[command(flatten)]
     selection: SelectionArgs,
+    /// Leave out tensors of the checkpoint of this name; * stands for any characters. Heads that serve training alone (auxiliary_head) are left out anyway
+    #[arg(long, value_name = "GLOB", requires = "weights")]
+    ignore_tensor: Vec<String>,
     /// Folder with images/ and labels/; of a classifier, with images/ and perhaps labels.csv
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
@@ -153,7 +156,7 @@ pub fn run(args: &ReportArgs, format: Format) -> Result<()> {
     let int8 = &image.load()?;
     let model = int8.model();
     let meta = model.meta();
-    let checkpoint = binary::read_for(&args.weights, meta, &args.selection.selection())?;
+    let checkpoint = binary::read_for(&args.weights, meta, &args.selection.selection(&args.ignore_tensor))?;
     provenance::doubt(meta.provenance, &args.weights)?.iter().for_each(|doubt| eprintln!("warning: {doubt}"));
     let classes = Classes::of_image(meta)?;
     let head = meta.network.head;

@@ -59,6 +59,9 @@ pub struct RunArgs {
     weights: Option<PathBuf>,
     #[command(flatten)]
     selection: SelectionArgs,
+    /// Leave out tensors of the checkpoint of this name; * stands for any characters. Heads that serve training alone (auxiliary_head) are left out anyway
+    #[arg(long, value_name = "GLOB", requires = "weights", alias = "ignore")]
+    ignore_tensor: Vec<String>,
     /// Folder for the results
     #[arg(long, value_name = "DIR", default_value = "hrvit-out")]
     out: PathBuf,
@@ -151,11 +154,11 @@ pub fn run(args: &RunArgs, format: Format) -> Result<()> {
     args.logits.as_deref().map(output::probe).transpose()?;
     let packed = args.model.as_deref().map(|path| PackedImage::read(path, args.isa)).transpose()?;
     let int8 = packed.as_ref().map(PackedImage::load).transpose()?;
+    ensure!(args.threshold.is_none() || (args.float && int8.is_none()), "--threshold comes from --model");
     let classes_of = |int8: &HostEngine| binary::classes_for(int8.model().meta(), args.classes_file.as_deref());
     if let Some(weights) = args.weights.as_deref().filter(|_| args.float) {
-        ensure!(args.threshold.is_none() || int8.is_none(), "--threshold comes from --model");
         ensure!(!args.preprocess.is_given() || int8.is_none(), "preprocessing comes from --model: leave out --mean, --std, --order and --preprocess");
-        let selection = args.selection.selection();
+        let selection = args.selection.selection(&args.ignore_tensor);
         let (checkpoint, size, classes) = match &int8 {
             Some(int8) => (binary::read_for(weights, int8.model().meta(), &selection)?, args.size.size.unwrap_or(int8.size()), classes_of(int8)?),
             None => {

@@ -90,6 +90,16 @@ impl Inference {
         }
     }
 
+    /// Checks that a frame is no smaller than a window.
+    ///
+    /// # Errors
+    /// If it is.
+    pub fn check(&self, frame: &RgbImage, size: Size) -> Result<()> {
+        let fits = frame.height() >= size.height.into() && frame.width() >= size.width.into();
+        ensure!(!self.has_windows() || fits, "{}: the frame is smaller than a window", too_small(frame, size));
+        Ok(())
+    }
+
     /// One input of the network from a frame: all of it, resized, or the window in its middle.
     ///
     /// # Errors

@@ -116,7 +116,7 @@ impl Listing<'_> {
             bail!("{shown} is a link to a file that is not there");
         }
         let text = pattern.to_str().filter(|text| text.contains(['*', '?', '['])).with_context(|| format!("{shown}: there is no such file or folder"))?;
-        let options = glob::MatchOptions { require_literal_separator: true, require_literal_leading_dot: true, ..glob::MatchOptions::new() };
+        let options = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::new() };
         let matches = glob::glob_with(text, options).with_context(|| format!("pattern {shown}"))?;
         let mut paths: Vec<PathBuf> = matches.collect::<Result<_, _>>().with_context(|| format!("pattern {shown}"))?;
         let known = |path: &Path| {
@@ -124,11 +124,15 @@ impl Listing<'_> {
         };
         // An ending that the pattern spells out is meant.
         let open = text.ends_with(['*', '?', ']']);
-        paths.retain(|path| !path.is_dir() && (!open || known(path)));
+        let fixed = |part: &Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
+        // The matches come without a dot for the folder that is worked in.
+        let root: PathBuf = pattern.components().take_while(fixed).filter(|part| !matches!(part, Component::CurDir)).collect();
+        let is_hidden = |part: Component<'_>| part.as_os_str().to_string_lossy().starts_with('.');
+        let hidden_too = pattern.components().skip_while(fixed).any(is_hidden);
+        let has_hidden = |path: &Path| path.strip_prefix(&root).unwrap_or(path).components().any(is_hidden);
+        paths.retain(|path| !path.is_dir() && (!open || known(path)) && (hidden_too || !has_hidden(path)));
         paths.sort();
         ensure!(!paths.is_empty(), "pattern {shown} matches no frame, and there is no such file");
-        let fixed = |part: &Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
-        let root: PathBuf = pattern.components().take_while(fixed).collect();
         paths.iter().for_each(|path| self.file(path, self.recursive.then_some(root.as_path())));
         Ok(())
     }
@@ -139,6 +143,14 @@ impl Listing<'_> {
 /// # Errors
 /// If they would; names both.
 pub fn check(entries: &[Entry], out: &Path) -> Result<()> {
+    let leads_out = |entry: &&Entry| !entry.name.components().all(|part| matches!(part, Component::Normal(_)));
+    if let Some(entry) = entries.iter().find(leads_out) {
+        bail!(
+            "results of {} would be named {}, outside of the folder for results: rename the file, or give a path without ..",
+            entry.path.display(),
+            entry.name.display()
+        );
+    }
     frames::check_names(entries.iter().map(|entry| (entry.name.as_path(), entry.path.as_path())))?;
     let names: BTreeMap<&Path, &Path> = entries.iter().map(|entry| (entry.name.as_path(), entry.path.as_path())).collect();
     for entry in entries {

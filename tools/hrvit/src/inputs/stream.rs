@@ -111,7 +111,10 @@ impl Stream {
             let frames = match video(Box::new(frames)) {
                 Ok(frames) => frames,
                 // Without a header ffmpeg has something to say.
-                Err(error) => return Err(decoder.finish().err().unwrap_or(error)),
+                Err(error) => {
+                    let said = decoder.finish().err().map_or_else(String::new, |said| format!(" ({said:#})"));
+                    return Err(anyhow!("{error:#}{said}"));
+                }
             };
             return Ok((Source::Video(frames, decoder), false));
         }

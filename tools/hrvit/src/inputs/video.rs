@@ -54,12 +54,15 @@ impl Decoder {
     /// What ffmpeg has to say in the end, after its output was read.
     ///
     /// # Errors
-    /// If it failed.
+    /// If it failed or complained.
     pub fn finish(mut self) -> Result<()> {
         let status = self.child.wait().context("waiting for ffmpeg")?;
         let mut said = Vec::new();
         self.complaints.rewind().and_then(|()| (&self.complaints).take(4096).read_to_end(&mut said)).context("reading what ffmpeg says")?;
-        ensure!(status.success(), "ffmpeg failed: {}", String::from_utf8_lossy(&said).trim());
+        let said = String::from_utf8_lossy(&said);
+        ensure!(status.success(), "ffmpeg failed: {}", said.trim());
+        // Of a file that is cut or damaged it decodes what it can, and ends well.
+        ensure!(said.trim().is_empty(), "ffmpeg decoded what it could: {}", said.trim());
         Ok(())
     }
 }

@@ -3,13 +3,15 @@
 use anyhow::{Context, Result, anyhow};
 use hrvit_log::{Log, Run};
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::summary::{Summary, headline};
-use crate::plots::{LEGEND_FONT, LEGEND_GROUND, legend_box};
+use crate::plots::{LEGEND_FONT, legend, names_below};
 
 /// Width and height of the picture in pixels.
 const PICTURE: (u32, u32) = (1400, 640);
+
+/// Width of what lies to the right of the chart, in pixels.
+const LEGEND_WIDTH: i32 = 180;
 
 /// Colours of the kinds of block, the most expensive first.
 const COLOURS: [RGBColor; 10] = [
@@ -44,21 +46,20 @@ fn paint(log: &Log, run: &Run<String>, summary: &Summary, svg: &mut String) -> R
     let mut chart = ChartBuilder::on(&root)
         .caption(headline(run), ("sans-serif", 17))
         .margin(12)
-        .x_label_area_size(150)
+        .margin_right(LEGEND_WIDTH)
+        .x_label_area_size(130)
         .y_label_area_size(90)
-        // The legend lies to the right of the last bar.
-        .build_cartesian_2d(0..summary.steps.len() + summary.steps.len().div_ceil(8), 0.0..1.04 * highest)?;
-    let label = |at: &usize| summary.steps.get(*at).map_or_else(String::new, |cost| cost.name.clone());
+        .build_cartesian_2d(0..summary.steps.len(), 0.0..1.04 * highest)?;
     chart
         .configure_mesh()
         .disable_x_mesh()
         .light_line_style(TRANSPARENT)
-        .x_labels(2 * summary.steps.len())
-        .x_label_formatter(&label)
-        .x_label_style(("sans-serif", 9).into_font().transform(FontTransform::Rotate90).with_anchor::<RGBColor>(Pos::new(HPos::Left, VPos::Center)))
+        .x_label_formatter(&|_| String::new())
+        .axis_desc_style(LEGEND_FONT)
         .y_desc(format!("million {} a frame", run.unit))
         .y_label_formatter(&|ticks| format!("{:.2}", ticks / 1e6))
         .draw()?;
+    let mut lines = Vec::new();
     for (kind, &colour) in summary.kinds.iter().zip(COLOURS.iter().cycle()) {
         let bars = log.steps.iter().zip(&summary.steps).filter(|(line, _)| line.kind == kind.name);
         let bars = bars.map(|(line, cost)| {
@@ -66,9 +67,15 @@ fn paint(log: &Log, run: &Run<String>, summary: &Summary, svg: &mut String) -> R
             bar.set_margin(0, 0, 1, 1);
             bar
         });
-        chart.draw_series(bars)?.label(format!("{} {:.1} %", kind.name, 100.0 * kind.share)).legend(legend_box(colour));
+        chart.draw_series(bars)?;
+        lines.push((colour.mix(1.0), format!("{} {:.1} %", kind.name, 100.0 * kind.share)));
     }
-    chart.configure_series_labels().position(SeriesLabelPosition::UpperRight).label_font(LEGEND_FONT).background_style(LEGEND_GROUND).draw()?;
+    let middle = |at: usize| {
+        let [left, right] = [at, at + 1].map(|edge| chart.backend_coord(&(edge, 0.0)));
+        (i32::midpoint(left.0, right.0), left.1 + 6)
+    };
+    names_below(&root, 10, summary.steps.iter().enumerate().map(|(at, cost)| (cost.name.as_str(), middle(at))))?;
+    legend(&root, (PICTURE.0 as i32 - LEGEND_WIDTH + 12, 50), &lines)?;
     root.present()?;
     Ok(())
 }

@@ -28,6 +28,7 @@ pub fn run(segmenter: &dyn Segmenter, shift: Option<u8>, stream: Stream, classes
     let mut done = 0;
     for Frame { name, origin, pixels } in stream {
         ensure!(args.logits.is_none() || done + bad == 0, "--logits takes a single frame: there are more");
+        let pixels = pixels.and_then(|frame| inference.check(&frame, segmenter.size()).map(|()| frame));
         match pixels {
             Err(error) => {
                 bad += 1;
