@@ -54,9 +54,9 @@ pub struct Rect {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Window {
-    /// What the model sees.
+    /// The part of the frame that the model sees.
     pub rect: Rect,
-    /// Whose labels are kept, a part of `rect`.
+    /// The part of `rect` whose labels are kept.
     pub core: Rect,
 }
 
@@ -126,12 +126,12 @@ impl Axis {
         Ok(Self { frame, window, step, count: rest.div_ceil(step).saturating_add(1) })
     }
 
-    /// Where window `at` starts; steps end before `frame`, since no step is longer than the window.
+    /// Start of window `at`; steps end before `frame`, since no step is longer than the window.
     fn start(&self, at: usize) -> usize {
         at.saturating_mul(self.step).min(self.frame.saturating_sub(self.window))
     }
 
-    /// What window `at` owns where neighbours share out the overlap: up to its own halo, at the frame's border up to the border.
+    /// The part that window `at` owns where neighbours share out the overlap: up to its own halo, at the frame's border up to the border.
     fn core(&self, at: usize) -> Range<usize> {
         let halo = self.window.saturating_sub(self.step) / 2;
         let first = |at: usize| if at == 0 { 0 } else { at.saturating_mul(self.step).saturating_add(halo) };

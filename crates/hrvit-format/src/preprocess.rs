@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How a picture becomes the network's input. What is done to pixels (`mean`, `deviation`, `order`) is folded into the stem, whose input is always RGB with 8 bits a
+/// How a picture becomes the network's input. The arithmetic of pixels (`mean`, `deviation`, `order`) is folded into the stem, whose input is always RGB with 8 bits a
 /// channel; how a picture of another shape is brought to the input's size (`fit`) is up to whatever feeds the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Preprocess {
     /// Taken from red, green and blue (0 to 255) of every pixel.
     pub mean: [f32; 3],
-    /// What the rest is divided by, above 0.
+    /// Divisor of the rest, above 0.
     pub deviation: [f32; 3],
     /// Order of colours in which the network was trained.
     pub order: ColourOrder,

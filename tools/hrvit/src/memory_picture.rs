@@ -82,11 +82,7 @@ fn paint(plan: &Plan, svg: &mut String) -> Result<(), Box<dyn std::error::Error>
     }
     chart.draw_series(std::iter::once(PathElement::new(vec![(0, arena), (steps.len(), arena)], RED)))?;
     let names: Vec<String> = steps.iter().map(ToString::to_string).collect();
-    let middle = |at: usize| {
-        let [left, right] = [at, at + 1].map(|edge| chart.backend_coord(&(edge, 0)));
-        (i32::midpoint(left.0, right.0), left.1 + 6)
-    };
-    names_below(&root, 10, names.iter().enumerate().map(|(at, name)| (name.as_str(), middle(at))))?;
+    names_below(&root, 10, names.iter().map(String::as_str), |edge| chart.backend_coord(&(edge, 0)))?;
     let lines: Vec<(RGBAColor, String)> = shown.into_iter().map(|holds| (colour(holds), name(holds))).collect();
     legend(&root, (PICTURE.0 as i32 - LEGEND_WIDTH + 12, 50), &lines)?;
     root.present()?;

@@ -37,19 +37,21 @@ pub fn legend<B: DrawingBackend>(
     Ok(())
 }
 
-/// Names under a chart, each beginning at its pixel `(x, y)` and running downwards.
+/// Names under a chart, one for each stretch between two edges, running downwards; `edge` gives the pixel of an edge on the axis.
 ///
 /// # Errors
 /// If the backend cannot draw.
 pub fn names_below<'a, B: DrawingBackend>(
     root: &DrawingArea<B, Shift>,
     size: i32,
-    names: impl Iterator<Item = (&'a str, (i32, i32))>,
+    names: impl Iterator<Item = &'a str>,
+    edge: impl Fn(usize) -> (i32, i32),
 ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
     let font = ("sans-serif", size).into_font().transform(FontTransform::Rotate90);
     let style = font.into_text_style(root).pos(Pos::new(HPos::Left, VPos::Center));
-    for (name, place) in names {
-        root.draw(&Text::new(name, place, style.clone()))?;
+    for (at, name) in names.enumerate() {
+        let [left, right] = [at, at + 1].map(&edge);
+        root.draw(&Text::new(name, (i32::midpoint(left.0, right.0), left.1 + 6), style.clone()))?;
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use super::{CheckpointError, hints};
 use crate::parameters::{Parameter, parameters};
 use crate::pth::shown;
 
-/// What training and compiling put between the parts of a name.
+/// Parts that training and compiling put into a name.
 const WRAPPERS: [&str; 4] = ["module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
 /// First parts of the network's own names.
 const ROOTS: [&str; 5] = ["backbone", "decode_head", "stem", "features", "head"];
@@ -28,7 +28,7 @@ const MAX_GROUPS: usize = 64;
 pub(super) struct Choice<P> {
     /// In the network's order.
     pub(super) tensors: Vec<Chosen<P>>,
-    /// What was taken, in words.
+    /// The selection, in words.
     pub(super) taken: Taken,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Chosen<P> {
 }
 
 /// Whether a tensor counts the batches that a BatchNorm has seen: no weight.
-pub(super) fn is_counter(name: &str) -> bool {
+fn is_counter(name: &str) -> bool {
     name.ends_with("num_batches_tracked")
 }
 
@@ -70,6 +70,8 @@ fn unwrapped(name: &str) -> String {
 pub(super) struct Fit<'a, P> {
     pub(super) prefix: String,
     naming: Naming,
+    /// Recipes of every tensor by that naming.
+    recipes: &'a [Recipe],
     pub(super) tensors: HashMap<&'a str, &'a Listed<P>>,
     /// Tensors that the file lacks.
     pub(super) missing: Vec<&'a Parameter>,
@@ -101,7 +103,7 @@ pub(super) fn choose<P: Part>(network: &Network, listed: Vec<Listed<P>>, selecti
     let fits = prefixes.iter().flat_map(|prefix| recipes.iter().map(move |(naming, recipes)| (prefix, *naming, recipes)));
     let fits: Vec<Fit<'_, P>> = fits.map(|(prefix, naming, recipes)| fit(&tensors, prefix, naming, recipes)).collect();
     let Best { fit, others, mut taken } = sets::best(fits, selection.averaged).map_err(|none| match none {
-        NoSet::Whole(nearest) => missing(nearest.as_ref(), &tensors, network, selection),
+        NoSet::Whole(nearest) => missing(nearest.as_deref(), &tensors, network, selection),
         NoSet::Refused(error) => error,
     })?;
     if let Some(name) = fit.twice {
@@ -114,14 +116,13 @@ pub(super) fn choose<P: Part>(network: &Network, listed: Vec<Listed<P>>, selecti
     if selection.convs_without_relu && !folds {
         return Err(CheckpointError::NoEffect { option: "--convs-without-relu".into(), reason: "the file has no BatchNorms behind decode_head.convs" });
     }
-    let own = recipes.iter().find(|(naming, _)| *naming == fit.naming).map(|(_, recipes)| recipes.as_slice()).unwrap_or_default();
-    taken.left_out = beside(&fit, &others, own, &tensors, network)?;
+    taken.left_out = beside(&fit, &others, &tensors, network)?;
     taken.changes.extend(fit.naming.description().map(str::to_owned));
     if ignored > 0 {
         taken.changes.push(format!("{ignored} tensor{} ignored as asked", if ignored == 1 { "" } else { "s" }));
     }
     let mut chosen = Vec::new();
-    for (parameter, recipe) in expected.iter().zip(own) {
+    for (parameter, recipe) in expected.iter().zip(fit.recipes) {
         let mut sources = Vec::new();
         for source in &recipe.sources {
             let Some(tensor) = fit.tensors.get(source.name.as_str()) else { continue };
@@ -162,7 +163,7 @@ fn fit<'a, P: Part>(tensors: &'a [(String, Listed<P>)], prefix: &str, naming: Na
         }
     }
     let missing = recipes.iter().flat_map(|recipe| &recipe.sources).filter(|source| !found.contains_key(source.name.as_str())).collect();
-    Fit { prefix: prefix.to_owned(), naming, missing, twice, tensors: found }
+    Fit { prefix: prefix.to_owned(), naming, recipes, missing, twice, tensors: found }
 }
 
 /// That no prefix has all tensors; `nearest` lacks the fewest.
@@ -180,14 +181,7 @@ fn missing<P: Part>(nearest: Option<&Fit<'_, P>>, tensors: &[(String, Listed<P>)
 }
 
 /// What lies beside the weights in their dictionaries, by groups: behind the prefix it must be no weight, or known to serve training alone.
-fn beside<P: Part>(
-    fit: &Fit<'_, P>,
-    others: &[String],
-    recipes: &[Recipe],
-    tensors: &[(String, Listed<P>)],
-    network: &Network,
-) -> Result<Vec<(String, usize)>, CheckpointError> {
-    let used: HashSet<&str> = recipes.iter().flat_map(|recipe| &recipe.sources).map(|source| source.name.as_str()).collect();
+fn beside<P: Part>(fit: &Fit<'_, P>, others: &[String], tensors: &[(String, Listed<P>)], network: &Network) -> Result<Vec<(String, usize)>, CheckpointError> {
     let dictionaries: HashSet<usize> = fit.tensors.values().map(|tensor| tensor.dictionary).collect();
     let mut left_out: BTreeMap<String, usize> = BTreeMap::new();
     let mut extra: Vec<(&str, &Listed<P>)> = Vec::new();
@@ -195,7 +189,7 @@ fn beside<P: Part>(
         // Of another whole set, which was told already.
         let is_of_other = |other: &String| name.starts_with(other.as_str()) && (other.len() > fit.prefix.len() || !name.starts_with(&fit.prefix));
         let inside = name.strip_prefix(&fit.prefix);
-        if others.iter().any(is_of_other) || inside.is_some_and(|bare| used.contains(bare)) {
+        if others.iter().any(is_of_other) || inside.is_some_and(|bare| fit.tensors.contains_key(bare)) {
             continue;
         }
         let bare = inside.unwrap_or(name);

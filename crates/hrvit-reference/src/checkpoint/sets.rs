@@ -29,7 +29,7 @@ pub(super) struct Best<'a, P> {
 /// Why there is none.
 pub(super) enum NoSet<'a, P> {
     /// No prefix has all tensors; the one that lacks the fewest.
-    Whole(Option<Fit<'a, P>>),
+    Whole(Option<Box<Fit<'a, P>>>),
     /// There are some, but not as asked.
     Refused(CheckpointError),
 }
@@ -58,7 +58,7 @@ pub(super) fn best<P: Part>(mut fits: Vec<Fit<'_, P>>, wanted: Averaged) -> Resu
     let mut seen = HashSet::new();
     whole.retain(|fit| seen.insert(fit.prefix.clone()));
     if whole.is_empty() {
-        return Err(NoSet::Whole(partial.into_iter().next()));
+        return Err(NoSet::Whole(partial.into_iter().next().map(Box::new)));
     }
     let prefixes: Vec<String> = whole.iter().map(|fit| fit.prefix.clone()).collect();
     let swapped = MMENGINE.iter().all(|own| prefixes.iter().any(|prefix| prefix == own));

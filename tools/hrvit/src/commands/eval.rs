@@ -225,9 +225,9 @@ fn total(sums: Sums) -> Result<Total> {
 }
 
 fn subject(args: &EvalArgs, contestants: Contestants<'_>, set: &Set, size: [u16; 2], classes: &Classes) -> Result<Subject> {
-    // What is no file, a pipe say, was read already.
-    let checksum = |path: &PathBuf| path.is_file().then(|| std::fs::read(path).map(|bytes| crc32(&bytes))).transpose();
-    let checksum = |path: &Option<PathBuf>| path.as_ref().map(checksum).transpose().map(Option::flatten);
+    // Only parts are held against each other.
+    let checksum =
+        |path: &Option<PathBuf>| path.as_ref().filter(|_| args.shard.is_some()).map(|path| std::fs::read(path).map(|bytes| crc32(&bytes))).transpose();
     Ok(Subject {
         tool: env!("CARGO_PKG_VERSION").to_owned(),
         model_crc32: checksum(&args.model)?,

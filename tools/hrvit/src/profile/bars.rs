@@ -70,11 +70,7 @@ fn paint(log: &Log, run: &Run<String>, summary: &Summary, svg: &mut String) -> R
         chart.draw_series(bars)?;
         lines.push((colour.mix(1.0), format!("{} {:.1} %", kind.name, 100.0 * kind.share)));
     }
-    let middle = |at: usize| {
-        let [left, right] = [at, at + 1].map(|edge| chart.backend_coord(&(edge, 0.0)));
-        (i32::midpoint(left.0, right.0), left.1 + 6)
-    };
-    names_below(&root, 10, summary.steps.iter().enumerate().map(|(at, cost)| (cost.name.as_str(), middle(at))))?;
+    names_below(&root, 10, summary.steps.iter().map(|cost| cost.name.as_str()), |edge| chart.backend_coord(&(edge, 0.0)))?;
     legend(&root, (PICTURE.0 as i32 - LEGEND_WIDTH + 12, 50), &lines)?;
     root.present()?;
     Ok(())

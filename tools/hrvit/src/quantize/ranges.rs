@@ -20,7 +20,7 @@ pub const RATIOS: usize = 41;
 const MORE_RATIOS: f64 = 350.0;
 
 /// Errors of channels that are read this much less than the mean count less.
-pub const NEGLIGIBLE: f64 = 0.01;
+const NEGLIGIBLE: f64 = 0.01;
 
 /// Smallest and largest value of a channel or tensor.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -67,6 +67,12 @@ pub fn settled(mut scales: Vec<f64>, finest: impl Fn(usize) -> f64) -> Vec<f64> 
     scales
 }
 
+/// Weights that count less than 1 only where they are less than [`NEGLIGIBLE`] of their mean; empty where none is.
+pub fn discounts(weights: &[f64]) -> Vec<f64> {
+    let negligible = NEGLIGIBLE * weights.iter().sum::<f64>() / weights.len() as f64;
+    if weights.iter().all(|w| *w >= negligible) { Vec::new() } else { weights.iter().map(|w| (w / negligible).min(1.0)).collect() }
+}
+
 /// Values that a range is searched for.
 pub struct Values {
     /// Sampled values.
@@ -87,9 +93,7 @@ impl Values {
 
     /// All values of a sample. A channel counts less where its reader weighs it with less than a hundredth of the mean.
     pub fn weighed(sample: &Sample, clip: bool, weight: &[f64]) -> Self {
-        let negligible = NEGLIGIBLE * weight.iter().sum::<f64>() / weight.len() as f64;
-        let weight = if weight.iter().all(|w| *w >= negligible) { Vec::new() } else { weight.iter().map(|w| (w / negligible).min(1.0)).collect() };
-        Self { weight, ..Self::all(sample, clip) }
+        Self { weight: discounts(weight), ..Self::all(sample, clip) }
     }
 
     /// Values of one channel.

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::{
     format::Grid,
-    ranges::NEGLIGIBLE,
+    ranges,
     techniques::{Technique, Techniques},
 };
 
@@ -134,8 +134,7 @@ fn counts(op: &Op, input: &Grid, variance: &[f64]) -> Vec<f64> {
         return Vec::new();
     }
     let codes: Vec<f64> = variance.iter().enumerate().map(|(c, v)| v / input.scale_of(c).powi(2)).collect();
-    let negligible = NEGLIGIBLE * codes.iter().sum::<f64>() / codes.len() as f64;
-    if codes.iter().all(|variance| *variance >= negligible) { Vec::new() } else { codes.iter().map(|variance| (variance / negligible).min(1.0)).collect() }
+    ranges::discounts(&codes)
 }
 
 /// Weights of one output channel.
