@@ -67,7 +67,7 @@ pub fn settled(mut scales: Vec<f64>, finest: impl Fn(usize) -> f64) -> Vec<f64> 
     scales
 }
 
-/// Weights that count less than 1 only where they are less than [`NEGLIGIBLE`] of their mean; empty where none is.
+/// Weights that count less than 1 only where they are less than a hundredth of their mean; empty where none is.
 pub fn discounts(weights: &[f64]) -> Vec<f64> {
     let negligible = NEGLIGIBLE * weights.iter().sum::<f64>() / weights.len() as f64;
     if weights.iter().all(|w| *w >= negligible) { Vec::new() } else { weights.iter().map(|w| (w / negligible).min(1.0)).collect() }
