@@ -1,7 +1,6 @@
 //! What the gate of `hrvit quantize` says of an edited network, and what other frames say.
 
 use anyhow::Result;
-use hrvit_format::Size;
 use hrvit_reference::Checkpoint;
 use hrvit_tool::{
     float::Float,
@@ -46,8 +45,7 @@ impl Judge {
         let float = Float::new(checkpoint.clone(), self.size);
         let gate = Gate { min_agreement: 0.95 };
         let names: Vec<String> = (0..float.classes()).map(|class| format!("class {class}")).collect();
-        let judge =
-            |frames: &[RgbImage]| -> Result<Vec<Complaint>> { Ok(gate.judge(&decided(frames, &float, &engine, self.size)?, &names, float.head()).refused) };
+        let judge = |frames: &[RgbImage]| -> Result<Vec<Complaint>> { Ok(gate.judge(&decided(frames, &float, &engine)?, &names, float.head()).refused) };
         let refused = judge(self.calibration_frames())?;
         if !refused.is_empty() {
             return Ok(Audit::Gated(refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")));
@@ -58,9 +56,9 @@ impl Judge {
 }
 
 /// Decisions of both networks on `frames`.
-fn decided(frames: &[RgbImage], float: &Float, engine: &HostEngine, size: Size) -> Result<Decided> {
+fn decided(frames: &[RgbImage], float: &Float, engine: &HostEngine) -> Result<Decided> {
     let one = |frame: &RgbImage| -> Result<Decided> {
-        let [exact, found] = [float.logits(frame)?, engine.logits(frame)?].map(|logits| Decision::of(&logits, float.head(), size));
+        let [exact, found] = [float.logits(frame)?, engine.logits(frame)?].map(|logits| Decision::of(&logits, float.head()));
         let mut decided = Decided::default();
         decided.add(&exact, &found, f32::INFINITY, float.classes());
         Ok(decided)

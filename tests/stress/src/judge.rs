@@ -7,6 +7,7 @@ use hrvit_format::{Head, Network, Size, Spec, aligned::AlignedBytes, record};
 use hrvit_kernels::Kernels;
 use hrvit_reference::Checkpoint;
 use hrvit_tool::{
+    fit::{Fitting, Placement},
     float::Float,
     frames,
     host_engine::PackedImage,
@@ -96,7 +97,7 @@ impl Judge {
     /// # Errors
     /// If a frame cannot be read.
     pub fn bundled(size: Size, precision: Precision) -> Result<Self> {
-        let read = |path: &PathBuf| frames::resize(&frames::read(path)?, size);
+        let read = |path: &PathBuf| Ok(Fitting::Stretch.input(&frames::read(path)?, size)?.0);
         let paths = frames::list(&bundled("data/calib"))?;
         let calibration = paths.iter().step_by(2).map(read).collect::<Result<_>>()?;
         let rest = paths.iter().skip(1).step_by(2).map(read);
@@ -113,7 +114,9 @@ impl Judge {
             Ok(text) => text.parse().with_context(|| format!("HRVIT_STRESS_SIZE={text}"))?,
             Err(_) => size,
         };
-        let all = |folder: String| frames::list(Path::new(&folder))?.iter().map(|path| frames::resize(&frames::read(path)?, size)).collect::<Result<_>>();
+        let all = |folder: String| {
+            frames::list(Path::new(&folder))?.iter().map(|path| Ok(Fitting::Stretch.input(&frames::read(path)?, size)?.0)).collect::<Result<_>>()
+        };
         match [std::env::var("HRVIT_STRESS_CALIB"), std::env::var("HRVIT_STRESS_VAL")] {
             [Ok(calib), Ok(val)] => Ok(Self { size, calibration: Pictures(all(calib)?), validation: all(val)?, kernels: Kernels::detect(), precision }),
             [Err(_), Err(_)] => Self::bundled(size, precision),
@@ -157,7 +160,7 @@ impl Judge {
         let mut picked = vec![false; checkpoint.network().classes.into()];
         for logits in logits(checkpoint, self.size, &self.calibration.0)?.iter().chain(float) {
             self.decide(logits).data.iter().for_each(|&class| picked[usize::from(class)] = true);
-            logits.labels_at(logits.height, logits.width).data.iter().for_each(|&class| picked[usize::from(class)] = true);
+            logits.labels_at(&Placement::WHOLE, logits.height, logits.width).data.iter().for_each(|&class| picked[usize::from(class)] = true);
         }
         Ok((0..picked.len()).filter(|&class| !picked[class]).collect())
     }
@@ -223,7 +226,7 @@ impl Judge {
     fn decide(&self, logits: &Logits) -> LabelMap {
         let single = logits.height * logits.width == 1;
         let (height, width) = if single { (1, 1) } else { (self.size.height.into(), self.size.width.into()) };
-        logits.labels_at(height, width)
+        logits.labels_at(&Placement::WHOLE, height, width)
     }
 
     /// Judges `case`, an edit of the network whose logits are `unedited`, against the float network that its family is judged by.

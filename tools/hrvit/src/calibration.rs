@@ -7,6 +7,7 @@ use hrvit_format::Size;
 use rayon::prelude::*;
 
 use crate::failures::gather;
+use crate::fit::{Fitting, Placement};
 use crate::frame_checks::{self, Unfit};
 use crate::frames;
 use crate::likeness::{self, Doubt, Looks};
@@ -17,7 +18,9 @@ use crate::quantize::sample::SplitMix;
 #[derive(Clone, Debug)]
 pub struct CalibrationSet {
     paths: Vec<PathBuf>,
+    placements: Vec<Placement>,
     size: Size,
+    fitting: Fitting,
     doubts: Vec<Doubt>,
 }
 
@@ -26,30 +29,34 @@ impl CalibrationSet {
     ///
     /// # Errors
     /// If the folder cannot be read, holds no frame, or frames cannot be decoded; names all of these.
-    pub fn open(folder: &Path, size: Size) -> Result<(Self, Vec<Unfit>)> {
-        Self::of(frames::list(folder)?, size)
+    pub fn open(folder: &Path, size: Size, fitting: Fitting) -> Result<(Self, Vec<Unfit>)> {
+        Self::of(frames::list(folder)?, size, fitting)
     }
 
-    /// Frames to be resized to `size`, and everything that speaks against calibrating with them. Frames that are equal at that size count once.
+    /// Frames to be fitted to `size`, and everything that speaks against calibrating with them. Frames that are equal at that size count once.
     ///
     /// # Errors
     /// If frames cannot be decoded; names all of these.
-    pub fn of(paths: Vec<PathBuf>, size: Size) -> Result<(Self, Vec<Unfit>)> {
-        let judge = |path: &PathBuf| -> Result<(Vec<Unfit>, Looks)> {
+    pub fn of(paths: Vec<PathBuf>, size: Size, fitting: Fitting) -> Result<(Self, Vec<Unfit>)> {
+        let judge = |path: &PathBuf| -> Result<(Vec<Unfit>, (Looks, Placement))> {
             let frame = frames::read(path)?;
             let unfit = frame_checks::check_frame(&path.display().to_string(), &frame, size);
-            Ok((unfit, Looks::of(frames::resize(&frame, size)?.as_raw(), size.width.into())))
+            let (input, placement) = fitting.input(&frame, size)?;
+            Ok((unfit, (Looks::of(input.as_raw(), size.width.into()), placement)))
         };
-        let (judged, looks): (Vec<Vec<Unfit>>, Vec<Looks>) = gather(paths.par_iter().map(judge).collect::<Vec<_>>())?.into_iter().unzip();
+        let (judged, seen): (Vec<Vec<Unfit>>, Vec<_>) = gather(paths.par_iter().map(judge).collect::<Vec<_>>())?.into_iter().unzip();
+        let (looks, placements): (Vec<Looks>, Vec<Placement>) = seen.into_iter().unzip();
         let (distinct, doubts) = likeness::compare(&looks, &paths.iter().map(|path| file_name(path)).collect::<Vec<_>>());
         let unfit = frame_checks::check_count(distinct.len()).into_iter().chain(judged.into_iter().flatten()).collect();
-        let all = Self { paths, size, doubts };
+        let all = Self { paths, placements, size, fitting, doubts };
         Ok((Self { doubts: all.doubts.clone(), ..all.subset(&distinct) }, unfit))
     }
 
     /// The frames at these positions. What is doubtful about the whole set is not said of them again.
     pub fn subset(&self, positions: &[usize]) -> Self {
-        Self { paths: positions.iter().map(|&at| self.paths[at].clone()).collect(), size: self.size, doubts: Vec::new() }
+        let paths = positions.iter().map(|&at| self.paths[at].clone()).collect();
+        let placements = positions.iter().map(|&at| self.placements[at]).collect();
+        Self { paths, placements, size: self.size, fitting: self.fitting, doubts: Vec::new() }
     }
 
     /// What makes the folder's frames say less than their number suggests.
@@ -97,7 +104,11 @@ impl Frames for CalibrationSet {
 
     fn rgb(&self, i: usize) -> Result<Vec<u8>> {
         let path = self.paths.get(i).with_context(|| format!("calibration frame {i} of {}", self.paths.len()))?;
-        Ok(frames::resize(&frames::read(path)?, self.size)?.into_raw())
+        Ok(self.fitting.input(&frames::read(path)?, self.size)?.0.into_raw())
+    }
+
+    fn placement(&self, i: usize) -> Placement {
+        self.placements[i]
     }
 }
 
@@ -124,7 +135,7 @@ mod tests {
     #[test]
     fn eight_smooth_frames_are_fit_and_come_at_the_models_size() {
         let folder = folder(8, |x, y| [3 * x as u8, 3 * y as u8, 90]);
-        let (set, unfit) = CalibrationSet::open(folder.path(), size()).unwrap();
+        let (set, unfit) = CalibrationSet::open(folder.path(), size(), Fitting::Stretch).unwrap();
         assert_eq!(unfit, []);
         assert_eq!((set.len(), set.rgb(7).unwrap().len()), (8, 32 * 64 * 3));
         assert!(set.rgb(8).is_err());
@@ -135,7 +146,7 @@ mod tests {
         let folder = folder(8, |x, y| [3 * x as u8, 3 * y as u8, 90]);
         std::fs::copy(folder.path().join("0.png"), folder.path().join("5b.png")).unwrap();
         std::fs::copy(folder.path().join("1.png"), folder.path().join("2.png")).unwrap();
-        let (set, unfit) = CalibrationSet::open(folder.path(), size()).unwrap();
+        let (set, unfit) = CalibrationSet::open(folder.path(), size(), Fitting::Stretch).unwrap();
         assert_eq!(unfit, [Unfit::TooFew(7)]);
         assert_eq!(set.names(), ["0.png", "1.png", "3.png", "4.png", "5.png", "6.png", "7.png"]);
         assert!(matches!(set.doubts(), [Doubt::Equal { frames: 2, of: 9, .. }, ..]), "{:?}", set.doubts());
@@ -144,7 +155,7 @@ mod tests {
     #[test]
     fn draws_hold_different_frames_once_each_and_repeat_for_a_seed() {
         let folder = folder(12, |x, y| [3 * x as u8, 3 * y as u8, 90]);
-        let (set, _) = CalibrationSet::open(folder.path(), size()).unwrap();
+        let (set, _) = CalibrationSet::open(folder.path(), size(), Fitting::Stretch).unwrap();
         let names = |seed| set.draw(8, seed).unwrap().paths;
         assert_eq!(names(3), names(3));
         assert_ne!(names(3), names(4));
@@ -157,7 +168,7 @@ mod tests {
     #[test]
     fn one_flat_frame_is_named_and_seven_are_too_few() {
         let folder = folder(1, |_, _| [9; 3]);
-        let (_, unfit) = CalibrationSet::open(folder.path(), size()).unwrap();
+        let (_, unfit) = CalibrationSet::open(folder.path(), size(), Fitting::Stretch).unwrap();
         assert!(matches!(&unfit[..], [Unfit::TooFew(1), Unfit::Flat { frame, .. }] if frame.ends_with("0.png")), "{unfit:?}");
     }
 
@@ -165,7 +176,7 @@ mod tests {
     fn a_frame_that_cannot_be_decoded_is_always_refused() {
         let folder = folder(8, |x, y| [3 * x as u8, 3 * y as u8, 90]);
         std::fs::write(folder.path().join("9.jpg"), "no picture").unwrap();
-        let error = format!("{:#}", CalibrationSet::open(folder.path(), size()).unwrap_err());
+        let error = format!("{:#}", CalibrationSet::open(folder.path(), size(), Fitting::Stretch).unwrap_err());
         assert!(error.contains("9.jpg"), "{error}");
     }
 }

@@ -117,7 +117,7 @@ fn count_frame(item: &Classified, contestants: Contestants<'_>, first: &dyn Segm
     ensure!(class < first.classes(), "class {class}: the model has {}", first.classes());
     let (frame, inference) = (frames::read(&item.frame)?, contestants.inference);
     let input = inference.input(&frame, first.size())?;
-    let run = |one: Option<&dyn Segmenter>| one.map(|one| inference.logits(one, &input)).transpose();
+    let run = |one: Option<&dyn Segmenter>| one.map(|one| inference.logits(one, &input.picture)).transpose();
     let (float, engine) = (run(contestants.float)?, run(contestants.engine)?);
     let [by_float, by_engine] = [&float, &engine].map(|logits| logits.as_ref().map(|logits| Ranking::of(&logits.data)));
     let hits = |ranking: &Option<Ranking>| {

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use fast_image_resize as fir;
-use hrvit_format::Size;
 use image::RgbImage;
 
 use crate::decoding::{self, MaxPixels};
+
+/// Rows and columns of a picture.
+pub type Extent = (u32, u32);
 
 /// File extensions that are frames.
 pub const EXTENSIONS: [&str; 11] = ["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "ppm", "pgm", "pbm", "pnm"];
@@ -69,13 +71,12 @@ pub fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Resizes to the model's input: bilinear with antialiasing, that is a triangle filter of half width `max(1, input / output)` pixels, each direction rounded
+/// Resizes to so many rows and columns: bilinear with antialiasing, that is a triangle filter of half width `max(1, input / output)` pixels, each direction rounded
 /// to 8 bits. A frame that has the size already is copied.
 ///
 /// # Errors
 /// If the frame has no pixels.
-pub fn resize(frame: &RgbImage, size: Size) -> Result<RgbImage> {
-    let (width, height) = (u32::from(size.width), u32::from(size.height));
+pub fn resize(frame: &RgbImage, (height, width): Extent) -> Result<RgbImage> {
     if frame.dimensions() == (width, height) {
         return Ok(frame.clone());
     }
@@ -126,7 +127,7 @@ mod tests {
     fn resize_is_the_triangle_filter_shrinking_and_growing() {
         for (width, height) in [(96, 80), (77, 65), (33, 31), (20, 131)] {
             let frame = pattern(width, height);
-            let resized = resize(&frame, Size::new(32, 64).unwrap()).unwrap();
+            let resized = resize(&frame, (32, 64)).unwrap();
             let exact = triangle(&frame, 64, 32);
             for (i, (&got, want)) in resized.as_raw().iter().zip(exact).enumerate() {
                 // Each of the two directions rounds once.
@@ -138,7 +139,7 @@ mod tests {
     #[test]
     fn resize_to_the_same_size_changes_nothing() {
         let frame = pattern(64, 32);
-        assert_eq!(resize(&frame, Size::new(32, 64).unwrap()).unwrap(), frame);
+        assert_eq!(resize(&frame, (32, 64)).unwrap(), frame);
     }
 
     #[test]

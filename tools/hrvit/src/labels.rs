@@ -10,7 +10,11 @@ use anyhow::{Context, Result, bail, ensure};
 use png::{BitDepth, ColorType};
 
 use crate::decoding::MaxPixels;
+use crate::fit::Placement;
 use crate::palette::Classes;
+
+/// Label of a pixel that a network did not see, and in data sets of one without a class.
+pub const NO_LABEL: u8 = 255;
 
 /// Class index per pixel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,12 +49,14 @@ impl LabelMap {
     }
 }
 
-/// The map for another size: every pixel takes the value of the nearest one, the one that its middle lies in.
-pub fn nearest(map: &LabelMap, height: usize, width: usize) -> LabelMap {
-    let places = |from: usize, to: usize| (0..to).map(move |at| (2 * at + 1) * from / (2 * to).max(1));
-    let columns: Vec<usize> = places(map.width, width).collect();
-    let row = |y: usize| columns.iter().map(move |x| map.data[y * map.width + x]);
-    LabelMap { height, width, data: places(map.height, height).flat_map(row).collect() }
+/// The map of a frame of another size that lies in this one so: every pixel takes the value of the nearest one, the one that its middle lies in, or `outside`.
+pub fn nearest(map: &LabelMap, placement: &Placement, height: usize, width: usize, outside: u8) -> LabelMap {
+    let columns: Vec<Option<usize>> = (0..width).map(|x| placement.columns.cell(x, width, map.width)).collect();
+    let row = |y: usize| {
+        let row = placement.rows.cell(y, height, map.height);
+        columns.iter().map(move |column| row.zip(*column).map_or(outside, |(y, x)| map.data[y * map.width + x]))
+    };
+    LabelMap { height, width, data: (0..height).flat_map(row).collect() }
 }
 
 /// Reads class indices from a grey or palette PNG of 1, 2, 4 or 8 bits.
@@ -219,10 +225,11 @@ mod tests {
     #[test]
     fn the_nearest_pixel_is_the_one_that_the_middle_lies_in() {
         let map = LabelMap::new(1, 3, vec![1, 2, 3]).unwrap();
-        assert_eq!(nearest(&map, 2, 6).data, [1, 1, 2, 2, 3, 3, 1, 1, 2, 2, 3, 3]);
-        assert_eq!(nearest(&map, 1, 2).data, [1, 3]);
-        assert_eq!(nearest(&map, 1, 1).data, [2]);
-        assert_eq!(nearest(&map, 1, 3), map);
+        let nearest = |height, width| nearest(&map, &Placement::WHOLE, height, width, NO_LABEL);
+        assert_eq!(nearest(2, 6).data, [1, 1, 2, 2, 3, 3, 1, 1, 2, 2, 3, 3]);
+        assert_eq!(nearest(1, 2).data, [1, 3]);
+        assert_eq!(nearest(1, 1).data, [2]);
+        assert_eq!(nearest(1, 3), map);
     }
 
     #[test]

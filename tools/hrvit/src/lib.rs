@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`cli`], [`commands`] | the command line: one module per subcommand |
 //! | [`spec_file`] | which network: variant or TOML file, head, classes |
-//! | [`decoding`], [`frames`], [`frame_checks`], [`calibration`] | decoding, resizing and judging camera frames |
+//! | [`decoding`], [`frames`], [`fit`], [`frame_checks`], [`calibration`] | decoding, resizing, fitting and judging camera frames |
 //! | [`inputs`] | what `run` takes: files, folders, patterns, pipes, raw frames, videos |
 //! | [`likeness`], [`hold_out`] | frames that are alike; what an image costs on frames that did not calibrate it, and whether that is too much |
 //! | [`mod@quantize`] | from a checkpoint and frames to a model image |
@@ -43,6 +43,7 @@ pub mod drift_bound;
 pub mod evaluation;
 pub mod failures;
 pub mod files;
+pub mod fit;
 pub mod float;
 pub mod frame_checks;
 pub mod frames;

@@ -4,7 +4,8 @@ use anyhow::{Context, Result, ensure};
 use hrvit_format::Head;
 use safetensors::tensor::{Dtype, TensorView};
 
-use crate::labels::LabelMap;
+use crate::fit::{Along, Placement};
+use crate::labels::{LabelMap, NO_LABEL};
 
 /// Real logits at 1/4 of the input.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,23 +22,26 @@ pub struct Logits {
 
 /// Where an output pixel lies between two input pixels.
 #[derive(Clone, Copy)]
-struct Between {
-    low: usize,
-    high: usize,
+pub struct Between {
+    /// The one before.
+    pub low: usize,
+    /// The one behind.
+    pub high: usize,
     /// Weight of `high`.
-    fraction: f32,
+    pub fraction: f32,
 }
 
-/// For every output position its neighbours: `(at + 1/2) * input / output - 1/2`, held inside the input (align_corners = false, no antialiasing).
-fn positions(input: usize, output: usize) -> Vec<Between> {
-    let scale = input as f32 / output as f32;
-    (0..output)
-        .map(|at| {
-            let position = ((at as f32 + 0.5) * scale - 0.5).max(0.0);
-            let low = (position as usize).min(input - 1);
-            Between { low, high: (low + 1).min(input - 1), fraction: position - low as f32 }
-        })
-        .collect()
+/// For every output position its neighbours, held inside the input (align_corners = false, no antialiasing): of a frame that is all of the input
+/// `(at + 1/2) * input / output - 1/2`. None outside of the input.
+pub fn positions(along: Along, input: usize, output: usize) -> Vec<Option<Between>> {
+    let (start, scale) = along.line(output, input);
+    let place = |at: usize| {
+        along.cell(at, output, input)?;
+        let position = ((at as f32 + 0.5) * scale + start - 0.5).max(0.0);
+        let low = (position as usize).min(input - 1);
+        Some(Between { low, high: (low + 1).min(input - 1), fraction: position - low as f32 })
+    };
+    (0..output).map(place).collect()
 }
 
 impl Logits {
@@ -57,39 +61,54 @@ impl Logits {
         Self { data: self.data.chunks_exact(self.width * self.classes).flat_map(row).collect(), ..*self }
     }
 
-    /// Resizes bilinearly (align_corners = false) to `height` x `width` and takes the class of the largest logit, the lowest where several are. Only two rows of
-    /// logits are held at a time.
-    pub fn labels_at(&self, height: usize, width: usize) -> LabelMap {
+    /// Resizes bilinearly (align_corners = false) to a frame of `height` x `width` and takes the class of the largest logit, the lowest where several are, or
+    /// [`NO_LABEL`] where the logits do not reach. Only two rows of logits are held at a time.
+    pub fn labels_at(&self, placement: &Placement, height: usize, width: usize) -> LabelMap {
         let mut data = Vec::with_capacity(height * width);
-        self.each_pixel(height, width, |left, right, fraction| data.push(argmax(between(left, right, fraction)) as u8));
+        self.each_pixel(placement, (height, width), |pixel| {
+            data.push(pixel.map_or(NO_LABEL, |(left, right, fraction)| argmax(between(left, right, fraction)) as u8));
+        });
         LabelMap { height, width, data }
     }
 
-    /// [`Self::labels_at`], and for every pixel by how much the largest logit exceeds the second largest (infinite where there is one class).
-    pub fn labels_and_margins_at(&self, height: usize, width: usize) -> (LabelMap, Vec<f32>) {
+    /// [`Self::labels_at`], and for every pixel by how much the largest logit exceeds the second largest: infinite where there is one class, 0 where there is no
+    /// label.
+    pub fn labels_and_margins_at(&self, placement: &Placement, height: usize, width: usize) -> (LabelMap, Vec<f32>) {
         let (mut data, mut margins) = (Vec::with_capacity(height * width), Vec::with_capacity(height * width));
-        self.each_pixel(height, width, |left, right, fraction| {
-            data.push(argmax(between(left, right, fraction)) as u8);
-            margins.push(margin(between(left, right, fraction)));
+        self.each_pixel(placement, (height, width), |pixel| {
+            let found = pixel.map(|(left, right, fraction)| (argmax(between(left, right, fraction)) as u8, margin(between(left, right, fraction))));
+            let (label, margin) = found.unwrap_or((NO_LABEL, 0.0));
+            data.push(label);
+            margins.push(margin);
         });
         (LabelMap { height, width, data }, margins)
     }
 
-    /// Shows every pixel of the logits resized to `height` x `width`, row by row: its neighbours to the left and to the right and the weight of the right one.
-    fn each_pixel(&self, height: usize, width: usize, mut visit: impl FnMut(&[f32], &[f32], f32)) {
+    /// The logits that a frame reaches into.
+    pub fn within(&self, placement: &Placement) -> Self {
+        let (rows, columns) = (placement.rows.reach(self.height), placement.columns.reach(self.width));
+        let row = |y: usize| &self.data[(y * self.width + columns.start) * self.classes..(y * self.width + columns.end) * self.classes];
+        Self { height: rows.len(), width: columns.len(), classes: self.classes, data: rows.clone().flat_map(row).copied().collect() }
+    }
+
+    /// Shows every pixel of a frame of `height` x `width`, row by row: the logits to its left and to its right and the weight of the right ones.
+    fn each_pixel(&self, placement: &Placement, (height, width): (usize, usize), mut visit: impl FnMut(Option<(&[f32], &[f32], f32)>)) {
         let row_length = self.width * self.classes;
-        let columns = positions(self.width, width);
+        let columns = positions(placement.columns, self.width, width);
         let mut row = vec![0f32; row_length];
-        for vertical in positions(self.height, height) {
+        for vertical in positions(placement.rows, self.height, height) {
+            let Some(vertical) = vertical else {
+                columns.iter().for_each(|_| visit(None));
+                continue;
+            };
             let upper = &self.data[vertical.low * row_length..][..row_length];
             let lower = &self.data[vertical.high * row_length..][..row_length];
             for ((out, &a), &b) in row.iter_mut().zip(upper).zip(lower) {
                 *out = a + (b - a) * vertical.fraction;
             }
+            let at = |x: usize| &row[x * self.classes..][..self.classes];
             for horizontal in &columns {
-                let left = &row[horizontal.low * self.classes..][..self.classes];
-                let right = &row[horizontal.high * self.classes..][..self.classes];
-                visit(left, right, horizontal.fraction);
+                visit(horizontal.map(|found| (at(found.low), at(found.high), found.fraction)));
             }
         }
     }
@@ -116,12 +135,12 @@ impl Logits {
 }
 
 /// The values at `fraction` of the way from `left` to `right`.
-fn between<'a>(left: &'a [f32], right: &'a [f32], fraction: f32) -> impl Iterator<Item = f32> + 'a {
+pub fn between<'a>(left: &'a [f32], right: &'a [f32], fraction: f32) -> impl Iterator<Item = f32> + 'a {
     left.iter().zip(right).map(move |(&a, &b)| a + (b - a) * fraction)
 }
 
 /// The largest value less the second largest.
-fn margin(values: impl Iterator<Item = f32>) -> f32 {
+pub fn margin(values: impl Iterator<Item = f32>) -> f32 {
     let mut best = [f32::NEG_INFINITY; 2];
     for value in values {
         if value > best[0] {
@@ -151,14 +170,14 @@ mod tests {
     #[test]
     fn labels_at_the_same_size_are_the_argmax_and_ties_go_to_the_lowest() {
         let logits = Logits::new(1, 3, 3, vec![1.0, 2.0, 0.0, 5.0, 5.0, 5.0, -3.0, -2.0, -1.0]).unwrap();
-        assert_eq!(logits.labels_at(1, 3).data, [1, 0, 2]);
+        assert_eq!(logits.labels_at(&Placement::WHOLE, 1, 3).data, [1, 0, 2]);
     }
 
     #[test]
     fn margins_are_of_the_two_largest_whatever_their_order() {
         let logits = Logits::new(1, 4, 3, vec![1.0, 4.0, 2.0, 5.0, 5.0, 5.0, 9.0, -2.0, 8.5, -3.0, -1.0, -2.0]).unwrap();
-        let (labels, margins) = logits.labels_and_margins_at(1, 4);
-        assert_eq!(labels, logits.labels_at(1, 4));
+        let (labels, margins) = logits.labels_and_margins_at(&Placement::WHOLE, 1, 4);
+        assert_eq!(labels, logits.labels_at(&Placement::WHOLE, 1, 4));
         assert_eq!(margins, [2.0, 0.0, 0.5, 1.0]);
     }
 
@@ -166,18 +185,18 @@ mod tests {
     fn labels_at_four_times_the_size_change_midway() {
         // Class 1 minus class 0 goes from -1 to 1 between two pixels: 8 output columns, the sign changes at the middle.
         let logits = Logits::new(1, 2, 2, vec![1.0, 0.0, 0.0, 1.0]).unwrap();
-        assert_eq!(logits.labels_at(1, 8).data, [0, 0, 0, 0, 1, 1, 1, 1]);
+        assert_eq!(logits.labels_at(&Placement::WHOLE, 1, 8).data, [0, 0, 0, 0, 1, 1, 1, 1]);
     }
 
     #[test]
     fn positions_match_half_pixel_centres() {
-        let got: Vec<_> = positions(3, 6).iter().map(|p| (p.low, p.high, p.fraction)).collect();
+        let got: Vec<_> = positions(Along::WHOLE, 3, 6).iter().flatten().map(|p| (p.low, p.high, p.fraction)).collect();
         assert_eq!(got, [(0, 1, 0.0), (0, 1, 0.25), (0, 1, 0.75), (1, 2, 0.25), (1, 2, 0.75), (2, 2, 0.25)]);
     }
 
     #[test]
     fn shrinking_uses_the_two_nearest_pixels_only() {
-        let got: Vec<_> = positions(8, 2).iter().map(|p| (p.low, p.high, p.fraction)).collect();
+        let got: Vec<_> = positions(Along::WHOLE, 8, 2).iter().flatten().map(|p| (p.low, p.high, p.fraction)).collect();
         assert_eq!(got, [(1, 2, 0.5), (5, 6, 0.5)]);
     }
 

@@ -5,6 +5,7 @@ use image::{Rgb, RgbImage};
 
 use crate::{
     canvas::{CHARACTER_WIDTH, Canvas, LINE_HEIGHT},
+    fit::Placement,
     labels::{LabelMap, nearest},
 };
 
@@ -27,9 +28,9 @@ pub struct Margins {
 }
 
 impl Margins {
-    /// The codes for another size, each from the nearest pixel.
-    pub fn resized(&self, height: usize, width: usize) -> Self {
-        Self { codes: nearest(&self.codes, height, width), ..*self }
+    /// The codes of a frame of another size, each from the nearest pixel; 0 where the network did not see it.
+    pub fn resized(&self, placement: &Placement, height: usize, width: usize) -> Self {
+        Self { codes: nearest(&self.codes, placement, height, width, 0), ..*self }
     }
 
     /// Mean of the margins as they were stored, in logits.

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::labels::LabelMap;
+use crate::labels::{LabelMap, NO_LABEL};
 
 /// `counts[truth * classes + predicted]`, in pixels.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,16 +18,16 @@ impl ConfusionMatrix {
         Self { classes, counts: vec![0; classes * classes] }
     }
 
-    /// Counts one frame. Pixels whose truth is no class (its index is `classes` or more) are ignored.
+    /// Counts one frame. Pixels are ignored whose truth is no class (its index is `classes` or more), or that a network did not see ([`NO_LABEL`]).
     ///
     /// # Errors
-    /// If the two maps differ in size, or a prediction is no class.
+    /// If the two maps differ in size, or another prediction is no class.
     pub fn add(&mut self, truth: &LabelMap, predicted: &LabelMap) -> Result<()> {
         same_size(truth, predicted)?;
         for (&truth, &predicted) in truth.data.iter().zip(&predicted.data) {
             let (row, column) = (usize::from(truth), usize::from(predicted));
-            ensure!(column < self.classes, "predicted label {column}: the model has {} classes", self.classes);
-            if row < self.classes {
+            ensure!(column < self.classes || predicted == NO_LABEL, "predicted label {column}: the model has {} classes", self.classes);
+            if row < self.classes && column < self.classes {
                 self.counts[row * self.classes + column] += 1;
             }
         }
@@ -96,7 +96,7 @@ impl ConfusionMatrix {
     }
 }
 
-/// In how many pixels two label maps are the same. Every pixel counts, also those without a true label.
+/// In how many pixels two predictions are the same. Every pixel that a network saw counts, also those without a true label.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Agreement {
     same: u64,
@@ -110,8 +110,10 @@ impl Agreement {
     /// If the maps differ in size.
     pub fn add(&mut self, one: &LabelMap, other: &LabelMap) -> Result<()> {
         same_size(one, other)?;
-        self.same += one.data.iter().zip(&other.data).filter(|(a, b)| a == b).count() as u64;
-        self.pixels += one.data.len() as u64;
+        for (a, b) in one.data.iter().zip(&other.data).filter(|pair| pair != &(&NO_LABEL, &NO_LABEL)) {
+            self.same += u64::from(a == b);
+            self.pixels += 1;
+        }
         Ok(())
     }
 
@@ -215,9 +217,12 @@ mod tests {
     }
 
     #[test]
-    fn agreement_counts_every_pixel() {
+    fn agreement_counts_every_pixel_that_was_seen() {
         let mut agreement = Agreement::default();
-        agreement.add(&map(&[0, 1, 2, 255]), &map(&[0, 1, 1, 255])).unwrap();
+        agreement.add(&map(&[0, 1, 2, 3, 255]), &map(&[0, 1, 1, 3, 255])).unwrap();
         assert_eq!(agreement.ratio(), 0.75);
+        let mut matrix = ConfusionMatrix::new(4);
+        matrix.add(&map(&[0, 1, 2, 3]), &map(&[0, 255, 1, 255])).unwrap();
+        assert_eq!((matrix.counted(), matrix.pixel_accuracy()), (2, Some(0.5)));
     }
 }

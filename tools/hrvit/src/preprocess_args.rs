@@ -5,8 +5,10 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
-use hrvit_format::{ColourOrder, Preprocess};
+use hrvit_format::{ColourOrder, Fit, Preprocess};
 use serde::Deserialize;
+
+use crate::inference::args::{FitArgs, Resize};
 
 /// Options that say how pictures were prepared in training.
 #[derive(Args, Clone, Debug, Default)]
@@ -24,7 +26,7 @@ pub struct PreprocessArgs {
     /// Largest value of a pixel before the mean is taken: 255, or 1 for ToTensor()
     #[arg(long, value_name = "255|1", requires = "mean")]
     range: Option<Range>,
-    /// All of these from a TOML file: mean = [..], std = [..], order = "bgr", range = 1
+    /// All of these from a TOML file: mean = [..], std = [..], order = "bgr", range = 1, and resize = "letterbox"
     #[arg(long, value_name = "FILE.toml", conflicts_with_all = ["mean", "std", "order", "range"])]
     preprocess: Option<PathBuf>,
 }
@@ -104,12 +106,22 @@ struct Prepared {
     std: Option<Triple>,
     order: Option<Order>,
     range: Option<Range>,
+    resize: Option<Resize>,
 }
 
 impl PreprocessArgs {
     /// Whether any of the options was given.
     pub fn is_given(&self) -> bool {
         self.mean.is_some() || self.order.is_some() || self.preprocess.is_some()
+    }
+
+    /// How pictures were prepared, and how frames of another shape are fitted where `fit` asks for it.
+    ///
+    /// # Errors
+    /// As [`Self::preprocess`].
+    pub fn fitted(&self, fit: FitArgs) -> Result<Preprocess> {
+        let preprocess = self.preprocess()?;
+        Ok(Preprocess { fit: fit.fit().unwrap_or(preprocess.fit), ..preprocess })
     }
 
     /// How pictures were prepared.
@@ -119,14 +131,14 @@ impl PreprocessArgs {
     pub fn preprocess(&self) -> Result<Preprocess> {
         match &self.preprocess {
             Some(path) => read(path)?.preprocess().with_context(|| format!("preprocessing {}", path.display())),
-            None => Prepared { mean: self.mean, std: self.std, order: self.order, range: self.range }.preprocess(),
+            None => Prepared { mean: self.mean, std: self.std, order: self.order, range: self.range, resize: None }.preprocess(),
         }
     }
 }
 
 fn read(path: &Path) -> Result<Prepared> {
     let text = std::fs::read_to_string(path).with_context(|| format!("reading preprocessing {}", path.display()))?;
-    toml::from_str(&text).with_context(|| format!("preprocessing {}: expected mean, std, order and range", path.display()))
+    toml::from_str(&text).with_context(|| format!("preprocessing {}: expected mean, std, order, range and resize", path.display()))
 }
 
 impl Prepared {
@@ -135,9 +147,10 @@ impl Prepared {
             Some(Order::Bgr) => ColourOrder::Bgr,
             _ => ColourOrder::Rgb,
         };
+        let fit = self.resize.map(Fit::from).unwrap_or_default();
         let (mean, deviation) = match (self.mean, self.std) {
             (Some(Triple(mean)), Some(Triple(deviation))) => (mean, deviation),
-            (None, None) if self.range.is_none() => return Ok(Preprocess { order, ..Preprocess::IMAGENET }),
+            (None, None) if self.range.is_none() => return Ok(Preprocess { order, fit, ..Preprocess::IMAGENET }),
             _ => bail!("mean and std belong together, and a range needs both (mean 0 and std 1 where nothing was done)"),
         };
         let Range(range) = self.range.unwrap_or(Range(255.0));
@@ -153,7 +166,7 @@ impl Prepared {
         );
         let unit = 255.0 / range;
         let [mean, deviation] = [mean, deviation].map(|values| order.swap(values.map(|x| x * unit)));
-        let preprocess = Preprocess { mean, deviation, order, ..Preprocess::IMAGENET };
+        let preprocess = Preprocess { mean, deviation, order, fit };
         ensure!(preprocess.is_valid(), "mean {mean:?} and std {deviation:?}: expected finite numbers, and those of std above 0");
         Ok(preprocess)
     }
@@ -166,7 +179,17 @@ pub fn words(preprocess: &Preprocess) -> String {
         ColourOrder::Rgb => "RGB",
         ColourOrder::Bgr => "BGR (the engine takes RGB)",
     };
-    format!("trained on {order}; mean {} and deviation {} of red, green, blue", numbers(preprocess.mean), numbers(preprocess.deviation))
+    let fit = match preprocess.fit {
+        Fit::Stretch => "stretched",
+        Fit::Crop => "cropped to their middle",
+        Fit::Letterbox => "put between bars of the mean colour",
+        Fit::KeepRatio => "resized to cover the input, windows sliding over them",
+    };
+    format!(
+        "trained on {order}; mean {} and deviation {} of red, green, blue; frames of another shape are {fit}",
+        numbers(preprocess.mean),
+        numbers(preprocess.deviation)
+    )
 }
 
 #[cfg(test)]
@@ -187,6 +210,7 @@ mod tests {
         assert_eq!(of("mean = 0\nstd = 1").unwrap().deviation, [1.0; 3]);
         assert_eq!(of("mean = 0\nstd = 1\nrange = 1").unwrap().deviation, [255.0; 3]);
         assert_eq!(of("").unwrap(), Preprocess::IMAGENET);
+        assert_eq!(of("resize = \"keep-ratio\"").unwrap(), Preprocess { fit: Fit::KeepRatio, ..Preprocess::IMAGENET });
     }
 
     #[test]

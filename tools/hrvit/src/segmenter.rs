@@ -4,6 +4,7 @@ use anyhow::{Result, ensure};
 use hrvit_format::{Head, Size};
 use image::RgbImage;
 
+use crate::fit::Placement;
 use crate::labels::LabelMap;
 use crate::logits::Logits;
 use crate::margins::Margins;
@@ -65,7 +66,7 @@ pub trait Segmenter: Sync {
         ensure!(self.head() == Head::Segformer, "a classifier gives no label map");
         ensure!(wanted.margins.is_none(), "margins come from a model image: give --model M.hrvit");
         let logits = self.logits(frame)?;
-        let labels = logits.labels_at(usize::from(size.height), usize::from(size.width));
+        let labels = logits.labels_at(&Placement::WHOLE, usize::from(size.height), usize::from(size.width));
         Ok(Segmented { labels, logits: wanted.logits.then_some(logits), margins: None })
     }
 

@@ -35,7 +35,7 @@ fn nano() -> &'static Nano {
     NANO.get_or_init(|| {
         let network = Network { spec: Spec::variant("nano").unwrap(), head: Head::Segformer, classes: 11 };
         let checkpoint = Checkpoint::read(&root().join("models/nano_camvid11.safetensors"), &network).unwrap();
-        let (all, _) = CalibrationSet::open(&root().join("data/calib"), SIZE).unwrap();
+        let (all, _) = CalibrationSet::open(&root().join("data/calib"), SIZE, hrvit_tool::fit::Fitting::Stretch).unwrap();
         let frames = all.draw(16, 1).unwrap();
         let int8 = try_quantize(&checkpoint, SIZE, &frames, &Options::default(), &Silent).unwrap();
         let half = to_fp16(&checkpoint, SIZE, &Options::default()).unwrap();

@@ -10,6 +10,7 @@ use hrvit_format::{
 use hrvit_kernels::{Isa, Kernels};
 use hrvit_reference::{Checkpoint, Folded, Frame, NoTap};
 use hrvit_tool::{
+    fit::Placement,
     golden::{self, Checked},
     host_engine::PackedImage,
     logits::Logits,
@@ -121,7 +122,7 @@ fn margins_are_those_of_the_enlarged_logits_on_every_instruction_set() {
             engine.segment_into(frame, results, &NoObserver).unwrap();
             let (rows, columns) = size.map(0);
             let real = Logits::new(rows, columns, network.classes.into(), format.values(&logits).collect()).unwrap();
-            let (_, expected) = real.labels_and_margins_at(size.height.into(), size.width.into());
+            let (_, expected) = real.labels_and_margins_at(&Placement::WHOLE, size.height.into(), size.width.into());
             let unit = format.margin_unit(shift);
             let far = margins.iter().zip(expected).filter(|(code, margin)| ((*margin / unit).min(255.0) - f32::from(**code)).abs() > 1.01);
             assert_eq!(far.count(), 0, "{isa}, shift {shift}");

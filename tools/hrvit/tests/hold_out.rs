@@ -45,7 +45,7 @@ fn frames(folder: &Path, keep: impl Fn(usize) -> bool) -> PathBuf {
     std::fs::create_dir(&frames).unwrap();
     let paths = hrvit_tool::frames::list(Path::new(&bundled("data/calib"))).unwrap();
     for (at, path) in paths.iter().enumerate().filter(|(at, _)| keep(*at)) {
-        let frame = hrvit_tool::frames::resize(&hrvit_tool::frames::read(path).unwrap(), "96x128".parse().unwrap()).unwrap();
+        let frame = hrvit_tool::frames::resize(&hrvit_tool::frames::read(path).unwrap(), (96, 128)).unwrap();
         frame.save(frames.join(format!("{at:02}.png"))).unwrap();
     }
     frames

@@ -31,7 +31,7 @@ fn engine() -> HostEngine {
 }
 
 fn slide(stride: (usize, usize), flip: bool) -> Inference {
-    Inference { framing: Framing::Slide { stride }, flip }
+    Inference { framing: Framing::Slide { stride, keep_ratio: false }, flip }
 }
 
 /// Starts of windows along a side, as mmsegmentation counts them.
@@ -156,7 +156,7 @@ fn one_window_is_the_frame() {
     let one = window(&frame, 9, 11, size);
     let plain = engine.labels(&one).unwrap();
     let side = |side: u16| usize::from(side);
-    for framing in [Framing::Slide { stride: (side(size.height), side(size.width)) }, Framing::Halo { halo: 3 }] {
+    for framing in [Framing::Slide { stride: (side(size.height), side(size.width)), keep_ratio: false }, Framing::Halo { halo: 3, keep_ratio: false }] {
         let made = Inference { framing, flip: false }.segment(&engine, &one, Wanted::default()).unwrap();
         assert_eq!(made.labels, plain, "{framing:?}");
     }
@@ -180,9 +180,9 @@ fn a_mirrored_frame_gives_mirrored_results_with_flip() {
 #[test]
 fn flip_alone_is_the_mean_of_both_views() {
     let (engine, float, frame) = (engine(), float(), frame());
-    let flip = Inference { framing: Framing::Resized, flip: true };
+    let flip = Inference { framing: Framing::default(), flip: true };
     for segmenter in [&engine as &dyn Segmenter, &float] {
-        let input = flip.input(&frame, segmenter.size()).unwrap();
+        let input = flip.input(&frame, segmenter.size()).unwrap().picture;
         let turned = RgbImage::from_fn(input.width(), input.height(), |x, y| *input.get_pixel(input.width() - 1 - x, y));
         let (own, back) = (segmenter.logits(&input).unwrap(), segmenter.logits(&turned).unwrap());
         let made = flip.segment(segmenter, &input, Wanted { logits: true, margins: None }).unwrap();
@@ -206,7 +206,7 @@ fn flip_alone_is_the_mean_of_both_views() {
 fn halo_labels_are_those_of_the_window_that_owns_a_pixel() {
     let (engine, frame) = (engine(), frame());
     let (size, halo) = (engine.size(), 5);
-    let made = Inference { framing: Framing::Halo { halo }, flip: false }.segment(&engine, &frame, Wanted::default()).unwrap().labels;
+    let made = Inference { framing: Framing::Halo { halo, keep_ratio: false }, flip: false }.segment(&engine, &frame, Wanted::default()).unwrap().labels;
     // Along a side: where the window starts that owns each place.
     let owners = |side: usize, window: usize| -> Vec<usize> {
         let starts = starts(side, window, window - 2 * halo);
@@ -228,12 +228,12 @@ fn halo_labels_are_those_of_the_window_that_owns_a_pixel() {
 #[test]
 fn frames_smaller_than_a_window_are_refused() {
     let (engine, small) = (engine(), RgbImage::new(200, 20));
-    for framing in [Framing::Slide { stride: (16, 16) }, Framing::Halo { halo: 2 }] {
+    for framing in [Framing::Slide { stride: (16, 16), keep_ratio: false }, Framing::Halo { halo: 2, keep_ratio: false }] {
         let inference = Inference { framing, flip: false };
         let error = format!("{:#}", inference.segment(&engine, &small, Wanted::default()).unwrap_err());
         assert!(error.contains("20x200") && error.contains("20 pixels is shorter") && error.contains("enlarge"), "{error}");
         assert!(inference.sample(&small, engine.size()).is_err());
-        let other = format!("{:#}", inference.predict(&engine, &frame(), (HEIGHT, WIDTH + 1), false).unwrap_err());
+        let other = format!("{:#}", inference.predict(&engine, &inference.input(&frame(), engine.size()).unwrap(), (HEIGHT, WIDTH + 1), false).unwrap_err());
         assert!(other.contains("75x150") && other.contains("75x151"), "{other}");
     }
 }
@@ -256,8 +256,7 @@ fn tiny() -> String {
 fn options_without_effect_are_refused() {
     let (tiny, run) = (tiny(), |more: &[&str]| refusal(&[&["run", "--model", "m.hrvit", "frame.png"], more].concat()));
     for (options, named) in [
-        (&["--stride", "8x8"][..], "--slide"),
-        (&["--halo", "4", "--logits", "l.safetensors"], "--logits"),
+        (&["--halo", "4", "--logits", "l.safetensors"][..], "--logits"),
         (&["--halo", "4", "--slide"], "--slide"),
         (&["--halo", "4", "--flip"], "--flip"),
         (&["--halo", "4", "--margin"], "--margin"),
@@ -277,6 +276,8 @@ fn options_without_effect_are_refused() {
     let windows = |more: &[&str]| refusal(&[&["run", "--model", &tiny, "--out", out, path], more].concat());
     assert!(windows(&["--slide", "--stride", "1x1"]).contains("--stride 1x1"));
     assert!(windows(&["--halo", "9999"]).contains("--halo 9999"));
+    assert!(windows(&["--stride", "8x8"]).contains("--slide or --keep-ratio"));
+    assert!(windows(&["--slide", "--letterbox"]).contains("--keep-ratio"));
     let sizeless = ["run", "--float", "--variant", "nano", "--classes", "4", "--weights", "none.pth", "--out", out, path, "--slide"];
     assert!(refusal(&sizeless).contains("--size HxW is missing"));
 }
@@ -302,10 +303,10 @@ fn run_writes_labels_and_logits_of_the_frames_size() {
     assert_eq!(bytes, mean.to_safetensors(Head::Segformer).unwrap());
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     assert_eq!(file.tensor("logits").unwrap().shape(), [1, engine.classes(), HEIGHT, WIDTH]);
-    let halo = Inference { framing: Framing::Halo { halo: 6 }, flip: false };
+    let halo = Inference { framing: Framing::Halo { halo: 6, keep_ratio: false }, flip: false };
     assert_eq!(run(&["--halo", "6"]), halo.segment(&engine, &frame, Wanted::default()).unwrap().labels.data);
-    let flip = Inference { framing: Framing::Resized, flip: true };
-    let resized = flip.segment(&engine, &flip.input(&frame, size).unwrap(), Wanted::default()).unwrap().labels;
+    let flip = Inference { framing: Framing::default(), flip: true };
+    let resized = flip.segment(&engine, &flip.input(&frame, size).unwrap().picture, Wanted::default()).unwrap().labels;
     assert_eq!(run(&["--flip", "--device-labels"]), resized.data);
 }
 

@@ -14,6 +14,7 @@ use super::quantize;
 use crate::calibration::CalibrationSet;
 use crate::dataset::{self, Labelled};
 use crate::evaluation::{self, Contestants, Evaluation, Segmented};
+use crate::fit::Fitting;
 use crate::float::Float;
 use crate::golden;
 use crate::host_engine::{IsaArg, PackedImage};
@@ -76,7 +77,7 @@ pub fn run(args: &DemoArgs, format: Format) -> Result<()> {
     let network = Network { spec: Spec::variant("nano").context("nano is a built-in variant")?, head: Head::Segformer, classes: 11 };
     let classes = Classes::camvid11();
     let checkpoint = Checkpoint::read(&weights, &network)?;
-    let (set, unfit) = CalibrationSet::open(&args.assets.join("data/calib"), args.size)?;
+    let (set, unfit) = CalibrationSet::open(&args.assets.join("data/calib"), args.size, Fitting::Stretch)?;
     quantize::warn(set.doubts());
     quantize::judge(&unfit, false)?;
     if format == Format::Text {
@@ -116,7 +117,7 @@ fn file_name(path: &Path) -> String {
 }
 
 fn input(item: &Labelled, size: Size) -> Result<RgbImage> {
-    frames::resize(&frames::read(&item.frame)?, size)
+    Ok(Fitting::Stretch.input(&frames::read(&item.frame)?, size)?.0)
 }
 
 /// Frame, label, float and int8 side by side.

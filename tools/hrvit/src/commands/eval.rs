@@ -31,8 +31,8 @@ use crate::spec_file::{NetworkArgs, SizeArg};
 /// --dataset. The value of a label pixel is its class, of a PNG in colour the class of that colour; any value that is no class is ignored. All files are read
 /// before the work begins: what cannot be read, or has labels of another aspect, is listed and nothing is measured.
 ///
-/// Frames are resized to the model's input (bilinear, antialiased), logits back to the labels (bilinear); with --slide or --halo neither is resized, windows of the
-/// model's size are cut from frames, which must not be smaller. Intersection over union is that of the whole
+/// Frames are fitted to the model's input as the image was calibrated or --resize says (bilinear, antialiased), logits back to the labels (bilinear); pixels that a crop leaves out do not count. With --slide or --halo neither is resized, windows of the
+/// model's size are cut from frames, which must not be smaller, but with --keep-ratio. Intersection over union is that of the whole
 /// set; its mean is over the classes that occur. With --model and --weights the checkpoint should be the one that the image was made from: another
 /// one is warned of.
 ///
@@ -122,7 +122,8 @@ pub fn run(args: &EvalArgs, format: Format) -> Result<()> {
             (args.network.network()?, args.size.size.context("--size HxW is missing: which input size?")?)
         }
     };
-    let inference = args.slide.inference(args.halo.halo, size)?;
+    let preprocess = int8.as_ref().map_or_else(|| args.preprocess.preprocess(), |int8| Ok(int8.model().meta().preprocess))?;
+    let inference = args.slide.inference(args.halo.halo, size, &preprocess)?;
     let classes = match &int8 {
         Some(int8) => binary::classes_for(int8.model().meta(), args.classes_file.as_deref())?,
         None => binary::classes(network.classes, args.classes_file.as_deref())?,
@@ -136,7 +137,7 @@ pub fn run(args: &EvalArgs, format: Format) -> Result<()> {
         Some(path) => Some(Float::new(
             match &int8 {
                 Some(int8) => binary::read_for(path, int8.model().meta(), &args.selection.selection(&args.ignore_tensor))?,
-                None => binary::read(path, &network, args.threshold, &args.selection.selection(&args.ignore_tensor), args.preprocess.preprocess()?)?,
+                None => binary::read(path, &network, args.threshold, &args.selection.selection(&args.ignore_tensor), preprocess)?,
             },
             size,
         )),

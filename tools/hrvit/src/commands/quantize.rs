@@ -8,16 +8,18 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use hrvit_core::Model;
-use hrvit_format::{Size, WideParts, record};
+use hrvit_format::{Fit, Head, Preprocess, Size, WideParts, record};
 
 use crate::binary;
 use crate::calibration::CalibrationSet;
 use crate::dataset::args::LayoutArgs;
+use crate::fit::Fitting;
 use crate::float::Float;
 use crate::frame_checks::Unfit;
 use crate::golden;
 use crate::hold_out::{self, Split, gate::Gate};
 use crate::host_engine::{IsaArg, PackedImage};
+use crate::inference::args::FitArgs;
 use crate::likeness::Doubt;
 use crate::output::{self, Format};
 use crate::palette::Classes;
@@ -65,6 +67,8 @@ pub struct QuantizeArgs {
     ignore_tensor: Vec<String>,
     #[command(flatten)]
     preprocess: PreprocessArgs,
+    #[command(flatten)]
+    fit: FitArgs,
     #[command(flatten)]
     network: NetworkArgs,
     /// Input height and width, multiples of 32, for example 192x256
@@ -173,7 +177,12 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
     let network = args.network.network()?;
     [&args.out].into_iter().chain(&args.pareto).try_for_each(|path| output::probe(path))?;
     let classes = args.classes_file.as_deref().map(|file| binary::classes(network.classes, Some(file))).transpose()?;
-    let checkpoint = binary::read(&args.weights, &network, args.threshold, &args.selection.selection(&args.ignore_tensor), args.preprocess.preprocess()?)?;
+    let preprocess = args.preprocess.fitted(args.fit)?;
+    ensure!(
+        network.head == Head::Segformer || preprocess.fit != Fit::KeepRatio,
+        "--keep-ratio slides windows over a frame, and a classifier has no label map to put together: --resize crop or letterbox"
+    );
+    let checkpoint = binary::read(&args.weights, &network, args.threshold, &args.selection.selection(&args.ignore_tensor), preprocess)?;
     let classes = classes.or_else(|| binary::classes_named(&checkpoint));
     let threshold = binary::threshold(&network, args.threshold);
     ensure!(args.half.is_empty() || args.precision == Precision::Mixed, "--half names the parts of --precision mixed");
@@ -189,7 +198,7 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
     };
     let name = args.precision.to_possible_value().context("a precision has a name")?;
     args.target.limits(&network, args.size).check(name.get_name(), wide, &network, args.size)?;
-    let set = args.calib.as_deref().map(|calib| frames(args, calib)).transpose()?;
+    let set = args.calib.as_deref().map(|calib| frames(args, checkpoint.preprocess(), calib)).transpose()?;
     let split = set.as_ref().map(Split::of);
     let made = make::make(args, (&checkpoint, threshold), split.as_ref(), classes.as_ref())?;
     // A part that does not fit 8 bits may have taken more.
@@ -238,8 +247,8 @@ fn share(text: &str) -> Result<f64> {
 }
 
 /// The calibration frames in `folder`, if they are fit or taken all the same.
-fn frames(args: &QuantizeArgs, folder: &Path) -> Result<CalibrationSet> {
-    let (set, unfit) = CalibrationSet::of(args.layout.frames(folder)?, args.size)?;
+fn frames(args: &QuantizeArgs, preprocess: &Preprocess, folder: &Path) -> Result<CalibrationSet> {
+    let (set, unfit) = CalibrationSet::of(args.layout.frames(folder)?, args.size, Fitting::of(preprocess))?;
     warn(set.doubts());
     judge(&unfit, args.force)?;
     Ok(set)

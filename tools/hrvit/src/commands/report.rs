@@ -16,6 +16,7 @@ use super::quantize;
 use crate::binary;
 use crate::calibration::CalibrationSet;
 use crate::dataset::args::DatasetArgs;
+use crate::fit::Fitting;
 use crate::host_engine::{self, HostEngine, IsaArg, PackedImage};
 use crate::inference::Inference;
 use crate::inference::args::SlideArgs;
@@ -160,11 +161,7 @@ pub fn run(args: &ReportArgs, format: Format) -> Result<()> {
     provenance::doubt(meta.provenance, &args.weights)?.iter().for_each(|doubt| eprintln!("warning: {doubt}"));
     let classes = Classes::of_image(meta)?;
     let head = meta.network.head;
-    ensure!(
-        head == Head::Segformer || !(args.slide.slide || args.slide.flip),
-        "--slide and --flip are for segmentors, {} is a classifier",
-        args.model.display()
-    );
+    ensure!(head == Head::Segformer || !args.slide.slide, "--slide is for segmentors, {} is a classifier", args.model.display());
     let prepared = Prepared { args, format, bars, pictures, int8, checkpoint, classes, kernels, bytes, crc };
     match head {
         Head::Segformer => segmentor::run(prepared),
@@ -274,7 +271,7 @@ fn others(args: &ReportArgs, int8: &HostEngine, checkpoint: &Checkpoint, classes
 }
 
 fn calibrate(args: &ReportArgs, folder: &Path, int8: &HostEngine, checkpoint: &Checkpoint, classes: &Classes, kernels: Kernels) -> Result<Others> {
-    let (set, unfit) = CalibrationSet::open(folder, int8.size())?;
+    let (set, unfit) = CalibrationSet::open(folder, int8.size(), Fitting::of(&int8.model().meta().preprocess))?;
     quantize::warn(set.doubts());
     quantize::judge(&unfit, false)?;
     let held = set.paths().len();

@@ -7,11 +7,12 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use hrvit_format::{Head, Size};
+use hrvit_format::{Fit, Head, Size};
 use image::RgbImage;
 use serde::Serialize;
 
 use crate::binary;
+use crate::fit::Placement;
 use crate::float::Float;
 use crate::host_engine::{HostEngine, IsaArg, PackedImage};
 use crate::inference::Inference;
@@ -23,7 +24,12 @@ use crate::output::{self, Format};
 use crate::palette::Classes;
 use crate::segmenter::{Segmented, Segmenter, Wanted};
 use crate::spec_file::{NetworkArgs, SizeArg};
-use crate::{labels, overlay, preprocess_args::PreprocessArgs, selection::SelectionArgs};
+use crate::{
+    labels::{self, NO_LABEL},
+    overlay,
+    preprocess_args::PreprocessArgs,
+    selection::SelectionArgs,
+};
 
 /// How many classes a classifier's result lists.
 const TOP: usize = 5;
@@ -32,8 +38,8 @@ const TOP: usize = 5;
 ///
 /// Pictures are turned as their EXIF orientation asks. Videos and raw frames come one at a time from files or a pipe; their frames are numbered, 000000 and so on, in
 /// a folder of the file's name where there are several inputs. Files that cannot be read are listed at the end, and the command fails then. Per frame NAME writes NAME.labels.png (the pixel value is the class), NAME.overlay.png (with a legend) and NAME.json into the output folder. With a
-/// model image labels are the engine's, what a device gives; each pixel of the frame takes the nearest one. With --slide or --halo frames are not resized, and must not be smaller than the
-/// model's input. --smooth resizes the logits instead; --device-labels
+/// model image labels are the engine's, what a device gives; each pixel of the frame takes the nearest one. Frames of another shape are fitted as the image was calibrated, or as --resize says;
+/// pixels that a crop leaves out have the value 255. With --slide or --halo frames are not resized, and must not be smaller than the model's input, but with --keep-ratio. --smooth resizes the logits instead; --device-labels
 /// leaves label and margin PNGs at the model's size. --margin adds NAME.margin.png (grey, the pixel value is the margin's code) and NAME.unsure.png (red where two classes are nearly tied).
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
@@ -159,22 +165,20 @@ pub fn run(args: &RunArgs, format: Format) -> Result<()> {
     if let Some(weights) = args.weights.as_deref().filter(|_| args.float) {
         ensure!(!args.preprocess.is_given() || int8.is_none(), "preprocessing comes from --model: leave out --mean, --std, --order and --preprocess");
         let selection = args.selection.selection(&args.ignore_tensor);
+        let given = args.preprocess.preprocess()?;
         let (checkpoint, size, classes) = match &int8 {
             Some(int8) => (binary::read_for(weights, int8.model().meta(), &selection)?, args.size.size.unwrap_or(int8.size()), classes_of(int8)?),
             None => {
-                let windows = args.slide.slide || args.halo.halo.is_some();
-                ensure!(!windows || args.size.size.is_some(), "--size HxW is missing: windows of which size?");
+                let resized = args.slide == SlideArgs::default() && args.halo.halo.is_none() && given.fit == Fit::Stretch;
+                ensure!(resized || args.size.size.is_some(), "--size HxW is missing: what are frames fitted to?");
                 let network = args.network.network()?;
                 let classes = binary::classes(network.classes, args.classes_file.as_deref())?;
-                (
-                    binary::read(weights, &network, args.threshold, &selection, args.preprocess.preprocess()?)?,
-                    args.size.size.map_or_else(|| own_size(&mut stream), Ok)?,
-                    classes,
-                )
+                (binary::read(weights, &network, args.threshold, &selection, given)?, args.size.size.map_or_else(|| own_size(&mut stream), Ok)?, classes)
             }
         };
+        let inference = args.slide.inference(args.halo.halo, size, checkpoint.preprocess())?;
         let float = Float::new(checkpoint, size);
-        return batch::run(&float, None, stream, &classes, args, format);
+        return batch::run(&float, inference, None, stream, &classes, args, format);
     }
     ensure!(
         !args.network.is_given() && args.size.size.is_none() && !args.preprocess.is_given(),
@@ -182,7 +186,8 @@ pub fn run(args: &RunArgs, format: Format) -> Result<()> {
     );
     let int8 = int8.as_ref().context("--model M.hrvit is missing")?;
     let shift = args.margin.then(|| args.margin_shift.unwrap_or_else(|| int8.model().logits_format().margin_shift(RANGE)));
-    batch::run(int8, shift, stream, &classes_of(int8)?, args, format)
+    let inference = args.slide.inference(args.halo.halo, int8.size(), &int8.model().meta().preprocess)?;
+    batch::run(int8, inference, shift, stream, &classes_of(int8)?, args, format)
 }
 
 /// The first frame's own size, where a network can take it.
@@ -202,28 +207,29 @@ fn run_frame(
     args: &RunArgs,
 ) -> Result<FrameReport> {
     let input = inference.input(frame, segmenter.size())?;
+    input.check_classes(segmenter.classes())?;
     let start = Instant::now();
     let mut report = FrameReport { frame: origin, network: segmenter.name(), ms: 0.0, labels: None, overlay: None, margin: None, classes: Vec::new() };
     let logits = match segmenter.head() {
         Head::Classifier => {
-            let logits = inference.logits(segmenter, &input)?;
+            let logits = inference.logits(segmenter, &input.picture)?;
             report.ms = 1e3 * start.elapsed().as_secs_f64();
             report.classes = best(&logits.data, classes);
             Some(logits)
         }
         Head::Segformer => {
             let wanted = Wanted { logits: args.smooth || args.logits.is_some(), margins: shift };
-            let Segmented { labels, logits, margins } = inference.segment(segmenter, &input, wanted)?;
+            let Segmented { labels, logits, margins } = inference.segment(segmenter, &input.picture, wanted)?;
             report.ms = 1e3 * start.elapsed().as_secs_f64();
             let (height, width) = (frame.height() as usize, frame.width() as usize);
             let found = match &logits {
-                Some(logits) if args.smooth => logits.labels_at(height, width),
-                _ => labels::nearest(&labels, height, width),
+                Some(logits) if args.smooth => logits.labels_at(&input.placement, height, width),
+                _ => labels::nearest(&labels, &input.placement, height, width, NO_LABEL),
             };
             let written = if args.device_labels { &labels } else { &found };
             report.labels = Some(write(args, name, "labels.png", &labels::encode(written, classes)?)?);
             report.overlay = Some(write(args, name, "overlay.png", &picture(frame, &found, classes)?)?);
-            report.margin = shift.zip(margins).map(|(shift, margins)| write_margins(args, name, frame, shift, &margins)).transpose()?;
+            report.margin = shift.zip(margins).map(|(shift, margins)| write_margins(args, name, (frame, &input.placement), shift, &margins)).transpose()?;
             report.classes = shares(&found.histogram(classes.len()), classes);
             logits
         }
@@ -234,8 +240,8 @@ fn run_frame(
     Ok(report)
 }
 
-fn write_margins(args: &RunArgs, name: &Path, frame: &RgbImage, shift: u8, margins: &Margins) -> Result<MarginReport> {
-    let resized = margins.resized(frame.height() as usize, frame.width() as usize);
+fn write_margins(args: &RunArgs, name: &Path, (frame, placement): (&RgbImage, &Placement), shift: u8, margins: &Margins) -> Result<MarginReport> {
+    let resized = margins.resized(placement, frame.height() as usize, frame.width() as usize);
     let written = if args.device_labels { margins } else { &resized };
     let codes = write(args, name, "margin.png", &written.encode()?)?;
     let picture = write(args, name, "unsure.png", &overlay::encode_png(&resized.picture(frame)?)?)?;

@@ -3,12 +3,13 @@
 use std::{collections::BTreeMap, fmt};
 
 use anyhow::{Context, Result, ensure};
-use hrvit_format::{Head, Size};
+use hrvit_format::Head;
 use image::RgbImage;
 use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::{
+    fit::Placement,
     logits::{Logits, argmax},
     palette::Classes,
     quantize::{Frames, Progress, sample::spread_frames},
@@ -24,6 +25,8 @@ use crate::{
 const DEVIATION_FRAMES: usize = 16;
 /// Frames that are counted at once: what of them is in memory together.
 const AT_ONCE: usize = 16;
+/// Rows and columns of an input that one logit stands for.
+const PIXELS: usize = 4;
 
 /// Decisions (pixels of a segmentor at the input's size, frames of a classifier), and those of them on which the image makes float's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,8 +70,8 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// The class of every pixel of the input, or of the frame. A single class is present (1) or not (0), by the sign of its logit.
-    pub fn of(logits: &Logits, head: Head, size: Size) -> Self {
+    /// The class of every pixel of the input that these logits are of, or of the frame. A single class is present (1) or not (0), by the sign of its logit.
+    pub fn of(logits: &Logits, head: Head) -> Self {
         let signed;
         let logits = if logits.classes == 1 {
             signed = Logits { classes: 2, data: logits.data.iter().flat_map(|&x| [0.0, x]).collect(), ..*logits };
@@ -81,7 +84,7 @@ impl Decision {
             let others = logits.data.iter().enumerate().filter(|(class, _)| *class != best).map(|(_, &x)| x);
             return Self { classes: vec![best], margins: vec![logits.data[best] - others.fold(f32::NEG_INFINITY, f32::max)] };
         }
-        let (labels, margins) = logits.labels_and_margins_at(size.height.into(), size.width.into());
+        let (labels, margins) = logits.labels_and_margins_at(&Placement::WHOLE, PIXELS * logits.height, PIXELS * logits.width);
         Self { classes: labels.data.into_iter().map(usize::from).collect(), margins }
     }
 }
@@ -152,7 +155,7 @@ pub fn measure(
         Some(deviation) => deviation,
         None => {
             let chosen = spread_frames(frames.len(), DEVIATION_FRAMES);
-            let logits: Vec<Logits> = chosen.par_iter().map(|&at| float.logits(&read(at)?)).collect::<Result<_>>()?;
+            let logits: Vec<Logits> = chosen.par_iter().map(|&at| Ok(float.logits(&read(at)?)?.within(&frames.placement(at)))).collect::<Result<_>>()?;
             let deviation = logits_deviation(&logits);
             known.extend(chosen.into_iter().zip(logits));
             deviation
@@ -161,11 +164,12 @@ pub fn measure(
     let least = (CLEAR_MARGIN * deviation) as f32;
     let count = |at: usize| -> Result<Unit> {
         let frame = read(at)?;
-        let exact = known.get(&at).map_or_else(|| float.logits(&frame), |logits| Ok(logits.clone()))?;
-        let found = engine.logits(&frame)?;
+        let seen = |logits: Logits| logits.within(&frames.placement(at));
+        let exact = known.get(&at).map_or_else(|| float.logits(&frame).map(seen), |logits| Ok(logits.clone()))?;
+        let found = seen(engine.logits(&frame)?);
         let mut unit = Unit::default();
         unit.sqnr.add(&exact, &found)?;
-        unit.decided.add(&Decision::of(&exact, head, size), &Decision::of(&found, head, size), least, classes);
+        unit.decided.add(&Decision::of(&exact, head), &Decision::of(&found, head), least, classes);
         progress.advance(1);
         Ok(unit)
     };
@@ -236,7 +240,7 @@ mod tests {
     use super::*;
 
     fn decision(logits: &Logits, head: Head) -> (Vec<usize>, Vec<f32>) {
-        let decision = Decision::of(logits, head, Size { height: logits.height as u16, width: logits.width as u16 });
+        let decision = Decision::of(logits, head);
         (decision.classes, decision.margins)
     }
 
@@ -249,8 +253,9 @@ mod tests {
 
     #[test]
     fn a_single_class_is_there_or_not() {
-        let logits = Logits::new(1, 3, 1, vec![-2.0, 0.5, 0.0]).unwrap();
-        assert_eq!(decision(&logits, Head::Segformer), (vec![0, 1, 0], vec![2.0, 0.5, 0.0]));
+        for (logit, class, margin) in [(-2.0, 0, 2.0), (0.5, 1, 0.5), (0.0, 0, 0.0)] {
+            assert_eq!(decision(&Logits::new(1, 1, 1, vec![logit]).unwrap(), Head::Segformer), (vec![class; 16], vec![margin; 16]));
+        }
         let only = Classes::numbered(1);
         assert_eq!(names(&only), ["not class 0", "class 0"]);
     }

@@ -1,8 +1,8 @@
-//! How a frame of any size is put through a network of one size: resized, in sliding windows, or in windows with a halo as a device does it; mirrored too.
+//! How a frame of any size is put through a network of one size: fitted to it, in sliding windows, or in windows with a halo as a device does it; mirrored too.
 //!
 //! | module | what |
 //! |---|---|
-//! | [`args`] | the options `--slide`, `--stride`, `--halo`, `--flip` |
+//! | [`args`] | the options `--resize`, `--slide`, `--stride`, `--halo`, `--flip` |
 //! | [`mosaic`] | the mean of overlapping windows' logits, row by row of the frame |
 
 pub mod args;
@@ -17,29 +17,38 @@ use image::{RgbImage, imageops};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::frames;
-use crate::labels::LabelMap;
+use crate::fit::{self, Fitting, Placement, extent};
+use crate::labels::{self, LabelMap, NO_LABEL};
 use crate::logits::Logits;
 use crate::segmenter::{Segmented, Segmenter, Wanted};
 use mosaic::{Mosaic, Piece};
 
 /// What a network sees of a frame.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "mode", rename_all = "snake_case")]
 pub enum Framing {
-    /// All of it, resized to the network's size.
-    #[default]
-    Resized,
+    /// One input of the network's size.
+    Resized(Fitting),
     /// Windows of the network's size; where they overlap their logits' mean decides.
     Slide {
         /// Rows and columns from one window to the next.
         stride: (usize, usize),
+        /// Whether frames are resized first, until they just cover a window.
+        keep_ratio: bool,
     },
     /// Windows of the network's size; of each the labels of its core are kept.
     Halo {
         /// Pixels between a core and its window's border.
         halo: usize,
+        /// Whether frames are resized first, until they just cover a window.
+        keep_ratio: bool,
     },
+}
+
+impl Default for Framing {
+    fn default() -> Self {
+        Self::Resized(Fitting::Stretch)
+    }
 }
 
 /// How frames are put through a network.
@@ -52,84 +61,114 @@ pub struct Inference {
     pub flip: bool,
 }
 
+/// A frame as its inputs are cut from it.
+#[derive(Clone, Debug)]
+pub struct Input<'f> {
+    /// The network's one input, or the picture that windows slide over.
+    pub picture: Cow<'f, RgbImage>,
+    /// Where the frame lies in it.
+    pub placement: Placement,
+}
+
 /// What one network says of one labelled frame.
 #[derive(Clone, Debug)]
 pub struct Prediction {
-    /// Class of every pixel, at the labels' size.
+    /// Class of every pixel, at the labels' size; [`NO_LABEL`] where a crop leaves the pixel out.
     pub labels: LabelMap,
     /// By how much the largest logit of every pixel exceeds the second largest, where that was wanted.
     pub margins: Option<Vec<f32>>,
-    /// The logits that two networks are compared by: the frame's, or every window's; none with a halo.
+    /// The logits that two networks are compared by: the frame's without bars, or every window's; none with a halo.
     pub logits: Vec<Logits>,
 }
 
 impl Inference {
     /// Whether frames are cut into windows.
     pub fn has_windows(&self) -> bool {
-        self.framing != Framing::Resized
+        !matches!(self.framing, Framing::Resized(_))
     }
 
     /// In words, after a number of frames, for a network of `size`.
     pub fn words(&self, size: Size) -> String {
+        let resized = |keep_ratio| if keep_ratio { "resized to cover one, " } else { "" };
         let framing = match self.framing {
-            Framing::Resized => format!("at {size}"),
-            Framing::Slide { stride: (rows, columns) } => format!("in windows of {size} every {rows}x{columns} pixels"),
-            Framing::Halo { halo } => format!("in windows of {size} with a halo of {halo} pixels"),
+            Framing::Resized(Fitting::Stretch) => format!("at {size}"),
+            Framing::Resized(Fitting::Crop) => format!("in crops of their middle at {size}"),
+            Framing::Resized(Fitting::Letterbox { .. }) => format!("between bars at {size}"),
+            Framing::Slide { stride: (rows, columns), keep_ratio } => {
+                format!("{}in windows of {size} every {rows}x{columns} pixels", resized(keep_ratio))
+            }
+            Framing::Halo { halo, keep_ratio } => format!("{}in windows of {size} with a halo of {halo} pixels", resized(keep_ratio)),
         };
         if self.flip { format!("{framing}, mirrored too") } else { framing }
     }
 
-    /// The frame as its windows are cut from it: resized, or as it is.
+    /// The frame as its inputs are cut from it.
     ///
     /// # Errors
-    /// If a resized frame has no pixels.
-    pub fn input<'f>(&self, frame: &'f RgbImage, size: Size) -> Result<Cow<'f, RgbImage>> {
-        match self.framing {
-            Framing::Resized => Ok(Cow::Owned(frames::resize(frame, size)?)),
-            Framing::Slide { .. } | Framing::Halo { .. } => Ok(Cow::Borrowed(frame)),
-        }
+    /// If the frame has no pixels, or too many once it covers a window.
+    pub fn input<'f>(&self, frame: &'f RgbImage, size: Size) -> Result<Input<'f>> {
+        Ok(match self.framing {
+            Framing::Resized(fitting) => {
+                let (picture, placement) = fitting.input(frame, size)?;
+                Input { picture: Cow::Owned(picture), placement }
+            }
+            Framing::Slide { keep_ratio: true, .. } | Framing::Halo { keep_ratio: true, .. } => {
+                Input { picture: Cow::Owned(fit::covering(frame, size)?), placement: Placement::WHOLE }
+            }
+            Framing::Slide { .. } | Framing::Halo { .. } => Input { picture: Cow::Borrowed(frame), placement: Placement::WHOLE },
+        })
     }
 
-    /// Checks that a frame is no smaller than a window.
+    /// Checks that windows fit into a frame.
     ///
     /// # Errors
-    /// If it is.
+    /// If they do not: it is smaller, or has too many pixels once it covers a window.
     pub fn check(&self, frame: &RgbImage, size: Size) -> Result<()> {
-        let fits = frame.height() >= size.height.into() && frame.width() >= size.width.into();
-        ensure!(!self.has_windows() || fits, "{}: the frame is smaller than a window", too_small(frame, size));
+        if !self.has_windows() {
+            return Ok(());
+        }
+        let (height, width) = extent(frame);
+        let fits = height >= size.height.into() && width >= size.width.into();
+        ensure!(fits || self.keeps_ratio(), "{}: the frame is smaller than a window; --keep-ratio resizes it first", too_small(frame, size));
         Ok(())
     }
 
-    /// One input of the network from a frame: all of it, resized, or the window in its middle.
+    /// One input of the network from a frame: all of it, or the window in its middle.
     ///
     /// # Errors
     /// If the frame has no pixels, or is smaller than the window.
     pub fn sample(&self, frame: &RgbImage, size: Size) -> Result<RgbImage> {
+        let input = self.input(frame, size)?.picture;
         if !self.has_windows() {
-            return frames::resize(frame, size);
+            return Ok(input.into_owned());
         }
         let middle = |frame: u32, window: u16| frame.checked_sub(u32::from(window)).map(|rest| rest as usize / 2);
-        let (y, x) = middle(frame.height(), size.height).zip(middle(frame.width(), size.width)).with_context(|| too_small(frame, size))?;
-        Ok(crop(frame, Rect { y, x, height: size.height.into(), width: size.width.into() }))
+        let (y, x) = middle(input.height(), size.height).zip(middle(input.width(), size.width)).with_context(|| too_small(&input, size))?;
+        Ok(crop(&input, Rect { y, x, height: size.height.into(), width: size.width.into() }))
     }
 
-    /// Labels of an [`input`](Self::input) and what else is wanted: of a resized frame at the network's size, else at the frame's.
+    /// Whether frames are resized before windows slide over them.
+    fn keeps_ratio(&self) -> bool {
+        matches!(self.framing, Framing::Slide { keep_ratio: true, .. } | Framing::Halo { keep_ratio: true, .. })
+    }
+
+    /// Labels of an [`input`](Self::input) and what else is wanted, at the input's size.
     ///
     /// # Errors
     /// If this is a classifier, the frame is smaller than a window, or something is wanted that windows do not give.
     pub fn segment(&self, segmenter: &dyn Segmenter, input: &RgbImage, wanted: Wanted) -> Result<Segmented> {
-        if *self == Self::default() {
+        if !self.has_windows() && !self.flip {
             return segmenter.segment(input, wanted);
         }
         ensure!(wanted.margins.is_none(), "margins are the engine's, of one forward pass: leave out --slide, --halo and --flip");
-        if let Framing::Halo { halo } = self.framing {
+        if let Framing::Halo { halo, .. } = self.framing {
             ensure!(!wanted.logits, "windows with a halo give labels alone: leave out --logits");
             return Ok(Segmented { labels: core_labels(segmenter, input, halo)?, logits: None, margins: None });
         }
         let mosaic = self.mosaic(segmenter, input)?;
         let logits = match self.framing {
             _ if !wanted.logits => None,
-            Framing::Resized => Some(mean(&mosaic.pieces())?),
+            Framing::Resized(_) => Some(mean(&mosaic.pieces())?),
             _ => Some(mosaic.mean()),
         };
         Ok(Segmented { labels: mosaic.labels(), logits, margins: None })
@@ -145,28 +184,36 @@ impl Inference {
         if self.flip { mean(&[logits, segmenter.logits(&imageops::flip_horizontal(input))?.mirrored()]) } else { Ok(logits) }
     }
 
-    /// Labels of an [`input`](Self::input) at the size of its labels, `height` x `width`: logits of a resized frame are resized to it, windows need a frame of that size.
+    /// Labels of an [`input`](Self::input) at the size of its labels, `height` x `width`. Logits are resized to it; windows of a frame as it is need labels of its size.
     ///
     /// # Errors
     /// If the sizes do not fit each other, or as [`Self::segment`].
-    pub fn predict(&self, segmenter: &dyn Segmenter, input: &RgbImage, (height, width): (usize, usize), margins: bool) -> Result<Prediction> {
+    pub fn predict(&self, segmenter: &dyn Segmenter, input: &Input<'_>, (height, width): (usize, usize), margins: bool) -> Result<Prediction> {
+        let Input { picture, placement } = input;
+        input.check_classes(segmenter.classes())?;
         if !self.has_windows() {
-            let logits = self.logits(segmenter, input)?;
+            let logits = self.logits(segmenter, picture)?;
             let (labels, margins) = if margins {
-                let (labels, margins) = logits.labels_and_margins_at(height, width);
+                let (labels, margins) = logits.labels_and_margins_at(placement, height, width);
                 (labels, Some(margins))
             } else {
-                (logits.labels_at(height, width), None)
+                (logits.labels_at(placement, height, width), None)
             };
-            return Ok(Prediction { labels, margins, logits: vec![logits] });
+            return Ok(Prediction { labels, margins, logits: vec![logits.within(placement)] });
         }
-        let own = (input.height() as usize, input.width() as usize);
-        ensure!(own == (height, width), "frame of {}x{}, labels of {height}x{width}: windows need labels of the frame's size", own.0, own.1);
-        if let Framing::Halo { halo } = self.framing {
+        let own = (picture.height() as usize, picture.width() as usize);
+        let fits = self.keeps_ratio() || own == (height, width);
+        ensure!(fits, "frame of {}x{}, labels of {height}x{width}: windows need labels of the frame's size", own.0, own.1);
+        if let Framing::Halo { halo, .. } = self.framing {
             ensure!(!margins, "windows with a halo have no margins");
-            return Ok(Prediction { labels: core_labels(segmenter, input, halo)?, margins: None, logits: Vec::new() });
+            let labels = core_labels(segmenter, picture, halo)?;
+            return Ok(Prediction { labels: labels::nearest(&labels, placement, height, width, NO_LABEL), margins: None, logits: Vec::new() });
         }
-        let mosaic = self.mosaic(segmenter, input)?;
+        let mosaic = self.mosaic(segmenter, picture)?;
+        if own != (height, width) {
+            let (labels, found) = mosaic.labels_and_margins_at(height, width);
+            return Ok(Prediction { labels, margins: margins.then_some(found), logits: mosaic.pieces() });
+        }
         Ok(Prediction { labels: mosaic.labels(), margins: margins.then(|| mosaic.margins()), logits: mosaic.pieces() })
     }
 
@@ -193,7 +240,7 @@ impl Inference {
     fn mosaic(&self, segmenter: &dyn Segmenter, input: &RgbImage) -> Result<Mosaic> {
         let (size, height, width) = (segmenter.size(), input.height() as usize, input.width() as usize);
         let stride = match self.framing {
-            Framing::Slide { stride } => stride,
+            Framing::Slide { stride, .. } => stride,
             _ => (size.height.into(), size.width.into()),
         };
         let rects: Vec<Rect> = SlidingWindows::new(height, width, size, stride).with_context(|| too_small(input, size))?.collect();
@@ -211,6 +258,21 @@ impl Inference {
         let behind = pieces.split_off(rects.len());
         let views = if self.flip { vec![pieces, behind] } else { vec![pieces] };
         Mosaic::new((height, width), unit, views)
+    }
+}
+
+impl Input<'_> {
+    /// Checks that a pixel that a crop leaves out can be told from one of `classes` classes.
+    ///
+    /// # Errors
+    /// If it cannot.
+    pub fn check_classes(&self, classes: usize) -> Result<()> {
+        let most = usize::from(NO_LABEL);
+        ensure!(
+            self.placement.shows_all() || classes <= most,
+            "a crop leaves pixels without a label, whose value is {NO_LABEL}: {classes} classes are too many"
+        );
+        Ok(())
     }
 }
 

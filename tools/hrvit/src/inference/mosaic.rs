@@ -8,8 +8,9 @@ use anyhow::{Result, ensure};
 use hrvit_kernels::phase;
 use rayon::prelude::*;
 
+use crate::fit::Along;
 use crate::labels::LabelMap;
-use crate::logits::Logits;
+use crate::logits::{Between, Logits, argmax, between, margin, positions};
 
 /// Pixels of the frame per pixel of the logits.
 const FACTOR: usize = 4;
@@ -97,14 +98,34 @@ impl Mosaic {
         })
     }
 
+    /// Class of every pixel, and by how much its largest logit exceeds the second largest, once the mean logits are resized bilinearly (align_corners = false) to
+    /// another size.
+    pub fn labels_and_margins_at(&self, height: usize, width: usize) -> (LabelMap, Vec<f32>) {
+        let [rows, columns] = [(self.height, height), (self.width, width)]
+            .map(|(own, other)| positions(Along::WHOLE, own, other).into_iter().flatten().collect::<Vec<Between>>());
+        let (mut data, mut margins) = (vec![0; height * width], vec![0.0; height * width]);
+        let out = data.par_chunks_mut(width.max(1)).zip(margins.par_chunks_mut(width.max(1))).zip(rows);
+        out.for_each_init(
+            || (Row::new(self), [(); 2].map(|()| vec![0.0; self.width * self.classes])),
+            |(row, [upper, lower]), ((labels, margins), vertical)| {
+                for (mean, y) in [(&mut *upper, vertical.low), (&mut *lower, vertical.high)] {
+                    row.make(self, y);
+                    row.mean(self, mean);
+                }
+                upper.iter_mut().zip(&*lower).for_each(|(upper, lower)| *upper += (lower - *upper) * vertical.fraction);
+                let at = |x: usize| &upper[x * self.classes..][..self.classes];
+                for ((label, found), &Between { low, high, fraction }) in labels.iter_mut().zip(margins).zip(&columns) {
+                    let logits = || between(at(low), at(high), fraction);
+                    (*label, *found) = (argmax(logits()) as u8, margin(logits()));
+                }
+            },
+        );
+        (LabelMap { height, width, data }, margins)
+    }
+
     /// The mean logits, at the frame's size: as many values as pixels and classes.
     pub fn mean(&self) -> Logits {
-        let data = self.map_rows(self.classes, |row, out: &mut [f32]| {
-            for ((out, sums), &count) in out.chunks_exact_mut(self.classes).zip(row.sums.chunks_exact(self.classes)).zip(&row.counts) {
-                let share = self.share(count);
-                out.iter_mut().zip(sums).for_each(|(mean, sum)| *mean = (sum * share) as f32);
-            }
-        });
+        let data = self.map_rows(self.classes, |row, out: &mut [f32]| row.mean(self, out));
         Logits { height: self.height, width: self.width, classes: self.classes, data }
     }
 
@@ -132,6 +153,14 @@ impl Row {
         let sums = || vec![0.0; mosaic.width * mosaic.classes];
         let counts = || vec![0; mosaic.width];
         Self { sums: sums(), counts: counts(), view: (sums(), counts()), mixed: Vec::new() }
+    }
+
+    /// The means of this row, `[width, classes]`.
+    fn mean(&self, mosaic: &Mosaic, out: &mut [f32]) {
+        for ((out, sums), &count) in out.chunks_exact_mut(mosaic.classes).zip(self.sums.chunks_exact(mosaic.classes)).zip(&self.counts) {
+            let share = mosaic.share(count);
+            out.iter_mut().zip(sums).for_each(|(mean, sum)| *mean = (sum * share) as f32);
+        }
     }
 
     /// Row `y` of the mosaic.
@@ -193,6 +222,7 @@ fn best_two(values: &[f64]) -> (usize, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fit::Placement;
 
     fn piece(y: usize, x: usize, data: &[f32]) -> Piece {
         Piece { y, x, logits: Logits::new(1, 1, data.len(), data.to_vec()).unwrap() }
@@ -206,6 +236,10 @@ mod tests {
         assert_eq!(mosaic.labels().data[..6], [0, 0, 0, 0, 1, 1]);
         assert_eq!(mosaic.margins()[..6], [4.0, 4.0, 0.0, 0.0, 4.0, 4.0]);
         assert_eq!(mosaic.pieces()[1].data, [1.0, 5.0]);
+        for (height, width) in [(4, 6), (9, 13), (3, 2)] {
+            let resized = mean.labels_and_margins_at(&Placement::WHOLE, height, width);
+            assert_eq!(mosaic.labels_and_margins_at(height, width), resized);
+        }
     }
 
     #[test]

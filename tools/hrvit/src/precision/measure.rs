@@ -10,10 +10,11 @@ use rayon::prelude::*;
 use crate::{
     dataset::Labelled,
     evaluation::{Contestants, evaluate},
+    fit::Placement,
     float::Float,
     hold_out::measure::{Decided, Decision},
     host_engine::PackedImage,
-    inference::Inference,
+    inference::{Inference, args::SlideArgs},
     logits::Logits,
     palette::Classes,
     quantize::{Frames, Progress},
@@ -46,11 +47,13 @@ pub struct Judged<'a> {
     pub classes: &'a Classes,
     /// Mean intersection over union of the float network.
     float: f64,
+    /// How frames are seen.
+    inference: Inference,
 }
 
 /// Frames with the float network's answers.
 pub struct Measure<'a> {
-    frames: Vec<RgbImage>,
+    frames: Vec<(RgbImage, Placement)>,
     float: Vec<Logits>,
     decisions: Vec<Decision>,
     /// Margin from which float is clear.
@@ -78,20 +81,22 @@ impl<'a> Measure<'a> {
         let float = Float::new(checkpoint.clone(), size);
         let count = count.clamp(1, frames.len());
         progress.begin("float logits", count);
-        let answered = (0..count).into_par_iter().map(|at| -> Result<(RgbImage, Logits)> {
-            let rgb = frames.rgb(at * frames.len() / count)?;
+        let answered = (0..count).into_par_iter().map(|at| -> Result<_> {
+            let at = at * frames.len() / count;
+            let (rgb, placement) = (frames.rgb(at)?, frames.placement(at));
             let frame = RgbImage::from_raw(size.width.into(), size.height.into(), rgb).context("a calibration frame of another size")?;
-            let logits = float.logits(&frame)?;
+            let logits = float.logits(&frame)?.within(&placement);
             progress.advance(1);
-            Ok((frame, logits))
+            Ok(((frame, placement), logits))
         });
         let (frames, logits): (Vec<_>, Vec<_>) = answered.collect::<Result<Vec<_>>>()?.into_iter().unzip();
         let judged = judged.map(|(set, classes)| -> Result<Judged<'a>> {
+            let inference = SlideArgs::default().inference(None, size, checkpoint.preprocess())?;
             ensure!(float.head() == Head::Segformer, "labelled frames judge segmentors only");
-            let quality = evaluate(set, Contestants { float: Some(&float), engine: None, inference: Inference::default() }, classes, &|_| Ok(()))?.float;
-            Ok(Judged { set, classes, float: quality.and_then(|quality| quality.miou).context("no quality of the float network")? })
+            let quality = evaluate(set, Contestants { float: Some(&float), engine: None, inference }, classes, &|_| Ok(()))?.float;
+            Ok(Judged { set, classes, float: quality.and_then(|quality| quality.miou).context("no quality of the float network")?, inference })
         });
-        let decisions = logits.iter().map(|logits| Decision::of(logits, float.head(), size)).collect();
+        let decisions = logits.iter().map(|logits| Decision::of(logits, float.head())).collect();
         let clear = (CLEAR_MARGIN * logits_deviation(&logits)) as f32;
         let together = if float.head() == Head::Segformer { LOGIT_PIXELS } else { 1 };
         Ok(Self { frames, float: logits, decisions, clear, together, kernels, judged: judged.transpose()? })
@@ -104,11 +109,11 @@ impl<'a> Measure<'a> {
     pub fn noise(&self, image: AlignedBytes, count: usize) -> Result<Noise> {
         let packed = PackedImage::new(image, self.kernels)?;
         let engine = packed.load()?;
-        let each = |((frame, float), decision): ((&RgbImage, &Logits), &Decision)| -> Result<(Sqnr, Decided)> {
-            let logits = engine.logits(frame)?;
+        let each = |(((frame, placement), float), decision): ((&(RgbImage, Placement), &Logits), &Decision)| -> Result<(Sqnr, Decided)> {
+            let logits = engine.logits(frame)?.within(placement);
             let (mut sqnr, mut decided) = (Sqnr::default(), Decided::default());
             sqnr.add(float, &logits)?;
-            decided.add(decision, &Decision::of(&logits, engine.head(), engine.size()), self.clear, logits.classes.max(2));
+            decided.add(decision, &Decision::of(&logits, engine.head()), self.clear, logits.classes.max(2));
             Ok((sqnr, decided))
         };
         let counted: Vec<_> = self.frames.par_iter().zip(&self.float).zip(&self.decisions).take(count).map(each).collect::<Result<_>>()?;
@@ -143,10 +148,10 @@ impl<'a> Measure<'a> {
     /// # Errors
     /// If the engine refuses it, or a labelled frame cannot be read.
     pub fn drift(&self, image: &AlignedBytes, noise: Noise) -> Result<f64> {
-        let Some(Judged { set, classes, float }) = &self.judged else { return Ok(100.0 * noise.flipped) };
+        let Some(Judged { set, classes, float, inference }) = &self.judged else { return Ok(100.0 * noise.flipped) };
         let packed = PackedImage::new(image.clone(), self.kernels)?;
         let engine = packed.load()?;
-        let quality = evaluate(set, Contestants { float: None, engine: Some(&engine), inference: Inference::default() }, classes, &|_| Ok(()))?.engine;
+        let quality = evaluate(set, Contestants { float: None, engine: Some(&engine), inference: *inference }, classes, &|_| Ok(()))?.engine;
         Ok(100.0 * (quality.and_then(|quality| quality.miou).context("no quality of the image")? - float).abs())
     }
 

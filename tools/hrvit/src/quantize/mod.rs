@@ -62,6 +62,8 @@ use hrvit_format::{
 use hrvit_kernels::exp_table;
 use hrvit_reference::{Checkpoint, Folded};
 
+use crate::fit::Placement;
+
 pub use report::{OpReport, Report};
 pub use techniques::{Technique, Techniques};
 
@@ -80,6 +82,11 @@ pub trait Frames: Sync {
     /// # Errors
     /// If it cannot be read.
     fn rgb(&self, i: usize) -> Result<Vec<u8>>;
+
+    /// Where the frame that was taken lies in frame `i`: figures leave out the bars of a letterbox.
+    fn placement(&self, _i: usize) -> Placement {
+        Placement::WHOLE
+    }
 }
 
 /// Told about the quantiser's tasks, from several threads.

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
-use crate::labels::LabelMap;
+use crate::labels::{LabelMap, NO_LABEL};
 
 /// Margins between which pixels are counted together, in standard deviations of the logits; the last bin has no upper end.
 pub const MARGIN_EDGES: [f64; 8] = [0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0];
@@ -55,10 +55,10 @@ impl Counts {
     }
 
     /// Counts one frame: `margins` are those of `float`, per pixel, in units of `deviation`. A pixel is at a border where one of its four neighbours in `float` is
-    /// of another class.
+    /// of another class. Pixels that the networks did not see ([`NO_LABEL`]) do not count.
     ///
     /// # Errors
-    /// If the maps differ in size or hold labels that are no classes.
+    /// If the maps differ in size or hold other labels that are no classes.
     pub fn add(&mut self, float: &LabelMap, margins: &[f32], deviation: f64, other: &LabelMap) -> Result<()> {
         let (height, width) = (float.height, float.width);
         ensure!(
@@ -70,6 +70,9 @@ impl Counts {
         );
         for (at, ((&a, &b), &margin)) in float.data.iter().zip(&other.data).zip(margins).enumerate() {
             let (from, to) = (usize::from(a), usize::from(b));
+            if (a, b) == (NO_LABEL, NO_LABEL) && from >= self.classes {
+                continue;
+            }
             ensure!(from < self.classes && to < self.classes, "labels {from} and {to}: the model has {} classes", self.classes);
             self.flips[from * self.classes + to] += 1;
             let place = if is_border(float, at / width, at % width) { &mut self.border } else { &mut self.inside };

@@ -8,8 +8,9 @@ use base64::prelude::BASE64_STANDARD;
 use image::{Rgb, RgbImage};
 
 use crate::dataset::Labelled;
+use crate::fit::Placement;
 use crate::inference::Inference;
-use crate::labels::{self, LabelMap};
+use crate::labels::{self, LabelMap, NO_LABEL};
 use crate::palette::Classes;
 use crate::segmenter::Segmenter;
 use crate::{frames, overlay};
@@ -95,9 +96,7 @@ fn png(bytes: &[u8]) -> String {
 
 /// The label in the middle of what every pixel of the smaller map covers.
 fn shrink(map: &LabelMap, height: usize, width: usize) -> LabelMap {
-    let middle = |at: usize, from: usize, to: usize| ((2 * at + 1) * from / (2 * to)).min(from - 1);
-    let data = (0..height).flat_map(|y| (0..width).map(move |x| (middle(y, map.height, height), middle(x, map.width, width))));
-    LabelMap { height, width, data: data.map(|(y, x)| map.data[y * map.width + x]).collect() }
+    labels::nearest(map, &Placement::WHOLE, height, width, NO_LABEL)
 }
 
 fn difference(truth: &LabelMap, float: &LabelMap, other: &LabelMap) -> Result<RgbImage> {

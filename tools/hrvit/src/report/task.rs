@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::labels::LabelMap;
+use crate::labels::{LabelMap, NO_LABEL};
 use crate::quantize::sample::SplitMix;
 
 /// Pixels of one class.
@@ -25,18 +25,18 @@ impl ClassCounts {
         Self(vec![Pixels::default(); classes])
     }
 
-    /// Counts one frame. Pixels whose truth is no class are ignored.
+    /// Counts one frame. Pixels are ignored whose truth is no class, or that the network did not see ([`NO_LABEL`]).
     ///
     /// # Errors
-    /// If the maps differ in size, or a prediction is no class.
+    /// If the maps differ in size, or another prediction is no class.
     pub fn add(&mut self, truth: &LabelMap, predicted: &LabelMap) -> Result<()> {
         let shape = |map: &LabelMap| [map.height, map.width];
         ensure!(shape(truth) == shape(predicted), "labels of {:?} against {:?}: expected one size", shape(truth), shape(predicted));
         let classes = self.0.len();
         for (&truth, &predicted) in truth.data.iter().zip(&predicted.data) {
-            let (truth, predicted) = (usize::from(truth), usize::from(predicted));
-            ensure!(predicted < classes, "predicted label {predicted}: the model has {classes} classes");
-            if truth < classes {
+            let (truth, predicted, unseen) = (usize::from(truth), usize::from(predicted), predicted == NO_LABEL);
+            ensure!(predicted < classes || unseen, "predicted label {predicted}: the model has {classes} classes");
+            if truth < classes && predicted < classes {
                 self.0[truth].truth += 1;
                 self.0[predicted].predicted += 1;
                 self.0[truth].hits += u64::from(truth == predicted);

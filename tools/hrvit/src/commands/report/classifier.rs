@@ -9,7 +9,6 @@ use super::{Prepared, others, points, table, verdict};
 use crate::dataset;
 use crate::float::Float;
 use crate::host_engine::{HostEngine, PackedImage};
-use crate::inference::Inference;
 use crate::report::classifier::{self, Draws, Drift, Quality, Report, measure, page};
 use crate::report::macs::Macs;
 use crate::report::page::{decibels, percent};
@@ -27,15 +26,16 @@ pub fn run(prepared: Prepared<'_>) -> Result<()> {
 
     let frames: Vec<&Path> = set.iter().map(|item| item.frame.as_path()).collect();
     let step_set = prepared.step_set(&frames);
-    let steps::Measured { steps, logits_deviation } = steps::measure(&step_set, Inference::default(), &Folded::new(&prepared.checkpoint), int8)?;
+    let inference = args.slide.inference(None, int8.size(), &int8.model().meta().preprocess)?;
+    let steps::Measured { steps, logits_deviation } = steps::measure(&step_set, inference, &Folded::new(&prepared.checkpoint), int8)?;
     let float = Float::new(prepared.checkpoint.clone(), int8.size());
     let draws: Vec<HostEngine> = others.iter().flat_map(|others| &others.images).map(PackedImage::load).collect::<Result<_>>()?;
     let images: Vec<&dyn Segmenter> = std::iter::once(int8).chain(&draws).map(|one| one as &dyn Segmenter).collect();
-    let measured = measure::measure(&set, &float, &images)?;
+    let measured = measure::measure(&set, inference, &float, &images)?;
     let (exact, bootstrap) = (&measured.float, prepared.bootstrap());
     let (own, drawn) = measured.others.split_first().context("the model image was measured")?;
 
-    let subject = prepared.subject(Inference::default(), set.len(), step_set.len());
+    let subject = prepared.subject(inference, set.len(), step_set.len());
     let worst = classifier::worst(&set, exact, own, logits_deviation, &subject.classes, args.worst);
     let path = |name: &str| set.iter().find(|item| item.name == name).map(|item| item.frame.as_path());
     let thumbnails = worst.iter().filter_map(|frame| path(&frame.name)).map(pictures::thumbnail).collect::<Result<Vec<_>>>()?;

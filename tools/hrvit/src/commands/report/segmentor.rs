@@ -27,7 +27,7 @@ pub fn run(mut prepared: Prepared<'_>) -> Result<()> {
 
     let frames: Vec<&Path> = set.iter().map(|item| item.frame.as_path()).collect();
     let step_set = prepared.step_set(&frames);
-    let inference = args.slide.inference(None, int8.size())?;
+    let inference = args.slide.inference(None, int8.size(), &int8.model().meta().preprocess)?;
     let by_step = steps::measure(&step_set, inference, &Folded::new(&prepared.checkpoint), int8)?;
     let float = Float::new(prepared.checkpoint.clone(), int8.size());
     let draws: Vec<HostEngine> = others.iter().flat_map(|others| &others.images).map(PackedImage::load).collect::<Result<_>>()?;

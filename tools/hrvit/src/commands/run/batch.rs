@@ -7,6 +7,7 @@ use hrvit_format::Head;
 use indicatif::ProgressBar;
 
 use super::{Found, FrameReport, RunArgs, TOP, run_frame, write};
+use crate::inference::Inference;
 use crate::inputs::stream::{Frame, Stream};
 use crate::output::{self, Format, JsonList, ReaderGone};
 use crate::palette::Classes;
@@ -19,9 +20,16 @@ const ROWS: usize = 50;
 const SPELT_OUT: usize = 50;
 
 /// Runs every frame of the stream; a frame that cannot be read does not keep the others from it.
-pub fn run(segmenter: &dyn Segmenter, shift: Option<u8>, stream: Stream, classes: &Classes, args: &RunArgs, format: Format) -> Result<()> {
+pub fn run(
+    segmenter: &dyn Segmenter,
+    inference: Inference,
+    shift: Option<u8>,
+    stream: Stream,
+    classes: &Classes,
+    args: &RunArgs,
+    format: Format,
+) -> Result<()> {
     ensure!(shift.is_none() || segmenter.head() == Head::Segformer, "--margin is for segmentors: a classifier's logits are in its result");
-    let inference = args.slide.inference(args.halo.halo, segmenter.size())?;
     let bar = progress::stream("running");
     let mut said = Said::new(format, bar.clone());
     let (mut bad, mut spelt_out) = (0, Vec::new());

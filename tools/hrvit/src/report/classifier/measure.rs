@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::ranking::Ranking;
 use crate::dataset::Classified;
+use crate::inference::Inference;
 use crate::quantize::report::Noise;
 use crate::segmenter::Segmenter;
 use crate::sqnr::Sqnr;
@@ -30,16 +31,16 @@ pub struct Measured {
     pub sqnr: Vec<Sqnr>,
 }
 
-/// Runs `float` and `others` on every frame of `set`, frames in parallel. As in `hrvit run` frames are resized to the network's size.
+/// Runs `float` and `others` on every frame of `set`, as `inference` says, frames in parallel.
 ///
 /// # Errors
 /// If a frame cannot be read, or the networks have different classes.
-pub fn measure(set: &[&Classified], float: &dyn Segmenter, others: &[&dyn Segmenter]) -> Result<Measured> {
+pub fn measure(set: &[&Classified], inference: Inference, float: &dyn Segmenter, others: &[&dyn Segmenter]) -> Result<Measured> {
     let bar = progress::frames(set.len(), "measuring frames");
     let each: Vec<(Ranking, Vec<(Outcome, Sqnr)>)> = set
         .par_iter()
         .map(|item| {
-            let seen = measure_frame(item, float, others).with_context(|| format!("frame {}", item.name));
+            let seen = measure_frame(item, inference, float, others).with_context(|| format!("frame {}", item.name));
             bar.inc(1);
             seen
         })
@@ -56,11 +57,12 @@ pub fn measure(set: &[&Classified], float: &dyn Segmenter, others: &[&dyn Segmen
     Ok(all)
 }
 
-fn measure_frame(item: &Classified, float: &dyn Segmenter, others: &[&dyn Segmenter]) -> Result<(Ranking, Vec<(Outcome, Sqnr)>)> {
-    let input = frames::resize(&frames::read(&item.frame)?, float.size())?;
-    let exact = float.logits(&input)?.data;
+fn measure_frame(item: &Classified, inference: Inference, float: &dyn Segmenter, others: &[&dyn Segmenter]) -> Result<(Ranking, Vec<(Outcome, Sqnr)>)> {
+    let frame = frames::read(&item.frame)?;
+    let input = inference.input(&frame, float.size())?.picture;
+    let exact = inference.logits(float, &input)?.data;
     let outcomes = others.iter().map(|other| {
-        let found = other.logits(&input)?.data;
+        let found = inference.logits(*other, &input)?.data;
         ensure!(found.len() == exact.len(), "{} logits against {}: expected networks with the same classes", exact.len(), found.len());
         let mut sqnr = Sqnr::default();
         sqnr.add_tokens(&exact, &found, exact.len());
