@@ -66,12 +66,15 @@ pub struct Classified {
     pub class: Option<usize>,
 }
 
+/// What a name of a class stands for: nothing that is known, no class, or a class.
+pub type Named<'n> = &'n dyn Fn(&str) -> Option<Option<usize>>;
+
 /// The frames of `folder/images` in order of their names, with their classes where there is a file `folder/labels.csv`: lines of a frame's file stem, a comma and
-/// the number or the name of its class. `named` gives the class of another name.
+/// the number or the name of its class. `named` gives the class of another name, or `Some(None)` for one whose frames are left out.
 ///
 /// # Errors
 /// If there is no frame, a line is none of these, or a frame has no line; names it.
-pub fn classified(folder: &Path, classes: &Classes, named: &dyn Fn(&str) -> Option<usize>) -> Result<Vec<Classified>> {
+pub fn classified(folder: &Path, classes: &Classes, named: Named<'_>) -> Result<Vec<Classified>> {
     let table = folder.join("labels.csv");
     let labels = if table.exists() {
         let text = std::fs::read_to_string(&table).with_context(|| format!("reading labels {}", table.display()))?;
@@ -87,26 +90,31 @@ pub fn classified(folder: &Path, classes: &Classes, named: &dyn Fn(&str) -> Opti
     };
     let frame = |frame: PathBuf| {
         let name = frames::stem(&frame);
-        let label = |labels: &BTreeMap<String, usize>| {
+        let label = |labels: &BTreeMap<String, Option<usize>>| {
             labels
                 .get(&name)
                 .copied()
                 .with_context(|| format!("frame {} has no class: expected a line \"{name},CLASS\" in {}", frame.display(), table.display()))
         };
         let class = labels.as_ref().map(label).transpose()?;
-        Ok(Classified { name, frame, class })
+        Ok((class != Some(None)).then_some(Classified { name, frame, class: class.flatten() }))
     };
-    gather(layout::images(folder)?.into_iter().map(frame))
+    let set: Vec<Classified> = gather(layout::images(folder)?.into_iter().map(frame))?.into_iter().flatten().collect();
+    ensure!(!set.is_empty(), "{} holds no frame of a class that counts", folder.display());
+    Ok(set)
 }
 
 /// A line of `labels.csv`.
-fn class_of(line: &str, classes: &Classes, named: &dyn Fn(&str) -> Option<usize>) -> Result<(String, usize)> {
+fn class_of(line: &str, classes: &Classes, named: Named<'_>) -> Result<(String, Option<usize>)> {
     let (name, class) = line.rsplit_once(',').context("expected a frame's name, a comma and its class")?;
     let (name, class) = (name.trim(), class.trim());
-    let number = named(class).or_else(|| class.parse().ok()).filter(|&number| number < classes.len());
+    if let Some(class) = named(class) {
+        return Ok((name.to_owned(), class));
+    }
+    let number = class.parse().ok().filter(|&number| number < classes.len());
     let number = number.or_else(|| classes.iter().position(|known| known.name == class));
     let number = number.with_context(|| format!("class {class:?} is neither a number below {} nor the name of a class", classes.len()))?;
-    Ok((name.to_owned(), number))
+    Ok((name.to_owned(), Some(number)))
 }
 
 #[cfg(test)]
@@ -145,6 +153,12 @@ mod tests {
         assert!(error.contains("line 1") && error.contains("below 11"), "{error}");
         std::fs::write(&table, "b,0\n").unwrap();
         assert!(format!("{:#}", found().unwrap_err()).contains("a,1,CLASS"));
+        std::fs::write(&table, "b,sedan\na,1,unknown\n").unwrap();
+        let named = |name: &str| [("sedan", Some(2)), ("unknown", None)].into_iter().find(|(known, _)| *known == name).map(|(_, class)| class);
+        let set = classified(folder.path(), &classes, &named).unwrap();
+        assert_eq!(set.iter().map(|frame| (frame.name.as_str(), frame.class)).collect::<Vec<_>>(), [("b", Some(2))]);
+        let error = classified(folder.path(), &classes, &|_| Some(None)).unwrap_err().to_string();
+        assert!(error.contains("no frame of a class"), "{error}");
     }
 
     #[test]

@@ -69,7 +69,15 @@ impl PackedImage {
     /// # Errors
     /// If it cannot run on these kernels.
     pub fn load(&self) -> Result<HostEngine> {
-        HostEngine::new(Arc::clone(&self.image), self.kernels)
+        self.load_at(None)
+    }
+
+    /// The model, planned for this size, or the one that it was calibrated for.
+    ///
+    /// # Errors
+    /// If it cannot run on these kernels, or the network does not take the size.
+    pub fn load_at(&self, size: Option<Size>) -> Result<HostEngine> {
+        HostEngine::new(Arc::clone(&self.image), size, self.kernels)
     }
 }
 
@@ -108,8 +116,9 @@ type PooledEngine = Engine<Arc<ModelBuf>, AlignedBytes, Serial>;
 
 impl HostEngine {
     /// Plans for `image`, packed for `kernels`.
-    fn new(image: Arc<ModelBuf>, kernels: Kernels) -> Result<Self> {
-        let plan = Plan::for_model(&image.model()).build()?;
+    fn new(image: Arc<ModelBuf>, size: Option<Size>, kernels: Kernels) -> Result<Self> {
+        let model = image.model();
+        let plan = Plan::for_model(&model).size(size.unwrap_or(model.meta().size)).build()?;
         let engine = Self { image, plan, kernels, engines: Mutex::default() };
         engine.with_engine(|_| Ok(()))?;
         Ok(engine)

@@ -20,7 +20,7 @@
 //! | [`metrics`], [`sqnr`] | IoU, accuracy, agreement, signal to quantisation noise |
 //! | [`report`] | the drift report: what a model image costs against float, measured, judged and drawn |
 //! | [`overlay`], [`canvas`] | pictures with legends |
-//! | [`memory_picture`] | the arena over the steps of a frame |
+//! | [`memory_picture`], [`picture_mark`] | the arena over the steps of a frame; which network a picture is of |
 //! | [`target`] | what the firmware of a target can run |
 //! | [`timing`] | where the time of a run goes |
 //! | [`profile`] | logs of devices, profiles of their steps |
@@ -62,6 +62,7 @@ pub mod output;
 pub mod overlay;
 pub mod palette;
 pub mod peak;
+pub mod picture_mark;
 pub mod plots;
 pub mod precision;
 pub mod preprocess_args;

@@ -4,6 +4,7 @@ use anyhow::{Result, anyhow};
 use hrvit_core::{Plan, RegionKind};
 use plotters::prelude::*;
 
+use crate::picture_mark::Mark;
 use crate::plots::{legend, names_below};
 
 /// Width and height of the picture in pixels.
@@ -47,7 +48,7 @@ fn name(holds: RegionKind) -> String {
 pub fn draw(plan: &Plan) -> Result<String> {
     let mut svg = String::new();
     paint(plan, &mut svg).map_err(|error| anyhow!("drawing the memory plan: {error}"))?;
-    Ok(svg)
+    Ok(Mark::of(plan.network(), plan.size()).signed(&svg, "plan"))
 }
 
 fn paint(plan: &Plan, svg: &mut String) -> Result<(), Box<dyn std::error::Error>> {

@@ -149,6 +149,58 @@ fn a_checkpoint_is_no_model_image() {
 }
 
 #[test]
+fn a_summary_is_one_screen() {
+    let screen = |arguments: &[&str]| String::from_utf8(hrvit(arguments).stdout).unwrap();
+    let image = bundled("crates/hrvit-core/tests/data/tiny.hrvit");
+    for network in [&["inspect", "--variant", "b3", "--head", "segformer", "--classes", "150", "--size", "512x512"][..], &["inspect", &image]] {
+        let (whole, summary) = (screen(network), screen(&[network, &["--summary"]].concat()));
+        assert!(summary.lines().count() <= 40, "{} lines:\n{summary}", summary.lines().count());
+        assert_eq!(whole.lines().last(), summary.lines().last());
+        assert!(whole.lines().count() > 2 * summary.lines().count() && summary.contains("stage 4"), "{summary}");
+    }
+    let json = json(&["inspect", &image, "--summary", "--json"]);
+    assert!(json["stages"].as_array().unwrap().iter().all(|stage| stage["operators"].as_array().unwrap().is_empty() && stage["params"].is_u64()));
+}
+
+#[test]
+fn an_image_runs_at_another_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = bundled("crates/hrvit-core/tests/data/tiny.hrvit");
+    let frame = bundled("data/val/images/0016E5_07975.jpg");
+    let out = folder.path().join("out");
+    let rows = |more: &[&str]| {
+        json(&[&["run", "--model", &image, &frame, "--device-labels", "--json", "--out", text(&out)][..], more].concat());
+        let map = image::open(out.join("0016E5_07975.labels.png")).unwrap();
+        (map.height(), map.width())
+    };
+    assert_eq!((rows(&[]), rows(&["--size", "64x96"])), ((32, 32), (64, 96)));
+    let error = refusal(&["run", "--model", &image, &frame, "--size", "64x97", "--out", text(&out)]);
+    assert!(error.contains("64x97"), "{error}");
+}
+
+#[test]
+fn pictures_of_another_network_are_no_part_of_a_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = bundled("crates/hrvit-core/tests/data/tiny.hrvit");
+    let plan = folder.path().join("plan.svg");
+    json(&["plan", "--variant", "nano", "--classes", "11", "--size", "192x256", "--svg", text(&plan), "--json"]);
+    let report = ["report", "--model", &image, "--weights", "none.pth", "--data", &bundled("data/val"), "--out", text(&plan)];
+    let error = refusal(&[&report[..], &["--plan", text(&plan)]].concat());
+    assert!(error.contains("plan.svg is of another network: 192x256"), "{error}");
+    let error = refusal(&[&report[..], &["--profile", text(&plan)]].concat());
+    assert!(error.contains("plan.svg: expected a picture that `hrvit profile --svg`"), "{error}");
+}
+
+#[test]
+fn merging_takes_no_options_that_do_nothing() {
+    for option in
+        [&["--slide"][..], &["--flip"], &["--letterbox"], &["--ignore", "3"], &["--dataset", "ade20k"], &["--classes-file", "c.toml"], &["--isa", "scalar"]]
+    {
+        assert!(refusal(&[&["eval", "--merge", "part.json"], option].concat()).contains("cannot be used with"), "{option:?}");
+    }
+}
+
+#[test]
 fn a_repacked_model_computes_the_same_and_bench_says_where_the_time_goes() {
     let folder = tempfile::tempdir().unwrap();
     let (weights, calib) = (synthetic(folder.path()), smooth_frames(folder.path(), 1));

@@ -196,6 +196,37 @@ fn videos_come_through_ffmpeg_or_an_error_names_the_pipe() {
 }
 
 #[test]
+fn a_real_ffmpeg_gives_every_frame_once() {
+    let ffmpeg =
+        |arguments: &[&str], folder: &Path| Command::new("ffmpeg").current_dir(folder).args(["-nostdin", "-loglevel", "error"]).args(arguments).output();
+    let bench = Bench::new();
+    // Frames 1, 2, 5, 6, 7 and 11 of twelve, at the times that they had: a rate that varies.
+    let chosen = "select='eq(n,1)+eq(n,2)+eq(n,5)+eq(n,6)+eq(n,7)+eq(n,11)'";
+    let make =
+        ["-f", "lavfi", "-i", "testsrc=size=96x64:rate=12:duration=1", "-vf", chosen, "-vsync", "vfr", "-pix_fmt", "yuv420p", "-c:v", "ffv1", "drive.mkv"];
+    if !ffmpeg(&make, bench.folder.path()).is_ok_and(|made| made.status.success()) {
+        // Not `eprintln`, which a passing test keeps to itself.
+        writeln!(std::io::stderr(), "\na_real_ffmpeg_gives_every_frame_once: SKIPPED, there is no ffmpeg here that writes Matroska").unwrap();
+        return;
+    }
+    let output = bench.run(&["drive.mkv"]);
+    assert!(output.status.success(), "{}", said(&output));
+    let labels = |at: usize| fs::read(bench.at(&format!("out/{at:06}.labels.png"))).unwrap();
+    let direct: Vec<_> = (0..6).map(labels).collect();
+    assert_eq!(bench.results().len(), 6);
+    // The same through a pipe, and the same as frames that ffmpeg writes one by one but for its own conversion of colours.
+    let pipe = ffmpeg(&["-i", "drive.mkv", "-vsync", "passthrough", "-f", "yuv4mpegpipe", "-"], bench.folder.path()).unwrap();
+    assert!(bench.piped(&["-"], &pipe.stdout).status.success());
+    assert_eq!((0..6).map(labels).collect::<Vec<_>>(), direct);
+    // A file that is cut is an error, and what was decoded is there.
+    let whole = fs::read(bench.at("drive.mkv")).unwrap();
+    fs::write(bench.at("cut.mkv"), &whole[..whole.len() / 2]).unwrap();
+    bench.results();
+    let output = bench.run(&["cut.mkv"]);
+    assert!(!output.status.success() && said(&output).contains("cut.mkv"), "{}", said(&output));
+}
+
+#[test]
 fn a_reader_that_has_enough_is_no_error() {
     let bench = Bench::new();
     frame(1).save(bench.at("a.png")).unwrap();

@@ -100,7 +100,7 @@ fn what_does_not_fit_is_refused_before_the_work_starts() {
         String::from_utf8(output.stderr).unwrap()
     };
     assert!(refusal(&["--frames", "9"]).contains("holds 8 frames"));
-    assert!(refusal(&["--plan", "plan.pdf"]).contains("expected a file ending in .svg"));
+    assert!(refusal(&["--plan", &bundled("docs/images/demo.jpg")]).contains("expected a picture that `hrvit plan --svg`"));
     let bars = bundled("tests/data/drift_bars.toml");
     assert!(refusal(&["--bars", &bars, "--bar-set", "none"]).contains("expected one of: bundled, full"));
     let calib = bundled("data/calib");
@@ -250,7 +250,7 @@ fn windows_are_measured_and_named() {
         (report["subject"]["inference"].clone(), report["drift"][0]["agreement"]["overall"].as_f64().unwrap(), std::fs::read_to_string(page).unwrap())
     };
     let (inference, agreement, page) = subject("windows.html", &["--slide", "--stride", "180x250", "--flip"]);
-    assert_eq!(inference, serde_json::json!({ "mode": "slide", "stride": [180, 250], "flip": true }));
+    assert_eq!(inference, serde_json::json!({ "mode": "slide", "keep_ratio": false, "stride": [180, 250], "flip": true }));
     assert!(page.contains("in windows of 192x256 every 180x250 pixels, mirrored too") && agreement > 0.97, "{agreement}");
     let (inference, whole, page) = subject("whole.html", &[]);
     assert_eq!(inference, serde_json::json!({ "mode": "resized", "flip": false }));

@@ -70,7 +70,7 @@ pub struct EvalArgs {
     #[arg(long, value_name = "FILE.json", requires = "shard")]
     out: Option<PathBuf>,
     /// Join partial results, those of all parts of one evaluation
-    #[arg(long, value_name = "FILES", num_args = 1.., conflicts_with_all = ["model", "weights", "data", "shard", "float_only"])]
+    #[arg(long, value_name = "FILES", num_args = 1.., conflicts_with_all = ["model", "weights", "data", "dataset", "split", "label_map", "ignore", "label_offset", "labels_by", "shard", "float_only", "slide", "stride", "flip", "halo", "resize", "letterbox", "keep_ratio", "isa", "classes_file", "threshold", "variant", "spec", "classes", "size", "mean", "order", "preprocess"])]
     merge: Vec<PathBuf>,
     /// Measure the float network only; network and size come from --model or from the options below
     #[arg(long, requires = "weights")]

@@ -18,6 +18,9 @@ use crate::report::macs::Macs;
 use crate::segmenter::Segmenter;
 use crate::spec_file::{self, NetworkArgs, SizeArg};
 
+/// Classes whose names a summary has.
+const NAMED: usize = 12;
+
 /// Show what a network or a model image consists of and costs
 ///
 /// Per stage and kind of operator: learnt parameters, multiply-accumulates (MACs) of one frame as trained and after the exact rewrites, and the bytes that the
@@ -27,6 +30,7 @@ use crate::spec_file::{self, NetworkArgs, SizeArg};
 #[command(after_help = "Examples:
   hrvit inspect --variant b1 --head segformer --classes 19 --size 512x512
   hrvit inspect nano.hrvit
+  hrvit inspect nano.hrvit --summary
   hrvit inspect --variant b3 --emit-spec > mine.toml
   hrvit inspect --spec mine.toml --classes 4 --size 256x320")]
 pub struct InspectArgs {
@@ -40,6 +44,9 @@ pub struct InspectArgs {
     /// Print the backbone as TOML, to start a spec of your own from
     #[arg(long)]
     emit_spec: bool,
+    /// One screen: what an image says of itself and one line per stage
+    #[arg(long, conflicts_with = "emit_spec")]
+    summary: bool,
 }
 
 /// What an image says of itself.
@@ -101,7 +108,7 @@ pub fn run(args: &InspectArgs, format: Format) -> Result<()> {
             Format::Json => output::print_json(&spec),
         };
     }
-    let report = match &args.file {
+    let mut report = match &args.file {
         Some(path) => inspect_image(path)?,
         None => {
             let network = args.network.network()?;
@@ -109,8 +116,13 @@ pub fn run(args: &InspectArgs, format: Format) -> Result<()> {
         }
     };
     match format {
-        Format::Json => output::print_json(&report),
-        Format::Text => print_tables(&report),
+        Format::Json => {
+            if args.summary {
+                report.stages.iter_mut().for_each(|stage| stage.operators.clear());
+            }
+            output::print_json(&report)
+        }
+        Format::Text => print_tables(&report, args.summary),
     }
 }
 
@@ -156,7 +168,7 @@ fn steps_in(model: &Model<'_>, precision: Precision) -> Vec<String> {
     model.step_ids().filter(|(id, _)| model.precision(*id) == precision).map(|(_, step)| step.to_string()).collect()
 }
 
-fn print_tables(report: &Report) -> Result<()> {
+fn print_tables(report: &Report, summary: bool) -> Result<()> {
     if let Some(image) = &report.image {
         let mut table = output::table(&["image", ""], 2);
         table.add_row(["file".to_owned(), image.file.display().to_string()]);
@@ -172,7 +184,9 @@ fn print_tables(report: &Report) -> Result<()> {
         let others = if rest.is_empty() { String::new() } else { format!("; others: {rest}") };
         table.add_row(["MACs in 8x8".to_owned(), format!("{:.1} %{others}", 100.0 * image.macs.share())]);
         table.add_row(["sequence, packing".to_owned(), format!("{}, {}", image.sequence, image.packing)]);
-        table.add_row(["classes".to_owned(), image.classes.join(", ")]);
+        let shown = if summary { image.classes.len().min(NAMED) } else { image.classes.len() };
+        let more = if shown < image.classes.len() { format!(" and {} more", image.classes.len() - shown) } else { String::new() };
+        table.add_row(["classes".to_owned(), format!("{}{more}", image.classes[..shown].join(", "))]);
         table.add_row(["pictures".to_owned(), preprocess_args::words(&image.preprocess)]);
         if let Some(threshold) = image.threshold {
             table.add_row(["threshold of the class".to_owned(), threshold.to_string()]);
@@ -184,7 +198,12 @@ fn print_tables(report: &Report) -> Result<()> {
     let mut table = output::table(&["stage", "operator", "count", "parameters", "MACs as written", "MACs folded", "activation bytes"], 2);
     for stage in &report.stages {
         let count = stage.operators.iter().map(|operator| operator.count).sum();
-        table.add_row(cells(&stage.stage, "all", count, &stage.cost).map(|cell| cell.add_attribute(comfy_table::Attribute::Bold)));
+        let total = cells(&stage.stage, "all", count, &stage.cost);
+        if summary {
+            table.add_row(total);
+            continue;
+        }
+        table.add_row(total.map(|cell| cell.add_attribute(comfy_table::Attribute::Bold)));
         for operator in &stage.operators {
             table.add_row(cells("", &operator.operator, operator.count, &operator.cost));
         }

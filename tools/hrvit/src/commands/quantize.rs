@@ -4,6 +4,7 @@ mod make;
 mod outcome;
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
@@ -174,7 +175,7 @@ impl Wider {
 /// If the options name no network, the checkpoint does not fit it or has values that are not finite, the folder has no frames or unfit ones, the image drifts too
 /// far from float, or it cannot be written.
 pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
-    let network = args.network.network()?;
+    let (start, network) = (Instant::now(), args.network.network()?);
     [&args.out].into_iter().chain(&args.pareto).try_for_each(|path| output::probe(path))?;
     let classes = args.classes_file.as_deref().map(|file| binary::classes(network.classes, Some(file))).transpose()?;
     let preprocess = args.preprocess.fitted(args.fit)?;
@@ -222,7 +223,7 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
         }
         output::write_file(&args.out, &image)?;
     }
-    outcome::Outcome::new(args, written, image.len(), engine.plan().arena_bytes(), &made, hold_out.as_ref()).print(format)?;
+    outcome::Outcome::new(args, written, (image.len(), engine.plan().arena_bytes()), start.elapsed().as_secs_f64(), &made, hold_out.as_ref()).print(format)?;
     if !refused.is_empty() {
         let judged_by = if split.is_some_and(|split| split.held_out.is_some()) { "the frames held out" } else { "the calibration frames" };
         let complaint = refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  ");

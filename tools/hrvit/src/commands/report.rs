@@ -22,6 +22,7 @@ use crate::inference::Inference;
 use crate::inference::args::SlideArgs;
 use crate::output::{self, Format};
 use crate::palette::Classes;
+use crate::picture_mark::Mark;
 use crate::progress;
 use crate::provenance;
 use crate::quantize::sample::spread_frames;
@@ -142,12 +143,6 @@ struct Prepared<'a> {
 /// If files are missing or do not fit each other, results cannot be written, or a bar is not met.
 pub fn run(args: &ReportArgs, format: Format) -> Result<()> {
     let bars = args.bars.as_deref().map(|path| Bars::read(path, &args.bar_set)).transpose()?;
-    let mut pictures = Vec::new();
-    for (title, path) in [("Memory plan", &args.plan), ("Profile", &args.profile)] {
-        if let Some(path) = path {
-            pictures.push((title, pictures::file_uri(path)?));
-        }
-    }
     ensure!(args.step_frames > 0, "--step-frames 0: at least one frame is needed to measure steps and the logits' deviation");
     [&args.out].into_iter().chain(&args.report_json).try_for_each(|path| output::probe(path))?;
     let kernels = args.isa.kernels()?;
@@ -157,6 +152,13 @@ pub fn run(args: &ReportArgs, format: Format) -> Result<()> {
     let int8 = &image.load()?;
     let model = int8.model();
     let meta = model.meta();
+    let mark = Mark::of(&meta.network, int8.size());
+    let mut pictures = Vec::new();
+    for (title, kind, path) in [("Memory plan", "plan", &args.plan), ("Profile", "profile", &args.profile)] {
+        if let Some(path) = path {
+            pictures.push((title, pictures::data_uri("image/svg+xml", &mark.check(path, kind)?)));
+        }
+    }
     let checkpoint = binary::read_for(&args.weights, meta, &args.selection.selection(&args.ignore_tensor))?;
     provenance::doubt(meta.provenance, &args.weights)?.iter().for_each(|doubt| eprintln!("warning: {doubt}"));
     let classes = Classes::of_image(meta)?;

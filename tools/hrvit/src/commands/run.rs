@@ -38,7 +38,7 @@ const TOP: usize = 5;
 ///
 /// Pictures are turned as their EXIF orientation asks. Videos and raw frames come one at a time from files or a pipe; their frames are numbered, 000000 and so on, in
 /// a folder of the file's name where there are several inputs. Files that cannot be read are listed at the end, and the command fails then. Per frame NAME writes NAME.labels.png (the pixel value is the class), NAME.overlay.png (with a legend) and NAME.json into the output folder. With a
-/// model image labels are the engine's, what a device gives; each pixel of the frame takes the nearest one. Frames of another shape are fitted as the image was calibrated, or as --resize says;
+/// model image labels are the engine's, what a device gives, at the size that it was calibrated for or at --size; each pixel of the frame takes the nearest one. Frames of another shape are fitted as the image was calibrated, or as --resize says;
 /// pixels that a crop leaves out have the value 255. With --slide or --halo frames are not resized, and must not be smaller than the model's input, but with --keep-ratio. --smooth resizes the logits instead; --device-labels
 /// leaves label and margin PNGs at the model's size. --margin adds NAME.margin.png (grey, the pixel value is the margin's code) and NAME.unsure.png (red where two classes are nearly tied).
 #[derive(Args, Debug)]
@@ -159,7 +159,7 @@ pub fn run(args: &RunArgs, format: Format) -> Result<()> {
     output::probe_folder(&args.out)?;
     args.logits.as_deref().map(output::probe).transpose()?;
     let packed = args.model.as_deref().map(|path| PackedImage::read(path, args.isa)).transpose()?;
-    let int8 = packed.as_ref().map(PackedImage::load).transpose()?;
+    let int8 = packed.as_ref().map(|packed| packed.load_at(args.size.size)).transpose()?;
     ensure!(args.threshold.is_none() || (args.float && int8.is_none()), "--threshold comes from --model");
     let classes_of = |int8: &HostEngine| binary::classes_for(int8.model().meta(), args.classes_file.as_deref());
     if let Some(weights) = args.weights.as_deref().filter(|_| args.float) {
@@ -167,7 +167,7 @@ pub fn run(args: &RunArgs, format: Format) -> Result<()> {
         let selection = args.selection.selection(&args.ignore_tensor);
         let given = args.preprocess.preprocess()?;
         let (checkpoint, size, classes) = match &int8 {
-            Some(int8) => (binary::read_for(weights, int8.model().meta(), &selection)?, args.size.size.unwrap_or(int8.size()), classes_of(int8)?),
+            Some(int8) => (binary::read_for(weights, int8.model().meta(), &selection)?, int8.size(), classes_of(int8)?),
             None => {
                 let resized = args.slide == SlideArgs::default() && args.halo.halo.is_none() && given.fit == Fit::Stretch;
                 ensure!(resized || args.size.size.is_some(), "--size HxW is missing: what are frames fitted to?");
@@ -181,8 +181,8 @@ pub fn run(args: &RunArgs, format: Format) -> Result<()> {
         return batch::run(&float, inference, None, stream, &classes, args, format);
     }
     ensure!(
-        !args.network.is_given() && args.size.size.is_none() && !args.preprocess.is_given(),
-        "network, size and preprocessing come from --model: leave out --variant, --spec, --classes, --size, --mean, --std, --order and --preprocess"
+        !args.network.is_given() && !args.preprocess.is_given(),
+        "network and preprocessing come from --model: leave out --variant, --spec, --classes, --mean, --std, --order and --preprocess"
     );
     let int8 = int8.as_ref().context("--model M.hrvit is missing")?;
     let shift = args.margin.then(|| args.margin_shift.unwrap_or_else(|| int8.model().logits_format().margin_shift(RANGE)));

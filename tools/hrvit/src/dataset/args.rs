@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::layout::{self, Layout};
 use super::rules::{LabelMapFile, LabelsBy, Rules};
-use super::{Classified, Labelled, classified};
+use super::{Classified, Labelled, checks, classified};
 use crate::frames;
 use crate::palette::Classes;
 
@@ -106,7 +106,7 @@ impl DatasetArgs {
     /// If the layout is for classifiers, there is no frame, or one has no labels; names them.
     pub fn labelled(&self, folder: &Path, classes: &Classes) -> Result<Vec<Labelled>> {
         let plain = || self.labels.rules(classes, Some);
-        match self.layout.dataset.unwrap_or_default() {
+        let set = match self.layout.dataset.unwrap_or_default() {
             Layout::Folder => {
                 let root = self.layout.split.as_ref().map_or(folder.to_path_buf(), |split| folder.join(split));
                 layout::folder(&root, &plain()?)
@@ -118,7 +118,11 @@ impl DatasetArgs {
                 layout::side_by_side(&folder.join("images").join(split), &folder.join("annotations").join(split), &[".png"], &rules)
             }
             Layout::Imagenet => bail!("--dataset imagenet is for classifiers: a segmentor is judged by label maps"),
+        }?;
+        if self.layout.dataset != Some(Layout::Cityscapes) {
+            checks::unpaired(&set)?.iter().for_each(|one| eprintln!("warning: {one}"));
         }
+        Ok(set)
     }
 
     /// Frames with classes.
@@ -135,7 +139,8 @@ impl DatasetArgs {
         match self.layout.dataset.unwrap_or_default() {
             Layout::Folder => {
                 let root = self.layout.split.as_ref().map_or(folder.to_path_buf(), |split| folder.join(split));
-                classified(&root, classes, &|name| map.as_ref().and_then(|map| map.lines.get(name).copied().flatten()))
+                let rest = |map: &LabelMapFile| map.rest_ignored.then_some(None);
+                classified(&root, classes, &|name| map.as_ref().and_then(|map| map.lines.get(name).copied().or_else(|| rest(map))))
             }
             Layout::Imagenet => {
                 let root = self.layout.part(folder, "val");

@@ -1,5 +1,8 @@
 //! Whether labelled frames can be judged at all, found before the work begins.
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
 use anyhow::{Context, Result, bail, ensure};
 use rayon::prelude::*;
 
@@ -66,6 +69,28 @@ fn look_at(item: &Labelled, classes: usize) -> Result<Seen> {
     Ok(Seen { void })
 }
 
+/// Label files in the folders of this set that no frame has, one sentence per folder.
+///
+/// # Errors
+/// If a folder cannot be read.
+pub fn unpaired(set: &[Labelled]) -> Result<Vec<String>> {
+    let taken: BTreeSet<&Path> = set.iter().map(|item| item.labels.as_path()).collect();
+    let folders: BTreeSet<&Path> = taken.iter().filter_map(|labels| labels.parent()).collect();
+    let mut said = Vec::new();
+    for folder in folders {
+        let files = std::fs::read_dir(folder).with_context(|| format!("reading folder {}", folder.display()))?;
+        let mut alone: Vec<PathBuf> = files.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+        alone.retain(|path| frames::has_extension(path, &["png"]) && !frames::is_hidden(path) && !taken.contains(path.as_path()));
+        alone.sort();
+        if let [first, rest @ ..] = &alone[..] {
+            let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+            let name = first.file_name().unwrap_or_default().to_string_lossy();
+            said.push(format!("{}: {name}{more} have no frame and do not count", folder.display()));
+        }
+    }
+    Ok(said)
+}
+
 /// Whether there is a scale by which one size becomes the other, each side rounded up or down.
 fn same_aspect(frame: (usize, usize), labels: (usize, usize)) -> bool {
     let reach = |frame: usize, labels: usize| [labels as f64 - 1.0, labels as f64 + 1.0].map(|side| side / frame as f64);
@@ -85,6 +110,20 @@ pub fn classified<'a>(set: impl IntoIterator<Item = &'a Classified>) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labels_without_a_frame_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        for file in ["images/b.jpg", "labels/b.png", "labels/a.png", "labels/c.png", "labels/.d.png", "labels/notes.txt"] {
+            let path = folder.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        let told = || unpaired(&crate::dataset::labelled(folder.path()).unwrap()).unwrap();
+        assert!(matches!(&told()[..], [one] if one.contains("labels: a.png and 1 more have no frame")), "{:?}", told());
+        ["a", "c"].iter().for_each(|name| std::fs::write(folder.path().join(format!("images/{name}.png")), "").unwrap());
+        assert_eq!(told(), [""; 0]);
+    }
 
     #[test]
     fn an_aspect_is_the_same_up_to_rounding() {

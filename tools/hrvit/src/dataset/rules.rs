@@ -6,11 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
-use crate::labels::{self, LabelMap, Picture};
+use crate::labels::{self, LabelMap, NO_LABEL, Picture};
 use crate::palette::Classes;
-
-/// A pixel that is no class.
-pub const IGNORED: u8 = 255;
 
 /// What tells the class of a label pixel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -102,7 +99,7 @@ impl Rules {
     fn apply(&self, picture: Picture) -> LabelMap {
         match picture {
             Picture::Indices(mut map) => {
-                map.data.iter_mut().for_each(|value| *value = self.table[usize::from(*value)].unwrap_or(IGNORED));
+                map.data.iter_mut().for_each(|value| *value = self.table[usize::from(*value)].unwrap_or(NO_LABEL));
                 map
             }
             Picture::Colours { height, width, data } => LabelMap { height, width, data: data.iter().map(|colour| self.of_colour(colour)).collect() },
@@ -141,7 +138,7 @@ impl Rules {
 
     fn of_colour(&self, colour: &[u8; 3]) -> u8 {
         let by_palette = || self.colours.get(colour).and_then(|&value| self.table[usize::from(value)]);
-        self.direct.get(colour).copied().unwrap_or_else(by_palette).unwrap_or(IGNORED)
+        self.direct.get(colour).copied().unwrap_or_else(by_palette).unwrap_or(NO_LABEL)
     }
 }
 
@@ -255,7 +252,7 @@ mod tests {
         };
         let map = rules("7 = 0\n8 = \"car\"\n9 = -1\n10 = \"ignore\"\n\"#0102ff\" = \"car\"").unwrap();
         assert_eq!([0, 7, 8, 9, 10, 11].map(|value: usize| map.table[value]), [Some(0), Some(0), Some(8), None, None, Some(11)]);
-        assert_eq!((map.of_colour(&[1, 2, 255]), map.of_colour(&[1, 2, 254])), (8, IGNORED));
+        assert_eq!((map.of_colour(&[1, 2, 255]), map.of_colour(&[1, 2, 254])), (8, NO_LABEL));
         assert_eq!(rules("7 = 0\nrest = \"ignore\"").unwrap().table[3], None);
         assert!(parse("7 = 11").unwrap_err().to_string().contains("below 11"));
         assert!(parse("7 = \"bus\"").unwrap_err().to_string().contains("bus"));

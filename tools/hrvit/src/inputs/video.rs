@@ -33,6 +33,22 @@ pub fn check(path: &Path) -> Result<()> {
     }
 }
 
+/// What `ffmpeg -version` says.
+fn version() -> Result<String> {
+    let output = Command::new("ffmpeg").arg("-version").stdin(Stdio::null()).stderr(Stdio::null()).output().context("starting ffmpeg")?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The options by which ffmpeg neither repeats nor drops frames of a video whose rate varies: `-fps_mode` from version 5.1 on, before that `-vsync`.
+fn every_frame_once(version: &str) -> [&'static str; 2] {
+    let number = version.strip_prefix("ffmpeg version ").unwrap_or_default().trim_start_matches('n');
+    let mut parts = number.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse::<u32>().ok());
+    match (parts.next().flatten(), parts.next().flatten()) {
+        (Some(major), minor) if (major, minor.unwrap_or(0)) < (5, 1) => ["-vsync", "passthrough"],
+        _ => ["-fps_mode", "passthrough"],
+    }
+}
+
 impl Decoder {
     /// Starts ffmpeg on a file; its frames come as YUV4MPEG2.
     ///
@@ -43,7 +59,8 @@ impl Decoder {
         let mut file = std::ffi::OsString::from("file:");
         file.push(path);
         let mut command = Command::new("ffmpeg");
-        command.args(["-nostdin", "-loglevel", "error", "-i"]).arg(file).args(["-an", "-pix_fmt", "yuv420p", "-f", "yuv4mpegpipe", "-"]);
+        command.args(["-nostdin", "-loglevel", "error", "-i"]).arg(file).args(["-an", "-pix_fmt", "yuv420p"]);
+        command.args(every_frame_once(&version()?)).args(["-f", "yuv4mpegpipe", "-"]);
         let complaints = tempfile::tempfile().context("making a temporary file")?;
         let stderr = complaints.try_clone().context("making a temporary file")?;
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).spawn().context("starting ffmpeg")?;
@@ -72,5 +89,24 @@ impl Drop for Decoder {
         // Where it was waited for these do nothing.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_option_goes_by_the_version() {
+        for (version, option) in [
+            ("ffmpeg version 5.1.6-0+deb12u1 Copyright", "-fps_mode"),
+            ("ffmpeg version n7.0 Copyright", "-fps_mode"),
+            ("ffmpeg version 8.0 Copyright", "-fps_mode"),
+            ("ffmpeg version N-110072-g073ec3b9da Copyright", "-fps_mode"),
+            ("ffmpeg version 4.4.2-0ubuntu0.22.04.1 Copyright", "-vsync"),
+            ("ffmpeg version 5.0 Copyright", "-vsync"),
+        ] {
+            assert_eq!(every_frame_once(version)[0], option, "{version}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use hrvit_log::{Log, Run};
 use plotters::prelude::*;
 
 use super::summary::{Summary, headline};
+use crate::picture_mark::Mark;
 use crate::plots::{LEGEND_FONT, legend, names_below};
 
 /// Width and height of the picture in pixels.
@@ -36,7 +37,8 @@ pub fn draw(log: &Log, clock_hz: Option<f64>) -> Result<String> {
     let summary = Summary::of(log, clock_hz)?;
     let mut svg = String::new();
     paint(log, run, &summary, &mut svg).map_err(|error| anyhow!("drawing the profile: {error}"))?;
-    Ok(svg)
+    let size = hrvit_format::Size::new(run.size.height, run.size.width).context("the size of a frame")?;
+    Ok(Mark::new(size, log.steps.len(), log.steps.iter().map(|step| step.macs).sum()).signed(&svg, "profile"))
 }
 
 fn paint(log: &Log, run: &Run<String>, summary: &Summary, svg: &mut String) -> Result<(), Box<dyn std::error::Error>> {

@@ -1,7 +1,10 @@
 //! How well each operator, and the whole network, survived.
 
+use std::fmt;
+
 use comfy_table::Table;
-use serde::Serialize;
+use hrvit_format::Step;
+use serde::{Serialize, Serializer};
 
 use super::lanes;
 use crate::output;
@@ -65,6 +68,29 @@ pub struct OpReport {
     pub bias_change: Option<f64>,
 }
 
+/// What is hard about some steps. Serialises as its sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// The steps.
+    pub steps: Vec<Step>,
+    /// Whether it holds in 16 bits too.
+    pub in_16_bits: bool,
+    /// A sentence.
+    pub text: String,
+}
+
+impl Serialize for Warning {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 /// Everything that quantising measured.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
@@ -75,7 +101,7 @@ pub struct Report {
     /// Per operator, in the order of the image.
     pub ops: Vec<OpReport>,
     /// What is hard about this network, a sentence each.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
     /// SQNR in dB of the logits of the whole quantised network.
     pub logits_db: Option<f64>,
     /// Seconds that it took.

@@ -18,11 +18,11 @@ use super::{
     derive::{Deriver, Tensors, derive},
     format::Saturation,
     operator::{Constants, QuantOp},
-    report::{Noise, OpReport},
+    report::{Noise, OpReport, Warning},
     sample::{per_frame, spread_frames},
     simulate::{ExactTap, RoundTap, install},
     states::States,
-    stats::{OpStats, StatsTap, add_sums, stream},
+    stats::{OpStats, StatsTap, Stream, add_sums, stream},
     streams::Streams,
     techniques::Technique,
     unread,
@@ -64,7 +64,7 @@ pub struct Finished {
     /// Of the step that makes the logits: their signal to noise in dB.
     pub logits_db: Option<f64>,
     /// What is hard about it.
-    pub warning: Option<String>,
+    pub warning: Option<Warning>,
 }
 
 /// What came of comparing the widths of a block's exponent codes.
@@ -134,8 +134,10 @@ impl<'a> Session<'a> {
     }
 
     /// What is hard about the residual streams.
-    pub fn stream_warnings(&self) -> Vec<String> {
-        self.streams.warnings(&self.tensors.residual)
+    pub fn stream_warnings(&self) -> Vec<Warning> {
+        let steps = |own: Stream| self.network.steps().filter(|&step| stream(step) == Some(own)).collect();
+        let warning = |(own, text)| Warning { steps: steps(own), in_16_bits: true, text };
+        self.streams.warnings(&self.tensors.residual).into_iter().map(warning).collect()
     }
 
     /// Quantises the next step; steps come in canonical order.
@@ -199,7 +201,8 @@ impl<'a> Session<'a> {
             .collect();
         let scale = self.tensors.step_scale(step, &quantised) as f32;
         self.tensors.finish(step, &quantised);
-        let warning = quantised.iter().find_map(|op| sharpness(step, op));
+        let sharp = quantised.iter().find_map(|op| sharpness(step, op));
+        let warning = sharp.map(|text| Warning { steps: vec![step], in_16_bits: false, text });
         Ok(Finished { data: Ok(self.data(scale, data)), report, logits_db: notes.logits.db(), warning })
     }
 

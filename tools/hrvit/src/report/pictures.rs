@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use image::{Rgb, RgbImage};
@@ -35,20 +35,6 @@ pub struct Pictures {
 /// `bytes` as an address.
 pub fn data_uri(mime: &str, bytes: &[u8]) -> String {
     format!("data:{mime};base64,{}", BASE64_STANDARD.encode(bytes))
-}
-
-/// A picture file as an address, its kind told by its name.
-///
-/// # Errors
-/// If it cannot be read or is neither SVG nor PNG nor JPEG.
-pub fn file_uri(path: &Path) -> Result<String> {
-    let mime = match path.extension().and_then(|end| end.to_str()).map(str::to_ascii_lowercase).as_deref() {
-        Some("svg") => "image/svg+xml",
-        Some("png") => "image/png",
-        Some("jpg" | "jpeg") => "image/jpeg",
-        _ => anyhow::bail!("picture {}: expected a file ending in .svg, .png or .jpg", path.display()),
-    };
-    Ok(data_uri(mime, &std::fs::read(path).with_context(|| format!("reading picture {}", path.display()))?))
 }
 
 /// A small picture of a frame as an address.
@@ -139,8 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_of_another_kind_is_refused_by_name() {
-        assert!(file_uri(Path::new("plan.pdf")).unwrap_err().to_string().contains("plan.pdf"));
+    fn bytes_become_an_address() {
         assert_eq!(data_uri("image/png", b"abc"), "data:image/png;base64,YWJj");
     }
 }

@@ -16,6 +16,7 @@ use crate::palette::Classes;
 use crate::precision::{self, Chosen, Fitting, Forced, Limits, Measure, Offer, parts};
 use crate::progress::Tasks;
 use crate::quantize::half::{Peak, refuse_overflow};
+use crate::quantize::report::Warning;
 use crate::quantize::underflow::{self, Underflow};
 use crate::quantize::{self, Options, Report, Techniques, unread};
 
@@ -127,8 +128,12 @@ fn half<'a>(args: &QuantizeArgs, (checkpoint, threshold): (&Checkpoint, Option<f
 /// What of a report on 8 bits holds for an image some of whose steps have another precision: operators in 8 bits, and nothing of the logits.
 fn of_image(mut report: Report, image: &AlignedBytes) -> Result<Report> {
     let model = Model::load(image)?;
-    let int8: Vec<String> = model.step_ids().filter(|(id, _)| model.precision(*id) == record::Precision::Int8).map(|(_, step)| step.to_string()).collect();
-    report.ops.retain(|op| int8.contains(&op.step));
+    let steps_in = |precision| -> Vec<Step> { model.step_ids().filter(|(id, _)| model.precision(*id) == precision).map(|(_, step)| step).collect() };
+    let (int8, int16x8) = (steps_in(record::Precision::Int8), steps_in(record::Precision::Int16x8));
+    let names: Vec<String> = int8.iter().map(ToString::to_string).collect();
+    report.ops.retain(|op| names.contains(&op.step));
+    let holds = |warning: &Warning, step: &Step| int8.contains(step) || (warning.in_16_bits && int16x8.contains(step));
+    report.warnings.retain(|warning| warning.steps.iter().any(|step| holds(warning, step)));
     report.logits_db = None;
     Ok(report)
 }

@@ -24,6 +24,8 @@ pub struct Outcome<'a> {
     written: bool,
     bytes: usize,
     arena_bytes: usize,
+    /// From the command's start until the image was judged.
+    seconds: f64,
     report: &'a Report,
     hold_out: Option<&'a HoldOut>,
     /// Parts that do not fit 8 bits.
@@ -52,7 +54,14 @@ struct Precisions<'a> {
 
 impl<'a> Outcome<'a> {
     /// Of an image of so many bytes.
-    pub fn new(args: &'a QuantizeArgs, written: bool, bytes: usize, arena_bytes: usize, made: &'a Made<'_>, hold_out: Option<&'a HoldOut>) -> Self {
+    pub fn new(
+        args: &'a QuantizeArgs,
+        written: bool,
+        (bytes, arena_bytes): (usize, usize),
+        seconds: f64,
+        made: &'a Made<'_>,
+        hold_out: Option<&'a HoldOut>,
+    ) -> Self {
         let precision = made.chosen.as_ref().map(|(found, drift)| Precisions {
             drift,
             max_drift: args.max_drift,
@@ -66,6 +75,7 @@ impl<'a> Outcome<'a> {
             written,
             bytes,
             arena_bytes,
+            seconds,
             report,
             hold_out,
             forced: &made.forced,
@@ -121,7 +131,7 @@ impl<'a> Outcome<'a> {
             if self.written { "" } else { " (not written)" },
             output::grouped(self.bytes as u64),
             output::grouped(self.arena_bytes as u64),
-            self.report.seconds
+            self.seconds
         ))
     }
 }
