@@ -253,7 +253,7 @@ fn windows_are_measured_and_named() {
     assert_eq!(inference, serde_json::json!({ "mode": "slide", "keep_ratio": false, "stride": [180, 250], "flip": true }));
     assert!(page.contains("in windows of 192x256 every 180x250 pixels, mirrored too") && agreement > 0.97, "{agreement}");
     let (inference, whole, page) = subject("whole.html", &[]);
-    assert_eq!(inference, serde_json::json!({ "mode": "resized", "flip": false }));
+    assert_eq!(inference, serde_json::json!({ "mode": "resized", "fit": "stretch", "flip": false }));
     assert!(page.contains("at 192x256") && agreement != whole);
     let image = MODEL.image();
     let eval = |more: &[&str]| {

@@ -49,7 +49,13 @@ pub fn cityscapes_class(id: u8) -> Option<u8> {
 /// # Errors
 /// If there is none, or two have one name.
 pub fn images(folder: &Path) -> Result<Vec<PathBuf>> {
-    unique(frames::list(&folder.join("images"))?)
+    unique(listed(&folder.join("images"))?)
+}
+
+/// The frames of a folder that a layout asks for.
+fn listed(folder: &Path) -> Result<Vec<PathBuf>> {
+    ensure!(folder.is_dir(), "there is no folder {}: --data names the folder that holds it, and --dataset says how a data set is laid out", folder.display());
+    frames::list(folder)
 }
 
 fn unique(paths: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
@@ -84,7 +90,7 @@ pub fn side_by_side(images: &Path, labels: &Path, endings: &[&str], rules: &Arc<
         let candidates: Vec<PathBuf> = endings.iter().map(|ending| labels.join(format!("{name}{ending}"))).collect();
         pair(name, frame, &candidates, rules)
     };
-    gather(unique(frames::list(images)?)?.into_iter().map(pair))
+    gather(unique(listed(images)?)?.into_iter().map(pair))
 }
 
 /// CamVid's folders for a split; as a folder of images and labels without one.
