@@ -16,4 +16,6 @@ mod dsp;
 mod mve;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+#[cfg(target_arch = "aarch64")]
+mod neon_sums;
 mod scalar;

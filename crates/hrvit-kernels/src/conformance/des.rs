@@ -6,8 +6,26 @@ use crate::des_s16::Des;
 use crate::kernels::Family;
 
 /// `(k, p)` of every width of the network, and odd ones.
-const SHAPES: [(usize, usize); 14] =
-    [(4, 4), (4, 8), (8, 8), (8, 16), (16, 16), (6, 8), (12, 8), (15, 16), (24, 16), (16, 32), (1, 1), (3, 5), (5, 3), (31, 7)];
+const SHAPES: [(usize, usize); 18] = [
+    (4, 4),
+    (8, 4),
+    (16, 4),
+    (6, 4),
+    (32, 4),
+    (4, 8),
+    (8, 8),
+    (8, 16),
+    (16, 16),
+    (6, 8),
+    (12, 8),
+    (15, 16),
+    (24, 16),
+    (16, 32),
+    (1, 1),
+    (3, 5),
+    (5, 3),
+    (31, 7),
+];
 
 /// All shortcuts of a round.
 pub(super) fn run(suite: &mut Suite<'_>, scratch: &mut [u8]) {

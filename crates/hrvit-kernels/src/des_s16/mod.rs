@@ -10,6 +10,8 @@ mod dsp;
 mod mve;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+#[cfg(target_arch = "aarch64")]
+mod neon_four;
 pub mod scalar;
 
 use crate::error::{ShapeError, require};

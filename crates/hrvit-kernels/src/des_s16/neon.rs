@@ -2,13 +2,13 @@
 
 use core::arch::aarch64::*;
 
-use super::{Des, scalar};
+use super::{Des, neon_four, scalar};
 use crate::isa::Neon;
 use crate::neon::rates::Rates;
 use crate::neon::{load_s16x8, load_s32x4, store_s32x4};
 use crate::requant::TensorRequant;
 
-/// Largest `k` and `p`; larger ones, and a `p` that is no multiple of 8, are left to `scalar`.
+/// Largest `k` and `p`; larger ones, and a `p` that is no multiple of 8, are left to `scalar`, but for 4 columns of 4, 8 or 16 rows.
 const MAX: usize = 32;
 /// Channels of a block.
 const BLOCK: usize = 8;
@@ -17,6 +17,17 @@ const ROWS: usize = 4;
 
 /// See [`Kernels::des_s16`](crate::Kernels::des_s16).
 pub(super) fn run(_: Neon, args: &Des<'_>, hidden: &mut [i16], out: &mut [i32]) {
+    if args.p == neon_four::P {
+        // SAFETY: the token proves NEON; the sizes were checked by the caller.
+        return unsafe {
+            match args.k {
+                4 => neon_four::tokens::<4>(args, hidden, out),
+                8 => neon_four::tokens::<8>(args, hidden, out),
+                16 => neon_four::tokens::<16>(args, hidden, out),
+                _ => scalar::run(args, hidden, out),
+            }
+        };
+    }
     if args.k > MAX || args.p > MAX || !args.p.is_multiple_of(BLOCK) {
         return scalar::run(args, hidden, out);
     }
@@ -99,25 +110,28 @@ impl<'a, const BLOCKS: usize> Right<'a, BLOCKS> {
                 }
                 for (i, [low, high]) in rates.apply(sums).into_iter().enumerate().take(rows) {
                     let to = hidden.add(i * p + block * BLOCK);
-                    self.look_up(low, to);
-                    self.look_up(high, to.add(4));
+                    look_up(self.args.table, vaddq_s32(low, self.zero), self.last, to);
+                    look_up(self.args.table, vaddq_s32(high, self.zero), self.last, to.add(4));
                 }
             }
         }
     }
+}
 
-    /// Writes the entries of 4 indices.
-    #[inline(always)]
-    unsafe fn look_up(&self, rq: int32x4_t, out: *mut i16) {
-        // SAFETY: the caller has NEON and vouches for 4 elements; `0 <= index <= table.len() - 1` by the clamp, and the table is not empty (checked).
-        unsafe {
-            let index = vreinterpretq_u32_s32(vmaxq_s32(vminq_s32(vaddq_s32(rq, self.zero), self.last), vdupq_n_s32(0)));
-            let entry = |index: u32| *self.args.table.get_unchecked(index as usize);
-            *out = entry(vgetq_lane_u32::<0>(index));
-            *out.add(1) = entry(vgetq_lane_u32::<1>(index));
-            *out.add(2) = entry(vgetq_lane_u32::<2>(index));
-            *out.add(3) = entry(vgetq_lane_u32::<3>(index));
-        }
+/// Writes the entries of 4 indices, each held inside of the table.
+///
+/// # Safety
+/// The processor has NEON; `last` is the table's last index, and `out` has 4 elements.
+#[inline(always)]
+pub(super) unsafe fn look_up(table: &[i16], index: int32x4_t, last: int32x4_t, out: *mut i16) {
+    // SAFETY: the caller vouches for 4 elements; `0 <= index <= table.len() - 1` by the clamp, and the table is not empty (checked).
+    unsafe {
+        let index = vreinterpretq_u32_s32(vmaxq_s32(vminq_s32(index, last), vdupq_n_s32(0)));
+        let entry = |index: u32| *table.get_unchecked(index as usize);
+        *out = entry(vgetq_lane_u32::<0>(index));
+        *out.add(1) = entry(vgetq_lane_u32::<1>(index));
+        *out.add(2) = entry(vgetq_lane_u32::<2>(index));
+        *out.add(3) = entry(vgetq_lane_u32::<3>(index));
     }
 }
 

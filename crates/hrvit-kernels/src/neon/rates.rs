@@ -67,6 +67,15 @@ impl Rates {
         Self { mult: [mult; 2], shift: [shift; 2], pre_shift: vdupq_n_s32(scalar.pre_shift.into()), shifted: scalar.pre_shift != 0 }
     }
 
+    /// One for the first 4 accumulators, one for the others; both have the same shift to the left.
+    #[inline]
+    #[target_feature(enable = "neon")]
+    pub(crate) fn pair(first: TensorRequant, second: TensorRequant) -> Self {
+        let [mult, shift] =
+            [[first.mult, second.mult], [31 - i32::from(first.shift), 31 - i32::from(second.shift)]].map(|both| both.map(|one| vdupq_n_s32(one)));
+        Self { mult, shift, pre_shift: vdupq_n_s32(first.pre_shift.into()), shifted: first.pre_shift != 0 }
+    }
+
     /// 8 accumulators of each of some rows. One test of the shift to the left serves them all.
     #[inline]
     #[target_feature(enable = "neon")]
