@@ -36,7 +36,7 @@ pub enum Fit {
     Crop,
     /// All of it, in the middle between bars of the mean colour.
     Letterbox,
-    /// Resized, its shape kept, until it just covers the input; windows slide over the rest.
+    /// Resized, its shape kept, until it just covers the input; windows slide over it.
     KeepRatio,
 }
 

@@ -178,7 +178,7 @@ impl Judge {
             let (mut sqnr, mut agreement) = (Sqnr::default(), Agreement::default());
             sqnr.add(float, &logits)?;
             let decisions = self.decide(float);
-            agreement.add(&decisions, &self.decide(&logits))?;
+            agreement.add(&decisions, &self.decide(&logits), logits.classes.max(2))?;
             Ok((sqnr, agreement, decisions.data.len()))
         };
         let counted: Vec<_> = self.validation.par_iter().zip(float).map(each).collect::<Result<_>>()?;

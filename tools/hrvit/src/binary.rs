@@ -20,6 +20,12 @@ pub fn threshold(network: &Network, given: Option<f32>) -> Option<f32> {
     (network.classes == 1).then(|| given.unwrap_or(THRESHOLD))
 }
 
+/// The network as an image has it: of one class with a background.
+pub fn in_image(network: Network) -> Network {
+    let classes = if network.classes == 1 { 2 } else { network.classes };
+    Network { classes, ..network }
+}
+
 /// The checkpoint `path` of `network`, trained on pictures that were prepared as `preprocess` says, of which `selection` says what to take; of one class as a
 /// network of two, with `threshold` or 0.5. Says what was taken.
 ///

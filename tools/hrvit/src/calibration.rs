@@ -40,9 +40,10 @@ impl CalibrationSet {
     pub fn of(paths: Vec<PathBuf>, size: Size, fitting: Fitting) -> Result<(Self, Vec<Unfit>)> {
         let judge = |path: &PathBuf| -> Result<(Vec<Unfit>, (Looks, Placement))> {
             let frame = frames::read(path)?;
-            let unfit = frame_checks::check_frame(&path.display().to_string(), &frame, size);
+            let unfit = frame_checks::check_frame(&path.display().to_string(), &fitting.seen(&frame, size), size);
             let (input, placement) = fitting.input(&frame, size)?;
-            Ok((unfit, (Looks::of(input.as_raw(), size.width.into()), placement)))
+            let shown = placement.within(&input);
+            Ok((unfit, (Looks::of(shown.as_raw(), shown.width() as usize), placement)))
         };
         let (judged, seen): (Vec<Vec<Unfit>>, Vec<_>) = gather(paths.par_iter().map(judge).collect::<Vec<_>>())?.into_iter().unzip();
         let (looks, placements): (Vec<Looks>, Vec<Placement>) = seen.into_iter().unzip();

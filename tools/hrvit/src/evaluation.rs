@@ -257,7 +257,7 @@ fn evaluate_frame(
         counts.engine.add(&truth, &engine.labels)?;
     }
     if let (Some(float), Some(engine)) = (&float, &engine) {
-        counts.agreement.add(&float.labels, &engine.labels)?;
+        counts.agreement.add(&float.labels, &engine.labels, classes)?;
         float.logits.iter().zip(&engine.logits).try_for_each(|(float, engine)| counts.sqnr.add(float, engine))?;
     }
     let [float, engine] = [float, engine].map(|made| made.map(|made| made.labels));

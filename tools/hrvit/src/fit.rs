@@ -1,5 +1,6 @@
 //! How a frame of another shape becomes one input of a network, and where the frame's pixels then lie in it.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use anyhow::{Context, Result, ensure};
@@ -61,6 +62,17 @@ impl Fitting {
         }
     }
 
+    /// The part of a frame that the input shows.
+    pub fn seen(self, frame: &RgbImage, size: Size) -> Cow<'_, RgbImage> {
+        match self {
+            Self::Crop => {
+                let part = shaped(extent(frame), (size.height.into(), size.width.into()));
+                Cow::Owned(imageops::crop_imm(frame, part.x, part.y, part.extent.1, part.extent.0).to_image())
+            }
+            Self::Stretch | Self::Letterbox { .. } => Cow::Borrowed(frame),
+        }
+    }
+
     /// The input made of `frame`, and where the frame lies in it.
     ///
     /// # Errors
@@ -71,9 +83,8 @@ impl Fitting {
         match self {
             Self::Stretch => Ok((frames::resize(frame, input)?, Placement::WHOLE)),
             Self::Crop => {
-                let part = shaped(own, input);
-                let picture = imageops::crop_imm(frame, part.x, part.y, part.extent.1, part.extent.0).to_image();
-                Ok((frames::resize(&picture, input)?, Placement::of_crop(own, part)))
+                let picture = frames::resize(&self.seen(frame, size), input)?;
+                Ok((picture, Placement::of_crop(own, shaped(own, input))))
             }
             Self::Letterbox { bars } => {
                 let part = shaped(input, own);
@@ -86,6 +97,12 @@ impl Fitting {
 }
 
 impl Placement {
+    /// The part of an input that shows the frame.
+    pub fn within(&self, input: &RgbImage) -> RgbImage {
+        let (rows, columns) = (self.rows.reach(input.height() as usize), self.columns.reach(input.width() as usize));
+        imageops::crop_imm(input, columns.start as u32, rows.start as u32, columns.len() as u32, rows.len() as u32).to_image()
+    }
+
     /// A frame that is all of the input.
     pub const WHOLE: Self = Self { rows: Along::WHOLE, columns: Along::WHOLE };
 
@@ -136,14 +153,22 @@ impl Along {
 /// # Errors
 /// If it would take more pixels than [`MaxPixels`] allows, or has none.
 pub fn covering(frame: &RgbImage, size: Size) -> Result<RgbImage> {
-    let (own, (height, width)) = (extent(frame), (u64::from(size.height), u64::from(size.width)));
+    frames::resize(frame, covering_extent(extent(frame), size)?)
+}
+
+/// Rows and columns of a frame that was resized, its shape kept, until it just covers an input.
+///
+/// # Errors
+/// As [`covering`].
+pub fn covering_extent(own: Extent, size: Size) -> Result<Extent> {
+    let (height, width) = (u64::from(size.height), u64::from(size.width));
     let (rows, columns) = (u64::from(own.0), u64::from(own.1));
     ensure!(rows > 0 && columns > 0, "frame without pixels");
     let (rows, columns) = if columns * height >= rows * width { (height, rounded(columns * height, rows)) } else { (rounded(rows * width, columns), width) };
     let extent =
         u32::try_from(rows).ok().zip(u32::try_from(columns).ok()).with_context(|| format!("a frame of {}x{}, resized to cover {size}", own.0, own.1))?;
     MaxPixels::of_process().check(extent.1, extent.0, 3).with_context(|| format!("a frame of {}x{}, resized to cover {size}", own.0, own.1))?;
-    frames::resize(frame, extent)
+    Ok(extent)
 }
 
 /// Rows and columns of a picture.

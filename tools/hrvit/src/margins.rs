@@ -28,15 +28,17 @@ pub struct Margins {
 }
 
 impl Margins {
-    /// The codes of a frame of another size, each from the nearest pixel; 0 where the network did not see it.
+    /// The codes of a frame of another size, each from the nearest pixel; 255 where the network did not see it.
     pub fn resized(&self, placement: &Placement, height: usize, width: usize) -> Self {
-        Self { codes: nearest(&self.codes, placement, height, width, 0), ..*self }
+        Self { codes: nearest(&self.codes, placement, height, width, u8::MAX), ..*self }
     }
 
-    /// Mean of the margins as they were stored, in logits.
-    pub fn mean(&self) -> f32 {
-        let sum: u64 = self.codes.data.iter().map(|&code| u64::from(code)).sum();
-        (sum as f64 / self.codes.data.len().max(1) as f64) as f32 * self.unit
+    /// Mean of the margins as they were stored, in logits, where a frame lies so in them.
+    pub fn mean(&self, placement: &Placement) -> f32 {
+        let (rows, columns) = (placement.rows.reach(self.codes.height), placement.columns.reach(self.codes.width));
+        let row = |y: usize| self.codes.data[y * self.codes.width..][columns.clone()].iter().map(|&code| u64::from(code)).sum::<u64>();
+        let sum: u64 = rows.clone().map(row).sum();
+        (sum as f64 / (rows.len() * columns.len()).max(1) as f64) as f32 * self.unit
     }
 
     /// The bytes of a grey PNG whose pixel values are the codes.
@@ -99,7 +101,7 @@ mod tests {
     fn ties_are_red_and_sure_pixels_as_they_are() {
         let codes = LabelMap::new(1, 2, vec![0, 255]).unwrap();
         let margins = Margins { codes, unit: 0.125 };
-        assert_eq!(margins.mean(), 127.5 * 0.125);
+        assert_eq!(margins.mean(&Placement::WHOLE), 127.5 * 0.125);
         let frame = RgbImage::from_fn(2, 1, |_, _| Rgb([10, 200, 90]));
         let picture = margins.picture(&frame).unwrap();
         assert_eq!((picture.get_pixel(0, 0).0, picture.get_pixel(1, 0).0), (UNSURE, [10, 200, 90]));

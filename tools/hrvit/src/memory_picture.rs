@@ -48,7 +48,7 @@ fn name(holds: RegionKind) -> String {
 pub fn draw(plan: &Plan) -> Result<String> {
     let mut svg = String::new();
     paint(plan, &mut svg).map_err(|error| anyhow!("drawing the memory plan: {error}"))?;
-    Ok(Mark::of(plan.network(), plan.size()).signed(&svg, "plan"))
+    Ok(Mark::of(plan.network(), plan.size()).in_precision(plan.precisions()).signed(&svg, "plan"))
 }
 
 fn paint(plan: &Plan, svg: &mut String) -> Result<(), Box<dyn std::error::Error>> {

@@ -96,7 +96,7 @@ impl ConfusionMatrix {
     }
 }
 
-/// In how many pixels two predictions are the same. Every pixel that a network saw counts, also those without a true label.
+/// In how many pixels two predictions of so many classes are the same. Every pixel that a network saw counts, also those without a true label.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Agreement {
     same: u64,
@@ -108,9 +108,10 @@ impl Agreement {
     ///
     /// # Errors
     /// If the maps differ in size.
-    pub fn add(&mut self, one: &LabelMap, other: &LabelMap) -> Result<()> {
+    pub fn add(&mut self, one: &LabelMap, other: &LabelMap, classes: usize) -> Result<()> {
         same_size(one, other)?;
-        for (a, b) in one.data.iter().zip(&other.data).filter(|pair| pair != &(&NO_LABEL, &NO_LABEL)) {
+        let unseen = |label: u8| label == NO_LABEL && usize::from(label) >= classes;
+        for (&a, &b) in one.data.iter().zip(&other.data).filter(|(a, b)| !unseen(**a) || !unseen(**b)) {
             self.same += u64::from(a == b);
             self.pixels += 1;
         }
@@ -213,14 +214,17 @@ mod tests {
     #[test]
     fn maps_of_other_sizes_are_an_error() {
         assert!(ConfusionMatrix::new(2).add(&map(&[0]), &map(&[0, 1])).is_err());
-        assert!(Agreement::default().add(&map(&[0]), &map(&[0, 1])).is_err());
+        assert!(Agreement::default().add(&map(&[0]), &map(&[0, 1]), 2).is_err());
     }
 
     #[test]
     fn agreement_counts_every_pixel_that_was_seen() {
         let mut agreement = Agreement::default();
-        agreement.add(&map(&[0, 1, 2, 3, 255]), &map(&[0, 1, 1, 3, 255])).unwrap();
+        agreement.add(&map(&[0, 1, 2, 3, 255]), &map(&[0, 1, 1, 3, 255]), 4).unwrap();
         assert_eq!(agreement.ratio(), 0.75);
+        let mut whole = Agreement::default();
+        whole.add(&map(&[0, 255]), &map(&[1, 255]), 256).unwrap();
+        assert_eq!(whole.ratio(), 0.5, "of 256 classes 255 is one");
         let mut matrix = ConfusionMatrix::new(4);
         matrix.add(&map(&[0, 1, 2, 3]), &map(&[0, 255, 1, 255])).unwrap();
         assert_eq!((matrix.counted(), matrix.pixel_accuracy()), (2, Some(0.5)));

@@ -193,9 +193,18 @@ fn pictures_of_another_network_are_no_part_of_a_report() {
 
 #[test]
 fn merging_takes_no_options_that_do_nothing() {
-    for option in
-        [&["--slide"][..], &["--flip"], &["--letterbox"], &["--ignore", "3"], &["--dataset", "ade20k"], &["--classes-file", "c.toml"], &["--isa", "scalar"]]
-    {
+    for option in [
+        &["--slide"][..],
+        &["--flip"],
+        &["--letterbox"],
+        &["--ignore", "3"],
+        &["--dataset", "ade20k"],
+        &["--classes-file", "c.toml"],
+        &["--isa", "scalar"],
+        &["--out", "x"],
+        &["--prefix", "p"],
+        &["--head", "classifier"],
+    ] {
         assert!(refusal(&[&["eval", "--merge", "part.json"], option].concat()).contains("cannot be used with"), "{option:?}");
     }
 }

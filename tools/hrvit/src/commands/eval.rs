@@ -14,6 +14,7 @@ use crate::classification;
 use crate::dataset::{args::DatasetArgs, checks};
 use crate::evaluation::{self, Contestants, Seen};
 use crate::float::Float;
+use crate::frames::Extent;
 use crate::host_engine::{IsaArg, PackedImage};
 use crate::inference::args::{HaloArg, SlideArgs};
 use crate::output::{self, Format};
@@ -31,8 +32,8 @@ use crate::spec_file::{NetworkArgs, SizeArg};
 /// --dataset. The value of a label pixel is its class, of a PNG in colour the class of that colour; any value that is no class is ignored. All files are read
 /// before the work begins: what cannot be read, or has labels of another aspect, is listed and nothing is measured.
 ///
-/// Frames are fitted to the model's input as the image was calibrated or --resize says (bilinear, antialiased), logits back to the labels (bilinear); pixels that a crop leaves out do not count. With --slide or --halo neither is resized, windows of the
-/// model's size are cut from frames, which must not be smaller, but with --keep-ratio. Intersection over union is that of the whole
+/// Frames are fitted to the model's input as the image records or --resize says (bilinear, antialiased), logits back to the labels (bilinear); pixels that a crop leaves out do not count. With --slide or --halo neither is resized, windows of the
+/// model's size are cut from frames, which must not be smaller, unless --keep-ratio resizes them first. Intersection over union is that of the whole
 /// set; its mean is over the classes that occur. With --model and --weights the checkpoint should be the one that the image was made from: another
 /// one is warned of.
 ///
@@ -70,7 +71,7 @@ pub struct EvalArgs {
     #[arg(long, value_name = "FILE.json", requires = "shard")]
     out: Option<PathBuf>,
     /// Join partial results, those of all parts of one evaluation
-    #[arg(long, value_name = "FILES", num_args = 1.., conflicts_with_all = ["model", "weights", "data", "dataset", "split", "label_map", "ignore", "label_offset", "labels_by", "shard", "float_only", "slide", "stride", "flip", "halo", "resize", "letterbox", "keep_ratio", "isa", "classes_file", "threshold", "variant", "spec", "classes", "size", "mean", "order", "preprocess"])]
+    #[arg(long, value_name = "FILES", num_args = 1.., conflicts_with_all = ["model", "weights", "data", "dataset", "split", "label_map", "ignore", "label_offset", "labels_by", "shard", "float_only", "slide", "stride", "flip", "halo", "resize", "letterbox", "keep_ratio", "isa", "classes_file", "threshold", "variant", "spec", "classes", "size", "head", "mean", "std", "range", "order", "preprocess", "prefix", "ema", "no_ema", "convs_without_relu", "ignore_tensor", "out"])]
     merge: Vec<PathBuf>,
     /// Measure the float network only; network and size come from --model or from the options below
     #[arg(long, requires = "weights")]
@@ -124,12 +125,13 @@ pub fn run(args: &EvalArgs, format: Format) -> Result<()> {
     };
     let preprocess = int8.as_ref().map_or_else(|| args.preprocess.preprocess(), |int8| Ok(int8.model().meta().preprocess))?;
     let inference = args.slide.inference(args.halo.halo, size, &preprocess)?;
+    inference.check_head(network.head)?;
     let classes = match &int8 {
         Some(int8) => binary::classes_for(int8.model().meta(), args.classes_file.as_deref())?,
         None => binary::classes(network.classes, args.classes_file.as_deref())?,
     };
     ensure!(args.threshold.is_none() || int8.is_none(), "--threshold comes from --model");
-    let set = Set::read(args, data, network.head, &classes)?;
+    let set = Set::read(args, data, network.head, &classes, &|frame| inference.check(frame, size))?;
     if let (Some(int8), Some(weights), false) = (&int8, &args.weights, args.float_only) {
         provenance::doubt(int8.model().meta().provenance, weights)?.iter().for_each(|doubt| eprintln!("warning: {doubt}"));
     }
@@ -167,11 +169,11 @@ enum Set {
 
 impl Set {
     /// All files, which were seen to be whole.
-    fn read(args: &EvalArgs, data: &Path, head: Head, classes: &Classes) -> Result<Self> {
+    fn read(args: &EvalArgs, data: &Path, head: Head, classes: &Classes, takes: &(dyn Fn(Extent) -> Result<()> + Sync)) -> Result<Self> {
         match head {
             Head::Segformer => {
                 let set = args.dataset.labelled(data, classes)?;
-                checks::labelled(&set, classes.len())?;
+                checks::labelled(&set, classes.len(), takes)?;
                 Ok(Self::Labelled(set))
             }
             Head::Classifier => {

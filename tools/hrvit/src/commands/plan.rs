@@ -8,6 +8,7 @@ use clap::builder::RangedU64ValueParser;
 use hrvit_core::{Plan, Step, StepMemory, Tiling, WideParts, recomputed_macs};
 use serde::Serialize;
 
+use crate::binary;
 use crate::memory_picture;
 use crate::output::{self, Format};
 use crate::spec_file::{NetworkArgs, SizeArg};
@@ -121,7 +122,7 @@ impl Report {
 /// # Errors
 /// If the options name no network, no plan exists, or the picture cannot be written.
 pub fn run(args: &PlanArgs, format: Format) -> Result<()> {
-    let network = args.network.network()?;
+    let network = binary::in_image(args.network.network()?);
     let size = args.size.size.context("--size HxW is missing: which input size?")?;
     args.svg.as_deref().map(output::probe).transpose()?;
     let tiling = args.arena.map(Tiling::Within).or(args.tile.map(Tiling::Rows)).unwrap_or_default();

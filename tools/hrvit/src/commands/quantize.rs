@@ -38,7 +38,7 @@ const SPELT_OUT: usize = 8;
 
 /// Turn a trained checkpoint into a model image
 ///
-/// Scales come from calibration frames: pictures like those the device will see, resized to the input as `hrvit eval` does. Some hundred of the training set are
+/// Scales come from calibration frames: pictures like those the device will see, fitted to the input (--resize). Some hundred of the training set are
 /// usual, 16 are enough to start with. The image carries the first of them as its golden frame, with a checksum per step that every device can check itself
 /// against; with half precision also with the logits and labels of plain code, to which a device is held within bounds.
 ///

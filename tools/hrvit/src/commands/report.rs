@@ -129,6 +129,8 @@ struct Prepared<'a> {
     bars: Option<Bars>,
     /// Title and address of further pictures.
     pictures: Vec<(&'static str, String)>,
+    /// How frames are seen.
+    inference: Inference,
     int8: &'a HostEngine,
     checkpoint: Checkpoint,
     classes: Classes,
@@ -152,9 +154,12 @@ pub fn run(args: &ReportArgs, format: Format) -> Result<()> {
     let int8 = &image.load()?;
     let model = int8.model();
     let meta = model.meta();
+    let inference = args.slide.inference(None, int8.size(), &meta.preprocess)?;
+    inference.check_head(meta.network.head)?;
     let mark = Mark::of(&meta.network, int8.size());
     let mut pictures = Vec::new();
-    for (title, kind, path) in [("Memory plan", "plan", &args.plan), ("Profile", "profile", &args.profile)] {
+    let planned = mark.clone().in_precision(model.wide_parts());
+    for (title, kind, mark, path) in [("Memory plan", "plan", &planned, &args.plan), ("Profile", "profile", &mark, &args.profile)] {
         if let Some(path) = path {
             pictures.push((title, pictures::data_uri("image/svg+xml", &mark.check(path, kind)?)));
         }
@@ -163,8 +168,7 @@ pub fn run(args: &ReportArgs, format: Format) -> Result<()> {
     provenance::doubt(meta.provenance, &args.weights)?.iter().for_each(|doubt| eprintln!("warning: {doubt}"));
     let classes = Classes::of_image(meta)?;
     let head = meta.network.head;
-    ensure!(head == Head::Segformer || !args.slide.slide, "--slide is for segmentors, {} is a classifier", args.model.display());
-    let prepared = Prepared { args, format, bars, pictures, int8, checkpoint, classes, kernels, bytes, crc };
+    let prepared = Prepared { args, inference, format, bars, pictures, int8, checkpoint, classes, kernels, bytes, crc };
     match head {
         Head::Segformer => segmentor::run(prepared),
         Head::Classifier => classifier::run(prepared),
@@ -188,7 +192,7 @@ impl Prepared<'_> {
         Bootstrap { resamples: self.args.resamples, seed: self.args.seed }
     }
 
-    fn subject(&self, inference: Inference, frames: usize, step_frames: usize) -> Subject {
+    fn subject(&self, frames: usize, step_frames: usize) -> Subject {
         let model = self.int8.model();
         let meta = model.meta();
         Subject {
@@ -201,7 +205,7 @@ impl Prepared<'_> {
             frames,
             step_frames,
             size: [meta.size.height, meta.size.width],
-            inference,
+            inference: self.inference,
             classes: self.classes.iter().map(|class| class.name.clone()).collect(),
             resamples: self.args.resamples,
             seed: self.args.seed,
@@ -264,6 +268,7 @@ fn others(args: &ReportArgs, int8: &HostEngine, checkpoint: &Checkpoint, classes
             let (own, other) = (int8.model(), other.model());
             let (own, other) = (own.meta(), other.meta());
             ensure!(own.network == other.network && own.size == other.size, "it holds another network or size than {}", args.model.display());
+            ensure!(own.preprocess == other.preprocess, "its pictures were prepared otherwise than those of {} (hrvit inspect says how)", args.model.display());
             Ok(image)
         };
         load().with_context(|| format!("draw {}", path.display()))

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use hrvit_format::{Fit, Head, Size};
+use hrvit_format::{Fit, Head, Preprocess, Size};
 use image::RgbImage;
 use serde::Serialize;
 
@@ -38,8 +38,8 @@ const TOP: usize = 5;
 ///
 /// Pictures are turned as their EXIF orientation asks. Videos and raw frames come one at a time from files or a pipe; their frames are numbered, 000000 and so on, in
 /// a folder of the file's name where there are several inputs. Files that cannot be read are listed at the end, and the command fails then. Per frame NAME writes NAME.labels.png (the pixel value is the class), NAME.overlay.png (with a legend) and NAME.json into the output folder. With a
-/// model image labels are the engine's, what a device gives, at the size that it was calibrated for or at --size; each pixel of the frame takes the nearest one. Frames of another shape are fitted as the image was calibrated, or as --resize says;
-/// pixels that a crop leaves out have the value 255. With --slide or --halo frames are not resized, and must not be smaller than the model's input, but with --keep-ratio. --smooth resizes the logits instead; --device-labels
+/// model image labels are the engine's, what a device gives, at the size that it was calibrated for or at --size; each pixel of the frame takes the nearest one. Frames of another shape are fitted as the image records, or as --resize says;
+/// pixels that a crop leaves out have the value 255. With --slide or --halo frames are not resized, and must not be smaller than the model's input, unless --keep-ratio resizes them first. --smooth resizes the logits instead; --device-labels
 /// leaves label and margin PNGs at the model's size. --margin adds NAME.margin.png (grey, the pixel value is the margin's code) and NAME.unsure.png (red where two classes are nearly tied).
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
@@ -72,10 +72,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR", default_value = "hrvit-out")]
     out: PathBuf,
     /// Also write the logits of a single frame, float32, tensor `logits` of shape [1, classes, H/4, W/4] of the model's size ([1, classes] from a classifier); with --slide
-    /// [1, classes, H, W] of the frame's
+    /// or --keep-ratio [1, classes, H, W] of what windows slide over
     #[arg(long, value_name = "FILE.safetensors", conflicts_with = "halo")]
     logits: Option<PathBuf>,
-    /// Write the label map at the model's size, as the engine leaves it
+    /// Write the label map at the model's size, as the engine leaves it, also of what a letterbox adds
     #[arg(long, conflicts_with_all = ["slide", "halo"])]
     device_labels: bool,
     /// Make the labels from logits that are resized to the frame, with smoother outlines than a device gives
@@ -169,14 +169,14 @@ pub fn run(args: &RunArgs, format: Format) -> Result<()> {
         let (checkpoint, size, classes) = match &int8 {
             Some(int8) => (binary::read_for(weights, int8.model().meta(), &selection)?, int8.size(), classes_of(int8)?),
             None => {
-                let resized = args.slide == SlideArgs::default() && args.halo.halo.is_none() && given.fit == Fit::Stretch;
-                ensure!(resized || args.size.size.is_some(), "--size HxW is missing: what are frames fitted to?");
+                let stretched = !args.slide.slide && args.halo.halo.is_none() && args.slide.fit.fit().unwrap_or(given.fit) == Fit::Stretch;
+                ensure!(stretched || args.size.size.is_some(), "--size HxW is missing: the size of the network's input");
                 let network = args.network.network()?;
                 let classes = binary::classes(network.classes, args.classes_file.as_deref())?;
                 (binary::read(weights, &network, args.threshold, &selection, given)?, args.size.size.map_or_else(|| own_size(&mut stream), Ok)?, classes)
             }
         };
-        let inference = args.slide.inference(args.halo.halo, size, checkpoint.preprocess())?;
+        let inference = inference(args, size, checkpoint.preprocess(), checkpoint.network().head)?;
         let float = Float::new(checkpoint, size);
         return batch::run(&float, inference, None, stream, &classes, args, format);
     }
@@ -186,8 +186,18 @@ pub fn run(args: &RunArgs, format: Format) -> Result<()> {
     );
     let int8 = int8.as_ref().context("--model M.hrvit is missing")?;
     let shift = args.margin.then(|| args.margin_shift.unwrap_or_else(|| int8.model().logits_format().margin_shift(RANGE)));
-    let inference = args.slide.inference(args.halo.halo, int8.size(), &int8.model().meta().preprocess)?;
+    let inference = inference(args, int8.size(), &int8.model().meta().preprocess, int8.head())?;
     batch::run(int8, inference, shift, stream, &classes_of(int8)?, args, format)
+}
+
+/// How frames are seen, which must go with what is to be written.
+fn inference(args: &RunArgs, size: Size, preprocess: &Preprocess, head: Head) -> Result<Inference> {
+    let inference = args.slide.inference(args.halo.halo, size, preprocess)?;
+    inference.check_head(head)?;
+    for (given, option) in [(args.device_labels, "--device-labels"), (args.smooth, "--smooth"), (args.margin, "--margin")] {
+        ensure!(!given || !inference.has_windows(), "{option} is for one input a frame, and windows slide here: --resize stretch, crop or letterbox");
+    }
+    Ok(inference)
 }
 
 /// The first frame's own size, where a network can take it.
@@ -207,7 +217,6 @@ fn run_frame(
     args: &RunArgs,
 ) -> Result<FrameReport> {
     let input = inference.input(frame, segmenter.size())?;
-    input.check_classes(segmenter.classes())?;
     let start = Instant::now();
     let mut report = FrameReport { frame: origin, network: segmenter.name(), ms: 0.0, labels: None, overlay: None, margin: None, classes: Vec::new() };
     let logits = match segmenter.head() {
@@ -218,6 +227,7 @@ fn run_frame(
             Some(logits)
         }
         Head::Segformer => {
+            input.check_classes(segmenter.classes())?;
             let wanted = Wanted { logits: args.smooth || args.logits.is_some(), margins: shift };
             let Segmented { labels, logits, margins } = inference.segment(segmenter, &input.picture, wanted)?;
             report.ms = 1e3 * start.elapsed().as_secs_f64();
@@ -245,7 +255,7 @@ fn write_margins(args: &RunArgs, name: &Path, (frame, placement): (&RgbImage, &P
     let written = if args.device_labels { margins } else { &resized };
     let codes = write(args, name, "margin.png", &written.encode()?)?;
     let picture = write(args, name, "unsure.png", &overlay::encode_png(&resized.picture(frame)?)?)?;
-    Ok(MarginReport { codes, picture, shift, unit: margins.unit, mean: margins.mean() })
+    Ok(MarginReport { codes, picture, shift, unit: margins.unit, mean: margins.mean(placement) })
 }
 
 fn picture(frame: &RgbImage, found: &labels::LabelMap, classes: &Classes) -> Result<Vec<u8>> {

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rayon::prelude::*;
 
 use super::{Classified, Labelled};
+use crate::frames::Extent;
 use crate::{failures, frames, progress};
 
 /// How many warnings are spelt out, and how many values of a file.
@@ -18,15 +19,15 @@ struct Seen {
     void: Option<String>,
 }
 
-/// Reads every frame and label map once; warns of frames of which no pixel counts.
+/// Reads every frame and label map once; warns of frames of which no pixel counts. `takes` says whether a frame of so many rows and columns can be taken.
 ///
 /// # Errors
-/// If a file cannot be read, labels have another aspect than their frame, or no pixel of the whole set is one of so many classes; lists all such frames.
-pub fn labelled<'a>(set: impl IntoIterator<Item = &'a Labelled>, classes: usize) -> Result<()> {
+/// If a file cannot be read, a frame is not taken, labels have another aspect than their frame, or no pixel of the whole set is one of so many classes; lists all such frames.
+pub fn labelled<'a>(set: impl IntoIterator<Item = &'a Labelled>, classes: usize, takes: &(dyn Fn(Extent) -> Result<()> + Sync)) -> Result<()> {
     let set: Vec<&Labelled> = set.into_iter().collect();
     let bar = progress::frames(set.len(), "checking files");
     let look = |item: &&Labelled| {
-        let seen = look_at(item, classes).with_context(|| format!("frame {}", item.name));
+        let seen = look_at(item, classes, takes).with_context(|| format!("frame {}", item.name));
         bar.inc(1);
         seen
     };
@@ -47,8 +48,9 @@ pub fn labelled<'a>(set: impl IntoIterator<Item = &'a Labelled>, classes: usize)
     Ok(())
 }
 
-fn look_at(item: &Labelled, classes: usize) -> Result<Seen> {
+fn look_at(item: &Labelled, classes: usize, takes: &(dyn Fn(Extent) -> Result<()> + Sync)) -> Result<Seen> {
     let (width, height) = frames::read(&item.frame)?.dimensions();
+    takes((height, width))?;
     let truth = item.rules.examine(&item.labels)?;
     let labels = (truth.labels.height, truth.labels.width);
     ensure!(
@@ -69,7 +71,7 @@ fn look_at(item: &Labelled, classes: usize) -> Result<Seen> {
     Ok(Seen { void })
 }
 
-/// Label files in the folders of this set that no frame has, one sentence per folder.
+/// Label files in the folders of this set that are of no frame, one sentence per folder. `X_L.png` is of the frame X.
 ///
 /// # Errors
 /// If a folder cannot be read.
@@ -80,12 +82,17 @@ pub fn unpaired(set: &[Labelled]) -> Result<Vec<String>> {
     for folder in folders {
         let files = std::fs::read_dir(folder).with_context(|| format!("reading folder {}", folder.display()))?;
         let mut alone: Vec<PathBuf> = files.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
-        alone.retain(|path| frames::has_extension(path, &["png"]) && !frames::is_hidden(path) && !taken.contains(path.as_path()));
+        let is_alone = |path: &PathBuf| {
+            let stem = frames::stem(path);
+            let beside = stem.strip_suffix("_L").map(|stem| folder.join(format!("{stem}.png")));
+            !taken.contains(path.as_path()) && !beside.is_some_and(|beside| taken.contains(beside.as_path()))
+        };
+        alone.retain(|path| frames::has_extension(path, &["png"]) && !frames::is_hidden(path) && is_alone(path));
         alone.sort();
         if let [first, rest @ ..] = &alone[..] {
-            let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
             let name = first.file_name().unwrap_or_default().to_string_lossy();
-            said.push(format!("{}: {name}{more} have no frame and do not count", folder.display()));
+            let which = if rest.is_empty() { format!("{name} has no frame and does") } else { format!("{name} and {} more have no frame and do", rest.len()) };
+            said.push(format!("{}: {which} not count", folder.display()));
         }
     }
     Ok(said)
@@ -114,7 +121,7 @@ mod tests {
     #[test]
     fn labels_without_a_frame_are_told() {
         let folder = tempfile::tempdir().unwrap();
-        for file in ["images/b.jpg", "labels/b.png", "labels/a.png", "labels/c.png", "labels/.d.png", "labels/notes.txt"] {
+        for file in ["images/b.jpg", "labels/b.png", "labels/a.png", "labels/c.png", "labels/b_L.png", "labels/.d.png", "labels/notes.txt"] {
             let path = folder.path().join(file);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "").unwrap();

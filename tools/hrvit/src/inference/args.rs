@@ -41,7 +41,7 @@ impl From<Resize> for Fit {
 /// Options for frames of another shape than the model's input.
 #[derive(Args, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FitArgs {
-    /// How frames of another shape are brought to the model's input; default: as the model image says, else stretch
+    /// How frames of another shape are fitted to the model's input; default: as the model image records, else stretch
     #[arg(long, value_enum)]
     resize: Option<Resize>,
     /// The same as --resize letterbox
@@ -72,7 +72,7 @@ pub struct SlideArgs {
     /// Frames of another shape.
     #[command(flatten)]
     pub fit: FitArgs,
-    /// Do not resize frames (but with --keep-ratio): windows of the model's size slide over them, and the mean of their logits decides where they overlap
+    /// Windows of the model's size slide over frames, which are not resized unless by --keep-ratio, and the mean of their logits decides where they overlap
     #[arg(long)]
     pub slide: bool,
     /// Rows and columns from one window to the next, an eighth of the window to all of it; default: two thirds
@@ -86,7 +86,7 @@ pub struct SlideArgs {
 /// The option of commands that do as a device does.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct HaloArg {
-    /// Do not resize frames (but with --keep-ratio): windows of the model's size, of each only the labels N or more pixels inside are kept, as devices do it that have no room for logits
+    /// Windows of the model's size over frames, which are not resized unless by --keep-ratio; of each only the labels N or more pixels inside are kept, as devices do it that have no room for logits
     #[arg(long, value_name = "N", conflicts_with_all = ["slide", "flip"])]
     pub halo: Option<usize>,
 }
@@ -121,7 +121,10 @@ impl SlideArgs {
         );
         let fit = if has_windows { asked.unwrap_or_default() } else { asked.unwrap_or(preprocess.fit) };
         let keep_ratio = fit == Fit::KeepRatio;
-        ensure!(self.stride.is_none() || self.slide || (keep_ratio && halo.is_none()), "--stride is for windows that slide: give --slide or --keep-ratio");
+        ensure!(
+            self.stride.is_none() || self.slide || (keep_ratio && halo.is_none()),
+            "--stride is for windows that slide: give --slide or --keep-ratio, and no --halo"
+        );
         let framing = match halo {
             Some(halo) => {
                 let most = sides[0].min(sides[1]).saturating_sub(1) / 2;

@@ -12,12 +12,13 @@ use std::borrow::Cow;
 
 use anyhow::{Context, Result, ensure};
 use hrvit_core::windows::{CoreWindows, Rect, SlidingWindows, Window};
-use hrvit_format::Size;
+use hrvit_format::{Head, Size};
 use image::{RgbImage, imageops};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::fit::{self, Fitting, Placement, extent};
+use crate::frames::Extent;
 use crate::labels::{self, LabelMap, NO_LABEL};
 use crate::logits::Logits;
 use crate::segmenter::{Segmented, Segmenter, Wanted};
@@ -119,32 +120,43 @@ impl Inference {
         })
     }
 
-    /// Checks that windows fit into a frame.
+    /// Checks that windows fit into a frame of so many rows and columns.
     ///
     /// # Errors
     /// If they do not: it is smaller, or has too many pixels once it covers a window.
-    pub fn check(&self, frame: &RgbImage, size: Size) -> Result<()> {
-        if !self.has_windows() {
-            return Ok(());
+    pub fn check(&self, frame: Extent, size: Size) -> Result<()> {
+        if self.keeps_ratio() {
+            return fit::covering_extent(frame, size).map(drop);
         }
-        let (height, width) = extent(frame);
-        let fits = height >= size.height.into() && width >= size.width.into();
-        ensure!(fits || self.keeps_ratio(), "{}: the frame is smaller than a window; --keep-ratio resizes it first", too_small(frame, size));
+        let fits = frame.0 >= size.height.into() && frame.1 >= size.width.into();
+        ensure!(fits || !self.has_windows(), "{}: the frame is smaller than a window; --keep-ratio resizes it first", too_small(frame, size));
         Ok(())
     }
 
-    /// One input of the network from a frame: all of it, or the window in its middle.
+    /// Checks that a network with this head takes windows, if there are any.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub fn check_head(&self, head: Head) -> Result<()> {
+        ensure!(
+            head == Head::Segformer || !self.has_windows(),
+            "windows are for segmentors, and this is a classifier: leave out --slide, --halo and --keep-ratio, or give --resize stretch, crop or letterbox"
+        );
+        Ok(())
+    }
+
+    /// One input of the network from a frame, and where the frame lies in it: all of it, or the window in its middle.
     ///
     /// # Errors
     /// If the frame has no pixels, or is smaller than the window.
-    pub fn sample(&self, frame: &RgbImage, size: Size) -> Result<RgbImage> {
-        let input = self.input(frame, size)?.picture;
+    pub fn sample(&self, frame: &RgbImage, size: Size) -> Result<(RgbImage, Placement)> {
+        let Input { picture: input, placement } = self.input(frame, size)?;
         if !self.has_windows() {
-            return Ok(input.into_owned());
+            return Ok((input.into_owned(), placement));
         }
         let middle = |frame: u32, window: u16| frame.checked_sub(u32::from(window)).map(|rest| rest as usize / 2);
-        let (y, x) = middle(input.height(), size.height).zip(middle(input.width(), size.width)).with_context(|| too_small(&input, size))?;
-        Ok(crop(&input, Rect { y, x, height: size.height.into(), width: size.width.into() }))
+        let (y, x) = middle(input.height(), size.height).zip(middle(input.width(), size.width)).with_context(|| too_small(extent(&input), size))?;
+        Ok((crop(&input, Rect { y, x, height: size.height.into(), width: size.width.into() }), placement))
     }
 
     /// Whether frames are resized before windows slide over them.
@@ -179,7 +191,7 @@ impl Inference {
     /// # Errors
     /// If frames are cut into windows, or as [`Segmenter::logits`].
     pub fn logits(&self, segmenter: &dyn Segmenter, input: &RgbImage) -> Result<Logits> {
-        ensure!(!self.has_windows(), "windows are for segmentors: leave out --slide and --halo");
+        self.check_head(Head::Classifier)?;
         let logits = segmenter.logits(input)?;
         if self.flip { mean(&[logits, segmenter.logits(&imageops::flip_horizontal(input))?.mirrored()]) } else { Ok(logits) }
     }
@@ -243,7 +255,7 @@ impl Inference {
             Framing::Slide { stride, .. } => stride,
             _ => (size.height.into(), size.width.into()),
         };
-        let rects: Vec<Rect> = SlidingWindows::new(height, width, size, stride).with_context(|| too_small(input, size))?.collect();
+        let rects: Vec<Rect> = SlidingWindows::new(height, width, size, stride).with_context(|| too_small(extent(input), size))?.collect();
         let mirrored = self.flip.then(|| imageops::flip_horizontal(input));
         let views: Vec<(&RgbImage, bool)> = std::iter::once((input, false)).chain(mirrored.as_ref().map(|mirrored| (mirrored, true))).collect();
         let jobs: Vec<_> = views.iter().flat_map(|&(view, back)| rects.iter().map(move |&rect| (view, back, rect))).collect();
@@ -276,8 +288,8 @@ impl Input<'_> {
     }
 }
 
-fn too_small(frame: &RgbImage, size: Size) -> String {
-    format!("windows of {size} in a frame of {}x{}", frame.height(), frame.width())
+fn too_small((height, width): Extent, size: Size) -> String {
+    format!("windows of {size} in a frame of {height}x{width}")
 }
 
 /// The pixels of a rectangle inside of the frame.
@@ -289,7 +301,7 @@ fn crop(frame: &RgbImage, rect: Rect) -> RgbImage {
 /// Labels as a device makes them that has no room for logits: of every window those of its core.
 fn core_labels(segmenter: &dyn Segmenter, frame: &RgbImage, halo: usize) -> Result<LabelMap> {
     let (size, height, width) = (segmenter.size(), frame.height() as usize, frame.width() as usize);
-    let windows: Vec<Window> = CoreWindows::new(height, width, size, halo).with_context(|| too_small(frame, size))?.collect();
+    let windows: Vec<Window> = CoreWindows::new(height, width, size, halo).with_context(|| too_small(extent(frame), size))?.collect();
     let made: Vec<LabelMap> = windows.par_iter().map(|window| segmenter.labels(&crop(frame, window.rect))).collect::<Result<_>>()?;
     let mut data = vec![0; height * width];
     for (window, labels) in windows.iter().zip(&made) {

@@ -8,7 +8,7 @@ use hrvit_format::{
     record::Precision,
     writer::{OpData, StepData},
 };
-use hrvit_reference::{Folded, Frame, NoTap, State, accounting};
+use hrvit_reference::{Folded, Frame, Map, NoTap, State, accounting};
 use rayon::prelude::*;
 
 use super::{
@@ -27,6 +27,7 @@ use super::{
     techniques::Technique,
     unread,
 };
+use crate::logits::Logits;
 use crate::sqnr::Sqnr;
 
 /// Frames on which SQNR is measured.
@@ -357,7 +358,10 @@ impl<'a> Session<'a> {
                 let (noise, saturation) = (tap.noise, tap.saturation);
                 let mut logits = Sqnr::default();
                 if let Some((exact, found)) = exact_logits.zip(state.logits.as_ref()) {
-                    logits.add_tokens(&exact.data, &found.data, exact.channels);
+                    let shown = |map: &Map| {
+                        Logits { height: map.rows, width: map.columns, classes: map.channels, data: map.data.clone() }.within(&self.frames.placement(i))
+                    };
+                    logits.add_tokens(&shown(&exact).data, &shown(found).data, exact.channels);
                 }
                 self.quantised_states.store(step, i, &mut state)?;
                 self.progress.advance(ADVANCE * self.costs[&step]);

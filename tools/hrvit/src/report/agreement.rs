@@ -75,7 +75,7 @@ impl Counts {
             }
             ensure!(from < self.classes && to < self.classes, "labels {from} and {to}: the model has {} classes", self.classes);
             self.flips[from * self.classes + to] += 1;
-            let place = if is_border(float, at / width, at % width) { &mut self.border } else { &mut self.inside };
+            let place = if is_border(float, self.classes, at / width, at % width) { &mut self.border } else { &mut self.inside };
             place.count(a == b);
             self.bins[bin(f64::from(margin) / deviation)].count(a == b);
         }
@@ -120,9 +120,12 @@ impl Counts {
     }
 }
 
-fn is_border(map: &LabelMap, y: usize, x: usize) -> bool {
+fn is_border(map: &LabelMap, classes: usize, y: usize, x: usize) -> bool {
     let here = map.data[y * map.width + x];
-    let differs = |y: usize, x: usize| map.data[y * map.width + x] != here;
+    let differs = |y: usize, x: usize| {
+        let there = map.data[y * map.width + x];
+        there != here && usize::from(there) < classes
+    };
     (y > 0 && differs(y - 1, x)) || (y + 1 < map.height && differs(y + 1, x)) || (x > 0 && differs(y, x - 1)) || (x + 1 < map.width && differs(y, x + 1))
 }
 

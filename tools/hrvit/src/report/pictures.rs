@@ -88,7 +88,8 @@ fn shrink(map: &LabelMap, height: usize, width: usize) -> LabelMap {
 fn difference(truth: &LabelMap, float: &LabelMap, other: &LabelMap) -> Result<RgbImage> {
     let colour = |at: usize| {
         let (truth, float, other) = (truth.data[at], float.data[at], other.data[at]);
-        let kind = if float == other {
+        // A crop leaves pixels out, on which both say nothing.
+        let kind = if float == other && float != NO_LABEL {
             0
         } else if float == truth {
             1

@@ -258,8 +258,9 @@ struct Spread {
 }
 
 impl Spread {
-    fn of(logits: &Map) -> Self {
-        let decisive = decisive(&logits.data, logits.channels, &picked(logits));
+    fn of(logits: &Logits) -> Self {
+        let map = Map { rows: logits.height, columns: logits.width, channels: logits.classes, data: logits.data.clone() };
+        let decisive = decisive(&map.data, map.channels, &picked(&map));
         let sum = |f: &dyn Fn(f64) -> f64| decisive.iter().map(|&x| f(f64::from(x))).sum();
         Self { count: decisive.len() as f64, sum: sum(&|x| x), squares: sum(&|x| x * x) }
     }
@@ -272,8 +273,7 @@ impl Spread {
 
 /// Standard deviation of float logits on some frames, as [`Measured::logits_deviation`].
 pub fn logits_deviation(frames: &[Logits]) -> f64 {
-    let map = |logits: &Logits| Map { rows: logits.height, columns: logits.width, channels: logits.classes, data: logits.data.clone() };
-    Spread::deviation(frames.iter().map(|logits| Spread::of(&map(logits))))
+    Spread::deviation(frames.iter().map(Spread::of))
 }
 
 /// Measures every step of `int8` against `float` on `set`, frames in parallel.
@@ -305,7 +305,7 @@ pub fn measure(set: &[&Path], inference: Inference, float: &Folded, int8: &HostE
 }
 
 fn measure_frame(frame: &Path, inference: Inference, steps: &[(Step, Codes)], folded: &Folded, int8: &HostEngine) -> Result<(Vec<Seen>, Spread)> {
-    let input = inference.sample(&frames::read(frame)?, int8.size())?;
+    let (input, placement) = inference.sample(&frames::read(frame)?, int8.size())?;
     let taken = Taken(Mutex::new(vec![Vec::new(); int8.model().steps().len()]));
     int8.raw_logits(input.as_raw(), &taken)?;
     let taken = taken.0.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -323,7 +323,8 @@ fn measure_frame(frame: &Path, inference: Inference, steps: &[(Step, Codes)], fo
         all.push(seen);
     }
     let logits = exact.logits.as_ref().context("the network left no logits")?;
-    Ok((all, Spread::of(logits)))
+    let logits = Logits::new(logits.rows, logits.columns, logits.channels, logits.data.clone())?.within(&placement);
+    Ok((all, Spread::of(&logits)))
 }
 
 fn summary(step: Step, codes: Codes, seen: Seen) -> StepDrift {
@@ -400,7 +401,7 @@ mod tests {
 
     #[test]
     fn the_deviation_is_that_of_all_logits_about_the_mean_of_their_pixel() {
-        let logits = |data: &[f32]| Map { rows: 1, columns: 1, channels: data.len(), data: data.to_vec() };
+        let logits = |data: &[f32]| Logits { height: 1, width: 1, classes: data.len(), data: data.to_vec() };
         let spreads = [Spread::of(&logits(&[1.0, 3.0])), Spread::of(&logits(&[9.0, 15.0]))];
         assert!((Spread::deviation(spreads.into_iter()) - 5f64.sqrt()).abs() < 1e-12);
     }

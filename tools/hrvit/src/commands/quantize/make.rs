@@ -12,6 +12,7 @@ use crate::calibration::CalibrationSet;
 use crate::dataset;
 use crate::hold_out::Split;
 use crate::host_engine::IsaArg;
+use crate::inference::args::SlideArgs;
 use crate::palette::Classes;
 use crate::precision::{self, Chosen, Fitting, Forced, Limits, Measure, Offer, parts};
 use crate::progress::Tasks;
@@ -157,7 +158,9 @@ fn mix<'a>(args: &'a QuantizeArgs, checkpoint: &Checkpoint, set: &CalibrationSet
     let offers: Vec<Offer<'_>> = offered.iter().map(|(precision, steps)| Offer { precision: *precision, steps }).collect();
     let labelled = args.labelled.as_deref().map(dataset::labelled).transpose()?;
     if let Some(set) = &labelled {
-        dataset::checks::labelled(set, usize::from(checkpoint.network().classes))?;
+        let inference = SlideArgs::default().inference(None, args.size, checkpoint.preprocess())?;
+        dataset::checks::labelled(set, usize::from(checkpoint.network().classes), &|frame| inference.check(frame, args.size))?;
+        dataset::checks::unpaired(set)?.iter().for_each(|one| eprintln!("warning: {one}"));
     }
     let judged = labelled.as_deref().zip(classes);
     let kernels = IsaArg::default().kernels()?;

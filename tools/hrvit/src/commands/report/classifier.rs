@@ -26,7 +26,7 @@ pub fn run(prepared: Prepared<'_>) -> Result<()> {
 
     let frames: Vec<&Path> = set.iter().map(|item| item.frame.as_path()).collect();
     let step_set = prepared.step_set(&frames);
-    let inference = args.slide.inference(None, int8.size(), &int8.model().meta().preprocess)?;
+    let inference = prepared.inference;
     let steps::Measured { steps, logits_deviation } = steps::measure(&step_set, inference, &Folded::new(&prepared.checkpoint), int8)?;
     let float = Float::new(prepared.checkpoint.clone(), int8.size());
     let draws: Vec<HostEngine> = others.iter().flat_map(|others| &others.images).map(PackedImage::load).collect::<Result<_>>()?;
@@ -35,7 +35,7 @@ pub fn run(prepared: Prepared<'_>) -> Result<()> {
     let (exact, bootstrap) = (&measured.float, prepared.bootstrap());
     let (own, drawn) = measured.others.split_first().context("the model image was measured")?;
 
-    let subject = prepared.subject(inference, set.len(), step_set.len());
+    let subject = prepared.subject(set.len(), step_set.len());
     let worst = classifier::worst(&set, exact, own, logits_deviation, &subject.classes, args.worst);
     let path = |name: &str| set.iter().find(|item| item.name == name).map(|item| item.frame.as_path());
     let thumbnails = worst.iter().filter_map(|frame| path(&frame.name)).map(pictures::thumbnail).collect::<Result<Vec<_>>>()?;

@@ -22,12 +22,12 @@ pub fn run(mut prepared: Prepared<'_>) -> Result<()> {
     let (args, int8) = (prepared.args, prepared.int8);
     let all = args.dataset.labelled(&args.data, &prepared.classes)?;
     let set = prepared.set(&all)?;
-    dataset::checks::labelled(set.iter().copied(), prepared.classes.len())?;
+    dataset::checks::labelled(set.iter().copied(), prepared.classes.len(), &|frame| prepared.inference.check(frame, int8.size()))?;
     let others = others(args, int8, &prepared.checkpoint, &prepared.classes, prepared.kernels)?;
 
     let frames: Vec<&Path> = set.iter().map(|item| item.frame.as_path()).collect();
     let step_set = prepared.step_set(&frames);
-    let inference = args.slide.inference(None, int8.size(), &int8.model().meta().preprocess)?;
+    let inference = prepared.inference;
     let by_step = steps::measure(&step_set, inference, &Folded::new(&prepared.checkpoint), int8)?;
     let float = Float::new(prepared.checkpoint.clone(), int8.size());
     let draws: Vec<HostEngine> = others.iter().flat_map(|others| &others.images).map(PackedImage::load).collect::<Result<_>>()?;
@@ -41,7 +41,7 @@ pub fn run(mut prepared: Prepared<'_>) -> Result<()> {
     let extras = Extras { worst: vec![drawings], pictures: std::mem::take(&mut prepared.pictures) };
     let classes = &prepared.classes;
     let mut report = Report {
-        subject: prepared.subject(inference, set.len(), step_set.len()),
+        subject: prepared.subject(set.len(), step_set.len()),
         quality: vec![
             task::quality(float.name(), &measured.float, classes.len(), bootstrap),
             task::quality(int8.name(), &own.classes, classes.len(), bootstrap),

@@ -7,6 +7,7 @@ use hrvit_format::Head;
 use indicatif::ProgressBar;
 
 use super::{Found, FrameReport, RunArgs, TOP, run_frame, write};
+use crate::fit::extent;
 use crate::inference::Inference;
 use crate::inputs::stream::{Frame, Stream};
 use crate::output::{self, Format, JsonList, ReaderGone};
@@ -36,7 +37,7 @@ pub fn run(
     let mut done = 0;
     for Frame { name, origin, pixels } in stream {
         ensure!(args.logits.is_none() || done + bad == 0, "--logits takes a single frame: there are more");
-        let pixels = pixels.and_then(|frame| inference.check(&frame, segmenter.size()).map(|()| frame));
+        let pixels = pixels.and_then(|frame| inference.check(extent(&frame), segmenter.size()).map(|()| frame));
         match pixels {
             Err(error) => {
                 bad += 1;
