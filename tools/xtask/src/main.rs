@@ -20,6 +20,7 @@ mod miri;
 mod package;
 mod parity;
 mod performance;
+mod profile;
 mod qemu;
 mod report;
 mod training;
@@ -79,6 +80,7 @@ enum Task {
     /// Run the kernels' tests on this processor and on emulated AArch64 processors
     Conformance,
     Count(Box<count::CountArgs>),
+    Profile(Box<profile::ProfileArgs>),
     Mca(mca::McaArgs),
     /// Run images that must not boot and a flash that fails on every emulated machine, and write how each ends into firmware/README.md
     Faults,
@@ -112,6 +114,7 @@ fn run() -> Result<ExitCode> {
         Task::Qemu(args) => return Ok(ExitCode::from(qemu::run(&root, &args)?)),
         Task::Conformance => isa::run(&root).map(|made| made.skipped().iter().for_each(|line| println!("SKIPPED {line}"))).map(|()| true)?,
         Task::Count(args) => none_of(&count::run(&root, &args)?),
+        Task::Profile(args) => profile::run(&root, &args).map(|()| true)?,
         Task::Mca(args) => mca::run(&root, &args).map(|()| true)?,
         Task::Performance => performance::run(&root).map(|()| true)?,
         Task::Faults => none_of(&faults::run(&root)?),

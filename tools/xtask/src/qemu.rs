@@ -131,6 +131,14 @@ pub struct Ended {
 /// # Errors
 /// If QEMU cannot be started or the program does not end in half an hour.
 pub fn emulate(root: &Path, machine: &Machine, elf: &Path, images: &[(u32, &Path)], icount: bool) -> Result<Ended> {
+    emulate_with(root, machine, elf, images, icount, &[])
+}
+
+/// [`emulate`] with further arguments for QEMU.
+///
+/// # Errors
+/// As [`emulate`].
+pub fn emulate_with(root: &Path, machine: &Machine, elf: &Path, images: &[(u32, &Path)], icount: bool, more: &[&str]) -> Result<Ended> {
     let folder = target_folder(root).join("qemu");
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let program = elf.file_name().context("a program has a name")?.to_string_lossy();
@@ -143,6 +151,7 @@ pub fn emulate(root: &Path, machine: &Machine, elf: &Path, images: &[(u32, &Path
         ensure!(image.is_file(), "no model image {}", image.display());
         qemu.arg("-device").arg(format!("loader,file={},addr={address:#x},force-raw=on", path_text(image)?));
     }
+    qemu.args(more);
     if icount {
         qemu.arg("-icount").arg(format!("shift={}", machine.icount));
     }

@@ -8,7 +8,7 @@ use crate::epilogue::Epilogue;
 use crate::isa::Neon;
 use crate::neon::rates::Rates;
 use crate::neon::sink::{Add16, Add32, Sink, Store8, Store16, Table8};
-use crate::neon::{load_s8x16, load_s32x4};
+use crate::neon::{load_part, load_s8x16, load_s32x4, store_s8x16, store_s32x4};
 
 /// Channels of a block.
 pub(super) const BLOCK: usize = 16;
@@ -122,6 +122,9 @@ impl<S: Sink> Writer<S> {
             if WHOLE {
                 return self.sink.pair(to, BLOCK / 2, rq);
             }
+            if self.width == BLOCK / 2 {
+                return self.sink.row(to, rq[0]);
+            }
             let mut block = [S::Out::default(); BLOCK];
             core::ptr::copy_nonoverlapping(to, block.as_mut_ptr(), self.width);
             self.sink.pair(block.as_mut_ptr(), BLOCK / 2, rq);
@@ -146,11 +149,19 @@ impl<const TAPS: usize> Block<TAPS> {
         let mut block = Self { weights: [[0; BLOCK]; TAPS], bias: [0; BLOCK] };
         // SAFETY: the checked biases hold `width` channels from `first` on, and the weights as many of each tap.
         unsafe {
-            core::ptr::copy_nonoverlapping(args.bias.as_ptr().add(first), block.bias.as_mut_ptr(), if WHOLE { BLOCK } else { width });
+            let bias = args.bias.as_ptr().add(first);
+            for c in (0..width).step_by(4) {
+                let to = block.bias.as_mut_ptr().add(c);
+                if WHOLE || c + 4 <= width {
+                    store_s32x4(to, load_s32x4(bias.add(c)));
+                } else {
+                    core::ptr::copy_nonoverlapping(bias.add(c), to, width - c);
+                }
+            }
             let mut from = args.weights.as_ptr().wrapping_add(first);
             for (row, taps) in args.rows.iter().zip(block.weights.chunks_exact_mut(args.kernel)) {
                 for to in taps {
-                    core::ptr::copy_nonoverlapping(from, to.as_mut_ptr(), if WHOLE { BLOCK } else { width });
+                    store_s8x16(to.as_mut_ptr(), if WHOLE { load_s8x16(from) } else { load_part(from, width) });
                     from = from.wrapping_add(args.weight_stride);
                     if row.is_none() {
                         for (bias, weight) in block.bias.iter_mut().zip(&mut *to) {
@@ -210,7 +221,7 @@ impl<const KERNEL: usize, const TAPS: usize> Row for Pairs<KERNEL, TAPS> {
                             *to = match WHOLE {
                                 true => from,
                                 false => {
-                                    core::ptr::copy_nonoverlapping(from, copies[tap].as_mut_ptr(), width);
+                                    store_s8x16(copies[tap].as_mut_ptr(), load_part(from, width));
                                     copies[tap].as_ptr()
                                 }
                             };

@@ -7,11 +7,11 @@ use core::arch::aarch64::*;
 use core::arch::asm;
 
 use super::Depthwise;
-use super::neon::{BLOCK, Block, Row, Sums, Writer, drive, inputs};
+use super::neon::{Block, Row, Sums, Writer, drive, inputs};
 use crate::epilogue::Epilogue;
 use crate::isa::{Neon, NeonDotprod};
-use crate::neon::load_s8x16;
 use crate::neon::sink::Sink;
+use crate::neon::{load_part, load_s8x16};
 
 /// See [`Kernels::depthwise_s8`](crate::Kernels::depthwise_s8).
 pub(super) fn run(token: NeonDotprod, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) {
@@ -87,9 +87,7 @@ unsafe fn column<const KERNEL: usize, const WHOLE: bool>(args: &Depthwise<'_>, r
             if WHOLE {
                 return load_s8x16(from);
             }
-            let mut codes = [0i8; BLOCK];
-            core::ptr::copy_nonoverlapping(from, codes.as_mut_ptr(), width);
-            load_s8x16(codes.as_ptr())
+            load_part(from, width)
         })
     }
 }

@@ -10,6 +10,7 @@ use super::{Gemm, scalar};
 use crate::epilogue::Epilogue;
 use crate::isa::Neon;
 use crate::neon::product::{BLOCK, Micro, ROWS, Sums, Weights, drive};
+use crate::neon::{load_part, store_s8x16};
 use crate::packing::Packing;
 
 /// Steps of depth in a vector.
@@ -179,6 +180,6 @@ unsafe fn tails(rows: &[*const i8; CHANNELS], depth: usize, tails: &mut [[i8; ST
     let rest = depth % STEPS;
     for (tail, row) in tails.iter_mut().zip(rows) {
         // SAFETY: the caller vouches for the codes, and `rest` is less than the 16 of `tail`.
-        unsafe { core::ptr::copy_nonoverlapping(row.add(depth - rest), tail.as_mut_ptr(), rest) };
+        unsafe { store_s8x16(tail.as_mut_ptr(), load_part(row.add(depth - rest), rest)) };
     }
 }

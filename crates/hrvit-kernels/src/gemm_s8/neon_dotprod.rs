@@ -10,7 +10,7 @@ use super::{Gemm, scalar};
 use crate::epilogue::Epilogue;
 use crate::isa::NeonDotprod;
 use crate::neon::product::{Micro, ROWS, Sums, Weights, drive};
-use crate::neon::{load_s8x16, store_s8x16};
+use crate::neon::{load_part, load_s8x16, store_s8x16};
 use crate::packing::Packing;
 
 /// Steps of depth in a vector of activations.
@@ -91,13 +91,10 @@ impl Micro for Sdot {
         let rest = depth % STEPS;
         if rest != 0 {
             for (tail, a) in rows.tail.iter_mut().zip(a).take(2 * PAIRS) {
-                // SAFETY: the caller vouches for `depth` codes, and for 16 at a time where they are padded; `rest` is less than the 16 of `tail`. What lies behind
-                // was zero and stays so.
+                // SAFETY: the caller vouches for `depth` codes, and for 16 at a time where they are padded; `rest` is less than the 16 of `tail`.
                 unsafe {
-                    match PADDED {
-                        true => store_s8x16(tail.as_mut_ptr(), load_s8x16(a.add(depth - rest))),
-                        false => core::ptr::copy_nonoverlapping(a.add(depth - rest), tail.as_mut_ptr(), rest),
-                    }
+                    let a = a.add(depth - rest);
+                    store_s8x16(tail.as_mut_ptr(), if PADDED { load_s8x16(a) } else { load_part(a, rest) });
                 }
             }
         }

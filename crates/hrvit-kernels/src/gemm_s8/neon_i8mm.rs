@@ -9,8 +9,8 @@ use core::mem::MaybeUninit;
 use super::{Gemm, scalar};
 use crate::epilogue::Epilogue;
 use crate::isa::NeonI8mm;
-use crate::neon::load_s8x16;
 use crate::neon::product::{Micro, ROWS, Sums, Weights, drive};
+use crate::neon::{load_part, load_s8x16};
 use crate::packing::Packing;
 
 /// Steps of depth in a group.
@@ -102,12 +102,7 @@ impl Micro for Smmla {
                 for pair in 0..PAIRS {
                     let [first, second] = [a[2 * pair], a[2 * pair + 1]].map(|a| {
                         let a = a.add(depth - rest);
-                        if PADDED {
-                            return load_s8x16(a);
-                        }
-                        let mut tail = [0i8; 2 * GROUP];
-                        core::ptr::copy_nonoverlapping(a, tail.as_mut_ptr(), rest);
-                        load_s8x16(tail.as_ptr())
+                        if PADDED { load_s8x16(a) } else { load_part(a, rest) }
                     });
                     if rest > GROUP {
                         put::<PAIRS>(to.add(pair), first, second);

@@ -72,6 +72,37 @@ macro_rules! store {
     };
 }
 
+/// The first `count` of 16 codes, at most 16, zeros behind them. No call, as copies of an unknown length are.
+///
+/// # Safety
+/// The processor has NEON, and `count` codes may be read.
+#[inline(always)]
+pub(crate) unsafe fn load_part(from: *const i8, count: usize) -> int8x16_t {
+    // SAFETY: the caller vouches for the codes: the second half is read so that it ends with the last of them, and moved.
+    unsafe {
+        if count >= 8 {
+            let last = vreinterpret_u64_s8(load_s8x8(from.add(count - 8)));
+            let high = vshl_u64(last, vdup_n_s64(8 * (count as i64 - 16)));
+            return vcombine_s8(load_s8x8(from), vreinterpret_s8_u64(high));
+        }
+        let (mut codes, mut at) = ([0i8; 8], 0);
+        if count & 4 != 0 {
+            for i in 0..4 {
+                codes[i] = *from.add(i);
+            }
+            at = 4;
+        }
+        if count & 2 != 0 {
+            (codes[at], codes[at + 1]) = (*from.add(at), *from.add(at + 1));
+            at += 2;
+        }
+        if count & 1 != 0 {
+            codes[at] = *from.add(at);
+        }
+        vcombine_s8(load_s8x8(codes.as_ptr()), vdup_n_s8(0))
+    }
+}
+
 load!(load_s8x16, i8, int8x16_t, vld1q_s8, "16b");
 load!(load_s8x8, i8, int8x8_t, vld1_s8, "8b");
 load!(load_u8x8, u8, uint8x8_t, vld1_u8, "8b");

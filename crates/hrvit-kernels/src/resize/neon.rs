@@ -5,7 +5,7 @@ use core::arch::aarch64::*;
 
 use super::{Rows, Segment, margin, scalar, segment};
 use crate::isa::Neon;
-use crate::neon::{load_s16x8, load_s32x4, store_s32x4};
+use crate::neon::{load_part, load_s16x8, load_s32x4, store_s32x4};
 
 /// Channels of a block.
 const BLOCK: usize = 8;
@@ -89,9 +89,7 @@ impl<'a> Source<'a> {
                 if WHOLE {
                     return load_s16x8(from);
                 }
-                let mut values = [0i16; BLOCK];
-                core::ptr::copy_nonoverlapping(from, values.as_mut_ptr(), BLOCK.min(channels - c));
-                load_s16x8(values.as_ptr())
+                vreinterpretq_s16_s8(load_part(from.cast(), 2 * BLOCK.min(channels - c)))
             });
             let both = |weight| vcombine_s16(weight, weight);
             let low = vmlal_s16(vmull_s16(vget_low_s16(upper), self.upper_weight), vget_low_s16(lower), self.lower_weight);

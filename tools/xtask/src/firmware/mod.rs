@@ -1,7 +1,7 @@
 //! `cargo xtask firmware`: builds the programs for machines and boards and shows what they take; fails where they take too much or could panic.
 
 pub mod build;
-mod elf;
+pub mod elf;
 mod owner;
 mod panics;
 mod sizes;
