@@ -8,7 +8,7 @@ use crate::epilogue::Epilogue;
 use crate::isa::Neon;
 use crate::neon::rates::Rates;
 use crate::neon::sink::{Add16, Add32, Sink, Store8, Store16, Table8};
-use crate::neon::{load_part, load_s8x16, load_s32x4, store_s8x16, store_s32x4};
+use crate::neon::{load_part, load_s8x8, load_s8x16, load_s32x4, store_s8x16, store_s32x4};
 
 /// Channels of a block.
 pub(super) const BLOCK: usize = 16;
@@ -204,6 +204,10 @@ impl<const KERNEL: usize, const TAPS: usize> Row for Pairs<KERNEL, TAPS> {
         let rows = inputs::<KERNEL>(args, first);
         let taps: [*const i8; TAPS] = core::array::from_fn(|tap| rows[tap / KERNEL].wrapping_add(tap % KERNEL * in_stride));
         let padding = [pad; BLOCK];
+        if !WHOLE && width == BLOCK / 2 {
+            // SAFETY: as below, of 8 channels.
+            return unsafe { half(args, &rows, &block, writer) };
+        }
         for x in 0..args.columns_out() {
             let column = (x * stride).wrapping_sub(KERNEL / 2);
             // SAFETY: the checked rows hold `columns` tokens of `width` channels from `first` on; whole blocks are read where they lie, others tap by tap into a
@@ -232,6 +236,32 @@ impl<const KERNEL: usize, const TAPS: usize> Row for Pairs<KERNEL, TAPS> {
             };
             // SAFETY: the token exists.
             unsafe { writer.put::<WHOLE>(x, sums, None) };
+        }
+    }
+}
+
+/// All tokens of a block of which 8 channels exist.
+///
+/// # Safety
+/// The processor has NEON; as [`Row::tokens`].
+#[inline(always)]
+unsafe fn half<const KERNEL: usize, const TAPS: usize, S: Sink>(args: &Depthwise<'_>, rows: &[*const i8; KERNEL], block: &Block<TAPS>, writer: &Writer<S>) {
+    let Depthwise { in_stride, columns, stride, pad, .. } = *args;
+    let [low, high, ..] = block.start();
+    for x in 0..args.columns_out() {
+        let column = (x * stride).wrapping_sub(KERNEL / 2);
+        let mut sums = [low, high];
+        // SAFETY: the checked rows hold 8 channels of every column that is read; others are padding.
+        unsafe {
+            for (row, weights) in rows.iter().zip(block.weights.as_chunks::<KERNEL>().0) {
+                for (kx, weights) in weights.iter().enumerate() {
+                    let column = column.wrapping_add(kx);
+                    let codes = if column < columns { load_s8x8(row.add(column * in_stride)) } else { vdup_n_s8(pad) };
+                    let products = vmull_s8(codes, load_s8x8(weights.as_ptr()));
+                    sums = [vaddw_s16(sums[0], vget_low_s16(products)), vaddw_high_s16(sums[1], products)];
+                }
+            }
+            writer.put::<false>(x, [sums[0], sums[1], low, high], None);
         }
     }
 }

@@ -10,11 +10,13 @@ use super::{Gemm, scalar};
 use crate::epilogue::Epilogue;
 use crate::isa::Neon;
 use crate::neon::product::{BLOCK, Micro, ROWS, Sums, Weights, drive};
-use crate::neon::{load_part, store_s8x16};
+use crate::neon::{load_part, load_s8x8, store_s8x16};
 use crate::packing::Packing;
 
 /// Steps of depth in a vector.
 const STEPS: usize = 16;
+/// Steps of depth in half a vector.
+const HALF: usize = 8;
 /// Channels that are multiplied at once.
 const CHANNELS: usize = 4;
 
@@ -125,6 +127,24 @@ unsafe fn multiply<const PAIRS: usize>(a: &[*const i8; CHANNELS], weights: &[*co
     }
 }
 
+/// Adds products of 8 steps of 4 or 2 rows with 4 channels.
+///
+/// # Safety
+/// The processor has NEON; 8 codes may be read from each of the first `2 * PAIRS` rows and from each row of weights.
+#[inline(always)]
+unsafe fn multiply_half<const PAIRS: usize>(a: [*const i8; CHANNELS], weights: [*const i8; CHANNELS], acc: &mut Partial) {
+    // SAFETY: the caller vouches for the codes.
+    unsafe {
+        let weights = weights.map(|row| load_s8x8(row));
+        for (a, acc) in a.into_iter().zip(acc).take(2 * PAIRS) {
+            let a = load_s8x8(a);
+            for (acc, weights) in acc.iter_mut().zip(weights) {
+                *acc = vpadalq_s16(*acc, vmull_s8(a, weights));
+            }
+        }
+    }
+}
+
 impl Micro for Smull {
     const PACKING: Packing = Packing::Rows;
     const ROWS: usize = CHANNELS;
@@ -138,7 +158,7 @@ impl Micro for Smull {
     #[inline(always)]
     unsafe fn prepare<const PAIRS: usize, const PADDED: bool, const GROUPS: usize>(rows: &mut Rows, a: &[*const i8; ROWS], depth: usize) {
         rows.a = core::array::from_fn(|i| a[i]);
-        if !depth.is_multiple_of(STEPS) {
+        if !depth.is_multiple_of(HALF) {
             // SAFETY: the caller vouches for `depth` codes.
             unsafe { tails(&rows.a, depth, &mut rows.tail) };
         }
@@ -157,7 +177,10 @@ impl Micro for Smull {
                 let weights = core::array::from_fn(|c| weights.add((first + CHANNELS * half + c).min(last) * depth));
                 let mut acc = [[vdupq_n_s32(0); CHANNELS]; CHANNELS];
                 multiply::<PAIRS>(&rows.a, &weights, twice, once, &mut acc);
-                if !depth.is_multiple_of(STEPS) {
+                if depth % STEPS == HALF {
+                    let last = |row: *const i8| row.add(depth - HALF);
+                    multiply_half::<PAIRS>(rows.a.map(last), weights.map(last), &mut acc);
+                } else if !depth.is_multiple_of(STEPS) {
                     let mut tail = [[0; STEPS]; CHANNELS];
                     tails(&weights, depth, &mut tail);
                     multiply::<PAIRS>(&rows.tail.each_ref().map(|row| row.as_ptr()), &tail.each_ref().map(|row| row.as_ptr()), 0, 1, &mut acc);

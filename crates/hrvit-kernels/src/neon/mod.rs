@@ -80,7 +80,10 @@ macro_rules! store {
 pub(crate) unsafe fn load_part(from: *const i8, count: usize) -> int8x16_t {
     // SAFETY: the caller vouches for the codes: the second half is read so that it ends with the last of them, and moved.
     unsafe {
-        if count >= 8 {
+        if count == 8 {
+            return vcombine_s8(load_s8x8(from), vdup_n_s8(0));
+        }
+        if count > 8 {
             let last = vreinterpret_u64_s8(load_s8x8(from.add(count - 8)));
             let high = vshl_u64(last, vdup_n_s64(8 * (count as i64 - 16)));
             return vcombine_s8(load_s8x8(from), vreinterpret_s8_u64(high));
