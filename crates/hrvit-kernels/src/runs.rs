@@ -15,7 +15,7 @@ pub fn copy_strided(from: &[u8], from_stride: usize, to: &mut [u8], to_stride: u
         32 => whole::<32>(from, from_stride, to, to_stride),
         64 => whole::<64>(from, from_stride, to, to_stride),
         _ => each(from, from_stride, to, to_stride, |from, to| {
-            to.get_mut(..len)?.iter_mut().zip(from.get(..len)?).for_each(|(to, from)| *to = *from);
+            copy(from.get(..len)?, to.get_mut(..len)?);
             Some(())
         }),
     }
@@ -25,9 +25,21 @@ pub fn copy_strided(from: &[u8], from_stride: usize, to: &mut [u8], to_stride: u
 #[inline(always)]
 fn whole<const N: usize>(from: &[u8], from_stride: usize, to: &mut [u8], to_stride: usize) {
     each(from, from_stride, to, to_stride, |from, to| {
-        *to.first_chunk_mut::<N>()? = *from.first_chunk()?;
+        copy(from.first_chunk::<N>()?, to.first_chunk_mut::<N>()?);
         Some(())
     });
+}
+
+/// Copies a run into one of its length. On AArch64 by vectors: where accesses must be aligned, compilers copy byte by byte, or call.
+#[inline(always)]
+fn copy(from: &[u8], to: &mut [u8]) {
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: NEON is in every AArch64 processor; the shorter of both slices has so many bytes, and they are apart, as one of them is borrowed mutably.
+    unsafe {
+        crate::neon::copy(from.as_ptr().cast(), to.as_mut_ptr().cast(), from.len().min(to.len()));
+    }
+    #[cfg(not(target_arch = "aarch64"))]
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
 }
 
 /// Calls `copy` with what is left of both slices at every place, until it finds too little.

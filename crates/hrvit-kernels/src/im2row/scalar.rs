@@ -4,6 +4,12 @@ use crate::slices::rows_mut;
 
 /// Writes the patches; lengths were checked by the caller, as below.
 pub(super) fn patches<T: Copy>(rows: [Option<&[T]>; 3], channels: usize, stride: usize, pad: T, out: &mut [T]) {
+    patches_by(rows, channels, stride, pad, out, copy);
+}
+
+/// [`patches`], whose runs `copy` moves: both slices are equally long.
+#[inline(always)]
+pub(super) fn patches_by<T: Copy>(rows: [Option<&[T]>; 3], channels: usize, stride: usize, pad: T, out: &mut [T], copy: impl Fn(&[T], &mut [T])) {
     let (run, patch) = (3 * channels, 9 * channels);
     for (x, patch) in rows_mut(out, patch).enumerate() {
         for (row, taps) in rows.iter().zip(rows_mut(patch, run)) {

@@ -72,6 +72,41 @@ macro_rules! store {
     };
 }
 
+/// Copies `len` bytes that do not overlap. No call, as copies of an unknown length are.
+///
+/// # Safety
+/// The processor has NEON; `len` bytes may be read from `from` and written to `to`, and are apart.
+#[inline(always)]
+pub(crate) unsafe fn copy(from: *const i8, to: *mut i8, len: usize) {
+    // SAFETY: the caller vouches for the bytes: the last vector ends with the last of them, and what it shares with the one before is written twice.
+    unsafe {
+        if len >= 16 {
+            for at in (0..len - 15).step_by(16) {
+                store_s8x16(to.add(at), load_s8x16(from.add(at)));
+            }
+            if !len.is_multiple_of(16) {
+                store_s8x16(to.add(len - 16), load_s8x16(from.add(len - 16)));
+            }
+        } else if len >= 8 {
+            store_s8x8(to, load_s8x8(from));
+            store_s8x8(to.add(len - 8), load_s8x8(from.add(len - 8)));
+        } else {
+            let mut at = 0;
+            if len & 4 != 0 {
+                (*to, *to.add(1), *to.add(2), *to.add(3)) = (*from, *from.add(1), *from.add(2), *from.add(3));
+                at = 4;
+            }
+            if len & 2 != 0 {
+                (*to.add(at), *to.add(at + 1)) = (*from.add(at), *from.add(at + 1));
+                at += 2;
+            }
+            if len & 1 != 0 {
+                *to.add(at) = *from.add(at);
+            }
+        }
+    }
+}
+
 /// The first `count` of 16 codes, at most 16, zeros behind them. No call, as copies of an unknown length are.
 ///
 /// # Safety
