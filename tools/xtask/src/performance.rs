@@ -12,6 +12,7 @@ use crate::firmware::grouped;
 use crate::hrvit::{Hrvit, path_text};
 use crate::marked;
 use crate::mca::{self, Modelled};
+use crate::profile::{By, Profile};
 
 /// The page, relative to the root.
 const PAGE: &str = "docs/performance.md";
@@ -36,7 +37,8 @@ pub fn run(root: &Path) -> Result<()> {
     let b1 = count::measure(root, &hrvit, &PROCESSORS.iter().filter(|processor| processor.name == "m55").collect::<Vec<_>>(), &b1)?;
     b1.iter().try_for_each(|counts| profile(root, &hrvit, &mut text, counts, "b1"))?;
     let loops = mca::model(root, false)?;
-    writeln!(text, "\n## Times the roofline\n\n{}", roofline(&nano, &loops)?)?;
+    writeln!(text, "\n## Where the instructions go\n\n{}", kinds(root, &hrvit)?)?;
+    writeln!(text, "## Times the roofline\n\n{}", roofline(&nano, &loops)?)?;
     writeln!(text, "## Inner loops in a model of the pipeline\n\n{}", mca::page(&loops)?.trim_end())?;
     marked::write(root, PAGE, MARKS, &text)?;
     println!("{PAGE} is measured anew");
@@ -71,6 +73,21 @@ fn section(text: &mut String, counts: &Counts, emulator: &str, picture: &str) ->
     }
     writeln!(text, "\n![{unit} of every step]({picture})")?;
     Ok(())
+}
+
+/// Millions of instructions of a nano frame by kind of work, on every processor.
+fn kinds(root: &Path, hrvit: &Hrvit) -> Result<String> {
+    let measured: Vec<Profile> = PROCESSORS.iter().map(|processor| Profile::measure(root, hrvit, processor, &Plan::default())).collect::<Result<_>>()?;
+    let mut text = String::from("nano 192x256, millions of instructions a frame (`cargo xtask profile`):\n\n| |");
+    PROCESSORS.iter().try_for_each(|processor| write!(text, " {} |", processor.name))?;
+    writeln!(text, "\n|---|{}", "---:|".repeat(PROCESSORS.len()))?;
+    let columns: Vec<Vec<(String, u64)>> = measured.iter().map(|profile| profile.by(By::Kind)).collect();
+    let million = |count: u64| format!(" {:.1} |", count as f64 / 1e6);
+    for (row, (kind, _)) in columns.first().context("there are processors")?.iter().enumerate() {
+        writeln!(text, "| {kind} |{}", columns.iter().map(|column| million(column[row].1)).collect::<String>())?;
+    }
+    writeln!(text, "| **frame** |{}", measured.iter().map(|profile| million(profile.total())).collect::<String>())?;
+    Ok(text)
 }
 
 /// Instructions of every kind of block that multiplies, in multiples of what its multiply-accumulates would take in the best inner loop of the processor.

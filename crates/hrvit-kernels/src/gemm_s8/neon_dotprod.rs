@@ -88,7 +88,8 @@ impl Micro for Sdot {
     #[inline(always)]
     unsafe fn prepare<const PAIRS: usize, const PADDED: bool, const GROUPS: usize>(rows: &mut Rows, a: &[*const i8; ROWS], depth: usize) {
         // One by one: a copy of the array is a call.
-        rows.a = core::array::from_fn(|i| a[i]);
+        let [first, second, third, fourth, fifth, sixth, seventh, eighth] = *a;
+        rows.a = [first, second, third, fourth, fifth, sixth, seventh, eighth];
         let rest = depth % STEPS;
         if rest != 0 {
             for (tail, a) in rows.tail.iter_mut().zip(a).take(2 * PAIRS) {

@@ -141,7 +141,11 @@ impl Profile {
             let name = match by {
                 By::Kind => kinds::kind(origins).to_owned(),
                 By::Symbol => symbol.clone(),
-                By::Line => origins.first().map_or_else(|| symbol.clone(), |own| format!("{}:{}", own.file, own.line)),
+                // The innermost line of this repository: what is expanded there counts for it.
+                By::Line => {
+                    let own = origins.iter().find(|origin| origin.file.starts_with("crates/hrvit-")).or(origins.first());
+                    own.map_or_else(|| symbol.clone(), |own| format!("{}:{}", own.file, own.line))
+                }
             };
             *sums.entry(name).or_default() += count;
         }
