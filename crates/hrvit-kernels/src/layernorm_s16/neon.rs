@@ -100,6 +100,14 @@ impl Sink for Words {
 unsafe fn tokens<S: Sink>(x: *const i16, len: usize, norm: &Norm<'_>, sink: S, out: *mut S::Out) {
     let channels = norm.gain.len();
     let (whole, width) = (channels / BLOCK * BLOCK, channels % BLOCK);
+    // SAFETY: the caller vouches for the tokens, and the channels are counted here.
+    unsafe {
+        match channels {
+            16 => return few::<2, S>(x, len, norm, sink, out),
+            32 => return few::<4, S>(x, len, norm, sink, out),
+            _ => {}
+        }
+    }
     // SAFETY: the caller vouches for NEON and for whole tokens of `channels` elements; gains and offsets have `channels` elements (checked).
     unsafe {
         let mut last = ([0i32; BLOCK], [0i32; BLOCK]);
@@ -130,6 +138,69 @@ unsafe fn tokens<S: Sink>(x: *const i16, len: usize, norm: &Norm<'_>, sink: S, o
     }
 }
 
+/// Tokens of `8 * BLOCKS` channels, an even number of blocks: gains and offsets stay in registers.
+///
+/// # Safety
+/// As [`tokens`], for so many channels.
+#[inline(always)]
+unsafe fn few<const BLOCKS: usize, S: Sink>(x: *const i16, len: usize, norm: &Norm<'_>, sink: S, out: *mut S::Out) {
+    // SAFETY: the caller vouches for NEON, the gains and offsets of all channels, and whole tokens.
+    unsafe {
+        let affine: [Affine; BLOCKS] =
+            core::array::from_fn(|block| Affine::new(norm.gain.as_ptr().add(block * BLOCK), norm.offset.as_ptr().add(block * BLOCK)));
+        let mut first = 0;
+        while first < len {
+            let blocks: [int16x8_t; BLOCKS] = core::array::from_fn(|block| load_s16x8(x.add(first + block * BLOCK)));
+            let shared = Shared::of(&blocks, norm);
+            for pair in 0..BLOCKS / 2 {
+                let at = 2 * pair;
+                let both = [shared.normal(blocks[at], &affine[at]), shared.normal(blocks[at + 1], &affine[at + 1])];
+                sink.pair(out.add(first + at * BLOCK), both);
+            }
+            first += BLOCKS * BLOCK;
+        }
+    }
+}
+
+/// Gains and offsets of 8 channels.
+#[derive(Clone, Copy)]
+struct Affine {
+    gain: int16x8_t,
+    offset: [int32x4_t; 2],
+}
+
+impl Affine {
+    /// Those that lie here.
+    #[inline(always)]
+    unsafe fn new(gain: *const i32, offset: *const i32) -> Self {
+        // SAFETY: the caller has NEON and vouches for 8 elements of each. |gain| < 2^15.
+        unsafe {
+            Self {
+                gain: vuzp1q_s16(vreinterpretq_s16_s32(load_s32x4(gain)), vreinterpretq_s16_s32(load_s32x4(gain.add(4)))),
+                offset: [load_s32x4(offset), load_s32x4(offset.add(4))],
+            }
+        }
+    }
+}
+
+/// Sums of a token's elements and of their squares.
+struct Sums {
+    sum: int32x4_t,
+    squares: uint64x2_t,
+}
+
+impl Sums {
+    /// Adds 8 elements.
+    #[inline]
+    #[target_feature(enable = "neon")]
+    fn add(&mut self, x: int16x8_t) {
+        self.sum = vpadalq_s16(self.sum, x);
+        // Two squares are at most 2^31: right as an unsigned number.
+        let pair = vmlal_high_s16(vmull_s16(vget_low_s16(x), vget_low_s16(x)), x, x);
+        self.squares = vpadalq_u32(self.squares, vreinterpretq_u32_s32(pair));
+    }
+}
+
 /// What the channels of one token share.
 struct Shared {
     channels: int16x8_t,
@@ -151,21 +222,37 @@ impl Shared {
         let channels = norm.gain.len();
         // SAFETY: the caller vouches for NEON and the channels.
         unsafe {
-            let (mut sum, mut squares) = (vdupq_n_s32(0), vdupq_n_u64(0));
-            let mut add = |x: int16x8_t| {
-                sum = vpadalq_s16(sum, x);
-                // Two squares are at most 2^31: right as an unsigned number.
-                let pair = vmlal_high_s16(vmull_s16(vget_low_s16(x), vget_low_s16(x)), x, x);
-                squares = vpadalq_u32(squares, vreinterpretq_u32_s32(pair));
-            };
+            let mut sums = Sums { sum: vdupq_n_s32(0), squares: vdupq_n_u64(0) };
             for c in (0..whole).step_by(BLOCK) {
-                add(load_s16x8(x.add(c)));
+                sums.add(load_s16x8(x.add(c)));
             }
             if whole != channels {
-                add(load_s16x8(tail.as_ptr()));
+                sums.add(load_s16x8(tail.as_ptr()));
             }
-            let sum = vaddvq_s32(sum);
-            let (r, k) = norm.common().reciprocal(scalar::variance(channels, sum, vaddvq_u64(squares)));
+            Self::from_sums(&sums, norm)
+        }
+    }
+
+    /// That of a token that consists of these blocks.
+    #[inline(always)]
+    unsafe fn of<const BLOCKS: usize>(blocks: &[int16x8_t; BLOCKS], norm: &Norm<'_>) -> Self {
+        // SAFETY: the caller vouches for NEON.
+        unsafe {
+            let mut sums = Sums { sum: vdupq_n_s32(0), squares: vdupq_n_u64(0) };
+            for block in blocks {
+                sums.add(*block);
+            }
+            Self::from_sums(&sums, norm)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn from_sums(sums: &Sums, norm: &Norm<'_>) -> Self {
+        let channels = norm.gain.len();
+        // SAFETY: the caller vouches for NEON.
+        unsafe {
+            let sum = vaddvq_s32(sums.sum);
+            let (r, k) = norm.common().reciprocal(scalar::variance(channels, sum, vaddvq_u64(sums.squares)));
             let left = 32i32.saturating_sub(k as i32).max(0);
             Self {
                 channels: vdupq_n_s16(channels as i16),
@@ -183,18 +270,22 @@ impl Shared {
     #[inline(always)]
     unsafe fn eight(&self, x: *const i16, gain: *const i32, offset: *const i32) -> int16x8_t {
         // SAFETY: the caller vouches for NEON and 8 elements of each.
+        unsafe { self.normal(load_s16x8(x), &Affine::new(gain, offset)) }
+    }
+
+    /// 8 channels, saturated to 16 bits.
+    #[inline(always)]
+    unsafe fn normal(&self, x: int16x8_t, affine: &Affine) -> int16x8_t {
+        // SAFETY: the caller vouches for NEON.
         unsafe {
-            let x = load_s16x8(x);
             let mut d = [multiply_low(self.minus_sum, x, self.channels), multiply_high(self.minus_sum, x, self.channels)];
             if self.shifted {
                 d = d.map(|d| vshlq_s32(d, self.left));
             }
             let [low, high] = d.map(|d| vrshlq_s32(vqdmulhq_s32(d, self.r), self.k));
             let normal = vqmovn_high_s32(vqmovn_s32(low), high);
-            // |gain| < 2^15.
-            let gain = vuzp1q_s16(vreinterpretq_s16_s32(load_s32x4(gain)), vreinterpretq_s16_s32(load_s32x4(gain.add(4))));
-            let low = multiply_low(load_s32x4(offset), normal, gain);
-            let high = multiply_high(load_s32x4(offset.add(4)), normal, gain);
+            let low = multiply_low(affine.offset[0], normal, affine.gain);
+            let high = multiply_high(affine.offset[1], normal, affine.gain);
             vqmovn_high_s32(vqmovn_s32(vrshlq_s32(low, self.shift)), vrshlq_s32(high, self.shift))
         }
     }
