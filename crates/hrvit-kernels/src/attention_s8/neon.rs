@@ -124,11 +124,11 @@ unsafe fn pack<M: Micro>(args: &Strip<'_>, keys: usize, padded: usize, by_key: *
 /// Sums the values: a product with ones.
 #[inline(always)]
 unsafe fn offset<M: Micro>(shared: &mut Shared<'_>) {
-    let ones = [1i8; MAX_KEYS];
+    static ONES: [i8; MAX_KEYS] = [1; MAX_KEYS];
     let mut rows = M::new::<{ MAX_KEYS / 8 }>();
     // SAFETY: the caller vouches for the instruction; there are as many ones as keys at most, and `offset` has room for whole blocks of channels.
     unsafe {
-        M::prepare::<1, true, { MAX_KEYS / 8 }>(&mut rows, &[ones.as_ptr(); ROWS], shared.by_channel.depth);
+        M::prepare::<1, true, { MAX_KEYS / 8 }>(&mut rows, &[ONES.as_ptr(); ROWS], shared.by_channel.depth);
         for channel in (0..shared.by_channel.channels).step_by(BLOCK) {
             let [[low, high], ..] = M::multiply::<1, { MAX_KEYS / 8 }>(&rows, shared.by_channel, channel, [vdupq_n_s32(0); 2]);
             let to = shared.offset.as_mut_ptr().add(channel);

@@ -2,6 +2,7 @@
 //! `2 * 128 * 127 = 32512`: exact, as weights lie in -127..=127. Codes are read where they lie; only windows that leave the map are copied together.
 
 use core::arch::aarch64::*;
+use core::mem::MaybeUninit;
 
 use super::{Depthwise, scalar};
 use crate::epilogue::Epilogue;
@@ -146,12 +147,15 @@ impl<const TAPS: usize> Block<TAPS> {
     /// The lengths of `args` were checked; `TAPS` is its kernel's square, and `width` of its channels exist from `first` on; `WHOLE` says that these are 16.
     #[inline(always)]
     pub(super) unsafe fn new<const WHOLE: bool>(args: &Depthwise<'_>, first: usize, width: usize) -> Self {
-        let mut block = Self { weights: [[0; BLOCK]; TAPS], bias: [0; BLOCK] };
-        // SAFETY: the checked biases hold `width` channels from `first` on, and the weights as many of each tap.
+        let mut block = MaybeUninit::<Self>::uninit();
+        // SAFETY: the checked biases hold `width` channels from `first` on, and the weights as many of each tap. Biases are cleared here, and every tap is written: there
+        // are as many rows as taps in one (checked), so that nothing is left as it was.
         unsafe {
+            let (weights, biases) = (&raw mut (*block.as_mut_ptr()).weights, &mut *(&raw mut (*block.as_mut_ptr()).bias).cast::<MaybeUninit<[i32; BLOCK]>>());
+            let biases = biases.write([0; BLOCK]);
             let bias = args.bias.as_ptr().add(first);
             for c in (0..width).step_by(4) {
-                let to = block.bias.as_mut_ptr().add(c);
+                let to = biases.as_mut_ptr().add(c);
                 if WHOLE || c + 4 <= width {
                     store_s32x4(to, load_s32x4(bias.add(c)));
                 } else {
@@ -159,20 +163,23 @@ impl<const TAPS: usize> Block<TAPS> {
                 }
             }
             let mut from = args.weights.as_ptr().wrapping_add(first);
-            for (row, taps) in args.rows.iter().zip(block.weights.chunks_exact_mut(args.kernel)) {
-                for to in taps {
-                    store_s8x16(to.as_mut_ptr(), if WHOLE { load_s8x16(from) } else { load_part(from, width) });
-                    from = from.wrapping_add(args.weight_stride);
+            let mut to = weights.cast::<i8>();
+            for row in args.rows {
+                for _ in 0..args.kernel {
+                    let taps = if WHOLE { load_s8x16(from) } else { load_part(from, width) };
+                    store_s8x16(to, if row.is_some() { taps } else { vdupq_n_s8(0) });
                     if row.is_none() {
-                        for (bias, weight) in block.bias.iter_mut().zip(&mut *to) {
-                            *bias = bias.wrapping_add(i32::from(args.pad) * i32::from(*weight));
+                        let mut codes = [0i8; BLOCK];
+                        store_s8x16(codes.as_mut_ptr(), taps);
+                        for (bias, weight) in biases.iter_mut().zip(codes) {
+                            *bias = bias.wrapping_add(i32::from(args.pad) * i32::from(weight));
                         }
-                        *to = [0; BLOCK];
                     }
+                    (from, to) = (from.wrapping_add(args.weight_stride), to.wrapping_add(BLOCK));
                 }
             }
+            block.assume_init()
         }
-        block
     }
 
     /// The biases.

@@ -29,6 +29,7 @@ use kinds::{KINDS, Origin};
 #[command(after_help = "Examples:
   cargo xtask profile a53
   cargo xtask profile m55 --by symbol --top 20
+  cargo xtask profile a53 --kind copies --by line
   cargo xtask profile a53 --calls memcpy
   cargo xtask profile a76 --by line --variant b1 --classes 19 --size 224x224")]
 pub struct ProfileArgs {
@@ -38,6 +39,9 @@ pub struct ProfileArgs {
     /// What instructions are added up by
     #[arg(long, value_enum, default_value_t)]
     by: By,
+    /// Only kinds of work whose name has this in it
+    #[arg(long, value_name = "TEXT")]
+    kind: Option<String>,
     /// Instead: where a function is called from, and how often
     #[arg(long, value_name = "FUNCTION", conflicts_with = "by")]
     calls: Option<String>,
@@ -72,7 +76,10 @@ pub struct Profile {
 /// # Errors
 /// If something is missing or does not build, or the program fails.
 pub fn run(root: &Path, args: &ProfileArgs) -> Result<()> {
-    let profile = Profile::measure(root, &Hrvit::build(root)?, args.processor, &args.plan.plan())?;
+    let mut profile = Profile::measure(root, &Hrvit::build(root)?, args.processor, &args.plan.plan())?;
+    if let Some(text) = &args.kind {
+        profile.instructions.retain(|(_, _, origins)| kinds::kind(origins).contains(text.as_str()));
+    }
     if let Some(function) = &args.calls {
         let mut table = rows(&[&format!("calls of {function}"), "times"]);
         profile.calls(function).into_iter().take(args.top).for_each(|(place, count)| _ = table.add_row([place, grouped(count)]));
@@ -87,7 +94,8 @@ pub fn run(root: &Path, args: &ProfileArgs) -> Result<()> {
     for (name, count) in &sums {
         table.add_row([name.clone(), grouped(*count), format!("{:.1} %", 100.0 * *count as f64 / total as f64)]);
     }
-    table.add_row(["frame".to_owned(), grouped(total), "100.0 %".to_owned()]);
+    let all = if args.kind.is_some() { "all of these" } else { "frame" };
+    table.add_row([all.to_owned(), grouped(total), "100.0 %".to_owned()]);
     println!("{table}");
     Ok(())
 }
