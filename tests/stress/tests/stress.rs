@@ -149,12 +149,12 @@ fn random_edits_are_not_refused_and_do_not_pass_the_gate_in_vain() {
         let Some(case) = Case::edited(&bench.checkpoint, kind, seed, &bench.unpicked) else { continue };
         made += 1;
         match bench.judge.audit(&case.checkpoint().unwrap()).unwrap() {
-            Audit::Refused(why) => wrong.push(format!("refused: {}: {why}", case.name())),
+            Audit::Refused(why) => told(&mut wrong, format!("refused: {}: {why}", case.name())),
             Audit::Gated(why) => {
                 gated += 1;
                 println!("gated: {}: {why}", case.name());
             }
-            Audit::Written(complaints) if !complaints.is_empty() => wrong.push(format!("written: {}: {}", case.name(), complaints.join("; "))),
+            Audit::Written(complaints) if !complaints.is_empty() => told(&mut wrong, format!("written: {}: {}", case.name(), complaints.join("; "))),
             Audit::Written(_) => {}
         }
         if made % 100 == 0 {
@@ -163,6 +163,12 @@ fn random_edits_are_not_refused_and_do_not_pass_the_gate_in_vain() {
     }
     println!("{made} networks, {gated} gated, {} wrong", wrong.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Prints what is wrong as it is found, and keeps it.
+fn told(wrong: &mut Vec<String>, what: String) {
+    println!("{what}");
+    wrong.push(what);
 }
 
 /// Networks with several exact edits each. Where bars are missed, each edit alone is judged too.

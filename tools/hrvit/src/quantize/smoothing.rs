@@ -12,7 +12,7 @@ use super::{
     ranges::{self, Extent, Values},
     sample::Sample,
     techniques::{Technique, Techniques},
-    weights::Weights,
+    weights::{BIAS_MAX, WEIGHT_MAX, Weights},
 };
 
 /// Exponents tried: 0 is one scale for all channels, 1 each channel's own.
@@ -92,7 +92,7 @@ pub fn choose(sample: &Sample, extents: &[Extent], reader: &Reader<'_>) -> Smoot
     let exponents = if reader.techniques.uses(Technique::Smoothing) { &EXPONENTS[..] } else { &[0.0] };
     let attempt = |&exponent: &f64| -> Option<(f64, Grid, f64)> {
         let scale: Vec<f64> = channels.iter().map(|s| tensor.powf(1.0 - exponent) * s.powf(exponent)).collect();
-        let scale = encodable(scale, extents, fraction, reader.limit.is_none());
+        let scale = encodable(scale, extents, fraction, reader.limit.is_none().then(|| reader.op.depth()));
         let zero = || extents.iter().zip(&scale).map(|(&extent, &s)| ranges::centre(extent, s)).collect();
         let grid = match reader.limit {
             Some(limit) => Grid::s16(scale, -limit, limit),
@@ -115,17 +115,19 @@ fn finest(fraction: u8) -> f64 {
 }
 
 /// Scales whose integers keep [`GAIN_BITS`] bits. All channels share one shift: the finest scale sets it by its gain of 15 bits, and zero points far from 0 by their
-/// offsets of 29. Scales finer than that allows are made coarser.
-fn encodable(mut scale: Vec<f64>, extents: &[Extent], fraction: u8, centred: bool) -> Vec<f64> {
+/// offsets of 29. A layer of `depth`, whose biases take zero points back, has room for them. Scales finer than that allows are made coarser. 16-bit codes have no
+/// zero points, and no depth is given.
+fn encodable(mut scale: Vec<f64>, extents: &[Extent], fraction: u8, depth: Option<usize>) -> Vec<f64> {
     let coarsest = scale.iter().copied().fold(0.0, f64::max);
     // A gain is 2^(shift - fraction) / scale.
     let least = (coarsest / f64::from(1u32 << (15 - GAIN_BITS))).max(finest(fraction));
     scale.iter_mut().for_each(|s| *s = s.max(least));
-    if centred {
+    if let Some(depth) = depth {
+        let most = BIAS_MAX / (WEIGHT_MAX * depth.max(1) as f64);
         let shift = (f64::from(i32::from(fraction) + GAIN_BITS) + coarsest.log2()).ceil().max(1.0);
         for (s, extent) in scale.iter_mut().zip(extents) {
             let middle = 0.5 * (f64::from(extent.min) + f64::from(extent.max)).abs();
-            *s = s.max(middle / (29.0 - shift).exp2());
+            *s = s.max(middle / (29.0 - shift).exp2()).max(middle / most);
         }
     }
     scale
@@ -250,11 +252,15 @@ mod tests {
         let wide = Extent { min: -4.0, max: 4.0 };
         let far = Extent { min: 7.999, max: 8.0 };
         for fraction in [10, 15] {
-            let scale = encodable(vec![8.0 / 255.0, 1e-3 / 255.0, 1e-12], &[wide, far, far], fraction, true);
+            let scale = encodable(vec![8.0 / 255.0, 1e-3 / 255.0, 1e-12], &[wide, far, far], fraction, Some(64));
             let gain: Vec<f64> = scale.iter().map(|s| s.recip()).collect();
             let offset: Vec<f64> = [wide, far, far].iter().zip(&scale).map(|(&extent, &s)| ranges::centre(extent, s).into()).collect();
             let affine = encode::norm_affine(&gain, &offset, fraction).unwrap();
             assert!(affine.gain.iter().all(|gain| *gain >= 1 << (GAIN_BITS - 1)), "{affine:?}");
+            // Constants that hardly vary: what the next layer's bias takes back of them has room in it.
+            let still = Extent { min: 0.5, max: 0.5 + 1e-7 };
+            let fine = encodable(vec![1e-9; 3], &[still; 3], fraction, Some(64));
+            assert!(fine.iter().all(|&s| f64::from(ranges::centre(still, s).abs()) * WEIGHT_MAX * 64.0 <= 1.01 * BIAS_MAX), "{fine:?}");
         }
     }
 

@@ -61,11 +61,13 @@ impl Weights {
             rows[o].weights.push(w);
             rows[o].counts.push(counts.get(c).copied().unwrap_or(1.0));
         }
+        // A code less its zero point.
+        let largest = 2.0 * input.largest() as f64;
         let scale: Vec<f64> = rows
             .par_iter()
             .zip(bias)
             .enumerate()
-            .map(|(o, (row, &b))| row.clip(techniques.uses(Technique::WeightClip)).max(f64::from(b).abs() / BIAS_MAX).max(output(o) * 2f64.powi(-26)))
+            .map(|(o, (row, &b))| row.clip(techniques.uses(Technique::WeightClip), largest).max(f64::from(b).abs() / BIAS_MAX).max(output(o) * 2f64.powi(-26)))
             .collect();
         let codes = folded.iter().enumerate().map(|(i, w)| (w / scale[place(op, i).0]).round().clamp(-WEIGHT_MAX, WEIGHT_MAX) as i8).collect();
         Self { codes, scale, bias: bias.iter().map(|&b| f64::from(b)).collect() }
@@ -146,18 +148,21 @@ struct Row {
 }
 
 impl Row {
-    /// The scale with the smallest error. A clip far below the largest weight pays where that belongs to an input that hardly varies.
-    fn clip(&self, search: bool) -> f64 {
+    /// The scale with the smallest error. A clip far below the largest weight pays where that belongs to an input that hardly varies; what it leaves out there, at
+    /// codes up to `largest`, must fit the bias, which is corrected by it.
+    fn clip(&self, search: bool, largest: f64) -> f64 {
         let full = self.weights.iter().fold(0f64, |most, w| most.max(w.abs())) / WEIGHT_MAX;
         if !search || full == 0.0 {
             return full;
         }
+        let left_out = |scale: f64| self.weights.iter().map(|w| (w - (w / scale).round().clamp(-WEIGHT_MAX, WEIGHT_MAX) * scale).abs()).sum::<f64>();
+        let fits = |scale: &f64| *scale >= full || largest * left_out(*scale) <= BIAS_MAX * scale;
         let best = |scales: &mut dyn Iterator<Item = f64>| {
             let first = (f64::INFINITY, full);
             scales.map(|scale| (error_of(&self.weights, &self.counts, scale), scale)).fold(first, |best, next| if next.0 < best.0 { next } else { best }).1
         };
-        let half = best(&mut (0..HALVES).map(|i| full * 0.5f64.powi(i)));
-        best(&mut (0..CLIPS).map(|i| half * (1.0 - 0.02 * i as f64)))
+        let half = best(&mut (0..HALVES).map(|i| full * 0.5f64.powi(i)).filter(fits));
+        best(&mut (0..CLIPS).map(|i| half * (1.0 - 0.02 * i as f64)).filter(fits))
     }
 }
 
@@ -229,10 +234,10 @@ mod tests {
         let alike = |weights: Vec<f64>| Row { counts: vec![1.0; weights.len()], weights };
         let mut row = vec![0.5 / 127.0; 4000];
         row.push(1.0);
-        assert!(alike(row.clone()).clip(true) < 1.0 / 127.0);
-        assert_eq!(alike(row).clip(false), 1.0 / 127.0);
-        assert_eq!(alike(vec![1.0, -0.5]).clip(true), 1.0 / 127.0);
-        assert_eq!(alike(vec![0.0; 3]).clip(true), 0.0);
+        assert!(alike(row.clone()).clip(true, 255.0) < 1.0 / 127.0);
+        assert_eq!(alike(row).clip(false, 255.0), 1.0 / 127.0);
+        assert_eq!(alike(vec![1.0, -0.5]).clip(true, 255.0), 1.0 / 127.0);
+        assert_eq!(alike(vec![0.0; 3]).clip(true, 255.0), 0.0);
     }
 
     #[test]
@@ -245,5 +250,8 @@ mod tests {
         let [first, _, last] = quiet.real(&op, &input)[..] else { panic!("{quiet:?}") };
         assert!((first - 0.3).abs() < 0.005 && (last + 0.2).abs() < 0.005 && quiet.codes[1] == 127, "{quiet:?}");
         assert_eq!(quantise(&[0.0; 3]), quantise(&[]), "nothing varies: nothing to go by");
+        // What is left out at the largest code fits the bias that makes up for it.
+        let far = Weights::quantise(&op, &[1e-6, 400.0, -1e-6], &[0.0], (&input, &[1.0, 1e-20, 1.0]), Techniques::ALL, |_| 1e-12);
+        assert!(400.0 * 0.1 * 255.0 / far.scale[0] < 4.0 * BIAS_MAX, "{far:?}");
     }
 }
