@@ -372,7 +372,8 @@ mod processor {
     }
 }
 
-/// What an AArch64 processor has: from the operating system with feature `std`, from the ID registers without an operating system, else from the build.
+/// What an AArch64 processor has: from the operating system with feature `std`, and without it on Linux and Android; from the ID registers where there is no operating
+/// system, else from the build.
 #[cfg(target_arch = "aarch64")]
 mod processor {
     /// `sdot`.
@@ -381,7 +382,9 @@ mod processor {
         let detected = std::arch::is_aarch64_feature_detected!("dotprod");
         #[cfg(all(not(feature = "std"), target_os = "none"))]
         let detected = (id_aa64isar0() >> 44) & 0xf != 0;
-        #[cfg(all(not(feature = "std"), not(target_os = "none")))]
+        #[cfg(all(not(feature = "std"), any(target_os = "linux", target_os = "android")))]
+        let detected = crate::auxv::has(crate::auxv::DOTPROD);
+        #[cfg(all(not(feature = "std"), not(any(target_os = "none", target_os = "linux", target_os = "android"))))]
         let detected = false;
         cfg!(target_feature = "dotprod") || detected
     }
@@ -392,7 +395,9 @@ mod processor {
         let detected = std::arch::is_aarch64_feature_detected!("i8mm");
         #[cfg(all(not(feature = "std"), target_os = "none"))]
         let detected = (id_aa64isar1() >> 52) & 0xf != 0;
-        #[cfg(all(not(feature = "std"), not(target_os = "none")))]
+        #[cfg(all(not(feature = "std"), any(target_os = "linux", target_os = "android")))]
+        let detected = crate::auxv::has(crate::auxv::I8MM);
+        #[cfg(all(not(feature = "std"), not(any(target_os = "none", target_os = "linux", target_os = "android"))))]
         let detected = false;
         cfg!(target_feature = "i8mm") || detected
     }
@@ -403,7 +408,9 @@ mod processor {
         let detected = std::arch::is_aarch64_feature_detected!("fhm");
         #[cfg(all(not(feature = "std"), target_os = "none"))]
         let detected = (id_aa64isar0() >> 48) & 0xf != 0;
-        #[cfg(all(not(feature = "std"), not(target_os = "none")))]
+        #[cfg(all(not(feature = "std"), any(target_os = "linux", target_os = "android")))]
+        let detected = crate::auxv::has(crate::auxv::FHM);
+        #[cfg(all(not(feature = "std"), not(any(target_os = "none", target_os = "linux", target_os = "android"))))]
         let detected = false;
         cfg!(target_feature = "fhm") || detected
     }

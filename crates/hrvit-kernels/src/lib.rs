@@ -66,6 +66,8 @@ pub mod attention_f16;
 #[cfg(feature = "int16x8")]
 pub mod attention_s16;
 pub mod attention_s8;
+#[cfg(all(target_arch = "aarch64", not(feature = "std"), any(target_os = "linux", target_os = "android")))]
+mod auxv;
 #[cfg(hrvit_scalar)]
 pub mod conformance;
 #[cfg(feature = "fp16")]

@@ -5,7 +5,7 @@ use hrvit_reference::Checkpoint;
 use hrvit_tool::{
     float::Float,
     hold_out::{
-        gate::{Complaint, Gate},
+        gate::{Complaint, Gate, passed_over},
         measure::{Decided, Decision},
     },
     host_engine::{HostEngine, PackedImage},
@@ -26,8 +26,13 @@ pub enum Audit {
     Refused(String),
     /// The gate refuses the image.
     Gated(String),
-    /// The image is written, and other frames agree that it may be, but for these complaints.
-    Written(Vec<String>),
+    /// The image is written.
+    Written {
+        /// What other frames complain of.
+        complaints: Vec<String>,
+        /// The same of classes that the frames that calibrated hardly show, which `hrvit quantize` lists as not judged.
+        not_judged: Vec<String>,
+    },
 }
 
 impl Judge {
@@ -45,13 +50,18 @@ impl Judge {
         let float = Float::new(checkpoint.clone(), self.size);
         let gate = Gate { min_agreement: 0.95 };
         let names: Vec<String> = (0..float.classes()).map(|class| format!("class {class}")).collect();
-        let judge = |frames: &[RgbImage]| -> Result<Vec<Complaint>> { Ok(gate.judge(&decided(frames, &float, &engine)?, &names, float.head()).refused) };
-        let refused = judge(self.calibration_frames())?;
+        let calibrated = decided(self.calibration_frames(), &float, &engine)?;
+        let refused = gate.judge(&calibrated, &names, float.head()).refused;
         if !refused.is_empty() {
             return Ok(Audit::Gated(refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")));
         }
-        let worse = judge(&self.validation)?.into_iter().filter(|complaint| complaint.found < complaint.threshold - SLACK);
-        Ok(Audit::Written(worse.map(|complaint| complaint.to_string()).collect()))
+        let passed_over = passed_over(&calibrated, &names, float.head());
+        let worse = gate.judge(&decided(&self.validation, &float, &engine)?, &names, float.head()).refused;
+        let worse = worse.into_iter().filter(|complaint| complaint.found < complaint.threshold - SLACK);
+        let is_judged = |complaint: &Complaint| complaint.class.as_ref().is_none_or(|class| !passed_over.contains(&class.as_str()));
+        let (complaints, not_judged): (Vec<Complaint>, Vec<Complaint>) = worse.partition(is_judged);
+        let [complaints, not_judged] = [complaints, not_judged].map(|all| all.iter().map(ToString::to_string).collect());
+        Ok(Audit::Written { complaints, not_judged })
     }
 }
 

@@ -154,8 +154,8 @@ fn random_edits_are_not_refused_and_do_not_pass_the_gate_in_vain() {
                 gated += 1;
                 println!("gated: {}: {why}", case.name());
             }
-            Audit::Written(complaints) if !complaints.is_empty() => told(&mut wrong, format!("written: {}: {}", case.name(), complaints.join("; "))),
-            Audit::Written(_) => {}
+            Audit::Written { complaints, .. } if !complaints.is_empty() => told(&mut wrong, format!("written: {}: {}", case.name(), complaints.join("; "))),
+            Audit::Written { not_judged, .. } => not_judged.iter().for_each(|one| println!("not judged: {}: {one}", case.name())),
         }
         if made % 100 == 0 {
             println!("{made} networks, {gated} gated, {} wrong", wrong.len());

@@ -38,13 +38,17 @@ pub fn run(root: &Path) -> Result<Made> {
     ran("this processor", &printed)?;
     let skipped = skipped(&printed);
     for (processor, has) in PROCESSORS {
-        let mut emulated = cargo(root);
-        emulated.args(["--package", "hrvit-kernels", "--features", "std,fp16,int16x8,orders", "--lib", "--tests", "--target", LINUX]);
-        // Static, and linked without a foreign C compiler.
-        emulated.arg("--config").arg(format!("target.{LINUX}.linker=\"rust-lld\""));
-        emulated.arg("--config").arg(format!("target.{LINUX}.runner=[\"qemu-aarch64\", \"-cpu\", \"{processor}\"]"));
-        let printed = command::succeed(emulated.env(REQUIRE, has.join(",")).args(["--", "--nocapture"]))?;
-        let there = ran(processor, &printed)?;
+        let test = |features: &str, tests: &[&str], only: &[&str]| {
+            let mut emulated = cargo(root);
+            emulated.args(["--package", "hrvit-kernels", "--features", features, "--target", LINUX]).args(tests);
+            // Static, and linked without a foreign C compiler.
+            emulated.arg("--config").arg(format!("target.{LINUX}.linker=\"rust-lld\""));
+            emulated.arg("--config").arg(format!("target.{LINUX}.runner=[\"qemu-aarch64\", \"-cpu\", \"{processor}\"]"));
+            command::succeed(emulated.env(REQUIRE, has.join(",")).args(["--", "--nocapture"]).args(only))
+        };
+        let there = ran(processor, &test("std,fp16,int16x8,orders", &["--lib", "--tests"], &[])?)?;
+        // Without the standard library Linux is asked too.
+        test("fp16,int16x8", &["--test", "conformance"], &["required_instruction_sets_are_available"])?;
         ensure!(has.iter().all(|isa| there.contains(*isa)), "{processor} has the kernels {}, compared were {there:?}", has.join(", "));
     }
     Ok(if skipped.is_empty() { Made::All } else { Made::Part(skipped) })

@@ -69,11 +69,11 @@ impl Gate {
         let mut verdict = Verdict::default();
         let decisions = if head == Head::Segformer { "pixels" } else { "frames" };
         let all = (None, decided.all, self.min_agreement);
-        let counts = |pixels: &Pixels| match head {
-            Head::Segformer => pixels.all >= LEAST_PIXELS && pixels.all as f64 >= LEAST_SHARE * decided.all.all as f64,
-            Head::Classifier => pixels.all >= LEAST_FRAMES,
-        };
-        let classes = names.iter().zip(&decided.classes).filter(|(_, pixels)| counts(pixels)).map(|(name, &pixels)| (Some(name.clone()), pixels, LEAST_KEPT));
+        let classes = names
+            .iter()
+            .zip(&decided.classes)
+            .filter(|(_, pixels)| counts(pixels, decided, head))
+            .map(|(name, &pixels)| (Some(name.clone()), pixels, LEAST_KEPT));
         for (class, pixels, threshold) in std::iter::once(all).chain(classes) {
             let Some(found) = pixels.agreement().filter(|&found| found < threshold) else { continue };
             // A segmentor's pixels are many; those of one class may be few, and a logit decides its pixels together. A frame of a classifier is one draw.
@@ -84,6 +84,20 @@ impl Gate {
             if sure { verdict.refused.push(complaint) } else { verdict.doubtful.push(complaint) }
         }
         verdict
+    }
+}
+
+/// Names of the classes that [`Gate::judge`] passes over, as float decides too rarely for them.
+pub fn passed_over<'n>(decided: &Decided, names: &'n [String], head: Head) -> Vec<&'n str> {
+    let pixels = decided.classes.iter().copied().chain(std::iter::repeat(Pixels::default()));
+    names.iter().zip(pixels).filter(|(_, pixels)| !counts(pixels, decided, head)).map(|(name, _)| name.as_str()).collect()
+}
+
+/// Whether decisions for a class are enough to judge it by.
+fn counts(pixels: &Pixels, decided: &Decided, head: Head) -> bool {
+    match head {
+        Head::Segformer => pixels.all >= LEAST_PIXELS && pixels.all as f64 >= LEAST_SHARE * decided.all.all as f64,
+        Head::Classifier => pixels.all >= LEAST_FRAMES,
     }
 }
 
@@ -154,6 +168,10 @@ mod tests {
         assert_eq!(judge(Head::Segformer, &[(0, 99), (200_000, 200_000)]), Verdict::default(), "99 of 200,099 are less than 0.05 %");
         assert_eq!(judge(Head::Segformer, &[(0, 63), (10_000, 10_000)]), Verdict::default(), "63 pixels are less than four logits");
         assert_eq!(judge(Head::Segformer, &[(0, 64), (10_000, 10_000)]).refused.len(), 1);
+        let classes = [(63, 63), (9_000, 10_000), (0, 0)].map(|(same, all)| Pixels { same, all });
+        let decided = Decided { all: Pixels { same: 9_063, all: 10_063 }, clear: Pixels::default(), classes: classes[..2].to_vec() };
+        let names = ["a", "b", "c"].map(str::to_owned);
+        assert_eq!(passed_over(&decided, &names, Head::Segformer), ["a", "c"]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod measure;
 pub mod split;
 
 use anyhow::Result;
+use hrvit_format::Head;
 use serde::Serialize;
 
 use crate::{
@@ -25,6 +26,8 @@ use gap::Gap;
 use gate::{Gate, Verdict};
 use measure::{Figures, Measured, measure};
 
+/// How many classes that are not judged are named, beside the first.
+const NAMED: usize = 11;
 /// Calibration frames that the engine runs where none are held out.
 const MOST_CALIBRATED: usize = 16;
 
@@ -74,6 +77,9 @@ pub struct HoldOut {
     pub gaps: Vec<Gap>,
     /// What the gate says: of the frames held out, or where there are none of calibration frames.
     pub verdict: Verdict,
+    /// Classes of a segmentor for which float decides on these frames too rarely to judge them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_judged: Vec<String>,
 }
 
 /// Runs `float` and the image `engine` on both parts of `split`.
@@ -96,6 +102,10 @@ pub fn examine(split: &Split, contestants: [&dyn Segmenter; 2], classes: &Classe
         calibrated: split.calibration.len(),
         held_out: split.held_out.iter().flat_map(CalibrationSet::names).collect(),
         verdict: gate.judge(&judged.total().decided, &names, float.head()),
+        not_judged: match float.head() {
+            Head::Segformer => gate::passed_over(&judged.total().decided, &names, Head::Segformer).into_iter().map(str::to_owned).collect(),
+            Head::Classifier => Vec::new(),
+        },
         gaps: held.as_ref().map_or_else(Vec::new, |held| gap::gaps(held, &calibrated)),
         calibration: figures(&calibrated),
         figures: held.as_ref().map(figures),
@@ -115,6 +125,11 @@ impl HoldOut {
                 lines.push(format!("hold-out: not measured, it takes {} distinct frames", split::FEWEST));
                 lines.push(format!("calibration frames ({} of {}), which flatter: {}", self.calibration.frames, self.calibrated, self.calibration));
             }
+        }
+        if let Some((first, rest)) = self.not_judged.split_first() {
+            let more = if rest.len() > NAMED { format!(" and {} more", rest.len() - NAMED) } else { String::new() };
+            let named: Vec<&str> = std::iter::once(first.as_str()).chain(rest.iter().take(NAMED).map(String::as_str)).collect();
+            lines.push(format!("not judged, as these frames hardly show them: {}{more}", named.join(", ")));
         }
         lines
     }
