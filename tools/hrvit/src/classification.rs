@@ -9,6 +9,7 @@ use crate::dataset::Classified;
 use crate::evaluation::Contestants;
 use crate::inference::Inference;
 use crate::report::classifier::ranking::Ranking;
+use crate::saturation::Saturation;
 use crate::segmenter::Segmenter;
 use crate::sqnr::Sqnr;
 use crate::{frames, progress};
@@ -93,6 +94,9 @@ pub struct Evaluation {
     /// Signal to quantisation noise of the logits over all frames, in dB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logits_sqnr_db: Option<f64>,
+    /// Values of the engine at the end of their range; not of parts that were joined.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saturation: Option<Saturation>,
 }
 
 /// Counts the frames of `shard`, block by block. Frames are resized to the networks' size.
@@ -148,5 +152,6 @@ pub fn conclude(total: &Counts, size: [u16; 2], inference: Inference, float: boo
         delta,
         agreement: delta.and_then(|_| share(total.same)),
         logits_sqnr_db: delta.and_then(|_| total.sqnr.db()),
+        saturation: None,
     }
 }

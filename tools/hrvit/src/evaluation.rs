@@ -11,6 +11,7 @@ use crate::inference::Inference;
 use crate::labels::LabelMap;
 use crate::metrics::{Agreement, ConfusionMatrix};
 use crate::palette::Classes;
+use crate::saturation::Saturation;
 use crate::segmenter::Segmenter;
 use crate::sqnr::Sqnr;
 use crate::{frames, progress};
@@ -96,6 +97,9 @@ pub struct Evaluation {
     /// Signal to quantisation noise of the logits over all frames, in dB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logits_sqnr_db: Option<f64>,
+    /// Values of the engine at the end of their range; not of parts that were joined.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saturation: Option<Saturation>,
 }
 
 /// Counts of some frames.
@@ -229,6 +233,7 @@ pub fn conclude(total: &Counts, seen: Seen, float: bool, precision: Option<Strin
         inference,
         pixel_agreement: delta.map(|_| total.agreement.ratio()),
         logits_sqnr_db: delta.and_then(|_| total.sqnr.db()),
+        saturation: None,
         float,
         engine,
         precision,

@@ -17,7 +17,7 @@
 //! | [`golden`] | golden frames: made with an image, checked where it runs |
 //! | [`dataset`], [`evaluation`] | labelled frames, and segmenters measured on them |
 //! | [`accounting`] | parameters, multiply-accumulates and activation bytes per stage |
-//! | [`metrics`], [`sqnr`] | IoU, accuracy, agreement, signal to quantisation noise |
+//! | [`metrics`], [`sqnr`], [`saturation`] | IoU, accuracy, agreement, signal to quantisation noise, values at the end of their range |
 //! | [`report`] | the drift report: what a model image costs against float, measured, judged and drawn |
 //! | [`overlay`], [`canvas`] | pictures with legends |
 //! | [`memory_picture`], [`picture_mark`] | the arena over the steps of a frame; which network a picture is of |
@@ -71,6 +71,7 @@ pub mod progress;
 pub mod provenance;
 pub mod quantize;
 pub mod report;
+pub mod saturation;
 pub mod segmenter;
 pub mod selection;
 pub mod shards;

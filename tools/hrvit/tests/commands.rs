@@ -192,6 +192,32 @@ fn pictures_of_another_network_are_no_part_of_a_report() {
 }
 
 #[test]
+fn eval_says_how_many_values_are_at_the_end_of_their_range() {
+    let folder = tempfile::tempdir().unwrap();
+    let dim = folder.path().join("dim");
+    std::fs::create_dir(&dim).unwrap();
+    for file in std::fs::read_dir(bundled("data/calib")).unwrap() {
+        let file = file.unwrap();
+        let mut frame = image::open(file.path()).unwrap().to_rgb8();
+        frame.iter_mut().for_each(|value| *value /= 12);
+        frame.save(dim.join(file.file_name()).with_extension("png")).unwrap();
+    }
+    let (weights, data) = (bundled("models/nano_camvid11.safetensors"), bundled("data/val"));
+    let eval = |calib: &str, name: &str| {
+        let image = folder.path().join(name);
+        let options = ["--variant", "nano", "--classes", "11", "--size", "32x64", "--force", "--allow-drift", "--json"];
+        json(&[&["quantize", "--weights", &weights, "--calib", calib, "--out", text(&image)][..], &options].concat());
+        let output = hrvit(&["eval", "--model", text(&image), "--data", &data, "--json"]);
+        let found: Value = serde_json::from_slice(&output.stdout).expect("standard output is one JSON document");
+        (found["saturation"]["worst_share"].as_f64().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (usual, quiet) = eval(&bundled("data/calib"), "usual.hrvit");
+    assert!(usual < 1e-3 && !quiet.contains("end of their range"), "{usual}: {quiet}");
+    let (much, warned) = eval(text(&dim), "dim.hrvit");
+    assert!(much > 1e-3 && warned.contains("at the end of their range: these frames are not like those that calibrated"), "{much}: {warned}");
+}
+
+#[test]
 fn merging_takes_no_options_that_do_nothing() {
     for option in [
         &["--slide"][..],

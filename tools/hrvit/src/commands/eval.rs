@@ -21,6 +21,7 @@ use crate::output::{self, Format};
 use crate::palette::Classes;
 use crate::preprocess_args::PreprocessArgs;
 use crate::provenance;
+use crate::saturation::Saturation;
 use crate::segmenter::Segmenter;
 use crate::selection::SelectionArgs;
 use crate::shards::{self, Part, Subject, Sums, Total};
@@ -103,7 +104,7 @@ pub struct EvalArgs {
 pub fn run(args: &EvalArgs, format: Format) -> Result<()> {
     if !args.merge.is_empty() {
         let (subject, total) = shards::merge(&args.merge)?;
-        return conclude(&total, &subject, format);
+        return conclude(&total, &subject, None, format);
     }
     let data = args.data.as_deref().context("--data DIR is missing")?;
     ensure!(data.is_dir(), "{}: there is no such folder", data.display());
@@ -157,7 +158,11 @@ pub fn run(args: &EvalArgs, format: Format) -> Result<()> {
     let sums = set.count(contestants, args.shard.unwrap_or(Shard::WHOLE))?;
     match args.shard {
         Some(shard) => write(&Part::new(shard, subject, sums), args.out.as_deref()),
-        None => conclude(&total(sums)?, &subject, format),
+        None => {
+            let engine = int8.as_ref().filter(|_| !args.float_only);
+            let saturation = engine.map(|engine| Saturation::of(engine, &set.frames(), inference)).transpose()?.flatten();
+            conclude(&total(sums)?, &subject, saturation, format)
+        }
     }
 }
 
@@ -187,6 +192,13 @@ impl Set {
                 checks::classified(&set)?;
                 Ok(Self::Classified(set))
             }
+        }
+    }
+
+    fn frames(&self) -> Vec<&Path> {
+        match self {
+            Self::Labelled(set) => set.iter().map(|item| item.frame.as_path()).collect(),
+            Self::Classified(set) => set.iter().map(|item| item.frame.as_path()).collect(),
         }
     }
 
@@ -255,18 +267,21 @@ fn write(part: &Part, out: Option<&Path>) -> Result<()> {
 }
 
 /// Prints what all frames together say.
-fn conclude(total: &Total, subject: &Subject, format: Format) -> Result<()> {
+fn conclude(total: &Total, subject: &Subject, saturation: Option<Saturation>, format: Format) -> Result<()> {
+    saturation.iter().filter_map(Saturation::warning).for_each(|warning| eprintln!("warning: {warning}"));
     match total {
         Total::Segmentor(counts) => {
             if let Some(offset) = counts.offset() {
                 eprintln!("hint: most pixels lie one class off: --label-offset {offset}?");
             }
             let seen = Seen { frames: subject.frames, size: subject.size, inference: subject.inference };
-            let result = evaluation::conclude(counts, seen, subject.float, subject.precision.clone(), &subject.classes);
+            let result =
+                evaluation::Evaluation { saturation, ..evaluation::conclude(counts, seen, subject.float, subject.precision.clone(), &subject.classes) };
             if format == Format::Json { output::print_json(&result) } else { printing::segmentor(&result) }
         }
         Total::Classifier(counts) => {
-            let result = classification::conclude(counts, subject.size, subject.inference, subject.float, subject.precision.clone());
+            let concluded = classification::conclude(counts, subject.size, subject.inference, subject.float, subject.precision.clone());
+            let result = classification::Evaluation { saturation, ..concluded };
             if format == Format::Json { output::print_json(&result) } else { printing::classifier(&result) }
         }
     }

@@ -36,7 +36,7 @@ const HALF_MAX: i32 = 0x7bff;
 /// How the codes that a step leaves stand for real values: `scale * (code - zero)`, codes in `lo..=hi`. Half-precision numbers have codes of their own: their bits
 /// as an integer of the same order.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Codes {
+pub struct Codes {
     half: bool,
     /// Whether `scale` is that of the first channel alone.
     per_channel: bool,
@@ -51,7 +51,10 @@ impl Codes {
     const HALF: Self = Self { half: true, per_channel: false, scale: 1.0, zero: 0, lo: -HALF_MAX - 1, hi: HALF_MAX };
 
     /// Of a step of `model`; `None` where it leaves labels.
-    fn of(model: &Model<'_>, id: StepId, step: Step) -> Result<Option<Self>> {
+    ///
+    /// # Errors
+    /// If the image has no such step.
+    pub fn of(model: &Model<'_>, id: StepId, step: Step) -> Result<Option<Self>> {
         let params = model.step(id).with_context(|| format!("{step}: the model image has no such step"))?;
         if params.precision() == Precision::Fp16 {
             return Ok((step != Step::LabelMap).then_some(Self::HALF));
@@ -83,6 +86,11 @@ impl Codes {
             }
             _ => Some(Self { half: false, per_channel: false, scale, zero: 0, lo: i16::MIN.into(), hi: i16::MAX.into() }),
         })
+    }
+
+    /// The lowest and the highest code; none of half precision.
+    pub fn range(self) -> Option<(i32, i32)> {
+        (!self.half).then_some((self.lo, self.hi))
     }
 
     fn real(self, code: i16) -> f32 {

@@ -37,10 +37,11 @@ pub fn segmentor(result: &Evaluation) -> Result<()> {
     let [height, width] = result.size;
     output::print_text(format_args!("{} frames {}, in percent\n{table}", result.frames, result.inference.words(Size { height, width })))?;
     match (result.pixel_agreement, result.logits_sqnr_db) {
-        (Some(agreement), Some(sqnr)) => output::print_text(format_args!("pixel agreement {:.2} %, logits SQNR {sqnr:.1} dB", 100.0 * agreement)),
-        (Some(agreement), None) => output::print_text(format_args!("pixel agreement {:.2} %", 100.0 * agreement)),
-        (None, _) => Ok(()),
+        (Some(agreement), Some(sqnr)) => output::print_text(format_args!("pixel agreement {:.2} %, logits SQNR {sqnr:.1} dB", 100.0 * agreement))?,
+        (Some(agreement), None) => output::print_text(format_args!("pixel agreement {:.2} %", 100.0 * agreement))?,
+        (None, _) => {}
     }
+    result.saturation.iter().try_for_each(|saturation| output::print_text(saturation.line()))
 }
 
 /// Top-1 and top-5, a column per contestant.
@@ -65,5 +66,5 @@ pub fn classifier(result: &classification::Evaluation) -> Result<()> {
     if let (Some(agreement), Some(sqnr)) = (result.agreement, result.logits_sqnr_db) {
         output::print_text(format_args!("same first class {:.2} %, logits SQNR {sqnr:.1} dB", 100.0 * agreement))?;
     }
-    Ok(())
+    result.saturation.iter().try_for_each(|saturation| output::print_text(saturation.line()))
 }
