@@ -97,7 +97,7 @@ pub struct Evaluation {
     /// Signal to quantisation noise of the logits over all frames, in dB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logits_sqnr_db: Option<f64>,
-    /// Values of the engine at the end of their range; not of parts that were joined.
+    /// Values of the engine at the end of their range.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub saturation: Option<Saturation>,
 }

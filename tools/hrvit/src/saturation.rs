@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use hrvit_core::{Observer, Tile, TileData};
 use hrvit_format::{Step, StepId};
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::blocks::Shard;
 use crate::frames;
 use crate::host_engine::HostEngine;
 use crate::inference::Inference;
@@ -20,6 +21,14 @@ use crate::segmenter::Segmenter;
 const FRAMES: usize = 16;
 /// Share of a step's values at the end of their range from which on frames are not like those that calibrated.
 const MUCH: f64 = 1e-3;
+
+/// Counts of values at the end of their range on some frames.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ends {
+    frames: usize,
+    /// Of every step that leaves integer codes: its name, such values, and all.
+    steps: Vec<(String, [u64; 2])>,
+}
 
 /// Values at the end of their range, over all steps that leave integer codes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -34,28 +43,50 @@ pub struct Saturation {
     pub worst_share: f64,
 }
 
-impl Saturation {
-    /// Of an image on some of these frames, evenly spread; none where no step has integer codes.
+impl Ends {
+    /// Of an image on some of these frames, evenly spread, of which a shard takes its part.
     ///
     /// # Errors
     /// If a frame cannot be read.
-    pub fn of(engine: &HostEngine, all: &[&Path], inference: Inference) -> Result<Option<Self>> {
+    pub fn of(engine: &HostEngine, all: &[&Path], inference: Inference, shard: Shard) -> Result<Self> {
         let model = engine.model();
         let ranges: Vec<(Step, Option<(i32, i32)>)> =
             model.step_ids().map(|(id, step)| Ok((step, range(Codes::of(&model, id, step)?, step)))).collect::<Result<_>>()?;
-        let chosen = spread_frames(all.len(), FRAMES);
+        let chosen: Vec<usize> = spread_frames(all.len(), FRAMES).into_iter().skip(shard.number - 1).step_by(shard.of).collect();
         let counter = Counter { ranges: &ranges, counts: ranges.iter().map(|_| Default::default()).collect() };
         chosen.par_iter().try_for_each(|&at| -> Result<()> {
             let seen = || engine.raw_logits(inference.sample(&frames::read(all[at])?, engine.size())?.0.as_raw(), &counter);
             seen().map(drop).with_context(|| format!("frame {}", all[at].display()))
         })?;
-        let counts: Vec<[u64; 2]> = counter.counts.iter().map(|both| both.each_ref().map(|count| count.load(Ordering::Relaxed))).collect();
-        let share = |[ends, values]: [u64; 2]| ends as f64 / values.max(1) as f64;
-        let worst = ranges.iter().zip(&counts).filter(|(_, [_, values])| *values > 0).max_by(|(_, a), (_, b)| share(**a).total_cmp(&share(**b)));
-        let total = counts.iter().fold([0; 2], |all, one| [all[0] + one[0], all[1] + one[1]]);
-        Ok(worst.map(|((step, _), count)| Self { frames: chosen.len(), share: share(total), worst: step.to_string(), worst_share: share(*count) }))
+        let counts = counter.counts.iter().map(|both| both.each_ref().map(|count| count.load(Ordering::Relaxed)));
+        let steps = ranges.iter().zip(counts).filter(|((_, range), _)| range.is_some()).map(|((step, _), counts)| (step.to_string(), counts));
+        Ok(Self { frames: chosen.len(), steps: steps.collect() })
     }
 
+    /// Adds those of other frames.
+    ///
+    /// # Errors
+    /// If they are of another image.
+    pub fn merge(&mut self, other: &Self) -> Result<()> {
+        let names = |ends: &Self| ends.steps.iter().map(|(step, _)| step.clone()).collect::<Vec<_>>();
+        ensure!(names(self) == names(other), "counts of values at the end of their range are of other steps");
+        self.frames += other.frames;
+        for ((_, [ends, values]), (_, more)) in self.steps.iter_mut().zip(&other.steps) {
+            (*ends, *values) = (ends.saturating_add(more[0]), values.saturating_add(more[1]));
+        }
+        Ok(())
+    }
+
+    /// What they say; none where no step has integer codes.
+    pub fn saturation(&self) -> Option<Saturation> {
+        let share = |[ends, values]: [u64; 2]| ends as f64 / values.max(1) as f64;
+        let (worst, count) = self.steps.iter().filter(|(_, [_, values])| *values > 0).max_by(|(_, a), (_, b)| share(*a).total_cmp(&share(*b)))?;
+        let total = self.steps.iter().fold([0u64; 2], |all, (_, one)| [all[0].saturating_add(one[0]), all[1].saturating_add(one[1])]);
+        Some(Saturation { frames: self.frames, share: share(total), worst: worst.clone(), worst_share: share(*count) })
+    }
+}
+
+impl Saturation {
     /// In one line.
     pub fn line(&self) -> String {
         let Self { frames, share, worst, worst_share } = self;

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::blocks::{self, Shard, Sum};
 use crate::inference::Inference;
+use crate::saturation::Ends;
 use crate::{classification, evaluation};
 
 /// Version of the files.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What was evaluated, on what and how: the same for all parts of one evaluation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +59,8 @@ pub struct Part {
     shard: [usize; 2],
     subject: Subject,
     sums: Sums,
+    /// Of the image, where one was evaluated.
+    ends: Option<Ends>,
 }
 
 /// The sums of all parts.
@@ -70,8 +73,8 @@ pub enum Total {
 
 impl Part {
     /// A part of an evaluation.
-    pub fn new(shard: Shard, subject: Subject, sums: Sums) -> Self {
-        Self { hrvit_shard: VERSION, shard: [shard.number, shard.of], subject, sums }
+    pub fn new(shard: Shard, subject: Subject, sums: Sums, ends: Option<Ends>) -> Self {
+        Self { hrvit_shard: VERSION, shard: [shard.number, shard.of], subject, sums, ends }
     }
 
     fn read(path: &Path) -> Result<Self> {
@@ -109,11 +112,11 @@ fn whole<T: Sum>(blocks: Vec<(usize, T)>) -> Result<T> {
     blocks::total(blocks).context("no frame was counted")
 }
 
-/// Joins all parts of one evaluation.
+/// Joins all parts of one evaluation: what was evaluated, its sums, and values at the end of their range.
 ///
 /// # Errors
 /// If a file is no partial result, is of another evaluation than the first, comes twice or is missing; names it.
-pub fn merge(paths: &[PathBuf]) -> Result<(Subject, Total)> {
+pub fn merge(paths: &[PathBuf]) -> Result<(Subject, Total, Option<Ends>)> {
     let parts: Vec<Part> = paths.iter().map(|path| Part::read(path)).collect::<Result<_>>()?;
     let (first, first_path) = parts.first().zip(paths.first()).context("--merge takes the files of all parts")?;
     let (subject, of) = (first.subject.clone(), first.shard[1]);
@@ -132,16 +135,20 @@ pub fn merge(paths: &[PathBuf]) -> Result<(Subject, Total)> {
     let missing: Vec<String> =
         (1..=of).filter(|number| known.get(number - 1).is_none_or(Option::is_none)).take(20).map(|number| format!("{number}/{of}")).collect();
     ensure!(missing.is_empty(), "parts are missing: {}", missing.join(", "));
-    let (mut labels, mut classes) = (Vec::new(), Vec::new());
+    let (mut labels, mut classes, mut ends): (_, _, Option<Ends>) = (Vec::new(), Vec::new(), None);
     for part in parts {
+        match (&mut ends, part.ends) {
+            (Some(all), Some(more)) => all.merge(&more)?,
+            (none, more) => *none = none.take().or(more),
+        }
         match part.sums {
             Sums::Segmentor(sums) => labels.extend(sums),
             Sums::Classifier(sums) => classes.extend(sums),
         }
     }
     match (labels.is_empty(), classes.is_empty()) {
-        (false, true) => Ok((subject, Total::Segmentor(whole(labels)?))),
-        (true, false) => Ok((subject, Total::Classifier(whole(classes)?))),
+        (false, true) => Ok((subject, Total::Segmentor(whole(labels)?), ends)),
+        (true, false) => Ok((subject, Total::Classifier(whole(classes)?), ends)),
         _ => bail!("some parts are of a segmentor, some of a classifier"),
     }
 }

@@ -262,6 +262,6 @@ fn windows_are_measured_and_named() {
         serde_json::from_slice::<Value>(&output.stdout).unwrap()
     };
     let halo = eval(&["--halo", "20"]);
-    assert_eq!(halo["inference"], serde_json::json!({ "mode": "halo", "halo": 20, "flip": false }));
+    assert_eq!(halo["inference"], serde_json::json!({ "mode": "halo", "halo": 20, "keep_ratio": false, "flip": false }));
     assert!(halo["logits_sqnr_db"].is_null() && halo["pixel_agreement"].as_f64() > Some(0.98) && halo["engine"]["miou"].as_f64() > Some(0.4), "{halo}");
 }

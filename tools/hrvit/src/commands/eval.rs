@@ -21,7 +21,7 @@ use crate::output::{self, Format};
 use crate::palette::Classes;
 use crate::preprocess_args::PreprocessArgs;
 use crate::provenance;
-use crate::saturation::Saturation;
+use crate::saturation::{Ends, Saturation};
 use crate::segmenter::Segmenter;
 use crate::selection::SelectionArgs;
 use crate::shards::{self, Part, Subject, Sums, Total};
@@ -103,8 +103,8 @@ pub struct EvalArgs {
 /// If files are missing or do not fit each other.
 pub fn run(args: &EvalArgs, format: Format) -> Result<()> {
     if !args.merge.is_empty() {
-        let (subject, total) = shards::merge(&args.merge)?;
-        return conclude(&total, &subject, None, format);
+        let (subject, total, ends) = shards::merge(&args.merge)?;
+        return conclude(&total, &subject, ends, format);
     }
     let data = args.data.as_deref().context("--data DIR is missing")?;
     ensure!(data.is_dir(), "{}: there is no such folder", data.display());
@@ -155,14 +155,13 @@ pub fn run(args: &EvalArgs, format: Format) -> Result<()> {
         ensure!(file.is_file(), "--shard takes files, so that parts of other models are told apart: {} is none", file.display());
     }
     let subject = subject(args, contestants, &set, [size.height, size.width], &classes)?;
-    let sums = set.count(contestants, args.shard.unwrap_or(Shard::WHOLE))?;
+    let shard = args.shard.unwrap_or(Shard::WHOLE);
+    let sums = set.count(contestants, shard)?;
+    let engine = int8.as_ref().filter(|_| !args.float_only);
+    let ends = engine.map(|engine| Ends::of(engine, &set.frames(), inference, shard)).transpose()?;
     match args.shard {
-        Some(shard) => write(&Part::new(shard, subject, sums), args.out.as_deref()),
-        None => {
-            let engine = int8.as_ref().filter(|_| !args.float_only);
-            let saturation = engine.map(|engine| Saturation::of(engine, &set.frames(), inference)).transpose()?.flatten();
-            conclude(&total(sums)?, &subject, saturation, format)
-        }
+        Some(shard) => write(&Part::new(shard, subject, sums, ends), args.out.as_deref()),
+        None => conclude(&total(sums)?, &subject, ends, format),
     }
 }
 
@@ -267,7 +266,8 @@ fn write(part: &Part, out: Option<&Path>) -> Result<()> {
 }
 
 /// Prints what all frames together say.
-fn conclude(total: &Total, subject: &Subject, saturation: Option<Saturation>, format: Format) -> Result<()> {
+fn conclude(total: &Total, subject: &Subject, ends: Option<Ends>, format: Format) -> Result<()> {
+    let saturation = ends.as_ref().and_then(Ends::saturation);
     saturation.iter().filter_map(Saturation::warning).for_each(|warning| eprintln!("warning: {warning}"));
     match total {
         Total::Segmentor(counts) => {
