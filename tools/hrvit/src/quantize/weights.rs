@@ -12,8 +12,10 @@ use super::{
 
 /// Largest magnitude of a weight code.
 pub const WEIGHT_MAX: f64 = 127.0;
-/// Largest magnitude of an integer bias before zero points are folded in: leaves the accumulator two bits for the products.
+/// Largest magnitude of an integer bias that zero points may be folded into: leaves the accumulator two bits for the products.
 pub const BIAS_MAX: f64 = (1u64 << 29) as f64;
+/// Largest magnitude of an integer bias by the choice of a scale, where weights ask for none: leaves three more bits, for accumulators that are shifted to the left.
+pub const BIAS_CODES: f64 = (1u64 << 26) as f64;
 
 /// Clips tried per output channel: 1.00, 0.98, ... 0.70 of the best of these halves.
 const CLIPS: usize = 16;
@@ -44,7 +46,7 @@ pub fn place(op: &Op, i: usize) -> (usize, usize) {
 impl Weights {
     /// Quantises real weights for an input of grid `input`: the input's scale per channel is folded in, then each output channel gets the scale whose clip
     /// has the smallest squared error; errors of input channels that hardly vary count less. `variance` is that of each, or empty where it is not known. `output`
-    /// is the real value of one output code per channel; scales are kept coarse enough for the bias to fit [`BIAS_MAX`] and for the requantisation not to underflow.
+    /// is the real value of one output code per channel; scales are kept coarse enough for the bias to fit [`BIAS_CODES`] and for the requantisation not to underflow.
     pub fn quantise(
         op: &Op,
         weight: &[f32],
@@ -67,7 +69,9 @@ impl Weights {
             .par_iter()
             .zip(bias)
             .enumerate()
-            .map(|(o, (row, &b))| row.clip(techniques.uses(Technique::WeightClip), largest).max(f64::from(b).abs() / BIAS_MAX).max(output(o) * 2f64.powi(-26)))
+            .map(|(o, (row, &b))| {
+                row.clip(techniques.uses(Technique::WeightClip), largest).max(f64::from(b).abs() / BIAS_CODES).max(output(o) * 2f64.powi(-26))
+            })
             .collect();
         let codes = folded.iter().enumerate().map(|(i, w)| (w / scale[place(op, i).0]).round().clamp(-WEIGHT_MAX, WEIGHT_MAX) as i8).collect();
         Self { codes, scale, bias: bias.iter().map(|&b| f64::from(b)).collect() }
@@ -121,7 +125,7 @@ impl Weights {
 
 /// The coarsest scale that [`Weights::quantise`] may choose for each output channel, before it looks at the output: 0 where weights and bias are 0.
 pub fn coarsest(op: &Op, weight: &[f32], bias: &[f32], input: &Grid) -> Vec<f64> {
-    let mut scales: Vec<f64> = bias.iter().map(|&b| f64::from(b).abs() / BIAS_MAX).collect();
+    let mut scales: Vec<f64> = bias.iter().map(|&b| f64::from(b).abs() / BIAS_CODES).collect();
     for (i, &w) in weight.iter().enumerate() {
         let (o, c) = place(op, i);
         scales[o] = scales[o].max(f64::from(w).abs() * input.scale_of(c) / WEIGHT_MAX);
@@ -156,7 +160,7 @@ impl Row {
             return full;
         }
         let left_out = |scale: f64| self.weights.iter().map(|w| (w - (w / scale).round().clamp(-WEIGHT_MAX, WEIGHT_MAX) * scale).abs()).sum::<f64>();
-        let fits = |scale: &f64| *scale >= full || largest * left_out(*scale) <= BIAS_MAX * scale;
+        let fits = |scale: &f64| *scale >= full || largest * left_out(*scale) <= BIAS_CODES * scale;
         let best = |scales: &mut dyn Iterator<Item = f64>| {
             let first = (f64::INFINITY, full);
             scales.map(|scale| (error_of(&self.weights, &self.counts, scale), scale)).fold(first, |best, next| if next.0 < best.0 { next } else { best }).1
@@ -214,7 +218,7 @@ mod tests {
         let op = op(OpKind::Fc1, 1, 2, 1, false);
         let weights = Weights::quantise(&op, &[0.0, 1e-12], &[5.0, 5.0], (&Grid::wide(1e-4), &[]), Techniques::ALL, |_| 1e-3);
         for (b, s) in weights.bias.iter().zip(&weights.scale) {
-            assert!(*s > 0.0 && b / s <= BIAS_MAX);
+            assert!(*s > 0.0 && b / s <= BIAS_CODES);
         }
         assert!(weights.real_bias().iter().all(|b| (b - 5.0).abs() < 1e-6));
     }
@@ -252,6 +256,6 @@ mod tests {
         assert_eq!(quantise(&[0.0; 3]), quantise(&[]), "nothing varies: nothing to go by");
         // What is left out at the largest code fits the bias that makes up for it.
         let far = Weights::quantise(&op, &[1e-6, 400.0, -1e-6], &[0.0], (&input, &[1.0, 1e-20, 1.0]), Techniques::ALL, |_| 1e-12);
-        assert!(400.0 * 0.1 * 255.0 / far.scale[0] < 4.0 * BIAS_MAX, "{far:?}");
+        assert!(400.0 * 0.1 * 255.0 / far.scale[0] < 4.0 * BIAS_CODES, "{far:?}");
     }
 }
