@@ -164,11 +164,7 @@ fn an_image_knows_how_its_frames_were_fitted() {
         quantize("by-file.hrvit", &["--preprocess", text(&file)]),
         quantize("cropped.hrvit", &["--resize", "crop"]),
     ];
-    let fit = |path: &Path| {
-        let bytes = PackedImage::read(path, IsaArg::default()).unwrap();
-        let fit = bytes.load().unwrap().model().meta().preprocess.fit;
-        fit
-    };
+    let fit = |path: &Path| PackedImage::read(path, IsaArg::default()).unwrap().load().unwrap().model().meta().preprocess.fit;
     assert_eq!([&plain, &boxed, &by_file, &cropped].map(|path| fit(path)), [Fit::Stretch, Fit::Letterbox, Fit::Letterbox, Fit::Crop]);
     let said = String::from_utf8(hrvit(&["inspect", text(&boxed)]).stdout).unwrap();
     assert!(said.contains("between bars"), "{said}");

@@ -125,9 +125,7 @@ pub(crate) unsafe fn load_part(from: *const i8, count: usize) -> int8x16_t {
         }
         let (mut codes, mut at) = ([0i8; 8], 0);
         if count & 4 != 0 {
-            for i in 0..4 {
-                codes[i] = *from.add(i);
-            }
+            (codes[0], codes[1], codes[2], codes[3]) = (*from, *from.add(1), *from.add(2), *from.add(3));
             at = 4;
         }
         if count & 2 != 0 {

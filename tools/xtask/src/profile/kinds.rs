@@ -12,11 +12,12 @@ pub struct Origin {
 }
 
 /// Kinds in the order in which they are shown. All else is [`REST`].
-pub const KINDS: [&str; 15] = [
+pub const KINDS: [&str; 16] = [
     "products: sums",
     "products: requantise, store",
     "depthwise: sums",
     "depthwise: requantise, store",
+    SHARED,
     "attention: logits and weighted sums",
     "attention: codes",
     "attention: requantise, store",
@@ -29,6 +30,8 @@ pub const KINDS: [&str; 15] = [
     "copies, clears, patches",
     REST,
 ];
+/// Stores of products and of depthwise convolutions, where both call one function.
+pub const SHARED: &str = "both: requantise, store";
 /// Walking through rows, reading operators, what else there is.
 pub const REST: &str = "walks and all else";
 
@@ -61,6 +64,10 @@ pub fn kind(origins: &[Origin]) -> &'static str {
         () if family("im2row") || copies() => "copies, clears, patches",
         () if family("gemm_") && stores() => "products: requantise, store",
         () if family("gemm_") => "products: sums",
+        // Loops of Cortex-M that families call.
+        () if in_file(&["/mve/taps.rs", "/dsp/taps.rs"]) => "depthwise: sums",
+        () if in_file(&["/mve/dots.rs", "/dsp/dots.rs"]) => "products: sums",
+        () if in_file(&["/mve/sink.rs", "/mve/tile.rs", "/dsp/sink.rs", "/dsp/tile.rs", "hrvit-kernels/src/epilogue.rs"]) => SHARED,
         () if family("resize") => "resizing, label map",
         () if in_function(&["add_s16", "add_s32", "relu_s32", "add_sums", "add_stream"]) || in_file(&["activation/sum", "activation/neon_sums"]) => {
             "sums, residual stream"
@@ -92,6 +99,7 @@ mod tests {
         let store = origin("<Store8 as Sink>::row", "crates/hrvit-kernels/src/neon/sink.rs");
         assert_eq!(kind(&[store.clone(), origin(products, "crates/hrvit-kernels/src/neon/product.rs")]), "products: requantise, store");
         assert_eq!(kind(&[store, origin("run", "crates/hrvit-kernels/src/dwconv_s8/neon.rs")]), "depthwise: requantise, store");
+        assert_eq!(kind(&[origin("hrvit_kernels::mve::taps::blocks", "crates/hrvit-kernels/src/mve/taps.rs")]), "depthwise: sums");
         assert_eq!(kind(&[origin("memcpy", "")]), "copies, clears, patches");
         assert_eq!(kind(&[origin("run", "crates/hrvit-core/src/blocks/fusion.rs")]), REST);
         assert!(KINDS.contains(&kind(&[origin("x", "crates/hrvit-kernels/src/attention_s8/neon.rs")])));
