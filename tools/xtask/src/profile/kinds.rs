@@ -65,9 +65,9 @@ pub fn kind(origins: &[Origin]) -> &'static str {
         () if family("gemm_") && stores() => "products: requantise, store",
         () if family("gemm_") => "products: sums",
         // Loops of Cortex-M that families call.
-        () if in_file(&["/mve/taps.rs", "/dsp/taps.rs"]) => "depthwise: sums",
-        () if in_file(&["/mve/dots.rs", "/dsp/dots.rs"]) => "products: sums",
-        () if in_file(&["/mve/sink.rs", "/mve/tile.rs", "/dsp/sink.rs", "/dsp/tile.rs", "hrvit-kernels/src/epilogue.rs"]) => SHARED,
+        () if in_function(&["mve::taps::", "dsp::taps::"]) => "depthwise: sums",
+        () if in_function(&["mve::dots::", "dsp::dots::"]) => "products: sums",
+        () if in_function(&["mve::sink::", "mve::tile::", "dsp::sink::", "dsp::tile::", "epilogue::Epilogue"]) => SHARED,
         () if family("resize") => "resizing, label map",
         () if in_function(&["add_s16", "add_s32", "relu_s32", "add_sums", "add_stream"]) || in_file(&["activation/sum", "activation/neon_sums"]) => {
             "sums, residual stream"
