@@ -70,7 +70,7 @@ fn read(entries: &mut [[u64; 2]; ENTRIES]) {
 /// As the call of this number wants its arguments.
 unsafe fn call(number: u64, arguments: [u64; 4]) -> i64 {
     let result: i64;
-    // SAFETY: Linux keeps all registers but `x0`; the caller vouches for what the kernel reads and writes.
+    // SAFETY: Linux keeps all registers but `x0` and parts of what SVE adds, all of which count as lost; the caller vouches for what the kernel reads and writes.
     unsafe {
         asm!(
             "svc 0",
@@ -79,6 +79,7 @@ unsafe fn call(number: u64, arguments: [u64; 4]) -> i64 {
             in("x2") arguments[2],
             in("x3") arguments[3],
             in("x8") number,
+            clobber_abi("C"),
             options(nostack, preserves_flags),
         );
     }

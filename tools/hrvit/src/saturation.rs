@@ -70,7 +70,7 @@ impl Ends {
     pub fn merge(&mut self, other: &Self) -> Result<()> {
         let names = |ends: &Self| ends.steps.iter().map(|(step, _)| step.clone()).collect::<Vec<_>>();
         ensure!(names(self) == names(other), "counts of values at the end of their range are of other steps");
-        self.frames += other.frames;
+        self.frames = self.frames.saturating_add(other.frames);
         for ((_, [ends, values]), (_, more)) in self.steps.iter_mut().zip(&other.steps) {
             (*ends, *values) = (ends.saturating_add(more[0]), values.saturating_add(more[1]));
         }
@@ -103,11 +103,12 @@ impl Saturation {
     }
 }
 
-/// The codes that a value beyond a step's range gets, lowest and highest. An activation that ends at its lowest value has no lower end.
+/// The codes that a value beyond a step's range gets, lowest and highest. An activation that ends at its lowest value has no lower end. None of a step whose channels
+/// have a scale each: one that is constant lies at the end of its own.
 fn range(codes: Option<Codes>, step: Step) -> Option<(i32, i32)> {
     let (lo, hi) = codes?.range()?;
-    let activation = matches!(step, Step::Fusion { .. } | Step::Increase { .. });
-    Some((if activation { i32::MIN } else { lo }, hi))
+    let lo = if matches!(step, Step::Fusion { .. }) { i32::MIN } else { lo };
+    (!matches!(step, Step::Increase { .. })).then_some((lo, hi))
 }
 
 /// Counts the values of every step, and those at the end of their range.

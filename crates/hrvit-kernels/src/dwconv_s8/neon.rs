@@ -77,7 +77,7 @@ unsafe fn row<R: Row, S: Sink>(args: &Depthwise<'_>, sink: S, out: &mut [S::Out]
         // SAFETY: the caller vouches for the instructions and the operands; the checked output has `channels` elements for every token.
         unsafe {
             let rates = [Rates::new(args.requant, first), Rates::new(args.requant, first + BLOCK / 2)];
-            let writer = Writer { sink, rates, to: out.as_mut_ptr().add(first), out_stride, width };
+            let writer = Writer { sink, rates, to: out.as_mut_ptr().wrapping_add(first), out_stride, width };
             match width {
                 BLOCK => R::tokens::<true, _>(args, first, &writer),
                 _ => R::tokens::<false, _>(args, first, &writer),
@@ -151,7 +151,9 @@ impl<const TAPS: usize> Block<TAPS> {
         // SAFETY: the checked biases hold `width` channels from `first` on, and the weights as many of each tap. Biases are cleared here, and every tap is written: there
         // are as many rows as taps in one (checked), so that nothing is left as it was.
         unsafe {
-            let (weights, biases) = (&raw mut (*block.as_mut_ptr()).weights, &mut *(&raw mut (*block.as_mut_ptr()).bias).cast::<MaybeUninit<[i32; BLOCK]>>());
+            // One pointer for both fields: asking for it again would end what the first may write.
+            let start = block.as_mut_ptr();
+            let (weights, biases) = (&raw mut (*start).weights, &mut *(&raw mut (*start).bias).cast::<MaybeUninit<[i32; BLOCK]>>());
             let biases = biases.write([0; BLOCK]);
             let bias = args.bias.as_ptr().add(first);
             for c in (0..width).step_by(4) {

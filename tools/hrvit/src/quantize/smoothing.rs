@@ -118,17 +118,18 @@ fn finest(fraction: u8) -> f64 {
 /// offsets of 29. A layer of `depth`, whose biases take zero points back, has room for them. Scales finer than that allows are made coarser. 16-bit codes have no
 /// zero points, and no depth is given.
 fn encodable(mut scale: Vec<f64>, extents: &[Extent], fraction: u8, depth: Option<usize>) -> Vec<f64> {
+    let middle = |extent: &Extent| 0.5 * (f64::from(extent.min) + f64::from(extent.max)).abs();
+    if let Some(depth) = depth {
+        let most = BIAS_MAX / (WEIGHT_MAX * depth.max(1) as f64);
+        scale.iter_mut().zip(extents).for_each(|(s, extent)| *s = s.max(middle(extent) / most));
+    }
     let coarsest = scale.iter().copied().fold(0.0, f64::max);
     // A gain is 2^(shift - fraction) / scale.
     let least = (coarsest / f64::from(1u32 << (15 - GAIN_BITS))).max(finest(fraction));
     scale.iter_mut().for_each(|s| *s = s.max(least));
-    if let Some(depth) = depth {
-        let most = BIAS_MAX / (WEIGHT_MAX * depth.max(1) as f64);
+    if depth.is_some() {
         let shift = (f64::from(i32::from(fraction) + GAIN_BITS) + coarsest.log2()).ceil().max(1.0);
-        for (s, extent) in scale.iter_mut().zip(extents) {
-            let middle = 0.5 * (f64::from(extent.min) + f64::from(extent.max)).abs();
-            *s = s.max(middle / (29.0 - shift).exp2()).max(middle / most);
-        }
+        scale.iter_mut().zip(extents).for_each(|(s, extent)| *s = s.max(middle(extent) / (29.0 - shift).exp2()));
     }
     scale
 }

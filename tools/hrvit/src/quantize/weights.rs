@@ -159,7 +159,7 @@ impl Row {
         if !search || full == 0.0 {
             return full;
         }
-        let left_out = |scale: f64| self.weights.iter().map(|w| (w - (w / scale).round().clamp(-WEIGHT_MAX, WEIGHT_MAX) * scale).abs()).sum::<f64>();
+        let left_out = |scale: f64| self.weights.iter().map(|w| (w.abs() - WEIGHT_MAX * scale).max(0.0)).sum::<f64>();
         let fits = |scale: &f64| *scale >= full || largest * left_out(*scale) <= BIAS_CODES * scale;
         let best = |scales: &mut dyn Iterator<Item = f64>| {
             let first = (f64::INFINITY, full);

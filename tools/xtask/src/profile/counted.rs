@@ -18,6 +18,11 @@ const SOURCE: &str = "tools/xtask/src/profile/plugin.c";
 /// The function that computes a frame, as its name ends, and what its name holds.
 const FRAME: (&str, &str) = (">::frame", "runner::job::Job");
 
+/// Calls of that function that the plugin has room for.
+const ENDS: usize = 16;
+/// The first version of QEMU that refuses plugins of interface version 1.
+const FIRST_WITHOUT: u32 = 9;
+
 /// Executions by address of the instruction.
 pub type Executions = BTreeMap<u64, u64>;
 
@@ -31,13 +36,29 @@ pub fn count(root: &Path, machine: &Machine, (path, elf): (&Path, &Elf), model: 
     let counts = plugin.with_file_name(format!("{}.counts", machine.name));
     let _ = std::fs::remove_file(&counts);
     let ends: Vec<String> = ends.iter().map(|end| format!("{end:x}")).collect();
-    let argument = format!("{},begin={begin:x},end={},out={}", path_text(&plugin)?, ends.join(":"), path_text(&counts)?);
+    // QEMU takes a comma that is doubled as one of the text.
+    let [plugin, counts_text] = [&plugin, &counts].map(|path| path_text(path).map(|text| text.replace(',', ",,")));
+    let argument = format!("{},begin={begin:x},end={},out={}", plugin?, ends.join(":"), counts_text?);
+    version(machine)?;
     let ended = qemu::emulate_with(root, machine, path, &[(machine.image_at, model)], false, &["-plugin", &argument])?;
     ensure!(ended.code == 0, "{} ended with code {}", path.display(), ended.code);
     let text = std::fs::read_to_string(&counts).with_context(|| format!("reading {}", counts.display()))?;
     let executions = parse(&text)?;
     ensure!(!executions.is_empty(), "{}: no frame ended", path.display());
     Ok(executions)
+}
+
+/// Checks that the machine's QEMU loads plugins of the interface that this one is written for.
+fn version(machine: &Machine) -> Result<()> {
+    let name = machine.emulator.first().context("a machine has an emulator")?;
+    let text = command::succeed(Command::new(name).arg("--version"))?;
+    let major = text.split("version ").nth(1).and_then(|rest| rest.split('.').next()).and_then(|major| major.parse::<u32>().ok());
+    ensure!(
+        major.is_none_or(|major| major < FIRST_WITHOUT),
+        "{name} {}: the profile's plugin is for versions below {FIRST_WITHOUT} (Debian 12 has 7.2)",
+        text.lines().next().unwrap_or_default()
+    );
+    Ok(())
 }
 
 fn compile(root: &Path) -> Result<PathBuf> {
@@ -58,7 +79,7 @@ fn frame(elf: &Elf) -> Result<(u64, Vec<u64>)> {
     let calls = elf.references.iter().filter(|reference| reference.to == function.address && elf.symbol_at(reference.from).is_some_and(|from| from.code));
     // A call has 4 bytes on all of these machines.
     let ends: Vec<u64> = calls.map(|call| call.from + 4).collect();
-    ensure!(!ends.is_empty(), "nothing calls {}", function.name);
+    ensure!((1..=ENDS).contains(&ends.len()), "{} places call {}: expected 1 to {ENDS}", ends.len(), function.name);
     Ok((function.address, ends))
 }
 

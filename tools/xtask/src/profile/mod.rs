@@ -12,7 +12,7 @@ mod kinds;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 
 use crate::count::{Processor, parse_processor};
@@ -43,7 +43,7 @@ pub struct ProfileArgs {
     #[arg(long, value_name = "TEXT")]
     kind: Option<String>,
     /// Instead: where a function is called from, and how often
-    #[arg(long, value_name = "FUNCTION", conflicts_with = "by")]
+    #[arg(long, value_name = "FUNCTION", conflicts_with_all = ["by", "kind"])]
     calls: Option<String>,
     /// How many rows; kinds are shown all
     #[arg(long, value_name = "N", default_value_t = 30)]
@@ -79,6 +79,7 @@ pub fn run(root: &Path, args: &ProfileArgs) -> Result<()> {
     let mut profile = Profile::measure(root, &Hrvit::build(root)?, args.processor, &args.plan.plan())?;
     if let Some(text) = &args.kind {
         profile.instructions.retain(|(_, _, origins)| kinds::kind(origins).contains(text.as_str()));
+        ensure!(!profile.instructions.is_empty(), "no instruction is of a kind with {text:?} in its name: expected one of\n  {}", KINDS.join("\n  "));
     }
     if let Some(function) = &args.calls {
         let mut table = rows(&[&format!("calls of {function}"), "times"]);

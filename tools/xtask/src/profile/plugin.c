@@ -45,22 +45,26 @@ static enum { BEFORE, WITHIN, AFTER } state;
 
 static void frame_begins(unsigned cpu, void *data)
 {
-    (void)cpu, (void)data;
+    (void)cpu;
     if (state != BEFORE)
         return;
     state = WITHIN;
     for (struct block *block = blocks; block; block = block->next)
         block->before = block->runs;
+    /* The block that begins here has been counted already. */
+    ((struct block *)data)->before--;
 }
 
 static void frame_ends(unsigned cpu, void *data)
 {
-    (void)cpu, (void)data;
+    (void)cpu;
     if (state != WITHIN)
         return;
     state = AFTER;
     for (struct block *block = blocks; block; block = block->next)
         block->within = block->runs - block->before;
+    /* The block that begins here is no longer the frame's. */
+    ((struct block *)data)->within--;
 }
 
 static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
@@ -74,11 +78,11 @@ static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
     for (size_t i = 0; i < length; i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
         uint64_t address = block->address[i] = qemu_plugin_insn_vaddr(insn);
-        if (address == begin)
-            qemu_plugin_register_vcpu_insn_exec_cb(insn, frame_begins, QEMU_PLUGIN_CB_NO_REGS, NULL);
+        if (i == 0 && address == begin)
+            qemu_plugin_register_vcpu_insn_exec_cb(insn, frame_begins, QEMU_PLUGIN_CB_NO_REGS, block);
         for (size_t e = 0; e < ends; e++)
-            if (address == end[e])
-                qemu_plugin_register_vcpu_insn_exec_cb(insn, frame_ends, QEMU_PLUGIN_CB_NO_REGS, NULL);
+            if (i == 0 && address == end[e])
+                qemu_plugin_register_vcpu_insn_exec_cb(insn, frame_ends, QEMU_PLUGIN_CB_NO_REGS, block);
     }
     block->next = blocks;
     blocks = block;
