@@ -2,6 +2,7 @@
 
 use core::arch::aarch64::*;
 
+pub(super) use super::neon_sums::{add_s16, add_s32, relu_s32};
 use super::scalar;
 use crate::isa::Neon;
 use crate::neon::rates::Rates;

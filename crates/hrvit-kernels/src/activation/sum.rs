@@ -5,7 +5,7 @@ use super::avx2;
 #[cfg(hrvit_mve)]
 use super::mve;
 #[cfg(target_arch = "aarch64")]
-use super::neon_sums;
+use super::neon;
 use super::scalar;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
@@ -38,7 +38,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2.. => avx2, Mve => mve, Neon.. => neon_sums }
+    { Avx2.. => avx2, Mve => mve, Neon.. => neon }
     chosen;
     fn add_s16_on as add_s16(x: &mut [i16], y: &[i32]);
     fn add_s32_on as add_s32(acc: &mut [i32], other: &[i32]);

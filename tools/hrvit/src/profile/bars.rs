@@ -37,8 +37,9 @@ pub fn draw(log: &Log, clock_hz: Option<f64>) -> Result<String> {
     let summary = Summary::of(log, clock_hz)?;
     let mut svg = String::new();
     paint(log, run, &summary, &mut svg).map_err(|error| anyhow!("drawing the profile: {error}"))?;
-    let size = hrvit_format::Size::new(run.size.height, run.size.width).context("the size of a frame")?;
-    Ok(Mark::new(size, log.steps.len(), log.steps.iter().map(|step| step.macs).sum()).signed(&svg, "profile"))
+    // A log may say of a size that no network has: its picture is of none.
+    let Ok(size) = hrvit_format::Size::new(run.size.height, run.size.width) else { return Ok(svg) };
+    Ok(Mark::new(size, log.steps.len(), log.steps.iter().map(|step| step.macs).fold(0, u64::saturating_add)).signed(&svg, "profile"))
 }
 
 fn paint(log: &Log, run: &Run<String>, summary: &Summary, svg: &mut String) -> Result<(), Box<dyn std::error::Error>> {
