@@ -1,4 +1,4 @@
-//! What Linux and Android say of an AArch64 processor, for builds without the standard library: the capabilities in the auxiliary vector of the process
+//! Capabilities of an AArch64 processor on Linux and Android, for builds without the standard library: bits in the auxiliary vector of the process
 //! (`AT_HWCAP`, `AT_HWCAP2`; bits as in the kernel's `Documentation/arch/arm64/elf_hwcaps.rst`). It is read from `/proc/self/auxv` by three system calls, so that
 //! no C library need be linked.
 

@@ -372,8 +372,8 @@ mod processor {
     }
 }
 
-/// What an AArch64 processor has: from the operating system with feature `std`, and without it on Linux and Android; from the ID registers where there is no operating
-/// system, else from the build.
+/// Capabilities of an AArch64 processor. The operating system tells them with feature `std`, and without it on Linux and Android. Without an operating system the
+/// ID registers do, elsewhere the build.
 #[cfg(target_arch = "aarch64")]
 mod processor {
     /// `sdot`.

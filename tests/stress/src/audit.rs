@@ -28,7 +28,7 @@ pub enum Audit {
     Gated(String),
     /// The image is written.
     Written {
-        /// What other frames complain of.
+        /// Complaints of other frames.
         complaints: Vec<String>,
         /// The same of classes that the frames that calibrated hardly show, which `hrvit quantize` lists as not judged.
         not_judged: Vec<String>,

@@ -91,13 +91,18 @@ pub fn synthetic(variant: &str, head: Head, classes: u16) -> Result<Checkpoint> 
     Ok(Checkpoint::synthetic(&network, 7)?)
 }
 
+/// The frame in a file, resized to `size` in each direction on its own.
+fn stretched(path: &Path, size: Size) -> Result<RgbImage> {
+    Ok(Fitting::Stretch.input(&frames::read(path)?, size)?.0)
+}
+
 impl Judge {
     /// Every other one of the bundled calibration frames, and all other bundled frames to measure on, at `size`.
     ///
     /// # Errors
     /// If a frame cannot be read.
     pub fn bundled(size: Size, precision: Precision) -> Result<Self> {
-        let read = |path: &PathBuf| Ok(Fitting::Stretch.input(&frames::read(path)?, size)?.0);
+        let read = |path: &PathBuf| stretched(path, size);
         let paths = frames::list(&bundled("data/calib"))?;
         let calibration = paths.iter().step_by(2).map(read).collect::<Result<_>>()?;
         let rest = paths.iter().skip(1).step_by(2).map(read);
@@ -114,9 +119,7 @@ impl Judge {
             Ok(text) => text.parse().with_context(|| format!("HRVIT_STRESS_SIZE={text}"))?,
             Err(_) => size,
         };
-        let all = |folder: String| {
-            frames::list(Path::new(&folder))?.iter().map(|path| Ok(Fitting::Stretch.input(&frames::read(path)?, size)?.0)).collect::<Result<_>>()
-        };
+        let all = |folder: String| frames::list(Path::new(&folder))?.iter().map(|path| stretched(path, size)).collect::<Result<_>>();
         match [std::env::var("HRVIT_STRESS_CALIB"), std::env::var("HRVIT_STRESS_VAL")] {
             [Ok(calib), Ok(val)] => Ok(Self { size, calibration: Pictures(all(calib)?), validation: all(val)?, kernels: Kernels::detect(), precision }),
             [Err(_), Err(_)] => Self::bundled(size, precision),

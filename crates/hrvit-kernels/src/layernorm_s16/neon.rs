@@ -233,7 +233,7 @@ impl Shared {
         }
     }
 
-    /// That of a token that consists of these blocks.
+    /// For a token that consists of these blocks.
     #[inline(always)]
     unsafe fn of<const BLOCKS: usize>(blocks: &[int16x8_t; BLOCKS], norm: &Norm<'_>) -> Self {
         // SAFETY: the caller vouches for NEON.

@@ -180,7 +180,7 @@ fn missing<P: Part>(nearest: Option<&Fit<'_, P>>, tensors: &[(String, Listed<P>)
     CheckpointError::Missing { name, expected: shape, missing, total: expected.len(), hint }
 }
 
-/// What lies beside the weights in their dictionaries, by groups: behind the prefix it must be no weight, or known to serve training alone.
+/// Groups of tensors beside the weights in their dictionaries. Each is no weight behind its prefix, or known to serve training alone.
 fn beside<P: Part>(fit: &Fit<'_, P>, others: &[String], tensors: &[(String, Listed<P>)], network: &Network) -> Result<Vec<(String, usize)>, CheckpointError> {
     let dictionaries: HashSet<usize> = fit.tensors.values().map(|tensor| tensor.dictionary).collect();
     let mut left_out: BTreeMap<String, usize> = BTreeMap::new();

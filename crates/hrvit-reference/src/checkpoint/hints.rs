@@ -1,4 +1,4 @@
-//! What may be the reason where a file does not fit, and what to do.
+//! Likely reasons why a file does not fit, and what to do.
 
 use hrvit_format::Network;
 

@@ -9,12 +9,12 @@ use super::selection::Averaged;
 use super::taken::Taken;
 use crate::pth::shown;
 
-/// What training scripts nest weights under, the preferred one first, as timm has them.
+/// Names that training scripts nest weights under, the preferred one first, as timm has them.
 const CONTAINERS: [&str; 5] = ["state_dict_ema.", "model_ema.", "state_dict.", "model.", ""];
 /// Parts of a prefix that say that its weights are averages, and those that turn what follows into its contrary.
 const AVERAGED: [&str; 4] = ["ema", "averaged", "average", "swa"];
 const NOT: [&str; 3] = ["no", "non", "without"];
-/// Where mmengine's averaging hook leaves the last weights: it saves the averages in their place, the second of these.
+/// Prefixes that mmengine's averaging hook exchanges: the last weights lie under the first, their averages under the second.
 const MMENGINE: [&str; 2] = ["ema_state_dict.", "state_dict."];
 
 /// The set that is taken.
@@ -22,7 +22,7 @@ pub(super) struct Best<'a, P> {
     pub(super) fit: Fit<'a, P>,
     /// Prefixes of the other whole sets.
     pub(super) others: Vec<String>,
-    /// What is to be said of it.
+    /// A remark for the user.
     pub(super) taken: Taken,
 }
 
