@@ -42,8 +42,7 @@ impl Segmenter for Float {
     fn logits(&self, frame: &RgbImage) -> Result<Logits> {
         check_size(frame, self.size)?;
         let frame = Frame::new(self.size, frame.as_raw().clone())?;
-        let map = self.model.forward(&frame, &mut |_, _| {});
-        Logits::new(map.rows, map.columns, map.channels, map.data)
+        Logits::of_map(self.model.forward(&frame, &mut |_, _| {}))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use hrvit_format::Head;
+use hrvit_reference::Map;
 use safetensors::tensor::{Dtype, TensorView};
 
 use crate::fit::{Along, Placement};
@@ -53,6 +54,14 @@ impl Logits {
         ensure!(height * width * classes > 0, "logits of {height}x{width} with {classes} classes: expected at least one");
         ensure!(data.len() == height * width * classes, "{} logits: expected {height} rows of {width} with {classes} classes", data.len());
         Ok(Self { height, width, classes, data })
+    }
+
+    /// The float network's map of logits.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn of_map(map: Map) -> Result<Self> {
+        Self::new(map.rows, map.columns, map.channels, map.data)
     }
 
     /// Columns in reverse order.

@@ -358,10 +358,9 @@ impl<'a> Session<'a> {
                 let (noise, saturation) = (tap.noise, tap.saturation);
                 let mut logits = Sqnr::default();
                 if let Some((exact, found)) = exact_logits.zip(state.logits.as_ref()) {
-                    let shown = |map: &Map| {
-                        Logits { height: map.rows, width: map.columns, classes: map.channels, data: map.data.clone() }.within(&self.frames.placement(i))
-                    };
-                    logits.add_tokens(&shown(&exact).data, &shown(found).data, exact.channels);
+                    let shown = |map: Map| anyhow::Ok(Logits::of_map(map)?.within(&self.frames.placement(i)));
+                    let exact = shown(exact)?;
+                    logits.add_tokens(&exact.data, &shown(found.clone())?.data, exact.classes);
                 }
                 self.quantised_states.store(step, i, &mut state)?;
                 self.progress.advance(ADVANCE * self.costs[&step]);

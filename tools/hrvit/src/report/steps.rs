@@ -149,7 +149,7 @@ impl Seen {
         }
         let [single, entire] = match step {
             Step::Logits | Step::Classify => {
-                let classes = picked(float);
+                let classes = picked(&float.data, float.channels);
                 let decisive = |data: &[f32]| decisive(data, float.channels, &classes);
                 [alone, float].map(|map| Noise::between(&decisive(&map.data), &decisive(&real)))
             }
@@ -188,17 +188,17 @@ impl Seen {
     }
 }
 
-/// The classes that `logits` pick; where they pick one, those that are not far behind.
-fn picked(logits: &Map) -> Vec<usize> {
+/// The classes that logits pick; where they pick one, those that are not far behind.
+fn picked(data: &[f32], channels: usize) -> Vec<usize> {
     let best = |token: &[f32]| argmax(token.iter().copied());
-    let mut is_picked = vec![false; logits.channels];
-    logits.data.chunks_exact(logits.channels).for_each(|token| is_picked[best(token)] = true);
-    let picked: Vec<usize> = (0..logits.channels).filter(|class| is_picked[*class]).collect();
+    let mut is_picked = vec![false; channels];
+    data.chunks_exact(channels).for_each(|token| is_picked[best(token)] = true);
+    let picked: Vec<usize> = (0..channels).filter(|class| is_picked[*class]).collect();
     if picked.len() > 1 {
         return picked;
     }
-    let behind = |class: usize| logits.data.chunks_exact(logits.channels).map(|token| f64::from(token[best(token)] - token[class])).sum();
-    within_reach(&(0..logits.channels).map(behind).collect::<Vec<f64>>())
+    let behind = |class: usize| data.chunks_exact(channels).map(|token| f64::from(token[best(token)] - token[class])).sum();
+    within_reach(&(0..channels).map(behind).collect::<Vec<f64>>())
 }
 
 /// Logits of `classes`, about their mean on each token. A single class is its own decision.
@@ -267,8 +267,7 @@ struct Spread {
 
 impl Spread {
     fn of(logits: &Logits) -> Self {
-        let map = Map { rows: logits.height, columns: logits.width, channels: logits.classes, data: logits.data.clone() };
-        let decisive = decisive(&map.data, map.channels, &picked(&map));
+        let decisive = decisive(&logits.data, logits.classes, &picked(&logits.data, logits.classes));
         let sum = |f: &dyn Fn(f64) -> f64| decisive.iter().map(|&x| f(f64::from(x))).sum();
         Self { count: decisive.len() as f64, sum: sum(&|x| x), squares: sum(&|x| x * x) }
     }
@@ -330,9 +329,8 @@ fn measure_frame(frame: &Path, inference: Inference, steps: &[(Step, Codes)], fo
         alone.data = real;
         all.push(seen);
     }
-    let logits = exact.logits.as_ref().context("the network left no logits")?;
-    let logits = Logits::new(logits.rows, logits.columns, logits.channels, logits.data.clone())?.within(&placement);
-    Ok((all, Spread::of(&logits)))
+    let logits = exact.logits.take().context("the network left no logits")?;
+    Ok((all, Spread::of(&Logits::of_map(logits)?.within(&placement))))
 }
 
 fn summary(step: Step, codes: Codes, seen: Seen) -> StepDrift {
@@ -361,8 +359,8 @@ mod tests {
         let logits =
             |offset: f32, masked: f32| Map { rows: 1, columns: 2, channels: 3, data: vec![2.0 + offset, offset, masked, offset, 3.0 + offset, masked] };
         let plain = logits(0.0, -5.0);
-        assert_eq!(picked(&plain), [0, 1]);
-        let [near, far] = [plain, logits(1e4, -1e6)].map(|map| decisive(&map.data, map.channels, &picked(&map)));
+        assert_eq!(picked(&plain.data, plain.channels), [0, 1]);
+        let [near, far] = [plain, logits(1e4, -1e6)].map(|map| decisive(&map.data, map.channels, &picked(&map.data, map.channels)));
         assert_eq!((&near, &far), (&vec![1.0, -1.0, -1.5, 1.5], &near));
     }
 
