@@ -6,6 +6,8 @@ mod exif;
 mod jpeg;
 mod whole;
 
+pub use whole::is_followed;
+
 use std::io::Cursor;
 use std::sync::atomic::{AtomicU64, Ordering};
 

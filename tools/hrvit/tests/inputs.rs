@@ -132,6 +132,9 @@ fn pipes_bring_pictures_videos_and_raw_frames() {
     let picture = bench.piped(&["-"], &fs::read(bench.at("a.png")).unwrap());
     assert!(picture.status.success(), "{}", said(&picture));
     assert_eq!(bench.results(), ["stdin"]);
+    let picture = bench.piped(&["-"], &fs::read(bench.at("a.png")).unwrap().repeat(2));
+    assert!(!picture.status.success() && said(&picture).contains("another picture follows"), "{}", said(&picture));
+    assert_eq!(bench.results(), ["stdin"]);
 
     // Grey frames, as video and raw: the same labels.
     let grey: Vec<Vec<u8>> = (0..60u8).map(|number| (0..48 * 32).map(|at| (at % 48 * 4 + 2 * u32::from(number)) as u8).collect()).collect();

@@ -231,3 +231,20 @@ fn add_orientation(tiff: &mut Vec<u8>, orientation: u8) {
     tiff.extend(entries.concat());
     tiff.extend_from_slice(&[0; 4]);
 }
+
+#[test]
+fn a_picture_behind_another_is_seen_and_what_cameras_append_is_not() {
+    for format in ALL.into_iter().filter(|format| *format != ImageFormat::Tiff) {
+        for shown in [DynamicImage::from(picture(33, 17)), picture(8, 9).into()] {
+            let bytes = encoded(format, &shown);
+            assert!(!is_followed(&bytes), "{format:?}");
+            assert!(!is_followed(&[&bytes[..], &[0; 20]].concat()), "{format:?} with padding");
+            for other in ALL {
+                assert!(is_followed(&[&bytes[..], &encoded(other, &shown)].concat()), "{other:?} behind {format:?}");
+            }
+        }
+    }
+    let one = encoded(ImageFormat::Jpeg, &picture(9, 9).into());
+    let of_several = [&one[..2], b"\xff\xe2\0\x08MPF\0\0\0", &one[2..], &one[..]].concat();
+    assert!(rgb(&of_several, MOST).is_ok() && !is_followed(&of_several));
+}

@@ -2,7 +2,38 @@
 
 use anyhow::{Context, Result, ensure};
 
-use super::exif;
+use image::ImageFormat;
+
+use super::{exif, jpeg};
+
+/// How a phone marks pictures that are stored behind the one to be shown.
+const PICTURES_OF_ONE_SHOT: &[u8] = b"MPF\0";
+
+/// Whether another picture begins where the first ends, as where several are piped one behind another. TIFF is not looked at: it has no end.
+pub fn is_followed(bytes: &[u8]) -> bool {
+    let end = match image::guess_format(bytes) {
+        Ok(ImageFormat::Jpeg) => jpeg::end(bytes)
+            .filter(|&end| !bytes[..end].windows(PICTURES_OF_ONE_SHOT.len()).any(|found| found == PICTURES_OF_ONE_SHOT))
+            .and_then(|marker| Some(marker + bytes[marker..].iter().position(|&byte| byte != 0xff)? + 1)),
+        Ok(ImageFormat::Png) => exif::png_end(bytes),
+        Ok(ImageFormat::WebP) => u32_le(bytes, 4).map(|length| length.saturating_add(8).next_multiple_of(2)),
+        Ok(ImageFormat::Bmp) => u32_le(bytes, 2),
+        Ok(ImageFormat::Pnm) => pnm_end(bytes),
+        _ => None,
+    };
+    end.and_then(|end| bytes.get(end..)).is_some_and(|rest| image::guess_format(rest).is_ok())
+}
+
+fn u32_le(bytes: &[u8], at: usize) -> Option<usize> {
+    bytes.get(at..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes) as usize)
+}
+
+/// Where the samples of a binary PNM of 8 bits end.
+fn pnm_end(bytes: &[u8]) -> Option<usize> {
+    let mut stream = std::io::Cursor::new(bytes);
+    image::DynamicImage::from_decoder(image::codecs::pnm::PnmDecoder::new(&mut stream).ok()?).ok()?;
+    usize::try_from(stream.position()).ok()
+}
 
 /// Checks that the last chunk of a PNG is there.
 ///
@@ -18,12 +49,11 @@ pub fn png(bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// If it has fewer.
 pub fn webp(bytes: &[u8]) -> Result<()> {
-    let length = |at: usize| bytes.get(at..)?.first_chunk().map(|chunk| u32::from_le_bytes(*chunk) as usize);
-    let said = length(4).context("truncated WebP")?.saturating_add(8);
+    let said = u32_le(bytes, 4).context("truncated WebP")?.saturating_add(8);
     ensure!(said <= bytes.len(), "truncated WebP: {} of {said} bytes", bytes.len());
     let mut at = 12;
     while at < said {
-        let end = length(at + 4).context("truncated WebP")?.saturating_add(at + 8);
+        let end = u32_le(bytes, at + 4).context("truncated WebP")?.saturating_add(at + 8);
         ensure!(end <= said, "truncated WebP: a chunk ends at byte {end} of {said}");
         at = end.next_multiple_of(2);
     }

@@ -159,7 +159,14 @@ impl Open {
         let next = match std::mem::replace(&mut self.source, Source::End) {
             Source::End => return None,
             Source::Failed(error) => Err(error),
-            Source::Picture(stream) => picture(stream).map(Some),
+            Source::Picture(stream) => picture(stream).map(|(picture, followed)| {
+                // Files of cameras may hold more than the picture; what is piped is meant.
+                if followed && self.entry.is_stdin() {
+                    self.source =
+                        Source::Failed(anyhow!("another picture follows the first, which alone is run: pipe several as a video (ffmpeg -f yuv4mpegpipe)"));
+                }
+                Some(picture)
+            }),
             Source::Raw(mut stream, format) => {
                 let frame = raw_frame(&mut stream, format, conversion);
                 self.source = Source::Raw(stream, format);
@@ -202,11 +209,12 @@ impl Open {
     }
 }
 
-fn picture(mut stream: Bytes) -> Result<RgbImage> {
+/// The picture, and whether another follows it.
+fn picture(mut stream: Bytes) -> Result<(RgbImage, bool)> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).context("reading it")?;
     ensure!(!bytes.is_empty(), "it is empty");
-    decoding::rgb(&bytes, MaxPixels::of_process())
+    Ok((decoding::rgb(&bytes, MaxPixels::of_process())?, decoding::is_followed(&bytes)))
 }
 
 fn raw_frame(stream: &mut Bytes, format: RawFormat, conversion: &Conversion) -> Result<Option<RgbImage>> {
