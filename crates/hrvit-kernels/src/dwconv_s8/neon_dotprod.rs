@@ -102,32 +102,17 @@ impl<const KERNEL: usize, const WEIGHTS: usize> Operands<KERNEL, WEIGHTS> {
     /// # Safety
     /// The processor has NEON; the lengths of `args` were checked, one of its rows is inside the map, `width` channels exist from `first` on; `KERNEL` is its kernel.
     #[inline(always)]
-    unsafe fn new<const TAPS: usize>(args: &Depthwise<'_>, first: usize, width: usize, arranged: impl FnOnce([int8x16_t; TAPS]) -> [Quads; WEIGHTS]) -> Self {
-        // SAFETY: the checked biases and the weights of every tap hold `width` channels from `first` on.
+    unsafe fn new<const TAPS: usize>(args: &Depthwise<'_>, first: usize, width: usize, arranged: impl FnOnce(&[int8x16_t; TAPS]) -> [Quads; WEIGHTS]) -> Self {
+        let (mut start, mut weights) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+        // SAFETY: the caller vouches for the operands; what is not written yet is written here.
         unsafe {
-            let mut start = [load_s32x4([0; 4].as_ptr()); 2];
-            let bias = args.bias.as_ptr().add(first);
             if width >= HALF {
-                start = [load_s32x4(bias), load_s32x4(bias.add(4))];
+                taps::<KERNEL, TAPS, true>(args, first, HALF, &mut start, &mut weights);
             } else {
-                core::ptr::copy_nonoverlapping(bias, start.as_mut_ptr().cast(), width);
-            }
-            let mut from = args.weights.as_ptr().add(first);
-            let mut weights = [vdupq_n_s8(0); TAPS];
-            for (weights, row) in weights.as_chunks_mut::<KERNEL>().0.iter_mut().zip(args.rows) {
-                for weight in weights {
-                    *weight = if width >= HALF { take(&mut from, args.weight_stride) } else { load_part(from, width) };
-                    if width < HALF {
-                        from = from.wrapping_add(args.weight_stride);
-                    }
-                    if row.is_none() {
-                        let padding = vmull_s8(vget_low_s8(*weight), vdup_n_s8(args.pad));
-                        start = [vaddw_s16(start[0], vget_low_s16(padding)), vaddw_high_s16(start[1], padding)];
-                        *weight = vdupq_n_s8(0);
-                    }
-                }
+                narrow::<KERNEL, TAPS>(args, first, width, &mut start, &mut weights);
             }
             let Depthwise { in_stride, columns, pad, .. } = *args;
+            let (start, weights) = (start.assume_init(), weights.assume_init_ref());
             Self { weights: arranged(weights), start, rows: inputs(args, first), in_stride, columns, pad: vdupq_n_s8(pad) }
         }
     }
@@ -159,6 +144,63 @@ impl<const KERNEL: usize, const WEIGHTS: usize> Operands<KERNEL, WEIGHTS> {
         // SAFETY: the column is inside the map.
         self.at(x).map(|mut from| unsafe { take(&mut from, 0) })
     }
+}
+
+/// Writes weights by tap, zeros for rows that are padding, and the biases with what those rows add. `WHOLE` says that `width` is 8.
+///
+/// # Safety
+/// As [`Operands::new`].
+#[inline(always)]
+unsafe fn taps<const KERNEL: usize, const TAPS: usize, const WHOLE: bool>(
+    args: &Depthwise<'_>,
+    first: usize,
+    width: usize,
+    start: &mut MaybeUninit<Half>,
+    weights: &mut MaybeUninit<[int8x16_t; TAPS]>,
+) {
+    // SAFETY: the checked biases and the weights of every tap hold `width` channels from `first` on; there are as many rows as taps in one.
+    unsafe {
+        let mut bias = args.bias.as_ptr().add(first);
+        let mut copy = [0; HALF];
+        if !WHOLE {
+            copy.iter_mut().enumerate().take(width).for_each(|(c, to)| *to = *bias.add(c));
+            bias = copy.as_ptr();
+        }
+        let [mut low, mut high] = [load_s32x4(bias), load_s32x4(bias.add(4))];
+        let mut from = args.weights.as_ptr().add(first);
+        let mut to = weights.as_mut_ptr().cast::<int8x16_t>();
+        for row in args.rows {
+            for _ in 0..KERNEL {
+                let weight = if WHOLE { take(&mut from, args.weight_stride) } else { load_part(from, width) };
+                if !WHOLE {
+                    from = from.wrapping_add(args.weight_stride);
+                }
+                if row.is_none() {
+                    let padding = vmull_s8(vget_low_s8(weight), vdup_n_s8(args.pad));
+                    (low, high) = (vaddw_s16(low, vget_low_s16(padding)), vaddw_high_s16(high, padding));
+                }
+                to.write(if row.is_some() { weight } else { vdupq_n_s8(0) });
+                to = to.add(1);
+            }
+        }
+        start.write([low, high]);
+    }
+}
+
+/// [`taps`] of fewer than 8 channels.
+///
+/// # Safety
+/// As there.
+#[inline(never)]
+unsafe fn narrow<const KERNEL: usize, const TAPS: usize>(
+    args: &Depthwise<'_>,
+    first: usize,
+    width: usize,
+    start: &mut MaybeUninit<Half>,
+    weights: &mut MaybeUninit<[int8x16_t; TAPS]>,
+) {
+    // SAFETY: the caller vouches for all of it.
+    unsafe { taps::<KERNEL, TAPS, false>(args, first, width, start, weights) }
 }
 
 /// A window.
@@ -248,7 +290,7 @@ impl Window<3, 3> for Three {
     #[inline(always)]
     unsafe fn operands(args: &Depthwise<'_>, first: usize, width: usize) -> Operands<3, 3> {
         // SAFETY: the caller vouches for the operands.
-        unsafe { Operands::new(args, first, width, |of: [_; 9]| core::array::from_fn(|kx| quads(of[kx], of[3 + kx], of[6 + kx], vdupq_n_s8(0)))) }
+        unsafe { Operands::new(args, first, width, |of: &[_; 9]| core::array::from_fn(|kx| quads(of[kx], of[3 + kx], of[6 + kx], vdupq_n_s8(0)))) }
     }
 
     #[inline(always)]
@@ -313,7 +355,7 @@ impl Window<5, 7> for Five {
     /// By column those of 4 rows; of the fifth row those of 4 columns, then the last.
     #[inline(always)]
     unsafe fn operands(args: &Depthwise<'_>, first: usize, width: usize) -> Operands<5, 7> {
-        let arranged = |of: [int8x16_t; 25]| {
+        let arranged = |of: &[int8x16_t; 25]| {
             // SAFETY: the caller vouches for NEON.
             core::array::from_fn(|i| unsafe {
                 match i {

@@ -5,12 +5,13 @@
 
 use core::arch::aarch64::*;
 use core::arch::asm;
+use core::mem::MaybeUninit;
 
 use super::{Gemm, scalar};
 use crate::epilogue::Epilogue;
 use crate::isa::NeonDotprod;
 use crate::neon::product::{Micro, ROWS, Sums, Weights, drive};
-use crate::neon::{load_part, load_s8x16, store_s8x16};
+use crate::neon::{load_part, load_s8x16};
 use crate::packing::Packing;
 
 /// Steps of depth in a vector of activations.
@@ -35,8 +36,8 @@ pub(crate) struct Sdot;
 
 /// Where the rows lie, and what follows their last whole vector, with zeros behind it.
 pub(crate) struct Rows {
-    a: [*const i8; ROWS],
-    tail: [[i8; STEPS]; ROWS],
+    a: [MaybeUninit<*const i8>; ROWS],
+    tail: [MaybeUninit<int8x16_t>; ROWS],
 }
 
 /// Adds the products of the rows listed: their number, their pointer's name, their vector and their two accumulators.
@@ -68,7 +69,7 @@ macro_rules! multiply {
             whole = inout(reg) $whole => _,
             groups = inout(reg) $groups => _,
             tail = inout(reg) $kept.tail.as_ptr() => _,
-            $($a = inout(reg) $kept.a[$row] => _, inout($low) $acc[$row][0], inout($high) $acc[$row][1], out($v) _,)+
+            $($a = inout(reg) $kept.a[$row].assume_init() => _, inout($low) $acc[$row][0], inout($high) $acc[$row][1], out($v) _,)+
             out("v8") _, out("v9") _, out("v10") _, out("v11") _, out("v12") _, out("v13") _, out("v14") _, out("v15") _,
             options(pure, readonly, nostack, preserves_flags),
         )
@@ -82,21 +83,21 @@ impl Micro for Sdot {
 
     #[inline(always)]
     fn new<const GROUPS: usize>() -> Rows {
-        Rows { a: [core::ptr::null(); ROWS], tail: [[0; STEPS]; ROWS] }
+        Rows { a: [MaybeUninit::uninit(); ROWS], tail: [MaybeUninit::uninit(); ROWS] }
     }
 
     #[inline(always)]
     unsafe fn prepare<const PAIRS: usize, const PADDED: bool, const GROUPS: usize>(rows: &mut Rows, a: &[*const i8; ROWS], depth: usize) {
         // One by one: a copy of the array is a call.
-        let [first, second, third, fourth, fifth, sixth, seventh, eighth] = *a;
+        let [first, second, third, fourth, fifth, sixth, seventh, eighth] = a.map(MaybeUninit::new);
         rows.a = [first, second, third, fourth, fifth, sixth, seventh, eighth];
         let rest = depth % STEPS;
         if rest != 0 {
             for (tail, a) in rows.tail.iter_mut().zip(a).take(2 * PAIRS) {
-                // SAFETY: the caller vouches for `depth` codes, and for 16 at a time where they are padded; `rest` is less than the 16 of `tail`.
+                // SAFETY: the caller vouches for `depth` codes, and for 16 at a time where they are padded.
                 unsafe {
                     let a = a.add(depth - rest);
-                    store_s8x16(tail.as_mut_ptr(), if PADDED { load_s8x16(a) } else { load_part(a, rest) });
+                    tail.write(if PADDED { load_s8x16(a) } else { load_part(a, rest) });
                 }
             }
         }
@@ -108,7 +109,7 @@ impl Micro for Sdot {
         let depth = weights.depth;
         let (whole, groups) = (depth / STEPS, (depth % STEPS).div_ceil(GROUP));
         // SAFETY: the caller vouches for `sdot`. The packed weights hold `ceil(depth / 4)` groups of 32 bytes for the block at `first`, which is what the two
-        // loops read; they read 16 codes of each row `whole` times, and the tails.
+        // loops read; they read 16 codes of each row `whole` times, and the tails. All of these rows were prepared.
         unsafe {
             let weights = weights.start.add(first * depth.div_ceil(GROUP) * GROUP);
             match PAIRS {
