@@ -46,9 +46,9 @@ pub(super) unsafe fn drive<M: Micro>(args: &Strip<'_>, scores: &mut [i32], out: 
 
 /// Logits and codes of the queries of a tile.
 struct Tile {
-    logits: [[MaybeUninit<i32>; MAX_KEYS]; ROWS],
+    logits: [[MaybeUninit<int32x4_t>; MAX_KEYS / 4]; ROWS],
     /// `h` and `l` of the codes, or `l` alone.
-    codes: [[[MaybeUninit<i8>; MAX_KEYS]; ROWS]; 2],
+    codes: [[[MaybeUninit<int8x16_t>; MAX_KEYS / KEYS]; ROWS]; 2],
 }
 
 /// What the tiles of a strip share.
@@ -79,11 +79,11 @@ unsafe fn strip<M: Micro>(args: &Strip<'_>, padded: usize, out: &mut [i16]) {
         if args.bits == 8 {
             offset::<M>(&mut shared);
         }
-        let mut tile = const { Tile { logits: [[MaybeUninit::uninit(); MAX_KEYS]; ROWS], codes: [[[MaybeUninit::uninit(); MAX_KEYS]; ROWS]; 2] } };
+        let mut tile = const { Tile { logits: [[MaybeUninit::uninit(); MAX_KEYS / 4]; ROWS], codes: [[[MaybeUninit::uninit(); MAX_KEYS / KEYS]; ROWS]; 2] } };
         // Logits are written in blocks of 8 keys and read in blocks of 16.
         for row in &mut tile.logits {
-            for logit in &mut row[keys..padded] {
-                logit.write(0);
+            for logits in &mut row[keys / 4..padded / 4] {
+                logits.write(vdupq_n_s32(0));
             }
         }
         for (q, out) in args.q.chunks(M::ROWS * dim).zip(out.chunks_mut(M::ROWS * dim)) {
@@ -152,9 +152,9 @@ unsafe fn queries<M: Micro, const PAIRS: usize>(shared: &Shared<'_>, tile: &mut 
         for key in (0..keys).step_by(BLOCK) {
             let sums = M::multiply::<PAIRS, { MAX_DIM / 8 }>(&rows, by_key, key, zero);
             for (row, [low, high]) in tile.logits.iter_mut().zip(sums).take(2 * PAIRS) {
-                let to = row.as_mut_ptr().cast::<i32>().add(key);
-                store_s32x4(to, low);
-                store_s32x4(to.add(4), high);
+                let to = row.as_mut_ptr().add(key / 4);
+                to.write(MaybeUninit::new(low));
+                to.add(1).write(MaybeUninit::new(high));
             }
         }
         let mut scales = [Scale::NONE; ROWS];

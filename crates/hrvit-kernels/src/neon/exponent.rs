@@ -2,7 +2,7 @@
 
 use core::arch::aarch64::*;
 
-use super::{load_s16x8, load_s32x4, store_s8x16};
+use super::load_s16x8;
 use crate::attention_s8::Strip;
 
 /// Keys of a step.
@@ -23,14 +23,15 @@ const LANES: [i16; 2 * KEYS] = {
 };
 
 /// The exponent table by bytes, and the rounding of the distances.
+#[derive(Clone, Copy)]
 pub(crate) struct Exponent {
     low: uint8x16x4_t,
     high: uint8x16x4_t,
-    mult: i32,
+    mult: int32x4_t,
     /// `31 - shift`: a right shift.
-    shift: i32,
+    shift: int32x4_t,
     /// `bits - 15`: a right shift of the table's entries.
-    narrower: i16,
+    narrower: int16x8_t,
 }
 
 impl Exponent {
@@ -51,9 +52,9 @@ impl Exponent {
         Self {
             low: uint8x16x4_t(a.0, b.0, c.0, d.0),
             high: uint8x16x4_t(a.1, b.1, c.1, d.1),
-            mult: args.mult,
-            shift: 31 - i32::from(args.shift),
-            narrower: i16::from(args.bits) - 15,
+            mult: vdupq_n_s32(args.mult),
+            shift: vdupq_n_s32(31 - i32::from(args.shift)),
+            narrower: vdupq_n_s16(i16::from(args.bits) - 15),
         }
     }
 
@@ -63,32 +64,32 @@ impl Exponent {
     /// # Safety
     /// The processor has NEON; so many logits may be read, and codes written; `keys` is not 0, and all logits lie within `+-2^29`.
     #[inline(always)]
-    pub(crate) unsafe fn codes<const WIDE: bool>(&self, logits: *const i32, keys: usize, high: *mut i8, low: *mut i8) -> u32 {
-        let (whole, rest) = (keys / KEYS * KEYS, keys % KEYS);
+    pub(crate) unsafe fn codes<const WIDE: bool>(self, logits: *const int32x4_t, keys: usize, high: *mut int8x16_t, low: *mut int8x16_t) -> u32 {
+        let (whole, rest) = (keys / KEYS, keys % KEYS);
         // SAFETY: the caller vouches for NEON, the logits and the codes; `LANES` has 32 lanes.
         unsafe {
             let lanes = [load_s16x8(LANES.as_ptr().add(KEYS - rest)), load_s16x8(LANES.as_ptr().add(KEYS - rest + 8))];
             let mut maximum = vdupq_n_s32(i32::MIN);
-            for first in (0..whole).step_by(KEYS) {
-                let [a, b, c, d] = four(logits.add(first));
+            for step in 0..whole {
+                let [a, b, c, d] = four(logits.add(4 * step));
                 maximum = vmaxq_s32(maximum, vmaxq_s32(vmaxq_s32(a, b), vmaxq_s32(c, d)));
             }
             if rest != 0 {
                 for (logits, lanes) in
-                    four(logits.add(whole)).into_iter().zip(lanes.into_iter().flat_map(|lanes| [vmovl_s16(vget_low_s16(lanes)), vmovl_high_s16(lanes)]))
+                    four(logits.add(4 * whole)).into_iter().zip(lanes.into_iter().flat_map(|lanes| [vmovl_s16(vget_low_s16(lanes)), vmovl_high_s16(lanes)]))
                 {
                     maximum = vmaxq_s32(maximum, vbslq_s32(vreinterpretq_u32_s32(lanes), logits, vdupq_n_s32(i32::MIN)));
                 }
             }
             let maximum = vdupq_n_s32(vmaxvq_s32(maximum));
             let mut sums = vdupq_n_u32(0);
-            for first in (0..whole).step_by(KEYS) {
-                let codes = self.sixteen(maximum, logits.add(first));
+            for step in 0..whole {
+                let codes = self.sixteen(maximum, logits.add(4 * step));
                 sums = vpadalq_u16(vpadalq_u16(sums, codes[0]), codes[1]);
-                put::<WIDE>(codes, high.add(first), low.add(first));
+                put::<WIDE>(codes, high.add(step), low.add(step));
             }
             if rest != 0 {
-                let codes = self.sixteen(maximum, logits.add(whole));
+                let codes = self.sixteen(maximum, logits.add(4 * whole));
                 let codes = [vandq_u16(codes[0], vreinterpretq_u16_s16(lanes[0])), vandq_u16(codes[1], vreinterpretq_u16_s16(lanes[1]))];
                 sums = vpadalq_u16(vpadalq_u16(sums, codes[0]), codes[1]);
                 put::<WIDE>(codes, high.add(whole), low.add(whole));
@@ -99,17 +100,17 @@ impl Exponent {
 
     /// 16 codes.
     #[inline(always)]
-    unsafe fn sixteen(&self, maximum: int32x4_t, logits: *const i32) -> [uint16x8_t; 2] {
+    unsafe fn sixteen(self, maximum: int32x4_t, logits: *const int32x4_t) -> [uint16x8_t; 2] {
         // SAFETY: the caller vouches for NEON and 16 logits.
         unsafe {
-            let (mult, shift) = (vdupq_n_s32(self.mult), vdupq_n_s32(self.shift));
+            let Self { low, high, mult, shift, narrower } = self;
             let [a, b, c, d] = four(logits).map(|logits| vrshlq_s32(vqdmulhq_s32(vsubq_s32(maximum, logits), mult), shift));
             let t = [vqmovn_high_s32(vqmovn_s32(a), b), vqmovn_high_s32(vqmovn_s32(c), d)].map(|t| vminq_s16(t, vdupq_n_s16(FAR)));
             let index = vandq_u8(vuzp1q_u8(vreinterpretq_u8_s16(t[0]), vreinterpretq_u8_s16(t[1])), vdupq_n_u8(63));
-            let (low, high) = (vqtbl4q_u8(self.low, index), vqtbl4q_u8(self.high, index));
+            let (low, high) = (vqtbl4q_u8(low, index), vqtbl4q_u8(high, index));
             let entries = [vzip1q_u8(low, high), vzip2q_u8(low, high)].map(|bytes| vreinterpretq_u16_u8(bytes));
             // A right shift by `n`, rounded: 0 from 16 on.
-            let right = t.map(|t| vsubq_s16(vdupq_n_s16(self.narrower), vshrq_n_s16::<6>(t)));
+            let right = t.map(|t| vsubq_s16(narrower, vshrq_n_s16::<6>(t)));
             [vrshlq_u16(entries[0], right[0]), vrshlq_u16(entries[1], right[1])]
         }
     }
@@ -117,23 +118,23 @@ impl Exponent {
 
 /// 16 logits.
 #[inline(always)]
-unsafe fn four(logits: *const i32) -> [int32x4_t; 4] {
+unsafe fn four(logits: *const int32x4_t) -> [int32x4_t; 4] {
     // SAFETY: the caller vouches for 16 logits.
-    unsafe { [load_s32x4(logits), load_s32x4(logits.add(4)), load_s32x4(logits.add(8)), load_s32x4(logits.add(12))] }
+    core::array::from_fn(|i| unsafe { *logits.add(i) })
 }
 
 /// Writes 16 codes as bytes.
 #[inline(always)]
-unsafe fn put<const WIDE: bool>(codes: [uint16x8_t; 2], high: *mut i8, low: *mut i8) {
+unsafe fn put<const WIDE: bool>(codes: [uint16x8_t; 2], high: *mut int8x16_t, low: *mut int8x16_t) {
     // SAFETY: the caller vouches for NEON and 16 bytes each.
     unsafe {
         if WIDE {
             let [a, b] = codes.map(|codes| vnegq_s16(vreinterpretq_s16_u16(codes)));
-            store_s8x16(high, vrshrn_high_n_s16::<8>(vrshrn_n_s16::<8>(a), b));
-            store_s8x16(low, vuzp1q_s8(vreinterpretq_s8_s16(a), vreinterpretq_s8_s16(b)));
+            high.write(vrshrn_high_n_s16::<8>(vrshrn_n_s16::<8>(a), b));
+            low.write(vuzp1q_s8(vreinterpretq_s8_s16(a), vreinterpretq_s8_s16(b)));
         } else {
             let bytes = vuzp1q_u8(vreinterpretq_u8_u16(codes[0]), vreinterpretq_u8_u16(codes[1]));
-            store_s8x16(low, vreinterpretq_s8_u8(veorq_u8(bytes, vdupq_n_u8(0x80))));
+            low.write(vreinterpretq_s8_u8(veorq_u8(bytes, vdupq_n_u8(0x80))));
         }
     }
 }
