@@ -9,7 +9,7 @@ use core::mem::MaybeUninit;
 use super::{Strip, scalar};
 use crate::gemm_s8::neon::Smull;
 use crate::isa::Neon;
-use crate::neon::exponent::Exponent;
+use crate::neon::exponent::{Exponent, Logits};
 use crate::neon::pack::{block, put, transpose};
 use crate::neon::product::{BLOCK, Micro, ROWS, Sums, Weights};
 use crate::neon::{store_s16x8, store_s32x4};
@@ -46,7 +46,7 @@ pub(super) unsafe fn drive<M: Micro>(args: &Strip<'_>, scores: &mut [i32], out: 
 
 /// Logits and codes of the queries of a tile.
 struct Tile {
-    logits: [[MaybeUninit<int32x4_t>; MAX_KEYS / 4]; ROWS],
+    logits: [Logits; MAX_KEYS / BLOCK],
     /// `h` and `l` of the codes, or `l` alone.
     codes: [[[MaybeUninit<int8x16_t>; MAX_KEYS / KEYS]; ROWS]; 2],
 }
@@ -79,12 +79,11 @@ unsafe fn strip<M: Micro>(args: &Strip<'_>, padded: usize, out: &mut [i16]) {
         if args.bits == 8 {
             offset::<M>(&mut shared);
         }
-        let mut tile = const { Tile { logits: [[MaybeUninit::uninit(); MAX_KEYS / 4]; ROWS], codes: [[[MaybeUninit::uninit(); MAX_KEYS / KEYS]; ROWS]; 2] } };
+        let mut tile =
+            const { Tile { logits: [[[MaybeUninit::uninit(); 2]; ROWS]; MAX_KEYS / BLOCK], codes: [[[MaybeUninit::uninit(); MAX_KEYS / KEYS]; ROWS]; 2] } };
         // Logits are written in blocks of 8 keys and read in blocks of 16.
-        for row in &mut tile.logits {
-            for logits in &mut row[keys / 4..padded / 4] {
-                logits.write(vdupq_n_s32(0));
-            }
+        for logits in &mut tile.logits[keys / BLOCK..padded / BLOCK] {
+            *logits = [[MaybeUninit::new(vdupq_n_s32(0)); 2]; ROWS];
         }
         for (q, out) in args.q.chunks(M::ROWS * dim).zip(out.chunks_mut(M::ROWS * dim)) {
             match (q.len() / dim).div_ceil(2) {
@@ -149,21 +148,19 @@ unsafe fn queries<M: Micro, const PAIRS: usize>(shared: &Shared<'_>, tile: &mut 
         let zero = [vdupq_n_s32(0); 2];
         let mut rows = M::new::<{ MAX_DIM / 8 }>();
         M::prepare::<PAIRS, false, { MAX_DIM / 8 }>(&mut rows, &core::array::from_fn(|i| q.as_ptr().add(i.min(count - 1) * dim)), dim);
-        for key in (0..keys).step_by(BLOCK) {
+        for (key, logits) in (0..keys).step_by(BLOCK).zip(&mut tile.logits) {
             let sums = M::multiply::<PAIRS, { MAX_DIM / 8 }>(&rows, by_key, key, zero);
-            for (row, [low, high]) in tile.logits.iter_mut().zip(sums).take(2 * PAIRS) {
-                let to = row.as_mut_ptr().add(key / 4);
-                to.write(MaybeUninit::new(low));
-                to.add(1).write(MaybeUninit::new(high));
+            for (to, sums) in logits.iter_mut().zip(sums).take(2 * PAIRS) {
+                *to = sums.map(MaybeUninit::new);
             }
         }
         let mut scales = [Scale::NONE; ROWS];
         let wide = args.bits != 8;
         let [high_codes, low_codes] = &mut tile.codes;
         for i in 0..2 * PAIRS {
-            let logits = tile.logits[i].as_ptr().cast();
+            let logits = tile.logits.as_ptr();
             let (high, low) = (high_codes[i].as_mut_ptr().cast(), low_codes[i].as_mut_ptr().cast());
-            let sum = if wide { shared.exponent.codes::<true>(logits, keys, high, low) } else { shared.exponent.codes::<false>(logits, keys, high, low) };
+            let sum = if wide { shared.exponent.codes::<true>(logits, i, keys, high, low) } else { shared.exponent.codes::<false>(logits, i, keys, high, low) };
             scales[i] = Scale::new(sum, wide);
         }
         let depth = by_channel.depth;

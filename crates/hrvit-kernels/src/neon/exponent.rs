@@ -1,8 +1,10 @@
 //! Codes of the attention: from the logits of a query to rounded powers of two.
 
 use core::arch::aarch64::*;
+use core::mem::MaybeUninit;
 
 use super::load_s16x8;
+use super::product::ROWS;
 use crate::attention_s8::Strip;
 
 /// Keys of a step.
@@ -21,6 +23,9 @@ const LANES: [i16; 2 * KEYS] = {
     }
     lanes
 };
+
+/// Logits of 8 keys, of the queries of a tile.
+pub(crate) type Logits = [[MaybeUninit<int32x4_t>; 2]; ROWS];
 
 /// The exponent table by bytes, and the rounding of the distances.
 #[derive(Clone, Copy)]
@@ -58,25 +63,26 @@ impl Exponent {
         }
     }
 
-    /// Writes the codes of `keys` logits, rounded up to whole [`KEYS`], and returns their sum. `WIDE` codes e become `high` and `low` with `-e = 256 * high + low`,
+    /// Writes the codes of `keys` logits of a query, rounded up to whole [`KEYS`], and returns their sum. `WIDE` codes e become `high` and `low` with `-e = 256 * high + low`,
     /// others `low = e - 128` alone; what lies behind the last key is any code that exists.
     ///
     /// # Safety
     /// The processor has NEON; so many logits may be read, and codes written; `keys` is not 0, and all logits lie within `+-2^29`.
     #[inline(always)]
-    pub(crate) unsafe fn codes<const WIDE: bool>(self, logits: *const int32x4_t, keys: usize, high: *mut int8x16_t, low: *mut int8x16_t) -> u32 {
+    pub(crate) unsafe fn codes<const WIDE: bool>(self, logits: *const Logits, query: usize, keys: usize, high: *mut int8x16_t, low: *mut int8x16_t) -> u32 {
         let (whole, rest) = (keys / KEYS, keys % KEYS);
         // SAFETY: the caller vouches for NEON, the logits and the codes; `LANES` has 32 lanes.
         unsafe {
             let lanes = [load_s16x8(LANES.as_ptr().add(KEYS - rest)), load_s16x8(LANES.as_ptr().add(KEYS - rest + 8))];
             let mut maximum = vdupq_n_s32(i32::MIN);
             for step in 0..whole {
-                let [a, b, c, d] = four(logits.add(4 * step));
+                let [a, b, c, d] = four(logits.add(2 * step), query);
                 maximum = vmaxq_s32(maximum, vmaxq_s32(vmaxq_s32(a, b), vmaxq_s32(c, d)));
             }
             if rest != 0 {
-                for (logits, lanes) in
-                    four(logits.add(4 * whole)).into_iter().zip(lanes.into_iter().flat_map(|lanes| [vmovl_s16(vget_low_s16(lanes)), vmovl_high_s16(lanes)]))
+                for (logits, lanes) in four(logits.add(2 * whole), query)
+                    .into_iter()
+                    .zip(lanes.into_iter().flat_map(|lanes| [vmovl_s16(vget_low_s16(lanes)), vmovl_high_s16(lanes)]))
                 {
                     maximum = vmaxq_s32(maximum, vbslq_s32(vreinterpretq_u32_s32(lanes), logits, vdupq_n_s32(i32::MIN)));
                 }
@@ -84,12 +90,12 @@ impl Exponent {
             let maximum = vdupq_n_s32(vmaxvq_s32(maximum));
             let mut sums = vdupq_n_u32(0);
             for step in 0..whole {
-                let codes = self.sixteen(maximum, logits.add(4 * step));
+                let codes = self.sixteen(maximum, four(logits.add(2 * step), query));
                 sums = vpadalq_u16(vpadalq_u16(sums, codes[0]), codes[1]);
                 put::<WIDE>(codes, high.add(step), low.add(step));
             }
             if rest != 0 {
-                let codes = self.sixteen(maximum, logits.add(4 * whole));
+                let codes = self.sixteen(maximum, four(logits.add(2 * whole), query));
                 let codes = [vandq_u16(codes[0], vreinterpretq_u16_s16(lanes[0])), vandq_u16(codes[1], vreinterpretq_u16_s16(lanes[1]))];
                 sums = vpadalq_u16(vpadalq_u16(sums, codes[0]), codes[1]);
                 put::<WIDE>(codes, high.add(whole), low.add(whole));
@@ -100,11 +106,11 @@ impl Exponent {
 
     /// 16 codes.
     #[inline(always)]
-    unsafe fn sixteen(self, maximum: int32x4_t, logits: *const int32x4_t) -> [uint16x8_t; 2] {
+    unsafe fn sixteen(self, maximum: int32x4_t, logits: [int32x4_t; 4]) -> [uint16x8_t; 2] {
         // SAFETY: the caller vouches for NEON and 16 logits.
         unsafe {
             let Self { low, high, mult, shift, narrower } = self;
-            let [a, b, c, d] = four(logits).map(|logits| vrshlq_s32(vqdmulhq_s32(vsubq_s32(maximum, logits), mult), shift));
+            let [a, b, c, d] = logits.map(|logits| vrshlq_s32(vqdmulhq_s32(vsubq_s32(maximum, logits), mult), shift));
             let t = [vqmovn_high_s32(vqmovn_s32(a), b), vqmovn_high_s32(vqmovn_s32(c), d)].map(|t| vminq_s16(t, vdupq_n_s16(FAR)));
             let index = vandq_u8(vuzp1q_u8(vreinterpretq_u8_s16(t[0]), vreinterpretq_u8_s16(t[1])), vdupq_n_u8(63));
             let (low, high) = (vqtbl4q_u8(low, index), vqtbl4q_u8(high, index));
@@ -116,11 +122,14 @@ impl Exponent {
     }
 }
 
-/// 16 logits.
+/// 16 logits of a query, of two [`Logits`].
 #[inline(always)]
-unsafe fn four(logits: *const int32x4_t) -> [int32x4_t; 4] {
+unsafe fn four(logits: *const Logits, query: usize) -> [int32x4_t; 4] {
     // SAFETY: the caller vouches for 16 logits.
-    core::array::from_fn(|i| unsafe { *logits.add(i) })
+    unsafe {
+        let ([a, b], [c, d]) = ((*logits)[query], (*logits.add(1))[query]);
+        [a.assume_init(), b.assume_init(), c.assume_init(), d.assume_init()]
+    }
 }
 
 /// Writes 16 codes as bytes.
