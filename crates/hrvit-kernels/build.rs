@@ -1,5 +1,6 @@
-//! Says which kernels the build has besides those that the architecture names: `hrvit_scalar`, and for Cortex-M `hrvit_dsp`, `hrvit_mve` and `hrvit_float_unit`. Stable
-//! compilers show none of that to `cfg(target_feature)`, but all follows from the processor that the code is compiled for (`-C target-cpu=cortex-m55`).
+//! Says which kernels the build has besides those that the architecture names: `hrvit_scalar`, and for Cortex-M `hrvit_dsp`, `hrvit_mve` and `hrvit_float_unit`; and
+//! whether an AArch64 build may access unaligned memory, `hrvit_unaligned`. Stable compilers show none of that to `cfg(target_feature)`, but all follows from the processor
+//! that the code is compiled for (`-C target-cpu=cortex-m55`), the operating system and the flag `-C target-feature=-strict-align`.
 
 use std::env::var;
 
@@ -19,11 +20,15 @@ fn main() {
     println!("cargo:rustc-check-cfg=cfg(hrvit_mve)");
     println!("cargo:rustc-check-cfg=cfg(hrvit_scalar)");
     println!("cargo:rustc-check-cfg=cfg(hrvit_float_unit)");
+    println!("cargo:rustc-check-cfg=cfg(hrvit_unaligned)");
+    let flags = var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    if var("CARGO_CFG_TARGET_OS").as_deref() != Ok("none") || flags.contains("-strict-align") {
+        println!("cargo:rustc-cfg=hrvit_unaligned");
+    }
     if var("CARGO_CFG_TARGET_ARCH").as_deref() != Ok("arm") {
         println!("cargo:rustc-cfg=hrvit_scalar");
         return;
     }
-    let flags = var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     // `-C` and its value are one argument or two; the last one counts.
     let cpu = flags.split('\x1f').filter_map(|flag| flag.trim_start_matches("-C").strip_prefix("target-cpu=")).next_back();
     // Every thumbv7em core (Cortex-M4, Cortex-M7) has the DSP extension, whatever the processor is called.

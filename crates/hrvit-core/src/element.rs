@@ -62,5 +62,5 @@ elements!(hrvit_kernels::f16 => F16, f32 => F32);
 
 /// Clears sums.
 pub fn clear<T: Element>(sums: &mut [T]) {
-    sums.fill(T::zeroed());
+    hrvit_kernels::clear(bytemuck::must_cast_slice_mut(sums));
 }

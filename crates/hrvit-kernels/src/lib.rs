@@ -163,5 +163,5 @@ pub use requant::{Range8, Requant, TensorRequant, requant};
 pub use resize::{Phase, phase};
 #[cfg(feature = "fp16")]
 pub use resize_f16::MARGIN_BITS_F16;
-pub use runs::copy_strided;
+pub use runs::{clear, copy_run, copy_strided};
 pub use tiles::Tiles;

@@ -21,13 +21,60 @@ pub fn copy_strided(from: &[u8], from_stride: usize, to: &mut [u8], to_stride: u
     }
 }
 
+/// Copies as many bytes as both slices have, without a call where a call costs more than the copy.
+///
+/// ```
+/// let mut row = [0; 4];
+/// hrvit_kernels::copy_run(&[1, 2, 3], &mut row);
+/// assert_eq!(row, [1, 2, 3, 0]);
+/// ```
+#[inline(never)] // else it would be compiled as its callers are, for size
+pub fn copy_run(from: &[u8], to: &mut [u8]) {
+    copy(from, to);
+}
+
+/// Sets all bytes to zero.
+///
+/// ```
+/// let mut sums = [7; 100];
+/// hrvit_kernels::clear(&mut sums);
+/// assert_eq!(sums, [0; 100]);
+/// ```
+#[inline(never)] // else it would be compiled as its callers are, for size
+pub fn clear(bytes: &mut [u8]) {
+    #[cfg(target_arch = "aarch64")]
+    {
+        let (vectors, rest) = bytes.as_chunks_mut::<16>();
+        // SAFETY: NEON is in every AArch64 processor; the vectors are those of the slice.
+        unsafe { crate::neon::clear(vectors.as_mut_ptr().cast(), vectors.len()) };
+        for byte in rest {
+            *byte = 0;
+        }
+    }
+    #[cfg(not(target_arch = "aarch64"))]
+    bytes.fill(0);
+}
+
 /// Runs of `N` bytes: loads and stores without a loop or a call.
 #[inline(always)]
 fn whole<const N: usize>(from: &[u8], from_stride: usize, to: &mut [u8], to_stride: usize) {
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: NEON is in every AArch64 processor; every run ends within its slice, and the slices are apart, as one of them is borrowed mutably.
+    unsafe {
+        let runs = runs(from.len(), from_stride, N).min(runs(to.len(), to_stride, N));
+        crate::neon::copy_runs::<N>(from.as_ptr(), from_stride, to.as_mut_ptr(), to_stride, runs);
+    }
+    #[cfg(not(target_arch = "aarch64"))]
     each(from, from_stride, to, to_stride, |from, to| {
         copy(from.first_chunk::<N>()?, to.first_chunk_mut::<N>()?);
         Some(())
     });
+}
+
+/// Runs of `run` bytes that `len` bytes have, `stride` bytes apart, or one byte where that is 0.
+#[cfg(target_arch = "aarch64")]
+fn runs(len: usize, stride: usize, run: usize) -> usize {
+    len.checked_sub(run).map_or(0, |last| (last / stride.max(1)).saturating_add(1))
 }
 
 /// Copies a run into one of its length. On AArch64 by vectors: where accesses must be aligned, compilers copy byte by byte, or call.
@@ -54,6 +101,17 @@ fn each(mut from: &[u8], from_stride: usize, mut to: &mut [u8], to_stride: usize
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn copies_and_clears_every_length_and_nothing_behind_it() {
+        for len in 0..200 {
+            let (from, mut to): ([u8; 200], _) = (core::array::from_fn(|i| i as u8 | 1), [0xee; 200]);
+            copy_run(&from[..len], &mut to);
+            assert_eq!((&to[..len], &to[len..]), (&from[..len], &[0xee; 200][len..]));
+            clear(&mut to[..len]);
+            assert_eq!((&to[..len], &to[len..]), (&[0; 200][..len], &[0xee; 200][len..]));
+        }
+    }
 
     /// Runs at every length, with places behind each other and apart, against an index by index copy.
     #[test]

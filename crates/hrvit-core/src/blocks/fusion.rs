@@ -6,6 +6,8 @@
 
 use core::ops::Range;
 
+use bytemuck::Pod;
+
 use hrvit_format::{BRANCHES, OpKind};
 
 use crate::{
@@ -294,7 +296,7 @@ pub fn run<A: Arithmetic>(
 }
 
 /// Moves the fusion outputs of a region from their pairs (`row_len` codes each) to the region's second half, so that the first half is free.
-pub fn gather_outputs<T: Copy>(region: &mut [T], row_len: usize) -> Result<(), Fault> {
+pub fn gather_outputs<T: Pod>(region: &mut [T], row_len: usize) -> Result<(), Fault> {
     let rows = region.len() / 2 / row_len.max(1);
     for y in (0..rows.saturating_sub(1)).rev() {
         // Upwards, last row first: no row lands on one that has not moved.
@@ -305,7 +307,7 @@ pub fn gather_outputs<T: Copy>(region: &mut [T], row_len: usize) -> Result<(), F
 }
 
 /// Moves them back.
-pub fn spread_outputs<T: Copy>(region: &mut [T], row_len: usize) -> Result<(), Fault> {
+pub fn spread_outputs<T: Pod>(region: &mut [T], row_len: usize) -> Result<(), Fault> {
     let rows = region.len() / 2 / row_len.max(1);
     for y in 0..rows.saturating_sub(1) {
         let (low, high) = region.split_front((rows + y) * row_len)?;

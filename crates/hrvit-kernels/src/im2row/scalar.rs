@@ -10,25 +10,31 @@ pub(super) fn patches<T: Copy>(rows: [Option<&[T]>; 3], channels: usize, stride:
 /// [`patches`], whose runs `copy` moves: both slices are equally long.
 #[inline(always)]
 pub(super) fn patches_by<T: Copy>(rows: [Option<&[T]>; 3], channels: usize, stride: usize, pad: T, out: &mut [T], copy: impl Fn(&[T], &mut [T])) {
-    let (run, patch) = (3 * channels, 9 * channels);
-    for (x, patch) in rows_mut(out, patch).enumerate() {
-        for (row, taps) in rows.iter().zip(rows_mut(patch, run)) {
-            let Some(row) = row else {
-                taps.fill(pad);
-                continue;
-            };
-            // The three taps of a kernel row are neighbours in memory, except where the window leaves the row.
-            let first = (x * stride).checked_sub(1).map(|column| column * channels);
-            if let Some(inside) = first.and_then(|first| row.get(first..first + run)) {
-                copy(inside, taps);
-                continue;
-            }
-            for (kx, tap) in rows_mut(taps, channels).enumerate() {
-                let first = (x * stride + kx).checked_sub(1).map(|column| column * channels);
-                match first.and_then(|first| row.get(first..first + channels)) {
-                    Some(token) => copy(token, tap),
-                    None => tap.fill(pad),
-                }
+    for (x, patch) in rows_mut(out, 9 * channels).enumerate() {
+        patch_by(rows, channels, x * stride, pad, patch, &copy);
+    }
+}
+
+/// The patch whose middle is column `middle`.
+#[inline(always)]
+pub(super) fn patch_by<T: Copy>(rows: [Option<&[T]>; 3], channels: usize, middle: usize, pad: T, patch: &mut [T], copy: impl Fn(&[T], &mut [T])) {
+    let run = 3 * channels;
+    for (row, taps) in rows.iter().zip(rows_mut(patch, run)) {
+        let Some(row) = row else {
+            taps.fill(pad);
+            continue;
+        };
+        // The three taps of a kernel row are neighbours in memory, except where the window leaves the row.
+        let first = middle.checked_sub(1).map(|column| column * channels);
+        if let Some(inside) = first.and_then(|first| row.get(first..first + run)) {
+            copy(inside, taps);
+            continue;
+        }
+        for (kx, tap) in rows_mut(taps, channels).enumerate() {
+            let first = (middle + kx).checked_sub(1).map(|column| column * channels);
+            match first.and_then(|first| row.get(first..first + channels)) {
+                Some(token) => copy(token, tap),
+                None => tap.fill(pad),
             }
         }
     }

@@ -5,7 +5,8 @@
 //! have it.
 //!
 //! Builds without an operating system may not assume unaligned accesses (`+strict-align`), under which compilers make a vector load of 16 loads of bytes. There
-//! the loads are written as `ld1` and `st1`, which ask for the alignment of one element only, whatever the system registers say.
+//! the loads are written as `ld1` and `st1`, which ask for the alignment of one element only, whatever the system registers say. Firmware that turns the MMU on before it
+//! runs the engine takes the shorter plain loads with `-C target-feature=-strict-align`.
 
 pub(crate) mod exponent;
 #[cfg(feature = "fp16")]
@@ -30,12 +31,12 @@ macro_rules! load {
         /// The elements of a vector from `from` on may be read; `from` is aligned for one of them.
         #[inline(always)]
         pub(crate) unsafe fn $name(from: *const $element) -> $vector {
-            #[cfg(not(target_os = "none"))]
+            #[cfg(hrvit_unaligned)]
             // SAFETY: the caller vouches for the elements.
             unsafe {
                 $intrinsic(from)
             }
-            #[cfg(target_os = "none")]
+            #[cfg(not(hrvit_unaligned))]
             {
                 let vector;
                 // SAFETY: as above; the instruction reads these elements and nothing else.
@@ -58,12 +59,12 @@ macro_rules! store {
         /// The elements of a vector from `to` on may be written; `to` is aligned for one of them.
         #[inline(always)]
         pub(crate) unsafe fn $name(to: *mut $element, vector: $vector) {
-            #[cfg(not(target_os = "none"))]
+            #[cfg(hrvit_unaligned)]
             // SAFETY: the caller vouches for the elements.
             unsafe {
                 $intrinsic(to, vector)
             }
-            #[cfg(target_os = "none")]
+            #[cfg(not(hrvit_unaligned))]
             // SAFETY: as above; the instruction writes these elements and nothing else.
             unsafe {
                 core::arch::asm!(concat!("st1 {{{0:v}.", $arrangement, "}}, [{1}]"), in(vreg) vector, in(reg) to, options(nostack, preserves_flags))
@@ -72,7 +73,7 @@ macro_rules! store {
     };
 }
 
-/// Copies `len` bytes that do not overlap. No call, as copies of an unknown length are.
+/// Copies `len` bytes that do not overlap. No call, as copies of an unknown length are; compilers make one of a loop of loads and stores, too.
 ///
 /// # Safety
 /// The processor has NEON; `len` bytes may be read from `from` and written to `to`, and are apart.
@@ -81,7 +82,18 @@ pub(crate) unsafe fn copy(from: *const i8, to: *mut i8, len: usize) {
     // SAFETY: the caller vouches for the bytes: the last vector ends with the last of them, and what it shares with the one before is written twice.
     unsafe {
         if len >= 16 {
-            for at in (0..len - 15).step_by(16) {
+            if len >= 32 {
+                core::arch::asm!(
+                    "2:",
+                    "ld1 {{v0.16b, v1.16b}}, [{from}], #32",
+                    "subs {pairs}, {pairs}, #1",
+                    "st1 {{v0.16b, v1.16b}}, [{to}], #32",
+                    "b.ne 2b",
+                    from = inout(reg) from => _, to = inout(reg) to => _, pairs = inout(reg) len / 32 => _, out("v0") _, out("v1") _, options(nostack)
+                );
+            }
+            if len & 16 != 0 {
+                let at = len / 32 * 32;
                 store_s8x16(to.add(at), load_s8x16(from.add(at)));
             }
             if !len.is_multiple_of(16) {
@@ -104,6 +116,66 @@ pub(crate) unsafe fn copy(from: *const i8, to: *mut i8, len: usize) {
                 *to.add(at) = *from.add(at);
             }
         }
+    }
+}
+
+/// Copies `runs` runs of `N` bytes, 8, 16, 32 or 64, which begin `from_stride` and `to_stride` bytes apart.
+///
+/// # Safety
+/// The processor has NEON; the bytes of all runs may be read and written, and are apart.
+#[inline(always)]
+pub(crate) unsafe fn copy_runs<const N: usize>(mut from: *const u8, from_stride: usize, mut to: *mut u8, to_stride: usize, runs: usize) {
+    macro_rules! copy {
+        ($vectors:literal, $($register:tt),+) => {
+            core::arch::asm!(
+                concat!("ld1 {{", $vectors, "}}, [{from}], {from_stride}"),
+                concat!("st1 {{", $vectors, "}}, [{to}], {to_stride}"),
+                from = inout(reg) from, to = inout(reg) to, from_stride = in(reg) from_stride, to_stride = in(reg) to_stride,
+                $(out($register) _,)+ options(nostack, preserves_flags)
+            )
+        };
+    }
+    for _ in 0..runs {
+        // SAFETY: the caller vouches for the bytes; the pointers are not used behind the last run.
+        unsafe {
+            match N {
+                8 => copy!("v0.8b", "v0"),
+                16 => copy!("v0.16b", "v0"),
+                32 => copy!("v0.16b, v1.16b", "v0", "v1"),
+                _ => copy!("v0.16b, v1.16b, v2.16b, v3.16b", "v0", "v1", "v2", "v3"),
+            }
+        }
+    }
+}
+
+/// Clears `vectors` times 16 bytes. No call, as above.
+///
+/// # Safety
+/// The processor has NEON; so many bytes may be written.
+#[inline(always)]
+pub(crate) unsafe fn clear(to: *mut u8, vectors: usize) {
+    // SAFETY: the caller vouches for the bytes: four vectors at a time, then the others.
+    unsafe {
+        core::arch::asm!(
+            "movi v0.16b, #0",
+            "movi v1.16b, #0",
+            "movi v2.16b, #0",
+            "movi v3.16b, #0",
+            "cbz {fours}, 3f",
+            "2:",
+            "subs {fours}, {fours}, #1",
+            "st1 {{v0.16b, v1.16b, v2.16b, v3.16b}}, [{to}], #64",
+            "b.ne 2b",
+            "3:",
+            "cbz {ones}, 5f",
+            "4:",
+            "subs {ones}, {ones}, #1",
+            "st1 {{v0.16b}}, [{to}], #16",
+            "b.ne 4b",
+            "5:",
+            to = inout(reg) to => _, fours = inout(reg) vectors / 4 => _, ones = inout(reg) vectors % 4 => _,
+            out("v0") _, out("v1") _, out("v2") _, out("v3") _, options(nostack)
+        );
     }
 }
 

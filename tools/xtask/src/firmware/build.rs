@@ -10,7 +10,10 @@ use serde_json::Value;
 use crate::command;
 
 /// Linker and compiler options beyond the firmware's own. References stay in the ELF, so that it shows who uses what; symbols name their generic arguments.
-const RUSTFLAGS: &str = r#"["-C", "link-arg=--emit-relocs", "-C", "symbol-mangling-version=v0"]"#;
+const RUSTFLAGS: [&str; 2] = ["link-arg=--emit-relocs", "symbol-mangling-version=v0"];
+
+/// The 64-bit machine turns its MMU on before it runs the engine: memory is normal then, as it is for programs of Linux, and unaligned access is allowed.
+const UNALIGNED: &str = "target-feature=-strict-align";
 
 /// The program that compares kernels with their definition, and the feature that gives it both.
 pub const CONFORMANCE: &str = "conformance";
@@ -137,7 +140,9 @@ pub fn target_folder(root: &Path) -> PathBuf {
 /// # Errors
 /// If the build fails, or there is no such program.
 pub fn build(root: &Path, package: &str, target: &str, plan: &Plan, only: Option<&str>) -> Result<Vec<Program>> {
-    let mut cargo = cargo(root, "build", package, target, plan);
+    // Kernels are compared as they are compiled without a flag.
+    let unaligned = package == "qemu-a64" && only != Some(CONFORMANCE);
+    let mut cargo = cargo(root, "build", package, target, plan, unaligned);
     cargo.arg("--message-format=json-render-diagnostics");
     if let Some(name) = only {
         cargo.args(["--bin", name]);
@@ -169,17 +174,18 @@ pub fn build(root: &Path, package: &str, target: &str, plan: &Plan, only: Option
 pub fn check(root: &Path, package: &str, target: &str) -> Result<()> {
     let wide = |precision| Plan { size: Some("64x64".to_owned()), precision, ..Plan::default() };
     for plan in [Plan::default(), wide(Precision::Fp16), wide(Precision::Int16x8)] {
-        command::succeed(&mut cargo(root, "check", package, target, &plan))?;
+        command::succeed(&mut cargo(root, "check", package, target, &plan, false))?;
     }
     Ok(())
 }
 
-fn cargo(root: &Path, task: &str, package: &str, target: &str, plan: &Plan) -> Command {
+fn cargo(root: &Path, task: &str, package: &str, target: &str, plan: &Plan, unaligned: bool) -> Command {
     let mut cargo = Command::new("cargo");
     // Every machine has its own `.cargo/config.toml`.
     cargo.current_dir(root.join("firmware").join(package)).env("CARGO_TARGET_DIR", target_folder(root).join("firmware"));
     cargo.args([task, "--release", "--locked", "--package", package, "--target", target]);
-    cargo.arg("--config").arg(format!("target.{target}.rustflags={RUSTFLAGS}"));
+    let flags: Vec<&str> = RUSTFLAGS.into_iter().chain(unaligned.then_some(UNALIGNED)).flat_map(|flag| ["-C", flag]).collect();
+    cargo.arg("--config").arg(format!("target.{target}.rustflags={flags:?}"));
     if let Some(feature) = plan.precision.feature() {
         cargo.args(["--features", feature]);
     }

@@ -36,7 +36,7 @@ pub const SHARED: &str = "both: requantise, store";
 pub const REST: &str = "walks and all else";
 
 /// Functions that a compiler calls to move memory.
-const MEMORY: [&str; 8] = ["memcpy", "memmove", "memset", "memclr", "compiler_builtins::mem", "copy_nonoverlapping", "copy_strided", "copy_runs"];
+const MEMORY: [&str; 7] = ["memcpy", "memmove", "memset", "memclr", "compiler_builtins::mem", "copy_strided", "copy_runs"];
 
 /// The kind of an instruction whose origins these are, its own function first.
 pub fn kind(origins: &[Origin]) -> &'static str {
@@ -45,7 +45,9 @@ pub fn kind(origins: &[Origin]) -> &'static str {
     // A family by its folder, or as the argument of a function that families share.
     let family = |name: &str| in_file(&[&format!("hrvit-kernels/src/{name}")]) || in_function(&[&format!("hrvit_kernels::{name}")]);
     let stores = || in_file(&["/sink", "/rates.rs", "/epilogue", "/requant.rs", "/tile.rs", "/finish"]) || in_function(&["::requant", "saturate"]);
-    let copies = || in_function(&MEMORY) || in_file(&["hrvit-core/src/runs.rs", "hrvit-kernels/src/runs.rs", "hrvit-core/src/slices.rs"]);
+    // Loads and stores of vectors are copies by name.
+    let moves = || in_function(&["copy_nonoverlapping"]) && !in_function(&["vld1", "vst1"]);
+    let copies = || in_function(&MEMORY) || moves() || in_file(&["hrvit-core/src/runs.rs", "hrvit-kernels/src/runs.rs", "hrvit-core/src/slices.rs"]);
     if family("attention_") {
         return match () {
             () if in_file(&["exponent"]) || in_function(&["codes", "::code", "exponent"]) => "attention: codes",
