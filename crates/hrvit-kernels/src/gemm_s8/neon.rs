@@ -167,31 +167,49 @@ impl Micro for Smull {
     #[inline(always)]
     unsafe fn multiply<const PAIRS: usize, const GROUPS: usize>(rows: &Rows, weights: Weights, first: usize, start: [int32x4_t; 2]) -> Sums {
         let Weights { start: weights, channels, depth } = weights;
-        let last = channels - 1;
-        let (twice, once) = (depth / (2 * STEPS), depth / STEPS % 2);
-        let mut sums = [start; ROWS];
-        for half in 0..BLOCK / CHANNELS {
-            // SAFETY: the caller vouches for `depth` codes of each row, and the checked weights hold `depth` for each channel up to the last, which stands for
-            // those that are missing. NEON is in every AArch64 processor.
-            unsafe {
-                let weights = core::array::from_fn(|c| weights.add((first + CHANNELS * half + c).min(last) * depth));
-                let mut acc = [[vdupq_n_s32(0); CHANNELS]; CHANNELS];
-                multiply::<PAIRS>(&rows.a, &weights, twice, once, &mut acc);
-                if depth % STEPS == HALF {
-                    let last = |row: *const i8| row.add(depth - HALF);
-                    multiply_half::<PAIRS>(rows.a.map(last), weights.map(last), &mut acc);
-                } else if !depth.is_multiple_of(STEPS) {
-                    let mut tail = [[0; STEPS]; CHANNELS];
-                    tails(&weights, depth, &mut tail);
-                    multiply::<PAIRS>(&rows.tail.each_ref().map(|row| row.as_ptr()), &tail.each_ref().map(|row| row.as_ptr()), 0, 1, &mut acc);
-                }
-                for (sums, [a, b, c, d]) in sums.iter_mut().zip(acc) {
-                    sums[half] = vaddq_s32(start[half], vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d)));
-                }
-            }
+        // SAFETY: the caller vouches for `depth` codes of each row, and the checked weights hold `depth` for each channel up to the last, which stands for those that are
+        // missing. NEON is in every AArch64 processor.
+        unsafe {
+            let missing = (first + BLOCK).saturating_sub(channels);
+            let at = |c: usize| if missing == 0 { weights.add((first + c) * depth) } else { weights.add((first + c).min(channels - 1) * depth) };
+            let low = quarter::<PAIRS>(rows, core::array::from_fn(at), depth, start[0]);
+            let high = quarter::<PAIRS>(rows, core::array::from_fn(|c| at(CHANNELS + c)), depth, start[1]);
+            core::array::from_fn(|row| [low[row % CHANNELS], high[row % CHANNELS]])
         }
-        sums
     }
+}
+
+/// `start` plus the products of the rows with 4 channels.
+///
+/// # Safety
+/// The processor has NEON; `depth` codes may be read from each of the first `2 * PAIRS` rows and from each row of weights.
+#[inline(always)]
+unsafe fn quarter<const PAIRS: usize>(rows: &Rows, weights: [*const i8; CHANNELS], depth: usize, start: int32x4_t) -> [int32x4_t; CHANNELS] {
+    let (twice, once) = (depth / (2 * STEPS), depth / STEPS % 2);
+    // SAFETY: the caller vouches for the codes.
+    unsafe {
+        let mut acc = [[vdupq_n_s32(0); CHANNELS]; CHANNELS];
+        multiply::<PAIRS>(&rows.a, &weights, twice, once, &mut acc);
+        if depth % STEPS == HALF {
+            let last = |row: *const i8| row.add(depth - HALF);
+            multiply_half::<PAIRS>(rows.a.map(last), weights.map(last), &mut acc);
+        } else if !depth.is_multiple_of(STEPS) {
+            let mut tail = [[0; STEPS]; CHANNELS];
+            tails(&weights, depth, &mut tail);
+            multiply::<PAIRS>(&rows.tail.each_ref().map(|row| row.as_ptr()), &tail.each_ref().map(|row| row.as_ptr()), 0, 1, &mut acc);
+        }
+        acc.map(|[a, b, c, d]| vaddq_s32(start, neighbours(neighbours(a, b), neighbours(c, d))))
+    }
+}
+
+/// The sums of neighbouring lanes of `a`, then of `b`. Written as an instruction: compilers make three of it.
+#[inline]
+#[target_feature(enable = "neon")]
+fn neighbours(a: int32x4_t, b: int32x4_t) -> int32x4_t {
+    let sums;
+    // SAFETY: NEON on registers, by this function's attribute.
+    unsafe { asm!("addp {0:v}.4s, {1:v}.4s, {2:v}.4s", out(vreg) sums, in(vreg) a, in(vreg) b, options(pure, nomem, nostack, preserves_flags)) };
+    sums
 }
 
 /// What follows the last whole vector of rows of `depth`; `tails` is zero behind it.
