@@ -21,6 +21,8 @@ const MAX_KEYS: usize = 1024;
 const MAX_DIM: usize = 128;
 /// Most values, keys and channels rounded up, that they hold.
 const MAX_VALUES: usize = 32 * MAX_KEYS;
+/// What products start from where nothing is added.
+static ZEROS: [i32; BLOCK] = [0; BLOCK];
 /// Keys whose codes are made at a time.
 const KEYS: usize = 16;
 
@@ -129,7 +131,7 @@ unsafe fn offset<M: Micro>(shared: &mut Shared<'_>) {
     unsafe {
         M::prepare::<1, true, { MAX_KEYS / 8 }>(&mut rows, &[ONES.as_ptr(); ROWS], shared.by_channel.depth);
         for channel in (0..shared.by_channel.channels).step_by(BLOCK) {
-            let [[low, high], ..] = M::multiply::<1, { MAX_KEYS / 8 }>(&rows, shared.by_channel, channel, [vdupq_n_s32(0); 2]);
+            let [[low, high], ..] = M::multiply::<1, { MAX_KEYS / 8 }>(&rows, shared.by_channel, channel, ZEROS.as_ptr());
             let to = shared.offset.as_mut_ptr().add(channel);
             store_s32x4(to, vshlq_n_s32::<7>(low));
             store_s32x4(to.add(4), vshlq_n_s32::<7>(high));
@@ -145,11 +147,10 @@ unsafe fn queries<M: Micro, const PAIRS: usize>(shared: &Shared<'_>, tile: &mut 
     let count = q.len() / dim;
     // SAFETY: the caller vouches for the instruction; every row has room for `padded` keys, and the last query stands for one that is missing.
     unsafe {
-        let zero = [vdupq_n_s32(0); 2];
         let mut rows = M::new::<{ MAX_DIM / 8 }>();
         M::prepare::<PAIRS, false, { MAX_DIM / 8 }>(&mut rows, &core::array::from_fn(|i| q.as_ptr().add(i.min(count - 1) * dim)), dim);
         for (key, logits) in (0..keys).step_by(BLOCK).zip(&mut tile.logits) {
-            let sums = M::multiply::<PAIRS, { MAX_DIM / 8 }>(&rows, by_key, key, zero);
+            let sums = M::multiply::<PAIRS, { MAX_DIM / 8 }>(&rows, by_key, key, ZEROS.as_ptr());
             for (to, sums) in logits.iter_mut().zip(sums).take(2 * PAIRS) {
                 *to = sums.map(MaybeUninit::new);
             }
@@ -170,11 +171,9 @@ unsafe fn queries<M: Micro, const PAIRS: usize>(shared: &Shared<'_>, tile: &mut 
         }
         M::prepare::<PAIRS, true, { MAX_KEYS / 8 }>(&mut low_rows, &low_codes.each_ref().map(|row| row.as_ptr().cast()), depth);
         for channel in (0..dim).step_by(BLOCK) {
-            let offset = shared.offset.as_ptr().add(channel);
-            let start = [crate::neon::load_s32x4(offset), crate::neon::load_s32x4(offset.add(4))];
-            let mut sums = M::multiply::<PAIRS, { MAX_KEYS / 8 }>(&low_rows, by_channel, channel, start);
+            let mut sums = M::multiply::<PAIRS, { MAX_KEYS / 8 }>(&low_rows, by_channel, channel, shared.offset.as_ptr().add(channel));
             if wide {
-                let high = M::multiply::<PAIRS, { MAX_KEYS / 8 }>(&high_rows, by_channel, channel, zero);
+                let high = M::multiply::<PAIRS, { MAX_KEYS / 8 }>(&high_rows, by_channel, channel, ZEROS.as_ptr());
                 for (sums, high) in sums.iter_mut().zip(high) {
                     *sums = [vaddq_s32(sums[0], vshlq_n_s32::<8>(high[0])), vaddq_s32(sums[1], vshlq_n_s32::<8>(high[1]))];
                 }

@@ -10,7 +10,7 @@ use super::{Gemm, scalar};
 use crate::epilogue::Epilogue;
 use crate::isa::Neon;
 use crate::neon::product::{BLOCK, Micro, ROWS, Sums, Weights, drive};
-use crate::neon::{load_part, load_s8x8, store_s8x16};
+use crate::neon::{load_part, load_s8x8, load_s32x4, store_s8x16};
 use crate::packing::Packing;
 
 /// Steps of depth in a vector.
@@ -165,15 +165,15 @@ impl Micro for Smull {
     }
 
     #[inline(always)]
-    unsafe fn multiply<const PAIRS: usize, const GROUPS: usize>(rows: &Rows, weights: Weights, first: usize, start: [int32x4_t; 2]) -> Sums {
+    unsafe fn multiply<const PAIRS: usize, const GROUPS: usize>(rows: &Rows, weights: Weights, first: usize, start: *const i32) -> Sums {
         let Weights { start: weights, channels, depth } = weights;
         // SAFETY: the caller vouches for `depth` codes of each row, and the checked weights hold `depth` for each channel up to the last, which stands for those that are
         // missing. NEON is in every AArch64 processor.
         unsafe {
             let missing = (first + BLOCK).saturating_sub(channels);
             let at = |c: usize| if missing == 0 { weights.add((first + c) * depth) } else { weights.add((first + c).min(channels - 1) * depth) };
-            let low = quarter::<PAIRS>(rows, core::array::from_fn(at), depth, start[0]);
-            let high = quarter::<PAIRS>(rows, core::array::from_fn(|c| at(CHANNELS + c)), depth, start[1]);
+            let low = quarter::<PAIRS>(rows, core::array::from_fn(at), depth, load_s32x4(start));
+            let high = quarter::<PAIRS>(rows, core::array::from_fn(|c| at(CHANNELS + c)), depth, load_s32x4(start.add(CHANNELS)));
             core::array::from_fn(|row| [low[row % CHANNELS], high[row % CHANNELS]])
         }
     }

@@ -40,10 +40,11 @@ pub(crate) struct Rows {
     tail: [MaybeUninit<int8x16_t>; ROWS],
 }
 
-/// Adds the products of the rows listed: their number, their pointer's name, their vector and their two accumulators.
+/// Sets the accumulators of the rows listed to `$start` and adds their products: their number, their pointer's name, their vector and their two accumulators.
 macro_rules! multiply {
-    ($kept:expr, $weights:expr, $whole:expr, $groups:expr, $acc:expr; $(($row:literal $a:ident $v:tt $low:tt $high:tt)),+) => {
+    ($kept:expr, $weights:expr, $whole:expr, $groups:expr, $start:expr, $acc:expr; $(($row:literal $a:ident $v:tt $low:tt $high:tt)),+) => {
         asm!(
+            $(concat!("ld1 {{", $low, ".4s, ", $high, ".4s}}, [{start}]"),)+
             "cbz {whole}, 3f",
             "2:",
             "ld1 {{v8.16b, v9.16b, v10.16b, v11.16b}}, [{weights}], #64",
@@ -68,8 +69,9 @@ macro_rules! multiply {
             weights = inout(reg) $weights => _,
             whole = inout(reg) $whole => _,
             groups = inout(reg) $groups => _,
+            start = in(reg) $start,
             tail = inout(reg) $kept.tail.as_ptr() => _,
-            $($a = inout(reg) $kept.a[$row].assume_init() => _, inout($low) $acc[$row][0], inout($high) $acc[$row][1], out($v) _,)+
+            $($a = inout(reg) $kept.a[$row].assume_init() => _, out($low) $acc[$row][0], out($high) $acc[$row][1], out($v) _,)+
             out("v8") _, out("v9") _, out("v10") _, out("v11") _, out("v12") _, out("v13") _, out("v14") _, out("v15") _,
             options(pure, readonly, nostack, preserves_flags),
         )
@@ -104,24 +106,24 @@ impl Micro for Sdot {
     }
 
     #[inline(always)]
-    unsafe fn multiply<const PAIRS: usize, const GROUPS: usize>(rows: &Rows, weights: Weights, first: usize, start: [int32x4_t; 2]) -> Sums {
-        let mut acc = [start; ROWS];
+    unsafe fn multiply<const PAIRS: usize, const GROUPS: usize>(rows: &Rows, weights: Weights, first: usize, start: *const i32) -> Sums {
         let depth = weights.depth;
         let (whole, groups) = (depth / STEPS, (depth % STEPS).div_ceil(GROUP));
         // SAFETY: the caller vouches for `sdot`. The packed weights hold `ceil(depth / 4)` groups of 32 bytes for the block at `first`, which is what the two
         // loops read; they read 16 codes of each row `whole` times, and the tails. All of these rows were prepared.
         unsafe {
+            let mut acc = [[vdupq_n_s32(0); 2]; ROWS];
             let weights = weights.start.add(first * depth.div_ceil(GROUP) * GROUP);
             match PAIRS {
-                1 => multiply!(rows, weights, whole, groups, acc; (0 a0 "v0" "v16" "v17"), (1 a1 "v1" "v18" "v19")),
-                2 => multiply!(rows, weights, whole, groups, acc; (0 a0 "v0" "v16" "v17"), (1 a1 "v1" "v18" "v19"), (2 a2 "v2" "v20" "v21"),
+                1 => multiply!(rows, weights, whole, groups, start, acc; (0 a0 "v0" "v16" "v17"), (1 a1 "v1" "v18" "v19")),
+                2 => multiply!(rows, weights, whole, groups, start, acc; (0 a0 "v0" "v16" "v17"), (1 a1 "v1" "v18" "v19"), (2 a2 "v2" "v20" "v21"),
                     (3 a3 "v3" "v22" "v23")),
-                3 => multiply!(rows, weights, whole, groups, acc; (0 a0 "v0" "v16" "v17"), (1 a1 "v1" "v18" "v19"), (2 a2 "v2" "v20" "v21"),
+                3 => multiply!(rows, weights, whole, groups, start, acc; (0 a0 "v0" "v16" "v17"), (1 a1 "v1" "v18" "v19"), (2 a2 "v2" "v20" "v21"),
                     (3 a3 "v3" "v22" "v23"), (4 a4 "v4" "v24" "v25"), (5 a5 "v5" "v26" "v27")),
-                _ => multiply!(rows, weights, whole, groups, acc; (0 a0 "v0" "v16" "v17"), (1 a1 "v1" "v18" "v19"), (2 a2 "v2" "v20" "v21"),
+                _ => multiply!(rows, weights, whole, groups, start, acc; (0 a0 "v0" "v16" "v17"), (1 a1 "v1" "v18" "v19"), (2 a2 "v2" "v20" "v21"),
                     (3 a3 "v3" "v22" "v23"), (4 a4 "v4" "v24" "v25"), (5 a5 "v5" "v26" "v27"), (6 a6 "v6" "v28" "v29"), (7 a7 "v7" "v30" "v31")),
             }
+            acc
         }
-        acc
     }
 }

@@ -37,12 +37,14 @@ type Pairs<const GROUPS: usize> = [[MaybeUninit<int8x16_t>; ROWS / 2]; GROUPS];
 /// The 4 vectors of accumulators of each pair of rows: two rows of two channels each.
 type Blocks = [[int32x4_t; 4]; ROWS / 2];
 
-/// Adds the products of the pairs of rows listed: their vectors of two groups, and their accumulators. `$group` and `$next` are the vectors of all pairs of a
+/// Sets the accumulators of the pairs of rows listed to `$start` and adds their products: their vectors of two groups, and their accumulators. `$group` and `$next` are the vectors of all pairs of a
 /// group, `$bytes` their size.
 macro_rules! multiply {
-    ($pairs:expr, $weights:expr, $twice:expr, $once:expr, $acc:expr, $bytes:literal, $group:literal, $next:literal;
+    ($pairs:expr, $weights:expr, $twice:expr, $once:expr, $start:expr, $acc:expr, $bytes:literal, $group:literal, $next:literal;
      $(($pair:literal $v:tt $w:tt $s0:tt $s1:tt $s2:tt $s3:tt)),+) => {
         asm!(
+            // Two channels at a time, the same for both rows.
+            $(concat!("ld4r {{", $s0, ".2d, ", $s1, ".2d, ", $s2, ".2d, ", $s3, ".2d}}, [{start}]"),)+
             "cbz {twice}, 3f",
             "2:",
             concat!("ld1 {{", $group, "}}, [{pairs}], #", $bytes),
@@ -66,7 +68,8 @@ macro_rules! multiply {
             pairs = inout(reg) $pairs => _,
             twice = inout(reg) $twice => _,
             once = in(reg) $once,
-            $(inout($s0) $acc[$pair][0], inout($s1) $acc[$pair][1], inout($s2) $acc[$pair][2], inout($s3) $acc[$pair][3], out($v) _, out($w) _,)+
+            start = in(reg) $start,
+            $(out($s0) $acc[$pair][0], out($s1) $acc[$pair][1], out($s2) $acc[$pair][2], out($s3) $acc[$pair][3], out($v) _, out($w) _,)+
             out("v8") _, out("v9") _, out("v10") _, out("v11") _, out("v12") _, out("v13") _, out("v14") _, out("v15") _,
             options(pure, readonly, nostack, preserves_flags),
         )
@@ -115,24 +118,22 @@ impl Micro for Smmla {
     }
 
     #[inline(always)]
-    unsafe fn multiply<const PAIRS: usize, const GROUPS: usize>(pairs: &Pairs<GROUPS>, weights: Weights, first: usize, start: [int32x4_t; 2]) -> Sums {
+    unsafe fn multiply<const PAIRS: usize, const GROUPS: usize>(pairs: &Pairs<GROUPS>, weights: Weights, first: usize, start: *const i32) -> Sums {
         let groups = weights.depth.div_ceil(GROUP);
         let (twice, once) = (groups / 2, groups % 2);
         // SAFETY: the caller vouches for `smmla`. The packed weights hold `groups` groups of 64 bytes for the block at `first`, the prepared rows `groups` times
         // one vector per pair: what the asm reads.
         unsafe {
-            let [low, high] = start.map(|four| vreinterpretq_s64_s32(four));
-            let start = [vdupq_laneq_s64::<0>(low), vdupq_laneq_s64::<1>(low), vdupq_laneq_s64::<0>(high), vdupq_laneq_s64::<1>(high)];
-            let mut acc: Blocks = [start.map(|two| vreinterpretq_s32_s64(two)); ROWS / 2];
+            let mut acc: Blocks = [[vdupq_n_s32(0); 4]; ROWS / 2];
             let weights = weights.start.add(first * groups * GROUP);
             let pairs = pairs.as_ptr();
             match PAIRS {
-                1 => multiply!(pairs, weights, twice, once, acc, "16", "v0.16b", "v4.16b"; (0 "v0" "v4" "v16" "v17" "v18" "v19")),
-                2 => multiply!(pairs, weights, twice, once, acc, "32", "v0.16b, v1.16b", "v4.16b, v5.16b";
+                1 => multiply!(pairs, weights, twice, once, start, acc, "16", "v0.16b", "v4.16b"; (0 "v0" "v4" "v16" "v17" "v18" "v19")),
+                2 => multiply!(pairs, weights, twice, once, start, acc, "32", "v0.16b, v1.16b", "v4.16b, v5.16b";
                     (0 "v0" "v4" "v16" "v17" "v18" "v19"), (1 "v1" "v5" "v20" "v21" "v22" "v23")),
-                3 => multiply!(pairs, weights, twice, once, acc, "48", "v0.16b, v1.16b, v2.16b", "v4.16b, v5.16b, v6.16b";
+                3 => multiply!(pairs, weights, twice, once, start, acc, "48", "v0.16b, v1.16b, v2.16b", "v4.16b, v5.16b, v6.16b";
                     (0 "v0" "v4" "v16" "v17" "v18" "v19"), (1 "v1" "v5" "v20" "v21" "v22" "v23"), (2 "v2" "v6" "v24" "v25" "v26" "v27")),
-                _ => multiply!(pairs, weights, twice, once, acc, "64", "v0.16b, v1.16b, v2.16b, v3.16b", "v4.16b, v5.16b, v6.16b, v7.16b";
+                _ => multiply!(pairs, weights, twice, once, start, acc, "64", "v0.16b, v1.16b, v2.16b, v3.16b", "v4.16b, v5.16b, v6.16b, v7.16b";
                     (0 "v0" "v4" "v16" "v17" "v18" "v19"), (1 "v1" "v5" "v20" "v21" "v22" "v23"), (2 "v2" "v6" "v24" "v25" "v26" "v27"),
                     (3 "v3" "v7" "v28" "v29" "v30" "v31")),
             }

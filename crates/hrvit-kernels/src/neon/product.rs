@@ -2,7 +2,6 @@
 
 use core::arch::aarch64::*;
 
-use super::load_s32x4;
 use super::rates::Rates;
 use super::sink::{Add16, Add32, Sink, Store8, Store16, Table8};
 use crate::epilogue::Epilogue;
@@ -49,11 +48,12 @@ pub(crate) trait Micro {
     /// used as long as the codes are there.
     unsafe fn prepare<const PAIRS: usize, const PADDED: bool, const GROUPS: usize>(rows: &mut Self::Rows<GROUPS>, a: &[*const i8; ROWS], depth: usize);
 
-    /// `start` plus the products of the rows with the channels from `first` on, a multiple of [`BLOCK`]; sums of channels or rows that do not exist are anything.
+    /// `start`, a value for each channel, plus the products of the rows with the channels from `first` on, a multiple of [`BLOCK`]; sums of channels or rows that do not exist
+    /// are anything.
     ///
     /// # Safety
-    /// `rows` comes from [`Micro::prepare`] with the same number of rows and the same depth; the weights have [`Packing::packed_len`] bytes; `first` is a channel.
-    unsafe fn multiply<const PAIRS: usize, const GROUPS: usize>(rows: &Self::Rows<GROUPS>, weights: Weights, first: usize, start: [int32x4_t; 2]) -> Sums;
+    /// [`BLOCK`] values may be read from `start`; `rows` comes from [`Micro::prepare`] with the same number of rows and the same depth; the weights have [`Packing::packed_len`] bytes; `first` is a channel.
+    unsafe fn multiply<const PAIRS: usize, const GROUPS: usize>(rows: &Self::Rows<GROUPS>, weights: Weights, first: usize, start: *const i32) -> Sums;
 }
 
 /// Chooses the way of storing; what the vectors cannot do exactly is left to `otherwise`.
@@ -131,9 +131,7 @@ unsafe fn tile<M: Micro, S: Sink, const PAIRS: usize>(args: &Gemm<'_>, sink: S, 
         // written.
         unsafe {
             let rates = Rates::whole(args.requant, first);
-            let bias = args.bias.as_ptr().add(first);
-            let sums = M::multiply::<PAIRS, GROUPS>(kept, weights, first, [load_s32x4(bias), load_s32x4(bias.add(4))]);
-            let rq: Sums = rates.apply(sums);
+            let rq: Sums = rates.apply(M::multiply::<PAIRS, GROUPS>(kept, weights, first, args.bias.as_ptr().add(first)));
             let mut to = out.as_mut_ptr().add(first);
             for pair in 0..PAIRS {
                 let [now, then] = [rq[2 * pair], rq[2 * pair + 1]];
@@ -149,8 +147,9 @@ unsafe fn tile<M: Micro, S: Sink, const PAIRS: usize>(args: &Gemm<'_>, sink: S, 
     if whole < cout {
         // SAFETY: as above, with fewer channels.
         let rq: Sums = unsafe {
-            let rates = Rates::new(args.requant, whole);
-            rates.apply(M::multiply::<PAIRS, GROUPS>(kept, weights, whole, start(args.bias, whole)))
+            let mut bias = [0; BLOCK];
+            bias.iter_mut().zip(args.bias.iter().skip(whole)).for_each(|(to, from)| *to = *from);
+            Rates::new(args.requant, whole).apply(M::multiply::<PAIRS, GROUPS>(kept, weights, whole, bias.as_ptr()))
         };
         for (rq, out) in rq.iter().zip(out.chunks_mut(cout)) {
             let mut block = [S::Out::default(); BLOCK];
@@ -161,14 +160,4 @@ unsafe fn tile<M: Micro, S: Sink, const PAIRS: usize>(args: &Gemm<'_>, sink: S, 
             out.iter_mut().zip(block).for_each(|(to, from)| *to = from);
         }
     }
-}
-
-/// Biases of the channels from `first` on, zeros behind them.
-#[inline]
-#[target_feature(enable = "neon")]
-fn start(bias: &[i32], first: usize) -> [int32x4_t; 2] {
-    let mut values = [0i32; BLOCK];
-    values.iter_mut().zip(bias.iter().skip(first)).for_each(|(to, from)| *to = *from);
-    // SAFETY: reads the 32 bytes of the array.
-    unsafe { [load_s32x4(values.as_ptr()), load_s32x4(values.as_ptr().add(4))] }
 }
