@@ -181,33 +181,44 @@ impl Element for WideGated {
     }
 }
 
-/// `v * clamp((v << 8) + three, 0, 2 * three)`, a `three` for each channel.
+/// `v * clamp((v << 8) + three, 0, 2 * three)`, a `three` for each channel: `v * three + v * clamp(v << 8, -three, three)`, whose clamp has 16 bits.
 struct GatedCode<'a> {
     three: &'a [i32],
 }
 
+/// `three`, and the limits as far as they have 16 bits: beyond these nothing is clamped.
+#[derive(Clone, Copy)]
+struct Gates {
+    three: [int32x4_t; 2],
+    lowest: int16x8_t,
+    highest: int16x8_t,
+}
+
 impl Element for GatedCode<'_> {
     type In = i8;
-    type Channels = [int32x4_t; 2];
+    type Channels = Gates;
 
     #[inline(always)]
-    unsafe fn channels(&self, first: usize, width: usize) -> [int32x4_t; 2] {
+    unsafe fn channels(&self, first: usize, width: usize) -> Gates {
         let mut three = [1; BLOCK];
         // SAFETY: the caller vouches for `width` channels.
         unsafe {
             core::ptr::copy_nonoverlapping(self.three.as_ptr().add(first), three.as_mut_ptr(), width);
-            [load_s32x4(three.as_ptr()), load_s32x4(three.as_ptr().add(4))]
+            let three = [load_s32x4(three.as_ptr()), load_s32x4(three.as_ptr().add(4))];
+            let narrow = |[low, high]: [int32x4_t; 2]| vqmovn_high_s32(vqmovn_s32(low), high);
+            Gates { three, lowest: narrow(three.map(|three| vnegq_s32(three))), highest: narrow(three) }
         }
     }
 
     #[inline(always)]
-    unsafe fn eight(&self, three: [int32x4_t; 2], v: *const i8) -> [int32x4_t; 2] {
+    unsafe fn eight(&self, Gates { three, lowest, highest }: Gates, v: *const i8) -> [int32x4_t; 2] {
         // SAFETY: the caller has NEON and vouches for 8 elements.
         unsafe {
-            let v = vmovl_s8(load_s8x8(v));
-            let (low, high) = (vmovl_s16(vget_low_s16(v)), vmovl_high_s16(v));
-            let (shifted_low, shifted_high) = (vshll_n_s16::<8>(vget_low_s16(v)), vshll_high_n_s16::<8>(v));
-            [gated(low, shifted_low, three[0]), gated(high, shifted_high, three[1])]
+            let v = load_s8x8(v);
+            let gate = vmaxq_s16(vminq_s16(vshll_n_s8::<8>(v), highest), lowest);
+            let v = vmovl_s8(v);
+            let (low, high) = (vmull_s16(vget_low_s16(v), vget_low_s16(gate)), vmull_high_s16(v, gate));
+            [vmlaq_s32(low, vmovl_s16(vget_low_s16(v)), three[0]), vmlaq_s32(high, vmovl_high_s16(v), three[1])]
         }
     }
 }

@@ -274,10 +274,16 @@ unsafe fn tokens<const KERNEL: usize, const WEIGHTS: usize, W: Window<KERNEL, WE
             if let Some(high) = &high {
                 sum(high, width - HALF, from, count, to.add(1));
             }
-            for (x, sums) in (from..).zip(&waiting[..count]) {
-                let of: *const Half = sums.as_ptr().cast();
+            let sums = |x: usize| {
+                let of: *const Half = to.add(2 * x);
                 let (low, high) = (*of, *of.add(usize::from(WHOLE || width > HALF)));
-                writer.put::<WHOLE>(x, [low[0], low[1], high[0], high[1]], None);
+                [low[0], low[1], high[0], high[1]]
+            };
+            for x in (0..count / 2 * 2).step_by(2) {
+                writer.put::<WHOLE>(from + x, sums(x), Some(sums(x + 1)));
+            }
+            if count % 2 != 0 {
+                writer.put::<WHOLE>(from + count - 1, sums(count - 1), None);
             }
         }
     }
