@@ -89,9 +89,14 @@ impl<'a, T> Ring<'a, T> {
 
     /// Rows `y - kernel / 2 ..= y + kernel / 2` of a map with `rows` rows; `None` outside the map. Only the first `kernel` entries count.
     pub fn window(&self, y: usize, kernel: usize, rows: usize) -> Result<[Option<&[T]>; MAX_WINDOW], Fault> {
+        self.window_from(y, kernel / 2, kernel, rows)
+    }
+
+    /// `count` rows from `y - before` on.
+    pub fn window_from(&self, y: usize, before: usize, count: usize, rows: usize) -> Result<[Option<&[T]>; MAX_WINDOW], Fault> {
         let mut window = [None; MAX_WINDOW];
-        for (tap, entry) in window.iter_mut().enumerate().take(kernel) {
-            if let Some(at) = (y + tap).checked_sub(kernel / 2).filter(|&at| at < rows) {
+        for (tap, entry) in window.iter_mut().enumerate().take(count) {
+            if let Some(at) = (y + tap).checked_sub(before).filter(|&at| at < rows) {
                 *entry = Some(self.row(at)?);
             }
         }

@@ -52,6 +52,20 @@ impl Epilogue<'_> {
         }
     }
 
+    /// What is stored from element `at` of the output on.
+    pub(crate) fn behind(&mut self, at: usize) -> Epilogue<'_> {
+        fn rest<T>(out: &mut [T], at: usize) -> &mut [T] {
+            out.get_mut(at..).unwrap_or_default()
+        }
+        match self {
+            Self::Store8 { out, range } => Epilogue::Store8 { out: rest(out, at), range: *range },
+            Self::Store16 { out } => Epilogue::Store16 { out: rest(out, at) },
+            Self::Add16 { out } => Epilogue::Add16 { out: rest(out, at) },
+            Self::Add32 { out } => Epilogue::Add32 { out: rest(out, at) },
+            Self::Table8 { out, table, zero } => Epilogue::Table8 { out: rest(out, at), table, zero: *zero },
+        }
+    }
+
     /// The range or the table is usable.
     pub(crate) fn check(&self) -> Result<(), ShapeError> {
         match self {

@@ -105,7 +105,10 @@ pub trait Arithmetic: 'static {
     /// Products of every row of `a` with the weights of `operator`.
     fn product(operator: &Operator<'_>, a: &[Self::Code], part: Part, out: Out<'_, Self>) -> Result<(), Fault>;
 
-    /// Depthwise convolution of one row.
+    /// Whether [`Arithmetic::convolve`] makes more than one row at a time.
+    const CONVOLVES_ROWS: bool = false;
+
+    /// Depthwise convolution of one row, or of as many as `rows` are for.
     fn convolve(operator: &Operator<'_>, rows: &Taps<'_, Self::Code>, row: TokenRow, out: Out<'_, Self>) -> Result<(), Fault>;
 
     /// Weights of a depthwise convolution, `[taps, channels]`.

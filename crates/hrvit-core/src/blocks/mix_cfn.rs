@@ -98,13 +98,16 @@ impl MixCfn<'_> {
                 context.tap_rows(&self.fc1, at, map.columns, made);
             }
             let mixed = mixed.part_mut(..tile.len() * line_len)?;
-            for (y, mixed) in tile.clone().zip(mixed.runs_mut(line_len)) {
-                let mut first = 0;
-                for half in &self.halves {
-                    let taps = lines.window(y, half.shape.kernel.into(), map.rows)?;
-                    self.mix::<A>(half, taps, map.columns, first, mixed)?;
-                    first += half.cout();
+            let mut first = 0;
+            for half in &self.halves {
+                let kernel = usize::from(half.shape.kernel);
+                let most = if A::CONVOLVES_ROWS { ring::MAX_WINDOW + 1 - kernel } else { 1 };
+                for at in tile.clone().step_by(most) {
+                    let count = most.min(tile.end - at) + kernel - 1;
+                    let taps = lines.window_from(at, kernel / 2, count, map.rows)?;
+                    self.mix::<A>(half, taps, count, map.columns, first, mixed.part_mut((at - tile.start) * line_len..)?)?;
                 }
+                first += half.cout();
             }
             context.tap_rows(&self.act, tile.start, map.columns, mixed);
             A::product(&self.fc2, mixed, Part::All, Out::AddWide(block.rows_mut(tile)?))?;
@@ -112,11 +115,12 @@ impl MixCfn<'_> {
         Ok(())
     }
 
-    /// One half of the channels, from `first`, of an output row: depthwise convolution, then GELU.
+    /// One half of the channels, from `first`, of the output rows that `count` rows of a window make: depthwise convolution, then GELU.
     fn mix<A: Arithmetic>(
         &self,
         half: &Operator<'_>,
         mut window: [Option<&[A::Code]>; ring::MAX_WINDOW],
+        count: usize,
         columns: usize,
         first: usize,
         mixed: &mut [A::Code],
@@ -124,7 +128,7 @@ impl MixCfn<'_> {
         for row in window.iter_mut().flatten() {
             *row = row.part(first..)?;
         }
-        let taps = window.part(..usize::from(half.shape.kernel))?;
+        let taps = window.part(..count)?;
         A::convolve(half, taps, TokenRow::even(columns, self.fc1.cout()), Out::Active(mixed.part_mut(first..)?, &self.act))
     }
 }

@@ -61,6 +61,7 @@ impl Kernels {
         let channels = args.bias.len();
         require(channels != 0, ShapeError::Channels)?;
         let DepthwiseF16 { rows, in_stride, columns, kernel, stride, weights, weight_stride, .. } = *args;
+        require(rows.len() == kernel, ShapeError::Input)?;
         Sizes { channels, columns, in_stride, kernel, stride, weight_stride, out_stride }.check(rows, weights.len(), epilogue.out_len())?;
         run(self.tier, args, epilogue, out_stride);
         Ok(())

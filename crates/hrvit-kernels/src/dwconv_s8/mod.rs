@@ -1,4 +1,4 @@
-//! Depthwise convolution, one output row at a time: s8 codes times s8 weights. [`Depthwise`] serves codes of 16 bits too.
+//! Depthwise convolution, some output rows at a time: s8 codes times s8 weights. [`Depthwise`] serves codes of 16 bits too.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -21,11 +21,11 @@ use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
 use crate::requant::Requant;
 
-/// Operands of one output row of a depthwise convolution with padding `kernel / 2`:
-/// `acc[x][c] = bias[c] + sum over ky, kx of rows[ky][x * stride + kx - kernel / 2][c] * weights[ky][kx][c]`, where a tap outside the map reads `pad`.
+/// Operands of neighbouring output rows of a depthwise convolution with padding `kernel / 2`:
+/// `acc[y][x][c] = bias[c] + sum over ky, kx of rows[y * stride + ky][x * stride + kx - kernel / 2][c] * weights[ky][kx][c]`, where a tap outside the map reads `pad`.
 #[derive(Clone, Copy, Debug)]
 pub struct Depthwise<'a, T = i8> {
-    /// `kernel` input rows `y * stride - kernel / 2 ..`, `None` outside the map. Each starts at the first channel of its first token and holds at least
+    /// `kernel` input rows from `y * stride - kernel / 2` on, of the first output row `y`, and `stride` more for every other; `None` outside the map. Each starts at the first channel of its first token and holds at least
     /// `(columns - 1) * in_stride + channels` elements.
     pub rows: &'a [Option<&'a [T]>],
     /// Elements from a token to the next, `channels` or more.
@@ -50,9 +50,24 @@ pub struct Depthwise<'a, T = i8> {
 }
 
 impl<T> Depthwise<'_, T> {
-    /// Tokens of the output row: `ceil(columns / stride)`.
+    /// Tokens of an output row: `ceil(columns / stride)`.
     pub(crate) fn columns_out(&self) -> usize {
         columns_out(self.columns, self.stride)
+    }
+
+    /// Output rows; the parameters were checked.
+    pub(crate) fn lines(&self) -> usize {
+        lines(self.rows.len(), self.kernel, self.stride).unwrap_or(0)
+    }
+
+    /// These of output row `line` alone.
+    #[inline(always)]
+    pub(crate) fn line(&self, line: usize) -> Self
+    where
+        T: Copy,
+    {
+        let first = line * self.stride;
+        Self { rows: self.rows.get(first..first + self.kernel).unwrap_or_default(), ..*self }
     }
 
     /// Checks all lengths against each other and against the output.
@@ -66,7 +81,7 @@ impl<T> Depthwise<'_, T> {
     }
 }
 
-/// Sizes of one output row of a depthwise convolution on elements of any type, as [`Depthwise`] has them.
+/// Sizes of a depthwise convolution on elements of any type, as [`Depthwise`] has them.
 pub(crate) struct Sizes {
     pub(crate) channels: usize,
     pub(crate) columns: usize,
@@ -85,24 +100,32 @@ impl Sizes {
         require(weight_stride >= channels, ShapeError::Weights)?;
         let weights = kernel.checked_mul(kernel).and_then(|taps| span(taps, weight_stride, channels));
         require(weights.is_some_and(|weights| weights_len >= weights), ShapeError::Weights)?;
+        let lines = lines(rows.len(), kernel, stride).ok_or(ShapeError::Input)?;
         let row_len = span(columns, in_stride, channels).ok_or(ShapeError::Parameter)?;
-        require(rows.len() == kernel && rows.iter().flatten().all(|row| row.len() >= row_len), ShapeError::Input)?;
+        require(rows.iter().flatten().all(|row| row.len() >= row_len), ShapeError::Input)?;
         let tokens = columns_out(columns, stride);
         require(span(tokens, stride, kernel).is_some(), ShapeError::Parameter)?;
-        let needed = span(tokens, out_stride, channels).ok_or(ShapeError::Parameter)?;
+        let needed = lines.checked_mul(tokens).and_then(|tokens| span(tokens, out_stride, channels)).ok_or(ShapeError::Parameter)?;
         require(out_len >= needed, ShapeError::Output)
     }
 }
 
 impl Kernels {
-    /// One output row: `ceil(columns / stride)` tokens, `out_stride` elements apart, of which the first `channels` of each are written. The output holds at least
-    /// `(tokens - 1) * out_stride + channels` elements.
+    /// Output rows one behind the other: `ceil(columns / stride)` tokens each, `out_stride` elements apart, of which the first `channels` are written. The output holds at
+    /// least `(tokens - 1) * out_stride + channels` elements for the tokens of all rows.
     ///
     /// # Errors
     /// [`ShapeError`] if a count is 0, the kernel even, a stride shorter than the channels, or a length too short.
-    pub fn depthwise_s8(self, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) -> Result<(), ShapeError> {
+    pub fn depthwise_s8(self, args: &Depthwise<'_>, mut epilogue: Epilogue<'_>, out_stride: usize) -> Result<(), ShapeError> {
         args.check(&epilogue, out_stride)?;
-        run(self.tier, args, epilogue, out_stride);
+        // Kernels that prepare weights take all rows.
+        if cfg!(target_arch = "aarch64") {
+            run(self.tier, args, epilogue, out_stride);
+            return Ok(());
+        }
+        for line in 0..args.lines() {
+            run(self.tier, &args.line(line), epilogue.behind(line * args.columns_out() * out_stride), out_stride);
+        }
         Ok(())
     }
 }
@@ -111,6 +134,12 @@ backends! {
     { Avx2 => avx2, AvxVnni => avx2, Avx512 => avx512, Dsp => dsp, Mve => mve, Neon => neon, NeonDotprod.. => neon_dotprod }
     chosen;
     fn run(args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize);
+}
+
+/// Output rows of a kernel that moves by `stride` over so many input rows; none where they are no whole number.
+fn lines(rows: usize, kernel: usize, stride: usize) -> Option<usize> {
+    let others = rows.checked_sub(kernel)?;
+    (others.checked_rem(stride)? == 0).then_some(others / stride + 1)
 }
 
 /// `ceil(columns / stride)`; 0 where there is none.

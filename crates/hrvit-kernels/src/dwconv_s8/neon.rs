@@ -36,7 +36,7 @@ pub(super) trait Row {
     /// Gives `writer` the accumulators of all output tokens, of the channels from `first` on.
     ///
     /// # Safety
-    /// The processor has the instructions; the lengths of `args` were checked, and one of its rows is inside the map; its kernel is the one that this is for.
+    /// The processor has the instructions; the lengths of `args` were checked, and each output row has an input row inside the map; its kernel is the one that this is for.
     /// `WHOLE` says that 16 channels exist.
     unsafe fn tokens<const WHOLE: bool, S: Sink>(args: &Depthwise<'_>, first: usize, writer: &Writer<S>);
 }
@@ -47,7 +47,8 @@ pub(super) trait Row {
 /// As [`Row::tokens`].
 #[inline(always)]
 pub(super) unsafe fn drive<R: Row>(args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) {
-    if args.rows.iter().flatten().next().is_none() {
+    // Rows that are padding stand for others.
+    if (0..args.lines()).any(|line| args.line(line).rows.iter().flatten().next().is_none()) {
         return scalar::run(args, epilogue, out_stride);
     }
     // SAFETY: the caller vouches for the instructions, which imply NEON.
@@ -135,19 +136,18 @@ impl<S: Sink> Writer<S> {
 }
 
 /// Weights of a block of channels by tap, zeros for rows that are padding, and the biases with what those rows add.
-pub(super) struct Block<const TAPS: usize> {
-    pub(super) weights: [[i8; BLOCK]; TAPS],
-    pub(super) bias: [i32; BLOCK],
+struct Block<const TAPS: usize> {
+    weights: [[i8; BLOCK]; TAPS],
+    bias: [i32; BLOCK],
 }
 
 impl<const TAPS: usize> Block<TAPS> {
-    /// That of the channels from `first` on.
+    /// Writes that of the channels from `first` on.
     ///
     /// # Safety
-    /// The lengths of `args` were checked; `TAPS` is its kernel's square, and `width` of its channels exist from `first` on; `WHOLE` says that these are 16.
+    /// The lengths of `args`, of one output row, were checked; `TAPS` is its kernel's square, and `width` of its channels exist from `first` on; `WHOLE` says that these are 16.
     #[inline(always)]
-    pub(super) unsafe fn new<const WHOLE: bool>(args: &Depthwise<'_>, first: usize, width: usize) -> Self {
-        let mut block = MaybeUninit::<Self>::uninit();
+    unsafe fn write<const WHOLE: bool>(block: &mut MaybeUninit<Self>, args: &Depthwise<'_>, first: usize, width: usize) {
         // SAFETY: the checked biases hold `width` channels from `first` on, and the weights as many of each tap. Biases are cleared here, and every tap is written: there
         // are as many rows as taps in one (checked), so that nothing is left as it was.
         unsafe {
@@ -180,13 +180,12 @@ impl<const TAPS: usize> Block<TAPS> {
                     (from, to) = (from.wrapping_add(args.weight_stride), to.wrapping_add(BLOCK));
                 }
             }
-            block.assume_init()
         }
     }
 
     /// The biases.
     #[inline(always)]
-    pub(super) fn start(&self) -> Sums {
+    fn start(&self) -> Sums {
         // SAFETY: reads the 64 bytes of the biases; NEON is in every AArch64 processor.
         core::array::from_fn(|i| unsafe { load_s32x4(self.bias.as_ptr().add(4 * i)) })
     }
@@ -194,7 +193,7 @@ impl<const TAPS: usize> Block<TAPS> {
 
 /// The rows of a map from channel `first` on; one that is padding, whose weights are zero, reads as another.
 #[inline(always)]
-pub(super) fn inputs<const KERNEL: usize>(args: &Depthwise<'_>, first: usize) -> [*const i8; KERNEL] {
+fn inputs<const KERNEL: usize>(args: &Depthwise<'_>, first: usize) -> [*const i8; KERNEL] {
     let any = args.rows.iter().flatten().next().copied().unwrap_or_default();
     core::array::from_fn(|ky| args.rows.get(ky).copied().flatten().unwrap_or(any).as_ptr().wrapping_add(first))
 }
@@ -205,56 +204,88 @@ struct Pairs<const KERNEL: usize, const TAPS: usize>;
 impl<const KERNEL: usize, const TAPS: usize> Row for Pairs<KERNEL, TAPS> {
     #[inline(always)]
     unsafe fn tokens<const WHOLE: bool, S: Sink>(args: &Depthwise<'_>, first: usize, writer: &Writer<S>) {
-        let width = writer.width;
-        let Depthwise { in_stride, columns, stride, pad, .. } = *args;
-        // SAFETY: the caller vouches for the operands.
-        let block = unsafe { Block::<TAPS>::new::<WHOLE>(args, first, width) };
-        let start = block.start();
-        let rows = inputs::<KERNEL>(args, first);
-        let taps: [*const i8; TAPS] = core::array::from_fn(|tap| rows[tap / KERNEL].wrapping_add(tap % KERNEL * in_stride));
-        let padding = [pad; BLOCK];
-        if !WHOLE && width == BLOCK / 2 {
-            // SAFETY: as below, of 8 channels.
-            return unsafe { half(args, &rows, &block, writer) };
-        }
-        for x in 0..args.columns_out() {
-            let column = (x * stride).wrapping_sub(KERNEL / 2);
-            // SAFETY: the checked rows hold `columns` tokens of `width` channels from `first` on; whole blocks are read where they lie, others tap by tap into a
-            // window of their own, and what lies outside the map from the padding.
-            let sums = unsafe {
-                if WHOLE && column < columns && column + KERNEL <= columns {
-                    sum(&taps, column * in_stride, &block.weights, start)
-                } else {
-                    let mut copies = [[pad; BLOCK]; TAPS];
-                    let mut window = [padding.as_ptr(); TAPS];
-                    for (tap, to) in window.iter_mut().enumerate() {
-                        let column = column.wrapping_add(tap % KERNEL);
-                        if column < columns {
-                            let from = rows[tap / KERNEL].add(column * in_stride);
-                            *to = match WHOLE {
-                                true => from,
-                                false => {
-                                    store_s8x16(copies[tap].as_mut_ptr(), load_part(from, width));
-                                    copies[tap].as_ptr()
-                                }
-                            };
-                        }
-                    }
-                    sum(&window, 0, &block.weights, start)
+        let (mut block, mut reusable) = (MaybeUninit::uninit(), false);
+        for line in 0..args.lines() {
+            let (args, before) = (args.line(line), line * args.columns_out());
+            // SAFETY: the caller vouches for the operands; a block that is used again was written.
+            unsafe {
+                // Weights of rows that are padding are zeros.
+                let inside = args.rows.iter().all(Option::is_some);
+                if !(inside && reusable) {
+                    Block::<TAPS>::write::<WHOLE>(&mut block, &args, first, writer.width);
                 }
-            };
-            // SAFETY: the token exists.
-            unsafe { writer.put::<WHOLE>(x, sums, None) };
+                reusable = inside;
+                line_of::<KERNEL, TAPS, WHOLE, S>(&args, first, block.assume_init_ref(), writer, before);
+            }
         }
     }
 }
 
-/// All tokens of a block of which 8 channels exist.
+/// The tokens of one output row, `before` tokens behind the first.
+///
+/// # Safety
+/// As [`Row::tokens`]; the block is that of the channels from `first` on.
+#[inline(always)]
+unsafe fn line_of<const KERNEL: usize, const TAPS: usize, const WHOLE: bool, S: Sink>(
+    args: &Depthwise<'_>,
+    first: usize,
+    block: &Block<TAPS>,
+    writer: &Writer<S>,
+    before: usize,
+) {
+    let width = writer.width;
+    let Depthwise { in_stride, columns, stride, pad, .. } = *args;
+    let start = block.start();
+    let rows = inputs::<KERNEL>(args, first);
+    let taps: [*const i8; TAPS] = core::array::from_fn(|tap| rows[tap / KERNEL].wrapping_add(tap % KERNEL * in_stride));
+    let padding = [pad; BLOCK];
+    if !WHOLE && width == BLOCK / 2 {
+        // SAFETY: as below, of 8 channels.
+        return unsafe { half(args, &rows, block, writer, before) };
+    }
+    for x in 0..args.columns_out() {
+        let column = (x * stride).wrapping_sub(KERNEL / 2);
+        // SAFETY: the checked rows hold `columns` tokens of `width` channels from `first` on; whole blocks are read where they lie, others tap by tap into a
+        // window of their own, and what lies outside the map from the padding.
+        let sums = unsafe {
+            if WHOLE && column < columns && column + KERNEL <= columns {
+                sum(&taps, column * in_stride, &block.weights, start)
+            } else {
+                let mut copies = [[pad; BLOCK]; TAPS];
+                let mut window = [padding.as_ptr(); TAPS];
+                for (tap, to) in window.iter_mut().enumerate() {
+                    let column = column.wrapping_add(tap % KERNEL);
+                    if column < columns {
+                        let from = rows[tap / KERNEL].add(column * in_stride);
+                        *to = match WHOLE {
+                            true => from,
+                            false => {
+                                store_s8x16(copies[tap].as_mut_ptr(), load_part(from, width));
+                                copies[tap].as_ptr()
+                            }
+                        };
+                    }
+                }
+                sum(&window, 0, &block.weights, start)
+            }
+        };
+        // SAFETY: the token exists.
+        unsafe { writer.put::<WHOLE>(before + x, sums, None) };
+    }
+}
+
+/// As [`line_of`], of a block of which 8 channels exist.
 ///
 /// # Safety
 /// The processor has NEON; as [`Row::tokens`].
 #[inline(always)]
-unsafe fn half<const KERNEL: usize, const TAPS: usize, S: Sink>(args: &Depthwise<'_>, rows: &[*const i8; KERNEL], block: &Block<TAPS>, writer: &Writer<S>) {
+unsafe fn half<const KERNEL: usize, const TAPS: usize, S: Sink>(
+    args: &Depthwise<'_>,
+    rows: &[*const i8; KERNEL],
+    block: &Block<TAPS>,
+    writer: &Writer<S>,
+    before: usize,
+) {
     let Depthwise { in_stride, columns, stride, pad, .. } = *args;
     let [low, high, ..] = block.start();
     for x in 0..args.columns_out() {
@@ -270,7 +301,7 @@ unsafe fn half<const KERNEL: usize, const TAPS: usize, S: Sink>(args: &Depthwise
                     sums = [vaddw_s16(sums[0], vget_low_s16(products)), vaddw_high_s16(sums[1], products)];
                 }
             }
-            writer.put::<false>(x, [sums[0], sums[1], low, high], None);
+            writer.put::<false>(before + x, [sums[0], sums[1], low, high], None);
         }
     }
 }

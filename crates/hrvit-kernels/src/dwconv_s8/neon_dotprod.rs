@@ -9,7 +9,7 @@ use core::arch::asm;
 use core::mem::MaybeUninit;
 
 use super::Depthwise;
-use super::neon::{BLOCK, Row, Writer, drive, inputs};
+use super::neon::{BLOCK, Row, Writer, drive};
 use crate::epilogue::Epilogue;
 use crate::isa::{Neon, NeonDotprod};
 use crate::neon::sink::Sink;
@@ -87,33 +87,41 @@ unsafe fn take(from: &mut *const i8, step: usize) -> int8x16_t {
 /// What is needed to sum 8 channels, or those of them that exist.
 struct Operands<const KERNEL: usize, const WEIGHTS: usize> {
     weights: [Quads; WEIGHTS],
-    /// The biases, with what rows add that are padding.
+    /// The biases.
     start: Half,
-    /// The kernel's rows; one that is padding, whose weights are zero, reads as another.
+    /// The kernel's rows.
     rows: [*const i8; KERNEL],
-    in_stride: usize,
+    /// Elements from a column to the next: none where a row is padding.
+    steps: [usize; KERNEL],
     columns: usize,
     pad: int8x16_t,
 }
 
 impl<const KERNEL: usize, const WEIGHTS: usize> Operands<KERNEL, WEIGHTS> {
-    /// Those of the channels from `first` on, with weights by tap brought side by side as the codes will be.
+    /// Those of the channels from `first` on, still without rows, with weights by tap brought side by side as the codes will be.
     ///
     /// # Safety
-    /// The processor has NEON; the lengths of `args` were checked, one of its rows is inside the map, `width` channels exist from `first` on; `KERNEL` is its kernel.
+    /// The processor has NEON; the lengths of `args` were checked, and `width` channels exist from `first` on; `KERNEL` is its kernel.
     #[inline(always)]
     unsafe fn new<const TAPS: usize>(args: &Depthwise<'_>, first: usize, width: usize, arranged: impl FnOnce(&[int8x16_t; TAPS]) -> [Quads; WEIGHTS]) -> Self {
         let (mut start, mut weights) = (MaybeUninit::uninit(), MaybeUninit::uninit());
         // SAFETY: the caller vouches for the operands; what is not written yet is written here.
         unsafe {
             if width >= HALF {
-                taps::<KERNEL, TAPS, true>(args, first, HALF, &mut start, &mut weights);
+                taps::<TAPS, true>(args, first, HALF, &mut start, &mut weights);
             } else {
-                narrow::<KERNEL, TAPS>(args, first, width, &mut start, &mut weights);
+                taps::<TAPS, false>(args, first, width, &mut start, &mut weights);
             }
-            let Depthwise { in_stride, columns, pad, .. } = *args;
             let (start, weights) = (start.assume_init(), weights.assume_init_ref());
-            Self { weights: arranged(weights), start, rows: inputs(args, first), in_stride, columns, pad: vdupq_n_s8(pad) }
+            Self { weights: arranged(weights), start, rows: [core::ptr::null(); KERNEL], steps: [0; KERNEL], columns: args.columns, pad: vdupq_n_s8(args.pad) }
+        }
+    }
+
+    /// Takes the rows of one output row, from channel `first` on; 16 codes of `padding` stand for those outside the map.
+    #[inline(always)]
+    fn line(&mut self, args: &Depthwise<'_>, first: usize, padding: &[i8; BLOCK]) {
+        for ((row, step), given) in self.rows.iter_mut().zip(&mut self.steps).zip(args.rows) {
+            (*row, *step) = given.map_or((padding.as_ptr(), 0), |given| (given.as_ptr().wrapping_add(first), args.in_stride));
         }
     }
 
@@ -129,7 +137,7 @@ impl<const KERNEL: usize, const WEIGHTS: usize> Operands<KERNEL, WEIGHTS> {
     /// Where the rows have column `x`.
     #[inline(always)]
     fn at(&self, x: usize) -> [*const i8; KERNEL] {
-        self.rows.map(|row| row.wrapping_add(x.wrapping_mul(self.in_stride)))
+        core::array::from_fn(|row| self.rows[row].wrapping_add(x.wrapping_mul(self.steps[row])))
     }
 
     /// The codes of column `x` of every row, those outside the map as well.
@@ -146,19 +154,19 @@ impl<const KERNEL: usize, const WEIGHTS: usize> Operands<KERNEL, WEIGHTS> {
     }
 }
 
-/// Writes weights by tap, zeros for rows that are padding, and the biases with what those rows add. `WHOLE` says that `width` is 8.
+/// Writes weights by tap and biases. `WHOLE` says that `width` is 8.
 ///
 /// # Safety
 /// As [`Operands::new`].
 #[inline(always)]
-unsafe fn taps<const KERNEL: usize, const TAPS: usize, const WHOLE: bool>(
+unsafe fn taps<const TAPS: usize, const WHOLE: bool>(
     args: &Depthwise<'_>,
     first: usize,
     width: usize,
     start: &mut MaybeUninit<Half>,
     weights: &mut MaybeUninit<[int8x16_t; TAPS]>,
 ) {
-    // SAFETY: the checked biases and the weights of every tap hold `width` channels from `first` on; there are as many rows as taps in one.
+    // SAFETY: the checked biases and the weights of every tap hold `width` channels from `first` on; `TAPS` are written.
     unsafe {
         let mut bias = args.bias.as_ptr().add(first);
         let mut copy = [0; HALF];
@@ -166,41 +174,17 @@ unsafe fn taps<const KERNEL: usize, const TAPS: usize, const WHOLE: bool>(
             copy.iter_mut().enumerate().take(width).for_each(|(c, to)| *to = *bias.add(c));
             bias = copy.as_ptr();
         }
-        let [mut low, mut high] = [load_s32x4(bias), load_s32x4(bias.add(4))];
+        start.write([load_s32x4(bias), load_s32x4(bias.add(4))]);
         let mut from = args.weights.as_ptr().add(first);
-        let mut to = weights.as_mut_ptr().cast::<int8x16_t>();
-        for row in args.rows {
-            for _ in 0..KERNEL {
-                let weight = if WHOLE { take(&mut from, args.weight_stride) } else { load_part(from, width) };
-                if !WHOLE {
-                    from = from.wrapping_add(args.weight_stride);
-                }
-                if row.is_none() {
-                    let padding = vmull_s8(vget_low_s8(weight), vdup_n_s8(args.pad));
-                    (low, high) = (vaddw_s16(low, vget_low_s16(padding)), vaddw_high_s16(high, padding));
-                }
-                to.write(if row.is_some() { weight } else { vdupq_n_s8(0) });
-                to = to.add(1);
+        let to = weights.as_mut_ptr().cast::<int8x16_t>();
+        for tap in 0..TAPS {
+            let weight = if WHOLE { take(&mut from, args.weight_stride) } else { load_part(from, width) };
+            if !WHOLE {
+                from = from.wrapping_add(args.weight_stride);
             }
+            to.add(tap).write(weight);
         }
-        start.write([low, high]);
     }
-}
-
-/// [`taps`] of fewer than 8 channels.
-///
-/// # Safety
-/// As there.
-#[inline(never)]
-unsafe fn narrow<const KERNEL: usize, const TAPS: usize>(
-    args: &Depthwise<'_>,
-    first: usize,
-    width: usize,
-    start: &mut MaybeUninit<Half>,
-    weights: &mut MaybeUninit<[int8x16_t; TAPS]>,
-) {
-    // SAFETY: the caller vouches for all of it.
-    unsafe { taps::<KERNEL, TAPS, false>(args, first, width, start, weights) }
 }
 
 /// A window.
@@ -232,22 +216,37 @@ unsafe fn staged<const KERNEL: usize, const WEIGHTS: usize, W: Window<KERNEL, WE
 ) {
     let mut codes = [[[0; HALF]; RUN + 8]; KERNEL];
     let columns = count + KERNEL - 1;
-    for (row, codes) in operands.rows.iter().zip(codes.iter_mut()) {
+    for ((row, step), codes) in operands.rows.iter().zip(operands.steps).zip(codes.iter_mut()) {
         for (x, codes) in codes.iter_mut().enumerate().take(columns) {
             let x = (from + x).wrapping_sub(KERNEL / 2);
             // SAFETY: the column is inside the map, and the caller vouches for its codes.
             unsafe {
-                let part = if x < operands.columns { load_part(row.add(x * operands.in_stride), width) } else { operands.pad };
+                let part = if x < operands.columns { load_part(row.add(x * step), width) } else { operands.pad };
                 store_s8x8(codes.as_mut_ptr(), vget_low_s8(part));
             }
         }
     }
     let rows = core::array::from_fn(|row| codes[row].as_ptr().cast());
     // SAFETY: the columns of these tokens, and those at their sides, are there.
-    unsafe { W::sums(&Operands { rows, in_stride: HALF, columns, ..*operands }, KERNEL / 2, count, to) }
+    unsafe { W::sums(&Operands { rows, steps: [HALF; KERNEL], columns, ..*operands }, KERNEL / 2, count, to) }
 }
 
-/// The tokens of a row, some at a time.
+/// [`Window::operands`], not expanded for every way of storing.
+///
+/// # Safety
+/// As there.
+#[inline(never)]
+unsafe fn prepare<'a, const KERNEL: usize, const WEIGHTS: usize, W: Window<KERNEL, WEIGHTS>>(
+    operands: &'a mut MaybeUninit<Operands<KERNEL, WEIGHTS>>,
+    args: &Depthwise<'_>,
+    first: usize,
+    width: usize,
+) -> &'a mut Operands<KERNEL, WEIGHTS> {
+    // SAFETY: the caller vouches for the operands.
+    operands.write(unsafe { W::operands(args, first, width) })
+}
+
+/// The tokens of all rows, some at a time.
 ///
 /// # Safety
 /// As [`Row::tokens`].
@@ -259,31 +258,44 @@ unsafe fn tokens<const KERNEL: usize, const WEIGHTS: usize, W: Window<KERNEL, WE
 ) {
     let width = if WHOLE { BLOCK } else { writer.width };
     let mut waiting = [MaybeUninit::<[Half; 2]>::uninit(); RUN];
-    // SAFETY: the caller vouches for the instructions and the operands. Accumulators are read of tokens and halves whose accumulators were written.
-    unsafe {
-        let low = W::operands(args, first, width);
-        let high = (width > HALF).then(|| W::operands(args, first + HALF, width - HALF));
-        let sum = |operands: &Operands<KERNEL, WEIGHTS>, width, from, count, to| match width < HALF {
-            true => staged::<KERNEL, WEIGHTS, W>(operands, width, from, count, to),
-            false => W::sums(operands, from, count, to),
-        };
-        for from in (0..args.columns).step_by(RUN) {
-            let count = RUN.min(args.columns - from);
-            let to: *mut Half = waiting.as_mut_ptr().cast();
-            sum(&low, width, from, count, to);
-            if let Some(high) = &high {
-                sum(high, width - HALF, from, count, to.add(1));
+    let [mut low, mut high] = [const { MaybeUninit::<Operands<KERNEL, WEIGHTS>>::uninit() }; 2];
+    let padding = [args.pad; BLOCK];
+    // SAFETY: the caller vouches for the instructions and the operands.
+    let (low, high) = unsafe { (prepare::<KERNEL, WEIGHTS, W>(&mut low, args, first, width), &mut high) };
+    if width > HALF {
+        // SAFETY: as above.
+        unsafe { prepare::<KERNEL, WEIGHTS, W>(high, args, first + HALF, width - HALF) };
+    }
+    for line in 0..args.lines() {
+        let (args, before) = (args.line(line), line * args.columns);
+        low.line(&args, first, &padding);
+        // SAFETY: as above; the second half was written where there is one, and so were the accumulators that are read.
+        unsafe {
+            if width > HALF {
+                high.assume_init_mut().line(&args, first + HALF, &padding);
             }
-            let sums = |x: usize| {
-                let of: *const Half = to.add(2 * x);
-                let (low, high) = (*of, *of.add(usize::from(WHOLE || width > HALF)));
-                [low[0], low[1], high[0], high[1]]
+            let sum = |operands: &Operands<KERNEL, WEIGHTS>, width, from, count, to| match width < HALF {
+                true => staged::<KERNEL, WEIGHTS, W>(operands, width, from, count, to),
+                false => W::sums(operands, from, count, to),
             };
-            for x in (0..count / 2 * 2).step_by(2) {
-                writer.put::<WHOLE>(from + x, sums(x), Some(sums(x + 1)));
-            }
-            if count % 2 != 0 {
-                writer.put::<WHOLE>(from + count - 1, sums(count - 1), None);
+            for from in (0..args.columns).step_by(RUN) {
+                let count = RUN.min(args.columns - from);
+                let to: *mut Half = waiting.as_mut_ptr().cast();
+                sum(low, width, from, count, to);
+                if width > HALF {
+                    sum(high.assume_init_ref(), width - HALF, from, count, to.add(1));
+                }
+                let sums = |x: usize| {
+                    let of: *const Half = to.add(2 * x);
+                    let (low, high) = (*of, *of.add(usize::from(WHOLE || width > HALF)));
+                    [low[0], low[1], high[0], high[1]]
+                };
+                for x in (0..count / 2 * 2).step_by(2) {
+                    writer.put::<WHOLE>(before + from + x, sums(x), Some(sums(x + 1)));
+                }
+                if count % 2 != 0 {
+                    writer.put::<WHOLE>(before + from + count - 1, sums(count - 1), None);
+                }
             }
         }
     }
@@ -332,7 +344,8 @@ unsafe fn three(operands: &Operands<3, 3>, from: usize, count: usize, mut to: *m
             *to = dot(dot(dot(operands.start(), a, left), b, middle), c, right);
             to = to.add(2);
         };
-        let mut step = || column(next.each_mut().map(|from| take(from, operands.in_stride)));
+        let steps = operands.steps;
+        let mut step = || column(core::array::from_fn(|row| take(&mut next[row], steps[row])));
         let (mut a, mut b) = (column(operands.column(from.wrapping_sub(1))), column(operands.column(from)));
         // In turn, so that no column is moved.
         for _ in 0..inside / 3 {
@@ -407,17 +420,17 @@ unsafe fn five(operands: &Operands<5, 7>, from: usize, count: usize, mut to: *mu
         // Behind the last column there is padding, again and again.
         let inside = count.min(operands.columns.saturating_sub(from + 2));
         let padding = [vget_low_s8(operands.pad); 1];
-        let segments = [(operands.at(from + 2), operands.in_stride, inside), ([padding.as_ptr().cast(); 5], 0, count - inside)];
-        for (mut next, step, tokens) in segments {
+        let segments = [(operands.at(from + 2), operands.steps, inside), ([padding.as_ptr().cast(); 5], [0; 5], count - inside)];
+        for (mut next, steps, tokens) in segments {
             // In turn, so that few columns are moved.
             for _ in 0..tokens / 4 {
                 for token in 0..4 {
-                    seen = seen.token(operands, &mut next, step, to.add(2 * token));
+                    seen = seen.token(operands, &mut next, steps, to.add(2 * token));
                 }
                 to = to.add(8);
             }
             for _ in 0..tokens % 4 {
-                seen = seen.token(operands, &mut next, step, to);
+                seen = seen.token(operands, &mut next, steps, to);
                 to = to.add(2);
             }
         }
@@ -444,7 +457,7 @@ impl Seen {
     /// The processor has `sdot`; 8 codes may be read behind each pointer, and the accumulators written.
     #[inline]
     #[target_feature(enable = "neon,dotprod")]
-    unsafe fn token(self, operands: &Operands<5, 7>, next: &mut [*const i8; 5], step: usize, to: *mut Half) -> Self {
+    unsafe fn token(self, operands: &Operands<5, 7>, next: &mut [*const i8; 5], steps: [usize; 5], to: *mut Half) -> Self {
         let Self { window: [a, b, c, d], four, pairs: [second, third], last } = self;
         let w = &operands.weights;
         let (e0, e1, f0, f1, pair, after, s0, s1): (int8x16_t, int8x16_t, int8x16_t, int8x16_t, int8x16_t, int8x16_t, int32x4_t, int32x4_t);
@@ -455,13 +468,13 @@ impl Seen {
                 "ldp {s0:q}, {s1:q}, [{start}]",
                 "sdot {s0:v}.4s, {a0:v}.16b, {u0:v}.16b",
                 "sdot {s1:v}.4s, {a1:v}.16b, {v0:v}.16b",
-                "ld1 {{{a0:v}.8b}}, [{n0}], {step}",
-                "ld1 {{{e0:v}.8b}}, [{n1}], {step}",
+                "ld1 {{{a0:v}.8b}}, [{n0}], {t0}",
+                "ld1 {{{e0:v}.8b}}, [{n1}], {t1}",
                 "sdot {s0:v}.4s, {b0:v}.16b, {u1:v}.16b",
                 "sdot {s1:v}.4s, {b1:v}.16b, {v1:v}.16b",
-                "ld1 {{{a1:v}.8b}}, [{n2}], {step}",
+                "ld1 {{{a1:v}.8b}}, [{n2}], {t2}",
                 "zip1 {a0:v}.16b, {a0:v}.16b, {e0:v}.16b",
-                "ld1 {{{e0:v}.8b}}, [{n3}], {step}",
+                "ld1 {{{e0:v}.8b}}, [{n3}], {t3}",
                 "sdot {s0:v}.4s, {c0:v}.16b, {u2:v}.16b",
                 "sdot {s1:v}.4s, {c1:v}.16b, {v2:v}.16b",
                 "zip1 {a1:v}.16b, {a1:v}.16b, {e0:v}.16b",
@@ -469,7 +482,7 @@ impl Seen {
                 "sdot {s1:v}.4s, {d1:v}.16b, {v3:v}.16b",
                 "zip1 {e0:v}.8h, {a0:v}.8h, {a1:v}.8h",
                 "zip2 {a1:v}.8h, {a0:v}.8h, {a1:v}.8h",
-                "ld1 {{{a0:v}.8b}}, [{n4}], {step}",
+                "ld1 {{{a0:v}.8b}}, [{n4}], {t4}",
                 "sdot {s0:v}.4s, {f0:v}.16b, {u5:v}.16b",
                 "sdot {s1:v}.4s, {f1:v}.16b, {v5:v}.16b",
                 "zip1 {last:v}.16b, {last:v}.16b, {a0:v}.16b",
@@ -487,7 +500,7 @@ impl Seen {
                 u3 = in(vreg) w[3][0], v3 = in(vreg) w[3][1], u4 = in(vreg) w[4][0], v4 = in(vreg) w[4][1], u5 = in(vreg) w[5][0], v5 = in(vreg) w[5][1],
                 u6 = in(vreg) w[6][0], v6 = in(vreg) w[6][1],
                 n0 = inout(reg) next[0], n1 = inout(reg) next[1], n2 = inout(reg) next[2], n3 = inout(reg) next[3], n4 = inout(reg) next[4],
-                step = in(reg) step, start = in(reg) operands.start.as_ptr(),
+                t0 = in(reg) steps[0], t1 = in(reg) steps[1], t2 = in(reg) steps[2], t3 = in(reg) steps[3], t4 = in(reg) steps[4], start = in(reg) operands.start.as_ptr(),
                 options(readonly, nostack, preserves_flags)
             );
             *to = [s0, s1];

@@ -4,8 +4,15 @@ use super::Depthwise;
 use crate::epilogue::Epilogue;
 use crate::slices::{HALF, LANES, blocks, window};
 
-/// Computes the row; lengths were checked by [`Kernels::depthwise_s8`](crate::Kernels::depthwise_s8) or its like for 16 bits.
+/// Computes the rows; lengths were checked by [`Kernels::depthwise_s8`](crate::Kernels::depthwise_s8) or its like for 16 bits.
 pub(crate) fn run<T: Copy + Into<i32>>(args: &Depthwise<'_, T>, mut epilogue: Epilogue<'_>, out_stride: usize) {
+    for line in 0..args.lines() {
+        row(&args.line(line), &mut epilogue.behind(line * args.columns_out() * out_stride), out_stride);
+    }
+}
+
+/// Computes a row.
+fn row<T: Copy + Into<i32>>(args: &Depthwise<'_, T>, epilogue: &mut Epilogue<'_>, out_stride: usize) {
     for x in 0..args.columns_out() {
         blocks(args.bias.len(), |first, width| {
             let at = x * out_stride + first;
