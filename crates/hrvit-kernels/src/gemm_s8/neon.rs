@@ -38,15 +38,47 @@ pub(crate) struct Rows {
 /// Accumulators of 4 rows: per row one vector for each of 4 channels, to be added up.
 type Partial = [[int32x4_t; CHANNELS]; CHANNELS];
 
-/// Adds `$twice` times 32 and `$once` times 16 steps of the rows listed: their number, their pointer's name, their two vectors, a vector for their products and
-/// their accumulators.
+/// Sets the accumulators of the rows listed to the products of `$twice` times 32 and `$once` times 16 steps, of some at least: number of a row, its pointer's name, its
+/// two vectors, a vector for their products and its accumulators.
 macro_rules! multiply {
     ($a:expr, $weights:expr, $twice:expr, $once:expr, $acc:expr;
      $(($row:literal $name:ident $v:tt $w:tt $p:tt $s0:tt $s1:tt $s2:tt $s3:tt)),+) => {
         asm!(
-            "cbz {twice}, 3f",
+            "cbz {twice}, 5f",
+            // The first ones set the accumulators.
+            $(concat!("ld1 {{", $v, ".16b, ", $w, ".16b}}, [{", stringify!($name), "}], #32"),)+
+            "ld1 {{v8.16b, v9.16b}}, [{w0}], #32",
+            "ld1 {{v10.16b, v11.16b}}, [{w1}], #32",
+            $(concat!("smull ", $p, ".8h, v8.8b, ", $v, ".8b"),)+
+            $(concat!("smlal2 ", $p, ".8h, v8.16b, ", $v, ".16b"),)+
+            $(concat!("saddlp ", $s0, ".4s, ", $p, ".8h"),)+
+            $(concat!("smull ", $p, ".8h, v9.8b, ", $w, ".8b"),)+
+            $(concat!("smlal2 ", $p, ".8h, v9.16b, ", $w, ".16b"),)+
+            $(concat!("sadalp ", $s0, ".4s, ", $p, ".8h"),)+
+            "ld1 {{v8.16b, v9.16b}}, [{w2}], #32",
+            $(concat!("smull ", $p, ".8h, v10.8b, ", $v, ".8b"),)+
+            $(concat!("smlal2 ", $p, ".8h, v10.16b, ", $v, ".16b"),)+
+            $(concat!("saddlp ", $s1, ".4s, ", $p, ".8h"),)+
+            $(concat!("smull ", $p, ".8h, v11.8b, ", $w, ".8b"),)+
+            $(concat!("smlal2 ", $p, ".8h, v11.16b, ", $w, ".16b"),)+
+            $(concat!("sadalp ", $s1, ".4s, ", $p, ".8h"),)+
+            "ld1 {{v10.16b, v11.16b}}, [{w3}], #32",
+            $(concat!("smull ", $p, ".8h, v8.8b, ", $v, ".8b"),)+
+            $(concat!("smlal2 ", $p, ".8h, v8.16b, ", $v, ".16b"),)+
+            $(concat!("saddlp ", $s2, ".4s, ", $p, ".8h"),)+
+            $(concat!("smull ", $p, ".8h, v9.8b, ", $w, ".8b"),)+
+            $(concat!("smlal2 ", $p, ".8h, v9.16b, ", $w, ".16b"),)+
+            $(concat!("sadalp ", $s2, ".4s, ", $p, ".8h"),)+
+            $(concat!("smull ", $p, ".8h, v10.8b, ", $v, ".8b"),)+
+            $(concat!("smlal2 ", $p, ".8h, v10.16b, ", $v, ".16b"),)+
+            $(concat!("saddlp ", $s3, ".4s, ", $p, ".8h"),)+
+            $(concat!("smull ", $p, ".8h, v11.8b, ", $w, ".8b"),)+
+            $(concat!("smlal2 ", $p, ".8h, v11.16b, ", $w, ".16b"),)+
+            $(concat!("sadalp ", $s3, ".4s, ", $p, ".8h"),)+
+            "subs {twice}, {twice}, #1",
+            "b.eq 3f",
             "2:",
-            "sub {twice}, {twice}, #1",
+            "subs {twice}, {twice}, #1",
             $(concat!("ld1 {{", $v, ".16b, ", $w, ".16b}}, [{", stringify!($name), "}], #32"),)+
             "ld1 {{v8.16b, v9.16b}}, [{w0}], #32",
             "ld1 {{v10.16b, v11.16b}}, [{w1}], #32",
@@ -76,9 +108,9 @@ macro_rules! multiply {
             $(concat!("smull ", $p, ".8h, v11.8b, ", $w, ".8b"),)+
             $(concat!("smlal2 ", $p, ".8h, v11.16b, ", $w, ".16b"),)+
             $(concat!("sadalp ", $s3, ".4s, ", $p, ".8h"),)+
-            "cbnz {twice}, 2b",
+            "b.ne 2b",
             "3:",
-            "cbz {once}, 4f",
+            "cbz {once}, 6f",
             $(concat!("ld1 {{", $v, ".16b}}, [{", stringify!($name), "}]"),)+
             "ld1 {{v8.16b}}, [{w0}]",
             "ld1 {{v9.16b}}, [{w1}]",
@@ -96,25 +128,78 @@ macro_rules! multiply {
             $(concat!("smull ", $p, ".8h, v11.8b, ", $v, ".8b"),)+
             $(concat!("smlal2 ", $p, ".8h, v11.16b, ", $v, ".16b"),)+
             $(concat!("sadalp ", $s3, ".4s, ", $p, ".8h"),)+
-            "4:",
+            "b 6f",
+            "5:",
+            $(concat!("ld1 {{", $v, ".16b}}, [{", stringify!($name), "}]"),)+
+            "ld1 {{v8.16b}}, [{w0}]",
+            "ld1 {{v9.16b}}, [{w1}]",
+            "ld1 {{v10.16b}}, [{w2}]",
+            "ld1 {{v11.16b}}, [{w3}]",
+            $(concat!("smull ", $p, ".8h, v8.8b, ", $v, ".8b"),)+
+            $(concat!("smlal2 ", $p, ".8h, v8.16b, ", $v, ".16b"),)+
+            $(concat!("saddlp ", $s0, ".4s, ", $p, ".8h"),)+
+            $(concat!("smull ", $p, ".8h, v9.8b, ", $v, ".8b"),)+
+            $(concat!("smlal2 ", $p, ".8h, v9.16b, ", $v, ".16b"),)+
+            $(concat!("saddlp ", $s1, ".4s, ", $p, ".8h"),)+
+            $(concat!("smull ", $p, ".8h, v10.8b, ", $v, ".8b"),)+
+            $(concat!("smlal2 ", $p, ".8h, v10.16b, ", $v, ".16b"),)+
+            $(concat!("saddlp ", $s2, ".4s, ", $p, ".8h"),)+
+            $(concat!("smull ", $p, ".8h, v11.8b, ", $v, ".8b"),)+
+            $(concat!("smlal2 ", $p, ".8h, v11.16b, ", $v, ".16b"),)+
+            $(concat!("saddlp ", $s3, ".4s, ", $p, ".8h"),)+
+            "6:",
             twice = inout(reg) $twice => _,
             once = in(reg) $once,
             w0 = inout(reg) $weights[0] => _,
             w1 = inout(reg) $weights[1] => _,
             w2 = inout(reg) $weights[2] => _,
             w3 = inout(reg) $weights[3] => _,
-            $($name = inout(reg) $a[$row] => _, inout($s0) $acc[$row][0], inout($s1) $acc[$row][1], inout($s2) $acc[$row][2], inout($s3) $acc[$row][3],
+            $($name = inout(reg) $a[$row] => _, out($s0) $acc[$row][0], out($s1) $acc[$row][1], out($s2) $acc[$row][2], out($s3) $acc[$row][3],
               out($v) _, out($w) _, out($p) _,)+
+            out("v8") _, out("v9") _, out("v10") _, out("v11") _,
+            options(pure, readonly, nostack),
+        )
+    };
+}
+
+/// Adds 16 steps to the accumulators of the rows listed, as above.
+macro_rules! sixteen_more {
+    ($a:expr, $weights:expr, $acc:expr; $(($row:literal $name:ident $v:tt $w:tt $p:tt $s0:tt $s1:tt $s2:tt $s3:tt)),+) => {
+        asm!(
+            $(concat!("ld1 {{", $v, ".16b}}, [{", stringify!($name), "}]"),)+
+            "ld1 {{v8.16b}}, [{w0}]",
+            "ld1 {{v9.16b}}, [{w1}]",
+            "ld1 {{v10.16b}}, [{w2}]",
+            "ld1 {{v11.16b}}, [{w3}]",
+            $(concat!("smull ", $p, ".8h, v8.8b, ", $v, ".8b"),)+
+            $(concat!("smlal2 ", $p, ".8h, v8.16b, ", $v, ".16b"),)+
+            $(concat!("sadalp ", $s0, ".4s, ", $p, ".8h"),)+
+            $(concat!("smull ", $p, ".8h, v9.8b, ", $v, ".8b"),)+
+            $(concat!("smlal2 ", $p, ".8h, v9.16b, ", $v, ".16b"),)+
+            $(concat!("sadalp ", $s1, ".4s, ", $p, ".8h"),)+
+            $(concat!("smull ", $p, ".8h, v10.8b, ", $v, ".8b"),)+
+            $(concat!("smlal2 ", $p, ".8h, v10.16b, ", $v, ".16b"),)+
+            $(concat!("sadalp ", $s2, ".4s, ", $p, ".8h"),)+
+            $(concat!("smull ", $p, ".8h, v11.8b, ", $v, ".8b"),)+
+            $(concat!("smlal2 ", $p, ".8h, v11.16b, ", $v, ".16b"),)+
+            $(concat!("sadalp ", $s3, ".4s, ", $p, ".8h"),)+
+            w0 = in(reg) $weights[0],
+            w1 = in(reg) $weights[1],
+            w2 = in(reg) $weights[2],
+            w3 = in(reg) $weights[3],
+            $($name = in(reg) $a[$row], inout($s0) $acc[$row][0], inout($s1) $acc[$row][1], inout($s2) $acc[$row][2], inout($s3) $acc[$row][3],
+              out($v) _, out($p) _,)+
             out("v8") _, out("v9") _, out("v10") _, out("v11") _,
             options(pure, readonly, nostack, preserves_flags),
         )
     };
 }
 
-/// Adds products of 4 or 2 rows with 4 channels.
+/// Products of 4 or 2 rows with 4 channels.
 ///
 /// # Safety
-/// The processor has NEON; `32 * twice + 16 * once` codes may be read from each of the first `2 * PAIRS` rows and from each row of weights; `once` is 0 or 1.
+/// The processor has NEON; `32 * twice + 16 * once` codes, more than none, may be read from each of the first `2 * PAIRS` rows and from each row of weights; `once` is 0 or
+/// 1.
 #[inline(always)]
 unsafe fn multiply<const PAIRS: usize>(a: &[*const i8; CHANNELS], weights: &[*const i8; CHANNELS], twice: usize, once: usize, acc: &mut Partial) {
     // SAFETY: the asm reads what the caller vouches for.
@@ -122,6 +207,22 @@ unsafe fn multiply<const PAIRS: usize>(a: &[*const i8; CHANNELS], weights: &[*co
         match PAIRS {
             1 => multiply!(a, weights, twice, once, acc; (0 a0 "v0" "v1" "v12" "v16" "v17" "v18" "v19"), (1 a1 "v2" "v3" "v13" "v20" "v21" "v22" "v23")),
             _ => multiply!(a, weights, twice, once, acc; (0 a0 "v0" "v1" "v12" "v16" "v17" "v18" "v19"), (1 a1 "v2" "v3" "v13" "v20" "v21" "v22" "v23"),
+                (2 a2 "v4" "v5" "v14" "v24" "v25" "v26" "v27"), (3 a3 "v6" "v7" "v15" "v28" "v29" "v30" "v31")),
+        }
+    }
+}
+
+/// Adds products of 16 steps of 4 or 2 rows with 4 channels.
+///
+/// # Safety
+/// The processor has NEON; 16 codes may be read from each of the first `2 * PAIRS` rows and from each row of weights.
+#[inline(always)]
+unsafe fn multiply_more<const PAIRS: usize>(a: &[*const i8; CHANNELS], weights: &[*const i8; CHANNELS], acc: &mut Partial) {
+    // SAFETY: the asm reads what the caller vouches for.
+    unsafe {
+        match PAIRS {
+            1 => sixteen_more!(a, weights, acc; (0 a0 "v0" "v1" "v12" "v16" "v17" "v18" "v19"), (1 a1 "v2" "v3" "v13" "v20" "v21" "v22" "v23")),
+            _ => sixteen_more!(a, weights, acc; (0 a0 "v0" "v1" "v12" "v16" "v17" "v18" "v19"), (1 a1 "v2" "v3" "v13" "v20" "v21" "v22" "v23"),
                 (2 a2 "v4" "v5" "v14" "v24" "v25" "v26" "v27"), (3 a3 "v6" "v7" "v15" "v28" "v29" "v30" "v31")),
         }
     }
@@ -189,14 +290,16 @@ unsafe fn quarter<const PAIRS: usize>(rows: &Rows, weights: [*const i8; CHANNELS
     // SAFETY: the caller vouches for the codes.
     unsafe {
         let mut acc = [[vdupq_n_s32(0); CHANNELS]; CHANNELS];
-        multiply::<PAIRS>(&rows.a, &weights, twice, once, &mut acc);
+        if depth >= STEPS {
+            multiply::<PAIRS>(&rows.a, &weights, twice, once, &mut acc);
+        }
         if depth % STEPS == HALF {
             let last = |row: *const i8| row.add(depth - HALF);
             multiply_half::<PAIRS>(rows.a.map(last), weights.map(last), &mut acc);
         } else if !depth.is_multiple_of(STEPS) {
             let mut tail = [[0; STEPS]; CHANNELS];
             tails(&weights, depth, &mut tail);
-            multiply::<PAIRS>(&rows.tail.each_ref().map(|row| row.as_ptr()), &tail.each_ref().map(|row| row.as_ptr()), 0, 1, &mut acc);
+            multiply_more::<PAIRS>(&rows.tail.each_ref().map(|row| row.as_ptr()), &tail.each_ref().map(|row| row.as_ptr()), &mut acc);
         }
         acc.map(|[a, b, c, d]| vaddq_s32(start, neighbours(neighbours(a, b), neighbours(c, d))))
     }
