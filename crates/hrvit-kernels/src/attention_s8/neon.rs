@@ -155,14 +155,14 @@ unsafe fn queries<M: Micro, const PAIRS: usize>(shared: &Shared<'_>, tile: &mut 
                 *to = sums.map(MaybeUninit::new);
             }
         }
-        let mut scales = [Scale::NONE; ROWS];
+        let mut scales = [const { MaybeUninit::uninit() }; ROWS];
         let wide = args.bits != 8;
         let [high_codes, low_codes] = &mut tile.codes;
         for i in 0..2 * PAIRS {
             let logits = tile.logits.as_ptr();
             let (high, low) = (high_codes[i].as_mut_ptr().cast(), low_codes[i].as_mut_ptr().cast());
             let sum = if wide { shared.exponent.codes::<true>(logits, i, keys, high, low) } else { shared.exponent.codes::<false>(logits, i, keys, high, low) };
-            scales[i] = Scale::new(sum, wide);
+            scales[i].write(Scale::new(sum, wide));
         }
         let depth = by_channel.depth;
         let (mut high_rows, mut low_rows) = (M::new::<{ MAX_KEYS / 8 }>(), M::new::<{ MAX_KEYS / 8 }>());
@@ -186,47 +186,55 @@ unsafe fn queries<M: Micro, const PAIRS: usize>(shared: &Shared<'_>, tile: &mut 
 /// What divides by the sum of a query's codes: `(acc * r + 2^(k - 1)) >> k`.
 #[derive(Clone, Copy)]
 struct Scale {
-    r: i32,
+    r: int32x4_t,
+    /// `31` less the right shift.
+    right: int32x4_t,
     /// A left shift of the sums, so that the right shift is 32 or more: of sums below 512 codes, which have room for it.
     left: i32,
-    /// `31` less the right shift.
-    right: i32,
 }
 
 impl Scale {
-    const NONE: Self = Self { r: 0, left: 0, right: -1 };
-
     /// That of codes with this sum; `negative` where the products are those of the codes' negatives.
     #[inline(always)]
-    fn new(sum: u32, negative: bool) -> Self {
+    unsafe fn new(sum: u32, negative: bool) -> Self {
         let zeros = sum.leading_zeros();
         let r = (1u64 << 62).checked_div(u64::from(sum) << zeros).unwrap_or(0).min(0x7fff_ffff) as i32;
         let k = 54 - zeros as i32;
         let left = (32 - k).max(0);
-        Self { r: if negative { -r } else { r }, left, right: 31 - k - left }
+        // SAFETY: the caller has NEON.
+        unsafe { Self { r: vdupq_n_s32(if negative { -r } else { r }), right: vdupq_n_s32(31 - k - left), left } }
     }
 }
 
-/// Writes 8 channels of each query.
+/// Writes 8 channels of each query from `channel` on.
+///
+/// # Safety
+/// The processor has NEON; `2 * PAIRS` scales were written, and `out` has tokens of `dim` channels, as many or one less.
 #[inline(always)]
-unsafe fn divide<const PAIRS: usize>(sums: &Sums, scales: &[Scale; ROWS], channel: usize, dim: usize, out: &mut [i16]) {
-    for ((sums, scale), out) in sums.iter().zip(scales).zip(out.chunks_mut(dim)) {
-        // SAFETY: NEON is in every AArch64 processor; 8 elements exist from `channel` on where they are written at once.
+unsafe fn divide<const PAIRS: usize>(sums: &Sums, scales: &[MaybeUninit<Scale>; ROWS], channel: usize, dim: usize, out: &mut [i16]) {
+    let (first, queries) = (out.as_mut_ptr(), out.len() / dim);
+    for (i, (sums, scale)) in sums.iter().zip(scales).enumerate().take(2 * PAIRS) {
+        if i + 1 == 2 * PAIRS && i == queries {
+            return;
+        }
+        // SAFETY: the caller vouches for the scale and the query; 8 elements exist from `channel` on where they are written at once.
         unsafe {
-            let (r, right) = (vdupq_n_s32(scale.r), vdupq_n_s32(scale.right));
-            let [low, high] = *sums;
-            let (low, high) = match scale.left {
-                0 => (low, high),
-                left => (vshlq_s32(low, vdupq_n_s32(left)), vshlq_s32(high, vdupq_n_s32(left))),
-            };
+            let Scale { r, right, left } = scale.assume_init();
+            let [mut low, mut high] = *sums;
+            if left != 0 {
+                (low, high) = (vshlq_s32(low, vdupq_n_s32(left)), vshlq_s32(high, vdupq_n_s32(left)));
+            }
             let (low, high) = (vrshlq_s32(vqdmulhq_s32(low, r), right), vrshlq_s32(vqdmulhq_s32(high, r), right));
             let values = vmovn_high_s32(vmovn_s32(low), high);
+            let to = first.add(i * dim + channel);
             if dim - channel >= BLOCK {
-                store_s16x8(out.as_mut_ptr().add(channel), values);
+                store_s16x8(to, values);
             } else {
                 let mut block = [0i16; BLOCK];
                 store_s16x8(block.as_mut_ptr(), values);
-                out.iter_mut().skip(channel).zip(block).for_each(|(to, from)| *to = from);
+                for (c, from) in block.iter().enumerate().take(dim - channel) {
+                    *to.add(c) = *from;
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use core::arch::aarch64::*;
 use core::arch::asm;
+use core::mem::MaybeUninit;
 
 use super::{Norm, scalar};
 use crate::isa::Neon;
@@ -105,6 +106,8 @@ unsafe fn tokens<S: Sink>(x: *const i16, len: usize, norm: &Norm<'_>, sink: S, o
         match channels {
             16 => return few::<2, S>(x, len, norm, sink, out),
             32 => return few::<4, S>(x, len, norm, sink, out),
+            64 => return few::<8, S>(x, len, norm, sink, out),
+            128 => return few::<16, S>(x, len, norm, sink, out),
             _ => {}
         }
     }
@@ -138,7 +141,7 @@ unsafe fn tokens<S: Sink>(x: *const i16, len: usize, norm: &Norm<'_>, sink: S, o
     }
 }
 
-/// Tokens of `8 * BLOCKS` channels, an even number of blocks: gains and offsets stay in registers.
+/// Tokens of `8 * BLOCKS` channels, an even number of blocks: without a loop over them, and where they are few gains and offsets stay in registers.
 ///
 /// # Safety
 /// As [`tokens`], for so many channels.
@@ -146,15 +149,19 @@ unsafe fn tokens<S: Sink>(x: *const i16, len: usize, norm: &Norm<'_>, sink: S, o
 unsafe fn few<const BLOCKS: usize, S: Sink>(x: *const i16, len: usize, norm: &Norm<'_>, sink: S, out: *mut S::Out) {
     // SAFETY: the caller vouches for NEON, the gains and offsets of all channels, and whole tokens.
     unsafe {
-        let affine: [Affine; BLOCKS] =
-            core::array::from_fn(|block| Affine::new(norm.gain.as_ptr().add(block * BLOCK), norm.offset.as_ptr().add(block * BLOCK)));
+        // Written one by one: an array that is made as a whole is copied, by a call.
+        let mut affine = [const { MaybeUninit::<Affine>::uninit() }; BLOCKS];
+        for (block, to) in affine.iter_mut().enumerate() {
+            to.write(Affine::new(norm.gain.as_ptr().add(block * BLOCK), norm.offset.as_ptr().add(block * BLOCK)));
+        }
+        let affine = |block: usize| affine[block].assume_init_ref();
         let mut first = 0;
         while first < len {
-            let blocks: [int16x8_t; BLOCKS] = core::array::from_fn(|block| load_s16x8(x.add(first + block * BLOCK)));
-            let shared = Shared::of(&blocks, norm);
+            let block = |block: usize| load_s16x8(x.add(first + block * BLOCK));
+            let shared = Shared::of::<BLOCKS>(block, norm);
             for pair in 0..BLOCKS / 2 {
                 let at = 2 * pair;
-                let both = [shared.normal(blocks[at], &affine[at]), shared.normal(blocks[at + 1], &affine[at + 1])];
+                let both = [shared.normal(block(at), affine(at)), shared.normal(block(at + 1), affine(at + 1))];
                 sink.pair(out.add(first + at * BLOCK), both);
             }
             first += BLOCKS * BLOCK;
@@ -235,12 +242,12 @@ impl Shared {
 
     /// For a token that consists of these blocks.
     #[inline(always)]
-    unsafe fn of<const BLOCKS: usize>(blocks: &[int16x8_t; BLOCKS], norm: &Norm<'_>) -> Self {
+    unsafe fn of<const BLOCKS: usize>(block: impl Fn(usize) -> int16x8_t, norm: &Norm<'_>) -> Self {
         // SAFETY: the caller vouches for NEON.
         unsafe {
             let mut sums = Sums { sum: vdupq_n_s32(0), squares: vdupq_n_u64(0) };
-            for block in blocks {
-                sums.add(*block);
+            for at in 0..BLOCKS {
+                sums.add(block(at));
             }
             Self::from_sums(&sums, norm)
         }
