@@ -159,10 +159,17 @@ unsafe fn few<const BLOCKS: usize, S: Sink>(x: *const i16, len: usize, norm: &No
         while first < len {
             let block = |block: usize| load_s16x8(x.add(first + block * BLOCK));
             let shared = Shared::of::<BLOCKS>(block, norm);
-            for pair in 0..BLOCKS / 2 {
-                let at = 2 * pair;
-                let both = [shared.normal(block(at), affine(at)), shared.normal(block(at + 1), affine(at + 1))];
-                sink.pair(out.add(first + at * BLOCK), both);
+            // Small variances are rare.
+            if shared.shifted {
+                for at in (0..BLOCKS).step_by(2) {
+                    let both = [shared.normal::<true>(block(at), affine(at)), shared.normal::<true>(block(at + 1), affine(at + 1))];
+                    sink.pair(out.add(first + at * BLOCK), both);
+                }
+            } else {
+                for at in (0..BLOCKS).step_by(2) {
+                    let both = [shared.normal::<false>(block(at), affine(at)), shared.normal::<false>(block(at + 1), affine(at + 1))];
+                    sink.pair(out.add(first + at * BLOCK), both);
+                }
             }
             first += BLOCKS * BLOCK;
         }
@@ -277,16 +284,19 @@ impl Shared {
     #[inline(always)]
     unsafe fn eight(&self, x: *const i16, gain: *const i32, offset: *const i32) -> int16x8_t {
         // SAFETY: the caller vouches for NEON and 8 elements of each.
-        unsafe { self.normal(load_s16x8(x), &Affine::new(gain, offset)) }
+        unsafe {
+            let (x, affine) = (load_s16x8(x), Affine::new(gain, offset));
+            if self.shifted { self.normal::<true>(x, &affine) } else { self.normal::<false>(x, &affine) }
+        }
     }
 
-    /// 8 channels, saturated to 16 bits.
+    /// 8 channels, saturated to 16 bits. `SHIFTED` says whether differences are.
     #[inline(always)]
-    unsafe fn normal(&self, x: int16x8_t, affine: &Affine) -> int16x8_t {
+    unsafe fn normal<const SHIFTED: bool>(&self, x: int16x8_t, affine: &Affine) -> int16x8_t {
         // SAFETY: the caller vouches for NEON.
         unsafe {
             let mut d = [multiply_low(self.minus_sum, x, self.channels), multiply_high(self.minus_sum, x, self.channels)];
-            if self.shifted {
+            if SHIFTED {
                 d = d.map(|d| vshlq_s32(d, self.left));
             }
             let [low, high] = d.map(|d| vrshlq_s32(vqdmulhq_s32(d, self.r), self.k));
