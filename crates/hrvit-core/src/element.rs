@@ -60,7 +60,11 @@ elements!(i8 => S8, i16 => S16, i32 => S32, u8 => U8);
 #[cfg(feature = "fp16")]
 elements!(hrvit_kernels::f16 => F16, f32 => F32);
 
-/// Clears sums.
+/// Clears sums; on AArch64 by vectors, [`hrvit_kernels::clear`].
 pub fn clear<T: Element>(sums: &mut [T]) {
-    hrvit_kernels::clear(bytemuck::must_cast_slice_mut(sums));
+    if cfg!(target_arch = "aarch64") {
+        hrvit_kernels::clear(bytemuck::must_cast_slice_mut(sums));
+    } else {
+        sums.fill(T::zeroed());
+    }
 }

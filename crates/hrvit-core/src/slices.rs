@@ -82,10 +82,14 @@ pub fn cast_mut<T: Pod, U: Pod>(elements: &mut [T]) -> Result<&mut [U], Fault> {
     bytemuck::try_cast_slice_mut(elements).map_err(|_| Fault)
 }
 
-/// Copies as many elements as both have: [`hrvit_kernels::copy_run`].
+/// Copies as many elements as both have; on AArch64 by vectors, [`hrvit_kernels::copy_run`].
 #[inline(always)]
 pub fn copy_run<T: Pod>(from: &[T], to: &mut [T]) {
-    hrvit_kernels::copy_run(bytemuck::must_cast_slice(from), bytemuck::must_cast_slice_mut(to));
+    if cfg!(target_arch = "aarch64") {
+        hrvit_kernels::copy_run(bytemuck::must_cast_slice(from), bytemuck::must_cast_slice_mut(to));
+    } else {
+        to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+    }
 }
 
 /// Elements whose runs begin `stride` apart.
