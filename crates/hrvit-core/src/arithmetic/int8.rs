@@ -57,7 +57,8 @@ impl Arithmetic for Int8 {
         }
     }
 
-    const CONVOLVES_ROWS: bool = true;
+    // Other kernels prepare no weights.
+    const CONVOLVES_ROWS: bool = cfg!(target_arch = "aarch64");
 
     fn convolve(operator: &Operator<'_>, rows: &Taps<'_, i8>, row: TokenRow, out: Out<'_, Self>) -> Result<(), Fault> {
         Ok(operator.convolve(rows, row, epilogue(operator, out))?)
