@@ -61,6 +61,7 @@ fn whole<const N: usize>(from: &[u8], from_stride: usize, to: &mut [u8], to_stri
     #[cfg(target_arch = "aarch64")]
     // SAFETY: NEON is in every AArch64 processor; every run ends within its slice, and the slices are apart, as one of them is borrowed mutably.
     unsafe {
+        let (from_stride, to_stride) = (from_stride.max(1), to_stride.max(1));
         let runs = runs(from.len(), from_stride, N).min(runs(to.len(), to_stride, N));
         crate::neon::copy_runs::<N>(from.as_ptr(), from_stride, to.as_mut_ptr(), to_stride, runs);
     }
@@ -71,10 +72,10 @@ fn whole<const N: usize>(from: &[u8], from_stride: usize, to: &mut [u8], to_stri
     });
 }
 
-/// Runs of `run` bytes that `len` bytes have, `stride` bytes apart, or one byte where that is 0.
+/// Runs of `run` bytes that `len` bytes have, `stride` bytes apart.
 #[cfg(target_arch = "aarch64")]
 fn runs(len: usize, stride: usize, run: usize) -> usize {
-    len.checked_sub(run).map_or(0, |last| (last / stride.max(1)).saturating_add(1))
+    len.checked_sub(run).map_or(0, |last| (last / stride.max(1)) + 1)
 }
 
 /// Copies a run into one of its length. On AArch64 by vectors: where accesses must be aligned, compilers copy byte by byte, or call.
