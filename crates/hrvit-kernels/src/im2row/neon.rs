@@ -19,8 +19,8 @@ pub(super) fn patches(_: Neon, rows: [Option<&[i8]>; 3], channels: usize, stride
     // Behind the first patch those whose columns are all inside the map: one column more at least.
     let columns = rows.iter().flatten().map(|row| row.len()).min().unwrap_or(0) / channels;
     let inside = columns.checked_sub(2).map_or(0, |last| last / stride).min((out.len() / patch).saturating_sub(1));
-    let (first, others) = out.split_at_mut(patch);
-    let (inner, outer) = others.split_at_mut(inside * patch);
+    let Some((first, others)) = out.split_at_mut_checked(patch) else { return };
+    let Some((inner, outer)) = others.split_at_mut_checked(inside * patch) else { return };
     one(0, first);
     for (ky, row) in rows.iter().enumerate() {
         match row {
@@ -33,7 +33,7 @@ pub(super) fn patches(_: Neon, rows: [Option<&[i8]>; 3], channels: usize, stride
                 }
             },
             Some(_) => {}
-            None => inner.chunks_exact_mut(patch).for_each(|patch| patch[ky * run..][..run].fill(pad)),
+            None => inner.chunks_exact_mut(run).skip(ky).step_by(3).for_each(|run| run.fill(pad)),
         }
     }
     for (x, patch) in (inside + 1..).zip(outer.chunks_exact_mut(patch)) {
