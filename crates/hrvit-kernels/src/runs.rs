@@ -72,10 +72,10 @@ fn whole<const N: usize>(from: &[u8], from_stride: usize, to: &mut [u8], to_stri
     });
 }
 
-/// Runs of `run` bytes that `len` bytes have, `stride` bytes apart.
+/// Runs of `run` bytes that `len` bytes have, `stride` bytes apart, 1 or more.
 #[cfg(target_arch = "aarch64")]
 fn runs(len: usize, stride: usize, run: usize) -> usize {
-    len.checked_sub(run).map_or(0, |last| (last / stride.max(1)) + 1)
+    len.checked_sub(run).and_then(|last| last.checked_div(stride)).map_or(0, |others| others + 1)
 }
 
 /// Copies a run into one of its length. On AArch64 by vectors: where accesses must be aligned, compilers copy byte by byte, or call.

@@ -6,14 +6,14 @@ mod exif;
 mod jpeg;
 mod whole;
 
-pub use whole::is_followed;
-
 use std::io::Cursor;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, bail, ensure};
 use image::codecs::{bmp::BmpDecoder, png::PngDecoder, pnm::PnmDecoder, tiff::TiffDecoder, webp::WebPDecoder};
 use image::{DynamicImage, ImageDecoder, ImageFormat, Limits, RgbImage, metadata::Orientation};
+
+pub use whole::is_followed;
 
 /// The most pixels that a picture may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,18 +4,12 @@ use crate::slices::rows_mut;
 
 /// Writes the patches; lengths were checked by the caller, as below.
 pub(super) fn patches<T: Copy>(rows: [Option<&[T]>; 3], channels: usize, stride: usize, pad: T, out: &mut [T]) {
-    patches_by(rows, channels, stride, pad, out, copy);
-}
-
-/// [`patches`], whose runs `copy` moves: both slices are equally long.
-#[inline(always)]
-pub(super) fn patches_by<T: Copy>(rows: [Option<&[T]>; 3], channels: usize, stride: usize, pad: T, out: &mut [T], copy: impl Fn(&[T], &mut [T])) {
     for (x, patch) in rows_mut(out, 9 * channels).enumerate() {
-        patch_by(rows, channels, x * stride, pad, patch, &copy);
+        patch_by(rows, channels, x * stride, pad, patch, copy);
     }
 }
 
-/// The patch whose middle is column `middle`.
+/// The patch whose middle is column `middle`; `copy` moves its runs, from and to slices of one length.
 #[inline(always)]
 pub(super) fn patch_by<T: Copy>(rows: [Option<&[T]>; 3], channels: usize, middle: usize, pad: T, patch: &mut [T], copy: impl Fn(&[T], &mut [T])) {
     let run = 3 * channels;

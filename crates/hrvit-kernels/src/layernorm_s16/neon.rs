@@ -160,16 +160,12 @@ unsafe fn few<const BLOCKS: usize, S: Sink>(x: *const i16, len: usize, norm: &No
             let block = |block: usize| load_s16x8(x.add(first + block * BLOCK));
             let shared = Shared::of::<BLOCKS>(block, norm);
             // Small variances are rare.
-            if shared.shifted {
-                for at in (0..BLOCKS).step_by(2) {
-                    let both = [shared.normal::<true>(block(at), affine(at)), shared.normal::<true>(block(at + 1), affine(at + 1))];
-                    sink.pair(out.add(first + at * BLOCK), both);
-                }
-            } else {
-                for at in (0..BLOCKS).step_by(2) {
-                    let both = [shared.normal::<false>(block(at), affine(at)), shared.normal::<false>(block(at + 1), affine(at + 1))];
-                    sink.pair(out.add(first + at * BLOCK), both);
-                }
+            let normal = |at: usize| match shared.shifted {
+                true => shared.normal::<true>(block(at), affine(at)),
+                false => shared.normal::<false>(block(at), affine(at)),
+            };
+            for at in (0..BLOCKS).step_by(2) {
+                sink.pair(out.add(first + at * BLOCK), [normal(at), normal(at + 1)]);
             }
             first += BLOCKS * BLOCK;
         }

@@ -15,17 +15,6 @@ pub fn of_png(png: &[u8]) -> Orientation {
     chunks(png).find(|(name, _)| *name == b"eXIf").map_or(Orientation::NoTransforms, |(_, data)| orientation(data))
 }
 
-/// Where the last chunk of a PNG ends.
-pub fn png_end(png: &[u8]) -> Option<usize> {
-    let mut end = 8;
-    chunks(png).find(|(name, data)| {
-        // Its length, its name and its checksum.
-        end += data.len() + 12;
-        *name == b"IEND"
-    })?;
-    Some(end)
-}
-
 /// Name and data of every chunk of a PNG that is there to its end.
 pub fn chunks(png: &[u8]) -> impl Iterator<Item = (&[u8; 4], &[u8])> {
     let mut rest = png.get(8..).unwrap_or_default();

@@ -1,8 +1,8 @@
 //! Whether all bytes of a picture are there, where its decoder takes nothing for something.
 
 use anyhow::{Context, Result, ensure};
-
-use image::ImageFormat;
+use image::codecs::pnm::PnmDecoder;
+use image::{DynamicImage, ImageFormat};
 
 use super::{exif, jpeg};
 
@@ -15,7 +15,7 @@ pub fn is_followed(bytes: &[u8]) -> bool {
         Ok(ImageFormat::Jpeg) => jpeg::end(bytes)
             .filter(|&end| !bytes[..end].windows(PICTURES_OF_ONE_SHOT.len()).any(|found| found == PICTURES_OF_ONE_SHOT))
             .and_then(|marker| Some(marker + bytes[marker..].iter().position(|&byte| byte != 0xff)? + 1)),
-        Ok(ImageFormat::Png) => exif::png_end(bytes),
+        Ok(ImageFormat::Png) => png_end(bytes),
         Ok(ImageFormat::WebP) => u32_le(bytes, 4).map(|length| length.saturating_add(8).next_multiple_of(2)),
         Ok(ImageFormat::Bmp) => u32_le(bytes, 2),
         Ok(ImageFormat::Pnm) => pnm_end(bytes),
@@ -28,10 +28,10 @@ fn u32_le(bytes: &[u8], at: usize) -> Option<usize> {
     bytes.get(at..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes) as usize)
 }
 
-/// Where the samples of a binary PNM of 8 bits end.
+/// The end of the samples of a binary PNM of 8 bits.
 fn pnm_end(bytes: &[u8]) -> Option<usize> {
     let mut stream = std::io::Cursor::new(bytes);
-    image::DynamicImage::from_decoder(image::codecs::pnm::PnmDecoder::new(&mut stream).ok()?).ok()?;
+    DynamicImage::from_decoder(PnmDecoder::new(&mut stream).ok()?).ok()?;
     usize::try_from(stream.position()).ok()
 }
 
@@ -40,8 +40,19 @@ fn pnm_end(bytes: &[u8]) -> Option<usize> {
 /// # Errors
 /// If it is not.
 pub fn png(bytes: &[u8]) -> Result<()> {
-    ensure!(exif::chunks(bytes).any(|(name, _)| name == b"IEND"), "truncated PNG: it ends before its last chunk");
+    ensure!(png_end(bytes).is_some(), "truncated PNG: it ends before its last chunk");
     Ok(())
+}
+
+/// The end of the last chunk of a PNG.
+fn png_end(bytes: &[u8]) -> Option<usize> {
+    let mut end = 8;
+    exif::chunks(bytes).find(|(name, data)| {
+        // Its length, its name and its checksum.
+        end += data.len() + 12;
+        *name == b"IEND"
+    })?;
+    Some(end)
 }
 
 /// Checks that a WebP has the bytes that it and each of its chunks say.

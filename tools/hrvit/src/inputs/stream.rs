@@ -159,13 +159,14 @@ impl Open {
         let next = match std::mem::replace(&mut self.source, Source::End) {
             Source::End => return None,
             Source::Failed(error) => Err(error),
-            Source::Picture(stream) => picture(stream).map(|(picture, followed)| {
+            Source::Picture(stream) => bytes(stream).and_then(|bytes| {
+                let picture = decoding::rgb(&bytes, MaxPixels::of_process())?;
                 // Files of cameras may hold more than the picture; what is piped is meant.
-                if followed && self.entry.is_stdin() {
+                if self.entry.is_stdin() && decoding::is_followed(&bytes) {
                     self.source =
                         Source::Failed(anyhow!("another picture follows the first, which alone is run: pipe several as a video (ffmpeg -f yuv4mpegpipe)"));
                 }
-                Some(picture)
+                Ok(Some(picture))
             }),
             Source::Raw(mut stream, format) => {
                 let frame = raw_frame(&mut stream, format, conversion);
@@ -209,12 +210,12 @@ impl Open {
     }
 }
 
-/// The picture, and whether another follows it.
-fn picture(mut stream: Bytes) -> Result<(RgbImage, bool)> {
+/// All bytes of a picture.
+fn bytes(mut stream: Bytes) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).context("reading it")?;
     ensure!(!bytes.is_empty(), "it is empty");
-    Ok((decoding::rgb(&bytes, MaxPixels::of_process())?, decoding::is_followed(&bytes)))
+    Ok(bytes)
 }
 
 fn raw_frame(stream: &mut Bytes, format: RawFormat, conversion: &Conversion) -> Result<Option<RgbImage>> {
