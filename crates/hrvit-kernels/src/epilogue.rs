@@ -52,7 +52,7 @@ impl Epilogue<'_> {
         }
     }
 
-    /// What is stored from element `at` of the output on.
+    /// The same for the output from element `at` on.
     pub(crate) fn behind(&mut self, at: usize) -> Epilogue<'_> {
         fn rest<T>(out: &mut [T], at: usize) -> &mut [T] {
             out.get_mut(at..).unwrap_or_default()

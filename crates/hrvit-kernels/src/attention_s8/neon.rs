@@ -21,7 +21,7 @@ const MAX_KEYS: usize = 1024;
 const MAX_DIM: usize = 128;
 /// Most values, keys and channels rounded up, that they hold.
 const MAX_VALUES: usize = 32 * MAX_KEYS;
-/// What products start from where nothing is added.
+/// The start of products to which nothing is added.
 static ZEROS: [i32; BLOCK] = [0; BLOCK];
 /// Keys whose codes are made at a time.
 const KEYS: usize = 16;

@@ -20,8 +20,8 @@ pub(super) fn run(token: NeonDotprod, args: &Depthwise<'_>, epilogue: Epilogue<'
     // SAFETY: the token proves `sdot`; each window is as large as the kernel.
     unsafe {
         match (args.kernel, args.stride) {
-            (3, 1) => drive::<Three>(args, epilogue, out_stride),
-            (5, 1) => drive::<Five>(args, epilogue, out_stride),
+            (3, 1) => drive::<Windows<3, 3>>(args, epilogue, out_stride),
+            (5, 1) => drive::<Windows<5, 7>>(args, epilogue, out_stride),
             _ => super::neon::run(Neon::from(token), args, epilogue, out_stride),
         }
     }
@@ -84,7 +84,7 @@ unsafe fn take(from: &mut *const i8, step: usize) -> int8x16_t {
     codes
 }
 
-/// What is needed to sum 8 channels, or those of them that exist.
+/// Operands of 8 channels, or of those of them that exist.
 struct Operands<const KERNEL: usize, const WEIGHTS: usize> {
     weights: [Quads; WEIGHTS],
     /// The biases.
@@ -98,7 +98,7 @@ struct Operands<const KERNEL: usize, const WEIGHTS: usize> {
 }
 
 impl<const KERNEL: usize, const WEIGHTS: usize> Operands<KERNEL, WEIGHTS> {
-    /// Those of the channels from `first` on, still without rows, with weights by tap brought side by side as the codes will be.
+    /// Weights and biases of the channels from `first` on, still without rows; weights by tap are brought side by side as the codes will be.
     ///
     /// # Safety
     /// The processor has NEON; the lengths of `args` were checked, and `width` channels exist from `first` on; `KERNEL` is its kernel.
@@ -134,7 +134,7 @@ impl<const KERNEL: usize, const WEIGHTS: usize> Operands<KERNEL, WEIGHTS> {
         [low, high]
     }
 
-    /// Where the rows have column `x`.
+    /// The place of column `x` in every row.
     #[inline(always)]
     fn at(&self, x: usize) -> [*const i8; KERNEL] {
         core::array::from_fn(|row| self.rows[row].wrapping_add(x.wrapping_mul(self.steps[row])))
@@ -178,16 +178,15 @@ unsafe fn taps<const TAPS: usize, const WHOLE: bool>(
         let mut from = args.weights.as_ptr().add(first);
         let to = weights.as_mut_ptr().cast::<int8x16_t>();
         for tap in 0..TAPS {
-            let weight = if WHOLE { take(&mut from, args.weight_stride) } else { load_part(from, width) };
-            if !WHOLE {
-                from = from.wrapping_add(args.weight_stride);
-            }
-            to.add(tap).write(weight);
+            to.add(tap).write(if WHOLE { take(&mut from, args.weight_stride) } else { load_part(from.wrapping_add(tap * args.weight_stride), width) });
         }
     }
 }
 
-/// A window.
+/// Windows of `KERNEL` rows and columns, whose weights fill so many [`Quads`].
+struct Windows<const KERNEL: usize, const WEIGHTS: usize>;
+
+/// The operands and sums of [`Windows`].
 trait Window<const KERNEL: usize, const WEIGHTS: usize> {
     /// Operands of the channels from `first` on.
     ///
@@ -246,65 +245,59 @@ unsafe fn prepare<'a, const KERNEL: usize, const WEIGHTS: usize, W: Window<KERNE
     operands.write(unsafe { W::operands(args, first, width) })
 }
 
-/// The tokens of all rows, some at a time.
-///
-/// # Safety
-/// As [`Row::tokens`].
-#[inline(always)]
-unsafe fn tokens<const KERNEL: usize, const WEIGHTS: usize, W: Window<KERNEL, WEIGHTS>, const WHOLE: bool, S: Sink>(
-    args: &Depthwise<'_>,
-    first: usize,
-    writer: &Writer<S>,
-) {
-    let width = if WHOLE { BLOCK } else { writer.width };
-    let mut waiting = [MaybeUninit::<[Half; 2]>::uninit(); RUN];
-    let [mut low, mut high] = [const { MaybeUninit::<Operands<KERNEL, WEIGHTS>>::uninit() }; 2];
-    let padding = [args.pad; BLOCK];
-    // SAFETY: the caller vouches for the instructions and the operands.
-    let (low, high) = unsafe { (prepare::<KERNEL, WEIGHTS, W>(&mut low, args, first, width), &mut high) };
-    if width > HALF {
-        // SAFETY: as above.
-        unsafe { prepare::<KERNEL, WEIGHTS, W>(high, args, first + HALF, width - HALF) };
-    }
-    for line in 0..args.lines() {
-        let (args, before) = (args.line(line), line * args.columns);
-        low.line(&args, first, &padding);
-        // SAFETY: as above; the second half was written where there is one, and so were the accumulators that are read.
-        unsafe {
-            if width > HALF {
-                high.assume_init_mut().line(&args, first + HALF, &padding);
-            }
-            let sum = |operands: &Operands<KERNEL, WEIGHTS>, width, from, count, to| match width < HALF {
-                true => staged::<KERNEL, WEIGHTS, W>(operands, width, from, count, to),
-                false => W::sums(operands, from, count, to),
-            };
-            for from in (0..args.columns).step_by(RUN) {
-                let count = RUN.min(args.columns - from);
-                let to: *mut Half = waiting.as_mut_ptr().cast();
-                sum(low, width, from, count, to);
+impl<const KERNEL: usize, const WEIGHTS: usize> Row for Windows<KERNEL, WEIGHTS>
+where
+    Self: Window<KERNEL, WEIGHTS>,
+{
+    #[inline(always)]
+    unsafe fn tokens<const WHOLE: bool, S: Sink>(args: &Depthwise<'_>, first: usize, writer: &Writer<S>) {
+        let width = if WHOLE { BLOCK } else { writer.width };
+        let mut waiting = [MaybeUninit::<[Half; 2]>::uninit(); RUN];
+        let [mut low, mut high] = [const { MaybeUninit::<Operands<KERNEL, WEIGHTS>>::uninit() }; 2];
+        let padding = [args.pad; BLOCK];
+        // SAFETY: the caller vouches for the instructions and the operands.
+        let (low, high) = unsafe { (prepare::<KERNEL, WEIGHTS, Self>(&mut low, args, first, width), &mut high) };
+        if width > HALF {
+            // SAFETY: as above.
+            unsafe { prepare::<KERNEL, WEIGHTS, Self>(high, args, first + HALF, width - HALF) };
+        }
+        for line in 0..args.lines() {
+            let (args, before) = (args.line(line), line * args.columns);
+            low.line(&args, first, &padding);
+            // SAFETY: as above; the second half was written where there is one, and so were the accumulators that are read.
+            unsafe {
                 if width > HALF {
-                    sum(high.assume_init_ref(), width - HALF, from, count, to.add(1));
+                    high.assume_init_mut().line(&args, first + HALF, &padding);
                 }
-                let sums = |x: usize| {
-                    let of: *const Half = to.add(2 * x);
-                    let (low, high) = (*of, *of.add(usize::from(WHOLE || width > HALF)));
-                    [low[0], low[1], high[0], high[1]]
+                let sum = |operands: &Operands<KERNEL, WEIGHTS>, width, from, count, to| match width < HALF {
+                    true => staged::<KERNEL, WEIGHTS, Self>(operands, width, from, count, to),
+                    false => Self::sums(operands, from, count, to),
                 };
-                for x in (0..count / 2 * 2).step_by(2) {
-                    writer.put::<WHOLE>(before + from + x, sums(x), Some(sums(x + 1)));
-                }
-                if count % 2 != 0 {
-                    writer.put::<WHOLE>(before + from + count - 1, sums(count - 1), None);
+                for from in (0..args.columns).step_by(RUN) {
+                    let count = RUN.min(args.columns - from);
+                    let to: *mut Half = waiting.as_mut_ptr().cast();
+                    sum(low, width, from, count, to);
+                    if width > HALF {
+                        sum(high.assume_init_ref(), width - HALF, from, count, to.add(1));
+                    }
+                    let sums = |x: usize| {
+                        let of: *const Half = to.add(2 * x);
+                        let (low, high) = (*of, *of.add(usize::from(WHOLE || width > HALF)));
+                        [low[0], low[1], high[0], high[1]]
+                    };
+                    for x in (0..count / 2 * 2).step_by(2) {
+                        writer.put::<WHOLE>(before + from + x, sums(x), Some(sums(x + 1)));
+                    }
+                    if count % 2 != 0 {
+                        writer.put::<WHOLE>(before + from + count - 1, sums(count - 1), None);
+                    }
                 }
             }
         }
     }
 }
 
-/// 3x3.
-struct Three;
-
-impl Window<3, 3> for Three {
+impl Window<3, 3> for Windows<3, 3> {
     #[inline(always)]
     unsafe fn operands(args: &Depthwise<'_>, first: usize, width: usize) -> Operands<3, 3> {
         // SAFETY: the caller vouches for the operands.
@@ -315,14 +308,6 @@ impl Window<3, 3> for Three {
     unsafe fn sums(operands: &Operands<3, 3>, from: usize, count: usize, to: *mut Half) {
         // SAFETY: the caller vouches for all of it.
         unsafe { three(operands, from, count, to) }
-    }
-}
-
-impl Row for Three {
-    #[inline(always)]
-    unsafe fn tokens<const WHOLE: bool, S: Sink>(args: &Depthwise<'_>, first: usize, writer: &Writer<S>) {
-        // SAFETY: the caller vouches for the operands; the kernel is 3x3.
-        unsafe { tokens::<3, 3, Self, WHOLE, S>(args, first, writer) }
     }
 }
 
@@ -367,10 +352,7 @@ unsafe fn three(operands: &Operands<3, 3>, from: usize, count: usize, mut to: *m
     }
 }
 
-/// 5x5.
-struct Five;
-
-impl Window<5, 7> for Five {
+impl Window<5, 7> for Windows<5, 7> {
     /// By column those of 4 rows; of the fifth row those of 4 columns, then the last.
     #[inline(always)]
     unsafe fn operands(args: &Depthwise<'_>, first: usize, width: usize) -> Operands<5, 7> {
@@ -395,14 +377,6 @@ impl Window<5, 7> for Five {
     }
 }
 
-impl Row for Five {
-    #[inline(always)]
-    unsafe fn tokens<const WHOLE: bool, S: Sink>(args: &Depthwise<'_>, first: usize, writer: &Writer<S>) {
-        // SAFETY: the caller vouches for the operands; the kernel is 5x5.
-        unsafe { tokens::<5, 7, Self, WHOLE, S>(args, first, writer) }
-    }
-}
-
 /// See [`Window::sums`].
 ///
 /// # Safety
@@ -419,8 +393,7 @@ unsafe fn five(operands: &Operands<5, 7>, from: usize, count: usize, mut to: *mu
         let mut seen = Seen { window: [a, b, c, d], four: side_by_side(pairs[0], pairs[2]), pairs: [pairs[1], pairs[2]], last: d_last };
         // Behind the last column there is padding, again and again.
         let inside = count.min(operands.columns.saturating_sub(from + 2));
-        let padding = [vget_low_s8(operands.pad); 1];
-        let segments = [(operands.at(from + 2), operands.steps, inside), ([padding.as_ptr().cast(); 5], [0; 5], count - inside)];
+        let segments = [(operands.at(from + 2), operands.steps, inside), ([(&raw const operands.pad).cast(); 5], [0; 5], count - inside)];
         for (mut next, steps, tokens) in segments {
             // In turn, so that few columns are moved.
             for _ in 0..tokens / 4 {
@@ -437,7 +410,7 @@ unsafe fn five(operands: &Operands<5, 7>, from: usize, count: usize, mut to: *mu
     }
 }
 
-/// What a 5x5 window has seen when its last column is still to come.
+/// The columns of a 5x5 window but for its last, which is still to come.
 #[derive(Clone, Copy)]
 struct Seen {
     /// 4 kernel rows side by side, of the first 4 columns.

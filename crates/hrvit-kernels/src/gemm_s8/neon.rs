@@ -38,6 +38,56 @@ pub(crate) struct Rows {
 /// Accumulators of 4 rows: per row one vector for each of 4 channels, to be added up.
 type Partial = [[int32x4_t; CHANNELS]; CHANNELS];
 
+/// Multiplies 16 steps of a row of weights, in a register, with those of the rows listed, and gives the sums of neighbours to `$into`: `sadalp` adds them to the
+/// accumulators, `saddlp` sets these. Each row has a vector, one for its products, and an accumulator.
+macro_rules! sixteen {
+    ($into:literal, $weights:literal; $(($v:tt $p:tt $s:tt)),+) => {
+        concat!(
+            $("smull ", $p, ".8h, ", $weights, ".8b, ", $v, ".8b\n",)+
+            $("smlal2 ", $p, ".8h, ", $weights, ".16b, ", $v, ".16b\n",)+
+            $($into, " ", $s, ".4s, ", $p, ".8h\n",)+
+        )
+    };
+}
+
+/// 32 steps of the rows listed with 4 rows of weights, the first of them given to `$into`.
+macro_rules! thirty_two_steps {
+    ($into:literal; $(($name:ident $v:tt $w:tt $p:tt $s0:tt $s1:tt $s2:tt $s3:tt)),+) => {
+        concat!(
+            $("ld1 {{", $v, ".16b, ", $w, ".16b}}, [{", stringify!($name), "}], #32\n",)+
+            "ld1 {{v8.16b, v9.16b}}, [{w0}], #32\n",
+            "ld1 {{v10.16b, v11.16b}}, [{w1}], #32\n",
+            sixteen!($into, "v8"; $(($v $p $s0)),+),
+            sixteen!("sadalp", "v9"; $(($w $p $s0)),+),
+            "ld1 {{v8.16b, v9.16b}}, [{w2}], #32\n",
+            sixteen!($into, "v10"; $(($v $p $s1)),+),
+            sixteen!("sadalp", "v11"; $(($w $p $s1)),+),
+            "ld1 {{v10.16b, v11.16b}}, [{w3}], #32\n",
+            sixteen!($into, "v8"; $(($v $p $s2)),+),
+            sixteen!("sadalp", "v9"; $(($w $p $s2)),+),
+            sixteen!($into, "v10"; $(($v $p $s3)),+),
+            sixteen!("sadalp", "v11"; $(($w $p $s3)),+),
+        )
+    };
+}
+
+/// 16 steps of the rows listed with 4 rows of weights, given to `$into`.
+macro_rules! sixteen_steps {
+    ($into:literal; $(($name:ident $v:tt $p:tt $s0:tt $s1:tt $s2:tt $s3:tt)),+) => {
+        concat!(
+            $("ld1 {{", $v, ".16b}}, [{", stringify!($name), "}]\n",)+
+            "ld1 {{v8.16b}}, [{w0}]\n",
+            "ld1 {{v9.16b}}, [{w1}]\n",
+            "ld1 {{v10.16b}}, [{w2}]\n",
+            "ld1 {{v11.16b}}, [{w3}]\n",
+            sixteen!($into, "v8"; $(($v $p $s0)),+),
+            sixteen!($into, "v9"; $(($v $p $s1)),+),
+            sixteen!($into, "v10"; $(($v $p $s2)),+),
+            sixteen!($into, "v11"; $(($v $p $s3)),+),
+        )
+    };
+}
+
 /// Sets the accumulators of the rows listed to the products of `$twice` times 32 and `$once` times 16 steps, of some at least: number of a row, its pointer's name, its
 /// two vectors, a vector for their products and its accumulators.
 macro_rules! multiply {
@@ -45,108 +95,19 @@ macro_rules! multiply {
      $(($row:literal $name:ident $v:tt $w:tt $p:tt $s0:tt $s1:tt $s2:tt $s3:tt)),+) => {
         asm!(
             "cbz {twice}, 5f",
-            // The first ones set the accumulators.
-            $(concat!("ld1 {{", $v, ".16b, ", $w, ".16b}}, [{", stringify!($name), "}], #32"),)+
-            "ld1 {{v8.16b, v9.16b}}, [{w0}], #32",
-            "ld1 {{v10.16b, v11.16b}}, [{w1}], #32",
-            $(concat!("smull ", $p, ".8h, v8.8b, ", $v, ".8b"),)+
-            $(concat!("smlal2 ", $p, ".8h, v8.16b, ", $v, ".16b"),)+
-            $(concat!("saddlp ", $s0, ".4s, ", $p, ".8h"),)+
-            $(concat!("smull ", $p, ".8h, v9.8b, ", $w, ".8b"),)+
-            $(concat!("smlal2 ", $p, ".8h, v9.16b, ", $w, ".16b"),)+
-            $(concat!("sadalp ", $s0, ".4s, ", $p, ".8h"),)+
-            "ld1 {{v8.16b, v9.16b}}, [{w2}], #32",
-            $(concat!("smull ", $p, ".8h, v10.8b, ", $v, ".8b"),)+
-            $(concat!("smlal2 ", $p, ".8h, v10.16b, ", $v, ".16b"),)+
-            $(concat!("saddlp ", $s1, ".4s, ", $p, ".8h"),)+
-            $(concat!("smull ", $p, ".8h, v11.8b, ", $w, ".8b"),)+
-            $(concat!("smlal2 ", $p, ".8h, v11.16b, ", $w, ".16b"),)+
-            $(concat!("sadalp ", $s1, ".4s, ", $p, ".8h"),)+
-            "ld1 {{v10.16b, v11.16b}}, [{w3}], #32",
-            $(concat!("smull ", $p, ".8h, v8.8b, ", $v, ".8b"),)+
-            $(concat!("smlal2 ", $p, ".8h, v8.16b, ", $v, ".16b"),)+
-            $(concat!("saddlp ", $s2, ".4s, ", $p, ".8h"),)+
-            $(concat!("smull ", $p, ".8h, v9.8b, ", $w, ".8b"),)+
-            $(concat!("smlal2 ", $p, ".8h, v9.16b, ", $w, ".16b"),)+
-            $(concat!("sadalp ", $s2, ".4s, ", $p, ".8h"),)+
-            $(concat!("smull ", $p, ".8h, v10.8b, ", $v, ".8b"),)+
-            $(concat!("smlal2 ", $p, ".8h, v10.16b, ", $v, ".16b"),)+
-            $(concat!("saddlp ", $s3, ".4s, ", $p, ".8h"),)+
-            $(concat!("smull ", $p, ".8h, v11.8b, ", $w, ".8b"),)+
-            $(concat!("smlal2 ", $p, ".8h, v11.16b, ", $w, ".16b"),)+
-            $(concat!("sadalp ", $s3, ".4s, ", $p, ".8h"),)+
+            thirty_two_steps!("saddlp"; $(($name $v $w $p $s0 $s1 $s2 $s3)),+),
             "subs {twice}, {twice}, #1",
             "b.eq 3f",
             "2:",
             "subs {twice}, {twice}, #1",
-            $(concat!("ld1 {{", $v, ".16b, ", $w, ".16b}}, [{", stringify!($name), "}], #32"),)+
-            "ld1 {{v8.16b, v9.16b}}, [{w0}], #32",
-            "ld1 {{v10.16b, v11.16b}}, [{w1}], #32",
-            $(concat!("smull ", $p, ".8h, v8.8b, ", $v, ".8b"),)+
-            $(concat!("smlal2 ", $p, ".8h, v8.16b, ", $v, ".16b"),)+
-            $(concat!("sadalp ", $s0, ".4s, ", $p, ".8h"),)+
-            $(concat!("smull ", $p, ".8h, v9.8b, ", $w, ".8b"),)+
-            $(concat!("smlal2 ", $p, ".8h, v9.16b, ", $w, ".16b"),)+
-            $(concat!("sadalp ", $s0, ".4s, ", $p, ".8h"),)+
-            "ld1 {{v8.16b, v9.16b}}, [{w2}], #32",
-            $(concat!("smull ", $p, ".8h, v10.8b, ", $v, ".8b"),)+
-            $(concat!("smlal2 ", $p, ".8h, v10.16b, ", $v, ".16b"),)+
-            $(concat!("sadalp ", $s1, ".4s, ", $p, ".8h"),)+
-            $(concat!("smull ", $p, ".8h, v11.8b, ", $w, ".8b"),)+
-            $(concat!("smlal2 ", $p, ".8h, v11.16b, ", $w, ".16b"),)+
-            $(concat!("sadalp ", $s1, ".4s, ", $p, ".8h"),)+
-            "ld1 {{v10.16b, v11.16b}}, [{w3}], #32",
-            $(concat!("smull ", $p, ".8h, v8.8b, ", $v, ".8b"),)+
-            $(concat!("smlal2 ", $p, ".8h, v8.16b, ", $v, ".16b"),)+
-            $(concat!("sadalp ", $s2, ".4s, ", $p, ".8h"),)+
-            $(concat!("smull ", $p, ".8h, v9.8b, ", $w, ".8b"),)+
-            $(concat!("smlal2 ", $p, ".8h, v9.16b, ", $w, ".16b"),)+
-            $(concat!("sadalp ", $s2, ".4s, ", $p, ".8h"),)+
-            $(concat!("smull ", $p, ".8h, v10.8b, ", $v, ".8b"),)+
-            $(concat!("smlal2 ", $p, ".8h, v10.16b, ", $v, ".16b"),)+
-            $(concat!("sadalp ", $s3, ".4s, ", $p, ".8h"),)+
-            $(concat!("smull ", $p, ".8h, v11.8b, ", $w, ".8b"),)+
-            $(concat!("smlal2 ", $p, ".8h, v11.16b, ", $w, ".16b"),)+
-            $(concat!("sadalp ", $s3, ".4s, ", $p, ".8h"),)+
+            thirty_two_steps!("sadalp"; $(($name $v $w $p $s0 $s1 $s2 $s3)),+),
             "b.ne 2b",
             "3:",
             "cbz {once}, 6f",
-            $(concat!("ld1 {{", $v, ".16b}}, [{", stringify!($name), "}]"),)+
-            "ld1 {{v8.16b}}, [{w0}]",
-            "ld1 {{v9.16b}}, [{w1}]",
-            "ld1 {{v10.16b}}, [{w2}]",
-            "ld1 {{v11.16b}}, [{w3}]",
-            $(concat!("smull ", $p, ".8h, v8.8b, ", $v, ".8b"),)+
-            $(concat!("smlal2 ", $p, ".8h, v8.16b, ", $v, ".16b"),)+
-            $(concat!("sadalp ", $s0, ".4s, ", $p, ".8h"),)+
-            $(concat!("smull ", $p, ".8h, v9.8b, ", $v, ".8b"),)+
-            $(concat!("smlal2 ", $p, ".8h, v9.16b, ", $v, ".16b"),)+
-            $(concat!("sadalp ", $s1, ".4s, ", $p, ".8h"),)+
-            $(concat!("smull ", $p, ".8h, v10.8b, ", $v, ".8b"),)+
-            $(concat!("smlal2 ", $p, ".8h, v10.16b, ", $v, ".16b"),)+
-            $(concat!("sadalp ", $s2, ".4s, ", $p, ".8h"),)+
-            $(concat!("smull ", $p, ".8h, v11.8b, ", $v, ".8b"),)+
-            $(concat!("smlal2 ", $p, ".8h, v11.16b, ", $v, ".16b"),)+
-            $(concat!("sadalp ", $s3, ".4s, ", $p, ".8h"),)+
+            sixteen_steps!("sadalp"; $(($name $v $p $s0 $s1 $s2 $s3)),+),
             "b 6f",
             "5:",
-            $(concat!("ld1 {{", $v, ".16b}}, [{", stringify!($name), "}]"),)+
-            "ld1 {{v8.16b}}, [{w0}]",
-            "ld1 {{v9.16b}}, [{w1}]",
-            "ld1 {{v10.16b}}, [{w2}]",
-            "ld1 {{v11.16b}}, [{w3}]",
-            $(concat!("smull ", $p, ".8h, v8.8b, ", $v, ".8b"),)+
-            $(concat!("smlal2 ", $p, ".8h, v8.16b, ", $v, ".16b"),)+
-            $(concat!("saddlp ", $s0, ".4s, ", $p, ".8h"),)+
-            $(concat!("smull ", $p, ".8h, v9.8b, ", $v, ".8b"),)+
-            $(concat!("smlal2 ", $p, ".8h, v9.16b, ", $v, ".16b"),)+
-            $(concat!("saddlp ", $s1, ".4s, ", $p, ".8h"),)+
-            $(concat!("smull ", $p, ".8h, v10.8b, ", $v, ".8b"),)+
-            $(concat!("smlal2 ", $p, ".8h, v10.16b, ", $v, ".16b"),)+
-            $(concat!("saddlp ", $s2, ".4s, ", $p, ".8h"),)+
-            $(concat!("smull ", $p, ".8h, v11.8b, ", $v, ".8b"),)+
-            $(concat!("smlal2 ", $p, ".8h, v11.16b, ", $v, ".16b"),)+
-            $(concat!("saddlp ", $s3, ".4s, ", $p, ".8h"),)+
+            sixteen_steps!("saddlp"; $(($name $v $p $s0 $s1 $s2 $s3)),+),
             "6:",
             twice = inout(reg) $twice => _,
             once = in(reg) $once,
@@ -166,23 +127,7 @@ macro_rules! multiply {
 macro_rules! sixteen_more {
     ($a:expr, $weights:expr, $acc:expr; $(($row:literal $name:ident $v:tt $w:tt $p:tt $s0:tt $s1:tt $s2:tt $s3:tt)),+) => {
         asm!(
-            $(concat!("ld1 {{", $v, ".16b}}, [{", stringify!($name), "}]"),)+
-            "ld1 {{v8.16b}}, [{w0}]",
-            "ld1 {{v9.16b}}, [{w1}]",
-            "ld1 {{v10.16b}}, [{w2}]",
-            "ld1 {{v11.16b}}, [{w3}]",
-            $(concat!("smull ", $p, ".8h, v8.8b, ", $v, ".8b"),)+
-            $(concat!("smlal2 ", $p, ".8h, v8.16b, ", $v, ".16b"),)+
-            $(concat!("sadalp ", $s0, ".4s, ", $p, ".8h"),)+
-            $(concat!("smull ", $p, ".8h, v9.8b, ", $v, ".8b"),)+
-            $(concat!("smlal2 ", $p, ".8h, v9.16b, ", $v, ".16b"),)+
-            $(concat!("sadalp ", $s1, ".4s, ", $p, ".8h"),)+
-            $(concat!("smull ", $p, ".8h, v10.8b, ", $v, ".8b"),)+
-            $(concat!("smlal2 ", $p, ".8h, v10.16b, ", $v, ".16b"),)+
-            $(concat!("sadalp ", $s2, ".4s, ", $p, ".8h"),)+
-            $(concat!("smull ", $p, ".8h, v11.8b, ", $v, ".8b"),)+
-            $(concat!("smlal2 ", $p, ".8h, v11.16b, ", $v, ".16b"),)+
-            $(concat!("sadalp ", $s3, ".4s, ", $p, ".8h"),)+
+            sixteen_steps!("sadalp"; $(($name $v $p $s0 $s1 $s2 $s3)),+),
             w0 = in(reg) $weights[0],
             w1 = in(reg) $weights[1],
             w2 = in(reg) $weights[2],

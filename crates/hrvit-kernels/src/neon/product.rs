@@ -52,7 +52,8 @@ pub(crate) trait Micro {
     /// are anything.
     ///
     /// # Safety
-    /// [`BLOCK`] values may be read from `start`; `rows` comes from [`Micro::prepare`] with the same number of rows and the same depth; the weights have [`Packing::packed_len`] bytes; `first` is a channel.
+    /// [`BLOCK`] values may be read from `start`; `rows` comes from [`Micro::prepare`] with the same number of rows and the same depth; the weights have
+    /// [`Packing::packed_len`] bytes; `first` is a channel.
     unsafe fn multiply<const PAIRS: usize, const GROUPS: usize>(rows: &Self::Rows<GROUPS>, weights: Weights, first: usize, start: *const i32) -> Sums;
 }
 
