@@ -133,10 +133,12 @@ class Run:
         return loss.detach(), lr
 
     def go(self, stop_after: float, val: Frames | None, save) -> Score | None:
-        """Trains to the end of the recipe or for `stop_after` minutes; calls `save` after every evaluation and at the end. The last score of the average."""
+        """Trains to the end of the recipe or for `stop_after` minutes; calls `save` after every evaluation, when the last save is
+        `save_every` minutes old, and at the end. The last score of the average."""
         recipe, line, score = self.recipe, Progress(), None
         begun, before = time.monotonic(), self.seconds
         stop = before + 60 * stop_after
+        saved = before
 
         def evaluate_average() -> Score | None:
             if val is None:
@@ -154,6 +156,10 @@ class Run:
             if recipe.evaluate_every and self.iteration % recipe.evaluate_every == 0 and not self.finished():
                 score = evaluate_average()
                 save(self)
+                saved = self.seconds
+            elif recipe.save_every and self.seconds - saved >= 60 * recipe.save_every:
+                save(self)
+                saved = self.seconds
         score = evaluate_average()
         save(self)
         return score

@@ -7,8 +7,8 @@ from hrvit_train.spec import check_size
 
 SCHEDULES = ("cosine", "poly")
 CLASS_WEIGHTS = ("sqrt", "none")
-MAY_CHANGE = ("minutes", "iterations", "evaluate_every")
-"""Fields that may differ when a run is resumed: its length and how often it reports."""
+MAY_CHANGE = ("minutes", "iterations", "evaluate_every", "save_every")
+"""Fields that may differ when a run is resumed: its length, how often it reports and how often it saves."""
 
 
 def _option(default, text: str, choices: tuple[str, ...] | None = None):
@@ -36,6 +36,7 @@ class Recipe:
     class_weights: str = _option("sqrt", "in the loss: inverse square root of the class frequency, from 0.5 to 4; or none", CLASS_WEIGHTS)
     seed: int = _option(0, "of weights, order, views and stochastic depth")
     evaluate_every: int = _option(500, "iterations between evaluations, with a checkpoint each; 0: only at the end")
+    save_every: float = _option(10.0, "minutes between checkpoints, beside those of evaluations; 0: none")
 
     def validate(self) -> "Recipe":
         """Itself, if every field is in range."""
@@ -56,6 +57,7 @@ class Recipe:
             "colour": 0 <= self.colour < 1,
             "class_weights": self.class_weights in CLASS_WEIGHTS,
             "evaluate_every": self.evaluate_every >= 0,
+            "save_every": self.save_every >= 0,
         }
         for name, holds in in_range.items():
             if not holds:
