@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use clap::ValueEnum as _;
 use hrvit_format::{Head, Network, Size, Spec, aligned::AlignedBytes, record};
 use hrvit_kernels::Kernels;
 use hrvit_reference::Checkpoint;
@@ -15,7 +16,7 @@ use hrvit_tool::{
     logits::Logits,
     metrics::Agreement,
     precision::{self, Limits, Measure, Offer},
-    quantize::{self, Frames, Options, Silent, underflow::peaks_and_underflow, unread},
+    quantize::{self, Frames, Options, Silent, Technique, Techniques, underflow::peaks_and_underflow, unread},
     segmenter::Segmenter,
     sqnr::Sqnr,
 };
@@ -54,6 +55,7 @@ pub struct Judge {
     pub(crate) validation: Vec<RgbImage>,
     pub(crate) kernels: Kernels,
     precision: Precision,
+    techniques: Techniques,
 }
 
 struct Pictures(Vec<RgbImage>);
@@ -107,24 +109,27 @@ impl Judge {
         let calibration = paths.iter().step_by(2).map(read).collect::<Result<_>>()?;
         let rest = paths.iter().skip(1).step_by(2).map(read);
         let validation = frames::list(&bundled("data/val/images"))?.iter().map(read).chain(rest).collect::<Result<_>>()?;
-        Ok(Self { size, calibration: Pictures(calibration), validation, kernels: Kernels::detect(), precision })
+        Ok(Self { size, calibration: Pictures(calibration), validation, kernels: Kernels::detect(), precision, techniques: Techniques::ALL })
     }
 
     /// Frames of the folders that `HRVIT_STRESS_CALIB` and `HRVIT_STRESS_VAL` name, at the size in `HRVIT_STRESS_SIZE`; [`Judge::bundled`] without them.
+    /// `HRVIT_STRESS_WITHOUT` names techniques of the quantiser that are left out.
     ///
     /// # Errors
-    /// If only one folder is named, or a frame cannot be read.
+    /// If only one folder is named, a frame cannot be read or there is no such technique.
     pub fn of_environment(size: Size, precision: Precision) -> Result<Self> {
         let size = match std::env::var("HRVIT_STRESS_SIZE") {
             Ok(text) => text.parse().with_context(|| format!("HRVIT_STRESS_SIZE={text}"))?,
             Err(_) => size,
         };
         let all = |folder: String| frames::list(Path::new(&folder))?.iter().map(|path| stretched(path, size)).collect::<Result<_>>();
-        match [std::env::var("HRVIT_STRESS_CALIB"), std::env::var("HRVIT_STRESS_VAL")] {
-            [Ok(calib), Ok(val)] => Ok(Self { size, calibration: Pictures(all(calib)?), validation: all(val)?, kernels: Kernels::detect(), precision }),
-            [Err(_), Err(_)] => Self::bundled(size, precision),
+        let bundled = Self::bundled(size, precision)?;
+        let judge = match [std::env::var("HRVIT_STRESS_CALIB"), std::env::var("HRVIT_STRESS_VAL")] {
+            [Ok(calib), Ok(val)] => Self { calibration: Pictures(all(calib)?), validation: all(val)?, ..bundled },
+            [Err(_), Err(_)] => bundled,
             _ => bail!("HRVIT_STRESS_CALIB and HRVIT_STRESS_VAL: expected both folders or none"),
-        }
+        };
+        Ok(Self { techniques: techniques_of_environment()?, ..judge })
     }
 
     /// The float network's logits of every frame to measure on.
@@ -199,18 +204,21 @@ impl Judge {
         &self.calibration.0
     }
 
+    fn options(&self, precision: record::Precision) -> Options {
+        Options { precision, techniques: self.techniques, ..Options::default() }
+    }
+
     /// The image of `checkpoint`.
     pub(crate) fn quantise(&self, checkpoint: &Checkpoint) -> Result<AlignedBytes> {
         let make = |precision| {
-            let options = Options { precision, ..Options::default() };
+            let options = self.options(precision);
             quantize::quantize(checkpoint, self.size, &self.calibration, &options, &Silent).with_context(|| format!("quantising to {}", precision.name()))
         };
         match self.precision {
             Precision::Int8 => Ok(make(record::Precision::Int8)?.image),
             Precision::Int16x8 => Ok(make(record::Precision::Int16x8)?.image),
             Precision::Auto => {
-                let derive =
-                    |precision| quantize::try_quantize(checkpoint, self.size, &self.calibration, &Options { precision, ..Options::default() }, &Silent);
+                let derive = |precision| quantize::try_quantize(checkpoint, self.size, &self.calibration, &self.options(precision), &Silent);
                 let (int8, wide) = (derive(record::Precision::Int8)?, derive(record::Precision::Int16x8)?);
                 let half = quantize::try_fp16(checkpoint, self.size, &Options::default())?;
                 let offers =
@@ -262,4 +270,12 @@ pub fn precision_of_environment() -> Result<Precision> {
         Ok("auto") => Ok(Precision::Auto),
         Ok(other) => bail!("HRVIT_STRESS_PRECISION={other}: expected int8, int16x8 or auto"),
     }
+}
+
+/// All techniques but those that `HRVIT_STRESS_WITHOUT` names, with commas between them.
+fn techniques_of_environment() -> Result<Techniques> {
+    let named = std::env::var("HRVIT_STRESS_WITHOUT").unwrap_or_default();
+    let one = |name: &str| Technique::from_str(name, false).map_err(|why| anyhow!("HRVIT_STRESS_WITHOUT={named}: {why}"));
+    let left_out: Vec<_> = named.split(',').filter(|name| !name.is_empty()).map(one).collect::<Result<_>>()?;
+    Ok(Techniques::without(&left_out))
 }

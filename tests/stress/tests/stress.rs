@@ -114,7 +114,7 @@ fn sweep(bench: &Bench) {
 
 /// `cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture sweep_of_the_bundled_network`; `HRVIT_STRESS_SEEDS` exact edits (60),
 /// `HRVIT_STRESS_PRECISION` int8, int16x8 or auto; `HRVIT_STRESS_KINDS` only these kinds of edits (`Unread,Stream`); `HRVIT_STRESS_SIZE` (64x96),
-/// `HRVIT_STRESS_CALIB` and `HRVIT_STRESS_VAL` folders of other frames than the bundled ones.
+/// `HRVIT_STRESS_CALIB` and `HRVIT_STRESS_VAL` folders of other frames than the bundled ones; `HRVIT_STRESS_WITHOUT` techniques to leave out (`smoothing,weight-clip`).
 #[test]
 #[ignore = "takes minutes"]
 fn sweep_of_the_bundled_network() {
