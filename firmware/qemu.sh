@@ -9,6 +9,7 @@ model=${MODEL:-$here/../target/demo/nano.hrvit}
 arguments=(-M "$machine" -kernel "$elf" -display none -monitor none -serial none -semihosting-config enable=on,target=native)
 case $machine in
     virt) qemu=qemu-system-aarch64 address=0x50000000; arguments+=(-cpu max -m 512M -nic none) ;;
+    mps2-an505) qemu=qemu-system-arm address=0x80000000 ;;
     *) qemu=qemu-system-arm address=0x60000000 ;;
 esac
 [ "$model" != none ] && arguments+=(-device "loader,file=$model,addr=${MODEL_ADDR:-$address},force-raw=on")

@@ -1,6 +1,8 @@
 //! What the emulated machines share: logs and exit codes by semihosting, model images that QEMU loads, a serial flash made of memory.
 #![no_std]
 
+#[cfg(target_arch = "arm")]
+pub mod cmsdk;
 #[cfg(feature = "conformance")]
 mod conformance;
 #[cfg(not(feature = "streamed"))]

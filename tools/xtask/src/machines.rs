@@ -32,7 +32,7 @@ pub struct Machine {
 }
 
 /// Every emulated machine.
-pub const MACHINES: [Machine; 3] = [
+pub const MACHINES: [Machine; 4] = [
     Machine {
         name: "m55",
         package: "qemu-m55",
@@ -52,6 +52,19 @@ pub const MACHINES: [Machine; 3] = [
         target: "thumbv7em-none-eabihf",
         emulator: &["qemu-system-arm", "-M", "mps2-an500"],
         image_at: 0x6000_0000,
+        second_image_at: None,
+        layout: "rows",
+        isas: &["dsp"],
+        icount: 6,
+        microcontroller: true,
+        stack_bound: 8 << 10,
+    },
+    Machine {
+        name: "m33",
+        package: "qemu-m33",
+        target: "thumbv8m.main-none-eabihf",
+        emulator: &["qemu-system-arm", "-M", "mps2-an505"],
+        image_at: 0x8000_0000,
         second_image_at: None,
         layout: "rows",
         isas: &["dsp"],

@@ -16,9 +16,10 @@ use crate::qemu;
 pub use table::{Counts, Stored};
 
 /// The processors: every emulated machine of the M class as it is, and the 64-bit machine once for each instruction set that AArch64 has kernels for.
-pub const PROCESSORS: [Processor; 5] = [
+pub const PROCESSORS: [Processor; 6] = [
     Processor { name: "m55", machine: "m55", emulator: None, layout: "rows" },
     Processor { name: "m7", machine: "m7", emulator: None, layout: "rows" },
+    Processor { name: "m33", machine: "m33", emulator: None, layout: "rows" },
     Processor { name: "a53", machine: "a64", emulator: Some(&["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53", "-m", "512M"]), layout: "rows" },
     Processor { name: "a76", machine: "a64", emulator: Some(&["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a76", "-m", "512M"]), layout: "k4" },
     Processor { name: "max", machine: "a64", emulator: None, layout: "k8" },
@@ -48,7 +49,7 @@ impl Processor {
     }
 }
 
-/// Count the instructions of every step on emulated processors: m55, m7, a53 (AArch64 without dot products), a76 (with), max (with matrix multiplication)
+/// Count the instructions of every step on emulated processors: m55, m7, m33, a53 (AArch64 without dot products), a76 (with), max (with matrix multiplication)
 #[derive(Args)]
 #[command(after_help = "Examples:
   cargo xtask count                           # compare nano 192x256 on all processors with tests/data/counts
