@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
@@ -20,6 +21,9 @@ pub const CONFORMANCE: &str = "conformance";
 
 /// The program that puts faults into the flash that weights are streamed from.
 pub const FAULTS: &str = "faults";
+
+/// Held while a program is built and copied: packages of one compiler target link to the same file.
+static LINKED: Mutex<()> = Mutex::new(());
 
 /// How weights are reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -135,10 +139,10 @@ pub fn target_folder(root: &Path) -> PathBuf {
 }
 
 /// Builds all programs of `package` that need no feature but those of `plan`, or the one named `only`, and returns them in alphabetical order. The next build of a
-/// program, with whatever features, replaces it.
+/// package's program, with whatever features, replaces it.
 ///
 /// # Errors
-/// If the build fails, or there is no such program.
+/// If the build fails, a program cannot be copied to the package's own folder, or there is no such program.
 pub fn build(root: &Path, package: &str, target: &str, plan: &Plan, only: Option<&str>) -> Result<Vec<Program>> {
     // Kernels are compared as they are compiled without a flag.
     let unaligned = package == "qemu-a64" && only != Some(CONFORMANCE);
@@ -155,13 +159,19 @@ pub fn build(root: &Path, package: &str, target: &str, plan: &Plan, only: Option
         Weights::Streamed => _ = cargo.args(["--features", "streamed"]),
         Weights::Embedded(image) => _ = cargo.args(["--features", "embedded-model"]).env("HRVIT_MODEL", image),
     }
+    let folder = target_folder(root).join("firmware/programs").join(package);
+    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let linked = LINKED.lock().map_err(|_| anyhow!("a thread that built a program panicked"))?;
     let messages = command::succeed(&mut cargo)?;
     let mut programs = Vec::new();
     for message in messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
         if let (Some(elf), Some(name)) = (message["executable"].as_str(), message["target"]["name"].as_str()) {
-            programs.push(Program { name: name.to_owned(), elf: elf.into() });
+            let own = folder.join(name);
+            std::fs::copy(elf, &own).with_context(|| format!("copying {elf} to {}", own.display()))?;
+            programs.push(Program { name: name.to_owned(), elf: own });
         }
     }
+    drop(linked);
     programs.sort_by(|a, b| a.name.cmp(&b.name));
     ensure!(!programs.is_empty(), "$ {}\nbuilt no program", command::line(&cargo));
     Ok(programs)
