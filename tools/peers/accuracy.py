@@ -18,8 +18,7 @@ import numpy as np
 import onnxruntime
 from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
-from PIL import Image
-from quantise_onnx import MEAN, STD, Frames
+from quantise_onnx import Frames, normalised, pixels
 
 
 def pictures(folder: Path) -> list[Path]:
@@ -30,8 +29,7 @@ def pictures(folder: Path) -> list[Path]:
 
 
 def tensor(path: Path, height: int, width: int) -> np.ndarray:
-    pixels = np.asarray(Image.open(path).convert("RGB").resize((width, height), Image.Resampling.BILINEAR), np.float32)
-    return ((pixels - MEAN) / STD).transpose(2, 0, 1)[None]
+    return normalised(pixels(path, height, width))
 
 
 def enlarged(logits: np.ndarray) -> np.ndarray:

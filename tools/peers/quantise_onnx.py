@@ -16,6 +16,16 @@ MEAN = np.array([123.675, 116.28, 103.53], np.float32)
 STD = np.array([58.395, 57.12, 57.375], np.float32)
 
 
+def pixels(path: Path, height: int, width: int) -> np.ndarray:
+    """A picture resized to the network's input: RGB bytes `[height, width, 3]`."""
+    return np.asarray(Image.open(path).convert("RGB").resize((width, height), Image.Resampling.BILINEAR))
+
+
+def normalised(rgb: np.ndarray) -> np.ndarray:
+    """What the network sees of RGB bytes `[height, width, 3]`: float32 `[1, 3, height, width]`."""
+    return ((rgb.astype(np.float32) - MEAN) / STD).transpose(2, 0, 1)[None]
+
+
 class Frames(CalibrationDataReader):
     """The pictures of a folder, resized and normalised, one at a time."""
 
@@ -23,14 +33,11 @@ class Frames(CalibrationDataReader):
         paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png"))[:count]
         if not paths:
             raise SystemExit(f"error: {folder} has no pictures")
-        self.paths, self.size = iter(paths), (width, height)
+        self.paths, self.size = iter(paths), (height, width)
 
     def get_next(self):
         path = next(self.paths, None)
-        if path is None:
-            return None
-        pixels = np.asarray(Image.open(path).convert("RGB").resize(self.size, Image.Resampling.BILINEAR), np.float32)
-        return {"x": ((pixels - MEAN) / STD).transpose(2, 0, 1)[None]}
+        return None if path is None else {"x": normalised(pixels(path, *self.size))}
 
 
 def main() -> None:
