@@ -143,6 +143,7 @@ pub fn all() -> Vec<Check> {
     checks.push(Check { name: "example application".to_owned(), kind: Kind::Rule(app::check) });
     checks.push(Check { name: "fuzz targets compile".to_owned(), kind: Kind::Rule(fuzz::check) });
     checks.push(Check { name: "training recipe".to_owned(), kind: Kind::Optional(training::run) });
+    checks.push(Check { name: "rivals on ARM, what is read and printed".to_owned(), kind: Kind::Optional(training::peers) });
     checks.extend(documentation());
     checks.push(Check { name: "archives for crates.io".to_owned(), kind: Kind::Rule(package::check) });
     checks.extend(source_rules());

@@ -1,4 +1,4 @@
-//! The tests of the training recipe, where Python has what they need.
+//! The tests of what is written in Python, where this machine has what they need.
 
 use std::path::Path;
 use std::process::Command;
@@ -23,10 +23,23 @@ pub fn run(root: &Path) -> Result<Made> {
         let said = String::from_utf8_lossy(&probe.stderr);
         return Ok(Made::Nothing(format!("{}; {HELP}", said.trim_end().lines().last().unwrap_or("python3 cannot import torch"))));
     }
+    discover(root, "tools/train")
+}
+
+/// Runs the tests in `tools/peers/arm`, which need Python's standard library alone.
+pub fn peers(root: &Path) -> Result<Made> {
+    match Command::new("python3").arg("--version").output() {
+        Err(error) => Ok(Made::Nothing(format!("starting python3: {error}"))),
+        Ok(_) => discover(root, "tools/peers/arm"),
+    }
+}
+
+/// Runs the tests in a folder's `tests`.
+fn discover(root: &Path, folder: &str) -> Result<Made> {
     let words = ["-m", "unittest", "discover", "-v", "-s", "tests", "-t", "."];
-    let output = Command::new("python3").args(words).current_dir(root.join("tools/train")).output().context("starting python3")?;
+    let output = Command::new("python3").args(words).current_dir(root.join(folder)).output().context("starting python3")?;
     let text = [output.stdout.as_slice(), output.stderr.as_slice()].map(String::from_utf8_lossy).concat();
-    ensure!(output.status.success(), "$ python3 {}, in tools/train\n{}", words.join(" "), text.trim_end());
+    ensure!(output.status.success(), "$ python3 {}, in {folder}\n{}", words.join(" "), text.trim_end());
     Ok(made(&text))
 }
 
