@@ -1,17 +1,23 @@
-//! Capabilities of an AArch64 processor on Linux and Android, for builds without the standard library: bits in the auxiliary vector of the process
-//! (`AT_HWCAP`, `AT_HWCAP2`; bits as in the kernel's `Documentation/arch/arm64/elf_hwcaps.rst`). It is read from `/proc/self/auxv` by three system calls, so that
-//! no C library need be linked.
+//! Capabilities of an AArch64 processor on Linux and Android: bits in the auxiliary vector of the process (`AT_HWCAP`, `AT_HWCAP2`; bits as in the kernel's
+//! `Documentation/arch/arm64/elf_hwcaps.rst`). It is read from `/proc/self/auxv` by system calls, so that no C library need be linked, nor the standard library.
 
 use core::arch::asm;
+use core::ffi::CStr;
 
+/// Programs may read the identification registers of the core.
+pub(crate) const CPUID: Capability = Capability { word: AT_HWCAP, bit: 11 };
 /// `sdot`.
+#[cfg(not(feature = "std"))]
 pub(crate) const DOTPROD: Capability = Capability { word: AT_HWCAP, bit: 20 };
 /// `fmlal`.
+#[cfg(not(feature = "std"))]
 pub(crate) const FHM: Capability = Capability { word: AT_HWCAP, bit: 23 };
 /// `smmla`.
+#[cfg(not(feature = "std"))]
 pub(crate) const I8MM: Capability = Capability { word: AT_HWCAP2, bit: 13 };
 
 const AT_HWCAP: u64 = 16;
+#[cfg(not(feature = "std"))]
 const AT_HWCAP2: u64 = 26;
 
 /// Numbers of system calls, as `include/uapi/asm-generic/unistd.h` has them.
@@ -34,27 +40,26 @@ pub(crate) struct Capability {
 
 /// Whether the processor has it; `false` where the system does not say.
 pub(crate) fn has(capability: Capability) -> bool {
-    if cfg!(miri) {
-        return false;
-    }
-    let mut entries = [[0u64; 2]; ENTRIES];
-    read(&mut entries);
-    let entry = entries.iter().find(|[kind, _]| *kind == capability.word);
-    entry.is_some_and(|[_, value]| value >> capability.bit & 1 != 0)
+    let mut bytes = [0; 16 * ENTRIES];
+    let (words, _) = read(c"/proc/self/auxv", &mut bytes).as_chunks();
+    let (entries, _) = words.as_chunks();
+    entries.iter().any(|[kind, value]| u64::from_ne_bytes(*kind) == capability.word && u64::from_ne_bytes(*value) >> capability.bit & 1 != 0)
 }
 
-/// Reads as many entries as there are room and file; the others stay 0, which is the kind of the last.
-fn read(entries: &mut [[u64; 2]; ENTRIES]) {
-    let path = c"/proc/self/auxv";
+/// As much of the file as there is room for; nothing where it cannot be read.
+pub(crate) fn read<'b>(path: &CStr, bytes: &'b mut [u8]) -> &'b [u8] {
+    if cfg!(miri) {
+        return &[];
+    }
     // SAFETY: the path ends with a zero, and the kernel reads nothing else.
     let file = unsafe { call(OPENAT, [HERE, path.as_ptr() as u64, FLAGS, 0]) };
     if file < 0 {
-        return;
+        return &[];
     }
-    let (mut done, size) = (0, size_of_val(entries));
-    while done < size {
-        // SAFETY: the kernel writes at most as many bytes as are left of the entries, whose bits may have any value.
-        let got = unsafe { call(READ, [file as u64, entries.as_mut_ptr() as u64 + done as u64, (size - done) as u64, 0]) };
+    let mut done = 0;
+    while let Some(room) = bytes.get_mut(done..).filter(|room| !room.is_empty()) {
+        // SAFETY: the kernel writes at most as many bytes as there is room for.
+        let got = unsafe { call(READ, [file as u64, room.as_mut_ptr() as u64, room.len() as u64, 0]) };
         match usize::try_from(got) {
             Ok(0) | Err(_) => break,
             Ok(got) => done += got,
@@ -62,6 +67,7 @@ fn read(entries: &mut [[u64; 2]; ENTRIES]) {
     }
     // SAFETY: the file was opened above and is not used again.
     unsafe { call(CLOSE, [file as u64, 0, 0, 0]) };
+    bytes.get(..done).unwrap_or_default()
 }
 
 /// A system call of Linux: what it returns, negative for an error.

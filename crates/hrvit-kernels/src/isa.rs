@@ -8,6 +8,9 @@
 
 use core::fmt;
 
+#[cfg(target_arch = "aarch64")]
+use crate::pipeline::Pipeline;
+
 /// An instruction set that kernels exist for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -121,12 +124,13 @@ impl fmt::Display for Isa {
     }
 }
 
-/// Declares a token: zero bytes, not constructible outside this module.
+/// Declares a token, not constructible outside this module: zero bytes, or what else there is to know of the processor.
 macro_rules! token {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident) => { token! { $(#[$doc])* $name(()) } };
+    ($(#[$doc:meta])* $name:ident($known:ty)) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug)]
-        pub struct $name(());
+        pub struct $name($known);
     };
 }
 
@@ -143,17 +147,17 @@ token! {
 token! {
     /// Proof of [`Isa::Neon`].
     #[cfg(target_arch = "aarch64")]
-    Neon
+    Neon(Pipeline)
 }
 token! {
     /// Proof of [`Isa::NeonDotprod`].
     #[cfg(target_arch = "aarch64")]
-    NeonDotprod
+    NeonDotprod(Pipeline)
 }
 token! {
     /// Proof of [`Isa::NeonI8mm`].
     #[cfg(target_arch = "aarch64")]
-    NeonI8mm
+    NeonI8mm(Pipeline)
 }
 token! {
     /// Proof of [`Isa::Avx2`].
@@ -176,8 +180,8 @@ token! {
 macro_rules! implies {
     ($from:ident, $to:ident) => {
         impl From<$from> for $to {
-            fn from(_: $from) -> Self {
-                Self(())
+            fn from(token: $from) -> Self {
+                Self(token.0)
             }
         }
     };
@@ -193,6 +197,22 @@ implies!(NeonI8mm, Neon);
 implies!(AvxVnni, Avx2);
 #[cfg(target_arch = "x86_64")]
 implies!(Avx512, Avx2);
+
+/// Declares how the cores execute that a token was made on.
+#[cfg(target_arch = "aarch64")]
+macro_rules! executes {
+    ($($name:ident)+) => {
+        $(impl $name {
+            /// Whether the cores execute in order.
+            pub(crate) fn in_order(self) -> bool {
+                self.0 == Pipeline::InOrder
+            }
+        })+
+    };
+}
+
+#[cfg(target_arch = "aarch64")]
+executes! { Neon NeonDotprod NeonI8mm }
 
 /// An instruction set with its proof.
 #[derive(Clone, Copy, Debug)]
@@ -224,7 +244,7 @@ impl IsaToken {
     /// The proof of `isa`, where there is one.
     pub(crate) fn of(isa: Isa) -> Result<Self, IsaError> {
         #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-        let present = |present: bool, tier: Self| if present { Ok(tier) } else { Err(IsaError::NotPresent(isa)) };
+        let present = |present: bool, tier: fn() -> Self| if present { Ok(tier()) } else { Err(IsaError::NotPresent(isa)) };
         match isa {
             #[cfg(hrvit_scalar)]
             Isa::Scalar => Ok(Self::Scalar),
@@ -233,17 +253,17 @@ impl IsaToken {
             #[cfg(hrvit_mve)]
             Isa::Mve => Ok(Self::Mve(Mve(()))),
             #[cfg(target_arch = "aarch64")]
-            Isa::Neon => Ok(Self::Neon(Neon(()))),
+            Isa::Neon => Ok(Self::Neon(Neon(Pipeline::detect()))),
             #[cfg(target_arch = "aarch64")]
-            Isa::NeonDotprod => present(processor::dotprod(), Self::NeonDotprod(NeonDotprod(()))),
+            Isa::NeonDotprod => present(processor::dotprod(), || Self::NeonDotprod(NeonDotprod(Pipeline::detect()))),
             #[cfg(target_arch = "aarch64")]
-            Isa::NeonI8mm => present(processor::dotprod() && processor::i8mm() && processor::fhm(), Self::NeonI8mm(NeonI8mm(()))),
+            Isa::NeonI8mm => present(processor::dotprod() && processor::i8mm() && processor::fhm(), || Self::NeonI8mm(NeonI8mm(Pipeline::detect()))),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => present(processor::avx2(), Self::Avx2(Avx2(()))),
+            Isa::Avx2 => present(processor::avx2(), || Self::Avx2(Avx2(()))),
             #[cfg(target_arch = "x86_64")]
-            Isa::AvxVnni => present(processor::avx2() && processor::avx_vnni(), Self::AvxVnni(AvxVnni(()))),
+            Isa::AvxVnni => present(processor::avx2() && processor::avx_vnni(), || Self::AvxVnni(AvxVnni(()))),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => present(processor::avx2() && processor::avx512(), Self::Avx512(Avx512(()))),
+            Isa::Avx512 => present(processor::avx2() && processor::avx512(), || Self::Avx512(Avx512(()))),
             _ => Err(IsaError::NotBuilt(isa)),
         }
     }
@@ -257,6 +277,22 @@ impl IsaToken {
         #[cfg(not(any(hrvit_dsp, hrvit_mve)))]
         let tier = Isa::ALL.into_iter().rev().find_map(|isa| Self::of(isa).ok()).unwrap_or(Self::Scalar);
         tier
+    }
+
+    /// See [`Kernels::runs_in_order`](crate::Kernels::runs_in_order).
+    pub(crate) fn in_order(self) -> bool {
+        match self {
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon(token) => token.in_order(),
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonDotprod(token) => token.in_order(),
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonI8mm(token) => token.in_order(),
+            #[cfg(feature = "orders")]
+            Self::Emulated(emulated) => emulated.beside().in_order(),
+            #[allow(unreachable_patterns, reason = "a build for one instruction set has no other")]
+            _ => false,
+        }
     }
 
     /// Its name.

@@ -236,6 +236,12 @@ impl Kernels {
         self.tier.isa()
     }
 
+    /// Whether AArch64 products use the loops for cores that execute in order (Cortex-A53, A55, A510), which give the same bytes in fewer cycles and more instructions:
+    /// where all cores are known to, or where nothing is known and feature `in-order` is on. Elsewhere `false`.
+    pub fn runs_in_order(self) -> bool {
+        self.tier.in_order()
+    }
+
     /// Name of the backend used for `family`: that of [`Kernels::isa`] or of an instruction set that it includes; `scalar` if none exists.
     pub const fn chosen(self, family: Family) -> &'static str {
         let tier = self.tier;

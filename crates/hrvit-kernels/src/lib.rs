@@ -66,7 +66,7 @@ pub mod attention_f16;
 #[cfg(feature = "int16x8")]
 pub mod attention_s16;
 pub mod attention_s8;
-#[cfg(all(target_arch = "aarch64", not(feature = "std"), any(target_os = "linux", target_os = "android")))]
+#[cfg(all(target_arch = "aarch64", any(target_os = "linux", target_os = "android")))]
 mod auxv;
 #[cfg(hrvit_scalar)]
 pub mod conformance;
@@ -106,6 +106,8 @@ pub mod math_f32;
 pub mod orders;
 pub mod packing;
 pub mod peak;
+#[cfg(target_arch = "aarch64")]
+mod pipeline;
 pub mod requant;
 pub mod resize;
 #[cfg(feature = "fp16")]

@@ -27,23 +27,23 @@ static ZEROS: [i32; BLOCK] = [0; BLOCK];
 const KEYS: usize = 16;
 
 /// See [`Kernels::attention_s8`](crate::Kernels::attention_s8).
-pub(super) fn run(_: Neon, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) {
+pub(super) fn run(token: Neon, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) {
     // SAFETY: the token proves NEON.
-    unsafe { drive::<Smull>(args, scores, out) }
+    unsafe { drive::<Smull>(args, token.in_order(), scores, out) }
 }
 
-/// Takes the strip, or leaves it to `scalar` where the buffers are too small.
+/// Takes the strip, or leaves it to `scalar` where the buffers are too small. `in_order` says how the cores execute.
 ///
 /// # Safety
 /// The processor has the instruction of `M`.
 #[inline(always)]
-pub(super) unsafe fn drive<M: Micro>(args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) {
+pub(super) unsafe fn drive<M: Micro>(args: &Strip<'_>, in_order: bool, scores: &mut [i32], out: &mut [i16]) {
     let keys = (args.v.len() / args.dim).next_multiple_of(KEYS);
     if args.dim > MAX_DIM || keys > MAX_KEYS || keys * args.dim.next_multiple_of(BLOCK) > MAX_VALUES {
         return scalar::run(args, scores, out);
     }
     // SAFETY: the caller vouches for the instruction; the sizes were checked above.
-    unsafe { strip::<M>(args, keys, out) }
+    unsafe { strip::<M>(args, in_order, keys, out) }
 }
 
 /// Logits and codes of the queries of a tile.
@@ -68,14 +68,14 @@ struct Shared<'a> {
 
 /// The strip; `padded` is its number of keys, rounded up to whole [`KEYS`].
 #[inline(always)]
-unsafe fn strip<M: Micro>(args: &Strip<'_>, padded: usize, out: &mut [i16]) {
+unsafe fn strip<M: Micro>(args: &Strip<'_>, in_order: bool, padded: usize, out: &mut [i16]) {
     let dim = args.dim;
     let keys = args.v.len() / dim;
     let mut by_key = [const { MaybeUninit::<i8>::uninit() }; MAX_VALUES];
     let mut by_channel = [const { MaybeUninit::<i8>::uninit() }; MAX_VALUES];
     // SAFETY: the caller vouches for the instruction and the sizes.
     unsafe {
-        let (by_key, by_channel) = pack::<M>(args, keys, padded, by_key.as_mut_ptr().cast(), by_channel.as_mut_ptr().cast());
+        let (by_key, by_channel) = pack::<M>(args, in_order, keys, padded, by_key.as_mut_ptr().cast(), by_channel.as_mut_ptr().cast());
         let exponent = Exponent::new(args);
         let mut shared = Shared { args, keys, by_key, by_channel, exponent, offset: [0; MAX_DIM] };
         if args.bits == 8 {
@@ -100,7 +100,7 @@ unsafe fn strip<M: Micro>(args: &Strip<'_>, padded: usize, out: &mut [i16]) {
 
 /// Packs the values for both products. In [`Packing::Rows`] the logits read them where they lie.
 #[inline(always)]
-unsafe fn pack<M: Micro>(args: &Strip<'_>, keys: usize, padded: usize, by_key: *mut i8, by_channel: *mut i8) -> (Weights, Weights) {
+unsafe fn pack<M: Micro>(args: &Strip<'_>, in_order: bool, keys: usize, padded: usize, by_key: *mut i8, by_channel: *mut i8) -> (Weights, Weights) {
     let dim = args.dim;
     let depth = match M::PACKING {
         Packing::Rows => padded,
@@ -119,7 +119,7 @@ unsafe fn pack<M: Micro>(args: &Strip<'_>, keys: usize, padded: usize, by_key: *
         }
     }
     let start = if M::PACKING == Packing::Rows { args.v.as_ptr() } else { by_key.cast_const() };
-    (Weights { start, channels: keys, depth: dim }, Weights { start: by_channel, channels: dim, depth })
+    (Weights { start, channels: keys, depth: dim, in_order }, Weights { start: by_channel, channels: dim, depth, in_order })
 }
 
 /// Sums the values: a product with ones.

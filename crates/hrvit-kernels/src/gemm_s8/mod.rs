@@ -15,7 +15,11 @@ pub(crate) mod neon;
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod neon_dotprod;
 #[cfg(target_arch = "aarch64")]
+mod neon_dotprod_in_order;
+#[cfg(target_arch = "aarch64")]
 pub(crate) mod neon_i8mm;
+#[cfg(target_arch = "aarch64")]
+mod neon_in_order;
 pub mod scalar;
 
 use crate::epilogue::Epilogue;

@@ -6,7 +6,7 @@
 use core::arch::aarch64::*;
 use core::arch::asm;
 
-use super::{Gemm, scalar};
+use super::{Gemm, neon_in_order, scalar};
 use crate::epilogue::Epilogue;
 use crate::isa::Neon;
 use crate::neon::product::{BLOCK, Micro, ROWS, Sums, Weights, drive};
@@ -21,9 +21,9 @@ const HALF: usize = 8;
 const CHANNELS: usize = 4;
 
 /// Weights in [`Packing::Rows`](crate::packing::Packing::Rows).
-pub(super) fn rows(_: Neon, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
+pub(super) fn rows(token: Neon, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     // SAFETY: the token proves NEON.
-    unsafe { drive::<Smull>(args, epilogue, scalar::rows) }
+    unsafe { drive::<Smull>(args, epilogue, scalar::rows, token.in_order()) }
 }
 
 /// The instructions.
@@ -157,6 +157,30 @@ unsafe fn multiply<const PAIRS: usize>(a: &[*const i8; CHANNELS], weights: &[*co
     }
 }
 
+/// Products of 4 rows with 4 channels, for cores that execute in order.
+///
+/// # Safety
+/// The processor has NEON; `blocks` is [`FEWEST`](neon_in_order::FEWEST) or more, and `16 * blocks` codes may be read from each row and from each row of weights.
+#[inline(always)]
+unsafe fn multiply_in_order(a: &[*const i8; CHANNELS], weights: &[*const i8; CHANNELS], blocks: usize, acc: &mut Partial) {
+    let [[s0, s1, s2, s3], [s4, s5, s6, s7], [s8, s9, s10, s11], [s12, s13, s14, s15]] = acc;
+    // SAFETY: the function reads what the caller vouches for, and changes the registers that are named.
+    unsafe {
+        asm!(
+            "bl {function}",
+            function = sym neon_in_order::sixteen_steps,
+            inout("x0") a[0] => _, inout("x1") a[1] => _, inout("x2") a[2] => _, inout("x3") a[3] => _,
+            inout("x4") weights[0] => _, inout("x5") weights[1] => _, inout("x6") weights[2] => _, inout("x7") weights[3] => _,
+            out("x8") _, inout("x9") blocks => _, out("x16") _, out("x17") _, out("x30") _,
+            out("v0") _, out("v1") _, out("v2") _, out("v3") _, out("v4") _, out("v5") _, out("v6") _, out("v7") _,
+            out("v8") _, out("v9") _, out("v10") _, out("v11") _, out("v12") _, out("v13") _, out("v14") _, out("v15") _,
+            out("v16") *s0, out("v17") *s1, out("v18") *s2, out("v19") *s3, out("v20") *s4, out("v21") *s5, out("v22") *s6, out("v23") *s7,
+            out("v24") *s8, out("v25") *s9, out("v26") *s10, out("v27") *s11, out("v28") *s12, out("v29") *s13, out("v30") *s14, out("v31") *s15,
+            options(pure, readonly),
+        );
+    }
+}
+
 /// Adds products of 16 steps of 4 or 2 rows with 4 channels.
 ///
 /// # Safety
@@ -212,30 +236,38 @@ impl Micro for Smull {
 
     #[inline(always)]
     unsafe fn multiply<const PAIRS: usize, const GROUPS: usize>(rows: &Rows, weights: Weights, first: usize, start: *const i32) -> Sums {
-        let Weights { start: weights, channels, depth } = weights;
+        let Weights { start: weights, channels, depth, in_order } = weights;
         // SAFETY: the caller vouches for `depth` codes of each row, and the checked weights hold `depth` for each channel up to the last, which stands for those that are
         // missing. NEON is in every AArch64 processor.
         unsafe {
             let missing = (first + BLOCK).saturating_sub(channels);
             let at = |c: usize| if missing == 0 { weights.add((first + c) * depth) } else { weights.add((first + c).min(channels - 1) * depth) };
-            let low = quarter::<PAIRS>(rows, core::array::from_fn(at), depth, load_s32x4(start));
-            let high = quarter::<PAIRS>(rows, core::array::from_fn(|c| at(CHANNELS + c)), depth, load_s32x4(start.add(CHANNELS)));
+            let low = quarter::<PAIRS>(rows, core::array::from_fn(at), depth, in_order, load_s32x4(start));
+            let high = quarter::<PAIRS>(rows, core::array::from_fn(|c| at(CHANNELS + c)), depth, in_order, load_s32x4(start.add(CHANNELS)));
             core::array::from_fn(|row| [low[row % CHANNELS], high[row % CHANNELS]])
         }
     }
 }
 
-/// `start` plus the products of the rows with 4 channels.
+/// `start` plus the products of the rows with 4 channels. `in_order` says how the cores execute.
 ///
 /// # Safety
 /// The processor has NEON; `depth` codes may be read from each of the first `2 * PAIRS` rows and from each row of weights.
 #[inline(always)]
-unsafe fn quarter<const PAIRS: usize>(rows: &Rows, weights: [*const i8; CHANNELS], depth: usize, start: int32x4_t) -> [int32x4_t; CHANNELS] {
+unsafe fn quarter<const PAIRS: usize>(
+    rows: &Rows,
+    weights: [*const i8; CHANNELS],
+    depth: usize,
+    in_order: bool,
+    start: int32x4_t,
+) -> [int32x4_t; CHANNELS] {
     let (twice, once) = (depth / (2 * STEPS), depth / STEPS % 2);
     // SAFETY: the caller vouches for the codes.
     unsafe {
         let mut acc = [[vdupq_n_s32(0); CHANNELS]; CHANNELS];
-        if depth >= STEPS {
+        if PAIRS == 2 && in_order && depth >= neon_in_order::FEWEST * STEPS {
+            multiply_in_order(&rows.a, &weights, depth / STEPS, &mut acc);
+        } else if depth >= STEPS {
             multiply::<PAIRS>(&rows.a, &weights, twice, once, &mut acc);
         }
         if depth % STEPS == HALF {

@@ -7,7 +7,7 @@ use core::arch::aarch64::*;
 use core::arch::asm;
 use core::mem::MaybeUninit;
 
-use super::{Gemm, scalar};
+use super::{Gemm, neon_dotprod_in_order, scalar};
 use crate::epilogue::Epilogue;
 use crate::isa::NeonDotprod;
 use crate::neon::product::{Micro, ROWS, Sums, Weights, drive};
@@ -20,15 +20,15 @@ const STEPS: usize = 16;
 const GROUP: usize = 4;
 
 /// Weights in [`Packing::K4`](crate::packing::Packing::K4).
-pub(super) fn k4(_: NeonDotprod, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
+pub(super) fn k4(token: NeonDotprod, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     // SAFETY: the token proves `sdot`.
-    unsafe { k4_product(args, epilogue) }
+    unsafe { k4_product(args, epilogue, token.in_order()) }
 }
 
 #[target_feature(enable = "neon,dotprod")]
-fn k4_product(args: &Gemm<'_>, epilogue: Epilogue<'_>) {
+fn k4_product(args: &Gemm<'_>, epilogue: Epilogue<'_>, in_order: bool) {
     // SAFETY: this function's attribute.
-    unsafe { drive::<Sdot>(args, epilogue, scalar::k4) }
+    unsafe { drive::<Sdot>(args, epilogue, scalar::k4, in_order) }
 }
 
 /// The instruction.
@@ -38,6 +38,23 @@ pub(crate) struct Sdot;
 pub(crate) struct Rows {
     a: [MaybeUninit<*const i8>; ROWS],
     tail: [MaybeUninit<int8x16_t>; ROWS],
+}
+
+/// Adds the products of `groups` times 4 steps that are left over: of the rows listed, their vector and their two accumulators.
+macro_rules! left_over {
+    ($(($v:tt $low:tt $high:tt)),+) => {
+        concat!(
+            "cbz {groups}, 5f\n",
+            $("ld1 {{", $v, ".16b}}, [{tail}], #16\n",)+
+            "4:\n",
+            "ld1 {{v8.16b, v9.16b}}, [{weights}], #32\n",
+            "sub {groups}, {groups}, #1\n",
+            $("sdot ", $low, ".4s, v8.16b, ", $v, ".4b[0]\n", "sdot ", $high, ".4s, v9.16b, ", $v, ".4b[0]\n",)+
+            $("ext ", $v, ".16b, ", $v, ".16b, ", $v, ".16b, #4\n",)+
+            "cbnz {groups}, 4b\n",
+            "5:",
+        )
+    };
 }
 
 /// Sets the accumulators of the rows listed to `$start` and adds their products: their number, their pointer's name, their vector and their two accumulators.
@@ -57,15 +74,7 @@ macro_rules! multiply {
             $(concat!("sdot ", $low, ".4s, v14.16b, ", $v, ".4b[3]"), concat!("sdot ", $high, ".4s, v15.16b, ", $v, ".4b[3]"),)+
             "cbnz {whole}, 2b",
             "3:",
-            "cbz {groups}, 5f",
-            $(concat!("ld1 {{", $v, ".16b}}, [{tail}], #16"),)+
-            "4:",
-            "ld1 {{v8.16b, v9.16b}}, [{weights}], #32",
-            "sub {groups}, {groups}, #1",
-            $(concat!("sdot ", $low, ".4s, v8.16b, ", $v, ".4b[0]"), concat!("sdot ", $high, ".4s, v9.16b, ", $v, ".4b[0]"),)+
-            $(concat!("ext ", $v, ".16b, ", $v, ".16b, ", $v, ".16b, #4"),)+
-            "cbnz {groups}, 4b",
-            "5:",
+            left_over!($(($v $low $high)),+),
             weights = inout(reg) $weights => _,
             whole = inout(reg) $whole => _,
             groups = inout(reg) $groups => _,
@@ -74,6 +83,27 @@ macro_rules! multiply {
             $($a = inout(reg) $kept.a[$row].assume_init() => _, out($low) $acc[$row][0], out($high) $acc[$row][1], out($v) _,)+
             out("v8") _, out("v9") _, out("v10") _, out("v11") _, out("v12") _, out("v13") _, out("v14") _, out("v15") _,
             options(pure, readonly, nostack, preserves_flags),
+        )
+    };
+}
+
+/// As above, for 8 rows on cores that execute in order: the accumulators of the rows that are numbered. `$whole` is not 0.
+macro_rules! multiply_in_order {
+    ($kept:expr, $weights:expr, $whole:expr, $groups:expr, $start:expr, $acc:expr; $(($row:literal $a:tt $v:tt $low:tt $high:tt)),+) => {
+        asm!(
+            $(concat!("ld1 {{", $low, ".4s, ", $high, ".4s}}, [{start}]"),)+
+            "bl {function}",
+            "mov {weights}, x8",
+            left_over!($(($v $low $high)),+),
+            function = sym neon_dotprod_in_order::sixteen_steps,
+            weights = out(reg) _,
+            groups = inout(reg) $groups => _,
+            start = in(reg) $start,
+            tail = inout(reg) $kept.tail.as_ptr() => _,
+            inout("x8") $weights => _, inout("x9") $whole => _, out("x16") _, out("x17") _, out("x30") _,
+            $(inout($a) $kept.a[$row].assume_init() => _, out($low) $acc[$row][0], out($high) $acc[$row][1], out($v) _,)+
+            out("v8") _, out("v9") _, out("v10") _, out("v11") _, out("v12") _, out("v13") _, out("v14") _, out("v15") _,
+            options(pure, readonly),
         )
     };
 }
@@ -107,19 +137,22 @@ impl Micro for Sdot {
 
     #[inline(always)]
     unsafe fn multiply<const PAIRS: usize, const GROUPS: usize>(rows: &Rows, weights: Weights, first: usize, start: *const i32) -> Sums {
-        let depth = weights.depth;
+        let Weights { start: weights, depth, in_order, .. } = weights;
         let (whole, groups) = (depth / STEPS, (depth % STEPS).div_ceil(GROUP));
         // SAFETY: the caller vouches for `sdot`. The packed weights hold `ceil(depth / 4)` groups of 32 bytes for the block at `first`, which is what the two
         // loops read; they read 16 codes of each row `whole` times, and the tails. All of these rows were prepared.
         unsafe {
             let mut acc = [[vdupq_n_s32(0); 2]; ROWS];
-            let weights = weights.start.add(first * depth.div_ceil(GROUP) * GROUP);
+            let weights = weights.add(first * depth.div_ceil(GROUP) * GROUP);
             match PAIRS {
                 1 => multiply!(rows, weights, whole, groups, start, acc; (0 a0 "v0" "v16" "v17"), (1 a1 "v1" "v18" "v19")),
                 2 => multiply!(rows, weights, whole, groups, start, acc; (0 a0 "v0" "v16" "v17"), (1 a1 "v1" "v18" "v19"), (2 a2 "v2" "v20" "v21"),
                     (3 a3 "v3" "v22" "v23")),
                 3 => multiply!(rows, weights, whole, groups, start, acc; (0 a0 "v0" "v16" "v17"), (1 a1 "v1" "v18" "v19"), (2 a2 "v2" "v20" "v21"),
                     (3 a3 "v3" "v22" "v23"), (4 a4 "v4" "v24" "v25"), (5 a5 "v5" "v26" "v27")),
+                4 if in_order && whole != 0 => multiply_in_order!(rows, weights, whole, groups, start, acc; (0 "x0" "v0" "v16" "v17"), (1 "x1" "v1" "v18" "v19"),
+                    (2 "x2" "v2" "v20" "v21"), (3 "x3" "v3" "v22" "v23"), (4 "x4" "v4" "v24" "v25"), (5 "x5" "v5" "v26" "v27"), (6 "x6" "v6" "v28" "v29"),
+                    (7 "x7" "v7" "v30" "v31")),
                 _ => multiply!(rows, weights, whole, groups, start, acc; (0 a0 "v0" "v16" "v17"), (1 a1 "v1" "v18" "v19"), (2 a2 "v2" "v20" "v21"),
                     (3 a3 "v3" "v22" "v23"), (4 a4 "v4" "v24" "v25"), (5 a5 "v5" "v26" "v27"), (6 a6 "v6" "v28" "v29"), (7 a7 "v7" "v30" "v31")),
             }

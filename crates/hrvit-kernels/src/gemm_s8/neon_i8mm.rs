@@ -17,15 +17,15 @@ use crate::packing::Packing;
 const GROUP: usize = 8;
 
 /// Weights in [`Packing::K8`](crate::packing::Packing::K8).
-pub(super) fn k8(_: NeonI8mm, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
+pub(super) fn k8(token: NeonI8mm, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     // SAFETY: the token proves `smmla`.
-    unsafe { k8_product(args, epilogue) }
+    unsafe { k8_product(args, epilogue, token.in_order()) }
 }
 
 #[target_feature(enable = "neon,i8mm")]
-fn k8_product(args: &Gemm<'_>, epilogue: Epilogue<'_>) {
+fn k8_product(args: &Gemm<'_>, epilogue: Epilogue<'_>, in_order: bool) {
     // SAFETY: this function's attribute.
-    unsafe { drive::<Smmla>(args, epilogue, scalar::k8) }
+    unsafe { drive::<Smmla>(args, epilogue, scalar::k8, in_order) }
 }
 
 /// The instruction.

@@ -27,6 +27,8 @@ pub(crate) struct Weights {
     pub(crate) start: *const i8,
     pub(crate) channels: usize,
     pub(crate) depth: usize,
+    /// Whether the loop for cores that execute in order reads them.
+    pub(crate) in_order: bool,
 }
 
 /// An instruction that multiplies.
@@ -57,12 +59,12 @@ pub(crate) trait Micro {
     unsafe fn multiply<const PAIRS: usize, const GROUPS: usize>(rows: &Self::Rows<GROUPS>, weights: Weights, first: usize, start: *const i32) -> Sums;
 }
 
-/// Chooses the way of storing; what the vectors cannot do exactly is left to `otherwise`.
+/// Chooses the way of storing; what the vectors cannot do exactly is left to `otherwise`. `in_order` says how the cores execute.
 ///
 /// # Safety
 /// The processor has the instruction of `M`.
 #[inline(always)]
-pub(crate) unsafe fn drive<M: Micro>(args: &Gemm<'_>, epilogue: Epilogue<'_>, otherwise: fn(&Gemm<'_>, Epilogue<'_>)) {
+pub(crate) unsafe fn drive<M: Micro>(args: &Gemm<'_>, epilogue: Epilogue<'_>, otherwise: fn(&Gemm<'_>, Epilogue<'_>), in_order: bool) {
     if args.depth > MAX_DEPTH {
         return otherwise(args, epilogue);
     }
@@ -70,14 +72,14 @@ pub(crate) unsafe fn drive<M: Micro>(args: &Gemm<'_>, epilogue: Epilogue<'_>, ot
     unsafe {
         match epilogue {
             Epilogue::Store8 { out, range } => match Store8::new(range) {
-                Some(sink) => product::<M, _>(args, sink, out),
+                Some(sink) => product::<M, _>(args, sink, in_order, out),
                 None => otherwise(args, Epilogue::Store8 { out, range }),
             },
-            Epilogue::Store16 { out } => product::<M, _>(args, Store16, out),
-            Epilogue::Add16 { out } => product::<M, _>(args, Add16, out),
-            Epilogue::Add32 { out } => product::<M, _>(args, Add32, out),
+            Epilogue::Store16 { out } => product::<M, _>(args, Store16, in_order, out),
+            Epilogue::Add16 { out } => product::<M, _>(args, Add16, in_order, out),
+            Epilogue::Add32 { out } => product::<M, _>(args, Add32, in_order, out),
             Epilogue::Table8 { out, table, zero } => match Table8::new(table, zero) {
-                Some(sink) => product::<M, _>(args, sink, out),
+                Some(sink) => product::<M, _>(args, sink, in_order, out),
                 None => otherwise(args, Epilogue::Table8 { out, table, zero }),
             },
         }
@@ -86,8 +88,9 @@ pub(crate) unsafe fn drive<M: Micro>(args: &Gemm<'_>, epilogue: Epilogue<'_>, ot
 
 /// All rows, a tile at a time.
 #[inline(always)]
-unsafe fn product<M: Micro, S: Sink>(args: &Gemm<'_>, sink: S, out: &mut [S::Out]) {
+unsafe fn product<M: Micro, S: Sink>(args: &Gemm<'_>, sink: S, in_order: bool, out: &mut [S::Out]) {
     let cout = args.bias.len();
+    let weights = Weights { start: args.weights.as_ptr(), channels: cout, depth: args.depth, in_order };
     let mut kept = M::new::<GROUPS>();
     let mut tiles = args.a.chunks_exact(M::ROWS * args.depth);
     let mut outs = out.chunks_exact_mut(M::ROWS * cout);
@@ -95,8 +98,8 @@ unsafe fn product<M: Micro, S: Sink>(args: &Gemm<'_>, sink: S, out: &mut [S::Out
         // SAFETY: the caller vouches for the instruction; `a` holds the rows of a tile, and `out` theirs.
         unsafe {
             match M::ROWS {
-                8 => tile::<M, S, 4>(args, sink, &mut kept, a, out, 8),
-                _ => tile::<M, S, 2>(args, sink, &mut kept, a, out, 4),
+                8 => tile::<M, S, 4>(args, sink, weights, &mut kept, a, out, 8),
+                _ => tile::<M, S, 2>(args, sink, weights, &mut kept, a, out, 4),
             }
         }
     }
@@ -106,17 +109,25 @@ unsafe fn product<M: Micro, S: Sink>(args: &Gemm<'_>, sink: S, out: &mut [S::Out
     unsafe {
         match rows {
             0 => {}
-            1 | 2 => tile::<M, S, 1>(args, sink, &mut kept, a, out, rows),
-            3 | 4 => tile::<M, S, 2>(args, sink, &mut kept, a, out, rows),
-            5 | 6 => tile::<M, S, 3>(args, sink, &mut kept, a, out, rows),
-            _ => tile::<M, S, 4>(args, sink, &mut kept, a, out, rows),
+            1 | 2 => tile::<M, S, 1>(args, sink, weights, &mut kept, a, out, rows),
+            3 | 4 => tile::<M, S, 2>(args, sink, weights, &mut kept, a, out, rows),
+            5 | 6 => tile::<M, S, 3>(args, sink, weights, &mut kept, a, out, rows),
+            _ => tile::<M, S, 4>(args, sink, weights, &mut kept, a, out, rows),
         }
     }
 }
 
 /// One tile: `rows` rows, `2 * PAIRS` of them or one less.
 #[inline(always)]
-unsafe fn tile<M: Micro, S: Sink, const PAIRS: usize>(args: &Gemm<'_>, sink: S, kept: &mut M::Rows<GROUPS>, a: &[i8], out: &mut [S::Out], rows: usize) {
+unsafe fn tile<M: Micro, S: Sink, const PAIRS: usize>(
+    args: &Gemm<'_>,
+    sink: S,
+    weights: Weights,
+    kept: &mut M::Rows<GROUPS>,
+    a: &[i8],
+    out: &mut [S::Out],
+    rows: usize,
+) {
     let cout = args.bias.len();
     let pointers = core::array::from_fn(|i| {
         // The last row stands for those that are missing.
@@ -125,7 +136,6 @@ unsafe fn tile<M: Micro, S: Sink, const PAIRS: usize>(args: &Gemm<'_>, sink: S, 
     });
     // SAFETY: the caller vouches for the instruction; the pointers are those of rows of `depth` codes, and `drive` has checked the depth.
     unsafe { M::prepare::<PAIRS, false, GROUPS>(kept, &pointers, args.depth) };
-    let weights = Weights { start: args.weights.as_ptr(), channels: cout, depth: args.depth };
     let whole = cout / BLOCK * BLOCK;
     for first in (0..whole).step_by(BLOCK) {
         // SAFETY: the rows were prepared above; the channels from `first` on exist. `out` holds `rows` rows of `cout` elements, and only rows below `rows` are

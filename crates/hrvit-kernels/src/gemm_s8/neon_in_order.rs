@@ -1,0 +1,77 @@
+//! The loop of [`super::neon`] for cores that execute in order: the same products of 4 rows with 4 channels, 8 of them in flight, with loads that stand a phase
+//! ahead of their use. Addresses are sums of two registers: a pointer that is written back would hold up what follows.
+
+use core::arch::naked_asm;
+
+/// Fewest vectors of depth that [`sixteen_steps`] takes.
+pub(super) const FEWEST: usize = 2;
+
+/// 16 steps of 4 rows, `v0` to `v3`, with two channels, whose weights are `$w` and `$x`; the sums of neighbours are given to `$into`: `sadalp` adds them to the accumulators,
+/// `saddlp` sets these. After every `smull`, and after every instruction that makes sums, stands what is listed.
+macro_rules! two_channels {
+    ($into:literal, $w:literal, $x:literal, [$($sum:literal),+], [$($early:literal),+], [$($late:literal),+]) => {
+        two_channels!(@products $into, [($w "4" "0"), ($w "5" "1"), ($w "6" "2"), ($w "7" "3"), ($x "12" "0"), ($x "13" "1"), ($x "14" "2"), ($x "15" "3")],
+            [$($sum),+], [$($early),+], [$($late),+])
+    };
+    (@products $into:literal, [$(($w:literal $product:literal $row:literal)),+], [$($sum:literal),+], [$($early:literal),+], [$($late:literal),+]) => {
+        concat!(
+            $("smull v", $product, ".8h, v", $w, ".8b, v", $row, ".8b\n", $early, "\n",)+
+            $("smlal2 v", $product, ".8h, v", $w, ".16b, v", $row, ".16b\n",)+
+            $($into, " v", $sum, ".4s, v", $product, ".8h\n", $late, "\n",)+
+        )
+    };
+}
+
+/// 16 steps with four channels. `more` loads the rows and the first two channels' weights of the next 16.
+macro_rules! four_channels {
+    ($into:literal, more) => {
+        concat!(
+            two_channels!($into, "8", "9", ["16", "20", "24", "28", "17", "21", "25", "29"],
+                ["", "ldr q10, [x6, x8]", "", "", "", "ldr q11, [x7, x8]\nadd x8, x8, #16", "", ""],
+                ["", "ldr q8, [x4, x8]", "", "", "", "ldr q9, [x5, x8]", "", ""]),
+            two_channels!($into, "10", "11", ["18", "22", "26", "30", "19", "23", "27", "31"], ["", "", "", "", "", "", "", ""],
+                ["ldr q0, [x0, x8]", "", "ldr q1, [x1, x8]", "", "ldr q2, [x2, x8]", "", "ldr q3, [x3, x8]", ""]),
+        )
+    };
+    ($into:literal) => {
+        concat!(
+            two_channels!($into, "8", "9", ["16", "20", "24", "28", "17", "21", "25", "29"],
+                ["", "ldr q10, [x6, x8]", "", "", "", "ldr q11, [x7, x8]", "", ""], ["", "", "", "", "", "", "", ""]),
+            two_channels!($into, "10", "11", ["18", "22", "26", "30", "19", "23", "27", "31"], ["", "", "", "", "", "", "", ""], ["", "", "", "", "", "", "", ""]),
+        )
+    };
+}
+
+/// Sets `v16` to `v31` to the products of 4 rows with 4 channels, `16 * x9` steps each: for each row a vector for each channel, to be added up. `x0` to `x3` point
+/// to the rows, `x4` to `x7` to the channels' weights. Changes `x8`, `x9`, the link, the flags and the vectors, no more.
+///
+/// # Safety
+/// To be called by `bl` from assembly that names these registers. `x9` is [`FEWEST`] or more, and `16 * x9` codes may be read from each of the eight pointers.
+#[unsafe(naked)]
+pub(super) unsafe extern "C" fn sixteen_steps() {
+    naked_asm!(
+        "ldr q0, [x0]",
+        "ldr q8, [x4]",
+        "ldr q1, [x1]",
+        "ldr q2, [x2]",
+        "ldr q3, [x3]",
+        "ldr q9, [x5]",
+        "mov x8, #0",
+        // Without the first and the last.
+        "sub x9, x9, #2",
+        four_channels!("saddlp", more),
+        "tbz x9, #0, 1f",
+        four_channels!("sadalp", more),
+        "1:",
+        "lsr x9, x9, #1",
+        "cbz x9, 3f",
+        "2:",
+        four_channels!("sadalp", more),
+        four_channels!("sadalp", more),
+        "subs x9, x9, #1",
+        "b.ne 2b",
+        "3:",
+        four_channels!("sadalp"),
+        "ret",
+    )
+}
