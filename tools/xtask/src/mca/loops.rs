@@ -23,6 +23,8 @@ pub struct Loop {
     pub instructions: usize,
     /// Multiply-accumulates a turn, by mnemonic.
     pub macs: BTreeMap<String, u64>,
+    /// Additions of neighbouring products a turn.
+    pub neighbours: u64,
     /// As input of an assembler, branches to a label at the beginning. What closes a low-overhead loop of Cortex-M (`le`, `letp`) is left out: but for the first turn
     /// it takes no time.
     pub assembly: String,
@@ -116,7 +118,8 @@ fn of_function(path: &str, body: &[Instruction]) -> Vec<Loop> {
         }
         if straight && !macs.is_empty() {
             let assembly = assembly(turn);
-            loops.push(Loop { function: path.to_owned(), address: turn[0].address, instructions: turn.len(), macs, assembly });
+            let neighbours = turn.iter().filter(|instruction| instruction.mnemonic.starts_with("sadalp")).count() as u64;
+            loops.push(Loop { function: path.to_owned(), address: turn[0].address, instructions: turn.len(), macs, neighbours, assembly });
         }
     }
     loops

@@ -17,7 +17,10 @@ use crate::machines::machine;
 use crate::{command, install, parity, qemu};
 use loops::Loop;
 
-/// The disassembler and the model of pipelines, of one release: other releases have other models.
+/// The release of LLVM whose models are used. Others differ: 14 has no model of Cortex-A510, and later ones take vectors of 128 bits for two cycles on Cortex-A53.
+const RELEASE: &str = "19";
+
+/// The disassembler and the model of pipelines, of that release.
 const TOOLS: [(&str, &str); 2] = [("llvm-objdump-19", "llvm-19"), ("llvm-mca-19", "llvm-19")];
 
 /// Turns of a loop that are modelled.
@@ -37,10 +40,20 @@ struct Core {
     triple: &'static str,
     /// The emulated machine whose firmware is analysed; none: the program for Linux.
     machine: Option<&'static str>,
-    /// Modules with its kernels, the fastest first: of every family, the loops of the first that has any.
+    /// Modules with its kernels, the fastest first: of every family, the loops of the first that has any. Those of a module for cores that execute in order stand for
+    /// the loops of all families with the same multiply-accumulates, which the core does not run then.
     modules: &'static [&'static str],
+    /// Additions of neighbouring products (`sadalp`) a cycle, where they take the time of a multiplication.
+    neighbours: Option<f64>,
     /// Most multiply-accumulates a cycle, by the beginning of the mnemonic.
     peaks: &'static [(&'static str, f64)],
+}
+
+impl Core {
+    /// Whether it has loops of its own because it executes in order.
+    fn runs_in_order(&self) -> bool {
+        self.modules.first().is_some_and(|module| module.ends_with("in_order"))
+    }
 }
 
 /// Multiply-accumulates a cycle of 128-bit vector pipes by instruction: one pipe that takes all.
@@ -55,6 +68,7 @@ const CORES: [Core; 6] = [
         triple: "thumbv8.1m.main-none-eabi",
         machine: Some("m55"),
         modules: &["mve"],
+        neighbours: None,
         peaks: &[("vmlava.s8", 8.0), ("vmlava.s16", 4.0), ("vmlav.s8", 8.0), ("vmlav.s16", 4.0), ("vmull", 4.0), ("vmla", 2.0), ("vmul", 2.0)],
     },
     Core {
@@ -63,16 +77,34 @@ const CORES: [Core; 6] = [
         triple: "thumbv7em-none-eabi",
         machine: Some("m7"),
         modules: &["dsp"],
+        neighbours: None,
         peaks: &[("smlad", 2.0), ("smuad", 2.0), ("smla", 1.0)],
     },
-    Core { name: "cortex-a53", model: "cortex-a53", triple: "aarch64-none-elf", machine: None, modules: &["neon"], peaks: ONE_PIPE },
-    Core { name: "cortex-a55", model: "cortex-a55", triple: "aarch64-none-elf", machine: None, modules: &["neon_dotprod", "neon"], peaks: ONE_PIPE },
+    Core {
+        name: "cortex-a53",
+        model: "cortex-a53",
+        triple: "aarch64-none-elf",
+        machine: None,
+        modules: &["neon_in_order", "neon"],
+        neighbours: Some(1.0),
+        peaks: ONE_PIPE,
+    },
+    Core {
+        name: "cortex-a55",
+        model: "cortex-a55",
+        triple: "aarch64-none-elf",
+        machine: None,
+        modules: &["neon_dotprod_in_order", "neon_dotprod", "neon"],
+        neighbours: Some(1.0),
+        peaks: ONE_PIPE,
+    },
     Core {
         name: "cortex-a76",
         model: "neoverse-n1",
         triple: "aarch64-none-elf",
         machine: None,
         modules: &["neon_dotprod", "neon"],
+        neighbours: None,
         peaks: &[("sdot", 32.0), ("smlal", 8.0), ("smull", 8.0), ("mla", 8.0), ("mul", 8.0)],
     },
     Core {
@@ -81,6 +113,7 @@ const CORES: [Core; 6] = [
         triple: "aarch64-none-elf",
         machine: None,
         modules: &["neon_i8mm", "neon_dotprod", "neon"],
+        neighbours: None,
         peaks: &[("smmla", 64.0), ("sdot", 32.0), ("smlal", 16.0), ("smull", 16.0), ("mla", 16.0), ("mul", 16.0)],
     },
 ];
@@ -107,6 +140,11 @@ pub struct Modelled {
 }
 
 impl Modelled {
+    /// The core, with the model in parentheses where it has another name.
+    fn core(&self) -> String {
+        if self.core == self.model { self.core.to_owned() } else { format!("{} ({})", self.core, self.model) }
+    }
+
     fn macs_per_instruction(&self) -> f64 {
         self.macs as f64 / self.instructions as f64
     }
@@ -117,13 +155,15 @@ impl Modelled {
 /// # Errors
 /// As [`model`].
 pub fn run(root: &Path, args: &McaArgs) -> Result<()> {
-    let mut rows = table(&["core", "function", "instructions a turn", "MACs a turn", "cycles a turn", "MACs per cycle", "peak", "share of peak"]);
-    for Modelled { core, function, instructions, macs, cycles, peak, share, .. } in model(root, args.all)? {
+    let mut rows = table(&["core (model)", "function", "instructions a turn", "MACs a turn", "cycles a turn", "MACs per cycle", "possible", "share"]);
+    for found in model(root, args.all)? {
+        let core = found.core();
+        let Modelled { function, instructions, macs, cycles, peak, share, .. } = found;
         let rate = format!("{:.2}", macs as f64 / cycles);
-        let row = [core.to_owned(), function, instructions.to_string(), macs.to_string(), format!("{cycles:.1}"), rate, format!("{peak:.0}"), percent(share)];
-        rows.add_row(row);
+        rows.add_row([core, function, instructions.to_string(), macs.to_string(), format!("{cycles:.1}"), rate, rounded(peak), percent(share)]);
     }
     println!("{rows}");
+    println!("modelled by llvm-mca of LLVM {}; what is possible is the time of the arithmetic alone", version()?);
     Ok(())
 }
 
@@ -132,13 +172,13 @@ pub fn run(root: &Path, args: &McaArgs) -> Result<()> {
 /// # Errors
 /// Never, but for the formatter's own.
 pub fn page(modelled: &[Modelled]) -> Result<String> {
-    let mut text = String::from("| core (LLVM's model) | loop of | instructions | MACs | MACs per instruction | cycles | MACs per cycle | peak | share |\n");
+    let mut text = String::from("| core (LLVM's model) | loop of | instructions | MACs | MACs per instruction | cycles | MACs per cycle | possible | share |\n");
     text.push_str("|---|---|---:|---:|---:|---:|---:|---:|---:|\n");
     for loop_ in modelled {
-        let Modelled { core, model, function, instructions, macs, cycles, peak, share } = loop_;
-        let core = if core == model { (*core).to_owned() } else { format!("{core} ({model})") };
+        let core = loop_.core();
+        let Modelled { function, instructions, macs, cycles, peak, share, .. } = loop_;
         let (each, rate) = (loop_.macs_per_instruction(), *macs as f64 / cycles);
-        writeln!(text, "| {core} | `{function}` | {instructions} | {macs} | {each:.2} | {cycles:.1} | {rate:.2} | {peak:.0} | {} |", percent(*share))?;
+        writeln!(text, "| {core} | `{function}` | {instructions} | {macs} | {each:.2} | {cycles:.1} | {rate:.2} | {} | {} |", rounded(*peak), percent(*share))?;
     }
     Ok(text)
 }
@@ -146,6 +186,21 @@ pub fn page(modelled: &[Modelled]) -> Result<String> {
 /// Multiply-accumulates per instruction of the best inner loop on a core: the ceiling for steps that are nothing but products. None without such a loop.
 pub fn ceiling(modelled: &[Modelled], core: &str) -> Option<f64> {
     modelled.iter().filter(|found| found.core == core).map(Modelled::macs_per_instruction).max_by(f64::total_cmp)
+}
+
+/// A rate without needless digits.
+fn rounded(rate: f64) -> String {
+    if rate.fract() < 0.005 { format!("{rate:.0}") } else { format!("{rate:.2}") }
+}
+
+/// The version of the model.
+fn version() -> Result<String> {
+    let [_, (mca, _)] = TOOLS;
+    let printed = command::succeed(Command::new(mca).arg("--version"))?;
+    let version = printed.lines().find_map(|line| Some(line.split_once("LLVM version ")?.1.trim()));
+    let version = version.with_context(|| format!("{mca} --version names no LLVM version"))?;
+    ensure!(version.split('.').next() == Some(RELEASE), "{mca} is of LLVM {version}, expected {RELEASE}: install the Debian package llvm-{RELEASE}");
+    Ok(version.to_owned())
 }
 
 fn percent(share: f64) -> String {
@@ -158,6 +213,7 @@ fn percent(share: f64) -> String {
 /// If a tool is missing and cannot be installed, a program does not build, or a loop cannot be modelled.
 pub fn model(root: &Path, all: bool) -> Result<Vec<Modelled>> {
     install::programs(&TOOLS)?;
+    version()?;
     install::targets(root, &[parity::LINUX])?;
     let mut programs: BTreeMap<Option<&str>, Vec<Loop>> = BTreeMap::new();
     let mut modelled = Vec::new();
@@ -207,6 +263,8 @@ fn choose<'l>(core: &Core, loops: &'l [Loop], all: bool) -> Vec<&'l Loop> {
     }
     let mut chosen: Vec<&Loop> =
         loops.iter().filter(peaked).filter(|found| module(found).is_some() && module(found) == best.get(&family(found)).copied()).collect();
+    let in_order = chosen.iter().filter(|found| module(found) == Some(0) && core.runs_in_order()).map(|found| found.macs.clone()).collect::<Vec<_>>();
+    chosen.retain(|found| module(found) == Some(0) || !in_order.contains(&found.macs));
     chosen.sort_by_key(|found| (std::cmp::Reverse(found.total_macs()), found.instructions, found.function.clone(), found.address));
     let mut seen: Vec<(&str, Vec<&str>)> = Vec::new();
     chosen.retain(|found| {
@@ -236,7 +294,8 @@ fn of_loop(root: &Path, core: &Core, found: &Loop) -> Result<Modelled> {
     let cycles = printed.lines().find_map(|line| line.strip_prefix("Total Cycles:")?.trim().parse::<f64>().ok());
     let cycles = cycles.context("llvm-mca printed no line `Total Cycles:`")? / TURNS as f64;
     let macs = found.total_macs();
-    let least: f64 = found.macs.iter().filter_map(|(mnemonic, macs)| Some(*macs as f64 / peak(core, mnemonic)?)).sum();
+    let products: f64 = found.macs.iter().filter_map(|(mnemonic, macs)| Some(*macs as f64 / peak(core, mnemonic)?)).sum();
+    let least = products + core.neighbours.map_or(0.0, |rate| found.neighbours as f64 / rate);
     let (function, instructions) = (found.function.clone(), found.instructions);
     Ok(Modelled { core: core.name, model: core.model, function, instructions, macs, cycles, peak: macs as f64 / least, share: least / cycles })
 }
