@@ -21,7 +21,8 @@ const PAGE: &str = "docs/performance.md";
 const MARKS: [&str; 2] = ["<!-- measured by cargo xtask performance -->", "<!-- end of what is measured -->"];
 
 /// The modelled core whose kernels each counted processor runs.
-const CORES: [(&str, &str); 5] = [("m55", "cortex-m55"), ("m7", "cortex-m7"), ("a53", "cortex-a53"), ("a76", "cortex-a76"), ("max", "cortex-a510")];
+const CORES: [(&str, &str); 6] =
+    [("m55", "cortex-m55"), ("m7", "cortex-m7"), ("a53", "cortex-a53"), ("a55", "cortex-a55"), ("a76", "cortex-a76"), ("max", "cortex-a510")];
 
 /// Measures every profile, draws it, models the inner loops and replaces the measured part of the page. What was counted for the nano network is stored, too.
 ///

@@ -21,7 +21,7 @@ const FILE: &str = "tests/data/counts/nano_192x256.toml";
 const TOLERANCE: u64 = 3;
 
 /// The name of everything together, those instructions included that belong to no step.
-const FRAME: &str = "frame";
+pub const FRAME: &str = "frame";
 
 /// What was counted on one processor.
 #[derive(Clone, Debug)]
@@ -166,10 +166,11 @@ impl Stored {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
 
-    fn counts(processor: &'static str, steps: &[(&str, u64)]) -> Counts {
+    /// Counts that nothing ran for.
+    pub fn counts(processor: &'static str, steps: &[(&str, u64)]) -> Counts {
         Counts {
             processor,
             steps: steps.iter().map(|&(name, count)| (name.to_owned(), count)).collect(),

@@ -33,7 +33,7 @@ use kinds::{KINDS, Origin};
   cargo xtask profile a53 --calls memcpy
   cargo xtask profile a76 --by line --variant b1 --classes 19 --size 224x224")]
 pub struct ProfileArgs {
-    /// m55, m7, m33, a53, a76 or max
+    /// m55, m7, m33, a53, a72, a55, a76 or max
     #[arg(value_name = "PROCESSOR", value_parser = parse_processor)]
     processor: &'static Processor,
     /// What instructions are added up by
