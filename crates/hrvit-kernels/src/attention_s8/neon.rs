@@ -75,7 +75,7 @@ unsafe fn strip<M: Micro>(args: &Strip<'_>, in_order: bool, padded: usize, out: 
     let mut by_channel = [const { MaybeUninit::<i8>::uninit() }; MAX_VALUES];
     // SAFETY: the caller vouches for the instruction and the sizes.
     unsafe {
-        let (by_key, by_channel) = pack::<M>(args, in_order, keys, padded, by_key.as_mut_ptr().cast(), by_channel.as_mut_ptr().cast());
+        let (by_key, by_channel) = pack::<M>(args, keys, padded, by_key.as_mut_ptr().cast(), by_channel.as_mut_ptr().cast());
         let exponent = Exponent::new(args);
         let mut shared = Shared { args, keys, by_key, by_channel, exponent, offset: [0; MAX_DIM] };
         if args.bits == 8 {
@@ -88,11 +88,14 @@ unsafe fn strip<M: Micro>(args: &Strip<'_>, in_order: bool, padded: usize, out: 
             *logits = [[MaybeUninit::new(vdupq_n_s32(0)); 2]; ROWS];
         }
         for (q, out) in args.q.chunks(M::ROWS * dim).zip(out.chunks_mut(M::ROWS * dim)) {
-            match (q.len() / dim).div_ceil(2) {
-                1 => queries::<M, 1>(&shared, &mut tile, q, out),
-                2 => queries::<M, 2>(&shared, &mut tile, q, out),
-                3 => queries::<M, 3>(&shared, &mut tile, q, out),
-                _ => queries::<M, 4>(&shared, &mut tile, q, out),
+            // The bound spares the code of tiles that are larger than `M`'s.
+            match (q.len() / dim).div_ceil(2).min(M::ROWS / 2) {
+                2 if in_order && M::IN_ORDER && M::ROWS == 4 => queries::<M, 2, true>(&shared, &mut tile, q, out),
+                4 if in_order && M::IN_ORDER => queries::<M, 4, true>(&shared, &mut tile, q, out),
+                1 => queries::<M, 1, false>(&shared, &mut tile, q, out),
+                2 => queries::<M, 2, false>(&shared, &mut tile, q, out),
+                3 => queries::<M, 3, false>(&shared, &mut tile, q, out),
+                _ => queries::<M, 4, false>(&shared, &mut tile, q, out),
             }
         }
     }
@@ -100,7 +103,7 @@ unsafe fn strip<M: Micro>(args: &Strip<'_>, in_order: bool, padded: usize, out: 
 
 /// Packs the values for both products. In [`Packing::Rows`] the logits read them where they lie.
 #[inline(always)]
-unsafe fn pack<M: Micro>(args: &Strip<'_>, in_order: bool, keys: usize, padded: usize, by_key: *mut i8, by_channel: *mut i8) -> (Weights, Weights) {
+unsafe fn pack<M: Micro>(args: &Strip<'_>, keys: usize, padded: usize, by_key: *mut i8, by_channel: *mut i8) -> (Weights, Weights) {
     let dim = args.dim;
     let depth = match M::PACKING {
         Packing::Rows => padded,
@@ -119,7 +122,7 @@ unsafe fn pack<M: Micro>(args: &Strip<'_>, in_order: bool, keys: usize, padded: 
         }
     }
     let start = if M::PACKING == Packing::Rows { args.v.as_ptr() } else { by_key.cast_const() };
-    (Weights { start, channels: keys, depth: dim, in_order }, Weights { start: by_channel, channels: dim, depth, in_order })
+    (Weights { start, channels: keys, depth: dim }, Weights { start: by_channel, channels: dim, depth })
 }
 
 /// Sums the values: a product with ones.
@@ -131,7 +134,7 @@ unsafe fn offset<M: Micro>(shared: &mut Shared<'_>) {
     unsafe {
         M::prepare::<1, true, { MAX_KEYS / 8 }>(&mut rows, &[ONES.as_ptr(); ROWS], shared.by_channel.depth);
         for channel in (0..shared.by_channel.channels).step_by(BLOCK) {
-            let [[low, high], ..] = M::multiply::<1, { MAX_KEYS / 8 }>(&rows, shared.by_channel, channel, ZEROS.as_ptr());
+            let [[low, high], ..] = M::multiply::<1, { MAX_KEYS / 8 }, false>(&rows, shared.by_channel, channel, ZEROS.as_ptr());
             let to = shared.offset.as_mut_ptr().add(channel);
             store_s32x4(to, vshlq_n_s32::<7>(low));
             store_s32x4(to.add(4), vshlq_n_s32::<7>(high));
@@ -141,7 +144,7 @@ unsafe fn offset<M: Micro>(shared: &mut Shared<'_>) {
 
 /// The queries of a tile, `2 * PAIRS` or one less.
 #[inline(always)]
-unsafe fn queries<M: Micro, const PAIRS: usize>(shared: &Shared<'_>, tile: &mut Tile, q: &[i8], out: &mut [i16]) {
+unsafe fn queries<M: Micro, const PAIRS: usize, const IN_ORDER: bool>(shared: &Shared<'_>, tile: &mut Tile, q: &[i8], out: &mut [i16]) {
     let Shared { args, keys, by_key, by_channel, .. } = *shared;
     let dim = args.dim;
     let count = q.len() / dim;
@@ -150,7 +153,7 @@ unsafe fn queries<M: Micro, const PAIRS: usize>(shared: &Shared<'_>, tile: &mut 
         let mut rows = M::new::<{ MAX_DIM / 8 }>();
         M::prepare::<PAIRS, false, { MAX_DIM / 8 }>(&mut rows, &core::array::from_fn(|i| q.as_ptr().add(i.min(count - 1) * dim)), dim);
         for (key, logits) in (0..keys).step_by(BLOCK).zip(&mut tile.logits) {
-            let sums = M::multiply::<PAIRS, { MAX_DIM / 8 }>(&rows, by_key, key, ZEROS.as_ptr());
+            let sums = M::multiply::<PAIRS, { MAX_DIM / 8 }, IN_ORDER>(&rows, by_key, key, ZEROS.as_ptr());
             for (to, sums) in logits.iter_mut().zip(sums).take(2 * PAIRS) {
                 *to = sums.map(MaybeUninit::new);
             }
@@ -171,9 +174,9 @@ unsafe fn queries<M: Micro, const PAIRS: usize>(shared: &Shared<'_>, tile: &mut 
         }
         M::prepare::<PAIRS, true, { MAX_KEYS / 8 }>(&mut low_rows, &low_codes.each_ref().map(|row| row.as_ptr().cast()), depth);
         for channel in (0..dim).step_by(BLOCK) {
-            let mut sums = M::multiply::<PAIRS, { MAX_KEYS / 8 }>(&low_rows, by_channel, channel, shared.offset.as_ptr().add(channel));
+            let mut sums = M::multiply::<PAIRS, { MAX_KEYS / 8 }, IN_ORDER>(&low_rows, by_channel, channel, shared.offset.as_ptr().add(channel));
             if wide {
-                let high = M::multiply::<PAIRS, { MAX_KEYS / 8 }>(&high_rows, by_channel, channel, ZEROS.as_ptr());
+                let high = M::multiply::<PAIRS, { MAX_KEYS / 8 }, IN_ORDER>(&high_rows, by_channel, channel, ZEROS.as_ptr());
                 for (sums, high) in sums.iter_mut().zip(high) {
                     *sums = [vaddq_s32(sums[0], vshlq_n_s32::<8>(high[0])), vaddq_s32(sums[1], vshlq_n_s32::<8>(high[1]))];
                 }

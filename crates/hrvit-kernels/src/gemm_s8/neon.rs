@@ -218,6 +218,7 @@ unsafe fn multiply_half<const PAIRS: usize>(a: [*const i8; CHANNELS], weights: [
 impl Micro for Smull {
     const PACKING: Packing = Packing::Rows;
     const ROWS: usize = CHANNELS;
+    const IN_ORDER: bool = true;
     type Rows<const GROUPS: usize> = Rows;
 
     #[inline(always)]
@@ -235,37 +236,36 @@ impl Micro for Smull {
     }
 
     #[inline(always)]
-    unsafe fn multiply<const PAIRS: usize, const GROUPS: usize>(rows: &Rows, weights: Weights, first: usize, start: *const i32) -> Sums {
-        let Weights { start: weights, channels, depth, in_order } = weights;
+    unsafe fn multiply<const PAIRS: usize, const GROUPS: usize, const IN_ORDER: bool>(rows: &Rows, weights: Weights, first: usize, start: *const i32) -> Sums {
+        let Weights { start: weights, channels, depth } = weights;
         // SAFETY: the caller vouches for `depth` codes of each row, and the checked weights hold `depth` for each channel up to the last, which stands for those that are
         // missing. NEON is in every AArch64 processor.
         unsafe {
             let missing = (first + BLOCK).saturating_sub(channels);
             let at = |c: usize| if missing == 0 { weights.add((first + c) * depth) } else { weights.add((first + c).min(channels - 1) * depth) };
-            let low = quarter::<PAIRS>(rows, core::array::from_fn(at), depth, in_order, load_s32x4(start));
-            let high = quarter::<PAIRS>(rows, core::array::from_fn(|c| at(CHANNELS + c)), depth, in_order, load_s32x4(start.add(CHANNELS)));
+            let low = quarter::<PAIRS, IN_ORDER>(rows, core::array::from_fn(at), depth, load_s32x4(start));
+            let high = quarter::<PAIRS, IN_ORDER>(rows, core::array::from_fn(|c| at(CHANNELS + c)), depth, load_s32x4(start.add(CHANNELS)));
             core::array::from_fn(|row| [low[row % CHANNELS], high[row % CHANNELS]])
         }
     }
 }
 
-/// `start` plus the products of the rows with 4 channels. `in_order` says how the cores execute.
+/// `start` plus the products of the rows with 4 channels. `IN_ORDER` is for cores that execute in order.
 ///
 /// # Safety
 /// The processor has NEON; `depth` codes may be read from each of the first `2 * PAIRS` rows and from each row of weights.
 #[inline(always)]
-unsafe fn quarter<const PAIRS: usize>(
+unsafe fn quarter<const PAIRS: usize, const IN_ORDER: bool>(
     rows: &Rows,
     weights: [*const i8; CHANNELS],
     depth: usize,
-    in_order: bool,
     start: int32x4_t,
 ) -> [int32x4_t; CHANNELS] {
     let (twice, once) = (depth / (2 * STEPS), depth / STEPS % 2);
     // SAFETY: the caller vouches for the codes.
     unsafe {
         let mut acc = [[vdupq_n_s32(0); CHANNELS]; CHANNELS];
-        if PAIRS == 2 && in_order && depth >= neon_in_order::FEWEST * STEPS {
+        if PAIRS == 2 && IN_ORDER && depth >= neon_in_order::FEWEST * STEPS {
             multiply_in_order(&rows.a, &weights, depth / STEPS, &mut acc);
         } else if depth >= STEPS {
             multiply::<PAIRS>(&rows.a, &weights, twice, once, &mut acc);

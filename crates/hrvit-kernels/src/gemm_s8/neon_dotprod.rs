@@ -111,6 +111,7 @@ macro_rules! multiply_in_order {
 impl Micro for Sdot {
     const PACKING: Packing = Packing::K4;
     const ROWS: usize = ROWS;
+    const IN_ORDER: bool = true;
     type Rows<const GROUPS: usize> = Rows;
 
     #[inline(always)]
@@ -136,8 +137,8 @@ impl Micro for Sdot {
     }
 
     #[inline(always)]
-    unsafe fn multiply<const PAIRS: usize, const GROUPS: usize>(rows: &Rows, weights: Weights, first: usize, start: *const i32) -> Sums {
-        let Weights { start: weights, depth, in_order, .. } = weights;
+    unsafe fn multiply<const PAIRS: usize, const GROUPS: usize, const IN_ORDER: bool>(rows: &Rows, weights: Weights, first: usize, start: *const i32) -> Sums {
+        let Weights { start: weights, depth, .. } = weights;
         let (whole, groups) = (depth / STEPS, (depth % STEPS).div_ceil(GROUP));
         // SAFETY: the caller vouches for `sdot`. The packed weights hold `ceil(depth / 4)` groups of 32 bytes for the block at `first`, which is what the two
         // loops read; they read 16 codes of each row `whole` times, and the tails. All of these rows were prepared.
@@ -150,9 +151,11 @@ impl Micro for Sdot {
                     (3 a3 "v3" "v22" "v23")),
                 3 => multiply!(rows, weights, whole, groups, start, acc; (0 a0 "v0" "v16" "v17"), (1 a1 "v1" "v18" "v19"), (2 a2 "v2" "v20" "v21"),
                     (3 a3 "v3" "v22" "v23"), (4 a4 "v4" "v24" "v25"), (5 a5 "v5" "v26" "v27")),
-                4 if in_order && whole != 0 => multiply_in_order!(rows, weights, whole, groups, start, acc; (0 "x0" "v0" "v16" "v17"), (1 "x1" "v1" "v18" "v19"),
+                4 if IN_ORDER && whole != 0 => {
+                    multiply_in_order!(rows, weights, whole, groups, start, acc; (0 "x0" "v0" "v16" "v17"), (1 "x1" "v1" "v18" "v19"),
                     (2 "x2" "v2" "v20" "v21"), (3 "x3" "v3" "v22" "v23"), (4 "x4" "v4" "v24" "v25"), (5 "x5" "v5" "v26" "v27"), (6 "x6" "v6" "v28" "v29"),
-                    (7 "x7" "v7" "v30" "v31")),
+                    (7 "x7" "v7" "v30" "v31"))
+                }
                 _ => multiply!(rows, weights, whole, groups, start, acc; (0 a0 "v0" "v16" "v17"), (1 a1 "v1" "v18" "v19"), (2 a2 "v2" "v20" "v21"),
                     (3 a3 "v3" "v22" "v23"), (4 a4 "v4" "v24" "v25"), (5 a5 "v5" "v26" "v27"), (6 a6 "v6" "v28" "v29"), (7 a7 "v7" "v30" "v31")),
             }

@@ -27,26 +27,36 @@ macro_rules! eight_steps {
     };
     ([$w0:literal $w1:literal $w2:literal $w3:literal], [$n0:literal $n1:literal $n2:literal $n3:literal] from $o:literal) => {
         concat!(
-            group!("0", $w0, $w1, [
-                concat!("ldr d", $n0, ", [x8, ", $o, ", lsl #3]"),
-                concat!("ldr x16, [x10, ", $o, ", lsl #3]"),
-                concat!("ldr d", $n1, ", [x11, ", $o, ", lsl #3]"),
-                concat!("ldr x17, [x12, ", $o, ", lsl #3]"),
-                concat!("ldr d", $n2, ", [x13, ", $o, ", lsl #3]\n", "ins v", $n0, ".d[1], x16"),
-                concat!("ldr x16, [x14, ", $o, ", lsl #3]"),
-                concat!("ldr d", $n3, ", [x15, ", $o, ", lsl #3]\n", "ins v", $n1, ".d[1], x17"),
-                concat!("ldr x17, [x20, ", $o, ", lsl #3]")
-            ]),
-            group!("1", $w2, $w3, [
-                concat!("ldr d0, [x0, ", $o, "]\n", "ins v", $n2, ".d[1], x16"),
-                concat!("ldr d1, [x1, ", $o, "]"),
-                concat!("ldr d2, [x2, ", $o, "]\n", "ins v", $n3, ".d[1], x17"),
-                concat!("ldr d3, [x3, ", $o, "]"),
-                concat!("ldr d4, [x4, ", $o, "]"),
-                concat!("ldr d5, [x5, ", $o, "]"),
-                concat!("ldr d6, [x6, ", $o, "]"),
-                concat!("ldr d7, [x7, ", $o, "]")
-            ]),
+            group!(
+                "0",
+                $w0,
+                $w1,
+                [
+                    concat!("ldr d", $n0, ", [x8, ", $o, ", lsl #3]"),
+                    concat!("ldr x16, [x10, ", $o, ", lsl #3]"),
+                    concat!("ldr d", $n1, ", [x11, ", $o, ", lsl #3]"),
+                    concat!("ldr x17, [x12, ", $o, ", lsl #3]"),
+                    concat!("ldr d", $n2, ", [x13, ", $o, ", lsl #3]\n", "ins v", $n0, ".d[1], x16"),
+                    concat!("ldr x16, [x14, ", $o, ", lsl #3]"),
+                    concat!("ldr d", $n3, ", [x15, ", $o, ", lsl #3]\n", "ins v", $n1, ".d[1], x17"),
+                    concat!("ldr x17, [x20, ", $o, ", lsl #3]")
+                ]
+            ),
+            group!(
+                "1",
+                $w2,
+                $w3,
+                [
+                    concat!("ldr d0, [x0, ", $o, "]\n", "ins v", $n2, ".d[1], x16"),
+                    concat!("ldr d1, [x1, ", $o, "]"),
+                    concat!("ldr d2, [x2, ", $o, "]\n", "ins v", $n3, ".d[1], x17"),
+                    concat!("ldr d3, [x3, ", $o, "]"),
+                    concat!("ldr d4, [x4, ", $o, "]"),
+                    concat!("ldr d5, [x5, ", $o, "]"),
+                    concat!("ldr d6, [x6, ", $o, "]"),
+                    concat!("ldr d7, [x7, ", $o, "]")
+                ]
+            ),
         )
     };
 }

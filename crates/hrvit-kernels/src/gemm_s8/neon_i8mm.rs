@@ -79,6 +79,7 @@ macro_rules! multiply {
 impl Micro for Smmla {
     const PACKING: Packing = Packing::K8;
     const ROWS: usize = ROWS;
+    const IN_ORDER: bool = false;
     type Rows<const GROUPS: usize> = Pairs<GROUPS>;
 
     #[inline(always)]
@@ -118,7 +119,12 @@ impl Micro for Smmla {
     }
 
     #[inline(always)]
-    unsafe fn multiply<const PAIRS: usize, const GROUPS: usize>(pairs: &Pairs<GROUPS>, weights: Weights, first: usize, start: *const i32) -> Sums {
+    unsafe fn multiply<const PAIRS: usize, const GROUPS: usize, const IN_ORDER: bool>(
+        pairs: &Pairs<GROUPS>,
+        weights: Weights,
+        first: usize,
+        start: *const i32,
+    ) -> Sums {
         let groups = weights.depth.div_ceil(GROUP);
         let (twice, once) = (groups / 2, groups % 2);
         // SAFETY: the caller vouches for `smmla`. The packed weights hold `groups` groups of 64 bytes for the block at `first`, the prepared rows `groups` times

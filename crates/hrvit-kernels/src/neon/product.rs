@@ -27,8 +27,6 @@ pub(crate) struct Weights {
     pub(crate) start: *const i8,
     pub(crate) channels: usize,
     pub(crate) depth: usize,
-    /// Whether the loop for cores that execute in order reads them.
-    pub(crate) in_order: bool,
 }
 
 /// An instruction that multiplies.
@@ -37,6 +35,8 @@ pub(crate) trait Micro {
     const PACKING: Packing;
     /// Rows of a whole tile, even and at most [`ROWS`].
     const ROWS: usize;
+    /// Whether it has a loop for whole tiles on cores that execute in order.
+    const IN_ORDER: bool;
     /// What is kept of the rows of a tile, with room for `GROUPS` groups of 8 steps of depth.
     type Rows<const GROUPS: usize>;
 
@@ -51,12 +51,17 @@ pub(crate) trait Micro {
     unsafe fn prepare<const PAIRS: usize, const PADDED: bool, const GROUPS: usize>(rows: &mut Self::Rows<GROUPS>, a: &[*const i8; ROWS], depth: usize);
 
     /// `start`, a value for each channel, plus the products of the rows with the channels from `first` on, a multiple of [`BLOCK`]; sums of channels or rows that do not exist
-    /// are anything.
+    /// are anything. `IN_ORDER` takes the loop of [`Micro::IN_ORDER`].
     ///
     /// # Safety
     /// [`BLOCK`] values may be read from `start`; `rows` comes from [`Micro::prepare`] with the same number of rows and the same depth; the weights have
     /// [`Packing::packed_len`] bytes; `first` is a channel.
-    unsafe fn multiply<const PAIRS: usize, const GROUPS: usize>(rows: &Self::Rows<GROUPS>, weights: Weights, first: usize, start: *const i32) -> Sums;
+    unsafe fn multiply<const PAIRS: usize, const GROUPS: usize, const IN_ORDER: bool>(
+        rows: &Self::Rows<GROUPS>,
+        weights: Weights,
+        first: usize,
+        start: *const i32,
+    ) -> Sums;
 }
 
 /// Chooses the way of storing; what the vectors cannot do exactly is left to `otherwise`. `in_order` says how the cores execute.
@@ -90,36 +95,39 @@ pub(crate) unsafe fn drive<M: Micro>(args: &Gemm<'_>, epilogue: Epilogue<'_>, ot
 #[inline(always)]
 unsafe fn product<M: Micro, S: Sink>(args: &Gemm<'_>, sink: S, in_order: bool, out: &mut [S::Out]) {
     let cout = args.bias.len();
-    let weights = Weights { start: args.weights.as_ptr(), channels: cout, depth: args.depth, in_order };
+    let weights = Weights { start: args.weights.as_ptr(), channels: cout, depth: args.depth };
     let mut kept = M::new::<GROUPS>();
     let mut tiles = args.a.chunks_exact(M::ROWS * args.depth);
     let mut outs = out.chunks_exact_mut(M::ROWS * cout);
     for (a, out) in tiles.by_ref().zip(outs.by_ref()) {
         // SAFETY: the caller vouches for the instruction; `a` holds the rows of a tile, and `out` theirs.
         unsafe {
-            match M::ROWS {
-                8 => tile::<M, S, 4>(args, sink, weights, &mut kept, a, out, 8),
-                _ => tile::<M, S, 2>(args, sink, weights, &mut kept, a, out, 4),
+            match (M::ROWS, in_order && M::IN_ORDER) {
+                (8, false) => tile::<M, S, 4, false>(args, sink, weights, &mut kept, a, out, 8),
+                (8, true) => tile::<M, S, 4, true>(args, sink, weights, &mut kept, a, out, 8),
+                (_, false) => tile::<M, S, 2, false>(args, sink, weights, &mut kept, a, out, 4),
+                (_, true) => tile::<M, S, 2, true>(args, sink, weights, &mut kept, a, out, 4),
             }
         }
     }
     let (a, out) = (tiles.remainder(), outs.into_remainder());
-    let rows = out.len() / cout;
+    // Fewer than a tile, which spares the code of larger ones.
+    let rows = (out.len() / cout).min(M::ROWS - 1);
     // SAFETY: as above, with fewer rows.
     unsafe {
         match rows {
             0 => {}
-            1 | 2 => tile::<M, S, 1>(args, sink, weights, &mut kept, a, out, rows),
-            3 | 4 => tile::<M, S, 2>(args, sink, weights, &mut kept, a, out, rows),
-            5 | 6 => tile::<M, S, 3>(args, sink, weights, &mut kept, a, out, rows),
-            _ => tile::<M, S, 4>(args, sink, weights, &mut kept, a, out, rows),
+            1 | 2 => tile::<M, S, 1, false>(args, sink, weights, &mut kept, a, out, rows),
+            3 | 4 => tile::<M, S, 2, false>(args, sink, weights, &mut kept, a, out, rows),
+            5 | 6 => tile::<M, S, 3, false>(args, sink, weights, &mut kept, a, out, rows),
+            _ => tile::<M, S, 4, false>(args, sink, weights, &mut kept, a, out, rows),
         }
     }
 }
 
 /// One tile: `rows` rows, `2 * PAIRS` of them or one less.
 #[inline(always)]
-unsafe fn tile<M: Micro, S: Sink, const PAIRS: usize>(
+unsafe fn tile<M: Micro, S: Sink, const PAIRS: usize, const IN_ORDER: bool>(
     args: &Gemm<'_>,
     sink: S,
     weights: Weights,
@@ -142,7 +150,7 @@ unsafe fn tile<M: Micro, S: Sink, const PAIRS: usize>(
         // written.
         unsafe {
             let rates = Rates::whole(args.requant, first);
-            let rq: Sums = rates.apply(M::multiply::<PAIRS, GROUPS>(kept, weights, first, args.bias.as_ptr().add(first)));
+            let rq: Sums = rates.apply(M::multiply::<PAIRS, GROUPS, IN_ORDER>(kept, weights, first, args.bias.as_ptr().add(first)));
             let mut to = out.as_mut_ptr().add(first);
             for pair in 0..PAIRS {
                 let [now, then] = [rq[2 * pair], rq[2 * pair + 1]];
@@ -160,7 +168,7 @@ unsafe fn tile<M: Micro, S: Sink, const PAIRS: usize>(
         let rq: Sums = unsafe {
             let mut bias = [0; BLOCK];
             bias.iter_mut().zip(args.bias.iter().skip(whole)).for_each(|(to, from)| *to = *from);
-            Rates::new(args.requant, whole).apply(M::multiply::<PAIRS, GROUPS>(kept, weights, whole, bias.as_ptr()))
+            Rates::new(args.requant, whole).apply(M::multiply::<PAIRS, GROUPS, IN_ORDER>(kept, weights, whole, bias.as_ptr()))
         };
         for (rq, out) in rq.iter().zip(out.chunks_mut(cout)) {
             let mut block = [S::Out::default(); BLOCK];

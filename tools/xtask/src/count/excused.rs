@@ -51,7 +51,8 @@ pub fn check(measured: &[Counts]) -> Vec<String> {
             }
             if count * 100 > less * (100 + percent) {
                 let (count, less) = (grouped(*count), grouped(less));
-                complaints.push(format!("{processor}: {step} takes {count} instructions, {less} on {beside}: {more:.1} % more, of which {name} excuses {percent} %"));
+                complaints
+                    .push(format!("{processor}: {step} takes {count} instructions, {less} on {beside}: {more:.1} % more, of which {name} excuses {percent} %"));
             }
         }
     }

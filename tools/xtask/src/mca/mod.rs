@@ -172,7 +172,8 @@ pub fn run(root: &Path, args: &McaArgs) -> Result<()> {
 /// # Errors
 /// Never, but for the formatter's own.
 pub fn page(modelled: &[Modelled]) -> Result<String> {
-    let mut text = String::from("| core (LLVM's model) | loop of | instructions | MACs | MACs per instruction | cycles | MACs per cycle | possible | share |\n");
+    let mut text =
+        String::from("| core (LLVM's model) | loop of | instructions | MACs | MACs per instruction | cycles | MACs per cycle | possible | share |\n");
     text.push_str("|---|---|---:|---:|---:|---:|---:|---:|---:|\n");
     for loop_ in modelled {
         let core = loop_.core();
