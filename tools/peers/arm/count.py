@@ -44,13 +44,13 @@ class Contender:
 CONTENDERS = {
     contender.name: contender
     for contender in (
-        Contender(OURS, "hrvit_int8", agrees=90),
+        Contender(OURS, "hrvit_int8", agrees=80),
         Contender("hrvit-fp16", "hrvit_fp16", agrees=98),
         Contender("mnn-fp32", "mnn", "mnn", "mnn", "MNN"),
         Contender("mnn-fp16", "mnn", "mnn_half", "mnn", "MNN", feature="asimdhp", agrees=98),
         Contender("litert-fp32", "litert", "litert", "ai_edge_litert", "litert_torch"),
         Contender("onnxruntime-fp32", "onnx", "onnxruntime", "onnxruntime"),
-        Contender("onnxruntime-int8", "onnx_int8", "onnxruntime", "onnxruntime", agrees=90),
+        Contender("onnxruntime-int8", "onnx_int8", "onnxruntime", "onnxruntime", agrees=80),
     )
 }
 
@@ -111,7 +111,7 @@ class Measurement:
         self.network = Network(args.variant, args.classes or classes, args.height, args.width, weights)
         self.engine = build_engine()
         self.models = Models(self.network, args.folder / "models", build_command())
-        self.frames = frames(self.network, args.frames, self.models.onnx(), self.system.folder)
+        self.frames = frames(self.network, args.frames, self.models.onnx(), self.system.own)
 
     def run(self, processor, contender: Contender) -> dict:
         """One row of the table."""
@@ -121,7 +121,7 @@ class Measurement:
 
         model = getattr(self.models, contender.model)()
         print(f"{processor.name}: {contender.name} ...", file=sys.stderr)
-        with tempfile.NamedTemporaryFile(dir=self.system.folder, suffix=".npy") as out:
+        with tempfile.NamedTemporaryFile(dir=self.system.own, suffix=".npy") as out:
             if contender.runtime is None:
                 program = [self.engine, model, self.frames.bytes, out.name]
                 counted, threads, said = self.system.run(processor, program)

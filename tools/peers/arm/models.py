@@ -86,13 +86,15 @@ class Models:
         name = f"{network.variant}-{network.size}-{digest([*checkpoint, *parts], *network.words())}"
         path = self.folder / (name + suffix)
         if not path.is_file():
-            fresh = path.with_name(f"fresh-{path.name}")
-            fresh.unlink(missing_ok=True)
+            fresh = path.with_name(f"fresh-{os.getpid()}-{path.name}")
             print(f"making {path.name} ...", file=sys.stderr)
-            make(fresh)
-            if not fresh.is_file():
-                raise Failure(f"{path.name}: its converter succeeded, and wrote nothing")
-            fresh.rename(path)
+            try:
+                make(fresh)
+                if not fresh.is_file():
+                    raise Failure(f"{path.name}: its converter succeeded, and wrote nothing")
+                fresh.rename(path)
+            finally:
+                fresh.unlink(missing_ok=True)
         return path
 
     def checkpoint(self) -> Path:

@@ -110,7 +110,10 @@ class System:
         if "," in str(self.folder):
             raise Failure(f"{self.folder}: QEMU's options cannot take a comma in a path; say another --folder")
         self.qemu = check_programs()
-        self.plugin = self.folder / "count.so"
+        # What belongs to this run alone: another may use the same folder.
+        self._own = tempfile.TemporaryDirectory(dir=self.folder, prefix="run-")
+        self.own = Path(self._own.name)
+        self.plugin = self.own / "count.so"
         succeed(["gcc", "-shared", "-fPIC", "-O2", "-Wall", "-fvisibility=hidden", "-o", self.plugin, HERE / "count.c"])
         self._features: dict[str, list[str]] = {}
 
@@ -120,9 +123,9 @@ class System:
         if not folder.is_dir():
             with tempfile.TemporaryDirectory(dir=self.folder) as fresh:
                 make(Path(fresh))
-                # A temporary folder is its owner's alone and goes with this block: its content is moved.
-                whole = Path(fresh) / "whole"
-                os.rename(whole, folder)
+                # Unless another run was faster.
+                if not folder.is_dir():
+                    os.rename(Path(fresh) / "whole", folder)
         return folder
 
     def root(self) -> Path:
@@ -190,23 +193,23 @@ class System:
 
     def root_of(self, processor: Processor) -> Path:
         """The root with a /proc and /sys of one such processor."""
-        root = self.folder / f"root-{processor.name}"
-        (root / "proc").mkdir(parents=True, exist_ok=True)
+        root = self.own / f"root-{processor.name}"
+        if root.is_dir():
+            return root
+        (root / "proc").mkdir(parents=True)
         (root / "proc/cpuinfo").write_text(cpuinfo(processor, self.features(processor)))
         processors = root / "sys/devices/system/cpu"
-        processors.mkdir(parents=True, exist_ok=True)
+        processors.mkdir(parents=True)
         for name, content in {"possible": "0\n", "present": "0\n", "online": "0\n", "kernel_max": "0\n"}.items():
             (processors / name).write_text(content)
         for entry in self.root().iterdir():
-            link = root / entry.name
-            if not link.is_symlink():
-                link.symlink_to(entry)
+            (root / entry.name).symlink_to(entry)
         return root
 
     def run(self, processor: Processor, program: list) -> tuple[list[instructions.Frame], int, str]:
         """Emulates a program: the frames that it marks, the threads that it had, what it printed. The first frame is its warm-up and is left out."""
         root = self.root_of(processor)
-        with tempfile.NamedTemporaryFile("r", dir=self.folder, suffix=".counts") as counts:
+        with tempfile.NamedTemporaryFile("r", dir=self.own, suffix=".counts") as counts:
             emulator = ["qemu-aarch64", "-cpu", processor.cpu, "-L", root, "-plugin", f"{self.plugin},out={counts.name}"]
             one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(self.site()), "PYTHONDONTWRITEBYTECODE": "1"}
             said = succeed([*emulator, *program], env={"PATH": "/usr/bin:/bin", "HOME": str(self.folder), **one_thread}, timeout=PATIENCE)

@@ -97,7 +97,7 @@ class Table(unittest.TestCase):
         self.assertIn("| a53 | mnn-fp32 | 1 | 5.0 | 2.50 | 100.00 | `f32` 50 % |", text)
 
     def test_labels_of_another_network_are_wrong(self):
-        self.assertEqual(count.wrong([row(count.OURS, 1, 95), row("mnn-fp32", 1, 99.5)]), [])
+        self.assertEqual(count.wrong([row(count.OURS, 1, 85), row("mnn-fp32", 1, 99.5)]), [])
         self.assertIn("mnn-fp32 on a53", count.wrong([row("mnn-fp32", 1, 95)])[0])
 
     def test_ours_runs_whatever_is_chosen(self):
