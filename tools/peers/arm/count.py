@@ -70,6 +70,8 @@ def options() -> argparse.Namespace:
     args = parser.parse_args()
     if args.frames < 1:
         parser.error("--frames must be at least 1")
+    if args.weights and not args.weights.is_file():
+        parser.error(f"--weights {args.weights}: no such file")
     try:
         args.height, args.width = map(int, args.size.split("x"))
     except ValueError:
