@@ -1,0 +1,140 @@
+//! What the start-up of the STM32N6570-DK must keep, and where that is written.
+//!
+//! RM0486 is the reference manual of the STM32N6, UM3300 the user manual of the board, "HAL" is STMicroelectronics/stm32n6xx-hal-driver, "BSP" is
+//! STMicroelectronics/stm32n6570-dk-bsp, "Cube" is STMicroelectronics/STM32CubeN6, "flash driver" is STMicroelectronics/stm32-mx66uw1g45g.
+
+/// A rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Rule {
+    /// The core's supply is chosen before the voltage.
+    SupplyFirst,
+    /// The supply's level is awaited.
+    SupplyAwaited,
+    /// The board's regulator is raised, and given time, before the chip is told to count on it.
+    RegulatorRaised,
+    /// The processor exceeds 600 MHz only at the high voltage, and never 800 MHz.
+    ProcessorClock,
+    /// Buses keep their limits.
+    BusClock,
+    /// The internal oscillator runs at its calibrated frequency.
+    Oscillator,
+    /// A PLL is configured while it is off, an IC's source runs.
+    PllOff,
+    /// A clock that is selected runs, and the switch is awaited.
+    ClockAwaited,
+    /// Registers are touched only while their block is clocked.
+    Clocked,
+    /// Pins of a supply domain are used after that was declared valid, in its range.
+    IoSupply,
+    /// The flash controller is configured while it is disabled.
+    ControllerOff,
+    /// The controller is connected to the port that the flash is on.
+    Port,
+    /// The flash is reset from whatever mode it is in.
+    FlashReset,
+    /// After a reset nothing is sent to the flash before it has recovered.
+    FlashRecovery,
+    /// The flash is sent only what its mode understands.
+    FlashMode,
+    /// The flash is identified before it is mapped.
+    FlashIdentified,
+    /// The flash's clock keeps the limit of its mode.
+    FlashClock,
+    /// Memory is clocked and powered before it is used.
+    MemoryOn,
+    /// Low-overhead loops and branch prediction are on.
+    LoopCache,
+    /// Caches may be active: the boot ROM clears these bits.
+    CachesActive,
+    /// No interrupt of the boot ROM is left enabled.
+    Interrupts,
+}
+
+impl Rule {
+    /// Every rule.
+    pub const ALL: [Self; 21] = [
+        Self::SupplyFirst,
+        Self::SupplyAwaited,
+        Self::RegulatorRaised,
+        Self::ProcessorClock,
+        Self::BusClock,
+        Self::Oscillator,
+        Self::PllOff,
+        Self::ClockAwaited,
+        Self::Clocked,
+        Self::IoSupply,
+        Self::ControllerOff,
+        Self::Port,
+        Self::FlashReset,
+        Self::FlashRecovery,
+        Self::FlashMode,
+        Self::FlashIdentified,
+        Self::FlashClock,
+        Self::MemoryOn,
+        Self::LoopCache,
+        Self::CachesActive,
+        Self::Interrupts,
+    ];
+
+    /// Where it is written.
+    pub fn source(self) -> &'static str {
+        match self {
+            Self::SupplyFirst => {
+                "HAL Src/stm32n6xx_hal_pwr_ex.c, group 1: after a system reset the supply is configured before VOS or the system clock changes; UM3300 table 6: \
+                 external supply; embassy examples/stm32n6/src/bin/lcd.rs: with the internal one VOSRDY never comes"
+            }
+            Self::SupplyAwaited => "HAL Src/stm32n6xx_hal_pwr_ex.c, HAL_PWREx_ConfigSupply: waits for ACTVOSRDY",
+            Self::RegulatorRaised => {
+                "BSP stm32n6570_discovery.c, BSP_SMPS_Init: PF4 high is overdrive; Cube Projects/STM32N6570-DK/Templates/Template/FSBL/Src/main.c: before the \
+                 clocks; zephyr pull request 119588: without it 800 MHz is not stable"
+            }
+            Self::ProcessorClock => {
+                "HAL Src/stm32n6xx_ll_utils.c, line 207: 800 MHz at most; HAL Inc/stm32n6xx_hal_pwr_ex.h, VOS: range 0 is for the highest frequency; Cube \
+                 Projects/NUCLEO-N657X0-Q/Examples/SYSCFG/FLEXMEM_Configurations: 600 MHz without overdrive"
+            }
+            Self::BusClock => "HAL Src/stm32n6xx_ll_utils.c, line 207: AXI 400 MHz; Cube Template/FSBL/Src/main.c: HCLK and PCLK 200 MHz",
+            Self::Oscillator => "HAL Inc/stm32n6xx_hal_rcc.h, RCC_HSICALIBRATION_DEFAULT is 0; embassy pull request 6038: 32 gives 68 MHz",
+            Self::PllOff => "HAL Src/stm32n6xx_hal_rcc.c, RCC_PLL_Config and RCC_IC_CheckPLLSources",
+            Self::ClockAwaited => "HAL Src/stm32n6xx_hal_rcc.c, HAL_RCC_ClockConfig",
+            Self::Clocked => "RM0486 RCC, peripheral clock gating: a block without its clock does not answer (embassy-stm32 src/xspi/mod.rs: bus fault)",
+            Self::IoSupply => {
+                "BSP stm32n6570_discovery_xspi.c, XSPI_NOR_MspInit: VDDIO3 valid, range 1.8 V; stm32n6570_discovery.c, BSP_LED_Init: VDDIO2 valid; ST errata \
+                 ES0620, compensation cells (embassy-stm32 src/rcc/n6.rs: 0x287, bit 9)"
+            }
+            Self::ControllerOff => "HAL Src/stm32n6xx_hal_xspi.c, HAL_XSPI_Init: EN last, BUSY awaited around the prescaler",
+            Self::Port => "embassy examples/stm32n6-flashboot/fsbl/src/main.rs: the boot ROM leaves XSPI1 on port 2 (XSPIM MODE 1); BSP: the flash is on XSPI2",
+            Self::FlashReset => {
+                "BSP stm32n6570_discovery_xspi.c, XSPI_NOR_ResetMemory: on one line, on eight lines, on eight lines at both edges, since the flash outlives resets \
+                 of the chip in the mode of an earlier program; betaflight issue 15712"
+            }
+            Self::FlashRecovery => "Macronix MX66UW1G45G data sheet, reset recovery; embassy examples/stm32n6-flashboot/fsbl/src/xspi_flash.rs waits 200 us",
+            Self::FlashMode => "flash driver mx66uw1g45g.c: lines, instruction width and rate of every command follow the mode",
+            Self::FlashIdentified => "embassy examples/stm32n6-flashboot/fsbl/src/main.rs: a wrong identification shows a flash that does not answer",
+            Self::FlashClock => {
+                "BSP stm32n6570_discovery_xspi.c, BSP_XSPI_NOR_Init: starts at 50 MHz; more needs the I/O speed option of the fuses (ST community, topic 777659)"
+            }
+            Self::MemoryOn => {
+                "Cube Projects/STM32N6570-DK/Applications/VENC/VENC_RTSP_Server/FSBL/Src/system_stm32n6xx_fsbl.c: MEMENSR, then SRAMSD cleared in RAMCFG; \
+                 addresses: cmsis-device-n6 Include/stm32n657xx.h"
+            }
+            Self::LoopCache => "Arm v8.1-M manual, CCR.LOB; rust-embedded/cortex-m issue 691 and zephyr issue 119907: debuggers and boot code leave it 0",
+            Self::CachesActive => "Arm Cortex-M55 manual, MSCR.DCACTIVE and ICACTIVE; ST's AI examples set both, since the boot ROM clears them",
+            Self::Interrupts => "ST's AI examples, system_init: IRQ 139 is enabled and LPTIM4 pending after the boot ROM",
+        }
+    }
+}
+
+/// A breach.
+#[derive(Clone, Debug)]
+pub struct Breach {
+    /// Of what.
+    pub rule: Rule,
+    /// What was done.
+    pub what: String,
+}
+
+impl std::fmt::Display for Breach {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}: {} ({})", self.rule, self.what, self.rule.source())
+    }
+}
