@@ -15,6 +15,7 @@
 //! | `hrvit fault: kind= read= of=` | [`Fault`] |
 //! | `hrvit faults: PASS cases=` | [`FaultsPassed`] |
 //! | `hrvit error: code= text` | [`DeviceError`] |
+//! | `hrvit end: code=` | [`End`] |
 //! | `slot NAME: image number N` | [`SlotImage`] |
 //! | `slot NAME: text` | [`SlotRefused`] |
 //!
@@ -35,7 +36,7 @@ mod log_error;
 mod reader;
 mod value;
 
-pub use lines::{Conformance, DeviceError, Drift, Fail, Fault, FaultsPassed, Kernel, Pass, Run, SlotImage, SlotRefused, Step, Total};
+pub use lines::{Conformance, DeviceError, Drift, End, Fail, Fault, FaultsPassed, Kernel, Pass, Run, SlotImage, SlotRefused, Step, Total};
 #[cfg(feature = "std")]
 pub use log::{Log, MadeFault, SelfTest};
 #[cfg(feature = "std")]

@@ -156,6 +156,14 @@ line! {
 }
 
 line! {
+    /// The program has ended; nothing follows. Only boards say so, whose log nothing else ends.
+    End = "hrvit end: code={}" {
+        /// The program's exit code.
+        code: u8,
+    }
+}
+
+line! {
     /// A slot with a valid image.
     SlotImage<T> = "slot {}: image number {}" {
         /// Name of the slot.

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Conformance, DeviceError, Drift, Fail, Fault, FaultsPassed, Kernel, LineError, LogError, Pass, Run, Step, Total};
+use crate::{Conformance, DeviceError, Drift, End, Fail, Fault, FaultsPassed, Kernel, LineError, LogError, Pass, Run, Step, Total};
 
 /// How a self-test ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +58,9 @@ pub struct Log {
     pub faults_passed: Option<u32>,
     /// Why the program gave up, if it did.
     pub error: Option<DeviceError<String>>,
+    /// The exit code, if the program said that it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<u8>,
     /// Other lines, in order; those that name kernels too.
     pub text: Vec<String>,
 }
@@ -117,6 +120,10 @@ impl Log {
             "error" => {
                 let awaited = self.faults.last_mut().map(|fault| &mut fault.error).filter(|error| error.is_none());
                 once(awaited.unwrap_or(&mut self.error), line.parse().map_err(damaged)?, number, "error")
+            }
+            "end" => {
+                let End { code } = line.parse().map_err(damaged)?;
+                once(&mut self.end, code, number, "end")
             }
             _ => Err(LogError::Unknown { number, line: line.to_owned() }),
         }

@@ -54,8 +54,10 @@ pub struct Placed {
     pub labels: usize,
     /// Bytes of the buffer for the image's head; 0 where weights are not streamed.
     pub head: usize,
-    /// Index in [`Machine::arena`].
+    /// Index in [`Machine::arena`] of the memory that arena and head lie in.
     pub memory: usize,
+    /// That of the label map's: another one only where no memory holds all.
+    pub labels_memory: usize,
 }
 
 /// Runs the build script of `machine`. `memory.x`, the machine's memory map, lies beside `build.rs`.
@@ -90,8 +92,8 @@ fn try_build(machine: &Machine) -> Result<(), Vec<String>> {
     Ok(())
 }
 
-/// Plans `target` and finds the first memory of `machine` that holds arena, label map and (where weights are `streamed`) the image's head; the error says what is
-/// missing.
+/// Plans `target` and finds the first memory of `machine` that holds arena, label map and (where weights are `streamed`) the image's head, else the first that
+/// holds all but the label map, and another one for that; the error says what is missing.
 pub fn place(machine: &Machine, target: &Target, streamed: bool) -> Result<Placed, Vec<String>> {
     let Target { network, size, wide, .. } = target;
     let (weights, head) = match streamed {
@@ -102,9 +104,12 @@ pub fn place(machine: &Machine, target: &Target, streamed: bool) -> Result<Place
     let arena = plan.arena_bytes();
     let labels = if network.head == Head::Segformer { size.pixels() } else { 0 };
     // Each static has a flag behind its bytes and begins at a multiple of 64.
-    let needed: usize = [arena, labels, head].iter().map(|bytes| (bytes + 1).next_multiple_of(64)).sum();
-    match machine.arena.iter().position(|memory| needed <= memory.bytes) {
-        Some(memory) => Ok(Placed { arena, labels, head, memory }),
+    let room = |parts: &[usize]| parts.iter().map(|bytes| (bytes + 1).next_multiple_of(64)).sum::<usize>();
+    let holding = |bytes: usize, but: Option<usize>| (0..).zip(machine.arena).position(|(at, memory)| Some(at) != but && bytes <= memory.bytes);
+    let together = holding(room(&[arena, labels, head]), None).map(|memory| (memory, memory));
+    let apart = || holding(room(&[arena, head]), None).and_then(|memory| Some((memory, holding(room(&[labels]), Some(memory))?)));
+    match together.or_else(apart) {
+        Some((memory, labels_memory)) => Ok(Placed { arena, labels, head, memory, labels_memory }),
         None => Err(target::too_large(machine, target, &[("arena", arena), ("labels", labels), ("image head", head)])),
     }
 }
@@ -131,6 +136,16 @@ mod tests {
     fn what_does_not_lies_in_the_next() {
         let placed = place(&MACHINE, &target("b1", "512x512"), false).unwrap();
         assert_eq!((placed.memory, placed.labels), (1, 512 * 512));
+    }
+
+    #[test]
+    fn labels_have_a_memory_of_their_own_where_none_holds_all() {
+        let arena = &[Memory { region: "LOWER", bytes: 1136 << 10 }, Memory { region: "UPPER", bytes: 2080 << 10 }];
+        let machine = Machine { arena, ..MACHINE };
+        let placed = |size| place(&machine, &target("b1", size), false).map(|placed| (placed.memory, placed.labels_memory));
+        assert_eq!(placed("224x224").unwrap(), (0, 0));
+        assert_eq!(placed("512x512").unwrap(), (1, 0));
+        assert!(placed("640x640").is_err());
     }
 
     #[test]

@@ -16,13 +16,15 @@ pub fn constants(machine: &Machine, placed: &Placed, frames: u32) -> String {
     )
 }
 
-/// `sections.x`: `.model` and `.arena` in their memories. The arena is not loaded; the program clears it between `__sarena` and `__earena`.
+/// `sections.x`: `.model`, `.arena` and `.arena_labels` in their memories. The latter two are not loaded; the program clears them between `__sarena` and `__earena`,
+/// `__slabels` and `__elabels`.
 pub fn sections(machine: &Machine, placed: &Placed) -> String {
-    let region = machine.arena.get(placed.memory).map_or("", |memory| memory.region);
+    let [region, labels] = [placed.memory, placed.labels_memory].map(|memory| machine.arena.get(memory).map_or("", |memory| memory.region));
     format!(
         "SECTIONS {{\n\
          \x20 .model : ALIGN(64) {{ KEEP(*(.model .model.*)); . = ALIGN(64); }} > {}\n\
          \x20 .arena (NOLOAD) : ALIGN(64) {{ __sarena = .; *(.arena .arena.*); . = ALIGN(64); __earena = .; }} > {region}\n\
+         \x20 .arena_labels (NOLOAD) : ALIGN(64) {{ __slabels = .; *(.arena_labels); . = ALIGN(64); __elabels = .; }} > {labels}\n\
          }} INSERT AFTER .got;\n",
         machine.model
     )

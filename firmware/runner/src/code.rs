@@ -30,6 +30,8 @@ pub enum Code {
     Stack = 11,
     /// The flash that weights are streamed from failed, or delivered wrong bytes.
     Stream = 12,
+    /// The board did not come up: supply, clocks or flash.
+    Board = 13,
 }
 
 impl Code {

@@ -21,8 +21,8 @@ pub struct Planned {
     pub frames: u32,
 }
 
-/// Declares, in a machine's crate, the constants that its build script planned, the statics of the arena's section, and `fn planned() -> Planned`, which zeroes that
-/// section and hands it out. To be called once; a second call panics.
+/// Declares, in a machine's crate, the constants that its build script planned, the statics of the arena's sections, and `fn planned() -> Planned`, which zeroes these
+/// and hands them out. To be called once; a second call panics.
 #[macro_export]
 macro_rules! planned {
     () => {
@@ -35,15 +35,17 @@ macro_rules! planned {
             static ARENA: ConstStaticCell<Arena<ARENA_BYTES>> = ConstStaticCell::new(Arena::new());
             #[unsafe(link_section = ".arena.head")]
             static HEAD: ConstStaticCell<Arena<HEAD_BYTES>> = ConstStaticCell::new(Arena::new());
-            #[unsafe(link_section = ".arena.labels")]
+            #[unsafe(link_section = ".arena_labels")]
             static LABELS: ConstStaticCell<[u8; LABEL_BYTES]> = ConstStaticCell::new([0; LABEL_BYTES]);
             unsafe extern "C" {
                 static mut __sarena: u32;
                 static mut __earena: u32;
+                static mut __slabels: u32;
+                static mut __elabels: u32;
                 static _stack_end: u32;
             }
-            // SAFETY: the section has only these statics, all zeros, which are taken afterwards.
-            unsafe { clear(&raw mut __sarena, &raw mut __earena) };
+            // SAFETY: the sections have only these statics, all zeros, which are taken afterwards.
+            unsafe { clear([(&raw mut __sarena, &raw mut __earena), (&raw mut __slabels, &raw mut __elabels)]) };
             $crate::Planned {
                 name: NAME,
                 arena: ARENA.take().bytes_mut(),
@@ -66,16 +68,18 @@ pub mod declare {
     pub use super::clear;
 }
 
-/// Writes zeros from `start` up to `end`: the memory of statics that start-up code does not initialise. Both are addresses. Panics when it is called again.
+/// Writes zeros to each memory from its start up to its end: that of statics that start-up code does not initialise. Panics when it is called again.
 ///
 /// # Safety
 /// In between lies memory of statics whose initial value is all zeros and that nothing has used yet.
-pub unsafe fn clear(start: *mut u32, end: *mut u32) {
+pub unsafe fn clear(memories: [(*mut u32, *mut u32); 2]) {
     static CLEARED: AtomicBool = AtomicBool::new(false);
     // Not a swap: nothing else runs yet.
     assert!(!CLEARED.load(Relaxed), "the machine's memory was handed out before");
     CLEARED.store(true, Relaxed);
-    let words = (end.addr().saturating_sub(start.addr())) / 4;
-    // SAFETY: the caller vouches for the memory.
-    unsafe { core::ptr::write_bytes(start, 0, words) }
+    for (start, end) in memories {
+        let words = (end.addr().saturating_sub(start.addr())) / 4;
+        // SAFETY: the caller vouches for the memory.
+        unsafe { core::ptr::write_bytes(start, 0, words) }
+    }
 }

@@ -3,16 +3,17 @@
 
 use core::mem::MaybeUninit;
 
-use cortex_m_machine::{enable_caches, exit};
-use defmt_rtt as _;
+use board::end;
+use cortex_m_machine::enable_caches;
 use embassy_stm32::{
     SharedData,
     gpio::{Level, Output, Speed},
 };
-use runner::{Image, Machine, PinMarker, Program, clock::CycleCounter};
+use runner::{Code, Image, Machine, PinMarker, Program, clock::CycleCounter};
 
 mod clocks;
 mod flash;
+mod outputs;
 
 runner::planned!();
 
@@ -20,18 +21,24 @@ runner::planned!();
 #[unsafe(link_section = ".uninit.shared")]
 static SHARED: MaybeUninit<SharedData> = MaybeUninit::uninit();
 
-/// Runs `program` and reports its exit code to the debugger. To be called once.
+/// Runs `program` and shows its exit code. To be called once.
 pub fn run(program: impl Program) -> ! {
+    board::begin();
     let board = embassy_stm32::init_primary(clocks::config(), &SHARED);
-    let image = flash::map(flash::Pins {
+    outputs::begin(outputs::Pins { port: board.USART1, send: board.PA9, green: board.PI12, red: board.PI14 });
+    let flash = flash::map(flash::Pins {
         qspi: board.QUADSPI,
         clock: board.PF10,
         select: board.PG6,
         first: (board.PD11, board.PF9, board.PF7, board.PF6),
         second: (board.PH2, board.PH3, board.PG9, board.PG14),
     });
+    let image = match flash {
+        Ok(image) => image,
+        Err(unknown) => end(Code::Board.because(unknown) as i32),
+    };
     enable_caches();
     let machine =
-        Machine { planned: planned(), clock: CycleCounter::start(clocks::HERTZ), marker: PinMarker::new(Output::new(board.PI12, Level::Low, Speed::High)) };
-    exit(runner::run(program, machine, Image::two(image)))
+        Machine { planned: planned(), clock: CycleCounter::start(clocks::HERTZ), marker: PinMarker::new(Output::new(board.PI15, Level::Low, Speed::High)) };
+    end(runner::run(program, machine, Image::two(image)))
 }

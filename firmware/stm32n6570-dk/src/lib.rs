@@ -1,34 +1,37 @@
 //! STM32N6570-DK: Cortex-M55 with MVE at 800 MHz, 4.2 MB of SRAM, 128 MB of octal flash.
 #![no_std]
 
-use cortex_m_machine::{enable_caches, exit};
-use defmt_rtt as _;
-use embassy_stm32::gpio::{Level, Output, Speed};
-use runner::{Code, Image, Machine, PinMarker, Program, clock::CycleCounter};
+mod outputs;
+mod reason;
 
-mod clocks;
-mod flash;
+use board::end;
+use bring_up::n6::{self, FlashError, Speed};
+use cortex_m_machine::{Mapped, enable_caches};
+use reason::Reason;
+use runner::{Code, Image, Machine, PinMarker, Program, clock::CycleCounter};
+use stm32_metapac as _;
 
 runner::planned!();
 
-/// Runs `program` and reports its exit code to the debugger. To be called once.
+const SPEED: Speed = if cfg!(feature = "nominal") { Speed::NOMINAL } else { Speed::FULL };
+/// The beginning of the flash is the program's, if it starts from there: slots for model images follow.
+const PROGRAM: usize = 1 << 20;
+
+/// Runs `program` and shows its exit code. To be called once.
 pub fn run(program: impl Program) -> ! {
-    clocks::raise_voltage();
-    let board = embassy_stm32::init(clocks::config());
-    clocks::enable_memories();
+    board::begin();
+    let mut registers = Mapped::default();
+    let started = n6::start(&mut registers, &SPEED);
+    outputs::begin(&mut registers);
+    if let Err(stuck) = started {
+        end(Code::Board.because(Reason(FlashError::Stuck(stuck))) as i32)
+    }
     enable_caches();
-    let flash = flash::map(flash::Pins {
-        xspi: board.XSPI2,
-        clock: board.PN6,
-        select: board.PN1,
-        low: (board.PN2, board.PN3, board.PN4, board.PN5),
-        high: (board.PN8, board.PN9, board.PN10, board.PN11),
-    });
-    let image = match flash {
-        Ok(image) => image,
-        Err(error) => exit(Code::ImageInvalid.because(error) as i32),
+    let flash = match n6::map(&mut registers) {
+        // SAFETY: the controller answers reads there from now on, and nothing writes to the flash.
+        Ok(()) => unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance(n6::MAPPED_AT), n6::FLASH_BYTES) },
+        Err(error) => end(Code::Board.because(Reason(error)) as i32),
     };
-    let machine =
-        Machine { planned: planned(), clock: CycleCounter::start(clocks::HERTZ), marker: PinMarker::new(Output::new(board.PG10, Level::Low, Speed::High)) };
-    exit(runner::run(program, machine, Image::two(image)))
+    let machine = Machine { planned: planned(), clock: CycleCounter::start(SPEED.hertz), marker: PinMarker::new(outputs::Marker) };
+    end(runner::run(program, machine, Image::two(flash.get(PROGRAM..).unwrap_or_default())))
 }

@@ -1,0 +1,71 @@
+//! LEDs and serial port.
+
+use core::{cell::Cell, convert::Infallible};
+
+use board::Outputs;
+use bring_up::n6::{Pin, Port, Serial};
+use cortex_m_machine::Mapped;
+use critical_section::Mutex;
+use embedded_hal::digital::{ErrorType, OutputPin};
+
+use crate::SPEED;
+
+/// LED1, green, lit when high.
+const GREEN: Pin = Pin::new(Port::O, 1);
+/// LED2, red, lit when low: the marker of steps, and where errors show.
+const RED: Pin = Pin::new(Port::G, 10);
+
+static SERIAL: Mutex<Cell<Option<Serial>>> = Mutex::new(Cell::new(None));
+
+/// Sets them up, dark, and sends the log over the serial port too.
+pub fn begin(registers: &mut Mapped) {
+    GREEN.output(registers, false);
+    RED.output(registers, true);
+    let serial = Serial::new(registers);
+    critical_section::with(|section| SERIAL.borrow(section).set(Some(serial)));
+    board::show_with(Outputs { send, flush, good, bad, hertz: SPEED.hertz });
+}
+
+fn serial() -> Option<Serial> {
+    critical_section::with(|section| SERIAL.borrow(section).get())
+}
+
+fn send(bytes: &[u8]) {
+    if let Some(serial) = serial() {
+        // A port that takes no byte has nobody to say so to.
+        _ = serial.send(&mut Mapped::default(), bytes);
+    }
+}
+
+fn flush() {
+    if let Some(serial) = serial() {
+        _ = serial.flush(&mut Mapped::default());
+    }
+}
+
+fn good(on: bool) {
+    GREEN.set(&mut Mapped::default(), on);
+}
+
+fn bad(on: bool) {
+    RED.set(&mut Mapped::default(), !on);
+}
+
+/// Pin PG10.
+pub struct Marker;
+
+impl ErrorType for Marker {
+    type Error = Infallible;
+}
+
+impl OutputPin for Marker {
+    fn set_low(&mut self) -> Result<(), Infallible> {
+        RED.set(&mut Mapped::default(), false);
+        Ok(())
+    }
+
+    fn set_high(&mut self) -> Result<(), Infallible> {
+        RED.set(&mut Mapped::default(), true);
+        Ok(())
+    }
+}
