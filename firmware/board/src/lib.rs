@@ -3,6 +3,8 @@
 #![no_std]
 
 mod ending;
+#[cfg(feature = "itcm")]
+mod hot;
 mod log;
 
 use core::cell::Cell;
@@ -28,8 +30,10 @@ pub struct Outputs {
 
 static OUTPUTS: Mutex<Cell<Option<Outputs>>> = Mutex::new(Cell::new(None));
 
-/// Starts the log over RTT. To be called once, first of all.
+/// Copies the code that runs in tightly coupled memory there, and starts the log over RTT. To be called once, first of all.
 pub fn begin() {
+    #[cfg(feature = "itcm")]
+    hot::copy();
     log::begin();
     cortex_m_machine::at_end(end);
 }
