@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""Boots an unmodified program of a board in Unicorn, with models of PLL, flash controller and flash that refuse what the chips do not allow.
+
+The exit status says how this command ended; what the program did is printed as JSON: its exit code with a debugger, or that it sleeps without one, what it sent over
+the serial port (to a file), its LEDs, and the first breach of a rule of the chips."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+try:
+    import unicorn  # noqa: F401
+except ImportError:
+    sys.exit("python3 has no module unicorn: pip install -r tools/boards/requirements.txt")
+
+import rp2350
+import stm32h747
+from machine import Breach, Stuck
+
+BOARDS = {"rp2350": rp2350.Board, "stm32h747i-disco": stm32h747.Board}
+
+EXAMPLE = """example:
+  tools/boards/boot.py stm32h747i-disco target/firmware/thumbv7em-none-eabihf/release/selftest --model target/demo/nano.hrvit --mode qpi
+  tools/boards/boot.py rp2350 --list"""
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("board", choices=sorted(BOARDS))
+    parser.add_argument("elf", type=Path, nargs="?", metavar="ELF", help="the program")
+    parser.add_argument("--model", type=Path, metavar="FILE", help="model image in the board's flash (default: none, the flash is blank)")
+    parser.add_argument("--mode", metavar="MODE", help="what an earlier program left the flash in (default: as after power-on)")
+    parser.add_argument("--no-debugger", action="store_true", help="nobody is attached: the program must not end in a breakpoint")
+    parser.add_argument("--mutation", metavar="NAME", help="a fault that is put into what the program writes")
+    parser.add_argument("--serial", type=Path, metavar="FILE", help="where to write what the program sends over its serial port")
+    parser.add_argument("--list", action="store_true", help="print the board's modes and mutations instead")
+    args = parser.parse_args()
+    board = BOARDS[args.board]
+    if not args.list and args.elf is None:
+        parser.error("which program? give its ELF file")
+    if args.mode is not None and args.mode not in board.MODES:
+        parser.error(f"--mode {args.mode}: the flash of this board knows {', '.join(board.MODES)}")
+    if args.mutation is not None and args.mutation not in board.MUTATIONS:
+        parser.error(f"--mutation {args.mutation}: this board knows {', '.join(board.MUTATIONS)}")
+    return args
+
+
+def main() -> None:
+    args = options()
+    kind = BOARDS[args.board]
+    if args.list:
+        print(json.dumps({"modes": kind.MODES, "mutations": list(kind.MUTATIONS)}))
+        return
+    model = args.model.read_bytes() if args.model else b""
+    board = kind(args.elf, model, not args.no_debugger, args.mode or kind.MODES[0])
+    if args.mutation:
+        board.machine.tamper = kind.MUTATIONS[args.mutation]
+    outcome: dict = {"code": None, "sleeps": False, "breach": None}
+    try:
+        ended = board.start()
+        outcome |= {"code": ended.code, "sleeps": ended.code is None}
+    except (Breach, Stuck) as found:
+        outcome["breach"] = str(found)
+    if args.serial:
+        args.serial.write_bytes(board.sent())
+    print(json.dumps(outcome | {"lights": board.lights(), "sent": len(board.sent())}))
+
+
+if __name__ == "__main__":
+    main()
