@@ -56,10 +56,10 @@ def main() -> None:
     board = kind(args.elf, model, not args.no_debugger, args.mode or kind.MODES[0])
     if args.mutation:
         board.machine.tamper = kind.MUTATIONS[args.mutation]
-    outcome: dict = {"code": None, "sleeps": False, "breach": None}
+    outcome: dict = {"code": None, "sleeps": False, "blinks": False, "breach": None}
     try:
         ended = board.start()
-        outcome |= {"code": ended.code, "sleeps": ended.code is None}
+        outcome |= {"code": ended.code, "sleeps": ended.code is None and not ended.blinks, "blinks": ended.blinks}
     except (Breach, Stuck) as found:
         outcome["breach"] = str(found)
     if args.serial:

@@ -23,9 +23,10 @@ class Stuck(Exception):
 
 @dataclass
 class Ended:
-    """How a program ended: by a debugger's exit code, or asleep without a debugger."""
+    """How a program ended: by a debugger's exit code; without a debugger asleep, or blinking."""
 
     code: int | None
+    blinks: bool = False
 
 
 class Block:
@@ -88,6 +89,8 @@ class Machine:
 
     # Instructions of one go; a program that is neither done nor asleep after all of them is stuck.
     BUDGET = 20_000_000_000
+    # So many times on, and an LED blinks.
+    FLASHES = 3
 
     def __init__(self, model: int, cpuid: int, debugger: bool):
         self.uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
@@ -95,6 +98,7 @@ class Machine:
         self.core = Core(cpuid, debugger)
         self.breach: str | None = None
         self.code: int | None = None
+        self.flashes = 0
         self.tamper: Callable[[str, int, int], int | None] = lambda block, offset, value: value
         self.add(self.core)
         self.add(Cycles())
@@ -157,6 +161,8 @@ class Machine:
             raise Breach(self.breach)
         if self.code is not None:
             return Ended(self.code)
+        if self.flashes >= self.FLASHES:
+            return Ended(None, blinks=True)
         at = self.uc.reg_read(arm_const.UC_ARM_REG_PC)
         # `wfi` ends the emulation behind itself.
         if bytes(self.uc.mem_read(at - 2, 2)) == b"\x30\xbf":
@@ -167,6 +173,12 @@ class Machine:
         """Ends the emulation with a breach; the first one counts."""
         self.breach = self.breach or why
         self.uc.emu_stop()
+
+    def flash(self) -> None:
+        """The LED for errors went on; a program that shows its end does nothing else."""
+        self.flashes += 1
+        if self.flashes >= self.FLASHES:
+            self.uc.emu_stop()
 
     def _guarded(self, work):
         try:

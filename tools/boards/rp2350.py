@@ -155,12 +155,17 @@ class Uart(Atomic):
 class Sio(Block):
     """Outputs of the pins."""
 
-    def __init__(self):
+    LED = 1 << 25
+
+    def __init__(self, machine: Machine):
         super().__init__("SIO", 0xD000_0000)
-        self.pins = 0
+        self.machine, self.pins = machine, 0
 
     def write(self, offset: int, value: int) -> None:
+        before = self.pins
         self.pins = {0x10: value, 0x18: self.pins | value, 0x20: self.pins & ~value, 0x28: self.pins ^ value}.get(offset, self.pins)
+        if self.pins & ~before & self.LED:
+            self.machine.flash()
         super().write(offset, value)
 
 
@@ -252,7 +257,7 @@ class Board:
         machine.uc.mem_write(MODEL_AT, model)
         xosc = Xosc()
         plls = {0: Pll("PLL_SYS", 0x4005_0000, xosc), 1: Pll("PLL_USB", 0x4005_8000, xosc)}
-        clocks, self.uart, self.sio = Clocks(plls, xosc), Uart(), Sio()
+        clocks, self.uart, self.sio = Clocks(plls, xosc), Uart(), Sio(machine)
         self.qmi = Qmi(machine, clocks)
         blocks = [xosc, *plls.values(), clocks, Resets(), Timer("TIMER0", 0x400B_0000), Timer("TIMER1", 0x400B_8000), self.uart, self.sio, self.qmi]
         plain = {"IO_BANK0": 0x4002_8000, "IO_QSPI": 0x4003_0000, "PADS_BANK0": 0x4003_8000, "PADS_QSPI": 0x4004_0000, "POWMAN": 0x4010_0000,

@@ -18,7 +18,8 @@ HSI = 64_000_000
 LIMITS = {0: 480_000_000, 1: 400_000_000, 2: 300_000_000, 3: 200_000_000}
 # RM0399 table 17: the AXI clock up to which so many wait states suffice at scale 1.
 WAIT_STATES = {0: 70_000_000, 1: 140_000_000, 2: 210_000_000, 3: 225_000_000, 4: 240_000_000}
-# MT25TL data sheet, reset recovery.
+# LED3 on port I, lit when low.
+RED = 1 << 14
 RESET_ENABLE, RESET, IDENTIFY, QUAD_READ = 0x66, 0x99, 0x9F, 0x6C
 
 
@@ -113,13 +114,17 @@ class Rcc(Block):
 class Gpio(Block):
     """One port."""
 
-    def __init__(self, number: int):
+    def __init__(self, machine: Machine, number: int):
         super().__init__(f"GPIO{'ABCDEFGHIJK'[number]}", 0x5802_0000 + 0x400 * number, 0x400)
+        self.machine = machine
         self.words[0x00] = 0xFFFF_FFFF
 
     def write(self, offset: int, value: int) -> None:
         if offset == 0x18:
-            self.words[0x14] = (self.words.get(0x14, 0) | value & 0xFFFF) & ~(value >> 16)
+            before = self.words.get(0x14, 0)
+            self.words[0x14] = (before | value & 0xFFFF) & ~(value >> 16)
+            if self.name == "GPIOI" and before & ~self.words[0x14] & RED:
+                self.machine.flash()
         else:
             super().write(offset, value)
 
@@ -247,7 +252,7 @@ class Board:
         machine.uc.mem_write(MODEL_AT, model)
         machine.uc.mem_write(MODEL_AT + MAPPED_BYTES // 2, b"\xff" * 4096)
         machine.uc.mem_protect(MAPPED, MAPPED_BYTES, 0)
-        pwr, self.usart, self.ports = Pwr(), Usart(), [Gpio(number) for number in range(11)]
+        pwr, self.usart, self.ports = Pwr(), Usart(), [Gpio(machine, number) for number in range(11)]
         rcc = Rcc(pwr)
         rcc.flash = Block("FLASH", 0x5200_2000)
         rcc.flash.words[0] = 0x37

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::output::{self, Format, grouped};
 use crate::profile::compare::{Change, change_table, changes};
 use crate::profile::summary::{Summary, headline};
-use crate::profile::{bars, decode, trace};
+use crate::profile::{bars, decode, serial, trace};
 
 /// Show where a device spends its time
 ///
@@ -21,7 +22,8 @@ use crate::profile::{bars, decode, trace};
 #[command(after_help = "Examples:
   qemu-system-arm ... | hrvit profile --elf firmware/target/thumbv8m.main-none-eabihf/release/profile --log -
   hrvit profile --elf profile --log device.defmt --clock 600000000 --steps --svg profile.svg --trace trace.json
-  hrvit profile --elf profile --log device.defmt --against before.json")]
+  hrvit profile --elf profile --log device.defmt --against before.json
+  hrvit profile --elf profile --serial /dev/ttyACM0")]
 pub struct ProfileArgs {
     /// Program that wrote the log
     #[arg(long, value_name = "ELF", required_unless_present = "decoded")]
@@ -29,6 +31,12 @@ pub struct ProfileArgs {
     /// The log; `-` is standard input
     #[arg(long, value_name = "FILE", default_value = "-")]
     log: PathBuf,
+    /// Serial port that a board logs to: listens until the program has ended, and keeps what came in the file of --log, if one is given
+    #[arg(long, value_name = "PORT", conflicts_with = "decoded")]
+    serial: Option<PathBuf>,
+    /// How long to listen
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, requires = "serial")]
+    patience: u64,
     /// The log is text already, as defmt-print or probe-rs print it without time and level
     #[arg(long, conflicts_with = "elf")]
     decoded: bool,
@@ -96,6 +104,9 @@ pub fn run(args: &ProfileArgs, format: Format) -> Result<()> {
     if let Some(error) = &log.error {
         bail!("the device gave up with code {}: {}", error.code, error.text);
     }
+    if let Some(code) = log.end.filter(|&code| code != 0 && log.selftest.is_none()) {
+        bail!("the program ended with code {code}");
+    }
     if let Some(SelfTest::Fail(Fail { id, name, expected, found })) = &log.selftest {
         bail!("step {id} ({name}) has CRC {found} on the device, {expected} on the host");
     }
@@ -150,7 +161,13 @@ fn source(log: &Path) -> String {
 /// Lines of the log, and how many frames were damaged.
 fn read(args: &ProfileArgs) -> Result<(Vec<String>, usize)> {
     let mut bytes = Vec::new();
-    if args.log == Path::new("-") {
+    if let (Some(port), Some(elf)) = (&args.serial, &args.elf) {
+        let program = std::fs::read(elf).with_context(|| format!("reading {}", elf.display()))?;
+        bytes = serial::record(port, &program, Duration::from_secs(args.patience))?;
+        if args.log != Path::new("-") {
+            output::write_file(&args.log, &bytes)?;
+        }
+    } else if args.log == Path::new("-") {
         std::io::stdin().lock().read_to_end(&mut bytes).context("reading the log from standard input")?;
     } else {
         bytes = std::fs::read(&args.log).with_context(|| format!("reading {}", args.log.display()))?;

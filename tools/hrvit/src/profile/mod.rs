@@ -3,6 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`decode`] | a defmt stream and its ELF to lines of text |
+//! | [`serial`] | that stream, as it comes over a serial port |
 //! | [`summary`] | per step and per kind of block: share, time, multiply-accumulates per tick |
 //! | [`compare`] | two profiles side by side |
 //! | [`trace`], [`bars`] | the same as a Chrome trace and as a picture |
@@ -10,6 +11,7 @@
 pub mod bars;
 pub mod compare;
 pub mod decode;
+pub mod serial;
 pub mod summary;
 pub mod trace;
 
