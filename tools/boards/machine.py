@@ -87,8 +87,6 @@ class Cycles(Block):
 class Machine:
     """Processor, memory and registers."""
 
-    # Instructions of one go; a program that is neither done nor asleep after all of them is stuck.
-    BUDGET = 20_000_000_000
     # So many times on, and an LED blinks.
     FLASHES = 3
 
@@ -99,6 +97,8 @@ class Machine:
         self.breach: str | None = None
         self.code: int | None = None
         self.flashes = 0
+        # A program that is neither done nor asleep after these instructions is stuck.
+        self.budget = 20_000_000_000
         self.tamper: Callable[[str, int, int], int | None] = lambda block, offset, value: value
         self.add(self.core)
         self.add(Cycles())
@@ -152,7 +152,7 @@ class Machine:
         self.uc.reg_write(arm_const.UC_ARM_REG_SP, stack)
         self.core.words[Core.VTOR] = vectors
         try:
-            self.uc.emu_start(entry | 1, 0xFFFFFFFF, 0, self.BUDGET)
+            self.uc.emu_start(entry | 1, 0xFFFFFFFF, 0, self.budget)
         except unicorn.UcError as error:
             if self.breach is None and self.code is None:
                 at = self.uc.reg_read(arm_const.UC_ARM_REG_PC)

@@ -233,7 +233,7 @@ class Board:
 
     MODES = ("spi", "qpi", "dtr", "qpi-dtr")
     MUTATIONS = {
-        "5: no reset on four lines": lambda block, offset, value: None if (block, offset, value >> 8 & 3) == ("QUADSPI", 0x14, 3) and value >> 26 & 3 == 0 else value,
+        "5: no reset on four lines": lambda block, offset, value: value & ~0xFF if (block, offset, value >> 8 & 3, value >> 26 & 3) == ("QUADSPI", 0x14, 3, 0) else value,
         "5: no reset at all": lambda block, offset, value: value & ~0xFF if (block, offset) == ("QUADSPI", 0x14) and value & 0xFF == RESET else value,
         "5: no identification": lambda block, offset, value: value & ~0xFF if (block, offset) == ("QUADSPI", 0x14) and value & 0xFF == IDENTIFY else value,
         "dies one after the other": lambda block, offset, value: value & ~(1 << 6) if (block, offset) == ("QUADSPI", 0x00) else value,

@@ -2,6 +2,7 @@
 
 mod api;
 mod app;
+mod boards;
 mod checks;
 mod command;
 mod count;
@@ -17,6 +18,7 @@ mod machines;
 mod marked;
 mod mca;
 mod miri;
+mod n6_image;
 mod package;
 mod parity;
 mod performance;
@@ -79,6 +81,9 @@ enum Task {
     },
     /// Run the kernels' tests on this processor and on emulated AArch64 processors
     Conformance,
+    /// Boot the programs of boards in an emulator, with faults too, and check the start-up that runs on the host
+    Boards,
+    N6Image(n6_image::ImageArgs),
     Count(Box<count::CountArgs>),
     Profile(Box<profile::ProfileArgs>),
     Mca(mca::McaArgs),
@@ -112,6 +117,8 @@ fn run() -> Result<ExitCode> {
         Task::Miri { all } => miri::run(&root, all).map(|()| true)?,
         Task::Fuzz(args) => fuzz::run(&root, &args)?,
         Task::Qemu(args) => return Ok(ExitCode::from(qemu::run(&root, &args)?)),
+        Task::Boards => boards::run(&root).map(|made| made.skipped().iter().for_each(|line| println!("SKIPPED {line}"))).map(|()| true)?,
+        Task::N6Image(args) => n6_image::run(&args).map(|()| true)?,
         Task::Conformance => isa::run(&root).map(|made| made.skipped().iter().for_each(|line| println!("SKIPPED {line}"))).map(|()| true)?,
         Task::Count(args) => none_of(&count::run(&root, &args)?),
         Task::Profile(args) => profile::run(&root, &args).map(|()| true)?,

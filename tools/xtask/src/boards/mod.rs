@@ -1,0 +1,129 @@
+//! `cargo xtask boards`: boots the programs of boards in an emulator, as they are and with faults put into what they write, and checks the start-up that runs on the host.
+
+mod emulator;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use comfy_table::{CellAlignment, ContentArrangement};
+use hrvit_log::{Pass, SelfTest};
+
+use crate::checks::Made;
+use crate::firmware::build::{self, Plan, target_folder};
+use crate::firmware::table;
+use crate::hrvit::Hrvit;
+use crate::{command, install, machines};
+use emulator::{Case, Emulator, Outcome};
+
+/// Boards that the emulator knows.
+const EMULATED: [&str; 2] = ["rp2350", "stm32h747i-disco"];
+/// Instructions in which a start-up without a model image has ended.
+const START_UP: u64 = 400_000_000;
+
+/// What one boot ended in.
+struct Row {
+    board: &'static str,
+    what: String,
+    ended: String,
+    fine: bool,
+}
+
+/// Checks what this machine can check, prints the table, and says what it could not.
+///
+/// # Errors
+/// If a program does not build or ends otherwise than it must.
+pub fn run(root: &Path) -> Result<Made> {
+    // Plans, programs and the start-up of STM32N6570-DK, against the model of its chip.
+    let mut tests = Command::new("cargo");
+    tests.current_dir(root.join("firmware")).env("CARGO_TARGET_DIR", target_folder(root).join("firmware")).args(["test", "--locked", "--quiet"]);
+    command::succeed(&mut tests)?;
+    let emulator = match Emulator::find(root)? {
+        Ok(emulator) => emulator,
+        Err(missing) => return Ok(Made::Part(EMULATED.iter().map(|board| format!("{board} booted in an emulator: {missing}")).collect())),
+    };
+    let hrvit = Hrvit::build(root)?;
+    let good = hrvit.model(&Plan::default(), "rows")?;
+    let flipped = flipped(root, &good)?;
+    // The boards' programs have the same names: one is copied before the next is built.
+    let elves = EMULATED.map(|board| self_test(root, board)).into_iter().collect::<Result<Vec<_>>>()?;
+    let rows = thread::scope(|scope| {
+        let run = |(board, elf): (&'static str, &PathBuf)| {
+            let (emulator, hrvit, good, flipped, elf) = (&emulator, &hrvit, &good, &flipped, elf.clone());
+            scope.spawn(move || boot(board, &elf, emulator, hrvit, good, flipped))
+        };
+        let running: Vec<_> = EMULATED.into_iter().zip(&elves).map(run).collect();
+        running.into_iter().map(|board| board.join().map_err(|_| anyhow!("a thread panicked"))?).collect::<Result<Vec<_>>>()
+    })?;
+    let rows: Vec<Row> = rows.into_iter().flatten().collect();
+    let mut table = table(&["board", "what", "ended"]);
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(180);
+    for column in table.column_iter_mut() {
+        column.set_cell_alignment(CellAlignment::Left);
+    }
+    for row in &rows {
+        table.add_row([row.board, &row.what, &row.ended]);
+    }
+    println!("{table}");
+    let wrong: Vec<String> = rows.iter().filter(|row| !row.fine).map(|row| format!("{}, {}: {}", row.board, row.what, row.ended)).collect();
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(Made::All)
+}
+
+/// The board's self-test, in a place of its own.
+fn self_test(root: &Path, board: &str) -> Result<PathBuf> {
+    let boards = machines::boards(root)?;
+    let target = &boards.iter().find(|found| found.package == board).with_context(|| format!("no board {board}"))?.target;
+    install::targets(root, &[target])?;
+    eprintln!("building {board}");
+    let program = build::build(root, board, target, &Plan::default(), Some("selftest"))?.into_iter().next().context("cargo built no selftest")?;
+    let folder = target_folder(root).join("boards");
+    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let elf = folder.join(format!("{board}.elf"));
+    std::fs::copy(&program.elf, &elf).with_context(|| format!("copying to {}", elf.display()))?;
+    Ok(elf)
+}
+
+/// `model` with one bit of its weights flipped.
+fn flipped(root: &Path, model: &Path) -> Result<PathBuf> {
+    let mut bytes = std::fs::read(model).with_context(|| format!("reading {}", model.display()))?;
+    let middle = bytes.len() / 2;
+    *bytes.get_mut(middle).context("the model image is empty")? ^= 1;
+    let path = target_folder(root).join("models/flipped.hrvit");
+    std::fs::write(&path, bytes).with_context(|| format!("writing {}", path.display()))?;
+    Ok(path)
+}
+
+/// Boots `elf` in every way.
+fn boot(board: &'static str, elf: &Path, emulator: &Emulator, hrvit: &Hrvit, good: &Path, flipped: &Path) -> Result<Vec<Row>> {
+    let (modes, mutations) = emulator.knows(board)?;
+    let (first, last) = (modes.first().context("a flash has a mode")?, modes.last().context("a flash has a mode")?);
+    let mut rows = Vec::new();
+    let mut row = |what: String, outcome: &Outcome, fine: bool| rows.push(Row { board, what, ended: outcome.to_string(), fine });
+    let whole = emulator.boot(&Case { model: Some(good), mode: Some(first), ..Case::new(board, elf) })?;
+    row(format!("self-test, flash left in {first}"), &whole, whole.code == Some(0));
+    // Nobody attached: the result over the serial port and on an LED.
+    let serial = elf.with_extension("serial");
+    let alone = emulator.boot(&Case { model: Some(good), mode: Some(last), serial: Some(&serial), debugger: false, ..Case::new(board, elf) })?;
+    let heard = emulator.over_a_port(hrvit, elf, &serial)?;
+    let passed = matches!(heard.selftest, Some(SelfTest::Pass(Pass { steps })) if steps > 0) && heard.end == Some(0);
+    row(format!("self-test without a debugger, flash left in {last}: log over the serial port"), &alone, alone.sleeps && alone.lights.good && passed);
+    let damaged = emulator.boot(&Case { model: Some(flipped), ..Case::new(board, elf) })?;
+    row("one bit of the model image flipped".to_owned(), &damaged, damaged.code == Some(2));
+    let blinking = emulator.boot(&Case { debugger: false, ..Case::new(board, elf) })?;
+    row("no model image, without a debugger".to_owned(), &blinking, blinking.blinks);
+    for mode in &modes {
+        let blank = emulator.boot(&Case { mode: Some(mode), ..Case::new(board, elf) })?;
+        row(format!("no model image, flash left in {mode}"), &blank, blank.code == Some(5));
+    }
+    for mutation in &mutations {
+        // A fault may show in one mode of the flash only.
+        let case = |mode| Case { mode: Some(mode), mutation: Some(mutation), instructions: Some(START_UP), ..Case::new(board, elf) };
+        let outcomes = modes.iter().map(|mode| emulator.boot(&case(mode))).collect::<Result<Vec<_>>>()?;
+        let found = outcomes.iter().find(|outcome| outcome.code != Some(5));
+        let shown = found.or(outcomes.first()).context("a flash has a mode")?;
+        row(format!("fault: {mutation}"), shown, found.is_some());
+    }
+    Ok(rows)
+}
