@@ -12,6 +12,8 @@ mod avx_vnni;
 mod dsp;
 #[cfg(hrvit_mve)]
 mod mve;
+#[cfg(hrvit_mve)]
+mod mve_long;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg(target_arch = "aarch64")]
@@ -21,6 +23,8 @@ mod neon_i8mm;
 #[cfg(any(test, hrvit_dsp, hrvit_mve))]
 mod reciprocal;
 pub mod scalar;
+#[cfg(any(test, hrvit_dsp, hrvit_mve))]
+mod table;
 
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};

@@ -1,279 +1,301 @@
-//! Attention on MVE, one query at a time: logits of four keys at once, codes of four keys at once, then the weighted sums of four channels over eight keys at once.
+//! Attention on MVE, three queries at a time: logits and weighted sums are products of three rows ([`dots`]), with the keys as channels and with the values transposed
+//! once a strip. Codes of 8 keys at a time come from the table of [`super::table`].
+//!
+//! Codes of 8 bits are unsigned, so the transposed values have 128 added to them; 128 times the sum of the codes is taken away again.
 
-use core::arch::{asm, naked_asm};
+use core::arch::asm;
+use core::mem::MaybeUninit;
 
-use super::{Strip, reciprocal::reciprocal, scalar};
+use super::reciprocal::reciprocal;
+use super::table::codes_of;
+use super::{Strip, mve_long};
 use crate::isa::Mve;
-use crate::slices::{dot, rows, rows_mut};
+use crate::mve::dots::{self, Dots};
+use crate::mve::tile::{COLUMNS, ROWS, Tile};
 
-/// Computes the strip; head dimensions that are no multiple of 4, or beyond 32, and strips whose values do not lie within 64 KB are left to `scalar`.
-pub(super) fn run(_: Mve, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) {
-    let dim = args.dim;
-    if !matches!(dim, 4..=32) || !dim.is_multiple_of(4) || args.v.len() > 0x1_0000 {
-        return scalar::run(args, scores, out);
+/// Tiles of logits. The second one takes the weighted sums when all codes are made.
+const TILES: usize = 2;
+/// Bytes of transposed values.
+const VALUES: usize = 32 * 112;
+
+/// Computes the strip; heads of other than 8, 16, 24 or 32 channels and strips beyond the buffers are left to [`mve_long`].
+#[inline(never)] // its buffers would lie on the stack of every instruction set
+pub(super) fn run(mve: Mve, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) {
+    let (dim, keys) = (args.dim, scores.len());
+    let multiply: unsafe extern "C" fn(&Dots<i8>) = match dim {
+        8 => dots::s8_of_8,
+        16 => dots::s8_of_16,
+        24 => dots::s8,
+        32 => dots::s8_of_32,
+        _ => return mve_long::run(mve, args, scores, out),
+    };
+    let padded = keys.next_multiple_of(16);
+    // A tile of one key has no pair of channels.
+    let fits = keys <= TILES * COLUMNS && keys % COLUMNS != 1 && padded * dim <= VALUES;
+    let Some(codes) = codes_of(args.exp, args.bits).filter(|_| fits) else { return mve_long::run(mve, args, scores, out) };
+    let narrow = args.bits == 8;
+    let mut values = Values([MaybeUninit::uninit(); VALUES]);
+    let mut threes = Threes { args, keys, padded, multiply, codes, narrow, values: values.0.as_ptr().cast(), tiles: [const { Tile::new() }; TILES] };
+    // SAFETY: the token proves MVE. `v` has 2 or more keys of `dim` channels, `values` room for `dim` rows of `padded` bytes, by the checks above.
+    unsafe { transpose(args.v, [dim, keys, padded], narrow, values.0.as_mut_ptr().cast()) };
+    for (q, out) in args.q.chunks(ROWS * dim).zip(out.chunks_mut(ROWS * dim)) {
+        // SAFETY: the token proves MVE; `q` and `out` have one to three rows of `dim` elements, and the values are written.
+        unsafe { threes.queries(q, out) };
     }
-    let offsets: [u16; 8] = core::array::from_fn(|key| (key * dim) as u16);
-    for (q, out) in rows(args.q, dim).zip(rows_mut(out, dim)) {
-        // SAFETY: the token proves MVE. `q` and `out` have `dim` elements, a multiple of 4 up to 32, and `scores` one for each of the keys in `v`, all checked by
-        // the entry, which has also checked that `exp` has 64 entries. `codes` writes as many codes as `weighted_sums` reads.
+}
+
+/// Transposed values `[dim, padded]`.
+#[repr(C, align(16))]
+struct Values([MaybeUninit<u8>; VALUES]);
+
+/// What all queries share.
+struct Threes<'a> {
+    args: &'a Strip<'a>,
+    /// An even number, or not one beyond whole tiles.
+    keys: usize,
+    /// `keys`, rounded up to whole vectors.
+    padded: usize,
+    multiply: unsafe extern "C" fn(&Dots<i8>),
+    /// Codes by distance, the last for all larger ones.
+    codes: &'static [u16],
+    /// Codes have 8 bits.
+    narrow: bool,
+    values: *const i8,
+    tiles: [Tile; TILES],
+}
+
+impl Threes<'_> {
+    /// One to three queries.
+    ///
+    /// # Safety
+    /// The processor has MVE; `q` and `out` have as many rows of `dim` elements; the values are written.
+    #[inline(always)]
+    unsafe fn queries(&mut self, q: &[i8], out: &mut [i16]) {
+        let dim = self.args.dim;
+        let rows = q.len() / dim;
+        let row = |i: usize| q.as_ptr().wrapping_add(i.min(rows - 1) * dim);
+        let to = |i: usize| out.as_ptr().cast_mut().wrapping_add(i.min(rows - 1) * dim);
+        // SAFETY: by the contract; a row that does not exist is the last one.
         unsafe {
-            let maximum = logits(q, args.v, scores);
-            let sum = codes(args, maximum, scores);
-            let (reciprocal, k) = reciprocal(sum);
-            weighted_sums(&Values {
-                codes: scores.as_ptr().cast(),
-                v: args.v.as_ptr(),
-                offsets: &offsets,
-                step: 8 * dim,
-                keys: scores.len(),
-                fours: dim / 4,
-                reciprocal,
-                // A vector shifts by 32 or more. Where k is less the sums are small: below 2^(39 - zeros), shifted by 32 - k = zeros - 22.
-                shift: 31 - k.max(32) as i32,
-                pre_shift: 32u32.saturating_sub(k),
-                out: out.as_mut_ptr(),
-            });
+            let maxima = self.logits([row(0), row(1), row(2)]);
+            let [first, ..] = &mut self.tiles;
+            let start = first.start();
+            let sums: [u32; ROWS] = core::array::from_fn(|i| self.codes(i, maxima[i]));
+            let [.., last] = &mut self.tiles;
+            let tile = last.start();
+            let end = tile.wrapping_add(dim);
+            let code_rows: [*const i32; ROWS] = core::array::from_fn(|i| start.wrapping_add(i * COLUMNS).cast_const());
+            if self.narrow {
+                dots::u8(&Dots { a: code_rows.map(<*const i32>::cast), weights: self.values, depth: self.padded, tile, tile_end: end });
+            } else {
+                dots::s16(&Dots { a: code_rows.map(<*const i32>::cast), weights: self.values, depth: self.padded, tile, tile_end: end });
+            }
+            for (i, sum) in sums.into_iter().enumerate().take(rows) {
+                divide(tile.wrapping_add(i * COLUMNS), sum, self.narrow, dim, to(i));
+            }
         }
+    }
+
+    /// Logits of three queries over every key, and their maxima.
+    ///
+    /// # Safety
+    /// As for [`Threes::queries`]; `dim` codes are readable from each of the pointers on.
+    #[inline(always)]
+    unsafe fn logits(&mut self, a: [*const i8; ROWS]) -> [i32; ROWS] {
+        let (dim, keys, multiply) = (self.args.dim, self.keys, self.multiply);
+        let mut maxima = [i32::MIN; ROWS];
+        for (tile, first) in self.tiles.iter_mut().zip((0..keys).step_by(COLUMNS)) {
+            let len = COLUMNS.min(keys - first);
+            let start = tile.start();
+            let pairs = |column: usize, len: usize| {
+                let weights = self.args.v.as_ptr().wrapping_add((first + column) * dim);
+                let tile = start.wrapping_add(column);
+                // SAFETY: MVE and rows by the contract; the keys from `first + column` on exist, and their sums lie inside the tile.
+                unsafe { multiply(&Dots { a, weights, depth: dim, tile, tile_end: tile.wrapping_add(len) }) };
+            };
+            pairs(0, len & !1);
+            if len % 2 != 0 {
+                // In a pair with the key before it.
+                pairs(len - 2, 2);
+            }
+            // SAFETY: MVE; the sums of `len` keys were written in each of three rows, which lie 256 bytes apart.
+            unsafe {
+                asm!(
+                    "vmov.i32 q1, #0x80000000",
+                    "vmov q2, q1",
+                    "vmov q3, q1",
+                    "dlstp.32 lr, lr",
+                    "2:",
+                    "vldrw.u32 q0, [{logits}], #16",
+                    "vmax.s32 q1, q1, q0",
+                    "vldrw.u32 q0, [{logits}, #240]",
+                    "vmax.s32 q2, q2, q0",
+                    "vldrw.u32 q0, [{logits}, #496]",
+                    "vmax.s32 q3, q3, q0",
+                    "letp lr, 2b",
+                    "vmaxv.s32 {first}, q1",
+                    "vmaxv.s32 {second}, q2",
+                    "vmaxv.s32 {third}, q3",
+                    logits = inout(reg) start => _, first = inout(reg) maxima[0], second = inout(reg) maxima[1], third = inout(reg) maxima[2],
+                    inout("lr") len => _, out("q0") _, out("q1") _, out("q2") _, out("q3") _, options(nostack, readonly),
+                );
+            }
+        }
+        maxima
+    }
+
+    /// Codes of one row of all tiles, one after another from the start of that row of the first tile on, and their sum.
+    ///
+    /// Codes of the second tile go where logits of the first were. Up to 7 codes more are written, of whatever the tile holds there; they meet values of 0.
+    ///
+    /// # Safety
+    /// The processor has MVE; the logits are written.
+    #[inline(always)]
+    unsafe fn codes(&mut self, row: usize, maximum: i32) -> u32 {
+        let mut sum = 0;
+        let [first, second] = &mut self.tiles;
+        let mut to: *mut u8 = first.start().wrapping_add(row * COLUMNS).cast();
+        let args = self.args;
+        // SAFETY: MVE and logits by the contract; 8 logits lie in a row of the tile wherever one is read, as a row is whole vectors of them. Distances are cut at the last
+        // index of the codes. A vector of codes is at most half as long as that of logits, and written after these.
+        unsafe {
+            let from = first.start().wrapping_add(row * COLUMNS);
+            let len = self.keys.min(COLUMNS);
+            to = if self.narrow {
+                codes_of_row::<true>(args, self.codes, maximum, from, len, to, &mut sum)
+            } else {
+                codes_of_row::<false>(args, self.codes, maximum, from, len, to, &mut sum)
+            };
+            if let Some(len) = self.keys.checked_sub(COLUMNS).filter(|len| *len != 0) {
+                let from = second.start().wrapping_add(row * COLUMNS);
+                if self.narrow {
+                    codes_of_row::<true>(args, self.codes, maximum, from, len, to, &mut sum);
+                } else {
+                    codes_of_row::<false>(args, self.codes, maximum, from, len, to, &mut sum);
+                }
+            }
+        }
+        sum
     }
 }
 
-/// Operands of the functions that [`logits`] chooses from. The assembly reads the fields at their offsets.
-#[repr(C)]
-struct Keys {
-    q: *const i8,
-    v: *const i8,
-    scores: *mut i32,
-    /// Groups of four keys, not 0.
-    fours: usize,
-    dim: usize,
-}
-
-/// A loop over four keys at a time, which writes their logits and returns the largest: what loads the query, the products of four keys with it (sums in r0, r2, r4,
-/// r8, the next key at r1, the dimension in r6).
-macro_rules! four_keys {
-    ($(#[$doc:meta])* $name:ident, [$($query:literal),*], [$($keys:literal),*]) => {
-        $(#[$doc])*
-        ///
-        /// # Safety
-        /// The processor has MVE; query, keys and scores of [`Keys`] are readable, the scores writable.
-        #[unsafe(naked)]
-        unsafe extern "C" fn $name(keys: &Keys) -> i32 {
-            naked_asm!(
-                ".cpu cortex-m55",
-                "push {{r4-r8, lr}}",
-                "ldrd r4, r1, [r0]",
-                "ldrd r3, lr, [r0, #8]",
-                "ldr r6, [r0, #16]",
-                "mov r5, #0x80000000",
-                $($query,)*
-                "dls lr, lr",
-                "2:",
-                $($keys,)*
-                "vmov q2[2], q2[0], r0, r4",
-                "vmov q2[3], q2[1], r2, r8",
-                "vmaxv.s32 r5, q2",
-                "vstrw.32 q2, [r3], #16",
-                "le lr, 2b",
-                "mov r0, r5",
-                "pop {{r4-r8, pc}}",
-            )
-        }
+/// Codes of 8 distances: logits at r0, codes to r1.
+macro_rules! eight_codes {
+    ($predicate:literal, $add:literal, $store:literal) => {
+        concat!(
+            "vld20.32 {{q0, q1}}, [r0]\nvld21.32 {{q0, q1}}, [r0]!\n",
+            "vsub.i32 q0, q0, {maximum}\nvsub.i32 q1, q1, {maximum}\n",
+            "vqdmulh.s32 q0, q0, {mult}\nvqdmulh.s32 q1, q1, {mult}\n",
+            "vrshl.s32 q0, {shift}\nvrshl.s32 q1, {shift}\n",
+            "vqmovnb.s32 q2, q0\nvqmovnt.s32 q2, q1\nvmin.u16 q2, q2, q4\n",
+            "vldrh.u16 q3, [{codes}, q2, uxtw #1]\n",
+            $predicate,
+            $add,
+            " r2, q3\n",
+            $store
+        )
     };
 }
 
-four_keys! {
-    /// Heads of exactly 8 channels: a vector holds two keys. Every `vpste` leaves the predicate inverted.
-    eight,
-    ["ldr r7, [r4]", "ldr r4, [r4, #4]", "vmov q0[2], q0[0], r7, r7", "vmov q0[3], q0[1], r4, r4", "mov r7, #8", "vctp.8 r7"],
-    [
-        "vldrb.u8 q1, [r1], #16", "vpste", "vmladavt.s8 r0, q0, q1", "vmladave.s8 r2, q0, q1",
-        "vldrb.u8 q1, [r1], #16", "vpste", "vmladavt.s8 r8, q0, q1", "vmladave.s8 r4, q0, q1"
-    ]
-}
-four_keys! {
-    /// Heads of exactly 16 channels.
-    sixteen,
-    ["vldrb.u8 q0, [r4]"],
-    [
-        "vldrb.u8 q1, [r1], #16", "vmladav.s8 r0, q0, q1", "vldrb.u8 q1, [r1], #16", "vmladav.s8 r2, q0, q1",
-        "vldrb.u8 q1, [r1], #16", "vmladav.s8 r4, q0, q1", "vldrb.u8 q1, [r1], #16", "vmladav.s8 r8, q0, q1"
-    ]
-}
-four_keys! {
-    /// Heads of exactly 32 channels.
-    thirty_two,
-    ["vldrb.u8 q0, [r4]", "vldrb.u8 q3, [r4, #16]"],
-    [
-        "vldrb.u8 q1, [r1], #16", "vmladav.s8 r0, q0, q1", "vldrb.u8 q1, [r1], #16", "vmladava.s8 r0, q3, q1",
-        "vldrb.u8 q1, [r1], #16", "vmladav.s8 r2, q0, q1", "vldrb.u8 q1, [r1], #16", "vmladava.s8 r2, q3, q1",
-        "vldrb.u8 q1, [r1], #16", "vmladav.s8 r4, q0, q1", "vldrb.u8 q1, [r1], #16", "vmladava.s8 r4, q3, q1",
-        "vldrb.u8 q1, [r1], #16", "vmladav.s8 r8, q0, q1", "vldrb.u8 q1, [r1], #16", "vmladava.s8 r8, q3, q1"
-    ]
-}
-four_keys! {
-    /// Heads of fewer than 16 channels.
-    narrow,
-    ["vctp.8 r6", "vpst", "vldrbt.u8 q0, [r4]"],
-    [
-        "vpst", "vldrbt.u8 q1, [r1]", "add r1, r6", "vmladav.s8 r0, q0, q1", "vpst", "vldrbt.u8 q1, [r1]", "add r1, r6", "vmladav.s8 r2, q0, q1",
-        "vpst", "vldrbt.u8 q1, [r1]", "add r1, r6", "vmladav.s8 r4, q0, q1", "vpst", "vldrbt.u8 q1, [r1]", "add r1, r6", "vmladav.s8 r8, q0, q1"
-    ]
-}
-four_keys! {
-    /// Heads of 17 to 31 channels.
-    wide,
-    ["sub r7, r6, #16", "vctp.8 r7", "vldrb.u8 q0, [r4]", "vpst", "vldrbt.u8 q3, [r4, #16]"],
-    [
-        "vldrb.u8 q1, [r1]", "vmladav.s8 r0, q0, q1", "vpst", "vldrbt.u8 q1, [r1, #16]", "add r1, r6", "vmladava.s8 r0, q3, q1",
-        "vldrb.u8 q1, [r1]", "vmladav.s8 r2, q0, q1", "vpst", "vldrbt.u8 q1, [r1, #16]", "add r1, r6", "vmladava.s8 r2, q3, q1",
-        "vldrb.u8 q1, [r1]", "vmladav.s8 r4, q0, q1", "vpst", "vldrbt.u8 q1, [r1, #16]", "add r1, r6", "vmladava.s8 r4, q3, q1",
-        "vldrb.u8 q1, [r1]", "vmladav.s8 r8, q0, q1", "vpst", "vldrbt.u8 q1, [r1, #16]", "add r1, r6", "vmladava.s8 r8, q3, q1"
-    ]
-}
-
-/// Logits of one query over every key, and their maximum.
+/// Codes of `len` logits to `to` on, as bytes or as words, and where they end; their sum is added to `sum`. A multiplier and a difference that both are negative give the
+/// distance's product.
 ///
 /// # Safety
-/// The processor has MVE; `scores` has one element for each key in `v`, of as many channels as `q`.
+/// The processor has MVE. `len`, rounded up to 8, logits are readable, and as many codes writable, at or after `to`.
 #[inline(never)]
-unsafe fn logits(q: &[i8], v: &[i8], scores: &mut [i32]) -> i32 {
-    let dim = q.len();
-    let fours = if dim > 32 { 0 } else { scores.len() / 4 };
-    let mut maximum = i32::MIN;
-    if fours != 0 {
-        let choice = match dim {
-            8 => eight,
-            16 => sixteen,
-            32 => thirty_two,
-            0..16 => narrow,
-            _ => wide,
+unsafe fn codes_of_row<const NARROW: bool>(args: &Strip<'_>, codes: &[u16], maximum: i32, from: *const i32, len: usize, to: *mut u8, sum: &mut u32) -> *mut u8 {
+    let mut end = to;
+    macro_rules! row {
+        ($store:literal) => {
+            asm!(
+                "vdup.16 q4, {last}",
+                "wls lr, lr, 3f",
+                "2:",
+                eight_codes!("", "vaddva.u16", $store),
+                "le lr, 2b",
+                "3:",
+                "cbz {rest}, 4f",
+                "vctp.16 {rest}",
+                eight_codes!("vpst\n", "vaddvat.u16", $store),
+                "4:",
+                last = in(reg) codes.len().wrapping_sub(1), rest = in(reg) len % 8, maximum = in(reg) maximum, mult = in(reg) args.mult.wrapping_neg(),
+                shift = in(reg) 31 - i32::from(args.shift), codes = in(reg) codes.as_ptr(),
+                inout("r0") from => _, inout("r1") end, inout("r2") *sum, inout("lr") len / 8 => _,
+                out("q0") _, out("q1") _, out("q2") _, out("q3") _, out("q4") _, options(nostack),
+            )
         };
-        let keys = Keys { q: q.as_ptr(), v: v.as_ptr(), scores: scores.as_mut_ptr(), fours, dim };
-        // SAFETY: MVE; reads `4 * fours` keys of `dim` channels (predicated where a vector is longer) and writes as many scores, which exist by the contract.
-        maximum = unsafe { choice(&keys) };
     }
-    if let Some((keys, scores)) = v.get(4 * fours * dim..).zip(scores.get_mut(4 * fours..)) {
-        for (key, score) in rows(keys, dim).zip(scores) {
-            *score = dot(q, key);
-            maximum = maximum.max(*score);
+    // SAFETY: by the contract; indices are at most that of the last code.
+    unsafe {
+        if NARROW {
+            row!("vstrb.16 q3, [r1], #8");
+        } else {
+            row!("vstrh.16 q3, [r1], #16");
         }
     }
-    maximum
+    end
 }
 
-/// Replaces the logits by their codes, of 16 bits each from the start of the buffer on, and returns the sum of the codes.
+/// `to[channel][key] = v[key][channel]`, with 128 added where `flip`, rows of `padded` bytes that end with zeros.
 ///
 /// # Safety
-/// The processor has MVE; `args.exp` has 64 entries.
-#[inline(never)]
-unsafe fn codes(args: &Strip<'_>, maximum: i32, scores: &mut [i32]) -> u32 {
-    let mut sum = 0u32;
-    let start = scores.as_mut_ptr();
-    // The table is read at `t & 63`; from a shift of 31 on nothing is left of an entry.
-    // SAFETY: MVE; reads `scores.len()` logits, and writes half as many bytes of codes, never beyond what it has read; the table has 64 entries.
+/// The processor has MVE; `v` has `keys` rows of `dim`, and `dim * padded` bytes are writable; `padded` is `keys` rounded up to 16.
+#[inline(always)]
+unsafe fn transpose(v: &[i8], [dim, keys, padded]: [usize; 3], flip: bool, to: *mut u8) {
+    // SAFETY: by the contract; `8 * dim` is below 2^16.
     unsafe {
         asm!(
-            "vmov.i32 q7, #63",
-            "vdup.32 q6, {maximum}",
-            "vdup.32 q5, {bits}",
-            "vmvn.i32 q4, #30",
-            "dlstp.32 lr, lr",
+            "vmov.i32 q3, #0",
+            "vdup.16 q2, {flip}",
+            "mov r2, #0",
+            "vidup.u16 q0, r2, #1",
+            "vmul.i16 q0, q0, {dim}",
+            "1:",
+            "add r2, r1, {padded}",
+            "sub r3, r2, #16",
+            "vstrb.8 q3, [r3]",
+            "mov r3, {v}",
+            "dlstp.16 lr, {keys}",
             "2:",
-            "vldrw.u32 q0, [{scores}], #16",
-            "vsub.i32 q0, q6, q0",
-            "vqdmulh.s32 q0, q0, {mult}",
-            "vrshl.s32 q0, {shift}",
-            "vand q1, q0, q7",
-            "vldrh.u32 q2, [{exp}, q1, uxtw #1]",
-            "vshr.u32 q0, q0, #6",
-            "vsub.i32 q0, q5, q0",
-            "vmax.s32 q0, q0, q4",
-            "vrshl.u32 q2, q2, q0",
-            "vaddva.u32 r2, q2",
-            "vstrh.32 q2, [r1], #8",
+            "vldrb.u16 q1, [r3, q0]",
+            "veor q1, q1, q2",
+            "vstrb.16 q1, [r1], #8",
+            "add r3, r3, {dim}, lsl #3",
             "letp lr, 2b",
-            maximum = in(reg) maximum, bits = in(reg) i32::from(args.bits) - 15, mult = in(reg) args.mult, shift = in(reg) 31 - i32::from(args.shift),
-            exp = in(reg) args.exp.as_ptr(), scores = inout(reg) start => _, inout("r1") start => _, inout("r2") sum, inout("lr") scores.len() => _,
-            out("q0") _, out("q1") _, out("q2") _, out("q4") _, out("q5") _, out("q6") _, out("q7") _, options(nostack),
+            "mov r1, r2",
+            "add {v}, #1",
+            "subs {left}, #1",
+            "bne 1b",
+            flip = in(reg) if flip { 0x80 } else { 0 }, dim = in(reg) dim, keys = in(reg) keys, padded = in(reg) padded, v = inout(reg) v.as_ptr() => _,
+            left = inout(reg) dim => _, inout("r1") to => _, out("r2") _, out("r3") _, out("lr") _,
+            out("q0") _, out("q1") _, out("q2") _, out("q3") _, options(nostack),
         );
     }
-    sum
 }
 
-/// Operands of [`weighted_sums`]. The assembly reads the fields at their offsets.
-#[repr(C)]
-struct Values<'a> {
-    codes: *const i16,
-    v: *const i8,
-    /// `key * dim` of 8 keys.
-    offsets: &'a [u16; 8],
-    /// `8 * dim`.
-    step: usize,
-    /// Keys, not 0.
-    keys: usize,
-    /// Groups of four channels, not 0.
-    fours: usize,
-    reciprocal: i32,
-    /// `31 - k`, -1 or less.
-    shift: i32,
-    pre_shift: u32,
-    out: *mut i16,
-}
-
-/// `out[i] = rq(sum over keys of code * v[key][i])` with the reciprocal of the sum of the codes: four channels at a time over eight keys at a time, gathered.
+/// Divides the weighted sums of one query by the sum of its codes.
 ///
 /// # Safety
-/// The processor has MVE. `keys` codes and as many keys of `4 * fours` channels are readable, the offset of the last below 2^16, and as many outputs as channels are
-/// writable.
-#[unsafe(naked)]
-unsafe extern "C" fn weighted_sums(values: &Values<'_>) {
-    naked_asm!(
-        ".cpu cortex-m55",
-        "push {{r4-r11, lr}}",
-        "vpush {{d8-d15}}",
-        "ldrd r1, r2, [r0, #4]",
-        "ldr r10, [r0, #12]",
-        "ldr r11, [r0, #20]",
-        "ldr r12, [r0, #36]",
-        "vldrh.u16 q6, [r2]",
-        "1:",
-        "add r3, r1, #1",
-        "add r5, r1, #2",
-        "add r7, r1, #3",
-        "mov r2, #0",
-        "mov r4, #0",
-        "mov r6, #0",
-        "mov r8, #0",
-        "vmov q7, q6",
-        "ldr r9, [r0]",
-        "ldr lr, [r0, #16]",
-        "dlstp.16 lr, lr",
-        "2:",
-        "vldrh.u16 q0, [r9], #16",
-        "vldrb.s16 q1, [r1, q7]",
-        "vmladava.s16 r2, q0, q1",
-        "vldrb.s16 q2, [r3, q7]",
-        "vmladava.s16 r4, q0, q2",
-        "vldrb.s16 q3, [r5, q7]",
-        "vmladava.s16 r6, q0, q3",
-        "vldrb.s16 q4, [r7, q7]",
-        "vmladava.s16 r8, q0, q4",
-        "vadd.i16 q7, q7, r10",
-        "letp lr, 2b",
-        "vmov q0[2], q0[0], r2, r6",
-        "vmov q0[3], q0[1], r4, r8",
-        "ldrd r3, r4, [r0, #24]",
-        "ldr r5, [r0, #32]",
-        "vshl.s32 q0, r5",
-        "vqdmulh.s32 q0, q0, r3",
-        "vrshl.s32 q0, r4",
-        "mov r2, r12",
-        "vstrh.32 q0, [r2]",
-        "add r12, #8",
-        "add r1, #4",
-        "subs r11, #1",
-        "bne 1b",
-        "vpop {{d8-d15}}",
-        "pop {{r4-r11, pc}}",
-    )
+/// The processor has MVE; `dim` sums are readable and as many outputs writable.
+#[inline(always)]
+unsafe fn divide(sums: *const i32, sum: u32, narrow: bool, dim: usize, out: *mut i16) {
+    let (r, k) = reciprocal(sum);
+    // A vector shifts by 32 or more. Where k is less the sums are small: below 2^(39 - zeros), shifted by 32 - k = zeros - 22.
+    let (shift, pre_shift) = (31 - k.max(32) as i32, 32u32.saturating_sub(k));
+    // SAFETY: by the contract; the loop has `dim` lanes in all.
+    unsafe {
+        asm!(
+            "dlstp.32 lr, lr",
+            "2:",
+            "vldrw.u32 q0, [{sums}], #16",
+            "vsub.i32 q0, q0, {offset}",
+            "vshl.s32 q0, {pre_shift}",
+            "vqdmulh.s32 q0, q0, {r}",
+            "vrshl.s32 q0, {shift}",
+            "vstrh.32 q0, [r1], #8",
+            "letp lr, 2b",
+            sums = inout(reg) sums => _, offset = in(reg) if narrow { sum.wrapping_mul(128) } else { 0 }, pre_shift = in(reg) pre_shift, r = in(reg) r,
+            shift = in(reg) shift, inout("r1") out => _, inout("lr") dim => _, out("q0") _, options(nostack),
+        );
+    }
 }

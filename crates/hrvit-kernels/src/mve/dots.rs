@@ -2,7 +2,7 @@
 
 use core::arch::naked_asm;
 
-/// Operands of [`s8`] and [`s16`]. The assembly reads the fields at their offsets.
+/// Operands of [`s8`], [`u8`] and [`s16`]. The assembly reads the fields at their offsets.
 #[repr(C)]
 pub(crate) struct Dots<A> {
     /// Three rows of `depth` activations; rows may be the same.
@@ -17,7 +17,7 @@ pub(crate) struct Dots<A> {
     pub(crate) tile_end: *const i32,
 }
 
-/// Shortest dot product of both functions.
+/// Shortest dot product of these functions.
 pub(crate) const MIN_DEPTH: usize = 16;
 
 /// One product of 3 rows with all pairs of channels: r9, r11, r1 point into the rows, r5 and r7 into the weights of two channels, r3 to the next pair; the six sums
@@ -96,6 +96,10 @@ dots! {
     s8, i8, "16", "vldrb.u8", "vldrb.u8", "vmladava.s8", "vmladav.s8", "8"
 }
 dots! {
+    /// Sums of products of u8 activations and u8 weights.
+    u8, u8, "16", "vldrb.u8", "vldrb.u8", "vmladava.u8", "vmladav.u8", "8"
+}
+dots! {
     /// Sums of products of s16 activations.
     s16, i16, "8", "vldrh.u16", "vldrb.s16", "vmladava.s16", "vmladav.s16", "16"
 }
@@ -134,6 +138,18 @@ macro_rules! short {
     };
 }
 
+short! {
+    /// Sums of products of a depth of exactly 8: a vector holds two channels, which meet a row in its lower or in its upper half, beside zeros.
+    s8_of_8,
+    [
+        "mov r4, #8", "vctp.8 r4", "vpsttt", "vldrbt.u8 q0, [r1]", "vldrbt.u8 q2, [r2]", "vldrbt.u8 q4, [r12]",
+        "vpnot", "vpsttt", "vldrbt.u8 q1, [r1, #-8]", "vldrbt.u8 q3, [r2, #-8]", "vldrbt.u8 q5, [r12, #-8]"
+    ],
+    [
+        "vldrb.u8 q6, [r3], #16", "vmladav.s8 r0, q0, q6", "vmladav.s8 r2, q1, q6", "vmladav.s8 r4, q2, q6", "vmladav.s8 r6, q3, q6",
+        "vmladav.s8 r8, q4, q6", "vmladav.s8 r10, q5, q6"
+    ]
+}
 short! {
     /// Sums of products of a depth of exactly 16.
     s8_of_16,
