@@ -1,9 +1,9 @@
 //! Attention with the DSP extension, two queries at a time: logits as a product whose channels are the keys, then the codes of both queries as halves of one word
 //! per key, then the weighted sums of four channels.
 
-use core::arch::naked_asm;
+use core::arch::{asm, naked_asm};
 
-use super::{Strip, reciprocal::reciprocal, scalar};
+use super::{Strip, reciprocal::reciprocal, scalar, table::codes_of};
 use crate::dsp::dots::{self, Dots, Group, widen};
 use crate::dsp::rates::{Rate, shifted};
 use crate::dsp::tile::{COLUMNS, Tile};
@@ -30,8 +30,9 @@ pub(super) fn run(dsp: Dsp, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16
     if scores.len() > TILES * COLUMNS {
         return scalar::run(args, scores, out);
     }
-    let Some(exp) = args.exp.first_chunk::<64>() else { return };
-    let pairs = Pairs { dsp, args, exp, rate: Rate::new(dsp, args.mult, args.shift) };
+    // The rounding of `smmla` is that of a shift beyond 32.
+    let Some(codes) = codes_of(args.exp, args.bits).filter(|codes| codes.len() >= 1024 && args.shift > 32) else { return scalar::run(args, scores, out) };
+    let pairs = Pairs { dsp, args, codes, rate: Rate::new(dsp, args.mult, args.shift) };
     let mut tiles: [Tile; TILES] = [[[0; COLUMNS]; 2]; TILES];
     for (q, out) in args.q.chunks((2 * dim).max(1)).zip(out.chunks_mut((2 * dim).max(1))) {
         let (first, second) = q.split_at_checked(dim).unwrap_or((q, &[]));
@@ -56,7 +57,8 @@ pub(super) fn run(dsp: Dsp, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16
 struct Pairs<'a> {
     dsp: Dsp,
     args: &'a Strip<'a>,
-    exp: &'a [u16; 64],
+    /// Codes by distance.
+    codes: &'static [u16],
     rate: Rate,
 }
 
@@ -105,6 +107,9 @@ impl Pairs<'_> {
             }
             rest -= len;
         }
+        if self.args.bits == 8 {
+            return self.narrow_codes(maxima, tiles, scores);
+        }
         let mut sums = [0u32; 2];
         for (scores, [first, second]) in scores.chunks_mut(COLUMNS).zip(tiles) {
             for ((score, first), second) in scores.iter_mut().zip(first).zip(second) {
@@ -116,14 +121,48 @@ impl Pairs<'_> {
         sums
     }
 
+    /// [`Pairs::codes`] of 8 bits. Sums of both queries are halves of a word, since a code is at most 255 and there are no more than 256 keys.
+    fn narrow_codes(&self, maxima: [i32; 2], tiles: &[Tile; TILES], scores: &mut [i32]) -> [u32; 2] {
+        let shift = u32::from(self.args.shift).wrapping_sub(32);
+        let mut sums = 0u32;
+        for (scores, tile) in scores.chunks_mut(COLUMNS).zip(tiles) {
+            let to = scores.as_mut_ptr_range();
+            // SAFETY: `dsp` proves the extension. A chunk has 1 to 64 scores, and each row of the tile as many logits, the second 256 bytes after the first. `usat` leaves an
+            // index of 10 bits, and `run` has checked that there are as many codes.
+            unsafe {
+                asm!(
+                    "2:",
+                    "ldr {a}, [{tile}], #4",
+                    "ldr {b}, [{tile}, #252]",
+                    "sub {a}, {first}, {a}",
+                    "sub {b}, {second}, {b}",
+                    "smmla {a}, {a}, {mult}, {half}",
+                    "smmla {b}, {b}, {mult}, {half}",
+                    "asr {a}, {a}, {shift}",
+                    "asr {b}, {b}, {shift}",
+                    "usat {a}, #10, {a}",
+                    "usat {b}, #10, {b}",
+                    "ldrh {a}, [{codes}, {a}, lsl #1]",
+                    "ldrh {b}, [{codes}, {b}, lsl #1]",
+                    "orr {a}, {a}, {b}, lsl #16",
+                    "add {sums}, {sums}, {a}",
+                    "str {a}, [{to}], #4",
+                    "cmp {to}, {end}",
+                    "bne 2b",
+                    tile = inout(reg) tile.as_ptr() => _, to = inout(reg) to.start => _, end = in(reg) to.end, first = in(reg) maxima[0], second = in(reg) maxima[1],
+                    mult = in(reg) self.args.mult, half = in(reg) 1i32.wrapping_shl(shift) >> 1, shift = in(reg) shift, codes = in(reg) self.codes.as_ptr(),
+                    sums = inout(reg) sums, a = out(reg) _, b = out(reg) _, options(nostack),
+                );
+            }
+        }
+        [sums & 0xffff, sums >> 16]
+    }
+
     /// Code of one distance below the maximum.
     #[inline(always)]
     fn code(&self, below: i32) -> u32 {
-        let t = self.rate.apply(below) as u32;
-        let entry = u32::from(self.exp.get(t as usize % 64).copied().unwrap_or_default());
-        let n = ((t >> 6) + 15).wrapping_sub(u32::from(self.args.bits)).min(31);
-        // The rounding term of a shift by n is half of 2^n; both are 0 for n = 0.
-        (entry + ((1 << n) >> 1)) >> n
+        let t = self.rate.apply(below) as usize;
+        self.codes.get(t).copied().unwrap_or_default().into()
     }
 }
 

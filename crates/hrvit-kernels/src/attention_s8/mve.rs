@@ -16,7 +16,7 @@ use crate::mve::tile::{COLUMNS, ROWS, Tile};
 /// Tiles of logits. The second one takes the weighted sums when all codes are made.
 const TILES: usize = 2;
 /// Bytes of transposed values.
-const VALUES: usize = 32 * 112;
+const VALUES: usize = 32 * 64;
 
 /// Computes the strip; heads of other than 8, 16, 24 or 32 channels and strips beyond the buffers are left to [`mve_long`].
 #[inline(never)] // its buffers would lie on the stack of every instruction set

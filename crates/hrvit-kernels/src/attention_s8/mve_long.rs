@@ -7,6 +7,7 @@ use crate::isa::Mve;
 use crate::slices::{dot, rows, rows_mut};
 
 /// Computes the strip; head dimensions that are no multiple of 4, or beyond 32, and strips whose values do not lie within 64 KB are left to `scalar`.
+#[inline(never)]
 pub(super) fn run(_: Mve, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) {
     let dim = args.dim;
     if !matches!(dim, 4..=32) || !dim.is_multiple_of(4) || args.v.len() > 0x1_0000 {

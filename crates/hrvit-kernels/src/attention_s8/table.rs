@@ -1,40 +1,41 @@
 //! Codes by distance: one table of what the definition computes from a distance, for both widths of a code.
 
-use super::exp_table;
+use crate::math::EXP;
 
-/// Distance from which on every code of 15 bits is 0.
+/// Distance from which on every code is 0.
 const END: usize = 1024;
 /// Octaves that a code of 8 bits lies below one of 15 bits: both round the same entry, shifted by so much more.
 const OCTAVES: usize = 7;
 
-/// Codes of 15 bits of the distances `0..=1024`. Those of 8 bits are the same table from 7 octaves on.
-static CODES: [u16; END + 1] = codes();
+/// Codes of 15 bits by distance. Those of 8 bits are the same table from 7 octaves on, and as many as distances of 10 bits.
+static CODES: [u16; 64 * OCTAVES + END] = codes();
 
-const fn codes() -> [u16; END + 1] {
-    let exp = exp_table();
-    let mut table = [0; END + 1];
+const fn codes() -> [u16; 64 * OCTAVES + END] {
+    let mut table = [0; 64 * OCTAVES + END];
     let mut t = 0;
     while t < END {
         let n = t >> 6;
-        table[t] = ((exp[t & 63] as u32 + ((1 << n) >> 1)) >> n) as u16;
+        table[t] = ((EXP[t & 63] as u32 + ((1 << n) >> 1)) >> n) as u16;
         t += 1;
     }
     table
 }
 
-/// Codes of one width by distance; the last one stands for all larger distances and is 0. `None` for another exponent table than [`exp_table`], and for a width that
+/// Codes of one width by distance, 1024 of 8 bits, more of 15; the last one stands for all larger distances and is 0. `None` for another exponent table than [`exp_table`](super::exp_table), and for a width that
 /// does not exist.
+#[inline(never)] // a comparison that every strip makes once
 pub(super) fn codes_of(exp: &[u16], bits: u8) -> Option<&'static [u16]> {
     let first = match bits {
         15 => 0,
         8 => 64 * OCTAVES,
         _ => return None,
     };
-    if exp == exp_table() { CODES.get(first..) } else { None }
+    if exp == &EXP[..] { CODES.get(first..) } else { None }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::exp_table;
     use super::*;
 
     #[test]
