@@ -21,8 +21,9 @@ const fn codes() -> [u16; 64 * OCTAVES + END] {
     table
 }
 
-/// Codes of one width by distance, 1024 of 8 bits, more of 15; the last one stands for all larger distances and is 0. `None` for another exponent table than [`exp_table`](super::exp_table), and for a width that
-/// does not exist.
+/// Codes of one width by distance, 1024 of 8 bits, more of 15; the last one is 0 and stands for all larger distances.
+///
+/// `None` for another exponent table than [`exp_table`](super::exp_table), and for a width that does not exist.
 #[inline(never)] // a comparison that every strip makes once
 pub(super) fn codes_of(exp: &[u16], bits: u8) -> Option<&'static [u16]> {
     let first = match bits {
