@@ -39,6 +39,18 @@ fn required_instruction_sets_are_available() {
     }
 }
 
+/// `REQUIRE_IN_ORDER=true` or `false` says how the cores of this machine execute.
+#[test]
+fn required_loops_are_those_of_the_core() {
+    if let Ok(required) = std::env::var("REQUIRE_IN_ORDER") {
+        let required: bool = required.parse().expect("REQUIRE_IN_ORDER is true or false");
+        for isa in Isa::available() {
+            assert_eq!(Kernels::new(isa).unwrap().runs_in_order(), required && isa != Isa::Scalar, "{isa}");
+        }
+        assert_eq!(Kernels::detect().runs_in_order(), required);
+    }
+}
+
 #[test]
 fn too_little_scratch_is_a_failure() {
     let mut failures = 0;

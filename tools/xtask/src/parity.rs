@@ -11,7 +11,7 @@ use crate::drift::{self, Extent};
 use crate::firmware::build::{self, Plan, Precision, target_folder};
 use crate::firmware::table;
 use crate::hrvit::{Hrvit, path_text};
-use crate::isa::PROCESSORS;
+use crate::isa::{PROCESSORS, Processor};
 use crate::machines::{MACHINES, Machine};
 use crate::{command, install, qemu};
 
@@ -44,7 +44,7 @@ pub fn run(root: &Path, extent: Extent) -> Result<Vec<String>> {
         columns.push(run_golden(&hrvit, &mut Command::new(&native), &format!("host {isa}"), &model, isa)?);
     }
     let foreign = golden(root, Some(LINUX))?;
-    for (processor, _) in PROCESSORS {
+    for Processor { name: processor, .. } in PROCESSORS {
         let mut emulator = Command::new("qemu-aarch64");
         emulator.args(["-cpu", processor]).arg(&foreign);
         columns.push(run_golden(&hrvit, &mut emulator, processor, &model, "fastest")?);
