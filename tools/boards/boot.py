@@ -34,7 +34,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--no-debugger", action="store_true", help="nobody is attached: the program must not end in a breakpoint")
     parser.add_argument("--mutation", metavar="NAME", help="a fault that is put into what the program writes")
     parser.add_argument("--serial", type=Path, metavar="FILE", help="where to write what the program sends over its serial port")
-    parser.add_argument("--instructions", type=int, metavar="N", help="a program that then neither ended nor sleeps is stuck (default: 20 thousand million)")
+    parser.add_argument("--seconds", type=int, metavar="N", help="a program that then neither ended nor sleeps is stuck (default 600)")
     parser.add_argument("--list", action="store_true", help="print the board's modes and mutations instead")
     args = parser.parse_args()
     board = BOARDS[args.board]
@@ -55,8 +55,8 @@ def main() -> None:
         return
     model = args.model.read_bytes() if args.model else b""
     board = kind(args.elf, model, not args.no_debugger, args.mode or kind.MODES[0])
-    if args.instructions:
-        board.machine.budget = args.instructions
+    if args.seconds:
+        board.machine.seconds = args.seconds
     if args.mutation:
         board.machine.tamper = kind.MUTATIONS[args.mutation]
     outcome: dict = {"code": None, "sleeps": False, "blinks": False, "breach": None}

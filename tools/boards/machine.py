@@ -18,7 +18,7 @@ class Breach(Exception):
 
 
 class Stuck(Exception):
-    """The program neither ends nor sleeps within the instructions that it is given."""
+    """The program neither ends nor sleeps within the time that it is given."""
 
 
 @dataclass
@@ -97,8 +97,8 @@ class Machine:
         self.breach: str | None = None
         self.code: int | None = None
         self.flashes = 0
-        # A program that is neither done nor asleep after these instructions is stuck.
-        self.budget = 20_000_000_000
+        # A program that is neither done nor asleep after so many seconds is stuck.
+        self.seconds = 600
         self.tamper: Callable[[str, int, int], int | None] = lambda block, offset, value: value
         self.add(self.core)
         self.add(Cycles())
@@ -152,7 +152,7 @@ class Machine:
         self.uc.reg_write(arm_const.UC_ARM_REG_SP, stack)
         self.core.words[Core.VTOR] = vectors
         try:
-            self.uc.emu_start(entry | 1, 0xFFFFFFFF, 0, self.budget)
+            self.uc.emu_start(entry | 1, 0xFFFFFFFF, self.seconds * 1_000_000)
         except unicorn.UcError as error:
             if self.breach is None and self.code is None:
                 at = self.uc.reg_read(arm_const.UC_ARM_REG_PC)
@@ -167,7 +167,7 @@ class Machine:
         # `wfi` ends the emulation behind itself.
         if bytes(self.uc.mem_read(at - 2, 2)) == b"\x30\xbf":
             return Ended(None)
-        raise Stuck(f"still running at {at:#x}")
+        raise Stuck(f"still running after {self.seconds} s, at {at:#x}")
 
     def stop(self, why: str) -> None:
         """Ends the emulation with a breach; the first one counts."""

@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn half_precision_that_fits_nowhere_names_8_bits_as_a_way_out() {
-        let lines = place(&MACHINE, &Target { wide: WideParts::ALL, ..target("b1", "512x512") }, false).unwrap_err().join("\n");
+        let lines = place(&MACHINE, &Target { wide: WideParts::ALL, ..target("b1", "640x640") }, false).unwrap_err().join("\n");
         assert!(lines.contains("half precision") && lines.contains("HRVIT_PRECISION=int8"), "{lines}");
     }
 }

@@ -24,7 +24,7 @@ const MAKER: u8 = 0x20;
 /// Quad output fast read, four address bytes.
 const QUAD_READ: u8 = 0x6c;
 /// What a reset takes, in milliseconds: up to 40 us, or where it interrupts an erase as long as this.
-const RETRIES: u32 = 1000;
+const RETRIES: u32 = 100;
 /// Alternate function of the second chip's data lines.
 const SECOND_CHIP: u8 = 9;
 

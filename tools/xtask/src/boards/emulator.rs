@@ -42,13 +42,13 @@ pub struct Case<'c> {
     /// Whether one is attached.
     pub debugger: bool,
     /// After these a program is stuck.
-    pub instructions: Option<u64>,
+    pub seconds: Option<u32>,
 }
 
 impl<'c> Case<'c> {
     /// A blank flash, a debugger.
     pub fn new(board: &'c str, elf: &'c Path) -> Self {
-        Self { board, elf, model: None, mode: None, mutation: None, serial: None, debugger: true, instructions: None }
+        Self { board, elf, model: None, mode: None, mutation: None, serial: None, debugger: true, seconds: None }
     }
 }
 
@@ -136,7 +136,7 @@ impl Emulator {
         for (option, text) in [("--mode", case.mode), ("--mutation", case.mutation)] {
             boot.args(text.map(|text| [option, text]).into_iter().flatten());
         }
-        boot.args(case.instructions.map(|count| ["--instructions".to_owned(), count.to_string()]).into_iter().flatten());
+        boot.args(case.seconds.map(|seconds| ["--seconds".to_owned(), seconds.to_string()]).into_iter().flatten());
         boot.args((!case.debugger).then_some("--no-debugger"));
         serde_json::from_str(&command::succeed(&mut boot)?).context("boot.py prints an outcome")
     }
