@@ -24,7 +24,7 @@ pub use host::AlignedBytes;
 
 #[cfg(feature = "std")]
 mod host {
-    use std::{fs::File, io, io::Read, path::Path, vec::Vec};
+    use std::{collections::TryReserveError, fs::File, io, io::Read, path::Path, vec::Vec};
 
     use bytemuck::{Pod, Zeroable};
 
@@ -45,6 +45,17 @@ mod host {
         /// `len` zero bytes.
         pub fn zeroed(len: usize) -> Self {
             Self { chunks: vec![Chunk([0; ALIGN]); len.div_ceil(ALIGN)], len }
+        }
+
+        /// `len` zero bytes, or an error where there is no memory for them.
+        ///
+        /// # Errors
+        /// If they cannot be allocated.
+        pub fn try_zeroed(len: usize) -> Result<Self, TryReserveError> {
+            let mut chunks = Vec::new();
+            chunks.try_reserve_exact(len.div_ceil(ALIGN))?;
+            chunks.resize(len.div_ceil(ALIGN), Chunk([0; ALIGN]));
+            Ok(Self { chunks, len })
         }
 
         /// The bytes of a file.

@@ -1,0 +1,152 @@
+//! Why a call failed: a code, and what a person wants to know beside it.
+
+use core::fmt;
+
+use hrvit_core::{LoadError, Never, PlanError, RunError, SetupError};
+
+use crate::status::*;
+
+/// Why a call failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub status: hrvit_status,
+    cause: Cause,
+}
+
+/// What the row callback returned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RowFailed(pub i32);
+
+impl fmt::Display for RowFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the row callback returned {}", self.0)
+    }
+}
+
+#[derive(Debug)]
+enum Cause {
+    /// The sentence of the code says it all.
+    Code,
+    /// A fixed text.
+    Text(&'static str),
+    /// `what` is `found`, and ought to be `needed`.
+    Number { what: &'static str, found: usize, needed: usize },
+    Load(LoadError),
+    Plan(PlanError),
+    Setup(SetupError),
+    Run(RunError<Never, RowFailed>),
+    #[cfg(feature = "std")]
+    Owned(String),
+}
+
+impl Failure {
+    /// With the sentence of its code.
+    pub fn of(status: hrvit_status) -> Self {
+        Self { status, cause: Cause::Code }
+    }
+
+    /// With a text of its own.
+    pub fn text(status: hrvit_status, text: &'static str) -> Self {
+        Self { status, cause: Cause::Text(text) }
+    }
+
+    /// `what` has `found`, and ought to have `needed`.
+    pub fn number(status: hrvit_status, what: &'static str, found: usize, needed: usize) -> Self {
+        Self { status, cause: Cause::Number { what, found, needed } }
+    }
+
+    /// With a text that was made for it.
+    #[cfg(feature = "std")]
+    pub fn owned(status: hrvit_status, text: String) -> Self {
+        Self { status, cause: Cause::Owned(text) }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            Cause::Code => f.write_str(self.status.sentence().to_str().unwrap_or_default()),
+            Cause::Text(text) => f.write_str(text),
+            Cause::Number { what, found, needed } => write!(f, "{what}: {found}, expected {needed}"),
+            Cause::Load(error) => error.fmt(f),
+            Cause::Plan(error) => error.fmt(f),
+            Cause::Setup(error) => error.fmt(f),
+            Cause::Run(error) => error.fmt(f),
+            #[cfg(feature = "std")]
+            Cause::Owned(text) => f.write_str(text),
+        }
+    }
+}
+
+impl From<hrvit_status> for Failure {
+    fn from(status: hrvit_status) -> Self {
+        Self::of(status)
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        let status = match error {
+            LoadError::Misaligned => HRVIT_ERROR_ALIGNMENT,
+            LoadError::UnsupportedVersion(_) => HRVIT_ERROR_VERSION,
+            LoadError::UnsupportedPacking(_) => HRVIT_ERROR_PACKING,
+            LoadError::UnsupportedPrecision(_) => HRVIT_ERROR_UNSUPPORTED,
+            _ => HRVIT_ERROR_IMAGE,
+        };
+        Self { status, cause: Cause::Load(error) }
+    }
+}
+
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        let status = match error {
+            PlanError::Precision(_) => HRVIT_ERROR_UNSUPPORTED,
+            _ => HRVIT_ERROR_PLAN,
+        };
+        Self { status, cause: Cause::Plan(error) }
+    }
+}
+
+impl From<SetupError> for Failure {
+    fn from(error: SetupError) -> Self {
+        let status = match error {
+            SetupError::ArenaTooSmall { .. } => HRVIT_ERROR_ARENA,
+            SetupError::ArenaMisaligned => HRVIT_ERROR_ALIGNMENT,
+            SetupError::PackingNeeds { .. } => HRVIT_ERROR_PACKING,
+            SetupError::Keys { .. } | SetupError::Workers { .. } => HRVIT_ERROR_PLAN,
+            _ => HRVIT_ERROR_INTERNAL,
+        };
+        Self { status, cause: Cause::Setup(error) }
+    }
+}
+
+impl From<RunError<Never, RowFailed>> for Failure {
+    fn from(error: RunError<Never, RowFailed>) -> Self {
+        let status = match error {
+            RunError::FrameSize { .. } | RunError::OutputSize { .. } => HRVIT_ERROR_SIZE,
+            RunError::Row { .. } => HRVIT_ERROR_ROW,
+            RunError::WrongHead { .. } => HRVIT_ERROR_HEAD,
+            RunError::Stopped(_) => HRVIT_ERROR_STOPPED,
+            _ => HRVIT_ERROR_INTERNAL,
+        };
+        Self { status, cause: Cause::Run(error) }
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        let error: RunError<Never, RowFailed> = match error {
+            RunError::FrameSize { needed, found } => RunError::FrameSize { needed, found },
+            RunError::OutputSize { needed, found } => RunError::OutputSize { needed, found },
+            RunError::WrongHead { needed, found } => RunError::WrongHead { needed, found },
+            RunError::Stopped(step) => RunError::Stopped(step),
+            RunError::ArenaMoved => RunError::ArenaMoved,
+            RunError::Internal(step) => RunError::Internal(step),
+            RunError::Row { error, .. } => match error {},
+            RunError::Weights(_, error) => match error {},
+            // A kind that this file does not know.
+            _ => return Self::of(HRVIT_ERROR_INTERNAL),
+        };
+        error.into()
+    }
+}

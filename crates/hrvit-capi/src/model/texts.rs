@@ -1,0 +1,250 @@
+//! Names, colours and numbers of a model, and its golden frame.
+
+use core::ffi::c_char;
+use core::fmt::Write;
+
+use hrvit_core::{Logit, StepId};
+
+use super::with;
+use crate::answer::answer;
+use crate::failure::Failure;
+use crate::lent;
+use crate::memory::{Apart, put, shared, unique};
+use crate::status::*;
+use crate::structs::*;
+use crate::text::Text;
+
+/// Writes a text to the caller's `room` of `bytes` bytes.
+///
+/// # Safety
+/// `room` is NULL, or leads to `bytes` bytes that may be written.
+unsafe fn tell(room: *mut c_char, bytes: usize, write: impl FnOnce(&mut Text<'_>) -> Result<(), Failure>) -> Result<(), Failure> {
+    lent::register()?.check(Apart::default().add("text", room, bytes)?, true)?;
+    // SAFETY: the caller vouches for it.
+    let mut text = Text::new(unsafe { unique("text", room, bytes)? });
+    write(&mut text)?;
+    if text.is_whole() { Ok(()) } else { Err(Failure::number(HRVIT_ERROR_SIZE, "bytes for a text and its NUL", bytes, text.needed())) }
+}
+
+/// Writes the name of a class to `text`, UTF-8 that ends with a NUL, into `text_bytes` bytes.
+///
+/// 64 bytes are enough for most. A name that does not fit is cut, and an error.
+///
+/// Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ARGUMENT` (no such class), `_MISSING` (the image does
+/// not name it), `_SIZE` (the text was cut), `_OVERLAP`; `_BUSY` without `HRVIT_FEATURE_STD`.
+///
+/// Thread-safety: any thread, any time; not from interrupts.
+///
+/// ```c
+/// char name[64];
+/// if (hrvit_model_class_name(model, label, name, sizeof name, NULL) == HRVIT_OK)
+///     puts(name);
+/// ```
+///
+/// # Safety
+/// Pointers are NULL or lead to what is described.
+// SAFETY: no other function of this name.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hrvit_model_class_name(
+    model: *const hrvit_model,
+    class_index: u32,
+    text: *mut c_char,
+    text_bytes: usize,
+    error: *mut hrvit_error,
+) -> hrvit_status {
+    let call = || {
+        with(model, |open| {
+            let class = class_of(open.image.model().meta().network.classes, class_index)?;
+            let name = open.image.model().meta().class_name(class).ok_or(HRVIT_ERROR_MISSING)?;
+            let write = |text: &mut Text<'_>| {
+                text.push(name.as_bytes());
+                Ok(())
+            };
+            // SAFETY: the caller vouches for `text`.
+            unsafe { tell(text, text_bytes, write) }
+        })
+    };
+    // SAFETY: the caller vouches for `error`.
+    unsafe { answer(error, call) }
+}
+
+fn class_of(classes: u16, index: u32) -> Result<usize, Failure> {
+    if index < u32::from(classes) { Ok(index as usize) } else { Err(Failure::number(HRVIT_ERROR_ARGUMENT, "class, too large", index as usize, usize::from(classes) - 1)) }
+}
+
+/// Writes the colour of a class, red, green, blue, to the three bytes at `rgb`.
+///
+/// Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ARGUMENT` (no such class), `_MISSING` (the image has
+/// no colours), `_OVERLAP`; `_BUSY` without `HRVIT_FEATURE_STD`.
+///
+/// Thread-safety: any thread, any time; not from interrupts.
+///
+/// # Safety
+/// Pointers are NULL or lead to what is described.
+// SAFETY: no other function of this name.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hrvit_model_class_colour(model: *const hrvit_model, class_index: u32, rgb: *mut u8, error: *mut hrvit_error) -> hrvit_status {
+    let call = || {
+        let colour = with(model, |open| {
+            let class = class_of(open.image.model().meta().network.classes, class_index)?;
+            open.image.model().meta().colour(class).ok_or_else(|| Failure::of(HRVIT_ERROR_MISSING))
+        })?;
+        lent::register()?.check(Apart::default().add("rgb", rgb, 3)?, true)?;
+        // SAFETY: the caller vouches for `rgb`.
+        unsafe { put("rgb", rgb.cast::<[u8; 3]>(), colour) }
+    };
+    // SAFETY: the caller vouches for `error`.
+    unsafe { answer(error, call) }
+}
+
+/// Writes the name of a step, such as `m2.branch.1.0.attn`, to `text`, which ends with a NUL, into
+/// `text_bytes` bytes; 32 are enough. A name that does not fit is cut, and an error.
+///
+/// Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ARGUMENT` (no such step), `_SIZE` (the text was cut),
+/// `_OVERLAP`; `_BUSY` without `HRVIT_FEATURE_STD`.
+///
+/// Thread-safety: any thread, any time; not from interrupts.
+///
+/// # Safety
+/// Pointers are NULL or lead to what is described.
+// SAFETY: no other function of this name.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hrvit_model_step_name(
+    model: *const hrvit_model,
+    step_index: u32,
+    text: *mut c_char,
+    text_bytes: usize,
+    error: *mut hrvit_error,
+) -> hrvit_status {
+    let call = || {
+        with(model, |open| {
+            let id = u16::try_from(step_index).ok().map(StepId);
+            let step = id.and_then(|id| open.image.model().meta().network.step(id));
+            let step = step.ok_or_else(|| Failure::text(HRVIT_ERROR_ARGUMENT, "the network has no step of this number"))?;
+            // SAFETY: the caller vouches for `text`.
+            unsafe { tell(text, text_bytes, |text| write!(text, "{step}").map_err(|_| Failure::of(HRVIT_ERROR_INTERNAL))) }
+        })
+    };
+    // SAFETY: the caller vouches for `error`.
+    unsafe { answer(error, call) }
+}
+
+/// Finds the golden frame of an image: the frame that was run when the image was made.
+///
+/// Writes to `pixels` where it lies, RGB without padding, and to `bytes` its length, `height *
+/// width * 3` of the model's own input. It is part of the image: read only, until the model is
+/// closed. Its label map has the same bytes on every processor, unless the image has
+/// `HRVIT_HAS_FP16`.
+///
+/// Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ALIGNMENT`, `_MISSING`; `_BUSY` without
+/// `HRVIT_FEATURE_STD`.
+///
+/// Thread-safety: any thread, any time; not from interrupts.
+///
+/// # Safety
+/// Pointers are NULL or lead to what is described.
+// SAFETY: no other function of this name.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hrvit_model_golden_frame(
+    model: *const hrvit_model,
+    pixels: *mut *const u8,
+    bytes: *mut usize,
+    error: *mut hrvit_error,
+) -> hrvit_status {
+    let call = || {
+        let frame = with(model, |open| open.image.model().golden().map(|golden| golden.frame).ok_or_else(|| Failure::of(HRVIT_ERROR_MISSING)))?;
+        // SAFETY: the caller vouches for both pointers.
+        unsafe {
+            put("pixels", pixels, frame.as_ptr())?;
+            put("bytes", bytes, frame.len())
+        }
+    };
+    // SAFETY: the caller vouches for `error`.
+    unsafe { answer(error, call) }
+}
+
+/// Writes the real values of `count` logits to `values`, which must not overlap them.
+///
+/// Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ALIGNMENT`, `_SIZE`, `_OVERLAP`; `_BUSY` without
+/// `HRVIT_FEATURE_STD`.
+///
+/// Thread-safety: any thread, any time; not from interrupts.
+///
+/// # Safety
+/// Pointers are NULL or lead to what is described.
+// SAFETY: no other function of this name.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hrvit_model_logit_values(
+    model: *const hrvit_model,
+    logits: *const i16,
+    count: usize,
+    values: *mut f32,
+    error: *mut hrvit_error,
+) -> hrvit_status {
+    let call = || {
+        let format = with(model, |open| Ok(open.image.model().logits_format()))?;
+        let mut apart = Apart::default();
+        let (from, to) = (apart.add("logits", logits, count)?, apart.add("values", values, count)?);
+        let register = lent::register()?;
+        register.check(from, false)?;
+        register.check(to, true)?;
+        drop(register);
+        // SAFETY: the caller vouches for both, which do not overlap.
+        let (logits, values) = unsafe { (shared("logits", logits, count)?, unique("values", values, count)?) };
+        for (value, logit) in values.iter_mut().zip(logits) {
+            *value = format.value(Logit::from_bits(*logit));
+        }
+        Ok(())
+    };
+    // SAFETY: the caller vouches for `error`.
+    unsafe { answer(error, call) }
+}
+
+/// Writes to `shift` the smallest shift at which the largest margin, 255, stands for `range` of
+/// logits or more: the `margin_shift` for margins up to `range`.
+///
+/// Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ALIGNMENT`; `_BUSY` without `HRVIT_FEATURE_STD`.
+///
+/// Thread-safety: any thread, any time; not from interrupts.
+///
+/// # Safety
+/// Pointers are NULL or lead to what is described.
+// SAFETY: no other function of this name.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hrvit_model_margin_shift(model: *const hrvit_model, range: f32, shift: *mut u32, error: *mut hrvit_error) -> hrvit_status {
+    let call = || {
+        let found = with(model, |open| Ok(open.image.model().logits_format().margin_shift(range)))?;
+        // SAFETY: the caller vouches for `shift`.
+        unsafe { put("shift", shift, found.into()) }
+    };
+    // SAFETY: the caller vouches for `error`.
+    unsafe { answer(error, call) }
+}
+
+/// Writes to `unit` what one code of a margin stands for at `shift`, in logits.
+///
+/// Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ALIGNMENT`, `_ARGUMENT` (a shift above 31); `_BUSY`
+/// without `HRVIT_FEATURE_STD`.
+///
+/// Thread-safety: any thread, any time; not from interrupts.
+///
+/// # Safety
+/// Pointers are NULL or lead to what is described.
+// SAFETY: no other function of this name.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hrvit_model_margin_unit(model: *const hrvit_model, shift: u32, unit: *mut f32, error: *mut hrvit_error) -> hrvit_status {
+    let call = || {
+        let shift = margin_shift_of(shift)?;
+        let found = with(model, |open| Ok(open.image.model().logits_format().margin_unit(shift)))?;
+        // SAFETY: the caller vouches for `unit`.
+        unsafe { put("unit", unit, found) }
+    };
+    // SAFETY: the caller vouches for `error`.
+    unsafe { answer(error, call) }
+}
+
+/// A shift of margins, 0 to 31.
+pub(crate) fn margin_shift_of(shift: u32) -> Result<u8, Failure> {
+    let shift = u8::try_from(shift).ok().filter(|shift| *shift <= 31);
+    shift.ok_or_else(|| Failure::text(HRVIT_ERROR_ARGUMENT, "margin_shift is above 31"))
+}

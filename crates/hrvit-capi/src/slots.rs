@@ -1,0 +1,142 @@
+//! Handles: numbers that name a slot of a fixed table and the generation of what is in it.
+//!
+//! | bits | hold |
+//! |---|---|
+//! | 0 to 3 | the kind of the table; odd, so that no object of a C program has this address |
+//! | 4 to 11 | the slot |
+//! | 12 and up | the generation: one more whenever the slot is emptied, never used twice |
+//!
+//! A slot whose generations are used up is not filled again: 2^20 openings on a 32-bit machine.
+
+use crate::lock::{Guard, Lock};
+use crate::status::*;
+
+/// Models that can be open at a time.
+pub(crate) const MODELS: usize = if cfg!(feature = "std") { 64 } else { 2 };
+/// Engines that can be open at a time.
+pub(crate) const ENGINES: usize = if cfg!(feature = "std") { 64 } else { 2 };
+
+const SLOT_SHIFT: u32 = 4;
+const GENERATION_SHIFT: u32 = 12;
+const LAST_GENERATION: usize = usize::MAX >> GENERATION_SHIFT;
+
+/// What a slot holds.
+pub(crate) struct Slot<T> {
+    generation: usize,
+    content: Option<T>,
+}
+
+/// A table of handles of one kind.
+pub(crate) struct Slots<T, const N: usize> {
+    kind: usize,
+    slots: [Lock<Slot<T>>; N],
+}
+
+/// The content of an open handle, for as long as it is held.
+pub(crate) struct Held<'s, T>(Guard<'s, Slot<T>>);
+
+/// A way to lock a slot; `None` where it is held by another.
+type Locking<'s, T> = fn(&'s Lock<Slot<T>>) -> Option<Guard<'s, Slot<T>>>;
+
+impl<T> Held<'_, T> {
+    /// What was found when it was taken.
+    pub fn get(&mut self) -> Result<&mut T, hrvit_status> {
+        self.0.content.as_mut().ok_or(HRVIT_ERROR_HANDLE)
+    }
+
+    /// Empties the slot: its handle is an open one no longer.
+    pub fn remove(mut self) -> Option<T> {
+        self.0.generation = self.0.generation.saturating_add(1);
+        self.0.content.take()
+    }
+}
+
+impl<T, const N: usize> Slots<T, N> {
+    /// Nothing is open. `kind` is odd and below 16, another one for every table.
+    pub const fn new(kind: usize) -> Self {
+        assert!(N <= 256 && kind % 2 == 1 && kind < 1 << SLOT_SHIFT, "the bits of a handle");
+        Self { kind, slots: [const { Lock::new(Slot { generation: 1, content: None }) }; N] }
+    }
+
+    /// Opens `content`; gives it back where no slot is free.
+    pub fn insert(&self, content: T) -> Result<usize, T> {
+        for (at, slot) in self.slots.iter().enumerate() {
+            let Some(mut slot) = slot.take() else { continue };
+            if slot.content.is_none() && slot.generation <= LAST_GENERATION {
+                slot.content = Some(content);
+                return Ok(slot.generation << GENERATION_SHIFT | at << SLOT_SHIFT | self.kind);
+            }
+        }
+        Err(content)
+    }
+
+    /// The content of `handle`, as soon as nobody else holds it (without `std`: at once, or busy).
+    pub fn wait(&self, handle: usize) -> Result<Held<'_, T>, hrvit_status> {
+        self.held(handle, Lock::wait)
+    }
+
+    /// The content of `handle`, if nobody else holds it.
+    pub fn take(&self, handle: usize) -> Result<Held<'_, T>, hrvit_status> {
+        self.held(handle, Lock::take)
+    }
+
+    fn held<'s>(&'s self, handle: usize, lock: Locking<'s, T>) -> Result<Held<'s, T>, hrvit_status> {
+        if handle & ((1 << SLOT_SHIFT) - 1) != self.kind {
+            return Err(HRVIT_ERROR_HANDLE);
+        }
+        let at = handle >> SLOT_SHIFT & 0xff;
+        let slot = lock(self.slots.get(at).ok_or(HRVIT_ERROR_HANDLE)?).ok_or(HRVIT_ERROR_BUSY)?;
+        if slot.generation != handle >> GENERATION_SHIFT || slot.content.is_none() {
+            return Err(HRVIT_ERROR_HANDLE);
+        }
+        Ok(Held(slot))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content<const N: usize>(slots: &Slots<u32, N>, handle: usize) -> Result<u32, hrvit_status> {
+        slots.take(handle).and_then(|mut held| held.get().copied())
+    }
+
+    #[test]
+    fn a_handle_is_known_until_it_is_closed_and_never_again() {
+        let slots = Slots::<u32, 2>::new(5);
+        let (first, second) = (slots.insert(7).unwrap(), slots.insert(8).unwrap());
+        assert_eq!((content(&slots, first), content(&slots, second), slots.insert(9)), (Ok(7), Ok(8), Err(9)));
+        assert_eq!(slots.take(first).unwrap().remove(), Some(7));
+        assert_eq!(content(&slots, first), Err(HRVIT_ERROR_HANDLE));
+        let third = slots.insert(9).unwrap();
+        assert_eq!((content(&slots, first), content(&slots, third)), (Err(HRVIT_ERROR_HANDLE), Ok(9)));
+    }
+
+    #[test]
+    fn numbers_that_were_never_handles_are_none() {
+        let slots = Slots::<u32, 2>::new(5);
+        let handle = slots.insert(7).unwrap();
+        for wrong in [0, 1, 5, handle ^ 2, handle + (2 << SLOT_SHIFT), handle + (1 << GENERATION_SHIFT), usize::MAX, handle - 1] {
+            assert_eq!(content(&slots, wrong), Err(HRVIT_ERROR_HANDLE), "{wrong:#x}");
+        }
+    }
+
+    #[test]
+    fn what_is_held_is_busy() {
+        let slots = Slots::<u32, 2>::new(5);
+        let handle = slots.insert(7).unwrap();
+        let held = slots.take(handle).unwrap();
+        assert_eq!(content(&slots, handle), Err(HRVIT_ERROR_BUSY));
+        drop(held);
+        assert_eq!(content(&slots, handle), Ok(7));
+    }
+
+    #[test]
+    fn a_slot_without_generations_is_not_filled_again() {
+        let slots = Slots::<u32, 1>::new(3);
+        slots.slots[0].take().unwrap().generation = LAST_GENERATION;
+        let last = slots.insert(1).unwrap();
+        assert_eq!(content(&slots, last).and_then(|_| Ok(slots.take(last)?.remove())), Ok(Some(1)));
+        assert_eq!((slots.insert(2), content(&slots, last)), (Err(2), Err(HRVIT_ERROR_HANDLE)));
+    }
+}
