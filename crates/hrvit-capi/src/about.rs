@@ -9,7 +9,9 @@ use crate::status::hrvit_status;
 pub const HRVIT_ABI_VERSION: u32 = 1;
 
 /// Alignment of arenas, and of images that are not copied, in bytes.
-pub const HRVIT_ALIGNMENT: usize = hrvit_core::ALIGN;
+pub const HRVIT_ALIGNMENT: usize = 64;
+
+const _: () = assert!(HRVIT_ALIGNMENT == hrvit_core::ALIGN);
 
 /// For `hrvit_features`: files, and memory of the library's own.
 pub const HRVIT_FEATURE_STD: u32 = 1;

@@ -30,7 +30,11 @@ enum Cause {
     /// A fixed text.
     Text(&'static str),
     /// `what` is `found`, and ought to be `needed`.
-    Number { what: &'static str, found: usize, needed: usize },
+    Number {
+        what: &'static str,
+        found: usize,
+        needed: usize,
+    },
     Load(LoadError),
     Plan(PlanError),
     Setup(SetupError),

@@ -18,19 +18,25 @@
 #![deny(clippy::missing_safety_doc)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used))]
 
+// In the order in which the header declares their functions.
 mod about;
-mod answer;
+
+mod model;
+
+mod plan;
+
 mod engine;
-mod failure;
+
 mod frame;
+
+mod answer;
+mod failure;
 mod lent;
 mod lock;
 mod memory;
-mod model;
 mod observer;
 #[cfg(all(not(feature = "std"), target_os = "none"))]
 mod panic;
-mod plan;
 mod sized;
 mod slots;
 mod status;

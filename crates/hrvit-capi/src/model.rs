@@ -73,7 +73,7 @@ pub(crate) unsafe fn clear<T>(handle: *mut *mut T) -> Result<(), Failure> {
 /// Thread-safety: any thread, any time; not from interrupts.
 ///
 /// ```c
-/// extern const unsigned char image[];   /* a linker section, 64-byte aligned */
+/// extern const unsigned char image[];  // a linker section, aligned to HRVIT_ALIGNMENT
 /// hrvit_model *model;
 /// hrvit_status status = hrvit_model_open(image, image_bytes, NULL, &model, NULL);
 /// ```

@@ -3,6 +3,7 @@
 mod api;
 mod app;
 mod boards;
+mod capi;
 mod checks;
 mod command;
 mod count;
@@ -84,6 +85,7 @@ enum Task {
     /// Boot the programs of boards in an emulator, with faults too, and check the start-up that runs on the host
     Boards,
     N6Image(n6_image::ImageArgs),
+    Capi(capi::CapiArgs),
     Count(Box<count::CountArgs>),
     Profile(Box<profile::ProfileArgs>),
     Mca(mca::McaArgs),
@@ -120,6 +122,7 @@ fn run() -> Result<ExitCode> {
         Task::Boards => boards::run(&root).map(|made| made.skipped().iter().for_each(|line| println!("SKIPPED {line}"))).map(|()| true)?,
         Task::N6Image(args) => n6_image::run(&args).map(|()| true)?,
         Task::Conformance => isa::run(&root).map(|made| made.skipped().iter().for_each(|line| println!("SKIPPED {line}"))).map(|()| true)?,
+        Task::Capi(args) => none_of(&capi::run(&root, &args)?),
         Task::Count(args) => none_of(&count::run(&root, &args)?),
         Task::Profile(args) => profile::run(&root, &args).map(|()| true)?,
         Task::Mca(args) => mca::run(&root, &args).map(|()| true)?,

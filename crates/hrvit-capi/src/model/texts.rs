@@ -69,7 +69,11 @@ pub unsafe extern "C" fn hrvit_model_class_name(
 }
 
 fn class_of(classes: u16, index: u32) -> Result<usize, Failure> {
-    if index < u32::from(classes) { Ok(index as usize) } else { Err(Failure::number(HRVIT_ERROR_ARGUMENT, "class, too large", index as usize, usize::from(classes) - 1)) }
+    if index < u32::from(classes) {
+        Ok(index as usize)
+    } else {
+        Err(Failure::number(HRVIT_ERROR_ARGUMENT, "class, too large", index as usize, usize::from(classes) - 1))
+    }
 }
 
 /// Writes the colour of a class, red, green, blue, to the three bytes at `rgb`.

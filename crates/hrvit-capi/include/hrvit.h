@@ -1,0 +1,798 @@
+/*
+ * hrvit.h: HRViT, a vision transformer for segmentation and classification, on one fixed arena.
+ *
+ * MIT or Apache-2.0. Made from crates/hrvit-capi/src by `cargo xtask capi --header`: do not edit.
+ *
+ * From an image to labels: hrvit_model_open or hrvit_model_open_file, hrvit_plan where the arena is
+ * yours, hrvit_engine_open, hrvit_engine_segment for every frame, and both closed in the end.
+ *
+ * What holds for every function:
+ *
+ * - It returns an hrvit_status, HRVIT_OK or why nothing was done. `error`, the last argument, may be
+ *   NULL; it gets the same code and a sentence.
+ * - Handles are numbers in the clothes of pointers: NULL, closed and made-up ones give
+ *   HRVIT_ERROR_HANDLE. All other pointers must be NULL (an error, unless said otherwise) or lead to
+ *   memory of the size that is asked for.
+ * - Structures begin with struct_size: make them with HRVIT_INIT, which sets it and zeros the rest.
+ *   Zeros are defaults, so that programs and libraries of different age work together.
+ * - "Thread-safety" says who may call it when. Functions on one engine run one at a time: a second
+ *   call meanwhile is HRVIT_ERROR_BUSY. Models may be used from any number of threads; without an
+ *   operating system (no HRVIT_FEATURE_STD) a task that interrupts another on the same handle gets
+ *   HRVIT_ERROR_BUSY too. None may be called from an interrupt handler.
+ * - Nothing is allocated, printed or kept in global state beyond the table of handles, unless the
+ *   build has HRVIT_FEATURE_STD and the function says so.
+ * - Sizes are bytes where a name ends in `bytes`, elements where it ends in `count`.
+ */
+
+#ifndef HRVIT_H
+#define HRVIT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Begins a structure with its size; the rest is zero: hrvit_frame frame = HRVIT_INIT(hrvit_frame); */
+#ifdef __cplusplus
+#define HRVIT_INIT(type) {sizeof(type)}
+#else
+#define HRVIT_INIT(type) {.struct_size = sizeof(type)}
+#endif
+
+/**
+ * Version of the interface that this header declares. A program may use every library whose
+ * `hrvit_abi_version` is the same: fields and functions are added without a new number.
+ */
+#define HRVIT_ABI_VERSION 1
+/** Alignment of arenas, and of images that are not copied, in bytes. */
+#define HRVIT_ALIGNMENT 64
+/** For `hrvit_features`: files, and memory of the library's own. */
+#define HRVIT_FEATURE_STD 1
+/** For `hrvit_features`: more than one worker. */
+#define HRVIT_FEATURE_THREADS 2
+/** For `hrvit_features`: images with 16-bit activations. */
+#define HRVIT_FEATURE_INT16X8 4
+/** For `hrvit_features`: images with half-precision steps. */
+#define HRVIT_FEATURE_FP16 8
+/** Bytes of the text in `hrvit_error`, its NUL included. */
+#define HRVIT_ERROR_TEXT_BYTES 248
+
+/**
+ * For `hrvit_model_options.flags`: copy the image to memory of the library's own. The buffer may
+ * lie anywhere, and is free again when the function returns. Needs `HRVIT_FEATURE_STD`.
+ */
+#define HRVIT_MODEL_COPY 1
+/** For `hrvit_model_info.head`: a label for every pixel. */
+#define HRVIT_HEAD_SEGFORMER 0
+/** For `hrvit_model_info.head`: a class for the whole frame. */
+#define HRVIT_HEAD_CLASSIFIER 1
+/** For `hrvit_model_info.logit_format`: 16-bit codes, `logit_scale` each. */
+#define HRVIT_LOGIT_S16 0
+/** For `hrvit_model_info.logit_format`: IEEE 754 half precision. */
+#define HRVIT_LOGIT_F16 1
+/** For `hrvit_model_info.fit`: a picture is resized in each direction on its own. */
+#define HRVIT_FIT_STRETCH 0
+/** For `hrvit_model_info.fit`: the largest part in its middle that has the input's shape. */
+#define HRVIT_FIT_CROP 1
+/** For `hrvit_model_info.fit`: all of it, in the middle between bars of the mean colour. */
+#define HRVIT_FIT_LETTERBOX 2
+/** For `hrvit_model_info.fit`: resized with its shape kept until it just covers the input. */
+#define HRVIT_FIT_KEEP_RATIO 3
+/** For `hrvit_model_info.contents`: the image names its classes. */
+#define HRVIT_HAS_NAMES 1
+/** For `hrvit_model_info.contents`: the image has a colour for every class. */
+#define HRVIT_HAS_COLOURS 2
+/** For `hrvit_model_info.contents`: the image has a golden frame. */
+#define HRVIT_HAS_GOLDEN 4
+/** For `hrvit_model_info.contents`: some steps have 16-bit activations. */
+#define HRVIT_HAS_INT16X8 8
+
+/**
+ * For `hrvit_model_info.contents`: some steps are in half precision. Their results may differ
+ * between processors in the last bits; those of all other images never do.
+ */
+#define HRVIT_HAS_FP16 16
+/** For `hrvit_frame.format`: 3 bytes a pixel, red, green, blue. */
+#define HRVIT_FRAME_RGB8 0
+/** The most classes that `hrvit_engine_classify` ranks. */
+#define HRVIT_MOST_RANKED 32
+/** For `hrvit_step.event`: the step begins. */
+#define HRVIT_STEP_BEGINS 0
+/** For `hrvit_step.event`: the step has ended. */
+#define HRVIT_STEP_ENDED 1
+
+/**
+ * What became of a call. `HRVIT_OK` is 0; every other code is an error, and nothing was done
+ * unless the function says otherwise. Numbers never change; later versions may add some.
+ */
+enum hrvit_status
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+
+{
+    /** All is well. */
+    HRVIT_OK = 0,
+    /** A pointer that must lead somewhere is NULL. */
+    HRVIT_ERROR_NULL = 1,
+    /** Not an open handle of this kind: NULL, closed, or never opened. */
+    HRVIT_ERROR_HANDLE = 2,
+    /** Another call works with this engine, or with this handle at this moment. */
+    HRVIT_ERROR_BUSY = 3,
+    /** The model has open engines: close them first. */
+    HRVIT_ERROR_IN_USE = 4,
+    /** Too many models or engines are open at a time. */
+    HRVIT_ERROR_SLOTS = 5,
+    /**
+     * A structure's `struct_size` is not one that this library knows, or fields that it does not
+     * know are not zero.
+     */
+    HRVIT_ERROR_STRUCT_SIZE = 6,
+    /** An argument or a field is out of its range. */
+    HRVIT_ERROR_ARGUMENT = 7,
+    /** A pointer does not have the alignment that is asked for. */
+    HRVIT_ERROR_ALIGNMENT = 8,
+    /** Buffers overlap each other, an arena or an image. */
+    HRVIT_ERROR_OVERLAP = 9,
+    /** A buffer does not have the size that is asked for. */
+    HRVIT_ERROR_SIZE = 10,
+    /** The arena is smaller than the plan. */
+    HRVIT_ERROR_ARENA = 11,
+    /** There is no memory for what the library was to allocate. */
+    HRVIT_ERROR_MEMORY = 12,
+    /** The file cannot be read. */
+    HRVIT_ERROR_FILE = 13,
+    /** The bytes are no valid model image: cut, corrupt or contradictory. */
+    HRVIT_ERROR_IMAGE = 14,
+    /** The image has a format version that this library does not read. */
+    HRVIT_ERROR_VERSION = 15,
+    /** The image's weights are packed for another processor. */
+    HRVIT_ERROR_PACKING = 16,
+    /** This build of the library cannot do it: see `hrvit_features`. */
+    HRVIT_ERROR_UNSUPPORTED = 17,
+    /** The model's head does not give this result. */
+    HRVIT_ERROR_HEAD = 18,
+    /** There is no plan for this input size, number of workers or arena limit. */
+    HRVIT_ERROR_PLAN = 19,
+    /** The step callback stopped the frame. */
+    HRVIT_ERROR_STOPPED = 20,
+    /** The row callback could not give a row. */
+    HRVIT_ERROR_ROW = 21,
+    /** The image does not have it: names, colours, a golden frame. */
+    HRVIT_ERROR_MISSING = 22,
+    /** A defect of this library. Close what was open, and report it. */
+    HRVIT_ERROR_INTERNAL = 23,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum hrvit_status hrvit_status;
+#else
+typedef int32_t hrvit_status;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * A model, a plan and an arena, ready to run frames. Only ever a `hrvit_engine *`, which is not
+ * read through: a closed one is known as such.
+ */
+typedef struct hrvit_engine hrvit_engine;
+
+/**
+ * A checked model image. Only ever a `hrvit_model *`, which is not read through: a closed one is
+ * known as such.
+ */
+typedef struct hrvit_model hrvit_model;
+
+/** How to open a model. Zeros are the defaults. */
+typedef struct hrvit_model_options
+{
+    /** `sizeof(hrvit_model_options)`, set by the caller. */
+    uint32_t struct_size;
+    /** 0, or `HRVIT_MODEL_COPY`. */
+    uint32_t flags;
+} hrvit_model_options;
+
+/**
+ * What became of a call, in words. Every function that returns `hrvit_status` fills one in if it
+ * is given one; NULL is fine where the code is enough.
+ *
+ *     hrvit_error error = HRVIT_INIT(hrvit_error);
+ *     if (hrvit_model_open_file("b1.hrvit", NULL, &model, &error) != HRVIT_OK)
+ *         fprintf(stderr, "%s\n", error.text);
+ */
+typedef struct hrvit_error
+{
+    /** `sizeof(hrvit_error)`, set by the caller. */
+    uint32_t struct_size;
+    /** What the function also returned, an `hrvit_status`. */
+    int32_t status;
+    /**
+     * One sentence in English, in UTF-8, that ends with a NUL: the thing, what was expected, what
+     * to do. Empty after `HRVIT_OK`.
+     */
+    char text[HRVIT_ERROR_TEXT_BYTES];
+} hrvit_error;
+
+/** What an image says of itself. */
+typedef struct hrvit_model_info
+{
+    /** `sizeof(hrvit_model_info)`, set by the caller. */
+    uint32_t struct_size;
+    /** `HRVIT_HEAD_SEGFORMER` or `HRVIT_HEAD_CLASSIFIER`. */
+    uint32_t head;
+    /** Classes: labels are below it. At most 256 of a segmentor, 32767 of a classifier. */
+    uint32_t classes;
+    /** Rows of pixels of the input that the image was made for, a multiple of 32. */
+    uint32_t height;
+    /** Columns of pixels of that input, a multiple of 32. */
+    uint32_t width;
+    /** How a picture of another shape was brought to that input: `HRVIT_FIT_...`. */
+    uint32_t fit;
+    /** Steps of a frame. */
+    uint32_t steps;
+    /** `HRVIT_LOGIT_S16` or `HRVIT_LOGIT_F16`. */
+    uint32_t logit_format;
+    /** Real value of one code of a logit; 1 in half precision. */
+    float logit_scale;
+    /** Sum of `HRVIT_HAS_...`. */
+    uint32_t contents;
+    /** Number of the image: of two valid ones the higher is newer. */
+    uint32_t sequence;
+    /** 0. */
+    uint32_t reserved;
+    /** Bytes of the image. */
+    size_t image_bytes;
+} hrvit_model_info;
+
+/**
+ * What an engine is planned for, and where its arena is. Zeros are the defaults.
+ *
+ * The same structure goes to `hrvit_plan`, which says how many bytes the arena must have, and to
+ * `hrvit_engine_open`.
+ */
+typedef struct hrvit_engine_options
+{
+    /** `sizeof(hrvit_engine_options)`, set by the caller. */
+    uint32_t struct_size;
+    /**
+     * Threads that share the work of a frame, 1 to 8; 0 is 1. More than one needs
+     * `HRVIT_FEATURE_THREADS`. No number of them changes a byte of a result.
+     */
+    uint32_t workers;
+    /** Rows of a frame, a multiple of 32 from 32 to 4096; 0: the image's own. */
+    uint32_t height;
+    /** Columns of a frame, a multiple of 32 from 32 to 4096; 0: the image's own. */
+    uint32_t width;
+    /**
+     * Memory for the engine, at a multiple of `HRVIT_ALIGNMENT` bytes, in use until the engine is
+     * closed. NULL: the library allocates it, which needs `HRVIT_FEATURE_STD`.
+     */
+    void *arena;
+    /** Bytes of `arena`, at least those that the plan asks for; 0 where `arena` is NULL. */
+    size_t arena_bytes;
+    /** Plan for an arena of up to this many bytes, which may save instructions; 0: the smallest. */
+    size_t arena_limit;
+    /**
+     * Kernels to run on, by the name of an instruction set: `"scalar"`, `"avx2"`, `"neon"` and so
+     * on. NULL: the fastest that this processor has. Read during the call only.
+     */
+    const char *kernels;
+} hrvit_engine_options;
+
+/** What a plan asks for and gives. */
+typedef struct hrvit_engine_info
+{
+    /** `sizeof(hrvit_engine_info)`, set by the caller. */
+    uint32_t struct_size;
+    /** Threads that share the work of a frame. */
+    uint32_t workers;
+    /** Rows of a frame. */
+    uint32_t height;
+    /** Columns of a frame. */
+    uint32_t width;
+    /** Multiply-accumulates of a frame. */
+    uint64_t macs;
+    /** Bytes of the arena. */
+    size_t arena_bytes;
+    /** Bytes of a frame without padding between rows: `height * width * 3`. */
+    size_t frame_bytes;
+    /** Bytes of a label map, and of a map of margins: `height * width`; 0 of a classifier. */
+    size_t label_bytes;
+    /** Elements of the logits: `height / 4 * width / 4 * classes`, or `classes` of a classifier. */
+    size_t logit_count;
+    /** Instruction set of the kernels, with a NUL. */
+    char kernels[16];
+} hrvit_engine_info;
+
+/**
+ * A frame in the caller's memory, row by row from the top. It is only read, and only during the
+ * call; it may lie in the image (a golden frame), but not in an arena.
+ */
+typedef struct hrvit_frame
+{
+    /** `sizeof(hrvit_frame)`, set by the caller. */
+    uint32_t struct_size;
+    /** `HRVIT_FRAME_RGB8`. */
+    uint32_t format;
+    /** The first pixel. */
+    const uint8_t *pixels;
+    /**
+     * Bytes from the first pixel on: exactly `frame_bytes` of the plan where `row_bytes` is 0, else
+     * at least `(height - 1) * row_bytes + width * 3`.
+     */
+    size_t bytes;
+    /** Bytes from one row to the next, at least `width * 3`; 0: rows have no padding. */
+    size_t row_bytes;
+} hrvit_frame;
+
+/**
+ * Where the results of a frame go. Sizes must be exactly those of the plan. No two buffers may
+ * overlap, nor any of them the frame, an arena or an image.
+ */
+typedef struct hrvit_segmentation
+{
+    /** `sizeof(hrvit_segmentation)`, set by the caller. */
+    uint32_t struct_size;
+    /**
+     * Shift of the margins, 0 to 31: a margin is `min(255, distance >> shift)`.
+     * `hrvit_model_margin_shift` gives one, `hrvit_model_margin_unit` what it stands for.
+     */
+    uint32_t margin_shift;
+    /** `height * width` bytes: the class of every pixel. Not NULL. */
+    uint8_t *labels;
+    /** Bytes of `labels`. */
+    size_t labels_bytes;
+    /**
+     * `height * width` bytes: how far the label of every pixel is ahead of the second best class.
+     * NULL: not asked for.
+     */
+    uint8_t *margins;
+    /** Bytes of `margins`; 0 where it is NULL. */
+    size_t margins_bytes;
+    /**
+     * `height / 4 * width / 4 * classes` logits, what the labels are made from. NULL: not asked for.
+     */
+    int16_t *logits;
+    /** Elements of `logits`; 0 where it is NULL. */
+    size_t logits_count;
+} hrvit_segmentation;
+
+/** A step of a frame, as the step callback sees it. Later versions may append fields. */
+typedef struct hrvit_step
+{
+    /** Bytes of this structure, set by the library. */
+    uint32_t struct_size;
+    /** `HRVIT_STEP_BEGINS` or `HRVIT_STEP_ENDED`. */
+    uint32_t event;
+    /** Number of the step; `hrvit_model_step_name` names it. */
+    uint32_t index;
+    /** Steps of a frame. */
+    uint32_t count;
+    /** Multiply-accumulates of the step. */
+    uint64_t macs;
+} hrvit_step;
+
+/**
+ * Called when a step begins and when it has ended, on the thread that runs the frame. The label
+ * map is a step inside the one that makes logits. Returns 0 to go on; anything else ends the
+ * frame before the next step, with `HRVIT_ERROR_STOPPED`. The engine is ready for another frame.
+ *
+ * It may call functions on models and on other engines. It must return: no `longjmp`, no exception.
+ */
+typedef int32_t (*hrvit_step_fn)(void *context, const struct hrvit_step *step);
+
+/** How to run a frame. Zeros are the defaults. */
+typedef struct hrvit_run_options
+{
+    /** `sizeof(hrvit_run_options)`, set by the caller. */
+    uint32_t struct_size;
+    /** 0. */
+    uint32_t flags;
+    /** Called at every step; NULL: not called. */
+    hrvit_step_fn step;
+    /** Handed to `step`. */
+    void *step_context;
+} hrvit_run_options;
+
+/**
+ * Asks for row `y` of a frame: `row_bytes` (`width * 3`) bytes of RGB, to be written to `row`.
+ * Called on the thread that runs the frame, for every row once, in order. Returns 0; anything else
+ * ends the frame with `HRVIT_ERROR_ROW`.
+ *
+ * It may call functions on models and on other engines. It must return: no `longjmp`, no exception.
+ */
+typedef int32_t (*hrvit_row_fn)(void *context, uint32_t y, uint8_t *row, size_t row_bytes);
+
+/** A class and how much the network is for it. */
+typedef struct hrvit_ranked
+{
+    /** Class index. */
+    uint32_t class_index;
+    /** Its logit, as a real value. */
+    float logit;
+} hrvit_ranked;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * The `HRVIT_ABI_VERSION` of the library.
+ *
+ * Errors: none. Thread-safety: any thread, any time.
+ *
+ *     if (hrvit_abi_version() != HRVIT_ABI_VERSION)
+ *         return fail("libhrvit and hrvit.h do not belong together");
+ */
+uint32_t hrvit_abi_version(void);
+
+/**
+ * The version of the project, such as `"0.1.0"`. It lives as long as the library.
+ *
+ * Errors: none. Thread-safety: any thread, any time.
+ */
+const char *hrvit_version(void);
+
+/**
+ * What this build of the library can do: a sum of `HRVIT_FEATURE_...`.
+ *
+ * Errors: none. Thread-safety: any thread, any time.
+ */
+uint32_t hrvit_features(void);
+
+/**
+ * One sentence in English for a code, also for numbers that are none. It lives as long as the
+ * library. `hrvit_error.text` says more.
+ *
+ * Errors: none. Thread-safety: any thread, any time.
+ */
+const char *hrvit_status_text(int32_t status);
+
+/**
+ * Opens the model image in `bytes` bytes at `image`: checks every byte of it, once.
+ *
+ * The image must lie at a multiple of `HRVIT_ALIGNMENT` bytes. It is read in place, so that it
+ * must stay there, unchanged, until `hrvit_model_close` has returned `HRVIT_OK`. With
+ * `HRVIT_MODEL_COPY` it may lie anywhere, and is free again when this function returns.
+ * `bytes` may exceed the image (a slot of flash). `options` may be NULL.
+ *
+ * Takes: time in proportion to the image, tens of megabytes a second on a microcontroller. Writes
+ * the handle to `model`, or NULL after an error.
+ *
+ * Errors: `HRVIT_ERROR_NULL`, `_ALIGNMENT`, `_SIZE`, `_STRUCT_SIZE`, `_ARGUMENT` (flags),
+ * `_IMAGE`, `_VERSION`, `_PACKING`, `_UNSUPPORTED` (a precision, or a copy without
+ * `HRVIT_FEATURE_STD`), `_OVERLAP` (an arena), `_MEMORY`, `_SLOTS` (64 models are open, 2 without
+ * `HRVIT_FEATURE_STD`).
+ *
+ * Thread-safety: any thread, any time; not from interrupts.
+ *
+ *     extern const unsigned char image[];  // a linker section, aligned to HRVIT_ALIGNMENT
+ *     hrvit_model *model;
+ *     hrvit_status status = hrvit_model_open(image, image_bytes, NULL, &model, NULL);
+ */
+hrvit_status hrvit_model_open(const void *image,
+                              size_t bytes,
+                              const struct hrvit_model_options *options,
+                              struct hrvit_model **model,
+                              struct hrvit_error *error);
+
+/**
+ * Opens the model image in the file at `path`, a text that ends with a NUL, in UTF-8 on Windows
+ * and as the system has it elsewhere. The file is read once, to memory of the library's own.
+ *
+ * `options` may be NULL; it has no flag for this function yet. Writes the handle to `model`, or
+ * NULL after an error.
+ *
+ * Errors: those of `hrvit_model_open`, and `HRVIT_ERROR_FILE`; `_UNSUPPORTED` without
+ * `HRVIT_FEATURE_STD`.
+ *
+ * Thread-safety: any thread, any time.
+ *
+ *     hrvit_error error = HRVIT_INIT(hrvit_error);
+ *     hrvit_model *model;
+ *     if (hrvit_model_open_file("b1.hrvit", NULL, &model, &error) != HRVIT_OK)
+ *         fprintf(stderr, "%s\n", error.text);
+ */
+hrvit_status hrvit_model_open_file(const char *path,
+                                   const struct hrvit_model_options *options,
+                                   struct hrvit_model **model,
+                                   struct hrvit_error *error);
+
+/**
+ * Closes a model. Its handle is an open one no longer; the memory of its image is the caller's.
+ *
+ * Errors: `HRVIT_ERROR_HANDLE`, `_IN_USE` (close its engines first: the model stays open),
+ * `_BUSY` (without `HRVIT_FEATURE_STD`: another task works with the handle; it stays open).
+ *
+ * Thread-safety: any thread, any time; not from interrupts.
+ */
+hrvit_status hrvit_model_close(struct hrvit_model *model, struct hrvit_error *error);
+
+/**
+ * Writes what an image says of itself to `info`.
+ *
+ * Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ALIGNMENT`, `_STRUCT_SIZE`; `_BUSY` without
+ * `HRVIT_FEATURE_STD`.
+ *
+ * Thread-safety: any thread, any time; not from interrupts.
+ *
+ *     hrvit_model_info info = HRVIT_INIT(hrvit_model_info);
+ *     if (hrvit_model_describe(model, &info, NULL) == HRVIT_OK)
+ *         printf("%u classes at %ux%u\n", info.classes, info.height, info.width);
+ */
+hrvit_status hrvit_model_describe(const struct hrvit_model *model,
+                                  struct hrvit_model_info *info,
+                                  struct hrvit_error *error);
+
+/**
+ * Writes the name of a class to `text`, UTF-8 that ends with a NUL, into `text_bytes` bytes.
+ *
+ * 64 bytes are enough for most. A name that does not fit is cut, and an error.
+ *
+ * Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ARGUMENT` (no such class), `_MISSING` (the image does
+ * not name it), `_SIZE` (the text was cut), `_OVERLAP`; `_BUSY` without `HRVIT_FEATURE_STD`.
+ *
+ * Thread-safety: any thread, any time; not from interrupts.
+ *
+ *     char name[64];
+ *     if (hrvit_model_class_name(model, label, name, sizeof name, NULL) == HRVIT_OK)
+ *         puts(name);
+ */
+hrvit_status hrvit_model_class_name(const struct hrvit_model *model,
+                                    uint32_t class_index,
+                                    char *text,
+                                    size_t text_bytes,
+                                    struct hrvit_error *error);
+
+/**
+ * Writes the colour of a class, red, green, blue, to the three bytes at `rgb`.
+ *
+ * Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ARGUMENT` (no such class), `_MISSING` (the image has
+ * no colours), `_OVERLAP`; `_BUSY` without `HRVIT_FEATURE_STD`.
+ *
+ * Thread-safety: any thread, any time; not from interrupts.
+ */
+hrvit_status hrvit_model_class_colour(const struct hrvit_model *model,
+                                      uint32_t class_index,
+                                      uint8_t *rgb,
+                                      struct hrvit_error *error);
+
+/**
+ * Writes the name of a step, such as `m2.branch.1.0.attn`, to `text`, which ends with a NUL, into
+ * `text_bytes` bytes; 32 are enough. A name that does not fit is cut, and an error.
+ *
+ * Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ARGUMENT` (no such step), `_SIZE` (the text was cut),
+ * `_OVERLAP`; `_BUSY` without `HRVIT_FEATURE_STD`.
+ *
+ * Thread-safety: any thread, any time; not from interrupts.
+ */
+hrvit_status hrvit_model_step_name(const struct hrvit_model *model,
+                                   uint32_t step_index,
+                                   char *text,
+                                   size_t text_bytes,
+                                   struct hrvit_error *error);
+
+/**
+ * Finds the golden frame of an image: the frame that was run when the image was made.
+ *
+ * Writes to `pixels` where it lies, RGB without padding, and to `bytes` its length, `height *
+ * width * 3` of the model's own input. It is part of the image: read only, until the model is
+ * closed. Its label map has the same bytes on every processor, unless the image has
+ * `HRVIT_HAS_FP16`.
+ *
+ * Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ALIGNMENT`, `_MISSING`; `_BUSY` without
+ * `HRVIT_FEATURE_STD`.
+ *
+ * Thread-safety: any thread, any time; not from interrupts.
+ */
+hrvit_status hrvit_model_golden_frame(const struct hrvit_model *model,
+                                      const uint8_t **pixels,
+                                      size_t *bytes,
+                                      struct hrvit_error *error);
+
+/**
+ * Writes the real values of `count` logits to `values`, which must not overlap them.
+ *
+ * Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ALIGNMENT`, `_SIZE`, `_OVERLAP`; `_BUSY` without
+ * `HRVIT_FEATURE_STD`.
+ *
+ * Thread-safety: any thread, any time; not from interrupts.
+ */
+hrvit_status hrvit_model_logit_values(const struct hrvit_model *model,
+                                      const int16_t *logits,
+                                      size_t count,
+                                      float *values,
+                                      struct hrvit_error *error);
+
+/**
+ * Writes to `shift` the smallest shift at which the largest margin, 255, stands for `range` of
+ * logits or more: the `margin_shift` for margins up to `range`.
+ *
+ * Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ALIGNMENT`; `_BUSY` without `HRVIT_FEATURE_STD`.
+ *
+ * Thread-safety: any thread, any time; not from interrupts.
+ */
+hrvit_status hrvit_model_margin_shift(const struct hrvit_model *model,
+                                      float range,
+                                      uint32_t *shift,
+                                      struct hrvit_error *error);
+
+/**
+ * Writes to `unit` what one code of a margin stands for at `shift`, in logits.
+ *
+ * Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ALIGNMENT`, `_ARGUMENT` (a shift above 31); `_BUSY`
+ * without `HRVIT_FEATURE_STD`.
+ *
+ * Thread-safety: any thread, any time; not from interrupts.
+ */
+hrvit_status hrvit_model_margin_unit(const struct hrvit_model *model,
+                                     uint32_t shift,
+                                     float *unit,
+                                     struct hrvit_error *error);
+
+/**
+ * Says how many bytes of arena an engine with these options needs, and the sizes of its buffers.
+ *
+ * Nothing is opened or allocated; `arena` and `arena_bytes` of the options are not looked at.
+ * `options` may be NULL. Writes to `info`.
+ *
+ * Takes: some milliseconds on a microcontroller.
+ *
+ * Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ALIGNMENT`, `_STRUCT_SIZE`, `_ARGUMENT` (no such
+ * kernels), `_PLAN` (input size, workers, limit), `_UNSUPPORTED` (workers or kernels that this
+ * build or this processor lacks); `_BUSY` without `HRVIT_FEATURE_STD`.
+ *
+ * Thread-safety: any thread, any time; not from interrupts.
+ *
+ *     hrvit_engine_info info = HRVIT_INIT(hrvit_engine_info);
+ *     if (hrvit_plan(model, NULL, &info, NULL) == HRVIT_OK)
+ *         printf("%zu bytes of arena\n", info.arena_bytes);
+ */
+hrvit_status hrvit_plan(const struct hrvit_model *model,
+                        const struct hrvit_engine_options *options,
+                        struct hrvit_engine_info *info,
+                        struct hrvit_error *error);
+
+/**
+ * Opens an engine: plans, takes its arena and starts its workers. Several engines may share a
+ * model; each needs an arena of its own.
+ *
+ * `options` may be NULL: one worker, the image's own input size, the fastest kernels, an arena
+ * that the library allocates. An arena that is given belongs to the engine until
+ * `hrvit_engine_close` has returned `HRVIT_OK`; what it holds before and after means nothing.
+ * During a frame nothing is allocated, unless there is more than one worker.
+ *
+ * Writes the handle to `engine`, or NULL after an error. The model cannot be closed before it.
+ *
+ * Errors: those of `hrvit_plan`, and `HRVIT_ERROR_ARENA` (too small: `hrvit_plan` says what is
+ * needed), `_ALIGNMENT` (the arena), `_OVERLAP` (another arena, or an image), `_PACKING`,
+ * `_MEMORY`, `_UNSUPPORTED` (no arena given, without `HRVIT_FEATURE_STD`), `_SLOTS` (64 engines
+ * are open, 2 without `HRVIT_FEATURE_STD`).
+ *
+ * Thread-safety: any thread, any time; not from interrupts.
+ *
+ *     static _Alignas(HRVIT_ALIGNMENT) unsigned char arena[300 * 1024];
+ *     hrvit_engine_options options = HRVIT_INIT(hrvit_engine_options);
+ *     options.arena = arena;
+ *     options.arena_bytes = sizeof arena;
+ *     hrvit_engine *engine;
+ *     hrvit_status status = hrvit_engine_open(model, &options, &engine, NULL);
+ */
+hrvit_status hrvit_engine_open(struct hrvit_model *model,
+                               const struct hrvit_engine_options *options,
+                               struct hrvit_engine **engine,
+                               struct hrvit_error *error);
+
+/**
+ * Closes an engine. Its handle is an open one no longer; the arena is the caller's again.
+ *
+ * Errors: `HRVIT_ERROR_HANDLE`, `_BUSY` (a frame is running, on another thread or around the
+ * callback that calls this: the engine stays open).
+ *
+ * Thread-safety: any thread, any time; not from interrupts.
+ */
+hrvit_status hrvit_engine_close(struct hrvit_engine *engine, struct hrvit_error *error);
+
+/**
+ * Writes what an engine was planned for to `info`.
+ *
+ * Errors: `HRVIT_ERROR_HANDLE`, `_BUSY` (a frame is running), `_NULL`, `_ALIGNMENT`,
+ * `_STRUCT_SIZE`.
+ *
+ * Thread-safety: any thread, any time; not from interrupts.
+ */
+hrvit_status hrvit_engine_describe(const struct hrvit_engine *engine,
+                                   struct hrvit_engine_info *info,
+                                   struct hrvit_error *error);
+
+/**
+ * Segments one frame: a class for every pixel; on request margins and logits, in the same pass.
+ *
+ * `frame` and `results` say where the pixels are and where the results go; `options` may be NULL.
+ * After an error the contents of the result buffers mean nothing.
+ *
+ * Errors: `HRVIT_ERROR_HANDLE`, `_BUSY` (the engine runs another frame), `_NULL`, `_ALIGNMENT`,
+ * `_SIZE`, `_OVERLAP`, `_STRUCT_SIZE`, `_ARGUMENT` (format, shift, flags), `_HEAD` (the model is a
+ * classifier), `_STOPPED`.
+ *
+ * Thread-safety: one frame at a time per engine; any thread. Frames of different engines may run
+ * at once.
+ *
+ *     hrvit_frame frame = HRVIT_INIT(hrvit_frame);
+ *     frame.pixels = rgb;
+ *     frame.bytes = info.frame_bytes;
+ *     hrvit_segmentation results = HRVIT_INIT(hrvit_segmentation);
+ *     results.labels = labels;
+ *     results.labels_bytes = info.label_bytes;
+ *     hrvit_status status = hrvit_engine_segment(engine, &frame, &results, NULL, &error);
+ */
+hrvit_status hrvit_engine_segment(struct hrvit_engine *engine,
+                                  const struct hrvit_frame *frame,
+                                  const struct hrvit_segmentation *results,
+                                  const struct hrvit_run_options *options,
+                                  struct hrvit_error *error);
+
+/**
+ * Segments one frame whose rows are asked for one by one, in order, each once: the frame need not
+ * be in memory at once. `row_context` is handed to `row`. Otherwise as `hrvit_engine_segment`.
+ *
+ * Errors: those of `hrvit_engine_segment`, and `HRVIT_ERROR_ROW`, after which `row` is not called
+ * again for this frame.
+ *
+ * Thread-safety: as `hrvit_engine_segment`; `row` is called on the thread that calls.
+ *
+ *     static int32_t next_row(void *camera, uint32_t y, uint8_t *row, size_t row_bytes)
+ *     {
+ *         (void)y;
+ *         return camera_read_line(camera, row, row_bytes) ? 0 : -1;
+ *     }
+ *     status = hrvit_engine_segment_rows(engine, next_row, camera, &results, NULL, &error);
+ */
+hrvit_status hrvit_engine_segment_rows(struct hrvit_engine *engine,
+                                       hrvit_row_fn row,
+                                       void *row_context,
+                                       const struct hrvit_segmentation *results,
+                                       const struct hrvit_run_options *options,
+                                       struct hrvit_error *error);
+
+/**
+ * Classifies one frame: writes the `count` best classes to `ranked`, the best first, the lower
+ * index first among equals.
+ *
+ * `count` is 1 to `HRVIT_MOST_RANKED`, and at most the classes of the model. `options` may be NULL.
+ *
+ * Errors: those of `hrvit_engine_segment`; `HRVIT_ERROR_HEAD` if the model is a segmentor,
+ * `_ARGUMENT` if `count` is out of range.
+ *
+ * Thread-safety: as `hrvit_engine_segment`.
+ *
+ *     hrvit_ranked best[5];
+ *     if (hrvit_engine_classify(engine, &frame, best, 5, NULL, &error) == HRVIT_OK)
+ *         printf("class %u, logit %.2f\n", best[0].class_index, (double)best[0].logit);
+ */
+hrvit_status hrvit_engine_classify(struct hrvit_engine *engine,
+                                   const struct hrvit_frame *frame,
+                                   struct hrvit_ranked *ranked,
+                                   size_t count,
+                                   const struct hrvit_run_options *options,
+                                   struct hrvit_error *error);
+
+/**
+ * Writes the logits of one frame to the `count` elements at `logits`, exactly `logit_count` of the
+ * plan: `height / 4` rows of `width / 4` positions of `classes` of a segmentor, `classes` of a
+ * classifier. `hrvit_model_logit_values` gives their real values. `options` may be NULL.
+ *
+ * Errors: those of `hrvit_engine_segment`, but not `HRVIT_ERROR_HEAD`.
+ *
+ * Thread-safety: as `hrvit_engine_segment`.
+ */
+hrvit_status hrvit_engine_logits(struct hrvit_engine *engine,
+                                 const struct hrvit_frame *frame,
+                                 int16_t *logits,
+                                 size_t count,
+                                 const struct hrvit_run_options *options,
+                                 struct hrvit_error *error);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* HRVIT_H */
