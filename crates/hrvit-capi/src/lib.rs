@@ -4,11 +4,11 @@
 //! here. What a C program may get wrong ends in an error code:
 //!
 //! - A handle is a number in the clothes of a pointer. It names a slot of a fixed table and the
-//!   generation of its content ([`slots`]), and is never read through: NULL, a closed handle, one
+//!   generation of its content (`slots`), and is never read through: NULL, a closed handle, one
 //!   of the other kind or a wild pointer are told apart from an open one.
-//! - Structures begin with the size that the caller's header gave them ([`sized`]).
+//! - Structures begin with the size that the caller's header gave them (`sized`).
 //! - Buffers are checked for NULL, alignment, length and overlap before they become slices
-//!   ([`memory`]); so is memory that is lent for longer ([`lent`]).
+//!   (`memory`); so is memory that is lent for longer (`lent`).
 //! - With feature `std` a panic becomes an error code; without it there is none to happen: the
 //!   library is searched for ways to one after it was linked.
 //!

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::drift::Extent;
-use crate::{api, app, boards, command, count, firmware, fuzz, install, isa, lint, package, parity, training};
+use crate::{api, app, boards, capi, command, count, firmware, fuzz, install, isa, lint, package, parity, training};
 
 /// Targets without an operating system that the device crates must build for.
 const DEVICE_TARGETS: [&str; 3] = ["thumbv7em-none-eabihf", "thumbv8m.main-none-eabihf", "aarch64-unknown-none"];
@@ -165,6 +165,7 @@ fn documentation() -> Vec<Check> {
     vec![
         Check::program("documentation", &["cargo", "doc", "--release", "--workspace", "--no-deps", "--keep-going", "--config", deny]),
         Check { name: "public items as listed".to_owned(), kind: Kind::Rule(api::check) },
+        Check { name: "C header as made".to_owned(), kind: Kind::Rule(capi::check) },
     ]
 }
 

@@ -7,6 +7,8 @@ use std::path::Path;
 use anyhow::Result;
 use clap::Args;
 
+pub use header::check;
+
 /// The C interface: its header
 #[derive(Args)]
 pub struct CapiArgs {
@@ -15,7 +17,10 @@ pub struct CapiArgs {
     header: bool,
 }
 
-/// Runs it.
+/// Writes the header or compares it; returns how it differs.
+///
+/// # Errors
+/// If cbindgen cannot read the crate, or the header cannot be read or written.
 pub fn run(root: &Path, args: &CapiArgs) -> Result<Vec<String>> {
     if args.header {
         println!("wrote {}", header::write(root)?.display());
