@@ -13,7 +13,7 @@
 //!   library is searched for ways to one after it was linked.
 //!
 //! Without `std` nothing is allocated: the caller brings image, arena, frame and results, and the
-//! table has [`slots::MODELS`] models and [`slots::ENGINES`] engines in static memory.
+//! table has `slots::MODELS` models and `slots::ENGINES` engines in static memory.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(clippy::missing_safety_doc)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used))]
