@@ -90,7 +90,7 @@ fn show(log: &Log, summary: &Summary, clock: Option<f64>, drawn: bool) {
 
 /// The lines of a log.
 fn again(log: &Log) -> Vec<String> {
-    let Log { run, steps, total, drift, selftest, conformance, faults, faults_passed, error, text } = log;
+    let Log { run, steps, total, drift, selftest, conformance, faults, faults_passed, error, text, end } = log;
     let mut lines = text.clone();
     // A program's own error before faults: the first one after a fault is what that fault ended in.
     lines.extend(error.iter().map(ToString::to_string));
@@ -105,6 +105,7 @@ fn again(log: &Log) -> Vec<String> {
         lines.extend(error.iter().map(ToString::to_string));
     }
     lines.extend(faults_passed.iter().map(|&cases| hrvit_log::FaultsPassed { cases }.to_string()));
+    lines.extend(end.iter().map(|&code| hrvit_log::End { code }.to_string()));
     lines
 }
 
