@@ -16,7 +16,7 @@ use crate::mve::tile::{COLUMNS, ROWS, Tile};
 /// Tiles of logits. The second one takes the weighted sums when all codes are made.
 const TILES: usize = 2;
 /// Bytes of transposed values.
-const VALUES: usize = 32 * 64;
+const VALUES: usize = 24 * 64;
 
 /// Computes the strip; heads of other than 8, 16, 24 or 32 channels and strips beyond the buffers are left to [`mve_long`].
 #[inline(never)] // its buffers would lie on the stack of every instruction set
@@ -38,9 +38,15 @@ pub(super) fn run(mve: Mve, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16
     let mut threes = Threes { args, keys, padded, multiply, codes, narrow, values: values.0.as_ptr().cast(), tiles: [const { Tile::new() }; TILES] };
     // SAFETY: the token proves MVE. `v` has 2 or more keys of `dim` channels, `values` room for `dim` rows of `padded` bytes, by the checks above.
     unsafe { transpose(args.v, [dim, keys, padded], narrow, values.0.as_mut_ptr().cast()) };
-    for (q, out) in args.q.chunks(ROWS * dim).zip(out.chunks_mut(ROWS * dim)) {
-        // SAFETY: the token proves MVE; `q` and `out` have one to three rows of `dim` elements, and the values are written.
-        unsafe { threes.queries(q, out) };
+    let (mut q, mut out) = (args.q, out);
+    while !q.is_empty() {
+        let len = q.len().min(ROWS * dim);
+        let (Some((rows, q_left)), Some((to, out_left))) = (q.split_at_checked(len), out.split_at_mut_checked(len)) else { return };
+        // Without a division, which could be by zero for all that a compiler knows.
+        let count = 1 + usize::from(len >= 2 * dim) + usize::from(len >= 3 * dim);
+        // SAFETY: the token proves MVE; `rows` and `to` have `count` rows of `dim` elements, and the values are written.
+        unsafe { threes.queries(rows, count, to) };
+        (q, out) = (q_left, out_left);
     }
 }
 
@@ -68,11 +74,10 @@ impl Threes<'_> {
     /// One to three queries.
     ///
     /// # Safety
-    /// The processor has MVE; `q` and `out` have as many rows of `dim` elements; the values are written.
+    /// The processor has MVE; `q` and `out` have `rows` rows of `dim` elements, one to three; the values are written.
     #[inline(always)]
-    unsafe fn queries(&mut self, q: &[i8], out: &mut [i16]) {
+    unsafe fn queries(&mut self, q: &[i8], rows: usize, out: &mut [i16]) {
         let dim = self.args.dim;
-        let rows = q.len() / dim;
         let row = |i: usize| q.as_ptr().wrapping_add(i.min(rows - 1) * dim);
         let to = |i: usize| out.as_ptr().cast_mut().wrapping_add(i.min(rows - 1) * dim);
         // SAFETY: by the contract; a row that does not exist is the last one.
