@@ -11,7 +11,7 @@ use crate::lent;
 use crate::memory::{Apart, shared, unique};
 use crate::model::margin_shift_of;
 use crate::observer::Steps;
-use crate::sized;
+use crate::sized::{self, only_flags};
 use crate::status::*;
 use crate::structs::*;
 
@@ -218,9 +218,7 @@ pub unsafe extern "C" fn hrvit_engine_logits(
 unsafe fn steps(open: &OpenEngine, options: *const hrvit_run_options) -> Result<Steps, Failure> {
     // SAFETY: as the caller says.
     let options = unsafe { sized::read_or_zeros(options)? };
-    if options.flags != 0 {
-        return Err(Failure::text(HRVIT_ERROR_ARGUMENT, "flags that this library does not know"));
-    }
+    only_flags(0, options.flags)?;
     Ok(Steps::new(&options, open.engine.model().steps().len()))
 }
 

@@ -11,7 +11,7 @@ use crate::answer::answer;
 use crate::failure::Failure;
 use crate::lent::{self, Loan};
 use crate::memory::{Place, put};
-use crate::sized::{self, SizedStruct};
+use crate::sized::{self, SizedStruct, only_flags};
 use crate::slots::{MODELS, Slots};
 use crate::status::*;
 use crate::structs::*;
@@ -95,9 +95,7 @@ pub unsafe extern "C" fn hrvit_model_open(
             clear(model)?;
             sized::read_or_zeros(options)?
         };
-        if options.flags & !HRVIT_MODEL_COPY != 0 {
-            return Err(Failure::text(HRVIT_ERROR_ARGUMENT, "flags that this library does not know"));
-        }
+        only_flags(HRVIT_MODEL_COPY, options.flags)?;
         // SAFETY: the caller vouches for the image, until the model is closed unless it is copied.
         let image = unsafe { if options.flags & HRVIT_MODEL_COPY == 0 { Image::lent(image, bytes) } else { Image::copied(image, bytes) } }?;
         open(image, model)
@@ -140,9 +138,7 @@ pub unsafe extern "C" fn hrvit_model_open_file(
             clear(model)?;
             sized::read_or_zeros(options)?
         };
-        if options.flags != 0 {
-            return Err(Failure::text(HRVIT_ERROR_ARGUMENT, "flags that this library does not know"));
-        }
+        only_flags(0, options.flags)?;
         if path.is_null() {
             return Err(Failure::text(HRVIT_ERROR_NULL, "path"));
         }

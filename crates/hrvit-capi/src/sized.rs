@@ -34,6 +34,11 @@ pub(crate) unsafe trait SizedStruct: Copy {
     }
 }
 
+/// Refuses flags of a caller's structure that are not among the `known` ones.
+pub(crate) fn only_flags(known: u32, found: u32) -> Result<(), Failure> {
+    if found & !known == 0 { Ok(()) } else { Err(Failure::text(HRVIT_ERROR_ARGUMENT, "flags that this library does not know")) }
+}
+
 /// The caller's structure, in the library's own form.
 ///
 /// # Safety

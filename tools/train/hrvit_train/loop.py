@@ -153,11 +153,10 @@ class Run:
             line.step(self.iteration, recipe.iterations, loss, lr, max(60 * recipe.minutes - self.seconds, 0))
             if line.count == 0 and not torch.isfinite(loss):
                 raise UserError(f"the loss is {loss.item()} at iteration {self.iteration}; try a lower --lr")
-            if recipe.evaluate_every and self.iteration % recipe.evaluate_every == 0 and not self.finished():
+            evaluated = recipe.evaluate_every and self.iteration % recipe.evaluate_every == 0 and not self.finished()
+            if evaluated:
                 score = evaluate_average()
-                save(self)
-                saved = self.seconds
-            elif recipe.save_every and self.seconds - saved >= 60 * recipe.save_every:
+            if evaluated or (recipe.save_every and self.seconds - saved >= 60 * recipe.save_every):
                 save(self)
                 saved = self.seconds
         score = evaluate_average()
