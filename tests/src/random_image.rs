@@ -450,7 +450,8 @@ impl Maker<'_> {
         let sign = |rng: &mut Rng| if rng.int(0, 1) == 0 { 1.0 } else { -1.0 };
         let channels = usize::from(op.cout);
         let mult = (0..channels).map(|_| (one * unit * self.rng.real(0.5, 1.4) * sign(&mut self.rng)) as i32).collect();
-        let bias = (0..channels).map(|_| (one * sigma * 0.4 * self.rng.bell()) as i32).collect();
+        let most = f64::from(1 << 29);
+        let bias = (0..channels).map(|_| (one * sigma * 0.4 * self.rng.bell()).clamp(-most, most) as i32).collect();
         let eps = if self.rng.int(0, 1) == 0 { 1 } else { 1 << self.rng.int(0, 30) };
         self.reads(0, sigma);
         OpData { bias, mult, norm_shift: shift, norm_fraction, eps, lo, hi, ..OpData::default() }

@@ -190,6 +190,16 @@ fn saturating_models_with_any_padding_and_any_limits() {
     }
 }
 
+/// Every draw is a valid image, also at the far ends of its random numbers.
+#[test]
+fn random_images_load() {
+    for seed in 0..400 {
+        let network = if seed % 20 == 0 { variant("b1", Head::Segformer, 11) } else { tiny(Head::Segformer) };
+        random_image(&network, size(32, 32), seed);
+        mixed_image(&network, size(32, 32), seed, |_| Precision::Int16x8);
+    }
+}
+
 /// Random images must exercise the arithmetic: tensors that are all zero or all saturated would equal each other whatever the engine does.
 #[test]
 fn random_images_are_alive() {
