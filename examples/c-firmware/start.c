@@ -64,3 +64,20 @@ __attribute__((section(".vectors"), used)) static const struct {
     uint32_t *stack;
     void (*handlers[15])(void);
 } vectors = {stack_top, {reset, fault, fault, fault, fault, fault, fault, 0, 0, 0, fault, fault, 0, fault, fault}};
+
+/* What a compiler without a C library may call. */
+__attribute__((optimize("no-tree-loop-distribute-patterns"))) void *memset(void *to, int value, unsigned length)
+{
+    unsigned char *bytes = to;
+    for (unsigned at = 0; at < length; at++)
+        bytes[at] = (unsigned char)value;
+    return to;
+}
+
+__attribute__((optimize("no-tree-loop-distribute-patterns"))) void *memcpy(void *to, const void *from, unsigned length)
+{
+    unsigned char *bytes = to;
+    for (unsigned at = 0; at < length; at++)
+        bytes[at] = ((const unsigned char *)from)[at];
+    return to;
+}

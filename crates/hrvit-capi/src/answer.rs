@@ -21,16 +21,26 @@ pub(crate) unsafe fn answer(error: *mut hrvit_error, call: impl FnOnce() -> Resu
     let result = guarded(call);
     let status = result.as_ref().map_or_else(|failure| failure.status, |()| HRVIT_OK);
     if !error.is_null() {
-        let mut told = hrvit_error::new();
-        told.status = status as i32;
-        if let Err(failure) = &result {
-            // Writing into memory does not fail.
-            let _ = write!(Text::new(&mut told.text), "{failure}");
-        }
         // SAFETY: the caller vouches for `error`.
-        let _checked_above = unsafe { sized::write(error, &told) };
+        unsafe { tell(error, status, result.as_ref().err()) };
     }
     status
+}
+
+/// Fills in the caller's error structure, which was checked.
+///
+/// # Safety
+/// As [`answer`].
+#[inline(never)] // its text would lie on the stack of every frame
+unsafe fn tell(error: *mut hrvit_error, status: hrvit_status, failure: Option<&Failure>) {
+    let mut told = hrvit_error::new();
+    told.status = status as i32;
+    if let Some(failure) = failure {
+        // Writing into memory does not fail.
+        let _ = write!(Text::new(&mut told.text), "{failure}");
+    }
+    // SAFETY: the caller vouches for `error`.
+    let _checked_before = unsafe { sized::write(error, &told) };
 }
 
 #[cfg(feature = "std")]

@@ -1,6 +1,6 @@
 //! Engines: opening, closing, and what they were planned for.
 
-use hrvit_core::{Engine, Executor, Model, Serial};
+use hrvit_core::{Engine, Executor, Kernels, Model, Plan, Serial};
 #[cfg(feature = "std")]
 use {hrvit_core::AlignedBytes, hrvit_core::Threads, std::sync::Arc};
 
@@ -28,7 +28,7 @@ pub(crate) struct OpenEngine {
 // SAFETY: the pointer is a number, and never read through.
 unsafe impl Send for OpenEngine {}
 
-static OPEN: Slots<OpenEngine, ENGINES> = Slots::new(11);
+static OPEN: Slots<OpenEngine, 11, ENGINES> = Slots::new();
 
 /// Memory of an engine.
 pub(crate) enum Arena {
@@ -146,20 +146,7 @@ pub unsafe extern "C" fn hrvit_engine_open(
             // SAFETY: the caller vouches for the arena.
             let mut arena = unsafe { arena_of(&options, plan.arena_bytes())? };
             let loan = lent::register()?.begin(Place::of(arena.as_mut()), true)?;
-            let made = Workers::new(plan.workers()).and_then(|workers| {
-                let engine = Engine::with_kernels(open.image.model().clone(), plan, workers.clone(), arena, kernels)?;
-                Ok((engine, workers))
-            });
-            let opened = made.and_then(|(engine, _workers)| {
-                let open = OpenEngine {
-                    engine,
-                    #[cfg(feature = "std")]
-                    workers: _workers,
-                    model,
-                    loan: Loan(loan.0),
-                };
-                OPEN.insert(open).map_err(|_| Failure::number(HRVIT_ERROR_SLOTS, "engines that are open", ENGINES, ENGINES - 1))
-            });
+            let opened = start(open.image.model(), plan, arena, kernels, (model, &loan));
             match opened {
                 Ok(_) => open.engines += 1,
                 Err(_) => lent::register()?.end(&loan),
@@ -171,6 +158,20 @@ pub unsafe extern "C" fn hrvit_engine_open(
     };
     // SAFETY: the caller vouches for `error`.
     unsafe { answer(error, call) }
+}
+
+/// Starts the workers and fills a slot.
+#[inline(never)] // an engine lies on the stack until it is in its slot: not also while it is planned
+fn start(image: &Model<'static>, plan: Plan, arena: Arena, kernels: Kernels, (model, loan): (*const hrvit_model, &Loan)) -> Result<usize, Failure> {
+    let workers = Workers::new(plan.workers())?;
+    let open = OpenEngine {
+        engine: Engine::with_kernels(image.clone(), plan, workers.clone(), arena, kernels)?,
+        #[cfg(feature = "std")]
+        workers,
+        model,
+        loan: Loan(loan.0),
+    };
+    OPEN.insert(open).map_err(|_| Failure::number(HRVIT_ERROR_SLOTS, "engines that are open", ENGINES, ENGINES - 1))
 }
 
 /// The arena that the options give, or one of the library's own.

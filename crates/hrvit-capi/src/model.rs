@@ -27,7 +27,7 @@ pub(crate) struct OpenModel {
     pub engines: usize,
 }
 
-static OPEN: Slots<OpenModel, MODELS> = Slots::new(5);
+static OPEN: Slots<OpenModel, 5, MODELS> = Slots::new();
 
 /// Calls `work` with an open model, which stays open meanwhile.
 pub(crate) fn with<T>(model: *const hrvit_model, work: impl FnOnce(&mut OpenModel) -> Result<T, Failure>) -> Result<T, Failure> {

@@ -55,6 +55,7 @@ pub unsafe extern "C" fn hrvit_plan(
 }
 
 /// The plan that these options ask for.
+#[inline(never)] // what it works with would lie on the stack of whoever opens an engine
 pub(crate) fn plan_of(model: &Model<'_>, options: &hrvit_engine_options) -> Result<Plan, Failure> {
     let own = model.meta().size;
     let side = |asked: u32, own: u16| match asked {

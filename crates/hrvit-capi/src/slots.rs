@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 0 to 3 | the kind of the table; odd, so that no object of a C program has this address |
 //! | 4 to 11 | the slot |
-//! | 12 and up | the generation: one more whenever the slot is emptied, never used twice |
+//! | 12 and up | the generation, from 1: one more whenever the slot is emptied, never used twice |
 //!
 //! A slot whose generations are used up is not filled again: 2^20 openings on a 32-bit machine.
 
@@ -18,17 +18,31 @@ pub(crate) const ENGINES: usize = if cfg!(feature = "std") { 64 } else { 2 };
 
 const SLOT_SHIFT: u32 = 4;
 const GENERATION_SHIFT: u32 = 12;
-const LAST_GENERATION: usize = usize::MAX >> GENERATION_SHIFT;
+const LAST_GENERATION: usize = (usize::MAX >> GENERATION_SHIFT) - 1;
 
 /// What a slot holds.
 pub(crate) struct Slot<T> {
     generation: usize,
-    content: Option<T>,
+    content: Content<T>,
 }
 
-/// A table of handles of one kind.
-pub(crate) struct Slots<T, const N: usize> {
-    kind: usize,
+/// An option whose `Empty` is zeros, so that an empty table takes no room in a program's image.
+#[repr(u8)]
+#[allow(dead_code, reason = "the numbers are what it is for")]
+enum Content<T> {
+    Empty = 0,
+    Open(T) = 1,
+}
+
+impl<T> Content<T> {
+    fn is_empty(&self) -> bool {
+        matches!(self, Self::Empty)
+    }
+}
+
+/// A table of handles of one kind: odd and below 16, another one for every table. (No field: a
+/// table of zeros takes no room in a program's image.)
+pub(crate) struct Slots<T, const KIND: usize, const N: usize> {
     slots: [Lock<Slot<T>>; N],
 }
 
@@ -41,30 +55,36 @@ type Locking<'s, T> = fn(&'s Lock<Slot<T>>) -> Option<Guard<'s, Slot<T>>>;
 impl<T> Held<'_, T> {
     /// What was found when it was taken.
     pub fn get(&mut self) -> Result<&mut T, hrvit_status> {
-        self.0.content.as_mut().ok_or(HRVIT_ERROR_HANDLE)
+        match &mut self.0.content {
+            Content::Open(content) => Ok(content),
+            Content::Empty => Err(HRVIT_ERROR_HANDLE),
+        }
     }
 
     /// Empties the slot: its handle is an open one no longer.
     pub fn remove(mut self) -> Option<T> {
         self.0.generation = self.0.generation.saturating_add(1);
-        self.0.content.take()
+        match core::mem::replace(&mut self.0.content, Content::Empty) {
+            Content::Open(content) => Some(content),
+            Content::Empty => None,
+        }
     }
 }
 
-impl<T, const N: usize> Slots<T, N> {
-    /// Nothing is open. `kind` is odd and below 16, another one for every table.
-    pub const fn new(kind: usize) -> Self {
-        assert!(N <= 256 && kind % 2 == 1 && kind < 1 << SLOT_SHIFT, "the bits of a handle");
-        Self { kind, slots: [const { Lock::new(Slot { generation: 1, content: None }) }; N] }
+impl<T, const KIND: usize, const N: usize> Slots<T, KIND, N> {
+    /// Nothing is open.
+    pub const fn new() -> Self {
+        const { assert!(N <= 256 && KIND % 2 == 1 && KIND < 1 << SLOT_SHIFT, "the bits of a handle") };
+        Self { slots: [const { Lock::new(Slot { generation: 0, content: Content::Empty }) }; N] }
     }
 
     /// Opens `content`; gives it back where no slot is free.
     pub fn insert(&self, content: T) -> Result<usize, T> {
         for (at, slot) in self.slots.iter().enumerate() {
             let Some(mut slot) = slot.take() else { continue };
-            if slot.content.is_none() && slot.generation <= LAST_GENERATION {
-                slot.content = Some(content);
-                return Ok(slot.generation << GENERATION_SHIFT | at << SLOT_SHIFT | self.kind);
+            if slot.content.is_empty() && slot.generation <= LAST_GENERATION {
+                slot.content = Content::Open(content);
+                return Ok((slot.generation + 1) << GENERATION_SHIFT | at << SLOT_SHIFT | KIND);
             }
         }
         Err(content)
@@ -81,12 +101,12 @@ impl<T, const N: usize> Slots<T, N> {
     }
 
     fn held<'s>(&'s self, handle: usize, lock: Locking<'s, T>) -> Result<Held<'s, T>, hrvit_status> {
-        if handle & ((1 << SLOT_SHIFT) - 1) != self.kind {
+        if handle & ((1 << SLOT_SHIFT) - 1) != KIND {
             return Err(HRVIT_ERROR_HANDLE);
         }
         let at = handle >> SLOT_SHIFT & 0xff;
         let slot = lock(self.slots.get(at).ok_or(HRVIT_ERROR_HANDLE)?).ok_or(HRVIT_ERROR_BUSY)?;
-        if slot.generation != handle >> GENERATION_SHIFT || slot.content.is_none() {
+        if slot.generation.checked_add(1) != Some(handle >> GENERATION_SHIFT) || slot.content.is_empty() {
             return Err(HRVIT_ERROR_HANDLE);
         }
         Ok(Held(slot))
@@ -97,13 +117,13 @@ impl<T, const N: usize> Slots<T, N> {
 mod tests {
     use super::*;
 
-    fn content<const N: usize>(slots: &Slots<u32, N>, handle: usize) -> Result<u32, hrvit_status> {
+    fn content<const KIND: usize, const N: usize>(slots: &Slots<u32, KIND, N>, handle: usize) -> Result<u32, hrvit_status> {
         slots.take(handle).and_then(|mut held| held.get().copied())
     }
 
     #[test]
     fn a_handle_is_known_until_it_is_closed_and_never_again() {
-        let slots = Slots::<u32, 2>::new(5);
+        let slots = Slots::<u32, 5, 2>::new();
         let (first, second) = (slots.insert(7).unwrap(), slots.insert(8).unwrap());
         assert_eq!((content(&slots, first), content(&slots, second), slots.insert(9)), (Ok(7), Ok(8), Err(9)));
         assert_eq!(slots.take(first).unwrap().remove(), Some(7));
@@ -114,7 +134,7 @@ mod tests {
 
     #[test]
     fn numbers_that_were_never_handles_are_none() {
-        let slots = Slots::<u32, 2>::new(5);
+        let slots = Slots::<u32, 5, 2>::new();
         let handle = slots.insert(7).unwrap();
         for wrong in [0, 1, 5, handle ^ 2, handle + (2 << SLOT_SHIFT), handle + (1 << GENERATION_SHIFT), usize::MAX, handle - 1] {
             assert_eq!(content(&slots, wrong), Err(HRVIT_ERROR_HANDLE), "{wrong:#x}");
@@ -123,7 +143,7 @@ mod tests {
 
     #[test]
     fn what_is_held_is_busy() {
-        let slots = Slots::<u32, 2>::new(5);
+        let slots = Slots::<u32, 5, 2>::new();
         let handle = slots.insert(7).unwrap();
         let held = slots.take(handle).unwrap();
         assert_eq!(content(&slots, handle), Err(HRVIT_ERROR_BUSY));
@@ -133,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_slot_without_generations_is_not_filled_again() {
-        let slots = Slots::<u32, 1>::new(3);
+        let slots = Slots::<u32, 3, 1>::new();
         slots.slots[0].take().unwrap().generation = LAST_GENERATION;
         let last = slots.insert(1).unwrap();
         assert_eq!(content(&slots, last).and_then(|_| Ok(slots.take(last)?.remove())), Ok(Some(1)));

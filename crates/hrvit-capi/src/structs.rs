@@ -256,14 +256,28 @@ pub struct hrvit_step {
 /// frame before the next step, with `HRVIT_ERROR_STOPPED`. The engine is ready for another frame.
 ///
 /// It may call functions on models and on other engines. It must return: no `longjmp`, no exception.
+#[cfg(feature = "std")]
 pub type hrvit_step_fn = Option<unsafe extern "C-unwind" fn(context: *mut c_void, step: *const hrvit_step) -> i32>;
+
+/// The same where nothing unwinds.
+///
+/// cbindgen:ignore
+#[cfg(not(feature = "std"))]
+pub type hrvit_step_fn = Option<unsafe extern "C" fn(context: *mut c_void, step: *const hrvit_step) -> i32>;
 
 /// Asks for row `y` of a frame: `row_bytes` (`width * 3`) bytes of RGB, to be written to `row`.
 /// Called on the thread that runs the frame, for every row once, in order. Returns 0; anything else
 /// ends the frame with `HRVIT_ERROR_ROW`.
 ///
 /// It may call functions on models and on other engines. It must return: no `longjmp`, no exception.
+#[cfg(feature = "std")]
 pub type hrvit_row_fn = Option<unsafe extern "C-unwind" fn(context: *mut c_void, y: u32, row: *mut u8, row_bytes: usize) -> i32>;
+
+/// The same where nothing unwinds.
+///
+/// cbindgen:ignore
+#[cfg(not(feature = "std"))]
+pub type hrvit_row_fn = Option<unsafe extern "C" fn(context: *mut c_void, y: u32, row: *mut u8, row_bytes: usize) -> i32>;
 
 /// How to run a frame. Zeros are the defaults.
 #[repr(C)]
