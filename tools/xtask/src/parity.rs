@@ -121,6 +121,16 @@ fn run_golden(hrvit: &Hrvit, program: &mut Command, place: &str, model: &Path, i
     column(&format!("{place} ({isa})"), &log)
 }
 
+/// The instruction set and the CRC of the result of the example `golden` with the fastest kernels.
+///
+/// # Errors
+/// If it fails, or its log cannot be read.
+pub fn golden_result(hrvit: &Hrvit, program: &mut Command, place: &str, model: &Path) -> Result<(String, u32)> {
+    let column = run_golden(hrvit, program, place, model, "fastest")?;
+    let isa = column.place.rsplit_once('(').map_or("", |(_, isa)| isa.trim_end_matches(')'));
+    Ok((isa.to_owned(), column.result))
+}
+
 /// The CRCs in a log.
 fn column(place: &str, log: &Log) -> Result<Column> {
     let steps: Vec<(String, u32)> = log.steps.iter().map(|step| (step.name.clone(), step.crc.0)).collect();

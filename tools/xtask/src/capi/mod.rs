@@ -1,30 +1,106 @@
-//! `cargo xtask capi`: the C and C++ interface.
+//! `cargo xtask capi`: the C and C++ interface, seen from programs in these languages.
 
+mod device;
 mod header;
+mod library;
+mod programs;
+mod table;
 
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::Result;
 use clap::Args;
+use serde::Serialize;
 
-pub use header::check;
+use crate::firmware::build::target_folder;
+use crate::install;
+use programs::{Language, compile, misuse};
 
-/// The C interface: its header
+pub use header::check as check_header;
+
+/// The C and C++ interface: its header, what a program may get wrong, and one frame from C, C++ and Rust on every processor
 #[derive(Args)]
+#[command(after_help = "Examples:
+  cargo xtask capi                       # everything, and one table: the CRC of the golden frame's labels must be the same everywhere
+  cargo xtask capi --header              # writes crates/hrvit-capi/include/hrvit.h anew
+  cargo xtask capi --json                # the table for scripts
+  cargo xtask capi --valgrind            # what a program may get wrong under Valgrind too
+
+Installs cross compilers (gcc for aarch64 and arm-none-eabi) and emulators where they are missing.")]
 pub struct CapiArgs {
-    /// Write the header anew
-    #[arg(long)]
+    /// Write the header anew, and do nothing else
+    #[arg(long, conflicts_with_all = ["json", "valgrind"])]
     header: bool,
+    /// Run the examples and the misuse under Valgrind too
+    #[arg(long)]
+    valgrind: bool,
+    /// Print the table as JSON
+    #[arg(long)]
+    json: bool,
 }
 
-/// Writes the header or compares it; returns how it differs.
+/// A program, where it ran, and what its label map was.
+#[derive(Debug, Serialize)]
+struct Row {
+    language: &'static str,
+    place: String,
+    kernels: String,
+    labels_crc: u32,
+}
+
+/// Does what is asked; returns what is wrong.
 ///
 /// # Errors
-/// If cbindgen cannot read the crate, or the header cannot be read or written.
+/// If something is missing and cannot be installed, does not build, or a program fails.
 pub fn run(root: &Path, args: &CapiArgs) -> Result<Vec<String>> {
     if args.header {
         println!("wrote {}", header::write(root)?.display());
         return Ok(Vec::new());
     }
-    header::check(root)
+    let mut complaints = header::check(root)?;
+    install::programs(&[
+        ("gcc", "gcc"),
+        ("g++", "g++"),
+        ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
+        ("aarch64-linux-gnu-g++", "g++-aarch64-linux-gnu"),
+        ("arm-none-eabi-gcc", "gcc-arm-none-eabi"),
+        ("make", "make"),
+        ("qemu-aarch64", "qemu-user"),
+        ("qemu-system-arm", "qemu-system-arm"),
+    ])?;
+    install::targets(root, &[table::AARCH64, library::M55.target])?;
+    let host = table::Host::build(root)?;
+    complaints.extend(library::check_shared(root, &host.shared)?);
+    wrong_calls(root, &host, args.valgrind)?;
+    let (rows, wrong) = table::rows(root, &host, args.valgrind)?;
+    complaints.extend(wrong);
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&rows)?);
+    } else {
+        println!("{}", table::drawn(&rows));
+    }
+    complaints.extend(table::differences(&rows));
+    Ok(complaints)
+}
+
+/// The check of `cargo xtask test`.
+///
+/// # Errors
+/// As [`run`].
+pub fn check(root: &Path) -> Result<Vec<String>> {
+    run(root, &CapiArgs { header: false, valgrind: false, json: false })
+}
+
+/// What a program may get wrong, against the code that it must get, under AddressSanitizer.
+fn wrong_calls(root: &Path, host: &table::Host, valgrind: bool) -> Result<()> {
+    let (source, folder) = ("crates/hrvit-capi/tests/c/misuse.c", target_folder(root).join("capi/host"));
+    let image = root.join("crates/hrvit-core/tests/data/tiny.hrvit");
+    let build = |name: &str, options: &[&str]| compile(root, Language::C, "", source, &host.archive, options, folder.join(name));
+    misuse(Command::new(build("misuse-sanitized", &["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"])?).arg(&image))?;
+    if valgrind {
+        install::programs(&[("valgrind", "valgrind")])?;
+        misuse(table::valgrind(&build("misuse", &["-g"])?).arg(&image))?;
+    }
+    Ok(())
 }

@@ -3,8 +3,8 @@
 pub mod build;
 pub mod elf;
 mod owner;
-mod panics;
-mod sizes;
+pub mod panics;
+pub mod sizes;
 
 use std::collections::BTreeMap;
 use std::path::Path;

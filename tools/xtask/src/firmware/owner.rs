@@ -27,7 +27,12 @@ impl fmt::Display for Owner {
 }
 
 /// The runtime's crates: name in symbols, and folder in paths of debug information.
-const RUNTIME: [(&str, &str); 3] = [("hrvit_kernels", "crates/hrvit-kernels/"), ("hrvit_core", "crates/hrvit-core/"), ("hrvit_format", "crates/hrvit-format/")];
+const RUNTIME: [(&str, &str); 4] = [
+    ("hrvit_kernels", "crates/hrvit-kernels/"),
+    ("hrvit_core", "crates/hrvit-core/"),
+    ("hrvit_format", "crates/hrvit-format/"),
+    ("hrvit_capi", "crates/hrvit-capi/"),
+];
 
 /// What has a name without a crate: start-up code, intrinsics, constants that the compiler named.
 pub const NAMELESS: &str = "no crate";

@@ -1,0 +1,150 @@
+//! One frame from every language on every processor.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Result;
+use comfy_table::Table;
+
+use super::library::{Build, hide};
+use super::programs::{Language, compile, labels_crc};
+use super::{Row, device};
+use crate::command;
+use crate::firmware::build::{Plan, target_folder};
+use crate::hrvit::Hrvit;
+use crate::parity::{self, LINUX};
+
+/// The compiler target of C programs on 64-bit ARM.
+pub const AARCH64: &str = "aarch64-unknown-linux-gnu";
+/// What the names of its tools begin with.
+const AARCH64_TOOLS: &str = "aarch64-linux-gnu-";
+/// Where Debian has its libraries.
+const AARCH64_ROOT: &str = "/usr/aarch64-linux-gnu";
+/// Emulated processors, and how their kernels read weights.
+const PROCESSORS: [(&str, &str); 3] = [("cortex-a53", "rows"), ("cortex-a76", "k4"), ("max", "k8")];
+
+/// The library for this machine, and the command that makes model images.
+pub struct Host {
+    hrvit: Hrvit,
+    /// The shared library.
+    pub shared: PathBuf,
+    /// The static library, with no names but the header's.
+    pub archive: PathBuf,
+}
+
+impl Host {
+    /// Builds both together, so that they share what they are made of.
+    ///
+    /// # Errors
+    /// If they do not build.
+    pub fn build(root: &Path) -> Result<Self> {
+        let mut cargo = Command::new("cargo");
+        cargo.current_dir(root).args(["build", "--release", "--locked", "--package", "hrvit-tool", "--package", "hrvit-capi"]);
+        command::succeed(cargo.args(["--features", "hrvit-capi/fp16,hrvit-capi/int16x8"]))?;
+        let built = target_folder(root).join("release");
+        let build = Build { target: "", cpu: None, profile: "release", features: &["std"], tools: "" };
+        let archive = hide(root, &build, &built.join("libhrvit_capi.a"), &target_folder(root).join("capi/host"))?;
+        Ok(Self { hrvit: Hrvit::build(root)?, shared: built.join("libhrvit_capi.so"), archive })
+    }
+}
+
+/// A program under Valgrind, for which an error is a failure.
+pub fn valgrind(program: &Path) -> Command {
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--quiet", "--error-exitcode=99", "--leak-check=full"]).arg(program);
+    valgrind
+}
+
+/// Runs the golden frame of the nano network everywhere; returns what was seen, and what is wrong.
+///
+/// # Errors
+/// If something does not build, or a program fails.
+pub fn rows(root: &Path, host: &Host, under_valgrind: bool) -> Result<(Vec<Row>, Vec<String>)> {
+    let model = |layout: &str| host.hrvit.model(&Plan::default(), layout);
+    let (folder, rows_model) = (target_folder(root).join("capi"), model("rows")?);
+    let mut rows = Vec::new();
+    let mut add = |language: &'static str, place: &str, kernels: String, labels_crc: u32| {
+        eprintln!("{language} on {place}: {labels_crc:08x}");
+        rows.push(Row { language, place: place.to_owned(), kernels, labels_crc });
+    };
+    let (kernels, crc) = parity::golden_result(&host.hrvit, &mut Command::new(parity::golden(root, None)?), "host", &rows_model)?;
+    add("Rust", "x86-64", kernels, crc);
+    let rust = parity::golden(root, Some(LINUX))?;
+    for (processor, layout) in PROCESSORS {
+        let (kernels, crc) = parity::golden_result(&host.hrvit, emulated(processor).arg(&rust), processor, &model(layout)?)?;
+        add("Rust", processor, kernels, crc);
+    }
+
+    let here = if cfg!(target_arch = "x86_64") { "x86-64" } else { "host" };
+    for language in [Language::C, Language::Cpp] {
+        let rpath = format!("-Wl,-rpath,{}", target_folder(root).join("release").display());
+        for (library, options, linked) in [(&host.archive, vec![], "static"), (&host.shared, vec![rpath.as_str()], "shared")] {
+            let program = folder.join("host").join(format!("segment-{}-{linked}", language.name().replace("++", "pp")));
+            let program = compile(root, language, "", language.example(), library, &options, program)?;
+            let (printed, crc) = labels_crc(Command::new(&program).arg(&rows_model))?;
+            let (_, of_two) = labels_crc(Command::new(&program).arg(&rows_model).arg("2"))?;
+            add(language.name(), &format!("{here}, {linked}"), kernels_in(&printed), crc);
+            add(language.name(), &format!("{here}, {linked}, 2 workers"), kernels_in(&printed), of_two);
+            if under_valgrind && linked == "static" {
+                let (_, crc) = labels_crc(valgrind(&program).arg(&rows_model))?;
+                add(language.name(), &format!("{here}, Valgrind"), kernels_in(&printed), crc);
+            }
+        }
+    }
+
+    // The kernels on 8 bits alone: this frame needs no others.
+    let build = Build { target: AARCH64, cpu: None, profile: "release", features: &["std"], tools: AARCH64_TOOLS };
+    let archive = hide(root, &build, &build.raw(root)?, &folder.join("aarch64"))?;
+    for language in [Language::C, Language::Cpp] {
+        let program = folder.join("aarch64").join(format!("segment-{}", language.name().replace("++", "pp")));
+        let program = compile(root, language, AARCH64_TOOLS, language.example(), &archive, &[], program)?;
+        for (processor, layout) in PROCESSORS {
+            let (printed, crc) = labels_crc(emulated(processor).args(["-L", AARCH64_ROOT]).arg(&program).arg(model(layout)?))?;
+            add(language.name(), processor, kernels_in(&printed), crc);
+        }
+    }
+    let (crc, complaints) = device::run(root, &folder.join("m55"), &rows_model)?;
+    add("C", "Cortex-M55, no operating system", "mve".to_owned(), crc);
+    Ok((rows, complaints))
+}
+
+fn emulated(processor: &str) -> Command {
+    let mut emulator = Command::new("qemu-aarch64");
+    emulator.args(["-cpu", processor]);
+    emulator
+}
+
+/// The instruction set in what an example printed.
+fn kernels_in(printed: &str) -> String {
+    printed.lines().find_map(|line| Some(line.split_once(" kernels,")?.0.to_owned())).unwrap_or_default()
+}
+
+/// The table.
+pub fn drawn(rows: &[Row]) -> Table {
+    let mut table = crate::firmware::table(&["from", "on", "kernels", "CRC of the labels"]);
+    for Row { language, place, kernels, labels_crc } in rows {
+        table.add_row([*language, place.as_str(), kernels.as_str(), &format!("{labels_crc:08x}")]);
+    }
+    table
+}
+
+/// Rows that are not as the first one.
+pub fn differences(rows: &[Row]) -> Vec<String> {
+    let Some(first) = rows.first() else { return vec!["no program ran".to_owned()] };
+    let differ = rows.iter().filter(|row| row.labels_crc != first.labels_crc);
+    let name = |row: &Row| format!("{} on {}", row.language, row.place);
+    differ.map(|row| format!("{} has the labels {:08x}, {} has {:08x}", name(row), row.labels_crc, name(first), first.labels_crc)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_with_another_crc_is_named() {
+        let row = |place: &str, labels_crc| Row { language: "C", place: place.to_owned(), kernels: String::new(), labels_crc };
+        assert_eq!(differences(&[row("here", 1), row("there", 1)]), [] as [String; 0]);
+        assert_eq!(differences(&[row("here", 1), row("there", 2)]), ["C on there has the labels 00000002, C on here has 00000001"]);
+        assert_eq!(differences(&[]).len(), 1);
+    }
+}
