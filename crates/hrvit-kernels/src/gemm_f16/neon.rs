@@ -29,9 +29,10 @@ pub(super) unsafe fn product<P: Products<f16, f16>>(args: &GemmF16<'_>, mut epil
     for (block, weights) in each_row(weights.as_chunks::<BLOCK>().0, depth).enumerate() {
         let first = block * BLOCK;
         let len = cout.saturating_sub(first).min(BLOCK);
+        // SAFETY: the caller vouches for NEON.
+        let start = unsafe { load_up_to(bias, first) };
         // SAFETY: `row + HERE` rows of `depth` elements exist, as do the `depth` steps of the block's weights.
         tiles!(rows, |row, HERE| unsafe {
-            let start = load_up_to(bias, first);
             let mut sums = [start; ROWS];
             P::add::<HERE>(&pointers::<HERE>(a, depth, row), weights.as_ptr().cast(), size_of::<[f16; BLOCK]>(), depth, &mut sums);
             for (r, sums) in sums.into_iter().enumerate().take(HERE) {

@@ -7,10 +7,10 @@ use core::arch::aarch64::*;
 
 use half::f16;
 
-use super::{load_f32x4, load_u16x8, store_f32x4, store_u16x8};
+use super::{load_f32x4, load_u16x4, load_u16x8, store_f32x4, store_u16x8};
 use crate::epilogue_f16::{ActivationF16, EpilogueF16};
 use crate::math_f32::{EXP2, EXP2_MIN, GELU, GELU_EXPONENT, GELU_MAX, MAX, ROUNDER};
-use crate::slices::window_mut;
+use crate::slices::{window, window_mut};
 
 /// Lanes of two vectors: what one vector of f16 becomes.
 pub(crate) const LANES: usize = 8;
@@ -61,9 +61,25 @@ pub(crate) fn store_f32(values: &mut [f32; LANES], x: Eight) {
 #[inline]
 #[target_feature(enable = "neon")]
 pub(crate) fn load_up_to(values: &[f32], first: usize) -> Eight {
-    let mut eight = [0.0; LANES];
-    eight.iter_mut().zip(values.get(first..).unwrap_or_default()).for_each(|(to, from)| *to = *from);
-    load_f32(&eight)
+    match window(values, first) {
+        Some(eight) => load_f32(eight),
+        // One after the other: compilers make a call of a loop that copies.
+        None => load_f32(&core::array::from_fn(|i| values.get(first + i).copied().unwrap_or(0.0))),
+    }
+}
+
+/// The 4 values from `first` on, widened; zeros beyond the end.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(crate) fn load_four(values: &[f16], first: usize) -> float32x4_t {
+    let load = |four: &[f16; 4]| {
+        // SAFETY: reads the 8 bytes of the reference, aligned for u16 as f16 is.
+        vcvt_f32_f16(vreinterpret_f16_u16(unsafe { load_u16x4(four.as_ptr().cast()) }))
+    };
+    match window(values, first) {
+        Some(four) => load(four),
+        None => load(&core::array::from_fn(|i| values.get(first + i).copied().unwrap_or(f16::ZERO))),
+    }
 }
 
 /// One value 8 times.

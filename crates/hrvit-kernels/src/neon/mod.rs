@@ -219,6 +219,8 @@ load!(load_s32x4, i32, int32x4_t, vld1q_s32, "4s");
 #[cfg(feature = "fp16")]
 load!(load_u16x8, u16, uint16x8_t, vld1q_u16, "8h");
 #[cfg(feature = "fp16")]
+load!(load_u16x4, u16, uint16x4_t, vld1_u16, "4h");
+#[cfg(feature = "fp16")]
 load!(load_f32x4, f32, float32x4_t, vld1q_f32, "4s");
 store!(store_s8x16, i8, int8x16_t, vst1q_s8, "16b");
 store!(store_s8x8, i8, int8x8_t, vst1_s8, "8b");

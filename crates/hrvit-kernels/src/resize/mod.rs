@@ -155,7 +155,7 @@ impl<'a, T> Rows<'a, T> {
     }
 
     /// [`Rows::corners`], each up to the end of its row: what vectors read beyond a token is its neighbour's.
-    #[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", feature = "fp16")))]
+    #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     pub(crate) fn corners_onwards(&self, x: usize, columns: usize) -> Option<Corners<'a, T>> {
         let at = phase(x, self.factor, columns);
@@ -166,5 +166,13 @@ impl<'a, T> Rows<'a, T> {
             (self.lower.get(near..)?, self.lower_weight * at.near_weight),
             (self.lower.get(far..)?, self.lower_weight * at.far_weight),
         ])
+    }
+
+    /// The corners between source columns `near` and `far`, each up to the end of its row, as above: upper near, upper far, lower near, lower far.
+    #[cfg(all(target_arch = "aarch64", feature = "fp16"))]
+    #[inline(always)]
+    pub(crate) fn tokens_onwards(&self, near: usize, far: usize) -> Option<[&'a [T]; 4]> {
+        let (near, far) = (near * self.channels, far * self.channels);
+        Some([self.upper.get(near..)?, self.upper.get(far..)?, self.lower.get(near..)?, self.lower.get(far..)?])
     }
 }

@@ -1,15 +1,17 @@
-//! The resized rows on vectors of 8 channels or classes. Sums are those of the definition, in its order.
+//! The resized rows on vectors: of 8 channels, or of 4 output columns for the label map. Sums are those of the definition, in its order.
 
 use core::arch::aarch64::*;
+use core::ops::Range;
 
 use half::f16;
 
 use super::scalar;
 use crate::isa::Neon;
 use crate::math_f32::widen;
-use crate::neon::floats::{Eight, LANES, add, fma, largest, load, load_f32, max, mul, splat, store_f32};
-use crate::resize::Rows;
-use crate::slices::{rows_mut, window};
+use crate::neon::floats::{Eight, LANES, add, fma, load, load_f32, load_four, mul, splat, store_f32};
+use crate::neon::load_f32x4;
+use crate::resize::{Rows, segment};
+use crate::slices::rows_mut;
 
 /// Adds the resized row to `acc`.
 pub(super) fn bilinear_add(_: Neon, source: &Rows<'_, f16>, columns: usize, first: usize, acc: &mut [f32]) {
@@ -55,78 +57,96 @@ fn mix([a, b, c, d]: [&[f16; LANES]; 4], [wa, wb, wc, wd]: [Eight; 4]) -> Eight 
     fma(fma(sum, load(c), wc), load(d), wd)
 }
 
-/// Vectors of the most classes.
-const VECTORS: usize = 256 / LANES;
+/// Output columns at a time: one in each lane.
+const COLUMNS: usize = 4;
 
-/// The labels, and the margins where `MARGINS` says so.
+/// Four output columns of a segment: their weights, and of the classes so far the largest value, the class that has it, and the next largest value.
+struct Four {
+    weights: [float32x4_t; 4],
+    most: float32x4_t,
+    label: uint32x4_t,
+    second: float32x4_t,
+}
+
+impl Four {
+    /// Compares the first `N` of 4 classes, whose values at the four corners these are; `class` is the first, and becomes the one behind the last.
+    #[inline]
+    #[target_feature(enable = "neon")]
+    fn compare<const N: usize, const MARGINS: bool>(&mut self, corners: &[float32x4_t; 4], class: &mut uint32x4_t) {
+        macro_rules! class {
+            ($lane:literal) => {
+                if $lane < N {
+                    let [a, b, c, d] = *corners;
+                    let [wa, wb, wc, wd] = self.weights;
+                    let z = vfmaq_laneq_f32::<$lane>(vmulq_laneq_f32::<$lane>(wa, a), wb, b);
+                    let z = vfmaq_laneq_f32::<$lane>(vfmaq_laneq_f32::<$lane>(z, wc, c), wd, d);
+                    if MARGINS {
+                        // The second lies between itself and the largest.
+                        self.second = vmaxq_f32(self.second, vminq_f32(z, self.most));
+                    }
+                    self.label = vbslq_u32(vcgtq_f32(z, self.most), *class, self.label);
+                    self.most = vmaxq_f32(self.most, z);
+                    *class = vaddq_u32(*class, vdupq_n_u32(1));
+                }
+            };
+        }
+        class!(0);
+        class!(1);
+        class!(2);
+        class!(3);
+    }
+}
+
+/// The labels, and the margins where `MARGINS` says so: four output columns between the same source columns side by side, one class after the other.
 #[target_feature(enable = "neon")]
 fn arguments<const MARGINS: bool>(source: &Rows<'_, f16>, columns: usize, labels: &mut [u8], scale: f32, margins: &mut [u8]) {
-    let classes = source.channels;
-    let mut z = [splat(0.0); VECTORS];
-    // Lanes of the last vector that are no classes are never the largest.
-    let mut limits = [f32::INFINITY; LANES];
-    limits.iter_mut().skip(classes - (classes - 1) / LANES * LANES).for_each(|limit| *limit = f32::NEG_INFINITY);
-    let limits = load_f32(&limits);
-    let lanes = vcreate_u32(1 << 32);
-    let lanes = vcombine_u32(lanes, vadd_u32(lanes, vdup_n_u32(2)));
-    let first = [lanes, vaddq_u32(lanes, vdupq_n_u32(4))];
-    let Some(z) = z.get_mut(..classes.div_ceil(LANES)) else { return };
-    for (x, label) in labels.iter_mut().enumerate() {
-        let Some(corners) = source.corners_onwards(x, columns) else { continue };
-        let weights = corners.map(|(_, weight)| splat(weight as f32));
-        for (first, z) in (0..).step_by(LANES).zip(z.iter_mut()) {
-            let tail = corners.map(|(corner, _)| up_to(corner, first));
-            *z = mix(tail.each_ref(), weights);
-        }
-        if let Some(last) = z.last_mut() {
-            *last = [vminq_f32(last[0], limits[0]), vminq_f32(last[1], limits[1])];
-        }
-        if MARGINS && let Some(to) = margins.get_mut(x) {
-            let [largest, second] = two_largest(z);
-            *to = scalar::margin(largest, second, scale);
-        }
-        let most = z.iter().fold(splat(f32::NEG_INFINITY), |most, z| max(most, *z));
-        let most = vdupq_n_f32(largest(most));
-        // The classes of a vector, and the lowest of those that have the largest value.
-        let (mut class, mut lowest) = (first, [vdupq_n_u32(u32::MAX); 2]);
-        for z in z.iter() {
-            for ((z, class), lowest) in z.iter().zip(&mut class).zip(&mut lowest) {
-                *lowest = vminq_u32(*lowest, vbslq_u32(vceqq_f32(*z, most), *class, vdupq_n_u32(u32::MAX)));
-                *class = vaddq_u32(*class, vdupq_n_u32(LANES as u32));
+    // SAFETY: reads the 16 bytes of the array.
+    let lanes = unsafe { load_f32x4([0.0, 1.0, 2.0, 3.0].as_ptr()) };
+    let unit = (2 * source.factor) as f32;
+    let (upper, lower) = (source.upper_weight as f32, source.lower_weight as f32);
+    let all = 0..labels.len();
+    for i in 0..=columns {
+        let Some(segment) = segment(i, columns, source.factor, &all) else { continue };
+        let Some(corners) = source.tokens_onwards(segment.near, segment.far) else { continue };
+        // In front of the middle of the first column nothing is mixed.
+        let change = if i == 0 { 0.0 } else { 2.0 };
+        for first in segment.outputs.clone().step_by(COLUMNS) {
+            let start = segment.far_weight as f32 + change * (first - segment.outputs.start) as f32;
+            let far = vfmaq_n_f32(vdupq_n_f32(start), lanes, change);
+            let near = vsubq_f32(vdupq_n_f32(unit), far);
+            let weights = [vmulq_n_f32(near, upper), vmulq_n_f32(far, upper), vmulq_n_f32(near, lower), vmulq_n_f32(far, lower)];
+            let least = vdupq_n_f32(f32::NEG_INFINITY);
+            let mut four = Four { weights, most: least, label: vdupq_n_u32(0), second: least };
+            let mut class = vdupq_n_u32(0);
+            let fours = source.channels / 4 * 4;
+            for at in (0..fours).step_by(4) {
+                four.compare::<4, MARGINS>(&corners.map(|corner| load_four(corner, at)), &mut class);
+            }
+            match source.channels - fours {
+                0 => {}
+                1 => four.compare::<1, MARGINS>(&corners.map(|corner| load_four(corner, fours)), &mut class),
+                2 => four.compare::<2, MARGINS>(&corners.map(|corner| load_four(corner, fours)), &mut class),
+                _ => four.compare::<3, MARGINS>(&corners.map(|corner| load_four(corner, fours)), &mut class),
+            }
+            put(labels, first..segment.outputs.end, four.label);
+            if MARGINS {
+                // Saturates twice, as the definition's conversion does.
+                let margin = vcvtq_u32_f32(vmulq_n_f32(vsubq_f32(four.most, four.second), scale));
+                put(margins, first..segment.outputs.end, vminq_u32(margin, vdupq_n_u32(u8::MAX.into())));
             }
         }
-        *label = vminvq_u32(vminq_u32(lowest[0], lowest[1])) as u8;
     }
 }
 
-/// The two largest of all values.
+/// Stores the lanes, bytes, of as many of the four output columns from `at.start` on as there are before `at.end`.
 #[inline]
 #[target_feature(enable = "neon")]
-fn two_largest(values: &[Eight]) -> [f32; 2] {
-    let least = splat(f32::NEG_INFINITY);
-    let ([a, b], [second_a, second_b]) = values.iter().fold((least, least), |([a, b], [second_a, second_b]), z| {
-        // The second lies between itself and the largest.
-        let second = [vminq_f32(vmaxq_f32(second_a, z[0]), a), vminq_f32(vmaxq_f32(second_b, z[1]), b)];
-        (max([a, b], *z), second)
-    });
-    let mut two = [vmaxq_f32(a, b), vmaxq_f32(vminq_f32(a, b), vmaxq_f32(second_a, second_b))];
-    // Neighbours together, twice.
-    for _ in 0..2 {
-        let [a, second] = two;
-        two = [vpmaxq_f32(a, a), vmaxq_f32(vpminq_f32(a, a), vpmaxq_f32(second, second))];
-    }
-    two.map(|x| vgetq_lane_f32::<0>(x))
-}
-
-/// The 8 values from `first` on, zeros beyond the end of the row.
-#[inline(always)]
-fn up_to(row: &[f16], first: usize) -> [f16; LANES] {
-    match window(row, first) {
-        Some(eight) => *eight,
-        None => {
-            let mut eight = [f16::ZERO; LANES];
-            eight.iter_mut().zip(row.get(first..).unwrap_or_default()).for_each(|(to, from)| *to = *from);
-            eight
-        }
+fn put(out: &mut [u8], at: Range<usize>, lanes: uint32x4_t) {
+    let lanes = vmovn_u16(vcombine_u16(vmovn_u32(lanes), vdup_n_u16(0)));
+    let bytes = vget_lane_u32::<0>(vreinterpret_u32_u8(lanes)).to_le_bytes();
+    let Some(out) = out.get_mut(at) else { return };
+    match out.first_chunk_mut() {
+        Some(four) => *four = bytes,
+        None => out.iter_mut().zip(bytes).for_each(|(out, byte)| *out = byte),
     }
 }
