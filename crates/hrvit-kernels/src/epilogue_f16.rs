@@ -68,6 +68,18 @@ impl EpilogueF16<'_> {
         }
     }
 
+    /// The same for the output from element `at` on.
+    pub(crate) fn behind(&mut self, at: usize) -> EpilogueF16<'_> {
+        fn rest<T>(out: &mut [T], at: usize) -> &mut [T] {
+            out.get_mut(at..).unwrap_or_default()
+        }
+        match self {
+            Self::Store { out, act } => EpilogueF16::Store { out: rest(out, at), act: *act },
+            Self::Add { out } => EpilogueF16::Add { out: rest(out, at) },
+            Self::Sum { out } => EpilogueF16::Sum { out: rest(out, at) },
+        }
+    }
+
     /// The definition of storing: sums of neighbouring channels from element `at` on. A range outside of the output, of which no caller has one, stores nothing.
     pub(crate) fn store(&mut self, at: usize, acc: &[f32]) {
         fn each<T>(out: &mut [T], at: usize, acc: &[f32], put: impl Fn(&mut T, f32)) {

@@ -91,6 +91,9 @@ impl Arithmetic for Fp16 {
         Ok(operator.kernels.gemm_f16(&args, epilogue(operator, out))?)
     }
 
+    // Other kernels prepare no weights.
+    const CONVOLVES_ROWS: bool = cfg!(target_arch = "aarch64");
+
     fn convolve(operator: &Operator<'_>, rows: &Taps<'_, f16>, row: TokenRow, out: Out<'_, Self>) -> Result<(), Fault> {
         Ok(operator.kernels.depthwise_f16(&convolution(operator, rows, row)?, epilogue(operator, out), row.out_stride)?)
     }

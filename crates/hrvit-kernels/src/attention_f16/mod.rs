@@ -8,6 +8,8 @@ mod emulated;
 mod mve;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+#[cfg(target_arch = "aarch64")]
+mod neon_i8mm;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod packed;
 pub mod scalar;
@@ -66,7 +68,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2.. => avx2, Neon.. => neon, Mve => mve, Emulated => emulated }
+    { Avx2.. => avx2, Neon => neon, NeonDotprod => neon, NeonI8mm => neon_i8mm, Mve => mve, Emulated => emulated }
     chosen;
     fn run(args: &StripF16<'_>, scratch: &mut [f32], out: &mut [f16]);
 }

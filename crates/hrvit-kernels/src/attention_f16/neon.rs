@@ -8,41 +8,54 @@ use super::packed::{Place, QUERIES, packed};
 use super::{BLOCK, StripF16};
 use crate::isa::Neon;
 use crate::math_f32;
-use crate::neon::floats::{LANES, add, exp2, largest, load_f32, max, mul, splat, store, store_f32, sub, sum};
+use crate::neon::activations::{exp2, exp2_of_two};
+use crate::neon::floats::{Eight, LANES, add, largest, load_f32, max, mul, splat, store, store_f32, sub, sum};
 use crate::neon::product_f16::{Fmla, Products, ROWS};
 use crate::slices::window_mut;
 
 /// Computes the strip. `scratch` holds [`scratch`](super::scratch) elements.
 pub(super) fn run(_: Neon, args: &StripF16<'_>, scratch: &mut [f32], out: &mut [f16]) {
+    #[target_feature(enable = "neon")]
+    fn run(args: &StripF16<'_>, scratch: &mut [f32], out: &mut [f16]) {
+        // SAFETY: NEON by the attribute.
+        unsafe { strip::<Fmla>(args, scratch, out) }
+    }
     // SAFETY: the token proves NEON.
-    unsafe { strip(args, scratch, out) }
+    unsafe { run(args, scratch, out) }
 }
 
-/// All queries.
-#[target_feature(enable = "neon")]
-fn strip(args: &StripF16<'_>, scratch: &mut [f32], out: &mut [f16]) {
+/// All queries, logits by the instructions of `P`.
+///
+/// # Safety
+/// The processor has NEON and the instructions of `P`.
+#[inline(always)]
+pub(super) unsafe fn strip<P: Products<f16, f16>>(args: &StripF16<'_>, scratch: &mut [f32], out: &mut [f16]) {
     let StripF16 { q, v, dim } = *args;
     let Some((scores, packed)) = packed(args, scratch) else { return };
     let (fours, ones) = q.split_at(q.len() / (QUERIES * dim) * (QUERIES * dim));
     let (out_fours, out_ones) = out.split_at_mut(fours.len());
     for (q, out) in fours.chunks_exact(QUERIES * dim).zip(out_fours.chunks_exact_mut(QUERIES * dim)) {
-        queries::<QUERIES>(q, packed, v, dim, scores, out);
+        // SAFETY: the caller vouches for the instructions.
+        unsafe { queries::<QUERIES, P>(q, packed, v, dim, scores, out) };
     }
     for (q, out) in ones.chunks_exact(dim).zip(out_ones.chunks_exact_mut(dim)) {
-        queries::<1>(q, packed, v, dim, scores, out);
+        // SAFETY: as above.
+        unsafe { queries::<1, P>(q, packed, v, dim, scores, out) };
     }
 }
 
 /// `Q` queries; `scores` holds [`QUERIES`] rows of scores, keys up to whole blocks.
-#[inline]
+///
+/// # Safety
+/// The processor has NEON and the instructions of `P`.
 #[target_feature(enable = "neon")]
-fn queries<const Q: usize>(q: &[f16], packed: &[Place], v: &[f16], dim: usize, scores: &mut [f32], out: &mut [f16]) {
+unsafe fn queries<const Q: usize, P: Products<f16, f16>>(q: &[f16], packed: &[Place], v: &[f16], dim: usize, scores: &mut [f32], out: &mut [f16]) {
     let (keys, padded) = (v.len() / dim, scores.len() / QUERIES);
     let pointers: [*const f16; ROWS] = core::array::from_fn(|r| q.as_ptr().wrapping_add(r.min(Q - 1) * dim));
     for (block, places) in packed.chunks_exact(dim).enumerate() {
         let mut sums = [splat(0.0); ROWS];
         // SAFETY: `q` holds `Q` queries, `places` one vector of keys for each of their elements.
-        unsafe { Fmla::add::<Q>(&pointers, places.as_ptr().cast::<f16>(), size_of::<Place>(), dim, &mut sums) };
+        unsafe { P::add::<Q>(&pointers, places.as_ptr().cast::<f16>(), size_of::<Place>(), dim, &mut sums) };
         for (row, sums) in sums.into_iter().enumerate().take(Q) {
             let Some(scores) = window_mut(scores, row * padded + block * BLOCK) else { return };
             store_f32(scores, sums);
@@ -80,7 +93,14 @@ fn powers(scores: &mut [f32], keys: usize) -> f32 {
     let most = scores.iter().fold(splat(f32::MIN), |most, scores| max(most, load_f32(scores)));
     let most = splat(largest(most));
     let mut total = splat(0.0);
-    for scores in scores {
+    let (pairs, last) = scores.as_chunks_mut::<2>();
+    for [low, high] in pairs {
+        let powers: [Eight; 2] = exp2_of_two([sub(load_f32(low), most), sub(load_f32(high), most)]);
+        total = add(add(total, powers[0]), powers[1]);
+        store_f32(low, powers[0]);
+        store_f32(high, powers[1]);
+    }
+    for scores in last {
         let power = exp2(sub(load_f32(scores), most));
         total = add(total, power);
         store_f32(scores, power);

@@ -8,7 +8,7 @@ use core::mem::MaybeUninit;
 use half::f16;
 
 use crate::epilogue_f16::{ActivationF16, EpilogueF16};
-use crate::math_f32::{EXP2, EXP2_MIN, GELU, GELU_EXPONENT, GELU_MAX, MAX, ROUNDER};
+use crate::math_f32::{EXP2, EXP2_MIN, GELU, GELU_MAX, GELU_SQUARES, MAX, ROUNDER};
 
 /// Lanes of a vector.
 pub(crate) const LANES: usize = 8;
@@ -148,8 +148,10 @@ pub(crate) fn exp2(x: __m256) -> __m256 {
 #[target_feature(enable = "avx2,fma,f16c")]
 fn gelu(x: __m256) -> __m256 {
     let t = _mm256_min_ps(_mm256_andnot_ps(_mm256_set1_ps(-0.0), x), _mm256_set1_ps(GELU_MAX));
-    let power = exp2(_mm256_mul_ps(_mm256_mul_ps(t, t), _mm256_set1_ps(GELU_EXPONENT)));
-    let tail = _mm256_mul_ps(polynomial(&GELU, t), power);
+    let mut tail = polynomial(&GELU, t);
+    for _ in 0..GELU_SQUARES {
+        tail = _mm256_mul_ps(tail, tail);
+    }
     _mm256_fnmadd_ps(t, tail, _mm256_max_ps(x, _mm256_setzero_ps()))
 }
 

@@ -6,6 +6,8 @@ mod avx2;
 mod emulated;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+#[cfg(target_arch = "aarch64")]
+mod neon_views;
 pub mod scalar;
 
 use half::f16;

@@ -1,4 +1,5 @@
-//! The shortcut: both products by the sums of [`crate::neon::product_f16`], hidden values on the stack, their rows padded to whole vectors.
+//! The shortcut: both products by the sums of [`crate::neon::product_f16`], hidden values on the stack, their rows padded to whole vectors. Views of 16 to 256 channels
+//! whose sizes are powers of two have functions of their own, `neon_views`.
 //!
 //! Sums are those of the definition, in its order. Views of more than 64 rows or columns are left to `scalar`.
 
@@ -6,7 +7,7 @@ use core::mem::MaybeUninit;
 
 use half::f16;
 
-use super::{DesF16, scalar};
+use super::{DesF16, neon_views, scalar};
 use crate::gemm_f16::BLOCK;
 use crate::isa::Neon;
 use crate::neon::floats::{Eight, LANES, activate, add, load_f32, load_up_to, splat, store_f32};
@@ -22,7 +23,16 @@ pub(super) fn run(_: Neon, args: &DesF16<'_>, hidden: &mut [f32], out: &mut [f32
         return scalar::run(args, hidden, out);
     }
     // SAFETY: the token proves NEON, and the views are small enough.
-    unsafe { tokens(args, out) }
+    unsafe {
+        match (args.k, args.p) {
+            (4, 4) => neon_views::tokens::<4, 1>(args, out),
+            (4, 8) => neon_views::tokens::<4, 2>(args, out),
+            (8, 8) => neon_views::tokens::<8, 2>(args, out),
+            (8, 16) => neon_views::tokens::<8, 4>(args, out),
+            (16, 16) => neon_views::tokens::<16, 4>(args, out),
+            _ => tokens(args, out),
+        }
+    }
 }
 
 /// All tokens.

@@ -7,18 +7,21 @@ use crate::epilogue_f16::EpilogueF16;
 use crate::math_f32::widen;
 use crate::slices::{HALF_F16, LANES_F16, blocks_of, window};
 
-/// Computes the row; lengths were checked by [`Kernels::depthwise_f16`](crate::Kernels::depthwise_f16).
+/// Computes the rows; lengths were checked by [`Kernels::depthwise_f16`](crate::Kernels::depthwise_f16).
 pub(super) fn run(args: &DepthwiseF16<'_>, mut epilogue: EpilogueF16<'_>, out_stride: usize) {
-    for x in 0..args.columns_out() {
-        blocks_of(LANES_F16, args.bias.len(), |first, width| {
-            let at = x * out_stride + first;
-            match width {
-                _ if width == LANES_F16 => epilogue.store(at, &sums::<LANES_F16>(args, x, first)?),
-                _ if width == HALF_F16 => epilogue.store(at, &sums::<HALF_F16>(args, x, first)?),
-                _ => epilogue.store(at, &sums::<1>(args, x, first)?),
-            }
-            Some(())
-        });
+    for line in 0..args.lines() {
+        let args = args.line(line);
+        for x in 0..args.columns_out() {
+            blocks_of(LANES_F16, args.bias.len(), |first, width| {
+                let at = (line * args.columns_out() + x) * out_stride + first;
+                match width {
+                    _ if width == LANES_F16 => epilogue.store(at, &sums::<LANES_F16>(&args, x, first)?),
+                    _ if width == HALF_F16 => epilogue.store(at, &sums::<HALF_F16>(&args, x, first)?),
+                    _ => epilogue.store(at, &sums::<1>(&args, x, first)?),
+                }
+                Some(())
+            });
+        }
     }
 }
 

@@ -137,7 +137,7 @@ backends! {
 }
 
 /// Output rows of a kernel that moves by `stride` over so many input rows; none where they are no whole number.
-fn lines(rows: usize, kernel: usize, stride: usize) -> Option<usize> {
+pub(crate) fn lines(rows: usize, kernel: usize, stride: usize) -> Option<usize> {
     let others = rows.checked_sub(kernel)?;
     (others.checked_rem(stride)? == 0).then_some(others / stride + 1)
 }

@@ -7,8 +7,9 @@ use half::f16;
 use super::{BLOCK, GemmF16};
 use crate::epilogue_f16::EpilogueF16;
 use crate::isa::Neon;
-use crate::neon::floats::{load_up_to, put};
+use crate::neon::floats::load_up_to;
 use crate::neon::product_f16::{Fmla, Products, ROWS, pointers, tiles};
+use crate::neon::put_f16::{put, put_rows};
 use crate::slices::rows as each_row;
 
 /// Computes the product.
@@ -35,8 +36,10 @@ pub(super) unsafe fn product<P: Products<f16, f16>>(args: &GemmF16<'_>, mut epil
         tiles!(rows, |row, HERE| unsafe {
             let mut sums = [start; ROWS];
             P::add::<HERE>(&pointers::<HERE>(a, depth, row), weights.as_ptr().cast(), size_of::<[f16; BLOCK]>(), depth, &mut sums);
-            for (r, sums) in sums.into_iter().enumerate().take(HERE) {
-                put(&mut epilogue, (row + r) * cout + first, sums, len);
+            let (at, sums) = (row * cout + first, sums.get(..HERE).unwrap_or_default());
+            match len {
+                BLOCK => put_rows(&mut epilogue, at, cout, sums),
+                _ => sums.iter().enumerate().for_each(|(r, sums)| put(&mut epilogue, at + r * cout, *sums, len)),
             }
         });
     }

@@ -105,8 +105,8 @@ backends! {
 
 #[cfg(feature = "fp16")]
 backends! {
-    {  }
+    { Neon.. => neon }
     chosen_f16;
-    fn patches_f16 as patches(rows: [Option<&[half::f16]>; 3], channels: usize, stride: usize, pad: half::f16, out: &mut [half::f16]);
+    fn patches_f16(rows: [Option<&[half::f16]>; 3], channels: usize, stride: usize, pad: half::f16, out: &mut [half::f16]);
     fn pixels_f16(pixels: &[u8], out: &mut [half::f16]);
 }

@@ -1,9 +1,14 @@
-//! Patches and pixels on NEON, 16 codes at a time.
+//! Patches and pixels on NEON, 16 bytes at a time. Patches of f16 are patches of bytes of twice as many channels.
 
 use core::arch::aarch64::*;
 
+#[cfg(feature = "fp16")]
+use half::f16;
+
 use super::scalar;
 use crate::isa::Neon;
+#[cfg(feature = "fp16")]
+use crate::neon::store_u16x8;
 use crate::neon::{copy, load_s8x16, store_s8x16};
 
 /// Codes of a vector.
@@ -29,6 +34,7 @@ pub(super) fn patches(_: Neon, rows: [Option<&[i8]>; 3], channels: usize, stride
                 let (from, to) = (row.as_ptr().add((stride - 1) * channels), inner.as_mut_ptr().add(ky * run));
                 match run {
                     PIXELS => each::<PIXELS>(from, stride * channels, to, patch, inside, run),
+                    PIXELS_F16 => each::<PIXELS_F16>(from, stride * channels, to, patch, inside, run),
                     _ => each::<0>(from, stride * channels, to, patch, inside, run),
                 }
             },
@@ -43,6 +49,8 @@ pub(super) fn patches(_: Neon, rows: [Option<&[i8]>; 3], channels: usize, stride
 
 /// Codes of three pixels.
 const PIXELS: usize = 9;
+/// Bytes of three pixels in f16.
+const PIXELS_F16: usize = 2 * PIXELS;
 
 /// Copies `count` runs of `run` codes; `RUN` is as many, or 0.
 ///
@@ -66,4 +74,39 @@ pub(super) fn codes(_: Neon, pixels: &[u8], out: &mut [i8]) {
         unsafe { store_s8x16(out.as_mut_ptr(), veorq_s8(load_s8x16(pixels.as_ptr().cast()), vdupq_n_s8(i8::MIN))) };
     }
     scalar::codes(pixels_left, left);
+}
+
+/// See [`Kernels::im2row_f16`](crate::Kernels::im2row_f16).
+#[cfg(feature = "fp16")]
+pub(super) fn patches_f16(neon: Neon, rows: [Option<&[f16]>; 3], channels: usize, stride: usize, pad: f16, out: &mut [f16]) {
+    let [low, high] = pad.to_le_bytes();
+    if low != high {
+        return scalar::patches(rows, channels, stride, pad, out);
+    }
+    // SAFETY: any f16 is two bytes; the length is that of the slice in bytes.
+    let rows = rows.map(|row| row.map(|row| unsafe { core::slice::from_raw_parts(row.as_ptr().cast::<i8>(), size_of_val(row)) }));
+    // SAFETY: as above, and any two bytes are an f16.
+    let out = unsafe { core::slice::from_raw_parts_mut(out.as_mut_ptr().cast::<i8>(), size_of_val(out)) };
+    patches(neon, rows, size_of::<f16>() * channels, stride, low as i8, out);
+}
+
+/// See [`Kernels::pixels_f16`](crate::Kernels::pixels_f16).
+#[cfg(feature = "fp16")]
+pub(super) fn pixels_f16(_: Neon, pixels: &[u8], out: &mut [f16]) {
+    let (blocks, pixels_left) = pixels.as_chunks::<BLOCK>();
+    let (to, left) = out.as_chunks_mut::<BLOCK>();
+    for (pixels, out) in blocks.iter().zip(to) {
+        // SAFETY: the token proves NEON; the arrays have 16 pixels and 16 values, aligned for u16 as f16 is.
+        unsafe {
+            // Numbers of 8 bits, exact in f16.
+            let codes = veorq_s8(load_s8x16(pixels.as_ptr().cast()), vdupq_n_s8(i8::MIN));
+            let halves = |codes: int16x8_t| {
+                let (low, high) = (vcvtq_f32_s32(vmovl_s16(vget_low_s16(codes))), vcvtq_f32_s32(vmovl_high_s16(codes)));
+                vreinterpretq_u16_f16(vcvt_high_f16_f32(vcvt_f16_f32(low), high))
+            };
+            store_u16x8(out.as_mut_ptr().cast(), halves(vmovl_s8(vget_low_s8(codes))));
+            store_u16x8(out.as_mut_ptr().add(BLOCK / 2).cast(), halves(vmovl_high_s8(codes)));
+        }
+    }
+    scalar::pixels_f16(pixels_left, left);
 }

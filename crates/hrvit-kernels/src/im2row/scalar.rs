@@ -9,6 +9,12 @@ pub(super) fn patches<T: Copy>(rows: [Option<&[T]>; 3], channels: usize, stride:
     }
 }
 
+/// Writes the patches of f16.
+#[cfg(feature = "fp16")]
+pub(super) fn patches_f16(rows: [Option<&[half::f16]>; 3], channels: usize, stride: usize, pad: half::f16, out: &mut [half::f16]) {
+    patches(rows, channels, stride, pad, out);
+}
+
 /// The patch whose middle is column `middle`; `copy` moves its runs, from and to slices of one length.
 #[inline(always)]
 pub(super) fn patch_by<T: Copy>(rows: [Option<&[T]>; 3], channels: usize, middle: usize, pad: T, patch: &mut [T], copy: impl Fn(&[T], &mut [T])) {

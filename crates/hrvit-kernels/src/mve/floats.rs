@@ -7,7 +7,7 @@ use core::arch::asm;
 use half::f16;
 
 use crate::epilogue_f16::{ActivationF16, EpilogueF16};
-use crate::math_f32::{EXP2, EXP2_MIN, GELU, GELU_EXPONENT, GELU_MAX, MAX, ROUNDER};
+use crate::math_f32::{EXP2, EXP2_MIN, GELU, GELU_MAX, GELU_SQUARES, MAX, ROUNDER};
 
 /// Values of a vector of f16.
 pub(crate) const LANES: usize = 8;
@@ -243,64 +243,39 @@ macro_rules! powers {
 
 pub(crate) use powers;
 
-/// What `gelu` reads in turn: the largest argument, its highest coefficient, the exponent's factor, the other coefficients from the second highest power on, and
-/// [`EXPONENTIAL`].
-static NORMAL: [f32; 19] = [
-    GELU_MAX,
-    GELU[9],
-    GELU_EXPONENT,
-    GELU[8],
-    GELU[7],
-    GELU[6],
-    GELU[5],
-    GELU[4],
-    GELU[3],
-    GELU[2],
-    GELU[1],
-    GELU[0],
-    EXPONENTIAL[0],
-    EXPONENTIAL[1],
-    EXPONENTIAL[2],
-    EXPONENTIAL[3],
-    EXPONENTIAL[4],
-    EXPONENTIAL[5],
-    EXPONENTIAL[6],
-];
+/// What `gelu` reads in turn: the largest argument, and its coefficients from the highest power on.
+static NORMAL: [f32; 8] = [GELU_MAX, GELU[6], GELU[5], GELU[4], GELU[3], GELU[2], GELU[1], GELU[0]];
 
 /// [`gelu`](crate::math_f32::gelu).
 unsafe fn gelu(x: &mut Halves) {
     for half in x.as_chunks_mut::<{ LANES / 2 }>().0 {
-        // SAFETY: as in `relu`; `NORMAL` has the 19 numbers.
+        // SAFETY: as in `relu`; `NORMAL` has the 8 numbers.
         unsafe {
             asm!(
                 "vldrw.u32 q0, [{x}]",
                 "ldm {table}!, {{r1, r2, r3, r4, r5, r8, r9}}",
                 "vabs.f32 q1, q0",
                 "vdup.32 q2, r1",
+                "ldr r1, [{table}]",
                 "vminnm.f32 q1, q1, q2",
-                "vdup.32 q4, r2",
-                "vmul.f32 q2, q1, q1",
-                "vmul.f32 q2, q2, r3",
-                "vfmas.f32 q4, q1, r4",
-                "vfmas.f32 q4, q1, r5",
-                "vfmas.f32 q4, q1, r8",
-                "vfmas.f32 q4, q1, r9",
-                "ldm {table}!, {{r1, r2, r3, r4, r5}}",
-                "vfmas.f32 q4, q1, r1",
-                "vfmas.f32 q4, q1, r2",
-                "vfmas.f32 q4, q1, r3",
-                "vfmas.f32 q4, q1, r4",
-                "vfmas.f32 q4, q1, r5",
-                "ldm {table}, {{r1, r2, r3, r4, r5, r8, r9}}",
-                powers!("q2" "q3" "q5"),
-                "vmul.f32 q4, q4, q2",
-                "vmov.i32 q2, #0",
-                "vmaxnm.f32 q0, q0, q2",
-                "vfms.f32 q0, q1, q4",
+                "vdup.32 q2, r2",
+                "vfmas.f32 q2, q1, r3",
+                "vfmas.f32 q2, q1, r4",
+                "vfmas.f32 q2, q1, r5",
+                "vfmas.f32 q2, q1, r8",
+                "vfmas.f32 q2, q1, r9",
+                "vfmas.f32 q2, q1, r1",
+                "vmov.i32 q3, #0",
+                "vmaxnm.f32 q0, q0, q3",
+                "dls lr, lr",
+                "2:",
+                "vmul.f32 q2, q2, q2",
+                "le lr, 2b",
+                "vfms.f32 q0, q1, q2",
                 "vstrw.32 q0, [{x}]",
-                x = in(reg) half.as_mut_ptr(), table = inout(reg) NORMAL.as_ptr() => _,
+                x = in(reg) half.as_mut_ptr(), table = inout(reg) NORMAL.as_ptr() => _, inout("lr") GELU_SQUARES => _,
                 out("r1") _, out("r2") _, out("r3") _, out("r4") _, out("r5") _, out("r8") _, out("r9") _,
-                out("q0") _, out("q1") _, out("q2") _, out("q3") _, out("q4") _, out("q5") _, options(nostack),
+                out("q0") _, out("q1") _, out("q2") _, out("q3") _, options(nostack),
             );
         }
     }

@@ -8,6 +8,9 @@
 //! the loads are written as `ld1` and `st1`, which ask for the alignment of one element only, whatever the system registers say. Firmware that turns the MMU on before it
 //! runs the engine takes the shorter plain loads with `-C target-feature=-strict-align`.
 
+#[cfg(feature = "fp16")]
+#[allow(clippy::float_arithmetic, reason = "float kernels")]
+pub(crate) mod activations;
 pub(crate) mod exponent;
 #[cfg(feature = "fp16")]
 #[allow(clippy::float_arithmetic, reason = "float kernels")]
@@ -17,6 +20,9 @@ pub(crate) mod product;
 #[cfg(feature = "fp16")]
 #[allow(clippy::float_arithmetic, reason = "float kernels")]
 pub(crate) mod product_f16;
+#[cfg(feature = "fp16")]
+#[allow(clippy::float_arithmetic, reason = "float kernels")]
+pub(crate) mod put_f16;
 pub(crate) mod rates;
 pub(crate) mod sink;
 

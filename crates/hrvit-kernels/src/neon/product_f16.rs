@@ -49,15 +49,42 @@ macro_rules! row_f32 {
     };
 }
 
-/// The lines that load and widen the weights of one step of depth.
-macro_rules! weights_f16 {
-    ($low:literal $high:literal) => {
-        concat!("ld1 {{", $low, ".8h}}, [{weights}], {stride}\nfcvtl2 ", $high, ".4s, ", $low, ".8h\nfcvtl ", $low, ".4s, ", $low, ".4h")
+/// The lines that load and widen the weights of one step of depth, into v0 and v4 or v0 and v1.
+macro_rules! one_f16 {
+    () => {
+        "ld1 {{v0.8h}}, [{weights}], {stride}\nfcvtl2 v4.4s, v0.8h\nfcvtl v0.4s, v0.4h"
     };
 }
-macro_rules! weights_f32 {
-    ($low:literal $high:literal) => {
-        concat!("ld1 {{", $low, ".4s, ", $high, ".4s}}, [{weights}], {stride}")
+macro_rules! one_f32 {
+    () => {
+        "ld1 {{v0.4s, v1.4s}}, [{weights}], {stride}"
+    };
+}
+
+/// The lines that load and widen the weights of four steps of depth: `$load` loads them.
+macro_rules! widened {
+    ($($load:literal)+) => {
+        concat!($($load, "\n",)+ "fcvtl2 v4.4s, v0.8h\nfcvtl v0.4s, v0.4h\nfcvtl2 v5.4s, v1.8h\nfcvtl v1.4s, v1.4h\n",
+            "fcvtl2 v6.4s, v2.8h\nfcvtl v2.4s, v2.4h\nfcvtl2 v7.4s, v3.8h\nfcvtl v3.4s, v3.4h")
+    };
+}
+macro_rules! four_f16 {
+    () => {
+        widened!("ld1 {{v0.8h}}, [{weights}], {stride}" "ld1 {{v1.8h}}, [{weights}], {stride}" "ld1 {{v2.8h}}, [{weights}], {stride}" "ld1 {{v3.8h}}, [{weights}], {stride}")
+    };
+}
+/// Where they lie one behind the other.
+macro_rules! four_f16_dense {
+    () => {
+        widened!("ld1 {{v0.8h, v1.8h, v2.8h, v3.8h}}, [{weights}], #64")
+    };
+}
+macro_rules! four_f32 {
+    () => {
+        concat!(
+            "ld1 {{v0.4s, v1.4s}}, [{weights}], {stride}\nld1 {{v2.4s, v3.4s}}, [{weights}], {stride}\n",
+            "ld1 {{v4.4s, v5.4s}}, [{weights}], {stride}\nld1 {{v6.4s, v7.4s}}, [{weights}], {stride}"
+        )
     };
 }
 
@@ -71,28 +98,36 @@ macro_rules! step {
     };
 }
 
-/// The whole loop, for groups of up to 4 rows: their number, their pointer's name, their vector, their sums.
+/// The products of rows with four steps of depth, by the order in which their weights lie.
+macro_rules! four_steps {
+    (halves $($rows:tt)+) => {
+        concat!(step!("v0" "v4" "0" $($rows)+), step!("v1" "v5" "1" $($rows)+), step!("v2" "v6" "2" $($rows)+), step!("v3" "v7" "3" $($rows)+))
+    };
+    (pairs $($rows:tt)+) => {
+        concat!(step!("v0" "v1" "0" $($rows)+), step!("v2" "v3" "1" $($rows)+), step!("v4" "v5" "2" $($rows)+), step!("v6" "v7" "3" $($rows)+))
+    };
+}
+macro_rules! one_step {
+    (halves $($rows:tt)+) => { step!("v0" "v4" "0" $($rows)+) };
+    (pairs $($rows:tt)+) => { step!("v0" "v1" "0" $($rows)+) };
+}
+
+/// The whole loop, for groups of up to 4 rows: their number, their pointer's name, their vector, their sums. `$row` loads a row, `$four` and `$one` the weights.
 macro_rules! multiply {
-    ($rows:expr, $weights:expr, $stride:expr, $depth:expr, $sums:expr, $row:ident, $load:ident; $([$(($index:literal $name:ident $text:literal $v:tt $s0:tt $s1:tt))+])+) => {
+    ([$rows:expr, $weights:expr, $stride:expr, $depth:expr, $sums:expr, $row:ident, $order:ident $four:ident $one:ident]; $([$(($index:literal $name:ident $text:literal $v:tt $s0:tt $s1:tt))+])+) => {
         asm!(
             "cbz {fours}, 3f",
             "2:",
             "sub {fours}, {fours}, #1",
-            $load!("v0" "v1"), $load!("v2" "v3"), $load!("v4" "v5"), $load!("v6" "v7"),
-            $(
-                $($row!(4 $v $text),)+
-                step!("v0" "v1" "0" $(($v $s0 $s1))+),
-                step!("v2" "v3" "1" $(($v $s0 $s1))+),
-                step!("v4" "v5" "2" $(($v $s0 $s1))+),
-                step!("v6" "v7" "3" $(($v $s0 $s1))+),
-            )+
+            $four!(),
+            $($($row!(4 $v $text),)+ four_steps!($order $(($v $s0 $s1))+),)+
             "cbnz {fours}, 2b",
             "3:",
             "cbz {ones}, 5f",
             "4:",
             "sub {ones}, {ones}, #1",
-            $load!("v0" "v1"),
-            $($($row!(1 $v $text),)+ step!("v0" "v1" "0" $(($v $s0 $s1))+),)+
+            $one!(),
+            $($($row!(1 $v $text),)+ one_step!($order $(($v $s0 $s1))+),)+
             "cbnz {ones}, 4b",
             "5:",
             fours = inout(reg) $depth / 4 => _,
@@ -107,22 +142,36 @@ macro_rules! multiply {
     };
 }
 
-/// Implements [`Products`] for one type of rows and one of weights.
-macro_rules! products {
-    ($a:ty, $row:ident, $w:ty, $load:ident) => {
-        impl Products<$a, $w> for Fmla {
+/// [`multiply`] for any number of rows.
+macro_rules! any_rows {
+    ($rows_of:ident, $how:tt) => {
+        match $rows_of {
+            1 => multiply!($how; [(0 a0 "a0" "v8" "v16" "v17")]),
+            2 => multiply!($how; [(0 a0 "a0" "v8" "v16" "v17") (1 a1 "a1" "v9" "v18" "v19")]),
+            4 => multiply!($how;
+                [(0 a0 "a0" "v8" "v16" "v17") (1 a1 "a1" "v9" "v18" "v19") (2 a2 "a2" "v10" "v20" "v21") (3 a3 "a3" "v11" "v22" "v23")]),
+            _ => multiply!($how;
+                [(0 a0 "a0" "v8" "v16" "v17") (1 a1 "a1" "v9" "v18" "v19") (2 a2 "a2" "v10" "v20" "v21") (3 a3 "a3" "v11" "v22" "v23")]
+                [(4 a4 "a4" "v8" "v24" "v25") (5 a5 "a5" "v9" "v26" "v27") (6 a6 "a6" "v10" "v28" "v29") (7 a7 "a7" "v11" "v30" "v31")]),
+        }
+    };
+}
+
+/// Bytes of a step's weights in f16.
+const STEP: usize = 16;
+
+/// Implements [`Products`] for one type of rows and weights in f16.
+macro_rules! products_f16 {
+    ($a:ty, $row:ident) => {
+        impl Products<$a, f16> for Fmla {
             #[inline(always)]
-            unsafe fn add<const R: usize>(rows: &[*const $a; ROWS], weights: *const $w, stride: usize, depth: usize, sums: &mut Sums) {
+            unsafe fn add<const R: usize>(rows: &[*const $a; ROWS], weights: *const f16, stride: usize, depth: usize, sums: &mut Sums) {
                 // SAFETY: the lines read what the caller vouches for.
                 unsafe {
-                    match R {
-                        1 => multiply!(rows, weights, stride, depth, sums, $row, $load; [(0 a0 "a0" "v8" "v16" "v17")]),
-                        2 => multiply!(rows, weights, stride, depth, sums, $row, $load; [(0 a0 "a0" "v8" "v16" "v17") (1 a1 "a1" "v9" "v18" "v19")]),
-                        4 => multiply!(rows, weights, stride, depth, sums, $row, $load;
-                            [(0 a0 "a0" "v8" "v16" "v17") (1 a1 "a1" "v9" "v18" "v19") (2 a2 "a2" "v10" "v20" "v21") (3 a3 "a3" "v11" "v22" "v23")]),
-                        _ => multiply!(rows, weights, stride, depth, sums, $row, $load;
-                            [(0 a0 "a0" "v8" "v16" "v17") (1 a1 "a1" "v9" "v18" "v19") (2 a2 "a2" "v10" "v20" "v21") (3 a3 "a3" "v11" "v22" "v23")]
-                            [(4 a4 "a4" "v8" "v24" "v25") (5 a5 "a5" "v9" "v26" "v27") (6 a6 "a6" "v10" "v28" "v29") (7 a7 "a7" "v11" "v30" "v31")]),
+                    if stride == STEP {
+                        any_rows!(R, [rows, weights, stride, depth, sums, $row, halves four_f16_dense one_f16])
+                    } else {
+                        any_rows!(R, [rows, weights, stride, depth, sums, $row, halves four_f16 one_f16])
                     }
                 }
             }
@@ -130,9 +179,16 @@ macro_rules! products {
     };
 }
 
-products!(f16, row_f16, f16, weights_f16);
-products!(f32, row_f32, f16, weights_f16);
-products!(f16, row_f16, f32, weights_f32);
+products_f16!(f16, row_f16);
+products_f16!(f32, row_f32);
+
+impl Products<f16, f32> for Fmla {
+    #[inline(always)]
+    unsafe fn add<const R: usize>(rows: &[*const f16; ROWS], weights: *const f32, stride: usize, depth: usize, sums: &mut Sums) {
+        // SAFETY: the lines read what the caller vouches for.
+        unsafe { any_rows!(R, [rows, weights, stride, depth, sums, row_f16, pairs four_f32 one_f32]) }
+    }
+}
 
 /// `fmlal` and `fmlal2`, which need no widening: a turn is 8 steps of depth.
 pub(crate) struct Fmlal;

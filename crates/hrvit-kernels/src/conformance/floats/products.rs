@@ -16,6 +16,8 @@ const ROWS: [usize; 12] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13];
 
 /// Kernel and stride of every depthwise convolution of the network, and some others.
 const KERNELS: [(usize, usize); 7] = [(3, 1), (5, 1), (3, 2), (5, 4), (9, 8), (1, 1), (7, 3)];
+/// Most input rows.
+const MOST_ROWS: usize = 9 + 8;
 const CHANNELS: [usize; 12] = [1, 3, 4, 7, 8, 9, 15, 16, 17, 24, 40, 66];
 
 /// All products and convolutions of a round.
@@ -86,22 +88,26 @@ fn depthwise(suite: &mut Suite<'_>, arena: &mut Arena<'_>, (kernel, stride): (us
     let (in_stride, weight_stride, out_stride) = (channels + gaps(rng), channels + gaps(rng), channels + gaps(rng));
     let span = |tokens: usize, stride: usize| tokens.checked_sub(1).map_or(0, |gaps| gaps * stride + channels);
     let kind = Kind::pick(rng);
-    let mut rows: [Option<&[f16]>; 9] = [None; 9];
-    let (first, last) = (rng.size(0, kernel / 2), rng.size(kernel / 2, kernel - 1));
-    for (ky, row) in rows.iter_mut().enumerate().take(kernel) {
+    let mut rows: [Option<&[f16]>; MOST_ROWS] = [None; MOST_ROWS];
+    // Input rows of one output row, two or three.
+    let count = kernel + rng.size(0, if stride == 1 { 2 } else { 1 }) * stride;
+    let (first, last) = (rng.size(0, kernel / 2), rng.size(count - kernel / 2 - 1, count - 1));
+    for (ky, row) in rows.iter_mut().enumerate().take(count) {
         if (first..=last).contains(&ky) {
             *row = Some(arena.make(span(columns, in_stride), |_| kind.value(rng))?);
         }
     }
     let weights = arena.make(span(kernel * kernel, weight_stride), |_| kind.value(rng))?;
     let bias = arena.make(channels, |_| kind.wide(rng))?;
-    let args = DepthwiseF16 { rows: rows.get(..kernel)?, in_stride, columns, kernel, stride, weights, weight_stride, bias };
+    let args = DepthwiseF16 { rows: rows.get(..count)?, in_stride, columns, kernel, stride, weights, weight_stride, bias };
+    let tokens = ((count - kernel) / stride + 1) * columns.div_ceil(stride);
     // Where tokens leave gaps, nothing is written.
     let magnitude = |at: usize| {
-        let (x, channel) = (at / out_stride, at % out_stride);
-        let Some(bias) = bias.get(channel).filter(|_| x < columns.div_ceil(stride)) else { return 0.0 };
+        let (token, channel) = (at / out_stride, at % out_stride);
+        let Some(bias) = bias.get(channel).filter(|_| token < tokens) else { return 0.0 };
+        let (y, x) = (token / columns.div_ceil(stride), token % columns.div_ceil(stride));
         let mut sum = bias.abs();
-        for (ky, row) in args.rows.iter().enumerate() {
+        for (ky, row) in args.rows.iter().skip(y * stride).take(kernel).enumerate() {
             for kx in 0..kernel {
                 let column = (x * stride + kx).wrapping_sub(kernel / 2);
                 let value = row.filter(|_| column < columns).and_then(|row| row.get(column * in_stride + channel));
@@ -111,8 +117,8 @@ fn depthwise(suite: &mut Suite<'_>, arena: &mut Arena<'_>, (kernel, stride): (us
         }
         sum
     };
-    let len = span(columns.div_ceil(stride), out_stride) + rng.size(0, 3);
-    suite.check_stored((Family::DepthwiseF16, [kernel, stride, columns, channels]), way, arena, len, magnitude, |kernels, epilogue| {
+    let len = span(tokens, out_stride) + rng.size(0, 3);
+    suite.check_stored((Family::DepthwiseF16, [kernel, count, columns, channels]), way, arena, len, magnitude, |kernels, epilogue| {
         kernels.depthwise_f16(&args, epilogue, out_stride)
     });
     Some(())
