@@ -124,7 +124,7 @@ pub(crate) const GELU_MAX: f32 = 6.0;
 pub(crate) const GELU_SQUARES: u32 = 5;
 
 /// `(1 - Phi(t))^(1/32)` for t in 0..=6 by powers of t: t times its 32nd power is at most 0.02 units in the last place of an f16 from `t * (1 - Phi(t))`.
-pub(crate) const GELU: [f32; 7] = [0.978_572_2, -0.024_403_853, -0.009_409_187, -0.000_910_500_1, 0.000_258_418_06, -1.559_971_9e-5, 2.710_411_9e-7];
+pub(crate) const GELU: [f32; 7] = [0.978_572_2, -0.024_403_853, -0.009_409_187, -0.000_910_500_1, 0.000_258_418_06, -1.559_971_9e-5, 2.710_412e-7];
 
 /// `GELU(x) = x * Phi(x)`, Phi the normal distribution (the form with `erf`, not the one with `tanh`), as `max(x, 0) - t * (1 - Phi(t))`, `t = min(|x|, 6)`.
 ///

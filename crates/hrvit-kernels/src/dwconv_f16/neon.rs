@@ -174,18 +174,24 @@ impl<P: Products> Row<'_, P> {
             // SAFETY: NEON by this function's attribute; `taps` points to so many; a column inside the map has the 8 channels.
             unsafe {
                 let weights: [P::Vector; K] = core::array::from_fn(|kx| *here.add(kx));
-                for j in 0..T + K - 1 {
-                    let inside = !EDGE || (j >= K / 2 || x >= K / 2 - j) && (j < T + K / 2 || x + j < columns + K / 2);
-                    if inside {
-                        let value = P::load(&*from.cast());
-                        for (t, sums) in sums.iter_mut().enumerate() {
-                            if t <= j && j < t + K {
-                                *sums = P::fma(*sums, value, weights[j - t]);
+                // Written out, as compilers leave some of such a loop a loop.
+                macro_rules! columns {
+                    ($($j:literal)+) => {
+                        $(if $j < T + K - 1 {
+                            let inside = !EDGE || ($j >= K / 2 || x + $j >= K / 2) && ($j < T + K / 2 || x + $j < columns + K / 2);
+                            if inside {
+                                let value = P::load(&*from.cast());
+                                for (t, sums) in sums.iter_mut().enumerate() {
+                                    if t <= $j && $j < t + K {
+                                        *sums = P::fma(*sums, value, weights[$j - t]);
+                                    }
+                                }
                             }
-                        }
-                    }
-                    from = from.wrapping_add(in_stride);
+                            from = from.wrapping_add(in_stride);
+                        })+
+                    };
                 }
+                columns!(0 1 2 3 4 5 6 7 8 9 10 11);
             }
         }
         put_rows(epilogue, self.at + x * self.out_stride, self.out_stride, &sums);

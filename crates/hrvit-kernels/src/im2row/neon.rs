@@ -34,6 +34,7 @@ pub(super) fn patches(_: Neon, rows: [Option<&[i8]>; 3], channels: usize, stride
                 let (from, to) = (row.as_ptr().add((stride - 1) * channels), inner.as_mut_ptr().add(ky * run));
                 match run {
                     PIXELS => each::<PIXELS>(from, stride * channels, to, patch, inside, run),
+                    #[cfg(feature = "fp16")]
                     PIXELS_F16 => each::<PIXELS_F16>(from, stride * channels, to, patch, inside, run),
                     _ => each::<0>(from, stride * channels, to, patch, inside, run),
                 }
@@ -50,6 +51,7 @@ pub(super) fn patches(_: Neon, rows: [Option<&[i8]>; 3], channels: usize, stride
 /// Codes of three pixels.
 const PIXELS: usize = 9;
 /// Bytes of three pixels in f16.
+#[cfg(feature = "fp16")]
 const PIXELS_F16: usize = 2 * PIXELS;
 
 /// Copies `count` runs of `run` codes; `RUN` is as many, or 0.
