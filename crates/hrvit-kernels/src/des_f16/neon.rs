@@ -39,6 +39,7 @@ pub(super) fn run(_: Neon, args: &DesF16<'_>, hidden: &mut [f32], out: &mut [f32
 ///
 /// # Safety
 /// A view has at most [`MOST`] rows and columns. The entry has checked the lengths.
+#[inline(never)] // its hidden values would lie on the stack of all other views
 #[target_feature(enable = "neon")]
 unsafe fn tokens(args: &DesF16<'_>, out: &mut [f32]) {
     let (k, p) = (args.k, args.p);
