@@ -124,6 +124,18 @@ fn the_estimate_that_the_reciprocal_root_begins_with() {
     assert!(rsqrt(-f32::NAN).is_nan() && rsqrt(f32::NAN).is_nan(), "no overflow");
 }
 
+/// Why [`exp2`] and [`gelu`] have polynomials of their own: on the estimate of a power alone an f16 would differ by more than a unit in its last place, 2^-10.
+#[test]
+fn the_estimate_of_a_power_is_too_coarse_to_build_on() {
+    let mut worst = 0f64;
+    for x in all().filter(|x| x.is_sign_negative() && x.to_f32() > -80.0) {
+        let got = micromath::F32(x.to_f32()).exp().0;
+        worst = worst.max((f64::from(got) / libm::exp(x.to_f64()) - 1.0).abs());
+    }
+    println!("micromath's exp: relative error {worst:e}");
+    assert!(worst > 1.0 / 1024.0, "{worst:e}: build on it");
+}
+
 /// Fused products and other lanes change the last bits of a sum, not its bound.
 #[cfg(feature = "orders")]
 #[test]

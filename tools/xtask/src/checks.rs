@@ -136,6 +136,11 @@ pub fn all() -> Vec<Check> {
         let words = ["cargo", "build", "--release", "--target", target, "-p", "hrvit-kernels", "-p", "hrvit-format", "-p", "hrvit-core", "-p", "hrvit-log"];
         checks.push(Check::program(&format!("no_std {target}"), &words));
     }
+    // Which decides where a system shows programs no identification register.
+    checks.push(Check::program(
+        "kernels for cores that execute in order, by feature",
+        &["cargo", "check", "--release", "--target", "aarch64-unknown-none", "-p", "hrvit-kernels", "--features", "in-order,fp16,int16x8"],
+    ));
     checks.push(Check { name: "kernels of every instruction set".to_owned(), kind: Kind::Optional(isa::run) });
     checks.push(Check { name: "firmware, its self-tests and kernels".to_owned(), kind: Kind::Rule(|root| firmware::run(root, false)) });
     checks.push(Check { name: "boards boot, with and without faults".to_owned(), kind: Kind::Optional(boards::run) });

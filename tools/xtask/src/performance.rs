@@ -20,7 +20,7 @@ const PAGE: &str = "docs/performance.md";
 /// Where the measured part of the page begins and ends; the rest is written by hand.
 const MARKS: [&str; 2] = ["<!-- measured by cargo xtask performance -->", "<!-- end of what is measured -->"];
 
-/// The modelled core whose kernels each counted processor runs.
+/// The modelled core whose kernels each counted processor runs. Those without one are not compared with the roofline.
 const CORES: [(&str, &str); 6] =
     [("m55", "cortex-m55"), ("m7", "cortex-m7"), ("a53", "cortex-a53"), ("a55", "cortex-a55"), ("a76", "cortex-a76"), ("max", "cortex-a510")];
 
@@ -96,10 +96,11 @@ fn roofline(measured: &[Counts], loops: &[Modelled]) -> Result<String> {
     let mut text = String::from("| kind of block |");
     let mut rows: Vec<(String, String)> = Vec::new();
     let mut below = String::from("| MACs per instruction of the best inner loop |");
-    for counts in measured {
+    let of = |processor: &str| CORES.iter().find(|(known, _)| *known == processor).map(|(_, core)| *core);
+    let compared: Vec<(&Counts, &str)> = measured.iter().filter_map(|counts| Some((counts, of(counts.processor)?))).collect();
+    for (counts, core) in &compared {
         write!(text, " {} |", counts.processor)?;
-        let core = CORES.iter().find(|(processor, _)| *processor == counts.processor).map(|(_, core)| *core);
-        let ceiling = core.and_then(|core| mca::ceiling(loops, core)).with_context(|| format!("no loop is modelled for {}", counts.processor))?;
+        let ceiling = mca::ceiling(loops, core).with_context(|| format!("no loop is modelled for {core}"))?;
         write!(below, " {ceiling:.2} |")?;
         let profile = &counts.document["profile"];
         for cost in profile["kinds"].as_array().into_iter().flatten().chain([&profile["frame"]]) {
@@ -111,7 +112,7 @@ fn roofline(measured: &[Counts], loops: &[Modelled]) -> Result<String> {
             write!(rows[at].1, " {:.1} |", ceiling / rate)?;
         }
     }
-    writeln!(text, "\n|---|{}", "---:|".repeat(measured.len()))?;
+    writeln!(text, "\n|---|{}", "---:|".repeat(compared.len()))?;
     for line in rows.iter().map(|(_, line)| line).chain([&below]) {
         writeln!(text, "{line}")?;
     }

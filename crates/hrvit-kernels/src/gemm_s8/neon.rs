@@ -29,9 +29,10 @@ pub(super) fn rows(token: Neon, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
 /// The instructions.
 pub(crate) struct Smull;
 
-/// Where 4 rows lie, and what follows their last whole vector, with zeros behind it.
+/// Where 4 rows and their last whole vectors lie, and what follows these, with zeros behind it.
 pub(crate) struct Rows {
     a: [*const i8; CHANNELS],
+    last: [*const i8; CHANNELS],
     tail: [[i8; STEPS]; CHANNELS],
 }
 
@@ -157,12 +158,18 @@ unsafe fn multiply<const PAIRS: usize>(a: &[*const i8; CHANNELS], weights: &[*co
     }
 }
 
-/// Products of 4 rows with 4 channels, for cores that execute in order.
+/// Where the last whole vector of a row of `depth` codes begins.
+#[inline(always)]
+fn last(depth: usize) -> usize {
+    (depth / STEPS * STEPS).wrapping_sub(STEPS)
+}
+
+/// Products of 4 rows with 4 channels, for cores that execute in order. `a` and `weights` point to their last whole vectors.
 ///
 /// # Safety
-/// The processor has NEON; `blocks` is [`FEWEST`](neon_in_order::FEWEST) or more, and `16 * blocks` codes may be read from each row and from each row of weights.
+/// The processor has NEON; `depth` has [`FEWEST`](neon_in_order::FEWEST) whole vectors or more, which may be read of each row and of each row of weights.
 #[inline(always)]
-unsafe fn multiply_in_order(a: &[*const i8; CHANNELS], weights: &[*const i8; CHANNELS], blocks: usize, acc: &mut Partial) {
+unsafe fn multiply_in_order(a: &[*const i8; CHANNELS], weights: &[*const i8; CHANNELS], depth: usize, acc: &mut Partial) {
     let [[s0, s1, s2, s3], [s4, s5, s6, s7], [s8, s9, s10, s11], [s12, s13, s14, s15]] = acc;
     // SAFETY: the function reads what the caller vouches for, and changes the registers that are named.
     unsafe {
@@ -171,7 +178,7 @@ unsafe fn multiply_in_order(a: &[*const i8; CHANNELS], weights: &[*const i8; CHA
             function = sym neon_in_order::sixteen_steps,
             inout("x0") a[0] => _, inout("x1") a[1] => _, inout("x2") a[2] => _, inout("x3") a[3] => _,
             inout("x4") weights[0] => _, inout("x5") weights[1] => _, inout("x6") weights[2] => _, inout("x7") weights[3] => _,
-            out("x8") _, inout("x9") blocks => _, out("x16") _, out("x17") _, out("x30") _,
+            inout("x8") last(depth).wrapping_neg() => _, out("x16") _, out("x17") _, out("x30") _,
             out("v0") _, out("v1") _, out("v2") _, out("v3") _, out("v4") _, out("v5") _, out("v6") _, out("v7") _,
             out("v8") _, out("v9") _, out("v10") _, out("v11") _, out("v12") _, out("v13") _, out("v14") _, out("v15") _,
             out("v16") *s0, out("v17") *s1, out("v18") *s2, out("v19") *s3, out("v20") *s4, out("v21") *s5, out("v22") *s6, out("v23") *s7,
@@ -223,12 +230,13 @@ impl Micro for Smull {
 
     #[inline(always)]
     fn new<const GROUPS: usize>() -> Rows {
-        Rows { a: [core::ptr::null(); CHANNELS], tail: [[0; STEPS]; CHANNELS] }
+        Rows { a: [core::ptr::null(); CHANNELS], last: [core::ptr::null(); CHANNELS], tail: [[0; STEPS]; CHANNELS] }
     }
 
     #[inline(always)]
     unsafe fn prepare<const PAIRS: usize, const PADDED: bool, const GROUPS: usize>(rows: &mut Rows, a: &[*const i8; ROWS], depth: usize) {
         rows.a = core::array::from_fn(|i| a[i]);
+        rows.last = rows.a.map(|row| row.wrapping_add(last(depth)));
         if !depth.is_multiple_of(HALF) {
             // SAFETY: the caller vouches for `depth` codes.
             unsafe { tails(&rows.a, depth, &mut rows.tail) };
@@ -266,7 +274,7 @@ unsafe fn quarter<const PAIRS: usize, const IN_ORDER: bool>(
     unsafe {
         let mut acc = [[vdupq_n_s32(0); CHANNELS]; CHANNELS];
         if PAIRS == 2 && IN_ORDER && depth >= neon_in_order::FEWEST * STEPS {
-            multiply_in_order(&rows.a, &weights, depth / STEPS, &mut acc);
+            multiply_in_order(&rows.last, &weights.map(|row| row.add(last(depth))), depth, &mut acc);
         } else if depth >= STEPS {
             multiply::<PAIRS>(&rows.a, &weights, twice, once, &mut acc);
         }

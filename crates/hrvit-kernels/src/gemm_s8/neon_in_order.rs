@@ -1,5 +1,6 @@
 //! The loop of [`super::neon`] for cores that execute in order: the same products of 4 rows with 4 channels, 8 of them in flight, with loads that stand a phase
-//! ahead of their use. Addresses are sums of two registers: a pointer that is written back would hold up what follows.
+//! ahead of their use. Addresses are sums of two registers: a pointer that is written back would hold up what follows. The index counts up to zero, so that what moves it
+//! also ends the loop.
 
 use core::arch::naked_asm;
 
@@ -31,7 +32,7 @@ macro_rules! four_channels {
                 "8",
                 "9",
                 ["16", "20", "24", "28", "17", "21", "25", "29"],
-                ["", "ldr q10, [x6, x8]", "", "", "", "ldr q11, [x7, x8]\nadd x8, x8, #16", "", ""],
+                ["", "ldr q10, [x6, x8]", "", "", "", "ldr q11, [x7, x8]\nadds x8, x8, #16", "", ""],
                 ["", "ldr q8, [x4, x8]", "", "", "", "ldr q9, [x5, x8]", "", ""]
             ),
             two_channels!(
@@ -66,33 +67,30 @@ macro_rules! four_channels {
     };
 }
 
-/// Sets `v16` to `v31` to the products of 4 rows with 4 channels, `16 * x9` steps each: for each row a vector for each channel, to be added up. `x0` to `x3` point
-/// to the rows, `x4` to `x7` to the channels' weights. Changes `x8`, `x9`, the link, the flags and the vectors, no more.
+/// Sets `v16` to `v31` to the products of 4 rows with 4 channels: for each row a vector for each channel, to be added up. `x0` to `x3` point to the last 16 steps of the
+/// rows, `x4` to `x7` to those of the channels' weights, and `x8`, a negative multiple of 16, leads from there to the first. Changes `x8`, the link, the flags and the
+/// vectors, no more.
 ///
 /// # Safety
-/// To be called by `bl` from assembly that names these registers. `x9` is [`FEWEST`] or more, and `16 * x9` codes may be read from each of the eight pointers.
+/// To be called by `bl` from assembly that names these registers. `x8` is `-16 * (FEWEST - 1)` or less, and `16 - x8` codes may be read from `x8` on behind each of the
+/// eight pointers.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn sixteen_steps() {
     naked_asm!(
-        "ldr q0, [x0]",
-        "ldr q8, [x4]",
-        "ldr q1, [x1]",
-        "ldr q2, [x2]",
-        "ldr q3, [x3]",
-        "ldr q9, [x5]",
-        "mov x8, #0",
-        // Without the first and the last.
-        "sub x9, x9, #2",
+        "ldr q0, [x0, x8]",
+        "ldr q8, [x4, x8]",
+        "ldr q1, [x1, x8]",
+        "ldr q2, [x2, x8]",
+        "ldr q3, [x3, x8]",
+        "ldr q9, [x5, x8]",
         four_channels!("saddlp", more),
-        "tbz x9, #0, 1f",
-        four_channels!("sadalp", more),
-        "1:",
-        "lsr x9, x9, #1",
-        "cbz x9, 3f",
+        "b.eq 3f",
+        // An odd number of others begins with the second of a turn.
+        "tbnz x8, #4, 1f",
         "2:",
         four_channels!("sadalp", more),
+        "1:",
         four_channels!("sadalp", more),
-        "subs x9, x9, #1",
         "b.ne 2b",
         "3:",
         four_channels!("sadalp"),

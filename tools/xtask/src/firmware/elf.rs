@@ -202,8 +202,13 @@ fn symbol_address(file: &File<'_>, target: RelocationTarget, addend: i64, implic
     let RelocationTarget::Symbol(index) = target else { return Err(anyhow!("refers to no symbol")) };
     let symbol = file.symbol_by_index(index)?;
     ensure!(!implicit || symbol.kind() != SymbolKind::Section, "a call into the middle of a section");
+    // A linker keeps several symbols of a section, one for each that it was made from, and counts from the beginning of the whole whatever their addresses are.
+    let base = match symbol.section_index().filter(|_| symbol.kind() == SymbolKind::Section) {
+        Some(section) => file.section_by_index(section)?.address(),
+        None => symbol.address(),
+    };
     // An addend inside the instruction is the distance of the program counter; one that is written out belongs to the address.
-    Ok(symbol.address().wrapping_add_signed(if implicit { 0 } else { addend }))
+    Ok(base.wrapping_add_signed(if implicit { 0 } else { addend }))
 }
 
 /// Register and constant of a Thumb `movw` or `movt` (encoding T3 and T1: imm4 and i in the first halfword, imm3, Rd and imm8 in the second).

@@ -309,3 +309,44 @@ fn source(root: &Path, core: &Core, found: &Loop) -> Result<PathBuf> {
     std::fs::write(&file, &found.assembly).with_context(|| format!("writing {}", file.display()))?;
     Ok(file)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(function: &str, macs: &[(&str, u64)]) -> Loop {
+        let macs = macs.iter().map(|(mnemonic, macs)| ((*mnemonic).to_owned(), *macs)).collect();
+        Loop { function: function.to_owned(), address: 0, instructions: 10, macs, neighbours: 0, assembly: String::new() }
+    }
+
+    fn chosen(core: &str, loops: &[Loop]) -> Vec<String> {
+        let core = CORES.iter().find(|known| known.name == core).unwrap();
+        choose(core, loops, false).into_iter().map(|found| found.function.clone()).collect()
+    }
+
+    #[test]
+    fn a_core_that_executes_in_order_has_its_own_loop_instead_of_those_with_the_same_products() {
+        let product = [("smull", 256), ("smlal2", 256)];
+        let loops = [
+            of("gemm_s8::neon_in_order::sixteen_steps", &product),
+            of("gemm_s8::neon::run", &product),
+            of("attention_s8::neon::run", &product),
+            of("attention_s8::neon::run", &[("smull", 128)]),
+            of("dwconv_s8::neon::run", &[("smull", 200)]),
+        ];
+        assert_eq!(chosen("cortex-a53", &loops), ["gemm_s8::neon_in_order::sixteen_steps", "dwconv_s8::neon::run", "attention_s8::neon::run"]);
+        assert_eq!(chosen("cortex-a76", &loops), ["attention_s8::neon::run", "gemm_s8::neon::run", "dwconv_s8::neon::run"]);
+    }
+
+    #[test]
+    fn the_fastest_instructions_of_a_family_count_and_small_or_foreign_loops_do_not() {
+        let loops = [
+            of("gemm_s8::neon::run", &[("smull", 512)]),
+            of("gemm_s8::neon_dotprod::k4_product", &[("sdot", 1024)]),
+            of("dwconv_s8::neon::run", &[("smull", 4)]),
+            of("resize::neon::run", &[("mul", 64)]),
+            of("des_s16::neon::run", &[("vmull", 64)]),
+        ];
+        assert_eq!(chosen("cortex-a76", &loops), ["gemm_s8::neon_dotprod::k4_product"]);
+    }
+}
