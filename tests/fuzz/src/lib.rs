@@ -7,10 +7,12 @@
 //! | [`kernels`] | any arguments to the safe entries of `hrvit-kernels` | an error or scalar's bytes, on every instruction set |
 //! | [`checkpoint`] | bytes as a checkpoint, and pickles made of opcodes | read or refused, within the memory that the file and the network justify |
 //! | [`spec`] | bytes as the TOML of a backbone | read or refused; what is read is a network that counts its steps |
+//! | [`capi`] | calls of the C interface in any order, with what C programs get wrong | the code that the header says, and no memory but what was lent |
 //! | [`log`] | bytes as a device's log | read or refused; what is read writes the same lines again |
 //!
 //! `fuzz/` runs them under libFuzzer; `tests/seeded.rs` runs them on random bytes of fixed seeds.
 
+mod capi;
 mod checkpoint;
 mod choices;
 mod image;
@@ -20,6 +22,7 @@ mod log;
 mod run_image;
 mod spec;
 
+pub use capi::capi;
 pub use checkpoint::{CheckpointFile, checkpoint};
 pub use choices::Choices;
 pub use kernels::kernels;
@@ -43,4 +46,5 @@ pub enum Verdict {
 pub type Target = (&'static str, fn(&[u8]) -> Verdict);
 
 /// Every target.
-pub const TARGETS: [Target; 6] = [("load", load), ("run_image", run_image), ("kernels", kernels), ("checkpoint", checkpoint), ("spec", spec), ("log", log)];
+pub const TARGETS: [Target; 7] =
+    [("load", load), ("run_image", run_image), ("kernels", kernels), ("checkpoint", checkpoint), ("spec", spec), ("log", log), ("capi", capi)];

@@ -46,3 +46,8 @@ fn spec() {
 fn log() {
     round("log", 4000, 300, 400);
 }
+
+#[test]
+fn capi() {
+    round("capi", 40_000, 300, 400);
+}

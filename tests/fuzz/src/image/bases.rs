@@ -42,6 +42,16 @@ pub fn base(choices: &mut Choices<'_>) -> &'static Base {
     &bases[choices.below(bases.len())]
 }
 
+/// A segmentor's image, by its number; of every network one in each packing and precision.
+pub fn segmentor(at: usize) -> &'static AlignedBytes {
+    &segmentors()[at % segmentors().len()].image
+}
+
+/// A classifier's image in 8 bits.
+pub fn classifier() -> &'static AlignedBytes {
+    &classifiers()[0].image
+}
+
 fn segmentors() -> &'static [Base] {
     static BASES: OnceLock<Vec<Base>> = OnceLock::new();
     BASES.get_or_init(|| networks().into_iter().enumerate().flat_map(|(index, (name, network, size))| of(name, &network, size, index as u64)).collect())

@@ -5,6 +5,6 @@ mod edit;
 mod half;
 mod layout;
 
-pub use bases::base;
+pub use bases::{base, classifier, segmentor};
 pub use edit::edited;
 pub use layout::mend_crcs;

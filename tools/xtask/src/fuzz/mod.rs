@@ -44,14 +44,15 @@ pub struct Target {
 
 /// Every target.
 ///
-/// Short inputs never reach backbones of many steps: those of `spec` are long from the start.
-const TARGETS: [Target; 6] = [
+/// Short inputs never reach backbones of many steps, nor calls after which much is open: those of `spec` and `capi` are long from the start.
+const TARGETS: [Target; 7] = [
     Target { name: "load", longest: 128 << 10, allocation: 256, options: &[], seeds: &["crates/hrvit-core/tests/data"] },
     Target { name: "run_image", longest: 4 << 10, allocation: 256, options: &[], seeds: &[] },
     Target { name: "kernels", longest: 4 << 10, allocation: 256, options: &[], seeds: &[] },
     Target { name: "checkpoint", longest: 8 << 10, allocation: 16, options: &[], seeds: &[] },
     Target { name: "spec", longest: 512, allocation: 256, options: &["-len_control=0"], seeds: &[] },
     Target { name: "log", longest: 2 << 10, allocation: 256, options: &[], seeds: &[] },
+    Target { name: "capi", longest: 1 << 10, allocation: 256, options: &["-len_control=0"], seeds: &[] },
 ];
 
 /// Feed mutated inputs to one of the project's readers, its engine or its kernels until something breaks or the time is up
@@ -64,7 +65,7 @@ const TARGETS: [Target; 6] = [
 
 Exit code 1: an input was found; its path and the replay are printed. Installs a nightly compiler, cargo-fuzz and a C++ compiler where they are missing.")]
 pub struct FuzzArgs {
-    /// load, run_image, kernels, checkpoint, spec or log
+    /// load, run_image, kernels, checkpoint, spec, log or capi
     #[arg(value_name = "TARGET", value_parser = parse_target)]
     target: &'static Target,
     /// Minutes of processor time that all processes take together; on a busy machine the clock shows more

@@ -1,0 +1,52 @@
+//! Calls of the C interface as fuzzed bytes choose them.
+//!
+//! A sequence begins with some models and engines that are open, opens more, and does with all of them what the header allows and what it calls an error. Of
+//! every call it is known how it must end, unless an image was damaged or several things meet. Label maps are compared with plain code's.
+
+mod calls;
+mod frames;
+mod memory;
+mod open;
+mod world;
+
+use crate::{Choices, Verdict};
+use world::World;
+
+/// The most calls of a sequence, but for those that close what it opened.
+const MOST_CALLS: usize = 12;
+/// One sequence in so many may run frames to their end.
+const WITH_FRAMES: u8 = 24;
+
+/// Makes the calls that `data` chooses. Panics where one ends otherwise than it must, or a label map is not that of plain code. Accepted is a sequence in which
+/// a frame ran to its end.
+pub fn capi(data: &[u8]) -> Verdict {
+    let mut choices = Choices::new(data);
+    let mut world = World::new(if choices.one_in(WITH_FRAMES) { 2 } else { 0 });
+    for _ in 0..MOST_CALLS {
+        if choices.rest().is_empty() {
+            break;
+        }
+        match choices.below(32) {
+            0 => open::model(&mut world, &mut choices),
+            1 if choices.one_in(4) => open::damaged(&mut world, &mut choices),
+            1 if choices.one_in(4) => open::file(&mut world, &mut choices),
+            1..6 => open::engine(&mut world, &mut choices),
+            6..8 => open::close_model(&mut world, &mut choices),
+            8..11 => open::close_engine(&mut world, &mut choices),
+            11 => calls::describe(&mut world, &mut choices),
+            12 => calls::plan(&mut world, &mut choices),
+            13..15 => calls::text(&mut world, &mut choices),
+            15 => calls::colour(&mut world, &mut choices),
+            16 => calls::golden(&mut world, &mut choices),
+            17 => calls::values(&mut world, &mut choices),
+            18 => calls::margins(&mut world, &mut choices),
+            19 => calls::constants(&mut choices),
+            20..26 => frames::segment(&mut world, &mut choices),
+            26..28 => frames::segment_rows(&mut world, &mut choices),
+            28..30 => frames::logits(&mut world, &mut choices),
+            _ => frames::classify(&mut world, &mut choices),
+        }
+    }
+    open::close_all(&mut world);
+    if world.frames_run > 0 { Verdict::Accepted } else { Verdict::Refused }
+}
