@@ -3,13 +3,13 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 use crate::commands::{bench, demo, doctor, eval, inspect, pack, plan, profile, quantize, report, run, synth};
 use crate::decoding::MaxPixels;
 use crate::files;
-use crate::output::{Format, ReaderGone};
+use crate::output::{self, Format, ReaderGone};
 
 /// Quantise, run, evaluate and inspect HRViT models for embedded devices.
 #[derive(Debug, Parser)]
@@ -83,6 +83,19 @@ pub fn execute(cli: &Cli) -> Result<()> {
     }
 }
 
+/// Runs the command with these arguments, without the program's name, in this process; returns the JSON document that it prints with `--json`. Warnings and
+/// progress go to standard error.
+///
+/// # Errors
+/// If the arguments are none of the command, and whatever it says.
+pub fn document(arguments: &[String]) -> Result<String> {
+    let words = ["hrvit", "--json"].into_iter().chain(arguments.iter().map(String::as_str));
+    let cli = Cli::try_parse_from(words)?;
+    let (done, printed) = output::captured(|| execute(&cli));
+    done?;
+    String::from_utf8(printed).context("what the command printed")
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -92,5 +105,13 @@ mod tests {
     #[test]
     fn arguments_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_command_in_this_process_gives_its_document() {
+        let words = ["inspect", "--variant", "nano", "--head", "segformer", "--classes", "11", "--size", "192x256"];
+        let text = document(&words.map(str::to_owned)).unwrap();
+        assert!(text.starts_with('{') && text.ends_with("}\n"), "{text}");
+        assert!(document(&["inspekt".to_owned()]).unwrap_err().to_string().contains("inspekt"));
     }
 }

@@ -1,7 +1,8 @@
 //! What a command leaves behind: one JSON document, a table, or files ([`crate::files`]).
 
+use std::cell::RefCell;
 use std::fmt;
-use std::io::{self, StdoutLock, Write};
+use std::io::{self, Write};
 
 use anyhow::{Context, Result};
 use comfy_table::presets::UTF8_FULL_CONDENSED;
@@ -31,7 +32,25 @@ impl fmt::Display for ReaderGone {
 
 impl std::error::Error for ReaderGone {}
 
-fn print(write: impl FnOnce(&mut StdoutLock<'_>) -> io::Result<()>) -> Result<()> {
+thread_local! {
+    /// Where this thread's output goes instead of standard output.
+    static CAPTURED: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+}
+
+/// Runs `work`; returns what it gave, and what it printed on standard output through this module.
+pub fn captured<T>(work: impl FnOnce() -> T) -> (T, Vec<u8>) {
+    let before = CAPTURED.replace(Some(Vec::new()));
+    let done = work();
+    (done, CAPTURED.replace(before).unwrap_or_default())
+}
+
+fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    let taken = CAPTURED.take();
+    if let Some(mut text) = taken {
+        let written = write(&mut text);
+        CAPTURED.set(Some(text));
+        return written.context("writing to memory");
+    }
     let mut stdout = io::stdout().lock();
     match write(&mut stdout).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(ReaderGone.into()),
@@ -111,6 +130,17 @@ pub fn grouped(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_captured_is_what_is_printed() {
+        let (inner, outer) = captured(|| {
+            print_text("before").unwrap();
+            let ((), inner) = captured(|| print_json(&[1]).unwrap());
+            print_text("after").unwrap();
+            inner
+        });
+        assert_eq!((inner.as_slice(), outer.as_slice()), (&b"[\n  1\n]\n"[..], &b"before\nafter\n"[..]));
+    }
 
     #[test]
     fn grouped_puts_commas_between_thousands_only() {

@@ -1,0 +1,143 @@
+"""The module against the command: HRVIT is the command, HRVIT_MODEL an image that it made, both absolute; run by `cargo xtask capi`."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+import zlib
+
+import numpy as np
+
+import hrvit
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+COMMAND = os.environ["HRVIT"]
+IMAGE = os.environ["HRVIT_MODEL"]
+CHECKPOINT = ROOT / "models/nano_camvid11.safetensors"
+CALIBRATION = ROOT / "data/calib"
+NETWORK = {"variant": "nano", "head": "segformer", "classes": 11}
+
+
+def said(*words):
+    """What the command prints with --json."""
+    done = subprocess.run([COMMAND, "--json", *map(str, words)], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+class Frames(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.model = hrvit.Model.open(IMAGE)
+        cls.frame = cls.model.golden_frame()
+        cls.labels = cls.model.segment(cls.frame)
+
+    def test_labels_do_not_depend_on_kernels_threads_and_strides(self):
+        scalar = hrvit.Model.open(pathlib.Path(IMAGE), isa="scalar", threads=2)
+        self.assertEqual(scalar.kernels, "scalar")
+        np.testing.assert_array_equal(scalar.segment(self.frame), self.labels)
+        padded = np.zeros((self.frame.shape[0], self.frame.shape[1] + 5, 3), np.uint8)
+        padded[:, :-5] = self.frame
+        np.testing.assert_array_equal(self.model.segment(padded[:, :-5]), self.labels)
+
+    def test_labels_are_those_of_the_command(self):
+        with tempfile.TemporaryDirectory() as folder:
+            raw = pathlib.Path(folder, "frame.ppm")
+            height, width = self.model.size
+            raw.write_bytes(b"P6\n%d %d\n255\n" % (width, height) + self.frame.tobytes())
+            said("run", "--model", IMAGE, "--out", folder, raw)
+            labels = said_png(pathlib.Path(folder), height, width)
+        np.testing.assert_array_equal(labels, self.labels)
+
+    def test_logits_decide_labels(self):
+        logits = self.model.logits(self.frame)
+        height, width = self.model.size
+        self.assertEqual((logits.shape, logits.dtype), ((height // 4, width // 4, self.model.classes), np.float32))
+        self.assertLess(np.mean(logits.argmax(axis=2) != self.labels[2::4, 2::4]), 0.1)
+
+    def test_margins_come_with_the_same_labels(self):
+        labels, margins = self.model.segment_with_margins(self.frame, 8.0)
+        np.testing.assert_array_equal(labels, self.labels)
+        self.assertEqual((margins.shape, margins.dtype), (labels.shape, np.float32))
+        self.assertTrue(0 <= margins.min() < margins.max() < 17)
+
+    def test_an_image_names_its_classes(self):
+        self.assertEqual((self.model.head, self.model.classes), ("segformer", 11))
+        self.assertIn(len(self.model.class_names), (0, 11))
+        self.assertEqual(len(self.model.colours), len(self.model.class_names))
+
+    def test_errors_say_what_is_wrong(self):
+        with self.assertRaisesRegex(hrvit.Error, "shape"):
+            self.model.segment(self.frame[:-1])
+        with self.assertRaises(TypeError):
+            self.model.segment(self.frame.astype(np.float32))
+        with self.assertRaisesRegex(hrvit.Error, "none.hrvit"):
+            hrvit.Model.open("none.hrvit")
+        with self.assertRaises(hrvit.Error):
+            self.model.classify(self.frame)
+        with self.assertRaisesRegex(hrvit.Error, "abacus"):
+            hrvit.Model.open(IMAGE, isa="abacus")
+
+
+def untimed(document):
+    """A document without its times and the name of the file that was written."""
+    if isinstance(document, dict):
+        return {name: untimed(value) for name, value in document.items() if name not in ("seconds", "file")}
+    return [untimed(value) for value in document] if isinstance(document, list) else document
+
+
+def said_png(folder, height, width):
+    """The label map that the command wrote: an 8-bit picture of one channel, or of a palette."""
+    (path,) = [path for path in folder.rglob("*.png") if "overlay" not in path.name]
+    data, at, body = path.read_bytes(), 8, b""
+    while at < len(data):
+        size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        if kind == b"IDAT":
+            body += data[at + 8 : at + 8 + size]
+        at += 12 + size
+    rows = np.frombuffer(zlib.decompress(body), np.uint8).reshape(height, width + 1)
+    labels, above = np.zeros((height, width), np.uint8), np.zeros(width, np.int32)
+    for y, row in enumerate(rows):
+        kind, line = row[0], row[1:].astype(np.int32)
+        for x in range(width):
+            left = line[x - 1] if x else 0
+            corner = above[x - 1] if x else 0
+            line[x] = (line[x] + predicted(kind, left, above[x], corner)) & 255
+        labels[y], above = line, line
+    return labels
+
+
+def predicted(kind, left, up, corner):
+    """What a filter of PNG adds."""
+    if kind == 4:
+        near = [(abs(up - corner), left), (abs(left - corner), up), (abs(left + up - 2 * corner), corner)]
+        return min(near, key=lambda one: one[0])[1]
+    return [0, left, up, (left + up) // 2][kind]
+
+
+class Commands(unittest.TestCase):
+    def test_quantize_makes_the_image_of_the_command(self):
+        with tempfile.TemporaryDirectory() as folder:
+            ours, theirs = pathlib.Path(folder, "ours.hrvit"), pathlib.Path(folder, "theirs.hrvit")
+            options = {"weights": CHECKPOINT, **NETWORK, "size": "64x64", "calib": CALIBRATION, "allow_drift": True, "force": True}
+            told = hrvit.quantize(out=ours, **options)
+            words = [[f"--{name.replace('_', '-')}"] + ([] if value is True else [value]) for name, value in options.items()]
+            expected = said("quantize", *sum(words, []), "--out", theirs)
+            self.assertEqual(ours.read_bytes(), theirs.read_bytes())
+            self.assertEqual(untimed(told), untimed(expected))
+
+            told = hrvit.report(model=ours, weights=CHECKPOINT, data=ROOT / "data/val", frames=2, step_frames=1, resamples=50, out=pathlib.Path(folder, "r.html"))
+            self.assertEqual(told["subject"]["frames"], 2)
+            self.assertTrue(0 <= told["drift"][0]["agreement"]["overall"] <= 1)
+
+    def test_any_command_gives_its_document(self):
+        words = ["inspect", "--variant", "nano", "--head", "segformer", "--classes", "11", "--size", "192x256"]
+        self.assertEqual(hrvit.command(*words), said(*words))
+        with self.assertRaises(hrvit.Error):
+            hrvit.command("inspekt")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv)
