@@ -1,4 +1,4 @@
-//! What the library says of itself.
+//! Facts about the library, as it says them itself.
 
 use core::ffi::c_char;
 
@@ -46,7 +46,7 @@ pub extern "C" fn hrvit_version() -> *const c_char {
     VERSION.as_ptr().cast()
 }
 
-/// What this build of the library can do: a sum of `HRVIT_FEATURE_...`.
+/// Abilities of this build of the library: a sum of `HRVIT_FEATURE_...`.
 ///
 /// Errors: none. Thread-safety: any thread, any time.
 // SAFETY: no other function of this name.

@@ -13,7 +13,7 @@ pub(crate) struct Failure {
     cause: Cause,
 }
 
-/// What the row callback returned.
+/// The code that the row callback returned.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RowFailed(pub i32);
 

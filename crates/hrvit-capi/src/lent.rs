@@ -9,7 +9,7 @@ use crate::memory::Place;
 use crate::slots::{ENGINES, MODELS};
 use crate::status::*;
 
-/// What is lent, an entry for every handle that can be open.
+/// All memory that is lent, an entry for every handle that can be open.
 pub(crate) struct Register([Option<Entry>; MODELS + ENGINES]);
 
 #[derive(Clone, Copy)]

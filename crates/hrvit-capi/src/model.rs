@@ -105,15 +105,20 @@ pub unsafe extern "C" fn hrvit_model_open(
 }
 
 /// Opens the model image in the file at `path`, a text that ends with a NUL, in UTF-8 on Windows
-/// and as the system has it elsewhere. The file is read once, to memory of the library's own.
+/// and as the system has it elsewhere. Every byte of the image is checked, once.
 ///
-/// `options` may be NULL; it has no flag for this function yet. Writes the handle to `model`, or
-/// NULL after an error.
+/// The file is mapped, and must stay as it is until `hrvit_model_close` has returned `HRVIT_OK`:
+/// replace it by a new one of its name, do not write into it. With `HRVIT_MODEL_COPY` it is read
+/// to memory of the library's own, and may be changed or gone when this function returns.
+/// `options` may be NULL.
+///
+/// Takes: time in proportion to the image, some gigabytes a second on a desk, beside the time that
+/// the system takes to read the file. Writes the handle to `model`, or NULL after an error.
 ///
 /// Errors: those of `hrvit_model_open`, and `HRVIT_ERROR_FILE`; `_UNSUPPORTED` without
 /// `HRVIT_FEATURE_STD`.
 ///
-/// Thread-safety: any thread, any time.
+/// Thread-safety: any thread, any time; not from interrupts.
 ///
 /// ```c
 /// hrvit_error error = HRVIT_INIT(hrvit_error);
@@ -138,12 +143,12 @@ pub unsafe extern "C" fn hrvit_model_open_file(
             clear(model)?;
             sized::read_or_zeros(options)?
         };
-        only_flags(0, options.flags)?;
+        only_flags(HRVIT_MODEL_COPY, options.flags)?;
         if path.is_null() {
             return Err(Failure::text(HRVIT_ERROR_NULL, "path"));
         }
-        // SAFETY: not NULL; the caller vouches for the text.
-        open(unsafe { Image::of_file(path) }?, model)
+        // SAFETY: not NULL; the caller vouches for the text, and for the file unless it is copied.
+        open(unsafe { Image::of_file(path, options.flags & HRVIT_MODEL_COPY != 0) }?, model)
     };
     // SAFETY: the caller vouches for `error`.
     unsafe { answer(error, call) }

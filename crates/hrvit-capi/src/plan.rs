@@ -87,7 +87,7 @@ pub(crate) unsafe fn kernels_of(name: *const c_char) -> Result<Kernels, Failure>
     Kernels::new(isa).map_err(|_| Failure::text(HRVIT_ERROR_UNSUPPORTED, "kernels: this build or this processor does not have them"))
 }
 
-/// What a plan asks for and gives.
+/// Needs and sizes of a plan.
 pub(crate) fn info_of(plan: &Plan, kernels: Kernels) -> hrvit_engine_info {
     let (size, network) = (plan.size(), plan.network());
     let (labels, logits) = match network.head {

@@ -20,7 +20,7 @@ const SLOT_SHIFT: u32 = 4;
 const GENERATION_SHIFT: u32 = 12;
 const LAST_GENERATION: usize = (usize::MAX >> GENERATION_SHIFT) - 1;
 
-/// What a slot holds.
+/// Content of a slot and its generation.
 pub(crate) struct Slot<T> {
     generation: usize,
     content: Content<T>,

@@ -1,6 +1,6 @@
 //! The codes that functions return.
 
-/// What became of a call. `HRVIT_OK` is 0; every other code is an error, and nothing was done
+/// The end of a call. `HRVIT_OK` is 0; every other code is an error, and nothing was done
 /// unless the function says otherwise. Numbers never change; later versions may add some.
 #[repr(i32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

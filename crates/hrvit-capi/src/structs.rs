@@ -20,7 +20,7 @@ pub struct hrvit_engine {
 /// Bytes of the text in `hrvit_error`, its NUL included.
 pub const HRVIT_ERROR_TEXT_BYTES: usize = 248;
 
-/// What became of a call, in words. Every function that returns `hrvit_status` fills one in if it
+/// The end of a call, in words. Every function that returns `hrvit_status` fills one in if it
 /// is given one; NULL is fine where the code is enough.
 ///
 /// ```c
@@ -40,8 +40,9 @@ pub struct hrvit_error {
     pub text: [c_char; HRVIT_ERROR_TEXT_BYTES],
 }
 
-/// For `hrvit_model_options.flags`: copy the image to memory of the library's own. The buffer may
-/// lie anywhere, and is free again when the function returns. Needs `HRVIT_FEATURE_STD`.
+/// For `hrvit_model_options.flags`: copy the image to memory of the library's own. A buffer may
+/// lie anywhere; buffer or file are free again when the function returns. Needs
+/// `HRVIT_FEATURE_STD`.
 pub const HRVIT_MODEL_COPY: u32 = 1;
 
 /// How to open a model. Zeros are the defaults.
@@ -85,7 +86,7 @@ pub const HRVIT_HAS_INT16X8: u32 = 8;
 /// between processors in the last bits; those of all other images never do.
 pub const HRVIT_HAS_FP16: u32 = 16;
 
-/// What an image says of itself.
+/// Facts about an image, as it says them itself.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct hrvit_model_info {
@@ -117,7 +118,7 @@ pub struct hrvit_model_info {
     pub image_bytes: usize,
 }
 
-/// What an engine is planned for, and where its arena is. Zeros are the defaults.
+/// Wishes that an engine is planned for, and where its arena is. Zeros are the defaults.
 ///
 /// The same structure goes to `hrvit_plan`, which says how many bytes the arena must have, and to
 /// `hrvit_engine_open`.
@@ -145,7 +146,7 @@ pub struct hrvit_engine_options {
     pub kernels: *const c_char,
 }
 
-/// What a plan asks for and gives.
+/// Needs and sizes of a plan.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct hrvit_engine_info {
@@ -192,7 +193,7 @@ pub struct hrvit_frame {
     pub row_bytes: usize,
 }
 
-/// Where the results of a frame go. Sizes must be exactly those of the plan. No two buffers may
+/// Buffers for the results of a frame. Sizes must be exactly those of the plan. No two buffers may
 /// overlap, nor any of them the frame, an arena or an image.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]

@@ -18,7 +18,24 @@ pub(crate) struct Image {
     bytes: &'static [u8],
     /// Behind what borrows it; where the memory is the caller's, nothing.
     #[cfg(feature = "std")]
-    _own: Option<AlignedBytes>,
+    _own: Option<Own>,
+}
+
+/// Memory of an image that is the library's. Its bytes stay where they are when it moves.
+#[cfg(feature = "std")]
+enum Own {
+    Copied(AlignedBytes),
+    Mapped(memmap2::Mmap),
+}
+
+#[cfg(feature = "std")]
+impl Own {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Copied(bytes) => bytes,
+            Self::Mapped(map) => map,
+        }
+    }
 }
 
 impl Image {
@@ -48,15 +65,16 @@ impl Image {
         let bytes = unsafe { shared::<u8>("image", image.cast(), bytes)? };
         let mut own = crate::memory::zeroed(bytes.len())?;
         own.copy_from_slice(bytes);
-        Self::own(own)
+        Self::own(Own::Copied(own))
     }
 
-    /// The image in a file.
+    /// The image in a file: mapped, or read to memory.
     ///
     /// # Safety
-    /// `path` leads to a text that ends with a NUL.
+    /// `path` leads to a text that ends with a NUL. Nobody changes a file that is mapped until the
+    /// result and all copies of its model are gone.
     #[cfg(feature = "std")]
-    pub unsafe fn of_file(path: *const c_char) -> Result<Self, Failure> {
+    pub unsafe fn of_file(path: *const c_char, is_copied: bool) -> Result<Self, Failure> {
         use std::io::Read;
 
         use crate::status::{HRVIT_ERROR_ARGUMENT, HRVIT_ERROR_FILE};
@@ -65,17 +83,25 @@ impl Image {
         let path = path_of(unsafe { core::ffi::CStr::from_ptr(path) }).ok_or_else(|| Failure::text(HRVIT_ERROR_ARGUMENT, "the path is not UTF-8"))?;
         let failed = |error: std::io::Error| Failure::owned(HRVIT_ERROR_FILE, format!("{}: {error}", path.display()));
         let mut file = std::fs::File::open(path).map_err(failed)?;
-        let len = file.metadata().map_err(failed)?.len();
-        let mut own = crate::memory::zeroed(usize::try_from(len).unwrap_or(usize::MAX))?;
-        file.read_exact(&mut own).map_err(failed)?;
-        Self::own(own)
+        let about = file.metadata().map_err(failed)?;
+        // What is no file has no length to be mapped; reading a folder says what it is.
+        if is_copied || !about.is_file() || about.len() == 0 {
+            let mut own = crate::memory::zeroed(usize::try_from(about.len()).unwrap_or(usize::MAX))?;
+            file.read_exact(&mut own).map_err(failed)?;
+            return Self::own(Own::Copied(own));
+        }
+        let mut options = memmap2::MmapOptions::new();
+        // Every byte is checked now: pages come in one go.
+        // SAFETY: the caller vouches that nobody changes the file.
+        Self::own(Own::Mapped(unsafe { options.populate().map(&file) }.map_err(failed)?))
     }
 
     #[cfg(feature = "std")]
-    fn own(own: AlignedBytes) -> Result<Self, Failure> {
-        // SAFETY: the bytes lie on the heap, where they stay when `own` moves into the result; it
-        // is dropped after the model, and nothing writes to it.
-        let bytes = unsafe { core::slice::from_raw_parts(own.as_ptr(), own.len()) };
+    fn own(own: Own) -> Result<Self, Failure> {
+        let bytes = own.bytes();
+        // SAFETY: the bytes lie on the heap or in a mapping, where they stay when `own` moves into
+        // the result; it is dropped after the model, and nothing writes to it.
+        let bytes = unsafe { core::slice::from_raw_parts(bytes.as_ptr(), bytes.len()) };
         Ok(Self { model: Model::load(bytes)?, bytes, _own: Some(own) })
     }
 
@@ -85,7 +111,7 @@ impl Image {
     }
 
     #[cfg(not(feature = "std"))]
-    pub unsafe fn of_file(_: *const c_char) -> Result<Self, Failure> {
+    pub unsafe fn of_file(_: *const c_char, _: bool) -> Result<Self, Failure> {
         Err(Failure::text(HRVIT_ERROR_UNSUPPORTED, "this build of the library reads no files"))
     }
 

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use crate::command;
 
 /// Warnings that are errors, in both languages.
-const STRICT: [&str; 5] = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"];
+pub const STRICT: [&str; 5] = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"];
 
 /// A language and the compiler's options for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

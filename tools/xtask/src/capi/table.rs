@@ -8,7 +8,7 @@ use comfy_table::Table;
 
 use super::library::{Build, hide};
 use super::programs::{Language, compile, labels_crc};
-use super::{Row, device};
+use super::{Row, device, jni, python};
 use crate::command;
 use crate::firmware::build::{Plan, target_folder};
 use crate::hrvit::Hrvit;
@@ -55,11 +55,22 @@ pub fn valgrind(program: &Path) -> Command {
     valgrind
 }
 
-/// Runs the golden frame of the nano network everywhere; returns what was seen, and what is wrong.
+/// What was seen of the golden frame.
+#[derive(Default)]
+pub struct Seen {
+    /// Programs that ran it.
+    pub rows: Vec<Row>,
+    /// What is wrong.
+    pub complaints: Vec<String>,
+    /// Languages that this machine does not have, with the reason.
+    pub skipped: Vec<String>,
+}
+
+/// Runs the golden frame of the nano network everywhere.
 ///
 /// # Errors
 /// If something does not build, or a program fails.
-pub fn rows(root: &Path, host: &Host, under_valgrind: bool) -> Result<(Vec<Row>, Vec<String>)> {
+pub fn rows(root: &Path, host: &Host, under_valgrind: bool) -> Result<Seen> {
     let model = |layout: &str| host.hrvit.model(&Plan::default(), layout);
     let (folder, rows_model) = (target_folder(root).join("capi"), model("rows")?);
     let mut rows = Vec::new();
@@ -92,6 +103,19 @@ pub fn rows(root: &Path, host: &Host, under_valgrind: bool) -> Result<(Vec<Row>,
         }
     }
 
+    let mut skipped = Vec::new();
+    match jni::kit() {
+        Err(reason) => skipped.push(reason),
+        Ok(kit) => {
+            let (printed, crc) = jni::run(root, &kit, &host.archive, &rows_model)?;
+            add("Java", &format!("{here}, JNI"), kernels_in(&printed), crc);
+        }
+    }
+    match python::run(root, &target_folder(root).join("release/hrvit"), &rows_model)? {
+        Err(reason) => skipped.push(reason),
+        Ok((printed, crc)) => add("Python", &format!("{here}, wheel"), kernels_in(&printed), crc),
+    }
+
     // The kernels on 8 bits alone: this frame needs no others.
     let build = Build { target: AARCH64, cpu: None, profile: "release", features: &["std"], tools: AARCH64_TOOLS };
     let archive = hide(root, &build, &build.raw(root)?, &folder.join("aarch64"))?;
@@ -105,7 +129,7 @@ pub fn rows(root: &Path, host: &Host, under_valgrind: bool) -> Result<(Vec<Row>,
     }
     let (crc, complaints) = device::run(root, &folder.join("m55"), &rows_model)?;
     add("C", "Cortex-M55, no operating system", "mve".to_owned(), crc);
-    Ok((rows, complaints))
+    Ok(Seen { rows, complaints, skipped })
 }
 
 fn emulated(processor: &str) -> Command {
