@@ -33,15 +33,16 @@ impl<'a> Finish<'a> {
         Self { dsp, requant, epilogue, pairs }
     }
 
-    /// Requantises and stores `len` channels, at most [`COLUMNS`], from `channel` on: the rows of the tile to the elements from `at` on. One row is given as two
+    /// Requantises and stores `len` channels from `channel` on: the rows of the tile, from `column` on, to the elements from `at` on. One row is given as two
     /// equal ones to the same place; the tile is not the same afterwards. Nothing is stored where a range lies outside of its operand, which no caller asks for.
     #[inline(never)] // one for all operators
-    pub(crate) fn store(&mut self, tile: &mut Tile, channel: usize, len: usize, at: [usize; 2]) {
-        let len = len.min(COLUMNS);
+    pub(crate) fn store(&mut self, tile: &mut Tile, column: usize, channel: usize, len: usize, at: [usize; 2]) {
+        let column = column.min(COLUMNS);
+        let len = len.min(COLUMNS - column);
         let end = at[0].max(at[1]) + len;
         let Requant { mult, shift, pre_shift } = self.requant;
         if pre_shift != 0 {
-            for sum in tile.iter_mut().flat_map(|row| row.iter_mut().take(len)) {
+            for sum in tile.iter_mut().flat_map(|row| row.iter_mut().skip(column).take(len)) {
                 *sum = sum.wrapping_shl(pre_shift.into());
             }
         }
@@ -50,7 +51,7 @@ impl<'a> Finish<'a> {
             && end <= self.epilogue.out_len()
             && let Some((mult, shift)) = mult.get(channel..channel + len).zip(shift.get(channel..channel + len))
         {
-            let sums = Sums { tile: tile.as_ptr().cast(), mult, shift };
+            let sums = Sums { tile: tile.as_ptr().cast::<i32>().wrapping_add(column), mult, shift };
             // SAFETY: `new` was given a token that proves the DSP extension, and has asked the sink and checked the shifts. There are `len` multipliers and shifts, and as
             // many sums in both rows and elements from both places on, by the lines above.
             return unsafe {
@@ -66,10 +67,11 @@ impl<'a> Finish<'a> {
         let Some((mult, shift)) = mult.get(channel..).zip(shift.get(channel..)) else { return };
         let rows = if at[0] == at[1] { 1 } else { 2 };
         for (sums, at) in tile.iter_mut().zip(at).take(rows) {
-            for ((sum, mult), shift) in sums.iter_mut().take(len).zip(mult).zip(shift) {
+            let Some(sums) = sums.get_mut(column..column + len) else { return };
+            for ((sum, mult), shift) in sums.iter_mut().zip(mult).zip(shift) {
                 *sum = Rate::new(self.dsp, *mult, *shift).apply(*sum);
             }
-            self.epilogue.put(at, sums.get(..len).unwrap_or_default());
+            self.epilogue.put(at, sums);
         }
     }
 }

@@ -73,11 +73,11 @@ impl Row<'_> {
             }
             let at = x * self.out_stride + first + skip;
             if count == 2 {
-                finish.store(&mut tile, first + skip, len - skip, [at, at + self.out_stride]);
+                finish.store(&mut tile, 0, first + skip, len - skip, [at, at + self.out_stride]);
             } else {
                 let [only, below] = &mut tile;
                 *below = *only;
-                finish.store(&mut tile, first + skip, len - skip, [at; 2]);
+                finish.store(&mut tile, 0, first + skip, len - skip, [at; 2]);
             }
         }
     }

@@ -1,18 +1,24 @@
-//! The product with the DSP extension: 2 rows at a time, widened, with up to 64 channels.
+//! The product with the DSP extension: 4 rows at a time, widened, with up to 32 channels.
 
 use super::{Gemm, scalar};
-use crate::dsp::dots::{self, Dots, Group, widen};
+use crate::dsp::dots::{self, Group, Quads, widen};
 use crate::dsp::tile::{COLUMNS, Finish, Tile};
 use crate::epilogue::Epilogue;
 use crate::isa::Dsp;
 
 /// Groups of 4 steps of depth that are widened at a time.
-const GROUPS: usize = 64;
+const GROUPS: usize = 32;
+
+/// Rows that are multiplied at a time. The sums of the third and the fourth lie behind those of the first and the second in a row of the tile.
+const ROWS: usize = 4;
+
+/// Channels of a part of the tile.
+const PART: usize = COLUMNS / 2;
 
 /// Weights in [`Packing::Rows`](crate::packing::Packing::Rows).
 #[inline(never)] // its buffers would lie on the stack of every instruction set
 pub(super) fn rows(dsp: Dsp, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
-    if args.depth < 4 || args.bias.len() < 2 {
+    if args.depth < 4 {
         return scalar::rows(args, epilogue);
     }
     Product { dsp, args }.run(epilogue);
@@ -23,12 +29,13 @@ struct Product<'a> {
     args: &'a Gemm<'a>,
 }
 
-/// Two rows of activations, some of them widened.
-struct Pair<'a> {
-    rows: [&'a [i8]; 2],
+/// Four rows of activations, some of them widened.
+struct Four<'a> {
+    rows: [&'a [i8]; ROWS],
     /// The part of their depth that `wide` holds.
     widened: Option<usize>,
-    wide: &'a mut [Group; GROUPS],
+    /// Two groups for 4 steps of depth: one of the first two rows, one of the others.
+    wide: &'a mut [[Group; 2]; GROUPS],
 }
 
 impl Product<'_> {
@@ -36,74 +43,73 @@ impl Product<'_> {
         let Gemm { a, depth, bias, requant, .. } = *self.args;
         let cout = bias.len();
         let mut finish = Finish::new(self.dsp, requant, epilogue);
-        let mut wide = [[0; 4]; GROUPS];
+        let mut wide = [[[0; 4]; 2]; GROUPS];
         let mut tile: Tile = [[0; COLUMNS]; 2];
-        for (pair, a) in a.chunks((2 * depth).max(1)).enumerate() {
-            let (first_row, second_row) = a.split_at_checked(depth).unwrap_or((a, &[]));
-            // One row is a pair of equal rows.
-            let (rows, below) = if second_row.is_empty() { ([first_row; 2], 0) } else { ([first_row, second_row], cout) };
-            let at = 2 * cout * pair;
-            let mut pair = Pair { rows, widened: None, wide: &mut wide };
-            for first in (0..cout).step_by(COLUMNS) {
-                let len = COLUMNS.min(cout - first);
-                self.multiply(&mut pair, first, len, &mut tile);
-                finish.store(&mut tile, first, len, [at + first, at + below + first]);
+        for (four, a) in a.chunks((ROWS * depth).max(1)).enumerate() {
+            // Rows that are missing are the first again, whose sums are nobody's.
+            let row = |row: usize| a.get(row * depth..(row + 1) * depth);
+            let count = a.len().checked_div(depth).unwrap_or(0);
+            let first_row = row(0).unwrap_or_default();
+            let rows = [first_row, row(1).unwrap_or(first_row), row(2).unwrap_or(first_row), row(3).unwrap_or(first_row)];
+            let mut four_rows = Four { rows, widened: None, wide: &mut wide };
+            for first in (0..cout).step_by(PART) {
+                let len = PART.min(cout - first);
+                self.multiply(&mut four_rows, first, len, &mut tile);
+                for pair in (0..count).step_by(2) {
+                    let at = (ROWS * four + pair) * cout + first;
+                    // One row is a pair of equal rows.
+                    let below = if pair + 1 < count { at + cout } else { at };
+                    if pair + 1 == count {
+                        let [above, below] = &mut tile;
+                        *below = *above;
+                    }
+                    finish.store(&mut tile, pair / 2 * PART, first, len, [at, below]);
+                }
             }
         }
     }
 
-    /// Sums of two rows with the channels `first..first + len`, biases included.
+    /// Sums of four rows with the channels `first..first + len`, biases included.
     #[inline(always)]
-    fn multiply(&self, pair: &mut Pair<'_>, first: usize, len: usize, tile: &mut Tile) {
+    fn multiply(&self, four: &mut Four<'_>, first: usize, len: usize, tile: &mut Tile) {
         let Gemm { depth, weights, bias, .. } = *self.args;
-        let rows = pair.rows;
+        let rows = four.rows;
         let whole = depth / 4 * 4;
         let Some(bias) = bias.get(first..first + len) else { return };
-        // What the sums of an odd last channel start from; the second sum is nobody's.
-        let last = [bias.last().copied().unwrap_or_default(), 0];
         for start in (0..whole).step_by(4 * GROUPS) {
             let groups = GROUPS.min((whole - start) / 4);
-            let Some(a) = pair.wide.get_mut(..groups) else { return };
-            if pair.widened != Some(start) {
-                let [above, below] = rows.map(|row| row.get(start..).unwrap_or_default());
-                widen(self.dsp, above, below, a);
-                pair.widened = Some(start);
+            let Some(a) = four.wide.get_mut(..groups) else { return };
+            if four.widened != Some(start) {
+                widen(self.dsp, rows.map(|row| row.get(start..).unwrap_or_default()), a);
+                four.widened = Some(start);
             }
             let a = a.as_ptr_range();
             let sums = tile.as_mut_ptr().cast::<i32>();
-            let add = |channels: [usize; 2], len: usize, bias: *const i32| {
-                let [from, _] = channels;
-                let tile = sums.wrapping_add(from);
-                let (start_from, below) = if start == 0 { (bias, 0) } else { (tile.cast_const(), size_of_val(&[0i32; COLUMNS])) };
-                let args = Dots {
-                    a: a.start,
-                    a_end: a.end,
-                    weights: channels.map(|c| weights.as_ptr().wrapping_add((first + c) * depth + start)),
-                    skip: 2 * depth - 4 * groups,
-                    start: start_from,
-                    below,
-                    tile,
-                    tile_end: tile.wrapping_add(len),
-                };
-                // SAFETY: the token proves the DSP extension. There are 1 to 64 groups; the entry has checked that there are `cout * depth` weights, of which
-                // `4 * groups` from `start` on are read for each channel; there are `len` biases, and the sums lie inside the tile: an odd `len` is less than
-                // `COLUMNS`.
-                unsafe { dots::s8(&args) };
+            let (start_from, below, right) = if start == 0 { (bias.as_ptr(), 0, 0) } else { (sums.cast_const(), size_of_val(&[0i32; COLUMNS]), size_of_val(&[0i32; PART])) };
+            let mut args = Quads {
+                a: a.start,
+                a_end: a.end,
+                weights: weights.as_ptr().wrapping_add(first * depth + start),
+                skip: depth - 4 * groups,
+                start: start_from,
+                below,
+                right,
+                tile: sums,
+                tile_end: sums.wrapping_add(len),
             };
-            let even = len & !1;
-            if even != 0 {
-                add([0, 1], even, bias.as_ptr());
-            }
-            if even != len {
-                add([even, even], 2, last.as_ptr());
-            }
+            // SAFETY: the token proves the DSP extension. There are 1 to 32 groups; the entry has checked that there are `cout * depth` weights, of which
+            // `4 * groups` from `start` on are read for each channel; there are `len` biases, 1 to `PART`, and the sums lie inside the tile.
+            unsafe { dots::quads(&mut args) };
         }
-        for (i, (a, b)) in rows[0].iter().zip(rows[1]).enumerate().skip(whole) {
-            let [above, below] = &mut *tile;
-            for (c, (sum, below)) in above.iter_mut().zip(below).take(len).enumerate() {
+        for i in whole..depth {
+            let a = rows.map(|row| i32::from(row.get(i).copied().unwrap_or_default()));
+            for c in 0..len {
                 let weight = i32::from(weights.get((first + c) * depth + i).copied().unwrap_or_default());
-                *sum = sum.wrapping_add(i32::from(*a) * weight);
-                *below = below.wrapping_add(i32::from(*b) * weight);
+                for (row, a) in a.iter().enumerate() {
+                    if let Some(sum) = tile.get_mut(row % 2).and_then(|sums| sums.get_mut(row / 2 * PART + c)) {
+                        *sum = sum.wrapping_add(a * weight);
+                    }
+                }
             }
         }
     }
