@@ -9,6 +9,7 @@ model=${MODEL:-$here/../target/demo/nano.hrvit}
 arguments=(-M "$machine" -kernel "$elf" -display none -monitor none -serial none -semihosting-config enable=on,target=native)
 case $machine in
     virt) qemu=qemu-system-aarch64 address=0x50000000; arguments+=(-cpu max -m 512M -nic none) ;;
+    raspi3b) qemu=qemu-system-aarch64 address=0x10000000 ;;
     mps2-an505) qemu=qemu-system-arm address=0x80000000 ;;
     *) qemu=qemu-system-arm address=0x60000000 ;;
 esac

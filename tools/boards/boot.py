@@ -16,7 +16,7 @@ except ImportError:
 
 import rp2350
 import stm32h747
-from machine import Breach, Stuck
+from machine import Breach, Ended, Stuck
 
 BOARDS = {"rp2350": rp2350.Board, "stm32h747i-disco": stm32h747.Board}
 
@@ -34,6 +34,8 @@ def options() -> argparse.Namespace:
     parser.add_argument("--no-debugger", action="store_true", help="nobody is attached: the program must not end in a breakpoint")
     parser.add_argument("--mutation", metavar="NAME", help="a fault that is put into what the program writes")
     parser.add_argument("--serial", type=Path, metavar="FILE", help="where to write what the program sends over its serial port")
+    parser.add_argument("--port", action="store_true", help="make a pseudo terminal that is the serial port, print its name first, and wait for somebody to open it")
+    parser.add_argument("--past-blinking", action="store_true", help="a blinking LED is not the end: programs with feature repeat reset the board later")
     parser.add_argument("--seconds", type=int, metavar="N", help="a program that then neither ended nor sleeps is stuck (default 600)")
     parser.add_argument("--list", action="store_true", help="print the board's modes and mutations instead")
     args = parser.parse_args()
@@ -59,15 +61,19 @@ def main() -> None:
         board.machine.seconds = args.seconds
     if args.mutation:
         board.machine.tamper = kind.MUTATIONS[args.mutation]
-    outcome: dict = {"code": None, "sleeps": False, "blinks": False, "breach": None}
+    if args.port:
+        print(board.line.open(), flush=True)
+    board.machine.blinking_ends = not args.past_blinking
+    outcome: dict = {"code": None, "sleeps": False, "blinks": False, "begins_again": False, "breach": None}
     try:
         ended = board.start()
-        outcome |= {"code": ended.code, "sleeps": ended.code is None and not ended.blinks, "blinks": ended.blinks}
+        outcome |= {"code": ended.code, "blinks": ended.blinks, "begins_again": ended.begins_again}
+        outcome["sleeps"] = ended == Ended(None)
     except (Breach, Stuck) as found:
         outcome["breach"] = str(found)
     if args.serial:
-        args.serial.write_bytes(board.sent())
-    print(json.dumps(outcome | {"lights": board.lights(), "sent": len(board.sent())}))
+        args.serial.write_bytes(board.line.sent)
+    print(json.dumps(outcome | {"lights": board.lights(), "sent": len(board.line.sent)}))
 
 
 if __name__ == "__main__":

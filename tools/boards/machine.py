@@ -1,6 +1,9 @@
 """A Cortex-M processor of Unicorn with registers that Python answers, loaded with an unmodified ELF."""
 
+import os
+import select
 import struct
+import tty
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
@@ -23,10 +26,11 @@ class Stuck(Exception):
 
 @dataclass
 class Ended:
-    """How a program ended: by a debugger's exit code; without a debugger asleep, or blinking."""
+    """How a program ended: by a debugger's exit code; without a debugger asleep, blinking, or by a reset that it asked for."""
 
     code: int | None
     blinks: bool = False
+    begins_again: bool = False
 
 
 class Block:
@@ -55,6 +59,39 @@ class Block:
         self.write(offset & ~3, self.read(offset & ~3) & ~(mask << shift) | (value & mask) << shift)
 
 
+class Line:
+    """What is at the other end of a serial port: nobody, who keeps what is sent, or also a pseudo terminal."""
+
+    def __init__(self):
+        self.sent = bytearray()
+        self.controller: int | None = None
+        self.pending = b""
+
+    def open(self) -> str:
+        """Makes the pseudo terminal; its name."""
+        self.controller, terminal = os.openpty()
+        tty.setraw(terminal)
+        return os.ttyname(terminal)
+
+    def send(self, byte: int) -> None:
+        self.sent.append(byte)
+        if self.controller is not None:
+            os.write(self.controller, bytes([byte]))
+
+    def waits(self) -> bool:
+        """Whether a byte has come."""
+        if not self.pending and self.controller is not None and select.select([self.controller], [], [], 0)[0]:
+            self.pending = os.read(self.controller, 4096)
+        return bool(self.pending)
+
+    def take(self) -> int:
+        """The byte that has come; zero if none has."""
+        if not self.waits():
+            return 0
+        byte, self.pending = self.pending[0], self.pending[1:]
+        return byte
+
+
 class Core(Block):
     """System control space: what programs read of it, and whether a debugger listens."""
 
@@ -64,10 +101,12 @@ class Core(Block):
         super().__init__("system control space", 0xE000E000)
         self.words = {self.CPUID: cpuid, self.DHCSR: int(debugger), self.CCR: 0x200, self.MPU_TYPE: 16 << 8, 0xD78: 0x09000003, 0xD7C: 0x80000003, 0xD80: 0}
         self.resets = 0
+        self.at_reset: Callable[[], None] = lambda: None
 
     def write(self, offset: int, value: int) -> None:
         if offset == self.AIRCR and value >> 16 == 0x05FA and value & 4:
             self.resets += 1
+            self.at_reset()
         if offset != self.DHCSR:
             super().write(offset, value)
 
@@ -94,6 +133,9 @@ class Machine:
         self.uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
         self.uc.ctl_set_cpu_model(model)
         self.core = Core(cpuid, debugger)
+        self.core.at_reset = self.uc.emu_stop
+        # Whether a blinking LED is the end.
+        self.blinking_ends = True
         self.breach: str | None = None
         self.code: int | None = None
         self.flashes = 0
@@ -161,7 +203,9 @@ class Machine:
             raise Breach(self.breach)
         if self.code is not None:
             return Ended(self.code)
-        if self.flashes >= self.FLASHES:
+        if self.core.resets:
+            return Ended(None, begins_again=True)
+        if self.flashes >= self.FLASHES and self.blinking_ends:
             return Ended(None, blinks=True)
         at = self.uc.reg_read(arm_const.UC_ARM_REG_PC)
         # `wfi` ends the emulation behind itself.
@@ -177,7 +221,7 @@ class Machine:
     def flash(self) -> None:
         """The LED for errors went on; a program that shows its end does nothing else."""
         self.flashes += 1
-        if self.flashes >= self.FLASHES:
+        if self.flashes >= self.FLASHES and self.blinking_ends:
             self.uc.emu_stop()
 
     def _guarded(self, work):

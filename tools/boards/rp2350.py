@@ -8,7 +8,7 @@ from pathlib import Path
 
 from unicorn import arm_const
 
-from machine import ALL, Block, Breach, Machine
+from machine import ALL, Block, Breach, Line, Machine
 
 FLASH, FLASH_BYTES = 0x1000_0000, 4 << 20
 MODEL_AT = 0x1010_0000
@@ -134,20 +134,23 @@ class Timer(Atomic):
 
 
 class Uart(Atomic):
-    """PL011: what is sent, once it is enabled."""
+    """PL011: what is sent and received, once it is enabled."""
 
-    def __init__(self):
+    def __init__(self, line: Line):
         super().__init__("UART0", 0x4007_0000)
-        self.sent = bytearray()
+        self.line = line
 
     def read(self, offset: int) -> int:
-        return 0x90 if offset == 0x18 else super().read(offset)
+        if offset == 0:
+            return self.line.take()
+        # Nothing to be sent; bit 4: nothing has come.
+        return 0x80 | (not self.line.waits()) << 4 if offset == 0x18 else super().read(offset)
 
     def write_bytes(self, offset: int, size: int, value: int) -> None:
         if offset == 0:
             if self.words.get(0x30, 0) & 0x101 != 0x101:
                 raise Breach("UART0 is sent a byte before it is enabled")
-            self.sent.append(value & 0xFF)
+            self.line.send(value & 0xFF)
         else:
             super().write_bytes(offset, size, value)
 
@@ -255,9 +258,10 @@ class Board:
         if len(model) > FLASH + FLASH_BYTES - MODEL_AT:
             raise SystemExit(f"the model image has {len(model)} bytes, the flash has room for {FLASH + FLASH_BYTES - MODEL_AT}")
         machine.uc.mem_write(MODEL_AT, model)
+        self.line = Line()
         xosc = Xosc()
         plls = {0: Pll("PLL_SYS", 0x4005_0000, xosc), 1: Pll("PLL_USB", 0x4005_8000, xosc)}
-        clocks, self.uart, self.sio = Clocks(plls, xosc), Uart(), Sio(machine)
+        clocks, self.uart, self.sio = Clocks(plls, xosc), Uart(self.line), Sio(machine)
         self.qmi = Qmi(machine, clocks)
         blocks = [xosc, *plls.values(), clocks, Resets(), Timer("TIMER0", 0x400B_0000), Timer("TIMER1", 0x400B_8000), self.uart, self.sio, self.qmi]
         plain = {"IO_BANK0": 0x4002_8000, "IO_QSPI": 0x4003_0000, "PADS_BANK0": 0x4003_8000, "PADS_QSPI": 0x4004_0000, "POWMAN": 0x4010_0000,
@@ -268,10 +272,6 @@ class Board:
     def start(self):
         """Until the end."""
         return self.machine.run(VECTORS)
-
-    def sent(self) -> bytes:
-        """Over the serial port."""
-        return bytes(self.uart.sent)
 
     def lights(self) -> dict[str, bool]:
         """The LED."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from unicorn import arm_const
 
-from machine import Block, Breach, Machine
+from machine import Block, Breach, Line, Machine
 
 MAPPED, MAPPED_BYTES = 0x9000_0000, 128 << 20
 MODEL_AT = MAPPED
@@ -130,20 +130,24 @@ class Gpio(Block):
 
 
 class Usart(Block):
-    """What is sent, once it is enabled."""
+    """What is sent and received, once it is enabled."""
 
-    def __init__(self):
+    def __init__(self, line: Line):
         super().__init__("USART1", 0x4001_1000, 0x400)
-        self.sent = bytearray()
+        self.line = line
 
     def read(self, offset: int) -> int:
-        return 0x0060_00C0 if offset == 0x1C else super().read(offset)
+        # Sent and empty, both directions acknowledged; bit 5: a byte has come.
+        return 0x0060_00C0 | self.line.waits() << 5 if offset == 0x1C else super().read(offset)
+
+    def read_bytes(self, offset: int, size: int) -> int:
+        return self.line.take() if offset == 0x24 else super().read_bytes(offset, size)
 
     def write_bytes(self, offset: int, size: int, value: int) -> None:
         if offset == 0x28:
             if self.words.get(0, 0) & 9 != 9:
                 raise Breach("USART1 is sent a byte before it is enabled")
-            self.sent.append(value & 0xFF)
+            self.line.send(value & 0xFF)
         else:
             super().write_bytes(offset, size, value)
 
@@ -252,7 +256,8 @@ class Board:
         machine.uc.mem_write(MODEL_AT, model)
         machine.uc.mem_write(MODEL_AT + MAPPED_BYTES // 2, b"\xff" * 4096)
         machine.uc.mem_protect(MAPPED, MAPPED_BYTES, 0)
-        pwr, self.usart, self.ports = Pwr(), Usart(), [Gpio(machine, number) for number in range(11)]
+        self.line = Line()
+        pwr, self.usart, self.ports = Pwr(), Usart(self.line), [Gpio(machine, number) for number in range(11)]
         rcc = Rcc(pwr)
         rcc.flash = Block("FLASH", 0x5200_2000)
         rcc.flash.words[0] = 0x37
@@ -265,10 +270,6 @@ class Board:
     def start(self):
         """Until the end."""
         return self.machine.run(VECTORS)
-
-    def sent(self) -> bytes:
-        """Over the serial port."""
-        return bytes(self.usart.sent)
 
     def lights(self) -> dict[str, bool]:
         """LED1 and LED3, lit when low."""

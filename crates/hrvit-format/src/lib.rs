@@ -7,6 +7,7 @@ pub mod aligned;
 mod arrays;
 mod bytes;
 mod checks;
+pub mod clip;
 pub mod error;
 pub mod fp16;
 mod golden;

@@ -7,6 +7,11 @@
 //! | `hrvit run: machine= unit= clock_hz= network= size=HxW steps= frames= arena= weights= probe=` | [`Run`] |
 //! | `hrvit step: id= kind= name="" ticks= macs= crc=` | [`Step`] |
 //! | `hrvit total: ticks= macs= stack= labels_crc=` | [`Total`] |
+//! | `hrvit spread: id= mean= deviation= least= most=` | [`Spread`] |
+//! | `hrvit latency: cold= mean= deviation= least= most=` | [`Latency`] |
+//! | `hrvit want: frame= row= bytes= rows=` | [`Want`] |
+//! | `hrvit frame: source= number= size=HxW ticks= labels_crc=` | [`Framed`] |
+//! | `hrvit labels: frame= row= column= runs=` | [`Labels`] |
 //! | `hrvit drift: logits_ppm= differ= labels=` | [`Drift`] |
 //! | `hrvit selftest: PASS steps=` | [`Pass`] |
 //! | `hrvit selftest: FAIL id= name="" expected= found=` | [`Fail`] |
@@ -27,6 +32,7 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::missing_errors_doc)]
 
+pub mod answer;
 mod declare;
 pub mod lines;
 #[cfg(feature = "std")]
@@ -34,14 +40,21 @@ mod log;
 #[cfg(feature = "std")]
 mod log_error;
 mod reader;
+mod runs;
 mod value;
 
-pub use lines::{Conformance, DeviceError, Drift, End, Fail, Fault, FaultsPassed, Kernel, Pass, Run, SlotImage, SlotRefused, Step, Total};
+pub use lines::{
+    Conformance, DeviceError, Drift, End, Fail, Fault, FaultsPassed, Framed, Kernel, Labels, Latency, Pass, Run, SlotImage, SlotRefused, Spread, Step, Total,
+    Want,
+};
 #[cfg(feature = "std")]
 pub use log::{Log, MadeFault, SelfTest};
 #[cfg(feature = "std")]
 pub use log_error::LogError;
 pub use reader::{LineError, Problem};
+pub use runs::Runs;
+#[cfg(feature = "std")]
+pub use runs::labels;
 pub use value::{Crc, LogitsPpm, Size, Unit, Value};
 
 #[cfg(doctest)]

@@ -64,6 +64,82 @@ line! {
 }
 
 line! {
+    /// Units of one step in the frames that are measured, one by one. Only where there are several.
+    Spread = "hrvit spread: id={} mean={} deviation={} least={} most={}" {
+        /// Position in canonical order.
+        id: u16,
+        /// Mean of the frames, rounded down.
+        mean: u64,
+        /// Standard deviation of a frame, rounded down.
+        deviation: u64,
+        /// The fewest.
+        least: u64,
+        /// The most.
+        most: u64,
+    }
+}
+
+line! {
+    /// Units of a whole frame: of the first one after the start, whose code and weights are in no cache, and of those that are measured. Only where there are several.
+    Latency = "hrvit latency: cold={} mean={} deviation={} least={} most={}" {
+        /// Of the first frame after the start.
+        cold: u64,
+        /// Mean of the frames that are measured, rounded down.
+        mean: u64,
+        /// Their standard deviation, rounded down.
+        deviation: u64,
+        /// The fewest.
+        least: u64,
+        /// The most.
+        most: u64,
+    }
+}
+
+line! {
+    /// The program asks for a row of a frame over its serial port; an answer is made by [`crate::answer`].
+    Want = "hrvit want: frame={} row={} bytes={} rows={}" {
+        /// Which frame, from 0.
+        frame: u16,
+        /// Which row, from 0.
+        row: u16,
+        /// Bytes of a row: three for each pixel.
+        bytes: usize,
+        /// Rows of a frame.
+        rows: u16,
+    }
+}
+
+line! {
+    /// A frame other than the golden one has gone through.
+    Framed<T> = "hrvit frame: source={} number={} size={} ticks={} labels_crc={}" {
+        /// `clip` or `serial`.
+        source: T,
+        /// Which one of that source, from 0.
+        number: u16,
+        /// Size of a frame.
+        size: Size,
+        /// Units that it took; of a serial port those that its rows took to come too.
+        ticks: u64,
+        /// CRC of the label map.
+        labels_crc: Crc,
+    }
+}
+
+line! {
+    /// A part of a row of the label map of a frame that came over the serial port.
+    Labels<T> = "hrvit labels: frame={} row={} column={} runs={}" {
+        /// Which frame, from 0.
+        frame: u16,
+        /// Row, from 0.
+        row: u16,
+        /// First column, from 0.
+        column: u16,
+        /// Labels from left to right, as [`crate::Runs`] writes them.
+        runs: T,
+    }
+}
+
+line! {
     /// How far the frame of an image with half-precision steps is from the definition.
     Drift = "hrvit drift: logits_ppm={} differ={} labels={}" {
         /// Largest difference of logits.

@@ -4,7 +4,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Conformance, DeviceError, Drift, End, Fail, Fault, FaultsPassed, Kernel, LineError, LogError, Pass, Run, Step, Total};
+use crate::{
+    Conformance, DeviceError, Drift, End, Fail, Fault, FaultsPassed, Framed, Kernel, Labels, Latency, LineError, LogError, Pass, Run, Spread, Step, Total, Want,
+};
 
 /// How a self-test ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +45,15 @@ pub struct Log {
     pub steps: Vec<Step<String, String>>,
     /// All steps together.
     pub total: Option<Total>,
+    /// Steps in the frames that were measured one by one; all, or none if that was one frame.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spreads: Vec<Spread>,
+    /// A whole frame, as [`Log::spreads`] its steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<Latency>,
+    /// Frames beside the golden one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub frames: Vec<Framed<String>>,
     /// How far half precision is from the definition, if that was measured.
     #[serde(default)]
     pub drift: Option<Drift>,
@@ -98,6 +109,22 @@ impl Log {
                 }
                 once(&mut self.total, total, number, "total")
             }
+            "spread" => {
+                let spread: Spread = line.parse().map_err(damaged)?;
+                if usize::from(spread.id) != self.spreads.len() {
+                    return Err(LogError::StepsMissing { number, expected: self.spreads.len(), found: spread.id });
+                }
+                self.spreads.push(spread);
+                Ok(())
+            }
+            "latency" => once(&mut self.latency, line.parse::<Latency>().map_err(damaged)?, number, "latency"),
+            "frame" => {
+                self.frames.push(line.parse().map_err(damaged)?);
+                Ok(())
+            }
+            // Questions and answers between the program and whoever sends frames.
+            "want" => line.parse().map(|Want { .. }| ()).map_err(damaged),
+            "labels" => line.parse().map(|Labels::<String> { .. }| ()).map_err(damaged),
             "drift" => once(&mut self.drift, line.parse().map_err(damaged)?, number, "drift"),
             "selftest" => once(&mut self.selftest, line.parse().map_err(damaged)?, number, "selftest"),
             "conformance" => {
@@ -177,6 +204,9 @@ impl Log {
         }
         if run.frames == 0 {
             return Err(LogError::NoFrames);
+        }
+        if !self.spreads.is_empty() && self.spreads.len() != expected {
+            return Err(LogError::Incomplete { found: self.spreads.len(), expected });
         }
         match self.selftest {
             // With half precision the steps before the first of those are compared.

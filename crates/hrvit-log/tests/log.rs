@@ -157,3 +157,24 @@ fn a_program_that_gave_up_does_not_contradict_itself() {
     let wrapped = some.replace("macs=6000", &format!("macs={most}")).replace("macs=6500", &format!("macs={most}"));
     assert!(refused(&format!("{wrapped}{ERROR}")).contains("macs=18446744073709552115"));
 }
+
+#[test]
+fn spreads_are_of_all_steps_or_of_none() {
+    let of = |id| format!("\nhrvit spread: id={id} mean=1500 deviation=2 least=1499 most=1501");
+    let latency = "\nhrvit latency: cold=4000 mean=2050 deviation=1 least=2049 most=2051";
+    let log = Log::parse(format!("{PROFILE}{}{}{latency}", of(0), of(1)).lines()).unwrap();
+    assert_eq!((log.spreads.len(), log.spreads[1].most, log.latency.unwrap().cold), (2, 1501, 4000));
+    assert!(refused(&format!("{PROFILE}{}", of(0))).contains("1 of 2 steps"));
+    assert!(refused(&format!("{PROFILE}{}", of(1))).contains("step"));
+    assert!(refused(&format!("{PROFILE}{latency}{latency}")).contains("latency"));
+}
+
+#[test]
+fn frames_beside_the_golden_one_are_kept_and_questions_are_not() {
+    let more = "\nhrvit want: frame=0 row=0 bytes=768 rows=192\nhrvit labels: frame=0 row=0 column=0 runs=200x1,56x0\n\
+                hrvit frame: source=serial number=0 size=192x256 ticks=77 labels_crc=0000abcd";
+    let log = Log::parse(format!("{PROFILE}{more}").lines()).unwrap();
+    assert_eq!((log.frames.len(), log.frames[0].source.as_str(), log.frames[0].labels_crc), (1, "serial", Crc(0xabcd)));
+    assert_eq!(log.text, ["hello"]);
+    assert!(refused(&format!("{PROFILE}\nhrvit want: frame=0 row=x bytes=768 rows=192")).contains("row=x"));
+}

@@ -44,6 +44,26 @@ proptest! {
     }
 
     #[test]
+    fn spreads(id: u16, cold: u64, mean: u64, deviation: u64, least: u64, most: u64) {
+        round(&Spread { id, mean, deviation, least, most })?;
+        round(&Latency { cold, mean, deviation, least, most })?;
+    }
+
+    #[test]
+    fn frames(frame: u16, row: u16, bytes: usize, rows: u16, source in WORD, ticks: u64, crc: u32) {
+        round(&Want { frame, row, bytes, rows })?;
+        round(&Framed { source, number: frame, size: Size { height: rows, width: row }, ticks, labels_crc: Crc(crc) })?;
+    }
+
+    #[test]
+    fn label_maps(frame: u16, row: u16, column: u16, row_of_labels in proptest::collection::vec(0_u8..4, 1..300)) {
+        let runs = Runs(&row_of_labels).to_string();
+        prop_assert_eq!(labels(&runs, row_of_labels.len()), Some(row_of_labels.clone()));
+        prop_assert_eq!(labels(&runs, row_of_labels.len() - 1), None, "more than there is room for");
+        round(&Labels { frame, row, column, runs })?;
+    }
+
+    #[test]
     fn drifts(ppm: Option<u32>, differ: usize, labels: usize) {
         round(&Drift { logits_ppm: LogitsPpm(ppm), differ, labels })?;
     }

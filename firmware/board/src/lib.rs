@@ -10,6 +10,7 @@ mod log;
 use core::cell::Cell;
 
 use critical_section::Mutex;
+use runner::Port;
 
 pub use ending::end;
 
@@ -41,6 +42,11 @@ pub fn begin() {
 /// From now on the log goes over the serial port too, and the end shows on LEDs.
 pub fn show_with(outputs: Outputs) {
     critical_section::with(|section| OUTPUTS.borrow(section).set(Some(outputs)));
+}
+
+/// A serial port that frames may come over. Nobody waits for them longer than two seconds.
+pub fn port(receive: fn() -> Option<u8>) -> Port {
+    Port { receive, patience: 4 }
 }
 
 fn outputs() -> Option<Outputs> {

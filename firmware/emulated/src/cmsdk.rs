@@ -1,4 +1,4 @@
-//! Timer of the Cortex-M System Design Kit (Arm DDI0479, section "APB timer"): 32 bits, counts down.
+//! Timer and serial port of the Cortex-M System Design Kit (Arm DDI0479, sections "APB timer", which counts down from 32 bits, and "APB UART").
 
 use core::ptr;
 
@@ -31,5 +31,43 @@ impl<const ADDRESS: usize, const HERTZ: u32> Counter for Timer<ADDRESS, HERTZ> {
     fn read() -> u32 {
         // SAFETY: reading the value changes nothing.
         !unsafe { ptr::read_volatile(Self::VALUE) }
+    }
+}
+
+/// The serial port at an address.
+#[cfg(feature = "serial")]
+#[derive(Clone, Copy, Debug)]
+pub struct SerialPort<const ADDRESS: usize>;
+
+#[cfg(feature = "serial")]
+impl<const ADDRESS: usize> SerialPort<ADDRESS> {
+    const DATA: *mut u32 = ADDRESS as *mut u32;
+    /// Bit 0: it takes no byte now; bit 1: a byte has come.
+    const STATE: *mut u32 = (ADDRESS + 4) as *mut u32;
+    const CTRL: *mut u32 = (ADDRESS + 8) as *mut u32;
+    const BAUD: *mut u32 = (ADDRESS + 16) as *mut u32;
+}
+
+#[cfg(feature = "serial")]
+impl<const ADDRESS: usize> crate::serial::Uart for SerialPort<ADDRESS> {
+    fn start() {
+        // SAFETY: registers of the port, which only this module uses; 16 is the smallest divider, and the emulator does not wait for bits.
+        unsafe {
+            ptr::write_volatile(Self::BAUD, 16);
+            ptr::write_volatile(Self::CTRL, 3);
+        }
+    }
+
+    fn send(byte: u8) {
+        // SAFETY: as above.
+        unsafe {
+            while ptr::read_volatile(Self::STATE) & 1 != 0 {}
+            ptr::write_volatile(Self::DATA, byte.into());
+        }
+    }
+
+    fn receive() -> Option<u8> {
+        // SAFETY: as above; reading the data takes the byte.
+        unsafe { (ptr::read_volatile(Self::STATE) & 2 != 0).then(|| ptr::read_volatile(Self::DATA) as u8) }
     }
 }

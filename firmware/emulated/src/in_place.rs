@@ -1,9 +1,8 @@
 //! Weights are read where the image lies.
 
 use runner::{Image, Program, clock::Counter};
-use semihosting::process::exit;
 
-use crate::{Loaded, Machine};
+use crate::{Loaded, Machine, ending::exit};
 
 impl<T: Counter> Machine<T> {
     /// Runs `program` and ends QEMU with its exit code.

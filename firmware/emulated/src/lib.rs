@@ -5,8 +5,11 @@
 pub mod cmsdk;
 #[cfg(feature = "conformance")]
 mod conformance;
+mod ending;
 #[cfg(not(feature = "streamed"))]
 mod in_place;
+#[cfg(feature = "serial")]
+pub mod serial;
 #[cfg(feature = "streamed")]
 mod streamed;
 
@@ -14,9 +17,10 @@ use core::marker::PhantomData;
 
 #[cfg(feature = "conformance")]
 pub use conformance::run_conformance;
+#[cfg(not(feature = "serial"))]
 use defmt_semihosting as _;
 use runner::{
-    NoMarker, Planned,
+    NoMarker, Planned, Port,
     clock::{Counter, Emulated},
 };
 
@@ -38,22 +42,42 @@ pub unsafe fn memory(address: usize, bytes: usize) -> &'static [u8] {
     unsafe { core::slice::from_raw_parts(address as *const u8, bytes) }
 }
 
+/// One core; with feature `two-cores` two, or one that tells what a second one would save.
+#[cfg(not(feature = "two-cores"))]
+fn workers<T: Counter>() -> runner::Workers {
+    runner::Workers::default()
+}
+
+/// One core; with feature `two-cores` two, or one that tells what a second one would save.
+#[cfg(feature = "two-cores")]
+fn workers<T: Counter>() -> runner::Workers {
+    runner::Workers { now: Some(T::read) }
+}
+
 /// An emulated machine, whose clock reads `T`. Without feature `streamed` weights are read where the image lies, within the firmware or in the loaded memory; with
 /// it they are paged in from the loaded memory as a serial flash.
 #[derive(Debug)]
 pub struct Machine<T> {
     planned: Planned,
     loaded: Loaded,
+    port: Option<Port>,
     counter: PhantomData<T>,
 }
 
 impl<T: Counter> Machine<T> {
     /// The machine with the memory that was planned for it, and that which QEMU fills.
     pub fn new(planned: Planned, loaded: Loaded) -> Self {
-        Self { planned, loaded, counter: PhantomData }
+        Self { planned, loaded, port: None, counter: PhantomData }
+    }
+
+    /// The machine with a serial port, which the log goes over and frames may come over; `patience` as of [`Port`].
+    #[cfg(feature = "serial")]
+    pub fn with_serial<U: serial::Uart>(self, patience: u16) -> Self {
+        serial::begin::<U>();
+        Self { port: Some(Port { receive: U::receive, patience }), ..self }
     }
 
     fn start(self) -> runner::Machine<Emulated<T>, NoMarker> {
-        runner::Machine { planned: self.planned, clock: Emulated::calibrate(), marker: NoMarker }
+        runner::Machine { planned: self.planned, clock: Emulated::calibrate(), marker: NoMarker, port: self.port, workers: workers::<T>() }
     }
 }

@@ -3,9 +3,8 @@
 use core::mem;
 
 use runner::{Code, Program, clock::Counter, fake_nor::FakeNor, faults, nor::Nor};
-use semihosting::process::exit;
 
-use crate::{Loaded, Machine};
+use crate::{Loaded, Machine, ending::exit};
 
 impl<T: Counter> Machine<T> {
     /// Runs `program` and ends QEMU with its exit code.

@@ -100,7 +100,8 @@ pub fn place(machine: &Machine, target: &Target, streamed: bool) -> Result<Place
         true => (WeightPlacement::Streamed { largest_group: streaming::largest_group(network, *wide) }, streaming::head_bytes(network)),
         false => (WeightPlacement::Mapped, 0),
     };
-    let plan = Plan::builder(network, *size).precisions(*wide).weights(weights).build().map_err(|error| vec![format!("{target}: {error}")])?;
+    let workers = if script::feature("TWO_CORES") { 2 } else { 1 };
+    let plan = Plan::builder(network, *size).precisions(*wide).weights(weights).workers(workers).build().map_err(|error| vec![format!("{target}: {error}")])?;
     let arena = plan.arena_bytes();
     let labels = if network.head == Head::Segformer { size.pixels() } else { 0 };
     // Each static has a flag behind its bytes and begins at a multiple of 64.

@@ -8,9 +8,20 @@ mod timer;
 
 runner::planned!();
 
+/// Serial port 0 by its secure address (Arm DAI0547B, memory map).
+#[cfg(feature = "serial")]
+type Serial0 = emulated::cmsdk::SerialPort<0x5930_3000>;
+
+/// Half seconds that the program waits for somebody to send a frame.
+#[cfg(feature = "serial")]
+const PATIENCE: u16 = 120;
+
 /// The machine. To be called once.
 pub fn machine() -> Machine<timer::SystemCounter> {
     // SAFETY: the first 64 MB of DDR, to which nothing here writes.
     let memory = unsafe { memory(0x6000_0000, 64 << 20) };
-    Machine::new(planned(), Loaded::Two(memory))
+    let machine = Machine::new(planned(), Loaded::Two(memory));
+    #[cfg(feature = "serial")]
+    let machine = machine.with_serial::<Serial0>(PATIENCE);
+    machine
 }

@@ -9,10 +9,21 @@ runner::planned!();
 /// Timer 0 on the system clock. (The emulated DWT has no cycle counter.)
 type Timer0 = cmsdk::Timer<0x4000_0000, 25_000_000>;
 
+/// Serial port 0 (Arm DAI0500, memory map).
+#[cfg(feature = "serial")]
+type Serial0 = emulated::cmsdk::SerialPort<0x4000_4000>;
+
+/// Half seconds that the program waits for somebody to send a frame.
+#[cfg(feature = "serial")]
+const PATIENCE: u16 = 120;
+
 /// The machine. To be called once.
 pub fn machine() -> Machine<Timer0> {
     // SAFETY: the PSRAM, to which nothing here writes.
     let memory = unsafe { memory(0x6000_0000, 16 << 20) };
     // Two images of `b1` would not fit.
-    Machine::new(planned(), Loaded::One(memory))
+    let machine = Machine::new(planned(), Loaded::One(memory));
+    #[cfg(feature = "serial")]
+    let machine = machine.with_serial::<Serial0>(PATIENCE);
+    machine
 }

@@ -13,6 +13,9 @@ pub trait Clock: Sync {
     /// Units per second; 0 where a unit has no fixed length.
     fn hertz(&self) -> u32;
 
+    /// What [`Clock::now`] advances by in a second of time.
+    fn ticks_per_second(&self) -> u32;
+
     /// `ticks` of the counter in [`Clock::unit`].
     fn in_unit(&self, ticks: u64) -> u64 {
         ticks
@@ -62,6 +65,10 @@ impl Clock for CycleCounter {
     }
 
     fn hertz(&self) -> u32 {
+        self.hertz
+    }
+
+    fn ticks_per_second(&self) -> u32 {
         self.hertz
     }
 }
@@ -121,6 +128,10 @@ impl<T: Counter> Clock for Emulated<T> {
 
     fn hertz(&self) -> u32 {
         if self.shift.is_some() { 0 } else { T::HERTZ }
+    }
+
+    fn ticks_per_second(&self) -> u32 {
+        T::HERTZ
     }
 
     fn in_unit(&self, ticks: u64) -> u64 {

@@ -8,9 +8,15 @@ use hrvit_core::drift_f16::{Drift, FoundLogits, Magnitude, first_step_beyond};
 use hrvit_core::{Engine, Logit, ModelHead, ModelSource, Observer, Plan, Ranked, RunError, Segmentation, Step, StepId};
 #[cfg(feature = "fp16")]
 use hrvit_format::{DriftBound, StepMagnitude};
-use hrvit_format::{Head, LoadError};
+use hrvit_format::{Head, LoadError, clip::Clip};
 
-use crate::{MAX_STEPS, code::Code, start::Placement};
+use crate::{
+    MAX_STEPS, Workers,
+    clock::Clock,
+    code::Code,
+    port::{Port, Rows},
+    start::Placement,
+};
 
 /// The head that the program is built for, as its arena is: `HRVIT_HEAD`, a SegFormer where the variable is not set. The other one takes no flash.
 pub const HEAD: Head = match option_env!("HRVIT_HEAD") {
@@ -48,14 +54,15 @@ pub trait Golden {
     fn magnitude(&mut self, number: usize) -> Option<StepMagnitude>;
 }
 
-/// A row of the golden frame could not be read.
+/// Why a row of a frame is not to be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RowLost;
-
-impl Format for RowLost {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "the golden frame cannot be read");
-    }
+pub enum RowLost {
+    /// A row of the golden frame could not be read.
+    Golden,
+    /// Nobody sends a frame.
+    NoMore,
+    /// A row did not come over the serial port.
+    Serial,
 }
 
 /// The golden frame of an image that can be addressed.
@@ -66,7 +73,7 @@ impl Golden for hrvit_format::Golden<'_> {
 
     fn row(&mut self, y: usize, pixels: &mut [u8]) -> Result<(), RowLost> {
         let row = self.frame.get(y * pixels.len()..).and_then(|rest| rest.get(..pixels.len()));
-        row.map(|row| pixels.copy_from_slice(row)).ok_or(RowLost)
+        row.map(|row| pixels.copy_from_slice(row)).ok_or(RowLost::Golden)
     }
 
     fn crc(&mut self, id: StepId) -> Option<u32> {
@@ -104,7 +111,11 @@ pub struct Job<'j, S, G> {
     pub frames: u32,
     /// Lowest address of the free stack.
     pub stack_lowest: usize,
-    pub(crate) engine: Engine<S, &'j mut [u8]>,
+    /// Frames behind the image.
+    pub clip: Option<Clip<'j>>,
+    /// Where frames may come from.
+    pub port: Option<Port>,
+    pub(crate) engine: Engine<S, &'j mut [u8], Workers>,
     pub(crate) golden: G,
     pub(crate) labels: &'j mut [u8],
 }
@@ -127,6 +138,31 @@ impl<S: ModelSource<Error: Format>, G: Golden> Job<'_, S, G> {
             (Head::Classifier, None) => Err(Code::NoGoldenFrame.because("a classifier needs its frame in memory that can be addressed")),
         }?;
         golden.check().map_err(|error| Code::Stream.because(error))
+    }
+
+    /// Runs a frame of its own, of the plan's size. With a classifier, use [`Self::ranked_of`].
+    pub fn own_frame(&mut self, frame: &[u8], observer: &dyn Observer) -> Result<(), Code> {
+        self.engine.segment(frame, self.labels, observer).map_err(not_run)
+    }
+
+    /// Runs a frame whose rows come over a serial port; whether there was one.
+    pub fn sent_frame(&mut self, rows: &Rows<'_, impl Clock>, observer: &dyn Observer) -> Result<bool, Code> {
+        let Self { engine, labels, .. } = self;
+        match engine.segment_rows(&mut |y, pixels| rows.row(y, pixels), Segmentation::new(labels), observer) {
+            Ok(()) => Ok(true),
+            Err(RunError::Row { error: RowLost::NoMore, .. }) => Ok(false),
+            Err(error @ RunError::Row { .. }) => Err(Code::Run.because(error)),
+            Err(error) => Err(not_run(error)),
+        }
+    }
+
+    /// The best classes of a frame of its own, best first.
+    pub fn ranked_of(&mut self, frame: &[u8], observer: &dyn Observer) -> Result<[Ranked; 5], Code> {
+        let mut top = [Ranked::default(); 5];
+        let wanted = top.len().min(self.plan().network().classes.into());
+        let wanted = top.get_mut(..wanted).unwrap_or_default();
+        self.engine.classify(frame, wanted, observer).map_err(not_run)?;
+        Ok(top)
     }
 
     /// The best classes of the golden frame, best first; none with a segmentor.

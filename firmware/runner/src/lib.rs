@@ -19,11 +19,14 @@ pub mod job;
 pub mod marker;
 pub mod meter;
 pub mod nor;
+pub mod pair;
 mod planned;
+pub mod port;
 mod programs;
 mod reason;
 pub mod report;
 mod shared;
+pub mod spread;
 pub mod stack;
 mod start;
 mod thumbnail;
@@ -35,10 +38,18 @@ pub use marker::{Marker, NoMarker, PinMarker};
 pub use planned::Planned;
 #[doc(hidden)]
 pub use planned::declare;
+pub use port::Port;
 #[cfg(feature = "conformance")]
 pub use programs::conformance;
 pub use programs::{Profile, Program, Segment, SelfTest};
 pub use start::{Image, Machine, Placement, run, run_streamed};
+
+/// Who does the work: one core, or with feature `two-cores` two.
+#[cfg(not(feature = "two-cores"))]
+pub type Workers = hrvit_core::Serial;
+/// Who does the work: one core, or with feature `two-cores` two.
+#[cfg(feature = "two-cores")]
+pub type Workers = pair::Pair;
 
 /// The most steps that a network may have.
 pub const MAX_STEPS: usize = 256;

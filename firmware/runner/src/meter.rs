@@ -88,12 +88,14 @@ impl<'m, C: Clock, M: Marker> Meter<'m, C, M> {
     /// A frame begins now.
     pub fn begin(&self) {
         self.current.store(IDLE, Relaxed);
+        self.marker.frame(true);
         self.last.store(self.clock.now(), Relaxed);
     }
 
     /// The frame has ended: what remains belongs to no step, only to the total.
     pub fn end(&self) {
         self.total.add(self.elapsed());
+        self.marker.frame(false);
     }
 
     /// Ticks of all frames, those outside of steps included.
@@ -156,6 +158,10 @@ impl<C: Clock, M: Marker> Observer for Meter<'_, C, M> {
     }
 
     fn tile(&self, tile: Tile<'_>) {
+        // What steps leave behind comes from the first core, whose time is measured; the rest may come from the second one too.
+        if cfg!(feature = "two-cores") && tile.op.is_some() {
+            return;
+        }
         self.charge(tile.id.0.into());
     }
 }
@@ -175,6 +181,9 @@ mod tests {
             Unit::Ticks
         }
         fn hertz(&self) -> u32 {
+            1
+        }
+        fn ticks_per_second(&self) -> u32 {
             1
         }
     }

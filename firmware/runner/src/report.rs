@@ -2,7 +2,7 @@
 
 use hrvit_core::{ModelSource, Plan, Step, StepId};
 use hrvit_format::{Spec, VARIANTS};
-use hrvit_log::{Crc, Fail, Pass, Run, Size, Total};
+use hrvit_log::{Crc, Fail, Framed, Labels, Latency, Pass, Run, Runs, Size, Spread, Total};
 #[cfg(feature = "fp16")]
 use hrvit_log::{Drift, LogitsPpm};
 
@@ -41,6 +41,39 @@ pub fn step(plan: &Plan, (id, step): (StepId, Step), ticks: u64, crc: u32) {
 pub fn total(plan: &Plan, ticks: u64, stack: usize, labels_crc: u32) {
     let macs: u64 = plan.network().steps().map(|step| plan.macs(step)).sum();
     defmt::info!("{}", Total { ticks, macs, stack, labels_crc: Crc(labels_crc) });
+}
+
+/// What a step took in the frames that were measured, one by one, in the clock's unit.
+pub fn spread(id: StepId, spread: &crate::spread::Spread) {
+    defmt::info!("{}", Spread { id: id.0, mean: spread.mean(), deviation: spread.deviation(), least: spread.least(), most: spread.most() });
+}
+
+/// What whole frames took: the first one after the start, and those that were measured.
+pub fn latency(cold: u64, warm: &crate::spread::Spread) {
+    defmt::info!("{}", Latency { cold, mean: warm.mean(), deviation: warm.deviation(), least: warm.least(), most: warm.most() });
+}
+
+/// Asks for a row of a frame, which is sent before this returns.
+pub fn want(want: hrvit_log::Want) {
+    defmt::info!("{}", want);
+    defmt::flush();
+}
+
+/// A frame beside the golden one.
+pub fn framed(plan: &Plan, (source, number): (&'static str, u16), ticks: u64, labels_crc: u32) {
+    let size = Size { height: plan.size().height, width: plan.size().width };
+    defmt::info!("{}", Framed { source, number, size, ticks, labels_crc: Crc(labels_crc) });
+}
+
+/// The label map of a frame that was sent, a part of a row at a time.
+pub fn labels(plan: &Plan, frame: u16, labels: &[u8]) {
+    /// Labels of a part, few enough for a line even where each is another one.
+    const PART: usize = 256;
+    for (row, labels) in (0..).zip(labels.chunks(plan.size().width.into())) {
+        for (part, labels) in (0..).zip(labels.chunks(PART)) {
+            defmt::info!("{}", Labels { frame, row, column: part * PART as u16, runs: Runs(labels) });
+        }
+    }
 }
 
 /// How far the frame of an image with half-precision steps is from the definition.

@@ -113,7 +113,7 @@ impl<R: ReadImage> Golden for StreamedGolden<'_, R> {
         if y == 0 {
             self.crc = self.crcs_crc;
         }
-        self.reader.read(self.ranges.frame.start + y * pixels.len(), pixels).map_err(|_| RowLost)?;
+        self.reader.read(self.ranges.frame.start + y * pixels.len(), pixels).map_err(|_| RowLost::Golden)?;
         self.crc = hrvit_format::crc32_after(self.crc, pixels);
         Ok(())
     }

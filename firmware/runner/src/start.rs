@@ -4,18 +4,23 @@ use core::cell::RefCell;
 
 use defmt::Format;
 use hrvit_core::{
-    Engine, Logit, Model, ModelHead, ModelSource, Plan, PlanBuilder, ReadImage, Serial, SetupError, StreamError, Streamed, WeightPlacement, read_head,
+    Engine, Executor, Logit, Model, ModelHead, ModelSource, Plan, PlanBuilder, ReadImage, SetupError, StreamError, Streamed, WeightPlacement, read_head,
 };
-use hrvit_format::{Head, LoadError, WideParts, slots};
+use hrvit_format::{
+    Head, LoadError, WideParts,
+    clip::Clip,
+    slots::{self, Loaded, Slot},
+};
 use hrvit_log::{SlotImage, SlotRefused};
 
 use crate::{
-    MAX_STEPS,
+    MAX_STEPS, Workers,
     clock::Clock,
     code::Code,
     job::{Golden, HEAD, Job},
     marker::Marker,
     planned::Planned,
+    port::Port,
     programs::Program,
     reason::Reason,
     shared::{Shared, StreamedGolden},
@@ -71,6 +76,10 @@ pub struct Machine<C, M> {
     pub clock: C,
     /// What shows steps outside.
     pub marker: M,
+    /// Where frames may come from.
+    pub port: Option<Port>,
+    /// Who does the work.
+    pub workers: Workers,
 }
 
 /// Loads the image, sets the engine up and runs `program`. The result is the exit code.
@@ -94,14 +103,18 @@ fn exit_code(result: Result<(), Code>) -> i32 {
 }
 
 fn run_image<P: Program, C: Clock, M: Marker>(program: &P, mut machine: Machine<C, M>, image: Image<'_>) -> Result<(), Code> {
-    let (model, placement) = match image {
-        Image::Mapped(bytes) => (load(bytes)?, Placement::Mapped),
-        Image::Embedded(bytes) => (load(bytes)?, Placement::Embedded),
-        Image::Slots(both) => (load_newer(both)?, Placement::Mapped),
+    let (model, placement, memory) = match image {
+        Image::Mapped(bytes) => (load(bytes)?, Placement::Mapped, bytes),
+        Image::Embedded(bytes) => (load(bytes)?, Placement::Embedded, bytes),
+        Image::Slots([a, b]) => {
+            let Loaded { slot, model, .. } = load_newer([a, b])?;
+            (model, Placement::Mapped, if slot == Slot::A { a } else { b })
+        }
     };
+    let clip = Clip::behind_image(memory).map_err(|error| Code::ImageCorrupt.because(error))?;
     let golden = model.golden().ok_or_else(no_golden)?;
     let logits = golden.result.map(|result| result.logits);
-    run_model(program, &mut machine, &model, placement, plan_for(&model), &model, GoldenFrame { golden, logits })
+    run_model(program, &mut machine, &model, placement, plan_for(&model), &model, Frames { golden, logits, clip })
 }
 
 fn load(image: &[u8]) -> Result<Model<'_>, Code> {
@@ -117,7 +130,7 @@ fn no_golden() -> Code {
 }
 
 /// The newer of two valid images; why a slot has none is logged.
-fn load_newer(both: [&[u8]; 2]) -> Result<Model<'_>, Code> {
+fn load_newer(both: [&[u8]; 2]) -> Result<Loaded<'_>, Code> {
     let tell = |name: &str, found: Result<u32, LoadError>| match found {
         Ok(sequence) => defmt::info!("{}", SlotImage { slot: name, number: sequence }),
         Err(error) => defmt::info!("{}", SlotRefused { slot: name, reason: error }),
@@ -125,7 +138,7 @@ fn load_newer(both: [&[u8]; 2]) -> Result<Model<'_>, Code> {
     match slots::load(both) {
         Ok(loaded) => {
             ["A", "B"].into_iter().zip(loaded.found).for_each(|(name, found)| tell(name, found));
-            Ok(loaded.model)
+            Ok(loaded)
         }
         Err([a, b]) => {
             tell("B", Err(b));
@@ -146,7 +159,7 @@ where
     let golden = StreamedGolden::open(&model, Shared(&reader)).map_err(not_streamed)?.ok_or_else(no_golden)?;
     let source = Streamed::open(model.clone(), Shared(&reader), machine.planned.arena).map_err(not_streamed)?;
     let plan = plan_for(&model).weights(WeightPlacement::streamed(&model));
-    run_model(program, machine, &model, Placement::Streamed, plan, source, GoldenFrame { golden, logits: None })
+    run_model(program, machine, &model, Placement::Streamed, plan, source, Frames { golden, logits: None, clip: None })
 }
 
 fn not_streamed<E: Format>(error: StreamError<E>) -> Code {
@@ -160,14 +173,15 @@ fn not_streamed<E: Format>(error: StreamError<E>) -> Code {
 
 /// A plan for what this program can run.
 fn plan_for(model: &ModelHead<'_>) -> PlanBuilder {
-    let plan = Plan::for_model(model);
+    let plan = Plan::for_model(model).workers(Workers::default().workers());
     if cfg!(any(feature = "fp16", feature = "int16x8")) { plan } else { plan.precisions(WideParts::NONE) }
 }
 
-/// The golden frame, and the definition's logits of an image with half-precision steps where they can be addressed.
-struct GoldenFrame<'g, G> {
+/// The golden frame; where they can be addressed the definition's logits of an image with half-precision steps, and the frames behind the image.
+struct Frames<'g, G> {
     golden: G,
     logits: Option<&'g [Logit]>,
+    clip: Option<Clip<'g>>,
 }
 
 fn run_model<P, C, M, S, G>(
@@ -177,7 +191,7 @@ fn run_model<P, C, M, S, G>(
     placement: Placement,
     plan: PlanBuilder,
     source: S,
-    GoldenFrame { golden, logits }: GoldenFrame<'_, G>,
+    Frames { golden, logits, clip }: Frames<'_, G>,
 ) -> Result<(), Code>
 where
     P: Program,
@@ -187,13 +201,13 @@ where
     G: Golden,
 {
     let plan = plan.build().map_err(|error| Code::Setup.because(error))?;
-    let Machine { planned: Planned { name, arena, labels, stack_lowest, frames, .. }, clock, marker } = machine;
+    let Machine { planned: Planned { name, arena, labels, stack_lowest, frames, .. }, clock, marker, port, workers } = machine;
     let labels = check_memory(model, &plan, arena, labels)?;
-    let engine = Engine::new(source, plan, Serial, &mut **arena).map_err(|error| match error {
+    let engine = Engine::new(source, plan, *workers, &mut **arena).map_err(|error| match error {
         SetupError::PackingNeeds { .. } => Code::ImagePacking.because(error),
         _ => Code::Setup.because(error),
     })?;
-    let mut job = Job { machine: name, placement, model, logits, frames: *frames, stack_lowest: *stack_lowest, engine, golden, labels };
+    let mut job = Job { machine: name, placement, model, logits, frames: *frames, stack_lowest: *stack_lowest, clip, port: *port, engine, golden, labels };
     program.run(&mut job, clock, marker)
 }
 

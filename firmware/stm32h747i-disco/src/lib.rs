@@ -9,7 +9,7 @@ use embassy_stm32::{
     SharedData,
     gpio::{Level, Output, Speed},
 };
-use runner::{Code, Image, Machine, PinMarker, Program, clock::CycleCounter};
+use runner::{Code, Image, Machine, PinMarker, Program, Workers, clock::CycleCounter};
 
 mod clocks;
 mod flash;
@@ -25,7 +25,7 @@ static SHARED: MaybeUninit<SharedData> = MaybeUninit::uninit();
 pub fn run(program: impl Program) -> ! {
     board::begin();
     let board = embassy_stm32::init_primary(clocks::config(), &SHARED);
-    outputs::begin(outputs::Pins { port: board.USART1, send: board.PA9, green: board.PI12, red: board.PI14 });
+    outputs::begin(outputs::Pins { port: board.USART1, send: board.PA9, receive: board.PA10, green: board.PI12, red: board.PI14 });
     let flash = flash::map(flash::Pins {
         qspi: board.QUADSPI,
         clock: board.PF10,
@@ -38,7 +38,13 @@ pub fn run(program: impl Program) -> ! {
         Err(unknown) => end(Code::Board.because(unknown) as i32),
     };
     enable_caches();
-    let machine =
-        Machine { planned: planned(), clock: CycleCounter::start(clocks::HERTZ), marker: PinMarker::new(Output::new(board.PI15, Level::Low, Speed::High)) };
+    let marker = PinMarker::new(Output::new(board.PI15, Level::Low, Speed::High), Output::new(board.PJ5, Level::Low, Speed::High));
+    let machine = Machine {
+        planned: planned(),
+        clock: CycleCounter::start(clocks::HERTZ),
+        marker,
+        port: Some(board::port(outputs::receive)),
+        workers: Workers::default(),
+    };
     end(runner::run(program, machine, Image::two(image)))
 }

@@ -8,8 +8,9 @@ use embassy_stm32::{
     gpio::{Level, Output, Speed},
     mode::Blocking,
     peripherals,
-    usart::{Config, UartTx},
+    usart::{Config, Uart, UartRx, UartTx},
 };
+use embedded_hal_nb::serial::Read;
 
 /// Pins and port.
 pub struct Pins {
@@ -17,6 +18,8 @@ pub struct Pins {
     pub port: Peri<'static, peripherals::USART1>,
     /// What it sends on.
     pub send: Peri<'static, peripherals::PA9>,
+    /// What it receives on.
+    pub receive: Peri<'static, peripherals::PA10>,
     /// LED1, lit when low.
     pub green: Peri<'static, peripherals::PI12>,
     /// LED3, lit when low.
@@ -25,7 +28,7 @@ pub struct Pins {
 
 struct Outputs {
     /// `None` where the port refused its configuration: then nobody is there to say so to.
-    serial: Option<UartTx<'static, Blocking>>,
+    serial: Option<(UartTx<'static, Blocking>, UartRx<'static, Blocking>)>,
     green: Output<'static>,
     red: Output<'static>,
 }
@@ -33,9 +36,9 @@ struct Outputs {
 static OUTPUTS: Mutex<RefCell<Option<Outputs>>> = Mutex::new(RefCell::new(None));
 
 /// Sets them up, dark, and sends the log over the serial port too.
-pub fn begin(Pins { port, send: pin, green, red }: Pins) {
+pub fn begin(Pins { port, send: pin, receive, green, red }: Pins) {
     let outputs = Outputs {
-        serial: UartTx::new_blocking(port, pin, Config::default()).ok(),
+        serial: Uart::new_blocking(port, receive, pin, Config::default()).ok().map(Uart::split),
         green: Output::new(green, Level::High, Speed::Low),
         red: Output::new(red, Level::High, Speed::Low),
     };
@@ -43,26 +46,27 @@ pub fn begin(Pins { port, send: pin, green, red }: Pins) {
     board::show_with(board::Outputs { send, flush, good, bad, hertz: crate::clocks::HERTZ });
 }
 
-fn with(work: impl FnOnce(&mut Outputs)) {
-    critical_section::with(|section| {
-        if let Ok(mut outputs) = OUTPUTS.borrow(section).try_borrow_mut() {
-            outputs.as_mut().map(work);
-        }
-    });
+fn with<T>(work: impl FnOnce(&mut Outputs) -> T) -> Option<T> {
+    critical_section::with(|section| OUTPUTS.borrow(section).try_borrow_mut().ok().and_then(|mut outputs| outputs.as_mut().map(work)))
+}
+
+/// The next byte that has come, if one has; one that came damaged is left out.
+pub fn receive() -> Option<u8> {
+    with(|outputs| outputs.serial.as_mut().and_then(|(_, receiver)| receiver.read().ok())).flatten()
 }
 
 fn send(bytes: &[u8]) {
-    with(|outputs| _ = outputs.serial.as_mut().map(|serial| serial.blocking_write(bytes)));
+    _ = with(|outputs| outputs.serial.as_mut().map(|(sender, _)| sender.blocking_write(bytes)));
 }
 
 fn flush() {
-    with(|outputs| _ = outputs.serial.as_mut().map(UartTx::blocking_flush));
+    _ = with(|outputs| outputs.serial.as_mut().map(|(sender, _)| sender.blocking_flush()));
 }
 
 fn good(on: bool) {
-    with(|outputs| outputs.green.set_level(if on { Level::Low } else { Level::High }));
+    _ = with(|outputs| outputs.green.set_level(if on { Level::Low } else { Level::High }));
 }
 
 fn bad(on: bool) {
-    with(|outputs| outputs.red.set_level(if on { Level::Low } else { Level::High }));
+    _ = with(|outputs| outputs.red.set_level(if on { Level::Low } else { Level::High }));
 }

@@ -8,7 +8,7 @@ use board::end;
 use bring_up::n6::{self, FlashError, Speed};
 use cortex_m_machine::{Mapped, enable_caches};
 use reason::Reason;
-use runner::{Code, Image, Machine, PinMarker, Program, clock::CycleCounter};
+use runner::{Code, Image, Machine, PinMarker, Program, Workers, clock::CycleCounter};
 use stm32_metapac as _;
 
 runner::planned!();
@@ -32,6 +32,8 @@ pub fn run(program: impl Program) -> ! {
         Ok(()) => unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance(n6::MAPPED_AT), n6::FLASH_BYTES) },
         Err(error) => end(Code::Board.because(Reason(error)) as i32),
     };
-    let machine = Machine { planned: planned(), clock: CycleCounter::start(SPEED.hertz), marker: PinMarker::new(outputs::Marker) };
+    let marker = PinMarker::new(outputs::Marker::STEP, outputs::Marker::FRAME);
+    let machine =
+        Machine { planned: planned(), clock: CycleCounter::start(SPEED.hertz), marker, port: Some(board::port(outputs::receive)), workers: Workers::default() };
     end(runner::run(program, machine, Image::two(flash.get(PROGRAM..).unwrap_or_default())))
 }

@@ -14,6 +14,8 @@ use crate::SPEED;
 const GREEN: Pin = Pin::new(Port::O, 1);
 /// LED2, red, lit when low: the marker of steps, and where errors show.
 const RED: Pin = Pin::new(Port::G, 10);
+/// Pin D5 of the Arduino connector: the marker of frames.
+const FRAME: Pin = Pin::new(Port::E, 10);
 
 static SERIAL: Mutex<Cell<Option<Serial>>> = Mutex::new(Cell::new(None));
 
@@ -21,6 +23,7 @@ static SERIAL: Mutex<Cell<Option<Serial>>> = Mutex::new(Cell::new(None));
 pub fn begin(registers: &mut Mapped) {
     GREEN.output(registers, false);
     RED.output(registers, true);
+    FRAME.output(registers, false);
     let serial = Serial::new(registers);
     critical_section::with(|section| SERIAL.borrow(section).set(Some(serial)));
     board::show_with(Outputs { send, flush, good, bad, hertz: SPEED.hertz });
@@ -37,6 +40,11 @@ fn send(bytes: &[u8]) {
     }
 }
 
+/// The next byte that has come, if one has.
+pub fn receive() -> Option<u8> {
+    serial()?.receive(&mut Mapped::default())
+}
+
 fn flush() {
     if let Some(serial) = serial() {
         _ = serial.flush(&mut Mapped::default());
@@ -51,8 +59,15 @@ fn bad(on: bool) {
     RED.set(&mut Mapped::default(), !on);
 }
 
-/// Pin PG10.
-pub struct Marker;
+/// A pin that marks something.
+pub struct Marker(Pin);
+
+impl Marker {
+    /// Of steps: PG10.
+    pub const STEP: Self = Self(RED);
+    /// Of frames: PE10.
+    pub const FRAME: Self = Self(FRAME);
+}
 
 impl ErrorType for Marker {
     type Error = Infallible;
@@ -60,12 +75,12 @@ impl ErrorType for Marker {
 
 impl OutputPin for Marker {
     fn set_low(&mut self) -> Result<(), Infallible> {
-        RED.set(&mut Mapped::default(), false);
+        self.0.set(&mut Mapped::default(), false);
         Ok(())
     }
 
     fn set_high(&mut self) -> Result<(), Infallible> {
-        RED.set(&mut Mapped::default(), true);
+        self.0.set(&mut Mapped::default(), true);
         Ok(())
     }
 }

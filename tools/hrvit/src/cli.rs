@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::commands::{bench, demo, doctor, eval, inspect, pack, plan, profile, quantize, report, run, synth};
+use crate::commands::{bench, demo, doctor, eval, inspect, pack, pack_clip, plan, profile, quantize, report, run, send, synth};
 use crate::decoding::MaxPixels;
 use crate::files;
 use crate::output::{self, Format, ReaderGone};
@@ -35,11 +35,13 @@ enum Command {
     Eval(eval::EvalArgs),
     Inspect(inspect::InspectArgs),
     Pack(pack::PackArgs),
+    PackClip(pack_clip::PackClipArgs),
     Plan(plan::PlanArgs),
     Profile(profile::ProfileArgs),
     Quantize(quantize::QuantizeArgs),
     Report(report::ReportArgs),
     Run(run::RunArgs),
+    Send(send::SendArgs),
     Synth(synth::SynthArgs),
 }
 
@@ -74,11 +76,13 @@ pub fn execute(cli: &Cli) -> Result<()> {
         Some(Command::Eval(args)) => eval::run(args, format),
         Some(Command::Inspect(args)) => inspect::run(args, format),
         Some(Command::Pack(args)) => pack::run(args, format),
+        Some(Command::PackClip(args)) => pack_clip::run(args, format),
         Some(Command::Plan(args)) => plan::run(args, format),
         Some(Command::Profile(args)) => profile::run(args, format),
         Some(Command::Quantize(args)) => quantize::run(args, format),
         Some(Command::Report(args)) => report::run(args, format),
         Some(Command::Run(args)) => run::run(args, format),
+        Some(Command::Send(args)) => send::run(args, format),
         Some(Command::Synth(args)) => synth::run(args, format),
     }
 }

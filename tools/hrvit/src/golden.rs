@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
     atomic::{AtomicU32, Ordering},
@@ -12,9 +13,11 @@ use hrvit_core::{
     Kernels, NoObserver, Observer, StepCrcs, StepInfo, Tile,
     drift_f16::{Drift, First, LogitsDrift, Magnitude, StepDrift, StepMagnitudes, first_half_step, first_step_beyond, half_steps},
 };
-use hrvit_format::{DriftBound, Golden, GoldenResult, Head, Logit, Model, Step, StepId, aligned::AlignedBytes, writer};
+use hrvit_format::{DriftBound, Golden, GoldenResult, Head, Logit, Model, Size, Step, StepId, aligned::AlignedBytes, writer};
 
 use crate::drift_bound;
+use crate::fit::Fitting;
+use crate::frames;
 use crate::host_engine::{HostEngine, IsaArg, PackedImage};
 use crate::quantize::Frames;
 
@@ -78,6 +81,34 @@ pub(crate) fn run(engine: &HostEngine, frame: &[u8], beside: &dyn Observer) -> R
     };
     let logits = std::mem::take(&mut *keep.logits());
     Ok(Ran { crcs: crcs.iter().map(|slot| slot.load(Ordering::Relaxed)).collect(), magnitudes, logits, labels })
+}
+
+/// One frame in front of others.
+pub struct InFront<'f> {
+    first: Vec<u8>,
+    others: &'f dyn Frames,
+}
+
+impl<'f> InFront<'f> {
+    /// The frame at `path`, fitted to `size`, in front of `others`.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn of(path: &Path, size: Size, fitting: Fitting, others: &'f dyn Frames) -> Result<Self> {
+        let frame = frames::read(path)?;
+        let (input, _) = fitting.input(&frame, size).with_context(|| format!("the golden frame {}", path.display()))?;
+        Ok(Self { first: input.into_raw(), others })
+    }
+}
+
+impl Frames for InFront<'_> {
+    fn len(&self) -> usize {
+        self.others.len() + 1
+    }
+
+    fn rgb(&self, i: usize) -> Result<Vec<u8>> {
+        i.checked_sub(1).map_or_else(|| Ok(self.first.clone()), |i| self.others.rgb(i))
+    }
 }
 
 /// `image` with the first of `frames` as its golden frame: CRCs of all steps, with half precision those of the definition, its result, and how far healthy targets may be

@@ -24,6 +24,7 @@
 //! | [`target`] | what the firmware of a target can run |
 //! | [`timing`] | where the time of a run goes |
 //! | [`profile`] | logs of devices, profiles of their steps |
+//! | [`sending`] | frames to a device over its serial port, label maps back |
 //! | [`output`], [`files`], [`progress`] | tables, JSON, whole-or-nothing files, progress bars |
 #![forbid(unsafe_code)]
 
@@ -74,6 +75,7 @@ pub mod report;
 pub mod saturation;
 pub mod segmenter;
 pub mod selection;
+pub mod sending;
 pub mod shards;
 pub mod spec_file;
 pub mod sqnr;

@@ -309,3 +309,29 @@ fn profile_fails_where_the_device_did() {
     assert!(mixed.contains("line 5 of the log: `hrvit run` comes twice"), "{mixed}");
     assert!(refusal(&["profile", "--elf", text(&log), "--log", text(&log)]).contains("not an ELF file"));
 }
+
+#[test]
+fn a_golden_frame_of_your_own_and_frames_behind_the_image_are_fitted_to_the_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let (weights, frames) = (synthetic(folder.path()), smooth_frames(folder.path(), 6));
+    let (golden, image, clip) = (folder.path().join("golden.png"), folder.path().join("m.hrvit"), folder.path().join("m.clip.hrvit"));
+    image::RgbImage::from_fn(64, 64, |x, y| image::Rgb([y as u8, x as u8, 77])).save(&golden).unwrap();
+    let network = ["--variant", "nano", "--classes", "4", "--size", "64x64", "--weights", text(&weights)];
+    let options = ["quantize", "--calib", text(&frames), "--golden", text(&golden), "--out", text(&image), "--force", "--allow-drift", "--json"];
+    json(&[&options[..], &network[..]].concat());
+    let loaded = hrvit_format::ModelBuf::read(&image).unwrap();
+    let own: Vec<u8> = image::RgbImage::from_fn(64, 64, |x, y| image::Rgb([y as u8, x as u8, 77])).into_raw();
+    assert_eq!(loaded.model().golden().unwrap().frame, own);
+    let report = json(&["pack-clip", "--model", text(&image), text(&golden), text(&frames), "--most", "3", "--out", text(&clip), "--json"]);
+    assert_eq!(report["frames"].as_array().unwrap().len(), 3);
+    let packed = hrvit_format::ModelBuf::read(&clip).unwrap();
+    assert_eq!(packed.model().golden().unwrap().frame, own, "the image is the same");
+    let bytes = hrvit_format::aligned::AlignedBytes::read(&clip).unwrap();
+    let found = hrvit_format::clip::Clip::behind_image(&bytes).unwrap().unwrap();
+    assert_eq!((found.size().to_string(), found.frames().count(), found.frames().next()), ("64x64".to_owned(), 3, Some(&own[..])));
+    assert!(refusal(&["pack-clip", "--model", text(&image), text(&golden), "--keep-ratio", "--out", text(&clip)]).contains("one input a frame"));
+    assert!(
+        refusal(&[&["quantize", "--golden", text(&golden), "--no-golden", "--calib", text(&frames), "--out", text(&image)], &network[..]].concat())
+            .contains("--no-golden")
+    );
+}

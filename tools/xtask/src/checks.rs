@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::drift::Extent;
-use crate::{api, app, boards, capi, command, count, firmware, fuzz, install, isa, lint, package, parity, training};
+use crate::{api, app, boards, capi, command, cores, count, firmware, frames, fuzz, install, isa, lint, package, parity, training};
 
 /// Targets without an operating system that the device crates must build for.
 const DEVICE_TARGETS: [&str; 3] = ["thumbv7em-none-eabihf", "thumbv8m.main-none-eabihf", "aarch64-unknown-none"];
@@ -143,7 +143,9 @@ pub fn all() -> Vec<Check> {
     ));
     checks.push(Check { name: "kernels of every instruction set".to_owned(), kind: Kind::Optional(isa::run) });
     checks.push(Check { name: "firmware, its self-tests and kernels".to_owned(), kind: Kind::Rule(|root| firmware::run(root, false)) });
-    checks.push(Check { name: "boards boot, with and without faults".to_owned(), kind: Kind::Optional(boards::run) });
+    checks.push(Check { name: "boards boot, with and without faults".to_owned(), kind: Kind::Optional(|root| boards::run(root, false)) });
+    checks.push(Check { name: "frames over a serial port and behind the image".to_owned(), kind: Kind::Rule(frames::check) });
+    checks.push(Check { name: "two cores share the steps".to_owned(), kind: Kind::Rule(cores::check) });
     checks.push(Check { name: "same bytes everywhere, half precision within bounds".to_owned(), kind: Kind::Rule(|root| parity::run(root, Extent::Short)) });
     checks.push(Check { name: "instructions of every step".to_owned(), kind: Kind::Rule(count::check) });
     checks.push(Check { name: "example application".to_owned(), kind: Kind::Rule(app::check) });

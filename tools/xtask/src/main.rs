@@ -6,10 +6,12 @@ mod boards;
 mod capi;
 mod checks;
 mod command;
+mod cores;
 mod count;
 mod drift;
 mod faults;
 mod firmware;
+mod frames;
 mod fuzz;
 mod hrvit;
 mod install;
@@ -83,8 +85,17 @@ enum Task {
     /// Run the kernels' tests on this processor and on emulated AArch64 processors
     Conformance,
     /// Boot the programs of boards in an emulator, with faults too, and check the start-up that runs on the host
-    Boards,
+    #[command(after_help = "Example:\n  cargo xtask boards --all")]
+    Boards {
+        /// Programs with other features too: begin again, frames behind the image and over the serial port, lower voltage
+        #[arg(long)]
+        all: bool,
+    },
+    /// Run frames of your own on emulated machines, sent over a serial port and stored behind the image; profile several frames
+    Frames,
     N6Image(n6_image::ImageArgs),
+    /// Share the steps of a frame between two emulated Cortex-M33, and say what that would save
+    Cores,
     Capi(capi::CapiArgs),
     Count(Box<count::CountArgs>),
     Profile(Box<profile::ProfileArgs>),
@@ -119,7 +130,9 @@ fn run() -> Result<ExitCode> {
         Task::Miri { all } => miri::run(&root, all).map(|()| true)?,
         Task::Fuzz(args) => fuzz::run(&root, &args)?,
         Task::Qemu(args) => return Ok(ExitCode::from(qemu::run(&root, &args)?)),
-        Task::Boards => boards::run(&root).map(|made| made.skipped().iter().for_each(|line| println!("SKIPPED {line}"))).map(|()| true)?,
+        Task::Boards { all } => boards::run(&root, all).map(|made| made.skipped().iter().for_each(|line| println!("SKIPPED {line}"))).map(|()| true)?,
+        Task::Cores => none_of(&cores::run(&root)?),
+        Task::Frames => none_of(&frames::run(&root, true)?),
         Task::N6Image(args) => n6_image::run(&args).map(|()| true)?,
         Task::Conformance => isa::run(&root).map(|made| made.skipped().iter().for_each(|line| println!("SKIPPED {line}"))).map(|()| true)?,
         Task::Capi(args) => none_of(&capi::run(&root, &args)?),

@@ -42,6 +42,42 @@ pub fn run(args: &ImageArgs) -> Result<()> {
     Ok(())
 }
 
+/// Makes the image of the program `elf` beside it and reads it as a boot ROM would: what differs from what such an image must be is an error.
+///
+/// # Errors
+/// As [`run`]; if the image does not start this program.
+pub fn check(elf: &Path) -> Result<String> {
+    let out = elf.with_extension("n6");
+    run(&ImageArgs { elf: elf.to_path_buf(), out: out.clone() })?;
+    let image = std::fs::read(&out).with_context(|| format!("reading {}", out.display()))?;
+    starts(&image, &std::fs::read(elf)?).with_context(|| format!("{} as the boot ROM reads it", out.display()))
+}
+
+/// Whether `image` starts the program `elf`, and how.
+fn starts(image: &[u8], elf: &[u8]) -> Result<String> {
+    let word = |at: usize| image.get(at..at + 4).and_then(|word| word.try_into().ok()).map(u32::from_le_bytes).context("the image is cut off");
+    ensure!(image.starts_with(b"STM2") && word(0x68)? == 0x0002_0300 && word(0x8c)? == 0x10, "no first-stage boot loader of header version 2.3");
+    ensure!(word(0x84)? == 0x8000_0000, "flags {:#x}: expected an extension without signature", word(0x84)?);
+    ensure!(word(0xa0)? == 0xffff_5453 && 0xa0 + word(0xa4)? == 0x240, "no extension of padding up to 0x240");
+    // From the end of the extension on, zeros up to the program counted too.
+    ensure!(0x240 + word(0x6c)? as usize == image.len(), "length {:#x} in an image of {:#x} bytes", word(0x6c)?, image.len());
+    let sum = image[0x240..].iter().fold(0_u32, |sum, byte| sum.wrapping_add((*byte).into()));
+    ensure!(word(0x64)? == sum, "checksum {:#x}, {sum:#x} counted", word(0x64)?);
+    let (stack, reset, entry) = (word(0x400)?, word(0x404)?, word(0x70)?);
+    ensure!((0x3000_0000..=0x3002_0000).contains(&stack) && stack % 8 == 0, "stack pointer {stack:#x}: expected one in DTCM");
+    let (start, end) = (LOADED_AT, LOADED_AT + (image.len() - 0x400) as u32);
+    ensure!(entry == reset && entry % 2 == 1 && (start..end).contains(&entry), "entry {entry:#x}, reset vector {reset:#x}, loaded from {start:#x} to {end:#x}");
+    let file = ElfFile32::<Endianness>::parse(elf).context("not a 32-bit ELF file")?;
+    let mut loaded = 0;
+    for segment in file.elf_program_headers().iter().filter(|segment| segment.p_type(file.endian()) == elf::PT_LOAD) {
+        let data = segment.data(file.endian(), elf).ok().context("a segment lies outside of the file")?;
+        let at = 0x400 + segment.p_paddr(file.endian()).wrapping_sub(LOADED_AT) as usize;
+        ensure!(data.is_empty() || image.get(at..at + data.len()) == Some(data), "the segment at {:#x} is not in the image", segment.p_paddr(file.endian()));
+        loaded += data.len();
+    }
+    Ok(format!("{loaded} bytes of the program, entry {entry:#x}, stack from {stack:#x} on"))
+}
+
 fn shown(path: &Path) -> String {
     path.display().to_string()
 }
@@ -69,7 +105,8 @@ fn program(bytes: &[u8]) -> Result<(Vec<u8>, u32)> {
 }
 
 /// Header version 2.3 and the program, whose length is a multiple of 64. The layout is that of the image that ST ships in STM32CubeN6
-/// (`Projects/STM32N6570-DK/Applications/OpenBootloader/Binaries/NOR_Binary`), made by `STM32_SigningTool_CLI -nk -of 0x80000000 -hv 2.3`; the type is that of `-t fsbl`.
+/// (`Projects/STM32N6570-DK/Applications/OpenBootloader/Binaries/NOR_Binary`), made by `STM32_SigningTool_CLI -nk -of 0x80000000 -hv 2.3`; the type is that of `-t fsbl`. The script that Phoenix-RTOS signs its own
+/// images with has the same fields at the same places.
 fn image(mut program: Vec<u8>, entry: u32) -> Vec<u8> {
     program.resize(program.len().next_multiple_of(64), 0);
     let checksum = program.iter().fold(0_u32, |sum, byte| sum.wrapping_add((*byte).into()));
@@ -116,6 +153,25 @@ mod tests {
         let image = image(vec![1; 64], 0x3418_0751);
         assert_eq!((&image[..4], word(&image, 0x68), word(&image, 0x70), word(&image, 0x78)), (&b"STM2"[..], 0x0002_0300, 0x3418_0751, u32::MAX));
         assert!(image[4..0x64].iter().all(|byte| *byte == 0), "unsigned");
+    }
+
+    #[test]
+    fn an_image_with_another_length_entry_or_checksum_does_not_start() {
+        let mut program = vec![0; 128];
+        program[..4].copy_from_slice(&0x3002_0000_u32.to_le_bytes());
+        program[4..8].copy_from_slice(&0x3418_0441_u32.to_le_bytes());
+        let good = image(program, 0x3418_0441);
+        let refusal = |edit: fn(&mut Vec<u8>)| {
+            let mut image = good.clone();
+            edit(&mut image);
+            format!("{:#}", starts(&image, b"no ELF").unwrap_err())
+        };
+        assert!(refusal(|_| ()).contains("ELF"), "all but the program");
+        assert!(refusal(|image| image.push(0)).contains("length"));
+        assert!(refusal(|image| image[0x450] = 1).contains("checksum"));
+        assert!(refusal(|image| image[0x70] ^= 0x10).contains("entry"));
+        assert!(refusal(|image| image[0x84] = 1).contains("signature"));
+        assert!(refusal(|image| image[0x68] = 1).contains("version"));
     }
 
     #[test]

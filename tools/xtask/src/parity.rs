@@ -12,7 +12,7 @@ use crate::firmware::build::{self, Plan, Precision, target_folder};
 use crate::firmware::table;
 use crate::hrvit::{Hrvit, path_text};
 use crate::isa::{PROCESSORS, Processor};
-use crate::machines::{MACHINES, Machine};
+use crate::machines::{MACHINES, Machine, PI};
 use crate::{command, install, qemu};
 
 /// Compiler target of the program for Linux.
@@ -49,7 +49,7 @@ pub fn run(root: &Path, extent: Extent) -> Result<Vec<String>> {
         emulator.args(["-cpu", processor]).arg(&foreign);
         columns.push(run_golden(&hrvit, &mut emulator, processor, &model, "fastest")?);
     }
-    for machine in &machines {
+    for machine in machines.iter().copied().chain([&PI]) {
         let programs = build::build(root, machine.package, machine.target, &Plan::default(), Some("profile"))?;
         let elf = &programs.first().with_context(|| format!("{} has no program profile", machine.package))?.elf;
         let packed = hrvit.model(&Plan::default(), machine.layout)?;

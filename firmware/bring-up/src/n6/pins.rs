@@ -13,7 +13,7 @@ use crate::{Registers, RegistersExt};
 /// A port that the board's start-up uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Port {
-    /// Serial port.
+    /// Serial port, marker of frames.
     E,
     /// Regulator.
     F,

@@ -25,12 +25,19 @@ impl Serial {
         SEND.alternate(registers, FUNCTION, false);
         RECEIVE.alternate(registers, FUNCTION, true);
         registers.write(USART1.brr(), |w| w.set_brr(((HERTZ + BAUD / 2) / BAUD) as u16));
+        // A byte that nobody took in time is replaced by the next one, instead of all that follow being refused.
+        registers.write(USART1.cr3(), |w| w.set_ovrdis(true));
         registers.write(USART1.cr1(), |w| {
             w.set_te(true);
             w.set_re(true);
             w.set_ue(true);
         });
         Self(())
+    }
+
+    /// The next byte that has come, if one has.
+    pub fn receive(self, registers: &mut impl Registers) -> Option<u8> {
+        registers.read(USART1.isr()).rxne().then(|| registers.read(USART1.rdr()).dr() as u8)
     }
 
     /// Sends `bytes`, and returns when the last one is on its way.

@@ -1,7 +1,8 @@
 //! What the start-up of the STM32N6570-DK must keep, and where that is written.
 //!
-//! RM0486 is the reference manual of the STM32N6, UM3300 the user manual of the board, "HAL" is STMicroelectronics/stm32n6xx-hal-driver, "BSP" is
-//! STMicroelectronics/stm32n6570-dk-bsp, "Cube" is STMicroelectronics/STM32CubeN6, "flash driver" is STMicroelectronics/stm32-mx66uw1g45g.
+//! "HAL" is STMicroelectronics/stm32n6xx-hal-driver, "BSP" is STMicroelectronics/stm32n6570-dk-bsp, "Cube" is STMicroelectronics/STM32CubeN6, "flash driver" is
+//! STMicroelectronics/stm32-mx66uw1g45g, UM3300 the user manual of the board. Sources are public code wherever there is some; manuals that only its authors have read
+//! (errata sheet ES0620, the flash's data sheet) are named with the code that follows them. The chip's reference manual, RM0486, was not at hand.
 
 /// A rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -81,7 +82,7 @@ impl Rule {
         match self {
             Self::SupplyFirst => {
                 "HAL Src/stm32n6xx_hal_pwr_ex.c, group 1: after a system reset the supply is configured before VOS or the system clock changes; UM3300 table 6: \
-                 external supply; embassy examples/stm32n6/src/bin/lcd.rs: with the internal one VOSRDY never comes"
+                 external supply; embassy pull request 6474 and examples/stm32n6/src/bin/lcd.rs: with the internal one VOSRDY never comes"
             }
             Self::SupplyAwaited => "HAL Src/stm32n6xx_hal_pwr_ex.c, HAL_PWREx_ConfigSupply: waits for ACTVOSRDY",
             Self::RegulatorRaised => {
@@ -89,23 +90,23 @@ impl Rule {
                  clocks; zephyr pull request 119588: without it 800 MHz is not stable"
             }
             Self::ProcessorClock => {
-                "HAL Src/stm32n6xx_ll_utils.c, line 207: 800 MHz at most; HAL Inc/stm32n6xx_hal_pwr_ex.h, VOS: range 0 is for the highest frequency; Cube \
-                 Projects/NUCLEO-N657X0-Q/Examples/SYSCFG/FLEXMEM_Configurations: 600 MHz without overdrive"
+                "HAL Src/stm32n6xx_ll_utils.c, UTILS_MAX_FREQUENCY_SCALE0 and SCALE1: 800 MHz at the high voltage, 600 MHz at the low one; HAL \
+                 Inc/stm32n6xx_hal_pwr_ex.h, VOS: range 0 is for the highest frequency"
             }
-            Self::BusClock => "HAL Src/stm32n6xx_ll_utils.c, line 207: AXI 400 MHz; Cube Template/FSBL/Src/main.c: HCLK and PCLK 200 MHz",
+            Self::BusClock => "HAL Src/stm32n6xx_ll_utils.c: AXI 400 MHz; Cube Template/FSBL/Src/main.c: HCLK and PCLK 200 MHz",
             Self::Oscillator => "HAL Inc/stm32n6xx_hal_rcc.h, RCC_HSICALIBRATION_DEFAULT is 0; embassy pull request 6038: 32 gives 68 MHz",
             Self::PllOff => "HAL Src/stm32n6xx_hal_rcc.c, RCC_PLL_Config and RCC_IC_CheckPLLSources",
             Self::ClockAwaited => "HAL Src/stm32n6xx_hal_rcc.c, HAL_RCC_ClockConfig",
-            Self::Clocked => "RM0486 RCC, peripheral clock gating: a block without its clock does not answer (embassy-stm32 src/xspi/mod.rs: bus fault)",
+            Self::Clocked => "embassy-stm32 src/xspi/mod.rs, new_inner: a bus fault where a block is accessed without its clock",
             Self::IoSupply => {
-                "BSP stm32n6570_discovery_xspi.c, XSPI_NOR_MspInit: VDDIO3 valid, range 1.8 V; stm32n6570_discovery.c, BSP_LED_Init: VDDIO2 valid; ST errata \
-                 ES0620, compensation cells (embassy-stm32 src/rcc/n6.rs: 0x287, bit 9)"
+                "BSP stm32n6570_discovery_xspi.c, XSPI_NOR_MspInit: VDDIO3 valid, range 1.8 V; stm32n6570_discovery.c, BSP_LED_Init: VDDIO2 valid; compensation \
+                 cells: embassy-stm32 src/rcc/n6.rs, which cites ST errata ES0620 (7, 8 and the enable bit)"
             }
             Self::ControllerOff => "HAL Src/stm32n6xx_hal_xspi.c, HAL_XSPI_Init: EN last, BUSY awaited around the prescaler",
             Self::Port => "embassy examples/stm32n6-flashboot/fsbl/src/main.rs: the boot ROM leaves XSPI1 on port 2 (XSPIM MODE 1); BSP: the flash is on XSPI2",
             Self::FlashReset => {
                 "BSP stm32n6570_discovery_xspi.c, XSPI_NOR_ResetMemory: on one line, on eight lines, on eight lines at both edges, since the flash outlives resets \
-                 of the chip in the mode of an earlier program; betaflight issue 15712"
+                 of the chip in the mode of an earlier program; betaflight pull request 15712"
             }
             Self::FlashRecovery => "Macronix MX66UW1G45G data sheet, reset recovery; embassy examples/stm32n6-flashboot/fsbl/src/xspi_flash.rs waits 200 us",
             Self::FlashMode => "flash driver mx66uw1g45g.c: lines, instruction width and rate of every command follow the mode",
@@ -117,7 +118,9 @@ impl Rule {
                 "Cube Projects/STM32N6570-DK/Applications/VENC/VENC_RTSP_Server/FSBL/Src/system_stm32n6xx_fsbl.c: MEMENSR, then SRAMSD cleared in RAMCFG; \
                  addresses: cmsis-device-n6 Include/stm32n657xx.h"
             }
-            Self::LoopCache => "Arm v8.1-M manual, CCR.LOB; rust-embedded/cortex-m issue 691 and zephyr issue 119907: debuggers and boot code leave it 0",
+            Self::LoopCache => {
+                "Arm v8.1-M manual, CCR.LOB; rust-embedded/cortex-m issue 691 and zephyr pull request 119907: debuggers and boot code leave it 0"
+            }
             Self::CachesActive => "Arm Cortex-M55 manual, MSCR.DCACTIVE and ICACTIVE; ST's AI examples set both, since the boot ROM clears them",
             Self::Interrupts => "ST's AI examples, system_init: IRQ 139 is enabled and LPTIM4 pending after the boot ROM",
         }

@@ -1,4 +1,4 @@
-//! `segment`: the golden frame, and its result as text.
+//! `segment`: the golden frame and its result as text, then frames behind the image, then frames that come over the serial port.
 
 use defmt::Format;
 use hrvit_core::{ModelSource, StepCrcs};
@@ -10,13 +10,15 @@ use crate::{
     job::{CRCS, Golden, HEAD, Job, result_crc},
     marker::Marker,
     meter::{Meter, Table},
+    port::Rows,
     programs::Program,
     report, thumbnail,
 };
 
 static TABLE: Table = Table::new();
 
-/// Runs the golden frame once, with the time it takes, and shows the label map (or the best classes).
+/// Runs the golden frame once, with the time it takes, and shows the label map (or the best classes); then every frame behind the image, then every frame that somebody
+/// sends, whose label map goes back.
 #[derive(Clone, Copy, Debug)]
 pub struct Segment;
 
@@ -28,23 +30,85 @@ impl Program for Segment {
         C: Clock,
         M: Marker,
     {
+        golden(job, clock, marker)?;
+        clip(job, clock, marker)?;
+        sent(job, clock, marker)
+    }
+}
+
+fn golden<S, G>(job: &mut Job<'_, S, G>, clock: &impl Clock, marker: &impl Marker) -> Result<(), Code>
+where
+    S: ModelSource<Error: Format>,
+    G: Golden,
+{
+    let meter = Meter::new(clock, marker, &TABLE);
+    let probe = clock.in_unit(meter.cost_of_a_thousand()) / 1000;
+    report::run(job, clock, 1, probe);
+    meter.begin();
+    job.frame(&meter)?;
+    meter.end();
+    let labels = hrvit_format::crc32(job.labels());
+    match HEAD {
+        Head::Segformer => {
+            thumbnail::draw(job.model.meta(), job.plan().size(), job.labels());
+            report::total(job.plan(), clock.in_unit(meter.total()), 0, labels);
+        }
+        Head::Classifier => {
+            thumbnail::list(job.model.meta(), &job.ranked(&StepCrcs(&CRCS))?);
+            report::total(job.plan(), clock.in_unit(meter.total()), 0, result_crc(job.model));
+        }
+    }
+    Ok(())
+}
+
+/// Frames behind the image, if they are as large as the network's.
+fn clip<S, G>(job: &mut Job<'_, S, G>, clock: &impl Clock, marker: &impl Marker) -> Result<(), Code>
+where
+    S: ModelSource<Error: Format>,
+    G: Golden,
+{
+    let Some(clip) = job.clip else { return Ok(()) };
+    for (number, frame) in (0..).zip(clip.frames()) {
         let meter = Meter::new(clock, marker, &TABLE);
-        let probe = clock.in_unit(meter.cost_of_a_thousand()) / 1000;
-        report::run(job, clock, 1, probe);
         meter.begin();
-        job.frame(&meter)?;
-        meter.end();
-        let labels = hrvit_format::crc32(job.labels());
         match HEAD {
+            Head::Segformer => job.own_frame(frame, &meter)?,
+            Head::Classifier => _ = job.ranked_of(frame, &meter)?,
+        }
+        meter.end();
+        let crc = match HEAD {
             Head::Segformer => {
                 thumbnail::draw(job.model.meta(), job.plan().size(), job.labels());
-                report::total(job.plan(), clock.in_unit(meter.total()), 0, labels);
+                hrvit_format::crc32(job.labels())
             }
             Head::Classifier => {
-                thumbnail::list(job.model.meta(), &job.ranked(&StepCrcs(&CRCS))?);
-                report::total(job.plan(), clock.in_unit(meter.total()), 0, result_crc(job.model));
+                thumbnail::list(job.model.meta(), &job.ranked_of(frame, &StepCrcs(&CRCS))?);
+                result_crc(job.model)
             }
-        }
-        Ok(())
+        };
+        report::framed(job.plan(), ("clip", number), clock.in_unit(meter.total()), crc);
     }
+    Ok(())
+}
+
+/// Frames that somebody sends, until nobody does.
+fn sent<S, G>(job: &mut Job<'_, S, G>, clock: &impl Clock, marker: &impl Marker) -> Result<(), Code>
+where
+    S: ModelSource<Error: Format>,
+    G: Golden,
+{
+    let (Some(port), Head::Segformer) = (job.port, HEAD) else { return Ok(()) };
+    for frame in 0..=u16::MAX {
+        let rows = Rows { port, clock, frame, rows: job.plan().size().height, want: report::want };
+        let meter = Meter::new(clock, marker, &TABLE);
+        meter.begin();
+        let came = job.sent_frame(&rows, &meter);
+        meter.end();
+        if !came? {
+            break;
+        }
+        report::labels(job.plan(), frame, job.labels());
+        report::framed(job.plan(), ("serial", frame), clock.in_unit(meter.total()), hrvit_format::crc32(job.labels()));
+    }
+    Ok(())
 }

@@ -36,6 +36,9 @@ impl Program for SelfTest {
         M: Marker,
     {
         report::run(job, clock, 1, 0);
+        if cfg!(feature = "two-cores") && !crate::pair::is_attended() {
+            defmt::warn!("one core does the work of two: the second one did not start");
+        }
         #[cfg(feature = "fp16")]
         if let Some(half) = first_half_step(job.model) {
             let bound = job.bound()?;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use hrvit_log::{Drift, Fail, Log, LogitsPpm, Pass, SelfTest};
+use comfy_table::Table;
+use hrvit_log::{Drift, Fail, Framed, Latency, Log, LogitsPpm, Pass, SelfTest, Unit};
 use serde::{Deserialize, Serialize};
 
 use crate::output::{self, Format, grouped};
@@ -127,6 +128,20 @@ fn print(args: &ProfileArgs, log: &Log, summary: Option<&Summary>, compared: Opt
             let ticks = if total.ticks > 0 { format!("{} {}", grouped(total.ticks), run.unit) } else { "no time taken".to_owned() };
             output::print_text(format_args!("{ticks}, {} MACs, result {}", grouped(total.macs), total.labels_crc))?;
         }
+        if args.steps && !log.spreads.is_empty() {
+            output::print_text(spread_table(log, run.unit))?;
+        }
+        if let Some(Latency { cold, mean, deviation, least, most }) = &log.latency {
+            let [cold, mean, deviation, least, most] = [cold, mean, deviation, least, most].map(|ticks| grouped(*ticks));
+            let unit = run.unit;
+            output::print_text(format_args!(
+                "first frame (cold): {cold} {unit}; then {mean}, deviation {deviation}, {least} to {most} over {} frames",
+                run.frames
+            ))?;
+        }
+        for Framed { source, number, ticks, labels_crc, .. } in &log.frames {
+            output::print_text(format_args!("frame {number} ({source}): {} {}, labels {labels_crc}", grouped(*ticks), run.unit))?;
+        }
         if let Some(total) = log.total.as_ref().filter(|total| total.stack > 0) {
             output::print_text(format_args!("stack of one frame: {} bytes", grouped(total.stack as u64)))?;
         }
@@ -143,6 +158,16 @@ fn print(args: &ProfileArgs, log: &Log, summary: Option<&Summary>, compared: Opt
         output::print_text(format_args!("{cases} faults of the flash: each ended in an error, and a frame after them was right"))?;
     }
     compared.map_or(Ok(()), |changes| output::print_text(change_table(changes)))
+}
+
+/// Steps over the frames that were measured one by one.
+fn spread_table(log: &Log, unit: Unit) -> Table {
+    let mut table = output::table(&["step", &format!("mean {unit}"), "deviation", "least", "most"], 1);
+    for (step, spread) in log.steps.iter().zip(&log.spreads) {
+        let numbers = [spread.mean, spread.deviation, spread.least, spread.most].map(grouped);
+        table.add_row(std::iter::once(step.name.clone()).chain(numbers));
+    }
+    table
 }
 
 /// How far half precision is from the definition, in words.

@@ -39,7 +39,7 @@ const SPELT_OUT: usize = 8;
 /// Turn a trained checkpoint into a model image
 ///
 /// Scales come from calibration frames: pictures like those the device will see, fitted to the input (--resize). Some hundred of the training set are
-/// usual, 16 are enough to start with. The image carries the first of them as its golden frame, with a checksum per step that every device can check itself
+/// usual, 16 are enough to start with. The image carries the first of them (or --golden) as its golden frame, with a checksum per step that every device can check itself
 /// against; with half precision also with the logits and labels of plain code, to which a device is held within bounds.
 ///
 /// A fifth of the frames is held out: they take no part in calibrating, and say what the image costs against float. An image that costs too much is not written
@@ -56,7 +56,7 @@ const SPELT_OUT: usize = 8;
   hrvit quantize --weights models/nano_camvid11.safetensors --variant nano --head segformer --classes 11 --size 192x256 \\
       --calib data/calib --min-agreement 0.99 --json --out nano.hrvit       # strict; figures of the frames held out under .hold_out
   hrvit quantize --weights models/nano_camvid11.safetensors --variant nano --head segformer --classes 11 --size 192x256 \\
-      --calib data/calib --precision auto --target m33 --out pico.hrvit")]
+      --calib data/calib --precision auto --target m33 --golden frame.jpg --out pico.hrvit")]
 pub struct QuantizeArgs {
     /// Checkpoint (.safetensors or .pth)
     #[arg(long, value_name = "CKPT")]
@@ -128,6 +128,9 @@ pub struct QuantizeArgs {
     /// For experiments: leave out techniques of the quantiser, comma-separated
     #[arg(long, value_name = "TECHNIQUES", value_enum, value_delimiter = ',', hide_short_help = true)]
     without: Vec<Technique>,
+    /// The golden frame, one of your own; default: the first calibration frame
+    #[arg(long, value_name = "FRAME", conflicts_with = "no_golden", requires = "calib")]
+    golden: Option<PathBuf>,
     /// Leave out the golden frame (height x width x 3 bytes)
     #[arg(long)]
     no_golden: bool,
@@ -206,7 +209,10 @@ pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
     let found = Model::load(&made.image)?.wide_parts();
     args.target.limits(checkpoint.network(), args.size).check(name.get_name(), found, checkpoint.network(), args.size)?;
     let image = match &set {
-        Some(set) if !args.no_golden => golden::with_golden(&made.image, set)?,
+        Some(set) if !args.no_golden => match &args.golden {
+            Some(path) => golden::with_golden(&made.image, &golden::InFront::of(path, args.size, Fitting::of(checkpoint.preprocess()), set)?)?,
+            None => golden::with_golden(&made.image, set)?,
+        },
         _ => made.image.clone(),
     };
     let packed = PackedImage::new(image.clone(), IsaArg::default().kernels()?)?;

@@ -64,6 +64,15 @@ impl FitArgs {
         };
         named.map(Fit::from)
     }
+
+    /// How a device that takes one input a frame is given frames: as was asked for, else as `preprocess` says.
+    ///
+    /// # Errors
+    /// If windows were asked for.
+    pub fn fitting(self, preprocess: &Preprocess) -> Result<Fitting> {
+        ensure!(!self.keep_ratio && self.resize != Some(Resize::KeepRatio), "--keep-ratio slides windows, and a device takes one input a frame: --resize crop");
+        Ok(Fitting::of(&Preprocess { fit: self.fit().unwrap_or(preprocess.fit), ..*preprocess }))
+    }
 }
 
 /// Options of every command that measures.

@@ -19,14 +19,41 @@ pub struct Decoded {
     pub truncated: bool,
 }
 
+/// What a program can say.
+pub struct Strings(Table);
+
+impl Strings {
+    /// Of the program `elf`.
+    ///
+    /// # Errors
+    /// If it is no program with defmt's strings.
+    pub fn of(elf: &[u8]) -> Result<Self> {
+        ensure!(elf.starts_with(b"\x7fELF"), "not an ELF file");
+        let table = Table::parse(elf).map_err(|error| error.context("reading defmt's strings"))?;
+        table.map(Self).context("the ELF has no section .defmt: was it linked with defmt.x?")
+    }
+
+    /// The text of one frame of the stream, its zero included; `None` if it is damaged.
+    #[must_use]
+    pub fn message(&self, frame: &[u8]) -> Option<String> {
+        if frame.len() > LONGEST {
+            return None;
+        }
+        let decode = || {
+            let mut decoder = self.0.new_stream_decoder();
+            decoder.received(frame);
+            decoder.decode().ok().map(|frame| frame.display_message().to_string())
+        };
+        std::thread::scope(|scope| std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, decode).ok()?.join().ok()?)
+    }
+}
+
 /// Decodes `stream`, which the program `elf` wrote.
 ///
 /// # Errors
 /// If `elf` is no program with defmt's strings, or the stream is damaged and cannot be resumed.
 pub fn decode(elf: &[u8], stream: &[u8]) -> Result<Decoded> {
-    ensure!(elf.starts_with(b"\x7fELF"), "not an ELF file");
-    let table = Table::parse(elf).map_err(|error| error.context("reading defmt's strings"))?;
-    let table = table.context("the ELF has no section .defmt: was it linked with defmt.x?")?;
+    let Strings(table) = Strings::of(elf)?;
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || messages(&table, stream)).context("starting a thread")?;
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

@@ -15,18 +15,25 @@ const BAUD: u32 = 115_200;
 /// So long without a byte, and what has come is looked at.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// Opens `port`, which is emptied of what an earlier program left, and asks for the board to be reset.
+///
+/// # Errors
+/// If it cannot be opened or set up.
+pub fn open(port: &Path) -> Result<SerialPort> {
+    let mut opened =
+        SerialPort::open(port, BAUD).with_context(|| format!("opening {} (is the board plugged in, and may you use the port?)", port.display()))?;
+    opened.set_read_timeout(PAUSE).with_context(|| format!("setting {} up", port.display()))?;
+    opened.discard_input_buffer().with_context(|| format!("emptying {}", port.display()))?;
+    eprintln!("listening on {} at {BAUD} baud: reset the board", port.display());
+    Ok(opened)
+}
+
 /// Reads from `port` what the program `elf` logs, up to its end; at most for `patience`.
 ///
 /// # Errors
 /// If the port cannot be opened or fails, or the program does not end in time.
 pub fn record(port: &Path, elf: &[u8], patience: Duration) -> Result<Vec<u8>> {
-    let mut opened =
-        SerialPort::open(port, BAUD).with_context(|| format!("opening {} (is the board plugged in, and may you use the port?)", port.display()))?;
-    opened.set_read_timeout(PAUSE).with_context(|| format!("setting {} up", port.display()))?;
-    // What an earlier program left.
-    opened.discard_input_buffer().with_context(|| format!("emptying {}", port.display()))?;
-    eprintln!("listening on {} at {BAUD} baud: reset the board", port.display());
-    until_end(&mut opened, elf, patience).with_context(|| format!("reading the log from {}", port.display()))
+    until_end(&mut open(port)?, elf, patience).with_context(|| format!("reading the log from {}", port.display()))
 }
 
 /// Reads until the log in `elf`'s strings has its last line.

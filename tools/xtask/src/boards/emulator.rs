@@ -1,7 +1,7 @@
 //! Unicorn, by the command `tools/boards/boot.py`.
 
 use std::fmt;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -10,6 +10,7 @@ use hrvit_log::Log;
 use serde::Deserialize;
 
 use crate::command;
+use crate::frames::Sent;
 use crate::hrvit::{Hrvit, path_text};
 use crate::qemu::log_of;
 
@@ -41,6 +42,8 @@ pub struct Case<'c> {
     pub serial: Option<&'c Path>,
     /// Whether one is attached.
     pub debugger: bool,
+    /// Whether a blinking LED is not the end.
+    pub past_blinking: bool,
     /// After these a program is stuck.
     pub seconds: Option<u32>,
 }
@@ -48,7 +51,7 @@ pub struct Case<'c> {
 impl<'c> Case<'c> {
     /// A blank flash, a debugger.
     pub fn new(board: &'c str, elf: &'c Path) -> Self {
-        Self { board, elf, model: None, mode: None, mutation: None, serial: None, debugger: true, seconds: None }
+        Self { board, elf, model: None, mode: None, mutation: None, serial: None, debugger: true, past_blinking: false, seconds: None }
     }
 }
 
@@ -61,6 +64,8 @@ pub struct Outcome {
     pub sleeps: bool,
     /// Or shows an error on its LED.
     pub blinks: bool,
+    /// Or resets the board.
+    pub begins_again: bool,
     /// What the chips do not allow.
     pub breach: Option<String>,
     /// LEDs.
@@ -79,6 +84,7 @@ impl fmt::Display for Outcome {
         match (&self.breach, self.code) {
             (Some(breach), _) => f.write_str(breach),
             (None, Some(code)) => write!(f, "exit code {code}"),
+            (None, None) if self.begins_again => f.write_str("begins again"),
             (None, None) if self.blinks => f.write_str("LED blinks"),
             (None, None) => write!(f, "asleep, LED {}", if self.lights.good { "on" } else { "off" }),
         }
@@ -128,6 +134,25 @@ impl Emulator {
     /// # Errors
     /// If the command fails, which is not the program's failure.
     pub fn boot(&self, case: &Case<'_>) -> Result<Outcome> {
+        serde_json::from_str(&command::succeed(&mut self.command(case))?).context("boot.py prints an outcome")
+    }
+
+    /// Boots with a serial port that `hrvit send` sends `frames` over: how both ended. Results go to `out`.
+    ///
+    /// # Errors
+    /// As [`Self::boot`]; if the frames were not sent.
+    pub fn sending(&self, case: &Case<'_>, hrvit: &Hrvit, model: &Path, frames: &[&str], out: &Path) -> Result<(Outcome, Sent)> {
+        let mut board = Running(self.command(case).arg("--port").stdout(Stdio::piped()).spawn().context("starting boot.py")?);
+        let mut said = BufReader::new(board.0.stdout.take().context("boot.py has an output")?);
+        let mut name = String::new();
+        said.read_line(&mut name).context("reading the port's name")?;
+        let sent = Sent::over(name.trim(), hrvit, (case.elf, model), frames, out)?;
+        let mut outcome = String::new();
+        said.read_to_string(&mut outcome).context("reading how the program ended")?;
+        Ok((serde_json::from_str(&outcome).context("boot.py prints an outcome")?, sent))
+    }
+
+    fn command(&self, case: &Case<'_>) -> Command {
         let mut boot = self.python(BOOT);
         boot.arg(case.board).arg(case.elf);
         for (option, path) in [("--model", case.model), ("--serial", case.serial)] {
@@ -138,7 +163,8 @@ impl Emulator {
         }
         boot.args(case.seconds.map(|seconds| ["--seconds".to_owned(), seconds.to_string()]).into_iter().flatten());
         boot.args((!case.debugger).then_some("--no-debugger"));
-        serde_json::from_str(&command::succeed(&mut boot)?).context("boot.py prints an outcome")
+        boot.args(case.past_blinking.then_some("--past-blinking"));
+        boot
     }
 
     /// What `hrvit profile --serial` hears where `sent` comes over a port.
@@ -146,15 +172,15 @@ impl Emulator {
     /// # Errors
     /// If it hears no whole log.
     pub fn over_a_port(&self, hrvit: &Hrvit, elf: &Path, sent: &Path) -> Result<Log> {
-        let port = Port(self.python(PORT).arg(sent).stdout(Stdio::piped()).spawn().context("starting port.py")?);
+        let port = Running(self.python(PORT).arg(sent).stdout(Stdio::piped()).spawn().context("starting port.py")?);
         port.listen(hrvit, elf)
     }
 }
 
 /// A pseudo terminal with something behind it, which ends with this.
-struct Port(Child);
+struct Running(Child);
 
-impl Port {
+impl Running {
     fn listen(mut self, hrvit: &Hrvit, elf: &Path) -> Result<Log> {
         let mut name = String::new();
         BufReader::new(self.0.stdout.take().context("port.py has an output")?).read_line(&mut name).context("reading the port's name")?;
@@ -163,7 +189,7 @@ impl Port {
     }
 }
 
-impl Drop for Port {
+impl Drop for Running {
     fn drop(&mut self) {
         // It may have ended by itself.
         _ = self.0.kill();

@@ -13,8 +13,8 @@ use hrvit_log::{Pass, SelfTest};
 use crate::checks::Made;
 use crate::firmware::build::{self, Plan, target_folder};
 use crate::firmware::table;
-use crate::hrvit::Hrvit;
-use crate::{command, install, machines};
+use crate::hrvit::{Hrvit, path_text};
+use crate::{command, install, machines, n6_image};
 use emulator::{Case, Emulator, Outcome};
 
 /// Boards that the emulator knows.
@@ -30,15 +30,24 @@ struct Row {
     fine: bool,
 }
 
-/// Checks what this machine can check, prints the table, and says what it could not.
+/// Frames that are sent to a board's program.
+const FRAMES: [&str; 1] = ["data/val/images/0016E5_08023.jpg"];
+
+/// Checks what this machine can check, prints the table, and says what it could not. With `all` the programs of other features are booted too: `repeat`, and `segment`, which
+/// takes frames from behind the image and over the serial port.
 ///
 /// # Errors
 /// If a program does not build or ends otherwise than it must.
-pub fn run(root: &Path) -> Result<Made> {
+pub fn run(root: &Path, all: bool) -> Result<Made> {
     // Plans, programs and the start-up of STM32N6570-DK, against the model of its chip.
     let mut tests = Command::new("cargo");
     tests.current_dir(root.join("firmware")).env("CARGO_TARGET_DIR", target_folder(root).join("firmware")).args(["test", "--locked", "--quiet"]);
     command::succeed(&mut tests)?;
+    println!("stm32n6570-dk, image for the boot ROM: {}", n6_image::check(&program(root, "stm32n6570-dk", "selftest", &Plan::default())?)?);
+    if all {
+        let nominal = program(root, "stm32n6570-dk", "selftest", &Plan { features: &["nominal", "repeat"], ..Plan::default() })?;
+        println!("stm32n6570-dk with features nominal and repeat: {}", n6_image::check(&nominal)?);
+    }
     let emulator = match Emulator::find(root)? {
         Ok(emulator) => emulator,
         Err(missing) => return Ok(Made::Part(EMULATED.iter().map(|board| format!("{board} booted in an emulator: {missing}")).collect())),
@@ -47,7 +56,7 @@ pub fn run(root: &Path) -> Result<Made> {
     let good = hrvit.model(&Plan::default(), "rows")?;
     let flipped = flipped(root, &good)?;
     // The boards' programs have the same names: one is copied before the next is built.
-    let elves = EMULATED.map(|board| self_test(root, board)).into_iter().collect::<Result<Vec<_>>>()?;
+    let elves = EMULATED.map(|board| program(root, board, "selftest", &Plan::default())).into_iter().collect::<Result<Vec<_>>>()?;
     let rows = thread::scope(|scope| {
         let run = |(board, elf): (&'static str, &PathBuf)| {
             let (emulator, hrvit, good, flipped, elf) = (&emulator, &hrvit, &good, &flipped, elf.clone());
@@ -56,7 +65,13 @@ pub fn run(root: &Path) -> Result<Made> {
         let running: Vec<_> = EMULATED.into_iter().zip(&elves).map(run).collect();
         running.into_iter().map(|board| board.join().map_err(|_| anyhow!("a thread panicked"))?).collect::<Result<Vec<_>>>()
     })?;
-    let rows: Vec<Row> = rows.into_iter().flatten().collect();
+    let mut rows: Vec<Row> = rows.into_iter().flatten().collect();
+    if all {
+        for board in EMULATED {
+            rows.push(begins_again(root, board, &emulator)?);
+            rows.push(own_frames(root, board, &emulator, &hrvit, &good)?);
+        }
+    }
     let mut table = table(&["board", "what", "ended"]);
     table.set_content_arrangement(ContentArrangement::Dynamic).set_width(180);
     for column in table.column_iter_mut() {
@@ -71,16 +86,35 @@ pub fn run(root: &Path) -> Result<Made> {
     Ok(Made::All)
 }
 
-/// The board's self-test, in a place of its own.
-fn self_test(root: &Path, board: &str) -> Result<PathBuf> {
+/// A program with feature `repeat` without an image: blinks its code, then resets the board.
+fn begins_again(root: &Path, board: &'static str, emulator: &Emulator) -> Result<Row> {
+    let elf = program(root, board, "selftest", &Plan { features: &["repeat"], ..Plan::default() })?;
+    let outcome = emulator.boot(&Case { debugger: false, past_blinking: true, ..Case::new(board, &elf) })?;
+    Ok(Row { board, what: "feature repeat, no model image, without a debugger".to_owned(), ended: outcome.to_string(), fine: outcome.begins_again })
+}
+
+/// `segment` with a frame behind the image, and the same one over the serial port.
+fn own_frames(root: &Path, board: &'static str, emulator: &Emulator, hrvit: &Hrvit, good: &Path) -> Result<Row> {
+    let elf = program(root, board, "segment", &Plan::default())?;
+    let clip = target_folder(root).join("models/boards_clip.hrvit");
+    command::succeed(hrvit.command(&["pack-clip", "--model", path_text(good)?, "--out", path_text(&clip)?]).args(FRAMES))?;
+    let case = Case { model: Some(&clip), debugger: false, ..Case::new(board, &elf) };
+    let (outcome, sent) = emulator.sending(&case, hrvit, good, &FRAMES, &target_folder(root).join("own_frames").join(board))?;
+    let ended = format!("{outcome}; {sent}");
+    let fine = outcome.sleeps && outcome.lights.good && sent.is_fine(FRAMES.len());
+    Ok(Row { board, what: "segment without a debugger: a frame behind the image, and over the serial port".to_owned(), ended, fine })
+}
+
+/// A program of the board, in a place of its own.
+fn program(root: &Path, board: &str, name: &str, plan: &Plan) -> Result<PathBuf> {
     let boards = machines::boards(root)?;
     let target = &boards.iter().find(|found| found.package == board).with_context(|| format!("no board {board}"))?.target;
     install::targets(root, &[target])?;
-    eprintln!("building {board}");
-    let program = build::build(root, board, target, &Plan::default(), Some("selftest"))?.into_iter().next().context("cargo built no selftest")?;
+    eprintln!("building {name} of {board}");
+    let program = build::build(root, board, target, plan, Some(name))?.into_iter().next().with_context(|| format!("cargo built no {name}"))?;
     let folder = target_folder(root).join("boards");
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    let elf = folder.join(format!("{board}.elf"));
+    let elf = folder.join(format!("{board}-{}.elf", [&[name], plan.features].concat().join("-")));
     std::fs::copy(&program.elf, &elf).with_context(|| format!("copying to {}", elf.display()))?;
     Ok(elf)
 }

@@ -34,6 +34,9 @@ pub const PROCESSORS: [Processor; 8] = [
     Processor { name: "max", machine: "a64", emulator: None, layout: "k8" },
 ];
 
+/// A Raspberry Pi 3, which is counted too: its processor is that of a53, its memory and the way to `main` are others.
+pub const PI: Processor = Processor { name: "pi", machine: "pi", emulator: None, layout: "rows" };
+
 /// A processor that QEMU emulates.
 #[derive(Debug)]
 pub struct Processor {
@@ -84,8 +87,8 @@ pub struct CountArgs {
 /// # Errors
 /// If there is none.
 pub fn parse_processor(name: &str) -> Result<&'static Processor> {
-    let names = || PROCESSORS.iter().map(|processor| processor.name).collect::<Vec<_>>().join(", ");
-    PROCESSORS.iter().find(|processor| processor.name == name).ok_or_else(|| anyhow!("no such processor: expected one of {}", names()))
+    let names = || PROCESSORS.iter().chain([&PI]).map(|processor| processor.name).collect::<Vec<_>>().join(", ");
+    PROCESSORS.iter().chain([&PI]).find(|processor| processor.name == name).ok_or_else(|| anyhow!("no such processor: expected one of {}", names()))
 }
 
 /// Counts and prints. Without another network, size or `--bless`, compares with the stored counts and returns what has become worse.
@@ -132,7 +135,7 @@ pub fn bless(root: &Path, measured: &[Counts]) -> Result<()> {
 /// As [`run`].
 pub fn measure(root: &Path, hrvit: &Hrvit, processors: &[&Processor], plan: &Plan) -> Result<Vec<Counts>> {
     qemu::install(root, &MACHINES.iter().collect::<Vec<_>>())?;
-    let all: Vec<&Processor> = PROCESSORS.iter().collect();
+    let all: Vec<&Processor> = PROCESSORS.iter().chain([&PI]).collect();
     let mut jobs = Vec::new();
     for processor in if processors.is_empty() { &all } else { processors } {
         let machine = processor.machine()?;

@@ -9,7 +9,7 @@ use hrvit_log::{Run, Unit};
 use serde_json::Value;
 
 use crate::command;
-use crate::count::PROCESSORS;
+use crate::count::{PI, PROCESSORS};
 use crate::firmware::grouped;
 use crate::hrvit::{Hrvit, path_text};
 use crate::qemu::log_of;
@@ -102,7 +102,7 @@ impl Stored {
         );
         let width = self.0.iter().map(|(name, _)| name.len()).max().unwrap_or(0) + 2;
         for (name, row) in &self.0 {
-            let columns = PROCESSORS.iter().filter_map(|processor| Some(format!("{} = {:>10}", processor.name, row.get(processor.name)?)));
+            let columns = PROCESSORS.iter().chain([&PI]).filter_map(|processor| Some(format!("{} = {:>10}", processor.name, row.get(processor.name)?)));
             let columns = columns.collect::<Vec<_>>().join(", ");
             let _ = writeln!(text, "{:width$} = {{ {columns} }}", format!("\"{name}\""));
         }

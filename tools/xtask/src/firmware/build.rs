@@ -89,6 +89,10 @@ pub struct Plan {
     pub room_for: Option<PathBuf>,
     /// Features `streamed` and `embedded-model`, and `HRVIT_MODEL`.
     pub weights: Weights,
+    /// `HRVIT_FRAMES`.
+    pub frames: Option<u32>,
+    /// Further features.
+    pub features: &'static [&'static str],
 }
 
 /// The network and size of a [`Plan`], as options of a command.
@@ -145,7 +149,7 @@ pub fn target_folder(root: &Path) -> PathBuf {
 /// If the build fails, a program cannot be copied to the package's own folder, or there is no such program.
 pub fn build(root: &Path, package: &str, target: &str, plan: &Plan, only: Option<&str>) -> Result<Vec<Program>> {
     // Kernels are compared as they are compiled without a flag.
-    let unaligned = package == "qemu-a64" && only != Some(CONFORMANCE);
+    let unaligned = ["qemu-a64", "raspi3"].contains(&package) && only != Some(CONFORMANCE);
     let mut cargo = cargo(root, "build", package, target, plan, unaligned);
     cargo.arg("--message-format=json-render-diagnostics");
     if let Some(name) = only {
@@ -199,6 +203,13 @@ fn cargo(root: &Path, task: &str, package: &str, target: &str, plan: &Plan, unal
     if let Some(feature) = plan.precision.feature() {
         cargo.args(["--features", feature]);
     }
+    if !plan.features.is_empty() {
+        cargo.args(["--features", &plan.features.join(",")]);
+    }
+    match plan.frames {
+        Some(frames) => cargo.env("HRVIT_FRAMES", frames.to_string()),
+        None => cargo.env_remove("HRVIT_FRAMES"),
+    };
     cargo.env_remove("HRVIT_MODEL").env_remove("HRVIT_PRECISION");
     if let Some(image) = &plan.room_for {
         cargo.env("HRVIT_PRECISION", image);

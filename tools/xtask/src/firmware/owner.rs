@@ -39,7 +39,7 @@ pub const NAMELESS: &str = "no crate";
 
 /// Whether a crate is what machines run. (Code of boards is known by its files.)
 fn is_firmware(crate_name: &str) -> bool {
-    let packages = MACHINES.iter().map(|machine| machine.package).chain(["runner", "emulated", "cortex-m-machine"]);
+    let packages = MACHINES.iter().map(|machine| machine.package).chain(["runner", "emulated", "cortex-m-machine", "aarch64-machine"]);
     packages.into_iter().any(|package| package.replace('-', "_") == crate_name)
 }
 
