@@ -1,0 +1,183 @@
+//! What a camera leaves in memory.
+
+use hrvit_format::sentences;
+
+use crate::colour::{Conversion, Matrix, Range};
+use crate::format::{Format, MAX_PLANES};
+
+/// Longest side of a frame in pixels.
+pub const MAX_SIDE: usize = 65_535;
+
+/// Bytes of one plane, rows from the top down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plane<'a> {
+    /// The bytes from the first row on.
+    pub bytes: &'a [u8],
+    /// Bytes from one row to the next.
+    pub stride: usize,
+}
+
+/// A view on a camera's buffer; nothing is copied.
+///
+/// ```
+/// use hrvit_camera::{Format, Frame, Matrix, Plane, Range};
+/// let buffer = [128u8; 96 * 60]; // 64x40 pixels, rows of 96 bytes
+/// let (luma, chroma) = buffer.split_at(96 * 40);
+/// let planes = [Plane { bytes: luma, stride: 96 }, Plane { bytes: chroma, stride: 96 }];
+/// let frame = Frame::new(Format::Nv12, 64, 40, &planes)?.with_colour(Matrix::Bt709, Range::Full);
+/// assert_eq!((frame.width(), frame.height()), (64, 40));
+/// # Ok::<(), hrvit_camera::FrameError>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    format: Format,
+    width: usize,
+    height: usize,
+    planes: [Plane<'a>; MAX_PLANES],
+    pub(crate) conversion: Conversion,
+}
+
+/// Why bytes are no frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// A side of 0 or more than [`MAX_SIDE`] pixels.
+    Size {
+        /// Pixels of a row.
+        width: usize,
+        /// Rows.
+        height: usize,
+    },
+    /// Two pixels of YUYV and UYVY share their chroma.
+    OddWidth {
+        /// Pixels of a row.
+        width: usize,
+    },
+    /// Another number of planes than the format has.
+    Planes {
+        /// Planes of the format.
+        expected: usize,
+        /// Planes that were given.
+        given: usize,
+    },
+    /// Rows overlap.
+    Stride {
+        /// Number of the plane.
+        plane: usize,
+        /// Bytes from one row to the next.
+        stride: usize,
+        /// Bytes of a row.
+        row: usize,
+    },
+    /// A plane ends before its last row does.
+    Short {
+        /// Number of the plane.
+        plane: usize,
+        /// Bytes that it has.
+        bytes: usize,
+        /// Bytes that it needs.
+        expected: usize,
+    },
+}
+
+sentences!(FrameError {
+    Self::Size { width, height } => ("a frame of {}x{} pixels: expected sides of 1 to 65535; give the camera's own size", width, height),
+    Self::OddWidth { width } => ("{} pixels a row: two pixels share their chroma, give an even width", width),
+    Self::Planes { expected, given } => ("{} planes where the format has {}: give each one, in the format's order", given, expected),
+    Self::Stride { plane, stride, row } => ("plane {}: a stride of {} bytes for rows of {}: give the bytes from one row to the next", plane, stride, row),
+    Self::Short { plane, bytes, expected } => ("plane {}: {} bytes, expected {} or more: check size, stride and format", plane, bytes, expected),
+});
+
+impl core::error::Error for FrameError {}
+
+impl<'a> Frame<'a> {
+    /// A frame of planes, each with a stride of its own, in the order of [`Format`]. Colours are BT.601 in limited range.
+    ///
+    /// # Errors
+    /// [`FrameError`] if sizes, strides or lengths do not go together.
+    pub fn new(format: Format, width: usize, height: usize, planes: &[Plane<'a>]) -> Result<Self, FrameError> {
+        check(format, width, height, planes.len(), planes.iter().map(|plane| (plane.bytes.len(), plane.stride)))?;
+        let mut own = [Plane { bytes: &[], stride: 0 }; MAX_PLANES];
+        own.iter_mut().zip(planes).for_each(|(own, plane)| *own = *plane);
+        Ok(Self { format, width, height, planes: own, conversion: Conversion::new(Matrix::default(), Range::default()) })
+    }
+
+    /// A frame without gaps: planes one after another, rows of no more bytes than they have pixels for. There may be more bytes than [`Format::frame_bytes`].
+    ///
+    /// # Errors
+    /// [`FrameError`] if there are fewer bytes, or there is no such frame.
+    pub fn packed(format: Format, width: usize, height: usize, bytes: &'a [u8]) -> Result<Self, FrameError> {
+        // Sizes first: products of larger ones could overflow.
+        check_size(format, width, height)?;
+        let mut planes = [Plane { bytes: &[], stride: 0 }; MAX_PLANES];
+        let mut rest = bytes;
+        for (plane, own) in planes.iter_mut().enumerate().take(format.planes()) {
+            let stride = format.row_bytes(plane, width);
+            let expected = stride.saturating_mul(format.rows(plane, height));
+            let (bytes, after) = rest.split_at_checked(expected).ok_or(FrameError::Short { plane, bytes: rest.len(), expected })?;
+            (*own, rest) = (Plane { bytes, stride }, after);
+        }
+        Self::new(format, width, height, planes.get(..format.planes()).unwrap_or_default())
+    }
+
+    /// The same bytes with other colours. Formats of red, green and blue, and grey, have the same ones whatever is given.
+    #[must_use]
+    pub fn with_colour(self, matrix: Matrix, range: Range) -> Self {
+        Self { conversion: Conversion::new(matrix, range), ..self }
+    }
+
+    /// Order of the bytes.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Pixels of a row.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Rows.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Bytes `first..first + len` of row `row` of a plane, fewer where it ends.
+    #[inline]
+    pub(crate) fn row(&self, plane: usize, row: usize, first: usize, len: usize) -> &'a [u8] {
+        let Some(plane) = self.planes.get(plane) else { return &[] };
+        let start = row.saturating_mul(plane.stride).saturating_add(first);
+        plane.bytes.get(start..start.saturating_add(len)).unwrap_or_default()
+    }
+}
+
+/// Whether a frame of `format` may have this size.
+pub(crate) fn check_size(format: Format, width: usize, height: usize) -> Result<(), FrameError> {
+    let fits = |side: usize| (1..=MAX_SIDE).contains(&side);
+    if !fits(width) || !fits(height) {
+        return Err(FrameError::Size { width, height });
+    }
+    if format.shares_pairs() && !width.is_multiple_of(2) {
+        return Err(FrameError::OddWidth { width });
+    }
+    Ok(())
+}
+
+/// Whether planes of these bytes and strides hold a frame.
+pub(crate) fn check(format: Format, width: usize, height: usize, given: usize, planes: impl Iterator<Item = (usize, usize)>) -> Result<(), FrameError> {
+    check_size(format, width, height)?;
+    if given != format.planes() {
+        return Err(FrameError::Planes { expected: format.planes(), given });
+    }
+    for (plane, (bytes, stride)) in planes.enumerate() {
+        let (row, rows) = (format.row_bytes(plane, width), format.rows(plane, height));
+        if stride < row {
+            return Err(FrameError::Stride { plane, stride, row });
+        }
+        // The last row may end with its pixels.
+        let expected = stride.saturating_mul(rows.saturating_sub(1)).saturating_add(row);
+        if bytes < expected {
+            return Err(FrameError::Short { plane, bytes, expected });
+        }
+    }
+    Ok(())
+}

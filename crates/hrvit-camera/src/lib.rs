@@ -1,0 +1,35 @@
+//! Camera frames in, labels back onto them: integers, no heap, and the same bytes on every target.
+//!
+//! [`Frame`] is a view on a camera's buffer. [`Geometry`] says which of its pixels a network sees, how they are turned and where they lie in the input.
+//! [`Rows`] makes the rows of that input one by one, as an engine asks for them; there is never a whole picture in red, green and blue. `docs/camera.md` holds the
+//! formulas.
+//!
+//! The way back: [`Geometry::frame_row`] brings labels and margins to the frame's pixels, [`FrameMut::overlay`] draws them on the frame, [`ClassSet`] makes masks
+//! and runs of them, [`ClassExtent`] measures each class.
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(clippy::float_arithmetic, clippy::missing_errors_doc)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unwrap_used))]
+#![cfg_attr(test, allow(clippy::float_arithmetic, reason = "what results are compared with"))]
+
+mod colour;
+mod filter;
+mod format;
+mod frame;
+mod geometry;
+mod labels;
+mod lines;
+mod masks;
+mod overlay;
+mod rows;
+mod sums;
+
+pub use colour::{Matrix, Range};
+pub use filter::Filter;
+pub use format::{Format, UnknownFormat};
+pub use frame::{Frame, FrameError, MAX_SIDE, Plane};
+pub use geometry::{Fit, Geometry, GeometryError, Region, Rotation, View};
+pub use labels::LabelsError;
+pub use masks::{ClassExtent, ClassSet, MaskError, Run};
+pub use overlay::{FrameMut, Ink, OverlayError, PlaneMut};
+pub use rows::{Rows, RowsError};

@@ -1,0 +1,143 @@
+//! Sums over rows: one line of samples for each plane, each value the weighted sum of the camera's rows that a row of cells sees.
+
+use crate::filter::Window;
+use crate::frame::Frame;
+
+/// Values that are summed at once, in registers where there are enough.
+const BLOCK: usize = 64;
+
+/// A sum of weighted bytes.
+pub(crate) trait Sum: bytemuck::Pod + Into<u32> + From<u8> {
+    /// From a weight that fits.
+    fn weight(weight: u32) -> Self;
+
+    /// `self + weight * value`, in range by the choice of the type.
+    #[must_use]
+    fn plus(self, weight: Self, value: Self) -> Self;
+}
+
+impl Sum for u16 {
+    #[inline(always)]
+    fn weight(weight: u32) -> Self {
+        weight as u16
+    }
+
+    #[inline(always)]
+    fn plus(self, weight: Self, value: Self) -> Self {
+        self.wrapping_add(weight.wrapping_mul(value))
+    }
+}
+
+impl Sum for u32 {
+    #[inline(always)]
+    fn weight(weight: u32) -> Self {
+        weight
+    }
+
+    #[inline(always)]
+    fn plus(self, weight: Self, value: Self) -> Self {
+        self.wrapping_add(weight.wrapping_mul(value))
+    }
+}
+
+/// Rows of one plane, from a byte on.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'f, 'a> {
+    pub(crate) frame: &'f Frame<'a>,
+    pub(crate) plane: usize,
+    /// First byte of each row.
+    pub(crate) first: usize,
+}
+
+/// `line[i] = sum over rows of weight * byte i`. `whole` is the weight of an inner row.
+pub(crate) fn sum_rows<S: Sum>(rows: Rows<'_, '_>, window: Window, whole: u32, line: &mut [S]) {
+    for (at, line) in line.chunks_mut(BLOCK).enumerate() {
+        let first = rows.first + at * BLOCK;
+        let bytes = |row: usize| rows.frame.row(rows.plane, row, first, line.len());
+        let next = window.first + 1;
+        let (head, tail) = (bytes(window.first), if window.tail > 0 { bytes(next + window.inner) } else { &[] });
+        let inner = (next..next + window.inner).map(bytes);
+        let weights = [window.head, whole, window.tail].map(S::weight);
+        let mut sums = [S::zeroed(); BLOCK];
+        match head.first_chunk::<BLOCK>() {
+            Some(head) => sum_block(head, inner, tail.first_chunk(), weights, &mut sums),
+            None => sum_short(head, inner, tail, weights, &mut sums),
+        }
+        line.copy_from_slice(sums.get(..line.len()).unwrap_or_default());
+    }
+}
+
+/// A whole block.
+#[inline(always)]
+fn sum_block<'a, S: Sum>(head: &[u8; BLOCK], inner: impl Iterator<Item = &'a [u8]>, tail: Option<&[u8; BLOCK]>, weights: [S; 3], sums: &mut [S; BLOCK]) {
+    let [of_head, whole, of_tail] = weights;
+    let one = S::weight(1);
+    let mut plain = [S::zeroed(); BLOCK];
+    for row in inner.filter_map(<[u8]>::first_chunk::<BLOCK>) {
+        for (sum, byte) in plain.iter_mut().zip(row) {
+            *sum = sum.plus(one, S::from(*byte));
+        }
+    }
+    for ((sum, plain), byte) in sums.iter_mut().zip(&plain).zip(head) {
+        *sum = S::zeroed().plus(whole, *plain).plus(of_head, S::from(*byte));
+    }
+    if let Some(tail) = tail {
+        for (sum, byte) in sums.iter_mut().zip(tail) {
+            *sum = sum.plus(of_tail, S::from(*byte));
+        }
+    }
+}
+
+/// What is left of a line.
+fn sum_short<'a, S: Sum>(head: &[u8], inner: impl Iterator<Item = &'a [u8]>, tail: &[u8], weights: [S; 3], sums: &mut [S; BLOCK]) {
+    let [of_head, whole, of_tail] = weights;
+    let mut add = |weight: S, row: &[u8]| {
+        for (sum, byte) in sums.iter_mut().zip(row) {
+            *sum = sum.plus(weight, S::from(*byte));
+        }
+    };
+    add(of_head, head);
+    inner.for_each(|row| add(whole, row));
+    add(of_tail, tail);
+}
+
+/// [`sum_rows`] of pixels of 16 bits: three values each, red, green and blue as bytes.
+pub(crate) fn sum_rows_565<S: Sum>(rows: Rows<'_, '_>, window: Window, whole: u32, line: &mut [S]) {
+    let (pixels, _) = line.as_chunks_mut::<3>();
+    pixels.as_flattened_mut().fill(S::zeroed());
+    let bytes = 2 * pixels.len();
+    let count = window.inner + 1 + usize::from(window.tail > 0);
+    for row in 0..count {
+        let weight = S::weight(match row {
+            0 => window.head,
+            row if row > window.inner => window.tail,
+            _ => whole,
+        });
+        let (row, _) = rows.frame.row(rows.plane, window.first + row, rows.first, bytes).as_chunks::<2>();
+        for (sums, pixel) in pixels.iter_mut().zip(row) {
+            let colours = expand_565(u16::from_le_bytes(*pixel));
+            *sums = [0, 1, 2].map(|at: usize| sums.get(at).copied().unwrap_or(S::zeroed()).plus(weight, S::from(colours.get(at).copied().unwrap_or(0))));
+        }
+    }
+}
+
+/// The nearest bytes: `value * 255 / 31`, of green `value * 255 / 63`.
+#[inline(always)]
+fn expand_565(pixel: u16) -> [u8; 3] {
+    let five = |value: u16| ((value * 527 + 23) >> 6) as u8;
+    let six = |value: u16| ((value * 259 + 33) >> 6) as u8;
+    [five(pixel >> 11), six((pixel >> 5) & 63), five(pixel & 31)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::expand_565;
+
+    #[test]
+    fn colours_of_5_and_6_bits_are_the_nearest_bytes() {
+        for pixel in 0..=u16::MAX {
+            let nearest = |value: u16, most: f64| (f64::from(value) * 255.0 / most).round() as u8;
+            assert_eq!(expand_565(pixel), [nearest(pixel >> 11, 31.0), nearest(pixel >> 5 & 63, 63.0), nearest(pixel & 31, 31.0)]);
+        }
+    }
+}

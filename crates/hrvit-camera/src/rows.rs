@@ -1,0 +1,303 @@
+//! A frame as the rows of a network's input.
+
+use core::ops::Range;
+
+use hrvit_format::sentences;
+
+use crate::colour::whole;
+use crate::filter::{Axis, Filter, MAX_WEIGHT, Mean};
+use crate::format::{Colours, Format, PlaneLayout};
+use crate::frame::Frame;
+use crate::geometry::Geometry;
+use crate::lines::{self, Sum};
+use crate::sums::sum_columns;
+
+/// Rows of the input that are made together where they lie along the frame's columns.
+const BAND: usize = 16;
+
+/// Why a frame gives no rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RowsError {
+    /// The geometry is that of frames of another size.
+    Frame {
+        /// Pixels of a row of the frame.
+        width: usize,
+        /// Rows of the frame.
+        height: usize,
+    },
+    /// Sums of so many pixels do not have 32 bits.
+    Weight {
+        /// Weight of all that a pixel of the input sees.
+        weight: u64,
+    },
+    /// Too few words of scratch.
+    Scratch {
+        /// Words that were given.
+        words: usize,
+        /// Words that are needed.
+        expected: usize,
+    },
+    /// The input has no such row.
+    Row {
+        /// Number of the row.
+        row: usize,
+        /// Rows of the input.
+        rows: usize,
+    },
+    /// A row of another length.
+    Pixels {
+        /// Bytes that were given.
+        bytes: usize,
+        /// Bytes of a row.
+        expected: usize,
+    },
+}
+
+sentences!(RowsError {
+    Self::Frame { width, height } => ("a frame of {}x{} pixels is not the geometry's: make one for this size", width, height),
+    Self::Weight { weight } => ("a pixel of the input weighs {} camera pixels: expected 16843009 at most; choose sides with a common factor, or Bilinear", weight),
+    Self::Scratch { words, expected } => ("scratch of {} words: expected {}, as Rows::scratch_words says", words, expected),
+    Self::Row { row, rows } => ("row {} of an input of {} rows: ask for those of the geometry's size", row, rows),
+    Self::Pixels { bytes, expected } => ("{} bytes for a row: expected {}, three a pixel", bytes, expected),
+});
+
+impl core::error::Error for RowsError {}
+
+/// How much of the scratch is what, in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Room {
+    /// Sums over rows, of all planes.
+    lines: usize,
+    /// Means of three components.
+    means: usize,
+    /// Rows of a band.
+    band: usize,
+}
+
+/// The frame's rows and columns, and what a sum of both weighs.
+#[derive(Clone, Copy, Debug)]
+struct Axes {
+    rows: Axis,
+    columns: Axis,
+    mean: Mean,
+    /// Whether a sum over rows has 16 bits.
+    narrow: bool,
+}
+
+impl Axes {
+    fn new(geometry: &Geometry, filter: Filter) -> Result<Self, RowsError> {
+        let (rows, columns) = geometry.of_frame();
+        let [rows, columns] = [rows, columns].map(|along| Axis::new(filter, along.start, along.pixels, along.cells));
+        let weight = u64::from(rows.total) * u64::from(columns.total);
+        let fits = u32::try_from(weight).ok().filter(|weight| *weight <= MAX_WEIGHT).ok_or(RowsError::Weight { weight })?;
+        Ok(Self { rows, columns, mean: Mean::new(fits), narrow: rows.total <= u32::from(u16::MAX) / 255 })
+    }
+}
+
+/// A row source: makes any row of a network's input from a frame.
+///
+/// Rows may be asked for in any order; where the frame is turned by 90 or 270 degrees, 16 at a time are made, and kept in the scratch.
+///
+/// ```
+/// use hrvit_camera::{Filter, Format, Frame, Geometry, Rows, View};
+/// use hrvit_format::Size;
+///
+/// let buffer = [128; 640 * 480 * 3 / 2];
+/// let frame = Frame::packed(Format::Nv12, 640, 480, &buffer)?;
+/// let geometry = Geometry::new(640, 480, View::default(), Size::new(192, 256)?)?;
+/// let mut scratch = [0; 2048]; // of `Rows::scratch_words` or more
+/// let mut rows = Rows::new(frame, geometry, Filter::Area, &mut scratch)?;
+///
+/// // What `hrvit_core::Engine::segment_rows` takes:
+/// let mut source = |y: usize, pixels: &mut [u8]| rows.read(y, pixels);
+/// let mut pixels = [0; 3 * 256];
+/// source(191, &mut pixels)?;
+/// assert!(pixels.iter().all(|value| *value == 130)); // (128 - 16) 255/219
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Rows<'a> {
+    frame: Frame<'a>,
+    geometry: Geometry,
+    axes: Axes,
+    room: Room,
+    scratch: &'a mut [u32],
+    /// Number of the band in the scratch.
+    band: Option<usize>,
+}
+
+impl<'a> Rows<'a> {
+    /// The rows of `frame`.
+    ///
+    /// # Errors
+    /// [`RowsError`] if the frame is not of the geometry's size, the sums are too large or the scratch has fewer words than [`Rows::scratch_words`].
+    pub fn new(frame: Frame<'a>, geometry: Geometry, filter: Filter, scratch: &'a mut [u32]) -> Result<Self, RowsError> {
+        if (frame.width(), frame.height()) != (geometry.width, geometry.height) {
+            return Err(RowsError::Frame { width: frame.width(), height: frame.height() });
+        }
+        let axes = Axes::new(&geometry, filter)?;
+        let room = Room::of(frame.format(), &geometry, &axes);
+        if scratch.len() < room.words() {
+            return Err(RowsError::Scratch { words: scratch.len(), expected: room.words() });
+        }
+        Ok(Self { frame, geometry, axes, room, scratch, band: None })
+    }
+
+    /// Words of scratch: a line of sums for each plane, of 16 bits where these suffice, and the means of a row; with a rotation by 90 or 270 degrees of
+    /// narrower lines, and 16 rows.
+    ///
+    /// # Errors
+    /// [`RowsError::Weight`] if the sums are too large.
+    pub fn scratch_words(format: Format, geometry: &Geometry, filter: Filter) -> Result<usize, RowsError> {
+        Ok(Room::of(format, geometry, &Axes::new(geometry, filter)?).words())
+    }
+
+    /// Writes row `y` of the input, `[width, 3]` RGB.
+    ///
+    /// # Errors
+    /// [`RowsError`] if there is no such row, or `pixels` has not its length.
+    pub fn read(&mut self, y: usize, pixels: &mut [u8]) -> Result<(), RowsError> {
+        let (height, width) = (usize::from(self.geometry.size.height), usize::from(self.geometry.size.width));
+        if y >= height {
+            return Err(RowsError::Row { row: y, rows: height });
+        }
+        if pixels.len() != 3 * width {
+            return Err(RowsError::Pixels { bytes: pixels.len(), expected: 3 * width });
+        }
+        let (down, across) = (self.geometry.down, self.geometry.across);
+        let (pixels, _) = pixels.as_chunks_mut::<3>();
+        let shown = across.first..across.first + across.cells;
+        let Some(row) = y.checked_sub(down.first).filter(|row| *row < down.cells) else {
+            pixels.fill(self.geometry.bars);
+            return Ok(());
+        };
+        if across.cells < pixels.len() {
+            pixels.fill(self.geometry.bars);
+        }
+        let Some(pixels) = pixels.get_mut(shown) else { return Ok(()) };
+        let row = if down.flipped { down.cells - 1 - row } else { row };
+        if self.geometry.transposed {
+            self.read_band(row, pixels);
+        } else {
+            let (lines, rest) = self.scratch.split_at_mut(self.room.lines);
+            let cells = Cells { frame: &self.frame, axes: &self.axes };
+            cells.make(row, 0..across.cells, lines, rest, pixels);
+            if across.flipped {
+                pixels.reverse();
+            }
+        }
+        Ok(())
+    }
+
+    /// A row of cells along a column of the frame.
+    fn read_band(&mut self, column: usize, pixels: &mut [[u8; 3]]) {
+        let (down, across) = (self.geometry.down, self.geometry.across);
+        let (lines, rest) = self.scratch.split_at_mut(self.room.lines);
+        let (means, band) = rest.split_at_mut(self.room.means);
+        let (band, _) = bytemuck::must_cast_slice_mut::<u32, u8>(band).as_chunks_mut::<3>();
+        let number = column / BAND;
+        if self.band != Some(number) {
+            let cells = Cells { frame: &self.frame, axes: &self.axes };
+            let columns = number * BAND..((number + 1) * BAND).min(down.cells);
+            let mut made = [[0; 3]; BAND];
+            for cell in 0..across.cells {
+                let Some(made) = made.get_mut(..columns.len()) else { return };
+                cells.make(cell, columns.clone(), lines, means, made);
+                let x = if across.flipped { across.cells - 1 - cell } else { cell };
+                let places = band.get_mut(x..).unwrap_or_default().iter_mut().step_by(across.cells);
+                places.zip(made).for_each(|(place, made)| *place = *made);
+            }
+            self.band = Some(number);
+        }
+        let kept = band.get(column % BAND * across.cells..).unwrap_or_default();
+        pixels.iter_mut().zip(kept).for_each(|(pixel, kept)| *pixel = *kept);
+    }
+}
+
+impl Room {
+    fn of(format: Format, geometry: &Geometry, axes: &Axes) -> Self {
+        // Columns of the frame that are made together.
+        let cells = geometry.of_frame().1.cells;
+        let together = if geometry.transposed { cells.min(BAND) } else { cells };
+        let values = (0..cells).step_by(together.max(1)).map(|from| {
+            let columns = from..(from + together).min(cells);
+            let of_plane = |plane: &PlaneLayout| line_groups(&axes.columns, &columns, plane).1 * plane.values;
+            // Each line begins with a word of its own.
+            format.plane_layouts().iter().map(|plane| of_plane(plane).next_multiple_of(2)).sum::<usize>()
+        });
+        let values = values.max().unwrap_or(0);
+        let band = if geometry.transposed { (3 * together * geometry.across.cells).div_ceil(4) } else { 0 };
+        Self { lines: if axes.narrow { values / 2 } else { values }, means: (3 * together).div_ceil(2), band }
+    }
+
+    fn words(&self) -> usize {
+        self.lines + self.means + self.band
+    }
+}
+
+/// First group of pixels of a plane that `columns` see, and their number.
+fn line_groups(axis: &Axis, columns: &Range<usize>, plane: &PlaneLayout) -> (usize, usize) {
+    let (first, last) = axis.reach(columns.start, columns.end, 0);
+    let (first, last) = (first >> plane.columns, last >> plane.columns);
+    (first, last - first + 1)
+}
+
+/// Cells as the frame has them: rows along its rows.
+struct Cells<'f, 'a> {
+    frame: &'f Frame<'a>,
+    axes: &'f Axes,
+}
+
+impl Cells<'_, '_> {
+    /// Makes `columns` of row `row`.
+    fn make(&self, row: usize, columns: Range<usize>, lines: &mut [u32], means: &mut [u32], pixels: &mut [[u8; 3]]) {
+        let means = bytemuck::must_cast_slice_mut::<u32, u16>(means);
+        if self.axes.narrow {
+            self.means(row, &columns, bytemuck::must_cast_slice_mut::<u32, u16>(lines), means);
+        } else {
+            self.means(row, &columns, lines, means);
+        }
+        let (first, rest) = means.split_at(columns.len().min(means.len()));
+        let (second, third) = rest.split_at(columns.len().min(rest.len()));
+        match self.frame.format().colours() {
+            Colours::Yuv => {
+                let conversion = self.frame.conversion;
+                for ((pixel, y), (u, v)) in pixels.iter_mut().zip(first).zip(second.iter().zip(third)) {
+                    *pixel = conversion.rgb(*y, *u, *v);
+                }
+            }
+            Colours::Rgb => {
+                for ((pixel, r), (g, b)) in pixels.iter_mut().zip(first).zip(second.iter().zip(third)) {
+                    *pixel = [*r, *g, *b].map(whole);
+                }
+            }
+            Colours::Gray => pixels.iter_mut().zip(first).for_each(|(pixel, grey)| *pixel = [whole(*grey); 3]),
+        }
+    }
+
+    /// Means of the components, one after another.
+    fn means<S: Sum>(&self, row: usize, columns: &Range<usize>, mut lines: &mut [S], means: &mut [u16]) {
+        let format = self.frame.format();
+        let mut outs = means.chunks_exact_mut(columns.len().max(1));
+        for (number, plane) in format.plane_layouts().iter().enumerate() {
+            let (first, groups) = line_groups(&self.axes.columns, columns, plane);
+            let values = groups * plane.values;
+            let Some((line, rest)) = core::mem::take(&mut lines).split_at_mut_checked(values) else { return };
+            lines = rest;
+            let window = self.axes.rows.window(row, plane.rows);
+            let whole = self.axes.rows.whole(plane.rows);
+            let rows = lines::Rows { frame: self.frame, plane: number, first: first * plane.bytes };
+            if format == Format::Rgb565 {
+                lines::sum_rows_565(rows, window, whole, line);
+            } else {
+                lines::sum_rows(rows, window, whole, line);
+            }
+            for component in format.components().iter().filter(|component| component.plane == number) {
+                let Some(out) = outs.next() else { return };
+                let walk = self.axes.columns.walk(columns.start, component.columns);
+                let start = (walk.sample * component.step + component.first) - first * plane.values;
+                sum_columns(line.get(start..).unwrap_or_default(), component.step, walk, self.axes.mean, out);
+            }
+        }
+    }
+}
