@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let filter = if filter == "bilinear" { Filter::Bilinear } else { Filter::Area };
 
     let geometry = Geometry::new(width, height, view, Size { height: rows, width: columns })?;
-    let bytes: Vec<u8> = (0..format.frame_bytes(width, height)).map(|at| (at * 31 >> 3) as u8).collect();
+    let bytes: Vec<u8> = (0..format.frame_bytes(width, height)).map(|at| ((at * 31) >> 3) as u8).collect();
     let frame = Frame::packed(format, width, height, &bytes)?;
     let mut scratch = vec![0; Rows::scratch_words(format, &geometry, filter)?];
     let words = scratch.len();

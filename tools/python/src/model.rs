@@ -61,6 +61,9 @@ impl Model {
     }
 }
 
+/// Label map and margins of one frame, `[height, width]` each.
+type LabelsAndMargins<'py> = (Bound<'py, PyArray2<u8>>, Bound<'py, PyArray2<f32>>);
+
 #[pymethods]
 impl Model {
     #[staticmethod]
@@ -129,12 +132,7 @@ impl Model {
     }
 
     #[pyo3(signature = (frame, most = 8.0))]
-    fn segment_with_margins<'py>(
-        &self,
-        py: Python<'py>,
-        frame: PyReadonlyArray3<'py, u8>,
-        most: f32,
-    ) -> PyResult<(Bound<'py, PyArray2<u8>>, Bound<'py, PyArray2<f32>>)> {
+    fn segment_with_margins<'py>(&self, py: Python<'py>, frame: PyReadonlyArray3<'py, u8>, most: f32) -> PyResult<LabelsAndMargins<'py>> {
         let pixels = self.pixels(&frame)?;
         let (height, width) = self.sides();
         let (labels, margins) = self.with(py, |engine| {

@@ -85,7 +85,8 @@ impl Product<'_> {
             }
             let a = a.as_ptr_range();
             let sums = tile.as_mut_ptr().cast::<i32>();
-            let (start_from, below, right) = if start == 0 { (bias.as_ptr(), 0, 0) } else { (sums.cast_const(), size_of_val(&[0i32; COLUMNS]), size_of_val(&[0i32; PART])) };
+            let (start_from, below, right) =
+                if start == 0 { (bias.as_ptr(), 0, 0) } else { (sums.cast_const(), size_of_val(&[0i32; COLUMNS]), size_of_val(&[0i32; PART])) };
             let mut args = Quads {
                 a: a.start,
                 a_end: a.end,

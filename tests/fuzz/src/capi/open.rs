@@ -236,7 +236,7 @@ pub fn close_model(world: &mut World, choices: &mut Choices<'_>) {
 /// Closes an engine.
 pub fn close_engine(world: &mut World, choices: &mut Choices<'_>) {
     let (engine, opened) = world.engine(choices);
-    if opened.is_some_and(|at| is_resident(at)) {
+    if opened.is_some_and(is_resident) {
         return;
     }
     // SAFETY: structures are as large as they say.

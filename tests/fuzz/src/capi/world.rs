@@ -160,9 +160,12 @@ pub fn new<T: Copy>() -> T {
     value
 }
 
+/// Frames by height and width.
+type Frames = HashMap<(u32, u32), &'static [u8]>;
+
 /// The frame that label maps are known of.
 pub fn frame(height: u32, width: u32) -> &'static [u8] {
-    static FRAMES: OnceLock<Mutex<HashMap<(u32, u32), &'static [u8]>>> = OnceLock::new();
+    static FRAMES: OnceLock<Mutex<Frames>> = OnceLock::new();
     let mut frames = FRAMES.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
     frames.entry((height, width)).or_insert_with(|| random_frame(size(height, width), 7).leak())
 }

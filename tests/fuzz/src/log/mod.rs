@@ -90,13 +90,16 @@ fn show(log: &Log, summary: &Summary, clock: Option<f64>, drawn: bool) {
 
 /// The lines of a log.
 fn again(log: &Log) -> Vec<String> {
-    let Log { run, steps, total, drift, selftest, conformance, faults, faults_passed, error, text, end } = log;
+    let Log { run, steps, total, spreads, latency, frames, drift, selftest, conformance, faults, faults_passed, error, text, end } = log;
     let mut lines = text.clone();
     // A program's own error before faults: the first one after a fault is what that fault ended in.
     lines.extend(error.iter().map(ToString::to_string));
     lines.extend(run.iter().map(ToString::to_string));
     lines.extend(steps.iter().map(ToString::to_string));
     lines.extend(total.iter().map(ToString::to_string));
+    lines.extend(spreads.iter().map(ToString::to_string));
+    lines.extend(latency.iter().map(ToString::to_string));
+    lines.extend(frames.iter().map(ToString::to_string));
     lines.extend(drift.iter().map(ToString::to_string));
     lines.extend(selftest.iter().map(lines::selftest));
     lines.extend(conformance.iter().map(ToString::to_string));

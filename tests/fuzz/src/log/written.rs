@@ -7,11 +7,15 @@ use crate::Choices;
 /// Kinds of blocks, and what none is.
 const KINDS: [&str; 6] = ["Stem", "MixCfn", "Attention", "Logits", "\u{1f9ee}", ""];
 /// Lines that a log may have beside its profile.
-const OTHERS: [&str; 14] = [
+const OTHERS: [&str; 18] = [
     "hello",
     "",
     "hrvit drift: logits_ppm=312 differ=4 labels=49152",
     "hrvit drift: logits_ppm=- differ=0 labels=18446744073709551615",
+    "hrvit spread: id=0 mean=7 deviation=0 least=7 most=7",
+    "hrvit latency: cold=18446744073709551615 mean=9 deviation=1 least=8 most=10",
+    "hrvit frame: source=serial number=0 size=192x256 ticks=9 labels_crc=0000ffff",
+    "hrvit labels: frame=0 row=0 column=0 runs=12x3,244x0",
     "hrvit kernel: machine=m7 isa=dsp family=\"dense products\" file=gemm_s8/dsp.rs",
     "hrvit conformance: machine=m7 isa=dsp cases=12 failures=1",
     "hrvit fault: kind=flip read=4 of=9",
