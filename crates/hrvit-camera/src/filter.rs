@@ -36,25 +36,24 @@ pub(crate) struct Window {
     pub(crate) tail: u32,
 }
 
-/// Position in the samples of a row, which count columns of `1 << shift` pixels.
+/// Way along the samples of a row, from the beginning of a cell on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Walk {
-    /// The sample at the beginning of the next cell.
+    /// The sample at the beginning, counted from the frame's border.
     pub(crate) sample: usize,
-    /// What the sample still covers.
-    pub(crate) left: u32,
-    /// The last sample, which covers all that follows.
+    /// What of it lies in front of the beginning; in front of the border below 0.
+    pub(crate) part: i32,
+    /// Samples from it to the last.
     pub(crate) last: usize,
     /// Weight of a whole sample.
     pub(crate) whole: u32,
-    /// From one cell to the next.
+    /// From one cell to the next, also in whole samples and a part of one.
     pub(crate) step: u32,
+    pub(crate) step_whole: usize,
+    pub(crate) step_part: u32,
     /// What a cell sees.
     pub(crate) total: u32,
 }
-
-/// What the last sample covers: more than a row of cells.
-const ENDLESS: u32 = u32::MAX >> 1;
 
 impl Axis {
     /// `pixels` from `start` on, 65535 at most, become `cells`, 4096 at most.
@@ -73,30 +72,28 @@ impl Axis {
         (self.start + at) >> shift
     }
 
-    /// Position at the beginning of cell `cell`.
+    /// Way from the beginning of cell `cell` on.
     pub(crate) fn walk(&self, cell: usize, shift: u32) -> Walk {
-        let (zeroth, last) = (self.sample(0, shift), self.sample(self.pixels - 1, shift));
+        let (zeroth, end) = (self.sample(0, shift), self.sample(self.pixels - 1, shift));
         let whole = self.unit << shift;
-        // Pixels that the first sample has in front of the shown ones. Below 2^31: 4096 * 2 * 65535.
-        let phase = (self.start & ((1 << shift) - 1)) as i32 * self.unit as i32;
-        let at = self.first + (cell as u32 * self.step) as i32 + phase;
-        let (passed, within) = if at < 0 { (0, at) } else { (at / whole as i32, at % whole as i32) };
-        let sample = zeroth + passed as usize;
-        let (sample, left) = if sample >= last { (last, ENDLESS) } else { (sample, (whole as i32 - within) as u32) };
-        Walk { sample, left, last, whole, step: self.step, total: self.total }
+        // Pixels that the first sample has in front of the shown ones. All below 2^31: 4096 * 2 * 65535.
+        let phase = (self.start & ((1 << shift) - 1)) as u32 * self.unit;
+        let at = self.first + (cell as u32 * self.step + phase) as i32;
+        let passed = if at < 0 { 0 } else { at as u32 / whole };
+        let sample = (zeroth + passed as usize).min(end);
+        let part = at - ((sample - zeroth) as u32 * whole) as i32;
+        let (step_whole, step_part) = ((self.step / whole) as usize, self.step % whole);
+        Walk { sample, part, last: end - sample, whole, step: self.step, step_whole, step_part, total: self.total }
     }
 
     /// Samples and weights of cell `cell`.
     pub(crate) fn window(&self, cell: usize, shift: u32) -> Window {
-        let Walk { sample, left, last, whole, total, .. } = self.walk(cell, shift);
-        let head = left.min(total);
+        let Walk { sample, part, last, whole, total, .. } = self.walk(cell, shift);
+        // The last sample goes on beyond the border.
+        let head = if last == 0 { total } else { (whole as i32 - part) as u32 }.min(total);
         let rest = total - head;
-        let inner = ((rest / whole) as usize).min(last - sample);
-        // Beyond the last sample there is only the border: it takes what is left.
-        match inner.checked_sub(1) {
-            Some(before) if sample + inner == last => Window { first: sample, head, inner: before, tail: rest - before as u32 * whole },
-            _ => Window { first: sample, head, inner, tail: rest - inner as u32 * whole },
-        }
+        let inner = ((rest / whole) as usize).min(last.saturating_sub(1));
+        Window { first: sample, head, inner, tail: rest - inner as u32 * whole }
     }
 
     /// Weight of a sample that a cell sees all of.
@@ -108,20 +105,6 @@ impl Axis {
     pub(crate) fn reach(&self, from: usize, to: usize, shift: u32) -> (usize, usize) {
         let end = self.window(to.saturating_sub(1), shift);
         (self.walk(from, shift).sample, end.first + end.inner + usize::from(end.tail > 0))
-    }
-}
-
-impl Walk {
-    /// Goes on to the next cell.
-    #[inline(always)]
-    pub(crate) fn advance(&mut self) {
-        let mut by = self.step;
-        while self.sample < self.last && by >= self.left {
-            by -= self.left;
-            self.sample += 1;
-            self.left = self.whole;
-        }
-        self.left = if self.sample < self.last { self.left - by } else { ENDLESS };
     }
 }
 

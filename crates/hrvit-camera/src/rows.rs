@@ -6,11 +6,11 @@ use hrvit_format::sentences;
 
 use crate::colour::whole;
 use crate::filter::{Axis, Filter, MAX_WEIGHT, Mean};
-use crate::format::{Colours, Format, PlaneLayout};
+use crate::format::{Colours, Component, Format, PlaneLayout};
 use crate::frame::Frame;
 use crate::geometry::Geometry;
 use crate::lines::{self, Sum};
-use crate::sums::sum_columns;
+use crate::sums::column_means;
 
 /// Rows of the input that are made together where they lie along the frame's columns.
 const BAND: usize = 16;
@@ -69,6 +69,8 @@ impl core::error::Error for RowsError {}
 struct Room {
     /// Sums over rows, of all planes.
     lines: usize,
+    /// Sums of a component in front of each of its samples.
+    sums: usize,
     /// Means of three components.
     means: usize,
     /// Rows of a band.
@@ -106,7 +108,7 @@ impl Axes {
 /// let buffer = [128; 640 * 480 * 3 / 2];
 /// let frame = Frame::packed(Format::Nv12, 640, 480, &buffer)?;
 /// let geometry = Geometry::new(640, 480, View::default(), Size::new(192, 256)?)?;
-/// let mut scratch = [0; 2048]; // of `Rows::scratch_words` or more
+/// let mut scratch = [0; 2048]; // words, of `Rows::scratch_words` or more
 /// let mut rows = Rows::new(frame, geometry, Filter::Area, &mut scratch)?;
 ///
 /// // What `hrvit_core::Engine::segment_rows` takes:
@@ -143,7 +145,7 @@ impl<'a> Rows<'a> {
         Ok(Self { frame, geometry, axes, room, scratch, band: None })
     }
 
-    /// Words of scratch: a line of sums for each plane, of 16 bits where these suffice, and the means of a row; with a rotation by 90 or 270 degrees of
+    /// Words of scratch: a line of sums for each plane, of 16 bits where these suffice, sums along a component's, and the means of a row; with a rotation by 90 or 270 degrees of
     /// narrower lines, and 16 rows.
     ///
     /// # Errors
@@ -179,9 +181,9 @@ impl<'a> Rows<'a> {
         if self.geometry.transposed {
             self.read_band(row, pixels);
         } else {
-            let (lines, rest) = self.scratch.split_at_mut(self.room.lines);
+            let (work, _) = self.room.split(self.scratch);
             let cells = Cells { frame: &self.frame, axes: &self.axes };
-            cells.make(row, 0..across.cells, lines, rest, pixels);
+            cells.make(row, 0..across.cells, work, pixels);
             if across.flipped {
                 pixels.reverse();
             }
@@ -192,8 +194,7 @@ impl<'a> Rows<'a> {
     /// A row of cells along a column of the frame.
     fn read_band(&mut self, column: usize, pixels: &mut [[u8; 3]]) {
         let (down, across) = (self.geometry.down, self.geometry.across);
-        let (lines, rest) = self.scratch.split_at_mut(self.room.lines);
-        let (means, band) = rest.split_at_mut(self.room.means);
+        let (mut work, band) = self.room.split(self.scratch);
         let (band, _) = bytemuck::must_cast_slice_mut::<u32, u8>(band).as_chunks_mut::<3>();
         let number = column / BAND;
         if self.band != Some(number) {
@@ -202,7 +203,7 @@ impl<'a> Rows<'a> {
             let mut made = [[0; 3]; BAND];
             for cell in 0..across.cells {
                 let Some(made) = made.get_mut(..columns.len()) else { return };
-                cells.make(cell, columns.clone(), lines, means, made);
+                cells.make(cell, columns.clone(), work.again(), made);
                 let x = if across.flipped { across.cells - 1 - cell } else { cell };
                 let places = band.get_mut(x..).unwrap_or_default().iter_mut().step_by(across.cells);
                 places.zip(made).for_each(|(place, made)| *place = *made);
@@ -214,24 +215,47 @@ impl<'a> Rows<'a> {
     }
 }
 
+/// What cells are made in.
+struct Work<'w> {
+    lines: &'w mut [u32],
+    sums: &'w mut [u32],
+    means: &'w mut [u16],
+}
+
+impl Work<'_> {
+    fn again(&mut self) -> Work<'_> {
+        Work { lines: self.lines, sums: self.sums, means: self.means }
+    }
+}
+
 impl Room {
     fn of(format: Format, geometry: &Geometry, axes: &Axes) -> Self {
         // Columns of the frame that are made together.
         let cells = geometry.of_frame().1.cells;
         let together = if geometry.transposed { cells.min(BAND) } else { cells };
-        let values = (0..cells).step_by(together.max(1)).map(|from| {
+        let (mut all, mut samples) = (0, 0);
+        for from in (0..cells).step_by(together.max(1)) {
             let columns = from..(from + together).min(cells);
             let of_plane = |plane: &PlaneLayout| line_groups(&axes.columns, &columns, plane).1 * plane.values;
-            // Each line begins with a word of its own.
-            format.plane_layouts().iter().map(|plane| of_plane(plane).next_multiple_of(2)).sum::<usize>()
-        });
-        let values = values.max().unwrap_or(0);
+            let planes = format.plane_layouts();
+            all = all.max(planes.iter().map(of_plane).sum::<usize>());
+            let of_component = |component: &Component| planes.get(component.plane).map_or(0, of_plane).div_ceil(component.step);
+            samples = samples.max(format.components().iter().map(of_component).max().unwrap_or(0));
+        }
         let band = if geometry.transposed { (3 * together * geometry.across.cells).div_ceil(4) } else { 0 };
-        Self { lines: if axes.narrow { values / 2 } else { values }, means: (3 * together).div_ceil(2), band }
+        Self { lines: if axes.narrow { all.div_ceil(2) } else { all }, sums: samples + 1, means: (3 * together).div_ceil(2), band }
     }
 
     fn words(&self) -> usize {
-        self.lines + self.means + self.band
+        self.lines + self.sums + self.means + self.band
+    }
+
+    /// Divides a scratch of so many words; the second part is the band.
+    fn split<'w>(&self, scratch: &'w mut [u32]) -> (Work<'w>, &'w mut [u32]) {
+        let (lines, rest) = scratch.split_at_mut(self.lines.min(scratch.len()));
+        let (sums, rest) = rest.split_at_mut(self.sums.min(rest.len()));
+        let (means, band) = rest.split_at_mut(self.means.min(rest.len()));
+        (Work { lines, sums, means: bytemuck::must_cast_slice_mut(means) }, band)
     }
 }
 
@@ -250,12 +274,12 @@ struct Cells<'f, 'a> {
 
 impl Cells<'_, '_> {
     /// Makes `columns` of row `row`.
-    fn make(&self, row: usize, columns: Range<usize>, lines: &mut [u32], means: &mut [u32], pixels: &mut [[u8; 3]]) {
-        let means = bytemuck::must_cast_slice_mut::<u32, u16>(means);
+    fn make(&self, row: usize, columns: Range<usize>, work: Work<'_>, pixels: &mut [[u8; 3]]) {
+        let Work { lines, sums, means } = work;
         if self.axes.narrow {
-            self.means(row, &columns, bytemuck::must_cast_slice_mut::<u32, u16>(lines), means);
+            self.means(row, &columns, bytemuck::must_cast_slice_mut::<u32, u16>(lines), sums, means);
         } else {
-            self.means(row, &columns, lines, means);
+            self.means(row, &columns, lines, sums, means);
         }
         let (first, rest) = means.split_at(columns.len().min(means.len()));
         let (second, third) = rest.split_at(columns.len().min(rest.len()));
@@ -276,7 +300,7 @@ impl Cells<'_, '_> {
     }
 
     /// Means of the components, one after another.
-    fn means<S: Sum>(&self, row: usize, columns: &Range<usize>, mut lines: &mut [S], means: &mut [u16]) {
+    fn means<S: Sum>(&self, row: usize, columns: &Range<usize>, mut lines: &mut [S], sums: &mut [u32], means: &mut [u16]) {
         let format = self.frame.format();
         let mut outs = means.chunks_exact_mut(columns.len().max(1));
         for (number, plane) in format.plane_layouts().iter().enumerate() {
@@ -296,7 +320,7 @@ impl Cells<'_, '_> {
                 let Some(out) = outs.next() else { return };
                 let walk = self.axes.columns.walk(columns.start, component.columns);
                 let start = (walk.sample * component.step + component.first) - first * plane.values;
-                sum_columns(line.get(start..).unwrap_or_default(), component.step, walk, self.axes.mean, out);
+                column_means(line.get(start..).unwrap_or_default(), component.step, walk, self.axes.mean, sums, out);
             }
         }
     }

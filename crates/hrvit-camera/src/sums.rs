@@ -3,64 +3,55 @@
 use crate::filter::{Mean, Walk};
 use crate::lines::Sum;
 
-/// Where a component's samples lie in a line: the first one of the walk at `first`, the next ones every `STEP` values.
-///
-/// Writes one mean for each cell.
-pub(crate) fn sum_columns<S: Sum>(line: &[S], step: usize, walk: Walk, mean: Mean, out: &mut [u16]) {
+/// Writes the mean of each cell; the walk's sample lies at the beginning of `line`, the next ones every `step` values. `sums` holds a word for each sample and one more.
+pub(crate) fn column_means<S: Sum>(line: &[S], step: usize, walk: Walk, mean: Mean, sums: &mut [u32], out: &mut [u16]) {
     match step {
-        1 => by::<S, 1>(line, walk, mean, out),
-        2 => by::<S, 2>(line, walk, mean, out),
-        3 => by::<S, 3>(line, walk, mean, out),
-        _ => by::<S, 4>(line, walk, mean, out),
+        1 => means::<S, 1>(line, walk, mean, sums, out),
+        2 => means::<S, 2>(line, walk, mean, sums, out),
+        3 => means::<S, 3>(line, walk, mean, sums, out),
+        _ => means::<S, 4>(line, walk, mean, sums, out),
     }
 }
 
-fn by<S: Sum, const STEP: usize>(line: &[S], mut walk: Walk, mean: Mean, out: &mut [u16]) {
-    // The walk begins where the line does.
-    walk.last -= walk.sample;
-    walk.sample = 0;
+/// With sums of all samples in front of each, a cell is the difference of two: at its end and at its beginning. Sums wrap, their differences have 32 bits.
+fn means<S: Sum, const STEP: usize>(line: &[S], walk: Walk, mean: Mean, sums: &mut [u32], out: &mut [u16]) {
+    let mut sum = 0u32;
+    for (before, values) in sums.iter_mut().zip(line.chunks(STEP)) {
+        *before = sum;
+        sum = sum.wrapping_add(values.first().map_or(0, |value| (*value).into()));
+    }
+    // Behind the last sample.
+    if let Some(all) = sums.get_mut(line.len().div_ceil(STEP)) {
+        *all = sum;
+    }
+    let sums = &*sums;
+    let before = |sample: usize, part: u32| {
+        let own: u32 = line.get(sample * STEP).map_or(0, |value| (*value).into());
+        sums.get(sample).map_or(0, |sum| sum.wrapping_mul(walk.whole)).wrapping_add(part.wrapping_mul(own))
+    };
     if walk.step == walk.total {
-        adjoining::<S, STEP>(line, walk, mean, out);
-    } else {
+        // A cell begins where the one in front of it ends.
+        let (mut sample, mut part) = (0, walk.part as u32);
+        let mut begin = before(sample, part);
         for out in out {
-            *out = mean.of(cell::<S, STEP>(line, &mut walk.clone()));
-            walk.advance();
+            (sample, part) = (sample + walk.step_whole, part + walk.step_part);
+            if part >= walk.whole {
+                (sample, part) = (sample + 1, part - walk.whole);
+            }
+            let end = before(sample, part);
+            *out = mean.of(end.wrapping_sub(begin));
+            begin = end;
+        }
+    } else {
+        // Beyond the borders their samples go on.
+        let at = |position: i32| {
+            let sample = (position.div_euclid(walk.whole as i32)).clamp(0, walk.last as i32);
+            before(sample as usize, (position - sample * walk.whole as i32) as u32)
+        };
+        let mut position = walk.part;
+        for out in out {
+            *out = mean.of(at(position + walk.total as i32).wrapping_sub(at(position)));
+            position += walk.step as i32;
         }
     }
-}
-
-/// Cells that begin where the one before ends.
-fn adjoining<S: Sum, const STEP: usize>(line: &[S], mut walk: Walk, mean: Mean, out: &mut [u16]) {
-    for out in out {
-        *out = mean.of(cell::<S, STEP>(line, &mut walk));
-    }
-}
-
-/// The weighted sum of one cell; the walk ends behind it.
-#[inline(always)]
-fn cell<S: Sum, const STEP: usize>(line: &[S], walk: &mut Walk) -> u32 {
-    let value = |sample: usize| line.get(sample * STEP).map_or(0, |value| (*value).into());
-    if walk.left > walk.total {
-        walk.left -= if walk.sample < walk.last { walk.total } else { 0 };
-        return value(walk.sample).wrapping_mul(walk.total);
-    }
-    let mut sum = value(walk.sample).wrapping_mul(walk.left);
-    let mut rest = walk.total - walk.left;
-    walk.sample += 1;
-    let mut plain = 0u32;
-    while rest >= walk.whole && walk.sample < walk.last {
-        plain = plain.wrapping_add(value(walk.sample));
-        walk.sample += 1;
-        rest -= walk.whole;
-    }
-    sum = sum.wrapping_add(plain.wrapping_mul(walk.whole));
-    if walk.sample < walk.last {
-        walk.left = walk.whole - rest;
-    } else {
-        walk.left = u32::MAX >> 1;
-    }
-    if rest > 0 {
-        sum = sum.wrapping_add(value(walk.sample).wrapping_mul(rest));
-    }
-    sum
 }
