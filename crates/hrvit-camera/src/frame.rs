@@ -141,12 +141,11 @@ impl<'a> Frame<'a> {
         self.height
     }
 
-    /// Bytes `first..first + len` of row `row` of a plane, fewer where it ends.
-    #[inline]
-    pub(crate) fn row(&self, plane: usize, row: usize, first: usize, len: usize) -> &'a [u8] {
-        let Some(plane) = self.planes.get(plane) else { return &[] };
+    /// The bytes of a plane from byte `first` of row `row` on, and how many there are from one row to the next, 1 at least.
+    pub(crate) fn rows_from(&self, plane: usize, row: usize, first: usize) -> (&'a [u8], usize) {
+        let Some(plane) = self.planes.get(plane) else { return (&[], 1) };
         let start = row.saturating_mul(plane.stride).saturating_add(first);
-        plane.bytes.get(start..start.saturating_add(len)).unwrap_or_default()
+        (plane.bytes.get(start..).unwrap_or_default(), plane.stride.max(1))
     }
 }
 

@@ -50,55 +50,55 @@ pub(crate) struct Rows<'f, 'a> {
 }
 
 /// `line[i] = sum over rows of weight * byte i`. `whole` is the weight of an inner row.
+#[inline(never)]
 pub(crate) fn sum_rows<S: Sum>(rows: Rows<'_, '_>, window: Window, whole: u32, line: &mut [S]) {
+    let weights = [window.head, whole, window.tail].map(S::weight);
+    let (bytes, stride) = rows.frame.rows_from(rows.plane, window.first, rows.first);
     for (at, line) in line.chunks_mut(BLOCK).enumerate() {
-        let first = rows.first + at * BLOCK;
-        let bytes = |row: usize| rows.frame.row(rows.plane, row, first, line.len());
-        let next = window.first + 1;
-        let (head, tail) = (bytes(window.first), if window.tail > 0 { bytes(next + window.inner) } else { &[] });
-        let inner = (next..next + window.inner).map(bytes);
-        let weights = [window.head, whole, window.tail].map(S::weight);
+        // Where the block begins in each row; the last of them may end with the frame.
+        let mut rows = bytes.get(at * BLOCK..).unwrap_or_default().chunks(stride).map(|row| row.get(..line.len()).unwrap_or_default());
+        let head = rows.next().unwrap_or_default();
+        let inner = rows.by_ref().take(window.inner);
         let mut sums = [S::zeroed(); BLOCK];
-        match head.first_chunk::<BLOCK>() {
-            Some(head) => sum_block(head, inner, tail.first_chunk(), weights, &mut sums),
-            None => sum_short(head, inner, tail, weights, &mut sums),
+        let block = head.first_chunk::<BLOCK>();
+        match block {
+            Some(head) => sum_block(head, inner, weights, &mut sums),
+            None => sum_short(head, inner, weights, &mut sums),
+        }
+        if let (true, Some(tail)) = (window.tail > 0, rows.next()) {
+            add_row(tail, weights[2], &mut sums);
         }
         line.copy_from_slice(sums.get(..line.len()).unwrap_or_default());
     }
 }
 
-/// A whole block.
+/// A whole block of the head and the rows within.
 #[inline(always)]
-fn sum_block<'a, S: Sum>(head: &[u8; BLOCK], inner: impl Iterator<Item = &'a [u8]>, tail: Option<&[u8; BLOCK]>, weights: [S; 3], sums: &mut [S; BLOCK]) {
-    let [of_head, whole, of_tail] = weights;
-    let one = S::weight(1);
+fn sum_block<'a, S: Sum>(head: &[u8; BLOCK], inner: impl Iterator<Item = &'a [u8]>, [of_head, whole, _]: [S; 3], sums: &mut [S; BLOCK]) {
     let mut plain = [S::zeroed(); BLOCK];
     for row in inner.filter_map(<[u8]>::first_chunk::<BLOCK>) {
         for (sum, byte) in plain.iter_mut().zip(row) {
-            *sum = sum.plus(one, S::from(*byte));
+            *sum = sum.plus(S::weight(1), S::from(*byte));
         }
     }
     for ((sum, plain), byte) in sums.iter_mut().zip(&plain).zip(head) {
         *sum = S::zeroed().plus(whole, *plain).plus(of_head, S::from(*byte));
     }
-    if let Some(tail) = tail {
-        for (sum, byte) in sums.iter_mut().zip(tail) {
-            *sum = sum.plus(of_tail, S::from(*byte));
-        }
-    }
 }
 
 /// What is left of a line.
-fn sum_short<'a, S: Sum>(head: &[u8], inner: impl Iterator<Item = &'a [u8]>, tail: &[u8], weights: [S; 3], sums: &mut [S; BLOCK]) {
-    let [of_head, whole, of_tail] = weights;
-    let mut add = |weight: S, row: &[u8]| {
-        for (sum, byte) in sums.iter_mut().zip(row) {
-            *sum = sum.plus(weight, S::from(*byte));
-        }
-    };
-    add(of_head, head);
-    inner.for_each(|row| add(whole, row));
-    add(of_tail, tail);
+fn sum_short<'a, S: Sum>(head: &[u8], inner: impl Iterator<Item = &'a [u8]>, [of_head, whole, _]: [S; 3], sums: &mut [S; BLOCK]) {
+    add_row(head, of_head, sums);
+    inner.for_each(|row| add_row(row, whole, sums));
+}
+
+/// Adds one row.
+#[inline(always)]
+fn add_row<S: Sum>(row: &[u8], weight: S, sums: &mut [S; BLOCK]) {
+    match row.first_chunk::<BLOCK>() {
+        Some(row) => sums.iter_mut().zip(row).for_each(|(sum, byte)| *sum = sum.plus(weight, S::from(*byte))),
+        None => sums.iter_mut().zip(row).for_each(|(sum, byte)| *sum = sum.plus(weight, S::from(*byte))),
+    }
 }
 
 /// [`sum_rows`] of pixels of 16 bits: three values each, red, green and blue as bytes.
@@ -113,7 +113,8 @@ pub(crate) fn sum_rows_565<S: Sum>(rows: Rows<'_, '_>, window: Window, whole: u3
             row if row > window.inner => window.tail,
             _ => whole,
         });
-        let (row, _) = rows.frame.row(rows.plane, window.first + row, rows.first, bytes).as_chunks::<2>();
+        let (from, _) = rows.frame.rows_from(rows.plane, window.first + row, rows.first);
+        let (row, _) = from.get(..bytes).unwrap_or_default().as_chunks::<2>();
         for (sums, pixel) in pixels.iter_mut().zip(row) {
             let colours = expand_565(u16::from_le_bytes(*pixel));
             *sums = [0, 1, 2].map(|at: usize| sums.get(at).copied().unwrap_or(S::zeroed()).plus(weight, S::from(colours.get(at).copied().unwrap_or(0))));

@@ -243,7 +243,7 @@ impl Room {
             samples = samples.max(format.components().iter().map(of_component).max().unwrap_or(0));
         }
         let band = if geometry.transposed { (3 * together * geometry.across.cells).div_ceil(4) } else { 0 };
-        Self { lines: if axes.narrow { all.div_ceil(2) } else { all }, sums: samples + 1, means: (3 * together).div_ceil(2), band }
+        Self { lines: if axes.narrow { all.div_ceil(2) } else { all }, sums: samples + 2, means: (3 * together).div_ceil(2), band }
     }
 
     fn words(&self) -> usize {

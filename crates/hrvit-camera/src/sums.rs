@@ -3,7 +3,7 @@
 use crate::filter::{Mean, Walk};
 use crate::lines::Sum;
 
-/// Writes the mean of each cell; the walk's sample lies at the beginning of `line`, the next ones every `step` values. `sums` holds a word for each sample and one more.
+/// Writes the mean of each cell; the walk's sample lies at the beginning of `line`, the next ones every `step` values. `sums` holds a word for each sample and two more.
 pub(crate) fn column_means<S: Sum>(line: &[S], step: usize, walk: Walk, mean: Mean, sums: &mut [u32], out: &mut [u16]) {
     match step {
         1 => means::<S, 1>(line, walk, mean, sums, out),
@@ -14,20 +14,24 @@ pub(crate) fn column_means<S: Sum>(line: &[S], step: usize, walk: Walk, mean: Me
 }
 
 /// With sums of all samples in front of each, a cell is the difference of two: at its end and at its beginning. Sums wrap, their differences have 32 bits.
+#[inline(never)]
 fn means<S: Sum, const STEP: usize>(line: &[S], walk: Walk, mean: Mean, sums: &mut [u32], out: &mut [u16]) {
     let mut sum = 0u32;
-    for (before, values) in sums.iter_mut().zip(line.chunks(STEP)) {
+    let (samples, last) = line.as_chunks::<STEP>();
+    let (whole, behind) = sums.split_at_mut(samples.len().min(sums.len()));
+    for (before, values) in whole.iter_mut().zip(samples) {
         *before = sum;
         sum = sum.wrapping_add(values.first().map_or(0, |value| (*value).into()));
     }
-    // Behind the last sample.
-    if let Some(all) = sums.get_mut(line.len().div_ceil(STEP)) {
-        *all = sum;
+    // The last sample may have no values of other components behind it; what follows counts nothing.
+    for (at, before) in behind.iter_mut().take(3).enumerate() {
+        *before = sum;
+        sum = sum.wrapping_add(last.first().filter(|_| at == 0).map_or(0, |value| (*value).into()));
     }
     let sums = &*sums;
-    let before = |sample: usize, part: u32| {
-        let own: u32 = line.get(sample * STEP).map_or(0, |value| (*value).into());
-        sums.get(sample).map_or(0, |sum| sum.wrapping_mul(walk.whole)).wrapping_add(part.wrapping_mul(own))
+    let before = |sample: usize, part: u32| match (sums.get(sample), sums.get(sample + 1)) {
+        (Some(before), Some(with)) => before.wrapping_mul(walk.whole).wrapping_add(part.wrapping_mul(with.wrapping_sub(*before))),
+        _ => 0,
     };
     if walk.step == walk.total {
         // A cell begins where the one in front of it ends.
