@@ -52,7 +52,7 @@ pub(crate) struct Rows<'f, 'a> {
 /// `line[i] = sum over rows of weight * byte i`. `whole` is the weight of an inner row.
 #[inline(never)]
 pub(crate) fn sum_rows<S: Sum>(rows: Rows<'_, '_>, window: Window, whole: u32, line: &mut [S]) {
-    let weights = [window.head, whole, window.tail].map(S::weight);
+    let [of_head, whole, of_tail] = [window.head, whole, window.tail].map(S::weight);
     let (bytes, stride) = rows.frame.rows_from(rows.plane, window.first, rows.first);
     for (at, line) in line.chunks_mut(BLOCK).enumerate() {
         // Where the block begins in each row; the last of them may end with the frame.
@@ -60,13 +60,15 @@ pub(crate) fn sum_rows<S: Sum>(rows: Rows<'_, '_>, window: Window, whole: u32, l
         let head = rows.next().unwrap_or_default();
         let inner = rows.by_ref().take(window.inner);
         let mut sums = [S::zeroed(); BLOCK];
-        let block = head.first_chunk::<BLOCK>();
-        match block {
-            Some(head) => sum_block(head, inner, weights, &mut sums),
-            None => sum_short(head, inner, weights, &mut sums),
+        match head.first_chunk::<BLOCK>() {
+            Some(head) => sum_block(head, inner, [of_head, whole], &mut sums),
+            None => {
+                add_row(head, of_head, &mut sums);
+                inner.for_each(|row| add_row(row, whole, &mut sums));
+            }
         }
         if let (true, Some(tail)) = (window.tail > 0, rows.next()) {
-            add_row(tail, weights[2], &mut sums);
+            add_row(tail, of_tail, &mut sums);
         }
         line.copy_from_slice(sums.get(..line.len()).unwrap_or_default());
     }
@@ -74,7 +76,7 @@ pub(crate) fn sum_rows<S: Sum>(rows: Rows<'_, '_>, window: Window, whole: u32, l
 
 /// A whole block of the head and the rows within.
 #[inline(always)]
-fn sum_block<'a, S: Sum>(head: &[u8; BLOCK], inner: impl Iterator<Item = &'a [u8]>, [of_head, whole, _]: [S; 3], sums: &mut [S; BLOCK]) {
+fn sum_block<'a, S: Sum>(head: &[u8; BLOCK], inner: impl Iterator<Item = &'a [u8]>, [of_head, whole]: [S; 2], sums: &mut [S; BLOCK]) {
     let mut plain = [S::zeroed(); BLOCK];
     for row in inner.filter_map(<[u8]>::first_chunk::<BLOCK>) {
         for (sum, byte) in plain.iter_mut().zip(row) {
@@ -84,12 +86,6 @@ fn sum_block<'a, S: Sum>(head: &[u8; BLOCK], inner: impl Iterator<Item = &'a [u8
     for ((sum, plain), byte) in sums.iter_mut().zip(&plain).zip(head) {
         *sum = S::zeroed().plus(whole, *plain).plus(of_head, S::from(*byte));
     }
-}
-
-/// What is left of a line.
-fn sum_short<'a, S: Sum>(head: &[u8], inner: impl Iterator<Item = &'a [u8]>, [of_head, whole, _]: [S; 3], sums: &mut [S; BLOCK]) {
-    add_row(head, of_head, sums);
-    inner.for_each(|row| add_row(row, whole, sums));
 }
 
 /// Adds one row.
@@ -102,23 +98,40 @@ fn add_row<S: Sum>(row: &[u8], weight: S, sums: &mut [S; BLOCK]) {
 }
 
 /// [`sum_rows`] of pixels of 16 bits: three values each, red, green and blue as bytes.
+#[inline(never)]
 pub(crate) fn sum_rows_565<S: Sum>(rows: Rows<'_, '_>, window: Window, whole: u32, line: &mut [S]) {
     let (pixels, _) = line.as_chunks_mut::<3>();
-    pixels.as_flattened_mut().fill(S::zeroed());
-    let bytes = 2 * pixels.len();
+    let (bytes, stride) = rows.frame.rows_from(rows.plane, window.first, rows.first);
     let count = window.inner + 1 + usize::from(window.tail > 0);
-    for row in 0..count {
-        let weight = S::weight(match row {
-            0 => window.head,
-            row if row > window.inner => window.tail,
-            _ => whole,
-        });
-        let (from, _) = rows.frame.rows_from(rows.plane, window.first + row, rows.first);
-        let (row, _) = from.get(..bytes).unwrap_or_default().as_chunks::<2>();
-        for (sums, pixel) in pixels.iter_mut().zip(row) {
-            let colours = expand_565(u16::from_le_bytes(*pixel));
-            *sums = [0, 1, 2].map(|at: usize| sums.get(at).copied().unwrap_or(S::zeroed()).plus(weight, S::from(colours.get(at).copied().unwrap_or(0))));
+    for (at, pixels) in pixels.chunks_mut(BLOCK).enumerate() {
+        let mut sums = [[S::zeroed(); BLOCK]; 3];
+        for (number, row) in bytes.get(2 * BLOCK * at..).unwrap_or_default().chunks(stride).take(count).enumerate() {
+            let weight = S::weight(match number {
+                0 => window.head,
+                number if number > window.inner => window.tail,
+                _ => whole,
+            });
+            let (row, _) = row.as_chunks::<2>();
+            match row.first_chunk::<BLOCK>() {
+                Some(row) => add_row_565(row, weight, &mut sums),
+                None => add_row_565(row, weight, &mut sums),
+            }
         }
+        let [red, green, blue] = &sums;
+        for ((pixel, red), (green, blue)) in pixels.iter_mut().zip(red).zip(green.iter().zip(blue)) {
+            *pixel = [*red, *green, *blue];
+        }
+    }
+}
+
+/// Adds one row, each colour to its own sums.
+#[inline(always)]
+fn add_row_565<S: Sum>(row: &[[u8; 2]], weight: S, [red, green, blue]: &mut [[S; BLOCK]; 3]) {
+    for ((pixel, red), (green, blue)) in row.iter().zip(red).zip(green.iter_mut().zip(blue)) {
+        let [r, g, b] = expand_565(u16::from_le_bytes(*pixel));
+        *red = red.plus(weight, S::from(r));
+        *green = green.plus(weight, S::from(g));
+        *blue = blue.plus(weight, S::from(b));
     }
 }
 
