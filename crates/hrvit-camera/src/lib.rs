@@ -29,7 +29,12 @@ pub use filter::Filter;
 pub use format::{Format, UnknownFormat};
 pub use frame::{Frame, FrameError, MAX_SIDE, Plane};
 pub use geometry::{Fit, Geometry, GeometryError, Region, Rotation, View};
+pub use hrvit_format::Size;
 pub use labels::LabelsError;
 pub use masks::{ClassExtent, ClassSet, MaskError, Run};
 pub use overlay::{FrameMut, Ink, OverlayError, PlaneMut};
 pub use rows::{Rows, RowsError};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -11,7 +11,7 @@ use crate::firmware::build::target_folder;
 use crate::{command, install};
 
 /// The crates whose interface is kept.
-const CRATES: [&str; 3] = ["hrvit-kernels", "hrvit-format", "hrvit-core"];
+const CRATES: [&str; 4] = ["hrvit-kernels", "hrvit-format", "hrvit-core", "hrvit-camera"];
 /// The target that docs.rs shows; elsewhere some items are others.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Where the listings lie.

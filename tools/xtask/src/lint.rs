@@ -22,7 +22,7 @@ const INTEGER_BUILDS: [(&str, Option<&str>, &str); 4] = [
 /// A folder beside the repository that nothing in it may depend on; in two pieces, so that this file keeps the rule itself.
 const OUTSIDE: &str = concat!("..", "/shared");
 
-/// No floating-point type or arithmetic in `hrvit-kernels` and `hrvit-core` built without half precision, as the compiler sees them.
+/// No floating-point type or arithmetic in `hrvit-kernels`, `hrvit-core` and `hrvit-camera` built without half precision, as the compiler sees them.
 pub fn integer_only(root: &Path) -> Result<Vec<String>> {
     let targets = INTEGER_BUILDS.map(|(target, ..)| target);
     install::targets(root, &targets)?;
@@ -30,7 +30,7 @@ pub fn integer_only(root: &Path) -> Result<Vec<String>> {
     for (target, processor, features) in INTEGER_BUILDS {
         let mut clippy = Command::new("cargo");
         clippy.current_dir(root).env("CLIPPY_CONF_DIR", root.join(INTEGERS));
-        clippy.args(["clippy", "--locked", "--release", "--quiet", "--keep-going", "--no-deps", "--package", "hrvit-kernels", "--package", "hrvit-core"]);
+        clippy.args(["clippy", "--locked", "--release", "--quiet", "--keep-going", "--no-deps", "--package", "hrvit-kernels", "--package", "hrvit-core", "--package", "hrvit-camera"]);
         clippy.args(["--target", target, "--features", features]);
         if let Some(processor) = processor {
             // These would be taken instead.
