@@ -97,6 +97,7 @@ enum Task {
     /// Share the steps of a frame between two emulated Cortex-M33, and say what that would save
     Cores,
     Capi(capi::CapiArgs),
+    Dist(capi::DistArgs),
     Count(Box<count::CountArgs>),
     Profile(Box<profile::ProfileArgs>),
     Mca(mca::McaArgs),
@@ -136,6 +137,7 @@ fn run() -> Result<ExitCode> {
         Task::N6Image(args) => n6_image::run(&args).map(|()| true)?,
         Task::Conformance => isa::run(&root).map(|made| made.skipped().iter().for_each(|line| println!("SKIPPED {line}"))).map(|()| true)?,
         Task::Capi(args) => none_of(&capi::run(&root, &args)?),
+        Task::Dist(args) => none_of(&capi::dist(&root, &args)?),
         Task::Count(args) => none_of(&count::run(&root, &args)?),
         Task::Profile(args) => profile::run(&root, &args).map(|()| true)?,
         Task::Mca(args) => mca::run(&root, &args).map(|()| true)?,

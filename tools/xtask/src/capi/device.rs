@@ -28,19 +28,27 @@ const HEAP: [&str; 10] = ["malloc", "free", "calloc", "realloc", "_malloc", "_fr
 ///
 /// # Errors
 /// If it does not compile or link.
-pub fn link(root: &Path, folder: &Path, flags: &[&str]) -> Result<PathBuf> {
+fn link(root: &Path, folder: &Path) -> Result<PathBuf> {
     let include = folder.join("include");
     std::fs::create_dir_all(&include).with_context(|| format!("making {}", include.display()))?;
     let header = include.join("hrvit.h");
     std::fs::copy(root.join(super::header::HEADER), &header).with_context(|| format!("writing {}", header.display()))?;
+    link_in(root, folder, folder, &[])
+}
+
+/// Builds the firmware against an archive's files, into the folder `build`, with the compiler's options `flags` for the processor.
+///
+/// # Errors
+/// If it does not compile or link.
+pub fn link_in(root: &Path, folder: &Path, build: &Path, flags: &[&str]) -> Result<PathBuf> {
     let mut make = Command::new("make");
     make.current_dir(root.join(FOLDER)).arg("--always-make").arg("--silent");
-    make.arg(format!("HRVIT={}", folder.display())).arg(format!("BUILD={}", folder.display()));
+    make.arg(format!("HRVIT={}", folder.display())).arg(format!("BUILD={}", build.display()));
     if !flags.is_empty() {
         make.arg(format!("MACHINE={}", flags.join(" ")));
     }
     command::succeed(&mut make)?;
-    Ok(folder.join("segment.elf"))
+    Ok(build.join("segment.elf"))
 }
 
 /// What in a linked program is a way from the library to a panic, or a heap; prints what it takes.
@@ -71,7 +79,7 @@ pub fn search(name: &str, program: &Path) -> Result<Vec<String>> {
 pub fn run(root: &Path, folder: &Path, model: &Path) -> Result<(u32, Vec<String>)> {
     let build: Build = M55;
     hide(root, &build, &build.raw(root)?, &folder.join("lib"))?;
-    let elf = link(root, folder, &[])?;
+    let elf = link(root, folder)?;
     let mut complaints = search("C on Cortex-M55", &elf)?;
     let machine = machine("m55").context("the machine m55")?;
     let ended = qemu::emulate(root, machine, &elf, &[(machine.image_at, model)], false)?;

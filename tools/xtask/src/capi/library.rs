@@ -40,8 +40,10 @@ impl Build {
     /// Options that go to the compiler.
     fn flags(&self) -> Vec<String> {
         let cpu = self.cpu.map(|cpu| format!("-Ctarget-cpu={cpu}"));
+        // A library without floating-point registers in its interface is for chips that have none, whatever the processor may have.
+        let soft = (self.cpu.is_some() && self.target.ends_with("-eabi")).then(|| "-Ctarget-feature=-fpregs".to_owned());
         // Symbols name their generic arguments, as the search for panics reads them.
-        cpu.into_iter().chain(["-Csymbol-mangling-version=v0".to_owned()]).collect()
+        cpu.into_iter().chain(soft).chain(["-Csymbol-mangling-version=v0".to_owned()]).collect()
     }
 
     /// Builds the static library as cargo makes it, in a folder of its own.

@@ -1,6 +1,7 @@
 //! `cargo xtask capi`: the C interface, seen from programs in C, C++, Java and Python. `cargo xtask dist`: its archives.
 
 mod device;
+mod dist;
 mod header;
 mod jni;
 mod library;
@@ -20,6 +21,7 @@ use crate::firmware::build::target_folder;
 use crate::install;
 use programs::{Language, compile, misuse};
 
+pub use dist::{DistArgs, run as dist};
 pub use header::check as check_header;
 
 /// The C interface: its header, what a program may get wrong, and one frame from C, C++, Java, Python and Rust, in C and Rust on every processor

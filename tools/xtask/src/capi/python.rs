@@ -15,9 +15,14 @@ const PACKAGES: [&str; 2] = ["maturin>=1.9,<2", "numpy>=1.23"];
 /// Folder of the environment below the target folder.
 const ENVIRONMENT: &str = "python-venv";
 
+/// Where the environment's programs are.
+pub fn programs(root: &Path) -> PathBuf {
+    target_folder(root).join(ENVIRONMENT).join("bin")
+}
+
 /// A program of the environment.
 fn program(root: &Path, name: &str) -> PathBuf {
-    target_folder(root).join(ENVIRONMENT).join("bin").join(name)
+    programs(root).join(name)
 }
 
 /// Makes an environment with `packages`, unless it is there; else says why there is none.
