@@ -56,8 +56,9 @@
 #define HRVIT_ERROR_TEXT_BYTES 248
 
 /**
- * For `hrvit_model_options.flags`: copy the image to memory of the library's own. The buffer may
- * lie anywhere, and is free again when the function returns. Needs `HRVIT_FEATURE_STD`.
+ * For `hrvit_model_options.flags`: copy the image to memory of the library's own. A buffer may
+ * lie anywhere; buffer or file are free again when the function returns. Needs
+ * `HRVIT_FEATURE_STD`.
  */
 #define HRVIT_MODEL_COPY 1
 /** For `hrvit_model_info.head`: a label for every pixel. */
@@ -100,7 +101,7 @@
 #define HRVIT_STEP_ENDED 1
 
 /**
- * What became of a call. `HRVIT_OK` is 0; every other code is an error, and nothing was done
+ * The end of a call. `HRVIT_OK` is 0; every other code is an error, and nothing was done
  * unless the function says otherwise. Numbers never change; later versions may add some.
  */
 enum hrvit_status
@@ -191,7 +192,7 @@ typedef struct hrvit_model_options
 } hrvit_model_options;
 
 /**
- * What became of a call, in words. Every function that returns `hrvit_status` fills one in if it
+ * The end of a call, in words. Every function that returns `hrvit_status` fills one in if it
  * is given one; NULL is fine where the code is enough.
  *
  *     hrvit_error error = HRVIT_INIT(hrvit_error);
@@ -211,7 +212,7 @@ typedef struct hrvit_error
     char text[HRVIT_ERROR_TEXT_BYTES];
 } hrvit_error;
 
-/** What an image says of itself. */
+/** Facts about an image, as it says them itself. */
 typedef struct hrvit_model_info
 {
     /** `sizeof(hrvit_model_info)`, set by the caller. */
@@ -243,7 +244,7 @@ typedef struct hrvit_model_info
 } hrvit_model_info;
 
 /**
- * What an engine is planned for, and where its arena is. Zeros are the defaults.
+ * Wishes that an engine is planned for, and where its arena is. Zeros are the defaults.
  *
  * The same structure goes to `hrvit_plan`, which says how many bytes the arena must have, and to
  * `hrvit_engine_open`.
@@ -277,7 +278,7 @@ typedef struct hrvit_engine_options
     const char *kernels;
 } hrvit_engine_options;
 
-/** What a plan asks for and gives. */
+/** Needs and sizes of a plan. */
 typedef struct hrvit_engine_info
 {
     /** `sizeof(hrvit_engine_info)`, set by the caller. */
@@ -324,7 +325,7 @@ typedef struct hrvit_frame
 } hrvit_frame;
 
 /**
- * Where the results of a frame go. Sizes must be exactly those of the plan. No two buffers may
+ * Buffers for the results of a frame. Sizes must be exactly those of the plan. No two buffers may
  * overlap, nor any of them the frame, an arena or an image.
  */
 typedef struct hrvit_segmentation
@@ -428,13 +429,18 @@ uint32_t hrvit_abi_version(void);
  * The version of the project, such as `"0.1.0"`. It lives as long as the library.
  *
  * Errors: none. Thread-safety: any thread, any time.
+ *
+ *     printf("libhrvit %s\n", hrvit_version());
  */
 const char *hrvit_version(void);
 
 /**
- * What this build of the library can do: a sum of `HRVIT_FEATURE_...`.
+ * Abilities of this build of the library: a sum of `HRVIT_FEATURE_...`.
  *
  * Errors: none. Thread-safety: any thread, any time.
+ *
+ *     if (!(hrvit_features() & HRVIT_FEATURE_STD))
+ *         options.arena = arena;  // nobody else brings one
  */
 uint32_t hrvit_features(void);
 
@@ -443,6 +449,8 @@ uint32_t hrvit_features(void);
  * library. `hrvit_error.text` says more.
  *
  * Errors: none. Thread-safety: any thread, any time.
+ *
+ *     puts(hrvit_status_text(hrvit_engine_close(engine, NULL)));
  */
 const char *hrvit_status_text(int32_t status);
 
@@ -476,15 +484,20 @@ hrvit_status hrvit_model_open(const void *image,
 
 /**
  * Opens the model image in the file at `path`, a text that ends with a NUL, in UTF-8 on Windows
- * and as the system has it elsewhere. The file is read once, to memory of the library's own.
+ * and as the system has it elsewhere. Every byte of the image is checked, once.
  *
- * `options` may be NULL; it has no flag for this function yet. Writes the handle to `model`, or
- * NULL after an error.
+ * The file is mapped, and must stay as it is until `hrvit_model_close` has returned `HRVIT_OK`:
+ * replace it by a new one of its name, do not write into it. With `HRVIT_MODEL_COPY` it is read
+ * to memory of the library's own, and may be changed or gone when this function returns.
+ * `options` may be NULL.
+ *
+ * Takes: time in proportion to the image, some gigabytes a second on a desk, beside the time that
+ * the system takes to read the file. Writes the handle to `model`, or NULL after an error.
  *
  * Errors: those of `hrvit_model_open`, and `HRVIT_ERROR_FILE`; `_UNSUPPORTED` without
  * `HRVIT_FEATURE_STD`.
  *
- * Thread-safety: any thread, any time.
+ * Thread-safety: any thread, any time; not from interrupts.
  *
  *     hrvit_error error = HRVIT_INIT(hrvit_error);
  *     hrvit_model *model;
@@ -503,6 +516,10 @@ hrvit_status hrvit_model_open_file(const char *path,
  * `_BUSY` (without `HRVIT_FEATURE_STD`: another task works with the handle; it stays open).
  *
  * Thread-safety: any thread, any time; not from interrupts.
+ *
+ *     hrvit_engine_close(engine, NULL);
+ *     if (hrvit_model_close(model, NULL) == HRVIT_OK)
+ *         free(image);  // of hrvit_model_open without HRVIT_MODEL_COPY
  */
 hrvit_status hrvit_model_close(struct hrvit_model *model, struct hrvit_error *error);
 
@@ -549,6 +566,9 @@ hrvit_status hrvit_model_class_name(const struct hrvit_model *model,
  * no colours), `_OVERLAP`; `_BUSY` without `HRVIT_FEATURE_STD`.
  *
  * Thread-safety: any thread, any time; not from interrupts.
+ *
+ *     uint8_t rgb[3] = {128, 128, 128};
+ *     hrvit_model_class_colour(model, label, rgb, NULL);  // grey stays where the image has none
  */
 hrvit_status hrvit_model_class_colour(const struct hrvit_model *model,
                                       uint32_t class_index,
@@ -563,6 +583,10 @@ hrvit_status hrvit_model_class_colour(const struct hrvit_model *model,
  * `_OVERLAP`; `_BUSY` without `HRVIT_FEATURE_STD`.
  *
  * Thread-safety: any thread, any time; not from interrupts.
+ *
+ *     char name[32];
+ *     if (hrvit_model_step_name(model, step->index, name, sizeof name, NULL) == HRVIT_OK)
+ *         puts(name);
  */
 hrvit_status hrvit_model_step_name(const struct hrvit_model *model,
                                    uint32_t step_index,
@@ -582,6 +606,10 @@ hrvit_status hrvit_model_step_name(const struct hrvit_model *model,
  * `HRVIT_FEATURE_STD`.
  *
  * Thread-safety: any thread, any time; not from interrupts.
+ *
+ *     hrvit_frame frame = HRVIT_INIT(hrvit_frame);
+ *     if (hrvit_model_golden_frame(model, &frame.pixels, &frame.bytes, &error) == HRVIT_OK)
+ *         status = hrvit_engine_segment(engine, &frame, &results, NULL, &error);
  */
 hrvit_status hrvit_model_golden_frame(const struct hrvit_model *model,
                                       const uint8_t **pixels,
@@ -595,6 +623,9 @@ hrvit_status hrvit_model_golden_frame(const struct hrvit_model *model,
  * `HRVIT_FEATURE_STD`.
  *
  * Thread-safety: any thread, any time; not from interrupts.
+ *
+ *     float values[19];  // of the first position
+ *     hrvit_model_logit_values(model, logits, 19, values, NULL);
  */
 hrvit_status hrvit_model_logit_values(const struct hrvit_model *model,
                                       const int16_t *logits,
@@ -609,6 +640,9 @@ hrvit_status hrvit_model_logit_values(const struct hrvit_model *model,
  * Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ALIGNMENT`; `_BUSY` without `HRVIT_FEATURE_STD`.
  *
  * Thread-safety: any thread, any time; not from interrupts.
+ *
+ *     // Margins up to 8 logits.
+ *     hrvit_model_margin_shift(model, 8.0f, &results.margin_shift, NULL);
  */
 hrvit_status hrvit_model_margin_shift(const struct hrvit_model *model,
                                       float range,
@@ -622,6 +656,10 @@ hrvit_status hrvit_model_margin_shift(const struct hrvit_model *model,
  * without `HRVIT_FEATURE_STD`.
  *
  * Thread-safety: any thread, any time; not from interrupts.
+ *
+ *     float unit;
+ *     if (hrvit_model_margin_unit(model, results.margin_shift, &unit, NULL) == HRVIT_OK)
+ *         printf("%.2f logits ahead\n", (double)unit * results.margins[0]);
  */
 hrvit_status hrvit_model_margin_unit(const struct hrvit_model *model,
                                      uint32_t shift,
@@ -688,6 +726,9 @@ hrvit_status hrvit_engine_open(struct hrvit_model *model,
  * callback that calls this: the engine stays open).
  *
  * Thread-safety: any thread, any time; not from interrupts.
+ *
+ *     if (hrvit_engine_close(engine, NULL) == HRVIT_OK)
+ *         free(arena);  // of hrvit_engine_options
  */
 hrvit_status hrvit_engine_close(struct hrvit_engine *engine, struct hrvit_error *error);
 
@@ -698,6 +739,10 @@ hrvit_status hrvit_engine_close(struct hrvit_engine *engine, struct hrvit_error 
  * `_STRUCT_SIZE`.
  *
  * Thread-safety: any thread, any time; not from interrupts.
+ *
+ *     hrvit_engine_info info = HRVIT_INIT(hrvit_engine_info);
+ *     if (hrvit_engine_describe(engine, &info, NULL) == HRVIT_OK)
+ *         labels = malloc(info.label_bytes);
  */
 hrvit_status hrvit_engine_describe(const struct hrvit_engine *engine,
                                    struct hrvit_engine_info *info,
@@ -783,6 +828,9 @@ hrvit_status hrvit_engine_classify(struct hrvit_engine *engine,
  * Errors: those of `hrvit_engine_segment`, but not `HRVIT_ERROR_HEAD`.
  *
  * Thread-safety: as `hrvit_engine_segment`.
+ *
+ *     int16_t *logits = malloc(info.logit_count * sizeof *logits);
+ *     status = hrvit_engine_logits(engine, &frame, logits, info.logit_count, NULL, &error);
  */
 hrvit_status hrvit_engine_logits(struct hrvit_engine *engine,
                                  const struct hrvit_frame *frame,

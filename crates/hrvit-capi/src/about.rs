@@ -39,6 +39,10 @@ pub extern "C" fn hrvit_abi_version() -> u32 {
 /// The version of the project, such as `"0.1.0"`. It lives as long as the library.
 ///
 /// Errors: none. Thread-safety: any thread, any time.
+///
+/// ```c
+/// printf("libhrvit %s\n", hrvit_version());
+/// ```
 // SAFETY: no other function of this name.
 #[unsafe(no_mangle)]
 pub extern "C" fn hrvit_version() -> *const c_char {
@@ -49,6 +53,11 @@ pub extern "C" fn hrvit_version() -> *const c_char {
 /// Abilities of this build of the library: a sum of `HRVIT_FEATURE_...`.
 ///
 /// Errors: none. Thread-safety: any thread, any time.
+///
+/// ```c
+/// if (!(hrvit_features() & HRVIT_FEATURE_STD))
+///     options.arena = arena;  // nobody else brings one
+/// ```
 // SAFETY: no other function of this name.
 #[unsafe(no_mangle)]
 pub extern "C" fn hrvit_features() -> u32 {
@@ -69,6 +78,10 @@ pub extern "C" fn hrvit_features() -> u32 {
 /// library. `hrvit_error.text` says more.
 ///
 /// Errors: none. Thread-safety: any thread, any time.
+///
+/// ```c
+/// puts(hrvit_status_text(hrvit_engine_close(engine, NULL)));
+/// ```
 // SAFETY: no other function of this name.
 #[unsafe(no_mangle)]
 pub extern "C" fn hrvit_status_text(status: i32) -> *const c_char {

@@ -205,6 +205,11 @@ unsafe fn arena_of(options: &hrvit_engine_options, needed: usize) -> Result<Aren
 ///
 /// Thread-safety: any thread, any time; not from interrupts.
 ///
+/// ```c
+/// if (hrvit_engine_close(engine, NULL) == HRVIT_OK)
+///     free(arena);  // of hrvit_engine_options
+/// ```
+///
 /// # Safety
 /// `error` is NULL or leads to what is described.
 // SAFETY: no other function of this name.
@@ -232,6 +237,12 @@ pub unsafe extern "C" fn hrvit_engine_close(engine: *mut hrvit_engine, error: *m
 /// `_STRUCT_SIZE`.
 ///
 /// Thread-safety: any thread, any time; not from interrupts.
+///
+/// ```c
+/// hrvit_engine_info info = HRVIT_INIT(hrvit_engine_info);
+/// if (hrvit_engine_describe(engine, &info, NULL) == HRVIT_OK)
+///     labels = malloc(info.label_bytes);
+/// ```
 ///
 /// # Safety
 /// Pointers are NULL or lead to what is described.

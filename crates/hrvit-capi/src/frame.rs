@@ -180,6 +180,11 @@ pub unsafe extern "C" fn hrvit_engine_classify(
 ///
 /// Thread-safety: as `hrvit_engine_segment`.
 ///
+/// ```c
+/// int16_t *logits = malloc(info.logit_count * sizeof *logits);
+/// status = hrvit_engine_logits(engine, &frame, logits, info.logit_count, NULL, &error);
+/// ```
+///
 /// # Safety
 /// Pointers are NULL or lead to what is described.
 // SAFETY: no other function of this name.

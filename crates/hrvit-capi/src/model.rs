@@ -161,6 +161,12 @@ pub unsafe extern "C" fn hrvit_model_open_file(
 ///
 /// Thread-safety: any thread, any time; not from interrupts.
 ///
+/// ```c
+/// hrvit_engine_close(engine, NULL);
+/// if (hrvit_model_close(model, NULL) == HRVIT_OK)
+///     free(image);  // of hrvit_model_open without HRVIT_MODEL_COPY
+/// ```
+///
 /// # Safety
 /// `error` is NULL or leads to what is described.
 // SAFETY: no other function of this name.

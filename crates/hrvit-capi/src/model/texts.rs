@@ -83,6 +83,11 @@ fn class_of(classes: u16, index: u32) -> Result<usize, Failure> {
 ///
 /// Thread-safety: any thread, any time; not from interrupts.
 ///
+/// ```c
+/// uint8_t rgb[3] = {128, 128, 128};
+/// hrvit_model_class_colour(model, label, rgb, NULL);  // grey stays where the image has none
+/// ```
+///
 /// # Safety
 /// Pointers are NULL or lead to what is described.
 // SAFETY: no other function of this name.
@@ -108,6 +113,12 @@ pub unsafe extern "C" fn hrvit_model_class_colour(model: *const hrvit_model, cla
 /// `_OVERLAP`; `_BUSY` without `HRVIT_FEATURE_STD`.
 ///
 /// Thread-safety: any thread, any time; not from interrupts.
+///
+/// ```c
+/// char name[32];
+/// if (hrvit_model_step_name(model, step->index, name, sizeof name, NULL) == HRVIT_OK)
+///     puts(name);
+/// ```
 ///
 /// # Safety
 /// Pointers are NULL or lead to what is described.
@@ -145,6 +156,12 @@ pub unsafe extern "C" fn hrvit_model_step_name(
 ///
 /// Thread-safety: any thread, any time; not from interrupts.
 ///
+/// ```c
+/// hrvit_frame frame = HRVIT_INIT(hrvit_frame);
+/// if (hrvit_model_golden_frame(model, &frame.pixels, &frame.bytes, &error) == HRVIT_OK)
+///     status = hrvit_engine_segment(engine, &frame, &results, NULL, &error);
+/// ```
+///
 /// # Safety
 /// Pointers are NULL or lead to what is described.
 // SAFETY: no other function of this name.
@@ -173,6 +190,11 @@ pub unsafe extern "C" fn hrvit_model_golden_frame(
 /// `HRVIT_FEATURE_STD`.
 ///
 /// Thread-safety: any thread, any time; not from interrupts.
+///
+/// ```c
+/// float values[19];  // of the first position
+/// hrvit_model_logit_values(model, logits, 19, values, NULL);
+/// ```
 ///
 /// # Safety
 /// Pointers are NULL or lead to what is described.
@@ -211,6 +233,11 @@ pub unsafe extern "C" fn hrvit_model_logit_values(
 ///
 /// Thread-safety: any thread, any time; not from interrupts.
 ///
+/// ```c
+/// // Margins up to 8 logits.
+/// hrvit_model_margin_shift(model, 8.0f, &results.margin_shift, NULL);
+/// ```
+///
 /// # Safety
 /// Pointers are NULL or lead to what is described.
 // SAFETY: no other function of this name.
@@ -231,6 +258,12 @@ pub unsafe extern "C" fn hrvit_model_margin_shift(model: *const hrvit_model, ran
 /// without `HRVIT_FEATURE_STD`.
 ///
 /// Thread-safety: any thread, any time; not from interrupts.
+///
+/// ```c
+/// float unit;
+/// if (hrvit_model_margin_unit(model, results.margin_shift, &unit, NULL) == HRVIT_OK)
+///     printf("%.2f logits ahead\n", (double)unit * results.margins[0]);
+/// ```
 ///
 /// # Safety
 /// Pointers are NULL or lead to what is described.
