@@ -129,11 +129,13 @@ public:
         return opened;
     }
 
-    /// The image in a file.
-    static Result<Model> open_file(const char *path) noexcept
+    /// The image in a file, which must stay as it is, unless `flags` is HRVIT_MODEL_COPY.
+    static Result<Model> open_file(const char *path, std::uint32_t flags = 0) noexcept
     {
         Result<Model> opened;
-        hrvit_model_open_file(path, nullptr, &opened->handle_, opened.error());
+        auto options = make<hrvit_model_options>();
+        options.flags = flags;
+        hrvit_model_open_file(path, &options, &opened->handle_, opened.error());
         return opened;
     }
 

@@ -100,7 +100,7 @@ static void structures(hrvit_model *model)
     EXPECT(HRVIT_ERROR_ALIGNMENT, hrvit_model_describe(model, (hrvit_model_info *)(void *)((char *)&longer + 1), NULL));
 }
 
-static void opening(void)
+static void opening(const char *path)
 {
     hrvit_model *model = (hrvit_model *)(void *)&image;
     hrvit_model_options options = HRVIT_INIT(hrvit_model_options);
@@ -131,7 +131,19 @@ static void opening(void)
 
     EXPECT(HRVIT_ERROR_FILE, hrvit_model_open_file("/no/such/file", NULL, &model, NULL));
     EXPECT(HRVIT_ERROR_FILE, hrvit_model_open_file("", NULL, &model, NULL));
+    EXPECT(HRVIT_ERROR_FILE, hrvit_model_open_file("/", NULL, &model, NULL));
+    EXPECT(HRVIT_ERROR_FILE, hrvit_model_open_file("/", &options, &model, NULL));
+    EXPECT(HRVIT_ERROR_IMAGE, hrvit_model_open_file("/dev/null", NULL, &model, NULL));
     EXPECT(HRVIT_ERROR_NULL, hrvit_model_open_file(NULL, NULL, &model, NULL));
+    /* Mapped, then read. */
+    EXPECT(HRVIT_OK, hrvit_model_open_file(path, NULL, &model, NULL));
+    structures(model);
+    EXPECT(HRVIT_OK, hrvit_model_close(model, NULL));
+    EXPECT(HRVIT_OK, hrvit_model_open_file(path, &options, &model, NULL));
+    structures(model);
+    EXPECT(HRVIT_OK, hrvit_model_close(model, NULL));
+    options.flags = 2;
+    EXPECT(HRVIT_ERROR_ARGUMENT, hrvit_model_open_file(path, &options, &model, NULL));
 }
 
 /* Handles that are closed, of the other kind, or never were any. */
@@ -416,7 +428,7 @@ int main(int count, char **arguments)
     }
     HOLDS(hrvit_abi_version() == HRVIT_ABI_VERSION);
     HOLDS((hrvit_features() & HRVIT_FEATURE_STD) != 0);
-    opening();
+    opening(arguments[1]);
     EXPECT(HRVIT_OK, hrvit_model_open(image, image_bytes, NULL, &model, NULL));
     EXPECT(HRVIT_OK, hrvit_engine_open(model, NULL, &engine, NULL));
     handles(model, engine);
