@@ -1,4 +1,4 @@
-//! `cargo xtask faults`: images that must not boot, a processor's fault and a flash that fails, on every emulated machine. Each must end with its exit code.
+//! `cargo xtask faults`: images that must not boot, a processor's fault and a flash that fails, on every emulated machine and board. Each must end with its exit code.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -10,10 +10,11 @@ use comfy_table::{CellAlignment, ContentArrangement};
 use hrvit_log::{Log, MadeFault, Pass, SelfTest, SlotRefused};
 use object::{Object, ObjectSection, ObjectSymbol};
 
+use crate::boards::{self, Emulator};
 use crate::firmware::build::{self, FAULTS, Plan, Precision, Weights, target_folder};
 use crate::firmware::table;
 use crate::hrvit::Hrvit;
-use crate::machines::{MACHINES, Machine};
+use crate::machines::{MACHINES, Machine, PI, machine};
 use crate::{marked, qemu};
 
 /// The page with the table, relative to the root.
@@ -25,6 +26,9 @@ const LARGER: &str = "224x288";
 /// Where the format's version stands in an image, and a part of its first bytes that a CRC covers.
 const VERSION_AT: usize = 8;
 const SEQUENCE_AT: usize = 16;
+
+/// The machine whose images are those of the boards that are emulated.
+const LIKE_BOARDS: &str = "m33";
 
 /// Something that goes wrong.
 struct Case {
@@ -53,7 +57,7 @@ struct Row {
 /// # Errors
 /// If something is missing and cannot be installed, does not build, or a log cannot be decoded.
 pub fn run(root: &Path) -> Result<Vec<String>> {
-    qemu::install(root, &MACHINES.iter().collect::<Vec<_>>())?;
+    qemu::install(root, &MACHINES.iter().chain([&PI]).collect::<Vec<_>>())?;
     let rows = rows(root, &Hrvit::build(root)?, Extent::All)?;
     marked::write(root, PAGE, MARKS, &markdown(&rows)?)?;
     Ok(rows.iter().filter_map(complaint).collect())
@@ -79,13 +83,22 @@ enum Extent {
 /// The cases on every machine, printed. Machines run side by side.
 fn rows(root: &Path, hrvit: &Hrvit, extent: Extent) -> Result<Vec<Row>> {
     // Machines share images: none is made twice at a time.
-    let images = MACHINES.iter().map(|machine| Images::make(root, hrvit, machine, extent)).collect::<Result<Vec<_>>>()?;
+    let machines: Vec<&Machine> = if extent == Extent::All { MACHINES.iter().chain([&PI]).collect() } else { MACHINES.iter().collect() };
+    let images = machines.iter().map(|machine| Images::make(root, hrvit, machine, extent)).collect::<Result<Vec<_>>>()?;
     let of_each = thread::scope(|scope| {
-        let run = |(machine, images)| scope.spawn(move || on(root, hrvit, machine, images, extent));
-        let running: Vec<_> = MACHINES.iter().zip(&images).map(run).collect();
+        let run = |(machine, images): (&&'static Machine, _)| {
+            let machine: &'static Machine = machine;
+            scope.spawn(move || on(root, hrvit, machine, images, extent))
+        };
+        let running: Vec<_> = machines.iter().zip(&images).map(run).collect();
         running.into_iter().map(|machine| machine.join().map_err(|_| anyhow!("a thread panicked"))?).collect::<Result<Vec<_>>>()
     })?;
-    let rows = merged(of_each.concat());
+    let mut rows = of_each.concat();
+    if extent == Extent::All {
+        let images = machines.iter().zip(&images).find(|(machine, _)| machine.name == LIKE_BOARDS).map(|(_, images)| images);
+        rows.extend(on_boards(root, hrvit, images.with_context(|| format!("no machine {LIKE_BOARDS}"))?)?);
+    }
+    let rows = merged(rows);
     let mut table = table(&["what is wrong", "exit code", "machines", "log"]);
     table.set_content_arrangement(ContentArrangement::Dynamic).set_width(180);
     for column in table.column_iter_mut().skip(2) {
@@ -95,6 +108,32 @@ fn rows(root: &Path, hrvit: &Hrvit, extent: Extent) -> Result<Vec<Row>> {
         table.add_row([&row.case, &row.code.to_string(), &row.machines.join(" "), &row.said]);
     }
     println!("{table}");
+    Ok(rows)
+}
+
+/// The cases of images on the boards that Unicorn emulates; what it lacks is said.
+fn on_boards(root: &Path, hrvit: &Hrvit, images: &Images) -> Result<Vec<Row>> {
+    let emulator = match Emulator::find(root)? {
+        Ok(emulator) => emulator,
+        Err(missing) => {
+            println!("SKIPPED boards: {missing}");
+            return Ok(Vec::new());
+        }
+    };
+    let mut rows = Vec::new();
+    for (board, room) in boards::EMULATED {
+        let elf = boards::program(root, board, "selftest", &Plan::default())?;
+        let log = elf.with_extension("faults");
+        for Case { name, images, code: expected } in images.refused(machine(LIKE_BOARDS).context("no such machine")?) {
+            let image = images.first().map(|(_, image)| image.as_path());
+            if image.is_some_and(|image| image.metadata().is_ok_and(|metadata| metadata.len() > room)) {
+                continue;
+            }
+            let outcome = emulator.boot(&boards::Case { model: image, serial: Some(&log), ..boards::Case::new(board, &elf) })?;
+            let code = outcome.code.with_context(|| format!("{name} on {board}: {outcome}"))?;
+            rows.extend(of_log(name, board, code, expected, &qemu::said(hrvit, &elf, &qemu::Ended { code, log: log.clone() })?));
+        }
+    }
     Ok(rows)
 }
 

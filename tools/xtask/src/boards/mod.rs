@@ -15,10 +15,11 @@ use crate::firmware::build::{self, Plan, target_folder};
 use crate::firmware::table;
 use crate::hrvit::{Hrvit, path_text};
 use crate::{command, install, machines, n6_image};
-use emulator::{Case, Emulator, Outcome};
+use emulator::Outcome;
+pub use emulator::{Case, Emulator};
 
-/// Boards that the emulator knows.
-const EMULATED: [&str; 2] = ["rp2350", "stm32h747i-disco"];
+/// Boards that the emulator knows, with the bytes that their flash has for a model image.
+pub const EMULATED: [(&str, u64); 2] = [("rp2350", 3 << 20), ("stm32h747i-disco", 64 << 20)];
 /// Seconds in which a start-up without a model image has ended, on any machine.
 const START_UP: u32 = 10;
 
@@ -50,24 +51,24 @@ pub fn run(root: &Path, all: bool) -> Result<Made> {
     }
     let emulator = match Emulator::find(root)? {
         Ok(emulator) => emulator,
-        Err(missing) => return Ok(Made::Part(EMULATED.iter().map(|board| format!("{board} booted in an emulator: {missing}")).collect())),
+        Err(missing) => return Ok(Made::Part(EMULATED.iter().map(|(board, _)| format!("{board} booted in an emulator: {missing}")).collect())),
     };
     let hrvit = Hrvit::build(root)?;
     let good = hrvit.model(&Plan::default(), "rows")?;
     let flipped = flipped(root, &good)?;
     // The boards' programs have the same names: one is copied before the next is built.
-    let elves = EMULATED.map(|board| program(root, board, "selftest", &Plan::default())).into_iter().collect::<Result<Vec<_>>>()?;
+    let elves = EMULATED.map(|(board, _)| program(root, board, "selftest", &Plan::default())).into_iter().collect::<Result<Vec<_>>>()?;
     let rows = thread::scope(|scope| {
         let run = |(board, elf): (&'static str, &PathBuf)| {
             let (emulator, hrvit, good, flipped, elf) = (&emulator, &hrvit, &good, &flipped, elf.clone());
             scope.spawn(move || boot(board, &elf, emulator, hrvit, good, flipped))
         };
-        let running: Vec<_> = EMULATED.into_iter().zip(&elves).map(run).collect();
+        let running: Vec<_> = EMULATED.into_iter().map(|(board, _)| board).zip(&elves).map(run).collect();
         running.into_iter().map(|board| board.join().map_err(|_| anyhow!("a thread panicked"))?).collect::<Result<Vec<_>>>()
     })?;
     let mut rows: Vec<Row> = rows.into_iter().flatten().collect();
     if all {
-        for board in EMULATED {
+        for (board, _) in EMULATED {
             rows.push(begins_again(root, board, &emulator)?);
             rows.push(own_frames(root, board, &emulator, &hrvit, &good)?);
         }
@@ -106,7 +107,10 @@ fn own_frames(root: &Path, board: &'static str, emulator: &Emulator, hrvit: &Hrv
 }
 
 /// A program of the board, in a place of its own.
-fn program(root: &Path, board: &str, name: &str, plan: &Plan) -> Result<PathBuf> {
+///
+/// # Errors
+/// If it does not build.
+pub fn program(root: &Path, board: &str, name: &str, plan: &Plan) -> Result<PathBuf> {
     let boards = machines::boards(root)?;
     let target = &boards.iter().find(|found| found.package == board).with_context(|| format!("no board {board}"))?.target;
     install::targets(root, &[target])?;
