@@ -133,7 +133,23 @@ pub fn all() -> Vec<Check> {
         Check { name: "device targets installed".to_owned(), kind: Kind::Rule(install_targets) },
     ]);
     for target in DEVICE_TARGETS {
-        let words = ["cargo", "build", "--release", "--target", target, "-p", "hrvit-kernels", "-p", "hrvit-format", "-p", "hrvit-core", "-p", "hrvit-log", "-p", "hrvit-camera"];
+        let words = [
+            "cargo",
+            "build",
+            "--release",
+            "--target",
+            target,
+            "-p",
+            "hrvit-kernels",
+            "-p",
+            "hrvit-format",
+            "-p",
+            "hrvit-core",
+            "-p",
+            "hrvit-log",
+            "-p",
+            "hrvit-camera",
+        ];
         checks.push(Check::program(&format!("no_std {target}"), &words));
     }
     // Which decides where a system shows programs no identification register.

@@ -30,7 +30,20 @@ pub fn integer_only(root: &Path) -> Result<Vec<String>> {
     for (target, processor, features) in INTEGER_BUILDS {
         let mut clippy = Command::new("cargo");
         clippy.current_dir(root).env("CLIPPY_CONF_DIR", root.join(INTEGERS));
-        clippy.args(["clippy", "--locked", "--release", "--quiet", "--keep-going", "--no-deps", "--package", "hrvit-kernels", "--package", "hrvit-core", "--package", "hrvit-camera"]);
+        clippy.args([
+            "clippy",
+            "--locked",
+            "--release",
+            "--quiet",
+            "--keep-going",
+            "--no-deps",
+            "--package",
+            "hrvit-kernels",
+            "--package",
+            "hrvit-core",
+            "--package",
+            "hrvit-camera",
+        ]);
         clippy.args(["--target", target, "--features", features]);
         if let Some(processor) = processor {
             // These would be taken instead.
