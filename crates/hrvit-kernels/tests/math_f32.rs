@@ -133,7 +133,7 @@ fn the_estimate_of_a_power_is_too_coarse_to_build_on() {
         worst = worst.max((f64::from(got) / libm::exp(x.to_f64()) - 1.0).abs());
     }
     println!("micromath's exp: relative error {worst:e}");
-    assert!(worst > 1.0 / 1024.0, "{worst:e}: build on it");
+    assert!((1.0 / 1024.0..2.5e-3).contains(&worst), "{worst:e}: where it is finer, build on it");
 }
 
 /// Fused products and other lanes change the last bits of a sum, not its bound.
