@@ -30,7 +30,7 @@ fn program(root: &Path, name: &str) -> PathBuf {
 /// # Errors
 /// The reason, as a sentence.
 pub fn environment(root: &Path, packages: &[&str]) -> Result<(), String> {
-    let lacks = |what: &str, error: anyhow::Error| format!("{what}: {:#}", error);
+    let lacks = |what: &str, error: anyhow::Error| format!("{what}: {error:#}");
     let python = program(root, "python");
     if !python.is_file() {
         let mut make = Command::new("python3");
