@@ -66,10 +66,10 @@ impl Pairs<'_> {
     /// Logits of two queries over all keys.
     fn logits(&self, q: [&[i8]; 2], tiles: &mut [Tile; TILES], keys: usize) {
         let dim = self.args.dim;
-        let mut wide: [[Group; 1]; MAX_DIM / 4] = [[[0; 4]]; MAX_DIM / 4];
+        let mut wide: [Group; MAX_DIM / 4] = [[0; 4]; MAX_DIM / 4];
         let Some(wide) = wide.get_mut(..dim / 4) else { return };
-        widen(self.dsp, q, wide);
-        let a = wide.as_flattened().as_ptr_range();
+        widen(self.dsp, q[0], q[1], wide);
+        let a = wide.as_ptr_range();
         let mut first = 0;
         for tile in tiles.iter_mut() {
             let len = COLUMNS.min(keys - first);

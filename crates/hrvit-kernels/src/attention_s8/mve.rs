@@ -91,7 +91,8 @@ impl Threes<'_> {
             let end = tile.wrapping_add(dim);
             let code_rows: [*const i32; ROWS] = core::array::from_fn(|i| start.wrapping_add(i * COLUMNS).cast_const());
             if self.narrow {
-                dots::u8(&Dots { a: code_rows.map(<*const i32>::cast), weights: self.values, depth: self.padded, tile, tile_end: end });
+                let multiply = if self.padded == 16 { dots::u8 } else { dots::u8_whole };
+                multiply(&Dots { a: code_rows.map(<*const i32>::cast), weights: self.values, depth: self.padded, tile, tile_end: end });
             } else {
                 dots::s16(&Dots { a: code_rows.map(<*const i32>::cast), weights: self.values, depth: self.padded, tile, tile_end: end });
             }

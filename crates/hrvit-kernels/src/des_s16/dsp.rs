@@ -2,6 +2,7 @@
 //! kept transposed, as in the definition.
 
 use core::arch::naked_asm;
+use core::mem::MaybeUninit;
 
 use super::{Des, scalar};
 use crate::isa::Dsp;
@@ -129,7 +130,7 @@ round! {
 
 /// Weights of both factors, widened; pairs of them are read as words.
 #[repr(align(4))]
-struct Weights([i16; MAX_WEIGHTS]);
+struct Weights([MaybeUninit<i16>; MAX_WEIGHTS]);
 
 /// Computes all tokens; what the loops do not know is left to `scalar`: sides that are no multiple of 4, more weights, a shift of 32, longer tables and zero points.
 #[inline(never)] // its buffer would lie on the stack of every instruction set
@@ -138,18 +139,19 @@ pub(super) fn run(_: Dsp, args: &Des<'_>, hidden: &mut [i16], out: &mut [i32]) {
     let last = args.table.len().wrapping_sub(1);
     let shifts = args.right_requant.shift.iter().chain(args.left_requant.shift);
     let known = k.is_multiple_of(4) && p.is_multiple_of(4) && last < 1 << 15 && (-65536..=65536).contains(&args.zero);
-    let mut weights = Weights([0; MAX_WEIGHTS]);
+    let mut weights = Weights([const { MaybeUninit::uninit() }; MAX_WEIGHTS]);
     let count = args.right.len() + args.left.len();
     let (Some((right_weights, left_weights)), true) =
         (weights.0.get_mut(..count).and_then(|all| all.split_at_mut_checked(args.right.len())), known && shifts.copied().all(|shift| shift > 32))
     else {
         return scalar::run(args, hidden, out);
     };
-    right_weights.iter_mut().zip(args.right).for_each(|(to, from)| *to = (*from).into());
-    left_weights.iter_mut().zip(args.left).for_each(|(to, from)| *to = (*from).into());
+    for (to, from) in right_weights.iter_mut().zip(args.right).chain(left_weights.iter_mut().zip(args.left)) {
+        to.write((*from).into());
+    }
     for (token, out) in rows(args.x, channels).zip(rows_mut(out, channels)) {
         let (x, bias, rq) = (token.as_ptr_range(), args.right_bias.as_ptr_range(), args.right_requant);
-        let row = right_weights.as_ptr();
+        let row = right_weights.as_ptr().cast::<i16>();
         let mut to_hidden = Round {
             x: x.start,
             x_end: x.end,
@@ -168,7 +170,7 @@ pub(super) fn run(_: Dsp, args: &Des<'_>, hidden: &mut [i16], out: &mut [i32]) {
             current: 0,
         };
         let (bias, rq) = (args.left_bias.as_ptr_range(), args.left_requant);
-        let row = left_weights.as_ptr();
+        let row = left_weights.as_ptr().cast::<i16>();
         // SAFETY: the token proves the DSP extension. The entry has checked that there are `p` and `k` biases, multipliers and shifts, `p * p` and `k * k` weights, `k * p`
         // elements in `token`, `hidden` and `out`, and that the table is not empty; sides, shifts and the table's length were checked above. `p * p` is a multiple of 2.
         unsafe {

@@ -7,21 +7,51 @@ use crate::isa::Dsp;
 /// Four activations of two rows: elements 0 and 2, 1 and 3 of the first row, as halves of a word, then those of the second.
 pub(crate) type Group = [u32; 4];
 
-/// Widens whole groups of some pairs of rows, as many as `out` has.
-#[inline(always)]
-pub(crate) fn widen<const PAIRS: usize, const ROWS: usize>(_: Dsp, rows: [&[i8]; ROWS], out: &mut [[Group; PAIRS]]) {
-    let rows = rows.map(|row| row.as_chunks::<4>().0);
-    for (at, out) in out.iter_mut().enumerate() {
-        for (rows, out) in rows.as_chunks::<2>().0.iter().zip(out) {
-            let [a, b] = rows.map(|row| u32::from_le_bytes(row.get(at).copied().unwrap_or_default().map(|a| a as u8)));
-            *out = [even(a), odd(a), even(b), odd(b)];
-        }
+/// Widens whole groups of two rows, as many as `out` has.
+pub(crate) fn widen(_: Dsp, first: &[i8], second: &[i8], out: &mut [Group]) {
+    let (first, _) = first.as_chunks::<4>();
+    let (second, _) = second.as_chunks::<4>();
+    for ((first, second), out) in first.iter().zip(second).zip(out) {
+        let (a, b) = (u32::from_le_bytes(first.map(|a| a as u8)), u32::from_le_bytes(second.map(|b| b as u8)));
+        *out = [even(a), odd(a), even(b), odd(b)];
     }
+}
+
+/// Widens `groups` groups of four rows, the first two and the others by turns.
+///
+/// # Safety
+/// The processor has the DSP extension. `groups` is not 0, so many groups of 4 activations are readable from each of the rows on, and twice as many writable.
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn widen_four(rows: &[*const i8; 4], out: *mut Group, groups: usize) {
+    naked_asm!(
+        ".cpu cortex-m7",
+        "push {{r4-r11, lr}}",
+        "mov r12, r1",
+        "mov lr, r2",
+        "ldm r0, {{r0-r3}}",
+        "2:",
+        "ldr r5, [r0], #4",
+        "ldr r7, [r1], #4",
+        "ldr r9, [r2], #4",
+        "ldr r11, [r3], #4",
+        "sxtb16 r4, r5",
+        "sxtb16 r5, r5, ror #8",
+        "sxtb16 r6, r7",
+        "sxtb16 r7, r7, ror #8",
+        "sxtb16 r8, r9",
+        "sxtb16 r9, r9, ror #8",
+        "sxtb16 r10, r11",
+        "sxtb16 r11, r11, ror #8",
+        "stm r12!, {{r4-r11}}",
+        "subs lr, #1",
+        "bne 2b",
+        "pop {{r4-r11, pc}}",
+    )
 }
 
 /// Bytes 0 and 2 as two halves.
 #[inline(always)]
-pub(super) fn even(bytes: u32) -> u32 {
+fn even(bytes: u32) -> u32 {
     let halves;
     // SAFETY: every caller has a token that proves the DSP extension, as have those of `odd`.
     unsafe { asm!("sxtb16 {}, {}", lateout(reg) halves, in(reg) bytes, options(pure, nomem, nostack, preserves_flags)) };
@@ -30,7 +60,7 @@ pub(super) fn even(bytes: u32) -> u32 {
 
 /// Bytes 1 and 3 as two halves.
 #[inline(always)]
-pub(super) fn odd(bytes: u32) -> u32 {
+fn odd(bytes: u32) -> u32 {
     let halves;
     // SAFETY: see `even`.
     unsafe { asm!("sxtb16 {}, {}, ror #8", lateout(reg) halves, in(reg) bytes, options(pure, nomem, nostack, preserves_flags)) };
@@ -40,6 +70,7 @@ pub(super) fn odd(bytes: u32) -> u32 {
 /// Operands of [`s8`]. The assembly reads the fields at their offsets.
 #[repr(C)]
 pub(crate) struct Dots {
+    /// An even number of groups.
     pub(crate) a: *const Group,
     pub(crate) a_end: *const Group,
     /// Weights of the first two channels, as many as there are activations.
@@ -95,8 +126,6 @@ pub(crate) unsafe extern "C" fn s8(dots: &Dots) {
         "smlad r7, r10, r12, r7",
         "smlad r5, r9, lr, r5",
         "smlad r7, r11, lr, r7",
-        "cmp r0, r3",
-        "beq 3f",
         "ldm r0!, {{r8-r11}}",
         "ldr lr, [r1], #4",
         "sxtb16 r12, lr",
@@ -114,7 +143,6 @@ pub(crate) unsafe extern "C" fn s8(dots: &Dots) {
         "smlad r7, r11, lr, r7",
         "cmp r0, r3",
         "bne 2b",
-        "3:",
         "ldrd r12, lr, [sp, #16]",
         "ldr r8, [sp, #4]",
         "strd r4, r5, [r12], #8",
@@ -129,22 +157,18 @@ pub(crate) unsafe extern "C" fn s8(dots: &Dots) {
     )
 }
 
-/// Operands of [`quads`]. The assembly reads the fields at their offsets, and moves `start` and `tile`.
+/// Operands of [`quads`] and [`more_quads`]. The assembly reads the fields at their offsets.
 #[repr(C)]
 pub(crate) struct Quads {
-    /// Groups of the first two of four rows, beside those of the others.
+    /// Groups of the first two of four rows, beside those of the others; an even number of them.
     pub(crate) a: *const [Group; 2],
     pub(crate) a_end: *const [Group; 2],
     /// Weights of the first channel, as many as there are activations.
     pub(crate) weights: *const i8,
     /// Bytes from the end of a channel's weights to those of the next.
     pub(crate) skip: usize,
-    /// What the sums of the first row start from, one for each channel.
-    pub(crate) start: *const i32,
-    /// Bytes from there to what those of the second row start from, and from those of the third to those of the fourth.
-    pub(crate) below: usize,
-    /// Bytes from there to what those of the third row start from.
-    pub(crate) right: usize,
+    /// What the sums start from, one for each channel: for [`quads`].
+    pub(crate) bias: *const i32,
     /// Where the sums of the first row go, those of the second 256 bytes further on, those of the third 128 bytes, of the fourth 384.
     pub(crate) tile: *mut i32,
     /// End of the first row's sums, not 0 channels after `tile`.
@@ -157,49 +181,60 @@ macro_rules! quad {
         concat!(
             "ldr lr, [r1], #4\nldm r0!, {{r8-r11}}\nsxtb16 r12, lr\nsxtb16 lr, lr, ror #8\n",
             "smlad r4, r8, r12, r4\nsmlad r5, r10, r12, r5\nsmlad r4, r9, lr, r4\nsmlad r5, r11, lr, r5\nldm r0!, {{r8-r11}}\n",
-            "smlad r6, r8, r12, r6\nsmlad r7, r10, r12, r7\nsmlad r6, r9, lr, r6\nsmlad r7, r11, lr, r7\ncmp r0, r3"
+            "smlad r6, r8, r12, r6\nsmlad r7, r10, r12, r7\nsmlad r6, r9, lr, r6\nsmlad r7, r11, lr, r7"
         )
     };
 }
 
-/// Sums of products of 4 rows with all channels: r4 to r7 are the four sums.
-///
-/// # Safety
-/// The processor has the DSP extension. The activations, not none, the weights of all channels and what
-/// their sums start from are readable, and the sums of [`Quads`] writable.
-#[unsafe(naked)]
-pub(crate) unsafe extern "C" fn quads(quads: &mut Quads) {
-    naked_asm!(
-        ".cpu cortex-m7",
-        "push {{r4-r11, lr}}",
-        "mov r2, r0",
-        "ldrd r3, r1, [r2, #4]",
-        "1:",
-        "ldrd r12, lr, [r2, #16]",
-        "ldr r0, [r2, #24]",
-        "ldr r5, [r12, lr]",
-        "ldr r6, [r12, r0]",
-        "add r0, lr",
-        "ldr r7, [r12, r0]",
-        "ldr r4, [r12], #4",
-        "str r12, [r2, #16]",
-        "ldr r0, [r2]",
-        "2:",
-        quad!(),
-        "beq 3f",
-        quad!(),
-        "bne 2b",
-        "3:",
-        "ldrd r12, lr, [r2, #28]",
-        "ldr r8, [r2, #12]",
-        "str r5, [r12, #256]",
-        "str r6, [r12, #128]",
-        "str r7, [r12, #384]",
-        "str r4, [r12], #4",
-        "str r12, [r2, #28]",
-        "add r1, r8",
-        "cmp r12, lr",
-        "bne 1b",
-        "pop {{r4-r11, pc}}",
-    )
+/// A function over [`Quads`]: r4 to r7 are the four sums, r2 is where they go.
+macro_rules! quads {
+    ($(#[$doc:meta])* $name:ident, [$($start:literal),*]) => {
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// The processor has the DSP extension. The activations, not none, the weights of all channels and what their sums start from are readable, and the sums of
+        /// [`Quads`] writable.
+        #[unsafe(naked)]
+        pub(crate) unsafe extern "C" fn $name(quads: &Quads) {
+            naked_asm!(
+                ".cpu cortex-m7",
+                "push {{r4-r11, lr}}",
+                "sub sp, #16",
+                "ldrd r4, r3, [r0]",
+                "ldrd r1, r5, [r0, #8]",
+                "ldrd r6, r2, [r0, #16]",
+                "ldr r7, [r0, #24]",
+                "sub r6, r2",
+                "strd r6, r4, [sp]",
+                "strd r5, r7, [sp, #8]",
+                "1:",
+                "ldrd r12, r0, [sp]",
+                $($start,)*
+                "2:",
+                quad!(),
+                quad!(),
+                "cmp r0, r3",
+                "bne 2b",
+                "ldrd r12, lr, [sp, #8]",
+                "str r5, [r2, #256]",
+                "str r6, [r2, #128]",
+                "str r7, [r2, #384]",
+                "str r4, [r2], #4",
+                "add r1, r12",
+                "cmp r2, lr",
+                "bne 1b",
+                "add sp, #16",
+                "pop {{r4-r11, pc}}",
+            )
+        }
+    };
+}
+
+quads! {
+    /// Sums of products of 4 rows with all channels, from the biases on.
+    quads, ["ldr r4, [r2, r12]", "mov r5, r4", "mov r6, r4", "mov r7, r4"]
+}
+quads! {
+    /// [`quads`], added to what is there.
+    more_quads, ["ldr r4, [r2]", "ldr r5, [r2, #256]", "ldr r6, [r2, #128]", "ldr r7, [r2, #384]"]
 }

@@ -8,3 +8,4 @@ pub(crate) mod rates;
 pub(crate) mod sink;
 pub(crate) mod taps;
 pub(crate) mod tile;
+pub(crate) mod words;

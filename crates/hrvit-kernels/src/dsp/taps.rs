@@ -2,20 +2,31 @@
 
 use core::arch::naked_asm;
 
-use super::dots::{even, odd};
-use crate::isa::Dsp;
-
 /// Channels of a block.
 pub(crate) const BLOCK: usize = 4;
 
 /// Four weights: those of channels 0 and 2, 1 and 3, as halves of a word.
 pub(crate) type Weights = [u32; 2];
 
-/// Widens the weights of a block.
-#[inline(always)]
-pub(crate) fn widen(_: Dsp, weights: [i8; BLOCK]) -> Weights {
-    let bytes = u32::from_le_bytes(weights.map(|weight| weight as u8));
-    [even(bytes), odd(bytes)]
+/// Widens the weights of a block, `stride` bytes from a tap to the next.
+///
+/// # Safety
+/// The processor has the DSP extension. `taps` is not 0; the weights of [`BLOCK`] channels are readable for each of them, and as many [`Weights`] writable.
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn widen(weights: *const i8, stride: usize, taps: usize, out: *mut Weights) {
+    naked_asm!(
+        ".cpu cortex-m7",
+        "push {{r4, lr}}",
+        "2:",
+        "ldr r4, [r0]",
+        "add r0, r1",
+        "sxtb16 r12, r4",
+        "sxtb16 r4, r4, ror #8",
+        "strd r12, r4, [r3], #8",
+        "subs r2, #1",
+        "bne 2b",
+        "pop {{r4, pc}}",
+    )
 }
 
 /// Operands of [`blocks`]. The assembly reads the fields at their offsets.

@@ -1,10 +1,10 @@
 //! The depthwise convolution with the DSP extension: 4 channels at a time, two tokens before their sums are stored.
 
-use core::cell::Cell;
+use core::mem::MaybeUninit;
 
 use super::window::{MAX_TAPS, Windows};
 use super::{Depthwise, scalar};
-use crate::dsp::taps::{self, BLOCK, Taps, Weights, widen};
+use crate::dsp::taps::{self, BLOCK, Taps, Weights};
 use crate::dsp::tile::{COLUMNS, Finish, Tile};
 use crate::epilogue::Epilogue;
 use crate::isa::Dsp;
@@ -15,17 +15,22 @@ const PACKED: usize = 25 * 16 / BLOCK;
 /// Computes the row. Kernels larger than 9x9 are left to `scalar`.
 #[inline(never)] // its buffers would lie on the stack of every instruction set
 pub(super) fn run(dsp: Dsp, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) {
-    if args.kernel * args.kernel > MAX_TAPS || args.bias.len() < BLOCK || args.rows.iter().all(Option::is_none) {
+    // Rows outside of the map lie above or below it.
+    let above = args.rows.iter().take_while(|row| row.is_none()).count();
+    let inside = args.rows.iter().skip(above).take_while(|row| row.is_some()).count();
+    if args.kernel * args.kernel > MAX_TAPS || args.bias.len() < BLOCK || inside == 0 || inside != args.rows.iter().flatten().count() {
         return scalar::run(args, epilogue, out_stride);
     }
-    Row { dsp, args, out_stride }.run(epilogue);
+    Row { dsp, args, out_stride, above, inside }.run(epilogue);
 }
 
-/// One output row whose tokens lie `out_stride` apart.
+/// One output row whose tokens lie `out_stride` apart. Of the rows of the window, `inside` lie in the map, after `above` that do not.
 struct Row<'a> {
     dsp: Dsp,
     args: &'a Depthwise<'a>,
     out_stride: usize,
+    above: usize,
+    inside: usize,
 }
 
 impl Row<'_> {
@@ -46,7 +51,7 @@ impl Row<'_> {
     /// Channels `first..first + len` of the row, [`BLOCK`] to 16 (of a larger kernel [`BLOCK`]), of which the first `skip` are not stored.
     fn some_channels(&self, first: usize, skip: usize, len: usize, finish: &mut Finish<'_>) {
         let pad = self.args.pad;
-        let mut packed = [[0; 2]; PACKED];
+        let mut packed = [MaybeUninit::uninit(); PACKED];
         let mut bias = [0; COLUMNS];
         let Some(taps) = self.pack(first, len, &mut packed, &mut bias) else { return };
         let padding = [pad; COLUMNS];
@@ -58,53 +63,43 @@ impl Row<'_> {
             let count = 2.min(columns_out - x);
             for (row, sums) in tile.iter_mut().enumerate().take(count) {
                 let (tokens, offset) = windows.of(x + row);
-                let (tokens, weights) = (tokens.as_ptr().cast(), packed.as_ptr());
+                let (tokens, weights) = (tokens.as_ptr().cast(), packed.as_ptr().cast());
                 let args = Taps { tokens, offset, weights, taps, last, tile: sums.as_mut_ptr(), bias: bias.as_ptr() };
                 // SAFETY: the token proves the DSP extension. Every token is one of a row that the entry has checked, or the padding; `len >= BLOCK` channels of it
                 // are readable. The weights of 1 to `MAX_TAPS` taps were widened by blocks, and `len <= COLUMNS` sums lie in a row of the tile.
                 unsafe { taps::blocks(&args) };
             }
-            // Where channels were done twice the tile starts before the first that is stored.
-            if skip != 0 {
-                for sums in &mut tile {
-                    let cells = Cell::from_mut(&mut sums[..]).as_slice_of_cells();
-                    cells.iter().zip(cells.iter().skip(skip)).for_each(|(to, from)| to.set(from.get()));
-                }
-            }
             let at = x * self.out_stride + first + skip;
             if count == 2 {
-                finish.store(&mut tile, 0, first + skip, len - skip, [at, at + self.out_stride]);
+                finish.store(&mut tile, skip, first + skip, len - skip, [at, at + self.out_stride]);
             } else {
                 let [only, below] = &mut tile;
                 *below = *only;
-                finish.store(&mut tile, 0, first + skip, len - skip, [at; 2]);
+                finish.store(&mut tile, skip, first + skip, len - skip, [at; 2]);
             }
         }
     }
 
     /// Widens the weights of the rows inside the map, writes the biases with what the rows outside contribute, and returns the number of taps inside.
-    fn pack(&self, first: usize, len: usize, packed: &mut [Weights; PACKED], sums: &mut [i32; COLUMNS]) -> Option<usize> {
-        let Depthwise { rows, kernel, pad, weights, weight_stride, bias, .. } = *self.args;
-        let taps = rows.iter().flatten().count() * kernel;
+    fn pack(&self, first: usize, len: usize, packed: &mut [MaybeUninit<Weights>; PACKED], sums: &mut [i32; COLUMNS]) -> Option<usize> {
+        let Depthwise { kernel, pad, weights, weight_stride, bias, .. } = *self.args;
+        let (above, inside) = (self.above, self.inside);
+        let taps = inside * kernel;
         for (sum, bias) in sums.iter_mut().zip(bias.get(first..first + len)?) {
             *sum = *bias;
         }
-        let mut inside = 0;
-        for (ky, row) in rows.iter().enumerate() {
-            for kx in 0..kernel {
-                let tap = weights.get((ky * kernel + kx) * weight_stride + first..)?.get(..len)?;
-                if row.is_none() {
-                    for (sum, weight) in sums.iter_mut().zip(tap) {
-                        *sum = sum.wrapping_add(i32::from(pad) * i32::from(*weight));
-                    }
-                    continue;
+        for ky in (0..above).chain(above + inside..kernel) {
+            for tap in ky * kernel..(ky + 1) * kernel {
+                for (sum, weight) in sums.iter_mut().zip(weights.get(tap * weight_stride + first..)?).take(len) {
+                    *sum = sum.wrapping_add(i32::from(pad) * i32::from(*weight));
                 }
-                for block in 0..len.div_ceil(BLOCK) {
-                    let start = (block * BLOCK).min(len - BLOCK);
-                    *packed.get_mut(block * taps + inside)? = widen(self.dsp, *tap.get(start..)?.first_chunk()?);
-                }
-                inside += 1;
             }
+        }
+        let first = weights.get(above * kernel * weight_stride + first..)?.as_ptr();
+        for (block, packed) in packed.chunks_exact_mut(taps.max(1)).enumerate().take(len.div_ceil(BLOCK)) {
+            let start = (block * BLOCK).min(len - BLOCK);
+            // SAFETY: `run` has a token that proves the DSP extension. The entry has checked the weights of every tap, whose channels from `first` on are `len` or more.
+            unsafe { taps::widen(first.wrapping_add(start), weight_stride, taps, packed.as_mut_ptr().cast()) };
         }
         Some(taps)
     }

@@ -12,6 +12,8 @@ mod mve;
 mod neon;
 #[cfg(target_arch = "aarch64")]
 mod neon_dotprod;
+#[cfg(hrvit_mve)]
+mod planar;
 pub mod scalar;
 #[cfg(any(hrvit_dsp, hrvit_mve))]
 mod window;

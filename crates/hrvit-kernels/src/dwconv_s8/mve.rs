@@ -1,7 +1,7 @@
 //! The depthwise convolution on MVE: 3 tokens at a time with up to 64 channels, then all of them stored as vectors of 4 channels.
 
-use super::Depthwise;
 use super::window::{self, MAX_TAPS, Windows};
+use super::{Depthwise, planar};
 use crate::epilogue::Epilogue;
 use crate::isa::Mve;
 use crate::mve::sink::{Place, store};
@@ -9,7 +9,15 @@ use crate::mve::taps::{self, BLOCK, Taps};
 use crate::mve::tile::{COLUMNS, Channels, ROWS, Tile};
 
 /// Computes the row. Kernels larger than 9x9 are left to `scalar`.
-pub(super) fn run(_: Mve, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) {
+pub(super) fn run(mve: Mve, args: &Depthwise<'_>, mut epilogue: Epilogue<'_>, out_stride: usize) {
+    if !planar::run(mve, args, &mut epilogue, out_stride) {
+        tap_by_tap(args, epilogue, out_stride);
+    }
+}
+
+/// Computes a row of any kernel and stride, in the order of its tokens.
+#[inline(never)] // its buffers would lie on the stack beside those of `planar`
+fn tap_by_tap(args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) {
     // Rows outside of the map lie above or below it.
     let above = args.rows.iter().take_while(|row| row.is_none()).count();
     let inside = args.rows.iter().skip(above).take_while(|row| row.is_some()).count();
@@ -19,7 +27,7 @@ pub(super) fn run(_: Mve, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stri
     let channels = args.bias.len();
     let mut row = Row { args, epilogue, out_stride, above, inside };
     for first in (0..channels).step_by(COLUMNS) {
-        // SAFETY: the token proves MVE; the entry has checked that rows, weights and output hold every token's channels, and that there are as many multipliers and
+        // SAFETY: `run` has the token of MVE; the entry has checked that rows, weights and output hold every token's channels, and that there are as many multipliers and
         // shifts as biases; the kernel has at most `MAX_TAPS` taps.
         unsafe { row.some_channels(first, COLUMNS.min(channels - first)) };
     }

@@ -1,13 +1,18 @@
 //! The product with the DSP extension: 4 rows at a time, widened, with up to 32 channels.
 
-use super::{Gemm, scalar};
-use crate::dsp::dots::{self, Group, Quads, widen};
+use core::mem::MaybeUninit;
+
+use super::Gemm;
+use crate::dsp::dots::{self, Group, Quads};
 use crate::dsp::tile::{COLUMNS, Finish, Tile};
 use crate::epilogue::Epilogue;
 use crate::isa::Dsp;
 
 /// Groups of 4 steps of depth that are widened at a time.
 const GROUPS: usize = 32;
+
+/// Steps of depth that the inner loop takes at a time.
+const STEP: usize = 8;
 
 /// Rows that are multiplied at a time. The sums of the third and the fourth lie behind those of the first and the second in a row of the tile.
 const ROWS: usize = 4;
@@ -18,9 +23,6 @@ const PART: usize = COLUMNS / 2;
 /// Weights in [`Packing::Rows`](crate::packing::Packing::Rows).
 #[inline(never)] // its buffers would lie on the stack of every instruction set
 pub(super) fn rows(dsp: Dsp, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
-    if args.depth < 4 {
-        return scalar::rows(args, epilogue);
-    }
     Product { dsp, args }.run(epilogue);
 }
 
@@ -35,7 +37,7 @@ struct Four<'a> {
     /// The part of their depth that `wide` holds.
     widened: Option<usize>,
     /// Two groups for 4 steps of depth: one of the first two rows, one of the others.
-    wide: &'a mut [[Group; 2]; GROUPS],
+    wide: &'a mut MaybeUninit<[[Group; 2]; GROUPS]>,
 }
 
 impl Product<'_> {
@@ -43,7 +45,7 @@ impl Product<'_> {
         let Gemm { a, depth, bias, requant, .. } = *self.args;
         let cout = bias.len();
         let mut finish = Finish::new(self.dsp, requant, epilogue);
-        let mut wide = [[[0; 4]; 2]; GROUPS];
+        let mut wide = MaybeUninit::uninit();
         let mut tile: Tile = [[0; COLUMNS]; 2];
         for (four, a) in a.chunks((ROWS * depth).max(1)).enumerate() {
             // Rows that are missing are the first again, whose sums are nobody's.
@@ -74,33 +76,36 @@ impl Product<'_> {
     fn multiply(&self, four: &mut Four<'_>, first: usize, len: usize, tile: &mut Tile) {
         let Gemm { depth, weights, bias, .. } = *self.args;
         let rows = four.rows;
-        let whole = depth / 4 * 4;
+        let whole = depth / STEP * STEP;
         let Some(bias) = bias.get(first..first + len) else { return };
         for start in (0..whole).step_by(4 * GROUPS) {
             let groups = GROUPS.min((whole - start) / 4);
-            let Some(a) = four.wide.get_mut(..groups) else { return };
+            let a = four.wide.as_mut_ptr().cast::<[Group; 2]>();
             if four.widened != Some(start) {
-                widen(self.dsp, rows.map(|row| row.get(start..).unwrap_or_default()), a);
+                // SAFETY: the token proves the DSP extension. There are 1 to 32 groups, which `wide` has room for, and `rows` have `depth` elements each.
+                unsafe { dots::widen_four(&rows.map(|row| row.as_ptr().wrapping_add(start)), a.cast(), groups) };
                 four.widened = Some(start);
             }
-            let a = a.as_ptr_range();
             let sums = tile.as_mut_ptr().cast::<i32>();
-            let (start_from, below, right) =
-                if start == 0 { (bias.as_ptr(), 0, 0) } else { (sums.cast_const(), size_of_val(&[0i32; COLUMNS]), size_of_val(&[0i32; PART])) };
-            let mut args = Quads {
-                a: a.start,
-                a_end: a.end,
+            let args = Quads {
+                a,
+                a_end: a.wrapping_add(groups),
                 weights: weights.as_ptr().wrapping_add(first * depth + start),
                 skip: depth - 4 * groups,
-                start: start_from,
-                below,
-                right,
+                bias: bias.as_ptr(),
                 tile: sums,
                 tile_end: sums.wrapping_add(len),
             };
-            // SAFETY: the token proves the DSP extension. There are 1 to 32 groups; the entry has checked that there are `cout * depth` weights, of which
+            // SAFETY: the token proves the DSP extension. There are 2 to 32 groups, an even number; the entry has checked that there are `cout * depth` weights, of which
             // `4 * groups` from `start` on are read for each channel; there are `len` biases, 1 to `PART`, and the sums lie inside the tile.
-            unsafe { dots::quads(&mut args) };
+            unsafe { if start == 0 { dots::quads(&args) } else { dots::more_quads(&args) } };
+        }
+        if whole == 0 {
+            for (c, bias) in bias.iter().enumerate() {
+                for sum in tile.iter_mut().flat_map(|sums| sums.iter_mut().skip(c).step_by(PART)) {
+                    *sum = *bias;
+                }
+            }
         }
         for i in whole..depth {
             let a = rows.map(|row| i32::from(row.get(i).copied().unwrap_or_default()));

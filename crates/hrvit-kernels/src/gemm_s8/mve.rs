@@ -9,6 +9,7 @@ use crate::mve::tile::{COLUMNS, Channels, ROWS, Tile};
 use crate::requant::Requant;
 
 /// Weights in [`Packing::Rows`](crate::packing::Packing::Rows).
+#[inline(never)] // else it would be compiled as its callers are, for size
 pub(super) fn rows(_: Mve, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     let Gemm { a, depth, weights, bias, requant } = *args;
     if depth < MIN_DEPTH || bias.len() < 2 {
@@ -17,6 +18,7 @@ pub(super) fn rows(_: Mve, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     let dots = match depth {
         16 => dots::s8_of_16,
         32 => dots::s8_of_32,
+        depth if depth.is_multiple_of(16) => dots::s8_whole,
         _ => dots::s8,
     };
     let product = Product { a, depth, weights, bias, requant, dots };

@@ -1,5 +1,7 @@
 //! Patches of a dense 3x3 convolution, and pixels as codes of 8 or 16 bits or as f16: all only move values.
 
+#[cfg(hrvit_mve)]
+mod mve;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod scalar;
@@ -89,7 +91,7 @@ impl Kernels {
 }
 
 backends! {
-    { Neon.. => neon }
+    { Mve => mve, Neon.. => neon }
     chosen;
     fn patches(rows: [Option<&[i8]>; 3], channels: usize, stride: usize, pad: i8, out: &mut [i8]);
     fn codes(pixels: &[u8], out: &mut [i8]);

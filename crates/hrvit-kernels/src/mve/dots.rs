@@ -2,7 +2,7 @@
 
 use core::arch::naked_asm;
 
-/// Operands of [`s8`], [`u8`] and [`s16`]. The assembly reads the fields at their offsets.
+/// Operands of the functions here. The assembly reads the fields at their offsets.
 #[repr(C)]
 pub(crate) struct Dots<A> {
     /// Three rows of `depth` activations; rows may be the same.
@@ -104,6 +104,135 @@ dots! {
     s16, i16, "8", "vldrh.u16", "vldrb.s16", "vmladava.s16", "vmladav.s16", "16"
 }
 
+/// [`s8`] for a depth of whole vectors, two or more: q0 and q3 of the next step are loaded between the multiplications of one, so that none waits for its operands. r7 ends
+/// where the weights of the next pair begin; r3 points to the sums.
+macro_rules! whole {
+    ($(#[$doc:meta])* $name:ident, $code:ty, $dot:literal, $start:literal) => {
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// As for [`s8`]; the depth is a multiple of 16 and 32 or more.
+        #[unsafe(naked)]
+        pub(crate) unsafe extern "C" fn $name(dots: &Dots<$code>) {
+            naked_asm!(
+                ".cpu cortex-m55",
+                "push {{r4-r11, lr}}",
+                "vpush {{d8-d9}}",
+                "sub sp, #20",
+                "ldrd r1, r2, [r0]",
+                "ldrd r4, r7, [r0, #8]",
+                "ldrd r12, r3, [r0, #16]",
+                "ldr r5, [r0, #24]",
+                "lsr r6, r12, #4",
+                "sub r6, #2",
+                "strd r1, r2, [sp]",
+                "strd r4, r5, [sp, #8]",
+                "str r6, [sp, #16]",
+                "1:",
+                "ldrd r9, r11, [sp]",
+                "ldr r1, [sp, #8]",
+                "mov r5, r7",
+                "add r7, r12",
+                "ldr lr, [sp, #16]",
+                "vldrb.u8 q0, [r9], #16",
+                "vldrb.u8 q3, [r5], #16",
+                whole!(@step $start),
+                "wls lr, lr, 3f",
+                "2:",
+                whole!(@step $dot),
+                "le lr, 2b",
+                "3:",
+                concat!($dot, " r0, q0, q3"),
+                "vldrb.u8 q4, [r7], #16",
+                concat!($dot, " r2, q0, q4"),
+                "vldrb.u8 q1, [r11], #16",
+                concat!($dot, " r4, q1, q3"),
+                "vldrb.u8 q2, [r1], #16",
+                concat!($dot, " r6, q1, q4"),
+                "strd r0, r2, [r3], #8",
+                concat!($dot, " r8, q2, q3"),
+                concat!($dot, " r10, q2, q4"),
+                "strd r4, r6, [r3, #248]",
+                "ldr lr, [sp, #12]",
+                "strd r8, r10, [r3, #504]",
+                "cmp r3, lr",
+                "bne 1b",
+                "add sp, #20",
+                "vpop {{d8-d9}}",
+                "pop {{r4-r11, pc}}",
+            )
+        }
+    };
+    (@step $dot:literal) => {
+        concat!(
+            $dot, " r0, q0, q3\nvldrb.u8 q4, [r7], #16\n", $dot, " r2, q0, q4\nvldrb.u8 q1, [r11], #16\n", $dot, " r4, q1, q3\nvldrb.u8 q2, [r1], #16\n",
+            $dot, " r6, q1, q4\nvldrb.u8 q0, [r9], #16\n", $dot, " r8, q2, q3\nvldrb.u8 q3, [r5], #16\n", $dot, " r10, q2, q4"
+        )
+    };
+}
+
+whole! {
+    /// Sums of products of s8 activations.
+    s8_whole, i8, "vmladava.s8", "vmladav.s8"
+}
+whole! {
+    /// Sums of products of u8 activations and u8 weights.
+    u8_whole, u8, "vmladava.u8", "vmladav.u8"
+}
+
+/// [`s8`] for a depth of exactly 16: q3 of the next pair is loaded and the last two sums of a pair are stored while the next one is multiplied.
+///
+/// # Safety
+/// As for [`s8`].
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn s8_of_16(dots: &Dots<i8>) {
+    naked_asm!(
+        ".cpu cortex-m55",
+        "push {{r4-r11, lr}}",
+        "vpush {{d8-d9}}",
+        "ldrd r1, r2, [r0]",
+        "ldrd r12, r3, [r0, #8]",
+        "ldrd r9, r11, [r0, #20]",
+        "sub r11, r9",
+        "lsr r11, #3",
+        "sub r11, #1",
+        "vldrb.u8 q0, [r1]",
+        "vldrb.u8 q1, [r2]",
+        "vldrb.u8 q2, [r12]",
+        // What is stored before there are sums is what lies there.
+        "ldrd r8, r10, [r9, #504]",
+        "vldrb.u8 q3, [r3], #16",
+        "wls lr, r11, 3f",
+        "2:",
+        "vmladav.s8 r0, q0, q3",
+        "vldrb.u8 q4, [r3], #16",
+        "vmladav.s8 r2, q0, q4",
+        "strd r8, r10, [r9, #504]",
+        "vmladav.s8 r4, q1, q3",
+        "strd r0, r2, [r9], #8",
+        "vmladav.s8 r6, q1, q4",
+        "vmladav.s8 r8, q2, q3",
+        "vldrb.u8 q3, [r3], #16",
+        "vmladav.s8 r10, q2, q4",
+        "strd r4, r6, [r9, #248]",
+        "le lr, 2b",
+        "3:",
+        "vmladav.s8 r0, q0, q3",
+        "vldrb.u8 q4, [r3]",
+        "vmladav.s8 r2, q0, q4",
+        "strd r8, r10, [r9, #504]",
+        "vmladav.s8 r4, q1, q3",
+        "strd r0, r2, [r9], #8",
+        "vmladav.s8 r6, q1, q4",
+        "vmladav.s8 r8, q2, q3",
+        "vmladav.s8 r10, q2, q4",
+        "strd r4, r6, [r9, #248]",
+        "strd r8, r10, [r9, #504]",
+        "vpop {{d8-d9}}",
+        "pop {{r4-r11, pc}}",
+    )
+}
+
 /// [`s8`] for a depth that leaves all three rows in registers: lines that load the rows from r1, r2, r12, and those that make the six sums of a pair of channels from
 /// the weights at r3.
 macro_rules! short {
@@ -148,15 +277,6 @@ short! {
     [
         "vldrb.u8 q6, [r3], #16", "vmladav.s8 r0, q0, q6", "vmladav.s8 r2, q1, q6", "vmladav.s8 r4, q2, q6", "vmladav.s8 r6, q3, q6",
         "vmladav.s8 r8, q4, q6", "vmladav.s8 r10, q5, q6"
-    ]
-}
-short! {
-    /// Sums of products of a depth of exactly 16.
-    s8_of_16,
-    ["vldrb.u8 q0, [r1]", "vldrb.u8 q1, [r2]", "vldrb.u8 q2, [r12]"],
-    [
-        "vldrb.u8 q3, [r3], #16", "vmladav.s8 r0, q0, q3", "vldrb.u8 q4, [r3], #16", "vmladav.s8 r2, q0, q4",
-        "vmladav.s8 r4, q1, q3", "vmladav.s8 r6, q1, q4", "vmladav.s8 r8, q2, q3", "vmladav.s8 r10, q2, q4"
     ]
 }
 short! {

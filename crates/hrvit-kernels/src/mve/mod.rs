@@ -4,10 +4,12 @@
 //! tail predicated (`dlstp` .. `letp`): lanes beyond the end neither read nor write memory. Loads of bytes need no alignment, those of 16 and 32 bits that of
 //! their elements, which every slice has.
 
+pub(crate) mod bytes;
 pub(crate) mod dots;
 #[cfg(feature = "fp16")]
 #[allow(clippy::float_arithmetic, reason = "float kernels")]
 pub(crate) mod floats;
+pub(crate) mod planar;
 #[cfg(feature = "fp16")]
 #[allow(clippy::float_arithmetic, reason = "float kernels")]
 pub(crate) mod product_f16;

@@ -7,6 +7,7 @@ use super::{MAX_FACTOR, Rows, margin, segment};
 use crate::slices::rows_mut;
 
 /// Adds the resized row to `acc`; lengths were checked by the caller, as below.
+#[inline(never)] // else it would be compiled as its callers are, for size
 pub(super) fn bilinear_add(source: &Rows<'_>, columns: usize, scale: i32, first: usize, acc: &mut [i32]) {
     for (x, acc) in rows_mut(acc, source.channels).enumerate() {
         let Some([(a, wa), (b, wb), (c, wc), (d, wd)]) = source.corners(first + x, columns) else { continue };

@@ -67,9 +67,11 @@ pub fn kind(origins: &[Origin]) -> &'static str {
         () if family("gemm_") && stores() => "products: requantise, store",
         () if family("gemm_") => "products: sums",
         // Loops of Cortex-M that families call.
-        () if in_function(&["mve::taps::", "dsp::taps::"]) => "depthwise: sums",
+        () if in_function(&["mve::taps::", "mve::planar::", "dsp::taps::"]) => "depthwise: sums",
         () if in_function(&["mve::dots::", "dsp::dots::"]) => "products: sums",
         () if in_function(&["mve::sink::", "mve::tile::", "dsp::sink::", "dsp::tile::", "epilogue::Epilogue"]) => SHARED,
+        () if in_function(&["mve::bytes::"]) => "copies, clears, patches",
+        () if in_function(&["dsp::words::"]) => "elementwise",
         () if family("resize") => "resizing, label map",
         () if in_function(&["add_s16", "add_s32", "relu_s32", "add_sums", "add_stream"]) || in_file(&["activation/sum", "activation/neon_sums"]) => {
             "sums, residual stream"

@@ -1,0 +1,133 @@
+//! The depthwise convolution on MVE for kernels of 3x3 and 5x5 that move by 1: a window is made contiguous, so that it is a dot product with the weights of its channel.
+//!
+//! The input stays token-major: [`LANES`] channels of at most [`TOKENS`] tokens are interleaved here, and the weights in the same way.
+
+use core::mem::MaybeUninit;
+
+use super::Depthwise;
+use crate::epilogue::Epilogue;
+use crate::isa::Mve;
+use crate::mve::planar::{self, LANES, Lanes, Rows, WEIGHTS, WINDOWS};
+
+/// Output tokens that are computed at once, a multiple of 8.
+const TOKENS: usize = 32;
+
+/// Interleaved windows of [`LANES`] channels.
+#[repr(C, align(8))]
+struct Windows([MaybeUninit<[i8; WINDOWS]>; LANES]);
+
+/// Interleaved weights of [`LANES`] channels: 0 in every slot that is no tap.
+#[repr(C, align(8))]
+struct Weights([[i8; WEIGHTS]; LANES]);
+
+/// A function that multiplies windows and stores.
+type Multiply = unsafe extern "C" fn(&mut Lanes);
+
+/// How the sums of a row are stored.
+struct Way {
+    multiply: Multiply,
+    out: *mut u8,
+    /// Bytes of an output.
+    size: usize,
+    zero: i32,
+    hi: u32,
+    lo: i32,
+    table: *const i8,
+}
+
+/// How [`run`] computes these, if it does.
+fn way(args: &Depthwise<'_>, epilogue: &mut Epilogue<'_>, out_stride: usize) -> Option<Way> {
+    let kernel = args.kernel;
+    let fits = matches!(kernel, 3 | 5) && args.stride == 1 && args.bias.len() >= LANES && args.requant.pre_shift == 0 && args.rows.iter().any(Option::is_some);
+    let none = Way { multiply: planar::words3, out: core::ptr::null_mut(), size: 2, zero: 0, hi: 0, lo: 0, table: core::ptr::null() };
+    let way = match epilogue {
+        Epilogue::Table8 { out, table, zero } => {
+            let multiply = if kernel == 3 { planar::table3 } else { planar::table5 };
+            let hi = u16::try_from(table.len().checked_sub(1)?).ok()?.into();
+            Way { multiply, out: out.as_mut_ptr().cast(), size: 1, zero: *zero, hi, table: table.as_ptr(), ..none }
+        }
+        Epilogue::Store8 { out, range } if kernel == 3 => {
+            Way { multiply: planar::codes3, out: out.as_mut_ptr().cast(), size: 1, zero: range.zero, hi: range.hi.cast_unsigned(), lo: range.lo, ..none }
+        }
+        Epilogue::Store16 { out } if kernel == 3 => Way { out: out.as_mut_ptr().cast(), ..none },
+        Epilogue::Add16 { out } if kernel == 3 => Way { multiply: planar::sums3, out: out.as_mut_ptr().cast(), ..none },
+        _ => return None,
+    };
+    // Offsets have 15 bits.
+    let tokens = args.columns.min(TOKENS).next_multiple_of(8);
+    (fits && out_stride.checked_mul(tokens * way.size)? < 1 << 15).then_some(way)
+}
+
+/// Computes the row if it is one of those that are made here, and says whether.
+#[inline(never)] // its buffers would lie on the stack beside those of the other way
+pub(super) fn run(_: Mve, args: &Depthwise<'_>, epilogue: &mut Epilogue<'_>, out_stride: usize) -> bool {
+    let Depthwise { rows, in_stride, columns, kernel, pad, weights, weight_stride, bias, requant, .. } = *args;
+    let (Some(way), Some(last)) = (way(args, epilogue, out_stride), bias.len().checked_sub(LANES)) else { return false };
+    let interleave = if kernel == 3 { planar::interleave3 } else { planar::interleave5 };
+    let (reach, slots) = (kernel / 2, kernel + 1);
+    let padding = [pad; LANES];
+    let mut windows = Windows([const { MaybeUninit::uninit() }; LANES]);
+    let mut turned = Weights([[0; WEIGHTS]; LANES]);
+    // A row outside of the map is padding again and again.
+    let mut inside = [padding.as_ptr(); 5];
+    let mut steps = [0; 5];
+    for ((pointer, step), row) in inside.iter_mut().zip(&mut steps).zip(rows) {
+        if let Some(row) = row {
+            (*pointer, *step) = (row.as_ptr(), in_stride);
+        }
+    }
+    let mut taps = [weights.as_ptr(); 5];
+    taps.iter_mut().take(kernel).enumerate().for_each(|(ky, row)| *row = row.wrapping_add(ky * kernel * weight_stride));
+    let moved = |rows: &[*const i8; 5], steps: &[usize; 5], tokens: usize, first: usize| {
+        let mut rows = *rows;
+        for (row, step) in rows.iter_mut().zip(steps).filter(|(_, step)| **step != 0) {
+            *row = row.wrapping_add(tokens * step + first);
+        }
+        rows
+    };
+    for first in (0..bias.len()).step_by(LANES) {
+        // Never fewer than all lanes are interleaved; of the last ones, those that are done already are left out.
+        let from = first.min(last);
+        let skip = first - from;
+        let weight_steps = [weight_stride; 5];
+        let to_weights = Rows { rows: moved(&taps, &weight_steps, 0, from), steps: weight_steps, count: kernel, to: turned.0.as_mut_ptr().cast(), channel: WEIGHTS };
+        // SAFETY: the token proves MVE. The entry has checked the weights of every tap, which has `LANES` channels from `from` on; `kernel * (kernel + 1) <= 32`.
+        unsafe { interleave(&to_weights) };
+        for x in (0..columns).step_by(TOKENS) {
+            let count = TOKENS.min(columns - x);
+            let (start, end) = (x.saturating_sub(reach), (x + count + reach).min(columns));
+            let before = (start + reach) - x;
+            let behind = count + 2 * reach - before - (end - start);
+            let to = windows.0.as_mut_ptr().cast::<i8>();
+            let outside = [padding.as_ptr(); 5];
+            let parts = [(outside, [0; 5], before, 0), (moved(&inside, &steps, start, from), steps, end - start, before), (outside, [0; 5], behind, before + end - start)];
+            for (rows, steps, count, at) in parts {
+                if count != 0 {
+                    let to_windows = Rows { rows, steps, count, to: to.wrapping_add(at * slots), channel: WINDOWS };
+                    // SAFETY: the token proves MVE. Tokens `start..end` lie in rows that the entry has checked, `LANES` channels from `from` on; the padding has
+                    // as many. At most `TOKENS + 4` tokens of six bytes fit each lane.
+                    unsafe { interleave(&to_windows) };
+                }
+            }
+            let mut lanes = Lanes {
+                windows: windows.0.as_ptr().wrapping_add(skip).cast(),
+                weights: turned.0.as_ptr().wrapping_add(skip).cast(),
+                bias: bias.as_ptr().wrapping_add(first),
+                mult: requant.mult.as_ptr().wrapping_add(first),
+                shift: requant.shift.as_ptr().wrapping_add(first),
+                out: way.out.wrapping_add((x * out_stride + first) * way.size),
+                stride: out_stride * way.size,
+                count,
+                lanes: LANES - skip,
+                zero: way.zero,
+                hi: way.hi,
+                lo: way.lo,
+                table: way.table,
+            };
+            // SAFETY: the token proves MVE. `skip < LANES` channels have windows of `TOKENS` tokens and 32 weights before the first that is computed. The entry has
+            // checked that there are as many multipliers and shifts as biases and that the output holds every token's; indices are clamped to the table.
+            unsafe { (way.multiply)(&mut lanes) };
+        }
+    }
+    true
+}
