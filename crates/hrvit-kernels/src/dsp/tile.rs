@@ -19,18 +19,24 @@ pub(crate) struct Finish<'a> {
     epilogue: Epilogue<'a>,
     /// Two rows can be done by [`Sink::pair`].
     pairs: bool,
+    /// Some of the shifts are 32.
+    doubles: bool,
 }
 
 impl<'a> Finish<'a> {
     /// By `epilogue`.
     pub(crate) fn new(dsp: Dsp, requant: Requant<'a>, epilogue: Epilogue<'a>) -> Self {
-        let possible = match &epilogue {
-            Epilogue::Store8 { range, .. } => Store8(*range).pairs(),
-            Epilogue::Table8 { table, zero, .. } => Table8 { table, zero: *zero }.pairs(),
-            Epilogue::Store16 { .. } | Epilogue::Add16 { .. } | Epilogue::Add32 { .. } => true,
+        let (possible, saturates) = match &epilogue {
+            Epilogue::Store8 { range, .. } => (Store8(*range).pairs(), true),
+            Epilogue::Table8 { table, zero, .. } => (Table8 { table, zero: *zero }.pairs(), true),
+            Epilogue::Store16 { .. } | Epilogue::Add16 { .. } => (true, true),
+            Epilogue::Add32 { .. } => (true, false),
         };
-        let pairs = possible && requant.shift.iter().all(|shift| (33..=62).contains(shift));
-        Self { dsp, requant, epilogue, pairs }
+        let doubles = requant.shift.contains(&32);
+        // A multiplier is 2^30 or more, so that the result of a sum whose double saturates is far beyond 16 bits, as is that of the saturated double.
+        let normal = !doubles || (saturates && requant.mult.iter().all(|mult| *mult >= 1 << 30));
+        let pairs = possible && normal && requant.shift.iter().all(|shift| (32..=62).contains(shift));
+        Self { dsp, requant, epilogue, pairs, doubles }
     }
 
     /// Requantises and stores `len` channels from `channel` on: the rows of the tile, from `column` on, to the elements from `at` on. One row is given as two
@@ -51,6 +57,13 @@ impl<'a> Finish<'a> {
             && end <= self.epilogue.out_len()
             && let Some((mult, shift)) = mult.get(channel..channel + len).zip(shift.get(channel..channel + len))
         {
+            let mut shifts;
+            let shift = if self.doubles {
+                shifts = [0; COLUMNS];
+                double(tile, column, shift, &mut shifts)
+            } else {
+                shift
+            };
             let sums = Sums { tile: tile.as_ptr().cast::<i32>().wrapping_add(column), mult, shift };
             // SAFETY: `new` was given a token that proves the DSP extension, and has asked the sink and checked the shifts. There are `len` multipliers and shifts, and as
             // many sums in both rows and elements from both places on, by the lines above.
@@ -74,6 +87,20 @@ impl<'a> Finish<'a> {
             self.epilogue.put(at, sums);
         }
     }
+}
+
+/// Doubles the sums of channels whose shift is 32, and makes it 33: the shifts of all, in `shifts`.
+#[inline(never)]
+fn double<'s>(tile: &mut Tile, column: usize, shift: &[u8], shifts: &'s mut [u8; COLUMNS]) -> &'s [u8] {
+    for (c, (to, shift)) in shifts.iter_mut().zip(shift).enumerate() {
+        *to = (*shift).max(33);
+        if *shift == 32 {
+            for sum in tile.iter_mut().filter_map(|sums| sums.get_mut(column + c)) {
+                *sum = sum.saturating_mul(2);
+            }
+        }
+    }
+    shifts.get(..shift.len()).unwrap_or_default()
 }
 
 /// [`Sink::pair`] on the elements of `out` from `at` on.
