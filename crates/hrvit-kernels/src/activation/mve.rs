@@ -1,9 +1,7 @@
-//! The elementwise operators on MVE: one loop over vectors of 4 elements each. What compilers make of `scalar` is as good for `add_s32` and `relu_s32`. None
-//! is inlined: callers are compiled for size.
+//! The elementwise operators on MVE: one loop over vectors of 4 elements each. None is inlined: callers are compiled for size.
 
 use core::arch::asm;
 
-use super::scalar;
 use crate::isa::Mve;
 use crate::mve::sink::{Add32, Sink, Store8, Store16, Table8, store8_uniform, table8_uniform};
 use crate::requant::{Range8, Requant, TensorRequant};
@@ -72,13 +70,37 @@ pub(super) fn add_s16(_: Mve, x: &mut [i16], y: &[i32]) {
 /// See [`Kernels::add_s32`](crate::Kernels::add_s32).
 #[inline(never)]
 pub(super) fn add_s32(_: Mve, acc: &mut [i32], other: &[i32]) {
-    scalar::add_s32(acc, other);
+    // SAFETY: the token proves MVE; the entry has checked that the lengths are equal, and the loop has `other.len()` lanes in all.
+    unsafe {
+        asm!(
+            "dlstp.32 lr, lr",
+            "2:",
+            "vldrw.u32 q0, [{acc}]",
+            "vldrw.u32 q1, [{other}], #16",
+            "vadd.i32 q0, q0, q1",
+            "vstrw.32 q0, [{acc}], #16",
+            "letp lr, 2b",
+            acc = inout(reg) acc.as_mut_ptr() => _, other = inout(reg) other.as_ptr() => _, inout("lr") other.len() => _, out("q0") _, out("q1") _, options(nostack),
+        );
+    }
 }
 
 /// See [`Kernels::relu_s32`](crate::Kernels::relu_s32).
 #[inline(never)]
 pub(super) fn relu_s32(_: Mve, acc: &mut [i32]) {
-    scalar::relu_s32(acc);
+    // SAFETY: the token proves MVE; the loop has `acc.len()` lanes in all.
+    unsafe {
+        asm!(
+            "vmov.i32 q1, #0",
+            "dlstp.32 lr, lr",
+            "2:",
+            "vldrw.u32 q0, [{acc}]",
+            "vmax.s32 q0, q0, q1",
+            "vstrw.32 q0, [{acc}], #16",
+            "letp lr, 2b",
+            acc = inout(reg) acc.as_mut_ptr() => _, inout("lr") acc.len() => _, out("q0") _, out("q1") _, options(nostack),
+        );
+    }
 }
 
 /// See [`Kernels::hardswish_s8`](crate::Kernels::hardswish_s8).

@@ -2,6 +2,7 @@
 //! the order of the token, so that both rounds read vectors from memory.
 
 use core::arch::naked_asm;
+use core::mem::MaybeUninit;
 use core::ops::Range;
 
 use super::{Des, scalar};
@@ -100,8 +101,32 @@ unsafe extern "C" fn right(args: &Right) {
 macro_rules! look_up_row {
     ($sums:literal) => {
         concat!(
-            "vshl.s32 ", $sums, ", r4\nvqdmulh.s32 ", $sums, ", ", $sums, ", q5\nvrshl.s32 ", $sums, ", ", $sums, ", q6\nvadd.i32 ", $sums, ", ", $sums, ", r11\n",
-            "vqshlu.s32 ", $sums, ", ", $sums, ", #0\nvmin.s32 ", $sums, ", ", $sums, ", q7\nvldrh.u32 q4, [r12, ", $sums, ", uxtw #1]\nvstrh.32 q4, [r5]\nadd r5, r7"
+            "vshl.s32 ",
+            $sums,
+            ", r4\nvqdmulh.s32 ",
+            $sums,
+            ", ",
+            $sums,
+            ", q5\nvrshl.s32 ",
+            $sums,
+            ", ",
+            $sums,
+            ", q6\nvadd.i32 ",
+            $sums,
+            ", ",
+            $sums,
+            ", r11\n",
+            "vqshlu.s32 ",
+            $sums,
+            ", ",
+            $sums,
+            ", #0\nvmin.s32 ",
+            $sums,
+            ", ",
+            $sums,
+            ", q7\nvldrh.u32 q4, [r12, ",
+            $sums,
+            ", uxtw #1]\nvstrh.32 q4, [r5]\nadd r5, r7"
         )
     };
 }
@@ -251,8 +276,21 @@ unsafe extern "C" fn left(args: &Left) {
 macro_rules! add_row {
     ($sums:literal) => {
         concat!(
-            "ldr r6, [r2], #4\nvshl.s32 ", $sums, ", lr\nvqdmulh.s32 ", $sums, ", ", $sums, ", r6\nldrb r6, [r3], #1\nvldrw.u32 q4, [r11]\nrsb r6, r6, #31\nvrshl.s32 ",
-            $sums, ", r6\nvadd.i32 ", $sums, ", ", $sums, ", q4\nvstrw.32 ", $sums, ", [r11]\nadd r11, r11, r7, lsl #1"
+            "ldr r6, [r2], #4\nvshl.s32 ",
+            $sums,
+            ", lr\nvqdmulh.s32 ",
+            $sums,
+            ", ",
+            $sums,
+            ", r6\nldrb r6, [r3], #1\nvldrw.u32 q4, [r11]\nrsb r6, r6, #31\nvrshl.s32 ",
+            $sums,
+            ", r6\nvadd.i32 ",
+            $sums,
+            ", ",
+            $sums,
+            ", q4\nvstrw.32 ",
+            $sums,
+            ", [r11]\nadd r11, r11, r7, lsl #1"
         )
     };
 }
@@ -331,11 +369,11 @@ pub(super) fn run(_: Mve, args: &Des<'_>, hidden: &mut [i16], out: &mut [i32]) {
     if !p.is_multiple_of(4) || p > MAX_COLUMNS {
         return scalar::run(args, hidden, out);
     }
-    let mut weights = [0; MAX_COLUMNS * MAX_COLUMNS];
+    let mut weights = [const { MaybeUninit::<i8>::uninit() }; MAX_COLUMNS * MAX_COLUMNS];
     for (o, row) in rows(args.right, p).enumerate() {
         for (j, weight) in row.iter().enumerate() {
             if let Some(slot) = weights.get_mut((o / 4 * p + j) * 4 + o % 4) {
-                *slot = *weight;
+                slot.write(*weight);
             }
         }
     }
@@ -344,7 +382,7 @@ pub(super) fn run(_: Mve, args: &Des<'_>, hidden: &mut [i16], out: &mut [i32]) {
     let mut to_hidden = Right {
         x: args.x.as_ptr(),
         x_end: args.x.as_ptr(),
-        weights: weights.as_ptr(),
+        weights: weights.as_ptr().cast(),
         mult: right_rq.mult.as_ptr(),
         shift: right_rq.shift.as_ptr(),
         bias: args.right_bias.as_ptr(),

@@ -68,29 +68,25 @@ pub(super) fn run(_: Mve, args: &Depthwise<'_>, epilogue: &mut Epilogue<'_>, out
     let padding = [pad; LANES];
     let mut windows = Windows([const { MaybeUninit::uninit() }; LANES]);
     let mut turned = Weights([[0; WEIGHTS]; LANES]);
-    // A row outside of the map is padding again and again.
+    // A row outside of the map is padding again and again: it is moved by nothing.
     let mut inside = [padding.as_ptr(); 5];
-    let mut steps = [0; 5];
-    for ((pointer, step), row) in inside.iter_mut().zip(&mut steps).zip(rows) {
+    let mut moves = [0; 5];
+    for ((pointer, moved), row) in inside.iter_mut().zip(&mut moves).zip(rows) {
         if let Some(row) = row {
-            (*pointer, *step) = (row.as_ptr(), in_stride);
+            (*pointer, *moved) = (row.as_ptr(), usize::MAX);
         }
     }
-    let mut taps = [weights.as_ptr(); 5];
-    taps.iter_mut().take(kernel).enumerate().for_each(|(ky, row)| *row = row.wrapping_add(ky * kernel * weight_stride));
-    let moved = |rows: &[*const i8; 5], steps: &[usize; 5], tokens: usize, first: usize| {
-        let mut rows = *rows;
-        for (row, step) in rows.iter_mut().zip(steps).filter(|(_, step)| **step != 0) {
-            *row = row.wrapping_add(tokens * step + first);
-        }
-        rows
-    };
+    let to = windows.0.as_mut_ptr().cast::<i8>();
+    let mut to_windows = Rows { rows: inside, steps: moves.map(|moved| moved & in_stride), count: 0, to, channel: WINDOWS };
+    let mut to_edge = Rows { rows: [padding.as_ptr(); 5], steps: [0; 5], count: 0, to, channel: WINDOWS };
+    let mut to_weights = Rows { rows: [weights.as_ptr(); 5], steps: [weight_stride; 5], count: kernel, to: turned.0.as_mut_ptr().cast(), channel: WEIGHTS };
     for first in (0..bias.len()).step_by(LANES) {
         // Never fewer than all lanes are interleaved; of the last ones, those that are done already are left out.
         let from = first.min(last);
         let skip = first - from;
-        let weight_steps = [weight_stride; 5];
-        let to_weights = Rows { rows: moved(&taps, &weight_steps, 0, from), steps: weight_steps, count: kernel, to: turned.0.as_mut_ptr().cast(), channel: WEIGHTS };
+        for (ky, row) in to_weights.rows.iter_mut().enumerate().take(kernel) {
+            *row = weights.as_ptr().wrapping_add(ky * kernel * weight_stride + from);
+        }
         // SAFETY: the token proves MVE. The entry has checked the weights of every tap, which has `LANES` channels from `from` on; `kernel * (kernel + 1) <= 32`.
         unsafe { interleave(&to_weights) };
         for x in (0..columns).step_by(TOKENS) {
@@ -98,15 +94,20 @@ pub(super) fn run(_: Mve, args: &Depthwise<'_>, epilogue: &mut Epilogue<'_>, out
             let (start, end) = (x.saturating_sub(reach), (x + count + reach).min(columns));
             let before = (start + reach) - x;
             let behind = count + 2 * reach - before - (end - start);
-            let to = windows.0.as_mut_ptr().cast::<i8>();
-            let outside = [padding.as_ptr(); 5];
-            let parts = [(outside, [0; 5], before, 0), (moved(&inside, &steps, start, from), steps, end - start, before), (outside, [0; 5], behind, before + end - start)];
-            for (rows, steps, count, at) in parts {
-                if count != 0 {
-                    let to_windows = Rows { rows, steps, count, to: to.wrapping_add(at * slots), channel: WINDOWS };
-                    // SAFETY: the token proves MVE. Tokens `start..end` lie in rows that the entry has checked, `LANES` channels from `from` on; the padding has
-                    // as many. At most `TOKENS + 4` tokens of six bytes fit each lane.
-                    unsafe { interleave(&to_windows) };
+            let offset = start * in_stride + from;
+            for ((row, inside), moved) in to_windows.rows.iter_mut().zip(inside).zip(moves) {
+                *row = inside.wrapping_add(offset & moved);
+            }
+            (to_windows.count, to_windows.to) = (end - start, to.wrapping_add(before * slots));
+            // SAFETY: the token proves MVE. Tokens `start..end` lie in rows that the entry has checked, `LANES` channels from `from` on; the padding has as many. At most
+            // `TOKENS + 4` tokens of six bytes fit each lane.
+            unsafe {
+                interleave(&to_windows);
+                for (count, at) in [(before, 0), (behind, before + end - start)] {
+                    if count != 0 {
+                        (to_edge.count, to_edge.to) = (count, to.wrapping_add(at * slots));
+                        interleave(&to_edge);
+                    }
                 }
             }
             let mut lanes = Lanes {

@@ -170,7 +170,14 @@ static SEEDS: [u16; SEED.len()] = SEED;
 ///
 /// # Safety
 /// As for these functions; there are as many offsets as gains.
-unsafe fn run<T>(function: unsafe extern "C" fn(&Tokens, *const i16, *mut T), x: *const i16, end: *const i16, norm: &Norm<'_>, [lo, hi]: [i32; 2], out: *mut T) {
+unsafe fn run<T>(
+    function: unsafe extern "C" fn(&Tokens, *const i16, *mut T),
+    x: *const i16,
+    end: *const i16,
+    norm: &Norm<'_>,
+    [lo, hi]: [i32; 2],
+    out: *mut T,
+) {
     if x == end {
         return;
     }

@@ -116,7 +116,21 @@ macro_rules! sum3 {
 /// Sum of a 5x5 kernel: 32 bytes from every sixth on, times 32 weights.
 macro_rules! sum5 {
     ($acc:literal, $window:literal, $other:literal) => {
-        concat!("vldrb.u8 ", $window, ", [r1], #6\nvmladav.s8 ", $acc, ", ", $window, ", q6\nvldrb.u8 ", $other, ", [r1, #10]\nvmladava.s8 ", $acc, ", ", $other, ", q7\n")
+        concat!(
+            "vldrb.u8 ",
+            $window,
+            ", [r1], #6\nvmladav.s8 ",
+            $acc,
+            ", ",
+            $window,
+            ", q6\nvldrb.u8 ",
+            $other,
+            ", [r1, #10]\nvmladava.s8 ",
+            $acc,
+            ", ",
+            $other,
+            ", q7\n"
+        )
     };
 }
 
