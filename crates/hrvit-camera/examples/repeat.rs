@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::str::FromStr;
 use std::time::Instant;
 
-use hrvit_camera::{Filter, Format, Frame, Geometry, Rotation, Rows, View};
+use hrvit_camera::{Filter, Format, Frame, Geometry, Kernels, Rotation, Rows, View};
 use hrvit_format::Size;
 
 const USAGE: &str = "expected FORMAT WIDTHxHEIGHT ROWSxCOLUMNS DEGREES area|bilinear TIMES, for example nv12 1280x720 192x256 0 area 1000";
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut sum = 0u64;
     let start = Instant::now();
     for _ in 0..times.parse::<u32>()? {
-        let mut source = Rows::new(frame, geometry, filter, &mut scratch)?;
+        let mut source = Rows::new(Kernels::detect(), frame, geometry, filter, &mut scratch)?;
         for y in 0..usize::from(rows) {
             source.read(y, black_box(&mut pixels))?;
             sum = pixels.iter().fold(sum, |sum, value| sum.wrapping_mul(31).wrapping_add(u64::from(*value)));

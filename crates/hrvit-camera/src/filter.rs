@@ -44,7 +44,7 @@ pub(crate) struct Walk {
     /// What of it lies in front of the beginning; in front of the border below 0.
     pub(crate) part: i32,
     /// Samples from it to the last.
-    pub(crate) last: usize,
+    pub(crate) last: u32,
     /// Weight of a whole sample.
     pub(crate) whole: u32,
     /// From one cell to the next, also in whole samples and a part of one.
@@ -83,7 +83,7 @@ impl Axis {
         let sample = (zeroth + passed as usize).min(end);
         let part = at - ((sample - zeroth) as u32 * whole) as i32;
         let (step_whole, step_part) = ((self.step / whole) as usize, self.step % whole);
-        Walk { sample, part, last: end - sample, whole, step: self.step, step_whole, step_part, total: self.total }
+        Walk { sample, part, last: (end - sample) as u32, whole, step: self.step, step_whole, step_part, total: self.total }
     }
 
     /// Samples and weights of cell `cell`.
@@ -92,7 +92,7 @@ impl Axis {
         // The last sample goes on beyond the border.
         let head = if last == 0 { total } else { (whole as i32 - part) as u32 }.min(total);
         let rest = total - head;
-        let inner = ((rest / whole) as usize).min(last.saturating_sub(1));
+        let inner = ((rest / whole) as usize).min(last.saturating_sub(1) as usize);
         Window { first: sample, head, inner, tail: rest - inner as u32 * whole }
     }
 
@@ -111,9 +111,8 @@ impl Axis {
 /// Divides sums of a constant weight, to [`FRACTION`](crate::colour::FRACTION) fractional bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mean {
-    reciprocal: u32,
-    shift: u32,
-    half: u64,
+    pub(crate) reciprocal: u32,
+    pub(crate) shift: u32,
 }
 
 /// Most weight whose sums of bytes have 32 bits.
@@ -128,13 +127,13 @@ impl Mean {
         // From 2^30 (excluded) to 2^31.
         let reciprocal = ((scale + weight / 2) / weight) as u32;
         let shift = 31 + bits - crate::colour::FRACTION;
-        Self { reciprocal, shift, half: 1 << (shift - 1) }
+        Self { reciprocal, shift }
     }
 
     /// `sum / weight`.
     #[inline(always)]
     pub(crate) fn of(&self, sum: u32) -> u16 {
-        ((u64::from(sum) * u64::from(self.reciprocal) + self.half) >> self.shift) as u16
+        ((u64::from(sum) * u64::from(self.reciprocal) + (1 << (self.shift - 1))) >> self.shift) as u16
     }
 }
 

@@ -30,6 +30,7 @@ pub use format::{Format, UnknownFormat};
 pub use frame::{Frame, FrameError, MAX_SIDE, Plane};
 pub use geometry::{Fit, Geometry, GeometryError, Region, Rotation, View};
 pub use hrvit_format::Size;
+pub use hrvit_kernels::Kernels;
 pub use labels::LabelsError;
 pub use masks::{ClassExtent, ClassSet, MaskError, Run};
 pub use overlay::{FrameMut, Ink, OverlayError, PlaneMut};

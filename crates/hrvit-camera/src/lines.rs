@@ -1,5 +1,8 @@
 //! Sums over rows: one line of samples for each plane, each value the weighted sum of the camera's rows that a row of cells sees.
 
+use hrvit_kernels::resample::{Cells, WeightedRows};
+use hrvit_kernels::{Kernels, ShapeError};
+
 use crate::filter::Window;
 use crate::frame::Frame;
 
@@ -14,6 +17,12 @@ pub(crate) trait Sum: bytemuck::Pod + Into<u32> + From<u8> {
     /// `self + weight * value`, in range by the choice of the type.
     #[must_use]
     fn plus(self, weight: Self, value: Self) -> Self;
+
+    /// The kernel that sums rows.
+    fn sum_rows(kernels: Kernels, rows: &WeightedRows<'_>, line: &mut [Self]) -> Result<(), ShapeError>;
+
+    /// The kernel that makes means of adjoining cells.
+    fn area_means(kernels: Kernels, line: &[Self], cells: Cells, sums: &mut [u32], out: &mut [u16]) -> Result<(), ShapeError>;
 }
 
 impl Sum for u16 {
@@ -25,6 +34,14 @@ impl Sum for u16 {
     #[inline(always)]
     fn plus(self, weight: Self, value: Self) -> Self {
         self.wrapping_add(weight.wrapping_mul(value))
+    }
+
+    fn sum_rows(kernels: Kernels, rows: &WeightedRows<'_>, line: &mut [Self]) -> Result<(), ShapeError> {
+        kernels.sum_rows_u16(rows, line)
+    }
+
+    fn area_means(kernels: Kernels, line: &[Self], cells: Cells, sums: &mut [u32], out: &mut [u16]) -> Result<(), ShapeError> {
+        kernels.area_means_u16(line, cells, sums, out)
     }
 }
 
@@ -38,6 +55,14 @@ impl Sum for u32 {
     fn plus(self, weight: Self, value: Self) -> Self {
         self.wrapping_add(weight.wrapping_mul(value))
     }
+
+    fn sum_rows(kernels: Kernels, rows: &WeightedRows<'_>, line: &mut [Self]) -> Result<(), ShapeError> {
+        kernels.sum_rows_u32(rows, line)
+    }
+
+    fn area_means(kernels: Kernels, line: &[Self], cells: Cells, sums: &mut [u32], out: &mut [u16]) -> Result<(), ShapeError> {
+        kernels.area_means_u32(line, cells, sums, out)
+    }
 }
 
 /// Rows of one plane, from a byte on.
@@ -50,55 +75,13 @@ pub(crate) struct Rows<'f, 'a> {
 }
 
 /// `line[i] = sum over rows of weight * byte i`. `whole` is the weight of an inner row.
-#[inline(never)]
-pub(crate) fn sum_rows<S: Sum>(rows: Rows<'_, '_>, window: Window, whole: u32, line: &mut [S]) {
-    let [of_head, whole, of_tail] = [window.head, whole, window.tail].map(S::weight);
+pub(crate) fn sum_rows<S: Sum>(kernels: Kernels, rows: Rows<'_, '_>, window: Window, whole: u32, line: &mut [S]) -> Result<(), ShapeError> {
     let (bytes, stride) = rows.frame.rows_from(rows.plane, window.first, rows.first);
-    for (at, line) in line.chunks_mut(BLOCK).enumerate() {
-        // Where the block begins in each row; the last of them may end with the frame.
-        let mut rows = bytes.get(at * BLOCK..).unwrap_or_default().chunks(stride).map(|row| row.get(..line.len()).unwrap_or_default());
-        let head = rows.next().unwrap_or_default();
-        let inner = rows.by_ref().take(window.inner);
-        let mut sums = [S::zeroed(); BLOCK];
-        match head.first_chunk::<BLOCK>() {
-            Some(head) => sum_block(head, inner, [of_head, whole], &mut sums),
-            None => {
-                add_row(head, of_head, &mut sums);
-                inner.for_each(|row| add_row(row, whole, &mut sums));
-            }
-        }
-        if let (true, Some(tail)) = (window.tail > 0, rows.next()) {
-            add_row(tail, of_tail, &mut sums);
-        }
-        line.copy_from_slice(sums.get(..line.len()).unwrap_or_default());
-    }
-}
-
-/// A whole block of the head and the rows within.
-#[inline(always)]
-fn sum_block<'a, S: Sum>(head: &[u8; BLOCK], inner: impl Iterator<Item = &'a [u8]>, [of_head, whole]: [S; 2], sums: &mut [S; BLOCK]) {
-    let mut plain = [S::zeroed(); BLOCK];
-    for row in inner.filter_map(<[u8]>::first_chunk::<BLOCK>) {
-        for (sum, byte) in plain.iter_mut().zip(row) {
-            *sum = sum.plus(S::weight(1), S::from(*byte));
-        }
-    }
-    for ((sum, plain), byte) in sums.iter_mut().zip(&plain).zip(head) {
-        *sum = S::zeroed().plus(whole, *plain).plus(of_head, S::from(*byte));
-    }
-}
-
-/// Adds one row.
-#[inline(always)]
-fn add_row<S: Sum>(row: &[u8], weight: S, sums: &mut [S; BLOCK]) {
-    match row.first_chunk::<BLOCK>() {
-        Some(row) => sums.iter_mut().zip(row).for_each(|(sum, byte)| *sum = sum.plus(weight, S::from(*byte))),
-        None => sums.iter_mut().zip(row).for_each(|(sum, byte)| *sum = sum.plus(weight, S::from(*byte))),
-    }
+    let rows = WeightedRows { bytes, stride, inner: window.inner, head: window.head, whole, tail: window.tail };
+    S::sum_rows(kernels, &rows, line)
 }
 
 /// [`sum_rows`] of pixels of 16 bits: three values each, red, green and blue as bytes.
-#[inline(never)]
 pub(crate) fn sum_rows_565<S: Sum>(rows: Rows<'_, '_>, window: Window, whole: u32, line: &mut [S]) {
     let (pixels, _) = line.as_chunks_mut::<3>();
     let (bytes, stride) = rows.frame.rows_from(rows.plane, window.first, rows.first);

@@ -3,6 +3,7 @@
 use core::ops::Range;
 
 use hrvit_format::sentences;
+use hrvit_kernels::{Kernels, ShapeError};
 
 use crate::colour::whole;
 use crate::filter::{Axis, Filter, MAX_WEIGHT, Mean};
@@ -52,6 +53,8 @@ pub enum RowsError {
         /// Bytes of a row.
         expected: usize,
     },
+    /// A kernel refused what it was given: an error of this crate.
+    Internal(ShapeError),
 }
 
 sentences!(RowsError {
@@ -60,9 +63,16 @@ sentences!(RowsError {
     Self::Scratch { words, expected } => ("scratch of {} words: expected {}, as Rows::scratch_words says", words, expected),
     Self::Row { row, rows } => ("row {} of an input of {} rows: ask for those of the geometry's size", row, rows),
     Self::Pixels { bytes, expected } => ("{} bytes for a row: expected {}, three a pixel", bytes, expected),
+    Self::Internal(_) => ("a kernel refused a row of the frame: report it"),
 });
 
 impl core::error::Error for RowsError {}
+
+impl From<ShapeError> for RowsError {
+    fn from(error: ShapeError) -> Self {
+        Self::Internal(error)
+    }
+}
 
 /// How much of the scratch is what, in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,14 +112,13 @@ impl Axes {
 /// Rows may be asked for in any order; where the frame is turned by 90 or 270 degrees, 16 at a time are made, and kept in the scratch.
 ///
 /// ```
-/// use hrvit_camera::{Filter, Format, Frame, Geometry, Rows, View};
-/// use hrvit_format::Size;
+/// use hrvit_camera::{Filter, Format, Frame, Geometry, Kernels, Rows, Size, View};
 ///
 /// let buffer = [128; 640 * 480 * 3 / 2];
 /// let frame = Frame::packed(Format::Nv12, 640, 480, &buffer)?;
 /// let geometry = Geometry::new(640, 480, View::default(), Size::new(192, 256)?)?;
 /// let mut scratch = [0; 2048]; // words, of `Rows::scratch_words` or more
-/// let mut rows = Rows::new(frame, geometry, Filter::Area, &mut scratch)?;
+/// let mut rows = Rows::new(Kernels::detect(), frame, geometry, Filter::Area, &mut scratch)?;
 ///
 /// // What `hrvit_core::Engine::segment_rows` takes:
 /// let mut source = |y: usize, pixels: &mut [u8]| rows.read(y, pixels);
@@ -119,6 +128,7 @@ impl Axes {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Rows<'a> {
+    kernels: Kernels,
     frame: Frame<'a>,
     geometry: Geometry,
     axes: Axes,
@@ -129,11 +139,11 @@ pub struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// The rows of `frame`.
+    /// The rows of `frame`, made by `kernels`: those of the engine, which processors are asked for once.
     ///
     /// # Errors
     /// [`RowsError`] if the frame is not of the geometry's size, the sums are too large or the scratch has fewer words than [`Rows::scratch_words`].
-    pub fn new(frame: Frame<'a>, geometry: Geometry, filter: Filter, scratch: &'a mut [u32]) -> Result<Self, RowsError> {
+    pub fn new(kernels: Kernels, frame: Frame<'a>, geometry: Geometry, filter: Filter, scratch: &'a mut [u32]) -> Result<Self, RowsError> {
         if (frame.width(), frame.height()) != (geometry.width, geometry.height) {
             return Err(RowsError::Frame { width: frame.width(), height: frame.height() });
         }
@@ -142,11 +152,11 @@ impl<'a> Rows<'a> {
         if scratch.len() < room.words() {
             return Err(RowsError::Scratch { words: scratch.len(), expected: room.words() });
         }
-        Ok(Self { frame, geometry, axes, room, scratch, band: None })
+        Ok(Self { kernels, frame, geometry, axes, room, scratch, band: None })
     }
 
-    /// Words of scratch: a line of sums for each plane, of 16 bits where these suffice, sums along a component's, and the means of a row; with a rotation by 90 or 270 degrees of
-    /// narrower lines, and 16 rows.
+    /// Words of scratch: a line of sums for each plane, of 16 bits where these suffice, sums along a component's, and the means of a row; with a rotation by 90 or 270
+    /// degrees of narrower lines, and 16 rows.
     ///
     /// # Errors
     /// [`RowsError::Weight`] if the sums are too large.
@@ -179,11 +189,11 @@ impl<'a> Rows<'a> {
         let Some(pixels) = pixels.get_mut(shown) else { return Ok(()) };
         let row = if down.flipped { down.cells - 1 - row } else { row };
         if self.geometry.transposed {
-            self.read_band(row, pixels);
+            self.read_band(row, pixels)?;
         } else {
             let (work, _) = self.room.split(self.scratch);
-            let cells = Cells { frame: &self.frame, axes: &self.axes };
-            cells.make(row, 0..across.cells, work, pixels);
+            let cells = Cells { kernels: self.kernels, frame: &self.frame, axes: &self.axes };
+            cells.make(row, 0..across.cells, work, pixels)?;
             if across.flipped {
                 pixels.reverse();
             }
@@ -192,18 +202,19 @@ impl<'a> Rows<'a> {
     }
 
     /// A row of cells along a column of the frame.
-    fn read_band(&mut self, column: usize, pixels: &mut [[u8; 3]]) {
+    fn read_band(&mut self, column: usize, pixels: &mut [[u8; 3]]) -> Result<(), RowsError> {
         let (down, across) = (self.geometry.down, self.geometry.across);
         let (mut work, band) = self.room.split(self.scratch);
         let (band, _) = bytemuck::must_cast_slice_mut::<u32, u8>(band).as_chunks_mut::<3>();
         let number = column / BAND;
         if self.band != Some(number) {
-            let cells = Cells { frame: &self.frame, axes: &self.axes };
+            self.band = None;
+            let cells = Cells { kernels: self.kernels, frame: &self.frame, axes: &self.axes };
             let columns = number * BAND..((number + 1) * BAND).min(down.cells);
             let mut made = [[0; 3]; BAND];
             for cell in 0..across.cells {
-                let Some(made) = made.get_mut(..columns.len()) else { return };
-                cells.make(cell, columns.clone(), work.again(), made);
+                let Some(made) = made.get_mut(..columns.len()) else { return Ok(()) };
+                cells.make(cell, columns.clone(), work.again(), made)?;
                 let x = if across.flipped { across.cells - 1 - cell } else { cell };
                 let places = band.get_mut(x..).unwrap_or_default().iter_mut().step_by(across.cells);
                 places.zip(made).for_each(|(place, made)| *place = *made);
@@ -212,6 +223,7 @@ impl<'a> Rows<'a> {
         }
         let kept = band.get(column % BAND * across.cells..).unwrap_or_default();
         pixels.iter_mut().zip(kept).for_each(|(pixel, kept)| *pixel = *kept);
+        Ok(())
     }
 }
 
@@ -268,18 +280,19 @@ fn line_groups(axis: &Axis, columns: &Range<usize>, plane: &PlaneLayout) -> (usi
 
 /// Cells as the frame has them: rows along its rows.
 struct Cells<'f, 'a> {
+    kernels: Kernels,
     frame: &'f Frame<'a>,
     axes: &'f Axes,
 }
 
 impl Cells<'_, '_> {
     /// Makes `columns` of row `row`.
-    fn make(&self, row: usize, columns: Range<usize>, work: Work<'_>, pixels: &mut [[u8; 3]]) {
+    fn make(&self, row: usize, columns: Range<usize>, work: Work<'_>, pixels: &mut [[u8; 3]]) -> Result<(), ShapeError> {
         let Work { lines, sums, means } = work;
         if self.axes.narrow {
-            self.means(row, &columns, bytemuck::must_cast_slice_mut::<u32, u16>(lines), sums, means);
+            self.means(row, &columns, bytemuck::must_cast_slice_mut::<u32, u16>(lines), sums, means)?;
         } else {
-            self.means(row, &columns, lines, sums, means);
+            self.means(row, &columns, lines, sums, means)?;
         }
         let (first, rest) = means.split_at(columns.len().min(means.len()));
         let (second, third) = rest.split_at(columns.len().min(rest.len()));
@@ -297,16 +310,17 @@ impl Cells<'_, '_> {
             }
             Colours::Gray => pixels.iter_mut().zip(first).for_each(|(pixel, grey)| *pixel = [whole(*grey); 3]),
         }
+        Ok(())
     }
 
     /// Means of the components, one after another.
-    fn means<S: Sum>(&self, row: usize, columns: &Range<usize>, mut lines: &mut [S], sums: &mut [u32], means: &mut [u16]) {
+    fn means<S: Sum>(&self, row: usize, columns: &Range<usize>, mut lines: &mut [S], sums: &mut [u32], means: &mut [u16]) -> Result<(), ShapeError> {
         let format = self.frame.format();
         let mut outs = means.chunks_exact_mut(columns.len().max(1));
         for (number, plane) in format.plane_layouts().iter().enumerate() {
             let (first, groups) = line_groups(&self.axes.columns, columns, plane);
             let values = groups * plane.values;
-            let Some((line, rest)) = core::mem::take(&mut lines).split_at_mut_checked(values) else { return };
+            let Some((line, rest)) = core::mem::take(&mut lines).split_at_mut_checked(values) else { return Err(ShapeError::Scratch) };
             lines = rest;
             let window = self.axes.rows.window(row, plane.rows);
             let whole = self.axes.rows.whole(plane.rows);
@@ -314,14 +328,15 @@ impl Cells<'_, '_> {
             if format == Format::Rgb565 {
                 lines::sum_rows_565(rows, window, whole, line);
             } else {
-                lines::sum_rows(rows, window, whole, line);
+                lines::sum_rows(self.kernels, rows, window, whole, line)?;
             }
             for component in format.components().iter().filter(|component| component.plane == number) {
-                let Some(out) = outs.next() else { return };
+                let Some(out) = outs.next() else { return Err(ShapeError::Scratch) };
                 let walk = self.axes.columns.walk(columns.start, component.columns);
                 let start = (walk.sample * component.step + component.first) - first * plane.values;
-                column_means(line.get(start..).unwrap_or_default(), component.step, walk, self.axes.mean, sums, out);
+                column_means(self.kernels, line.get(start..).unwrap_or_default(), component.step, walk, self.axes.mean, sums, out)?;
             }
         }
+        Ok(())
     }
 }

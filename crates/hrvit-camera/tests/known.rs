@@ -1,6 +1,6 @@
 //! Rows that are known: the same on every target, however the sums are made.
 
-use hrvit_camera::{Filter, Format, Frame, Geometry, Rotation, Rows, Size, View};
+use hrvit_camera::{Filter, Format, Frame, Geometry, Kernels, Rotation, Rows, Size, View};
 
 #[test]
 fn rows_have_the_same_bytes_on_every_target() {
@@ -15,7 +15,7 @@ fn rows_have_the_same_bytes_on_every_target() {
         let bytes: Vec<u8> = (0..format.frame_bytes(width, height)).map(|at| ((at * 31) >> 3) as u8).collect();
         let geometry = Geometry::new(width, height, View { rotation, ..View::default() }, Size { height: rows, width: columns }).unwrap();
         let mut scratch = vec![0; Rows::scratch_words(format, &geometry, filter).unwrap()];
-        let mut source = Rows::new(Frame::packed(format, width, height, &bytes).unwrap(), geometry, filter, &mut scratch).unwrap();
+        let mut source = Rows::new(Kernels::detect(), Frame::packed(format, width, height, &bytes).unwrap(), geometry, filter, &mut scratch).unwrap();
         let mut pixels = vec![0; 3 * usize::from(columns)];
         let mut sum = 0u64;
         for y in 0..usize::from(rows) {

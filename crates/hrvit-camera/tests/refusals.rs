@@ -1,6 +1,6 @@
 //! Frames, views and rows that are refused: the error names the thing and what to do.
 
-use hrvit_camera::{Filter, Format, Frame, FrameError, Geometry, GeometryError, Plane, Region, Rows, RowsError, UnknownFormat, View};
+use hrvit_camera::{Filter, Format, Frame, FrameError, Geometry, GeometryError, Kernels, Plane, Region, Rows, RowsError, UnknownFormat, View};
 use hrvit_format::Size;
 
 const SIZE: Size = Size { height: 32, width: 64 };
@@ -54,11 +54,11 @@ fn rows_that_the_input_does_not_have_are_refused() {
     let geometry = Geometry::new(6, 4, View::default(), SIZE).unwrap();
     let words = Rows::scratch_words(Format::Gray8, &geometry, Filter::Area).unwrap();
     let mut scratch = vec![0; words];
-    let error = Rows::new(frame, geometry, Filter::Area, &mut scratch[1..]).err().unwrap();
+    let error = Rows::new(Kernels::detect(), frame, geometry, Filter::Area, &mut scratch[1..]).err().unwrap();
     assert_eq!(error, RowsError::Scratch { words: words - 1, expected: words });
     let other = Geometry::new(4, 6, View::default(), SIZE).unwrap();
-    assert_eq!(Rows::new(frame, other, Filter::Area, &mut scratch).err(), Some(RowsError::Frame { width: 6, height: 4 }));
-    let mut rows = Rows::new(frame, geometry, Filter::Area, &mut scratch).unwrap();
+    assert_eq!(Rows::new(Kernels::detect(), frame, other, Filter::Area, &mut scratch).err(), Some(RowsError::Frame { width: 6, height: 4 }));
+    let mut rows = Rows::new(Kernels::detect(), frame, geometry, Filter::Area, &mut scratch).unwrap();
     assert_eq!(rows.read(32, &mut [0; 192]), Err(RowsError::Row { row: 32, rows: 32 }));
     assert_eq!(rows.read(31, &mut [0; 191]), Err(RowsError::Pixels { bytes: 191, expected: 192 }));
 }

@@ -155,14 +155,14 @@ fn white_and_black_stay_white_and_black_at_any_ratio() {
 
 #[test]
 fn rows_in_any_order_are_the_same() {
-    use hrvit_camera::{Frame, Geometry, Rows};
+    use hrvit_camera::{Frame, Geometry, Kernels, Rows};
     let bytes: Vec<u8> = (0..Format::Nv12.frame_bytes(90, 70)).map(|i| (i * 37 % 251) as u8).collect();
     for rotation in ROTATIONS {
         let view = View { rotation, fit: BARS, ..View::default() };
         let geometry = Geometry::new(90, 70, view, size(64, 40)).unwrap();
         let frame = Frame::packed(Format::Nv12, 90, 70, &bytes).unwrap();
         let mut scratch = vec![0; Rows::scratch_words(Format::Nv12, &geometry, Filter::Area).unwrap()];
-        let mut rows = Rows::new(frame, geometry, Filter::Area, &mut scratch).unwrap();
+        let mut rows = Rows::new(Kernels::detect(), frame, geometry, Filter::Area, &mut scratch).unwrap();
         let mut all = vec![[0; 3 * 40]; 64];
         all.iter_mut().enumerate().for_each(|(y, row)| rows.read(y, row).unwrap());
         for y in [63, 0, 17, 16, 15, 33, 2, 63, 31] {

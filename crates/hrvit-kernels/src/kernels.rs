@@ -39,6 +39,8 @@ pub enum Family {
     Bilinear,
     /// Label map, alone or with margins.
     Argmax,
+    /// Exact sums that resize planes of bytes.
+    Resample,
     /// Depthwise convolution of 16-bit codes.
     #[cfg(feature = "int16x8")]
     DepthwiseS16,
@@ -91,7 +93,7 @@ pub enum Family {
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 16 + if cfg!(feature = "int16x8") { 4 } else { 0 } + if cfg!(feature = "fp16") { 12 } else { 0 }] = [
+    pub const ALL: [Self; 17 + if cfg!(feature = "int16x8") { 4 } else { 0 } + if cfg!(feature = "fp16") { 12 } else { 0 }] = [
         Self::GemmRows,
         Self::GemmK4,
         Self::GemmK8,
@@ -108,6 +110,7 @@ impl Family {
         Self::Mean,
         Self::Bilinear,
         Self::Argmax,
+        Self::Resample,
         #[cfg(feature = "int16x8")]
         Self::DepthwiseS16,
         #[cfg(feature = "int16x8")]
@@ -161,6 +164,7 @@ impl Family {
             Self::Mean => "mean_s8",
             Self::Bilinear => "bilinear",
             Self::Argmax => "argmax_s16",
+            Self::Resample => "resample_u8",
             #[cfg(feature = "int16x8")]
             Self::DepthwiseS16 => "dwconv_s16",
             #[cfg(feature = "int16x8")]
@@ -262,6 +266,7 @@ impl Kernels {
             Family::Mean => crate::activation::mean::chosen(tier),
             Family::Bilinear => crate::resize::bilinear::chosen(tier),
             Family::Argmax => crate::resize::argmax::chosen(tier),
+            Family::Resample => crate::resample::chosen(tier),
             #[cfg(feature = "int16x8")]
             Family::DepthwiseS16 => crate::dwconv_s16::chosen(tier),
             #[cfg(feature = "int16x8")]

@@ -14,6 +14,7 @@
 //! | attention over one strip | [`attention_s8`] | s8 x s8, i32 | s16, 8 fractional bits | `avx2` `avx_vnni` `avx512` `neon` `neon_dotprod` `neon_i8mm` `mve` `dsp` |
 //! | diversity-enhancing shortcut | [`des_s16`] | s16 x s8, i32 | added to i32 | `avx2` `avx512` `neon` `mve` `dsp` |
 //! | Hardswish, tables, sums, means | [`activation`] | s8, s16 or i32 | s8, s16 or i32 | `avx2` `avx512` `neon` `mve` `dsp`, not each for all |
+//! | resizing of camera planes | [`resample`] | u8, u16 or u32 | u16 or u32 sums, u16 means | `avx2` |
 //! | exact bilinear resize, label map | [`resize`] | s16, i32 | added to i32; labels, margins | `avx2` `avx512` `neon` `mve` |
 //!
 //! With feature `int16x8` there are the operators on 16-bit codes that the table above does not have:
@@ -109,6 +110,7 @@ pub mod peak;
 #[cfg(target_arch = "aarch64")]
 mod pipeline;
 pub mod requant;
+pub mod resample;
 pub mod resize;
 #[cfg(feature = "fp16")]
 #[allow(clippy::float_arithmetic, reason = "float kernels")]

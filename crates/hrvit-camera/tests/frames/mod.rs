@@ -1,7 +1,7 @@
 //! Frames to resize, and what the crate makes of them.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
-use hrvit_camera::{Filter, Format, Frame, Geometry, Matrix, Plane, Range, Rows, View};
+use hrvit_camera::{Filter, Format, Frame, Geometry, Kernels, Matrix, Plane, Range, Rows, View};
 use hrvit_format::Size;
 
 use crate::reference::{Bytes, Picture, is_yuv};
@@ -104,7 +104,7 @@ pub fn rows(format: Format, size: (usize, usize), bytes: &Bytes, colour: (Matrix
     let frame = Frame::new(format, size.0, size.1, &planes).unwrap().with_colour(colour.0, colour.1);
     let geometry = Geometry::new(size.0, size.1, view, input).unwrap();
     let mut scratch = vec![0xdead_beef; Rows::scratch_words(format, &geometry, filter).unwrap()];
-    let mut rows = Rows::new(frame, geometry, filter, &mut scratch).unwrap();
+    let mut rows = Rows::new(Kernels::detect(), frame, geometry, filter, &mut scratch).unwrap();
     let width = usize::from(input.width);
     let mut pixels = vec![0; 3 * width * usize::from(input.height)];
     for (y, row) in pixels.chunks_exact_mut(3 * width).enumerate() {

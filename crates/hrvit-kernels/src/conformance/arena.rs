@@ -14,6 +14,10 @@ unsafe impl Element for u8 {}
 unsafe impl Element for i16 {}
 // SAFETY: integers.
 unsafe impl Element for i32 {}
+// SAFETY: integers.
+unsafe impl Element for u16 {}
+// SAFETY: integers.
+unsafe impl Element for u32 {}
 // SAFETY: every pattern of 16 bits is an f16.
 #[cfg(feature = "fp16")]
 unsafe impl Element for half::f16 {}

@@ -21,6 +21,7 @@ mod elements;
 mod floats;
 mod norm;
 mod products;
+mod resample;
 mod resize;
 mod rng;
 #[cfg(feature = "int16x8")]
@@ -87,7 +88,7 @@ fn suite(mut suite: Suite<'_>, rounds: u32, scratch: &mut [u8]) -> Summary {
     for round in 0..rounds {
         suite.round = round;
         suite.rng = Rng::new(u64::from(round));
-        for each in [products::run, convolution::run, attention::run, norm::run, des::run, elements::run, resize::run] {
+        for each in [products::run, convolution::run, attention::run, norm::run, des::run, elements::run, resize::run, resample::run] {
             each(&mut suite, scratch);
         }
         #[cfg(feature = "int16x8")]
