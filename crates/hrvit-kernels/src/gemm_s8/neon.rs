@@ -164,12 +164,14 @@ fn last(depth: usize) -> usize {
     (depth / STEPS * STEPS).wrapping_sub(STEPS)
 }
 
-/// Products of 4 rows with 4 channels, for cores that execute in order. `a` and `weights` point to their last whole vectors.
+/// Products of 4 rows with 4 channels, for cores that execute in order. `a` and `weights`, those of the first channel, point to their last
+/// whole vectors.
 ///
 /// # Safety
-/// The processor has NEON; `depth` has [`FEWEST`](neon_in_order::FEWEST) whole vectors or more, which may be read of each row and of each row of weights.
+/// The processor has NEON; `depth` has [`FEWEST`](neon_in_order::FEWEST) whole vectors or more, which may be read of each row and of each row of
+/// weights; the other channels' lie behind the first one's.
 #[inline(always)]
-unsafe fn multiply_in_order(a: &[*const i8; CHANNELS], weights: &[*const i8; CHANNELS], depth: usize, acc: &mut Partial) {
+unsafe fn multiply_in_order(a: &[*const i8; CHANNELS], weights: *const i8, depth: usize, acc: &mut Partial) {
     let [[s0, s1, s2, s3], [s4, s5, s6, s7], [s8, s9, s10, s11], [s12, s13, s14, s15]] = acc;
     // SAFETY: the function reads what the caller vouches for, and changes the registers that are named.
     unsafe {
@@ -177,7 +179,7 @@ unsafe fn multiply_in_order(a: &[*const i8; CHANNELS], weights: &[*const i8; CHA
             "bl {function}",
             function = sym neon_in_order::sixteen_steps,
             inout("x0") a[0] => _, inout("x1") a[1] => _, inout("x2") a[2] => _, inout("x3") a[3] => _,
-            inout("x4") weights[0] => _, inout("x5") weights[1] => _, inout("x6") weights[2] => _, inout("x7") weights[3] => _,
+            inout("x4") weights => _, inout("x5") depth => _, out("x6") _, out("x7") _,
             inout("x8") last(depth).wrapping_neg() => _, out("x16") _, out("x17") _, out("x30") _,
             out("v0") _, out("v1") _, out("v2") _, out("v3") _, out("v4") _, out("v5") _, out("v6") _, out("v7") _,
             out("v8") _, out("v9") _, out("v10") _, out("v11") _, out("v12") _, out("v13") _, out("v14") _, out("v15") _,
@@ -250,34 +252,62 @@ impl Micro for Smull {
         // missing. NEON is in every AArch64 processor.
         unsafe {
             let missing = (first + BLOCK).saturating_sub(channels);
-            let at = |c: usize| if missing == 0 { weights.add((first + c) * depth) } else { weights.add((first + c).min(channels - 1) * depth) };
-            let low = quarter::<PAIRS, IN_ORDER>(rows, core::array::from_fn(at), depth, load_s32x4(start));
-            let high = quarter::<PAIRS, IN_ORDER>(rows, core::array::from_fn(|c| at(CHANNELS + c)), depth, load_s32x4(start.add(CHANNELS)));
+            let starts = [load_s32x4(start), load_s32x4(start.add(CHANNELS))];
+            let [low, high] = if IN_ORDER && PAIRS == 2 && missing == 0 && depth >= neon_in_order::FEWEST * STEPS {
+                let weights = weights.add(first * depth);
+                [quarter_in_order(rows, weights, depth, starts[0]), quarter_in_order(rows, weights.add(CHANNELS * depth), depth, starts[1])]
+            } else {
+                let at = |c: usize| if missing == 0 { weights.add((first + c) * depth) } else { weights.add((first + c).min(channels - 1) * depth) };
+                let low = quarter::<PAIRS>(rows, core::array::from_fn(at), depth, starts[0]);
+                [low, quarter::<PAIRS>(rows, core::array::from_fn(|c| at(CHANNELS + c)), depth, starts[1])]
+            };
             core::array::from_fn(|row| [low[row % CHANNELS], high[row % CHANNELS]])
         }
     }
 }
 
-/// `start` plus the products of the rows with 4 channels. `IN_ORDER` is for cores that execute in order.
+/// `start` plus the products of the rows with 4 channels.
 ///
 /// # Safety
 /// The processor has NEON; `depth` codes may be read from each of the first `2 * PAIRS` rows and from each row of weights.
 #[inline(always)]
-unsafe fn quarter<const PAIRS: usize, const IN_ORDER: bool>(
-    rows: &Rows,
-    weights: [*const i8; CHANNELS],
-    depth: usize,
-    start: int32x4_t,
-) -> [int32x4_t; CHANNELS] {
+unsafe fn quarter<const PAIRS: usize>(rows: &Rows, weights: [*const i8; CHANNELS], depth: usize, start: int32x4_t) -> [int32x4_t; CHANNELS] {
     let (twice, once) = (depth / (2 * STEPS), depth / STEPS % 2);
     // SAFETY: the caller vouches for the codes.
     unsafe {
         let mut acc = [[vdupq_n_s32(0); CHANNELS]; CHANNELS];
-        if PAIRS == 2 && IN_ORDER && depth >= neon_in_order::FEWEST * STEPS {
-            multiply_in_order(&rows.last, &weights.map(|row| row.add(last(depth))), depth, &mut acc);
-        } else if depth >= STEPS {
+        if depth >= STEPS {
             multiply::<PAIRS>(&rows.a, &weights, twice, once, &mut acc);
         }
+        added(start, rest::<PAIRS>(rows, weights, depth, acc))
+    }
+}
+
+/// The same of 4 rows on cores that execute in order, with 4 channels that lie one behind the other from `weights` on.
+///
+/// # Safety
+/// As for [`quarter`]; `depth` has [`FEWEST`](neon_in_order::FEWEST) whole vectors or more.
+#[inline(always)]
+unsafe fn quarter_in_order(rows: &Rows, weights: *const i8, depth: usize, start: int32x4_t) -> [int32x4_t; CHANNELS] {
+    // SAFETY: the caller vouches for the codes.
+    unsafe {
+        let mut acc = [[vdupq_n_s32(0); CHANNELS]; CHANNELS];
+        multiply_in_order(&rows.last, weights.add(last(depth)), depth, &mut acc);
+        if !depth.is_multiple_of(STEPS) {
+            acc = rest::<2>(rows, core::array::from_fn(|c| weights.add(c * depth)), depth, acc);
+        }
+        added(start, acc)
+    }
+}
+
+/// Adds the products of what follows the last whole vectors.
+///
+/// # Safety
+/// As for [`quarter`].
+#[inline(always)]
+unsafe fn rest<const PAIRS: usize>(rows: &Rows, weights: [*const i8; CHANNELS], depth: usize, mut acc: Partial) -> Partial {
+    // SAFETY: the caller vouches for the codes.
+    unsafe {
         if depth % STEPS == HALF {
             let last = |row: *const i8| row.add(depth - HALF);
             multiply_half::<PAIRS>(rows.a.map(last), weights.map(last), &mut acc);
@@ -286,8 +316,15 @@ unsafe fn quarter<const PAIRS: usize, const IN_ORDER: bool>(
             tails(&weights, depth, &mut tail);
             multiply_more::<PAIRS>(&rows.tail.each_ref().map(|row| row.as_ptr()), &tail.each_ref().map(|row| row.as_ptr()), &mut acc);
         }
-        acc.map(|[a, b, c, d]| vaddq_s32(start, neighbours(neighbours(a, b), neighbours(c, d))))
     }
+    acc
+}
+
+/// `start` plus the sums of each row's accumulators.
+#[inline]
+#[target_feature(enable = "neon")]
+fn added(start: int32x4_t, acc: Partial) -> [int32x4_t; CHANNELS] {
+    acc.map(|[a, b, c, d]| vaddq_s32(start, neighbours(neighbours(a, b), neighbours(c, d))))
 }
 
 /// The sums of neighbouring lanes of `a`, then of `b`. Written as an instruction: compilers make three of it.

@@ -68,17 +68,20 @@ macro_rules! four_channels {
 }
 
 /// Sets `v16` to `v31` to the products of 4 rows with 4 channels: for each row a vector for each channel, to be added up. `x0` to `x3` point to the last 16 steps of the
-/// rows, `x4` to `x7` to those of the channels' weights, and `x8`, a negative multiple of 16, leads from there to the first. Changes `x8`, the link, the flags and the
-/// vectors, no more.
+/// rows, `x4` to those of the first channel's weights, which the others follow `x5` bytes apart; `x8`, a negative multiple of 16, leads from there to the first steps.
+/// Changes `x5` to `x8`, the link, the flags and the vectors, no more.
 ///
 /// # Safety
 /// To be called by `bl` from assembly that names these registers. `x8` is `-16 * (FEWEST - 1)` or less, and `16 - x8` codes may be read from `x8` on behind each of the
-/// eight pointers.
+/// eight places.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn sixteen_steps() {
     naked_asm!(
         "ldr q0, [x0, x8]",
         "ldr q8, [x4, x8]",
+        "add x6, x4, x5, lsl #1",
+        "add x7, x6, x5",
+        "add x5, x4, x5",
         "ldr q1, [x1, x8]",
         "ldr q2, [x2, x8]",
         "ldr q3, [x3, x8]",
