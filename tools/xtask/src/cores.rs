@@ -11,9 +11,9 @@ use crate::hrvit::Hrvit;
 use crate::machines::{Machine, machine};
 use crate::qemu;
 
-/// The machine whose program both run, and its brother with a second core.
+/// The machine whose program both run, and its brother with a second core, both of which are given what those of an RP2350 have: float unit and DSP instructions.
 const ONE: &str = "m33";
-const TWO: &[&str] = &["qemu-system-arm", "-M", "mps2-an521"];
+const TWO: &[&str] = &["qemu-system-arm", "-M", "mps2-an521", "-global", "sse-200.CPU0_FPU=on", "-global", "sse-200.CPU0_DSP=on"];
 const FEATURES: &[&str] = &["two-cores"];
 
 /// The self-test on two cores; returns what is wrong.
