@@ -87,7 +87,7 @@ pub const MACHINES: [Machine; 4] = [
     },
 ];
 
-/// A Raspberry Pi 3, whose processor others have too: it joins the comparison of 8-bit steps and the counts.
+/// A Raspberry Pi 3, whose processor others have too: it joins the comparison of 8-bit steps.
 pub const PI: Machine = Machine {
     name: "pi",
     package: "raspi3",
