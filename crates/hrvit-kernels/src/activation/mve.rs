@@ -1,4 +1,4 @@
-//! The elementwise operators on MVE: one loop over vectors of 4 elements each. None is inlined: callers are compiled for size.
+//! The elementwise operators on MVE: one loop over vectors of 4 elements each.
 
 use core::arch::asm;
 
@@ -17,39 +17,33 @@ fn per_channel<S: Sink>(_: Mve, x: &[i16], requant: Requant<'_>, sink: S, out: &
 }
 
 /// See [`Kernels::narrow_s16`](crate::Kernels::narrow_s16).
-#[inline(never)]
 pub(super) fn narrow_s16(mve: Mve, x: &[i16], requant: Requant<'_>, range: Range8, out: &mut [i8]) {
     per_channel(mve, x, requant, Store8(range), out);
 }
 
 /// See [`Kernels::rescale_s16`](crate::Kernels::rescale_s16).
-#[inline(never)]
 pub(super) fn rescale_s16(mve: Mve, x: &[i16], requant: Requant<'_>, out: &mut [i16]) {
     per_channel(mve, x, requant, Store16, out);
 }
 
 /// See [`Kernels::rescale_add32`](crate::Kernels::rescale_add32).
-#[inline(never)]
 pub(super) fn rescale_add32(mve: Mve, x: &[i16], requant: Requant<'_>, out: &mut [i32]) {
     per_channel(mve, x, requant, Add32, out);
 }
 
 /// See [`Kernels::store_s8`](crate::Kernels::store_s8).
-#[inline(never)]
 pub(super) fn store_s8(_: Mve, acc: &[i32], requant: TensorRequant, range: Range8, out: &mut [i8]) {
     // SAFETY: the token proves MVE; the entry has checked that the lengths are equal.
     unsafe { store8_uniform(acc, requant, Store8(range), out) }
 }
 
 /// See [`Kernels::table_s8`](crate::Kernels::table_s8).
-#[inline(never)]
 pub(super) fn table_s8(_: Mve, acc: &[i32], requant: TensorRequant, zero: i32, table: &[i8], out: &mut [i8]) {
     // SAFETY: the token proves MVE; the entry has checked that the lengths are equal and the table is not empty.
     unsafe { table8_uniform(acc, requant, Table8 { table, zero }, out) }
 }
 
 /// See [`Kernels::add_s16`](crate::Kernels::add_s16).
-#[inline(never)]
 pub(super) fn add_s16(_: Mve, x: &mut [i16], y: &[i32]) {
     // SAFETY: the token proves MVE; the entry has checked that the lengths are equal, and the loop has `y.len()` lanes in all.
     unsafe {
@@ -68,7 +62,6 @@ pub(super) fn add_s16(_: Mve, x: &mut [i16], y: &[i32]) {
 }
 
 /// See [`Kernels::add_s32`](crate::Kernels::add_s32).
-#[inline(never)]
 pub(super) fn add_s32(_: Mve, acc: &mut [i32], other: &[i32]) {
     // SAFETY: the token proves MVE; the entry has checked that the lengths are equal, and the loop has `other.len()` lanes in all.
     unsafe {
@@ -86,7 +79,6 @@ pub(super) fn add_s32(_: Mve, acc: &mut [i32], other: &[i32]) {
 }
 
 /// See [`Kernels::relu_s32`](crate::Kernels::relu_s32).
-#[inline(never)]
 pub(super) fn relu_s32(_: Mve, acc: &mut [i32]) {
     // SAFETY: the token proves MVE; the loop has `acc.len()` lanes in all.
     unsafe {
@@ -104,7 +96,6 @@ pub(super) fn relu_s32(_: Mve, acc: &mut [i32]) {
 }
 
 /// See [`Kernels::hardswish_s8`](crate::Kernels::hardswish_s8).
-#[inline(never)]
 pub(super) fn hardswish_s8(_: Mve, v: &[i8], three: &[i32], requant: Requant<'_>, range: Range8, out: &mut [i8]) {
     let Requant { mult, shift, pre_shift } = requant;
     for (v, out) in rows(v, three.len()).zip(rows_mut(out, three.len())) {
@@ -147,7 +138,6 @@ pub(super) fn hardswish_s8(_: Mve, v: &[i8], three: &[i32], requant: Requant<'_>
 }
 
 /// See [`Kernels::hardswish_s16`](crate::Kernels::hardswish_s16).
-#[inline(never)]
 pub(super) fn hardswish_s16(_: Mve, x: &[i16], three: i32, requant: TensorRequant, range: Range8, out: &mut [i8]) {
     // SAFETY: the token proves MVE; the loop has `x.len()` lanes in all, and `out` is as long by the check of the entry.
     unsafe {
