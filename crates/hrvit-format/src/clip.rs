@@ -92,7 +92,8 @@ impl<'a> Clip<'a> {
 
     /// The frames, `[height, width, 3]` each, in order.
     pub fn frames(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        self.frames.chunks_exact(3 * self.size.pixels()).take(self.count.into())
+        // No size has no pixels, which a compiler does not know.
+        self.frames.chunks_exact((3 * self.size.pixels()).max(1)).take(self.count.into())
     }
 }
 
