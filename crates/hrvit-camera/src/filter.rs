@@ -12,7 +12,7 @@ pub enum Filter {
 }
 
 /// One direction: pixel `i` of the shown ones covers `[i * unit, (i + 1) * unit)`, cell `c` sees
-/// the `total` from `first + c * step` on. What a cell sees beyond the border is the border's.
+/// the `total` from `first + c * step` on. Beyond the border a cell sees the border.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Axis {
     /// First shown pixel.
@@ -41,7 +41,7 @@ pub(crate) struct Window {
 pub(crate) struct Walk {
     /// The sample at the beginning, counted from the frame's border.
     pub(crate) sample: usize,
-    /// What of it lies in front of the beginning; in front of the border below 0.
+    /// The part in front of the beginning; below 0 in front of the border.
     pub(crate) part: i32,
     /// Samples from it to the last.
     pub(crate) last: u32,
@@ -51,7 +51,7 @@ pub(crate) struct Walk {
     pub(crate) step: u32,
     pub(crate) step_whole: usize,
     pub(crate) step_part: u32,
-    /// What a cell sees.
+    /// The width of a cell.
     pub(crate) total: u32,
 }
 

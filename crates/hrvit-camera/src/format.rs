@@ -45,7 +45,7 @@ pub(crate) struct PlaneLayout {
     pub(crate) rows: u32,
 }
 
-/// Where one component's values lie.
+/// Place of one component's values.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Component {
     /// Number of the plane.
@@ -58,7 +58,7 @@ pub(crate) struct Component {
     pub(crate) columns: u32,
 }
 
-/// What the components are.
+/// The kinds of components.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Colours {
     Yuv,

@@ -1,4 +1,4 @@
-//! What a camera leaves in memory.
+//! Frames as a camera leaves them in memory.
 
 use hrvit_format::sentences;
 

@@ -62,7 +62,7 @@ pub enum Fit {
     },
 }
 
-/// What is made of a frame, in this order: region, rotation, mirror, fit.
+/// Changes of a frame, in this order: region, rotation, mirror, fit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct View {
@@ -140,7 +140,7 @@ impl Along {
     }
 }
 
-/// Where a frame's pixels lie in an input, and back.
+/// Places of a frame's pixels in an input, and back.
 ///
 /// ```
 /// use hrvit_camera::{Fit, Geometry, Rotation, View};

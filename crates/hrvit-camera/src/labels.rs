@@ -76,7 +76,7 @@ impl Geometry {
         if map.len() == expected { Ok(()) } else { Err(LabelsError::Map { values: map.len(), expected }) }
     }
 
-    /// Where the values of the pixels of row `y` of the frame lie in a map, from left to right.
+    /// Places in a map of the pixels of row `y` of the frame, from left to right.
     pub(crate) fn places(&self, y: usize) -> Places {
         let (rows, columns) = self.of_frame();
         let width = usize::from(self.size.width);

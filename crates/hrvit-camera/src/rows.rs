@@ -227,7 +227,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// What cells are made in.
+/// Scratch in which cells are made.
 struct Work<'w> {
     lines: &'w mut [u32],
     sums: &'w mut [u32],

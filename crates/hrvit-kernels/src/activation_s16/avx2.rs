@@ -1,24 +1,9 @@
 //! The elementwise operators on 16-bit codes on AVX2: the definitions, compiled for it.
 
 use super::{ENTRIES, scalar};
+use crate::avx2::compiled;
 use crate::isa::Avx2;
 use crate::requant::{Requant, TensorRequant};
-
-macro_rules! compiled {
-    ($($name:ident($($arg:ident: $type:ty),*);)*) => {
-        $(
-            /// See the function of that name of [`Kernels`](crate::Kernels).
-            pub(super) fn $name(_: Avx2, $($arg: $type),*) {
-                #[target_feature(enable = "avx2")]
-                fn compiled($($arg: $type),*) {
-                    scalar::$name($($arg),*);
-                }
-                // SAFETY: the token proves AVX2.
-                unsafe { compiled($($arg),*) }
-            }
-        )*
-    };
-}
 
 compiled! {
     limit_s16(x: &mut [i16], lo: i16, hi: i16);

@@ -86,3 +86,21 @@ pub(crate) fn store16_i16(values: &mut [i16; 16], vector: __m256i) {
     // SAFETY: writes the 32 bytes of the reference; the store needs no alignment.
     unsafe { _mm256_storeu_si256(values.as_mut_ptr().cast(), vector) }
 }
+
+/// Functions of a family's `scalar` file, compiled for AVX2.
+macro_rules! compiled {
+    ($($name:ident($($arg:ident: $type:ty),*);)*) => {
+        $(
+            /// See the function of that name of [`Kernels`](crate::Kernels).
+            pub(super) fn $name(_: Avx2, $($arg: $type),*) {
+                #[target_feature(enable = "avx2")]
+                fn compiled($($arg: $type),*) {
+                    scalar::$name($($arg),*);
+                }
+                // SAFETY: the token proves AVX2.
+                unsafe { compiled($($arg),*) }
+            }
+        )*
+    };
+}
+pub(crate) use compiled;

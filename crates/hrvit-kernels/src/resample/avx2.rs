@@ -3,26 +3,11 @@
 use core::arch::x86_64::*;
 
 use super::{Cells, WeightedRows, scalar};
+use crate::avx2::compiled;
 use crate::isa::Avx2;
 
 /// Samples or cells of a block.
 const BLOCK: usize = 8;
-
-macro_rules! compiled {
-    ($($name:ident($($arg:ident: $type:ty),*);)*) => {
-        $(
-            /// See the function of that name of [`Kernels`](crate::Kernels).
-            pub(super) fn $name(_: Avx2, $($arg: $type),*) {
-                #[target_feature(enable = "avx2")]
-                fn compiled($($arg: $type),*) {
-                    scalar::$name($($arg),*);
-                }
-                // SAFETY: the token proves AVX2.
-                unsafe { compiled($($arg),*) }
-            }
-        )*
-    };
-}
 
 compiled! {
     sum_rows_u16(rows: &WeightedRows<'_>, out: &mut [u16]);
