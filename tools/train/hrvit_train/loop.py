@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from hrvit_train import augment
 from hrvit_train.average import Average
 from hrvit_train.checkpoint import Origin, random_state, restore_random_state
-from hrvit_train.data import IGNORED, Frames, Sampler
+from hrvit_train.data import Frames, Sampler
 from hrvit_train.errors import UserError
 from hrvit_train.evaluate import Score, autocast, evaluate
+from hrvit_train.losses import lovasz_softmax, weighted_cross_entropy
 from hrvit_train.model import build
 from hrvit_train.progress import Progress
 from hrvit_train.recipe import Recipe
@@ -43,15 +44,6 @@ def class_weights(frames: Frames, recipe: Recipe) -> torch.Tensor | None:
         return None
     counts = frames.pixels_per_class()
     return (counts.mean() / counts.clamp(min=1)).sqrt().clamp(0.5, 4.0).float().to(frames.device)
-
-
-def weighted_cross_entropy(logits: torch.Tensor, classes: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
-    """Mean over the labelled pixels, weighted by class; 0 where there is no labelled pixel."""
-    total = F.cross_entropy(logits, classes, weight=weights, ignore_index=IGNORED, reduction="sum")
-    labelled = (classes != IGNORED).float()
-    if weights is not None:
-        labelled = labelled * weights[classes.clamp(max=len(weights) - 1)]
-    return total / labelled.sum().clamp(min=1e-6)
 
 
 class Run:
@@ -124,6 +116,8 @@ class Run:
             logits = self.model(pixels)
         logits = F.interpolate(logits.float(), recipe.size, mode="bilinear", align_corners=False)
         loss = weighted_cross_entropy(logits, classes, self.weights)
+        if recipe.lovasz:
+            loss = loss + recipe.lovasz * lovasz_softmax(logits, classes)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)

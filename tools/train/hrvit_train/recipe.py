@@ -34,6 +34,7 @@ class Recipe:
     aspect: float = _option(0.1, "largest random change of the aspect ratio, as a logarithm")
     colour: float = _option(0.3, "strength of the random changes of contrast, brightness and saturation")
     class_weights: str = _option("sqrt", "in the loss: inverse square root of the class frequency, from 0.5 to 4; or none", CLASS_WEIGHTS)
+    lovasz: float = _option(0.0, "weight of the Lovász-softmax loss beside cross-entropy; 0 leaves it out")
     seed: int = _option(0, "of weights, order, views and stochastic depth")
     evaluate_every: int = _option(500, "iterations between evaluations, with a checkpoint each; 0: only at the end")
     save_every: float = _option(10.0, "minutes between checkpoints, beside those of evaluations; 0: none")
@@ -56,6 +57,7 @@ class Recipe:
             "aspect": 0 <= self.aspect < 1,
             "colour": 0 <= self.colour < 1,
             "class_weights": self.class_weights in CLASS_WEIGHTS,
+            "lovasz": self.lovasz >= 0,
             "evaluate_every": self.evaluate_every >= 0,
             "save_every": self.save_every >= 0,
         }
