@@ -15,7 +15,7 @@ use crate::math::SEED;
 const BLOCK: usize = 32;
 /// Tokens whose statistics are one vector.
 const TOKENS: usize = 8;
-/// Most channels whose normalised values fit 16 bits: `sqrt(1023) * 2^10 < 2^15`.
+/// Most channels whose normalised values fit 16 bits with 10 fractional bits: `sqrt(1023) * 2^10 < 2^15`.
 const MAX_CHANNELS: usize = 1024;
 
 /// See [`Kernels::layernorm_s8`](crate::Kernels::layernorm_s8). What [`fits`] says no to is left to `avx2`, here and below.
@@ -26,7 +26,7 @@ pub(super) fn tokens_s8(token: Avx512, x: &[i16], norm: &Norm<'_>, lo: i32, hi: 
     // SAFETY: the token proves AVX-512; `x` and `out` have the same number of elements, a whole number of tokens.
     unsafe {
         let store = Codes { lo: _mm512_set1_epi8(lo as i8), hi: _mm512_set1_epi8(hi as i8) };
-        normalise(x.as_ptr(), x.len(), norm, store, out.as_mut_ptr());
+        any(x.as_ptr(), x.len(), norm, store, out.as_mut_ptr());
     }
 }
 
@@ -36,7 +36,7 @@ pub(super) fn tokens_s16(token: Avx512, x: &[i16], norm: &Norm<'_>, out: &mut [i
         return avx2::tokens_s16(token.into(), x, norm, out);
     }
     // SAFETY: as for `tokens_s8`.
-    unsafe { normalise(x.as_ptr(), x.len(), norm, Words, out.as_mut_ptr()) }
+    unsafe { any(x.as_ptr(), x.len(), norm, Words, out.as_mut_ptr()) }
 }
 
 /// See [`Kernels::layernorm_s16_in_place`](crate::Kernels::layernorm_s16_in_place).
@@ -46,16 +46,14 @@ pub(super) fn tokens_s16_in_place(token: Avx512, x: &mut [i16], norm: &Norm<'_>)
     }
     let (len, start) = (x.len(), x.as_mut_ptr());
     // SAFETY: as for `tokens_s8`; both pointers come from the one exclusive borrow.
-    unsafe { normalise(start, len, norm, Words, start) }
+    unsafe { any(start, len, norm, Words, start) }
 }
 
-/// Whether normalised values fit 16 bits and the affine's sum, its rounding included, 32.
+/// Whether there are so few channels as the statistics' lanes take, and the affine's sum, its rounding included, fits 32 bits.
 fn fits(norm: &Norm<'_>) -> bool {
     let half = 1i64 << (norm.shift - 1);
     let sum = |gain: i32, offset: i32| (i64::from(gain.unsigned_abs()) << 15) + i64::from(offset.unsigned_abs()) + half;
-    norm.finer() == 0
-        && norm.gain.len() <= MAX_CHANNELS
-        && norm.gain.iter().zip(norm.offset).fold(0, |most, (gain, offset)| most.max(sum(*gain, *offset))) < 1 << 31
+    norm.gain.len() <= MAX_CHANNELS && norm.gain.iter().zip(norm.offset).fold(0, |most, (gain, offset)| most.max(sum(*gain, *offset))) < 1 << 31
 }
 
 /// How 32 channels of two tokens are stored.
@@ -122,12 +120,22 @@ impl Store for Words {
     }
 }
 
-/// `len` elements from `x` to `out`.
+/// [`normalise`]; values with more than 10 fractional bits are saturated.
+///
+/// # Safety
+/// As for [`normalise`].
+#[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+unsafe fn any<S: Store>(x: *const i16, len: usize, norm: &Norm<'_>, store: S, out: *mut S::Out) {
+    // SAFETY: the caller's promise.
+    unsafe { if norm.finer() == 0 { normalise::<false, S>(x, len, norm, store, out) } else { normalise::<true, S>(x, len, norm, store, out) } }
+}
+
+/// `len` elements from `x` to `out`; `FINE`: normalised values may leave 16 bits.
 ///
 /// # Safety
 /// From `x` on `len` elements may be read, from `out` on written; `len` is a whole number of tokens. The two may be the same.
 #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
-unsafe fn normalise<S: Store>(x: *const i16, len: usize, norm: &Norm<'_>, store: S, out: *mut S::Out) {
+unsafe fn normalise<const FINE: bool, S: Store>(x: *const i16, len: usize, norm: &Norm<'_>, store: S, out: *mut S::Out) {
     let channels = norm.gain.len();
     for first_token in (0..len).step_by(TOKENS * channels) {
         let tokens = ((len - first_token) / channels).min(TOKENS);
@@ -141,8 +149,8 @@ unsafe fn normalise<S: Store>(x: *const i16, len: usize, norm: &Norm<'_>, store:
                 let masks = [mask, if pair + 1 < tokens { mask } else { 0 }];
                 // SAFETY: the masks have only elements of existing tokens; a block is read before it is written.
                 unsafe {
-                    let a = affine.apply(shared.normal(pair, _mm512_maskz_loadu_epi16(masks[0], x.wrapping_add(at[0]))));
-                    let b = affine.apply(shared.normal(pair + 1, _mm512_maskz_loadu_epi16(masks[1], x.wrapping_add(at[1]))));
+                    let a = affine.apply(shared.normal::<FINE>(pair, _mm512_maskz_loadu_epi16(masks[0], x.wrapping_add(at[0]))));
+                    let b = affine.apply(shared.normal::<FINE>(pair + 1, _mm512_maskz_loadu_epi16(masks[1], x.wrapping_add(at[1]))));
                     store.put(at.map(|at| out.wrapping_add(at)), masks, [a, b]);
                 }
             }
@@ -191,6 +199,7 @@ impl Shared {
         let all = _mm512_mullo_epi64(of_each(squares), _mm512_set1_epi64(channels as i64));
         let variance = _mm512_sub_epi64(all, _mm512_mul_epi32(sum, sum));
         let (r, k) = rsqrt(_mm512_add_epi64(variance, _mm512_set1_epi64(norm.eps as i64)));
+        let k = _mm512_sub_epi64(k, _mm512_set1_epi64(norm.finer().into()));
         let mut shared = Self { channels: channels as i32, minus_sum: [0; TOKENS], r: [0; TOKENS], k: [0; TOKENS] };
         // SAFETY: each store writes the 64 bytes of an array, without alignment.
         unsafe {
@@ -201,15 +210,15 @@ impl Shared {
         shared
     }
 
-    /// 32 normalised channels with 10 fractional bits, `((C * x - sum) * r + 2^(k - 1)) >> k`: the even ones, the odd ones.
+    /// 32 normalised channels, `((C * x - sum) * r + 2^(k - 1)) >> k`, saturated to 16 bits where they are `FINE`: the even ones, the odd ones.
     #[inline]
     #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
-    fn normal(&self, token: usize, x: __m512i) -> [__m512i; 2] {
+    fn normal<const FINE: bool>(&self, token: usize, x: __m512i) -> [__m512i; 2] {
         let (sum, r, k) = (_mm512_set1_epi32(self.minus_sum[token] as i32), _mm512_set1_epi32(self.r[token] as i32), self.k[token]);
         let scaled = |factor: i32| {
             let d = _mm512_dpwssd_epi32(sum, x, _mm512_set1_epi32(factor));
             let (even, odd) = (_mm512_mul_epi32(d, r), _mm512_mul_epi32(_mm512_srli_epi64::<32>(d), r));
-            if k > 32 {
+            let values = if k > 32 {
                 // The rounding term is a number of the upper half.
                 let half = _mm512_set1_epi32(1i32.wrapping_shl(k as u32 - 33));
                 _mm512_srav_epi32(_mm512_add_epi32(upper_halves(even, odd), half), _mm512_set1_epi32(k as i32 - 32))
@@ -217,7 +226,8 @@ impl Shared {
                 let (half, k) = (_mm512_set1_epi64(1i64.wrapping_shl((k as u32).wrapping_sub(1))), _mm512_set1_epi64(k));
                 let shift = |product| _mm512_srav_epi64(_mm512_add_epi64(product, half), k);
                 _mm512_mask_shuffle_epi32::<0b10_10_00_00>(shift(even), 0xaaaa, shift(odd))
-            }
+            };
+            if FINE { _mm512_max_epi32(_mm512_min_epi32(values, _mm512_set1_epi32(i16::MAX.into())), _mm512_set1_epi32(i16::MIN.into())) } else { values }
         };
         [scaled(self.channels), scaled(self.channels << 16)]
     }
