@@ -19,26 +19,29 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("temporary paths are UTF-8")
 }
 
-/// The bundled checkpoint quantised with the bundled frames.
+/// A bundled checkpoint quantised with the bundled frames.
 struct Model {
     folder: tempfile::TempDir,
     weights: String,
     data: String,
 }
 
-static MODEL: LazyLock<Model> = LazyLock::new(|| {
-    let model = Model { folder: tempfile::tempdir().unwrap(), weights: bundled("models/nano_camvid11.safetensors"), data: bundled("data/val") };
-    let (calib, classes) = (bundled("data/calib"), bundled("data/camvid11.toml"));
-    let network = ["--variant", "nano", "--classes", "11", "--size", "192x256", "--classes-file", &classes];
-    let files = ["--weights", &model.weights, "--calib", &calib, "--out", text(&model.image())].map(str::to_owned);
-    let output = hrvit(&[&["quantize"], &network[..], &files.each_ref().map(String::as_str)].concat());
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    model
-});
+static MODEL: LazyLock<Model> = LazyLock::new(|| Model::quantised("nano"));
 
 impl Model {
+    fn quantised(variant: &str) -> Self {
+        let weights = bundled(&format!("models/{variant}_camvid11.safetensors"));
+        let model = Self { folder: tempfile::tempdir().unwrap(), weights, data: bundled("data/val") };
+        let (calib, classes) = (bundled("data/calib"), bundled("data/camvid11.toml"));
+        let network = ["--variant", variant, "--classes", "11", "--size", "192x256", "--classes-file", &classes];
+        let files = ["--weights", &model.weights, "--calib", &calib, "--out", text(&model.image())].map(str::to_owned);
+        let output = hrvit(&[&["quantize"], &network[..], &files.each_ref().map(String::as_str)].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        model
+    }
+
     fn image(&self) -> PathBuf {
-        self.folder.path().join("nano.hrvit")
+        self.folder.path().join("model.hrvit")
     }
 
     fn report(&self, name: &str, more: &[&str]) -> (Output, PathBuf) {
@@ -66,6 +69,17 @@ fn the_bundled_network_meets_its_bars() {
     assert!(!page.contains("<script") && !page.contains("<link"), "the page stands alone");
     let addresses = page.split("src=\"").skip(1).map(|rest| &rest[..10]);
     assert!(addresses.clone().count() == 4 * 5 && addresses.into_iter().all(|address| address == "data:image"));
+}
+
+#[test]
+#[ignore = "minutes: cargo test --release -p hrvit-tool --test report -- --ignored"]
+fn the_bundled_b1_meets_its_bars() {
+    let bars = bundled("tests/data/drift_bars.toml");
+    let (output, _) = Model::quantised("b1").report("b1.html", &["--bars", &bars, "--bar-set", "b1-bundled"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["subject"]["frames"].as_u64(), Some(8));
+    assert!(report["verdicts"].as_array().unwrap().len() > 100);
 }
 
 #[test]
@@ -102,7 +116,7 @@ fn what_does_not_fit_is_refused_before_the_work_starts() {
     assert!(refusal(&["--frames", "9"]).contains("holds 8 frames"));
     assert!(refusal(&["--plan", &bundled("docs/images/demo.jpg")]).contains("expected a picture that `hrvit plan --svg`"));
     let bars = bundled("tests/data/drift_bars.toml");
-    assert!(refusal(&["--bars", &bars, "--bar-set", "none"]).contains("expected one of: bundled, full"));
+    assert!(refusal(&["--bars", &bars, "--bar-set", "none"]).contains("expected one of: b1, b1-bundled, bundled, full"));
     let calib = bundled("data/calib");
     assert!(refusal(&["--calib", &calib, "--calib-frames", "16"]).contains("holds 16 frames"));
 }

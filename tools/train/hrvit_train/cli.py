@@ -1,14 +1,15 @@
-"""The command: `python -m hrvit_train train|eval|export-onnx`."""
+"""The command: `python -m hrvit_train train|eval|channels|export-onnx`."""
 
 import argparse
 import json
 import math
 import sys
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import torch
 
+from hrvit_train import channels
 from hrvit_train.checkpoint import Origin, load_run, load_weights, read_weights, save_run
 from hrvit_train.data import Frames, class_names
 from hrvit_train.errors import UserError
@@ -86,6 +87,15 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument("--classes-file", type=Path, metavar="TOML", help="names of the classes")
     score.add_argument("--json", action="store_true", help="one JSON document instead of a table")
 
+    uneven = command("channels", "How uneven channels are: the largest over the median one, of weights and of outputs")
+    network(uneven)
+    uneven.add_argument("--weights", type=Path, required=True, metavar="FILE", help=".safetensors, .pth or a run's checkpoint")
+    uneven.add_argument("--data", type=Path, required=True, metavar="DIR", help="one split")
+    uneven.add_argument("--size", type=_size, required=True, metavar="HxW", help="the network's input")
+    uneven.add_argument("--frames", type=int, default=8, metavar="N", help="first frames that are run (8)")
+    uneven.add_argument("--worst", type=int, default=8, metavar="N", help="modules that the table names (8)")
+    uneven.add_argument("--json", action="store_true", help="every module as one JSON document instead of a table")
+
     onnx = command("export-onnx", "Write the float network as ONNX")
     network(onnx)
     onnx.add_argument("--head", choices=HEADS, default="segformer", help="what sits on top of the backbone")
@@ -143,6 +153,15 @@ def _eval(args: argparse.Namespace) -> None:
     print(json.dumps(score.to_dict(names), indent=2) if args.json else score.table(names))
 
 
+def _channels(args: argparse.Namespace) -> None:
+    task = _task(args)
+    model = build(task.spec, "segformer", task.classes)
+    load_weights(model, read_weights(args.weights), str(args.weights))
+    device = torch.device(args.device)
+    ratios = channels.measure(model.to(device), Frames(args.data, task.classes, device), args.size, args.frames)
+    print(json.dumps([asdict(ratio) for ratio in ratios], indent=2) if args.json else channels.table(ratios, args.worst))
+
+
 def _export_onnx(args: argparse.Namespace) -> None:
     task = _task(args)
     model = build(task.spec, args.head, task.classes)
@@ -155,7 +174,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the command; errors of the user's making are one line on standard error and status 1."""
     args = parser().parse_args(arguments)
     try:
-        {"train": _train, "eval": _eval, "export-onnx": _export_onnx}[args.command](args)
+        {"train": _train, "eval": _eval, "channels": _channels, "export-onnx": _export_onnx}[args.command](args)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

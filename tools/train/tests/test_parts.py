@@ -212,7 +212,7 @@ class Parts(unittest.TestCase):
         import torch.nn.functional as F
 
         from hrvit_train.data import IGNORED
-        from hrvit_train.loop import weighted_cross_entropy
+        from hrvit_train.losses import weighted_cross_entropy
 
         logits = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
         classes = torch.full((2, 4, 4), IGNORED)
@@ -222,6 +222,30 @@ class Parts(unittest.TestCase):
         for w in (None, weights):
             expected = F.cross_entropy(logits, classes, weight=w, ignore_index=IGNORED)
             self.assertAlmostEqual(weighted_cross_entropy(logits, classes, w).item(), expected.item(), places=6)
+
+    def test_lovasz_of_certain_predictions_is_one_less_their_iou(self):
+        import torch
+        import torch.nn.functional as F
+
+        from hrvit_train.data import IGNORED
+        from hrvit_train.losses import lovasz_softmax
+
+        classes = torch.tensor([[[0, 0, 1], [1, 1, IGNORED]]])
+        predicted = torch.tensor([[[0, 1, 1], [1, 2, 2]]])
+        logits = F.one_hot(predicted, 3).movedim(-1, 1).float() * 1e4
+        # Class 0: 1 of 2; class 1: 2 of 4; class 2 has no label.
+        self.assertAlmostEqual(lovasz_softmax(logits, classes).item(), 0.5, places=6)
+        self.assertEqual(lovasz_softmax(logits, torch.full_like(classes, IGNORED)).item(), 0.0)
+
+    def test_channels_are_compared_with_the_median_one(self):
+        import torch
+
+        from hrvit_train.channels import by_channel, ratio
+
+        values = torch.tensor([[[1.0, -8.0, 0.0, 2.0, 4.0]], [[3.0, 1.0, 0.0, 1.0, 2.0]]])
+        self.assertEqual(by_channel(values, -1).tolist(), [3.0, 8.0, 0.0, 2.0, 4.0])
+        self.assertAlmostEqual(ratio(by_channel(values, -1)), 8.0 / 3.0, places=6)
+        self.assertEqual(ratio(torch.zeros(3)), 1.0)
 
     def test_iou_of_a_known_confusion(self):
         import torch

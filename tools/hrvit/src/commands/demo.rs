@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use hrvit_format::{Head, Network, Size, Spec};
 use hrvit_reference::Checkpoint;
 use image::RgbImage;
@@ -26,12 +26,15 @@ use crate::quantize::Quantised;
 use crate::segmenter::Segmenter;
 use crate::{frames, overlay};
 
-/// Quantise the bundled network, segment 8 street scenes with float and int8, and compare
+/// Quantise a bundled network, segment 8 street scenes with float and int8, and compare
 ///
 /// Writes the model image and one picture per frame (frame, label, float, int8 side by side).
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  hrvit demo --out target/demo")]
+#[command(after_help = "Examples:\n  hrvit demo --out target/demo\n  hrvit demo --variant b1 --out target/demo-b1")]
 pub struct DemoArgs {
+    /// Which bundled network
+    #[arg(long, value_enum, default_value_t = Bundled::Nano)]
+    variant: Bundled,
     /// Folder for the results
     #[arg(long, value_name = "DIR", default_value = DEFAULT_OUT)]
     out: PathBuf,
@@ -47,9 +50,37 @@ const DEFAULT_OUT: &str = "target/demo";
 const DEFAULT_SIZE: Size = Size { height: 192, width: 256 };
 const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
+/// A checkpoint in `models/`, trained on the eleven classes of CamVid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Bundled {
+    /// 1.6 million parameters
+    #[default]
+    Nano,
+    /// 8.1 million parameters; the float network takes seconds a frame
+    B1,
+}
+
+impl Bundled {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Nano => "nano",
+            Self::B1 => "b1",
+        }
+    }
+
+    /// Its checkpoint, relative to the assets.
+    fn weights(self) -> String {
+        format!("models/{}_camvid11.safetensors", self.name())
+    }
+
+    fn network(self) -> Result<Network> {
+        Ok(Network { spec: Spec::variant(self.name()).context("a bundled network is a built-in variant")?, head: Head::Segformer, classes: 11 })
+    }
+}
+
 impl Default for DemoArgs {
     fn default() -> Self {
-        Self { out: DEFAULT_OUT.into(), size: DEFAULT_SIZE, assets: REPOSITORY.into() }
+        Self { variant: Bundled::default(), out: DEFAULT_OUT.into(), size: DEFAULT_SIZE, assets: REPOSITORY.into() }
     }
 }
 
@@ -64,6 +95,8 @@ struct Report {
     float_ms: f64,
     int8_ms: f64,
     quantise_seconds: f64,
+    /// The model image.
+    model: PathBuf,
     out: PathBuf,
 }
 
@@ -73,8 +106,8 @@ struct Report {
 /// If bundled files are missing or results cannot be written.
 pub fn run(args: &DemoArgs, format: Format) -> Result<()> {
     output::probe_folder(&args.out)?;
-    let weights = args.assets.join("models/nano_camvid11.safetensors");
-    let network = Network { spec: Spec::variant("nano").context("nano is a built-in variant")?, head: Head::Segformer, classes: 11 };
+    let weights = args.assets.join(args.variant.weights());
+    let network = args.variant.network()?;
     let classes = Classes::camvid11();
     let checkpoint = Checkpoint::read(&weights, &network)?;
     let (set, unfit) = CalibrationSet::open(&args.assets.join("data/calib"), args.size, Fitting::Stretch)?;
@@ -86,7 +119,8 @@ pub fn run(args: &DemoArgs, format: Format) -> Result<()> {
     let options = quantize::options(&weights, &set.provenance(), Some(&classes))?;
     let Quantised { image, report: quantised, .. } = crate::quantize::quantize(&checkpoint, args.size, &set, &options, &Tasks::new())?;
     let image = golden::with_golden(&image, &set)?;
-    output::write_file(&args.out.join("nano.hrvit"), &image)?;
+    let model = args.out.join(format!("{}.hrvit", args.variant.name()));
+    output::write_file(&model, &image)?;
 
     let float = Float::new(checkpoint, args.size);
     let packed = PackedImage::new(image.clone(), IsaArg::default().kernels()?)?;
@@ -104,6 +138,7 @@ pub fn run(args: &DemoArgs, format: Format) -> Result<()> {
         float_ms: milliseconds(&float, &inputs)?,
         int8_ms: milliseconds(&int8, &inputs)?,
         quantise_seconds: quantised.seconds,
+        model,
         out: args.out.clone(),
     };
     match format {
@@ -154,5 +189,25 @@ fn print_table(report: &Report) -> Result<()> {
     table.add_row(["model, bytes".to_owned(), bytes(report.checkpoint_bytes), bytes(report.model_bytes as u64)]);
     table.add_row(["arena, bytes".to_owned(), String::new(), bytes(report.arena_bytes as u64)]);
     table.add_row(["ms per frame, one core".to_owned(), format!("{:.1}", report.float_ms), format!("{:.1}", report.int8_ms)]);
-    output::print_text(format_args!("{table}\nquantised in {:.1} s; pictures and nano.hrvit in {}", report.quantise_seconds, report.out.display()))
+    output::print_text(format_args!(
+        "{table}\nquantised in {:.1} s; pictures and {} in {}",
+        report.quantise_seconds,
+        file_name(&report.model),
+        report.out.display()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bundled_checkpoints_are_of_their_variant() {
+        for variant in Bundled::value_variants() {
+            let weights = Path::new(REPOSITORY).join(variant.weights());
+            let network = variant.network().unwrap();
+            let checkpoint = Checkpoint::read(&weights, &network).unwrap();
+            assert_eq!(checkpoint.network(), &network, "{}", weights.display());
+        }
+    }
 }
