@@ -52,22 +52,23 @@ def digest(paths: list[Path], *words: str) -> str:
     return whole.hexdigest()[:12]
 
 
-def cargo(*words: str) -> Path:
-    """Builds for release; returns the target folder."""
+def cargo(profile: str, *words: str) -> Path:
+    """Builds with this profile; returns the target folder."""
     print(f"building {words[1]} ...", file=sys.stderr)
-    succeed(["cargo", "build", "--release", "--locked", *words], cwd=ROOT)
+    succeed(["cargo", "build", "--profile", profile, "--locked", *words], cwd=ROOT)
     return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 
 
 def build_command() -> Path:
     """`hrvit` for this machine, which quantises."""
-    return cargo("--bin", "hrvit") / "release/hrvit"
+    return cargo("release", "--bin", "hrvit") / "release/hrvit"
 
 
 def build_engine() -> Path:
-    """The engine for Linux on AArch64: static, and linked without a foreign C compiler."""
+    """The engine for Linux on AArch64, optimised as the library that `cargo xtask dist` packs: static, and linked without a foreign C compiler."""
     succeed(["rustup", "target", "add", LINUX], cwd=ROOT)
-    return cargo("--package", "hrvit-peer", "--target", LINUX, "--config", f'target.{LINUX}.linker="rust-lld"') / LINUX / "release/hrvit-peer"
+    linker = f'target.{LINUX}.linker="rust-lld"'
+    return cargo("library", "--package", "hrvit-peer", "--target", LINUX, "--config", linker) / LINUX / "library/hrvit-peer"
 
 
 class Models:
