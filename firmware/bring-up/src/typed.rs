@@ -27,9 +27,10 @@ macro_rules! words {
 }
 
 words! {
-    gpio: Afr Bsrr Moder Ospeedr Pupdr;
+    gpio: Afr Bsrr Moder Ospeedr Otyper Pupdr;
+    i2c: Cr1 Cr2 Isr Timingr Txdr;
     pwr: Cr1 Svmcr3 Voscr;
-    rcc: Ahb2ensr Ahb4ensr Ahb5ensr Ahb5rstcr Ahb5rstsr Apb2ensr Apb4hensr Ccipr13 Ccipr6 Ccr Cfgr Cfgr2 Csr Divensr Hsicfgr Iccfgr Memensr Pllcfgr1 Pllcfgr2 Pllcfgr3 Sr;
+    rcc: Ahb2ensr Ahb4ensr Ahb5ensr Ahb5rstcr Ahb5rstsr Apb1lensr Apb2ensr Apb4hensr Ccipr13 Ccipr4 Ccipr6 Ccr Cfgr Cfgr2 Csr Divensr Hsicfgr Iccfgr Memensr Pllcfgr1 Pllcfgr2 Pllcfgr3 Sr;
     syscfg: Vddio2cccr Vddio3cccr;
     usart: Brr Cr1 Cr3 Dr Isr;
     xspi: Ar Ccr Cr Dcr1 Dcr2 Dlr Fcr Ir Sr Tcr Wccr Wir Wtcr;

@@ -39,7 +39,7 @@ fn fast(board: &mut Board, divider: u32) {
 
 type Case = (Rule, fn(&mut Board));
 
-const CASES: [Case; 20] = [
+const CASES: [Case; 21] = [
     (Rule::SupplyFirst, |board| board.write(pac::PWR.voscr(), |w| w.set_vos(pac::pwr::vals::Vos::B_0X1))),
     (Rule::SupplyAwaited, |board| {
         board.write(pac::PWR.cr1(), |_| ());
@@ -49,6 +49,11 @@ const CASES: [Case; 20] = [
         board.write(pac::PWR.cr1(), |_| ());
         board.read(pac::PWR.voscr());
         board.write(pac::PWR.voscr(), |w| w.set_vos(pac::pwr::vals::Vos::B_0X1));
+    }),
+    (Rule::RegulatorBus, |board| {
+        board.write(pac::RCC.apb1lensr(), |w| w.set_i2c2ens(true));
+        board.write(pac::I2C2.cr1(), |w| w.set_pe(true));
+        board.write(pac::I2C2.cr2(), |w| w.set_start(true));
     }),
     (Rule::ProcessorClock, |board| fast(board, 1)),
     (Rule::BusClock, |board| {

@@ -9,10 +9,12 @@ use bring_up::{
 use model::{
     Board, Boot, CCR, RAMCFG, Tamper,
     flash::Mode,
+    i2c::Regulator,
     rules::{Breach, Rule},
 };
 
 const MODES: [Mode; 3] = [Mode::Spi, Mode::Octal, Mode::OctalDouble];
+const REGULATORS: [Regulator; 2] = [Regulator::Pin, Regulator::Bus];
 
 /// Starts `board` and maps its flash: what went wrong, and the breaches.
 fn start(mut board: Board, speed: &Speed) -> (Option<String>, Vec<Breach>) {
@@ -23,13 +25,12 @@ fn start(mut board: Board, speed: &Speed) -> (Option<String>, Vec<Breach>) {
 
 #[test]
 fn every_way_of_booting_keeps_every_rule() {
-    for boot in [Boot::Development, Boot::Flash] {
-        for mode in MODES {
-            for speed in [Speed::FULL, Speed::NOMINAL] {
-                let (error, breaches) = start(Board::new(boot, mode), &speed);
-                let said: Vec<String> = breaches.iter().map(ToString::to_string).collect();
-                assert!(error.is_none() && said.is_empty(), "{boot:?}, flash in {mode:?}, {speed:?}: {error:?}\n{}", said.join("\n"));
-            }
+    let ways = [Boot::Development, Boot::Flash].into_iter().flat_map(|boot| MODES.map(|mode| (boot, mode)));
+    for (boot, mode) in ways {
+        for (speed, regulator) in [Speed::FULL, Speed::NOMINAL].iter().flat_map(|speed| REGULATORS.map(|regulator| (speed, regulator))) {
+            let (error, breaches) = start(Board::new(boot, mode).with(regulator), speed);
+            let said: Vec<String> = breaches.iter().map(ToString::to_string).collect();
+            assert!(error.is_none() && said.is_empty(), "{boot:?}, flash in {mode:?}, {regulator:?}, {speed:?}: {error:?}\n{}", said.join("\n"));
         }
     }
 }
@@ -76,7 +77,7 @@ fn without(register: u32, address: u32, value: u32) -> Vec<(u32, u32)> {
     if address == register { Vec::new() } else { vec![(address, value)] }
 }
 
-const MUTATIONS: [Mutation; 23] = [
+const MUTATIONS: [Mutation; 27] = [
     Mutation {
         name: "1: the internal converter stays selected",
         rule: Rule::SupplyFirst,
@@ -172,6 +173,26 @@ const MUTATIONS: [Mutation; 23] = [
         rule: Rule::FlashMode,
         tamper: |address, value| only(at(pac::XSPI2.tcr().as_ptr()), address, value, |value| if value & 31 == 20 { value & !31 | 6 } else { value }),
     },
+    Mutation {
+        name: "8: the regulator on the bus is not asked",
+        rule: Rule::RegulatorRaised,
+        tamper: |address, value| without(at(pac::I2C2.cr2().as_ptr()), address, value),
+    },
+    Mutation {
+        name: "8: another voltage",
+        rule: Rule::RegulatorBus,
+        tamper: |address, value| only(at(pac::I2C2.txdr().as_ptr()), address, value, |value| if value == 0x64 { 0x78 } else { value }),
+    },
+    Mutation {
+        name: "8: the bus follows the clock of the buses",
+        rule: Rule::RegulatorBus,
+        tamper: |address, value| without(at(pac::RCC.ccipr4().as_ptr()), address, value),
+    },
+    Mutation {
+        name: "8: pins of the bus drive high",
+        rule: Rule::RegulatorBus,
+        tamper: |address, value| without(at(pac::GPIOD.otyper().as_ptr()), address, value),
+    },
     Mutation { name: "bank 5 stays off", rule: Rule::MemoryOn, tamper: |address, value| without(RAMCFG + 4 * 0x80, address, value) },
     Mutation { name: "caches stay inactive", rule: Rule::CachesActive, tamper: |address, value| without(model::MSCR, address, value) },
     Mutation { name: "interrupts stay enabled", rule: Rule::Interrupts, tamper: |address, value| without(0xe000_e190, address, value) },
@@ -181,9 +202,10 @@ const MUTATIONS: [Mutation; 23] = [
 fn every_fault_put_back_is_found() {
     let mut missed = Vec::new();
     for Mutation { name, rule, tamper } in &MUTATIONS {
-        let found = [Boot::Development, Boot::Flash].into_iter().flat_map(|boot| MODES.map(|mode| (boot, mode))).any(|(boot, mode)| {
+        let ways = [Boot::Development, Boot::Flash].into_iter().flat_map(|boot| MODES.map(|mode| (boot, mode)));
+        let found = ways.flat_map(|(boot, mode)| REGULATORS.map(|regulator| (boot, mode, regulator))).any(|(boot, mode, regulator)| {
             let tamper: Tamper = Box::new(*tamper);
-            start(Board::new(boot, mode).tampered(tamper), &Speed::FULL).1.iter().any(|breach| breach.rule == *rule)
+            start(Board::new(boot, mode).with(regulator).tampered(tamper), &Speed::FULL).1.iter().any(|breach| breach.rule == *rule)
         });
         println!("{} {name}: {rule:?}", if found { "found" } else { "MISSED" });
         if !found {

@@ -8,6 +8,7 @@ mod flash;
 mod memories;
 mod pins;
 mod power;
+mod regulator;
 mod serial;
 
 use crate::{Registers, Stuck, cortex};

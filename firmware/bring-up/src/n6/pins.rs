@@ -1,10 +1,10 @@
 //! Pins.
 
 use stm32_metapac::{
-    GPIOE, GPIOF, GPIOG, GPION, GPIOO, RCC,
+    GPIOD, GPIOE, GPIOF, GPIOG, GPION, GPIOO, RCC,
     gpio::{
         Gpio,
-        vals::{Moder, Ospeedr, Pupdr},
+        vals::{Moder, Ospeedr, Ot, Pupdr},
     },
 };
 
@@ -13,9 +13,11 @@ use crate::{Registers, RegistersExt};
 /// A port that the board's start-up uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Port {
+    /// Regulator of boards before revision C01.
+    D,
     /// Serial port, marker of frames.
     E,
-    /// Regulator.
+    /// Regulator of the others.
     F,
     /// Red LED.
     G,
@@ -40,6 +42,7 @@ impl Pin {
 
     const fn block(self) -> Gpio {
         match self.port {
+            Port::D => GPIOD,
             Port::E => GPIOE,
             Port::F => GPIOF,
             Port::G => GPIOG,
@@ -50,6 +53,7 @@ impl Pin {
 
     fn clock(self, registers: &mut impl Registers) {
         registers.write(RCC.ahb4ensr(), |w| match self.port {
+            Port::D => w.set_gpiodens(true),
             Port::E => w.set_gpioeens(true),
             Port::F => w.set_gpiofens(true),
             Port::G => w.set_gpiogens(true),
@@ -68,6 +72,13 @@ impl Pin {
     /// Drives it.
     pub fn set(self, registers: &mut impl Registers, high: bool) {
         registers.write(self.block().bsrr(), |w| if high { w.set_bs(self.number, true) } else { w.set_br(self.number, true) });
+    }
+
+    /// Gives it to a peripheral as its alternate function, on a line that others pull low too and the board pulls up.
+    pub(super) fn shared(self, registers: &mut impl Registers, function: u8) {
+        self.clock(registers);
+        registers.modify(self.block().otyper(), |w| w.set_ot(self.number, Ot::OPEN_DRAIN));
+        self.alternate(registers, function, false);
     }
 
     /// Gives it to a peripheral as its alternate function, at full speed, pulled up where it is idle otherwise.

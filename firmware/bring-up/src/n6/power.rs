@@ -6,10 +6,13 @@ use stm32_metapac::{
     syscfg::vals::{Vddio2cccrCs, Vddio3cccrCs},
 };
 
-use super::pins::{Pin, Port};
+use super::{
+    pins::{Pin, Port},
+    regulator,
+};
 use crate::{Registers, RegistersExt, Stuck};
 
-/// The board's regulator gives the higher voltage while this pin is high. Before revision C01 it listens to I2C alone.
+/// From revision C01 on, the board's regulator gives the higher voltage while this pin is high.
 const REGULATOR: Pin = Pin::new(Port::F, 4);
 /// More than the regulator takes to rise.
 const RISE_US: u32 = 1000;
@@ -20,9 +23,11 @@ pub fn external(registers: &mut impl Registers) -> Result<(), Stuck> {
     registers.until("the core's supply", PWR.voscr(), |voscr| voscr.actvosrdy())
 }
 
-/// Raises the core's voltage, as the processor needs it beyond 600 MHz.
+/// Raises the core's voltage, as the processor needs it beyond 600 MHz: by the bus that the regulators of boards before revision C01 are on, or else by the pin.
 pub fn overdrive(registers: &mut impl Registers) -> Result<(), Stuck> {
-    REGULATOR.output(registers, true);
+    if !regulator::raise(registers) {
+        REGULATOR.output(registers, true);
+    }
     registers.wait(RISE_US);
     registers.modify(PWR.voscr(), |w| w.set_vos(Vos::B_0X1));
     registers.until("the core's higher voltage", PWR.voscr(), |voscr| voscr.vosrdy())

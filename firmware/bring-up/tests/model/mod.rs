@@ -3,6 +3,7 @@
 
 mod clocks;
 pub mod flash;
+pub mod i2c;
 pub mod rules;
 mod xspi;
 
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 use bring_up::{Registers, pac};
 use clocks::Clocks;
 use flash::{Flash, Mode};
+use i2c::{Bus, Regulator};
 use rules::{Breach, Rule};
 use xspi::Controller;
 
@@ -30,7 +32,9 @@ pub struct Board {
     clocks: Clocks,
     xspi: Controller,
     pub flash: Flash,
-    /// When PF4 became high.
+    regulator: Regulator,
+    bus: Bus,
+    /// When the regulator was told to give the high voltage.
     raised_at: Option<u64>,
     vos_high: bool,
     supply_awaited: bool,
@@ -58,6 +62,8 @@ impl Board {
             clocks: Clocks::default(),
             xspi: Controller::default(),
             flash: Flash::new(mode),
+            regulator: Regulator::Pin,
+            bus: Bus::default(),
             raised_at: None,
             vos_high: false,
             supply_awaited: false,
@@ -96,6 +102,12 @@ impl Board {
             board.put(pac::XSPIM.cr().as_ptr(), 1 << 1);
         }
         board
+    }
+
+    /// Makes the board one with another regulator.
+    pub fn with(mut self, regulator: Regulator) -> Self {
+        self.regulator = regulator;
+        self
     }
 
     /// Puts `tamper` between the program and the chip.
@@ -163,6 +175,7 @@ impl Board {
             _ if within(base(pac::XSPI2.as_ptr()), 0x400) => on(ahb5, 12),
             _ if within(base(pac::XSPIM.as_ptr()), 0x400) => on(ahb5, 13),
             _ if within(RAMCFG, 0x1000) => on(ahb2, 12),
+            _ if within(base(pac::I2C2.as_ptr()), 0x400) => on(pac::RCC.apb1lenr().as_ptr().addr() as u32, 22),
             _ if within(base(pac::USART1.as_ptr()), 0x400) => on(pac::RCC.apb2enr().as_ptr().addr() as u32, 4),
             _ if within(base(pac::SYSCFG.as_ptr()), 0x400) => on(pac::RCC.apb4henr().as_ptr().addr() as u32, 0),
             _ => true,
@@ -256,8 +269,27 @@ impl Board {
         }
         let base = PORTS + 5 * PORT_BYTES;
         let high = self.word(base) >> 8 & 3 == 1 && self.word(base + 0x14) >> 4 & 1 == 1;
-        self.raised_at = if high { self.raised_at.or(Some(self.now)) } else { None };
+        if self.regulator == Regulator::Pin {
+            self.raised_at = if high { self.raised_at.or(Some(self.now)) } else { None };
+        }
         self.check_clocks();
+    }
+
+    /// I2C2 takes a write, and what is on it.
+    fn store_bus(&mut self, address: u32, value: u32) {
+        let port = PORTS + 3 * PORT_BYTES;
+        let pin = |pin: u32| {
+            let function = self.word(port + 0x20 + pin / 8 * 4) >> (pin % 8 * 4) & 15;
+            self.word(port) >> (2 * pin) & 3 == 2 && function == 4 && self.word(port + 4) >> pin & 1 == 1
+        };
+        let connected = pin(4) && pin(14);
+        // HSI, whatever the buses run at, or else their clock.
+        let hertz = if self.reg(pac::RCC.ccipr4().as_ptr()) >> 4 & 7 == 5 { 64_000_000 } else { 200_000_000 };
+        let breaches = self.bus.store(address, value, self.regulator, hertz, connected);
+        self.breaches.extend(breaches);
+        if self.bus.raised {
+            self.raised_at = self.raised_at.or(Some(self.now));
+        }
     }
 }
 
@@ -285,6 +317,9 @@ impl Registers for Board {
         }
         if address == pac::USART1.isr().as_ptr().addr() as u32 {
             return 1 << 7 | 1 << 6;
+        }
+        if self.bus.has(address) {
+            return self.bus.load(address);
         }
         if let Some(value) = self.xspi.load(address) {
             return value;
@@ -343,6 +378,7 @@ impl Board {
             _ if (ICER..ISPR).contains(&address) => self.modify(address - 0x80, |old| old & !value),
             _ if (ICPR..ICPR + 0x80).contains(&address) => self.modify(address - 0x80, |old| old & !value),
             _ if self.xspi.has(address) => self.store_xspi(address, value),
+            _ if self.bus.has(address) => self.store_bus(address, value),
             CCR => {
                 self.words.insert(CCR, value);
                 self.loops_synchronised = false;

@@ -13,6 +13,8 @@ pub enum Rule {
     SupplyAwaited,
     /// The board's regulator is raised, and given time, before the chip is told to count on it.
     RegulatorRaised,
+    /// A regulator on I2C is told so at a speed, on pins and with bytes that it understands.
+    RegulatorBus,
     /// The processor exceeds 600 MHz only at the high voltage, and never 800 MHz.
     ProcessorClock,
     /// Buses keep their limits.
@@ -53,10 +55,11 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::SupplyFirst,
         Self::SupplyAwaited,
         Self::RegulatorRaised,
+        Self::RegulatorBus,
         Self::ProcessorClock,
         Self::BusClock,
         Self::Oscillator,
@@ -88,6 +91,10 @@ impl Rule {
             Self::RegulatorRaised => {
                 "BSP stm32n6570_discovery.c, BSP_SMPS_Init: PF4 high is overdrive; Cube Projects/STM32N6570-DK/Templates/Template/FSBL/Src/main.c: before the \
                  clocks; zephyr pull request 119588: without it 800 MHz is not stable"
+            }
+            Self::RegulatorBus => {
+                "ST's NPU_Validation of STEdgeAI-Core, misc_toolbox.c, upscale_vddcore_level: boards before revision C01 have a TPS62864 at 0x49, register 1, 0x64 for \
+                 900 mV; BSP stm32n6570_discovery_bus.c and .h: I2C2 on PD14 and PD4, function 4, open drain, 100 kHz"
             }
             Self::ProcessorClock => {
                 "HAL Src/stm32n6xx_ll_utils.c, UTILS_MAX_FREQUENCY_SCALE0 and SCALE1: 800 MHz at the high voltage, 600 MHz at the low one; HAL \
