@@ -71,6 +71,7 @@ def main() -> None:
         outcome["sleeps"] = ended == Ended(None)
     except (Breach, Stuck) as found:
         outcome["breach"] = str(found)
+    board.line.drain(30)
     if args.serial:
         args.serial.write_bytes(board.line.sent)
     print(json.dumps(outcome | {"lights": board.lights(), "sent": len(board.line.sent)}))

@@ -1,8 +1,12 @@
 """A Cortex-M processor of Unicorn with registers that Python answers, loaded with an unmodified ELF."""
 
+import array
+import fcntl
 import os
 import select
 import struct
+import termios
+import time
 import tty
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,13 +69,23 @@ class Line:
     def __init__(self):
         self.sent = bytearray()
         self.controller: int | None = None
+        self.terminal = -1
         self.pending = b""
 
     def open(self) -> str:
         """Makes the pseudo terminal; its name."""
-        self.controller, terminal = os.openpty()
-        tty.setraw(terminal)
-        return os.ttyname(terminal)
+        self.controller, self.terminal = os.openpty()
+        tty.setraw(self.terminal)
+        return os.ttyname(self.terminal)
+
+    def drain(self, seconds: int) -> None:
+        """Returns when all that was sent has been read: a pseudo terminal loses the rest when it is closed."""
+        end, unread = time.monotonic() + seconds, array.array("i", [0])
+        while self.controller is not None and time.monotonic() < end:
+            fcntl.ioctl(self.terminal, termios.FIONREAD, unread)
+            if unread[0] == 0:
+                return
+            time.sleep(0.05)
 
     def send(self, byte: int) -> None:
         self.sent.append(byte)

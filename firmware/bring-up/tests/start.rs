@@ -36,6 +36,14 @@ fn every_way_of_booting_keeps_every_rule() {
 }
 
 #[test]
+fn resets_in_modes_that_the_flash_is_not_in_may_never_end() {
+    for mode in MODES {
+        let (error, breaches) = start(Board::new(Boot::Flash, mode).stalling(), &Speed::FULL);
+        assert!(error.is_none() && breaches.is_empty(), "flash in {mode:?}: {error:?}, {breaches:?}");
+    }
+}
+
+#[test]
 fn clocks_are_what_programs_are_told() {
     for speed in [Speed::FULL, Speed::NOMINAL] {
         let mut board = Board::new(Boot::Development, Mode::Spi);

@@ -9,6 +9,7 @@ pub(crate) fn exit(code: i32) -> ! {
         // Codes are below 256.
         defmt::info!("{}", hrvit_log::End { code: code as u8 });
         defmt::flush();
+        crate::serial::wait_until_heard();
     }
     process::exit(code)
 }

@@ -73,7 +73,7 @@ impl<T: Counter> Machine<T> {
     /// The machine with a serial port, which the log goes over and frames may come over; `patience` as of [`Port`].
     #[cfg(feature = "serial")]
     pub fn with_serial<U: serial::Uart>(self, patience: u16) -> Self {
-        serial::begin::<U>();
+        serial::begin::<U, T>();
         Self { port: Some(Port { receive: U::receive, patience }), ..self }
     }
 

@@ -1,8 +1,11 @@
 //! The log over a serial port.
 
-use core::convert::Infallible;
+use core::{cell::Cell, convert::Infallible};
 
+use critical_section::Mutex;
 use embedded_io::{ErrorType, Write};
+use hrvit_log::answer;
+use runner::clock::Counter;
 use static_cell::ConstStaticCell;
 
 /// A serial port of an emulated machine.
@@ -34,8 +37,27 @@ impl Write for Sender {
     }
 }
 
-/// Sets the port up and sends the log over it. To be called once.
-pub(crate) fn begin<U: Uart>() {
+/// Seconds that a program waits to be heard.
+const HEARD_WITHIN: u32 = 5;
+
+/// What waits until somebody has read the end of the log: an emulator's port loses, when the emulator ends, what nobody has read.
+static WAIT: Mutex<Cell<Option<fn()>>> = Mutex::new(Cell::new(None));
+
+fn wait<U: Uart, T: Counter>() {
+    let start = T::read();
+    while U::receive() != Some(answer::HEARD) && T::read().wrapping_sub(start) / T::HERTZ < HEARD_WITHIN {}
+}
+
+/// Returns when somebody says that the end of the log has come, or nobody does for some seconds.
+pub(crate) fn wait_until_heard() {
+    if let Some(wait) = critical_section::with(|section| WAIT.borrow(section).get()) {
+        wait();
+    }
+}
+
+/// Sets the port up and sends the log over it; `T` is a clock that runs. To be called once.
+pub(crate) fn begin<U: Uart, T: Counter>() {
+    critical_section::with(|section| WAIT.borrow(section).set(Some(wait::<U, T>)));
     static SENDER: ConstStaticCell<Sender> = ConstStaticCell::new(Sender(|_| ()));
     U::start();
     let sender = SENDER.take();

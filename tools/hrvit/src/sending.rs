@@ -58,6 +58,8 @@ pub fn converse(port: &mut (impl Read + Write), strings: &Strings, feed: &mut im
                     port.write_all(&reply).and_then(|()| port.flush()).context("writing to the port")?;
                 }
                 if let Ok(End { code }) = line.parse() {
+                    // Who has ended already does not want to know.
+                    _ = port.write_all(&[answer::HEARD]).and_then(|()| port.flush());
                     return Ok(code);
                 }
             }

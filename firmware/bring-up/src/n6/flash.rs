@@ -228,10 +228,21 @@ fn connect(registers: &mut impl Registers) -> Result<(), Stuck> {
 /// Back to one line, from wherever an earlier program left it: the flash outlives resets of the chip, and ST's loader leaves it on eight lines at both edges.
 fn reset(registers: &mut impl Registers) -> Result<(), Stuck> {
     for mode in [Mode::OctalDouble, Mode::Octal, Mode::Single] {
-        Command::new(mode, RESET_ENABLE).send(registers)?;
-        Command::new(mode, RESET).send(registers)?;
+        let told = Command::new(mode, RESET_ENABLE).send(registers).and_then(|()| Command::new(mode, RESET).send(registers));
+        if told.is_err() {
+            // A flash in another mode may leave the controller waiting.
+            abort(registers)?;
+        }
         registers.wait(RECOVERY_US);
     }
+    Ok(())
+}
+
+/// Ends a command that does not end by itself.
+fn abort(registers: &mut impl Registers) -> Result<(), Stuck> {
+    registers.modify(XSPI2.cr(), |w| w.set_abort(true));
+    registers.until("the flash controller to give up a command", XSPI2.sr(), |sr| !sr.busy())?;
+    registers.write(XSPI2.fcr(), |w| w.set_ctcf(true));
     Ok(())
 }
 

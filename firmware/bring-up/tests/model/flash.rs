@@ -32,8 +32,8 @@ pub struct Command {
 
 /// Reset recovery: read of the array after a reset while idle.
 const RECOVERY_US: u64 = 40;
-/// Bytes of the identification.
-pub const ID: [u8; 3] = [0xc2, 0x81, 0x3b];
+/// Bytes of the identification (embassy examples/stm32n6-flashboot/fsbl/src/main.rs, feature dk).
+pub const ID: [u8; 3] = [0xc2, 0x86, 0x1a];
 
 /// The chip.
 #[derive(Debug)]
@@ -56,7 +56,8 @@ impl Flash {
         self.breaches.push(Breach { rule, what });
     }
 
-    fn listens(&self, command: &Command) -> bool {
+    /// Whether its mode is that of `command`.
+    pub fn listens(&self, command: &Command) -> bool {
         let expected = match self.mode {
             Mode::Spi => (1, 8, false),
             Mode::Octal => (8, 16, false),

@@ -33,6 +33,7 @@ pub struct Board {
     xspi: Controller,
     pub flash: Flash,
     regulator: Regulator,
+    stalls: bool,
     bus: Bus,
     /// When the regulator was told to give the high voltage.
     raised_at: Option<u64>,
@@ -63,6 +64,7 @@ impl Board {
             xspi: Controller::default(),
             flash: Flash::new(mode),
             regulator: Regulator::Pin,
+            stalls: false,
             bus: Bus::default(),
             raised_at: None,
             vos_high: false,
@@ -107,6 +109,12 @@ impl Board {
     /// Makes the board one with another regulator.
     pub fn with(mut self, regulator: Regulator) -> Self {
         self.regulator = regulator;
+        self
+    }
+
+    /// Makes octal commands that the flash does not understand never end, as embassy's flash boot example met it.
+    pub fn stalling(mut self) -> Self {
+        self.stalls = true;
         self
     }
 
@@ -335,7 +343,10 @@ impl Registers for Board {
     }
 
     fn load_byte(&mut self, address: u32) -> u8 {
-        self.xspi.take_byte(address)
+        self.xspi.take_byte(address).unwrap_or_else(|| {
+            self.breach(Rule::ControllerOff, "a byte is taken before there is one".to_owned());
+            0xff
+        })
     }
 
     fn store_byte(&mut self, address: u32, value: u8) {
@@ -438,6 +449,9 @@ impl Board {
         let hertz = self.flash_hertz();
         self.flash.clocked(hertz);
         let (command, wanted) = self.xspi.begin();
+        if self.stalls && command.lines == 8 && !self.flash.listens(&command) {
+            return self.xspi.stall();
+        }
         let answer = self.flash.take(self.now, &command, wanted);
         self.xspi.end(answer);
     }

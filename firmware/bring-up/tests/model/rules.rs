@@ -1,8 +1,8 @@
 //! What the start-up of the STM32N6570-DK must keep, and where that is written.
 //!
-//! "HAL" is STMicroelectronics/stm32n6xx-hal-driver, "BSP" is STMicroelectronics/stm32n6570-dk-bsp, "Cube" is STMicroelectronics/STM32CubeN6, "flash driver" is
-//! STMicroelectronics/stm32-mx66uw1g45g, UM3300 the user manual of the board. Sources are public code wherever there is some; manuals that only its authors have read
-//! (errata sheet ES0620, the flash's data sheet) are named with the code that follows them. The chip's reference manual, RM0486, was not at hand.
+//! "HAL" is STMicroelectronics/stm32n6xx-hal-driver 1.1.0, "BSP" is STMicroelectronics/stm32n6570-dk-bsp 1.3.0, "Cube" is STMicroelectronics/STM32CubeN6, "flash
+//! driver" is STMicroelectronics/stm32-mx66uw1g45g 1.1.0, all public. Every source named first was read there. Not at hand were the manuals that some of it follows:
+//! reference manual RM0486, board manual UM3300, errata sheet ES0620, the flash's data sheet. They are named only behind the code that cites them.
 
 /// A rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -84,8 +84,8 @@ impl Rule {
     pub fn source(self) -> &'static str {
         match self {
             Self::SupplyFirst => {
-                "HAL Src/stm32n6xx_hal_pwr_ex.c, group 1: after a system reset the supply is configured before VOS or the system clock changes; UM3300 table 6: \
-                 external supply; embassy pull request 6474 and examples/stm32n6/src/bin/lcd.rs: with the internal one VOSRDY never comes"
+                "HAL Src/stm32n6xx_hal_pwr_ex.c, group 1: after a system reset the supply is configured before VOS or the system clock changes; embassy \
+                 examples/stm32n6/src/bin/lcd.rs, which cites UM3300 table 6: this board has an external one, with the internal one VOSRDY never comes"
             }
             Self::SupplyAwaited => "HAL Src/stm32n6xx_hal_pwr_ex.c, HAL_PWREx_ConfigSupply: waits for ACTVOSRDY",
             Self::RegulatorRaised => {
@@ -101,7 +101,7 @@ impl Rule {
                  Inc/stm32n6xx_hal_pwr_ex.h, VOS: range 0 is for the highest frequency"
             }
             Self::BusClock => "HAL Src/stm32n6xx_ll_utils.c: AXI 400 MHz; Cube Template/FSBL/Src/main.c: HCLK and PCLK 200 MHz",
-            Self::Oscillator => "HAL Inc/stm32n6xx_hal_rcc.h, RCC_HSICALIBRATION_DEFAULT is 0; embassy pull request 6038: 32 gives 68 MHz",
+            Self::Oscillator => "HAL Inc/stm32n6xx_hal_rcc.h, line 249: RCC_HSICALIBRATION_DEFAULT is 0; embassy pull request 6038: 32 gives 68 MHz",
             Self::PllOff => "HAL Src/stm32n6xx_hal_rcc.c, RCC_PLL_Config and RCC_IC_CheckPLLSources",
             Self::ClockAwaited => "HAL Src/stm32n6xx_hal_rcc.c, HAL_RCC_ClockConfig",
             Self::Clocked => "embassy-stm32 src/xspi/mod.rs, new_inner: a bus fault where a block is accessed without its clock",
@@ -115,7 +115,10 @@ impl Rule {
                 "BSP stm32n6570_discovery_xspi.c, XSPI_NOR_ResetMemory: on one line, on eight lines, on eight lines at both edges, since the flash outlives resets \
                  of the chip in the mode of an earlier program; betaflight pull request 15712"
             }
-            Self::FlashRecovery => "Macronix MX66UW1G45G data sheet, reset recovery; embassy examples/stm32n6-flashboot/fsbl/src/xspi_flash.rs waits 200 us",
+            Self::FlashRecovery => {
+                "embassy examples/stm32n6-flashboot/fsbl/src/xspi_flash.rs waits 200 us; flash driver mx66uw1g45g.h, MX66UW1G45G_RESET_MAX_TIME: 100 ms where a reset \
+                 interrupts an erase"
+            }
             Self::FlashMode => "flash driver mx66uw1g45g.c: lines, instruction width and rate of every command follow the mode",
             Self::FlashIdentified => "embassy examples/stm32n6-flashboot/fsbl/src/main.rs: a wrong identification shows a flash that does not answer",
             Self::FlashClock => {

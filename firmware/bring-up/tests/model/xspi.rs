@@ -15,6 +15,8 @@ pub struct Controller {
     words: std::collections::BTreeMap<u32, u32>,
     queue: VecDeque<u8>,
     done: bool,
+    /// A command went out that does not end.
+    stalled: bool,
     /// A command is complete.
     pub starts: bool,
     /// Mapped reads begin.
@@ -71,8 +73,8 @@ impl Controller {
         if !self.has(address) {
             return None;
         }
-        // Queue filled: bit 2; transfer complete: bit 1.
-        let status = u32::from(self.done) << 1 | u32::from(!self.queue.is_empty() || self.mode() == 0) << 2;
+        // Busy: bit 5; queue filled: bit 2; transfer complete: bit 1.
+        let status = u32::from(self.stalled) << 5 | u32::from(self.done) << 1 | u32::from(!self.queue.is_empty() || self.mode() == 0) << 2;
         Some(if address == at(pac::XSPI2.sr().as_ptr()) { status } else { self.word(address) })
     }
 
@@ -88,10 +90,19 @@ impl Controller {
             self.done &= value >> 1 & 1 == 0;
             return breaches;
         }
+        if address == at(pac::XSPI2.cr().as_ptr()) && value >> 1 & 1 == 1 {
+            // Abort, which takes itself back.
+            (self.stalled, self.done) = (false, true);
+            self.words.insert(address, value & !2);
+            return breaches;
+        }
         self.words.insert(address, value);
         let command = self.command();
         let last = if command.address.is_some() { at(pac::XSPI2.ar().as_ptr()) } else { at(pac::XSPI2.ir().as_ptr()) };
         self.starts = address == last && (command.data_lines == 0 || self.mode() == 1) && self.mode() != 3;
+        if self.starts && self.stalled {
+            breaches.push(Breach { rule: Rule::ControllerOff, what: "a command while another one waits".to_owned() });
+        }
         if self.starts && !enabled {
             breaches.push(Breach { rule: Rule::ControllerOff, what: "a command while the controller is disabled".to_owned() });
         }
@@ -99,10 +110,10 @@ impl Controller {
         breaches
     }
 
-    /// A byte out of the queue.
-    pub fn take_byte(&mut self, address: u32) -> u8 {
+    /// A byte out of the queue; `None` if it is empty.
+    pub fn take_byte(&mut self, address: u32) -> Option<u8> {
         assert_eq!(address, at(pac::XSPI2.dr().as_ptr()), "only the queue is read by bytes");
-        self.queue.pop_front().expect("a byte is read only when there is one")
+        self.queue.pop_front()
     }
 
     /// A byte into the queue; whether it was the last one of a command.
@@ -121,6 +132,11 @@ impl Controller {
             command.written = self.queue.drain(..).collect();
         }
         (command, if reads { self.bytes() } else { 0 })
+    }
+
+    /// Nothing comes back, not even the end.
+    pub fn stall(&mut self) {
+        self.stalled = true;
     }
 
     /// The answer.
