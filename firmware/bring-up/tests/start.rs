@@ -166,7 +166,7 @@ const MUTATIONS: [Mutation; 27] = [
         tamper: |address, value| only(at(pac::PWR.svmcr3().as_ptr()), address, value, |value| value & !(1 << 26)),
     },
     Mutation {
-        name: "embassy's bit for the compensation cell",
+        name: "the compensation cell's enable bit, as in embassy 0.6.0, instead of CS",
         rule: Rule::IoSupply,
         tamper: |address, value| only(at(pac::SYSCFG.vddio3cccr().as_ptr()), address, value, |_| 0x187),
     },

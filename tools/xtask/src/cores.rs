@@ -8,23 +8,21 @@ use hrvit_log::{Pass, SelfTest};
 use crate::firmware::build::{self, Plan};
 use crate::firmware::grouped;
 use crate::hrvit::Hrvit;
-use crate::machines::{Machine, machine};
+use crate::machines::{Machine, TWO_M33, machine};
 use crate::qemu;
 
-/// The machine whose program both run, and its brother with a second core, both of which are given what those of an RP2350 have: float unit and DSP instructions.
+/// The machine with one core that shares steps out too, to count what a second one would save.
 const ONE: &str = "m33";
-const TWO: &[&str] = &["qemu-system-arm", "-M", "mps2-an521", "-global", "sse-200.CPU0_FPU=on", "-global", "sse-200.CPU0_DSP=on"];
-const FEATURES: &[&str] = &["two-cores"];
 
 /// The self-test on two cores; returns what is wrong.
 ///
 /// # Errors
 /// If something is missing and cannot be installed, does not build, or a log cannot be decoded.
 pub fn check(root: &Path) -> Result<Vec<String>> {
-    let (one, hrvit) = (prepare(root)?, Hrvit::build(root)?);
-    let elf = program(root, &one, FEATURES, "selftest")?;
-    let ended =
-        qemu::emulate(root, &Machine { emulator: TWO, name: "m33x2", ..one }, &elf, &[(one.image_at, &hrvit.model(&Plan::default(), one.layout)?)], false)?;
+    let (two, hrvit) = (&TWO_M33, Hrvit::build(root)?);
+    qemu::install(root, &[two])?;
+    let elf = program(root, two, two.features, "selftest")?;
+    let ended = qemu::emulate(root, two, &elf, &[(two.image_at, &hrvit.model(&Plan::default(), two.layout)?)], false)?;
     let log = qemu::said(&hrvit, &elf, &ended)?;
     let steps = log.run.as_ref().map_or(0, |run| run.steps);
     let passed = matches!(log.selftest, Some(SelfTest::Pass(Pass { steps: compared })) if compared == steps && steps > 0) && ended.code == 0;
@@ -41,13 +39,14 @@ pub fn check(root: &Path) -> Result<Vec<String>> {
 /// As [`check`].
 pub fn run(root: &Path) -> Result<Vec<String>> {
     let wrong = check(root)?;
-    let (one, hrvit) = (prepare(root)?, Hrvit::build(root)?);
+    let (one, hrvit) = (machine(ONE).with_context(|| format!("no machine {ONE}"))?, Hrvit::build(root)?);
+    qemu::install(root, &[one])?;
     let image = hrvit.model(&Plan::default(), one.layout)?;
     let mut totals = Vec::new();
     let mut saved = 0;
-    for features in [&[][..], FEATURES] {
-        let elf = program(root, &one, features, "profile")?;
-        let ended = qemu::emulate(root, &one, &elf, &[(one.image_at, &image)], true)?;
+    for features in [one.features, TWO_M33.features] {
+        let elf = program(root, one, features, "profile")?;
+        let ended = qemu::emulate(root, one, &elf, &[(one.image_at, &image)], true)?;
         let log = qemu::log(&hrvit, &elf, &ended)?;
         totals.push(log.total.as_ref().map_or(0, |total| total.ticks));
         let words = log.text.iter().find_map(|line| line.strip_prefix("one core has done the work of two: a second one would save "));
@@ -63,12 +62,6 @@ pub fn run(root: &Path) -> Result<Vec<String>> {
         alone as f64 / both as f64
     );
     Ok(wrong)
-}
-
-fn prepare(root: &Path) -> Result<Machine> {
-    let one = *machine(ONE).with_context(|| format!("no machine {ONE}"))?;
-    qemu::install(root, &[&one])?;
-    Ok(one)
 }
 
 fn program(root: &Path, machine: &Machine, features: &'static [&'static str], name: &str) -> Result<PathBuf> {

@@ -14,7 +14,7 @@ use crate::boards::{self, Emulator};
 use crate::firmware::build::{self, FAULTS, Plan, Precision, Weights, target_folder};
 use crate::firmware::table;
 use crate::hrvit::Hrvit;
-use crate::machines::{MACHINES, Machine, PI, machine};
+use crate::machines::{MACHINES, Machine, PI, TWO_M33, machine};
 use crate::{marked, qemu};
 
 /// The page with the table, relative to the root.
@@ -96,7 +96,10 @@ fn rows(root: &Path, hrvit: &Hrvit, extent: Extent) -> Result<Vec<Row>> {
     let mut rows = of_each.concat();
     if extent == Extent::All {
         let images = machines.iter().zip(&images).find(|(machine, _)| machine.name == LIKE_BOARDS).map(|(_, images)| images);
-        rows.extend(on_boards(root, hrvit, images.with_context(|| format!("no machine {LIKE_BOARDS}"))?)?);
+        let images = images.with_context(|| format!("no machine {LIKE_BOARDS}"))?;
+        // Its programs replace those of its brother with one core.
+        rows.extend(on(root, hrvit, &TWO_M33, images, extent)?);
+        rows.extend(on_boards(root, hrvit, images)?);
     }
     let rows = merged(rows);
     let mut table = table(&["what is wrong", "exit code", "machines", "log"]);
@@ -140,7 +143,7 @@ fn on_boards(root: &Path, hrvit: &Hrvit, images: &Images) -> Result<Vec<Row>> {
 /// The cases on one machine.
 fn on(root: &Path, hrvit: &Hrvit, machine: &'static Machine, images: &Images, extent: Extent) -> Result<Vec<Row>> {
     let program = |weights: Weights, name: &str| -> Result<PathBuf> {
-        let plan = Plan { weights, ..Plan::default() };
+        let plan = Plan { weights, features: machine.features, ..Plan::default() };
         let programs = build::build(root, machine.package, machine.target, &plan, Some(name))?;
         Ok(programs.into_iter().next().with_context(|| format!("{} has no program {name}", machine.package))?.elf)
     };

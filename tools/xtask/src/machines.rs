@@ -29,6 +29,8 @@ pub struct Machine {
     pub microcontroller: bool,
     /// The most bytes of stack that one frame may take.
     pub stack_bound: u64,
+    /// Features that its programs are built with, whatever is planned.
+    pub features: &'static [&'static str],
 }
 
 /// Every emulated machine.
@@ -45,6 +47,7 @@ pub const MACHINES: [Machine; 4] = [
         icount: 5,
         microcontroller: true,
         stack_bound: 8 << 10,
+        features: &[],
     },
     Machine {
         name: "m7",
@@ -58,6 +61,7 @@ pub const MACHINES: [Machine; 4] = [
         icount: 6,
         microcontroller: true,
         stack_bound: 8 << 10,
+        features: &[],
     },
     Machine {
         name: "m33",
@@ -71,6 +75,7 @@ pub const MACHINES: [Machine; 4] = [
         icount: 6,
         microcontroller: true,
         stack_bound: 8 << 10,
+        features: &[],
     },
     Machine {
         name: "a64",
@@ -84,6 +89,7 @@ pub const MACHINES: [Machine; 4] = [
         icount: 0,
         microcontroller: false,
         stack_bound: 256 << 10,
+        features: &[],
     },
 ];
 
@@ -100,6 +106,15 @@ pub const PI: Machine = Machine {
     icount: 0,
     microcontroller: false,
     stack_bound: 256 << 10,
+    features: &[],
+};
+
+/// The brother of m33 with a second core. Both are given what those of an RP2350 have: float unit and DSP instructions.
+pub const TWO_M33: Machine = Machine {
+    name: "m33x2",
+    emulator: &["qemu-system-arm", "-M", "mps2-an521", "-global", "sse-200.CPU0_FPU=on", "-global", "sse-200.CPU0_DSP=on"],
+    features: &["two-cores"],
+    ..MACHINES[2]
 };
 
 /// A board: every other package of `firmware/` that says what it is compiled for.

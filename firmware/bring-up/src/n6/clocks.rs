@@ -26,7 +26,7 @@ pub struct Speed {
 }
 
 impl Speed {
-    /// 800 MHz, with the board's regulator at its higher voltage: boards from revision C01 on, which raise it by a pin.
+    /// 800 MHz, with the board's regulator at its higher voltage.
     pub const FULL: Self = Self { hertz: 800_000_000, overdrive: true, factor: 50, dividers: [(1, 1), (2, 2), (4, 4), (6, 4), (11, 2)] };
     /// 600 MHz at the voltage that every board has after power-on.
     pub const NOMINAL: Self = Self { hertz: 600_000_000, overdrive: false, factor: 75, dividers: [(1, 2), (2, 3), (4, 6), (6, 6), (11, 3)] };

@@ -38,7 +38,7 @@ const OCTAL_PROGRAM: u8 = 0x12;
 /// Idle cycles between address and data: of a read (after a reset the flash expects these), and of a register.
 const READ_CYCLES: u8 = 20;
 const REGISTER_CYCLES: u8 = 4;
-/// A reset takes 40 us, 100 ms where it interrupts an erase.
+/// A reset takes less, but 100 ms where it interrupts an erase.
 const RECOVERY_US: u32 = 200;
 const RETRY_US: u32 = 1000;
 const RETRIES: usize = 120;
@@ -225,7 +225,7 @@ fn connect(registers: &mut impl Registers) -> Result<(), Stuck> {
     Ok(())
 }
 
-/// Back to one line, from wherever an earlier program left it: the flash outlives resets of the chip, and ST's loader leaves it on eight lines at both edges.
+/// Back to one line, from wherever an earlier program left it: the flash outlives resets that do not reach its own pin, and ST's loader leaves it on eight lines at both edges.
 fn reset(registers: &mut impl Registers) -> Result<(), Stuck> {
     for mode in [Mode::OctalDouble, Mode::Octal, Mode::Single] {
         let told = Command::new(mode, RESET_ENABLE).send(registers).and_then(|()| Command::new(mode, RESET).send(registers));

@@ -2,7 +2,7 @@
 //!
 //! "HAL" is STMicroelectronics/stm32n6xx-hal-driver 1.1.0, "BSP" is STMicroelectronics/stm32n6570-dk-bsp 1.3.0, "Cube" is STMicroelectronics/STM32CubeN6, "flash
 //! driver" is STMicroelectronics/stm32-mx66uw1g45g 1.1.0, all public. Every source named first was read there. Not at hand were the manuals that some of it follows:
-//! reference manual RM0486, board manual UM3300, errata sheet ES0620, the flash's data sheet. They are named only behind the code that cites them.
+//! reference manual RM0486, errata sheet ES0620, the flash's data sheet. They are named only behind the code that cites them. UM3300 is the board's manual, Rev 1.
 
 /// A rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -84,12 +84,12 @@ impl Rule {
     pub fn source(self) -> &'static str {
         match self {
             Self::SupplyFirst => {
-                "HAL Src/stm32n6xx_hal_pwr_ex.c, group 1: after a system reset the supply is configured before VOS or the system clock changes; embassy \
-                 examples/stm32n6/src/bin/lcd.rs, which cites UM3300 table 6: this board has an external one, with the internal one VOSRDY never comes"
+                "HAL Src/stm32n6xx_hal_pwr_ex.c, group 1: after a system reset the supply is configured before VOS or the system clock changes; UM3300 table 6: \
+                 external supply; embassy examples/stm32n6/src/bin/lcd.rs: with the internal one VOSRDY never comes"
             }
             Self::SupplyAwaited => "HAL Src/stm32n6xx_hal_pwr_ex.c, HAL_PWREx_ConfigSupply: waits for ACTVOSRDY",
             Self::RegulatorRaised => {
-                "BSP stm32n6570_discovery.c, BSP_SMPS_Init: PF4 high is overdrive; Cube Projects/STM32N6570-DK/Templates/Template/FSBL/Src/main.c: before the \
+                "BSP stm32n6570_discovery.c, BSP_SMPS_Init: PF4 high is overdrive; UM3300 7.4.5: 0.81 V and 0.89 V; Cube Projects/STM32N6570-DK/Templates/Template/FSBL/Src/main.c: before the \
                  clocks; zephyr pull request 119588: without it 800 MHz is not stable"
             }
             Self::RegulatorBus => {
@@ -107,13 +107,13 @@ impl Rule {
             Self::Clocked => "embassy-stm32 src/xspi/mod.rs, new_inner: a bus fault where a block is accessed without its clock",
             Self::IoSupply => {
                 "BSP stm32n6570_discovery_xspi.c, XSPI_NOR_MspInit: VDDIO3 valid, range 1.8 V; stm32n6570_discovery.c, BSP_LED_Init: VDDIO2 valid; compensation \
-                 cells: embassy-stm32 src/rcc/n6.rs, which cites ST errata ES0620 (7, 8 and the enable bit)"
+                 cells: embassy-stm32 src/rcc/n6.rs (git, August 2026), which cites ST errata ES0620: 0x287, that is 7, 8 and CS"
             }
             Self::ControllerOff => "HAL Src/stm32n6xx_hal_xspi.c, HAL_XSPI_Init: EN last, BUSY awaited around the prescaler",
             Self::Port => "embassy examples/stm32n6-flashboot/fsbl/src/main.rs: the boot ROM leaves XSPI1 on port 2 (XSPIM MODE 1); BSP: the flash is on XSPI2",
             Self::FlashReset => {
                 "BSP stm32n6570_discovery_xspi.c, XSPI_NOR_ResetMemory: on one line, on eight lines, on eight lines at both edges, since the flash outlives resets \
-                 of the chip in the mode of an earlier program; betaflight pull request 15712"
+                 that do not reach its own pin in the mode of an earlier program; betaflight pull request 15712"
             }
             Self::FlashRecovery => {
                 "embassy examples/stm32n6-flashboot/fsbl/src/xspi_flash.rs waits 200 us; flash driver mx66uw1g45g.h, MX66UW1G45G_RESET_MAX_TIME: 100 ms where a reset \
