@@ -1,5 +1,7 @@
 //! Timer and serial port of the Cortex-M System Design Kit (Arm DDI0479, sections "APB timer", which counts down from 32 bits, and "APB UART").
 
+#[cfg(feature = "serial")]
+use core::hint;
 use core::ptr;
 
 use runner::clock::Counter;
@@ -33,6 +35,10 @@ impl<const ADDRESS: usize, const HERTZ: u32> Counter for Timer<ADDRESS, HERTZ> {
         !unsafe { ptr::read_volatile(Self::VALUE) }
     }
 }
+
+/// Turns of a loop between two looks whether a byte has come: some microseconds of the emulator.
+#[cfg(feature = "serial")]
+const REST: u32 = 1000;
 
 /// The serial port at an address.
 #[cfg(feature = "serial")]
@@ -68,6 +74,11 @@ impl<const ADDRESS: usize> crate::serial::Uart for SerialPort<ADDRESS> {
 
     fn receive() -> Option<u8> {
         // SAFETY: as above; reading the data takes the byte.
-        unsafe { (ptr::read_volatile(Self::STATE) & 2 != 0).then(|| ptr::read_volatile(Self::DATA) as u8) }
+        let byte = unsafe { (ptr::read_volatile(Self::STATE) & 2 != 0).then(|| ptr::read_volatile(Self::DATA) as u8) };
+        if byte.is_none() {
+            // Registers are read under the emulator's lock, which what receives for it needs too.
+            (0..REST).for_each(|turn| _ = hint::black_box(turn));
+        }
+        byte
     }
 }

@@ -64,14 +64,19 @@ pub struct Placed {
 ///
 /// Writes `plan.rs` (constants), `memory.x` and `sections.x` (`.model` and `.arena`) into `OUT_DIR`. A network that does not fit is an error of the build.
 pub fn build(machine: &Machine) {
-    if let Err(lines) = try_build(machine) {
+    build_for(machine, "memory.x");
+}
+
+/// [`build`] with the memory map of another file beside `build.rs`.
+pub fn build_for(machine: &Machine, memory: &str) {
+    if let Err(lines) = try_build(machine, memory) {
         for line in lines {
             println!("cargo::error={line}");
         }
     }
 }
 
-fn try_build(machine: &Machine) -> Result<(), Vec<String>> {
+fn try_build(machine: &Machine, memory: &str) -> Result<(), Vec<String>> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or(vec!["OUT_DIR is not set: run by cargo only".to_owned()])?);
     let target = Target::from_environment().map_err(|line| vec![line])?;
     let placed = place(machine, &target, script::feature("STREAMED"))?;
@@ -80,8 +85,8 @@ fn try_build(machine: &Machine) -> Result<(), Vec<String>> {
     let failed = |error: std::io::Error| vec![format!("writing to {}: {error}", out.display())];
     fs::write(out.join("plan.rs"), script::constants(machine, &placed, frames) + &embedded).map_err(failed)?;
     fs::write(out.join("sections.x"), script::sections(machine, &placed)).map_err(failed)?;
-    fs::copy("memory.x", out.join("memory.x")).map_err(failed)?;
-    println!("cargo::rerun-if-changed=memory.x");
+    fs::copy(memory, out.join("memory.x")).map_err(failed)?;
+    println!("cargo::rerun-if-changed={memory}");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rustc-link-search={}", out.display());
     println!("cargo::rustc-link-arg-bins=--nmagic");

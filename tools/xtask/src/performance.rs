@@ -31,7 +31,7 @@ const CORES: [(&str, &str); 6] =
 pub fn run(root: &Path) -> Result<()> {
     let hrvit = Hrvit::build(root)?;
     let mut text = String::new();
-    let nano = count::measure(root, &hrvit, &[], &Plan::default())?;
+    let nano = count::measure(root, &hrvit, &PROCESSORS.iter().collect::<Vec<_>>(), &Plan::default())?;
     nano.iter().try_for_each(|counts| profile(root, &hrvit, &mut text, counts, "nano"))?;
     count::bless(root, &nano)?;
     let b1 = Plan { variant: Some("b1".to_owned()), classes: Some("19".to_owned()), size: Some("224x224".to_owned()), ..Plan::default() };

@@ -20,6 +20,8 @@ pub use emulator::{Case, Emulator};
 
 /// Boards that the emulator knows, with the bytes that their flash has for a model image.
 pub const EMULATED: [(&str, u64); 2] = [("rp2350", 3 << 20), ("stm32h747i-disco", 64 << 20)];
+/// Frames of `b1` that the memory of STM32N6570-DK holds, with the features that this takes.
+const LARGEST: [(&str, &[&str]); 2] = [("512x512", &[]), ("576x640", &["large-arena"])];
 /// Seconds in which a start-up without a model image has ended, on any machine.
 const START_UP: u32 = 10;
 
@@ -48,6 +50,11 @@ pub fn run(root: &Path, all: bool) -> Result<Made> {
     if all {
         let nominal = program(root, "stm32n6570-dk", "selftest", &Plan { features: &["nominal", "repeat"], ..Plan::default() })?;
         println!("stm32n6570-dk with features nominal and repeat: {}", n6_image::check(&nominal)?);
+        for (size, features) in LARGEST {
+            let b1 = Plan { variant: Some("b1".to_owned()), classes: Some("19".to_owned()), size: Some(size.to_owned()), features, ..Plan::default() };
+            program(root, "stm32n6570-dk", "segment", &b1)?;
+            println!("stm32n6570-dk: b1 fits at {size}, features {features:?}");
+        }
     }
     let emulator = match Emulator::find(root)? {
         Ok(emulator) => emulator,
