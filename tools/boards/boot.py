@@ -64,13 +64,13 @@ def main() -> None:
     if args.port:
         print(board.line.open(), flush=True)
     board.machine.blinking_ends = not args.past_blinking
-    outcome: dict = {"code": None, "sleeps": False, "blinks": False, "begins_again": False, "breach": None}
+    outcome: dict = {"code": None, "sleeps": False, "blinks": False, "begins_again": False, "breach": None, "stuck": False}
     try:
         ended = board.start()
         outcome |= {"code": ended.code, "blinks": ended.blinks, "begins_again": ended.begins_again}
         outcome["sleeps"] = ended == Ended(None)
     except (Breach, Stuck) as found:
-        outcome["breach"] = str(found)
+        outcome |= {"breach": str(found), "stuck": isinstance(found, Stuck)}
     board.line.drain(30)
     if args.serial:
         args.serial.write_bytes(board.line.sent)

@@ -111,6 +111,19 @@ class Rcc(Block):
             raise Breach(f"AXI at {self.bus} Hz with {states} wait states of the flash (RM0399 table 17)")
 
 
+class Latency(Block):
+    """Wait states of the internal flash. Bits 16 to 19, which the chip lacks, are what a program reads in place of them: a fault that it does not notice by reading."""
+
+    def __init__(self):
+        super().__init__("FLASH", 0x5200_2000)
+        self.words[0] = 0x37
+
+    def read(self, offset: int) -> int:
+        word = super().read(offset)
+        shown = word >> 16 & 15
+        return word & ~0xF_000F | shown if offset == 0 and shown else word
+
+
 class Gpio(Block):
     """One port."""
 
@@ -244,7 +257,7 @@ class Board:
         "mapped at both edges": lambda block, offset, value: value | 1 << 31 if (block, offset) == ("QUADSPI", 0x14) and value >> 26 & 3 == 3 else value,
         "voltage scale 3": lambda block, offset, value: value & ~(3 << 14) | 1 << 14 if (block, offset) == ("PWR", 0x18) else value,
         "supply from the LDO": lambda block, offset, value: value & ~7 | 2 if (block, offset) == ("PWR", 0x0C) else value,
-        "no wait states": lambda block, offset, value: value & ~15 if (block, offset) == ("FLASH", 0x00) else value,
+        "no wait states": lambda block, offset, value: value & ~15 | (value & 15) << 16 if (block, offset) == ("FLASH", 0x00) else value,
     }
 
     def __init__(self, elf: Path, model: bytes, debugger: bool, mode: str):
@@ -259,8 +272,7 @@ class Board:
         self.line = Line()
         pwr, self.usart, self.ports = Pwr(), Usart(self.line), [Gpio(machine, number) for number in range(11)]
         rcc = Rcc(pwr)
-        rcc.flash = Block("FLASH", 0x5200_2000)
-        rcc.flash.words[0] = 0x37
+        rcc.flash = Latency()
         quadspi = Quadspi(machine, rcc, Dies(4 if "qpi" in mode else 1, "dtr" in mode))
         plain = {"SYSCFG": 0x5800_0400, "HSEM": 0x5802_6400, "DBGMCU": 0x5C00_1000, "EXTI": 0x5800_0000, "DMA": 0x4002_0000, "MDMA": 0x5200_0000,
                  "TIM": 0x4000_0000, "BDMA": 0x5802_5400, "CRS": 0x4000_8400, "RAMECC": 0x5200_9000}

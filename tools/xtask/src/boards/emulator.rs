@@ -68,6 +68,8 @@ pub struct Outcome {
     pub begins_again: bool,
     /// What the chips do not allow.
     pub breach: Option<String>,
+    /// Or that it neither ended nor sleeps in the time that it was given.
+    pub stuck: bool,
     /// LEDs.
     pub lights: Lights,
 }

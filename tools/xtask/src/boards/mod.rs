@@ -171,7 +171,7 @@ fn boot(board: &'static str, elf: &Path, emulator: &Emulator, hrvit: &Hrvit, goo
                 outcome = emulator.boot(&case(mode))?;
             }
         }
-        row(format!("fault: {mutation}"), &outcome, outcome.code != Some(5));
+        row(format!("fault: {mutation}"), &outcome, outcome.code != Some(5) && !outcome.stuck);
     }
     Ok(rows)
 }
