@@ -74,7 +74,7 @@ def main() -> None:
     board.line.drain(30)
     if args.serial:
         args.serial.write_bytes(board.line.sent)
-    print(json.dumps(outcome | {"lights": board.lights(), "sent": len(board.line.sent)}))
+    print(json.dumps(outcome | {"lights": board.lights(), "marks": board.marks(), "sent": len(board.line.sent)}))
 
 
 if __name__ == "__main__":

@@ -159,16 +159,22 @@ class Sio(Block):
     """Outputs of the pins."""
 
     LED = 1 << 25
+    # GP15, GP14.
+    STEP, FRAME = 15, 14
 
     def __init__(self, machine: Machine):
         super().__init__("SIO", 0xD000_0000)
         self.machine, self.pins = machine, 0
+        self.rises = {self.STEP: 0, self.FRAME: 0}
 
     def write(self, offset: int, value: int) -> None:
         before = self.pins
         self.pins = {0x10: value, 0x18: self.pins | value, 0x20: self.pins & ~value, 0x28: self.pins ^ value}.get(offset, self.pins)
-        if self.pins & ~before & self.LED:
+        risen = self.pins & ~before
+        if risen & self.LED:
             self.machine.flash()
+        for pin in self.rises:
+            self.rises[pin] += risen >> pin & 1
         super().write(offset, value)
 
 
@@ -276,6 +282,10 @@ class Board:
     def lights(self) -> dict[str, bool]:
         """The LED."""
         return {"good": self.sio.pins >> 25 & 1 == 1}
+
+    def marks(self) -> dict[str, int]:
+        """How often the markers rose."""
+        return {"step": self.sio.rises[Sio.STEP], "frame": self.sio.rises[Sio.FRAME]}
 
 
 def arm_const_model() -> int:

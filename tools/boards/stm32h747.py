@@ -131,11 +131,14 @@ class Gpio(Block):
         super().__init__(f"GPIO{'ABCDEFGHIJK'[number]}", 0x5802_0000 + 0x400 * number, 0x400)
         self.machine = machine
         self.words[0x00] = 0xFFFF_FFFF
+        self.rises = [0] * 16
 
     def write(self, offset: int, value: int) -> None:
         if offset == 0x18:
             before = self.words.get(0x14, 0)
             self.words[0x14] = (before | value & 0xFFFF) & ~(value >> 16)
+            for pin in range(16):
+                self.rises[pin] += (self.words[0x14] & ~before) >> pin & 1
             if self.name == "GPIOI" and before & ~self.words[0x14] & RED:
                 self.machine.flash()
         else:
@@ -287,6 +290,10 @@ class Board:
         """LED1 and LED3, lit when low."""
         pins = self.ports[8].words.get(0x14, 0)
         return {"good": not pins >> 12 & 1, "bad": not pins >> 14 & 1}
+
+    def marks(self) -> dict[str, int]:
+        """How often the markers rose: PI15, PJ5."""
+        return {"step": self.ports[8].rises[15], "frame": self.ports[9].rises[5]}
 
 
 def machine_pages(machine: Machine, blocks: list[Block]) -> None:

@@ -72,6 +72,17 @@ pub struct Outcome {
     pub stuck: bool,
     /// LEDs.
     pub lights: Lights,
+    /// Markers.
+    pub marks: Marks,
+}
+
+/// How often the pins rose that mark something.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Marks {
+    /// Steps.
+    pub step: u32,
+    /// Frames.
+    pub frame: u32,
 }
 
 /// LEDs.

@@ -15,8 +15,8 @@ use crate::firmware::build::{self, Plan, target_folder};
 use crate::firmware::table;
 use crate::hrvit::{Hrvit, path_text};
 use crate::{command, install, machines, n6_image};
-use emulator::Outcome;
 pub use emulator::{Case, Emulator};
+use emulator::{Marks, Outcome};
 
 /// Boards that the emulator knows, with the bytes that their flash has for a model image.
 pub const EMULATED: [(&str, u64); 2] = [("rp2350", 3 << 20), ("stm32h747i-disco", 64 << 20)];
@@ -108,8 +108,11 @@ fn own_frames(root: &Path, board: &'static str, emulator: &Emulator, hrvit: &Hrv
     command::succeed(hrvit.command(&["pack-clip", "--model", path_text(good)?, "--out", path_text(&clip)?]).args(FRAMES))?;
     let case = Case { model: Some(&clip), debugger: false, ..Case::new(board, &elf) };
     let (outcome, sent) = emulator.sending(&case, hrvit, good, &FRAMES, &target_folder(root).join("own_frames").join(board))?;
-    let ended = format!("{outcome}; {sent}");
-    let fine = outcome.sleeps && outcome.lights.good && sent.is_fine(FRAMES.len());
+    let Marks { step, frame } = outcome.marks;
+    let ended = format!("{outcome}; {sent}; markers rose {frame} and {step} times");
+    // The golden frame, those behind the image, those sent, and the wait for one more; steps that take turns share one rise.
+    let marked = frame as usize == 2 + 2 * FRAMES.len() && step > 10 * frame;
+    let fine = outcome.sleeps && outcome.lights.good && sent.is_fine(FRAMES.len()) && marked;
     Ok(Row { board, what: "segment without a debugger: a frame behind the image, and over the serial port".to_owned(), ended, fine })
 }
 
