@@ -74,6 +74,8 @@ def main() -> None:
     board.line.drain(30)
     if args.serial:
         args.serial.write_bytes(board.line.sent)
+    logged = board.rtt()
+    outcome["same_log"] = logged != b"" and bytes(board.line.sent).startswith(logged)
     print(json.dumps(outcome | {"lights": board.lights(), "marks": board.marks(), "sent": len(board.line.sent)}))
 
 

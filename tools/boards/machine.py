@@ -202,6 +202,14 @@ class Machine:
             if kind == 1 and length:
                 self.uc.mem_write(physical, data[offset : offset + length])
 
+    def rtt(self, ram: int, size: int) -> bytes:
+        """What lies in the first buffer towards a debugger (SEGGER RTT: an identification of 16 bytes, two counts, then name, buffer, size, written, read, flags)."""
+        block = bytes(self.uc.mem_read(ram, size)).find(b"SEGGER RTT\0")
+        if block < 0:
+            return b""
+        _, buffer, _, written, _, _ = struct.unpack("<6I", self.uc.mem_read(ram + block + 24, 24))
+        return bytes(self.uc.mem_read(buffer, written))
+
     def run(self, vectors: int) -> Ended:
         """Starts as after a reset, with the vector table at `vectors`, until the program ends or sleeps."""
         stack, entry = struct.unpack("<II", self.uc.mem_read(vectors, 8))

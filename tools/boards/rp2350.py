@@ -279,6 +279,10 @@ class Board:
         """Until the end."""
         return self.machine.run(VECTORS)
 
+    def rtt(self) -> bytes:
+        """The log for a debugger."""
+        return self.machine.rtt(0x2000_0000, 64 << 10)
+
     def lights(self) -> dict[str, bool]:
         """The LED."""
         return {"good": self.sio.pins >> 25 & 1 == 1}

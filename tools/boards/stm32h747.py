@@ -286,6 +286,10 @@ class Board:
         """Until the end."""
         return self.machine.run(VECTORS)
 
+    def rtt(self) -> bytes:
+        """The log for a debugger."""
+        return self.machine.rtt(0x2000_0000, 128 << 10)
+
     def lights(self) -> dict[str, bool]:
         """LED1 and LED3, lit when low."""
         pins = self.ports[8].words.get(0x14, 0)

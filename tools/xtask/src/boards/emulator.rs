@@ -70,6 +70,8 @@ pub struct Outcome {
     pub breach: Option<String>,
     /// Or that it neither ended nor sleeps in the time that it was given.
     pub stuck: bool,
+    /// Whether the debugger's buffer holds what was sent over the serial port.
+    pub same_log: bool,
     /// LEDs.
     pub lights: Lights,
     /// Markers.

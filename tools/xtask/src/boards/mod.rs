@@ -163,7 +163,7 @@ fn boot(board: &'static str, elf: &Path, emulator: &Emulator, hrvit: &Hrvit, goo
     row("no model image, without a debugger".to_owned(), &blinking, blinking.blinks);
     for mode in &modes {
         let blank = emulator.boot(&Case { mode: Some(mode), seconds: Some(START_UP), ..Case::new(board, elf) })?;
-        row(format!("no model image, flash left in {mode}"), &blank, blank.code == Some(5));
+        row(format!("no model image, flash left in {mode}: log for the debugger and over the serial port"), &blank, blank.code == Some(5) && blank.same_log);
     }
     for mutation in &mutations {
         // A fault may show in one mode of the flash only.
