@@ -1,6 +1,7 @@
 /*
  * main.c: a firmware in C, without any Rust source, that segments the golden frame of the model image
- * in flash and says what came out. All memory is its own; there is no heap and no operating system.
+ * at MODEL_ADDRESS (on a board: flash) and says what came out. All memory is its own; there is no
+ * heap and no operating system.
  */
 #include "board.h"
 #include "crc32.h"

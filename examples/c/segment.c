@@ -3,7 +3,7 @@
  * what it sees, how sure it is and the CRC-32 of the label map.
  *
  * C99, libhrvit and the C library:
- *   cc -std=c99 segment.c $(pkg-config --cflags --libs hrvit) -o segment
+ *   cc -std=c99 segment.c $(pkg-config --cflags --libs hrvit-static) -o segment
  */
 #define _POSIX_C_SOURCE 200112L /* posix_memalign */
 #include <stdio.h>

@@ -2,7 +2,7 @@
 // sure it is and the CRC-32 of the label map.
 //
 // C++17, without exceptions and RTTI:
-//   c++ -std=c++17 -fno-exceptions -fno-rtti segment.cpp $(pkg-config --cflags --libs hrvit) -o segment
+//   c++ -std=c++17 -fno-exceptions -fno-rtti segment.cpp $(pkg-config --cflags --libs hrvit-static) -o segment
 #include <cstdio>
 #include <cstdlib>
 #include <functional>

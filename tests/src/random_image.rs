@@ -52,12 +52,32 @@ pub fn try_image(
     size: Size,
     seed: u64,
     golden: Option<Golden<'_>>,
+    precision: impl FnMut(Step) -> Precision,
+    edit: impl FnMut(Step, &mut [OpData]),
+) -> Result<AlignedBytes, LoadError> {
+    image_of(&meta(network, size, &format!("random weights, seed {seed}")), seed, golden, precision, edit)
+}
+
+/// A random image in 8 bits that names its classes, a line each, has a colour for each and a golden frame. Panics if the result is no valid image.
+pub fn named_image(network: &Network, size: Size, seed: u64, class_names: &str, colours: &[u8], golden: Golden<'_>) -> AlignedBytes {
+    let meta = Meta { class_names, colours, ..meta(network, size, "random weights") };
+    image_of(&meta, seed, Some(golden), |_| Precision::Int8, |_, _| ()).unwrap_or_else(|error| panic!("random image of seed {seed}: {error}"))
+}
+
+/// What an image says of itself, without names and colours.
+fn meta<'a>(network: &Network, size: Size, provenance: &'a str) -> Meta<'a> {
+    Meta { network: network.clone(), size, preprocess: Preprocess::IMAGENET, threshold: None, class_names: "", colours: &[], provenance }
+}
+
+/// An image of random weights that says `meta` of itself.
+fn image_of(
+    meta: &Meta<'_>,
+    seed: u64,
+    golden: Option<Golden<'_>>,
     mut precision: impl FnMut(Step) -> Precision,
     mut edit: impl FnMut(Step, &mut [OpData]),
 ) -> Result<AlignedBytes, LoadError> {
-    let provenance = format!("random weights, seed {seed}");
-    let meta =
-        Meta { network: network.clone(), size, preprocess: Preprocess::IMAGENET, threshold: None, class_names: "", colours: &[], provenance: &provenance };
+    let (network, size) = (&meta.network, meta.size);
     let mut maker = Maker {
         rng: Rng::new(seed),
         network,
@@ -80,7 +100,7 @@ pub fn try_image(
     });
     let steps: Vec<StepData> = steps.collect();
     let exp = &hrvit_kernels::exp_table();
-    write_image(&ImageData { meta: &meta, sequence: 1, packing: Packing::Rows, steps: &steps, exp, golden })
+    write_image(&ImageData { meta, sequence: 1, packing: Packing::Rows, steps: &steps, exp, golden })
 }
 
 /// A frame of uniform noise over a slow gradient.

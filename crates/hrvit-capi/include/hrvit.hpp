@@ -14,7 +14,11 @@
 //         return fail(done.message());
 //
 // What hrvit.h says of units, lifetimes and threads holds here too. An engine must be destroyed
-// before its model: declare it after the model.
+// before its model (declare it after the model), and not while it runs a frame: else it stays open
+// until the program ends. Structures of hrvit.h begin with make:
+//
+//     auto options = hrvit::make<hrvit_engine_options>();
+//     options.workers = 4;
 #ifndef HRVIT_HPP
 #define HRVIT_HPP
 
@@ -29,7 +33,7 @@ namespace hrvit {
 
 /// Memory of somebody else's: a pointer and a number of elements. Made from arrays, from anything
 /// that has `data()` and `size()` (std::vector, std::array, std::string, C++20's std::span), or from
-/// both numbers.
+/// both numbers. It does not keep alive what it was made from.
 template <class T>
 class Span {
 public:
@@ -95,7 +99,7 @@ private:
     T value_{};
 };
 
-/// A text of at most 63 bytes.
+/// A text of at most 63 bytes. A longer one is cut, and the result an error (HRVIT_ERROR_SIZE).
 struct Text {
     char text[64] = "";
 

@@ -74,8 +74,8 @@ pub extern "C" fn hrvit_features() -> u32 {
     features
 }
 
-/// One sentence in English for a code, also for numbers that are none. It lives as long as the
-/// library. `hrvit_error.text` says more.
+/// One sentence in English for a code; for other numbers a sentence that says so. Never NULL. It
+/// lives as long as the library. `hrvit_error.text` says more.
 ///
 /// Errors: none. Thread-safety: any thread, any time.
 ///

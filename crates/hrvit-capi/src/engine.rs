@@ -106,7 +106,8 @@ pub(crate) fn take(engine: *const hrvit_engine) -> Result<Held<'static, OpenEngi
 /// `hrvit_engine_close` has returned `HRVIT_OK`; what it holds before and after means nothing.
 /// During a frame nothing is allocated, unless there is more than one worker.
 ///
-/// Writes the handle to `engine`, or NULL after an error. The model cannot be closed before it.
+/// Writes the handle to `engine`, or NULL after an error (nothing if `error` itself is refused). The
+/// model cannot be closed before it.
 ///
 /// Errors: those of `hrvit_plan`, and `HRVIT_ERROR_ARENA` (too small: `hrvit_plan` says what is
 /// needed), `_ALIGNMENT` (the arena), `_OVERLAP` (another arena, or an image), `_PACKING`,
@@ -144,14 +145,10 @@ pub unsafe extern "C" fn hrvit_engine_open(
         let handle = model::with(model, |open| {
             let plan = plan_of(open.image.model(), &options)?;
             // SAFETY: the caller vouches for the arena.
-            let mut arena = unsafe { arena_of(&options, plan.arena_bytes())? };
-            let loan = lent::register()?.begin(Place::of(arena.as_mut()), true)?;
-            let opened = start(open.image.model(), plan, arena, kernels, (model, &loan));
-            match opened {
-                Ok(_) => open.engines += 1,
-                Err(_) => lent::register()?.end(&loan),
-            }
-            opened
+            let arena = unsafe { arena_of(&options, plan.arena_bytes())? };
+            let opened = start(open.image.model(), plan, arena, kernels, model)?;
+            open.engines += 1;
+            Ok(opened)
         })?;
         // SAFETY: `clear` found that it leads to a handle of the caller.
         unsafe { put("engine", engine, core::ptr::without_provenance_mut(handle)) }
@@ -160,18 +157,28 @@ pub unsafe extern "C" fn hrvit_engine_open(
     unsafe { answer(error, call) }
 }
 
-/// Starts the workers and fills a slot.
+/// Starts the workers, enters the arena into the register and fills a slot.
 #[inline(never)] // an engine lies on the stack until it is in its slot: not also while it is planned
-fn start(image: &Model<'static>, plan: Plan, arena: Arena, kernels: Kernels, (model, loan): (*const hrvit_model, &Loan)) -> Result<usize, Failure> {
+fn start(image: &Model<'static>, plan: Plan, mut arena: Arena, kernels: Kernels, model: *const hrvit_model) -> Result<usize, Failure> {
     let workers = Workers::new(plan.workers())?;
+    let place = Place::of("arena", arena.as_mut());
+    let engine = Engine::with_kernels(image.clone(), plan, workers.clone(), arena, kernels)?;
+    // Held until the slot is filled: an entry without an engine would never be taken out.
+    let mut register = lent::register()?;
     let open = OpenEngine {
-        engine: Engine::with_kernels(image.clone(), plan, workers.clone(), arena, kernels)?,
+        engine,
         #[cfg(feature = "std")]
         workers,
         model,
-        loan: Loan(loan.0),
+        loan: register.begin(place, true)?,
     };
-    OPEN.insert(open).map_err(|_| Failure::number(HRVIT_ERROR_SLOTS, "engines that are open", ENGINES, ENGINES - 1))
+    OPEN.insert(open).map_err(|refused| {
+        register.end(&refused.loan);
+        Failure::text(
+            HRVIT_ERROR_SLOTS,
+            if cfg!(feature = "std") { "64 engines are open, the most at a time: close one" } else { "2 engines are open, the most at a time: close one" },
+        )
+    })
 }
 
 /// The arena that the options give, or one of the library's own.
@@ -182,7 +189,7 @@ unsafe fn arena_of(options: &hrvit_engine_options, needed: usize) -> Result<Aren
     if !options.arena.is_null() {
         // Compared first, so that no slice is made of memory that an engine works with.
         if options.arena_bytes < needed {
-            return Err(Failure::number(HRVIT_ERROR_ARENA, "bytes of the arena", options.arena_bytes, needed));
+            return Err(Failure::below(HRVIT_ERROR_ARENA, "arena_bytes", options.arena_bytes, needed));
         }
         let place = crate::memory::Apart::default().add("arena", options.arena.cast::<u8>(), needed)?;
         lent::register()?.check(place, true)?;
@@ -190,7 +197,7 @@ unsafe fn arena_of(options: &hrvit_engine_options, needed: usize) -> Result<Aren
         return Ok(Arena::Lent(unsafe { unique("arena", options.arena.cast(), needed)? }));
     }
     if options.arena_bytes != 0 {
-        return Err(Failure::text(HRVIT_ERROR_NULL, "the arena is NULL, but arena_bytes is not 0"));
+        return Err(Failure::text(HRVIT_ERROR_NULL, "arena is NULL, but arena_bytes is not 0"));
     }
     #[cfg(feature = "std")]
     return Ok(Arena::Own(crate::memory::zeroed(needed)?));
@@ -198,10 +205,11 @@ unsafe fn arena_of(options: &hrvit_engine_options, needed: usize) -> Result<Aren
     Err(Failure::text(HRVIT_ERROR_UNSUPPORTED, "this build of the library has no memory of its own: give it an arena"))
 }
 
-/// Closes an engine. Its handle is an open one no longer; the arena is the caller's again.
+/// Closes an engine. The handle becomes invalid; the arena is the caller's again.
 ///
 /// Errors: `HRVIT_ERROR_HANDLE`, `_BUSY` (a frame is running, on another thread or around the
-/// callback that calls this: the engine stays open).
+/// callback that calls this; without `HRVIT_FEATURE_STD` also another task that works with its model:
+/// the engine stays open).
 ///
 /// Thread-safety: any thread, any time; not from interrupts.
 ///

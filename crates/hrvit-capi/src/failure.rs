@@ -29,11 +29,21 @@ enum Cause {
     Code,
     /// A fixed text.
     Text(&'static str),
-    /// `what` is `found`, and ought to be `needed`.
+    /// A name, and what is wrong with it.
+    Named {
+        what: &'static str,
+        is: &'static str,
+    },
+    /// `what` is `found`, and ought to be something else.
     Number {
         what: &'static str,
         found: usize,
-        needed: usize,
+        expected: Expected,
+    },
+    /// The pointer `what` must be a multiple of `align`.
+    Misaligned {
+        what: &'static str,
+        align: usize,
     },
     Load(LoadError),
     Plan(PlanError),
@@ -41,6 +51,14 @@ enum Cause {
     Run(RunError<Never, RowFailed>),
     #[cfg(feature = "std")]
     Owned(String),
+}
+
+/// Which numbers would do.
+#[derive(Clone, Copy, Debug)]
+enum Expected {
+    Exactly(usize),
+    AtLeast(usize),
+    Between(usize, usize),
 }
 
 impl Failure {
@@ -54,9 +72,29 @@ impl Failure {
         Self { status, cause: Cause::Text(text) }
     }
 
-    /// `what` has `found`, and ought to have `needed`.
+    /// `what`, and then what is wrong with it: "labels" and " is NULL".
+    pub fn named(status: hrvit_status, what: &'static str, is: &'static str) -> Self {
+        Self { status, cause: Cause::Named { what, is } }
+    }
+
+    /// `what` is `found`, and ought to be `needed`.
     pub fn number(status: hrvit_status, what: &'static str, found: usize, needed: usize) -> Self {
-        Self { status, cause: Cause::Number { what, found, needed } }
+        Self { status, cause: Cause::Number { what, found, expected: Expected::Exactly(needed) } }
+    }
+
+    /// `what` is `found`, and ought to be `least` or more.
+    pub fn below(status: hrvit_status, what: &'static str, found: usize, least: usize) -> Self {
+        Self { status, cause: Cause::Number { what, found, expected: Expected::AtLeast(least) } }
+    }
+
+    /// `what` is `found`, and ought to be `least` to `most`.
+    pub fn outside(status: hrvit_status, what: &'static str, found: usize, (least, most): (usize, usize)) -> Self {
+        Self { status, cause: Cause::Number { what, found, expected: Expected::Between(least, most) } }
+    }
+
+    /// The pointer `what` ought to be a multiple of `align`.
+    pub fn misaligned(what: &'static str, align: usize) -> Self {
+        Self { status: HRVIT_ERROR_ALIGNMENT, cause: Cause::Misaligned { what, align } }
     }
 
     /// With a text that was made for it.
@@ -71,7 +109,13 @@ impl fmt::Display for Failure {
         match &self.cause {
             Cause::Code => f.write_str(self.status.sentence().to_str().unwrap_or_default()),
             Cause::Text(text) => f.write_str(text),
-            Cause::Number { what, found, needed } => write!(f, "{what}: {found}, expected {needed}"),
+            Cause::Named { what, is } => write!(f, "{what}{is}"),
+            Cause::Number { what, found, expected } => match expected {
+                Expected::Exactly(needed) => write!(f, "{what} is {found}: expected {needed}"),
+                Expected::AtLeast(least) => write!(f, "{what} is {found}: expected {least} or more"),
+                Expected::Between(least, most) => write!(f, "{what} is {found}: expected {least} to {most}"),
+            },
+            Cause::Misaligned { what, align } => write!(f, "{what} is not aligned: expected a multiple of {align} bytes"),
             Cause::Load(error) => error.fmt(f),
             Cause::Plan(error) => error.fmt(f),
             Cause::Setup(error) => error.fmt(f),

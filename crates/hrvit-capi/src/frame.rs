@@ -64,8 +64,8 @@ pub unsafe extern "C" fn hrvit_engine_segment(
     unsafe { answer(error, call) }
 }
 
-/// Segments one frame whose rows are asked for one by one, in order, each once: the frame need not
-/// be in memory at once. `row_context` is handed to `row`. Otherwise as `hrvit_engine_segment`.
+/// Segments one frame that a callback gives row by row, from the top, each row once: the frame need
+/// never be whole in memory. `row_context` is handed to `row`. Otherwise as `hrvit_engine_segment`.
 ///
 /// Errors: those of `hrvit_engine_segment`, and `HRVIT_ERROR_ROW`, after which `row` is not called
 /// again for this frame.
@@ -94,7 +94,7 @@ pub unsafe extern "C" fn hrvit_engine_segment_rows(
     error: *mut hrvit_error,
 ) -> hrvit_status {
     let call = || {
-        let row = row.ok_or_else(|| Failure::text(HRVIT_ERROR_NULL, "row"))?;
+        let row = row.ok_or_else(|| Failure::text(HRVIT_ERROR_NULL, "row is NULL, which it may not be"))?;
         let mut held = take(engine)?;
         let open = held.get()?;
         // SAFETY: the caller vouches for the pointers, here and in the structures.
@@ -118,7 +118,7 @@ pub unsafe extern "C" fn hrvit_engine_segment_rows(
 /// `count` is 1 to `HRVIT_MOST_RANKED`, and at most the classes of the model. `options` may be NULL.
 ///
 /// Errors: those of `hrvit_engine_segment`; `HRVIT_ERROR_HEAD` if the model is a segmentor,
-/// `_ARGUMENT` if `count` is out of range.
+/// `_ARGUMENT` if `count` is out of range, or the frame's rows have padding.
 ///
 /// Thread-safety: as `hrvit_engine_segment`.
 ///
@@ -149,7 +149,7 @@ pub unsafe extern "C" fn hrvit_engine_classify(
         }
         let most = usize::from(network.classes).min(HRVIT_MOST_RANKED);
         if !(1..=most).contains(&count) {
-            return Err(Failure::number(HRVIT_ERROR_ARGUMENT, "classes to rank, at most", count, most));
+            return Err(Failure::outside(HRVIT_ERROR_ARGUMENT, "count", count, (1, most)));
         }
         let mut apart = Apart::default();
         // SAFETY: the caller vouches for the pointers, here and in the structures.
@@ -176,7 +176,8 @@ pub unsafe extern "C" fn hrvit_engine_classify(
 /// plan: `height / 4` rows of `width / 4` positions of `classes` of a segmentor, `classes` of a
 /// classifier. `hrvit_model_logit_values` gives their real values. `options` may be NULL.
 ///
-/// Errors: those of `hrvit_engine_segment`, but not `HRVIT_ERROR_HEAD`.
+/// Errors: those of `hrvit_engine_segment`, but not `HRVIT_ERROR_HEAD`; `_ARGUMENT` also if the
+/// frame's rows have padding.
 ///
 /// Thread-safety: as `hrvit_engine_segment`.
 ///
@@ -271,11 +272,14 @@ impl Pixels<'_> {
         let stride = (frame.row_bytes != 0).then_some(frame.row_bytes);
         let needed = match stride {
             None => row * rows,
-            Some(stride) if stride < row => return Err(Failure::number(HRVIT_ERROR_SIZE, "row_bytes, at least", stride, row)),
+            Some(stride) if stride < row => return Err(Failure::below(HRVIT_ERROR_SIZE, "row_bytes, where it is not 0,", stride, row)),
             Some(stride) => stride.saturating_mul(rows - 1).saturating_add(row),
         };
-        if frame.bytes < needed || (stride.is_none() && frame.bytes != needed) {
-            return Err(Failure::number(HRVIT_ERROR_SIZE, "bytes of the frame", frame.bytes, needed));
+        if stride.is_some() && frame.bytes < needed {
+            return Err(Failure::below(HRVIT_ERROR_SIZE, "bytes of the frame", frame.bytes, needed));
+        }
+        if stride.is_none() {
+            exactly("bytes of the frame", frame.bytes, needed)?;
         }
         let place = apart.add("pixels", frame.pixels, needed)?;
         lent::register()?.check(place, false)?;
@@ -312,6 +316,9 @@ impl<'o> Outputs<'o> {
         let pixels = plan.size().pixels();
         let asked = |there: bool, needed: usize| if there { needed } else { 0 };
         exactly("labels_bytes", results.labels_bytes, pixels)?;
+        if results.margins.is_null() && results.margins_bytes != 0 || results.logits.is_null() && results.logits_count != 0 {
+            return Err(Failure::text(HRVIT_ERROR_SIZE, "a buffer of results is NULL, but its size is not 0: expected both or neither"));
+        }
         exactly("margins_bytes", results.margins_bytes, asked(!results.margins.is_null(), pixels))?;
         exactly("logits_count", results.logits_count, asked(!results.logits.is_null(), open.engine.logits_len()))?;
         let places = [

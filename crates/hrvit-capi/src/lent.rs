@@ -51,7 +51,7 @@ impl Register {
     /// Checks memory that one call reads, or also writes.
     pub fn check(&self, place: Place, written: bool) -> Result<(), Failure> {
         let meets = |entry: &Entry| (entry.written || written) && entry.place.overlaps(place);
-        if self.0.iter().flatten().any(meets) { Err(Failure::of(HRVIT_ERROR_OVERLAP)) } else { Ok(()) }
+        if self.0.iter().flatten().any(meets) { Err(place.overlap()) } else { Ok(()) }
     }
 }
 
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn what_is_written_overlaps_nothing() {
         let bytes = [0u8; 64];
-        let part = |from: usize, to: usize| Place::of(&bytes[from..to]);
+        let part = |from: usize, to: usize| Place::of("", &bytes[from..to]);
         let mut register = Register([None; MODELS + ENGINES]);
         let image = register.begin(part(0, 16), false).unwrap();
         let arena = register.begin(part(16, 48), true).unwrap();

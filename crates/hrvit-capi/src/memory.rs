@@ -5,17 +5,23 @@ use core::slice;
 use crate::failure::Failure;
 use crate::status::*;
 
-/// Addresses of a piece of memory.
+/// Addresses of a piece of memory, and its name in messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Place {
     start: usize,
     bytes: usize,
+    what: &'static str,
 }
 
 impl Place {
     /// The place of a slice.
-    pub fn of<T>(slice: &[T]) -> Self {
-        Self { start: slice.as_ptr().addr(), bytes: size_of_val(slice) }
+    pub fn of<T>(what: &'static str, slice: &[T]) -> Self {
+        Self { start: slice.as_ptr().addr(), bytes: size_of_val(slice), what }
+    }
+
+    /// That it shares a byte with what it must not.
+    pub fn overlap(self) -> Failure {
+        Failure::named(HRVIT_ERROR_OVERLAP, self.what, " overlaps another buffer, an arena or an image")
     }
 
     /// Whether both share a byte.
@@ -26,16 +32,16 @@ impl Place {
 }
 
 /// Checks that `pointer` may lead to `count` elements of `T`.
-fn check<T>(what: &'static str, pointer: *const T, count: usize) -> Result<Place, Failure> {
+pub(crate) fn check<T>(what: &'static str, pointer: *const T, count: usize) -> Result<Place, Failure> {
     if pointer.is_null() {
-        return Err(Failure::text(HRVIT_ERROR_NULL, what));
+        return Err(Failure::named(HRVIT_ERROR_NULL, what, " is NULL, which it may not be"));
     }
     if !pointer.is_aligned() {
-        return Err(Failure::number(HRVIT_ERROR_ALIGNMENT, what, pointer.addr() % align_of::<T>(), 0));
+        return Err(Failure::misaligned(what, align_of::<T>()));
     }
     let bytes = count.checked_mul(size_of::<T>()).filter(|bytes| isize::try_from(*bytes).is_ok() && pointer.addr().checked_add(*bytes).is_some());
-    let bytes = bytes.ok_or_else(|| Failure::text(HRVIT_ERROR_SIZE, "a buffer would not fit the address space"))?;
-    Ok(Place { start: pointer.addr(), bytes })
+    let bytes = bytes.ok_or_else(|| Failure::named(HRVIT_ERROR_SIZE, what, " would not fit the address space"))?;
+    Ok(Place { start: pointer.addr(), bytes, what })
 }
 
 /// The caller's memory, to be read.
@@ -75,7 +81,7 @@ impl Apart {
         }
         let place = check(what, pointer, count)?;
         if self.places.iter().any(|other| other.overlaps(place)) {
-            return Err(Failure::of(HRVIT_ERROR_OVERLAP));
+            return Err(place.overlap());
         }
         let free = self.places.get_mut(self.count).ok_or_else(|| Failure::of(HRVIT_ERROR_INTERNAL))?;
         *free = place;
@@ -107,7 +113,7 @@ mod tests {
 
     #[test]
     fn places_overlap_if_they_share_a_byte() {
-        let place = |start, bytes| Place { start, bytes };
+        let place = |start, bytes| Place { start, bytes, what: "" };
         for (a, b, expected) in [
             (place(10, 5), place(15, 5), false),
             (place(10, 5), place(14, 5), true),

@@ -37,10 +37,13 @@ pub(crate) fn with<T>(model: *const hrvit_model, work: impl FnOnce(&mut OpenMode
 /// Opens a checked image.
 fn open(image: Image, model: *mut *mut hrvit_model) -> Result<(), Failure> {
     let mut register = lent::register()?;
-    let loan = register.begin(Place::of(image.bytes()), false)?;
+    let loan = register.begin(Place::of("image", image.bytes()), false)?;
     let handle = OPEN.insert(OpenModel { image, loan, engines: 0 }).map_err(|refused| {
         register.end(&refused.loan);
-        Failure::number(HRVIT_ERROR_SLOTS, "models that are open", MODELS, MODELS - 1)
+        Failure::text(
+            HRVIT_ERROR_SLOTS,
+            if cfg!(feature = "std") { "64 models are open, the most at a time: close one" } else { "2 models are open, the most at a time: close one" },
+        )
     })?;
     // SAFETY: `begin` found that it leads to a handle of the caller.
     unsafe { put("model", model, core::ptr::without_provenance_mut(handle)) }
@@ -60,15 +63,16 @@ pub(crate) unsafe fn clear<T>(handle: *mut *mut T) -> Result<(), Failure> {
 /// The image must lie at a multiple of `HRVIT_ALIGNMENT` bytes. It is read in place, so that it
 /// must stay there, unchanged, until `hrvit_model_close` has returned `HRVIT_OK`. With
 /// `HRVIT_MODEL_COPY` it may lie anywhere, and is free again when this function returns.
-/// `bytes` may exceed the image (a slot of flash). `options` may be NULL.
+/// `bytes` may exceed the image (a slot of flash); memory behind the image's end stays the caller's.
+/// `options` may be NULL.
 ///
 /// Takes: time in proportion to the image, tens of megabytes a second on a microcontroller. Writes
-/// the handle to `model`, or NULL after an error.
+/// the handle to `model`, or NULL after an error (nothing if `error` itself is refused).
 ///
 /// Errors: `HRVIT_ERROR_NULL`, `_ALIGNMENT`, `_SIZE`, `_STRUCT_SIZE`, `_ARGUMENT` (flags),
 /// `_IMAGE`, `_VERSION`, `_PACKING`, `_UNSUPPORTED` (a precision, or a copy without
 /// `HRVIT_FEATURE_STD`), `_OVERLAP` (an arena), `_MEMORY`, `_SLOTS` (64 models are open, 2 without
-/// `HRVIT_FEATURE_STD`).
+/// `HRVIT_FEATURE_STD`); `_BUSY` without `HRVIT_FEATURE_STD`.
 ///
 /// Thread-safety: any thread, any time; not from interrupts.
 ///
@@ -113,7 +117,8 @@ pub unsafe extern "C" fn hrvit_model_open(
 /// `options` may be NULL.
 ///
 /// Takes: time in proportion to the image, some gigabytes a second on a desk, beside the time that
-/// the system takes to read the file. Writes the handle to `model`, or NULL after an error.
+/// the system takes to read the file. Writes the handle to `model`, or NULL after an error (nothing
+/// if `error` itself is refused).
 ///
 /// Errors: those of `hrvit_model_open`, and `HRVIT_ERROR_FILE`; `_UNSUPPORTED` without
 /// `HRVIT_FEATURE_STD`.
@@ -145,7 +150,7 @@ pub unsafe extern "C" fn hrvit_model_open_file(
         };
         only_flags(HRVIT_MODEL_COPY, options.flags)?;
         if path.is_null() {
-            return Err(Failure::text(HRVIT_ERROR_NULL, "path"));
+            return Err(Failure::text(HRVIT_ERROR_NULL, "path is NULL, which it may not be"));
         }
         // SAFETY: not NULL; the caller vouches for the text, and for the file unless it is copied.
         open(unsafe { Image::of_file(path, options.flags & HRVIT_MODEL_COPY != 0) }?, model)
@@ -154,7 +159,7 @@ pub unsafe extern "C" fn hrvit_model_open_file(
     unsafe { answer(error, call) }
 }
 
-/// Closes a model. Its handle is an open one no longer; the memory of its image is the caller's.
+/// Closes a model. The handle becomes invalid; the memory of its image is the caller's.
 ///
 /// Errors: `HRVIT_ERROR_HANDLE`, `_IN_USE` (close its engines first: the model stays open),
 /// `_BUSY` (without `HRVIT_FEATURE_STD`: another task works with the handle; it stays open).

@@ -83,8 +83,8 @@ pub(crate) unsafe fn kernels_of(name: *const c_char) -> Result<Kernels, Failure>
     // SAFETY: not NULL; the caller vouches for the rest.
     let name = unsafe { CStr::from_ptr(name) }.to_bytes();
     let isa = Isa::ALL.into_iter().find(|isa| isa.name().as_bytes() == name);
-    let isa = isa.ok_or_else(|| Failure::text(HRVIT_ERROR_ARGUMENT, "kernels: not the name of an instruction set"))?;
-    Kernels::new(isa).map_err(|_| Failure::text(HRVIT_ERROR_UNSUPPORTED, "kernels: this build or this processor does not have them"))
+    let isa = isa.ok_or_else(|| Failure::text(HRVIT_ERROR_ARGUMENT, "kernels is not the name of an instruction set"))?;
+    Kernels::new(isa).map_err(|_| Failure::text(HRVIT_ERROR_UNSUPPORTED, "this build or this processor does not have these kernels"))
 }
 
 /// Needs and sizes of a plan.

@@ -99,14 +99,14 @@ pub(crate) unsafe fn check<T: SizedStruct>(from: *const T) -> Result<(), Failure
 /// As [`read`].
 unsafe fn size<T: SizedStruct>(from: *const T) -> Result<usize, Failure> {
     if from.is_null() {
-        return Err(Failure::text(HRVIT_ERROR_NULL, "the pointer to a structure is NULL"));
+        return Err(Failure::text(HRVIT_ERROR_NULL, "the pointer to a structure is NULL, which it may not be"));
     }
     if !from.is_aligned() {
-        return Err(Failure::text(HRVIT_ERROR_ALIGNMENT, "a structure does not have its alignment"));
+        return Err(Failure::text(HRVIT_ERROR_ALIGNMENT, "a structure is not aligned as its type asks"));
     }
     // SAFETY: not NULL, aligned, and readable, as the caller vouches.
     let size = unsafe { from.cast::<u32>().read() } as usize;
-    if (T::FIRST..=MOST).contains(&size) { Ok(size) } else { Err(Failure::number(HRVIT_ERROR_STRUCT_SIZE, "struct_size", size, size_of::<T>())) }
+    if (T::FIRST..=MOST).contains(&size) { Ok(size) } else { Err(Failure::outside(HRVIT_ERROR_STRUCT_SIZE, "struct_size", size, (T::FIRST, MOST))) }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ pub enum hrvit_status {
     HRVIT_ERROR_NULL = 1,
     /// Not an open handle of this kind: NULL, closed, or never opened.
     HRVIT_ERROR_HANDLE = 2,
-    /// Another call works with this engine, or with this handle at this moment.
+    /// Another call works with this handle: try again later.
     HRVIT_ERROR_BUSY = 3,
     /// The model has open engines: close them first.
     HRVIT_ERROR_IN_USE = 4,
@@ -66,7 +66,7 @@ impl hrvit_status {
             HRVIT_OK => c"all is well",
             HRVIT_ERROR_NULL => c"a pointer that must lead somewhere is NULL",
             HRVIT_ERROR_HANDLE => c"not an open handle of this kind: NULL, closed, or never opened",
-            HRVIT_ERROR_BUSY => c"another call works with this handle",
+            HRVIT_ERROR_BUSY => c"another call works with this handle: try again later",
             HRVIT_ERROR_IN_USE => c"the model has open engines: close them first",
             HRVIT_ERROR_SLOTS => c"too many models or engines are open at a time",
             HRVIT_ERROR_STRUCT_SIZE => c"struct_size is not one that this library knows, or fields that it does not know are not zero",

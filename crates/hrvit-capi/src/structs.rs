@@ -5,14 +5,13 @@ use core::ffi::{c_char, c_void};
 
 use crate::sized::SizedStruct;
 
-/// A checked model image. Only ever a `hrvit_model *`, which is not read through: a closed one is
-/// known as such.
+/// A checked model image. Opaque: use it by pointer only. A closed handle is recognised.
 pub struct hrvit_model {
     _private: [u8; 0],
 }
 
-/// A model, a plan and an arena, ready to run frames. Only ever a `hrvit_engine *`, which is not
-/// read through: a closed one is known as such.
+/// A model, a plan and an arena, ready to run frames. Opaque: use it by pointer only. A closed
+/// handle is recognised.
 pub struct hrvit_engine {
     _private: [u8; 0],
 }
@@ -35,13 +34,13 @@ pub struct hrvit_error {
     pub struct_size: u32,
     /// What the function also returned, an `hrvit_status`.
     pub status: i32,
-    /// One sentence in English, in UTF-8, that ends with a NUL: the thing, what was expected, what
-    /// to do. Empty after `HRVIT_OK`.
+    /// One sentence in English, in UTF-8, that ends with a NUL: the thing that is wrong, and what was
+    /// expected or what to do. A longer one is cut after a whole character. Empty after `HRVIT_OK`.
     pub text: [c_char; HRVIT_ERROR_TEXT_BYTES],
 }
 
 /// For `hrvit_model_options.flags`: copy the image to memory of the library's own. A buffer may
-/// lie anywhere; buffer or file are free again when the function returns. Needs
+/// lie anywhere; the caller may change or free buffer or file when the function returns. Needs
 /// `HRVIT_FEATURE_STD`.
 pub const HRVIT_MODEL_COPY: u32 = 1;
 
@@ -94,13 +93,14 @@ pub struct hrvit_model_info {
     pub struct_size: u32,
     /// `HRVIT_HEAD_SEGFORMER` or `HRVIT_HEAD_CLASSIFIER`.
     pub head: u32,
-    /// Classes: labels are below it. At most 256 of a segmentor, 32767 of a classifier.
+    /// Classes: labels are below it. At most 256 for segmentation, 32767 for classification.
     pub classes: u32,
     /// Rows of pixels of the input that the image was made for, a multiple of 32.
     pub height: u32,
     /// Columns of pixels of that input, a multiple of 32.
     pub width: u32,
-    /// How a picture of another shape was brought to that input: `HRVIT_FIT_...`.
+    /// How pictures of another shape were fitted when the image was made: `HRVIT_FIT_...`. The
+    /// library does not fit frames: the program does, in the same way.
     pub fit: u32,
     /// Steps of a frame.
     pub steps: u32,
@@ -110,7 +110,8 @@ pub struct hrvit_model_info {
     pub logit_scale: f32,
     /// Sum of `HRVIT_HAS_...`.
     pub contents: u32,
-    /// Number of the image: of two valid ones the higher is newer.
+    /// Number that the image was made with (`hrvit quantize --sequence N`): of two valid images the
+    /// one with the higher number is newer. It does not wrap.
     pub sequence: u32,
     /// 0.
     pub reserved: u32,
@@ -118,7 +119,7 @@ pub struct hrvit_model_info {
     pub image_bytes: usize,
 }
 
-/// Wishes that an engine is planned for, and where its arena is. Zeros are the defaults.
+/// How to plan an engine, and its arena. Zeros are the defaults.
 ///
 /// The same structure goes to `hrvit_plan`, which says how many bytes the arena must have, and to
 /// `hrvit_engine_open`.
@@ -127,26 +128,32 @@ pub struct hrvit_model_info {
 pub struct hrvit_engine_options {
     /// `sizeof(hrvit_engine_options)`, set by the caller.
     pub struct_size: u32,
-    /// Threads that share the work of a frame, 1 to 8; 0 is 1. More than one needs
-    /// `HRVIT_FEATURE_THREADS`. No number of them changes a byte of a result.
+    /// Threads that share the work of a frame: 1 to 8 (2 where pointers have 32 bits), without
+    /// `HRVIT_FEATURE_THREADS` 1; 0 is 1. No number of them changes a byte of a result. From 2 on they
+    /// are threads of the library's own, started with the engine; the calling thread waits for them.
+    /// Whole frames without a callback and without padding use them best. They do not survive `fork`.
     pub workers: u32,
     /// Rows of a frame, a multiple of 32 from 32 to 4096; 0: the image's own.
     pub height: u32,
     /// Columns of a frame, a multiple of 32 from 32 to 4096; 0: the image's own.
     pub width: u32,
     /// Memory for the engine, at a multiple of `HRVIT_ALIGNMENT` bytes, in use until the engine is
-    /// closed. NULL: the library allocates it, which needs `HRVIT_FEATURE_STD`.
+    /// closed. It is the busiest of all buffers: choose the fastest memory that has room. NULL: the
+    /// library allocates it, which needs `HRVIT_FEATURE_STD`.
     pub arena: *mut c_void,
-    /// Bytes of `arena`, at least those that the plan asks for; 0 where `arena` is NULL.
+    /// Bytes of `arena`, at least those that the plan asks for; 0 where `arena` is NULL. Those beyond
+    /// the plan are not used.
     pub arena_bytes: usize,
-    /// Plan for an arena of up to this many bytes, which may save instructions; 0: the smallest.
+    /// Plan for an arena of at most this many bytes: a larger one may save instructions. Too small a
+    /// limit is `HRVIT_ERROR_PLAN`. 0: the smallest arena.
     pub arena_limit: usize,
-    /// Kernels to run on, by the name of an instruction set: `"scalar"`, `"avx2"`, `"neon"` and so
-    /// on. NULL: the fastest that this processor has. Read during the call only.
+    /// Kernels to run on, by the name of an instruction set: `scalar`, `dsp`, `mve`, `neon`,
+    /// `neon_dotprod`, `neon_i8mm`, `avx2`, `avx_vnni` or `avx512`. NULL: the fastest that this
+    /// processor has. Read during the call only. The plan does not depend on it.
     pub kernels: *const c_char,
 }
 
-/// Needs and sizes of a plan.
+/// Memory and buffer sizes of an engine.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct hrvit_engine_info {
@@ -172,11 +179,13 @@ pub struct hrvit_engine_info {
     pub kernels: [c_char; 16],
 }
 
-/// For `hrvit_frame.format`: 3 bytes a pixel, red, green, blue.
+/// For `hrvit_frame.format`: 3 bytes a pixel, red, green, blue, 0 to 255, as a JPEG decoder gives
+/// them. Mean and deviation are part of the image: do not normalise.
 pub const HRVIT_FRAME_RGB8: u32 = 0;
 
-/// A frame in the caller's memory, row by row from the top. It is only read, and only during the
-/// call; it may lie in the image (a golden frame), but not in an arena.
+/// A frame in the caller's memory, row by row from the top, of exactly the engine's height and width:
+/// the library does not resize. It is only read, and only during the call; it may lie in the image
+/// (a golden frame), but not in an arena.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct hrvit_frame {
@@ -189,30 +198,35 @@ pub struct hrvit_frame {
     /// Bytes from the first pixel on: exactly `frame_bytes` of the plan where `row_bytes` is 0, else
     /// at least `(height - 1) * row_bytes + width * 3`.
     pub bytes: usize,
-    /// Bytes from one row to the next, at least `width * 3`; 0: rows have no padding.
+    /// Bytes from one row to the next, at least `width * 3`; 0: rows have no padding. Padded rows are
+    /// for `hrvit_engine_segment` alone.
     pub row_bytes: usize,
 }
 
-/// Buffers for the results of a frame. Sizes must be exactly those of the plan. No two buffers may
-/// overlap, nor any of them the frame, an arena or an image.
+/// Buffers for the results of a frame, row by row from the top, without padding. Sizes must be
+/// exactly `label_bytes` and `logit_count` of the plan. No two buffers may overlap, nor any of them
+/// the frame, an arena or an image.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct hrvit_segmentation {
     /// `sizeof(hrvit_segmentation)`, set by the caller.
     pub struct_size: u32,
-    /// Shift of the margins, 0 to 31: a margin is `min(255, distance >> shift)`.
-    /// `hrvit_model_margin_shift` gives one, `hrvit_model_margin_unit` what it stands for.
+    /// Shift of the margins, 0 to 31: a margin is `min(255, distance >> shift)`. `distance` is the
+    /// best logit of a pixel minus the second best, in 1/64 of a code (half precision: in 1/4096 of a
+    /// logit). `hrvit_model_margin_shift` gives a shift, `hrvit_model_margin_unit` what it stands for.
     pub margin_shift: u32,
-    /// `height * width` bytes: the class of every pixel. Not NULL.
+    /// `height * width` bytes: the class of every pixel, the one with the largest logit. Logits are
+    /// interpolated (bilinear) between their positions; the lower index wins among equals. Not NULL.
     pub labels: *mut u8,
     /// Bytes of `labels`.
     pub labels_bytes: usize,
-    /// `height * width` bytes: how far the label of every pixel is ahead of the second best class.
-    /// NULL: not asked for.
+    /// `height * width` bytes: how far the label of every pixel is ahead of the second best class;
+    /// 255 everywhere if there is one class. NULL: not asked for.
     pub margins: *mut u8,
     /// Bytes of `margins`; 0 where it is NULL.
     pub margins_bytes: usize,
-    /// `height / 4 * width / 4 * classes` logits, what the labels are made from. NULL: not asked for.
+    /// `height / 4` rows of `width / 4` positions of `classes` logits, what the labels are made from.
+    /// NULL: not asked for.
     pub logits: *mut i16,
     /// Elements of `logits`; 0 where it is NULL.
     pub logits_count: usize,
@@ -221,7 +235,7 @@ pub struct hrvit_segmentation {
 /// The most classes that `hrvit_engine_classify` ranks.
 pub const HRVIT_MOST_RANKED: usize = 32;
 
-/// A class and how much the network is for it.
+/// A class and its logit. It has no size of its own and never grows.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct hrvit_ranked {
@@ -252,9 +266,13 @@ pub struct hrvit_step {
     pub macs: u64,
 }
 
-/// Called when a step begins and when it has ended, on the thread that runs the frame. The label
-/// map is a step inside the one that makes logits. Returns 0 to go on; anything else ends the
-/// frame before the next step, with `HRVIT_ERROR_STOPPED`. The engine is ready for another frame.
+/// Called when a step begins and when it has ended, on the thread that called. `step` is valid until
+/// it returns. Every step begins and ends once in a frame that is not stopped. Steps may enclose
+/// others: the label map begins and ends within the step that makes the logits.
+///
+/// Returns 0 to go on. Anything else ends the frame before the next step begins, with
+/// `HRVIT_ERROR_STOPPED`; steps that have begun may still report their end. After the last step
+/// there is nothing to stop: the frame is `HRVIT_OK`. The engine is ready for another frame.
 ///
 /// It may call functions on models and on other engines. It must return: no `longjmp`, no exception.
 #[cfg(feature = "std")]
@@ -267,8 +285,10 @@ pub type hrvit_step_fn = Option<unsafe extern "C-unwind" fn(context: *mut c_void
 pub type hrvit_step_fn = Option<unsafe extern "C" fn(context: *mut c_void, step: *const hrvit_step) -> i32>;
 
 /// Asks for row `y` of a frame: `row_bytes` (`width * 3`) bytes of RGB, to be written to `row`.
-/// Called on the thread that runs the frame, for every row once, in order. Returns 0; anything else
-/// ends the frame with `HRVIT_ERROR_ROW`.
+/// `row` is memory of the engine, valid until the function returns; its bytes mean nothing before.
+/// Called on the thread that called, for every row once, in order, within the first step: its time
+/// counts as the step's. Returns 0; anything else ends the frame with `HRVIT_ERROR_ROW`. The engine
+/// is ready for another frame.
 ///
 /// It may call functions on models and on other engines. It must return: no `longjmp`, no exception.
 #[cfg(feature = "std")]

@@ -10,7 +10,7 @@
 //! | [`capi`] | calls of the C interface in any order, with what C programs get wrong | the code that the header says, and no memory but what was lent |
 //! | [`log`] | bytes as a device's log | read or refused; what is read writes the same lines again |
 //!
-//! `fuzz/` runs them under libFuzzer; `tests/seeded.rs` runs them on random bytes of fixed seeds.
+//! `fuzz/` runs them under libFuzzer; `tests/seeded.rs` and the program `seeds` run them on random bytes of fixed seeds.
 
 mod capi;
 mod checkpoint;
@@ -18,18 +18,26 @@ mod choices;
 mod image;
 mod kernels;
 mod load;
+#[cfg(feature = "tool")]
 mod log;
 mod run_image;
+mod seeds;
+#[cfg(feature = "tool")]
 mod spec;
+mod tally;
 
-pub use capi::capi;
+pub use capi::{calls_made, capi};
 pub use checkpoint::{CheckpointFile, checkpoint};
 pub use choices::Choices;
 pub use kernels::kernels;
 pub use load::load;
+#[cfg(feature = "tool")]
 pub use log::log;
 pub use run_image::run_image;
+pub use seeds::input as seeded_input;
+#[cfg(feature = "tool")]
 pub use spec::spec;
+pub use tally::Tally;
 
 /// What became of one input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +53,15 @@ pub enum Verdict {
 /// A target: its name and body.
 pub type Target = (&'static str, fn(&[u8]) -> Verdict);
 
-/// Every target.
-pub const TARGETS: [Target; 7] =
-    [("load", load), ("run_image", run_image), ("kernels", kernels), ("checkpoint", checkpoint), ("spec", spec), ("log", log), ("capi", capi)];
+/// Every target; without feature `tool` those that need nothing of the `hrvit` command.
+pub const TARGETS: &[Target] = &[
+    ("load", load),
+    ("run_image", run_image),
+    ("kernels", kernels),
+    ("checkpoint", checkpoint),
+    #[cfg(feature = "tool")]
+    ("spec", spec),
+    #[cfg(feature = "tool")]
+    ("log", log),
+    ("capi", capi),
+];

@@ -1,20 +1,17 @@
 //! Every target's body on random bytes of fixed seeds: a short round of what the fuzzer does for hours.
 
-use hrvit_fuzz::{TARGETS, Verdict};
-use hrvit_tests::rng::Rng;
+use hrvit_fuzz::{TARGETS, Tally, seeded_input};
 
 /// Runs a target on `count` inputs of up to `longest` bytes. Fails if fewer than `accepted` of them are valid: what is refused at the door tests nothing.
-fn round(target: &str, count: u64, longest: i64, accepted: u64) {
-    let (_, body) = TARGETS.into_iter().find(|(name, _)| *name == target).unwrap_or_else(|| panic!("no target {target}"));
-    let valid = (0..count).filter(|seed| {
-        let mut rng = Rng::new(*seed);
-        let len = rng.int(0, longest);
-        let data: Vec<u8> = (0..len).map(|_| rng.bits() as u8).collect();
-        body(&data) == Verdict::Accepted
-    });
-    let valid = valid.count() as u64;
-    println!("{target}: {valid} of {count} accepted");
-    assert!(valid >= accepted, "{target}: {valid} of {count} inputs are valid, expected {accepted}");
+fn round(target: &str, count: u64, longest: u32, accepted: u64) {
+    let (_, body) = TARGETS.iter().find(|(name, _)| *name == target).unwrap_or_else(|| panic!("no target {target}"));
+    let (mut tally, mut data) = (Tally::ZERO, Vec::new());
+    for seed in 0..count {
+        seeded_input(seed, longest, &mut data);
+        tally.count(body(&data));
+    }
+    println!("{target}: {} of {count} accepted", tally.accepted);
+    assert!(tally.accepted >= accepted, "{target}: {} of {count} inputs are valid, expected {accepted}", tally.accepted);
 }
 
 #[test]

@@ -47,8 +47,11 @@ impl Image {
     pub unsafe fn lent(image: *const c_void, bytes: usize) -> Result<Self, Failure> {
         // SAFETY: the caller vouches for it.
         let bytes = unsafe { shared::<u8>("image", image.cast(), bytes)? };
+        let model = Model::load(bytes)?;
+        // What lies behind the image in its slot of flash is not lent.
+        let bytes = bytes.get(..model.total_len()).unwrap_or(bytes);
         Ok(Self {
-            model: Model::load(bytes)?,
+            model,
             bytes,
             #[cfg(feature = "std")]
             _own: None,
@@ -120,7 +123,7 @@ impl Image {
         &self.model
     }
 
-    /// All memory that the image was looked for in.
+    /// Its bytes; a copy or a file with what lies behind it.
     pub fn bytes(&self) -> &[u8] {
         self.bytes
     }

@@ -9,7 +9,7 @@ use super::with;
 use crate::answer::answer;
 use crate::failure::Failure;
 use crate::lent;
-use crate::memory::{Apart, put, shared, unique};
+use crate::memory::{Apart, check, put, shared, unique};
 use crate::status::*;
 use crate::structs::*;
 use crate::text::Text;
@@ -23,7 +23,7 @@ unsafe fn tell(room: *mut c_char, bytes: usize, write: impl FnOnce(&mut Text<'_>
     // SAFETY: the caller vouches for it.
     let mut text = Text::new(unsafe { unique("text", room, bytes)? });
     write(&mut text)?;
-    if text.is_whole() { Ok(()) } else { Err(Failure::number(HRVIT_ERROR_SIZE, "bytes for a text and its NUL", bytes, text.needed())) }
+    if text.is_whole() { Ok(()) } else { Err(Failure::below(HRVIT_ERROR_SIZE, "text_bytes", bytes, text.needed())) }
 }
 
 /// Writes the name of a class to `text`, UTF-8 that ends with a NUL, into `text_bytes` bytes.
@@ -72,7 +72,7 @@ fn class_of(classes: u16, index: u32) -> Result<usize, Failure> {
     if index < u32::from(classes) {
         Ok(index as usize)
     } else {
-        Err(Failure::number(HRVIT_ERROR_ARGUMENT, "class, too large", index as usize, usize::from(classes) - 1))
+        Err(Failure::outside(HRVIT_ERROR_ARGUMENT, "class_index", index as usize, (0, usize::from(classes).saturating_sub(1))))
     }
 }
 
@@ -135,7 +135,8 @@ pub unsafe extern "C" fn hrvit_model_step_name(
         with(model, |open| {
             let id = u16::try_from(step_index).ok().map(StepId);
             let step = id.and_then(|id| open.image.model().meta().network.step(id));
-            let step = step.ok_or_else(|| Failure::text(HRVIT_ERROR_ARGUMENT, "the network has no step of this number"))?;
+            let last = open.image.model().steps().len().saturating_sub(1);
+            let step = step.ok_or_else(|| Failure::outside(HRVIT_ERROR_ARGUMENT, "step_index", step_index as usize, (0, last)))?;
             // SAFETY: the caller vouches for `text`.
             unsafe { tell(text, text_bytes, |text| write!(text, "{step}").map_err(|_| Failure::of(HRVIT_ERROR_INTERNAL))) }
         })
@@ -174,6 +175,9 @@ pub unsafe extern "C" fn hrvit_model_golden_frame(
 ) -> hrvit_status {
     let call = || {
         let frame = with(model, |open| open.image.model().golden().map(|golden| golden.frame).ok_or_else(|| Failure::of(HRVIT_ERROR_MISSING)))?;
+        // Both, before one is written.
+        check("pixels", pixels, 1)?;
+        check("bytes", bytes, 1)?;
         // SAFETY: the caller vouches for both pointers.
         unsafe {
             put("pixels", pixels, frame.as_ptr())?;
@@ -227,7 +231,7 @@ pub unsafe extern "C" fn hrvit_model_logit_values(
 }
 
 /// Writes to `shift` the smallest shift at which the largest margin, 255, stands for `range` of
-/// logits or more: the `margin_shift` for margins up to `range`.
+/// logits or more: the `margin_shift` for margins up to `range`. 31 if there is none.
 ///
 /// Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ALIGNMENT`; `_BUSY` without `HRVIT_FEATURE_STD`.
 ///
@@ -252,7 +256,7 @@ pub unsafe extern "C" fn hrvit_model_margin_shift(model: *const hrvit_model, ran
     unsafe { answer(error, call) }
 }
 
-/// Writes to `unit` what one code of a margin stands for at `shift`, in logits.
+/// Writes to `unit` the difference of logits that one code of a margin stands for at `shift`.
 ///
 /// Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ALIGNMENT`, `_ARGUMENT` (a shift above 31); `_BUSY`
 /// without `HRVIT_FEATURE_STD`.
@@ -283,5 +287,5 @@ pub unsafe extern "C" fn hrvit_model_margin_unit(model: *const hrvit_model, shif
 /// A shift of margins, 0 to 31.
 pub(crate) fn margin_shift_of(shift: u32) -> Result<u8, Failure> {
     let shift = u8::try_from(shift).ok().filter(|shift| *shift <= 31);
-    shift.ok_or_else(|| Failure::text(HRVIT_ERROR_ARGUMENT, "margin_shift is above 31"))
+    shift.ok_or_else(|| Failure::text(HRVIT_ERROR_ARGUMENT, "the shift of margins is above 31: expected 0 to 31"))
 }

@@ -11,7 +11,7 @@ use hrvit_capi::{
 
 use super::memory::Ends;
 use super::open::engine_options;
-use super::world::{World, new};
+use super::world::{NAMELESS, World, new};
 use crate::Choices;
 
 /// What models and engines say of themselves.
@@ -47,9 +47,10 @@ pub fn text(world: &mut World, choices: &mut Choices<'_>) {
     let room = choices.below(80);
     let (text, there) = world.memory.buffer::<c_char>(choices, room);
     let info = opened.map(|at| world.models[at].info);
-    let index = if choices.one_in(4) { choices.u32() } else { choices.u8().into() };
     let of_class = choices.one_in(2);
-    let known = info.is_some_and(|info| if of_class { index < info.classes && info.contents & HRVIT_HAS_NAMES != 0 } else { index < info.steps });
+    let index = if choices.one_in(8) { choices.u32() } else { u32::from(choices.u8() % if of_class { 8 } else { 64 }) };
+    let names = |info: hrvit_model_info| index < info.classes && index != NAMELESS && info.contents & HRVIT_HAS_NAMES != 0;
+    let known = info.is_some_and(|info| if of_class { names(info) } else { index < info.steps });
     let ends = there.and(if room >= 64 { Ends::Well } else { Ends::Either }).wrong_if(!known || room == 0);
     let name = |error| {
         // SAFETY: the text has that much room.
@@ -65,7 +66,7 @@ pub fn text(world: &mut World, choices: &mut Choices<'_>) {
 /// Colours of classes.
 pub fn colour(world: &mut World, choices: &mut Choices<'_>) {
     let (model, opened) = world.model(choices);
-    let index = choices.u8().into();
+    let index = u32::from(choices.u8() % 8);
     let (rgb, there) = match world.lent(choices, true) {
         Some((at, bytes)) if choices.one_in(16) => (at.wrapping_add(choices.below(bytes)), Ends::Badly),
         _ => world.memory.buffer::<u8>(choices, 3),

@@ -5,11 +5,13 @@
 
 mod calls;
 mod frames;
+mod made;
 mod memory;
 mod open;
 mod world;
 
 use crate::{Choices, Verdict};
+pub use made::calls_made;
 use world::World;
 
 /// The most calls of a sequence, but for those that close what it opened.

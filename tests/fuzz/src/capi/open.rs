@@ -12,7 +12,7 @@ use hrvit_capi::{
 use hrvit_format::aligned::AlignedBytes;
 
 use super::memory::Ends;
-use super::world::{OpenedEngine, OpenedModel, RESIDENT, World, described, expected, new, planned};
+use super::world::{OpenedEngine, OpenedModel, RESIDENT, World, described, expected, named, new, planned};
 use crate::Choices;
 use crate::image::{mend_crcs, segmentor};
 
@@ -40,11 +40,12 @@ pub fn model(world: &mut World, choices: &mut Choices<'_>) {
     if world.models.len() >= MOST_OPEN {
         return;
     }
-    let image = segmentor(choices.u8().into());
+    let image = if choices.one_in(8) { named() } else { segmentor(choices.u8().into()) };
     let (copy, more) = (choices.one_in(2), if choices.one_in(4) { choices.below(200) } else { 0 });
-    let bytes = [&image[..], &vec![0xff; more]].concat();
     let offset = if choices.one_in(8) { 1 + choices.below(63) } else { 0 };
-    let piece = world.memory.copy(&[vec![0; offset], bytes].concat(), 64).wrapping_add(offset);
+    let piece = world.memory.piece(offset + image.len() + more, 64).wrapping_add(offset);
+    // SAFETY: the piece has so many bytes behind the offset.
+    unsafe { piece.copy_from_nonoverlapping(image.as_ptr(), image.len()) };
     let (flags, known) = match choices.u8() {
         0..4 => (2 << choices.below(31), false),
         _ => (if copy { HRVIT_MODEL_COPY } else { 0 }, true),
@@ -132,7 +133,10 @@ fn open(
     // SAFETY: what opened a model has written its handle.
     let handle = unsafe { to.read() }.addr();
     let labels = image.and_then(expected);
-    world.models.push(OpenedModel { handle, lent: is_lent.then_some(place), info: described(handle), labels, engines: 0, is_open: true });
+    let info = described(handle);
+    // What lies behind the image is not lent.
+    let lent = is_lent.then_some((place.0, info.image_bytes));
+    world.models.push(OpenedModel { handle, lent, info, labels, engines: 0, is_open: true });
 }
 
 /// Options of an engine, and how a plan with them ends.

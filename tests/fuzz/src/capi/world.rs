@@ -1,22 +1,25 @@
 //! What a C program has open, and what it knows of it.
 
 use std::collections::HashMap;
-use std::ptr::without_provenance_mut;
+use std::ffi::c_char;
+use std::ptr::{null, null_mut, without_provenance_mut};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use hrvit_capi::{hrvit_engine, hrvit_engine_info, hrvit_engine_options, hrvit_error, hrvit_model, hrvit_model_info, hrvit_status};
 use hrvit_core::{Engine, Kernels, Model, NoObserver, Plan, Serial};
 use hrvit_format::aligned::AlignedBytes;
 use hrvit_format::record::Precision;
-use hrvit_format::{Head, Size};
-use hrvit_tests::random_image::random_frame;
+use hrvit_format::{Golden, Head, Size};
+use hrvit_tests::random_image::{named_image, random_frame};
+use hrvit_tests::specs::tiny;
 
+use super::made;
 use super::memory::{Ends, Memory};
 use crate::Choices;
 use crate::image::{classifier, segmentor};
 
 /// Models and engines at the beginning of the lists that are never closed.
-pub const RESIDENT: usize = 4;
+pub const RESIDENT: usize = 5;
 
 /// A model that was opened.
 #[derive(Clone, Debug)]
@@ -101,16 +104,17 @@ impl World {
     }
 
     /// Makes a call and compares its end with what it must be.
-    pub fn call(&mut self, choices: &mut Choices<'_>, what: &str, ends: Ends, call: impl FnOnce(*mut hrvit_error) -> hrvit_status) -> bool {
+    pub fn call(&mut self, choices: &mut Choices<'_>, what: &'static str, ends: Ends, call: impl FnOnce(*mut hrvit_error) -> hrvit_status) -> bool {
         let (error, ends) = match choices.u8() {
             // Nothing is done where the error could not be told.
             0..64 => match self.memory.structure(choices, new::<hrvit_error>(), false) {
                 (error, _) if error.is_null() => (error, ends),
                 (error, told) => (error, ends.and(told)),
             },
-            _ => (std::ptr::null_mut(), ends),
+            _ => (null_mut(), ends),
         };
         let status = call(error);
+        made::count(what, status);
         assert_ne!(status, hrvit_status::HRVIT_ERROR_INTERNAL, "{what}: a defect");
         match ends {
             Ends::Well => assert_eq!(status, hrvit_status::HRVIT_OK, "{what}"),
@@ -196,44 +200,59 @@ pub fn expected(image: &'static AlignedBytes) -> Option<&'static [u8]> {
     })
 }
 
-/// Models and engines that stay open while the program runs: most sequences are about what is done with them.
+/// Models and engines that stay open while the program runs, of this thread: most sequences are about what is done with them.
 fn resident() -> (Vec<OpenedModel>, Vec<OpenedEngine>) {
-    type Numbers = (Vec<(usize, usize)>, Vec<usize>);
-    static OPEN: OnceLock<Numbers> = OnceLock::new();
-    // In 8 bits, 16 bits and half precision.
-    let images: [&AlignedBytes; RESIDENT] = [segmentor(0), segmentor(3), segmentor(5), classifier()];
-    let (models, engines) = OPEN.get_or_init(|| {
-        let open = |image: &'static AlignedBytes| {
-            let (mut model, mut engine) = (std::ptr::null_mut(), std::ptr::null_mut());
-            // SAFETY: the image is never freed, the pointers lead to what is described.
-            let status = unsafe { hrvit_capi::hrvit_model_open(image.as_ptr().cast(), image.len(), std::ptr::null(), &raw mut model, std::ptr::null_mut()) };
-            assert_eq!(status, hrvit_status::HRVIT_OK);
-            let mut options = new::<hrvit_engine_options>();
-            options.kernels = c"scalar".as_ptr();
-            // SAFETY: as above.
-            let status = unsafe { hrvit_capi::hrvit_engine_open(model, &raw const options, &raw mut engine, std::ptr::null_mut()) };
-            assert_eq!(status, hrvit_status::HRVIT_OK);
-            ((model.addr(), image.as_ptr().addr()), engine.addr())
+    thread_local! {
+        static OPEN: (Vec<OpenedModel>, Vec<OpenedEngine>) = open_residents();
+    }
+    OPEN.with(Clone::clone)
+}
+
+/// The class that [`named`] does not name.
+pub const NAMELESS: u32 = 1;
+
+/// An image that names its classes, all but one, and has colours and a golden frame.
+pub fn named() -> &'static AlignedBytes {
+    static IMAGE: OnceLock<AlignedBytes> = OnceLock::new();
+    IMAGE.get_or_init(|| {
+        let (network, size) = (tiny(Head::Segformer), size(32, 32));
+        let name = |class: u16| {
+            if u32::from(class) == NAMELESS { String::new() } else { format!("class of number {class}, \u{e9}").repeat(usize::from(1 + class % 3)) }
         };
-        images.into_iter().map(open).unzip()
-    });
-    let model = |(&(handle, _), image): (&(usize, usize), &'static AlignedBytes)| OpenedModel {
-        handle,
-        lent: Some((image.as_ptr().cast_mut(), image.len())),
-        info: described(handle),
-        labels: expected(image),
-        engines: 1,
-        is_open: true,
+        let (names, colours): (Vec<_>, Vec<_>) = (0..network.classes).map(|class| (name(class), [class as u8, 128, 255])).unzip();
+        let crcs = vec![0; network.steps().count()];
+        let golden = Golden { crcs: &crcs, frame: &random_frame(size, 7), result: None };
+        named_image(&network, size, 11, &names.join("\n"), colours.as_flattened(), golden)
+    })
+}
+
+/// Opens models in 8 bits, 16 bits and half precision, one with names and a classifier; of each an engine on the fastest kernels or on plain code.
+fn open_residents() -> (Vec<OpenedModel>, Vec<OpenedEngine>) {
+    let images: [(&'static AlignedBytes, *const c_char); RESIDENT] =
+        [(segmentor(0), c"scalar".as_ptr()), (segmentor(3), null()), (segmentor(5), null()), (classifier(), null()), (named(), null())];
+    let open = |(at, (image, kernels)): (usize, (&'static AlignedBytes, *const c_char))| {
+        let (mut model, mut engine) = (null_mut(), null_mut());
+        // SAFETY: the image is never freed, the pointers lead to what is described.
+        let status = unsafe { hrvit_capi::hrvit_model_open(image.as_ptr().cast(), image.len(), null(), &raw mut model, null_mut()) };
+        assert_eq!(status, hrvit_status::HRVIT_OK);
+        let mut options = new::<hrvit_engine_options>();
+        options.kernels = kernels;
+        // SAFETY: as above.
+        let status = unsafe { hrvit_capi::hrvit_engine_open(model, &raw const options, &raw mut engine, null_mut()) };
+        assert_eq!(status, hrvit_status::HRVIT_OK);
+        let (handle, lent) = (model.addr(), Some((image.as_ptr().cast_mut(), image.len())));
+        let model = OpenedModel { handle, lent, info: described(handle), labels: expected(image), engines: 1, is_open: true };
+        let handle = engine.addr();
+        (model, OpenedEngine { handle, model: at, info: planned(handle), arena: None, is_open: true })
     };
-    let engine = |(at, &handle): (usize, &usize)| OpenedEngine { handle, model: at, info: planned(handle), arena: None, is_open: true };
-    (models.iter().zip(images).map(model).collect(), engines.iter().enumerate().map(engine).collect())
+    images.into_iter().enumerate().map(open).unzip()
 }
 
 /// What an open model says of itself.
 pub fn described(handle: usize) -> hrvit_model_info {
     let mut info = new::<hrvit_model_info>();
     // SAFETY: the structure is this function's.
-    let status = unsafe { hrvit_capi::hrvit_model_describe(without_provenance_mut(handle), &raw mut info, std::ptr::null_mut()) };
+    let status = unsafe { hrvit_capi::hrvit_model_describe(without_provenance_mut(handle), &raw mut info, null_mut()) };
     assert_eq!(status, hrvit_status::HRVIT_OK);
     info
 }
@@ -242,7 +261,7 @@ pub fn described(handle: usize) -> hrvit_model_info {
 pub fn planned(handle: usize) -> hrvit_engine_info {
     let mut info = new::<hrvit_engine_info>();
     // SAFETY: the structure is this function's.
-    let status = unsafe { hrvit_capi::hrvit_engine_describe(without_provenance_mut(handle), &raw mut info, std::ptr::null_mut()) };
+    let status = unsafe { hrvit_capi::hrvit_engine_describe(without_provenance_mut(handle), &raw mut info, null_mut()) };
     assert_eq!(status, hrvit_status::HRVIT_OK);
     info
 }

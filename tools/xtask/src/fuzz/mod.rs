@@ -2,6 +2,7 @@
 
 mod build;
 mod coverage;
+mod seeds;
 mod session;
 mod watch;
 
@@ -10,6 +11,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
+use comfy_table::Table;
 use serde::Serialize;
 
 use crate::command;
@@ -17,6 +19,7 @@ use crate::firmware::build::target_folder;
 use crate::firmware::{grouped, table};
 use coverage::Coverage;
 use session::Outcome;
+use watch::Tally;
 
 /// The manifest of the fuzz targets, a workspace of its own.
 const MANIFEST: &str = "fuzz/Cargo.toml";
@@ -26,6 +29,9 @@ const MEMORY: usize = 2000;
 
 /// The longest that one input may take, in seconds.
 const PATIENCE: usize = 20;
+
+/// Seeds of a short round.
+const SHORT: u64 = 100_000;
 
 /// What a target runs with.
 #[derive(Debug)]
@@ -40,19 +46,21 @@ pub struct Target {
     options: &'static [&'static str],
     /// Folders with inputs to start from, besides the corpus and `fuzz/seeds`.
     seeds: &'static [&'static str],
+    /// The longest input of a seed, in bytes.
+    seeded: u32,
 }
 
 /// Every target.
 ///
 /// Short inputs never reach backbones of many steps, nor calls after which much is open: those of `spec` and `capi` are long from the start.
 const TARGETS: [Target; 7] = [
-    Target { name: "load", longest: 128 << 10, allocation: 256, options: &[], seeds: &["crates/hrvit-core/tests/data"] },
-    Target { name: "run_image", longest: 4 << 10, allocation: 256, options: &[], seeds: &[] },
-    Target { name: "kernels", longest: 4 << 10, allocation: 256, options: &[], seeds: &[] },
-    Target { name: "checkpoint", longest: 8 << 10, allocation: 16, options: &[], seeds: &[] },
-    Target { name: "spec", longest: 512, allocation: 256, options: &["-len_control=0"], seeds: &[] },
-    Target { name: "log", longest: 2 << 10, allocation: 256, options: &[], seeds: &[] },
-    Target { name: "capi", longest: 1 << 10, allocation: 256, options: &["-len_control=0"], seeds: &[] },
+    Target { name: "load", longest: 128 << 10, allocation: 256, options: &[], seeds: &["crates/hrvit-core/tests/data"], seeded: 200 },
+    Target { name: "run_image", longest: 4 << 10, allocation: 256, options: &[], seeds: &[], seeded: 120 },
+    Target { name: "kernels", longest: 4 << 10, allocation: 256, options: &[], seeds: &[], seeded: 160 },
+    Target { name: "checkpoint", longest: 8 << 10, allocation: 16, options: &[], seeds: &[], seeded: 400 },
+    Target { name: "spec", longest: 512, allocation: 256, options: &["-len_control=0"], seeds: &[], seeded: 200 },
+    Target { name: "log", longest: 2 << 10, allocation: 256, options: &[], seeds: &[], seeded: 300 },
+    Target { name: "capi", longest: 1 << 10, allocation: 256, options: &["-len_control=0"], seeds: &[], seeded: 96 },
 ];
 
 /// Feed mutated inputs to one of the project's readers, its engine or its kernels until something breaks or the time is up
@@ -61,6 +69,7 @@ const TARGETS: [Target; 7] = [
   cargo xtask fuzz load --minutes 10                     # new inputs stay in target/fuzz-corpus/load and are where the next run starts
   cargo xtask fuzz load --minutes 60 --jobs 2 --json     # both processes together use 60 minutes of processor time
   cargo xtask fuzz load --minutes 0 --coverage           # which lines of the readers the corpus reaches
+  cargo xtask fuzz capi --seeds 10000000                 # the same random inputs every time, without libFuzzer: what short inputs reach, many times
   cargo xtask fuzz load --replay target/fuzz-findings/load/crash-0a1b
 
 Exit code 1: an input was found; its path and the replay are printed. Installs a nightly compiler, cargo-fuzz and a C++ compiler where they are missing.")]
@@ -80,6 +89,12 @@ pub struct FuzzArgs {
     /// Run on this input only, and show all that the target prints
     #[arg(long, value_name = "FILE", conflicts_with_all = ["minutes", "jobs", "coverage", "json"])]
     replay: Option<PathBuf>,
+    /// Run on the inputs of so many seeds instead of searching: random bytes, the same every time
+    #[arg(long, value_name = "N", conflicts_with_all = ["minutes", "jobs", "coverage", "replay"])]
+    seeds: Option<u64>,
+    /// The first seed
+    #[arg(long, value_name = "SEED", default_value_t = 0, requires = "seeds")]
+    first: u64,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -152,6 +167,9 @@ struct Report {
 /// If something is missing and cannot be installed, the target does not build, or the run ends before its time without a finding.
 pub fn run(root: &Path, args: &FuzzArgs) -> Result<bool> {
     let FuzzArgs { target, .. } = args;
+    if let Some(count) = args.seeds {
+        return run_seeds(root, target, args.first, count, args.json);
+    }
     let folders = Folders::of(root, target)?;
     let cargo_fuzz = build::install(root, args.coverage)?;
     if let Some(input) = &args.replay {
@@ -177,6 +195,27 @@ pub fn run(root: &Path, args: &FuzzArgs) -> Result<bool> {
     Ok(in_order)
 }
 
+/// Runs the inputs of seeds; `true` if nothing was found.
+fn run_seeds(root: &Path, target: &Target, first: u64, count: u64, json: bool) -> Result<bool> {
+    let seeds = seeds::run(root, target, first, count)?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&seeds)?);
+    } else {
+        println!("{}", drawn(target.name, &seeds.tally, usize::from(seeds.broken.is_some())));
+    }
+    Ok(seeds.broken.is_none())
+}
+
+/// A short round of [`run`] by seeds: calls of the C interface in any order.
+///
+/// # Errors
+/// If it does not build, or a sequence of calls breaks something.
+pub fn short(root: &Path) -> Result<Vec<String>> {
+    let target = parse_target("capi")?;
+    let seeds = seeds::run(root, target, 0, SHORT)?;
+    Ok(seeds.broken.map(|seed| format!("calls of the C interface: seed {seed} breaks something")).into_iter().collect())
+}
+
 /// The targets must compile with the repository's own toolchain too: `fuzz/` is outside the workspace, and nothing else builds it.
 ///
 /// # Errors
@@ -191,21 +230,25 @@ pub fn check(root: &Path) -> Result<Vec<String>> {
 /// Prints the tables.
 fn print(report: &Report) {
     if let Some(Outcome { tally, findings, .. }) = &report.outcome {
-        let mut rows = table(&["target", "executions", "accepted", "share", "core minutes", "exec/s of a core", "findings"]);
-        rows.add_row([
-            report.target.to_owned(),
-            grouped(tally.executions),
-            grouped(tally.accepted),
-            format!("{:.1} %", 100.0 * tally.share()),
-            format!("{:.2}", tally.core_seconds / 60.0),
-            format!("{:.0}", tally.rate()),
-            findings.len().to_string(),
-        ]);
-        println!("{rows}");
+        println!("{}", drawn(report.target, tally, findings.len()));
     }
     if let Some(coverage) = &report.coverage {
         println!("{}", coverage.table());
     }
+}
+
+fn drawn(target: &str, tally: &Tally, findings: usize) -> Table {
+    let mut rows = table(&["target", "executions", "accepted", "share", "core minutes", "exec/s of a core", "findings"]);
+    rows.add_row([
+        target.to_owned(),
+        grouped(tally.executions),
+        grouped(tally.accepted),
+        format!("{:.1} %", 100.0 * tally.share()),
+        format!("{:.2}", tally.core_seconds / 60.0),
+        format!("{:.0}", tally.rate()),
+        findings.to_string(),
+    ]);
+    rows
 }
 
 #[cfg(test)]

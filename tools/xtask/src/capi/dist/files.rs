@@ -46,8 +46,15 @@ pub fn around(root: &Path, archive: &Archive, folder: &Path) -> Result<()> {
         write(&folder.join(licence), std::fs::read(root.join(licence)).with_context(|| format!("reading {licence}"))?)?;
     }
     let libraries = libraries(archive.kind);
-    write(&folder.join("lib/pkgconfig/hrvit.pc"), pkg_config(libraries))?;
-    write(&folder.join("lib/cmake/hrvit/hrvit-config.cmake"), cmake(archive.kind == Kind::Linux, libraries))?;
+    let has_shared = archive.kind == Kind::Linux;
+    write(
+        &folder.join("lib/pkgconfig/hrvit.pc"),
+        pkg_config("hrvit", if has_shared { "-lhrvit" } else { "-l:libhrvit.a" }, if has_shared { &[] } else { libraries }),
+    )?;
+    if has_shared {
+        write(&folder.join("lib/pkgconfig/hrvit-static.pc"), pkg_config("hrvit-static", "-l:libhrvit.a", libraries))?;
+    }
+    write(&folder.join("lib/cmake/hrvit/hrvit-config.cmake"), cmake(has_shared, libraries))?;
     write(&folder.join("lib/cmake/hrvit/hrvit-config-version.cmake"), cmake_version())
 }
 
@@ -60,12 +67,12 @@ fn libraries(kind: Kind) -> &'static [&'static str] {
     }
 }
 
-fn pkg_config(libraries: &[&str]) -> String {
-    let private: Vec<String> = libraries.iter().map(|name| format!("-l{name}")).collect();
+/// The file for `name`, which links `library` and then `libraries` of the system. Linkers prefer a shared library: the static one is named by its file.
+fn pkg_config(name: &str, library: &str, libraries: &[&str]) -> String {
+    let system: String = libraries.iter().map(|name| format!(" -l{name}")).collect();
     format!(
-        "prefix=${{pcfiledir}}/../..\n\nName: hrvit\nDescription: HRViT, a vision transformer for segmentation and classification, on one fixed arena\n\
-         Version: {VERSION}\nCflags: -I${{prefix}}/include\nLibs: -L${{prefix}}/lib -lhrvit\nLibs.private: {}\n",
-        private.join(" ")
+        "prefix=${{pcfiledir}}/../..\n\nName: {name}\nDescription: HRViT, a vision transformer for segmentation and classification, on one fixed arena\n\
+         Version: {VERSION}\nCflags: -I${{prefix}}/include\nLibs: -L${{prefix}}/lib {library}{system}\n"
     )
 }
 
@@ -89,10 +96,11 @@ fn cmake(has_shared: bool, libraries: &[&str]) -> String {
         + ")\n"
 }
 
-/// A version of the same number before the first point will do.
+/// A version of the same number before the first point will do, if it is not older than what is asked for.
 fn cmake_version() -> String {
+    let major = VERSION.split('.').next().unwrap_or_default();
     format!(
-        "set(PACKAGE_VERSION {VERSION})\nif(PACKAGE_FIND_VERSION VERSION_GREATER PACKAGE_VERSION)\n    set(PACKAGE_VERSION_COMPATIBLE FALSE)\nelse()\n    \
+        "set(PACKAGE_VERSION {VERSION})\nif(PACKAGE_FIND_VERSION VERSION_GREATER PACKAGE_VERSION OR NOT PACKAGE_FIND_VERSION_MAJOR EQUAL {major})\n    set(PACKAGE_VERSION_COMPATIBLE FALSE)\nelse()\n    \
          set(PACKAGE_VERSION_COMPATIBLE TRUE)\n    if(PACKAGE_FIND_VERSION VERSION_EQUAL PACKAGE_VERSION)\n        set(PACKAGE_VERSION_EXACT TRUE)\n    endif()\nendif()\n"
     )
 }

@@ -38,12 +38,11 @@ fn linux(root: &Path, archive: &Archive, folder: &Path, scratch: &Path) -> Resul
     let model = Hrvit::build(root)?.model(&Plan::default(), "rows")?;
     let is_here = archive.build.tools.is_empty();
     let mut crcs = Vec::new();
-    for (name, options) in [("static", &["--static"][..]), ("shared", &[])] {
+    for (name, package) in [("static", "hrvit-static"), ("shared", "hrvit")] {
         let mut pkg_config = Command::new("pkg-config");
-        pkg_config.env("PKG_CONFIG_PATH", folder.join("lib/pkgconfig")).args(["--cflags", "--libs"]).args(options).arg("hrvit");
+        pkg_config.env("PKG_CONFIG_PATH", folder.join("lib/pkgconfig")).args(["--cflags", "--libs", package]);
         let said = command::succeed(&mut pkg_config)?;
-        let library = format!("-l:{}", if name == "static" { "libhrvit.a" } else { "libhrvit.so.1" });
-        let words = said.split_whitespace().map(|word| if word == "-lhrvit" { library.as_str() } else { word });
+        let words = said.split_whitespace();
         let program = scratch.join(format!("segment-{name}"));
         let mut compiler = Command::new(format!("{}gcc", archive.build.tools));
         compiler.current_dir(root).args(["-std=c99", "-O2", "-Wall", "-Werror", "-Iexamples/c", "examples/c/segment.c"]).args(words).arg("-o").arg(&program);
