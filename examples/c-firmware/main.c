@@ -74,10 +74,12 @@ int main(void)
 {
     hrvit_model *model;
     hrvit_engine *engine;
+    hrvit_model_info about = HRVIT_INIT(hrvit_model_info);
     hrvit_engine_info plan = HRVIT_INIT(hrvit_engine_info);
     hrvit_engine_options options = HRVIT_INIT(hrvit_engine_options);
     hrvit_frame frame = HRVIT_INIT(hrvit_frame);
     hrvit_segmentation results = HRVIT_INIT(hrvit_segmentation);
+    uint32_t expected = 0;
 
     paint();
     must(hrvit_model_open((const void *)MODEL_ADDRESS, MODEL_BYTES, NULL, &model, &error));
@@ -101,6 +103,12 @@ int main(void)
     board_print("kernels=");
     board_print(plan.kernels);
     print_number("\nlabels_crc=", crc32(labels, plan.label_bytes), 16);
+
+    /* The same bytes as when the image was made. */
+    must(hrvit_model_describe(model, &about, &error));
+    must(hrvit_model_golden_crc(model, about.steps - 1, &expected, &error));
+    if (crc32(labels, plan.label_bytes) != expected)
+        return 5;
 
     /* Errors are codes here too: an engine that is closed is no engine. */
     must(hrvit_engine_close(engine, &error));

@@ -143,6 +143,12 @@ static int see(vision *vision)
         printf("  class %2u %-12s #%02x%02x%02x %5.1f %%\n", (unsigned)class, name, rgb[0], rgb[1], rgb[2],
                100.0 * (double)areas[class] / (double)vision->plan.label_bytes);
     }
+    uint32_t expected = 0;
+    /* An image with half-precision steps has no expected bytes: HRVIT_ERROR_MISSING. */
+    if (hrvit_model_golden_crc(vision->model, vision->about.steps - 1, &expected, NULL) == HRVIT_OK && expected != whole) {
+        fprintf(stderr, "labels %08x, but %08x when the image was made\n", (unsigned)whole, (unsigned)expected);
+        return 1;
+    }
     printf("labels_crc=%08x\n", (unsigned)whole);
     return 0;
 }

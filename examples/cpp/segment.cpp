@@ -27,6 +27,7 @@ int see(const char *path, std::uint32_t workers)
     const auto about = model->describe();
     const auto golden = model->golden_frame();
     const auto shift = model->margin_shift(8.0f);
+    const auto expected = model->golden_crc(about->steps - 1);
     for (const hrvit::Outcome &outcome : {std::cref<hrvit::Outcome>(about), std::cref<hrvit::Outcome>(golden), std::cref<hrvit::Outcome>(shift)})
         if (!outcome)
             return fail("reading the model", outcome);
@@ -76,6 +77,10 @@ int see(const char *path, std::uint32_t workers)
         sum += margin;
     const auto unit = model->margin_unit(*shift);
     std::printf("%s kernels, mean margin %.2f logits\n", engine->info().kernels, sum * static_cast<double>(*unit) / static_cast<double>(margins.size()));
+    if (expected && *expected != whole) {
+        std::fprintf(stderr, "labels %08x, but %08x when the image was made\n", static_cast<unsigned>(whole), static_cast<unsigned>(*expected));
+        return 1;
+    }
     std::printf("labels_crc=%08x\n", static_cast<unsigned>(whole));
     return 0;
 }

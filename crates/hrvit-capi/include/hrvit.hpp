@@ -201,6 +201,14 @@ public:
         return frame;
     }
 
+    /// The CRC-32 of what a step of the golden frame must leave; of the label map with the last step.
+    Result<std::uint32_t> golden_crc(std::uint32_t step_index) const noexcept
+    {
+        Result<std::uint32_t> crc;
+        hrvit_model_golden_crc(handle_, step_index, &*crc, crc.error());
+        return crc;
+    }
+
     /// Real values of logits; `values` has as many elements.
     Outcome logit_values(Span<const std::int16_t> logits, Span<float> values) const noexcept
     {

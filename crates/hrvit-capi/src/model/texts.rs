@@ -150,7 +150,7 @@ pub unsafe extern "C" fn hrvit_model_step_name(
 /// Writes to `pixels` where it lies, RGB without padding, and to `bytes` its length, `height *
 /// width * 3` of the model's own input. It is part of the image: read only, until the model is
 /// closed. Its label map has the same bytes on every processor, unless the image has
-/// `HRVIT_HAS_FP16`.
+/// `HRVIT_HAS_FP16`: `hrvit_model_golden_crc` says which.
 ///
 /// Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ALIGNMENT`, `_MISSING`; `_BUSY` without
 /// `HRVIT_FEATURE_STD`.
@@ -183,6 +183,45 @@ pub unsafe extern "C" fn hrvit_model_golden_frame(
             put("pixels", pixels, frame.as_ptr())?;
             put("bytes", bytes, frame.len())
         }
+    };
+    // SAFETY: the caller vouches for `error`.
+    unsafe { answer(error, call) }
+}
+
+/// Writes to `crc` the CRC-32 (zlib's) of what a step of the golden frame left behind when the image
+/// was made.
+///
+/// The last step, `steps - 1`, leaves the label map of a segmentor or the logits of a classifier: a
+/// target that is in order makes the same bytes of the golden frame. Images with half-precision
+/// steps have none, since last bits differ between processors.
+///
+/// Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ALIGNMENT`, `_ARGUMENT` (no such step), `_MISSING` (no
+/// golden frame, or half precision); `_BUSY` without `HRVIT_FEATURE_STD`.
+///
+/// Thread-safety: any thread, any time; not from interrupts.
+///
+/// ```c
+/// // After hrvit_model_golden_frame and hrvit_engine_segment:
+/// uint32_t expected;
+/// if (hrvit_model_golden_crc(model, info.steps - 1, &expected, NULL) == HRVIT_OK)
+///     self_test_ok = crc32(labels, labels_bytes) == expected;  // your own crc32, or zlib's
+/// ```
+///
+/// # Safety
+/// Pointers are NULL or lead to what is described.
+// SAFETY: no other function of this name.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hrvit_model_golden_crc(model: *const hrvit_model, step_index: u32, crc: *mut u32, error: *mut hrvit_error) -> hrvit_status {
+    let call = || {
+        let found = with(model, |open| {
+            let model = open.image.model();
+            let golden = model.golden().filter(|golden| golden.result.is_none()).ok_or_else(|| Failure::of(HRVIT_ERROR_MISSING))?;
+            let last = golden.crcs.len().saturating_sub(1);
+            let crc = usize::try_from(step_index).ok().and_then(|at| golden.crcs.get(at));
+            crc.copied().ok_or_else(|| Failure::outside(HRVIT_ERROR_ARGUMENT, "step_index", step_index as usize, (0, last)))
+        })?;
+        // SAFETY: the caller vouches for `crc`.
+        unsafe { put("crc", crc, found) }
     };
     // SAFETY: the caller vouches for `error`.
     unsafe { answer(error, call) }

@@ -386,7 +386,7 @@ static void texts(hrvit_model *model)
     hrvit_model_info info = HRVIT_INIT(hrvit_model_info);
     char text[64];
     uint8_t rgb[3];
-    uint32_t shift;
+    uint32_t shift, crc;
     float unit, value;
     int16_t logit = 3;
     const uint8_t *pixels;
@@ -398,6 +398,7 @@ static void texts(hrvit_model *model)
     EXPECT(info.contents & HRVIT_HAS_NAMES ? HRVIT_OK : HRVIT_ERROR_MISSING, hrvit_model_class_name(model, 0, text, sizeof text, NULL));
     EXPECT(info.contents & HRVIT_HAS_COLOURS ? HRVIT_OK : HRVIT_ERROR_MISSING, hrvit_model_class_colour(model, 0, rgb, NULL));
     EXPECT(info.contents & HRVIT_HAS_GOLDEN ? HRVIT_OK : HRVIT_ERROR_MISSING, hrvit_model_golden_frame(model, &pixels, &bytes, NULL));
+    EXPECT(info.contents & HRVIT_HAS_GOLDEN ? HRVIT_OK : HRVIT_ERROR_MISSING, hrvit_model_golden_crc(model, info.steps - 1, &crc, NULL));
     EXPECT(HRVIT_OK, hrvit_model_step_name(model, 0, text, 5, NULL));
     HOLDS(strcmp(text, "stem") == 0);
     EXPECT(HRVIT_ERROR_SIZE, hrvit_model_step_name(model, 0, text, 4, NULL));

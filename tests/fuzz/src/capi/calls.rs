@@ -5,8 +5,8 @@ use std::ptr::null_mut;
 
 use hrvit_capi::{
     HRVIT_ABI_VERSION, HRVIT_HAS_COLOURS, HRVIT_HAS_GOLDEN, HRVIT_HAS_NAMES, hrvit_abi_version, hrvit_engine_describe, hrvit_engine_info, hrvit_features,
-    hrvit_model_class_colour, hrvit_model_class_name, hrvit_model_describe, hrvit_model_golden_frame, hrvit_model_info, hrvit_model_logit_values,
-    hrvit_model_margin_shift, hrvit_model_margin_unit, hrvit_model_step_name, hrvit_plan, hrvit_status_text, hrvit_version,
+    hrvit_model_class_colour, hrvit_model_class_name, hrvit_model_describe, hrvit_model_golden_crc, hrvit_model_golden_frame, hrvit_model_info,
+    hrvit_model_logit_values, hrvit_model_margin_shift, hrvit_model_margin_unit, hrvit_model_step_name, hrvit_plan, hrvit_status_text, hrvit_version,
 };
 
 use super::memory::Ends;
@@ -86,6 +86,17 @@ pub fn golden(world: &mut World, choices: &mut Choices<'_>) {
     let ends = first.and(second).wrong_if(!has);
     // SAFETY: pointers are NULL or lead to what is described.
     world.call(choices, "a golden frame", ends, |error| unsafe { hrvit_model_golden_frame(model, pixels, bytes, error) });
+}
+
+/// What a step of the golden frame left behind.
+pub fn golden_crc(world: &mut World, choices: &mut Choices<'_>) {
+    let (model, opened) = world.model(choices);
+    let step = if choices.one_in(8) { choices.u32() } else { u32::from(choices.u8() % 64) };
+    let (crc, there) = world.memory.buffer::<u32>(choices, 1);
+    // No image with half precision has a golden frame here.
+    let has = opened.map(|at| world.models[at].info).is_some_and(|info| info.contents & HRVIT_HAS_GOLDEN != 0 && step < info.steps);
+    // SAFETY: NULL, or one number.
+    world.call(choices, "a golden CRC", there.wrong_if(!has), |error| unsafe { hrvit_model_golden_crc(model, step, crc, error) });
 }
 
 /// Real values of logits.
