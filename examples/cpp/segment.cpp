@@ -62,8 +62,13 @@ int see(const char *path, std::uint32_t workers)
             pixels[at] = (*golden)[y * row_bytes + at];
         return true;
     };
-    if (auto done = engine->segment_rows(row, {labels}); !done)
+    const auto counted = hrvit::Engine::stepwise(count);
+    if (auto done = engine->segment_rows(row, {labels}, &counted); !done)
         return fail("segmenting rows", done);
+    if (ended != 2 * about->steps) {
+        std::fprintf(stderr, "%u steps ended in two frames of %u\n", static_cast<unsigned>(ended), static_cast<unsigned>(about->steps));
+        return 1;
+    }
     if (crc32(labels.data(), labels.size()) != whole) {
         std::fprintf(stderr, "rows have other labels than the whole frame\n");
         return 1;

@@ -8,19 +8,25 @@
  *
  * What holds for every function:
  *
- * - It returns an hrvit_status, HRVIT_OK or why nothing was done. `error`, the last argument, may be
- *   NULL; it gets the same code and a sentence.
- * - Handles are numbers in the clothes of pointers: NULL, closed and made-up ones give
- *   HRVIT_ERROR_HANDLE. All other pointers must be NULL (an error, unless said otherwise) or lead to
- *   memory of the size that is asked for.
+ * - It returns an hrvit_status: HRVIT_OK, or why nothing was done. `error`, the last argument, may
+ *   be NULL; else it gets the same code and a sentence. Make it with HRVIT_INIT: without its size
+ *   the call is refused (HRVIT_ERROR_STRUCT_SIZE), and nothing is done.
+ * - Handles look like pointers but are numbers: the library never reads through them. NULL, closed
+ *   and made-up ones give HRVIT_ERROR_HANDLE. Every other pointer must point to memory of the
+ *   stated size. NULL is an error code, unless said otherwise.
  * - Structures begin with struct_size: make them with HRVIT_INIT, which sets it and zeros the rest.
  *   Zeros are defaults, so that programs and libraries of different age work together.
+ * - Every buffer stays the caller's to free. The library frees what it allocated itself when the
+ *   handle is closed.
  * - "Thread-safety" says who may call it when. Functions on one engine run one at a time: a second
- *   call meanwhile is HRVIT_ERROR_BUSY. Models may be used from any number of threads; without an
- *   operating system (no HRVIT_FEATURE_STD) a task that interrupts another on the same handle gets
- *   HRVIT_ERROR_BUSY too. None may be called from an interrupt handler.
- * - Nothing is allocated, printed or kept in global state beyond the table of handles, unless the
- *   build has HRVIT_FEATURE_STD and the function says so.
+ *   call meanwhile is HRVIT_ERROR_BUSY. Models may be used from any number of threads; calls on one
+ *   model may wait for one another, for milliseconds while an engine is opened. Frames never wait.
+ *   Without an operating system (no HRVIT_FEATURE_STD) nothing waits: a task that interrupts
+ *   another on the same handle gets HRVIT_ERROR_BUSY. None may be called from an interrupt handler.
+ * - Nothing is allocated, printed or kept in global state beyond the tables of handles and of lent
+ *   memory, unless the build has HRVIT_FEATURE_STD and the function says so.
+ * - Memory is read and written by the processor. Invalidate its data cache over a frame that DMA
+ *   wrote, before the call; clean it over results that DMA will read, after the call.
  * - Sizes are bytes where a name ends in `bytes`, elements where it ends in `count`.
  */
 
@@ -30,7 +36,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Begins a structure with its size; the rest is zero: hrvit_frame frame = HRVIT_INIT(hrvit_frame); */
+/* Begins a structure with its size; the rest is zero: hrvit_frame frame = HRVIT_INIT(hrvit_frame);
+ * For declarations. To reset one in C: frame = (hrvit_frame)HRVIT_INIT(hrvit_frame); in C++:
+ * frame = hrvit::make<hrvit_frame>() of hrvit.hpp. */
 #ifdef __cplusplus
 #define HRVIT_INIT(type) {sizeof(type)}
 #else
@@ -57,7 +65,7 @@
 
 /**
  * For `hrvit_model_options.flags`: copy the image to memory of the library's own. A buffer may
- * lie anywhere; buffer or file are free again when the function returns. Needs
+ * lie anywhere; the caller may change or free buffer or file when the function returns. Needs
  * `HRVIT_FEATURE_STD`.
  */
 #define HRVIT_MODEL_COPY 1
@@ -91,7 +99,11 @@
  * between processors in the last bits; those of all other images never do.
  */
 #define HRVIT_HAS_FP16 16
-/** For `hrvit_frame.format`: 3 bytes a pixel, red, green, blue. */
+
+/**
+ * For `hrvit_frame.format`: 3 bytes a pixel, red, green, blue, 0 to 255, as a JPEG decoder gives
+ * them. Mean and deviation are part of the image: do not normalise.
+ */
 #define HRVIT_FRAME_RGB8 0
 /** The most classes that `hrvit_engine_classify` ranks. */
 #define HRVIT_MOST_RANKED 32
@@ -116,7 +128,7 @@ enum hrvit_status
     HRVIT_ERROR_NULL = 1,
     /** Not an open handle of this kind: NULL, closed, or never opened. */
     HRVIT_ERROR_HANDLE = 2,
-    /** Another call works with this engine, or with this handle at this moment. */
+    /** Another call works with this handle: try again later. */
     HRVIT_ERROR_BUSY = 3,
     /** The model has open engines: close them first. */
     HRVIT_ERROR_IN_USE = 4,
@@ -171,15 +183,12 @@ typedef int32_t hrvit_status;
 #endif // __cplusplus
 
 /**
- * A model, a plan and an arena, ready to run frames. Only ever a `hrvit_engine *`, which is not
- * read through: a closed one is known as such.
+ * A model, a plan and an arena, ready to run frames. Opaque: use it by pointer only. A closed
+ * handle is recognised.
  */
 typedef struct hrvit_engine hrvit_engine;
 
-/**
- * A checked model image. Only ever a `hrvit_model *`, which is not read through: a closed one is
- * known as such.
- */
+/** A checked model image. Opaque: use it by pointer only. A closed handle is recognised. */
 typedef struct hrvit_model hrvit_model;
 
 /** How to open a model. Zeros are the defaults. */
@@ -206,8 +215,9 @@ typedef struct hrvit_error
     /** What the function also returned, an `hrvit_status`. */
     int32_t status;
     /**
-     * One sentence in English, in UTF-8, that ends with a NUL: the thing, what was expected, what
-     * to do. Empty after `HRVIT_OK`.
+     * One sentence in English, in UTF-8, that ends with a NUL: the thing that is wrong, and what
+     * was expected or what to do. A longer one is cut after a whole character. Empty after
+     * `HRVIT_OK`.
      */
     char text[HRVIT_ERROR_TEXT_BYTES];
 } hrvit_error;
@@ -219,13 +229,16 @@ typedef struct hrvit_model_info
     uint32_t struct_size;
     /** `HRVIT_HEAD_SEGFORMER` or `HRVIT_HEAD_CLASSIFIER`. */
     uint32_t head;
-    /** Classes: labels are below it. At most 256 of a segmentor, 32767 of a classifier. */
+    /** Classes: labels are below it. At most 256 for segmentation, 32767 for classification. */
     uint32_t classes;
     /** Rows of pixels of the input that the image was made for, a multiple of 32. */
     uint32_t height;
     /** Columns of pixels of that input, a multiple of 32. */
     uint32_t width;
-    /** How a picture of another shape was brought to that input: `HRVIT_FIT_...`. */
+    /**
+     * How pictures of another shape were fitted when the image was made: `HRVIT_FIT_...`. The
+     * library does not fit frames: the program does, in the same way.
+     */
     uint32_t fit;
     /** Steps of a frame. */
     uint32_t steps;
@@ -235,7 +248,10 @@ typedef struct hrvit_model_info
     float logit_scale;
     /** Sum of `HRVIT_HAS_...`. */
     uint32_t contents;
-    /** Number of the image: of two valid ones the higher is newer. */
+    /**
+     * Number that the image was made with (`hrvit quantize --sequence N`): of two valid images the
+     * one with the higher number is newer. It does not wrap.
+     */
     uint32_t sequence;
     /** 0. */
     uint32_t reserved;
@@ -244,7 +260,7 @@ typedef struct hrvit_model_info
 } hrvit_model_info;
 
 /**
- * Wishes that an engine is planned for, and where its arena is. Zeros are the defaults.
+ * How to plan an engine, and its arena. Zeros are the defaults.
  *
  * The same structure goes to `hrvit_plan`, which says how many bytes the arena must have, and to
  * `hrvit_engine_open`.
@@ -254,8 +270,11 @@ typedef struct hrvit_engine_options
     /** `sizeof(hrvit_engine_options)`, set by the caller. */
     uint32_t struct_size;
     /**
-     * Threads that share the work of a frame, 1 to 8; 0 is 1. More than one needs
-     * `HRVIT_FEATURE_THREADS`. No number of them changes a byte of a result.
+     * Threads that share the work of a frame: 1 to 8 (2 where pointers have 32 bits), without
+     * `HRVIT_FEATURE_THREADS` 1; 0 is 1. No number of them changes a byte of a result. From 2 on
+     * they are threads of the library's own, started with the engine; the calling thread waits for
+     * them. Whole frames without a callback and without padding use them best. They do not survive
+     * `fork`.
      */
     uint32_t workers;
     /** Rows of a frame, a multiple of 32 from 32 to 4096; 0: the image's own. */
@@ -264,21 +283,29 @@ typedef struct hrvit_engine_options
     uint32_t width;
     /**
      * Memory for the engine, at a multiple of `HRVIT_ALIGNMENT` bytes, in use until the engine is
-     * closed. NULL: the library allocates it, which needs `HRVIT_FEATURE_STD`.
+     * closed. It is the busiest of all buffers: choose the fastest memory that has room. NULL: the
+     * library allocates it, which needs `HRVIT_FEATURE_STD`.
      */
     void *arena;
-    /** Bytes of `arena`, at least those that the plan asks for; 0 where `arena` is NULL. */
+    /**
+     * Bytes of `arena`, at least those that the plan asks for; 0 where `arena` is NULL. Those
+     * beyond the plan are not used.
+     */
     size_t arena_bytes;
-    /** Plan for an arena of up to this many bytes, which may save instructions; 0: the smallest. */
+    /**
+     * Plan for an arena of at most this many bytes: a larger one may save instructions. Too small
+     * a limit is `HRVIT_ERROR_PLAN`. 0: the smallest arena.
+     */
     size_t arena_limit;
     /**
-     * Kernels to run on, by the name of an instruction set: `"scalar"`, `"avx2"`, `"neon"` and so
-     * on. NULL: the fastest that this processor has. Read during the call only.
+     * Kernels to run on, by the name of an instruction set: `scalar`, `dsp`, `mve`, `neon`,
+     * `neon_dotprod`, `neon_i8mm`, `avx2`, `avx_vnni` or `avx512`. NULL: the fastest that this
+     * processor has. Read during the call only. The plan does not depend on it.
      */
     const char *kernels;
 } hrvit_engine_options;
 
-/** Needs and sizes of a plan. */
+/** Memory and buffer sizes of an engine. */
 typedef struct hrvit_engine_info
 {
     /** `sizeof(hrvit_engine_info)`, set by the caller. */
@@ -304,8 +331,9 @@ typedef struct hrvit_engine_info
 } hrvit_engine_info;
 
 /**
- * A frame in the caller's memory, row by row from the top. It is only read, and only during the
- * call; it may lie in the image (a golden frame), but not in an arena.
+ * A frame in the caller's memory, row by row from the top, of exactly the engine's height and
+ * width: the library does not resize. It is only read, and only during the call; it may lie in the
+ * image (a golden frame), but not in an arena.
  */
 typedef struct hrvit_frame
 {
@@ -316,40 +344,51 @@ typedef struct hrvit_frame
     /** The first pixel. */
     const uint8_t *pixels;
     /**
-     * Bytes from the first pixel on: exactly `frame_bytes` of the plan where `row_bytes` is 0, else
-     * at least `(height - 1) * row_bytes + width * 3`.
+     * Bytes from the first pixel on: exactly `frame_bytes` of the plan where `row_bytes` is 0,
+     * else at least `(height - 1) * row_bytes + width * 3`.
      */
     size_t bytes;
-    /** Bytes from one row to the next, at least `width * 3`; 0: rows have no padding. */
+    /**
+     * Bytes from one row to the next, at least `width * 3`; 0: rows have no padding. Padded rows
+     * are for `hrvit_engine_segment` alone.
+     */
     size_t row_bytes;
 } hrvit_frame;
 
 /**
- * Buffers for the results of a frame. Sizes must be exactly those of the plan. No two buffers may
- * overlap, nor any of them the frame, an arena or an image.
+ * Buffers for the results of a frame, row by row from the top, without padding. Sizes must be
+ * exactly `label_bytes` and `logit_count` of the plan. No two buffers may overlap, nor any of them
+ * the frame, an arena or an image.
  */
 typedef struct hrvit_segmentation
 {
     /** `sizeof(hrvit_segmentation)`, set by the caller. */
     uint32_t struct_size;
     /**
-     * Shift of the margins, 0 to 31: a margin is `min(255, distance >> shift)`.
-     * `hrvit_model_margin_shift` gives one, `hrvit_model_margin_unit` what it stands for.
+     * Shift of the margins, 0 to 31: a margin is `min(255, distance >> shift)`. `distance` is the
+     * best logit of a pixel minus the second best, in 1/64 of a code (half precision: in 1/4096 of
+     * a logit). `hrvit_model_margin_shift` gives a shift, `hrvit_model_margin_unit` what it stands
+     * for.
      */
     uint32_t margin_shift;
-    /** `height * width` bytes: the class of every pixel. Not NULL. */
+    /**
+     * `height * width` bytes: the class of every pixel, the one with the largest logit. Logits are
+     * interpolated (bilinear) between their positions; the lower index wins among equals. Not
+     * NULL.
+     */
     uint8_t *labels;
     /** Bytes of `labels`. */
     size_t labels_bytes;
     /**
-     * `height * width` bytes: how far the label of every pixel is ahead of the second best class.
-     * NULL: not asked for.
+     * `height * width` bytes: how far the label of every pixel is ahead of the second best class;
+     * 255 everywhere if there is one class. NULL: not asked for.
      */
     uint8_t *margins;
     /** Bytes of `margins`; 0 where it is NULL. */
     size_t margins_bytes;
     /**
-     * `height / 4 * width / 4 * classes` logits, what the labels are made from. NULL: not asked for.
+     * `height / 4` rows of `width / 4` positions of `classes` logits, what the labels are made
+     * from. NULL: not asked for.
      */
     int16_t *logits;
     /** Elements of `logits`; 0 where it is NULL. */
@@ -372,11 +411,16 @@ typedef struct hrvit_step
 } hrvit_step;
 
 /**
- * Called when a step begins and when it has ended, on the thread that runs the frame. The label
- * map is a step inside the one that makes logits. Returns 0 to go on; anything else ends the
- * frame before the next step, with `HRVIT_ERROR_STOPPED`. The engine is ready for another frame.
+ * Called when a step begins and when it has ended, on the thread that called. `step` is valid
+ * until it returns. Every step begins and ends once in a frame that is not stopped. Steps may
+ * enclose others: the label map begins and ends within the step that makes the logits.
  *
- * It may call functions on models and on other engines. It must return: no `longjmp`, no exception.
+ * Returns 0 to go on. Anything else ends the frame before the next step begins, with
+ * `HRVIT_ERROR_STOPPED`; steps that have begun may still report their end. After the last step
+ * there is nothing to stop: the frame is `HRVIT_OK`. The engine is ready for another frame.
+ *
+ * It may call functions on models and on other engines. It must return: no `longjmp`, no
+ * exception.
  */
 typedef int32_t (*hrvit_step_fn)(void *context, const struct hrvit_step *step);
 
@@ -395,14 +439,17 @@ typedef struct hrvit_run_options
 
 /**
  * Asks for row `y` of a frame: `row_bytes` (`width * 3`) bytes of RGB, to be written to `row`.
- * Called on the thread that runs the frame, for every row once, in order. Returns 0; anything else
- * ends the frame with `HRVIT_ERROR_ROW`.
+ * `row` is memory of the engine, valid until the function returns; its bytes mean nothing before.
+ * Called on the thread that called, for every row once, in order, within the first step: its time
+ * counts as the step's. Returns 0; anything else ends the frame with `HRVIT_ERROR_ROW`. The engine
+ * is ready for another frame.
  *
- * It may call functions on models and on other engines. It must return: no `longjmp`, no exception.
+ * It may call functions on models and on other engines. It must return: no `longjmp`, no
+ * exception.
  */
 typedef int32_t (*hrvit_row_fn)(void *context, uint32_t y, uint8_t *row, size_t row_bytes);
 
-/** A class and how much the network is for it. */
+/** A class and its logit. It has no size of its own and never grows. */
 typedef struct hrvit_ranked
 {
     /** Class index. */
@@ -445,8 +492,8 @@ const char *hrvit_version(void);
 uint32_t hrvit_features(void);
 
 /**
- * One sentence in English for a code, also for numbers that are none. It lives as long as the
- * library. `hrvit_error.text` says more.
+ * One sentence in English for a code; for other numbers a sentence that says so. Never NULL. It
+ * lives as long as the library. `hrvit_error.text` says more.
  *
  * Errors: none. Thread-safety: any thread, any time.
  *
@@ -459,16 +506,17 @@ const char *hrvit_status_text(int32_t status);
  *
  * The image must lie at a multiple of `HRVIT_ALIGNMENT` bytes. It is read in place, so that it
  * must stay there, unchanged, until `hrvit_model_close` has returned `HRVIT_OK`. With
- * `HRVIT_MODEL_COPY` it may lie anywhere, and is free again when this function returns.
- * `bytes` may exceed the image (a slot of flash). `options` may be NULL.
+ * `HRVIT_MODEL_COPY` it may lie anywhere, and is free again when this function returns. `bytes`
+ * may exceed the image (a slot of flash); memory behind the image's end stays the caller's.
+ * `options` may be NULL.
  *
  * Takes: time in proportion to the image, tens of megabytes a second on a microcontroller. Writes
- * the handle to `model`, or NULL after an error.
+ * the handle to `model`, or NULL after an error (nothing if `error` itself is refused).
  *
  * Errors: `HRVIT_ERROR_NULL`, `_ALIGNMENT`, `_SIZE`, `_STRUCT_SIZE`, `_ARGUMENT` (flags),
  * `_IMAGE`, `_VERSION`, `_PACKING`, `_UNSUPPORTED` (a precision, or a copy without
  * `HRVIT_FEATURE_STD`), `_OVERLAP` (an arena), `_MEMORY`, `_SLOTS` (64 models are open, 2 without
- * `HRVIT_FEATURE_STD`).
+ * `HRVIT_FEATURE_STD`); `_BUSY` without `HRVIT_FEATURE_STD`.
  *
  * Thread-safety: any thread, any time; not from interrupts.
  *
@@ -492,7 +540,8 @@ hrvit_status hrvit_model_open(const void *image,
  * `options` may be NULL.
  *
  * Takes: time in proportion to the image, some gigabytes a second on a desk, beside the time that
- * the system takes to read the file. Writes the handle to `model`, or NULL after an error.
+ * the system takes to read the file. Writes the handle to `model`, or NULL after an error (nothing
+ * if `error` itself is refused).
  *
  * Errors: those of `hrvit_model_open`, and `HRVIT_ERROR_FILE`; `_UNSUPPORTED` without
  * `HRVIT_FEATURE_STD`.
@@ -510,7 +559,7 @@ hrvit_status hrvit_model_open_file(const char *path,
                                    struct hrvit_error *error);
 
 /**
- * Closes a model. Its handle is an open one no longer; the memory of its image is the caller's.
+ * Closes a model. The handle becomes invalid; the memory of its image is the caller's.
  *
  * Errors: `HRVIT_ERROR_HANDLE`, `_IN_USE` (close its engines first: the model stays open),
  * `_BUSY` (without `HRVIT_FEATURE_STD`: another task works with the handle; it stays open).
@@ -600,7 +649,7 @@ hrvit_status hrvit_model_step_name(const struct hrvit_model *model,
  * Writes to `pixels` where it lies, RGB without padding, and to `bytes` its length, `height *
  * width * 3` of the model's own input. It is part of the image: read only, until the model is
  * closed. Its label map has the same bytes on every processor, unless the image has
- * `HRVIT_HAS_FP16`.
+ * `HRVIT_HAS_FP16`: `hrvit_model_golden_crc` says which.
  *
  * Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ALIGNMENT`, `_MISSING`; `_BUSY` without
  * `HRVIT_FEATURE_STD`.
@@ -615,6 +664,29 @@ hrvit_status hrvit_model_golden_frame(const struct hrvit_model *model,
                                       const uint8_t **pixels,
                                       size_t *bytes,
                                       struct hrvit_error *error);
+
+/**
+ * Writes to `crc` the CRC-32 (zlib's) of what a step of the golden frame left behind when the
+ * image was made.
+ *
+ * The last step, `steps - 1`, leaves the label map of a segmentor or the logits of a classifier: a
+ * target that is in order makes the same bytes of the golden frame. Images with half-precision
+ * steps have none, since last bits differ between processors.
+ *
+ * Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ALIGNMENT`, `_ARGUMENT` (no such step), `_MISSING` (no
+ * golden frame, or half precision); `_BUSY` without `HRVIT_FEATURE_STD`.
+ *
+ * Thread-safety: any thread, any time; not from interrupts.
+ *
+ *     // After hrvit_model_golden_frame and hrvit_engine_segment:
+ *     uint32_t expected;
+ *     if (hrvit_model_golden_crc(model, info.steps - 1, &expected, NULL) == HRVIT_OK)
+ *         self_test_ok = crc32(labels, labels_bytes) == expected;  // your own crc32, or zlib's
+ */
+hrvit_status hrvit_model_golden_crc(const struct hrvit_model *model,
+                                    uint32_t step_index,
+                                    uint32_t *crc,
+                                    struct hrvit_error *error);
 
 /**
  * Writes the real values of `count` logits to `values`, which must not overlap them.
@@ -635,7 +707,7 @@ hrvit_status hrvit_model_logit_values(const struct hrvit_model *model,
 
 /**
  * Writes to `shift` the smallest shift at which the largest margin, 255, stands for `range` of
- * logits or more: the `margin_shift` for margins up to `range`.
+ * logits or more: the `margin_shift` for margins up to `range`. 31 if there is none.
  *
  * Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ALIGNMENT`; `_BUSY` without `HRVIT_FEATURE_STD`.
  *
@@ -650,7 +722,7 @@ hrvit_status hrvit_model_margin_shift(const struct hrvit_model *model,
                                       struct hrvit_error *error);
 
 /**
- * Writes to `unit` what one code of a margin stands for at `shift`, in logits.
+ * Writes to `unit` the difference of logits that one code of a margin stands for at `shift`.
  *
  * Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ALIGNMENT`, `_ARGUMENT` (a shift above 31); `_BUSY`
  * without `HRVIT_FEATURE_STD`.
@@ -698,7 +770,8 @@ hrvit_status hrvit_plan(const struct hrvit_model *model,
  * `hrvit_engine_close` has returned `HRVIT_OK`; what it holds before and after means nothing.
  * During a frame nothing is allocated, unless there is more than one worker.
  *
- * Writes the handle to `engine`, or NULL after an error. The model cannot be closed before it.
+ * Writes the handle to `engine`, or NULL after an error (nothing if `error` itself is refused).
+ * The model cannot be closed before it.
  *
  * Errors: those of `hrvit_plan`, and `HRVIT_ERROR_ARENA` (too small: `hrvit_plan` says what is
  * needed), `_ALIGNMENT` (the arena), `_OVERLAP` (another arena, or an image), `_PACKING`,
@@ -720,10 +793,11 @@ hrvit_status hrvit_engine_open(struct hrvit_model *model,
                                struct hrvit_error *error);
 
 /**
- * Closes an engine. Its handle is an open one no longer; the arena is the caller's again.
+ * Closes an engine. The handle becomes invalid; the arena is the caller's again.
  *
  * Errors: `HRVIT_ERROR_HANDLE`, `_BUSY` (a frame is running, on another thread or around the
- * callback that calls this: the engine stays open).
+ * callback that calls this; without `HRVIT_FEATURE_STD` also another task that works with its
+ * model: the engine stays open).
  *
  * Thread-safety: any thread, any time; not from interrupts.
  *
@@ -776,8 +850,8 @@ hrvit_status hrvit_engine_segment(struct hrvit_engine *engine,
                                   struct hrvit_error *error);
 
 /**
- * Segments one frame whose rows are asked for one by one, in order, each once: the frame need not
- * be in memory at once. `row_context` is handed to `row`. Otherwise as `hrvit_engine_segment`.
+ * Segments one frame that a callback gives row by row, from the top, each row once: the frame need
+ * never be whole in memory. `row_context` is handed to `row`. Otherwise as `hrvit_engine_segment`.
  *
  * Errors: those of `hrvit_engine_segment`, and `HRVIT_ERROR_ROW`, after which `row` is not called
  * again for this frame.
@@ -802,10 +876,11 @@ hrvit_status hrvit_engine_segment_rows(struct hrvit_engine *engine,
  * Classifies one frame: writes the `count` best classes to `ranked`, the best first, the lower
  * index first among equals.
  *
- * `count` is 1 to `HRVIT_MOST_RANKED`, and at most the classes of the model. `options` may be NULL.
+ * `count` is 1 to `HRVIT_MOST_RANKED`, and at most the classes of the model. `options` may be
+ * NULL.
  *
  * Errors: those of `hrvit_engine_segment`; `HRVIT_ERROR_HEAD` if the model is a segmentor,
- * `_ARGUMENT` if `count` is out of range.
+ * `_ARGUMENT` if `count` is out of range, or the frame's rows have padding.
  *
  * Thread-safety: as `hrvit_engine_segment`.
  *
@@ -825,7 +900,8 @@ hrvit_status hrvit_engine_classify(struct hrvit_engine *engine,
  * plan: `height / 4` rows of `width / 4` positions of `classes` of a segmentor, `classes` of a
  * classifier. `hrvit_model_logit_values` gives their real values. `options` may be NULL.
  *
- * Errors: those of `hrvit_engine_segment`, but not `HRVIT_ERROR_HEAD`.
+ * Errors: those of `hrvit_engine_segment`, but not `HRVIT_ERROR_HEAD`; `_ARGUMENT` also if the
+ * frame's rows have padding.
  *
  * Thread-safety: as `hrvit_engine_segment`.
  *

@@ -60,6 +60,12 @@ private:
     std::size_t size_ = 0;
 };
 
+/// The library's version, such as "0.1.0".
+inline const char *version() noexcept { return hrvit_version(); }
+
+/// Abilities of the library: a sum of HRVIT_FEATURE_...
+inline std::uint32_t features() noexcept { return hrvit_features(); }
+
 /// A structure of hrvit.h that begins with its size; the rest is zero.
 template <class T>
 T make() noexcept
@@ -303,18 +309,24 @@ public:
     template <class Step>
     Outcome segment(const hrvit_frame &frame, const Results &results, Step &&step) noexcept
     {
-        auto options = make<hrvit_run_options>();
-        options.step = [](void *context, const hrvit_step *at) noexcept -> std::int32_t {
-            return (*static_cast<std::remove_reference_t<Step> *>(context))(*at) ? 0 : 1;
-        };
-        options.step_context = const_cast<void *>(static_cast<const void *>(&step));
+        const auto options = stepwise(step);
         return segment_with(frame, results, &options);
+    }
+
+    /// Options that call `step` as in `segment`, for the functions below; `step` must outlive the call.
+    template <class Step>
+    static hrvit_run_options stepwise(Step &step) noexcept
+    {
+        auto options = make<hrvit_run_options>();
+        options.step = [](void *context, const hrvit_step *at) noexcept -> std::int32_t { return (*static_cast<Step *>(context))(*at) ? 0 : 1; };
+        options.step_context = const_cast<void *>(static_cast<const void *>(&step));
+        return options;
     }
 
     /// Segments a frame whose rows `row` writes: `bool row(std::uint32_t y, Span<std::uint8_t> pixels)`,
     /// false where it cannot. It must not throw.
     template <class Row>
-    Outcome segment_rows(Row &&row, const Results &results) noexcept
+    Outcome segment_rows(Row &&row, const Results &results, const hrvit_run_options *options = nullptr) noexcept
     {
         Outcome done;
         const auto into = c_results(results);
@@ -322,23 +334,23 @@ public:
             return (*static_cast<std::remove_reference_t<Row> *>(context))(y, Span<std::uint8_t>(pixels, bytes)) ? 0 : 1;
         };
         void *context = const_cast<void *>(static_cast<const void *>(&row));
-        hrvit_engine_segment_rows(handle_, ask, context, &into, nullptr, done.error());
+        hrvit_engine_segment_rows(handle_, ask, context, &into, options, done.error());
         return done;
     }
 
     /// The best classes of a frame, the best first.
-    Outcome classify(const hrvit_frame &frame, Span<hrvit_ranked> ranked) noexcept
+    Outcome classify(const hrvit_frame &frame, Span<hrvit_ranked> ranked, const hrvit_run_options *options = nullptr) noexcept
     {
         Outcome done;
-        hrvit_engine_classify(handle_, &frame, ranked.data(), ranked.size(), nullptr, done.error());
+        hrvit_engine_classify(handle_, &frame, ranked.data(), ranked.size(), options, done.error());
         return done;
     }
 
     /// The logits of a frame, `info().logit_count` of them.
-    Outcome logits(const hrvit_frame &frame, Span<std::int16_t> logits) noexcept
+    Outcome logits(const hrvit_frame &frame, Span<std::int16_t> logits, const hrvit_run_options *options = nullptr) noexcept
     {
         Outcome done;
-        hrvit_engine_logits(handle_, &frame, logits.data(), logits.size(), nullptr, done.error());
+        hrvit_engine_logits(handle_, &frame, logits.data(), logits.size(), options, done.error());
         return done;
     }
 

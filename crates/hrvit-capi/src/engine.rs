@@ -106,8 +106,8 @@ pub(crate) fn take(engine: *const hrvit_engine) -> Result<Held<'static, OpenEngi
 /// `hrvit_engine_close` has returned `HRVIT_OK`; what it holds before and after means nothing.
 /// During a frame nothing is allocated, unless there is more than one worker.
 ///
-/// Writes the handle to `engine`, or NULL after an error (nothing if `error` itself is refused). The
-/// model cannot be closed before it.
+/// Writes the handle to `engine`, or NULL after an error (nothing if `error` itself is refused).
+/// The model cannot be closed before it.
 ///
 /// Errors: those of `hrvit_plan`, and `HRVIT_ERROR_ARENA` (too small: `hrvit_plan` says what is
 /// needed), `_ALIGNMENT` (the arena), `_OVERLAP` (another arena, or an image), `_PACKING`,
@@ -208,8 +208,8 @@ unsafe fn arena_of(options: &hrvit_engine_options, needed: usize) -> Result<Aren
 /// Closes an engine. The handle becomes invalid; the arena is the caller's again.
 ///
 /// Errors: `HRVIT_ERROR_HANDLE`, `_BUSY` (a frame is running, on another thread or around the
-/// callback that calls this; without `HRVIT_FEATURE_STD` also another task that works with its model:
-/// the engine stays open).
+/// callback that calls this; without `HRVIT_FEATURE_STD` also another task that works with its
+/// model: the engine stays open).
 ///
 /// Thread-safety: any thread, any time; not from interrupts.
 ///

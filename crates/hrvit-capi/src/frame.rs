@@ -115,7 +115,8 @@ pub unsafe extern "C" fn hrvit_engine_segment_rows(
 /// Classifies one frame: writes the `count` best classes to `ranked`, the best first, the lower
 /// index first among equals.
 ///
-/// `count` is 1 to `HRVIT_MOST_RANKED`, and at most the classes of the model. `options` may be NULL.
+/// `count` is 1 to `HRVIT_MOST_RANKED`, and at most the classes of the model. `options` may be
+/// NULL.
 ///
 /// Errors: those of `hrvit_engine_segment`; `HRVIT_ERROR_HEAD` if the model is a segmentor,
 /// `_ARGUMENT` if `count` is out of range, or the frame's rows have padding.

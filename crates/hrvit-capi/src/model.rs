@@ -62,8 +62,8 @@ pub(crate) unsafe fn clear<T>(handle: *mut *mut T) -> Result<(), Failure> {
 ///
 /// The image must lie at a multiple of `HRVIT_ALIGNMENT` bytes. It is read in place, so that it
 /// must stay there, unchanged, until `hrvit_model_close` has returned `HRVIT_OK`. With
-/// `HRVIT_MODEL_COPY` it may lie anywhere, and is free again when this function returns.
-/// `bytes` may exceed the image (a slot of flash); memory behind the image's end stays the caller's.
+/// `HRVIT_MODEL_COPY` it may lie anywhere, and is free again when this function returns. `bytes`
+/// may exceed the image (a slot of flash); memory behind the image's end stays the caller's.
 /// `options` may be NULL.
 ///
 /// Takes: time in proportion to the image, tens of megabytes a second on a microcontroller. Writes

@@ -34,8 +34,9 @@ pub struct hrvit_error {
     pub struct_size: u32,
     /// What the function also returned, an `hrvit_status`.
     pub status: i32,
-    /// One sentence in English, in UTF-8, that ends with a NUL: the thing that is wrong, and what was
-    /// expected or what to do. A longer one is cut after a whole character. Empty after `HRVIT_OK`.
+    /// One sentence in English, in UTF-8, that ends with a NUL: the thing that is wrong, and what
+    /// was expected or what to do. A longer one is cut after a whole character. Empty after
+    /// `HRVIT_OK`.
     pub text: [c_char; HRVIT_ERROR_TEXT_BYTES],
 }
 
@@ -129,9 +130,10 @@ pub struct hrvit_engine_options {
     /// `sizeof(hrvit_engine_options)`, set by the caller.
     pub struct_size: u32,
     /// Threads that share the work of a frame: 1 to 8 (2 where pointers have 32 bits), without
-    /// `HRVIT_FEATURE_THREADS` 1; 0 is 1. No number of them changes a byte of a result. From 2 on they
-    /// are threads of the library's own, started with the engine; the calling thread waits for them.
-    /// Whole frames without a callback and without padding use them best. They do not survive `fork`.
+    /// `HRVIT_FEATURE_THREADS` 1; 0 is 1. No number of them changes a byte of a result. From 2 on
+    /// they are threads of the library's own, started with the engine; the calling thread waits for
+    /// them. Whole frames without a callback and without padding use them best. They do not survive
+    /// `fork`.
     pub workers: u32,
     /// Rows of a frame, a multiple of 32 from 32 to 4096; 0: the image's own.
     pub height: u32,
@@ -141,11 +143,11 @@ pub struct hrvit_engine_options {
     /// closed. It is the busiest of all buffers: choose the fastest memory that has room. NULL: the
     /// library allocates it, which needs `HRVIT_FEATURE_STD`.
     pub arena: *mut c_void,
-    /// Bytes of `arena`, at least those that the plan asks for; 0 where `arena` is NULL. Those beyond
-    /// the plan are not used.
+    /// Bytes of `arena`, at least those that the plan asks for; 0 where `arena` is NULL. Those
+    /// beyond the plan are not used.
     pub arena_bytes: usize,
-    /// Plan for an arena of at most this many bytes: a larger one may save instructions. Too small a
-    /// limit is `HRVIT_ERROR_PLAN`. 0: the smallest arena.
+    /// Plan for an arena of at most this many bytes: a larger one may save instructions. Too small
+    /// a limit is `HRVIT_ERROR_PLAN`. 0: the smallest arena.
     pub arena_limit: usize,
     /// Kernels to run on, by the name of an instruction set: `scalar`, `dsp`, `mve`, `neon`,
     /// `neon_dotprod`, `neon_i8mm`, `avx2`, `avx_vnni` or `avx512`. NULL: the fastest that this
@@ -183,9 +185,9 @@ pub struct hrvit_engine_info {
 /// them. Mean and deviation are part of the image: do not normalise.
 pub const HRVIT_FRAME_RGB8: u32 = 0;
 
-/// A frame in the caller's memory, row by row from the top, of exactly the engine's height and width:
-/// the library does not resize. It is only read, and only during the call; it may lie in the image
-/// (a golden frame), but not in an arena.
+/// A frame in the caller's memory, row by row from the top, of exactly the engine's height and
+/// width: the library does not resize. It is only read, and only during the call; it may lie in the
+/// image (a golden frame), but not in an arena.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct hrvit_frame {
@@ -195,11 +197,11 @@ pub struct hrvit_frame {
     pub format: u32,
     /// The first pixel.
     pub pixels: *const u8,
-    /// Bytes from the first pixel on: exactly `frame_bytes` of the plan where `row_bytes` is 0, else
-    /// at least `(height - 1) * row_bytes + width * 3`.
+    /// Bytes from the first pixel on: exactly `frame_bytes` of the plan where `row_bytes` is 0,
+    /// else at least `(height - 1) * row_bytes + width * 3`.
     pub bytes: usize,
-    /// Bytes from one row to the next, at least `width * 3`; 0: rows have no padding. Padded rows are
-    /// for `hrvit_engine_segment` alone.
+    /// Bytes from one row to the next, at least `width * 3`; 0: rows have no padding. Padded rows
+    /// are for `hrvit_engine_segment` alone.
     pub row_bytes: usize,
 }
 
@@ -212,11 +214,13 @@ pub struct hrvit_segmentation {
     /// `sizeof(hrvit_segmentation)`, set by the caller.
     pub struct_size: u32,
     /// Shift of the margins, 0 to 31: a margin is `min(255, distance >> shift)`. `distance` is the
-    /// best logit of a pixel minus the second best, in 1/64 of a code (half precision: in 1/4096 of a
-    /// logit). `hrvit_model_margin_shift` gives a shift, `hrvit_model_margin_unit` what it stands for.
+    /// best logit of a pixel minus the second best, in 1/64 of a code (half precision: in 1/4096 of
+    /// a logit). `hrvit_model_margin_shift` gives a shift, `hrvit_model_margin_unit` what it stands
+    /// for.
     pub margin_shift: u32,
     /// `height * width` bytes: the class of every pixel, the one with the largest logit. Logits are
-    /// interpolated (bilinear) between their positions; the lower index wins among equals. Not NULL.
+    /// interpolated (bilinear) between their positions; the lower index wins among equals. Not
+    /// NULL.
     pub labels: *mut u8,
     /// Bytes of `labels`.
     pub labels_bytes: usize,
@@ -225,8 +229,8 @@ pub struct hrvit_segmentation {
     pub margins: *mut u8,
     /// Bytes of `margins`; 0 where it is NULL.
     pub margins_bytes: usize,
-    /// `height / 4` rows of `width / 4` positions of `classes` logits, what the labels are made from.
-    /// NULL: not asked for.
+    /// `height / 4` rows of `width / 4` positions of `classes` logits, what the labels are made
+    /// from. NULL: not asked for.
     pub logits: *mut i16,
     /// Elements of `logits`; 0 where it is NULL.
     pub logits_count: usize,
@@ -266,15 +270,16 @@ pub struct hrvit_step {
     pub macs: u64,
 }
 
-/// Called when a step begins and when it has ended, on the thread that called. `step` is valid until
-/// it returns. Every step begins and ends once in a frame that is not stopped. Steps may enclose
-/// others: the label map begins and ends within the step that makes the logits.
+/// Called when a step begins and when it has ended, on the thread that called. `step` is valid
+/// until it returns. Every step begins and ends once in a frame that is not stopped. Steps may
+/// enclose others: the label map begins and ends within the step that makes the logits.
 ///
 /// Returns 0 to go on. Anything else ends the frame before the next step begins, with
 /// `HRVIT_ERROR_STOPPED`; steps that have begun may still report their end. After the last step
 /// there is nothing to stop: the frame is `HRVIT_OK`. The engine is ready for another frame.
 ///
-/// It may call functions on models and on other engines. It must return: no `longjmp`, no exception.
+/// It may call functions on models and on other engines. It must return: no `longjmp`, no
+/// exception.
 #[cfg(feature = "std")]
 pub type hrvit_step_fn = Option<unsafe extern "C-unwind" fn(context: *mut c_void, step: *const hrvit_step) -> i32>;
 
@@ -290,7 +295,8 @@ pub type hrvit_step_fn = Option<unsafe extern "C" fn(context: *mut c_void, step:
 /// counts as the step's. Returns 0; anything else ends the frame with `HRVIT_ERROR_ROW`. The engine
 /// is ready for another frame.
 ///
-/// It may call functions on models and on other engines. It must return: no `longjmp`, no exception.
+/// It may call functions on models and on other engines. It must return: no `longjmp`, no
+/// exception.
 #[cfg(feature = "std")]
 pub type hrvit_row_fn = Option<unsafe extern "C-unwind" fn(context: *mut c_void, y: u32, row: *mut u8, row_bytes: usize) -> i32>;
 

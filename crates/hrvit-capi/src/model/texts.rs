@@ -188,8 +188,8 @@ pub unsafe extern "C" fn hrvit_model_golden_frame(
     unsafe { answer(error, call) }
 }
 
-/// Writes to `crc` the CRC-32 (zlib's) of what a step of the golden frame left behind when the image
-/// was made.
+/// Writes to `crc` the CRC-32 (zlib's) of what a step of the golden frame left behind when the
+/// image was made.
 ///
 /// The last step, `steps - 1`, leaves the label map of a segmentor or the logits of a classifier: a
 /// target that is in order makes the same bytes of the golden frame. Images with half-precision

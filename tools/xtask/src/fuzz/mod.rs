@@ -60,7 +60,7 @@ const TARGETS: [Target; 7] = [
     Target { name: "checkpoint", longest: 8 << 10, allocation: 16, options: &[], seeds: &[], seeded: 400 },
     Target { name: "spec", longest: 512, allocation: 256, options: &["-len_control=0"], seeds: &[], seeded: 200 },
     Target { name: "log", longest: 2 << 10, allocation: 256, options: &[], seeds: &[], seeded: 300 },
-    Target { name: "capi", longest: 1 << 10, allocation: 256, options: &["-len_control=0"], seeds: &[], seeded: 96 },
+    Target { name: "capi", longest: 1 << 10, allocation: 256, options: &["-len_control=0"], seeds: &[], seeded: 64 },
 ];
 
 /// Feed mutated inputs to one of the project's readers, its engine or its kernels until something breaks or the time is up
