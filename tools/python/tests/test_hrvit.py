@@ -132,6 +132,23 @@ class Commands(unittest.TestCase):
             self.assertEqual(told["subject"]["frames"], 2)
             self.assertTrue(0 <= told["drift"][0]["agreement"]["overall"] <= 1)
 
+    def test_classes_are_those_of_the_command(self):
+        with tempfile.TemporaryDirectory() as folder:
+            weights, image, raw = (pathlib.Path(folder, name) for name in ("c.safetensors", "c.hrvit", "frame.ppm"))
+            network = {"variant": "nano", "head": "classifier", "classes": 5}
+            hrvit.command("synth", *sum(([f"--{name}", str(value)] for name, value in network.items()), []), "--seed", "1", "--out", str(weights))
+            hrvit.quantize(weights=weights, **network, size="32x32", calib=CALIBRATION, allow_drift=True, force=True, out=image)
+            frame = np.random.default_rng(1).integers(0, 256, (32, 32, 3), np.uint8)
+            raw.write_bytes(b"P6\n32 32\n255\n" + frame.tobytes())
+            (expected,) = said("run", "--model", image, "--out", folder, raw)
+            model = hrvit.Model.open(image)
+            found = model.classify(frame, top=5)
+            self.assertEqual([label for label, _ in found], [one["class"] for one in expected["classes"]])
+            np.testing.assert_array_equal(np.float32([logit for _, logit in found]), np.float32([one["logit"] for one in expected["classes"]]))
+            logits = model.logits(frame)
+            self.assertEqual(logits.shape, (5,))
+            self.assertEqual(np.argmax(logits), found[0][0])
+
     def test_any_command_gives_its_document(self):
         words = ["inspect", "--variant", "nano", "--head", "segformer", "--classes", "11", "--size", "192x256"]
         self.assertEqual(hrvit.command(*words), said(*words))
