@@ -198,3 +198,22 @@ impl From<RunError> for Failure {
         error.into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_name_the_thing_and_what_was_expected() {
+        for (failure, expected) in [
+            (Failure::named(HRVIT_ERROR_NULL, "labels", " is NULL, which it may not be"), "labels is NULL, which it may not be"),
+            (Failure::number(HRVIT_ERROR_SIZE, "labels_bytes", 5, 6), "labels_bytes is 5: expected 6"),
+            (Failure::below(HRVIT_ERROR_ARENA, "arena_bytes", 5, 64), "arena_bytes is 5: expected 64 or more"),
+            (Failure::outside(HRVIT_ERROR_ARGUMENT, "class_index", 21, (0, 18)), "class_index is 21: expected 0 to 18"),
+            (Failure::misaligned("logits", 2), "logits is not aligned: expected a multiple of 2 bytes"),
+            (Failure::of(HRVIT_ERROR_IN_USE), "the model has open engines: close them first"),
+        ] {
+            assert_eq!(failure.to_string(), expected);
+        }
+    }
+}

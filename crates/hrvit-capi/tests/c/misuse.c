@@ -323,7 +323,7 @@ static void frames(hrvit_model *model, hrvit_engine *engine)
 
     frame.bytes--;
     EXPECT(HRVIT_ERROR_SIZE, hrvit_engine_segment(engine, &frame, &results, NULL, &error));
-    HOLDS(strstr(error.text, "bytes of the frame") != NULL);
+    HOLDS(strstr(error.text, "bytes of the frame is ") != NULL && strstr(error.text, ": expected ") != NULL);
     frame.bytes = plan.frame_bytes;
     frame.format = 1;
     EXPECT(HRVIT_ERROR_ARGUMENT, hrvit_engine_segment(engine, &frame, &results, NULL, NULL));
