@@ -44,6 +44,8 @@ pub fn run(root: &Path, target: &Target, first: u64, count: u64) -> Result<Seeds
     }
     let counted = || std::fs::read_to_string(&tally_file).ok().and_then(|text| Tally::parse(&text)).unwrap_or_default();
     let mut seeds = start(&program, target, first, count, &tally_file);
+    // What it counts of its own is for people.
+    seeds.stdout(std::io::stderr());
     let mut child = seeds.spawn().with_context(|| format!("starting {}", command::line(&seeds)))?;
     let mut said = Instant::now();
     let status = loop {
