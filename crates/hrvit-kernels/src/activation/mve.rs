@@ -3,44 +3,41 @@
 use core::arch::asm;
 
 use crate::isa::Mve;
-use crate::mve::sink::{Add32, Sink, Store8, Store16, Table8, store8_uniform, table8_uniform};
+use crate::mve::sink::{add_words, narrow_words, rescale_words, store8_uniform, table8_uniform};
 use crate::requant::{Range8, Requant, TensorRequant};
 use crate::slices::{rows, rows_mut};
 
-/// Requantises and stores every token.
-fn per_channel<S: Sink>(_: Mve, x: &[i16], requant: Requant<'_>, sink: S, out: &mut [S::Out]) {
-    let channels = requant.mult.len();
-    for (x, out) in rows(x, channels).zip(rows_mut(out, channels)) {
-        // SAFETY: the token proves MVE; both rows have `channels` elements, and the entry has checked that there are as many shifts as multipliers.
-        unsafe { sink.words(x.as_ptr(), requant, out.as_mut_ptr()) };
-    }
-}
-
 /// See [`Kernels::narrow_s16`](crate::Kernels::narrow_s16).
-pub(super) fn narrow_s16(mve: Mve, x: &[i16], requant: Requant<'_>, range: Range8, out: &mut [i8]) {
-    per_channel(mve, x, requant, Store8(range), out);
+pub(super) fn narrow_s16(_: Mve, x: &[i16], requant: Requant<'_>, range: Range8, out: &mut [i8]) {
+    // SAFETY: the token proves MVE; the entry has checked that there are as many shifts as multipliers, whole tokens and as many outputs.
+    unsafe { narrow_words(x, requant, range, out) }
 }
 
 /// See [`Kernels::rescale_s16`](crate::Kernels::rescale_s16).
-pub(super) fn rescale_s16(mve: Mve, x: &[i16], requant: Requant<'_>, out: &mut [i16]) {
-    per_channel(mve, x, requant, Store16, out);
+pub(super) fn rescale_s16(_: Mve, x: &[i16], requant: Requant<'_>, out: &mut [i16]) {
+    // SAFETY: as in `narrow_s16`.
+    unsafe { rescale_words(x, requant, out) }
 }
 
 /// See [`Kernels::rescale_add32`](crate::Kernels::rescale_add32).
-pub(super) fn rescale_add32(mve: Mve, x: &[i16], requant: Requant<'_>, out: &mut [i32]) {
-    per_channel(mve, x, requant, Add32, out);
+pub(super) fn rescale_add32(_: Mve, x: &[i16], requant: Requant<'_>, out: &mut [i32]) {
+    let channels = requant.mult.len();
+    for (x, out) in rows(x, channels).zip(rows_mut(out, channels)) {
+        // SAFETY: the token proves MVE; both rows have `channels` elements, and the entry has checked that there are as many shifts as multipliers.
+        unsafe { add_words(x, requant, out) };
+    }
 }
 
 /// See [`Kernels::store_s8`](crate::Kernels::store_s8).
 pub(super) fn store_s8(_: Mve, acc: &[i32], requant: TensorRequant, range: Range8, out: &mut [i8]) {
     // SAFETY: the token proves MVE; the entry has checked that the lengths are equal.
-    unsafe { store8_uniform(acc, requant, Store8(range), out) }
+    unsafe { store8_uniform(acc, requant, range, out) }
 }
 
 /// See [`Kernels::table_s8`](crate::Kernels::table_s8).
 pub(super) fn table_s8(_: Mve, acc: &[i32], requant: TensorRequant, zero: i32, table: &[i8], out: &mut [i8]) {
     // SAFETY: the token proves MVE; the entry has checked that the lengths are equal and the table is not empty.
-    unsafe { table8_uniform(acc, requant, Table8 { table, zero }, out) }
+    unsafe { table8_uniform(acc, requant, zero, table, out) }
 }
 
 /// See [`Kernels::add_s16`](crate::Kernels::add_s16).

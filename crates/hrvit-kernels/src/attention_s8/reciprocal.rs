@@ -2,12 +2,26 @@
 
 /// `(r, k)` of the attention's formula: `r = min(2^62 / (sum << z), 2^31 - 1)`, `k = 54 - z`, `z = clz(sum)`. 0 counts as 1.
 ///
-/// A long division in base 2^16 whose digits are divisions of 32 bits, which every Cortex-M has: the divisor is normalised, so an estimated digit is at most 2 too
-/// large.
-#[inline(never)]
+/// A sum of 16 bits takes two divisions of 32 bits, which every Cortex-M has.
+#[inline(always)]
 pub(super) fn reciprocal(sum: u32) -> (i32, u32) {
     let sum = sum.max(1);
     let zeros = sum.leading_zeros();
+    if sum > 0xffff {
+        return reciprocal_of_32(sum, zeros);
+    }
+    let divisor = sum << zeros >> 16;
+    let high = (1u32 << 31).checked_div(divisor).unwrap_or(0);
+    let rest = (1u32 << 31).wrapping_sub(high.wrapping_mul(divisor));
+    let quotient = (high << 15).wrapping_add((rest << 15).checked_div(divisor).unwrap_or(0));
+    (quotient.min(0x7fff_ffff) as i32, 54 - zeros)
+}
+
+/// [`reciprocal`] of a sum with this many leading zeros.
+///
+/// A long division in base 2^16: the divisor is normalised, so an estimated digit is at most 2 too large.
+#[inline(never)]
+fn reciprocal_of_32(sum: u32, zeros: u32) -> (i32, u32) {
     let divisor = sum << zeros;
     let (high, rest) = digit(1 << 30, divisor);
     let (low, _) = digit(rest, divisor);

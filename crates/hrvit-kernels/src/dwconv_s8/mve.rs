@@ -4,7 +4,7 @@ use super::window::{self, MAX_TAPS, Windows};
 use super::{Depthwise, planar};
 use crate::epilogue::Epilogue;
 use crate::isa::Mve;
-use crate::mve::sink::{Place, store};
+use crate::mve::sink::{Place, Store};
 use crate::mve::taps::{self, BLOCK, Taps};
 use crate::mve::tile::{COLUMNS, Channels, ROWS, Tile};
 
@@ -70,6 +70,8 @@ impl Row<'_> {
             // tap's weights. `row + count <= ROWS` rows of the tile have room for `len` rounded up to a block.
             unsafe { if len < BLOCK { taps::part(&mut args) } else { taps::blocks(&mut args) } };
         };
+        let place = Place { first, stride: self.out_stride, rows: columns_out };
+        let mut store = Store::of(&mut self.epilogue, &mut tile, &channels, self.args.requant.pre_shift, place);
         for x in (0..columns_out).step_by(ROWS) {
             let count = ROWS.min(columns_out - x);
             if windows.is_inside(x) && windows.is_inside(x + count - 1) {
@@ -77,9 +79,8 @@ impl Row<'_> {
             } else {
                 (0..count).for_each(|row| multiply(windows.of(x + row), row, 1, &mut tile));
             }
-            let place = Place { first: x * self.out_stride + first, stride: self.out_stride, rows: count };
-            // SAFETY: the output holds `len` elements from each of its tokens on; `count` rows of the tile were written.
-            unsafe { store(&mut self.epilogue, &mut tile, &channels, self.args.requant.pre_shift, place) };
+            // SAFETY: the output holds `len` elements from each of its tokens on, which are not none here; `count` rows of the tile were written.
+            unsafe { store.rows() };
         }
     }
 

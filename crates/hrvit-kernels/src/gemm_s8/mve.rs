@@ -4,7 +4,7 @@ use super::{Gemm, scalar};
 use crate::epilogue::Epilogue;
 use crate::isa::Mve;
 use crate::mve::dots::{self, Dots, MIN_DEPTH};
-use crate::mve::sink::{Place, store};
+use crate::mve::sink::{Place, Store};
 use crate::mve::tile::{COLUMNS, Channels, ROWS, Tile};
 use crate::requant::Requant;
 
@@ -45,53 +45,46 @@ impl<A> Product<'_, A> {
     /// The processor has MVE. `depth` is [`MIN_DEPTH`] or more and `a` whole rows of it; there are 2 or more biases, as many multipliers, shifts and rows of
     /// `weights`, and one output for each of them and each row of `a`.
     pub(crate) unsafe fn run(&self, mut epilogue: Epilogue<'_>) {
-        let (cout, depth) = (self.bias.len(), self.depth);
+        let Product { a, depth, dots: multiply, .. } = *self;
+        let cout = self.bias.len();
+        let Some(rows) = a.len().checked_div(depth).filter(|rows| *rows != 0) else { return };
         let mut tile = Tile::new();
+        let start = tile.start();
         for first in (0..cout).step_by(COLUMNS) {
             let len = COLUMNS.min(cout - first);
             let Some(channels) = Channels::of(self.bias, self.requant, first, len) else { return };
-            for (block, a) in self.a.chunks(ROWS * depth).enumerate() {
-                let row = |i: usize| a.get(i * depth..).filter(|row| !row.is_empty()).map(<[A]>::as_ptr);
-                let (second, third) = (row(1), row(2));
-                let rows = 1 + usize::from(second.is_some()) + usize::from(third.is_some());
-                let pointers = [a.as_ptr(), second.unwrap_or(a.as_ptr()), third.unwrap_or(a.as_ptr())];
-                // SAFETY: the rows of `a` have `depth` elements each; channels and outputs exist by the contract.
-                unsafe {
-                    self.multiply(pointers, first, len, &mut tile);
-                    store(&mut epilogue, &mut tile, &channels, self.requant.pre_shift, Place { first: block * ROWS * cout + first, stride: cout, rows });
-                }
-            }
-        }
-    }
-
-    /// Sums of three rows with the channels `first..first + len`, at most [`COLUMNS`].
-    ///
-    /// # Safety
-    /// As for [`Product::run`]; `depth` activations are readable from each of the pointers on.
-    unsafe fn multiply(&self, a: [*const A; ROWS], first: usize, len: usize, tile: &mut Tile) {
-        let pairs = |first: usize, column: usize, len: usize, tile: &mut Tile| {
-            let start = tile.start().wrapping_add(column);
-            let weights = self.weights.as_ptr().wrapping_add(first * self.depth);
-            let args = Dots { a, weights, depth: self.depth, tile: start, tile_end: start.wrapping_add(len) };
-            // SAFETY: MVE, rows and weights by the contract; `column + len <= COLUMNS`, so the sums lie inside the tile.
-            unsafe { (self.dots)(&args) }
-        };
-        let even = len & !1;
-        if even != 0 {
-            pairs(first, 0, even, tile);
-        }
-        if even != len {
+            let mut store = Store::of(&mut epilogue, &mut tile, &channels, self.requant.pre_shift, Place { first, stride: cout, rows });
+            let pairs = |from: usize, column: usize, len: usize| {
+                let (weights, tile) = (self.weights.as_ptr().wrapping_add(from * depth), start.wrapping_add(column));
+                Dots { a: [a.as_ptr(); ROWS], weights, depth, tile, tile_end: tile.wrapping_add(len) }
+            };
+            let mut even = pairs(first, 0, len & !1);
             // The last channel in a pair with the one before it, or where the tile has only this one, with the last of the tile before.
-            match len.checked_sub(2) {
-                Some(column) => pairs(first + column, column, 2, tile),
-                None => {
-                    pairs(first - 1, 0, 2, tile);
-                    let sums = tile.start();
-                    for row in 0..ROWS {
-                        // SAFETY: both sums of the pair were written, in each row of the tile.
-                        unsafe { *sums.add(row * COLUMNS) = *sums.add(row * COLUMNS + 1) };
+            let mut odd = match len.checked_sub(2) {
+                Some(column) => pairs(first + column, column, 2),
+                None => pairs(first - 1, 0, 2),
+            };
+            let (mut row, mut left) = (a.as_ptr(), rows as i32);
+            while left > 0 {
+                let next = |row: *const A, exists: bool| if exists { row.wrapping_add(depth) } else { row };
+                let second = next(row, left > 1);
+                even.a = [row, second, next(second, left > 2)];
+                // SAFETY: MVE, rows and weights by the contract; a row that does not exist is the one before it. The sums lie inside the tile, and are written before they
+                // are stored; channels and outputs exist by the contract.
+                unsafe {
+                    if len >= 2 {
+                        multiply(&even);
                     }
+                    if len % 2 != 0 {
+                        odd.a = even.a;
+                        multiply(&odd);
+                        if len == 1 {
+                            (0..ROWS).for_each(|row| *start.add(row * COLUMNS) = *start.add(row * COLUMNS + 1));
+                        }
+                    }
+                    left = store.rows();
                 }
+                row = row.wrapping_add(ROWS * depth);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! LayerNorm on MVE: the sums over vectors of 8 channels, the affine over vectors of 4.
+//! LayerNorm on MVE: four tokens' sums, their reciprocal roots in one vector, then the affine of two tokens at a time over vectors of 4 channels.
 
 use core::arch::naked_asm;
 
@@ -6,8 +6,11 @@ use super::Norm;
 use crate::isa::Mve;
 use crate::math::SEED;
 
+/// Tokens whose roots are taken at once.
+const BATCH: usize = 4;
+
 /// Operands of the functions over tokens. The assembly reads the fields at their offsets.
-#[repr(C)]
+#[repr(C, align(64))]
 struct Tokens {
     /// Not 0.
     channels: usize,
@@ -15,7 +18,8 @@ struct Tokens {
     eps: [u32; 2],
     /// Where the seed of index 32 lies, less 64 bytes.
     seeds: *const u16,
-    finer: u32,
+    /// `31 - 52` and the fractional bits beyond the fewest.
+    shift_of_root: i32,
     gain: *const i32,
     offset: *const i32,
     lo: i32,
@@ -24,115 +28,194 @@ struct Tokens {
     shift: i32,
     /// End of the tokens, which are not none.
     end: *const i16,
+    reserved: [u32; 5],
+    /// Of each token the lower and the upper half of its variance, and its sum. At first such as a root can be taken of.
+    variances: [[u32; 4]; BATCH],
+    /// Of each token the negative sum, multiplier and shift of `xh = vrshl(vqdmulh(channels * x - sum, mult), shift)`, and `channels`.
+    scales: [[i32; 4]; BATCH],
 }
 
-/// A function over [`Tokens`]: lines that saturate a normalised value, lines that store four outputs, and what a channel's output shifts an address by.
+/// Makes the scales of the next tokens, up to [`BATCH`], from r1 on, of the operands at r7. They go to r11, which r7 ends as. Keeps r1 and r2 alone.
 ///
-/// The sums are r8 and r5:r4, the variance r7:r6, then [`crate::math::rsqrt`] of it: r9 is first the upper half of the shifted variance, then r; r4 first the leading zeros,
-/// then k, then the shift of `xh = vrshl(vqdmulh(r3 * x + r8, r9), r4)`. Vectors shift by 32 or more, so where k is less, `channels` (r3) and the negative sum (r8) are
-/// shifted left. Then var is below 2^(2 k - 32) and |d| below 2^7 sqrt(var), which leaves it far below 2^31.
+/// The sums are r8 and r5:r4, the variance r0:r6. Of it [`crate::math::rsqrt`] is taken: q3 are its leading zeros, made even, q4 the upper half of the shifted variance, q6 the
+/// seed. Vectors shift by 32 or more, so where k is less, `channels` and the negative sum are shifted left. Then var is below 2^(2 k - 32) and |d| below 2^7 sqrt(var), which
+/// leaves it far below 2^31.
+///
+/// # Safety
+/// The processor has MVE, and the tokens are readable. Not by the calling convention of C: for the functions of this file.
+#[unsafe(naked)]
+unsafe extern "C" fn scales() {
+    naked_asm!(
+        ".cpu cortex-m55",
+        "push {{r1, r2, r11, lr}}",
+        "ldr r3, [r7]",
+        "ldr r2, [r7, #40]",
+        "ldrd r9, r10, [r7, #4]",
+        "add r12, r7, #64",
+        "2:",
+        "mov r0, r1",
+        "add r1, r1, r3, lsl #1",
+        "mov r8, #0",
+        "mov r4, #0",
+        "mov r5, #0",
+        "dlstp.16 lr, r3",
+        "3:",
+        "vldrh.u16 q0, [r0], #16",
+        "vaddva.s16 r8, q0",
+        "vmlalva.s16 r4, r5, q0, q0",
+        "letp lr, 3b",
+        "umull r6, r0, r3, r4",
+        "mla r0, r3, r5, r0",
+        "smull r4, r5, r8, r8",
+        "subs r6, r6, r4",
+        "sbc r0, r0, r5",
+        "adds r6, r6, r9",
+        "adc r0, r0, r10",
+        "str r8, [r12, #8]",
+        "strd r6, r0, [r12], #16",
+        "cmp r1, r2",
+        "beq 4f",
+        "cmp r12, r11",
+        "bne 2b",
+        "4:",
+        "add r12, r7, #64",
+        "ldrd r4, r5, [r7, #12]",
+        "vld40.32 {{q0, q1, q2, q3}}, [r12]",
+        "vld41.32 {{q0, q1, q2, q3}}, [r12]",
+        "vld42.32 {{q0, q1, q2, q3}}, [r12]",
+        "vld43.32 {{q0, q1, q2, q3}}, [r12]",
+        "mov r6, #32",
+        "vclz.i32 q3, q1",
+        "mov r8, #1",
+        "vclz.i32 q4, q0",
+        "mov r9, #0xc0000000",
+        "vpt.i32 eq, q1, zr",
+        "vaddt.i32 q3, q3, q4",
+        "vbic.i32 q3, #1",
+        "vshl.u32 q4, q1, q3",
+        "vsub.i32 q5, q3, r6",
+        "vshl.u32 q5, q0, q5",
+        "vorr q4, q4, q5",
+        "vshr.u32 q5, q4, #25",
+        "vldrh.u32 q6, [r4, q5, uxtw #1]",
+        "vmul.i32 q5, q6, q6",
+        "vmulh.u32 q0, q4, q5",
+        "vmul.i32 q1, q4, q5",
+        // 3 * 2^62 less that product, of which the lower 16 bits are left out.
+        "vmvn q0, q0",
+        "vadd.i32 q0, q0, r9",
+        "vpt.i32 eq, q1, zr",
+        "vaddt.i32 q0, q0, r8",
+        "vneg.s32 q1, q1",
+        "vshr.u32 q1, q1, #16",
+        "vsli.32 q1, q0, #16",
+        "vshr.u32 q0, q0, #16",
+        "vmulh.u32 q1, q1, q6",
+        "vmul.i32 q0, q0, q6",
+        "vadd.i32 q1, q1, q0",
+        "vmvn.i32 q0, #0x80000000",
+        "vmin.u32 q1, q1, q0",
+        "vshr.u32 q4, q3, #1",
+        "vadd.i32 q4, q4, r5",
+        "vmov.i32 q6, #0",
+        "vadd.i32 q5, q4, r8",
+        "vmax.s32 q5, q5, q6",
+        "vneg.s32 q0, q2",
+        "vdup.32 q3, r3",
+        "vshl.s32 q0, q0, q5",
+        "vsub.i32 q2, q4, q5",
+        "vshl.s32 q3, q3, q5",
+        "vst40.32 {{q0, q1, q2, q3}}, [r11]",
+        "vst41.32 {{q0, q1, q2, q3}}, [r11]",
+        "vst42.32 {{q0, q1, q2, q3}}, [r11]",
+        "vst43.32 {{q0, q1, q2, q3}}, [r11]",
+        "pop {{r1, r2, r7, pc}}",
+    )
+}
+
+/// A function over [`Tokens`]: lines that saturate the normalised values q0 and q1, lines that store four outputs of both tokens, and what a channel's output shifts an address by.
+///
+/// r1 and r0 point into two tokens, r2 and r3 to their outputs, r7 to the next token's scales. A last token without a second one is computed twice.
 macro_rules! tokens {
     ($(#[$doc:meta])* $name:ident, $out:ty, [$($saturate:literal),*], [$($store:literal),*], $size:literal) => {
         $(#[$doc])*
         ///
         /// # Safety
         /// The processor has MVE. Tokens, gains and offsets are readable, `out` is writable and holds as many elements as there are tokens' channels; it may be the tokens.
+        /// There is one token alone, or the channels are a multiple of 4.
         #[unsafe(naked)]
-        unsafe extern "C" fn $name(tokens: &Tokens, x: *const i16, out: *mut $out) {
+        unsafe extern "C" fn $name(tokens: &mut Tokens, x: *const i16, out: *mut $out) {
             naked_asm!(
                 ".cpu cortex-m55",
                 "push {{r4-r11, lr}}",
-                "vpush {{d8-d9}}",
-                "ldrd r3, r4, [r0, #28]",
-                "vdup.32 q2, r3",
-                "vdup.32 q3, r4",
-                "mov r12, r2",
+                "vpush {{d8-d15}}",
+                "ldr r4, [r0, #40]",
+                "push {{r0, r4}}",
                 "1:",
-                "mov r11, r1",
-                "ldr r3, [r0]",
-                "mov r8, #0",
-                "mov r4, #0",
-                "mov r5, #0",
-                "dlstp.16 lr, r3",
+                "ldr r7, [sp]",
+                "add r11, r7, #128",
+                "bl {scales}",
+                "ldr r11, [sp]",
+                "ldrd r4, r5, [r11, #28]",
+                "ldr r6, [r11, #36]",
+                "vdup.32 q2, r4",
+                "vdup.32 q3, r5",
+                "vdup.32 q7, r6",
                 "2:",
-                "vldrh.u16 q0, [r1], #16",
-                "vaddva.s16 r8, q0",
-                "vmlalva.s16 r4, r5, q0, q0",
-                "letp lr, 2b",
-                "umull r6, r7, r3, r4",
-                "mla r7, r3, r5, r7",
-                "smull r9, r10, r8, r8",
-                "subs r6, r6, r9",
-                "sbc r7, r7, r10",
-                "ldrd r9, r10, [r0, #4]",
-                "adds r6, r6, r9",
-                "adc r7, r7, r10",
-                "clz r4, r7",
-                "cmp r7, #0",
-                "itt eq",
-                "clzeq r4, r6",
-                "addeq r4, #32",
-                "bic r4, r4, #1",
-                // Shifts by 32 or more, or by less than none, leave nothing.
-                "rsb r5, r4, #32",
-                "lsl r9, r7, r4",
-                "lsr r10, r6, r5",
-                "orr r9, r9, r10",
-                "sub r5, r4, #32",
-                "lsl r10, r6, r5",
-                "orr r9, r9, r10",
-                "ldrd r5, r1, [r0, #12]",
-                "lsr r10, r9, #25",
-                "ldrh r10, [r5, r10, lsl #1]",
-                "mul r5, r10, r10",
-                "umull r6, r7, r9, r5",
-                "rsbs r6, r6, #0",
-                "mov r5, #0xc0000000",
-                "sbc r7, r5, r7",
-                "lsr r6, r6, #16",
-                "orr r6, r6, r7, lsl #16",
-                "lsr r7, r7, #16",
-                "umull r5, r9, r10, r6",
-                "mla r9, r10, r7, r9",
-                "cmp r9, #0",
-                "it mi",
-                "mvnmi r9, #0x80000000",
-                "rsb r5, r1, #52",
-                "sub r4, r5, r4, lsr #1",
-                "rsbs r5, r4, #32",
-                "ittt pl",
-                "lslpl r3, r3, r5",
-                "lslpl r8, r8, r5",
-                "addpl r4, r5",
-                "rsb r8, r8, #0",
-                "rsb r4, r4, #31",
-                "vdup.32 q4, r3",
-                "mov r1, r11",
-                "ldrd r5, r6, [r0, #20]",
-                "ldr r7, [r0, #36]",
-                "ldr r10, [r0]",
-                "dlstp.32 lr, r10",
+                "ldm r7!, {{r4, r5, r6, r8}}",
+                "vdup.32 q4, r8",
+                "ldm r7!, {{r8, r9, r10, r12}}",
+                "vdup.32 q5, r12",
+                "ldr lr, [r11]",
+                "ldr r12, [sp, #4]",
+                "add r0, r1, lr, lsl #1",
+                concat!("add r3, r2, lr, lsl #", $size),
+                "cmp r0, r12",
+                "beq 5f",
+                "4:",
+                "ldrd r12, r11, [r11, #20]",
+                "dlstp.32 lr, lr",
                 "3:",
                 "vldrh.s32 q0, [r1], #8",
-                "vmlas.i32 q0, q4, r8",
-                "vqdmulh.s32 q0, q0, r9",
-                "vrshl.s32 q0, r4",
+                "vldrh.s32 q1, [r0], #8",
+                "vmlas.i32 q0, q4, r4",
+                "vmlas.i32 q1, q5, r8",
+                "vqdmulh.s32 q0, q0, r5",
+                "vqdmulh.s32 q1, q1, r9",
+                "vrshl.s32 q0, r6",
+                "vrshl.s32 q1, r10",
                 $($saturate,)*
-                "vldrw.u32 q1, [r5], #16",
-                "vmul.i32 q0, q0, q1",
-                "vldrw.u32 q1, [r6], #16",
-                "vadd.i32 q0, q0, q1",
-                "vrshl.s32 q0, r7",
+                "vldrw.u32 q6, [r12], #16",
+                "vmul.i32 q0, q0, q6",
+                "vmul.i32 q1, q1, q6",
+                "vldrw.u32 q6, [r11], #16",
+                "vadd.i32 q0, q0, q6",
+                "vadd.i32 q1, q1, q6",
+                "vrshl.s32 q0, q0, q7",
+                "vrshl.s32 q1, q1, q7",
                 $($store,)*
                 "letp lr, 3b",
-                "add r1, r11, r10, lsl #1",
-                concat!("add r12, r12, r10, lsl #", $size),
-                "mov r2, r12",
-                "ldr r5, [r0, #40]",
-                "cmp r1, r5",
-                "bne 1b",
-                "vpop {{d8-d9}}",
+                "ldrd r11, r12, [sp]",
+                "mov r1, r0",
+                "mov r2, r3",
+                "cmp r0, r12",
+                "bhs 6f",
+                "lsls r12, r7, #26",
+                "bne 2b",
+                "b 1b",
+                "5:",
+                "mov r0, r1",
+                "mov r3, r2",
+                "mov r8, r4",
+                "mov r9, r5",
+                "mov r10, r6",
+                "vmov q5, q4",
+                "b 4b",
+                "6:",
+                "add sp, #8",
+                "vpop {{d8-d15}}",
                 "pop {{r4-r11, pc}}",
+                scales = sym scales,
             )
         }
     };
@@ -140,19 +223,22 @@ macro_rules! tokens {
 
 tokens! {
     /// To s8, where normalised values need no saturation.
-    narrow_s8, i8, [], ["vmax.s32 q0, q0, q2", "vmin.s32 q0, q0, q3", "vstrb.32 q0, [r2], #4"], "0"
+    narrow_s8, i8, [],
+    ["vmax.s32 q0, q0, q2", "vmax.s32 q1, q1, q2", "vmin.s32 q0, q0, q3", "vmin.s32 q1, q1, q3", "vstrb.32 q0, [r2], #4", "vstrb.32 q1, [r3], #4"], "0"
 }
 tokens! {
     /// To s8.
-    wide_s8, i8, ["vqmovnb.s32 q0, q0", "vmovlb.s16 q0, q0"], ["vmax.s32 q0, q0, q2", "vmin.s32 q0, q0, q3", "vstrb.32 q0, [r2], #4"], "0"
+    wide_s8, i8, ["vqmovnb.s32 q0, q0", "vqmovnb.s32 q1, q1", "vmovlb.s16 q0, q0", "vmovlb.s16 q1, q1"],
+    ["vmax.s32 q0, q0, q2", "vmax.s32 q1, q1, q2", "vmin.s32 q0, q0, q3", "vmin.s32 q1, q1, q3", "vstrb.32 q0, [r2], #4", "vstrb.32 q1, [r3], #4"], "0"
 }
 tokens! {
     /// To s16, where normalised values need no saturation.
-    narrow_s16, i16, [], ["vqmovnb.s32 q0, q0", "vstrh.32 q0, [r2], #8"], "1"
+    narrow_s16, i16, [], ["vqmovnb.s32 q0, q0", "vqmovnb.s32 q1, q1", "vstrh.32 q0, [r2], #8", "vstrh.32 q1, [r3], #8"], "1"
 }
 tokens! {
     /// To s16.
-    wide_s16, i16, ["vqmovnb.s32 q0, q0", "vmovlb.s16 q0, q0"], ["vqmovnb.s32 q0, q0", "vstrh.32 q0, [r2], #8"], "1"
+    wide_s16, i16, ["vqmovnb.s32 q0, q0", "vqmovnb.s32 q1, q1", "vmovlb.s16 q0, q0", "vmovlb.s16 q1, q1"],
+    ["vqmovnb.s32 q0, q0", "vqmovnb.s32 q1, q1", "vstrh.32 q0, [r2], #8", "vstrh.32 q1, [r3], #8"], "1"
 }
 
 /// Most channels whose `xh` of 10 fractional bits needs no saturation: `|d| / sqrt(var) < sqrt(channels)`, so that `|xh| < 2^10 * sqrt(1000) < 2^15`.
@@ -169,32 +255,39 @@ static SEEDS: [u16; SEED.len()] = SEED;
 /// Tokens from `x` to `end`, by one of the functions above.
 ///
 /// # Safety
-/// As for these functions; there are as many offsets as gains.
+/// As for these functions, but for the channels; there are as many offsets as gains.
 unsafe fn run<T>(
-    function: unsafe extern "C" fn(&Tokens, *const i16, *mut T),
-    x: *const i16,
+    function: unsafe extern "C" fn(&mut Tokens, *const i16, *mut T),
+    mut x: *const i16,
     end: *const i16,
     norm: &Norm<'_>,
     [lo, hi]: [i32; 2],
-    out: *mut T,
+    mut out: *mut T,
 ) {
-    if x == end {
-        return;
-    }
-    let tokens = Tokens {
-        channels: norm.gain.len(),
+    let channels = norm.gain.len();
+    let mut tokens = Tokens {
+        channels,
         eps: [norm.eps as u32, (norm.eps >> 32) as u32],
         seeds: SEEDS.as_ptr().wrapping_sub(32),
-        finer: norm.finer(),
+        shift_of_root: 31 - 52 + norm.finer() as i32,
         gain: norm.gain.as_ptr(),
         offset: norm.offset.as_ptr(),
         lo,
         hi,
         shift: -i32::from(norm.shift),
         end,
+        reserved: [0; 5],
+        variances: [[1; 4]; BATCH],
+        scales: [[0; 4]; BATCH],
     };
-    // SAFETY: by the contract.
-    unsafe { function(&tokens, x, out) }
+    while x != end {
+        if !channels.is_multiple_of(4) {
+            tokens.end = x.wrapping_add(channels);
+        }
+        // SAFETY: by the contract; without whole vectors of channels it is one token alone.
+        unsafe { function(&mut tokens, x, out) }
+        (x, out) = (tokens.end, out.wrapping_add(channels));
+    }
 }
 
 /// Tokens to s8.

@@ -28,9 +28,6 @@ impl Tile {
     }
 }
 
-/// Biases for accumulators that have theirs already.
-static NO_BIAS: [i32; COLUMNS] = [0; COLUMNS];
-
 /// What at most [`COLUMNS`] neighbouring channels are requantised with.
 #[derive(Clone, Copy)]
 pub(crate) struct Channels<'a> {
@@ -45,24 +42,5 @@ impl<'a> Channels<'a> {
     pub(crate) fn of(bias: &'a [i32], requant: Requant<'a>, first: usize, len: usize) -> Option<Self> {
         let range = first..first + len;
         Some(Self { bias: bias.get(range.clone())?, mult: requant.mult.get(range.clone())?, shift: requant.shift.get(range)? })
-    }
-
-    /// These channels, whose accumulators have their bias already: at most [`COLUMNS`].
-    pub(crate) fn without_bias(self) -> Option<Self> {
-        Some(Self { bias: NO_BIAS.get(..self.bias.len())?, ..self })
-    }
-
-    /// Adds the bias to `rows` rows of a tile and shifts them left, for an operator with a `pre_shift`.
-    ///
-    /// # Safety
-    /// The accumulators of these channels in those rows, at most [`ROWS`], are written.
-    pub(crate) unsafe fn shift_left(self, tile: &mut Tile, rows: usize, pre_shift: u8) {
-        for row in tile.0.iter_mut().take(rows) {
-            for (acc, bias) in row.iter_mut().zip(self.bias) {
-                // SAFETY: written, by the contract.
-                let sum = unsafe { acc.assume_init() }.wrapping_add(*bias);
-                acc.write(sum.wrapping_shl(pre_shift.into()));
-            }
-        }
     }
 }
