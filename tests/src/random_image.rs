@@ -58,7 +58,8 @@ pub fn try_image(
     image_of(&meta(network, size, &format!("random weights, seed {seed}")), seed, golden, precision, edit)
 }
 
-/// A random image in 8 bits that names its classes, a line each, has a colour for each and a golden frame. Panics if the result is no valid image.
+/// A random image in 8 bits that names its classes, a line each, has a colour for each and a golden
+/// frame. Panics if the result is no valid image.
 pub fn named_image(network: &Network, size: Size, seed: u64, class_names: &str, colours: &[u8], golden: Golden<'_>) -> AlignedBytes {
     let meta = Meta { class_names, colours, ..meta(network, size, "random weights") };
     image_of(&meta, seed, Some(golden), |_| Precision::Int8, |_, _| ()).unwrap_or_else(|error| panic!("random image of seed {seed}: {error}"))

@@ -411,7 +411,7 @@ typedef struct hrvit_step
 } hrvit_step;
 
 /**
- * Called when a step begins and when it has ended, on the thread that called. `step` is valid
+ * Called when a step begins and when it has ended, on the calling thread. `step` is valid
  * until it returns. Every step begins and ends once in a frame that is not stopped. Steps may
  * enclose others: the label map begins and ends within the step that makes the logits.
  *
@@ -440,7 +440,7 @@ typedef struct hrvit_run_options
 /**
  * Asks for row `y` of a frame: `row_bytes` (`width * 3`) bytes of RGB, to be written to `row`.
  * `row` is memory of the engine, valid until the function returns; its bytes mean nothing before.
- * Called on the thread that called, for every row once, in order, within the first step: its time
+ * Called on the calling thread, for every row once, in order, within the first step: its time
  * counts as the step's. Returns 0; anything else ends the frame with `HRVIT_ERROR_ROW`. The engine
  * is ready for another frame.
  *

@@ -270,7 +270,7 @@ pub struct hrvit_step {
     pub macs: u64,
 }
 
-/// Called when a step begins and when it has ended, on the thread that called. `step` is valid
+/// Called when a step begins and when it has ended, on the calling thread. `step` is valid
 /// until it returns. Every step begins and ends once in a frame that is not stopped. Steps may
 /// enclose others: the label map begins and ends within the step that makes the logits.
 ///
@@ -291,7 +291,7 @@ pub type hrvit_step_fn = Option<unsafe extern "C" fn(context: *mut c_void, step:
 
 /// Asks for row `y` of a frame: `row_bytes` (`width * 3`) bytes of RGB, to be written to `row`.
 /// `row` is memory of the engine, valid until the function returns; its bytes mean nothing before.
-/// Called on the thread that called, for every row once, in order, within the first step: its time
+/// Called on the calling thread, for every row once, in order, within the first step: its time
 /// counts as the step's. Returns 0; anything else ends the frame with `HRVIT_ERROR_ROW`. The engine
 /// is ready for another frame.
 ///

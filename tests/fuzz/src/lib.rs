@@ -10,7 +10,8 @@
 //! | [`capi`] | calls of the C interface in any order, with what C programs get wrong | the code that the header says, and no memory but what was lent |
 //! | [`log`] | bytes as a device's log | read or refused; what is read writes the same lines again |
 //!
-//! `fuzz/` runs them under libFuzzer; `tests/seeded.rs` and the program `seeds` run them on random bytes of fixed seeds.
+//! `fuzz/` runs them under libFuzzer; `tests/seeded.rs` and the program `seeds` run them on random
+//! bytes of fixed seeds.
 
 mod capi;
 mod checkpoint;

@@ -1,8 +1,10 @@
-//! Runs a target on the inputs of consecutive seeds. `cargo xtask fuzz TARGET --seeds N` builds it with AddressSanitizer and starts it:
+//! Runs a target on the inputs of consecutive seeds. `cargo xtask fuzz TARGET --seeds N` builds it
+//! with AddressSanitizer and starts it:
 //!
 //! `seeds TARGET FIRST COUNT LONGEST [each]`
 //!
-//! Writes a tally to the file that `HRVIT_FUZZ_TALLY` names, once a second; with `each`, prints every seed before its input runs.
+//! Writes a tally to the file that `HRVIT_FUZZ_TALLY` names, once a second; with `each`, prints
+//! every seed before its input runs.
 
 use std::time::{Duration, Instant};
 

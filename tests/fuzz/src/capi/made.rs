@@ -1,4 +1,5 @@
-//! Counts of calls, by what was called and how it ended: a long run says with them that it met every error.
+//! Counts of calls, by what was called and how it ended: a long run says with them that it met
+//! every error.
 
 use std::collections::BTreeMap;
 use std::ffi::CStr;
@@ -16,7 +17,8 @@ pub fn count(what: &'static str, status: hrvit_status) {
     *made.entry((what, status as i32)).or_default() += 1;
 }
 
-/// The calls of all sequences so far: one line for each thing that was called, one for each code, and their sum.
+/// The calls of all sequences so far: one line for each thing that was called, one for each code,
+/// and their sum.
 pub fn calls_made() -> String {
     let made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
     let (mut things, mut codes) = (BTreeMap::<&str, [u64; 2]>::new(), BTreeMap::<i32, u64>::new());

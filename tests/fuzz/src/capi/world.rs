@@ -200,7 +200,8 @@ pub fn expected(image: &'static AlignedBytes) -> Option<&'static [u8]> {
     })
 }
 
-/// Models and engines that stay open while the program runs, of this thread: most sequences are about what is done with them.
+/// Models and engines that stay open while the program runs, of this thread: most sequences are
+/// about what is done with them.
 fn resident() -> (Vec<OpenedModel>, Vec<OpenedEngine>) {
     thread_local! {
         static OPEN: (Vec<OpenedModel>, Vec<OpenedEngine>) = open_residents();
@@ -226,7 +227,8 @@ pub fn named() -> &'static AlignedBytes {
     })
 }
 
-/// Opens models in 8 bits, 16 bits and half precision, one with names and a classifier; of each an engine on the fastest kernels or on plain code.
+/// Opens models in 8 bits, 16 bits and half precision, one with names and a classifier; of each an
+/// engine on the fastest kernels or on plain code.
 fn open_residents() -> (Vec<OpenedModel>, Vec<OpenedEngine>) {
     let images: [(&'static AlignedBytes, *const c_char); RESIDENT] =
         [(segmentor(0), c"scalar".as_ptr()), (segmentor(3), null()), (segmentor(5), null()), (classifier(), null()), (named(), null())];

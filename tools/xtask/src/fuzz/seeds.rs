@@ -1,4 +1,5 @@
-//! A target on the inputs of consecutive seeds, under AddressSanitizer: the same inputs every time, and many more of them than a search has time for.
+//! A target on the inputs of consecutive seeds, under AddressSanitizer: the same inputs every time,
+//! and many more of them than a search has time for.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -75,7 +76,8 @@ pub fn run(root: &Path, target: &Target, first: u64, count: u64) -> Result<Seeds
 fn start(program: &Path, target: &Target, first: u64, count: u64, tally: &Path) -> Command {
     let mut seeds = Command::new(program);
     seeds.args([target.name, &first.to_string(), &count.to_string(), &target.seeded.to_string()]).stdin(Stdio::null());
-    // What is freed stays poisoned for longer than any sequence lasts, and the processor's caches hold it.
+    // What is freed stays poisoned for longer than any sequence lasts, and the processor's caches
+    // hold it.
     seeds.env("ASAN_OPTIONS", format!("quarantine_size_mb=16:hard_rss_limit_mb={MEMORY}")).env("RUST_BACKTRACE", "1");
     seeds.env("HRVIT_FUZZ_TALLY", tally);
     seeds

@@ -67,7 +67,8 @@ fn libraries(kind: Kind) -> &'static [&'static str] {
     }
 }
 
-/// The file for `name`, which links `library` and then `libraries` of the system. Linkers prefer a shared library: the static one is named by its file.
+/// The file for `name`, which links `library` and then `libraries` of the system. Linkers prefer a
+/// shared library: the static one is named by its file.
 fn pkg_config(name: &str, library: &str, libraries: &[&str]) -> String {
     let system: String = libraries.iter().map(|name| format!(" -l{name}")).collect();
     format!(
@@ -96,7 +97,8 @@ fn cmake(has_shared: bool, libraries: &[&str]) -> String {
         + ")\n"
 }
 
-/// A version of the same number before the first point will do, if it is not older than what is asked for.
+/// A version of the same number before the first point will do, if it is not older than what is
+/// asked for.
 fn cmake_version() -> String {
     let major = VERSION.split('.').next().unwrap_or_default();
     format!(
