@@ -1,4 +1,5 @@
-//! Plans the arena for the two pieces of the AXI SRAM: each holds one, the label map lies in the other where both do not fit. With feature `large-arena` there is one piece.
+//! Plans the arena for the two pieces of the AXI SRAM: each holds one, the label map lies in the
+//! other where both do not fit. With feature `large-arena` there is one piece.
 
 use std::env;
 

@@ -4,7 +4,8 @@
 pub const ROW: u8 = b'R';
 /// There are no more frames.
 pub const NO_MORE: u8 = b'E';
-/// The last line of the log has come. Emulated machines, whose port vanishes with them, end after that.
+/// The last line of the log has come. Emulated machines, whose port vanishes with them, end after
+/// that.
 pub const HEARD: u8 = b'H';
 
 /// CRC-32 (IEEE 802.3) over the numbers of frame and row, each two bytes, the lower first, and the row: an answer to an earlier question does not pass for this one's.

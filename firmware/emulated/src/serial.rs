@@ -40,7 +40,8 @@ impl Write for Sender {
 /// Seconds that a program waits to be heard.
 const HEARD_WITHIN: u32 = 5;
 
-/// What waits until somebody has read the end of the log: an emulator's port loses, when the emulator ends, what nobody has read.
+/// What waits until somebody has read the end of the log: an emulator's port loses, when the
+/// emulator ends, what nobody has read.
 static WAIT: Mutex<Cell<Option<fn()>>> = Mutex::new(Cell::new(None));
 
 fn wait<U: Uart, T: Counter>() {

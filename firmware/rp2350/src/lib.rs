@@ -1,4 +1,5 @@
-//! Raspberry Pi Pico 2: RP2350 with two Cortex-M33 at 150 MHz, of which one is used, or both with feature `two-cores`; 520 KB of SRAM, 4 MB of flash.
+//! Raspberry Pi Pico 2: RP2350 with two Cortex-M33 at 150 MHz, of which one is used, or both with
+//! feature `two-cores`; 520 KB of SRAM, 4 MB of flash.
 #![no_std]
 
 use board::end;

@@ -1,4 +1,5 @@
 //! Mean, deviation, least and most of a sum's growth from frame to frame, with integers alone.
+//! The square root is that of `core`, which is exact; micromath's is an estimate in floats.
 
 /// What a running sum grew by, each time that it was looked at.
 #[derive(Clone, Copy, Debug, Default)]

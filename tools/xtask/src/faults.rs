@@ -232,8 +232,8 @@ impl Images {
 
     fn refused(&self, machine: &Machine) -> Vec<Case> {
         let one = |name, image: &Path, code| Case { name, images: vec![(machine.image_at, image.to_path_buf())], code };
-        // Larger processors have kernels for every packing.
-        let foreign = if machine.microcontroller { 4 } else { 0 };
+        // A processor with matrix multiplication has kernels for every packing.
+        let foreign = if machine.isas.contains(&"neon_i8mm") { 0 } else { 4 };
         let mut cases = vec![
             Case { name: "no image", images: Vec::new(), code: 5 },
             one("one bit of the weights", &self.weights, 2),

@@ -109,7 +109,8 @@ pub const PI: Machine = Machine {
     features: &[],
 };
 
-/// The brother of m33 with a second core. Both are given what those of an RP2350 have: float unit and DSP instructions.
+/// The brother of m33 with a second core. Both are given what those of an RP2350 have: float unit
+/// and DSP instructions.
 pub const TWO_M33: Machine = Machine {
     name: "m33x2",
     emulator: &["qemu-system-arm", "-M", "mps2-an521", "-global", "sse-200.CPU0_FPU=on", "-global", "sse-200.CPU0_DSP=on"],

@@ -225,7 +225,8 @@ fn connect(registers: &mut impl Registers) -> Result<(), Stuck> {
     Ok(())
 }
 
-/// Back to one line, from wherever an earlier program left it: the flash outlives resets that do not reach its own pin, and ST's loader leaves it on eight lines at both edges.
+/// Back to one line, from wherever an earlier program left it: the flash outlives resets that do
+/// not reach its own pin, and ST's loader leaves it on eight lines at both edges.
 fn reset(registers: &mut impl Registers) -> Result<(), Stuck> {
     for mode in [Mode::OctalDouble, Mode::Octal, Mode::Single] {
         let told = Command::new(mode, RESET_ENABLE).send(registers).and_then(|()| Command::new(mode, RESET).send(registers));

@@ -74,7 +74,8 @@ impl Pin {
         registers.write(self.block().bsrr(), |w| if high { w.set_bs(self.number, true) } else { w.set_br(self.number, true) });
     }
 
-    /// Gives it to a peripheral as its alternate function, on a line that others pull low too and the board pulls up.
+    /// Gives it to a peripheral as its alternate function, on a line that others pull low too and
+    /// the board pulls up.
     pub(super) fn shared(self, registers: &mut impl Registers, function: u8) {
         self.clock(registers);
         registers.modify(self.block().otyper(), |w| w.set_ot(self.number, Ot::OPEN_DRAIN));

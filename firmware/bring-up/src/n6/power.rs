@@ -23,7 +23,8 @@ pub fn external(registers: &mut impl Registers) -> Result<(), Stuck> {
     registers.until("the core's supply", PWR.voscr(), |voscr| voscr.actvosrdy())
 }
 
-/// Raises the core's voltage, as the processor needs it beyond 600 MHz: by the bus that the regulators of boards before revision C01 are on, or else by the pin.
+/// Raises the core's voltage, as the processor needs it beyond 600 MHz: by the bus that the
+/// regulators of boards before revision C01 are on, or else by the pin.
 pub fn overdrive(registers: &mut impl Registers) -> Result<(), Stuck> {
     if !regulator::raise(registers) {
         REGULATOR.output(registers, true);

@@ -1,4 +1,5 @@
-//! The regulator of boards before revision C01, a TPS62864 on I2C2. Others have nothing at its address.
+//! The regulator of boards before revision C01, a TPS62864 on I2C2. Others have nothing at its
+//! address.
 
 use stm32_metapac::{
     I2C2, RCC,

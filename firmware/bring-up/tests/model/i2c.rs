@@ -1,4 +1,5 @@
-//! I2C2 with the regulator that boards before revision C01 have on it: a TPS62864, which other boards lack.
+//! I2C2 with the regulator that boards before revision C01 have on it: a TPS62864, which other
+//! boards lack.
 
 use bring_up::pac;
 
@@ -55,7 +56,8 @@ impl Bus {
         if address == at(pac::I2C2.isr().as_ptr()) { self.status | 1 } else { 0 }
     }
 
-    /// Takes a write; the controller's clock is `hertz`, `connected` says whether its pins are its own.
+    /// Takes a write; the controller's clock is `hertz`, `connected` says whether its pins are its
+    /// own.
     pub fn store(&mut self, address: u32, value: u32, regulator: Regulator, hertz: u64, connected: bool) -> Vec<Breach> {
         let mut breaches = Vec::new();
         let mut breach = |what: String| breaches.push(Breach { rule: Rule::RegulatorBus, what });

@@ -112,7 +112,8 @@ impl Board {
         self
     }
 
-    /// Makes octal commands that the flash does not understand never end, as embassy's flash boot example met it.
+    /// Makes octal commands that the flash does not understand never end, as embassy's flash boot
+    /// example met it.
     pub fn stalling(mut self) -> Self {
         self.stalls = true;
         self

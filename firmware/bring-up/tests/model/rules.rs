@@ -1,8 +1,11 @@
 //! What the start-up of the STM32N6570-DK must keep, and where that is written.
 //!
-//! "HAL" is STMicroelectronics/stm32n6xx-hal-driver 1.1.0, "BSP" is STMicroelectronics/stm32n6570-dk-bsp 1.3.0, "Cube" is STMicroelectronics/STM32CubeN6, "flash
-//! driver" is STMicroelectronics/stm32-mx66uw1g45g 1.1.0, all public. Every source named first was read there. Not at hand were the manuals that some of it follows:
-//! reference manual RM0486, errata sheet ES0620, the flash's data sheet. They are named only behind the code that cites them. UM3300 is the board's manual, Rev 1.
+//! "HAL" is STMicroelectronics/stm32n6xx-hal-driver 1.1.0, "BSP" is
+//! STMicroelectronics/stm32n6570-dk-bsp 1.3.0, "Cube" is STMicroelectronics/STM32CubeN6, "flash
+//! driver" is STMicroelectronics/stm32-mx66uw1g45g 1.1.0, all public. Every source named first was
+//! read there. Not at hand were the manuals that some of it follows:
+//! reference manual RM0486, errata sheet ES0620, the flash's data sheet. They are named only behind
+//! the code that cites them. UM3300 is the board's manual, Rev 1.
 
 /// A rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -110,7 +110,8 @@ fn own_frames(root: &Path, board: &'static str, emulator: &Emulator, hrvit: &Hrv
     let (outcome, sent) = emulator.sending(&case, hrvit, good, &FRAMES, &target_folder(root).join("own_frames").join(board))?;
     let Marks { step, frame } = outcome.marks;
     let ended = format!("{outcome}; {sent}; markers rose {frame} and {step} times");
-    // The golden frame, those behind the image, those sent, and the wait for one more; steps that take turns share one rise.
+    // The golden frame, those behind the image, those sent, and the wait for one more; steps that
+    // take turns share one rise.
     let marked = frame as usize == 2 + 2 * FRAMES.len() && step > 10 * frame;
     let fine = outcome.sleeps && outcome.lights.good && sent.is_fine(FRAMES.len()) && marked;
     Ok(Row { board, what: "segment without a debugger: a frame behind the image, and over the serial port".to_owned(), ended, fine })

@@ -34,7 +34,8 @@ pub const PROCESSORS: [Processor; 8] = [
     Processor { name: "max", machine: "a64", emulator: None, layout: "k8" },
 ];
 
-/// A Raspberry Pi 3, which is counted beside them: its processor is that of a53, its memory and the way to `main` are others.
+/// A Raspberry Pi 3, which is counted beside them: its processor is that of a53, its memory and the
+/// way to `main` are others.
 pub const PI: Processor = Processor { name: "pi", machine: "pi", emulator: None, layout: "rows" };
 
 /// A processor that QEMU emulates.
@@ -61,7 +62,9 @@ impl Processor {
     }
 }
 
-/// Count the instructions of every step on emulated processors: m55, m7, m33, a53 and a72 (AArch64 without dot products), a55 and a76 (with), max (with matrix multiplication), pi (a Raspberry Pi 3)
+/// Count the instructions of every step on emulated processors: m55, m7, m33, a53 and a72 (AArch64
+/// without dot products), a55 and a76 (with), max (with matrix multiplication), pi (a Raspberry Pi
+/// 3)
 #[derive(Args)]
 #[command(after_help = "Examples:
   cargo xtask count                           # compare nano 192x256 on all processors with tests/data/counts
