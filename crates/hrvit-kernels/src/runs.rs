@@ -9,16 +9,20 @@
 /// ```
 #[inline(never)] // else it would be compiled as its callers are, for size: a call of memcpy for every token
 pub fn copy_strided(from: &[u8], from_stride: usize, to: &mut [u8], to_stride: usize, len: usize) {
-    #[cfg(hrvit_mve)]
+    #[cfg(any(hrvit_mve, hrvit_dsp))]
     {
+        #[cfg(not(hrvit_mve))]
+        use crate::dsp::bytes;
+        #[cfg(hrvit_mve)]
+        use crate::mve::bytes;
         let strides = [from_stride.max(1), to_stride.max(1)];
         let count = runs(from.len(), strides[0], len).min(runs(to.len(), strides[1], len));
         if len != 0 && count != 0 {
-            // SAFETY: every processor that this is compiled for has MVE; every run ends within its slice, and the slices are apart, as one of them is borrowed mutably.
-            unsafe { crate::mve::bytes::copy_runs(from.as_ptr(), to.as_mut_ptr(), &strides, len, count) };
+            // SAFETY: every processor that this is compiled for has the extension; every run ends within its slice, and the slices are apart, as one of them is borrowed mutably.
+            unsafe { bytes::copy_runs(from.as_ptr(), to.as_mut_ptr(), &strides, len, count) };
         }
     }
-    #[cfg(not(hrvit_mve))]
+    #[cfg(not(any(hrvit_mve, hrvit_dsp)))]
     match len {
         8 => whole::<8>(from, from_stride, to, to_stride),
         16 => whole::<16>(from, from_stride, to, to_stride),
@@ -71,7 +75,7 @@ pub fn clear(bytes: &mut [u8]) {
 }
 
 /// Runs of `N` bytes: loads and stores without a loop or a call.
-#[cfg(not(hrvit_mve))]
+#[cfg(not(any(hrvit_mve, hrvit_dsp)))]
 #[inline(always)]
 fn whole<const N: usize>(from: &[u8], from_stride: usize, to: &mut [u8], to_stride: usize) {
     #[cfg(target_arch = "aarch64")]
@@ -89,7 +93,7 @@ fn whole<const N: usize>(from: &[u8], from_stride: usize, to: &mut [u8], to_stri
 }
 
 /// Runs of `run` bytes that `len` bytes have, `stride` bytes apart, 1 or more.
-#[cfg(any(target_arch = "aarch64", hrvit_mve))]
+#[cfg(any(target_arch = "aarch64", hrvit_mve, hrvit_dsp))]
 fn runs(len: usize, stride: usize, run: usize) -> usize {
     len.checked_sub(run).and_then(|last| last.checked_div(stride)).map_or(0, |others| others + 1)
 }
@@ -107,12 +111,17 @@ fn copy(from: &[u8], to: &mut [u8]) {
     unsafe {
         crate::mve::bytes::copy(from.as_ptr(), to.as_mut_ptr(), from.len().min(to.len()));
     }
-    #[cfg(not(any(target_arch = "aarch64", hrvit_mve)))]
+    #[cfg(all(hrvit_dsp, not(hrvit_mve)))]
+    if let len @ 1.. = from.len().min(to.len()) {
+        // SAFETY: every processor that this is compiled for has the DSP extension; both slices have so many bytes, and they are apart, as one of them is borrowed mutably.
+        unsafe { crate::dsp::bytes::copy_runs(from.as_ptr(), to.as_mut_ptr(), &[0; 2], len, 1) };
+    }
+    #[cfg(not(any(target_arch = "aarch64", hrvit_mve, hrvit_dsp)))]
     to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
 }
 
 /// Calls `copy` with what is left of both slices at every place, until it finds too little.
-#[cfg(not(hrvit_mve))]
+#[cfg(not(any(hrvit_mve, hrvit_dsp)))]
 #[inline(always)]
 fn each(mut from: &[u8], from_stride: usize, mut to: &mut [u8], to_stride: usize, copy: impl Fn(&[u8], &mut [u8]) -> Option<()>) {
     while copy(from, to).is_some() {

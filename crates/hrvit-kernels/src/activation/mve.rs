@@ -1,6 +1,6 @@
 //! The elementwise operators on MVE: one loop over vectors of 4 elements each.
 
-use core::arch::asm;
+use core::arch::{asm, naked_asm};
 
 use crate::isa::Mve;
 use crate::mve::sink::{add_words, narrow_words, rescale_words, store8_uniform, table8_uniform};
@@ -92,46 +92,100 @@ pub(super) fn relu_s32(_: Mve, acc: &mut [i32]) {
     }
 }
 
+/// Operands of [`hardswish`]. The assembly reads the fields at their offsets.
+#[repr(C)]
+struct Hardswish {
+    /// Whole tokens, up to `v_end`, not none.
+    v: *const i8,
+    /// As many outputs.
+    out: *mut i8,
+    three: *const i32,
+    mult: *const i32,
+    shift: *const u8,
+    /// Not 0.
+    channels: usize,
+    pre_shift: u32,
+    zero: i32,
+    lo: i32,
+    hi: i32,
+    v_end: *const i8,
+}
+
+/// All tokens: v at r8, outputs at r9, both counted by whole channels.
+///
+/// # Safety
+/// The processor has MVE. What the fields of [`Hardswish`] describe is readable, the outputs writable.
+#[unsafe(naked)]
+unsafe extern "C" fn hardswish(args: &Hardswish) {
+    naked_asm!(
+        ".cpu cortex-m55",
+        "push {{r4-r11, lr}}",
+        "vpush {{d8-d15}}",
+        "ldrd r8, r9, [r0]",
+        "ldrd r7, r11, [r0, #20]",
+        "ldrd r12, r1, [r0, #28]",
+        "ldrd r2, r10, [r0, #36]",
+        "vdup.32 q5, r1",
+        "vdup.32 q6, r2",
+        "vmov.i32 q7, #31",
+        "vmov.i32 q4, #0",
+        "1:",
+        "ldrd r5, r6, [r0, #8]",
+        "ldr r4, [r0, #16]",
+        "mov r2, r8",
+        "mov r1, r9",
+        "dlstp.32 lr, r7",
+        "2:",
+        "vldrb.s32 q0, [r2], #4",
+        "vldrw.u32 q3, [r5], #16",
+        "vshl.i32 q1, q0, #8",
+        "vadd.i32 q1, q1, q3",
+        "vadd.i32 q3, q3, q3",
+        "vmax.s32 q1, q1, q4",
+        "vmin.s32 q1, q1, q3",
+        "vmul.i32 q0, q0, q1",
+        "vldrw.u32 q1, [r6], #16",
+        "vldrb.u32 q2, [r4], #4",
+        "vsub.i32 q2, q7, q2",
+        "vshl.s32 q0, r11",
+        "vqdmulh.s32 q0, q0, q1",
+        "vrshl.s32 q0, q0, q2",
+        "vadd.i32 q0, q0, r12",
+        "vmax.s32 q0, q0, q5",
+        "vmin.s32 q0, q0, q6",
+        "vstrb.32 q0, [r1], #4",
+        "letp lr, 2b",
+        "add r8, r7",
+        "add r9, r7",
+        "cmp r8, r10",
+        "bne 1b",
+        "vpop {{d8-d15}}",
+        "pop {{r4-r11, pc}}",
+    )
+}
+
 /// See [`Kernels::hardswish_s8`](crate::Kernels::hardswish_s8).
 pub(super) fn hardswish_s8(_: Mve, v: &[i8], three: &[i32], requant: Requant<'_>, range: Range8, out: &mut [i8]) {
     let Requant { mult, shift, pre_shift } = requant;
-    for (v, out) in rows(v, three.len()).zip(rows_mut(out, three.len())) {
-        // SAFETY: the token proves MVE; the loop has `three.len()` lanes in all, and both rows, the multipliers and the shifts have as many elements by the
-        // checks of the entry.
-        unsafe {
-            asm!(
-                "vmov.i32 q7, #31",
-                "vdup.32 q5, {lo}",
-                "vdup.32 q6, {hi}",
-                "vmov.i32 q4, #0",
-                "dlstp.32 lr, lr",
-                "2:",
-                "vldrb.s32 q0, [r2], #4",
-                "vldrw.u32 q3, [{three}], #16",
-                "vshl.i32 q1, q0, #8",
-                "vadd.i32 q1, q1, q3",
-                "vadd.i32 q3, q3, q3",
-                "vmax.s32 q1, q1, q4",
-                "vmin.s32 q1, q1, q3",
-                "vmul.i32 q0, q0, q1",
-                "vldrw.u32 q1, [{mult}], #16",
-                "vldrb.u32 q2, [r0], #4",
-                "vsub.i32 q2, q7, q2",
-                "vshl.s32 q0, {pre_shift}",
-                "vqdmulh.s32 q0, q0, q1",
-                "vrshl.s32 q0, q0, q2",
-                "vadd.i32 q0, q0, {zero}",
-                "vmax.s32 q0, q0, q5",
-                "vmin.s32 q0, q0, q6",
-                "vstrb.32 q0, [r1], #4",
-                "letp lr, 2b",
-                three = inout(reg) three.as_ptr() => _, mult = inout(reg) mult.as_ptr() => _, pre_shift = in(reg) u32::from(pre_shift),
-                zero = in(reg) range.zero, lo = in(reg) range.lo, hi = in(reg) range.hi,
-                inout("r0") shift.as_ptr() => _, inout("r1") out.as_mut_ptr() => _, inout("r2") v.as_ptr() => _, inout("lr") three.len() => _,
-                out("q0") _, out("q1") _, out("q2") _, out("q3") _, out("q4") _, out("q5") _, out("q6") _, out("q7") _, options(nostack),
-            );
-        }
+    let v = v.as_ptr_range();
+    if v.is_empty() {
+        return;
     }
+    let args = Hardswish {
+        v: v.start,
+        out: out.as_mut_ptr(),
+        three: three.as_ptr(),
+        mult: mult.as_ptr(),
+        shift: shift.as_ptr(),
+        channels: three.len(),
+        pre_shift: pre_shift.into(),
+        zero: range.zero,
+        lo: range.lo,
+        hi: range.hi,
+        v_end: v.end,
+    };
+    // SAFETY: the token proves MVE. The entry has checked that there are channels, as many multipliers and shifts, whole tokens, and as many outputs as values.
+    unsafe { hardswish(&args) };
 }
 
 /// See [`Kernels::hardswish_s16`](crate::Kernels::hardswish_s16).

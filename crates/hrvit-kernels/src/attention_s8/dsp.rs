@@ -2,6 +2,7 @@
 //! per key, then the weighted sums of four channels.
 
 use core::arch::{asm, naked_asm};
+use core::mem::MaybeUninit;
 
 use super::{Strip, reciprocal::reciprocal, scalar, table::codes_of};
 use crate::dsp::dots::{self, Dots, Group, widen};
@@ -66,7 +67,7 @@ impl Pairs<'_> {
     /// Logits of two queries over all keys.
     fn logits(&self, q: [&[i8]; 2], tiles: &mut [Tile; TILES], keys: usize) {
         let dim = self.args.dim;
-        let mut wide: [Group; MAX_DIM / 4] = [[0; 4]; MAX_DIM / 4];
+        let mut wide = [const { MaybeUninit::<Group>::uninit() }; MAX_DIM / 4];
         let Some(wide) = wide.get_mut(..dim / 4) else { return };
         widen(self.dsp, q[0], q[1], wide);
         let a = wide.as_ptr_range();
@@ -76,7 +77,7 @@ impl Pairs<'_> {
             let add = |keys: [usize; 2], len: usize, tile: *mut i32| {
                 let weights = keys.map(|key| self.args.v.as_ptr().wrapping_add((first + key) * dim));
                 let start = ZEROS.as_ptr();
-                let args = Dots { a: a.start, a_end: a.end, weights, skip: dim, start, below: 0, tile, tile_end: tile.wrapping_add(len) };
+                let args = Dots { a: a.start.cast(), a_end: a.end.cast(), weights, skip: dim, start, below: 0, tile, tile_end: tile.wrapping_add(len) };
                 // SAFETY: the token proves the DSP extension. There are `dim / 4` groups, 2 to 8; `v` holds the keys; an even number of at most `COLUMNS` sums lies
                 // inside the tile, as an odd `len` is less than that.
                 unsafe { dots::s8(&args) };
@@ -221,26 +222,32 @@ macro_rules! values {
                 "mov r9, #0",
                 "mov r10, #0",
                 "mov r11, #0",
+                "sub r3, r2, r1",
+                "lsls r3, #29",
+                "bpl 2f",
+                values!(@key $dim),
+                "cmp r1, r2",
+                "beq 3f",
                 "2:",
-                concat!("ldr r12, [r0], #", $dim),
-                "ldr r3, [r1], #4",
-                "sxtb16 lr, r12, ror #8",
-                "sxtb16 r12, r12",
-                "smlabb r4, r12, r3, r4",
-                "smlabb r5, lr, r3, r5",
-                "smlatb r6, r12, r3, r6",
-                "smlatb r7, lr, r3, r7",
-                "smlabt r8, r12, r3, r8",
-                "smlabt r9, lr, r3, r9",
-                "smlatt r10, r12, r3, r10",
-                "smlatt r11, lr, r3, r11",
+                values!(@key $dim),
+                values!(@key $dim),
                 "cmp r1, r2",
                 "bne 2b",
+                "3:",
                 "ldr r0, [sp]",
                 "stm r0, {{r4-r11}}",
                 "pop {{r3-r11, pc}}",
             )
         }
+    };
+    (@key $dim:literal) => {
+        concat!(
+            "ldr r12, [r0], #",
+            $dim,
+            "\nldr r3, [r1], #4\nsxtb16 lr, r12, ror #8\nsxtb16 r12, r12\n",
+            "smlabb r4, r12, r3, r4\nsmlabb r5, lr, r3, r5\nsmlatb r6, r12, r3, r6\nsmlatb r7, lr, r3, r7\n",
+            "smlabt r8, r12, r3, r8\nsmlabt r9, lr, r3, r9\nsmlatt r10, r12, r3, r10\nsmlatt r11, lr, r3, r11"
+        )
     };
 }
 

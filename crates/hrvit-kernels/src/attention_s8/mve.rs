@@ -3,7 +3,7 @@
 //!
 //! Codes of 8 bits are unsigned, so the transposed values have 128 added to them; 128 times the sum of the codes is taken away again.
 
-use core::arch::asm;
+use core::arch::{asm, naked_asm};
 use core::mem::MaybeUninit;
 
 use super::reciprocal::reciprocal;
@@ -32,21 +32,66 @@ pub(super) fn run(mve: Mve, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16
     let padded = keys.next_multiple_of(16);
     // A tile of one key has no pair of channels.
     let fits = keys <= TILES * COLUMNS && keys % COLUMNS != 1 && padded * dim <= VALUES;
-    let Some(codes) = codes_of(args.exp, args.bits).filter(|_| fits) else { return mve_long::run(mve, args, scores, out) };
+    let Some(table) = codes_of(args.exp, args.bits).filter(|_| fits) else { return mve_long::run(mve, args, scores, out) };
     let narrow = args.bits == 8;
     let mut values = Values([MaybeUninit::uninit(); VALUES]);
-    let mut threes = Threes { args, keys, padded, multiply, codes, narrow, values: values.0.as_ptr().cast(), tiles: [const { Tile::new() }; TILES] };
     // SAFETY: the token proves MVE. `v` has 2 or more keys of `dim` channels, `values` room for `dim` rows of `padded` bytes, by the checks above.
     unsafe { transpose(args.v, [dim, keys, padded], narrow, values.0.as_mut_ptr().cast()) };
-    let (mut q, mut out) = (args.q, out);
-    while !q.is_empty() {
-        let len = q.len().min(ROWS * dim);
-        let (Some((rows, q_left)), Some((to, out_left))) = (q.split_at_checked(len), out.split_at_mut_checked(len)) else { return };
-        // Without a division, which could be by zero for all that a compiler knows.
-        let count = 1 + usize::from(len >= 2 * dim) + usize::from(len >= 3 * dim);
-        // SAFETY: the token proves MVE; `rows` and `to` have `count` rows of `dim` elements, and the values are written.
-        unsafe { threes.queries(rows, count, to) };
-        (q, out) = (q_left, out_left);
+    let mut tiles = [const { Tile::new() }; TILES];
+    let [first, second] = tiles.each_mut().map(Tile::start);
+    let (len, more) = (keys.min(COLUMNS), keys.saturating_sub(COLUMNS));
+    let logits = |tile: *mut i32, from: usize, column: usize, len: usize| {
+        let (weights, tile) = (args.v.as_ptr().wrapping_add((from + column) * dim), tile.wrapping_add(column));
+        Dots { a: [args.q.as_ptr(); ROWS], weights, depth: dim, tile, tile_end: tile.wrapping_add(len) }
+    };
+    // The last of an odd number of keys in a pair with the one before it.
+    let (last, from, column) = if more == 0 { (first, 0, len - 2) } else { (second, COLUMNS, more.saturating_sub(2)) };
+    let mut products = [logits(first, 0, 0, len & !1), logits(second, COLUMNS, 0, more & !1), logits(last, from, column, 2)];
+    let exist = [true, more != 0, keys % 2 != 0];
+    let mut codes = Codes {
+        first,
+        second,
+        len,
+        more,
+        table: table.as_ptr(),
+        last: table.len().wrapping_sub(1),
+        mult: args.mult.wrapping_neg(),
+        shift: 31 - i32::from(args.shift),
+        sums: [0; ROWS],
+    };
+    let rows: [*const i32; ROWS] = core::array::from_fn(|row| first.wrapping_add(row * COLUMNS).cast_const());
+    let weights = values.0.as_ptr().cast();
+    let weighted = Dots { a: rows.map(<*const i32>::cast::<u8>), weights, depth: padded, tile: second, tile_end: second.wrapping_add(dim) };
+    let finely = Dots { a: rows.map(<*const i32>::cast::<i16>), weights, depth: padded, tile: second, tile_end: second.wrapping_add(dim) };
+    let (mut q, mut to, mut left) = (args.q.as_ptr(), out.as_mut_ptr(), out.len().checked_div(dim).unwrap_or(0));
+    while left != 0 {
+        let next = |row: *const i8, exists: bool| if exists { row.wrapping_add(dim) } else { row };
+        let row = next(q, left > 1);
+        let a = [q, row, next(row, left > 2)];
+        // SAFETY: the token proves MVE. `left` queries and outputs of `dim` elements are left, and a query that does not exist is the one before it; keys, values and tiles
+        // were made above. Codes of the second tile go where logits of the first were. Up to 7 codes more are written, of whatever the tile holds there; they meet values
+        // of 0. The second tile takes the weighted sums when all codes are made.
+        unsafe {
+            for (product, exists) in products.iter_mut().zip(exist) {
+                if exists {
+                    product.a = a;
+                    multiply(product);
+                }
+            }
+            if narrow {
+                codes8(&mut codes);
+                if padded == 16 { dots::u8(&weighted) } else { dots::u8_whole(&weighted) }
+            } else {
+                codes16(&mut codes);
+                dots::s16(&finely);
+            }
+            for (row, sum) in codes.sums.iter().enumerate().take(left) {
+                divide(second.wrapping_add(row * COLUMNS), *sum, narrow, dim, to);
+                to = to.wrapping_add(dim);
+            }
+        }
+        q = q.wrapping_add(ROWS * dim);
+        left = left.saturating_sub(ROWS);
     }
 }
 
@@ -54,147 +99,117 @@ pub(super) fn run(mve: Mve, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16
 #[repr(C, align(16))]
 struct Values([MaybeUninit<u8>; VALUES]);
 
-/// What all queries share.
-struct Threes<'a> {
-    args: &'a Strip<'a>,
-    /// An even number, or not one beyond whole tiles.
-    keys: usize,
-    /// `keys`, rounded up to whole vectors.
-    padded: usize,
-    multiply: unsafe extern "C" fn(&Dots<i8>),
+/// Logits of three queries, and their codes. The assembly reads the fields at their offsets.
+#[repr(C)]
+struct Codes {
+    /// Logits of the first query, those of the others 256 and 512 bytes further on; codes go to the same places, one after another.
+    first: *mut i32,
+    /// Logits of the keys beyond those of the first tile.
+    second: *mut i32,
+    /// Keys in the first tile, not 0.
+    len: usize,
+    /// Keys in the second.
+    more: usize,
     /// Codes by distance, the last for all larger ones.
-    codes: &'static [u16],
-    /// Codes have 8 bits.
-    narrow: bool,
-    values: *const i8,
-    tiles: [Tile; TILES],
+    table: *const u16,
+    /// Index of the last.
+    last: usize,
+    /// Less than 0: with a difference that is negative too it makes the distance's product.
+    mult: i32,
+    shift: i32,
+    /// Sums of the codes of each query; before them their largest logits.
+    sums: [u32; ROWS],
 }
 
-impl Threes<'_> {
-    /// One to three queries.
-    ///
-    /// # Safety
-    /// The processor has MVE; `q` and `out` have `rows` rows of `dim` elements, one to three; the values are written.
-    #[inline(always)]
-    unsafe fn queries(&mut self, q: &[i8], rows: usize, out: &mut [i16]) {
-        let dim = self.args.dim;
-        let row = |i: usize| q.as_ptr().wrapping_add(i.min(rows - 1) * dim);
-        let to = |i: usize| out.as_ptr().cast_mut().wrapping_add(i.min(rows - 1) * dim);
-        // SAFETY: by the contract; a row that does not exist is the last one.
-        unsafe {
-            let maxima = self.logits([row(0), row(1), row(2)]);
-            let [first, ..] = &mut self.tiles;
-            let start = first.start();
-            let sums: [u32; ROWS] = core::array::from_fn(|i| self.codes(i, maxima[i]));
-            let [.., last] = &mut self.tiles;
-            let tile = last.start();
-            let end = tile.wrapping_add(dim);
-            let code_rows: [*const i32; ROWS] = core::array::from_fn(|i| start.wrapping_add(i * COLUMNS).cast_const());
-            if self.narrow {
-                let multiply = if self.padded == 16 { dots::u8 } else { dots::u8_whole };
-                multiply(&Dots { a: code_rows.map(<*const i32>::cast), weights: self.values, depth: self.padded, tile, tile_end: end });
-            } else {
-                dots::s16(&Dots { a: code_rows.map(<*const i32>::cast), weights: self.values, depth: self.padded, tile, tile_end: end });
-            }
-            for (i, sum) in sums.into_iter().enumerate().take(rows) {
-                divide(tile.wrapping_add(i * COLUMNS), sum, self.narrow, dim, to(i));
-            }
+/// A function that makes the codes of three queries: what stores 8 of them at r1 on.
+macro_rules! codes {
+    ($(#[$doc:meta])* $name:ident, $store:literal) => {
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// The processor has MVE. The logits are written, and those of a tile are whole vectors of 8; the codes' places are writable.
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name(codes: &mut Codes) {
+            naked_asm!(
+                ".cpu cortex-m55",
+                "push {{r4-r11, lr}}",
+                "vpush {{d8-d9}}",
+                "ldrd r6, r7, [r0]",
+                "ldrd r8, r9, [r0, #8]",
+                "vmov.i32 q1, #0x80000000",
+                "vmov q2, q1",
+                "vmov q3, q1",
+                "mov r10, r6",
+                "dlstp.32 lr, r8",
+                "2:",
+                codes!(@largest),
+                "letp lr, 2b",
+                "mov r10, r7",
+                "wlstp.32 lr, r9, 3f",
+                "2:",
+                codes!(@largest),
+                "letp lr, 2b",
+                "3:",
+                "mov r8, #0x80000000",
+                "mov r9, r8",
+                "mov r10, r8",
+                "vmaxv.s32 r8, q1",
+                "vmaxv.s32 r9, q2",
+                "vmaxv.s32 r10, q3",
+                "add r12, r0, #32",
+                "stm r12, {{r8, r9, r10}}",
+                "ldrd r3, r4, [r0, #16]",
+                "vdup.16 q4, r4",
+                "ldrd r4, r5, [r0, #24]",
+                "1:",
+                "ldrd r11, r9, [r0, #8]",
+                "mov r1, r6",
+                "mov r10, r6",
+                "ldr r8, [r12]",
+                "mov r2, #0",
+                "lsr lr, r11, #3",
+                "wls lr, lr, 3f",
+                "2:",
+                codes!(@eight "", "vaddva.u16", $store),
+                "le lr, 2b",
+                "3:",
+                "cmp r9, #0",
+                "beq 4f",
+                "mov r10, r7",
+                "mov r11, r9",
+                "lsr lr, r9, #3",
+                "wls lr, lr, 4f",
+                "2:",
+                codes!(@eight "", "vaddva.u16", $store),
+                "le lr, 2b",
+                "4:",
+                "ands r11, #7",
+                "beq 5f",
+                "vctp.16 r11",
+                codes!(@eight "vpst\n", "vaddvat.u16", $store),
+                "5:",
+                "str r2, [r12], #4",
+                "add r9, r0, #44",
+                "add r6, #256",
+                "add r7, #256",
+                "cmp r12, r9",
+                "bne 1b",
+                "vpop {{d8-d9}}",
+                "pop {{r4-r11, pc}}",
+            )
         }
-    }
-
-    /// Logits of three queries over every key, and their maxima.
-    ///
-    /// # Safety
-    /// As for [`Threes::queries`]; `dim` codes are readable from each of the pointers on.
-    #[inline(always)]
-    unsafe fn logits(&mut self, a: [*const i8; ROWS]) -> [i32; ROWS] {
-        let (dim, keys, multiply) = (self.args.dim, self.keys, self.multiply);
-        let mut maxima = [i32::MIN; ROWS];
-        for (tile, first) in self.tiles.iter_mut().zip((0..keys).step_by(COLUMNS)) {
-            let len = COLUMNS.min(keys - first);
-            let start = tile.start();
-            let pairs = |column: usize, len: usize| {
-                let weights = self.args.v.as_ptr().wrapping_add((first + column) * dim);
-                let tile = start.wrapping_add(column);
-                // SAFETY: MVE and rows by the contract; the keys from `first + column` on exist, and their sums lie inside the tile.
-                unsafe { multiply(&Dots { a, weights, depth: dim, tile, tile_end: tile.wrapping_add(len) }) };
-            };
-            pairs(0, len & !1);
-            if len % 2 != 0 {
-                // In a pair with the key before it.
-                pairs(len - 2, 2);
-            }
-            // SAFETY: MVE; the sums of `len` keys were written in each of three rows, which lie 256 bytes apart.
-            unsafe {
-                asm!(
-                    "vmov.i32 q1, #0x80000000",
-                    "vmov q2, q1",
-                    "vmov q3, q1",
-                    "dlstp.32 lr, lr",
-                    "2:",
-                    "vldrw.u32 q0, [{logits}], #16",
-                    "vmax.s32 q1, q1, q0",
-                    "vldrw.u32 q0, [{logits}, #240]",
-                    "vmax.s32 q2, q2, q0",
-                    "vldrw.u32 q0, [{logits}, #496]",
-                    "vmax.s32 q3, q3, q0",
-                    "letp lr, 2b",
-                    "vmaxv.s32 {first}, q1",
-                    "vmaxv.s32 {second}, q2",
-                    "vmaxv.s32 {third}, q3",
-                    logits = inout(reg) start => _, first = inout(reg) maxima[0], second = inout(reg) maxima[1], third = inout(reg) maxima[2],
-                    inout("lr") len => _, out("q0") _, out("q1") _, out("q2") _, out("q3") _, options(nostack, readonly),
-                );
-            }
-        }
-        maxima
-    }
-
-    /// Codes of one row of all tiles, one after another from the start of that row of the first tile on, and their sum.
-    ///
-    /// Codes of the second tile go where logits of the first were. Up to 7 codes more are written, of whatever the tile holds there; they meet values of 0.
-    ///
-    /// # Safety
-    /// The processor has MVE; the logits are written.
-    #[inline(always)]
-    unsafe fn codes(&mut self, row: usize, maximum: i32) -> u32 {
-        let mut sum = 0;
-        let [first, second] = &mut self.tiles;
-        let mut to: *mut u8 = first.start().wrapping_add(row * COLUMNS).cast();
-        let args = self.args;
-        // SAFETY: MVE and logits by the contract; 8 logits lie in a row of the tile wherever one is read, as a row is whole vectors of them. Distances are cut at the last
-        // index of the codes. A vector of codes is at most half as long as that of logits, and written after these.
-        unsafe {
-            let from = first.start().wrapping_add(row * COLUMNS);
-            let len = self.keys.min(COLUMNS);
-            to = if self.narrow {
-                codes_of_row::<true>(args, self.codes, maximum, from, len, to, &mut sum)
-            } else {
-                codes_of_row::<false>(args, self.codes, maximum, from, len, to, &mut sum)
-            };
-            if let Some(len) = self.keys.checked_sub(COLUMNS).filter(|len| *len != 0) {
-                let from = second.start().wrapping_add(row * COLUMNS);
-                if self.narrow {
-                    codes_of_row::<true>(args, self.codes, maximum, from, len, to, &mut sum);
-                } else {
-                    codes_of_row::<false>(args, self.codes, maximum, from, len, to, &mut sum);
-                }
-            }
-        }
-        sum
-    }
-}
-
-/// Codes of 8 distances: logits at r0, codes to r1.
-macro_rules! eight_codes {
-    ($predicate:literal, $add:literal, $store:literal) => {
+    };
+    (@largest) => {
+        "vldrw.u32 q0, [r10], #16\nvmax.s32 q1, q1, q0\nvldrw.u32 q0, [r10, #240]\nvmax.s32 q2, q2, q0\nvldrw.u32 q0, [r10, #496]\nvmax.s32 q3, q3, q0"
+    };
+    (@eight $predicate:literal, $add:literal, $store:literal) => {
         concat!(
-            "vld20.32 {{q0, q1}}, [r0]\nvld21.32 {{q0, q1}}, [r0]!\n",
-            "vsub.i32 q0, q0, {maximum}\nvsub.i32 q1, q1, {maximum}\n",
-            "vqdmulh.s32 q0, q0, {mult}\nvqdmulh.s32 q1, q1, {mult}\n",
-            "vrshl.s32 q0, {shift}\nvrshl.s32 q1, {shift}\n",
+            "vld20.32 {{q0, q1}}, [r10]\nvld21.32 {{q0, q1}}, [r10]!\n",
+            "vsub.i32 q0, q0, r8\nvsub.i32 q1, q1, r8\n",
+            "vqdmulh.s32 q0, q0, r4\nvqdmulh.s32 q1, q1, r4\n",
+            "vrshl.s32 q0, r5\nvrshl.s32 q1, r5\n",
             "vqmovnb.s32 q2, q0\nvqmovnt.s32 q2, q1\nvmin.u16 q2, q2, q4\n",
-            "vldrh.u16 q3, [{codes}, q2, uxtw #1]\n",
+            "vldrh.u16 q3, [r3, q2, uxtw #1]\n",
             $predicate,
             $add,
             " r2, q3\n",
@@ -203,43 +218,13 @@ macro_rules! eight_codes {
     };
 }
 
-/// Codes of `len` logits to `to` on, as bytes or as words, and where they end; their sum is added to `sum`. A multiplier and a difference that both are negative give the
-/// distance's product.
-///
-/// # Safety
-/// The processor has MVE. `len`, rounded up to 8, logits are readable, and as many codes writable, at or after `to`.
-#[inline(never)]
-unsafe fn codes_of_row<const NARROW: bool>(args: &Strip<'_>, codes: &[u16], maximum: i32, from: *const i32, len: usize, to: *mut u8, sum: &mut u32) -> *mut u8 {
-    let mut end = to;
-    macro_rules! row {
-        ($store:literal) => {
-            asm!(
-                "vdup.16 q4, {last}",
-                "wls lr, lr, 3f",
-                "2:",
-                eight_codes!("", "vaddva.u16", $store),
-                "le lr, 2b",
-                "3:",
-                "cbz {rest}, 4f",
-                "vctp.16 {rest}",
-                eight_codes!("vpst\n", "vaddvat.u16", $store),
-                "4:",
-                last = in(reg) codes.len().wrapping_sub(1), rest = in(reg) len % 8, maximum = in(reg) maximum, mult = in(reg) args.mult.wrapping_neg(),
-                shift = in(reg) 31 - i32::from(args.shift), codes = in(reg) codes.as_ptr(),
-                inout("r0") from => _, inout("r1") end, inout("r2") *sum, inout("lr") len / 8 => _,
-                out("q0") _, out("q1") _, out("q2") _, out("q3") _, out("q4") _, options(nostack),
-            )
-        };
-    }
-    // SAFETY: by the contract; indices are at most that of the last code.
-    unsafe {
-        if NARROW {
-            row!("vstrb.16 q3, [r1], #8");
-        } else {
-            row!("vstrh.16 q3, [r1], #16");
-        }
-    }
-    end
+codes! {
+    /// Codes of 8 bits, as bytes.
+    codes8, "vstrb.16 q3, [r1], #8"
+}
+codes! {
+    /// Codes of 15 bits, as words of 16.
+    codes16, "vstrh.16 q3, [r1], #16"
 }
 
 /// `to[channel][key] = v[key][channel]`, with 128 added where `flip`, rows of `padded` bytes that end with zeros.
@@ -283,7 +268,7 @@ unsafe fn transpose(v: &[i8], [dim, keys, padded]: [usize; 3], flip: bool, to: *
 ///
 /// # Safety
 /// The processor has MVE; `dim` sums are readable and as many outputs writable.
-#[inline(always)]
+#[inline(never)]
 unsafe fn divide(sums: *const i32, sum: u32, narrow: bool, dim: usize, out: *mut i16) {
     let (r, k) = reciprocal(sum);
     // A vector shifts by 32 or more. Where k is less the sums are small: below 2^(39 - zeros), shifted by 32 - k = zeros - 22.

@@ -1,6 +1,7 @@
 //! The inner products: 2 rows of widened activations with pairs of channels, 4 rows with one channel.
 
 use core::arch::{asm, naked_asm};
+use core::mem::MaybeUninit;
 
 use crate::isa::Dsp;
 
@@ -8,12 +9,12 @@ use crate::isa::Dsp;
 pub(crate) type Group = [u32; 4];
 
 /// Widens whole groups of two rows, as many as `out` has.
-pub(crate) fn widen(_: Dsp, first: &[i8], second: &[i8], out: &mut [Group]) {
+pub(crate) fn widen(_: Dsp, first: &[i8], second: &[i8], out: &mut [MaybeUninit<Group>]) {
     let (first, _) = first.as_chunks::<4>();
     let (second, _) = second.as_chunks::<4>();
     for ((first, second), out) in first.iter().zip(second).zip(out) {
         let (a, b) = (u32::from_le_bytes(first.map(|a| a as u8)), u32::from_le_bytes(second.map(|b| b as u8)));
-        *out = [even(a), odd(a), even(b), odd(b)];
+        out.write([even(a), odd(a), even(b), odd(b)]);
     }
 }
 
@@ -199,7 +200,7 @@ macro_rules! quads {
             naked_asm!(
                 ".cpu cortex-m7",
                 "push {{r4-r11, lr}}",
-                "sub sp, #16",
+                "sub sp, #24",
                 "ldrd r4, r3, [r0]",
                 "ldrd r1, r5, [r0, #8]",
                 "ldrd r6, r2, [r0, #16]",
@@ -207,10 +208,25 @@ macro_rules! quads {
                 "sub r6, r2",
                 "strd r6, r4, [sp]",
                 "strd r5, r7, [sp, #8]",
+                // Where the loop is entered: its second half where half a turn is left over.
+                "adr r5, 2f",
+                "adr r6, 3f",
+                "sub r4, r3, r4",
+                "tst r4, #64",
+                "it ne",
+                "movne r5, r6",
+                "orr r5, #1",
+                "str r5, [sp, #16]",
                 "1:",
                 "ldrd r12, r0, [sp]",
                 $($start,)*
+                "ldr pc, [sp, #16]",
+                ".p2align 2",
                 "2:",
+                quad!(),
+                quad!(),
+                ".p2align 2",
+                "3:",
                 quad!(),
                 quad!(),
                 "cmp r0, r3",
@@ -223,7 +239,7 @@ macro_rules! quads {
                 "add r1, r12",
                 "cmp r2, lr",
                 "bne 1b",
-                "add sp, #16",
+                "add sp, #24",
                 "pop {{r4-r11, pc}}",
             )
         }

@@ -1,6 +1,8 @@
 //! What the DSP kernels share: requantisation by the upper half of a product, activations widened for `smlad`, the product of 2 rows with pairs of channels;
 //! and for processors with a floating-point unit its product of f16.
 
+#[cfg(not(hrvit_mve))]
+pub(crate) mod bytes;
 pub(crate) mod dots;
 #[cfg(all(feature = "fp16", hrvit_float_unit))]
 pub(crate) mod product_f16;

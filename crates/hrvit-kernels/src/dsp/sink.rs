@@ -1,191 +1,204 @@
 //! Ways of storing accumulators: [`Epilogue`](crate::epilogue::Epilogue) on two rows at a time.
 //!
 //! Where `shift > 32` the rounding rule is `(t + 1) >> 1` with `t = (upper half of acc * mult) >> (shift - 33)`; a zero point is added before that last shift, which
-//! is part of the saturating instruction.
+//! is part of the saturating instruction. Where `shift = 32`, t is twice the rounded upper half.
 
-use core::arch::asm;
+use core::arch::naked_asm;
 
-use crate::requant::Range8;
+use crate::epilogue::Epilogue;
+use crate::isa::Dsp;
+use crate::requant::Requant;
 
-/// Two rows of accumulators of some channels, and what these are requantised with: a shift of 33 to 62, no `pre_shift`.
-#[derive(Clone, Copy)]
-pub(crate) struct Sums<'a> {
+/// Two rows of accumulators of some channels, what these are requantised with, and where they go. The assembly loads all of it at once.
+#[repr(C)]
+struct Put {
     /// The first row; the second lies 256 bytes further on.
-    pub(crate) tile: *const i32,
-    pub(crate) mult: &'a [i32],
-    pub(crate) shift: &'a [u8],
+    tile: *const i32,
+    mult: *const i32,
+    shift: *const u8,
+    out: [*mut u8; 2],
+    /// End of the multipliers, which are not none.
+    mult_end: *const i32,
+    /// Twice the zero point, and 1.
+    twice: i32,
+    /// The lower limit in both halves, or the table.
+    lo: usize,
+    /// The upper limit in both halves, or the last index of the table.
+    hi: usize,
+    pre_shift: u32,
 }
 
-/// A way of storing.
-pub(crate) trait Sink: Copy {
-    /// What is stored.
-    type Out;
+/// A function that requantises two rows and stores them: what stores `t` of the first row, in r8, at r3, and of the second, in r9, at r4. Twice the zero point is in r10, the limits are in r11 and
+/// r12; r6 and r7 are free.
+macro_rules! put {
+    ($(#[$doc:meta])* $name:ident, [$($store:literal),* $(,)?]) => {
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// The processor has the DSP extension; what the fields of [`Put`] describe is readable, the outputs writable too. Both may be the same for equal rows.
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name(put: &Put) {
+            naked_asm!(
+                ".cpu cortex-m7",
+                "push {{r4-r11, lr}}",
+                "ldm r0, {{r0-r5, r10-r12, lr}}",
+                "cmp lr, #0",
+                "bne 6f",
+                "2:",
+                "ldrb r6, [r2], #1",
+                "ldr r7, [r1], #4",
+                "ldr r8, [r0], #4",
+                "ldr r9, [r0, #252]",
+                "subs r6, #33",
+                "bmi 5f",
+                "smmul r8, r8, r7",
+                "smmul r9, r9, r7",
+                "asr r8, r6",
+                "asr r9, r6",
+                "4:",
+                $($store,)*
+                "cmp r1, r5",
+                "bne 2b",
+                "pop {{r4-r11, pc}}",
+                "5:",
+                "smmulr r8, r8, r7",
+                "smmulr r9, r9, r7",
+                "lsl r8, #1",
+                "lsl r9, #1",
+                "b 4b",
+                // The same with a shift before it.
+                "6:",
+                "ldrb r6, [r2], #1",
+                "ldr r7, [r1], #4",
+                "ldr r8, [r0], #4",
+                "ldr r9, [r0, #252]",
+                "lsl r8, lr",
+                "lsl r9, lr",
+                "subs r6, #33",
+                "bmi 5f",
+                "smmul r8, r8, r7",
+                "smmul r9, r9, r7",
+                "asr r8, r6",
+                "asr r9, r6",
+                "4:",
+                $($store,)*
+                "cmp r1, r5",
+                "bne 6b",
+                "pop {{r4-r11, pc}}",
+                "5:",
+                "smmulr r8, r8, r7",
+                "smmulr r9, r9, r7",
+                "lsl r8, #1",
+                "lsl r9, #1",
+                "b 4b",
+            )
+        }
+    };
+}
 
-    /// Whether [`Sink::pair`] can do it: saturation is to a power of two.
-    fn pairs(self) -> bool;
+put! {
+    /// `out = clamp(rq + zero, -128, 127)`.
+    codes8,
+    ["qadd r8, r8, r10", "qadd r9, r9, r10", "ssat r8, #8, r8, asr #1", "ssat r9, #8, r9, asr #1", "strb r8, [r3], #1", "strb r9, [r4], #1"]
+}
+put! {
+    /// `out = clamp(rq + zero, lo, hi)`: the codes of both rows are clamped together.
+    clamped8,
+    [
+        "qadd r8, r8, r10", "qadd r9, r9, r10", "ssat r8, #8, r8, asr #1", "ssat r9, #8, r9, asr #1", "pkhbt r8, r8, r9, lsl #16",
+        "ssub16 r9, r8, r11", "sel r8, r8, r11", "ssub16 r9, r12, r8", "sel r8, r8, r12",
+        "strb r8, [r3], #1", "lsr r8, #16", "strb r8, [r4], #1"
+    ]
+}
+put! {
+    /// `out = clamp(rq, -32768, 32767)`.
+    codes16,
+    ["add r8, #1", "add r9, #1", "ssat r8, #16, r8, asr #1", "ssat r9, #16, r9, asr #1", "strh r8, [r3], #2", "strh r9, [r4], #2"]
+}
+put! {
+    /// `out = clamp(out + rq, -32768, 32767)`.
+    sums16,
+    [
+        "add r8, #1", "add r9, #1", "ldrsh r7, [r3]", "ldrsh r6, [r4]", "add r8, r7, r8, asr #1", "add r9, r6, r9, asr #1",
+        "ssat r8, #16, r8", "ssat r9, #16, r9", "strh r8, [r3], #2", "strh r9, [r4], #2",
+    ]
+}
+put! {
+    /// `out += rq`.
+    sums32,
+    [
+        "add r8, #1", "add r9, #1", "ldr r7, [r3]", "ldr r6, [r4]", "add r8, r7, r8, asr #1", "add r9, r6, r9, asr #1",
+        "str r8, [r3], #4", "str r9, [r4], #4",
+    ]
+}
+put! {
+    /// `out = table[clamp(rq + zero, 0, 2047)]`.
+    looked_up_in_2048,
+    [
+        "qadd r8, r8, r10", "qadd r9, r9, r10", "usat r8, #11, r8, asr #1", "usat r9, #11, r9, asr #1",
+        "ldrb r8, [r11, r8]", "ldrb r9, [r11, r9]", "strb r8, [r3], #1", "strb r9, [r4], #1"
+    ]
+}
+put! {
+    /// `out = table[clamp(rq + zero, 0, hi)]`.
+    looked_up,
+    [
+        "qadd r8, r8, r10", "qadd r9, r9, r10", "usat r8, #30, r8, asr #1", "usat r9, #30, r9, asr #1",
+        "cmp r8, r12", "it gt", "movgt r8, r12", "cmp r9, r12", "it gt", "movgt r9, r12",
+        "ldrb r8, [r11, r8]", "ldrb r9, [r11, r9]", "strb r8, [r3], #1", "strb r9, [r4], #1"
+    ]
+}
 
-    /// Requantises two rows and stores them.
+/// How the accumulators of an operator become outputs.
+pub(crate) struct Store {
+    put: Put,
+    function: unsafe extern "C" fn(&Put),
+    mult: *const i32,
+    shift: *const u8,
+    out: *mut u8,
+    /// Bytes of an output, as the power of two.
+    size: u32,
+}
+
+impl Store {
+    /// By `epilogue`, without the biases.
+    pub(crate) fn of(_: Dsp, requant: Requant<'_>, epilogue: &mut Epilogue<'_>) -> Self {
+        // Zero points beyond 2^29 leave nothing between the limits.
+        let twice = |zero: i32| 2 * zero.clamp(-1 << 29, 1 << 29) + 1;
+        let both = |limit: i32| (limit as usize & 0xffff) * 0x1_0001;
+        type Function = unsafe extern "C" fn(&Put);
+        let (function, out, size, [zero, lo, hi]): (Function, *mut u8, u32, [usize; 3]) = match epilogue {
+            Epilogue::Store8 { out, range } => {
+                let function = if range.lo == -128 && range.hi == 127 { codes8 } else { clamped8 };
+                (function, out.as_mut_ptr().cast(), 0, [twice(range.zero) as usize, both(range.lo), both(range.hi)])
+            }
+            Epilogue::Table8 { out, table, zero } => {
+                let function = if table.len() == 2048 { looked_up_in_2048 } else { looked_up };
+                (function, out.as_mut_ptr().cast(), 0, [twice(*zero) as usize, table.as_ptr() as usize, table.len().wrapping_sub(1)])
+            }
+            Epilogue::Store16 { out } => (codes16, out.as_mut_ptr().cast(), 1, [0; 3]),
+            Epilogue::Add16 { out } => (sums16, out.as_mut_ptr().cast(), 1, [0; 3]),
+            Epilogue::Add32 { out } => (sums32, out.as_mut_ptr().cast(), 2, [0; 3]),
+        };
+        let (mult, shift) = (requant.mult.as_ptr(), requant.shift.as_ptr());
+        let put = Put { tile: mult, mult, shift, out: [out; 2], mult_end: mult, twice: zero as i32, lo, hi, pre_shift: requant.pre_shift.into() };
+        Self { put, function, mult, shift, out, size }
+    }
+
+    /// Requantises and stores `len` channels, not none, from `channel` on: two rows, the second 256 bytes after the first at `tile`, to the elements from `at` on. One row is two equal ones to the same
+    /// place.
     ///
     /// # Safety
-    /// The processor has the DSP extension; there are as many sums in both rows, elements from both outputs on, and shifts, as multipliers, and not none;
-    /// [`Sink::pairs`] holds.
-    unsafe fn pair(self, sums: Sums<'_>, out: [*mut Self::Out; 2]);
-}
-
-/// The loop over channels: lines that store `t` of the first row in `{a}` and of the second in `{b}`, further operands.
-macro_rules! pair {
-    ($sums:ident, $out:ident, [$($store:literal),*], { $($operands:tt)* }) => {
-        asm!(
-            "2:",
-            "ldrb {shift}, [{shifts}], #1",
-            "ldr {mult}, [{mults}], #4",
-            "ldr {a}, [{tile}], #4",
-            "ldr {b}, [{tile}, #252]",
-            "sub {shift}, #33",
-            "smmul {a}, {a}, {mult}",
-            "smmul {b}, {b}, {mult}",
-            "asr {a}, {shift}",
-            "asr {b}, {shift}",
-            $($store,)*
-            "cmp {mults}, {end}",
-            "bne 2b",
-            shifts = inout(reg) $sums.shift.as_ptr() => _, mults = inout(reg) $sums.mult.as_ptr() => _, tile = inout(reg) $sums.tile => _,
-            end = in(reg) $sums.mult.as_ptr_range().end, out0 = inout(reg) $out[0] => _, out1 = inout(reg) $out[1] => _,
-            shift = out(reg) _, mult = out(reg) _, a = out(reg) _, b = out(reg) _, $($operands)* options(nostack),
-        )
-    };
-}
-
-/// `out = clamp(rq + zero, lo, hi)`.
-#[derive(Clone, Copy)]
-pub(crate) struct Store8(pub(crate) Range8);
-
-impl Sink for Store8 {
-    type Out = i8;
-
-    fn pairs(self) -> bool {
-        (-65536..=65536).contains(&self.0.zero)
-    }
-
+    /// The operands of [`Store::of`] live and have these channels and elements; as many sums are readable from both rows on.
     #[inline(always)]
-    unsafe fn pair(self, sums: Sums<'_>, out: [*mut i8; 2]) {
-        let Range8 { zero, lo, hi } = self.0;
-        let twice = 2 * zero + 1;
-        if lo == -128 && hi == 127 {
-            // SAFETY: by the contract.
-            unsafe {
-                pair!(
-                    sums, out,
-                    [
-                        "add {a}, {twice}", "add {b}, {twice}", "ssat {a}, #8, {a}, asr #1", "ssat {b}, #8, {b}, asr #1",
-                        "strb {a}, [{out0}], #1", "strb {b}, [{out1}], #1"
-                    ],
-                    { twice = in(reg) twice, }
-                );
-            }
-            return;
-        }
-        // The limits as the halves of a word: the codes of both rows are clamped together.
-        let (lo, hi) = ((lo as u32 & 0xffff) * 0x1_0001, (hi as u32 & 0xffff) * 0x1_0001);
-        // SAFETY: by the contract.
-        unsafe {
-            pair!(
-                sums, out,
-                [
-                    "add {a}, {twice}", "add {b}, {twice}", "ssat {a}, #8, {a}, asr #1", "ssat {b}, #8, {b}, asr #1", "pkhbt {a}, {a}, {b}, lsl #16",
-                    "ssub16 {b}, {a}, {lo}", "sel {a}, {a}, {lo}", "ssub16 {b}, {hi}, {a}", "sel {a}, {a}, {hi}",
-                    "strb {a}, [{out0}], #1", "lsr {a}, #16", "strb {a}, [{out1}], #1"
-                ],
-                { twice = in(reg) twice, lo = in(reg) lo, hi = in(reg) hi, }
-            );
-        }
-    }
-}
-
-/// Declares a way of storing that has no parameters: lines that store `t` of both rows.
-macro_rules! plain_sink {
-    ($(#[$doc:meta])* $name:ident, $out:ty, [$($store:literal),* $(,)?]) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy)]
-        pub(crate) struct $name;
-
-        impl Sink for $name {
-            type Out = $out;
-
-            fn pairs(self) -> bool {
-                true
-            }
-
-            #[inline(always)]
-            unsafe fn pair(self, sums: Sums<'_>, out: [*mut $out; 2]) {
-                // SAFETY: by the contract.
-                unsafe { pair!(sums, out, [$($store),*], {}) };
-            }
-        }
-    };
-}
-
-plain_sink! {
-    /// `out = clamp(rq, -32768, 32767)`.
-    Store16, i16,
-    ["add {a}, #1", "add {b}, #1", "ssat {a}, #16, {a}, asr #1", "ssat {b}, #16, {b}, asr #1", "strh {a}, [{out0}], #2", "strh {b}, [{out1}], #2"]
-}
-plain_sink! {
-    /// `out = clamp(out + rq, -32768, 32767)`.
-    Add16, i16,
-    [
-        "add {a}, #1", "add {b}, #1", "ldrsh {mult}, [{out0}]", "ldrsh {shift}, [{out1}]", "add {a}, {mult}, {a}, asr #1", "add {b}, {shift}, {b}, asr #1",
-        "ssat {a}, #16, {a}", "ssat {b}, #16, {b}", "strh {a}, [{out0}], #2", "strh {b}, [{out1}], #2",
-    ]
-}
-plain_sink! {
-    /// `out += rq`.
-    Add32, i32,
-    [
-        "add {a}, #1", "add {b}, #1", "ldr {mult}, [{out0}]", "ldr {shift}, [{out1}]", "add {a}, {mult}, {a}, asr #1", "add {b}, {shift}, {b}, asr #1",
-        "str {a}, [{out0}], #4", "str {b}, [{out1}], #4",
-    ]
-}
-
-/// `out = table[clamp(rq + zero, 0, table.len() - 1)]`; the table is not empty and shorter than 2^31.
-#[derive(Clone, Copy)]
-pub(crate) struct Table8<'a> {
-    pub(crate) table: &'a [i8],
-    pub(crate) zero: i32,
-}
-
-impl Sink for Table8<'_> {
-    type Out = i8;
-
-    /// Tables of 1024 or 2048 entries.
-    fn pairs(self) -> bool {
-        matches!(self.table.len(), 1024 | 2048) && (-65536..=65536).contains(&self.zero)
-    }
-
-    #[inline(always)]
-    unsafe fn pair(self, sums: Sums<'_>, out: [*mut i8; 2]) {
-        let (twice, table) = (2 * self.zero + 1, self.table.as_ptr());
-        // SAFETY: by the contract; `usat` leaves indices of as many bits as the length of the table has.
-        unsafe {
-            if self.table.len() == 1024 {
-                pair!(
-                    sums, out,
-                    [
-                        "add {a}, {twice}", "add {b}, {twice}", "usat {a}, #10, {a}, asr #1", "usat {b}, #10, {b}, asr #1",
-                        "ldrb {a}, [{table}, {a}]", "ldrb {b}, [{table}, {b}]", "strb {a}, [{out0}], #1", "strb {b}, [{out1}], #1"
-                    ],
-                    { twice = in(reg) twice, table = in(reg) table, }
-                );
-            } else {
-                pair!(
-                    sums, out,
-                    [
-                        "add {a}, {twice}", "add {b}, {twice}", "usat {a}, #11, {a}, asr #1", "usat {b}, #11, {b}, asr #1",
-                        "ldrb {a}, [{table}, {a}]", "ldrb {b}, [{table}, {b}]", "strb {a}, [{out0}], #1", "strb {b}, [{out1}], #1"
-                    ],
-                    { twice = in(reg) twice, table = in(reg) table, }
-                );
-            }
-        }
+    pub(crate) unsafe fn pair(&mut self, tile: *const i32, channel: usize, len: usize, at: [usize; 2]) {
+        let put = &mut self.put;
+        put.tile = tile;
+        put.mult = self.mult.wrapping_add(channel);
+        put.mult_end = put.mult.wrapping_add(len);
+        put.shift = self.shift.wrapping_add(channel);
+        put.out = at.map(|at| self.out.wrapping_add(at << self.size));
+        // SAFETY: by the contract; `of` was given a token that proves the DSP extension.
+        unsafe { (self.function)(put) };
     }
 }

@@ -48,10 +48,15 @@ pub(crate) struct Taps {
     pub(crate) bias: *const i32,
 }
 
-/// Adds one tap to the sums r4 to r7.
+/// Adds a tap to the sums r4 to r7: the tap's token, less what is to be added to it, in a register.
 macro_rules! tap {
-    () => {
-        "ldr lr, [r1], #4\nldrd r10, r11, [r3], #8\nldr r9, [lr, r2]\nsxtb16 r8, r9\nsxtb16 r9, r9, ror #8\nsmlabb r4, r8, r10, r4\nsmlabb r5, r9, r11, r5\nsmlatt r6, r8, r10, r6\nsmlatt r7, r9, r11, r7"
+    ($token:literal) => {
+        concat!(
+            "ldr r9, [",
+            $token,
+            ", r2]\nldrd r10, r11, [r3], #8\nsxtb16 r8, r9\nsxtb16 r9, r9, ror #8\n",
+            "smlabb r4, r8, r10, r4\nsmlabb r5, r9, r11, r5\nsmlatt r6, r8, r10, r6\nsmlatt r7, r9, r11, r7"
+        )
     };
 }
 
@@ -63,7 +68,8 @@ macro_rules! tap {
 pub(crate) unsafe extern "C" fn blocks(taps: &Taps) {
     naked_asm!(
         ".cpu cortex-m7",
-        "push {{r3-r11, lr}}",
+        "push {{r0, r3-r11, lr}}",
+        "sub sp, #4",
         "ldr r3, [r0, #8]",
         "mov r12, #0",
         "1:",
@@ -76,16 +82,18 @@ pub(crate) unsafe extern "C" fn blocks(taps: &Taps) {
         "ldr r12, [r0, #12]",
         "lsrs r12, r12, #1",
         "bcc 2f",
-        tap!(),
+        "ldr lr, [r1], #4",
+        tap!("lr"),
         "cmp r12, #0",
         "beq 3f",
         "2:",
-        tap!(),
-        tap!(),
+        "ldrd lr, r0, [r1], #8",
+        tap!("lr"),
+        tap!("r0"),
         "subs r12, #1",
         "bne 2b",
         "3:",
-        "ldr r12, [sp]",
+        "ldrd r12, r0, [sp]",
         "ldrd r10, lr, [r0, #16]",
         "add lr, lr, r12, lsl #2",
         "stm lr, {{r4-r7}}",
@@ -97,6 +105,7 @@ pub(crate) unsafe extern "C" fn blocks(taps: &Taps) {
         "movhi r12, r10",
         "b 1b",
         "4:",
+        "add sp, #8",
         "pop {{r3-r11, pc}}",
     )
 }

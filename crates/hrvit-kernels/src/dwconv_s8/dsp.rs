@@ -4,13 +4,17 @@ use core::mem::MaybeUninit;
 
 use super::window::{MAX_TAPS, Windows};
 use super::{Depthwise, scalar};
+use crate::dsp::sink::Store;
 use crate::dsp::taps::{self, BLOCK, Taps, Weights};
-use crate::dsp::tile::{COLUMNS, Finish, Tile};
+use crate::dsp::tile::{COLUMNS, Tile};
 use crate::epilogue::Epilogue;
 use crate::isa::Dsp;
 
 /// Widened weights: 16 channels of a 5x5 kernel, 4 of a larger one.
-const PACKED: usize = 25 * 16 / BLOCK;
+const PACKED: usize = 25 * MOST / BLOCK;
+
+/// Most channels that are computed at once.
+const MOST: usize = 16;
 
 /// Computes the row. Kernels larger than 9x9 are left to `scalar`.
 #[inline(never)] // its buffers would lie on the stack of every instruction set
@@ -34,54 +38,51 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    fn run(&self, epilogue: Epilogue<'_>) {
-        let mut finish = Finish::new(self.dsp, self.args.requant, epilogue);
+    fn run(&self, mut epilogue: Epilogue<'_>) {
+        let mut store = Store::of(self.dsp, self.args.requant, &mut epilogue);
         let channels = self.args.bias.len();
-        let most = if self.args.kernel > 5 { BLOCK } else { 16 };
+        let most = if self.args.kernel > 5 { BLOCK } else { MOST };
         let mut first = 0;
         while first < channels {
             // Never fewer than a block: the last channels may be done twice, but are stored once.
             let len = most.min(channels - first);
             let from = first.min(channels - len.max(BLOCK));
-            self.some_channels(from, first - from, first + len - from, &mut finish);
+            self.some_channels(from, first - from, first + len - from, &mut store);
             first += len;
         }
     }
 
-    /// Channels `first..first + len` of the row, [`BLOCK`] to 16 (of a larger kernel [`BLOCK`]), of which the first `skip` are not stored.
-    fn some_channels(&self, first: usize, skip: usize, len: usize, finish: &mut Finish<'_>) {
+    /// Channels `first..first + len` of the row, [`BLOCK`] to [`MOST`] (of a larger kernel [`BLOCK`]), of which the first `skip` are not stored.
+    fn some_channels(&self, first: usize, skip: usize, len: usize, store: &mut Store) {
         let pad = self.args.pad;
         let mut packed = [MaybeUninit::uninit(); PACKED];
-        let mut bias = [0; COLUMNS];
+        let mut bias = [0; MOST];
         let Some(taps) = self.pack(first, len, &mut packed, &mut bias) else { return };
-        let padding = [pad; COLUMNS];
+        let padding = [pad; MOST];
         let mut windows = Windows::new(self.args, first, padding.as_ptr());
-        let mut tile: Tile = [[0; COLUMNS]; 2];
+        let mut tile = MaybeUninit::<Tile>::uninit();
         let columns_out = self.args.columns_out();
         let last = len - BLOCK;
+        let (weights, sums) = (packed.as_ptr().cast(), tile.as_mut_ptr().cast::<i32>());
+        let mut args = Taps { tokens: core::ptr::null(), offset: 0, weights, taps, last, tile: sums, bias: bias.as_ptr() };
         for x in (0..columns_out).step_by(2) {
-            let count = 2.min(columns_out - x);
-            for (row, sums) in tile.iter_mut().enumerate().take(count) {
-                let (tokens, offset) = windows.of(x + row);
-                let (tokens, weights) = (tokens.as_ptr().cast(), packed.as_ptr().cast());
-                let args = Taps { tokens, offset, weights, taps, last, tile: sums.as_mut_ptr(), bias: bias.as_ptr() };
+            let at = x * self.out_stride + first + skip;
+            // A last token alone is a pair of equal ones.
+            let (second, below) = if x + 1 < columns_out { (x + 1, at + self.out_stride) } else { (x, at) };
+            for (token, sums) in [(x, sums), (second, sums.wrapping_add(COLUMNS))] {
+                let (tokens, offset) = windows.of(token);
+                (args.tokens, args.offset, args.tile) = (tokens.as_ptr().cast(), offset, sums);
                 // SAFETY: the token proves the DSP extension. Every token is one of a row that the entry has checked, or the padding; `len >= BLOCK` channels of it
-                // are readable. The weights of 1 to `MAX_TAPS` taps were widened by blocks, and `len <= COLUMNS` sums lie in a row of the tile.
+                // are readable. The weights of 1 to `MAX_TAPS` taps were widened by blocks, and `len <= MOST` sums lie in a row of the tile.
                 unsafe { taps::blocks(&args) };
             }
-            let at = x * self.out_stride + first + skip;
-            if count == 2 {
-                finish.store(&mut tile, skip, first + skip, len - skip, [at, at + self.out_stride]);
-            } else {
-                let [only, below] = &mut tile;
-                *below = *only;
-                finish.store(&mut tile, skip, first + skip, len - skip, [at; 2]);
-            }
+            // SAFETY: the entry has checked that there are as many multipliers and shifts as biases, and an output for each of them and every token; `skip < len`.
+            unsafe { store.pair(sums.wrapping_add(skip), first + skip, len - skip, [at, below]) };
         }
     }
 
     /// Widens the weights of the rows inside the map, writes the biases with what the rows outside contribute, and returns the number of taps inside.
-    fn pack(&self, first: usize, len: usize, packed: &mut [MaybeUninit<Weights>; PACKED], sums: &mut [i32; COLUMNS]) -> Option<usize> {
+    fn pack(&self, first: usize, len: usize, packed: &mut [MaybeUninit<Weights>; PACKED], sums: &mut [i32; MOST]) -> Option<usize> {
         let Depthwise { kernel, pad, weights, weight_stride, bias, .. } = *self.args;
         let (above, inside) = (self.above, self.inside);
         let taps = inside * kernel;

@@ -79,14 +79,21 @@ pub(super) fn run(_: Mve, args: &Depthwise<'_>, epilogue: &mut Epilogue<'_>, out
     let to = windows.0.as_mut_ptr().cast::<i8>();
     let mut to_windows = Rows { rows: inside, steps: moves.map(|moved| moved & in_stride), count: 0, to, channel: WINDOWS };
     let mut to_edge = Rows { rows: [padding.as_ptr(); 5], steps: [0; 5], count: 0, to, channel: WINDOWS };
-    let mut to_weights = Rows { rows: [weights.as_ptr(); 5], steps: [weight_stride; 5], count: kernel, to: turned.0.as_mut_ptr().cast(), channel: WEIGHTS };
+    let mut weights = weights.as_ptr();
+    let mut to_weights = Rows { rows: [weights; 5], steps: [weight_stride; 5], count: kernel, to: turned.0.as_mut_ptr().cast(), channel: WEIGHTS };
+    for row in &mut to_weights.rows {
+        *row = weights;
+        weights = weights.wrapping_add(kernel * weight_stride);
+    }
+    let mut done = 0;
     for first in (0..bias.len()).step_by(LANES) {
         // Never fewer than all lanes are interleaved; of the last ones, those that are done already are left out.
         let from = first.min(last);
         let skip = first - from;
-        for (ky, row) in to_weights.rows.iter_mut().enumerate().take(kernel) {
-            *row = weights.as_ptr().wrapping_add(ky * kernel * weight_stride + from);
+        for row in &mut to_weights.rows {
+            *row = row.wrapping_add(from - done);
         }
+        done = from;
         // SAFETY: the token proves MVE. The entry has checked the weights of every tap, which has `LANES` channels from `from` on; `kernel * (kernel + 1) <= 32`.
         unsafe { interleave(&to_weights) };
         for x in (0..columns).step_by(TOKENS) {

@@ -4,7 +4,8 @@ use core::mem::MaybeUninit;
 
 use super::Gemm;
 use crate::dsp::dots::{self, Group, Quads};
-use crate::dsp::tile::{COLUMNS, Finish, Tile};
+use crate::dsp::sink::Store;
+use crate::dsp::tile::{COLUMNS, Tile};
 use crate::epilogue::Epilogue;
 use crate::isa::Dsp;
 
@@ -41,10 +42,10 @@ struct Four<'a> {
 }
 
 impl Product<'_> {
-    fn run(&self, epilogue: Epilogue<'_>) {
+    fn run(&self, mut epilogue: Epilogue<'_>) {
         let Gemm { a, depth, bias, requant, .. } = *self.args;
         let cout = bias.len();
-        let mut finish = Finish::new(self.dsp, requant, epilogue);
+        let mut store = Store::of(self.dsp, requant, &mut epilogue);
         let mut wide = MaybeUninit::uninit();
         let mut tile: Tile = [[0; COLUMNS]; 2];
         for (four, a) in a.chunks((ROWS * depth).max(1)).enumerate() {
@@ -65,7 +66,10 @@ impl Product<'_> {
                         let [above, below] = &mut tile;
                         *below = *above;
                     }
-                    finish.store(&mut tile, pair / 2 * PART, first, len, [at, below]);
+                    let sums = tile.as_ptr().cast::<i32>().wrapping_add(pair / 2 * PART);
+                    // SAFETY: the entry has checked that there are as many multipliers and shifts as biases, and an output for each of them and every row; `len` sums of
+                    // both rows are made, 1 to `PART`.
+                    unsafe { store.pair(sums, first, len, [at, below]) };
                 }
             }
         }

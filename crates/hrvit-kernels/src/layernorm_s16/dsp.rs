@@ -20,17 +20,24 @@ struct Statistics {
 /// Sums of one token.
 #[inline(always)]
 fn statistics(_: Dsp, token: &[i16], common: Common) -> Statistics {
-    let (pairs, rest) = token.as_chunks::<2>();
+    let (fours, rest) = token.as_chunks::<4>();
     let (mut sum, mut low, mut high) = (0i32, 0u32, 0u32);
-    for pair in pairs {
-        let word = u32::from(pair[0] as u16) | u32::from(pair[1] as u16) << 16;
-        // SAFETY: the token proves the DSP extension.
+    if !fours.is_empty() {
+        let x = fours.as_ptr_range();
+        // SAFETY: the token proves the DSP extension; whole groups of four values lie from the start to the end. Words may be unaligned.
         unsafe {
             asm!(
-                "smlad {sum}, {word}, {ones}, {sum}",
-                "smlald {low}, {high}, {word}, {word}",
-                sum = inout(reg) sum, low = inout(reg) low, high = inout(reg) high, word = in(reg) word, ones = in(reg) 0x0001_0001,
-                options(pure, nomem, nostack),
+                "2:",
+                "ldr {a}, [{x}], #4",
+                "ldr {b}, [{x}], #4",
+                "smlad {sum}, {a}, {ones}, {sum}",
+                "smlald {low}, {high}, {a}, {a}",
+                "smlad {sum}, {b}, {ones}, {sum}",
+                "smlald {low}, {high}, {b}, {b}",
+                "cmp {x}, {end}",
+                "bne 2b",
+                x = inout(reg) x.start => _, end = in(reg) x.end, sum = inout(reg) sum, low = inout(reg) low, high = inout(reg) high, ones = in(reg) 0x0001_0001,
+                a = out(reg) _, b = out(reg) _, options(readonly, nostack),
             );
         }
     }

@@ -124,6 +124,18 @@ macro_rules! rows {
     (@shifted) => { "vadd.i32 q0, q0, q4\nvshl.s32 q0, r7\nvqdmulh.s32 q0, q0, q1\nvrshl.s32 q0, q0, q2" };
 }
 
+/// `[$out] = saturate(rq + zero)` of 8 channels, the even ones in q0, the odd ones in q1.
+macro_rules! eight {
+    ($out:literal) => {
+        concat!(
+            "vadd.i32 q0, q0, q6\nvadd.i32 q1, q1, q7\nvqdmulh.s32 q0, q0, q2\nvqdmulh.s32 q1, q1, q3\nvrshl.s32 q0, q0, q4\nvrshl.s32 q1, q1, q5\n",
+            "vqmovnb.s32 q0, q0\nvqmovnt.s32 q0, q1\nvqadd.s16 q0, q0, r11\nvqmovnb.s16 q0, q0\nvstrb.16 q0, [",
+            $out,
+            "], #8"
+        )
+    };
+}
+
 rows! {
     /// `out = clamp(rq + zero, lo, hi)`.
     codes8, store8!("r1", "r11"), store8!("r2", "r11"), store8!("r3", "r11")
@@ -143,6 +155,52 @@ rows! {
 rows! {
     /// `out = table[clamp(rq + zero, lo, hi)]`.
     looked_up8, table8!("r1", "r11", "r5"), table8!("r2", "r11", "r5"), table8!("r3", "r11", "r5")
+}
+
+/// [`codes8`] between -128 and 127, for channels in eights, a zero point of 8 bits and no pre-shift: even and odd channels are apart until their sums are 16 bits, so that saturating makes the rest.
+///
+/// # Safety
+/// As for [`codes8`].
+#[unsafe(naked)]
+unsafe extern "C" fn whole8(put: &mut Put) -> i32 {
+    naked_asm!(
+        ".cpu cortex-m55",
+        enter!(),
+        "add r5, r8, #256",
+        "add r7, r8, #512",
+        "bpl 4f",
+        "mov r3, r7",
+        "cmn r6, #2",
+        "it eq",
+        "moveq r2, r5",
+        "4:",
+        "mov r12, #31",
+        "lsr lr, lr, #3",
+        "dls lr, lr",
+        "2:",
+        "vld20.32 {{q2, q3}}, [r10]",
+        "vld21.32 {{q2, q3}}, [r10]!",
+        "vldrb.u16 q4, [r4], #8",
+        "vneg.s16 q4, q4",
+        "vadd.i16 q4, q4, r12",
+        "vmovlt.s16 q5, q4",
+        "vmovlb.s16 q4, q4",
+        "vld20.32 {{q6, q7}}, [r9]",
+        "vld21.32 {{q6, q7}}, [r9]!",
+        "vld20.32 {{q0, q1}}, [r8]",
+        "vld21.32 {{q0, q1}}, [r8]!",
+        eight!("r1"),
+        "vld20.32 {{q0, q1}}, [r5]",
+        "vld21.32 {{q0, q1}}, [r5]!",
+        eight!("r2"),
+        "vld20.32 {{q0, q1}}, [r7]",
+        "vld21.32 {{q0, q1}}, [r7]!",
+        eight!("r3"),
+        "le lr, 2b",
+        "mov r0, r6",
+        "vpop {{d8-d15}}",
+        "pop {{r4-r11, pc}}",
+    )
 }
 
 /// A function that stores the next three rows of 16-bit values, which lie one after another, and returns how many rows are left. A row that does not exist is the one before it: it stores the same again.
@@ -272,7 +330,8 @@ impl Store {
             Epilogue::Store8 { out, range } => {
                 (put.zero, put.lo, put.hi) = (range.zero, range.lo, range.hi);
                 put.out = out.as_mut_ptr().wrapping_add(place.first).cast();
-                codes8
+                let is_whole = (range.lo, range.hi) == (-128, 127) && (-128..=127).contains(&range.zero);
+                if is_whole && put.channels.is_multiple_of(8) && pre_shift == 0 { whole8 } else { codes8 }
             }
             Epilogue::Table8 { out, table, zero } => {
                 (put.zero, put.hi, put.table) = (*zero, table.len().wrapping_sub(1) as i32, table.as_ptr());
