@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::commands::{bench, demo, doctor, eval, inspect, pack, pack_clip, plan, profile, quantize, report, run, send, synth};
+use crate::commands::{bench, demo, doctor, eval, inspect, pack, pack_clip, paper, plan, profile, quantize, report, run, send, synth};
 use crate::decoding::MaxPixels;
 use crate::files;
 use crate::output::{self, Format, ReaderGone};
@@ -36,6 +36,7 @@ enum Command {
     Inspect(inspect::InspectArgs),
     Pack(pack::PackArgs),
     PackClip(pack_clip::PackClipArgs),
+    Paper(paper::PaperArgs),
     Plan(plan::PlanArgs),
     Profile(profile::ProfileArgs),
     Quantize(quantize::QuantizeArgs),
@@ -77,6 +78,7 @@ pub fn execute(cli: &Cli) -> Result<()> {
         Some(Command::Inspect(args)) => inspect::run(args, format),
         Some(Command::Pack(args)) => pack::run(args, format),
         Some(Command::PackClip(args)) => pack_clip::run(args, format),
+        Some(Command::Paper(args)) => paper::run(args, format),
         Some(Command::Plan(args)) => plan::run(args, format),
         Some(Command::Profile(args)) => profile::run(args, format),
         Some(Command::Quantize(args)) => quantize::run(args, format),

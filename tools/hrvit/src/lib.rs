@@ -21,6 +21,7 @@
 //! | [`report`] | the drift report: what a model image costs against float, measured, judged and drawn |
 //! | [`overlay`], [`canvas`] | pictures with legends |
 //! | [`memory_picture`], [`picture_mark`] | the arena over the steps of a frame; which network a picture is of |
+//! | [`paper`] | the paper's tables beside what this project computes; its rivals, priced |
 //! | [`target`] | what the firmware of a target can run |
 //! | [`timing`] | where the time of a run goes |
 //! | [`profile`] | logs of devices, profiles of their steps |
@@ -62,6 +63,7 @@ pub mod metrics;
 pub mod output;
 pub mod overlay;
 pub mod palette;
+pub mod paper;
 pub mod peak;
 pub mod picture_mark;
 pub mod plots;

@@ -7,6 +7,7 @@ pub mod eval;
 pub mod inspect;
 pub mod pack;
 pub mod pack_clip;
+pub mod paper;
 pub mod plan;
 pub mod profile;
 pub mod quantize;

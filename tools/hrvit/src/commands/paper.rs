@@ -1,0 +1,48 @@
+//! `hrvit paper`: the paper's tables beside what this project computes.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::output::{self, Format};
+use crate::paper::{self, picture, text};
+
+/// Print the paper's tables beside what this project computes
+///
+/// Tables 2 to 6 of arXiv 2111.01236. Parameters and MACs of every row are computed from its definition: HRViT's with and without its techniques, MiT's, CSWin's
+/// and HRNet's. Accuracies are the paper's. Behind the tables: the arena, bytes in 8 bits and executed MACs of HRViT in this engine, and instructions where they
+/// were counted. docs/paper.md explains every difference.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  hrvit paper
+  hrvit paper --table 5 --table 6
+  hrvit paper --svg pareto.svg
+  hrvit paper --json > paper.json")]
+pub struct PaperArgs {
+    /// Print this table alone; may be repeated. JSON always has all
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(2..=6))]
+    table: Vec<u8>,
+    /// Draw published accuracy over parameters and MACs, as in figure 5
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If the picture or standard output cannot be written.
+pub fn run(args: &PaperArgs, format: Format) -> Result<()> {
+    args.svg.as_deref().map(output::probe).transpose()?;
+    let report = paper::report()?;
+    if let Some(path) = &args.svg {
+        output::write_file(path, picture::draw()?.as_bytes())?;
+    }
+    match format {
+        Format::Json => output::print_json(&report),
+        Format::Text => {
+            text::print(&report, &args.table)?;
+            args.svg.as_ref().map_or(Ok(()), |path| output::print_text(format_args!("picture: {}", path.display())))
+        }
+    }
+}
