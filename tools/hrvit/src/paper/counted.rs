@@ -1,4 +1,5 @@
-//! Instructions of a frame where they were counted: `tests/data/counts` and `docs/performance.md`, as this build found them.
+//! Counted instructions of a frame, from `tests/data/counts` and `docs/performance.md` as this
+//! build found them.
 
 use std::collections::BTreeMap;
 

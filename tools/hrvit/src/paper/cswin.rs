@@ -11,7 +11,8 @@ pub const WINDOWS: [u64; 4] = [1, 2, 7, 7];
 pub const HEADS: [u64; 4] = [2, 4, 8, 16];
 const RATIO: u64 = 4;
 
-/// One of CSWin-Ti, -T and -S with a SegFormer head. The paper's head is public; its widths are those with which the published parameters come out.
+/// One of CSWin-Ti, -T and -S with a SegFormer head. The head is public. Its width is the one that
+/// gives the published parameters.
 #[derive(Clone, Copy, Debug)]
 pub struct CsWin {
     width: u64,
@@ -19,7 +20,7 @@ pub struct CsWin {
     head_width: u64,
 }
 
-/// What a block attends over.
+/// Reach of a block's attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// Strips of so many rows and columns, half of the channels each.
@@ -62,7 +63,8 @@ impl CsWin {
     }
 }
 
-/// A block: attention with a depthwise convolution of the values as position, and a plain feed-forward network.
+/// A block: attention with a depthwise convolution of the values as position, and a plain
+/// feed-forward network.
 pub fn block(operators: &mut Operators, map: Extent, width: u64, reach: Reach, heads: u64) {
     operators.norm(width);
     operators.layer("queries, keys, values", Filter::dense(width, 3 * width, 1), map);

@@ -1,4 +1,4 @@
-//! What the paper's variants cost in this project's engine.
+//! Costs of the paper's variants in this project's engine.
 
 use anyhow::{Context, Result};
 use hrvit_core::Plan;
@@ -13,7 +13,7 @@ use crate::accounting;
 pub struct EngineCost {
     /// Name of the built-in variant.
     pub variant: &'static str,
-    /// What sits on top of it.
+    /// The head on top of it.
     pub head: Head,
     /// Classes.
     pub classes: u16,
@@ -25,13 +25,14 @@ pub struct EngineCost {
     pub macs_as_written: u64,
     /// MACs of one frame as executed: after the exact rewrites, over real keys.
     pub macs_as_executed: u64,
-    /// Bytes of the arena with one worker and the smallest tiles that are useful, weights addressed in place.
+    /// Bytes of the smallest arena, with one worker and weights addressed in place.
     pub arena_bytes: usize,
     /// Bytes of weights and of constants per channel in an image.
     pub int8_bytes: usize,
 }
 
-/// Sizes of the paper: ImageNet's (table 3), the size of tables 4 to 6, and Cityscapes' crops, for which b3 has windows of its own.
+/// Sizes of the paper: ImageNet's (table 3), the size of tables 4 to 6, and Cityscapes' crops. b3 has
+/// windows of its own for the last.
 const CASES: [(&str, Head, u16, u16); 10] = [
     ("b1", Head::Classifier, 1000, 224),
     ("b2", Head::Classifier, 1000, 224),

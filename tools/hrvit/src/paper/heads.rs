@@ -37,7 +37,7 @@ pub fn hrnet_classifier(operators: &mut Operators, size: Size, channels: [u64; 4
     operators.layer("head classifier", Filter::dense(last, classes, 1), Extent::POINT);
 }
 
-/// A residual bottleneck: inputs, inner width and outputs; with a projection beside it or the identity.
+/// A residual bottleneck of inputs, inner width and outputs, beside a projection or the identity.
 pub fn bottleneck(operators: &mut Operators, (inputs, width, outputs): (u64, u64, u64), projected: bool, map: Extent) {
     for (filter, channels) in [(Filter::dense(inputs, width, 1), width), (Filter::dense(width, width, 3), width), (Filter::dense(width, outputs, 1), outputs)] {
         operators.layer("bottleneck", filter.unbiased(), map);

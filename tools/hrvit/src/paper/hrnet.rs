@@ -1,9 +1,11 @@
-//! HRNetV2 whose residual blocks are blocks of MiT or CSWin (table 6), priced by one reading of the paper's one sentence about them.
+//! HRNetV2 with blocks of MiT or CSWin for its residual ones (table 6), priced by one reading.
 //!
-//! HRNetV2 is published (arXiv 1908.07919 and its code): the stem, four bottlenecks, one, four and three modules of two, three and four branches, four blocks on each,
-//! transitions and fusions by dense 3x3 convolutions. The paper replaces the residual blocks and publishes no definition. This reading keeps all else. Each branch of
-//! a module begins with the 3x3 patch embedding of MiT and CSWin; where a branch is new, the transition is it. Reductions of MiT's keys are depthwise: dense ones
-//! would add a fifth to the parameters, which the published figures exclude.
+//! HRNetV2 is published (arXiv 1908.07919 and its code). It has a stem, four bottlenecks, and one,
+//! four and three modules of two, three and four branches with four blocks each. Transitions and
+//! fusions are dense 3x3 convolutions. The paper replaces the residual blocks and publishes no
+//! definition. This reading keeps all else. Each branch of a module begins with the 3x3 patch
+//! embedding of MiT and CSWin. The transition is the embedding of a new branch. Reductions of MiT's
+//! keys are depthwise: dense ones would add a fifth to the parameters, too much for the printed ones.
 
 use hrvit_format::Size;
 
@@ -112,7 +114,7 @@ fn transition(operators: &mut Operators, size: Size, before: &[u64], now: &[u64]
     kept
 }
 
-/// Every branch from every other: up by a 1x1 convolution, down by a chain of 3x3 convolutions of stride 2.
+/// Every branch from every other: up by a 1x1 convolution, down by 3x3 convolutions of stride 2.
 fn fusion(operators: &mut Operators, size: Size, widths: &[u64]) {
     for (to, &outputs) in widths.iter().enumerate() {
         for (from, &inputs) in widths.iter().enumerate() {

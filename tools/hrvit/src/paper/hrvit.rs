@@ -1,13 +1,14 @@
 //! HRViT, whole or without one of its techniques (table 5), priced from the paper's text.
 //!
-//! The whole network is priced as the engine's own accounting prices it, to the last parameter and MAC. Ablations exist as prices.
+//! The price of the whole network equals the engine's own accounting, to the last parameter and MAC.
+//! Ablations exist as prices.
 
 use hrvit_format::{BRANCHES, Head, Network, Size, Spec};
 
 use super::heads;
 use super::pricing::{Extent, Filter, Operators, Pairs};
 
-/// What lies between the two linear layers of the feed-forward network.
+/// Layers between the two linear ones of the feed-forward network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Between {
     /// 3x3 and 5x5 depthwise, half of the channels each: MixCFN.
@@ -18,7 +19,7 @@ pub enum Between {
     Nothing,
 }
 
-/// What is taken out of the network; the default is nothing.
+/// Techniques to take out of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ablation {
     /// Keys have a projection of their own (equation 4 undone).

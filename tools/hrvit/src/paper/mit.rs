@@ -18,7 +18,7 @@ pub struct Mit {
     head_width: u64,
 }
 
-/// How the keys' map is made smaller.
+/// Ways to make the keys' map smaller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reduction {
     /// By a dense convolution, as published.
@@ -62,7 +62,8 @@ impl Mit {
     }
 }
 
-/// A block: attention over a smaller map of keys, and the feed-forward network with a 3x3 depthwise convolution.
+/// A block: attention over a smaller map of keys, and a feed-forward network with a 3x3 depthwise
+/// convolution.
 pub fn block(operators: &mut Operators, map: Extent, width: u64, (by, how): (u64, Reduction), heads: u64) {
     let keys = map.over(by);
     operators.norm(width);

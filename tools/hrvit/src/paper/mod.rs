@@ -4,9 +4,10 @@
 //! |---|---|
 //! | [`published`] | the figures as printed, as data |
 //! | [`pricing`] | a list of operators with shapes: parameters, MACs, largest activation |
-//! | [`hrvit`], [`mit`], [`cswin`], [`hrnet`], [`heads`] | definitions as such lists: HRViT with and without its techniques, and its rivals |
+//! | [`hrvit`] | HRViT as such a list, with and without its techniques |
+//! | [`mit`], [`cswin`], [`hrnet`], [`heads`] | its rivals, and all heads |
 //! | [`rows`] | tables 3 to 6: each row printed beside its price |
-//! | [`engine`], [`counted`] | what HRViT costs in this project's engine; instructions where they were counted |
+//! | [`engine`], [`counted`] | costs of HRViT in this project's engine; counted instructions |
 //! | [`text`], [`picture`] | the tables for people, the Pareto picture |
 
 pub mod counted;

@@ -19,7 +19,8 @@ const FAMILIES: [(&str, RGBColor); 3] = [("HRViT", RGBColor(38, 90, 165)), ("CSW
 type Point = (&'static str, f64, f64);
 type Canvas<'s> = DrawingArea<SVGBackend<'s>, Shift>;
 
-/// The picture as SVG: ADE20K above, Cityscapes below; parameters on the left, MACs at 512x512 on the right. Every value is published.
+/// The picture as SVG: ADE20K above, Cityscapes below, parameters on the left, MACs at 512x512 on the
+/// right. Every value is published.
 ///
 /// # Errors
 /// If it cannot be drawn.
@@ -90,7 +91,7 @@ mod tests {
     fn every_row_of_table_4_is_drawn() {
         let svg = draw().unwrap();
         for row in &TABLE4 {
-            // Cityscapes over parameters and over MACs, and as often for ADE20K where it is printed.
+            // Once over parameters and once over MACs, for each data set with a printed value.
             let panels = if ade20k(row).is_some() { 4 } else { 2 };
             assert_eq!(svg.matches(row.name).count() - svg.matches(&format!("{}i", row.name)).count(), panels, "{}", row.name);
         }

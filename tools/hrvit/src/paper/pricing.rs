@@ -1,6 +1,7 @@
-//! A network as a list of operators with shapes: what it learns, multiplies and stores.
+//! A network as a list of operators with shapes: its parameters, MACs and largest tensor.
 //!
-//! MACs are convolutions, linear layers and the two products of attention. Biases, norms, activations, softmax and resizes count none.
+//! MACs are convolutions, linear layers and the two products of attention. Biases, norms,
+//! activations, softmax and resizes count none.
 
 use hrvit_format::Size;
 use serde::{Serialize, Serializer};
@@ -99,7 +100,7 @@ impl Pairs {
     }
 }
 
-/// How a table's MACs were counted.
+/// A way to count MACs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Counter {
@@ -109,16 +110,16 @@ pub enum Counter {
     OneProduct,
 }
 
-/// Where an operator belongs.
+/// A part of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// What makes the features.
+    /// Makes the features.
     Backbone,
-    /// What makes logits of them.
+    /// Makes logits of them.
     Head,
 }
 
-/// What an operator's MACs are.
+/// The origin of an operator's MACs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Layer,
@@ -159,7 +160,7 @@ impl Operators {
         self.list.push(Operator { name, part: self.part, kind, params, macs, padded_macs, values });
     }
 
-    /// What follows belongs to the head.
+    /// Begins the head: all that follows belongs to it.
     pub fn begin_head(&mut self) {
         self.part = Part::Head;
     }
@@ -222,13 +223,13 @@ impl Operators {
 /// The tensor with the most values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Largest {
-    /// What writes it.
+    /// The operator that writes it.
     pub operator: &'static str,
     /// Its values; bytes in int8.
     pub values: u64,
 }
 
-/// What a network costs.
+/// Cost of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Price {
     /// Learnt values.
@@ -260,7 +261,7 @@ impl Price {
 pub struct Percent(pub f64);
 
 impl Percent {
-    /// How far `value` is from `reference`.
+    /// Distance of `value` from `reference`.
     pub fn off(value: f64, reference: f64) -> Self {
         Self(100.0 * (value / reference - 1.0))
     }

@@ -1,4 +1,5 @@
-//! The figures that the paper prints, table by table. GFLOPs are multiply-accumulates; millions of parameters and thousand millions of MACs as printed.
+//! The figures that the paper prints, table by table: millions of parameters, thousand millions of
+//! multiply-accumulates (its GFLOPs).
 
 use serde::Serialize;
 
@@ -93,8 +94,8 @@ pub const TABLE6: [Published; 9] = [
     row("HRViT-b3", 28.6, 66.3, Some(82.8), Some(83.16)),
 ];
 
-/// ADE20K val, single scale, as far as it is printed: HRViT's in its public repository (b3 in the abstract too), MiT's by the paper's differences to them (section 3).
-/// The paper draws CSWin's in figure 5 and prints none.
+/// ADE20K val, single scale, as far as it is printed. HRViT's are in its public repository, b3's in the
+/// abstract too. MiT's follow from the differences in section 3. The paper draws CSWin's alone.
 pub const ADE20K: [(&str, f64); 6] =
     [("HRViT-b1", 45.88), ("HRViT-b2", 48.76), ("HRViT-b3", 50.20), ("MiT-B1", 45.88 - 3.68), ("MiT-B2", 48.76 - 2.26), ("MiT-B3", 50.20 - 0.80)];
 

@@ -17,7 +17,7 @@ const CITYSCAPES: u16 = 19;
 const ADE20K: u16 = 150;
 const IMAGENET: u16 = 1000;
 
-/// Where a row's definition is from.
+/// Origin of a row's definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Definition {
@@ -34,19 +34,19 @@ pub enum Definition {
 pub struct Row {
     /// As printed; accuracies are the paper's alone.
     pub published: Published,
-    /// Where the definition is from.
+    /// Origin of the definition.
     pub definition: Definition,
     /// Classes of the priced head: those with which the printed figures come out.
     pub classes: u16,
-    /// How the printed MACs were counted.
+    /// The way in which the printed MACs were counted.
     pub counter: Counter,
-    /// What the definition is priced at.
+    /// Price of the definition.
     pub price: Price,
     /// MACs counted like the printed ones.
     pub counted_macs: u64,
-    /// How far the price is from the printed parameters.
+    /// Distance of the price from the printed parameters.
     pub params_off_percent: Percent,
-    /// How far the counted MACs are from the printed ones.
+    /// Distance of the counted MACs from the printed ones.
     pub macs_off_percent: Percent,
     /// Of an ablation.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,17 +74,17 @@ impl Row {
 pub struct Table {
     /// Its number in the paper.
     pub number: u8,
-    /// What it compares.
+    /// Subject of the comparison.
     pub title: &'static str,
     /// Rows and columns of pixels for which MACs are counted.
     pub size: [u16; 2],
     /// In the paper's order.
     pub rows: Vec<Row>,
-    /// What explains the differences.
+    /// Explanations of the differences.
     pub notes: &'static [&'static str],
 }
 
-/// How MACs are counted in all tables.
+/// The count of MACs in all tables.
 const COUNTER_NOTE: &str = "The paper counts one of the two products of attention, over whole windows. Every row but MiT's agrees with that. 0.4 to 1.0 % remain on HRViT's \
                             rows at 512x512: that many biases, norms and activations a counter adds.";
 
@@ -193,7 +193,7 @@ fn segmentor(name: &str) -> Result<Priced> {
     })
 }
 
-/// What the rows of table 5 take out.
+/// The technique that a row of table 5 takes out.
 fn taken_out(name: &str) -> Option<Ablation> {
     Some(match name {
         "HRViT-b1" => Ablation::NONE,
