@@ -12,8 +12,8 @@ use crate::paper::{self, picture, text};
 ///
 /// Tables 2 to 6 of arXiv 2111.01236. Parameters and MACs of every row are computed from its
 /// definition: HRViT's with and without its techniques, MiT's, CSWin's and HRNet's. Accuracies are
-/// the paper's. More tables have HRViT's arena, bytes in 8 bits and executed MACs in this engine, and
-/// the instructions that were counted. docs/paper.md explains every difference.
+/// the paper's. More tables have HRViT's arena, bytes in 8 bits and executed MACs in this engine,
+/// and the instructions that were counted. docs/paper.md explains every difference.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   hrvit paper

@@ -31,8 +31,8 @@ pub struct EngineCost {
     pub int8_bytes: usize,
 }
 
-/// Sizes of the paper: ImageNet's (table 3), the size of tables 4 to 6, and Cityscapes' crops. b3 has
-/// windows of its own for the last.
+/// Sizes of the paper: ImageNet's (table 3), the size of tables 4 to 6, and Cityscapes' crops. b3
+/// has windows of its own for the last.
 const CASES: [(&str, Head, u16, u16); 10] = [
     ("b1", Head::Classifier, 1000, 224),
     ("b2", Head::Classifier, 1000, 224),

@@ -5,7 +5,8 @@
 //! fusions are dense 3x3 convolutions. The paper replaces the residual blocks and publishes no
 //! definition. This reading keeps all else. Each branch of a module begins with the 3x3 patch
 //! embedding of MiT and CSWin. The transition is the embedding of a new branch. Reductions of MiT's
-//! keys are depthwise: dense ones would add a fifth to the parameters, too much for the printed ones.
+//! keys are depthwise. Dense ones would add a fifth to the parameters, too much for the printed
+//! ones.
 
 use hrvit_format::Size;
 

@@ -1,7 +1,7 @@
 //! HRViT, whole or without one of its techniques (table 5), priced from the paper's text.
 //!
-//! The price of the whole network equals the engine's own accounting, to the last parameter and MAC.
-//! Ablations exist as prices.
+//! The price of the whole network equals the engine's own accounting, to the last parameter and
+//! MAC. Ablations exist as prices.
 
 use hrvit_format::{BRANCHES, Head, Network, Size, Spec};
 

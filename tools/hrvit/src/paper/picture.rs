@@ -19,8 +19,8 @@ const FAMILIES: [(&str, RGBColor); 3] = [("HRViT", RGBColor(38, 90, 165)), ("CSW
 type Point = (&'static str, f64, f64);
 type Canvas<'s> = DrawingArea<SVGBackend<'s>, Shift>;
 
-/// The picture as SVG: ADE20K above, Cityscapes below, parameters on the left, MACs at 512x512 on the
-/// right. Every value is published.
+/// The picture as SVG: ADE20K above, Cityscapes below, parameters on the left, MACs at 512x512 on
+/// the right. Every value is published.
 ///
 /// # Errors
 /// If it cannot be drawn.

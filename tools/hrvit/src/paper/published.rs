@@ -94,8 +94,8 @@ pub const TABLE6: [Published; 9] = [
     row("HRViT-b3", 28.6, 66.3, Some(82.8), Some(83.16)),
 ];
 
-/// ADE20K val, single scale, as far as it is printed. HRViT's are in its public repository, b3's in the
-/// abstract too. MiT's follow from the differences in section 3. The paper draws CSWin's alone.
+/// ADE20K val, single scale, as far as it is printed. HRViT's are in its public repository, b3's in
+/// the abstract too. MiT's follow from the differences in section 3. The paper draws CSWin's alone.
 pub const ADE20K: [(&str, f64); 6] =
     [("HRViT-b1", 45.88), ("HRViT-b2", 48.76), ("HRViT-b3", 50.20), ("MiT-B1", 45.88 - 3.68), ("MiT-B2", 48.76 - 2.26), ("MiT-B3", 50.20 - 0.80)];
 
@@ -109,7 +109,7 @@ mod tests {
         let average = |gain: fn(&Published, &Published) -> f64| {
             let gains = pairs.iter().flat_map(|(name, rival)| {
                 let ours = TABLE6.iter().find(|row| row.name == *name).unwrap();
-                TABLE6.iter().filter(|row| row.name.starts_with(rival)).map(move |rival| gain(ours, rival))
+                TABLE6.iter().filter(move |row| row.name.starts_with(rival)).map(move |rival| gain(ours, rival))
             });
             gains.sum::<f64>() / 6.0
         };
