@@ -47,3 +47,34 @@ pub fn run(args: &PaperArgs, format: Format) -> Result<()> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use crate::cli;
+
+    fn document(words: &[&str]) -> anyhow::Result<String> {
+        cli::document(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_document_has_every_table_and_the_picture_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let picture = folder.path().join("pareto.svg");
+        let text = document(&["paper", "--svg", picture.to_str().unwrap()]).unwrap();
+        let found: Value = serde_json::from_str(&text).unwrap();
+        let rows = |table: usize| found["tables"][table]["rows"].as_array().map_or(0, Vec::len);
+        assert_eq!([0, 1, 2, 3].map(rows), [3, 11, 9, 9]);
+        assert_eq!(found["variants"].as_array().map(Vec::len), Some(3));
+        assert_eq!(found["tables"][1]["rows"][3]["price"]["params"], 8_149_451);
+        assert!(std::fs::read_to_string(picture).unwrap().starts_with("<svg"));
+    }
+
+    #[test]
+    fn tables_of_other_numbers_are_refused() {
+        for number in ["1", "7"] {
+            assert!(document(&["paper", "--table", number]).is_err(), "{number}");
+        }
+    }
+}

@@ -66,12 +66,12 @@ fn paint_panel(panel: &Canvas<'_>, (x, y): (&str, &str), families: &[(RGBColor, 
     let worst = -most(|point| -point.2);
     let room = 0.12 * (best - worst);
     let mut chart = ChartBuilder::on(panel)
-        .caption(format!("{y} over {x}"), ("sans-serif", 16))
+        .caption(format!("{y} over {x}, as published"), ("sans-serif", 16))
         .margin(12)
         .x_label_area_size(42)
         .y_label_area_size(56)
         .build_cartesian_2d(0.0..1.22 * dearest, worst - room..best + room)?;
-    chart.configure_mesh().light_line_style(TRANSPARENT).x_desc(x).y_desc(y).draw()?;
+    chart.configure_mesh().light_line_style(TRANSPARENT).x_desc(x).x_label_formatter(&|cost| format!("{cost:.0}")).y_desc(y).draw()?;
     for (colour, points) in families {
         let way: Vec<(f64, f64)> = points.iter().map(|point| (point.1, point.2)).collect();
         chart.draw_series([PathElement::new(way.clone(), colour.stroke_width(2))])?;

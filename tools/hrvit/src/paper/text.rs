@@ -156,8 +156,17 @@ fn ablations(table: &Table) -> Result<()> {
 
 fn engine(report: &Report) -> Result<()> {
     output::print_text("\nHRViT in this engine: 8 bits, one worker, the smallest arena")?;
-    let header =
-        ["variant", "head", "size", "classes", "parameters", "GMAC\nas trained", "GMAC\nas executed", "arena bytes", "int8 bytes of weights\nand constants"];
+    let header = [
+        "variant",
+        "head",
+        "size",
+        "classes",
+        "parameters",
+        "GMAC\nas trained",
+        "GMAC\nas executed",
+        "arena bytes",
+        "int8 bytes of weights,\nconstants, tables",
+    ];
     let mut cells = output::table(&header, 2);
     for cost in &report.engine {
         let head = match cost.head {
