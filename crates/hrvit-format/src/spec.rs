@@ -1,6 +1,6 @@
 //! The network as data: widths, depths, windows, ratios and head. Never code.
 //!
-//! A [`Spec`] describes an HRViT backbone (arXiv 2111.01236, table 1) and the width of its SegFormer head; a [`Network`](crate::Network) adds which
+//! A [`Spec`] describes an HRViT backbone (arXiv 2111.01236, table 2) and the width of its SegFormer head; a [`Network`](crate::Network) adds which
 //! head is on top and how many classes it tells apart. Every shape in the project follows from a `Network` and an input size.
 
 use heapless::Vec;

@@ -15,7 +15,7 @@ DES_ACTIVATIONS = ("gelu", "hardswish")
 
 @dataclass(frozen=True)
 class Spec:
-    """An HRViT backbone and the width of its SegFormer head (arXiv 2111.01236, table 1)."""
+    """An HRViT backbone and the width of its SegFormer head (arXiv 2111.01236, table 2)."""
 
     stem: int
     """Channels after the stem's second convolution; even."""

@@ -1,4 +1,4 @@
-//! Multi-scale fusion: one output `GELU(sum_j f_ij(x_j))` of a module's entry (paper, section 3.1).
+//! Multi-scale fusion: one output `GELU(sum_j f_ij(x_j))` of a module's entry (paper, section 2.3, figure 4).
 //!
 //! In integers it works in place. A row of branch i holds a row of the stage norm, s16. Once its output is made it holds, in the same bytes, the stage norm as other
 //! outputs read it (s8, first half) and the output itself (s8, second half). No fusion output takes memory of its own, and no order of outputs changes a byte.

@@ -1,4 +1,4 @@
-//! MixCFN: `x + fc2(GELU(DW3x3 ‖ DW5x5 (fc1(norm(x)))))` (paper, equation 5). The widened map exists a tile of rows and four more at a time.
+//! MixCFN: `x + fc2(GELU(DW3x3 ‖ DW5x5 (fc1(norm(x)))))` (paper, figure 3). The widened map exists a tile of rows and four more at a time.
 
 use core::ops::Range;
 

@@ -1,4 +1,4 @@
-//! Patch embedding: `LN(DW3x3(PW(f)))`, the residual stream's first value (paper, section 3.1).
+//! Patch embedding: `LN(DW3x3(PW(f)))`, the residual stream's first value (paper, equation 6).
 
 use core::ops::Range;
 

@@ -1,4 +1,4 @@
-//! Cross-shaped attention (paper, section 3.2): the first half of the heads attends in horizontal strips, the second half in vertical ones; keys are the values.
+//! Cross-shaped attention (paper, equations 3 and 4): the first half of the heads attends in horizontal strips, the second half in vertical ones; keys are the values.
 #![allow(clippy::needless_range_loop, reason = "lanes of several arrays go by one index")]
 
 use super::linear::{matmul, matmul_transposed};

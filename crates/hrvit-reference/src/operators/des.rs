@@ -1,4 +1,4 @@
-//! The diversity-enhancing shortcut: x `[k·p]` of every token viewed as `[k, p]`, one projection along p, one along k (paper, section 3.4).
+//! The diversity-enhancing shortcut: x `[k·p]` of every token viewed as `[k, p]`, one projection along p, one along k (paper, equation 5).
 //!
 //! Both functions keep the `[k, p]` order of the channels, so that nothing is ever transposed.
 #![allow(clippy::needless_range_loop, reason = "lanes of several arrays go by one index")]

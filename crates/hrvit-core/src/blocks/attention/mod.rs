@@ -1,4 +1,4 @@
-//! Cross-shaped attention with its shortcuts: `x + to_out(Hardswish(strips(q, v) + DW3x3(Hardswish(v)))) + DES(x)` (paper, equations 2 to 4).
+//! Cross-shaped attention with its shortcuts: `x + to_out(Hardswish(strips(q, v) + DW3x3(Hardswish(v)))) + DES(x)` (paper, equations 3 to 5).
 //!
 //! Two passes over the map. The *vertical* pass works column by column on the second half of the channels and keeps its result, half a map. The *horizontal* pass
 //! works row by row on the first half, meets the kept half, projects, and adds to the residual stream in place. q and v exist a strip at a time.
