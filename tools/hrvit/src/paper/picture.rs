@@ -17,6 +17,9 @@ const FAMILIES: [(&str, RGBColor); 3] = [("HRViT", RGBColor(38, 90, 165)), ("CSW
 
 /// A point: what labels it, cost and accuracy.
 type Point = (&'static str, f64, f64);
+/// A figure of a row, and one that not every row has.
+type Cost = fn(&Published) -> f64;
+type Accuracy = fn(&Published) -> Option<f64>;
 type Canvas<'s> = DrawingArea<SVGBackend<'s>, Shift>;
 
 /// The picture as SVG: ADE20K above, Cityscapes below, parameters on the left, MACs at 512x512 on
@@ -31,7 +34,7 @@ pub fn draw() -> Result<String> {
 }
 
 /// Points of a family with both a cost and an accuracy, from cheap to dear.
-fn points(family: &str, cost: fn(&Published) -> f64, accuracy: fn(&Published) -> Option<f64>) -> Vec<Point> {
+fn points(family: &str, cost: Cost, accuracy: Accuracy) -> Vec<Point> {
     let members = TABLE4.iter().filter(|row| row.name.starts_with(family));
     let mut points: Vec<Point> = members.filter_map(|row| Some((row.name, cost(row), accuracy(row)?))).collect();
     points.sort_by(|a, b| a.1.total_cmp(&b.1));
@@ -46,8 +49,8 @@ fn paint(svg: &mut String) -> Result<(), Box<dyn std::error::Error>> {
     let root = SVGBackend::with_string(svg, PICTURE).into_drawing_area();
     root.fill(&WHITE)?;
     let panels = root.split_evenly((2, 2));
-    let costs: [(&str, fn(&Published) -> f64); 2] = [("parameters, millions", |row| row.params), ("MACs at 512x512, thousand millions", |row| row.gmacs)];
-    let accuracies: [(&str, fn(&Published) -> Option<f64>); 2] = [("ADE20K val, mIoU %", ade20k), ("Cityscapes val, mIoU %", |row| row.cityscapes)];
+    let costs: [(&str, Cost); 2] = [("parameters, millions", |row| row.params), ("MACs at 512x512, thousand millions", |row| row.gmacs)];
+    let accuracies: [(&str, Accuracy); 2] = [("ADE20K val, mIoU %", ade20k), ("Cityscapes val, mIoU %", |row| row.cityscapes)];
     for (at, panel) in panels.iter().enumerate() {
         let ((x, cost), (y, accuracy)) = (costs[at % 2], accuracies[at / 2]);
         let families = FAMILIES.map(|(family, colour)| (colour, points(family, cost, accuracy)));
