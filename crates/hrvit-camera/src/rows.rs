@@ -10,7 +10,7 @@ use crate::filter::{Axis, Filter, MAX_WEIGHT, Mean};
 use crate::format::{Colours, Component, Format, PlaneLayout};
 use crate::frame::Frame;
 use crate::geometry::Geometry;
-use crate::lines::{self, Sum};
+use crate::lines::{self, Line};
 use crate::sums::column_means;
 
 /// Rows of the input that are made together where they lie along the frame's columns.
@@ -289,11 +289,8 @@ impl Cells<'_, '_> {
     /// Makes `columns` of row `row`.
     fn make(&self, row: usize, columns: Range<usize>, work: Work<'_>, pixels: &mut [[u8; 3]]) -> Result<(), ShapeError> {
         let Work { lines, sums, means } = work;
-        if self.axes.narrow {
-            self.means(row, &columns, bytemuck::must_cast_slice_mut::<u32, u16>(lines), sums, means)?;
-        } else {
-            self.means(row, &columns, lines, sums, means)?;
-        }
+        let lines = if self.axes.narrow { Line::Narrow(bytemuck::must_cast_slice_mut(lines)) } else { Line::Wide(lines) };
+        self.means(row, &columns, lines, sums, means)?;
         let (first, rest) = means.split_at(columns.len().min(means.len()));
         let (second, third) = rest.split_at(columns.len().min(rest.len()));
         match self.frame.format().colours() {
@@ -314,27 +311,23 @@ impl Cells<'_, '_> {
     }
 
     /// Means of the components, one after another.
-    fn means<S: Sum>(&self, row: usize, columns: &Range<usize>, mut lines: &mut [S], sums: &mut [u32], means: &mut [u16]) -> Result<(), ShapeError> {
+    fn means(&self, row: usize, columns: &Range<usize>, mut lines: Line<'_>, sums: &mut [u32], means: &mut [u16]) -> Result<(), ShapeError> {
         let format = self.frame.format();
         let mut outs = means.chunks_exact_mut(columns.len().max(1));
         for (number, plane) in format.plane_layouts().iter().enumerate() {
             let (first, groups) = line_groups(&self.axes.columns, columns, plane);
             let values = groups * plane.values;
-            let Some((line, rest)) = core::mem::take(&mut lines).split_at_mut_checked(values) else { return Err(ShapeError::Scratch) };
+            let Some((mut line, rest)) = lines.split(values) else { return Err(ShapeError::Scratch) };
             lines = rest;
             let window = self.axes.rows.window(row, plane.rows);
             let whole = self.axes.rows.whole(plane.rows);
             let rows = lines::Rows { frame: self.frame, plane: number, first: first * plane.bytes };
-            if format == Format::Rgb565 {
-                lines::sum_rows_565(rows, window, whole, line);
-            } else {
-                lines::sum_rows(self.kernels, rows, window, whole, line)?;
-            }
+            line.sum_rows(self.kernels, rows, window, whole)?;
             for component in format.components().iter().filter(|component| component.plane == number) {
                 let Some(out) = outs.next() else { return Err(ShapeError::Scratch) };
                 let walk = self.axes.columns.walk(columns.start, component.columns);
                 let start = (walk.sample * component.step + component.first) - first * plane.values;
-                column_means(self.kernels, line.get(start..).unwrap_or_default(), component.step, walk, self.axes.mean, sums, out)?;
+                column_means(self.kernels, (&line, start, component.step), walk, self.axes.mean, sums, out)?;
             }
         }
         Ok(())

@@ -4,13 +4,13 @@ use hrvit_kernels::resample::Cells;
 use hrvit_kernels::{Kernels, ShapeError};
 
 use crate::filter::{Mean, Walk};
-use crate::lines::Sum;
+use crate::lines::Line;
 
-/// Writes the mean of each cell; the walk's sample lies at the beginning of `line`, the next ones every `step` values. `sums` holds a word for each sample and two more.
-pub(crate) fn column_means<S: Sum>(
+/// Writes the mean of each cell; the walk's sample is value `start` of the line, the next ones
+/// follow every `step` values. `sums` holds a word for each sample and two more.
+pub(crate) fn column_means(
     kernels: Kernels,
-    line: &[S],
-    step: usize,
+    (line, start, step): (&Line<'_>, usize, usize),
     walk: Walk,
     mean: Mean,
     sums: &mut [u32],
@@ -21,10 +21,10 @@ pub(crate) fn column_means<S: Sum>(
         let Walk { part, whole, step_whole, step_part, .. } = walk;
         let Mean { reciprocal, shift, .. } = mean;
         let cells = Cells { step, whole, part: part.unsigned_abs(), step_whole, step_part, reciprocal, shift };
-        return S::area_means(kernels, line, cells, sums, out);
+        return line.area_means(kernels, start, cells, sums, out);
     }
     // No wider than a sample: two of them at most. Beyond the borders their samples go on.
-    let value = |sample: u32| -> u32 { line.get(sample as usize * step).map_or(0, |value| (*value).into()) };
+    let value = |sample: u32| line.value(start + sample as usize * step);
     let whole = walk.whole as i32;
     let mut position = walk.part;
     for out in out {

@@ -33,6 +33,10 @@ fn rows(suite: &mut Suite<'_>, arena: &mut Arena<'_>, values: usize) -> Option<(
     suite.check(label("sum_rows_u16"), arena, values, |rng| rng.word() as u16, |kernels, out| kernels.sum_rows_u16(&weights, out));
     let wide = WeightedRows { whole: weights.whole << 12, ..weights };
     suite.check(label("sum_rows_u32"), arena, values, |rng| rng.next(), |kernels, out| kernels.sum_rows_u32(&wide, out));
+    // Two bytes a pixel; a row of odd bytes leaves its last one out.
+    let pixels = 3 * (values / 2);
+    suite.check(label("sum_rows_565_u16"), arena, pixels, |rng| rng.word() as u16, |kernels, out| kernels.sum_rows_565_u16(&weights, out));
+    suite.check(label("sum_rows_565_u32"), arena, pixels, |rng| rng.next(), |kernels, out| kernels.sum_rows_565_u32(&wide, out));
     Some(())
 }
 

@@ -12,6 +12,8 @@ const BLOCK: usize = 8;
 compiled! {
     sum_rows_u16(rows: &WeightedRows<'_>, out: &mut [u16]);
     sum_rows_u32(rows: &WeightedRows<'_>, out: &mut [u32]);
+    sum_rows_565_u16(rows: &WeightedRows<'_>, out: &mut [u16]);
+    sum_rows_565_u32(rows: &WeightedRows<'_>, out: &mut [u32]);
     area_means_u32(line: &[u32], cells: &Cells, sums: &mut [u32], out: &mut [u16]);
 }
 

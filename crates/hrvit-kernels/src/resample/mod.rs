@@ -65,6 +65,30 @@ impl Kernels {
         Ok(())
     }
 
+    /// [`Kernels::sum_rows_u16`] of pixels of 16 bits, the lower byte first: 5 bits of red from the
+    /// highest, 6 of green, 5 of blue. `out` has three sums for each pixel, of the nearest bytes:
+    /// `value * 255 / 31`, of green `value * 255 / 63`.
+    ///
+    /// # Errors
+    /// [`ShapeError::Parameter`] if the stride is 0 or `out` holds a part of a pixel.
+    pub fn sum_rows_565_u16(self, rows: &WeightedRows<'_>, out: &mut [u16]) -> Result<(), ShapeError> {
+        require(rows.stride != 0, ShapeError::Parameter)?;
+        require(out.len().is_multiple_of(3), ShapeError::Parameter)?;
+        sum_rows_565_u16_on(self.tier, rows, out);
+        Ok(())
+    }
+
+    /// [`Kernels::sum_rows_565_u16`] with sums below 2^32.
+    ///
+    /// # Errors
+    /// As [`Kernels::sum_rows_565_u16`].
+    pub fn sum_rows_565_u32(self, rows: &WeightedRows<'_>, out: &mut [u32]) -> Result<(), ShapeError> {
+        require(rows.stride != 0, ShapeError::Parameter)?;
+        require(out.len().is_multiple_of(3), ShapeError::Parameter)?;
+        sum_rows_565_u32_on(self.tier, rows, out);
+        Ok(())
+    }
+
     /// `out[c] = (sum over samples of width * value) * reciprocal + 2^(shift - 1) >> shift`, the width being what cell `c` and the sample have in common; cells end
     /// at the last sample or in front of it. Sums are below 2^32, results below 2^16.
     ///
@@ -103,6 +127,8 @@ backends! {
     chosen;
     fn sum_rows_u16_on as sum_rows_u16(rows: &WeightedRows<'_>, out: &mut [u16]);
     fn sum_rows_u32_on as sum_rows_u32(rows: &WeightedRows<'_>, out: &mut [u32]);
+    fn sum_rows_565_u16_on as sum_rows_565_u16(rows: &WeightedRows<'_>, out: &mut [u16]);
+    fn sum_rows_565_u32_on as sum_rows_565_u32(rows: &WeightedRows<'_>, out: &mut [u32]);
     fn area_means_u16_on as area_means_u16(line: &[u16], cells: &Cells, sums: &mut [u32], out: &mut [u16]);
     fn area_means_u32_on as area_means_u32(line: &[u32], cells: &Cells, sums: &mut [u32], out: &mut [u16]);
 }

@@ -50,6 +50,18 @@ pub(super) fn sum_rows_u32(rows: &WeightedRows<'_>, out: &mut [u32]) {
     sum_rows(rows, out);
 }
 
+/// See [`Kernels::sum_rows_565_u16`](crate::Kernels::sum_rows_565_u16).
+#[inline(always)]
+pub(super) fn sum_rows_565_u16(rows: &WeightedRows<'_>, out: &mut [u16]) {
+    sum_rows_565(rows, out);
+}
+
+/// See [`Kernels::sum_rows_565_u32`](crate::Kernels::sum_rows_565_u32).
+#[inline(always)]
+pub(super) fn sum_rows_565_u32(rows: &WeightedRows<'_>, out: &mut [u32]) {
+    sum_rows_565(rows, out);
+}
+
 /// See [`Kernels::area_means_u16`](crate::Kernels::area_means_u16).
 #[inline(always)]
 pub(super) fn area_means_u16(line: &[u16], cells: &Cells, sums: &mut [u32], out: &mut [u16]) {
@@ -102,6 +114,53 @@ fn add_row<S: Sum>(row: &[u8], weight: S, sums: &mut [S; BLOCK]) {
         Some(row) => sums.iter_mut().zip(row).for_each(|(sum, byte)| *sum = sum.plus(weight, S::from(*byte))),
         None => sums.iter_mut().zip(row).for_each(|(sum, byte)| *sum = sum.plus(weight, S::from(*byte))),
     }
+}
+
+/// A block of pixels of all rows after the other, each colour in sums of its own.
+#[inline(always)]
+fn sum_rows_565<S: Sum>(rows: &WeightedRows<'_>, out: &mut [S]) {
+    let WeightedRows { bytes, stride, inner, head, whole, tail } = *rows;
+    let count = inner.saturating_add(1).saturating_add(usize::from(tail != 0));
+    let (pixels, _) = out.as_chunks_mut::<3>();
+    for (at, pixels) in pixels.chunks_mut(BLOCK).enumerate() {
+        let from = bytes.get(at.saturating_mul(2 * BLOCK)..).unwrap_or_default();
+        let mut sums = [[S::default(); BLOCK]; 3];
+        for (number, row) in from.chunks(stride.max(1)).take(count).enumerate() {
+            let weight = S::weight(match number {
+                0 => head,
+                number if number > inner => tail,
+                _ => whole,
+            });
+            let (row, _) = row.as_chunks::<2>();
+            match row.first_chunk::<BLOCK>() {
+                Some(row) => add_row_565(row, weight, &mut sums),
+                None => add_row_565(row, weight, &mut sums),
+            }
+        }
+        let [red, green, blue] = &sums;
+        for ((pixel, red), (green, blue)) in pixels.iter_mut().zip(red).zip(green.iter().zip(blue)) {
+            *pixel = [*red, *green, *blue];
+        }
+    }
+}
+
+/// Adds one row, each colour to its own sums.
+#[inline(always)]
+fn add_row_565<S: Sum>(row: &[[u8; 2]], weight: S, [red, green, blue]: &mut [[S; BLOCK]; 3]) {
+    for ((pixel, red), (green, blue)) in row.iter().zip(red).zip(green.iter_mut().zip(blue)) {
+        let [r, g, b] = expand_565(u16::from_le_bytes(*pixel));
+        *red = red.plus(weight, S::from(r));
+        *green = green.plus(weight, S::from(g));
+        *blue = blue.plus(weight, S::from(b));
+    }
+}
+
+/// The nearest bytes: `value * 255 / 31`, of green `value * 255 / 63`.
+#[inline(always)]
+fn expand_565(pixel: u16) -> [u8; 3] {
+    let five = |value: u16| ((value * 527 + 23) >> 6) as u8;
+    let six = |value: u16| ((value * 259 + 33) >> 6) as u8;
+    [five(pixel >> 11), six((pixel >> 5) & 63), five(pixel & 31)]
 }
 
 /// A cell is the difference of the sums up to its end and its beginning.
@@ -166,5 +225,18 @@ pub(super) fn means(cells: &Cells, sums: &[u32], first: usize, out: &mut [u16]) 
         let sum = u64::from(end.wrapping_sub(before));
         *out = ((sum * u64::from(reciprocal)).wrapping_add(1 << (shift - 1)) >> shift) as u16;
         before = end;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::expand_565;
+
+    #[test]
+    fn colours_of_5_and_6_bits_are_the_nearest_bytes() {
+        for pixel in 0..=u16::MAX {
+            let nearest = |value: u16, most: f64| (f64::from(value) * 255.0 / most).round() as u8;
+            assert_eq!(expand_565(pixel), [nearest(pixel >> 11, 31.0), nearest(pixel >> 5 & 63, 63.0), nearest(pixel & 31, 31.0)]);
+        }
     }
 }
