@@ -18,7 +18,8 @@ pub fn copy_strided(from: &[u8], from_stride: usize, to: &mut [u8], to_stride: u
         let strides = [from_stride.max(1), to_stride.max(1)];
         let count = runs(from.len(), strides[0], len).min(runs(to.len(), strides[1], len));
         if len != 0 && count != 0 {
-            // SAFETY: every processor that this is compiled for has the extension; every run ends within its slice, and the slices are apart, as one of them is borrowed mutably.
+            // SAFETY: every processor that this is compiled for has the extension; every run ends
+            // within its slice, and the slices are apart, as one of them is borrowed mutably.
             unsafe { bytes::copy_runs(from.as_ptr(), to.as_mut_ptr(), &strides, len, count) };
         }
     }
@@ -113,7 +114,8 @@ fn copy(from: &[u8], to: &mut [u8]) {
     }
     #[cfg(all(hrvit_dsp, not(hrvit_mve)))]
     if let len @ 1.. = from.len().min(to.len()) {
-        // SAFETY: every processor that this is compiled for has the DSP extension; both slices have so many bytes, and they are apart, as one of them is borrowed mutably.
+        // SAFETY: every processor that this is compiled for has the DSP extension; both slices have
+        // so many bytes, and they are apart, as one of them is borrowed mutably.
         unsafe { crate::dsp::bytes::copy_runs(from.as_ptr(), to.as_mut_ptr(), &[0; 2], len, 1) };
     }
     #[cfg(not(any(target_arch = "aarch64", hrvit_mve, hrvit_dsp)))]

@@ -9,7 +9,8 @@ use crate::slices::{rows, rows_mut};
 
 /// See [`Kernels::narrow_s16`](crate::Kernels::narrow_s16).
 pub(super) fn narrow_s16(_: Mve, x: &[i16], requant: Requant<'_>, range: Range8, out: &mut [i8]) {
-    // SAFETY: the token proves MVE; the entry has checked that there are as many shifts as multipliers, whole tokens and as many outputs.
+    // SAFETY: the token proves MVE; the entry has checked that there are as many shifts as
+    // multipliers, whole tokens and as many outputs.
     unsafe { narrow_words(x, requant, range, out) }
 }
 
@@ -23,7 +24,8 @@ pub(super) fn rescale_s16(_: Mve, x: &[i16], requant: Requant<'_>, out: &mut [i1
 pub(super) fn rescale_add32(_: Mve, x: &[i16], requant: Requant<'_>, out: &mut [i32]) {
     let channels = requant.mult.len();
     for (x, out) in rows(x, channels).zip(rows_mut(out, channels)) {
-        // SAFETY: the token proves MVE; both rows have `channels` elements, and the entry has checked that there are as many shifts as multipliers.
+        // SAFETY: the token proves MVE; both rows have `channels` elements, and the entry has
+        // checked that there are as many shifts as multipliers.
         unsafe { add_words(x, requant, out) };
     }
 }
@@ -114,7 +116,8 @@ struct Hardswish {
 /// All tokens: v at r8, outputs at r9, both counted by whole channels.
 ///
 /// # Safety
-/// The processor has MVE. What the fields of [`Hardswish`] describe is readable, the outputs writable.
+/// The processor has MVE. What the fields of [`Hardswish`] describe is readable, the outputs
+/// writable.
 #[unsafe(naked)]
 unsafe extern "C" fn hardswish(args: &Hardswish) {
     naked_asm!(
@@ -184,7 +187,8 @@ pub(super) fn hardswish_s8(_: Mve, v: &[i8], three: &[i32], requant: Requant<'_>
         hi: range.hi,
         v_end: v.end,
     };
-    // SAFETY: the token proves MVE. The entry has checked that there are channels, as many multipliers and shifts, whole tokens, and as many outputs as values.
+    // SAFETY: the token proves MVE. The entry has checked that there are channels, as many
+    // multipliers and shifts, whole tokens, and as many outputs as values.
     unsafe { hardswish(&args) };
 }
 

@@ -68,8 +68,10 @@ pub(super) fn run(mve: Mve, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16
         let next = |row: *const i8, exists: bool| if exists { row.wrapping_add(dim) } else { row };
         let row = next(q, left > 1);
         let a = [q, row, next(row, left > 2)];
-        // SAFETY: the token proves MVE. `left` queries and outputs of `dim` elements are left, and a query that does not exist is the one before it; keys, values and tiles
-        // were made above. Codes of the second tile go where logits of the first were. Up to 7 codes more are written, of whatever the tile holds there; they meet values
+        // SAFETY: the token proves MVE. `left` queries and outputs of `dim` elements are left, and
+        // a query that does not exist is the one before it; keys, values and tiles
+        // were made above. Codes of the second tile go where logits of the first were. Up to 7
+        // codes more are written, of whatever the tile holds there; they meet values
         // of 0. The second tile takes the weighted sums when all codes are made.
         unsafe {
             for (product, exists) in products.iter_mut().zip(exist) {
@@ -80,7 +82,11 @@ pub(super) fn run(mve: Mve, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16
             }
             if narrow {
                 codes8(&mut codes);
-                if padded == 16 { dots::u8(&weighted) } else { dots::u8_whole(&weighted) }
+                match padded {
+                    16 => dots::u8(&weighted),
+                    64 => dots::u8_of_64(&weighted),
+                    _ => dots::u8_whole(&weighted),
+                }
             } else {
                 codes16(&mut codes);
                 dots::s16(&finely);
@@ -102,7 +108,8 @@ struct Values([MaybeUninit<u8>; VALUES]);
 /// Logits of three queries, and their codes. The assembly reads the fields at their offsets.
 #[repr(C)]
 struct Codes {
-    /// Logits of the first query, those of the others 256 and 512 bytes further on; codes go to the same places, one after another.
+    /// Logits of the first query, those of the others 256 and 512 bytes further on; codes go to the
+    /// same places, one after another.
     first: *mut i32,
     /// Logits of the keys beyond those of the first tile.
     second: *mut i32,
@@ -127,7 +134,8 @@ macro_rules! codes {
         $(#[$doc])*
         ///
         /// # Safety
-        /// The processor has MVE. The logits are written, and those of a tile are whole vectors of 8; the codes' places are writable.
+        /// The processor has MVE. The logits are written, and those of a tile are whole vectors of
+        /// 8; the codes' places are writable.
         #[unsafe(naked)]
         unsafe extern "C" fn $name(codes: &mut Codes) {
             naked_asm!(

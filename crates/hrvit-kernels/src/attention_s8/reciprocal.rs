@@ -19,7 +19,8 @@ pub(super) fn reciprocal(sum: u32) -> (i32, u32) {
 
 /// [`reciprocal`] of a sum with this many leading zeros.
 ///
-/// A long division in base 2^16: the divisor is normalised, so an estimated digit is at most 2 too large.
+/// A long division in base 2^16: the divisor is normalised, so an estimated digit is at most 2 too
+/// large.
 #[inline(never)]
 fn reciprocal_of_32(sum: u32, zeros: u32) -> (i32, u32) {
     let divisor = sum << zeros;

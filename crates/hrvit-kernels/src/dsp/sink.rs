@@ -9,7 +9,8 @@ use crate::epilogue::Epilogue;
 use crate::isa::Dsp;
 use crate::requant::Requant;
 
-/// Two rows of accumulators of some channels, what these are requantised with, and where they go. The assembly loads all of it at once.
+/// Two rows of accumulators of some channels, what these are requantised with, and where they go.
+/// The assembly loads all of it at once.
 #[repr(C)]
 struct Put {
     /// The first row; the second lies 256 bytes further on.
@@ -28,14 +29,17 @@ struct Put {
     pre_shift: u32,
 }
 
-/// A function that requantises two rows and stores them: what stores `t` of the first row, in r8, at r3, and of the second, in r9, at r4. Twice the zero point is in r10, the limits are in r11 and
+/// A function that requantises two rows and stores them: what stores `t` of the first row, in r8,
+/// at r3, and of the second, in r9, at r4. Twice the zero point is in r10, the limits are in r11
+/// and
 /// r12; r6 and r7 are free.
 macro_rules! put {
     ($(#[$doc:meta])* $name:ident, [$($store:literal),* $(,)?]) => {
         $(#[$doc])*
         ///
         /// # Safety
-        /// The processor has the DSP extension; what the fields of [`Put`] describe is readable, the outputs writable too. Both may be the same for equal rows.
+        /// The processor has the DSP extension; what the fields of [`Put`] describe is readable,
+        /// the outputs writable too. Both may be the same for equal rows.
         #[unsafe(naked)]
         unsafe extern "C" fn $name(put: &Put) {
             naked_asm!(
@@ -185,11 +189,14 @@ impl Store {
         Self { put, function, mult, shift, out, size }
     }
 
-    /// Requantises and stores `len` channels, not none, from `channel` on: two rows, the second 256 bytes after the first at `tile`, to the elements from `at` on. One row is two equal ones to the same
+    /// Requantises and stores `len` channels, not none, from `channel` on: two rows, the second 256
+    /// bytes after the first at `tile`, to the elements from `at` on. One row is two equal ones to
+    /// the same
     /// place.
     ///
     /// # Safety
-    /// The operands of [`Store::of`] live and have these channels and elements; as many sums are readable from both rows on.
+    /// The operands of [`Store::of`] live and have these channels and elements; as many sums are
+    /// readable from both rows on.
     #[inline(always)]
     pub(crate) unsafe fn pair(&mut self, tile: *const i32, channel: usize, len: usize, at: [usize; 2]) {
         let put = &mut self.put;

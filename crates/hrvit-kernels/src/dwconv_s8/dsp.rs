@@ -52,7 +52,8 @@ impl Row<'_> {
         }
     }
 
-    /// Channels `first..first + len` of the row, [`BLOCK`] to [`MOST`] (of a larger kernel [`BLOCK`]), of which the first `skip` are not stored.
+    /// Channels `first..first + len` of the row, [`BLOCK`] to [`MOST`] (of a larger kernel
+    /// [`BLOCK`]), of which the first `skip` are not stored.
     fn some_channels(&self, first: usize, skip: usize, len: usize, store: &mut Store) {
         let pad = self.args.pad;
         let mut packed = [MaybeUninit::uninit(); PACKED];
@@ -73,10 +74,12 @@ impl Row<'_> {
                 let (tokens, offset) = windows.of(token);
                 (args.tokens, args.offset, args.tile) = (tokens.as_ptr().cast(), offset, sums);
                 // SAFETY: the token proves the DSP extension. Every token is one of a row that the entry has checked, or the padding; `len >= BLOCK` channels of it
-                // are readable. The weights of 1 to `MAX_TAPS` taps were widened by blocks, and `len <= MOST` sums lie in a row of the tile.
+                // are readable. The weights of 1 to `MAX_TAPS` taps were widened by blocks, and
+                // `len <= MOST` sums lie in a row of the tile.
                 unsafe { taps::blocks(&args) };
             }
-            // SAFETY: the entry has checked that there are as many multipliers and shifts as biases, and an output for each of them and every token; `skip < len`.
+            // SAFETY: the entry has checked that there are as many multipliers and shifts as
+            // biases, and an output for each of them and every token; `skip < len`.
             unsafe { store.pair(sums.wrapping_add(skip), first + skip, len - skip, [at, below]) };
         }
     }

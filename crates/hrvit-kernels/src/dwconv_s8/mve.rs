@@ -79,7 +79,8 @@ impl Row<'_> {
             } else {
                 (0..count).for_each(|row| multiply(windows.of(x + row), row, 1, &mut tile));
             }
-            // SAFETY: the output holds `len` elements from each of its tokens on, which are not none here; `count` rows of the tile were written.
+            // SAFETY: the output holds `len` elements from each of its tokens on, which are not
+            // none here; `count` rows of the tile were written.
             unsafe { store.rows() };
         }
     }

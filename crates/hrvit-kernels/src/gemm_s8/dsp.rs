@@ -67,7 +67,8 @@ impl Product<'_> {
                         *below = *above;
                     }
                     let sums = tile.as_ptr().cast::<i32>().wrapping_add(pair / 2 * PART);
-                    // SAFETY: the entry has checked that there are as many multipliers and shifts as biases, and an output for each of them and every row; `len` sums of
+                    // SAFETY: the entry has checked that there are as many multipliers and shifts
+                    // as biases, and an output for each of them and every row; `len` sums of
                     // both rows are made, 1 to `PART`.
                     unsafe { store.pair(sums, first, len, [at, below]) };
                 }

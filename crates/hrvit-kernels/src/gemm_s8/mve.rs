@@ -18,6 +18,7 @@ pub(super) fn rows(_: Mve, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     let dots = match depth {
         16 => dots::s8_of_16,
         32 => dots::s8_of_32,
+        64 => dots::s8_of_64,
         depth if depth.is_multiple_of(16) => dots::s8_whole,
         _ => dots::s8,
     };
@@ -69,7 +70,8 @@ impl<A> Product<'_, A> {
                 let next = |row: *const A, exists: bool| if exists { row.wrapping_add(depth) } else { row };
                 let second = next(row, left > 1);
                 even.a = [row, second, next(second, left > 2)];
-                // SAFETY: MVE, rows and weights by the contract; a row that does not exist is the one before it. The sums lie inside the tile, and are written before they
+                // SAFETY: MVE, rows and weights by the contract; a row that does not exist is the
+                // one before it. The sums lie inside the tile, and are written before they
                 // are stored; channels and outputs exist by the contract.
                 unsafe {
                     if len >= 2 {

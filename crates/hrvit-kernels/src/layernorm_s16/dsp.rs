@@ -24,7 +24,8 @@ fn statistics(_: Dsp, token: &[i16], common: Common) -> Statistics {
     let (mut sum, mut low, mut high) = (0i32, 0u32, 0u32);
     if !fours.is_empty() {
         let x = fours.as_ptr_range();
-        // SAFETY: the token proves the DSP extension; whole groups of four values lie from the start to the end. Words may be unaligned.
+        // SAFETY: the token proves the DSP extension; whole groups of four values lie from the
+        // start to the end. Words may be unaligned.
         unsafe {
             asm!(
                 "2:",

@@ -1,4 +1,5 @@
-//! LayerNorm on MVE: four tokens' sums, their reciprocal roots in one vector, then the affine of two tokens at a time over vectors of 4 channels.
+//! LayerNorm on MVE: four tokens' sums, their reciprocal roots in one vector, then the affine of
+//! two tokens at a time over vectors of 4 channels.
 
 use core::arch::naked_asm;
 
@@ -29,20 +30,26 @@ struct Tokens {
     /// End of the tokens, which are not none.
     end: *const i16,
     reserved: [u32; 5],
-    /// Of each token the lower and the upper half of its variance, and its sum. At first such as a root can be taken of.
+    /// Of each token the lower and the upper half of its variance, and its sum. At first such as a
+    /// root can be taken of.
     variances: [[u32; 4]; BATCH],
-    /// Of each token the negative sum, multiplier and shift of `xh = vrshl(vqdmulh(channels * x - sum, mult), shift)`, and `channels`.
+    /// Of each token the negative sum, multiplier and shift of `xh = vrshl(vqdmulh(channels * x -
+    /// sum, mult), shift)`, and `channels`.
     scales: [[i32; 4]; BATCH],
 }
 
-/// Makes the scales of the next tokens, up to [`BATCH`], from r1 on, of the operands at r7. They go to r11, which r7 ends as. Keeps r1 and r2 alone.
+/// Makes the scales of the next tokens, up to [`BATCH`], from r1 on, of the operands at r7. They go
+/// to r11, which r7 ends as. Keeps r1 and r2 alone.
 ///
-/// The sums are r8 and r5:r4, the variance r0:r6. Of it [`crate::math::rsqrt`] is taken: q3 are its leading zeros, made even, q4 the upper half of the shifted variance, q6 the
-/// seed. Vectors shift by 32 or more, so where k is less, `channels` and the negative sum are shifted left. Then var is below 2^(2 k - 32) and |d| below 2^7 sqrt(var), which
+/// The sums are r8 and r5:r4, the variance r0:r6. Of it [`crate::math::rsqrt`] is taken: q3 are its
+/// leading zeros, made even, q4 the upper half of the shifted variance, q6 the
+/// seed. Vectors shift by 32 or more, so where k is less, `channels` and the negative sum are
+/// shifted left. Then var is below 2^(2 k - 32) and |d| below 2^7 sqrt(var), which
 /// leaves it far below 2^31.
 ///
 /// # Safety
-/// The processor has MVE, and the tokens are readable. Not by the calling convention of C: for the functions of this file.
+/// The processor has MVE, and the tokens are readable. Not by the calling convention of C: for the
+/// functions of this file.
 #[unsafe(naked)]
 unsafe extern "C" fn scales() {
     naked_asm!(
@@ -133,9 +140,11 @@ unsafe extern "C" fn scales() {
     )
 }
 
-/// A function over [`Tokens`]: lines that saturate the normalised values q0 and q1, lines that store four outputs of both tokens, and what a channel's output shifts an address by.
+/// A function over [`Tokens`]: lines that saturate the normalised values q0 and q1, lines that
+/// store four outputs of both tokens, and what a channel's output shifts an address by.
 ///
-/// r1 and r0 point into two tokens, r2 and r3 to their outputs, r7 to the next token's scales. A last token without a second one is computed twice.
+/// r1 and r0 point into two tokens, r2 and r3 to their outputs, r7 to the next token's scales. A
+/// last token without a second one is computed twice.
 macro_rules! tokens {
     ($(#[$doc:meta])* $name:ident, $out:ty, [$($saturate:literal),*], [$($store:literal),*], $size:literal) => {
         $(#[$doc])*

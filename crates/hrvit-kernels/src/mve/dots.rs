@@ -178,6 +178,59 @@ whole! {
     u8_whole, u8, "vmladava.u8", "vmladav.u8"
 }
 
+/// [`s8`] for a depth of exactly 64: all addresses are offsets, and no step closes a loop.
+macro_rules! of_64 {
+    ($(#[$doc:meta])* $name:ident, $code:ty, $dot:literal, $start:literal) => {
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// As for [`s8`]; the depth is 64.
+        #[unsafe(naked)]
+        pub(crate) unsafe extern "C" fn $name(dots: &Dots<$code>) {
+            naked_asm!(
+                ".cpu cortex-m55",
+                "push {{r4-r11, lr}}",
+                "vpush {{d8-d9}}",
+                "ldrd r1, r9, [r0]",
+                "ldrd r11, r7, [r0, #8]",
+                "ldrd r3, r12, [r0, #20]",
+                "sub r12, r3",
+                "lsr lr, r12, #3",
+                "dls lr, lr",
+                "2:",
+                "vldrb.u8 q0, [r1]",
+                "vldrb.u8 q3, [r7]",
+                of_64!(@step $start, "64", "0", "vldrb.u8 q0, [r1, #16]\n", "vldrb.u8 q3, [r7, #16]\n"),
+                of_64!(@step $dot, "80", "16", "vldrb.u8 q0, [r1, #32]\n", "vldrb.u8 q3, [r7, #32]\n"),
+                of_64!(@step $dot, "96", "32", "vldrb.u8 q0, [r1, #48]\n", "vldrb.u8 q3, [r7, #48]\n"),
+                of_64!(@step $dot, "112", "48", "", "add r7, #128\n"),
+                "strd r0, r2, [r3], #8",
+                "strd r4, r6, [r3, #248]",
+                "strd r8, r10, [r3, #504]",
+                "le lr, 2b",
+                "vpop {{d8-d9}}",
+                "pop {{r4-r11, pc}}",
+            )
+        }
+    };
+    (@step $dot:literal, $second:literal, $at:literal, $next_row:literal, $next_weights:literal) => {
+        concat!(
+            $dot, " r0, q0, q3\nvldrb.u8 q4, [r7, #", $second, "]\n", $dot, " r2, q0, q4\nvldrb.u8 q1, [r9, #", $at, "]\n",
+            $dot, " r4, q1, q3\nvldrb.u8 q2, [r11, #", $at, "]\n", $dot, " r6, q1, q4\n", $next_row,
+            $dot, " r8, q2, q3\n", $next_weights, $dot, " r10, q2, q4"
+        )
+    };
+}
+
+of_64! {
+    /// Sums of products of s8 activations.
+    s8_of_64, i8, "vmladava.s8", "vmladav.s8"
+}
+of_64! {
+    /// Sums of products of u8 activations and u8 weights.
+    u8_of_64, u8, "vmladava.u8", "vmladav.u8"
+}
+
 /// [`s8`] for a depth of exactly 16: q3 of the next pair is loaded and the last two sums of a pair are stored while the next one is multiplied.
 ///
 /// # Safety

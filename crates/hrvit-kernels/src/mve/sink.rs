@@ -43,10 +43,12 @@ macro_rules! add32 {
     };
 }
 
-/// How the first rows of a tile are stored, or as many rows of 16-bit values. The assembly reads the fields at their offsets.
+/// How the first rows of a tile are stored, or as many rows of 16-bit values. The assembly reads
+/// the fields at their offsets.
 #[repr(C)]
 pub(crate) struct Put {
-    /// Accumulators of the first of three rows; those of rows that do not exist are overwritten. For [`words8`] and [`words16`]: values of 16 bits, row after row.
+    /// Accumulators of the first of three rows; those of rows that do not exist are overwritten.
+    /// For [`words8`] and [`words16`]: values of 16 bits, row after row.
     acc: *const i32,
     bias: *const i32,
     mult: *const i32,
@@ -66,8 +68,10 @@ pub(crate) struct Put {
     rows: i32,
 }
 
-/// What the functions here have before their loops: accumulators r8, biases r9, multipliers r10, shifts r4, channels lr, outputs r1 to r3 (narrow loads and stores take no higher base), the
-/// pre-shift r7, zero r11, limits q5 and q6, rows left r6. A row that does not exist goes to the accumulators of its own: r2 or r3 is then in the tile.
+/// What the functions here have before their loops: accumulators r8, biases r9, multipliers r10,
+/// shifts r4, channels lr, outputs r1 to r3 (narrow loads and stores take no higher base), the
+/// pre-shift r7, zero r11, limits q5 and q6, rows left r6. A row that does not exist goes to the
+/// accumulators of its own: r2 or r3 is then in the tile.
 macro_rules! enter {
     () => {
         "push {{r4-r11, lr}}\nvpush {{d8-d15}}\n\
@@ -77,13 +81,15 @@ macro_rules! enter {
     };
 }
 
-/// A function that stores the next three rows of accumulators, or what is left of them, and returns how many rows are left: what stores four outputs.
+/// A function that stores the next three rows of accumulators, or what is left of them, and returns
+/// how many rows are left: what stores four outputs.
 macro_rules! rows {
     ($(#[$doc:meta])* $name:ident, $first:expr, $second:expr, $third:expr) => {
         $(#[$doc])*
         ///
         /// # Safety
-        /// The processor has MVE. What the fields of [`Put`] describe is readable, accumulators and outputs are writable.
+        /// The processor has MVE. What the fields of [`Put`] describe is readable, accumulators and
+        /// outputs are writable.
         #[unsafe(naked)]
         unsafe extern "C" fn $name(put: &mut Put) -> i32 {
             naked_asm!(
@@ -157,7 +163,9 @@ rows! {
     looked_up8, table8!("r1", "r11", "r5"), table8!("r2", "r11", "r5"), table8!("r3", "r11", "r5")
 }
 
-/// [`codes8`] between -128 and 127, for channels in eights, a zero point of 8 bits and no pre-shift: even and odd channels are apart until their sums are 16 bits, so that saturating makes the rest.
+/// [`codes8`] between -128 and 127, for channels in eights, a zero point of 8 bits and no
+/// pre-shift: even and odd channels are apart until their sums are 16 bits, so that saturating
+/// makes the rest.
 ///
 /// # Safety
 /// As for [`codes8`].
@@ -203,13 +211,16 @@ unsafe extern "C" fn whole8(put: &mut Put) -> i32 {
     )
 }
 
-/// A function that stores the next three rows of 16-bit values, which lie one after another, and returns how many rows are left. A row that does not exist is the one before it: it stores the same again.
+/// A function that stores the next three rows of 16-bit values, which lie one after another, and
+/// returns how many rows are left. A row that does not exist is the one before it: it stores the
+/// same again.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident, $first:expr, $second:expr, $third:expr) => {
         $(#[$doc])*
         ///
         /// # Safety
-        /// The processor has MVE. What the fields of [`Put`] describe is readable, outputs are writable.
+        /// The processor has MVE. What the fields of [`Put`] describe is readable, outputs are
+        /// writable.
         #[unsafe(naked)]
         unsafe extern "C" fn $name(put: &mut Put) -> i32 {
             naked_asm!(
@@ -294,7 +305,8 @@ uniform! {
     }
 }
 
-/// Where the rows of a product go in an output: `rows` of them, not none, the first from element `first` on, each next one `stride` elements further on.
+/// Where the rows of a product go in an output: `rows` of them, not none, the first from element
+/// `first` on, each next one `stride` elements further on.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
     pub(crate) first: usize,
@@ -352,11 +364,15 @@ impl Store {
         Self { function: if matches!(epilogue, Epilogue::Add16 { .. }) { sums16 } else { function }, put }
     }
 
-    /// Stores the next three rows, or what is left of them, and returns how many are left: at most none at the end.
+    /// Stores the next three rows, or what is left of them, and returns how many are left: at most
+    /// none at the end.
     ///
     /// # Safety
-    /// The processor has MVE. The channels of [`Store::of`], not none and at most as many as a tile has, live, and the tile is where it was; the accumulators of rows that exist are written. The output
-    /// holds as many elements from each of its places on, and a table is not empty and shorter than 2^31.
+    /// The processor has MVE. The channels of [`Store::of`], not none and at most as many as a tile
+    /// has, live, and the tile is where it was; the accumulators of rows that exist are written.
+    /// The output
+    /// holds as many elements from each of its places on, and a table is not empty and shorter than
+    /// 2^31.
     #[inline(always)]
     pub(crate) unsafe fn rows(&mut self) -> i32 {
         // SAFETY: by the contract.
@@ -364,10 +380,12 @@ impl Store {
     }
 }
 
-/// Requantises 16-bit values `[tokens, channels]`, not none, and stores them, by [`words8`] or [`words16`].
+/// Requantises 16-bit values `[tokens, channels]`, not none, and stores them, by [`words8`] or
+/// [`words16`].
 ///
 /// # Safety
-/// The processor has MVE. There are as many shifts as multipliers, whole tokens of as many values, and an output of the function's type for each of these.
+/// The processor has MVE. There are as many shifts as multipliers, whole tokens of as many values,
+/// and an output of the function's type for each of these.
 unsafe fn put_words(function: unsafe extern "C" fn(&mut Put) -> i32, x: &[i16], requant: Requant<'_>, range: Range8, out: *mut u8, size: usize) {
     let Requant { mult, shift, pre_shift } = requant;
     let mut put = Put {
@@ -394,7 +412,8 @@ unsafe fn put_words(function: unsafe extern "C" fn(&mut Put) -> i32, x: &[i16], 
 /// Requantises 16-bit values and stores codes of 8 bits.
 ///
 /// # Safety
-/// The processor has MVE. There are as many shifts as multipliers, whole tokens of as many values, and as many outputs as values.
+/// The processor has MVE. There are as many shifts as multipliers, whole tokens of as many values,
+/// and as many outputs as values.
 pub(crate) unsafe fn narrow_words(x: &[i16], requant: Requant<'_>, range: Range8, out: &mut [i8]) {
     // SAFETY: by the contract.
     unsafe { put_words(words8, x, requant, range, out.as_mut_ptr().cast(), size_of::<i8>()) }
@@ -413,11 +432,13 @@ pub(crate) unsafe fn rescale_words(x: &[i16], requant: Requant<'_>, out: &mut [i
 /// Requantises the 16-bit values of one token and adds them to `out`.
 ///
 /// # Safety
-/// The processor has MVE. As many values as multipliers and shifts are readable, and as many outputs writable.
+/// The processor has MVE. As many values as multipliers and shifts are readable, and as many
+/// outputs writable.
 #[inline(always)]
 pub(crate) unsafe fn add_words(x: &[i16], requant: Requant<'_>, out: &mut [i32]) {
     let Requant { mult, shift, pre_shift } = requant;
-    // SAFETY: MVE, `x` and `out` by the contract; the two slices have `mult.len()` elements, which is how many lanes the loop has in all.
+    // SAFETY: MVE, `x` and `out` by the contract; the two slices have `mult.len()` elements, which
+    // is how many lanes the loop has in all.
     unsafe {
         asm!(
             "vmov.i32 q7, #31",
