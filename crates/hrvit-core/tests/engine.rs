@@ -1,6 +1,7 @@
 //! The whole engine on the smallest network and frame, small enough for Miri: no memory is read before it was written, no reference outlives its right, and
 //! workers never race. On the scalar kernels, which Miri understands. (`cargo xtask miri`; the results themselves are judged by the workspace's end-to-end tests.)
 
+#[expect(dead_code, reason = "images that name their classes are for other tests")]
 #[path = "../../../tests/src/random_image.rs"]
 mod random_image;
 #[path = "../../../tests/src/rng.rs"]
