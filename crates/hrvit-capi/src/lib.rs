@@ -1,7 +1,7 @@
 //! HRViT behind a C ABI: everything that `include/hrvit.h` declares, for hosts and for firmware.
 //!
 //! The header is made from this source (`cargo xtask capi --header`); its texts are the comments
-//! here. What a C program may get wrong ends in an error code:
+//! here. Mistakes of a C program end in an error code:
 //!
 //! - A handle is a number in the clothes of a pointer. It names a slot of a fixed table and the
 //!   generation of its content (`slots`), and is never read through: NULL, a closed handle, one

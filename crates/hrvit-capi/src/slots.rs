@@ -53,7 +53,7 @@ pub(crate) struct Held<'s, T>(Guard<'s, Slot<T>>);
 type Locking<'s, T> = fn(&'s Lock<Slot<T>>) -> Option<Guard<'s, Slot<T>>>;
 
 impl<T> Held<'_, T> {
-    /// What was found when it was taken.
+    /// The content that was found when it was taken.
     pub fn get(&mut self) -> Result<&mut T, hrvit_status> {
         match &mut self.0.content {
             Content::Open(content) => Ok(content),

@@ -10,7 +10,7 @@ pub const ALIGN: usize = 64;
 /// Bytes behind every region that nobody may write. Only builds with debug assertions have them, and check them.
 pub const CANARY: usize = if cfg!(debug_assertions) { ALIGN } else { 0 };
 
-/// What a canary holds.
+/// Byte that a canary holds.
 #[cfg(debug_assertions)]
 const CANARY_BYTE: u8 = 0xc5;
 

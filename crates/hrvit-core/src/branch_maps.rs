@@ -11,7 +11,7 @@ pub struct BranchMaps<'m, A: Arithmetic> {
 }
 
 impl<'m, A: Arithmetic> BranchMaps<'m, A> {
-    /// Those of `branch`, with or without a second map.
+    /// Maps of `branch`, with or without a second one.
     #[inline(always)] // every step cuts those of all live branches
     pub fn cut(geometry: &Geometry<'_>, branch: usize, second: bool, slicer: &mut ArenaSlicer<'m>) -> Result<Self, Fault> {
         let len = geometry.map_len(branch);

@@ -124,7 +124,7 @@ pub struct LogitsDrift<'m> {
     first: AtomicUsize,
 }
 
-/// What [`LogitsDrift`] found.
+/// Findings of [`LogitsDrift`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FoundLogits {
     /// The largest difference as a part of the largest magnitude of the definition's logits; infinite where not every logit came by once.
@@ -141,7 +141,7 @@ impl<'m> LogitsDrift<'m> {
         Self { model, step: model.logits_step(), expected, largest, limit: bound.logits * largest, seen, worst, first }
     }
 
-    /// What was found so far.
+    /// Findings so far.
     pub fn found(&self) -> FoundLogits {
         let (worst, first) = (f32::from_bits(self.worst.load(Acquire)), self.first.load(Acquire));
         let of_largest = if self.seen.load(Acquire) != self.expected.len() || !worst.is_finite() {
@@ -191,10 +191,10 @@ pub struct Drift {
     pub labels: usize,
 }
 
-/// What is beyond its bounds first.
+/// The first value beyond its bounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum First {
-    /// What a step left behind.
+    /// The tensor that a step left behind.
     Step(StepDrift),
     /// A logit.
     Logit {

@@ -1,4 +1,4 @@
-//! What tensors are made of.
+//! Elements of tensors.
 
 use core::fmt::Debug;
 

@@ -15,7 +15,7 @@ use crate::element::TileData;
 pub struct StepInfo {
     /// Position in canonical order.
     pub id: StepId,
-    /// What it is.
+    /// The step itself.
     pub step: Step,
     /// Multiply-accumulates of the step after the exact rewrites.
     pub macs: u64,

@@ -13,11 +13,11 @@ use crate::{
     slices::Slices,
 };
 
-/// What a block needs to run one step.
+/// State that a block needs to run one step.
 pub struct StepContext<'a> {
-    /// What it is, and where.
+    /// The step, and its place.
     pub info: StepInfo,
-    /// What its buffers are cut by.
+    /// Geometry that its buffers are cut by.
     pub geometry: Geometry<'a>,
     /// Its operators' shapes.
     pub shapes: StepOps,

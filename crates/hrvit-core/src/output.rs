@@ -1,4 +1,4 @@
-//! What a frame is asked for.
+//! Results that a frame is asked for.
 
 use hrvit_format::Logit;
 
@@ -7,7 +7,7 @@ use crate::heads::labels::{LabelMap, Margins};
 /// Writes row `y` of a frame, `[width, 3]` RGB, or says why it cannot.
 pub type RowSource<'r, F> = dyn FnMut(usize, &mut [u8]) -> Result<(), F> + 'r;
 
-/// Where the results of one forward pass of a segmentor go.
+/// Buffers for the results of one forward pass of a segmentor.
 ///
 /// ```
 /// use hrvit_core::{Logit, Segmentation};

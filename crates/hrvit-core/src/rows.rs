@@ -32,7 +32,7 @@ impl RowBlocks {
         Self { rows, per_job: even.next_multiple_of(align.max(1)).max(1) }
     }
 
-    /// Blocks of whole strips of `window` lines. Where there are few strips each is a block, so that workers that end early take the next one.
+    /// Blocks of whole strips of `window` lines. Few strips are a block each, so that workers that end early take the next one.
     pub fn strips(lines: usize, window: usize, workers: usize) -> Self {
         let strips = lines.div_ceil(window.max(1));
         if workers > 1 && strips <= STRIPS_PER_WORKER * workers { Self::new(lines, strips, window) } else { Self::new(lines, workers, window) }
@@ -157,7 +157,7 @@ impl<'a, T: Element> Block<'a, T> {
     }
 }
 
-/// What one job does: the rows that are its own, its view of the map, its scratch.
+/// Work of one job: the rows that are its own, its view of the map, its scratch.
 pub type Rewrite<'w, T> = dyn Fn(Range<usize>, Block<'_, T>, &mut [u8]) -> Result<(), Fault> + Sync + 'w;
 
 /// Rewrites `map` in place, a job per block of rows. The halo is cut from the front of `work`, the rest is shared out as scratch: [`RowJobs::scratch`] bytes in
@@ -179,7 +179,7 @@ pub fn tiles(rows: Range<usize>, height: usize) -> impl Iterator<Item = Range<us
     })
 }
 
-/// What one job does with its scratch.
+/// Work of one job with its scratch.
 pub type Work<'w> = dyn Fn(usize, &mut [u8]) -> Result<(), Fault> + Sync + 'w;
 
 /// Runs `jobs` jobs, each with the scratch of its worker: equal parts of `scratch`, multiples of [`ALIGN`]. Fails if one of the jobs did.

@@ -1,4 +1,4 @@
-//! Where a model lies: memory that can be addressed, or a device that pages its weights through a buffer.
+//! Places of a model: memory that can be addressed, or a device that pages its weights through a buffer.
 
 use hrvit_format::{Model, ModelHead, Records, StepId};
 
@@ -14,7 +14,7 @@ pub trait ModelSource {
     /// The head of the image.
     fn head(&self) -> ModelHead<'_>;
 
-    /// What an engine needs of the image for every step.
+    /// The image's records that an engine needs for every step.
     fn records(&self) -> Records<'_>;
 
     /// Bytes of buffer that [`ModelSource::fetch`] needs; 0 where groups are the source's own memory.

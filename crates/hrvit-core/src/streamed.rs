@@ -33,7 +33,7 @@ impl<R: ReadImage + ?Sized> ReadImage for &mut R {
 pub enum StreamError<E> {
     /// The device failed.
     Read(E),
-    /// What the device delivered is no valid image, or no longer the one that was checked.
+    /// The device delivered no valid image, or no longer the one that was checked.
     Image(LoadError),
     /// The buffer is too small.
     Buffer {

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use bytemuck::{Pod, try_cast_slice};
 
-/// Where a part of a byte string lies.
+/// Place of a part of a byte string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     /// Its first byte.

@@ -1,4 +1,4 @@
-//! What all records together must satisfy: that they are those of the network, in its order.
+//! Checks of all records together: they must be the network's, in its order.
 
 use crate::{
     bytes::crc32,

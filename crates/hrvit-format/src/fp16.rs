@@ -75,7 +75,7 @@ pub fn weight_len(op: &Op) -> usize {
     }
 }
 
-/// Where the weight that has number `at` in [`Packing::Rows`](crate::record::Packing::Rows) lies.
+/// Index of the weight that has number `at` in [`Packing::Rows`](crate::record::Packing::Rows).
 pub fn weight_index(op: &Op, at: usize) -> usize {
     match order(op) {
         Order::Plain => at,
@@ -97,7 +97,7 @@ pub(crate) fn padding(op: &Op, segments: usize) -> impl Iterator<Item = usize> {
     (0..segments).flat_map(move |segment| (0..depth).flat_map(move |i| (used..BLOCK).map(move |c| segment * padded * depth + last + i * BLOCK + c)))
 }
 
-/// Where the f16 weights of the output channels `first .. first + count` lie among those of `op`, in bytes; `None` unless they are a whole segment, or all.
+/// Bytes of the f16 weights of the output channels `first .. first + count` among all of `op`'s; `None` unless they are a whole segment, or all.
 pub(crate) fn part(op: &Op, first: usize, count: usize) -> Option<Range<usize>> {
     let all = 0..2 * weight_len(op);
     let Order::Blocks { segments } = order(op) else { return Some(all) };

@@ -13,11 +13,11 @@ pub struct Golden<'a> {
     pub crcs: &'a [u32],
     /// `[height, width, 3]` RGB pixels.
     pub frame: &'a [u8],
-    /// What came out, in images with half-precision steps.
+    /// The definition's result, in images with half-precision steps.
     pub result: Option<GoldenResult<'a>>,
 }
 
-/// What the definition (`Isa::Scalar`) makes of the golden frame of an image with half-precision steps. The bits of those steps differ between instruction sets, so that a
+/// Result of the definition (`Isa::Scalar`) for the golden frame of an image with half-precision steps. The bits of those steps differ between instruction sets, so that a
 /// CRC says nothing beyond the first of them, and results are compared within a bound.
 #[derive(Clone, Copy, Debug)]
 pub struct GoldenResult<'a> {
@@ -31,7 +31,7 @@ pub struct GoldenResult<'a> {
     pub labels: &'a [u8],
 }
 
-/// How far the result of a healthy target may be from the definition's. What an image's own steps make of another order of f16 sums, measured where it was made.
+/// How far the result of a healthy target may be from the definition's. Measured where the image was made, with its own steps and another order of f16 sums.
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C)]
 pub struct DriftBound {
@@ -68,7 +68,7 @@ fn is_limit(x: f32) -> bool {
     x.is_finite() && x >= 0.0
 }
 
-/// Where the parts of a golden frame lie in the image.
+/// Places of the parts of a golden frame in the image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GoldenRanges {
     /// u32 CRC per step.
@@ -107,7 +107,7 @@ pub(crate) struct GoldenLens {
 }
 
 impl GoldenLens {
-    /// Those of an image of `steps` steps for frames of `size`, which holds no result.
+    /// Lengths in an image of `steps` steps for frames of `size`, which holds no result.
     pub fn new(steps: usize, size: Size) -> Self {
         Self { crcs: size_of::<u32>() * steps, frame: 3 * size.pixels(), bounds: 0, logits: 0, labels: 0 }
     }
@@ -122,7 +122,7 @@ impl GoldenLens {
         Self { bounds, logits: size_of::<Logit>() * tokens * usize::from(classes), labels, ..self }
     }
 
-    /// Where the parts lie in the image.
+    /// Places of the parts in the image.
     pub fn ranges(self, section: &SectionRecord) -> Result<GoldenRanges, LoadError> {
         let mut next = section.offset as usize;
         let mut take = |len: usize| {

@@ -28,7 +28,7 @@ pub struct ModelHead<'a> {
     extent: Extent,
 }
 
-/// What borrows nothing of the image.
+/// Part that borrows nothing of the image.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Extent {
     sequence: u32,
@@ -38,7 +38,7 @@ pub(crate) struct Extent {
 }
 
 impl Extent {
-    /// Where the weights lie in the image.
+    /// Place of the weights in the image.
     pub fn weights_span(&self) -> Span {
         self.weights.span()
     }
@@ -52,7 +52,7 @@ impl<'a> ModelHead<'a> {
     /// before the engine may rely on it.
     ///
     /// # Errors
-    /// What is misplaced, of another format, contradictory or corrupt before the weights.
+    /// If anything before the weights is misplaced, of another format, contradictory or corrupt.
     pub fn load(head: &'a [u8]) -> Result<Self, LoadError> {
         Self::of_sections(&Start::read(head)?.sections(head)?)
     }
@@ -88,7 +88,7 @@ impl<'a> ModelHead<'a> {
         Self { meta, records, extent }
     }
 
-    /// What borrows nothing of the image.
+    /// The part that borrows nothing of the image.
     #[cfg(feature = "std")]
     pub(crate) fn extent(&self) -> Extent {
         self.extent
@@ -106,12 +106,12 @@ impl<'a> ModelHead<'a> {
         self.checks().group(id, group)
     }
 
-    /// What the image says of itself.
+    /// The image's description of itself.
     pub fn meta(&self) -> &Meta<'a> {
         &self.meta
     }
 
-    /// What an engine needs of the image for one step.
+    /// Records of the image that an engine needs for one step.
     pub fn records(&self) -> Records<'a> {
         self.records
     }
@@ -183,12 +183,12 @@ impl<'a> ModelHead<'a> {
         }
     }
 
-    /// Where the weights lie in the image.
+    /// Place of the weights in the image.
     pub fn weights_range(&self) -> Range<usize> {
         self.weights_span().range()
     }
 
-    /// Where the weights lie in the image.
+    /// Place of the weights in the image.
     pub(crate) fn weights_span(&self) -> Span {
         self.extent.weights_span()
     }
@@ -198,7 +198,7 @@ impl<'a> ModelHead<'a> {
         self.extent.weights.crc
     }
 
-    /// Where the weight group of a step lies in the image.
+    /// Place of the weight group of a step in the image.
     pub fn group_range(&self, id: StepId) -> Option<Range<usize>> {
         let group = self.records.step(id)?.span();
         let start = (self.extent.weights.offset as usize).checked_add(group.start)?;
@@ -224,7 +224,7 @@ impl<'a> ModelHead<'a> {
         largest.max(together)
     }
 
-    /// Where the golden frame lies in the image, if it carries one.
+    /// Place of the golden frame in the image, if it carries one.
     ///
     /// # Errors
     /// [`LoadError::Golden`] if the section has another length than the network and the size ask for.

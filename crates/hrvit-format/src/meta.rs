@@ -1,4 +1,4 @@
-//! What is small and descriptive in an image: the network, its classes, how it was made.
+//! Small, descriptive parts of an image: the network, its classes, how it was made.
 
 use serde::{Deserialize, Serialize};
 

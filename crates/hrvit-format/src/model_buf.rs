@@ -87,7 +87,7 @@ impl ModelBuf {
         Model::of_parts(head, weights, golden)
     }
 
-    /// What an engine needs of the image for one step.
+    /// Records of the image that an engine needs for one step.
     pub fn records(&self) -> Records<'_> {
         let bytes = |span: Span| &self.image[span.range()];
         Records { packing: self.packing, steps: cast_slice(bytes(self.steps)), ops: cast_slice(bytes(self.ops)), exp: cast_slice(bytes(self.exp)) }
@@ -109,11 +109,11 @@ impl ModelBuf {
 pub struct ReadError {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// The fault.
     pub cause: ReadCause,
 }
 
-/// What is wrong with a file.
+/// Fault of a file.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ReadCause {

@@ -7,7 +7,7 @@ use crate::{
     spec::{BRANCHES, Spec, SpecError},
 };
 
-/// What sits on top of the backbone.
+/// Head on top of the backbone.
 ///
 /// Every head has an output of its own, which callers must be ready for: the enum is exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

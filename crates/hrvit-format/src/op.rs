@@ -4,7 +4,7 @@ use core::fmt;
 
 use hrvit_kernels::Packing;
 
-/// What an operator computes. The discriminant is its number in the model image.
+/// Kind of an operator's computation. The discriminant is its number in the model image.
 ///
 /// A new kind is a new kind of computation: whoever matches on kinds must say what it does there, so that the enum is exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -146,7 +146,7 @@ impl OpKind {
 /// One operator: what it computes and its shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Op {
-    /// What it computes.
+    /// Kind of computation.
     pub kind: OpKind,
     /// Branch whose map it reads (differs from the step's only in fusions and heads).
     pub source: u8,

@@ -1,4 +1,4 @@
-//! What a step computes in, and what it leaves behind.
+//! Precision that a step computes in, and of the tensor that it leaves behind.
 
 use crate::{graph::Step, sentence::sentences};
 

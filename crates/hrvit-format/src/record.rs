@@ -127,14 +127,14 @@ pub struct StepRecord {
 }
 
 impl SectionRecord {
-    /// Where the section lies in the image.
+    /// Place of the section in the image.
     pub(crate) fn span(&self) -> Span {
         Span { start: self.offset as usize, len: self.len as usize }
     }
 }
 
 impl StepRecord {
-    /// Where the group lies in section `Weights`.
+    /// Place of the group in section `Weights`.
     pub(crate) fn span(&self) -> Span {
         Span { start: self.offset as usize, len: self.len as usize }
     }

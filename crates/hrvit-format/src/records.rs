@@ -1,4 +1,4 @@
-//! What an engine needs of an image for one step.
+//! Records of an image that an engine needs for one step.
 
 use hrvit_kernels::Packing;
 

@@ -35,7 +35,7 @@ pub fn choose<E>(a: Result<u32, E>, b: Result<u32, E>) -> Result<Slot, [E; 2]> {
 /// The model to start with, and what the slots hold.
 #[derive(Clone, Debug)]
 pub struct Loaded<'a> {
-    /// Where the model lies.
+    /// Slot that holds the model.
     pub slot: Slot,
     /// The model.
     pub model: Model<'a>,

@@ -1,4 +1,4 @@
-//! What an operator's record must satisfy before the engine may rely on it: shapes, ranges and accumulator headroom.
+//! Checks of an operator's record, on which the engine then relies: shapes, ranges and accumulator headroom.
 
 use hrvit_kernels::{MAX_FRACTION, MIN_FRACTION};
 
@@ -47,7 +47,7 @@ pub(crate) const ANY_CODE: i64 = 32768;
 pub const INTERPOLATED: u32 = 1025;
 /// Largest magnitude of a code of q and v in an int16x8 step: a mean of values has two fractional bits more.
 pub const MAX_QV_S16: i64 = 8191;
-/// What a dot product of q and v of an int16x8 step stays below: differences of two are within i32.
+/// Bound below which a dot product of q and v of an int16x8 step stays: differences of two are within i32.
 pub const LOGITS_S16: i64 = 1 << 30;
 /// Largest per-channel code of 3.0 in [`OpKind::ParallelAct`] of an int16x8 step.
 pub const MAX_THREE_S16: i32 = 1 << 17;

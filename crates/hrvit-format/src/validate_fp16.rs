@@ -1,4 +1,4 @@
-//! What the records of a half-precision step must satisfy before the engine may rely on them.
+//! Checks of a half-precision step's records, on which the engine then relies.
 
 use hrvit_kernels::Packing;
 

@@ -1,4 +1,4 @@
-//! What becomes of a requantised accumulator: the last line of every product kernel.
+//! Store of a requantised accumulator: the last line of every product kernel.
 
 use crate::error::ShapeError;
 use crate::requant::{Range8, Requant, check_table, look_up, requant as rq, saturate16};
@@ -6,7 +6,7 @@ use crate::requant::{Range8, Requant, check_table, look_up, requant as rq, satur
 /// Accumulators that are requantised before they are stored. Of no effect on any result.
 const RUN: usize = 16;
 
-/// Where results go and how they are stored. `rq` is the requantised accumulator of the output's channel.
+/// Buffer for results, and how they are stored. `rq` is the requantised accumulator of the output's channel.
 #[derive(Debug)]
 pub enum Epilogue<'a> {
     /// `out = clamp(rq + zero, lo, hi)`.

@@ -1,10 +1,10 @@
-//! What becomes of a float sum: the last line of every f16 product kernel.
+//! Store of a float sum: the last line of every f16 product kernel.
 
 use half::f16;
 
 use crate::math_f32::{gelu, hardswish, narrow, widen};
 
-/// What is applied to a sum before it is stored.
+/// Activation applied to a sum before it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ActivationF16 {
     /// The sum itself.
@@ -36,7 +36,7 @@ impl ActivationF16 {
     }
 }
 
-/// Where results go and how they are stored. `acc` is the f32 sum of the output, its bias included; f16 outputs are rounded to nearest even and saturate to
+/// Buffer for results, and how they are stored. `acc` is the f32 sum of the output, its bias included; f16 outputs are rounded to nearest even and saturate to
 /// `+-65504` ([`narrow`]).
 #[derive(Debug)]
 pub enum EpilogueF16<'a> {

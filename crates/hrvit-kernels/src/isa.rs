@@ -92,7 +92,7 @@ impl Isa {
         }
     }
 
-    /// What this build has and this processor runs, from the slowest to the fastest.
+    /// Instruction sets that this build has and this processor runs, from the slowest to the fastest.
     pub fn available() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|isa| IsaToken::of(*isa).is_ok())
     }
@@ -322,7 +322,7 @@ impl IsaToken {
     }
 }
 
-/// What an x86-64 processor has. `cpuid` is a user instruction: no operating system is asked. Miri has none: there, only what the build says counts.
+/// Abilities of an x86-64 processor. `cpuid` is a user instruction: no operating system is asked. Miri has none: there, the build alone decides.
 #[cfg(target_arch = "x86_64")]
 mod processor {
     /// AVX2, FMA and F16C, and an operating system that saves their registers.

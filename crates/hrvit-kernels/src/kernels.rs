@@ -222,12 +222,12 @@ impl Kernels {
     #[cfg(hrvit_scalar)]
     pub const SCALAR: Self = Self { tier: IsaToken::Scalar };
 
-    /// Those of the fastest instruction set of this processor.
+    /// Kernels of the fastest instruction set of this processor.
     pub fn detect() -> Self {
         Self { tier: IsaToken::detect() }
     }
 
-    /// Those of `isa`.
+    /// Kernels of `isa`.
     ///
     /// # Errors
     /// [`IsaError`] if this build or this processor does not have it.
@@ -302,7 +302,7 @@ impl Kernels {
         }
     }
 
-    /// The name of the file that serves products whose weights lie in `packing`. Where it is `scalar`, another is faster: see [`Kernels::packing`].
+    /// The name of the file that serves products whose weights lie in `packing`. If it is `scalar`, another is faster: see [`Kernels::packing`].
     pub const fn chosen_gemm(self, packing: Packing) -> &'static str {
         self.chosen(match packing {
             Packing::Rows => Family::GemmRows,

@@ -48,8 +48,8 @@
 //! instruction set. i32 accumulators stay inside their range by that proof; outside it they wrap (and a build with overflow checks says so).
 //!
 //! **A fast path** is a file named after its instruction set with the functions of `scalar`, each with a token of [`isa`] in front (`fn run(_: Avx2, ..)`), and
-//! one entry in the family's `backends!` list; [`Kernels::chosen`] then names it. What a file cannot do exactly, or was not written for, it hands to `scalar`, and
-//! its documentation says which sizes those are. [`conformance`] compares every family with its definition on the processor at hand, without a heap.
+//! one entry in the family's `backends!` list; [`Kernels::chosen`] then names it. A file hands sizes that it cannot do exactly, or was not written for, to `scalar`, and
+//! its documentation names them. [`conformance`] compares every family with its definition on the processor at hand, without a heap.
 
 #![no_std]
 #![deny(clippy::float_arithmetic, clippy::missing_errors_doc)]

@@ -61,7 +61,7 @@ impl Packing {
         }
     }
 
-    /// Where the weight of channel `c` at depth `i` of `depth` lies.
+    /// Index of the weight of channel `c` at depth `i` of `depth`.
     #[inline(always)]
     pub const fn index(self, depth: usize, c: usize, i: usize) -> usize {
         let (channels, group) = self.block();

@@ -1,4 +1,4 @@
-//! What a processor can do at most with exact 32-bit sums of 8-bit products: loops of an instruction set's multiplications on registers alone, no memory, sums included. A
+//! Peak of a processor with exact 32-bit sums of 8-bit products: loops of an instruction set's multiplications on registers alone, no memory, sums included. A
 //! kernel's MACs per second over the best loop's are its share of the peak.
 //!
 //! There are loops for x86-64; for other instruction sets [`Kernels::peaks`] is empty.

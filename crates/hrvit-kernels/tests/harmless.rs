@@ -28,7 +28,7 @@ fn rates() -> impl Strategy<Value = (Vec<i32>, Vec<u8>, u8)> {
     (len(), any::<[i32; 40]>(), any::<[u8; 40]>(), 0u8..33).prop_map(|(len, mult, shift, pre_shift)| (mult[..len].to_vec(), shift[..len].to_vec(), pre_shift))
 }
 
-/// Those of every instruction set of this machine.
+/// Kernels of every instruction set of this machine.
 fn all_kernels() -> impl Iterator<Item = Kernels> {
     Isa::available().filter_map(|isa| Kernels::new(isa).ok())
 }

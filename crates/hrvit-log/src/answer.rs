@@ -1,4 +1,4 @@
-//! What a host sends to a device that wants a row of a frame ([`crate::Want`]): a byte that says what follows, the row, a checksum.
+//! Answer of a host to a device that wants a row of a frame ([`crate::Want`]): a byte that says what follows, the row, a checksum.
 
 /// A row follows: its bytes, then [`check`] of it, four bytes, the lowest first.
 pub const ROW: u8 = b'R';

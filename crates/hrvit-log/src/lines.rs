@@ -6,11 +6,11 @@ use crate::{
 };
 
 line! {
-    /// What runs where.
+    /// The program that runs, and its machine.
     Run<T> = "hrvit run: machine={} unit={} clock_hz={} network={} size={} steps={} frames={} arena={} weights={} probe={}" {
         /// Name of the machine or board.
         machine: T,
-        /// What `ticks` counts.
+        /// Unit of `ticks`.
         unit: Unit,
         /// Units per second, 0 if unknown.
         clock_hz: u32,
@@ -24,7 +24,7 @@ line! {
         frames: u32,
         /// Bytes of the arena.
         arena: usize,
-        /// Where the weights are read from: `mapped`, `embedded` or `streamed`.
+        /// Place that the weights are read from: `mapped`, `embedded` or `streamed`.
         weights: T,
         /// Units that one reading of the clock takes.
         probe: u64,
@@ -196,7 +196,7 @@ line! {
         isa: T,
         /// Operands tried.
         cases: u32,
-        /// Those with another result.
+        /// Cases with another result.
         failures: u32,
     }
 }

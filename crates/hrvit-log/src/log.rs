@@ -39,7 +39,7 @@ pub struct MadeFault {
 /// Everything that one program wrote.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Log {
-    /// What ran where.
+    /// The program, and its machine.
     pub run: Option<Run<String>>,
     /// Steps in canonical order: all, or none if the program does not measure them.
     pub steps: Vec<Step<String, String>>,
@@ -217,7 +217,7 @@ impl Log {
         }
     }
 
-    /// What all steps have together is what the total says, or of ticks a part of it: the rest lies between steps. Some of the steps have no more.
+    /// The sum over all steps must be the total, or of ticks a part of it: the rest lies between steps. Some of the steps have no more.
     fn check_sums(&self) -> Result<(), LogError> {
         let (Some(run), Some(total)) = (&self.run, &self.total) else { return Ok(()) };
         let Some(longest) = self.steps.iter().max_by_key(|step| step.ticks) else { return Ok(()) };

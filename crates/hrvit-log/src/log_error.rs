@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::{LineError, Unit};
 
-/// What is wrong with a log, and what to do.
+/// Fault of a log, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum LogError {
     /// A line of the protocol is damaged.
@@ -14,7 +14,7 @@ pub enum LogError {
         number: usize,
         /// The line.
         line: String,
-        /// What is wrong.
+        /// The fault.
         error: LineError,
         /// Whether no line follows.
         last: bool,
@@ -91,9 +91,9 @@ pub enum LogError {
     Ticks {
         /// Sum of the steps.
         steps: u128,
-        /// What the total says.
+        /// The total's number.
         total: u64,
-        /// What is counted.
+        /// Unit of both.
         unit: Unit,
         /// The step that takes longest.
         id: u16,
@@ -105,7 +105,7 @@ pub enum LogError {
     /// Steps whose clock stood still.
     #[error("`hrvit total` has ticks=0 (in {unit}) after {steps} steps: nothing was measured; check that the machine's clock runs")]
     NoTicks {
-        /// What is counted.
+        /// Unit.
         unit: Unit,
         /// Steps of the log.
         steps: usize,
@@ -115,7 +115,7 @@ pub enum LogError {
     Macs {
         /// Sum of the steps.
         steps: u128,
-        /// What the total says.
+        /// The total's number.
         total: u64,
     },
     /// No total.
@@ -150,7 +150,7 @@ pub enum LogError {
     Faults {
         /// Faults of the log.
         found: usize,
-        /// What the last line says.
+        /// The last line's number.
         passed: u32,
     },
     /// The log ends among faults.

@@ -9,13 +9,13 @@ use crate::Value;
 pub struct LineError {
     /// The field at which reading ended.
     pub field: &'static str,
-    /// What is wrong there.
+    /// The fault there.
     pub problem: Problem,
     /// The line's format, with `{}` for each value.
     pub expected: &'static str,
 }
 
-/// What is wrong with a field.
+/// Fault of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
     /// The line has something else where the field should begin, or ends before it.
@@ -43,7 +43,7 @@ impl fmt::Display for LineError {
 
 impl core::error::Error for LineError {}
 
-/// What is left of a line, and of the format that it is read by.
+/// The rest of a line, and of the format that it is read by.
 pub(crate) struct Reader<'l> {
     format: &'static str,
     ahead: &'static str,

@@ -6,7 +6,7 @@ use crate::declare::texts;
 
 /// A value that can be read from a line.
 pub trait Value: FromStr {
-    /// What it is, for an error: "expected ...".
+    /// Its kind, for an error: "expected ...".
     const WHAT: &'static str;
 }
 
@@ -122,7 +122,7 @@ impl TryFrom<String> for Size {
     }
 }
 
-/// What a device's clock counts.
+/// Unit of a device's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Unit {

@@ -5,7 +5,7 @@
 
 use hrvit_format::{Network, Op, OpKind, Size, Step};
 
-/// What one row of [`rows`] counts.
+/// Subject of one row of [`rows`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Item {
     /// An operator of the canonical graph.
@@ -24,7 +24,7 @@ pub enum Item {
 pub struct Row {
     /// Its step.
     pub step: Step,
-    /// What is counted.
+    /// Subject that is counted.
     pub item: Item,
     /// Learnt values behind it in a checkpoint: weights, biases and the affine part of its norm.
     pub params: u64,

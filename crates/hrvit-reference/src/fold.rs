@@ -108,7 +108,7 @@ fn has_bias(kind: OpKind) -> bool {
     !matches!(kind, OpKind::FusionDepthwise | OpKind::IncreaseConv1 | OpKind::IncreaseConv2 | OpKind::IncreaseConv3 | OpKind::IncreaseShortcut)
 }
 
-/// What index runs fastest in a weight.
+/// Order of a weight's indices, the fastest last.
 #[derive(Clone, Copy)]
 enum Order {
     /// `[out][tap][in]`.

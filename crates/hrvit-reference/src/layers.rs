@@ -70,7 +70,7 @@ pub fn layer(network: &Network, step: Step, op: &Op) -> Option<Layer> {
     })
 }
 
-/// What the names of a step's tensors (of a fusion: of one term's) start with.
+/// Prefix of the names of a step's tensors (of a fusion: of one term's).
 pub(crate) fn scope(network: &Network, step: Step, op: &Op) -> String {
     let core = core_prefix(network.head);
     match step {

@@ -38,7 +38,7 @@ pub fn parameters(network: &Network) -> Vec<Parameter> {
     list.parameters
 }
 
-/// What the backbone's names start with.
+/// Prefix of the backbone's names.
 pub fn core_prefix(head: Head) -> &'static str {
     match head {
         Head::Segformer => "backbone.",

@@ -184,7 +184,7 @@ fn whatever_lies_beside_the_weights_is_passed_over() {
     }
 }
 
-/// What training keeps beside the weights of a network of little tensors describes more than it holds: averages, the optimiser's state, the module itself.
+/// Training keeps more descriptions than values beside the weights of a network of little tensors: averages, the optimiser's state, the module itself.
 #[test]
 fn states_of_an_optimiser_of_many_little_tensors() {
     for protocol in [2, 4] {

@@ -10,7 +10,7 @@ use hrvit_reference::{Checkpoint, CheckpointError};
 use hrvit_tests::pth::{Entry, File, Ops, Writer, zip};
 
 const BIAS: &str = "decode_head.conv_seg.bias";
-/// What no file here may take: each is refused in a fraction of it.
+/// Time that no file here may take: each is refused in a fraction of it.
 const LIMIT: Duration = Duration::from_secs(20);
 const W: Writer = Writer { protocol: 2 };
 

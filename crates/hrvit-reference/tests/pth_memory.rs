@@ -13,9 +13,9 @@ use tempfile::TempDir;
 /// Names the file and the variant to the process that reads it.
 const FILE: &str = "HRVIT_TEST_FILE";
 const VARIANT: &str = "HRVIT_TEST_VARIANT";
-/// What the allocator and the standard library keep for themselves, and the description's own MiB.
+/// Bytes that the allocator and the standard library keep for themselves, and the description's own MiB.
 const SLACK: u64 = 3 << 20;
-/// What the description of little tensors may take, each.
+/// Bytes that the description of each little tensor may take.
 const LEAST: u64 = 8 << 10;
 const W: Writer = Writer { protocol: 2 };
 

@@ -41,7 +41,7 @@ pub struct Bytes {
     pub planes: Vec<(Vec<u8>, usize)>,
 }
 
-/// Where the components of a pixel lie: plane, byte of the row, row.
+/// Places of the components of a pixel: plane, byte of the row, row.
 fn places(format: Format, y: usize, x: usize) -> [(usize, usize, usize); 3] {
     match format {
         Format::Nv12 => [(0, x, y), (1, x / 2 * 2, y / 2), (1, x / 2 * 2 + 1, y / 2)],
@@ -133,7 +133,7 @@ fn shaped(outer: (usize, usize), shape: (usize, usize)) -> (usize, usize) {
     }
 }
 
-/// What the network sees of a decoded frame, `height` x `width`; clamped.
+/// The network's view of a decoded frame, `height` x `width`; clamped.
 pub fn input(frame: &Picture<[f64; 3]>, view: View, filter: Filter, (height, width): (usize, usize)) -> Picture<[f64; 3]> {
     let upright = frame.viewed(view);
     let clamp = |picture: Picture<[f64; 3]>| Picture { pixels: picture.pixels.iter().map(|rgb| rgb.map(|value| value.clamp(0.0, 255.0))).collect(), ..picture };

@@ -19,7 +19,7 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub struct Fp16;
 
-/// What the operator applies to its result.
+/// Activation that the operator applies to its result.
 fn activation(operator: &Operator<'_>) -> ActivationF16 {
     match operator.shape.kind {
         OpKind::StemConv1 | OpKind::HeadAct | OpKind::IncreaseConv1 | OpKind::IncreaseConv2 | OpKind::FinalConv => ActivationF16::Relu,

@@ -19,7 +19,7 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub struct Int16x8;
 
-/// What becomes of an output after it was stored in 16 bits.
+/// Last operation on an output after it was stored in 16 bits.
 #[derive(Clone, Copy)]
 enum Finish<'t> {
     /// Nothing.

@@ -19,7 +19,7 @@ const SUM_UNIT: usize = 256;
 #[derive(Clone, Copy, Debug)]
 pub struct Int8;
 
-/// What a product or convolution of `operator` does with its accumulators.
+/// Epilogue of a product or convolution of `operator`.
 fn epilogue<'k>(operator: &Operator<'_>, out: Out<'k, Int8>) -> Epilogue<'k> {
     match out {
         Out::Code(out) => Epilogue::Store8 { out, range: operator.range() },
@@ -30,7 +30,7 @@ fn epilogue<'k>(operator: &Operator<'_>, out: Out<'k, Int8>) -> Epilogue<'k> {
     }
 }
 
-/// What brings a term resized by `factor` to the sum's denominator.
+/// Scale that brings a term resized by `factor` to the sum's denominator.
 const fn sum_scale(factor: usize) -> i32 {
     match SUM_UNIT.checked_div(2 * factor * 2 * factor) {
         Some(scale) => scale as i32,

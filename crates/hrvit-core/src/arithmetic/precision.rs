@@ -18,11 +18,11 @@ pub enum Part {
     All,
     /// All, with the biases number .. of several sets.
     Variant(usize),
-    /// Those of these channels.
+    /// Only these channels.
     Channels(Range<usize>),
 }
 
-/// Where the results of a product or a convolution go.
+/// Buffer and form for the results of a product or a convolution.
 #[derive(Debug)]
 pub enum Out<'k, A: Arithmetic + ?Sized> {
     /// Stored as the next operator reads them.
@@ -84,7 +84,7 @@ pub struct Shortcut<'c> {
 
 /// One precision.
 pub trait Arithmetic: 'static {
-    /// What operators hand to each other inside a block.
+    /// Element that operators hand to each other inside a block.
     type Code: Element;
     /// Two bytes: residual streams, stage norms, sums of attention paths, terms of the head, logits.
     type Wide: Element;

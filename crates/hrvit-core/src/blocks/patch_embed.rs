@@ -30,7 +30,7 @@ pub struct Buffers<'a, A: Arithmetic> {
 }
 
 impl<'a, A: Arithmetic> Buffers<'a, A> {
-    /// Those on `branch` where the input has `cin` channels.
+    /// Buffers on `branch` where the input has `cin` channels.
     pub fn cut(geometry: &Geometry<'_>, branch: usize, cin: usize, slicer: &mut ArenaSlicer<'a>) -> Result<Self, Fault> {
         let (MapSize { rows, columns }, tile) = (geometry.map(branch), geometry.tile);
         Ok(Self { fed: slicer.take([tile, columns, cin])?, lines: slicer.take([ring::rows_for(tile, REACH, rows), columns, geometry.channels(branch)])? })
@@ -106,7 +106,7 @@ impl<'a, 'c, A: Arithmetic> PatchEmbed<'a, 'c, A> {
     }
 }
 
-/// Patch embedding of the fusion's output to the residual stream in `x` of `branch`. Where fusions leave pairs, each row of `x` holds a row of the output in its
+/// Patch embedding of the fusion's output to the residual stream in `x` of `branch`. If fusions leave pairs, each row of `x` holds a row of the output in its
 /// upper half; else the output is `fused`.
 #[inline(never)] // its locals would lie on the stack of every other step
 pub fn run<A: Arithmetic>(

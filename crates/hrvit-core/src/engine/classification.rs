@@ -22,7 +22,7 @@ use crate::{
     source::ModelSource,
 };
 
-/// Where the logits go.
+/// Buffer for the logits.
 pub enum Output<'o> {
     /// All of them.
     Logits(&'o mut [Logit]),

@@ -10,7 +10,7 @@ use crate::{
     plan::Plan,
 };
 
-/// What the contexts of all steps share.
+/// State that the contexts of all steps share.
 pub struct Session<'c> {
     pub plan: &'c Plan,
     pub kernels: Kernels,

@@ -1,11 +1,11 @@
-//! What the parts of the network share while a frame is at work.
+//! State that the parts of the network share while a frame is at work.
 
 use hrvit_format::{Step, StepId};
 use hrvit_kernels::Kernels;
 
 use crate::{error::RunError, observe::Observer, plan::Plan, schedule::Executor, source::ModelSource};
 
-/// What the steps of one frame work with.
+/// State that the steps of one frame work with.
 pub struct Work<'e, M> {
     pub model: &'e mut M,
     pub plan: &'e Plan,

@@ -1,4 +1,4 @@
-//! What can go wrong: when planning, when setting up, when running. Small, `Copy`, without texts.
+//! Errors of planning, of setting up and of running. Small, `Copy`, without texts.
 
 mod never;
 mod plan;

@@ -1,4 +1,4 @@
-//! What sits on top of the backbone.
+//! Heads on top of the backbone.
 
 pub mod classifier;
 pub mod labels;

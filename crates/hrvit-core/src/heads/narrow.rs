@@ -72,7 +72,7 @@ pub fn run<'s, A: Arithmetic>(
 pub struct Narrowed<'m, A: Arithmetic> {
     /// One map per branch.
     pub maps: [&'m [A::Code]; BRANCHES],
-    /// What lies behind them.
+    /// Memory behind them.
     pub rest: &'m mut [u8],
 }
 

@@ -195,7 +195,7 @@ impl<'a, 'c, A: Arithmetic> Lane<'a, 'c, A> {
     }
 }
 
-/// Where the rows of logits go.
+/// Buffers for the rows of logits.
 pub struct Output<'o, 'c, 'w> {
     /// All of them, `[rows, columns, classes]`.
     pub logits: Option<&'o mut [Logit]>,

@@ -1,4 +1,4 @@
-//! What a plan is asked for, and how it is made.
+//! Requests for a plan, and how it is made.
 
 use hrvit_format::{ModelHead, Network, Parts, Precision, Size, Step, WideParts};
 
@@ -14,7 +14,7 @@ use crate::{
     schedule::MAX_WORKERS,
 };
 
-/// Where the engine reads weights from.
+/// Place that the engine reads weights from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WeightPlacement {
@@ -51,7 +51,7 @@ pub enum Tiling {
 /// Tokens from which on a higher tile is of no more use: products of that many rows keep a kernel's registers and the weights that it reads busy.
 const USEFUL_TOKENS: usize = 64;
 
-/// What a [`Plan`] is asked for; [`Plan::builder`] and [`Plan::for_model`] begin one.
+/// Requests for a [`Plan`]. [`Plan::builder`] and [`Plan::for_model`] begin one.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is planned before `build`"]
 pub struct PlanBuilder {

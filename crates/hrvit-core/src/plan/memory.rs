@@ -1,11 +1,11 @@
-//! What a plan holds, and what follows from it.
+//! Content of a plan, and its consequences.
 
 use hrvit_format::{BRANCHES, Network, Size, Step, WideParts};
 
 use super::table::StepTable;
 use crate::{blocks::attention, geometry::Geometry};
 
-/// Where the kept half of an attention block lies.
+/// Place of the kept half of an attention block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -92,7 +92,7 @@ impl Plan {
         self.macs.of(step)
     }
 
-    /// What the buffers of `step` are cut by.
+    /// Geometry that the buffers of `step` are cut by.
     pub(crate) fn geometry_of(&self, step: Step) -> Geometry<'_> {
         self.geometry(self.tile(step))
     }
@@ -119,7 +119,7 @@ impl Plan {
         }
     }
 
-    /// Where the kept half of an attention block on `branch` of `module` lies.
+    /// Place of the kept half of an attention block on `branch` of `module`.
     pub fn kept(&self, module: u8, branch: u8) -> KeptHalf {
         if self.has_second_maps() {
             return KeptHalf::OwnRegion;

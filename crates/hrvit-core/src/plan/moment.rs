@@ -1,4 +1,4 @@
-//! What is in use during a step.
+//! Memory in use during a step.
 
 #[cfg(any(feature = "fp16", feature = "int16x8"))]
 use hrvit_format::Precision;
@@ -44,7 +44,7 @@ impl StepMemory {
 }
 
 impl Plan {
-    /// What is in use at each step, in canonical order.
+    /// Memory in use at each step, in canonical order.
     pub fn moments(&self) -> impl Iterator<Item = StepMemory> + '_ {
         self.network.steps().map(|step| self.moment(step))
     }

@@ -5,7 +5,7 @@ use hrvit_format::{BRANCHES, Step};
 use super::memory::{KeptHalf, Plan};
 use crate::blocks::attention;
 
-/// What a part of the arena holds during a step. Who draws memory must know all: the enum is exhaustive.
+/// Content of a part of the arena during a step. A program that draws memory must know all: the enum is exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RegionKind {
     /// Weights of the step, where they are streamed.
@@ -27,7 +27,7 @@ pub enum RegionKind {
 /// A part of the arena during a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Region {
-    /// What it holds.
+    /// Its content.
     pub holds: RegionKind,
     /// First byte, from the start of the arena.
     pub offset: usize,
@@ -78,7 +78,7 @@ impl Plan {
     }
 }
 
-/// What the region of a live `branch` holds during a step of the backbone.
+/// Content of the region of a live `branch` during a step of the backbone.
 fn content(step: Step, branch: u8) -> RegionKind {
     match step {
         Step::Fusion { branch: output, .. } if branch > output => RegionKind::StageNorm(branch),

@@ -50,7 +50,7 @@ fn operators() -> Vec<Op> {
     ops.into_values().collect()
 }
 
-/// Those that requantise accumulators.
+/// Operators that requantise accumulators.
 fn requantising() -> Vec<Op> {
     operators().into_iter().filter(|op| !op.kind.is_norm()).collect()
 }

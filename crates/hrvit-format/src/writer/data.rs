@@ -1,4 +1,4 @@
-//! What an image is made of, as a quantiser hands it over.
+//! Parts of an image, as a quantiser hands them over.
 
 use std::vec::Vec;
 
@@ -9,7 +9,7 @@ use crate::{golden::Golden, meta::Meta, precision::Precision};
 /// A whole image.
 #[derive(Clone, Debug)]
 pub struct ImageData<'a> {
-    /// What the image says of itself.
+    /// The image's description of itself.
     pub meta: &'a Meta<'a>,
     /// Image sequence number: of two valid images the higher is newer.
     pub sequence: u32,

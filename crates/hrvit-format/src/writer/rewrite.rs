@@ -38,7 +38,7 @@ pub fn with_golden(model: &Model<'_>, golden: Golden<'_>) -> Result<AlignedBytes
 /// Writes `model` again in another packing. Nothing else changes: neither what it computes nor its sequence number nor its golden frame.
 ///
 /// # Errors
-/// Those of [`Model::load`], which a loaded model excludes.
+/// As [`Model::load`], whose errors a loaded model excludes.
 pub fn repack(model: &Model<'_>, packing: Packing) -> Result<AlignedBytes, LoadError> {
     let (mut steps, mut ops, mut groups) = (Vec::new(), model.ops().to_vec(), Groups::default());
     for (id, step) in model.step_ids() {

@@ -1,4 +1,4 @@
-//! The elementwise operators on AVX2, 16 elements at a time. What compilers turn into vectors by themselves is the plain loop, compiled for AVX2.
+//! The elementwise operators on AVX2, 16 elements at a time. The plain loop, compiled for AVX2, serves where compilers turn it into vectors by themselves.
 
 use core::arch::x86_64::*;
 

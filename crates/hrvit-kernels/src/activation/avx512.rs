@@ -54,7 +54,7 @@ pub(super) fn hardswish_s16(_: Avx512, x: &[i16], three: i32, requant: TensorReq
     unsafe { drive(Epilogue::Store8 { out, range }, PerTensor { values: GatedWords { x, three }, requant }) }
 }
 
-/// What is requantised, element by element.
+/// Values that are requantised, element by element.
 trait Values {
     /// The 16 elements from `at` on, whose channels start at `first`; anything beyond the end.
     ///

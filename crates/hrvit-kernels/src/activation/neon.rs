@@ -81,14 +81,14 @@ pub(super) fn hardswish_s16(_: Neon, x: &[i16], three: i32, requant: TensorRequa
     }
 }
 
-/// What becomes of 8 elements before they are requantised.
+/// Operation on 8 elements before they are requantised.
 trait Element {
-    /// What is read.
+    /// Element that is read.
     type In: Copy + Default;
-    /// What depends on the channels.
+    /// Parameters that depend on the channels.
     type Channels: Copy;
 
-    /// That of the channels from `first` on, of which `width` exist.
+    /// Parameters of the channels from `first` on, of which `width` exist.
     ///
     /// # Safety
     /// The processor has NEON, and so many channels exist.

@@ -10,7 +10,7 @@ use crate::isa::Avx2;
 
 pub(super) use elements::*;
 
-/// What other instruction sets have alike.
+/// Operators that other instruction sets have alike.
 mod elements {
     crate::activation_f16::elements::elements!(Avx2, avx2, "avx2,fma,f16c");
 }

@@ -11,7 +11,7 @@ use crate::neon::{load_s16x8, store_s16x8};
 
 pub(super) use elements::*;
 
-/// What other instruction sets have alike.
+/// Operators that other instruction sets have alike.
 mod elements {
     crate::activation_f16::elements::elements!(Neon, neon, "neon");
 }

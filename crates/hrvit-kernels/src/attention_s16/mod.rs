@@ -9,7 +9,7 @@ use crate::kernels::{Kernels, backends};
 
 /// Largest magnitude of a key: twice two fractional bits of a mean of keys fit s16.
 pub const MAX_KEY: i16 = 8191;
-/// What `dim * max|q| * max|v|` stays below: differences of logits are then within i32.
+/// Bound below which `dim * max|q| * max|v|` stays: differences of logits are then within i32.
 pub const LOGITS: i64 = 1 << 30;
 /// The most keys of a strip: their codes add up to less than 2^32.
 pub const MAX_KEYS: usize = 131_072;

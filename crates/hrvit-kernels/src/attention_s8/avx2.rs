@@ -1,5 +1,5 @@
-//! Attention on AVX2: both products are tiles of 4 queries with 16-bit weights ([`crate::avx2::tile`]), the codes come from byte shuffles, 32 keys at a time. What another
-//! instruction set does otherwise is [`Products`].
+//! Attention on AVX2: both products are tiles of 4 queries with 16-bit weights ([`crate::avx2::tile`]), the codes come from byte shuffles, 32 keys at a time. [`Products`] is the part that another
+//! instruction set does otherwise.
 //!
 //! The values are widened and packed twice: with the keys as channels for the logits, with their own channels as channels for the weighted sums. The first packing
 //! places the keys such that the codes come out in natural order, the second one the channels such that the outputs do.

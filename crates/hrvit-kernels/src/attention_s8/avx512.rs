@@ -97,7 +97,7 @@ fn strip<const STEP: usize>(args: &Strip<'_>, padded: usize, out: &mut [i16]) {
 }
 
 /// The values with keys as channels, 128 more: for 32 keys at a time and 4 channels at a time two vectors of 16 keys, in the order in which `vpackssdw` brings them into
-/// the natural one. What is beyond the last key is any number.
+/// the natural one. Values beyond the last key are any numbers.
 #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
 fn pack_by_key<'b>(args: &Strip<'_>, padded: usize, buffer: &'b mut [MaybeUninit<__m512i>]) -> &'b [__m512i] {
     let groups = args.dim / 4;

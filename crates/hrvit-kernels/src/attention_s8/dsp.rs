@@ -14,7 +14,7 @@ use crate::isa::Dsp;
 const TILES: usize = 4;
 /// Largest head dimension.
 const MAX_DIM: usize = 32;
-/// What logits start from.
+/// Zeros that logits start from.
 static ZEROS: [i32; COLUMNS] = [0; COLUMNS];
 
 /// Computes the strip; heads and strips that the loops do not know are left to `scalar`.
@@ -54,7 +54,7 @@ pub(super) fn run(dsp: Dsp, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16
     }
 }
 
-/// What all pairs of queries share.
+/// State that all pairs of queries share.
 struct Pairs<'a> {
     dsp: Dsp,
     args: &'a Strip<'a>,

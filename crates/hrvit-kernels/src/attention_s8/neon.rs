@@ -53,7 +53,7 @@ struct Tile {
     codes: [[[MaybeUninit<int8x16_t>; MAX_KEYS / KEYS]; ROWS]; 2],
 }
 
-/// What the tiles of a strip share.
+/// State that the tiles of a strip share.
 struct Shared<'a> {
     args: &'a Strip<'a>,
     keys: usize,
@@ -186,7 +186,7 @@ unsafe fn queries<M: Micro, const PAIRS: usize, const IN_ORDER: bool>(shared: &S
     }
 }
 
-/// What divides by the sum of a query's codes: `(acc * r + 2^(k - 1)) >> k`.
+/// Division by the sum of a query's codes: `(acc * r + 2^(k - 1)) >> k`.
 #[derive(Clone, Copy)]
 struct Scale {
     r: int32x4_t,
@@ -197,7 +197,7 @@ struct Scale {
 }
 
 impl Scale {
-    /// That of codes with this sum; `negative` where the products are those of the codes' negatives.
+    /// Division for codes with this sum; `negative` where the products are of the codes' negatives.
     #[inline(always)]
     unsafe fn new(sum: u32, negative: bool) -> Self {
         let zeros = sum.leading_zeros();

@@ -7,7 +7,7 @@ const END: usize = 1024;
 /// Octaves that a code of 8 bits lies below one of 15 bits: both round the same entry, shifted by so much more.
 const OCTAVES: usize = 7;
 
-/// Codes of 15 bits by distance. Those of 8 bits are the same table from 7 octaves on, and as many as distances of 10 bits.
+/// Codes of 15 bits by distance. Codes of 8 bits are the same table from 7 octaves on, and as many as distances of 10 bits.
 static CODES: [u16; 64 * OCTAVES + END] = codes();
 
 const fn codes() -> [u16; 64 * OCTAVES + END] {

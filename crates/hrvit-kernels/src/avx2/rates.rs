@@ -30,7 +30,7 @@ pub(crate) enum Order {
 }
 
 impl Rates {
-    /// Those of the channels from `first` on; channels beyond the last get some that are harmless.
+    /// Rates of the channels from `first` on; channels beyond the last get harmless ones.
     #[inline]
     #[target_feature(enable = "avx2")]
     pub(crate) fn new(requant: Requant<'_>, first: usize, order: Order) -> Self {
@@ -38,7 +38,7 @@ impl Rates {
         Self::of(load8_i32(&mult), _mm256_cvtepu8_epi32(load8(&shift)), requant.pre_shift, order)
     }
 
-    /// Those of 16 channels from `first` on, as [`Sink::sixteen`](super::sink::Sink::sixteen) takes them: `[0 1 2 3 | 8 9 10 11]` and `[4 5 6 7 | 12 13 14 15]`.
+    /// Rates of 16 channels from `first` on, as [`Sink::sixteen`](super::sink::Sink::sixteen) takes them: `[0 1 2 3 | 8 9 10 11]` and `[4 5 6 7 | 12 13 14 15]`.
     #[inline]
     #[target_feature(enable = "avx2")]
     pub(crate) fn sixteen(requant: Requant<'_>, first: usize) -> [Self; 2] {

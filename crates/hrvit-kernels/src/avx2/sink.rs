@@ -8,7 +8,7 @@ use crate::requant::Range8;
 
 /// A way of storing. Results are exact for every requantised accumulator within `+-2^30`.
 pub(crate) trait Sink: Copy {
-    /// What is stored.
+    /// Element that is stored.
     type Out: Copy + Default;
 
     /// Stores 4 rows of 8 channels whose lanes are `[0 1 4 5 | 2 3 6 7]`.
@@ -78,7 +78,7 @@ pub(crate) struct Store8 {
 }
 
 impl Store8 {
-    /// That of `range`, if its zero is not absurd.
+    /// The sink of `range`, if its zero is not absurd.
     #[inline]
     #[target_feature(enable = "avx2")]
     pub(crate) fn new(range: Range8) -> Option<Self> {
@@ -218,7 +218,7 @@ pub(crate) struct Table8<'a> {
 }
 
 impl<'a> Table8<'a> {
-    /// That of a table of fewer than 2^31 entries, and not of none.
+    /// The sink of a table of fewer than 2^31 entries, and not of none.
     #[inline]
     #[target_feature(enable = "avx2")]
     pub(crate) fn new(table: &'a [i8], zero: i32) -> Option<Self> {

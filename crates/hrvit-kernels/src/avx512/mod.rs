@@ -1,4 +1,4 @@
-//! What the AVX-512 kernels share: loads up to the end of a slice, the requantisation of a vector, ways of storing.
+//! Parts that the AVX-512 kernels share: loads up to the end of a slice, the requantisation of a vector, ways of storing.
 //!
 //! Vectors hold 16 channels in their natural order; where fewer are left, a mask says so, and nothing beyond the end of a slice is read or written. Functions with
 //! `#[target_feature(enable = "avx512..")]` are safe to call from each other; every kernel's entry takes an [`Avx512`](crate::isa::Avx512) token as the proof that they may
@@ -78,7 +78,7 @@ const BY_CHANNEL: [i8; 64] = {
     order
 };
 
-/// What `both` makes of the 16 lanes of each of 8 vectors.
+/// Results of `both` over the 16 lanes of each of 8 vectors.
 #[inline(always)]
 pub(crate) fn across([a, b, c, d, e, f, g, h]: [__m512i; 8], both: impl Fn(__m256i, __m256i) -> __m256i) -> [i32; 8] {
     let mut results = [0; 8];

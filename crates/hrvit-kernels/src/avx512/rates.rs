@@ -21,7 +21,7 @@ pub(crate) struct Rates {
 }
 
 impl Rates {
-    /// Those of the channels from `first` on; channels beyond the last get some that are harmless.
+    /// Rates of the channels from `first` on; channels beyond the last get harmless ones.
     #[inline]
     #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     pub(crate) fn new(requant: Requant<'_>, first: usize) -> Self {

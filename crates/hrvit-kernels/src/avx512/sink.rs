@@ -6,7 +6,7 @@ use super::{LANES, load64};
 use crate::epilogue::Epilogue;
 use crate::requant::Range8;
 
-/// Where four vectors of 16 channels go, or fewer: the first `runs` of them, each to the `channels` of the 16 elements from `out + i * stride` on.
+/// Place of four vectors of 16 channels, or fewer: the first `runs` of them, each to the `channels` of the 16 elements from `out + i * stride` on.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<T> {
     pub(crate) out: *mut T,
@@ -31,7 +31,7 @@ impl<T> Place<T> {
 
 /// A way of storing. Results are exact for every requantised accumulator within `+-2^30`.
 pub(crate) trait Sink: Copy {
-    /// What is stored.
+    /// Element that is stored.
     type Out: Copy + Default;
 
     /// Stores four vectors of 16 channels.
@@ -89,7 +89,7 @@ pub(crate) struct Store8 {
 }
 
 impl Store8 {
-    /// That of `range`, if its zero is not absurd.
+    /// The sink of `range`, if its zero is not absurd.
     #[inline]
     #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     pub(crate) fn new(range: Range8) -> Option<Self> {
@@ -181,7 +181,7 @@ pub(crate) struct Table8<'a> {
 }
 
 impl<'a> Table8<'a> {
-    /// That of a table of at most [`ENTRIES`] entries, and not of none; `padded` holds it where it has fewer.
+    /// The sink of a table of at most [`ENTRIES`] entries, and not of none; `padded` holds it where it has fewer.
     #[inline]
     #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     pub(crate) fn new(table: &'a [i8], zero: i32, padded: &'a mut [i8; ENTRIES]) -> Option<Self> {
@@ -227,7 +227,7 @@ impl<'a> Table8<'a> {
     }
 }
 
-/// Where the lower bytes of four runs' words lie in two vectors of `vpackssdw`.
+/// Order of the lower bytes of four runs' words in two vectors of `vpackssdw`.
 const LOWER_BYTES: [i8; 64] = {
     let mut order = [0; 64];
     let mut i = 0;

@@ -25,7 +25,7 @@ unsafe impl Element for half::f16 {}
 #[cfg(feature = "fp16")]
 unsafe impl Element for f32 {}
 
-/// What is left of a buffer.
+/// Rest of a buffer.
 pub(super) struct Arena<'a> {
     rest: &'a mut [u8],
     taken: usize,

@@ -1,4 +1,4 @@
-//! What every instruction set must pass: each operator against its definition, byte for byte, on edges, extremes and random shapes. With feature `fp16` the float
+//! The suite that every instruction set must pass: each operator against its definition, byte for byte, on edges, extremes and random shapes. With feature `fp16` the float
 //! kernels too, within the bound that `floats` states.
 //!
 //! Runs anywhere the kernels do, without a heap: in a host test, or in a firmware's self-test. Everything lives in one scratch buffer; the bytes around each
@@ -51,7 +51,7 @@ pub enum Failure {
 /// One case.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
-    /// What was called.
+    /// Family that was called.
     pub family: Family,
     /// In which way.
     pub name: &'static str,
@@ -68,7 +68,7 @@ pub struct Case {
 pub struct Summary {
     /// All.
     pub cases: u32,
-    /// Those that failed.
+    /// Cases that failed.
     pub failures: u32,
 }
 
@@ -99,10 +99,10 @@ fn suite(mut suite: Suite<'_>, rounds: u32, scratch: &mut [u8]) -> Summary {
     suite.summary
 }
 
-/// What is compared with what, and where the results go.
+/// Kernels, their reference, and the report of results.
 struct Suite<'r> {
     kernels: Kernels,
-    /// What they are compared with.
+    /// Reference that they are compared with.
     definition: Kernels,
     /// Whether floats must be equal, not near.
     exact: bool,
@@ -112,7 +112,7 @@ struct Suite<'r> {
     report: &'r mut dyn FnMut(Case),
 }
 
-/// What a case is called.
+/// Name of a case.
 #[derive(Clone, Copy)]
 struct Label {
     family: Family,

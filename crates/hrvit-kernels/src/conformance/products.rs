@@ -13,7 +13,7 @@ const DEPTHS: [usize; 24] = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 27, 28, 31, 32,
 const COUTS: [usize; 13] = [1, 2, 3, 7, 8, 9, 11, 15, 16, 17, 19, 24, 40];
 const ROWS: [usize; 12] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 20];
 
-/// What a product is stored as, in turn.
+/// Forms that a product is stored in, in turn.
 pub(super) const WAYS: [&str; 5] = ["store8", "store16", "add16", "add32", "table8"];
 
 /// Owned shape of a requantisation in the arena.

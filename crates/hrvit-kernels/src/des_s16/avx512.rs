@@ -73,7 +73,7 @@ fn pair(weights: &[i8], first: usize) -> i32 {
     (weight(first) & 0xffff) | weight(first + 1) << 16
 }
 
-/// What 16 lanes get from a function of the lane.
+/// Vector of a function of the lane, for 16 lanes.
 #[inline]
 #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
 fn each_lane(value: impl Fn(usize) -> i32) -> __m512i {
@@ -141,7 +141,7 @@ struct Left {
 }
 
 impl Left {
-    /// Those of vector `t`.
+    /// Parameters of vector `t`.
     #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     fn new<const K: usize, const P: usize>(args: &Des<'_>, t: usize) -> Self {
         let output = |lane: usize| t * (LANES / P) + lane / P;

@@ -46,7 +46,7 @@ macro_rules! round {
         $(#[$doc])*
         ///
         /// # Safety
-        /// The processor has the DSP extension. What the fields of [`Round`] describe is readable, and one output for each row and bias writable; rows have a multiple of 4
+        /// The processor has the DSP extension. The memory that the fields of [`Round`] describe is readable, and one output for each row and bias writable; rows have a multiple of 4
         /// elements, shifts are 33 or more, weights lie at a multiple of 4.
         #[unsafe(naked)]
         unsafe extern "C" fn $name(round: &mut Round<$out>) {

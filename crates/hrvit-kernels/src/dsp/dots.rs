@@ -78,11 +78,11 @@ pub(crate) struct Dots {
     pub(crate) weights: [*const i8; 2],
     /// Bytes from the end of a channel's weights to those of the next but one.
     pub(crate) skip: usize,
-    /// What the sums of the first row start from, one for each channel; a multiple of 4.
+    /// Start values of the first row's sums, one for each channel; a multiple of 4.
     pub(crate) start: *const i32,
     /// Bytes from there to what those of the second row start from.
     pub(crate) below: usize,
-    /// Where the sums of the first row go, those of the second 256 bytes further on; a multiple of 4.
+    /// Sums of the first row; the second row's lie 256 bytes further on. A multiple of 4.
     pub(crate) tile: *mut i32,
     /// End of the first row's sums, an even number and not 0 of channels after `tile`.
     pub(crate) tile_end: *const i32,
@@ -168,9 +168,9 @@ pub(crate) struct Quads {
     pub(crate) weights: *const i8,
     /// Bytes from the end of a channel's weights to those of the next.
     pub(crate) skip: usize,
-    /// What the sums start from, one for each channel: for [`quads`].
+    /// Start values of the sums, one for each channel: for [`quads`].
     pub(crate) bias: *const i32,
-    /// Where the sums of the first row go, those of the second 256 bytes further on, those of the third 128 bytes, of the fourth 384.
+    /// Sums of the first row; the second row's lie 256 bytes further on, the third's 128, the fourth's 384.
     pub(crate) tile: *mut i32,
     /// End of the first row's sums, not 0 channels after `tile`.
     pub(crate) tile_end: *const i32,

@@ -5,7 +5,7 @@ use core::arch::asm;
 use crate::isa::Dsp;
 use crate::requant::{Requant, TensorRequant};
 
-/// What one channel is requantised with.
+/// Parameters that requantise one channel.
 #[derive(Clone, Copy)]
 pub(crate) struct Rate {
     mult: i32,
@@ -16,20 +16,20 @@ pub(crate) struct Rate {
 }
 
 impl Rate {
-    /// That of `mult` and `shift` (32 to 62).
+    /// The rate of `mult` and `shift` (32 to 62).
     #[inline(always)]
     pub(crate) fn new(_: Dsp, mult: i32, shift: u8) -> Self {
         let shift = u32::from(shift).wrapping_sub(32);
         Self { mult, half: 1i32.wrapping_shl(shift) >> 1, shift }
     }
 
-    /// That of a whole tensor.
+    /// The rate of a whole tensor.
     #[inline(always)]
     pub(crate) fn of(dsp: Dsp, requant: TensorRequant) -> Self {
         Self::new(dsp, requant.mult, requant.shift)
     }
 
-    /// Those of all channels.
+    /// Rates of all channels.
     #[inline(always)]
     pub(crate) fn all(dsp: Dsp, requant: Requant<'_>) -> impl Iterator<Item = Self> {
         requant.mult.iter().zip(requant.shift).map(move |(mult, shift)| Self::new(dsp, *mult, *shift))

@@ -32,7 +32,7 @@ pub(crate) unsafe extern "C" fn widen(weights: *const i8, stride: usize, taps: u
 /// Operands of [`blocks`]. The assembly reads the fields at their offsets.
 #[repr(C)]
 pub(crate) struct Taps {
-    /// Where the taps' tokens lie, `taps` of them.
+    /// Pointers to the taps' tokens, `taps` of them.
     pub(crate) tokens: *const *const i8,
     /// Bytes to add to each of them.
     pub(crate) offset: usize,
@@ -42,9 +42,9 @@ pub(crate) struct Taps {
     pub(crate) taps: usize,
     /// First channel of the last block, which may overlap with the one before it.
     pub(crate) last: usize,
-    /// Where the sums go.
+    /// The sums.
     pub(crate) tile: *mut i32,
-    /// What they start from.
+    /// Their start values.
     pub(crate) bias: *const i32,
 }
 
@@ -63,7 +63,7 @@ macro_rules! tap {
 /// Sums of 4 channels or more of one token.
 ///
 /// # Safety
-/// The processor has the DSP extension. What the fields of [`Taps`] describe is readable, and one sum for each channel writable.
+/// The processor has the DSP extension. The memory that the fields of [`Taps`] describe is readable, and one sum for each channel writable.
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn blocks(taps: &Taps) {
     naked_asm!(

@@ -1,5 +1,5 @@
-//! The depthwise convolution: two neighbouring tokens with 8 channels at a time share the weights, which are widened once per row. Where the window is not inside the
-//! map for both, one token after the other.
+//! The depthwise convolution: two neighbouring tokens with 8 channels at a time share the weights, which are widened once per row. If the window is not inside the
+//! map for both, one token follows the other.
 //!
 //! Sums are those of the definition, in its order. Kernels above 9x9 are left to `scalar`, as are the last channels where 8 do not divide them.
 
@@ -33,7 +33,7 @@ struct Taps {
 /// Adds the products of the taps of two tokens.
 ///
 /// # Safety
-/// The processor has MVE. What the fields of [`Taps`] describe is readable, and the sums writable.
+/// The processor has MVE. The memory that the fields of [`Taps`] describe is readable, and the sums writable.
 #[unsafe(naked)]
 unsafe extern "C" fn taps(taps: &Taps) {
     naked_asm!(

@@ -89,7 +89,7 @@ struct Row<'a, P: Products> {
     bias: Eight,
     /// A vector of weights for each tap.
     taps: *const P::Vector,
-    /// Where the row's first token is stored.
+    /// Index at which the row's first token is stored.
     at: usize,
     out_stride: usize,
 }

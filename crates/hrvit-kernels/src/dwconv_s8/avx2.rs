@@ -143,7 +143,7 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// Where `column` starts, and the way to the next.
+    /// Start of `column`, and the distance to the next.
     #[inline(always)]
     fn at(&self, column: usize) -> (*const i8, usize) {
         (self.codes.as_ptr().wrapping_add(column.wrapping_mul(self.stride)), self.stride)

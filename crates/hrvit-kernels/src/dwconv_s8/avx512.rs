@@ -133,7 +133,7 @@ impl<const KERNEL: usize, const QUADS: usize, const STRIDE: usize, const COLUMNS
     }
 }
 
-/// Where the input rows of 16 channels lie.
+/// Places of the input rows of 16 channels.
 struct Source<const KERNEL: usize> {
     /// Start of each row; in place of a row outside the map, whose weights are 0, another one.
     rows: [*const i8; KERNEL],

@@ -85,7 +85,7 @@ impl Row<'_> {
         }
     }
 
-    /// What the rows outside of the map add to the biases of the channels from `first` on.
+    /// Sums of the biases of the channels from `first` on and of the rows outside of the map.
     fn add_outside(&self, first: usize, bias: &[i32], sums: &mut [i32; COLUMNS]) {
         let Depthwise { kernel, pad, weights, weight_stride, .. } = *self.args;
         sums.iter_mut().zip(bias).for_each(|(sum, bias)| *sum = *bias);

@@ -87,7 +87,7 @@ unsafe fn row<R: Row, S: Sink>(args: &Depthwise<'_>, sink: S, out: &mut [S::Out]
     }
 }
 
-/// Where a block of channels goes.
+/// Writer of a block of channels.
 pub(super) struct Writer<S: Sink> {
     sink: S,
     rates: [Rates; 2],

@@ -1,4 +1,4 @@
-//! Where the taps of a window lie: lists of pointers, for loops that walk them.
+//! Places of the taps of a window: lists of pointers, for loops that walk them.
 
 use core::mem::MaybeUninit;
 

@@ -31,7 +31,7 @@ pub const fn blocks_f16_len(cout: usize, depth: usize) -> usize {
     }
 }
 
-/// Where weight `[c][i]` of `[cout, depth]` lies in blocks: `(c / 8 * depth + i) * 8 + c % 8`, depth by depth the 8 channels of a block.
+/// Index of weight `[c][i]` of `[cout, depth]` in blocks: `(c / 8 * depth + i) * 8 + c % 8`, depth by depth the 8 channels of a block.
 pub const fn blocks_f16_index(depth: usize, c: usize, i: usize) -> usize {
     (c / BLOCK * depth + i) * BLOCK + c % BLOCK
 }

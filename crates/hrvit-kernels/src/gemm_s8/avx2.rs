@@ -44,7 +44,7 @@ pub(crate) fn rows_s16(_: Avx2, args: &Gemm<'_, i16>, epilogue: Epilogue<'_>, ot
     unsafe { Product::<Repacked, i16>::run(args, epilogue, otherwise) }
 }
 
-/// What rows are made of.
+/// Element of rows.
 trait Activation: Copy {
     /// Writes `codes` into `wide`, which is longer by less than a group of 4, and zeros behind them.
     ///
@@ -70,7 +70,7 @@ impl Activation for i16 {
     }
 }
 
-/// Where blocks of weights come from.
+/// Source of blocks of weights.
 trait Weights {
     /// The block from channel `first` on, in [`Packing::K4`]; `buffer` holds one.
     fn block<'w, A>(args: &Gemm<'w, A>, first: usize, groups: usize, buffer: &'w mut [MaybeUninit<Group>]) -> &'w [Group];

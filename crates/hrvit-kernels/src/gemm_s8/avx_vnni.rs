@@ -68,7 +68,7 @@ fn product<S: Sink>(args: &Gemm<'_>, sink: S, out: &mut [S::Out]) {
     }
 }
 
-/// The rows of `a`, `stride` bytes each and 128 more each, rounded up to whole fours of rows. What is beyond a row's depth meets weights of 0.
+/// The rows of `a`, `stride` bytes each and 128 more each, rounded up to whole fours of rows. Bytes beyond a row's depth meet weights of 0.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(super) fn unsigned<'b>(a: &[i8], depth: usize, stride: usize, buffer: &'b mut [MaybeUninit<u8>; HELD]) -> &'b [u8] {

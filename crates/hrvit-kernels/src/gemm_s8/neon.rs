@@ -29,7 +29,7 @@ pub(super) fn rows(token: Neon, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
 /// The instructions.
 pub(crate) struct Smull;
 
-/// Where 4 rows and their last whole vectors lie, and what follows these, with zeros behind it.
+/// Pointers to 4 rows and to their last whole vectors, and the tails behind these, padded with zeros.
 pub(crate) struct Rows {
     a: [*const i8; CHANNELS],
     last: [*const i8; CHANNELS],
@@ -158,7 +158,7 @@ unsafe fn multiply<const PAIRS: usize>(a: &[*const i8; CHANNELS], weights: &[*co
     }
 }
 
-/// Where the last whole vector of a row of `depth` codes begins.
+/// Start of the last whole vector of a row of `depth` codes.
 #[inline(always)]
 fn last(depth: usize) -> usize {
     (depth / STEPS * STEPS).wrapping_sub(STEPS)
@@ -337,7 +337,7 @@ fn neighbours(a: int32x4_t, b: int32x4_t) -> int32x4_t {
     sums
 }
 
-/// What follows the last whole vector of rows of `depth`; `tails` is zero behind it.
+/// Tails behind the last whole vector of rows of `depth`; `tails` is zero behind them.
 ///
 /// # Safety
 /// `depth` codes may be read from each pointer.

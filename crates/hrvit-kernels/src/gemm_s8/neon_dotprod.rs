@@ -34,7 +34,7 @@ fn k4_product(args: &Gemm<'_>, epilogue: Epilogue<'_>, in_order: bool) {
 /// The instruction.
 pub(crate) struct Sdot;
 
-/// Where the rows lie, and what follows their last whole vector, with zeros behind it.
+/// Pointers to the rows, and the tails behind their last whole vector, padded with zeros.
 pub(crate) struct Rows {
     a: [MaybeUninit<*const i8>; ROWS],
     tail: [MaybeUninit<int8x16_t>; ROWS],

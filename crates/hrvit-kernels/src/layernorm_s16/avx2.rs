@@ -112,7 +112,7 @@ unsafe fn normalise<S: Store>(x: *const i16, len: usize, norm: &Norm<'_>, store:
     }
 }
 
-/// What the channels of one token share.
+/// Statistics that the channels of one token share.
 #[derive(Clone, Copy, Default)]
 struct Shared {
     channels: i32,

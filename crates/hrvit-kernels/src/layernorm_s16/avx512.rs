@@ -18,7 +18,7 @@ const TOKENS: usize = 8;
 /// Most channels whose normalised values fit 16 bits with 10 fractional bits: `sqrt(1023) * 2^10 < 2^15`.
 const MAX_CHANNELS: usize = 1024;
 
-/// See [`Kernels::layernorm_s8`](crate::Kernels::layernorm_s8). What [`fits`] says no to is left to `avx2`, here and below.
+/// See [`Kernels::layernorm_s8`](crate::Kernels::layernorm_s8). Tokens that [`fits`] refuses are left to `avx2`, here and below.
 pub(super) fn tokens_s8(token: Avx512, x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, out: &mut [i8]) {
     if !fits(norm) {
         return avx2::tokens_s8(token.into(), x, norm, lo, hi, out);
@@ -74,7 +74,7 @@ struct Codes {
     hi: __m512i,
 }
 
-/// Where the channels of two tokens lie after `vpacksswb`.
+/// Order of the channels of two tokens after `vpacksswb`.
 const BYTES: [i8; 64] = {
     let mut order = [0; 64];
     let mut i = 0;
@@ -164,7 +164,7 @@ fn lanes(count: usize) -> __mmask32 {
     if count >= BLOCK { !0 } else { (1 << count) - 1 }
 }
 
-/// What the channels of each of 8 tokens share.
+/// Statistics that the channels of each of 8 tokens share.
 struct Shared {
     channels: i32,
     minus_sum: [i64; TOKENS],

@@ -7,7 +7,7 @@ use crate::dsp::rates::{Rate, shifted};
 use crate::isa::Dsp;
 use crate::slices::{rows, rows_mut};
 
-/// What one token's channels share.
+/// Statistics that one token's channels share.
 #[derive(Clone, Copy)]
 struct Statistics {
     channels: i32,
@@ -131,7 +131,7 @@ macro_rules! affine {
 affine!(affine_s8, i8, "8", "strb r10, [r1], #1");
 affine!(affine_s16, i16, "16", "strh r10, [r1], #2");
 
-/// What the assembly wants of one token.
+/// Operands of the assembly for one token.
 #[inline(always)]
 fn operands<T>(shared: Statistics, norm: &Norm<'_>, x: *const i16, out: *mut T) -> Affine<T> {
     let offset = norm.offset.as_ptr_range();

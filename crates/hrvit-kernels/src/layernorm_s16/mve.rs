@@ -17,7 +17,7 @@ struct Tokens {
     channels: usize,
     /// Not 0.
     eps: [u32; 2],
-    /// Where the seed of index 32 lies, less 64 bytes.
+    /// Address of the seed of index 32, less 64 bytes.
     seeds: *const u16,
     /// `31 - 52` and the fractional bits beyond the fewest.
     shift_of_root: i32,

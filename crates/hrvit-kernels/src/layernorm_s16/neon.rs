@@ -180,7 +180,7 @@ struct Affine {
 }
 
 impl Affine {
-    /// Those that lie here.
+    /// Parameters that lie here.
     #[inline(always)]
     unsafe fn new(gain: *const i32, offset: *const i32) -> Self {
         // SAFETY: the caller has NEON and vouches for 8 elements of each. |gain| < 2^15.
@@ -211,7 +211,7 @@ impl Sums {
     }
 }
 
-/// What the channels of one token share.
+/// Statistics that the channels of one token share.
 struct Shared {
     channels: int16x8_t,
     minus_sum: int32x4_t,
@@ -226,7 +226,7 @@ struct Shared {
 }
 
 impl Shared {
-    /// That of a token of `whole` channels from `x` on and a last block of others, zeros behind them.
+    /// Statistics of a token of `whole` channels from `x` on and a last block of others, zeros behind them.
     #[inline(always)]
     unsafe fn new(x: *const i16, whole: usize, tail: &[i16; BLOCK], norm: &Norm<'_>) -> Self {
         let channels = norm.gain.len();

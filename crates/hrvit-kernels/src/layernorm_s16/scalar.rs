@@ -3,7 +3,7 @@
 use super::{Common, Norm};
 use crate::slices::{rows, rows_mut};
 
-/// What one token's channels share.
+/// Statistics that one token's channels share.
 #[derive(Clone, Copy)]
 struct Statistics {
     channels: i32,

@@ -11,7 +11,7 @@ pub(crate) struct Dots<A> {
     pub(crate) weights: *const i8,
     /// Length of a dot product, [`MIN_DEPTH`] or more.
     pub(crate) depth: usize,
-    /// Where the sums of the first row go, those of the second and third 256 and 512 bytes further on; a multiple of 4.
+    /// Sums of the first row; the second row's and the third's lie 256 and 512 bytes further on. A multiple of 4.
     pub(crate) tile: *mut i32,
     /// End of the first row's sums, an even number and not 0 of channels after `tile`.
     pub(crate) tile_end: *const i32,

@@ -1,4 +1,4 @@
-//! What the f16 kernels share: halves of vectors, activations, ways of storing.
+//! Parts that the f16 kernels share: halves of vectors, activations, ways of storing.
 //!
 //! MVE flushes subnormals of f32 to zero, which are 2^-126 or less and far below any f16; subnormals of f16 are kept.
 
@@ -243,7 +243,7 @@ macro_rules! powers {
 
 pub(crate) use powers;
 
-/// What `gelu` reads in turn: the largest argument, and its coefficients from the highest power on.
+/// Constants that `gelu` reads in turn: the largest argument, and its coefficients from the highest power on.
 static NORMAL: [f32; 8] = [GELU_MAX, GELU[6], GELU[5], GELU[4], GELU[3], GELU[2], GELU[1], GELU[0]];
 
 /// [`gelu`](crate::math_f32::gelu).

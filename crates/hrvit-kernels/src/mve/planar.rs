@@ -20,7 +20,7 @@ pub(crate) struct Rows {
     pub(crate) steps: [usize; 5],
     /// Tokens, 1 or more.
     pub(crate) count: usize,
-    /// Where the first token of the first channel goes.
+    /// Output of the first token of the first channel.
     pub(crate) to: *mut i8,
     /// Bytes from a channel to the next, even and below 8192.
     pub(crate) channel: usize,
@@ -31,7 +31,7 @@ macro_rules! interleave {
         $(#[$doc])*
         ///
         /// # Safety
-        /// The processor has MVE. What the fields of [`Rows`] describe is readable, and the slots of all tokens in [`LANES`] channels writable.
+        /// The processor has MVE. The memory that the fields of [`Rows`] describe is readable, and the slots of all tokens in [`LANES`] channels writable.
         #[unsafe(naked)]
         pub(crate) unsafe extern "C" fn $name(rows: &Rows) {
             naked_asm!(
@@ -156,7 +156,7 @@ macro_rules! lanes {
         $(#[$doc])*
         ///
         /// # Safety
-        /// The processor has MVE. What the fields of [`Lanes`] describe is readable, the outputs of `count` tokens and `lanes` channels writable, too.
+        /// The processor has MVE. The memory that the fields of [`Lanes`] describe is readable, the outputs of `count` tokens and `lanes` channels writable, too.
         #[unsafe(naked)]
         pub(crate) unsafe extern "C" fn $name(lanes: &mut Lanes) {
             naked_asm!(

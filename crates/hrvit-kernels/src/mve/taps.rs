@@ -8,7 +8,7 @@ pub(crate) const BLOCK: usize = 16;
 /// Operands of [`blocks`] and [`part`]. The assembly reads the fields at their offsets.
 #[repr(C)]
 pub(crate) struct Taps {
-    /// Where the taps' tokens lie, `taps` of them.
+    /// Pointers to the taps' tokens, `taps` of them.
     pub(crate) tokens: *const *const i8,
     /// Bytes to add to each of them.
     pub(crate) offset: usize,
@@ -18,7 +18,7 @@ pub(crate) struct Taps {
     pub(crate) taps: usize,
     /// First channel of the last block, which may overlap with the one before it. For [`part`]: the number of channels.
     pub(crate) last: usize,
-    /// Where the sums of the first token go: one for each channel of a whole block; those of the next token 256 bytes further on.
+    /// Sums of the first token: one for each channel of a whole block; the next token's lie 256 bytes further on.
     pub(crate) tile: *mut i32,
     /// Bytes from a token to the next.
     pub(crate) step: usize,
@@ -35,7 +35,7 @@ macro_rules! taps {
         $(#[$doc])*
         ///
         /// # Safety
-        /// The processor has MVE. What the fields of [`Taps`] describe is readable, and the sums writable.
+        /// The processor has MVE. The memory that the fields of [`Taps`] describe is readable, and the sums writable.
         #[unsafe(naked)]
         pub(crate) unsafe extern "C" fn $name(taps: &mut Taps) {
             naked_asm!(

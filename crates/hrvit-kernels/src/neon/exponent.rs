@@ -40,7 +40,7 @@ pub(crate) struct Exponent {
 }
 
 impl Exponent {
-    /// That of a strip whose table was checked.
+    /// The exponent of a strip whose table was checked.
     #[inline]
     #[target_feature(enable = "neon")]
     pub(crate) fn new(args: &Strip<'_>) -> Self {

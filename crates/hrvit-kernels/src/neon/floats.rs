@@ -1,4 +1,4 @@
-//! What the f16 kernels share: conversions, loads and stores, arithmetic on vectors.
+//! Parts that the f16 kernels share: conversions, loads and stores, arithmetic on vectors.
 //!
 //! Conversions (`fcvtl`, `fcvtn`) are in every AArch64 processor, arithmetic is in f32. Fused products round once where the definition rounds twice; but for sums of
 //! products, whose terms are exact, results may differ in the last places.

@@ -1,4 +1,4 @@
-//! What the AArch64 kernels share: loads and stores, the requantisation of a vector, ways of storing, the loop over tiles of a product.
+//! Parts that the AArch64 kernels share: loads and stores, the requantisation of a vector, ways of storing, the loop over tiles of a product.
 //!
 //! Functions with `#[target_feature(enable = "neon")]` are safe to call from each other; every kernel's entry takes a token ([`Neon`](crate::isa::Neon) or
 //! one that implies it) as the proof that they may be called at all. Trait methods cannot have the attribute: they are `#[inline(always)]` into functions that

@@ -37,7 +37,7 @@ pub(crate) trait Micro {
     const ROWS: usize;
     /// Whether it has a loop for whole tiles on cores that execute in order.
     const IN_ORDER: bool;
-    /// What is kept of the rows of a tile, with room for `GROUPS` groups of 8 steps of depth.
+    /// State kept of the rows of a tile, with room for `GROUPS` groups of 8 steps of depth.
     type Rows<const GROUPS: usize>;
 
     /// Nothing yet.

@@ -73,7 +73,7 @@ macro_rules! four_f16 {
         widened!("ld1 {{v0.8h}}, [{weights}], {stride}" "ld1 {{v1.8h}}, [{weights}], {stride}" "ld1 {{v2.8h}}, [{weights}], {stride}" "ld1 {{v3.8h}}, [{weights}], {stride}")
     };
 }
-/// Where they lie one behind the other.
+/// Weights that lie one behind the other.
 macro_rules! four_f16_dense {
     () => {
         widened!("ld1 {{v0.8h, v1.8h, v2.8h, v3.8h}}, [{weights}], #64")

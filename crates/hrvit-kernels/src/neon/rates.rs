@@ -23,7 +23,7 @@ pub(crate) struct Rates {
 }
 
 impl Rates {
-    /// Those of the channels from `first` on; channels beyond the last get some that are harmless.
+    /// Rates of the channels from `first` on; channels beyond the last get harmless ones.
     #[inline]
     #[target_feature(enable = "neon")]
     pub(crate) fn new(requant: Requant<'_>, first: usize) -> Self {
@@ -40,7 +40,7 @@ impl Rates {
         }
     }
 
-    /// Those of the channels from `first` on, all of which exist.
+    /// Rates of the channels from `first` on, all of which exist.
     ///
     /// # Safety
     /// The processor has NEON, and the last of the [`CHANNELS`] is one of `requant`.

@@ -8,7 +8,7 @@ use crate::requant::Range8;
 
 /// A way of storing. Results are exact for every requantised accumulator within `+-2^30`.
 pub(crate) trait Sink: Copy {
-    /// What is stored.
+    /// Element that is stored.
     type Out: Copy + Default;
 
     /// Stores 8 channels.
@@ -50,7 +50,7 @@ fn narrow(rq: [int32x4_t; 2]) -> int16x8_t {
 }
 
 impl Store8 {
-    /// That of `range`, if its zero is not absurd.
+    /// The sink of `range`, if its zero is not absurd.
     #[inline]
     #[target_feature(enable = "neon")]
     pub(crate) fn new(range: Range8) -> Option<Self> {
@@ -138,7 +138,7 @@ impl Sink for Add32 {
 /// `out = table[clamp(rq + zero, 0, table.len() - 1)]`.
 #[derive(Clone, Copy)]
 pub(crate) struct Table8<'a> {
-    /// Where the table starts.
+    /// Start of the table.
     table: uint64x2_t,
     entries: PhantomData<&'a [i8]>,
     zero: int32x4_t,
@@ -146,7 +146,7 @@ pub(crate) struct Table8<'a> {
 }
 
 impl<'a> Table8<'a> {
-    /// That of a table that is not empty and shorter than 2^31.
+    /// The sink of a table that is not empty and shorter than 2^31.
     #[inline]
     #[target_feature(enable = "neon")]
     pub(crate) fn new(table: &'a [i8], zero: i32) -> Option<Self> {

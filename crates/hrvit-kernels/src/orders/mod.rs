@@ -90,7 +90,7 @@ impl Emulated {
         self.order
     }
 
-    /// What has the same bytes in every order.
+    /// The kernels that have the same bytes in every order.
     pub(crate) const fn beside(self) -> IsaToken {
         *self.beside
     }

@@ -32,11 +32,11 @@ pub struct Cells {
     pub step: usize,
     /// Width of a sample, below 2^31.
     pub whole: u32,
-    /// Where the first cell begins in the first sample, below `whole`.
+    /// Start of the first cell in the first sample, below `whole`.
     pub part: u32,
     /// Whole samples of a cell, below 2^31.
     pub step_whole: usize,
-    /// What is left of a cell, below `whole`.
+    /// Rest of a cell, below `whole`.
     pub step_part: u32,
     /// Factor of the mean.
     pub reciprocal: u32,

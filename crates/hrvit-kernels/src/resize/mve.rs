@@ -29,7 +29,7 @@ struct Source {
 }
 
 impl Source {
-    /// That of `segment`, everything times `scale`.
+    /// The source of `segment`, everything times `scale`.
     #[inline(always)]
     fn new(source: &Rows<'_>, segment: &Segment, scale: i32) -> Option<Self> {
         let [near, far] = [source.tokens(segment.near)?, source.tokens(segment.far)?];

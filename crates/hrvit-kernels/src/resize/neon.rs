@@ -68,7 +68,7 @@ struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// That of `source`, everything times `scale`; its weights have 16 bits.
+    /// The source of `rows`, everything times `scale`; its weights have 16 bits.
     #[inline]
     #[target_feature(enable = "neon")]
     fn new(rows: &'a Rows<'a>, scale: i32) -> Self {

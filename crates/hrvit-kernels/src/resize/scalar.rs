@@ -19,7 +19,7 @@ pub(super) fn bilinear_add(source: &Rows<'_>, columns: usize, scale: i32, first:
     }
 }
 
-/// What is kept of the values that an output column has had so far.
+/// State kept of the values that an output column has had so far.
 trait Best: Copy {
     /// Without any value.
     const NONE: Self;

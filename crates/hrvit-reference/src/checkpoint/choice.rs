@@ -34,7 +34,7 @@ pub(super) struct Choice<P> {
 
 /// One of the network's tensors.
 pub(super) struct Chosen<P> {
-    /// What it is in the network.
+    /// Its parameter in the network.
     pub(super) parameter: Parameter,
     /// How it comes from the file's.
     pub(super) recipe: Recipe,

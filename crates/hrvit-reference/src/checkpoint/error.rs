@@ -16,7 +16,7 @@ pub enum CheckpointError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The file has no bytes.
@@ -30,7 +30,7 @@ pub enum CheckpointError {
     UnknownFormat {
         /// The file.
         path: PathBuf,
-        /// What it is, as far as its first bytes say, and what to do.
+        /// Its kind, as far as its first bytes say, and what to do.
         found: &'static str,
     },
     /// A .pth or safetensors file whose inside is damaged or of another kind.
@@ -38,7 +38,7 @@ pub enum CheckpointError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
     /// A tensor of a type that is not read.
@@ -94,7 +94,7 @@ pub enum CheckpointError {
         missing: usize,
         /// How many the network has.
         total: usize,
-        /// What may be the reason.
+        /// A possible reason.
         hint: String,
     },
     /// A tensor beside the weights is not in the network.
@@ -106,7 +106,7 @@ pub enum CheckpointError {
         found: Vec<usize>,
         /// How many are too many.
         extra: usize,
-        /// What may be the reason, and what to do.
+        /// A possible reason, and what to do.
         hint: String,
     },
     /// A tensor has another shape than the network gives it.
@@ -118,7 +118,7 @@ pub enum CheckpointError {
         expected: Vec<usize>,
         /// Shape in the file.
         found: Vec<usize>,
-        /// What may be the reason.
+        /// A possible reason.
         hint: Option<String>,
     },
     /// A value is NaN or infinite.

@@ -10,7 +10,7 @@ use crate::pth::{Budget, MAX_AXES, Source, shown};
 
 /// Bytes before the header: its length.
 const LEN: u64 = 8;
-/// What the header has beside tensors.
+/// Entry that the header has beside tensors.
 const METADATA: &str = "__metadata__";
 
 /// A tensor in a file.
@@ -56,7 +56,7 @@ pub(super) fn read(source: &mut Source<'_>, budget: &mut Budget) -> Result<Vec<(
 /// Reads the object whose fields are tensors.
 struct Tensors<'b> {
     budget: &'b mut Budget,
-    /// Where the tensors' bytes begin.
+    /// Offset of the tensors' bytes.
     data: u64,
 }
 

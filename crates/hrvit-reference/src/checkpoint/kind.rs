@@ -1,9 +1,9 @@
-//! What a file is that is no checkpoint.
+//! Kinds of files that are no checkpoints.
 
-/// What to do about a file of no known kind.
+/// Remedy for a file of no known kind.
 const UNKNOWN: &str = "neither a .pth file of torch.save nor a .safetensors file; load it in PyTorch and save its state_dict() with torch.save";
 
-/// What a file that starts with `head` is, and what to do.
+/// Kind of a file that starts with `head`, and what to do.
 pub(super) fn of(head: &[u8]) -> &'static str {
     known(head).unwrap_or(UNKNOWN)
 }

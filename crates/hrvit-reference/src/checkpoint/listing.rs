@@ -1,4 +1,4 @@
-//! What a file has, under the names that it gives.
+//! Contents of a file, under the names that it gives.
 
 use crate::pth::View;
 

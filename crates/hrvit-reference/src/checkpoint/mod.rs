@@ -1,6 +1,6 @@
 //! Checkpoints: reading, checking, making and writing them.
 //!
-//! A [`Checkpoint`] holds exactly the tensors that its network has ([`crate::parameters()`]), as f32, all finite. Whatever reads one names the first tensor that
+//! A [`Checkpoint`] holds exactly the tensors that its network has ([`crate::parameters()`]), as f32, all finite. Every reader names the first tensor that
 //! does not fit and says what was expected.
 
 mod choice;
@@ -37,7 +37,7 @@ pub use {
     taken::Taken,
 };
 
-/// What a file's description may take for each tensor of the network, however little: with averages of it and the optimiser's state that training keeps.
+/// Bytes that a file's description may take for each tensor of the network, however little: with averages of it and the optimiser's state that training keeps.
 const DESCRIPTION: u64 = 8 << 10;
 /// Bytes that are read of a pipe, beyond 16 times the network's tensors.
 const MAX_PIPE: u64 = 16 << 20;
@@ -71,7 +71,7 @@ impl Checkpoint {
 
     /// Reads of a file what `selection` says.
     ///
-    /// Whatever stands in front of the network's names is found: dictionaries, wrappers (`module.`, `_orig_mod.`) and any prefix that all share. Tensors that
+    /// Prefixes of the network's names are found: dictionaries, wrappers (`module.`, `_orig_mod.`) and any prefix that all share. Tensors that
     /// serve training alone, integers and the counters of BatchNorms are left out; [`Self::taken`] says what was. f16, bf16 and f64 become f32. Nothing in the
     /// file is run, and names and shapes are compared with the network's before a value is read. A pipe is read whole, up to 16 MiB and 16 times the network's
     /// tensors.
@@ -180,12 +180,12 @@ impl Checkpoint {
         &self.network
     }
 
-    /// Where the weights come from, in words: the file's path or the seed.
+    /// Origin of the weights, in words: the file's path or the seed.
     pub fn origin(&self) -> &str {
         &self.origin
     }
 
-    /// What was taken of the file.
+    /// The parts that were taken of the file.
     pub fn taken(&self) -> &Taken {
         &self.taken
     }

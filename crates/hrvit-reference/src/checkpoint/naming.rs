@@ -9,7 +9,7 @@ use crate::parameters::Parameter;
 /// Whose names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Naming {
-    /// Those of [`crate::parameters()`].
+    /// Names of [`crate::parameters()`].
     Own,
     /// A classifier whose backbone's names start with `backbone.`.
     UnderBackbone,
@@ -42,7 +42,7 @@ enum How {
 }
 
 impl Naming {
-    /// Those that a checkpoint with `head` may have.
+    /// Namings that a checkpoint with `head` may have.
     pub(super) fn of(head: Head) -> &'static [Self] {
         match head {
             Head::Segformer => &[Self::Own, Self::Original, Self::Normalised, Self::NormalisedBiased],
@@ -50,7 +50,7 @@ impl Naming {
         }
     }
 
-    /// What the names are, in words; none of the network's own.
+    /// Description of the names, in words; none of the network's own.
     pub(super) fn description(self) -> Option<&'static str> {
         match self {
             Self::Own => None,
@@ -66,7 +66,7 @@ impl Naming {
         self == Self::Original && name.starts_with("decode_head.conv_seg.")
     }
 
-    /// Where `parameter` comes from.
+    /// Origin of `parameter`.
     pub(super) fn recipe(self, parameter: &Parameter) -> Recipe {
         let Parameter { name, shape } = parameter;
         let one = |name: String, shape: &[usize], how| Recipe { sources: vec![Parameter { name, shape: shape.to_vec() }], how };

@@ -6,7 +6,7 @@ use wildmatch::WildMatch;
 /// training.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
-    /// What stands in front of the network's names, dictionaries included (`state_dict.net.`); otherwise it is found.
+    /// Prefix of the network's names, dictionaries included (`state_dict.net.`); otherwise it is found.
     pub prefix: Option<String>,
     /// Patterns of names that are left out; `*` stands for any characters, `?` for one.
     pub ignore: Vec<String>,

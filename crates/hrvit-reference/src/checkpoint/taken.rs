@@ -1,18 +1,18 @@
-//! What was taken of a file, in words.
+//! Parts that were taken of a file, in words.
 
 use std::fmt;
 
 /// Groups of tensors whose names are shown.
 const SHOWN: usize = 5;
 
-/// What was taken of a file.
+/// Parts that were taken of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Taken {
-    /// What stood in front of every name, as the file has it; empty where nothing did.
+    /// Prefix of every name, as the file has it; empty if there is none.
     pub prefix: String,
     /// Whether these are averaged weights beside others.
     pub averaged: bool,
-    /// What was done beyond reading, in words.
+    /// Changes beyond reading, in words.
     pub changes: Vec<String>,
     /// Tensors beside the weights that were left out: first part of their names and how many.
     pub left_out: Vec<(String, usize)>,

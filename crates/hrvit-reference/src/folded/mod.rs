@@ -26,7 +26,7 @@ pub struct OpWeights {
 
 /// Sees the forward pass operator by operator.
 pub trait Tap {
-    /// Called once after operator `op` (its position in [`Network::ops`] of `step`) has been computed. What the tap leaves in `output` is what the graph goes
+    /// Called once after operator `op` (its position in [`Network::ops`] of `step`) has been computed. The tap leaves in `output` the values that the graph goes
     /// on with.
     ///
     /// | kind | `input` | `output` |
@@ -56,7 +56,7 @@ pub trait Tap {
     /// `FinalLinear`'s input is the mean of `FinalConv`'s output, one token.
     fn op(&mut self, step: Step, op: usize, kind: OpKind, input: &Map, output: &mut Map);
 
-    /// Called after a residual sum: `x + to_out + des` of [`Step::Attention`], `x + fc2` of [`Step::MixCfn`]. What the tap leaves in `x` is the new residual.
+    /// Called after a residual sum: `x + to_out + des` of [`Step::Attention`], `x + fc2` of [`Step::MixCfn`]. The tap leaves the new residual in `x`.
     fn residual(&mut self, step: Step, x: &mut Map) {
         let _ = (step, x);
     }

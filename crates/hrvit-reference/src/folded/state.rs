@@ -1,4 +1,4 @@
-//! What lives between steps.
+//! State that lives between steps.
 
 use std::io::{Error, ErrorKind, Read, Result, Write};
 
@@ -47,7 +47,7 @@ impl State {
     }
 
     /// Writes everything that lives, to be read back by [`Self::read`] on the same kind of machine or another: little-endian; the picture's height and width
-    /// (u16) and bytes, then per map rows, columns, channels (u32) and values (f32). What does not live has size 0.
+    /// (u16) and bytes, then per map rows, columns, channels (u32) and values (f32). A part that does not live has size 0.
     pub fn write(&self, to: &mut impl Write) -> Result<()> {
         to.write_all(&MAGIC)?;
         let size = self.frame.as_ref().map_or(Size { height: 0, width: 0 }, Frame::size);

@@ -79,7 +79,7 @@ pub(super) fn fusion(scope: &Scope<'_>, spec: &Spec, module: usize, inputs: &[Ma
     (0..spec.branches(module)).map(output).collect()
 }
 
-/// What input `source` contributes to output `branch`.
+/// Contribution of input `source` to output `branch`.
 fn term(scope: &Scope<'_>, branch: usize, source: usize, x: &Map) -> Map {
     if source == branch {
         return x.clone();

@@ -17,7 +17,7 @@ pub enum Softmax {
     Base2,
 }
 
-/// What [`cross_shaped`] computes.
+/// Results of [`cross_shaped`].
 pub struct Attention {
     /// `[rows, columns, C]`: per query and head, the weighted mean of the strip's values.
     pub values: Map,

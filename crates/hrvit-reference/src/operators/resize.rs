@@ -21,7 +21,7 @@ pub fn nearest(x: &Map, factor: usize) -> Map {
     Map { rows: x.rows * factor, columns: x.columns * factor, channels: x.channels, data }
 }
 
-/// Where output pixel `at` of `to` lies among `from` input pixels (pixel centres aligned, as with `align_corners = false`): the two neighbours and the second
+/// Place of output pixel `at` of `to` among `from` input pixels (pixel centres aligned, as with `align_corners = false`): the two neighbours and the second
 /// one's weight.
 fn neighbours(at: usize, from: usize, to: usize) -> (usize, usize, f32) {
     let position = ((at as f64 + 0.5) * from as f64 / to as f64 - 0.5).max(0.0);

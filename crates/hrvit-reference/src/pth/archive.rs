@@ -16,7 +16,7 @@ use super::zip::{self, Entry};
 /// The entries of an archive.
 pub(super) struct Archive {
     entries: HashMap<String, Entry>,
-    /// Where entries that have been checked have their bytes.
+    /// Offsets of the bytes of entries that have been checked.
     checked: HashMap<String, u64>,
     /// Folder of the pickle inside the archive, with its slash.
     folder: String,

@@ -1,6 +1,6 @@
 //! Bytes that a file's description may take.
 
-/// What is left of a number of bytes.
+/// Rest of a number of bytes.
 #[derive(Debug)]
 pub(crate) struct Budget {
     whole: u64,

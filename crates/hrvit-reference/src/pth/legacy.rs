@@ -84,7 +84,7 @@ fn sizes<'a>(heap: &'a Heap, budget: &mut Budget) -> Result<HashMap<&'a str, u64
     Ok(sizes)
 }
 
-/// Where the storages lie: in the order of `keys`, from `at` on.
+/// Offsets of the storages: in the order of `keys`, from `at` on.
 fn locate(
     source: &mut Source<'_>,
     mut at: u64,

@@ -154,7 +154,7 @@ impl<R: Read> Machine<'_, R> {
         format!("the pickle takes a value where there is none, at byte {}: the file is damaged, {REMEDY}", self.input.at())
     }
 
-    /// Where the innermost open group begins.
+    /// Start of the innermost open group.
     fn floor(&self) -> usize {
         self.marks.last().copied().unwrap_or(0)
     }
@@ -347,7 +347,7 @@ impl<R: Read> Machine<'_, R> {
         }
     }
 
-    /// What a call gives: a tensor, a dictionary, or an object that holds nothing.
+    /// Result of a call: a tensor, a dictionary, or an object that holds nothing.
     fn reduce(&mut self) -> Result<Value, String> {
         let (mut arguments, mut function) = (self.pop()?, self.pop()?);
         for _ in 0..MAX_WRAPPERS {

@@ -1,4 +1,4 @@
-//! What mmsegmentation saves beside weights: names of the classes and their colours.
+//! Data that mmsegmentation saves beside weights: names of the classes and their colours.
 
 use super::budget::Budget;
 use super::value::{Heap, Value};

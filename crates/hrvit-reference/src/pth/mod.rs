@@ -39,9 +39,9 @@ use value::{Heap, Value};
 
 use crate::checkpoint::ClassNames;
 
-/// What a file's description may take in any case.
+/// Bytes that a file's description may take in any case.
 const LEAST: u64 = 1 << 20;
-/// What to do about a file that cannot be read.
+/// Remedy for a file that cannot be read.
 const REMEDY: &str = "load the file in PyTorch and save its state_dict() again with torch.save";
 
 /// The most characters of a file's own text that an error shows.
@@ -72,7 +72,7 @@ impl Form {
     }
 }
 
-/// What a file has.
+/// Contents of a file.
 pub(crate) struct Found {
     pub(crate) tensors: walk::Views,
     /// Names of classes beside them.
@@ -90,7 +90,7 @@ enum Storages {
     Legacy(Legacy),
 }
 
-/// What the description of `source` may take: `allowance` bytes and one MiB more than the file has.
+/// Bytes that the description of `source` may take: `allowance` bytes and one MiB more than the file has.
 pub(crate) fn budget(source: &Source<'_>, allowance: u64) -> Budget {
     Budget::new(source.len().saturating_add(allowance).saturating_add(LEAST))
 }
@@ -124,7 +124,7 @@ pub(crate) fn open<'a>(mut source: Source<'a>, form: Form, allowance: u64) -> Re
 /// Keys under which an object may be the module itself.
 const MODULES: [&str; 6] = ["model", "state_dict", "model_ema", "ema", "module", "net"];
 
-/// What a pickle without tensors may be: an object, itself or where a dictionary of weights is expected.
+/// Guess at a pickle without tensors: an object, itself or where a dictionary of weights is expected.
 fn no_tensors(heap: &Heap, root: Value) -> String {
     let (what, class) = match root {
         Value::Foreign(class) => ("it".to_owned(), Some(class)),

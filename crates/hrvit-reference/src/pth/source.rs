@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// What can be read at any place.
+/// A source that can be read at any place.
 trait Seekable: Read + Seek {}
 impl<T: Read + Seek> Seekable for T {}
 

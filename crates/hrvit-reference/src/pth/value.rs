@@ -106,7 +106,7 @@ impl StorageClass {
     }
 }
 
-/// What values are made of.
+/// Storage of values.
 #[derive(Debug, Default)]
 pub(super) struct Heap {
     text: Vec<u8>,
@@ -202,7 +202,7 @@ impl Heap {
     }
 }
 
-/// What a vector's first allocation has room for beside its first item.
+/// Items that a vector's first allocation has room for beside its first.
 fn least<T>(vector: &[T]) -> usize {
     if vector.is_empty() { 3 } else { 0 }
 }

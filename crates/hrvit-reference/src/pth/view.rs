@@ -95,7 +95,7 @@ impl View {
         })
     }
 
-    /// Where each value lies behind the first, row-major.
+    /// Offset of each value from the first, row-major.
     fn positions(&self, count: u64) -> impl Iterator<Item = u64> {
         (0..count).map(|index| {
             let axes = self.shape.iter().zip(&self.strides).rev();

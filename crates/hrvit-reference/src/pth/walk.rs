@@ -13,14 +13,14 @@ pub(super) type Views = Vec<Listed<Result<View, String>>>;
 
 /// A dictionary that is being looked through.
 struct Open<'a> {
-    /// What stands in front of its keys.
+    /// Prefix of its keys.
     prefix: String,
     dictionary: usize,
     /// Items that are left.
     items: &'a [(Span, Value)],
 }
 
-/// Tensors of the dictionary `root` and of all dictionaries in it, [`MAX_DEPTH`] deep. Whatever else was saved is left out.
+/// Tensors of the dictionary `root` and of all dictionaries in it, [`MAX_DEPTH`] deep. Everything else that was saved is left out.
 pub(super) fn tensors(heap: &Heap, root: Value, budget: &mut Budget) -> Result<Views, String> {
     let mut found = Vec::new();
     let mut open: Vec<Open<'_>> = Vec::new();

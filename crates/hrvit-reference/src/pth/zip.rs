@@ -21,11 +21,11 @@ const ENTRY: u64 = 256;
 /// An entry.
 #[derive(Debug)]
 pub(super) struct Entry {
-    /// Where its header is.
+    /// Offset of its header.
     header: u64,
     /// Number of its bytes.
     pub(super) len: u64,
-    /// Where the next header or the directory is.
+    /// Offset of the next header or the directory.
     end: u64,
     /// CRC-32 of its bytes.
     pub(super) crc: u32,
@@ -75,7 +75,7 @@ pub(super) fn directory(source: &mut Source<'_>, budget: &mut Budget) -> Result<
     Ok(entries)
 }
 
-/// Where the directory is, its bytes and its number of entries.
+/// Offset of the directory, its bytes and its number of entries.
 fn end(source: &mut Source<'_>) -> Result<(u64, u64, u64), String> {
     let tail_len = source.len().min(END + MAX_COMMENT);
     let tail_at = source.len() - tail_len;
@@ -150,7 +150,7 @@ fn extra64(mut extra: &[u8]) -> &[u8] {
 }
 
 impl Entry {
-    /// Where its bytes begin.
+    /// Offset of its bytes.
     pub(super) fn locate(&self, source: &mut Source<'_>, name: &str) -> Result<u64, String> {
         if self.flags & 1 != 0 {
             return Err(format!("{}: encrypted; expected an entry that is stored as it is, as torch.save does", shown(name)));

@@ -106,7 +106,7 @@ pub struct Buffers<'a, A: Arithmetic> {
 }
 
 impl<'a, A: Arithmetic> Buffers<'a, A> {
-    /// Those for lines from `first` on.
+    /// Buffers for lines from `first` on.
     pub fn cut(shape: &Shape, first: usize, slicer: &mut ArenaSlicer<'a>) -> Result<Self, Fault> {
         let Shape { tokens, channels, dim, tile, .. } = *shape;
         let (half_line, strip, v_lines) = (shape.half_line(), shape.strip_lines(), shape.v_lines());
@@ -126,7 +126,7 @@ impl<'a, A: Arithmetic> Buffers<'a, A> {
     }
 }
 
-/// Where the channels of a walk lie: the first half (rows) or the second (columns).
+/// Channels of a walk: the first half (rows) or the second (columns).
 #[derive(Clone, Copy)]
 pub struct Half {
     /// First channel of the half.

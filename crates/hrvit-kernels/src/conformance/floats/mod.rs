@@ -2,7 +2,7 @@
 //!
 //! **The bound.** An f16 result is at most one unit in the last place from the definition's, plus [`RELATIVE`] times a magnitude: for a sum of products, the sum of
 //! their magnitudes and the bias's (twice where an activation follows, whose slope is below 2); a f32 sum has the latter only, and its own magnitude added. Each
-//! family says what its magnitude is. Where the definition needs no rounding that depends on the order of sums, results are equal: conversions, sums of two, patches,
+//! family says what its magnitude is. If the definition needs no rounding that depends on the order of sums, results are equal: conversions, sums of two, patches,
 //! labels, margins.
 
 mod elements;
@@ -45,7 +45,7 @@ fn near_sum(want: f32, got: f32, magnitude: impl FnOnce() -> f32) -> bool {
     got.is_finite() && (want == got || (want - got).abs() <= RELATIVE * (magnitude() + want.abs()))
 }
 
-/// What operands are like.
+/// Kind of operands.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
     /// Between 2^-6 and 4 in magnitude.
