@@ -6,7 +6,7 @@ use hrvit_core::{AlignedBytes, Engine, ModelBuf, NoObserver, Plan, Segmentation,
 use image::imageops::{FilterType, resize};
 use image::{ImageReader, Limits, RgbImage};
 
-/// What an application keeps between frames: nothing of it is borrowed.
+/// State that an application keeps between frames: nothing of it is borrowed.
 struct Vision {
     engine: Engine<ModelBuf, AlignedBytes>,
     labels: Vec<u8>,

@@ -1,4 +1,4 @@
-//! What 64-bit ARM machines without an operating system share: one core at exception level 1, MMU and caches on, every exception a fault.
+//! Parts that 64-bit ARM machines without an operating system share: one core at exception level 1, MMU and caches on, every exception a fault.
 #![no_std]
 
 use core::panic::PanicInfo;
@@ -12,7 +12,7 @@ mod start;
 
 pub use cycles::Cycles;
 
-/// Where all exceptions lead.
+/// Handler of all exceptions.
 extern "C" fn fault() -> ! {
     let (cause, at, address): (u64, u64, u64);
     // SAFETY: reads what the exception left in registers.
@@ -26,7 +26,7 @@ extern "C" fn fault() -> ! {
     process::exit(1)
 }
 
-/// What the processor says of an exception.
+/// The processor's registers for an exception.
 struct Exception {
     at: u64,
     cause: u64,

@@ -107,7 +107,7 @@ unsafe impl Sync for Table {}
 
 static TABLE: Table = Table(UnsafeCell::new([0; BLOCKS]));
 
-/// Where virtual and physical address are the same: a block entry, accessed before.
+/// Block entry whose virtual and physical address are the same, accessed before.
 const fn block(at: u64) -> u64 {
     at << 29 | 1 | 1 << 10
 }

@@ -27,7 +27,7 @@ pub fn end(code: i32) -> ! {
 }
 
 fn stay(code: i32, Outputs { bad, hertz, .. }: Outputs) -> ! {
-    /// Where programs begin again: the time that they stay, in the units of a blink.
+    /// Time that programs stay before they begin again, in the units of a blink.
     const UNITS: u32 = 40;
     let mut units = 0;
     let mut pause = |count: u32| {

@@ -1,4 +1,4 @@
-//! What boards share. The log goes to the debugger, by RTT, and to the serial port, by the same defmt frames. A program ends where somebody looks: a debugger gets
+//! Parts that boards share. The log goes to the debugger, by RTT, and to the serial port, by the same defmt frames. A program ends where somebody looks: a debugger gets
 //! its exit code, a person an LED and the last line of the log.
 #![no_std]
 
@@ -14,7 +14,7 @@ use runner::Port;
 
 pub use ending::end;
 
-/// What a board has to show things with. Functions, since they are called from faults too.
+/// Means of a board to show things. Functions, since they are called from faults too.
 #[derive(Clone, Copy, Debug)]
 pub struct Outputs {
     /// Sends bytes over the serial port.
@@ -23,7 +23,7 @@ pub struct Outputs {
     pub flush: fn(),
     /// Turns the LED on or off that says that all is well.
     pub good: fn(bool),
-    /// That of errors; may be the same one.
+    /// The LED of errors; may be the same one.
     pub bad: fn(bool),
     /// The processor's clock.
     pub hertz: u32,

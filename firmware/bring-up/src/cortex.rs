@@ -1,4 +1,4 @@
-//! What the processor itself needs: Cortex-M55 and its relatives of Armv8.1-M.
+//! Start-up of the processor itself: Cortex-M55 and its relatives of Armv8.1-M.
 
 use crate::Registers;
 

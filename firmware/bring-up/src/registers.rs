@@ -20,7 +20,7 @@ pub trait Registers {
     fn clock(&mut self, hertz: u32);
 }
 
-/// What a sequence waited for in vain.
+/// Event that a sequence waited for in vain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stuck(pub &'static str);
 

@@ -64,9 +64,9 @@ fn the_serial_port_says_what_it_is_given() {
 
 /// A fault that is put into the start-up by changing what it writes.
 struct Mutation {
-    /// What goes wrong, by the number that the review gave it where it is one of those.
+    /// The fault, by the number that the review gave it if it is one of those.
     name: &'static str,
-    /// What must be found.
+    /// The rule that must be found broken.
     rule: Rule,
     tamper: fn(u32, u32) -> Vec<(u32, u32)>,
 }

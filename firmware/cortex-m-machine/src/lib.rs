@@ -1,4 +1,4 @@
-//! What machines with a Cortex-M processor share: panics and faults end a program with exit code 1, and caches are turned on in one way.
+//! Parts that machines with a Cortex-M processor share: panics and faults end a program with exit code 1, and caches are turned on in one way.
 #![no_std]
 
 mod mapped;
@@ -14,7 +14,7 @@ use panic_probe as _;
 pub use mapped::Mapped;
 pub use semihosting::process::exit;
 
-/// What ends programs, where it is not [`exit`].
+/// Function that ends programs, if it is not [`exit`].
 static END: Mutex<Cell<Option<fn(i32) -> !>>> = Mutex::new(Cell::new(None));
 
 /// From now on panics and faults end the program by `end`, with exit code 1, instead of [`exit`].
@@ -46,7 +46,7 @@ unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
     }
 }
 
-/// Where the processor stopped.
+/// Place at which the processor stopped.
 struct Fault {
     at: u32,
     from: u32,

@@ -1,4 +1,4 @@
-//! What the emulated machines share: logs and exit codes by semihosting, model images that QEMU loads, a serial flash made of memory.
+//! Parts that the emulated machines share: logs and exit codes by semihosting, model images that QEMU loads, a serial flash made of memory.
 #![no_std]
 
 #[cfg(target_arch = "arm")]

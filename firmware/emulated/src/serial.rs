@@ -18,7 +18,7 @@ pub trait Uart {
     fn receive() -> Option<u8>;
 }
 
-/// What defmt writes to.
+/// Port that defmt writes to.
 struct Sender(fn(u8));
 
 impl ErrorType for Sender {

@@ -1,4 +1,4 @@
-//! What a machine's build script does: reads the network and size to plan for from the environment, plans the arena, finds it a place in the machine's memory,
+//! Build script of a machine: reads the network and size to plan for from the environment, plans the arena, finds it a place in the machine's memory,
 //! and hands the linker and the program what follows from it.
 //!
 //! | variable | default | meaning |
@@ -32,12 +32,12 @@ pub struct Memory {
     pub bytes: usize,
 }
 
-/// What a build script knows of its machine.
+/// Facts that a build script knows of its machine.
 #[derive(Clone, Copy, Debug)]
 pub struct Machine {
     /// Name, as in the log.
     pub name: &'static str,
-    /// Where the arena may lie, the fastest memory first.
+    /// Memories that the arena may lie in, the fastest first.
     pub arena: &'static [Memory],
     /// Region of an embedded model image.
     pub model: &'static str,
@@ -56,7 +56,7 @@ pub struct Placed {
     pub head: usize,
     /// Index in [`Machine::arena`] of the memory that arena and head lie in.
     pub memory: usize,
-    /// That of the label map's: another one only where no memory holds all.
+    /// Index of the label map's memory: another one only where no memory holds all.
     pub labels_memory: usize,
 }
 

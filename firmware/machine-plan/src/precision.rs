@@ -9,7 +9,7 @@ use hrvit_format::{ModelBuf, Parts, WideParts, record};
 
 use crate::{Target, script};
 
-/// What the program has code for besides 8 bits.
+/// Precisions that the program has code for besides 8 bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Features {
     /// Half precision.
@@ -19,7 +19,7 @@ pub struct Features {
 }
 
 impl Features {
-    /// Those of the program that is built.
+    /// Precisions of the program that is built.
     pub fn of_build() -> Self {
         Self { fp16: script::feature("FP16"), int16x8: script::feature("INT16X8") }
     }
@@ -42,7 +42,7 @@ impl Features {
     }
 }
 
-/// What `HRVIT_PRECISION` says; where it says nothing, everything is in half precision with feature `fp16`, else in 16-bit activations with feature `int16x8`, else
+/// Precision by `HRVIT_PRECISION`. Unset, everything is in half precision with feature `fp16`, else in 16-bit activations with feature `int16x8`, else
 /// in 8 bits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Precision {

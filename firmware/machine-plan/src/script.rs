@@ -1,4 +1,4 @@
-//! What the plan becomes: constants for the program, sections for the linker, the embedded image.
+//! Output of the plan: constants for the program, sections for the linker, the embedded image.
 
 use std::{env, path::Path};
 

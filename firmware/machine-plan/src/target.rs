@@ -1,4 +1,4 @@
-//! What a program is planned for: network, size and frames, from environment variables.
+//! Target that a program is planned for: network, size and frames, from environment variables.
 
 use std::{env, fmt};
 

@@ -15,9 +15,9 @@ use embedded_hal_nb::serial::Read;
 pub struct Pins {
     /// The port.
     pub port: Peri<'static, peripherals::UART0>,
-    /// What it sends on.
+    /// Pin that it sends on.
     pub send: Peri<'static, peripherals::PIN_0>,
-    /// What it receives on.
+    /// Pin that it receives on.
     pub receive: Peri<'static, peripherals::PIN_1>,
     /// The board's only LED, lit when high.
     pub led: Peri<'static, peripherals::PIN_25>,

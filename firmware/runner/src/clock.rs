@@ -7,13 +7,13 @@ pub trait Clock: Sync {
     /// The counter.
     fn now(&self) -> u32;
 
-    /// What [`Clock::in_unit`] returns.
+    /// Unit of [`Clock::in_unit`].
     fn unit(&self) -> Unit;
 
     /// Units per second; 0 where a unit has no fixed length.
     fn hertz(&self) -> u32;
 
-    /// What [`Clock::now`] advances by in a second of time.
+    /// Ticks by which [`Clock::now`] advances in a second of time.
     fn ticks_per_second(&self) -> u32;
 
     /// `ticks` of the counter in [`Clock::unit`].

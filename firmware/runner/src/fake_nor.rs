@@ -6,7 +6,7 @@ use embedded_hal::spi::{Error, ErrorKind, ErrorType, Operation, SpiDevice};
 
 use crate::nor::{IDENTIFY, READ, READ_WIDE};
 
-/// What goes wrong.
+/// Fault of the flash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The bus reports an error.
@@ -17,7 +17,7 @@ pub enum Fault {
     Flip,
 }
 
-/// What the fake's bus reports.
+/// Error that the fake's bus reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BusError;
 
@@ -30,9 +30,9 @@ impl Error for BusError {
 /// The flash: `memory`, and erased bytes behind it.
 #[derive(Clone, Debug)]
 pub struct FakeNor<'m> {
-    /// What was written to it.
+    /// Bytes that were written to it.
     pub memory: &'m [u8],
-    /// What it answers to [`IDENTIFY`].
+    /// Its answer to [`IDENTIFY`].
     pub id: [u8; 3],
     /// Counts reads of memory.
     pub reads: Option<&'m Cell<usize>>,

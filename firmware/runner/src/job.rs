@@ -31,7 +31,7 @@ pub static CRCS: [AtomicU32; MAX_STEPS] = [const { AtomicU32::new(0) }; MAX_STEP
 #[cfg(feature = "fp16")]
 pub static MAGNITUDES: [Magnitude; MAX_STEPS] = [const { Magnitude::new() }; MAX_STEPS];
 
-/// Where the golden frame and its CRCs come from.
+/// Source of the golden frame and its CRCs.
 pub trait Golden {
     /// The frame, where it can be addressed.
     fn frame(&self) -> Option<&[u8]>;
@@ -97,7 +97,7 @@ impl Golden for hrvit_format::Golden<'_> {
     }
 }
 
-/// What a program is given.
+/// State that a program is given.
 pub struct Job<'j, S, G> {
     /// Name of the machine.
     pub machine: &'static str,
@@ -113,7 +113,7 @@ pub struct Job<'j, S, G> {
     pub stack_lowest: usize,
     /// Frames behind the image.
     pub clip: Option<Clip<'j>>,
-    /// Where frames may come from.
+    /// Port that frames may come from.
     pub port: Option<Port>,
     pub(crate) engine: Engine<S, &'j mut [u8], Workers>,
     pub(crate) golden: G,

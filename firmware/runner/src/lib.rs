@@ -1,4 +1,4 @@
-//! What every machine runs. A machine brings a clock, memory, the model image and perhaps a marker pin; the three programs are the same everywhere:
+//! Programs that every machine runs. A machine brings a clock, memory, the model image and perhaps a marker pin; the three programs are the same everywhere:
 //!
 //! | program | does |
 //! |---|---|

@@ -17,7 +17,7 @@ pub struct Pair {
 
 type Work<'w> = dyn Fn(usize, usize) + Sync + 'w;
 
-/// What the second core is to do.
+/// Order to the second core.
 #[derive(Clone, Copy)]
 struct Errand {
     first: usize,
@@ -60,7 +60,7 @@ fn rest() {
     core::hint::spin_loop();
 }
 
-/// What the second core does from its start on: its half of every step. To be called by one core, once.
+/// The second core's program from its start on: its half of every step. To be called by one core, once.
 pub fn attend() -> ! {
     let mut done = DONE.load(Relaxed);
     ATTENDS.store(1, Release);

@@ -1,8 +1,8 @@
-//! What the build script planned, and the memory for it.
+//! The build script's plan, and the memory for it.
 
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// What the build script planned, as the function that [`crate::planned!`] declares hands it out.
+/// The build script's plan, as the function that [`crate::planned!`] declares hands it out.
 #[derive(Debug)]
 pub struct Planned {
     /// The machine's name, as in the log.
@@ -59,7 +59,7 @@ macro_rules! planned {
     };
 }
 
-/// What [`crate::planned!`] writes into other crates.
+/// Names that [`crate::planned!`] writes into other crates.
 #[doc(hidden)]
 pub mod declare {
     pub use hrvit_core::Arena;

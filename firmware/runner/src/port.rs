@@ -23,9 +23,9 @@ pub struct Port {
 /// The rows of one frame.
 #[derive(Debug)]
 pub struct Rows<'c, C> {
-    /// Where they come from.
+    /// Port that they come from.
     pub port: Port,
-    /// What the time until an answer is told by.
+    /// Clock that times the wait for an answer.
     pub clock: &'c C,
     /// Which frame, from 0.
     pub frame: u16,

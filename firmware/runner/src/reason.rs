@@ -39,7 +39,7 @@ pub enum Reason {
         drift: Drift,
         /// How far it may be.
         bound: DriftBound,
-        /// What is farther first.
+        /// The first value that is farther.
         first: Option<First>,
     },
 }

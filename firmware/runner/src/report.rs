@@ -13,7 +13,7 @@ fn variant(plan: &Plan) -> &'static str {
     VARIANTS.into_iter().find(|name| Spec::variant(name).as_ref() == Some(&plan.network().spec)).unwrap_or("custom")
 }
 
-/// What runs where. `probe`: one reading of the clock, in its unit.
+/// The program that runs, and its machine. `probe`: one reading of the clock, in its unit.
 pub fn run<S: ModelSource, G>(job: &Job<'_, S, G>, clock: &impl Clock, frames: u32, probe: u64) {
     let (plan, size) = (job.plan(), job.plan().size());
     let run = Run {
@@ -43,12 +43,12 @@ pub fn total(plan: &Plan, ticks: u64, stack: usize, labels_crc: u32) {
     defmt::info!("{}", Total { ticks, macs, stack, labels_crc: Crc(labels_crc) });
 }
 
-/// What a step took in the frames that were measured, one by one, in the clock's unit.
+/// Ticks of a step in the frames that were measured, one by one, in the clock's unit.
 pub fn spread(id: StepId, spread: &crate::spread::Spread) {
     defmt::info!("{}", Spread { id: id.0, mean: spread.mean(), deviation: spread.deviation(), least: spread.least(), most: spread.most() });
 }
 
-/// What whole frames took: the first one after the start, and those that were measured.
+/// Ticks of whole frames: the first one after the start, and those that were measured.
 pub fn latency(cold: u64, warm: &crate::spread::Spread) {
     defmt::info!("{}", Latency { cold, mean: warm.mean(), deviation: warm.deviation(), least: warm.least(), most: warm.most() });
 }

@@ -1,7 +1,7 @@
 //! Mean, deviation, least and most of a sum's growth from frame to frame, with integers alone.
 //! The square root is that of `core`, which is exact; micromath's is an estimate in floats.
 
-/// What a running sum grew by, each time that it was looked at.
+/// Growth of a running sum, each time that it was looked at.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Spread {
     sum: u64,

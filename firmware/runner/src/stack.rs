@@ -23,7 +23,7 @@ fn stack_pointer() -> usize {
     pointer
 }
 
-/// Calls `work` and returns what it returned, with the bytes of stack that it took (rounded up to a word, the spared words included). Where the stack's end is
+/// Calls `work` and returns what it returned, with the bytes of stack that it took (rounded up to a word, the spared words included). If the stack's end is
 /// nearer than it goes, the result is the room there was.
 ///
 /// # Safety

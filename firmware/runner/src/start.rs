@@ -48,7 +48,7 @@ impl Placement {
     }
 }
 
-/// Where a model image lies that can be addressed.
+/// Place of a model image that can be addressed.
 #[derive(Clone, Copy, Debug)]
 pub enum Image<'i> {
     /// In memory of its own.
@@ -67,16 +67,16 @@ impl<'i> Image<'i> {
     }
 }
 
-/// What a machine brings.
+/// Parts that a machine brings.
 #[derive(Debug)]
 pub struct Machine<C, M> {
-    /// What was planned for it when the program was built.
+    /// The plan for it, made when the program was built.
     pub planned: Planned,
-    /// What steps are timed with.
+    /// Clock that times steps.
     pub clock: C,
-    /// What shows steps outside.
+    /// Marker that shows steps outside.
     pub marker: M,
-    /// Where frames may come from.
+    /// Port that frames may come from.
     pub port: Option<Port>,
     /// Who does the work.
     pub workers: Workers,

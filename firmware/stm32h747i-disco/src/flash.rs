@@ -14,7 +14,7 @@ use embassy_stm32::{
     },
 };
 
-/// Where the flash appears, and its bytes.
+/// Address of the mapped flash, and its bytes.
 const MAPPED: (*const u8, usize) = (0x9000_0000 as *const u8, 128 << 20);
 const RESET_ENABLE: u8 = 0x66;
 const RESET: u8 = 0x99;
@@ -23,7 +23,7 @@ const IDENTIFY: u8 = 0x9f;
 const MAKER: u8 = 0x20;
 /// Quad output fast read, four address bytes.
 const QUAD_READ: u8 = 0x6c;
-/// What a reset takes, in milliseconds: up to 40 us, or where it interrupts an erase as long as this.
+/// Milliseconds that a reset takes: up to 40 us, or as long as this if it interrupts an erase.
 const RETRIES: u32 = 100;
 /// Alternate function of the second chip's data lines.
 const SECOND_CHIP: u8 = 9;

@@ -17,7 +17,7 @@ mod outputs;
 
 runner::planned!();
 
-/// What embassy shares between the two cores; only this one is used.
+/// Data that embassy shares between the two cores; only this one is used.
 #[unsafe(link_section = ".uninit.shared")]
 static SHARED: MaybeUninit<SharedData> = MaybeUninit::uninit();
 

@@ -16,9 +16,9 @@ use embedded_hal_nb::serial::Read;
 pub struct Pins {
     /// The port.
     pub port: Peri<'static, peripherals::USART1>,
-    /// What it sends on.
+    /// Pin that it sends on.
     pub send: Peri<'static, peripherals::PA9>,
-    /// What it receives on.
+    /// Pin that it receives on.
     pub receive: Peri<'static, peripherals::PA10>,
     /// LED1, lit when low.
     pub green: Peri<'static, peripherals::PI12>,

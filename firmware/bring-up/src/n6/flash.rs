@@ -10,7 +10,7 @@ use stm32_metapac::{
 use super::pins::{Pin, Port};
 use crate::{Registers, RegistersExt, Stuck};
 
-/// Where it appears.
+/// Address of the mapped flash.
 pub const MAPPED_AT: usize = 0x7000_0000;
 /// Its bytes: 2 to the power of 27.
 pub const BYTES: usize = 1 << 27;

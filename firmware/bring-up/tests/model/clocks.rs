@@ -13,7 +13,7 @@ fn at<T>(pointer: *mut T) -> u32 {
     pointer.addr() as u32
 }
 
-/// What the RCC remembers beside its registers.
+/// State of the RCC beside its registers.
 #[derive(Debug, Default)]
 pub struct Clocks {
     /// A switch was asked for and its state not read since.
@@ -142,7 +142,7 @@ impl Clocks {
         ]
     }
 
-    /// What the flash controller is clocked with.
+    /// Clock of the flash controller.
     pub fn flash(&self, word: Word<'_>) -> u64 {
         let hclk = self.buses(word).iter().find(|(name, ..)| *name == "HCLK").map_or(0, |bus| bus.1);
         match word(at(pac::RCC.ccipr6().as_ptr())) >> 4 & 3 {

@@ -26,7 +26,7 @@ pub struct Command {
     pub dummy: u32,
     /// Lines of the data.
     pub data_lines: u32,
-    /// What is written.
+    /// Bytes that are written.
     pub written: Vec<u8>,
 }
 

@@ -16,13 +16,13 @@ use i2c::{Bus, Regulator};
 use rules::{Breach, Rule};
 use xspi::Controller;
 
-/// What becomes of a write: itself, nothing, others.
+/// Result of a write: itself, nothing, others.
 pub type Tamper = Box<dyn Fn(u32, u32) -> Vec<(u32, u32)>>;
 
 /// The port that a pin lies on, as an offset of its registers.
 const PORTS: u32 = 0x4602_0000;
 const PORT_BYTES: u32 = 0x400;
-/// What a regulator takes to rise: TPS62864 data sheet, ramp of 10 mV/us and more for 100 mV, with a margin.
+/// Time that a regulator takes to rise: TPS62864 data sheet, ramp of 10 mV/us and more for 100 mV, with a margin.
 const REGULATOR_US: u64 = 500;
 
 /// The chip with everything around it.
@@ -213,7 +213,7 @@ impl Board {
         }
     }
 
-    /// What PWR does with a write.
+    /// A write to PWR.
     fn power(&mut self, address: u32, value: u32) {
         let [cr1, voscr, svmcr3] = [pac::PWR.cr1().as_ptr().addr(), pac::PWR.voscr().as_ptr().addr(), pac::PWR.svmcr3().as_ptr().addr()].map(|at| at as u32);
         if address == cr1 {
@@ -256,7 +256,7 @@ impl Board {
         self.check_clocks();
     }
 
-    /// What a port does with a write.
+    /// A write to a port.
     fn port(&mut self, address: u32, value: u32) {
         let (port, register) = ((address - PORTS) / PORT_BYTES, (address - PORTS) % PORT_BYTES);
         let svmcr3 = self.reg(pac::PWR.svmcr3().as_ptr());

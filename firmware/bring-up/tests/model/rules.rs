@@ -1,4 +1,4 @@
-//! What the start-up of the STM32N6570-DK must keep, and where that is written.
+//! Rules that the start-up of the STM32N6570-DK must keep, and their sources.
 //!
 //! "HAL" is STMicroelectronics/stm32n6xx-hal-driver 1.1.0, "BSP" is
 //! STMicroelectronics/stm32n6570-dk-bsp 1.3.0, "Cube" is STMicroelectronics/STM32CubeN6, "flash
@@ -83,7 +83,7 @@ impl Rule {
         Self::Interrupts,
     ];
 
-    /// Where it is written.
+    /// Its source.
     pub fn source(self) -> &'static str {
         match self {
             Self::SupplyFirst => {
@@ -145,7 +145,7 @@ impl Rule {
 pub struct Breach {
     /// Of what.
     pub rule: Rule,
-    /// What was done.
+    /// The breach in words.
     pub what: String,
 }
 

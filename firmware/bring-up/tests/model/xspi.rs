@@ -68,7 +68,7 @@ impl Controller {
         self.word(at(pac::XSPI2.dlr().as_ptr())) as usize + 1
     }
 
-    /// What a read of `address` gives, if it is a register of the controller.
+    /// Result of a read of `address`, if it is a register of the controller.
     pub fn load(&self, address: u32) -> Option<u32> {
         if !self.has(address) {
             return None;

@@ -18,7 +18,7 @@ use crate::{
 };
 
 static TABLE: Table = Table::new();
-/// What every step took, frame by frame.
+/// Ticks of every step, frame by frame.
 static SPREADS: ConstStaticCell<[Spread; MAX_STEPS]> = ConstStaticCell::new([Spread::ZERO; MAX_STEPS]);
 
 /// Measures every step over several frames. A frame before them fills caches and gives the CRCs, which would cost time inside the steps.
