@@ -1,4 +1,4 @@
-//! What a network costs, grouped for people: the rows of [`hrvit_reference::accounting`] summed per stage and kind of operator.
+//! Cost of a network, grouped for people: the rows of [`hrvit_reference::accounting`] summed per stage and kind of operator.
 
 use hrvit_format::{Network, OpKind, Size, Step};
 use hrvit_reference::accounting::{Item, Row, rows};

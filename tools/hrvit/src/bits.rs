@@ -7,7 +7,7 @@ pub mod f64s {
     /// As a list of integers.
     ///
     /// # Errors
-    /// Whatever the serialiser says.
+    /// Any error of the serialiser.
     pub fn serialize<S: Serializer>(values: &[f64], serializer: S) -> Result<S::Ok, S::Error> {
         values.iter().map(|value| value.to_bits()).collect::<Vec<u64>>().serialize(serializer)
     }
@@ -28,7 +28,7 @@ pub mod f32_pairs {
     /// As a list of pairs of integers.
     ///
     /// # Errors
-    /// Whatever the serialiser says.
+    /// Any error of the serialiser.
     pub fn serialize<S: Serializer>(values: &[[f32; 2]], serializer: S) -> Result<S::Ok, S::Error> {
         values.iter().map(|pair| pair.map(f32::to_bits)).collect::<Vec<[u32; 2]>>().serialize(serializer)
     }

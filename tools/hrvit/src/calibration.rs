@@ -53,14 +53,14 @@ impl CalibrationSet {
         Ok((Self { doubts: all.doubts.clone(), ..all.subset(&distinct) }, unfit))
     }
 
-    /// The frames at these positions. What is doubtful about the whole set is not said of them again.
+    /// The frames at these positions. Doubts about the whole set are not said of them again.
     pub fn subset(&self, positions: &[usize]) -> Self {
         let paths = positions.iter().map(|&at| self.paths[at].clone()).collect();
         let placements = positions.iter().map(|&at| self.placements[at]).collect();
         Self { paths, placements, size: self.size, fitting: self.fitting, doubts: Vec::new() }
     }
 
-    /// What makes the folder's frames say less than their number suggests.
+    /// Reasons why the folder's frames say less than their number suggests.
     pub fn doubts(&self) -> &[Doubt] {
         &self.doubts
     }
@@ -88,7 +88,7 @@ impl CalibrationSet {
         Ok(self.subset(&drawn))
     }
 
-    /// Where the frames lie, in order of their names.
+    /// Paths of the frames, in order of their names.
     pub fn paths(&self) -> &[PathBuf] {
         &self.paths
     }

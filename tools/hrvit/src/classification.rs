@@ -67,7 +67,7 @@ pub struct Quality {
     pub top5: Option<f64>,
 }
 
-/// What an evaluation found.
+/// Result of an evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evaluation {
     /// Frames evaluated.
@@ -135,7 +135,7 @@ fn count_frame(item: &Classified, contestants: Contestants<'_>, first: &dyn Segm
     Ok(counts)
 }
 
-/// What all counts together say. `precision` is the engine's, where there is one.
+/// Result of all counts together. `precision` is the engine's, where there is one.
 pub fn conclude(total: &Counts, size: [u16; 2], inference: Inference, float: bool, precision: Option<String>) -> Evaluation {
     let share = |part: u64| (total.frames > 0).then(|| part as f64 / total.frames as f64);
     let quality = |hits: Hits| Quality { top1: share(hits.first), top5: share(hits.among) };

@@ -21,7 +21,7 @@ pub struct Cli {
     /// Refuse frames and label maps of more pixels, before they take memory
     #[arg(long, global = true, value_name = "N", default_value_t = MaxPixels::DEFAULT, value_parser = clap::value_parser!(u64).range(1..))]
     max_pixels: u64,
-    /// What to do; `demo` if nothing is said
+    /// Command; `demo` if none is given
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -65,7 +65,7 @@ pub fn main() -> ExitCode {
 /// Runs a parsed command line.
 ///
 /// # Errors
-/// Whatever the command says.
+/// Any error of the command.
 pub fn execute(cli: &Cli) -> Result<()> {
     MaxPixels(cli.max_pixels).set();
     let format = if cli.json { Format::Json } else { Format::Text };

@@ -66,7 +66,7 @@ pub struct Classified {
     pub class: Option<usize>,
 }
 
-/// What a name of a class stands for: nothing that is known, no class, or a class.
+/// Meaning of a class's name: nothing that is known, no class, or a class.
 pub type Named<'n> = &'n dyn Fn(&str) -> Option<Option<usize>>;
 
 /// The frames of `folder/images` in order of their names, with their classes where there is a file `folder/labels.csv`: lines of a frame's file stem, a comma and

@@ -27,7 +27,7 @@ impl MaxPixels {
     /// Bytes that a pixel may take as it is decoded: red, green, blue and alpha.
     const BYTES: u64 = 4;
 
-    /// What holds for this process: `--max-pixels`.
+    /// Limits of this process: `--max-pixels`.
     pub fn of_process() -> Self {
         Self(OF_PROCESS.load(Ordering::Relaxed))
     }
@@ -64,7 +64,7 @@ impl MaxPixels {
     }
 }
 
-/// What is decoded, for errors.
+/// Formats that are decoded, for errors.
 const FORMATS: &str = "JPEG, PNG, WebP, BMP, TIFF or PPM";
 
 /// Decodes a picture to 8-bit RGB, turned upright.

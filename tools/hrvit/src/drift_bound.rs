@@ -55,7 +55,7 @@ impl Spread {
         DriftBound { logits: (self.factor() * self.logits).max(LEAST_LOGITS), labels: most.max(labels.div_ceil(LEAST_LABELS)).min(labels) as u32 }
     }
 
-    /// Those on what steps leave behind, whose magnitudes in the golden frame these are.
+    /// Bounds on the tensors that steps leave behind, whose magnitudes in the golden frame these are.
     pub fn steps(&self, magnitudes: &[f32]) -> Vec<StepMagnitude> {
         let part = |spread: &f32| (self.factor() * spread).max(LEAST_MAGNITUDE);
         magnitudes.iter().zip(&self.steps).map(|(&magnitude, spread)| StepMagnitude { magnitude, bound: part(spread) * magnitude.max(UNIT) }).collect()
@@ -92,7 +92,7 @@ fn part(difference: f32, whole: f32) -> f32 {
     if difference == 0.0 { 0.0 } else { difference / whole }
 }
 
-/// What one order makes of a frame.
+/// Result of one order on a frame.
 struct Compared {
     ran: Ran,
     magnitudes: Vec<f32>,

@@ -16,7 +16,7 @@ use crate::segmenter::Segmenter;
 use crate::sqnr::Sqnr;
 use crate::{frames, progress};
 
-/// What is evaluated: the float reference, an image in the engine or both.
+/// Subject of an evaluation: the float reference, an image in the engine or both.
 #[derive(Clone, Copy)]
 pub struct Contestants<'a> {
     /// The reference.
@@ -33,11 +33,11 @@ pub struct Segmented<'a> {
     pub name: &'a str,
     /// The frame as decoded.
     pub frame: RgbImage,
-    /// What is right.
+    /// The ground truth.
     pub truth: LabelMap,
-    /// What the reference says.
+    /// Labels of the reference.
     pub float: Option<LabelMap>,
-    /// What the engine says.
+    /// Labels of the engine.
     pub engine: Option<LabelMap>,
 }
 
@@ -70,7 +70,7 @@ pub struct Delta {
     pub pixel_accuracy: Option<f64>,
 }
 
-/// What an evaluation found. Ratios are between 0 and 1.
+/// Result of an evaluation. Ratios are between 0 and 1.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evaluation {
     /// Frames evaluated.
@@ -217,7 +217,7 @@ pub struct Seen {
     pub inference: Inference,
 }
 
-/// What all counts together say. `precision` is the engine's, where there is one.
+/// Result of all counts together. `precision` is the engine's, where there is one.
 pub fn conclude(total: &Counts, seen: Seen, float: bool, precision: Option<String>, classes: &[String]) -> Evaluation {
     let Seen { frames, size, inference } = seen;
     let float = float.then(|| quality(&total.float, classes));

@@ -17,7 +17,7 @@ const MOST_LINKS: usize = 40;
 /// Names of temporary files start like this.
 const PREFIX: &str = ".hrvit-";
 
-/// What this process has written, folder by folder, and what it is writing.
+/// Files that this process has written, folder by folder, and those that it is writing.
 struct Ledger {
     written: BTreeMap<PathBuf, Written>,
     temporary: Vec<PathBuf>,
@@ -41,7 +41,7 @@ fn forget(temporary: &Path) {
     ledger().temporary.retain(|other| other != temporary);
 }
 
-/// What a path leads to.
+/// Kind of thing that a path leads to.
 enum Place {
     /// A regular file, or nothing yet, behind all links; the mode of the file that is there.
     File(PathBuf, Option<Permissions>),
@@ -193,7 +193,7 @@ pub fn probe_folder(folder: &Path) -> Result<()> {
     probe().with_context(|| format!("no results can be written into {}", folder.display()))
 }
 
-/// What this process has written so far, in words, folder by folder; `None` if nothing.
+/// Files that this process has written so far, in words, folder by folder; `None` if nothing.
 pub fn left() -> Option<String> {
     let ledger = ledger();
     let said = ledger.written.iter().map(|(folder, Written { count, first, last })| {

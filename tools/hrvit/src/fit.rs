@@ -27,7 +27,7 @@ pub enum Fitting {
     },
 }
 
-/// Where the pixels of a frame lie in an input.
+/// Place of a frame's pixels in an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Placement {
     /// Rows.
@@ -36,7 +36,7 @@ pub struct Placement {
     pub columns: Along,
 }
 
-/// Where pixels lie in one direction: the middle of pixel `at` of `count` is `(start + span * (at + 1/2) / count) / length` of the input away from its beginning.
+/// Place of pixels in one direction: the middle of pixel `at` of `count` is `(start + span * (at + 1/2) / count) / length` of the input away from its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Along {
     start: i64,
@@ -53,7 +53,7 @@ struct Part {
 }
 
 impl Fitting {
-    /// What [`Preprocess::fit`] asks for. [`Fit::KeepRatio`] makes several inputs of a frame: the one in the middle is what a crop leaves.
+    /// The fit of [`Preprocess::fit`]. [`Fit::KeepRatio`] makes several inputs of a frame: the one in the middle is a crop's.
     pub fn of(preprocess: &Preprocess) -> Self {
         match preprocess.fit {
             Fit::Stretch => Self::Stretch,

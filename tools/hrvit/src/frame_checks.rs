@@ -12,7 +12,7 @@ pub const LEAST_CORRELATION: f64 = 0.3;
 /// Standard deviation of the brightness, in 8-bit steps, below which a frame is flat.
 pub const LEAST_DEVIATION: f64 = 2.0;
 
-/// What is wrong with frames.
+/// Faults of frames.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Unfit {
     /// Fewer frames than [`FEWEST_FRAMES`].

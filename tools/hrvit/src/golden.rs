@@ -21,7 +21,7 @@ use crate::frames;
 use crate::host_engine::{HostEngine, IsaArg, PackedImage};
 use crate::quantize::Frames;
 
-/// What one frame left behind.
+/// Results of one frame.
 pub(crate) struct Ran {
     crcs: Vec<u32>,
     magnitudes: Vec<Magnitude>,
@@ -30,7 +30,7 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    /// What every step of `model` in half precision left behind, summed.
+    /// Magnitudes that every step of `model` in half precision left behind, summed.
     pub(crate) fn half_magnitudes(&self, model: &Model<'_>) -> Vec<f32> {
         half_steps(model).map(|step| self.magnitudes[usize::from(step.0)].sum()).collect()
     }
@@ -128,7 +128,7 @@ pub fn with_golden(image: &AlignedBytes, frames: &dyn Frames) -> Result<AlignedB
     Ok(writer::with_golden(&model, Golden { crcs: &ran.crcs, frame, result })?)
 }
 
-/// What a machine makes of an image's golden frame.
+/// Result of a machine on an image's golden frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Checked {
     /// There is none.
@@ -148,7 +148,7 @@ pub struct Found {
     pub drift: Drift,
     /// How far it may be.
     pub bound: DriftBound,
-    /// What is farther first, if anything is.
+    /// The first value that is farther, if any is.
     pub first: Option<First>,
     /// The step that this is, by name.
     step: Option<Step>,

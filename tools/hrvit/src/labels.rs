@@ -78,7 +78,7 @@ fn indices(file: impl BufRead + Seek, most: MaxPixels) -> Result<LabelMap> {
     }
 }
 
-/// What a label PNG holds.
+/// Content of a label PNG.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Picture {
     /// A value per pixel.

@@ -16,7 +16,7 @@ pub const LEAST_CONTRAST: f64 = 1.25;
 /// Fewest frames of which a range is judged.
 const FEWEST: usize = 8;
 
-/// What tells frames apart.
+/// Features that tell frames apart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Looks {
     /// Hash of every byte.
@@ -62,7 +62,7 @@ impl Looks {
     }
 }
 
-/// What makes a set of frames say less than its number suggests.
+/// Reason why a set of frames says less than its number suggests.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Doubt {
     /// Frames that equal another one, byte for byte at the model's size; they are left out.

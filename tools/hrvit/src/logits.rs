@@ -21,7 +21,7 @@ pub struct Logits {
     pub data: Vec<f32>,
 }
 
-/// Where an output pixel lies between two input pixels.
+/// Place of an output pixel between two input pixels.
 #[derive(Clone, Copy)]
 pub struct Between {
     /// The one before.

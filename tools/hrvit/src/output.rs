@@ -1,4 +1,4 @@
-//! What a command leaves behind: one JSON document, a table, or files ([`crate::files`]).
+//! Output of a command: one JSON document, a table, or files ([`crate::files`]).
 
 use std::cell::RefCell;
 use std::fmt;
@@ -33,7 +33,7 @@ impl fmt::Display for ReaderGone {
 impl std::error::Error for ReaderGone {}
 
 thread_local! {
-    /// Where this thread's output goes instead of standard output.
+    /// Buffer for this thread's output instead of standard output.
     static CAPTURED: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 

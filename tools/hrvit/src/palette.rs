@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Class {
-    /// What people call it.
+    /// Its name for people.
     pub name: String,
     /// Red, green, blue in overlays and label palettes.
     pub colour: [u8; 3],

@@ -1,4 +1,4 @@
-//! What the machine can do at most with the kernels' instructions, measured between the frames of a run.
+//! Peak of the machine with the kernels' instructions, measured between the frames of a run.
 
 use std::time::{Duration, Instant};
 

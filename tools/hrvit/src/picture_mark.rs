@@ -1,4 +1,4 @@
-//! What a drawn picture is of, written into it, so that it is not shown beside another network.
+//! Subject of a drawn picture, written into it, so that it is not shown beside another network.
 
 use std::fmt;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What charts have in common.
+//! Parts that charts have in common.
 
 use plotters::backend::DrawingBackend;
 use plotters::coord::Shift;
@@ -7,7 +7,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 /// Font of a legend.
 pub const LEGEND_FONT: (&str, i32) = ("sans-serif", 13);
-/// What lies behind a legend.
+/// Colour behind a legend.
 pub const LEGEND_GROUND: RGBAColor = RGBAColor(255, 255, 255, 0.85);
 
 /// The coloured box in front of a line of a legend.

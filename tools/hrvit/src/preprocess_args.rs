@@ -17,7 +17,7 @@ pub struct PreprocessArgs {
     /// Mean taken from each channel, one number or three, in the order of --order and the unit of --range
     #[arg(long, value_name = "M,M,M", requires = "std")]
     mean: Option<Triple>,
-    /// What each channel is divided by, one number or three
+    /// Divisor of each channel, one number or three
     #[arg(long, value_name = "S,S,S", requires = "mean")]
     std: Option<Triple>,
     /// Order of the colours

@@ -1,4 +1,4 @@
-//! What an image says of how it came to be: written when it is made, read where a checkpoint is held against it.
+//! An image's record of its origin: written when it is made, read where a checkpoint is held against it.
 //!
 //! `hrvit VERSION; NAME OF THE CHECKPOINT, CRC32 OF ITS FILE; WHAT CALIBRATED; ...`
 
@@ -24,7 +24,7 @@ pub fn weights_crc(provenance: &str) -> Option<u32> {
     (rest.len() == 8 || rest[8..].starts_with(';')).then(|| u32::from_str_radix(digits, 16).ok())?
 }
 
-/// What to warn of where the checkpoint `weights` is not the one that an image with this provenance was made from. What is no file, a pipe say, can be
+/// The warning if the checkpoint `weights` is not the one that an image with this provenance was made from. A source that is no file, a pipe say, can be
 /// read only once and is not compared.
 ///
 /// # Errors

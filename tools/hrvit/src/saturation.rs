@@ -77,7 +77,7 @@ impl Ends {
         Ok(())
     }
 
-    /// What they say; none where no step has integer codes.
+    /// Their figures; none if no step has integer codes.
     pub fn saturation(&self) -> Option<Saturation> {
         let share = |[ends, values]: [u64; 2]| ends as f64 / values.max(1) as f64;
         let (worst, count) = self.steps.iter().filter(|(_, [_, values])| *values > 0).max_by(|(_, a), (_, b)| share(*a).total_cmp(&share(*b)))?;
@@ -93,7 +93,7 @@ impl Saturation {
         format!("values at the end of their range: {:.4} % on {frames} frames, most of {worst}: {:.3} %", 100.0 * share, 100.0 * worst_share)
     }
 
-    /// What to warn of.
+    /// The warning.
     pub fn warning(&self) -> Option<String> {
         let Self { worst, worst_share, .. } = self;
         let percent = 100.0 * worst_share;

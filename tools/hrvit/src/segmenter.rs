@@ -9,7 +9,7 @@ use crate::labels::LabelMap;
 use crate::logits::Logits;
 use crate::margins::Margins;
 
-/// What one forward pass of a segmentor is asked for beside labels.
+/// Results beside labels that one forward pass of a segmentor is asked for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wanted {
     /// Logits.
@@ -18,7 +18,7 @@ pub struct Wanted {
     pub margins: Option<u8>,
 }
 
-/// What one forward pass of a segmentor gives.
+/// Results of one forward pass of a segmentor.
 #[derive(Clone, Debug)]
 pub struct Segmented {
     /// Class of every pixel of the input.
@@ -40,7 +40,7 @@ pub trait Segmenter: Sync {
     /// How many classes it tells apart.
     fn classes(&self) -> usize;
 
-    /// What its logits mean.
+    /// Head that gives its logits their meaning.
     fn head(&self) -> Head;
 
     /// Logits as real numbers: `[height / 4, width / 4, classes]` of a segmentor, `[1, 1, classes]` of a classifier.

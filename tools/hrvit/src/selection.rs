@@ -9,7 +9,7 @@ use hrvit_reference::{Averaged, Checkpoint, Selection};
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Which tensors of the checkpoint")]
 pub struct SelectionArgs {
-    /// What stands in front of the network's names in the checkpoint, dictionaries included (state_dict.net.); otherwise it is found
+    /// Prefix of the network's names in the checkpoint, dictionaries included (state_dict.net.); otherwise it is found
     #[arg(long, value_name = "P", requires = "weights")]
     prefix: Option<String>,
     /// Take averaged weights, or none; otherwise they are preferred
@@ -24,7 +24,7 @@ pub struct SelectionArgs {
 }
 
 impl SelectionArgs {
-    /// What they select, without the tensors that `ignore` names.
+    /// Their selection, without the tensors that `ignore` names.
     pub fn selection(&self, ignore: &[String]) -> Selection {
         let averaged = match (self.ema, self.no_ema) {
             (true, _) => Averaged::Required,

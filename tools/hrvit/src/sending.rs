@@ -8,7 +8,7 @@ use hrvit_log::{DeviceError, End, Framed, Labels, Want, answer};
 
 use crate::profile::decode::Strings;
 
-/// What is sent: frames of one size, as they are asked for.
+/// Source of frames to send: frames of one size, as they are asked for.
 pub trait Feed {
     /// Rows and bytes of a row.
     fn shape(&self) -> (usize, usize);
@@ -17,7 +17,7 @@ pub trait Feed {
     /// # Errors
     /// If it cannot be read.
     fn next(&mut self) -> Result<Option<Vec<u8>>>;
-    /// What came back of the frame before: its label map, and what the device says of it.
+    /// Result of the frame before: its label map, and what the device says of it.
     ///
     /// # Errors
     /// If it cannot be kept.

@@ -13,7 +13,7 @@ use crate::{classification, evaluation};
 /// Version of the files.
 const VERSION: u32 = 2;
 
-/// What was evaluated, on what and how: the same for all parts of one evaluation.
+/// Subject, data and manner of an evaluation: the same for all parts of one evaluation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subject {
     /// Version of the tool.
@@ -24,7 +24,7 @@ pub struct Subject {
     pub weights_crc32: Option<u32>,
     /// Height and width of the input.
     pub size: [u16; 2],
-    /// What networks see of a frame.
+    /// Networks' view of a frame.
     pub inference: Inference,
     /// Names of the classes.
     pub classes: Vec<String>,
@@ -50,7 +50,7 @@ pub enum Sums {
     Classifier(Vec<(usize, classification::Counts)>),
 }
 
-/// What a partial result's file holds. Real numbers are written as their bits.
+/// Content of a partial result's file. Real numbers are written as their bits.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Part {

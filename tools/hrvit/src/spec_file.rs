@@ -16,7 +16,7 @@ pub struct NetworkArgs {
     /// Backbone of your own, a TOML file (`hrvit inspect --variant b1 --emit-spec` writes one to start from)
     #[arg(long, value_name = "FILE")]
     pub spec: Option<PathBuf>,
-    /// What sits on top of the backbone
+    /// Head on top of the backbone
     #[arg(long, value_enum, default_value_t = HeadName::Segformer)]
     pub head: HeadName,
     /// Number of classes

@@ -1,6 +1,6 @@
 //! Signal to quantisation noise of logits, of what decides.
 //!
-//! What argmax and softmax do not see is neither signal nor noise: what is common to all classes of a pixel, classes that float picks nowhere in the set, and what
+//! Neither signal nor noise are parts that argmax and softmax do not see: the part common to all classes of a pixel, classes that float picks nowhere in the set, and the part that
 //! is constant of a class over the set. Sums of products keep everything until the whole set is known; they merge exactly.
 
 use anyhow::{Result, ensure};
@@ -30,7 +30,7 @@ pub struct Sqnr {
     noise: Vec<f64>,
 }
 
-/// What decides in a set.
+/// Classes that decide in a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deciding {
     /// The classes.
@@ -145,7 +145,7 @@ impl Sqnr {
         Deciding { classes: chosen, threshold: false }
     }
 
-    /// What these frames add to energies over the classes `deciding`.
+    /// Energies that these frames add over the classes `deciding`.
     pub fn terms(&self, Deciding { classes: deciding, threshold }: &Deciding) -> Terms {
         if self.classes <= 1 {
             let [signal, noise] = [&self.signal, &self.noise].map(|sums| sums.first().copied().unwrap_or(0.0));
@@ -161,7 +161,7 @@ impl Sqnr {
         Terms { decisions: self.decisions, signal, noise, sums }
     }
 
-    /// Where the product of two classes lies, `a <= b`.
+    /// Index of the product of two classes, `a <= b`.
     fn pair(&self, a: usize, b: usize) -> usize {
         a * self.classes - a * (a + 1) / 2 + b
     }

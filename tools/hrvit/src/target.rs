@@ -1,4 +1,4 @@
-//! What the firmware of a target can run: precisions that it has code for, and an arena that its memory holds.
+//! Abilities of a target's firmware: precisions that it has code for, and an arena that its memory holds.
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
@@ -7,7 +7,7 @@ use hrvit_format::{Head, Network, Parts, Size, WideParts};
 
 use crate::output::grouped;
 
-/// Where an image is to run.
+/// Target that an image is to run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Target {
     /// Cortex-M55 (firmware/qemu-m55)
@@ -22,7 +22,7 @@ pub enum Target {
     Host,
 }
 
-/// What programs for a target can run.
+/// Abilities of programs for a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Abilities {
     /// Name of the target.
@@ -39,7 +39,7 @@ pub struct Abilities {
 const ALL: &[Precision] = &[Precision::Int8, Precision::Int16x8, Precision::Fp16];
 
 impl Target {
-    /// What its programs can run.
+    /// Abilities of its programs.
     pub fn abilities(self) -> Abilities {
         let of = |name, package, memory| Abilities { name, package: Some(package), precisions: ALL, memory: Some(memory) };
         match self {
@@ -55,7 +55,7 @@ impl Target {
 /// Chooses where an image is to run.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct TargetArgs {
-    /// Where the image is to run: refuses a precision that the target's firmware has no code or no memory for, and auto offers only what it can run
+    /// Target that the image is to run on: refuses a precision that the target's firmware has no code or no memory for, and auto offers only what it can run
     #[arg(long, value_name = "TARGET", value_enum)]
     target: Option<Target>,
     /// The largest arena in bytes; with auto parts that need more stay in 8 bits, other precisions that need more are refused
@@ -72,7 +72,7 @@ impl TargetArgs {
     }
 }
 
-/// What an image may be.
+/// Limits of an image.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     target: Option<Abilities>,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use hrvit_core::{Observer, StepInfo};
 
-/// Where the time of one run goes. A step that lies inside another one is counted by itself, not for the outer one.
+/// Time of one run by step. A step that lies inside another one is counted by itself, not for the outer one.
 #[derive(Debug, Default)]
 pub struct StepTimes(Mutex<State>);
 

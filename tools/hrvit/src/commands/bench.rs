@@ -95,7 +95,7 @@ struct Report {
     steps: Vec<Row>,
 }
 
-/// What a step is called together with its likes.
+/// Name of a step together with its likes.
 fn kind(step: Step) -> &'static str {
     match step {
         Step::Stem => "stem",

@@ -84,7 +84,7 @@ impl Default for DemoArgs {
     }
 }
 
-/// What the table says.
+/// Figures of the table.
 #[derive(Serialize)]
 struct Report {
     #[serde(flatten)]

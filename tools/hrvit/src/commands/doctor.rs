@@ -14,7 +14,7 @@ use crate::spec_file::NetworkArgs;
 
 /// Look at a checkpoint for what will be hard to quantise, and why
 ///
-/// Needs no frames: it judges weights and running statistics alone. What is "harmless" costs nothing and is said because it looks odd; "watch" may cost accuracy in 8
+/// Needs no frames: it judges weights and running statistics alone. A "harmless" finding costs nothing and is said because it looks odd; "watch" may cost accuracy in 8
 /// bits; "hard" will. Only calibration tells what ranges tensors really have: `hrvit quantize` warns of those, and measures what they cost.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  hrvit doctor --weights models/nano_camvid11.safetensors --variant nano --head segformer --classes 11")]

@@ -165,7 +165,7 @@ pub fn run(args: &EvalArgs, format: Format) -> Result<()> {
     }
 }
 
-/// What is evaluated on.
+/// Set to evaluate on.
 enum Set {
     Labelled(Vec<crate::dataset::Labelled>),
     Classified(Vec<crate::dataset::Classified>),

@@ -49,7 +49,7 @@ pub struct InspectArgs {
     summary: bool,
 }
 
-/// What an image says of itself.
+/// An image's description of itself.
 #[derive(Serialize)]
 struct ImageReport {
     file: PathBuf,

@@ -70,7 +70,7 @@ struct Document<'a> {
     changes: Option<&'a [Change]>,
 }
 
-/// What of an earlier document is compared with.
+/// Part of an earlier document that is compared with.
 #[derive(Deserialize)]
 struct Earlier {
     log: Log,

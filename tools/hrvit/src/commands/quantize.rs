@@ -154,7 +154,7 @@ enum Precision {
     Auto,
 }
 
-/// What parts may run in beside 8 bits.
+/// Precisions that parts may run in beside 8 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Wider {
     /// Half precision

@@ -122,7 +122,7 @@ struct Others {
     origin: String,
 }
 
-/// What a report needs beside the frames.
+/// Parts that a report needs beside the frames.
 struct Prepared<'a> {
     args: &'a ReportArgs,
     format: Format,
@@ -183,7 +183,7 @@ impl Prepared<'_> {
         Ok(spread_frames(all.len(), count).into_iter().map(|i| &all[i]).collect())
     }
 
-    /// Those of `frames` on which steps are measured.
+    /// The frames of `frames` on which steps are measured.
     fn step_set<'p>(&self, frames: &[&'p Path]) -> Vec<&'p Path> {
         spread_frames(frames.len(), self.args.step_frames).into_iter().map(|i| frames[i]).collect()
     }

@@ -107,7 +107,7 @@ pub struct RunArgs {
     threshold: Option<f32>,
 }
 
-/// What is said of one frame.
+/// Report of one frame.
 #[derive(Serialize)]
 struct FrameReport {
     frame: PathBuf,
@@ -123,7 +123,7 @@ struct FrameReport {
     classes: Vec<Found>,
 }
 
-/// What is said of a frame's margins.
+/// Report of a frame's margins.
 #[derive(Serialize)]
 struct MarginReport {
     /// Codes, at the label map's size.

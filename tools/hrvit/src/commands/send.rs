@@ -55,7 +55,7 @@ pub struct SendArgs {
     fit: FitArgs,
 }
 
-/// What is said of one frame.
+/// Report of one frame.
 #[derive(Serialize)]
 struct Report {
     frame: PathBuf,

@@ -12,7 +12,7 @@ use super::{Classified, Labelled, checks, classified};
 use crate::frames;
 use crate::palette::Classes;
 
-/// Where frames lie.
+/// Place of frames.
 #[derive(Args, Clone, Debug, Default)]
 pub struct LayoutArgs {
     /// How the data set's folder is laid out
@@ -35,7 +35,7 @@ pub struct LabelArgs {
     /// Add to every label value, after --label-map
     #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
     pub label_offset: i16,
-    /// What tells the class of a pixel; colours are those of the classes (--classes-file)
+    /// Rule for the class of a pixel; colours are the classes' own (--classes-file)
     #[arg(long, value_name = "WHAT", value_enum, default_value_t)]
     pub labels_by: LabelsBy,
 }
@@ -43,7 +43,7 @@ pub struct LabelArgs {
 /// A labelled data set.
 #[derive(Args, Clone, Debug, Default)]
 pub struct DatasetArgs {
-    /// Where its frames lie.
+    /// Place of its frames.
     #[command(flatten)]
     pub layout: LayoutArgs,
     /// How its labels are read.

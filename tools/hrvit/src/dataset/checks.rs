@@ -13,7 +13,7 @@ use crate::{failures, frames, progress};
 /// How many warnings are spelt out, and how many values of a file.
 const SPELT_OUT: usize = 8;
 
-/// What there is to know of a frame's labels.
+/// Facts of a frame's labels.
 struct Seen {
     /// Why none of its pixels counts; none where some do.
     void: Option<String>,

@@ -1,4 +1,4 @@
-//! Where the frames and labels of each layout lie.
+//! Places of the frames and labels of each layout.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub enum Layout {
     Imagenet,
 }
 
-/// What Cityscapes calls `trainId` of each of its 34 label values from 0 on.
+/// Cityscapes' `trainId` of each of its 34 label values from 0 on.
 const CITYSCAPES: [Option<u8>; 34] = {
     let mut table = [None; 34];
     let ids = [7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33];

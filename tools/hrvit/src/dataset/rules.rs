@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use crate::labels::{self, LabelMap, NO_LABEL, Picture};
 use crate::palette::Classes;
 
-/// What tells the class of a label pixel.
+/// Rule for the class of a label pixel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LabelsBy {
     /// The value of grey and palette PNGs, the colour of others
@@ -39,11 +39,11 @@ impl Default for Rules {
     }
 }
 
-/// What one label file holds.
+/// Content of one label file.
 pub struct Truth {
     /// Classes.
     pub labels: LabelMap,
-    /// What stands in the file: values, or colours as `#rrggbb`, and in how many pixels; the most frequent first.
+    /// Content of the file: values, or colours as `#rrggbb`, and in how many pixels; the most frequent first.
     pub found: Vec<(String, u64)>,
 }
 
@@ -149,7 +149,7 @@ fn colour(text: &str) -> Option<[u8; 3]> {
     Some([r, g, b])
 }
 
-/// What a file of `from = to` lines says: `7 = 0`, `8 = "car"`, `9 = "ignore"`, `"#c00080" = 1`. Where there is a line `rest = "ignore"`, what the file does not name is left out.
+/// Rules of a file of `from = to` lines: `7 = 0`, `8 = "car"`, `9 = "ignore"`, `"#c00080" = 1`. With a line `rest = "ignore"`, values that the file does not name are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LabelMapFile {
     /// Left sides, as they are written, and the class or none.

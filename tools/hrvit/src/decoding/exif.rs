@@ -2,7 +2,7 @@
 
 use image::metadata::Orientation;
 
-/// What some writers put before the data.
+/// Prefix that some writers put before the data.
 const PREFIX: &[u8] = b"Exif\0\0";
 
 /// The orientation that EXIF data ask for; none where they name none.
@@ -10,7 +10,7 @@ pub fn orientation(chunk: &[u8]) -> Orientation {
     Orientation::from_exif_chunk(chunk.strip_prefix(PREFIX).unwrap_or(chunk)).unwrap_or(Orientation::NoTransforms)
 }
 
-/// That of a PNG, whose chunk may stand before the pixels or behind them.
+/// Orientation of a PNG, whose chunk may stand before the pixels or behind them.
 pub fn of_png(png: &[u8]) -> Orientation {
     chunks(png).find(|(name, _)| *name == b"eXIf").map_or(Orientation::NoTransforms, |(_, data)| orientation(data))
 }

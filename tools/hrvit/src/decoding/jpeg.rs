@@ -37,7 +37,7 @@ pub fn decode(bytes: &[u8], most: MaxPixels) -> Result<(DynamicImage, Orientatio
     Ok((image.context("JPEG of other pixels than it says")?, orientation))
 }
 
-/// Where the end marker begins that the segments and scans of a JPEG lead to.
+/// Start of the end marker that the segments and scans of a JPEG lead to.
 pub(super) fn end(jpeg: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {

@@ -8,7 +8,7 @@ use crate::quantize::{unread, weights::place};
 
 /// A channel this many times the median is an outlier.
 const OUTLIER: f64 = 32.0;
-/// Where channels share 8 bits, one this many times the median leaves the others two or three.
+/// If channels share 8 bits, one this many times the median leaves the others two or three.
 const HARD_BYTE: f64 = 100.0;
 /// The same where they share the 16 bits of a residual stream.
 const HARD_STREAM: f64 = 1000.0;

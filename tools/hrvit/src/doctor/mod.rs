@@ -1,4 +1,4 @@
-//! What is hard about a checkpoint, before any frame is seen: outliers, dead channels, tiny variances, huge gains, sharp attention.
+//! Difficulties of a checkpoint, before any frame is seen: outliers, dead channels, tiny variances, huge gains, sharp attention.
 //!
 //! Judged by the weights alone: which ranges a tensor really has, only calibration tells. `docs/quantiser.md` says what the quantiser does about each.
 
@@ -39,9 +39,9 @@ pub struct Finding {
     pub severity: Severity,
     /// The tensor, by its name in the checkpoint.
     pub tensor: String,
-    /// What was found, with its figure.
+    /// The finding, with its figure.
     pub what: String,
-    /// What follows for a quantised network.
+    /// Its consequence for a quantised network.
     pub why: String,
     /// The channels, where not all are concerned.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -9,7 +9,7 @@ const HUGE: f32 = 1e10;
 /// A gain that stands out this much, by the smallness of a variance alone.
 const STEEP: f64 = 32.0;
 
-/// What is odd about the running variances.
+/// Oddities of the running variances.
 pub fn batch_norms(checkpoint: &Checkpoint) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (name, tensor) in checkpoint.iter().filter(|(name, _)| name.ends_with(".running_var")) {

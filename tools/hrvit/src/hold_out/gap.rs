@@ -11,7 +11,7 @@ use crate::{quantize::sample::SplitMix, sqnr::Terms};
 const FEWEST_UNITS: usize = 4;
 /// Bootstrap resamples.
 const RESAMPLES: u64 = 2000;
-/// What they are drawn from.
+/// Seed that they are drawn from.
 const SEED: u64 = 0;
 /// Share of decisions below which a gap is of no consequence.
 const LEAST_AGREEMENT: f64 = 0.0025;
@@ -86,7 +86,7 @@ pub fn gaps(held: &Measured, calibrated: &Measured) -> Vec<Gap> {
     [(AGREEMENT, LEAST_AGREEMENT), (SQNR, LEAST_DB)].into_iter().enumerate().filter_map(gap).collect()
 }
 
-/// What each unit adds to the figures of a set.
+/// Share of each unit in the figures of a set.
 struct Units {
     decided: Vec<Decided>,
     terms: Vec<Terms>,

@@ -21,7 +21,7 @@ pub const LEAST_KEPT: f64 = 0.8;
 /// An image is refused by few decisions where one at the threshold would look as bad with less than this probability.
 const LEVEL: f64 = 0.05;
 
-/// What an image must reach.
+/// Bars that an image must reach.
 #[derive(Clone, Copy, Debug)]
 pub struct Gate {
     /// Share of decisions that must be float's.
@@ -33,13 +33,13 @@ pub struct Gate {
 pub struct Complaint {
     /// The class; none where it is all decisions.
     pub class: Option<String>,
-    /// What they are, as one names many of them.
+    /// Their name in the plural.
     pub decisions: &'static str,
     /// Float's.
     pub all: u64,
     /// Share of them that the image makes too.
     pub found: f64,
-    /// What it must be.
+    /// The value that it must reach.
     pub threshold: f64,
 }
 
@@ -54,7 +54,7 @@ impl fmt::Display for Complaint {
     }
 }
 
-/// What the gate says.
+/// Verdict of the gate.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Verdict {
     /// Why the image is refused; empty where it is not.

@@ -33,7 +33,7 @@ const PIXELS: usize = 4;
 pub struct Decided {
     /// All.
     pub all: Pixels,
-    /// Where float's two largest logits are at least [`CLEAR_MARGIN`] apart.
+    /// Pixels at which float's two largest logits are at least [`CLEAR_MARGIN`] apart.
     pub clear: Pixels,
     /// By float's class.
     pub classes: Vec<Pixels>,
@@ -62,7 +62,7 @@ impl Decided {
     }
 }
 
-/// What a network decides on one frame.
+/// Decisions of a network on one frame.
 #[derive(Clone, Debug)]
 pub struct Decision {
     classes: Vec<usize>,
@@ -98,7 +98,7 @@ pub fn names(classes: &Classes) -> Vec<String> {
     }
 }
 
-/// What was counted on some frames.
+/// Counts on some frames.
 #[derive(Clone, Debug, Default)]
 pub struct Unit {
     /// Decisions.
@@ -182,7 +182,7 @@ pub fn measure(
     Ok(measured)
 }
 
-/// What an image makes of some frames, against float. Shares are between 0 and 1.
+/// Results of an image on some frames, against float. Shares are between 0 and 1.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Figures {
     /// Frames.
@@ -199,7 +199,7 @@ pub struct Figures {
     pub classes: Vec<ClassFigures>,
 }
 
-/// What becomes of float's decisions for one class.
+/// Fate of float's decisions for one class.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ClassFigures {
     /// The class.

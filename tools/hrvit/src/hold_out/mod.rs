@@ -1,4 +1,4 @@
-//! What an image costs on frames that took no part in calibrating it, and whether that is too much.
+//! Cost of an image on frames that took no part in calibrating it, and whether that is too much.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -34,9 +34,9 @@ const MOST_CALIBRATED: usize = 16;
 /// Frames that calibrate, and frames that judge.
 #[derive(Clone, Debug)]
 pub struct Split {
-    /// Those that calibrate.
+    /// Frames that calibrate.
     pub calibration: CalibrationSet,
-    /// Those held out; none where the set is too small.
+    /// Frames held out; none if the set is too small.
     pub held_out: Option<CalibrationSet>,
     /// Lengths of their blocks.
     blocks: Vec<usize>,
@@ -62,7 +62,7 @@ impl Split {
     }
 }
 
-/// What is known of an image from its own frames.
+/// Facts of an image from its own frames.
 #[derive(Clone, Debug, Serialize)]
 pub struct HoldOut {
     /// Frames that calibrated.
@@ -75,7 +75,7 @@ pub struct HoldOut {
     pub calibration: Figures,
     /// By how much calibration frames flatter; empty where too few frames are held out to tell.
     pub gaps: Vec<Gap>,
-    /// What the gate says: of the frames held out, or where there are none of calibration frames.
+    /// Verdict of the gate: on the frames held out, or on calibration frames if there are none.
     pub verdict: Verdict,
     /// Classes of a segmentor for which float decides on these frames too rarely to judge them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -134,7 +134,7 @@ impl HoldOut {
         lines
     }
 
-    /// What to warn of, beside what the gate refuses.
+    /// Warnings beside the gate's refusals.
     pub fn warnings(&self) -> Vec<String> {
         let few = self.figures.is_none().then(|| {
             format!(

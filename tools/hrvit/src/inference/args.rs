@@ -53,7 +53,7 @@ pub struct FitArgs {
 }
 
 impl FitArgs {
-    /// What was asked for.
+    /// The fit that was asked for.
     pub fn fit(self) -> Option<Fit> {
         let named = if self.letterbox {
             Some(Resize::Letterbox)
@@ -116,7 +116,7 @@ impl FromStr for Stride {
 }
 
 impl SlideArgs {
-    /// What was asked for, of a network of `size` whose pictures were prepared as `preprocess` says.
+    /// The inference that was asked for, of a network of `size` whose pictures were prepared as `preprocess` says.
     ///
     /// # Errors
     /// If the stride or the halo does not fit the windows, or options do not go together.

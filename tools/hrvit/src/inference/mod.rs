@@ -24,7 +24,7 @@ use crate::logits::Logits;
 use crate::segmenter::{Segmented, Segmenter, Wanted};
 use mosaic::{Mosaic, Piece};
 
-/// What a network sees of a frame.
+/// A network's view of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "mode", rename_all = "snake_case")]
 pub enum Framing {
@@ -55,7 +55,7 @@ impl Default for Framing {
 /// How frames are put through a network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inference {
-    /// What the network sees.
+    /// The network's view.
     #[serde(flatten)]
     pub framing: Framing,
     /// Whether the mirrored frame's logits, mirrored back, count as much as the frame's.
@@ -67,11 +67,11 @@ pub struct Inference {
 pub struct Input<'f> {
     /// The network's one input, or the picture that windows slide over.
     pub picture: Cow<'f, RgbImage>,
-    /// Where the frame lies in it.
+    /// Place of the frame in it.
     pub placement: Placement,
 }
 
-/// What one network says of one labelled frame.
+/// Result of one network on one labelled frame.
 #[derive(Clone, Debug)]
 pub struct Prediction {
     /// Class of every pixel, at the labels' size; [`NO_LABEL`] where a crop leaves the pixel out.

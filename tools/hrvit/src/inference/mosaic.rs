@@ -14,7 +14,7 @@ use crate::logits::{Between, Logits, argmax, between, margin, positions};
 
 /// Pixels of the frame per pixel of the logits.
 const FACTOR: usize = 4;
-/// What the weights of both directions of a resize by [`FACTOR`] add up to.
+/// Sum of the weights of both directions of a resize by [`FACTOR`].
 const WEIGHTS: f64 = (4 * FACTOR * FACTOR) as f64;
 
 /// One window's logits and where its first pixel lies in the frame.
@@ -34,7 +34,7 @@ pub struct Mosaic {
     height: usize,
     width: usize,
     classes: usize,
-    /// What 1 in the pieces stands for.
+    /// Real value of 1 in the pieces.
     unit: f32,
     views: Vec<Vec<Piece>>,
 }
@@ -43,7 +43,7 @@ pub struct Mosaic {
 struct Row {
     /// Weighted sums, `[width, classes]`.
     sums: Vec<f64>,
-    /// What every pixel's sums are to be divided by, beside [`WEIGHTS`].
+    /// Divisors of every pixel's sums, beside [`WEIGHTS`].
     counts: Vec<u32>,
     /// The same of one view.
     view: (Vec<f64>, Vec<u32>),

@@ -10,7 +10,7 @@ use crate::frames;
 
 /// Extensions of raw frames in a folder.
 const RAW: [&str; 13] = ["raw", "yuv", "nv12", "nv21", "i420", "yuyv", "uyvy", "rgb", "bgr", "rgba", "gray", "bin", "data"];
-/// What the name of a frame's results ends in.
+/// Endings of the names of a frame's results.
 const ENDINGS: [&str; 5] = ["labels.png", "overlay.png", "json", "margin.png", "unsure.png"];
 /// Name of results of standard input.
 const STDIN: &str = "stdin";
@@ -18,7 +18,7 @@ const STDIN: &str = "stdin";
 /// One input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Where it lies.
+    /// Its path.
     pub path: PathBuf,
     /// Its results' name without ending, below the folder of results.
     pub name: PathBuf,
@@ -36,7 +36,7 @@ impl Entry {
     }
 }
 
-/// What is collected, folder by folder.
+/// Files collected, folder by folder.
 struct Listing<'a> {
     recursive: bool,
     extensions: &'a [&'a str],
@@ -109,7 +109,7 @@ impl Listing<'_> {
         Ok(())
     }
 
-    /// What a shell would have made of a pattern; hidden files take a dot of the pattern's own.
+    /// Files of a pattern, as a shell would find them; hidden files take a dot of the pattern's own.
     fn pattern(&mut self, pattern: &Path) -> Result<()> {
         let shown = pattern.display();
         if pattern.symlink_metadata().is_ok() {

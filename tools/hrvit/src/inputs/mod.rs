@@ -1,4 +1,4 @@
-//! What comes in to be run: pictures, folders of them, patterns, standard input, raw frames and videos, one frame at a time.
+//! Inputs to be run: pictures, folders of them, patterns, standard input, raw frames and videos, one frame at a time.
 //!
 //! | module | what |
 //! |---|---|

@@ -34,7 +34,7 @@ pub struct Planes<'a> {
     pub u: &'a [u8],
     /// V or Cr.
     pub v: &'a [u8],
-    /// What one value of them stands for.
+    /// Pixels that one value of them stands for.
     pub chroma: Chroma,
 }
 

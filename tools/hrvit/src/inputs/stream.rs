@@ -27,7 +27,7 @@ pub struct Frame {
     pub pixels: Result<RgbImage>,
 }
 
-/// Where the frames of an input come from.
+/// Source of the frames of an input.
 enum Source {
     Picture(Bytes),
     Raw(Bytes, RawFormat),
@@ -103,7 +103,7 @@ impl Stream {
         Open { entry, source, single, frames: 0 }
     }
 
-    /// Where the frames come from, and whether it is one.
+    /// Source of the frames, and whether it is one.
     fn source(&self, entry: &Entry) -> Result<(Source, bool)> {
         let video = |stream: Bytes| y4m::Video::new(stream, self.matrix, self.full_range);
         if self.raw.is_none() && entry.is_video() {

@@ -13,7 +13,7 @@ pub const EXTENSIONS: [&str; 6] = ["mp4", "mkv", "avi", "mov", "webm", "m4v"];
 /// A running ffmpeg.
 pub struct Decoder {
     child: Child,
-    /// What it complains of; a file, which is never full as a pipe is.
+    /// Its complaints; a file, which is never full as a pipe is.
     complaints: File,
 }
 
@@ -33,7 +33,7 @@ pub fn check(path: &Path) -> Result<()> {
     }
 }
 
-/// What `ffmpeg -version` says.
+/// First line of `ffmpeg -version`.
 fn version() -> Result<String> {
     let output = Command::new("ffmpeg").arg("-version").stdin(Stdio::null()).stderr(Stdio::null()).output().context("starting ffmpeg")?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
@@ -68,7 +68,7 @@ impl Decoder {
         Ok((Self { child, complaints }, BufReader::new(frames)))
     }
 
-    /// What ffmpeg has to say in the end, after its output was read.
+    /// Last words of ffmpeg, after its output was read.
     ///
     /// # Errors
     /// If it failed or complained.

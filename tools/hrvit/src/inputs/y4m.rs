@@ -9,12 +9,12 @@ use super::colour::{Conversion, Matrix};
 use super::planes::{Chroma, Planes};
 use crate::decoding::MaxPixels;
 
-/// What such a video begins with.
+/// First bytes of such a video.
 pub const MAGIC: &[u8] = b"YUV4MPEG2 ";
 /// Longest line of a header.
 const LONGEST: u64 = 4096;
 
-/// What the header says.
+/// Content of the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Header {
     width: u32,

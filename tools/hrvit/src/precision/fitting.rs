@@ -24,7 +24,7 @@ pub struct Forced {
     pub part: String,
     /// Name of the precision that it has instead.
     pub precision: &'static str,
-    /// What refuses it.
+    /// Reason of the refusal.
     pub why: String,
 }
 
@@ -43,7 +43,7 @@ pub struct Fitting<'a> {
     pub int8: &'a Derived,
     /// Instead of them.
     pub offers: &'a [Offer<'a>],
-    /// What chooses together.
+    /// Parts that choose together.
     pub parts: Vec<Part>,
     /// Parts beyond half precision.
     beyond: Vec<bool>,

@@ -26,7 +26,7 @@ use crate::{
 /// Pixels of the input that a logit of a segmentor stands for.
 const LOGIT_PIXELS: u64 = 16;
 
-/// What an image does to the logits.
+/// Effect of an image on the logits.
 #[derive(Clone, Copy, Debug)]
 pub struct Noise {
     /// Signal to noise of the logits, in dB.
@@ -155,7 +155,7 @@ impl<'a> Measure<'a> {
         Ok(100.0 * (quality.and_then(|quality| quality.miou).context("no quality of the image")? - float).abs())
     }
 
-    /// What [`Measure::drift`] measures, in words.
+    /// Name of [`Measure::drift`]'s figure, in words.
     pub fn drift_name(&self) -> &'static str {
         if self.judged.is_some() { "|ΔmIoU|, points" } else { "decisions changed, %" }
     }

@@ -7,7 +7,7 @@ use hrvit_format::{Network, Op, Parts, Size, Step, fp16::weight_len};
 /// One part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// What it is called: the block, or what hands tensors to each other.
+    /// Its name: the block, or the steps that hand tensors to each other.
     pub name: String,
     /// Positions of its steps in canonical order.
     pub steps: Vec<usize>,

@@ -14,7 +14,7 @@ use crate::quantize::{Derived, Progress};
 /// Frames on which parts are compared with each other.
 const RANKED: usize = 4;
 
-/// What another precision of one part alone would bring.
+/// Gain by another precision of one part alone.
 #[derive(Clone, Debug, Serialize)]
 pub struct Sensitivity {
     /// The part.
@@ -58,7 +58,7 @@ pub struct Step {
 pub struct Chosen {
     /// The image.
     pub image: AlignedBytes,
-    /// What every part alone would bring, the most worth first.
+    /// Gain by every part alone, the most worth first.
     pub sensitivities: Vec<Sensitivity>,
     /// Images measured, each with one part more than the one before; the last is the choice.
     pub path: Vec<Step>,
@@ -69,7 +69,7 @@ pub struct Chosen {
 }
 
 impl Offer<'_> {
-    /// What a part costs by its shares of multiply-accumulates and weights: the former get wider operands, unless they have `wide` ones; weights grow in half precision
+    /// Cost of a part by its shares of multiply-accumulates and weights: the former get wider operands, unless they have `wide` ones; weights grow in half precision
     /// only.
     fn cost(&self, macs: f64, weights: f64, wide: bool) -> f64 {
         let operands = if wide { 0.0 } else { macs };
@@ -152,7 +152,7 @@ fn arena_bytes(image: &AlignedBytes) -> Result<usize> {
 }
 
 impl Search<'_> {
-    /// What may be bought, as part and offer: anything for a part in 8 bits, half precision for one that has taken 16 bits.
+    /// Offers that may be bought, as part and offer: anything for a part in 8 bits, half precision for one that has taken 16 bits.
     fn candidates(&self, chosen: &Choice) -> Vec<(usize, usize)> {
         let half = |offer: usize| self.fitting.offers[offer].precision == Precision::Fp16;
         let all = (0..chosen.len()).flat_map(|at| (0..self.fitting.offers.len()).map(move |offer| (at, offer)));

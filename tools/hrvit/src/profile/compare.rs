@@ -19,7 +19,7 @@ pub struct Change {
     pub new: f64,
 }
 
-/// What became of every kind of block and of the whole frame.
+/// Changes of every kind of block and of the whole frame.
 ///
 /// # Errors
 /// If one is no profile, or they are not of the same network, input and unit.

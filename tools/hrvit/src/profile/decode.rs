@@ -19,7 +19,7 @@ pub struct Decoded {
     pub truncated: bool,
 }
 
-/// What a program can say.
+/// Strings that a program can log.
 pub struct Strings(Table);
 
 impl Strings {
@@ -60,7 +60,7 @@ pub fn decode(elf: &[u8], stream: &[u8]) -> Result<Decoded> {
     })
 }
 
-/// The messages of `stream`. What nests in a message takes stack, so its length is bounded.
+/// The messages of `stream`. Nested parts of a message take stack, so its length is bounded.
 fn messages(table: &Table, stream: &[u8]) -> Result<Decoded> {
     let resumes = table.encoding().can_recover();
     let mut decoder = table.new_stream_decoder();

@@ -1,4 +1,4 @@
-//! What a device says of itself: its log ([`hrvit_log::Log`]), decoded, and the profile in it.
+//! A device's report of itself: its log ([`hrvit_log::Log`]), decoded, and the profile in it.
 //!
 //! | module | what |
 //! |---|---|

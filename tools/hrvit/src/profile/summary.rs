@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::output::{grouped, table};
 
-/// What one step, or all steps of a kind, cost per frame.
+/// Cost of one step, or of all steps of a kind, per frame.
 #[derive(Clone, Debug, Serialize)]
 pub struct Cost {
     /// Name of the step or kind of block.
@@ -116,7 +116,7 @@ pub fn singular(unit: Unit) -> String {
     unit.to_string().trim_end_matches('s').to_owned()
 }
 
-/// What ran where, in one line.
+/// The program and its machine, in one line.
 pub fn headline(run: &Run<String>) -> String {
     let clock = if run.clock_hz > 0 { format!(" at {} MHz", f64::from(run.clock_hz) / 1e6) } else { String::new() };
     format!(

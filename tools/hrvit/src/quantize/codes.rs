@@ -35,7 +35,7 @@ pub fn widest(network: &Network, size: Size, step: Step) -> Result<u8> {
         .with_context(|| format!("{step}: a strip of {keys} keys is longer than any code width allows"))
 }
 
-/// What a block's result loses by narrower codes, in dB: negative where they happen to be better.
+/// Loss of a block's result by narrower codes, in dB: negative where they happen to be better.
 pub fn loss_db(wide: Noise, narrow: Noise) -> f64 {
     10.0 * (narrow.error.max(f64::MIN_POSITIVE) / wide.error.max(f64::MIN_POSITIVE)).log10()
 }

@@ -44,7 +44,7 @@ impl Decisions {
         Self(classes)
     }
 
-    /// Those of both.
+    /// Sums of both.
     pub fn and(mut self, other: Self) -> Self {
         if self.0.is_empty() {
             return other;

@@ -15,7 +15,7 @@ pub struct Grid {
     pub hi: i32,
 }
 
-/// What came of rounding values to a [`Grid`].
+/// Counts of rounding values to a [`Grid`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Saturation {
     /// Values that lay more than half a code outside the range.

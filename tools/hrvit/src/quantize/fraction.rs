@@ -1,4 +1,4 @@
-//! Fractional bits of a LayerNorm's normalised values. 10 hold any token without outliers. Where a few channels of the stream are far larger than the others, they take up
+//! Fractional bits of a LayerNorm's normalised values. 10 hold any token without outliers. If a few channels of the stream are far larger than the others, they take up
 //! the variance, and what is left of the others needs finer bits, as many as leave the large ones their range.
 
 use hrvit_kernels::{MAX_FRACTION, MIN_FRACTION};

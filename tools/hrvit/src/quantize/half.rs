@@ -1,4 +1,4 @@
-//! Steps in half precision: the weights of the canonical graph, rounded to f16. Nothing is calibrated; what could overflow is refused. What underflows
+//! Steps in half precision: the weights of the canonical graph, rounded to f16. Nothing is calibrated; what could overflow is refused. Underflow
 //! is looked for in [`super::underflow`].
 
 use anyhow::{Context, Result, bail, ensure};

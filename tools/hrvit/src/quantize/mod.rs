@@ -83,7 +83,7 @@ pub trait Frames: Sync {
     /// If it cannot be read.
     fn rgb(&self, i: usize) -> Result<Vec<u8>>;
 
-    /// Where the frame that was taken lies in frame `i`: figures leave out the bars of a letterbox.
+    /// Place in frame `i` of the frame that was taken: figures leave out the bars of a letterbox.
     fn placement(&self, _i: usize) -> Placement {
         Placement::WHOLE
     }
@@ -94,7 +94,7 @@ pub trait Progress: Sync {
     /// A task of `total` units starts.
     fn begin(&self, task: &str, total: usize);
 
-    /// What the task is at.
+    /// Part that the task is at.
     fn at(&self, part: &str) {
         let _ = part;
     }
@@ -112,7 +112,7 @@ impl Progress for Silent {
     fn advance(&self, _: usize) {}
 }
 
-/// What does not follow from checkpoint and frames.
+/// Settings that do not follow from checkpoint and frames.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Decides which tokens are sampled.
@@ -125,7 +125,7 @@ pub struct Options {
     pub class_names: Vec<String>,
     /// R, G, B of the classes, or none.
     pub colours: Vec<[u8; 3]>,
-    /// What is done beyond rounding.
+    /// Techniques beyond rounding.
     pub techniques: Techniques,
     /// Of two valid images on a device the one with the higher number is newer.
     pub sequence: u32,
@@ -139,7 +139,7 @@ pub struct Quantised {
     pub steps: Vec<StepData>,
     /// The model image, without golden frame ([`crate::golden::with_golden`] adds one).
     pub image: AlignedBytes,
-    /// What was measured.
+    /// The measurements.
     pub report: Report,
 }
 
@@ -167,7 +167,7 @@ impl std::error::Error for Refusal {}
 pub struct Derived {
     /// In canonical order.
     pub steps: Vec<Tried>,
-    /// What was measured.
+    /// The measurements.
     pub report: Report,
     header: Header,
 }
@@ -183,7 +183,7 @@ impl Derived {
         Ok(Quantised { steps, image, report: self.report })
     }
 
-    /// What was derived.
+    /// The derived network.
     pub fn network(&self) -> &Network {
         &self.header.network
     }

@@ -50,14 +50,14 @@ pub fn three(scale: f64, precision: Precision) -> f64 {
     (3.0 * fraction / scale).round().clamp(1.0, f64::from(most))
 }
 
-/// What encoding needs of the network.
+/// Facts of the network that encoding needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Constants {
     /// Mean colour that the stem subtracts, in pixel values.
     pub means: [f64; 3],
     /// Non-linearity of the diversity-enhancing shortcut.
     pub des: Activation,
-    /// What is done beyond rounding.
+    /// Techniques beyond rounding.
     pub techniques: Techniques,
     /// Arithmetic of the step: [`Precision::Int8`] or [`Precision::Int16x8`].
     pub precision: Precision,

@@ -81,7 +81,7 @@ pub struct Values {
     pub share: f64,
     /// Whether ranges narrower than the observed one are tried.
     pub clip: bool,
-    /// What the squared error of each channel counts; empty: all the same.
+    /// Weight of the squared error of each channel; empty: all the same.
     pub weight: Vec<f64>,
 }
 
@@ -128,7 +128,7 @@ impl Values {
     }
 }
 
-/// What a candidate range results in: its error and the scale and zero point that it stands for.
+/// Result of a candidate range: its error and the scale and zero point that it stands for.
 type Candidate = (f64, f64, i32);
 
 /// Scale and zero point of the candidate with the smallest error; the widest range wins ties. A range of no width is not cut.

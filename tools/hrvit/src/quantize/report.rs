@@ -62,13 +62,13 @@ pub struct OpReport {
     pub smoothing: Option<f64>,
     /// Width of exponent codes.
     pub code_bits: Option<u8>,
-    /// What the step's result loses by codes of 8 bits instead of 15, in dB, where both were possible.
+    /// Loss of the step's result by codes of 8 bits instead of 15, in dB, if both were possible.
     pub code_loss_db: Option<f64>,
     /// Relative change of the mean bias magnitude by bias correction.
     pub bias_change: Option<f64>,
 }
 
-/// What is hard about some steps. Serialises as its sentence.
+/// Difficulty of some steps. Serialises as its sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
     /// The steps.
@@ -100,7 +100,7 @@ pub struct Report {
     pub measured_frames: usize,
     /// Per operator, in the order of the image.
     pub ops: Vec<OpReport>,
-    /// What is hard about this network, a sentence each.
+    /// Difficulties of this network, a sentence each.
     pub warnings: Vec<Warning>,
     /// SQNR in dB of the logits of the whole quantised network.
     pub logits_db: Option<f64>,

@@ -33,12 +33,12 @@ use crate::sqnr::Sqnr;
 /// Frames on which SQNR is measured.
 pub const MEASURED: usize = 32;
 
-/// What observing a step takes, in forward passes.
+/// Cost of observing a step, in forward passes.
 const OBSERVE: usize = 2;
-/// What correcting and measuring it takes, told when it ends.
+/// Cost of correcting and measuring it, told when it ends.
 const ADVANCE: usize = 6;
 
-/// What is carried from step to step.
+/// State that is carried from step to step.
 pub struct Session<'a> {
     network: &'a Network,
     size: Size,
@@ -64,13 +64,13 @@ pub struct Finished {
     pub report: Vec<OpReport>,
     /// Of the step that makes the logits: their signal to noise in dB.
     pub logits_db: Option<f64>,
-    /// What is hard about it.
+    /// Its difficulty.
     pub warning: Option<Warning>,
 }
 
-/// What came of comparing the widths of a block's exponent codes.
+/// Comparison of the widths of a block's exponent codes.
 struct Widths {
-    /// What its result loses by 8 bits, in dB.
+    /// Loss of its result by 8 bits, in dB.
     loss_db: f64,
     /// Whether 8 bits were chosen.
     narrowed: bool,
@@ -134,7 +134,7 @@ impl<'a> Session<'a> {
         Ok(session)
     }
 
-    /// What is hard about the residual streams.
+    /// Difficulties of the residual streams.
     pub fn stream_warnings(&self) -> Vec<Warning> {
         let steps = |own: Stream| self.network.steps().filter(|&step| stream(step) == Some(own)).collect();
         let warning = |(own, text)| Warning { steps: steps(own), in_16_bits: true, text };
@@ -386,7 +386,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// What one forward pass through every step costs: one unit is a million products, or the handling of as many bytes as take as long.
+/// Cost of one forward pass through every step: one unit is a million products, or the handling of as many bytes as take as long.
 fn costs(network: &Network, size: Size) -> BTreeMap<Step, usize> {
     let mut costs = BTreeMap::new();
     for row in accounting::rows(network, size) {

@@ -35,14 +35,14 @@ pub struct Reader<'a> {
     pub bias: &'a [f32],
     /// Number of equal groups of output channels whose errors count relative to their own energy (q and v: 2).
     pub groups: usize,
-    /// What is done beyond rounding.
+    /// Techniques beyond rounding.
     pub techniques: Techniques,
     /// Largest code, where codes have 16 bits and the zero point 0.
     pub limit: Option<i32>,
 }
 
 impl Reader<'_> {
-    /// What an error of each channel counts: squared weights, relative to the energy of what their group of outputs amounts to.
+    /// Weight of an error of each channel: squared weights, relative to the energy of what their group of outputs amounts to.
     fn weights(&self, sample: &Sample) -> Vec<f64> {
         let energy: Vec<f64> = (0..sample.channels).map(|c| sample.channel(c).map(|x| f64::from(x).powi(2)).sum()).collect();
         let mut weights = vec![0.0; sample.channels];
@@ -134,7 +134,7 @@ fn encodable(mut scale: Vec<f64>, extents: &[Extent], fraction: u8, depth: Optio
     scale
 }
 
-/// What the integer LayerNorm leaves of normalised values, in real numbers; none if its integers do not fit.
+/// Normalised values as the integer LayerNorm leaves them, in real numbers; none if its integers do not fit.
 fn normalised(tokens: &[f32], grid: &Grid, fraction: u8) -> Option<Vec<f32>> {
     let channels = grid.scale.len();
     let gain: Vec<f64> = (0..channels).map(|c| grid.scale_of(c).recip()).collect();

@@ -66,7 +66,7 @@ impl Spill {
 }
 
 impl Layout {
-    /// Where a blob of `len` bytes of `frame` goes: its old place if it fits, else the end of the file.
+    /// Place for a blob of `len` bytes of `frame`: its old place if it fits, else the end of the file.
     fn place(&mut self, frame: usize, len: usize) -> Slot {
         let old = self.slots[frame];
         if old.capacity >= len {

@@ -1,4 +1,4 @@
-//! What one pass of the float network over the frames says about a step's operators, and about the residual streams of the whole network.
+//! Statistics of one pass of the float network over the frames: of a step's operators, and of the residual streams of the whole network.
 
 use hrvit_format::{OpKind, Step};
 use hrvit_reference::{Folded, Map, Tap, wide};

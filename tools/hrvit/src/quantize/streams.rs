@@ -1,4 +1,4 @@
-//! What the residual streams hold: how large they get, which sets their scale, and how much that scale leaves to most of their channels.
+//! Content of the residual streams: how large they get, which sets their scale, and how much that scale leaves to most of their channels.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ const FEWEST_CODES: f64 = 29.0;
 /// Channels that a warning names.
 const NAMED: usize = 4;
 
-/// What one channel of a stream holds.
+/// Content of one channel of a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Channel {
     largest: f32,
@@ -54,7 +54,7 @@ impl Streams {
         }
     }
 
-    /// Those of both.
+    /// Statistics of both.
     pub fn and(mut self, other: Self) -> Self {
         for (stream, theirs) in other.0 {
             let channels = self.0.entry(stream).or_default();

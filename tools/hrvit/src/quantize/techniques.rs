@@ -1,4 +1,4 @@
-//! What the quantiser does beyond rounding to the nearest code, each by a name under which it can be left out.
+//! Techniques of the quantiser beyond rounding to the nearest code, each by a name under which it can be left out.
 
 use clap::ValueEnum;
 

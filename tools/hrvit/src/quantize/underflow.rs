@@ -1,4 +1,4 @@
-//! What half precision loses below: numbers under 6.1e-5 have fewer than 11 bits, under 3e-8 none.
+//! Losses of half precision below its range: numbers under 6.1e-5 have fewer than 11 bits, under 3e-8 none.
 
 use std::fmt;
 
@@ -29,11 +29,11 @@ pub struct Underflow {
     pub step: Step,
     /// The operator; none where it is the residual stream.
     pub op: Option<OpKind>,
-    /// What it is.
+    /// Kind of loss.
     pub lost: Lost,
 }
 
-/// What is lost.
+/// Kind of loss.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Lost {
     /// All values of a tensor are below the least normal number.

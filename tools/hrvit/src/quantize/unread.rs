@@ -33,7 +33,7 @@ pub fn alive(op: &Op, weights: &OpWeights) -> Vec<bool> {
 /// Per channel: whether something reads it. Empty: all are read.
 type Read = Vec<bool>;
 
-/// What later steps read of the tensors between steps.
+/// Channels of the tensors between steps that later steps read.
 #[derive(Default)]
 struct Readers {
     fused: [Read; BRANCHES],
@@ -102,7 +102,7 @@ impl Walk<'_> {
         }
     }
 
-    /// What an embedding reads of the tensor before it.
+    /// Channels of the tensor before it that an embedding reads.
     fn embedding(&mut self) -> Read {
         let pointwise = self.columns(OpKind::EmbedDepthwise);
         self.rows_then_columns(OpKind::EmbedPointwise, &pointwise)

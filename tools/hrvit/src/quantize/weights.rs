@@ -33,7 +33,7 @@ pub struct Weights {
     pub bias: Vec<f64>,
 }
 
-/// Where a weight lies: `(output channel, input channel)` of weight `i`, or gain `i` of a LayerNorm.
+/// Place of a weight: `(output channel, input channel)` of weight `i`, or gain `i` of a LayerNorm.
 pub fn place(op: &Op, i: usize) -> (usize, usize) {
     let (cin, cout) = (usize::from(op.cin), usize::from(op.cout));
     match (op.kernel, op.depthwise) {
@@ -133,7 +133,7 @@ pub fn coarsest(op: &Op, weight: &[f32], bias: &[f32], input: &Grid) -> Vec<f64>
     scales
 }
 
-/// What an error of the weights of each input channel counts: less than 1 where its codes vary by less than a hundredth of the channels' mean variance. Empty where
+/// Weight of an error of each input channel's weights: less than 1 where its codes vary by less than a hundredth of the channels' mean variance. Empty where
 /// all count alike.
 fn counts(op: &Op, input: &Grid, variance: &[f64]) -> Vec<f64> {
     if variance.len() != usize::from(op.cin) {
@@ -147,7 +147,7 @@ fn counts(op: &Op, input: &Grid, variance: &[f64]) -> Vec<f64> {
 #[derive(Clone, Debug, Default)]
 struct Row {
     weights: Vec<f64>,
-    /// What the squared error of each counts.
+    /// Weight of the squared error of each.
     counts: Vec<f64>,
 }
 

@@ -1,4 +1,4 @@
-//! Where label maps of two precisions agree: at the borders of classes, by the margin of the decision, class by class.
+//! Agreement of label maps of two precisions: at the borders of classes, by the margin of the decision, class by class.
 
 use anyhow::{Result, ensure};
 use serde::Serialize;
@@ -37,7 +37,7 @@ impl Pixels {
     }
 }
 
-/// What was counted on some frames.
+/// Counts on some frames.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counts {
     border: Pixels,
@@ -101,7 +101,7 @@ impl Counts {
         clear.fold(Pixels::default(), |all, (_, bin)| all.and(bin))
     }
 
-    /// What the report says of it.
+    /// Its part of the report.
     pub fn report(&self, logits_deviation: f64) -> AgreementReport {
         let all = self.overall();
         let place = |pixels: Pixels| Place { pixels: pixels.all, share: Pixels { same: pixels.all, all: all.all }.agreement(), agreement: pixels.agreement() };
@@ -134,7 +134,7 @@ fn bin(margin: f64) -> usize {
     MARGIN_EDGES.iter().rposition(|&edge| margin >= edge).unwrap_or(0)
 }
 
-/// Where two precisions agree.
+/// Agreement of two precisions.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AgreementReport {
     /// Share of all pixels.
@@ -171,7 +171,7 @@ pub struct Place {
 pub struct MarginBin {
     /// Smallest margin, in standard deviations of the logits.
     pub from: f64,
-    /// Where the next bin starts.
+    /// Start of the next bin.
     pub to: Option<f64>,
     /// Its pixels.
     #[serde(flatten)]

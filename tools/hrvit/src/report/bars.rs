@@ -1,4 +1,4 @@
-//! What is demanded of a model image, and whether it is met.
+//! Demands on a model image, and whether they are met.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -41,9 +41,9 @@ pub struct Bars {
 pub struct Verdict {
     /// The metric, and the step or draw where there are several.
     pub what: String,
-    /// What was found; none where it could not be measured.
+    /// The figure found; none if it could not be measured.
     pub found: Option<f64>,
-    /// What was demanded.
+    /// The figure demanded.
     pub bar: f64,
     /// Whether the bar is a largest value rather than a smallest.
     pub at_most: bool,

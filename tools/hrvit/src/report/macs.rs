@@ -11,7 +11,7 @@ use serde::Serialize;
 pub struct Macs {
     /// All, after the exact rewrites.
     pub total: u64,
-    /// Those of two operands of 8 bits.
+    /// MACs of two operands of 8 bits.
     pub in_8x8: u64,
     /// All others by kind of operator, in order of first use.
     pub wider: Vec<Wider>,
@@ -65,7 +65,7 @@ impl Macs {
         self.share_of(self.in_8x8)
     }
 
-    /// What is not 8x8, as `des_right 0.8 %, des_left 0.8 %`; the empty text where all is.
+    /// Operators that are not 8x8, as `des_right 0.8 %, des_left 0.8 %`; the empty text where all is.
     pub fn rest(&self) -> String {
         let parts: Vec<String> = self.wider.iter().map(|wider| format!("{} {:.1} %", wider.operator, 100.0 * self.share_of(wider.macs))).collect();
         parts.join(", ")

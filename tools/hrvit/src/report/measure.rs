@@ -31,7 +31,7 @@ pub struct Against {
     pub classes: Vec<ClassCounts>,
     /// Per frame: pixels that agree with float.
     pub agreement: Vec<Pixels>,
-    /// Where they agree, over all frames.
+    /// Agreement of both, over all frames.
     pub counts: Counts,
     /// Of the logits, over all frames.
     pub sqnr: Sqnr,

@@ -31,17 +31,17 @@ use crate::inference::Inference;
 /// Everything that a report says; its JSON document.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// What was measured on what.
+    /// Subject of the measurement.
     pub subject: Subject,
     /// Task metrics of every precision, float first.
     pub quality: Vec<task::Quality>,
-    /// What every other precision costs against float.
+    /// Cost of every other precision against float.
     pub drift: Vec<Drift>,
-    /// What was demanded and found; empty without bars.
+    /// Demands and findings; empty without bars.
     pub verdicts: Vec<bars::Verdict>,
 }
 
-/// What was measured on what.
+/// Subject of a measurement.
 #[derive(Clone, Debug, Serialize)]
 pub struct Subject {
     /// The model image's file.
@@ -50,7 +50,7 @@ pub struct Subject {
     pub model_bytes: usize,
     /// Its CRC32, as its last four bytes have it.
     pub model_crc32: String,
-    /// What the image says of its origin.
+    /// The image's record of its origin.
     pub provenance: String,
     /// The checkpoint of the float network.
     pub weights: String,
@@ -72,14 +72,14 @@ pub struct Subject {
     pub seed: u64,
 }
 
-/// What one precision costs against float.
+/// Cost of one precision against float.
 #[derive(Clone, Debug, Serialize)]
 pub struct Drift {
     /// The precision.
     pub precision: &'static str,
     /// Its task metrics less float's.
     pub delta: task::Delta,
-    /// Where both give the same class.
+    /// Agreement: both give the same class.
     pub agreement: agreement::AgreementReport,
     /// Signal to quantisation noise of the logits over all frames, in dB.
     pub logits_sqnr_db: Option<f64>,

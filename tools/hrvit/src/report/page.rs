@@ -17,7 +17,7 @@ use crate::palette::Classes;
 /// Style of the page.
 const STYLE: &str = include_str!("page.css");
 
-/// What a page shows beside the report.
+/// Parts that a page shows beside the report.
 #[derive(Default)]
 pub struct Extras {
     /// Per precision, in the order of the report: the worst frames.
@@ -101,7 +101,7 @@ pub fn interval(estimate: Option<Estimate>, factor: f64, signed: bool) -> Markup
     }
 }
 
-/// What was measured on what.
+/// Subject of the measurement.
 pub fn subject(subject: &Subject) -> Markup {
     let [height, width] = subject.size;
     html! {
@@ -133,7 +133,7 @@ pub fn card(value: String, unit: &str, what: &str) -> Markup {
     html! { div { b { (value) } " " (unit) br; (what) } }
 }
 
-/// What is not 8x8.
+/// Operators that are not 8x8.
 pub fn wider(macs: &Macs) -> Markup {
     html! { @if !macs.wider.is_empty() { p.note { "Multiply-accumulates with an operand of more than 8 bits: " (macs.rest()) " of all." } } }
 }

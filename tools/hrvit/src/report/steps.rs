@@ -127,7 +127,7 @@ impl Observer for Taken {
     }
 }
 
-/// What was seen of one step.
+/// Statistics of one step.
 #[derive(Clone, Copy, Debug, Default)]
 struct Seen {
     single: Noise,

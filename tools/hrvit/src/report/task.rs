@@ -152,7 +152,7 @@ pub fn quality(precision: &'static str, frames: &[ClassCounts], classes: usize, 
     Quality { precision, miou: estimates[0], pixel_accuracy: estimates[1], classes }
 }
 
-/// What a precision gains over float, from the counts of both per frame.
+/// Gain of a precision over float, from the counts of both per frame.
 pub fn delta(float: &[ClassCounts], other: &[ClassCounts], classes: usize, bootstrap: Bootstrap) -> Delta {
     let points = |(float, other): (Option<f64>, Option<f64>)| Some(100.0 * (other? - float?));
     let statistic =

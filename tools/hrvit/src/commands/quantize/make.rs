@@ -28,13 +28,13 @@ const MEASURED: usize = 16;
 pub struct Made<'a> {
     /// The image.
     pub image: AlignedBytes,
-    /// What the quantiser measured, of operators that the image has as they were measured.
+    /// Measurements of the quantiser, of operators that the image has as they were measured.
     pub report: Report,
     /// How `--precision auto` chose, and the name of its drift.
     pub chosen: Option<(Chosen, &'static str)>,
     /// Parts that do not fit 8 bits.
     pub forced: Vec<Forced>,
-    /// What half precision loses of the image, to be warned of.
+    /// Losses of the image by half precision, to be warned of.
     pub underflow: Vec<String>,
     /// A picture to write, and where.
     pub picture: Option<(&'a Path, String)>,
@@ -84,7 +84,7 @@ pub fn make<'a>(
     Ok(Made { report: of_image(int8.report, &image)?, underflow: ranges.judge(&image)?, image, chosen: None, forced, picture: None })
 }
 
-/// What half precision can lose of a network.
+/// Possible losses of a network by half precision.
 struct Ranges {
     peaks: Vec<Peak>,
     underflow: Vec<Underflow>,
@@ -126,7 +126,7 @@ fn half<'a>(args: &QuantizeArgs, (checkpoint, threshold): (&Checkpoint, Option<f
     Ok(Made { underflow: ranges.judge(&halved.image)?, image: halved.image, report: halved.report, chosen: None, forced: Vec::new(), picture: None })
 }
 
-/// What of a report on 8 bits holds for an image some of whose steps have another precision: operators in 8 bits, and nothing of the logits.
+/// Part of a report on 8 bits that holds for an image some of whose steps have another precision: operators in 8 bits, and nothing of the logits.
 fn of_image(mut report: Report, image: &AlignedBytes) -> Result<Report> {
     let model = Model::load(image)?;
     let steps_in = |precision| -> Vec<Step> { model.step_ids().filter(|(id, _)| model.precision(*id) == precision).map(|(_, step)| step).collect() };

@@ -1,4 +1,4 @@
-//! What the command prints.
+//! Output of the command.
 
 use std::path::Path;
 
@@ -33,7 +33,7 @@ pub struct Outcome<'a> {
     forced: &'a [Forced],
     #[serde(skip_serializing_if = "Option::is_none")]
     precision: Option<Precisions<'a>>,
-    /// What half precision loses.
+    /// Losses by half precision.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     underflow: &'a [String],
     #[serde(skip)]

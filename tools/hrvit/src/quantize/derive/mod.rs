@@ -36,7 +36,7 @@ pub struct Deriver<'a> {
     pub folded: &'a Folded,
     /// Grids from earlier steps.
     pub tensors: &'a Tensors,
-    /// What is done beyond rounding.
+    /// Techniques beyond rounding.
     pub techniques: Techniques,
     /// Arithmetic of the step: [`Precision::Int8`] or [`Precision::Int16x8`].
     pub precision: Precision,

@@ -17,7 +17,7 @@ pub struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// What an error of each input channel counts: its squared weights, each relative to what the output channel amounts to at the inputs' `extents`. A factor on an
+    /// Weight of an error of each input channel: its squared weights, each relative to what the output channel amounts to at the inputs' `extents`. A factor on an
     /// output channel changes nothing.
     pub fn importance(&self, extents: &[Extent]) -> Vec<f64> {
         let mut energy = vec![0.0; self.real.bias.len()];

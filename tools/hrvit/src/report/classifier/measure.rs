@@ -14,7 +14,7 @@ use crate::{frames, progress};
 /// One image on one frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// What it says.
+    /// Its ranking.
     pub ranking: Ranking,
     /// Of its logits against float's, each about their mean over the classes.
     pub noise: Noise,

@@ -29,13 +29,13 @@ const FLIPS: usize = 20;
 /// Everything that a classifier's report says; its JSON document.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// What was measured on what.
+    /// Subject of the measurement.
     pub subject: Subject,
     /// Task metrics of every precision, float first; without values where frames have no labels.
     pub quality: Vec<Quality>,
-    /// What every other precision costs against float.
+    /// Cost of every other precision against float.
     pub drift: Vec<Drift>,
-    /// What was demanded and found; empty without bars.
+    /// Demands and findings; empty without bars.
     pub verdicts: Vec<Verdict>,
 }
 
@@ -50,7 +50,7 @@ pub struct Quality {
     pub top5: Option<Estimate>,
 }
 
-/// What a precision gains over float, in points.
+/// Gain of a precision over float, in points.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Delta {
     /// Of the share of frames whose class comes first.
@@ -59,14 +59,14 @@ pub struct Delta {
     pub top5_points: Option<Estimate>,
 }
 
-/// What one precision costs against float.
+/// Cost of one precision against float.
 #[derive(Clone, Debug, Serialize)]
 pub struct Drift {
     /// The precision.
     pub precision: &'static str,
     /// Its task metrics less float's.
     pub delta: Delta,
-    /// Where both put the same class first.
+    /// Agreement: both put the same class first.
     pub agreement: Agreement,
     /// Signal to quantisation noise of the logits over all frames, in dB.
     pub logits_sqnr_db: Option<f64>,
@@ -92,7 +92,7 @@ pub struct Group {
     pub top1: Option<f64>,
 }
 
-/// Where float and another precision agree.
+/// Agreement of float and another precision.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Agreement {
     /// Share of frames whose first class is the same.
@@ -182,7 +182,7 @@ pub fn quality<'a>(precision: &'static str, set: &[&Classified], ranking: impl F
     Quality { precision, top1: estimates[0], top5: estimates[1] }
 }
 
-/// What `other` gains over `float`.
+/// Gain of `other` over `float`.
 pub fn delta(set: &[&Classified], float: &[Ranking], other: &[Outcome], bootstrap: Bootstrap) -> Delta {
     let estimates = bootstrap.estimate(set.len(), |chosen| points(set, chosen, float, other).to_vec());
     Delta { top1_points: estimates[0], top5_points: estimates[1] }
@@ -193,7 +193,7 @@ fn points(set: &[&Classified], chosen: &[usize], float: &[Ranking], other: &[Out
     [0, 1].map(|i| Some(100.0 * (after[i]? - before[i]?)))
 }
 
-/// Where `float` and `other` agree; margins are in units of `deviation`, that of the float logits.
+/// Agreement of `float` and `other`; margins are in units of `deviation`, the float logits' own.
 pub fn agreement(float: &[Ranking], other: &[Outcome], deviation: f64) -> Agreement {
     let same = |i: &usize| float[*i].first() == other[*i].ranking.first();
     let group = |from: f64, members: Vec<usize>| {

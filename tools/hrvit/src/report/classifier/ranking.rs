@@ -3,7 +3,7 @@
 /// How many of the best classes count as found.
 pub const TOP: usize = 5;
 
-/// What one precision says of one frame.
+/// Ranking of one frame by one precision.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ranking {
     /// The best classes, best first; equal ones in order of their numbers. At most [`TOP`].
