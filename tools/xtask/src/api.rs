@@ -14,9 +14,9 @@ use crate::{command, install};
 const CRATES: [&str; 4] = ["hrvit-kernels", "hrvit-format", "hrvit-core", "hrvit-camera"];
 /// The target that docs.rs shows; elsewhere some items are others.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
-/// Where the listings lie.
+/// Folder of the listings.
 const FOLDER: &str = "docs/api";
-/// What brings the listings up to date.
+/// Command that brings the listings up to date.
 const HELP: &str = "`cargo xtask api` writes it anew";
 /// Lines of a difference that are shown.
 const SHOWN: usize = 40;
@@ -35,7 +35,7 @@ pub fn write(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What in the listings is not what the crates offer.
+/// Differences of the listings from the crates' items.
 ///
 /// # Errors
 /// If a crate has no documentation to read, or a listing cannot be read.

@@ -53,7 +53,7 @@ impl Made {
         }
     }
 
-    /// What was not made, and why.
+    /// Parts that were not made, and why.
     pub fn skipped(&self) -> &[String] {
         match self {
             Self::All => &[],
@@ -176,7 +176,7 @@ pub fn all() -> Vec<Check> {
     checks
 }
 
-/// What rustfmt and clippy say.
+/// Check by rustfmt and clippy.
 fn style() -> Vec<Check> {
     vec![
         Check::program("formatting", &["cargo", "fmt", "--all", "--check"]),
@@ -184,7 +184,7 @@ fn style() -> Vec<Check> {
     ]
 }
 
-/// What rustdoc says, and whether the listings of the public items are up to date.
+/// Check by rustdoc, and whether the listings of the public items are up to date.
 fn documentation() -> Vec<Check> {
     let deny = "build.rustdocflags=['--deny', 'warnings']";
     vec![

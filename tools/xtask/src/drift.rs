@@ -105,7 +105,7 @@ fn show(rows: &[Row]) {
     println!("{table}");
 }
 
-/// What is wrong with a row. The program itself has compared with the bounds.
+/// Faults of a row. The program itself has compared with the bounds.
 fn complaint(row: &Row) -> Option<String> {
     let Row { processor, precision, exact, logits_ppm, differ, labels, .. } = row;
     let wrong = match (&row.error, exact, logits_ppm) {

@@ -19,11 +19,11 @@ use crate::{marked, qemu};
 
 /// The page with the table, relative to the root.
 const PAGE: &str = "firmware/README.md";
-/// Where the table begins and ends on it.
+/// Begin and end of the table on it.
 const MARKS: [&str; 2] = ["<!-- found by cargo xtask faults -->", "<!-- end of what is found -->"];
 /// An input size that a program planned for 192x256 has no arena for.
 const LARGER: &str = "224x288";
-/// Where the format's version stands in an image, and a part of its first bytes that a CRC covers.
+/// Offsets of the format's version in an image, and of a part of its first bytes that a CRC covers.
 const VERSION_AT: usize = 8;
 const SEQUENCE_AT: usize = 16;
 
@@ -32,7 +32,7 @@ const LIKE_BOARDS: &str = "m33";
 
 /// Something that goes wrong.
 struct Case {
-    /// What.
+    /// The fault.
     name: &'static str,
     /// Images and their addresses.
     images: Vec<(u32, PathBuf)>,
@@ -48,7 +48,7 @@ struct Row {
     machines: Vec<&'static str>,
     code: u8,
     expected: u8,
-    /// What the log says of it.
+    /// The log's words for it.
     said: String,
 }
 
@@ -74,9 +74,9 @@ pub fn check(root: &Path, hrvit: &Hrvit) -> Result<Vec<String>> {
 /// Which cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Extent {
-    /// Those of the self-test's program with its own model.
+    /// Faults of the self-test's program with its own model.
     Quick,
-    /// Those of embedded and streamed weights too, and a larger model.
+    /// Faults of embedded and streamed weights too, and a larger model.
     All,
 }
 
@@ -214,7 +214,7 @@ impl Images {
         })
     }
 
-    /// What is wrong with an image that is read in place.
+    /// Faults of an image that is read in place.
     fn mapped(&self, machine: &Machine) -> Vec<Case> {
         let mut cases = self.refused(machine);
         if let Some(slot) = machine.second_image_at {
@@ -224,7 +224,7 @@ impl Images {
         cases
     }
 
-    /// What is wrong with an image that is paged in.
+    /// Faults of an image that is paged in.
     fn streamed(&self, machine: &Machine) -> Vec<Case> {
         let nothing_wrong = Case { name: "nothing", images: vec![(machine.image_at, self.good.clone())], code: 0 };
         std::iter::once(nothing_wrong).chain(self.refused(machine)).collect()

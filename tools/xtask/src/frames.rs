@@ -23,14 +23,14 @@ const SIZE: &str = "64x96";
 /// Frames of your own: a picture of another size each, which is not the golden one.
 const FRAMES: [&str; 2] = ["data/val/images/0016E5_08023.jpg", "data/val/images/0016E5_07975.jpg"];
 
-/// What `hrvit send --json` says of a frame.
+/// Report of `hrvit send --json` on a frame.
 #[derive(Debug, Deserialize)]
 struct Frame {
     labels_crc: Crc,
     differ: usize,
 }
 
-/// What came of frames that were sent, and of those that the program found behind its image.
+/// Results of frames that were sent, and of those that the program found behind its image.
 #[derive(Debug)]
 pub struct Sent {
     sent: Vec<Frame>,

@@ -1,4 +1,4 @@
-//! What a bare Debian machine with rustup lacks.
+//! Installs the programs that a bare Debian machine with rustup lacks.
 
 use std::path::Path;
 use std::process::Command;

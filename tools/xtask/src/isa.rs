@@ -22,7 +22,7 @@ const EMULATED: [&str; 6] = ["scalar", "dsp", "mve", "neon", "neon_dotprod", "ne
 
 /// A processor that QEMU emulates for a Linux program.
 pub struct Processor {
-    /// What QEMU calls it.
+    /// QEMU's name for it.
     pub name: &'static str,
     /// The instruction sets that it has.
     has: &'static [&'static str],
@@ -78,7 +78,7 @@ fn without_emulated(names: &str) -> String {
     names.split(',').filter(|name| !EMULATED.contains(name)).collect::<Vec<_>>().join(",")
 }
 
-/// What the conformance test `printed` as skipped, but for what emulated machines run.
+/// Cases that the conformance test `printed` as skipped, but for those that emulated machines run.
 fn skipped(printed: &str) -> Vec<String> {
     let lines = printed.lines().filter_map(|line| line.strip_prefix("conformance ")?.split_once(": SKIPPED, "));
     lines.filter(|(isa, _)| !EMULATED.contains(isa)).map(|(isa, reason)| format!("{isa}: {reason}")).collect()

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 /// A machine that QEMU emulates.
 #[derive(Clone, Copy, Debug)]
 pub struct Machine {
-    /// What people call it.
+    /// Its name for people.
     pub name: &'static str,
     /// Its package in `firmware/`, in a folder of the same name.
     pub package: &'static str,
@@ -15,9 +15,9 @@ pub struct Machine {
     pub target: &'static str,
     /// QEMU and its arguments.
     pub emulator: &'static [&'static str],
-    /// Where the program expects the model image.
+    /// Address at which the program expects the model image.
     pub image_at: u32,
-    /// Where it expects a second one, if it has two slots.
+    /// Address at which it expects a second one, if it has two slots.
     pub second_image_at: Option<u32>,
     /// How its kernels read weights: `rows`, `k4` or `k8`.
     pub layout: &'static str,

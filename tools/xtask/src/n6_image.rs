@@ -7,7 +7,8 @@ use clap::Args;
 use object::read::elf::{ElfFile32, FileHeader, ProgramHeader};
 use object::{Endianness, elf};
 
-/// Where the boot ROM copies a program to, behind the header, and the most bytes that it copies.
+/// Address to which the boot ROM copies a program, behind the header, and the most bytes that it
+/// copies.
 const LOADED_AT: u32 = 0x3418_0400;
 const MOST: usize = 511 << 10;
 const HEADER: usize = 0x400;
@@ -82,7 +83,7 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// What an ELF file loads, from the first byte on, gaps filled with zeros; and its entry.
+/// Bytes that an ELF file loads, from the first byte on, gaps filled with zeros; and its entry.
 fn program(bytes: &[u8]) -> Result<(Vec<u8>, u32)> {
     let file = ElfFile32::<Endianness>::parse(bytes).context("not a 32-bit ELF file")?;
     let endian = file.endian();

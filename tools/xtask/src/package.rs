@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::command;
 use crate::firmware::build::target_folder;
 
-/// What a published manifest has, besides what cargo itself asks for.
+/// Fields that a published manifest has, besides cargo's own demands.
 const ASKED: [&str; 7] = ["description", "license", "rust_version", "readme", "keywords", "categories", "metadata"];
 
 /// A crate that is published.

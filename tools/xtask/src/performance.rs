@@ -17,7 +17,7 @@ use crate::profile::{By, Profile};
 /// The page, relative to the root.
 const PAGE: &str = "docs/performance.md";
 
-/// Where the measured part of the page begins and ends; the rest is written by hand.
+/// Begin and end of the measured part of the page; the rest is written by hand.
 const MARKS: [&str; 2] = ["<!-- measured by cargo xtask performance -->", "<!-- end of what is measured -->"];
 
 /// The modelled core whose kernels each counted processor runs. Those without one are not compared with the roofline.

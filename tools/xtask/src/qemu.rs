@@ -180,7 +180,7 @@ struct Document {
     log: Log,
 }
 
-/// What a program logged, as `hrvit profile --json` says it, however it ended.
+/// Log of a program, as `hrvit profile --json` says it, however it ended.
 ///
 /// # Errors
 /// If the log cannot be decoded.
@@ -201,7 +201,7 @@ pub fn log_of(document: &str) -> Result<Log> {
     Ok(document.log)
 }
 
-/// What a program logged, as `hrvit profile --json` says it.
+/// Log of a program, as `hrvit profile --json` says it.
 ///
 /// # Errors
 /// If the log cannot be decoded, or says that the program failed.

@@ -7,10 +7,10 @@ use anyhow::{Context, Result, ensure};
 
 use crate::checks::Made;
 
-/// What `tools/train` imports.
+/// Modules that `tools/train` imports.
 const IMPORTS: &str = "import torch, numpy, PIL, safetensors";
 
-/// Where to read what the tests need.
+/// Page that tells the tests' needs.
 const HELP: &str = "see tools/train/README.md";
 
 /// Runs the tests in `tools/train`, as far as this machine's `python3` can.
@@ -43,7 +43,7 @@ fn discover(root: &Path, folder: &str) -> Result<Made> {
     Ok(made(&text))
 }
 
-/// What unittest's report `text` of a run without failures says was made.
+/// Extent of a run without failures, by unittest's report `text`.
 fn made(text: &str) -> Made {
     let skipped: Vec<String> = text.lines().filter(|line| line.contains("... skipped ")).map(str::to_owned).collect();
     let ran = text.lines().find_map(|line| line.strip_prefix("Ran ")?.split(' ').next()?.parse().ok()).unwrap_or(0);

@@ -14,7 +14,7 @@ use crate::frames::Sent;
 use crate::hrvit::{Hrvit, path_text};
 use crate::qemu::log_of;
 
-/// Where `tools/boards/README.md` puts Python with what the emulator needs.
+/// Folder in which `tools/boards/README.md` puts Python with the emulator's packages.
 const PYTHON: &str = "target/boards/bin/python";
 const BOOT: &str = "tools/boards/boot.py";
 const PORT: &str = "tools/boards/port.py";
@@ -34,11 +34,11 @@ pub struct Case<'c> {
     pub elf: &'c Path,
     /// Model image in the flash; none: it is blank.
     pub model: Option<&'c Path>,
-    /// What an earlier program left the flash in.
+    /// Mode that an earlier program left the flash in.
     pub mode: Option<&'c str>,
     /// A fault that is put into what the program writes.
     pub mutation: Option<&'c str>,
-    /// Where what is sent over the serial port goes.
+    /// Receiver of bytes that are sent over the serial port.
     pub serial: Option<&'c Path>,
     /// Whether one is attached.
     pub debugger: bool,
@@ -66,7 +66,7 @@ pub struct Outcome {
     pub blinks: bool,
     /// Or resets the board.
     pub begins_again: bool,
-    /// What the chips do not allow.
+    /// Breaches of the chips' rules.
     pub breach: Option<String>,
     /// Or that it neither ended nor sleeps in the time that it was given.
     pub stuck: bool,
@@ -106,7 +106,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// What a board's model knows.
+/// Abilities of a board's model.
 #[derive(Deserialize)]
 struct Known {
     modes: Vec<String>,
@@ -182,7 +182,7 @@ impl Emulator {
         boot
     }
 
-    /// What `hrvit profile --serial` hears where `sent` comes over a port.
+    /// Log that `hrvit profile --serial` hears if `sent` comes over a port.
     ///
     /// # Errors
     /// If it hears no whole log.

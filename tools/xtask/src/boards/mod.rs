@@ -25,7 +25,7 @@ const LARGEST: [(&str, &[&str]); 2] = [("512x512", &[]), ("576x640", &["large-ar
 /// Seconds in which a start-up without a model image has ended, on any machine.
 const START_UP: u32 = 10;
 
-/// What one boot ended in.
+/// End of one boot.
 struct Row {
     board: &'static str,
     what: String,

@@ -15,7 +15,7 @@ use crate::firmware::sizes::Sizes;
 use crate::machines::machine;
 use crate::{command, qemu};
 
-/// Where the sources and the Makefile are.
+/// Folder of the sources and the Makefile.
 const FOLDER: &str = "examples/c-firmware";
 
 /// The most bytes of stack that opening an engine, and a frame, may take through the C interface.
@@ -51,7 +51,7 @@ pub fn link_in(root: &Path, folder: &Path, build: &Path, flags: &[&str]) -> Resu
     Ok(build.join("segment.elf"))
 }
 
-/// What in a linked program is a way from the library to a panic, or a heap; prints what it takes.
+/// Ways from the library to a panic, or to a heap, in a linked program; prints its memory.
 ///
 /// # Errors
 /// If the ELF cannot be read.

@@ -79,7 +79,7 @@ pub fn write(root: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// What in the header is not what the source says.
+/// Differences of the header from the source.
 ///
 /// # Errors
 /// If it cannot be made or read.

@@ -12,9 +12,9 @@ use crate::command;
 use crate::firmware::build::target_folder;
 use crate::hrvit::path_text;
 
-/// Where the sources are.
+/// Folder of the sources.
 const FOLDER: &str = "examples/android";
-/// What a library's segments are aligned to, for devices with pages of this size.
+/// Alignment of a library's segments, for devices with pages of this size.
 const PAGE: u64 = 16 << 10;
 /// Link options of `examples/android/app/src/main/cpp/CMakeLists.txt` that are tried here.
 const LINK: [&str; 5] = ["-Wl,-z,max-page-size=16384", "-Wl,-z,common-page-size=16384", "-Wl,--gc-sections", "-Wl,--exclude-libs,ALL", "-Wl,-z,defs"];

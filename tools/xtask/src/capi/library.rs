@@ -13,7 +13,7 @@ use crate::command;
 use crate::firmware::build::target_folder;
 use crate::hrvit::path_text;
 
-/// What a library is built for.
+/// Target that a library is built for.
 #[derive(Clone, Copy, Debug)]
 pub struct Build {
     /// Compiler target.
@@ -24,7 +24,7 @@ pub struct Build {
     pub profile: &'static str,
     /// Features of `hrvit-capi`.
     pub features: &'static [&'static str],
-    /// What the names of the binary tools begin with: `arm-none-eabi-`.
+    /// Prefix of the binary tools' names: `arm-none-eabi-`.
     pub tools: &'static str,
 }
 
@@ -124,7 +124,7 @@ fn names_in_archive(path: &Path) -> Result<BTreeSet<String>> {
     Ok(names)
 }
 
-/// What in the names that a shared library shows is not what the header declares.
+/// Differences between the names that a shared library shows and those of the header.
 ///
 /// # Errors
 /// If it cannot be read.

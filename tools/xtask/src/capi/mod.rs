@@ -107,7 +107,7 @@ pub fn check(root: &Path) -> Result<Made> {
     Ok(if seen.skipped.is_empty() { Made::All } else { Made::Part(seen.skipped) })
 }
 
-/// What a program may get wrong, against the code that it must get, under AddressSanitizer.
+/// Mistakes of a program, against the code that it must get, under AddressSanitizer.
 fn wrong_calls(root: &Path, host: &table::Host, valgrind: bool) -> Result<()> {
     let (source, folder) = ("crates/hrvit-capi/tests/c/misuse.c", target_folder(root).join("capi/host"));
     let image = root.join("crates/hrvit-core/tests/data/tiny.hrvit");

@@ -78,7 +78,7 @@ pub fn crc_in(printed: &str) -> Option<u32> {
     u32::from_str_radix(value(printed, "labels_crc")?, 16).ok()
 }
 
-/// What stands behind `name=` at the start of a line.
+/// Text behind `name=` at the start of a line.
 pub fn value<'t>(printed: &'t str, name: &str) -> Option<&'t str> {
     printed.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
 }

@@ -15,7 +15,7 @@ const PACKAGES: [&str; 2] = ["maturin>=1.9,<2", "numpy>=1.23"];
 /// Folder of the environment below the target folder.
 const ENVIRONMENT: &str = "python-venv";
 
-/// Where the environment's programs are.
+/// Folder of the environment's programs.
 pub fn programs(root: &Path) -> PathBuf {
     target_folder(root).join(ENVIRONMENT).join("bin")
 }

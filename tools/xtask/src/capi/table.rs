@@ -16,9 +16,9 @@ use crate::parity::{self, LINUX};
 
 /// The compiler target of C programs on 64-bit ARM.
 pub const AARCH64: &str = "aarch64-unknown-linux-gnu";
-/// What the names of its tools begin with.
+/// Prefix of its tools' names.
 const AARCH64_TOOLS: &str = "aarch64-linux-gnu-";
-/// Where Debian has its libraries.
+/// Debian's folder of its libraries.
 const AARCH64_ROOT: &str = "/usr/aarch64-linux-gnu";
 /// Emulated processors, and how their kernels read weights.
 const PROCESSORS: [(&str, &str); 3] = [("cortex-a53", "rows"), ("cortex-a76", "k4"), ("max", "k8")];
@@ -55,12 +55,12 @@ pub fn valgrind(program: &Path) -> Command {
     valgrind
 }
 
-/// What was seen of the golden frame.
+/// Results of the golden frame.
 #[derive(Default)]
 pub struct Seen {
     /// Programs that ran it.
     pub rows: Vec<Row>,
-    /// What is wrong.
+    /// Faults.
     pub complaints: Vec<String>,
     /// Languages that this machine does not have, with the reason.
     pub skipped: Vec<String>,

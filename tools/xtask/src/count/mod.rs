@@ -41,7 +41,7 @@ pub const PI: Processor = Processor { name: "pi", machine: "pi", emulator: None,
 /// A processor that QEMU emulates.
 #[derive(Debug)]
 pub struct Processor {
-    /// What people call it: the machine's name, or that of the processor put into it.
+    /// Its name for people: the machine's name, or that of the processor put into it.
     pub name: &'static str,
     /// The machine whose program runs.
     machine: &'static str,

@@ -23,20 +23,20 @@ const TOLERANCE: u64 = 3;
 /// The name of everything together, those instructions included that belong to no step.
 pub const FRAME: &str = "frame";
 
-/// What was counted on one processor.
+/// Counts on one processor.
 #[derive(Clone, Debug)]
 pub struct Counts {
     /// Its name.
     pub processor: &'static str,
     /// Instructions of every step, in canonical order, and of the frame.
     pub steps: Vec<(String, u64)>,
-    /// What ran where.
+    /// The program, and its machine.
     pub run: Run<String>,
     /// All of what `hrvit profile --json` says.
     pub document: Value,
     /// The program that ran.
     pub elf: PathBuf,
-    /// What it logged; the next run of the same processor overwrites it.
+    /// Its log; the next run of the same processor overwrites it.
     pub log: PathBuf,
 }
 
@@ -69,7 +69,7 @@ type Row = BTreeMap<String, u64>;
 pub struct Stored(Vec<(String, Row)>);
 
 impl Stored {
-    /// Where they are.
+    /// Their folder.
     pub fn path(root: &Path) -> PathBuf {
         root.join(FILE)
     }

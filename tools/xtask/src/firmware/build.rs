@@ -37,7 +37,7 @@ pub enum Weights {
     Embedded(PathBuf),
 }
 
-/// What the steps of a network compute with.
+/// Precision that the steps of a network compute in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Precision {
     /// 8 bits
@@ -116,7 +116,7 @@ pub struct PlanArgs {
 }
 
 impl PlanArgs {
-    /// What they ask for, its weights mapped.
+    /// The plan that they ask for, its weights mapped.
     pub fn plan(&self) -> Plan {
         let Self { variant, head, classes, size, precision } = self.clone();
         Plan { variant, classes, size, head, precision, ..Plan::default() }
@@ -137,7 +137,7 @@ pub struct Program {
     pub elf: PathBuf,
 }
 
-/// Where the repository's build outputs go.
+/// Folder of the repository's build outputs.
 pub fn target_folder(root: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder))
 }

@@ -52,7 +52,7 @@ pub type DebugInformation = addr2line::Context<EndianRcSlice<LittleEndian>>;
 
 /// A linked program.
 pub struct Elf {
-    /// What occupies memory, by address.
+    /// Things that occupy memory, by address.
     pub sections: Vec<Section>,
     /// Named functions and data, by address; of several names of one address, the first.
     pub symbols: Vec<Symbol>,

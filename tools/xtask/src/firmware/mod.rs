@@ -22,7 +22,7 @@ use elf::Elf;
 use owner::Owner;
 use sizes::{RUNTIME_GOAL, RUNTIME_LIMIT, Sizes};
 
-/// What is analysed of one program.
+/// Analysis of one program.
 struct Analysis {
     /// Package and program.
     name: String,

@@ -34,7 +34,7 @@ const RUNTIME: [(&str, &str); 4] = [
     ("hrvit_capi", "crates/hrvit-capi/"),
 ];
 
-/// What has a name without a crate: start-up code, intrinsics, constants that the compiler named.
+/// Things whose name has no crate: start-up code, intrinsics, constants that the compiler named.
 pub const NAMELESS: &str = "no crate";
 
 /// Whether a crate is what machines run. (Code of boards is known by its files.)
@@ -69,7 +69,7 @@ impl Owner {
     }
 }
 
-/// Where an instruction comes from.
+/// Origin of an instruction.
 #[derive(Clone, Debug)]
 pub struct Origin {
     /// Whose it is.

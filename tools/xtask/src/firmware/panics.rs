@@ -54,7 +54,7 @@ pub fn ways(elf: &Elf) -> Vec<Way> {
     found.into_values().collect()
 }
 
-/// What refers to something.
+/// Thing that refers to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Node {
     /// A function, by its index among the symbols.
@@ -90,7 +90,7 @@ impl<'e> Graph<'e> {
         graph
     }
 
-    /// What lies at `address`.
+    /// The thing at `address`.
     fn node(&self, address: u64) -> Option<Node> {
         if let Some(&function) = self.functions.get(&address) {
             return Some(Node::Function(function));
@@ -99,7 +99,7 @@ impl<'e> Graph<'e> {
         Some(Node::Data(start))
     }
 
-    /// What the addresses `first..end` refer to.
+    /// References of the addresses `first..end`.
     fn referred(&self, first: u64, end: u64) -> BTreeSet<Node> {
         self.elf.references_from(first, end).iter().filter_map(|reference| self.node(reference.to)).collect()
     }

@@ -1,4 +1,4 @@
-//! What a program takes of the device: code and constants per crate, memory per purpose.
+//! Memory that a program takes of the device: code and constants per crate, memory per purpose.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ pub struct Share {
     pub constants: u64,
 }
 
-/// What a program takes.
+/// Memory that a program takes.
 #[derive(Debug)]
 pub struct Sizes {
     /// Code and constants by whose they are.

@@ -40,7 +40,7 @@ struct Counts {
     regions: Count,
 }
 
-/// What a corpus reaches.
+/// Code that a corpus reaches.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Coverage {
     /// By file of the package shown in detail, by package elsewhere.

@@ -112,7 +112,7 @@ fn parse_minutes(text: &str) -> Result<f64> {
     Ok(minutes)
 }
 
-/// Where a target's files are.
+/// Folders of a target's files.
 struct Folders {
     /// The repository.
     root: PathBuf,

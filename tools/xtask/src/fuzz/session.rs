@@ -14,7 +14,7 @@ use crate::command;
 use crate::firmware::build::target_folder;
 use crate::firmware::grouped;
 
-/// Where a target writes its tally.
+/// File that a target writes its tally to.
 const TALLY: &str = "HRVIT_FUZZ_TALLY";
 /// libFuzzer's exit code after SIGINT.
 const INTERRUPTED: i32 = 72;
@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// Lines of a finding that are printed.
 const LINES: usize = 40;
 
-/// What a run came to.
+/// Result of a run.
 #[derive(Serialize)]
 pub struct Outcome {
     /// Of all processes.
@@ -43,14 +43,14 @@ pub struct Outcome {
 /// An input that broke something.
 #[derive(Serialize)]
 pub struct Finding {
-    /// Where it is.
+    /// Its path.
     pub input: PathBuf,
-    /// What the target printed.
+    /// Output of the target.
     pub complaint: String,
 }
 
 impl Finding {
-    /// What happened, and how to see it again.
+    /// The event, and how to see it again.
     pub fn text(&self, target: &str) -> String {
         let input = self.input.display();
         format!("{}\nFOUND by {target}: {input}\nreplay: cargo xtask fuzz {target} --replay {input}", self.complaint)
@@ -102,7 +102,7 @@ impl Process {
         command::output(Command::new("sh").args(["-c", "kill -s INT \"$0\"", &self.child.id().to_string()])).map(drop)
     }
 
-    /// What it found; none if it ended in order.
+    /// Its finding; none if it ended in order.
     fn finding(&self, folders: &Folders) -> Result<Option<Finding>> {
         let status = self.status.context("a process that has ended has a status")?;
         if matches!(status.code(), Some(0 | INTERRUPTED)) {

@@ -1,4 +1,4 @@
-//! What a running target says of itself: its tally, and libFuzzer's own lines.
+//! A running target's report: its tally, and libFuzzer's own lines.
 
 use std::fs::File;
 use std::io::Read;
@@ -54,7 +54,7 @@ impl Tally {
     }
 }
 
-/// What libFuzzer says of its search.
+/// LibFuzzer's report of its search.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Reached {
     /// Edges of the program's control flow that an input has passed.

@@ -8,7 +8,7 @@ struct Instruction {
     address: u64,
     mnemonic: String,
     operands: String,
-    /// Where it branches to, inside of the program.
+    /// Target of its branch, inside of the program.
     target: Option<u64>,
 }
 

@@ -35,7 +35,7 @@ const FEWEST_MACS: u64 = 8;
 /// A processor.
 struct Core {
     name: &'static str,
-    /// What LLVM calls the model of its pipeline.
+    /// LLVM's name for the model of its pipeline.
     model: &'static str,
     triple: &'static str,
     /// The emulated machine whose firmware is analysed; none: the program for Linux.

@@ -36,7 +36,7 @@ pub struct ProfileArgs {
     /// m55, m7, m33, a53, a72, a55, a76 or max
     #[arg(value_name = "PROCESSOR", value_parser = parse_processor)]
     processor: &'static Processor,
-    /// What instructions are added up by
+    /// Unit by which instructions are added up
     #[arg(long, value_enum, default_value_t)]
     by: By,
     /// Only kinds of work whose name has this in it
@@ -52,7 +52,7 @@ pub struct ProfileArgs {
     plan: PlanArgs,
 }
 
-/// What instructions are added up by.
+/// Unit by which instructions are added up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum By {
     /// Kinds of work

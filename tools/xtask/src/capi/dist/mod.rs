@@ -34,11 +34,11 @@ pub enum Kind {
 /// An archive.
 #[derive(Clone, Copy, Debug)]
 pub struct Archive {
-    /// What its name ends in.
+    /// Ending of its name.
     pub name: &'static str,
     /// How it is built.
     pub kind: Kind,
-    /// What is built.
+    /// The build.
     pub build: Build,
 }
 
