@@ -1,6 +1,9 @@
-//! Says which kernels the build has besides those that the architecture names: `hrvit_scalar`, and for Cortex-M `hrvit_dsp`, `hrvit_mve` and `hrvit_float_unit`; and
-//! whether an AArch64 build may access unaligned memory, `hrvit_unaligned`. Stable compilers show none of that to `cfg(target_feature)`, but all follows from the processor
-//! that the code is compiled for (`-C target-cpu=cortex-m55`), the operating system and the flag `-C target-feature=-strict-align`.
+//! Says which kernels the build has besides those that the architecture names: `hrvit_scalar`, and
+//! for Cortex-M `hrvit_dsp`, `hrvit_mve` and `hrvit_float_unit`; and whether an AArch64 build may
+//! access unaligned memory, `hrvit_unaligned`. Stable compilers show none of that to
+//! `cfg(target_feature)`, but all follows from the processor that the code is compiled for
+//! (`-C target-cpu=cortex-m55`), the operating system and the flag
+//! `-C target-feature=-strict-align`.
 
 use std::env::var;
 
@@ -10,7 +13,8 @@ const DSP: [&str; 5] = ["cortex-m4", "cortex-m7", "cortex-m33", "cortex-m35p", "
 /// Processors with vectors (MVE), which all have the DSP extension too.
 const MVE: [&str; 3] = ["cortex-m52", "cortex-m55", "cortex-m85"];
 
-/// Processors whose floating-point registers `asm!` may name. The compiler wants a unit for double precision for that, which Cortex-M4 and Cortex-M33 lack.
+/// Processors whose floating-point registers `asm!` may name. The compiler wants a unit for double
+/// precision for that, which Cortex-M4 and Cortex-M33 lack.
 const FLOAT_UNIT: [&str; 4] = ["cortex-m7", "cortex-m52", "cortex-m55", "cortex-m85"];
 
 fn main() {
@@ -31,7 +35,8 @@ fn main() {
     }
     // `-C` and its value are one argument or two; the last one counts.
     let cpu = flags.split('\x1f').filter_map(|flag| flag.trim_start_matches("-C").strip_prefix("target-cpu=")).next_back();
-    // Every thumbv7em core (Cortex-M4, Cortex-M7) has the DSP extension, whatever the processor is called.
+    // Every thumbv7em core (Cortex-M4, Cortex-M7) has the DSP extension, whatever the processor is
+    // called.
     let thumbv7em = var("TARGET").is_ok_and(|target| target.starts_with("thumbv7em"));
     let cpu = cpu.unwrap_or("generic");
     let mve = MVE.contains(&cpu);
@@ -51,7 +56,8 @@ fn main() {
     }
 }
 
-/// Whether a processor with MVE, which its designer may build without floats, is meant to have them: by the target's calling convention, and no option says otherwise.
+/// Whether a processor with MVE, which its designer may build without floats, is meant to have
+/// them: by the target's calling convention, and no option says otherwise.
 fn has_float_vectors(flags: &str) -> bool {
     var("TARGET").is_ok_and(|target| target.ends_with("eabihf")) && !flags.contains("-mve.fp")
 }

@@ -1,4 +1,5 @@
-//! Plans the arena; RAM is plentiful. An embedded image lies behind the program, so that one file holds both.
+//! Plans the arena; RAM is plentiful. An embedded image lies behind the program, so that one file
+//! holds both.
 
 use machine_plan::{Machine, Memory, build};
 

@@ -1,4 +1,5 @@
-//! Shared by the end-to-end tests: random models, and a second implementation of the integer contract to judge the engine by.
+//! Shared by the end-to-end tests: random models, and a second implementation of the integer
+//! contract to judge the engine by.
 
 pub mod flash;
 pub mod mixed_image;

@@ -7,7 +7,8 @@ use hrvit_format::{Network, Parts, Size, Step};
 use crate::random_image::made_image;
 use crate::rng::Rng;
 
-/// [`random_image`](crate::random_image::random_image) in the integer precisions that `precision` gives the steps.
+/// [`random_image`](crate::random_image::random_image) in the integer precisions that `precision`
+/// gives the steps.
 pub fn mixed_image(network: &Network, size: Size, seed: u64, precision: impl FnMut(Step) -> Precision) -> AlignedBytes {
     made_image(network, size, seed, None, precision, |_, _| ())
 }

@@ -1,4 +1,5 @@
-//! Writes `.pth` files: as `torch.save` does by every protocol and in both forms, and what it never writes.
+//! Writes `.pth` files: as `torch.save` does by every protocol and in both forms, and what it never
+//! writes.
 
 use hrvit_reference::Checkpoint;
 

@@ -1,5 +1,6 @@
-//! Random model images that are valid and alive: any network, random weights, and multipliers that follow from the length of each dot product, so that codes
-//! spread over their range without all of them dying or saturating.
+//! Random model images that are valid and alive: any network, random weights, and multipliers that
+//! follow from the length of each dot product, so that codes spread over their range without all of
+//! them dying or saturating.
 
 use hrvit_format::aligned::AlignedBytes;
 use hrvit_format::record::Precision;
@@ -26,12 +27,14 @@ pub fn random_image(network: &Network, size: Size, seed: u64) -> AlignedBytes {
     edited_image(network, size, seed, None, |_, _| ())
 }
 
-/// [`random_image`] whose operators `edit` may change first, and with a golden section if one is given. Panics if the result is no valid image.
+/// [`random_image`] whose operators `edit` may change first, and with a golden section if one is
+/// given. Panics if the result is no valid image.
 pub fn edited_image(network: &Network, size: Size, seed: u64, golden: Option<Golden<'_>>, edit: impl FnMut(Step, &mut [OpData])) -> AlignedBytes {
     made_image(network, size, seed, golden, |_| Precision::Int8, edit)
 }
 
-/// A random image in the precisions that `precision` gives the steps. Panics if the result is no valid image.
+/// A random image in the precisions that `precision` gives the steps. Panics if the result is no
+/// valid image.
 pub fn made_image(
     network: &Network,
     size: Size,
@@ -142,7 +145,8 @@ struct Maker<'n> {
     sigma: f64,
     /// Exponent codes of the block at work.
     code_bits: u8,
-    /// Zero points of the s8 maps that fusions and the classification head leave behind, per branch.
+    /// Zero points of the s8 maps that fusions and the classification head leave behind, per
+    /// branch.
     map_zeros: [i64; BRANCHES],
     /// Whether the step at work is int16x8.
     wide: bool,
@@ -150,7 +154,8 @@ struct Maker<'n> {
     top: i64,
     /// Largest magnitude of a code that the next operator reads.
     largest: i64,
-    /// Narrowing of each branch in the module at work, alike for all outputs of its fusion, with the state it leaves.
+    /// Narrowing of each branch in the module at work, alike for all outputs of its fusion, with
+    /// the state it leaves.
     narrowed: [Option<(OpData, i64, f64)>; BRANCHES],
     /// Zero point of the stage norm as the classification head's branch at work reads it.
     narrow_zero: i64,
@@ -304,7 +309,8 @@ impl Maker<'_> {
         (most, most as f64 / 4.0)
     }
 
-    /// An operator of an int16x8 step before or at an activation: a code that is looked up between entries of a table.
+    /// An operator of an int16x8 step before or at an activation: a code that is looked up between
+    /// entries of a table.
     fn activated(&mut self, op: &Op, step: &StepOps) -> OpData {
         let mut data = match op.kind {
             OpKind::StemConv2 => self.product(op, Store::Wide(S16)),
@@ -384,7 +390,8 @@ impl Maker<'_> {
         }
     }
 
-    /// A product with weights: the zero point of its input is folded into the bias, its multipliers bring the sum to the deviation asked for.
+    /// A product with weights: the zero point of its input is folded into the bias, its multipliers
+    /// bring the sum to the deviation asked for.
     fn product(&mut self, op: &Op, store: Store) -> OpData {
         let (depth, channels) = (op.depth(), usize::from(op.cout));
         let weights: Vec<i8> = (0..op.weight_count()).map(|_| self.rng.int(-127, 127) as i8).collect();
@@ -421,7 +428,8 @@ impl Maker<'_> {
         data
     }
 
-    /// Stores an i32 sum of deviation `sigma` and magnitude up to `most`, one multiplier for the tensor.
+    /// Stores an i32 sum of deviation `sigma` and magnitude up to `most`, one multiplier for the
+    /// tensor.
     fn store_sum(&mut self, sigma: f64, most: i64, store: Store) -> OpData {
         let mut data = OpData::default();
         self.multipliers(1, self.target(store) / sigma, most, &mut data);
@@ -429,7 +437,8 @@ impl Maker<'_> {
         data
     }
 
-    /// Random multipliers around the real number `real`, for accumulators up to `most`; where there is room, sometimes with a larger left shift than needed.
+    /// Random multipliers around the real number `real`, for accumulators up to `most`; where there
+    /// is room, sometimes with a larger left shift than needed.
     fn multipliers(&mut self, count: usize, real: f64, most: i64, data: &mut OpData) {
         let reals: Vec<f64> = (0..count).map(|_| real * self.rng.real(0.5, 1.6)).collect();
         let largest = reals.iter().copied().fold(0.0, f64::max);
@@ -450,7 +459,8 @@ impl Maker<'_> {
         }
     }
 
-    /// A bent activation with noise, so that no two neighbours need be equal. Its result is what the next operator reads.
+    /// A bent activation with noise, so that no two neighbours need be equal. Its result is what
+    /// the next operator reads.
     fn activation(&mut self, len: usize) -> Vec<i8> {
         let zero = self.rng.int(-100, -20);
         let table = (0..len).map(|i| {

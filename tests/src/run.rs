@@ -86,7 +86,8 @@ pub fn scalar_engine<'a>(model: &'a Model<'a>, plan: &Plan, arena: &'a mut [u8])
     Engine::with_kernels(model, plan.clone(), Serial, arena, Kernels::SCALAR)
 }
 
-/// Calls `work` with an engine over `model`, weights in place, in an arena of exactly the planned bytes.
+/// Calls `work` with an engine over `model`, weights in place, in an arena of exactly the planned
+/// bytes.
 pub fn with_engine<R>(model: &Model<'_>, work: impl FnOnce(&mut MappedEngine<'_>) -> R) -> R {
     let plan = plan_of(model, WeightPlacement::Mapped);
     let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
@@ -94,8 +95,9 @@ pub fn with_engine<R>(model: &Model<'_>, work: impl FnOnce(&mut MappedEngine<'_>
     work(&mut engine)
 }
 
-/// The tensor of every step of one frame, in an arena of exactly the planned bytes that held something before, with guard bytes behind it. Panics where the
-/// run fails or writes beyond the arena.
+/// The tensor of every step of one frame, in an arena of exactly the planned bytes that held
+/// something before, with guard bytes behind it. Panics where the run fails or writes beyond the
+/// arena.
 pub fn every_tensor(model: &Model<'_>, plan: &Plan, executor: &dyn Executor, frame: &[u8]) -> Vec<Vec<i32>> {
     every_tensor_on(Kernels::SCALAR, model, plan, executor, frame)
 }

@@ -1,4 +1,5 @@
-//! The arena: its planned bytes are enough and exact, nothing is read before it was written, nothing beyond is touched.
+//! The arena: its planned bytes are enough and exact, nothing is read before it was written,
+//! nothing beyond is touched.
 
 use hrvit_core::{Engine, Kernels, Logit, Model, ModelHead, ModelSource, Plan, RunError, Serial, StepId, WeightPlacement};
 use hrvit_format::aligned::AlignedBytes;
@@ -64,7 +65,8 @@ fn run<M: ModelSource>(engine: &mut Engine<M, &mut [u8]>, head: Head, size: Size
     Ok((observer.into_inner(), result))
 }
 
-/// Runs a frame in an arena of exactly the planned bytes, filled by `paint` beforehand, with guard bytes of the same paint behind it.
+/// Runs a frame in an arena of exactly the planned bytes, filled by `paint` beforehand, with guard
+/// bytes of the same paint behind it.
 fn painted(model: &Model<'_>, paint: impl FnMut() -> u8, streamed: bool) -> Everything {
     let meta = model.meta();
     let (head, size, frame) = (meta.network.head, meta.size, random_frame(meta.size, 5));

@@ -1,4 +1,5 @@
-//! The engine against a second implementation of the integer contract: every step's tensor, label map, logits and classes of random models.
+//! The engine against a second implementation of the integer contract: every step's tensor, label
+//! map, logits and classes of random models.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -164,7 +165,8 @@ fn labels_of_a_tie_are_the_lowest_class() {
     assert_eq!(labels, vec![0; 32 * 32]);
 }
 
-/// Multipliers up to 16 times too large, padding that is no zero point, clamps of any kind: whatever loads is computed alike, saturated or not.
+/// Multipliers up to 16 times too large, padding that is no zero point, clamps of any kind:
+/// whatever loads is computed alike, saturated or not.
 #[test]
 fn saturating_models_with_any_padding_and_any_limits() {
     for seed in 0..8 {
@@ -172,14 +174,16 @@ fn saturating_models_with_any_padding_and_any_limits() {
         let (network, size) = (tiny(head), size(64, 96));
         let mut rng = Rng::new(seed);
         let image = edited_image(&network, size, seed, None, |step, ops| {
-            // The sums of fusions and of the classification head have headroom for their own multipliers only.
+            // The sums of fusions and of the classification head have headroom for their own
+            // multipliers only.
             let sums = matches!(step, Step::Fusion { .. } | Step::Increase { .. });
             for (op, shape) in ops.iter_mut().zip(network.ops(step)) {
                 op.pad = rng.int(-128, 127) as i16;
                 if !sums {
                     op.shift.iter_mut().for_each(|shift| *shift = (*shift - rng.int(0, 4) as u8).max(32));
                 }
-                // Zero points of s8 results; those of a ReLU are its limit too. A fusion's narrowing must stay the same for all its outputs.
+                // Zero points of s8 results; those of a ReLU are its limit too. A fusion's
+                // narrowing must stay the same for all its outputs.
                 if shape.kind != OpKind::FusionNarrow && (op.lo, op.hi) == (-128, 127) && op.norm_shift == 0 && op.zero != op.lo {
                     (op.lo, op.hi) = (rng.int(-128, 0) as i16, rng.int(0, 127) as i16);
                     op.zero = rng.int(op.lo.into(), op.hi.into()) as i16;
@@ -200,7 +204,8 @@ fn random_images_load() {
     }
 }
 
-/// Random images must exercise the arithmetic: tensors that are all zero or all saturated would equal each other whatever the engine does.
+/// Random images must exercise the arithmetic: tensors that are all zero or all saturated would
+/// equal each other whatever the engine does.
 #[test]
 fn random_images_are_alive() {
     for (network, size) in [(variant("nano", Head::Segformer, 11), size(64, 64)), (variant("nano", Head::Classifier, 10), size(64, 64))] {
@@ -223,7 +228,8 @@ fn alive(image: &[u8], size: Size) {
     }
 }
 
-/// A spec that uses the freedom that [`Spec::validate`] leaves: odd widths, empty branches, any window.
+/// A spec that uses the freedom that [`Spec::validate`] leaves: odd widths, empty branches, any
+/// window.
 fn specs() -> impl Strategy<Value = Spec> {
     let width = (2u16..=10).prop_map(|quarter| 4 * quarter);
     let shape = (proptest::array::uniform4(width), 1u16..=64, proptest::array::uniform4(1u8..=9), proptest::array::uniform4(1u8..=4));
@@ -235,7 +241,8 @@ fn specs() -> impl Strategy<Value = Spec> {
     })
 }
 
-/// Four to six modules with no, one or two blocks a branch; a branch more in a module or not, four in the last.
+/// Four to six modules with no, one or two blocks a branch; a branch more in a module or not, four
+/// in the last.
 fn module_tables() -> impl Strategy<Value = Vec<Vec<u8>>> {
     let counts = proptest::collection::vec(proptest::array::uniform4(0u8..=2), 4..=6);
     (counts, any::<u8>()).prop_map(|(counts, wait)| {

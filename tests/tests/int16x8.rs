@@ -1,5 +1,6 @@
-//! Steps of 16-bit codes and 8-bit weights beside int8 ones: no instruction set, no packing, no tile, no number of workers and no way of reading weights changes a
-//! byte, and the loader refuses what could overflow.
+//! Steps of 16-bit codes and 8-bit weights beside int8 ones: no instruction set, no packing, no
+//! tile, no number of workers and no way of reading weights changes a byte, and the loader refuses
+//! what could overflow.
 
 use hrvit_core::{
     Engine, Isa, Kernels, Logit, Model, ModelHead, NoObserver, Plan, Serial, SetupError, Streamed, Threads, Tiling, WeightPlacement, packing_for, read_head,
@@ -123,7 +124,8 @@ fn an_accumulator_that_leaves_64_bits_when_shifted_is_refused() {
     assert!(matches!(made.map(|_| ()), Err(LoadError::Op(_, OpField::Headroom))));
 }
 
-/// What the loader says of an image in 16 bits whose operators of `kind` were edited: the operator and the field that it blames.
+/// What the loader says of an image in 16 bits whose operators of `kind` were edited: the operator
+/// and the field that it blames.
 fn blamed(head: Head, kind: OpKind, edit: impl Fn(&mut OpData)) -> (OpKind, OpField) {
     let (network, size) = (tiny(head), size(32, 32));
     let error = try_image(
@@ -152,7 +154,8 @@ fn what_could_overflow_is_refused_at_the_operator_that_would() {
     assert_eq!(segmentor(K::FfnDepthwise5, &|op| op.bias[0] = i32::MAX), (K::FfnDepthwise5, OpField::Headroom));
     // Codes of a 3x3 over many channels must be limited by the operator before it.
     assert_eq!(classifier(K::IncreaseConv1, &|op| op.hi = i16::MAX), (K::IncreaseConv2, OpField::Headroom));
-    // And by the step before it: the downsampling of the next branch, the last convolution's reader.
+    // And by the step before it: the downsampling of the next branch, the last convolution's
+    // reader.
     assert_eq!(classifier(K::FinalConv, &|op| op.hi = i16::MAX), (K::FinalLinear, OpField::Headroom));
     assert_eq!(classifier(K::IncreaseAct, &|op| op.hi = i16::MAX), (K::IncreaseDownsample, OpField::Headroom));
     // Logits of more than 30 bits, means of more than 16.

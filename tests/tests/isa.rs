@@ -1,4 +1,5 @@
-//! Every instruction set that this processor has computes the same bytes, whatever the packing of the weights, the tiles and the workers.
+//! Every instruction set that this processor has computes the same bytes, whatever the packing of
+//! the weights, the tiles and the workers.
 
 use hrvit_core::{Engine, Isa, Kernels, Model, Plan, Serial, SetupError, Threads, Tiling, packing_for};
 use hrvit_format::{Head, Network, Size, aligned::AlignedBytes, record::Packing, writer::repack};

@@ -27,7 +27,8 @@ fn with_sequence(image: &[u8], sequence: u32) -> AlignedBytes {
     image
 }
 
-/// A slot of `len` bytes that held `before` (erased flash reads as ones), into which the first `cut` bytes of `image` were written.
+/// A slot of `len` bytes that held `before` (erased flash reads as ones), into which the first
+/// `cut` bytes of `image` were written.
 fn torn(before: &[u8], image: &[u8], cut: usize, len: usize) -> AlignedBytes {
     let mut slot = AlignedBytes::zeroed(len);
     slot.fill(0xff);

@@ -1,4 +1,5 @@
-//! Weights that are paged in from a device: the same results as from memory, and where the device fails, an error instead of a result.
+//! Weights that are paged in from a device: the same results as from memory, and where the device
+//! fails, an error instead of a result.
 
 use hrvit_core::{Engine, Kernels, Logit, Model, ModelHead, NoObserver, Plan, RunError, Serial, StreamError, Streamed, WeightPlacement, read_head};
 use hrvit_format::START_BYTES;

@@ -1,4 +1,5 @@
-//! How the work is shared out changes no byte: any number of workers, jobs in any order, rows of the frame pulled one by one.
+//! How the work is shared out changes no byte: any number of workers, jobs in any order, rows of
+//! the frame pulled one by one.
 
 use hrvit_core::{Executor, NoObserver, Plan, RunError, Segmentation, Serial, Threads};
 use hrvit_format::{Head, Model, Network, Size, aligned::AlignedBytes};

@@ -27,7 +27,8 @@ pub enum Range {
     Full,
 }
 
-/// Factors of one matrix and range, rounded to 16 fractional bits: `docs/camera.md` has the formula.
+/// Factors of one matrix and range, rounded to 16 fractional bits: `docs/camera.md` has the
+/// formula.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Conversion {
     /// Black.

@@ -7,7 +7,8 @@ pub enum Filter {
     /// The mean of all that a pixel of the input covers, borders in part.
     #[default]
     Area,
-    /// The line between the two whose middles are nearest, in each direction. For frames of about the input's size.
+    /// The line between the two whose middles are nearest, in each direction. For frames of about
+    /// the input's size.
     Bilinear,
 }
 
@@ -26,7 +27,8 @@ pub(crate) struct Axis {
     pub(crate) total: u32,
 }
 
-/// Samples of a cell and their weights: `head`, then `inner` samples of the whole weight, then `tail`.
+/// Samples of a cell and their weights: `head`, then `inner` samples of the whole weight, then
+/// `tail`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Window {
     pub(crate) first: usize,
@@ -67,7 +69,8 @@ impl Axis {
         }
     }
 
-    /// The sample of `1 << shift` pixels that pixel `at` of the shown ones belongs to, counted from the frame's border.
+    /// The sample of `1 << shift` pixels that pixel `at` of the shown ones belongs to, counted from
+    /// the frame's border.
     fn sample(&self, at: usize, shift: u32) -> usize {
         (self.start + at) >> shift
     }
@@ -76,7 +79,8 @@ impl Axis {
     pub(crate) fn walk(&self, cell: usize, shift: u32) -> Walk {
         let (zeroth, end) = (self.sample(0, shift), self.sample(self.pixels - 1, shift));
         let whole = self.unit << shift;
-        // Pixels that the first sample has in front of the shown ones. All below 2^31: 4096 * 2 * 65535.
+        // Pixels that the first sample has in front of the shown ones. All below 2^31:
+        // 4096 * 2 * 65535.
         let phase = (self.start & ((1 << shift) - 1)) as u32 * self.unit;
         let at = self.first + (cell as u32 * self.step + phase) as i32;
         let passed = if at < 0 { 0 } else { at as u32 / whole };

@@ -18,7 +18,8 @@ pub enum Format {
     Yuyv,
     /// U Y V Y for every two pixels of a row.
     Uyvy,
-    /// Two bytes a pixel, the lower one first: 5 bits of red from the highest, 6 of green, 5 of blue.
+    /// Two bytes a pixel, the lower one first: 5 bits of red from the highest, 6 of green, 5 of
+    /// blue.
     Rgb565,
     /// Three bytes a pixel.
     Rgb,
@@ -103,7 +104,8 @@ impl Format {
         self.plane_layouts().len()
     }
 
-    /// Bytes of a row of a plane, without what a stride adds; 0 for a plane that the format does not have.
+    /// Bytes of a row of a plane, without what a stride adds; 0 for a plane that the format does
+    /// not have.
     pub fn row_bytes(self, plane: usize, width: usize) -> usize {
         self.plane_layouts().get(plane).map_or(0, |plane| width.div_ceil(1 << plane.columns).saturating_mul(plane.bytes))
     }

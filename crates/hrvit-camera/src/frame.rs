@@ -91,7 +91,8 @@ sentences!(FrameError {
 impl core::error::Error for FrameError {}
 
 impl<'a> Frame<'a> {
-    /// A frame of planes, each with a stride of its own, in the order of [`Format`]. Colours are BT.601 in limited range.
+    /// A frame of planes, each with a stride of its own, in the order of [`Format`]. Colours are
+    /// BT.601 in limited range.
     ///
     /// # Errors
     /// [`FrameError`] if sizes, strides or lengths do not go together.
@@ -102,7 +103,8 @@ impl<'a> Frame<'a> {
         Ok(Self { format, width, height, planes: own, conversion: Conversion::new(Matrix::default(), Range::default()) })
     }
 
-    /// A frame without gaps: planes one after another, rows of no more bytes than they have pixels for. There may be more bytes than [`Format::frame_bytes`].
+    /// A frame without gaps: planes one after another, rows of no more bytes than they have pixels
+    /// for. There may be more bytes than [`Format::frame_bytes`].
     ///
     /// # Errors
     /// [`FrameError`] if there are fewer bytes, or there is no such frame.
@@ -120,7 +122,8 @@ impl<'a> Frame<'a> {
         Self::new(format, width, height, planes.get(..format.planes()).unwrap_or_default())
     }
 
-    /// The same bytes with other colours. Formats of red, green and blue, and grey, have the same ones whatever is given.
+    /// The same bytes with other colours. Formats of red, green and blue, and grey, have the same
+    /// ones whatever is given.
     #[must_use]
     pub fn with_colour(self, matrix: Matrix, range: Range) -> Self {
         Self { conversion: Conversion::new(matrix, range), ..self }
@@ -141,7 +144,8 @@ impl<'a> Frame<'a> {
         self.height
     }
 
-    /// The bytes of a plane from byte `first` of row `row` on, and how many there are from one row to the next, 1 at least.
+    /// The bytes of a plane from byte `first` of row `row` on, and how many there are from one row
+    /// to the next, 1 at least.
     pub(crate) fn rows_from(&self, plane: usize, row: usize, first: usize) -> (&'a [u8], usize) {
         let Some(plane) = self.planes.get(plane) else { return (&[], 1) };
         let start = row.saturating_mul(plane.stride).saturating_add(first);

@@ -229,7 +229,8 @@ impl Geometry {
         self.size
     }
 
-    /// Row and column of the input's pixel in which the middle of the frame's pixel lies; none if the input does not show it.
+    /// Row and column of the input's pixel in which the middle of the frame's pixel lies; none if
+    /// the input does not show it.
     pub fn cell(&self, y: usize, x: usize) -> Option<(usize, usize)> {
         let (down, across) = if self.transposed { (x, y) } else { (y, x) };
         self.down.cell(down).zip(self.across.cell(across))
@@ -248,7 +249,8 @@ fn middle(along: &mut Along, pixels: usize) {
     along.pixels = pixels;
 }
 
-/// Rows and columns of the largest part of `outer` that has the shape of `shape`, to the nearest pixel.
+/// Rows and columns of the largest part of `outer` that has the shape of `shape`, to the nearest
+/// pixel.
 fn shaped(outer: (usize, usize), shape: (usize, usize)) -> (usize, usize) {
     let [(height, width), (rows, columns)] = [outer, shape].map(|(rows, columns)| (rows as u64, columns as u64));
     let nearest = |number: u64, divisor: u64, most: usize| ((number + divisor / 2) / divisor.max(1)).clamp(1, most as u64) as usize;

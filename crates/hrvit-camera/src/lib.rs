@@ -1,11 +1,13 @@
 //! Camera frames in, labels back onto them: integers, no heap, and the same bytes on every target.
 //!
-//! [`Frame`] is a view on a camera's buffer. [`Geometry`] says which of its pixels a network sees, how they are turned and where they lie in the input.
-//! [`Rows`] makes the rows of that input one by one, as an engine asks for them; there is never a whole picture in red, green and blue. `docs/camera.md` holds the
-//! formulas.
+//! [`Frame`] is a view on a camera's buffer. [`Geometry`] says which of its pixels a network sees,
+//! how they are turned and where they lie in the input. [`Rows`] makes the rows of that input one
+//! by one, as an engine asks for them; there is never a whole picture in red, green and blue.
+//! `docs/camera.md` holds the formulas.
 //!
-//! The way back: [`Geometry::frame_row`] brings labels and margins to the frame's pixels, [`FrameMut::overlay`] draws them on the frame, [`ClassSet`] makes masks
-//! and runs of them, [`ClassExtent`] measures each class.
+//! The way back: [`Geometry::frame_row`] brings labels and margins to the frame's pixels,
+//! [`FrameMut::overlay`] draws them on the frame, [`ClassSet`] makes masks and runs of them,
+//! [`ClassExtent`] measures each class.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(clippy::float_arithmetic, clippy::missing_errors_doc)]

@@ -26,7 +26,8 @@ impl ClassSet {
         self.0.get(usize::from(class >> 5)).is_some_and(|word| word >> (class & 31) & 1 == 1)
     }
 
-    /// One bit for each label of a row, the first one in the highest bit of the first byte; what is left of the last byte is 0.
+    /// One bit for each label of a row, the first one in the highest bit of the first byte; what is
+    /// left of the last byte is 0.
     ///
     /// ```
     /// use hrvit_camera::ClassSet;
@@ -49,7 +50,8 @@ impl ClassSet {
         Ok(())
     }
 
-    /// Runs of labels of these classes, in their order; of a map of several rows a run may go on in the next row.
+    /// Runs of labels of these classes, in their order; of a map of several rows a run may go on in
+    /// the next row.
     ///
     /// ```
     /// use hrvit_camera::{ClassSet, Run};
@@ -105,7 +107,8 @@ pub struct ClassExtent {
 }
 
 impl ClassExtent {
-    /// Counts row `y` of a map for all classes that `extents` has an entry for, in the order of the classes. Rows come in any order, each once.
+    /// Counts row `y` of a map for all classes that `extents` has an entry for, in the order of the
+    /// classes. Rows come in any order, each once.
     ///
     /// ```
     /// use hrvit_camera::{ClassExtent, Region};

@@ -83,7 +83,8 @@ impl<'a> FrameMut<'a> {
     /// A frame of one plane, or of luma and `chroma`. Colours are BT.601 in limited range.
     ///
     /// # Errors
-    /// [`OverlayError::Format`] for other formats, [`OverlayError::Frame`] if sizes, strides or lengths do not go together.
+    /// [`OverlayError::Format`] for other formats, [`OverlayError::Frame`] if sizes, strides or
+    /// lengths do not go together.
     pub fn new(format: Format, width: usize, height: usize, pixels: PlaneMut<'a>, chroma: Option<PlaneMut<'a>>) -> Result<Self, OverlayError> {
         drawable(format)?;
         let planes = [Some(&pixels), chroma.as_ref()];
@@ -115,7 +116,8 @@ impl<'a> FrameMut<'a> {
         Self { conversion: Conversion::new(matrix, range), ..self }
     }
 
-    /// Lays the colours of `labels`, the input's `[height, width]`, over the frame. Labels without an ink, and pixels that the input does not show, stay as they are.
+    /// Lays the colours of `labels`, the input's `[height, width]`, over the frame. Labels without
+    /// an ink, and pixels that the input does not show, stay as they are.
     ///
     /// ```
     /// use hrvit_camera::{Format, FrameMut, Geometry, Ink, View};
@@ -129,7 +131,8 @@ impl<'a> FrameMut<'a> {
     /// ```
     ///
     /// # Errors
-    /// [`OverlayError`] if the geometry is that of another frame, or the labels are not its input's.
+    /// [`OverlayError`] if the geometry is that of another frame, or the labels are not its
+    /// input's.
     pub fn overlay(&mut self, geometry: &Geometry, labels: &[u8], palette: &[Ink]) -> Result<(), OverlayError> {
         if (self.width, self.height) != (geometry.width, geometry.height) {
             return Err(OverlayError::Size { width: self.width, height: self.height });

@@ -109,7 +109,8 @@ impl Axes {
 
 /// A row source: makes any row of a network's input from a frame.
 ///
-/// Rows may be asked for in any order; where the frame is turned by 90 or 270 degrees, 16 at a time are made, and kept in the scratch.
+/// Rows may be asked for in any order; where the frame is turned by 90 or 270 degrees, 16 at a time
+/// are made, and kept in the scratch.
 ///
 /// ```
 /// use hrvit_camera::{Filter, Format, Frame, Geometry, Kernels, Rows, Size, View};
@@ -139,10 +140,12 @@ pub struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// The rows of `frame`, made by `kernels`: those of the engine, which processors are asked for once.
+    /// The rows of `frame`, made by `kernels`: those of the engine, which processors are asked for
+    /// once.
     ///
     /// # Errors
-    /// [`RowsError`] if the frame is not of the geometry's size, the sums are too large or the scratch has fewer words than [`Rows::scratch_words`].
+    /// [`RowsError`] if the frame is not of the geometry's size, the sums are too large or the
+    /// scratch has fewer words than [`Rows::scratch_words`].
     pub fn new(kernels: Kernels, frame: Frame<'a>, geometry: Geometry, filter: Filter, scratch: &'a mut [u32]) -> Result<Self, RowsError> {
         if (frame.width(), frame.height()) != (geometry.width, geometry.height) {
             return Err(RowsError::Frame { width: frame.width(), height: frame.height() });
@@ -155,8 +158,9 @@ impl<'a> Rows<'a> {
         Ok(Self { kernels, frame, geometry, axes, room, scratch, band: None })
     }
 
-    /// Words of scratch: a line of sums for each plane, of 16 bits where these suffice, sums along a component's, and the means of a row; with a rotation by 90 or 270
-    /// degrees of narrower lines, and 16 rows.
+    /// Words of scratch: a line of sums for each plane, of 16 bits where these suffice, sums along
+    /// a component's, and the means of a row; with a rotation by 90 or 270 degrees of narrower
+    /// lines, and 16 rows.
     ///
     /// # Errors
     /// [`RowsError::Weight`] if the sums are too large.

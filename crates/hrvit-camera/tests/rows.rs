@@ -23,7 +23,8 @@ fn size(height: u16, width: u16) -> Size {
     Size { height, width }
 }
 
-/// Compares a frame of noise with its reference; colours out of range are clamped after the filter in both.
+/// Compares a frame of noise with its reference; colours out of range are clamped after the filter
+/// in both.
 fn compare_noise(format: Format, (extent, gap): ((usize, usize), usize), colour: (Matrix, Range), view: View, filter: Filter, to: Size, seed: u64) {
     let bytes = noise(format, extent, gap, &mut Rng(seed));
     let got = rows(format, extent, &bytes, colour, view, filter, to);
@@ -100,7 +101,8 @@ fn turned_and_mirrored_frames_are_permutations_of_the_upright_ones_input() {
             let bytes = noise(format, (width, height), 1, &mut Rng(11));
             for rotation in ROTATIONS {
                 for mirror in [false, true] {
-                    // Without chroma's pairs out of step the resized picture turns with the frame: whole bytes are equal.
+                    // Without chroma's pairs out of step the resized picture turns with the frame:
+                    // whole bytes are equal.
                     let turned = matches!(rotation, Rotation::Quarter | Rotation::ThreeQuarters);
                     let (to, upright) = (size(20, 24), if turned { size(24, 20) } else { size(20, 24) });
                     let view = View { rotation, mirror, ..View::default() };

@@ -1,4 +1,5 @@
-//! Runs the golden frame of a model image once and prints what firmware prints: the CRC of every step, in the words that `hrvit profile --decoded` reads.
+//! Runs the golden frame of a model image once and prints what firmware prints: the CRC of every
+//! step, in the words that `hrvit profile --decoded` reads.
 //!
 //! ```text
 //! cargo run --release -p hrvit-core --features std --example golden -- MODEL.hrvit [scalar | avx2 | neon | ... | fastest]
@@ -13,7 +14,8 @@ use hrvit_core::{Engine, Kernels, Logit, Model, Observer, Plan, Serial, StepCrcs
 use hrvit_format::{Head, aligned::AlignedBytes, writer::repack};
 use hrvit_log::{Crc, Run, Size, Step, Total, Unit};
 
-/// CRCs, and nanoseconds of every step: the time since the last call belongs to the step that made it, so that steps inside another count once.
+/// CRCs, and nanoseconds of every step: the time since the last call belongs to the step that made
+/// it, so that steps inside another count once.
 struct Watch<'c> {
     crcs: StepCrcs<'c>,
     times: Mutex<Times>,

@@ -7,14 +7,16 @@ use crate::{fault::Fault, slices::volume};
 /// Alignment of the arena and of every region in it, in bytes.
 pub const ALIGN: usize = 64;
 
-/// Bytes behind every region that nobody may write. Only builds with debug assertions have them, and check them.
+/// Bytes behind every region that nobody may write. Only builds with debug assertions have them,
+/// and check them.
 pub const CANARY: usize = if cfg!(debug_assertions) { ALIGN } else { 0 };
 
 /// Byte that a canary holds.
 #[cfg(debug_assertions)]
 const CANARY_BYTE: u8 = 0xc5;
 
-/// Bytes that a region of `bytes` takes in the arena, its padding and its canary included; the largest number where they are too many to count.
+/// Bytes that a region of `bytes` takes in the arena, its padding and its canary included; the
+/// largest number where they are too many to count.
 const fn padded_bytes(bytes: usize) -> usize {
     match bytes.checked_next_multiple_of(ALIGN) {
         Some(0) => 0,
@@ -23,7 +25,8 @@ const fn padded_bytes(bytes: usize) -> usize {
     }
 }
 
-/// Memory for one engine, aligned as it must be. A board declares a static of it with the bytes that its build script planned:
+/// Memory for one engine, aligned as it must be. A board declares a static of it with the bytes
+/// that its build script planned:
 ///
 /// ```
 /// use hrvit_core::Arena;
@@ -59,10 +62,12 @@ impl<const BYTES: usize> Default for Arena<BYTES> {
     }
 }
 
-/// Cuts regions off the front of an arena, each at a multiple of [`ALIGN`], or measures what the same cuts would take.
+/// Cuts regions off the front of an arena, each at a multiple of [`ALIGN`], or measures what the
+/// same cuts would take.
 ///
-/// Every block describes its buffers once, as a function that takes them from a slicer: a plan runs it on [`ArenaSlicer::measure`], the engine on an arena.
-/// It paints canaries in builds that have them, and panics on its end if one was written: it must outlive the use of its regions.
+/// Every block describes its buffers once, as a function that takes them from a slicer: a plan runs
+/// it on [`ArenaSlicer::measure`], the engine on an arena. It paints canaries in builds that have
+/// them, and panics on its end if one was written: it must outlive the use of its regions.
 pub(crate) struct ArenaSlicer<'a> {
     /// Bytes not cut yet; `None` if regions are only measured.
     rest: Option<&'a mut [u8]>,
@@ -86,7 +91,8 @@ impl<'a> ArenaSlicer<'a> {
         }
     }
 
-    /// Bytes that the regions take that `cut` asks for, all of them empty; the largest number where they are too many to count.
+    /// Bytes that the regions take that `cut` asks for, all of them empty; the largest number where
+    /// they are too many to count.
     pub fn measure<T>(cut: impl FnOnce(&mut Self) -> Result<T, Fault>) -> usize {
         let mut slicer = Self::of(None);
         match cut(&mut slicer) {

@@ -1,4 +1,5 @@
-//! Results of half precision against those of the definition: its bits differ between instruction sets, so that a target is held to the bounds of its image instead of bytes.
+//! Results of half precision against those of the definition: its bits differ between instruction
+//! sets, so that a target is held to the bounds of its image instead of bytes.
 
 use core::{
     ops::ControlFlow,
@@ -16,7 +17,8 @@ use crate::{
     observe::{Observer, StepInfo, Tile},
 };
 
-/// The first step of `model` in half precision: those before it compute with integers, and make the same bytes everywhere.
+/// The first step of `model` in half precision: those before it compute with integers, and make the
+/// same bytes everywhere.
 pub fn first_half_step(model: &ModelHead<'_>) -> Option<StepId> {
     half_steps(model).next()
 }
@@ -26,7 +28,8 @@ pub fn half_steps(model: &ModelHead<'_>) -> impl Iterator<Item = StepId> {
     model.step_ids().map(|(id, _)| id).filter(|&id| model.precision(id) == Precision::Fp16)
 }
 
-/// The size of a tensor in half precision: the sum of its magnitudes, in units of 2^-24, of which every f16 is a whole number.
+/// The size of a tensor in half precision: the sum of its magnitudes, in units of 2^-24, of which
+/// every f16 is a whole number.
 #[derive(Debug, Default)]
 pub struct Magnitude {
     low: AtomicU32,
@@ -62,7 +65,8 @@ fn units(bits: u16) -> u64 {
     if exponent == 0 { fraction } else { (fraction | 0x400) << (exponent - 1) }
 }
 
-/// The [`Magnitude`] of the tensor that every step in half precision leaves behind, into one slot per step in canonical order.
+/// The [`Magnitude`] of the tensor that every step in half precision leaves behind, into one slot
+/// per step in canonical order.
 #[derive(Clone, Copy, Debug)]
 pub struct StepMagnitudes<'a>(pub &'a [Magnitude]);
 
@@ -92,8 +96,9 @@ pub struct StepDrift {
     pub bound: f32,
 }
 
-/// The first step in half precision that is beyond its bounds: what each left behind, by its position in canonical order, and what the definition, by its number among the
-/// steps in half precision. One that cannot be had counts as beyond.
+/// The first step in half precision that is beyond its bounds: what each left behind, by its
+/// position in canonical order, and what the definition, by its number among the steps in half
+/// precision. One that cannot be had counts as beyond.
 pub fn first_step_beyond(model: &ModelHead<'_>, found: &[Magnitude], mut expected: impl FnMut(usize) -> Option<StepMagnitude>) -> Option<StepDrift> {
     let judge = |(number, step): (usize, StepId)| {
         let (Some(found), Some(StepMagnitude { magnitude, bound })) = (found.get(usize::from(step.0)), expected(number)) else {
@@ -118,7 +123,8 @@ pub struct LogitsDrift<'m> {
     largest: f32,
     limit: f32,
     seen: AtomicUsize,
-    /// Bits of the largest difference: the bits of floats that are not negative have the order of the floats.
+    /// Bits of the largest difference: the bits of floats that are not negative have the order of
+    /// the floats.
     worst: AtomicU32,
     /// The first logit that is off by more.
     first: AtomicUsize,
@@ -127,14 +133,16 @@ pub struct LogitsDrift<'m> {
 /// Findings of [`LogitsDrift`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FoundLogits {
-    /// The largest difference as a part of the largest magnitude of the definition's logits; infinite where not every logit came by once.
+    /// The largest difference as a part of the largest magnitude of the definition's logits;
+    /// infinite where not every logit came by once.
     pub of_largest: f32,
     /// The first logit beyond the bound, counted in raster order, its class last.
     pub first: Option<usize>,
 }
 
 impl<'m> LogitsDrift<'m> {
-    /// Compares with `expected`, the logits of [`hrvit_format::GoldenResult`], which are within its `bound`.
+    /// Compares with `expected`, the logits of [`hrvit_format::GoldenResult`], which are within its
+    /// `bound`.
     pub fn new(model: &'m ModelHead<'m>, expected: &'m [Logit], bound: DriftBound) -> Self {
         let largest = model.logits_format().values(expected).fold(0.0, |largest: f32, logit| largest.max(logit.abs()));
         let (seen, worst, first) = (AtomicUsize::new(0), AtomicU32::new(0), AtomicUsize::new(usize::MAX));
@@ -237,7 +245,8 @@ impl Drift {
         self.logits.is_none_or(|found| found.of_largest <= bound.logits)
     }
 
-    /// The first step beyond its bounds, else the first logit beyond `bound`, else the first label that differs where too many do. `None` where all are within.
+    /// The first step beyond its bounds, else the first logit beyond `bound`, else the first label
+    /// that differs where too many do. `None` where all are within.
     pub fn first(&self, model: &ModelHead<'_>, bound: DriftBound) -> Option<First> {
         if let Some(step) = self.step {
             return Some(First::Step(step));

@@ -2,7 +2,8 @@
 
 use hrvit_kernels::ShapeError;
 
-/// Operands contradict each other; becomes [`crate::RunError::Internal`] with the step's number. A loaded model and its plan exclude this.
+/// Operands contradict each other; becomes [`crate::RunError::Internal`] with the step's number. A
+/// loaded model and its plan exclude this.
 #[derive(Clone, Copy, Debug)]
 pub struct Fault;
 

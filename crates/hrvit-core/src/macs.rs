@@ -2,7 +2,8 @@
 
 use hrvit_format::{Network, Op, OpKind, Size, Step};
 
-/// Multiply-accumulates of `step` at `size`: convolutions, linear operators, DES, q·v and p·v over real keys; no bias, norm, activation or resize.
+/// Multiply-accumulates of `step` at `size`: convolutions, linear operators, DES, q·v and p·v over
+/// real keys; no bias, norm, activation or resize.
 pub fn step_macs(network: &Network, size: Size, step: Step) -> u64 {
     network.ops(step).iter().map(|op| op_macs(network, size, step, op)).sum()
 }
@@ -16,7 +17,8 @@ fn op_macs(network: &Network, size: Size, step: Step, op: &Op) -> u64 {
     let source = usize::from(op.source);
     let tokens = match op.kind {
         OpKind::StemConv1 => size.pixels() / 4,
-        // A term of lower resolution is computed there; the classifier's downsampling and a fusion's come out at the step's own.
+        // A term of lower resolution is computed there; the classifier's downsampling and a
+        // fusion's come out at the step's own.
         OpKind::FusionPointwise => size.tokens(source.max(branch)),
         OpKind::FusionDepthwise | OpKind::IncreaseDownsample => size.tokens(branch),
         OpKind::FinalLinear => 1,
@@ -30,7 +32,8 @@ fn op_macs(network: &Network, size: Size, step: Step, op: &Op) -> u64 {
     tokens * each
 }
 
-/// Query-key pairs over the horizontal and vertical strips of one branch; each pair costs one multiplication per channel of its half, for q·v and again for p·v.
+/// Query-key pairs over the horizontal and vertical strips of one branch; each pair costs one
+/// multiplication per channel of its half, for q·v and again for p·v.
 fn attention_pairs(network: &Network, size: Size, branch: usize) -> u64 {
     let (rows, columns) = size.map(branch);
     let window = network.spec.window(branch).max(1);

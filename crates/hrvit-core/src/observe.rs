@@ -38,15 +38,18 @@ pub struct Tile<'a> {
     pub data: TileData<'a>,
 }
 
-/// Sees every step. Methods take `&self` and may be called from workers; all do nothing unless overridden.
+/// Sees every step. Methods take `&self` and may be called from workers; all do nothing unless
+/// overridden.
 pub trait Observer: Sync {
-    /// A step begins. `Break` ends the frame before it: the caller gets [`crate::RunError::Stopped`], and the engine is ready for the next frame.
+    /// A step begins. `Break` ends the frame before it: the caller gets
+    /// [`crate::RunError::Stopped`], and the engine is ready for the next frame.
     fn enter(&self, _step: StepInfo) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
     /// A step has ended. Steps that were stopped, and those that failed, are not left.
     fn leave(&self, _step: StepInfo) {}
-    /// Data was made. Tiles with `op: None` arrive from the caller's thread in raster order, whole rows at a time.
+    /// Data was made. Tiles with `op: None` arrive from the caller's thread in raster order, whole
+    /// rows at a time.
     fn tile(&self, _tile: Tile<'_>) {}
 }
 

@@ -30,10 +30,12 @@ impl<'o> Segmentation<'o> {
         Self { map: LabelMap { labels, margins: None }, logits: None }
     }
 
-    /// Also how sure the label of every pixel is, `[height, width]`: `min(255, (largest - second largest) >> shift)` of the exact resized logits.
+    /// Also how sure the label of every pixel is, `[height, width]`:
+    /// `min(255, (largest - second largest) >> shift)` of the exact resized logits.
     ///
-    /// [`hrvit_format::LogitFormat::margin_unit`] says what one code stands for: with shift 6 it is one code of the logits, with shift 12 one unit of
-    /// half-precision logits. With one class every margin is 255.
+    /// [`hrvit_format::LogitFormat::margin_unit`] says what one code stands for: with shift 6 it is
+    /// one code of the logits, with shift 12 one unit of half-precision logits. With one class
+    /// every margin is 255.
     pub fn margins(self, codes: &'o mut [u8], shift: u8) -> Self {
         let margins = Some(Margins { codes, shift: shift.min(NO_MARGIN) });
         Self { map: LabelMap { margins, ..self.map }, ..self }
@@ -55,7 +57,8 @@ pub struct Ranked {
     pub logit: Logit,
 }
 
-/// The best `top.len()` logits by insertion, best first; the lower class first among equals. `key` has the order of the logits' values.
+/// The best `top.len()` logits by insertion, best first; the lower class first among equals. `key`
+/// has the order of the logits' values.
 pub(crate) fn rank(logits: &[Logit], key: impl Fn(Logit) -> i16, top: &mut [Ranked]) {
     for (filled, (class, &logit)) in (0u16..).zip(logits).enumerate() {
         let mut entry = Ranked { class, logit };

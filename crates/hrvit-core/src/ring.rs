@@ -7,8 +7,8 @@ use crate::{fault::Fault, slices::Slices};
 /// The most rows that an operator looks at (fusion: 9x9).
 pub const MAX_WINDOW: usize = 9;
 
-/// Rows of a ring from which tiles of `tile` rows are made that look at `reach` rows on each side, of a map with `rows` rows: whole tiles, so that a batch of
-/// new rows is one run of memory.
+/// Rows of a ring from which tiles of `tile` rows are made that look at `reach` rows on each side,
+/// of a map with `rows` rows: whole tiles, so that a batch of new rows is one run of memory.
 pub fn rows_for(tile: usize, reach: usize, rows: usize) -> usize {
     (tile + 2 * reach).next_multiple_of(tile.max(1)).min(rows)
 }
@@ -47,7 +47,8 @@ impl<'a, T> Ring<'a, T> {
         Self { data, row_len, batch: rows, origin, next: first }
     }
 
-    /// Number of the place of row `y`, and how many places there are from it to the end of the memory.
+    /// Number of the place of row `y`, and how many places there are from it to the end of the
+    /// memory.
     #[inline(never)] // called for every row, from many places
     fn place(&self, y: usize) -> (usize, usize) {
         let rows = self.data.len().checked_div(self.row_len).unwrap_or(0);
@@ -63,7 +64,8 @@ impl<'a, T> Ring<'a, T> {
         (self.next <= last).then_some(self.next)
     }
 
-    /// The next rows to make, as far as they are not past `last`: the number of the first, and their memory.
+    /// The next rows to make, as far as they are not past `last`: the number of the first, and
+    /// their memory.
     pub fn next_up_to(&mut self, last: usize) -> Option<(usize, &mut [T])> {
         let first = self.next;
         let (place, to_end) = self.place(first);
@@ -80,14 +82,16 @@ impl<'a, T> Ring<'a, T> {
         self.data.row(self.place(y).0, self.row_len)
     }
 
-    /// Rows `rows`, which must have been made and not yet been overwritten, where they lie in one run of memory.
+    /// Rows `rows`, which must have been made and not yet been overwritten, where they lie in one
+    /// run of memory.
     pub fn run(&self, rows: Range<usize>) -> Option<&[T]> {
         let (place, to_end) = self.place(rows.start);
         let len = (rows.len() <= to_end).then_some(rows.len() * self.row_len)?;
         self.data.get(place * self.row_len..)?.get(..len)
     }
 
-    /// Rows `y - kernel / 2 ..= y + kernel / 2` of a map with `rows` rows; `None` outside the map. Only the first `kernel` entries count.
+    /// Rows `y - kernel / 2 ..= y + kernel / 2` of a map with `rows` rows; `None` outside the map.
+    /// Only the first `kernel` entries count.
     pub fn window(&self, y: usize, kernel: usize, rows: usize) -> Result<[Option<&[T]>; MAX_WINDOW], Fault> {
         self.window_from(y, kernel / 2, kernel, rows)
     }

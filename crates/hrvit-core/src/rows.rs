@@ -1,4 +1,5 @@
-//! Rows of one map shared out to jobs: contiguous blocks that are written in place while neighbours still see the rows as they were.
+//! Rows of one map shared out to jobs: contiguous blocks that are written in place while neighbours
+//! still see the rows as they were.
 
 use core::{
     ops::Range,
@@ -26,13 +27,15 @@ pub struct RowBlocks {
 }
 
 impl RowBlocks {
-    /// At most `jobs` blocks of about equal height, each a multiple of `align` rows (the last one excepted).
+    /// At most `jobs` blocks of about equal height, each a multiple of `align` rows (the last one
+    /// excepted).
     pub fn new(rows: usize, jobs: usize, align: usize) -> Self {
         let even = rows.div_ceil(jobs.max(1));
         Self { rows, per_job: even.next_multiple_of(align.max(1)).max(1) }
     }
 
-    /// Blocks of whole strips of `window` lines. Few strips are a block each, so that workers that end early take the next one.
+    /// Blocks of whole strips of `window` lines. Few strips are a block each, so that workers that
+    /// end early take the next one.
     pub fn strips(lines: usize, window: usize, workers: usize) -> Self {
         let strips = lines.div_ceil(window.max(1));
         if workers > 1 && strips <= STRIPS_PER_WORKER * workers { Self::new(lines, strips, window) } else { Self::new(lines, workers, window) }
@@ -91,7 +94,8 @@ struct SplitMap<'a, T> {
 }
 
 impl<'a, T: Element> SplitMap<'a, T> {
-    /// Saves the rows around each border into `halo` and cuts `map`. Blocks must be at least [`RowJobs::reach`] rows high.
+    /// Saves the rows around each border into `halo` and cuts `map`. Blocks must be at least
+    /// [`RowJobs::reach`] rows high.
     fn new(map: &'a mut [T], jobs: RowJobs, halo: &'a mut [T]) -> Result<Self, Fault> {
         let (kept, block_len) = (jobs.reach * jobs.row_len, jobs.blocks.per_job * jobs.row_len);
         if kept > 0 {
@@ -160,8 +164,8 @@ impl<'a, T: Element> Block<'a, T> {
 /// Work of one job: the rows that are its own, its view of the map, its scratch.
 pub type Rewrite<'w, T> = dyn Fn(Range<usize>, Block<'_, T>, &mut [u8]) -> Result<(), Fault> + Sync + 'w;
 
-/// Rewrites `map` in place, a job per block of rows. The halo is cut from the front of `work`, the rest is shared out as scratch: [`RowJobs::scratch`] bytes in
-/// all.
+/// Rewrites `map` in place, a job per block of rows. The halo is cut from the front of `work`, the
+/// rest is shared out as scratch: [`RowJobs::scratch`] bytes in all.
 pub fn rewrite<T: Element>(executor: &dyn Executor, map: &mut [T], jobs: RowJobs, work: &mut [u8], job: &Rewrite<'_, T>) -> Result<(), Fault> {
     let mut slicer = ArenaSlicer::new(work);
     let halo = jobs.halo(&mut slicer)?;
@@ -182,7 +186,8 @@ pub fn tiles(rows: Range<usize>, height: usize) -> impl Iterator<Item = Range<us
 /// Work of one job with its scratch.
 pub type Work<'w> = dyn Fn(usize, &mut [u8]) -> Result<(), Fault> + Sync + 'w;
 
-/// Runs `jobs` jobs, each with the scratch of its worker: equal parts of `scratch`, multiples of [`ALIGN`]. Fails if one of the jobs did.
+/// Runs `jobs` jobs, each with the scratch of its worker: equal parts of `scratch`, multiples of
+/// [`ALIGN`]. Fails if one of the jobs did.
 pub fn run_jobs(executor: &dyn Executor, jobs: usize, scratch: &mut [u8], work: &Work<'_>) -> Result<(), Fault> {
     let at_once = executor.workers().min(jobs);
     let each = scratch.len() / at_once.max(1) / ALIGN * ALIGN;
@@ -195,7 +200,8 @@ pub fn run_jobs(executor: &dyn Executor, jobs: usize, scratch: &mut [u8], work: 
     }
     let failed = AtomicBool::new(false);
     executor.run(jobs, &|job, worker| {
-        // With fewer jobs than workers, any worker may come; no more than there are jobs come at a time.
+        // With fewer jobs than workers, any worker may come; no more than there are jobs come at a
+        // time.
         let (before, from) = parts.split_at_checked(worker).unwrap_or((&parts, &[]));
         let free = from.iter().chain(before).find_map(spin::Mutex::try_lock);
         if free.ok_or(Fault).and_then(|mut scratch| work(job, &mut scratch)).is_err() {

@@ -1,4 +1,5 @@
-//! Places of a model: memory that can be addressed, or a device that pages its weights through a buffer.
+//! Places of a model: memory that can be addressed, or a device that pages its weights through a
+//! buffer.
 
 use hrvit_format::{Model, ModelHead, Records, StepId};
 
@@ -6,7 +7,8 @@ use crate::error::Never;
 
 /// A model as an engine uses it: its records at any time, and the weights of one step at a time.
 ///
-/// [`Model`] and, with feature `std`, `ModelBuf` are read in place, owned, borrowed or shared; [`crate::Streamed`] pages groups in.
+/// [`Model`] and, with feature `std`, `ModelBuf` are read in place, owned, borrowed or shared;
+/// [`crate::Streamed`] pages groups in.
 pub trait ModelSource {
     /// Why a group could not be had.
     type Error;
@@ -17,12 +19,14 @@ pub trait ModelSource {
     /// The image's records that an engine needs for every step.
     fn records(&self) -> Records<'_>;
 
-    /// Bytes of buffer that [`ModelSource::fetch`] needs; 0 where groups are the source's own memory.
+    /// Bytes of buffer that [`ModelSource::fetch`] needs; 0 where groups are the source's own
+    /// memory.
     fn buffer_bytes(&self) -> usize {
         0
     }
 
-    /// Brings the weight group of `id` to the front of `buffer` (64-byte aligned), where the source has no memory of its own for it.
+    /// Brings the weight group of `id` to the front of `buffer` (64-byte aligned), where the source
+    /// has no memory of its own for it.
     ///
     /// # Errors
     /// If the group cannot be had, or is not the one that was checked.
@@ -30,7 +34,8 @@ pub trait ModelSource {
         Ok(())
     }
 
-    /// The weight group of `id`: the source's own memory, or the front of the `buffer` that was fetched into.
+    /// The weight group of `id`: the source's own memory, or the front of the `buffer` that was
+    /// fetched into.
     fn group<'b>(&'b self, id: StepId, buffer: &'b [u8]) -> Option<&'b [u8]>;
 }
 

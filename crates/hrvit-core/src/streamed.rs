@@ -12,7 +12,8 @@ pub trait ReadImage {
     /// Why bytes could not be read.
     type Error;
 
-    /// Fills `into` with the bytes from `offset` of the image on. A device that delivers fewer must fail.
+    /// Fills `into` with the bytes from `offset` of the image on. A device that delivers fewer must
+    /// fail.
     ///
     /// # Errors
     /// If the bytes cannot be read.
@@ -52,8 +53,9 @@ sentences!(StreamError<E> {
 
 impl<E: fmt::Debug + fmt::Display> core::error::Error for StreamError<E> {}
 
-/// Reads the head of the image into the front of `buffer` (at a multiple of [`hrvit_format::record::ALIGN`] bytes) and checks it. It stays there for as long as
-/// the model is used.
+/// Reads the head of the image into the front of `buffer` (at a multiple of
+/// [`hrvit_format::record::ALIGN`] bytes) and checks it. It stays there for as long as the model is
+/// used.
 ///
 /// # Errors
 /// If the device fails, the head is no valid one, or `buffer` is too small for it.
@@ -68,7 +70,8 @@ pub fn read_head<'h, R: ReadImage>(reader: &mut R, buffer: &'h mut [u8]) -> Resu
     ModelHead::load(head).map_err(StreamError::Image)
 }
 
-/// Weights that are paged in from a device, one group at a time, each group's CRC checked as it arrives.
+/// Weights that are paged in from a device, one group at a time, each group's CRC checked as it
+/// arrives.
 #[derive(Debug)]
 pub struct Streamed<'h, R> {
     head: ModelHead<'h>,
@@ -76,8 +79,10 @@ pub struct Streamed<'h, R> {
 }
 
 impl<'h, R: ReadImage> Streamed<'h, R> {
-    /// Reads the whole image once, through `buffer`, and checks all that [`crate::Model::load`] checks: after that, a group with the right CRC is a valid one.
-    /// `buffer` must have [`ModelHead::largest_group`] bytes and start at a multiple of [`hrvit_format::record::ALIGN`]; the arena will do.
+    /// Reads the whole image once, through `buffer`, and checks all that [`crate::Model::load`]
+    /// checks: after that, a group with the right CRC is a valid one. `buffer` must have
+    /// [`ModelHead::largest_group`] bytes and start at a multiple of
+    /// [`hrvit_format::record::ALIGN`]; the arena will do.
     ///
     /// # Errors
     /// If the device fails, the image breaks one of the checks, or `buffer` is too small.

@@ -20,8 +20,9 @@ impl Threads {
         Ok(Self { pool: rayon::ThreadPoolBuilder::new().num_threads(workers).build()? })
     }
 
-    /// Runs `frames` on one of the threads and keeps the others awake until it returns. A step takes about a millisecond and a thread some fifty microseconds to wake
-    /// up, so that frames of several workers are best run from here; results are the same.
+    /// Runs `frames` on one of the threads and keeps the others awake until it returns. A step
+    /// takes about a millisecond and a thread some fifty microseconds to wake up, so that frames of
+    /// several workers are best run from here; results are the same.
     pub fn install<R: Send>(&self, frames: impl FnOnce() -> R + Send) -> R {
         let left = &AtomicUsize::new(1);
         self.pool.scope(|scope| {
@@ -56,7 +57,8 @@ fn attend_until_none(left: &AtomicUsize) {
     }
 }
 
-/// The jobs of a step. Each worker owns a fixed, contiguous job range, whose rows its cache has; idle workers steal.
+/// The jobs of a step. Each worker owns a fixed, contiguous job range, whose rows its cache has;
+/// idle workers steal.
 struct Shares {
     jobs: usize,
     /// Next job of every worker.

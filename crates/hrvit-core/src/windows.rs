@@ -1,7 +1,8 @@
 //! Windows of a model's size over larger frames.
 //!
-//! [`SlidingWindows`] overlap by a stride and cover every pixel; whoever has memory for their logits takes the mean. [`CoreWindows`] need no logits: every pixel has
-//! one window that owns it, and a halo of pixels around what it owns is computed and thrown away.
+//! [`SlidingWindows`] overlap by a stride and cover every pixel; whoever has memory for their
+//! logits takes the mean. [`CoreWindows`] need no logits: every pixel has one window that owns it,
+//! and a halo of pixels around what it owns is computed and thrown away.
 //!
 //! ```
 //! use hrvit_core::{Aligned, Arena, Engine, Model, NoObserver, Plan, Segmentation, Serial, windows::CoreWindows};
@@ -61,7 +62,8 @@ pub struct Window {
 }
 
 impl Window {
-    /// For every row of the core its elements in the window's map and in the frame's, of `frame_width` columns.
+    /// For every row of the core its elements in the window's map and in the frame's, of
+    /// `frame_width` columns.
     pub fn spans(&self, frame_width: usize) -> impl Iterator<Item = (Range<usize>, Range<usize>)> + use<> {
         let Self { rect, core } = *self;
         let span = move |y: usize, x: usize, width: usize| {
@@ -131,7 +133,8 @@ impl Axis {
         at.saturating_mul(self.step).min(self.frame.saturating_sub(self.window))
     }
 
-    /// The part that window `at` owns where neighbours share out the overlap: up to its own halo, at the frame's border up to the border.
+    /// The part that window `at` owns where neighbours share out the overlap: up to its own halo,
+    /// at the frame's border up to the border.
     fn core(&self, at: usize) -> Range<usize> {
         let halo = self.window.saturating_sub(self.step) / 2;
         let first = |at: usize| if at == 0 { 0 } else { at.saturating_mul(self.step).saturating_add(halo) };
@@ -175,17 +178,21 @@ impl Grid {
     }
 }
 
-/// Overlapping windows that cover a frame, row by row: every stride pixels, the last of a row or column flush with the border.
+/// Overlapping windows that cover a frame, row by row: every stride pixels, the last of a row or
+/// column flush with the border.
 ///
-/// Window `i` of a side of `n` pixels starts at `min(i * stride, n - window)`; there are `ceil((n - window) / stride) + 1` of them.
+/// Window `i` of a side of `n` pixels starts at `min(i * stride, n - window)`; there are
+/// `ceil((n - window) / stride) + 1` of them.
 #[derive(Clone, Debug)]
 pub struct SlidingWindows(Grid);
 
 impl SlidingWindows {
-    /// Windows of `window` over a frame of `height` x `width`, every `stride` (rows, columns) pixels.
+    /// Windows of `window` over a frame of `height` x `width`, every `stride` (rows, columns)
+    /// pixels.
     ///
     /// # Errors
-    /// If the frame is smaller than the window in either axis, or a stride is 0 or longer than the window.
+    /// If the frame is smaller than the window in either axis, or a stride is 0 or longer than the
+    /// window.
     pub fn new(height: usize, width: usize, window: Size, stride: (usize, usize)) -> Result<Self, WindowError> {
         let step = |stride: usize| move |window: usize| if (1..=window).contains(&stride) { Ok(stride) } else { Err(WindowError::Stride { stride, window }) };
         Ok(Self(Grid::new(Axis::new(height, window.height, step(stride.0))?, Axis::new(width, window.width, step(stride.1))?)))
@@ -212,8 +219,9 @@ impl Iterator for SlidingWindows {
 
 /// Windows whose cores tile a frame exactly, row by row.
 ///
-/// Every pixel of a core lies `halo` pixels or more inside its window, but for the frame's own border, beyond which there is nothing to see. Windows start every
-/// `window - 2 * halo` pixels, the last of a row or column flush with the border.
+/// Every pixel of a core lies `halo` pixels or more inside its window, but for the frame's own
+/// border, beyond which there is nothing to see. Windows start every `window - 2 * halo` pixels,
+/// the last of a row or column flush with the border.
 #[derive(Clone, Debug)]
 pub struct CoreWindows(Grid);
 
@@ -221,7 +229,8 @@ impl CoreWindows {
     /// Windows of `window` over a frame of `height` x `width`, with `halo` pixels around each core.
     ///
     /// # Errors
-    /// If the frame is smaller than the window in either axis, or two halos are as long as a side of the window.
+    /// If the frame is smaller than the window in either axis, or two halos are as long as a side
+    /// of the window.
     pub fn new(height: usize, width: usize, window: Size, halo: usize) -> Result<Self, WindowError> {
         let step = |window: usize| match window.checked_sub(halo.saturating_mul(2)) {
             None | Some(0) => Err(WindowError::Halo { halo, window }),

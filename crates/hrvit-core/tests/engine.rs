@@ -1,5 +1,7 @@
-//! The whole engine on the smallest network and frame, small enough for Miri: no memory is read before it was written, no reference outlives its right, and
-//! workers never race. On the scalar kernels, which Miri understands. (`cargo xtask miri`; the results themselves are judged by the workspace's end-to-end tests.)
+//! The whole engine on the smallest network and frame, small enough for Miri: no memory is read
+//! before it was written, no reference outlives its right, and workers never race. On the scalar
+//! kernels, which Miri understands. (`cargo xtask miri`; the results themselves are judged by the
+//! workspace's end-to-end tests.)
 
 #[expect(dead_code, reason = "images that name their classes are for other tests")]
 #[path = "../../../tests/src/random_image.rs"]
@@ -18,7 +20,8 @@ use hrvit_format::{Head, Network, aligned::AlignedBytes};
 /// Weights with which the labels are not all the same.
 const SEED: u64 = 2;
 
-/// A network of one block per module and the fewest channels: every kind of step, as little to multiply as can be.
+/// A network of one block per module and the fewest channels: every kind of step, as little to
+/// multiply as can be.
 fn smallest(head: Head) -> Network {
     let spec = specs::spec(2, [8, 8, 8, 8], &[&[1], &[1, 0], &[0, 1, 0], &[0, 0, 1, 1]], 2, [1, 2, 7, 7], [1, 1, 1, 1], 8);
     Network { spec, head, classes: 5 }
@@ -41,8 +44,9 @@ impl Executor for Scoped {
     }
 }
 
-/// A random model of the smallest network. Making one takes an interpreter minutes: with `HRVIT_TEST_IMAGE` set, Miri reads the file of that name, which a test that
-/// the processor runs has written. (The variable names the segmentor's; the classifier's has `.classifier` appended.)
+/// A random model of the smallest network. Making one takes an interpreter minutes: with
+/// `HRVIT_TEST_IMAGE` set, Miri reads the file of that name, which a test that the processor runs
+/// has written. (The variable names the segmentor's; the classifier's has `.classifier` appended.)
 fn image(head: Head) -> AlignedBytes {
     let file = std::env::var("HRVIT_TEST_IMAGE").ok().map(|name| if head == Head::Classifier { name + ".classifier" } else { name });
     if let (true, Some(file)) = (cfg!(miri), &file) {
@@ -55,7 +59,8 @@ fn image(head: Head) -> AlignedBytes {
     image
 }
 
-/// Result of a frame and the CRC of every step: labels of a segmentor, the best three classes of a classifier.
+/// Result of a frame and the CRC of every step: labels of a segmentor, the best three classes of a
+/// classifier.
 fn run(model: &Model<'_>, executor: impl Executor) -> (Vec<u8>, Vec<Ranked>, Vec<u32>) {
     let (network, size) = (&model.meta().network, model.meta().size);
     let frame = random_image::random_frame(size, 9);

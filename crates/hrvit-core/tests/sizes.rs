@@ -1,5 +1,5 @@
-//! Plans near the end of the address space: refused with an error, whatever the width of `usize`. (`cargo xtask test` runs these on a 32-bit target too, where such
-//! sizes overflow.)
+//! Plans near the end of the address space: refused with an error, whatever the width of `usize`.
+//! (`cargo xtask test` runs these on a 32-bit target too, where such sizes overflow.)
 
 use hrvit_core::{Plan, PlanError, Size, WeightPlacement, WideParts};
 use hrvit_format::{Head, Network, Spec};

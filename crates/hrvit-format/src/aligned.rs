@@ -34,7 +34,8 @@ mod host {
     #[derive(Clone, Copy, Pod, Zeroable)]
     struct Chunk([u8; ALIGN]);
 
-    /// A byte buffer on the heap whose first byte lies at a multiple of [`ALIGN`]: for model images read from files, and for arenas.
+    /// A byte buffer on the heap whose first byte lies at a multiple of [`ALIGN`]: for model images
+    /// read from files, and for arenas.
     #[derive(Clone)]
     pub struct AlignedBytes {
         chunks: Vec<Chunk>,

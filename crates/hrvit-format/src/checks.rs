@@ -20,7 +20,8 @@ pub(crate) struct Checks<'c, 'a> {
 }
 
 impl Checks<'_, '_> {
-    /// Checks every step's record, that groups follow one another, and that all of them fill `weights_len` bytes.
+    /// Checks every step's record, that groups follow one another, and that all of them fill
+    /// `weights_len` bytes.
     pub fn steps(&self, weights_len: usize) -> Result<(), LoadError> {
         let Self { network, records } = self;
         let (mut next_op, mut next_offset) = (0usize, 0usize);
@@ -73,7 +74,8 @@ impl Checks<'_, '_> {
         Ok(())
     }
 
-    /// Checks the weight group of a step: its CRC, then every array and bound that the engine relies on.
+    /// Checks the weight group of a step: its CRC, then every array and bound that the engine
+    /// relies on.
     pub fn group(&self, id: StepId, group: &[u8]) -> Result<(), LoadError> {
         let Self { network, records } = self;
         let wrong = LoadError::Step(id);
@@ -95,7 +97,8 @@ impl Checks<'_, '_> {
         checked.map_err(|(op, field)| LoadError::Op(record.first_op.saturating_add(op), field))
     }
 
-    /// Largest magnitude of the codes that an int16x8 step reads from another one which leaves no residual stream: a fusion's result, or that of a bottleneck.
+    /// Largest magnitude of the codes that an int16x8 step reads from another one which leaves no
+    /// residual stream: a fusion's result, or that of a bottleneck.
     fn fed(&self, step: Step) -> i64 {
         let source = match step {
             Step::PatchEmbed { module, branch } => Step::Fusion { module, branch },

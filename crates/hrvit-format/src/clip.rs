@@ -1,6 +1,7 @@
 //! Frames behind a model image: a device without a camera runs them in turn.
 //!
-//! They begin at the first multiple of [`ALIGN`] behind the image, so that one file holds both. All numbers are little-endian.
+//! They begin at the first multiple of [`ALIGN`] behind the image, so that one file holds both. All
+//! numbers are little-endian.
 //!
 //! | offset | bytes | what |
 //! |---:|---:|---|
@@ -58,7 +59,8 @@ pub struct Clip<'a> {
 }
 
 impl<'a> Clip<'a> {
-    /// The frames behind the image that `memory` begins with; `None` where something else lies there, or nothing.
+    /// The frames behind the image that `memory` begins with; `None` where something else lies
+    /// there, or nothing.
     ///
     /// # Errors
     /// If `memory` begins with no image, or frames begin there and are damaged.

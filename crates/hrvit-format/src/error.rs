@@ -12,13 +12,15 @@ use crate::{
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum OpField {
-    /// Kind, source, channels, kernel or stride differ from what the network asks for at this place.
+    /// Kind, source, channels, kernel or stride differ from what the network asks for at this
+    /// place.
     Shape,
     /// An array lies outside its group, is misaligned, or is present where there must be none.
     Array,
     /// `pre_shift` is above 30, or not 0 where it must be.
     PreShift,
-    /// A weight of -128: the headroom of accumulators is proved for -127..=127. In half precision: a weight or bias that is not finite.
+    /// A weight of -128: the headroom of accumulators is proved for -127..=127. In half precision:
+    /// a weight or bias that is not finite.
     Weight,
     /// A multiplier outside [2^30, 2^31).
     Multiplier,
@@ -34,7 +36,8 @@ pub enum OpField {
     CodeBits,
     /// A table without entries, with too many, or of another length than the index range.
     Table,
-    /// The accumulator could overflow: dot product length, bias and `pre_shift` together reach 2^31.
+    /// The accumulator could overflow: dot product length, bias and `pre_shift` together reach
+    /// 2^31.
     Headroom,
     /// A fusion narrows a branch otherwise than the outputs before it; the engine narrows once.
     Narrow,
@@ -46,7 +49,8 @@ pub enum OpField {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// The image must start at an address that is a multiple of [`ALIGN`]: `ModelBuf` copies it to one, [`crate::aligned::Aligned`] makes one of a static.
+    /// The image must start at an address that is a multiple of [`ALIGN`]: `ModelBuf` copies it to
+    /// one, [`crate::aligned::Aligned`] makes one of a static.
     Misaligned,
     /// Shorter than its header says, or than any image can be.
     Truncated {
@@ -67,7 +71,8 @@ pub enum LoadError {
     ImageCrc,
     /// The CRC of the section does not match.
     SectionCrc(Section),
-    /// A section is missing, repeated, out of order, misaligned, outside the image or of the wrong length.
+    /// A section is missing, repeated, out of order, misaligned, outside the image or of the wrong
+    /// length.
     Section(Section),
     /// The section table names a section that this build does not know.
     UnknownSection(u32),
@@ -87,11 +92,13 @@ pub enum LoadError {
     StepCrc(StepId),
     /// The step asks for an arithmetic that this build does not have.
     UnsupportedPrecision(StepId),
-    /// Steps that hand tensors to each other in one format have different precisions ([`crate::parts::Parts`]).
+    /// Steps that hand tensors to each other in one format have different precisions
+    /// ([`crate::parts::Parts`]).
     MixedPrecision,
     /// An operator's record is wrong (index in canonical order).
     Op(u16, OpField),
-    /// The golden section does not hold one CRC per step and one frame, and with half-precision steps the result with its bounds.
+    /// The golden section does not hold one CRC per step and one frame, and with half-precision
+    /// steps the result with its bounds.
     Golden,
 }
 

@@ -1,7 +1,9 @@
 //! Half-precision steps: how their weights lie, and what their numbers mean.
 //!
-//! A step of [`Precision::Fp16`](crate::record::Precision::Fp16) has f16 weights, f32 biases and LayerNorm parameters, and no multiplier, shift or table: nothing is
-//! requantised. Its tensors are f16. All values are finite (checked at load), every sum is f32 and every store saturates: no NaN and no infinity can arise.
+//! A step of [`Precision::Fp16`](crate::record::Precision::Fp16) has f16 weights, f32 biases and
+//! LayerNorm parameters, and no multiplier, shift or table: nothing is requantised. Its tensors are
+//! f16. All values are finite (checked at load), every sum is f32 and every store saturates: no NaN
+//! and no infinity can arise.
 
 use core::ops::Range;
 
@@ -17,7 +19,8 @@ pub fn eps(stored: u64) -> f32 {
     stored as f32 / (1u64 << EPS_BITS) as f32
 }
 
-/// The bits of an f16 as an integer that has the order of the numbers, and back: sign and magnitude to two's complement. -0 comes before 0.
+/// The bits of an f16 as an integer that has the order of the numbers, and back: sign and magnitude
+/// to two's complement. -0 comes before 0.
 pub const fn ordered(bits: i16) -> i16 {
     bits ^ ((bits >> 15) & i16::MAX)
 }
@@ -40,13 +43,15 @@ impl CodeScale {
     }
 }
 
-/// Largest magnitude of a bias, a LayerNorm parameter or the scale of a stream, 2^64: what kernels take, whose sums are then far inside f32.
+/// Largest magnitude of a bias, a LayerNorm parameter or the scale of a stream, 2^64: what kernels
+/// take, whose sums are then far inside f32.
 pub(crate) const MAX_PARAMETER: f32 = f32::from_bits((127 + 64) << 23);
 
 /// How the weights of an operator lie.
 #[derive(Clone, Copy)]
 pub(crate) enum Order {
-    /// `[segments][ceil(channels / 8)][depth][8]`: each segment of the output channels in blocks of its own, padded with zeros.
+    /// `[segments][ceil(channels / 8)][depth][8]`: each segment of the output channels in blocks of
+    /// its own, padded with zeros.
     Blocks {
         /// Parts of the output channels that are used by themselves.
         segments: usize,
@@ -97,7 +102,8 @@ pub(crate) fn padding(op: &Op, segments: usize) -> impl Iterator<Item = usize> {
     (0..segments).flat_map(move |segment| (0..depth).flat_map(move |i| (used..BLOCK).map(move |c| segment * padded * depth + last + i * BLOCK + c)))
 }
 
-/// Bytes of the f16 weights of the output channels `first .. first + count` among all of `op`'s; `None` unless they are a whole segment, or all.
+/// Bytes of the f16 weights of the output channels `first .. first + count` among all of `op`'s;
+/// `None` unless they are a whole segment, or all.
 pub(crate) fn part(op: &Op, first: usize, count: usize) -> Option<Range<usize>> {
     let all = 0..2 * weight_len(op);
     let Order::Blocks { segments } = order(op) else { return Some(all) };

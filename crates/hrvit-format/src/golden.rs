@@ -17,21 +17,24 @@ pub struct Golden<'a> {
     pub result: Option<GoldenResult<'a>>,
 }
 
-/// Result of the definition (`Isa::Scalar`) for the golden frame of an image with half-precision steps. The bits of those steps differ between instruction sets, so that a
-/// CRC says nothing beyond the first of them, and results are compared within a bound.
+/// Result of the definition (`Isa::Scalar`) for the golden frame of an image with half-precision
+/// steps. The bits of those steps differ between instruction sets, so that a CRC says nothing
+/// beyond the first of them, and results are compared within a bound.
 #[derive(Clone, Copy, Debug)]
 pub struct GoldenResult<'a> {
     /// How far a healthy target's result may be off.
     pub bound: DriftBound,
     /// Of every step in half precision, in canonical order, the size of what it leaves behind.
     pub steps: &'a [StepMagnitude],
-    /// `[height / 4, width / 4, classes]` of a segmentor, `[classes]` of a classifier, stored as [`crate::ModelHead::logits_format`] says.
+    /// `[height / 4, width / 4, classes]` of a segmentor, `[classes]` of a classifier, stored as
+    /// [`crate::ModelHead::logits_format`] says.
     pub logits: &'a [Logit],
     /// `[height, width]` class indices; empty with a classifier.
     pub labels: &'a [u8],
 }
 
-/// How far the result of a healthy target may be from the definition's. Measured where the image was made, with its own steps and another order of f16 sums.
+/// How far the result of a healthy target may be from the definition's. Measured where the image
+/// was made, with its own steps and another order of f16 sums.
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C)]
 pub struct DriftBound {
@@ -48,7 +51,8 @@ impl DriftBound {
     }
 }
 
-/// The size of the tensor that a step in half precision leaves behind, and how far that of a healthy target may be from it.
+/// The size of the tensor that a step in half precision leaves behind, and how far that of a
+/// healthy target may be from it.
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C)]
 pub struct StepMagnitude {
@@ -112,7 +116,8 @@ impl GoldenLens {
         Self { crcs: size_of::<u32>() * steps, frame: 3 * size.pixels(), bounds: 0, logits: 0, labels: 0 }
     }
 
-    /// With the result of a network of `head` and `classes`, of whose steps `half` are in half precision.
+    /// With the result of a network of `head` and `classes`, of whose steps `half` are in half
+    /// precision.
     pub fn with_result(self, head: Head, size: Size, classes: u16, half: usize) -> Self {
         let (tokens, labels) = match head {
             Head::Segformer => (size.tokens(0), size.pixels()),

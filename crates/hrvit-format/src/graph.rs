@@ -1,8 +1,9 @@
 //! The canonical order of the network's steps and of the operators inside each.
 //!
-//! A [`Step`] ends with a whole tensor (architecture: what CRCs, profiles and weight streaming are counted in); an [`Op`] is one operator with its own
-//! quantisation record. Writer, engine, quantiser and accounting all walk these two iterators, so that a record's position *is* its meaning. The plan may
-//! run steps in another order; their numbers stay.
+//! A [`Step`] ends with a whole tensor (architecture: what CRCs, profiles and weight streaming are
+//! counted in); an [`Op`] is one operator with its own quantisation record. Writer, engine,
+//! quantiser and accounting all walk these two iterators, so that a record's position *is* its
+//! meaning. The plan may run steps in another order; their numbers stay.
 
 use heapless::Vec;
 
@@ -18,10 +19,12 @@ pub const MAX_STEP_OPS: usize = 13;
 
 /// One step of the forward pass. `module`, `branch` and `block` count from 0.
 ///
-/// An engine, a quantiser or a plan that does not know a step is wrong, not older: the enum is exhaustive.
+/// An engine, a quantiser or a plan that does not know a step is wrong, not older: the enum is
+/// exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Step {
-    /// Stem, the first module's fusion (GELU only) and its patch embedding: frame to residual stream of branch 0.
+    /// Stem, the first module's fusion (GELU only) and its patch embedding: frame to residual
+    /// stream of branch 0.
     Stem,
     /// One output of a fusion, s8.
     Fusion {
@@ -66,7 +69,8 @@ pub enum Step {
     Logits,
     /// Logits resized to the image and their argmax. No operator of its own.
     LabelMap,
-    /// Classification head: bottleneck of one branch; from branch 1 on, plus the downsampled result of the branch before.
+    /// Classification head: bottleneck of one branch; from branch 1 on, plus the downsampled result
+    /// of the branch before.
     Increase {
         /// Branch.
         branch: u8,
@@ -81,7 +85,8 @@ impl Step {
         matches!(self, Self::Logits | Self::LabelMap | Self::Increase { .. } | Self::Classify)
     }
 
-    /// Name of the kind of block, without its place in the network: the variant's name, such as `MixCfn`. The word that follows `kind=` in the logs of devices.
+    /// Name of the kind of block, without its place in the network: the variant's name, such as
+    /// `MixCfn`. The word that follows `kind=` in the logs of devices.
     pub fn kind(self) -> &'static str {
         match self {
             Self::Stem => "Stem",
@@ -110,8 +115,8 @@ sentences!(StepId {
 pub type StepOps = Vec<Op, MAX_STEP_OPS>;
 
 impl Network {
-    /// Every step in canonical order: stem; per module its fusion outputs, then per branch the embedding (from module 1 on), the blocks and the stage norm;
-    /// then the head.
+    /// Every step in canonical order: stem; per module its fusion outputs, then per branch the
+    /// embedding (from module 1 on), the blocks and the stage norm; then the head.
     pub fn steps(&self) -> impl Iterator<Item = Step> + '_ {
         core::iter::successors(Some(Step::Stem), |step| self.after(*step))
     }
@@ -220,7 +225,8 @@ impl Network {
             if source == branch {
                 ops.map(OpKind::FusionIdentity, c, width);
             }
-            // The branch itself is narrowed too: for the other outputs, which read it after this one has taken its place.
+            // The branch itself is narrowed too: for the other outputs, which read it after this
+            // one has taken its place.
             ops.map(OpKind::FusionNarrow, c, c);
             if source == branch {
                 continue;
@@ -272,7 +278,8 @@ impl Network {
     }
 }
 
-/// Collects the operators of one step; a step never has more than [`MAX_STEP_OPS`] (checked by test over every step of every variant).
+/// Collects the operators of one step; a step never has more than [`MAX_STEP_OPS`] (checked by test
+/// over every step of every variant).
 struct Ops {
     list: StepOps,
     source: u8,

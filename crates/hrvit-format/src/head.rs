@@ -1,4 +1,5 @@
-//! All of an image that comes before its weights: what must stay in memory where weights are streamed.
+//! All of an image that comes before its weights: what must stay in memory where weights are
+//! streamed.
 
 use core::ops::Range;
 
@@ -20,7 +21,8 @@ use crate::{
     sections::{Sections, Start},
 };
 
-/// The checked head of a model image, borrowed from where it lies: descriptive header, records and tables, and where weights and golden frame are.
+/// The checked head of a model image, borrowed from where it lies: descriptive header, records and
+/// tables, and where weights and golden frame are.
 #[derive(Clone, Debug)]
 pub struct ModelHead<'a> {
     meta: Meta<'a>,
@@ -45,11 +47,12 @@ impl Extent {
 }
 
 impl<'a> ModelHead<'a> {
-    /// Checks the head of an image, [`ModelHead::head_len`] bytes, whose rest need not be addressable.
-    /// It must start at a multiple of [`ALIGN`](crate::record::ALIGN) bytes.
+    /// Checks the head of an image, [`ModelHead::head_len`] bytes, whose rest need not be
+    /// addressable. It must start at a multiple of [`ALIGN`](crate::record::ALIGN) bytes.
     ///
-    /// [`ModelHead::group_range`] says which weights to fetch. Every group must pass [`ModelHead::check_group`] and [`crate::Narrowings::check`]
-    /// before the engine may rely on it.
+    /// [`ModelHead::group_range`] says which weights to fetch. Every group must pass
+    /// [`ModelHead::check_group`] and [`crate::Narrowings::check`] before the engine may rely on
+    /// it.
     ///
     /// # Errors
     /// If anything before the weights is misplaced, of another format, contradictory or corrupt.
@@ -57,10 +60,12 @@ impl<'a> ModelHead<'a> {
         Self::of_sections(&Start::read(head)?.sections(head)?)
     }
 
-    /// Bytes of the head: all that comes before the weights. `start` are the first [`crate::START_BYTES`] bytes of the image, or more.
+    /// Bytes of the head: all that comes before the weights. `start` are the first
+    /// [`crate::START_BYTES`] bytes of the image, or more.
     ///
     /// # Errors
-    /// If `start` lies at no multiple of [`ALIGN`](crate::record::ALIGN), is too short, is of another format, or has another CRC than it says.
+    /// If `start` lies at no multiple of [`ALIGN`](crate::record::ALIGN), is too short, is of
+    /// another format, or has another CRC than it says.
     pub fn head_len(start: &[u8]) -> Result<usize, LoadError> {
         Ok(Start::read(start)?.section(Section::Weights)?.offset as usize)
     }
@@ -98,7 +103,8 @@ impl<'a> ModelHead<'a> {
         Checks { network: &self.meta.network, records: &self.records }
     }
 
-    /// Checks the weight group of a step: its CRC, then every array and bound that the engine relies on.
+    /// Checks the weight group of a step: its CRC, then every array and bound that the engine
+    /// relies on.
     ///
     /// # Errors
     /// If the group has another length or CRC, or an operator's record or array breaks a bound.
@@ -205,12 +211,14 @@ impl<'a> ModelHead<'a> {
         Some(start..start.checked_add(group.len)?)
     }
 
-    /// Bytes that the group of a step takes in a buffer, a multiple of [`ALIGN`](crate::record::ALIGN); 0 where there is no such step.
+    /// Bytes that the group of a step takes in a buffer, a multiple of
+    /// [`ALIGN`](crate::record::ALIGN); 0 where there is no such step.
     pub fn padded_group_len(&self, id: StepId) -> usize {
         self.records.padded_group_len(id)
     }
 
-    /// Bytes of the largest set of groups that the engine uses at a time: one step's, or all of the classification head's.
+    /// Bytes of the largest set of groups that the engine uses at a time: one step's, or all of the
+    /// classification head's.
     pub fn largest_group(&self) -> usize {
         let (mut largest, mut together) = (0, 0);
         for (id, step) in self.step_ids() {
@@ -227,7 +235,8 @@ impl<'a> ModelHead<'a> {
     /// Place of the golden frame in the image, if it carries one.
     ///
     /// # Errors
-    /// [`LoadError::Golden`] if the section has another length than the network and the size ask for.
+    /// [`LoadError::Golden`] if the section has another length than the network and the size ask
+    /// for.
     pub fn golden_ranges(&self) -> Result<Option<GoldenRanges>, LoadError> {
         self.extent.golden.as_ref().map(|section| self.golden_lens().ranges(section)).transpose()
     }

@@ -4,8 +4,8 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::fp16;
 
-/// A logit as an image's last step leaves it: a code or the bits of an f16, as the image's [`LogitFormat`] says. Neither its value nor its order can be told
-/// without.
+/// A logit as an image's last step leaves it: a code or the bits of an f16, as the image's
+/// [`LogitFormat`] says. Neither its value nor its order can be told without.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Pod, Zeroable)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -59,12 +59,14 @@ impl LogitFormat {
         }
     }
 
-    /// The smallest shift at which the largest code of a margin, 255, stands for `range` or more; at most 31.
+    /// The smallest shift at which the largest code of a margin, 255, stands for `range` or more;
+    /// at most 31.
     pub fn margin_shift(self, range: f32) -> u8 {
         (0..31).find(|&shift| 255.0 * self.margin_unit(shift) >= range).unwrap_or(31)
     }
 
-    /// Real value of one code of a margin, the distance between the two best logits, at the shift `k`: 2^k / 64 codes, or 2^k / 4096 in half precision.
+    /// Real value of one code of a margin, the distance between the two best logits, at the shift
+    /// `k`: 2^k / 64 codes, or 2^k / 4096 in half precision.
     pub fn margin_unit(self, k: u8) -> f32 {
         // From an exponent of 128 on it is infinite.
         let power = f32::from_bits((127 + u32::from(k).min(128)) << 23);

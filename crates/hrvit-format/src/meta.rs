@@ -13,7 +13,8 @@ pub struct Meta<'a> {
     pub size: Size,
     /// How a picture becomes the input: folded into the stem, but for [`crate::preprocess::Fit`].
     pub preprocess: Preprocess,
-    /// Of a network that was trained with one class, made one of two by the quantiser (background, and the class): the probability from which a pixel is of the class.
+    /// Of a network that was trained with one class, made one of two by the quantiser (background,
+    /// and the class): the probability from which a pixel is of the class.
     pub threshold: Option<f32>,
     /// Class names separated by newlines, or empty.
     pub class_names: &'a str,

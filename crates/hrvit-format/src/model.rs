@@ -1,4 +1,5 @@
-//! The zero-copy reader: [`Model::load`] checks every byte once, everything after that reads in place.
+//! The zero-copy reader: [`Model::load`] checks every byte once, everything after that reads in
+//! place.
 
 use core::ops::Deref;
 
@@ -15,7 +16,8 @@ use crate::{
 
 /// A checked model image, borrowed from where it lies (flash, mapped file or RAM).
 ///
-/// It dereferences to its head: whatever a head answers, a whole image answers too, and an engine that asks only for a [`ModelHead`] takes either.
+/// It dereferences to its head: whatever a head answers, a whole image answers too, and an engine
+/// that asks only for a [`ModelHead`] takes either.
 #[derive(Clone, Debug)]
 pub struct Model<'a> {
     head: ModelHead<'a>,
@@ -32,14 +34,16 @@ impl<'a> Deref for Model<'a> {
 }
 
 impl<'a> Model<'a> {
-    /// Checks `image` and borrows it. It must start at a multiple of [`crate::record::ALIGN`] bytes; bytes after its end are ignored (a flash slot may be
-    /// larger).
+    /// Checks `image` and borrows it. It must start at a multiple of [`crate::record::ALIGN`]
+    /// bytes; bytes after its end are ignored (a flash slot may be larger).
     ///
-    /// Everything that the engine relies on is proved here: CRCs, offsets, lengths, alignments, multiplier ranges and accumulator headroom.
+    /// Everything that the engine relies on is proved here: CRCs, offsets, lengths, alignments,
+    /// multiplier ranges and accumulator headroom.
     ///
     /// # Errors
-    /// The first thing that is misplaced, of another format, contradictory or corrupt: of the prologue, the whole image's CRC, the sections in their order,
-    /// then the steps in canonical order.
+    /// The first thing that is misplaced, of another format, contradictory or corrupt: of the
+    /// prologue, the whole image's CRC, the sections in their order, then the steps in canonical
+    /// order.
     pub fn load(image: &'a [u8]) -> Result<Self, LoadError> {
         let start = Start::read(image)?;
         let image = part(image, Span { start: 0, len: start.total_len() })?;

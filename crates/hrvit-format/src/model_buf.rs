@@ -33,7 +33,8 @@ use crate::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct ModelBuf {
-    /// Never changed after it was checked: all places below lie in it, aligned as their elements ask for.
+    /// Never changed after it was checked: all places below lie in it, aligned as their elements
+    /// ask for.
     image: AlignedBytes,
     meta: MetaBuf,
     packing: Packing,
@@ -59,7 +60,8 @@ impl ModelBuf {
         Ok(Self { meta, packing, steps, ops, exp, extent, golden, image })
     }
 
-    /// Copies `bytes` to aligned memory and checks them: they may lie anywhere, such as those of [`std::fs::read`].
+    /// Copies `bytes` to aligned memory and checks them: they may lie anywhere, such as those of
+    /// [`std::fs::read`].
     ///
     /// # Errors
     /// As [`Model::load`].

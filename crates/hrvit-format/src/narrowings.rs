@@ -10,18 +10,20 @@ use crate::{
     spec::BRANCHES,
 };
 
-/// Compares the fusions of an image as their groups come by in canonical order: all outputs of a module must narrow a branch in the same way, since the engine
-/// narrows once.
+/// Compares the fusions of an image as their groups come by in canonical order: all outputs of a
+/// module must narrow a branch in the same way, since the engine narrows once.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Narrowings {
     first: [Option<u32>; BRANCHES],
 }
 
 impl Narrowings {
-    /// Compares the step `id`, whose weight group is `group`, with the first output of its module. Steps that are no fusion pass.
+    /// Compares the step `id`, whose weight group is `group`, with the first output of its module.
+    /// Steps that are no fusion pass.
     ///
     /// # Errors
-    /// [`LoadError::Op`] with [`OpField::Narrow`] names the operator that narrows a branch otherwise.
+    /// [`LoadError::Op`] with [`OpField::Narrow`] names the operator that narrows a branch
+    /// otherwise.
     pub fn check(&mut self, head: &ModelHead<'_>, id: StepId, group: &[u8]) -> Result<(), LoadError> {
         let network = &head.meta().network;
         let Some(step @ Step::Fusion { branch, .. }) = network.step(id) else { return Ok(()) };

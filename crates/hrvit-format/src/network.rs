@@ -72,7 +72,8 @@ impl Network {
     /// Checks the backbone and the class count.
     ///
     /// # Errors
-    /// The first field that fits no network: those of [`Spec::validate`], then [`SpecError::Channels`] and [`SpecError::Classes`].
+    /// The first field that fits no network: those of [`Spec::validate`], then
+    /// [`SpecError::Channels`] and [`SpecError::Classes`].
     pub fn validate(&self) -> Result<(), SpecError> {
         self.spec.validate()?;
         for branch in 0..BRANCHES {

@@ -6,7 +6,8 @@ use hrvit_kernels::Packing;
 
 /// Kind of an operator's computation. The discriminant is its number in the model image.
 ///
-/// A new kind is a new kind of computation: whoever matches on kinds must say what it does there, so that the enum is exhaustive.
+/// A new kind is a new kind of computation: whoever matches on kinds must say what it does there,
+/// so that the enum is exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum OpKind {
@@ -58,7 +59,8 @@ pub enum OpKind {
     FusionNarrow = 22,
     /// Fusion, `source` of higher resolution: depthwise (k+1)x(k+1) stride k, s8 per channel.
     FusionDepthwise = 23,
-    /// Fusion: 1x1 convolution of `source`, in the scale of the fusion sum (upsampled afterwards where `source` is of lower resolution).
+    /// Fusion: 1x1 convolution of `source`, in the scale of the fusion sum (upsampled afterwards
+    /// where `source` is of lower resolution).
     FusionPointwise = 24,
     /// Fusion: the branch itself, rescaled from its stage norm to the fusion sum.
     FusionIdentity = 25,
@@ -82,7 +84,8 @@ pub enum OpKind {
     IncreaseConv3 = 34,
     /// Bottleneck: 1x1 shortcut, in the scale of the bottleneck's sum.
     IncreaseShortcut = 35,
-    /// Classification head: 3x3 stride 2 of the result of the branch before, ReLU, in the scale of this branch's sum.
+    /// Classification head: 3x3 stride 2 of the result of the branch before, ReLU, in the scale of
+    /// this branch's sum.
     IncreaseDownsample = 36,
     /// Classification head: sum to s8.
     IncreaseAct = 37,
@@ -150,9 +153,11 @@ pub struct Op {
     pub kind: OpKind,
     /// Branch whose map it reads (differs from the step's only in fusions and heads).
     pub source: u8,
-    /// Input channels. For [`OpKind::DesRight`] and [`OpKind::DesLeft`]: the length of one dot product (p, k).
+    /// Input channels. For [`OpKind::DesRight`] and [`OpKind::DesLeft`]: the length of one dot
+    /// product (p, k).
     pub cin: u16,
-    /// Output channels; for [`OpKind::Scores`] the number of heads; for the two DES operators p and k.
+    /// Output channels; for [`OpKind::Scores`] the number of heads; for the two DES operators p and
+    /// k.
     pub cout: u16,
     /// Kernel side; 1 for linear, 0 for operators without weights.
     pub kernel: u8,
@@ -175,15 +180,17 @@ impl Op {
         self.kernel > 0 && !self.depthwise && !matches!(self.kind, OpKind::DesRight | OpKind::DesLeft | OpKind::FinalLinear)
     }
 
-    /// How its weights lie in an image of packing `image`. Dense 8-bit products ([`Op::is_product`]) are packed, except a [`OpKind::Qkv`] whose halves end
-    /// inside a block of channels. All others are the same in every image: depthwise weights `[ky][kx][channel]`, the rest `[cout][depth]`, depth in the order
-    /// `[ky][kx][cin]`.
+    /// How its weights lie in an image of packing `image`. Dense 8-bit products
+    /// ([`Op::is_product`]) are packed, except a [`OpKind::Qkv`] whose halves end inside a block of
+    /// channels. All others are the same in every image: depthwise weights `[ky][kx][channel]`, the
+    /// rest `[cout][depth]`, depth in the order `[ky][kx][cin]`.
     pub fn packing(&self, image: Packing) -> Packing {
         let whole_halves = self.kind != OpKind::Qkv || self.cout.is_multiple_of(4 * Packing::BLOCK as u16);
         if self.is_product() && whole_halves { image } else { Packing::Rows }
     }
 
-    /// Bytes of its 8-bit weights in an image of packing `image`, padding included; `usize::MAX` where they exceed the address space.
+    /// Bytes of its 8-bit weights in an image of packing `image`, padding included; `usize::MAX`
+    /// where they exceed the address space.
     pub fn packed_bytes(&self, image: Packing) -> usize {
         match self.packing(image) {
             Packing::Rows => self.weight_count(),

@@ -1,15 +1,19 @@
-//! Parts of a network that have one precision each, and which of them hold 16 bits where int8 holds 8.
+//! Parts of a network that have one precision each, and which of them hold 16 bits where int8
+//! holds 8.
 
 use crate::{graph::Step, network::Network, precision::Precision};
 
-/// Parts of a network that have one precision each: steps hand tensors to each other in one format, so they cannot be chosen one by one.
+/// Parts of a network that have one precision each: steps hand tensors to each other in one format,
+/// so they cannot be chosen one by one.
 ///
 /// * the stem;
 /// * the *entry* of a module: the stage norms before it, its fusions and its patch embeddings;
-/// * every attention block, and every MixCFN (here per module and branch: the blocks of a stage are told apart by the model's records only);
+/// * every attention block, and every MixCFN (here per module and branch: the blocks of a stage are
+///   told apart by the model's records only);
 /// * the head with the stage norms before it.
 ///
-/// The residual stream between blocks is converted where a half-precision block reads what integers left, or the other way round.
+/// The residual stream between blocks is converted where a half-precision block reads what integers
+/// left, or the other way round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Parts {
     stem: bool,
@@ -57,7 +61,8 @@ impl Parts {
         *self = self.or(Self::of(network, step));
     }
 
-    /// Whether the part that `step` is in is one of these (for a block: any block of its stage and kind).
+    /// Whether the part that `step` is in is one of these (for a block: any block of its stage and
+    /// kind).
     pub fn contains(&self, network: &Network, step: Step) -> bool {
         self.covers(Self::of(network, step))
     }
@@ -73,7 +78,8 @@ impl Parts {
     }
 }
 
-/// The parts whose operators hand each other codes of two bytes, by their precision; all others are int8.
+/// The parts whose operators hand each other codes of two bytes, by their precision; all others are
+/// int8.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WideParts {
     fp16: Parts,
@@ -106,7 +112,8 @@ impl WideParts {
         }
     }
 
-    /// Whether the part that `step` is in is one of these (for a block: any block of its stage and kind).
+    /// Whether the part that `step` is in is one of these (for a block: any block of its stage and
+    /// kind).
     pub fn contains(&self, network: &Network, step: Step) -> bool {
         self.fp16.or(self.int16x8()).contains(network, step)
     }
@@ -116,7 +123,8 @@ impl WideParts {
         self.fp16.covers(other.fp16) && self.int16x8().covers(other.int16x8())
     }
 
-    /// Whether any module's fusions hand on codes of two bytes: their results and what they read are then both alive in 16 bits.
+    /// Whether any module's fusions hand on codes of two bytes: their results and what they read
+    /// are then both alive in 16 bits.
     pub fn any_entry(&self) -> bool {
         (self.fp16.entries | self.int16x8().entries) != 0
     }

@@ -4,7 +4,8 @@ use crate::{graph::Step, sentence::sentences};
 
 /// Arithmetic of a step.
 ///
-/// Engine, quantiser and reports have a path for each: one that is missing must not compile, so that the enum is exhaustive.
+/// Engine, quantiser and reports have a path for each: one that is missing must not compile, so
+/// that the enum is exhaustive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How a picture becomes the network's input. The arithmetic of pixels (`mean`, `deviation`, `order`) is folded into the stem, whose input is always RGB with 8 bits a
-/// channel; how a picture of another shape is brought to the input's size (`fit`) is up to whatever feeds the engine.
+/// How a picture becomes the network's input. The arithmetic of pixels (`mean`, `deviation`,
+/// `order`) is folded into the stem, whose input is always RGB with 8 bits a channel; how a picture
+/// of another shape is brought to the input's size (`fit`) is up to whatever feeds the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Preprocess {
     /// Taken from red, green and blue (0 to 255) of every pixel.
@@ -41,7 +42,8 @@ pub enum Fit {
 }
 
 impl Preprocess {
-    /// Mean and deviation of ImageNet's pictures, RGB, stretched: what the paper's networks are trained with.
+    /// Mean and deviation of ImageNet's pictures, RGB, stretched: what the paper's networks are
+    /// trained with.
     pub const IMAGENET: Self = Self { mean: [123.675, 116.28, 103.53], deviation: [58.395, 57.12, 57.375], order: ColourOrder::Rgb, fit: Fit::Stretch };
 
     /// Whether its numbers can be worked with: finite, deviations above 0.

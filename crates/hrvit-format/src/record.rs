@@ -1,4 +1,5 @@
-//! Fixed-size little-endian records of the model image, read in place. `docs/model-format.md` lists them byte by byte.
+//! Fixed-size little-endian records of the model image, read in place. `docs/model-format.md` lists
+//! them byte by byte.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -161,7 +162,8 @@ pub fn step_tag(step: Step) -> [u8; 4] {
     }
 }
 
-/// One operator. Array offsets count from the start of its step's group; array lengths follow from the operator's kind and shape ([`Arrays`]).
+/// One operator. Array offsets count from the start of its step's group; array lengths follow from
+/// the operator's kind and shape ([`Arrays`]).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 pub struct OpRecord {
@@ -169,7 +171,8 @@ pub struct OpRecord {
     pub kind: u8,
     /// Branch that it reads.
     pub source: u8,
-    /// Width of the exponent codes, 8 or 15 ([`crate::OpKind::Scores`], in int16x8 15); 0 elsewhere.
+    /// Width of the exponent codes, 8 or 15 ([`crate::OpKind::Scores`], in int16x8 15); 0
+    /// elsewhere.
     pub code_bits: u8,
     /// Left shift before requantisation, 0 to 30.
     pub pre_shift: u8,
@@ -207,7 +210,8 @@ pub struct OpRecord {
     pub table: u32,
     /// Entries of the activation table.
     pub table_len: u32,
-    /// `eps` of a LayerNorm, in squared codes times C²; in a half-precision step in units of 2^-40. 0 elsewhere.
+    /// `eps` of a LayerNorm, in squared codes times C²; in a half-precision step in units of 2^-40.
+    /// 0 elsewhere.
     pub eps: u64,
     /// Real value of one input code, for reports; 0 where it differs per channel.
     pub in_scale: f32,

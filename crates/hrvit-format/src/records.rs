@@ -29,7 +29,8 @@ impl<'a> Records<'a> {
         self.steps.get(usize::from(id.0))
     }
 
-    /// The operators of a step over its weight group `bytes` (the image's own, or a copy that was streamed in).
+    /// The operators of a step over its weight group `bytes` (the image's own, or a copy that was
+    /// streamed in).
     pub fn params<'b>(&self, id: StepId, bytes: &'b [u8]) -> Option<StepParams<'b>>
     where
         'a: 'b,
@@ -43,7 +44,8 @@ impl<'a> Records<'a> {
         self.step(id).and_then(|record| Precision::try_from(record.precision).ok()).unwrap_or(Precision::Int8)
     }
 
-    /// Scale for converting the incoming residual stream of a step, the real value of one code of its integers; `None` if formats match.
+    /// Scale for converting the incoming residual stream of a step, the real value of one code of
+    /// its integers; `None` if formats match.
     pub fn stream_scale(&self, id: StepId, step: Step) -> Option<CodeScale> {
         let (before, record) = (self.step(StepId(id.0.checked_sub(1)?))?, self.step(id)?);
         let reads_stream = matches!(step, Step::Attention { .. } | Step::MixCfn { .. } | Step::StageNorm { .. });
@@ -51,12 +53,14 @@ impl<'a> Records<'a> {
         if !reads_stream || (record.precision == fp16) == (before.precision == fp16) {
             return None;
         }
-        // The step before is always the one that left the stream; the first operator of one that reads it is its LayerNorm.
+        // The step before is always the one that left the stream; the first operator of one that
+        // reads it is its LayerNorm.
         let norm = self.ops.get(usize::from(record.first_op))?;
         Some(CodeScale(if record.precision == fp16 { before.scale } else { norm.in_scale }))
     }
 
-    /// Bytes that the group of a step takes in a buffer, a multiple of [`ALIGN`]; 0 where there is no such step, `usize::MAX` where they exceed the address space.
+    /// Bytes that the group of a step takes in a buffer, a multiple of [`ALIGN`]; 0 where there is
+    /// no such step, `usize::MAX` where they exceed the address space.
     pub fn padded_group_len(&self, id: StepId) -> usize {
         self.step(id).map_or(0, |record| (record.len as usize).checked_next_multiple_of(ALIGN).unwrap_or(usize::MAX))
     }

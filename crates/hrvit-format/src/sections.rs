@@ -6,7 +6,8 @@ use crate::{
     record::{ALIGN, MAGIC, Packing, Prologue, Section, SectionRecord, VERSION},
 };
 
-/// Bytes that suffice for [`crate::ModelHead::head_len`]: the prologue and the largest section table.
+/// Bytes that suffice for [`crate::ModelHead::head_len`]: the prologue and the largest section
+/// table.
 pub const START_BYTES: usize = size_of::<Prologue>() + Section::ALL.len() * size_of::<SectionRecord>();
 
 /// A part of an image; an error where it ends before.
@@ -61,7 +62,8 @@ impl<'a> Start<'a> {
         self.table.iter().find(|record| record.kind == section as u32)
     }
 
-    /// Checks where all sections lie, and the CRC of those in `image` (of a head, those before the weights).
+    /// Checks where all sections lie, and the CRC of those in `image` (of a head, those before the
+    /// weights).
     pub fn sections(&self, image: &'a [u8]) -> Result<Sections<'_, 'a>, LoadError> {
         let total = self.total_len();
         let mut next = (size_of::<Prologue>() + size_of_val(self.table)).next_multiple_of(ALIGN);

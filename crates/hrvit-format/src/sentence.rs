@@ -1,7 +1,7 @@
 //! One text for every formatter.
 
-/// Writes `Display`, and with feature `defmt` of the crate that uses it also `defmt::Format`, of a type from the same format strings. Arguments are named by
-/// position: `defmt` knows no other way.
+/// Writes `Display`, and with feature `defmt` of the crate that uses it also `defmt::Format`, of a
+/// type from the same format strings. Arguments are named by position: `defmt` knows no other way.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! sentences {

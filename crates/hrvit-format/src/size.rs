@@ -23,7 +23,8 @@ impl Size {
         if fits(height) && fits(width) { Ok(Self { height, width }) } else { Err(SpecError::Size { height, width }) }
     }
 
-    /// `(rows, columns)` of `branch`: 1/4, 1/8, 1/16, 1/32 of the input; of one that does not exist, none.
+    /// `(rows, columns)` of `branch`: 1/4, 1/8, 1/16, 1/32 of the input; of one that does not
+    /// exist, none.
     pub fn map(&self, branch: usize) -> (usize, usize) {
         // A side has 16 bits: nothing is left of it from a shift of 16 on.
         let side = |side: u16| usize::from(side) >> 2 >> branch.min(16);

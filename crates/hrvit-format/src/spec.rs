@@ -1,7 +1,8 @@
 //! The network as data: widths, depths, windows, ratios and head. Never code.
 //!
-//! A [`Spec`] describes an HRViT backbone (arXiv 2111.01236, table 2) and the width of its SegFormer head; a [`Network`](crate::Network) adds which
-//! head is on top and how many classes it tells apart. Every shape in the project follows from a `Network` and an input size.
+//! A [`Spec`] describes an HRViT backbone (arXiv 2111.01236, table 2) and the width of its
+//! SegFormer head; a [`Network`](crate::Network) adds which head is on top and how many classes it
+//! tells apart. Every shape in the project follows from a `Network` and an input size.
 
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::size::Size;
 pub use crate::spec_error::{BRANCHES, MAX_MODULES, SpecError};
 
-/// Width of the classification head's bottlenecks per branch, before their fourfold expansion (HRNetV2).
+/// Width of the classification head's bottlenecks per branch, before their fourfold expansion
+/// (HRNetV2).
 pub const CLASSIFIER_WIDTHS: [u16; BRANCHES] = [32, 64, 128, 256];
 /// Expansion of the classification head's bottlenecks.
 pub const BOTTLENECK_EXPANSION: u16 = 4;
@@ -34,7 +36,8 @@ pub struct Spec {
     pub stem: u16,
     /// Channels of branches 0 to 3.
     pub channels: [u16; BRANCHES],
-    /// Transformer blocks: `blocks[module][branch]`. The first module has one branch, each next one as many or one more, the last one four.
+    /// Transformer blocks: `blocks[module][branch]`. The first module has one branch, each next one
+    /// as many or one more, the last one four.
     pub blocks: Vec<Vec<u8, BRANCHES>, MAX_MODULES>,
     /// Attention head dimension asked for; [`Spec::attention_dim`] is the one used.
     pub head_dim: u16,
@@ -66,8 +69,9 @@ fn module_table(modules: &[&[u8]]) -> Option<Vec<Vec<u8, BRANCHES>, MAX_MODULES>
 pub const VARIANTS: [&str; 5] = ["nano", "b1", "b2", "b3", "b3w9"];
 
 impl Spec {
-    /// A built-in variant by name (see [`VARIANTS`]): `b1`, `b2`, `b3` of the paper, `b3w9` (the paper's Cityscapes b3, windows 1 2 9 9) and `nano`, a
-    /// microcontroller-sized member of the family.
+    /// A built-in variant by name (see [`VARIANTS`]): `b1`, `b2`, `b3` of the paper, `b3w9` (the
+    /// paper's Cityscapes b3, windows 1 2 9 9) and `nano`, a microcontroller-sized member of the
+    /// family.
     pub fn variant(name: &str) -> Option<Self> {
         let six = |stage5: &[u8], stage6: &[u8], middle: u8| module_table(&[&[1], &[1, 1], &[1, 1, middle], &[1, 1, middle], stage5, stage6]);
         let windows = [1, 2, 7, 7];
@@ -184,7 +188,8 @@ impl Spec {
         size.tokens(branch) * usize::from(self.channels(branch))
     }
 
-    /// Channels on `branch` between the fusion and the patch embedding of `module`: the width of that branch's input, or the branch's own where it is new.
+    /// Channels on `branch` between the fusion and the patch embedding of `module`: the width of
+    /// that branch's input, or the branch's own where it is new.
     pub fn fused_channels(&self, module: usize, branch: usize) -> u16 {
         if module == 0 { self.stem } else { self.channels(branch) }
     }
@@ -201,7 +206,8 @@ impl Spec {
         (channels / heads).min(channels / 2).max(1)
     }
 
-    /// Attention heads of `branch` over both halves; the first half of them attends in horizontal strips.
+    /// Attention heads of `branch` over both halves; the first half of them attends in horizontal
+    /// strips.
     pub fn attention_heads(&self, branch: usize) -> u16 {
         self.channels(branch) / self.attention_dim(branch)
     }
@@ -216,7 +222,8 @@ impl Spec {
         self.channels(branch) * self.ratios.get(branch).map_or(1, |&r| u16::from(r))
     }
 
-    /// `(k, p)` of the diversity-enhancing shortcut: x is viewed as `[k, p]`, `p = 2^ceil(e / 2)`, `e = floor(log2 C)`, `k = C / p`.
+    /// `(k, p)` of the diversity-enhancing shortcut: x is viewed as `[k, p]`, `p = 2^ceil(e / 2)`,
+    /// `e = floor(log2 C)`, `k = C / p`.
     pub fn des_shape(&self, branch: usize) -> (u16, u16) {
         let channels = self.channels(branch).max(1);
         let exponent = channels.ilog2();

@@ -4,7 +4,8 @@ use crate::sentence::sentences;
 
 /// Branches of the last modules: 1/4, 1/8, 1/16 and 1/32 of the input.
 pub const BRANCHES: usize = 4;
-/// The most modules (fusion + stage) that a [`Spec`](crate::Spec) may have; the published variants have six.
+/// The most modules (fusion + stage) that a [`Spec`](crate::Spec) may have; the published variants
+/// have six.
 pub const MAX_MODULES: usize = 8;
 
 /// Why a [`Spec`](crate::Spec) or an input size describes no network that can be built.
@@ -15,11 +16,13 @@ pub enum SpecError {
     Stem(u16),
     /// Channels of the branch must be a multiple of 4 between 8 and 1024.
     Channels(u8),
-    /// `blocks` must have one to [`MAX_MODULES`] modules: the first with one branch, each next with as many or one more, the last with four.
+    /// `blocks` must have one to [`MAX_MODULES`] modules: the first with one branch, each next with
+    /// as many or one more, the last with four.
     Modules,
     /// `head_dim` must not be zero.
     HeadDim,
-    /// On the branch, half the channels must be a multiple of the head dimension `min(C / (C / head_dim), C / 2)`.
+    /// On the branch, half the channels must be a multiple of the head dimension
+    /// `min(C / (C / head_dim), C / 2)`.
     Heads(u8),
     /// The branch's window must not be zero.
     Window(u8),

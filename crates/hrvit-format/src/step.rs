@@ -31,7 +31,8 @@ pub struct StepParams<'a> {
 pub struct OpParams<'a> {
     /// The operator's record.
     pub record: &'a OpRecord,
-    /// Weights; in a half-precision step the bytes of f16, in the order of [`crate::fp16::weight_index`].
+    /// Weights; in a half-precision step the bytes of f16, in the order of
+    /// [`crate::fp16::weight_index`].
     pub weights: &'a [i8],
     /// How 8-bit weights lie; in rows where codes have 16 bits.
     pub packing: Packing,
@@ -87,7 +88,8 @@ impl<'a> StepParams<'a> {
 }
 
 impl<'a> OpParams<'a> {
-    /// The bytes of the f16 weights of the output channels `first .. first + count`, which are a whole segment of `op` or all of them; `None` otherwise.
+    /// The bytes of the f16 weights of the output channels `first .. first + count`, which are a
+    /// whole segment of `op` or all of them; `None` otherwise.
     pub fn half_weights(&self, op: &Op, first: usize, count: usize) -> Option<&'a [i8]> {
         self.weights.get(fp16::part(op, first, count)?)
     }

@@ -1,4 +1,5 @@
-//! Checks of an operator's record, on which the engine then relies: shapes, ranges and accumulator headroom.
+//! Checks of an operator's record, on which the engine then relies: shapes, ranges and accumulator
+//! headroom.
 
 use hrvit_kernels::{MAX_FRACTION, MIN_FRACTION};
 
@@ -23,13 +24,15 @@ const MAX_EPS: u64 = 1 << 62;
 
 const I32_MAX: i64 = i32::MAX as i64;
 
-/// Whether an accumulator of this magnitude may be shifted left before it is requantised: `acc << pre_shift` stays below 2^31.
+/// Whether an accumulator of this magnitude may be shifted left before it is requantised:
+/// `acc << pre_shift` stays below 2^31.
 fn fits(acc: i64, pre_shift: u8) -> bool {
     // The shifted accumulator may have more than 64 bits; the limit shifted back never has.
     acc <= I32_MAX.checked_shr(pre_shift.into()).unwrap_or(0)
 }
 
-/// Whether the sum that an operator of this kind stores, of terms whose magnitudes add up to `sum`, has headroom.
+/// Whether the sum that an operator of this kind stores, of terms whose magnitudes add up to `sum`,
+/// has headroom.
 fn sum_fits(kind: OpKind, sum: i64, pre_shift: u8) -> bool {
     match kind {
         OpKind::FusionAct | OpKind::IncreaseAct => fits(sum, pre_shift),
@@ -43,11 +46,14 @@ fn sum_fits(kind: OpKind, sum: i64, pre_shift: u8) -> bool {
 
 /// Largest magnitude of a code of 16 bits.
 pub(crate) const ANY_CODE: i64 = 32768;
-/// Entries of an interpolated activation table of an int16x8 step: 10 bits of a code choose two neighbours.
+/// Entries of an interpolated activation table of an int16x8 step: 10 bits of a code choose two
+/// neighbours.
 pub const INTERPOLATED: u32 = 1025;
-/// Largest magnitude of a code of q and v in an int16x8 step: a mean of values has two fractional bits more.
+/// Largest magnitude of a code of q and v in an int16x8 step: a mean of values has two fractional
+/// bits more.
 pub const MAX_QV_S16: i64 = 8191;
-/// Bound below which a dot product of q and v of an int16x8 step stays: differences of two are within i32.
+/// Bound below which a dot product of q and v of an int16x8 step stays: differences of two are
+/// within i32.
 pub const LOGITS_S16: i64 = 1 << 30;
 /// Largest per-channel code of 3.0 in [`OpKind::ParallelAct`] of an int16x8 step.
 pub const MAX_THREE_S16: i32 = 1 << 17;
@@ -57,8 +63,9 @@ pub(crate) fn magnitude(record: &OpRecord) -> i64 {
     i64::from(record.lo.unsigned_abs().max(record.hi.unsigned_abs()))
 }
 
-/// Checks all operators of one integer step; the error names the operator's index within the step. `fed` is the largest magnitude of the codes that an int16x8 step
-/// reads from another one; an int8 step has none.
+/// Checks all operators of one integer step; the error names the operator's index within the step.
+/// `fed` is the largest magnitude of the codes that an int16x8 step reads from another one; an int8
+/// step has none.
 #[inline(always)] // twice: a build without int16x8 has nothing of it
 pub(crate) fn step(step: Step, ops: &StepOps, params: &StepParams<'_>, fed: Option<i64>) -> Result<(), (u16, OpField)> {
     let precision = if fed.is_some() { Precision::Int16x8 } else { Precision::Int8 };
@@ -179,7 +186,8 @@ fn input_s8(kind: OpKind) -> i64 {
     }
 }
 
-/// Output range of a kind in an int16x8 step: codes have the zero point 0, which padding holds; tables stay within the limits of their codes.
+/// Output range of a kind in an int16x8 step: codes have the zero point 0, which padding holds;
+/// tables stay within the limits of their codes.
 fn ranges_s16(op: &Op, params: &OpParams<'_>, ops: &StepOps) -> Result<(), OpField> {
     use OpKind as K;
     let record = params.record;
@@ -199,7 +207,8 @@ fn ranges_s16(op: &Op, params: &OpParams<'_>, ops: &StepOps) -> Result<(), OpFie
     if ok && record.pad == 0 { Ok(()) } else { Err(OpField::Range) }
 }
 
-/// Largest magnitude of a code that an operator of an int16x8 step multiplies with its weights: that of the operator before it, or of the step before.
+/// Largest magnitude of a code that an operator of an int16x8 step multiplies with its weights:
+/// that of the operator before it, or of the step before.
 fn input_s16(op: &Op, ops: &StepOps, params: &StepParams<'_>, fed: i64) -> i64 {
     use OpKind as K;
     let left_by = |kind: K| {
@@ -237,7 +246,8 @@ fn is_padded_with_zeros(op: &Op, params: &OpParams<'_>) -> bool {
     (0..padded_cout).all(|c| outside(c).all(|i| params.weights.get(packing.index(len, c, i)) == Some(&0)))
 }
 
-/// Checks multipliers, shifts and headroom; returns the largest magnitude that one requantised value can have.
+/// Checks multipliers, shifts and headroom; returns the largest magnitude that one requantised
+/// value can have.
 fn requantisation(op: &Op, params: &OpParams<'_>, input: i64, three_max: i32) -> Result<i64, OpField> {
     use OpKind as K;
     let record = params.record;
@@ -262,7 +272,8 @@ fn requantisation(op: &Op, params: &OpParams<'_>, input: i64, three_max: i32) ->
     if params.weights.contains(&i8::MIN) || !is_padded_with_zeros(op, params) {
         return Err(OpField::Weight);
     }
-    // Operators without weights requantise single s16 codes, sums (bounded by the caller) or products of two codes (bounded by `three`).
+    // Operators without weights requantise single s16 codes, sums (bounded by the caller) or
+    // products of two codes (bounded by `three`).
     let products = if params.weights.is_empty() { ANY_CODE } else { op.depth() as i64 * input * 127 };
     let rates = params.mult.iter().zip(params.shift);
     let mut largest = 0;

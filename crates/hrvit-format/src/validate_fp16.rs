@@ -17,7 +17,8 @@ use crate::{
 /// Largest `eps`: 1024.
 const MAX_EPS: u64 = 1 << (EPS_BITS + 10);
 
-/// Checks all operators of one half-precision step; the error names the operator's index within the step.
+/// Checks all operators of one half-precision step; the error names the operator's index within the
+/// step.
 pub(crate) fn step(ops: &StepOps, params: &StepParams<'_>) -> Result<(), (u16, OpField)> {
     for ((index, op), record) in (0u16..).zip(ops).zip(params.ops) {
         let at = |field| (index, field);

@@ -1,5 +1,5 @@
-//! Sizes near the end of a 32-bit address space: refused with an error, whatever the width of `usize`. (`cargo xtask test` runs these on a 32-bit target too, where
-//! such sums overflow.)
+//! Sizes near the end of a 32-bit address space: refused with an error, whatever the width of
+//! `usize`. (`cargo xtask test` runs these on a 32-bit target too, where such sums overflow.)
 #![cfg(all(feature = "std", feature = "fp16"))]
 
 use std::mem::offset_of;

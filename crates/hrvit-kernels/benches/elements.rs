@@ -1,4 +1,5 @@
-//! LayerNorm, elementwise operators and resizing over a row of the map of each branch of HRViT-b1 at 512x512; `Gelem/s` are elements.
+//! LayerNorm, elementwise operators and resizing over a row of the map of each branch of HRViT-b1
+//! at 512x512; `Gelem/s` are elements.
 
 mod common;
 

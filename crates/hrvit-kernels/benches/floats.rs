@@ -1,4 +1,5 @@
-//! The f16 kernels with the shapes of HRViT-b1 at 512x512; `Gelem/s` are GMAC/s of products, else elements.
+//! The f16 kernels with the shapes of HRViT-b1 at 512x512; `Gelem/s` are GMAC/s of products, else
+//! elements.
 
 mod common;
 

@@ -1,5 +1,6 @@
-//! Peak of this machine with exact 32-bit sums of 8-bit products and no memory: the loops of [`hrvit_kernels::peak`]. `Gelem/s` are GMAC/s; the best loop of an
-//! instruction set is the peak that its products are compared with.
+//! Peak of this machine with exact 32-bit sums of 8-bit products and no memory: the loops of
+//! [`hrvit_kernels::peak`]. `Gelem/s` are GMAC/s; the best loop of an instruction set is the peak
+//! that its products are compared with.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 

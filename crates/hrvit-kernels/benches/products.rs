@@ -1,4 +1,5 @@
-//! Products, depthwise convolutions and attention with the shapes of HRViT-b1 at 512x512; `Gelem/s` are GMAC/s.
+//! Products, depthwise convolutions and attention with the shapes of HRViT-b1 at 512x512; `Gelem/s`
+//! are GMAC/s.
 
 mod common;
 

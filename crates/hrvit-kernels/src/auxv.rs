@@ -1,5 +1,7 @@
-//! Capabilities of an AArch64 processor on Linux and Android: bits in the auxiliary vector of the process (`AT_HWCAP`, `AT_HWCAP2`; bits as in the kernel's
-//! `Documentation/arch/arm64/elf_hwcaps.rst`). It is read from `/proc/self/auxv` by system calls, so that no C library need be linked, nor the standard library.
+//! Capabilities of an AArch64 processor on Linux and Android: bits in the auxiliary vector of the
+//! process (`AT_HWCAP`, `AT_HWCAP2`; bits as in the kernel's
+//! `Documentation/arch/arm64/elf_hwcaps.rst`). It is read from `/proc/self/auxv` by system calls,
+//! so that no C library need be linked, nor the standard library.
 
 use core::arch::asm;
 use core::ffi::CStr;
@@ -76,7 +78,8 @@ pub(crate) fn read<'b>(path: &CStr, bytes: &'b mut [u8]) -> &'b [u8] {
 /// As the call of this number wants its arguments.
 unsafe fn call(number: u64, arguments: [u64; 4]) -> i64 {
     let result: i64;
-    // SAFETY: Linux keeps all registers but `x0` and parts of what SVE adds, all of which count as lost; the caller vouches for what the kernel reads and writes.
+    // SAFETY: Linux keeps all registers but `x0` and parts of what SVE adds, all of which count as
+    // lost; the caller vouches for what the kernel reads and writes.
     unsafe {
         asm!(
             "svc 0",

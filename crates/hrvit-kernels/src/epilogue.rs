@@ -6,7 +6,8 @@ use crate::requant::{Range8, Requant, check_table, look_up, requant as rq, satur
 /// Accumulators that are requantised before they are stored. Of no effect on any result.
 const RUN: usize = 16;
 
-/// Buffer for results, and how they are stored. `rq` is the requantised accumulator of the output's channel.
+/// Buffer for results, and how they are stored. `rq` is the requantised accumulator of the output's
+/// channel.
 #[derive(Debug)]
 pub enum Epilogue<'a> {
     /// `out = clamp(rq + zero, lo, hi)`.
@@ -75,8 +76,9 @@ impl Epilogue<'_> {
         }
     }
 
-    /// The definition of storing: requantises the accumulators of neighbouring channels, `channel` the first, and stores them from element `at` on. A range outside
-    /// of the output, of which no caller has one, stores nothing.
+    /// The definition of storing: requantises the accumulators of neighbouring channels, `channel`
+    /// the first, and stores them from element `at` on. A range outside of the output, of which no
+    /// caller has one, stores nothing.
     pub(crate) fn store(&mut self, at: usize, acc: &[i32], requant: Requant<'_>, channel: usize) {
         let (mult, shift) = (requant.mult.get(channel..).unwrap_or_default(), requant.shift.get(channel..).unwrap_or_default());
         for (start, ((acc, mult), shift)) in (at..).step_by(RUN).zip(acc.chunks(RUN).zip(mult.chunks(RUN)).zip(shift.chunks(RUN))) {

@@ -36,8 +36,8 @@ impl ActivationF16 {
     }
 }
 
-/// Buffer for results, and how they are stored. `acc` is the f32 sum of the output, its bias included; f16 outputs are rounded to nearest even and saturate to
-/// `+-65504` ([`narrow`]).
+/// Buffer for results, and how they are stored. `acc` is the f32 sum of the output, its bias
+/// included; f16 outputs are rounded to nearest even and saturate to `+-65504` ([`narrow`]).
 #[derive(Debug)]
 pub enum EpilogueF16<'a> {
     /// `out = narrow(act(acc))`.
@@ -80,7 +80,8 @@ impl EpilogueF16<'_> {
         }
     }
 
-    /// The definition of storing: sums of neighbouring channels from element `at` on. A range outside of the output, of which no caller has one, stores nothing.
+    /// The definition of storing: sums of neighbouring channels from element `at` on. A range
+    /// outside of the output, of which no caller has one, stores nothing.
     pub(crate) fn store(&mut self, at: usize, acc: &[f32]) {
         fn each<T>(out: &mut [T], at: usize, acc: &[f32], put: impl Fn(&mut T, f32)) {
             out.get_mut(at..).unwrap_or_default().iter_mut().zip(acc).for_each(|(out, acc)| put(out, *acc));

@@ -6,7 +6,8 @@ use core::fmt;
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShapeError {
-    /// A scalar argument lies outside its documented range (a count of 0, a shift, a range with `lo > hi`).
+    /// A scalar argument lies outside its documented range (a count of 0, a shift, a range with
+    /// `lo > hi`).
     Parameter,
     /// The input is not a whole number of rows or tokens, or two inputs differ in shape.
     Input,

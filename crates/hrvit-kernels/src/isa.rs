@@ -1,10 +1,14 @@
 //! Instruction sets: names, tokens that prove one, and what this processor has.
 //!
-//! A token (`Avx2`, `Neon`, ...) can only be obtained where its instructions exist: at run time (x86-64, AArch64) or because the build says so (Cortex-M,
-//! whose code only ever runs on the processor that it was compiled for, see `build.rs`). A kernel that takes a token by value may use its instructions.
+//! A token (`Avx2`, `Neon`, ...) can only be obtained where its instructions exist: at run time
+//! (x86-64, AArch64) or because the build says so (Cortex-M, whose code only ever runs on the
+//! processor that it was compiled for, see `build.rs`). A kernel that takes a token by value may
+//! use its instructions.
 //!
-//! A build for Cortex-M holds the kernels of its processor's fastest instruction set alone, so that no flash goes to those that never run; with feature `every-isa`
-//! it has the slower ones and the definition beside them, for comparisons. Other builds always have all of their architecture and choose at run time.
+//! A build for Cortex-M holds the kernels of its processor's fastest instruction set alone, so that
+//! no flash goes to those that never run; with feature `every-isa` it has the slower ones and the
+//! definition beside them, for comparisons. Other builds always have all of their architecture and
+//! choose at run time.
 
 use core::fmt;
 
@@ -25,13 +29,16 @@ pub enum Isa {
     Neon,
     /// [`Isa::Neon`] and `sdot`.
     NeonDotprod,
-    /// [`Isa::NeonDotprod`], `smmla` and `fmlal` (FEAT_I8MM and FEAT_FHM: ARMv8.6 with half precision has both).
+    /// [`Isa::NeonDotprod`], `smmla` and `fmlal` (FEAT_I8MM and FEAT_FHM: ARMv8.6 with half
+    /// precision has both).
     NeonI8mm,
-    /// x86-64 vectors of 256 bits, with fused products (FMA) and conversions of f16 (F16C): the vectors of x86-64-v3, which all but a few processors with AVX2 have.
+    /// x86-64 vectors of 256 bits, with fused products (FMA) and conversions of f16 (F16C): the
+    /// vectors of x86-64-v3, which all but a few processors with AVX2 have.
     Avx2,
     /// [`Isa::Avx2`] and `vpdpbusd` (AVX-VNNI).
     AvxVnni,
-    /// x86-64 vectors of 512 bits: AVX-512 F, BW, CD, DQ, VL, VNNI and VBMI together, and [`Isa::Avx2`]. (Ice Lake, Zen 4 and later; AVX-VNNI is not part of it.)
+    /// x86-64 vectors of 512 bits: AVX-512 F, BW, CD, DQ, VL, VNNI and VBMI together, and
+    /// [`Isa::Avx2`]. (Ice Lake, Zen 4 and later; AVX-VNNI is not part of it.)
     Avx512,
 }
 
@@ -77,7 +84,8 @@ impl Isa {
     /// All of them, on an architecture from the slowest to the fastest.
     pub const ALL: [Self; 9] = [Self::Scalar, Self::Dsp, Self::Mve, Self::Neon, Self::NeonDotprod, Self::NeonI8mm, Self::Avx2, Self::AvxVnni, Self::Avx512];
 
-    /// The name that `str::parse` reads: `scalar`, `dsp`, `mve`, `neon`, `neon_dotprod`, `neon_i8mm`, `avx2`, `avx_vnni` or `avx512`.
+    /// The name that `str::parse` reads: `scalar`, `dsp`, `mve`, `neon`, `neon_dotprod`,
+    /// `neon_i8mm`, `avx2`, `avx_vnni` or `avx512`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Scalar => "scalar",
@@ -92,12 +100,14 @@ impl Isa {
         }
     }
 
-    /// Instruction sets that this build has and this processor runs, from the slowest to the fastest.
+    /// Instruction sets that this build has and this processor runs, from the slowest to the
+    /// fastest.
     pub fn available() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|isa| IsaToken::of(*isa).is_ok())
     }
 
-    /// The fastest of [`Isa::available`]. To be asked once, not per call: on a virtual machine the question can take microseconds.
+    /// The fastest of [`Isa::available`]. To be asked once, not per call: on a virtual machine the
+    /// question can take microseconds.
     pub fn detect() -> Self {
         IsaToken::detect().isa()
     }
@@ -124,7 +134,8 @@ impl fmt::Display for Isa {
     }
 }
 
-/// Declares a token, not constructible outside this module: zero bytes, or what else there is to know of the processor.
+/// Declares a token, not constructible outside this module: zero bytes, or what else there is to
+/// know of the processor.
 macro_rules! token {
     ($(#[$doc:meta])* $name:ident) => { token! { $(#[$doc])* $name(()) } };
     ($(#[$doc:meta])* $name:ident($known:ty)) => {
@@ -322,7 +333,8 @@ impl IsaToken {
     }
 }
 
-/// Abilities of an x86-64 processor. `cpuid` is a user instruction: no operating system is asked. Miri has none: there, the build alone decides.
+/// Abilities of an x86-64 processor. `cpuid` is a user instruction: no operating system is asked.
+/// Miri has none: there, the build alone decides.
 #[cfg(target_arch = "x86_64")]
 mod processor {
     /// AVX2, FMA and F16C, and an operating system that saves their registers.
@@ -359,7 +371,8 @@ mod processor {
         }
     }
 
-    /// AVX-512 F, BW, CD, DQ, VL, VNNI and VBMI, and an operating system that saves its registers, masks included.
+    /// AVX-512 F, BW, CD, DQ, VL, VNNI and VBMI, and an operating system that saves its registers,
+    /// masks included.
     pub(super) fn avx512() -> bool {
         cfg!(all(
             target_feature = "avx512f",
@@ -393,7 +406,8 @@ mod processor {
         }
     }
 
-    /// Whether the operating system saves all of `registers` (bits of XCR0), and `cpuid` has leaf 7.
+    /// Whether the operating system saves all of `registers` (bits of XCR0), and `cpuid` has
+    /// leaf 7.
     #[cfg(not(feature = "std"))]
     fn saves(registers: u64) -> bool {
         use core::arch::x86_64::{__cpuid, _xgetbv};
@@ -402,14 +416,16 @@ mod processor {
         if cfg!(miri) || __cpuid(0).eax < 7 || __cpuid(1).ecx & OSXSAVE_AVX != OSXSAVE_AVX {
             return false;
         }
-        // SAFETY: the processor has `xgetbv`, and the operating system has enabled it: OSXSAVE is set.
+        // SAFETY: the processor has `xgetbv`, and the operating system has enabled it: OSXSAVE is
+        // set.
         let saved = unsafe { _xgetbv(0) };
         saved & registers == registers
     }
 }
 
-/// Capabilities of an AArch64 processor. The operating system tells them with feature `std`, and without it on Linux and Android. Without an operating system the
-/// ID registers do, elsewhere the build.
+/// Capabilities of an AArch64 processor. The operating system tells them with feature `std`, and
+/// without it on Linux and Android. Without an operating system the ID registers do, elsewhere the
+/// build.
 #[cfg(target_arch = "aarch64")]
 mod processor {
     /// `sdot`.
@@ -454,7 +470,8 @@ mod processor {
     #[cfg(all(not(feature = "std"), target_os = "none"))]
     fn id_aa64isar0() -> u64 {
         let value;
-        // SAFETY: reads a register that exists in every AArch64 processor; without an operating system the code runs at EL1 or above, where it is readable.
+        // SAFETY: reads a register that exists in every AArch64 processor; without an operating
+        // system the code runs at EL1 or above, where it is readable.
         unsafe { core::arch::asm!("mrs {}, id_aa64isar0_el1", out(reg) value, options(pure, nomem, nostack, preserves_flags)) };
         value
     }

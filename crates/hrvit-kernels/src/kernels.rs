@@ -201,7 +201,8 @@ impl Family {
     }
 }
 
-/// Every operator, on one instruction set, with the same bytes on all of them (those on f16: within a stated bound); the value is the proof that the processor has the instructions.
+/// Every operator, on one instruction set, with the same bytes on all of them (those on f16: within
+/// a stated bound); the value is the proof that the processor has the instructions.
 ///
 /// ```
 /// use hrvit_kernels::{Isa, Kernels};
@@ -218,7 +219,8 @@ pub struct Kernels {
 }
 
 impl Kernels {
-    /// The definition. (A Cortex-M build with vectors or DSP has it with feature `every-isa` only, see [`Isa`].)
+    /// The definition. (A Cortex-M build with vectors or DSP has it with feature `every-isa` only,
+    /// see [`Isa`].)
     #[cfg(hrvit_scalar)]
     pub const SCALAR: Self = Self { tier: IsaToken::Scalar };
 
@@ -240,13 +242,15 @@ impl Kernels {
         self.tier.isa()
     }
 
-    /// Whether AArch64 products use the loops for cores that execute in order (Cortex-A53, A55, A510), which give the same bytes in fewer cycles and more instructions:
-    /// where all cores are known to, or where nothing is known and feature `in-order` is on. Elsewhere `false`.
+    /// Whether AArch64 products use the loops for cores that execute in order (Cortex-A53, A55,
+    /// A510), which give the same bytes in fewer cycles and more instructions: where all cores are
+    /// known to, or where nothing is known and feature `in-order` is on. Elsewhere `false`.
     pub fn runs_in_order(self) -> bool {
         self.tier.in_order()
     }
 
-    /// Name of the backend used for `family`: that of [`Kernels::isa`] or of an instruction set that it includes; `scalar` if none exists.
+    /// Name of the backend used for `family`: that of [`Kernels::isa`] or of an instruction set
+    /// that it includes; `scalar` if none exists.
     pub const fn chosen(self, family: Family) -> &'static str {
         let tier = self.tier;
         match family {
@@ -302,7 +306,8 @@ impl Kernels {
         }
     }
 
-    /// The name of the file that serves products whose weights lie in `packing`. If it is `scalar`, another is faster: see [`Kernels::packing`].
+    /// The name of the file that serves products whose weights lie in `packing`. If it is `scalar`,
+    /// another is faster: see [`Kernels::packing`].
     pub const fn chosen_gemm(self, packing: Packing) -> &'static str {
         self.chosen(match packing {
             Packing::Rows => Family::GemmRows,
@@ -321,7 +326,8 @@ impl Kernels {
     }
 }
 
-/// Declares one family's files: which one serves which instruction set, and the functions that they share with `scalar`.
+/// Declares one family's files: which one serves which instruction set, and the functions that they
+/// share with `scalar`.
 ///
 /// ```text
 /// backends! {
@@ -330,10 +336,14 @@ impl Kernels {
 ///     fn run(args: &Gemm<'_>, epilogue: Epilogue<'_>);
 /// }
 /// ```
-/// makes `chosen(tier) -> &'static str`, and `run(tier, args, epilogue)`, which calls `avx2::run(token, args, epilogue)`, `neon::run(token, ..)` (with the token
-/// that its signature asks for, where the one at hand implies it) or, for whatever is not listed, `scalar::run(args, epilogue)`; an emulated order that is not listed runs
-/// what the processor has, whose bytes are the same. `NeonDotprod..` stands for it and for
-/// those that include it, `DspFloat` for `Dsp` where there is a floating-point unit; a file is only named in builds that may have its instructions. With `fn run_on as run(..)` only the local function is called `run_on`.
+/// makes `chosen(tier) -> &'static str`, and `run(tier, args, epilogue)`, which calls
+/// `avx2::run(token, args, epilogue)`, `neon::run(token, ..)` (with the token that its signature
+/// asks for, where the one at hand implies it) or, for whatever is not listed,
+/// `scalar::run(args, epilogue)`; an emulated order that is not listed runs what the processor has,
+/// whose bytes are the same. `NeonDotprod..` stands for it and for those that include it,
+/// `DspFloat` for `Dsp` where there is a floating-point unit; a file is only named in builds that
+/// may have its instructions. With `fn run_on as run(..)` only the local function is called
+/// `run_on`.
 macro_rules! backends {
     ({$($list:tt)*} $($family:tt)*) => { $crate::kernels::backends!(@build [] {$($list)*} $($family)*); };
 

@@ -1,8 +1,10 @@
-//! Integer kernels for quantised vision transformers: no heap, no panic, no float (but in feature `fp16`), and the same bytes on every target.
+//! Integer kernels for quantised vision transformers: no heap, no panic, no float (but in feature
+//! `fp16`), and the same bytes on every target.
 //!
-//! The `scalar` file of each operator is its definition (`docs/quantisation.md` holds the formulas); a backend for one instruction set is another file in the
-//! same folder and equals it byte for byte. [`Kernels`] holds the operators for one instruction set, by default the fastest of this processor;
-//! `Kernels::SCALAR` is the definition. The crate knows operators, not networks.
+//! The `scalar` file of each operator is its definition (`docs/quantisation.md` holds the
+//! formulas); a backend for one instruction set is another file in the same folder and equals it
+//! byte for byte. [`Kernels`] holds the operators for one instruction set, by default the fastest
+//! of this processor; `Kernels::SCALAR` is the definition. The crate knows operators, not networks.
 //!
 //! | operator | folder | input x weights, accumulator | output | files besides `scalar` |
 //! |---|---|---|---|---|
@@ -17,7 +19,8 @@
 //! | resizing of camera planes | [`resample`] | u8, u16 or u32 | u16 or u32 sums, u16 means | `avx2` |
 //! | exact bilinear resize, label map | [`resize`] | s16, i32 | added to i32; labels, margins | `avx2` `avx512` `neon` `mve` |
 //!
-//! With feature `int16x8` there are the operators on 16-bit codes that the table above does not have:
+//! With feature `int16x8` there are the operators on 16-bit codes that the table above does not
+//! have:
 //!
 //! | operator | folder | input x weights, accumulator | output | files besides `scalar` |
 //! |---|---|---|---|---|
@@ -26,8 +29,9 @@
 //! | attention over one strip | `attention_s16` | s16 x s16, i32 and i64 | s16, 2 fractional bits | `avx2` |
 //! | limits, interpolated tables, Hardswish, sums to codes, means | `activation_s16` | s16 or i32 | s16 or i32 | `avx2` |
 //!
-//! With feature `fp16` there are the same operators on 16-bit floats (`f16`, from crate `half`): stored in 16 bits, summed in f32. Their bits may differ between instruction sets
-//! within a stated bound; `math_f32` says why none ever stores an infinity or a NaN.
+//! With feature `fp16` there are the same operators on 16-bit floats (`f16`, from crate `half`):
+//! stored in 16 bits, summed in f32. Their bits may differ between instruction sets within a stated
+//! bound; `math_f32` says why none ever stores an infinity or a NaN.
 //!
 //! | operator | folder | input x weights, accumulator | output | files besides `scalar` |
 //! |---|---|---|---|---|
@@ -40,16 +44,22 @@
 //! | Hardswish, activations, sums, means, conversions | `activation_f16` | f16, s16 or f32 | f16, s16 or f32 | `avx2` `neon` |
 //! | bilinear resize, label map | `resize_f16` | f16, f32 | added to f32; labels, margins | `avx2` `neon` |
 //!
-//! With feature `orders`, for hosts, there is each instruction set's order of f16 sums in plain code, wherever its bits differ from the definition's (`orders`).
+//! With feature `orders`, for hosts, there is each instruction set's order of f16 sums in plain
+//! code, wherever its bits differ from the definition's (`orders`).
 //!
-//! **Conventions.** Maps are `[rows, columns, channels]`, channel last, contiguous unless a stride is given; a token is one run of channels. Every entry is
-//! safe: it checks lengths and scalar parameters once and returns [`ShapeError`]. It never panics and never reads out of bounds whatever the numbers; the
-//! numbers mean what the documentation says only inside the stated ranges, which the loader of a model proves once, and only there are they the same on every
-//! instruction set. i32 accumulators stay inside their range by that proof; outside it they wrap (and a build with overflow checks says so).
+//! **Conventions.** Maps are `[rows, columns, channels]`, channel last, contiguous unless a stride
+//! is given; a token is one run of channels. Every entry is safe: it checks lengths and scalar
+//! parameters once and returns [`ShapeError`]. It never panics and never reads out of bounds
+//! whatever the numbers; the numbers mean what the documentation says only inside the stated
+//! ranges, which the loader of a model proves once, and only there are they the same on every
+//! instruction set. i32 accumulators stay inside their range by that proof; outside it they wrap
+//! (and a build with overflow checks says so).
 //!
-//! **A fast path** is a file named after its instruction set with the functions of `scalar`, each with a token of [`isa`] in front (`fn run(_: Avx2, ..)`), and
-//! one entry in the family's `backends!` list; [`Kernels::chosen`] then names it. A file hands sizes that it cannot do exactly, or was not written for, to `scalar`, and
-//! its documentation names them. [`conformance`] compares every family with its definition on the processor at hand, without a heap.
+//! **A fast path** is a file named after its instruction set with the functions of `scalar`, each
+//! with a token of [`isa`] in front (`fn run(_: Avx2, ..)`), and one entry in the family's
+//! `backends!` list; [`Kernels::chosen`] then names it. A file hands sizes that it cannot do
+//! exactly, or was not written for, to `scalar`, and its documentation names them. [`conformance`]
+//! compares every family with its definition on the processor at hand, without a heap.
 
 #![no_std]
 #![deny(clippy::float_arithmetic, clippy::missing_errors_doc)]

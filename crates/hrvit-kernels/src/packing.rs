@@ -6,14 +6,16 @@ use crate::error::{ShapeError, require};
 
 /// How the weights `[cout, depth]` of a product lie in memory.
 ///
-/// The packed orders group [`Packing::BLOCK`] output channels and 4 or 8 steps of depth, so that one vector holds the weights of all channels of the block:
+/// The packed orders group [`Packing::BLOCK`] output channels and 4 or 8 steps of depth, so that
+/// one vector holds the weights of all channels of the block:
 /// ```text
 /// Rows  [cout][depth]                                        scalar, DSP, MVE, plain NEON
 /// K4    [ceil(cout / 8)][ceil(depth / 4)][8 channels][4]     AVX2, AVX-VNNI, AVX-512, NEON sdot (two blocks are its 16 channels)
 /// K8    [ceil(cout / 8)][ceil(depth / 8)][8 channels][8]     NEON smmla
 /// ```
-/// Channels and depth are padded to whole blocks with zero weights. Blocks of 8 channels let any range of channels at multiples of 8 be used by itself.
-/// The discriminant is the packing's number in a model image.
+/// Channels and depth are padded to whole blocks with zero weights. Blocks of 8 channels let any
+/// range of channels at multiples of 8 be used by itself. The discriminant is the packing's number
+/// in a model image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u16)]
@@ -52,7 +54,8 @@ impl Packing {
         }
     }
 
-    /// Bytes of the weights `[cout, depth]` with their padding; `None` where they exceed the address space.
+    /// Bytes of the weights `[cout, depth]` with their padding; `None` where they exceed the
+    /// address space.
     pub const fn packed_len(self, cout: usize, depth: usize) -> Option<usize> {
         let (channels, group) = self.block();
         match (cout.checked_next_multiple_of(channels), depth.checked_next_multiple_of(group)) {
@@ -69,8 +72,9 @@ impl Packing {
         (((c / channels) * groups + i / group) * channels + c % channels) * group + i % group
     }
 
-    /// Bytes of the channels `channels` of packed weights; `None` unless the range starts at a multiple of the block. A range that ends inside a block takes the
-    /// whole block, and is usable by itself only where the channels of the map end there, too (the others are not zero).
+    /// Bytes of the channels `channels` of packed weights; `None` unless the range starts at a
+    /// multiple of the block. A range that ends inside a block takes the whole block, and is usable
+    /// by itself only where the channels of the map end there, too (the others are not zero).
     pub fn slice(self, depth: usize, channels: Range<usize>) -> Option<Range<usize>> {
         let (block, _) = self.block();
         let before = self.packed_len(channels.start, depth)?;
@@ -81,7 +85,8 @@ impl Packing {
     /// Packs `rows`, `[cout, depth]` row-major; `packed` has [`Packing::packed_len`] bytes.
     ///
     /// # Errors
-    /// [`ShapeError`] if `depth` is 0, `rows` is no whole number of channels, or `packed` has another length.
+    /// [`ShapeError`] if `depth` is 0, `rows` is no whole number of channels, or `packed` has
+    /// another length.
     pub fn pack(self, rows: &[i8], depth: usize, packed: &mut [i8]) -> Result<(), ShapeError> {
         let cout = rows.len().checked_div(depth).ok_or(ShapeError::Parameter)?;
         require(cout.checked_mul(depth) == Some(rows.len()), ShapeError::Weights)?;

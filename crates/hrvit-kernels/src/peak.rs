@@ -1,5 +1,6 @@
-//! Peak of a processor with exact 32-bit sums of 8-bit products: loops of an instruction set's multiplications on registers alone, no memory, sums included. A
-//! kernel's MACs per second over the best loop's are its share of the peak.
+//! Peak of a processor with exact 32-bit sums of 8-bit products: loops of an instruction set's
+//! multiplications on registers alone, no memory, sums included. A kernel's MACs per second over
+//! the best loop's are its share of the peak.
 //!
 //! There are loops for x86-64; for other instruction sets [`Kernels::peaks`] is empty.
 
@@ -28,7 +29,8 @@ impl Peak {
 }
 
 impl Kernels {
-    /// The loops of this instruction set and of those that it includes; none where none was written.
+    /// The loops of this instruction set and of those that it includes; none where none was
+    /// written.
     pub fn peaks(self) -> &'static [Peak] {
         #[cfg(target_arch = "x86_64")]
         return match self.tier {
@@ -52,7 +54,8 @@ mod x86_64 {
 
     use super::Peak;
 
-    /// Declares a loop over a number of sums: `$step` gives a sum's next value from it, two operands and a vector of ones.
+    /// Declares a loop over a number of sums: `$step` gives a sum's next value from it, two
+    /// operands and a vector of ones.
     macro_rules! peak {
         ($peak:ident, $name:literal, $features:literal, $register:ident, $set:ident, $macs:literal, $sums:literal, |$acc:ident, $a:ident, $b:ident, $one:ident| $step:expr) => {
             const $peak: Peak = {
@@ -64,7 +67,8 @@ mod x86_64 {
                         for sum in &mut sums {
                             let $acc = *sum;
                             *sum = $step;
-                            // Keeps the compiler from computing less, or once: both may have changed.
+                            // Keeps the compiler from computing less, or once: both may have
+                            // changed.
                             // SAFETY: no instruction at all.
                 unsafe { asm!("/* {0} {1} */", inout($register) *sum, inout($register) $b, options(pure, nomem, nostack, preserves_flags)) };
                         }
@@ -72,7 +76,8 @@ mod x86_64 {
                     black_box(sums);
                     black_box($one);
                 }
-                // SAFETY: a loop is reached through `Kernels::peaks` alone, which gives those of instruction sets that the token proves.
+                // SAFETY: a loop is reached through `Kernels::peaks` alone, which gives those of
+                // instruction sets that the token proves.
                 Peak { name: $name, macs: $macs * $sums, run: |count| unsafe { turns(count) } }
             };
         };

@@ -1,11 +1,15 @@
-//! Whether an AArch64 core executes in order, which decides between two loops of its products: one with few instructions, and one whose loads stand far ahead of
-//! their use. A core that executes out of order finds the distance itself; one that executes in order waits.
+//! Whether an AArch64 core executes in order, which decides between two loops of its products: one
+//! with few instructions, and one whose loads stand far ahead of their use. A core that executes
+//! out of order finds the distance itself; one that executes in order waits.
 //!
-//! The core's identification register (`MIDR_EL1`) says what it is. Without an operating system it is read; Linux and Android let programs read it too (capability
-//! `CPUID`). Elsewhere the feature `in-order` decides.
+//! The core's identification register (`MIDR_EL1`) says what it is. Without an operating system it
+//! is read; Linux and Android let programs read it too (capability `CPUID`). Elsewhere the feature
+//! `in-order` decides.
 //!
-//! A processor may have cores of both kinds, and threads move between them. Linux lists the registers of all cores: one core that executes out of order decides for
-//! the shorter loop. It does most of the work there, and would lose more than the small cores gain. Without an operating system the core that asks stands for all.
+//! A processor may have cores of both kinds, and threads move between them. Linux lists the
+//! registers of all cores: one core that executes out of order decides for the shorter loop. It
+//! does most of the work there, and would lose more than the small cores gain. Without an operating
+//! system the core that asks stands for all.
 
 /// How cores execute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +32,8 @@ const ARM: u64 = 0x41;
 /// Its cores that execute in order: Cortex-A34, A53, A35, A55, R82, A510, A520 and A320.
 const PARTS: [u64; 8] = [0xd02, 0xd03, 0xd04, 0xd05, 0xd15, 0xd46, 0xd80, 0xd8f];
 
-/// Whether the core with this identification executes in order. Bits 24 to 31 are the implementer, bits 4 to 15 the part.
+/// Whether the core with this identification executes in order. Bits 24 to 31 are the implementer,
+/// bits 4 to 15 the part.
 fn is_in_order(midr: u64) -> bool {
     midr >> 24 & 0xff == ARM && PARTS.contains(&(midr >> 4 & 0xfff))
 }
@@ -43,7 +48,8 @@ fn midr() -> Option<u64> {
     let readable = false;
     readable.then(|| {
         let value;
-        // SAFETY: without an operating system the code runs at EL1 or above, where the register is readable; Linux has said that it is.
+        // SAFETY: without an operating system the code runs at EL1 or above, where the register is
+        // readable; Linux has said that it is.
         unsafe { core::arch::asm!("mrs {}, midr_el1", out(reg) value, options(nomem, nostack, preserves_flags)) };
         value
     })
@@ -65,7 +71,8 @@ fn others_are_in_order() -> bool {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const MOST_CORES: usize = 32;
 
-/// The identification of a core, from Linux' list; none for a core that is not there or is switched off.
+/// The identification of a core, from Linux' list; none for a core that is not there or is switched
+/// off.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn midr_of(core: usize) -> Option<u64> {
     let mut path = *b"/sys/devices/system/cpu/cpu00/regs/identification/midr_el1\0";

@@ -7,7 +7,8 @@ const MAX_PRE_SHIFT: u8 = 30;
 
 /// Multipliers and shifts per output channel; `mult` and `shift` have one entry per channel.
 ///
-/// Ranges: `mult` in `2^30..2^31`, `shift` in `32..=62`, `pre_shift` in `0..=30` such that `|acc| << pre_shift < 2^31`.
+/// Ranges: `mult` in `2^30..2^31`, `shift` in `32..=62`, `pre_shift` in `0..=30` such that
+/// `|acc| << pre_shift < 2^31`.
 #[derive(Clone, Copy, Debug)]
 pub struct Requant<'a> {
     /// `M` of the rule, one per channel.
@@ -50,10 +51,12 @@ impl TensorRequant {
     }
 }
 
-/// `((acc << pre_shift) * mult + 2^(shift - 1)) >> shift` in i64: one rounding, ties towards plus infinity, not clamped.
+/// `((acc << pre_shift) * mult + 2^(shift - 1)) >> shift` in i64: one rounding, ties towards plus
+/// infinity, not clamped.
 ///
-/// `mult` in `2^30..2^31`, `shift` in `32..=62`, `|acc| << pre_shift < 2^31`; then the result lies within `+-2^30`. Numbers outside give a meaningless
-/// result, the same on every target, and no panic.
+/// `mult` in `2^30..2^31`, `shift` in `32..=62`, `|acc| << pre_shift < 2^31`; then the result lies
+/// within `+-2^30`. Numbers outside give a meaningless result, the same on every target, and no
+/// panic.
 #[inline(always)]
 pub fn requant(acc: i32, pre_shift: u8, mult: i32, shift: u8) -> i32 {
     let product = i64::from(acc.wrapping_shl(u32::from(pre_shift))).wrapping_mul(i64::from(mult));
@@ -91,7 +94,8 @@ pub(crate) fn saturate16(value: i32) -> i16 {
     value.max(i32::from(i16::MIN)).min(i32::from(i16::MAX)) as i16
 }
 
-/// `table[clamp(value + zero, 0, table.len() - 1)]`; the table is not empty and shorter than 2^31 (checked by every entry).
+/// `table[clamp(value + zero, 0, table.len() - 1)]`; the table is not empty and shorter than 2^31
+/// (checked by every entry).
 #[inline(always)]
 pub(crate) fn look_up<T: Copy + Default>(table: &[T], zero: i32, value: i32) -> T {
     let last = table.len().wrapping_sub(1) as i32;

@@ -1,6 +1,8 @@
-//! Channels of tokens moved between layouts: the channels of one head out of all, a column of a map, two halves side by side.
+//! Channels of tokens moved between layouts: the channels of one head out of all, a column of a
+//! map, two halves side by side.
 
-/// Copies runs of `len` bytes, the first of which start both slices, from places `from_stride` bytes apart to places `to_stride` bytes apart, as many as both slices have.
+/// Copies runs of `len` bytes, the first of which start both slices, from places `from_stride`
+/// bytes apart to places `to_stride` bytes apart, as many as both slices have.
 ///
 /// ```
 /// let mut second_half = [0; 4];
@@ -80,7 +82,8 @@ pub fn clear(bytes: &mut [u8]) {
 #[inline(always)]
 fn whole<const N: usize>(from: &[u8], from_stride: usize, to: &mut [u8], to_stride: usize) {
     #[cfg(target_arch = "aarch64")]
-    // SAFETY: NEON is in every AArch64 processor; every run ends within its slice, and the slices are apart, as one of them is borrowed mutably.
+    // SAFETY: NEON is in every AArch64 processor; every run ends within its slice, and the slices
+    // are apart, as one of them is borrowed mutably.
     unsafe {
         let (from_stride, to_stride) = (from_stride.max(1), to_stride.max(1));
         let runs = runs(from.len(), from_stride, N).min(runs(to.len(), to_stride, N));
@@ -99,16 +102,19 @@ fn runs(len: usize, stride: usize, run: usize) -> usize {
     len.checked_sub(run).and_then(|last| last.checked_div(stride)).map_or(0, |others| others + 1)
 }
 
-/// Copies a run into one of its length. On AArch64 by vectors: where accesses must be aligned, compilers copy byte by byte, or call.
+/// Copies a run into one of its length. On AArch64 by vectors: where accesses must be aligned,
+/// compilers copy byte by byte, or call.
 #[inline(always)]
 fn copy(from: &[u8], to: &mut [u8]) {
     #[cfg(target_arch = "aarch64")]
-    // SAFETY: NEON is in every AArch64 processor; the shorter of both slices has so many bytes, and they are apart, as one of them is borrowed mutably.
+    // SAFETY: NEON is in every AArch64 processor; the shorter of both slices has so many bytes, and
+    // they are apart, as one of them is borrowed mutably.
     unsafe {
         crate::neon::copy(from.as_ptr().cast(), to.as_mut_ptr().cast(), from.len().min(to.len()));
     }
     #[cfg(hrvit_mve)]
-    // SAFETY: every processor that this is compiled for has MVE; both slices have so many bytes, and they are apart, as one of them is borrowed mutably.
+    // SAFETY: every processor that this is compiled for has MVE; both slices have so many bytes,
+    // and they are apart, as one of them is borrowed mutably.
     unsafe {
         crate::mve::bytes::copy(from.as_ptr(), to.as_mut_ptr(), from.len().min(to.len()));
     }
@@ -147,7 +153,8 @@ mod tests {
         }
     }
 
-    /// Runs at every length, with places behind each other and apart, against an index by index copy.
+    /// Runs at every length, with places behind each other and apart, against an index by index
+    /// copy.
     #[test]
     fn copies_every_run_that_both_have_and_nothing_between_them() {
         let from: [u8; 300] = core::array::from_fn(|i| i as u8);

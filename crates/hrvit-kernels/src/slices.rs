@@ -1,7 +1,8 @@
-//! Fixed-size windows into slices: what lets plain loops over channels become vector code without an index that could panic.
+//! Fixed-size windows into slices: what lets plain loops over channels become vector code without
+//! an index that could panic.
 
-/// Channels that a loop carries in registers at once. Of no effect on any result. One where the definition is only there for the few shapes that the fast kernels
-/// leave to it.
+/// Channels that a loop carries in registers at once. Of no effect on any result. One where the
+/// definition is only there for the few shapes that the fast kernels leave to it.
 pub(crate) const LANES: usize = match (cfg!(hrvit_scalar), cfg!(target_arch = "arm")) {
     (false, _) => 1,
     (true, true) => 4,
@@ -26,13 +27,15 @@ pub(crate) const LANES_F16: usize = match (cfg!(hrvit_mve) && !cfg!(hrvit_scalar
 #[cfg(feature = "fp16")]
 pub(crate) const HALF_F16: usize = LANES_F16.div_ceil(2);
 
-/// Calls `block(first, width)` for consecutive blocks that cover `0..channels`; every width is [`LANES`], [`HALF`] or 1.
+/// Calls `block(first, width)` for consecutive blocks that cover `0..channels`; every width is
+/// [`LANES`], [`HALF`] or 1.
 #[inline(always)]
 pub(crate) fn blocks(channels: usize, block: impl FnMut(usize, usize) -> Option<()>) -> Option<()> {
     blocks_of(LANES, channels, block)
 }
 
-/// Calls `block(first, width)` for consecutive blocks that cover `0..channels`; every width is `lanes`, half of it or 1.
+/// Calls `block(first, width)` for consecutive blocks that cover `0..channels`; every width is
+/// `lanes`, half of it or 1.
 #[inline(always)]
 pub(crate) fn blocks_of(lanes: usize, channels: usize, mut block: impl FnMut(usize, usize) -> Option<()>) -> Option<()> {
     let mut first = 0;
@@ -56,7 +59,8 @@ pub(crate) fn window_mut<T, const N: usize>(slice: &mut [T], first: usize) -> Op
     slice.get_mut(first..)?.first_chunk_mut()
 }
 
-/// Consecutive rows of `len` elements, as many as are whole. Unlike `chunks_exact` it never divides; without a length there is no row.
+/// Consecutive rows of `len` elements, as many as are whole. Unlike `chunks_exact` it never
+/// divides; without a length there is no row.
 #[inline(always)]
 pub(crate) fn rows<T>(slice: &[T], len: usize) -> impl Iterator<Item = &[T]> {
     let mut rest = slice;
@@ -80,7 +84,8 @@ pub(crate) fn rows_mut<T>(slice: &mut [T], len: usize) -> impl Iterator<Item = &
 
 /// `sum of a[i] * w[i]` over the shorter length, i32. In range if `len * max|a| * max|w| < 2^31`.
 ///
-/// Whole blocks first: a loop of known length is what compilers turn into vector products (or, without vectors, unroll).
+/// Whole blocks first: a loop of known length is what compilers turn into vector products (or,
+/// without vectors, unroll).
 #[inline(always)]
 pub(crate) fn dot<A: Copy + Into<i32>>(a: &[A], w: &[i8]) -> i32 {
     let (a_blocks, a) = a.as_chunks::<BLOCK>();

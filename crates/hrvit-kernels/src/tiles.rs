@@ -10,8 +10,9 @@ const WORDS: usize = 32;
 /// The most chunks that can be claimed.
 pub const MAX_TILES: usize = WORDS * 32;
 
-/// A mutable slice cut into contiguous chunks of `chunk_len` elements (the last may be shorter), each of which one worker may claim once. The chunks are
-/// disjoint and live as long as the slice, so that workers write them at the same time without a lock.
+/// A mutable slice cut into contiguous chunks of `chunk_len` elements (the last may be shorter),
+/// each of which one worker may claim once. The chunks are disjoint and live as long as the slice,
+/// so that workers write them at the same time without a lock.
 ///
 /// ```
 /// let mut map = [0u8; 10];
@@ -34,15 +35,18 @@ pub struct Tiles<'a, T> {
     slice: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: a shared `Tiles` only ever hands out `&mut [T]` of disjoint chunks, each at most once (`claim`), as `&mut [T]` split among threads would be; that
-// is allowed where `T: Send`. No `&T` is reachable from two threads, so `T: Sync` is not needed.
+// SAFETY: a shared `Tiles` only ever hands out `&mut [T]` of disjoint chunks, each at most once
+// (`claim`), as `&mut [T]` split among threads would be; that is allowed where `T: Send`. No `&T`
+// is reachable from two threads, so `T: Sync` is not needed.
 unsafe impl<T: Send> Sync for Tiles<'_, T> {}
 
-// SAFETY: `Tiles` stands for the `&'a mut [T]` that it was made from, which is `Send` where `T: Send`.
+// SAFETY: `Tiles` stands for the `&'a mut [T]` that it was made from, which is `Send` where
+// `T: Send`.
 unsafe impl<T: Send> Send for Tiles<'_, T> {}
 
 impl<'a, T> Tiles<'a, T> {
-    /// Cuts `slice` into chunks of `chunk_len` elements. With `chunk_len = 0` there is no chunk; chunks from [`MAX_TILES`] on can never be claimed.
+    /// Cuts `slice` into chunks of `chunk_len` elements. With `chunk_len = 0` there is no chunk;
+    /// chunks from [`MAX_TILES`] on can never be claimed.
     pub fn new(slice: &'a mut [T], chunk_len: usize) -> Self {
         Self { start: slice.as_mut_ptr(), len: slice.len(), chunk_len, claimed: [const { AtomicU32::new(0) }; WORDS], slice: PhantomData }
     }
@@ -65,9 +69,11 @@ impl<'a, T> Tiles<'a, T> {
         }
         let first = index * self.chunk_len;
         let len = self.chunk_len.min(self.len - first);
-        // SAFETY: `index < chunks()` gives `first < self.len`, and `first + len <= self.len`, so the range lies inside the slice that `new` borrowed
-        // exclusively for `'a`. Chunks of different indices do not overlap, and `fetch_or` lets exactly one caller pass for each index, so that this is the
-        // only reference to its elements for the rest of `'a` (the borrow that `slice` records).
+        // SAFETY: `index < chunks()` gives `first < self.len`, and `first + len <= self.len`, so
+        // the range lies inside the slice that `new` borrowed exclusively for `'a`. Chunks of
+        // different indices do not overlap, and `fetch_or` lets exactly one caller pass for each
+        // index, so that this is the only reference to its elements for the rest of `'a` (the
+        // borrow that `slice` records).
         Some(unsafe { slice::from_raw_parts_mut(self.start.add(first), len) })
     }
 }

@@ -1,4 +1,5 @@
-//! Attention against its formula in wide arithmetic, and against the exact softmax of the same integer logits.
+//! Attention against its formula in wide arithmetic, and against the exact softmax of the same
+//! integer logits.
 
 mod common;
 
@@ -95,12 +96,14 @@ fn exponent_table_is_the_rounded_power() {
     }
 }
 
-/// Signal to noise of the kernel against the softmax of the same integer logits in double precision, for logits of standard deviation `std`.
+/// Signal to noise of the kernel against the softmax of the same integer logits in double
+/// precision, for logits of standard deviation `std`.
 fn sqnr(rng: &mut Rng, dim: usize, keys: usize, bits: u8, std: f64) -> f64 {
     let queries = 32;
     let q: Vec<i8> = (0..queries * dim).map(|_| (rng.normal() * 32.0).round().clamp(-128.0, 127.0) as i8).collect();
     let v: Vec<i8> = (0..keys * dim).map(|_| (rng.normal() * 32.0).round().clamp(-127.0, 127.0) as i8).collect();
-    // Integer logits have a standard deviation of 32 * 32 * sqrt(dim): this many natural units each.
+    // Integer logits have a standard deviation of 32 * 32 * sqrt(dim): this many natural units
+    // each.
     let natural = std / (1024.0 * (dim as f64).sqrt());
     let factor = natural * std::f64::consts::LOG2_E * 64.0;
     let shift = 30 - factor.log2().floor() as i32;

@@ -1,4 +1,5 @@
-//! Every instruction set of this machine against the definition. One that the processor or the build lacks is printed as skipped; `REQUIRE_ISA=avx2,scalar` makes that a failure.
+//! Every instruction set of this machine against the definition. One that the processor or the
+//! build lacks is printed as skipped; `REQUIRE_ISA=avx2,scalar` makes that a failure.
 //! `CONFORMANCE_ROUNDS` sets the rounds.
 
 use hrvit_kernels::conformance::{Case, SCRATCH, run};

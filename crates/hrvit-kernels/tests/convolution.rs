@@ -1,4 +1,5 @@
-//! Depthwise and dense convolutions, row by row, against loops over a whole map with padding by bounds check.
+//! Depthwise and dense convolutions, row by row, against loops over a whole map with padding by
+//! bounds check.
 
 mod common;
 
@@ -9,7 +10,8 @@ const SCALAR: Kernels = Kernels::SCALAR;
 
 const RANGE: Range8 = Range8 { zero: 7, lo: -127, hi: 125 };
 
-/// A depthwise case: a map of `[height, width, in_stride]` of which `channels` from `offset` on are convolved.
+/// A depthwise case: a map of `[height, width, in_stride]` of which `channels` from `offset` on are
+/// convolved.
 struct Case {
     height: usize,
     width: usize,

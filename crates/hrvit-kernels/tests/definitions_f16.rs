@@ -1,4 +1,5 @@
-//! The definitions of the f16 kernels against their formulas in f64, and what they do with extremes and wrong shapes.
+//! The definitions of the f16 kernels against their formulas in f64, and what they do with extremes
+//! and wrong shapes.
 #![cfg(feature = "fp16")]
 
 mod common;

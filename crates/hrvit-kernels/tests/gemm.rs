@@ -1,4 +1,5 @@
-//! Products against an index loop in 64 bits, over sizes around every block edge and every way of storing.
+//! Products against an index loop in 64 bits, over sizes around every block edge and every way of
+//! storing.
 
 mod common;
 

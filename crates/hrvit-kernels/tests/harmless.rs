@@ -1,4 +1,5 @@
-//! Any lengths and any scalar parameters: every entry returns, on every instruction set, `Ok` or `Err`, and an `Err` leaves the output as it was.
+//! Any lengths and any scalar parameters: every entry returns, on every instruction set, `Ok` or
+//! `Err`, and an `Err` leaves the output as it was.
 
 mod common;
 

@@ -9,7 +9,8 @@ fn all() -> impl Iterator<Item = f16> {
     (0..=u16::MAX).map(f16::from_bits).filter(|x| x.is_finite())
 }
 
-/// The distance from `got` to `want` in units in the last place of the f16 nearest to `want`, saturated.
+/// The distance from `got` to `want` in units in the last place of the f16 nearest to `want`,
+/// saturated.
 fn ulps(got: f16, want: f64) -> f64 {
     let want = want.clamp(-65504.0, 65504.0);
     let exponent = want.abs().log2().floor().max(-14.0);
@@ -124,7 +125,8 @@ fn the_estimate_that_the_reciprocal_root_begins_with() {
     assert!(rsqrt(-f32::NAN).is_nan() && rsqrt(f32::NAN).is_nan(), "no overflow");
 }
 
-/// Why [`exp2`] and [`gelu`] have polynomials of their own: on the estimate of a power alone an f16 would differ by more than a unit in its last place, 2^-10.
+/// Why [`exp2`] and [`gelu`] have polynomials of their own: on the estimate of a power alone an f16
+/// would differ by more than a unit in its last place, 2^-10.
 #[test]
 fn the_estimate_of_a_power_is_too_coarse_to_build_on() {
     let mut worst = 0f64;

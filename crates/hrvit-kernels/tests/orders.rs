@@ -26,7 +26,8 @@ fn differing(order: Order, isa: Isa) -> Vec<Case> {
     failures
 }
 
-/// Rounds of the suite: enough for every family that sums in an order of its own to differ somewhere.
+/// Rounds of the suite: enough for every family that sums in an order of its own to differ
+/// somewhere.
 const ROUNDS: u32 = 8;
 
 #[test]

@@ -1,4 +1,5 @@
-//! The rounding rule against 128-bit arithmetic and against the instruction pair that vector backends use.
+//! The rounding rule against 128-bit arithmetic and against the instruction pair that vector
+//! backends use.
 
 mod common;
 
@@ -59,7 +60,8 @@ fn ties_round_towards_plus_infinity() {
 
 #[test]
 fn pre_shift_reaches_multipliers_above_one_half() {
-    // 2^1 * 2^30 / 2^31 is out of reach of the shift alone; with pre_shift 1 the factor 1/2 is exact.
+    // 2^1 * 2^30 / 2^31 is out of reach of the shift alone; with pre_shift 1 the factor 1/2 is
+    // exact.
     assert_eq!(requant(1000, 1, 1 << 30, 32), 500);
     assert_eq!(requant(-1001, 3, 1 << 30, 33), -1001);
 }

@@ -1,4 +1,5 @@
-//! Bilinear resizing against the usual definition in double precision, which is exact here, and the label map against resized logits.
+//! Bilinear resizing against the usual definition in double precision, which is exact here, and the
+//! label map against resized logits.
 
 mod common;
 
@@ -7,7 +8,8 @@ use hrvit_kernels::{Kernels, Phase, ShapeError, phase};
 
 const SCALAR: Kernels = Kernels::SCALAR;
 
-/// Source coordinate of `align_corners = false`, not below 0, and its two neighbours with the weight of the second.
+/// Source coordinate of `align_corners = false`, not below 0, and its two neighbours with the
+/// weight of the second.
 fn source(position: usize, factor: usize, len: usize) -> (usize, usize, f64) {
     let coordinate = ((position as f64 + 0.5) / factor as f64 - 0.5).max(0.0);
     let near = coordinate.floor() as usize;

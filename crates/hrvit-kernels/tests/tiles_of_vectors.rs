@@ -1,4 +1,5 @@
-//! Operands around the tiles of the widest vectors, which are longer than those of the conformance suite: every instruction set of this machine against the definition.
+//! Operands around the tiles of the widest vectors, which are longer than those of the conformance
+//! suite: every instruction set of this machine against the definition.
 
 mod common;
 

@@ -1,4 +1,5 @@
-//! Answer of a host to a device that wants a row of a frame ([`crate::Want`]): a byte that says what follows, the row, a checksum.
+//! Answer of a host to a device that wants a row of a frame ([`crate::Want`]): a byte that says
+//! what follows, the row, a checksum.
 
 /// A row follows: its bytes, then [`check`] of it, four bytes, the lowest first.
 pub const ROW: u8 = b'R';
@@ -8,7 +9,8 @@ pub const NO_MORE: u8 = b'E';
 /// that.
 pub const HEARD: u8 = b'H';
 
-/// CRC-32 (IEEE 802.3) over the numbers of frame and row, each two bytes, the lower first, and the row: an answer to an earlier question does not pass for this one's.
+/// CRC-32 (IEEE 802.3) over the numbers of frame and row, each two bytes, the lower first, and the
+/// row: an answer to an earlier question does not pass for this one's.
 #[must_use]
 pub fn check(frame: u16, row: u16, pixels: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();

@@ -2,7 +2,8 @@
 
 /// Declares a line: a struct whose fields stand, in order, where the text has `{}`.
 ///
-/// `Display` and `defmt::Format` write that text, `FromStr` reads it. Types of the struct's parameters are any that can be written, or read.
+/// `Display` and `defmt::Format` write that text, `FromStr` reads it. Types of the struct's
+/// parameters are any that can be written, or read.
 macro_rules! line {
     (
         $(#[$meta:meta])*
@@ -44,7 +45,8 @@ macro_rules! line {
     };
 }
 
-/// Writes `Display`, and with feature `defmt` also `defmt::Format`, of a value from the same format strings.
+/// Writes `Display`, and with feature `defmt` also `defmt::Format`, of a value from the same format
+/// strings.
 macro_rules! texts {
     ($type:ident { $($pattern:pat => ($text:literal $(, $argument:expr)*)),* $(,)? }) => {
         impl core::fmt::Display for $type {

@@ -1,6 +1,8 @@
-//! The lines that firmware logs and hosts read: each is declared once, in [`lines`], with its text as one format string.
+//! The lines that firmware logs and hosts read: each is declared once, in [`lines`], with its text
+//! as one format string.
 //!
-//! From that string come `Display`, with feature `defmt` also `defmt::Format`, and the parser `FromStr`: what a device writes is what a host reads.
+//! From that string come `Display`, with feature `defmt` also `defmt::Format`, and the parser
+//! `FromStr`: what a device writes is what a host reads.
 //!
 //! | text | type |
 //! |---|---|
@@ -24,10 +26,12 @@
 //! | `slot NAME: image number N` | [`SlotImage`] |
 //! | `slot NAME: text` | [`SlotRefused`] |
 //!
-//! Keys stand in this order. CRCs have eight hexadecimal digits, other numbers are decimal. Texts without quotes have no spaces, quoted ones no quotes. Lines that
-//! begin otherwise are text for people.
+//! Keys stand in this order. CRCs have eight hexadecimal digits, other numbers are decimal. Texts
+//! without quotes have no spaces, quoted ones no quotes. Lines that begin otherwise are text for
+//! people.
 //!
-//! Feature `std` adds `Log`: the lines of one program together, refused where they contradict each other.
+//! Feature `std` adds `Log`: the lines of one program together, refused where they contradict each
+//! other.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 #![deny(clippy::missing_errors_doc)]

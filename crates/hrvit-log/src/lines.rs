@@ -80,7 +80,8 @@ line! {
 }
 
 line! {
-    /// Units of a whole frame: of the first one after the start, whose code and weights are in no cache, and of those that are measured. Only where there are several.
+    /// Units of a whole frame: of the first one after the start, whose code and weights are in no
+    /// cache, and of those that are measured. Only where there are several.
     Latency = "hrvit latency: cold={} mean={} deviation={} least={} most={}" {
         /// Of the first frame after the start.
         cold: u64,
@@ -96,7 +97,8 @@ line! {
 }
 
 line! {
-    /// The program asks for a row of a frame over its serial port; an answer is made by [`crate::answer`].
+    /// The program asks for a row of a frame over its serial port; an answer is made by
+    /// [`crate::answer`].
     Want = "hrvit want: frame={} row={} bytes={} rows={}" {
         /// Which frame, from 0.
         frame: u16,
@@ -152,7 +154,8 @@ line! {
 }
 
 line! {
-    /// These many steps are what the host got; with half precision those before the first such step, and the result is within bounds.
+    /// These many steps are what the host got; with half precision those before the first such
+    /// step, and the result is within bounds.
     Pass = "hrvit selftest: PASS steps={}" {
         /// How many steps were compared.
         steps: usize,

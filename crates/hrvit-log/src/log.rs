@@ -79,10 +79,12 @@ pub struct Log {
 impl Log {
     /// Reads decoded lines.
     ///
-    /// After an injected fault, `error` is the expected outcome. A log in which the program gave up may be incomplete, not contradictory.
+    /// After an injected fault, `error` is the expected outcome. A log in which the program gave up
+    /// may be incomplete, not contradictory.
     ///
     /// # Errors
-    /// If a line of the protocol cannot be understood, comes twice or out of order, or the whole is as [`Log::check`] refuses it.
+    /// If a line of the protocol cannot be understood, comes twice or out of order, or the whole is
+    /// as [`Log::check`] refuses it.
     pub fn parse<'l>(lines: impl IntoIterator<Item = &'l str>) -> Result<Self, LogError> {
         let mut log = Self::default();
         let mut lines = (1..).zip(lines).peekable();
@@ -176,7 +178,8 @@ impl Log {
         }
     }
 
-    /// Steps are all there or none is, and nothing contradicts another line. For a log that was read from elsewhere than [`Log::parse`].
+    /// Steps are all there or none is, and nothing contradicts another line. For a log that was
+    /// read from elsewhere than [`Log::parse`].
     ///
     /// # Errors
     /// If sums do not agree; and, unless the program gave up, if something is missing.
@@ -217,7 +220,8 @@ impl Log {
         }
     }
 
-    /// The sum over all steps must be the total, or of ticks a part of it: the rest lies between steps. Some of the steps have no more.
+    /// The sum over all steps must be the total, or of ticks a part of it: the rest lies between
+    /// steps. Some of the steps have no more.
     fn check_sums(&self) -> Result<(), LogError> {
         let (Some(run), Some(total)) = (&self.run, &self.total) else { return Ok(()) };
         let Some(longest) = self.steps.iter().max_by_key(|step| step.ticks) else { return Ok(()) };

@@ -34,7 +34,8 @@ impl defmt::Format for Runs<'_> {
     }
 }
 
-/// The labels in `text`, which [`Runs`] wrote, at most `most` of them; `None` if it is no such text.
+/// The labels in `text`, which [`Runs`] wrote, at most `most` of them; `None` if it is no such
+/// text.
 #[cfg(feature = "std")]
 #[must_use]
 pub fn labels(text: &str, most: usize) -> Option<Vec<u8>> {

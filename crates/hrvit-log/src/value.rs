@@ -57,7 +57,8 @@ impl Value for Crc {
     const WHAT: &'static str = "a CRC of 8 hexadecimal digits";
 }
 
-/// The largest difference of logits in millionths of the largest logit, `-` where they were not compared.
+/// The largest difference of logits in millionths of the largest logit, `-` where they were not
+/// compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "std", derive(serde::Serialize, serde::Deserialize))]
 pub struct LogitsPpm(pub Option<u32>);

@@ -1,4 +1,5 @@
-//! How fast the float operators are on this machine, one thread: billions of operations per second of products, billions of values of everything else.
+//! How fast the float operators are on this machine, one thread: billions of operations per second
+//! of products, billions of values of everything else.
 //!
 //! `cargo run --release -p hrvit-reference --example speed`
 

@@ -1,7 +1,8 @@
 //! Parameters, multiply-accumulates and activation bytes, operator by operator.
 //!
-//! MACs are convolutions, linear layers, the diversity-enhancing shortcut, q·v and p·v over real keys; biases, norms, activations, softmax and resizes are not
-//! counted. (The paper's GFLOPs are MACs.)
+//! MACs are convolutions, linear layers, the diversity-enhancing shortcut, q·v and p·v over real
+//! keys; biases, norms, activations, softmax and resizes are not counted. (The paper's GFLOPs are
+//! MACs.)
 
 use hrvit_format::{Network, Op, OpKind, Size, Step};
 
@@ -15,7 +16,8 @@ pub enum Item {
         /// Its kind.
         kind: OpKind,
     },
-    /// A layer that the rewrites leave nothing of: `decode_head.fusion_conv`, as trained at branch 0's size.
+    /// A layer that the rewrites leave nothing of: `decode_head.fusion_conv`, as trained at branch
+    /// 0's size.
     FusionConv,
 }
 
@@ -32,7 +34,8 @@ pub struct Row {
     pub macs_as_written: u64,
     /// Multiply-accumulates after the exact rewrites.
     pub macs_folded: u64,
-    /// Bytes of its whole output in the int8 engine's formats (s8 or s16 a value; an exponent code of [`OpKind::Scores`] one byte). Tiling stores less.
+    /// Bytes of its whole output in the int8 engine's formats (s8 or s16 a value; an exponent code
+    /// of [`OpKind::Scores`] one byte). Tiling stores less.
     pub activation_bytes: u64,
 }
 
@@ -85,7 +88,8 @@ fn tokens(size: Size, step: Step, op: &Op) -> u64 {
     tokens as u64
 }
 
-/// Query-key pairs of every head, summed over heads: per half of the heads, strips of full rows or columns of real tokens.
+/// Query-key pairs of every head, summed over heads: per half of the heads, strips of full rows or
+/// columns of real tokens.
 fn pairs(network: &Network, size: Size, branch: usize) -> u64 {
     let (rows, columns) = size.map(branch);
     let window = network.spec.window(branch);

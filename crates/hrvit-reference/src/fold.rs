@@ -1,10 +1,14 @@
-//! The exact rewrites, as one step: from a checkpoint to the weights of the canonical graph ([`hrvit_format::graph`]).
+//! The exact rewrites, as one step: from a checkpoint to the weights of the canonical graph
+//! ([`hrvit_format::graph`]).
 //!
-//! 1. SegFormer head: `convs.b` has no activation and a 1x1 convolution commutes with bilinear resizing, so that per branch `fusion_conv ∘ convs.b` and the
-//!    BatchNorm become one C_b → width matrix at the branch's own resolution. All biases are in source 0's (the weights of a resize sum to 1).
+//! 1. SegFormer head: `convs.b` has no activation and a 1x1 convolution commutes with bilinear
+//!    resizing, so that per branch `fusion_conv ∘ convs.b` and the BatchNorm become one C_b → width
+//!    matrix at the branch's own resolution. All biases are in source 0's (the weights of a resize
+//!    sum to 1).
 //! 2. Every BatchNorm goes into the convolution or linear layer before it; `attn_bn` into `to_out`.
-//! 3. The affine part of `attn_norm` and `ffn_norm` goes into `to_qkv` and `fc1`; `log2(e) / √d` into the q rows of `to_qkv`, so that the softmax is
-//!    `2^(logit - max)`; `1 / std` of the picture into `stem.conv1`, which is then defined on `pixel - mean` with real zeros around.
+//! 3. The affine part of `attn_norm` and `ffn_norm` goes into `to_qkv` and `fc1`; `log2(e) / √d`
+//!    into the q rows of `to_qkv`, so that the softmax is `2^(logit - max)`; `1 / std` of the
+//!    picture into `stem.conv1`, which is then defined on `pixel - mean` with real zeros around.
 //! 4. A fusion term of lower resolution is upsampled after its 1x1 convolution.
 //!
 //! Products are taken in f64 and rounded to f32 once.
@@ -141,7 +145,8 @@ impl Affine {
         self
     }
 
-    /// The same function of pixels whose colours come in another order, to which `to_rgb` brings values of the network's channels. Dense only.
+    /// The same function of pixels whose colours come in another order, to which `to_rgb` brings
+    /// values of the network's channels. Dense only.
     fn order_inputs(&mut self, to_rgb: impl Fn([f64; 3]) -> [f64; 3]) {
         self.weight.as_chunks_mut::<3>().0.iter_mut().for_each(|channels| *channels = to_rgb(*channels));
     }

@@ -7,7 +7,8 @@ use crate::parameters::core_prefix;
 /// The layer of an operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layer {
-    /// Its name: of its tensors without `.weight` and `.bias`. Of a branch of the SegFormer head the first of its two layers.
+    /// Its name: of its tensors without `.weight` and `.bias`. Of a branch of the SegFormer head
+    /// the first of its two layers.
     pub name: String,
     /// The BatchNorm behind it.
     pub norm: Option<String>,

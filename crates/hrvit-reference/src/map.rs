@@ -2,7 +2,8 @@
 
 use hrvit_format::{Size, SpecError};
 
-/// A feature map `[rows, columns, channels]`, row-major, channels innermost. Read as tokens it is `[rows * columns, channels]`.
+/// A feature map `[rows, columns, channels]`, row-major, channels innermost. Read as tokens it is
+/// `[rows * columns, channels]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Map {
     /// Rows (1/4 to 1/32 of the picture's height; 1 for a vector).

@@ -1,7 +1,9 @@
 //! Names and shapes of a checkpoint's tensors.
 //!
-//! Names are those of the public reference implementation: `stem.*`, `features.{2m}` (fusion of module m), `features.{2m+1}` (its stage) and `head.*` for a
-//! classifier; `backbone.*` and `decode_head.*` for a segmentor. Linear weights are `[out, in]`, convolutions `[out, in / groups, rows, columns]`.
+//! Names are those of the public reference implementation: `stem.*`, `features.{2m}` (fusion of
+//! module m), `features.{2m+1}` (its stage) and `head.*` for a classifier; `backbone.*` and
+//! `decode_head.*` for a segmentor. Linear weights are `[out, in]`, convolutions
+//! `[out, in / groups, rows, columns]`.
 
 use hrvit_format::spec::{BOTTLENECK_EXPANSION, CLASSIFIER_FINAL, CLASSIFIER_WIDTHS};
 use hrvit_format::{BRANCHES, Head, Network};
@@ -27,7 +29,8 @@ impl Parameter {
     }
 }
 
-/// Every tensor of a checkpoint of `network`, in the order of the forward pass. `num_batches_tracked` is not among them.
+/// Every tensor of a checkpoint of `network`, in the order of the forward pass.
+/// `num_batches_tracked` is not among them.
 pub fn parameters(network: &Network) -> Vec<Parameter> {
     let mut list = List { parameters: Vec::new(), root: core_prefix(network.head) };
     list.backbone(network);

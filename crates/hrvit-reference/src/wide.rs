@@ -1,7 +1,9 @@
 //! Plain loops with the processor's widest vectors.
 
-/// Makes functions whose loops are compiled for every width of vectors, and run with the widest that the processor has. Products are not contracted: the bits are
-/// the same on every processor. In brackets the generic parameters, declared and used. Functions that the body calls are `#[inline(always)]`, or have narrow vectors.
+/// Makes functions whose loops are compiled for every width of vectors, and run with the widest
+/// that the processor has. Products are not contracted: the bits are the same on every processor.
+/// In brackets the generic parameters, declared and used. Functions that the body calls are
+/// `#[inline(always)]`, or have narrow vectors.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! wide {

@@ -1,4 +1,5 @@
-//! Checkpoints that do not fit their network, of both heads: every error names the tensor or the file, and says what was expected.
+//! Checkpoints that do not fit their network, of both heads: every error names the tensor or the
+//! file, and says what was expected.
 
 use std::collections::BTreeMap;
 

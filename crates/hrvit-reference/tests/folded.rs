@@ -1,11 +1,13 @@
-//! The exact rewrites change no result, whatever the variant, the head, the shape of the frame and the strips it is cut into.
+//! The exact rewrites change no result, whatever the variant, the head, the shape of the frame and
+//! the strips it is cut into.
 
 mod small;
 
 use hrvit_format::{ColourOrder, Head, Network, OpKind, Preprocess, Size, Spec, Step};
 use hrvit_reference::{Checkpoint, Folded, Frame, Map, Model, NoTap, State, Tap};
 
-/// Largest difference of logits allowed, as a part of their largest magnitude: the two forward passes round in different places.
+/// Largest difference of logits allowed, as a part of their largest magnitude: the two forward
+/// passes round in different places.
 const TOLERANCE: f32 = 1e-5;
 
 fn network(variant: &str, head: Head) -> Network {

@@ -1,4 +1,5 @@
-//! Checkpoints that PyTorch itself writes, in every form in which people have them: each loads, or its message names the cause and the remedy.
+//! Checkpoints that PyTorch itself writes, in every form in which people have them: each loads, or
+//! its message names the cause and the remedy.
 
 mod small;
 
@@ -17,7 +18,8 @@ struct Form {
     says: String,
 }
 
-/// The Python that has torch and safetensors: `HRVIT_PYTHON`, else `python3`; none where it has not.
+/// The Python that has torch and safetensors: `HRVIT_PYTHON`, else `python3`; none where it has
+/// not.
 fn python() -> Option<String> {
     let python = std::env::var("HRVIT_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let probe = Command::new(&python).args(["-c", "import torch, safetensors.torch"]).output();

@@ -1,4 +1,5 @@
-//! The forward pass against vectors of an independent PyTorch definition: see `tests/data/oracle/README.md`.
+//! The forward pass against vectors of an independent PyTorch definition: see
+//! `tests/data/oracle/README.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -7,10 +8,12 @@ use hrvit_format::{Head, Network, Size, Spec};
 use hrvit_reference::{Checkpoint, Frame, Map, Model};
 use safetensors::SafeTensors;
 
-/// Largest difference allowed, as a part of the tensor's largest magnitude. Sums in another order differ by about 1e-6.
+/// Largest difference allowed, as a part of the tensor's largest magnitude. Sums in another order
+/// differ by about 1e-6.
 const TOLERANCE: f32 = 1e-4;
 
-/// The largest difference of `map` to `expected` (`[1, C, rows, columns]`, `[1, tokens, C]` or `[1, C]`) over the largest magnitude.
+/// The largest difference of `map` to `expected` (`[1, C, rows, columns]`, `[1, tokens, C]` or
+/// `[1, C]`) over the largest magnitude.
 fn difference(map: &Map, shape: &[usize], expected: &[f32]) -> f32 {
     let (tokens, c) = (map.tokens(), map.channels);
     let planes = match *shape {

@@ -1,4 +1,5 @@
-//! `.pth` files cut anywhere, with bytes changed, and of random bytes: an error of one line or the same weights, and never a panic.
+//! `.pth` files cut anywhere, with bytes changed, and of random bytes: an error of one line or the
+//! same weights, and never a panic.
 
 mod small;
 

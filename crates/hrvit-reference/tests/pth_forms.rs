@@ -1,4 +1,5 @@
-//! `.pth` files that load: every protocol, both forms, every kind of view, and whatever else a training script saves beside its weights.
+//! `.pth` files that load: every protocol, both forms, every kind of view, and whatever else a
+//! training script saves beside its weights.
 
 mod small;
 
@@ -103,7 +104,8 @@ fn transposed_spread_and_padded_views() {
     let weight = checkpoint.get(WEIGHT).unwrap();
     let (rows, columns) = (weight.shape[0], weight.shape[1]);
     let (rows_i, columns_i) = (rows as i64, columns as i64);
-    // The transposed matrix, and one value in nine of a wider one: the first is read whole, the second value by value.
+    // The transposed matrix, and one value in nine of a wider one: the first is read whole, the
+    // second value by value.
     let transposed: Vec<f32> = (0..columns).flat_map(|column| (0..rows).map(move |row| (row, column))).map(|(r, c)| weight.data[r * columns + c]).collect();
     let spread: Vec<f32> = std::iter::repeat_n(7.0, 4).chain(weight.data.iter().flat_map(|&value| [value, 0., 0., 0., 0., 0., 0., 0., 0.])).collect();
     for (data, offset, strides) in [(transposed, 0, [1, rows_i, 9, 9]), (spread, 4, [9 * columns_i, 9, 1, 5])] {
@@ -184,7 +186,8 @@ fn whatever_lies_beside_the_weights_is_passed_over() {
     }
 }
 
-/// Training keeps more descriptions than values beside the weights of a network of little tensors: averages, the optimiser's state, the module itself.
+/// Training keeps more descriptions than values beside the weights of a network of little tensors:
+/// averages, the optimiser's state, the module itself.
 #[test]
 fn states_of_an_optimiser_of_many_little_tensors() {
     for protocol in [2, 4] {

@@ -1,4 +1,5 @@
-//! `.pth` files made to do harm: refused in one line that names the file or the tensor, in bounded time and memory, with nothing run.
+//! `.pth` files made to do harm: refused in one line that names the file or the tensor, in bounded
+//! time and memory, with nothing run.
 
 mod small;
 
@@ -42,7 +43,8 @@ fn refused_pickle(root: &[u8], what: &[&str]) {
     refused(&file.legacy_of(pickle), what);
 }
 
-/// The same for the synthetic checkpoint whose last bias is another value, with another storage beside.
+/// The same for the synthetic checkpoint whose last bias is another value, with another storage
+/// beside.
 #[track_caller]
 fn refused_bias(make: impl Fn(&mut File) -> Ops, what: &[&str]) {
     let mut file = File::of(&synthetic(), 2);

@@ -1,4 +1,5 @@
-//! Memory that reading a checkpoint takes, measured by the system in a process that does nothing else.
+//! Memory that reading a checkpoint takes, measured by the system in a process that does nothing
+//! else.
 #![cfg(target_os = "linux")]
 
 use std::path::Path;
@@ -13,7 +14,8 @@ use tempfile::TempDir;
 /// Names the file and the variant to the process that reads it.
 const FILE: &str = "HRVIT_TEST_FILE";
 const VARIANT: &str = "HRVIT_TEST_VARIANT";
-/// Bytes that the allocator and the standard library keep for themselves, and the description's own MiB.
+/// Bytes that the allocator and the standard library keep for themselves, and the description's own
+/// MiB.
 const SLACK: u64 = 3 << 20;
 /// Bytes that the description of each little tensor may take.
 const LEAST: u64 = 8 << 10;

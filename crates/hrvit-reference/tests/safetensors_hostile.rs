@@ -1,4 +1,5 @@
-//! `.safetensors` files made to do harm: refused in one line of bounded length that names the file or the tensor.
+//! `.safetensors` files made to do harm: refused in one line of bounded length that names the file
+//! or the tensor.
 
 mod small;
 

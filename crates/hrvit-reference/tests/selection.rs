@@ -1,4 +1,5 @@
-//! Which tensors of a file are the weights: prefixes, averages, other heads' names, what lies beside, and what is said where nothing fits.
+//! Which tensors of a file are the weights: prefixes, averages, other heads' names, what lies
+//! beside, and what is said where nothing fits.
 
 mod small;
 
@@ -158,7 +159,8 @@ fn a_prefix_needs_no_dot_at_its_end() {
     is(read(&file, &Selection { prefix: Some("state_dict".into()), ..Selection::default() }), &synthetic(Head::Segformer));
 }
 
-/// Its averaging hook saves the averages as `state_dict` and what was trained last as `ema_state_dict`.
+/// Its averaging hook saves the averages as `state_dict` and what was trained last as
+/// `ema_state_dict`.
 #[test]
 fn mmengine_swaps_averages_and_last_weights() {
     let mut file = File::new(2);

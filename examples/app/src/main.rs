@@ -1,4 +1,5 @@
-//! `app MODEL.hrvit FRAME...`: segments one frame after another and prints what it sees, and how sure it is.
+//! `app MODEL.hrvit FRAME...`: segments one frame after another and prints what it sees, and how
+//! sure it is.
 
 use std::error::Error;
 
@@ -33,7 +34,8 @@ impl Vision {
     }
 }
 
-/// A picture of at most 50 megapixels, whoever it comes from: larger ones are refused by their headers.
+/// A picture of at most 50 megapixels, whoever it comes from: larger ones are refused by their
+/// headers.
 fn decode(path: &str) -> Result<RgbImage, Box<dyn Error>> {
     let mut limits = Limits::default();
     limits.max_alloc = Some(3 * 50_000_000);

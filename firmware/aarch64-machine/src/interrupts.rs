@@ -11,7 +11,8 @@ set_impl!(Masked);
 unsafe impl Impl for Masked {
     unsafe fn acquire() -> RawRestoreState {
         let before: u64;
-        // SAFETY: reads and sets interrupt masks. A compiler barrier as well, since memory is not declared untouched.
+        // SAFETY: reads and sets interrupt masks. A compiler barrier as well, since memory is not
+        // declared untouched.
         unsafe { asm!("mrs {}, daif", "msr daifset, #15", out(reg) before, options(nostack, preserves_flags)) };
         before
     }

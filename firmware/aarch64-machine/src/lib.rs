@@ -1,4 +1,5 @@
-//! Parts that 64-bit ARM machines without an operating system share: one core at exception level 1, MMU and caches on, every exception a fault.
+//! Parts that 64-bit ARM machines without an operating system share: one core at exception level 1,
+//! MMU and caches on, every exception a fault.
 #![no_std]
 
 use core::panic::PanicInfo;

@@ -1,4 +1,5 @@
-//! From reset, or from a firmware, at exception level 3, 2 or 1, to `main` at level 1: floating-point and vector unit, stack, zeroed statics, exception vectors, caches.
+//! From reset, or from a firmware, at exception level 3, 2 or 1, to `main` at level 1:
+//! floating-point and vector unit, stack, zeroed statics, exception vectors, caches.
 
 use core::{
     arch::{asm, global_asm},
@@ -21,7 +22,8 @@ global_asm!(
     "cmp x0, #(2 << 2)",
     "b.lo 8f",
     "b.eq 7f",
-    // Level 3, where no firmware ran: caches take part in coherence before they are on (Cortex-A53 TRM, CPUECTLR_EL1.SMPEN), and no level above 1 traps what a program does.
+    // Level 3, where no firmware ran: caches take part in coherence before they are on (Cortex-A53
+    // TRM, CPUECTLR_EL1.SMPEN), and no level above 1 traps what a program does.
     "mrs x0, midr_el1",
     "ubfx x0, x0, #4, #12",
     "mov x1, #0xd03",
@@ -53,7 +55,8 @@ global_asm!(
     "orr x0, x0, #3",
     "msr cnthctl_el2, x0",
     "msr cntvoff_el2, xzr",
-    // What level 1 starts with is defined at a reset alone: MMU and caches off, all reserved bits as they must be.
+    // What level 1 starts with is defined at a reset alone: MMU and caches off, all reserved bits
+    // as they must be.
     "ldr x0, =0x30d00800",
     "msr sctlr_el1, x0",
     "mov x0, #0x3c5",
@@ -129,12 +132,14 @@ unsafe extern "C" {
 
 /// Attribute 0: device memory. Attribute 1: normal memory, write-back.
 const MAIR: u64 = 0xff00;
-/// 32-bit addresses in pages of 64 KB; table walks through the caches; no upper half; 40-bit physical addresses.
+/// 32-bit addresses in pages of 64 KB; table walks through the caches; no upper half; 40-bit
+/// physical addresses.
 const TCR: u64 = 32 | 1 << 8 | 1 << 10 | 3 << 12 | 1 << 14 | 1 << 23 | 2 << 32;
 /// MMU, data cache, instruction cache.
 const SCTLR_ON: u64 = 1 | 1 << 2 | 1 << 12;
 
-/// Turns the MMU on (without it all memory is device memory, which forbids unaligned access and caches), and both caches.
+/// Turns the MMU on (without it all memory is device memory, which forbids unaligned access and
+/// caches), and both caches.
 extern "C" fn caches() {
     let devices = (&raw const _devices).addr() as u64;
     let entries = core::array::from_fn(|at| if devices >> at & 1 == 1 { device(at as u64) } else { ram(at as u64) });

@@ -12,7 +12,8 @@ unsafe extern "C" {
 pub fn copy() {
     let (start, end, source) = (&raw mut __shot, &raw mut __ehot, &raw const __sihot);
     let words = (end.addr() - start.addr()) / size_of::<u32>();
-    // SAFETY: the linker script made room for these words at both places; they hold instructions, which nothing reads as data.
+    // SAFETY: the linker script made room for these words at both places; they hold instructions,
+    // which nothing reads as data.
     unsafe { core::ptr::copy_nonoverlapping(source, start, words) };
     dsb();
     isb();

@@ -1,5 +1,6 @@
-//! Parts that boards share. The log goes to the debugger, by RTT, and to the serial port, by the same defmt frames. A program ends where somebody looks: a debugger gets
-//! its exit code, a person an LED and the last line of the log.
+//! Parts that boards share. The log goes to the debugger, by RTT, and to the serial port, by the
+//! same defmt frames. A program ends where somebody looks: a debugger gets its exit code, a person
+//! an LED and the last line of the log.
 #![no_std]
 
 mod ending;
@@ -31,7 +32,8 @@ pub struct Outputs {
 
 static OUTPUTS: Mutex<Cell<Option<Outputs>>> = Mutex::new(Cell::new(None));
 
-/// Copies the code that runs in tightly coupled memory there, and starts the log over RTT. To be called once, first of all.
+/// Copies the code that runs in tightly coupled memory there, and starts the log over RTT. To be
+/// called once, first of all.
 pub fn begin() {
     #[cfg(feature = "itcm")]
     hot::copy();

@@ -17,7 +17,8 @@ struct State {
 }
 
 static STATE: Mutex<RefCell<State>> = Mutex::new(RefCell::new(State { encoder: Encoder::new(), channel: None }));
-/// Frames that are being written: one inside of another comes from a fault while a message was formatted, and is lost.
+/// Frames that are being written: one inside of another comes from a fault while a message was
+/// formatted, and is lost.
 static DEPTH: Mutex<Cell<usize>> = Mutex::new(Cell::new(0));
 static RESTORE: Mutex<Cell<RestoreState>> = Mutex::new(Cell::new(RestoreState::invalid()));
 
@@ -27,7 +28,8 @@ pub fn begin() {
     critical_section::with(|section| STATE.borrow_ref_mut(section).channel = Some(channels.up.0));
 }
 
-/// Hands the encoder to `work`, with what takes its bytes; nothing where a frame is being written already.
+/// Hands the encoder to `work`, with what takes its bytes; nothing where a frame is being written
+/// already.
 fn with_encoder(work: impl FnOnce(&mut Encoder, &mut dyn FnMut(&[u8]))) {
     let serial = outputs().map(|outputs| outputs.send);
     critical_section::with(|section| {
@@ -53,7 +55,8 @@ fn depth(change: impl FnOnce(usize) -> usize) -> usize {
     })
 }
 
-// SAFETY: `acquire` enters a critical section that `release` leaves, so that frames do not mix; of a frame inside of another nothing is written.
+// SAFETY: `acquire` enters a critical section that `release` leaves, so that frames do not mix; of
+// a frame inside of another nothing is written.
 unsafe impl defmt::Logger for Logger {
     fn acquire() {
         // SAFETY: `release` below is called once for every `acquire`, in reverse order.

@@ -16,8 +16,8 @@ const WITH_LOOPS: [u32; 3] = [0xd22, 0xd23, 0xd24];
 const LOW_OVERHEAD_BRANCHES: u32 = 1 << 19;
 const CACHES_MAY_BE_ACTIVE: u32 = 3 << 12;
 
-/// Turns on the cache of loop ends and branches (`CCR.LOB`), where the processor has one: without it `le` and `letp` jump like any branch. Debuggers and boot code
-/// leave it off.
+/// Turns on the cache of loop ends and branches (`CCR.LOB`), where the processor has one: without
+/// it `le` and `letp` jump like any branch. Debuggers and boot code leave it off.
 pub fn loop_cache(registers: &mut impl Registers) {
     let part = registers.load(CPUID) >> 4 & 0xfff;
     if WITH_LOOPS.contains(&part) {
@@ -27,7 +27,8 @@ pub fn loop_cache(registers: &mut impl Registers) {
     }
 }
 
-/// Lets the caches of the Cortex-M55 become active once they are enabled: the boot ROM of the STM32N6 leaves these bits off.
+/// Lets the caches of the Cortex-M55 become active once they are enabled: the boot ROM of the
+/// STM32N6 leaves these bits off.
 pub fn allow_caches(registers: &mut impl Registers) {
     let mscr = registers.load(MSCR);
     registers.store(MSCR, mscr | CACHES_MAY_BE_ACTIVE);

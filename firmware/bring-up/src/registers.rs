@@ -14,9 +14,11 @@ pub trait Registers {
     fn store_byte(&mut self, address: u32, value: u8);
     /// Returns after `microseconds` at the earliest.
     fn wait(&mut self, microseconds: u32);
-    /// Data and instruction synchronisation: what was written before holds for every instruction after it.
+    /// Data and instruction synchronisation: what was written before holds for every instruction
+    /// after it.
     fn barrier(&mut self);
-    /// Says what the processor's clock is from now on; [`Registers::wait`] depends on it. Called before the clock gets faster, and after it got slower.
+    /// Says what the processor's clock is from now on; [`Registers::wait`] depends on it. Called
+    /// before the clock gets faster, and after it got slower.
     fn clock(&mut self, hertz: u32);
 }
 

@@ -90,6 +90,7 @@ fn address<T: Copy, A: Access>(register: Reg<T, A>) -> u32 {
 
 /// A register that the peripheral access crate lacks, by its address.
 pub(crate) const fn at(address: usize) -> Reg<u32, RW> {
-    // SAFETY: a number that only `Registers` look at; the access crate reads and writes nothing here.
+    // SAFETY: a number that only `Registers` look at; the access crate reads and writes nothing
+    // here.
     unsafe { Reg::from_ptr(core::ptr::without_provenance_mut(address)) }
 }

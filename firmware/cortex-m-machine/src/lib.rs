@@ -1,4 +1,5 @@
-//! Parts that machines with a Cortex-M processor share: panics and faults end a program with exit code 1, and caches are turned on in one way.
+//! Parts that machines with a Cortex-M processor share: panics and faults end a program with exit
+//! code 1, and caches are turned on in one way.
 #![no_std]
 
 mod mapped;
@@ -22,7 +23,8 @@ pub fn at_end(end: fn(i32) -> !) {
     critical_section::with(|section| END.borrow(section).set(Some(end)));
 }
 
-/// Turns on both caches of the processor and its cache of loops, where it has them. To be called once.
+/// Turns on both caches of the processor and its cache of loops, where it has them. To be called
+/// once.
 pub fn enable_caches() {
     // SAFETY: nothing else in these programs uses the processor's own peripherals.
     let mut core = unsafe { cortex_m::Peripherals::steal() };
@@ -31,7 +33,8 @@ pub fn enable_caches() {
     core.SCB.enable_dcache(&mut core.CPUID);
 }
 
-/// Whether a debugger listens: `DHCSR.C_DEBUGEN`. Without one a breakpoint, by which [`exit`] ends a program, is a fault.
+/// Whether a debugger listens: `DHCSR.C_DEBUGEN`. Without one a breakpoint, by which [`exit`] ends
+/// a program, is a fault.
 pub fn debugger_listens() -> bool {
     const DHCSR: u32 = 0xe000_edf0;
     Mapped::default().load(DHCSR) & 1 == 1

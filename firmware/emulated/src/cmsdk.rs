@@ -1,4 +1,5 @@
-//! Timer and serial port of the Cortex-M System Design Kit (Arm DDI0479, sections "APB timer", which counts down from 32 bits, and "APB UART").
+//! Timer and serial port of the Cortex-M System Design Kit (Arm DDI0479, sections "APB timer",
+//! which counts down from 32 bits, and "APB UART").
 
 #[cfg(feature = "serial")]
 use core::hint;
@@ -57,7 +58,8 @@ impl<const ADDRESS: usize> SerialPort<ADDRESS> {
 #[cfg(feature = "serial")]
 impl<const ADDRESS: usize> crate::serial::Uart for SerialPort<ADDRESS> {
     fn start() {
-        // SAFETY: registers of the port, which only this module uses; 16 is the smallest divider, and the emulator does not wait for bits.
+        // SAFETY: registers of the port, which only this module uses; 16 is the smallest divider,
+        // and the emulator does not wait for bits.
         unsafe {
             ptr::write_volatile(Self::BAUD, 16);
             ptr::write_volatile(Self::CTRL, 3);

@@ -2,7 +2,8 @@
 
 use semihosting::process;
 
-/// Ends QEMU with the exit code; over a serial port the log says so too, since whoever listens there sees nothing else of it.
+/// Ends QEMU with the exit code; over a serial port the log says so too, since whoever listens
+/// there sees nothing else of it.
 pub(crate) fn exit(code: i32) -> ! {
     #[cfg(feature = "serial")]
     {

@@ -1,4 +1,5 @@
-//! Parts that the emulated machines share: logs and exit codes by semihosting, model images that QEMU loads, a serial flash made of memory.
+//! Parts that the emulated machines share: logs and exit codes by semihosting, model images that
+//! QEMU loads, a serial flash made of memory.
 #![no_std]
 
 #[cfg(target_arch = "arm")]
@@ -54,8 +55,9 @@ fn workers<T: Counter>() -> runner::Workers {
     runner::Workers { now: Some(T::read) }
 }
 
-/// An emulated machine, whose clock reads `T`. Without feature `streamed` weights are read where the image lies, within the firmware or in the loaded memory; with
-/// it they are paged in from the loaded memory as a serial flash.
+/// An emulated machine, whose clock reads `T`. Without feature `streamed` weights are read where
+/// the image lies, within the firmware or in the loaded memory; with it they are paged in from the
+/// loaded memory as a serial flash.
 #[derive(Debug)]
 pub struct Machine<T> {
     planned: Planned,
@@ -70,7 +72,8 @@ impl<T: Counter> Machine<T> {
         Self { planned, loaded, port: None, counter: PhantomData }
     }
 
-    /// The machine with a serial port, which the log goes over and frames may come over; `patience` as of [`Port`].
+    /// The machine with a serial port, which the log goes over and frames may come over; `patience`
+    /// as of [`Port`].
     #[cfg(feature = "serial")]
     pub fn with_serial<U: serial::Uart>(self, patience: u16) -> Self {
         serial::begin::<U, T>();

@@ -1,5 +1,6 @@
-//! Build script of a machine: reads the network and size to plan for from the environment, plans the arena, finds it a place in the machine's memory,
-//! and hands the linker and the program what follows from it.
+//! Build script of a machine: reads the network and size to plan for from the environment, plans
+//! the arena, finds it a place in the machine's memory, and hands the linker and the program what
+//! follows from it.
 //!
 //! | variable | default | meaning |
 //! |---|---|---|
@@ -60,9 +61,11 @@ pub struct Placed {
     pub labels_memory: usize,
 }
 
-/// Runs the build script of `machine`. `memory.x`, the machine's memory map, lies beside `build.rs`.
+/// Runs the build script of `machine`. `memory.x`, the machine's memory map, lies beside
+/// `build.rs`.
 ///
-/// Writes `plan.rs` (constants), `memory.x` and `sections.x` (`.model` and `.arena`) into `OUT_DIR`. A network that does not fit is an error of the build.
+/// Writes `plan.rs` (constants), `memory.x` and `sections.x` (`.model` and `.arena`) into
+/// `OUT_DIR`. A network that does not fit is an error of the build.
 pub fn build(machine: &Machine) {
     build_for(machine, "memory.x");
 }
@@ -97,8 +100,9 @@ fn try_build(machine: &Machine, memory: &str) -> Result<(), Vec<String>> {
     Ok(())
 }
 
-/// Plans `target` and finds the first memory of `machine` that holds arena, label map and (where weights are `streamed`) the image's head, else the first that
-/// holds all but the label map, and another one for that; the error says what is missing.
+/// Plans `target` and finds the first memory of `machine` that holds arena, label map and (where
+/// weights are `streamed`) the image's head, else the first that holds all but the label map, and
+/// another one for that; the error says what is missing.
 pub fn place(machine: &Machine, target: &Target, streamed: bool) -> Result<Placed, Vec<String>> {
     let Target { network, size, wide, .. } = target;
     let (weights, head) = match streamed {

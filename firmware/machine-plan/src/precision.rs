@@ -1,4 +1,5 @@
-//! Which parts of the network the program must have room for in half precision or in 16-bit activations.
+//! Which parts of the network the program must have room for in half precision or in 16-bit
+//! activations.
 
 use std::{
     fmt::Display,
@@ -42,8 +43,8 @@ impl Features {
     }
 }
 
-/// Precision by `HRVIT_PRECISION`. Unset, everything is in half precision with feature `fp16`, else in 16-bit activations with feature `int16x8`, else
-/// in 8 bits.
+/// Precision by `HRVIT_PRECISION`. Unset, everything is in half precision with feature `fp16`, else
+/// in 16-bit activations with feature `int16x8`, else in 8 bits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Precision {
     /// `int8`: nothing.
@@ -52,7 +53,8 @@ pub enum Precision {
     Fp16,
     /// `int16x8`: everything.
     Int16x8,
-    /// Anything else: the parts that this model image has in half precision or in 16-bit activations.
+    /// Anything else: the parts that this model image has in half precision or in 16-bit
+    /// activations.
     Image(PathBuf),
 }
 
@@ -71,7 +73,8 @@ impl Precision {
         }
     }
 
-    /// The parts of `target`'s network. An image must be of that network at that size, and in 8 bits but for what the program has code for.
+    /// The parts of `target`'s network. An image must be of that network at that size, and in 8
+    /// bits but for what the program has code for.
     pub fn wide_parts(&self, target: &Target, features: Features) -> Result<WideParts, String> {
         match self {
             Self::Int8 => Ok(WideParts::NONE),

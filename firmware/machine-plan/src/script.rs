@@ -16,8 +16,8 @@ pub fn constants(machine: &Machine, placed: &Placed, frames: u32) -> String {
     )
 }
 
-/// `sections.x`: `.model`, `.arena` and `.arena_labels` in their memories. The latter two are not loaded; the program clears them between `__sarena` and `__earena`,
-/// `__slabels` and `__elabels`.
+/// `sections.x`: `.model`, `.arena` and `.arena_labels` in their memories. The latter two are not
+/// loaded; the program clears them between `__sarena` and `__earena`, `__slabels` and `__elabels`.
 pub fn sections(machine: &Machine, placed: &Placed) -> String {
     let [region, labels] = [placed.memory, placed.labels_memory].map(|memory| machine.arena.get(memory).map_or("", |memory| memory.region));
     format!(
@@ -35,7 +35,8 @@ pub fn feature(name: &str) -> bool {
     env::var_os(format!("CARGO_FEATURE_{name}")).is_some()
 }
 
-/// The part of `plan.rs` that links in the image named by `HRVIT_MODEL`, with feature `embedded-model`; else the one that says that there is none.
+/// The part of `plan.rs` that links in the image named by `HRVIT_MODEL`, with feature
+/// `embedded-model`; else the one that says that there is none.
 pub fn embedded() -> Result<String, String> {
     const DOC: &str = "/// The image that is linked in.\n";
     if !feature("EMBEDDED_MODEL") {

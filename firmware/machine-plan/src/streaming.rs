@@ -9,8 +9,9 @@ use hrvit_format::{
 const META_BYTES: usize = 2048;
 const CLASS_BYTES: usize = 32;
 
-/// Bytes of the largest set of weight groups that are used together, in any packing and with tables of any length. The parts `wide` may be in half precision or
-/// 16-bit activations; a block of them need not be.
+/// Bytes of the largest set of weight groups that are used together, in any packing and with tables
+/// of any length. The parts `wide` may be in half precision or 16-bit activations; a block of them
+/// need not be.
 pub fn largest_group(network: &Network, wide: WideParts) -> usize {
     let group = |step: Step| {
         let largest = |op| {

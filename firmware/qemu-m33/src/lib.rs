@@ -1,4 +1,5 @@
-//! QEMU `mps2-an505` (and `mps2-an521`, which has two): a Cortex-M33 with DSP and float unit, 8 MB of SSRAM and 16 MB of PSRAM. Programs stay in the secure state, in which it starts.
+//! QEMU `mps2-an505` (and `mps2-an521`, which has two): a Cortex-M33 with DSP and float unit, 8 MB
+//! of SSRAM and 16 MB of PSRAM. Programs stay in the secure state, in which it starts.
 #![no_std]
 
 use cortex_m_machine as _;

@@ -1,11 +1,13 @@
-//! The second core of QEMU `mps2-an521`. Until the system controller lets it go it waits in reset (Arm 101104, SSE-200, registers INITSVTOR1 and CPUWAIT).
+//! The second core of QEMU `mps2-an521`. Until the system controller lets it go it waits in reset
+//! (Arm 101104, SSE-200, registers INITSVTOR1 and CPUWAIT).
 
 use core::{arch::naked_asm, ptr};
 
 use runner::pair;
 use semihosting::process;
 
-/// System controller by its secure address: where the second core finds its vectors, and a bit for each core that waits.
+/// System controller by its secure address: where the second core finds its vectors, and a bit for
+/// each core that waits.
 const INITSVTOR1: *mut u32 = 0x5002_1114 as *mut u32;
 const CPUWAIT: *mut u32 = 0x5002_1118 as *mut u32;
 /// Its stack.

@@ -1,4 +1,5 @@
-//! System counter of the SSE-300: 64 bits, 32 MHz, of which the lower word is read. (The emulated DWT has no cycle counter.)
+//! System counter of the SSE-300: 64 bits, 32 MHz, of which the lower word is read. (The emulated
+//! DWT has no cycle counter.)
 
 use core::ptr;
 

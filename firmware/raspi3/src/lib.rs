@@ -1,4 +1,5 @@
-//! Raspberry Pi Zero 2 and 3 without an operating system: one of four Cortex-A53, MMU and caches on.
+//! Raspberry Pi Zero 2 and 3 without an operating system: one of four Cortex-A53, MMU and caches
+//! on.
 #![no_std]
 
 use aarch64_machine::Cycles;

@@ -17,8 +17,10 @@ const SAMPLED: u8 = 2;
 /// Address at which reads pass the cache by.
 const UNCACHED: *const u32 = 0x1400_0000 as *const u32;
 
-/// Doubles the rate if the boot ROM reads by quad input and output: half the divider, and no instruction before each address. Values are those of pico-sdk's
-/// `src/rp2350/boot_stage2/boot2_w25q080.S`. Elsewhere it changes nothing, since quad reads need a bit of the flash that only a write of it sets.
+/// Doubles the rate if the boot ROM reads by quad input and output: half the divider, and no
+/// instruction before each address. Values are those of pico-sdk's
+/// `src/rp2350/boot_stage2/boot2_w25q080.S`. Elsewhere it changes nothing, since quad reads need a
+/// bit of the flash that only a write of it sets.
 pub fn read_faster() {
     // Read by whoever looks: nothing is fetched in between.
     let boot = QMI.mem(0);

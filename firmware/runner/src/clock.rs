@@ -40,7 +40,8 @@ impl CycleCounter {
 
     /// Lets it run; the processor's clock is `hertz`.
     pub fn start(hertz: u32) -> Self {
-        // SAFETY: registers of the debug hardware, at the same addresses in every Cortex-M; nothing else in these programs uses them.
+        // SAFETY: registers of the debug hardware, at the same addresses in every Cortex-M; nothing
+        // else in these programs uses them.
         unsafe {
             Self::DEMCR.write_volatile(Self::DEMCR.read_volatile() | Self::TRACE);
             // The Cortex-M7 locks its registers; elsewhere this writes to nothing.
@@ -87,8 +88,9 @@ pub trait Counter: Sync {
 
 /// A counter of QEMU that knows instructions where QEMU counts them.
 ///
-/// With `-icount shift=S` every instruction takes exactly 2^S ns of emulated time. Timing a loop of known length tells whether that is so, and S; without
-/// icount the emulated time is the host's and the unit is ticks.
+/// With `-icount shift=S` every instruction takes exactly 2^S ns of emulated time. Timing a loop of
+/// known length tells whether that is so, and S; without icount the emulated time is the host's and
+/// the unit is ticks.
 #[derive(Clone, Copy, Debug)]
 pub struct Emulated<T> {
     shift: Option<u32>,
@@ -101,7 +103,8 @@ const LOOP: u32 = 1_000_000;
 const MAX_SHIFT: u32 = 10;
 
 impl<T: Counter> Emulated<T> {
-    /// Starts the counter and times the loop four times, which host time does not make agree by chance.
+    /// Starts the counter and times the loop four times, which host time does not make agree by
+    /// chance.
     pub fn calibrate() -> Self {
         T::start();
         let mut shift = None;
@@ -143,7 +146,8 @@ impl<T: Counter> Clock for Emulated<T> {
     }
 }
 
-/// The S at which [`LOOP`] instructions take `ticks` of a counter of `hertz`; the reading itself and the phase of the tick are allowed for.
+/// The S at which [`LOOP`] instructions take `ticks` of a counter of `hertz`; the reading itself
+/// and the phase of the tick are allowed for.
 fn shift_of(hertz: u32, ticks: u32) -> Option<u32> {
     (0..=MAX_SHIFT).find(|shift| {
         let exact = (u64::from(LOOP) * u64::from(hertz) / 1_000_000_000) << shift;

@@ -18,7 +18,9 @@ pub enum Code {
     ImageInvalid = 5,
     /// The image's network needs a larger arena or label map than this program was planned for.
     ArenaTooSmall = 6,
-    /// No engine for this image: half precision without feature `fp16`, 16-bit activations without feature `int16x8`, strips too long for its codes, more steps than [`crate::MAX_STEPS`], no plan.
+    /// No engine for this image: half precision without feature `fp16`, 16-bit activations without
+    /// feature `int16x8`, strips too long for its codes, more steps than [`crate::MAX_STEPS`], no
+    /// plan.
     Setup = 7,
     /// The image has no golden frame.
     NoGoldenFrame = 8,

@@ -1,4 +1,5 @@
-//! A serial NOR flash made of memory, for machines that have none. It understands the commands of [`crate::nor`], and can fail on purpose.
+//! A serial NOR flash made of memory, for machines that have none. It understands the commands of
+//! [`crate::nor`], and can fail on purpose.
 
 use core::cell::Cell;
 

@@ -1,4 +1,5 @@
-//! `faults`: streams weights from a flash that fails on purpose. Every fault must end in an error, and a frame after them must be right again.
+//! `faults`: streams weights from a flash that fails on purpose. Every fault must end in an error,
+//! and a frame after them must be right again.
 
 use core::cell::Cell;
 
@@ -40,7 +41,8 @@ impl Program for SameLabels<'_> {
     }
 }
 
-/// Puts every kind of fault at reads from the first to the last, with the image at the beginning of a flash of 2^`log` bytes. The result is the exit code.
+/// Puts every kind of fault at reads from the first to the last, with the image at the beginning of
+/// a flash of 2^`log` bytes. The result is the exit code.
 pub fn run_faults<C: Clock>(mut machine: Machine<C, NoMarker>, image: &[u8], log: u8, head: &mut [u8]) -> i32 {
     let (labels, reads) = (Cell::new(None), Cell::new(0));
     let mut run = |fault: Option<(usize, Fault)>| {
@@ -54,7 +56,8 @@ pub fn run_faults<C: Clock>(mut machine: Machine<C, NoMarker>, image: &[u8], log
     }
     let last = reads.get().saturating_sub(1);
     let mut cases = 0;
-    // The start, the head, groups while the image is checked, rows of the frame, groups of the frame, the last read.
+    // The start, the head, groups while the image is checked, rows of the frame, groups of the
+    // frame, the last read.
     for fault in [Fault::Error, Fault::Short, Fault::Flip] {
         for at in [0, 1, last / 4, last / 2, last.saturating_sub(40), last] {
             defmt::info!("{}", hrvit_log::Fault { kind: name(fault), read: at, of: last });

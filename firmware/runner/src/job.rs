@@ -18,7 +18,8 @@ use crate::{
     start::Placement,
 };
 
-/// The head that the program is built for, as its arena is: `HRVIT_HEAD`, a SegFormer where the variable is not set. The other one takes no flash.
+/// The head that the program is built for, as its arena is: `HRVIT_HEAD`, a SegFormer where the
+/// variable is not set. The other one takes no flash.
 pub const HEAD: Head = match option_env!("HRVIT_HEAD") {
     Some(name) if matches!(name.as_bytes(), b"classifier") => Head::Classifier,
     _ => Head::Segformer,
@@ -49,7 +50,8 @@ pub trait Golden {
     /// How far the result of such an image may be from the definition's.
     #[cfg(feature = "fp16")]
     fn bound(&self) -> Option<DriftBound>;
-    /// Magnitude of what the definition's step leaves behind, by its number among those in half precision.
+    /// Magnitude of what the definition's step leaves behind, by its number among those in half
+    /// precision.
     #[cfg(feature = "fp16")]
     fn magnitude(&mut self, number: usize) -> Option<StepMagnitude>;
 }

@@ -1,4 +1,5 @@
-//! Programs that every machine runs. A machine brings a clock, memory, the model image and perhaps a marker pin; the three programs are the same everywhere:
+//! Programs that every machine runs. A machine brings a clock, memory, the model image and perhaps
+//! a marker pin; the three programs are the same everywhere:
 //!
 //! | program | does |
 //! |---|---|
@@ -8,7 +9,8 @@
 //!
 //! A fourth, [`conformance`], needs no model.
 //!
-//! Logs are defmt messages in the words of [`report`]; a program ends with the number of its [`Code`].
+//! Logs are defmt messages in the words of [`report`]; a program ends with the number of its
+//! [`Code`].
 #![no_std]
 
 pub mod clock;
@@ -53,5 +55,6 @@ pub type Workers = pair::Pair;
 
 /// The most steps that a network may have.
 pub const MAX_STEPS: usize = 256;
-/// The stack that one frame may take, in bytes: 8 KB on microcontrollers; 256 KB on 64-bit machines, whose kernels keep a strip of attention there.
+/// The stack that one frame may take, in bytes: 8 KB on microcontrollers; 256 KB on 64-bit
+/// machines, whose kernels keep a strip of attention there.
 pub const STACK_BOUND: usize = if cfg!(target_pointer_width = "64") { 256 << 10 } else { 8 << 10 };

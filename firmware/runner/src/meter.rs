@@ -64,10 +64,12 @@ impl Default for Table {
 
 const IDLE: u32 = u32::MAX;
 
-/// Sums ticks per step. The clock is read when a step begins and ends, and whenever data was made: the time since the last reading belongs to the step that
-/// made it. So steps of the head that take turns are told apart, and no interval comes near the 2^32 ticks at which the clock wraps.
+/// Sums ticks per step. The clock is read when a step begins and ends, and whenever data was made:
+/// the time since the last reading belongs to the step that made it. So steps of the head that take
+/// turns are told apart, and no interval comes near the 2^32 ticks at which the clock wraps.
 ///
-/// The time between the end of one step and the begin of the next (paging its weights in) belongs to the next.
+/// The time between the end of one step and the begin of the next (paging its weights in) belongs
+/// to the next.
 pub struct Meter<'m, C, M> {
     clock: &'m C,
     marker: &'m M,
@@ -108,7 +110,8 @@ impl<'m, C: Clock, M: Marker> Meter<'m, C, M> {
         self.readings.get()
     }
 
-    /// Ticks of a thousand readings, by the way that the engine takes to an observer. Clears everything measured.
+    /// Ticks of a thousand readings, by the way that the engine takes to an observer. Clears
+    /// everything measured.
     pub fn cost_of_a_thousand(&self) -> u64 {
         let observer: &dyn Observer = black_box(self);
         let info = StepInfo { id: StepId(0), step: Step::Stem, macs: 0 };
@@ -158,7 +161,8 @@ impl<C: Clock, M: Marker> Observer for Meter<'_, C, M> {
     }
 
     fn tile(&self, tile: Tile<'_>) {
-        // What steps leave behind comes from the first core, whose time is measured; the rest may come from the second one too.
+        // What steps leave behind comes from the first core, whose time is measured; the rest may
+        // come from the second one too.
         if cfg!(feature = "two-cores") && tile.op.is_some() {
             return;
         }

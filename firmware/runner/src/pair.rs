@@ -8,7 +8,8 @@ use core::{
 
 use hrvit_core::Executor;
 
-/// Both cores. The second one works once it [`attend`]s; until then the first one does all there is to do, and can tell what the second one would have saved.
+/// Both cores. The second one works once it [`attend`]s; until then the first one does all there is
+/// to do, and can tell what the second one would have saved.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pair {
     /// A clock for what the second core would save, where there is none.
@@ -27,12 +28,14 @@ struct Errand {
 
 struct Place(UnsafeCell<Errand>);
 
-// SAFETY: the first core writes before it asks, the second one reads after that and before it is done, which the first one waits for.
+// SAFETY: the first core writes before it asks, the second one reads after that and before it is
+// done, which the first one waits for.
 unsafe impl Sync for Place {}
 
 static ERRAND: Place = Place(UnsafeCell::new(Errand { first: 0, end: 0, work: None }));
-/// How often the second core was asked for something, and which of these it has done. Each is written by one core alone: no atomic change is needed, which not every
-/// chip's memory knows between its cores.
+/// How often the second core was asked for something, and which of these it has done. Each is
+/// written by one core alone: no atomic change is needed, which not every chip's memory knows
+/// between its cores.
 static ASKED: AtomicU32 = AtomicU32::new(0);
 static DONE: AtomicU32 = AtomicU32::new(0);
 /// Whether there is a second core.
@@ -42,7 +45,8 @@ static SAVED: [AtomicU32; 2] = [const { AtomicU32::new(0) }; 2];
 
 /// Wakes the other core, if it [`rest`]s.
 fn signal() {
-    // SAFETY: an instruction that changes nothing but whether the other core sleeps. Memory is not declared untouched: what was written comes before.
+    // SAFETY: an instruction that changes nothing but whether the other core sleeps. Memory is not
+    // declared untouched: what was written comes before.
     #[cfg(target_arch = "arm")]
     unsafe {
         core::arch::asm!("dsb", "sev", options(nostack, preserves_flags))
@@ -60,7 +64,8 @@ fn rest() {
     core::hint::spin_loop();
 }
 
-/// The second core's program from its start on: its half of every step. To be called by one core, once.
+/// The second core's program from its start on: its half of every step. To be called by one core,
+/// once.
 pub fn attend() -> ! {
     let mut done = DONE.load(Relaxed);
     ATTENDS.store(1, Release);
@@ -118,9 +123,11 @@ impl Executor for Pair {
         if jobs < 2 || !is_attended() {
             return self.alone((own, jobs), work);
         }
-        // SAFETY: the reference is used by the second core alone, and not after it is done, which is waited for below; nothing on the way there can unwind.
+        // SAFETY: the reference is used by the second core alone, and not after it is done, which
+        // is waited for below; nothing on the way there can unwind.
         let work_there = unsafe { transmute::<&Work<'_>, &'static Work<'static>>(work) };
-        // SAFETY: the second core has done what it was asked before, and reads this after it is asked again.
+        // SAFETY: the second core has done what it was asked before, and reads this after it is
+        // asked again.
         unsafe { *ERRAND.0.get() = Errand { first: own, end: jobs, work: Some(work_there) } };
         let number = ASKED.load(Relaxed).wrapping_add(1);
         ASKED.store(number, Release);

@@ -21,8 +21,9 @@ pub struct Planned {
     pub frames: u32,
 }
 
-/// Declares, in a machine's crate, the constants that its build script planned, the statics of the arena's sections, and `fn planned() -> Planned`, which zeroes these
-/// and hands them out. To be called once; a second call panics.
+/// Declares, in a machine's crate, the constants that its build script planned, the statics of the
+/// arena's sections, and `fn planned() -> Planned`, which zeroes these and hands them out. To be
+/// called once; a second call panics.
 #[macro_export]
 macro_rules! planned {
     () => {
@@ -68,10 +69,12 @@ pub mod declare {
     pub use super::clear;
 }
 
-/// Writes zeros to each memory from its start up to its end: that of statics that start-up code does not initialise. Panics when it is called again.
+/// Writes zeros to each memory from its start up to its end: that of statics that start-up code
+/// does not initialise. Panics when it is called again.
 ///
 /// # Safety
-/// In between lies memory of statics whose initial value is all zeros and that nothing has used yet.
+/// In between lies memory of statics whose initial value is all zeros and that nothing has used
+/// yet.
 pub unsafe fn clear(memories: [(*mut u32, *mut u32); 2]) {
     static CLEARED: AtomicBool = AtomicBool::new(false);
     // Not a swap: nothing else runs yet.

@@ -1,5 +1,6 @@
-//! Frames that come over a serial port, a row at a time. The program asks for each row in its log, and whoever listens answers ([`hrvit_log::answer`]): nothing has to
-//! hold a whole frame, and nothing comes while the processor does something else.
+//! Frames that come over a serial port, a row at a time. The program asks for each row in its log,
+//! and whoever listens answers ([`hrvit_log::answer`]): nothing has to hold a whole frame, and
+//! nothing comes while the processor does something else.
 
 use defmt::Format;
 use hrvit_log::{Want, answer};
@@ -16,7 +17,8 @@ const STALE: usize = 1 << 16;
 pub struct Port {
     /// The next byte that has come, if one has.
     pub receive: fn() -> Option<u8>,
-    /// Times that the first row of a frame is asked for, half a second apart, before nobody is taken to be there.
+    /// Times that the first row of a frame is asked for, half a second apart, before nobody is
+    /// taken to be there.
     pub patience: u16,
 }
 
@@ -140,7 +142,8 @@ mod tests {
         Rows { port: Port { receive, patience: 3 }, clock, frame: 7, rows: 2, want: |_| () }
     }
 
-    /// The `at`-th byte of an answer to frame 7, row 1: noise, then the row, its last pixel as given.
+    /// The `at`-th byte of an answer to frame 7, row 1: noise, then the row, its last pixel as
+    /// given.
     fn answered(at: usize, last: u8) -> Option<u8> {
         let mut sent = PIXELS;
         sent[5] = last;
@@ -160,7 +163,8 @@ mod tests {
     #[test]
     fn a_damaged_row_is_asked_for_again() {
         static AT: AtomicUsize = AtomicUsize::new(0);
-        // What is asked for first is an end, as nothing is stale; each answer then ends before the next question.
+        // What is asked for first is an end, as nothing is stale; each answer then ends before the
+        // next question.
         fn receive() -> Option<u8> {
             let at = AT.fetch_add(1, Relaxed);
             match at {

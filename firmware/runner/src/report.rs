@@ -31,7 +31,8 @@ pub fn run<S: ModelSource, G>(job: &Job<'_, S, G>, clock: &impl Clock, frames: u
     defmt::info!("{}", run);
 }
 
-/// One step: `ticks` over all frames in the clock's unit, multiply-accumulates of one frame, CRC of its tensor.
+/// One step: `ticks` over all frames in the clock's unit, multiply-accumulates of one frame, CRC of
+/// its tensor.
 pub fn step(plan: &Plan, (id, step): (StepId, Step), ticks: u64, crc: u32) {
     let macs = plan.macs(step);
     defmt::info!("{}", hrvit_log::Step { id: id.0, kind: step.kind(), name: step, ticks, macs, crc: Crc(crc) });

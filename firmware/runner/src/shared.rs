@@ -41,7 +41,8 @@ impl<R: ReadImage> ReadImage for Shared<'_, R> {
     }
 }
 
-/// The golden frame on a flash: its rows are fetched as the engine asks for them, and checked when all have come by.
+/// The golden frame on a flash: its rows are fetched as the engine asks for them, and checked when
+/// all have come by.
 #[derive(Debug)]
 pub struct StreamedGolden<'r, R> {
     reader: Shared<'r, R>,

@@ -39,7 +39,8 @@ impl Spread {
         self.sum.checked_div(self.count.into()).unwrap_or(0)
     }
 
-    /// Standard deviation of one growth, rounded down; 0 of fewer than two, the largest number where it cannot be told.
+    /// Standard deviation of one growth, rounded down; 0 of fewer than two, the largest number
+    /// where it cannot be told.
     pub fn deviation(&self) -> u64 {
         let Some(free) = self.count.checked_sub(1).filter(|free| *free > 0) else { return 0 };
         if self.squares == u64::MAX {

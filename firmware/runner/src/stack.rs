@@ -3,7 +3,8 @@
 use core::ptr;
 
 const PAINT: u32 = 0x5ac3_5ac3;
-/// Words next to the stack pointer that are left alone while painting and reading, which need none of their own.
+/// Words next to the stack pointer that are left alone while painting and reading, which need none
+/// of their own.
 const SPARED: usize = 8;
 /// The most words that are painted: four times the bound.
 const MOST: usize = crate::STACK_BOUND;
@@ -23,8 +24,9 @@ fn stack_pointer() -> usize {
     pointer
 }
 
-/// Calls `work` and returns what it returned, with the bytes of stack that it took (rounded up to a word, the spared words included). If the stack's end is
-/// nearer than it goes, the result is the room there was.
+/// Calls `work` and returns what it returned, with the bytes of stack that it took (rounded up to a
+/// word, the spared words included). If the stack's end is nearer than it goes, the result is the
+/// room there was.
 ///
 /// # Safety
 /// From `lowest` up to the stack pointer there is stack: memory that nothing else uses.
@@ -34,7 +36,8 @@ pub unsafe fn measure<T>(lowest: usize, work: impl FnOnce() -> T) -> (T, usize) 
     let words = (top.saturating_sub(lowest) / 4).saturating_sub(SPARED + 1).min(MOST);
     let first = top.wrapping_sub(4 * SPARED) as *mut u32;
     for word in 0..words {
-        // SAFETY: these words lie below the stack pointer and not below `lowest`: the caller vouches for them.
+        // SAFETY: these words lie below the stack pointer and not below `lowest`: the caller
+        // vouches for them.
         unsafe { ptr::write_volatile(first.wrapping_sub(word), PAINT) };
     }
     let result = work();

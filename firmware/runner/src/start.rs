@@ -87,7 +87,8 @@ pub fn run<P: Program, C: Clock, M: Marker>(program: P, machine: Machine<C, M>, 
     exit_code(run_image(&program, machine, image))
 }
 
-/// Reads the image's head from `reader` into `head`, checks the whole image, and runs `program` with weights that are paged in. The result is the exit code.
+/// Reads the image's head from `reader` into `head`, checks the whole image, and runs `program`
+/// with weights that are paged in. The result is the exit code.
 pub fn run_streamed<P, C, M, R>(program: P, mut machine: Machine<C, M>, reader: R, head: &mut [u8]) -> i32
 where
     P: Program,
@@ -177,7 +178,8 @@ fn plan_for(model: &ModelHead<'_>) -> PlanBuilder {
     if cfg!(any(feature = "fp16", feature = "int16x8")) { plan } else { plan.precisions(WideParts::NONE) }
 }
 
-/// The golden frame; where they can be addressed the definition's logits of an image with half-precision steps, and the frames behind the image.
+/// The golden frame; where they can be addressed the definition's logits of an image with
+/// half-precision steps, and the frames behind the image.
 struct Frames<'g, G> {
     golden: G,
     logits: Option<&'g [Logit]>,
@@ -211,7 +213,8 @@ where
     program.run(&mut job, clock, marker)
 }
 
-/// Whether arena, label map and tables are large enough for the image; returns the label map cut to size.
+/// Whether arena, label map and tables are large enough for the image; returns the label map cut to
+/// size.
 fn check_memory<'l>(model: &ModelHead<'_>, plan: &Plan, arena: &[u8], labels: &'l mut [u8]) -> Result<&'l mut [u8], Code> {
     let head = plan.network().head;
     if head != HEAD {

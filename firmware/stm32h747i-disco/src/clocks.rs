@@ -1,4 +1,5 @@
-//! Clocks from the internal 64 MHz oscillator. The SMPS that the board is delivered with reaches voltage scale 1, 400 MHz; scale 0 and 480 MHz need the LDO.
+//! Clocks from the internal 64 MHz oscillator. The SMPS that the board is delivered with reaches
+//! voltage scale 1, 400 MHz; scale 0 and 480 MHz need the LDO.
 
 use embassy_stm32::{
     Config,

@@ -1,7 +1,9 @@
-//! The board's serial flash (Micron MT25TL01G: two chips of 64 MB, read side by side), mapped to memory.
+//! The board's serial flash (Micron MT25TL01G: two chips of 64 MB, read side by side), mapped to
+//! memory.
 //!
-//! In dual mode each chip holds every other byte: so does the loader of STM32CubeProgrammer write it. That loader, and ST's demonstration, leave both chips on four
-//! lines, or at both edges, which outlasts resets of the processor: they are reset first.
+//! In dual mode each chip holds every other byte: so does the loader of STM32CubeProgrammer write
+//! it. That loader, and ST's demonstration, leave both chips on four lines, or at both edges, which
+//! outlasts resets of the processor: they are reset first.
 
 use embassy_stm32::{
     Peri,
@@ -51,7 +53,8 @@ impl defmt::Format for Unknown {
     }
 }
 
-/// Maps the flash and returns it: quad output reads at an eighth of the processor's clock (50 or 60 MHz), 8 bits at a time.
+/// Maps the flash and returns it: quad output reads at an eighth of the processor's clock (50 or 60
+/// MHz), 8 bits at a time.
 pub fn map(pins: Pins) -> Result<&'static [u8], Unknown> {
     let (d0, d1, d2, d3) = pins.second;
     for mut line in [Flex::new(d0), Flex::new(d1), Flex::new(d2), Flex::new(d3)] {
@@ -89,7 +92,8 @@ fn command(instruction: u8, lines: QspiWidth) -> TransferConfig {
     TransferConfig { iwidth: lines, awidth: QspiWidth::NONE, dwidth: QspiWidth::NONE, instruction, address: None, dummy: DummyCycles::_0 }
 }
 
-/// Back to one line and one edge. Instructions are read at one edge in every mode; where an address follows them, it may be at both.
+/// Back to one line and one edge. Instructions are read at one edge in every mode; where an address
+/// follows them, it may be at both.
 fn reset(qspi: &mut Qspi<'static, peripherals::QUADSPI, Blocking>) {
     for lines in [QspiWidth::QUAD, QspiWidth::SING] {
         for instruction in [RESET_ENABLE, RESET] {
@@ -117,13 +121,15 @@ fn millisecond() {
     cortex_m::asm::delay(crate::clocks::HERTZ / 1000);
 }
 
-/// Keeps speculative reads of the Cortex-M7 within the flash: the controller would wait for ever on an address behind it.
+/// Keeps speculative reads of the Cortex-M7 within the flash: the controller would wait for ever on
+/// an address behind it.
 fn fence() {
     /// Execute never, no access, strongly ordered: 256 MB.
     const BEHIND: (u32, u32) = (1 << 28, 27 << 1 | 1);
     /// Execute never, read only, normal memory, write-through: 128 MB.
     const FLASH: (u32, u32) = (1 << 28 | 6 << 24 | 1 << 17, 26 << 1 | 1);
-    // SAFETY: nothing else uses the memory protection unit, and both regions cover the flash's addresses only.
+    // SAFETY: nothing else uses the memory protection unit, and both regions cover the flash's
+    // addresses only.
     unsafe {
         let mpu = cortex_m::Peripherals::steal().MPU;
         for (number, (attributes, size)) in (0..).zip([BEHIND, FLASH]) {

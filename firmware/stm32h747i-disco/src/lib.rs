@@ -1,4 +1,5 @@
-//! STM32H747I-DISCO: Cortex-M7 at 400 MHz (480 MHz on a board that was changed to LDO supply), 512 KB of AXI SRAM, 128 MB of serial flash.
+//! STM32H747I-DISCO: Cortex-M7 at 400 MHz (480 MHz on a board that was changed to LDO supply), 512
+//! KB of AXI SRAM, 128 MB of serial flash.
 #![no_std]
 
 use core::mem::MaybeUninit;

@@ -14,7 +14,8 @@ use stm32_metapac as _;
 runner::planned!();
 
 const SPEED: Speed = if cfg!(feature = "nominal") { Speed::NOMINAL } else { Speed::FULL };
-/// The beginning of the flash is the program's, if it starts from there: slots for model images follow.
+/// The beginning of the flash is the program's, if it starts from there: slots for model images
+/// follow.
 const PROGRAM: usize = 1 << 20;
 
 /// Runs `program` and shows its exit code. To be called once.

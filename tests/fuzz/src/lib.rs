@@ -1,4 +1,5 @@
-//! Bodies of the fuzz targets. Each takes any bytes, panics on a finding and says what became of the input.
+//! Bodies of the fuzz targets. Each takes any bytes, panics on a finding and says what became of
+//! the input.
 //!
 //! | target | what it feeds | what must hold |
 //! |---|---|---|

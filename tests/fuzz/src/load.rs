@@ -11,8 +11,9 @@ use crate::{Choices, Verdict};
 /// Sizes that every loaded network is planned for.
 const SIZES: [(u16, u16); 3] = [(32, 32), (224, 224), (4096, 4096)];
 
-/// Loads bytes as a model image: as they are, or behind the first bytes of a valid one with its CRCs mended. Panics where memory and stream do not agree on
-/// whether it is valid, where a valid one cannot be read back, or where its network has neither a plan nor a reason.
+/// Loads bytes as a model image: as they are, or behind the first bytes of a valid one with its
+/// CRCs mended. Panics where memory and stream do not agree on whether it is valid, where a valid
+/// one cannot be read back, or where its network has neither a plan nor a reason.
 pub fn load(data: &[u8]) -> Verdict {
     let mut choices = Choices::new(data);
     let image = made(&mut choices);

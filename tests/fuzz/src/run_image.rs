@@ -18,8 +18,9 @@ const MOST_PIXELS: usize = 64 * 96;
 /// So do networks of more steps.
 const MOST_STEPS: usize = 60;
 
-/// Runs an edited image on every instruction set of this processor. Panics where one leaves another tensor than plain code, where plain code leaves another than
-/// the simulator, or where a half-precision tensor holds a number that is not finite.
+/// Runs an edited image on every instruction set of this processor. Panics where one leaves another
+/// tensor than plain code, where plain code leaves another than the simulator, or where a
+/// half-precision tensor holds a number that is not finite.
 pub fn run_image(data: &[u8]) -> Verdict {
     let mut choices = Choices::new(data);
     let tiling = tiling(&mut choices);
@@ -97,7 +98,8 @@ fn tensors(kernels: Kernels, model: &Model<'_>, plan: &Plan, frame: &[u8]) -> Re
     Ok(observer.into_inner())
 }
 
-/// How many steps come before the first half-precision one: their tensors are alike on every instruction set.
+/// How many steps come before the first half-precision one: their tensors are alike on every
+/// instruction set.
 fn integer_steps(model: &Model<'_>, halves: Parts) -> usize {
     let network = &model.meta().network;
     network.steps().take_while(|step| !halves.contains(network, *step)).count()

@@ -53,7 +53,8 @@ pub fn spec(data: &[u8]) -> Verdict {
 fn list(network: &Network) -> usize {
     let spec = &network.spec;
     let blocks: usize = spec.blocks.iter().flatten().map(|&blocks| 2 * usize::from(blocks)).sum();
-    // Per branch of a later module a fusion, an embedding and a norm; the first module has its norm only.
+    // Per branch of a later module a fusion, an embedding and a norm; the first module has its norm
+    // only.
     let others: usize = (1..spec.modules()).map(|module| 3 * spec.branches(module)).sum();
     let expected = 2 + blocks + others + if network.head == Head::Segformer { 2 } else { 5 };
     let mut last = None;

@@ -1,4 +1,5 @@
-//! Memory that reading a checkpoint takes, counted by the allocator. One test, in a program of its own: the count is the whole program's.
+//! Memory that reading a checkpoint takes, counted by the allocator. One test, in a program of its
+//! own: the count is the whole program's.
 
 use hrvit_fuzz::CheckpointFile;
 use hrvit_tests::rng::Rng;

@@ -1,8 +1,10 @@
-//! Every target's body on random bytes of fixed seeds: a short round of what the fuzzer does for hours.
+//! Every target's body on random bytes of fixed seeds: a short round of what the fuzzer does for
+//! hours.
 
 use hrvit_fuzz::{TARGETS, Tally, seeded_input};
 
-/// Runs a target on `count` inputs of up to `longest` bytes. Fails if fewer than `accepted` of them are valid: what is refused at the door tests nothing.
+/// Runs a target on `count` inputs of up to `longest` bytes. Fails if fewer than `accepted` of them
+/// are valid: what is refused at the door tests nothing.
 fn round(target: &str, count: u64, longest: u32, accepted: u64) {
     let (_, body) = TARGETS.iter().find(|(name, _)| *name == target).unwrap_or_else(|| panic!("no target {target}"));
     let (mut tally, mut data) = (Tally::ZERO, Vec::new());

@@ -1,6 +1,7 @@
 //! Sections 1 and 5 of the contract: the one rounding rule, saturation, the reciprocal square root.
 
-/// `floor((numerator + 2^(shift-1)) / 2^shift)`: rounding to the nearest, ties towards plus infinity; `shift` of 1 or more.
+/// `floor((numerator + 2^(shift-1)) / 2^shift)`: rounding to the nearest, ties towards plus
+/// infinity; `shift` of 1 or more.
 pub fn round_shift(numerator: i64, shift: u32) -> i64 {
     let unit = 1i64 << shift;
     (numerator + unit / 2).div_euclid(unit)
@@ -19,7 +20,8 @@ pub fn saturate16(value: i64) -> i64 {
     value.clamp(-32768, 32767)
 }
 
-/// `(r, k)` with `r / 2^k` close to `2^10 / sqrt(var)`: an even normalising shift, a seed of 16 bits out of 96, one Newton step `y (3 - m y^2) / 2`.
+/// `(r, k)` with `r / 2^k` close to `2^10 / sqrt(var)`: an even normalising shift, a seed of 16
+/// bits out of 96, one Newton step `y (3 - m y^2) / 2`.
 pub fn rsqrt(var: u64) -> (i64, u32) {
     assert!(var > 0, "a variance with eps is positive");
     // n = var * 4^j in [2^62, 2^64).

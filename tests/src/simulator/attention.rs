@@ -6,7 +6,8 @@ use super::arithmetic::{requantise, round_shift, saturate16};
 use super::operator::{Operator, Operators};
 use super::{Tensor, convolution, elementwise, normalise};
 
-/// `x + to_out(Hardswish(attention + DW3x3(Hardswish(v)))) + DES(x)`, strips `window` tokens high (horizontal heads) or wide (vertical heads).
+/// `x + to_out(Hardswish(attention + DW3x3(Hardswish(v)))) + DES(x)`, strips `window` tokens high
+/// (horizontal heads) or wide (vertical heads).
 pub fn block(operators: &Operators<'_>, exp: &[u16], window: usize, x: &Tensor) -> Tensor {
     let normed = normalise::layer_norm(&operators.only(OpKind::AttnNorm), x);
     let qkv_op = operators.only(OpKind::Qkv);
@@ -101,7 +102,8 @@ fn softmax(scores: &Operator<'_>, exp: &[u16], head: usize, query: &[i32], keys:
     (0..query.len()).map(channel).collect()
 }
 
-/// [`softmax`] of 16-bit codes: the exponent table is interpolated, sums have 64 bits, the mean has 2 fractional bits.
+/// [`softmax`] of 16-bit codes: the exponent table is interpolated, sums have 64 bits, the mean has
+/// 2 fractional bits.
 fn wide_softmax(scores: &Operator<'_>, exp: &[u16], head: usize, query: &[i32], keys: &[&[i32]]) -> Vec<i64> {
     let logit = |key: &[i32]| -> i64 { query.iter().zip(key).map(|(&q, &v)| i64::from(q) * i64::from(v)).sum() };
     let logits: Vec<i64> = keys.iter().map(|key| logit(key)).collect();

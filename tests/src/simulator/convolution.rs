@@ -1,4 +1,5 @@
-//! Dense and depthwise convolutions; a linear operator is a dense one of kernel 1. `finish(rq, channel)` stores.
+//! Dense and depthwise convolutions; a linear operator is a dense one of kernel 1.
+//! `finish(rq, channel)` stores.
 
 use super::Tensor;
 use super::operator::Operator;
@@ -45,7 +46,8 @@ pub fn dense(operator: &Operator<'_>, input: &Tensor, finish: impl Fn(i64, usize
     })
 }
 
-/// The stem's first convolution: padded taps hold code 0, and the bias has a variant for the upper row and for the left column.
+/// The stem's first convolution: padded taps hold code 0, and the bias has a variant for the upper
+/// row and for the left column.
 pub fn stem(operator: &Operator<'_>, input: &Tensor) -> Tensor {
     let channels = usize::from(operator.shape.cout);
     Tensor::build(out_map(operator, input), channels, |y, x, c| {

@@ -1,5 +1,6 @@
-//! A second implementation of `docs/quantisation.md`, as plain as can be: whole maps, one index loop per formula, 64-bit arithmetic with floor division. It shares
-//! no code with the engine or its kernels and judges both.
+//! A second implementation of `docs/quantisation.md`, as plain as can be: whole maps, one index
+//! loop per formula, 64-bit arithmetic with floor division. It shares no code with the engine or
+//! its kernels and judges both.
 
 mod arithmetic;
 mod attention;
@@ -79,12 +80,14 @@ impl StepTensor {
     }
 }
 
-/// Runs `frame`, `[height, width, 3]`, through `model`: the tensor of every step in canonical order.
+/// Runs `frame`, `[height, width, 3]`, through `model`: the tensor of every step in canonical
+/// order.
 pub fn simulate(model: &Model<'_>, size: Size, frame: &[u8]) -> Vec<StepTensor> {
     let network = &model.meta().network;
     let pixels = (usize::from(size.height), usize::from(size.width));
     let frame = Tensor::build(pixels, 3, |y, x, c| i64::from(frame[(y * pixels.1 + x) * 3 + c]));
-    // The residual streams, and the s8 maps between fusion and embedding or inside the classification head.
+    // The residual streams, and the s8 maps between fusion and embedding or inside the
+    // classification head.
     let mut x: [Tensor; BRANCHES] = Default::default();
     let mut maps: [Tensor; BRANCHES] = Default::default();
     let mut results: Vec<StepTensor> = Vec::new();
@@ -160,7 +163,8 @@ fn activated(act: &operator::Operator<'_>, convolution: &operator::Operator<'_>,
     if act.wide { act.look_up(rq) } else { act.table8(convolution.index(rq)).into() }
 }
 
-/// `GELU(sum of the terms)`: the branch itself, branches of higher resolution by strided depthwise and 1x1, branches of lower resolution by 1x1 and repetition.
+/// `GELU(sum of the terms)`: the branch itself, branches of higher resolution by strided depthwise
+/// and 1x1, branches of lower resolution by 1x1 and repetition.
 fn fusion(operators: &Operators<'_>, size: Size, branch: u8, x: &[Tensor; BRANCHES]) -> Tensor {
     let act = operators.only(OpKind::FusionAct);
     let width = usize::from(act.shape.cout);

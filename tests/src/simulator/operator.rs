@@ -61,7 +61,8 @@ impl Operator<'_> {
         (rq + i64::from(record.zero)).clamp(record.lo.into(), record.hi.into())
     }
 
-    /// `table[i] + (table[i + 1] - table[i]) * g / 64` of the code `x`, rounded: `i` its upper 10 bits counted from the lowest code, `g` its lower 6.
+    /// `table[i] + (table[i + 1] - table[i]) * g / 64` of the code `x`, rounded: `i` its upper 10
+    /// bits counted from the lowest code, `g` its lower 6.
     pub fn interpolate(&self, x: i64) -> i64 {
         let (i, g) = ((x + 32768) / 64, (x + 32768) % 64);
         let entry = |i: i64| i64::from(self.params.table16[i as usize]);

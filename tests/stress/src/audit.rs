@@ -30,14 +30,15 @@ pub enum Audit {
     Written {
         /// Complaints of other frames.
         complaints: Vec<String>,
-        /// The same of classes that the frames that calibrated hardly show, which `hrvit quantize` lists as not judged.
+        /// The same of classes that the frames that calibrated hardly show, which `hrvit quantize`
+        /// lists as not judged.
         not_judged: Vec<String>,
     },
 }
 
 impl Judge {
-    /// Quantises `checkpoint`, gates the image on the frames that calibrated it and judges what passes on other frames; both against the float network of
-    /// `checkpoint` itself.
+    /// Quantises `checkpoint`, gates the image on the frames that calibrated it and judges what
+    /// passes on other frames; both against the float network of `checkpoint` itself.
     ///
     /// # Errors
     /// If a frame does not fit.

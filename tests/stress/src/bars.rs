@@ -7,7 +7,8 @@ use crate::edits::{Family, Kind};
 use crate::judge::bundled;
 use crate::table::Outcome;
 
-/// Agreement is judged of at least this many decisions: of a classifier's few frames one is whole points.
+/// Agreement is judged of at least this many decisions: of a classifier's few frames one is whole
+/// points.
 const DECISIONS: usize = 1000;
 
 /// Bars of every group of edits.

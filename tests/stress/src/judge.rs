@@ -99,7 +99,8 @@ fn stretched(path: &Path, size: Size) -> Result<RgbImage> {
 }
 
 impl Judge {
-    /// Every other one of the bundled calibration frames, and all other bundled frames to measure on, at `size`.
+    /// Every other one of the bundled calibration frames, and all other bundled frames to measure
+    /// on, at `size`.
     ///
     /// # Errors
     /// If a frame cannot be read.
@@ -112,8 +113,9 @@ impl Judge {
         Ok(Self { size, calibration: Pictures(calibration), validation, kernels: Kernels::detect(), precision, techniques: Techniques::ALL })
     }
 
-    /// Frames of the folders that `HRVIT_STRESS_CALIB` and `HRVIT_STRESS_VAL` name, at the size in `HRVIT_STRESS_SIZE`; [`Judge::bundled`] without them.
-    /// `HRVIT_STRESS_WITHOUT` names techniques of the quantiser that are left out.
+    /// Frames of the folders that `HRVIT_STRESS_CALIB` and `HRVIT_STRESS_VAL` name, at the size in
+    /// `HRVIT_STRESS_SIZE`; [`Judge::bundled`] without them. `HRVIT_STRESS_WITHOUT` names
+    /// techniques of the quantiser that are left out.
     ///
     /// # Errors
     /// If only one folder is named, a frame cannot be read or there is no such technique.
@@ -140,7 +142,8 @@ impl Judge {
         logits(checkpoint, self.size, &self.validation)
     }
 
-    /// `checkpoint` with the mean over all frames taken off every class's logit, so that frames differ in what synthetic weights pick.
+    /// `checkpoint` with the mean over all frames taken off every class's logit, so that frames
+    /// differ in what synthetic weights pick.
     ///
     /// # Errors
     /// If the network has no logits.
@@ -240,7 +243,8 @@ impl Judge {
         logits.labels_at(&Placement::WHOLE, height, width)
     }
 
-    /// Judges `case`, an edit of the network whose logits are `unedited`, against the float network that its family is judged by.
+    /// Judges `case`, an edit of the network whose logits are `unedited`, against the float network
+    /// that its family is judged by.
     ///
     /// # Errors
     /// If the edited network is refused.

@@ -9,7 +9,8 @@
 //! | [`table`] | outcomes of many edits, their worst and median |
 //! | [`bars`] | what outcomes must meet |
 //!
-//! Everything follows from seeds. `tests/preserving.rs` proves in float that edits keep what they claim to keep; `tests/stress.rs` judges.
+//! Everything follows from seeds. `tests/preserving.rs` proves in float that edits keep what they
+//! claim to keep; `tests/stress.rs` judges.
 #![forbid(unsafe_code)]
 
 pub mod audit;

@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 use hrvit_format::Network;
 use hrvit_reference::{Checkpoint, Tensor};
 
-/// Tensors of one network by name. Asking for one that the network has not is a mistake of an edit: it panics and names the tensor.
+/// Tensors of one network by name. Asking for one that the network has not is a mistake of an edit:
+/// it panics and names the tensor.
 #[derive(Clone, Debug)]
 pub struct Tensors {
     network: Network,

@@ -30,7 +30,8 @@ fn difference(exact: &Map, found: &Map) -> f64 {
     (noise / deviation).sqrt()
 }
 
-/// Every exact kind at `seeds` seeds each, at two in a debug build. At least one edit per seed must be held to the bits.
+/// Every exact kind at `seeds` seeds each, at two in a debug build. At least one edit per seed must
+/// be held to the bits.
 fn exact_edits_keep_the_logits(checkpoint: &Checkpoint, frame: &Frame, seeds: u64) {
     let seeds = if cfg!(debug_assertions) { 2 } else { seeds };
     let unedited = logits(checkpoint.clone(), frame);
@@ -84,7 +85,8 @@ fn decisions_are_kept() {
     let unpicked: Vec<usize> = (0..11).filter(|class| !first.contains(class)).collect();
     assert!(!unpicked.is_empty(), "a frame of noise shows every class");
     for (kind, seed) in Kind::DECISION.into_iter().flat_map(|kind| (0..8).map(move |seed| (kind, seed))) {
-        // Without classes that are never picked, the network that the edit is compared with has some.
+        // Without classes that are never picked, the network that the edit is compared with has
+        // some.
         let case = Case::edited(&checkpoint, kind, seed, if seed < 4 { &unpicked } else { &[] }).unwrap();
         let unedited = argmax(&logits(case.base_checkpoint().unwrap(), &frame));
         let edited = argmax(&logits(case.checkpoint().unwrap(), &frame));

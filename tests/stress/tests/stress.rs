@@ -112,31 +112,37 @@ fn sweep(bench: &Bench) {
     hold(&bench.edits(exact(seeds).chain(others)).unwrap()).unwrap();
 }
 
-/// `cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture sweep_of_the_bundled_network`; `HRVIT_STRESS_SEEDS` exact edits (60),
-/// `HRVIT_STRESS_PRECISION` int8, int16x8 or auto; `HRVIT_STRESS_KINDS` only these kinds of edits (`Unread,Stream`); `HRVIT_STRESS_SIZE` (64x96),
-/// `HRVIT_STRESS_CALIB` and `HRVIT_STRESS_VAL` folders of other frames than the bundled ones; `HRVIT_STRESS_WITHOUT` techniques to leave out (`smoothing,weight-clip`).
+/// `cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture sweep_of_the_bundled_network`;
+/// `HRVIT_STRESS_SEEDS` exact edits (60), `HRVIT_STRESS_PRECISION` int8, int16x8 or auto;
+/// `HRVIT_STRESS_KINDS` only these kinds of edits (`Unread,Stream`); `HRVIT_STRESS_SIZE` (64x96),
+/// `HRVIT_STRESS_CALIB` and `HRVIT_STRESS_VAL` folders of other frames than the bundled ones;
+/// `HRVIT_STRESS_WITHOUT` techniques to leave out (`smoothing,weight-clip`).
 #[test]
 #[ignore = "takes minutes"]
 fn sweep_of_the_bundled_network() {
     sweep(&Bench::new(judge::nano().unwrap(), precision_of_environment().unwrap()).unwrap());
 }
 
-/// `cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture sweep_of_a_classifier`, with the same environment.
+/// `cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture sweep_of_a_classifier`,
+/// with the same environment.
 #[test]
 #[ignore = "takes minutes"]
 fn sweep_of_a_classifier() {
     sweep(&Bench::balanced(&judge::synthetic("nano", Head::Classifier, 10).unwrap(), precision_of_environment().unwrap()).unwrap());
 }
 
-/// `cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture sweep_of_b1`, with the same environment.
+/// `cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture sweep_of_b1`, with
+/// the same environment.
 #[test]
 #[ignore = "takes many minutes"]
 fn sweep_of_b1() {
     sweep(&Bench::balanced(&judge::synthetic("b1", Head::Segformer, 19).unwrap(), precision_of_environment().unwrap()).unwrap());
 }
 
-/// `cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture random_edits`: `HRVIT_STRESS_SEEDS` networks (2000) from `HRVIT_STRESS_FIRST` on with one edit of
-/// any kind each, quantised from 8 frames. None may be refused, and none may pass the gate that other frames refuse by more than 2 points.
+/// `cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture random_edits`:
+/// `HRVIT_STRESS_SEEDS` networks (2000) from `HRVIT_STRESS_FIRST` on with one edit of any kind
+/// each, quantised from 8 frames. None may be refused, and none may pass the gate that other frames
+/// refuse by more than 2 points.
 #[test]
 #[ignore = "takes an hour"]
 fn random_edits_are_not_refused_and_do_not_pass_the_gate_in_vain() {
@@ -196,14 +202,16 @@ fn combinations_on_the_bundled_network() {
     combine(&Bench::new(judge::nano().unwrap(), precision_of_environment().unwrap()).unwrap());
 }
 
-/// `cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture combinations_on_a_classifier`, with the same environment.
+/// `cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture combinations_on_a_classifier`,
+/// with the same environment.
 #[test]
 #[ignore = "takes minutes"]
 fn combinations_on_a_classifier() {
     combine(&Bench::balanced(&judge::synthetic("nano", Head::Classifier, 10).unwrap(), precision_of_environment().unwrap()).unwrap());
 }
 
-/// `cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture combinations_on_b1`, with the same environment.
+/// `cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture combinations_on_b1`,
+/// with the same environment.
 #[test]
 #[ignore = "takes many minutes"]
 fn combinations_on_b1() {

@@ -1,4 +1,5 @@
-//! Every field of every kind of record, damaged: with the CRCs as they were, and with CRCs that match.
+//! Every field of every kind of record, damaged: with the CRCs as they were, and with CRCs that
+//! match.
 
 use std::collections::BTreeMap;
 use std::mem::offset_of;
@@ -13,7 +14,8 @@ use crate::seal::{
     segmentor_in_16_bits, step_fields,
 };
 
-/// Damages every field of a record at `at` to every value of [`damaged`] and calls `check(what, field name, image with stale CRCs)`.
+/// Damages every field of a record at `at` to every value of [`damaged`] and calls
+/// `check(what, field name, image with stale CRCs)`.
 fn damage(image: &[u8], record: &str, at: usize, fields: &[Field], mut check: impl FnMut(&str, &str, &[u8])) {
     for &(name, offset, len) in fields {
         for value in damaged(&image[at + offset..at + offset + len]) {
@@ -82,7 +84,8 @@ fn section_fields_with_stale_and_with_matching_crcs() {
                 reseal(&mut image, Seal::Sections);
                 let error = refused(what, &image);
                 let placed = matches!(error, LoadError::Section(_) | LoadError::UnknownSection(_) | LoadError::SectionTable | LoadError::SectionCrc(_));
-                // A kind that another section should have had, or a length that its reader does not expect.
+                // A kind that another section should have had, or a length that its reader does not
+                // expect.
                 let inside = matches!(error, LoadError::Meta | LoadError::ExpTable | LoadError::Golden | LoadError::Step(_) | LoadError::StepCrc(_));
                 assert!(placed || inside, "{what}: {error}");
             }
@@ -162,7 +165,8 @@ fn expect_operator_error(what: &str, kind: OpKind, index: u16, name: &str, found
         "source" | "cin" | "cout" | "kernel" | "stride" => refused(OpField::Shape),
         "norm_fraction" => refused(OpField::Norm) || found == Outcome::Ran,
         "code_bits" => refused(OpField::CodeBits) || (kind == OpKind::Scores && found == Outcome::Ran),
-        // Whether it runs depends on the value; whatever is refused is refused for an operator of this step.
+        // Whether it runs depends on the value; whatever is refused is refused for an operator of
+        // this step.
         _ => matches!(found, Outcome::Ran | Outcome::Refused(LoadError::Op(..))),
     };
     assert!(expected, "{what}: {found:?}");
@@ -192,7 +196,8 @@ fn operator_fields_of_a_segmentor_in_16_bits() {
     }
 }
 
-/// As [`expect_operator_error`]; limits of codes are limits of what later operators read, which may be the ones that are refused.
+/// As [`expect_operator_error`]; limits of codes are limits of what later operators read, which may
+/// be the ones that are refused.
 fn expect_operator_error_in_16_bits(what: &str, index: u16, name: &str, found: Outcome) {
     let refused = |field| found == Outcome::Refused(LoadError::Op(index, field));
     let expected = match name {
@@ -226,7 +231,8 @@ fn operator_fields_of_a_classifiers_head() {
     }
 }
 
-/// Sets one field of the first operator of `kind` and says which field of which operator the loader then blames.
+/// Sets one field of the first operator of `kind` and says which field of which operator the loader
+/// then blames.
 fn blamed(image: &[u8], kind: OpKind, field: usize, value: &[u8]) -> OpField {
     let (at, index, _) = one_of_each_kind(image)[&(kind as u8)];
     match refused(&format!("{kind}"), &resealed(&patched(image, at + field, value))) {
@@ -268,7 +274,8 @@ fn the_operator_field_at_fault_is_named() {
     assert_eq!(blame(OpKind::Fc1, offset_of!(OpRecord, three), &0u32.to_le_bytes()), OpField::Array);
 }
 
-/// Overwrites the first element of an array of the first operator of `kind`, and says which field the loader then blames.
+/// Overwrites the first element of an array of the first operator of `kind`, and says which field
+/// the loader then blames.
 fn blamed_array(image: &[u8], kind: OpKind, array: fn(&OpRecord) -> u32, value: &[u8]) -> OpField {
     let (_, index, record) = one_of_each_kind(image)[&(kind as u8)];
     let (steps, len) = section(image, Section::Steps);

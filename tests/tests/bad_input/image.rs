@@ -157,7 +157,8 @@ fn every_byte_of_the_descriptive_header() {
     assert!(refusals > len, "most bytes of the header are checked");
 }
 
-/// The stem's second product adds up 9 * 512 codes of 16 bits: shifted by 30, the sum leaves 64 bits.
+/// The stem's second product adds up 9 * 512 codes of 16 bits: shifted by 30, the sum leaves 64
+/// bits.
 #[test]
 fn a_deep_product_of_16_bits_whose_shifted_sum_wraps() {
     let spec = spec(1024, [8; 4], &[&[0], &[0, 0], &[0, 0, 0], &[0, 0, 0, 0]], 4, [1; 4], [1; 4], 8);

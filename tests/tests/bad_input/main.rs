@@ -1,4 +1,5 @@
-//! Input that is damaged, hostile or simply wrong: always an error that says what is wrong, or a run that goes through; never a panic.
+//! Input that is damaged, hostile or simply wrong: always an error that says what is wrong, or a
+//! run that goes through; never a panic.
 
 mod fields;
 mod image;

@@ -1,4 +1,5 @@
-//! Model images to damage: where each field lies, CRCs made to match again, and what becomes of the result.
+//! Model images to damage: where each field lies, CRCs made to match again, and what becomes of the
+//! result.
 
 use std::mem::offset_of;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -59,7 +60,8 @@ fields!(step_fields, StepRecord: tag, precision, output, first_op, op_count, res
 fields!(op_fields, OpRecord: kind, source, code_bits, pre_shift, cin, cout, kernel, stride, norm_shift, norm_fraction, zero, lo, hi, pad, weights, bias, mult, shift,
     three, table, table_len, eps, in_scale, out_scale);
 
-/// Values that a field of those bytes may be damaged to: neighbours, extremes, every byte flipped, and where it may be a float, no number.
+/// Values that a field of those bytes may be damaged to: neighbours, extremes, every byte flipped,
+/// and where it may be a float, no number.
 pub fn damaged(old: &[u8]) -> Vec<Vec<u8>> {
     let len = old.len();
     let number = |value: i64| value.to_le_bytes().into_iter().chain([0; 64]).take(len).collect::<Vec<u8>>();
@@ -118,7 +120,8 @@ pub enum Seal {
     Steps,
 }
 
-/// Makes the CRCs of a damaged image match again; fields that point outside the image are left as they are.
+/// Makes the CRCs of a damaged image match again; fields that point outside the image are left as
+/// they are.
 pub fn reseal(image: &mut [u8], seal: Seal) {
     let of = |image: &[u8], kind: Section| sections(image).into_iter().find(|section| section.kind == kind as u32);
     if let (Seal::Steps, Some(steps), Some(weights)) = (seal, of(image, Section::Steps), of(image, Section::Weights)) {
@@ -158,13 +161,15 @@ pub fn reseal(image: &mut [u8], seal: Seal) {
 pub enum Outcome {
     /// It did not load.
     Refused(LoadError),
-    /// It loaded, but asks for another size of frame or for more than this test plans; nothing was run.
+    /// It loaded, but asks for another size of frame or for more than this test plans; nothing was
+    /// run.
     Other,
     /// It loaded and a frame went through.
     Ran,
 }
 
-/// Loads `image` and, if it loads, runs a frame. Panics, naming `what`, if anything inside panics or if a step of a loaded model fails.
+/// Loads `image` and, if it loads, runs a frame. Panics, naming `what`, if anything inside panics
+/// or if a step of a loaded model fails.
 pub fn outcome(what: &str, image: &[u8]) -> Outcome {
     catch_unwind(AssertUnwindSafe(|| load_and_run(what, image))).unwrap_or_else(|_| panic!("{what}: panicked"))
 }

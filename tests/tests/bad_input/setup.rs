@@ -1,4 +1,5 @@
-//! A good model asked for the wrong thing: arenas, plans, frames, buffers and weight sources that do not fit.
+//! A good model asked for the wrong thing: arenas, plans, frames, buffers and weight sources that
+//! do not fit.
 
 use hrvit_core::{
     Engine, Kernels, Logit, Model, ModelHead, ModelSource, NoObserver, Plan, PlanError, RunError, Segmentation, Serial, SetupError, Size, StepId,

@@ -1,4 +1,5 @@
-//! Cost of a network, grouped for people: the rows of [`hrvit_reference::accounting`] summed per stage and kind of operator.
+//! Cost of a network, grouped for people: the rows of [`hrvit_reference::accounting`] summed per
+//! stage and kind of operator.
 
 use hrvit_format::{Network, OpKind, Size, Step};
 use hrvit_reference::accounting::{Item, Row, rows};
@@ -13,7 +14,8 @@ pub struct Cost {
     pub macs_as_written: u64,
     /// Multiply-accumulates of one frame after the exact rewrites.
     pub macs_folded: u64,
-    /// Bytes of the operators' whole outputs in int8 formats, had they been stored (the engine streams most of them by rows).
+    /// Bytes of the operators' whole outputs in int8 formats, had they been stored (the engine
+    /// streams most of them by rows).
     pub activation_bytes: u64,
 }
 

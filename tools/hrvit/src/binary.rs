@@ -1,5 +1,6 @@
-//! Networks of one class: a pixel or frame is of the class where its logit's logistic function is at least a threshold. The engine decides between two classes: a
-//! background, whose logit is 0 everywhere, and the class, whose bias is less by the threshold's logit. Ties are the class's.
+//! Networks of one class: a pixel or frame is of the class where its logit's logistic function is
+//! at least a threshold. The engine decides between two classes: a background, whose logit is 0
+//! everywhere, and the class, whose bias is less by the threshold's logit. Ties are the class's.
 
 use std::path::Path;
 
@@ -12,7 +13,8 @@ use crate::selection;
 
 /// Threshold where none is given.
 const THRESHOLD: f32 = 0.5;
-/// Logit of the background: below 0, so that ties are the class's, by the least that half precision holds.
+/// Logit of the background: below 0, so that ties are the class's, by the least that half precision
+/// holds.
 const BACKGROUND: f32 = -1.0 / (1u32 << 24) as f32;
 
 /// The threshold of `network`, if it has one class: the one given, or 0.5.
@@ -26,8 +28,9 @@ pub fn in_image(network: Network) -> Network {
     Network { classes, ..network }
 }
 
-/// The checkpoint `path` of `network`, trained on pictures that were prepared as `preprocess` says, of which `selection` says what to take; of one class as a
-/// network of two, with `threshold` or 0.5. Says what was taken.
+/// The checkpoint `path` of `network`, trained on pictures that were prepared as `preprocess` says,
+/// of which `selection` says what to take; of one class as a network of two, with `threshold` or
+/// 0.5. Says what was taken.
 ///
 /// # Errors
 /// If it does not fit the network, or there is a threshold and more than one class.
@@ -50,7 +53,8 @@ pub fn read_for(path: &Path, meta: &Meta<'_>, selection: &Selection) -> Result<C
     read(path, &Network { classes, ..meta.network.clone() }, meta.threshold, selection, meta.preprocess)
 }
 
-/// Names and colours for the classes that a network of `count` decides between, from `file` where there is one: of one class those of a background too.
+/// Names and colours for the classes that a network of `count` decides between, from `file` where
+/// there is one: of one class those of a background too.
 ///
 /// # Errors
 /// As [`Classes::of_model`].
@@ -59,7 +63,8 @@ pub fn classes(count: u16, file: Option<&Path>) -> Result<Classes> {
     Ok(if count == 1 { classes.with_background() } else { classes })
 }
 
-/// Names and colours that the checkpoint has beside its weights, for the classes that its network decides between; none where it names another number of them.
+/// Names and colours that the checkpoint has beside its weights, for the classes that its network
+/// decides between; none where it names another number of them.
 pub fn classes_named(checkpoint: &Checkpoint) -> Option<Classes> {
     let named = Classes::named(checkpoint.class_names()?);
     let count = usize::from(checkpoint.network().classes);
@@ -74,7 +79,8 @@ pub fn classes_named(checkpoint: &Checkpoint) -> Option<Classes> {
     }
 }
 
-/// The classes of a model image: those of `file` where there is one, which may leave the background out.
+/// The classes of a model image: those of `file` where there is one, which may leave the background
+/// out.
 ///
 /// # Errors
 /// As [`Classes::of_model`].

@@ -1,6 +1,8 @@
-//! Sums over frames whose result does not depend on who adds up what: frames are counted in fixed blocks, and blocks are added in their order.
+//! Sums over frames whose result does not depend on who adds up what: frames are counted in fixed
+//! blocks, and blocks are added in their order.
 //!
-//! Which frame is in which block depends only on the number of frames and on the size of a sum. All cores count, each a block at a time.
+//! Which frame is in which block depends only on the number of frames and on the size of a sum. All
+//! cores count, each a block at a time.
 
 use std::fmt;
 use std::ops::Range;
@@ -74,7 +76,8 @@ fn frames_of(block: usize, blocks: usize, frames: usize) -> Range<usize> {
     block * frames / blocks..(block + 1) * frames / blocks
 }
 
-/// The sums of every block of `shard`, which are of `frames` frames in `blocks` blocks; at most `at_once` blocks at a time.
+/// The sums of every block of `shard`, which are of `frames` frames in `blocks` blocks; at most
+/// `at_once` blocks at a time.
 ///
 /// # Errors
 /// If the part holds no block, or a frame fails.

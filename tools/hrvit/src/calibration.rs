@@ -28,12 +28,14 @@ impl CalibrationSet {
     /// The frames of `folder`, as [`Self::of`].
     ///
     /// # Errors
-    /// If the folder cannot be read, holds no frame, or frames cannot be decoded; names all of these.
+    /// If the folder cannot be read, holds no frame, or frames cannot be decoded; names all of
+    /// these.
     pub fn open(folder: &Path, size: Size, fitting: Fitting) -> Result<(Self, Vec<Unfit>)> {
         Self::of(frames::list(folder)?, size, fitting)
     }
 
-    /// Frames to be fitted to `size`, and everything that speaks against calibrating with them. Frames that are equal at that size count once.
+    /// Frames to be fitted to `size`, and everything that speaks against calibrating with them.
+    /// Frames that are equal at that size count once.
     ///
     /// # Errors
     /// If frames cannot be decoded; names all of these.
@@ -75,7 +77,8 @@ impl CalibrationSet {
         self.paths.iter().map(|path| file_name(path)).collect()
     }
 
-    /// `count` of the frames, drawn at random without replacement; which ones depends only on `seed` and the number of frames.
+    /// `count` of the frames, drawn at random without replacement; which ones depends only on
+    /// `seed` and the number of frames.
     ///
     /// # Errors
     /// If there are fewer.

@@ -58,7 +58,8 @@ impl Canvas {
         self.image
     }
 
-    /// One line of dark text, its upper left corner at `(x, y)`. Characters outside ASCII show as question marks.
+    /// One line of dark text, its upper left corner at `(x, y)`. Characters outside ASCII show as
+    /// question marks.
     pub fn text(&mut self, x: u32, y: u32, text: &str) {
         let style = MonoTextStyle::new(&FONT_7X13, Rgb888::BLACK);
         let Ok(_next) = Text::with_baseline(text, point(x, y), style, Baseline::Top).draw(self);

@@ -102,7 +102,8 @@ pub struct Evaluation {
 /// Counts the frames of `shard`, block by block. Frames are resized to the networks' size.
 ///
 /// # Errors
-/// If the contestants differ in size or classes, are no classifiers, a frame has no class, or a file cannot be read.
+/// If the contestants differ in size or classes, are no classifiers, a frame has no class, or a
+/// file cannot be read.
 pub fn count(set: &[Classified], contestants: Contestants<'_>, shard: Shard) -> Result<Vec<(usize, Counts)>> {
     let first = contestants.first(Head::Classifier)?;
     let bar = progress::frames(set.len() / shard.of, "evaluating");

@@ -46,7 +46,8 @@ enum Command {
     Synth(synth::SynthArgs),
 }
 
-/// Parses the process's arguments and runs the command; errors go to standard error with their causes.
+/// Parses the process's arguments and runs the command; errors go to standard error with their
+/// causes.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match files::remove_on_signals().and_then(|()| execute(&cli)) {
@@ -89,8 +90,8 @@ pub fn execute(cli: &Cli) -> Result<()> {
     }
 }
 
-/// Runs the command with these arguments, without the program's name, in this process; returns the JSON document that it prints with `--json`. Warnings and
-/// progress go to standard error.
+/// Runs the command with these arguments, without the program's name, in this process; returns the
+/// JSON document that it prints with `--json`. Warnings and progress go to standard error.
 ///
 /// # Errors
 /// If the arguments are none of the command, and whatever it says.

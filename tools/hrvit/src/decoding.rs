@@ -1,4 +1,5 @@
-//! Pictures from outside: upright and whole, or an error; and none that takes more memory than it is allowed.
+//! Pictures from outside: upright and whole, or an error; and none that takes more memory than it
+//! is allowed.
 //!
 //! Upright is a picture as its EXIF orientation asks to show it.
 
@@ -70,7 +71,8 @@ const FORMATS: &str = "JPEG, PNG, WebP, BMP, TIFF or PPM";
 /// Decodes a picture to 8-bit RGB, turned upright.
 ///
 /// # Errors
-/// If it is no JPEG, PNG, WebP, BMP, TIFF or PPM, has more pixels than allowed, or is cut or damaged.
+/// If it is no JPEG, PNG, WebP, BMP, TIFF or PPM, has more pixels than allowed, or is cut or
+/// damaged.
 pub fn rgb(bytes: &[u8], most: MaxPixels) -> Result<RgbImage> {
     let Ok(format) = image::guess_format(bytes) else { bail!("expected {FORMATS}") };
     let stream = Cursor::new(bytes);

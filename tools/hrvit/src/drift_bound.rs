@@ -1,8 +1,11 @@
-//! How far a healthy target's result may be from the definition's, in half precision: measured for each image, by every order of f16 sums that targets have.
+//! How far a healthy target's result may be from the definition's, in half precision: measured for
+//! each image, by every order of f16 sums that targets have.
 //!
-//! One bit of an f16 may become one code of an integer step behind it, and that another one: what a network makes of a bit is no constant, least of all where integers follow half
-//! precision. Every [`Order`] in plain code runs the golden frame and other frames; an image's bounds are the worst of that times a factor. The golden frame is among
-//! them, so that a target whose kernels keep their order is within its bounds by that factor.
+//! One bit of an f16 may become one code of an integer step behind it, and that another one: what a
+//! network makes of a bit is no constant, least of all where integers follow half precision. Every
+//! [`Order`] in plain code runs the golden frame and other frames; an image's bounds are the worst
+//! of that times a factor. The golden frame is among them, so that a target whose kernels keep
+//! their order is within its bounds by that factor.
 
 use anyhow::{Result, ensure};
 use hrvit_core::NoObserver;
@@ -25,7 +28,8 @@ pub const FACTOR_OF_FEW: f32 = 8.0;
 pub const LEAST_LOGITS: f32 = 1.0 / 512.0;
 /// The least bound on labels: one of so many.
 pub const LEAST_LABELS: usize = 1000;
-/// The least bound on a step's magnitude, as a part of it: errors of single values, of 1/2048, mostly cancel in their sum.
+/// The least bound on a step's magnitude, as a part of it: errors of single values, of 1/2048,
+/// mostly cancel in their sum.
 pub const LEAST_MAGNITUDE: f32 = 1.0 / 131072.0;
 
 /// The unit of magnitudes: what one of nothing is a part of.
@@ -55,7 +59,8 @@ impl Spread {
         DriftBound { logits: (self.factor() * self.logits).max(LEAST_LOGITS), labels: most.max(labels.div_ceil(LEAST_LABELS)).min(labels) as u32 }
     }
 
-    /// Bounds on the tensors that steps leave behind, whose magnitudes in the golden frame these are.
+    /// Bounds on the tensors that steps leave behind, whose magnitudes in the golden frame these
+    /// are.
     pub fn steps(&self, magnitudes: &[f32]) -> Vec<StepMagnitude> {
         let part = |spread: &f32| (self.factor() * spread).max(LEAST_MAGNITUDE);
         magnitudes.iter().zip(&self.steps).map(|(&magnitude, spread)| StepMagnitude { magnitude, bound: part(spread) * magnitude.max(UNIT) }).collect()
@@ -105,7 +110,8 @@ impl Compared {
     }
 }
 
-/// The bounds on the result of `image`, and the spread that they follow from, by its first frame and some of the others.
+/// The bounds on the result of `image`, and the spread that they follow from, by its first frame
+/// and some of the others.
 ///
 /// # Errors
 /// If the image is none, or a frame has another size.

@@ -167,12 +167,15 @@ impl<'a> Contestants<'a> {
     }
 }
 
-/// Evaluates on `set`, frames in parallel; `each` sees every frame once, in any order, and its errors end the evaluation.
+/// Evaluates on `set`, frames in parallel; `each` sees every frame once, in any order, and its
+/// errors end the evaluation.
 ///
-/// Both see frames as `contestants.inference` says; where they are resized to the networks' size, logits are resized bilinearly to the labels' before the argmax.
+/// Both see frames as `contestants.inference` says; where they are resized to the networks' size,
+/// logits are resized bilinearly to the labels' before the argmax.
 ///
 /// # Errors
-/// If there is nobody to evaluate, the contestants differ in size or classes, are no segmentors, or a file cannot be read.
+/// If there is nobody to evaluate, the contestants differ in size or classes, are no segmentors, or
+/// a file cannot be read.
 pub fn evaluate(set: &[Labelled], contestants: Contestants<'_>, classes: &Classes, each: &(dyn Fn(&Segmented<'_>) -> Result<()> + Sync)) -> Result<Evaluation> {
     let size = contestants.first(Head::Segformer)?.size();
     let total = blocks::total(count(set, contestants, Shard::WHOLE, each)?).context("no frame to evaluate")?;

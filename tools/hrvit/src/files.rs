@@ -1,7 +1,8 @@
 //! Files that a command leaves behind: whole or not there, and known by name when it fails.
 //!
-//! A regular file is written beside its place under a name that cannot be guessed, then renamed: a reader sees the old file or the new one, never a part. A link is
-//! followed, and stays. A device or a pipe is written to as it is: renaming would put a file in its place.
+//! A regular file is written beside its place under a name that cannot be guessed, then renamed: a
+//! reader sees the old file or the new one, never a part. A link is followed, and stays. A device
+//! or a pipe is written to as it is: renaming would put a file in its place.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -88,7 +89,8 @@ impl Place {
 struct Temporary(Option<NamedTempFile>);
 
 impl Temporary {
-    /// An empty file in `folder`; with `permissions` if there are any, else with those of a new file.
+    /// An empty file in `folder`; with `permissions` if there are any, else with those of a new
+    /// file.
     fn new(folder: &Path, permissions: Option<&Permissions>) -> Result<Self> {
         // Nothing is made while a signal is handled: the lock is held then.
         let mut ledger = ledger();
@@ -134,8 +136,8 @@ impl Drop for Temporary {
     }
 }
 
-/// Writes `bytes` to `path`: a file whole or not at all, with the mode of the one that it replaces or as the umask asks for; a device or a pipe as it is. Creates
-/// missing folders.
+/// Writes `bytes` to `path`: a file whole or not at all, with the mode of the one that it replaces
+/// or as the umask asks for; a device or a pipe as it is. Creates missing folders.
 ///
 /// # Errors
 /// If `path` is a folder, its folder cannot be made, or the file cannot be written; names the path.
@@ -161,7 +163,8 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Makes sure that [`write()`] can write to `path`, before the work whose result that is. Makes missing folders, and a file that is gone again.
+/// Makes sure that [`write()`] can write to `path`, before the work whose result that is. Makes
+/// missing folders, and a file that is gone again.
 ///
 /// # Errors
 /// As [`write()`].
@@ -180,7 +183,8 @@ pub fn probe(path: &Path) -> Result<()> {
     probe().with_context(|| format!("{} cannot be written", path.display()))
 }
 
-/// Makes sure that files can be written into `folder`, before the work whose results they are. Makes missing folders, and a file that is gone again.
+/// Makes sure that files can be written into `folder`, before the work whose results they are.
+/// Makes missing folders, and a file that is gone again.
 ///
 /// # Errors
 /// If `folder` is no folder, cannot be made or takes no file; names it.
@@ -204,7 +208,8 @@ pub fn left() -> Option<String> {
     (!said.is_empty()).then(|| said.join("; "))
 }
 
-/// From now on, SIGINT and SIGTERM remove temporary files and say what is left before they end the process.
+/// From now on, SIGINT and SIGTERM remove temporary files and say what is left before they end the
+/// process.
 ///
 /// # Errors
 /// If the system takes no handler.

@@ -1,4 +1,5 @@
-//! How a frame of another shape becomes one input of a network, and where the frame's pixels then lie in it.
+//! How a frame of another shape becomes one input of a network, and where the frame's pixels then
+//! lie in it.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -36,7 +37,8 @@ pub struct Placement {
     pub columns: Along,
 }
 
-/// Place of pixels in one direction: the middle of pixel `at` of `count` is `(start + span * (at + 1/2) / count) / length` of the input away from its beginning.
+/// Place of pixels in one direction: the middle of pixel `at` of `count` is
+/// `(start + span * (at + 1/2) / count) / length` of the input away from its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Along {
     start: i64,
@@ -53,7 +55,8 @@ struct Part {
 }
 
 impl Fitting {
-    /// The fit of [`Preprocess::fit`]. [`Fit::KeepRatio`] makes several inputs of a frame: the one in the middle is a crop's.
+    /// The fit of [`Preprocess::fit`]. [`Fit::KeepRatio`] makes several inputs of a frame: the one
+    /// in the middle is a crop's.
     pub fn of(preprocess: &Preprocess) -> Self {
         match preprocess.fit {
             Fit::Stretch => Self::Stretch,
@@ -126,7 +129,8 @@ impl Along {
     /// A frame that is all of the input.
     pub const WHOLE: Self = Self { start: 0, span: 1, length: 1 };
 
-    /// Which of the `cells` that the input is divided into holds the middle of pixel `at` of `count`; none outside of the input.
+    /// Which of the `cells` that the input is divided into holds the middle of pixel `at` of
+    /// `count`; none outside of the input.
     pub fn cell(self, at: usize, count: usize, cells: usize) -> Option<usize> {
         let [at, count, cells] = [at, count, cells].map(|number| number as i128);
         let middle = (2 * at + 1) * i128::from(self.span) + 2 * count * i128::from(self.start);

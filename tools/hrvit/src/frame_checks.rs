@@ -1,4 +1,5 @@
-//! Whether frames are fit to calibrate with: a quantiser fed with blanks or noise makes a bad model without complaint.
+//! Whether frames are fit to calibrate with: a quantiser fed with blanks or noise makes a bad model
+//! without complaint.
 
 use std::fmt;
 
@@ -97,7 +98,8 @@ fn deviation(values: &[f64]) -> f64 {
     (values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() / count).sqrt()
 }
 
-/// Pearson's correlation over all pairs of pixels side by side or one above the other, each pair counted both ways; 0 without pairs.
+/// Pearson's correlation over all pairs of pixels side by side or one above the other, each pair
+/// counted both ways; 0 without pairs.
 fn neighbour_correlation(values: &[f64], width: usize) -> f64 {
     let beside = values.chunks(width.max(1)).flat_map(|row| row.windows(2).map(|pair| (pair[0], pair[1])));
     let below = values.iter().zip(values.iter().skip(width)).map(|(&a, &b)| (a, b));

@@ -18,13 +18,15 @@ pub const EXTENSIONS: [&str; 11] = ["jpg", "jpeg", "png", "webp", "bmp", "tif", 
 /// Decodes one frame to 8-bit RGB, upright.
 ///
 /// # Errors
-/// If the file cannot be read, is no whole picture, or has more pixels than [`MaxPixels`] allows; names it.
+/// If the file cannot be read, is no whole picture, or has more pixels than [`MaxPixels`] allows;
+/// names it.
 pub fn read(path: &Path) -> Result<RgbImage> {
     let bytes = std::fs::read(path).with_context(|| format!("reading frame {}", path.display()))?;
     decoding::rgb(&bytes, MaxPixels::of_process()).with_context(|| format!("decoding frame {}", path.display()))
 }
 
-/// The frames of a folder, in order of their names. Not recursive; other files are passed over, and those whose name begins with a dot.
+/// The frames of a folder, in order of their names. Not recursive; other files are passed over, and
+/// those whose name begins with a dot.
 ///
 /// # Errors
 /// If the folder cannot be read or holds no frame.
@@ -71,8 +73,9 @@ pub fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Resizes to so many rows and columns: bilinear with antialiasing, that is a triangle filter of half width `max(1, input / output)` pixels, each direction rounded
-/// to 8 bits. A frame that has the size already is copied.
+/// Resizes to so many rows and columns: bilinear with antialiasing, that is a triangle filter of
+/// half width `max(1, input / output)` pixels, each direction rounded to 8 bits. A frame that has
+/// the size already is copied.
 ///
 /// # Errors
 /// If the frame has no pixels.

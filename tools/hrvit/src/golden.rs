@@ -111,8 +111,9 @@ impl Frames for InFront<'_> {
     }
 }
 
-/// `image` with the first of `frames` as its golden frame: CRCs of all steps, with half precision those of the definition, its result, and how far healthy targets may be
-/// from that ([`drift_bound`]).
+/// `image` with the first of `frames` as its golden frame: CRCs of all steps, with half precision
+/// those of the definition, its result, and how far healthy targets may be from that
+/// ([`drift_bound`]).
 ///
 /// # Errors
 /// If the image is none, or there is no frame or one of another size.
@@ -161,7 +162,8 @@ impl Found {
     }
 }
 
-/// In words: `logits 2.1e-4 of the largest (bound 2.0e-3), 3 of 49152 labels differ (bound 50)`, and what is beyond its bounds first.
+/// In words: `logits 2.1e-4 of the largest (bound 2.0e-3), 3 of 49152 labels differ (bound 50)`,
+/// and what is beyond its bounds first.
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { drift, bound, first, step } = self;

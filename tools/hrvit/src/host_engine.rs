@@ -1,4 +1,5 @@
-//! The engine on the host: model images from files, engines from a pool, results as the commands take them.
+//! The engine on the host: model images from files, engines from a pool, results as the commands
+//! take them.
 
 use std::{
     path::Path,
@@ -84,13 +85,15 @@ impl PackedImage {
 /// Chooses the kernels that a command runs on.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct IsaArg {
-    /// Instruction set of the kernels (scalar, avx2, avx_vnni, avx512, neon, neon_dotprod, neon_i8mm); default: HRVIT_ISA from the environment, or else the fastest here
+    /// Instruction set of the kernels (scalar, avx2, avx_vnni, avx512, neon, neon_dotprod,
+    /// neon_i8mm); default: HRVIT_ISA from the environment, or else the fastest here
     #[arg(long, value_name = "ISA")]
     pub isa: Option<Isa>,
 }
 
 impl IsaArg {
-    /// The kernels that were asked for; without an answer those that the environment variable `HRVIT_ISA` names, or else the fastest of this processor.
+    /// The kernels that were asked for; without an answer those that the environment variable
+    /// `HRVIT_ISA` names, or else the fastest of this processor.
     ///
     /// # Errors
     /// If there is no such instruction set, or not here.

@@ -1,6 +1,7 @@
 //! Label maps: one class index per pixel, read from and written to PNG.
 //!
-//! The pixel value of a label PNG *is* the class, whether the file is grey or has a palette; the palette only says how viewers show it.
+//! The pixel value of a label PNG *is* the class, whether the file is grey or has a palette; the
+//! palette only says how viewers show it.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Seek};
@@ -49,7 +50,8 @@ impl LabelMap {
     }
 }
 
-/// The map of a frame of another size that lies in this one so: every pixel takes the value of the nearest one, the one that its middle lies in, or `outside`.
+/// The map of a frame of another size that lies in this one so: every pixel takes the value of the
+/// nearest one, the one that its middle lies in, or `outside`.
 pub fn nearest(map: &LabelMap, placement: &Placement, height: usize, width: usize, outside: u8) -> LabelMap {
     let columns: Vec<Option<usize>> = (0..width).map(|x| placement.columns.cell(x, width, map.width)).collect();
     let row = |y: usize| {
@@ -94,7 +96,8 @@ pub enum Picture {
     },
 }
 
-/// Reads a label PNG of 8 bits or less, as its pixels are; with `shown` a palette PNG as its palette shows it.
+/// Reads a label PNG of 8 bits or less, as its pixels are; with `shown` a palette PNG as its
+/// palette shows it.
 ///
 /// # Errors
 /// If the file cannot be read or is no such PNG.
@@ -142,7 +145,8 @@ fn picture(file: impl BufRead + Seek, most: MaxPixels, shown: bool) -> Result<Pi
     }
 }
 
-/// The bytes of a palette PNG whose pixel values are the indices and whose palette holds the classes' colours.
+/// The bytes of a palette PNG whose pixel values are the indices and whose palette holds the
+/// classes' colours.
 ///
 /// # Errors
 /// If the map has no pixels.

@@ -1,4 +1,5 @@
-//! Frames that are alike: equal ones count once, nearly equal ones and a narrow set are warned of, since they make every figure look better than it is.
+//! Frames that are alike: equal ones count once, nearly equal ones and a narrow set are warned of,
+//! since they make every figure look better than it is.
 
 use std::{
     fmt,
@@ -126,7 +127,8 @@ impl fmt::Display for Doubt {
     }
 }
 
-/// Positions of the frames that equal none before them, and everything doubtful about all, of which these are the names.
+/// Positions of the frames that equal none before them, and everything doubtful about all, of which
+/// these are the names.
 pub fn compare(looks: &[Looks], names: &[String]) -> (Vec<usize>, Vec<Doubt>) {
     let mut doubts = Vec::new();
     let mut by_hash: Vec<usize> = (0..looks.len()).collect();

@@ -32,8 +32,9 @@ pub struct Between {
     pub fraction: f32,
 }
 
-/// For every output position its neighbours, held inside the input (align_corners = false, no antialiasing): of a frame that is all of the input
-/// `(at + 1/2) * input / output - 1/2`. None outside of the input.
+/// For every output position its neighbours, held inside the input (align_corners = false, no
+/// antialiasing): of a frame that is all of the input `(at + 1/2) * input / output - 1/2`. None
+/// outside of the input.
 pub fn positions(along: Along, input: usize, output: usize) -> Vec<Option<Between>> {
     let (start, scale) = along.line(output, input);
     let place = |at: usize| {
@@ -70,8 +71,9 @@ impl Logits {
         Self { data: self.data.chunks_exact(self.width * self.classes).flat_map(row).collect(), ..*self }
     }
 
-    /// Resizes bilinearly (align_corners = false) to a frame of `height` x `width` and takes the class of the largest logit, the lowest where several are, or
-    /// [`NO_LABEL`] where the logits do not reach. Only two rows of logits are held at a time.
+    /// Resizes bilinearly (align_corners = false) to a frame of `height` x `width` and takes the
+    /// class of the largest logit, the lowest where several are, or [`NO_LABEL`] where the logits
+    /// do not reach. Only two rows of logits are held at a time.
     pub fn labels_at(&self, placement: &Placement, height: usize, width: usize) -> LabelMap {
         let mut data = Vec::with_capacity(height * width);
         self.each_pixel(placement, (height, width), |pixel| {
@@ -80,8 +82,8 @@ impl Logits {
         LabelMap { height, width, data }
     }
 
-    /// [`Self::labels_at`], and for every pixel by how much the largest logit exceeds the second largest: infinite where there is one class, 0 where there is no
-    /// label.
+    /// [`Self::labels_at`], and for every pixel by how much the largest logit exceeds the second
+    /// largest: infinite where there is one class, 0 where there is no label.
     pub fn labels_and_margins_at(&self, placement: &Placement, height: usize, width: usize) -> (LabelMap, Vec<f32>) {
         let (mut data, mut margins) = (Vec::with_capacity(height * width), Vec::with_capacity(height * width));
         self.each_pixel(placement, (height, width), |pixel| {
@@ -100,7 +102,8 @@ impl Logits {
         Self { height: rows.len(), width: columns.len(), classes: self.classes, data: rows.clone().flat_map(row).copied().collect() }
     }
 
-    /// Shows every pixel of a frame of `height` x `width`, row by row: the logits to its left and to its right and the weight of the right ones.
+    /// Shows every pixel of a frame of `height` x `width`, row by row: the logits to its left and
+    /// to its right and the weight of the right ones.
     fn each_pixel(&self, placement: &Placement, (height, width): (usize, usize), mut visit: impl FnMut(Option<(&[f32], &[f32], f32)>)) {
         let row_length = self.width * self.classes;
         let columns = positions(placement.columns, self.width, width);
@@ -122,8 +125,8 @@ impl Logits {
         }
     }
 
-    /// A safetensors file with one tensor `logits`, float32, as training frameworks lay it out: `[1, classes, height, width]` of a segmentor, `[1, classes]` of a
-    /// classifier.
+    /// A safetensors file with one tensor `logits`, float32, as training frameworks lay it out:
+    /// `[1, classes, height, width]` of a segmentor, `[1, classes]` of a classifier.
     ///
     /// # Errors
     /// If the tensor cannot be encoded.
@@ -192,7 +195,8 @@ mod tests {
 
     #[test]
     fn labels_at_four_times_the_size_change_midway() {
-        // Class 1 minus class 0 goes from -1 to 1 between two pixels: 8 output columns, the sign changes at the middle.
+        // Class 1 minus class 0 goes from -1 to 1 between two pixels: 8 output columns, the sign
+        // changes at the middle.
         let logits = Logits::new(1, 2, 2, vec![1.0, 0.0, 0.0, 1.0]).unwrap();
         assert_eq!(logits.labels_at(&Placement::WHOLE, 1, 8).data, [0, 0, 0, 0, 1, 1, 1, 1]);
     }

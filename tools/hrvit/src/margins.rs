@@ -9,7 +9,8 @@ use crate::{
     labels::{LabelMap, nearest},
 };
 
-/// Largest margin that a code should tell apart, in logits: a class that is 8 ahead has 3000 times the probability of the next.
+/// Largest margin that a code should tell apart, in logits: a class that is 8 ahead has 3000 times
+/// the probability of the next.
 pub const RANGE: f32 = 8.0;
 /// Colour of a pixel whose two best classes are tied.
 const UNSURE: [u8; 3] = [230, 30, 60];
@@ -28,7 +29,8 @@ pub struct Margins {
 }
 
 impl Margins {
-    /// The codes of a frame of another size, each from the nearest pixel; 255 where the network did not see it.
+    /// The codes of a frame of another size, each from the nearest pixel; 255 where the network did
+    /// not see it.
     pub fn resized(&self, placement: &Placement, height: usize, width: usize) -> Self {
         Self { codes: nearest(&self.codes, placement, height, width, u8::MAX), ..*self }
     }

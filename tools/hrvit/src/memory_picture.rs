@@ -1,4 +1,5 @@
-//! The arena over the steps of a frame, drawn: what an embedded engineer looks at before choosing a part.
+//! The arena over the steps of a frame, drawn: what an embedded engineer looks at before choosing a
+//! part.
 
 use anyhow::{Result, anyhow};
 use hrvit_core::{Plan, RegionKind};

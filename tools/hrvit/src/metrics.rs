@@ -1,4 +1,5 @@
-//! How good a segmentation is, and how close two of them are. Everything is counted over a whole set of frames.
+//! How good a segmentation is, and how close two of them are. Everything is counted over a whole
+//! set of frames.
 
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,8 @@ impl ConfusionMatrix {
         Self { classes, counts: vec![0; classes * classes] }
     }
 
-    /// Counts one frame. Pixels are ignored whose truth is no class (its index is `classes` or more), or that a network did not see ([`NO_LABEL`]).
+    /// Counts one frame. Pixels are ignored whose truth is no class (its index is `classes` or
+    /// more), or that a network did not see ([`NO_LABEL`]).
     ///
     /// # Errors
     /// If the two maps differ in size, or another prediction is no class.
@@ -51,7 +53,8 @@ impl ConfusionMatrix {
         self.counts[class * self.classes + class]
     }
 
-    /// Intersection over union of one class: hits / (hits + misses + false alarms); `None` where the class occurs neither in truth nor in prediction.
+    /// Intersection over union of one class: hits / (hits + misses + false alarms); `None` where
+    /// the class occurs neither in truth nor in prediction.
     pub fn iou(&self, class: usize) -> Option<f64> {
         let truth: u64 = self.counts[class * self.classes..][..self.classes].iter().sum();
         let predicted: u64 = self.counts.iter().skip(class).step_by(self.classes).sum();
@@ -96,7 +99,8 @@ impl ConfusionMatrix {
     }
 }
 
-/// In how many pixels two predictions of so many classes are the same. Every pixel that a network saw counts, also those without a true label.
+/// In how many pixels two predictions of so many classes are the same. Every pixel that a network
+/// saw counts, also those without a true label.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Agreement {
     same: u64,

@@ -1,4 +1,5 @@
-//! Pictures of segmentations: labels over the frame, a legend of the classes in it, and panels side by side.
+//! Pictures of segmentations: labels over the frame, a legend of the classes in it, and panels side
+//! by side.
 
 use anyhow::{Result, ensure};
 use image::{Rgb, RgbImage};
@@ -14,7 +15,8 @@ const GAP: u32 = 6;
 /// Side of a legend's colour patch.
 const PATCH: u32 = 12;
 
-/// The frame tinted by the class of each pixel, with the regions' outlines in full colour. A label that is no class leaves the frame as it is.
+/// The frame tinted by the class of each pixel, with the regions' outlines in full colour. A label
+/// that is no class leaves the frame as it is.
 ///
 /// # Errors
 /// If frame and labels differ in size.
@@ -48,7 +50,8 @@ pub fn coloured(labels: &LabelMap, classes: &Classes) -> Result<RgbImage> {
     }))
 }
 
-/// A strip as wide as the picture with patch and name of every class that occurs in one of `maps`, wrapped into lines.
+/// A strip as wide as the picture with patch and name of every class that occurs in one of `maps`,
+/// wrapped into lines.
 pub fn legend(width: u32, maps: &[&LabelMap], classes: &Classes) -> RgbImage {
     let mut entries = Vec::new();
     let (mut x, mut line) = (GAP, 0);

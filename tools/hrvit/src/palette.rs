@@ -30,8 +30,9 @@ impl Classes {
         toml::from_str(include_str!("../../../data/camvid11.toml")).expect("data/camvid11.toml is a table of classes")
     }
 
-    /// `class 0`, `class 1`, …, each with a colour far from its neighbours': the bits of the number, lowest first, go to the high bits of red, green and blue in
-    /// turn (the colour map of the PASCAL VOC data set).
+    /// `class 0`, `class 1`, …, each with a colour far from its neighbours': the bits of the
+    /// number, lowest first, go to the high bits of red, green and blue in turn (the colour map of
+    /// the PASCAL VOC data set).
     pub fn numbered(count: usize) -> Self {
         let colour = |number: usize| {
             let mut rgb = [0u8; 3];
@@ -61,10 +62,12 @@ impl Classes {
         self
     }
 
-    /// The classes of a model with `count` classes: those of `file` if one is given; else CamVid's where there are eleven and numbers where not.
+    /// The classes of a model with `count` classes: those of `file` if one is given; else CamVid's
+    /// where there are eleven and numbers where not.
     ///
     /// # Errors
-    /// If the file cannot be read, is no table of classes, or lists another number of classes than the model has.
+    /// If the file cannot be read, is no table of classes, or lists another number of classes than
+    /// the model has.
     pub fn of_model(count: usize, file: Option<&Path>) -> Result<Self> {
         let Some(path) = file else {
             return Ok(if count == 11 { Self::camvid11() } else { Self::numbered(count) });
@@ -75,7 +78,8 @@ impl Classes {
         Ok(classes)
     }
 
-    /// The classes that a model image names; where it has no names or colours, as [`Self::of_model`] without a file.
+    /// The classes that a model image names; where it has no names or colours, as
+    /// [`Self::of_model`] without a file.
     ///
     /// # Errors
     /// As [`Self::of_model`].

@@ -46,7 +46,8 @@ impl Peaks {
         }
     }
 
-    /// The best loop by its median time; `None` where the instruction set has no loop, or none was measured.
+    /// The best loop by its median time; `None` where the instruction set has no loop, or none was
+    /// measured.
     pub fn best(self) -> Option<Best> {
         let threads = self.threads as f64;
         let rate = |(peak, times): (Peak, Vec<Duration>)| {

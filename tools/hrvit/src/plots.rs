@@ -37,7 +37,8 @@ pub fn legend<B: DrawingBackend>(
     Ok(())
 }
 
-/// Names under a chart, one for each stretch between two edges, running downwards; `edge` gives the pixel of an edge on the axis.
+/// Names under a chart, one for each stretch between two edges, running downwards; `edge` gives the
+/// pixel of an edge on the axis.
 ///
 /// # Errors
 /// If the backend cannot draw.

@@ -14,7 +14,8 @@ use crate::inference::args::{FitArgs, Resize};
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "How pictures were prepared in training (default: as for ImageNet)")]
 pub struct PreprocessArgs {
-    /// Mean taken from each channel, one number or three, in the order of --order and the unit of --range
+    /// Mean taken from each channel, one number or three, in the order of --order and the unit of
+    /// --range
     #[arg(long, value_name = "M,M,M", requires = "std")]
     mean: Option<Triple>,
     /// Divisor of each channel, one number or three
@@ -26,7 +27,8 @@ pub struct PreprocessArgs {
     /// Largest value of a pixel before the mean is taken: 255, or 1 for ToTensor()
     #[arg(long, value_name = "255|1", requires = "mean")]
     range: Option<Range>,
-    /// All of these from a TOML file: mean = [..], std = [..], order = "bgr", range = 1, and resize = "letterbox"
+    /// All of these from a TOML file: mean = [..], std = [..], order = "bgr", range = 1, and
+    /// resize = "letterbox"
     #[arg(long, value_name = "FILE.toml", conflicts_with_all = ["mean", "std", "order", "range"])]
     preprocess: Option<PathBuf>,
 }
@@ -115,7 +117,8 @@ impl PreprocessArgs {
         self.mean.is_some() || self.order.is_some() || self.preprocess.is_some()
     }
 
-    /// How pictures were prepared, and how frames of another shape are fitted where `fit` asks for it.
+    /// How pictures were prepared, and how frames of another shape are fitted where `fit` asks for
+    /// it.
     ///
     /// # Errors
     /// As [`Self::preprocess`].

@@ -1,4 +1,5 @@
-//! An image's record of its origin: written when it is made, read where a checkpoint is held against it.
+//! An image's record of its origin: written when it is made, read where a checkpoint is held
+//! against it.
 //!
 //! `hrvit VERSION; NAME OF THE CHECKPOINT, CRC32 OF ITS FILE; WHAT CALIBRATED; ...`
 
@@ -10,13 +11,15 @@ use hrvit_format::crc32;
 /// Stands before the checksum, eight hexadecimal digits.
 const CRC: &str = ", CRC32 ";
 
-/// The text for an image made from the checkpoint `weights`, whose file holds `bytes`, calibrated by what `calibrated` says.
+/// The text for an image made from the checkpoint `weights`, whose file holds `bytes`, calibrated
+/// by what `calibrated` says.
 pub fn text(weights: &Path, bytes: &[u8], calibrated: &str) -> String {
     let name = weights.file_name().unwrap_or_default().to_string_lossy();
     format!("hrvit {}; {name}{CRC}{:08x}; {calibrated}", env!("CARGO_PKG_VERSION"), crc32(bytes))
 }
 
-/// The checksum of the checkpoint that an image with this provenance was made from; none where it was not made by `hrvit quantize`.
+/// The checksum of the checkpoint that an image with this provenance was made from; none where it
+/// was not made by `hrvit quantize`.
 pub fn weights_crc(provenance: &str) -> Option<u32> {
     // The name before it may hold anything, what follows holds no checksum.
     let (_, rest) = provenance.rsplit_once(CRC)?;
@@ -24,8 +27,8 @@ pub fn weights_crc(provenance: &str) -> Option<u32> {
     (rest.len() == 8 || rest[8..].starts_with(';')).then(|| u32::from_str_radix(digits, 16).ok())?
 }
 
-/// The warning if the checkpoint `weights` is not the one that an image with this provenance was made from. A source that is no file, a pipe say, can be
-/// read only once and is not compared.
+/// The warning if the checkpoint `weights` is not the one that an image with this provenance was
+/// made from. A source that is no file, a pipe say, can be read only once and is not compared.
 ///
 /// # Errors
 /// If the file cannot be read.

@@ -1,4 +1,5 @@
-//! How many values lie at the end of their range: what frames brighter, darker or otherwise than those that calibrated do to an image.
+//! How many values lie at the end of their range: what frames brighter, darker or otherwise than
+//! those that calibrated do to an image.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +20,8 @@ use crate::segmenter::Segmenter;
 
 /// Frames that are looked at, at most.
 const FRAMES: usize = 16;
-/// Share of a step's values at the end of their range from which on frames are not like those that calibrated.
+/// Share of a step's values at the end of their range from which on frames are not like those that
+/// calibrated.
 const MUCH: f64 = 1e-3;
 
 /// Counts of values at the end of their range on some frames.
@@ -103,8 +105,9 @@ impl Saturation {
     }
 }
 
-/// The codes that a value beyond a step's range gets, lowest and highest. An activation that ends at its lowest value has no lower end. None of a step whose channels
-/// have a scale each: one that is constant lies at the end of its own.
+/// The codes that a value beyond a step's range gets, lowest and highest. An activation that ends
+/// at its lowest value has no lower end. None of a step whose channels have a scale each: one that
+/// is constant lies at the end of its own.
 fn range(codes: Option<Codes>, step: Step) -> Option<(i32, i32)> {
     let (lo, hi) = codes?.range()?;
     let lo = if matches!(step, Step::Fusion { .. }) { i32::MIN } else { lo };

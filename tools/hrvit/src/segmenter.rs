@@ -29,7 +29,8 @@ pub struct Segmented {
     pub margins: Option<Margins>,
 }
 
-/// Something that turns frames of one size into logits. A classifier's logits have one row and one column.
+/// Something that turns frames of one size into logits. A classifier's logits have one row and one
+/// column.
 pub trait Segmenter: Sync {
     /// `float`; of an image `int8`, `int16x8`, `fp16` or `mixed`.
     fn name(&self) -> &'static str;
@@ -43,13 +44,15 @@ pub trait Segmenter: Sync {
     /// Head that gives its logits their meaning.
     fn head(&self) -> Head;
 
-    /// Logits as real numbers: `[height / 4, width / 4, classes]` of a segmentor, `[1, 1, classes]` of a classifier.
+    /// Logits as real numbers: `[height / 4, width / 4, classes]` of a segmentor, `[1, 1, classes]`
+    /// of a classifier.
     ///
     /// # Errors
     /// If the frame has another size than [`Self::size`].
     fn logits(&self, frame: &RgbImage) -> Result<Logits>;
 
-    /// Logits in numbers whose sums decide as exactly as the network does, and what 1 stands for: codes of integer logits, else the logits.
+    /// Logits in numbers whose sums decide as exactly as the network does, and what 1 stands for:
+    /// codes of integer logits, else the logits.
     ///
     /// # Errors
     /// As [`Self::logits`].

@@ -9,7 +9,8 @@ use hrvit_reference::{Averaged, Checkpoint, Selection};
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Which tensors of the checkpoint")]
 pub struct SelectionArgs {
-    /// Prefix of the network's names in the checkpoint, dictionaries included (state_dict.net.); otherwise it is found
+    /// Prefix of the network's names in the checkpoint, dictionaries included (state_dict.net.);
+    /// otherwise it is found
     #[arg(long, value_name = "P", requires = "weights")]
     prefix: Option<String>,
     /// Take averaged weights, or none; otherwise they are preferred

@@ -1,4 +1,5 @@
-//! A conversation with a device over its serial port: it asks for rows of frames, and sends label maps back.
+//! A conversation with a device over its serial port: it asks for rows of frames, and sends label
+//! maps back.
 
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
@@ -33,10 +34,12 @@ struct Current {
     labels: Vec<u8>,
 }
 
-/// Answers what comes over `port` until the program has ended, or `patience` is over without a word of it. Returns its exit code.
+/// Answers what comes over `port` until the program has ended, or `patience` is over without a word
+/// of it. Returns its exit code.
 ///
 /// # Errors
-/// If the port fails, the device wants frames of another shape, gives up, sends labels that are not those that it computed, or falls silent.
+/// If the port fails, the device wants frames of another shape, gives up, sends labels that are not
+/// those that it computed, or falls silent.
 pub fn converse(port: &mut (impl Read + Write), strings: &Strings, feed: &mut impl Feed, patience: Duration) -> Result<u8> {
     let (mut pending, mut chunk, mut heard, mut current) = (Vec::new(), [0; 4096], Instant::now(), None);
     loop {

@@ -1,4 +1,5 @@
-//! Partial results of an evaluation: written by one process for its part of the frames, joined by another to exactly what one process would have found.
+//! Partial results of an evaluation: written by one process for its part of the frames, joined by
+//! another to exactly what one process would have found.
 
 use std::path::{Path, PathBuf};
 
@@ -112,10 +113,12 @@ fn whole<T: Sum>(blocks: Vec<(usize, T)>) -> Result<T> {
     blocks::total(blocks).context("no frame was counted")
 }
 
-/// Joins all parts of one evaluation: what was evaluated, its sums, and values at the end of their range.
+/// Joins all parts of one evaluation: what was evaluated, its sums, and values at the end of their
+/// range.
 ///
 /// # Errors
-/// If a file is no partial result, is of another evaluation than the first, comes twice or is missing; names it.
+/// If a file is no partial result, is of another evaluation than the first, comes twice or is
+/// missing; names it.
 pub fn merge(paths: &[PathBuf]) -> Result<(Subject, Total, Option<Ends>)> {
     let parts: Vec<Part> = paths.iter().map(|path| Part::read(path)).collect::<Result<_>>()?;
     let (first, first_path) = parts.first().zip(paths.first()).context("--merge takes the files of all parts")?;

@@ -13,7 +13,8 @@ pub struct NetworkArgs {
     /// Built-in backbone
     #[arg(long, value_parser = PossibleValuesParser::new(VARIANTS), conflicts_with = "spec")]
     pub variant: Option<String>,
-    /// Backbone of your own, a TOML file (`hrvit inspect --variant b1 --emit-spec` writes one to start from)
+    /// Backbone of your own, a TOML file (`hrvit inspect --variant b1 --emit-spec` writes one to
+    /// start from)
     #[arg(long, value_name = "FILE")]
     pub spec: Option<PathBuf>,
     /// Head on top of the backbone
@@ -86,7 +87,8 @@ impl NetworkArgs {
 /// Reads and checks a backbone from a TOML file.
 ///
 /// # Errors
-/// If the file cannot be read, lacks or misspells a field, or its fields do not fit each other; names the file.
+/// If the file cannot be read, lacks or misspells a field, or its fields do not fit each other;
+/// names the file.
 pub fn read_spec(path: &Path) -> Result<Spec> {
     let text = std::fs::read_to_string(path).with_context(|| format!("reading spec {}", path.display()))?;
     parse_spec(&text).with_context(|| format!("spec {}", path.display()))

@@ -1,7 +1,9 @@
 //! Signal to quantisation noise of logits, of what decides.
 //!
-//! Neither signal nor noise are parts that argmax and softmax do not see: the part common to all classes of a pixel, classes that float picks nowhere in the set, and the part that
-//! is constant of a class over the set. Sums of products keep everything until the whole set is known; they merge exactly.
+//! Neither signal nor noise are parts that argmax and softmax do not see: the part common to all
+//! classes of a pixel, classes that float picks nowhere in the set, and the part that is constant
+//! of a class over the set. Sums of products keep everything until the whole set is known; they
+//! merge exactly.
 
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -125,7 +127,8 @@ impl Sqnr {
         }
     }
 
-    /// `10 log10(signal / noise)` in dB: infinite without noise, none without a decision or a signal.
+    /// `10 log10(signal / noise)` in dB: infinite without noise, none without a decision or a
+    /// signal.
     pub fn db(&self) -> Option<f64> {
         self.terms(&self.deciding()).db()
     }
@@ -197,7 +200,8 @@ impl Terms {
     }
 }
 
-/// Which of the distances behind the largest logit are not far beyond the others, as that of a masked class is: at most four times the median.
+/// Which of the distances behind the largest logit are not far beyond the others, as that of a
+/// masked class is: at most four times the median.
 pub fn within_reach(behind: &[f64]) -> Vec<usize> {
     let mut sorted = behind.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -1,4 +1,5 @@
-//! Abilities of a target's firmware: precisions that it has code for, and an arena that its memory holds.
+//! Abilities of a target's firmware: precisions that it has code for, and an arena that its memory
+//! holds.
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
@@ -31,7 +32,8 @@ pub struct Abilities {
     pub package: Option<&'static str>,
     /// Precisions that the package has a feature for, 8 bits first.
     pub precisions: &'static [Precision],
-    /// Bytes of its largest memory for arena and label map; none where it is the operating system's.
+    /// Bytes of its largest memory for arena and label map; none where it is the operating
+    /// system's.
     pub memory: Option<usize>,
 }
 
@@ -55,10 +57,12 @@ impl Target {
 /// Chooses where an image is to run.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct TargetArgs {
-    /// Target that the image is to run on: refuses a precision that the target's firmware has no code or no memory for, and auto offers only what it can run
+    /// Target that the image is to run on: refuses a precision that the target's firmware has no
+    /// code or no memory for, and auto offers only what it can run
     #[arg(long, value_name = "TARGET", value_enum)]
     target: Option<Target>,
-    /// The largest arena in bytes; with auto parts that need more stay in 8 bits, other precisions that need more are refused
+    /// The largest arena in bytes; with auto parts that need more stay in 8 bits, other precisions
+    /// that need more are refused
     #[arg(long, value_name = "BYTES")]
     max_arena: Option<usize>,
 }
@@ -87,16 +91,19 @@ impl Limits {
         self.target.is_none_or(|target| target.precisions.contains(&precision))
     }
 
-    /// The largest arena: what was asked for, and what the target's memory holds beside the label map.
+    /// The largest arena: what was asked for, and what the target's memory holds beside the label
+    /// map.
     pub fn arena_bytes(&self) -> Option<usize> {
-        /// As firmware places them: arena, label map and the head of a streamed image begin at multiples of 64 and have a flag behind their bytes.
+        /// As firmware places them: arena, label map and the head of a streamed image begin at
+        /// multiples of 64 and have a flag behind their bytes.
         const ALIGN: usize = 64;
         let beside = (self.labels + 1).next_multiple_of(ALIGN) + 2 * ALIGN;
         let memory = self.target.and_then(|target| target.memory).map(|bytes| bytes.saturating_sub(beside));
         self.max_arena.into_iter().chain(memory).min()
     }
 
-    /// Refuses `--precision NAME`, which has `wide` in more than 8 bits, where the target cannot run it.
+    /// Refuses `--precision NAME`, which has `wide` in more than 8 bits, where the target cannot
+    /// run it.
     ///
     /// # Errors
     /// If the target has no code for it or the arena is too large; says what the target can run.
@@ -165,7 +172,8 @@ mod tests {
         grouped(arena_bytes(&nano(), SIZE, wide).unwrap() as u64)
     }
 
-    /// The features and the largest memory of every package are those of its manifest and its build script.
+    /// The features and the largest memory of every package are those of its manifest and its build
+    /// script.
     #[test]
     fn abilities_are_those_of_the_firmware() {
         for target in Target::value_variants() {

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use hrvit_core::{Observer, StepInfo};
 
-/// Time of one run by step. A step that lies inside another one is counted by itself, not for the outer one.
+/// Time of one run by step. A step that lies inside another one is counted by itself, not for the
+/// outer one.
 #[derive(Debug, Default)]
 pub struct StepTimes(Mutex<State>);
 

@@ -1,4 +1,5 @@
-//! `hrvit eval` on tiny data sets of every layout: its figures are those that a few lines here find from what `hrvit run` writes.
+//! `hrvit eval` on tiny data sets of every layout: its figures are those that a few lines here find
+//! from what `hrvit run` writes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,7 +38,8 @@ fn frame(number: usize) -> RgbImage {
     RgbImage::from_fn(48, 32, |x, y| Rgb([(x * (5 + number as u32)) as u8, (7 * y + 40 * number as u32) as u8, (x * y / 3) as u8]))
 }
 
-/// Six frames, what the float network of random weights makes of them, and a truth that is half of that.
+/// Six frames, what the float network of random weights makes of them, and a truth that is half of
+/// that.
 struct Data {
     folder: tempfile::TempDir,
     weights: PathBuf,
@@ -85,7 +87,8 @@ impl Data {
         Self { folder, weights, truth, miou, accuracy }
     }
 
-    /// Writes frame and labels of every number to where `place` says; `pixel` makes the label file's value of a class.
+    /// Writes frame and labels of every number to where `place` says; `pixel` makes the label
+    /// file's value of a class.
     fn lay_out(&self, name: &str, place: impl Fn(usize) -> (String, String), pixel: impl Fn(usize, u8) -> u8) -> PathBuf {
         let root = self.folder.path().join(name);
         for (number, truth) in self.truth.iter().enumerate() {

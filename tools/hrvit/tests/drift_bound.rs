@@ -1,4 +1,5 @@
-//! Bounds of half precision that follow from an image: healthy machines are within them, a damaged weight is beyond them.
+//! Bounds of half precision that follow from an image: healthy machines are within them, a damaged
+//! weight is beyond them.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -106,7 +107,8 @@ fn one_exponent_bit_of_a_weight_is_beyond_the_bounds() {
         let model = Model::load(&good).unwrap();
         let mut sites = 0;
         let steps = named(half);
-        // Some steps from the first to the last of these parts, and weights of the largest operator of each.
+        // Some steps from the first to the last of these parts, and weights of the largest operator
+        // of each.
         for &at in steps.iter().step_by(steps.len().div_ceil(8)) {
             let writer::StepData::Fp16(ops) = &nano().half.steps[at] else { unreachable!("half precision") };
             let (op, weights) = ops.iter().map(|op| &op.weights).enumerate().max_by_key(|(_, weights)| weights.len()).unwrap();

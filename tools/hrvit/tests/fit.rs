@@ -1,4 +1,5 @@
-//! Frames of another shape than the model's input: stretched, cropped, put between bars, or resized to cover it with windows sliding over them.
+//! Frames of another shape than the model's input: stretched, cropped, put between bars, or resized
+//! to cover it with windows sliding over them.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -53,7 +54,8 @@ fn run(more: &[&str]) -> LabelMap {
     labels::read(&out.join("a.labels.png")).unwrap()
 }
 
-/// For every pixel of the frame the place along one direction of the input that its middle lies in, if it does.
+/// For every pixel of the frame the place along one direction of the input that its middle lies in,
+/// if it does.
 fn places(count: u32, place: impl Fn(f64) -> f64, length: u16) -> Vec<Option<usize>> {
     let inside = |at: f64| (at >= 0.0 && at < f64::from(length)).then_some(at as usize);
     (0..count).map(|at| inside(place(f64::from(at) + 0.5))).collect()

@@ -1,4 +1,5 @@
-//! Half precision against the float network: whole networks with synthetic weights, on every instruction set of this processor.
+//! Half precision against the float network: whole networks with synthetic weights, on every
+//! instruction set of this processor.
 
 use hrvit_core::{Engine, Model, NoObserver, Plan, ReadImage, Segmentation, Serial, StreamError, Streamed, Threads, Tiling, WeightPlacement, read_head};
 use hrvit_format::{
@@ -17,8 +18,10 @@ use hrvit_tool::{
     quantize::{Frames as QuantiserFrames, Options, to_fp16},
 };
 
-/// Largest difference of logits allowed, as a part of their largest magnitude. Rounding weights alone to f16 in the float network moves these logits by up to
-/// 3.3e-3, rounding activations and residual streams alone by up to 3.8e-3; PyTorch's half precision moves them by up to 5.9e-3 (docs/accuracy.md).
+/// Largest difference of logits allowed, as a part of their largest magnitude. Rounding weights
+/// alone to f16 in the float network moves these logits by up to 3.3e-3, rounding activations and
+/// residual streams alone by up to 3.8e-3; PyTorch's half precision moves them by up to 5.9e-3
+/// (docs/accuracy.md).
 const TOLERANCE: f32 = 5e-3;
 
 fn network(variant: &str, head: Head) -> Network {

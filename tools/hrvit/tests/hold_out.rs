@@ -39,7 +39,8 @@ fn provenance(image: &Path) -> String {
     json(&hrvit(&["inspect", text(image), "--json"]))["image"]["provenance"].as_str().unwrap().to_owned()
 }
 
-/// A folder of the bundled calibration frames for which `keep` holds, by position, shrunk to 96x128.
+/// A folder of the bundled calibration frames for which `keep` holds, by position, shrunk to
+/// 96x128.
 fn frames(folder: &Path, keep: impl Fn(usize) -> bool) -> PathBuf {
     let frames = folder.join("frames");
     std::fs::create_dir(&frames).unwrap();
@@ -151,7 +152,8 @@ fn half_precision_is_judged_where_it_has_frames() {
     assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("hold-out: not measured"), "{}", said(&output));
 }
 
-/// Writes random nano weights for four classes, sets the values of tensors where `edit` says so, and returns their path.
+/// Writes random nano weights for four classes, sets the values of tensors where `edit` says so,
+/// and returns their path.
 fn weights(folder: &Path, edit: impl Fn(&str) -> Option<f32>) -> PathBuf {
     let path = folder.join("nano.safetensors");
     json(&hrvit(&["synth", "--variant", "nano", "--classes", "4", "--seed", "7", "--out", text(&path), "--json"]));
@@ -167,7 +169,8 @@ fn weights(folder: &Path, edit: impl Fn(&str) -> Option<f32>) -> PathBuf {
     path
 }
 
-/// Constants that cancel between the terms of a stream, far beyond what integers and half precision hold.
+/// Constants that cancel between the terms of a stream, far beyond what integers and half precision
+/// hold.
 fn constants_that_cancel(name: &str) -> Option<f32> {
     match name.strip_prefix("backbone.features.3.branches.1.0.")? {
         "attn.attn_bn.bias" => Some(1e20),

@@ -1,4 +1,5 @@
-//! What `hrvit run` takes: files, folders, patterns, pipes, raw frames, videos; and what it says of those that it cannot read.
+//! What `hrvit run` takes: files, folders, patterns, pipes, raw frames, videos; and what it says of
+//! those that it cannot read.
 #![cfg(unix)]
 
 use std::fs;
@@ -217,7 +218,8 @@ fn a_real_ffmpeg_gives_every_frame_once() {
     let labels = |at: usize| fs::read(bench.at(&format!("out/{at:06}.labels.png"))).unwrap();
     let direct: Vec<_> = (0..6).map(labels).collect();
     assert_eq!(bench.results().len(), 6);
-    // The same through a pipe, and the same as frames that ffmpeg writes one by one but for its own conversion of colours.
+    // The same through a pipe, and the same as frames that ffmpeg writes one by one but for its own
+    // conversion of colours.
     let pipe = ffmpeg(&["-i", "drive.mkv", "-vsync", "passthrough", "-f", "yuv4mpegpipe", "-"], bench.folder.path()).unwrap();
     assert!(bench.piped(&["-"], &pipe.stdout).status.success());
     assert_eq!((0..6).map(labels).collect::<Vec<_>>(), direct);

@@ -1,4 +1,5 @@
-//! How pictures were prepared in training: folded into the stem, recorded in the image, used by what compares with float.
+//! How pictures were prepared in training: folded into the stem, recorded in the image, used by
+//! what compares with float.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,8 @@ fn bundled(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
-/// The bundled network as it would be had it been trained on pixels `scale * (pixel - mean) / deviation` in BGR, with means of its own.
+/// The bundled network as it would be had it been trained on pixels
+/// `scale * (pixel - mean) / deviation` in BGR, with means of its own.
 fn trained_otherwise(folder: &Path) -> PathBuf {
     let network = Network { spec: Spec::variant("nano").unwrap(), head: Head::Segformer, classes: 11 };
     let checkpoint = Checkpoint::read(&bundled("models/nano_camvid11.safetensors"), &network).unwrap();
@@ -27,7 +29,8 @@ fn trained_otherwise(folder: &Path) -> PathBuf {
     // [out, in, 3, 3]: planes of 9.
     for planes in weight.chunks_mut(27) {
         for (channel, plane) in planes.chunks_mut(9).enumerate() {
-            // Deviation 1/2 of 0..1 instead of ImageNet's: what reads a channel grows by as much as the channel shrinks.
+            // Deviation 1/2 of 0..1 instead of ImageNet's: what reads a channel grows by as much as
+            // the channel shrinks.
             plane.iter_mut().for_each(|w| *w *= 127.5 / IMAGENET.deviation[channel]);
         }
         let (first, rest) = planes.split_at_mut(9);
@@ -87,7 +90,8 @@ fn a_network_trained_otherwise_is_the_same_network() {
     assert_eq!((recorded.order, recorded.fit, recorded.deviation), (ColourOrder::Bgr, Fit::Stretch, [127.5; 3]));
     assert!(recorded.mean.iter().zip(IMAGENET.mean).all(|(a, b)| (a - b).abs() < 1e-3), "{recorded:?}");
     assert_eq!(plain_model.meta().preprocess, IMAGENET);
-    // The engine's labels are those of the plain network nearly everywhere, against its own float network.
+    // The engine's labels are those of the plain network nearly everywhere, against its own float
+    // network.
     let data = bundled("data/val");
     let agreement = |model: &Path, weights: &Path| {
         let found = json(&hrvit(&["eval", "--model", text(model), "--weights", text(weights), "--data", text(&data), "--json"]));

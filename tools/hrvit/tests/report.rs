@@ -1,4 +1,5 @@
-//! `hrvit report` on the bundled network and frames: the drift harness at the size of continuous integration, and what the page and its bars do.
+//! `hrvit report` on the bundled network and frames: the drift harness at the size of continuous
+//! integration, and what the page and its bars do.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -154,7 +155,8 @@ fn draws_of_a_calibration_folder_are_made_measured_and_repeat_for_a_seed() {
     assert_eq!(first, draws("1"));
 }
 
-/// A classifier of 300 classes with random weights, its image, and frames that show what float says of them, but for the last.
+/// A classifier of 300 classes with random weights, its image, and frames that show what float says
+/// of them, but for the last.
 struct Classifier {
     folder: tempfile::TempDir,
 }

@@ -1,4 +1,5 @@
-//! Windows over frames larger than the model, beside definitions written from scratch: plain Rust, which always runs, and numpy, where python3 has it.
+//! Windows over frames larger than the model, beside definitions written from scratch: plain Rust,
+//! which always runs, and numpy, where python3 has it.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -51,7 +52,8 @@ fn neighbours(at: usize, length: usize) -> (usize, usize, i64) {
     (near.min(length - 1), (near + 1).min(length - 1), eighths % 8)
 }
 
-/// 64 times the sum of all windows' resized logits for every pixel and class, and the number of windows. `logits` gives `[rows, columns, classes]` of a window.
+/// 64 times the sum of all windows' resized logits for every pixel and class, and the number of
+/// windows. `logits` gives `[rows, columns, classes]` of a window.
 fn naive(frame: &RgbImage, size: Size, stride: (usize, usize), classes: usize, logits: &dyn Fn(&RgbImage) -> Vec<f64>) -> (Vec<f64>, Vec<f64>) {
     let (height, width) = (frame.height() as usize, frame.width() as usize);
     let (window_height, window_width) = (usize::from(size.height), usize::from(size.width));
@@ -310,7 +312,8 @@ fn run_writes_labels_and_logits_of_the_frames_size() {
     assert_eq!(run(&["--flip", "--device-labels"]), resized.data);
 }
 
-/// The definition in numpy: windows' logits from a file in the order of the grid, the mean into another.
+/// The definition in numpy: windows' logits from a file in the order of the grid, the mean into
+/// another.
 const NUMPY: &str = "
 import sys, numpy as np
 H, W, h, w, sh, sw, C = map(int, sys.argv[3:])

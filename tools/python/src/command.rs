@@ -12,7 +12,8 @@ fn run(py: Python<'_>, arguments: Vec<String>) -> PyResult<Py<PyAny>> {
     py.import("json")?.call_method1("loads", (text,))?.into_py_any(py)
 }
 
-/// Keywords as options of the command line: `True` is an option without a value, `False` and `None` are left out, of a list every element is one.
+/// Keywords as options of the command line: `True` is an option without a value, `False` and `None`
+/// are left out, of a list every element is one.
 fn options(command: &str, keywords: Option<&Bound<'_, PyDict>>) -> PyResult<Vec<String>> {
     let mut words = vec![command.to_owned()];
     for (name, value) in keywords.into_iter().flatten() {

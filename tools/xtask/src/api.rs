@@ -1,4 +1,5 @@
-//! `cargo xtask api`: what the library crates offer, one line per item, under `docs/api`; a change of it is seen where a change is reviewed.
+//! `cargo xtask api`: what the library crates offer, one line per item, under `docs/api`; a change
+//! of it is seen where a change is reviewed.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -61,20 +62,23 @@ fn listings(root: &Path) -> Result<Vec<(String, String)>> {
     CRATES.iter().map(|name| Ok((format!("{FOLDER}/{name}.txt"), listing(&folder.join(format!("{}.json", name.replace('-', "_"))))?))).collect()
 }
 
-/// Lets rustdoc describe the crates with all their features, and returns the folder with what it wrote.
+/// Lets rustdoc describe the crates with all their features, and returns the folder with what it
+/// wrote.
 fn document(root: &Path) -> Result<PathBuf> {
     install::targets(root, &[TARGET])?;
     let folder = target_folder(root).join("api");
     let mut cargo = Command::new("cargo");
     cargo.current_dir(root).args(["doc", "--locked", "--quiet", "--no-deps", "--lib", "--all-features", "--target", TARGET, "--target-dir"]).arg(&folder);
     cargo.args(CRATES.iter().flat_map(|name| ["--package", name]));
-    // The pinned compiler has the format, but not as stable; what needs it stays in a folder of its own.
+    // The pinned compiler has the format, but not as stable; what needs it stays in a folder of its
+    // own.
     cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTDOCFLAGS", "-Z unstable-options --output-format json --cap-lints allow");
     command::succeed(&mut cargo)?;
     Ok(folder.join(TARGET).join("doc"))
 }
 
-/// One line per public item of the crate described in `file`, without what derives and the compiler add to every type.
+/// One line per public item of the crate described in `file`, without what derives and the compiler
+/// add to every type.
 fn listing(file: &Path) -> Result<String> {
     let builder = Builder::from_rustdoc_json(file).omit_blanket_impls(true).omit_auto_trait_impls(true).omit_auto_derived_impls(true);
     let api = builder.build().with_context(|| format!("{}: the toolchain and public-api must be of the same format", file.display()))?;

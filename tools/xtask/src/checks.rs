@@ -1,4 +1,5 @@
-//! The list of checks. Each is one command or one function; a line here is all that a new one needs.
+//! The list of checks. Each is one command or one function; a line here is all that a new one
+//! needs.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +12,8 @@ use crate::{api, app, boards, capi, command, cores, count, firmware, frames, fuz
 /// Targets without an operating system that the device crates must build for.
 const DEVICE_TARGETS: [&str; 3] = ["thumbv7em-none-eabihf", "thumbv8m.main-none-eabihf", "aarch64-unknown-none"];
 
-/// A target of this processor whose addresses have 32 bits, as those of microcontrollers; static, so that its programs run on a 64-bit system as they are.
+/// A target of this processor whose addresses have 32 bits, as those of microcontrollers; static,
+/// so that its programs run on a 64-bit system as they are.
 const NARROW: &str = "i686-unknown-linux-musl";
 
 /// One thing that must hold.
@@ -28,7 +30,8 @@ pub enum Kind {
     Program(Vec<String>),
     /// A function of the root; holds if it finds nothing.
     Rule(fn(&Path) -> Result<Vec<String>>),
-    /// A function of the root that needs what a machine may lack; it says what it made, and fails if something does not hold.
+    /// A function of the root that needs what a machine may lack; it says what it made, and fails
+    /// if something does not hold.
     Optional(fn(&Path) -> Result<Made>),
 }
 
@@ -93,7 +96,8 @@ impl Check {
     }
 }
 
-/// What finds most mistakes in a short time: a part of [`all`], the tests without those of whole networks and processes.
+/// What finds most mistakes in a short time: a part of [`all`], the tests without those of whole
+/// networks and processes.
 pub fn quick() -> Vec<Check> {
     let mut checks = style();
     checks.push(Check::program("unit tests", &["cargo", "test", "--release", "--workspace", "--lib", "--bins", "--no-fail-fast"]));
@@ -208,7 +212,8 @@ fn install_targets(root: &Path) -> Result<Vec<String>> {
     Ok(Vec::new())
 }
 
-/// Runs the tests of `hrvit-format` and `hrvit-core` with addresses of 32 bits and overflow checks: what an image says of its sizes must not exceed them unseen.
+/// Runs the tests of `hrvit-format` and `hrvit-core` with addresses of 32 bits and overflow checks:
+/// what an image says of its sizes must not exceed them unseen.
 fn narrow_addresses(root: &Path) -> Result<Vec<String>> {
     install::targets(root, &[NARROW])?;
     let mut cargo = Command::new("cargo");

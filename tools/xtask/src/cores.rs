@@ -33,7 +33,8 @@ pub fn check(root: &Path) -> Result<Vec<String>> {
     Ok(wrong.into_iter().collect())
 }
 
-/// [`check`], then what a second core would save: both shares of every step on one core, counted, beside the program for one.
+/// [`check`], then what a second core would save: both shares of every step on one core, counted,
+/// beside the program for one.
 ///
 /// # Errors
 /// As [`check`].

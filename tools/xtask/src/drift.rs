@@ -1,4 +1,5 @@
-//! Half precision on every emulated processor: how far the result is from the definition's, and the same bytes in all steps before the first in half precision.
+//! Half precision on every emulated processor: how far the result is from the definition's, and the
+//! same bytes in all steps before the first in half precision.
 
 use std::path::Path;
 
@@ -21,12 +22,14 @@ pub enum Extent {
     Full,
 }
 
-/// The processor whose kernels in half precision are the definition: its result must be equal, not near.
+/// The processor whose kernels in half precision are the definition: its result must be equal, not
+/// near.
 const DEFINITION: &str = "m7";
 /// Their kernels in half precision are those of a53.
 const ALIKE: [&str; 3] = ["a72", "a55", "a76"];
 
-/// Labels of a thousand that may differ with this trained network. The program's own bound is for any network.
+/// Labels of a thousand that may differ with this trained network. The program's own bound is for
+/// any network.
 const LABELS_BOUND: u64 = 1;
 
 /// How the self-test of one image ended on one processor.
@@ -46,7 +49,8 @@ struct Row {
     error: Option<String>,
 }
 
-/// Runs the self-tests of the nano network, wholly and partly in half precision, and prints one table. Returns what is wrong.
+/// Runs the self-tests of the nano network, wholly and partly in half precision, and prints one
+/// table. Returns what is wrong.
 ///
 /// # Errors
 /// If something does not build, or a log cannot be decoded.

@@ -1,4 +1,5 @@
-//! `cargo xtask faults`: images that must not boot, a processor's fault and a flash that fails, on every emulated machine and board. Each must end with its exit code.
+//! `cargo xtask faults`: images that must not boot, a processor's fault and a flash that fails, on
+//! every emulated machine and board. Each must end with its exit code.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -52,7 +53,8 @@ struct Row {
     said: String,
 }
 
-/// Runs every case on every machine, prints the table and writes it into the page. Returns what ended otherwise than it must.
+/// Runs every case on every machine, prints the table and writes it into the page. Returns what
+/// ended otherwise than it must.
 ///
 /// # Errors
 /// If something is missing and cannot be installed, does not build, or a log cannot be decoded.
@@ -63,7 +65,8 @@ pub fn run(root: &Path) -> Result<Vec<String>> {
     Ok(rows.iter().filter_map(complaint).collect())
 }
 
-/// Runs the cases that need no program and no model beyond those of the self-tests, and prints the table. Returns what ended otherwise than it must.
+/// Runs the cases that need no program and no model beyond those of the self-tests, and prints the
+/// table. Returns what ended otherwise than it must.
 ///
 /// # Errors
 /// As [`run`].
@@ -313,7 +316,8 @@ fn distinct(faults: &[&MadeFault]) -> String {
     found.join("; ")
 }
 
-/// Rows that differ in the machine only, as one; in the order of the cases of the machine that has most.
+/// Rows that differ in the machine only, as one; in the order of the cases of the machine that has
+/// most.
 fn merged(rows: Vec<Row>) -> Vec<Row> {
     let mut merged: Vec<Row> = Vec::new();
     for row in rows {

@@ -1,4 +1,5 @@
-//! `cargo xtask frames`: frames other than the golden one on emulated machines, and a profile of several frames.
+//! `cargo xtask frames`: frames other than the golden one on emulated machines, and a profile of
+//! several frames.
 
 use std::fmt;
 use std::io::{BufRead, BufReader};
@@ -15,7 +16,8 @@ use crate::hrvit::{Hrvit, path_text};
 use crate::machines::{Machine, machine};
 use crate::qemu;
 
-/// Machines, whose serial ports differ; the first one is the one that `cargo xtask test` has time for.
+/// Machines, whose serial ports differ; the first one is the one that `cargo xtask test` has time
+/// for.
 const MACHINES: [&str; 3] = ["m33", "m55", "m7"];
 /// The machine that profiles several frames, and how many.
 const PROFILED: (&str, u32) = ("m33", 3);
@@ -78,7 +80,8 @@ pub fn check(root: &Path) -> Result<Vec<String>> {
     run(root, false)
 }
 
-/// Sends frames to the first machine, or to all, and profiles several frames then; returns what is wrong.
+/// Sends frames to the first machine, or to all, and profiles several frames then; returns what is
+/// wrong.
 ///
 /// # Errors
 /// If something is missing and cannot be installed, does not build, or a program fails.
@@ -145,7 +148,8 @@ fn port(qemu: &mut Child) -> Result<String> {
     port.map(str::to_owned).with_context(|| format!("QEMU names no pseudo terminal: {}", line.trim_end()))
 }
 
-/// A profile of several frames: instructions do not differ from frame to frame, and the first one takes hardly others.
+/// A profile of several frames: instructions do not differ from frame to frame, and the first one
+/// takes hardly others.
 fn several(root: &Path, hrvit: &Hrvit, plan: &Plan, image: &Path) -> Result<Vec<String>> {
     let (name, frames) = PROFILED;
     let machine = machine(name).with_context(|| format!("no machine {name}"))?;

@@ -36,7 +36,8 @@ impl Hrvit {
         command
     }
 
-    /// A model image with a golden frame for `plan`, its weights in `layout`, made once for every build of `hrvit` and change of the weights: the trained nano network where its checkpoint
+    /// A model image with a golden frame for `plan`, its weights in `layout`, made once for every
+    /// build of `hrvit` and change of the weights: the trained nano network where its checkpoint
     /// fits, else random weights.
     ///
     /// # Errors
@@ -73,7 +74,8 @@ impl Hrvit {
             command::succeed(&mut self.command(&[&["synth", "--seed", "1", "--out", weights], &network[..]].concat()))?;
         }
         let options = ["quantize", "--weights", weights, "--size", size, "--calib", "data/calib", "--out", out, "--precision", plan.precision.name()];
-        // Frames smaller than the input, and classes that are nearly tied, are good enough for a network that has seen none.
+        // Frames smaller than the input, and classes that are nearly tied, are good enough for a
+        // network that has seen none.
         let random: &[&str] = if trained { &["--operators"] } else { &["--force", "--allow-drift"] };
         let mut quantise = self.command(&[&options[..], &network[..], random].concat());
         if plan.precision == Precision::Mixed {

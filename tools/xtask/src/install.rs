@@ -10,7 +10,8 @@ use crate::command;
 /// The compiler that has Miri and the sanitizers; by date, so that it says the same tomorrow.
 pub const NIGHTLY: &str = "nightly-2026-03-01";
 
-/// Installs the Debian packages of those `programs` that are missing. Each is a program and the package that has it.
+/// Installs the Debian packages of those `programs` that are missing. Each is a program and the
+/// package that has it.
 ///
 /// # Errors
 /// If a program is missing and cannot be installed; says which and how to install it by hand.

@@ -1,7 +1,10 @@
-//! Every instruction set that Linux programs have kernels for, against the definition: on this processor, and on AArch64 processors that QEMU emulates.
+//! Every instruction set that Linux programs have kernels for, against the definition: on this
+//! processor, and on AArch64 processors that QEMU emulates.
 //!
-//! Cortex-M instruction sets are compared by the firmware's program `conformance`. What the emulated processors have is required there; what this processor lacks is
-//! reported as skipped, and is a failure where the environment variable `REQUIRE_ISA` names it (`REQUIRE_ISA=avx2 cargo xtask test`).
+//! Cortex-M instruction sets are compared by the firmware's program `conformance`. What the
+//! emulated processors have is required there; what this processor lacks is reported as skipped,
+//! and is a failure where the environment variable `REQUIRE_ISA` names it
+//! (`REQUIRE_ISA=avx2 cargo xtask test`).
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,10 +17,12 @@ use crate::firmware::grouped;
 use crate::parity::LINUX;
 use crate::{command, install};
 
-/// The environment variable with the names, separated by commas, of instruction sets that may not be skipped. The tests of `hrvit-kernels` read it too.
+/// The environment variable with the names, separated by commas, of instruction sets that may not
+/// be skipped. The tests of `hrvit-kernels` read it too.
 pub const REQUIRE: &str = "REQUIRE_ISA";
 
-/// Instruction sets that emulated machines run: Cortex-M ones in the firmware's conformance program, the others here.
+/// Instruction sets that emulated machines run: Cortex-M ones in the firmware's conformance
+/// program, the others here.
 const EMULATED: [&str; 6] = ["scalar", "dsp", "mve", "neon", "neon_dotprod", "neon_i8mm"];
 
 /// A processor that QEMU emulates for a Linux program.
@@ -30,8 +35,8 @@ pub struct Processor {
     in_order: bool,
 }
 
-/// Every one: without dot products, with them, with matrix multiplication too. The second is a Cortex-A55 but for its name: QEMU has none, and kernels ask the
-/// identification register.
+/// Every one: without dot products, with them, with matrix multiplication too. The second is a
+/// Cortex-A55 but for its name: QEMU has none, and kernels ask the identification register.
 pub const PROCESSORS: [Processor; 4] = [
     Processor { name: "cortex-a53", has: &["scalar", "neon"], in_order: true },
     Processor { name: "cortex-a76,midr=0x412fd050", has: &["scalar", "neon", "neon_dotprod"], in_order: true },
@@ -42,7 +47,8 @@ pub const PROCESSORS: [Processor; 4] = [
 /// Runs the tests of `hrvit-kernels` on every processor.
 ///
 /// # Errors
-/// If a test fails, an instruction set that an emulated processor has was not run, or one that `REQUIRE_ISA` names cannot be run on this machine.
+/// If a test fails, an instruction set that an emulated processor has was not run, or one that
+/// `REQUIRE_ISA` names cannot be run on this machine.
 pub fn run(root: &Path) -> Result<Made> {
     install::targets(root, &[LINUX])?;
     install::programs(&[("qemu-aarch64", "qemu-user")])?;
@@ -69,7 +75,8 @@ pub fn run(root: &Path) -> Result<Made> {
     Ok(if skipped.is_empty() { Made::All } else { Made::Part(skipped) })
 }
 
-/// What of the required a test on this processor is to require: the rest runs on emulated machines, which fail where they lack it.
+/// What of the required a test on this processor is to require: the rest runs on emulated machines,
+/// which fail where they lack it.
 pub fn of_host() -> String {
     without_emulated(&std::env::var(REQUIRE).unwrap_or_default())
 }

@@ -12,17 +12,20 @@ use crate::{command, install};
 const INTEGERS: &str = "tools/xtask/integers";
 /// Neither can be allowed again by an attribute in the code.
 const FORBIDDEN: [&str; 4] = ["--forbid", "clippy::disallowed_types", "--forbid", "clippy::float_arithmetic"];
-/// Builds without half precision that together have the kernels of every instruction set: target, processor, features.
+/// Builds without half precision that together have the kernels of every instruction set: target,
+/// processor, features.
 const INTEGER_BUILDS: [(&str, Option<&str>, &str); 4] = [
     ("x86_64-unknown-linux-gnu", None, "hrvit-core/int16x8,hrvit-core/threads"),
     (LINUX, None, "hrvit-core/int16x8,hrvit-core/threads"),
     ("thumbv7em-none-eabihf", None, "hrvit-core/int16x8,hrvit-kernels/every-isa"),
     ("thumbv8m.main-none-eabihf", Some("cortex-m55"), "hrvit-core/int16x8,hrvit-kernels/every-isa"),
 ];
-/// A folder beside the repository that nothing in it may depend on; in two pieces, so that this file keeps the rule itself.
+/// A folder beside the repository that nothing in it may depend on; in two pieces, so that this
+/// file keeps the rule itself.
 const OUTSIDE: &str = concat!("..", "/shared");
 
-/// No floating-point type or arithmetic in `hrvit-kernels`, `hrvit-core` and `hrvit-camera` built without half precision, as the compiler sees them.
+/// No floating-point type or arithmetic in `hrvit-kernels`, `hrvit-core` and `hrvit-camera` built
+/// without half precision, as the compiler sees them.
 pub fn integer_only(root: &Path) -> Result<Vec<String>> {
     let targets = INTEGER_BUILDS.map(|(target, ..)| target);
     install::targets(root, &targets)?;

@@ -23,7 +23,8 @@ pub struct Machine {
     pub layout: &'static str,
     /// Instruction sets whose kernels its processor must run.
     pub isas: &'static [&'static str],
-    /// Nanoseconds per instruction as a power of two, with which the machine's clock shows every instruction.
+    /// Nanoseconds per instruction as a power of two, with which the machine's clock shows every
+    /// instruction.
     pub icount: u8,
     /// Whether it is of the M class, where the runtime's own code has a budget.
     pub microcontroller: bool,

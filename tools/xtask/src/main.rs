@@ -47,9 +47,11 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Everything that must hold before a change is handed in: formatting, clippy, all tests, no_std builds, source rules
+    /// Everything that must hold before a change is handed in: formatting, clippy, all tests,
+    /// no_std builds, source rules
     Test,
-    /// What finds most mistakes in three minutes: formatting, clippy, unit tests, the host's kernels against their definition, documentation, interface, source rules
+    /// What finds most mistakes in three minutes: formatting, clippy, unit tests, the host's
+    /// kernels against their definition, documentation, interface, source rules
     Quick,
     /// The source rules only
     Lint,
@@ -68,7 +70,8 @@ enum Task {
         #[arg(long)]
         all: bool,
     },
-    /// Run the engine's own tests under Miri: some minutes on a quiet machine, and not part of `test`
+    /// Run the engine's own tests under Miri: some minutes on a quiet machine, and not part of
+    /// `test`
     Miri {
         /// The classifier too, which takes half an hour
         #[arg(long)]
@@ -76,22 +79,27 @@ enum Task {
     },
     Fuzz(fuzz::FuzzArgs),
     Qemu(Box<qemu::QemuArgs>),
-    /// Compare every step of a frame on every emulated machine with the host's, in 8 bits and with 16-bit activations, and the result of half precision with the definition's
+    /// Compare every step of a frame on every emulated machine with the host's, in 8 bits and with
+    /// 16-bit activations, and the result of half precision with the definition's
     Parity {
-        /// Half precision and 16-bit activations with frames of 192x256 instead of 64x64 and 64x96, half precision on every processor
+        /// Half precision and 16-bit activations with frames of 192x256 instead of 64x64 and 64x96,
+        /// half precision on every processor
         #[arg(long)]
         full: bool,
     },
     /// Run the kernels' tests on this processor and on emulated AArch64 processors
     Conformance,
-    /// Boot the programs of boards in an emulator, with faults too, and check the start-up that runs on the host
+    /// Boot the programs of boards in an emulator, with faults too, and check the start-up that
+    /// runs on the host
     #[command(after_help = "Example:\n  cargo xtask boards --all")]
     Boards {
-        /// Programs with other features too: begin again, frames behind the image and over the serial port, lower voltage
+        /// Programs with other features too: begin again, frames behind the image and over the
+        /// serial port, lower voltage
         #[arg(long)]
         all: bool,
     },
-    /// Run frames of your own on emulated machines, sent over a serial port and stored behind the image; profile several frames
+    /// Run frames of your own on emulated machines, sent over a serial port and stored behind the
+    /// image; profile several frames
     Frames,
     N6Image(n6_image::ImageArgs),
     /// Share the steps of a frame between two emulated Cortex-M33, and say what that would save
@@ -101,7 +109,8 @@ enum Task {
     Count(Box<count::CountArgs>),
     Profile(Box<profile::ProfileArgs>),
     Mca(mca::McaArgs),
-    /// Run images that must not boot and a flash that fails on every emulated machine, and write how each ends into firmware/README.md
+    /// Run images that must not boot and a flash that fails on every emulated machine, and write
+    /// how each ends into firmware/README.md
     Faults,
     /// Measure the profiles of docs/performance.md anew and write them there
     Performance,

@@ -1,4 +1,5 @@
-//! `cargo xtask miri`: the engine under an interpreter that sees reads of uninitialised memory, references that outlive their right, and races.
+//! `cargo xtask miri`: the engine under an interpreter that sees reads of uninitialised memory,
+//! references that outlive their right, and races.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,5 @@
-//! `cargo xtask n6-image`: a program of STM32N6570-DK as the boot ROM starts it from the octal flash at power-on.
+//! `cargo xtask n6-image`: a program of STM32N6570-DK as the boot ROM starts it from the octal
+//! flash at power-on.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +17,8 @@ const HEADER: usize = 0x400;
 const COUNTED: u32 = 0x1c0;
 const EXTENSION: u32 = 0x1a0;
 
-/// Write a program of STM32N6570-DK as an image for its boot ROM, unsigned as for a chip that has no key: it starts from the octal flash at power-on
+/// Write a program of STM32N6570-DK as an image for its boot ROM, unsigned as for a chip that has
+/// no key: it starts from the octal flash at power-on
 #[derive(Args)]
 #[command(after_help = "Example:
   cargo xtask n6-image firmware/target/thumbv8m.main-none-eabihf/release/segment --out segment.bin
@@ -43,7 +45,8 @@ pub fn run(args: &ImageArgs) -> Result<()> {
     Ok(())
 }
 
-/// Makes the image of the program `elf` beside it and reads it as a boot ROM would: what differs from what such an image must be is an error.
+/// Makes the image of the program `elf` beside it and reads it as a boot ROM would: what differs
+/// from what such an image must be is an error.
 ///
 /// # Errors
 /// As [`run`]; if the image does not start this program.
@@ -105,9 +108,11 @@ fn program(bytes: &[u8]) -> Result<(Vec<u8>, u32)> {
     Ok((program, entry))
 }
 
-/// Header version 2.3 and the program, whose length is a multiple of 64. The layout is that of the image that ST ships in STM32CubeN6
-/// (`Projects/STM32N6570-DK/Applications/OpenBootloader/Binaries/NOR_Binary`), made by `STM32_SigningTool_CLI -nk -of 0x80000000 -hv 2.3`; the type is that of `-t fsbl`. The script that Phoenix-RTOS signs its own
-/// images with has the same fields at the same places.
+/// Header version 2.3 and the program, whose length is a multiple of 64. The layout is that of the
+/// image that ST ships in STM32CubeN6
+/// (`Projects/STM32N6570-DK/Applications/OpenBootloader/Binaries/NOR_Binary`), made by
+/// `STM32_SigningTool_CLI -nk -of 0x80000000 -hv 2.3`; the type is that of `-t fsbl`. The script
+/// that Phoenix-RTOS signs its own images with has the same fields at the same places.
 fn image(mut program: Vec<u8>, entry: u32) -> Vec<u8> {
     program.resize(program.len().next_multiple_of(64), 0);
     let checksum = program.iter().fold(0_u32, |sum, byte| sum.wrapping_add((*byte).into()));

@@ -1,4 +1,5 @@
-//! The published crates as crates.io would get them: what their manifests say, and that each compiles from its archive alone.
+//! The published crates as crates.io would get them: what their manifests say, and that each
+//! compiles from its archive alone.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,8 @@ struct Published {
     version: String,
 }
 
-/// Packages every member of the workspace that may be published and compiles the archives with all features. Returns what is wrong.
+/// Packages every member of the workspace that may be published and compiles the archives with all
+/// features. Returns what is wrong.
 ///
 /// # Errors
 /// If no crate is published, or an archive cannot be made or does not compile.
@@ -32,7 +34,8 @@ pub fn check(root: &Path) -> Result<Vec<String>> {
     }
     let folder = target_folder(root).join("package");
     let mut package = Command::new("cargo");
-    // Not verified by cargo, whose registry folder keeps what an earlier archive of the same version held.
+    // Not verified by cargo, whose registry folder keeps what an earlier archive of the same
+    // version held.
     package.current_dir(root).args(["package", "--locked", "--quiet", "--allow-dirty", "--no-verify"]);
     package.args(published.iter().flat_map(|member| ["--package", &member.name]));
     command::succeed(&mut package)?;
@@ -61,7 +64,8 @@ fn read(metadata: &Value) -> Result<(Vec<Published>, Vec<String>)> {
     Ok((published, missing))
 }
 
-/// Unpacks the archives and compiles them as one workspace, in which each stands for itself on crates.io.
+/// Unpacks the archives and compiles them as one workspace, in which each stands for itself on
+/// crates.io.
 fn compile(root: &Path, folder: &Path, published: &[Published]) -> Result<()> {
     let unpacked = folder.join("unpacked");
     if unpacked.exists() {
@@ -70,7 +74,8 @@ fn compile(root: &Path, folder: &Path, published: &[Published]) -> Result<()> {
     std::fs::create_dir_all(&unpacked).with_context(|| format!("making {}", unpacked.display()))?;
     for member in published {
         let archive: PathBuf = folder.join(format!("{}-{}.crate", member.name, member.version));
-        // With the time of unpacking: archives have one and the same, from which cargo would conclude that nothing changed.
+        // With the time of unpacking: archives have one and the same, from which cargo would
+        // conclude that nothing changed.
         command::succeed(Command::new("tar").args(["-xzmf"]).arg(archive).arg("-C").arg(&unpacked))?;
     }
     let write = |name: &str, bytes: &[u8]| std::fs::write(unpacked.join(name), bytes).with_context(|| format!("writing {name}"));

@@ -20,11 +20,13 @@ const PAGE: &str = "docs/performance.md";
 /// Begin and end of the measured part of the page; the rest is written by hand.
 const MARKS: [&str; 2] = ["<!-- measured by cargo xtask performance -->", "<!-- end of what is measured -->"];
 
-/// The modelled core whose kernels each counted processor runs. Those without one are not compared with the roofline.
+/// The modelled core whose kernels each counted processor runs. Those without one are not compared
+/// with the roofline.
 const CORES: [(&str, &str); 6] =
     [("m55", "cortex-m55"), ("m7", "cortex-m7"), ("a53", "cortex-a53"), ("a55", "cortex-a55"), ("a76", "cortex-a76"), ("max", "cortex-a510")];
 
-/// Measures every profile, draws it, models the inner loops and replaces the measured part of the page. What was counted for the nano network is stored, too.
+/// Measures every profile, draws it, models the inner loops and replaces the measured part of the
+/// page. What was counted for the nano network is stored, too.
 ///
 /// # Errors
 /// If a program does not build or fails, a tool is missing, or the page has lost its marks.
@@ -91,7 +93,8 @@ fn kinds(root: &Path, hrvit: &Hrvit) -> Result<String> {
     Ok(text)
 }
 
-/// Instructions of every kind of block that multiplies, in multiples of what its multiply-accumulates would take in the best inner loop of the processor.
+/// Instructions of every kind of block that multiplies, in multiples of what its
+/// multiply-accumulates would take in the best inner loop of the processor.
 fn roofline(measured: &[Counts], loops: &[Modelled]) -> Result<String> {
     let mut text = String::from("| kind of block |");
     let mut rows: Vec<(String, String)> = Vec::new();

@@ -1,4 +1,5 @@
-//! `cargo xtask qemu`: a program of the firmware on an emulated machine, from nothing to its decoded log.
+//! `cargo xtask qemu`: a program of the firmware on an emulated machine, from nothing to its
+//! decoded log.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -62,7 +63,8 @@ fn parse_machine(name: &str) -> Result<Machine> {
 /// Builds, runs, decodes and prints; returns the program's exit code.
 ///
 /// # Errors
-/// If something is missing or does not build, the program does not end, or its log cannot be decoded.
+/// If something is missing or does not build, the program does not end, or its log cannot be
+/// decoded.
 pub fn run(root: &Path, args: &QemuArgs) -> Result<u8> {
     let QemuArgs { machine, program, .. } = args;
     let weights = if program == build::FAULTS { Weights::Streamed } else { Weights::Mapped };
@@ -89,7 +91,8 @@ pub fn run(root: &Path, args: &QemuArgs) -> Result<u8> {
     Ok(ended.code)
 }
 
-/// Builds `program` for `plan` and runs it with `model`, or with one made for the plan; returns the program and how it ended.
+/// Builds `program` for `plan` and runs it with `model`, or with one made for the plan; returns the
+/// program and how it ended.
 ///
 /// # Errors
 /// As [`run`].

@@ -1,4 +1,5 @@
-//! Runs checks one after another and prints what failed, all together, then a table of results and times, then what was not made.
+//! Runs checks one after another and prints what failed, all together, then a table of results and
+//! times, then what was not made.
 
 use std::path::Path;
 use std::time::Instant;

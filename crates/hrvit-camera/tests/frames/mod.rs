@@ -38,7 +38,8 @@ pub fn noise(format: Format, (width, height): (usize, usize), gap: usize, rng: &
     Bytes { planes: planes.collect() }
 }
 
-/// Planes that show `picture` in red, green and blue: chroma of full range is the mean of its pixels.
+/// Planes that show `picture` in red, green and blue: chroma of full range is the mean of its
+/// pixels.
 pub fn encode(format: Format, picture: &Picture<[f64; 3]>, gap: usize) -> Bytes {
     let (width, height) = (picture.width, picture.height);
     let mut rng = Rng(7);

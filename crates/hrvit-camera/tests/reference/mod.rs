@@ -63,7 +63,8 @@ pub fn is_yuv(format: Format) -> bool {
     matches!(format, Format::Nv12 | Format::Nv21 | Format::I420 | Format::Yuyv | Format::Uyvy)
 }
 
-/// Red, green and blue of every pixel in real numbers; colours outside of 0 to 255 are kept unless `clamped`.
+/// Red, green and blue of every pixel in real numbers; colours outside of 0 to 255 are kept unless
+/// `clamped`.
 pub fn decode(format: Format, size: (usize, usize), bytes: &Bytes, colour: (Matrix, Range), clamped: bool) -> Picture<[f64; 3]> {
     Picture::from_fn(size.0, size.1, |y, x| {
         let read = |(plane, byte, row): (usize, usize, usize)| f64::from(bytes.planes[plane].0[row * bytes.planes[plane].1 + byte]);

@@ -1,4 +1,5 @@
-//! Half precision: f16 in memory, f32 in every sum. No number is requantised, no order of sums is promised.
+//! Half precision: f16 in memory, f32 in every sum. No number is requantised, no order of sums is
+//! promised.
 
 use core::ops::Range;
 

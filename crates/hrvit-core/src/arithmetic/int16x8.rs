@@ -1,4 +1,5 @@
-//! 16-bit codes with zero point 0, 8-bit weights, 32-bit sums: `docs/quantisation.md`, section 6. Streams, stage norms and logits are those of [`Int8`].
+//! 16-bit codes with zero point 0, 8-bit weights, 32-bit sums: `docs/quantisation.md`, section 6.
+//! Streams, stage norms and logits are those of [`Int8`].
 
 use core::ops::Range;
 

@@ -1,4 +1,5 @@
-//! A precision: the element types of its tensors and its operators on them. Blocks and heads are written once for all.
+//! A precision: the element types of its tensors and its operators on them. Blocks and heads are
+//! written once for all.
 
 use core::{fmt::Debug, ops::Range};
 
@@ -86,7 +87,8 @@ pub struct Shortcut<'c> {
 pub trait Arithmetic: 'static {
     /// Element that operators hand to each other inside a block.
     type Code: Element;
-    /// Two bytes: residual streams, stage norms, sums of attention paths, terms of the head, logits.
+    /// Two bytes: residual streams, stage norms, sums of attention paths, terms of the head,
+    /// logits.
     type Wide: Element;
     /// Accumulators.
     type Sum: Element;
@@ -96,7 +98,8 @@ pub trait Arithmetic: 'static {
     /// A weight of a depthwise convolution.
     type Tap: Element;
 
-    /// Whether a fusion's result and the stage norm that others still read fit the bytes of the stage norm: pairs of rows, in place.
+    /// Whether a fusion's result and the stage norm that others still read fit the bytes of the
+    /// stage norm: pairs of rows, in place.
     const PAIRED: bool;
 
     /// How logits are stored, but for the scale of integers.
@@ -114,7 +117,8 @@ pub trait Arithmetic: 'static {
     /// Weights of a depthwise convolution, `[taps, channels]`.
     fn taps<'a>(operator: &Operator<'a>) -> Result<&'a [Self::Tap], Fault>;
 
-    /// Adds the parallel path of attention to `sum`, `[tokens, channels]`: a 3x3 with weights `kernel` over the channels `channels` of `operator`.
+    /// Adds the parallel path of attention to `sum`, `[tokens, channels]`: a 3x3 with weights
+    /// `kernel` over the channels `channels` of `operator`.
     fn add_parallel(
         operator: &Operator<'_>,
         rows: &Taps<'_, Self::Code>,
@@ -136,7 +140,8 @@ pub trait Arithmetic: 'static {
     /// `softmax(q v^T) v` of one head on a strip.
     fn attend(scores: &Operator<'_>, strip: &HeadStrip<'_, Self::Code>, scratch: &mut [Self::Sum], out: &mut [Self::Wide]) -> Result<(), Fault>;
 
-    /// The result of [`Arithmetic::attend`] for the channels `channels` in the scale of the sum of both paths.
+    /// The result of [`Arithmetic::attend`] for the channels `channels` in the scale of the sum of
+    /// both paths.
     fn rescale_values(values: &Operator<'_>, channels: Range<usize>, x: &[Self::Wide], out: &mut [Self::Wide]) -> Result<(), Fault>;
 
     /// Hardswish of v, channels `channels`.
@@ -178,7 +183,8 @@ pub trait Arithmetic: 'static {
     /// Labels of a row: the best class of every resized token.
     fn labels(kernels: Kernels, rows: &Mixed<'_, Self::Wide>, labels: &mut [u8]) -> Result<(), Fault>;
 
-    /// [`Arithmetic::labels`], and the margin at `shift` to the second best class ([`crate::Segmentation::margins`]).
+    /// [`Arithmetic::labels`], and the margin at `shift` to the second best class
+    /// ([`crate::Segmentation::margins`]).
     fn labels_and_margins(kernels: Kernels, rows: &Mixed<'_, Self::Wide>, labels: &mut [u8], shift: u8, margins: &mut [u8]) -> Result<(), Fault>;
 
     /// Adds the tokens that `conv` has made to the sums of a mean.
@@ -190,6 +196,7 @@ pub trait Arithmetic: 'static {
     /// The classifier over the mean.
     fn linear(operator: &Operator<'_>, mean: &[Self::Wide], logits: &mut [Self::Wide]) -> Result<(), Fault>;
 
-    /// Brings a residual stream that another precision has left into this one's format; `scale` is the real value of one code of the integers.
+    /// Brings a residual stream that another precision has left into this one's format; `scale` is
+    /// the real value of one code of the integers.
     fn convert_stream(kernels: Kernels, x: &mut [Self::Wide], scale: CodeScale) -> Result<(), Fault>;
 }

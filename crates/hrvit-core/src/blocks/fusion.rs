@@ -1,8 +1,11 @@
-//! Multi-scale fusion: one output `GELU(sum_j f_ij(x_j))` of a module's entry (paper, section 2.3, figure 4).
+//! Multi-scale fusion: one output `GELU(sum_j f_ij(x_j))` of a module's entry (paper, section 2.3,
+//! figure 4).
 //!
-//! In integers it works in place. A row of branch i holds a row of the stage norm, s16. Once its output is made it holds, in the same bytes, the stage norm as other
-//! outputs read it (s8, first half) and the output itself (s8, second half). No fusion output takes memory of its own, and no order of outputs changes a byte.
-//! In half precision there is nothing to narrow: stage norms stay as they are, and the output is a map of its own.
+//! In integers it works in place. A row of branch i holds a row of the stage norm, s16. Once its
+//! output is made it holds, in the same bytes, the stage norm as other outputs read it (s8, first
+//! half) and the output itself (s8, second half). No fusion output takes memory of its own, and no
+//! order of outputs changes a byte. In half precision there is nothing to narrow: stage norms stay
+//! as they are, and the output is a map of its own.
 
 use core::ops::Range;
 
@@ -23,10 +26,12 @@ use crate::{
     slices::{Slices, cast, cast_mut, copy_run},
 };
 
-/// Blocks of rows start at multiples of the largest upsampling factor, so that no row of lower resolution is computed twice.
+/// Blocks of rows start at multiples of the largest upsampling factor, so that no row of lower
+/// resolution is computed twice.
 const ROW_ALIGN: usize = 1 << (BRANCHES - 1);
 
-/// Rows of lower resolution under a tile of `tile` rows that starts at a multiple of itself and of [`ROW_ALIGN`] behind its block's beginning.
+/// Rows of lower resolution under a tile of `tile` rows that starts at a multiple of itself and of
+/// [`ROW_ALIGN`] behind its block's beginning.
 fn low_rows(tile: usize, factor: usize, rows: usize) -> usize {
     let aligned = factor.is_multiple_of(tile) || tile.is_multiple_of(factor);
     let most = if aligned { tile.div_ceil(factor.max(1)) } else { (tile - 1).div_ceil(factor.max(1)) + 1 };
@@ -66,7 +71,8 @@ impl<'a, A: Arithmetic> TermBuffers<'a, A> {
     }
 }
 
-/// Cuts the buffers of one job for the output at `place`, and hands those of each term to `term` together with the branch that it reads.
+/// Cuts the buffers of one job for the output at `place`, and hands those of each term to `term`
+/// together with the branch that it reads.
 fn cut<'a, A: Arithmetic>(
     geometry: &Geometry<'_>,
     place: Place,
@@ -115,7 +121,8 @@ impl<'a, A: Arithmetic> Source<'a, A> {
     }
 }
 
-/// One term of the sum: the branch that it reads, and its buffers. All terms are on the stack at once, so that operators are looked up where they are used.
+/// One term of the sum: the branch that it reads, and its buffers. All terms are on the stack at
+/// once, so that operators are looked up where they are used.
 struct Term<'a, A: Arithmetic> {
     from: u8,
     source: Source<'a, A>,
@@ -208,7 +215,8 @@ struct Own<'c> {
 }
 
 impl Own<'_> {
-    /// A row of pairs from the sum of the other terms in `acc`; before, it held the branch's stage norm.
+    /// A row of pairs from the sum of the other terms in `acc`; before, it held the branch's stage
+    /// norm.
     fn finish_pair<A: Arithmetic>(&self, acc: &mut [A::Sum], codes: &mut [A::Code], row: &mut [A::Wide]) -> Result<(), Fault> {
         if let Some((identity, narrow)) = &self.before {
             A::add_identity(identity, row, acc)?;
@@ -219,7 +227,8 @@ impl Own<'_> {
         A::store_sum(&self.act, acc, fused)
     }
 
-    /// A row of the output, from the sum of the other terms in `acc` and the branch's stage norm in `x`.
+    /// A row of the output, from the sum of the other terms in `acc` and the branch's stage norm in
+    /// `x`.
     fn finish<A: Arithmetic>(&self, acc: &mut [A::Sum], x: &[A::Wide], fused: &mut [A::Wide]) -> Result<(), Fault> {
         if let Some((identity, _)) = &self.before {
             A::add_identity(identity, x, acc)?;
@@ -228,8 +237,9 @@ impl Own<'_> {
     }
 }
 
-/// The output at `place`. `x` holds the stage norms of the module before. In integers, rows of `x[branch]` become pairs of rows (see above), and those of
-/// branches below have become pairs already; else the output goes to `fused`.
+/// The output at `place`. `x` holds the stage norms of the module before. In integers, rows of
+/// `x[branch]` become pairs of rows (see above), and those of branches below have become pairs
+/// already; else the output goes to `fused`.
 #[inline(never)] // its locals would lie on the stack of every other step
 pub fn run<A: Arithmetic>(
     context: &StepContext<'_>,
@@ -295,7 +305,8 @@ pub fn run<A: Arithmetic>(
     Ok(())
 }
 
-/// Moves the fusion outputs of a region from their pairs (`row_len` codes each) to the region's second half, so that the first half is free.
+/// Moves the fusion outputs of a region from their pairs (`row_len` codes each) to the region's
+/// second half, so that the first half is free.
 pub fn gather_outputs<T: Pod>(region: &mut [T], row_len: usize) -> Result<(), Fault> {
     let rows = region.len() / 2 / row_len.max(1);
     for y in (0..rows.saturating_sub(1)).rev() {

@@ -1,4 +1,5 @@
-//! MixCFN: `x + fc2(GELU(DW3x3 ‖ DW5x5 (fc1(norm(x)))))` (paper, figure 3). The widened map exists a tile of rows and four more at a time.
+//! MixCFN: `x + fc2(GELU(DW3x3 ‖ DW5x5 (fc1(norm(x)))))` (paper, figure 3). The widened map exists
+//! a tile of rows and four more at a time.
 
 use core::ops::Range;
 
@@ -115,7 +116,8 @@ impl MixCfn<'_> {
         Ok(())
     }
 
-    /// One half of the channels, from `first`, of the output rows that `count` rows of a window make: depthwise convolution, then GELU.
+    /// One half of the channels, from `first`, of the output rows that `count` rows of a window
+    /// make: depthwise convolution, then GELU.
     fn mix<A: Arithmetic>(
         &self,
         half: &Operator<'_>,

@@ -53,7 +53,8 @@ pub fn scratch<A: Arithmetic>(geometry: &Geometry<'_>, Place { module, branch }:
 /// Writes row `y` of the embedding's input.
 pub type Feed<'f, A> = dyn FnMut(&Block<'_, <A as Arithmetic>::Wide>, usize, &mut [<A as Arithmetic>::Code]) -> Result<(), Fault> + 'f;
 
-/// The three operators with their line buffer; fed row by row, so that the stem can hand over rows that are never a whole map.
+/// The three operators with their line buffer; fed row by row, so that the stem can hand over rows
+/// that are never a whole map.
 pub struct PatchEmbed<'a, 'c, A: Arithmetic> {
     context: &'a StepContext<'c>,
     pointwise: Operator<'c>,
@@ -106,8 +107,9 @@ impl<'a, 'c, A: Arithmetic> PatchEmbed<'a, 'c, A> {
     }
 }
 
-/// Patch embedding of the fusion's output to the residual stream in `x` of `branch`. If fusions leave pairs, each row of `x` holds a row of the output in its
-/// upper half; else the output is `fused`.
+/// Patch embedding of the fusion's output to the residual stream in `x` of `branch`. If fusions
+/// leave pairs, each row of `x` holds a row of the output in its upper half; else the output is
+/// `fused`.
 #[inline(never)] // its locals would lie on the stack of every other step
 pub fn run<A: Arithmetic>(
     context: &StepContext<'_>,

@@ -1,4 +1,5 @@
-//! Stem: two 3x3 stride-2 convolutions, the first module's GELU and its patch embedding, streamed from pixels to the residual stream of branch 0.
+//! Stem: two 3x3 stride-2 convolutions, the first module's GELU and its patch embedding, streamed
+//! from pixels to the residual stream of branch 0.
 
 use core::ops::Range;
 
@@ -92,7 +93,8 @@ impl<A: Arithmetic> Conv1<'_, '_, A> {
         }
         let window = self.pixels.window(2 * y, ROWS, self.height)?;
         A::patches(self.operator.kernels, *window.first_chunk().ok_or(Fault)?, RGB, 2, 0, self.patches)?;
-        // Padding is the mean colour, which no code stands for: outputs that touch the border have a bias of their own.
+        // Padding is the mean colour, which no code stands for: outputs that touch the border have
+        // a bias of their own.
         let (first, rest) = self.patches.split_front(TAPS * RGB)?;
         let (out_first, out_rest) = out.split_front(self.operator.cout())?;
         let top = if y == 0 { 2 } else { 0 };
@@ -135,7 +137,8 @@ fn rows<A: Arithmetic>(
     })
 }
 
-/// A frame to `x`, `[height / 4, width / 4, channels(0)]`. Pulled rows are worked on by the caller alone, since they come in order.
+/// A frame to `x`, `[height / 4, width / 4, channels(0)]`. Pulled rows are worked on by the caller
+/// alone, since they come in order.
 #[inline(never)] // its locals would lie on the stack of every other step
 pub fn run<A: Arithmetic>(context: &StepContext<'_>, executor: &dyn Executor, frame: &mut Frame<'_>, x: &mut [A::Wide], work: &mut [u8]) -> Result<(), Fault> {
     let (map, jobs) = (context.geometry.map(0), jobs(&context.geometry));

@@ -1,4 +1,5 @@
-//! The classification head: its bottlenecks run as a chain, so that their steps lie inside one another.
+//! The classification head: its bottlenecks run as a chain, so that their steps lie inside one
+//! another.
 
 use hrvit_format::{BRANCHES, Logit, OpKind, Step};
 

@@ -27,8 +27,9 @@ use work::Work;
 
 /// Runs frames through one model in one arena.
 ///
-/// It owns what it is given, or borrows it: `M` is a [`hrvit_format::Model`], a `ModelBuf`, a reference or an `Arc` of one, or [`crate::Streamed`]; `A` is anything
-/// that lends its bytes, such as `AlignedBytes` or `&'static mut [u8]`. An application can so keep it in a struct of its own.
+/// It owns what it is given, or borrows it: `M` is a [`hrvit_format::Model`], a `ModelBuf`, a
+/// reference or an `Arc` of one, or [`crate::Streamed`]; `A` is anything that lends its bytes, such
+/// as `AlignedBytes` or `&'static mut [u8]`. An application can so keep it in a struct of its own.
 #[derive(Debug)]
 pub struct Engine<M, A, X = Serial> {
     model: M,
@@ -39,16 +40,20 @@ pub struct Engine<M, A, X = Serial> {
 }
 
 impl<M: ModelSource, A: AsMut<[u8]>, X: Executor> Engine<M, A, X> {
-    /// An engine on the processor's fastest kernels. `arena` must have [`Plan::arena_bytes`] and start at a multiple of [`ALIGN`].
+    /// An engine on the processor's fastest kernels. `arena` must have [`Plan::arena_bytes`] and
+    /// start at a multiple of [`ALIGN`].
     ///
     /// # Errors
-    /// If the plan was made for another network, other precisions, another number of workers or weights in another place, if the arena is too small or
-    /// misaligned, if the plan's size gives attention strips more keys than the model was quantised for, or if the weights are packed for other kernels.
+    /// If the plan was made for another network, other precisions, another number of workers or
+    /// weights in another place, if the arena is too small or misaligned, if the plan's size gives
+    /// attention strips more keys than the model was quantised for, or if the weights are packed
+    /// for other kernels.
     pub fn new(model: M, plan: Plan, executor: X, arena: A) -> Result<Self, SetupError> {
         Self::with_kernels(model, plan, executor, arena, Kernels::detect())
     }
 
-    /// An engine on the given kernels. They must be made for the image's packing; `Kernels::SCALAR` reads every packing.
+    /// An engine on the given kernels. They must be made for the image's packing; `Kernels::SCALAR`
+    /// reads every packing.
     ///
     /// # Errors
     /// As [`Engine::new`].
@@ -72,7 +77,8 @@ impl<M: ModelSource, A: AsMut<[u8]>, X: Executor> Engine<M, A, X> {
         &self.plan
     }
 
-    /// The kernels that it runs on; [`Kernels::chosen`] says for each operator which file serves it.
+    /// The kernels that it runs on; [`Kernels::chosen`] says for each operator which file serves
+    /// it.
     pub fn kernels(&self) -> Kernels {
         self.kernels
     }
@@ -85,20 +91,24 @@ impl<M: ModelSource, A: AsMut<[u8]>, X: Executor> Engine<M, A, X> {
         self.segment_into(frame, Segmentation::new(labels), observer)
     }
 
-    /// Segments `frame` (`[height, width, 3]` RGB) into all that `results` asks for, in one forward pass.
+    /// Segments `frame` (`[height, width, 3]` RGB) into all that `results` asks for, in one forward
+    /// pass.
     ///
     /// # Errors
-    /// If the frame or a result has another size, the model is a classifier, its weights cannot be fetched, or the observer stops the frame.
+    /// If the frame or a result has another size, the model is a classifier, its weights cannot be
+    /// fetched, or the observer stops the frame.
     pub fn segment_into(&mut self, frame: &[u8], results: Segmentation<'_>, observer: &dyn Observer) -> Result<(), RunError<M::Error>> {
         self.expect_frame(frame)?;
         self.segment_frame(&mut Frame::Whole(frame), results, observer)
     }
 
-    /// Segments a frame whose rows are asked for one by one, in order, each once: `row(y, pixels)` writes row y (`[width, 3]` RGB). The frame need not be in
-    /// memory at once; the stem is then the work of one worker.
+    /// Segments a frame whose rows are asked for one by one, in order, each once: `row(y, pixels)`
+    /// writes row y (`[width, 3]` RGB). The frame need not be in memory at once; the stem is then
+    /// the work of one worker.
     ///
     /// # Errors
-    /// As [`Engine::segment_into`]; and [`RunError::Row`] with the error of `row`, which is not asked again for this frame.
+    /// As [`Engine::segment_into`]; and [`RunError::Row`] with the error of `row`, which is not
+    /// asked again for this frame.
     pub fn segment_rows<F>(&mut self, row: &mut RowSource<'_, F>, results: Segmentation<'_>, observer: &dyn Observer) -> Result<(), RunError<M::Error, F>> {
         let mut failed = None;
         let mut fetch = |y: usize, pixels: &mut [u8]| -> Result<(), Fault> {
@@ -114,10 +124,12 @@ impl<M: ModelSource, A: AsMut<[u8]>, X: Executor> Engine<M, A, X> {
         }
     }
 
-    /// Logits of `frame`: `[height / 4, width / 4, classes]` of a segmentor, `[classes]` of a classifier, as [`hrvit_format::ModelHead::logits_format`] says.
+    /// Logits of `frame`: `[height / 4, width / 4, classes]` of a segmentor, `[classes]` of a
+    /// classifier, as [`hrvit_format::ModelHead::logits_format`] says.
     ///
     /// # Errors
-    /// If the frame or `logits` has another size, the weights cannot be fetched, or the observer stops the frame.
+    /// If the frame or `logits` has another size, the weights cannot be fetched, or the observer
+    /// stops the frame.
     pub fn logits(&mut self, frame: &[u8], logits: &mut [Logit], observer: &dyn Observer) -> Result<(), RunError<M::Error>> {
         self.expect_frame(frame)?;
         expect_len(self.logits_len(), logits.len())?;
@@ -129,11 +141,12 @@ impl<M: ModelSource, A: AsMut<[u8]>, X: Executor> Engine<M, A, X> {
         }
     }
 
-    /// The best classes of `frame`, best first, the lower index first among equals. `top` must not be longer than there are classes.
+    /// The best classes of `frame`, best first, the lower index first among equals. `top` must not
+    /// be longer than there are classes.
     ///
     /// # Errors
-    /// If the frame has another size, `top` is empty or longer than there are classes, the model is a segmentor, its weights cannot be fetched, or the
-    /// observer stops the frame.
+    /// If the frame has another size, `top` is empty or longer than there are classes, the model is
+    /// a segmentor, its weights cannot be fetched, or the observer stops the frame.
     pub fn classify(&mut self, frame: &[u8], top: &mut [Ranked], observer: &dyn Observer) -> Result<(), RunError<M::Error>> {
         self.expect_head(Head::Classifier)?;
         self.expect_frame(frame)?;
@@ -179,7 +192,8 @@ impl<M: ModelSource, A: AsMut<[u8]>, X: Executor> Engine<M, A, X> {
         if frame.len() == needed { Ok(()) } else { Err(RunError::FrameSize { needed, found: frame.len() }) }
     }
 
-    /// Splits the arena, which lies where it did when it was checked unless it was moved with the engine.
+    /// Splits the arena, which lies where it did when it was checked unless it was moved with the
+    /// engine.
     fn work<'e>(&'e mut self, observer: &'e dyn Observer) -> Result<Work<'e, M>, RunError<M::Error>> {
         let Self { model, plan, executor, kernels, arena } = self;
         let arena = arena.as_mut();

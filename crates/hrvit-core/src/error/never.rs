@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-/// An error that cannot happen: [`core::convert::Infallible`], but for a `defmt::Format` that has no way to a panic.
+/// An error that cannot happen: [`core::convert::Infallible`], but for a `defmt::Format` that has
+/// no way to a panic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Never {}
 

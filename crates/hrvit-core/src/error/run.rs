@@ -7,7 +7,8 @@ use hrvit_format::{Head, StepId, sentences};
 use super::never::Never;
 use crate::arena::ALIGN;
 
-/// Why a frame was not processed. `W` is the model source's error, `F` that of the caller's row source. The engine is ready for the next frame.
+/// Why a frame was not processed. `W` is the model source's error, `F` that of the caller's row
+/// source. The engine is ready for the next frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RunError<W = Never, F = Never> {
@@ -32,7 +33,8 @@ pub enum RunError<W = Never, F = Never> {
         /// Why.
         error: F,
     },
-    /// The model's head does not give what was asked for: labels come from a SegFormer head, classes from a classifier.
+    /// The model's head does not give what was asked for: labels come from a SegFormer head,
+    /// classes from a classifier.
     WrongHead {
         /// The head that gives it.
         needed: Head,
@@ -43,7 +45,8 @@ pub enum RunError<W = Never, F = Never> {
     Weights(StepId, W),
     /// The observer stopped the frame before the step.
     Stopped(StepId),
-    /// The arena no longer starts at a multiple of [`ALIGN`], or has become shorter: the engine was moved with an arena inside it.
+    /// The arena no longer starts at a multiple of [`ALIGN`], or has become shorter: the engine was
+    /// moved with an arena inside it.
     ArenaMoved,
     /// A step's operators contradict its buffers. A loaded model and its plan exclude this.
     Internal(StepId),

@@ -29,14 +29,16 @@ pub enum SetupError {
         /// Workers of the executor.
         found: usize,
     },
-    /// The plan keeps no buffer (or one too small) for the weights of a step, but the model is streamed.
+    /// The plan keeps no buffer (or one too small) for the weights of a step, but the model is
+    /// streamed.
     WeightBuffer {
         /// Bytes of the largest group.
         needed: usize,
         /// Bytes in the plan.
         found: usize,
     },
-    /// At the plan's size an attention strip of the step has more keys than its exponent codes allow: quantise for this size.
+    /// At the plan's size an attention strip of the step has more keys than its exponent codes
+    /// allow: quantise for this size.
     Keys {
         /// The attention step.
         step: StepId,
@@ -45,7 +47,8 @@ pub enum SetupError {
         /// The most that its codes allow.
         most: usize,
     },
-    /// The image's weights are packed for another instruction set: only plain code would read them here.
+    /// The image's weights are packed for another instruction set: only plain code would read them
+    /// here.
     PackingNeeds {
         /// The image's packing.
         packing: Packing,

@@ -1,7 +1,8 @@
-//! HRNetV2's classification head: bottlenecks per branch, summed from high to low resolution, then mean and linear classifier.
+//! HRNetV2's classification head: bottlenecks per branch, summed from high to low resolution, then
+//! mean and linear classifier.
 //!
-//! The four branches are a chain: a row of one needs three rows of the one before, which are made when they are needed. No map of the head is ever whole.
-//! Workers share the tokens of a row.
+//! The four branches are a chain: a row of one needs three rows of the one before, which are made
+//! when they are needed. No map of the head is ever whole. Workers share the tokens of a row.
 
 use hrvit_format::{BRANCHES, Logit, OpKind, spec};
 use hrvit_kernels::Tiles;
@@ -55,7 +56,8 @@ struct Pooled<'a, A: Arithmetic> {
     logits: &'a mut [A::Wide],
 }
 
-/// Cuts all buffers of the head, and hands those of each branch to `level`, from high to low resolution.
+/// Cuts all buffers of the head, and hands those of each branch to `level`, from high to low
+/// resolution.
 fn cut<'a, A: Arithmetic>(
     geometry: &Geometry<'_>,
     slicer: &mut ArenaSlicer<'a>,
@@ -102,8 +104,9 @@ fn product<A: Arithmetic>(executor: &dyn Executor, operator: &Operator<'_>, a: &
     })
 }
 
-/// One branch of the chain: the rows of its first convolution and of its result that are in flight. All levels are on the stack at once, so that operators are
-/// looked up where they are used, in functions that have returned before the next level begins.
+/// One branch of the chain: the rows of its first convolution and of its result that are in flight.
+/// All levels are on the stack at once, so that operators are looked up where they are used, in
+/// functions that have returned before the next level begins.
 struct Level<'a, 'c, A: Arithmetic> {
     context: &'a StepContext<'c>,
     x: &'a [A::Code],
@@ -188,7 +191,8 @@ impl<'a, 'c, A: Arithmetic> Level<'a, 'c, A> {
     }
 }
 
-/// Makes the rows of the last of `levels` up to `last`, and before each what it needs of the levels before.
+/// Makes the rows of the last of `levels` up to `last`, and before each what it needs of the levels
+/// before.
 fn advance<A: Arithmetic>(executor: &dyn Executor, levels: &mut [Level<'_, '_, A>], last: usize, shared: &mut Shared<'_, A>) -> Result<(), Fault> {
     let Some((level, before)) = levels.split_last_mut() else { return Ok(()) };
     while let Some(y) = level.out.peek_up_to(last.min(level.map.rows - 1)) {
@@ -202,8 +206,9 @@ fn advance<A: Arithmetic>(executor: &dyn Executor, levels: &mut [Level<'_, '_, A
     Ok(())
 }
 
-/// The head over the last stage norms, narrowed by [`OpKind::IncreaseNarrow`], `x`; `branches` are the contexts of its four bottlenecks, `last` that of the
-/// classifier. Calls `done` with the logits.
+/// The head over the last stage norms, narrowed by [`OpKind::IncreaseNarrow`], `x`; `branches` are
+/// the contexts of its four bottlenecks, `last` that of the classifier. Calls `done` with the
+/// logits.
 pub fn run<A: Arithmetic>(
     branches: &[StepContext<'_>; BRANCHES],
     last: &StepContext<'_>,

@@ -1,4 +1,5 @@
-//! Stage norms as the head reads them: in integers narrowed to s8, and packed, which frees the rest of their memory for the head.
+//! Stage norms as the head reads them: in integers narrowed to s8, and packed, which frees the rest
+//! of their memory for the head.
 
 use hrvit_format::BRANCHES;
 
@@ -41,8 +42,10 @@ pub fn scratch<A: Arithmetic>(geometry: &Geometry<'_>) -> usize {
     (0..BRANCHES).map(|branch| ArenaSlicer::measure(|slicer| row::<A>(geometry, branch, slicer))).max().unwrap_or(0)
 }
 
-/// Narrows the four stage norms at the front of `arena`, which lie in regions of `regions` bytes, each to the next place from the front. A place never lies behind
-/// what it is made from, so that nothing is overwritten before it was read. `operator(branch)` is the narrowing of that branch, with the context of its step.
+/// Narrows the four stage norms at the front of `arena`, which lie in regions of `regions` bytes,
+/// each to the next place from the front. A place never lies behind what it is made from, so that
+/// nothing is overwritten before it was read. `operator(branch)` is the narrowing of that branch,
+/// with the context of its step.
 pub fn run<'s, A: Arithmetic>(
     geometry: &Geometry<'_>,
     regions: &[usize; BRANCHES],

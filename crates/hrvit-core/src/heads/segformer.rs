@@ -1,6 +1,8 @@
-//! SegFormer head, folded: `conv_seg(ReLU(sum_b resize(W_b x_b)))`, then the label map straight from the resized logits.
+//! SegFormer head, folded: `conv_seg(ReLU(sum_b resize(W_b x_b)))`, then the label map straight
+//! from the resized logits.
 //!
-//! Logits are made a few columns at a time, a few rows per worker and wave; the label map's rows follow as soon as both rows of logits that they lie between exist.
+//! Logits are made a few columns at a time, a few rows per worker and wave; the label map's rows
+//! follow as soon as both rows of logits that they lie between exist.
 
 use hrvit_format::{BRANCHES, Logit, OpKind};
 use hrvit_kernels::{Phase, Tiles, phase};
@@ -64,8 +66,8 @@ fn cut<'a, A: Arithmetic>(
     Ok(lines)
 }
 
-/// Rows of logits that a worker makes one after the other. Several workers do not wait for each other after every row; rows of lower resolution under neighbouring rows
-/// are the same.
+/// Rows of logits that a worker makes one after the other. Several workers do not wait for each
+/// other after every row; rows of lower resolution under neighbouring rows are the same.
 fn rows_each(workers: usize) -> usize {
     if workers > 1 { 4 } else { 1 }
 }
@@ -75,7 +77,8 @@ fn line_rows(workers: usize) -> usize {
     workers * rows_each(workers) + 1
 }
 
-/// Bytes of scratch; tiles have [`TILE_UNIT`] columns of one row of logits for each unit of their height.
+/// Bytes of scratch; tiles have [`TILE_UNIT`] columns of one row of logits for each unit of their
+/// height.
 pub fn scratch<A: Arithmetic>(geometry: &Geometry<'_>) -> usize {
     ArenaSlicer::measure(|slicer| cut::<A>(geometry, slicer, |_| Ok(())))
 }

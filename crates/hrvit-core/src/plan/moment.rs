@@ -31,7 +31,8 @@ pub struct StepMemory {
 }
 
 impl StepMemory {
-    /// Bytes in use, the weight buffer not included; the largest number where they are too many to count.
+    /// Bytes in use, the weight buffer not included; the largest number where they are too many to
+    /// count.
     pub fn bytes(&self) -> usize {
         self.maps.saturating_add(self.kept).saturating_add(self.scratch)
     }
@@ -96,7 +97,8 @@ impl Plan {
         let branches = self.live_branches(step);
         let mut maps = self.regions.iter().take(branches).copied().fold(0, usize::saturating_add);
         if step.in_head() {
-            // The head begins with the stage norms and one row in hand, and goes on with the narrowed maps and its own scratch.
+            // The head begins with the stage norms and one row in hand, and goes on with the
+            // narrowed maps and its own scratch.
             let narrowed = narrow::maps::<A>(geometry);
             let (begin, go_on) = (maps.saturating_add(narrow::scratch::<A>(geometry)), narrowed.saturating_add(scratch));
             scratch = begin.max(go_on).saturating_sub(narrowed);

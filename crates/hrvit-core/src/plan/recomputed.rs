@@ -6,7 +6,8 @@ use hrvit_kernels::phase;
 use super::memory::Plan;
 use crate::rows::RowBlocks;
 
-/// Multiply-accumulates of one frame that are done more than once, because blocks of rows of several workers need each other's border rows. 0 with one worker.
+/// Multiply-accumulates of one frame that are done more than once, because blocks of rows of
+/// several workers need each other's border rows. 0 with one worker.
 pub fn recomputed_macs(plan: &Plan) -> u64 {
     plan.network().steps().map(|step| recomputed_step(plan, step)).sum()
 }
@@ -20,7 +21,8 @@ fn recomputed_step(plan: &Plan, step: Step) -> u64 {
         Step::Stem => {
             let (rows, columns) = size.map(0);
             let (stem, half) = (usize::from(spec.stem), usize::from(spec.stem) / 2);
-            // Two rows of the embedding's input, for which two rows of the second and five of the first convolution.
+            // Two rows of the embedding's input, for which two rows of the second and five of the
+            // first convolution.
             let each =
                 2 * row_macs(columns, stem * usize::from(spec.channels(0))) + 2 * row_macs(columns, 9 * half * stem) + 5 * row_macs(2 * columns, 27 * half);
             borders(rows, 1) * each
@@ -53,7 +55,8 @@ fn recomputed_step(plan: &Plan, step: Step) -> u64 {
     }
 }
 
-/// Rows of a term of the SegFormer head that `workers` make when they take the `rows_out` rows of logits in turn, each holding the last two.
+/// Rows of a term of the SegFormer head that `workers` make when they take the `rows_out` rows of
+/// logits in turn, each holding the last two.
 fn head_rows(rows_out: usize, factor: usize, rows: usize, workers: usize) -> usize {
     let mut made = 0;
     for worker in 0..workers {

@@ -5,7 +5,8 @@ use hrvit_format::{BRANCHES, Step};
 use super::memory::{KeptHalf, Plan};
 use crate::blocks::attention;
 
-/// Content of a part of the arena during a step. A program that draws memory must know all: the enum is exhaustive.
+/// Content of a part of the arena during a step. A program that draws memory must know all: the
+/// enum is exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RegionKind {
     /// Weights of the step, where they are streamed.
@@ -35,7 +36,8 @@ pub struct Region {
     pub bytes: usize,
 }
 
-/// Parts of the arena during one step, in order of their offsets, the kept half (which may lie inside another part) last.
+/// Parts of the arena during one step, in order of their offsets, the kept half (which may lie
+/// inside another part) last.
 pub type Regions = heapless::Vec<Region, { BRANCHES + 4 }>;
 
 impl Plan {

@@ -4,7 +4,8 @@ use hrvit_format::{BRANCHES, Step, spec::MAX_MODULES};
 
 /// Entries of one kind of step: a row per module, a column per branch.
 const STAGES: usize = MAX_MODULES * BRANCHES;
-/// Entries in all: four kinds with stages, the classifier's branches, stem, logits, labels, classes.
+/// Entries in all: four kinds with stages, the classifier's branches, stem, logits, labels,
+/// classes.
 const SLOTS: usize = 4 * STAGES + BRANCHES + 4;
 
 /// One entry for every step of the largest network.

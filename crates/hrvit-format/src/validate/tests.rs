@@ -1,4 +1,5 @@
-//! Every inequality of the loader against its definition in 128 bits, in which none of these numbers overflows.
+//! Every inequality of the loader against its definition in 128 bits, in which none of these
+//! numbers overflows.
 
 use std::{collections::BTreeMap, sync::LazyLock, vec, vec::Vec};
 
@@ -16,7 +17,8 @@ use crate::{
 
 /// Every bound on accumulators: they are below it.
 const LIMIT: i128 = 1 << 31;
-/// Magnitudes of codes: those that the loader knows, those around them, and those of every power of two.
+/// Magnitudes of codes: those that the loader knows, those around them, and those of every power of
+/// two.
 const MAGNITUDES: [i64; 22] = [0, 1, 2, 4, 8, 16, 32, 64, 127, 128, 255, 256, 512, 1024, 2048, 4080, 8191, 8192, 16384, 32766, 32767, 32768];
 /// The least, a middle and the largest multiplier.
 const MULTIPLIERS: [i32; 3] = [1 << 30, 1_500_000_001, i32::MAX];
@@ -55,7 +57,8 @@ fn requantising() -> Vec<Op> {
     operators().into_iter().filter(|op| !op.kind.is_norm()).collect()
 }
 
-/// An operator's record and arrays of one element, which every loop of the loader takes for all channels.
+/// An operator's record and arrays of one element, which every loop of the loader takes for all
+/// channels.
 struct Made {
     record: OpRecord,
     weights: Vec<i8>,
@@ -86,7 +89,8 @@ impl Made {
     }
 }
 
-/// Largest magnitude of an accumulator: every code and every weight at its limit, and the bias of their sign.
+/// Largest magnitude of an accumulator: every code and every weight at its limit, and the bias of
+/// their sign.
 fn accumulator(op: &Op, input: i64, bias: i32) -> i128 {
     let arrays = Arrays::of(op, Precision::Int8, Packing::Rows);
     let products = if arrays.weights == 0 { 32768 } else { op.depth() as i128 * i128::from(input) * 127 };
@@ -103,7 +107,8 @@ fn without_pre_shift(kind: OpKind) -> bool {
     matches!(kind, OpKind::Scores | OpKind::ParallelAct | OpKind::AttnAct | OpKind::FfnAct)
 }
 
-/// Compares the loader's verdict on one accumulator with the definition, and its bound with the largest results. Returns the verdict.
+/// Compares the loader's verdict on one accumulator with the definition, and its bound with the
+/// largest results. Returns the verdict.
 fn compare(op: &Op, input: i64, bias: i32, pre_shift: u8, rate: (i32, u8)) -> bool {
     let what = || std::format!("{op:?}: codes up to {input}, bias {bias}, pre_shift {pre_shift}, rate {rate:?}");
     let acc = accumulator(op, input, bias);
@@ -127,7 +132,8 @@ fn compare(op: &Op, input: i64, bias: i32, pre_shift: u8, rate: (i32, u8)) -> bo
     found.is_ok()
 }
 
-/// Biases around the one at which `acc << pre_shift` reaches the limit, and those at the ends of their range.
+/// Biases around the one at which `acc << pre_shift` reaches the limit, and those at the ends of
+/// their range.
 fn boundary_biases(op: &Op, input: i64, pre_shift: u8) -> Vec<i32> {
     let limit = LIMIT.div_euclid(1 << pre_shift) - accumulator(op, input, 0);
     let near = (-2..=2).flat_map(|off| [limit + off, -(limit + off)]).filter_map(|bias| i32::try_from(bias).ok());
@@ -152,7 +158,8 @@ fn headroom_of_every_depth_magnitude_and_shift_is_that_of_128_bits() {
 
 #[test]
 fn a_shifted_accumulator_beyond_64_bits_is_refused() {
-    // 9 * 512 codes of 32768, shifted by 30, are -8.4e18 in 64 bits: the stem of 1024 channels. As is the classification head's bottleneck of every network.
+    // 9 * 512 codes of 32768, shifted by 30, are -8.4e18 in 64 bits: the stem of 1024 channels. As
+    // is the classification head's bottleneck of every network.
     let wrapped: Vec<Op> =
         operators().into_iter().filter(|op| matches!((op.kind, op.depth()), (OpKind::StemConv2, 4608) | (OpKind::IncreaseConv2, 2304))).collect();
     assert_eq!(wrapped.len(), 2);
@@ -229,7 +236,8 @@ fn products_of_activations_fit_32_bits_at_the_limits_of_three() {
         let params = OpParams { record, weights, packing: Packing::Rows, bias, mult, shift, three, table: &[], table16: &[] };
         requantisation(&act(kind), &params, 128, most).map(|_| ())
     };
-    // Per kind: the limit given, the limit kept, the codes, and the fractional bits in which u = clamp(x + three, 0, 2 three) is.
+    // Per kind: the limit given, the limit kept, the codes, and the fractional bits in which
+    // u = clamp(x + three, 0, 2 three) is.
     let cases = [
         (OpKind::ParallelAct, MAX_THREE_S8, MAX_THREE_S8, 128i128, 8u32),
         (OpKind::ParallelAct, MAX_THREE_S16, MAX_THREE_S16, i128::from(MAX_QV_S16), 0),
@@ -243,7 +251,8 @@ fn products_of_activations_fit_32_bits_at_the_limits_of_three() {
             let wide = i128::from(three);
             for x in if allowed { vec![-codes, -1, 0, 1, codes - 1, codes] } else { vec![] } {
                 let product = x * ((x << bits) + wide).clamp(0, 2 * wide);
-                // A code of AttnAct is 32767 at most; that of ParallelAct reaches its limit on both sides.
+                // A code of AttnAct is 32767 at most; that of ParallelAct reaches its limit on both
+                // sides.
                 assert!(product.abs() < LIMIT || (kind == OpKind::AttnAct && x == 32768), "{kind:?} {three} {x}: {product}");
                 assert!(2 * wide < LIMIT && (x << bits) + wide < LIMIT);
             }
@@ -277,7 +286,8 @@ fn dot_products_of_queries_are_judged_as_in_128_bits() {
                         table16: &[],
                     };
                     let largest = i128::from(lo).abs().max(i128::from(hi).abs());
-                    // Two codes more: the difference of two such sums, which the kernels requantise, fits 32 bits.
+                    // Two codes more: the difference of two such sums, which the kernels
+                    // requantise, fits 32 bits.
                     let fits = largest <= i128::from(MAX_QV_S16) && i128::from(dim) * largest * largest < 1 << 30;
                     let found = ranges_s16(&ops[1], &params, &ops).is_ok();
                     assert_eq!(found, fits, "{dim} {lo} {hi}");

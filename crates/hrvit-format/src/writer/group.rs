@@ -20,7 +20,8 @@ pub(super) struct Group<'g> {
 }
 
 impl Groups {
-    /// Appends `bytes` to the group at the next multiple of `align` and returns their offset in it; [`NONE`] for an absent array.
+    /// Appends `bytes` to the group at the next multiple of `align` and returns their offset in it;
+    /// [`NONE`] for an absent array.
     pub fn append(&mut self, bytes: &[u8], align: usize) -> u32 {
         if bytes.is_empty() {
             return NONE;

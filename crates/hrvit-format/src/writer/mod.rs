@@ -1,4 +1,5 @@
-//! Lays out a model image, from what a quantiser found or from another image. Hosts only; what it writes has passed [`crate::Model::load`].
+//! Lays out a model image, from what a quantiser found or from another image. Hosts only; what it
+//! writes has passed [`crate::Model::load`].
 
 mod assemble;
 mod data;

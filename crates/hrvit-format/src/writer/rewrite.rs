@@ -20,7 +20,8 @@ use crate::{
 /// Writes `model` again with another golden frame, or the first one.
 ///
 /// # Errors
-/// [`LoadError::Golden`] if the frame, the CRCs, the result or its bounds are not those of the model's network and size.
+/// [`LoadError::Golden`] if the frame, the CRCs, the result or its bounds are not those of the
+/// model's network and size.
 pub fn with_golden(model: &Model<'_>, golden: Golden<'_>) -> Result<AlignedBytes, LoadError> {
     Sections {
         meta: model.meta(),
@@ -35,7 +36,8 @@ pub fn with_golden(model: &Model<'_>, golden: Golden<'_>) -> Result<AlignedBytes
     .image()
 }
 
-/// Writes `model` again in another packing. Nothing else changes: neither what it computes nor its sequence number nor its golden frame.
+/// Writes `model` again in another packing. Nothing else changes: neither what it computes nor its
+/// sequence number nor its golden frame.
 ///
 /// # Errors
 /// As [`Model::load`], whose errors a loaded model excludes.
@@ -59,7 +61,8 @@ pub fn repack(model: &Model<'_>, packing: Packing) -> Result<AlignedBytes, LoadE
     Sections { meta, sequence, packing, steps: &steps, ops: &ops, exp, weights: &weights, golden }.image()
 }
 
-/// Places the arrays of an int8 step again, its weights in another packing; `records` begin with those of the step.
+/// Places the arrays of an int8 step again, its weights in another packing; `records` begin with
+/// those of the step.
 fn place_again(step: &StepParams<'_>, shapes: &StepOps, packing: Packing, records: &mut [OpRecord], group: &mut Groups) -> Option<()> {
     for ((index, op), record) in shapes.iter().enumerate().zip(records) {
         let params = step.op(index, op)?;

@@ -17,7 +17,8 @@ use crate::{
 /// Writes an image and loads it once, so that a returned image is a valid one.
 ///
 /// # Errors
-/// [`LoadError::Step`] names a step with another number of operators than the network asks for; all others are those of [`crate::Model::load`].
+/// [`LoadError::Step`] names a step with another number of operators than the network asks for; all
+/// others are those of [`crate::Model::load`].
 pub fn write_image(data: &ImageData<'_>) -> Result<AlignedBytes, LoadError> {
     let ImageData { meta, sequence, packing, exp, golden, .. } = *data;
     let (mut steps, mut ops, mut groups) = (Vec::new(), Vec::new(), Groups::default());

@@ -3,7 +3,8 @@
 
 use hrvit_kernels::{Isa, Kernels, Range8, Requant, TensorRequant, f16};
 
-/// Rows, depth, output channels: q or v and fc1, fc2 of the four branches a row of the map at a time, stem, head, classifier.
+/// Rows, depth, output channels: q or v and fc1, fc2 of the four branches a row of the map at a
+/// time, stem, head, classifier.
 pub const PRODUCTS: [(usize, usize, usize); 13] = [
     (128, 32, 16),
     (128, 32, 128),

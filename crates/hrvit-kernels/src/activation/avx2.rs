@@ -1,4 +1,5 @@
-//! The elementwise operators on AVX2, 16 elements at a time. The plain loop, compiled for AVX2, serves where compilers turn it into vectors by themselves.
+//! The elementwise operators on AVX2, 16 elements at a time. The plain loop, compiled for AVX2,
+//! serves where compilers turn it into vectors by themselves.
 
 use core::arch::x86_64::*;
 

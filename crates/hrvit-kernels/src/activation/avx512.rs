@@ -1,4 +1,5 @@
-//! The elementwise operators on AVX-512, 64 elements at a time. Sums and means, which compilers turn into vectors by themselves, are `avx2`.
+//! The elementwise operators on AVX-512, 64 elements at a time. Sums and means, which compilers
+//! turn into vectors by themselves, are `avx2`.
 
 use core::arch::x86_64::*;
 
@@ -182,7 +183,8 @@ fn per_channel<V: Values, S: Sink>(values: &V, requant: Requant<'_>, sink: S, ou
             let start = token * channels + first;
             let place =
                 Place { out: out.as_mut_ptr().wrapping_add(start), stride: channels, runs: TURN.min(tokens - token), channels: first_lanes(channels - first) };
-            // SAFETY: AVX-512 by this function's attribute; the output holds `tokens` of as many channels.
+            // SAFETY: AVX-512 by this function's attribute; the output holds `tokens` of as many
+            // channels.
             unsafe {
                 let at = |i: usize| values.sixteen(start + i * channels, first);
                 sink.four(place, rates.four([at(0), at(1), at(2), at(3)]));

@@ -1,4 +1,5 @@
-//! The elementwise operators with the DSP extension: the definition's loops, requantised in 32-bit registers. None is inlined: callers are compiled for size.
+//! The elementwise operators with the DSP extension: the definition's loops, requantised in 32-bit
+//! registers. None is inlined: callers are compiled for size.
 
 use crate::dsp::rates::{Rate, shifted};
 use crate::dsp::words::{self, Uniform, Words};
@@ -6,7 +7,8 @@ use crate::isa::Dsp;
 use crate::requant::{Range8, Requant, TensorRequant, look_up, saturate16};
 use crate::slices::{rows, rows_mut};
 
-/// Whether the loops of [`words`] know these: every shift above 32, and outputs that saturate to 8 bits where there is a range.
+/// Whether the loops of [`words`] know these: every shift above 32, and outputs that saturate to 8
+/// bits where there is a range.
 fn known(requant: Requant<'_>, range: Option<Range8>) -> bool {
     requant.shift.iter().all(|shift| (33..=62).contains(shift)) && range.is_none_or(saturates)
 }
@@ -19,7 +21,8 @@ fn saturates(range: Range8) -> bool {
 /// Runs a loop of [`words`] over whole tokens.
 ///
 /// # Safety
-/// As for that loop: `x` is whole tokens and `out` as long, there are as many shifts, and for Hardswish as many of `three`, as multipliers, not none; the shifts are [`known`].
+/// As for that loop: `x` is whole tokens and `out` as long, there are as many shifts, and for
+/// Hardswish as many of `three`, as multipliers, not none; the shifts are [`known`].
 unsafe fn by_words<X, Y>(run: unsafe extern "C" fn(&Words<X, Y>), x: &[X], requant: Requant<'_>, three: &[i32], zero: i32, out: &mut [Y]) {
     let (x, mult) = (x.as_ptr_range(), requant.mult.as_ptr_range());
     if x.is_empty() {
@@ -55,7 +58,8 @@ fn per_channel<T>(dsp: Dsp, x: &[i16], params: Requant<'_>, out: &mut [T], put: 
 #[inline(never)]
 pub(super) fn narrow_s16(dsp: Dsp, x: &[i16], requant: Requant<'_>, range: Range8, out: &mut [i8]) {
     if known(requant, Some(range)) {
-        // SAFETY: the token proves the DSP extension; the entry has checked the lengths, and `known` the rest.
+        // SAFETY: the token proves the DSP extension; the entry has checked the lengths, and
+        // `known` the rest.
         return unsafe { by_words(words::narrow, x, requant, &[], range.zero, out) };
     }
     per_channel(dsp, x, requant, out, |out, rq| *out = range.store(rq));
@@ -65,7 +69,8 @@ pub(super) fn narrow_s16(dsp: Dsp, x: &[i16], requant: Requant<'_>, range: Range
 #[inline(never)]
 pub(super) fn rescale_s16(dsp: Dsp, x: &[i16], requant: Requant<'_>, out: &mut [i16]) {
     if known(requant, None) {
-        // SAFETY: the token proves the DSP extension; the entry has checked the lengths, and `known` the rest.
+        // SAFETY: the token proves the DSP extension; the entry has checked the lengths, and
+        // `known` the rest.
         return unsafe { by_words(words::rescale, x, requant, &[], 0, out) };
     }
     per_channel(dsp, x, requant, out, |out, rq| *out = saturate16(rq));
@@ -75,7 +80,8 @@ pub(super) fn rescale_s16(dsp: Dsp, x: &[i16], requant: Requant<'_>, out: &mut [
 #[inline(never)]
 pub(super) fn rescale_add32(dsp: Dsp, x: &[i16], requant: Requant<'_>, out: &mut [i32]) {
     if known(requant, None) {
-        // SAFETY: the token proves the DSP extension; the entry has checked the lengths, and `known` the rest.
+        // SAFETY: the token proves the DSP extension; the entry has checked the lengths, and
+        // `known` the rest.
         return unsafe { by_words(words::rescale_add, x, requant, &[], 0, out) };
     }
     per_channel(dsp, x, requant, out, |out, rq| *out = out.wrapping_add(rq));
@@ -94,7 +100,8 @@ pub(super) fn store_s8(dsp: Dsp, acc: &[i32], requant: TensorRequant, range: Ran
 #[inline(never)]
 pub(super) fn hardswish_s8(dsp: Dsp, v: &[i8], three: &[i32], params: Requant<'_>, range: Range8, out: &mut [i8]) {
     if known(params, Some(range)) {
-        // SAFETY: the token proves the DSP extension; the entry has checked the lengths, and `known` the rest.
+        // SAFETY: the token proves the DSP extension; the entry has checked the lengths, and
+        // `known` the rest.
         return unsafe { by_words(words::hardswish, v, params, three, range.zero, out) };
     }
     for (v, out) in rows(v, three.len()).zip(rows_mut(out, three.len())) {
@@ -113,7 +120,8 @@ pub(super) fn hardswish_s16(dsp: Dsp, x: &[i16], three: i32, requant: TensorRequ
         let x = x.as_ptr_range();
         let (pre_shift, twice) = (requant.pre_shift.into(), 2 * range.zero + 1);
         let args = Uniform { x: x.start, out: out.as_mut_ptr(), mult: requant.mult, shift: shift.into(), three, x_end: x.end, pre_shift, twice };
-        // SAFETY: the token proves the DSP extension; the entry has checked the lengths and that the shift is at most 62.
+        // SAFETY: the token proves the DSP extension; the entry has checked the lengths and that
+        // the shift is at most 62.
         return unsafe { words::hardswish_of_sums(&args) };
     }
     let rate = Rate::of(dsp, requant);

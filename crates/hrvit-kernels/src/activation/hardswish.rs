@@ -1,4 +1,5 @@
-//! Hardswish, `x * clamp(x + 3, 0, 6) / 6`, exact up to its one rounding: the real number 3 is the integer `three`.
+//! Hardswish, `x * clamp(x + 3, 0, 6) / 6`, exact up to its one rounding: the real number 3 is the
+//! integer `three`.
 
 #[cfg(target_arch = "x86_64")]
 use super::avx2;
@@ -19,10 +20,11 @@ use crate::requant::{Range8, Requant, TensorRequant};
 const MAX_THREE_S8: i32 = 1 << 22;
 
 impl Kernels {
-    /// Per channel c of each token: `u = clamp((v << 8) + three[c], 0, 2 * three[c])`, `out = store8(rq(v * u))`.
+    /// Per channel c of each token: `u = clamp((v << 8) + three[c], 0, 2 * three[c])`,
+    /// `out = store8(rq(v * u))`.
     ///
-    /// `v` and `out` are `[tokens, channels]`, `three` is `[channels]` in `1..=2^22` (3.0 in v's scale with 8 fractional bits); `requant` is per channel and holds
-    /// the 1/6.
+    /// `v` and `out` are `[tokens, channels]`, `three` is `[channels]` in `1..=2^22` (3.0 in v's
+    /// scale with 8 fractional bits); `requant` is per channel and holds the 1/6.
     ///
     /// # Errors
     /// [`ShapeError`] if a length disagrees or a parameter is outside its range.
@@ -38,7 +40,8 @@ impl Kernels {
         Ok(())
     }
 
-    /// `u = clamp(x + three, 0, 2 * three)`, `out = store8(rq(x * u))`; `three` in `1..=32767` is 3.0 in x's scale, `requant` holds the 1/6.
+    /// `u = clamp(x + three, 0, 2 * three)`, `out = store8(rq(x * u))`; `three` in `1..=32767` is
+    /// 3.0 in x's scale, `requant` holds the 1/6.
     ///
     /// # Errors
     /// [`ShapeError`] if the lengths differ or a parameter is outside its range.

@@ -7,10 +7,12 @@ use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
 
 impl Kernels {
-    /// `sums[c] += sum over tokens of codes[token][c] - zero`; `codes` is `[tokens, channels]`, `channels = sums.len()`, `zero` in -128..=127.
+    /// `sums[c] += sum over tokens of codes[token][c] - zero`; `codes` is `[tokens, channels]`,
+    /// `channels = sums.len()`, `zero` in -128..=127.
     ///
     /// # Errors
-    /// [`ShapeError`] if there is no channel, `codes` is no whole number of tokens, or `zero` is no code.
+    /// [`ShapeError`] if there is no channel, `codes` is no whole number of tokens, or `zero` is no
+    /// code.
     pub fn mean_s8(self, sums: &mut [i32], codes: &[i8], zero: i32) -> Result<(), ShapeError> {
         require(!sums.is_empty(), ShapeError::Channels)?;
         require((i32::from(i8::MIN)..=i32::from(i8::MAX)).contains(&zero), ShapeError::Parameter)?;
@@ -19,8 +21,9 @@ impl Kernels {
         Ok(())
     }
 
-    /// `out[c] = floor((16 * sums[c] + tokens / 2) / tokens)`, saturated to s16: the rounded mean with 4 fractional bits, 0..=4080 where codes are not below zero.
-    /// Once per frame, the same on every instruction set.
+    /// `out[c] = floor((16 * sums[c] + tokens / 2) / tokens)`, saturated to s16: the rounded mean
+    /// with 4 fractional bits, 0..=4080 where codes are not below zero. Once per frame, the same on
+    /// every instruction set.
     ///
     /// # Errors
     /// [`ShapeError`] if `tokens` is 0 or the lengths differ.

@@ -38,13 +38,15 @@ pub(super) fn store_s8(_: Mve, acc: &[i32], requant: TensorRequant, range: Range
 
 /// See [`Kernels::table_s8`](crate::Kernels::table_s8).
 pub(super) fn table_s8(_: Mve, acc: &[i32], requant: TensorRequant, zero: i32, table: &[i8], out: &mut [i8]) {
-    // SAFETY: the token proves MVE; the entry has checked that the lengths are equal and the table is not empty.
+    // SAFETY: the token proves MVE; the entry has checked that the lengths are equal and the table
+    // is not empty.
     unsafe { table8_uniform(acc, requant, zero, table, out) }
 }
 
 /// See [`Kernels::add_s16`](crate::Kernels::add_s16).
 pub(super) fn add_s16(_: Mve, x: &mut [i16], y: &[i32]) {
-    // SAFETY: the token proves MVE; the entry has checked that the lengths are equal, and the loop has `y.len()` lanes in all.
+    // SAFETY: the token proves MVE; the entry has checked that the lengths are equal, and the loop
+    // has `y.len()` lanes in all.
     unsafe {
         asm!(
             "dlstp.32 lr, lr",
@@ -62,7 +64,8 @@ pub(super) fn add_s16(_: Mve, x: &mut [i16], y: &[i32]) {
 
 /// See [`Kernels::add_s32`](crate::Kernels::add_s32).
 pub(super) fn add_s32(_: Mve, acc: &mut [i32], other: &[i32]) {
-    // SAFETY: the token proves MVE; the entry has checked that the lengths are equal, and the loop has `other.len()` lanes in all.
+    // SAFETY: the token proves MVE; the entry has checked that the lengths are equal, and the loop
+    // has `other.len()` lanes in all.
     unsafe {
         asm!(
             "dlstp.32 lr, lr",
@@ -194,7 +197,8 @@ pub(super) fn hardswish_s8(_: Mve, v: &[i8], three: &[i32], requant: Requant<'_>
 
 /// See [`Kernels::hardswish_s16`](crate::Kernels::hardswish_s16).
 pub(super) fn hardswish_s16(_: Mve, x: &[i16], three: i32, requant: TensorRequant, range: Range8, out: &mut [i8]) {
-    // SAFETY: the token proves MVE; the loop has `x.len()` lanes in all, and `out` is as long by the check of the entry.
+    // SAFETY: the token proves MVE; the loop has `x.len()` lanes in all, and `out` is as long by
+    // the check of the entry.
     unsafe {
         asm!(
             "vdup.32 q5, {lo}",

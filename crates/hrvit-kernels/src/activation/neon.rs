@@ -138,7 +138,8 @@ impl Element for Widen {
     }
 }
 
-/// `x * clamp(x + three, 0, 2 * three)`, where `2 * three` has 16 bits: a sum that saturates is clamped anyway.
+/// `x * clamp(x + three, 0, 2 * three)`, where `2 * three` has 16 bits: a sum that saturates is
+/// clamped anyway.
 struct Gated {
     three: int16x8_t,
     six: int16x8_t,
@@ -181,7 +182,8 @@ impl Element for WideGated {
     }
 }
 
-/// `v * clamp((v << 8) + three, 0, 2 * three)`, a `three` for each channel: `v * three + v * clamp(v << 8, -three, three)`, whose clamp has 16 bits.
+/// `v * clamp((v << 8) + three, 0, 2 * three)`, a `three` for each channel:
+/// `v * three + v * clamp(v << 8, -three, three)`, whose clamp has 16 bits.
 struct GatedCode<'a> {
     three: &'a [i32],
 }
@@ -239,7 +241,8 @@ fn gated(x: int32x4_t, y: int32x4_t, three: int32x4_t) -> int32x4_t {
 unsafe fn per_channel<E: Element, S: Sink>(x: &[E::In], requant: Requant<'_>, element: &E, sink: S, out: &mut [S::Out]) {
     let channels = requant.mult.len();
     let whole = channels / BLOCK * BLOCK;
-    // SAFETY: the caller vouches for NEON and the lengths: both hold `channels` elements of every token.
+    // SAFETY: the caller vouches for NEON and the lengths: both hold `channels` elements of every
+    // token.
     unsafe {
         for first in (0..whole).step_by(BLOCK) {
             let (rates, shared) = (Rates::whole(requant, first), element.channels(first, BLOCK));

@@ -25,7 +25,8 @@ fn check(x: usize, params: Requant<'_>, out: usize) -> Result<(), ShapeError> {
 }
 
 impl Kernels {
-    /// `out = store8(rq(x))` per channel: a 16-bit tensor as its next reader wants it. Both are `[tokens, channels]`, `channels = requant.mult.len()`.
+    /// `out = store8(rq(x))` per channel: a 16-bit tensor as its next reader wants it. Both are
+    /// `[tokens, channels]`, `channels = requant.mult.len()`.
     ///
     /// # Errors
     /// [`ShapeError`] if a length disagrees or the range is not one of s8.
@@ -36,7 +37,8 @@ impl Kernels {
         Ok(())
     }
 
-    /// `out = store16(rq(x))` per channel. Both are `[tokens, channels]`, `channels = requant.mult.len()`.
+    /// `out = store16(rq(x))` per channel. Both are `[tokens, channels]`,
+    /// `channels = requant.mult.len()`.
     ///
     /// # Errors
     /// [`ShapeError`] if a length disagrees.
@@ -46,7 +48,8 @@ impl Kernels {
         Ok(())
     }
 
-    /// `out += rq(x)` per channel, the sum of all terms below 2^31. Both are `[tokens, channels]`, `channels = requant.mult.len()`.
+    /// `out += rq(x)` per channel, the sum of all terms below 2^31. Both are `[tokens, channels]`,
+    /// `channels = requant.mult.len()`.
     ///
     /// # Errors
     /// [`ShapeError`] if a length disagrees.

@@ -1,9 +1,11 @@
-//! Definition of the elementwise operators: one plain loop each. Lengths and parameters were checked by the callers.
+//! Definition of the elementwise operators: one plain loop each. Lengths and parameters were
+//! checked by the callers.
 
 use crate::requant::{Range8, Requant, TensorRequant, look_up, requant, saturate16};
 use crate::slices::{rows, rows_mut};
 
-/// Calls `put(out, rq(x))` for every element of `[tokens, channels]`, `channels = params.mult.len()`.
+/// Calls `put(out, rq(x))` for every element of `[tokens, channels]`,
+/// `channels = params.mult.len()`.
 #[inline(always)]
 fn per_channel<T>(x: &[i16], params: Requant<'_>, out: &mut [T], put: impl Fn(&mut T, i32)) {
     let Requant { mult, shift, pre_shift } = params;

@@ -1,4 +1,5 @@
-//! Activations by table: the index is the accumulator, rounded once to more bits than the output has.
+//! Activations by table: the index is the accumulator, rounded once to more bits than the output
+//! has.
 
 #[cfg(target_arch = "x86_64")]
 use super::avx2;
@@ -16,7 +17,8 @@ use crate::kernels::{Kernels, backends};
 use crate::requant::{TensorRequant, check_table};
 
 impl Kernels {
-    /// `out = table[clamp(rq(acc) + zero, 0, table.len() - 1)]`; `acc` and `out` have the same length, `zero` is the index of the real value 0.
+    /// `out = table[clamp(rq(acc) + zero, 0, table.len() - 1)]`; `acc` and `out` have the same
+    /// length, `zero` is the index of the real value 0.
     ///
     /// # Errors
     /// [`ShapeError`] if the lengths differ or the table is empty.

@@ -29,7 +29,8 @@ impl Kernels {
         Ok(())
     }
 
-    /// `out = x / scale` rounded to the nearest integer, ties to even, and saturated to -32768..=32767; `x` finite, `scale` in `2^-126..=2^64`.
+    /// `out = x / scale` rounded to the nearest integer, ties to even, and saturated to
+    /// -32768..=32767; `x` finite, `scale` in `2^-126..=2^64`.
     ///
     /// # Errors
     /// [`ShapeError`] if the lengths differ or the scale is outside its range.

@@ -1,6 +1,8 @@
-//! The elementwise operators, 8 at a time. Generated per instruction set from its `floats` primitives; tails use `scalar`.
+//! The elementwise operators, 8 at a time. Generated per instruction set from its `floats`
+//! primitives; tails use `scalar`.
 
-/// Makes them for the token `$token` of the instruction set in the folder `$isa`, which proves `$features`.
+/// Makes them for the token `$token` of the instruction set in the folder `$isa`, which proves
+/// `$features`.
 macro_rules! elements {
     ($token:ident, $isa:ident, $features:literal) => {
         use half::f16;

@@ -12,8 +12,8 @@ use crate::kernels::{Kernels, backends};
 use crate::math_f32::narrow;
 
 impl Kernels {
-    /// `sums[c] += sum over tokens of x[token][c]` in f32, token by token; `x` is `[tokens, channels]`, finite, `channels = sums.len()`; `sums` at most 2^64 in
-    /// magnitude.
+    /// `sums[c] += sum over tokens of x[token][c]` in f32, token by token; `x` is
+    /// `[tokens, channels]`, finite, `channels = sums.len()`; `sums` at most 2^64 in magnitude.
     ///
     /// # Errors
     /// [`ShapeError`] if there is no channel or `x` is no whole number of tokens.

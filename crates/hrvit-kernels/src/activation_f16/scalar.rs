@@ -1,4 +1,5 @@
-//! Definition of the elementwise operators: one plain loop each. Lengths and parameters were checked by the callers.
+//! Definition of the elementwise operators: one plain loop each. Lengths and parameters were
+//! checked by the callers.
 
 use half::f16;
 

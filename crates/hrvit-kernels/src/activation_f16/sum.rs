@@ -11,7 +11,8 @@ use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
 
 impl Kernels {
-    /// `x = narrow(x + y)`: the residual stream receives its branches; `y` at most 2^64 in magnitude.
+    /// `x = narrow(x + y)`: the residual stream receives its branches; `y` at most 2^64 in
+    /// magnitude.
     ///
     /// # Errors
     /// [`ShapeError::Input`] if the lengths differ.

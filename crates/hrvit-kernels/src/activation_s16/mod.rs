@@ -1,4 +1,5 @@
-//! Elementwise operators on 16-bit codes: limits, activations by an interpolated table, Hardswish, sums to codes, means.
+//! Elementwise operators on 16-bit codes: limits, activations by an interpolated table, Hardswish,
+//! sums to codes, means.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -40,10 +41,11 @@ impl Kernels {
         Ok(())
     }
 
-    /// Per channel c of each token: `u = clamp(v + three[c], 0, 2 * three[c])`, `out = store16(rq(v * u))`.
+    /// Per channel c of each token: `u = clamp(v + three[c], 0, 2 * three[c])`,
+    /// `out = store16(rq(v * u))`.
     ///
-    /// `v` and `out` are `[tokens, channels]`, `v` in -8191..=8191, `three` is `[channels]` in `1..=2^17` (3.0 in v's scale); `requant` is per channel and holds
-    /// the 1/6.
+    /// `v` and `out` are `[tokens, channels]`, `v` in -8191..=8191, `three` is `[channels]` in
+    /// `1..=2^17` (3.0 in v's scale); `requant` is per channel and holds the 1/6.
     ///
     /// # Errors
     /// [`ShapeError`] if a length disagrees or a parameter is outside its range.
@@ -81,7 +83,8 @@ impl Kernels {
         Ok(())
     }
 
-    /// `sums[c] += sum over tokens of codes[token][c]`, sums below 2^31; `codes` is `[tokens, channels]`, `channels = sums.len()`.
+    /// `sums[c] += sum over tokens of codes[token][c]`, sums below 2^31; `codes` is
+    /// `[tokens, channels]`, `channels = sums.len()`.
     ///
     /// # Errors
     /// [`ShapeError`] if there is no channel or `codes` is no whole number of tokens.
@@ -92,7 +95,8 @@ impl Kernels {
         Ok(())
     }
 
-    /// `out[c] = floor((sums[c] + tokens / 2) / tokens)`, saturated to s16. Once per frame, the same on every instruction set.
+    /// `out[c] = floor((sums[c] + tokens / 2) / tokens)`, saturated to s16. Once per frame, the
+    /// same on every instruction set.
     ///
     /// # Errors
     /// [`ShapeError`] if `tokens` is 0 or the lengths differ.

@@ -1,4 +1,5 @@
-//! Definition of the elementwise operators on 16-bit codes: one plain loop each. Lengths and parameters were checked by the callers.
+//! Definition of the elementwise operators on 16-bit codes: one plain loop each. Lengths and
+//! parameters were checked by the callers.
 
 use super::{ENTRIES, FRACTION};
 use crate::requant::{Requant, TensorRequant, requant, saturate16};

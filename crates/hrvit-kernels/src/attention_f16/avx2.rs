@@ -1,6 +1,8 @@
-//! The attention, 4 queries at a time: the keys are transposed once per strip, 8 to a vector, so that logits are sums of 8 keys and powers vectors of 8.
+//! The attention, 4 queries at a time: the keys are transposed once per strip, 8 to a vector, so
+//! that logits are sums of 8 keys and powers vectors of 8.
 //!
-//! Logits are those of the definition, in its order. Heads of more than 256 elements are left to `scalar`.
+//! Logits are those of the definition, in its order. Heads of more than 256 elements are left to
+//! `scalar`.
 
 use core::arch::x86_64::*;
 use core::mem::MaybeUninit;

@@ -1,4 +1,5 @@
-//! The attention in another order: powers are summed in lanes, as many as the instruction set has keys at a time, and weighted sums are fused.
+//! The attention in another order: powers are summed in lanes, as many as the instruction set has
+//! keys at a time, and weighted sums are fused.
 
 use half::f16;
 

@@ -1,4 +1,5 @@
-//! Attention of one head over one strip of tokens, keys and values shared: `softmax(q v^T) v`, logits, softmax and sums in f32.
+//! Attention of one head over one strip of tokens, keys and values shared: `softmax(q v^T) v`,
+//! logits, softmax and sums in f32.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -27,7 +28,8 @@ pub(crate) const BLOCK: usize = 8;
 /// l_j = sum_i q_i v_ji      m = max_j l_j      p_j = 2^(l_j - m)
 /// o_i = narrow((sum_j p_j v_ji) / (sum_j p_j))
 /// ```
-/// `2^x` is [`exp2`](crate::math_f32::exp2). The largest p is 1, so that the sum in the denominator is between 1 and the number of keys.
+/// `2^x` is [`exp2`](crate::math_f32::exp2). The largest p is 1, so that the sum in the denominator
+/// is between 1 and the number of keys.
 #[derive(Clone, Copy, Debug)]
 pub struct StripF16<'a> {
     /// `[queries, dim]`, finite: holds `log2(e) / sqrt(d)`.
@@ -41,8 +43,10 @@ pub struct StripF16<'a> {
 /// Most keys of a strip, and most elements of a head.
 pub const MAX_KEYS: usize = 65_536;
 
-/// Elements of scratch for a strip of `keys` of `dim` elements: the scores of four queries, and the keys once more, both for keys up to a multiple of 8. At most
-/// `4 * keys + keys.next_multiple_of(8) * dim / 2 + 28`; `usize::MAX`, which no slice is long, where that many cannot be counted.
+/// Elements of scratch for a strip of `keys` of `dim` elements: the scores of four queries, and the
+/// keys once more, both for keys up to a multiple of 8. At most
+/// `4 * keys + keys.next_multiple_of(8) * dim / 2 + 28`; `usize::MAX`, which no slice is long,
+/// where that many cannot be counted.
 pub const fn scratch(keys: usize, dim: usize) -> usize {
     match keys.checked_next_multiple_of(BLOCK) {
         Some(keys) => keys.saturating_mul(4).saturating_add((keys / 2).saturating_mul(dim)),
@@ -51,10 +55,12 @@ pub const fn scratch(keys: usize, dim: usize) -> usize {
 }
 
 impl Kernels {
-    /// Attention of every query of a strip over all its keys. `scratch` has at least [`scratch`]`(keys, dim)` elements; `out` is `[queries, dim]`.
+    /// Attention of every query of a strip over all its keys. `scratch` has at least
+    /// [`scratch`]`(keys, dim)` elements; `out` is `[queries, dim]`.
     ///
     /// # Errors
-    /// [`ShapeError`] if the lengths disagree, a parameter is outside its range, or the strip has no key or too many.
+    /// [`ShapeError`] if the lengths disagree, a parameter is outside its range, or the strip has
+    /// no key or too many.
     pub fn attention_f16(self, args: &StripF16<'_>, scratch: &mut [f32], out: &mut [f16]) -> Result<(), ShapeError> {
         require((1..=MAX_KEYS).contains(&args.dim), ShapeError::Parameter)?;
         require(args.q.len().is_multiple_of(args.dim) && args.v.len().is_multiple_of(args.dim), ShapeError::Input)?;

@@ -1,7 +1,8 @@
-//! The attention, 3 queries at a time, which lie side by side as the rows of a product; scores and powers do, too: that of a key in three neighbouring places.
+//! The attention, 3 queries at a time, which lie side by side as the rows of a product; scores and
+//! powers do, too: that of a key in three neighbouring places.
 //!
-//! Keys are transposed once per strip, 8 to a vector. Logits are those of the definition, in its order. Heads whose elements 8 do not divide, or of more than 128, are
-//! left to `scalar`.
+//! Keys are transposed once per strip, 8 to a vector. Logits are those of the definition, in its
+//! order. Heads whose elements 8 do not divide, or of more than 128, are left to `scalar`.
 
 use core::arch::asm;
 use core::mem::MaybeUninit;
@@ -29,7 +30,8 @@ pub(super) fn run(_: Mve, args: &StripF16<'_>, scratch: &mut [f32], out: &mut [f
     let padded = keys.next_multiple_of(BLOCK);
     let Some((scores, packed)) = scratch.split_at_mut_checked(4 * padded) else { return };
     let Some(scores) = scores.get_mut(..ROWS * padded) else { return };
-    // SAFETY: any bytes are f16, whose alignment f32 exceeds; the length is that of `packed` in bytes.
+    // SAFETY: any bytes are f16, whose alignment f32 exceeds; the length is that of `packed` in
+    // bytes.
     let packed = unsafe { core::slice::from_raw_parts_mut(packed.as_mut_ptr().cast::<[f16; BLOCK]>(), packed.len() * 2 / BLOCK) };
     let Some(packed) = packed.get_mut(..padded / BLOCK * dim) else { return };
     transpose(v, dim, packed);
@@ -37,8 +39,10 @@ pub(super) fn run(_: Mve, args: &StripF16<'_>, scratch: &mut [f32], out: &mut [f
     let wide = wide.as_mut_ptr().cast::<Step>();
     for (q, out) in q.chunks(ROWS * dim).zip(out.chunks_mut(ROWS * dim)) {
         let queries = q.len() / dim;
-        // SAFETY: the token proves MVE. `q` holds `queries` queries of `dim <= MAX_DIM` elements, the last standing for those that are missing; `packed` a block of `dim`
-        // vectors for 8 keys, `scores` three scores for each of them; `v` a vector of 8 elements for each key from every eighth on.
+        // SAFETY: the token proves MVE. `q` holds `queries` queries of `dim <= MAX_DIM` elements,
+        // the last standing for those that are missing; `packed` a block of `dim` vectors for 8
+        // keys, `scores` three scores for each of them; `v` a vector of 8 elements for each key
+        // from every eighth on.
         unsafe {
             pack(core::array::from_fn(|r| q.as_ptr().add(r.min(queries - 1) * dim)), dim, wide);
             for (places, scores) in packed.chunks_exact(dim).zip(scores.chunks_exact_mut(ROWS * BLOCK)) {
@@ -60,7 +64,8 @@ pub(super) fn run(_: Mve, args: &StripF16<'_>, scratch: &mut [f32], out: &mut [f
     }
 }
 
-/// Brings the keys into blocks of 8, place by place, zeros beyond the last key; in a block, keys 0 to 3 have even places, so that the sums of a product are in order.
+/// Brings the keys into blocks of 8, place by place, zeros beyond the last key; in a block, keys 0
+/// to 3 have even places, so that the sums of a product are in order.
 fn transpose(v: &[f16], dim: usize, packed: &mut [[f16; BLOCK]]) {
     for (keys, places) in v.chunks(BLOCK * dim).zip(packed.chunks_exact_mut(dim)) {
         for j in 0..BLOCK {
@@ -103,7 +108,8 @@ unsafe fn interleave(sums: &Block, scores: *mut f32) {
     }
 }
 
-/// Replaces the scores of three queries, side by side, by their powers and returns the reciprocals of their sums. Three vectors are 4 scores of each.
+/// Replaces the scores of three queries, side by side, by their powers and returns the reciprocals
+/// of their sums. Three vectors are 4 scores of each.
 ///
 /// # Safety
 /// The processor has MVE. There are a multiple of [`TURN`] scores, and not none.

@@ -1,4 +1,5 @@
-//! The attention, 4 queries at a time: the keys are transposed once per strip, 8 to a vector, so that logits are sums of 8 keys and powers vectors of 8.
+//! The attention, 4 queries at a time: the keys are transposed once per strip, 8 to a vector, so
+//! that logits are sums of 8 keys and powers vectors of 8.
 //!
 //! Logits are those of the definition, in its order.
 
@@ -68,7 +69,8 @@ unsafe fn queries<const Q: usize, P: Products<f16, f16>>(q: &[f16], packed: &[Pl
     let pointers: [*const f32; ROWS] = core::array::from_fn(|r| scores.as_ptr().wrapping_add(r.min(Q - 1) * padded));
     for first in (0..dim / LANES * LANES).step_by(LANES) {
         let mut sums = [splat(0.0); ROWS];
-        // SAFETY: `scores` holds a power for each query and key, `v` 8 elements from `first` on for each key, keys `dim` elements apart.
+        // SAFETY: `scores` holds a power for each query and key, `v` 8 elements from `first` on for
+        // each key, keys `dim` elements apart.
         unsafe { Fmla::add::<Q>(&pointers, v.as_ptr().wrapping_add(first), dim * size_of::<f16>(), keys, &mut sums) };
         for (row, (sums, reciprocal)) in sums.into_iter().zip(reciprocals).enumerate() {
             let Some(out) = window_mut(out, row * dim + first) else { return };

@@ -1,4 +1,5 @@
-//! The attention with logits by `fmlal`, which multiplies f16 and adds in f32: the same to the last bit.
+//! The attention with logits by `fmlal`, which multiplies f16 and adds in f32: the same to the last
+//! bit.
 
 use half::f16;
 

@@ -11,12 +11,14 @@ pub(super) const QUERIES: usize = 4;
 /// 8 keys' elements of one place.
 pub(super) type Place = [f16; BLOCK];
 
-/// Splits `scratch`, of [`scratch`](super::scratch) elements, into scores of [`QUERIES`] queries, keys up to whole blocks, and the keys, packed.
+/// Splits `scratch`, of [`scratch`](super::scratch) elements, into scores of [`QUERIES`] queries,
+/// keys up to whole blocks, and the keys, packed.
 pub(super) fn packed<'s>(args: &StripF16<'_>, scratch: &'s mut [f32]) -> Option<(&'s mut [f32], &'s [Place])> {
     let StripF16 { v, dim, .. } = *args;
     let padded = (v.len() / dim).next_multiple_of(BLOCK);
     let (scores, packed) = scratch.split_at_mut_checked(QUERIES * padded)?;
-    // SAFETY: any bytes are f16, whose alignment f32 exceeds; the length is that of `packed` in bytes or less.
+    // SAFETY: any bytes are f16, whose alignment f32 exceeds; the length is that of `packed` in
+    // bytes or less.
     let packed = unsafe { core::slice::from_raw_parts_mut(packed.as_mut_ptr().cast::<Place>(), packed.len() * 2 / BLOCK) };
     let packed = packed.get_mut(..padded / BLOCK * dim)?;
     pack(v, dim, packed);

@@ -1,4 +1,5 @@
-//! Definition of the attention: per query, all logits, then all powers, then the weighted sum of the values.
+//! Definition of the attention: per query, all logits, then all powers, then the weighted sum of
+//! the values.
 
 use half::f16;
 
@@ -6,7 +7,9 @@ use super::StripF16;
 use crate::math_f32::{exp2, narrow, widen};
 use crate::slices::{HALF_F16, LANES_F16, blocks_of, rows, rows_mut, window, window_mut};
 
-/// Computes the strip; lengths were checked by [`Kernels::attention_f16`](crate::Kernels::attention_f16), `scratch` holds one element per key or more.
+/// Computes the strip; lengths were checked by
+/// [`Kernels::attention_f16`](crate::Kernels::attention_f16), `scratch` holds one element per key
+/// or more.
 pub(super) fn run(args: &StripF16<'_>, scratch: &mut [f32], out: &mut [f16]) {
     let StripF16 { q, v, dim } = *args;
     let keys = v.len().checked_div(dim).unwrap_or(0);

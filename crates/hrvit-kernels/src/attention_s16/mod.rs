@@ -1,4 +1,5 @@
-//! Attention of one head over one strip of 16-bit codes, keys and values shared: `softmax(q v^T) v` in integers.
+//! Attention of one head over one strip of 16-bit codes, keys and values shared: `softmax(q v^T) v`
+//! in integers.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -37,15 +38,18 @@ pub struct StripS16<'a> {
     pub mult: i32,
     /// Shift of the distances, in `32..=62`.
     pub shift: u8,
-    /// [`exp_table`](crate::exp_table): 64 entries of at most 32640, falling, the first at least 64.
+    /// [`exp_table`](crate::exp_table): 64 entries of at most 32640, falling, the first at
+    /// least 64.
     pub exp: &'a [u16],
 }
 
 impl Kernels {
-    /// Attention of every query of a strip over all its keys. `scores` is scratch of at least `keys` elements; `out` is `[queries, dim]`.
+    /// Attention of every query of a strip over all its keys. `scores` is scratch of at least
+    /// `keys` elements; `out` is `[queries, dim]`.
     ///
     /// # Errors
-    /// [`ShapeError`] if the lengths disagree, a parameter is outside its range, or the strip has no key or more than [`MAX_KEYS`].
+    /// [`ShapeError`] if the lengths disagree, a parameter is outside its range, or the strip has
+    /// no key or more than [`MAX_KEYS`].
     pub fn attention_s16(self, args: &StripS16<'_>, scores: &mut [i32], out: &mut [i16]) -> Result<(), ShapeError> {
         require((1..=65_536).contains(&args.dim), ShapeError::Parameter)?;
         require(args.q.len().is_multiple_of(args.dim) && args.v.len().is_multiple_of(args.dim), ShapeError::Input)?;

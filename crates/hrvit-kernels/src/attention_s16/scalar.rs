@@ -1,10 +1,12 @@
-//! Definition of the attention on 16-bit codes: per query, all logits, then all codes, then the weighted sum of the values.
+//! Definition of the attention on 16-bit codes: per query, all logits, then all codes, then the
+//! weighted sum of the values.
 
 use super::StripS16;
 use crate::requant::requant;
 use crate::slices::{HALF, LANES, blocks, rows, rows_mut, window, window_mut};
 
-/// Computes the strip; lengths were checked by [`Kernels::attention_s16`](crate::Kernels::attention_s16), `scores` holds one element per key.
+/// Computes the strip; lengths were checked by
+/// [`Kernels::attention_s16`](crate::Kernels::attention_s16), `scores` holds one element per key.
 #[inline(always)]
 pub(super) fn run(args: &StripS16<'_>, scores: &mut [i32], out: &mut [i16]) {
     let dim = args.dim.max(1);
@@ -82,7 +84,8 @@ fn values<const N: usize>(codes: &[i32], v: &[i16], dim: usize, first: usize, sc
     Some(())
 }
 
-/// `out[i] = sum over keys of code * v[key][first + i]`. Four keys at a time are summed in i32: a product is below 2^28.
+/// `out[i] = sum over keys of code * v[key][first + i]`. Four keys at a time are summed in i32: a
+/// product is below 2^28.
 #[inline(always)]
 fn weighted_sums<const N: usize>(codes: &[i32], v: &[i16], dim: usize, first: usize, out: &mut [i64; N]) -> Option<()> {
     for (codes, v) in codes.chunks(4).zip(v.chunks(4 * dim)) {

@@ -1,8 +1,10 @@
-//! Attention on AVX2: both products are tiles of 4 queries with 16-bit weights ([`crate::avx2::tile`]), the codes come from byte shuffles, 32 keys at a time. [`Products`] is the part that another
-//! instruction set does otherwise.
+//! Attention on AVX2: both products are tiles of 4 queries with 16-bit weights
+//! ([`crate::avx2::tile`]), the codes come from byte shuffles, 32 keys at a time. [`Products`] is
+//! the part that another instruction set does otherwise.
 //!
-//! The values are widened and packed twice: with the keys as channels for the logits, with their own channels as channels for the weighted sums. The first packing
-//! places the keys such that the codes come out in natural order, the second one the channels such that the outputs do.
+//! The values are widened and packed twice: with the keys as channels for the logits, with their
+//! own channels as channels for the weighted sums. The first packing places the keys such that the
+//! codes come out in natural order, the second one the channels such that the outputs do.
 
 use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
@@ -22,11 +24,13 @@ const MAX_DIM: usize = 128;
 const MAX_DIM_OF_LONGEST: usize = 32;
 /// Steps of 8 keys (or channels) and 2 channels (or keys) that they hold.
 pub(super) const MAX_STEPS: usize = MAX_KEYS / 8 * (MAX_DIM_OF_LONGEST / 2);
-/// Smallest shift of the distances whose rounding term is a number of the product's upper half; smaller ones are left to `scalar`.
+/// Smallest shift of the distances whose rounding term is a number of the product's upper half;
+/// smaller ones are left to `scalar`.
 pub(super) const MIN_SHIFT: u8 = 33;
 /// Keys whose codes are made at a time.
 const KEYS: usize = 32;
-/// Keys that the lanes of the two blocks of every 16 keys hold: what the codes' way through `vshufps` and `vpackssdw` puts in natural order.
+/// Keys that the lanes of the two blocks of every 16 keys hold: what the codes' way through
+/// `vshufps` and `vpackssdw` puts in natural order.
 pub(super) const KEY_ORDER: [[usize; 8]; 2] = [[0, 2, 1, 3, 8, 10, 9, 11], [4, 6, 5, 7, 12, 14, 13, 15]];
 
 /// Computes the strip.
@@ -56,13 +60,15 @@ pub(super) trait Products {
     /// Elements of queries.
     type Query: Copy;
 
-    /// Packs the values with the keys as channels: blocks of 8 keys in [`KEY_ORDER`], whose number `padded` is 8 times.
+    /// Packs the values with the keys as channels: blocks of 8 keys in [`KEY_ORDER`], whose number
+    /// `padded` is 8 times.
     ///
     /// # Safety
     /// The processor has the instructions.
     unsafe fn keys<'b>(args: &Strip<'_>, padded: usize, buffer: &'b mut [MaybeUninit<Self::Keys>; MAX_STEPS]) -> &'b [Self::Keys];
 
-    /// Brings one query into `to`, which is longer by less than 4 elements: what is beyond it meets keys of 0.
+    /// Brings one query into `to`, which is longer by less than 4 elements: what is beyond it meets
+    /// keys of 0.
     ///
     /// # Safety
     /// The processor has the instructions.
@@ -156,7 +162,8 @@ fn strip<P: Products>(args: &Strip<'_>, padded: usize, out: &mut [i16]) {
             // SAFETY: `logits` above has written `padded / 8` vectors for each row.
             *scale = reciprocal(exponent.codes(unsafe { logits.assume_init_ref() }, maximum, keys, codes));
         }
-        // SAFETY: the loop above has written `padded / 16` vectors for each query; a vector is 16 values of 16 bits.
+        // SAFETY: the loop above has written `padded / 16` vectors for each query; a vector is 16
+        // values of 16 bits.
         let codes: &[i16] = unsafe { core::slice::from_raw_parts(buffers.codes.as_ptr().cast(), queries * padded) };
         values::<P>(four_rows(codes.as_chunks().0, padded / 2), by_channel, padded / 2, dim, scales, out);
     }
@@ -201,7 +208,8 @@ fn pack_by_key<'b>(args: &Strip<'_>, padded: usize, buffer: &'b mut [MaybeUninit
     unsafe { buffer.assume_init_ref() }
 }
 
-/// The values with their channels as channels: blocks of 8 channels as `[0 4 1 5 | 2 6 3 7]`, two keys a step.
+/// The values with their channels as channels: blocks of 8 channels as `[0 4 1 5 | 2 6 3 7]`, two
+/// keys a step.
 #[target_feature(enable = "avx2")]
 fn pack_by_channel<'b>(args: &Strip<'_>, padded: usize, buffer: &'b mut [MaybeUninit<Step>]) -> &'b [Step] {
     let order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
@@ -221,7 +229,8 @@ fn pack_by_channel<'b>(args: &Strip<'_>, padded: usize, buffer: &'b mut [MaybeUn
     unsafe { buffer.assume_init_ref() }
 }
 
-/// Logits of 4 queries over all keys into rows of one vector per block, and their maxima over the real keys. There is an even number of blocks.
+/// Logits of 4 queries over all keys into rows of one vector per block, and their maxima over the
+/// real keys. There is an even number of blocks.
 #[target_feature(enable = "avx2")]
 fn logits<P: Products>(q: [&[P::Query]; ROWS], by_key: &[P::Keys], padded: usize, keys: usize, out: &mut [MaybeUninit<__m256i>]) -> [i32; ROWS] {
     let stride = padded / 8;
@@ -272,8 +281,9 @@ fn load_order(order: &[usize; 8]) -> __m256i {
 
 /// Distances to codes: `(exp[t & 63] + 2^(n - 1)) >> n`, `n = (t >> 6) + 15 - bits`.
 ///
-/// The shift is a rounding multiplication by `2^(15 - n)` (`vpmulhrsw`), whose factor is 0 where the code is. Both tables are looked up by `vpshufb`, which gives 0
-/// for indices with the top bit: adding 112 (saturating) keeps the low four bits of 0..=15 and sets the top bit of all others.
+/// The shift is a rounding multiplication by `2^(15 - n)` (`vpmulhrsw`), whose factor is 0 where
+/// the code is. Both tables are looked up by `vpshufb`, which gives 0 for indices with the top bit:
+/// adding 112 (saturating) keeps the low four bits of 0..=15 and sets the top bit of all others.
 struct Exponent {
     mult: __m256i,
     half: __m256i,
@@ -342,8 +352,8 @@ impl Exponent {
         lanes.iter().fold(0u32, |sum, lane| sum.wrapping_add(*lane as u32))
     }
 
-    /// `t` of 8 logits below the maximum, of which the middle two of every 4 change places. With shifts above 32 the rounding term is one of the product's upper
-    /// half.
+    /// `t` of 8 logits below the maximum, of which the middle two of every 4 change places. With
+    /// shifts above 32 the rounding term is one of the product's upper half.
     #[inline]
     #[target_feature(enable = "avx2")]
     fn distances(&self, below: __m256i) -> __m256i {
@@ -410,7 +420,8 @@ fn put(sums: [__m256i; ROWS], scales: &[Divisor; ROWS], first: usize, dim: usize
     let mut rq = sums;
     rq.iter_mut().zip(scales).for_each(|(rq, scale)| *rq = scale.divide(*rq));
     if first + 8 <= dim && out.len() == ROWS * dim {
-        // SAFETY: AVX2 by this function's attribute; `out` holds 4 rows of `dim` elements, of which `first + 8` or more exist.
+        // SAFETY: AVX2 by this function's attribute; `out` holds 4 rows of `dim` elements, of which
+        // `first + 8` or more exist.
         unsafe { Store16.rows(out.as_mut_ptr().add(first), dim, rq) };
     } else {
         let mut tile = [[0i16; 8]; ROWS];
@@ -422,7 +433,8 @@ fn put(sums: [__m256i; ROWS], scales: &[Divisor; ROWS], first: usize, dim: usize
     }
 }
 
-/// `(sum * r + 2^(k - 1)) >> k`. The shift is arithmetic: 2^62 makes the number positive before it, and 2^(62 - k) is taken away after it.
+/// `(sum * r + 2^(k - 1)) >> k`. The shift is arithmetic: 2^62 makes the number positive before it,
+/// and 2^(62 - k) is taken away after it.
 #[derive(Clone, Copy)]
 struct Divisor {
     r: __m256i,

@@ -1,7 +1,9 @@
-//! Attention on AVX-512: logits by `vpdpbusd`, 32 keys of four queries at a time; codes 32 at a time, the exponent's 64 entries being one `vpermi2w`; weighted sums of
-//! eight queries at a time, by `vpdpwssd` from codes of 15 bits, by `vpdpbusd` from those of 8.
+//! Attention on AVX-512: logits by `vpdpbusd`, 32 keys of four queries at a time; codes 32 at a
+//! time, the exponent's 64 entries being one `vpermi2w`; weighted sums of eight queries at a time,
+//! by `vpdpwssd` from codes of 15 bits, by `vpdpbusd` from those of 8.
 //!
-//! Keys become unsigned by 128 more. That adds the same number to all logits of a query, which their distances from the maximum do not see.
+//! Keys become unsigned by 128 more. That adds the same number to all logits of a query, which
+//! their distances from the maximum do not see.
 
 use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
@@ -14,7 +16,8 @@ use crate::slices::{rows as each_row, rows_mut};
 
 /// Most keys that the buffers hold; longer strips are left to `avx2`.
 const MAX_KEYS: usize = 1536;
-/// Largest head that they hold, and that of the longest strips; heads that are no multiple of 4 are left to `avx2`.
+/// Largest head that they hold, and that of the longest strips; heads that are no multiple of 4 are
+/// left to `avx2`.
 const MAX_DIM: usize = 128;
 const MAX_DIM_OF_LONGEST: usize = 32;
 /// Vectors of 16 keys by 4 channels that they hold.
@@ -51,7 +54,8 @@ struct Buffers {
     codes: [MaybeUninit<i32>; QUERIES * MAX_KEYS / 2],
 }
 
-/// The strip; `padded` is its number of keys, rounded up to whole [`KEYS`]. 32 bits hold the codes of `STEP` keys: 2 of 15 bits, or 4 of 8.
+/// The strip; `padded` is its number of keys, rounded up to whole [`KEYS`]. 32 bits hold the codes
+/// of `STEP` keys: 2 of 15 bits, or 4 of 8.
 #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
 fn strip<const STEP: usize>(args: &Strip<'_>, padded: usize, out: &mut [i16]) {
     let dim = args.dim;
@@ -96,8 +100,9 @@ fn strip<const STEP: usize>(args: &Strip<'_>, padded: usize, out: &mut [i16]) {
     }
 }
 
-/// The values with keys as channels, 128 more: for 32 keys at a time and 4 channels at a time two vectors of 16 keys, in the order in which `vpackssdw` brings them into
-/// the natural one. Values beyond the last key are any numbers.
+/// The values with keys as channels, 128 more: for 32 keys at a time and 4 channels at a time two
+/// vectors of 16 keys, in the order in which `vpackssdw` brings them into the natural one. Values
+/// beyond the last key are any numbers.
 #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
 fn pack_by_key<'b>(args: &Strip<'_>, padded: usize, buffer: &'b mut [MaybeUninit<__m512i>]) -> &'b [__m512i] {
     let groups = args.dim / 4;
@@ -128,7 +133,8 @@ fn first_keys() -> __m512i {
     _mm512_setr_epi32(0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27)
 }
 
-/// The values with their channels as channels: up to two blocks of 16 channels side by side, `STEP` keys a step, zeros beyond the last key.
+/// The values with their channels as channels: up to two blocks of 16 channels side by side, `STEP`
+/// keys a step, zeros beyond the last key.
 #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
 fn pack_by_channel<'b, const STEP: usize>(args: &Strip<'_>, padded: usize, buffer: &'b mut [MaybeUninit<__m512i>]) -> &'b [__m512i] {
     let steps = padded / STEP;
@@ -159,7 +165,8 @@ fn pack_by_channel<'b, const STEP: usize>(args: &Strip<'_>, padded: usize, buffe
     unsafe { buffer.assume_init_ref() }
 }
 
-/// Logits of up to 4 queries over all keys into rows of one vector per 16 keys, each plus a number of its query; and their maxima over the real keys, lane by lane.
+/// Logits of up to 4 queries over all keys into rows of one vector per 16 keys, each plus a number
+/// of its query; and their maxima over the real keys, lane by lane.
 #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
 fn logits(q: &[i8], dim: usize, by_key: &[__m512i], keys: usize, out: &mut [MaybeUninit<__m512i>]) -> [__m512i; ROWS] {
     let groups = dim / 4;
@@ -208,7 +215,8 @@ struct Turn<'a, const STEP: usize> {
 }
 
 impl<const STEP: usize> Turn<'_, STEP> {
-    /// Weighted sums of `N` blocks of 16 channels from `first` on, divided by the sums of the codes.
+    /// Weighted sums of `N` blocks of 16 channels from `first` on, divided by the sums of the
+    /// codes.
     #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     fn values<const N: usize>(&self, values: &[__m512i], first: usize, out: &mut [i16]) {
         let mut acc = [[_mm512_setzero_si512(); N]; QUERIES];

@@ -1,6 +1,8 @@
-//! Codes of the attention on AVX-512: `(exp[t & 63] + 2^(n - 1)) >> n`, `n = (t >> 6) + 15 - bits`, 32 keys at a time.
+//! Codes of the attention on AVX-512: `(exp[t & 63] + 2^(n - 1)) >> n`, `n = (t >> 6) + 15 - bits`,
+//! 32 keys at a time.
 //!
-//! The table holds `2 exp`: `(2 exp >> n) + 1`, halved, is the code for every n, and from n = 16 on `vpsrlvw` gives 0.
+//! The table holds `2 exp`: `(2 exp >> n) + 1`, halved, is the code for every n, and from n = 16 on
+//! `vpsrlvw` gives 0.
 
 use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
@@ -10,7 +12,8 @@ use super::avx2::MIN_SHIFT;
 use super::avx512::KEYS;
 use crate::avx512::rates::upper_halves;
 
-/// Distances to codes. The shift of the distances is above 32: their rounding term is a number of the product's upper half.
+/// Distances to codes. The shift of the distances is above 32: their rounding term is a number of
+/// the product's upper half.
 pub(super) struct Exponent {
     mult: __m512i,
     half: __m512i,
@@ -37,7 +40,8 @@ impl Exponent {
         }
     }
 
-    /// Codes of one query from its logits, zero beyond `keys`, those of `STEP` keys in each element (2 or, of 8 bits, 4); returns their sums, lane by lane.
+    /// Codes of one query from its logits, zero beyond `keys`, those of `STEP` keys in each element
+    /// (2 or, of 8 bits, 4); returns their sums, lane by lane.
     #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     pub(super) fn codes<const STEP: usize>(&self, logits: &[__m512i], maximum: i32, keys: usize, codes: &mut [MaybeUninit<i32>]) -> __m512i {
         let (maximum, one) = (_mm512_set1_epi32(maximum), _mm512_set1_epi16(1));

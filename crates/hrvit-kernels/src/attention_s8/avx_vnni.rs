@@ -1,6 +1,8 @@
-//! Attention on AVX-VNNI: logits by `vpdpbusd`, four channels at a time, weighted sums by `vpdpwssd`, two keys at a time. All else is [`avx2`](super::avx2).
+//! Attention on AVX-VNNI: logits by `vpdpbusd`, four channels at a time, weighted sums by
+//! `vpdpwssd`, two keys at a time. All else is [`avx2`](super::avx2).
 //!
-//! Queries become unsigned by 128 more; what that adds to the logits of a key, 128 times the sum of its channels, is what its logits start from.
+//! Queries become unsigned by 128 more; what that adds to the logits of a key, 128 times the sum of
+//! its channels, is what its logits start from.
 
 use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
@@ -31,7 +33,8 @@ impl Products for Bytes {
 
     #[inline(always)]
     unsafe fn keys<'b>(args: &Strip<'_>, padded: usize, buffer: &'b mut [MaybeUninit<Group>; MAX_STEPS]) -> &'b [Group] {
-        // Fits: a group has twice the channels of a step, which leaves room for the start of each block; heads of 1 or 2 channels have few groups.
+        // Fits: a group has twice the channels of a step, which leaves room for the start of each
+        // block; heads of 1 or 2 channels have few groups.
         let groups = 1 + args.dim.div_ceil(4);
         let buffer = buffer.get_mut(..padded / 8 * groups).unwrap_or_default();
         for (b, block) in rows_mut(buffer, groups).enumerate() {
@@ -98,7 +101,8 @@ fn sums<const N: usize>(codes: [&[[i16; 2]]; ROWS], channels: [&[Step]; N]) -> [
         // SAFETY: `i` is below the length of all of them.
         let values = channels.map(|channels| load16_i16(unsafe { channels.get_unchecked(i) }));
         for (acc, codes) in acc.iter_mut().zip(codes) {
-            // SAFETY: `i` is below the length of all of them; reads the 4 bytes of a pair, without alignment.
+            // SAFETY: `i` is below the length of all of them; reads the 4 bytes of a pair, without
+            // alignment.
             let pair = _mm256_set1_epi32(unsafe { codes.get_unchecked(i).as_ptr().cast::<i32>().read_unaligned() });
             for (acc, values) in acc.iter_mut().zip(values) {
                 *acc = _mm256_dpwssd_avx_epi32(*acc, pair, values);

@@ -1,5 +1,6 @@
-//! Attention with the DSP extension, two queries at a time: logits as a product whose channels are the keys, then the codes of both queries as halves of one word
-//! per key, then the weighted sums of four channels.
+//! Attention with the DSP extension, two queries at a time: logits as a product whose channels are
+//! the keys, then the codes of both queries as halves of one word per key, then the weighted sums
+//! of four channels.
 
 use core::arch::{asm, naked_asm};
 use core::mem::MaybeUninit;
@@ -44,7 +45,8 @@ pub(super) fn run(dsp: Dsp, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16
             let mut of_both = [[0; 4]; 2];
             let codes = scores.as_ptr_range();
             let values_args = Values { v: args.v.as_ptr().wrapping_add(start), codes: codes.start, codes_end: codes.end, sums: &mut of_both };
-            // SAFETY: the token proves the DSP extension. There are as many codes, not none, as keys of `dim` channels, of which the four from `start` on are read.
+            // SAFETY: the token proves the DSP extension. There are as many codes, not none, as
+            // keys of `dim` channels, of which the four from `start` on are read.
             unsafe { values(&values_args) };
             for ((out, sums), share) in [&mut *out, &mut *out_second].into_iter().zip(of_both).zip(shares) {
                 let Some(out) = out.get_mut(start..).and_then(|out| out.first_chunk_mut::<4>()) else { continue };
@@ -78,8 +80,9 @@ impl Pairs<'_> {
                 let weights = keys.map(|key| self.args.v.as_ptr().wrapping_add((first + key) * dim));
                 let start = ZEROS.as_ptr();
                 let args = Dots { a: a.start.cast(), a_end: a.end.cast(), weights, skip: dim, start, below: 0, tile, tile_end: tile.wrapping_add(len) };
-                // SAFETY: the token proves the DSP extension. There are `dim / 4` groups, 2 to 8; `v` holds the keys; an even number of at most `COLUMNS` sums lies
-                // inside the tile, as an odd `len` is less than that.
+                // SAFETY: the token proves the DSP extension. There are `dim / 4` groups, 2 to 8;
+                // `v` holds the keys; an even number of at most `COLUMNS` sums lies inside the
+                // tile, as an odd `len` is less than that.
                 unsafe { dots::s8(&args) };
             };
             let sums = tile.as_mut_ptr().cast::<i32>();
@@ -122,14 +125,16 @@ impl Pairs<'_> {
         sums
     }
 
-    /// [`Pairs::codes`] of 8 bits. Sums of both queries are halves of a word, since a code is at most 255 and there are no more than 256 keys.
+    /// [`Pairs::codes`] of 8 bits. Sums of both queries are halves of a word, since a code is at
+    /// most 255 and there are no more than 256 keys.
     fn narrow_codes(&self, maxima: [i32; 2], tiles: &[Tile; TILES], scores: &mut [i32]) -> [u32; 2] {
         let shift = u32::from(self.args.shift).wrapping_sub(32);
         let mut sums = 0u32;
         for (scores, tile) in scores.chunks_mut(COLUMNS).zip(tiles) {
             let to = scores.as_mut_ptr_range();
-            // SAFETY: `dsp` proves the extension. A chunk has 1 to 64 scores, and each row of the tile as many logits, the second 256 bytes after the first. `usat` leaves an
-            // index of 10 bits, and `run` has checked that there are as many codes.
+            // SAFETY: `dsp` proves the extension. A chunk has 1 to 64 scores, and each row of the
+            // tile as many logits, the second 256 bytes after the first. `usat` leaves an index of
+            // 10 bits, and `run` has checked that there are as many codes.
             unsafe {
                 asm!(
                     "2:",
@@ -204,7 +209,8 @@ macro_rules! values {
         $(#[$doc])*
         ///
         /// # Safety
-        /// The processor has the DSP extension. There are codes, and for each of them four values of a key.
+        /// The processor has the DSP extension. There are codes, and for each of them four values
+        /// of a key.
         #[unsafe(naked)]
         unsafe extern "C" fn $name(values: &Values<'_>) {
             naked_asm!(

@@ -1,4 +1,5 @@
-//! Attention of one head over one strip of tokens, keys and values shared: `softmax(q v^T) v` in integers.
+//! Attention of one head over one strip of tokens, keys and values shared: `softmax(q v^T) v` in
+//! integers.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -59,7 +60,8 @@ pub struct Strip<'a> {
     pub bits: u8,
 }
 
-/// The most keys of a strip whose sums stay in i32 for codes of `bits` bits, `None` for a width that does not exist.
+/// The most keys of a strip whose sums stay in i32 for codes of `bits` bits, `None` for a width
+/// that does not exist.
 pub const fn max_keys(bits: u8) -> Option<usize> {
     match bits {
         8 => Some(66_311),
@@ -74,10 +76,12 @@ pub const fn exp_table() -> [u16; 64] {
 }
 
 impl Kernels {
-    /// Attention of every query of a strip over all its keys. `scores` is scratch of at least `keys` elements; `out` is `[queries, dim]`.
+    /// Attention of every query of a strip over all its keys. `scores` is scratch of at least
+    /// `keys` elements; `out` is `[queries, dim]`.
     ///
     /// # Errors
-    /// [`ShapeError`] if the lengths disagree, a parameter is outside its range, or the strip has no key or more than [`max_keys`].
+    /// [`ShapeError`] if the lengths disagree, a parameter is outside its range, or the strip has
+    /// no key or more than [`max_keys`].
     pub fn attention_s8(self, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) -> Result<(), ShapeError> {
         require((1..=65_536).contains(&args.dim), ShapeError::Parameter)?;
         let most = max_keys(args.bits).ok_or(ShapeError::Parameter)?;

@@ -1,7 +1,9 @@
-//! Attention on MVE, three queries at a time: logits and weighted sums are products of three rows ([`dots`]), with the keys as channels and with the values transposed
-//! once a strip. Codes of 8 keys at a time come from the table of [`super::table`].
+//! Attention on MVE, three queries at a time: logits and weighted sums are products of three rows
+//! ([`dots`]), with the keys as channels and with the values transposed once a strip. Codes of 8
+//! keys at a time come from the table of [`super::table`].
 //!
-//! Codes of 8 bits are unsigned, so the transposed values have 128 added to them; 128 times the sum of the codes is taken away again.
+//! Codes of 8 bits are unsigned, so the transposed values have 128 added to them; 128 times the sum
+//! of the codes is taken away again.
 
 use core::arch::{asm, naked_asm};
 use core::mem::MaybeUninit;
@@ -18,7 +20,8 @@ const TILES: usize = 2;
 /// Bytes of transposed values.
 const VALUES: usize = 24 * 64;
 
-/// Computes the strip; heads of other than 8, 16, 24 or 32 channels and strips beyond the buffers are left to [`mve_long`].
+/// Computes the strip; heads of other than 8, 16, 24 or 32 channels and strips beyond the buffers
+/// are left to [`mve_long`].
 #[inline(never)] // its buffers would lie on the stack of every instruction set
 pub(super) fn run(mve: Mve, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) {
     let (dim, keys) = (args.dim, scores.len());
@@ -35,7 +38,8 @@ pub(super) fn run(mve: Mve, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16
     let Some(table) = codes_of(args.exp, args.bits).filter(|_| fits) else { return mve_long::run(mve, args, scores, out) };
     let narrow = args.bits == 8;
     let mut values = Values([MaybeUninit::uninit(); VALUES]);
-    // SAFETY: the token proves MVE. `v` has 2 or more keys of `dim` channels, `values` room for `dim` rows of `padded` bytes, by the checks above.
+    // SAFETY: the token proves MVE. `v` has 2 or more keys of `dim` channels, `values` room for
+    // `dim` rows of `padded` bytes, by the checks above.
     unsafe { transpose(args.v, [dim, keys, padded], narrow, values.0.as_mut_ptr().cast()) };
     let mut tiles = [const { Tile::new() }; TILES];
     let [first, second] = tiles.each_mut().map(Tile::start);
@@ -235,10 +239,12 @@ codes! {
     codes16, "vstrh.16 q3, [r1], #16"
 }
 
-/// `to[channel][key] = v[key][channel]`, with 128 added where `flip`, rows of `padded` bytes that end with zeros.
+/// `to[channel][key] = v[key][channel]`, with 128 added where `flip`, rows of `padded` bytes that
+/// end with zeros.
 ///
 /// # Safety
-/// The processor has MVE; `v` has `keys` rows of `dim`, and `dim * padded` bytes are writable; `padded` is `keys` rounded up to 16.
+/// The processor has MVE; `v` has `keys` rows of `dim`, and `dim * padded` bytes are writable;
+/// `padded` is `keys` rounded up to 16.
 #[inline(always)]
 unsafe fn transpose(v: &[i8], [dim, keys, padded]: [usize; 3], flip: bool, to: *mut u8) {
     // SAFETY: by the contract; `8 * dim` is below 2^16.
@@ -279,7 +285,8 @@ unsafe fn transpose(v: &[i8], [dim, keys, padded]: [usize; 3], flip: bool, to: *
 #[inline(never)]
 unsafe fn divide(sums: *const i32, sum: u32, narrow: bool, dim: usize, out: *mut i16) {
     let (r, k) = reciprocal(sum);
-    // A vector shifts by 32 or more. Where k is less the sums are small: below 2^(39 - zeros), shifted by 32 - k = zeros - 22.
+    // A vector shifts by 32 or more. Where k is less the sums are small: below 2^(39 - zeros),
+    // shifted by 32 - k = zeros - 22.
     let (shift, pre_shift) = (31 - k.max(32) as i32, 32u32.saturating_sub(k));
     // SAFETY: by the contract; the loop has `dim` lanes in all.
     unsafe {

@@ -1,4 +1,6 @@
-//! Attention on MVE for what [`super::mve`] has no room for, one query at a time: logits of four keys at once, codes of four keys at once, then the weighted sums of four channels over eight keys at once.
+//! Attention on MVE for what [`super::mve`] has no room for, one query at a time: logits of four
+//! keys at once, codes of four keys at once, then the weighted sums of four channels over eight
+//! keys at once.
 
 use core::arch::{asm, naked_asm};
 
@@ -6,7 +8,8 @@ use super::{Strip, reciprocal::reciprocal, scalar};
 use crate::isa::Mve;
 use crate::slices::{dot, rows, rows_mut};
 
-/// Computes the strip; head dimensions that are no multiple of 4, or beyond 32, and strips whose values do not lie within 64 KB are left to `scalar`.
+/// Computes the strip; head dimensions that are no multiple of 4, or beyond 32, and strips whose
+/// values do not lie within 64 KB are left to `scalar`.
 #[inline(never)]
 pub(super) fn run(_: Mve, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) {
     let dim = args.dim;
@@ -15,8 +18,10 @@ pub(super) fn run(_: Mve, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16])
     }
     let offsets: [u16; 8] = core::array::from_fn(|key| (key * dim) as u16);
     for (q, out) in rows(args.q, dim).zip(rows_mut(out, dim)) {
-        // SAFETY: the token proves MVE. `q` and `out` have `dim` elements, a multiple of 4 up to 32, and `scores` one for each of the keys in `v`, all checked by
-        // the entry, which has also checked that `exp` has 64 entries. `codes` writes as many codes as `weighted_sums` reads.
+        // SAFETY: the token proves MVE. `q` and `out` have `dim` elements, a multiple of 4 up to
+        // 32, and `scores` one for each of the keys in `v`, all checked by the entry, which has
+        // also checked that `exp` has 64 entries. `codes` writes as many codes as `weighted_sums`
+        // reads.
         unsafe {
             let maximum = logits(q, args.v, scores);
             let sum = codes(args, maximum, scores);
@@ -29,7 +34,8 @@ pub(super) fn run(_: Mve, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16])
                 keys: scores.len(),
                 fours: dim / 4,
                 reciprocal,
-                // A vector shifts by 32 or more. Where k is less the sums are small: below 2^(39 - zeros), shifted by 32 - k = zeros - 22.
+                // A vector shifts by 32 or more. Where k is less the sums are small: below
+                // 2^(39 - zeros), shifted by 32 - k = zeros - 22.
                 shift: 31 - k.max(32) as i32,
                 pre_shift: 32u32.saturating_sub(k),
                 out: out.as_mut_ptr(),
@@ -38,7 +44,8 @@ pub(super) fn run(_: Mve, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16])
     }
 }
 
-/// Operands of the functions that [`logits`] chooses from. The assembly reads the fields at their offsets.
+/// Operands of the functions that [`logits`] chooses from. The assembly reads the fields at their
+/// offsets.
 #[repr(C)]
 struct Keys {
     q: *const i8,
@@ -49,14 +56,16 @@ struct Keys {
     dim: usize,
 }
 
-/// A loop over four keys at a time, which writes their logits and returns the largest: what loads the query, the products of four keys with it (sums in r0, r2, r4,
-/// r8, the next key at r1, the dimension in r6).
+/// A loop over four keys at a time, which writes their logits and returns the largest: what loads
+/// the query, the products of four keys with it (sums in r0, r2, r4, r8, the next key at r1, the
+/// dimension in r6).
 macro_rules! four_keys {
     ($(#[$doc:meta])* $name:ident, [$($query:literal),*], [$($keys:literal),*]) => {
         $(#[$doc])*
         ///
         /// # Safety
-        /// The processor has MVE; query, keys and scores of [`Keys`] are readable, the scores writable.
+        /// The processor has MVE; query, keys and scores of [`Keys`] are readable, the scores
+        /// writable.
         #[unsafe(naked)]
         unsafe extern "C" fn $name(keys: &Keys) -> i32 {
             naked_asm!(
@@ -83,7 +92,8 @@ macro_rules! four_keys {
 }
 
 four_keys! {
-    /// Heads of exactly 8 channels: a vector holds two keys. Every `vpste` leaves the predicate inverted.
+    /// Heads of exactly 8 channels: a vector holds two keys. Every `vpste` leaves the predicate
+    /// inverted.
     eight,
     ["ldr r7, [r4]", "ldr r4, [r4, #4]", "vmov q0[2], q0[0], r7, r7", "vmov q0[3], q0[1], r4, r4", "mov r7, #8", "vctp.8 r7"],
     [
@@ -150,7 +160,8 @@ unsafe fn logits(q: &[i8], v: &[i8], scores: &mut [i32]) -> i32 {
             _ => wide,
         };
         let keys = Keys { q: q.as_ptr(), v: v.as_ptr(), scores: scores.as_mut_ptr(), fours, dim };
-        // SAFETY: MVE; reads `4 * fours` keys of `dim` channels (predicated where a vector is longer) and writes as many scores, which exist by the contract.
+        // SAFETY: MVE; reads `4 * fours` keys of `dim` channels (predicated where a vector is
+        // longer) and writes as many scores, which exist by the contract.
         maximum = unsafe { choice(&keys) };
     }
     if let Some((keys, scores)) = v.get(4 * fours * dim..).zip(scores.get_mut(4 * fours..)) {
@@ -162,7 +173,8 @@ unsafe fn logits(q: &[i8], v: &[i8], scores: &mut [i32]) -> i32 {
     maximum
 }
 
-/// Replaces the logits by their codes, of 16 bits each from the start of the buffer on, and returns the sum of the codes.
+/// Replaces the logits by their codes, of 16 bits each from the start of the buffer on, and returns
+/// the sum of the codes.
 ///
 /// # Safety
 /// The processor has MVE; `args.exp` has 64 entries.
@@ -171,7 +183,8 @@ unsafe fn codes(args: &Strip<'_>, maximum: i32, scores: &mut [i32]) -> u32 {
     let mut sum = 0u32;
     let start = scores.as_mut_ptr();
     // The table is read at `t & 63`; from a shift of 31 on nothing is left of an entry.
-    // SAFETY: MVE; reads `scores.len()` logits, and writes half as many bytes of codes, never beyond what it has read; the table has 64 entries.
+    // SAFETY: MVE; reads `scores.len()` logits, and writes half as many bytes of codes, never
+    // beyond what it has read; the table has 64 entries.
     unsafe {
         asm!(
             "vmov.i32 q7, #63",
@@ -221,11 +234,12 @@ struct Values<'a> {
     out: *mut i16,
 }
 
-/// `out[i] = rq(sum over keys of code * v[key][i])` with the reciprocal of the sum of the codes: four channels at a time over eight keys at a time, gathered.
+/// `out[i] = rq(sum over keys of code * v[key][i])` with the reciprocal of the sum of the codes:
+/// four channels at a time over eight keys at a time, gathered.
 ///
 /// # Safety
-/// The processor has MVE. `keys` codes and as many keys of `4 * fours` channels are readable, the offset of the last below 2^16, and as many outputs as channels are
-/// writable.
+/// The processor has MVE. `keys` codes and as many keys of `4 * fours` channels are readable, the
+/// offset of the last below 2^16, and as many outputs as channels are writable.
 #[unsafe(naked)]
 unsafe extern "C" fn weighted_sums(values: &Values<'_>) {
     naked_asm!(

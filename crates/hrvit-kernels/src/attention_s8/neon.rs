@@ -1,7 +1,10 @@
-//! Attention on AArch64: both products are tiles of a [`Micro`], whatever it multiplies with; the codes come from table look-ups, 16 keys at a time.
+//! Attention on AArch64: both products are tiles of a [`Micro`], whatever it multiplies with; the
+//! codes come from table look-ups, 16 keys at a time.
 //!
-//! The values are packed twice: with the keys as channels for the logits, with their own channels as channels for the weighted sums. A code of 15 bits becomes
-//! two of 8, `-e = 256 h + l`, both within -128..=127 as `e <= 32640`; one of 8 bits becomes `e - 128`, and 128 times the sum of the values is added.
+//! The values are packed twice: with the keys as channels for the logits, with their own channels
+//! as channels for the weighted sums. A code of 15 bits becomes two of 8, `-e = 256 h + l`, both
+//! within -128..=127 as `e <= 32640`; one of 8 bits becomes `e - 128`, and 128 times the sum of the
+//! values is added.
 
 use core::arch::aarch64::*;
 use core::mem::MaybeUninit;
@@ -32,7 +35,8 @@ pub(super) fn run(token: Neon, args: &Strip<'_>, scores: &mut [i32], out: &mut [
     unsafe { drive::<Smull>(args, token.in_order(), scores, out) }
 }
 
-/// Takes the strip, or leaves it to `scalar` where the buffers are too small. `in_order` says how the cores execute.
+/// Takes the strip, or leaves it to `scalar` where the buffers are too small. `in_order` says how
+/// the cores execute.
 ///
 /// # Safety
 /// The processor has the instruction of `M`.
@@ -111,7 +115,8 @@ unsafe fn pack<M: Micro>(args: &Strip<'_>, keys: usize, padded: usize, by_key: *
     };
     for key in (0..depth).step_by(BLOCK) {
         for channel in (0..dim).step_by(BLOCK) {
-            // SAFETY: the block starts at a key, or has no rows, and at a channel; the buffers have room for `padded` keys and whole blocks of channels.
+            // SAFETY: the block starts at a key, or has no rows, and at a channel; the buffers have
+            // room for `padded` keys and whole blocks of channels.
             unsafe {
                 let block = block(args.v.as_ptr().wrapping_add(key * dim + channel), dim, keys.saturating_sub(key), dim - channel);
                 put(transpose(block), M::PACKING, by_channel, channel, key, depth);
@@ -130,7 +135,8 @@ unsafe fn pack<M: Micro>(args: &Strip<'_>, keys: usize, padded: usize, by_key: *
 unsafe fn offset<M: Micro>(shared: &mut Shared<'_>) {
     static ONES: [i8; MAX_KEYS] = [1; MAX_KEYS];
     let mut rows = M::new::<{ MAX_KEYS / 8 }>();
-    // SAFETY: the caller vouches for the instruction; there are as many ones as keys at most, and `offset` has room for whole blocks of channels.
+    // SAFETY: the caller vouches for the instruction; there are as many ones as keys at most, and
+    // `offset` has room for whole blocks of channels.
     unsafe {
         M::prepare::<1, true, { MAX_KEYS / 8 }>(&mut rows, &[ONES.as_ptr(); ROWS], shared.by_channel.depth);
         for channel in (0..shared.by_channel.channels).step_by(BLOCK) {
@@ -148,7 +154,8 @@ unsafe fn queries<M: Micro, const PAIRS: usize, const IN_ORDER: bool>(shared: &S
     let Shared { args, keys, by_key, by_channel, .. } = *shared;
     let dim = args.dim;
     let count = q.len() / dim;
-    // SAFETY: the caller vouches for the instruction; every row has room for `padded` keys, and the last query stands for one that is missing.
+    // SAFETY: the caller vouches for the instruction; every row has room for `padded` keys, and the
+    // last query stands for one that is missing.
     unsafe {
         let mut rows = M::new::<{ MAX_DIM / 8 }>();
         M::prepare::<PAIRS, false, { MAX_DIM / 8 }>(&mut rows, &core::array::from_fn(|i| q.as_ptr().add(i.min(count - 1) * dim)), dim);
@@ -192,7 +199,8 @@ struct Scale {
     r: int32x4_t,
     /// `31` less the right shift.
     right: int32x4_t,
-    /// A left shift of the sums, so that the right shift is 32 or more: of sums below 512 codes, which have room for it.
+    /// A left shift of the sums, so that the right shift is 32 or more: of sums below 512 codes,
+    /// which have room for it.
     left: i32,
 }
 
@@ -212,7 +220,8 @@ impl Scale {
 /// Writes 8 channels of each query from `channel` on.
 ///
 /// # Safety
-/// The processor has NEON; `2 * PAIRS` scales were written, and `out` has tokens of `dim` channels, as many or one less.
+/// The processor has NEON; `2 * PAIRS` scales were written, and `out` has tokens of `dim` channels,
+/// as many or one less.
 #[inline(always)]
 unsafe fn divide<const PAIRS: usize>(sums: &Sums, scales: &[MaybeUninit<Scale>; ROWS], channel: usize, dim: usize, out: &mut [i16]) {
     let (first, queries) = (out.as_mut_ptr(), out.len() / dim);
@@ -220,7 +229,8 @@ unsafe fn divide<const PAIRS: usize>(sums: &Sums, scales: &[MaybeUninit<Scale>; 
         if i + 1 == 2 * PAIRS && i == queries {
             return;
         }
-        // SAFETY: the caller vouches for the scale and the query; 8 elements exist from `channel` on where they are written at once.
+        // SAFETY: the caller vouches for the scale and the query; 8 elements exist from `channel`
+        // on where they are written at once.
         unsafe {
             let Scale { r, right, left } = scale.assume_init();
             let [mut low, mut high] = *sums;

@@ -1,6 +1,7 @@
 //! Reciprocal of a sum of codes, by divisions of 32 bits.
 
-/// `(r, k)` of the attention's formula: `r = min(2^62 / (sum << z), 2^31 - 1)`, `k = 54 - z`, `z = clz(sum)`. 0 counts as 1.
+/// `(r, k)` of the attention's formula: `r = min(2^62 / (sum << z), 2^31 - 1)`, `k = 54 - z`,
+/// `z = clz(sum)`. 0 counts as 1.
 ///
 /// A sum of 16 bits takes two divisions of 32 bits, which every Cortex-M has.
 #[inline(always)]
@@ -30,7 +31,8 @@ fn reciprocal_of_32(sum: u32, zeros: u32) -> (i32, u32) {
     (quotient.min(0x7fff_ffff) as i32, 54 - zeros)
 }
 
-/// `(q, r)` with `rest * 2^16 = q * divisor + r`, for `rest < divisor` and a divisor of 2^31 or more.
+/// `(q, r)` with `rest * 2^16 = q * divisor + r`, for `rest < divisor` and a divisor of 2^31 or
+/// more.
 #[inline(always)]
 fn digit(rest: u32, divisor: u32) -> (u32, u32) {
     let mut q = rest.checked_div(divisor >> 16).unwrap_or(0);

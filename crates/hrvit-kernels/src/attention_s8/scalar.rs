@@ -1,10 +1,12 @@
-//! Definition of the attention: per query, all logits, then all codes, then the weighted sum of the values.
+//! Definition of the attention: per query, all logits, then all codes, then the weighted sum of the
+//! values.
 
 use super::Strip;
 use crate::requant::requant;
 use crate::slices::{HALF, LANES, blocks, dot, rows, rows_mut, window, window_mut};
 
-/// Computes the strip; lengths were checked by [`Kernels::attention_s8`](crate::Kernels::attention_s8), `scores` holds one element per key.
+/// Computes the strip; lengths were checked by
+/// [`Kernels::attention_s8`](crate::Kernels::attention_s8), `scores` holds one element per key.
 pub(super) fn run(args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]) {
     let dim = args.dim.max(1);
     for (q, out) in rows(args.q, dim).zip(rows_mut(out, dim)) {
@@ -49,7 +51,8 @@ fn codes(args: &Strip<'_>, maximum: i32, scores: &mut [i32]) -> u32 {
 fn code(args: &Strip<'_>, below: i32) -> u32 {
     let t = requant(below, 0, args.mult, args.shift).max(0) as u32;
     let entry = u32::from(args.exp.get(t as usize & 63).copied().unwrap_or_default());
-    // From n = 16 on the rounded shift gives 0 by itself, as an entry is below 2^15: so it does from t = 1024 on.
+    // From n = 16 on the rounded shift gives 0 by itself, as an entry is below 2^15: so it does
+    // from t = 1024 on.
     let n = ((t >> 6) + 15).wrapping_sub(u32::from(args.bits)).min(31);
     let half = 1u32.wrapping_shl(n) >> 1;
     (entry + half).wrapping_shr(n)
@@ -68,8 +71,8 @@ fn values<const N: usize>(codes: &[i32], v: &[i8], dim: usize, first: usize, sca
     Some(())
 }
 
-/// `out[i] = sum over keys of code * v[key][first + i]`. Keys are taken four at a time, and the function is not inlined, only so that compilers see the sums of
-/// all channels as vectors.
+/// `out[i] = sum over keys of code * v[key][first + i]`. Keys are taken four at a time, and the
+/// function is not inlined, only so that compilers see the sums of all channels as vectors.
 #[inline(never)]
 fn weighted_sums<const N: usize>(codes: &[i32], v: &[i8], dim: usize, first: usize, out: &mut [i32; N]) -> Option<()> {
     let mut acc = [0i32; N];
@@ -93,7 +96,8 @@ fn weighted_sums<const N: usize>(codes: &[i32], v: &[i8], dim: usize, first: usi
     Some(())
 }
 
-/// A code has at most 15 bits: said in i16, its product with a value is one multiplication of halves.
+/// A code has at most 15 bits: said in i16, its product with a value is one multiplication of
+/// halves.
 #[inline(always)]
 fn code16(code: i32) -> i32 {
     i32::from(code as i16)

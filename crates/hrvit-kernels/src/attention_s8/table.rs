@@ -1,13 +1,16 @@
-//! Codes by distance: one table of what the definition computes from a distance, for both widths of a code.
+//! Codes by distance: one table of what the definition computes from a distance, for both widths of
+//! a code.
 
 use crate::math::EXP;
 
 /// Distance from which on every code is 0.
 const END: usize = 1024;
-/// Octaves that a code of 8 bits lies below one of 15 bits: both round the same entry, shifted by so much more.
+/// Octaves that a code of 8 bits lies below one of 15 bits: both round the same entry, shifted by
+/// so much more.
 const OCTAVES: usize = 7;
 
-/// Codes of 15 bits by distance. Codes of 8 bits are the same table from 7 octaves on, and as many as distances of 10 bits.
+/// Codes of 15 bits by distance. Codes of 8 bits are the same table from 7 octaves on, and as many
+/// as distances of 10 bits.
 static CODES: [u16; 64 * OCTAVES + END] = codes();
 
 const fn codes() -> [u16; 64 * OCTAVES + END] {
@@ -21,9 +24,11 @@ const fn codes() -> [u16; 64 * OCTAVES + END] {
     table
 }
 
-/// Codes of one width by distance, 1024 of 8 bits, more of 15; the last one is 0 and stands for all larger distances.
+/// Codes of one width by distance, 1024 of 8 bits, more of 15; the last one is 0 and stands for all
+/// larger distances.
 ///
-/// `None` for another exponent table than [`exp_table`](super::exp_table), and for a width that does not exist.
+/// `None` for another exponent table than [`exp_table`](super::exp_table), and for a width that
+/// does not exist.
 #[inline(never)] // a comparison that every strip makes once
 pub(super) fn codes_of(exp: &[u16], bits: u8) -> Option<&'static [u16]> {
     let first = match bits {

@@ -1,6 +1,8 @@
-//! Parts that the f16 kernels share: conversions, the functions of [`math_f32`](crate::math_f32) on vectors, ways of storing, the tile of products.
+//! Parts that the f16 kernels share: conversions, the functions of [`math_f32`](crate::math_f32) on
+//! vectors, ways of storing, the tile of products.
 //!
-//! Fused products round once where the definition rounds twice; but for sums of products, whose terms are exact, results may differ in the last places.
+//! Fused products round once where the definition rounds twice; but for sums of products, whose
+//! terms are exact, results may differ in the last places.
 
 use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
@@ -205,8 +207,8 @@ pub(crate) fn largest(x: __m256) -> f32 {
     _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)))
 }
 
-/// Stores the sums of neighbouring channels from element `at` on: as many as `len` says of 8 times `N`. A range outside of the output, of which no caller has one,
-/// stores nothing.
+/// Stores the sums of neighbouring channels from element `at` on: as many as `len` says of 8 times
+/// `N`. A range outside of the output, of which no caller has one, stores nothing.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(crate) fn put<const N: usize>(epilogue: &mut EpilogueF16<'_>, at: usize, sums: [__m256; N], len: usize) {
@@ -263,7 +265,8 @@ impl Weights for [f32; LANES] {
     }
 }
 
-/// `start` plus the products of `R` rows with `N` times 8 channels, over the shortest of them, in order.
+/// `start` plus the products of `R` rows with `N` times 8 channels, over the shortest of them, in
+/// order.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(crate) fn tile<W: Weights, const R: usize, const N: usize>(a: [&[f32]; R], weights: [&[W]; N], start: [[__m256; N]; R]) -> [[__m256; N]; R] {

@@ -1,6 +1,8 @@
-//! The rounding rule on vectors: `((acc << pre) * mult + 2^(shift - 1)) >> shift` for 8 accumulators at once, exact for every shift in 32..=63.
+//! The rounding rule on vectors: `((acc << pre) * mult + 2^(shift - 1)) >> shift` for 8
+//! accumulators at once, exact for every shift in 32..=63.
 //!
-//! AVX2 multiplies the even 32-bit lanes to 64 bits, and has no arithmetic shift of 64 bits: with shifts of 32 or more, the upper half of the product is shifted.
+//! AVX2 multiplies the even 32-bit lanes to 64 bits, and has no arithmetic shift of 64 bits: with
+//! shifts of 32 or more, the upper half of the product is shifted.
 
 use core::arch::x86_64::*;
 
@@ -25,7 +27,8 @@ pub(crate) struct Rates {
 pub(crate) enum Order {
     /// Channels 0 to 7.
     Natural,
-    /// Channels 0 to 3 in the even lanes of one vector, 4 to 7 in those of another; results `[0 1 4 5 | 2 3 6 7]`: see [`Rates::of_pairs`].
+    /// Channels 0 to 3 in the even lanes of one vector, 4 to 7 in those of another; results
+    /// `[0 1 4 5 | 2 3 6 7]`: see [`Rates::of_pairs`].
     Pairs,
 }
 
@@ -38,7 +41,8 @@ impl Rates {
         Self::of(load8_i32(&mult), _mm256_cvtepu8_epi32(load8(&shift)), requant.pre_shift, order)
     }
 
-    /// Rates of 16 channels from `first` on, as [`Sink::sixteen`](super::sink::Sink::sixteen) takes them: `[0 1 2 3 | 8 9 10 11]` and `[4 5 6 7 | 12 13 14 15]`.
+    /// Rates of 16 channels from `first` on, as [`Sink::sixteen`](super::sink::Sink::sixteen) takes
+    /// them: `[0 1 2 3 | 8 9 10 11]` and `[4 5 6 7 | 12 13 14 15]`.
     #[inline]
     #[target_feature(enable = "avx2")]
     pub(crate) fn sixteen(requant: Requant<'_>, first: usize) -> [Self; 2] {
@@ -87,8 +91,8 @@ impl Rates {
         _mm256_srav_epi32(high, self.shift)
     }
 
-    /// 8 accumulators in [`Order::Pairs`], each still two partial sums in neighbouring lanes: of channels 0 to 3, and 4 to 7. Results are
-    /// `[0 1 4 5 | 2 3 6 7]`.
+    /// 8 accumulators in [`Order::Pairs`], each still two partial sums in neighbouring lanes: of
+    /// channels 0 to 3, and 4 to 7. Results are `[0 1 4 5 | 2 3 6 7]`.
     #[inline]
     #[target_feature(enable = "avx2")]
     pub(crate) fn of_pairs(&self, low: __m256i, high: __m256i) -> __m256i {
@@ -100,7 +104,8 @@ impl Rates {
         _mm256_srav_epi32(_mm256_castps_si256(upper), self.shift)
     }
 
-    /// 8 accumulators as `[0 4 1 5 | 2 6 3 7]`, with rates in [`Order::Pairs`]. Results are `[0 1 4 5 | 2 3 6 7]`.
+    /// 8 accumulators as `[0 4 1 5 | 2 6 3 7]`, with rates in [`Order::Pairs`]. Results are
+    /// `[0 1 4 5 | 2 3 6 7]`.
     #[inline]
     #[target_feature(enable = "avx2")]
     pub(crate) fn of_interleaved(&self, acc: __m256i) -> __m256i {

@@ -14,10 +14,12 @@ pub(crate) trait Sink: Copy {
     /// Stores 4 rows of 8 channels whose lanes are `[0 1 4 5 | 2 3 6 7]`.
     ///
     /// # Safety
-    /// The processor has AVX2, and the 8 elements from `out + i * stride` on may be read and written for each of the 4 rows i.
+    /// The processor has AVX2, and the 8 elements from `out + i * stride` on may be read and
+    /// written for each of the 4 rows i.
     unsafe fn rows(self, out: *mut Self::Out, stride: usize, rq: [__m256i; 4]);
 
-    /// Stores 16 channels: `low` holds channels `[0 1 2 3 | 8 9 10 11]`, `high` `[4 5 6 7 | 12 13 14 15]`.
+    /// Stores 16 channels: `low` holds channels `[0 1 2 3 | 8 9 10 11]`, `high`
+    /// `[4 5 6 7 | 12 13 14 15]`.
     ///
     /// # Safety
     /// The processor has AVX2, and the 16 elements from `out` on may be read and written.
@@ -209,7 +211,8 @@ impl Sink for Add32 {
     }
 }
 
-/// `out = table[clamp(rq + zero, 0, table.len() - 1)]`, entry by entry: single loads take less time than a gather of 8.
+/// `out = table[clamp(rq + zero, 0, table.len() - 1)]`, entry by entry: single loads take less time
+/// than a gather of 8.
 #[derive(Clone, Copy)]
 pub(crate) struct Table8<'a> {
     table: &'a [i8],
@@ -264,7 +267,8 @@ impl Sink for Table8<'_> {
     }
 }
 
-/// Stores 4 rows of 8 bytes, of which the lower half of `codes` holds channels 0 1 4 5, the upper one 2 3 6 7.
+/// Stores 4 rows of 8 bytes, of which the lower half of `codes` holds channels 0 1 4 5, the upper
+/// one 2 3 6 7.
 #[inline(always)]
 unsafe fn store_rows(out: *mut i8, stride: usize, codes: __m256i) {
     // SAFETY: the caller has AVX2 and vouches for the four rows.

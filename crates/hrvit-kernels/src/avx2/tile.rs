@@ -1,7 +1,9 @@
-//! The inner product of all products: 4 rows of 16-bit values with one block of 8 channels in [`Packing::K4`](crate::packing::Packing::K4).
+//! The inner product of all products: 4 rows of 16-bit values with one block of 8 channels in
+//! [`Packing::K4`](crate::packing::Packing::K4).
 //!
-//! Weights are widened to 16 bits as they are read: a vector holds 4 channels of 4 weights, `vpmaddwd` makes two partial sums per channel, exact in 32 bits, and
-//! what follows ([`Rates::of_pairs`](super::rates::Rates::of_pairs)) adds the two.
+//! Weights are widened to 16 bits as they are read: a vector holds 4 channels of 4 weights,
+//! `vpmaddwd` makes two partial sums per channel, exact in 32 bits, and what follows
+//! ([`Rates::of_pairs`](super::rates::Rates::of_pairs)) adds the two.
 
 use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
@@ -38,8 +40,9 @@ pub(crate) fn multiply(a: [&[[i16; 4]]; ROWS], weights: &[Group], start: Sums) -
 /// 8 channels of two 16-bit weights.
 pub(crate) type Step = [i16; 16];
 
-/// The weights of a block as steps, channels as `[0 4 1 5 | 2 6 3 7]`: what [`Rates::of_interleaved`](super::rates::Rates::of_interleaved) takes. `steps` holds two
-/// for each group.
+/// The weights of a block as steps, channels as `[0 4 1 5 | 2 6 3 7]`: what
+/// [`Rates::of_interleaved`](super::rates::Rates::of_interleaved) takes. `steps` holds two for each
+/// group.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(crate) fn widen_block<'s>(groups: &[Group], steps: &'s mut [MaybeUninit<Step>]) -> &'s [Step] {
@@ -58,7 +61,8 @@ pub(crate) fn widen_block<'s>(groups: &[Group], steps: &'s mut [MaybeUninit<Step
     unsafe { steps.assume_init_ref() }
 }
 
-/// Adds the products of 4 rows with `N` blocks of weights of 16 bits to `start`, over the shortest of them: channels stay in the lanes that the weights give them.
+/// Adds the products of 4 rows with `N` blocks of weights of 16 bits to `start`, over the shortest
+/// of them: channels stay in the lanes that the weights give them.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(crate) fn multiply_wide<const N: usize>(a: [&[[i16; 2]]; ROWS], weights: [&[Step]; N], start: [__m256i; N]) -> [[__m256i; N]; ROWS] {
@@ -101,7 +105,8 @@ fn four(a: &[i16; 4]) -> __m256i {
     _mm256_set1_epi64x(unsafe { a.as_ptr().cast::<i64>().read_unaligned() })
 }
 
-/// Writes `codes` as 16-bit values into `wide`, which is longer by less than a group of 4, and zeros behind them.
+/// Writes `codes` as 16-bit values into `wide`, which is longer by less than a group of 4, and
+/// zeros behind them.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(crate) fn widen(codes: &[i8], wide: &mut [MaybeUninit<i16>]) {

@@ -1,8 +1,11 @@
-//! Parts that the AVX-512 kernels share: loads up to the end of a slice, the requantisation of a vector, ways of storing.
+//! Parts that the AVX-512 kernels share: loads up to the end of a slice, the requantisation of a
+//! vector, ways of storing.
 //!
-//! Vectors hold 16 channels in their natural order; where fewer are left, a mask says so, and nothing beyond the end of a slice is read or written. Functions with
-//! `#[target_feature(enable = "avx512..")]` are safe to call from each other; every kernel's entry takes an [`Avx512`](crate::isa::Avx512) token as the proof that they may
-//! be called at all. Trait methods cannot have the attribute: they are `#[inline(always)]` into functions that have it.
+//! Vectors hold 16 channels in their natural order; where fewer are left, a mask says so, and
+//! nothing beyond the end of a slice is read or written. Functions with
+//! `#[target_feature(enable = "avx512..")]` are safe to call from each other; every kernel's entry
+//! takes an [`Avx512`](crate::isa::Avx512) token as the proof that they may be called at all. Trait
+//! methods cannot have the attribute: they are `#[inline(always)]` into functions that have it.
 
 pub(crate) mod rates;
 pub(crate) mod sink;
@@ -82,7 +85,8 @@ const BY_CHANNEL: [i8; 64] = {
 #[inline(always)]
 pub(crate) fn across([a, b, c, d, e, f, g, h]: [__m512i; 8], both: impl Fn(__m256i, __m256i) -> __m256i) -> [i32; 8] {
     let mut results = [0; 8];
-    // SAFETY: only called from functions with AVX-512; the store writes the 32 bytes of the array, without alignment.
+    // SAFETY: only called from functions with AVX-512; the store writes the 32 bytes of the array,
+    // without alignment.
     unsafe {
         let halves = |v| both(_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64::<1>(v));
         let pairs = |a, b| both(_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));

@@ -1,6 +1,8 @@
-//! The rounding rule on vectors: `((acc << pre) * mult + 2^(shift - 1)) >> shift` for 16 accumulators at once, exact for every shift in 32..=63.
+//! The rounding rule on vectors: `((acc << pre) * mult + 2^(shift - 1)) >> shift` for 16
+//! accumulators at once, exact for every shift in 32..=63.
 //!
-//! `vpmuldq` multiplies the even 32-bit lanes to 64 bits. With shifts of 32 or more only the upper halves of the products count, and those of all lanes fit one vector.
+//! `vpmuldq` multiplies the even 32-bit lanes to 64 bits. With shifts of 32 or more only the upper
+//! halves of the products count, and those of all lanes fit one vector.
 
 use core::arch::x86_64::*;
 

@@ -1,4 +1,5 @@
-//! Ways of storing requantised accumulators: [`Epilogue`] on vectors of 16 channels, four at a time.
+//! Ways of storing requantised accumulators: [`Epilogue`] on vectors of 16 channels, four at a
+//! time.
 
 use core::arch::x86_64::*;
 
@@ -6,7 +7,8 @@ use super::{LANES, load64};
 use crate::epilogue::Epilogue;
 use crate::requant::Range8;
 
-/// Place of four vectors of 16 channels, or fewer: the first `runs` of them, each to the `channels` of the 16 elements from `out + i * stride` on.
+/// Place of four vectors of 16 channels, or fewer: the first `runs` of them, each to the `channels`
+/// of the 16 elements from `out + i * stride` on.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<T> {
     pub(crate) out: *mut T,
@@ -171,8 +173,8 @@ impl Sink for Add32 {
 /// Entries of a table that [`Table8`] looks up.
 pub(crate) const ENTRIES: usize = 2048;
 
-/// `out = table[clamp(rq + zero, 0, table.len() - 1)]` by byte permutations: one looks up 64 indices of 7 bits in 128 entries, and the index's upper bits choose among the
-/// results.
+/// `out = table[clamp(rq + zero, 0, table.len() - 1)]` by byte permutations: one looks up 64
+/// indices of 7 bits in 128 entries, and the index's upper bits choose among the results.
 #[derive(Clone, Copy)]
 pub(crate) struct Table8<'a> {
     table: &'a [[i8; 64]; ENTRIES / 64],
@@ -181,7 +183,8 @@ pub(crate) struct Table8<'a> {
 }
 
 impl<'a> Table8<'a> {
-    /// The sink of a table of at most [`ENTRIES`] entries, and not of none; `padded` holds it where it has fewer.
+    /// The sink of a table of at most [`ENTRIES`] entries, and not of none; `padded` holds it where
+    /// it has fewer.
     #[inline]
     #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     pub(crate) fn new(table: &'a [i8], zero: i32, padded: &'a mut [i8; ENTRIES]) -> Option<Self> {
@@ -201,7 +204,8 @@ impl<'a> Table8<'a> {
         Some(Self { table: blocks, zero: _mm512_set1_epi16(zero as i16), last: _mm512_set1_epi16(last as i16) })
     }
 
-    /// Entries of 64 indices, of which `low` holds 7 bits or more and `high` those from the eighth on.
+    /// Entries of 64 indices, of which `low` holds 7 bits or more and `high` those from the eighth
+    /// on.
     #[inline]
     #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     fn look_up(self, low: __m512i, high: __m512i) -> __m512i {

@@ -1,8 +1,10 @@
-//! The suite that every instruction set must pass: each operator against its definition, byte for byte, on edges, extremes and random shapes. With feature `fp16` the float
-//! kernels too, within the bound that `floats` states.
+//! The suite that every instruction set must pass: each operator against its definition, byte for
+//! byte, on edges, extremes and random shapes. With feature `fp16` the float kernels too, within
+//! the bound that `floats` states.
 //!
-//! Runs anywhere the kernels do, without a heap: in a host test, or in a firmware's self-test. Everything lives in one scratch buffer; the bytes around each
-//! output are compared, too, and operands start at odd addresses.
+//! Runs anywhere the kernels do, without a heap: in a host test, or in a firmware's self-test.
+//! Everything lives in one scratch buffer; the bytes around each output are compared, too, and
+//! operands start at odd addresses.
 //!
 //! ```
 //! use hrvit_kernels::{Kernels, conformance};
@@ -39,8 +41,9 @@ pub const SCRATCH: usize = 240 * 1024;
 /// How a case ended badly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// The element of this number, counted from the output's first, is not that of the definition (a float: not within its bound, or not finite); negative or
-    /// beyond the output: something around it was overwritten.
+    /// The element of this number, counted from the output's first, is not that of the definition
+    /// (a float: not within its bound, or not finite); negative or beyond the output: something
+    /// around it was overwritten.
     Differs(isize),
     /// One of the two refused the operands, the other did not, or for another reason.
     Refused(Option<ShapeError>),
@@ -72,13 +75,15 @@ pub struct Summary {
     pub failures: u32,
 }
 
-/// Compares `kernels` with the definition, `rounds` times with other shapes and numbers, and reports each case. `scratch` has [`SCRATCH`] bytes or more. A round
-/// is some tens of millions of multiplications.
+/// Compares `kernels` with the definition, `rounds` times with other shapes and numbers, and
+/// reports each case. `scratch` has [`SCRATCH`] bytes or more. A round is some tens of millions of
+/// multiplications.
 pub fn run(kernels: Kernels, rounds: u32, scratch: &mut [u8], report: &mut dyn FnMut(Case)) -> Summary {
     suite(Suite { kernels, definition: Kernels::SCALAR, exact: false, rng: Rng::new(1), round: 0, summary: Summary::default(), report }, rounds, scratch)
 }
 
-/// [`run`] that compares with `other` instead of the definition, floats too value for value: whether an emulated order is that of an instruction set at hand.
+/// [`run`] that compares with `other` instead of the definition, floats too value for value:
+/// whether an emulated order is that of an instruction set at hand.
 #[cfg(feature = "orders")]
 pub fn same(kernels: Kernels, other: Kernels, rounds: u32, scratch: &mut [u8], report: &mut dyn FnMut(Case)) -> Summary {
     suite(Suite { kernels, definition: other, exact: true, rng: Rng::new(1), round: 0, summary: Summary::default(), report }, rounds, scratch)
@@ -130,7 +135,8 @@ type Same<'c, T> = dyn Fn(usize, T, T) -> bool + 'c;
 const GUARD: usize = 5;
 
 impl Suite<'_> {
-    /// Calls both kernels on outputs of `len` elements that `fill` has filled alike, and compares whole buffers.
+    /// Calls both kernels on outputs of `len` elements that `fill` has filled alike, and compares
+    /// whole buffers.
     fn check<T: Element>(
         &mut self,
         label: Label,
@@ -143,7 +149,8 @@ impl Suite<'_> {
         self.report(label, outcome);
     }
 
-    /// Calls both kernels on outputs alike, and compares each element by `same`; what lies around the output stays equal.
+    /// Calls both kernels on outputs alike, and compares each element by `same`; what lies around
+    /// the output stays equal.
     fn compare<T: Element>(
         &mut self,
         arena: &mut Arena<'_>,

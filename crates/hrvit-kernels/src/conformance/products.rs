@@ -80,7 +80,8 @@ pub(super) fn run(suite: &mut Suite<'_>, scratch: &mut [u8]) {
             }
         }
     }
-    // The longest depths of the network, with numbers that reach the accumulator's limits, and many rows.
+    // The longest depths of the network, with numbers that reach the accumulator's limits, and many
+    // rows.
     for (way, (rows, depth, cout)) in [(2, 4608, 9), (5, 1152, 16), (3, 2048, 8), (300, 16, 8), (130, 64, 24), (67, 256, 8)].into_iter().enumerate() {
         for packing in Packing::ALL {
             let done = s8(suite, &mut Arena::new(scratch), packing, (rows, depth, cout), way + suite.round as usize);

@@ -49,7 +49,8 @@ fn columns(suite: &mut Suite<'_>, arena: &mut Arena<'_>, values: usize, step: us
     let part = rng.range(0, whole as i32 - 1) as u32;
     let (step_whole, step_part) = (rng.size(0, 5), rng.range(0, whole as i32 - 1) as u32);
     let cells = Cells { step, whole, part, step_whole, step_part, reciprocal: rng.mult() as u32, shift: rng.range(40, 62) as u32 };
-    // As many cells as the line has, and now and then more: what lies beyond the line counts the same everywhere.
+    // As many cells as the line has, and now and then more: what lies beyond the line counts the
+    // same everywhere.
     let width = whole as usize * step_whole + step_part as usize;
     let fit = (samples * whole as usize).saturating_sub(part as usize).checked_div(width).unwrap_or(9).min(300);
     let out = fit + rng.size(0, 1) * 9;

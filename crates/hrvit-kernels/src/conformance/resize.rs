@@ -8,7 +8,8 @@ use crate::resize::phase;
 
 const CHANNELS: [usize; 14] = [1, 2, 3, 7, 8, 9, 11, 16, 17, 19, 24, 33, 64, 150];
 
-/// Shifts of margins: both ends, and such that all, some or no margins of 16-bit operands are clipped.
+/// Shifts of margins: both ends, and such that all, some or no margins of 16-bit operands are
+/// clipped.
 pub(super) const SHIFTS: [u8; 6] = [0, 7, 12, 14, 17, 31];
 
 /// All rows of a round.

@@ -62,7 +62,8 @@ impl Rng {
         self.extreme(1 << 30, i32::MAX)
     }
 
-    /// A shift that brings accumulators of `acc_bits` to about `out_bits`; now and then any in 32..=62.
+    /// A shift that brings accumulators of `acc_bits` to about `out_bits`; now and then any in
+    /// 32..=62.
     pub(super) fn shift(&mut self, acc_bits: u32, out_bits: u32) -> u8 {
         match self.next() & 15 {
             0 => self.extreme(32, 62) as u8,

@@ -1,6 +1,8 @@
-//! The shortcut: both products with the tile of [`crate::avx2::floats`], hidden values on the stack, their rows padded to whole vectors.
+//! The shortcut: both products with the tile of [`crate::avx2::floats`], hidden values on the
+//! stack, their rows padded to whole vectors.
 //!
-//! Sums are those of the definition, in its order. Views of more than 64 rows or columns are left to `scalar`.
+//! Sums are those of the definition, in its order. Views of more than 64 rows or columns are left
+//! to `scalar`.
 
 use core::arch::x86_64::*;
 use core::mem::MaybeUninit;

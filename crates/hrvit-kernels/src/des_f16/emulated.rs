@@ -1,4 +1,5 @@
-//! The shortcut in another order: the first product's sums are everyone's, its activation and the second product's sums are fused.
+//! The shortcut in another order: the first product's sums are everyone's, its activation and the
+//! second product's sums are fused.
 
 use super::{DesF16, scalar};
 use crate::gemm_f16::BLOCK;

@@ -1,4 +1,5 @@
-//! The diversity-enhancing shortcut: two small Kronecker factors and an activation between them, per token, on the un-normalised residual stream, in f32.
+//! The diversity-enhancing shortcut: two small Kronecker factors and an activation between them,
+//! per token, on the un-normalised residual stream, in f32.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -17,7 +18,8 @@ use crate::error::{ShapeError, require};
 use crate::gemm_f16::blocks_f16_len;
 use crate::kernels::{Kernels, backends};
 
-/// Operands of [`Kernels::des_f16`]. A token x of `k * p` channels is viewed as `[k, p]`; all in f32, sums from the first term to the last:
+/// Operands of [`Kernels::des_f16`]. A token x of `k * p` channels is viewed as `[k, p]`; all in
+/// f32, sums from the first term to the last:
 /// ```text
 /// h[i][o] = act(right_bias[o] + sum_j x[i][j] right[o][j])
 /// z[o][q] = left_bias[o] + sum_i h[i][q] left[o][i]       added to channel o * p + q
@@ -43,7 +45,8 @@ pub struct DesF16<'a> {
 }
 
 impl Kernels {
-    /// Adds the shortcut of every token to `out` (`[tokens, k * p]`). `hidden` is scratch of at least `k * p` elements.
+    /// Adds the shortcut of every token to `out` (`[tokens, k * p]`). `hidden` is scratch of at
+    /// least `k * p` elements.
     ///
     /// # Errors
     /// [`ShapeError`] if `k` or `p` is 0, or a length does not follow from them.

@@ -1,7 +1,9 @@
-//! The shortcut: both products by the sums of [`crate::neon::product_f16`], hidden values on the stack, their rows padded to whole vectors. Views of 16 to 256 channels
-//! whose sizes are powers of two have functions of their own, `neon_views`.
+//! The shortcut: both products by the sums of [`crate::neon::product_f16`], hidden values on the
+//! stack, their rows padded to whole vectors. Views of 16 to 256 channels whose sizes are powers of
+//! two have functions of their own, `neon_views`.
 //!
-//! Sums are those of the definition, in its order. Views of more than 64 rows or columns are left to `scalar`.
+//! Sums are those of the definition, in its order. Views of more than 64 rows or columns are left
+//! to `scalar`.
 
 use core::mem::MaybeUninit;
 
@@ -50,8 +52,9 @@ unsafe fn tokens(args: &DesF16<'_>, out: &mut [f32]) {
         for block in 0..p.div_ceil(BLOCK) {
             let first = block * BLOCK;
             let bias = load_up_to(args.right_bias, first);
-            // SAFETY: `x` has k rows of p elements, a block of `right` p steps of 8 weights; `hidden` has room for k vectors of each of the at most `MOST / 8` blocks,
-            // and those of this block are written before they are read; `left` has k rows of k elements.
+            // SAFETY: `x` has k rows of p elements, a block of `right` p steps of 8 weights;
+            // `hidden` has room for k vectors of each of the at most `MOST / 8` blocks, and those
+            // of this block are written before they are read; `left` has k rows of k elements.
             unsafe {
                 let hidden = hidden.add(block * k);
                 let right = args.right.as_ptr().add(block * p * BLOCK);

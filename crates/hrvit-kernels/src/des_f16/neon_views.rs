@@ -1,4 +1,5 @@
-//! The shortcut of views whose rows are whole vectors and whose columns are multiples of four. Both products multiply by lanes, four rows at a time.
+//! The shortcut of views whose rows are whole vectors and whose columns are multiples of four. Both
+//! products multiply by lanes, four rows at a time.
 //!
 //! Sums are those of the definition, in its order.
 
@@ -43,7 +44,8 @@ pub(super) unsafe fn tokens<const K: usize, const V: usize>(args: &DesF16<'_>, o
     let channels = K * ROWS * V;
     for first in (0..out.len()).step_by(channels) {
         let mut hidden = [[zero; V]; K];
-        // SAFETY: every token has `K * 4 * V` elements, in `x` and in `out`; there are `K` biases (checked).
+        // SAFETY: every token has `K * 4 * V` elements, in `x` and in `out`; there are `K` biases
+        // (checked).
         unsafe {
             let (x, out) = (args.x.as_ptr().add(first), out.as_mut_ptr().add(first));
             for (four, hidden) in hidden.as_chunks_mut::<ROWS>().0.iter_mut().enumerate() {

@@ -7,7 +7,8 @@ use crate::gemm_f16::BLOCK;
 use crate::math_f32::widen;
 use crate::slices::{rows, rows_mut};
 
-/// Computes all tokens; lengths were checked by [`Kernels::des_f16`](crate::Kernels::des_f16), `hidden` holds `k * p` elements.
+/// Computes all tokens; lengths were checked by [`Kernels::des_f16`](crate::Kernels::des_f16),
+/// `hidden` holds `k * p` elements.
 pub(super) fn run(args: &DesF16<'_>, hidden: &mut [f32], out: &mut [f32]) {
     let channels = hidden.len();
     for (token, out) in rows(args.x, channels).zip(rows_mut(out, channels)) {

@@ -1,4 +1,5 @@
-//! The shortcut on AVX2: the first product as tiles ([`crate::avx2::tile`]) over the rows of a token's view, the second one along its columns, two rows side by side.
+//! The shortcut on AVX2: the first product as tiles ([`crate::avx2::tile`]) over the rows of a
+//! token's view, the second one along its columns, two rows side by side.
 
 use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
@@ -121,7 +122,8 @@ impl LookUp<'_> {
     }
 }
 
-/// Adds the second product for 8 columns from `q` on, all outputs, to a token's `out`; `hidden` is `[k, p]`.
+/// Adds the second product for 8 columns from `q` on, all outputs, to a token's `out`; `hidden` is
+/// `[k, p]`.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn columns(hidden: &[i16], p: usize, q: usize, left: &[Left; MAX], out: &mut [i32]) {

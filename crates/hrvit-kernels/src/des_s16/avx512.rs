@@ -1,5 +1,6 @@
-//! The shortcut on AVX-512: vectors are 16 neighbouring elements of a token's view, one row of 16 or two of 8. Both products are `vpdpwssd`, two steps of depth at a time: the
-//! first one over the columns of each row, the second one over pairs of rows; the table between them is gathered.
+//! The shortcut on AVX-512: vectors are 16 neighbouring elements of a token's view, one row of 16
+//! or two of 8. Both products are `vpdpwssd`, two steps of depth at a time: the first one over the
+//! columns of each row, the second one over pairs of rows; the table between them is gathered.
 
 use core::arch::x86_64::*;
 
@@ -13,7 +14,8 @@ use crate::slices::{rows as each_row, rows_mut};
 /// Largest `k`.
 const MAX: usize = 16;
 
-/// See [`Kernels::des_s16`](crate::Kernels::des_s16). Views other than 4x8, 8x8, 8x16 and 16x16, and tables of one entry, are left to `avx2`.
+/// See [`Kernels::des_s16`](crate::Kernels::des_s16). Views other than 4x8, 8x8, 8x16 and 16x16,
+/// and tables of one entry, are left to `avx2`.
 pub(super) fn run(token: Avx512, args: &Des<'_>, hidden: &mut [i16], out: &mut [i32]) {
     if args.table.len() < 2 {
         return avx2::run(token.into(), args, hidden, out);

@@ -1,5 +1,6 @@
-//! The shortcut with the DSP extension: both rounds are the same loop over rows of a token, two at a time, with 16-bit weights that are widened once. Hidden values are
-//! kept transposed, as in the definition.
+//! The shortcut with the DSP extension: both rounds are the same loop over rows of a token, two at
+//! a time, with 16-bit weights that are widened once. Hidden values are kept transposed, as in the
+//! definition.
 
 use core::arch::naked_asm;
 use core::mem::MaybeUninit;
@@ -11,7 +12,8 @@ use crate::slices::{rows, rows_mut};
 /// Most weights of both factors together: two of them are a word of the stack.
 const MAX_WEIGHTS: usize = 512;
 
-/// Operands of [`right`] and [`left`]. The assembly reads the fields at their offsets, and moves those that it says so of.
+/// Operands of [`right`] and [`left`]. The assembly reads the fields at their offsets, and moves
+/// those that it says so of.
 #[repr(C)]
 struct Round<T> {
     /// Rows, an even number and not 0.
@@ -40,13 +42,15 @@ struct Round<T> {
     current: i32,
 }
 
-/// One round of a token: lines that store the sums `t` of two rows in r4 and r5, where the outputs go in r12.
+/// One round of a token: lines that store the sums `t` of two rows in r4 and r5, where the outputs
+/// go in r12.
 macro_rules! round {
     ($(#[$doc:meta])* $name:ident, $out:ty, [$($store:literal),* $(,)?]) => {
         $(#[$doc])*
         ///
         /// # Safety
-        /// The processor has the DSP extension. The memory that the fields of [`Round`] describe is readable, and one output for each row and bias writable; rows have a multiple of 4
+        /// The processor has the DSP extension. The memory that the fields of [`Round`] describe is
+        /// readable, and one output for each row and bias writable; rows have a multiple of 4
         /// elements, shifts are 33 or more, weights lie at a multiple of 4.
         #[unsafe(naked)]
         unsafe extern "C" fn $name(round: &mut Round<$out>) {
@@ -132,7 +136,8 @@ round! {
 #[repr(align(4))]
 struct Weights([MaybeUninit<i16>; MAX_WEIGHTS]);
 
-/// Computes all tokens; what the loops do not know is left to `scalar`: sides that are no multiple of 4, more weights, a shift of 32, longer tables and zero points.
+/// Computes all tokens; what the loops do not know is left to `scalar`: sides that are no multiple
+/// of 4, more weights, a shift of 32, longer tables and zero points.
 #[inline(never)] // its buffer would lie on the stack of every instruction set
 pub(super) fn run(_: Dsp, args: &Des<'_>, hidden: &mut [i16], out: &mut [i32]) {
     let (k, p, channels) = (args.k, args.p, hidden.len());
@@ -171,8 +176,10 @@ pub(super) fn run(_: Dsp, args: &Des<'_>, hidden: &mut [i16], out: &mut [i32]) {
         };
         let (bias, rq) = (args.left_bias.as_ptr_range(), args.left_requant);
         let row = left_weights.as_ptr().cast::<i16>();
-        // SAFETY: the token proves the DSP extension. The entry has checked that there are `p` and `k` biases, multipliers and shifts, `p * p` and `k * k` weights, `k * p`
-        // elements in `token`, `hidden` and `out`, and that the table is not empty; sides, shifts and the table's length were checked above. `p * p` is a multiple of 2.
+        // SAFETY: the token proves the DSP extension. The entry has checked that there are `p` and
+        // `k` biases, multipliers and shifts, `p * p` and `k * k` weights, `k * p` elements in
+        // `token`, `hidden` and `out`, and that the table is not empty; sides, shifts and the
+        // table's length were checked above. `p * p` is a multiple of 2.
         unsafe {
             right(&mut to_hidden);
             let hidden = hidden.as_ptr_range();

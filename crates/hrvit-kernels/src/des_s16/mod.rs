@@ -1,4 +1,5 @@
-//! The diversity-enhancing shortcut: two small Kronecker factors and an activation between them, per token, on the un-normalised residual stream.
+//! The diversity-enhancing shortcut: two small Kronecker factors and an activation between them,
+//! per token, on the un-normalised residual stream.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -50,7 +51,8 @@ pub struct Des<'a> {
 }
 
 impl Kernels {
-    /// Adds the shortcut of every token to `out` (`[tokens, k * p]`, i32 in the scale of the residual stream). `hidden` is scratch of at least `k * p` elements.
+    /// Adds the shortcut of every token to `out` (`[tokens, k * p]`, i32 in the scale of the
+    /// residual stream). `hidden` is scratch of at least `k * p` elements.
     ///
     /// # Errors
     /// [`ShapeError`] if `k` or `p` is 0, or a length does not follow from them.

@@ -1,5 +1,6 @@
-//! The shortcut on MVE: four outputs are the lanes of a vector, multiplied by one value of the token (right) or one weight (left) at a time. Hidden values keep
-//! the order of the token, so that both rounds read vectors from memory.
+//! The shortcut on MVE: four outputs are the lanes of a vector, multiplied by one value of the
+//! token (right) or one weight (left) at a time. Hidden values keep the order of the token, so that
+//! both rounds read vectors from memory.
 
 use core::arch::naked_asm;
 use core::mem::MaybeUninit;
@@ -37,7 +38,8 @@ struct Right {
 /// `hidden[i][o] = h[i][o]` of one token.
 ///
 /// # Safety
-/// The processor has MVE; what the fields of [`Right`] describe is readable, `[k, p]` hidden values are writable.
+/// The processor has MVE; what the fields of [`Right`] describe is readable, `[k, p]` hidden values
+/// are writable.
 #[unsafe(naked)]
 unsafe extern "C" fn right(args: &Right) {
     naked_asm!(
@@ -97,7 +99,8 @@ unsafe extern "C" fn right(args: &Right) {
     )
 }
 
-/// One of four rows of sums, requantised and looked up: r4 is the `pre_shift`, r5 points to its hidden values.
+/// One of four rows of sums, requantised and looked up: r4 is the `pre_shift`, r5 points to its
+/// hidden values.
 macro_rules! look_up_row {
     ($sums:literal) => {
         concat!(
@@ -131,7 +134,8 @@ macro_rules! look_up_row {
     };
 }
 
-/// [`right`] for a number of rows that is a multiple of 4: every vector of weights meets four inputs.
+/// [`right`] for a number of rows that is a multiple of 4: every vector of weights meets four
+/// inputs.
 ///
 /// # Safety
 /// As for [`right`]; `k` is a multiple of 4.
@@ -222,7 +226,8 @@ struct Left {
 /// `out[o][q] += z[o][q]` of one token.
 ///
 /// # Safety
-/// The processor has MVE; what the fields of [`Left`] describe is readable, `[k, p]` outputs are writable, too.
+/// The processor has MVE; what the fields of [`Left`] describe is readable, `[k, p]` outputs are
+/// writable, too.
 #[unsafe(naked)]
 unsafe extern "C" fn left(args: &Left) {
     naked_asm!(
@@ -272,7 +277,8 @@ unsafe extern "C" fn left(args: &Left) {
     )
 }
 
-/// One of four rows of sums, requantised and added: r2 and r3 point to its multiplier and shift, r11 to its outputs.
+/// One of four rows of sums, requantised and added: r2 and r3 point to its multiplier and shift,
+/// r11 to its outputs.
 macro_rules! add_row {
     ($sums:literal) => {
         concat!(
@@ -412,8 +418,9 @@ pub(super) fn run(_: Mve, args: &Des<'_>, hidden: &mut [i16], out: &mut [i32]) {
     for (token, out) in rows(args.x, channels).zip(rows_mut(out, channels)) {
         Range { start: to_hidden.x, end: to_hidden.x_end } = token.as_ptr_range();
         to_out.out = out.as_mut_ptr();
-        // SAFETY: the token proves MVE. The entry has checked that there are `p` and `k` biases, multipliers and shifts, `p * p` and `k * k` weights, `k * p`
-        // elements in `token`, `hidden` and `out`, and that the table is not empty; `p` is a multiple of 4.
+        // SAFETY: the token proves MVE. The entry has checked that there are `p` and `k` biases,
+        // multipliers and shifts, `p * p` and `k * k` weights, `k * p` elements in `token`,
+        // `hidden` and `out`, and that the table is not empty; `p` is a multiple of 4.
         unsafe {
             right(&to_hidden);
             left(&to_out);

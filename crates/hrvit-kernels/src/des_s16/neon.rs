@@ -1,4 +1,5 @@
-//! The shortcut on NEON: products of 16 bits with one factor from a lane. The first product runs along the rows of a token's view, the second along its columns.
+//! The shortcut on NEON: products of 16 bits with one factor from a lane. The first product runs
+//! along the rows of a token's view, the second along its columns.
 
 use core::arch::aarch64::*;
 
@@ -8,7 +9,8 @@ use crate::neon::rates::Rates;
 use crate::neon::{load_s16x8, load_s32x4, store_s32x4};
 use crate::requant::TensorRequant;
 
-/// Largest `k` and `p`; larger ones, and a `p` that is no multiple of 8, are left to `scalar`, but for 4 columns of 4, 8 or 16 rows.
+/// Largest `k` and `p`; larger ones, and a `p` that is no multiple of 8, are left to `scalar`, but
+/// for 4 columns of 4, 8 or 16 rows.
 const MAX: usize = 32;
 /// Channels of a block.
 const BLOCK: usize = 8;
@@ -52,7 +54,8 @@ unsafe fn tokens<const BLOCKS: usize>(args: &Des<'_>, hidden: &mut [i16], out: &
     let right = Right::<BLOCKS>::new(args);
     let left = Left::new(args);
     for first in (0..out.len()).step_by(k * p) {
-        // SAFETY: the caller vouches for NEON; every token has `k * p` elements, and so has `hidden`.
+        // SAFETY: the caller vouches for NEON; every token has `k * p` elements, and so has
+        // `hidden`.
         unsafe {
             let (x, hidden, out) = (args.x.as_ptr().add(first), hidden.as_mut_ptr(), out.as_mut_ptr().add(first));
             for row in (0..k).step_by(ROWS) {
@@ -99,7 +102,8 @@ impl<'a, const BLOCKS: usize> Right<'a, BLOCKS> {
     unsafe fn rows(&self, x: *const i16, rows: usize, hidden: *mut i16) {
         let p = BLOCK * BLOCKS;
         for (block, (weights, rates)) in self.weights.iter().zip(&self.rates).enumerate() {
-            // SAFETY: the caller vouches for NEON and the rows, of `p` elements each; there are `p` biases.
+            // SAFETY: the caller vouches for NEON and the rows, of `p` elements each; there are `p`
+            // biases.
             unsafe {
                 let bias = self.args.right_bias.as_ptr().add(block * BLOCK);
                 let mut sums: Sums = [[load_s32x4(bias), load_s32x4(bias.add(4))]; ROWS];
@@ -124,7 +128,8 @@ impl<'a, const BLOCKS: usize> Right<'a, BLOCKS> {
 /// The processor has NEON; `last` is the table's last index, and `out` has 4 elements.
 #[inline(always)]
 pub(super) unsafe fn look_up(table: &[i16], index: int32x4_t, last: int32x4_t, out: *mut i16) {
-    // SAFETY: the caller vouches for 4 elements; `0 <= index <= table.len() - 1` by the clamp, and the table is not empty (checked).
+    // SAFETY: the caller vouches for 4 elements; `0 <= index <= table.len() - 1` by the clamp, and
+    // the table is not empty (checked).
     unsafe {
         let index = vreinterpretq_u32_s32(vmaxq_s32(vminq_s32(index, last), vdupq_n_s32(0)));
         let entry = |index: u32| *table.get_unchecked(index as usize);
@@ -178,7 +183,8 @@ impl<'a> Left<'a> {
         this
     }
 
-    /// Adds outputs `o..o + 4` (as far as they exist) of 8 columns from `q` on to a token; `hidden` is the first row's.
+    /// Adds outputs `o..o + 4` (as far as they exist) of 8 columns from `q` on to a token; `hidden`
+    /// is the first row's.
     #[inline(always)]
     unsafe fn outputs(&self, hidden: *const i16, p: usize, q: usize, o: usize, out: *mut i32) {
         let k = self.args.k;

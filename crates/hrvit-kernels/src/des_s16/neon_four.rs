@@ -1,4 +1,5 @@
-//! The shortcut on NEON where a view has 4 columns: two rows of it are one vector. Both products run along the columns.
+//! The shortcut on NEON where a view has 4 columns: two rows of it are one vector. Both products
+//! run along the columns.
 
 use core::arch::aarch64::*;
 
@@ -56,7 +57,8 @@ impl<'a> Right<'a> {
             (mult[at], shift[at]) = (args.right_requant.mult[twice(at)], args.right_requant.shift[twice(at)]);
         }
         let requant = Requant { mult: &mult, shift: &shift, pre_shift: args.right_requant.pre_shift };
-        // SAFETY: NEON is in every AArch64 processor; the arrays have 16 weights, and there are 4 biases (checked).
+        // SAFETY: NEON is in every AArch64 processor; the arrays have 16 weights, and there are 4
+        // biases (checked).
         unsafe {
             Self {
                 table: args.table,
@@ -118,7 +120,8 @@ impl<const K: usize> Left<K> {
     /// Adds outputs `o..o + 4` to a token.
     #[inline(always)]
     unsafe fn four_outputs(&self, hidden: *const i16, o: usize, out: *mut i32) {
-        // SAFETY: the caller has NEON and vouches for `K` rows of 4 hidden values, and 4 rows of outputs.
+        // SAFETY: the caller has NEON and vouches for `K` rows of 4 hidden values, and 4 rows of
+        // outputs.
         unsafe {
             let mut sums: [int32x4_t; 4] = core::array::from_fn(|i| vdupq_n_s32(self.bias[o + i]));
             for (at, weights) in self.weights[o / 4].as_chunks::<2>().0.iter().enumerate() {

@@ -1,10 +1,12 @@
-//! Definition of the shortcut: per token, two rounds of dot products. The hidden values are kept transposed, so that both rounds read along rows.
+//! Definition of the shortcut: per token, two rounds of dot products. The hidden values are kept
+//! transposed, so that both rounds read along rows.
 
 use super::Des;
 use crate::requant::{look_up, requant};
 use crate::slices::{dot, rows, rows_mut};
 
-/// Computes all tokens; lengths were checked by [`Kernels::des_s16`](crate::Kernels::des_s16), `hidden` holds `k * p` elements.
+/// Computes all tokens; lengths were checked by [`Kernels::des_s16`](crate::Kernels::des_s16),
+/// `hidden` holds `k * p` elements.
 pub(super) fn run(args: &Des<'_>, hidden: &mut [i16], out: &mut [i32]) {
     let (k, p, channels) = (args.k, args.p, hidden.len());
     for (token, out) in rows(args.x, channels).zip(rows_mut(out, channels)) {

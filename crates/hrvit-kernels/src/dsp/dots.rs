@@ -1,11 +1,13 @@
-//! The inner products: 2 rows of widened activations with pairs of channels, 4 rows with one channel.
+//! The inner products: 2 rows of widened activations with pairs of channels, 4 rows with one
+//! channel.
 
 use core::arch::{asm, naked_asm};
 use core::mem::MaybeUninit;
 
 use crate::isa::Dsp;
 
-/// Four activations of two rows: elements 0 and 2, 1 and 3 of the first row, as halves of a word, then those of the second.
+/// Four activations of two rows: elements 0 and 2, 1 and 3 of the first row, as halves of a word,
+/// then those of the second.
 pub(crate) type Group = [u32; 4];
 
 /// Widens whole groups of two rows, as many as `out` has.
@@ -21,7 +23,8 @@ pub(crate) fn widen(_: Dsp, first: &[i8], second: &[i8], out: &mut [MaybeUninit<
 /// Widens `groups` groups of four rows, the first two and the others by turns.
 ///
 /// # Safety
-/// The processor has the DSP extension. `groups` is not 0, so many groups of 4 activations are readable from each of the rows on, and twice as many writable.
+/// The processor has the DSP extension. `groups` is not 0, so many groups of 4 activations are
+/// readable from each of the rows on, and twice as many writable.
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn widen_four(rows: &[*const i8; 4], out: *mut Group, groups: usize) {
     naked_asm!(
@@ -88,11 +91,12 @@ pub(crate) struct Dots {
     pub(crate) tile_end: *const i32,
 }
 
-/// Sums of products of 2 rows with all pairs of channels: r4 to r7 are the four sums, r8 to r11 the activations of a group, r12 and lr the weights of a channel.
+/// Sums of products of 2 rows with all pairs of channels: r4 to r7 are the four sums, r8 to r11 the
+/// activations of a group, r12 and lr the weights of a channel.
 ///
 /// # Safety
-/// The processor has the DSP extension. The activations, not none, the weights of all channels and what
-/// their sums start from are readable, and the sums of [`Dots`] writable.
+/// The processor has the DSP extension. The activations, not none, the weights of all channels and
+/// what their sums start from are readable, and the sums of [`Dots`] writable.
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn s8(dots: &Dots) {
     naked_asm!(
@@ -170,13 +174,15 @@ pub(crate) struct Quads {
     pub(crate) skip: usize,
     /// Start values of the sums, one for each channel: for [`quads`].
     pub(crate) bias: *const i32,
-    /// Sums of the first row; the second row's lie 256 bytes further on, the third's 128, the fourth's 384.
+    /// Sums of the first row; the second row's lie 256 bytes further on, the third's 128, the
+    /// fourth's 384.
     pub(crate) tile: *mut i32,
     /// End of the first row's sums, not 0 channels after `tile`.
     pub(crate) tile_end: *const i32,
 }
 
-/// Adds the products of four steps of depth of four rows: their activations from r0 on, the weights of a channel from r1 on.
+/// Adds the products of four steps of depth of four rows: their activations from r0 on, the weights
+/// of a channel from r1 on.
 macro_rules! quad {
     () => {
         concat!(
@@ -193,8 +199,9 @@ macro_rules! quads {
         $(#[$doc])*
         ///
         /// # Safety
-        /// The processor has the DSP extension. The activations, not none, the weights of all channels and what their sums start from are readable, and the sums of
-        /// [`Quads`] writable.
+        /// The processor has the DSP extension. The activations, not none, the weights of all
+        /// channels and what their sums start from are readable, and the sums of [`Quads`]
+        /// writable.
         #[unsafe(naked)]
         pub(crate) unsafe extern "C" fn $name(quads: &Quads) {
             naked_asm!(

@@ -1,5 +1,6 @@
-//! Parts that the DSP kernels share: requantisation by the upper half of a product, activations widened for `smlad`, the product of 2 rows with pairs of channels;
-//! and for processors with a floating-point unit its product of f16.
+//! Parts that the DSP kernels share: requantisation by the upper half of a product, activations
+//! widened for `smlad`, the product of 2 rows with pairs of channels; and for processors with a
+//! floating-point unit its product of f16.
 
 #[cfg(not(hrvit_mve))]
 pub(crate) mod bytes;

@@ -1,7 +1,8 @@
 //! The sums of an f16 product: 2 rows with 8 channels, in f32.
 //!
-//! Two halves are read with one word and converted as they are needed. `vfma` rounds once where the definition rounds a product and then a sum, and a product of two
-//! f16 is exact in f32: sums are those of the definition, in its order.
+//! Two halves are read with one word and converted as they are needed. `vfma` rounds once where the
+//! definition rounds a product and then a sum, and a product of two f16 is exact in f32: sums are
+//! those of the definition, in its order.
 
 use core::arch::asm;
 
@@ -12,7 +13,8 @@ use crate::gemm_f16::BLOCK;
 /// Rows of a tile.
 pub(crate) const ROWS: usize = 2;
 
-/// One step of depth: the weights of 8 channels, and 8 sums of both rows, whose elements are in `$a` and `$b`.
+/// One step of depth: the weights of 8 channels, and 8 sums of both rows, whose elements are in
+/// `$a` and `$b`.
 macro_rules! step {
     ($a:literal, $b:literal) => {
         concat!(
@@ -37,14 +39,17 @@ macro_rules! step {
     };
 }
 
-/// Adds the products of two rows with 8 channels, whose weights are a block: 8 for each step of depth.
+/// Adds the products of two rows with 8 channels, whose weights are a block: 8 for each step of
+/// depth.
 ///
 /// # Safety
-/// The processor has a floating-point unit. `depth` elements may be read from each of `rows`, and 8 times as many weights, which begin at a multiple of 4 bytes.
+/// The processor has a floating-point unit. `depth` elements may be read from each of `rows`, and 8
+/// times as many weights, which begin at a multiple of 4 bytes.
 #[inline(never)] // one for all operators
 pub(crate) unsafe fn add(rows: [*const f16; ROWS], weights: *const f16, depth: usize, sums: &mut [[f32; BLOCK]; ROWS]) {
     let [a, b] = rows;
-    // SAFETY: by the contract; a word of a row is read for every two elements of it, a half for the last one where their number is odd.
+    // SAFETY: by the contract; a word of a row is read for every two elements of it, a half for the
+    // last one where their number is odd.
     unsafe {
         asm!(
             "vldm {sums}, {{s0-s15}}",

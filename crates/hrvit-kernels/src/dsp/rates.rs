@@ -1,4 +1,5 @@
-//! Requantisation with 32-bit registers: only the upper half of the product is needed, as the lower one cannot carry past the rounding bit where `shift > 32`.
+//! Requantisation with 32-bit registers: only the upper half of the product is needed, as the lower
+//! one cannot carry past the rounding bit where `shift > 32`.
 
 use core::arch::asm;
 

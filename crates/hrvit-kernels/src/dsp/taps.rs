@@ -11,7 +11,8 @@ pub(crate) type Weights = [u32; 2];
 /// Widens the weights of a block, `stride` bytes from a tap to the next.
 ///
 /// # Safety
-/// The processor has the DSP extension. `taps` is not 0; the weights of [`BLOCK`] channels are readable for each of them, and as many [`Weights`] writable.
+/// The processor has the DSP extension. `taps` is not 0; the weights of [`BLOCK`] channels are
+/// readable for each of them, and as many [`Weights`] writable.
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn widen(weights: *const i8, stride: usize, taps: usize, out: *mut Weights) {
     naked_asm!(
@@ -63,7 +64,8 @@ macro_rules! tap {
 /// Sums of 4 channels or more of one token.
 ///
 /// # Safety
-/// The processor has the DSP extension. The memory that the fields of [`Taps`] describe is readable, and one sum for each channel writable.
+/// The processor has the DSP extension. The memory that the fields of [`Taps`] describe is
+/// readable, and one sum for each channel writable.
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn blocks(taps: &Taps) {
     naked_asm!(

@@ -1,4 +1,5 @@
-//! Elementwise operators in one loop over channels and tokens, for a shift of 33 to 62 and outputs that saturate to their width: see [`super::sink`] for the rounding.
+//! Elementwise operators in one loop over channels and tokens, for a shift of 33 to 62 and outputs
+//! that saturate to their width: see [`super::sink`] for the rounding.
 
 use core::arch::naked_asm;
 
@@ -30,7 +31,8 @@ macro_rules! words {
         $(#[$doc])*
         ///
         /// # Safety
-        /// The processor has the DSP extension. The memory that the fields of [`Words`] describe is readable, the outputs writable too; shifts are 33 to 62.
+        /// The processor has the DSP extension. The memory that the fields of [`Words`] describe is
+        /// readable, the outputs writable too; shifts are 33 to 62.
         #[unsafe(naked)]
         pub(crate) unsafe extern "C" fn $name(words: &Words<$x, $y>) {
             naked_asm!(
@@ -104,7 +106,8 @@ pub(crate) struct Uniform {
 /// `out = clamp(rq(x * clamp(x + three, 0, 2 * three)) + zero, -128, 127)`, one multiplier for all.
 ///
 /// # Safety
-/// The processor has the DSP extension. The memory that the fields of [`Uniform`] describe is readable, the outputs writable; the shift is 33 to 62.
+/// The processor has the DSP extension. The memory that the fields of [`Uniform`] describe is
+/// readable, the outputs writable; the shift is 33 to 62.
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn hardswish_of_sums(uniform: &Uniform) {
     naked_asm!(

@@ -1,7 +1,9 @@
-//! The depthwise convolution, 8 channels at a time: weights are widened once per row, and where the window moves by one token and lies inside the map, a group of output
-//! tokens shares each value that is read.
+//! The depthwise convolution, 8 channels at a time: weights are widened once per row, and where the
+//! window moves by one token and lies inside the map, a group of output tokens shares each value
+//! that is read.
 //!
-//! Sums are those of the definition, in its order. Kernels above 9x9 are left to `scalar`, as are the last channels where 8 do not divide them.
+//! Sums are those of the definition, in its order. Kernels above 9x9 are left to `scalar`, as are
+//! the last channels where 8 do not divide them.
 
 use half::f16;
 
@@ -71,7 +73,8 @@ fn channels<const K: usize>(args: &DepthwiseF16<'_>, epilogue: &mut EpilogueF16<
     each_token(args, epilogue, out_stride, taps, first, x..args.columns)
 }
 
-/// 8 channels of `T` tokens from `x` on, whose windows lie inside the map: each value is read once for all tokens whose window it is in.
+/// 8 channels of `T` tokens from `x` on, whose windows lie inside the map: each value is read once
+/// for all tokens whose window it is in.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 fn some_tokens<const K: usize, const T: usize>(
@@ -122,7 +125,8 @@ fn strided(args: &DepthwiseF16<'_>, epilogue: &mut EpilogueF16<'_>, out_stride: 
     each_token(args, epilogue, out_stride, taps, first, x..tokens)
 }
 
-/// 8 channels of `T` tokens from `x` on, whose windows lie inside the map: they only share the weights.
+/// 8 channels of `T` tokens from `x` on, whose windows lie inside the map: they only share the
+/// weights.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 fn some_strided<const T: usize>(args: &DepthwiseF16<'_>, epilogue: &mut EpilogueF16<'_>, out_stride: usize, taps: &Taps, first: usize, x: usize) -> Option<()> {

@@ -1,4 +1,5 @@
-//! The depthwise convolution in another order: its sums are everyone's, an activation of whole vectors of channels is the order's.
+//! The depthwise convolution in another order: its sums are everyone's, an activation of whole
+//! vectors of channels is the order's.
 
 use std::vec;
 
@@ -13,7 +14,8 @@ pub(super) fn run(emulated: Emulated, args: &DepthwiseF16<'_>, epilogue: Epilogu
     let mut sums = vec![0.0; out.len()];
     super::run(emulated.beside(), args, EpilogueF16::Sum { out: &mut sums }, out_stride);
     let channels = args.bias.len();
-    // Vectors leave large kernels, and the channels behind the last whole vector, to the definition.
+    // Vectors leave large kernels, and the channels behind the last whole vector, to the
+    // definition.
     let vectors = if args.kernel > MAX_KERNEL { 0 } else { channels / LANES * LANES };
     for (out, sums) in out.chunks_mut(out_stride).zip(sums.chunks(out_stride)).take(args.lines() * args.columns_out()) {
         for (c, (out, sum)) in out.iter_mut().zip(sums).enumerate().take(channels) {

@@ -20,12 +20,13 @@ use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
 
 /// Operands of neighbouring output rows of a depthwise convolution with padding `kernel / 2`:
-/// `acc[y][x][c] = bias[c] + sum over ky, kx of rows[y * stride + ky][x * stride + kx - kernel / 2][c] * weights[ky][kx][c]` in f32, tap by tap, where a tap outside
-/// the map contributes nothing.
+/// `acc[y][x][c] = bias[c] + sum over ky, kx of rows[y * stride + ky][x * stride + kx - kernel / 2][c] * weights[ky][kx][c]`
+/// in f32, tap by tap, where a tap outside the map contributes nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct DepthwiseF16<'a> {
-    /// `kernel` input rows from `y * stride - kernel / 2` on, of the first output row `y`, and `stride` more for every other; `None` outside the map. Each starts at
-    /// the first channel of its first token and holds at least `(columns - 1) * in_stride + channels` elements, finite.
+    /// `kernel` input rows from `y * stride - kernel / 2` on, of the first output row `y`, and
+    /// `stride` more for every other; `None` outside the map. Each starts at the first channel of
+    /// its first token and holds at least `(columns - 1) * in_stride + channels` elements, finite.
     pub rows: &'a [Option<&'a [f16]>],
     /// Elements from a token to the next, `channels` or more.
     pub in_stride: usize,
@@ -35,10 +36,11 @@ pub struct DepthwiseF16<'a> {
     pub kernel: usize,
     /// Stride, 1 or more.
     pub stride: usize,
-    /// `[kernel * kernel, weight_stride]`, tap-major, finite; starts at the first channel's weight of the first tap, and may end after the last channel's of the
-    /// last one.
+    /// `[kernel * kernel, weight_stride]`, tap-major, finite; starts at the first channel's weight
+    /// of the first tap, and may end after the last channel's of the last one.
     pub weights: &'a [f16],
-    /// Weights from a tap to the next: `channels`, or more where only some channels of a map are convolved.
+    /// Weights from a tap to the next: `channels`, or more where only some channels of a map are
+    /// convolved.
     pub weight_stride: usize,
     /// `[channels]`, at most 2^64 in magnitude.
     pub bias: &'a [f32],
@@ -63,11 +65,13 @@ impl DepthwiseF16<'_> {
 }
 
 impl Kernels {
-    /// Output rows one behind the other: `ceil(columns / stride)` tokens each, `out_stride` elements apart, of which the first `channels` are written. The output holds at
-    /// least `(tokens - 1) * out_stride + channels` elements for the tokens of all rows.
+    /// Output rows one behind the other: `ceil(columns / stride)` tokens each, `out_stride`
+    /// elements apart, of which the first `channels` are written. The output holds at least
+    /// `(tokens - 1) * out_stride + channels` elements for the tokens of all rows.
     ///
     /// # Errors
-    /// [`ShapeError`] if a count is 0, the kernel even, a stride shorter than the channels, or a length too short.
+    /// [`ShapeError`] if a count is 0, the kernel even, a stride shorter than the channels, or a
+    /// length too short.
     pub fn depthwise_f16(self, args: &DepthwiseF16<'_>, mut epilogue: EpilogueF16<'_>, out_stride: usize) -> Result<(), ShapeError> {
         let channels = args.bias.len();
         require(channels != 0, ShapeError::Channels)?;

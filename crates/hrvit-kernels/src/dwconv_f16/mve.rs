@@ -1,7 +1,9 @@
-//! The depthwise convolution: two neighbouring tokens with 8 channels at a time share the weights, which are widened once per row. If the window is not inside the
-//! map for both, one token follows the other.
+//! The depthwise convolution: two neighbouring tokens with 8 channels at a time share the weights,
+//! which are widened once per row. If the window is not inside the map for both, one token follows
+//! the other.
 //!
-//! Sums are those of the definition, in its order. Kernels above 9x9 are left to `scalar`, as are the last channels where 8 do not divide them.
+//! Sums are those of the definition, in its order. Kernels above 9x9 are left to `scalar`, as are
+//! the last channels where 8 do not divide them.
 
 use core::arch::naked_asm;
 use core::mem::MaybeUninit;
@@ -16,7 +18,8 @@ use crate::mve::floats::{Halves, LANES, halves, put};
 /// Operands of [`taps`]. The assembly reads the fields at their offsets.
 #[repr(C)]
 struct Taps {
-    /// Per row of the window that lies inside the map, 1 or more: its first tap's token, and its weights.
+    /// Per row of the window that lies inside the map, 1 or more: its first tap's token, and its
+    /// weights.
     rows: *const (*const f16, *const Halves),
     /// Number of rows.
     count: usize,
@@ -33,7 +36,8 @@ struct Taps {
 /// Adds the products of the taps of two tokens.
 ///
 /// # Safety
-/// The processor has MVE. The memory that the fields of [`Taps`] describe is readable, and the sums writable.
+/// The processor has MVE. The memory that the fields of [`Taps`] describe is readable, and the sums
+/// writable.
 #[unsafe(naked)]
 unsafe extern "C" fn taps(taps: &Taps) {
     naked_asm!(
@@ -86,7 +90,8 @@ pub(super) fn run(_: Mve, args: &DepthwiseF16<'_>, mut epilogue: EpilogueF16<'_>
     let channels = args.bias.len();
     let vectors = channels / LANES * LANES;
     for first in (0..vectors).step_by(LANES) {
-        // SAFETY: the token proves MVE; the entry has checked that rows, weights and output hold every token's channels; the kernel is small enough.
+        // SAFETY: the token proves MVE; the entry has checked that rows, weights and output hold
+        // every token's channels; the kernel is small enough.
         unsafe { eight(args, &mut epilogue, out_stride, first) };
     }
     if vectors < channels {
@@ -97,7 +102,8 @@ pub(super) fn run(_: Mve, args: &DepthwiseF16<'_>, mut epilogue: EpilogueF16<'_>
 /// Channels `first..first + 8` of all tokens.
 ///
 /// # Safety
-/// The processor has MVE. The lengths are those that the entry documents, the kernel has at most [`MAX_KERNEL`] rows.
+/// The processor has MVE. The lengths are those that the entry documents, the kernel has at most
+/// [`MAX_KERNEL`] rows.
 unsafe fn eight(args: &DepthwiseF16<'_>, epilogue: &mut EpilogueF16<'_>, out_stride: usize, first: usize) {
     let DepthwiseF16 { rows, in_stride, columns, kernel, stride, weights, weight_stride, bias } = *args;
     let mut wide = [const { MaybeUninit::<Halves>::uninit() }; MAX_KERNEL * MAX_KERNEL];
@@ -126,8 +132,8 @@ unsafe fn eight(args: &DepthwiseF16<'_>, epilogue: &mut EpilogueF16<'_>, out_str
         if count != 0 && left < right {
             let (step, other) = (in_stride * size_of::<f16>(), if both { stride * in_stride * size_of::<f16>() } else { 0 });
             let args = Taps { rows: inside.as_ptr(), count, step, other, taps: right - left, sums: &mut sums };
-            // SAFETY: MVE by the contract. The taps from `left` to `right` are tokens of the rows, as are those of the other token where it is another; their weights
-            // were written.
+            // SAFETY: MVE by the contract. The taps from `left` to `right` are tokens of the rows,
+            // as are those of the other token where it is another; their weights were written.
             unsafe { taps(&args) };
         }
         for (t, sums) in sums.iter_mut().enumerate().take(1 + usize::from(both)) {

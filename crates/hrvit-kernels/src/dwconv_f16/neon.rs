@@ -1,7 +1,9 @@
-//! The depthwise convolution, 8 channels of up to 8 neighbouring tokens at a time. Weights are widened once for all rows of a call, and a value that is read serves every
-//! token whose window it is in.
+//! The depthwise convolution, 8 channels of up to 8 neighbouring tokens at a time. Weights are
+//! widened once for all rows of a call, and a value that is read serves every token whose window it
+//! is in.
 //!
-//! Sums are those of the definition, in its order. Kernels above 9x9 are left to `scalar`, as are the last channels where 8 do not divide them.
+//! Sums are those of the definition, in its order. Kernels above 9x9 are left to `scalar`, as are
+//! the last channels where 8 do not divide them.
 
 use core::mem::MaybeUninit;
 
@@ -70,7 +72,8 @@ pub(super) unsafe fn all<P: Products>(args: &DepthwiseF16<'_>, mut epilogue: Epi
     let channels = args.bias.len();
     let vectors = channels / LANES * LANES;
     for first in (0..vectors).step_by(LANES) {
-        // SAFETY: the caller vouches for the instructions; the entry has checked that rows, weights and output hold every token's channels; the kernel is small enough.
+        // SAFETY: the caller vouches for the instructions; the entry has checked that rows, weights
+        // and output hold every token's channels; the kernel is small enough.
         unsafe { block::<P>(args, &mut epilogue, out_stride, first) }
     }
     if vectors < channels {
@@ -97,7 +100,8 @@ struct Row<'a, P: Products> {
 /// Channels `first..first + 8` of all tokens of all rows.
 ///
 /// # Safety
-/// The processor has the instructions, and the channels exist. The lengths are those that the entry documents, the kernel has at most [`MAX_KERNEL`] rows.
+/// The processor has the instructions, and the channels exist. The lengths are those that the entry
+/// documents, the kernel has at most [`MAX_KERNEL`] rows.
 #[target_feature(enable = "neon")]
 unsafe fn block<P: Products>(args: &DepthwiseF16<'_>, epilogue: &mut EpilogueF16<'_>, out_stride: usize, first: usize) {
     let DepthwiseF16 { kernel, stride, weights, weight_stride, .. } = *args;
@@ -125,13 +129,15 @@ impl<P: Products> Row<'_, P> {
     /// All tokens, for a `K`x`K` kernel of stride 1, `K` at most 5.
     ///
     /// # Safety
-    /// The processor has NEON. The lengths are those that the entry documents, and `taps` points to `K * K` taps.
+    /// The processor has NEON. The lengths are those that the entry documents, and `taps` points to
+    /// `K * K` taps.
     #[inline]
     #[target_feature(enable = "neon")]
     unsafe fn dense<const K: usize>(&self, epilogue: &mut EpilogueF16<'_>) {
         let columns = self.args.columns;
         let mut x = 0;
-        // SAFETY: by the contract; the tokens exist, and windows without an edge lie inside the map.
+        // SAFETY: by the contract; the tokens exist, and windows without an edge lie inside the
+        // map.
         unsafe {
             while x + TOKENS <= columns {
                 if x >= K / 2 && x + TOKENS + K / 2 <= columns {
@@ -155,10 +161,12 @@ impl<P: Products> Row<'_, P> {
         }
     }
 
-    /// `T` neighbouring tokens from `x` on; `EDGE` says that columns of their windows may lie outside of the map.
+    /// `T` neighbouring tokens from `x` on; `EDGE` says that columns of their windows may lie
+    /// outside of the map.
     ///
     /// # Safety
-    /// As for [`Row::dense`]; the tokens exist, and without an edge their windows lie inside the map.
+    /// As for [`Row::dense`]; the tokens exist, and without an edge their windows lie inside the
+    /// map.
     #[inline(never)]
     #[target_feature(enable = "neon")]
     unsafe fn neighbours<const K: usize, const T: usize, const EDGE: bool>(&self, epilogue: &mut EpilogueF16<'_>, x: usize) {
@@ -171,7 +179,8 @@ impl<P: Products> Row<'_, P> {
             let Some(row) = row else { continue };
             // Of column `x - K / 2`, which may lie in front of the row.
             let mut from = row.as_ptr().wrapping_add(self.first + x * in_stride).wrapping_sub(K / 2 * in_stride);
-            // SAFETY: NEON by this function's attribute; `taps` points to so many; a column inside the map has the 8 channels.
+            // SAFETY: NEON by this function's attribute; `taps` points to so many; a column inside
+            // the map has the 8 channels.
             unsafe {
                 let weights: [P::Vector; K] = core::array::from_fn(|kx| *here.add(kx));
                 // Written out, as compilers leave some of such a loop a loop.
@@ -227,7 +236,8 @@ impl<P: Products> Row<'_, P> {
     /// `T` tokens from `x` on, which share the weights.
     ///
     /// # Safety
-    /// As for [`Row::strided`]; the tokens exist, and if there are more than one, their windows lie inside the map.
+    /// As for [`Row::strided`]; the tokens exist, and if there are more than one, their windows lie
+    /// inside the map.
     #[inline]
     #[target_feature(enable = "neon")]
     unsafe fn group<const T: usize>(&self, epilogue: &mut EpilogueF16<'_>, x: usize) {
@@ -240,7 +250,8 @@ impl<P: Products> Row<'_, P> {
             let Some(row) = row else { continue };
             let mut from = row.as_ptr().wrapping_add((x * stride + left).wrapping_sub(kernel / 2).wrapping_mul(in_stride).wrapping_add(self.first));
             for kx in left..right {
-                // SAFETY: NEON by this function's attribute; the tap is one of the kernel's, and its column inside the map for each token.
+                // SAFETY: NEON by this function's attribute; the tap is one of the kernel's, and
+                // its column inside the map for each token.
                 unsafe {
                     let weight = *self.taps.add(ky * kernel + kx);
                     for (t, sums) in sums.iter_mut().enumerate() {

@@ -1,4 +1,5 @@
-//! The depthwise convolution by `fmlal`, which multiplies f16 and adds in f32: nothing is widened. Sums are those of the definition, in its order.
+//! The depthwise convolution by `fmlal`, which multiplies f16 and adds in f32: nothing is widened.
+//! Sums are those of the definition, in its order.
 
 use core::arch::{aarch64::*, asm};
 

@@ -1,4 +1,5 @@
-//! Definition of the depthwise convolution: plain loops over tokens, channels and taps, a block of channels at a time.
+//! Definition of the depthwise convolution: plain loops over tokens, channels and taps, a block of
+//! channels at a time.
 
 use half::f16;
 
@@ -7,7 +8,8 @@ use crate::epilogue_f16::EpilogueF16;
 use crate::math_f32::widen;
 use crate::slices::{HALF_F16, LANES_F16, blocks_of, window};
 
-/// Computes the rows; lengths were checked by [`Kernels::depthwise_f16`](crate::Kernels::depthwise_f16).
+/// Computes the rows; lengths were checked by
+/// [`Kernels::depthwise_f16`](crate::Kernels::depthwise_f16).
 pub(super) fn run(args: &DepthwiseF16<'_>, mut epilogue: EpilogueF16<'_>, out_stride: usize) {
     for line in 0..args.lines() {
         let args = args.line(line);
@@ -25,7 +27,8 @@ pub(super) fn run(args: &DepthwiseF16<'_>, mut epilogue: EpilogueF16<'_>, out_st
     }
 }
 
-/// Sums of channels `first..first + N` of output token `x`. Every window exists by the checks of the entry.
+/// Sums of channels `first..first + N` of output token `x`. Every window exists by the checks of
+/// the entry.
 #[inline(always)]
 fn sums<const N: usize>(args: &DepthwiseF16<'_>, x: usize, first: usize) -> Option<[f32; N]> {
     let DepthwiseF16 { rows, in_stride, columns, kernel, stride, weights, weight_stride, bias } = *args;

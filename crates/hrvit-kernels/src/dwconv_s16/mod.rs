@@ -10,7 +10,8 @@ use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
 
 impl Kernels {
-    /// [`Kernels::depthwise_s8`] of one output row on 16-bit codes, `kernel^2 * max|code| * 127 + |bias| < 2^31`.
+    /// [`Kernels::depthwise_s8`] of one output row on 16-bit codes,
+    /// `kernel^2 * max|code| * 127 + |bias| < 2^31`.
     ///
     /// # Errors
     /// As [`Kernels::depthwise_s8`].

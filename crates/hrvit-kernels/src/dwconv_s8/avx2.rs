@@ -1,5 +1,6 @@
-//! Depthwise convolution on AVX2, 16 channels at a time: columns of the window are brought to 16 bits once, two kernel rows side by side, so that `vpmaddwd` adds
-//! the products of both; every output then reads the columns of its window.
+//! Depthwise convolution on AVX2, 16 channels at a time: columns of the window are brought to 16
+//! bits once, two kernel rows side by side, so that `vpmaddwd` adds the products of both; every
+//! output then reads the columns of its window.
 
 use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
@@ -17,7 +18,8 @@ const BLOCK: usize = 16;
 /// Vectors of the buffer of columns.
 const BUFFER: usize = 256;
 
-/// See [`Kernels::depthwise_s8`](crate::Kernels::depthwise_s8). Kernels other than 1, 3, 5, 7 and 9 are left to `scalar`.
+/// See [`Kernels::depthwise_s8`](crate::Kernels::depthwise_s8). Kernels other than 1, 3, 5, 7 and 9
+/// are left to `scalar`.
 pub(super) fn run(_: Avx2, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) {
     // SAFETY: the token proves AVX2.
     unsafe {
@@ -32,7 +34,8 @@ pub(super) fn run(_: Avx2, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_str
     }
 }
 
-/// Two kernel rows of one column: 16-bit pairs of channels `[0 1 2 3 | 8 9 10 11]` and `[4 5 6 7 | 12 13 14 15]`.
+/// Two kernel rows of one column: 16-bit pairs of channels `[0 1 2 3 | 8 9 10 11]` and
+/// `[4 5 6 7 | 12 13 14 15]`.
 type Pair = [__m256i; 2];
 
 /// One output row. `PAIRS` is `KERNEL` halved, rounded up.
@@ -89,7 +92,8 @@ impl<const KERNEL: usize, const PAIRS: usize> Row<'_, KERNEL, PAIRS> {
         }
     }
 
-    /// Weights of the channels from `first` on: per kernel column, pairs of kernel rows, the last one with zeros.
+    /// Weights of the channels from `first` on: per kernel column, pairs of kernel rows, the last
+    /// one with zeros.
     #[target_feature(enable = "avx2")]
     fn weights(&self, first: usize) -> [[Pair; PAIRS]; KERNEL] {
         let tap = |ky: usize, kx: usize| {
@@ -100,7 +104,8 @@ impl<const KERNEL: usize, const PAIRS: usize> Row<'_, KERNEL, PAIRS> {
         core::array::from_fn(|kx| core::array::from_fn(|pair| side_by_side(tap(2 * pair, kx), tap(2 * pair + 1, kx))))
     }
 
-    /// The input columns of the output tokens from `x` on, `count` of them, those outside the map as well.
+    /// The input columns of the output tokens from `x` on, `count` of them, those outside the map
+    /// as well.
     #[target_feature(enable = "avx2")]
     fn columns<'b>(&self, first: usize, x: usize, count: usize, buffer: &'b mut [MaybeUninit<Pair>]) -> &'b [[Pair; PAIRS]] {
         let Depthwise { rows, in_stride, columns, stride, pad, .. } = *self.args;
@@ -128,7 +133,8 @@ impl<const KERNEL: usize, const PAIRS: usize> Row<'_, KERNEL, PAIRS> {
             let next = first_column + whole;
             fill(right.iter_mut().filter_map(|out| out.get_mut(pair)), |i| [upper.column(next + i, pad), lower.column(next + i, pad)]);
         }
-        // SAFETY: the loops above have written all pairs of all columns; arrays of `MaybeUninit` lie like arrays of what they hold.
+        // SAFETY: the loops above have written all pairs of all columns; arrays of `MaybeUninit`
+        // lie like arrays of what they hold.
         unsafe { core::slice::from_raw_parts(all.as_ptr().cast(), all.len()) }
     }
 }
@@ -167,7 +173,8 @@ fn fill<'b>(columns: impl Iterator<Item = &'b mut MaybeUninit<Pair>>, codes: imp
     }
 }
 
-/// Columns inside the map, of which all 16 codes exist in both rows. Not inlined: the loop needs its registers.
+/// Columns inside the map, of which all 16 codes exist in both rows. Not inlined: the loop needs
+/// its registers.
 ///
 /// # Safety
 /// From both pointers on, 16 codes exist for each of the columns, as far apart as said.

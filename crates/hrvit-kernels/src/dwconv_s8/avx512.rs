@@ -1,7 +1,9 @@
-//! Depthwise convolution on AVX-512, 16 channels at a time: a column of the window is brought into vectors of four kernel rows side by side, so that `vpdpbusd` adds the
-//! products of all four; four output tokens share the columns of their windows, which stay in registers.
+//! Depthwise convolution on AVX-512, 16 channels at a time: a column of the window is brought into
+//! vectors of four kernel rows side by side, so that `vpdpbusd` adds the products of all four; four
+//! output tokens share the columns of their windows, which stay in registers.
 //!
-//! Codes become unsigned by 128 more; 128 times the sum of its weights is taken from every channel's bias.
+//! Codes become unsigned by 128 more; 128 times the sum of its weights is taken from every
+//! channel's bias.
 
 use core::arch::x86_64::*;
 
@@ -16,7 +18,8 @@ use crate::slices::window;
 /// Output tokens of a turn.
 const TOKENS: usize = 4;
 
-/// See [`Kernels::depthwise_s8`](crate::Kernels::depthwise_s8). Kernels other than 3 and 5, strides above 2 and fewer than 16 channels are left to `avx2`.
+/// See [`Kernels::depthwise_s8`](crate::Kernels::depthwise_s8). Kernels other than 3 and 5, strides
+/// above 2 and fewer than 16 channels are left to `avx2`.
 pub(super) fn run(token: Avx512, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) {
     if args.bias.len() < LANES {
         return avx2::run(token.into(), args, epilogue, out_stride);
@@ -36,7 +39,8 @@ pub(super) fn run(token: Avx512, args: &Depthwise<'_>, epilogue: Epilogue<'_>, o
 /// One column of 16 channels: four kernel rows in every 32-bit lane, as many vectors as they take.
 type Column<const QUADS: usize> = [__m512i; QUADS];
 
-/// One output row. `QUADS` is a quarter of `KERNEL`, rounded up, `COLUMNS` are those of the windows of a turn: `KERNEL + 3 * STRIDE`.
+/// One output row. `QUADS` is a quarter of `KERNEL`, rounded up, `COLUMNS` are those of the windows
+/// of a turn: `KERNEL + 3 * STRIDE`.
 struct Row<'a, const KERNEL: usize, const QUADS: usize, const STRIDE: usize, const COLUMNS: usize> {
     token: Avx512,
     args: &'a Depthwise<'a>,
@@ -56,7 +60,8 @@ impl<const KERNEL: usize, const QUADS: usize, const STRIDE: usize, const COLUMNS
 }
 
 impl<const KERNEL: usize, const QUADS: usize, const STRIDE: usize, const COLUMNS: usize> Row<'_, KERNEL, QUADS, STRIDE, COLUMNS> {
-    /// All blocks of 16 channels. The last one ends with the channels and stores those that no other has stored.
+    /// All blocks of 16 channels. The last one ends with the channels and stores those that no
+    /// other has stored.
     #[inline(never)]
     #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     fn blocks<S: Sink>(&self, sink: S, out: &mut [S::Out]) {
@@ -81,7 +86,8 @@ impl<const KERNEL: usize, const QUADS: usize, const STRIDE: usize, const COLUMNS
                 let new = x * STRIDE + shared - KERNEL / 2;
                 if new + TOKENS * STRIDE <= source.columns {
                     for i in 0..TOKENS * STRIDE {
-                        // SAFETY: the column is one of the map's; AVX-512 by this function's attribute.
+                        // SAFETY: the column is one of the map's; AVX-512 by this function's
+                        // attribute.
                         columns[shared + i] = unsafe { source.column(new + i) };
                     }
                 } else {
@@ -100,13 +106,15 @@ impl<const KERNEL: usize, const QUADS: usize, const STRIDE: usize, const COLUMNS
                 let runs = TOKENS.min(tokens - x);
                 let Some(out) = out.get_mut(x * self.out_stride + first..) else { continue };
                 let place = Place { out: out.as_mut_ptr(), stride: self.out_stride, runs, channels: stored };
-                // SAFETY: AVX-512 by this function's attribute; by the entry's checks every token has all channels, of which `first + 16` exist.
+                // SAFETY: AVX-512 by this function's attribute; by the entry's checks every token
+                // has all channels, of which `first + 16` exist.
                 unsafe { sink.four(place, rates.four(acc)) };
             }
         }
     }
 
-    /// Weights of 16 channels from `first` on: per kernel column, four kernel rows in every lane, zeros where there is no row. And what the sums start from.
+    /// Weights of 16 channels from `first` on: per kernel column, four kernel rows in every lane,
+    /// zeros where there is no row. And what the sums start from.
     #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     fn weights(&self, first: usize) -> ([Column<QUADS>; KERNEL], __m512i) {
         let mut start = load_i32(self.args.bias, first);
@@ -170,7 +178,8 @@ impl<const KERNEL: usize> Source<KERNEL> {
     #[inline(always)]
     unsafe fn column<const QUADS: usize>(&self, x: usize) -> Column<QUADS> {
         let row = |ky: usize| self.rows[ky].wrapping_add(x * self.stride).cast::<__m128i>();
-        // SAFETY: by the entry's checks 16 channels of column `x` exist in every row of the map; the loads need no alignment.
+        // SAFETY: by the entry's checks 16 channels of column `x` exist in every row of the map;
+        // the loads need no alignment.
         unsafe {
             let mut column = [_mm512_setzero_si512(); QUADS];
             for (quad, vector) in column.iter_mut().enumerate() {

@@ -1,4 +1,5 @@
-//! The depthwise convolution with the DSP extension: 4 channels at a time, two tokens before their sums are stored.
+//! The depthwise convolution with the DSP extension: 4 channels at a time, two tokens before their
+//! sums are stored.
 
 use core::mem::MaybeUninit;
 
@@ -28,7 +29,8 @@ pub(super) fn run(dsp: Dsp, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_st
     Row { dsp, args, out_stride, above, inside }.run(epilogue);
 }
 
-/// One output row whose tokens lie `out_stride` apart. Of the rows of the window, `inside` lie in the map, after `above` that do not.
+/// One output row whose tokens lie `out_stride` apart. Of the rows of the window, `inside` lie in
+/// the map, after `above` that do not.
 struct Row<'a> {
     dsp: Dsp,
     args: &'a Depthwise<'a>,
@@ -73,9 +75,10 @@ impl Row<'_> {
             for (token, sums) in [(x, sums), (second, sums.wrapping_add(COLUMNS))] {
                 let (tokens, offset) = windows.of(token);
                 (args.tokens, args.offset, args.tile) = (tokens.as_ptr().cast(), offset, sums);
-                // SAFETY: the token proves the DSP extension. Every token is one of a row that the entry has checked, or the padding; `len >= BLOCK` channels of it
-                // are readable. The weights of 1 to `MAX_TAPS` taps were widened by blocks, and
-                // `len <= MOST` sums lie in a row of the tile.
+                // SAFETY: the token proves the DSP extension. Every token is one of a row that the
+                // entry has checked, or the padding; `len >= BLOCK` channels of it are readable.
+                // The weights of 1 to `MAX_TAPS` taps were widened by blocks, and `len <= MOST`
+                // sums lie in a row of the tile.
                 unsafe { taps::blocks(&args) };
             }
             // SAFETY: the entry has checked that there are as many multipliers and shifts as
@@ -84,7 +87,8 @@ impl Row<'_> {
         }
     }
 
-    /// Widens the weights of the rows inside the map, writes the biases with what the rows outside contribute, and returns the number of taps inside.
+    /// Widens the weights of the rows inside the map, writes the biases with what the rows outside
+    /// contribute, and returns the number of taps inside.
     fn pack(&self, first: usize, len: usize, packed: &mut [MaybeUninit<Weights>; PACKED], sums: &mut [i32; MOST]) -> Option<usize> {
         let Depthwise { kernel, pad, weights, weight_stride, bias, .. } = *self.args;
         let (above, inside) = (self.above, self.inside);
@@ -102,7 +106,8 @@ impl Row<'_> {
         let first = weights.get(above * kernel * weight_stride + first..)?.as_ptr();
         for (block, packed) in packed.chunks_exact_mut(taps.max(1)).enumerate().take(len.div_ceil(BLOCK)) {
             let start = (block * BLOCK).min(len - BLOCK);
-            // SAFETY: `run` has a token that proves the DSP extension. The entry has checked the weights of every tap, whose channels from `first` on are `len` or more.
+            // SAFETY: `run` has a token that proves the DSP extension. The entry has checked the
+            // weights of every tap, whose channels from `first` on are `len` or more.
             unsafe { taps::widen(first.wrapping_add(start), weight_stride, taps, packed.as_mut_ptr().cast()) };
         }
         Some(taps)

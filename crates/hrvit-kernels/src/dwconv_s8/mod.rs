@@ -1,4 +1,5 @@
-//! Depthwise convolution, some output rows at a time: s8 codes times s8 weights. [`Depthwise`] serves codes of 16 bits too.
+//! Depthwise convolution, some output rows at a time: s8 codes times s8 weights. [`Depthwise`]
+//! serves codes of 16 bits too.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -24,11 +25,13 @@ use crate::kernels::{Kernels, backends};
 use crate::requant::Requant;
 
 /// Operands of neighbouring output rows of a depthwise convolution with padding `kernel / 2`:
-/// `acc[y][x][c] = bias[c] + sum over ky, kx of rows[y * stride + ky][x * stride + kx - kernel / 2][c] * weights[ky][kx][c]`, where a tap outside the map reads `pad`.
+/// `acc[y][x][c] = bias[c] + sum over ky, kx of rows[y * stride + ky][x * stride + kx - kernel / 2][c] * weights[ky][kx][c]`,
+/// where a tap outside the map reads `pad`.
 #[derive(Clone, Copy, Debug)]
 pub struct Depthwise<'a, T = i8> {
-    /// `kernel` input rows from `y * stride - kernel / 2` on, of the first output row `y`, and `stride` more for every other; `None` outside the map. Each starts at the first channel of its first token and holds at least
-    /// `(columns - 1) * in_stride + channels` elements.
+    /// `kernel` input rows from `y * stride - kernel / 2` on, of the first output row `y`, and
+    /// `stride` more for every other; `None` outside the map. Each starts at the first channel of
+    /// its first token and holds at least `(columns - 1) * in_stride + channels` elements.
     pub rows: &'a [Option<&'a [T]>],
     /// Elements from a token to the next, `channels` or more.
     pub in_stride: usize,
@@ -40,12 +43,14 @@ pub struct Depthwise<'a, T = i8> {
     pub stride: usize,
     /// Code of a padded tap: the zero point of the input.
     pub pad: T,
-    /// `[kernel * kernel, weight_stride]`, tap-major, in -127..=127; starts at the first channel's weight of the first tap, and may end after the last
-    /// channel's of the last one.
+    /// `[kernel * kernel, weight_stride]`, tap-major, in -127..=127; starts at the first channel's
+    /// weight of the first tap, and may end after the last channel's of the last one.
     pub weights: &'a [i8],
-    /// Weights from a tap to the next: `channels`, or more where only some channels of a map are convolved.
+    /// Weights from a tap to the next: `channels`, or more where only some channels of a map are
+    /// convolved.
     pub weight_stride: usize,
-    /// `[channels]`, the zero point of the input folded in; `kernel^2 * max|code| * 127 + |bias| < 2^31`.
+    /// `[channels]`, the zero point of the input folded in;
+    /// `kernel^2 * max|code| * 127 + |bias| < 2^31`.
     pub bias: &'a [i32],
     /// One multiplier and shift per channel.
     pub requant: Requant<'a>,
@@ -113,11 +118,13 @@ impl Sizes {
 }
 
 impl Kernels {
-    /// Output rows one behind the other: `ceil(columns / stride)` tokens each, `out_stride` elements apart, of which the first `channels` are written. The output holds at
-    /// least `(tokens - 1) * out_stride + channels` elements for the tokens of all rows.
+    /// Output rows one behind the other: `ceil(columns / stride)` tokens each, `out_stride`
+    /// elements apart, of which the first `channels` are written. The output holds at least
+    /// `(tokens - 1) * out_stride + channels` elements for the tokens of all rows.
     ///
     /// # Errors
-    /// [`ShapeError`] if a count is 0, the kernel even, a stride shorter than the channels, or a length too short.
+    /// [`ShapeError`] if a count is 0, the kernel even, a stride shorter than the channels, or a
+    /// length too short.
     pub fn depthwise_s8(self, args: &Depthwise<'_>, mut epilogue: Epilogue<'_>, out_stride: usize) -> Result<(), ShapeError> {
         args.check(&epilogue, out_stride)?;
         // Kernels that prepare weights take all rows.
@@ -138,7 +145,8 @@ backends! {
     fn run(args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize);
 }
 
-/// Output rows of a kernel that moves by `stride` over so many input rows; none where they are no whole number.
+/// Output rows of a kernel that moves by `stride` over so many input rows; none where they are no
+/// whole number.
 pub(crate) fn lines(rows: usize, kernel: usize, stride: usize) -> Option<usize> {
     let others = rows.checked_sub(kernel)?;
     (others.checked_rem(stride)? == 0).then_some(others / stride + 1)
@@ -152,8 +160,9 @@ pub(crate) fn columns_out(columns: usize, stride: usize) -> usize {
 /// Addresses that kernels compute past the last element that they read, in strides.
 const AHEAD: usize = 16;
 
-/// Elements that `tokens` of `channels` cover when they lie `stride` apart. `None` where an address overflows, be it of twice as many and [`AHEAD`] more: kernels
-/// compute the next ones before they know that there are none.
+/// Elements that `tokens` of `channels` cover when they lie `stride` apart. `None` where an address
+/// overflows, be it of twice as many and [`AHEAD`] more: kernels compute the next ones before they
+/// know that there are none.
 fn span(tokens: usize, stride: usize, channels: usize) -> Option<usize> {
     tokens.checked_mul(2)?.checked_add(AHEAD)?.checked_mul(stride)?.checked_add(channels)?;
     Some(tokens.checked_sub(1).map_or(0, |gaps| gaps * stride + channels))

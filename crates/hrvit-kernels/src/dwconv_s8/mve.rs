@@ -1,4 +1,5 @@
-//! The depthwise convolution on MVE: 3 tokens at a time with up to 64 channels, then all of them stored as vectors of 4 channels.
+//! The depthwise convolution on MVE: 3 tokens at a time with up to 64 channels, then all of them
+//! stored as vectors of 4 channels.
 
 use super::window::{self, MAX_TAPS, Windows};
 use super::{Depthwise, planar};
@@ -27,13 +28,15 @@ fn tap_by_tap(args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) {
     let channels = args.bias.len();
     let mut row = Row { args, epilogue, out_stride, above, inside };
     for first in (0..channels).step_by(COLUMNS) {
-        // SAFETY: `run` has the token of MVE; the entry has checked that rows, weights and output hold every token's channels, and that there are as many multipliers and
-        // shifts as biases; the kernel has at most `MAX_TAPS` taps.
+        // SAFETY: `run` has the token of MVE; the entry has checked that rows, weights and output
+        // hold every token's channels, and that there are as many multipliers and shifts as biases;
+        // the kernel has at most `MAX_TAPS` taps.
         unsafe { row.some_channels(first, COLUMNS.min(channels - first)) };
     }
 }
 
-/// One output row whose tokens lie `out_stride` apart. Of the rows of the window, `inside` lie in the map, after `above` that do not.
+/// One output row whose tokens lie `out_stride` apart. Of the rows of the window, `inside` lie in
+/// the map, after `above` that do not.
 struct Row<'a> {
     args: &'a Depthwise<'a>,
     epilogue: Epilogue<'a>,
@@ -46,7 +49,8 @@ impl Row<'_> {
     /// Channels `first..first + len` of the row, at most [`COLUMNS`].
     ///
     /// # Safety
-    /// The processor has MVE. The lengths are those that the entry documents, the kernel has at most [`MAX_TAPS`] taps.
+    /// The processor has MVE. The lengths are those that the entry documents, the kernel has at
+    /// most [`MAX_TAPS`] taps.
     unsafe fn some_channels(&mut self, first: usize, len: usize) {
         let Depthwise { in_stride, stride, kernel, pad, weights, weight_stride, .. } = *self.args;
         let Some(mut channels) = Channels::of(self.args.bias, self.args.requant, first, len) else { return };
@@ -66,8 +70,10 @@ impl Row<'_> {
         let multiply = |(tokens, offset): (&window::Taps, usize), row: usize, count: usize, tile: &mut Tile| {
             let (sums, step) = (tile.start().wrapping_add(row * COLUMNS), stride * in_stride);
             let mut args = Taps { tokens: tokens.as_ptr().cast(), offset, weights: weights.as_ptr(), taps, last, tile: sums, step, count, weight_stride };
-            // SAFETY: MVE by the contract. Every token is one of a row that the entry has checked, or the padding; `len` channels of it are readable, as are those of each
-            // tap's weights. `row + count <= ROWS` rows of the tile have room for `len` rounded up to a block.
+            // SAFETY: MVE by the contract. Every token is one of a row that the entry has checked,
+            // or the padding; `len` channels of it are readable, as are those of each tap's
+            // weights. `row + count <= ROWS` rows of the tile have room for `len` rounded up to a
+            // block.
             unsafe { if len < BLOCK { taps::part(&mut args) } else { taps::blocks(&mut args) } };
         };
         let place = Place { first, stride: self.out_stride, rows: columns_out };

@@ -1,5 +1,6 @@
-//! Depthwise convolution on NEON, 16 channels at a time. `smull` and `smlal` put the products of two taps into each 16-bit lane, at most
-//! `2 * 128 * 127 = 32512`: exact, as weights lie in -127..=127. Codes are read where they lie; only windows that leave the map are copied together.
+//! Depthwise convolution on NEON, 16 channels at a time. `smull` and `smlal` put the products of
+//! two taps into each 16-bit lane, at most `2 * 128 * 127 = 32512`: exact, as weights lie in
+//! -127..=127. Codes are read where they lie; only windows that leave the map are copied together.
 
 use core::arch::aarch64::*;
 use core::mem::MaybeUninit;
@@ -16,7 +17,8 @@ pub(super) const BLOCK: usize = 16;
 /// Accumulators of a block.
 pub(super) type Sums = [int32x4_t; 4];
 
-/// See [`Kernels::depthwise_s8`](crate::Kernels::depthwise_s8). Kernels other than 1, 3, 5, 7 and 9, and rows that are padding altogether, are left to `scalar`.
+/// See [`Kernels::depthwise_s8`](crate::Kernels::depthwise_s8). Kernels other than 1, 3, 5, 7 and
+/// 9, and rows that are padding altogether, are left to `scalar`.
 pub(super) fn run(_: Neon, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) {
     // SAFETY: the token proves NEON.
     unsafe {
@@ -36,8 +38,9 @@ pub(super) trait Row {
     /// Gives `writer` the accumulators of all output tokens, of the channels from `first` on.
     ///
     /// # Safety
-    /// The processor has the instructions; the lengths of `args` were checked, and each output row has an input row inside the map; its kernel is the one that this is for.
-    /// `WHOLE` says that 16 channels exist.
+    /// The processor has the instructions; the lengths of `args` were checked, and each output row
+    /// has an input row inside the map; its kernel is the one that this is for. `WHOLE` says that
+    /// 16 channels exist.
     unsafe fn tokens<const WHOLE: bool, S: Sink>(args: &Depthwise<'_>, first: usize, writer: &Writer<S>);
 }
 
@@ -75,7 +78,8 @@ unsafe fn row<R: Row, S: Sink>(args: &Depthwise<'_>, sink: S, out: &mut [S::Out]
     let channels = args.bias.len();
     for first in (0..channels).step_by(BLOCK) {
         let width = BLOCK.min(channels - first);
-        // SAFETY: the caller vouches for the instructions and the operands; the checked output has `channels` elements for every token.
+        // SAFETY: the caller vouches for the instructions and the operands; the checked output has
+        // `channels` elements for every token.
         unsafe {
             let rates = [Rates::new(args.requant, first), Rates::new(args.requant, first + BLOCK / 2)];
             let writer = Writer { sink, rates, to: out.as_mut_ptr().wrapping_add(first), out_stride, width };
@@ -104,7 +108,8 @@ impl<S: Sink> Writer<S> {
     /// The processor has NEON, and the tokens exist. `WHOLE` says that 16 channels do.
     #[inline(always)]
     pub(super) unsafe fn put<const WHOLE: bool>(&self, x: usize, sums: Sums, next: Option<Sums>) {
-        // SAFETY: the caller vouches for the tokens, of which whole blocks are written at once, others through one of their own.
+        // SAFETY: the caller vouches for the tokens, of which whole blocks are written at once,
+        // others through one of their own.
         unsafe {
             let after = next.unwrap_or(sums);
             let [low, low_after] = self.rates[0].apply([[sums[0], sums[1]], [after[0], after[1]]]);
@@ -135,7 +140,8 @@ impl<S: Sink> Writer<S> {
     }
 }
 
-/// Weights of a block of channels by tap, zeros for rows that are padding, and the biases with what those rows add.
+/// Weights of a block of channels by tap, zeros for rows that are padding, and the biases with what
+/// those rows add.
 struct Block<const TAPS: usize> {
     weights: [[i8; BLOCK]; TAPS],
     bias: [i32; BLOCK],
@@ -145,11 +151,13 @@ impl<const TAPS: usize> Block<TAPS> {
     /// Writes that of the channels from `first` on.
     ///
     /// # Safety
-    /// The lengths of `args`, of one output row, were checked; `TAPS` is its kernel's square, and `width` of its channels exist from `first` on; `WHOLE` says that these are 16.
+    /// The lengths of `args`, of one output row, were checked; `TAPS` is its kernel's square, and
+    /// `width` of its channels exist from `first` on; `WHOLE` says that these are 16.
     #[inline(always)]
     unsafe fn write<const WHOLE: bool>(block: &mut MaybeUninit<Self>, args: &Depthwise<'_>, first: usize, width: usize) {
-        // SAFETY: the checked biases hold `width` channels from `first` on, and the weights as many of each tap. Biases are cleared here, and every tap is written: there
-        // are as many rows as taps in one (checked), so that nothing is left as it was.
+        // SAFETY: the checked biases hold `width` channels from `first` on, and the weights as many
+        // of each tap. Biases are cleared here, and every tap is written: there are as many rows as
+        // taps in one (checked), so that nothing is left as it was.
         unsafe {
             // One pointer for both fields: asking for it again would end what the first may write.
             let start = block.as_mut_ptr();
@@ -191,7 +199,8 @@ impl<const TAPS: usize> Block<TAPS> {
     }
 }
 
-/// The rows of a map from channel `first` on; one that is padding, whose weights are zero, reads as another.
+/// The rows of a map from channel `first` on; one that is padding, whose weights are zero, reads as
+/// another.
 #[inline(always)]
 fn inputs<const KERNEL: usize>(args: &Depthwise<'_>, first: usize) -> [*const i8; KERNEL] {
     let any = args.rows.iter().flatten().next().copied().unwrap_or_default();
@@ -245,8 +254,9 @@ unsafe fn line_of<const KERNEL: usize, const TAPS: usize, const WHOLE: bool, S: 
     }
     for x in 0..args.columns_out() {
         let column = (x * stride).wrapping_sub(KERNEL / 2);
-        // SAFETY: the checked rows hold `columns` tokens of `width` channels from `first` on; whole blocks are read where they lie, others tap by tap into a
-        // window of their own, and what lies outside the map from the padding.
+        // SAFETY: the checked rows hold `columns` tokens of `width` channels from `first` on; whole
+        // blocks are read where they lie, others tap by tap into a window of their own, and what
+        // lies outside the map from the padding.
         let sums = unsafe {
             if WHOLE && column < columns && column + KERNEL <= columns {
                 sum(&taps, column * in_stride, &block.weights, start)
@@ -291,7 +301,8 @@ unsafe fn half<const KERNEL: usize, const TAPS: usize, S: Sink>(
     for x in 0..args.columns_out() {
         let column = (x * stride).wrapping_sub(KERNEL / 2);
         let mut sums = [low, high];
-        // SAFETY: the checked rows hold 8 channels of every column that is read; others are padding.
+        // SAFETY: the checked rows hold 8 channels of every column that is read; others are
+        // padding.
         unsafe {
             for (row, weights) in rows.iter().zip(block.weights.as_chunks::<KERNEL>().0) {
                 for (kx, weights) in weights.iter().enumerate() {

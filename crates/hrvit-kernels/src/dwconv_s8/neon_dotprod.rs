@@ -1,8 +1,10 @@
-//! Depthwise convolution with `sdot`, 8 channels at a time, for 3x3 and 5x5 windows that move by one column; others are those of [`super::neon`].
+//! Depthwise convolution with `sdot`, 8 channels at a time, for 3x3 and 5x5 windows that move by
+//! one column; others are those of [`super::neon`].
 //!
-//! The codes of 4 kernel rows of a column are brought side by side once, as the columns of the window are used by as many outputs; `sdot` then multiplies 4 taps
-//! of 4 channels. The fifth row of a 5x5 window is brought side by side along the row instead. Sums of some tokens wait in a buffer before they are stored, so that
-//! neither loop has more values than there are registers.
+//! The codes of 4 kernel rows of a column are brought side by side once, as the columns of the
+//! window are used by as many outputs; `sdot` then multiplies 4 taps of 4 channels. The fifth row
+//! of a 5x5 window is brought side by side along the row instead. Sums of some tokens wait in a
+//! buffer before they are stored, so that neither loop has more values than there are registers.
 
 use core::arch::aarch64::*;
 use core::arch::asm;
@@ -98,10 +100,12 @@ struct Operands<const KERNEL: usize, const WEIGHTS: usize> {
 }
 
 impl<const KERNEL: usize, const WEIGHTS: usize> Operands<KERNEL, WEIGHTS> {
-    /// Weights and biases of the channels from `first` on, still without rows; weights by tap are brought side by side as the codes will be.
+    /// Weights and biases of the channels from `first` on, still without rows; weights by tap are
+    /// brought side by side as the codes will be.
     ///
     /// # Safety
-    /// The processor has NEON; the lengths of `args` were checked, and `width` channels exist from `first` on; `KERNEL` is its kernel.
+    /// The processor has NEON; the lengths of `args` were checked, and `width` channels exist from
+    /// `first` on; `KERNEL` is its kernel.
     #[inline(always)]
     unsafe fn new<const TAPS: usize>(args: &Depthwise<'_>, first: usize, width: usize, arranged: impl FnOnce(&[int8x16_t; TAPS]) -> [Quads; WEIGHTS]) -> Self {
         let (mut start, mut weights) = (MaybeUninit::uninit(), MaybeUninit::uninit());
@@ -117,7 +121,8 @@ impl<const KERNEL: usize, const WEIGHTS: usize> Operands<KERNEL, WEIGHTS> {
         }
     }
 
-    /// Takes the rows of one output row, from channel `first` on; 16 codes of `padding` stand for those outside the map.
+    /// Takes the rows of one output row, from channel `first` on; 16 codes of `padding` stand for
+    /// those outside the map.
     #[inline(always)]
     fn line(&mut self, args: &Depthwise<'_>, first: usize, padding: &[i8; BLOCK]) {
         for ((row, step), given) in self.rows.iter_mut().zip(&mut self.steps).zip(args.rows) {
@@ -129,7 +134,8 @@ impl<const KERNEL: usize, const WEIGHTS: usize> Operands<KERNEL, WEIGHTS> {
     #[inline(always)]
     fn start(&self) -> Half {
         let (low, high);
-        // SAFETY: reads the 32 bytes of this reference. Not `pure`, or it would be read once and moved.
+        // SAFETY: reads the 32 bytes of this reference. Not `pure`, or it would be read once and
+        // moved.
         unsafe { asm!("ldp {0:q}, {1:q}, [{2}]", out(vreg) low, out(vreg) high, in(reg) self.start.as_ptr(), options(readonly, nostack, preserves_flags)) }
         [low, high]
     }
@@ -166,7 +172,8 @@ unsafe fn taps<const TAPS: usize, const WHOLE: bool>(
     start: &mut MaybeUninit<Half>,
     weights: &mut MaybeUninit<[int8x16_t; TAPS]>,
 ) {
-    // SAFETY: the checked biases and the weights of every tap hold `width` channels from `first` on; `TAPS` are written.
+    // SAFETY: the checked biases and the weights of every tap hold `width` channels from `first`
+    // on; `TAPS` are written.
     unsafe {
         let mut bias = args.bias.as_ptr().add(first);
         let mut copy = [0; HALF];
@@ -197,7 +204,8 @@ trait Window<const KERNEL: usize, const WEIGHTS: usize> {
     /// Writes the accumulators of `count` tokens from `from` on, 16 behind one another.
     ///
     /// # Safety
-    /// The processor has `sdot`, the rows hold 8 codes of every column, the tokens exist, and their accumulators may be written.
+    /// The processor has `sdot`, the rows hold 8 codes of every column, the tokens exist, and their
+    /// accumulators may be written.
     unsafe fn sums(operands: &Operands<KERNEL, WEIGHTS>, from: usize, count: usize, to: *mut Half);
 }
 
@@ -264,7 +272,8 @@ where
         for line in 0..args.lines() {
             let (args, before) = (args.line(line), line * args.columns);
             low.line(&args, first, &padding);
-            // SAFETY: as above; the second half was written where there is one, and so were the accumulators that are read.
+            // SAFETY: as above; the second half was written where there is one, and so were the
+            // accumulators that are read.
             unsafe {
                 if width > HALF {
                     high.assume_init_mut().line(&args, first + HALF, &padding);
@@ -424,18 +433,21 @@ struct Seen {
 }
 
 impl Seen {
-    /// The accumulators of a token, whose last column `next` points to; then what is seen of the token after it.
+    /// The accumulators of a token, whose last column `next` points to; then what is seen of the
+    /// token after it.
     ///
     /// # Safety
-    /// The processor has `sdot`; 8 codes may be read behind each pointer, and the accumulators written.
+    /// The processor has `sdot`; 8 codes may be read behind each pointer, and the accumulators
+    /// written.
     #[inline]
     #[target_feature(enable = "neon,dotprod")]
     unsafe fn token(self, operands: &Operands<5, 7>, next: &mut [*const i8; 5], steps: [usize; 5], to: *mut Half) -> Self {
         let Self { window: [a, b, c, d], four, pairs: [second, third], last } = self;
         let w = &operands.weights;
         let (e0, e1, f0, f1, pair, after, s0, s1): (int8x16_t, int8x16_t, int8x16_t, int8x16_t, int8x16_t, int8x16_t, int32x4_t, int32x4_t);
-        // SAFETY: the caller vouches for the codes; `sdot` by this function's attribute. All else is in registers: 30 vectors, which a compiler keeps there only where it
-        // cannot put the loads in front.
+        // SAFETY: the caller vouches for the codes; `sdot` by this function's attribute. All else
+        // is in registers: 30 vectors, which a compiler keeps there only where it cannot put the
+        // loads in front.
         unsafe {
             asm!(
                 "ldp {s0:q}, {s1:q}, [{start}]",

@@ -1,6 +1,8 @@
-//! The depthwise convolution on MVE for kernels of 3x3 and 5x5 that move by 1: a window is made contiguous, so that it is a dot product with the weights of its channel.
+//! The depthwise convolution on MVE for kernels of 3x3 and 5x5 that move by 1: a window is made
+//! contiguous, so that it is a dot product with the weights of its channel.
 //!
-//! The input stays token-major: [`LANES`] channels of at most [`TOKENS`] tokens are interleaved here, and the weights in the same way.
+//! The input stays token-major: [`LANES`] channels of at most [`TOKENS`] tokens are interleaved
+//! here, and the weights in the same way.
 
 use core::mem::MaybeUninit;
 
@@ -87,14 +89,16 @@ pub(super) fn run(_: Mve, args: &Depthwise<'_>, epilogue: &mut Epilogue<'_>, out
     }
     let mut done = 0;
     for first in (0..bias.len()).step_by(LANES) {
-        // Never fewer than all lanes are interleaved; of the last ones, those that are done already are left out.
+        // Never fewer than all lanes are interleaved; of the last ones, those that are done already
+        // are left out.
         let from = first.min(last);
         let skip = first - from;
         for row in &mut to_weights.rows {
             *row = row.wrapping_add(from - done);
         }
         done = from;
-        // SAFETY: the token proves MVE. The entry has checked the weights of every tap, which has `LANES` channels from `from` on; `kernel * (kernel + 1) <= 32`.
+        // SAFETY: the token proves MVE. The entry has checked the weights of every tap, which has
+        // `LANES` channels from `from` on; `kernel * (kernel + 1) <= 32`.
         unsafe { interleave(&to_weights) };
         for x in (0..columns).step_by(TOKENS) {
             let count = TOKENS.min(columns - x);
@@ -106,7 +110,8 @@ pub(super) fn run(_: Mve, args: &Depthwise<'_>, epilogue: &mut Epilogue<'_>, out
                 *row = inside.wrapping_add(offset & moved);
             }
             (to_windows.count, to_windows.to) = (end - start, to.wrapping_add(before * slots));
-            // SAFETY: the token proves MVE. Tokens `start..end` lie in rows that the entry has checked, `LANES` channels from `from` on; the padding has as many. At most
+            // SAFETY: the token proves MVE. Tokens `start..end` lie in rows that the entry has
+            // checked, `LANES` channels from `from` on; the padding has as many. At most
             // `TOKENS + 4` tokens of six bytes fit each lane.
             unsafe {
                 interleave(&to_windows);
@@ -132,8 +137,10 @@ pub(super) fn run(_: Mve, args: &Depthwise<'_>, epilogue: &mut Epilogue<'_>, out
                 lo: way.lo,
                 table: way.table,
             };
-            // SAFETY: the token proves MVE. `skip < LANES` channels have windows of `TOKENS` tokens and 32 weights before the first that is computed. The entry has
-            // checked that there are as many multipliers and shifts as biases and that the output holds every token's; indices are clamped to the table.
+            // SAFETY: the token proves MVE. `skip < LANES` channels have windows of `TOKENS` tokens
+            // and 32 weights before the first that is computed. The entry has checked that there
+            // are as many multipliers and shifts as biases and that the output holds every token's;
+            // indices are clamped to the table.
             unsafe { (way.multiply)(&mut lanes) };
         }
     }

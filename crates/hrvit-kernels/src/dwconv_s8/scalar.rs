@@ -1,10 +1,12 @@
-//! Definition of the depthwise convolution: plain loops over tokens, channels and taps, a block of channels at a time.
+//! Definition of the depthwise convolution: plain loops over tokens, channels and taps, a block of
+//! channels at a time.
 
 use super::Depthwise;
 use crate::epilogue::Epilogue;
 use crate::slices::{HALF, LANES, blocks, window};
 
-/// Computes the rows; lengths were checked by [`Kernels::depthwise_s8`](crate::Kernels::depthwise_s8) or its like for 16 bits.
+/// Computes the rows; lengths were checked by
+/// [`Kernels::depthwise_s8`](crate::Kernels::depthwise_s8) or its like for 16 bits.
 pub(crate) fn run<T: Copy + Into<i32>>(args: &Depthwise<'_, T>, mut epilogue: Epilogue<'_>, out_stride: usize) {
     for line in 0..args.lines() {
         row(&args.line(line), &mut epilogue.behind(line * args.columns_out() * out_stride), out_stride);
@@ -26,7 +28,8 @@ fn row<T: Copy + Into<i32>>(args: &Depthwise<'_, T>, epilogue: &mut Epilogue<'_>
     }
 }
 
-/// Accumulators of channels `first..first + N` of output token `x`. Every window exists by the checks of the entry.
+/// Accumulators of channels `first..first + N` of output token `x`. Every window exists by the
+/// checks of the entry.
 #[inline(always)]
 fn sums<const N: usize, T: Copy + Into<i32>>(args: &Depthwise<'_, T>, x: usize, first: usize) -> Option<[i32; N]> {
     let Depthwise { rows, in_stride, columns, kernel, stride, pad, weights, weight_stride, bias, .. } = *args;

@@ -7,7 +7,8 @@ use super::Depthwise;
 /// Most taps that are listed: those of a 9x9 kernel.
 pub(super) const MAX_TAPS: usize = 81;
 
-/// Pointers to tokens, or to padding, tap by tap over the rows inside the map; those beyond are not written.
+/// Pointers to tokens, or to padding, tap by tap over the rows inside the map; those beyond are not
+/// written.
 pub(super) type Taps = [MaybeUninit<*const i8>; MAX_TAPS];
 
 /// The windows of one output row from channel `first` on.
@@ -55,7 +56,8 @@ impl<'a> Windows<'a> {
         centre >= self.margin && centre + self.reach < self.args.columns
     }
 
-    /// Taps of windows inside the map, and what is to be added to each for that of token `x`, in bytes.
+    /// Taps of windows inside the map, and what is to be added to each for that of token `x`, in
+    /// bytes.
     #[inline(always)]
     pub(super) fn inside(&self, x: usize) -> (&Taps, usize) {
         (&self.inside, (x * self.args.stride - self.margin) * self.args.in_stride)

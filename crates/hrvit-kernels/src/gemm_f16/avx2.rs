@@ -1,4 +1,5 @@
-//! The product: activations are widened once per call, 6 rows times 16 channels are summed in registers, weights widened as they are read.
+//! The product: activations are widened once per call, 6 rows times 16 channels are summed in
+//! registers, weights widened as they are read.
 //!
 //! Sums are those of the definition, in its order. Deeper products than 5120 are left to `scalar`.
 

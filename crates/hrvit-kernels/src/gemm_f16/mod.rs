@@ -23,7 +23,8 @@ use crate::kernels::{Kernels, backends};
 /// Output channels of a block of weights.
 pub const BLOCK: usize = 8;
 
-/// Weights of `[cout, depth]` in blocks of 8 channels, the last one padded with zeros; `usize::MAX`, which no slice is long, where that many cannot be counted.
+/// Weights of `[cout, depth]` in blocks of 8 channels, the last one padded with zeros;
+/// `usize::MAX`, which no slice is long, where that many cannot be counted.
 pub const fn blocks_f16_len(cout: usize, depth: usize) -> usize {
     match cout.checked_next_multiple_of(BLOCK) {
         Some(channels) => channels.saturating_mul(depth),
@@ -31,26 +32,31 @@ pub const fn blocks_f16_len(cout: usize, depth: usize) -> usize {
     }
 }
 
-/// Index of weight `[c][i]` of `[cout, depth]` in blocks: `(c / 8 * depth + i) * 8 + c % 8`, depth by depth the 8 channels of a block.
+/// Index of weight `[c][i]` of `[cout, depth]` in blocks: `(c / 8 * depth + i) * 8 + c % 8`, depth
+/// by depth the 8 channels of a block.
 pub const fn blocks_f16_index(depth: usize, c: usize, i: usize) -> usize {
     (c / BLOCK * depth + i) * BLOCK + c % BLOCK
 }
 
-/// Operands of [`Kernels::gemm_f16`]: `acc[row][c] = bias[c] + sum over i < depth of a[row][i] * weights[c][i]`, in f32, from the first i to the last.
+/// Operands of [`Kernels::gemm_f16`]:
+/// `acc[row][c] = bias[c] + sum over i < depth of a[row][i] * weights[c][i]`, in f32, from the
+/// first i to the last.
 #[derive(Clone, Copy, Debug)]
 pub struct GemmF16<'a> {
     /// `[rows, depth]` row-major, finite.
     pub a: &'a [f16],
     /// Length of every dot product, 1 or more.
     pub depth: usize,
-    /// `[cout, depth]` in blocks: [`blocks_f16_len`] elements, each at its [`blocks_f16_index`], finite; zeros beyond the last channel.
+    /// `[cout, depth]` in blocks: [`blocks_f16_len`] elements, each at its [`blocks_f16_index`],
+    /// finite; zeros beyond the last channel.
     pub weights: &'a [f16],
     /// `[cout]`, at most 2^64 in magnitude.
     pub bias: &'a [f32],
 }
 
 impl Kernels {
-    /// Matrix product `[rows, depth] x [depth, cout]`, stored by `epilogue`, whose output is `[rows, cout]` row-major.
+    /// Matrix product `[rows, depth] x [depth, cout]`, stored by `epilogue`, whose output is
+    /// `[rows, cout]` row-major.
     ///
     /// # Errors
     /// [`ShapeError`] if `depth` or `cout` is 0, or a length does not follow from the others.

@@ -1,4 +1,5 @@
-//! The product: 3 rows at a time, widened side by side a piece of their depth after the other, with 8 channels.
+//! The product: 3 rows at a time, widened side by side a piece of their depth after the other, with
+//! 8 channels.
 //!
 //! Sums are those of the definition, in its order.
 
@@ -27,8 +28,9 @@ pub(super) fn run(_: Mve, args: &GemmF16<'_>, mut epilogue: EpilogueF16<'_>) {
             let mut sums: [Block; BLOCKS] = core::array::from_fn(|block| [halves(bias, first + block * BLOCK); ROWS]);
             for start in (0..depth).step_by(DEPTH) {
                 let len = DEPTH.min(depth - start);
-                // SAFETY: the token proves MVE. There are `rows` rows of `depth` elements, the last standing for those that are missing, and room for `len <= DEPTH` steps.
-                // Where a piece is the whole depth, it is there from the first channels on.
+                // SAFETY: the token proves MVE. There are `rows` rows of `depth` elements, the last
+                // standing for those that are missing, and room for `len <= DEPTH` steps. Where a
+                // piece is the whole depth, it is there from the first channels on.
                 unsafe {
                     if depth > DEPTH || first == 0 {
                         pack(core::array::from_fn(|r| a.as_ptr().add(r.min(rows - 1) * depth + start)), len, packed);

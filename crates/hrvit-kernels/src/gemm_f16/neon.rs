@@ -32,7 +32,8 @@ pub(super) unsafe fn product<P: Products<f16, f16>>(args: &GemmF16<'_>, mut epil
         let len = cout.saturating_sub(first).min(BLOCK);
         // SAFETY: the caller vouches for NEON.
         let start = unsafe { load_up_to(bias, first) };
-        // SAFETY: `row + HERE` rows of `depth` elements exist, as do the `depth` steps of the block's weights.
+        // SAFETY: `row + HERE` rows of `depth` elements exist, as do the `depth` steps of the
+        // block's weights.
         tiles!(rows, |row, HERE| unsafe {
             let mut sums = [start; ROWS];
             P::add::<HERE>(&pointers::<HERE>(a, depth, row), weights.as_ptr().cast(), size_of::<[f16; BLOCK]>(), depth, &mut sums);

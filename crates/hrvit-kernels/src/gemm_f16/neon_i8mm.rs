@@ -1,4 +1,5 @@
-//! The product by `fmlal`, which multiplies f16 and adds in f32: no widening. Sums are those of the definition, in its order.
+//! The product by `fmlal`, which multiplies f16 and adds in f32: no widening. Sums are those of the
+//! definition, in its order.
 
 use super::{GemmF16, neon};
 use crate::epilogue_f16::EpilogueF16;

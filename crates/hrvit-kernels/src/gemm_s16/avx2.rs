@@ -1,4 +1,5 @@
-//! The product on 16-bit activations on AVX2: the loops of [`crate::gemm_s8::avx2`], which multiply 16-bit activations anyway.
+//! The product on 16-bit activations on AVX2: the loops of [`crate::gemm_s8::avx2`], which multiply
+//! 16-bit activations anyway.
 
 use super::{GemmS16, scalar};
 use crate::epilogue::Epilogue;

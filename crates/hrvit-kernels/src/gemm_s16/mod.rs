@@ -12,7 +12,8 @@ use crate::gemm_s8::check;
 use crate::kernels::{Kernels, backends};
 use crate::requant::Requant;
 
-/// Operands of [`Kernels::gemm_s16`]: `acc[row][c] = bias[c] + sum over i < depth of a[row][i] * weights[c][i]`.
+/// Operands of [`Kernels::gemm_s16`]:
+/// `acc[row][c] = bias[c] + sum over i < depth of a[row][i] * weights[c][i]`.
 #[derive(Clone, Copy, Debug)]
 pub struct GemmS16<'a> {
     /// `[rows, depth]` row-major.
@@ -28,7 +29,8 @@ pub struct GemmS16<'a> {
 }
 
 impl Kernels {
-    /// Matrix product `[rows, depth] x [depth, cout]`, requantised per output channel and stored by `epilogue`, whose output is `[rows, cout]` row-major.
+    /// Matrix product `[rows, depth] x [depth, cout]`, requantised per output channel and stored by
+    /// `epilogue`, whose output is `[rows, cout]` row-major.
     ///
     /// # Errors
     /// [`ShapeError`] if `depth` or `cout` is 0, or a length does not follow from the others.

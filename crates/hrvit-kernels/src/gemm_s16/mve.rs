@@ -1,4 +1,5 @@
-//! The product on 16-bit activations on MVE: the loops of [`crate::gemm_s8::mve`] over another type.
+//! The product on 16-bit activations on MVE: the loops of [`crate::gemm_s8::mve`] over another
+//! type.
 
 use super::{GemmS16, scalar};
 use crate::epilogue::Epilogue;
@@ -13,7 +14,8 @@ pub(super) fn run(_: Mve, args: &GemmS16<'_>, epilogue: Epilogue<'_>) {
         return scalar::run(args, epilogue);
     }
     let product = Product { a, depth, weights, bias, requant, dots: dots::s16 };
-    // SAFETY: the token proves MVE; the entry has checked that `a` is whole rows, that there are `cout * depth` weights and `rows * cout` outputs, and one
-    // bias, multiplier and shift for each of the 2 or more channels; `depth` was checked above.
+    // SAFETY: the token proves MVE; the entry has checked that `a` is whole rows, that there are
+    // `cout * depth` weights and `rows * cout` outputs, and one bias, multiplier and shift for each
+    // of the 2 or more channels; `depth` was checked above.
     unsafe { product.run(epilogue) };
 }

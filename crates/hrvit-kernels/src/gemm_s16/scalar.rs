@@ -1,4 +1,5 @@
-//! Definition of the product on 16-bit activations: the loops of [`crate::gemm_s8::scalar`] over another type.
+//! Definition of the product on 16-bit activations: the loops of [`crate::gemm_s8::scalar`] over
+//! another type.
 
 use super::GemmS16;
 use crate::epilogue::Epilogue;

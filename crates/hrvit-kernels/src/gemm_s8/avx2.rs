@@ -1,4 +1,5 @@
-//! The product on AVX2: activations are widened to 16 bits once per call (those of 16 bits are copied), weights once per call where many rows use them, else as they are read; see
+//! The product on AVX2: activations are widened to 16 bits once per call (those of 16 bits are
+//! copied), weights once per call where many rows use them, else as they are read; see
 //! [`crate::avx2::tile`].
 
 use core::arch::x86_64::*;
@@ -21,7 +22,8 @@ const BLOCK: usize = Packing::BLOCK;
 const MAX_DEPTH: usize = 5120;
 /// Elements of widened activations that leave room for weights in the first-level cache.
 const CACHED: usize = 8192;
-/// Deepest product whose weights are widened ahead, a pair of blocks at a time: in deeper ones they would crowd the first-level cache.
+/// Deepest product whose weights are widened ahead, a pair of blocks at a time: in deeper ones they
+/// would crowd the first-level cache.
 const MAX_WIDE: usize = 320;
 /// Rows from which on that pays.
 const MIN_ROWS_OF_WIDE: usize = 24;
@@ -46,7 +48,8 @@ pub(crate) fn rows_s16(_: Avx2, args: &Gemm<'_, i16>, epilogue: Epilogue<'_>, ot
 
 /// Element of rows.
 trait Activation: Copy {
-    /// Writes `codes` into `wide`, which is longer by less than a group of 4, and zeros behind them.
+    /// Writes `codes` into `wide`, which is longer by less than a group of 4, and zeros behind
+    /// them.
     ///
     /// # Safety
     /// The processor has AVX2.
@@ -242,7 +245,8 @@ fn four_rows<'a, T>(rows: &mut impl Iterator<Item = &'a [T]>) -> Option<[&'a [T]
 #[target_feature(enable = "avx2")]
 pub(super) fn store<S: Sink>(sink: S, rq: [__m256i; ROWS], first: usize, cout: usize, out: &mut [S::Out]) {
     if first + BLOCK <= cout && out.len() == ROWS * cout {
-        // SAFETY: AVX2 by this function's attribute; `out` holds 4 rows of `cout` elements, of which `first + 8` or more exist.
+        // SAFETY: AVX2 by this function's attribute; `out` holds 4 rows of `cout` elements, of
+        // which `first + 8` or more exist.
         unsafe { sink.rows(out.as_mut_ptr().add(first), cout, rq) };
         return;
     }

@@ -1,7 +1,10 @@
-//! The product on AVX-512: `vpdpbusd` multiplies four unsigned bytes with four signed ones and adds all four products to 32 bits, in 16 channels at a time.
+//! The product on AVX-512: `vpdpbusd` multiplies four unsigned bytes with four signed ones and adds
+//! all four products to 32 bits, in 16 channels at a time.
 //!
-//! As in `avx_vnni` activations become unsigned by 128 more, and `128 * sum of the weights` is taken from every channel's bias. A tile is up to 12 rows with 32 channels (four
-//! blocks of [`Packing::K4`]): 24 accumulators, so that every activation is used twice and every weight 12 times.
+//! As in `avx_vnni` activations become unsigned by 128 more, and `128 * sum of the weights` is
+//! taken from every channel's bias. A tile is up to 12 rows with 32 channels (four blocks of
+//! [`Packing::K4`]): 24 accumulators, so that every activation is used twice and every weight 12
+//! times.
 
 use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
@@ -129,7 +132,8 @@ impl<const N: usize> Rows<'_, N> {
         let (now, later) = self.a.split_at(R * stride);
         self.a = later;
         let mut acc = [self.start; R];
-        // Three rows from each of these on: as many as an address says without a register of their own.
+        // Three rows from each of these on: as many as an address says without a register of their
+        // own.
         let mut starts = [now.as_ptr(); MAX_ROWS / 3];
         for (i, start) in starts.iter_mut().enumerate() {
             *start = start.wrapping_add(3 * i * stride);
@@ -141,7 +145,8 @@ impl<const N: usize> Rows<'_, N> {
                 *to = unsafe { load(low.get_unchecked(g), high.get_unchecked(g)) };
             }
             for (row, acc) in acc.iter_mut().enumerate() {
-                // SAFETY: `row < R` and `g < stride / 4`, so these 4 bytes lie in `now`, which has `R * stride`; the read needs no alignment.
+                // SAFETY: `row < R` and `g < stride / 4`, so these 4 bytes lie in `now`, which has
+                // `R * stride`; the read needs no alignment.
                 let four = unsafe { starts[row / 3].add(row % 3 * stride).cast::<i32>().read_unaligned() };
                 let four = _mm512_set1_epi32(four);
                 for (acc, weights) in acc.iter_mut().zip(weights) {
@@ -177,7 +182,8 @@ impl<const N: usize> Rows<'_, N> {
                 runs: (out.len() / self.cout).min(ROWS),
                 channels: first_lanes(self.cout.saturating_sub(first)),
             };
-            // SAFETY: only called from functions with AVX-512; `out` holds as many rows of `cout` elements, of which the mask has those from `first` on.
+            // SAFETY: only called from functions with AVX-512; `out` holds as many rows of `cout`
+            // elements, of which the mask has those from `first` on.
             unsafe { sink.four(place, rates.four([a[n], b[n], c[n], d[n]])) };
         }
     }

@@ -1,7 +1,10 @@
-//! The product on AVX-VNNI: `vpdpbusd` multiplies four unsigned bytes with four signed ones and adds all four products to 32 bits, without saturation on the way.
+//! The product on AVX-VNNI: `vpdpbusd` multiplies four unsigned bytes with four signed ones and
+//! adds all four products to 32 bits, without saturation on the way.
 //!
-//! Activations become unsigned by 128 more (their sign bit turned, once per call); `128 * sum of the weights` is taken from every channel's bias, so that the sums are
-//! those of the definition, modulo 2^32 at every step. A tile is up to 12 rows with one block of 8 channels: 12 accumulators hide the instruction's latency.
+//! Activations become unsigned by 128 more (their sign bit turned, once per call);
+//! `128 * sum of the weights` is taken from every channel's bias, so that the sums are those of the
+//! definition, modulo 2^32 at every step. A tile is up to 12 rows with one block of 8 channels: 12
+//! accumulators hide the instruction's latency.
 
 use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
@@ -68,7 +71,8 @@ fn product<S: Sink>(args: &Gemm<'_>, sink: S, out: &mut [S::Out]) {
     }
 }
 
-/// The rows of `a`, `stride` bytes each and 128 more each, rounded up to whole fours of rows. Bytes beyond a row's depth meet weights of 0.
+/// The rows of `a`, `stride` bytes each and 128 more each, rounded up to whole fours of rows. Bytes
+/// beyond a row's depth meet weights of 0.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(super) fn unsigned<'b>(a: &[i8], depth: usize, stride: usize, buffer: &'b mut [MaybeUninit<u8>; HELD]) -> &'b [u8] {
@@ -134,7 +138,8 @@ impl Rows<'_> {
         for (g, group) in self.weights.iter().enumerate() {
             let weights = load32(group);
             for (row, acc) in acc.iter_mut().enumerate() {
-                // SAFETY: `row < R` and `g < stride / 4`, so these 4 bytes lie in `now`, which has `R * stride`; the read needs no alignment.
+                // SAFETY: `row < R` and `g < stride / 4`, so these 4 bytes lie in `now`, which has
+                // `R * stride`; the read needs no alignment.
                 let four = unsafe { now.as_ptr().add(row * stride + 4 * g).cast::<i32>().read_unaligned() };
                 *acc = _mm256_dpbusd_avx_epi32(*acc, _mm256_set1_epi32(four), weights);
             }

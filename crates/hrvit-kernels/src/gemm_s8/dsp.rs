@@ -15,7 +15,8 @@ const GROUPS: usize = 32;
 /// Steps of depth that the inner loop takes at a time.
 const STEP: usize = 8;
 
-/// Rows that are multiplied at a time. The sums of the third and the fourth lie behind those of the first and the second in a row of the tile.
+/// Rows that are multiplied at a time. The sums of the third and the fourth lie behind those of the
+/// first and the second in a row of the tile.
 const ROWS: usize = 4;
 
 /// Channels of a part of the tile.
@@ -87,7 +88,8 @@ impl Product<'_> {
             let groups = GROUPS.min((whole - start) / 4);
             let a = four.wide.as_mut_ptr().cast::<[Group; 2]>();
             if four.widened != Some(start) {
-                // SAFETY: the token proves the DSP extension. There are 1 to 32 groups, which `wide` has room for, and `rows` have `depth` elements each.
+                // SAFETY: the token proves the DSP extension. There are 1 to 32 groups, which
+                // `wide` has room for, and `rows` have `depth` elements each.
                 unsafe { dots::widen_four(&rows.map(|row| row.as_ptr().wrapping_add(start)), a.cast(), groups) };
                 four.widened = Some(start);
             }
@@ -101,8 +103,10 @@ impl Product<'_> {
                 tile: sums,
                 tile_end: sums.wrapping_add(len),
             };
-            // SAFETY: the token proves the DSP extension. There are 2 to 32 groups, an even number; the entry has checked that there are `cout * depth` weights, of which
-            // `4 * groups` from `start` on are read for each channel; there are `len` biases, 1 to `PART`, and the sums lie inside the tile.
+            // SAFETY: the token proves the DSP extension. There are 2 to 32 groups, an even number;
+            // the entry has checked that there are `cout * depth` weights, of which `4 * groups`
+            // from `start` on are read for each channel; there are `len` biases, 1 to `PART`, and
+            // the sums lie inside the tile.
             unsafe { if start == 0 { dots::quads(&args) } else { dots::more_quads(&args) } };
         }
         if whole == 0 {

@@ -28,7 +28,8 @@ use crate::kernels::{Kernels, backends};
 use crate::packing::Packing;
 use crate::requant::Requant;
 
-/// Operands of [`Kernels::gemm_s8`]: `acc[row][c] = bias[c] + sum over i < depth of a[row][i] * weights[c][i]`.
+/// Operands of [`Kernels::gemm_s8`]:
+/// `acc[row][c] = bias[c] + sum over i < depth of a[row][i] * weights[c][i]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Gemm<'a, A = i8> {
     /// `[rows, depth]` row-major, codes in -128..=127.
@@ -60,7 +61,8 @@ impl<'a> Gemm<'a> {
 }
 
 impl Kernels {
-    /// Matrix product `[rows, depth] x [depth, cout]`, requantised per output channel and stored by `epilogue`, whose output is `[rows, cout]` row-major.
+    /// Matrix product `[rows, depth] x [depth, cout]`, requantised per output channel and stored by
+    /// `epilogue`, whose output is `[rows, cout]` row-major.
     ///
     /// # Errors
     /// [`ShapeError`] if `depth` or `cout` is 0, or a length does not follow from the others.
@@ -71,8 +73,9 @@ impl Kernels {
     /// [`Kernels::gemm_s8`] on weights in any [`Packing`].
     ///
     /// # Errors
-    /// As [`Kernels::gemm_s8`]; the weights have [`Packing::packed_len`] bytes, and this build has a kernel for their packing (a Cortex-M build has [`Packing::Rows`] only,
-    /// unless it has every instruction set).
+    /// As [`Kernels::gemm_s8`]; the weights have [`Packing::packed_len`] bytes, and this build has
+    /// a kernel for their packing (a Cortex-M build has [`Packing::Rows`] only, unless it has every
+    /// instruction set).
     pub fn gemm_s8_packed(self, args: &PackedGemm<'_>, epilogue: Epilogue<'_>) -> Result<(), ShapeError> {
         let PackedGemm { gemm, packing } = args;
         let outputs = check(gemm.a.len(), gemm.depth, gemm.weights, packing.packed_len(gemm.bias.len(), gemm.depth), gemm.bias, gemm.requant)?;
@@ -109,7 +112,8 @@ backends! {
     fn k8(args: &Gemm<'_>, epilogue: Epilogue<'_>);
 }
 
-/// Checks the operands of a product, whose weights should have `weights_len` bytes, and returns `rows * cout`.
+/// Checks the operands of a product, whose weights should have `weights_len` bytes, and returns
+/// `rows * cout`.
 pub(crate) fn check(a_len: usize, depth: usize, weights: &[i8], weights_len: Option<usize>, bias: &[i32], requant: Requant<'_>) -> Result<usize, ShapeError> {
     let rows = a_len.checked_div(depth).ok_or(ShapeError::Parameter)?;
     require(rows.checked_mul(depth) == Some(a_len), ShapeError::Input)?;

@@ -1,4 +1,5 @@
-//! The product on MVE: 3 rows at a time with up to 64 channels, then all of them stored as vectors of 4 channels.
+//! The product on MVE: 3 rows at a time with up to 64 channels, then all of them stored as vectors
+//! of 4 channels.
 
 use super::{Gemm, scalar};
 use crate::epilogue::Epilogue;
@@ -23,8 +24,9 @@ pub(super) fn rows(_: Mve, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
         _ => dots::s8,
     };
     let product = Product { a, depth, weights, bias, requant, dots };
-    // SAFETY: the token proves MVE; the entry has checked that `a` is whole rows, that there are `cout * depth` weights and `rows * cout` outputs, and one
-    // bias, multiplier and shift for each of the 2 or more channels; `depth` was checked above.
+    // SAFETY: the token proves MVE; the entry has checked that `a` is whole rows, that there are
+    // `cout * depth` weights and `rows * cout` outputs, and one bias, multiplier and shift for each
+    // of the 2 or more channels; `depth` was checked above.
     unsafe { product.run(epilogue) };
 }
 
@@ -43,8 +45,9 @@ impl<A> Product<'_, A> {
     /// All rows, stored by `epilogue`.
     ///
     /// # Safety
-    /// The processor has MVE. `depth` is [`MIN_DEPTH`] or more and `a` whole rows of it; there are 2 or more biases, as many multipliers, shifts and rows of
-    /// `weights`, and one output for each of them and each row of `a`.
+    /// The processor has MVE. `depth` is [`MIN_DEPTH`] or more and `a` whole rows of it; there are
+    /// 2 or more biases, as many multipliers, shifts and rows of `weights`, and one output for each
+    /// of them and each row of `a`.
     pub(crate) unsafe fn run(&self, mut epilogue: Epilogue<'_>) {
         let Product { a, depth, dots: multiply, .. } = *self;
         let cout = self.bias.len();
@@ -60,7 +63,8 @@ impl<A> Product<'_, A> {
                 Dots { a: [a.as_ptr(); ROWS], weights, depth, tile, tile_end: tile.wrapping_add(len) }
             };
             let mut even = pairs(first, 0, len & !1);
-            // The last channel in a pair with the one before it, or where the tile has only this one, with the last of the tile before.
+            // The last channel in a pair with the one before it, or where the tile has only this
+            // one, with the last of the tile before.
             let mut odd = match len.checked_sub(2) {
                 Some(column) => pairs(first + column, column, 2),
                 None => pairs(first - 1, 0, 2),

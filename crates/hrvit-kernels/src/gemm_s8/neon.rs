@@ -1,7 +1,9 @@
-//! The product without `sdot`: 4 rows with 8 channels in [`Packing::Rows`](crate::packing::Packing::Rows).
+//! The product without `sdot`: 4 rows with 8 channels in
+//! [`Packing::Rows`](crate::packing::Packing::Rows).
 //!
-//! `smull` and `smlal2` put two products into each 16-bit lane, at most `2 * 128 * 127 = 32512`: exact, as weights lie in -127..=127. `sadalp` adds neighbouring
-//! lanes to 32 bits. Codes and weights are read where they lie.
+//! `smull` and `smlal2` put two products into each 16-bit lane, at most `2 * 128 * 127 = 32512`:
+//! exact, as weights lie in -127..=127. `sadalp` adds neighbouring lanes to 32 bits. Codes and
+//! weights are read where they lie.
 
 use core::arch::aarch64::*;
 use core::arch::asm;
@@ -29,7 +31,8 @@ pub(super) fn rows(token: Neon, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
 /// The instructions.
 pub(crate) struct Smull;
 
-/// Pointers to 4 rows and to their last whole vectors, and the tails behind these, padded with zeros.
+/// Pointers to 4 rows and to their last whole vectors, and the tails behind these, padded with
+/// zeros.
 pub(crate) struct Rows {
     a: [*const i8; CHANNELS],
     last: [*const i8; CHANNELS],
@@ -39,8 +42,9 @@ pub(crate) struct Rows {
 /// Accumulators of 4 rows: per row one vector for each of 4 channels, to be added up.
 type Partial = [[int32x4_t; CHANNELS]; CHANNELS];
 
-/// Multiplies 16 steps of a row of weights, in a register, with those of the rows listed, and gives the sums of neighbours to `$into`: `sadalp` adds them to the
-/// accumulators, `saddlp` sets these. Each row has a vector, one for its products, and an accumulator.
+/// Multiplies 16 steps of a row of weights, in a register, with those of the rows listed, and gives
+/// the sums of neighbours to `$into`: `sadalp` adds them to the accumulators, `saddlp` sets these.
+/// Each row has a vector, one for its products, and an accumulator.
 macro_rules! sixteen {
     ($into:literal, $weights:literal; $(($v:tt $p:tt $s:tt)),+) => {
         concat!(
@@ -89,8 +93,9 @@ macro_rules! sixteen_steps {
     };
 }
 
-/// Sets the accumulators of the rows listed to the products of `$twice` times 32 and `$once` times 16 steps, of some at least: number of a row, its pointer's name, its
-/// two vectors, a vector for their products and its accumulators.
+/// Sets the accumulators of the rows listed to the products of `$twice` times 32 and `$once` times
+/// 16 steps, of some at least: number of a row, its pointer's name, its two vectors, a vector for
+/// their products and its accumulators.
 macro_rules! multiply {
     ($a:expr, $weights:expr, $twice:expr, $once:expr, $acc:expr;
      $(($row:literal $name:ident $v:tt $w:tt $p:tt $s0:tt $s1:tt $s2:tt $s3:tt)),+) => {
@@ -144,8 +149,8 @@ macro_rules! sixteen_more {
 /// Products of 4 or 2 rows with 4 channels.
 ///
 /// # Safety
-/// The processor has NEON; `32 * twice + 16 * once` codes, more than none, may be read from each of the first `2 * PAIRS` rows and from each row of weights; `once` is 0 or
-/// 1.
+/// The processor has NEON; `32 * twice + 16 * once` codes, more than none, may be read from each of
+/// the first `2 * PAIRS` rows and from each row of weights; `once` is 0 or 1.
 #[inline(always)]
 unsafe fn multiply<const PAIRS: usize>(a: &[*const i8; CHANNELS], weights: &[*const i8; CHANNELS], twice: usize, once: usize, acc: &mut Partial) {
     // SAFETY: the asm reads what the caller vouches for.
@@ -164,16 +169,18 @@ fn last(depth: usize) -> usize {
     (depth / STEPS * STEPS).wrapping_sub(STEPS)
 }
 
-/// Products of 4 rows with 4 channels, for cores that execute in order. `a` and `weights`, those of the first channel, point to their last
-/// whole vectors.
+/// Products of 4 rows with 4 channels, for cores that execute in order. `a` and `weights`, those of
+/// the first channel, point to their last whole vectors.
 ///
 /// # Safety
-/// The processor has NEON; `depth` has [`FEWEST`](neon_in_order::FEWEST) whole vectors or more, which may be read of each row and of each row of
-/// weights; the other channels' lie behind the first one's.
+/// The processor has NEON; `depth` has [`FEWEST`](neon_in_order::FEWEST) whole vectors or more,
+/// which may be read of each row and of each row of weights; the other channels' lie behind the
+/// first one's.
 #[inline(always)]
 unsafe fn multiply_in_order(a: &[*const i8; CHANNELS], weights: *const i8, depth: usize, acc: &mut Partial) {
     let [[s0, s1, s2, s3], [s4, s5, s6, s7], [s8, s9, s10, s11], [s12, s13, s14, s15]] = acc;
-    // SAFETY: the function reads what the caller vouches for, and changes the registers that are named.
+    // SAFETY: the function reads what the caller vouches for, and changes the registers that are
+    // named.
     unsafe {
         asm!(
             "bl {function}",
@@ -193,7 +200,8 @@ unsafe fn multiply_in_order(a: &[*const i8; CHANNELS], weights: *const i8, depth
 /// Adds products of 16 steps of 4 or 2 rows with 4 channels.
 ///
 /// # Safety
-/// The processor has NEON; 16 codes may be read from each of the first `2 * PAIRS` rows and from each row of weights.
+/// The processor has NEON; 16 codes may be read from each of the first `2 * PAIRS` rows and from
+/// each row of weights.
 #[inline(always)]
 unsafe fn multiply_more<const PAIRS: usize>(a: &[*const i8; CHANNELS], weights: &[*const i8; CHANNELS], acc: &mut Partial) {
     // SAFETY: the asm reads what the caller vouches for.
@@ -209,7 +217,8 @@ unsafe fn multiply_more<const PAIRS: usize>(a: &[*const i8; CHANNELS], weights: 
 /// Adds products of 8 steps of 4 or 2 rows with 4 channels.
 ///
 /// # Safety
-/// The processor has NEON; 8 codes may be read from each of the first `2 * PAIRS` rows and from each row of weights.
+/// The processor has NEON; 8 codes may be read from each of the first `2 * PAIRS` rows and from
+/// each row of weights.
 #[inline(always)]
 unsafe fn multiply_half<const PAIRS: usize>(a: [*const i8; CHANNELS], weights: [*const i8; CHANNELS], acc: &mut Partial) {
     // SAFETY: the caller vouches for the codes.
@@ -248,8 +257,9 @@ impl Micro for Smull {
     #[inline(always)]
     unsafe fn multiply<const PAIRS: usize, const GROUPS: usize, const IN_ORDER: bool>(rows: &Rows, weights: Weights, first: usize, start: *const i32) -> Sums {
         let Weights { start: weights, channels, depth } = weights;
-        // SAFETY: the caller vouches for `depth` codes of each row, and the checked weights hold `depth` for each channel up to the last, which stands for those that are
-        // missing. NEON is in every AArch64 processor.
+        // SAFETY: the caller vouches for `depth` codes of each row, and the checked weights hold
+        // `depth` for each channel up to the last, which stands for those that are missing. NEON is
+        // in every AArch64 processor.
         unsafe {
             let missing = (first + BLOCK).saturating_sub(channels);
             let starts = [load_s32x4(start), load_s32x4(start.add(CHANNELS))];
@@ -269,7 +279,8 @@ impl Micro for Smull {
 /// `start` plus the products of the rows with 4 channels.
 ///
 /// # Safety
-/// The processor has NEON; `depth` codes may be read from each of the first `2 * PAIRS` rows and from each row of weights.
+/// The processor has NEON; `depth` codes may be read from each of the first `2 * PAIRS` rows and
+/// from each row of weights.
 #[inline(always)]
 unsafe fn quarter<const PAIRS: usize>(rows: &Rows, weights: [*const i8; CHANNELS], depth: usize, start: int32x4_t) -> [int32x4_t; CHANNELS] {
     let (twice, once) = (depth / (2 * STEPS), depth / STEPS % 2);
@@ -283,7 +294,8 @@ unsafe fn quarter<const PAIRS: usize>(rows: &Rows, weights: [*const i8; CHANNELS
     }
 }
 
-/// The same of 4 rows on cores that execute in order, with 4 channels that lie one behind the other from `weights` on.
+/// The same of 4 rows on cores that execute in order, with 4 channels that lie one behind the other
+/// from `weights` on.
 ///
 /// # Safety
 /// As for [`quarter`]; `depth` has [`FEWEST`](neon_in_order::FEWEST) whole vectors or more.
@@ -327,7 +339,8 @@ fn added(start: int32x4_t, acc: Partial) -> [int32x4_t; CHANNELS] {
     acc.map(|[a, b, c, d]| vaddq_s32(start, neighbours(neighbours(a, b), neighbours(c, d))))
 }
 
-/// The sums of neighbouring lanes of `a`, then of `b`. Written as an instruction: compilers make three of it.
+/// The sums of neighbouring lanes of `a`, then of `b`. Written as an instruction: compilers make
+/// three of it.
 #[inline]
 #[target_feature(enable = "neon")]
 fn neighbours(a: int32x4_t, b: int32x4_t) -> int32x4_t {

@@ -1,7 +1,9 @@
-//! The product with `sdot`: 8 rows with a block of 8 channels in [`Packing::K4`](crate::packing::Packing::K4).
+//! The product with `sdot`: 8 rows with a block of 8 channels in
+//! [`Packing::K4`](crate::packing::Packing::K4).
 //!
-//! A vector of weights holds 4 channels of 4 steps of depth, a vector of activations 16 steps of one row; `sdot` by lane multiplies 4 channels with one group of
-//! 4 steps. Activations are read where they lie.
+//! A vector of weights holds 4 channels of 4 steps of depth, a vector of activations 16 steps of
+//! one row; `sdot` by lane multiplies 4 channels with one group of 4 steps. Activations are read
+//! where they lie.
 
 use core::arch::aarch64::*;
 use core::arch::asm;
@@ -40,7 +42,8 @@ pub(crate) struct Rows {
     tail: [MaybeUninit<int8x16_t>; ROWS],
 }
 
-/// Adds the products of `groups` times 4 steps that are left over: of the rows listed, their vector and their two accumulators.
+/// Adds the products of `groups` times 4 steps that are left over: of the rows listed, their vector
+/// and their two accumulators.
 macro_rules! left_over {
     ($(($v:tt $low:tt $high:tt)),+) => {
         concat!(
@@ -57,7 +60,8 @@ macro_rules! left_over {
     };
 }
 
-/// Sets the accumulators of the rows listed to `$start` and adds their products: their number, their pointer's name, their vector and their two accumulators.
+/// Sets the accumulators of the rows listed to `$start` and adds their products: their number,
+/// their pointer's name, their vector and their two accumulators.
 macro_rules! multiply {
     ($kept:expr, $weights:expr, $whole:expr, $groups:expr, $start:expr, $acc:expr; $(($row:literal $a:ident $v:tt $low:tt $high:tt)),+) => {
         asm!(
@@ -87,7 +91,8 @@ macro_rules! multiply {
     };
 }
 
-/// As above, for 8 rows on cores that execute in order: the accumulators of the rows that are numbered. `$whole` is not 0.
+/// As above, for 8 rows on cores that execute in order: the accumulators of the rows that are
+/// numbered. `$whole` is not 0.
 macro_rules! multiply_in_order {
     ($kept:expr, $weights:expr, $whole:expr, $groups:expr, $start:expr, $acc:expr; $(($row:literal $a:tt $v:tt $low:tt $high:tt)),+) => {
         asm!(
@@ -127,7 +132,8 @@ impl Micro for Sdot {
         let rest = depth % STEPS;
         if rest != 0 {
             for (tail, a) in rows.tail.iter_mut().zip(a).take(2 * PAIRS) {
-                // SAFETY: the caller vouches for `depth` codes, and for 16 at a time where they are padded.
+                // SAFETY: the caller vouches for `depth` codes, and for 16 at a time where they are
+                // padded.
                 unsafe {
                     let a = a.add(depth - rest);
                     tail.write(if PADDED { load_s8x16(a) } else { load_part(a, rest) });
@@ -140,8 +146,9 @@ impl Micro for Sdot {
     unsafe fn multiply<const PAIRS: usize, const GROUPS: usize, const IN_ORDER: bool>(rows: &Rows, weights: Weights, first: usize, start: *const i32) -> Sums {
         let Weights { start: weights, depth, .. } = weights;
         let (whole, groups) = (depth / STEPS, (depth % STEPS).div_ceil(GROUP));
-        // SAFETY: the caller vouches for `sdot`. The packed weights hold `ceil(depth / 4)` groups of 32 bytes for the block at `first`, which is what the two
-        // loops read; they read 16 codes of each row `whole` times, and the tails. All of these rows were prepared.
+        // SAFETY: the caller vouches for `sdot`. The packed weights hold `ceil(depth / 4)` groups
+        // of 32 bytes for the block at `first`, which is what the two loops read; they read 16
+        // codes of each row `whole` times, and the tails. All of these rows were prepared.
         unsafe {
             let mut acc = [[vdupq_n_s32(0); 2]; ROWS];
             let weights = weights.add(first * depth.div_ceil(GROUP) * GROUP);

@@ -1,11 +1,15 @@
-//! The loop of [`super::neon_dotprod`] for cores that execute in order: the same products, with loads that stand half a turn or more ahead of their use.
+//! The loop of [`super::neon_dotprod`] for cores that execute in order: the same products, with
+//! loads that stand half a turn or more ahead of their use.
 //!
-//! These cores issue a load of 64 bits together with an `sdot`, and one of 128 bits alone. Two groups of 4 steps of a row are 64 bits; a vector of weights is loaded as
-//! two halves, the second by way of a general register. Addresses are sums of two registers: a pointer that is written back would hold up what follows.
+//! These cores issue a load of 64 bits together with an `sdot`, and one of 128 bits alone. Two
+//! groups of 4 steps of a row are 64 bits; a vector of weights is loaded as two halves, the second
+//! by way of a general register. Addresses are sums of two registers: a pointer that is written
+//! back would hold up what follows.
 
 use core::arch::naked_asm;
 
-/// A group of 4 steps of 8 rows, `v0` to `v7`, with 8 channels, whose weights are `$w` and `$x`; `$lane` is the group's number in the rows. After every row stands what is listed.
+/// A group of 4 steps of 8 rows, `v0` to `v7`, with 8 channels, whose weights are `$w` and `$x`;
+/// `$lane` is the group's number in the rows. After every row stands what is listed.
 macro_rules! group {
     ($lane:literal, $w:literal, $x:literal, [$($after:expr),+]) => {
         group!(@rows $lane, $w, $x, [$($after),+], [("0" "16" "17"), ("1" "18" "19"), ("2" "20" "21"), ("3" "22" "23"), ("4" "24" "25"), ("5" "26" "27"), ("6" "28" "29"),
@@ -20,7 +24,8 @@ macro_rules! group {
     };
 }
 
-/// 8 steps: two groups, with their four vectors of weights. With four more vectors named, the weights and rows of other 8 steps are loaded meanwhile, from the offset `$o` on.
+/// 8 steps: two groups, with their four vectors of weights. With four more vectors named, the
+/// weights and rows of other 8 steps are loaded meanwhile, from the offset `$o` on.
 macro_rules! eight_steps {
     ([$w0:literal $w1:literal $w2:literal $w3:literal]) => {
         concat!(group!("0", $w0, $w1, ["", "", "", "", "", "", "", ""]), group!("1", $w2, $w3, ["", "", "", "", "", "", "", ""]))
@@ -61,12 +66,14 @@ macro_rules! eight_steps {
     };
 }
 
-/// Adds the products of 8 rows, `16 * x9` steps each, with 8 channels to `v16` to `v31`: two vectors a row. `x0` to `x7` point to the rows, `x8` to the weights, and
-/// is left behind those that were read. Changes `x0` to `x9`, `x16`, `x17`, the link, the flags and the vectors, no more.
+/// Adds the products of 8 rows, `16 * x9` steps each, with 8 channels to `v16` to `v31`: two
+/// vectors a row. `x0` to `x7` point to the rows, `x8` to the weights, and is left behind those
+/// that were read. Changes `x0` to `x9`, `x16`, `x17`, the link, the flags and the vectors, no
+/// more.
 ///
 /// # Safety
-/// To be called by `bl` from assembly that names these registers. The processor has `sdot`; `x9` is not 0; `16 * x9` codes may be read from each row and
-/// `128 * x9` from the weights.
+/// To be called by `bl` from assembly that names these registers. The processor has `sdot`; `x9` is
+/// not 0; `16 * x9` codes may be read from each row and `128 * x9` from the weights.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn sixteen_steps() {
     naked_asm!(
@@ -75,7 +82,8 @@ pub(super) unsafe extern "C" fn sixteen_steps() {
         "stp x12, x13, [sp, #16]",
         "stp x14, x15, [sp, #32]",
         "stp x20, x21, [sp, #48]",
-        // Pointers stand behind the last step, and offsets run up to 0: of bytes of a row, eight times as many of the weights.
+        // Pointers stand behind the last step, and offsets run up to 0: of bytes of a row, eight
+        // times as many of the weights.
         "add x8, x8, x9, lsl #7",
         "lsl x16, x9, #4",
         "neg x9, x9, lsl #4",

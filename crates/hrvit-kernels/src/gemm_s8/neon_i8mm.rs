@@ -1,6 +1,8 @@
-//! The product with `smmla`: 8 rows with a block of 8 channels in [`Packing::K8`](crate::packing::Packing::K8).
+//! The product with `smmla`: 8 rows with a block of 8 channels in
+//! [`Packing::K8`](crate::packing::Packing::K8).
 //!
-//! `smmla` multiplies two rows with two channels, 8 steps of depth at once. Pairs of rows are brought side by side once per tile; the weights lie so already.
+//! `smmla` multiplies two rows with two channels, 8 steps of depth at once. Pairs of rows are
+//! brought side by side once per tile; the weights lie so already.
 
 use core::arch::aarch64::*;
 use core::arch::asm;
@@ -31,14 +33,16 @@ fn k8_product(args: &Gemm<'_>, epilogue: Epilogue<'_>, in_order: bool) {
 /// The instruction.
 pub(crate) struct Smmla;
 
-/// Pairs of rows: per group of 8 steps one vector for each pair, the 8 codes of its first row and those of its second.
+/// Pairs of rows: per group of 8 steps one vector for each pair, the 8 codes of its first row and
+/// those of its second.
 type Pairs<const GROUPS: usize> = [[MaybeUninit<int8x16_t>; ROWS / 2]; GROUPS];
 
 /// The 4 vectors of accumulators of each pair of rows: two rows of two channels each.
 type Blocks = [[int32x4_t; 4]; ROWS / 2];
 
-/// Sets the accumulators of the pairs of rows listed to `$start` and adds their products: their vectors of two groups, and their accumulators. `$group` and `$next` are the vectors of all pairs of a
-/// group, `$bytes` their size.
+/// Sets the accumulators of the pairs of rows listed to `$start` and adds their products: their
+/// vectors of two groups, and their accumulators. `$group` and `$next` are the vectors of all pairs
+/// of a group, `$bytes` their size.
 macro_rules! multiply {
     ($pairs:expr, $weights:expr, $twice:expr, $once:expr, $start:expr, $acc:expr, $bytes:literal, $group:literal, $next:literal;
      $(($pair:literal $v:tt $w:tt $s0:tt $s1:tt $s2:tt $s3:tt)),+) => {
@@ -91,8 +95,8 @@ impl Micro for Smmla {
     unsafe fn prepare<const PAIRS: usize, const PADDED: bool, const GROUPS: usize>(pairs: &mut Pairs<GROUPS>, a: &[*const i8; ROWS], depth: usize) {
         let (whole, rest) = (depth / (2 * GROUP), depth % (2 * GROUP));
         let mut to = pairs.as_mut_ptr().cast::<int8x16_t>();
-        // SAFETY: the caller vouches for `depth` codes of each row, for 16 at a time where they are padded, and for a depth whose groups fit `pairs`: `PAIRS`
-        // vectors for each group of 8.
+        // SAFETY: the caller vouches for `depth` codes of each row, for 16 at a time where they are
+        // padded, and for a depth whose groups fit `pairs`: `PAIRS` vectors for each group of 8.
         unsafe {
             for step in 0..whole {
                 for pair in 0..PAIRS {
@@ -127,8 +131,9 @@ impl Micro for Smmla {
     ) -> Sums {
         let groups = weights.depth.div_ceil(GROUP);
         let (twice, once) = (groups / 2, groups % 2);
-        // SAFETY: the caller vouches for `smmla`. The packed weights hold `groups` groups of 64 bytes for the block at `first`, the prepared rows `groups` times
-        // one vector per pair: what the asm reads.
+        // SAFETY: the caller vouches for `smmla`. The packed weights hold `groups` groups of 64
+        // bytes for the block at `first`, the prepared rows `groups` times one vector per pair:
+        // what the asm reads.
         unsafe {
             let mut acc: Blocks = [[vdupq_n_s32(0); 4]; ROWS / 2];
             let weights = weights.start.add(first * groups * GROUP);

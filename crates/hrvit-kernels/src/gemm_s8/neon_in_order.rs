@@ -1,14 +1,16 @@
-//! The loop of [`super::neon`] for cores that execute in order: the same products of 4 rows with 4 channels, 8 of them in flight, with loads that stand a phase
-//! ahead of their use. Addresses are sums of two registers: a pointer that is written back would hold up what follows. The index counts up to zero, so that what moves it
-//! also ends the loop.
+//! The loop of [`super::neon`] for cores that execute in order: the same products of 4 rows with 4
+//! channels, 8 of them in flight, with loads that stand a phase ahead of their use. Addresses are
+//! sums of two registers: a pointer that is written back would hold up what follows. The index
+//! counts up to zero, so that what moves it also ends the loop.
 
 use core::arch::naked_asm;
 
 /// Fewest vectors of depth that [`sixteen_steps`] takes.
 pub(super) const FEWEST: usize = 2;
 
-/// 16 steps of 4 rows, `v0` to `v3`, with two channels, whose weights are `$w` and `$x`; the sums of neighbours are given to `$into`: `sadalp` adds them to the accumulators,
-/// `saddlp` sets these. After every `smull`, and after every instruction that makes sums, stands what is listed.
+/// 16 steps of 4 rows, `v0` to `v3`, with two channels, whose weights are `$w` and `$x`; the sums
+/// of neighbours are given to `$into`: `sadalp` adds them to the accumulators, `saddlp` sets these.
+/// After every `smull`, and after every instruction that makes sums, stands what is listed.
 macro_rules! two_channels {
     ($into:literal, $w:literal, $x:literal, [$($sum:literal),+], [$($early:literal),+], [$($late:literal),+]) => {
         two_channels!(@products $into, [($w "4" "0"), ($w "5" "1"), ($w "6" "2"), ($w "7" "3"), ($x "12" "0"), ($x "13" "1"), ($x "14" "2"), ($x "15" "3")],
@@ -23,7 +25,8 @@ macro_rules! two_channels {
     };
 }
 
-/// 16 steps with four channels. `more` loads the rows and the first two channels' weights of the next 16.
+/// 16 steps with four channels. `more` loads the rows and the first two channels' weights of the
+/// next 16.
 macro_rules! four_channels {
     ($into:literal, more) => {
         concat!(
@@ -67,13 +70,15 @@ macro_rules! four_channels {
     };
 }
 
-/// Sets `v16` to `v31` to the products of 4 rows with 4 channels: for each row a vector for each channel, to be added up. `x0` to `x3` point to the last 16 steps of the
-/// rows, `x4` to those of the first channel's weights, which the others follow `x5` bytes apart; `x8`, a negative multiple of 16, leads from there to the first steps.
-/// Changes `x5` to `x8`, the link, the flags and the vectors, no more.
+/// Sets `v16` to `v31` to the products of 4 rows with 4 channels: for each row a vector for each
+/// channel, to be added up. `x0` to `x3` point to the last 16 steps of the rows, `x4` to those of
+/// the first channel's weights, which the others follow `x5` bytes apart; `x8`, a negative multiple
+/// of 16, leads from there to the first steps. Changes `x5` to `x8`, the link, the flags and the
+/// vectors, no more.
 ///
 /// # Safety
-/// To be called by `bl` from assembly that names these registers. `x8` is `-16 * (FEWEST - 1)` or less, and `16 - x8` codes may be read from `x8` on behind each of the
-/// eight places.
+/// To be called by `bl` from assembly that names these registers. `x8` is `-16 * (FEWEST - 1)` or
+/// less, and `16 - x8` codes may be read from `x8` on behind each of the eight places.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn sixteen_steps() {
     naked_asm!(

@@ -52,7 +52,8 @@ fn packed(args: &Gemm<'_>, packing: Packing, epilogue: Epilogue<'_>) {
     });
 }
 
-/// Computes the product with weights in [`Packing::Rows`]; lengths were checked by the caller, as in the functions below.
+/// Computes the product with weights in [`Packing::Rows`]; lengths were checked by the caller, as
+/// in the functions below.
 pub(super) fn rows(args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     let Gemm { a, depth, weights, bias, requant } = *args;
     Product { a, depth, weights, bias, requant }.run(epilogue);

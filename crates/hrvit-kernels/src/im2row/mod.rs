@@ -1,4 +1,5 @@
-//! Patches of a dense 3x3 convolution, and pixels as codes of 8 or 16 bits or as f16: all only move values.
+//! Patches of a dense 3x3 convolution, and pixels as codes of 8 or 16 bits or as f16: all only move
+//! values.
 
 #[cfg(hrvit_mve)]
 mod mve;
@@ -10,14 +11,16 @@ use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
 
 impl Kernels {
-    /// Patches of one output row of a dense 3x3 convolution with padding 1: `out[x][(ky * 3 + kx) * channels + c] = rows[ky][x * stride + kx - 1][c]`, `pad`
-    /// outside the row. A product with weights `[cout, 3, 3, cin]` then is the convolution.
+    /// Patches of one output row of a dense 3x3 convolution with padding 1:
+    /// `out[x][(ky * 3 + kx) * channels + c] = rows[ky][x * stride + kx - 1][c]`, `pad` outside the
+    /// row. A product with weights `[cout, 3, 3, cin]` then is the convolution.
     ///
-    /// `rows` are the input rows `y * stride - 1 ..= y * stride + 1`, each `[w_in, channels]`, `None` outside the map; `out` is
-    /// `[ceil(w_in / stride), 9 * channels]`.
+    /// `rows` are the input rows `y * stride - 1 ..= y * stride + 1`, each `[w_in, channels]`,
+    /// `None` outside the map; `out` is `[ceil(w_in / stride), 9 * channels]`.
     ///
     /// # Errors
-    /// [`ShapeError`] if `channels` or `stride` is 0, all rows are `None`, rows differ in length or are no whole number of tokens, or `out` has another length.
+    /// [`ShapeError`] if `channels` or `stride` is 0, all rows are `None`, rows differ in length or
+    /// are no whole number of tokens, or `out` has another length.
     pub fn im2row_s8(self, rows: [Option<&[i8]>; 3], channels: usize, stride: usize, pad: i8, out: &mut [i8]) -> Result<(), ShapeError> {
         check(rows, channels, stride, out.len())?;
         patches(self.tier, rows, channels, stride, pad, out);
@@ -46,7 +49,8 @@ fn check<T>(rows: [Option<&[T]>; 3], channels: usize, stride: usize, out_len: us
 
 #[cfg(feature = "int16x8")]
 impl Kernels {
-    /// [`Kernels::im2row_s8`] of 16-bit codes, 0 outside the row: patches for [`Kernels::gemm_s16`].
+    /// [`Kernels::im2row_s8`] of 16-bit codes, 0 outside the row: patches for
+    /// [`Kernels::gemm_s16`].
     ///
     /// # Errors
     /// As [`Kernels::im2row_s8`].

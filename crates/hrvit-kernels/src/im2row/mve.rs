@@ -15,10 +15,12 @@ pub(super) fn patches(_: Mve, rows: [Option<&[i8]>; 3], channels: usize, stride:
         let first = (x * stride).wrapping_sub(1).wrapping_mul(channels);
         let inside = x * stride != 0 && len.checked_sub(run).is_some_and(|last| first <= last);
         match (above, middle, below) {
-            // SAFETY: the token of MVE. All rows have `len` elements, and so `run` from `first` on; the patch has three times as many.
+            // SAFETY: the token of MVE. All rows have `len` elements, and so `run` from `first` on;
+            // the patch has three times as many.
             (Some(above), Some(middle), Some(below)) if inside => {
                 for (ky, row) in [above, middle, below].into_iter().enumerate() {
-                    // SAFETY: the token proves MVE. All rows have `len` elements, and so `run` from `first` on; the patch has three times as many.
+                    // SAFETY: the token proves MVE. All rows have `len` elements, and so `run` from
+                    // `first` on; the patch has three times as many.
                     unsafe { bytes::copy(row.as_ptr().wrapping_add(first).cast(), patch.as_mut_ptr().wrapping_add(ky * run).cast(), run) };
                 }
             }

@@ -1,4 +1,5 @@
-//! Patches and pixels on NEON, 16 bytes at a time. Patches of f16 are patches of bytes of twice as many channels.
+//! Patches and pixels on NEON, 16 bytes at a time. Patches of f16 are patches of bytes of twice as
+//! many channels.
 
 use core::arch::aarch64::*;
 
@@ -18,7 +19,8 @@ const BLOCK: usize = 16;
 pub(super) fn patches(_: Neon, rows: [Option<&[i8]>; 3], channels: usize, stride: usize, pad: i8, out: &mut [i8]) {
     let (run, patch) = (3 * channels, 9 * channels);
     let one = |x: usize, patch: &mut [i8]| {
-        // SAFETY: the token proves NEON; the shorter of both slices has so many codes, and they are apart, as one of them is borrowed mutably.
+        // SAFETY: the token proves NEON; the shorter of both slices has so many codes, and they are
+        // apart, as one of them is borrowed mutably.
         scalar::patch_by(rows, channels, x * stride, pad, patch, |from, to| unsafe { copy(from.as_ptr(), to.as_mut_ptr(), from.len().min(to.len())) });
     };
     // Behind the first patch those whose columns are all inside the map: one column more at least.
@@ -29,7 +31,8 @@ pub(super) fn patches(_: Neon, rows: [Option<&[i8]>; 3], channels: usize, stride
     one(0, first);
     for (ky, row) in rows.iter().enumerate() {
         match row {
-            // SAFETY: the token proves NEON; the run of the last of these patches ends with column `inside * stride + 1` of the row, and each is in its patch.
+            // SAFETY: the token proves NEON; the run of the last of these patches ends with column
+            // `inside * stride + 1` of the row, and each is in its patch.
             Some(row) if inside != 0 => unsafe {
                 let (from, to) = (row.as_ptr().add((stride - 1) * channels), inner.as_mut_ptr().add(ky * run));
                 match run {
@@ -98,7 +101,8 @@ pub(super) fn pixels_f16(_: Neon, pixels: &[u8], out: &mut [f16]) {
     let (blocks, pixels_left) = pixels.as_chunks::<BLOCK>();
     let (to, left) = out.as_chunks_mut::<BLOCK>();
     for (pixels, out) in blocks.iter().zip(to) {
-        // SAFETY: the token proves NEON; the arrays have 16 pixels and 16 values, aligned for u16 as f16 is.
+        // SAFETY: the token proves NEON; the arrays have 16 pixels and 16 values, aligned for u16
+        // as f16 is.
         unsafe {
             // Numbers of 8 bits, exact in f16.
             let codes = veorq_s8(load_s8x16(pixels.as_ptr().cast()), vdupq_n_s8(i8::MIN));

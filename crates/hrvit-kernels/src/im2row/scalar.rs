@@ -15,7 +15,8 @@ pub(super) fn patches_f16(rows: [Option<&[half::f16]>; 3], channels: usize, stri
     patches(rows, channels, stride, pad, out);
 }
 
-/// The patch whose middle is column `middle`; `copy` moves its runs, from and to slices of one length.
+/// The patch whose middle is column `middle`; `copy` moves its runs, from and to slices of one
+/// length.
 #[inline(always)]
 pub(super) fn patch_by<T: Copy>(rows: [Option<&[T]>; 3], channels: usize, middle: usize, pad: T, patch: &mut [T], copy: impl Fn(&[T], &mut [T])) {
     let run = 3 * channels;
@@ -24,7 +25,8 @@ pub(super) fn patch_by<T: Copy>(rows: [Option<&[T]>; 3], channels: usize, middle
             taps.fill(pad);
             continue;
         };
-        // The three taps of a kernel row are neighbours in memory, except where the window leaves the row.
+        // The three taps of a kernel row are neighbours in memory, except where the window leaves
+        // the row.
         let first = middle.checked_sub(1).map(|column| column * channels);
         if let Some(inside) = first.and_then(|first| row.get(first..first + run)) {
             copy(inside, taps);

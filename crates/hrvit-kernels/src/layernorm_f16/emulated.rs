@@ -1,4 +1,5 @@
-//! The LayerNorm in another order: sums in 8 lanes, of one block of channels after the other or of every other one, the last channels as in the definition.
+//! The LayerNorm in another order: sums in 8 lanes, of one block of channels after the other or of
+//! every other one, the last channels as in the definition.
 
 use half::f16;
 

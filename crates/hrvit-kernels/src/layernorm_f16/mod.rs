@@ -17,7 +17,8 @@ use half::f16;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
 
-/// Most channels of a token: up to here the sum of equal values is exact, so that a constant token becomes `offset`.
+/// Most channels of a token: up to here the sum of equal values is exact, so that a constant token
+/// becomes `offset`.
 pub const MAX_CHANNELS: usize = 8192;
 
 /// Parameters of a LayerNorm over `C = gain.len()` channels (1..=8192) of one token x, all in f32:

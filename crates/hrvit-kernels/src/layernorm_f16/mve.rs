@@ -1,4 +1,5 @@
-//! The LayerNorm: sums in 8 lanes, the last channels as in the definition where 8 do not divide them.
+//! The LayerNorm: sums in 8 lanes, the last channels as in the definition where 8 do not divide
+//! them.
 
 use core::arch::asm;
 
@@ -85,10 +86,12 @@ fn statistics(_: Mve, token: &[f16], eps: f32) -> (f32, f32) {
 /// The affine of one token; gains and offsets are read in even and odd channels.
 ///
 /// # Safety
-/// The processor has MVE. As many elements as there are gains may be read from `x` on, and written from `out` on, which is `x` or apart from it.
+/// The processor has MVE. As many elements as there are gains may be read from `x` on, and written
+/// from `out` on, which is `x` or apart from it.
 unsafe fn affine(x: *const f16, norm: &NormF16<'_>, (mean, r): (f32, f32), out: *mut f16) {
     let channels = norm.gain.len();
-    // SAFETY: MVE and the elements by the contract; there is an offset for every gain; a turn is 8 channels.
+    // SAFETY: MVE and the elements by the contract; there is an offset for every gain; a turn is 8
+    // channels.
     unsafe {
         asm!(
             "vdup.32 q6, {most}",

@@ -1,4 +1,5 @@
-//! The LayerNorm. Tokens of 16, 32 and 64 channels are read and widened once and stay in registers; others are [`tokens`](super::tokens)'.
+//! The LayerNorm. Tokens of 16, 32 and 64 channels are read and widened once and stay in registers;
+//! others are [`tokens`](super::tokens)'.
 
 use half::f16;
 
@@ -42,7 +43,8 @@ pub(super) fn tokens_in_place(neon: Neon, x: &mut [f16], norm: &NormF16<'_>) {
 /// Tokens of `8 * N` channels in `len` elements, `N` even.
 ///
 /// # Safety
-/// The processor has NEON. `len` elements may be read from `x` on and written from `out` on, which may be the same place; gain and offset are `8 * N` (checked).
+/// The processor has NEON. `len` elements may be read from `x` on and written from `out` on, which
+/// may be the same place; gain and offset are `8 * N` (checked).
 #[target_feature(enable = "neon")]
 unsafe fn whole<const N: usize>(x: *const f16, out: *mut f16, len: usize, norm: &NormF16<'_>) {
     let channels = (N * LANES) as f32;

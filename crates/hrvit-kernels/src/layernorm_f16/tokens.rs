@@ -1,6 +1,8 @@
-//! The LayerNorm with sums in 8 lanes. Generated per instruction set from its `floats` primitives; tails use `scalar`.
+//! The LayerNorm with sums in 8 lanes. Generated per instruction set from its `floats` primitives;
+//! tails use `scalar`.
 
-/// Makes it for the token `$token` of the instruction set in the folder `$isa`, which proves `$features`.
+/// Makes it for the token `$token` of the instruction set in the folder `$isa`, which proves
+/// `$features`.
 macro_rules! tokens {
     ($token:ident, $isa:ident, $features:literal) => {
         use half::f16;

@@ -1,4 +1,5 @@
-//! LayerNorm on AVX2, 16 channels of up to 8 tokens at a time; the reciprocal square root, once per token, is the shared scalar one.
+//! LayerNorm on AVX2, 16 channels of up to 8 tokens at a time; the reciprocal square root, once per
+//! token, is the shared scalar one.
 
 use core::arch::x86_64::*;
 
@@ -14,7 +15,8 @@ const TOKENS: usize = 8;
 
 /// See [`Kernels::layernorm_s8`](crate::Kernels::layernorm_s8).
 pub(super) fn tokens_s8(_: Avx2, x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, out: &mut [i8]) {
-    // SAFETY: the token proves AVX2; `x` and `out` have the same number of elements, a whole number of tokens.
+    // SAFETY: the token proves AVX2; `x` and `out` have the same number of elements, a whole number
+    // of tokens.
     unsafe {
         let store = Codes { lo: _mm_set1_epi8(lo as i8), hi: _mm_set1_epi8(hi as i8) };
         normalise(x.as_ptr(), x.len(), norm, store, out.as_mut_ptr());
@@ -80,7 +82,8 @@ impl Store for Words {
 /// `len` elements from `x` to `out`.
 ///
 /// # Safety
-/// From `x` on `len` elements may be read, from `out` on written; `len` is a whole number of tokens. The two may be the same.
+/// From `x` on `len` elements may be read, from `out` on written; `len` is a whole number of
+/// tokens. The two may be the same.
 #[target_feature(enable = "avx2")]
 unsafe fn normalise<S: Store>(x: *const i16, len: usize, norm: &Norm<'_>, store: S, out: *mut S::Out) {
     let channels = norm.gain.len();
@@ -96,7 +99,8 @@ unsafe fn normalise<S: Store>(x: *const i16, len: usize, norm: &Norm<'_>, store:
             let width = BLOCK.min(channels - first);
             for (t, shared) in shared.iter().enumerate().take(tokens) {
                 let at = first_token + t * channels + first;
-                // SAFETY: `width` elements from `at` on lie inside the `len` elements; a whole block is read before it is written.
+                // SAFETY: `width` elements from `at` on lie inside the `len` elements; a whole
+                // block is read before it is written.
                 unsafe {
                     if width == BLOCK {
                         store.put(out.add(at), affine.apply(shared.normal(_mm256_loadu_si256(x.add(at).cast()))));
@@ -120,7 +124,8 @@ struct Shared {
     r: i32,
     /// `2^(62 - k)`.
     excess: i32,
-    /// `2^62 + 2^(k - 1)`: the first makes the product positive, so that a logical shift is an arithmetic one; `excess` is taken away after it.
+    /// `2^62 + 2^(k - 1)`: the first makes the product positive, so that a logical shift is an
+    /// arithmetic one; `excess` is taken away after it.
     offset: i64,
     k: i64,
 }
@@ -161,7 +166,8 @@ impl Shared {
 struct Affine {
     gain: [__m256i; 2],
     offset: [__m256i; 2],
-    /// The shift less 1: `(s + 2^(t - 1)) >> t` is `((s >> (t - 1)) + 1) >> 1`, which never leaves 32 bits.
+    /// The shift less 1: `(s + 2^(t - 1)) >> t` is `((s >> (t - 1)) + 1) >> 1`, which never leaves
+    /// 32 bits.
     shift: __m256i,
 }
 

@@ -1,7 +1,8 @@
-//! LayerNorm on AVX-512, 32 channels at a time: statistics of 8 tokens in one vector, their reciprocal square roots included; then the tokens, two at a time.
+//! LayerNorm on AVX-512, 32 channels at a time: statistics of 8 tokens in one vector, their
+//! reciprocal square roots included; then the tokens, two at a time.
 //!
-//! `vpdpwssd` reads 16-bit values in pairs: with a factor of 0 for one of the two it multiplies the even channels, or the odd ones, which then stay in vectors of their own
-//! up to the end.
+//! `vpdpwssd` reads 16-bit values in pairs: with a factor of 0 for one of the two it multiplies the
+//! even channels, or the odd ones, which then stay in vectors of their own up to the end.
 
 use core::arch::x86_64::*;
 
@@ -15,15 +16,18 @@ use crate::math::SEED;
 const BLOCK: usize = 32;
 /// Tokens whose statistics are one vector.
 const TOKENS: usize = 8;
-/// Most channels whose normalised values fit 16 bits with 10 fractional bits: `sqrt(1023) * 2^10 < 2^15`.
+/// Most channels whose normalised values fit 16 bits with 10 fractional bits:
+/// `sqrt(1023) * 2^10 < 2^15`.
 const MAX_CHANNELS: usize = 1024;
 
-/// See [`Kernels::layernorm_s8`](crate::Kernels::layernorm_s8). Tokens that [`fits`] refuses are left to `avx2`, here and below.
+/// See [`Kernels::layernorm_s8`](crate::Kernels::layernorm_s8). Tokens that [`fits`] refuses are
+/// left to `avx2`, here and below.
 pub(super) fn tokens_s8(token: Avx512, x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, out: &mut [i8]) {
     if !fits(norm) {
         return avx2::tokens_s8(token.into(), x, norm, lo, hi, out);
     }
-    // SAFETY: the token proves AVX-512; `x` and `out` have the same number of elements, a whole number of tokens.
+    // SAFETY: the token proves AVX-512; `x` and `out` have the same number of elements, a whole
+    // number of tokens.
     unsafe {
         let store = Codes { lo: _mm512_set1_epi8(lo as i8), hi: _mm512_set1_epi8(hi as i8) };
         any(x.as_ptr(), x.len(), norm, store, out.as_mut_ptr());
@@ -49,7 +53,8 @@ pub(super) fn tokens_s16_in_place(token: Avx512, x: &mut [i16], norm: &Norm<'_>)
     unsafe { any(start, len, norm, Words, start) }
 }
 
-/// Whether there are so few channels as the statistics' lanes take, and the affine's sum, its rounding included, fits 32 bits.
+/// Whether there are so few channels as the statistics' lanes take, and the affine's sum, its
+/// rounding included, fits 32 bits.
 fn fits(norm: &Norm<'_>) -> bool {
     let half = 1i64 << (norm.shift - 1);
     let sum = |gain: i32, offset: i32| (i64::from(gain.unsigned_abs()) << 15) + i64::from(offset.unsigned_abs()) + half;
@@ -60,7 +65,8 @@ fn fits(norm: &Norm<'_>) -> bool {
 trait Store: Copy {
     type Out: Copy;
 
-    /// Stores the channels of the mask to each of `out`. Both vectors hold, in every quarter, the even and then the odd ones of 8 channels.
+    /// Stores the channels of the mask to each of `out`. Both vectors hold, in every quarter, the
+    /// even and then the odd ones of 8 channels.
     ///
     /// # Safety
     /// The processor has AVX-512, and the elements of the mask may be written.
@@ -133,7 +139,8 @@ unsafe fn any<S: Store>(x: *const i16, len: usize, norm: &Norm<'_>, store: S, ou
 /// `len` elements from `x` to `out`; `FINE`: normalised values may leave 16 bits.
 ///
 /// # Safety
-/// From `x` on `len` elements may be read, from `out` on written; `len` is a whole number of tokens. The two may be the same.
+/// From `x` on `len` elements may be read, from `out` on written; `len` is a whole number of
+/// tokens. The two may be the same.
 #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
 unsafe fn normalise<const FINE: bool, S: Store>(x: *const i16, len: usize, norm: &Norm<'_>, store: S, out: *mut S::Out) {
     let channels = norm.gain.len();
@@ -147,7 +154,8 @@ unsafe fn normalise<const FINE: bool, S: Store>(x: *const i16, len: usize, norm:
             for pair in (0..tokens).step_by(2) {
                 let at = [pair, pair + 1].map(|token| first_token + token * channels + first);
                 let masks = [mask, if pair + 1 < tokens { mask } else { 0 }];
-                // SAFETY: the masks have only elements of existing tokens; a block is read before it is written.
+                // SAFETY: the masks have only elements of existing tokens; a block is read before
+                // it is written.
                 unsafe {
                     let a = affine.apply(shared.normal::<FINE>(pair, _mm512_maskz_loadu_epi16(masks[0], x.wrapping_add(at[0]))));
                     let b = affine.apply(shared.normal::<FINE>(pair + 1, _mm512_maskz_loadu_epi16(masks[1], x.wrapping_add(at[1]))));
@@ -210,7 +218,8 @@ impl Shared {
         shared
     }
 
-    /// 32 normalised channels, `((C * x - sum) * r + 2^(k - 1)) >> k`, saturated to 16 bits where they are `FINE`: the even ones, the odd ones.
+    /// 32 normalised channels, `((C * x - sum) * r + 2^(k - 1)) >> k`, saturated to 16 bits where
+    /// they are `FINE`: the even ones, the odd ones.
     #[inline]
     #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     fn normal<const FINE: bool>(&self, token: usize, x: __m512i) -> [__m512i; 2] {
@@ -262,7 +271,8 @@ impl Affine {
         }
     }
 
-    /// Of 32 normalised channels, saturated to 16 bits: in every quarter the even and then the odd ones of 8 channels.
+    /// Of 32 normalised channels, saturated to 16 bits: in every quarter the even and then the odd
+    /// ones of 8 channels.
     #[inline]
     #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
     fn apply(&self, [even, odd]: [__m512i; 2]) -> __m512i {

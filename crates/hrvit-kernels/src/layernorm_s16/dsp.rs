@@ -1,4 +1,5 @@
-//! LayerNorm with the DSP extension: the definition's loops in 32-bit registers, the affine of four channels at a time where outputs saturate to their width alone.
+//! LayerNorm with the DSP extension: the definition's loops in 32-bit registers, the affine of four
+//! channels at a time where outputs saturate to their width alone.
 
 use core::arch::{asm, naked_asm};
 
@@ -52,7 +53,8 @@ fn statistics(_: Dsp, token: &[i16], common: Common) -> Statistics {
     let mean_square = i64::from(sum) * i64::from(sum);
     let var = (channels as u64).wrapping_mul(squares).wrapping_sub(mean_square as u64);
     let (r, k) = common.reciprocal(var);
-    // The affine shifts by 33 or more. Where k is less, var is below 2^(2 k - 22) and |d| below 2^7 sqrt(var): shifting left leaves it below 2^30.
+    // The affine shifts by 33 or more. Where k is less, var is below 2^(2 k - 22) and |d| below 2^7
+    // sqrt(var): shifting left leaves it below 2^30.
     let pre_shift = 33u32.saturating_sub(k) as u8;
     Statistics { channels: shifted(channels, pre_shift), minus_sum: shifted(sum.wrapping_neg(), pre_shift), r: r as i32, k: k.max(33) }
 }
@@ -107,7 +109,8 @@ macro_rules! channel {
 macro_rules! affine {
     ($name:ident, $out:ty, $saturate:literal, $store:literal) => {
         /// # Safety
-        /// The processor has the DSP extension. There are as many inputs, gains and offsets as [`Affine`] says, and as many outputs writable.
+        /// The processor has the DSP extension. There are as many inputs, gains and offsets as
+        /// [`Affine`] says, and as many outputs writable.
         #[unsafe(naked)]
         unsafe extern "C" fn $name(args: &Affine<$out>) {
             naked_asm!(
@@ -149,7 +152,8 @@ pub(super) fn tokens_s8(dsp: Dsp, x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, 
     for (token, out) in rows(x, channels).zip(rows_mut(out, channels)) {
         let shared = statistics(dsp, token, common);
         if fours {
-            // SAFETY: the token proves the DSP extension; input and output have as many channels as there are gains and offsets by the checks of the entry, a multiple of 4.
+            // SAFETY: the token proves the DSP extension; input and output have as many channels as
+            // there are gains and offsets by the checks of the entry, a multiple of 4.
             unsafe { affine_s8(&operands(shared, norm, token.as_ptr(), out.as_mut_ptr())) };
             continue;
         }

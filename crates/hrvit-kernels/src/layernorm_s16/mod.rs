@@ -35,7 +35,8 @@ pub struct Norm<'a> {
     pub eps: u64,
     /// Fractional bits of `gain * 2^fraction` and of `offset`, in `1..=30`.
     pub shift: u8,
-    /// Fractional bits of `xh`, in `10..=15`. With 10 nothing saturates up to 1024 channels; with more, what is far from the mean does.
+    /// Fractional bits of `xh`, in `10..=15`. With 10 nothing saturates up to 1024 channels; with
+    /// more, what is far from the mean does.
     pub fraction: u8,
 }
 
@@ -83,7 +84,8 @@ impl Common {
 }
 
 impl Kernels {
-    /// LayerNorm of `x` (`[tokens, channels]`) to s8 codes in `lo..=hi` (`-128 <= lo <= hi <= 127`); `out` has the shape of `x`.
+    /// LayerNorm of `x` (`[tokens, channels]`) to s8 codes in `lo..=hi`
+    /// (`-128 <= lo <= hi <= 127`); `out` has the shape of `x`.
     ///
     /// # Errors
     /// [`ShapeError`] if the lengths disagree or a parameter is outside its range.
@@ -95,7 +97,8 @@ impl Kernels {
         Ok(())
     }
 
-    /// LayerNorm of `x` (`[tokens, channels]`) to s16 codes in -32768..=32767; `out` has the shape of `x`.
+    /// LayerNorm of `x` (`[tokens, channels]`) to s16 codes in -32768..=32767; `out` has the shape
+    /// of `x`.
     ///
     /// # Errors
     /// [`ShapeError`] if the lengths disagree or a parameter is outside its range.

@@ -150,8 +150,9 @@ macro_rules! tokens {
         $(#[$doc])*
         ///
         /// # Safety
-        /// The processor has MVE. Tokens, gains and offsets are readable, `out` is writable and holds as many elements as there are tokens' channels; it may be the tokens.
-        /// There is one token alone, or the channels are a multiple of 4.
+        /// The processor has MVE. Tokens, gains and offsets are readable, `out` is writable and
+        /// holds as many elements as there are tokens' channels; it may be the tokens. There is one
+        /// token alone, or the channels are a multiple of 4.
         #[unsafe(naked)]
         unsafe extern "C" fn $name(tokens: &mut Tokens, x: *const i16, out: *mut $out) {
             naked_asm!(
@@ -250,7 +251,8 @@ tokens! {
     ["vqmovnb.s32 q0, q0", "vqmovnb.s32 q1, q1", "vstrh.32 q0, [r2], #8", "vstrh.32 q1, [r3], #8"], "1"
 }
 
-/// Most channels whose `xh` of 10 fractional bits needs no saturation: `|d| / sqrt(var) < sqrt(channels)`, so that `|xh| < 2^10 * sqrt(1000) < 2^15`.
+/// Most channels whose `xh` of 10 fractional bits needs no saturation:
+/// `|d| / sqrt(var) < sqrt(channels)`, so that `|xh| < 2^10 * sqrt(1000) < 2^15`.
 const SMALL: usize = 1000;
 
 /// Whether `xh` needs no saturation.
@@ -302,7 +304,8 @@ unsafe fn run<T>(
 /// Tokens to s8.
 pub(super) fn tokens_s8(_: Mve, x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, out: &mut [i8]) {
     let x = x.as_ptr_range();
-    // SAFETY: the token proves MVE; the entry has checked that `x` is whole tokens, that there are as many offsets as gains, not none, as many outputs as inputs, and
+    // SAFETY: the token proves MVE; the entry has checked that `x` is whole tokens, that there are
+    // as many offsets as gains, not none, as many outputs as inputs, and
     // `eps`. |xh * gain + offset| < 2^30 + 2^30.
     unsafe { run(if is_narrow(norm) { narrow_s8 } else { wide_s8 }, x.start, x.end, norm, [lo, hi], out.as_mut_ptr()) }
 }

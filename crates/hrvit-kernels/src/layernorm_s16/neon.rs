@@ -1,4 +1,5 @@
-//! LayerNorm on NEON, 16 channels at a time; the reciprocal square root, once per token, is the shared scalar one.
+//! LayerNorm on NEON, 16 channels at a time; the reciprocal square root, once per token, is the
+//! shared scalar one.
 
 use core::arch::aarch64::*;
 use core::arch::asm;
@@ -111,7 +112,8 @@ unsafe fn tokens<S: Sink>(x: *const i16, len: usize, norm: &Norm<'_>, sink: S, o
             _ => {}
         }
     }
-    // SAFETY: the caller vouches for NEON and for whole tokens of `channels` elements; gains and offsets have `channels` elements (checked).
+    // SAFETY: the caller vouches for NEON and for whole tokens of `channels` elements; gains and
+    // offsets have `channels` elements (checked).
     unsafe {
         let mut last = ([0i32; BLOCK], [0i32; BLOCK]);
         core::ptr::copy_nonoverlapping(norm.gain.as_ptr().add(whole), last.0.as_mut_ptr(), width);
@@ -141,7 +143,8 @@ unsafe fn tokens<S: Sink>(x: *const i16, len: usize, norm: &Norm<'_>, sink: S, o
     }
 }
 
-/// Tokens of `8 * BLOCKS` channels, an even number of blocks: without a loop over them, and where they are few gains and offsets stay in registers.
+/// Tokens of `8 * BLOCKS` channels, an even number of blocks: without a loop over them, and where
+/// they are few gains and offsets stay in registers.
 ///
 /// # Safety
 /// As [`tokens`], for so many channels.
@@ -216,7 +219,8 @@ struct Shared {
     channels: int16x8_t,
     minus_sum: int32x4_t,
     r: int32x4_t,
-    /// A left shift of the differences, so that the right shift is 32 or more; small variances have room for it: `|d| <= 2^7 sqrt(var)`.
+    /// A left shift of the differences, so that the right shift is 32 or more; small variances have
+    /// room for it: `|d| <= 2^7 sqrt(var)`.
     left: int32x4_t,
     shifted: bool,
     /// `31` less the right shift.
@@ -226,7 +230,8 @@ struct Shared {
 }
 
 impl Shared {
-    /// Statistics of a token of `whole` channels from `x` on and a last block of others, zeros behind them.
+    /// Statistics of a token of `whole` channels from `x` on and a last block of others, zeros
+    /// behind them.
     #[inline(always)]
     unsafe fn new(x: *const i16, whole: usize, tail: &[i16; BLOCK], norm: &Norm<'_>) -> Self {
         let channels = norm.gain.len();
@@ -304,7 +309,8 @@ impl Shared {
     }
 }
 
-/// `sum + a * b` of lanes 0 to 3. Written as an instruction, as the next one: compilers widen what stays the same in a loop, and multiply in 32 bits.
+/// `sum + a * b` of lanes 0 to 3. Written as an instruction, as the next one: compilers widen what
+/// stays the same in a loop, and multiply in 32 bits.
 #[inline]
 #[target_feature(enable = "neon")]
 fn multiply_low(mut sum: int32x4_t, a: int16x8_t, b: int16x8_t) -> int32x4_t {

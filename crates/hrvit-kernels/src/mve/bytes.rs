@@ -42,10 +42,12 @@ pub(crate) unsafe fn clear(bytes: *mut u8, len: usize) {
     }
 }
 
-/// Copies `runs` runs of `len` bytes, `strides[0]` apart where they are read, `strides[1]` where they are written.
+/// Copies `runs` runs of `len` bytes, `strides[0]` apart where they are read, `strides[1]` where
+/// they are written.
 ///
 /// # Safety
-/// The processor has MVE. `len` and `runs` are not 0. The runs are readable, as many writable, and the two places apart.
+/// The processor has MVE. `len` and `runs` are not 0. The runs are readable, as many writable, and
+/// the two places apart.
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn copy_runs(from: *const u8, to: *mut u8, strides: &[usize; 2], len: usize, runs: usize) {
     naked_asm!(

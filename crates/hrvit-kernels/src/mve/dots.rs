@@ -11,7 +11,8 @@ pub(crate) struct Dots<A> {
     pub(crate) weights: *const i8,
     /// Length of a dot product, [`MIN_DEPTH`] or more.
     pub(crate) depth: usize,
-    /// Sums of the first row; the second row's and the third's lie 256 and 512 bytes further on. A multiple of 4.
+    /// Sums of the first row; the second row's and the third's lie 256 and 512 bytes further on. A
+    /// multiple of 4.
     pub(crate) tile: *mut i32,
     /// End of the first row's sums, an even number and not 0 of channels after `tile`.
     pub(crate) tile_end: *const i32,
@@ -20,14 +21,17 @@ pub(crate) struct Dots<A> {
 /// Shortest dot product of these functions.
 pub(crate) const MIN_DEPTH: usize = 16;
 
-/// One product of 3 rows with all pairs of channels: r9, r11, r1 point into the rows, r5 and r7 into the weights of two channels, r3 to the next pair; the six sums
-/// are r0, r2, r4, r6, r8, r10. The first step of depth has a full vector and starts the sums, the others are a tail-predicated loop.
+/// One product of 3 rows with all pairs of channels: r9, r11, r1 point into the rows, r5 and r7
+/// into the weights of two channels, r3 to the next pair; the six sums are r0, r2, r4, r6, r8, r10.
+/// The first step of depth has a full vector and starts the sums, the others are a tail-predicated
+/// loop.
 macro_rules! dots {
     ($(#[$doc:meta])* $name:ident, $a:ty, $step:literal, $load_a:literal, $load_w:literal, $dot:literal, $start:literal, $loop:literal) => {
         $(#[$doc])*
         ///
         /// # Safety
-        /// The processor has MVE. The rows, the weights of all channels and the sums of [`Dots`] are readable, and the sums writable.
+        /// The processor has MVE. The rows, the weights of all channels and the sums of [`Dots`]
+        /// are readable, and the sums writable.
         #[unsafe(naked)]
         pub(crate) unsafe extern "C" fn $name(dots: &Dots<$a>) {
             naked_asm!(
@@ -104,8 +108,9 @@ dots! {
     s16, i16, "8", "vldrh.u16", "vldrb.s16", "vmladava.s16", "vmladav.s16", "16"
 }
 
-/// [`s8`] for a depth of whole vectors, two or more: q0 and q3 of the next step are loaded between the multiplications of one, so that none waits for its operands. r7 ends
-/// where the weights of the next pair begin; r3 points to the sums.
+/// [`s8`] for a depth of whole vectors, two or more: q0 and q3 of the next step are loaded between
+/// the multiplications of one, so that none waits for its operands. r7 ends where the weights of
+/// the next pair begin; r3 points to the sums.
 macro_rules! whole {
     ($(#[$doc:meta])* $name:ident, $code:ty, $dot:literal, $start:literal) => {
         $(#[$doc])*
@@ -231,7 +236,8 @@ of_64! {
     u8_of_64, u8, "vmladava.u8", "vmladav.u8"
 }
 
-/// [`s8`] for a depth of exactly 16: q3 of the next pair is loaded and the last two sums of a pair are stored while the next one is multiplied.
+/// [`s8`] for a depth of exactly 16: q3 of the next pair is loaded and the last two sums of a pair
+/// are stored while the next one is multiplied.
 ///
 /// # Safety
 /// As for [`s8`].
@@ -284,8 +290,8 @@ pub(crate) unsafe extern "C" fn s8_of_16(dots: &Dots<i8>) {
     )
 }
 
-/// [`s8`] for a depth that leaves all three rows in registers: lines that load the rows from r1, r2, r12, and those that make the six sums of a pair of channels from
-/// the weights at r3.
+/// [`s8`] for a depth that leaves all three rows in registers: lines that load the rows from r1,
+/// r2, r12, and those that make the six sums of a pair of channels from the weights at r3.
 macro_rules! short {
     ($(#[$doc:meta])* $name:ident, [$($rows:literal),*], [$($sums:literal),*]) => {
         $(#[$doc])*
@@ -319,7 +325,8 @@ macro_rules! short {
 }
 
 short! {
-    /// Sums of products of a depth of exactly 8: a vector holds two channels, which meet a row in its lower or in its upper half, beside zeros.
+    /// Sums of products of a depth of exactly 8: a vector holds two channels, which meet a row in
+    /// its lower or in its upper half, beside zeros.
     s8_of_8,
     [
         "mov r4, #8", "vctp.8 r4", "vpsttt", "vldrbt.u8 q0, [r1]", "vldrbt.u8 q2, [r2]", "vldrbt.u8 q4, [r12]",

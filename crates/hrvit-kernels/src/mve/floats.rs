@@ -1,6 +1,7 @@
 //! Parts that the f16 kernels share: halves of vectors, activations, ways of storing.
 //!
-//! MVE flushes subnormals of f32 to zero, which are 2^-126 or less and far below any f16; subnormals of f16 are kept.
+//! MVE flushes subnormals of f32 to zero, which are 2^-126 or less and far below any f16;
+//! subnormals of f16 are kept.
 
 use core::arch::asm;
 
@@ -27,8 +28,8 @@ pub(crate) fn halves(values: &[f32], first: usize) -> Halves {
     halves
 }
 
-/// Stores the sums of 8 neighbouring channels from element `at` on, or as many of them as `len` says. A range outside of the output, of which no caller has one,
-/// stores nothing.
+/// Stores the sums of 8 neighbouring channels from element `at` on, or as many of them as `len`
+/// says. A range outside of the output, of which no caller has one, stores nothing.
 ///
 /// # Safety
 /// The processor has MVE; `len` is not 0.
@@ -77,13 +78,15 @@ pub(crate) unsafe fn put(epilogue: &mut EpilogueF16<'_>, at: usize, sums: &mut H
     }
 }
 
-/// Writes 8 values, or as many as `out` has (one or more), rounded to nearest even; never an infinity or a NaN.
+/// Writes 8 values, or as many as `out` has (one or more), rounded to nearest even; never an
+/// infinity or a NaN.
 ///
 /// # Safety
 /// The processor has MVE.
 #[inline(always)]
 pub(crate) unsafe fn narrow(x: &Halves, out: &mut [f16]) {
-    // SAFETY: MVE by the contract; lanes beyond the length of `out` are not written. Of a NaN and a number, `vmaxnm` returns the number.
+    // SAFETY: MVE by the contract; lanes beyond the length of `out` are not written. Of a NaN and a
+    // number, `vmaxnm` returns the number.
     unsafe {
         asm!(
             "vldrw.u32 q0, [{x}]",
@@ -167,10 +170,12 @@ unsafe fn hardswish(x: &mut Halves) {
     }
 }
 
-/// `-125`, `1.5 * 2^23` and the coefficients of [`exp2`](crate::math_f32::exp2) from the highest power on, as [`powers!`] reads them: pairs.
+/// `-125`, `1.5 * 2^23` and the coefficients of [`exp2`](crate::math_f32::exp2) from the highest
+/// power on, as [`powers!`] reads them: pairs.
 pub(crate) const EXPONENTIAL: [f32; 7] = [EXP2_MIN, ROUNDER, EXP2[4], EXP2[3], EXP2[2], EXP2[1], EXP2[0]];
 
-/// Lines that replace `$x` by its power of two, using two vectors more, with [`EXPONENTIAL`] in r1, r2, r3, r4, r5, r8, r9.
+/// Lines that replace `$x` by its power of two, using two vectors more, with [`EXPONENTIAL`] in r1,
+/// r2, r3, r4, r5, r8, r9.
 macro_rules! powers {
     ($x:literal $shifted:literal $sum:literal) => {
         concat!(
@@ -243,7 +248,8 @@ macro_rules! powers {
 
 pub(crate) use powers;
 
-/// Constants that `gelu` reads in turn: the largest argument, and its coefficients from the highest power on.
+/// Constants that `gelu` reads in turn: the largest argument, and its coefficients from the highest
+/// power on.
 static NORMAL: [f32; 8] = [GELU_MAX, GELU[6], GELU[5], GELU[4], GELU[3], GELU[2], GELU[1], GELU[0]];
 
 /// [`gelu`](crate::math_f32::gelu).

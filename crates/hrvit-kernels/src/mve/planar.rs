@@ -1,4 +1,5 @@
-//! Windows of a depthwise convolution as bytes that lie one behind the other: rows are interleaved, then a sum is a dot product with the weights of its channel.
+//! Windows of a depthwise convolution as bytes that lie one behind the other: rows are interleaved,
+//! then a sum is a dot product with the weights of its channel.
 
 use core::arch::naked_asm;
 
@@ -8,13 +9,15 @@ pub(crate) const LANES: usize = 8;
 /// Bytes of a channel's weights: 0 in every slot that is no tap.
 pub(crate) const WEIGHTS: usize = 32;
 
-/// Bytes of a channel's windows; those of the last of 32 in a 5x5 kernel, six bytes a token, end at 218.
+/// Bytes of a channel's windows; those of the last of 32 in a 5x5 kernel, six bytes a token, end
+/// at 218.
 pub(crate) const WINDOWS: usize = 224;
 
 /// Operands of [`interleave3`] and [`interleave5`]. The assembly reads the fields at their offsets.
 #[repr(C)]
 pub(crate) struct Rows {
-    /// First token of each row, of which [`LANES`] bytes are read; [`interleave3`] reads three rows.
+    /// First token of each row, of which [`LANES`] bytes are read; [`interleave3`] reads three
+    /// rows.
     pub(crate) rows: [*const i8; 5],
     /// Bytes from a token of each row to the next.
     pub(crate) steps: [usize; 5],
@@ -31,7 +34,8 @@ macro_rules! interleave {
         $(#[$doc])*
         ///
         /// # Safety
-        /// The processor has MVE. The memory that the fields of [`Rows`] describe is readable, and the slots of all tokens in [`LANES`] channels writable.
+        /// The processor has MVE. The memory that the fields of [`Rows`] describe is readable, and
+        /// the slots of all tokens in [`LANES`] channels writable.
         #[unsafe(naked)]
         pub(crate) unsafe extern "C" fn $name(rows: &Rows) {
             naked_asm!(
@@ -75,7 +79,8 @@ interleave! {
     ]
 }
 
-/// Operands of the functions that multiply windows and store. The assembly reads the fields at their offsets, and moves the first six to the next channel.
+/// Operands of the functions that multiply windows and store. The assembly reads the fields at
+/// their offsets, and moves the first six to the next channel.
 #[repr(C)]
 pub(crate) struct Lanes {
     /// Windows of the first channel, [`WINDOWS`] bytes before those of the next.
@@ -92,7 +97,8 @@ pub(crate) struct Lanes {
     pub(crate) out: *mut u8,
     /// Bytes from a token's output to the next.
     pub(crate) stride: usize,
-    /// Output tokens, 1 to 32; of as many, rounded up to 8, times the stride, there are fewer than 32768 bytes.
+    /// Output tokens, 1 to 32; of as many, rounded up to 8, times the stride, there are fewer than
+    /// 32768 bytes.
     pub(crate) count: usize,
     /// Channels, 1 to [`LANES`].
     pub(crate) lanes: usize,
@@ -134,7 +140,8 @@ macro_rules! sum5 {
     };
 }
 
-/// Stores the even sums of q0 and the odd ones of q1, requantised, where fewer than r12 bytes of output are behind them.
+/// Stores the even sums of q0 and the odd ones of q1, requantised, where fewer than r12 bytes of
+/// output are behind them.
 macro_rules! put {
     (table8) => {
         "vadd.i32 q0, q0, r8\nvadd.i32 q1, q1, r8\nvqmovunb.s32 q0, q0\nvqmovunt.s32 q0, q1\nvmin.u16 q0, q0, q5\nvldrb.u16 q2, [r9, q0]\nvpt.s16 lt, q4, r12\nvstrbt.16 q2, [r10, q4]"
@@ -150,13 +157,15 @@ macro_rules! put {
     };
 }
 
-/// A function that multiplies and stores: its kind of sum and store, what r9 is, and the bytes of an output.
+/// A function that multiplies and stores: its kind of sum and store, what r9 is, and the bytes of
+/// an output.
 macro_rules! lanes {
     ($(#[$doc:meta])* $name:ident, $sum:ident, $put:ident, $r9:literal, $size:literal) => {
         $(#[$doc])*
         ///
         /// # Safety
-        /// The processor has MVE. The memory that the fields of [`Lanes`] describe is readable, the outputs of `count` tokens and `lanes` channels writable, too.
+        /// The processor has MVE. The memory that the fields of [`Lanes`] describe is readable, the
+        /// outputs of `count` tokens and `lanes` channels writable, too.
         #[unsafe(naked)]
         pub(crate) unsafe extern "C" fn $name(lanes: &mut Lanes) {
             naked_asm!(

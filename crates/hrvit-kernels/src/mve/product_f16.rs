@@ -1,8 +1,10 @@
 //! The sums of every f16 product: 3 rows with 8 channels, in f32.
 //!
-//! Rows are widened once and lie side by side, step by step, so that one `ldm` loads two steps of all three. Weights are widened as they are read: `vcvtb` takes the
-//! even channels of a vector, `vcvtt` the odd ones, and sums stay apart like that until they are stored, where the same instructions bring them together again. Sums
-//! are those of the definition, in its order: products of two f16 are exact in f32, and none of them is below the least normal number.
+//! Rows are widened once and lie side by side, step by step, so that one `ldm` loads two steps of
+//! all three. Weights are widened as they are read: `vcvtb` takes the even channels of a vector,
+//! `vcvtt` the odd ones, and sums stay apart like that until they are stored, where the same
+//! instructions bring them together again. Sums are those of the definition, in its order: products
+//! of two f16 are exact in f32, and none of them is below the least normal number.
 
 use core::arch::asm;
 
@@ -22,10 +24,12 @@ pub(crate) type Step = [f32; ROWS];
 /// Widens `rows` into the first `depth` steps from `packed` on.
 ///
 /// # Safety
-/// The processor has MVE. `depth` elements may be read from each of the rows, and so many steps be written.
+/// The processor has MVE. `depth` elements may be read from each of the rows, and so many steps be
+/// written.
 pub(crate) unsafe fn pack(rows: [*const f16; ROWS], depth: usize, packed: *mut Step) {
     for (r, row) in rows.into_iter().enumerate() {
-        // SAFETY: MVE and the elements by the contract; the loop has `depth` lanes in all, and scatters to every third element.
+        // SAFETY: MVE and the elements by the contract; the loop has `depth` lanes in all, and
+        // scatters to every third element.
         unsafe {
             asm!(
                 "vidup.u32 q1, r2, #4",
@@ -105,20 +109,24 @@ macro_rules! multiply {
     };
 }
 
-/// Adds the products of three rows with 8 channels, whose weights are a block: `depth` vectors one after the other.
+/// Adds the products of three rows with 8 channels, whose weights are a block: `depth` vectors one
+/// after the other.
 ///
 /// # Safety
-/// The processor has MVE. `depth` steps may be read from `packed` on, 8 times as many weights, and `sums` be written.
+/// The processor has MVE. `depth` steps may be read from `packed` on, 8 times as many weights, and
+/// `sums` be written.
 #[inline(never)] // one for all operators
 pub(crate) unsafe fn contiguous(packed: *const Step, weights: *const f16, depth: usize, sums: &mut Block) {
     // SAFETY: by the contract.
     unsafe { multiply!(packed, weights, depth, sums.as_mut_ptr(), ["vldrh.u16 q6, [r1], #16"], {}) }
 }
 
-/// Adds the products of three rows with 8 channels, whose weights lie `stride` bytes apart from step to step.
+/// Adds the products of three rows with 8 channels, whose weights lie `stride` bytes apart from
+/// step to step.
 ///
 /// # Safety
-/// The processor has MVE. `depth` steps may be read from `packed` on, 8 weights from each of so many addresses, and `sums` be written.
+/// The processor has MVE. `depth` steps may be read from `packed` on, 8 weights from each of so
+/// many addresses, and `sums` be written.
 #[inline(never)]
 pub(crate) unsafe fn strided(packed: *const Step, weights: *const f16, stride: usize, depth: usize, sums: &mut Block) {
     // SAFETY: by the contract.

@@ -1,6 +1,7 @@
 //! Ways of storing a tile: [`Epilogue`](crate::epilogue::Epilogue) on vectors of 4 channels.
 //!
-//! The requantisation is `vqdmulh` (truncating) and `vrshl` by `31 - shift`: the floor of a floor, so exactly the rounding rule where `shift >= 32`.
+//! The requantisation is `vqdmulh` (truncating) and `vrshl` by `31 - shift`: the floor of a floor,
+//! so exactly the rounding rule where `shift >= 32`.
 
 use core::arch::{asm, naked_asm};
 
@@ -274,7 +275,8 @@ macro_rules! uniform {
         /// # Safety
         /// The processor has MVE; `out` is at least as long as `acc`, a table not empty.
         pub(crate) unsafe fn $name(acc: &[i32], requant: TensorRequant, $($parameter: $ty,)* out: &mut [i8]) {
-            // SAFETY: MVE by the contract; the loop has `acc.len()` lanes in all, and both slices have as many elements.
+            // SAFETY: MVE by the contract; the loop has `acc.len()` lanes in all, and both slices
+            // have as many elements.
             unsafe {
                 asm!(
                     $before, "vdup.32 q6, {hi}",

@@ -16,9 +16,11 @@ pub(crate) struct Taps {
     pub(crate) weights: *const i8,
     /// Number of taps.
     pub(crate) taps: usize,
-    /// First channel of the last block, which may overlap with the one before it. For [`part`]: the number of channels.
+    /// First channel of the last block, which may overlap with the one before it. For [`part`]: the
+    /// number of channels.
     pub(crate) last: usize,
-    /// Sums of the first token: one for each channel of a whole block; the next token's lie 256 bytes further on.
+    /// Sums of the first token: one for each channel of a whole block; the next token's lie 256
+    /// bytes further on.
     pub(crate) tile: *mut i32,
     /// Bytes from a token to the next.
     pub(crate) step: usize,
@@ -28,14 +30,17 @@ pub(crate) struct Taps {
     pub(crate) weight_stride: usize,
 }
 
-/// Two taps at once: with weights in -127..=127 the sum of two products fits 16 bits, so that only one in two is widened. Products of even and odd channels are
-/// apart; q0 to q3 hold the sums of every fourth channel, which `vst4` brings into order. The second tap is loaded twice, as there are 8 registers.
+/// Two taps at once: with weights in -127..=127 the sum of two products fits 16 bits, so that only
+/// one in two is widened. Products of even and odd channels are apart; q0 to q3 hold the sums of
+/// every fourth channel, which `vst4` brings into order. The second tap is loaded twice, as there
+/// are 8 registers.
 macro_rules! taps {
     ($(#[$doc:meta])* $name:ident, $load:literal, [$($enter:literal),*], [$($next:literal),*]) => {
         $(#[$doc])*
         ///
         /// # Safety
-        /// The processor has MVE. The memory that the fields of [`Taps`] describe is readable, and the sums writable.
+        /// The processor has MVE. The memory that the fields of [`Taps`] describe is readable, and
+        /// the sums writable.
         #[unsafe(naked)]
         pub(crate) unsafe extern "C" fn $name(taps: &mut Taps) {
             naked_asm!(
@@ -132,6 +137,7 @@ taps! {
     blocks, "vldrb.u8", [], ["cmp r9, r10", "beq 6f", "add r9, #16", "cmp r9, r10", "it hi", "movhi r9, r10", "b 1b", "6:"]
 }
 taps! {
-    /// Sums of fewer than 16 channels: activations and weights beyond them are not read. Sums are whole blocks.
+    /// Sums of fewer than 16 channels: activations and weights beyond them are not read. Sums are
+    /// whole blocks.
     part, "vpst\nvldrbt.u8", ["vctp.8 r10"], []
 }

@@ -7,7 +7,8 @@ use crate::requant::Requant;
 /// Rows of a tile.
 pub(crate) const ROWS: usize = 3;
 
-/// Channels of a tile: rows lie 256 bytes apart, which is what the offsets inside the assembly assume.
+/// Channels of a tile: rows lie 256 bytes apart, which is what the offsets inside the assembly
+/// assume.
 pub(crate) const COLUMNS: usize = 64;
 
 /// `[ROWS, COLUMNS]` accumulators, of which a kernel writes those that it stores afterwards.
@@ -37,7 +38,8 @@ pub(crate) struct Channels<'a> {
 }
 
 impl<'a> Channels<'a> {
-    /// Channels `first..first + len` of an operator, all of which have a bias, a multiplier and a shift (checked by its entry).
+    /// Channels `first..first + len` of an operator, all of which have a bias, a multiplier and a
+    /// shift (checked by its entry).
     #[inline(always)]
     pub(crate) fn of(bias: &'a [i32], requant: Requant<'a>, first: usize, len: usize) -> Option<Self> {
         let range = first..first + len;

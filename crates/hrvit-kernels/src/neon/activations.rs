@@ -1,4 +1,5 @@
-//! The functions of [`math_f32`](crate::math_f32) on vectors, bit by bit the same for one group of values and for two.
+//! The functions of [`math_f32`](crate::math_f32) on vectors, bit by bit the same for one group of
+//! values and for two.
 
 use core::arch::{aarch64::*, asm};
 
@@ -78,7 +79,8 @@ macro_rules! two_more {
     };
 }
 
-/// A polynomial of four vectors. `fmla` overwrites what it adds to: coefficients are loaded there, for all four vectors at once, which takes no copy of each.
+/// A polynomial of four vectors. `fmla` overwrites what it adds to: coefficients are loaded there,
+/// for all four vectors at once, which takes no copy of each.
 macro_rules! polynomial_of_four {
     ($lower:expr, $highest:expr, [$t0:expr, $t1:expr, $t2:expr, $t3:expr], $($two_more:expr),+) => {{
         let (a, b, c, d): (float32x4_t, float32x4_t, float32x4_t, float32x4_t);

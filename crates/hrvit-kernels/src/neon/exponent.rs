@@ -63,11 +63,13 @@ impl Exponent {
         }
     }
 
-    /// Writes the codes of `keys` logits of a query, rounded up to whole [`KEYS`], and returns their sum. `WIDE` codes e become `high` and `low` with `-e = 256 * high + low`,
-    /// others `low = e - 128` alone; what lies behind the last key is any code that exists.
+    /// Writes the codes of `keys` logits of a query, rounded up to whole [`KEYS`], and returns
+    /// their sum. `WIDE` codes e become `high` and `low` with `-e = 256 * high + low`, others
+    /// `low = e - 128` alone; what lies behind the last key is any code that exists.
     ///
     /// # Safety
-    /// The processor has NEON; so many logits may be read, and codes written; `keys` is not 0, and all logits lie within `+-2^29`.
+    /// The processor has NEON; so many logits may be read, and codes written; `keys` is not 0, and
+    /// all logits lie within `+-2^29`.
     #[inline(always)]
     pub(crate) unsafe fn codes<const WIDE: bool>(self, logits: *const Logits, query: usize, keys: usize, high: *mut int8x16_t, low: *mut int8x16_t) -> u32 {
         let (whole, rest) = (keys / KEYS, keys % KEYS);

@@ -1,7 +1,8 @@
 //! Parts that the f16 kernels share: conversions, loads and stores, arithmetic on vectors.
 //!
-//! Conversions (`fcvtl`, `fcvtn`) are in every AArch64 processor, arithmetic is in f32. Fused products round once where the definition rounds twice; but for sums of
-//! products, whose terms are exact, results may differ in the last places.
+//! Conversions (`fcvtl`, `fcvtn`) are in every AArch64 processor, arithmetic is in f32. Fused
+//! products round once where the definition rounds twice; but for sums of products, whose terms are
+//! exact, results may differ in the last places.
 
 use core::arch::aarch64::*;
 
@@ -44,7 +45,8 @@ pub(crate) unsafe fn store_at(to: *mut f16, [low, high]: Eight) {
     /// Bits of the largest f16.
     const MOST: u16 = 0x7bff;
     let narrow = vreinterpretq_u16_f16(vcvt_high_f16_f32(vcvt_f16_f32(low), high));
-    // Bits of infinities and NaN lie above those of the largest number of their sign: of negative ones as u16, of the others as s16.
+    // Bits of infinities and NaN lie above those of the largest number of their sign: of negative
+    // ones as u16, of the others as s16.
     let narrow = vreinterpretq_s16_u16(vminq_u16(narrow, vdupq_n_u16(0x8000 | MOST)));
     let narrow = vreinterpretq_u16_s16(vminq_s16(narrow, vdupq_n_s16(MOST as i16)));
     // SAFETY: the caller vouches for the elements, aligned for u16 as f16 is.

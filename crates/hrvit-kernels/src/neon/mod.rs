@@ -1,12 +1,16 @@
-//! Parts that the AArch64 kernels share: loads and stores, the requantisation of a vector, ways of storing, the loop over tiles of a product.
+//! Parts that the AArch64 kernels share: loads and stores, the requantisation of a vector, ways of
+//! storing, the loop over tiles of a product.
 //!
-//! Functions with `#[target_feature(enable = "neon")]` are safe to call from each other; every kernel's entry takes a token ([`Neon`](crate::isa::Neon) or
-//! one that implies it) as the proof that they may be called at all. Trait methods cannot have the attribute: they are `#[inline(always)]` into functions that
-//! have it.
+//! Functions with `#[target_feature(enable = "neon")]` are safe to call from each other; every
+//! kernel's entry takes a token ([`Neon`](crate::isa::Neon) or one that implies it) as the proof
+//! that they may be called at all. Trait methods cannot have the attribute: they are
+//! `#[inline(always)]` into functions that have it.
 //!
-//! Builds without an operating system may not assume unaligned accesses (`+strict-align`), under which compilers make a vector load of 16 loads of bytes. There
-//! the loads are written as `ld1` and `st1`, which ask for the alignment of one element only, whatever the system registers say. Firmware that turns the MMU on before it
-//! runs the engine takes the shorter plain loads with `-C target-feature=-strict-align`.
+//! Builds without an operating system may not assume unaligned accesses (`+strict-align`), under
+//! which compilers make a vector load of 16 loads of bytes. There the loads are written as `ld1`
+//! and `st1`, which ask for the alignment of one element only, whatever the system registers say.
+//! Firmware that turns the MMU on before it runs the engine takes the shorter plain loads with
+//! `-C target-feature=-strict-align`.
 
 #[cfg(feature = "fp16")]
 #[allow(clippy::float_arithmetic, reason = "float kernels")]
@@ -79,13 +83,15 @@ macro_rules! store {
     };
 }
 
-/// Copies `len` bytes that do not overlap. No call, as copies of an unknown length are; compilers make one of a loop of loads and stores, too.
+/// Copies `len` bytes that do not overlap. No call, as copies of an unknown length are; compilers
+/// make one of a loop of loads and stores, too.
 ///
 /// # Safety
 /// The processor has NEON; `len` bytes may be read from `from` and written to `to`, and are apart.
 #[inline(always)]
 pub(crate) unsafe fn copy(from: *const i8, to: *mut i8, len: usize) {
-    // SAFETY: the caller vouches for the bytes: the last vector ends with the last of them, and what it shares with the one before is written twice.
+    // SAFETY: the caller vouches for the bytes: the last vector ends with the last of them, and
+    // what it shares with the one before is written twice.
     unsafe {
         if len >= 16 {
             if len >= 32 {
@@ -125,7 +131,8 @@ pub(crate) unsafe fn copy(from: *const i8, to: *mut i8, len: usize) {
     }
 }
 
-/// Copies `runs` runs of `N` bytes, 8, 16, 32 or 64, which begin `from_stride` and `to_stride` bytes apart.
+/// Copies `runs` runs of `N` bytes, 8, 16, 32 or 64, which begin `from_stride` and `to_stride`
+/// bytes apart.
 ///
 /// # Safety
 /// The processor has NEON; the bytes of all runs may be read and written, and are apart.
@@ -185,13 +192,15 @@ pub(crate) unsafe fn clear(to: *mut u8, vectors: usize) {
     }
 }
 
-/// The first `count` of 16 codes, at most 16, zeros behind them. No call, as copies of an unknown length are.
+/// The first `count` of 16 codes, at most 16, zeros behind them. No call, as copies of an unknown
+/// length are.
 ///
 /// # Safety
 /// The processor has NEON, and `count` codes may be read.
 #[inline(always)]
 pub(crate) unsafe fn load_part(from: *const i8, count: usize) -> int8x16_t {
-    // SAFETY: the caller vouches for the codes: the second half is read so that it ends with the last of them, and moved.
+    // SAFETY: the caller vouches for the codes: the second half is read so that it ends with the
+    // last of them, and moved.
     unsafe {
         if count == 8 {
             return vcombine_s8(load_s8x8(from), vdup_n_s8(0));

@@ -11,7 +11,8 @@ pub(crate) type Block = [int8x16_t; 4];
 /// The block of `rows` rows, `stride` codes apart, of `columns` codes; zeros beyond 8 of both.
 ///
 /// # Safety
-/// The processor has NEON, and `columns` codes may be read from the first 8 of the rows, or as many of both as there are.
+/// The processor has NEON, and `columns` codes may be read from the first 8 of the rows, or as many
+/// of both as there are.
 #[inline(always)]
 pub(crate) unsafe fn block(from: *const i8, stride: usize, rows: usize, columns: usize) -> Block {
     // SAFETY: the caller vouches for the codes.
@@ -29,7 +30,8 @@ pub(crate) unsafe fn block(from: *const i8, stride: usize, rows: usize, columns:
 
 /// Rows become columns.
 ///
-/// Taking the two halves of 64 bytes in turn moves the highest bit of an address to the lowest place; three times, and row and column have changed places.
+/// Taking the two halves of 64 bytes in turn moves the highest bit of an address to the lowest
+/// place; three times, and row and column have changed places.
 #[inline]
 #[target_feature(enable = "neon")]
 pub(crate) fn transpose(mut block: Block) -> Block {
@@ -40,11 +42,12 @@ pub(crate) fn transpose(mut block: Block) -> Block {
     block
 }
 
-/// Writes 8 channels of 8 steps of depth, `channel / 8` and `step / 8` blocks into weights of `depth` steps.
+/// Writes 8 channels of 8 steps of depth, `channel / 8` and `step / 8` blocks into weights of
+/// `depth` steps.
 ///
 /// # Safety
-/// The processor has NEON; both are multiples of 8, `step` below `depth`, and the weights have room for the channels in `packing`. `depth` is a multiple of 8 in
-/// [`Packing::Rows`].
+/// The processor has NEON; both are multiples of 8, `step` below `depth`, and the weights have room
+/// for the channels in `packing`. `depth` is a multiple of 8 in [`Packing::Rows`].
 #[inline(always)]
 pub(crate) unsafe fn put(block: Block, packing: Packing, to: *mut i8, channel: usize, step: usize, depth: usize) {
     // SAFETY: the caller vouches for the room.

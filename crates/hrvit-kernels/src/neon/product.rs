@@ -1,4 +1,5 @@
-//! The loop over tiles of a product: some rows of activations with a block of 8 channels, whatever the instruction that multiplies them.
+//! The loop over tiles of a product: some rows of activations with a block of 8 channels, whatever
+//! the instruction that multiplies them.
 
 use core::arch::aarch64::*;
 
@@ -43,19 +44,23 @@ pub(crate) trait Micro {
     /// Nothing yet.
     fn new<const GROUPS: usize>() -> Self::Rows<GROUPS>;
 
-    /// Takes `2 * PAIRS` rows of `depth` codes. `PADDED` says that rows may be read up to the next multiple of 16, and that the weights there are zeros.
+    /// Takes `2 * PAIRS` rows of `depth` codes. `PADDED` says that rows may be read up to the next
+    /// multiple of 16, and that the weights there are zeros.
     ///
     /// # Safety
-    /// The processor has the instruction; `depth` codes may be read from each of the first `2 * PAIRS` pointers, and `1 <= depth <= 8 * GROUPS`. `rows` may be
-    /// used as long as the codes are there.
+    /// The processor has the instruction; `depth` codes may be read from each of the first
+    /// `2 * PAIRS` pointers, and `1 <= depth <= 8 * GROUPS`. `rows` may be used as long as the
+    /// codes are there.
     unsafe fn prepare<const PAIRS: usize, const PADDED: bool, const GROUPS: usize>(rows: &mut Self::Rows<GROUPS>, a: &[*const i8; ROWS], depth: usize);
 
-    /// `start`, a value for each channel, plus the products of the rows with the channels from `first` on, a multiple of [`BLOCK`]; sums of channels or rows that do not exist
-    /// are anything. `IN_ORDER` takes the loop of [`Micro::IN_ORDER`].
+    /// `start`, a value for each channel, plus the products of the rows with the channels from
+    /// `first` on, a multiple of [`BLOCK`]; sums of channels or rows that do not exist are
+    /// anything. `IN_ORDER` takes the loop of [`Micro::IN_ORDER`].
     ///
     /// # Safety
-    /// [`BLOCK`] values may be read from `start`; `rows` comes from [`Micro::prepare`] with the same number of rows and the same depth; the weights have
-    /// [`Packing::packed_len`] bytes; `first` is a channel.
+    /// [`BLOCK`] values may be read from `start`; `rows` comes from [`Micro::prepare`] with the
+    /// same number of rows and the same depth; the weights have [`Packing::packed_len`] bytes;
+    /// `first` is a channel.
     unsafe fn multiply<const PAIRS: usize, const GROUPS: usize, const IN_ORDER: bool>(
         rows: &Self::Rows<GROUPS>,
         weights: Weights,
@@ -64,7 +69,8 @@ pub(crate) trait Micro {
     ) -> Sums;
 }
 
-/// Chooses the way of storing; what the vectors cannot do exactly is left to `otherwise`. `in_order` says how the cores execute.
+/// Chooses the way of storing; what the vectors cannot do exactly is left to `otherwise`.
+/// `in_order` says how the cores execute.
 ///
 /// # Safety
 /// The processor has the instruction of `M`.
@@ -100,7 +106,8 @@ unsafe fn product<M: Micro, S: Sink>(args: &Gemm<'_>, sink: S, in_order: bool, o
     let mut tiles = args.a.chunks_exact(M::ROWS * args.depth);
     let mut outs = out.chunks_exact_mut(M::ROWS * cout);
     for (a, out) in tiles.by_ref().zip(outs.by_ref()) {
-        // SAFETY: the caller vouches for the instruction; `a` holds the rows of a tile, and `out` theirs.
+        // SAFETY: the caller vouches for the instruction; `a` holds the rows of a tile, and `out`
+        // theirs.
         unsafe {
             match (M::ROWS, in_order && M::IN_ORDER) {
                 (8, false) => tile::<M, S, 4, false>(args, sink, weights, &mut kept, a, out, 8),
@@ -142,12 +149,13 @@ unsafe fn tile<M: Micro, S: Sink, const PAIRS: usize, const IN_ORDER: bool>(
         // SAFETY: `a` holds `rows` rows.
         unsafe { a.as_ptr().add(i.min(rows - 1) * args.depth) }
     });
-    // SAFETY: the caller vouches for the instruction; the pointers are those of rows of `depth` codes, and `drive` has checked the depth.
+    // SAFETY: the caller vouches for the instruction; the pointers are those of rows of `depth`
+    // codes, and `drive` has checked the depth.
     unsafe { M::prepare::<PAIRS, false, GROUPS>(kept, &pointers, args.depth) };
     let whole = cout / BLOCK * BLOCK;
     for first in (0..whole).step_by(BLOCK) {
-        // SAFETY: the rows were prepared above; the channels from `first` on exist. `out` holds `rows` rows of `cout` elements, and only rows below `rows` are
-        // written.
+        // SAFETY: the rows were prepared above; the channels from `first` on exist. `out` holds
+        // `rows` rows of `cout` elements, and only rows below `rows` are written.
         unsafe {
             let rates = Rates::whole(args.requant, first);
             let rq: Sums = rates.apply(M::multiply::<PAIRS, GROUPS, IN_ORDER>(kept, weights, first, args.bias.as_ptr().add(first)));

@@ -1,7 +1,8 @@
 //! The sums of every f16 product: up to 8 rows with 8 channels, in f32.
 //!
-//! A turn is 4 steps of depth: their weights are widened once, then each row multiplies them by its 4 values, lane by lane. The sums are those of the definition, in
-//! its order: products of two f16 are exact in f32.
+//! A turn is 4 steps of depth: their weights are widened once, then each row multiplies them by its
+//! 4 values, lane by lane. The sums are those of the definition, in its order: products of two f16
+//! are exact in f32.
 
 use core::arch::asm;
 
@@ -18,8 +19,9 @@ pub(crate) type Sums = [Eight; ROWS];
 /// Adds the products of some rows with 8 channels to `sums`.
 ///
 /// # Safety
-/// The processor has the instructions. `depth` elements may be read from each of the first `R` of `rows`, where `R` is 1, 2, 4 or 8; 8 elements may be read from each
-/// of the `depth` addresses that lie `stride` bytes apart from `weights` on; all are aligned for their type.
+/// The processor has the instructions. `depth` elements may be read from each of the first `R` of
+/// `rows`, where `R` is 1, 2, 4 or 8; 8 elements may be read from each of the `depth` addresses
+/// that lie `stride` bytes apart from `weights` on; all are aligned for their type.
 pub(crate) trait Products<A, W> {
     /// See [`Products`].
     ///
@@ -112,7 +114,8 @@ macro_rules! one_step {
     (pairs $($rows:tt)+) => { step!("v0" "v1" "0" $($rows)+) };
 }
 
-/// The whole loop, for groups of up to 4 rows: their number, their pointer's name, their vector, their sums. `$row` loads a row, `$four` and `$one` the weights.
+/// The whole loop, for groups of up to 4 rows: their number, their pointer's name, their vector,
+/// their sums. `$row` loads a row, `$four` and `$one` the weights.
 macro_rules! multiply {
     ([$rows:expr, $weights:expr, $stride:expr, $depth:expr, $sums:expr, $row:ident, $order:ident $four:ident $one:ident]; $([$(($index:literal $name:ident $text:literal $v:tt $s0:tt $s1:tt))+])+) => {
         asm!(
@@ -263,7 +266,8 @@ impl Products<f16, f16> for Fmlal {
     }
 }
 
-/// Pointers to `R` rows of `len` elements from row `first` of a matrix on, the last of them again where there are no more.
+/// Pointers to `R` rows of `len` elements from row `first` of a matrix on, the last of them again
+/// where there are no more.
 ///
 /// # Safety
 /// These rows exist.
@@ -273,7 +277,8 @@ pub(crate) unsafe fn pointers<const R: usize>(matrix: &[f16], len: usize, first:
     core::array::from_fn(|r| unsafe { matrix.as_ptr().add((first + r.min(R - 1)) * len) })
 }
 
-/// Calls `tile` for all of `rows`: as many times as there are whole 8 of them, then for 4, 2 and 1, with the number of the first row.
+/// Calls `tile` for all of `rows`: as many times as there are whole 8 of them, then for 4, 2 and 1,
+/// with the number of the first row.
 macro_rules! tiles {
     ($rows:expr, |$row:ident, $count:ident| $tile:expr) => {{
         let rows: usize = $rows;

@@ -5,8 +5,8 @@ use super::floats::{Eight, LANES, activate, add, load, load_f32, store, store_at
 use crate::epilogue_f16::{ActivationF16, EpilogueF16};
 use crate::slices::window_mut;
 
-/// Stores the sums of 8 neighbouring channels from element `at` on, or as many of them as `len` says. A range outside of the output, of which no caller has one,
-/// stores nothing.
+/// Stores the sums of 8 neighbouring channels from element `at` on, or as many of them as `len`
+/// says. A range outside of the output, of which no caller has one, stores nothing.
 #[inline]
 #[target_feature(enable = "neon")]
 pub(crate) fn put(epilogue: &mut EpilogueF16<'_>, at: usize, sums: Eight, len: usize) {
@@ -38,8 +38,8 @@ pub(crate) fn put(epilogue: &mut EpilogueF16<'_>, at: usize, sums: Eight, len: u
     }
 }
 
-/// Puts rows of 8 sums, the first from element `at` on, each `stride` elements behind the one before. Nothing where the output does not hold all, of which no caller
-/// has one.
+/// Puts rows of 8 sums, the first from element `at` on, each `stride` elements behind the one
+/// before. Nothing where the output does not hold all, of which no caller has one.
 #[target_feature(enable = "neon")]
 pub(crate) fn put_rows(epilogue: &mut EpilogueF16<'_>, at: usize, stride: usize, sums: &[Eight]) {
     fn first<T>(out: &mut [T], at: usize, stride: usize, rows: usize) -> Option<*mut T> {
@@ -51,7 +51,8 @@ pub(crate) fn put_rows(epilogue: &mut EpilogueF16<'_>, at: usize, stride: usize,
         ($out:ident, |$to:ident, $sums:ident| $put:expr) => {{
             let Some(mut $to) = first($out, at, stride, sums.len()) else { return };
             for $sums in sums {
-                // SAFETY: `first` has seen that the output holds 8 elements of each row; the pointer is not used behind the last.
+                // SAFETY: `first` has seen that the output holds 8 elements of each row; the
+                // pointer is not used behind the last.
                 unsafe { $put };
                 $to = $to.wrapping_add(stride);
             }

@@ -172,7 +172,8 @@ impl Sink for Table8<'_> {
 
     #[inline(always)]
     unsafe fn row(self, out: *mut i8, rq: [int32x4_t; 2]) {
-        // SAFETY: the caller has NEON and vouches for 8 bytes; `0 <= index <= table.len() - 1` by the clamp, so that every address is that of an entry.
+        // SAFETY: the caller has NEON and vouches for 8 bytes; `0 <= index <= table.len() - 1` by
+        // the clamp, so that every address is that of an entry.
         unsafe {
             let ([a, b], [c, d]) = (self.addresses(rq[0]), self.addresses(rq[1]));
             let mut codes = vdup_n_s8(0);

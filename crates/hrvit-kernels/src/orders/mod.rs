@@ -1,8 +1,11 @@
-//! The f16 kernels of every instruction set in plain code, wherever their bits differ from the definition's: what a host knows targets by that it does not run on.
+//! The f16 kernels of every instruction set in plain code, wherever their bits differ from the
+//! definition's: what a host knows targets by that it does not run on.
 //!
-//! Products of two f16 are exact in f32 and every kernel adds them in the definition's order, so that most operators have the same bytes everywhere. Others depend on an
+//! Products of two f16 are exact in f32 and every kernel adds them in the definition's order, so
+//! that most operators have the same bytes everywhere. Others depend on an
 //! [`Order`]: how many lanes a sum has and how these come together (LayerNorm, softmax), and which multiplications and additions are fused (activations, powers of two,
-//! the attention's weighted sums, the shortcut's second product). [`Kernels::in_order`] has those in plain code, beside the fastest kernels of this processor.
+//! the attention's weighted sums, the shortcut's second product). [`Kernels::in_order`] has those
+//! in plain code, beside the fastest kernels of this processor.
 
 mod math;
 
@@ -77,7 +80,8 @@ impl Order {
     }
 }
 
-/// Proof of nothing but plain code, with the order that it keeps and the kernels of this processor for all else.
+/// Proof of nothing but plain code, with the order that it keeps and the kernels of this processor
+/// for all else.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Emulated {
     order: Order,
@@ -97,7 +101,8 @@ impl Emulated {
 }
 
 impl Kernels {
-    /// Kernels with the bytes that an instruction set of `order` makes, on any host; [`Kernels::isa`] is this processor's fastest.
+    /// Kernels with the bytes that an instruction set of `order` makes, on any host;
+    /// [`Kernels::isa`] is this processor's fastest.
     ///
     /// ```
     /// use hrvit_kernels::{Isa, Kernels, Order};

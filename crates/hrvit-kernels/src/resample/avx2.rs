@@ -1,4 +1,5 @@
-//! The sums on AVX2. Sums over rows, and those of 32 bits, are the definition compiled for it; sums of 16 bits along a line are made 8 samples and 8 cells at a time.
+//! The sums on AVX2. Sums over rows, and those of 32 bits, are the definition compiled for it; sums
+//! of 16 bits along a line are made 8 samples and 8 cells at a time.
 
 use core::arch::x86_64::*;
 
@@ -39,7 +40,8 @@ fn sum_up<const STEP: usize>(line: &[u16], sums: &mut [u32]) {
     let low = _mm256_set1_epi32(0xffff);
     let mut carry = _mm256_setzero_si256();
     for at in 0..blocks {
-        // SAFETY: a block of `STEP * BLOCK` values, of which there are `blocks` in `line`: with 1, 2 and 4 values a sample 16, 32 and 64 bytes are read.
+        // SAFETY: a block of `STEP * BLOCK` values, of which there are `blocks` in `line`: with 1,
+        // 2 and 4 values a sample 16, 32 and 64 bytes are read.
         let values = unsafe {
             let from = line.as_ptr().add(at * STEP * BLOCK);
             match STEP {
@@ -71,7 +73,8 @@ fn sum_up<const STEP: usize>(line: &[u16], sums: &mut [u32]) {
 fn means(cells: &Cells, sums: &[u32], out: &mut [u16]) {
     let Cells { whole, part, step_whole, step_part, reciprocal, shift, .. } = *cells;
     let mut blocks = out.len() / BLOCK;
-    // Where the last cell of the blocks ends; samples go from one cell to the next upwards, so that none lies behind it.
+    // Where the last cell of the blocks ends; samples go from one cell to the next upwards, so that
+    // none lies behind it.
     let step = u64::from(whole).saturating_mul(step_whole as u64).saturating_add(u64::from(step_part));
     let end = (blocks as u64 * BLOCK as u64).saturating_mul(step).saturating_add(u64::from(part)) / u64::from(whole.max(1));
     // Indices of gathers have 31 bits.
@@ -99,7 +102,8 @@ fn means(cells: &Cells, sums: &[u32], out: &mut [u16]) {
         // The end of the cell in front is in the first lane.
         let mut in_front = _mm256_set1_epi32(begin as i32);
         for at in 0..blocks {
-            // SAFETY: every sample and the one behind it lie in `sums`, whose length is above `end + 1`.
+            // SAFETY: every sample and the one behind it lie in `sums`, whose length is above
+            // `end + 1`.
             let (before, with) = unsafe {
                 let from = sums.as_ptr().cast::<i32>();
                 (_mm256_i32gather_epi32::<4>(from, samples), _mm256_i32gather_epi32::<4>(from.add(1), samples))

@@ -1,4 +1,5 @@
-//! Resizing of 8-bit planes by exact sums: weighted rows first, then means of what each cell of the columns covers.
+//! Resizing of 8-bit planes by exact sums: weighted rows first, then means of what each cell of the
+//! columns covers.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -7,7 +8,8 @@ mod scalar;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
 
-/// Rows of bytes and their weights: `head` for the first, `whole` for each of the next `inner`, `tail` for the last one, which there is none of where it is 0.
+/// Rows of bytes and their weights: `head` for the first, `whole` for each of the next `inner`,
+/// `tail` for the last one, which there is none of where it is 0.
 #[derive(Clone, Copy, Debug)]
 pub struct WeightedRows<'a> {
     /// The rows from the first one's first byte on; a row that ends early counts as 0 beyond.
@@ -24,8 +26,8 @@ pub struct WeightedRows<'a> {
     pub tail: u32,
 }
 
-/// Cells of equal width along samples: cell `c` covers `[part + c s, part + (c + 1) s)` with `s = whole * step_whole + step_part`, sample `i`
-/// `[i * whole, (i + 1) * whole)`.
+/// Cells of equal width along samples: cell `c` covers `[part + c s, part + (c + 1) s)` with
+/// `s = whole * step_whole + step_part`, sample `i` `[i * whole, (i + 1) * whole)`.
 #[derive(Clone, Copy, Debug)]
 pub struct Cells {
     /// Values from one sample to the next: 1 to 4.
@@ -89,10 +91,12 @@ impl Kernels {
         Ok(())
     }
 
-    /// `out[c] = (sum over samples of width * value) * reciprocal + 2^(shift - 1) >> shift`, the width being what cell `c` and the sample have in common; cells end
-    /// at the last sample or in front of it. Sums are below 2^32, results below 2^16.
+    /// `out[c] = (sum over samples of width * value) * reciprocal + 2^(shift - 1) >> shift`, the
+    /// width being what cell `c` and the sample have in common; cells end at the last sample or in
+    /// front of it. Sums are below 2^32, results below 2^16.
     ///
-    /// Sample `i` is `line[i * step]`. `sums` is scratch of two words more than there are samples: each sample's sum of all in front of it.
+    /// Sample `i` is `line[i * step]`. `sums` is scratch of two words more than there are samples:
+    /// each sample's sum of all in front of it.
     ///
     /// # Errors
     /// [`ShapeError`] if a parameter is outside its range or the scratch is too short.

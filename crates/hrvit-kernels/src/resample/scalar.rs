@@ -175,7 +175,8 @@ fn area_means<S: Sum>(line: &[S], cells: &Cells, sums: &mut [u32], out: &mut [u1
     means(cells, sums, 0, out);
 }
 
-/// Stores from sample `first` on the sum of all samples in front of each, `sum` being the first one's; behind the last sample nothing is added.
+/// Stores from sample `first` on the sum of all samples in front of each, `sum` being the first
+/// one's; behind the last sample nothing is added.
 #[inline(always)]
 fn sum_up<S: Sum, const STEP: usize>(line: &[S], first: usize, mut sum: u32, sums: &mut [u32]) {
     let (samples, last) = line.get(first * STEP..).unwrap_or_default().as_chunks::<STEP>();

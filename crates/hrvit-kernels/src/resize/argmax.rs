@@ -1,4 +1,5 @@
-//! One row of the label map, alone or with margins: logits resized and compared in one go, never stored.
+//! One row of the label map, alone or with margins: logits resized and compared in one go, never
+//! stored.
 
 #[cfg(target_arch = "x86_64")]
 use super::avx2;
@@ -13,9 +14,12 @@ use crate::error::ShapeError;
 use crate::kernels::{Kernels, backends};
 
 impl Kernels {
-    /// `labels[x] = argmax over classes of z[x][class]`, where `z` is the resized row of logits as in [`Kernels::bilinear_add_s16`](crate::Kernels::bilinear_add_s16); the lowest class wins ties.
+    /// `labels[x] = argmax over classes of z[x][class]`, where `z` is the resized row of logits as
+    /// in [`Kernels::bilinear_add_s16`](crate::Kernels::bilinear_add_s16); the lowest class wins
+    /// ties.
     ///
-    /// `upper` and `lower` are `[columns, classes]`, s16, `classes` in 1..=256; `labels` is `[factor * columns]`.
+    /// `upper` and `lower` are `[columns, classes]`, s16, `classes` in 1..=256; `labels` is
+    /// `[factor * columns]`.
     ///
     /// # Errors
     /// [`ShapeError`] if a length disagrees or a parameter is outside its range.
@@ -36,14 +40,18 @@ impl Kernels {
         Ok(())
     }
 
-    /// The labels of [`Kernels::argmax_s16`], and how far each is ahead: `margins[x] = min(255, (largest - second) >> k)`, where `largest` and `second` are the two
-    /// largest of `z[x][class]`, out of `(2 * factor)^2`. Two equal largest have margin 0; one class alone has margin 255.
+    /// The labels of [`Kernels::argmax_s16`], and how far each is ahead:
+    /// `margins[x] = min(255, (largest - second) >> k)`, where `largest` and `second` are the two
+    /// largest of `z[x][class]`, out of `(2 * factor)^2`. Two equal largest have margin 0; one
+    /// class alone has margin 255.
     ///
-    /// `margins` is as long as `labels`; `k` is in 0..=31. A difference is at most `(2^16 - 1) * (2 * factor)^2 < 2^24`, since a mix of codes lies between their extremes: it
+    /// `margins` is as long as `labels`; `k` is in 0..=31. A difference is at most
+    /// `(2^16 - 1) * (2 * factor)^2 < 2^24`, since a mix of codes lies between their extremes: it
     /// fits a u32, and no margin is clipped from `k` = 16 on.
     ///
     /// # Errors
-    /// [`ShapeError::Parameter`] if `k` is above 31, [`ShapeError::Output`] if there is not one margin for each label, else as for [`Kernels::argmax_s16`].
+    /// [`ShapeError::Parameter`] if `k` is above 31, [`ShapeError::Output`] if there is not one
+    /// margin for each label, else as for [`Kernels::argmax_s16`].
     #[expect(clippy::too_many_arguments, reason = "as the function it stands for")]
     pub fn argmax_margin_s16(
         self,

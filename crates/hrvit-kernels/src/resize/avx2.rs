@@ -12,7 +12,8 @@ use crate::slices::rows_mut;
 /// Channels of a block.
 const BLOCK: usize = 16;
 
-/// See [`Kernels::bilinear_add_s16`](crate::Kernels::bilinear_add_s16); weights beyond 16 bits are left to `scalar`.
+/// See [`Kernels::bilinear_add_s16`](crate::Kernels::bilinear_add_s16); weights beyond 16 bits are
+/// left to `scalar`.
 pub(super) fn bilinear_add(_: Avx2, source: &Rows<'_>, columns: usize, scale: i32, first: usize, acc: &mut [i32]) {
     let largest = (4 * source.factor * source.factor) as i32;
     if scale.checked_mul(largest).is_none_or(|weight| i16::try_from(weight).is_err()) {
@@ -41,7 +42,8 @@ fn weights(first: i32, second: i32) -> __m256i {
     _mm256_set1_epi32((first & 0xffff) | second << 16)
 }
 
-/// Weighted sums of 16 channels from `first` on, as `[0 1 2 3 | 8 9 10 11]` and `[4 5 6 7 | 12 13 14 15]`.
+/// Weighted sums of 16 channels from `first` on, as `[0 1 2 3 | 8 9 10 11]` and
+/// `[4 5 6 7 | 12 13 14 15]`.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn mix([a, b, c, d]: [&[i16]; 4], [upper, lower]: [__m256i; 2], first: usize) -> [__m256i; 2] {

@@ -1,5 +1,7 @@
-//! Resized rows on AVX-512. Sums take 32 channels at a time: two source tokens side by side, so that `vpdpwssd` weighs and adds both. Labels take 16 source columns at a time,
-//! one in each lane, and of every column the four output columns up to the next one's middle: no lane has to be compared with another.
+//! Resized rows on AVX-512. Sums take 32 channels at a time: two source tokens side by side, so
+//! that `vpdpwssd` weighs and adds both. Labels take 16 source columns at a time, one in each lane,
+//! and of every column the four output columns up to the next one's middle: no lane has to be
+//! compared with another.
 
 use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
@@ -16,7 +18,8 @@ const FACTOR: usize = 4;
 /// Most classes, by the entry's checks.
 const MAX_CLASSES: usize = 256;
 
-/// See [`Kernels::bilinear_add_s16`](crate::Kernels::bilinear_add_s16); weights beyond 16 bits are left to `avx2`.
+/// See [`Kernels::bilinear_add_s16`](crate::Kernels::bilinear_add_s16); weights beyond 16 bits are
+/// left to `avx2`.
 pub(super) fn bilinear_add(token: Avx512, source: &Rows<'_>, columns: usize, scale: i32, first: usize, acc: &mut [i32]) {
     let largest = (4 * source.factor * source.factor) as i32;
     if scale.checked_mul(largest).is_none_or(|weight| i16::try_from(weight).is_err()) {
@@ -49,7 +52,8 @@ fn add_row(source: &Rows<'_>, columns: usize, scale: i32, first: usize, acc: &mu
     }
 }
 
-/// See [`Kernels::argmax_s16`](crate::Kernels::argmax_s16); other factors than 4 are left to `avx2`.
+/// See [`Kernels::argmax_s16`](crate::Kernels::argmax_s16); other factors than 4 are left to
+/// `avx2`.
 pub(super) fn labels(token: Avx512, source: &Rows<'_>, columns: usize, labels: &mut [u8]) {
     if source.factor != FACTOR || source.channels > MAX_CLASSES || columns == 0 {
         return avx2::labels(token.into(), source, columns, labels);
@@ -58,7 +62,8 @@ pub(super) fn labels(token: Avx512, source: &Rows<'_>, columns: usize, labels: &
     unsafe { label_row::<false>(source, columns, labels, 0, &mut []) }
 }
 
-/// See [`Kernels::argmax_margin_s16`](crate::Kernels::argmax_margin_s16); other factors than 4 are left to `avx2`.
+/// See [`Kernels::argmax_margin_s16`](crate::Kernels::argmax_margin_s16); other factors than 4 are
+/// left to `avx2`.
 pub(super) fn margins(token: Avx512, source: &Rows<'_>, columns: usize, labels: &mut [u8], shift: u32, margins: &mut [u8]) {
     if source.factor != FACTOR || source.channels > MAX_CLASSES || columns == 0 || margins.len() != labels.len() {
         return avx2::margins(token.into(), source, columns, labels, shift, margins);
@@ -67,8 +72,9 @@ pub(super) fn margins(token: Avx512, source: &Rows<'_>, columns: usize, labels: 
     unsafe { label_row::<true>(source, columns, labels, shift, margins) }
 }
 
-/// Lane `l` of the row stands for the output columns from `4 l - 2` on: between the middles of source columns `l - 1` and `l`, those at the edges repeated. The labels, and the
-/// margins where `MARGINS` says so.
+/// Lane `l` of the row stands for the output columns from `4 l - 2` on: between the middles of
+/// source columns `l - 1` and `l`, those at the edges repeated. The labels, and the margins where
+/// `MARGINS` says so.
 ///
 /// # Safety
 /// The processor has AVX-512; with `MARGINS`, `margins` is as long as `labels`.
@@ -85,7 +91,8 @@ unsafe fn label_row<const MARGINS: bool>(source: &Rows<'_>, columns: usize, labe
         let mut best = [(_mm512_set1_epi32(i32::MIN), _mm512_setzero_si512()); FACTOR];
         let mut seconds = [_mm512_set1_epi32(i32::MIN); FACTOR];
         for class in 0..classes {
-            // SAFETY: 17 columns of `stride` classes have been written, of which the lanes read column l, and column l + 1.
+            // SAFETY: 17 columns of `stride` classes have been written, of which the lanes read
+            // column l, and column l + 1.
             let (near, far) = unsafe {
                 let start = mixed.as_ptr().add(class).cast::<i32>();
                 (_mm512_i32gather_epi32::<4>(lanes, start), _mm512_i32gather_epi32::<4>(lanes, start.add(stride)))
@@ -129,7 +136,8 @@ fn side_by_side([a, b, c, d]: [__m512i; FACTOR]) -> __m512i {
     _mm512_or_si512(ab, _mm512_or_si512(_mm512_slli_epi32::<16>(c), _mm512_slli_epi32::<24>(d)))
 }
 
-/// Both rows' classes of one source column, weighed and added; a multiple of 16 classes, anything beyond the last.
+/// Both rows' classes of one source column, weighed and added; a multiple of 16 classes, anything
+/// beyond the last.
 #[inline]
 #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
 fn mix(source: &Rows<'_>, column: usize, out: &mut [MaybeUninit<i32>]) {

@@ -1,4 +1,5 @@
-//! Bilinear resizing by 1, 2, 4 or 8 (`align_corners = false`), exact: the weights are integers out of `2 * factor` per axis.
+//! Bilinear resizing by 1, 2, 4 or 8 (`align_corners = false`), exact: the weights are integers out
+//! of `2 * factor` per axis.
 
 pub(crate) mod argmax;
 pub(crate) mod bilinear;
@@ -25,13 +26,15 @@ const MAX_SHIFT: u8 = 31;
 
 /// The code of a margin: `min(255, (largest - second) >> shift)`.
 ///
-/// Both are mixes of four 16-bit values with weights that sum to `(2 * factor)^2 <= 2^8`: their difference is below 2^24.
+/// Both are mixes of four 16-bit values with weights that sum to `(2 * factor)^2 <= 2^8`: their
+/// difference is below 2^24.
 #[inline(always)]
 fn margin(largest: i32, second: i32, shift: u32) -> u8 {
     (largest.wrapping_sub(second) as u32).wrapping_shr(shift).min(u8::MAX.into()) as u8
 }
 
-/// Which two source positions an output position mixes, and their weights, which sum to `2 * factor`.
+/// Which two source positions an output position mixes, and their weights, which sum to
+/// `2 * factor`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Phase {
     /// Source position at or before (upper row, left column).
@@ -44,8 +47,9 @@ pub struct Phase {
     pub far_weight: i32,
 }
 
-/// Phase of output position `position` (below `factor * len`) of an axis of `len` source positions: the source coordinate
-/// `(position + 1/2) / factor - 1/2`, not below 0, with edges repeated. `factor` is 1, 2, 4 or 8.
+/// Phase of output position `position` (below `factor * len`) of an axis of `len` source positions:
+/// the source coordinate `(position + 1/2) / factor - 1/2`, not below 0, with edges repeated.
+/// `factor` is 1, 2, 4 or 8.
 pub fn phase(position: usize, factor: usize, len: usize) -> Phase {
     let bits = factor.clamp(1, MAX_FACTOR).ilog2() + 1;
     let unit = 1usize << bits;
@@ -63,18 +67,21 @@ pub(crate) struct Segment {
     pub(crate) near: usize,
     /// Source column after.
     pub(crate) far: usize,
-    /// Weight of `far` at the first of them, out of `2 * factor`; it grows by 2 from one to the next.
+    /// Weight of `far` at the first of them, out of `2 * factor`; it grows by 2 from one to the
+    /// next.
     pub(crate) far_weight: i32,
     /// The output columns.
     pub(crate) outputs: Range<usize>,
 }
 
-/// Segment `i` of the `0..=columns` of a row of `columns` source columns (1 or more) resized by `factor`, as far as it lies in `outputs`: what [`phase`] says of each
-/// column. `None` where it has none of `outputs`.
+/// Segment `i` of the `0..=columns` of a row of `columns` source columns (1 or more) resized by
+/// `factor`, as far as it lies in `outputs`: what [`phase`] says of each column. `None` where it
+/// has none of `outputs`.
 #[inline(always)]
 pub(crate) fn segment(i: usize, columns: usize, factor: usize, outputs: &Range<usize>) -> Option<Segment> {
     let half = factor / 2;
-    // Segment 0 lies in front of the middle of the first column and mixes nothing; without a factor every segment is one column.
+    // Segment 0 lies in front of the middle of the first column and mixes nothing; without a factor
+    // every segment is one column.
     let (near, far_weight, start) = match i.checked_sub(1) {
         None => (0, 0, 0),
         Some(near) => (near, i32::from(factor != 1), half + near * factor),
@@ -99,7 +106,8 @@ pub(crate) struct Rows<'a, T = i16> {
 pub(crate) type Corners<'a, T> = [(&'a [T], i32); 4];
 
 impl<'a, T> Rows<'a, T> {
-    /// Source columns; checks that both rows are whole tokens and the vertical weights those of a phase.
+    /// Source columns; checks that both rows are whole tokens and the vertical weights those of a
+    /// phase.
     fn columns(&self) -> Result<usize, ShapeError> {
         require(self.channels != 0 && matches!(self.factor, 1 | 2 | 4 | 8), ShapeError::Parameter)?;
         let unit = 2 * self.factor as i32;
@@ -117,7 +125,8 @@ impl<'a, T> Rows<'a, T> {
         Ok(columns)
     }
 
-    /// [`Rows::columns`] where the channels are classes, at most 256, and all output columns become labels.
+    /// [`Rows::columns`] where the channels are classes, at most 256, and all output columns become
+    /// labels.
     pub(crate) fn columns_for_labels(&self, labels: usize) -> Result<usize, ShapeError> {
         let columns = self.columns()?;
         require(self.channels <= 256, ShapeError::Parameter)?;
@@ -154,7 +163,8 @@ impl<'a, T> Rows<'a, T> {
         ])
     }
 
-    /// [`Rows::corners`], each up to the end of its row: what vectors read beyond a token is its neighbour's.
+    /// [`Rows::corners`], each up to the end of its row: what vectors read beyond a token is its
+    /// neighbour's.
     #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     pub(crate) fn corners_onwards(&self, x: usize, columns: usize) -> Option<Corners<'a, T>> {
@@ -168,7 +178,8 @@ impl<'a, T> Rows<'a, T> {
         ])
     }
 
-    /// The corners between source columns `near` and `far`, each up to the end of its row, as above: upper near, upper far, lower near, lower far.
+    /// The corners between source columns `near` and `far`, each up to the end of its row, as
+    /// above: upper near, upper far, lower near, lower far.
     #[cfg(all(target_arch = "aarch64", feature = "fp16"))]
     #[inline(always)]
     pub(crate) fn tokens_onwards(&self, near: usize, far: usize) -> Option<[&'a [T]; 4]> {

@@ -1,4 +1,5 @@
-//! Resized rows on MVE, a segment at a time: four channels of both its source columns are mixed, then each output column adds their change.
+//! Resized rows on MVE, a segment at a time: four channels of both its source columns are mixed,
+//! then each output column adds their change.
 
 use core::arch::naked_asm;
 
@@ -7,10 +8,12 @@ use crate::isa::Mve;
 
 /// Bits of a class in a key.
 const CLASS_BITS: u32 = 8;
-/// Largest factor whose keys have 32 bits: `2^15 * (2 * factor)^2 * 2^8 < 2^31`; output columns of its segments.
+/// Largest factor whose keys have 32 bits: `2^15 * (2 * factor)^2 * 2^8 < 2^31`; output columns of
+/// its segments.
 const MAX_FACTOR: usize = 4;
 
-/// The source tokens of a segment and their weights. The assembly reads the fields at their offsets.
+/// The source tokens of a segment and their weights. The assembly reads the fields at their
+/// offsets.
 #[repr(C)]
 struct Source {
     /// Upper and lower token at the near column, then those at the far one.
@@ -56,7 +59,8 @@ macro_rules! load_source {
     };
 }
 
-/// Mixes four channels of both columns: their values at the first output column to q0, their changes to q1. Uses the register of its argument, or q2.
+/// Mixes four channels of both columns: their values at the first output column to q0, their
+/// changes to q1. Uses the register of its argument, or q2.
 macro_rules! mix {
     () => {
         mix!("q2")
@@ -90,7 +94,8 @@ macro_rules! mix {
 /// Adds the outputs of a segment to `acc`, `[outputs, channels]`.
 ///
 /// # Safety
-/// The processor has MVE; `channels` values are readable from each token on, `outputs * channels` writable from `acc` on.
+/// The processor has MVE; `channels` values are readable from each token on, `outputs * channels`
+/// writable from `acc` on.
 #[unsafe(naked)]
 unsafe extern "C" fn add_segment(source: &Source, acc: *mut i32) {
     naked_asm!(
@@ -119,7 +124,8 @@ unsafe extern "C" fn add_segment(source: &Source, acc: *mut i32) {
     )
 }
 
-/// Largest keys, `256 z + 255 - class`, of four output columns: the largest is that of the lowest class among those with the largest z.
+/// Largest keys, `256 z + 255 - class`, of four output columns: the largest is that of the lowest
+/// class among those with the largest z.
 ///
 /// # Safety
 /// The processor has MVE; `channels` values are readable from each token on.
@@ -166,7 +172,8 @@ unsafe extern "C" fn largest_keys(source: &Source, keys: &mut [i32; MAX_FACTOR])
 
 /// [`largest_keys`], and behind them the second largest.
 ///
-/// A second is the key kept between itself and the largest: of the eight, the first three lie on the stack, for want of registers.
+/// A second is the key kept between itself and the largest: of the eight, the first three lie on
+/// the stack, for want of registers.
 ///
 /// # Safety
 /// As there.
@@ -228,7 +235,8 @@ unsafe extern "C" fn two_largest_keys(source: &Source, keys: &mut [[i32; MAX_FAC
         "vmaxv.s32 r1, q5",
         "vmaxv.s32 r2, q6",
         "vmaxv.s32 r3, q7",
-        // The second of all: of every lane but one the largest, and no lane's second is larger than its largest.
+        // The second of all: of every lane but one the largest, and no lane's second is larger than
+        // its largest.
         "vmaxv.s32 r7, q2",
         "vldrw.u32 q0, [sp]",
         "vldrw.u32 q1, [sp, #16]",
@@ -299,7 +307,8 @@ pub(super) fn bilinear_add(_: Mve, source: &Rows<'_>, columns: usize, scale: i32
         let at = |x: usize| (x - first) * source.channels;
         let Some(acc) = acc.get_mut(at(segment.outputs.start)..at(segment.outputs.end)) else { continue };
         let Some(shared) = Source::new(source, &segment, scale) else { continue };
-        // SAFETY: the token proves MVE; all four are tokens of `channels` values, and `acc` has been cut to the outputs.
+        // SAFETY: the token proves MVE; all four are tokens of `channels` values, and `acc` has
+        // been cut to the outputs.
         unsafe { add_segment(&shared, acc.as_mut_ptr()) };
     }
 }

@@ -1,5 +1,5 @@
-//! Resized rows on NEON. Between two source columns the weights change by 2 from one output column to the next, so that the mix changes by the same vector:
-//! one addition per output column.
+//! Resized rows on NEON. Between two source columns the weights change by 2 from one output column
+//! to the next, so that the mix changes by the same vector: one addition per output column.
 
 use core::arch::aarch64::*;
 
@@ -16,7 +16,8 @@ const MAX_FACTOR: usize = 4;
 /// Blocks of 4 classes of the label map, most.
 const MAX_QUADS: usize = 64;
 
-/// See [`Kernels::bilinear_add_s16`](crate::Kernels::bilinear_add_s16); weights beyond 16 bits are left to `scalar`.
+/// See [`Kernels::bilinear_add_s16`](crate::Kernels::bilinear_add_s16); weights beyond 16 bits are
+/// left to `scalar`.
 pub(super) fn bilinear_add(_: Neon, source: &Rows<'_>, columns: usize, scale: i32, first: usize, acc: &mut [i32]) {
     if i16::try_from(scale.saturating_mul(2 * source.factor as i32)).is_err() || scale < 0 {
         return scalar::bilinear_add(source, columns, scale, first, acc);
@@ -75,7 +76,8 @@ impl<'a> Source<'a> {
         Self { rows, upper_weight: vdup_n_s16((scale * rows.upper_weight) as i16), lower_weight: vdup_n_s16((scale * rows.lower_weight) as i16) }
     }
 
-    /// 8 channels from `c` on of a source column; zeros behind the last. `WHOLE` says that they exist.
+    /// 8 channels from `c` on of a source column; zeros behind the last. `WHOLE` says that they
+    /// exist.
     ///
     /// # Safety
     /// The processor has NEON, and the rows hold the column.
@@ -117,7 +119,8 @@ unsafe fn add_row(source: &Rows<'_>, columns: usize, scale: i32, first: usize, a
     for i in 0..=columns {
         let Some(segment) = segment(i, columns, source.factor, &wanted) else { continue };
         let out = acc.as_mut_ptr().wrapping_add((segment.outputs.start - first) * channels);
-        // SAFETY: NEON by this function's attribute; the caller has checked that both rows hold `columns` tokens, and `acc` those from `first` on.
+        // SAFETY: NEON by this function's attribute; the caller has checked that both rows hold
+        // `columns` tokens, and `acc` those from `first` on.
         unsafe {
             let whole = channels / BLOCK * BLOCK;
             for c in (0..whole).step_by(BLOCK) {
@@ -130,7 +133,8 @@ unsafe fn add_row(source: &Rows<'_>, columns: usize, scale: i32, first: usize, a
     }
 }
 
-/// 8 channels from `c` on of the outputs of a segment, the first of which starts at `out`. `WHOLE` says that they exist.
+/// 8 channels from `c` on of the outputs of a segment, the first of which starts at `out`. `WHOLE`
+/// says that they exist.
 #[inline(always)]
 unsafe fn add_block<const WHOLE: bool>(shared: &Source<'_>, segment: &Segment, c: usize, out: *mut i32) {
     let channels = shared.rows.channels;
@@ -168,8 +172,9 @@ unsafe fn add_eight(out: *mut i32, low: int32x4_t, high: int32x4_t) {
     }
 }
 
-/// Labels by keys, `256 z + 255 - class`: the largest is that of the lowest class among those with the largest z. `QUADS` blocks of 4 classes are enough.
-/// Margins, where `MARGINS` says so, from the z of the two largest keys.
+/// Labels by keys, `256 z + 255 - class`: the largest is that of the lowest class among those with
+/// the largest z. `QUADS` blocks of 4 classes are enough. Margins, where `MARGINS` says so, from
+/// the z of the two largest keys.
 #[target_feature(enable = "neon")]
 unsafe fn label_row<const QUADS: usize, const MARGINS: bool>(source: &Rows<'_>, columns: usize, labels: &mut [u8], shift: u32, margins: &mut [u8]) {
     let channels = source.channels;
@@ -185,7 +190,8 @@ unsafe fn label_row<const QUADS: usize, const MARGINS: bool>(source: &Rows<'_>, 
         let Some(segment) = segment(i, columns, source.factor, &wanted) else { continue };
         let (mut keys, mut changes) = ([vdupq_n_s32(i32::MIN); QUADS], [vdupq_n_s32(0); QUADS]);
         for quad in (0..used).step_by(2) {
-            // SAFETY: NEON by this function's attribute; the caller has checked that both rows hold `columns` tokens; `classes` has room for whole blocks.
+            // SAFETY: NEON by this function's attribute; the caller has checked that both rows hold
+            // `columns` tokens; `classes` has room for whole blocks.
             unsafe {
                 let c = 4 * quad;
                 let [near, far] = [segment.near, segment.far].map(|column| match channels - c {

@@ -1,5 +1,6 @@
-//! Definition of the resized rows: per output token, the four source tokens and their weights. Labels take all output columns between two source columns together: from
-//! one to the next, the mix of a class changes by the same number.
+//! Definition of the resized rows: per output token, the four source tokens and their weights.
+//! Labels take all output columns between two source columns together: from one to the next, the
+//! mix of a class changes by the same number.
 
 use core::ops::Range;
 
@@ -70,7 +71,8 @@ pub(super) fn margins(source: &Rows<'_>, columns: usize, labels: &mut [u8], shif
     });
 }
 
-/// Writes the labels, and calls `done(outputs, best)` for each segment: of equal logits the first class has won already.
+/// Writes the labels, and calls `done(outputs, best)` for each segment: of equal logits the first
+/// class has won already.
 #[inline(always)]
 fn walk<B: Best>(source: &Rows<'_>, columns: usize, labels: &mut [u8], mut done: impl FnMut(Range<usize>, [B; MAX_FACTOR])) {
     let column = |upper: &i16, lower: &i16| i32::from(*upper) * source.upper_weight + i32::from(*lower) * source.lower_weight;

@@ -1,4 +1,5 @@
-//! One row of the label map, alone or with margins: logits resized and compared in one go, never stored.
+//! One row of the label map, alone or with margins: logits resized and compared in one go, never
+//! stored.
 
 use half::f16;
 
@@ -12,9 +13,12 @@ use crate::kernels::{Kernels, backends};
 use crate::resize::Rows;
 
 impl Kernels {
-    /// `labels[x] = argmax over classes of z[x][class]`, where `z` is the resized row of logits as in [`Kernels::bilinear_add_f16`](crate::Kernels::bilinear_add_f16); the lowest class wins ties.
+    /// `labels[x] = argmax over classes of z[x][class]`, where `z` is the resized row of logits as
+    /// in [`Kernels::bilinear_add_f16`](crate::Kernels::bilinear_add_f16); the lowest class wins
+    /// ties.
     ///
-    /// `upper` and `lower` are `[columns, classes]`, finite, `classes` in 1..=256; `labels` is `[factor * columns]`.
+    /// `upper` and `lower` are `[columns, classes]`, finite, `classes` in 1..=256; `labels` is
+    /// `[factor * columns]`.
     ///
     /// # Errors
     /// [`ShapeError`] if a length disagrees or a parameter is outside its range.
@@ -35,16 +39,22 @@ impl Kernels {
         Ok(())
     }
 
-    /// The labels of [`Kernels::argmax_f16`], and how far each is ahead: `margins[x] = min(255, floor((largest - second) * 2^(MARGIN_BITS_F16 - k)))`, where `largest`
-    /// and `second` are the two largest resized logits `z[x][class] / (2 * factor)^2`. Two equal largest have margin 0; one class alone has margin 255.
+    /// The labels of [`Kernels::argmax_f16`], and how far each is ahead:
+    /// `margins[x] = min(255, floor((largest - second) * 2^(MARGIN_BITS_F16 - k)))`, where
+    /// `largest` and `second` are the two largest resized logits `z[x][class] / (2 * factor)^2`.
+    /// Two equal largest have margin 0; one class alone has margin 255.
     ///
-    /// `margins` is as long as `labels`; `k` is in 0..=31. Each mix is rounded to f32 three times, their difference once, its product with the power of two never: before
-    /// it is floored, the difference is at most 2^-21 of the operands' largest magnitude from the real one. Margins are the same on every instruction set.
+    /// `margins` is as long as `labels`; `k` is in 0..=31. Each mix is rounded to f32 three times,
+    /// their difference once, its product with the power of two never: before it is floored, the
+    /// difference is at most 2^-21 of the operands' largest magnitude from the real one. Margins
+    /// are the same on every instruction set.
     ///
-    /// Operands are finite, as there: where one is an infinity or a NaN, labels and margins are any bytes, and nothing else is written.
+    /// Operands are finite, as there: where one is an infinity or a NaN, labels and margins are any
+    /// bytes, and nothing else is written.
     ///
     /// # Errors
-    /// [`ShapeError::Parameter`] if `k` is above 31, [`ShapeError::Output`] if there is not one margin for each label, else as for [`Kernels::argmax_f16`].
+    /// [`ShapeError::Parameter`] if `k` is above 31, [`ShapeError::Output`] if there is not one
+    /// margin for each label, else as for [`Kernels::argmax_f16`].
     #[expect(clippy::too_many_arguments, reason = "as the function it stands for")]
     pub fn argmax_margin_f16(
         self,

@@ -1,4 +1,5 @@
-//! The resized rows on vectors of 8 channels or classes. Sums are those of the definition, in its order.
+//! The resized rows on vectors of 8 channels or classes. Sums are those of the definition, in its
+//! order.
 
 use core::arch::x86_64::*;
 

@@ -12,10 +12,12 @@ use crate::kernels::{Kernels, backends};
 use crate::resize::Rows;
 
 impl Kernels {
-    /// `acc[x][c] += z[x][c] / (2 * factor)^2`, where `z` is the weighted sum of the four source tokens around output column x.
+    /// `acc[x][c] += z[x][c] / (2 * factor)^2`, where `z` is the weighted sum of the four source
+    /// tokens around output column x.
     ///
-    /// `upper` and `lower` are source rows of `[columns, channels]`, finite; their weights (those of the row's [`Phase`](crate::Phase)) sum to `2 * factor`;
-    /// `factor` is 1, 2, 4 or 8; `acc` is `[.., channels]`, the output columns from `first` on (at most up to `factor * columns`).
+    /// `upper` and `lower` are source rows of `[columns, channels]`, finite; their weights (those
+    /// of the row's [`Phase`](crate::Phase)) sum to `2 * factor`; `factor` is 1, 2, 4 or 8; `acc`
+    /// is `[.., channels]`, the output columns from `first` on (at most up to `factor * columns`).
     ///
     /// # Errors
     /// [`ShapeError`] if a length disagrees or a parameter is outside its range.

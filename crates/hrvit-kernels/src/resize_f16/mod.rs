@@ -1,7 +1,9 @@
-//! Bilinear resizing of f16 maps by 1, 2, 4 or 8 (`align_corners = false`): [`resize`](crate::resize) on floats.
+//! Bilinear resizing of f16 maps by 1, 2, 4 or 8 (`align_corners = false`):
+//! [`resize`](crate::resize) on floats.
 //!
-//! A value of 11 bits times a weight of at most 8 is exact in f32, so that the sum of the four, in the order upper near, upper far, lower near, lower far, is the
-//! same on every instruction set, and so are labels and margins.
+//! A value of 11 bits times a weight of at most 8 is exact in f32, so that the sum of the four, in
+//! the order upper near, upper far, lower near, lower far, is the same on every instruction set,
+//! and so are labels and margins.
 
 pub(crate) mod argmax;
 pub(crate) mod bilinear;
@@ -12,5 +14,6 @@ mod avx2;
 mod neon;
 mod scalar;
 
-/// Fractional bits of the difference of two logits that a margin in f16 counts in: its unit is 2^-12, times `2^k`.
+/// Fractional bits of the difference of two logits that a margin in f16 counts in: its unit is
+/// 2^-12, times `2^k`.
 pub const MARGIN_BITS_F16: u32 = 12;

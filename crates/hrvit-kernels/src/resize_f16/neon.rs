@@ -1,4 +1,5 @@
-//! The resized rows on vectors: of 8 channels, or of 4 output columns for the label map. Sums are those of the definition, in its order.
+//! The resized rows on vectors: of 8 channels, or of 4 output columns for the label map. Sums are
+//! those of the definition, in its order.
 
 use core::arch::aarch64::*;
 use core::ops::Range;
@@ -60,7 +61,8 @@ fn mix([a, b, c, d]: [&[f16; LANES]; 4], [wa, wb, wc, wd]: [Eight; 4]) -> Eight 
 /// Output columns at a time: one in each lane.
 const COLUMNS: usize = 4;
 
-/// Four output columns of a segment: their weights, and of the classes so far the largest value, the class that has it, and the next largest value.
+/// Four output columns of a segment: their weights, and of the classes so far the largest value,
+/// the class that has it, and the next largest value.
 struct Four {
     weights: [float32x4_t; 4],
     most: float32x4_t,
@@ -69,7 +71,8 @@ struct Four {
 }
 
 impl Four {
-    /// Compares the first `N` of 4 classes, whose values at the four corners these are; `class` is the first, and becomes the one behind the last.
+    /// Compares the first `N` of 4 classes, whose values at the four corners these are; `class` is
+    /// the first, and becomes the one behind the last.
     #[inline]
     #[target_feature(enable = "neon")]
     fn compare<const N: usize, const MARGINS: bool>(&mut self, corners: &[float32x4_t; 4], class: &mut uint32x4_t) {
@@ -97,7 +100,8 @@ impl Four {
     }
 }
 
-/// The labels, and the margins where `MARGINS` says so: four output columns between the same source columns side by side, one class after the other.
+/// The labels, and the margins where `MARGINS` says so: four output columns between the same source
+/// columns side by side, one class after the other.
 #[target_feature(enable = "neon")]
 fn arguments<const MARGINS: bool>(source: &Rows<'_, f16>, columns: usize, labels: &mut [u8], scale: f32, margins: &mut [u8]) {
     // SAFETY: reads the 16 bytes of the array.
@@ -138,7 +142,8 @@ fn arguments<const MARGINS: bool>(source: &Rows<'_, f16>, columns: usize, labels
     }
 }
 
-/// Stores the lanes, bytes, of as many of the four output columns from `at.start` on as there are before `at.end`.
+/// Stores the lanes, bytes, of as many of the four output columns from `at.start` on as there are
+/// before `at.end`.
 #[inline]
 #[target_feature(enable = "neon")]
 fn put(out: &mut [u8], at: Range<usize>, lanes: uint32x4_t) {

@@ -1,4 +1,5 @@
-//! Random operands and the rounding rule in 128-bit arithmetic, written apart from the crate under test.
+//! Random operands and the rounding rule in 128-bit arithmetic, written apart from the crate under
+//! test.
 #![allow(dead_code, reason = "every test file uses its own part")]
 
 use hrvit_kernels::{Range8, Requant, TensorRequant};
@@ -68,7 +69,8 @@ impl Rng {
         (0..len).map(|_| self.range(-bound, bound) as i32).collect()
     }
 
-    /// Multipliers and shifts for `channels` whose accumulators reach `2^acc_bits` and whose results should reach about `2^out_bits`.
+    /// Multipliers and shifts for `channels` whose accumulators reach `2^acc_bits` and whose
+    /// results should reach about `2^out_bits`.
     pub fn rates(&mut self, channels: usize, acc_bits: i64, out_bits: i64) -> Rates {
         let mult = (0..channels).map(|_| self.range(1 << 30, (1 << 31) - 1) as i32).collect();
         let shift = (0..channels).map(|_| (31 + acc_bits - out_bits + self.range(-1, 1)).clamp(32, 62) as u8).collect();

@@ -1,4 +1,5 @@
-//! Which tensors of a file are the network's: what stands in front of their names, whose names they are, and what lies beside them.
+//! Which tensors of a file are the network's: what stands in front of their names, whose names they
+//! are, and what lies beside them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -137,7 +138,8 @@ pub(super) fn choose<P: Part>(network: &Network, listed: Vec<Listed<P>>, selecti
     Ok(Choice { tensors: chosen, taken })
 }
 
-/// Everything that stands in front of a name of the network, by how many names it stands in front of.
+/// Everything that stands in front of a name of the network, by how many names it stands in front
+/// of.
 fn prefixes<P: Part>(tensors: &[(String, Listed<P>)], recipes: &Recipes) -> Vec<String> {
     let known: HashSet<&str> = recipes.iter().flat_map(|(_, recipes)| recipes).flat_map(|recipe| &recipe.sources).map(|source| source.name.as_str()).collect();
     let longest = known.iter().map(|name| name.len()).max().unwrap_or(0);
@@ -180,7 +182,8 @@ fn missing<P: Part>(nearest: Option<&Fit<'_, P>>, tensors: &[(String, Listed<P>)
     CheckpointError::Missing { name, expected: shape, missing, total: expected.len(), hint }
 }
 
-/// Groups of tensors beside the weights in their dictionaries. Each is no weight behind its prefix, or known to serve training alone.
+/// Groups of tensors beside the weights in their dictionaries. Each is no weight behind its prefix,
+/// or known to serve training alone.
 fn beside<P: Part>(fit: &Fit<'_, P>, others: &[String], tensors: &[(String, Listed<P>)], network: &Network) -> Result<Vec<(String, usize)>, CheckpointError> {
     let dictionaries: HashSet<usize> = fit.tensors.values().map(|tensor| tensor.dictionary).collect();
     let mut left_out: BTreeMap<String, usize> = BTreeMap::new();

@@ -12,7 +12,8 @@ const LEAST: f64 = 0.6;
 /// The layers that decide, as all code names them.
 const LAST: [&str; 4] = ["conv_seg.weight", "linear_pred.weight", "classifier.weight", "fc.weight"];
 
-/// The built-in network whose shapes, in any order and under any names, the tensors have most of; none where they have too few.
+/// The built-in network whose shapes, in any order and under any names, the tensors have most of;
+/// none where they have too few.
 pub(super) fn network<P: Part>(tensors: &[(String, Listed<P>)]) -> Option<(Network, String)> {
     let tensors = || tensors.iter().map(|(_, tensor)| tensor);
     let mut found: HashMap<&[usize], usize> = HashMap::new();

@@ -77,7 +77,8 @@ pub enum CheckpointError {
         /// Why it changes nothing.
         reason: &'static str,
     },
-    /// The head has a BatchNorm behind each branch's convolution, and as mmsegmentation builds it a ReLU behind that.
+    /// The head has a BatchNorm behind each branch's convolution, and as mmsegmentation builds it a
+    /// ReLU behind that.
     #[error(
         "decode_head.convs.0.bn: mmsegmentation's SegformerHead has BatchNorm and ReLU behind its convs, this network's head has neither: another network. If yours \
          was built without the ReLU (act_cfg=None, or mlp_act=False), --convs-without-relu folds the BatchNorms in"

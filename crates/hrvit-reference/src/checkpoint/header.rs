@@ -1,4 +1,5 @@
-//! The header of a `.safetensors` file: what is read of it takes no more memory than the file, the network's tensors and one MiB.
+//! The header of a `.safetensors` file: what is read of it takes no more memory than the file, the
+//! network's tensors and one MiB.
 
 use std::fmt;
 

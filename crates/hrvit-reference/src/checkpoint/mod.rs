@@ -1,7 +1,8 @@
 //! Checkpoints: reading, checking, making and writing them.
 //!
-//! A [`Checkpoint`] holds exactly the tensors that its network has ([`crate::parameters()`]), as f32, all finite. Every reader names the first tensor that
-//! does not fit and says what was expected.
+//! A [`Checkpoint`] holds exactly the tensors that its network has ([`crate::parameters()`]), as
+//! f32, all finite. Every reader names the first tensor that does not fit and says what was
+//! expected.
 
 mod choice;
 mod closest;
@@ -37,7 +38,8 @@ pub use {
     taken::Taken,
 };
 
-/// Bytes that a file's description may take for each tensor of the network, however little: with averages of it and the optimiser's state that training keeps.
+/// Bytes that a file's description may take for each tensor of the network, however little: with
+/// averages of it and the optimiser's state that training keeps.
 const DESCRIPTION: u64 = 8 << 10;
 /// Bytes that are read of a pipe, beyond 16 times the network's tensors.
 const MAX_PIPE: u64 = 16 << 20;
@@ -63,18 +65,20 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Reads a `.pth` (as torch.save writes it, as a zip archive or one stream, by pickle protocols 2 to 5) or `.safetensors` file; which of them it is, its
-    /// first bytes say. See [`Self::read_selected`].
+    /// Reads a `.pth` (as torch.save writes it, as a zip archive or one stream, by pickle protocols
+    /// 2 to 5) or `.safetensors` file; which of them it is, its first bytes say. See
+    /// [`Self::read_selected`].
     pub fn read(path: &Path, network: &Network) -> Result<Self, CheckpointError> {
         Self::read_selected(path, network, &Selection::default())
     }
 
     /// Reads of a file what `selection` says.
     ///
-    /// Prefixes of the network's names are found: dictionaries, wrappers (`module.`, `_orig_mod.`) and any prefix that all share. Tensors that
-    /// serve training alone, integers and the counters of BatchNorms are left out; [`Self::taken`] says what was. f16, bf16 and f64 become f32. Nothing in the
-    /// file is run, and names and shapes are compared with the network's before a value is read. A pipe is read whole, up to 16 MiB and 16 times the network's
-    /// tensors.
+    /// Prefixes of the network's names are found: dictionaries, wrappers (`module.`, `_orig_mod.`)
+    /// and any prefix that all share. Tensors that serve training alone, integers and the counters
+    /// of BatchNorms are left out; [`Self::taken`] says what was. f16, bf16 and f64 become f32.
+    /// Nothing in the file is run, and names and shapes are compared with the network's before a
+    /// value is read. A pipe is read whole, up to 16 MiB and 16 times the network's tensors.
     pub fn read_selected(path: &Path, network: &Network, selection: &Selection) -> Result<Self, CheckpointError> {
         network.validate()?;
         let source = Source::open(path, MAX_PIPE.saturating_add(16 * bytes(network))).map_err(|source| CheckpointError::File { path: path.into(), source })?;
@@ -162,15 +166,17 @@ impl Checkpoint {
 
     /// Weights that follow from the tensors' names and `seed` alone.
     ///
-    /// For the tensor `name` of shape `[d0, d1, ..]`: state = FNV-1a-64(name) XOR seed; element i takes the (i+1)-th SplitMix64 output z of that state;
-    /// u = (z >> 40) / 2^23 - 1, in [-1, 1). In f64, then rounded to f32: running mean 0.2u, running variance 1 + 0.5u, bias 0.1u, other 1-D tensors
-    /// 1 + 0.25u, all others u·sqrt(3 / (d1·d2·..)).
+    /// For the tensor `name` of shape `[d0, d1, ..]`: state = FNV-1a-64(name) XOR seed; element i
+    /// takes the (i+1)-th SplitMix64 output z of that state; u = (z >> 40) / 2^23 - 1, in [-1, 1).
+    /// In f64, then rounded to f32: running mean 0.2u, running variance 1 + 0.5u, bias 0.1u, other
+    /// 1-D tensors 1 + 0.25u, all others u·sqrt(3 / (d1·d2·..)).
     pub fn synthetic(network: &Network, seed: u64) -> Result<Self, CheckpointError> {
         let tensors = parameters(network).into_iter().map(|parameter| (parameter.name.clone(), synthetic::tensor(&parameter, seed))).collect();
         Self::new(network, tensors, format!("synthetic weights, seed {seed}"))
     }
 
-    /// The bytes of a `.safetensors` file with all tensors as f32 under bare names; its metadata holds `origin`, `network` (JSON) and `generator`.
+    /// The bytes of a `.safetensors` file with all tensors as f32 under bare names; its metadata
+    /// holds `origin`, `network` (JSON) and `generator`.
     pub fn to_safetensors(&self) -> Result<Vec<u8>, CheckpointError> {
         safe::bytes(self)
     }

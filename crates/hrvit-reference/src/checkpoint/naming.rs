@@ -13,7 +13,8 @@ pub(super) enum Naming {
     Own,
     /// A classifier whose backbone's names start with `backbone.`.
     UnderBackbone,
-    /// The original SegFormer head: `linear_c1` to `linear_c4`, `linear_fuse` of branches in reverse order, `linear_pred`.
+    /// The original SegFormer head: `linear_c1` to `linear_c4`, `linear_fuse` of branches in
+    /// reverse order, `linear_pred`.
     Original,
     /// A BatchNorm behind each branch's convolution without bias, as mmsegmentation has it.
     Normalised,
@@ -35,9 +36,11 @@ enum How {
     Same,
     /// The one source with its groups of input channels, one per branch, in reverse order.
     Reversed,
-    /// A weight with the BatchNorm behind it folded in; sources: the weight, gamma, running variance.
+    /// A weight with the BatchNorm behind it folded in; sources: the weight, gamma, running
+    /// variance.
     FoldedWeight,
-    /// The bias that is left; sources: beta, gamma, running mean, running variance, the bias if there was one.
+    /// The bias that is left; sources: beta, gamma, running mean, running variance, the bias if
+    /// there was one.
     FoldedBias,
 }
 

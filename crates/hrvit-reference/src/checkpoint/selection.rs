@@ -2,17 +2,19 @@
 
 use wildmatch::WildMatch;
 
-/// Which of a file's tensors are the weights. By default: of several sets the averaged ones, and what is not named as the network's tensors must be known from
-/// training.
+/// Which of a file's tensors are the weights. By default: of several sets the averaged ones, and
+/// what is not named as the network's tensors must be known from training.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
-    /// Prefix of the network's names, dictionaries included (`state_dict.net.`); otherwise it is found.
+    /// Prefix of the network's names, dictionaries included (`state_dict.net.`); otherwise it is
+    /// found.
     pub prefix: Option<String>,
     /// Patterns of names that are left out; `*` stands for any characters, `?` for one.
     pub ignore: Vec<String>,
     /// Which of averaged and last weights.
     pub averaged: Averaged,
-    /// Whether BatchNorms behind a SegFormer head's convolutions have no ReLU behind them, and are folded in.
+    /// Whether BatchNorms behind a SegFormer head's convolutions have no ReLU behind them, and are
+    /// folded in.
     pub convs_without_relu: bool,
 }
 

@@ -11,10 +11,12 @@ use crate::pth::shown;
 
 /// Names that training scripts nest weights under, the preferred one first, as timm has them.
 const CONTAINERS: [&str; 5] = ["state_dict_ema.", "model_ema.", "state_dict.", "model.", ""];
-/// Parts of a prefix that say that its weights are averages, and those that turn what follows into its contrary.
+/// Parts of a prefix that say that its weights are averages, and those that turn what follows into
+/// its contrary.
 const AVERAGED: [&str; 4] = ["ema", "averaged", "average", "swa"];
 const NOT: [&str; 3] = ["no", "non", "without"];
-/// Prefixes that mmengine's averaging hook exchanges: the last weights lie under the first, their averages under the second.
+/// Prefixes that mmengine's averaging hook exchanges: the last weights lie under the first, their
+/// averages under the second.
 const MMENGINE: [&str; 2] = ["ema_state_dict.", "state_dict."];
 
 /// The set that is taken.

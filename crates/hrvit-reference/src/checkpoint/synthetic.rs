@@ -30,7 +30,8 @@ fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
-/// The `i`-th output (from 1) of SplitMix64 started at `state`; its top 24 bits as a number in [-1, 1).
+/// The `i`-th output (from 1) of SplitMix64 started at `state`; its top 24 bits as a number in [-1,
+/// 1).
 fn uniform(state: u64, i: u64) -> f64 {
     let mut z = state.wrapping_add(i.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -1,4 +1,5 @@
-//! The canonical graph in float: every step and operator of [`hrvit_format::graph`], with a [`Tap`] that sees and may change every operator's output.
+//! The canonical graph in float: every step and operator of [`hrvit_format::graph`], with a [`Tap`]
+//! that sees and may change every operator's output.
 
 mod run_op;
 mod state;
@@ -17,17 +18,19 @@ pub use state::State;
 /// Weights of one operator.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OpWeights {
-    /// Dense: `[cout][kernel row][kernel column][cin]`, linear layers being a kernel of 1. Depthwise: `[kernel row][kernel column][channel]`.
-    /// [`OpKind::EmbedNorm`] and [`OpKind::StageNorm`]: gamma.
+    /// Dense: `[cout][kernel row][kernel column][cin]`, linear layers being a kernel of 1.
+    /// Depthwise: `[kernel row][kernel column][channel]`. [`OpKind::EmbedNorm`] and
+    /// [`OpKind::StageNorm`]: gamma.
     pub weight: Vec<f32>,
-    /// One value per output channel. [`OpKind::EmbedNorm`] and [`OpKind::StageNorm`]: beta. [`OpKind::HeadPointwise`]: zeros on all sources but 0.
+    /// One value per output channel. [`OpKind::EmbedNorm`] and [`OpKind::StageNorm`]: beta.
+    /// [`OpKind::HeadPointwise`]: zeros on all sources but 0.
     pub bias: Vec<f32>,
 }
 
 /// Sees the forward pass operator by operator.
 pub trait Tap {
-    /// Called once after operator `op` (its position in [`Network::ops`] of `step`) has been computed. The tap leaves in `output` the values that the graph goes
-    /// on with.
+    /// Called once after operator `op` (its position in [`Network::ops`] of `step`) has been
+    /// computed. The tap leaves in `output` the values that the graph goes on with.
     ///
     /// | kind | `input` | `output` |
     /// |---|---|---|
@@ -56,7 +59,8 @@ pub trait Tap {
     /// `FinalLinear`'s input is the mean of `FinalConv`'s output, one token.
     fn op(&mut self, step: Step, op: usize, kind: OpKind, input: &Map, output: &mut Map);
 
-    /// Called after a residual sum: `x + to_out + des` of [`Step::Attention`], `x + fc2` of [`Step::MixCfn`]. The tap leaves the new residual in `x`.
+    /// Called after a residual sum: `x + to_out + des` of [`Step::Attention`], `x + fc2` of
+    /// [`Step::MixCfn`]. The tap leaves the new residual in `x`.
     fn residual(&mut self, step: Step, x: &mut Map) {
         let _ = (step, x);
     }
@@ -84,7 +88,8 @@ impl Folded {
         Self { network: checkpoint.network().clone(), weights: fold(checkpoint), preprocess: *checkpoint.preprocess() }
     }
 
-    /// How a picture becomes the input. [`OpKind::StemConv1`] takes its mean from every pixel (RGB); outside of the picture it then sees zeros.
+    /// How a picture becomes the input. [`OpKind::StemConv1`] takes its mean from every pixel
+    /// (RGB); outside of the picture it then sees zeros.
     pub fn preprocess(&self) -> &Preprocess {
         &self.preprocess
     }
@@ -99,7 +104,8 @@ impl Folded {
         self.weights.get(&(step, op))
     }
 
-    /// Weights of operator `op` of `step`, to be changed (lengths must stay); `None` where it has none.
+    /// Weights of operator `op` of `step`, to be changed (lengths must stay); `None` where it has
+    /// none.
     pub fn weights_mut(&mut self, step: Step, op: usize) -> Option<&mut OpWeights> {
         self.weights.get_mut(&(step, op))
     }
@@ -109,7 +115,8 @@ impl Folded {
         self.weights.iter().map(|(&(step, op), weights)| (step, op, weights))
     }
 
-    /// Logits of one frame: all steps in canonical order. `[height / 4, width / 4, classes]` from a segmentor, `[1, 1, classes]` from a classifier.
+    /// Logits of one frame: all steps in canonical order. `[height / 4, width / 4, classes]` from a
+    /// segmentor, `[1, 1, classes]` from a classifier.
     pub fn forward(&self, frame: Frame, tap: &mut dyn Tap) -> Map {
         let mut state = State::new(frame);
         for step in self.network.steps() {

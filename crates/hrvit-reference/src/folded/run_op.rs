@@ -12,8 +12,9 @@ use crate::operators::linear::linear;
 use crate::operators::normalise::{layer_norm, normalise};
 
 impl Folded {
-    /// The result of operator `op` of `step` for `input`, as [`super::Tap::op`] lists them: what the step computes before the tap sees it.
-    /// [`OpKind::IncreaseAct`] is the one operator of two maps: here it is the ReLU alone.
+    /// The result of operator `op` of `step` for `input`, as [`super::Tap::op`] lists them: what
+    /// the step computes before the tap sees it. [`OpKind::IncreaseAct`] is the one operator of two
+    /// maps: here it is the ReLU alone.
     ///
     /// # Panics
     /// If the step has no such operator, or `input` has another number of channels than it reads.
@@ -39,7 +40,8 @@ impl Folded {
         output
     }
 
-    /// [`Self::run_op`] without the non-linearity at its end: the sum of products and bias of a layer with weights, the input of a mere activation.
+    /// [`Self::run_op`] without the non-linearity at its end: the sum of products and bias of a
+    /// layer with weights, the input of a mere activation.
     ///
     /// # Panics
     /// As [`Self::run_op`].

@@ -9,7 +9,8 @@ use crate::operators::activation::{apply, relu};
 use crate::operators::convolution::Window;
 use crate::operators::resize::bilinear;
 
-/// SegFormer's all-MLP head: a projection per branch, bilinear to branch 0's size, concatenation, `fusion_conv`, `conv_seg`.
+/// SegFormer's all-MLP head: a projection per branch, bilinear to branch 0's size, concatenation,
+/// `fusion_conv`, `conv_seg`.
 pub(super) fn segformer(scope: &Scope<'_>, spec: &Spec, branches: &[Map]) -> Map {
     let (rows, columns) = (branches[0].rows, branches[0].columns);
     let projected = branches.iter().enumerate().map(|(branch, x)| bilinear(&scope.linear(&format!("convs.{branch}.conv"), x), rows, columns));
@@ -20,7 +21,8 @@ pub(super) fn segformer(scope: &Scope<'_>, spec: &Spec, branches: &[Map]) -> Map
     scope.linear("conv_seg", &y)
 }
 
-/// HRNetV2's classification head: `y = incre_0(x_0)`, `y = incre_{i+1}(x_{i+1}) + downsamp_i(y)`, last convolution, mean, classifier.
+/// HRNetV2's classification head: `y = incre_0(x_0)`, `y = incre_{i+1}(x_{i+1}) + downsamp_i(y)`,
+/// last convolution, mean, classifier.
 pub(super) fn classifier(scope: &Scope<'_>, branches: &[Map]) -> Map {
     let mut y: Option<Map> = None;
     for (branch, x) in branches.iter().enumerate() {

@@ -1,4 +1,5 @@
-//! The forward pass exactly as trained: every BatchNorm, LayerNorm and projection on its own, read by the checkpoint's names.
+//! The forward pass exactly as trained: every BatchNorm, LayerNorm and projection on its own, read
+//! by the checkpoint's names.
 
 mod backbone;
 mod block;
@@ -35,11 +36,14 @@ impl Model {
         self.checkpoint.network()
     }
 
-    /// Logits of one frame: `[height / 4, width / 4, classes]` from a segmentor, `[1, 1, classes]` from a classifier.
+    /// Logits of one frame: `[height / 4, width / 4, classes]` from a segmentor, `[1, 1, classes]`
+    /// from a classifier.
     ///
-    /// `tap` sees, under the names of the modules that compute them (without `backbone.`): `stem`; for every module `features.K.out.B`, the fusion's (even K)
-    /// or stage's (odd K) output on branch B; inside stages `features.K.patch_embed.B`, per block `features.K.branches.B.N` and its `attn_norm`,
-    /// `attn.to_qkv`, `attn.parallel_conv`, `attn`, `des`, `ffn_norm`, `ffn.fc1` and `ffn`; `logits`.
+    /// `tap` sees, under the names of the modules that compute them (without `backbone.`): `stem`;
+    /// for every module `features.K.out.B`, the fusion's (even K) or stage's (odd K) output on
+    /// branch B; inside stages `features.K.patch_embed.B`, per block `features.K.branches.B.N` and
+    /// its `attn_norm`, `attn.to_qkv`, `attn.parallel_conv`, `attn`, `des`, `ffn_norm`, `ffn.fc1`
+    /// and `ffn`; `logits`.
     pub fn forward(&self, frame: &Frame, tap: NamedTap<'_>) -> Map {
         let spec = &self.network().spec;
         let root = Scope { checkpoint: &self.checkpoint, name: String::new() };
@@ -84,7 +88,8 @@ impl<'a> Scope<'a> {
         if self.name.is_empty() || name.is_empty() { format!("{}{name}", self.name) } else { format!("{}.{name}", self.name) }
     }
 
-    /// The values of a tensor. A checkpoint has every tensor of its network (checked when it is made), so that asking for another is a mistake in this crate.
+    /// The values of a tensor. A checkpoint has every tensor of its network (checked when it is
+    /// made), so that asking for another is a mistake in this crate.
     pub(crate) fn get(&self, name: &str) -> &'a [f32] {
         let name = self.full(name);
         match self.checkpoint.get(&name) {

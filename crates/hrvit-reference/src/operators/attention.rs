@@ -1,4 +1,5 @@
-//! Cross-shaped attention (paper, equations 3 and 4): the first half of the heads attends in horizontal strips, the second half in vertical ones; keys are the values.
+//! Cross-shaped attention (paper, equations 3 and 4): the first half of the heads attends in
+//! horizontal strips, the second half in vertical ones; keys are the values.
 #![allow(clippy::needless_range_loop, reason = "lanes of several arrays go by one index")]
 
 use super::linear::{matmul, matmul_transposed};
@@ -21,7 +22,8 @@ pub enum Softmax {
 pub struct Attention {
     /// `[rows, columns, C]`: per query and head, the weighted mean of the strip's values.
     pub values: Map,
-    /// `[rows, columns, heads]`: largest minus smallest logit of the query (scaled as the softmax sees them).
+    /// `[rows, columns, heads]`: largest minus smallest logit of the query (scaled as the softmax
+    /// sees them).
     pub ranges: Map,
 }
 
@@ -50,7 +52,8 @@ impl Strips {
     }
 }
 
-/// Attention of `qv` = `[q, v]`, `[rows, columns, 2C]`, with heads of `dim` channels. Head h owns channels `h·dim..(h+1)·dim` of q and of v.
+/// Attention of `qv` = `[q, v]`, `[rows, columns, 2C]`, with heads of `dim` channels. Head h owns
+/// channels `h·dim..(h+1)·dim` of q and of v.
 pub fn cross_shaped(qv: &Map, window: usize, dim: usize, softmax: Softmax) -> Attention {
     let c = qv.channels / 2;
     let heads = c / dim;
@@ -108,7 +111,8 @@ fn zeros(buffer: &mut Vec<f32>, count: usize) {
     buffer.resize(count, 0.0);
 }
 
-/// Values that reductions take at a time, each into its own accumulator: the order of a sum does not depend on the processor's vectors.
+/// Values that reductions take at a time, each into its own accumulator: the order of a sum does
+/// not depend on the processor's vectors.
 const LANES: usize = 16;
 
 wide! {
@@ -120,7 +124,8 @@ wide! {
     }
 }
 
-/// Replaces logits by exponentials relative to their largest; gives their sum and the range of the logits.
+/// Replaces logits by exponentials relative to their largest; gives their sum and the range of the
+/// logits.
 #[inline(always)]
 fn exponentiate(row: &mut [f32], softmax: Softmax) -> (f32, f32) {
     let (mut largest, mut smallest) = ([f32::NEG_INFINITY; LANES], [f32::INFINITY; LANES]);
@@ -160,7 +165,8 @@ fn exponentiate(row: &mut [f32], softmax: Softmax) -> (f32, f32) {
     (sums.iter().sum::<f64>() as f32, (largest - smallest) * scale)
 }
 
-/// `2^x` of an x that is not positive, within two units in the last place; 2^-126 where it is smaller.
+/// `2^x` of an x that is not positive, within two units in the last place; 2^-126 where it is
+/// smaller.
 #[inline(always)]
 fn power_of_two(x: f32) -> f32 {
     // Adding 1.5 * 2^23 rounds to a whole number and leaves it in the lowest bits.
@@ -206,7 +212,8 @@ mod tests {
 
     #[test]
     fn equal_logits_give_the_mean_of_the_strip() {
-        // q = 0: every weight is the same. Two rows and columns, window 1, two heads of one channel.
+        // q = 0: every weight is the same. Two rows and columns, window 1, two heads of one
+        // channel.
         let v = [[1.0, 10.0], [3.0, 20.0], [5.0, 30.0], [7.0, 40.0]];
         let qv = Map { rows: 2, columns: 2, channels: 4, data: v.iter().flat_map(|&[a, b]| [0.0, 0.0, a, b]).collect() };
         for softmax in [Softmax::Base2, Softmax::Natural { scale: 1.0 }] {

@@ -1,4 +1,5 @@
-//! Convolutions with zero padding of half a kernel on every side: `out = (in + 2·(kernel / 2) - kernel) / stride + 1`.
+//! Convolutions with zero padding of half a kernel on every side:
+//! `out = (in + 2·(kernel / 2) - kernel) / stride + 1`.
 #![allow(clippy::needless_range_loop, reason = "lanes of several arrays go by one index")]
 
 use std::ops::Range;
@@ -25,7 +26,8 @@ impl Window {
         (length + 2 * (self.kernel / 2) - self.kernel) / self.stride + 1
     }
 
-    /// First input pixel of output `at` (negative in the padding) and the taps that lie inside an input of `length` pixels.
+    /// First input pixel of output `at` (negative in the padding) and the taps that lie inside an
+    /// input of `length` pixels.
     #[inline(always)]
     fn taps(self, at: usize, length: usize) -> (isize, Range<usize>) {
         let start = (at * self.stride) as isize - (self.kernel / 2) as isize;

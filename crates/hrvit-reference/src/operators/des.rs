@@ -1,4 +1,5 @@
-//! The diversity-enhancing shortcut: x `[k·p]` of every token viewed as `[k, p]`, one projection along p, one along k (paper, equation 5).
+//! The diversity-enhancing shortcut: x `[k·p]` of every token viewed as `[k, p]`, one projection
+//! along p, one along k (paper, equation 5).
 //!
 //! Both functions keep the `[k, p]` order of the channels, so that nothing is ever transposed.
 #![allow(clippy::needless_range_loop, reason = "lanes of several arrays go by one index")]
@@ -7,7 +8,8 @@ use super::linear::{matmul, repeat};
 use crate::map::Map;
 use crate::wide;
 
-/// `y[i][o] = Σ_j weight[o][j] · x[i][j] + bias[o]` for i < k: the projection along p; `weight` is `[p, p]`.
+/// `y[i][o] = Σ_j weight[o][j] · x[i][j] + bias[o]` for i < k: the projection along p; `weight` is
+/// `[p, p]`.
 pub fn right(x: &Map, weight: &[f32], bias: &[f32]) -> Map {
     let p = bias.len();
     let columns: Vec<f32> = (0..p).flat_map(|j| (0..p).map(move |o| weight[o * p + j])).collect();
@@ -37,7 +39,8 @@ wide! {
     }
 }
 
-/// `y[o][j] = Σ_i weight[o][i] · x[i][j] + bias[o]` for j < p: the projection along k; `weight` is `[k, k]`.
+/// `y[o][j] = Σ_i weight[o][i] · x[i][j] + bias[o]` for j < p: the projection along k; `weight` is
+/// `[k, k]`.
 pub fn left(x: &Map, weight: &[f32], bias: &[f32]) -> Map {
     let k = bias.len();
     let p = x.channels / k;

@@ -5,20 +5,23 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::map::Map;
 
-/// `y[t][o] = Σ_i x[t][i] · weight[o][i] + bias[o]` for every token t. `weight` is `[bias.len(), x.channels]`.
+/// `y[t][o] = Σ_i x[t][i] · weight[o][i] + bias[o]` for every token t. `weight` is
+/// `[bias.len(), x.channels]`.
 pub fn linear(x: &Map, weight: &[f32], bias: &[f32]) -> Map {
     let mut y = Map { rows: x.rows, columns: x.columns, channels: bias.len(), data: repeat(bias, x.tokens()) };
     matmul_transposed(&x.data, weight, x.channels, &mut y.data);
     y
 }
 
-/// `c += a · bᵀ` with `a` `[rows, depth]`, `b` `[columns, depth]` and `c` `[rows, columns]`, all row-major; rows and columns follow from the lengths.
+/// `c += a · bᵀ` with `a` `[rows, depth]`, `b` `[columns, depth]` and `c` `[rows, columns]`, all
+/// row-major; rows and columns follow from the lengths.
 pub fn matmul_transposed(a: &[f32], b: &[f32], depth: usize, c: &mut [f32]) {
     let (rows, columns) = (a.len() / depth, b.len() / depth);
     general_mat_mul(1.0, &matrix(a, rows, depth), &matrix(b, columns, depth).t(), 1.0, &mut matrix_mut(c, rows, columns));
 }
 
-/// `c += a · b` with `a` `[rows, depth]`, `b` `[depth, columns]` and `c` `[rows, columns]`, all row-major; rows and columns follow from the lengths.
+/// `c += a · b` with `a` `[rows, depth]`, `b` `[depth, columns]` and `c` `[rows, columns]`, all
+/// row-major; rows and columns follow from the lengths.
 pub fn matmul(a: &[f32], b: &[f32], depth: usize, c: &mut [f32]) {
     let (rows, columns) = (a.len() / depth, b.len() / depth);
     general_mat_mul(1.0, &matrix(a, rows, depth), &matrix(b, depth, columns), 1.0, &mut matrix_mut(c, rows, columns));

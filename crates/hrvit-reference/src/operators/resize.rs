@@ -21,8 +21,8 @@ pub fn nearest(x: &Map, factor: usize) -> Map {
     Map { rows: x.rows * factor, columns: x.columns * factor, channels: x.channels, data }
 }
 
-/// Place of output pixel `at` of `to` among `from` input pixels (pixel centres aligned, as with `align_corners = false`): the two neighbours and the second
-/// one's weight.
+/// Place of output pixel `at` of `to` among `from` input pixels (pixel centres aligned, as with
+/// `align_corners = false`): the two neighbours and the second one's weight.
 fn neighbours(at: usize, from: usize, to: usize) -> (usize, usize, f32) {
     let position = ((at as f64 + 0.5) * from as f64 / to as f64 - 0.5).max(0.0);
     let first = (position as usize).min(from - 1);
@@ -58,8 +58,8 @@ wide! {
     }
 }
 
-/// The class with the largest logit at every pixel of a `rows` x `columns` picture, after a bilinear resize; of equal ones the first. Row by row: full-size
-/// logits are never stored.
+/// The class with the largest logit at every pixel of a `rows` x `columns` picture, after a
+/// bilinear resize; of equal ones the first. Row by row: full-size logits are never stored.
 pub fn label_map(logits: &Map, rows: usize, columns: usize) -> Vec<u8> {
     let mut labels = Vec::with_capacity(rows * columns);
     let mut line = vec![0.0; columns * logits.channels];

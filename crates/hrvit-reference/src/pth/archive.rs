@@ -1,6 +1,8 @@
-//! Zip archives as `torch.save` writes them: entries stored as they are, the pickle in `data.pkl`, every storage in `data/KEY`.
+//! Zip archives as `torch.save` writes them: entries stored as they are, the pickle in `data.pkl`,
+//! every storage in `data/KEY`.
 //!
-//! Every byte of the file belongs to one entry at most, so what is read of an archive is never more than it has.
+//! Every byte of the file belongs to one entry at most, so what is read of an archive is never more
+//! than it has.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};

@@ -1,5 +1,6 @@
-//! Files of one stream, as PyTorch before 1.6 wrote them: pickles of a magic number, a protocol, the writer's machine, the object and the storages' keys, then
-//! every storage as its number of values and these.
+//! Files of one stream, as PyTorch before 1.6 wrote them: pickles of a magic number, a protocol,
+//! the writer's machine, the object and the storages' keys, then every storage as its number of
+//! values and these.
 
 use std::collections::HashMap;
 

@@ -1,6 +1,7 @@
 //! The operations of pickle protocols 2 to 5.
 //!
-//! A stack of values, a memo of values by number, and marks that say where on the stack an open group begins. Nothing recurses and nothing is called.
+//! A stack of values, a memo of values by number, and marks that say where on the stack an open
+//! group begins. Nothing recurses and nothing is called.
 
 use std::io::Read;
 
@@ -292,7 +293,8 @@ impl<R: Read> Machine<'_, R> {
         Ok(dict)
     }
 
-    /// Appends the values from `start` on to the list below them. Anything else that has items forgets them.
+    /// Appends the values from `start` on to the list below them. Anything else that has items
+    /// forgets them.
     fn append(&mut self, start: usize) -> Result<bool, String> {
         if let Value::List(id) = self.below(start)? {
             self.heap.append(id, &self.stack[start..], self.budget)?;
@@ -301,7 +303,8 @@ impl<R: Read> Machine<'_, R> {
         Ok(false)
     }
 
-    /// Sets the keys and values from `start` on in the dictionary below them. Anything else that has items forgets them.
+    /// Sets the keys and values from `start` on in the dictionary below them. Anything else that
+    /// has items forgets them.
     fn set(&mut self, start: usize) -> Result<bool, String> {
         if let Value::Dict(id) = self.below(start)? {
             self.heap.set(id, &self.stack[start..], self.budget)?;

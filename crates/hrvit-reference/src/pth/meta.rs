@@ -8,7 +8,8 @@ use crate::checkpoint::ClassNames;
 const MAX_CLASSES: usize = 1 << 16;
 const MAX_NAME: usize = 256;
 
-/// Names and colours under `meta` of the dictionary `root`, or under `dataset_meta` of that; none where they are none that an image could hold.
+/// Names and colours under `meta` of the dictionary `root`, or under `dataset_meta` of that; none
+/// where they are none that an image could hold.
 pub(super) fn class_names(heap: &Heap, root: Value, budget: &mut Budget) -> Option<ClassNames> {
     let meta = entry(heap, root, &["meta"])?;
     let place = entry(heap, meta, &["dataset_meta"]).unwrap_or(meta);

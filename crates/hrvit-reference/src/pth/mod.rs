@@ -1,7 +1,10 @@
-//! `.pth` files: what `torch.save` writes, as a zip archive (PyTorch 1.6 and later) or as one stream (before).
+//! `.pth` files: what `torch.save` writes, as a zip archive (PyTorch 1.6 and later) or as one
+//! stream (before).
 //!
-//! Nothing in a file is run. The pickle's operations build plain values; a call is interpreted if its function rebuilds a tensor, a parameter or an
-//! `OrderedDict`, and every other object is a name that holds nothing. Objects, nesting and bytes have a budget. Tensors stay in the file until asked for.
+//! Nothing in a file is run. The pickle's operations build plain values; a call is interpreted if
+//! its function rebuilds a tensor, a parameter or an `OrderedDict`, and every other object is a
+//! name that holds nothing. Objects, nesting and bytes have a budget. Tensors stay in the file
+//! until asked for.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -90,7 +93,8 @@ enum Storages {
     Legacy(Legacy),
 }
 
-/// Bytes that the description of `source` may take: `allowance` bytes and one MiB more than the file has.
+/// Bytes that the description of `source` may take: `allowance` bytes and one MiB more than the
+/// file has.
 pub(crate) fn budget(source: &Source<'_>, allowance: u64) -> Budget {
     Budget::new(source.len().saturating_add(allowance).saturating_add(LEAST))
 }
@@ -124,7 +128,8 @@ pub(crate) fn open<'a>(mut source: Source<'a>, form: Form, allowance: u64) -> Re
 /// Keys under which an object may be the module itself.
 const MODULES: [&str; 6] = ["model", "state_dict", "model_ema", "ema", "module", "net"];
 
-/// Guess at a pickle without tensors: an object, itself or where a dictionary of weights is expected.
+/// Guess at a pickle without tensors: an object, itself or where a dictionary of weights is
+/// expected.
 fn no_tensors(heap: &Heap, root: Value) -> String {
     let (what, class) = match root {
         Value::Foreign(class) => ("it".to_owned(), Some(class)),

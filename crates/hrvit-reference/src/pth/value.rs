@@ -1,4 +1,5 @@
-//! Values of a pickle. They are plain numbers: what has parts says where these lie in the [`Heap`], so that a copy costs nothing and dropping never recurses.
+//! Values of a pickle. They are plain numbers: what has parts says where these lie in the [`Heap`],
+//! so that a copy costs nothing and dropping never recurses.
 
 use super::budget::Budget;
 use crate::checkpoint::Element;
@@ -29,7 +30,8 @@ pub(super) enum Value {
     OtherTensor,
     /// A class that is not known or an object of it; the name.
     Foreign(Span),
-    /// Nothing that describes a tensor: none, a float, bytes, a set, an integer of more than 64 bits.
+    /// Nothing that describes a tensor: none, a float, bytes, a set, an integer of more than 64
+    /// bits.
     Other,
 }
 
@@ -171,7 +173,8 @@ impl Heap {
         Ok(())
     }
 
-    /// Sets items of the dictionary `id`, keys and values in turn. Items whose keys are no strings are forgotten.
+    /// Sets items of the dictionary `id`, keys and values in turn. Items whose keys are no strings
+    /// are forgotten.
     pub(super) fn set(&mut self, id: u32, pairs: &[Value], budget: &mut Budget) -> Result<(), String> {
         let Some(dict) = self.dicts.get_mut(id as usize) else { return Ok(()) };
         for &[key, value] in pairs.as_chunks().0 {

@@ -60,7 +60,8 @@ impl View {
         Some((count, last.checked_add(1)?))
     }
 
-    /// The values, row-major, from the storage of `bytes` bytes at `start`. As many are allocated as the shape says: compare it first.
+    /// The values, row-major, from the storage of `bytes` bytes at `start`. As many are allocated
+    /// as the shape says: compare it first.
     pub(super) fn read(&self, source: &mut Source<'_>, start: u64, bytes: u64) -> Result<Vec<f32>, String> {
         let element = self.element().map_err(|name| format!("element type {name} is not read"))?;
         let held = bytes / self.class.size;
@@ -104,7 +105,8 @@ impl View {
     }
 }
 
-/// Key, class and number of values of a storage: `('storage', class, key, device, number)`, in old files with a view of another storage behind.
+/// Key, class and number of values of a storage: `('storage', class, key, device, number)`, in old
+/// files with a view of another storage behind.
 pub(super) fn storage_of(heap: &Heap, id: Span) -> Result<(&str, &'static StorageClass, u64), String> {
     match heap.parts(id) {
         [Value::Text(kind), Value::Known(Known::Storage(class)), Value::Text(key), _, len, view @ ..] if heap.text(*kind) == "storage" => {

@@ -20,7 +20,8 @@ struct Open<'a> {
     items: &'a [(Span, Value)],
 }
 
-/// Tensors of the dictionary `root` and of all dictionaries in it, [`MAX_DEPTH`] deep. Everything else that was saved is left out.
+/// Tensors of the dictionary `root` and of all dictionaries in it, [`MAX_DEPTH`] deep. Everything
+/// else that was saved is left out.
 pub(super) fn tensors(heap: &Heap, root: Value, budget: &mut Budget) -> Result<Views, String> {
     let mut found = Vec::new();
     let mut open: Vec<Open<'_>> = Vec::new();
@@ -43,7 +44,8 @@ pub(super) fn tensors(heap: &Heap, root: Value, budget: &mut Budget) -> Result<V
             Value::Tensor(arguments) => View::parse(heap, arguments),
             Value::OtherTensor => Err("the pickle describes no dense tensor here: save it as one of f32".to_owned()),
             Value::Dict(id) if level <= MAX_DEPTH => {
-                // One dictionary may stand in several places: every place is paid for, which bounds the time too.
+                // One dictionary may stand in several places: every place is paid for, which bounds
+                // the time too.
                 budget.take((prefix.len() + key.len() + size_of_val(heap.dict(id))) as u64 + 64)?;
                 next = Some((format!("{prefix}{key}."), value));
                 continue;

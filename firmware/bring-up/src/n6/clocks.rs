@@ -21,7 +21,8 @@ pub struct Speed {
     pub overdrive: bool,
     /// Factor of PLL1, whose input is 16 MHz.
     factor: u16,
-    /// Dividers of PLL1 for IC1 (processor), IC2 (buses), IC4 (flash controller), IC6 (neural accelerator, which is not used) and IC11 (AXISRAM3 to 6).
+    /// Dividers of PLL1 for IC1 (processor), IC2 (buses), IC4 (flash controller), IC6 (neural
+    /// accelerator, which is not used) and IC11 (AXISRAM3 to 6).
     dividers: [(usize, u8); 5],
 }
 
@@ -32,7 +33,8 @@ impl Speed {
     pub const NOMINAL: Self = Self { hertz: 600_000_000, overdrive: false, factor: 75, dividers: [(1, 2), (2, 3), (4, 6), (6, 6), (11, 3)] };
 }
 
-/// Runs processor and buses from the oscillator, at the frequency that it was calibrated to, and stops PLL1.
+/// Runs processor and buses from the oscillator, at the frequency that it was calibrated to, and
+/// stops PLL1.
 pub fn internal(registers: &mut impl Registers) -> Result<(), Stuck> {
     registers.write(RCC.csr(), |w| w.set_hsions(true));
     registers.until("the internal oscillator", RCC.sr(), |sr| sr.hsirdy())?;

@@ -35,7 +35,8 @@ const WRITE_CONFIG_2: u8 = 0x72;
 const OCTAL: u8 = 0x01;
 const OCTAL_READ: u8 = 0xec;
 const OCTAL_PROGRAM: u8 = 0x12;
-/// Idle cycles between address and data: of a read (after a reset the flash expects these), and of a register.
+/// Idle cycles between address and data: of a read (after a reset the flash expects these), and of
+/// a register.
 const READ_CYCLES: u8 = 20;
 const REGISTER_CYCLES: u8 = 4;
 /// A reset takes less, but 100 ms where it interrupts an erase.
@@ -116,8 +117,8 @@ impl Command {
         if self.mode == Mode::Single { 1 } else { 4 }
     }
 
-    /// Writes the registers in whose order the controller begins: what has neither address nor data to write goes out with the instruction, else with the address, else
-    /// with the data.
+    /// Writes the registers in whose order the controller begins: what has neither address nor data
+    /// to write goes out with the instruction, else with the address, else with the data.
     fn describe(self, registers: &mut impl Registers, function: Fmode) {
         registers.modify(XSPI2.cr(), |w| w.set_fmode(function));
         registers.modify(XSPI2.tcr(), |w| {
@@ -188,7 +189,8 @@ pub fn map(registers: &mut impl Registers) -> Result<(), FlashError> {
     Ok(memory_mapped(registers)?)
 }
 
-/// Resets both controllers, whichever of them the boot ROM used, connects XSPI2 to the flash's port and sets it up.
+/// Resets both controllers, whichever of them the boot ROM used, connects XSPI2 to the flash's port
+/// and sets it up.
 fn connect(registers: &mut impl Registers) -> Result<(), Stuck> {
     registers.write(RCC.ahb5ensr(), |w| {
         w.set_xspi1ens(true);
@@ -260,7 +262,8 @@ fn identify(registers: &mut impl Registers) -> Result<(), FlashError> {
     Err(FlashError::Unknown(id))
 }
 
-/// From now on reads of memory are reads of the flash. Nothing writes there, but the controller wants to know how.
+/// From now on reads of memory are reads of the flash. Nothing writes there, but the controller
+/// wants to know how.
 fn memory_mapped(registers: &mut impl Registers) -> Result<(), Stuck> {
     registers.until("the flash controller", XSPI2.sr(), |sr| !sr.busy())?;
     let program = Command::new(Mode::Octal, OCTAL_PROGRAM);

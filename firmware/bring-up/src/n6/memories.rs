@@ -7,7 +7,8 @@ use stm32_metapac::{
 
 use crate::{Registers, RegistersExt, typed::at};
 
-/// Control register of bank 1; the others follow. ST's header has them as `RAMCFG_SRAM1_AXI_BASE` and so on, the access crate has another chip's layout.
+/// Control register of bank 1; the others follow. ST's header has them as `RAMCFG_SRAM1_AXI_BASE`
+/// and so on, the access crate has another chip's layout.
 const RAMCFG: usize = 0x4202_3000;
 const NEXT: usize = 0x80;
 const SHUT_DOWN: u32 = 1 << 20;

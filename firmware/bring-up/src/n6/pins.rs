@@ -82,7 +82,8 @@ impl Pin {
         self.alternate(registers, function, false);
     }
 
-    /// Gives it to a peripheral as its alternate function, at full speed, pulled up where it is idle otherwise.
+    /// Gives it to a peripheral as its alternate function, at full speed, pulled up where it is
+    /// idle otherwise.
     pub(super) fn alternate(self, registers: &mut impl Registers, function: u8, pull_up: bool) {
         self.clock(registers);
         let block = self.block();

@@ -17,7 +17,8 @@ const REGULATOR: Pin = Pin::new(Port::F, 4);
 /// More than the regulator takes to rise.
 const RISE_US: u32 = 1000;
 
-/// The core's voltage comes from outside: the chip's own converter, which is selected after a reset, has no inductor on this board and would never be ready.
+/// The core's voltage comes from outside: the chip's own converter, which is selected after a
+/// reset, has no inductor on this board and would never be ready.
 pub fn external(registers: &mut impl Registers) -> Result<(), Stuck> {
     registers.modify(PWR.cr1(), |w| w.set_sden(false));
     registers.until("the core's supply", PWR.voscr(), |voscr| voscr.actvosrdy())
@@ -34,7 +35,8 @@ pub fn overdrive(registers: &mut impl Registers) -> Result<(), Stuck> {
     registers.until("the core's higher voltage", PWR.voscr(), |voscr| voscr.vosrdy())
 }
 
-/// Declares the supplies of ports N (flash) and O (green LED) valid and at 1.8 V, with the compensation that ST's errata sheet ES0620 asks for.
+/// Declares the supplies of ports N (flash) and O (green LED) valid and at 1.8 V, with the
+/// compensation that ST's errata sheet ES0620 asks for.
 pub fn pins(registers: &mut impl Registers) -> Result<(), Stuck> {
     registers.modify(PWR.svmcr3(), |w| {
         w.set_vddio2sv(Vddio2sv::B_0X1);

@@ -1,4 +1,5 @@
-//! USART1, which the board's debugger shows to the host as a serial port: 115200 baud, 8 bits, no parity.
+//! USART1, which the board's debugger shows to the host as a serial port: 115200 baud, 8 bits, no
+//! parity.
 
 use stm32_metapac::{RCC, USART1, rcc::vals::Uart16910sel};
 
@@ -25,7 +26,8 @@ impl Serial {
         SEND.alternate(registers, FUNCTION, false);
         RECEIVE.alternate(registers, FUNCTION, true);
         registers.write(USART1.brr(), |w| w.set_brr(((HERTZ + BAUD / 2) / BAUD) as u16));
-        // A byte that nobody took in time is replaced by the next one, instead of all that follow being refused.
+        // A byte that nobody took in time is replaced by the next one, instead of all that follow
+        // being refused.
         registers.write(USART1.cr3(), |w| w.set_ovrdis(true));
         registers.write(USART1.cr1(), |w| {
             w.set_te(true);

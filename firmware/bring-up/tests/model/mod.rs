@@ -22,7 +22,8 @@ pub type Tamper = Box<dyn Fn(u32, u32) -> Vec<(u32, u32)>>;
 /// The port that a pin lies on, as an offset of its registers.
 const PORTS: u32 = 0x4602_0000;
 const PORT_BYTES: u32 = 0x400;
-/// Time that a regulator takes to rise: TPS62864 data sheet, ramp of 10 mV/us and more for 100 mV, with a margin.
+/// Time that a regulator takes to rise: TPS62864 data sheet, ramp of 10 mV/us and more for 100 mV,
+/// with a margin.
 const REGULATOR_US: u64 = 500;
 
 /// The chip with everything around it.
@@ -171,7 +172,8 @@ impl Board {
         self.words.insert(pointer.addr() as u32, value);
     }
 
-    /// Whether the block that `address` lies in is clocked; most that the start-up touches have a bit.
+    /// Whether the block that `address` lies in is clocked; most that the start-up touches have a
+    /// bit.
     fn is_clocked(&self, address: u32) -> bool {
         let on = |register: u32, bit: u32| self.word(register) >> bit & 1 == 1;
         let (ahb2, ahb4, ahb5) =
@@ -242,7 +244,8 @@ impl Board {
             self.breach(Rule::RegulatorRaised, "the high range asked for while the regulator gives the low voltage".to_owned());
         }
         self.vos_high = high && !internal;
-        // Without the external supply the internal converter has no voltage to regulate: never ready.
+        // Without the external supply the internal converter has no voltage to regulate: never
+        // ready.
         let ready = if internal && high { 0 } else { 0x0002_0002 | u32::from(high) << 16 };
         self.words.insert(voscr, u32::from(high) | ready);
     }
@@ -367,7 +370,8 @@ impl Registers for Board {
 
     fn clock(&mut self, hertz: u32) {
         let real = self.processor_hertz();
-        // Waits may be too long, never too short: what is announced is the higher one of before and after.
+        // Waits may be too long, never too short: what is announced is the higher one of before and
+        // after.
         if u64::from(hertz) < real {
             self.breach(Rule::ProcessorClock, format!("the program believes in {hertz} Hz, the chip runs at {real}"));
         }

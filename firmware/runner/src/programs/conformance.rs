@@ -1,4 +1,5 @@
-//! `conformance`: is every kernel of every instruction set of this processor what its definition is?
+//! `conformance`: is every kernel of every instruction set of this processor what its definition
+//! is?
 
 use hrvit_kernels::{Family, Isa, Kernels, conformance};
 use hrvit_log::{Conformance, Kernel};
@@ -13,7 +14,8 @@ const ROUNDS: u32 = 2;
 /// Differences that are shown; all are counted.
 const SHOWN: u32 = 20;
 
-/// Runs the suite on every instruction set of this processor except the definition itself, and returns the program's exit code. `scratch` has [`SCRATCH`] bytes.
+/// Runs the suite on every instruction set of this processor except the definition itself, and
+/// returns the program's exit code. `scratch` has [`SCRATCH`] bytes.
 pub fn run(machine: &str, scratch: &mut [u8]) -> i32 {
     compare(machine, scratch).err().map_or(0, |code| code as i32)
 }

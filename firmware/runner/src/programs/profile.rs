@@ -21,9 +21,11 @@ static TABLE: Table = Table::new();
 /// Ticks of every step, frame by frame.
 static SPREADS: ConstStaticCell<[Spread; MAX_STEPS]> = ConstStaticCell::new([Spread::ZERO; MAX_STEPS]);
 
-/// Measures every step over several frames. A frame before them fills caches and gives the CRCs, which would cost time inside the steps.
+/// Measures every step over several frames. A frame before them fills caches and gives the CRCs,
+/// which would cost time inside the steps.
 ///
-/// Of several frames it says also how much they differ, and what the very first one took: that is measured before all, while no cache holds code or weights of a frame.
+/// Of several frames it says also how much they differ, and what the very first one took: that is
+/// measured before all, while no cache holds code or weights of a frame.
 #[derive(Clone, Copy, Debug)]
 pub struct Profile;
 

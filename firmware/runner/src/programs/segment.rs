@@ -1,4 +1,5 @@
-//! `segment`: the golden frame and its result as text, then frames behind the image, then frames that come over the serial port.
+//! `segment`: the golden frame and its result as text, then frames behind the image, then frames
+//! that come over the serial port.
 
 use defmt::Format;
 use hrvit_core::{ModelSource, StepCrcs};
@@ -17,8 +18,9 @@ use crate::{
 
 static TABLE: Table = Table::new();
 
-/// Runs the golden frame once, with the time it takes, and shows the label map (or the best classes); then every frame behind the image, then every frame that somebody
-/// sends, whose label map goes back.
+/// Runs the golden frame once, with the time it takes, and shows the label map (or the best
+/// classes); then every frame behind the image, then every frame that somebody sends, whose label
+/// map goes back.
 #[derive(Clone, Copy, Debug)]
 pub struct Segment;
 

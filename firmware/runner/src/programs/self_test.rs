@@ -20,10 +20,12 @@ use crate::{
     report, stack,
 };
 
-/// Runs the golden frame, compares the CRC of every step with the host's, and the stack with [`STACK_BOUND`].
+/// Runs the golden frame, compares the CRC of every step with the host's, and the stack with
+/// [`STACK_BOUND`].
 ///
-/// Of an image with half-precision steps the CRCs of the steps before the first of those are compared, then with the definition's within the bounds of
-/// the image: what the other steps leave behind, the label map, and the logits where the image can be addressed.
+/// Of an image with half-precision steps the CRCs of the steps before the first of those are
+/// compared, then with the definition's within the bounds of the image: what the other steps leave
+/// behind, the label map, and the logits where the image can be addressed.
 #[derive(Clone, Copy, Debug)]
 pub struct SelfTest;
 

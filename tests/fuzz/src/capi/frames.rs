@@ -48,7 +48,8 @@ impl Watch {
 }
 
 unsafe extern "C-unwind" fn on_step(context: *mut c_void, step: *const hrvit_step) -> i32 {
-    // SAFETY: the context is the caller's `Watch`, which nobody uses meanwhile; the step is the library's.
+    // SAFETY: the context is the caller's `Watch`, which nobody uses meanwhile; the step is the
+    // library's.
     let (watch, step) = unsafe { (&mut *context.cast::<Watch>(), step.read()) };
     if step.index == 1 {
         watch.ask();
@@ -232,7 +233,8 @@ pub fn segment(world: &mut World, choices: &mut Choices<'_>) {
         return;
     }
     let (engine, ends) = (setting.engine, setting.ends);
-    // SAFETY: structures are as large as they say, buffers as large as they say, or not to be written.
+    // SAFETY: structures are as large as they say, buffers as large as they say, or not to be
+    // written.
     let well = world.call(choices, "segmenting", ends, |error| unsafe { hrvit_engine_segment(engine, frame, results, options, error) });
     setting.done(world, well, "segmenting");
     if well {

@@ -1,4 +1,5 @@
-//! Memory of a C program: pieces of exactly the size that the library is told, so that AddressSanitizer sees a byte too much.
+//! Memory of a C program: pieces of exactly the size that the library is told, so that
+//! AddressSanitizer sees a byte too much.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::mem::{align_of, size_of};
@@ -64,7 +65,8 @@ impl Memory {
         piece
     }
 
-    /// Memory for `count` elements, of which the library is told: mostly right, else NULL or without its alignment.
+    /// Memory for `count` elements, of which the library is told: mostly right, else NULL or
+    /// without its alignment.
     pub fn buffer<T>(&mut self, choices: &mut Choices<'_>, count: usize) -> (*mut T, Ends) {
         let bytes = count * size_of::<T>();
         match choices.u8() {
@@ -74,8 +76,8 @@ impl Memory {
         }
     }
 
-    /// A structure that the library writes, or that it reads: `value`, whose first field is its size. Mostly right; else NULL, without its alignment, cut, or
-    /// longer than the library knows.
+    /// A structure that the library writes, or that it reads: `value`, whose first field is its
+    /// size. Mostly right; else NULL, without its alignment, cut, or longer than the library knows.
     pub fn structure<T: Copy>(&mut self, choices: &mut Choices<'_>, value: T, is_read: bool) -> (*mut T, Ends) {
         let (align, whole) = (align_of::<T>(), size_of::<T>());
         let (size, ends) = match choices.u8() {
@@ -98,8 +100,8 @@ impl Memory {
     fn sized<T: Copy>(&mut self, value: &T, size: usize, room: usize, align: usize, offset: usize) -> *mut T {
         let piece = self.piece(room, align);
         let number = u32::try_from(size).unwrap_or_else(|error| panic!("{size}: {error}"));
-        // SAFETY: the piece has `room` bytes, `offset` more than are written; `T` is a structure of the header, without padding
-        // that is not read as bytes.
+        // SAFETY: the piece has `room` bytes, `offset` more than are written; `T` is a structure of
+        // the header, without padding that is not read as bytes.
         unsafe {
             let at = piece.add(offset);
             at.write_bytes(0, room - offset);

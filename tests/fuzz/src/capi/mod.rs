@@ -1,7 +1,9 @@
 //! Calls of the C interface as fuzzed bytes choose them.
 //!
-//! A sequence begins with some models and engines that are open, opens more, and does with all of them what the header allows and what it calls an error. Of
-//! every call it is known how it must end, unless an image was damaged or several things meet. Label maps are compared with plain code's.
+//! A sequence begins with some models and engines that are open, opens more, and does with all of
+//! them what the header allows and what it calls an error. Of every call it is known how it must
+//! end, unless an image was damaged or several things meet. Label maps are compared with plain
+//! code's.
 
 mod calls;
 mod frames;
@@ -19,8 +21,8 @@ const MOST_CALLS: usize = 12;
 /// One sequence in so many may run frames to their end.
 const WITH_FRAMES: u8 = 24;
 
-/// Makes the calls that `data` chooses. Panics where one ends otherwise than it must, or a label map is not that of plain code. Accepted is a sequence in which
-/// a frame ran to its end.
+/// Makes the calls that `data` chooses. Panics where one ends otherwise than it must, or a label
+/// map is not that of plain code. Accepted is a sequence in which a frame ran to its end.
 pub fn capi(data: &[u8]) -> Verdict {
     let mut choices = Choices::new(data);
     let mut world = World::new(if choices.one_in(WITH_FRAMES) { 2 } else { 0 });

@@ -143,7 +143,8 @@ fn told(what: &str, error: *mut hrvit_error, status: hrvit_status) {
     assert_eq!(text.is_empty(), status == hrvit_status::HRVIT_OK, "{what}: {text:?}");
 }
 
-/// What is no handle of an open thing: NULL, an address, one of the other kind, or one with other bits.
+/// What is no handle of an open thing: NULL, an address, one of the other kind, or one with other
+/// bits.
 fn stranger<T>(choices: &mut Choices<'_>, other: usize) -> *mut T {
     without_provenance_mut(match choices.below(4) {
         0 => 0,
@@ -179,7 +180,8 @@ fn size(height: u32, width: u32) -> Size {
     Size::new(side(height), side(width)).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// The label map of [`frame`] from plain code, without the C interface; `None` of classifiers and of half precision.
+/// The label map of [`frame`] from plain code, without the C interface; `None` of classifiers and
+/// of half precision.
 pub fn expected(image: &'static AlignedBytes) -> Option<&'static [u8]> {
     type Known = HashMap<usize, Option<&'static [u8]>>;
     static KNOWN: OnceLock<Mutex<Known>> = OnceLock::new();

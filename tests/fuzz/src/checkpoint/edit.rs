@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use super::{base, strange};
 use crate::Choices;
 
-/// Where something begins: entries, directory and end of a zip archive, pickles and frames, and the header of safetensors.
+/// Where something begins: entries, directory and end of a zip archive, pickles and frames, and the
+/// header of safetensors.
 const ANCHORS: [&[u8]; 9] = [b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06", b"\x80\x02", b"_rebuild_tensor_v2", b"FloatStorage", b"data_offsets", b"shape", b"."];
 
 /// Where each anchor occurs first in each valid file, up to sixteen times.

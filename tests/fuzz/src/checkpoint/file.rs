@@ -68,7 +68,8 @@ struct Made {
 }
 
 impl Made {
-    /// A tensor, in one of the ways that `torch.save` leaves it, or wrapped in a parameter, or rarely as it never does.
+    /// A tensor, in one of the ways that `torch.save` leaves it, or wrapped in a parameter, or
+    /// rarely as it never does.
     fn tensor(&mut self, choices: &mut Choices<'_>, tensor: &Tensor) -> Ops {
         let writer = self.file.writer;
         let shape: Vec<i64> = tensor.shape.iter().map(|&side| side as i64).collect();

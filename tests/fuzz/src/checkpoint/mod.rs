@@ -23,7 +23,8 @@ use crate::{Choices, Verdict};
 /// The longest error, in bytes: names and texts of a file are cut.
 const LONGEST_ERROR: usize = 1000;
 
-/// Reads a file made of `data`: a panic, an error that is no single line, or other values than were written are findings.
+/// Reads a file made of `data`: a panic, an error that is no single line, or other values than were
+/// written are findings.
 pub fn checkpoint(data: &[u8]) -> Verdict {
     let file = CheckpointFile::new(data);
     match file.read() {

@@ -1,4 +1,5 @@
-//! Valid images to start from: narrow and wide networks, both heads, all packings, precisions and mixes.
+//! Valid images to start from: narrow and wide networks, both heads, all packings, precisions and
+//! mixes.
 
 use std::sync::OnceLock;
 
@@ -36,7 +37,8 @@ impl Base {
     }
 }
 
-/// One of the images: a segmentor's, and of 256 times once a classifier's, which is a hundred times larger.
+/// One of the images: a segmentor's, and of 256 times once a classifier's, which is a hundred times
+/// larger.
 pub fn base(choices: &mut Choices<'_>) -> &'static Base {
     let bases = if choices.u8() == u8::MAX { classifiers() } else { segmentors() };
     &bases[choices.below(bases.len())]
@@ -66,7 +68,8 @@ fn of(name: &str, network: &Network, size: Size, seed: u64) -> Vec<Base> {
     precisions(network, size, seed).into_iter().map(|(kind, image)| Base::new(format!("{name}, {kind}"), image)).collect()
 }
 
-/// Segmentors of a few kilobytes with every kind of operator; their widths leave tails behind vectors of every length.
+/// Segmentors of a few kilobytes with every kind of operator; their widths leave tails behind
+/// vectors of every length.
 fn networks() -> Vec<(&'static str, Network, Size)> {
     let segmentor = |spec, classes| Network { spec, head: Head::Segformer, classes };
     let few: [&[u8]; 4] = [&[1], &[0, 0], &[0, 0, 1], &[0, 0, 0, 1]];
@@ -106,7 +109,8 @@ fn precisions(network: &Network, size: Size, seed: u64) -> Vec<(&'static str, Al
 mod tests {
     use super::*;
 
-    /// Every kind of operator takes a record and aligned arrays: no image with all of them is smaller than 30 KB.
+    /// Every kind of operator takes a record and aligned arrays: no image with all of them is
+    /// smaller than 30 KB.
     #[test]
     fn images_of_segmentors_are_small() {
         let large: Vec<_> = segmentors().iter().map(|base| (&base.name, base.image.len())).filter(|(_, len)| *len > 128 << 10).collect();

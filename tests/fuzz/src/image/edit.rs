@@ -14,7 +14,8 @@ use crate::Choices;
 /// Edits of one input.
 const MOST_EDITS: usize = 24;
 
-/// `base` after edits, its CRCs mended. An edit that the loader refuses is mostly taken back, so that what is valid is explored in depth.
+/// `base` after edits, its CRCs mended. An edit that the loader refuses is mostly taken back, so
+/// that what is valid is explored in depth.
 pub fn edited(choices: &mut Choices<'_>, base: &Base) -> AlignedBytes {
     let mut image = base.image.clone();
     for _ in 0..1 + choices.below(MOST_EDITS) {

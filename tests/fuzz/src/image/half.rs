@@ -35,7 +35,8 @@ pub fn half_image(network: &Network, size: hrvit_format::Size, seed: u64, halves
     write_image(&data).unwrap_or_else(|error| panic!("half-precision image of seed {seed}: {error}"))
 }
 
-/// An integer step behind a half-precision one reads the real value of its codes from its LayerNorm.
+/// An integer step behind a half-precision one reads the real value of its codes from its
+/// LayerNorm.
 fn give_scales(steps: &mut [StepData], network: &Network, halves: Parts) {
     for (data, step) in steps.iter_mut().zip(network.steps()) {
         if let (StepData::Int8 { ops, .. }, false) = (data, halves.contains(network, step)) {

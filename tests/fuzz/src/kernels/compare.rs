@@ -16,14 +16,17 @@ static FAST: LazyLock<Vec<Kernels>> = LazyLock::new(|| {
 });
 
 impl Operands<'_> {
-    /// Calls every instruction set on outputs that start as `start`: results are the same, and so are the outputs.
+    /// Calls every instruction set on outputs that start as `start`: results are the same, and so
+    /// are the outputs.
     pub(super) fn agree<T: Pod + PartialEq + Debug>(&self, start: &Block<T>, call: impl Fn(Kernels, &mut [T]) -> Result<(), ShapeError>) -> Verdict {
         self.agree_within(start, |_, want, got| want == got, call)
     }
 
-    /// [`Operands::agree`] where `same` says whether the element of this number may be the second value where the definition's is the first.
+    /// [`Operands::agree`] where `same` says whether the element of this number may be the second
+    /// value where the definition's is the first.
     ///
-    /// An error leaves the output as it was, and nothing in front of it changes. Of numbers outside of their ranges, values are not compared.
+    /// An error leaves the output as it was, and nothing in front of it changes. Of numbers outside
+    /// of their ranges, values are not compared.
     pub(super) fn agree_within<T: Pod + PartialEq + Debug>(
         &self,
         start: &Block<T>,
@@ -92,7 +95,8 @@ mod tests {
     use super::*;
     use crate::Choices;
 
-    /// The verdict of a kernel that adds what `error` says for an instruction set to each element, or refuses. The first byte makes numbers wild from 12 on.
+    /// The verdict of a kernel that adds what `error` says for an instruction set to each element,
+    /// or refuses. The first byte makes numbers wild from 12 on.
     fn verdict(first: u8, error: impl Fn(Isa) -> Result<i16, ShapeError>) -> Verdict {
         let data = [first];
         let mut operands = Operands::new(Choices::new(&data));

@@ -1,4 +1,5 @@
-//! The target of the kernels: one safe entry of `hrvit-kernels` per input, with lengths that mostly fit each other, on every instruction set of the machine.
+//! The target of the kernels: one safe entry of `hrvit-kernels` per input, with lengths that mostly
+//! fit each other, on every instruction set of the machine.
 
 mod compare;
 mod convolution;
@@ -37,9 +38,11 @@ const FAMILIES: [&[Entry]; 12] = [
 
 /// Calls one entry of the kernels with arguments out of `data`.
 ///
-/// An entry never panics and never leaves its arguments, which end where their heap blocks do. Every instruction set gives scalar's result: the same error, after
-/// which outputs are as they were, or the same integers. Floats are within the bounds of the conformance suite. Values are compared where all arguments are inside
-/// their documented ranges; elsewhere the verdict is [`Verdict::Skipped`].
+/// An entry never panics and never leaves its arguments, which end where their heap blocks do.
+/// Every instruction set gives scalar's result: the same error, after which outputs are as they
+/// were, or the same integers. Floats are within the bounds of the conformance suite. Values are
+/// compared where all arguments are inside their documented ranges; elsewhere the verdict is
+/// [`Verdict::Skipped`].
 pub fn kernels(data: &[u8]) -> Verdict {
     run(data).1
 }

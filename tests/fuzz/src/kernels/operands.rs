@@ -1,4 +1,5 @@
-//! Arguments of kernels out of fuzzed bytes: sizes, lengths and parameters byte by byte, contents from a seed.
+//! Arguments of kernels out of fuzzed bytes: sizes, lengths and parameters byte by byte, contents
+//! from a seed.
 
 use std::ops::Deref;
 
@@ -26,7 +27,8 @@ macro_rules! integers {
 
 integers!(i8 u8 i16 u16 i32);
 
-/// Elements that end where their heap block ends; some start behind a few others, at any address that the type allows.
+/// Elements that end where their heap block ends; some start behind a few others, at any address
+/// that the type allows.
 #[derive(Clone)]
 pub(super) struct Block<T> {
     all: Vec<T>,
@@ -73,7 +75,8 @@ pub(super) struct Operands<'a> {
     pub(super) choices: Choices<'a>,
     /// Contents.
     noise: Rng,
-    /// Whether numbers keep to their documented ranges, in which every instruction set gives the same.
+    /// Whether numbers keep to their documented ranges, in which every instruction set gives the
+    /// same.
     within: bool,
     /// Lengths and parameters that are right before a wrong one.
     right_before_wrong: Option<usize>,
@@ -124,7 +127,8 @@ impl<'a> Operands<'a> {
         if self.wrong() { self.choices.pick(wrong) } else { right }
     }
 
-    /// A size in `1..=most`, one more, one less or none than a multiple of 8 more often than by chance.
+    /// A size in `1..=most`, one more, one less or none than a multiple of 8 more often than by
+    /// chance.
     pub(super) fn size(&mut self, most: usize) -> usize {
         let size = match self.choices.u8() % 8 {
             0..=2 => 8 * (1 + self.choices.below(most.div_ceil(8))) + self.choices.below(3) - 1,
@@ -158,7 +162,8 @@ impl<'a> Operands<'a> {
         Block { all, start }
     }
 
-    /// `len` integers in `least..=most`: one limit only, both, one among many of the other, small ones, ones of any magnitude, or any.
+    /// `len` integers in `least..=most`: one limit only, both, one among many of the other, small
+    /// ones, ones of any magnitude, or any.
     pub(super) fn integers<T: Integer>(&mut self, len: usize, least: i64, most: i64) -> Block<T> {
         let kind = self.choices.u8() % 8;
         let small = |x: i64| x.clamp(least, most);
@@ -226,7 +231,8 @@ impl<'a> Operands<'a> {
         ((i64::from(i32::MAX) >> pre_shift) - most).max(0)
     }
 
-    /// Multipliers and shifts of channels whose accumulators have about `surplus` bits more than their outputs.
+    /// Multipliers and shifts of channels whose accumulators have about `surplus` bits more than
+    /// their outputs.
     pub(super) fn rates(&mut self, channels: usize, pre_shift: u8, surplus: u8) -> Rates {
         let (mults, shifts) = (self.len(channels), self.len(channels));
         if !self.within {

@@ -1,4 +1,5 @@
-//! Edits of a checkpoint. Each finds its sites from the network, whatever its widths and head, and draws site and numbers from a seed.
+//! Edits of a checkpoint. Each finds its sites from the network, whatever its widths and head, and
+//! draws site and numbers from a seed.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -48,13 +49,16 @@ pub enum Kind {
     BeforeBatchNorm,
     /// Constants of an attention's term moved to the shortcut beside it.
     BiasExchange,
-    /// Large weights of channels that nothing reads; the unedited network is one whose readers are zero there.
+    /// Large weights of channels that nothing reads; the unedited network is one whose readers are
+    /// zero there.
     Unread,
-    /// Large weights that read channels which are zero on every frame; the unedited network has the channels and small weights.
+    /// Large weights that read channels which are zero on every frame; the unedited network has the
+    /// channels and small weights.
     Loud,
     /// One constant on all logits.
     Offset,
-    /// Classes that are never picked, put far below the others; where there are none, the unedited network is one with some.
+    /// Classes that are never picked, put far below the others; where there are none, the unedited
+    /// network is one with some.
     Masked,
     /// 100 on one channel of a residual stream, undone by its LayerNorms.
     Stream100,
@@ -116,7 +120,8 @@ impl Kind {
 /// A network and what edits have made of it.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// The network that the edited one is compared with: the checkpoint, or what [`Kind::Unread`], [`Kind::Loud`] and [`Kind::Masked`] start from.
+    /// The network that the edited one is compared with: the checkpoint, or what [`Kind::Unread`],
+    /// [`Kind::Loud`] and [`Kind::Masked`] start from.
     pub base: Tensors,
     /// The edited network.
     pub edited: Tensors,
@@ -137,7 +142,8 @@ impl Case {
         Self { base: tensors.clone(), edited: tensors, kinds: Vec::new(), notes: Vec::new(), bits: true, rebased: false }
     }
 
-    /// One edit of `kind`, drawn from `seed`; none where the network has no site for it. `unpicked` are the classes that the network never picks.
+    /// One edit of `kind`, drawn from `seed`; none where the network has no site for it. `unpicked`
+    /// are the classes that the network never picks.
     pub fn edited(checkpoint: &Checkpoint, kind: Kind, seed: u64, unpicked: &[usize]) -> Option<Self> {
         let mut case = Self::new(checkpoint);
         case.edit(kind, &mut Rng::new(seed), unpicked).then_some(case)
@@ -192,7 +198,8 @@ impl Case {
     }
 }
 
-/// `count` edits of kinds drawn from `kinds`, each with a seed of its own, so that some of them can be made without the others.
+/// `count` edits of kinds drawn from `kinds`, each with a seed of its own, so that some of them can
+/// be made without the others.
 pub fn draw(kinds: &[Kind], count: usize, seed: u64) -> Vec<(Kind, u64)> {
     let mut rng = Rng::new(seed);
     (0..count).map(|_| (pick(kinds, &mut rng), rng.bits())).collect()

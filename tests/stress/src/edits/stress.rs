@@ -125,8 +125,9 @@ fn shortcuts(tensors: &Tensors, stage: &str, branch: usize) -> Vec<String> {
     all.filter(|block| block.starts_with(&stream)).map(|block| format!("{block}.des.proj_right")).collect()
 }
 
-/// Adds `constant` to `count` channels of a stream of variance 1. Its LayerNorms multiply by the deviation that this makes and take off what is left of the constants;
-/// its shortcuts do not read the channels' columns.
+/// Adds `constant` to `count` channels of a stream of variance 1. Its LayerNorms multiply by the
+/// deviation that this makes and take off what is left of the constants; its shortcuts do not read
+/// the channels' columns.
 fn stream(tensors: &mut Tensors, count: usize, constant: f32, rng: &mut Rng) -> String {
     let (stage, branch, channels) = stream_site(tensors, rng);
     let chosen = pick_several(channels, count, rng);
@@ -151,7 +152,8 @@ fn stream(tensors: &mut Tensors, count: usize, constant: f32, rng: &mut Rng) -> 
     format!("{stage} branch {branch} channels {chosen:?} plus {constant}")
 }
 
-/// Adds one constant to all channels of a stream, which its LayerNorms do not see; its shortcuts take it off their biases.
+/// Adds one constant to all channels of a stream, which its LayerNorms do not see; its shortcuts
+/// take it off their biases.
 fn stream_mean(tensors: &mut Tensors, rng: &mut Rng) -> String {
     let (stage, branch, _) = stream_site(tensors, rng);
     let constant = pick(&[-30.0f32, 30.0, 300.0], rng);

@@ -16,11 +16,13 @@ use crate::timing::{StepTimes, median_and_least};
 
 /// Time the int8 engine on this machine, step by step
 ///
-/// Runs warm-up frames, then the frames that count, on a frame of noise. Times are medians over the frames; multiply-accumulates are those after the exact
-/// rewrites, each counted once.
+/// Runs warm-up frames, then the frames that count, on a frame of noise. Times are medians over the
+/// frames; multiply-accumulates are those after the exact rewrites, each counted once.
 ///
-/// Between the frames it measures what the machine can do at most with the kernels' instructions: 8-bit products with exact 32-bit sums in registers, no memory, on as many
-/// threads as there are workers. `of peak` is a step's share of that; `no loop` says that there is no such measurement for the instruction set.
+/// Between the frames it measures what the machine can do at most with the kernels' instructions:
+/// 8-bit products with exact 32-bit sums in registers, no memory, on as many threads as there are
+/// workers. `of peak` is a step's share of that; `no loop` says that there is no such measurement
+/// for the instruction set.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   hrvit bench --model target/demo/nano.hrvit
@@ -42,7 +44,8 @@ pub struct BenchArgs {
     /// Frames before them
     #[arg(long, value_name = "N", default_value_t = 2)]
     warm_up: u32,
-    /// Make tiles as high as is useful in an arena of this many bytes, instead of the smallest arena
+    /// Make tiles as high as is useful in an arena of this many bytes, instead of the smallest
+    /// arena
     #[arg(long, value_name = "BYTES")]
     arena: Option<usize>,
     /// List every step, not only kinds of steps

@@ -14,8 +14,10 @@ use crate::spec_file::NetworkArgs;
 
 /// Look at a checkpoint for what will be hard to quantise, and why
 ///
-/// Needs no frames: it judges weights and running statistics alone. A "harmless" finding costs nothing and is said because it looks odd; "watch" may cost accuracy in 8
-/// bits; "hard" will. Only calibration tells what ranges tensors really have: `hrvit quantize` warns of those, and measures what they cost.
+/// Needs no frames: it judges weights and running statistics alone. A "harmless" finding costs
+/// nothing and is said because it looks odd; "watch" may cost accuracy in 8 bits; "hard" will. Only
+/// calibration tells what ranges tensors really have: `hrvit quantize` warns of those, and measures
+/// what they cost.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  hrvit doctor --weights models/nano_camvid11.safetensors --variant nano --head segformer --classes 11")]
 pub struct DoctorArgs {
@@ -24,7 +26,8 @@ pub struct DoctorArgs {
     weights: PathBuf,
     #[command(flatten)]
     selection: SelectionArgs,
-    /// Leave out tensors of the checkpoint of this name; * stands for any characters. Heads that serve training alone (auxiliary_head) are left out anyway
+    /// Leave out tensors of the checkpoint of this name; * stands for any characters. Heads that
+    /// serve training alone (auxiliary_head) are left out anyway
     #[arg(long, value_name = "GLOB", requires = "weights", alias = "ignore")]
     ignore_tensor: Vec<String>,
     #[command(flatten)]
@@ -44,7 +47,8 @@ struct Outcome<'a> {
 /// Runs the command.
 ///
 /// # Errors
-/// If the options name no network, or the checkpoint does not fit it or has values that are not finite.
+/// If the options name no network, or the checkpoint does not fit it or has values that are not
+/// finite.
 pub fn run(args: &DoctorArgs, format: Format) -> Result<()> {
     let checkpoint = Checkpoint::read_selected(&args.weights, &args.network.network()?, &args.selection.selection(&args.ignore_tensor))?;
     selection::say(&args.weights, &checkpoint);

@@ -27,18 +27,24 @@ use crate::selection::SelectionArgs;
 use crate::shards::{self, Part, Subject, Sums, Total};
 use crate::spec_file::{NetworkArgs, SizeArg};
 
-/// Measure quality on labelled frames, float against int8: IoU of a segmentor, top-1 and top-5 of a classifier
+/// Measure quality on labelled frames, float against int8: IoU of a segmentor, top-1 and top-5 of a
+/// classifier
 ///
-/// The data set is a folder with `images/*` and `labels/*.png`, paired by name (of a classifier `labels.csv` with lines "STEM,CLASS"), or one of the layouts of
-/// --dataset. The value of a label pixel is its class, of a PNG in colour the class of that colour; any value that is no class is ignored. All files are read
-/// before the work begins: what cannot be read, or has labels of another aspect, is listed and nothing is measured.
+/// The data set is a folder with `images/*` and `labels/*.png`, paired by name (of a classifier
+/// `labels.csv` with lines "STEM,CLASS"), or one of the layouts of --dataset. The value of a label
+/// pixel is its class, of a PNG in colour the class of that colour; any value that is no class is
+/// ignored. All files are read before the work begins: what cannot be read, or has labels of
+/// another aspect, is listed and nothing is measured.
 ///
-/// Frames are fitted to the model's input as the image records or --resize says (bilinear, antialiased), logits back to the labels (bilinear); pixels that a crop leaves out do not count. With --slide or --halo neither is resized, windows of the
-/// model's size are cut from frames, which must not be smaller, unless --keep-ratio resizes them first. Intersection over union is that of the whole
-/// set; its mean is over the classes that occur. With --model and --weights the checkpoint should be the one that the image was made from: another
-/// one is warned of.
+/// Frames are fitted to the model's input as the image records or --resize says (bilinear,
+/// antialiased), logits back to the labels (bilinear); pixels that a crop leaves out do not count.
+/// With --slide or --halo neither is resized, windows of the model's size are cut from frames,
+/// which must not be smaller, unless --keep-ratio resizes them first. Intersection over union is
+/// that of the whole set; its mean is over the classes that occur. With --model and --weights the
+/// checkpoint should be the one that the image was made from: another one is warned of.
 ///
-/// With --shard I/N several machines share the work: each writes a partial result, and --merge joins them to exactly what one machine finds.
+/// With --shard I/N several machines share the work: each writes a partial result, and --merge
+/// joins them to exactly what one machine finds.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   hrvit eval --model nano.hrvit --weights models/nano_camvid11.safetensors --data data/val
@@ -57,7 +63,8 @@ pub struct EvalArgs {
     weights: Option<PathBuf>,
     #[command(flatten)]
     selection: SelectionArgs,
-    /// Leave out tensors of the checkpoint of this name; * stands for any characters. Heads that serve training alone (auxiliary_head) are left out anyway
+    /// Leave out tensors of the checkpoint of this name; * stands for any characters. Heads that
+    /// serve training alone (auxiliary_head) are left out anyway
     #[arg(long, value_name = "GLOB", requires = "weights")]
     ignore_tensor: Vec<String>,
     /// Folder of the data set
@@ -92,7 +99,8 @@ pub struct EvalArgs {
     /// Names and colours of the classes, a TOML file like data/camvid11.toml
     #[arg(long, value_name = "FILE")]
     classes_file: Option<PathBuf>,
-    /// With --float-only, a network of one class: from which probability on a pixel is of the class, else 0.5
+    /// With --float-only, a network of one class: from which probability on a pixel is of the
+    /// class, else 0.5
     #[arg(long, value_name = "P")]
     threshold: Option<f32>,
 }

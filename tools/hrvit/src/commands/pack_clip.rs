@@ -14,7 +14,8 @@ use crate::output::{self, Format, grouped};
 
 /// Put frames behind a model image, for a device without a camera
 ///
-/// The firmware's program `segment` runs every one of them after the golden frame. Frames are fitted to the model's input; the file is flashed in place of the image.
+/// The firmware's program `segment` runs every one of them after the golden frame. Frames are
+/// fitted to the model's input; the file is flashed in place of the image.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
   hrvit pack-clip --model nano.hrvit data/val/images --most 4 --out nano.clip.hrvit")]

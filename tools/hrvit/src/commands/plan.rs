@@ -15,8 +15,9 @@ use crate::spec_file::{NetworkArgs, SizeArg};
 
 /// Show how many bytes of arena a network needs, and when
 ///
-/// The arena is everything that the engine writes: residual streams, fusion outputs, line buffers, scratch of all workers. Not in it: the model image, the
-/// caller's frame and label map. `--svg` draws which addresses hold what at every step.
+/// The arena is everything that the engine writes: residual streams, fusion outputs, line buffers,
+/// scratch of all workers. Not in it: the model image, the caller's frame and label map. `--svg`
+/// draws which addresses hold what at every step.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   hrvit plan --variant b1 --classes 19 --size 512x512
@@ -31,13 +32,16 @@ pub struct PlanArgs {
     /// Workers that share the work, each with scratch of its own
     #[arg(long, default_value_t = 1, value_name = "N")]
     workers: usize,
-    /// Plan for half precision in every part of the network (an image of hrvit quantize --precision fp16)
+    /// Plan for half precision in every part of the network (an image of hrvit quantize --precision
+    /// fp16)
     #[arg(long)]
     half: bool,
-    /// Plan for 16-bit codes in every part of the network (an image of hrvit quantize --precision int16x8)
+    /// Plan for 16-bit codes in every part of the network (an image of hrvit quantize --precision
+    /// int16x8)
     #[arg(long, conflicts_with = "half")]
     int16x8: bool,
-    /// Make tiles as high as is useful in an arena of this many bytes, instead of the smallest arena
+    /// Make tiles as high as is useful in an arena of this many bytes, instead of the smallest
+    /// arena
     #[arg(long, value_name = "BYTES", conflicts_with = "tile")]
     arena: Option<usize>,
     /// Make tiles of this many rows in every step

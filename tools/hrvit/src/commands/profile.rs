@@ -17,8 +17,9 @@ use crate::profile::{bars, decode, serial, trace};
 
 /// Show where a device spends its time
 ///
-/// Reads what the firmware's programs `profile`, `selftest`, `segment`, `conformance` and `faults` write: a defmt stream, decoded with the program itself. `cargo xtask qemu` does all of
-/// this for an emulated machine.
+/// Reads what the firmware's programs `profile`, `selftest`, `segment`, `conformance` and `faults`
+/// write: a defmt stream, decoded with the program itself. `cargo xtask qemu` does all of this for
+/// an emulated machine.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   qemu-system-arm ... | hrvit profile --elf firmware/target/thumbv8m.main-none-eabihf/release/profile --log -
@@ -32,7 +33,8 @@ pub struct ProfileArgs {
     /// The log; `-` is standard input
     #[arg(long, value_name = "FILE", default_value = "-")]
     log: PathBuf,
-    /// Serial port that a board logs to: listens until the program has ended, and keeps what came in the file of --log, if one is given
+    /// Serial port that a board logs to: listens until the program has ended, and keeps what came
+    /// in the file of --log, if one is given
     #[arg(long, value_name = "PORT", conflicts_with = "decoded")]
     serial: Option<PathBuf>,
     /// How long to listen
@@ -79,8 +81,9 @@ struct Earlier {
 /// Runs the command.
 ///
 /// # Errors
-/// If the log cannot be read, is damaged, or is no profile although a trace, picture or comparison is asked for; and if the device reports an error or a failed
-/// self-test, after printing what there is.
+/// If the log cannot be read, is damaged, or is no profile although a trace, picture or comparison
+/// is asked for; and if the device reports an error or a failed self-test, after printing what
+/// there is.
 pub fn run(args: &ProfileArgs, format: Format) -> Result<()> {
     if let Some(clock) = args.clock {
         ensure!(clock.is_finite() && clock > 0.0, "--clock {clock}: expected hertz above 0");

@@ -38,15 +38,20 @@ const SPELT_OUT: usize = 8;
 
 /// Turn a trained checkpoint into a model image
 ///
-/// Scales come from calibration frames: pictures like those the device will see, fitted to the input (--resize). Some hundred of the training set are
-/// usual, 16 are enough to start with. The image carries the first of them (or --golden) as its golden frame, with a checksum per step that every device can check itself
-/// against; with half precision also with the logits and labels of plain code, to which a device is held within bounds.
+/// Scales come from calibration frames: pictures like those the device will see, fitted to the
+/// input (--resize). Some hundred of the training set are usual, 16 are enough to start with. The
+/// image carries the first of them (or --golden) as its golden frame, with a checksum per step that
+/// every device can check itself against; with half precision also with the logits and labels of
+/// plain code, to which a device is held within bounds.
 ///
-/// A fifth of the frames is held out: they take no part in calibrating, and say what the image costs against float. An image that costs too much is not written
-/// (--min-agreement, --allow-drift). That takes 10 distinct frames; with fewer the frames that calibrated judge.
+/// A fifth of the frames is held out: they take no part in calibrating, and say what the image
+/// costs against float. An image that costs too much is not written (--min-agreement,
+/// --allow-drift). That takes 10 distinct frames; with fewer the frames that calibrated judge.
 ///
-/// With --precision auto every part of the network (each attention and MixCFN block, the entry of every module, stem and head) is measured alone in each precision of
-/// --with, and the most worth ones are added to the image in 8 bits until it drifts no further from the float network than --max-drift.
+/// With --precision auto every part of the network (each attention and MixCFN block, the entry of
+/// every module, stem and head) is measured alone in each precision of --with, and the most worth
+/// ones are added to the image in 8 bits until it drifts no further from the float network than
+/// --max-drift.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   hrvit quantize --weights models/nano_camvid11.safetensors --variant nano --head segformer --classes 11 --size 192x256 \\
@@ -63,7 +68,8 @@ pub struct QuantizeArgs {
     weights: PathBuf,
     #[command(flatten)]
     selection: SelectionArgs,
-    /// Leave out tensors of the checkpoint of this name; * stands for any characters. Heads that serve training alone (auxiliary_head) are left out anyway
+    /// Leave out tensors of the checkpoint of this name; * stands for any characters. Heads that
+    /// serve training alone (auxiliary_head) are left out anyway
     #[arg(long, value_name = "GLOB", requires = "weights", alias = "ignore")]
     ignore_tensor: Vec<String>,
     #[command(flatten)]
@@ -75,7 +81,8 @@ pub struct QuantizeArgs {
     /// Input height and width, multiples of 32, for example 192x256
     #[arg(long, value_name = "HxW")]
     size: Size,
-    /// Folder of calibration frames; half precision alone needs none, and if they are given looks for overflow on them and has a golden frame
+    /// Folder of calibration frames; half precision alone needs none, and if they are given looks
+    /// for overflow on them and has a golden frame
     #[arg(long, value_name = "DIR", required_if_eq_any([("precision", "int8"), ("precision", "int16x8"), ("precision", "mixed"), ("precision", "auto")]))]
     calib: Option<PathBuf>,
     #[command(flatten)]
@@ -83,14 +90,16 @@ pub struct QuantizeArgs {
     /// Arithmetic of the image
     #[arg(long, value_enum, default_value_t = Precision::Int8)]
     precision: Precision,
-    /// mixed: the parts in half precision, comma-separated, as auto names them (stem, m2.entry, m3.branch.0.1.attn, head); the beginning of a name (m3) stands for all of them
+    /// mixed: the parts in half precision, comma-separated, as auto names them (stem, m2.entry,
+    /// m3.branch.0.1.attn, head); the beginning of a name (m3) stands for all of them
     #[arg(long, value_name = "PARTS", value_delimiter = ',', required_if_eq("precision", "mixed"))]
     half: Vec<String>,
     /// auto: what parts may run in beside 8 bits
     #[arg(long, value_name = "PRECISIONS", value_enum, value_delimiter = ',', default_values_t = [Wider::Fp16, Wider::Int16x8])]
     with: Vec<Wider>,
-    /// auto: how far the image may drift from the float network. In percent of decisions (pixels; frames of a classifier) that change on calibration frames, or
-    /// with --labelled in points of mIoU
+    /// auto: how far the image may drift from the float network. In percent of decisions (pixels;
+    /// frames of a classifier) that change on calibration frames, or with --labelled in points of
+    /// mIoU
     #[arg(long, value_name = "POINTS", default_value_t = 0.2)]
     max_drift: f64,
     /// auto: labelled frames that decide, a folder as hrvit eval takes it
@@ -107,16 +116,20 @@ pub struct QuantizeArgs {
     /// Calibrate also with frames that look unfit: too few, too small, flat, noise
     #[arg(long)]
     force: bool,
-    /// Share of decisions (pixels; frames of a classifier) on frames held out that must be float's, else no image is written
+    /// Share of decisions (pixels; frames of a classifier) on frames held out that must be float's,
+    /// else no image is written
     #[arg(long, value_name = "SHARE", default_value_t = 0.95, value_parser = share)]
     min_agreement: f64,
-    /// Write the image also where it drifts too far from float: less agreement than --min-agreement, or a class that keeps less than 80 % of float's decisions
+    /// Write the image also where it drifts too far from float: less agreement than
+    /// --min-agreement, or a class that keeps less than 80 % of float's decisions
     #[arg(long)]
     allow_drift: bool,
-    /// A network of one class: from which probability on a pixel or frame is of the class, else 0.5. Its image has two classes, a background and the class
+    /// A network of one class: from which probability on a pixel or frame is of the class, else
+    /// 0.5. Its image has two classes, a background and the class
     #[arg(long, value_name = "P")]
     threshold: Option<f32>,
-    /// Names and colours of the classes for the image, a TOML file like data/camvid11.toml; default: those that mmsegmentation saved in the checkpoint
+    /// Names and colours of the classes for the image, a TOML file like data/camvid11.toml;
+    /// default: those that mmsegmentation saved in the checkpoint
     #[arg(long, value_name = "FILE")]
     classes_file: Option<PathBuf>,
     /// Sequence number of the image; of two valid ones on a device the higher is newer
@@ -175,8 +188,9 @@ impl Wider {
 /// Runs the command.
 ///
 /// # Errors
-/// If the options name no network, the checkpoint does not fit it or has values that are not finite, the folder has no frames or unfit ones, the image drifts too
-/// far from float, or it cannot be written.
+/// If the options name no network, the checkpoint does not fit it or has values that are not
+/// finite, the folder has no frames or unfit ones, the image drifts too far from float, or it
+/// cannot be written.
 pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
     let (start, network) = (Instant::now(), args.network.network()?);
     [&args.out].into_iter().chain(&args.pareto).try_for_each(|path| output::probe(path))?;

@@ -36,11 +36,18 @@ const TOP: usize = 5;
 
 /// Segment (or classify) frames: pictures, folders, videos, a camera's raw frames
 ///
-/// Pictures are turned as their EXIF orientation asks. Videos and raw frames come one at a time from files or a pipe; their frames are numbered, 000000 and so on, in
-/// a folder of the file's name where there are several inputs. Files that cannot be read are listed at the end, and the command fails then. Per frame NAME writes NAME.labels.png (the pixel value is the class), NAME.overlay.png (with a legend) and NAME.json into the output folder. With a
-/// model image labels are the engine's, what a device gives, at the size that it was calibrated for or at --size; each pixel of the frame takes the nearest one. Frames of another shape are fitted as the image records, or as --resize says;
-/// pixels that a crop leaves out have the value 255. With --slide or --halo frames are not resized, and must not be smaller than the model's input, unless --keep-ratio resizes them first. --smooth resizes the logits instead; --device-labels
-/// leaves label and margin PNGs at the model's size. --margin adds NAME.margin.png (grey, the pixel value is the margin's code) and NAME.unsure.png (red where two classes are nearly tied).
+/// Pictures are turned as their EXIF orientation asks. Videos and raw frames come one at a time
+/// from files or a pipe; their frames are numbered, 000000 and so on, in a folder of the file's
+/// name where there are several inputs. Files that cannot be read are listed at the end, and the
+/// command fails then. Per frame NAME writes NAME.labels.png (the pixel value is the class),
+/// NAME.overlay.png (with a legend) and NAME.json into the output folder. With a model image labels
+/// are the engine's, what a device gives, at the size that it was calibrated for or at --size; each
+/// pixel of the frame takes the nearest one. Frames of another shape are fitted as the image
+/// records, or as --resize says; pixels that a crop leaves out have the value 255. With --slide or
+/// --halo frames are not resized, and must not be smaller than the model's input, unless
+/// --keep-ratio resizes them first. --smooth resizes the logits instead; --device-labels leaves
+/// label and margin PNGs at the model's size. --margin adds NAME.margin.png (grey, the pixel value
+/// is the margin's code) and NAME.unsure.png (red where two classes are nearly tied).
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   hrvit run --model nano.hrvit data/val/images --out out
@@ -57,7 +64,8 @@ pub struct RunArgs {
     /// Model image
     #[arg(long, value_name = "M.hrvit", required_unless_present = "float")]
     model: Option<PathBuf>,
-    /// Run the float reference instead; network and size come from --model or from the options below
+    /// Run the float reference instead; network and size come from --model or from the options
+    /// below
     #[arg(long, requires = "weights")]
     float: bool,
     /// Checkpoint of the float network (.safetensors or .pth)
@@ -65,26 +73,31 @@ pub struct RunArgs {
     weights: Option<PathBuf>,
     #[command(flatten)]
     selection: SelectionArgs,
-    /// Leave out tensors of the checkpoint of this name; * stands for any characters. Heads that serve training alone (auxiliary_head) are left out anyway
+    /// Leave out tensors of the checkpoint of this name; * stands for any characters. Heads that
+    /// serve training alone (auxiliary_head) are left out anyway
     #[arg(long, value_name = "GLOB", requires = "weights", alias = "ignore")]
     ignore_tensor: Vec<String>,
     /// Folder for the results
     #[arg(long, value_name = "DIR", default_value = "hrvit-out")]
     out: PathBuf,
-    /// Also write the logits of a single frame, float32, tensor `logits` of shape [1, classes, H/4, W/4] of the model's size ([1, classes] from a classifier); with --slide
-    /// or --keep-ratio [1, classes, H, W] of what windows slide over
+    /// Also write the logits of a single frame, float32, tensor `logits` of shape [1, classes, H/4,
+    /// W/4] of the model's size ([1, classes] from a classifier); with --slide or --keep-ratio [1,
+    /// classes, H, W] of what windows slide over
     #[arg(long, value_name = "FILE.safetensors", conflicts_with = "halo")]
     logits: Option<PathBuf>,
-    /// Write the label map at the model's size, as the engine leaves it, also of what a letterbox adds
+    /// Write the label map at the model's size, as the engine leaves it, also of what a letterbox
+    /// adds
     #[arg(long, conflicts_with_all = ["slide", "halo"])]
     device_labels: bool,
-    /// Make the labels from logits that are resized to the frame, with smoother outlines than a device gives
+    /// Make the labels from logits that are resized to the frame, with smoother outlines than a
+    /// device gives
     #[arg(long, conflicts_with_all = ["device_labels", "slide", "halo"])]
     smooth: bool,
     /// Draw how sure the labels are: the margin between the two largest logits of every pixel
     #[arg(long, conflicts_with_all = ["float", "slide", "halo", "flip"])]
     margin: bool,
-    /// Right shift of the margins' codes, 0 to 31; default: the smallest that tells margins of up to 8 logits apart
+    /// Right shift of the margins' codes, 0 to 31; default: the smallest that tells margins of up
+    /// to 8 logits apart
     #[arg(long, value_name = "K", requires = "margin", value_parser = clap::value_parser!(u8).range(0..=31))]
     margin_shift: Option<u8>,
     #[command(flatten)]
@@ -102,7 +115,8 @@ pub struct RunArgs {
     /// Names and colours of the classes, a TOML file like data/camvid11.toml
     #[arg(long, value_name = "FILE")]
     classes_file: Option<PathBuf>,
-    /// With --float and without --model, a network of one class: from which probability on a pixel is of the class, else 0.5
+    /// With --float and without --model, a network of one class: from which probability on a pixel
+    /// is of the class, else 0.5
     #[arg(long, value_name = "P")]
     threshold: Option<f32>,
 }

@@ -12,7 +12,8 @@ use crate::spec_file::NetworkArgs;
 
 /// Write a checkpoint of pseudo-random weights that follow from the tensors' names and a seed
 ///
-/// Such a network recognises nothing, but has the shapes, the cost and plausible ranges of a trained one: for benchmarks, memory plans and tests.
+/// Such a network recognises nothing, but has the shapes, the cost and plausible ranges of a
+/// trained one: for benchmarks, memory plans and tests.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  hrvit synth --variant b1 --head segformer --classes 19 --seed 1 --out b1.safetensors")]
 pub struct SynthArgs {

@@ -18,7 +18,8 @@ pub struct LayoutArgs {
     /// How the data set's folder is laid out
     #[arg(long, value_name = "LAYOUT", value_enum)]
     pub dataset: Option<Layout>,
-    /// Which part of it; default: val (ade20k: validation), to calibrate train (ade20k: training), of the others none
+    /// Which part of it; default: val (ade20k: validation), to calibrate train (ade20k: training),
+    /// of the others none
     #[arg(long, value_name = "NAME", requires = "dataset")]
     pub split: Option<String>,
 }
@@ -26,7 +27,9 @@ pub struct LayoutArgs {
 /// How labels are read.
 #[derive(Args, Clone, Debug, Default)]
 pub struct LabelArgs {
-    /// Classes of label values (or of class folders and names), a TOML file of lines like 7 = 0, 8 = "car", "#c00080" = 1, 9 = "ignore"; what it does not name stays as it is, or is left out with the line rest = "ignore"
+    /// Classes of label values (or of class folders and names), a TOML file of lines like 7 = 0,
+    /// 8 = "car", "#c00080" = 1, 9 = "ignore"; what it does not name stays as it is, or is left out
+    /// with the line rest = "ignore"
     #[arg(long, value_name = "FILE.toml")]
     pub label_map: Option<PathBuf>,
     /// Leave out pixels of this value, as label files hold it; may be repeated

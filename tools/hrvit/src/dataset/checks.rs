@@ -19,10 +19,12 @@ struct Seen {
     void: Option<String>,
 }
 
-/// Reads every frame and label map once; warns of frames of which no pixel counts. `takes` says whether a frame of so many rows and columns can be taken.
+/// Reads every frame and label map once; warns of frames of which no pixel counts. `takes` says
+/// whether a frame of so many rows and columns can be taken.
 ///
 /// # Errors
-/// If a file cannot be read, a frame is not taken, labels have another aspect than their frame, or no pixel of the whole set is one of so many classes; lists all such frames.
+/// If a file cannot be read, a frame is not taken, labels have another aspect than their frame, or
+/// no pixel of the whole set is one of so many classes; lists all such frames.
 pub fn labelled<'a>(set: impl IntoIterator<Item = &'a Labelled>, classes: usize, takes: &(dyn Fn(Extent) -> Result<()> + Sync)) -> Result<()> {
     let set: Vec<&Labelled> = set.into_iter().collect();
     let bar = progress::frames(set.len(), "checking files");
@@ -71,7 +73,8 @@ fn look_at(item: &Labelled, classes: usize, takes: &(dyn Fn(Extent) -> Result<()
     Ok(Seen { void })
 }
 
-/// Label files in the folders of this set that are of no frame, one sentence per folder. `X_L.png` is of the frame X.
+/// Label files in the folders of this set that are of no frame, one sentence per folder. `X_L.png`
+/// is of the frame X.
 ///
 /// # Errors
 /// If a folder cannot be read.

@@ -17,9 +17,11 @@ pub enum Layout {
     /// images/* with labels/*.png; of a classifier labels.csv
     #[default]
     Folder,
-    /// As folder, or SPLIT/* with SPLITannot/* or SPLIT_labels/*; labels X.png or X_L.png, by value or colour
+    /// As folder, or SPLIT/* with SPLITannot/* or SPLIT_labels/*; labels X.png or X_L.png, by value
+    /// or colour
     Camvid,
-    /// leftImg8bit/SPLIT/CITY/X_leftImg8bit.png with gtFine/SPLIT/CITY/X_gtFine_labelTrainIds.png, or _labelIds.png of which 19 classes are made
+    /// leftImg8bit/SPLIT/CITY/X_leftImg8bit.png with gtFine/SPLIT/CITY/X_gtFine_labelTrainIds.png,
+    /// or _labelIds.png of which 19 classes are made
     Cityscapes,
     /// images/SPLIT/*.jpg with annotations/SPLIT/*.png: 0 is no class, 1 is class 0
     Ade20k,
@@ -150,7 +152,8 @@ pub fn cityscapes_frames(folder: &Path, split: &str) -> Result<Vec<(PathBuf, Str
     Ok(found)
 }
 
-/// Cityscapes: labels as `trainIds` where there are some, else `labelIds` of which the 19 classes are made.
+/// Cityscapes: labels as `trainIds` where there are some, else `labelIds` of which the 19 classes
+/// are made.
 ///
 /// # Errors
 /// As [`folder`].

@@ -43,7 +43,8 @@ impl Default for Rules {
 pub struct Truth {
     /// Classes.
     pub labels: LabelMap,
-    /// Content of the file: values, or colours as `#rrggbb`, and in how many pixels; the most frequent first.
+    /// Content of the file: values, or colours as `#rrggbb`, and in how many pixels; the most
+    /// frequent first.
     pub found: Vec<(String, u64)>,
 }
 
@@ -149,7 +150,8 @@ fn colour(text: &str) -> Option<[u8; 3]> {
     Some([r, g, b])
 }
 
-/// Rules of a file of `from = to` lines: `7 = 0`, `8 = "car"`, `9 = "ignore"`, `"#c00080" = 1`. With a line `rest = "ignore"`, values that the file does not name are left out.
+/// Rules of a file of `from = to` lines: `7 = 0`, `8 = "car"`, `9 = "ignore"`, `"#c00080" = 1`.
+/// With a line `rest = "ignore"`, values that the file does not name are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LabelMapFile {
     /// Left sides, as they are written, and the class or none.

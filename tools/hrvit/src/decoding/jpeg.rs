@@ -10,7 +10,8 @@ use super::{MaxPixels, exif};
 /// Bits of a scan that are all ones, more than one pass over a block can take as they are.
 const ONES: [[u8; 2]; 128] = [[0xff, 0]; 128];
 
-/// As [`image`] decodes it, but strictly: what is missing of a JPEG is an error there, not grey. The pixels as they are stored, and how they are to be turned.
+/// As [`image`] decodes it, but strictly: what is missing of a JPEG is an error there, not grey.
+/// The pixels as they are stored, and how they are to be turned.
 pub fn decode(bytes: &[u8], most: MaxPixels) -> Result<(DynamicImage, Orientation)> {
     // Cameras leave stuffing between headers, which strictness refuses: it begins with the pixels.
     let lax = DecoderOptions::default().set_max_width(usize::MAX).set_max_height(usize::MAX).set_strict_mode(false);
@@ -23,7 +24,8 @@ pub fn decode(bytes: &[u8], most: MaxPixels) -> Result<(DynamicImage, Orientatio
     let grey = decoder.input_colorspace() == Some(ColorSpace::Luma);
     most.check(width, height, if grey { 1 } else { 3 })?;
     let end = end(bytes).context("truncated JPEG: it ends before its end marker")?;
-    // Where the end marker comes too early, the decoder takes zeros for pixels. Ones before the marker are no pixels: no code of a JPEG has only ones.
+    // Where the end marker comes too early, the decoder takes zeros for pixels. Ones before the
+    // marker are no pixels: no code of a JPEG has only ones.
     let longer = [&bytes[..end], ONES.as_flattened(), &bytes[end..]].concat();
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&longer), lax);
     decoder.decode_headers().context("damaged JPEG")?;
@@ -41,7 +43,8 @@ pub fn decode(bytes: &[u8], most: MaxPixels) -> Result<(DynamicImage, Orientatio
 pub(super) fn end(jpeg: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
-        // Up to the next marker: stuffing between segments, coded pixels behind the header of a scan, where 0 follows a byte of 255 that is none.
+        // Up to the next marker: stuffing between segments, coded pixels behind the header of a
+        // scan, where 0 follows a byte of 255 that is none.
         let found = at + jpeg.get(at..)?.array_windows().position(|&[a, b]| a == 0xff && b != 0xff && b != 0)?;
         at = found + 2;
         match jpeg[found + 1] {

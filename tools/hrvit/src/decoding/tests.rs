@@ -81,7 +81,8 @@ fn a_jpeg_whose_end_marker_comes_too_early_is_an_error() {
             let bytes = encoded(ImageFormat::Jpeg, &shown);
             let (scan, end) = (bytes.windows(2).position(|pair| pair == [0xff, 0xda]).unwrap(), end(&bytes).unwrap());
             let header = usize::from(u16::from_be_bytes([bytes[scan + 2], bytes[scan + 3]]));
-            // The last two bytes may be one coefficient. Half a stuffed byte would make another marker of the end.
+            // The last two bytes may be one coefficient. Half a stuffed byte would make another
+            // marker of the end.
             for cut in (scan + 2 + header..end - 2).filter(|&cut| bytes[cut - 1] != 0xff) {
                 let error = refused(&[&bytes[..cut], b"\xff\xd9"].concat(), MOST);
                 assert!(error.contains("truncated JPEG"), "{width}x{height}, {cut} of {end}: {error}");
@@ -154,7 +155,8 @@ fn turned(orientation: u8) -> Vec<u8> {
     chunk
 }
 
-/// Stored place of the pixel at (x, y) of the upright picture of `size` pixels, by the EXIF standard's own words for row 0 and column 0.
+/// Stored place of the pixel at (x, y) of the upright picture of `size` pixels, by the EXIF
+/// standard's own words for row 0 and column 0.
 fn stored_at(orientation: u8, (x, y): (u32, u32), (width, height): (u32, u32)) -> (u32, u32) {
     match orientation {
         2 => (width - 1 - x, y),

@@ -9,7 +9,8 @@ use super::{exif, jpeg};
 /// How a phone marks pictures that are stored behind the one to be shown.
 const PICTURES_OF_ONE_SHOT: &[u8] = b"MPF\0";
 
-/// Whether another picture begins where the first ends, as where several are piped one behind another. TIFF is not looked at: it has no end.
+/// Whether another picture begins where the first ends, as where several are piped one behind
+/// another. TIFF is not looked at: it has no end.
 pub fn is_followed(bytes: &[u8]) -> bool {
     let end = match image::guess_format(bytes) {
         Ok(ImageFormat::Jpeg) => jpeg::end(bytes)

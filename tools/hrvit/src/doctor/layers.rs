@@ -12,7 +12,8 @@ const OUTLIER: f64 = 32.0;
 const HARD_BYTE: f64 = 100.0;
 /// The same where they share the 16 bits of a residual stream.
 const HARD_STREAM: f64 = 1000.0;
-/// Octaves between the weights of two keys, one deviation apart, from which attention is sharp, and from which integers cannot hold it.
+/// Octaves between the weights of two keys, one deviation apart, from which attention is sharp, and
+/// from which integers cannot hold it.
 const SHARP: [f64; 2] = [16.0, 48.0];
 /// A class this many times farther behind than the others are apart takes no part.
 const OUT_OF_RACE: f64 = 100.0;
@@ -101,7 +102,8 @@ impl Look<'_> {
         }
     }
 
-    /// Constants on channels of a residual stream, against the gains of the LayerNorm that begins it.
+    /// Constants on channels of a residual stream, against the gains of the LayerNorm that begins
+    /// it.
     fn stream(&mut self) {
         use OpKind as K;
         let (module, branch) = match (self.op.kind, self.step) {
@@ -130,7 +132,8 @@ impl Look<'_> {
         self.add(if largest > HARD_STREAM { Severity::Hard } else { Severity::Watch }, ".bias", what, why, loud);
     }
 
-    /// Heads whose products of q and v spread over many octaves, if normalised channels are independent.
+    /// Heads whose products of q and v spread over many octaves, if normalised channels are
+    /// independent.
     fn attention(&mut self) {
         if self.op.kind != OpKind::Qkv {
             return;

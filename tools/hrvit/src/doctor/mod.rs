@@ -1,6 +1,8 @@
-//! Difficulties of a checkpoint, before any frame is seen: outliers, dead channels, tiny variances, huge gains, sharp attention.
+//! Difficulties of a checkpoint, before any frame is seen: outliers, dead channels, tiny variances,
+//! huge gains, sharp attention.
 //!
-//! Judged by the weights alone: which ranges a tensor really has, only calibration tells. `docs/quantiser.md` says what the quantiser does about each.
+//! Judged by the weights alone: which ranges a tensor really has, only calibration tells.
+//! `docs/quantiser.md` says what the quantiser does about each.
 
 mod layers;
 mod norms;
@@ -130,7 +132,8 @@ mod tests {
         ];
         for (name, change, severity, what) in cases {
             let findings = edited(name, change);
-            // Of a network of linear layers another one may be named: the one that a gain is folded into, or the one that is no longer read.
+            // Of a network of linear layers another one may be named: the one that a gain is folded
+            // into, or the one that is no longer read.
             let layer = name.rsplit_once('.').map_or(name, |(layer, _)| layer);
             let tensor = match name {
                 "decode_head.fusion_conv.bn.weight" => "decode_head.convs.0.conv",

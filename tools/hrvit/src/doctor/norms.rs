@@ -4,7 +4,8 @@ use hrvit_reference::{Checkpoint, operators::normalise::EPSILON};
 
 use super::{Finding, Severity, median, names};
 
-/// Variances beyond this are no statistics of a network that was trained in single precision with care.
+/// Variances beyond this are no statistics of a network that was trained in single precision with
+/// care.
 const HUGE: f32 = 1e10;
 /// A gain that stands out this much, by the smallness of a variance alone.
 const STEEP: f64 = 32.0;

@@ -42,7 +42,8 @@ fn write_makes_folders_replaces_and_leaves_nothing_else() {
     assert_eq!(names(&folder.path().join("a")), ["b.bin"]);
 }
 
-/// A device that takes everything: a node in `folder`, never the machine's own, which a broken [`write()`] would replace. `None` where the user may make none.
+/// A device that takes everything: a node in `folder`, never the machine's own, which a broken
+/// [`write()`] would replace. `None` where the user may make none.
 fn device(folder: &Path) -> Option<PathBuf> {
     let node = folder.join("null");
     let made = Command::new("mknod").arg(&node).args(["c", "1", "3"]).output().unwrap().status.success();

@@ -1,4 +1,5 @@
-//! Whether calibration frames flatter an image: their figures against those of frames held out, with a bootstrap interval.
+//! Whether calibration frames flatter an image: their figures against those of frames held out,
+//! with a bootstrap interval.
 
 use std::fmt;
 
@@ -18,7 +19,8 @@ const LEAST_AGREEMENT: f64 = 0.0025;
 /// Decibels below which a gap is of no consequence.
 const LEAST_DB: f64 = 1.0;
 
-/// Lengths of what the bootstrap draws: blocks of frames where there are enough of them, else frames.
+/// Lengths of what the bootstrap draws: blocks of frames where there are enough of them, else
+/// frames.
 pub fn units(blocks: &[usize]) -> Vec<usize> {
     if blocks.len() >= FEWEST_UNITS { blocks.to_vec() } else { vec![1; blocks.iter().sum()] }
 }
@@ -57,8 +59,9 @@ impl fmt::Display for Gap {
 const AGREEMENT: &str = "agreement";
 const SQNR: &str = "logits SQNR";
 
-/// Gaps of agreement and signal to noise of the logits; none where there are too few units. Units of both sets are drawn with replacement, as many as there are,
-/// independently of each other; SQNR over the classes that float picks on the whole set.
+/// Gaps of agreement and signal to noise of the logits; none where there are too few units. Units
+/// of both sets are drawn with replacement, as many as there are, independently of each other; SQNR
+/// over the classes that float picks on the whole set.
 pub fn gaps(held: &Measured, calibrated: &Measured) -> Vec<Gap> {
     if held.units.len() < FEWEST_UNITS || calibrated.units.len() < FEWEST_UNITS {
         return Vec::new();
@@ -117,7 +120,8 @@ mod tests {
     use super::*;
     use crate::{hold_out::measure::Unit, report::agreement::Pixels, sqnr::Sqnr};
 
-    /// Units of 1000 decisions that agree so often, their logits of two classes with errors in proportion.
+    /// Units of 1000 decisions that agree so often, their logits of two classes with errors in
+    /// proportion.
     fn measured(same: &[u64]) -> Measured {
         let unit = |&same: &u64| {
             let error = (1001 - same) as f32 / 1000.0;

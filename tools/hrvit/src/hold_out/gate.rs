@@ -18,7 +18,8 @@ const LEAST_PIXELS: u64 = 4 * LOGIT;
 const LEAST_FRAMES: u64 = 10;
 /// Share of float's decisions for a class that an image must keep.
 pub const LEAST_KEPT: f64 = 0.8;
-/// An image is refused by few decisions where one at the threshold would look as bad with less than this probability.
+/// An image is refused by few decisions where one at the threshold would look as bad with less than
+/// this probability.
 const LEVEL: f64 = 0.05;
 
 /// Bars that an image must reach.
@@ -76,7 +77,8 @@ impl Gate {
             .map(|(name, &pixels)| (Some(name.clone()), pixels, LEAST_KEPT));
         for (class, pixels, threshold) in std::iter::once(all).chain(classes) {
             let Some(found) = pixels.agreement().filter(|&found| found < threshold) else { continue };
-            // A segmentor's pixels are many; those of one class may be few, and a logit decides its pixels together. A frame of a classifier is one draw.
+            // A segmentor's pixels are many; those of one class may be few, and a logit decides its
+            // pixels together. A frame of a classifier is one draw.
             let together = if head == Head::Segformer { LOGIT } else { 1 };
             let flips = (pixels.all - pixels.same + together / 2) / together;
             let sure = (head == Head::Segformer && class.is_none()) || at_least(flips, pixels.all / together, 1.0 - threshold) < LEVEL;

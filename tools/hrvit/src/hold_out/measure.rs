@@ -28,7 +28,8 @@ const AT_ONCE: usize = 16;
 /// Rows and columns of an input that one logit stands for.
 const PIXELS: usize = 4;
 
-/// Decisions (pixels of a segmentor at the input's size, frames of a classifier), and those of them on which the image makes float's.
+/// Decisions (pixels of a segmentor at the input's size, frames of a classifier), and those of them
+/// on which the image makes float's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decided {
     /// All.
@@ -70,7 +71,8 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// The class of every pixel of the input that these logits are of, or of the frame. A single class is present (1) or not (0), by the sign of its logit.
+    /// The class of every pixel of the input that these logits are of, or of the frame. A single
+    /// class is present (1) or not (0), by the sign of its logit.
     pub fn of(logits: &Logits, head: Head) -> Self {
         let signed;
         let logits = if logits.classes == 1 {
@@ -134,7 +136,8 @@ impl Measured {
     }
 }
 
-/// Runs float and an image over `frames`, cut into `units` of so many frames. Margins are in units of `deviation`, or of the float logits' own on these frames.
+/// Runs float and an image over `frames`, cut into `units` of so many frames. Margins are in units
+/// of `deviation`, or of the float logits' own on these frames.
 ///
 /// # Errors
 /// If there is no frame, or one cannot be read.

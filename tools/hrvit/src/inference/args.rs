@@ -41,7 +41,8 @@ impl From<Resize> for Fit {
 /// Options for frames of another shape than the model's input.
 #[derive(Args, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FitArgs {
-    /// How frames of another shape are fitted to the model's input; default: as the model image records, else stretch
+    /// How frames of another shape are fitted to the model's input; default: as the model image
+    /// records, else stretch
     #[arg(long, value_enum)]
     resize: Option<Resize>,
     /// The same as --resize letterbox
@@ -65,7 +66,8 @@ impl FitArgs {
         named.map(Fit::from)
     }
 
-    /// How a device that takes one input a frame is given frames: as was asked for, else as `preprocess` says.
+    /// How a device that takes one input a frame is given frames: as was asked for, else as
+    /// `preprocess` says.
     ///
     /// # Errors
     /// If windows were asked for.
@@ -81,10 +83,12 @@ pub struct SlideArgs {
     /// Frames of another shape.
     #[command(flatten)]
     pub fit: FitArgs,
-    /// Windows of the model's size slide over frames, which are not resized unless by --keep-ratio, and the mean of their logits decides where they overlap
+    /// Windows of the model's size slide over frames, which are not resized unless by --keep-ratio,
+    /// and the mean of their logits decides where they overlap
     #[arg(long)]
     pub slide: bool,
-    /// Rows and columns from one window to the next, an eighth of the window to all of it; default: two thirds
+    /// Rows and columns from one window to the next, an eighth of the window to all of it; default:
+    /// two thirds
     #[arg(long, value_name = "HxW")]
     pub stride: Option<Stride>,
     /// Run the mirrored frame too; the mean with its logits, mirrored back, decides
@@ -95,7 +99,9 @@ pub struct SlideArgs {
 /// The option of commands that do as a device does.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct HaloArg {
-    /// Windows of the model's size over frames, which are not resized unless by --keep-ratio; of each only the labels N or more pixels inside are kept, as devices do it that have no room for logits
+    /// Windows of the model's size over frames, which are not resized unless by --keep-ratio; of
+    /// each only the labels N or more pixels inside are kept, as devices do it that have no room
+    /// for logits
     #[arg(long, value_name = "N", conflicts_with_all = ["slide", "flip"])]
     pub halo: Option<usize>,
 }
@@ -116,7 +122,8 @@ impl FromStr for Stride {
 }
 
 impl SlideArgs {
-    /// The inference that was asked for, of a network of `size` whose pictures were prepared as `preprocess` says.
+    /// The inference that was asked for, of a network of `size` whose pictures were prepared as
+    /// `preprocess` says.
     ///
     /// # Errors
     /// If the stride or the halo does not fit the windows, or options do not go together.

@@ -1,4 +1,5 @@
-//! How a frame of any size is put through a network of one size: fitted to it, in sliding windows, or in windows with a halo as a device does it; mirrored too.
+//! How a frame of any size is put through a network of one size: fitted to it, in sliding windows,
+//! or in windows with a halo as a device does it; mirrored too.
 //!
 //! | module | what |
 //! |---|---|
@@ -76,9 +77,11 @@ pub struct Input<'f> {
 pub struct Prediction {
     /// Class of every pixel, at the labels' size; [`NO_LABEL`] where a crop leaves the pixel out.
     pub labels: LabelMap,
-    /// By how much the largest logit of every pixel exceeds the second largest, where that was wanted.
+    /// By how much the largest logit of every pixel exceeds the second largest, where that was
+    /// wanted.
     pub margins: Option<Vec<f32>>,
-    /// The logits that two networks are compared by: the frame's without bars, or every window's; none with a halo.
+    /// The logits that two networks are compared by: the frame's without bars, or every window's;
+    /// none with a halo.
     pub logits: Vec<Logits>,
 }
 
@@ -145,7 +148,8 @@ impl Inference {
         Ok(())
     }
 
-    /// One input of the network from a frame, and where the frame lies in it: all of it, or the window in its middle.
+    /// One input of the network from a frame, and where the frame lies in it: all of it, or the
+    /// window in its middle.
     ///
     /// # Errors
     /// If the frame has no pixels, or is smaller than the window.
@@ -167,7 +171,8 @@ impl Inference {
     /// Labels of an [`input`](Self::input) and what else is wanted, at the input's size.
     ///
     /// # Errors
-    /// If this is a classifier, the frame is smaller than a window, or something is wanted that windows do not give.
+    /// If this is a classifier, the frame is smaller than a window, or something is wanted that
+    /// windows do not give.
     pub fn segment(&self, segmenter: &dyn Segmenter, input: &RgbImage, wanted: Wanted) -> Result<Segmented> {
         if !self.has_windows() && !self.flip {
             return segmenter.segment(input, wanted);
@@ -186,7 +191,8 @@ impl Inference {
         Ok(Segmented { labels: mosaic.labels(), logits, margins: None })
     }
 
-    /// Logits of an [`input`](Self::input), the mean with its mirror image where that is asked for. Not of windows.
+    /// Logits of an [`input`](Self::input), the mean with its mirror image where that is asked for.
+    /// Not of windows.
     ///
     /// # Errors
     /// If frames are cut into windows, or as [`Segmenter::logits`].
@@ -196,7 +202,8 @@ impl Inference {
         if self.flip { mean(&[logits, segmenter.logits(&imageops::flip_horizontal(input))?.mirrored()]) } else { Ok(logits) }
     }
 
-    /// Labels of an [`input`](Self::input) at the size of its labels, `height` x `width`. Logits are resized to it; windows of a frame as it is need labels of its size.
+    /// Labels of an [`input`](Self::input) at the size of its labels, `height` x `width`. Logits
+    /// are resized to it; windows of a frame as it is need labels of its size.
     ///
     /// # Errors
     /// If the sizes do not fit each other, or as [`Self::segment`].
@@ -229,8 +236,9 @@ impl Inference {
         Ok(Prediction { labels: mosaic.labels(), margins: margins.then(|| mosaic.margins()), logits: mosaic.pieces() })
     }
 
-    /// How many frames of `frames` to begin at a time: as many as there are threads where their windows are shared out too. A thread that waits for windows would
-    /// otherwise begin one more frame.
+    /// How many frames of `frames` to begin at a time: as many as there are threads where their
+    /// windows are shared out too. A thread that waits for windows would otherwise begin one more
+    /// frame.
     pub fn at_once(&self, frames: usize) -> usize {
         if self.has_windows() { rayon::current_num_threads() } else { frames }
     }

@@ -1,8 +1,11 @@
-//! The mean of overlapping windows' logits, without ever holding all of it: windows are kept at 1/4, and rows of the frame are made one by one.
+//! The mean of overlapping windows' logits, without ever holding all of it: windows are kept at
+//! 1/4, and rows of the frame are made one by one.
 //!
-//! Per pixel: every window's logits, resized bilinearly to the window (align_corners = false), summed and divided by the number of windows; the mean of both views
-//! where there are two. Weights of the resize are multiples of 1/64 and sums are f64, which holds an engine's sums of 16-bit codes exactly: they stay below
-//! 2^15 * 64 * 2 * 81^2 < 2^35. The class of the largest mean is the label, the lowest where several are.
+//! Per pixel: every window's logits, resized bilinearly to the window (align_corners = false),
+//! summed and divided by the number of windows; the mean of both views where there are two. Weights
+//! of the resize are multiples of 1/64 and sums are f64, which holds an engine's sums of 16-bit
+//! codes exactly: they stay below 2^15 * 64 * 2 * 81^2 < 2^35. The class of the largest mean is the
+//! label, the lowest where several are.
 
 use anyhow::{Result, ensure};
 use hrvit_kernels::phase;
@@ -88,7 +91,8 @@ impl Mosaic {
         LabelMap { height: self.height, width: self.width, data }
     }
 
-    /// By how much the largest mean logit of every pixel exceeds the second largest, infinite where there is one class.
+    /// By how much the largest mean logit of every pixel exceeds the second largest, infinite where
+    /// there is one class.
     pub fn margins(&self) -> Vec<f32> {
         self.map_rows(1, |row, out: &mut [f32]| {
             for ((margin, sums), &count) in out.iter_mut().zip(row.sums.chunks_exact(self.classes)).zip(&row.counts) {
@@ -98,8 +102,8 @@ impl Mosaic {
         })
     }
 
-    /// Class of every pixel, and by how much its largest logit exceeds the second largest, once the mean logits are resized bilinearly (align_corners = false) to
-    /// another size.
+    /// Class of every pixel, and by how much its largest logit exceeds the second largest, once the
+    /// mean logits are resized bilinearly (align_corners = false) to another size.
     pub fn labels_and_margins_at(&self, height: usize, width: usize) -> (LabelMap, Vec<f32>) {
         let [rows, columns] = [(self.height, height), (self.width, width)]
             .map(|(own, other)| positions(Along::WHOLE, own, other).into_iter().flatten().collect::<Vec<Between>>());
@@ -186,7 +190,8 @@ impl Row {
     }
 }
 
-/// Adds row `y` of a piece, resized to its window, to the sums of the frame's row, and counts its pixels.
+/// Adds row `y` of a piece, resized to its window, to the sums of the frame's row, and counts its
+/// pixels.
 fn add(piece: &Piece, y: usize, mixed: &mut Vec<f64>, sums: &mut [f64], counts: &mut [u32]) {
     let Logits { height, width, classes, ref data } = piece.logits;
     let row = |at: usize| &data[at * width * classes..][..width * classes];

@@ -1,6 +1,7 @@
 //! From luma and chroma of a camera to red, green and blue.
 //!
-//! With `Kr` and `Kb` of the matrix (BT.601: 0.299 and 0.114; BT.709: 0.2126 and 0.0722) and `Kg = 1 - Kr - Kb`, for 8-bit `Y`, `U` (Cb) and `V` (Cr):
+//! With `Kr` and `Kb` of the matrix (BT.601: 0.299 and 0.114; BT.709: 0.2126 and 0.0722) and
+//! `Kg = 1 - Kr - Kb`, for 8-bit `Y`, `U` (Cb) and `V` (Cr):
 //!
 //! ```text
 //! limited range: y = (Y - 16) 255/219    u = (U - 128) 255/224    v = (V - 128) 255/224
@@ -11,7 +12,8 @@
 //! B = y + 2 (1 - Kb) u
 //! ```
 //!
-//! Factors are rounded to 16 fractional bits, results to the nearest of 0 to 255. Chroma of fewer rows or columns counts for all pixels that it stands for.
+//! Factors are rounded to 16 fractional bits, results to the nearest of 0 to 255. Chroma of fewer
+//! rows or columns counts for all pixels that it stands for.
 
 use clap::ValueEnum;
 

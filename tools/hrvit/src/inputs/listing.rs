@@ -109,7 +109,8 @@ impl Listing<'_> {
         Ok(())
     }
 
-    /// Files of a pattern, as a shell would find them; hidden files take a dot of the pattern's own.
+    /// Files of a pattern, as a shell would find them; hidden files take a dot of the pattern's
+    /// own.
     fn pattern(&mut self, pattern: &Path) -> Result<()> {
         let shown = pattern.display();
         if pattern.symlink_metadata().is_ok() {

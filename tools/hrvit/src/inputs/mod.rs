@@ -1,4 +1,5 @@
-//! Inputs to be run: pictures, folders of them, patterns, standard input, raw frames and videos, one frame at a time.
+//! Inputs to be run: pictures, folders of them, patterns, standard input, raw frames and videos,
+//! one frame at a time.
 //!
 //! | module | what |
 //! |---|---|
@@ -27,28 +28,33 @@ use stream::Stream;
 /// Options that say which frames.
 #[derive(Args, Clone, Debug, Default)]
 pub struct InputArgs {
-    /// Frames: pictures (JPEG, PNG, WebP, BMP, TIFF, PPM), folders of them, quoted patterns ('cam/*.jpg'), videos, or - for a picture or video on standard input
+    /// Frames: pictures (JPEG, PNG, WebP, BMP, TIFF, PPM), folders of them, quoted patterns
+    /// ('cam/*.jpg'), videos, or - for a picture or video on standard input
     #[arg(value_name = "FRAMES", required = true)]
     pub paths: Vec<PathBuf>,
     /// Take folders with all that is in them; results keep the sub-folders
     #[arg(long)]
     pub recursive: bool,
-    /// Files and standard input hold raw frames, LAYOUT:WIDTHxHEIGHT (width first): nv12, nv21, i420, yuyv, uyvy, rgb, bgr, rgba, gray
+    /// Files and standard input hold raw frames, LAYOUT:WIDTHxHEIGHT (width first): nv12, nv21,
+    /// i420, yuyv, uyvy, rgb, bgr, rgba, gray
     #[arg(long, value_name = "LAYOUT:WxH")]
     pub raw: Option<RawFormat>,
     /// How luma and chroma of raw frames and videos become red, green and blue
     #[arg(long, value_enum, default_value_t)]
     pub matrix: Matrix,
-    /// Luma and chroma of raw frames and videos go from 0 to 255, not from 16 to 235 and 240; a video's header may say so itself
+    /// Luma and chroma of raw frames and videos go from 0 to 255, not from 16 to 235 and 240; a
+    /// video's header may say so itself
     #[arg(long)]
     pub full_range: bool,
 }
 
 impl InputArgs {
-    /// Finds the files; their frames come as they are asked for. Results of frames go to `out`, whose files are no frames.
+    /// Finds the files; their frames come as they are asked for. Results of frames go to `out`,
+    /// whose files are no frames.
     ///
     /// # Errors
-    /// If there is no such file, a folder or pattern has no frame, two frames have the same name, or a video takes a program that is not there.
+    /// If there is no such file, a folder or pattern has no frame, two frames have the same name,
+    /// or a video takes a program that is not there.
     pub fn open(&self, out: &Path) -> Result<Stream> {
         if let Some(raw) = self.raw {
             raw.frame_bytes()?;

@@ -39,7 +39,8 @@ fn version() -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// The options by which ffmpeg neither repeats nor drops frames of a video whose rate varies: `-fps_mode` from version 5.1 on, before that `-vsync`.
+/// The options by which ffmpeg neither repeats nor drops frames of a video whose rate varies:
+/// `-fps_mode` from version 5.1 on, before that `-vsync`.
 fn every_frame_once(version: &str) -> [&'static str; 2] {
     let number = version.strip_prefix("ffmpeg version ").unwrap_or_default().trim_start_matches('n');
     let mut parts = number.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse::<u32>().ok());

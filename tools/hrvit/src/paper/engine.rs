@@ -28,7 +28,8 @@ pub struct EngineCost {
     pub macs_as_executed: u64,
     /// Bytes of the smallest arena, with one worker and weights addressed in place.
     pub arena_bytes: usize,
-    /// Bytes of weights, constants per channel and tables in an image; no frame or size changes them.
+    /// Bytes of weights, constants per channel and tables in an image; no frame or size changes
+    /// them.
     pub int8_bytes: usize,
 }
 

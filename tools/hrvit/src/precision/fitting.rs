@@ -1,4 +1,5 @@
-//! Images whose parts have different precisions, and the parts that must leave 8 bits because they do not fit them.
+//! Images whose parts have different precisions, and the parts that must leave 8 bits because they
+//! do not fit them.
 
 use anyhow::{Result, bail};
 use hrvit_core::Precision;
@@ -85,7 +86,8 @@ impl<'a> Fitting<'a> {
         self.int8.with_steps(&steps.into_iter().cloned().collect::<Result<Vec<_>, _>>()?)
     }
 
-    /// [`Fitting::image`], after parts in 8 bits that do not fit them have taken an offer: 16 bits before half precision.
+    /// [`Fitting::image`], after parts in 8 bits that do not fit them have taken an offer: 16 bits
+    /// before half precision.
     ///
     /// # Errors
     /// If a part fits nothing that is offered; says why not.

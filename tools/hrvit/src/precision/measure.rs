@@ -65,7 +65,8 @@ pub struct Measure<'a> {
 }
 
 impl<'a> Measure<'a> {
-    /// At most `count` of `frames`, evenly spread, and the labelled frames `judged` if there are any.
+    /// At most `count` of `frames`, evenly spread, and the labelled frames `judged` if there are
+    /// any.
     ///
     /// # Errors
     /// If a frame cannot be read, or frames are judged by labels and the network is no segmentor.
@@ -127,12 +128,14 @@ impl<'a> Measure<'a> {
         Ok(Noise { db, power: 10f64.powf(-db / 10.0), flipped, clear_flips: decided.clear.all - decided.clear.same })
     }
 
-    /// Clear decisions regained in whole logits: pixels flip together, and less than a logit is chance.
+    /// Clear decisions regained in whole logits: pixels flip together, and less than a logit is
+    /// chance.
     pub fn whole(&self, regained: i64) -> i64 {
         regained / self.together as i64
     }
 
-    /// Whether a part that regains so many clear decisions and is worth so much of the noise is a gain: clear decisions first.
+    /// Whether a part that regains so many clear decisions and is worth so much of the noise is a
+    /// gain: clear decisions first.
     pub fn is_gain(&self, regained: i64, worth: f64) -> bool {
         let whole = self.whole(regained);
         whole > 0 || whole == 0 && worth > 0.0
@@ -143,7 +146,8 @@ impl<'a> Measure<'a> {
         self.is_gain(other.clear_flips as i64 - one.clear_flips as i64, other.power - one.power)
     }
 
-    /// Drift of `image`: with labelled frames the difference in mean intersection over union, else the share of decisions that `noise` found flipped; in points.
+    /// Drift of `image`: with labelled frames the difference in mean intersection over union, else
+    /// the share of decisions that `noise` found flipped; in points.
     ///
     /// # Errors
     /// If the engine refuses it, or a labelled frame cannot be read.

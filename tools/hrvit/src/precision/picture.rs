@@ -11,7 +11,8 @@ const PICTURE: (u32, u32) = (1000, 460);
 const LINE: RGBColor = RGBColor(38, 90, 165);
 const DRIFT: RGBColor = RGBColor(225, 110, 50);
 
-/// The path from 8 bits to the choice: logits' signal to noise and drift over the share of multiply-accumulates that are not in 8 bits.
+/// The path from 8 bits to the choice: logits' signal to noise and drift over the share of
+/// multiply-accumulates that are not in 8 bits.
 ///
 /// # Errors
 /// If the picture cannot be drawn.

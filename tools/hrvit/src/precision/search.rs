@@ -69,8 +69,8 @@ pub struct Chosen {
 }
 
 impl Offer<'_> {
-    /// Cost of a part by its shares of multiply-accumulates and weights: the former get wider operands, unless they have `wide` ones; weights grow in half precision
-    /// only.
+    /// Cost of a part by its shares of multiply-accumulates and weights: the former get wider
+    /// operands, unless they have `wide` ones; weights grow in half precision only.
     fn cost(&self, macs: f64, weights: f64, wide: bool) -> f64 {
         let operands = if wide { 0.0 } else { macs };
         let cost = if self.precision == Precision::Fp16 { operands + weights } else { operands };
@@ -95,16 +95,19 @@ pub struct Limits {
     pub beyond: Vec<hrvit_format::Step>,
 }
 
-/// Starts from `int8` and gives parts of it the steps of one of the `offers` instead until the drift is small enough. Parts that do not fit 8 bits
-/// have one from the start.
+/// Starts from `int8` and gives parts of it the steps of one of the `offers` instead until the
+/// drift is small enough. Parts that do not fit 8 bits have one from the start.
 ///
-/// One part after another: every part that is still in 8 bits is measured without labels, by what each offer brings beside what has been chosen, and
-/// every part in 16 bits with half precision. First counts how many clear decisions it regains, then the noise power at the logits that it removes,
-/// both per cost: its share of the multiply-accumulates that get wider operands plus its share of the weights where they grow. The first of this
-/// order that is also better on all frames is added. Then the drift is measured.
+/// One part after another: every part that is still in 8 bits is measured without labels, by what
+/// each offer brings beside what has been chosen, and every part in 16 bits with half precision.
+/// First counts how many clear decisions it regains, then the noise power at the logits that it
+/// removes, both per cost: its share of the multiply-accumulates that get wider operands plus its
+/// share of the weights where they grow. The first of this order that is also better on all frames
+/// is added. Then the drift is measured.
 ///
 /// # Errors
-/// If a part fits no precision, the arena is too small for those that must not have 8 bits, or the engine refuses an image.
+/// If a part fits no precision, the arena is too small for those that must not have 8 bits, or the
+/// engine refuses an image.
 pub fn search(int8: &Derived, offers: &[Offer<'_>], measure: &Measure<'_>, limits: &Limits, progress: &dyn Progress) -> Result<Chosen> {
     let search = Search { fitting: Fitting::new(int8, offers, &limits.beyond), measure };
     let mut chosen: Vec<Option<usize>> = vec![None; search.fitting.parts.len()];
@@ -152,7 +155,8 @@ fn arena_bytes(image: &AlignedBytes) -> Result<usize> {
 }
 
 impl Search<'_> {
-    /// Offers that may be bought, as part and offer: anything for a part in 8 bits, half precision for one that has taken 16 bits.
+    /// Offers that may be bought, as part and offer: anything for a part in 8 bits, half precision
+    /// for one that has taken 16 bits.
     fn candidates(&self, chosen: &Choice) -> Vec<(usize, usize)> {
         let half = |offer: usize| self.fitting.offers[offer].precision == Precision::Fp16;
         let all = (0..chosen.len()).flat_map(|at| (0..self.fitting.offers.len()).map(move |offer| (at, offer)));

@@ -15,7 +15,8 @@ const BAUD: u32 = 115_200;
 /// So long without a byte, and what has come is looked at.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Opens `port`, which is emptied of what an earlier program left, and asks for the board to be reset.
+/// Opens `port`, which is emptied of what an earlier program left, and asks for the board to be
+/// reset.
 ///
 /// # Errors
 /// If it cannot be opened or set up.

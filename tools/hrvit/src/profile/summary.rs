@@ -40,7 +40,8 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Sums up a log. `clock_hz` takes the place of the log's clock, for machines that count instructions or run at another clock later.
+    /// Sums up a log. `clock_hz` takes the place of the log's clock, for machines that count
+    /// instructions or run at another clock later.
     ///
     /// # Errors
     /// If the log is no profile.

@@ -1,4 +1,5 @@
-//! A profile as a Chrome trace: one slice per step, one after another, for <https://ui.perfetto.dev> or `chrome://tracing`.
+//! A profile as a Chrome trace: one slice per step, one after another, for
+//! <https://ui.perfetto.dev> or `chrome://tracing`.
 
 use anyhow::{Context, Result};
 use hrvit_log::Log;
@@ -6,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::summary::Summary;
 
-/// The trace events of one frame. Without a known clock, one unit is drawn as one nanosecond; the document says so.
+/// The trace events of one frame. Without a known clock, one unit is drawn as one nanosecond; the
+/// document says so.
 ///
 /// # Errors
 /// If the log is no profile.

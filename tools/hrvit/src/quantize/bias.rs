@@ -1,5 +1,7 @@
-//! Sequential bias correction: rounding shifts the mean of what a layer computes; the bias takes the shift back, layer after layer, each with the ones before
-//! it already corrected (accurate bias correction of Nagel et al., arXiv 1906.04721, section 4.2.1, on data instead of BatchNorm statistics).
+//! Sequential bias correction: rounding shifts the mean of what a layer computes; the bias takes
+//! the shift back, layer after layer, each with the ones before it already corrected (accurate bias
+//! correction of Nagel et al., arXiv 1906.04721, section 4.2.1, on data instead of BatchNorm
+//! statistics).
 
 use hrvit_format::{Op, OpKind};
 
@@ -8,7 +10,8 @@ use super::operator::QuantOp;
 /// Frames that bias correction looks at.
 pub const FRAMES: usize = 64;
 
-/// Position of an operator in the correction order of its step: operators of one wave do not feed each other.
+/// Position of an operator in the correction order of its step: operators of one wave do not feed
+/// each other.
 pub fn wave(kind: OpKind) -> usize {
     use OpKind as K;
     match kind {
@@ -36,7 +39,8 @@ pub fn bias_of(op: &Op, c: usize, channels: usize) -> usize {
     }
 }
 
-/// Adds `(exact - found) / tokens` to every bias; the sums are per output channel over the same frames.
+/// Adds `(exact - found) / tokens` to every bias; the sums are per output channel over the same
+/// frames.
 pub fn correct(op: &mut QuantOp, exact: &[f64], found: &[f64], tokens: usize) {
     let shape = op.op;
     let Some(weights) = &mut op.weights else { return };

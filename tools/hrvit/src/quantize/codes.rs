@@ -1,4 +1,5 @@
-//! Attention in codes: what the engine makes of rounded q and v, and how wide its exponent codes must be.
+//! Attention in codes: what the engine makes of rounded q and v, and how wide its exponent codes
+//! must be.
 
 use anyhow::{Context, Result};
 use hrvit_format::{Network, OpKind, Size, Step};
@@ -16,8 +17,9 @@ use super::{
     report::Noise,
 };
 
-/// How much a block's result may lose by 8-bit codes, in dB of its SQNR inside the quantised network: even if the losses of a network of some twenty blocks added
-/// up on their way to the logits, they would stay at about 1 dB.
+/// How much a block's result may lose by 8-bit codes, in dB of its SQNR inside the quantised
+/// network: even if the losses of a network of some twenty blocks added up on their way to the
+/// logits, they would stay at about 1 dB.
 pub const MOST_LOSS: f64 = 0.05;
 
 /// Widest exponent codes that the strips of an attention step allow at an input of `size`.
@@ -68,7 +70,8 @@ impl CodedAttention {
         Some(Self { kernels, exp, grid: scores.input.clone(), heads, window, bits, mult, shift })
     }
 
-    /// Weighted means `[rows, columns, C]` in real numbers of `[q, v]`, whose values are those of codes.
+    /// Weighted means `[rows, columns, C]` in real numbers of `[q, v]`, whose values are those of
+    /// codes.
     ///
     /// # Panics
     /// If `qv` has strips that are too long for the width.
@@ -80,7 +83,8 @@ impl CodedAttention {
         to_codes(&qv.data, &inverse, &mut codes);
         let mut scratch = Scratch::default();
         for head in 0..self.heads {
-            // The first half of the heads attends in strips of rows, the second in strips of columns.
+            // The first half of the heads attends in strips of rows, the second in strips of
+            // columns.
             let in_rows = head < self.heads / 2;
             let length = if in_rows { qv.rows } else { qv.columns };
             for start in (0..length).step_by(self.window) {

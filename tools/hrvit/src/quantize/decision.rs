@@ -1,5 +1,6 @@
-//! The classes that decide. Neither argmax nor softmax sees what is common to all classes of a pixel, and a class that is picked nowhere needs no resolution: the
-//! codes of the logits are spent on how far the classes that are picked lie apart.
+//! The classes that decide. Neither argmax nor softmax sees what is common to all classes of a
+//! pixel, and a class that is picked nowhere needs no resolution: the codes of the logits are spent
+//! on how far the classes that are picked lie apart.
 
 use std::cmp::Ordering;
 
@@ -55,8 +56,9 @@ impl Decisions {
         self
     }
 
-    /// The classes that may be picked on other frames, and how far behind the largest logit the race ends. From the class that comes closest on: one is out of the
-    /// race where it never comes closer than four times as far as the ones before it ever fall behind.
+    /// The classes that may be picked on other frames, and how far behind the largest logit the
+    /// race ends. From the class that comes closest on: one is out of the race where it never comes
+    /// closer than four times as far as the ones before it ever fall behind.
     pub fn race(&self) -> (Vec<usize>, f32) {
         let mut order: Vec<usize> = (0..self.0.len()).collect();
         order.sort_by(|&a, &b| (!self.0[a].picked, self.0[a].nearest).partial_cmp(&(!self.0[b].picked, self.0[b].nearest)).unwrap_or(Ordering::Equal));
@@ -87,9 +89,10 @@ pub fn logits_op(folded: &Folded) -> Option<(Step, usize)> {
     steps.find_map(|step| Some((step, folded.network().ops(step).iter().position(|op| kinds.contains(&op.kind))?)))
 }
 
-/// Rewrites the last operator so that its numbers are about what decides. The mean over the contenders is taken off every class's weights and bias: of every
-/// pixel's logits one number, the same for all classes. A class that is out of the race (a masked one) gets a constant logit far below. A network of one class, and
-/// one of a background and a class, stay as they are.
+/// Rewrites the last operator so that its numbers are about what decides. The mean over the
+/// contenders is taken off every class's weights and bias: of every pixel's logits one number, the
+/// same for all classes. A class that is out of the race (a masked one) gets a constant logit far
+/// below. A network of one class, and one of a background and a class, stay as they are.
 pub fn rewrite(folded: &mut Folded, decisions: &Decisions) {
     let (contenders, behind) = decisions.race();
     let Some((step, op)) = logits_op(folded).filter(|_| decisions.0.len() > 1 && background(folded).is_none()) else { return };
@@ -103,7 +106,8 @@ pub fn rewrite(folded: &mut Folded, decisions: &Decisions) {
     }
 }
 
-/// Of a network of two classes, of which one has the same logit everywhere: that one. The other's logit is judged against it.
+/// Of a network of two classes, of which one has the same logit everywhere: that one. The other's
+/// logit is judged against it.
 pub fn background(folded: &Folded) -> Option<usize> {
     let (step, op) = logits_op(folded)?;
     let weights = folded.weights(step, op).filter(|weights| weights.bias.len() == 2)?;

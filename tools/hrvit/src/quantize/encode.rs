@@ -1,4 +1,5 @@
-//! From real multipliers, gains and functions to the integers of the contract (`docs/quantisation.md`, sections 1 and 4).
+//! From real multipliers, gains and functions to the integers of the contract
+//! (`docs/quantisation.md`, sections 1 and 4).
 
 use anyhow::{Result, ensure};
 use hrvit_format::INTERPOLATED;
@@ -19,7 +20,8 @@ pub struct Multipliers {
     pub pre_shift: u8,
 }
 
-/// Encodes real multipliers (finite, not negative). One too small for `s = 62` becomes `M = 2^30, s = 62`.
+/// Encodes real multipliers (finite, not negative). One too small for `s = 62` becomes
+/// `M = 2^30, s = 62`.
 pub fn multipliers(real: &[f64]) -> Multipliers {
     let parts: Vec<(i32, i32)> = real.iter().map(|&m| mantissa(m)).collect();
     let pre = parts.iter().map(|&(_, shift)| 32 - shift).max().unwrap_or(0).max(0);
@@ -55,7 +57,8 @@ pub struct NormAffine {
     pub shift: u8,
 }
 
-/// Encodes the affine `code_c = gain_c * n_c + offset_c` of the normalised value `n = xh / 2^fraction`, with the largest `t` that fits.
+/// Encodes the affine `code_c = gain_c * n_c + offset_c` of the normalised value
+/// `n = xh / 2^fraction`, with the largest `t` that fits.
 ///
 /// # Errors
 /// If not even `t = 1` fits: the output scale is far too fine for the gains.
@@ -91,7 +94,8 @@ pub struct Index {
     pub zero: i32,
     /// Number of entries.
     pub len: usize,
-    /// Requantised units from an entry to the next: 1 where an index is looked up, more where a code lies between two entries.
+    /// Requantised units from an entry to the next: 1 where an index is looked up, more where a
+    /// code lies between two entries.
     pub units: u32,
 }
 
@@ -132,15 +136,17 @@ impl Index {
         f64::from(i as i32 - self.zero) * self.scale
     }
 
-    /// Codes `clamp(round(f(x) / scale) + zero)` of `f` at every entry. `step` entries, the middle one of which is a multiple of it away from the real 0, have
-    /// the code of that one: with 1 every entry has its own.
+    /// Codes `clamp(round(f(x) / scale) + zero)` of `f` at every entry. `step` entries, the middle
+    /// one of which is a multiple of it away from the real 0, have the code of that one: with 1
+    /// every entry has its own.
     pub fn table(&self, step: usize, f: impl Fn(f64) -> f64, scale: f64, zero: i32, (lo, hi): (i32, i32)) -> Vec<i32> {
         let real = |i: usize| ((i as f64 - f64::from(self.zero)) / step as f64).round() * step as f64 * self.scale;
         (0..self.len).map(|i| ((f(real(i)) / scale + 0.5).floor() as i32).saturating_add(zero).clamp(lo, hi)).collect()
     }
 }
 
-/// Refuses an accumulator that could overflow: `largest_code * sum|q| + |bias|`, shifted by `pre`, must stay below 2^31.
+/// Refuses an accumulator that could overflow: `largest_code * sum|q| + |bias|`, shifted by `pre`,
+/// must stay below 2^31.
 pub fn check_headroom(depth: usize, largest_code: i64, bias: &[i32], pre: u8) -> Result<()> {
     ensure!(pre <= 30, "a requantisation multiplier of 2^{} or more: the output scale is far too fine", i32::from(pre) - 1);
     let most = bias.iter().map(|b| i64::from(b.unsigned_abs())).max().unwrap_or(0);

@@ -2,7 +2,8 @@
 
 use hrvit_reference::wide;
 
-/// Codes of a tensor: `real = scale_c * (code - zero_c)`, codes in `lo..=hi`. One scale and zero point per channel, or one for all.
+/// Codes of a tensor: `real = scale_c * (code - zero_c)`, codes in `lo..=hi`. One scale and zero
+/// point per channel, or one for all.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grid {
     /// Real value of one code: one entry, or one per channel.
@@ -106,7 +107,8 @@ impl Grid {
 }
 
 wide! {
-    /// Rounds tokens to codes in `lo..=hi` about the zero points, as many channels as there are scales; gives how many values were clipped.
+    /// Rounds tokens to codes in `lo..=hi` about the zero points, as many channels as there are
+    /// scales; gives how many values were clipped.
     fn round_tokens ['a] ['a] (values: &'a mut [f32], scale: &'a [f64], inverse: &'a [f64], lo: &'a [f64], hi: &'a [f64]) -> u64 {
         let mut clipped = 0;
         for token in values.chunks_exact_mut(scale.len()) {
@@ -122,7 +124,8 @@ wide! {
     }
 }
 
-/// The nearest integer of a number below 2^51 in magnitude. Ties go to the even one, where the engine's go up: real values are hardly ever ties.
+/// The nearest integer of a number below 2^51 in magnitude. Ties go to the even one, where the
+/// engine's go up: real values are hardly ever ties.
 #[inline(always)]
 pub fn nearest(x: f64) -> f64 {
     // Adding 1.5 * 2^52 leaves no fractional bits: the rounding of the addition does it.

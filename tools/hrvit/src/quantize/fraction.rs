@@ -1,5 +1,6 @@
-//! Fractional bits of a LayerNorm's normalised values. 10 hold any token without outliers. If a few channels of the stream are far larger than the others, they take up
-//! the variance, and what is left of the others needs finer bits, as many as leave the large ones their range.
+//! Fractional bits of a LayerNorm's normalised values. 10 hold any token without outliers. If a few
+//! channels of the stream are far larger than the others, they take up the variance, and what is
+//! left of the others needs finer bits, as many as leave the large ones their range.
 
 use hrvit_kernels::{MAX_FRACTION, MIN_FRACTION};
 
@@ -8,8 +9,10 @@ use super::sample::Sample;
 /// Noise that does not count, relative to the signal: 60 dB.
 const NEGLIGIBLE: f64 = 1e-6;
 
-/// The fewest fractional bits, `least` or more, with which rounding and saturation of the normalised values make a noise that is negligible, or nearly the least.
-/// `sample` holds what the LayerNorm leaves with these `gains` and `offsets`; errors count by `weight` per channel, the signal about its mean.
+/// The fewest fractional bits, `least` or more, with which rounding and saturation of the
+/// normalised values make a noise that is negligible, or nearly the least. `sample` holds what the
+/// LayerNorm leaves with these `gains` and `offsets`; errors count by `weight` per channel, the
+/// signal about its mean.
 pub fn choose(sample: &Sample, (gains, offsets): (&[f64], &[f64]), weight: &[f64], least: u8) -> u8 {
     let mut noise = Vec::new();
     let mut signal = 0.0;
@@ -61,7 +64,8 @@ impl Variance {
 mod tests {
     use super::*;
 
-    /// Tokens of 16 channels with deviation 1 but for channel 0, which is nearly `constant`; normalised.
+    /// Tokens of 16 channels with deviation 1 but for channel 0, which is nearly `constant`;
+    /// normalised.
     fn tokens(constant: f32) -> Sample {
         let mut random = crate::quantize::sample::SplitMix(3);
         let mut bell = || (0..12).map(|_| (random.next_u64() >> 40) as f32 / (1 << 24) as f32).sum::<f32>() - 6.0;

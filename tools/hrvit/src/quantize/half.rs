@@ -1,5 +1,5 @@
-//! Steps in half precision: the weights of the canonical graph, rounded to f16. Nothing is calibrated; what could overflow is refused. Underflow
-//! is looked for in [`super::underflow`].
+//! Steps in half precision: the weights of the canonical graph, rounded to f16. Nothing is
+//! calibrated; what could overflow is refused. Underflow is looked for in [`super::underflow`].
 
 use anyhow::{Context, Result, bail, ensure};
 use half::f16;
@@ -106,7 +106,8 @@ fn half_op(op: &Op, weights: Option<&OpWeights>, mean: [f32; 3]) -> Result<HalfO
     Ok(HalfOp { weights: rounded.iter().map(|weight| weight.to_bits()).collect(), bias, ..HalfOp::default() })
 }
 
-/// The stem's four biases `[2 * top + left][c]` for inputs `pixel - 128`: `b + sum w * (128 - mean)` over the taps that lie inside the frame.
+/// The stem's four biases `[2 * top + left][c]` for inputs `pixel - 128`:
+/// `b + sum w * (128 - mean)` over the taps that lie inside the frame.
 fn border_bias(op: &Op, weights: &[f16], bias: &[f32], mean: [f32; 3]) -> Vec<f32> {
     let (side, cin) = (usize::from(op.kernel), usize::from(op.cin));
     let variants = [(false, false), (false, true), (true, false), (true, true)].into_iter();

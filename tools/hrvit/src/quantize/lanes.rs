@@ -1,6 +1,7 @@
 //! Loops over many values with the processor's widest vectors.
 //!
-//! Sums are taken in [`LANES`] interleaved parts, whatever the processor: the result is the same everywhere.
+//! Sums are taken in [`LANES`] interleaved parts, whatever the processor: the result is the same
+//! everywhere.
 #![allow(clippy::needless_range_loop, reason = "lanes of several arrays go by one index")]
 
 use hrvit_reference::wide;

@@ -1,6 +1,7 @@
 //! Post-training quantiser: from a float checkpoint and some frames to a model image.
 //!
-//! `docs/quantiser.md` explains the method with its formulas; `docs/quantisation.md` is the integer contract that it produces numbers for.
+//! `docs/quantiser.md` explains the method with its formulas; `docs/quantisation.md` is the integer
+//! contract that it produces numbers for.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -119,7 +120,8 @@ pub struct Options {
     pub seed: u64,
     /// How the image came to be; free text.
     pub provenance: String,
-    /// Of a network that [`crate::binary`] made one of two classes: from which probability on a decision is the class.
+    /// Of a network that [`crate::binary`] made one of two classes: from which probability on a
+    /// decision is the class.
     pub threshold: Option<f32>,
     /// Names of the classes, or none.
     pub class_names: Vec<String>,
@@ -129,7 +131,8 @@ pub struct Options {
     pub techniques: Techniques,
     /// Of two valid images on a device the one with the higher number is newer.
     pub sequence: u32,
-    /// Arithmetic of every step: [`Precision::Int8`] or [`Precision::Int16x8`]. [`to_fp16`] makes half precision.
+    /// Arithmetic of every step: [`Precision::Int8`] or [`Precision::Int16x8`]. [`to_fp16`] makes
+    /// half precision.
     pub precision: Precision,
 }
 
@@ -250,10 +253,12 @@ impl Header {
     }
 }
 
-/// Quantises `checkpoint` for frames of `size`. The result depends on the arguments only, not on the number of threads.
+/// Quantises `checkpoint` for frames of `size`. The result depends on the arguments only, not on
+/// the number of threads.
 ///
 /// # Errors
-/// If there is no frame, a frame cannot be read, or an operator does not fit its format; names what and where.
+/// If there is no frame, a frame cannot be read, or an operator does not fit its format; names what
+/// and where.
 pub fn quantize(checkpoint: &Checkpoint, size: Size, frames: &dyn Frames, options: &Options, progress: &dyn Progress) -> Result<Quantised> {
     derive_steps(checkpoint, size, frames, options, progress, true)?.whole()
 }

@@ -28,7 +28,8 @@ impl Moments {
         add_sums(&mut self.squares, &other.squares);
     }
 
-    /// Variance of every channel; empty where there was no map. A variance below the resolution of the channel's values is 0.
+    /// Variance of every channel; empty where there was no map. A variance below the resolution of
+    /// the channel's values is 0.
     pub fn variance(&self) -> Vec<f64> {
         let one = |(sum, squares): (&f64, &f64)| {
             let variance = (squares - sum * sum / self.tokens) / self.tokens;

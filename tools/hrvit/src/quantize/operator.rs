@@ -43,8 +43,8 @@ pub struct QuantOp {
     pub smoothing: Option<f64>,
 }
 
-/// The code of the real 3.0 in [`OpKind::ParallelAct`] for a v of this scale; in 8 bits with 8 more fractional ones. At its largest, v is so small that
-/// Hardswish is a line.
+/// The code of the real 3.0 in [`OpKind::ParallelAct`] for a v of this scale; in 8 bits with 8 more
+/// fractional ones. At its largest, v is so small that Hardswish is a line.
 pub fn three(scale: f64, precision: Precision) -> f64 {
     let (fraction, most) = if precision == Precision::Int16x8 { (1.0, hrvit_format::MAX_THREE_S16) } else { (256.0, hrvit_format::MAX_THREE_S8) };
     (3.0 * fraction / scale).round().clamp(1.0, f64::from(most))
@@ -74,7 +74,8 @@ impl QuantOp {
         self.output.as_ref().with_context(|| format!("{} leaves no codes", self.op.kind))
     }
 
-    /// Real value of one step of what the accumulator is requantised to, per output channel: the output code, or the index.
+    /// Real value of one step of what the accumulator is requantised to, per output channel: the
+    /// output code, or the index.
     fn target(&self, o: usize) -> Result<f64> {
         match self.index {
             Some(index) => Ok(index.unit()),
@@ -161,8 +162,9 @@ impl QuantOp {
         })
     }
 
-    /// Per head: real multiplier of distances between products of q and v codes, to 1/64 powers of two (16-bit codes: 1/4096). Attention that is too sharp for
-    /// a multiplier below one half has the largest one: its distances count as shorter, in the same order.
+    /// Per head: real multiplier of distances between products of q and v codes, to 1/64 powers of
+    /// two (16-bit codes: 1/4096). Attention that is too sharp for a multiplier below one half has
+    /// the largest one: its distances count as shorter, in the same order.
     pub fn distances(&self) -> Vec<f64> {
         let most = 0.5 * (1.0 - 1e-9);
         self.real_distances().into_iter().map(|distance| distance.min(most)).collect()
@@ -200,7 +202,8 @@ impl QuantOp {
         Ok(())
     }
 
-    /// `zero`, `lo`, `hi`: of the index where there is one, else of the codes where they have limits.
+    /// `zero`, `lo`, `hi`: of the index where there is one, else of the codes where they have
+    /// limits.
     fn encode_range(&self, data: &mut OpData) {
         let indexed = self.index.filter(|index| index.units == 1);
         match (indexed, &self.output) {

@@ -1,7 +1,8 @@
 //! Range search: the clip that minimises the squared rounding error on a sample of tokens.
 //!
-//! Every search tries [`RATIOS`] ranges from the observed one down to a fifth of it, each 4 % narrower than the one before. The observed extremes count as much
-//! as one value of all that the sample was drawn from, so that a range is never cut without its price being seen.
+//! Every search tries [`RATIOS`] ranges from the observed one down to a fifth of it, each 4 %
+//! narrower than the one before. The observed extremes count as much as one value of all that the
+//! sample was drawn from, so that a range is never cut without its price being seen.
 
 use rayon::prelude::*;
 
@@ -52,13 +53,15 @@ impl Extent {
     }
 }
 
-/// A scale for a tensor: the one that was found, or 1 for a tensor that is zero everywhere, of which any scale says the same.
+/// A scale for a tensor: the one that was found, or 1 for a tensor that is zero everywhere, of
+/// which any scale says the same.
 pub fn alive(scale: f64) -> f64 {
     if scale > 0.0 { scale } else { 1.0 }
 }
 
-/// Scales of a tensor's channels. Each is at least what its producer resolves, `finest(c)`. A channel that is zero everywhere takes the least scale of the
-/// others, so that it asks nothing of its reader's weights.
+/// Scales of a tensor's channels. Each is at least what its producer resolves, `finest(c)`. A
+/// channel that is zero everywhere takes the least scale of the others, so that it asks nothing of
+/// its reader's weights.
 pub fn settled(mut scales: Vec<f64>, finest: impl Fn(usize) -> f64) -> Vec<f64> {
     scales.iter_mut().enumerate().for_each(|(c, scale)| *scale = scale.max(finest(c)));
     let least = scales.iter().copied().filter(|scale| *scale > 0.0).fold(f64::INFINITY, f64::min);
@@ -67,7 +70,8 @@ pub fn settled(mut scales: Vec<f64>, finest: impl Fn(usize) -> f64) -> Vec<f64> 
     scales
 }
 
-/// Weights that count less than 1 only where they are less than a hundredth of their mean; empty where none is.
+/// Weights that count less than 1 only where they are less than a hundredth of their mean; empty
+/// where none is.
 pub fn discounts(weights: &[f64]) -> Vec<f64> {
     let negligible = NEGLIGIBLE * weights.iter().sum::<f64>() / weights.len() as f64;
     if weights.iter().all(|w| *w >= negligible) { Vec::new() } else { weights.iter().map(|w| (w / negligible).min(1.0)).collect() }
@@ -91,7 +95,8 @@ impl Values {
         Self { sampled: sample.data.clone(), share: sample.share(), clip, weight: Vec::new() }
     }
 
-    /// All values of a sample. A channel counts less where its reader weighs it with less than a hundredth of the mean.
+    /// All values of a sample. A channel counts less where its reader weighs it with less than a
+    /// hundredth of the mean.
     pub fn weighed(sample: &Sample, clip: bool, weight: &[f64]) -> Self {
         Self { weight: discounts(weight), ..Self::all(sample, clip) }
     }
@@ -101,7 +106,8 @@ impl Values {
         Self { sampled: sample.channel(c).collect(), share: sample.share(), clip, weight: Vec::new() }
     }
 
-    /// Squared error of rounding to multiples of `scale` with codes in `lo..=hi` about the zero point.
+    /// Squared error of rounding to multiples of `scale` with codes in `lo..=hi` about the zero
+    /// point.
     fn error(&self, extremes: &[f64], scale: f64, (lo, hi): (f64, f64)) -> f64 {
         let inverse = scale.recip();
         let one = |x: f64| (x - nearest(x * inverse).clamp(lo, hi) * scale).powi(2);
@@ -115,7 +121,8 @@ impl Values {
         sampled + self.share * extremes.iter().zip(&self.weight).map(weighed).sum::<f64>()
     }
 
-    /// How many of the candidates are tried: down to a fifth of what the channels reach, each as far as it counts.
+    /// How many of the candidates are tried: down to a fifth of what the channels reach, each as
+    /// far as it counts.
     fn candidates(&self, extremes: &[f64]) -> usize {
         let full = extremes.iter().fold(0.0f64, |most, x| most.max(x.abs()));
         let energy: f64 = extremes.iter().zip(&self.weight).map(|(x, weight)| weight * x * x).sum();
@@ -131,7 +138,8 @@ impl Values {
 /// Result of a candidate range: its error and the scale and zero point that it stands for.
 type Candidate = (f64, f64, i32);
 
-/// Scale and zero point of the candidate with the smallest error; the widest range wins ties. A range of no width is not cut.
+/// Scale and zero point of the candidate with the smallest error; the widest range wins ties. A
+/// range of no width is not cut.
 fn search(values: &Values, extremes: &[f64], candidate: impl Fn(f64) -> Candidate + Sync) -> (f64, i32) {
     let ratio = |i: usize| NARROWEST.powf(i as f64 / (RATIOS - 1) as f64);
     let count = values.candidates(extremes);
@@ -140,7 +148,8 @@ fn search(values: &Values, extremes: &[f64], candidate: impl Fn(f64) -> Candidat
     (scale, zero)
 }
 
-/// Scale of symmetric codes in `-127..=127` for values of the given largest magnitude; 0 if that is 0.
+/// Scale of symmetric codes in `-127..=127` for values of the given largest magnitude; 0 if that
+/// is 0.
 pub fn symmetric(values: &Values, magnitude: f64) -> f64 {
     let full = magnitude / 127.0;
     if full == 0.0 {
@@ -154,7 +163,8 @@ pub fn symmetric_channels(sample: &Sample, extents: &[Extent], clip: bool) -> Ve
     extents.par_iter().enumerate().map(|(c, extent)| symmetric(&Values::channel(sample, c, clip), extent.magnitude())).collect()
 }
 
-/// Scale of asymmetric codes -128..=127 over the extent, shrunk about its middle; [`centre`] gives the zero point. 0 for a single value.
+/// Scale of asymmetric codes -128..=127 over the extent, shrunk about its middle; [`centre`] gives
+/// the zero point. 0 for a single value.
 pub fn asymmetric(values: &Values, extent: Extent) -> f64 {
     let (min, max) = (f64::from(extent.min), f64::from(extent.max));
     let full = (max - min) / 255.0;
@@ -186,8 +196,9 @@ pub fn spread(min: f64, max: f64) -> (f64, i32) {
     (scale, -128 - (min / scale).round() as i32)
 }
 
-/// Scale and zero point of a tensor whose lower end stays at its observed minimum (at most 0) and whose upper end is searched: what GELU, Hardswish and ReLU
-/// leave. `extents` are those of the channels where they have weights, else that of the tensor. The scale is 0 if all values are.
+/// Scale and zero point of a tensor whose lower end stays at its observed minimum (at most 0) and
+/// whose upper end is searched: what GELU, Hardswish and ReLU leave. `extents` are those of the
+/// channels where they have weights, else that of the tensor. The scale is 0 if all values are.
 pub fn upper(values: &Values, extents: &[Extent]) -> (f64, i32) {
     let whole = extents.iter().fold(Extent::EMPTY, |all, &extent| all.and(extent));
     let (min, max) = (f64::from(whole.min).min(0.0), f64::from(whole.max).max(0.0));
@@ -203,11 +214,13 @@ pub fn upper(values: &Values, extents: &[Extent]) -> (f64, i32) {
     })
 }
 
-/// The index grid of an activation whose 8-bit output has the grid `out`: up to the largest real that `out` can hold, down to where GELU is flat or nothing was seen.
+/// The index grid of an activation whose 8-bit output has the grid `out`: up to the largest real
+/// that `out` can hold, down to where GELU is flat or nothing was seen.
 pub fn index_for(out: &Grid, extent: Extent, len: usize) -> Index {
     let top = out.scale_of(0) * f64::from(out.hi - out.zero_of(0));
     let seen = f64::from(extent.min).min(0.0).abs();
-    // GELU(-4.5) is -1.5e-5, below half a code of any 8-bit output; 1 % of the top keeps a step beyond the smallest value seen.
+    // GELU(-4.5) is -1.5e-5, below half a code of any 8-bit output; 1 % of the top keeps a step
+    // beyond the smallest value seen.
     Index::over((1.25 * seen + 0.01 * top).min(4.5), top, len)
 }
 

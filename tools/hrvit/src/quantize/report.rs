@@ -31,7 +31,8 @@ impl Noise {
         Self { signal: self.signal + other.signal, error: self.error + other.error }
     }
 
-    /// Signal to quantisation noise, `10 log10(signal / error)` in dB; none without signal, 200 without error.
+    /// Signal to quantisation noise, `10 log10(signal / error)` in dB; none without signal, 200
+    /// without error.
     pub fn decibels(self) -> Option<f64> {
         (self.signal > 0.0).then(|| if self.error > 0.0 { 10.0 * (self.signal / self.error).log10() } else { 200.0 })
     }

@@ -17,13 +17,15 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Copies `count` tokens of a `[tokens, channels]` map; which ones depends only on `seed` and the shape.
+    /// Copies `count` tokens of a `[tokens, channels]` map; which ones depends only on `seed` and
+    /// the shape.
     pub fn take(data: &[f32], channels: usize, count: usize, seed: u64) -> Self {
         let tokens = data.len() / channels;
         let mut random = SplitMix(seed);
         let mut sample = Self { channels, data: Vec::with_capacity(count.min(tokens) * channels), population: tokens as u64 };
         for i in 0..count.min(tokens) {
-            // One token from each of `count` equal stretches: spread over the map, never twice the same.
+            // One token from each of `count` equal stretches: spread over the map, never twice the
+            // same.
             let (from, to) = (i * tokens / count.min(tokens), (i + 1) * tokens / count.min(tokens));
             let token = from + (random.next_u64() % (to - from) as u64) as usize;
             sample.data.extend_from_slice(&data[token * channels..(token + 1) * channels]);

@@ -1,4 +1,5 @@
-//! One calibration run: states of the float and of the quantised network side by side, step after step.
+//! One calibration run: states of the float and of the quantised network side by side, step after
+//! step.
 
 use std::collections::BTreeMap;
 
@@ -86,7 +87,8 @@ struct Notes {
 }
 
 impl<'a> Session<'a> {
-    /// Runs the float network once over every frame for the scales of the residual streams and the classes that decide.
+    /// Runs the float network once over every frame for the scales of the residual streams and the
+    /// classes that decide.
     ///
     /// # Errors
     /// If a frame cannot be read or has the wrong length.
@@ -207,7 +209,8 @@ impl<'a> Session<'a> {
         Ok(Finished { data: Ok(self.data(scale, data)), report, logits_db: notes.logits.db(), warning })
     }
 
-    /// Moves both networks past `step` in float, whose operators, as far as they are derived, do not fit.
+    /// Moves both networks past `step` in float, whose operators, as far as they are derived, do
+    /// not fit.
     fn pass_in_float(&mut self, step: Step, derived: &[QuantOp], refused: anyhow::Error) -> Result<Finished> {
         for op in 0..self.network.ops(step).len() {
             if let (Some(place), Some(exact)) = (self.quantised.weights_mut(step, op), self.exact.weights(step, op)) {
@@ -292,8 +295,9 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Narrows the exponent codes of an attention step to 8 bits where that loses no more than [`codes::MOST_LOSS`]. Compares what the step leaves in the quantised
-    /// network with either width to the float network, on the measured frames. `None` where there is no choice.
+    /// Narrows the exponent codes of an attention step to 8 bits where that loses no more than
+    /// [`codes::MOST_LOSS`]. Compares what the step leaves in the quantised network with either
+    /// width to the float network, on the measured frames. `None` where there is no choice.
     fn choose_codes(&self, step: Step, quantised: &mut [QuantOp]) -> Result<Option<Widths>> {
         let Some(scores) = quantised.iter().position(|op| op.op.kind == OpKind::Scores) else { return Ok(None) };
         let techniques = self.options.techniques;
@@ -386,7 +390,8 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Cost of one forward pass through every step: one unit is a million products, or the handling of as many bytes as take as long.
+/// Cost of one forward pass through every step: one unit is a million products, or the handling of
+/// as many bytes as take as long.
 fn costs(network: &Network, size: Size) -> BTreeMap<Step, usize> {
     let mut costs = BTreeMap::new();
     for row in accounting::rows(network, size) {

@@ -1,4 +1,5 @@
-//! The quantised network in real numbers: dequantised weights, and every output rounded to its grid.
+//! The quantised network in real numbers: dequantised weights, and every output rounded to its
+//! grid.
 
 use hrvit_format::{OpKind, Step};
 use hrvit_reference::{Folded, Map, OpWeights, Tap, operators::activation::gelu};
@@ -21,7 +22,8 @@ pub fn install(network: &mut Folded, step: Step, ops: &[QuantOp]) {
     }
 }
 
-/// Error of what an operator leaves. Indices of a table count as what they find there: deep where GELU is flat they may be anything.
+/// Error of what an operator leaves. Indices of a table count as what they find there: deep where
+/// GELU is flat they may be anything.
 fn noise(kind: OpKind, exact: &Map, found: &Map) -> Noise {
     if matches!(kind, OpKind::FfnDepthwise3 | OpKind::FfnDepthwise5) {
         let behind = |map: &Map| map.data.iter().map(|&x| gelu(x)).collect::<Vec<_>>();
@@ -92,7 +94,8 @@ impl Tap for RoundTap<'_> {
     }
 }
 
-/// Keeps what the float network computes in one step on one frame, and what each quantised operator alone would make of the same inputs.
+/// Keeps what the float network computes in one step on one frame, and what each quantised operator
+/// alone would make of the same inputs.
 pub struct ExactTap<'a> {
     /// The step's operators.
     pub ops: &'a [QuantOp],

@@ -1,4 +1,5 @@
-//! Channel scales of a normalised tensor: between one scale for all and one per channel (SmoothQuant's trade between activations and weights).
+//! Channel scales of a normalised tensor: between one scale for all and one per channel
+//! (SmoothQuant's trade between activations and weights).
 
 use hrvit_format::Op;
 use hrvit_kernels::MIN_FRACTION;
@@ -33,7 +34,8 @@ pub struct Reader<'a> {
     pub weight: &'a [f32],
     /// Real biases.
     pub bias: &'a [f32],
-    /// Number of equal groups of output channels whose errors count relative to their own energy (q and v: 2).
+    /// Number of equal groups of output channels whose errors count relative to their own energy (q
+    /// and v: 2).
     pub groups: usize,
     /// Techniques beyond rounding.
     pub techniques: Techniques,
@@ -42,7 +44,8 @@ pub struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Weight of an error of each channel: squared weights, relative to the energy of what their group of outputs amounts to.
+    /// Weight of an error of each channel: squared weights, relative to the energy of what their
+    /// group of outputs amounts to.
     fn weights(&self, sample: &Sample) -> Vec<f64> {
         let energy: Vec<f64> = (0..sample.channels).map(|c| sample.channel(c).map(|x| f64::from(x).powi(2)).sum()).collect();
         let mut weights = vec![0.0; sample.channels];
@@ -67,9 +70,10 @@ pub struct Smoothed {
     pub fraction: u8,
 }
 
-/// Grid of the normalised tensor, and the exponent `a` of its scales `S^(1-a) * s_c^a` (S: of the whole tensor, s_c: of the channel, both by range search),
-/// chosen for the smallest error of what the linear layer computes from what the integer LayerNorm leaves, with rounded weights. Error and energy count about
-/// their means, which biases take back.
+/// Grid of the normalised tensor, and the exponent `a` of its scales `S^(1-a) * s_c^a` (S: of the
+/// whole tensor, s_c: of the channel, both by range search), chosen for the smallest error of what
+/// the linear layer computes from what the integer LayerNorm leaves, with rounded weights. Error
+/// and energy count about their means, which biases take back.
 ///
 /// Before it come the fractional bits of the normalised values, by the same measure.
 pub fn choose(sample: &Sample, extents: &[Extent], reader: &Reader<'_>) -> Smoothed {
@@ -114,9 +118,10 @@ fn finest(fraction: u8) -> f64 {
     (1.0 - f64::from(fraction)).exp2() / f64::from(i16::MAX - 1)
 }
 
-/// Scales whose integers keep [`GAIN_BITS`] bits. All channels share one shift: the finest scale sets it by its gain of 15 bits, and zero points far from 0 by their
-/// offsets of 29. A layer of `depth`, whose biases take zero points back, has room for them. Scales finer than that allows are made coarser. 16-bit codes have no
-/// zero points, and no depth is given.
+/// Scales whose integers keep [`GAIN_BITS`] bits. All channels share one shift: the finest scale
+/// sets it by its gain of 15 bits, and zero points far from 0 by their offsets of 29. A layer of
+/// `depth`, whose biases take zero points back, has room for them. Scales finer than that allows
+/// are made coarser. 16-bit codes have no zero points, and no depth is given.
 fn encodable(mut scale: Vec<f64>, extents: &[Extent], fraction: u8, depth: Option<usize>) -> Vec<f64> {
     let middle = |extent: &Extent| 0.5 * (f64::from(extent.min) + f64::from(extent.max)).abs();
     if let Some(depth) = depth {
@@ -134,7 +139,8 @@ fn encodable(mut scale: Vec<f64>, extents: &[Extent], fraction: u8, depth: Optio
     scale
 }
 
-/// Normalised values as the integer LayerNorm leaves them, in real numbers; none if its integers do not fit.
+/// Normalised values as the integer LayerNorm leaves them, in real numbers; none if its integers do
+/// not fit.
 fn normalised(tokens: &[f32], grid: &Grid, fraction: u8) -> Option<Vec<f32>> {
     let channels = grid.scale.len();
     let gain: Vec<f64> = (0..channels).map(|c| grid.scale_of(c).recip()).collect();
@@ -258,7 +264,8 @@ mod tests {
             let offset: Vec<f64> = [wide, far, far].iter().zip(&scale).map(|(&extent, &s)| ranges::centre(extent, s).into()).collect();
             let affine = encode::norm_affine(&gain, &offset, fraction).unwrap();
             assert!(affine.gain.iter().all(|gain| *gain >= 1 << (GAIN_BITS - 1)), "{affine:?}");
-            // Constants that hardly vary: what the next layer's bias takes back of them has room in it.
+            // Constants that hardly vary: what the next layer's bias takes back of them has room in
+            // it.
             let still = Extent { min: 0.5, max: 0.5 + 1e-7 };
             let fine = encodable(vec![1e-9; 3], &[still; 3], fraction, Some(64));
             assert!(fine.iter().all(|&s| f64::from(ranges::centre(still, s).abs()) * WEIGHT_MAX * 64.0 <= 1.01 * BIAS_MAX), "{fine:?}");

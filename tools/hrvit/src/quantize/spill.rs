@@ -1,4 +1,5 @@
-//! States of every frame in a file without a name, so that memory does not grow with the number of frames.
+//! States of every frame in a file without a name, so that memory does not grow with the number of
+//! frames.
 
 use std::{
     fs::File,
@@ -8,7 +9,8 @@ use std::{
 
 use anyhow::{Context, Result};
 
-/// One blob of bytes per frame, in an unlinked temporary file. Threads read and write different frames at the same time.
+/// One blob of bytes per frame, in an unlinked temporary file. Threads read and write different
+/// frames at the same time.
 pub struct Spill {
     file: File,
     layout: Mutex<Layout>,
@@ -66,7 +68,8 @@ impl Spill {
 }
 
 impl Layout {
-    /// Place for a blob of `len` bytes of `frame`: its old place if it fits, else the end of the file.
+    /// Place for a blob of `len` bytes of `frame`: its old place if it fits, else the end of the
+    /// file.
     fn place(&mut self, frame: usize, len: usize) -> Slot {
         let old = self.slots[frame];
         if old.capacity >= len {

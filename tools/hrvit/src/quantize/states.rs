@@ -1,4 +1,5 @@
-//! The maps that live between steps, per frame, on disk: only what a step reads is loaded, only what it leaves is stored.
+//! The maps that live between steps, per frame, on disk: only what a step reads is loaded, only
+//! what it leaves is stored.
 
 use anyhow::{Context, Result, ensure};
 use hrvit_format::{BRANCHES, Step};
@@ -6,7 +7,8 @@ use hrvit_reference::{Map, State};
 
 use super::spill::Spill;
 
-/// Maps that a state can hold: residual streams and fusion outputs per branch, the classification head's, the logits.
+/// Maps that a state can hold: residual streams and fusion outputs per branch, the classification
+/// head's, the logits.
 const SLOTS: usize = 2 * BRANCHES + 2;
 /// Slot of the classification head's map.
 const HEAD: usize = 2 * BRANCHES;
@@ -65,7 +67,8 @@ fn place(state: &mut State, slot: usize) -> &mut Option<Map> {
     }
 }
 
-/// Slots that `step` reads. A new branch has nothing before its first fusion: absent maps are stored as nothing.
+/// Slots that `step` reads. A new branch has nothing before its first fusion: absent maps are
+/// stored as nothing.
 fn reads(step: Step) -> Vec<usize> {
     match step {
         Step::Stem | Step::LabelMap => Vec::new(),

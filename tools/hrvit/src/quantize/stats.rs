@@ -1,4 +1,5 @@
-//! Statistics of one pass of the float network over the frames: of a step's operators, and of the residual streams of the whole network.
+//! Statistics of one pass of the float network over the frames: of a step's operators, and of the
+//! residual streams of the whole network.
 
 use hrvit_format::{OpKind, Step};
 use hrvit_reference::{Folded, Map, Tap, wide};
@@ -12,7 +13,8 @@ pub struct OpStats {
     pub output: Vec<Extent>,
     /// Of everything that the operator read.
     pub input: Option<Extent>,
-    /// Of what its table is looked up by, where the output no longer shows it ([`OpKind::DesRight`]).
+    /// Of what its table is looked up by, where the output no longer shows it
+    /// ([`OpKind::DesRight`]).
     pub index: Option<Extent>,
     /// Sum of the output per channel, over the frames that bias correction looks at.
     pub sums: Vec<f64>,

@@ -1,4 +1,5 @@
-//! Content of the residual streams: how large they get, which sets their scale, and how much that scale leaves to most of their channels.
+//! Content of the residual streams: how large they get, which sets their scale, and how much that
+//! scale leaves to most of their channels.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,8 @@ use hrvit_reference::{Map, Tap};
 
 use super::stats::{Stream, stream};
 
-/// Fewest codes per deviation of the median channel that go without a warning: rounding the stream once is then 40 dB below it.
+/// Fewest codes per deviation of the median channel that go without a warning: rounding the stream
+/// once is then 40 dB below it.
 const FEWEST_CODES: f64 = 29.0;
 /// Channels that a warning names.
 const NAMED: usize = 4;
@@ -40,7 +42,8 @@ impl Channel {
     }
 }
 
-/// Every residual stream of a network over some frames: the embedding's LayerNorm and every later x.
+/// Every residual stream of a network over some frames: the embedding's LayerNorm and every later
+/// x.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Streams(BTreeMap<Stream, Vec<Channel>>);
 
@@ -69,7 +72,8 @@ impl Streams {
         self.0.iter().map(|(&stream, channels)| (stream, channels.iter().fold(0.0f32, |most, channel| most.max(channel.largest)))).collect()
     }
 
-    /// A sentence for every stream of which a few channels leave most others hardly any codes, given the scale of each.
+    /// A sentence for every stream of which a few channels leave most others hardly any codes,
+    /// given the scale of each.
     pub fn warnings(&self, scale: &BTreeMap<Stream, f64>) -> Vec<(Stream, String)> {
         self.0.iter().filter_map(|(stream, channels)| Some((*stream, warning(*stream, channels, *scale.get(stream)?)?))).collect()
     }

@@ -1,4 +1,5 @@
-//! Techniques of the quantiser beyond rounding to the nearest code, each by a name under which it can be left out.
+//! Techniques of the quantiser beyond rounding to the nearest code, each by a name under which it
+//! can be left out.
 
 use clap::ValueEnum;
 
@@ -7,11 +8,13 @@ use clap::ValueEnum;
 pub enum Technique {
     /// Ranges are cut where that makes the squared error smaller; without: the range seen
     RangeClip,
-    /// A normalised tensor's scales lie between one for all and one per channel; without: one for all
+    /// A normalised tensor's scales lie between one for all and one per channel; without: one for
+    /// all
     Smoothing,
     /// Tensors that the next layer rescales for free have a scale per channel; without: one for all
     ChannelScales,
-    /// Scales of weights are cut where that makes the squared error smaller; without: the largest weight
+    /// Scales of weights are cut where that makes the squared error smaller; without: the largest
+    /// weight
     WeightClip,
     /// Biases take back the shift of the mean that rounding causes; without: as trained
     BiasCorrection,
@@ -19,7 +22,8 @@ pub enum Technique {
     WideTables,
     /// Exponent codes have 15 bits where 8 lose more than allowed; without: 8 bits everywhere
     WideCodes,
-    /// Exponent codes have 8 bits where that loses no more than allowed; without: 15 bits wherever strips are short enough
+    /// Exponent codes have 8 bits where that loses no more than allowed; without: 15 bits wherever
+    /// strips are short enough
     NarrowCodes,
 }
 

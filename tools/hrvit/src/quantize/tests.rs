@@ -8,7 +8,8 @@ use hrvit_reference::{Checkpoint, Folded};
 use super::{Derived, Frames, Options, Quantised, Refusal, Silent, quantize, sample::SplitMix, try_fp16, try_quantize};
 use crate::precision::{self, Fitting, Limits, Measure, Offer};
 
-/// SQNR that the logits of tiny random networks must reach: LayerNorms over eight random channels amplify noise that trained, wider ones do not.
+/// SQNR that the logits of tiny random networks must reach: LayerNorms over eight random channels
+/// amplify noise that trained, wider ones do not.
 const LEAST_DB: f64 = 20.0;
 /// The same of a classifier, where only what differs between eight frames is signal.
 const LEAST_CLASSIFIER_DB: f64 = 10.0;

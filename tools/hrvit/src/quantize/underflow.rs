@@ -1,4 +1,5 @@
-//! Losses of half precision below its range: numbers under 6.1e-5 have fewer than 11 bits, under 3e-8 none.
+//! Losses of half precision below its range: numbers under 6.1e-5 have fewer than 11 bits, under
+//! 3e-8 none.
 
 use std::fmt;
 
@@ -17,7 +18,8 @@ use super::{
 const LEAST_NORMAL: f32 = 6.103_515_6e-5;
 /// Largest error of a smaller number, 2^-25.
 const ERROR: f32 = 2.980_232_2e-8;
-/// Share of the energy of an operator's weights, lost by underflow, from which it is said: 40 dB, what weights of 8 bits lose.
+/// Share of the energy of an operator's weights, lost by underflow, from which it is said: 40 dB,
+/// what weights of 8 bits lose.
 const LOST: f64 = 1e-4;
 /// Share of the largest output, made of the error of one input, from which it is said: eight bits.
 const FELT: f32 = 1.0 / 256.0;
@@ -41,7 +43,8 @@ pub enum Lost {
         /// The largest.
         largest: f32,
     },
-    /// An operator reads channels below the least normal number through weights that make them large.
+    /// An operator reads channels below the least normal number through weights that make them
+    /// large.
     Inputs {
         /// How many channels.
         channels: usize,
@@ -118,7 +121,8 @@ fn lost_weights(weights: &OpWeights) -> Option<Lost> {
     (energy > 0.0 && lost / energy > LOST).then_some(Lost::Weights { share: lost / energy, all: !left })
 }
 
-/// Every step's [`Peak`] in the float network over `frames`, and the underflow of its values, in one pass.
+/// Every step's [`Peak`] in the float network over `frames`, and the underflow of its values, in
+/// one pass.
 ///
 /// # Errors
 /// If there is no frame, or one cannot be read.

@@ -1,12 +1,14 @@
-//! Channels that nothing reads. Training leaves some, pruning many, and their weights may be anything: they take part in no scale once they are zero.
+//! Channels that nothing reads. Training leaves some, pruning many, and their weights may be
+//! anything: they take part in no scale once they are zero.
 
 use hrvit_format::{BRANCHES, Op, OpKind, Step};
 use hrvit_reference::{Checkpoint, Folded, folded::OpWeights};
 
 use super::weights::place;
 
-/// Puts 0 in place of all weights and biases of channels that no later operator reads, through linear layers, activations and LayerNorms of stages. The network
-/// computes the same logits, bit for bit.
+/// Puts 0 in place of all weights and biases of channels that no later operator reads, through
+/// linear layers, activations and LayerNorms of stages. The network computes the same logits, bit
+/// for bit.
 pub fn quieten(folded: &mut Folded) {
     let mut readers = Readers::default();
     let steps: Vec<Step> = folded.network().steps().collect();
@@ -164,7 +166,8 @@ impl Walk<'_> {
         self.folded.weights(self.step, i)
     }
 
-    /// The input channels that operator `i` reads. Of a depthwise convolution: the channels whose taps are not all zero.
+    /// The input channels that operator `i` reads. Of a depthwise convolution: the channels whose
+    /// taps are not all zero.
     fn columns_at(&self, i: usize) -> Read {
         let (op, Some(weights)) = (self.ops[i], self.weights(i)) else { return Read::new() };
         let mut read = vec![false; op.cin.into()];
@@ -195,7 +198,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Zeroes what is not read of the operator of `kind`, and says what it still reads itself; nothing where there is no such operator.
+    /// Zeroes what is not read of the operator of `kind`, and says what it still reads itself;
+    /// nothing where there is no such operator.
     fn rows_then_columns(&mut self, kind: OpKind, read: &[bool]) -> Read {
         self.rows(kind, read);
         self.columns(kind)
@@ -220,7 +224,8 @@ mod tests {
         folded.forward(Frame::new(size, rgb).unwrap(), &mut NoTap).data.iter().map(|x| x.to_bits()).collect()
     }
 
-    /// Zeroes what reads channel `c` of the operator of `kind` in the last step that has one, and says what then must be zero.
+    /// Zeroes what reads channel `c` of the operator of `kind` in the last step that has one, and
+    /// says what then must be zero.
     fn unread(folded: &mut Folded, (writer, reader): (OpKind, OpKind), c: usize) -> Option<(Step, usize)> {
         let steps: Vec<Step> = folded.network().steps().collect();
         let find = |folded: &Folded, kind| {
@@ -283,7 +288,8 @@ mod tests {
         let at = |kind| ops.iter().position(|op| op.kind == kind).unwrap();
         let (qkv, to_out) = (at(OpKind::Qkv), at(OpKind::ToOut));
         let channels = usize::from(ops[qkv].cin);
-        // v of channel 0 is zero: its q says nothing. q of channel 1 is zero and nothing reads its sum: nor does v.
+        // v of channel 0 is zero: its q says nothing. q of channel 1 is zero and nothing reads its
+        // sum: nor does v.
         let zero = |weights: &mut OpWeights, row: usize| {
             weights.weight[row * channels..][..channels].fill(0.0);
             weights.bias[row] = 0.0;

@@ -12,9 +12,11 @@ use super::{
 
 /// Largest magnitude of a weight code.
 pub const WEIGHT_MAX: f64 = 127.0;
-/// Largest magnitude of an integer bias that zero points may be folded into: leaves the accumulator two bits for the products.
+/// Largest magnitude of an integer bias that zero points may be folded into: leaves the accumulator
+/// two bits for the products.
 pub const BIAS_MAX: f64 = (1u64 << 29) as f64;
-/// Largest magnitude of an integer bias by the choice of a scale, where weights ask for none: leaves three more bits, for accumulators that are shifted to the left.
+/// Largest magnitude of an integer bias by the choice of a scale, where weights ask for none:
+/// leaves three more bits, for accumulators that are shifted to the left.
 pub const BIAS_CODES: f64 = (1u64 << 26) as f64;
 
 /// Clips tried per output channel: 1.00, 0.98, ... 0.70 of the best of these halves.
@@ -22,7 +24,8 @@ const CLIPS: usize = 16;
 /// Halves tried first: 1, 1/2, 1/4, ... of the largest weight.
 const HALVES: i32 = 16;
 
-/// Integer weights: `real accumulator = scale_o * (sum q * (code - zero_c) + round(bias_o / scale_o))`.
+/// Integer weights:
+/// `real accumulator = scale_o * (sum q * (code - zero_c) + round(bias_o / scale_o))`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weights {
     /// Codes in -127..=127, laid out as the operator's real weights.
@@ -44,9 +47,12 @@ pub fn place(op: &Op, i: usize) -> (usize, usize) {
 }
 
 impl Weights {
-    /// Quantises real weights for an input of grid `input`: the input's scale per channel is folded in, then each output channel gets the scale whose clip
-    /// has the smallest squared error; errors of input channels that hardly vary count less. `variance` is that of each, or empty where it is not known. `output`
-    /// is the real value of one output code per channel; scales are kept coarse enough for the bias to fit [`BIAS_CODES`] and for the requantisation not to underflow.
+    /// Quantises real weights for an input of grid `input`: the input's scale per channel is folded
+    /// in, then each output channel gets the scale whose clip has the smallest squared error;
+    /// errors of input channels that hardly vary count less. `variance` is that of each, or empty
+    /// where it is not known. `output` is the real value of one output code per channel; scales are
+    /// kept coarse enough for the bias to fit [`BIAS_CODES`] and for the requantisation not to
+    /// underflow.
     pub fn quantise(
         op: &Op,
         weight: &[f32],
@@ -101,8 +107,8 @@ impl Weights {
         integers
     }
 
-    /// The stem's four biases `[2 * top + left][c]` for codes `pixel - 128` of colours with the given means: `round(b / s) + sum q * (128 - mean)` over the
-    /// taps that lie inside the frame.
+    /// The stem's four biases `[2 * top + left][c]` for codes `pixel - 128` of colours with the
+    /// given means: `round(b / s) + sum q * (128 - mean)` over the taps that lie inside the frame.
     pub fn border_bias(&self, op: &Op, means: [f64; 3]) -> Vec<i64> {
         debug_assert_eq!(op.kind, OpKind::StemConv1);
         let (side, cin) = (usize::from(op.kernel), usize::from(op.cin));
@@ -123,7 +129,8 @@ impl Weights {
     }
 }
 
-/// The coarsest scale that [`Weights::quantise`] may choose for each output channel, before it looks at the output: 0 where weights and bias are 0.
+/// The coarsest scale that [`Weights::quantise`] may choose for each output channel, before it
+/// looks at the output: 0 where weights and bias are 0.
 pub fn coarsest(op: &Op, weight: &[f32], bias: &[f32], input: &Grid) -> Vec<f64> {
     let mut scales: Vec<f64> = bias.iter().map(|&b| f64::from(b).abs() / BIAS_CODES).collect();
     for (i, &w) in weight.iter().enumerate() {
@@ -133,8 +140,8 @@ pub fn coarsest(op: &Op, weight: &[f32], bias: &[f32], input: &Grid) -> Vec<f64>
     scales
 }
 
-/// Weight of an error of each input channel's weights: less than 1 where its codes vary by less than a hundredth of the channels' mean variance. Empty where
-/// all count alike.
+/// Weight of an error of each input channel's weights: less than 1 where its codes vary by less
+/// than a hundredth of the channels' mean variance. Empty where all count alike.
 fn counts(op: &Op, input: &Grid, variance: &[f64]) -> Vec<f64> {
     if variance.len() != usize::from(op.cin) {
         return Vec::new();
@@ -152,8 +159,9 @@ struct Row {
 }
 
 impl Row {
-    /// The scale with the smallest error. A clip far below the largest weight pays where that belongs to an input that hardly varies; what it leaves out there, at
-    /// codes up to `largest`, must fit the bias, which is corrected by it.
+    /// The scale with the smallest error. A clip far below the largest weight pays where that
+    /// belongs to an input that hardly varies; what it leaves out there, at codes up to `largest`,
+    /// must fit the bias, which is corrected by it.
     fn clip(&self, search: bool, largest: f64) -> f64 {
         let full = self.weights.iter().fold(0f64, |most, w| most.max(w.abs())) / WEIGHT_MAX;
         if !search || full == 0.0 {

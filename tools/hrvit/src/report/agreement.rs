@@ -1,13 +1,16 @@
-//! Agreement of label maps of two precisions: at the borders of classes, by the margin of the decision, class by class.
+//! Agreement of label maps of two precisions: at the borders of classes, by the margin of the
+//! decision, class by class.
 
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use crate::labels::{LabelMap, NO_LABEL};
 
-/// Margins between which pixels are counted together, in standard deviations of the logits; the last bin has no upper end.
+/// Margins between which pixels are counted together, in standard deviations of the logits; the
+/// last bin has no upper end.
 pub const MARGIN_EDGES: [f64; 8] = [0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0];
-/// Margin from which a decision counts as clear, in standard deviations of the logits; one of [`MARGIN_EDGES`].
+/// Margin from which a decision counts as clear, in standard deviations of the logits; one of
+/// [`MARGIN_EDGES`].
 pub const CLEAR_MARGIN: f64 = 0.1;
 
 /// Pixels, and those of them on which both maps give the same class.
@@ -54,8 +57,9 @@ impl Counts {
         Self { border: Pixels::default(), inside: Pixels::default(), bins: Default::default(), classes, flips: vec![0; classes * classes] }
     }
 
-    /// Counts one frame: `margins` are those of `float`, per pixel, in units of `deviation`. A pixel is at a border where one of its four neighbours in `float` is
-    /// of another class. Pixels that the networks did not see ([`NO_LABEL`]) do not count.
+    /// Counts one frame: `margins` are those of `float`, per pixel, in units of `deviation`. A
+    /// pixel is at a border where one of its four neighbours in `float` is of another class. Pixels
+    /// that the networks did not see ([`NO_LABEL`]) do not count.
     ///
     /// # Errors
     /// If the maps differ in size or hold other labels that are no classes.

@@ -16,7 +16,8 @@ use super::{Report, classifier};
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bars {
-    /// Segmentors: largest magnitude of the difference in mean IoU, in points: the mean over the draws where there are several.
+    /// Segmentors: largest magnitude of the difference in mean IoU, in points: the mean over the
+    /// draws where there are several.
     pub delta_miou_points: Option<f64>,
     /// Classifiers: largest magnitude of the difference in top-1 accuracy, in points, likewise.
     pub delta_top1_points: Option<f64>,
@@ -83,7 +84,8 @@ impl Bars {
         sets.remove(name).with_context(|| format!("bars {}: no set {name:?}, expected one of: {known} (--bar-set NAME)", path.display()))
     }
 
-    /// Judges every precision of a segmentor's report. Kinds of block without a floor pass; a floor for a kind that no step is of does not.
+    /// Judges every precision of a segmentor's report. Kinds of block without a floor pass; a floor
+    /// for a kind that no step is of does not.
     pub fn judge(&self, report: &Report) -> Vec<Verdict> {
         let judged = report.drift.iter().flat_map(|drift| {
             let image = ("", drift.agreement.overall, drift.agreement.at_clear_margin.agreement, drift.logits_sqnr_db);
@@ -147,7 +149,8 @@ impl Bars {
 /// Name, agreement, agreement at a clear margin, logits SQNR of one image.
 type Image<'a> = (&'a str, Option<f64>, Option<f64>, Option<f64>);
 
-/// Judges a difference of a task metric: its mean over the draws, whose number and spread are given where there are some, else that of the image.
+/// Judges a difference of a task metric: its mean over the draws, whose number and spread are given
+/// where there are some, else that of the image.
 fn delta(precision: &str, metric: &str, image: Option<Estimate>, draws: Option<(usize, Option<Spread>)>, bar: f64) -> Verdict {
     let (what, found) = match draws {
         Some((count, spread)) => (format!("{precision}: magnitude of the mean {metric} difference over {count} draws"), spread.map(|spread| spread.mean.abs())),

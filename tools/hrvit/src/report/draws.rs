@@ -1,4 +1,5 @@
-//! Several images of one network, each calibrated with other frames: how much of the drift is chance.
+//! Several images of one network, each calibrated with other frames: how much of the drift is
+//! chance.
 
 use serde::Serialize;
 

@@ -27,8 +27,9 @@ pub struct Wider {
 }
 
 impl Macs {
-    /// Counts `model` on frames of `size`. Not 8x8 are the diversity-enhancing shortcut (the residual stream has 16 bits), the weighted sum of the values where
-    /// exponent codes have 15 bits, the classifier's last layer (a mean of 12 bits), and steps that are not int8.
+    /// Counts `model` on frames of `size`. Not 8x8 are the diversity-enhancing shortcut (the
+    /// residual stream has 16 bits), the weighted sum of the values where exponent codes have 15
+    /// bits, the classifier's last layer (a mean of 12 bits), and steps that are not int8.
     ///
     /// # Errors
     /// If the image lacks a step of its network.
@@ -65,7 +66,8 @@ impl Macs {
         self.share_of(self.in_8x8)
     }
 
-    /// Operators that are not 8x8, as `des_right 0.8 %, des_left 0.8 %`; the empty text where all is.
+    /// Operators that are not 8x8, as `des_right 0.8 %, des_left 0.8 %`; the empty text where all
+    /// is.
     pub fn rest(&self) -> String {
         let parts: Vec<String> = self.wider.iter().map(|wider| format!("{} {:.1} %", wider.operator, 100.0 * self.share_of(wider.macs))).collect();
         parts.join(", ")

@@ -1,4 +1,5 @@
-//! The drift report: what a model image costs against the float network it was made from, measured, judged and drawn.
+//! The drift report: what a model image costs against the float network it was made from, measured,
+//! judged and drawn.
 //!
 //! | module | what it holds |
 //! |---|---|

@@ -1,4 +1,5 @@
-//! The HTML page: one file, readable without network and script. Every text is escaped by the templates.
+//! The HTML page: one file, readable without network and script. Every text is escaped by the
+//! templates.
 
 use hrvit_format::Size;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -293,8 +294,8 @@ fn draws(drift: &Drift) -> Markup {
     draws_table(&draws.origin, ["mIoU less float's, points", "agreement, %"], rows, spreads)
 }
 
-/// Draws in a table: per draw and, with deviations, over all, a metric's difference in points, two shares and decibels; `titles` are those of the metric and of
-/// the first share.
+/// Draws in a table: per draw and, with deviations, over all, a metric's difference in points, two
+/// shares and decibels; `titles` are those of the metric and of the first share.
 pub fn draws_table<'d>(
     origin: &str,
     [metric, agreement]: [&str; 2],

@@ -18,7 +18,8 @@ use crate::{frames, overlay};
 /// Columns of a small picture.
 const WIDTH: usize = 240;
 
-/// Colours of a difference: both alike, float alone is right, the other alone is right, both are wrong or there is no label.
+/// Colours of a difference: both alike, float alone is right, the other alone is right, both are
+/// wrong or there is no label.
 pub const DIFFERENCES: [([u8; 3], &str); 4] = [
     ([238, 238, 238], "same class"),
     ([200, 40, 40], "only float is right"),

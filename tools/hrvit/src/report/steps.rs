@@ -1,11 +1,13 @@
 //! Signal to quantisation noise of every step, alone and accumulated.
 //!
-//! Every step of the engine leaves a whole tensor of codes, which its observer sees. *Entire* compares it with the float network after the exact rewrites, run
-//! from the frame: all errors up to here. *Single* compares it with the same step in float, run on what the engine itself held before the step: the error of
-//! this step alone, on inputs that it meets in use.
+//! Every step of the engine leaves a whole tensor of codes, which its observer sees. *Entire*
+//! compares it with the float network after the exact rewrites, run from the frame: all errors up
+//! to here. *Single* compares it with the same step in float, run on what the engine itself held
+//! before the step: the error of this step alone, on inputs that it meets in use.
 //!
-//! Logits are compared by what decides: of the classes that float picks, about their mean on each pixel. Codes with a scale per channel, which the image does not
-//! tell, are read with the scales that come closest to the step in float.
+//! Logits are compared by what decides: of the classes that float picks, about their mean on each
+//! pixel. Codes with a scale per channel, which the image does not tell, are read with the scales
+//! that come closest to the step in float.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -33,8 +35,9 @@ use crate::{frames, progress};
 /// Bits of the largest half-precision number, 65504.
 const HALF_MAX: i32 = 0x7bff;
 
-/// How the codes that a step leaves stand for real values: `scale * (code - zero)`, codes in `lo..=hi`. Half-precision numbers have codes of their own: their bits
-/// as an integer of the same order.
+/// How the codes that a step leaves stand for real values: `scale * (code - zero)`, codes in
+/// `lo..=hi`. Half-precision numbers have codes of their own: their bits as an integer of the same
+/// order.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Codes {
     half: bool,
@@ -253,7 +256,8 @@ pub struct StepDrift {
 pub struct Measured {
     /// In canonical order.
     pub steps: Vec<StepDrift>,
-    /// Over the logits of these frames, of the classes that are picked and about their mean on each pixel.
+    /// Over the logits of these frames, of the classes that are picked and about their mean on each
+    /// pixel.
     pub logits_deviation: f64,
 }
 

@@ -25,7 +25,8 @@ impl ClassCounts {
         Self(vec![Pixels::default(); classes])
     }
 
-    /// Counts one frame. Pixels are ignored whose truth is no class, or that the network did not see ([`NO_LABEL`]).
+    /// Counts one frame. Pixels are ignored whose truth is no class, or that the network did not
+    /// see ([`NO_LABEL`]).
     ///
     /// # Errors
     /// If the maps differ in size, or another prediction is no class.
@@ -98,7 +99,8 @@ pub struct Quality {
     pub classes: Vec<Option<Estimate>>,
 }
 
-/// Task metrics of one precision less those of float, signed, in percentage points; both are resampled together.
+/// Task metrics of one precision less those of float, signed, in percentage points; both are
+/// resampled together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Delta {
     /// Of the mean IoU.
@@ -119,7 +121,8 @@ pub struct Bootstrap {
 }
 
 impl Bootstrap {
-    /// `statistic` of all `frames` frames and its interval: every resample draws as many frames with replacement. The result depends on the arguments only.
+    /// `statistic` of all `frames` frames and its interval: every resample draws as many frames
+    /// with replacement. The result depends on the arguments only.
     pub fn estimate(&self, frames: usize, statistic: impl Fn(&[usize]) -> Vec<Option<f64>> + Sync) -> Vec<Option<Estimate>> {
         let values = statistic(&(0..frames).collect::<Vec<_>>());
         let resample = |number: usize| {

@@ -152,7 +152,8 @@ impl Emulator {
         serde_json::from_str(&command::succeed(&mut self.command(case))?).context("boot.py prints an outcome")
     }
 
-    /// Boots with a serial port that `hrvit send` sends `frames` over: how both ended. Results go to `out`.
+    /// Boots with a serial port that `hrvit send` sends `frames` over: how both ended. Results go
+    /// to `out`.
     ///
     /// # Errors
     /// As [`Self::boot`]; if the frames were not sent.

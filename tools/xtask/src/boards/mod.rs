@@ -1,4 +1,5 @@
-//! `cargo xtask boards`: boots the programs of boards in an emulator, as they are and with faults put into what they write, and checks the start-up that runs on the host.
+//! `cargo xtask boards`: boots the programs of boards in an emulator, as they are and with faults
+//! put into what they write, and checks the start-up that runs on the host.
 
 mod emulator;
 
@@ -36,8 +37,9 @@ struct Row {
 /// Frames that are sent to a board's program.
 const FRAMES: [&str; 1] = ["data/val/images/0016E5_08023.jpg"];
 
-/// Checks what this machine can check, prints the table, and says what it could not. With `all` the programs of other features are booted too: `repeat`, and `segment`, which
-/// takes frames from behind the image and over the serial port.
+/// Checks what this machine can check, prints the table, and says what it could not. With `all` the
+/// programs of other features are booted too: `repeat`, and `segment`, which takes frames from
+/// behind the image and over the serial port.
 ///
 /// # Errors
 /// If a program does not build or ends otherwise than it must.

@@ -1,5 +1,5 @@
-//! The C firmware: built for the emulated Cortex-M55 without any Rust source of its own, searched for
-//! ways to a panic and for a heap, and run.
+//! The C firmware: built for the emulated Cortex-M55 without any Rust source of its own, searched
+//! for ways to a panic and for a heap, and run.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -36,7 +36,8 @@ fn link(root: &Path, folder: &Path) -> Result<PathBuf> {
     link_in(root, folder, folder, &[])
 }
 
-/// Builds the firmware against an archive's files, into the folder `build`, with the compiler's options `flags` for the processor.
+/// Builds the firmware against an archive's files, into the folder `build`, with the compiler's
+/// options `flags` for the processor.
 ///
 /// # Errors
 /// If it does not compile or link.
@@ -72,7 +73,8 @@ pub fn search(name: &str, program: &Path) -> Result<Vec<String>> {
     Ok(complaints)
 }
 
-/// The label map's CRC from the C firmware on the emulated machine, and what is wrong with the program.
+/// The label map's CRC from the C firmware on the emulated machine, and what is wrong with the
+/// program.
 ///
 /// # Errors
 /// If it does not build, run or say the CRC.

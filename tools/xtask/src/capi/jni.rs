@@ -30,7 +30,8 @@ pub fn kit() -> Result<PathBuf, String> {
         .ok_or_else(|| "Java: no development kit here (apt-get install openjdk-17-jdk-headless, or set JAVA_HOME)".to_owned())
 }
 
-/// Compiles both halves against the static library and runs the golden frame; returns what was printed, and the CRC.
+/// Compiles both halves against the static library and runs the golden frame; returns what was
+/// printed, and the CRC.
 ///
 /// # Errors
 /// If something does not compile, fails, or the library is not aligned to pages of 16 KiB.

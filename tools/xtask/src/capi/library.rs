@@ -40,7 +40,8 @@ impl Build {
     /// Options that go to the compiler.
     fn flags(&self) -> Vec<String> {
         let cpu = self.cpu.map(|cpu| format!("-Ctarget-cpu={cpu}"));
-        // A library without floating-point registers in its interface is for chips that have none, whatever the processor may have.
+        // A library without floating-point registers in its interface is for chips that have none,
+        // whatever the processor may have.
         let soft = (self.cpu.is_some() && self.target.ends_with("-eabi")).then(|| "-Ctarget-feature=-fpregs".to_owned());
         // Symbols name their generic arguments, as the search for panics reads them.
         cpu.into_iter().chain(soft).chain(["-Csymbol-mangling-version=v0".to_owned()]).collect()
@@ -63,8 +64,8 @@ impl Build {
     }
 }
 
-/// Writes `libhrvit.a` into `folder`: what the functions of the header need of the library at `raw`,
-/// as one object whose other names are its own. Sections stay apart, for `--gc-sections`.
+/// Writes `libhrvit.a` into `folder`: what the functions of the header need of the library at
+/// `raw`, as one object whose other names are its own. Sections stay apart, for `--gc-sections`.
 ///
 /// # Errors
 /// If a tool is missing or fails, or the result has other names than the header.

@@ -1,4 +1,5 @@
-//! `cargo xtask capi`: the C interface, seen from programs in C, C++, Java and Python. `cargo xtask dist`: its archives.
+//! `cargo xtask capi`: the C interface, seen from programs in C, C++, Java and Python.
+//! `cargo xtask dist`: its archives.
 
 mod device;
 mod dist;
@@ -24,7 +25,8 @@ use programs::{Language, compile, misuse};
 pub use dist::{DistArgs, run as dist};
 pub use header::check as check_header;
 
-/// The C interface: its header, what a program may get wrong, and one frame from C, C++, Java, Python and Rust, in C and Rust on every processor
+/// The C interface: its header, what a program may get wrong, and one frame from C, C++, Java,
+/// Python and Rust, in C and Rust on every processor
 #[derive(Args)]
 #[command(after_help = "Examples:
   cargo xtask capi                       # everything, and one table: the CRC of the golden frame's labels must be the same everywhere

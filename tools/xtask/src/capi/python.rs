@@ -1,4 +1,5 @@
-//! Python: the wheel of `tools/python`, installed in an environment of its own, its tests and its example.
+//! Python: the wheel of `tools/python`, installed in an environment of its own, its tests and its
+//! example.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -64,7 +65,8 @@ pub fn wheel(root: &Path) -> Result<PathBuf> {
     wheels.pop().context("one wheel")
 }
 
-/// Makes and installs the wheel, runs its tests and the example; returns what that printed, and the CRC. `Err` inside: why it cannot be made here.
+/// Makes and installs the wheel, runs its tests and the example; returns what that printed, and the
+/// CRC. `Err` inside: why it cannot be made here.
 ///
 /// # Errors
 /// If it does not build, or a test fails.

@@ -1,4 +1,5 @@
-//! Loops that may take more instructions than others would, because they take fewer cycles on their core.
+//! Loops that may take more instructions than others would, because they take fewer cycles on their
+//! core.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +7,8 @@ use super::Counts;
 use super::table::FRAME;
 use crate::firmware::grouped;
 
-/// A processor that executes in order and is counted beside another with the same instruction set that does not.
+/// A processor that executes in order and is counted beside another with the same instruction set
+/// that does not.
 struct Excused {
     processor: &'static str,
     beside: &'static str,
@@ -36,7 +38,8 @@ const EXCUSED: [Excused; 2] = [
     },
 ];
 
-/// Prints what is excused of the frames that were counted on both processors; returns the steps that take more than that.
+/// Prints what is excused of the frames that were counted on both processors; returns the steps
+/// that take more than that.
 pub fn check(measured: &[Counts]) -> Vec<String> {
     let of = |name: &str| measured.iter().find(|counts| counts.processor == name);
     let mut complaints = Vec::new();

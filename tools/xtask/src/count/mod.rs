@@ -1,4 +1,5 @@
-//! `cargo xtask count`: how many instructions every step takes on emulated ARM processors, and whether that has become more.
+//! `cargo xtask count`: how many instructions every step takes on emulated ARM processors, and
+//! whether that has become more.
 
 mod excused;
 mod table;
@@ -16,8 +17,10 @@ use crate::machines::{MACHINES, Machine};
 use crate::qemu;
 pub use table::{Counts, Stored};
 
-/// The processors: every emulated machine of the M class as it is, and the 64-bit machine once for each instruction set that AArch64 has kernels for; of those with
-/// loops for cores that execute in order, twice. The emulator has no Cortex-A55: another core with its instructions has its identification, which is what kernels ask.
+/// The processors: every emulated machine of the M class as it is, and the 64-bit machine once for
+/// each instruction set that AArch64 has kernels for; of those with loops for cores that execute in
+/// order, twice. The emulator has no Cortex-A55: another core with its instructions has its
+/// identification, which is what kernels ask.
 pub const PROCESSORS: [Processor; 8] = [
     Processor { name: "m55", machine: "m55", emulator: None, layout: "rows" },
     Processor { name: "m7", machine: "m7", emulator: None, layout: "rows" },
@@ -94,7 +97,8 @@ pub fn parse_processor(name: &str) -> Result<&'static Processor> {
     PROCESSORS.iter().chain([&PI]).find(|processor| processor.name == name).ok_or_else(|| anyhow!("no such processor: expected one of {}", names()))
 }
 
-/// Counts and prints. Without another network, size or `--bless`, compares with the stored counts and returns what has become worse.
+/// Counts and prints. Without another network, size or `--bless`, compares with the stored counts
+/// and returns what has become worse.
 ///
 /// # Errors
 /// If something is missing or does not build, or a program fails.
@@ -132,7 +136,8 @@ pub fn bless(root: &Path, measured: &[Counts]) -> Result<()> {
     stored.write(root)
 }
 
-/// Builds, and runs on as many of `processors` (of all, if there are none) at a time as the host has cores.
+/// Builds, and runs on as many of `processors` (of all, if there are none) at a time as the host
+/// has cores.
 ///
 /// # Errors
 /// As [`run`].

@@ -10,10 +10,12 @@ use serde_json::Value;
 
 use crate::command;
 
-/// Linker and compiler options beyond the firmware's own. References stay in the ELF, so that it shows who uses what; symbols name their generic arguments.
+/// Linker and compiler options beyond the firmware's own. References stay in the ELF, so that it
+/// shows who uses what; symbols name their generic arguments.
 const RUSTFLAGS: [&str; 2] = ["link-arg=--emit-relocs", "symbol-mangling-version=v0"];
 
-/// The 64-bit machine turns its MMU on before it runs the engine: memory is normal then, as it is for programs of Linux, and unaligned access is allowed.
+/// The 64-bit machine turns its MMU on before it runs the engine: memory is normal then, as it is
+/// for programs of Linux, and unaligned access is allowed.
 const UNALIGNED: &str = "target-feature=-strict-align";
 
 /// The program that compares kernels with their definition, and the feature that gives it both.
@@ -72,7 +74,8 @@ impl Precision {
     }
 }
 
-/// What the firmware's build scripts plan for, as their environment variables; the nano network for 192x256 where nothing is said.
+/// What the firmware's build scripts plan for, as their environment variables; the nano network for
+/// 192x256 where nothing is said.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// `HRVIT_VARIANT`.
@@ -85,7 +88,8 @@ pub struct Plan {
     pub head: Option<String>,
     /// Features `fp16` and `int16x8`.
     pub precision: Precision,
-    /// `HRVIT_PRECISION`: with one of these features the image whose parts there must be room for; without one there is room for all.
+    /// `HRVIT_PRECISION`: with one of these features the image whose parts there must be room for;
+    /// without one there is room for all.
     pub room_for: Option<PathBuf>,
     /// Features `streamed` and `embedded-model`, and `HRVIT_MODEL`.
     pub weights: Weights,
@@ -110,7 +114,9 @@ pub struct PlanArgs {
     /// Height and width of a frame [default: 192x256]
     #[arg(long, value_name = "HxW")]
     size: Option<String>,
-    /// What it computes with. Half precision and 16-bit activations take about twice the arena, half precision also twice the image: where the machine's memory is too small the build says so, a smaller --size helps
+    /// What it computes with. Half precision and 16-bit activations take about twice the arena,
+    /// half precision also twice the image: where the machine's memory is too small the build says
+    /// so, a smaller --size helps
     #[arg(long, value_enum, value_name = "PRECISION", default_value_t)]
     precision: Precision,
 }
@@ -142,11 +148,13 @@ pub fn target_folder(root: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder))
 }
 
-/// Builds all programs of `package` that need no feature but those of `plan`, or the one named `only`, and returns them in alphabetical order. The next build of a
-/// package's program, with whatever features, replaces it.
+/// Builds all programs of `package` that need no feature but those of `plan`, or the one named
+/// `only`, and returns them in alphabetical order. The next build of a package's program, with
+/// whatever features, replaces it.
 ///
 /// # Errors
-/// If the build fails, a program cannot be copied to the package's own folder, or there is no such program.
+/// If the build fails, a program cannot be copied to the package's own folder, or there is no such
+/// program.
 pub fn build(root: &Path, package: &str, target: &str, plan: &Plan, only: Option<&str>) -> Result<Vec<Program>> {
     // Kernels are compared as they are compiled without a flag.
     let unaligned = ["qemu-a64", "raspi3"].contains(&package) && only != Some(CONFORMANCE);
@@ -181,7 +189,8 @@ pub fn build(root: &Path, package: &str, target: &str, plan: &Plan, only: Option
     Ok(programs)
 }
 
-/// Checks all programs of `package` without generating code, also in half precision and with 16-bit activations, then for frames that fit everywhere.
+/// Checks all programs of `package` without generating code, also in half precision and with 16-bit
+/// activations, then for frames that fit everywhere.
 ///
 /// # Errors
 /// If they do not compile.

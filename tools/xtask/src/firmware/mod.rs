@@ -1,4 +1,5 @@
-//! `cargo xtask firmware`: builds the programs for machines and boards and shows what they take; fails where they take too much or could panic.
+//! `cargo xtask firmware`: builds the programs for machines and boards and shows what they take;
+//! fails where they take too much or could panic.
 
 pub mod build;
 pub mod elf;
@@ -31,11 +32,12 @@ struct Analysis {
     microcontroller: bool,
 }
 
-/// Builds the programs of every emulated machine, checks those of the boards (`everything`: builds them), prints what they take, and runs the self-tests and
-/// what must fail. Returns what is wrong.
+/// Builds the programs of every emulated machine, checks those of the boards (`everything`: builds
+/// them), prints what they take, and runs the self-tests and what must fail. Returns what is wrong.
 ///
 /// # Errors
-/// If something needed is missing and cannot be installed, a program does not build, or an ELF cannot be read.
+/// If something needed is missing and cannot be installed, a program does not build, or an ELF
+/// cannot be read.
 pub fn run(root: &Path, everything: bool) -> Result<Vec<String>> {
     let boards = boards(root)?;
     qemu::install(root, &MACHINES.iter().collect::<Vec<_>>())?;
@@ -49,7 +51,8 @@ pub fn run(root: &Path, everything: bool) -> Result<Vec<String>> {
                 selftests.push((machine, program.elf));
             }
         }
-        // A test may panic and be as large as it likes: it is not analysed. Kernels of larger machines are compared under Linux.
+        // A test may panic and be as large as it likes: it is not analysed. Kernels of larger
+        // machines are compared under Linux.
         if machine.microcontroller {
             for program in build::build(root, machine.package, machine.target, &Plan::default(), Some(build::CONFORMANCE))? {
                 kernel_tests.push((machine, program.elf));
@@ -136,7 +139,8 @@ fn analyse(package: &str, program: &Program, microcontroller: bool) -> Result<An
     Ok(Analysis { name: format!("{package} {}", program.name), sizes: Sizes::of(&elf), ways: panics::ways(&elf), microcontroller })
 }
 
-/// Ways to a panic, each with the programs that it is in; those of microcontrollers, or those of larger machines.
+/// Ways to a panic, each with the programs that it is in; those of microcontrollers, or those of
+/// larger machines.
 fn ways_to_a_panic(analyses: &[Analysis], microcontroller: bool) -> Vec<String> {
     let mut ways: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for analysis in analyses.iter().filter(|analysis| analysis.microcontroller == microcontroller) {

@@ -1,4 +1,5 @@
-//! No way from the runtime's code to a panic or an allocation: searched in what the linker joined, not in what the sources say.
+//! No way from the runtime's code to a panic or an allocation: searched in what the linker joined,
+//! not in what the sources say.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -23,13 +24,16 @@ fn unwanted(name: &str) -> bool {
         || ["__rust_alloc", "__rust_realloc", "__rust_dealloc", "__rdl_", "__rg_"].iter().any(|start| name.starts_with(start))
 }
 
-/// A function of the program's logger: names that `defmt` gives to whatever logger a program links, and calls when a type of the runtime writes itself into a log.
+/// A function of the program's logger: names that `defmt` gives to whatever logger a program links,
+/// and calls when a type of the runtime writes itself into a log.
 fn is_logger(name: &str) -> bool {
     name.starts_with("_defmt_")
 }
 
-/// The shortest way from every place where one leaves the runtime, in the order of the places. An edge is any reference that the linker resolved: a call, a jump, an
-/// address that is taken, also in tables of methods. Functions of the firmware and its logger are not followed: what they do when the runtime calls them is theirs.
+/// The shortest way from every place where one leaves the runtime, in the order of the places. An
+/// edge is any reference that the linker resolved: a call, a jump, an address that is taken, also
+/// in tables of methods. Functions of the firmware and its logger are not followed: what they do
+/// when the runtime calls them is theirs.
 pub fn ways(elf: &Elf) -> Vec<Way> {
     let graph = Graph::new(elf);
     let mut found: BTreeMap<(String, String), Way> = BTreeMap::new();
@@ -37,7 +41,8 @@ pub fn ways(elf: &Elf) -> Vec<Way> {
         for reference in elf.references_from(symbol.address, symbol.address + symbol.size) {
             let Some(first) = graph.node(reference.to).filter(|node| *node != Node::Function(function)) else { continue };
             let Some(way) = graph.search(first) else { continue };
-            // Whoever calls this code of the runtime is on a way too; one line for each place says it all.
+            // Whoever calls this code of the runtime is on a way too; one line for each place says
+            // it all.
             if way.iter().any(|node| graph.is_runtime(*node)) {
                 continue;
             }
@@ -71,7 +76,8 @@ struct Graph<'e> {
     functions: HashMap<u64, usize>,
     /// The runtime's functions, by their index among the symbols.
     runtime: BTreeSet<usize>,
-    /// What each function and piece of data refers to; nothing for functions of the firmware and its logger.
+    /// What each function and piece of data refers to; nothing for functions of the firmware and
+    /// its logger.
     next: HashMap<Node, BTreeSet<Node>>,
 }
 

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::elf::{Elf, Section};
 use super::owner::{NAMELESS, Owner};
 
-/// Bytes of code and constants that the runtime's own crates are meant to take on a microcontroller.
+/// Bytes of code and constants that the runtime's own crates are meant to take on a
+/// microcontroller.
 pub const RUNTIME_GOAL: u64 = 64 << 10;
 
-/// Bytes above which the check fails as long as the goal is not reached: a little more than the largest program takes, so that growth is noticed. Code that became
-/// smaller lowers it; code that is worth its bytes may raise it, in the change that adds that code and says so.
+/// Bytes above which the check fails as long as the goal is not reached: a little more than the
+/// largest program takes, so that growth is noticed. Code that became smaller lowers it; code that
+/// is worth its bytes may raise it, in the change that adds that code and says so.
 pub const RUNTIME_LIMIT: u64 = 212 << 10;
 
 /// Code and constants of one crate.
@@ -80,7 +82,8 @@ fn count_code(elf: &Elf, shares: &mut BTreeMap<Owner, Share>) {
     }
 }
 
-/// Named constants to the crate in their name; nameless ones, from one address that is referred to up to the next, to who refers to them.
+/// Named constants to the crate in their name; nameless ones, from one address that is referred to
+/// up to the next, to who refers to them.
 fn count_constants(elf: &Elf, shares: &mut BTreeMap<Owner, Share>) {
     for section in elf.sections.iter().filter(|section| is_constants(section)) {
         let inside = |address: u64| (section.address..section.address + section.size).contains(&address);
@@ -114,7 +117,8 @@ pub fn pieces(elf: &Elf, section: &Section) -> Vec<(u64, u64)> {
     starts.into_iter().zip(ends).filter(|(start, end)| start < end).collect()
 }
 
-/// From the initial stack pointer down to the end of what lies below it, or to where the linker script says that the stack ends.
+/// From the initial stack pointer down to the end of what lies below it, or to where the linker
+/// script says that the stack ends.
 fn stack_room(elf: &Elf) -> Option<u64> {
     let top = elf.script_symbol("_stack_start")?;
     let said = elf.script_symbol("_stack_end").filter(|&end| end < top);

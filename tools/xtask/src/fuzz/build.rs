@@ -12,7 +12,8 @@ use crate::{command, hrvit::path_text};
 /// The release of cargo-fuzz, which knows the compiler's options for libFuzzer.
 const CARGO_FUZZ: &str = "0.13.2";
 
-/// Installs a C++ compiler (libFuzzer is C++), the nightly compiler and cargo-fuzz, where they are missing; returns the last.
+/// Installs a C++ compiler (libFuzzer is C++), the nightly compiler and cargo-fuzz, where they are
+/// missing; returns the last.
 ///
 /// # Errors
 /// If one cannot be installed.
@@ -40,7 +41,8 @@ pub fn compiler() -> Result<()> {
     if std::env::var_os("CXX").is_some() { Ok(()) } else { install::programs(&[("c++", "g++")]) }
 }
 
-/// A program with the arguments that follow, from the nightly toolchain: what the repository's own says to its children is not meant for this one.
+/// A program with the arguments that follow, from the nightly toolchain: what the repository's own
+/// says to its children is not meant for this one.
 pub fn nightly(program: &str) -> Command {
     let mut command = Command::new("rustup");
     command.args(["run", NIGHTLY, program]);
@@ -50,7 +52,8 @@ pub fn nightly(program: &str) -> Command {
     command
 }
 
-/// Builds a target with the release profile for libFuzzer and AddressSanitizer; returns the program.
+/// Builds a target with the release profile for libFuzzer and AddressSanitizer; returns the
+/// program.
 ///
 /// # Errors
 /// If it does not build.

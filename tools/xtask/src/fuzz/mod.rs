@@ -1,4 +1,5 @@
-//! `cargo xtask fuzz`: one target of `fuzz/` under libFuzzer and AddressSanitizer, for as many minutes of a core as asked.
+//! `cargo xtask fuzz`: one target of `fuzz/` under libFuzzer and AddressSanitizer, for as many
+//! minutes of a core as asked.
 
 mod build;
 mod coverage;
@@ -52,7 +53,8 @@ pub struct Target {
 
 /// Every target.
 ///
-/// Short inputs never reach backbones of many steps, nor calls after which much is open: those of `spec` and `capi` are long from the start.
+/// Short inputs never reach backbones of many steps, nor calls after which much is open: those of
+/// `spec` and `capi` are long from the start.
 const TARGETS: [Target; 7] = [
     Target { name: "load", longest: 128 << 10, allocation: 256, options: &[], seeds: &["crates/hrvit-core/tests/data"], seeded: 200 },
     Target { name: "run_image", longest: 4 << 10, allocation: 256, options: &[], seeds: &[], seeded: 120 },
@@ -63,7 +65,8 @@ const TARGETS: [Target; 7] = [
     Target { name: "capi", longest: 1 << 10, allocation: 256, options: &["-len_control=0"], seeds: &[], seeded: 64 },
 ];
 
-/// Feed mutated inputs to one of the project's readers, its engine or its kernels until something breaks or the time is up
+/// Feed mutated inputs to one of the project's readers, its engine or its kernels until something
+/// breaks or the time is up
 #[derive(Args)]
 #[command(after_help = "Examples:
   cargo xtask fuzz load --minutes 10                     # new inputs stay in target/fuzz-corpus/load and are where the next run starts
@@ -77,7 +80,8 @@ pub struct FuzzArgs {
     /// load, run_image, kernels, checkpoint, spec, log or capi
     #[arg(value_name = "TARGET", value_parser = parse_target)]
     target: &'static Target,
-    /// Minutes of processor time that all processes take together; on a busy machine the clock shows more
+    /// Minutes of processor time that all processes take together; on a busy machine the clock
+    /// shows more
     #[arg(long, value_name = "N", default_value_t = 10.0, value_parser = parse_minutes)]
     minutes: f64,
     /// Processes that share the corpus
@@ -164,7 +168,8 @@ struct Report {
 /// Runs, replays or reports coverage; `true` if nothing was found.
 ///
 /// # Errors
-/// If something is missing and cannot be installed, the target does not build, or the run ends before its time without a finding.
+/// If something is missing and cannot be installed, the target does not build, or the run ends
+/// before its time without a finding.
 pub fn run(root: &Path, args: &FuzzArgs) -> Result<bool> {
     let FuzzArgs { target, .. } = args;
     if let Some(count) = args.seeds {
@@ -216,7 +221,8 @@ pub fn short(root: &Path) -> Result<Vec<String>> {
     Ok(seeds.broken.map(|seed| format!("calls of the C interface: seed {seed} breaks something")).into_iter().collect())
 }
 
-/// The targets must compile with the repository's own toolchain too: `fuzz/` is outside the workspace, and nothing else builds it.
+/// The targets must compile with the repository's own toolchain too: `fuzz/` is outside the
+/// workspace, and nothing else builds it.
 ///
 /// # Errors
 /// If they do not, or there is no C++ compiler for libFuzzer.

@@ -18,7 +18,8 @@ use crate::firmware::grouped;
 const TALLY: &str = "HRVIT_FUZZ_TALLY";
 /// libFuzzer's exit code after SIGINT.
 const INTERRUPTED: i32 = 72;
-/// How many times the asked minutes the clock may show: a machine that is busier than that cannot tell a slow target from one that hangs.
+/// How many times the asked minutes the clock may show: a machine that is busier than that cannot
+/// tell a slow target from one that hangs.
 const BUSIEST: f64 = 20.0;
 /// Between two lines of progress.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -98,7 +99,8 @@ impl Process {
 
     /// Lets libFuzzer end in order.
     fn interrupt(&self) -> Result<()> {
-        // A shell has this command built in, whatever else a machine lacks. One that has ended meanwhile is as good.
+        // A shell has this command built in, whatever else a machine lacks. One that has ended
+        // meanwhile is as good.
         command::output(Command::new("sh").args(["-c", "kill -s INT \"$0\"", &self.child.id().to_string()])).map(drop)
     }
 
@@ -148,10 +150,12 @@ pub fn replay(program: &Path, target: &Target, input: &Path) -> Result<bool> {
     Ok(status.success())
 }
 
-/// Runs `jobs` processes until they have used `minutes` of processor time together, or one has found something.
+/// Runs `jobs` processes until they have used `minutes` of processor time together, or one has
+/// found something.
 ///
 /// # Errors
-/// If a process cannot be started or watched, or all end before the time is used up and without a finding.
+/// If a process cannot be started or watched, or all end before the time is used up and without a
+/// finding.
 pub fn run(program: &Path, target: &Target, folders: &Folders, minutes: f64, jobs: u8) -> Result<Outcome> {
     let wanted = minutes * 60.0;
     let longest = Duration::from_secs_f64(60.0 + BUSIEST * wanted / f64::from(jobs));

@@ -64,7 +64,8 @@ pub struct Reached {
 }
 
 impl Reached {
-    /// Reads a line such as `#65536 pulse  cov: 812 ft: 2345 corp: 301/12Kb lim: 4096 exec/s: 1200 rss: 90Mb`.
+    /// Reads a line such as
+    /// `#65536 pulse  cov: 812 ft: 2345 corp: 301/12Kb lim: 4096 exec/s: 1200 rss: 90Mb`.
     pub fn parse(line: &str) -> Option<Self> {
         let mut words = line.strip_prefix('#')?.split_whitespace();
         words.next()?.parse::<u64>().ok()?;
@@ -116,7 +117,8 @@ impl Log {
         &self.path
     }
 
-    /// The report of what went wrong: from the panic or the sanitizer's first line on, at most `most` lines of it.
+    /// The report of what went wrong: from the panic or the sanitizer's first line on, at most
+    /// `most` lines of it.
     ///
     /// # Errors
     /// If the file cannot be read.

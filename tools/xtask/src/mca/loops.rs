@@ -12,7 +12,8 @@ struct Instruction {
     target: Option<u64>,
 }
 
-/// An innermost loop that runs from its first instruction to the branch back: what it branches to on the way lies outside of it.
+/// An innermost loop that runs from its first instruction to the branch back: what it branches to
+/// on the way lies outside of it.
 #[derive(Clone, Debug)]
 pub struct Loop {
     /// Path of the function in `hrvit_kernels`, without generic arguments.
@@ -25,8 +26,8 @@ pub struct Loop {
     pub macs: BTreeMap<String, u64>,
     /// Additions of neighbouring products a turn.
     pub neighbours: u64,
-    /// As input of an assembler, branches to a label at the beginning. What closes a low-overhead loop of Cortex-M (`le`, `letp`) is left out: but for the first turn
-    /// it takes no time.
+    /// As input of an assembler, branches to a label at the beginning. What closes a low-overhead
+    /// loop of Cortex-M (`le`, `letp`) is left out: but for the first turn it takes no time.
     pub assembly: String,
 }
 
@@ -42,7 +43,8 @@ impl Loop {
     }
 }
 
-/// Loops that multiply, of all functions of `hrvit_kernels` in what `llvm-objdump --disassemble --no-show-raw-insn` printed.
+/// Loops that multiply, of all functions of `hrvit_kernels` in what
+/// `llvm-objdump --disassemble --no-show-raw-insn` printed.
 pub fn find(disassembly: &str) -> Vec<Loop> {
     let mut loops = Vec::new();
     let mut function: Option<String> = None;
@@ -80,7 +82,8 @@ fn path_of(symbol: &str) -> Option<String> {
     Some(path.trim_end_matches("::").split(' ').next().unwrap_or_default().to_owned())
 }
 
-/// Reads `a88: vldrh.u16 q0, [r9], #16`, words apart by blanks or tabs, with the address of a branch as `0xa88 <function+0x48>`.
+/// Reads `a88: vldrh.u16 q0, [r9], #16`, words apart by blanks or tabs, with the address of a
+/// branch as `0xa88 <function+0x48>`.
 fn instruction(line: &str) -> Option<Instruction> {
     let (address, rest) = line.trim_start().split_once(':')?;
     let address = u64::from_str_radix(address, 16).ok()?;
@@ -142,7 +145,8 @@ fn assembly(turn: &[Instruction]) -> String {
     text
 }
 
-/// Products of 8- and 16-bit operands that an instruction makes; those of 32-bit operands rescale sums.
+/// Products of 8- and 16-bit operands that an instruction makes; those of 32-bit operands rescale
+/// sums.
 fn multiply_accumulates(mnemonic: &str, operands: &str) -> u64 {
     let (name, kind) = mnemonic.split_once('.').unwrap_or((mnemonic, ""));
     match name {

@@ -17,7 +17,8 @@ use crate::machines::machine;
 use crate::{command, install, parity, qemu};
 use loops::Loop;
 
-/// The release of LLVM whose models are used. Others differ: 14 has no model of Cortex-A510, and later ones take vectors of 128 bits for two cycles on Cortex-A53.
+/// The release of LLVM whose models are used. Others differ: 14 has no model of Cortex-A510, and
+/// later ones take vectors of 128 bits for two cycles on Cortex-A53.
 const RELEASE: &str = "19";
 
 /// The disassembler and the model of pipelines, of that release.
@@ -40,10 +41,12 @@ struct Core {
     triple: &'static str,
     /// The emulated machine whose firmware is analysed; none: the program for Linux.
     machine: Option<&'static str>,
-    /// Modules with its kernels, the fastest first: of every family, the loops of the first that has any. Those of a module for cores that execute in order stand for
-    /// the loops of all families with the same multiply-accumulates, which the core does not run then.
+    /// Modules with its kernels, the fastest first: of every family, the loops of the first that
+    /// has any. Those of a module for cores that execute in order stand for the loops of all
+    /// families with the same multiply-accumulates, which the core does not run then.
     modules: &'static [&'static str],
-    /// Additions of neighbouring products (`sadalp`) a cycle, where they take the time of a multiplication.
+    /// Additions of neighbouring products (`sadalp`) a cycle, where they take the time of a
+    /// multiplication.
     neighbours: Option<f64>,
     /// Most multiply-accumulates a cycle, by the beginning of the mnemonic.
     peaks: &'static [(&'static str, f64)],
@@ -59,8 +62,9 @@ impl Core {
 /// Multiply-accumulates a cycle of 128-bit vector pipes by instruction: one pipe that takes all.
 const ONE_PIPE: &[(&str, f64)] = &[("sdot", 16.0), ("smlal", 8.0), ("smull", 8.0), ("mla", 8.0), ("mul", 8.0)];
 
-/// Every processor. Peaks are those of the vendor's optimisation guides, and equal what the models allow for these instructions alone. LLVM models Cortex-A76 as an
-/// older core; Neoverse N1 is the same core for servers, and its model is the right one.
+/// Every processor. Peaks are those of the vendor's optimisation guides, and equal what the models
+/// allow for these instructions alone. LLVM models Cortex-A76 as an older core; Neoverse N1 is the
+/// same core for servers, and its model is the right one.
 const CORES: [Core; 6] = [
     Core {
         name: "cortex-m55",
@@ -118,7 +122,8 @@ const CORES: [Core; 6] = [
     },
 ];
 
-/// Model the kernels' inner loops on Cortex-M55, M7, A53, A55, A76 and A510 with llvm-mca: cycles, and the share of the core's peak
+/// Model the kernels' inner loops on Cortex-M55, M7, A53, A55, A76 and A510 with llvm-mca: cycles,
+/// and the share of the core's peak
 #[derive(Args)]
 #[command(after_help = "A model, not a measurement: it knows the pipeline, and no caches, no beats of MVE across instructions and no branch prediction.")]
 pub struct McaArgs {
@@ -184,7 +189,8 @@ pub fn page(modelled: &[Modelled]) -> Result<String> {
     Ok(text)
 }
 
-/// Multiply-accumulates per instruction of the best inner loop on a core: the ceiling for steps that are nothing but products. None without such a loop.
+/// Multiply-accumulates per instruction of the best inner loop on a core: the ceiling for steps
+/// that are nothing but products. None without such a loop.
 pub fn ceiling(modelled: &[Modelled], core: &str) -> Option<f64> {
     modelled.iter().filter(|found| found.core == core).map(Modelled::macs_per_instruction).max_by(f64::total_cmp)
 }
@@ -211,7 +217,8 @@ fn percent(share: f64) -> String {
 /// Models the largest loop of every function on every core, or with `all` every loop.
 ///
 /// # Errors
-/// If a tool is missing and cannot be installed, a program does not build, or a loop cannot be modelled.
+/// If a tool is missing and cannot be installed, a program does not build, or a loop cannot be
+/// modelled.
 pub fn model(root: &Path, all: bool) -> Result<Vec<Modelled>> {
     install::programs(&TOOLS)?;
     version()?;

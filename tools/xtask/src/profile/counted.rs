@@ -1,4 +1,5 @@
-//! How often every instruction of a program runs within a frame: the plugin compiled, and QEMU run with it.
+//! How often every instruction of a program runs within a frame: the plugin compiled, and QEMU run
+//! with it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

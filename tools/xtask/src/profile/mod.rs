@@ -1,4 +1,5 @@
-//! `cargo xtask profile`: where the instructions of a frame go, by kind of work, function or line of source.
+//! `cargo xtask profile`: where the instructions of a frame go, by kind of work, function or line
+//! of source.
 //!
 //! | file | what |
 //! |---|---|
@@ -125,7 +126,8 @@ impl Profile {
         Ok(Self { elf, executions, instructions })
     }
 
-    /// Where functions whose name is or ends like this are called from, the most frequent place first.
+    /// Where functions whose name is or ends like this are called from, the most frequent place
+    /// first.
     pub fn calls(&self, function: &str) -> Vec<(String, u64)> {
         let is_meant = |to: u64| self.elf.symbol_at(to).is_some_and(|symbol| symbol.address == to && symbol.name.ends_with(function));
         let mut sums: BTreeMap<String, u64> = BTreeMap::new();

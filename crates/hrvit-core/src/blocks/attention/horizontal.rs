@@ -108,7 +108,8 @@ impl<A: Arithmetic> MapRows<'_, '_, A> {
     }
 }
 
-/// The pass over `x` of `branch`, `[rows, columns, channels]`, with the other half's result in `kept`.
+/// The pass over `x` of `branch`, `[rows, columns, channels]`, with the other half's result in
+/// `kept`.
 pub fn run<A: Arithmetic>(
     context: &StepContext<'_>,
     executor: &dyn Executor,

@@ -1,4 +1,5 @@
-//! Attention over lines of tokens: rows for the horizontal half of the channels, columns for the vertical one. Both are the same walk.
+//! Attention over lines of tokens: rows for the horizontal half of the channels, columns for the
+//! vertical one. Both are the same walk.
 
 use core::ops::Range;
 
@@ -137,7 +138,8 @@ pub struct Half {
 
 /// Lines of tokens that a walk reads and answers.
 pub trait Lines<A: Arithmetic> {
-    /// Tokens of line `l` of the residual stream, `[tokens, channels]`, as they were before the block.
+    /// Tokens of line `l` of the residual stream, `[tokens, channels]`, as they were before the
+    /// block.
     fn tokens(&mut self, l: usize) -> Result<&[A::Wide], Fault>;
 
     /// Takes the result of line `l`, `[tokens, channels / 2]`; `last` of its strip or not.
@@ -163,8 +165,8 @@ impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
         Ok(Self { attention, shape, half, buffers })
     }
 
-    /// Walks the strips of `range`, which starts at a multiple of the window. A line is asked for [`REACH`] lines before its turn, and never again after it was
-    /// answered.
+    /// Walks the strips of `range`, which starts at a multiple of the window. A line is asked for
+    /// [`REACH`] lines before its turn, and never again after it was answered.
     pub fn run(&mut self, range: Range<usize>, lines: &mut impl Lines<A>) -> Result<(), Fault> {
         let mut at = range.start;
         while at < range.end {
@@ -182,7 +184,8 @@ impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
         Ok(())
     }
 
-    /// Channels of the half in the projection's outputs: those of q, and as many further on those of v.
+    /// Channels of the half in the projection's outputs: those of q, and as many further on those
+    /// of v.
     fn channels(&self) -> Range<usize> {
         self.half.first..self.half.first + self.shape.channels / 2
     }
@@ -249,7 +252,8 @@ impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
         copy_strided(Strided { elements: rescaled, stride: dim }, Strided { elements: sum.part_mut(first..)?, stride: half }, dim)
     }
 
-    /// Adds the parallel path to line `l` of the strip from `start` and applies Hardswish, into `codes`.
+    /// Adds the parallel path to line `l` of the strip from `start` and applies Hardswish, into
+    /// `codes`.
     fn finish(&mut self, start: usize, l: usize) -> Result<(), Fault> {
         let channels = self.channels();
         let Attention { act, parallel, out_act, .. } = self.attention;

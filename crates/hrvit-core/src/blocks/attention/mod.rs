@@ -1,7 +1,10 @@
-//! Cross-shaped attention with its shortcuts: `x + to_out(Hardswish(strips(q, v) + DW3x3(Hardswish(v)))) + DES(x)` (paper, equations 3 to 5).
+//! Cross-shaped attention with its shortcuts:
+//! `x + to_out(Hardswish(strips(q, v) + DW3x3(Hardswish(v)))) + DES(x)` (paper, equations 3 to 5).
 //!
-//! Two passes over the map. The *vertical* pass works column by column on the second half of the channels and keeps its result, half a map. The *horizontal* pass
-//! works row by row on the first half, meets the kept half, projects, and adds to the residual stream in place. q and v exist a strip at a time.
+//! Two passes over the map. The *vertical* pass works column by column on the second half of the
+//! channels and keeps its result, half a map. The *horizontal* pass works row by row on the first
+//! half, meets the kept half, projects, and adds to the residual stream in place. q and v exist a
+//! strip at a time.
 
 mod horizontal;
 mod lines;
@@ -22,7 +25,8 @@ pub fn scratch<A: Arithmetic>(geometry: &Geometry<'_>, branch: usize) -> usize {
     horizontal::scratch::<A>(geometry, branch).max(vertical::scratch::<A>(geometry, branch))
 }
 
-/// The block on `x` of `branch`, `[rows, columns, channels]`, in place; `kept` has [`kept_len`] elements.
+/// The block on `x` of `branch`, `[rows, columns, channels]`, in place; `kept` has [`kept_len`]
+/// elements.
 #[inline(never)] // its locals would lie on the stack of every other step
 pub fn run<A: Arithmetic>(
     context: &StepContext<'_>,

@@ -1,9 +1,11 @@
 //! The float kernels: within a bound of their definition, finite, nothing around them overwritten.
 //!
-//! **The bound.** An f16 result is at most one unit in the last place from the definition's, plus [`RELATIVE`] times a magnitude: for a sum of products, the sum of
-//! their magnitudes and the bias's (twice where an activation follows, whose slope is below 2); a f32 sum has the latter only, and its own magnitude added. Each
-//! family says what its magnitude is. If the definition needs no rounding that depends on the order of sums, results are equal: conversions, sums of two, patches,
-//! labels, margins.
+//! **The bound.** An f16 result is at most one unit in the last place from the definition's, plus
+//! [`RELATIVE`] times a magnitude: for a sum of products, the sum of their magnitudes and the
+//! bias's (twice where an activation follows, whose slope is below 2); a f32 sum has the latter
+//! only, and its own magnitude added. Each family says what its magnitude is. If the definition
+//! needs no rounding that depends on the order of sums, results are equal: conversions, sums of
+//! two, patches, labels, margins.
 
 mod elements;
 mod products;
@@ -24,7 +26,8 @@ pub(super) fn run(suite: &mut Suite<'_>, scratch: &mut [u8]) {
     }
 }
 
-/// Of the magnitude of a sum, what it may differ by: instruction sets may sum in another order, with or without fused products, but in f32.
+/// Of the magnitude of a sum, what it may differ by: instruction sets may sum in another order,
+/// with or without fused products, but in f32.
 const RELATIVE: f32 = 1.0 / 1_048_576.0;
 
 /// One unit in the last place of an f16 of this magnitude.
@@ -100,7 +103,8 @@ impl Kind {
 }
 
 impl Suite<'_> {
-    /// [`Suite::check`] of an output in f16: `slack` is what an element may be off besides one unit in its last place.
+    /// [`Suite::check`] of an output in f16: `slack` is what an element may be off besides one unit
+    /// in its last place.
     fn check_f16(
         &mut self,
         label: Label,
@@ -128,7 +132,8 @@ impl Suite<'_> {
         self.report(label, outcome);
     }
 
-    /// Checks a product kernel of `len` outputs with one way of storing; `magnitude` is that of an output's sum.
+    /// Checks a product kernel of `len` outputs with one way of storing; `magnitude` is that of an
+    /// output's sum.
     fn check_stored(
         &mut self,
         (family, sizes): (Family, [usize; 4]),

@@ -1,7 +1,8 @@
 //! Kernels on 16-bit floats: within a bound of their definition, and finite.
 //!
-//! The bounds are those of the kernels' conformance suite: an f16 result is at most one unit in the last place from the definition's, plus [`RELATIVE`] times a
-//! magnitude; a sum in f32 has the latter only. A magnitude is the sum of the terms' own.
+//! The bounds are those of the kernels' conformance suite: an f16 result is at most one unit in the
+//! last place from the definition's, plus [`RELATIVE`] times a magnitude; a sum in f32 has the
+//! latter only. A magnitude is the sum of the terms' own.
 
 pub(super) mod elements;
 pub(super) mod products;
@@ -109,17 +110,20 @@ fn magnitude(of: &[f32], at: usize) -> f32 {
 }
 
 impl Operands<'_> {
-    /// [`Operands::agree`] of an output in f16: `slack` is what an element may be off besides one unit in its last place.
+    /// [`Operands::agree`] of an output in f16: `slack` is what an element may be off besides one
+    /// unit in its last place.
     fn agree_f16(&self, start: &Block<f16>, slack: impl Fn(usize) -> f32, call: impl Fn(Kernels, &mut [f16]) -> Result<(), ShapeError>) -> Verdict {
         self.agree_within(start, |at, want, got| near(want, got, || slack(at)), call)
     }
 
-    /// [`Operands::agree`] of sums in f32, `terms` being the magnitude of what is added to an element.
+    /// [`Operands::agree`] of sums in f32, `terms` being the magnitude of what is added to an
+    /// element.
     fn agree_sums(&self, start: &Block<f32>, terms: impl Fn(usize) -> f32, call: impl Fn(Kernels, &mut [f32]) -> Result<(), ShapeError>) -> Verdict {
         self.agree_within(start, |at, want, got| near_sum(want, got, || terms(at) + magnitude(start, at)), call)
     }
 
-    /// [`Operands::agree`] for a product of `len` outputs, stored in one of all ways; `terms` is the magnitude of an output's sum.
+    /// [`Operands::agree`] for a product of `len` outputs, stored in one of all ways; `terms` is
+    /// the magnitude of an output's sum.
     fn agree_stored_f16(&mut self, len: usize, terms: impl Fn(usize) -> f32, call: impl Fn(Kernels, EpilogueF16<'_>) -> Result<(), ShapeError>) -> Verdict {
         let (kind, way) = (Kind::draw(self), self.choices.below(ActivationF16::ALL.len() + 2));
         match ActivationF16::ALL.get(way) {

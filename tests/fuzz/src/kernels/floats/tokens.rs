@@ -28,7 +28,8 @@ fn attention_f16(operands: &mut Operands<'_>) -> Verdict {
     let [q, v, out, scores] = [queries * dim, keys * dim, queries * dim, scratch(keys, dim)].map(|len| operands.len(len));
     let (q, v) = (kind.values(operands, q), kind.values(operands, v));
     let args = StripF16 { q: &q, v: &v, dim: operands.count(dim) };
-    // A logit off by d makes a power off by less than d of itself, and no average is beyond the values.
+    // A logit off by d makes a power off by less than d of itself, and no average is beyond the
+    // values.
     let most = largest(&v);
     let slack = |at: usize| {
         let q = &q[at / args.dim * args.dim..][..args.dim];
@@ -65,9 +66,11 @@ impl Normalised {
         NormF16 { gain: &self.gain, offset: &self.offset, eps: self.eps }
     }
 
-    /// What two orders of summation may make of a channel: of C terms, a sum is off by at most `C * 2^-24` of their magnitudes.
+    /// What two orders of summation may make of a channel: of C terms, a sum is off by at most
+    /// `C * 2^-24` of their magnitudes.
     ///
-    /// The conformance suite allows 2^-18 of them instead, which random tokens of its few channels keep and some of many channels do not.
+    /// The conformance suite allows 2^-18 of them instead, which random tokens of its few channels
+    /// keep and some of many channels do not.
     fn slack(&self, at: usize) -> f32 {
         let channels = self.gain.len();
         let (token, channel) = (&self.x[at / channels * channels..][..channels], at % channels);
@@ -75,7 +78,8 @@ impl Normalised {
         let mean = token.iter().map(|x| f64::from(widen(*x))).sum::<f64>() / count;
         let variance = token.iter().map(|x| (f64::from(widen(*x)) - mean).powi(2)).sum::<f64>() / count + f64::from(self.eps);
         let off = relative * f64::from(largest(token));
-        // Squares around a mean that is off add its square; what that makes of the root, nothing makes more of than all of it.
+        // Squares around a mean that is off add its square; what that makes of the root, nothing
+        // makes more of than all of it.
         let root_off = 2.0 * relative + (off * off / variance).min(1.0);
         let distance = (f64::from(widen(token[channel])) - mean).abs();
         let terms = (2.0 * off + distance * root_off) / variance.sqrt() * f64::from(magnitude(&self.gain, channel));

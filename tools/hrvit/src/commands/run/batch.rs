@@ -66,7 +66,8 @@ pub fn run(
     Ok(())
 }
 
-/// Printed output: a table for every so many frames, or one JSON array; nothing once nobody reads it, for the results are files.
+/// Printed output: a table for every so many frames, or one JSON array; nothing once nobody reads
+/// it, for the results are files.
 struct Said {
     format: Format,
     bar: ProgressBar,

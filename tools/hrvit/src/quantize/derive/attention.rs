@@ -49,7 +49,8 @@ pub fn attention(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
     Ok(ops)
 }
 
-/// Grid of q and v: v per channel; q such that the products `q_d * v_d` of a head share one scale `S_h`, so q of channel d has the scale `S_h / s_v[d]`.
+/// Grid of q and v: v per channel; q such that the products `q_d * v_d` of a head share one scale
+/// `S_h`, so q of channel d has the scale `S_h / s_v[d]`.
 fn query_value(d: &Deriver<'_>, qkv: usize, input: &Grid, heads: usize) -> Grid {
     let stats = &d.stats[qkv];
     let channels = stats.output.len() / 2;
@@ -98,7 +99,8 @@ fn s16(seen: &[Extent], finest: &[f64], dim: usize) -> Grid {
     Grid::s16(scale.chain(v.iter().copied()).collect(), -limit, limit)
 }
 
-/// The code of the real 3.0 in the attention sum, whose scale is exactly `3 / T`: `T = round(3 * 32767 / (1.15 * largest))` in 1..=32767.
+/// The code of the real 3.0 in the attention sum, whose scale is exactly `3 / T`:
+/// `T = round(3 * 32767 / (1.15 * largest))` in 1..=32767.
 fn three(terms: &[Extent]) -> f64 {
     let largest = terms.iter().fold(0.0f64, |most, term| most.max(term.magnitude()));
     (3.0 * WIDE_MAX / (SUM_MARGIN * largest)).round().clamp(1.0, WIDE_MAX)

@@ -29,7 +29,8 @@ pub fn fusion(d: &Deriver<'_>, module: u8, branch: u8) -> Result<Vec<QuantOp>> {
     Ok(ops)
 }
 
-/// Grids that the first `count` operators read, and of the codes that they leave; none of terms of the sum.
+/// Grids that the first `count` operators read, and of the codes that they leave; none of terms of
+/// the sum.
 fn before_the_sum(d: &Deriver<'_>, count: usize) -> Result<Vec<(Grid, Option<Grid>)>> {
     let mut found: Vec<(Grid, Option<Grid>)> = Vec::new();
     for (i, op) in d.ops.iter().enumerate().take(count) {

@@ -77,7 +77,8 @@ pub fn increase(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
     Ok(ops)
 }
 
-/// Last convolution, mean and linear classifier. The mean has four more fractional bits than the codes of 8 bits it is taken of.
+/// Last convolution, mean and linear classifier. The mean has four more fractional bits than the
+/// codes of 8 bits it is taken of.
 pub fn classify(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
     let input = d.increased()?;
     let features = d.positive_channels(0, &input, d.op(1).depth());

@@ -19,7 +19,8 @@ pub fn mix_cfn(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
     let index = d.index(&output, d.stats[dw3].whole().and(d.stats[dw5].whole()));
     let inputs = [(dw3, first), (dw5, second)].map(|(i, scale)| (i, Grid { scale: scale.to_vec(), ..hidden.clone() }));
     let index = inputs.iter().fold(index, |index, (i, input)| d.reached(index, *i, input));
-    // The convolutions leave indices, or codes between them; the table they look up belongs to the activation.
+    // The convolutions leave indices, or codes between them; the table they look up belongs to the
+    // activation.
     let indices = match index.units {
         1 => Grid { scale: vec![index.scale], zero: vec![index.zero], lo: 0, hi: index.len as i32 - 1 },
         _ => Grid::wide(index.unit()),

@@ -1,4 +1,5 @@
-//! From statistics to the grids and integer weights of a step's operators, one family of operators per file.
+//! From statistics to the grids and integer weights of a step's operators, one family of operators
+//! per file.
 
 mod attention;
 mod fusion;
@@ -105,7 +106,8 @@ impl Deriver<'_> {
         self.tensors.residual(self.step).with_context(|| format!("step {} has no residual stream", self.step))
     }
 
-    /// Grid of what is added to the residual stream: terms in the stream's scale, of which only the sum saturates.
+    /// Grid of what is added to the residual stream: terms in the stream's scale, of which only the
+    /// sum saturates.
     fn residual_term(&self) -> Result<Grid> {
         Ok(Grid::term(self.residual()?.scale_of(0)))
     }
@@ -114,7 +116,8 @@ impl Deriver<'_> {
         self.tensors.norm[usize::from(source)].clone().with_context(|| format!("no stage norm on branch {source} before {}", self.step))
     }
 
-    /// Grid of a stage norm as its reader wants it; `i` is the narrowing. In 16 bits it stays as it is.
+    /// Grid of a stage norm as its reader wants it; `i` is the narrowing. In 16 bits it stays as it
+    /// is.
     fn narrow(&self, i: usize) -> Result<Grid> {
         let norm = self.stage_norm(self.op(i).source)?;
         if self.is_wide() { Ok(norm) } else { Ok(self.channels(i, &norm, 0)) }

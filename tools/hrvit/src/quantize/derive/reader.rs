@@ -5,7 +5,8 @@ use hrvit_reference::folded::OpWeights;
 
 use crate::quantize::{format::Grid, ranges::Extent, weights::place};
 
-/// Bits of an accumulator that a fixed output scale leaves to what the layer could compute: 31, less two for the shift before requantisation.
+/// Bits of an accumulator that a fixed output scale leaves to what the layer could compute: 31,
+/// less two for the shift before requantisation.
 const FIXED_BITS: i32 = 29;
 
 /// A dense layer.
@@ -17,8 +18,9 @@ pub struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Weight of an error of each input channel: its squared weights, each relative to what the output channel amounts to at the inputs' `extents`. A factor on an
-    /// output channel changes nothing.
+    /// Weight of an error of each input channel: its squared weights, each relative to what the
+    /// output channel amounts to at the inputs' `extents`. A factor on an output channel changes
+    /// nothing.
     pub fn importance(&self, extents: &[Extent]) -> Vec<f64> {
         let mut energy = vec![0.0; self.real.bias.len()];
         self.each(|o, c, weight| energy[o] += (weight * extents.get(c).copied().unwrap_or(Extent::EMPTY).magnitude()).powi(2));
@@ -38,7 +40,8 @@ impl Reader<'_> {
         energy
     }
 
-    /// `input` with a scale for which nothing that the layer could compute is beyond its accumulator, when it leaves codes of `output`.
+    /// `input` with a scale for which nothing that the layer could compute is beyond its
+    /// accumulator, when it leaves codes of `output`.
     pub fn within_reach(&self, input: Grid, output: f64) -> Grid {
         let mut largest = 0.0f64;
         self.each(|_, _, weight| largest = largest.max(weight.abs()));

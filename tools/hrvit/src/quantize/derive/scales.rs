@@ -14,7 +14,8 @@ use crate::quantize::{
 };
 /// Margin of a 16-bit scale over the largest value seen, for tensors that are read as they are.
 pub(super) const WIDE_MARGIN: f64 = 1.1;
-/// The same over the largest value of one channel, which other frames exceed by more than that of all: two bits of sixteen.
+/// The same over the largest value of one channel, which other frames exceed by more than that of
+/// all: two bits of sixteen.
 pub(super) const CHANNEL_MARGIN: f64 = 4.0;
 /// The same for tensors at the end of a linear chain, whose tails are the widest.
 pub(super) const LINEAR_MARGIN: f64 = 1.2;
@@ -32,14 +33,16 @@ pub(super) const MOST_TERMS: f64 = 8.0;
 pub(super) const WIDE_SUM_STEP: f64 = 1.0;
 /// How much finer terms of a sum are than its 16-bit codes.
 pub(super) const FINE_TERMS: f64 = 16.0;
-/// Largest gain of a LayerNorm in codes per unit: 15 bits, 15 fractional ones of what is normalised, a shift of at least 1, and a little less.
+/// Largest gain of a LayerNorm in codes per unit: 15 bits, 15 fractional ones of what is
+/// normalised, a shift of at least 1, and a little less.
 pub(super) const STEEPEST_GAIN: f64 = 0.999 * (1u64 << (15 + 15 - 1)) as f64;
 /// Largest offset of a LayerNorm in codes: 29 bits at a shift of 1, and a little less.
 pub(super) const LARGEST_OFFSET: f64 = 0.999 * (1u64 << 28) as f64;
 /// Below minus this GELU is 0 in 16 bits.
 pub(super) const FLAT: f64 = 5.5;
 
-/// The finest scale of each channel that a LayerNorm's integers reach: gains of 15 bits and offsets of 28, at a shift of 1.
+/// The finest scale of each channel that a LayerNorm's integers reach: gains of 15 bits and offsets
+/// of 28, at a shift of 1.
 pub(super) fn finest_norm(norm: &OpWeights) -> impl Iterator<Item = f64> {
     norm.weight.iter().zip(&norm.bias).map(|(gain, offset)| (f64::from(gain.abs()) / STEEPEST_GAIN).max(f64::from(offset.abs()) / LARGEST_OFFSET))
 }
@@ -88,8 +91,8 @@ impl Deriver<'_> {
         Values::all(&self.stats[i].sample, self.clips())
     }
 
-    /// The finest scale per output channel that operator `i` resolves when it reads `input`: finer codes would only repeat steps of its accumulator, with a
-    /// multiplier of one half or more.
+    /// The finest scale per output channel that operator `i` resolves when it reads `input`: finer
+    /// codes would only repeat steps of its accumulator, with a multiplier of one half or more.
     pub(super) fn finest(&self, i: usize, input: &Grid) -> Vec<f64> {
         let op = self.op(i);
         let steps: Vec<f64> = match (op.kind, self.folded.weights(self.step, i)) {
@@ -101,8 +104,8 @@ impl Deriver<'_> {
         steps.into_iter().map(|step| JUST_ABOVE * step).collect()
     }
 
-    /// The finest scale per output channel in which operator `i`, reading `input`, is a term of a sum: [`MOST_TERMS`] of the largest that it could compute stay
-    /// below 2^31.
+    /// The finest scale per output channel in which operator `i`, reading `input`, is a term of a
+    /// sum: [`MOST_TERMS`] of the largest that it could compute stay below 2^31.
     pub(super) fn roomy(&self, i: usize, input: &Grid) -> Vec<f64> {
         let (op, room) = (self.op(i), 2f64.powi(31) / MOST_TERMS);
         let Some(real) = self.folded.weights(self.step, i) else {
@@ -114,13 +117,15 @@ impl Deriver<'_> {
         steps.iter().zip(&real.bias).map(|(step, bias)| (step * most + f64::from(bias.abs())) / room).collect()
     }
 
-    /// Scales of the output channels of an operator that reads `input`, none finer than it resolves.
+    /// Scales of the output channels of an operator that reads `input`, none finer than it
+    /// resolves.
     pub(super) fn settle(&self, i: usize, input: &Grid, scales: Vec<f64>) -> Vec<f64> {
         let finest = self.finest(i, input);
         self.one_for_all(ranges::settled(scales, |c| finest[c]))
     }
 
-    /// Symmetric scales per channel of the output of an operator that reads `input`; dot products of `depth` read it.
+    /// Symmetric scales per channel of the output of an operator that reads `input`; dot products
+    /// of `depth` read it.
     pub(super) fn channels(&self, i: usize, input: &Grid, depth: usize) -> Grid {
         let stats = &self.stats[i];
         if self.is_wide() {
@@ -134,8 +139,9 @@ impl Deriver<'_> {
         Grid::symmetric(self.settle(i, input, ranges::symmetric_channels(&stats.sample, &stats.output, self.clips())))
     }
 
-    /// One scale and zero point for the output of an activation. Errors count as `reader` weighs them: where its output channels share a scale by their size, else
-    /// each relative to its own output.
+    /// One scale and zero point for the output of an activation. Errors count as `reader` weighs
+    /// them: where its output channels share a scale by their size, else each relative to its own
+    /// output.
     pub(super) fn upper(&self, i: usize, reader: &Reader<'_>) -> Grid {
         let stats = &self.stats[i];
         let weight = if matches!(reader.op.kind, OpKind::ToOut | OpKind::Fc2) { reader.energy() } else { reader.importance(&stats.output) };
@@ -158,8 +164,9 @@ impl Deriver<'_> {
         Grid::byte(finest, (-128 - (lowest / finest).round() as i32).min(127))
     }
 
-    /// Scales per channel, zero point the lowest code, for the output of a ReLU, with which a positive factor per channel commutes. Dot products of `depth` read
-    /// it. 0 where a channel is zero everywhere.
+    /// Scales per channel, zero point the lowest code, for the output of a ReLU, with which a
+    /// positive factor per channel commutes. Dot products of `depth` read it. 0 where a channel is
+    /// zero everywhere.
     pub(super) fn positive_scales(&self, i: usize, depth: usize) -> Vec<f64> {
         let stats = &self.stats[i];
         let limit = Self::limit(depth);
@@ -197,8 +204,9 @@ impl Deriver<'_> {
         largest
     }
 
-    /// Output of a ReLU of a sum, and the scales of that sum: each a channel's output scale times one ratio for all, which leaves one multiplier. A channel's sum
-    /// has at least the scale `coarse(c)`, in which its terms fit.
+    /// Output of a ReLU of a sum, and the scales of that sum: each a channel's output scale times
+    /// one ratio for all, which leaves one multiplier. A channel's sum has at least the scale
+    /// `coarse(c)`, in which its terms fit.
     pub(super) fn summed(&self, i: usize, depth: usize, coarse: impl Fn(usize) -> f64) -> (Grid, Vec<f64>) {
         let most = if self.is_wide() { WIDE_SUM_STEP } else { SUM_STEP };
         let outputs = self.one_for_all(ranges::settled(self.positive_scales(i, depth), |c| coarse(c) / most));

@@ -22,7 +22,8 @@ pub struct Tensors {
     pub(super) fused: [Option<Grid>; BRANCHES],
     /// Latest stage norm per branch.
     pub(super) norm: [Option<Grid>; BRANCHES],
-    /// That stage norm as the outputs of the next fusion read it: one grid for all of them, since the engine narrows a branch once.
+    /// That stage norm as the outputs of the next fusion read it: one grid for all of them, since
+    /// the engine narrows a branch once.
     pub(super) narrow: [Option<Grid>; BRANCHES],
     /// Latest result of the classification head's bottlenecks.
     pub(super) increase: Option<Grid>,
@@ -31,8 +32,9 @@ pub struct Tensors {
 }
 
 impl Tensors {
-    /// Tensors of a network whose residual streams have these largest magnitudes: `scale = 1.15 * largest / 32767`, or as coarse as the gains of the LayerNorm that
-    /// begins the stream need. `contenders` are the classes that may be picked.
+    /// Tensors of a network whose residual streams have these largest magnitudes:
+    /// `scale = 1.15 * largest / 32767`, or as coarse as the gains of the LayerNorm that begins the
+    /// stream need. `contenders` are the classes that may be picked.
     pub fn new(folded: &Folded, largest: &BTreeMap<Stream, f32>, contenders: Vec<usize>) -> Self {
         let mut residual: BTreeMap<Stream, f64> = largest.iter().map(|(&stream, &x)| (stream, SUM_MARGIN * f64::from(x) / WIDE_MAX)).collect();
         for step in folded.network().steps().filter(|step| matches!(step, Step::Stem | Step::PatchEmbed { .. })) {

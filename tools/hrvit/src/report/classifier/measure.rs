@@ -1,4 +1,5 @@
-//! One pass over the frames of a classifier: float, the model image and every other calibration of it.
+//! One pass over the frames of a classifier: float, the model image and every other calibration of
+//! it.
 
 use anyhow::{Context, Result, ensure};
 use rayon::prelude::*;

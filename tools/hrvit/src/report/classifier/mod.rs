@@ -167,7 +167,8 @@ pub struct Draws {
     pub logits_sqnr_db: Option<Spread>,
 }
 
-/// Share of the frames `chosen` with labels whose label is first, and whose label is among the first five.
+/// Share of the frames `chosen` with labels whose label is first, and whose label is among the
+/// first five.
 fn metrics<'a>(set: &[&Classified], chosen: &[usize], ranking: impl Fn(usize) -> &'a Ranking) -> [Option<f64>; 2] {
     let labelled: Vec<(usize, &Ranking)> = chosen.iter().filter_map(|&i| Some((set[i].class?, ranking(i)))).collect();
     let share = |hits: usize| (!labelled.is_empty()).then(|| hits as f64 / labelled.len() as f64);
@@ -220,7 +221,8 @@ pub fn agreement(float: &[Ranking], other: &[Outcome], deviation: f64) -> Agreem
     }
 }
 
-/// The `count` worst frames: first those whose class differs, by the margin that was overcome, then those with the lowest SQNR.
+/// The `count` worst frames: first those whose class differs, by the margin that was overcome, then
+/// those with the lowest SQNR.
 pub fn worst(set: &[&Classified], float: &[Ranking], other: &[Outcome], deviation: f64, classes: &[String], count: usize) -> Vec<WorstFrame> {
     let differs = |i: usize| float[i].first() != other[i].ranking.first();
     let decibels = |i: usize| other[i].noise.decibels().unwrap_or(f64::INFINITY);

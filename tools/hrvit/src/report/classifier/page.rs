@@ -7,7 +7,8 @@ use super::super::page::{card, decibels, document, draws_table, interval, percen
 use super::super::task::Estimate;
 use super::{Drift, Group, Quality, Report};
 
-/// The whole page; `thumbnails` are addresses of the worst frames per precision, `pictures` title and address of further pictures.
+/// The whole page; `thumbnails` are addresses of the worst frames per precision, `pictures` title
+/// and address of further pictures.
 ///
 /// # Errors
 /// If a chart cannot be drawn.

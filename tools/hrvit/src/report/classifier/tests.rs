@@ -20,7 +20,8 @@ fn float() -> Vec<Ranking> {
     [[2.0, 1.0, 0.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.9, 0.0, 0.0, 0.0], [0.0, 0.0, 4.0, 0.0, 0.0, 0.0]].map(|logits| Ranking::of(&logits)).to_vec()
 }
 
-/// The second frame flips to class 2, and the third to class 5, its class 2 not even among the first five.
+/// The second frame flips to class 2, and the third to class 5, its class 2 not even among the
+/// first five.
 fn int8() -> Vec<Outcome> {
     vec![outcome(&[2.1, 1.0, 0.0, 0.0, 0.0, 0.0], 0.01), outcome(&[0.0, 0.9, 1.0, 0.0, 0.0, 0.0], 0.001), outcome(&[1.0, 1.0, 0.0, 1.0, 1.0, 2.0], 0.1)]
 }

@@ -1,7 +1,9 @@
-//! `hrvit-peer MODEL.hrvit FRAMES LABELS`: segments frames of raw RGB bytes, `[frames, height, width, 3]`, and writes their label maps, `[frames, height, width]`.
+//! `hrvit-peer MODEL.hrvit FRAMES LABELS`: segments frames of raw RGB bytes,
+//! `[frames, height, width, 3]`, and writes their label maps, `[frames, height, width]`.
 //!
-//! The first frame is segmented once more at the beginning, so that nothing that happens only once is part of a frame. Every frame lies between two calls of
-//! `parent_id`, which the plugin `count.c` takes for marks. Prints the instruction set of the kernels.
+//! The first frame is segmented once more at the beginning, so that nothing that happens only once
+//! is part of a frame. Every frame lies between two calls of `parent_id`, which the plugin
+//! `count.c` takes for marks. Prints the instruction set of the kernels.
 
 use std::os::unix::process::parent_id;
 use std::{env, fs};

@@ -77,7 +77,8 @@ fn pkg_config(name: &str, library: &str, libraries: &[&str]) -> String {
     )
 }
 
-/// `hrvit::static`, `hrvit::shared` where there is one, and `hrvit::hrvit`, which is the shared one then.
+/// `hrvit::static`, `hrvit::shared` where there is one, and `hrvit::hrvit`, which is the shared one
+/// then.
 fn cmake(has_shared: bool, libraries: &[&str]) -> String {
     let imported = |name: &str, kind: &str, file: &str, links: &str| {
         format!(
@@ -107,7 +108,8 @@ fn cmake_version() -> String {
     )
 }
 
-/// Packs a folder, the same bytes for the same files; returns the archive, its bytes and its SHA-256.
+/// Packs a folder, the same bytes for the same files; returns the archive, its bytes and its
+/// SHA-256.
 ///
 /// # Errors
 /// If tar fails.

@@ -23,7 +23,8 @@ pub const GLIBC: &str = "2.28";
 /// How an archive is built and tried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Static and shared, for Linux; linked by zig against an old glibc; the C example is run, on an emulator where need be.
+    /// Static and shared, for Linux; linked by zig against an old glibc; the C example is run, on
+    /// an emulator where need be.
     Linux,
     /// Static: an application links it with its NDK.
     Android,
@@ -64,7 +65,8 @@ const ARCHIVES: [Archive; 8] = [
     device("cortex-m4-m7-eabi", "thumbv7em-none-eabi", None, &["-mcpu=cortex-m4", "-mfloat-abi=soft"]),
 ];
 
-/// Make archives of the C library: header, library, pkg-config and CMake files, licences and a bill of materials; each is tried out from its own files
+/// Make archives of the C library: header, library, pkg-config and CMake files, licences and a bill
+/// of materials; each is tried out from its own files
 #[derive(Args)]
 #[command(after_help = "Examples:
   cargo xtask dist                             # all of them, in target/dist
@@ -73,8 +75,9 @@ const ARCHIVES: [Archive; 8] = [
 
 Shared libraries run with glibc 2.28 and later: cargo-zigbuild and ziglang come from PyPI, into target/python-venv. Installs compilers and emulators where they are missing.")]
 pub struct DistArgs {
-    /// One archive instead of all: x86_64-linux-gnu, aarch64-linux-gnu, aarch64-linux-android, cortex-m55-eabihf, cortex-m33-eabihf, cortex-m33-eabi,
-    /// cortex-m4-m7-eabihf or cortex-m4-m7-eabi
+    /// One archive instead of all: x86_64-linux-gnu, aarch64-linux-gnu, aarch64-linux-android,
+    /// cortex-m55-eabihf, cortex-m33-eabihf, cortex-m33-eabi, cortex-m4-m7-eabihf or
+    /// cortex-m4-m7-eabi
     #[arg(long, value_name = "NAME", value_parser = parse_archive)]
     only: Option<Archive>,
     /// Print the result as JSON

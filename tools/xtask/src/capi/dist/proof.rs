@@ -32,7 +32,8 @@ pub fn of(root: &Path, archive: &Archive, folder: &Path) -> Result<(String, Vec<
     }
 }
 
-/// The C example by pkg-config, static and shared; by CMake on this machine. All must print one CRC.
+/// The C example by pkg-config, static and shared; by CMake on this machine. All must print one
+/// CRC.
 fn linux(root: &Path, archive: &Archive, folder: &Path, scratch: &Path) -> Result<(String, Vec<String>)> {
     let mut complaints: Vec<String> = newer_than(&folder.join("lib/libhrvit.so.1"))?;
     let model = Hrvit::build(root)?.model(&Plan::default(), "rows")?;
@@ -97,7 +98,8 @@ fn newer_than(library: &Path) -> Result<Vec<String>> {
     Ok(newer.map(|version| format!("{} needs glibc {version}, expected {GLIBC} at most", library.display())).collect())
 }
 
-/// The first instruction of a program that needs a floating-point unit: their names alone begin with a v.
+/// The first instruction of a program that needs a floating-point unit: their names alone begin
+/// with a v.
 fn float_instructions(name: &str, program: &Path) -> Result<Option<String>> {
     let said = command::succeed(Command::new("arm-none-eabi-objdump").args(["--disassemble", "--no-show-raw-insn"]).arg(program))?;
     let found = said.lines().find(|line| line.split('\t').nth(1).is_some_and(|word| word.starts_with('v')));
