@@ -86,7 +86,7 @@ pub struct Table {
 
 /// The count of MACs in all tables.
 const COUNTER_NOTE: &str = "The paper counts one of the two products of attention, over whole windows. Every row but MiT's agrees with that. 0.4 to 1.0 % remain on HRViT's \
-                            rows at 512x512: that many biases, norms and activations a counter adds.";
+                            rows at 512x512: a counter that adds biases, norms and activations would come near them.";
 
 /// Tables 3 to 6.
 ///
