@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # qemu.sh MACHINE ELF: runs a program on an emulated machine and prints its log. The exit code is the program's.
-# MODEL: the image (default: the demo's); MODEL_ADDR: where it goes; ICOUNT=shift=6 counts instructions exactly; QEMU_ARGS: more arguments.
-# Needs qemu-system-arm, qemu-system-aarch64 and `cargo install defmt-print`.
+# MODEL: the image (default: the demo's; none: no image, for programs with feature embedded-model); MODEL_ADDR: where it goes; ICOUNT=shift=6 counts instructions
+# exactly; TIMEOUT: seconds until the program is ended with code 124 (600); QEMU_ARGS: more arguments.
+# Needs qemu-system-arm, qemu-system-aarch64 and `cargo install defmt-print --locked` (1.0 or newer).
 set -o pipefail
 machine=$1 elf=$2
 here=$(dirname "${BASH_SOURCE[0]}")

@@ -12,7 +12,7 @@ from pathlib import Path
 try:
     import unicorn  # noqa: F401
 except ImportError:
-    sys.exit("python3 has no module unicorn: pip install -r tools/boards/requirements.txt")
+    sys.exit("this python has no module unicorn: run target/boards/bin/python (tools/boards/README.md), or pip install -r tools/boards/requirements.txt")
 
 import rp2350
 import stm32h747
@@ -21,8 +21,8 @@ from machine import Breach, Ended, Stuck
 BOARDS = {"rp2350": rp2350.Board, "stm32h747i-disco": stm32h747.Board}
 
 EXAMPLE = """example:
-  tools/boards/boot.py stm32h747i-disco target/firmware/thumbv7em-none-eabihf/release/selftest --model target/demo/nano.hrvit --mode qpi
-  tools/boards/boot.py rp2350 --list"""
+  target/boards/bin/python tools/boards/boot.py stm32h747i-disco target/firmware/thumbv7em-none-eabihf/release/selftest --model target/demo/nano.hrvit --mode qpi
+  target/boards/bin/python tools/boards/boot.py rp2350 --list"""
 
 
 def options() -> argparse.Namespace:

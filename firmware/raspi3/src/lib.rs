@@ -1,5 +1,5 @@
-//! Raspberry Pi Zero 2 and 3 without an operating system: one of four Cortex-A53, MMU and caches
-//! on.
+//! QEMU `raspi3b`, a Raspberry Pi 3 without an operating system: one of four Cortex-A53, MMU and
+//! caches on.
 #![no_std]
 
 use aarch64_machine::Cycles;

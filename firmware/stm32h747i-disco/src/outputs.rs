@@ -20,9 +20,9 @@ pub struct Pins {
     pub send: Peri<'static, peripherals::PA9>,
     /// Pin that it receives on.
     pub receive: Peri<'static, peripherals::PA10>,
-    /// LED1, lit when low.
+    /// LD1, lit when low.
     pub green: Peri<'static, peripherals::PI12>,
-    /// LED3, lit when low.
+    /// LD3, lit when low.
     pub red: Peri<'static, peripherals::PI14>,
 }
 

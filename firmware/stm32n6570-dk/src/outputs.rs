@@ -10,9 +10,9 @@ use embedded_hal::digital::{ErrorType, OutputPin};
 
 use crate::SPEED;
 
-/// LED1, green, lit when high.
+/// LD1, green, lit when high.
 const GREEN: Pin = Pin::new(Port::O, 1);
-/// LED2, red, lit when low: the marker of steps, and where errors show.
+/// LD2, red, lit when low: the marker of steps, and where errors show.
 const RED: Pin = Pin::new(Port::G, 10);
 /// Pin D5 of the Arduino connector: the marker of frames.
 const FRAME: Pin = Pin::new(Port::E, 10);

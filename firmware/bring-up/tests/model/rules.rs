@@ -110,7 +110,7 @@ impl Rule {
             Self::Clocked => "embassy-stm32 src/xspi/mod.rs, new_inner: a bus fault where a block is accessed without its clock",
             Self::IoSupply => {
                 "BSP stm32n6570_discovery_xspi.c, XSPI_NOR_MspInit: VDDIO3 valid, range 1.8 V; stm32n6570_discovery.c, BSP_LED_Init: VDDIO2 valid; compensation \
-                 cells: embassy-stm32 src/rcc/n6.rs (git, August 2026), which cites ST errata ES0620: 0x287, that is 7, 8 and CS"
+                 cells: Cube system_stm32n6xx_fsbl.c, which cites ST errata ES0620: 0x287, that is 7, 8 and CS; embassy-stm32 src/rcc/n6.rs (git, August 2026) too"
             }
             Self::ControllerOff => "HAL Src/stm32n6xx_hal_xspi.c, HAL_XSPI_Init: EN last, BUSY awaited around the prescaler",
             Self::Port => "embassy examples/stm32n6-flashboot/fsbl/src/main.rs: the boot ROM leaves XSPI1 on port 2 (XSPIM MODE 1); BSP: the flash is on XSPI2",
