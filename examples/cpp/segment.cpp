@@ -2,7 +2,8 @@
 // sure it is and the CRC-32 of the label map.
 //
 // C++17, without exceptions and RTTI:
-//   c++ -std=c++17 -fno-exceptions -fno-rtti segment.cpp $(pkg-config --cflags --libs hrvit-static) -o segment
+//   flags=$(pkg-config --cflags --libs hrvit-static)
+//   c++ -std=c++17 -fno-exceptions -fno-rtti -I../c segment.cpp $flags -o segment
 #include <cstdio>
 #include <cstdlib>
 #include <functional>

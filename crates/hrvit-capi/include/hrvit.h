@@ -20,9 +20,17 @@
  *   handle is closed.
  * - "Thread-safety" says who may call it when. Functions on one engine run one at a time: a second
  *   call meanwhile is HRVIT_ERROR_BUSY. Models may be used from any number of threads; calls on one
- *   model may wait for one another, for milliseconds while an engine is opened. Frames never wait.
- *   Without an operating system (no HRVIT_FEATURE_STD) nothing waits: a task that interrupts
- *   another on the same handle gets HRVIT_ERROR_BUSY. None may be called from an interrupt handler.
+ *   model may wait for one another, for milliseconds while an engine is opened. Frames do not wait
+ *   for them. None may be called from an interrupt handler.
+ * - Without an operating system (no HRVIT_FEATURE_STD) nothing waits. A task that interrupts
+ *   another inside the library may get HRVIT_ERROR_BUSY: always on the same handle, rarely on
+ *   another one, since all handles share one table. Sleep for a tick before you try again: the task
+ *   that was interrupted must run meanwhile.
+ * - "Errors" leaves out what any function may return: HRVIT_ERROR_STRUCT_SIZE and
+ *   HRVIT_ERROR_ALIGNMENT for `error` itself, and HRVIT_ERROR_INTERNAL with HRVIT_FEATURE_STD.
+ * - Stack: on a microcontroller a task that calls needs 10 KiB. With an operating system a thread
+ *   that calls needs 512 KiB free. Kernels keep a part of an attention there: 114 KB on AArch64,
+ *   234 KB on x86-64. Both are reckoned from the buffers of the int8 kernels, not measured.
  * - Nothing is allocated, printed or kept in global state beyond the tables of handles and of lent
  *   memory, unless the build has HRVIT_FEATURE_STD and the function says so.
  * - Memory is read and written by the processor. Invalidate its data cache over a frame that DMA
@@ -38,7 +46,8 @@
 
 /* Begins a structure with its size; the rest is zero: hrvit_frame frame = HRVIT_INIT(hrvit_frame);
  * For declarations. To reset one in C: frame = (hrvit_frame)HRVIT_INIT(hrvit_frame); in C++:
- * frame = hrvit::make<hrvit_frame>() of hrvit.hpp. */
+ * frame = hrvit::make<hrvit_frame>() of hrvit.hpp. In C++ it warns with -Wextra, for
+ * -Wmissing-field-initializers. There write auto frame = hrvit::make<hrvit_frame>(); instead. */
 #ifdef __cplusplus
 #define HRVIT_INIT(type) {sizeof(type)}
 #else
@@ -81,9 +90,17 @@
 #define HRVIT_FIT_STRETCH 0
 /** For `hrvit_model_info.fit`: the largest part in its middle that has the input's shape. */
 #define HRVIT_FIT_CROP 1
-/** For `hrvit_model_info.fit`: all of it, in the middle between bars of the mean colour. */
+
+/**
+ * For `hrvit_model_info.fit`: all of it, in the middle between bars of the mean colour. Red, green
+ * and blue are 124, 116, 104 for the mean of ImageNet, the default.
+ */
 #define HRVIT_FIT_LETTERBOX 2
-/** For `hrvit_model_info.fit`: resized with its shape kept until it just covers the input. */
+
+/**
+ * For `hrvit_model_info.fit`: resized with its shape kept until it just covers the input. Windows
+ * of the input's size slide over it: for one input a frame take the middle.
+ */
 #define HRVIT_FIT_KEEP_RATIO 3
 /** For `hrvit_model_info.contents`: the image names its classes. */
 #define HRVIT_HAS_NAMES 1
@@ -124,11 +141,14 @@ enum hrvit_status
 {
     /** All is well. */
     HRVIT_OK = 0,
-    /** A pointer that must lead somewhere is NULL. */
+    /** A pointer is NULL that must not be. */
     HRVIT_ERROR_NULL = 1,
     /** Not an open handle of this kind: NULL, closed, or never opened. */
     HRVIT_ERROR_HANDLE = 2,
-    /** Another call works with this handle: try again later. */
+    /**
+     * Another call works with this handle, or with the tables of the library: sleep for a tick,
+     * then try again.
+     */
     HRVIT_ERROR_BUSY = 3,
     /** The model has open engines: close them first. */
     HRVIT_ERROR_IN_USE = 4,
@@ -157,7 +177,10 @@ enum hrvit_status
     HRVIT_ERROR_IMAGE = 14,
     /** The image has a format version that this library does not read. */
     HRVIT_ERROR_VERSION = 15,
-    /** The image's weights are packed for another processor. */
+    /**
+     * The image's weights are packed for another processor (`hrvit_engine_open`), or in a way that
+     * this library does not know (`hrvit_model_open`).
+     */
     HRVIT_ERROR_PACKING = 16,
     /** This build of the library cannot do it: see `hrvit_features`. */
     HRVIT_ERROR_UNSUPPORTED = 17,
@@ -237,7 +260,8 @@ typedef struct hrvit_model_info
     uint32_t width;
     /**
      * How pictures of another shape were fitted when the image was made: `HRVIT_FIT_...`. The
-     * library does not fit frames: the program does, in the same way.
+     * library does not fit frames: the program does, in the same way. The filter is bilinear with
+     * antialiasing: a triangle as wide as the scale, as Pillow's `BILINEAR`. See docs/inputs.md.
      */
     uint32_t fit;
     /** Steps of a frame. */
@@ -255,7 +279,7 @@ typedef struct hrvit_model_info
     uint32_t sequence;
     /** 0. */
     uint32_t reserved;
-    /** Bytes of the image. */
+    /** Bytes of the image, without what lies behind it in its slot of flash. */
     size_t image_bytes;
 } hrvit_model_info;
 
@@ -274,12 +298,18 @@ typedef struct hrvit_engine_options
      * `HRVIT_FEATURE_THREADS` 1; 0 is 1. No number of them changes a byte of a result. From 2 on
      * they are threads of the library's own, started with the engine; the calling thread waits for
      * them. Whole frames without a callback and without padding use them best. They do not survive
-     * `fork`.
+     * `fork`. They keep their cores busy while a frame runs; between frames they sleep. On Linux
+     * they take over affinity, scheduling policy and signal mask of the thread that opens the
+     * engine.
      */
     uint32_t workers;
-    /** Rows of a frame, a multiple of 32 from 32 to 4096; 0: the image's own. */
+    /**
+     * Rows of a frame, a multiple of 32 from 32 to 4096; 0: the image's own. `hrvit_engine_open`
+     * may refuse a size much larger than the image's own, although `hrvit_plan` knows its bytes
+     * (`HRVIT_ERROR_PLAN`: quantise for that size). The golden frame has the image's own size.
+     */
     uint32_t height;
-    /** Columns of a frame, a multiple of 32 from 32 to 4096; 0: the image's own. */
+    /** Columns of a frame, as `height`. */
     uint32_t width;
     /**
      * Memory for the engine, at a multiple of `HRVIT_ALIGNMENT` bytes, in use until the engine is
@@ -289,18 +319,20 @@ typedef struct hrvit_engine_options
     void *arena;
     /**
      * Bytes of `arena`, at least those that the plan asks for; 0 where `arena` is NULL. Those
-     * beyond the plan are not used.
+     * beyond the plan are not used: `arena_limit` lets the plan use them.
      */
     size_t arena_bytes;
     /**
      * Plan for an arena of at most this many bytes: a larger one may save instructions. Too small
-     * a limit is `HRVIT_ERROR_PLAN`. 0: the smallest arena.
+     * a limit is `HRVIT_ERROR_PLAN`. 0: the smallest arena. With a static arena:
+     * `options.arena_limit = options.arena_bytes = sizeof arena`.
      */
     size_t arena_limit;
     /**
      * Kernels to run on, by the name of an instruction set: `scalar`, `dsp`, `mve`, `neon`,
      * `neon_dotprod`, `neon_i8mm`, `avx2`, `avx_vnni` or `avx512`. NULL: the fastest that this
-     * processor has. Read during the call only. The plan does not depend on it.
+     * processor has. A library for Cortex-M has one set only. Read during the call only. The plan
+     * does not depend on it.
      */
     const char *kernels;
 } hrvit_engine_options;
@@ -412,12 +444,17 @@ typedef struct hrvit_step
 
 /**
  * Called when a step begins and when it has ended, on the calling thread. `step` is valid
- * until it returns. Every step begins and ends once in a frame that is not stopped. Steps may
- * enclose others: the label map begins and ends within the step that makes the logits.
+ * until it returns. Every step begins and ends once in a frame that is not stopped. But
+ * `hrvit_engine_logits` of a segmentor makes no label map and leaves that step out. Steps may
+ * enclose others: the label map lies within the step that makes the logits. The steps of a
+ * classifier's head all begin, then all end in reverse.
  *
  * Returns 0 to go on. Anything else ends the frame before the next step begins, with
  * `HRVIT_ERROR_STOPPED`; steps that have begun may still report their end. After the last step
  * there is nothing to stop: the frame is `HRVIT_OK`. The engine is ready for another frame.
+ *
+ * A frame that is to be stopped still ends the step that it is in: the longest step is the longest
+ * wait (`hrvit profile --steps`). A watchdog can be fed here.
  *
  * It may call functions on models and on other engines. It must return: no `longjmp`, no
  * exception.
@@ -506,12 +543,16 @@ const char *hrvit_status_text(int32_t status);
  *
  * The image must lie at a multiple of `HRVIT_ALIGNMENT` bytes. It is read in place, so that it
  * must stay there, unchanged, until `hrvit_model_close` has returned `HRVIT_OK`. With
- * `HRVIT_MODEL_COPY` it may lie anywhere, and is free again when this function returns. `bytes`
- * may exceed the image (a slot of flash); memory behind the image's end stays the caller's.
- * `options` may be NULL.
+ * `HRVIT_MODEL_COPY` it may lie anywhere, and the caller may change or free it when this function
+ * returns. All `bytes` are copied: give those of the image, not of its slot. Otherwise `bytes` may
+ * exceed the image (a slot of flash); memory behind the image's end stays the caller's. `options`
+ * may be NULL.
  *
  * Takes: time in proportion to the image, tens of megabytes a second on a microcontroller. Writes
  * the handle to `model`, or NULL after an error (nothing if `error` itself is refused).
+ *
+ * On 32-bit machines without `HRVIT_FEATURE_STD` models can be opened about two million times
+ * between resets, then `_SLOTS`: a closed handle is never used twice. Keep a model open.
  *
  * Errors: `HRVIT_ERROR_NULL`, `_ALIGNMENT`, `_SIZE`, `_STRUCT_SIZE`, `_ARGUMENT` (flags),
  * `_IMAGE`, `_VERSION`, `_PACKING`, `_UNSUPPORTED` (a precision, or a copy without
@@ -520,8 +561,8 @@ const char *hrvit_status_text(int32_t status);
  *
  * Thread-safety: any thread, any time; not from interrupts.
  *
- *     extern const unsigned char image[];  // a linker section, aligned to HRVIT_ALIGNMENT
- *     hrvit_model *model;
+ *     extern const unsigned char image[];  // aligned to HRVIT_ALIGNMENT: see docs/c-api.md
+ *     hrvit_model *model = NULL;
  *     hrvit_status status = hrvit_model_open(image, image_bytes, NULL, &model, NULL);
  */
 hrvit_status hrvit_model_open(const void *image,
@@ -549,7 +590,7 @@ hrvit_status hrvit_model_open(const void *image,
  * Thread-safety: any thread, any time; not from interrupts.
  *
  *     hrvit_error error = HRVIT_INIT(hrvit_error);
- *     hrvit_model *model;
+ *     hrvit_model *model = NULL;
  *     if (hrvit_model_open_file("b1.hrvit", NULL, &model, &error) != HRVIT_OK)
  *         fprintf(stderr, "%s\n", error.text);
  */
@@ -562,7 +603,8 @@ hrvit_status hrvit_model_open_file(const char *path,
  * Closes a model. The handle becomes invalid; the memory of its image is the caller's.
  *
  * Errors: `HRVIT_ERROR_HANDLE`, `_IN_USE` (close its engines first: the model stays open),
- * `_BUSY` (without `HRVIT_FEATURE_STD`: another task works with the handle; it stays open).
+ * `_BUSY` (without `HRVIT_FEATURE_STD`: another task works with the handle or is inside the
+ * library; the model stays open).
  *
  * Thread-safety: any thread, any time; not from interrupts.
  *
@@ -669,9 +711,14 @@ hrvit_status hrvit_model_golden_frame(const struct hrvit_model *model,
  * Writes to `crc` the CRC-32 (zlib's) of what a step of the golden frame left behind when the
  * image was made.
  *
- * The last step, `steps - 1`, leaves the label map of a segmentor or the logits of a classifier: a
- * target that is in order makes the same bytes of the golden frame. Images with half-precision
- * steps have none, since last bits differ between processors.
+ * It is over the elements row by row, little-endian: `label_bytes` bytes of labels, or
+ * `logit_count` logits of 16 bits. The last step, `steps - 1`, leaves the label map of a segmentor
+ * or the logits of a classifier: a target that is in order makes the same bytes of the golden
+ * frame. Step `steps - 2` of a segmentor leaves its logits (`hrvit_segmentation.logits`). Results
+ * of other steps are not to be had here: firmware/README.md, `selftest`.
+ *
+ * Images with half-precision steps have no CRCs, since last bits differ between processors.
+ * Compare with the label map of another machine: a few labels may differ.
  *
  * Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ALIGNMENT`, `_ARGUMENT` (no such step), `_MISSING` (no
  * golden frame, or half precision); `_BUSY` without `HRVIT_FEATURE_STD`.
@@ -706,8 +753,8 @@ hrvit_status hrvit_model_logit_values(const struct hrvit_model *model,
                                       struct hrvit_error *error);
 
 /**
- * Writes to `shift` the smallest shift at which the largest margin, 255, stands for `range` of
- * logits or more: the `margin_shift` for margins up to `range`. 31 if there is none.
+ * Writes to `shift` the smallest `margin_shift` whose margins reach `range`: the code 255 then
+ * stands for a lead of `range` logits or more. 31 if none reaches it.
  *
  * Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ALIGNMENT`; `_BUSY` without `HRVIT_FEATURE_STD`.
  *
@@ -773,10 +820,16 @@ hrvit_status hrvit_plan(const struct hrvit_model *model,
  * Writes the handle to `engine`, or NULL after an error (nothing if `error` itself is refused).
  * The model cannot be closed before it.
  *
+ * On 32-bit machines without `HRVIT_FEATURE_STD` engines can be opened about two million times
+ * between resets, then `_SLOTS`: a closed handle is never used twice. Keep an engine open.
+ *
+ * Takes: as `hrvit_plan`, and starting the threads.
+ *
  * Errors: those of `hrvit_plan`, and `HRVIT_ERROR_ARENA` (too small: `hrvit_plan` says what is
  * needed), `_ALIGNMENT` (the arena), `_OVERLAP` (another arena, or an image), `_PACKING`,
  * `_MEMORY`, `_UNSUPPORTED` (no arena given, without `HRVIT_FEATURE_STD`), `_SLOTS` (64 engines
- * are open, 2 without `HRVIT_FEATURE_STD`).
+ * are open, 2 without `HRVIT_FEATURE_STD`), `_PLAN` (also: an attention longer than the image's
+ * codes allow).
  *
  * Thread-safety: any thread, any time; not from interrupts.
  *
@@ -784,7 +837,7 @@ hrvit_status hrvit_plan(const struct hrvit_model *model,
  *     hrvit_engine_options options = HRVIT_INIT(hrvit_engine_options);
  *     options.arena = arena;
  *     options.arena_bytes = sizeof arena;
- *     hrvit_engine *engine;
+ *     hrvit_engine *engine = NULL;
  *     hrvit_status status = hrvit_engine_open(model, &options, &engine, NULL);
  */
 hrvit_status hrvit_engine_open(struct hrvit_model *model,
@@ -797,7 +850,7 @@ hrvit_status hrvit_engine_open(struct hrvit_model *model,
  *
  * Errors: `HRVIT_ERROR_HANDLE`, `_BUSY` (a frame is running, on another thread or around the
  * callback that calls this; without `HRVIT_FEATURE_STD` also another task that works with its
- * model: the engine stays open).
+ * model or is inside the library: the engine stays open).
  *
  * Thread-safety: any thread, any time; not from interrupts.
  *
@@ -828,7 +881,10 @@ hrvit_status hrvit_engine_describe(const struct hrvit_engine *engine,
  * `frame` and `results` say where the pixels are and where the results go; `options` may be NULL.
  * After an error the contents of the result buffers mean nothing.
  *
- * Errors: `HRVIT_ERROR_HANDLE`, `_BUSY` (the engine runs another frame), `_NULL`, `_ALIGNMENT`,
+ * Takes: in proportion to `macs` of the plan; docs/performance.md has figures.
+ *
+ * Errors: `HRVIT_ERROR_HANDLE`, `_BUSY` (the engine runs another frame; without
+ * `HRVIT_FEATURE_STD` also another task that is inside the library), `_NULL`, `_ALIGNMENT`,
  * `_SIZE`, `_OVERLAP`, `_STRUCT_SIZE`, `_ARGUMENT` (format, shift, flags), `_HEAD` (the model is a
  * classifier), `_STOPPED`.
  *
@@ -852,6 +908,9 @@ hrvit_status hrvit_engine_segment(struct hrvit_engine *engine,
 /**
  * Segments one frame that a callback gives row by row, from the top, each row once: the frame need
  * never be whole in memory. `row_context` is handed to `row`. Otherwise as `hrvit_engine_segment`.
+ *
+ * `row` may be called for several rows in quick succession, then not for a while: it must buffer,
+ * or wait for the sensor.
  *
  * Errors: those of `hrvit_engine_segment`, and `HRVIT_ERROR_ROW`, after which `row` is not called
  * again for this frame.

@@ -19,6 +19,12 @@
 //
 //     auto options = hrvit::make<hrvit_engine_options>();
 //     options.workers = 4;
+//
+// Handles do not copy. To keep one in a member, move it there:
+//
+//     model_ = std::move(*opened);
+//
+// Move assignment swaps: what the member held before is then in `opened`, and closed with it.
 #ifndef HRVIT_HPP
 #define HRVIT_HPP
 
@@ -298,14 +304,15 @@ public:
     /// What it was planned for.
     const hrvit_engine_info &info() const noexcept { return info_; }
 
-    /// Segments a frame.
+    /// Segments a frame. `hrvit_engine_segment` with `handle()` takes an hrvit_run_options.
     Outcome segment(const hrvit_frame &frame, const Results &results) noexcept
     {
         return segment_with(frame, results, nullptr);
     }
 
     /// Segments a frame and calls `step` with every `const hrvit_step &` before it begins and when it
-    /// has ended; it returns false to stop the frame, and must not throw.
+    /// has ended; it returns false to stop the frame, and must not throw. It is a lambda or another
+    /// object with `operator()`. Wrap a function: `[](const hrvit_step &at) { return my(at); }`.
     template <class Step>
     Outcome segment(const hrvit_frame &frame, const Results &results, Step &&step) noexcept
     {
@@ -324,7 +331,8 @@ public:
     }
 
     /// Segments a frame whose rows `row` writes: `bool row(std::uint32_t y, Span<std::uint8_t> pixels)`,
-    /// false where it cannot. It must not throw.
+    /// false where it cannot. It must not throw. It is a lambda or another object with
+    /// `operator()`: wrap a function in a lambda, as in `segment`.
     template <class Row>
     Outcome segment_rows(Row &&row, const Results &results, const hrvit_run_options *options = nullptr) noexcept
     {

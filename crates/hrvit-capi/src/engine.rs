@@ -109,10 +109,16 @@ pub(crate) fn take(engine: *const hrvit_engine) -> Result<Held<'static, OpenEngi
 /// Writes the handle to `engine`, or NULL after an error (nothing if `error` itself is refused).
 /// The model cannot be closed before it.
 ///
+/// On 32-bit machines without `HRVIT_FEATURE_STD` engines can be opened about two million times
+/// between resets, then `_SLOTS`: a closed handle is never used twice. Keep an engine open.
+///
+/// Takes: as `hrvit_plan`, and starting the threads.
+///
 /// Errors: those of `hrvit_plan`, and `HRVIT_ERROR_ARENA` (too small: `hrvit_plan` says what is
 /// needed), `_ALIGNMENT` (the arena), `_OVERLAP` (another arena, or an image), `_PACKING`,
 /// `_MEMORY`, `_UNSUPPORTED` (no arena given, without `HRVIT_FEATURE_STD`), `_SLOTS` (64 engines
-/// are open, 2 without `HRVIT_FEATURE_STD`).
+/// are open, 2 without `HRVIT_FEATURE_STD`), `_PLAN` (also: an attention longer than the image's
+/// codes allow).
 ///
 /// Thread-safety: any thread, any time; not from interrupts.
 ///
@@ -121,7 +127,7 @@ pub(crate) fn take(engine: *const hrvit_engine) -> Result<Held<'static, OpenEngi
 /// hrvit_engine_options options = HRVIT_INIT(hrvit_engine_options);
 /// options.arena = arena;
 /// options.arena_bytes = sizeof arena;
-/// hrvit_engine *engine;
+/// hrvit_engine *engine = NULL;
 /// hrvit_status status = hrvit_engine_open(model, &options, &engine, NULL);
 /// ```
 ///
@@ -209,7 +215,7 @@ unsafe fn arena_of(options: &hrvit_engine_options, needed: usize) -> Result<Aren
 ///
 /// Errors: `HRVIT_ERROR_HANDLE`, `_BUSY` (a frame is running, on another thread or around the
 /// callback that calls this; without `HRVIT_FEATURE_STD` also another task that works with its
-/// model: the engine stays open).
+/// model or is inside the library: the engine stays open).
 ///
 /// Thread-safety: any thread, any time; not from interrupts.
 ///

@@ -20,7 +20,10 @@ use crate::structs::*;
 /// `frame` and `results` say where the pixels are and where the results go; `options` may be NULL.
 /// After an error the contents of the result buffers mean nothing.
 ///
-/// Errors: `HRVIT_ERROR_HANDLE`, `_BUSY` (the engine runs another frame), `_NULL`, `_ALIGNMENT`,
+/// Takes: in proportion to `macs` of the plan; docs/performance.md has figures.
+///
+/// Errors: `HRVIT_ERROR_HANDLE`, `_BUSY` (the engine runs another frame; without
+/// `HRVIT_FEATURE_STD` also another task that is inside the library), `_NULL`, `_ALIGNMENT`,
 /// `_SIZE`, `_OVERLAP`, `_STRUCT_SIZE`, `_ARGUMENT` (format, shift, flags), `_HEAD` (the model is a
 /// classifier), `_STOPPED`.
 ///
@@ -66,6 +69,9 @@ pub unsafe extern "C" fn hrvit_engine_segment(
 
 /// Segments one frame that a callback gives row by row, from the top, each row once: the frame need
 /// never be whole in memory. `row_context` is handed to `row`. Otherwise as `hrvit_engine_segment`.
+///
+/// `row` may be called for several rows in quick succession, then not for a while: it must buffer,
+/// or wait for the sensor.
 ///
 /// Errors: those of `hrvit_engine_segment`, and `HRVIT_ERROR_ROW`, after which `row` is not called
 /// again for this frame.

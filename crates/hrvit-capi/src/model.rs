@@ -62,12 +62,16 @@ pub(crate) unsafe fn clear<T>(handle: *mut *mut T) -> Result<(), Failure> {
 ///
 /// The image must lie at a multiple of `HRVIT_ALIGNMENT` bytes. It is read in place, so that it
 /// must stay there, unchanged, until `hrvit_model_close` has returned `HRVIT_OK`. With
-/// `HRVIT_MODEL_COPY` it may lie anywhere, and is free again when this function returns. `bytes`
-/// may exceed the image (a slot of flash); memory behind the image's end stays the caller's.
-/// `options` may be NULL.
+/// `HRVIT_MODEL_COPY` it may lie anywhere, and the caller may change or free it when this function
+/// returns. All `bytes` are copied: give those of the image, not of its slot. Otherwise `bytes` may
+/// exceed the image (a slot of flash); memory behind the image's end stays the caller's. `options`
+/// may be NULL.
 ///
 /// Takes: time in proportion to the image, tens of megabytes a second on a microcontroller. Writes
 /// the handle to `model`, or NULL after an error (nothing if `error` itself is refused).
+///
+/// On 32-bit machines without `HRVIT_FEATURE_STD` models can be opened about two million times
+/// between resets, then `_SLOTS`: a closed handle is never used twice. Keep a model open.
 ///
 /// Errors: `HRVIT_ERROR_NULL`, `_ALIGNMENT`, `_SIZE`, `_STRUCT_SIZE`, `_ARGUMENT` (flags),
 /// `_IMAGE`, `_VERSION`, `_PACKING`, `_UNSUPPORTED` (a precision, or a copy without
@@ -77,8 +81,8 @@ pub(crate) unsafe fn clear<T>(handle: *mut *mut T) -> Result<(), Failure> {
 /// Thread-safety: any thread, any time; not from interrupts.
 ///
 /// ```c
-/// extern const unsigned char image[];  // a linker section, aligned to HRVIT_ALIGNMENT
-/// hrvit_model *model;
+/// extern const unsigned char image[];  // aligned to HRVIT_ALIGNMENT: see docs/c-api.md
+/// hrvit_model *model = NULL;
 /// hrvit_status status = hrvit_model_open(image, image_bytes, NULL, &model, NULL);
 /// ```
 ///
@@ -127,7 +131,7 @@ pub unsafe extern "C" fn hrvit_model_open(
 ///
 /// ```c
 /// hrvit_error error = HRVIT_INIT(hrvit_error);
-/// hrvit_model *model;
+/// hrvit_model *model = NULL;
 /// if (hrvit_model_open_file("b1.hrvit", NULL, &model, &error) != HRVIT_OK)
 ///     fprintf(stderr, "%s\n", error.text);
 /// ```
@@ -162,7 +166,8 @@ pub unsafe extern "C" fn hrvit_model_open_file(
 /// Closes a model. The handle becomes invalid; the memory of its image is the caller's.
 ///
 /// Errors: `HRVIT_ERROR_HANDLE`, `_IN_USE` (close its engines first: the model stays open),
-/// `_BUSY` (without `HRVIT_FEATURE_STD`: another task works with the handle; it stays open).
+/// `_BUSY` (without `HRVIT_FEATURE_STD`: another task works with the handle or is inside the
+/// library; the model stays open).
 ///
 /// Thread-safety: any thread, any time; not from interrupts.
 ///

@@ -8,11 +8,12 @@
 pub enum hrvit_status {
     /// All is well.
     HRVIT_OK = 0,
-    /// A pointer that must lead somewhere is NULL.
+    /// A pointer is NULL that must not be.
     HRVIT_ERROR_NULL = 1,
     /// Not an open handle of this kind: NULL, closed, or never opened.
     HRVIT_ERROR_HANDLE = 2,
-    /// Another call works with this handle: try again later.
+    /// Another call works with this handle, or with the tables of the library: sleep for a tick,
+    /// then try again.
     HRVIT_ERROR_BUSY = 3,
     /// The model has open engines: close them first.
     HRVIT_ERROR_IN_USE = 4,
@@ -39,7 +40,8 @@ pub enum hrvit_status {
     HRVIT_ERROR_IMAGE = 14,
     /// The image has a format version that this library does not read.
     HRVIT_ERROR_VERSION = 15,
-    /// The image's weights are packed for another processor.
+    /// The image's weights are packed for another processor (`hrvit_engine_open`), or in a way that
+    /// this library does not know (`hrvit_model_open`).
     HRVIT_ERROR_PACKING = 16,
     /// This build of the library cannot do it: see `hrvit_features`.
     HRVIT_ERROR_UNSUPPORTED = 17,
@@ -64,7 +66,7 @@ impl hrvit_status {
     pub(crate) const fn sentence(self) -> &'static core::ffi::CStr {
         match self {
             HRVIT_OK => c"all is well",
-            HRVIT_ERROR_NULL => c"a pointer that must lead somewhere is NULL",
+            HRVIT_ERROR_NULL => c"a pointer is NULL that must not be",
             HRVIT_ERROR_HANDLE => c"not an open handle of this kind: NULL, closed, or never opened",
             HRVIT_ERROR_BUSY => c"another call works with this handle: try again later",
             HRVIT_ERROR_IN_USE => c"the model has open engines: close them first",

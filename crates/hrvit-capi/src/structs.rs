@@ -69,9 +69,11 @@ pub const HRVIT_LOGIT_F16: u32 = 1;
 pub const HRVIT_FIT_STRETCH: u32 = 0;
 /// For `hrvit_model_info.fit`: the largest part in its middle that has the input's shape.
 pub const HRVIT_FIT_CROP: u32 = 1;
-/// For `hrvit_model_info.fit`: all of it, in the middle between bars of the mean colour.
+/// For `hrvit_model_info.fit`: all of it, in the middle between bars of the mean colour. Red, green
+/// and blue are 124, 116, 104 for the mean of ImageNet, the default.
 pub const HRVIT_FIT_LETTERBOX: u32 = 2;
-/// For `hrvit_model_info.fit`: resized with its shape kept until it just covers the input.
+/// For `hrvit_model_info.fit`: resized with its shape kept until it just covers the input. Windows
+/// of the input's size slide over it: for one input a frame take the middle.
 pub const HRVIT_FIT_KEEP_RATIO: u32 = 3;
 
 /// For `hrvit_model_info.contents`: the image names its classes.
@@ -101,7 +103,8 @@ pub struct hrvit_model_info {
     /// Columns of pixels of that input, a multiple of 32.
     pub width: u32,
     /// How pictures of another shape were fitted when the image was made: `HRVIT_FIT_...`. The
-    /// library does not fit frames: the program does, in the same way.
+    /// library does not fit frames: the program does, in the same way. The filter is bilinear with
+    /// antialiasing: a triangle as wide as the scale, as Pillow's `BILINEAR`. See docs/inputs.md.
     pub fit: u32,
     /// Steps of a frame.
     pub steps: u32,
@@ -116,7 +119,7 @@ pub struct hrvit_model_info {
     pub sequence: u32,
     /// 0.
     pub reserved: u32,
-    /// Bytes of the image.
+    /// Bytes of the image, without what lies behind it in its slot of flash.
     pub image_bytes: usize,
 }
 
@@ -133,25 +136,31 @@ pub struct hrvit_engine_options {
     /// `HRVIT_FEATURE_THREADS` 1; 0 is 1. No number of them changes a byte of a result. From 2 on
     /// they are threads of the library's own, started with the engine; the calling thread waits for
     /// them. Whole frames without a callback and without padding use them best. They do not survive
-    /// `fork`.
+    /// `fork`. They keep their cores busy while a frame runs; between frames they sleep. On Linux
+    /// they take over affinity, scheduling policy and signal mask of the thread that opens the
+    /// engine.
     pub workers: u32,
-    /// Rows of a frame, a multiple of 32 from 32 to 4096; 0: the image's own.
+    /// Rows of a frame, a multiple of 32 from 32 to 4096; 0: the image's own. `hrvit_engine_open`
+    /// may refuse a size much larger than the image's own, although `hrvit_plan` knows its bytes
+    /// (`HRVIT_ERROR_PLAN`: quantise for that size). The golden frame has the image's own size.
     pub height: u32,
-    /// Columns of a frame, a multiple of 32 from 32 to 4096; 0: the image's own.
+    /// Columns of a frame, as `height`.
     pub width: u32,
     /// Memory for the engine, at a multiple of `HRVIT_ALIGNMENT` bytes, in use until the engine is
     /// closed. It is the busiest of all buffers: choose the fastest memory that has room. NULL: the
     /// library allocates it, which needs `HRVIT_FEATURE_STD`.
     pub arena: *mut c_void,
     /// Bytes of `arena`, at least those that the plan asks for; 0 where `arena` is NULL. Those
-    /// beyond the plan are not used.
+    /// beyond the plan are not used: `arena_limit` lets the plan use them.
     pub arena_bytes: usize,
     /// Plan for an arena of at most this many bytes: a larger one may save instructions. Too small
-    /// a limit is `HRVIT_ERROR_PLAN`. 0: the smallest arena.
+    /// a limit is `HRVIT_ERROR_PLAN`. 0: the smallest arena. With a static arena:
+    /// `options.arena_limit = options.arena_bytes = sizeof arena`.
     pub arena_limit: usize,
     /// Kernels to run on, by the name of an instruction set: `scalar`, `dsp`, `mve`, `neon`,
     /// `neon_dotprod`, `neon_i8mm`, `avx2`, `avx_vnni` or `avx512`. NULL: the fastest that this
-    /// processor has. Read during the call only. The plan does not depend on it.
+    /// processor has. A library for Cortex-M has one set only. Read during the call only. The plan
+    /// does not depend on it.
     pub kernels: *const c_char,
 }
 
@@ -271,12 +280,17 @@ pub struct hrvit_step {
 }
 
 /// Called when a step begins and when it has ended, on the calling thread. `step` is valid
-/// until it returns. Every step begins and ends once in a frame that is not stopped. Steps may
-/// enclose others: the label map begins and ends within the step that makes the logits.
+/// until it returns. Every step begins and ends once in a frame that is not stopped. But
+/// `hrvit_engine_logits` of a segmentor makes no label map and leaves that step out. Steps may
+/// enclose others: the label map lies within the step that makes the logits. The steps of a
+/// classifier's head all begin, then all end in reverse.
 ///
 /// Returns 0 to go on. Anything else ends the frame before the next step begins, with
 /// `HRVIT_ERROR_STOPPED`; steps that have begun may still report their end. After the last step
 /// there is nothing to stop: the frame is `HRVIT_OK`. The engine is ready for another frame.
+///
+/// A frame that is to be stopped still ends the step that it is in: the longest step is the longest
+/// wait (`hrvit profile --steps`). A watchdog can be fed here.
 ///
 /// It may call functions on models and on other engines. It must return: no `longjmp`, no
 /// exception.

@@ -191,9 +191,14 @@ pub unsafe extern "C" fn hrvit_model_golden_frame(
 /// Writes to `crc` the CRC-32 (zlib's) of what a step of the golden frame left behind when the
 /// image was made.
 ///
-/// The last step, `steps - 1`, leaves the label map of a segmentor or the logits of a classifier: a
-/// target that is in order makes the same bytes of the golden frame. Images with half-precision
-/// steps have none, since last bits differ between processors.
+/// It is over the elements row by row, little-endian: `label_bytes` bytes of labels, or
+/// `logit_count` logits of 16 bits. The last step, `steps - 1`, leaves the label map of a segmentor
+/// or the logits of a classifier: a target that is in order makes the same bytes of the golden
+/// frame. Step `steps - 2` of a segmentor leaves its logits (`hrvit_segmentation.logits`). Results
+/// of other steps are not to be had here: firmware/README.md, `selftest`.
+///
+/// Images with half-precision steps have no CRCs, since last bits differ between processors.
+/// Compare with the label map of another machine: a few labels may differ.
 ///
 /// Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ALIGNMENT`, `_ARGUMENT` (no such step), `_MISSING` (no
 /// golden frame, or half precision); `_BUSY` without `HRVIT_FEATURE_STD`.
@@ -269,8 +274,8 @@ pub unsafe extern "C" fn hrvit_model_logit_values(
     unsafe { answer(error, call) }
 }
 
-/// Writes to `shift` the smallest shift at which the largest margin, 255, stands for `range` of
-/// logits or more: the `margin_shift` for margins up to `range`. 31 if there is none.
+/// Writes to `shift` the smallest `margin_shift` whose margins reach `range`: the code 255 then
+/// stands for a lead of `range` logits or more. 31 if none reaches it.
 ///
 /// Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ALIGNMENT`; `_BUSY` without `HRVIT_FEATURE_STD`.
 ///
