@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
-from hrvit_train.data import Frames, normalise
+from hrvit_train.data import Frames, to_input
 
 KINDS = (nn.Conv2d, nn.Linear, nn.LayerNorm, nn.BatchNorm2d)
 """Modules whose weights and outputs are measured."""
@@ -52,7 +51,7 @@ def measure(model: nn.Module, frames: Frames, size: tuple[int, int], count: int)
     hooks = [module.register_forward_hook(keep(name)) for name, module in modules.items()]
     for index in range(min(count, len(frames))):
         image, _ = frames.get([index])[0]
-        model(normalise(F.interpolate(image[None].float(), size, mode="bilinear", align_corners=False, antialias=True)))
+        model(to_input(image, size))
     for hook in hooks:
         hook.remove()
     return [

@@ -113,6 +113,12 @@ def _task(args: argparse.Namespace) -> Task:
     return Task(VARIANTS[args.variant] if args.variant else Spec.read(args.spec), args.classes)
 
 
+def _loaded(args: argparse.Namespace, task: Task, head: str) -> torch.nn.Module:
+    model = build(task.spec, head, task.classes)
+    load_weights(model, read_weights(args.weights), str(args.weights))
+    return model
+
+
 def _train(args: argparse.Namespace) -> None:
     device = torch.device(args.device)
     given = {field.name: getattr(args, field.name) for field in fields(Recipe) if hasattr(args, field.name)}
@@ -145,8 +151,7 @@ def _train(args: argparse.Namespace) -> None:
 
 def _eval(args: argparse.Namespace) -> None:
     task = _task(args)
-    model = build(task.spec, "segformer", task.classes)
-    load_weights(model, read_weights(args.weights), str(args.weights))
+    model = _loaded(args, task, "segformer")
     device = torch.device(args.device)
     names = class_names(args.classes_file, task.classes)
     score = evaluate(model.to(device), Frames(args.data, task.classes, device), args.size)
@@ -155,8 +160,7 @@ def _eval(args: argparse.Namespace) -> None:
 
 def _channels(args: argparse.Namespace) -> None:
     task = _task(args)
-    model = build(task.spec, "segformer", task.classes)
-    load_weights(model, read_weights(args.weights), str(args.weights))
+    model = _loaded(args, task, "segformer")
     device = torch.device(args.device)
     ratios = channels.measure(model.to(device), Frames(args.data, task.classes, device), args.size, args.frames)
     print(json.dumps([asdict(ratio) for ratio in ratios], indent=2) if args.json else channels.table(ratios, args.worst))
@@ -164,8 +168,7 @@ def _channels(args: argparse.Namespace) -> None:
 
 def _export_onnx(args: argparse.Namespace) -> None:
     task = _task(args)
-    model = build(task.spec, args.head, task.classes)
-    load_weights(model, read_weights(args.weights), str(args.weights))
+    model = _loaded(args, task, args.head)
     write_onnx(model, args.size, args.out)
     print(f"{args.out}: {args.out.stat().st_size:,} bytes")
 

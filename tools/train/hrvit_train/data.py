@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
 from hrvit_train.errors import UserError
@@ -21,6 +22,11 @@ def normalise(pixels: torch.Tensor) -> torch.Tensor:
     """RGB in [0, 255], `[..., 3, H, W]`, to what the network sees."""
     mean, std = (torch.tensor(values, device=pixels.device).view(3, 1, 1) for values in (MEAN, STD))
     return (pixels - mean) / std
+
+
+def to_input(image: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """`[3, H, W]` bytes as a batch of one, resized to `size` (bilinear, antialiased) and normalised."""
+    return normalise(F.interpolate(image[None].float(), size, mode="bilinear", align_corners=False, antialias=True))
 
 
 class Frames:

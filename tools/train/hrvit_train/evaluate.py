@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from hrvit_train.data import Frames, normalise
+from hrvit_train.data import Frames, to_input
 
 
 @dataclass
@@ -56,9 +56,9 @@ def evaluate(model: nn.Module, frames: Frames, size: tuple[int, int]) -> Score:
     confusion = torch.zeros(classes * classes, dtype=torch.int64, device=device)
     for index in range(len(frames)):
         image, label = frames.get([index])[0]
-        pixels = F.interpolate(image[None].float(), size, mode="bilinear", align_corners=False, antialias=True)
+        pixels = to_input(image, size)
         with autocast(device):
-            logits = model(normalise(pixels))
+            logits = model(pixels)
         prediction = F.interpolate(logits.float(), label.shape, mode="bilinear", align_corners=False).argmax(1)[0]
         valid = label < classes
         confusion += torch.bincount(label[valid].long() * classes + prediction[valid], minlength=classes * classes)

@@ -48,7 +48,7 @@ impl Image {
         // SAFETY: the caller vouches for it.
         let bytes = unsafe { shared::<u8>("image", image.cast(), bytes)? };
         let model = Model::load(bytes)?;
-        // What lies behind the image in its slot of flash is not lent.
+        // Memory behind the image in its slot of flash is not lent.
         let bytes = bytes.get(..model.total_len()).unwrap_or(bytes);
         Ok(Self {
             model,

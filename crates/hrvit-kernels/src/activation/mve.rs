@@ -119,7 +119,7 @@ struct Hardswish {
 /// All tokens: v at r8, outputs at r9, both counted by whole channels.
 ///
 /// # Safety
-/// The processor has MVE. What the fields of [`Hardswish`] describe is readable, the outputs
+/// The processor has MVE. Memory that the fields of [`Hardswish`] describe is readable, the outputs
 /// writable.
 #[unsafe(naked)]
 unsafe extern "C" fn hardswish(args: &Hardswish) {

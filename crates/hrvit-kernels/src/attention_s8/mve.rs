@@ -285,7 +285,7 @@ unsafe fn transpose(v: &[i8], [dim, keys, padded]: [usize; 3], flip: bool, to: *
 #[inline(never)]
 unsafe fn divide(sums: *const i32, sum: u32, narrow: bool, dim: usize, out: *mut i16) {
     let (r, k) = reciprocal(sum);
-    // A vector shifts by 32 or more. Where k is less the sums are small: below 2^(39 - zeros),
+    // A vector shifts by 32 or more. If k is less the sums are small: below 2^(39 - zeros),
     // shifted by 32 - k = zeros - 22.
     let (shift, pre_shift) = (31 - k.max(32) as i32, 32u32.saturating_sub(k));
     // SAFETY: by the contract; the loop has `dim` lanes in all.

@@ -34,7 +34,7 @@ pub(super) fn run(_: Mve, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16])
                 keys: scores.len(),
                 fours: dim / 4,
                 reciprocal,
-                // A vector shifts by 32 or more. Where k is less the sums are small: below
+                // A vector shifts by 32 or more. If k is less the sums are small: below
                 // 2^(39 - zeros), shifted by 32 - k = zeros - 22.
                 shift: 31 - k.max(32) as i32,
                 pre_shift: 32u32.saturating_sub(k),

@@ -215,7 +215,7 @@ macro_rules! quads {
                 "sub r6, r2",
                 "strd r6, r4, [sp]",
                 "strd r5, r7, [sp, #8]",
-                // Where the loop is entered: its second half where half a turn is left over.
+                // Entry of the loop: its second half if half a turn is left over.
                 "adr r5, 2f",
                 "adr r6, 3f",
                 "sub r4, r3, r4",

@@ -53,7 +53,7 @@ fn statistics(_: Dsp, token: &[i16], common: Common) -> Statistics {
     let mean_square = i64::from(sum) * i64::from(sum);
     let var = (channels as u64).wrapping_mul(squares).wrapping_sub(mean_square as u64);
     let (r, k) = common.reciprocal(var);
-    // The affine shifts by 33 or more. Where k is less, var is below 2^(2 k - 22) and |d| below 2^7
+    // The affine shifts by 33 or more. If k is less, var is below 2^(2 k - 22) and |d| below 2^7
     // sqrt(var): shifting left leaves it below 2^30.
     let pre_shift = 33u32.saturating_sub(k) as u8;
     Statistics { channels: shifted(channels, pre_shift), minus_sum: shifted(sum.wrapping_neg(), pre_shift), r: r as i32, k: k.max(33) }

@@ -69,7 +69,7 @@ pub(crate) struct Put {
     rows: i32,
 }
 
-/// What the functions here have before their loops: accumulators r8, biases r9, multipliers r10,
+/// Registers of the functions here before their loops: accumulators r8, biases r9, multipliers r10,
 /// shifts r4, channels lr, outputs r1 to r3 (narrow loads and stores take no higher base), the
 /// pre-shift r7, zero r11, limits q5 and q6, rows left r6. A row that does not exist goes to the
 /// accumulators of its own: r2 or r3 is then in the tile.
@@ -89,7 +89,7 @@ macro_rules! rows {
         $(#[$doc])*
         ///
         /// # Safety
-        /// The processor has MVE. What the fields of [`Put`] describe is readable, accumulators and
+        /// The processor has MVE. Memory that [`Put`] describes is readable, accumulators and
         /// outputs are writable.
         #[unsafe(naked)]
         unsafe extern "C" fn $name(put: &mut Put) -> i32 {
@@ -220,7 +220,7 @@ macro_rules! words {
         $(#[$doc])*
         ///
         /// # Safety
-        /// The processor has MVE. What the fields of [`Put`] describe is readable, outputs are
+        /// The processor has MVE. Memory that [`Put`] describes is readable, outputs are
         /// writable.
         #[unsafe(naked)]
         unsafe extern "C" fn $name(put: &mut Put) -> i32 {
