@@ -33,15 +33,14 @@ struct Put {
 
 /// A function that requantises two rows and stores them: what stores `t` of the first row, in r8,
 /// at r3, and of the second, in r9, at r4. Twice the zero point is in r10, the limits are in r11
-/// and
-/// r12; r6 and r7 are free.
+/// and r12; r6 and r7 are free.
 macro_rules! put {
     ($(#[$doc:meta])* $name:ident, [$($store:literal),* $(,)?]) => {
         $(#[$doc])*
         ///
         /// # Safety
-        /// The processor has the DSP extension; what the fields of [`Put`] describe is readable,
-        /// the outputs writable too. Both may be the same for equal rows.
+        /// The processor has the DSP extension. Memory that [`Put`] describes is readable, the outputs
+        /// writable too. Both may be the same for equal rows.
         #[unsafe(naked)]
         unsafe extern "C" fn $name(put: &Put) {
             naked_asm!(
@@ -51,54 +50,36 @@ macro_rules! put {
                 "cmp lr, #0",
                 "bne 6f",
                 "2:",
-                "ldrb r6, [r2], #1",
-                "ldr r7, [r1], #4",
-                "ldr r8, [r0], #4",
-                "ldr r9, [r0, #252]",
-                "subs r6, #33",
-                "bmi 5f",
-                "smmul r8, r8, r7",
-                "smmul r9, r9, r7",
-                "asr r8, r6",
-                "asr r9, r6",
-                "4:",
+                put!(@load),
+                put!(@requantise),
                 $($store,)*
                 "cmp r1, r5",
                 "bne 2b",
                 "pop {{r4-r11, pc}}",
-                "5:",
-                "smmulr r8, r8, r7",
-                "smmulr r9, r9, r7",
-                "lsl r8, #1",
-                "lsl r9, #1",
-                "b 4b",
+                put!(@round),
                 // The same with a shift before it.
                 "6:",
-                "ldrb r6, [r2], #1",
-                "ldr r7, [r1], #4",
-                "ldr r8, [r0], #4",
-                "ldr r9, [r0, #252]",
+                put!(@load),
                 "lsl r8, lr",
                 "lsl r9, lr",
-                "subs r6, #33",
-                "bmi 5f",
-                "smmul r8, r8, r7",
-                "smmul r9, r9, r7",
-                "asr r8, r6",
-                "asr r9, r6",
-                "4:",
+                put!(@requantise),
                 $($store,)*
                 "cmp r1, r5",
                 "bne 6b",
                 "pop {{r4-r11, pc}}",
-                "5:",
-                "smmulr r8, r8, r7",
-                "smmulr r9, r9, r7",
-                "lsl r8, #1",
-                "lsl r9, #1",
-                "b 4b",
+                put!(@round),
             )
         }
+    };
+    (@load) => {
+        "ldrb r6, [r2], #1\nldr r7, [r1], #4\nldr r8, [r0], #4\nldr r9, [r0, #252]"
+    };
+    // Shifts of 33 or more: the upper halves of the products, shifted; else as `@round` does.
+    (@requantise) => {
+        "subs r6, #33\nbmi 5f\nsmmul r8, r8, r7\nsmmul r9, r9, r7\nasr r8, r6\nasr r9, r6\n4:"
+    };
+    (@round) => {
+        "5:\nsmmulr r8, r8, r7\nsmmulr r9, r9, r7\nlsl r8, #1\nlsl r9, #1\nb 4b"
     };
 }
 
