@@ -82,76 +82,54 @@ fn name(row: &Row) -> String {
     format!("{}{mark}", row.published.name)
 }
 
+/// Columns of a table of prices: `own` between those that every such table has.
+fn header(own: &[&'static str]) -> Vec<&'static str> {
+    [&["network", "params M\npublished", "priced", "off %", "GMAC\npublished"], own, &["ImageNet %\npublished", "Cityscapes %\npublished"]].concat()
+}
+
+/// A row under [`header`].
+fn cells(row: &Row, own: impl IntoIterator<Item = String>) -> Vec<String> {
+    let params = [name(row), format!("{:.1}", row.published.params), millions(row.price.params), off(row.params_off_percent)];
+    let accuracies = [row.published.imagenet, row.published.cityscapes].map(accuracy);
+    params.into_iter().chain([format!("{:.1}", row.published.gmacs)]).chain(own).chain(accuracies).collect()
+}
+
 fn comparison(table: &Table) -> Result<()> {
-    let header = [
-        "network",
-        "params M\npublished",
-        "priced",
-        "off %",
-        "GMAC\npublished",
-        "counted\nalike",
-        "off %",
-        "both\nproducts",
-        "heads\nfolded",
-        "largest act.\nM values",
-        "of the\nbackbone",
-        "ImageNet %\npublished",
-        "Cityscapes %\npublished",
-    ];
-    let mut cells = output::table(&header, 1);
+    let header = header(&["counted\nalike", "off %", "both\nproducts", "heads\nfolded", "largest act.\nM values", "of the\nbackbone"]);
+    let mut printed = output::table(&header, 1);
     for row in &table.rows {
         let alike = format!("{}{}", giga(row.counted_macs), if row.counter == Counter::BothProducts { " (both)" } else { "" });
-        cells.add_row([
-            name(row),
-            format!("{:.1}", row.published.params),
-            millions(row.price.params),
-            off(row.params_off_percent),
-            format!("{:.1}", row.published.gmacs),
-            alike,
-            off(row.macs_off_percent),
-            giga(row.price.macs),
-            giga(row.price.macs_folded),
-            format!("{:.2}", row.price.largest.values as f64 / 1e6),
-            format!("{:.2}", row.price.largest_in_backbone.values as f64 / 1e6),
-            accuracy(row.published.imagenet),
-            accuracy(row.published.cityscapes),
-        ]);
+        printed.add_row(cells(
+            row,
+            [
+                alike,
+                off(row.macs_off_percent),
+                giga(row.price.macs),
+                giga(row.price.macs_folded),
+                format!("{:.2}", row.price.largest.values as f64 / 1e6),
+                format!("{:.2}", row.price.largest_in_backbone.values as f64 / 1e6),
+            ],
+        ));
     }
-    output::print_text(cells)
+    output::print_text(printed)
 }
 
 fn ablations(table: &Table) -> Result<()> {
-    let header = [
-        "network",
-        "params M\npublished",
-        "priced",
-        "off %",
-        "GMAC\npublished",
-        "counted\nalike",
-        "difference\npublished",
-        "priced",
-        "heads\nfolded",
-        "ImageNet %\npublished",
-        "Cityscapes %\npublished",
-    ];
-    let mut cells = output::table(&header, 1);
+    let header = header(&["counted\nalike", "difference\npublished", "priced", "heads\nfolded"]);
+    let mut printed = output::table(&header, 1);
     for row in &table.rows {
         let difference = |of: fn(super::rows::Difference) -> String| row.difference.map_or_else(|| "-".to_owned(), of);
-        cells.add_row([
-            name(row),
-            format!("{:.1}", row.published.params),
-            millions(row.price.params),
-            off(row.params_off_percent),
-            format!("{:.1}", row.published.gmacs),
-            giga(row.counted_macs),
-            difference(|difference| format!("{:+.1}", difference.published)),
-            difference(|difference| format!("{:+.2}", difference.priced)),
-            giga(row.price.macs_folded),
-            accuracy(row.published.imagenet),
-            accuracy(row.published.cityscapes),
-        ]);
+        printed.add_row(cells(
+            row,
+            [
+                giga(row.counted_macs),
+                difference(|difference| format!("{:+.1}", difference.published)),
+                difference(|difference| format!("{:+.2}", difference.priced)),
+                giga(row.price.macs_folded),
+            ],
+        ));
     }
-    output::print_text(cells)
+    output::print_text(printed)
 }
 
 fn engine(report: &Report) -> Result<()> {
