@@ -26,7 +26,7 @@ pub(super) fn area_means_u16(_: Avx2, line: &[u16], cells: &Cells, sums: &mut [u
             1 => sum_up::<1>(line, sums),
             2 => sum_up::<2>(line, sums),
             4 => sum_up::<4>(line, sums),
-            step => scalar::sum_up_u16(line, step, 0, 0, sums),
+            step => scalar::sum_up_by(line, step, 0, 0, sums),
         }
         means(cells, sums, out);
     }
@@ -65,7 +65,7 @@ fn sum_up<const STEP: usize>(line: &[u16], sums: &mut [u32]) {
         carry = _mm256_permutevar8x32_epi32(all, _mm256_set1_epi32(7));
     }
     let sum = _mm256_cvtsi256_si32(carry) as u32;
-    scalar::sum_up_u16(line, STEP, blocks * BLOCK, sum, sums);
+    scalar::sum_up_by(line, STEP, blocks * BLOCK, sum, sums);
 }
 
 /// The means of all cells.

@@ -6,7 +6,7 @@ use super::{Cells, WeightedRows};
 const BLOCK: usize = 64;
 
 /// A sum of weighted bytes.
-trait Sum: Copy + Default + From<u8> + Into<u32> {
+pub(super) trait Sum: Copy + Default + From<u8> + Into<u32> {
     /// A weight.
     fn weight(weight: u32) -> Self;
 
@@ -166,12 +166,7 @@ fn expand_565(pixel: u16) -> [u8; 3] {
 /// A cell is the difference of the sums up to its end and its beginning.
 #[inline(always)]
 fn area_means<S: Sum>(line: &[S], cells: &Cells, sums: &mut [u32], out: &mut [u16]) {
-    match cells.step {
-        1 => sum_up::<S, 1>(line, 0, 0, sums),
-        2 => sum_up::<S, 2>(line, 0, 0, sums),
-        3 => sum_up::<S, 3>(line, 0, 0, sums),
-        _ => sum_up::<S, 4>(line, 0, 0, sums),
-    }
+    sum_up_by(line, cells.step, 0, 0, sums);
     means(cells, sums, 0, out);
 }
 
@@ -196,12 +191,12 @@ fn sum_up<S: Sum, const STEP: usize>(line: &[S], first: usize, mut sum: u32, sum
 
 /// [`sum_up`] by the number of values from one sample to the next.
 #[inline(always)]
-pub(super) fn sum_up_u16(line: &[u16], step: usize, first: usize, sum: u32, sums: &mut [u32]) {
+pub(super) fn sum_up_by<S: Sum>(line: &[S], step: usize, first: usize, sum: u32, sums: &mut [u32]) {
     match step {
-        1 => sum_up::<u16, 1>(line, first, sum, sums),
-        2 => sum_up::<u16, 2>(line, first, sum, sums),
-        3 => sum_up::<u16, 3>(line, first, sum, sums),
-        _ => sum_up::<u16, 4>(line, first, sum, sums),
+        1 => sum_up::<S, 1>(line, first, sum, sums),
+        2 => sum_up::<S, 2>(line, first, sum, sums),
+        3 => sum_up::<S, 3>(line, first, sum, sums),
+        _ => sum_up::<S, 4>(line, first, sum, sums),
     }
 }
 
