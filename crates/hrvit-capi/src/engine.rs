@@ -180,10 +180,7 @@ fn start(image: &Model<'static>, plan: Plan, mut arena: Arena, kernels: Kernels,
     };
     OPEN.insert(open).map_err(|refused| {
         register.end(&refused.loan);
-        Failure::text(
-            HRVIT_ERROR_SLOTS,
-            if cfg!(feature = "std") { "64 engines are open, the most at a time: close one" } else { "2 engines are open, the most at a time: close one" },
-        )
+        Failure::full("engines", ENGINES)
     })
 }
 

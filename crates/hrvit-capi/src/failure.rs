@@ -40,6 +40,11 @@ enum Cause {
         found: usize,
         expected: Expected,
     },
+    /// There are `most` open `what` already.
+    Full {
+        what: &'static str,
+        most: usize,
+    },
     /// The pointer `what` must be a multiple of `align`.
     Misaligned {
         what: &'static str,
@@ -92,6 +97,16 @@ impl Failure {
         Self { status, cause: Cause::Number { what, found, expected: Expected::Between(least, most) } }
     }
 
+    /// The pointer `what` is NULL.
+    pub fn null(what: &'static str) -> Self {
+        Self::named(HRVIT_ERROR_NULL, what, " is NULL, which it may not be")
+    }
+
+    /// `most` of `what` are open already.
+    pub fn full(what: &'static str, most: usize) -> Self {
+        Self { status: HRVIT_ERROR_SLOTS, cause: Cause::Full { what, most } }
+    }
+
     /// The pointer `what` ought to be a multiple of `align`.
     pub fn misaligned(what: &'static str, align: usize) -> Self {
         Self { status: HRVIT_ERROR_ALIGNMENT, cause: Cause::Misaligned { what, align } }
@@ -115,6 +130,7 @@ impl fmt::Display for Failure {
                 Expected::AtLeast(least) => write!(f, "{what} is {found}: expected {least} or more"),
                 Expected::Between(least, most) => write!(f, "{what} is {found}: expected {least} to {most}"),
             },
+            Cause::Full { what, most } => write!(f, "{most} {what} are open, the most at a time: close one"),
             Cause::Misaligned { what, align } => write!(f, "{what} is not aligned: expected a multiple of {align} bytes"),
             Cause::Load(error) => error.fmt(f),
             Cause::Plan(error) => error.fmt(f),
@@ -206,7 +222,8 @@ mod tests {
     #[test]
     fn texts_name_the_thing_and_what_was_expected() {
         for (failure, expected) in [
-            (Failure::named(HRVIT_ERROR_NULL, "labels", " is NULL, which it may not be"), "labels is NULL, which it may not be"),
+            (Failure::null("labels"), "labels is NULL, which it may not be"),
+            (Failure::full("engines", 64), "64 engines are open, the most at a time: close one"),
             (Failure::number(HRVIT_ERROR_SIZE, "labels_bytes", 5, 6), "labels_bytes is 5: expected 6"),
             (Failure::below(HRVIT_ERROR_ARENA, "arena_bytes", 5, 64), "arena_bytes is 5: expected 64 or more"),
             (Failure::outside(HRVIT_ERROR_ARGUMENT, "class_index", 21, (0, 18)), "class_index is 21: expected 0 to 18"),

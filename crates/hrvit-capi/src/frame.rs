@@ -100,7 +100,7 @@ pub unsafe extern "C" fn hrvit_engine_segment_rows(
     error: *mut hrvit_error,
 ) -> hrvit_status {
     let call = || {
-        let row = row.ok_or_else(|| Failure::text(HRVIT_ERROR_NULL, "row is NULL, which it may not be"))?;
+        let row = row.ok_or_else(|| Failure::null("row"))?;
         let mut held = take(engine)?;
         let open = held.get()?;
         // SAFETY: the caller vouches for the pointers, here and in the structures.

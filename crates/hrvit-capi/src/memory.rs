@@ -34,7 +34,7 @@ impl Place {
 /// Checks that `pointer` may lead to `count` elements of `T`.
 pub(crate) fn check<T>(what: &'static str, pointer: *const T, count: usize) -> Result<Place, Failure> {
     if pointer.is_null() {
-        return Err(Failure::named(HRVIT_ERROR_NULL, what, " is NULL, which it may not be"));
+        return Err(Failure::null(what));
     }
     if !pointer.is_aligned() {
         return Err(Failure::misaligned(what, align_of::<T>()));

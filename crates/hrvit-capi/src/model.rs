@@ -40,10 +40,7 @@ fn open(image: Image, model: *mut *mut hrvit_model) -> Result<(), Failure> {
     let loan = register.begin(Place::of("image", image.bytes()), false)?;
     let handle = OPEN.insert(OpenModel { image, loan, engines: 0 }).map_err(|refused| {
         register.end(&refused.loan);
-        Failure::text(
-            HRVIT_ERROR_SLOTS,
-            if cfg!(feature = "std") { "64 models are open, the most at a time: close one" } else { "2 models are open, the most at a time: close one" },
-        )
+        Failure::full("models", MODELS)
     })?;
     // SAFETY: `begin` found that it leads to a handle of the caller.
     unsafe { put("model", model, core::ptr::without_provenance_mut(handle)) }
@@ -154,7 +151,7 @@ pub unsafe extern "C" fn hrvit_model_open_file(
         };
         only_flags(HRVIT_MODEL_COPY, options.flags)?;
         if path.is_null() {
-            return Err(Failure::text(HRVIT_ERROR_NULL, "path is NULL, which it may not be"));
+            return Err(Failure::null("path"));
         }
         // SAFETY: not NULL; the caller vouches for the text, and for the file unless it is copied.
         open(unsafe { Image::of_file(path, options.flags & HRVIT_MODEL_COPY != 0) }?, model)

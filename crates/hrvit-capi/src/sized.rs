@@ -99,7 +99,7 @@ pub(crate) unsafe fn check<T: SizedStruct>(from: *const T) -> Result<(), Failure
 /// As [`read`].
 unsafe fn size<T: SizedStruct>(from: *const T) -> Result<usize, Failure> {
     if from.is_null() {
-        return Err(Failure::text(HRVIT_ERROR_NULL, "the pointer to a structure is NULL, which it may not be"));
+        return Err(Failure::null("the pointer to a structure"));
     }
     if !from.is_aligned() {
         return Err(Failure::text(HRVIT_ERROR_ALIGNMENT, "a structure is not aligned as its type asks"));
