@@ -2,7 +2,7 @@
 
 use hrvit_core::ReadImage;
 
-/// What goes wrong.
+/// A failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The device reports an error.

@@ -49,7 +49,7 @@ pub fn made_image(
 /// [`made_image`], or why the result is no valid image.
 ///
 /// # Errors
-/// What the loader says.
+/// The loader's error.
 pub fn try_image(
     network: &Network,
     size: Size,
@@ -68,7 +68,7 @@ pub fn named_image(network: &Network, size: Size, seed: u64, class_names: &str, 
     image_of(&meta, seed, Some(golden), |_| Precision::Int8, |_, _| ()).unwrap_or_else(|error| panic!("random image of seed {seed}: {error}"))
 }
 
-/// What an image says of itself, without names and colours.
+/// Description of an image, without names and colours.
 fn meta<'a>(network: &Network, size: Size, provenance: &'a str) -> Meta<'a> {
     Meta { network: network.clone(), size, preprocess: Preprocess::IMAGENET, threshold: None, class_names: "", colours: &[], provenance }
 }

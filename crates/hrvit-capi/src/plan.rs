@@ -60,7 +60,7 @@ pub(crate) fn plan_of(model: &Model<'_>, options: &hrvit_engine_options) -> Resu
     let own = model.meta().size;
     let side = |asked: u32, own: u16| match asked {
         0 => own,
-        // What is too large for the type is too large for a plan, which says so.
+        // Numbers too large for the type are too large for a plan, which says so.
         asked => u16::try_from(asked).unwrap_or(u16::MAX),
     };
     let size = Size { height: side(options.height, own.height), width: side(options.width, own.width) };

@@ -55,7 +55,7 @@ global_asm!(
     "orr x0, x0, #3",
     "msr cnthctl_el2, x0",
     "msr cntvoff_el2, xzr",
-    // What level 1 starts with is defined at a reset alone: MMU and caches off, all reserved bits
+    // The state of level 1 is defined at a reset alone: MMU and caches off, all reserved bits
     // as they must be.
     "ldr x0, =0x30d00800",
     "msr sctlr_el1, x0",

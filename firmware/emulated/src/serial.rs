@@ -40,8 +40,8 @@ impl Write for Sender {
 /// Seconds that a program waits to be heard.
 const HEARD_WITHIN: u32 = 5;
 
-/// What waits until somebody has read the end of the log: an emulator's port loses, when the
-/// emulator ends, what nobody has read.
+/// Waits until somebody has read the end of the log: an emulator's port loses unread bytes when the
+/// emulator ends.
 static WAIT: Mutex<Cell<Option<fn()>>> = Mutex::new(Cell::new(None));
 
 fn wait<U: Uart, T: Counter>() {

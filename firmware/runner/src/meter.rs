@@ -161,7 +161,7 @@ impl<C: Clock, M: Marker> Observer for Meter<'_, C, M> {
     }
 
     fn tile(&self, tile: Tile<'_>) {
-        // What steps leave behind comes from the first core, whose time is measured; the rest may
+        // Results of steps come from the first core, whose time is measured; the rest may
         // come from the second one too.
         if cfg!(feature = "two-cores") && tile.op.is_some() {
             return;

@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn a_damaged_row_is_asked_for_again() {
         static AT: AtomicUsize = AtomicUsize::new(0);
-        // What is asked for first is an end, as nothing is stale; each answer then ends before the
+        // The first question is for an end, as nothing is stale; each answer then ends before the
         // next question.
         fn receive() -> Option<u8> {
             let at = AT.fetch_add(1, Relaxed);

@@ -10,7 +10,7 @@ impl<'a> Choices<'a> {
         Self(bytes)
     }
 
-    /// What has not been read.
+    /// Bytes that have not been read.
     pub fn rest(&self) -> &'a [u8] {
         self.0
     }

@@ -1,4 +1,4 @@
-//! What becomes of many inputs, in numbers.
+//! Ends of many inputs, in numbers.
 
 use crate::Verdict;
 

@@ -56,7 +56,7 @@ impl Tensor {
     }
 }
 
-/// What one step leaves behind.
+/// Result of one step.
 #[derive(Clone, Debug)]
 pub struct StepTensor {
     /// The step.
@@ -158,7 +158,7 @@ fn mix_cfn(operators: &Operators<'_>, x: &Tensor) -> Tensor {
     elementwise::residual(x, &[&branch])
 }
 
-/// What `act` makes of an accumulator that `convolution` has requantised.
+/// Output of `act` for an accumulator that `convolution` has requantised.
 fn activated(act: &operator::Operator<'_>, convolution: &operator::Operator<'_>, rq: i64) -> i64 {
     if act.wide { act.look_up(rq) } else { act.table8(convolution.index(rq)).into() }
 }

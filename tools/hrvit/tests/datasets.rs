@@ -13,7 +13,7 @@ use image::{GrayImage, Rgb, RgbImage};
 use serde_json::Value;
 
 const CLASSES: usize = 19;
-/// What Cityscapes calls its 19 classes in label files.
+/// Numbers of Cityscapes' 19 classes in label files.
 const IDS: [u8; CLASSES] = [7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33];
 const NETWORK: [&str; 6] = ["--variant", "nano", "--classes", "19", "--size", "32x32"];
 

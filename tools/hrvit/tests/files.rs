@@ -1,4 +1,4 @@
-//! What the binary leaves behind, and what it refuses to begin.
+//! Files that the binary leaves behind, and work that it refuses to begin.
 #![cfg(unix)]
 
 use std::fs;

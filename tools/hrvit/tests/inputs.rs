@@ -1,4 +1,4 @@
-//! What `hrvit run` takes: files, folders, patterns, pipes, raw frames, videos; and what it says of
+//! Inputs of `hrvit run`: files, folders, patterns, pipes, raw frames, videos; and its messages on
 //! those that it cannot read.
 #![cfg(unix)]
 

@@ -31,8 +31,8 @@ pub fn check(root: &Path) -> Result<Vec<String>> {
     Ok(complaints(&printed))
 }
 
-/// What the application `printed` without: a mean margin above 0 for each frame, areas of classes
-/// that add up to each frame.
+/// Missing parts of what the application `printed`: a mean margin above 0 for each frame, areas of
+/// classes that add up to each frame.
 fn complaints(printed: &str) -> Vec<String> {
     let number = |words: &str| words.split_whitespace().next().and_then(|word| word.parse::<f64>().ok());
     let margins = printed.lines().filter_map(|line| number(line.split_once("mean margin ")?.1)).filter(|margin| *margin > 0.0).count();

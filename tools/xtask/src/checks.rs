@@ -96,8 +96,8 @@ impl Check {
     }
 }
 
-/// What finds most mistakes in a short time: a part of [`all`], the tests without those of whole
-/// networks and processes.
+/// Checks that find most mistakes in a short time: a part of [`all`], the tests without those of
+/// whole networks and processes.
 pub fn quick() -> Vec<Check> {
     let mut checks = style();
     checks.push(Check::program("unit tests", &["cargo", "test", "--release", "--workspace", "--lib", "--bins", "--no-fail-fast"]));

@@ -26,7 +26,7 @@ pub fn check(root: &Path) -> Result<Vec<String>> {
     let log = qemu::said(&hrvit, &elf, &ended)?;
     let steps = log.run.as_ref().map_or(0, |run| run.steps);
     let passed = matches!(log.selftest, Some(SelfTest::Pass(Pass { steps: compared })) if compared == steps && steps > 0) && ended.code == 0;
-    // What a lone core says of itself.
+    // A lone core says so.
     let alone = log.text.iter().any(|line| line.contains("one core"));
     println!("two Cortex-M33: {steps} steps, exit code {}", ended.code);
     let wrong = (!passed || alone).then(|| format!("two Cortex-M33: exit code {}, {:?}, attended: {}", ended.code, log.selftest, !alone));

@@ -75,8 +75,8 @@ pub fn run(root: &Path) -> Result<Made> {
     Ok(if skipped.is_empty() { Made::All } else { Made::Part(skipped) })
 }
 
-/// What of the required a test on this processor is to require: the rest runs on emulated machines,
-/// which fail where they lack it.
+/// Part of the required that a test on this processor is to require: the rest runs on emulated
+/// machines, which fail where they lack it.
 pub fn of_host() -> String {
     without_emulated(&std::env::var(REQUIRE).unwrap_or_default())
 }

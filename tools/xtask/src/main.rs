@@ -50,7 +50,7 @@ enum Task {
     /// Everything that must hold before a change is handed in: formatting, clippy, all tests,
     /// no_std builds, source rules
     Test,
-    /// What finds most mistakes in three minutes: formatting, clippy, unit tests, the host's
+    /// Checks that find most mistakes in three minutes: formatting, clippy, unit tests, the host's
     /// kernels against their definition, documentation, interface, source rules
     Quick,
     /// The source rules only

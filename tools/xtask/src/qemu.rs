@@ -31,8 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(30 * 60);
   cargo xtask qemu m7 --precision int16x8 --size 64x96
   cargo xtask qemu m55 --precision mixed --program profile")]
 pub struct QemuArgs {
-    /// m55, m7, m33, a64 (max) or pi (a Raspberry Pi 3), or a64 with another processor: a53, a72, a55
-    /// or a76
+    /// m55, m7, m33, a64 (max) or pi (a Raspberry Pi 3), or a64 with another processor: a53, a72,
+    /// a55 or a76
     #[arg(value_name = "MACHINE", value_parser = parse_machine)]
     machine: Machine,
     /// segment, selftest, profile, conformance or faults

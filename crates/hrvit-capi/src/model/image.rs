@@ -87,7 +87,7 @@ impl Image {
         let failed = |error: std::io::Error| Failure::owned(HRVIT_ERROR_FILE, format!("{}: {error}", path.display()));
         let mut file = std::fs::File::open(path).map_err(failed)?;
         let about = file.metadata().map_err(failed)?;
-        // What is no file has no length to be mapped; reading a folder says what it is.
+        // Only files have a length to be mapped; reading a folder says what it is.
         if is_copied || !about.is_file() || about.len() == 0 {
             let mut own = crate::memory::zeroed(usize::try_from(about.len()).unwrap_or(usize::MAX))?;
             file.read_exact(&mut own).map_err(failed)?;

@@ -1,6 +1,6 @@
 //! Ways of storing accumulators: [`Epilogue`](crate::epilogue::Epilogue) on two rows at a time.
 //!
-//! Where `shift > 32` the rounding rule is `(t + 1) >> 1` with
+//! The rounding rule for `shift > 32` is `(t + 1) >> 1` with
 //! `t = (upper half of acc * mult) >> (shift - 33)`; a zero point is added before that last shift,
 //! which is part of the saturating instruction. Where `shift = 32`, t is twice the rounded upper
 //! half.

@@ -29,8 +29,8 @@ pub(super) fn run(_: Mve, args: &GemmF16<'_>, mut epilogue: EpilogueF16<'_>) {
             for start in (0..depth).step_by(DEPTH) {
                 let len = DEPTH.min(depth - start);
                 // SAFETY: the token proves MVE. There are `rows` rows of `depth` elements, the last
-                // standing for those that are missing, and room for `len <= DEPTH` steps. Where a
-                // piece is the whole depth, it is there from the first channels on.
+                // standing for those that are missing, and room for `len <= DEPTH` steps. A
+                // piece of the whole depth is there from the first channels on.
                 unsafe {
                     if depth > DEPTH || first == 0 {
                         pack(core::array::from_fn(|r| a.as_ptr().add(r.min(rows - 1) * depth + start)), len, packed);

@@ -256,7 +256,7 @@ pub(crate) unsafe extern "C" fn s8_of_16(dots: &Dots<i8>) {
         "vldrb.u8 q0, [r1]",
         "vldrb.u8 q1, [r2]",
         "vldrb.u8 q2, [r12]",
-        // What is stored before there are sums is what lies there.
+        // The stores before there are sums put back the values that lie there.
         "ldrd r8, r10, [r9, #504]",
         "vldrb.u8 q3, [r3], #16",
         "wls lr, r11, 3f",

@@ -307,7 +307,7 @@ uniform! {
     }
 }
 
-/// Where the rows of a product go in an output: `rows` of them, not none, the first from element
+/// Places of the rows of a product in an output: `rows` of them, not none, the first from element
 /// `first` on, each next one `stride` elements further on.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
@@ -316,14 +316,14 @@ pub(crate) struct Place {
     pub(crate) rows: usize,
 }
 
-/// What stores the rows of a tile, three at a time.
+/// Stores the rows of a tile, three at a time.
 pub(crate) struct Store {
     put: Put,
     function: unsafe extern "C" fn(&mut Put) -> i32,
 }
 
 impl Store {
-    /// What stores accumulators of these channels, which `tile` takes.
+    /// A store of these channels' accumulators, which `tile` takes.
     pub(crate) fn of(epilogue: &mut Epilogue<'_>, tile: &mut Tile, channels: &Channels<'_>, pre_shift: u8, place: Place) -> Self {
         let mut put = Put {
             acc: tile.start(),

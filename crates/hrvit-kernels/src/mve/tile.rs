@@ -29,7 +29,7 @@ impl Tile {
     }
 }
 
-/// What at most [`COLUMNS`] neighbouring channels are requantised with.
+/// Requantisation of at most [`COLUMNS`] neighbouring channels.
 #[derive(Clone, Copy)]
 pub(crate) struct Channels<'a> {
     pub(crate) bias: &'a [i32],

@@ -73,7 +73,7 @@ fn sum_up<const STEP: usize>(line: &[u16], sums: &mut [u32]) {
 fn means(cells: &Cells, sums: &[u32], out: &mut [u16]) {
     let Cells { whole, part, step_whole, step_part, reciprocal, shift, .. } = *cells;
     let mut blocks = out.len() / BLOCK;
-    // Where the last cell of the blocks ends; samples go from one cell to the next upwards, so that
+    // End of the last cell of the blocks; samples go from one cell to the next upwards, so that
     // none lies behind it.
     let step = u64::from(whole).saturating_mul(step_whole as u64).saturating_add(u64::from(step_part));
     let end = (blocks as u64 * BLOCK as u64).saturating_mul(step).saturating_add(u64::from(part)) / u64::from(whole.max(1));

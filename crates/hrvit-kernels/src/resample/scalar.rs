@@ -204,7 +204,7 @@ pub(super) fn sum_up_by<S: Sum>(line: &[S], step: usize, first: usize, sum: u32,
 #[inline(always)]
 pub(super) fn means(cells: &Cells, sums: &[u32], first: usize, out: &mut [u16]) {
     let Cells { whole, part, step_whole, step_part, reciprocal, shift, .. } = *cells;
-    // Where cell `first` begins.
+    // Begin of cell `first`.
     let begin = u64::from(part) + first as u64 * (u64::from(whole) * step_whole as u64 + u64::from(step_part));
     let (mut sample, mut part) = ((begin / u64::from(whole.max(1))) as usize, (begin % u64::from(whole.max(1))) as u32);
     let up_to = |sample: usize, part: u32| match (sums.get(sample), sums.get(sample.wrapping_add(1))) {

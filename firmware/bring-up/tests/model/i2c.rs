@@ -5,7 +5,7 @@ use bring_up::pac;
 
 use super::rules::{Breach, Rule};
 
-/// What the board's core voltage comes from.
+/// Source of the board's core voltage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Regulator {
     /// From revision C01 on: high while PF4 is high.
@@ -51,7 +51,7 @@ impl Bus {
         (base..base + 0x400).contains(&address)
     }
 
-    /// What a read of `address` gives.
+    /// Value of a read of `address`.
     pub fn load(&self, address: u32) -> u32 {
         if address == at(pac::I2C2.isr().as_ptr()) { self.status | 1 } else { 0 }
     }

@@ -87,7 +87,7 @@ impl Board {
         (0..4).for_each(|pll| board.put(pac::RCC.pllcfgr3(pll).as_ptr(), 0x4900_000d));
         (0..20).for_each(|ic| board.put(pac::RCC.iccfgr(ic).as_ptr(), 0x0002_0000));
         (2..6).for_each(|bank| _ = board.words.insert(RAMCFG + bank * 0x80, 1 << 20));
-        // What the boot ROM leaves: caches inactive, an interrupt enabled and one pending.
+        // State that the boot ROM leaves: caches inactive, an interrupt enabled and one pending.
         board.words.insert(CPUID, 0x411f_d220);
         board.words.insert(CCR, 0x201);
         board.words.insert(MSCR, 0);

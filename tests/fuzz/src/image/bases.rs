@@ -16,7 +16,7 @@ use crate::Choices;
 
 /// A valid image, and how long the arrays of its operators are.
 pub struct Base {
-    /// What it is, for messages.
+    /// Its name, for messages.
     pub name: String,
     /// The image.
     pub image: AlignedBytes,

@@ -1,4 +1,4 @@
-//! Where things lie in the bytes of an image that need not be valid, and its CRCs.
+//! Places of things in the bytes of an image that need not be valid, and its CRCs.
 
 use std::mem::{offset_of, size_of};
 use std::ops::Range;
@@ -19,7 +19,7 @@ pub fn put(image: &mut [u8], at: usize, bytes: &[u8]) {
     }
 }
 
-/// What the section table says, unproven.
+/// The section table's entries, unproven.
 #[derive(Clone, Debug)]
 pub struct Layout(Vec<SectionRecord>);
 

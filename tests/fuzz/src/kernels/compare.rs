@@ -85,7 +85,7 @@ impl Operands<'_> {
     }
 }
 
-/// What the elements are made of: floats that are no numbers are the same as themselves.
+/// Bytes of the elements: floats that are no numbers are the same as themselves.
 fn bytes<T: Pod>(elements: &[T]) -> &[u8] {
     bytemuck::cast_slice(elements)
 }

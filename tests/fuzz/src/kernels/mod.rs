@@ -93,7 +93,7 @@ mod tests {
             };
             counts[number][at] += 1;
         }
-        // What takes slices of any length, or no slice at all, refuses nothing.
+        // Functions of slices of any length, or of no slice at all, refuse nothing.
         let total = ["relu_s32", "relu_f32"].into_iter().chain(functions::ENTRIES.iter().chain(mathematics::ENTRIES).map(|(name, _)| *name));
         let total: Vec<&str> = total.collect();
         for (name, [accepted, refused, _]) in names.iter().zip(&counts) {

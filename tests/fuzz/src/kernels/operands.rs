@@ -36,7 +36,7 @@ pub(super) struct Block<T> {
 }
 
 impl<T> Block<T> {
-    /// What lies in front of the elements.
+    /// Memory in front of the elements.
     pub(super) fn before(&self) -> &[T] {
         &self.all[..self.start]
     }
@@ -225,7 +225,7 @@ impl<'a> Operands<'a> {
         self.parameter(pre_shift, &[31, 32, u8::MAX])
     }
 
-    /// What a bias may add to a sum of at most `most` in magnitude.
+    /// Room for a bias beside a sum of at most `most` in magnitude.
     pub(super) fn room(&self, most: i64, pre_shift: u8) -> i64 {
         let pre_shift = if self.within { pre_shift.min(30) } else { 0 };
         ((i64::from(i32::MAX) >> pre_shift) - most).max(0)

@@ -24,7 +24,7 @@ pub fn decode(bytes: &[u8], most: MaxPixels) -> Result<(DynamicImage, Orientatio
     let grey = decoder.input_colorspace() == Some(ColorSpace::Luma);
     most.check(width, height, if grey { 1 } else { 3 })?;
     let end = end(bytes).context("truncated JPEG: it ends before its end marker")?;
-    // Where the end marker comes too early, the decoder takes zeros for pixels. Ones before the
+    // After an end marker that comes too early the decoder takes zeros for pixels. Ones before the
     // marker are no pixels: no code of a JPEG has only ones.
     let longer = [&bytes[..end], ONES.as_flattened(), &bytes[end..]].concat();
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&longer), lax);

@@ -74,8 +74,8 @@ impl Precision {
     }
 }
 
-/// What the firmware's build scripts plan for, as their environment variables; the nano network for
-/// 192x256 where nothing is said.
+/// Networks that the firmware's build scripts plan for, as environment variables; the nano network
+/// for 192x256 where nothing is said.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// `HRVIT_VARIANT`.
@@ -114,9 +114,9 @@ pub struct PlanArgs {
     /// Height and width of a frame [default: 192x256]
     #[arg(long, value_name = "HxW")]
     size: Option<String>,
-    /// What it computes with. Half precision and 16-bit activations take about twice the arena,
-    /// half precision also twice the image: where the machine's memory is too small the build says
-    /// so, a smaller --size helps
+    /// Precision that it computes with. Half precision and 16-bit activations take about twice the
+    /// arena, half precision also twice the image: where the machine's memory is too small the
+    /// build says so, a smaller --size helps
     #[arg(long, value_enum, value_name = "PRECISION", default_value_t)]
     precision: Precision,
 }

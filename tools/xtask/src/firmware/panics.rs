@@ -76,7 +76,7 @@ struct Graph<'e> {
     functions: HashMap<u64, usize>,
     /// The runtime's functions, by their index among the symbols.
     runtime: BTreeSet<usize>,
-    /// What each function and piece of data refers to; nothing for functions of the firmware and
+    /// References of each function and piece of data; nothing for functions of the firmware and
     /// its logger.
     next: HashMap<Node, BTreeSet<Node>>,
 }

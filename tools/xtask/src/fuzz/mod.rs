@@ -34,7 +34,7 @@ const PATIENCE: usize = 20;
 /// Seeds of a short round.
 const SHORT: u64 = 100_000;
 
-/// What a target runs with.
+/// Settings of a target.
 #[derive(Debug)]
 pub struct Target {
     /// Its name in `fuzz/Cargo.toml`.

@@ -21,7 +21,7 @@ const OF_THE_TOOL: [&str; 2] = ["spec", "log"];
 /// Between two lines of progress.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// What the inputs came to.
+/// Result of the inputs.
 #[derive(Debug, Serialize)]
 pub struct Seeds {
     /// The first seed.
@@ -45,7 +45,7 @@ pub fn run(root: &Path, target: &Target, first: u64, count: u64) -> Result<Seeds
     }
     let counted = || std::fs::read_to_string(&tally_file).ok().and_then(|text| Tally::parse(&text)).unwrap_or_default();
     let mut seeds = start(&program, target, first, count, &tally_file);
-    // What it counts of its own is for people.
+    // Its own counts are for people.
     seeds.stdout(std::io::stderr());
     let mut child = seeds.spawn().with_context(|| format!("starting {}", command::line(&seeds)))?;
     let mut said = Instant::now();
@@ -76,7 +76,7 @@ pub fn run(root: &Path, target: &Target, first: u64, count: u64) -> Result<Seeds
 fn start(program: &Path, target: &Target, first: u64, count: u64, tally: &Path) -> Command {
     let mut seeds = Command::new(program);
     seeds.args([target.name, &first.to_string(), &count.to_string(), &target.seeded.to_string()]).stdin(Stdio::null());
-    // What is freed stays poisoned for longer than any sequence lasts, and the processor's caches
+    // Freed memory stays poisoned for longer than any sequence lasts, and the processor's caches
     // hold it.
     seeds.env("ASAN_OPTIONS", format!("quarantine_size_mb=16:hard_rss_limit_mb={MEMORY}")).env("RUST_BACKTRACE", "1");
     seeds.env("HRVIT_FUZZ_TALLY", tally);
@@ -95,7 +95,7 @@ fn build(root: &Path, target: &Target) -> Result<PathBuf> {
     if !OF_THE_TOOL.contains(&target.name) {
         cargo.arg("--no-default-features");
     }
-    // What release builds leave out is looked for too.
+    // Checks that release builds leave out are made too.
     cargo.args(["--config", "profile.release.debug-assertions=true", "--config", "profile.release.overflow-checks=true"]);
     command::succeed(&mut cargo)?;
     Ok(folder.join(host).join("release/seeds"))

@@ -126,7 +126,7 @@ impl Profile {
         Ok(Self { elf, executions, instructions })
     }
 
-    /// Where functions whose name is or ends like this are called from, the most frequent place
+    /// Callers of functions whose name is or ends like this, the most frequent place
     /// first.
     pub fn calls(&self, function: &str) -> Vec<(String, u64)> {
         let is_meant = |to: u64| self.elf.symbol_at(to).is_some_and(|symbol| symbol.address == to && symbol.name.ends_with(function));

@@ -22,7 +22,7 @@ pub(in super::super) const ENTRIES: &[Entry] = &[
     ("mean_finish_f16", mean_finish_f16),
 ];
 
-/// What operands are like, and the elements of two slices that should be as long as each other.
+/// Kind of the operands, and the elements of two slices that should be as long as each other.
 fn pair(operands: &mut Operands<'_>) -> (Kind, usize, usize) {
     let (kind, len) = (Kind::draw(operands), elements(operands));
     (kind, operands.len(len), operands.len(len))

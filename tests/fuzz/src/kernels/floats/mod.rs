@@ -37,7 +37,7 @@ fn near_sum(want: f32, got: f32, magnitude: impl FnOnce() -> f32) -> bool {
     got.is_finite() && (want == got || (want - got).abs() <= RELATIVE * (magnitude() + want.abs()))
 }
 
-/// What operands are like.
+/// Kinds of operands.
 #[derive(Clone, Copy)]
 enum Kind {
     /// Between 2^-6 and 4 in magnitude.

@@ -66,8 +66,8 @@ impl Normalised {
         NormF16 { gain: &self.gain, offset: &self.offset, eps: self.eps }
     }
 
-    /// What two orders of summation may make of a channel: of C terms, a sum is off by at most
-    /// `C * 2^-24` of their magnitudes.
+    /// Distance that two orders of summation may have in a channel: of C terms, a sum is off by at
+    /// most `C * 2^-24` of their magnitudes.
     ///
     /// The conformance suite allows 2^-18 of them instead, which random tokens of its few channels
     /// keep and some of many channels do not.
