@@ -75,13 +75,13 @@ pub fn bundled(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
-/// The bundled checkpoint.
+/// The bundled checkpoint of a variant, `nano` or `b1`.
 ///
 /// # Errors
 /// If it cannot be read.
-pub fn nano() -> Result<Checkpoint> {
-    let network = Network { spec: Spec::variant("nano").context("no variant nano")?, head: Head::Segformer, classes: 11 };
-    Ok(Checkpoint::read(&bundled("models/nano_camvid11.safetensors"), &network)?)
+pub fn trained(variant: &str) -> Result<Checkpoint> {
+    let network = Network { spec: Spec::variant(variant).with_context(|| format!("no variant {variant}"))?, head: Head::Segformer, classes: 11 };
+    Ok(Checkpoint::read(&bundled(&format!("models/{variant}_camvid11.safetensors")), &network)?)
 }
 
 /// A network of a built-in variant with synthetic weights.

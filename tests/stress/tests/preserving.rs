@@ -70,12 +70,12 @@ fn exact_edits_keep_the_logits_of_a_tiny_classifier() {
 
 #[test]
 fn exact_edits_keep_the_logits_of_the_bundled_network() {
-    exact_edits_keep_the_logits(&judge::nano().unwrap(), &frame(64, 96), 6);
+    exact_edits_keep_the_logits(&judge::trained("nano").unwrap(), &frame(64, 96), 6);
 }
 
 #[test]
 fn decisions_are_kept() {
-    let checkpoint = judge::nano().unwrap();
+    let checkpoint = judge::trained("nano").unwrap();
     let frame = frame(64, 96);
     let argmax = |map: &Map| -> Vec<usize> {
         let best = |token: &[f32]| hrvit_tool::logits::argmax(token.iter().copied());

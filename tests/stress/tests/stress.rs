@@ -99,7 +99,7 @@ const PART: [(Kind, u64); 13] = [
 
 #[test]
 fn the_bundled_network_with_some_edits() {
-    let bench = Bench::new(judge::nano().unwrap(), Precision::Int8).unwrap();
+    let bench = Bench::new(judge::trained("nano").unwrap(), Precision::Int8).unwrap();
     let part = if cfg!(debug_assertions) { &PART[..1] } else { &PART[..] };
     let outcomes = bench.edits(part.iter().copied()).unwrap();
     assert_eq!(outcomes.len(), part.len(), "every edit has a site");
@@ -120,7 +120,7 @@ fn sweep(bench: &Bench) {
 #[test]
 #[ignore = "takes minutes"]
 fn sweep_of_the_bundled_network() {
-    sweep(&Bench::new(judge::nano().unwrap(), precision_of_environment().unwrap()).unwrap());
+    sweep(&Bench::new(judge::trained("nano").unwrap(), precision_of_environment().unwrap()).unwrap());
 }
 
 /// `cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture sweep_of_a_classifier`,
@@ -131,11 +131,19 @@ fn sweep_of_a_classifier() {
     sweep(&Bench::balanced(&judge::synthetic("nano", Head::Classifier, 10).unwrap(), precision_of_environment().unwrap()).unwrap());
 }
 
-/// `cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture sweep_of_b1`, with
-/// the same environment.
+/// `cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture sweep_of_the_bundled_b1`,
+/// with the same environment.
 #[test]
 #[ignore = "takes many minutes"]
-fn sweep_of_b1() {
+fn sweep_of_the_bundled_b1() {
+    sweep(&Bench::new(judge::trained("b1").unwrap(), precision_of_environment().unwrap()).unwrap());
+}
+
+/// `cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture sweep_of_a_synthetic_b1`,
+/// with the same environment.
+#[test]
+#[ignore = "takes many minutes"]
+fn sweep_of_a_synthetic_b1() {
     sweep(&Bench::balanced(&judge::synthetic("b1", Head::Segformer, 19).unwrap(), precision_of_environment().unwrap()).unwrap());
 }
 
@@ -146,7 +154,7 @@ fn sweep_of_b1() {
 #[test]
 #[ignore = "takes an hour"]
 fn random_edits_are_not_refused_and_do_not_pass_the_gate_in_vain() {
-    let bench = Bench::new(judge::nano().unwrap(), precision_of_environment().unwrap()).unwrap();
+    let bench = Bench::new(judge::trained("nano").unwrap(), precision_of_environment().unwrap()).unwrap();
     let kinds: Vec<Kind> = Kind::EXACT.into_iter().chain(Kind::DECISION).chain(Kind::STRESS).collect();
     let (first, count) = (number("HRVIT_STRESS_FIRST", 0), number("HRVIT_STRESS_SEEDS", 2000));
     let (mut made, mut gated, mut wrong) = (0, 0, Vec::new());
@@ -199,7 +207,7 @@ fn combine(bench: &Bench) {
 #[test]
 #[ignore = "takes minutes"]
 fn combinations_on_the_bundled_network() {
-    combine(&Bench::new(judge::nano().unwrap(), precision_of_environment().unwrap()).unwrap());
+    combine(&Bench::new(judge::trained("nano").unwrap(), precision_of_environment().unwrap()).unwrap());
 }
 
 /// `cargo test --release -p hrvit-stress --test stress -- --ignored --nocapture combinations_on_a_classifier`,
