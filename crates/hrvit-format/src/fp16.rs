@@ -7,6 +7,8 @@
 
 use core::ops::Range;
 
+use hrvit_kernels::contract::MAX_PARAMETER_F16;
+
 use crate::op::{Op, OpKind};
 
 /// Output channels of a block of weights.
@@ -39,13 +41,9 @@ pub struct CodeScale(pub f32);
 impl CodeScale {
     /// Whether streams can be converted by it: 2^-126 to 2^64.
     pub(crate) fn is_usable(self) -> bool {
-        (f32::MIN_POSITIVE..=MAX_PARAMETER).contains(&self.0)
+        (f32::MIN_POSITIVE..=MAX_PARAMETER_F16).contains(&self.0)
     }
 }
-
-/// Largest magnitude of a bias, a LayerNorm parameter or the scale of a stream, 2^64: what kernels
-/// take, whose sums are then far inside f32.
-pub(crate) const MAX_PARAMETER: f32 = f32::from_bits((127 + 64) << 23);
 
 /// How the weights of an operator lie.
 #[derive(Clone, Copy)]

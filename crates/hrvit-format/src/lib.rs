@@ -38,7 +38,10 @@ mod validate_fp16;
 #[cfg(feature = "std")]
 pub mod writer;
 
-pub use hrvit_kernels::Packing;
+pub use hrvit_kernels::{
+    Packing,
+    contract::{INTERPOLATED, LOGITS_S16, MAX_QV_S16, MAX_THREE_S8, MAX_THREE_S16},
+};
 
 pub use bytes::{crc32, crc32_after};
 pub use error::{LoadError, OpField};
@@ -61,4 +64,4 @@ pub use sections::START_BYTES;
 pub use size::Size;
 pub use spec::{Activation, BRANCHES, Spec, SpecError, VARIANTS};
 pub use step::{OpParams, StepParams};
-pub use validate::{INTERPOLATED, LOGITS_S16, MAX_QV_S16, MAX_TABLE, MAX_THREE_S8, MAX_THREE_S16, POOLED_MAX};
+pub use validate::{MAX_TABLE, POOLED_MAX};

@@ -1,7 +1,10 @@
 //! Checks of an operator's record, on which the engine then relies: shapes, ranges and accumulator
 //! headroom.
 
-use hrvit_kernels::{MAX_FRACTION, MIN_FRACTION};
+use hrvit_kernels::contract::{
+    EPS, INTERPOLATED, LOGITS_S16, MAX_FRACTION, MAX_GAIN, MAX_OFFSET, MAX_PRE_SHIFT, MAX_QV_S16, MAX_THREE_S8, MAX_THREE_S16, MIN_FRACTION, MIN_MULT,
+    NORM_SHIFTS, SHIFTS,
+};
 
 use crate::{
     arrays::Arrays,
@@ -17,10 +20,6 @@ use crate::{
 pub const MAX_TABLE: u32 = 4096;
 /// Largest code of the pooled features that enter the classifier.
 pub const POOLED_MAX: i64 = 16 * 255;
-/// Largest per-channel code of 3.0 in [`OpKind::ParallelAct`].
-pub const MAX_THREE_S8: i32 = 1 << 22;
-/// Largest `eps` of a LayerNorm: the variance and it stay below 2^63.
-const MAX_EPS: u64 = 1 << 62;
 
 const I32_MAX: i64 = i32::MAX as i64;
 
@@ -46,17 +45,6 @@ fn sum_fits(kind: OpKind, sum: i64, pre_shift: u8) -> bool {
 
 /// Largest magnitude of a code of 16 bits.
 pub(crate) const ANY_CODE: i64 = 32768;
-/// Entries of an interpolated activation table of an int16x8 step: 10 bits of a code choose two
-/// neighbours.
-pub const INTERPOLATED: u32 = 1025;
-/// Largest magnitude of a code of q and v in an int16x8 step: a mean of values has two fractional
-/// bits more.
-pub const MAX_QV_S16: i64 = 8191;
-/// Bound below which a dot product of q and v of an int16x8 step stays: differences of two are
-/// within i32.
-pub const LOGITS_S16: i64 = 1 << 30;
-/// Largest per-channel code of 3.0 in [`OpKind::ParallelAct`] of an int16x8 step.
-pub const MAX_THREE_S16: i32 = 1 << 17;
 
 /// Largest magnitude of the codes that a record limits.
 pub(crate) fn magnitude(record: &OpRecord) -> i64 {
@@ -145,7 +133,7 @@ fn layout(op: &Op, record: &OpRecord, arrays: &Arrays, wide: bool) -> Result<(),
     let norm = op.kind.is_norm();
     let fractions = MIN_FRACTION..=MAX_FRACTION;
     let fits = match norm {
-        true => (1..=30).contains(&record.norm_shift) && fractions.contains(&record.norm_fraction) && (1..=MAX_EPS).contains(&record.eps),
+        true => NORM_SHIFTS.contains(&record.norm_shift) && fractions.contains(&record.norm_fraction) && EPS.contains(&record.eps),
         false => (record.norm_shift, record.norm_fraction, record.eps) == (0, 0, 0),
     };
     if !fits {
@@ -252,21 +240,21 @@ fn requantisation(op: &Op, params: &OpParams<'_>, input: i64, three_max: i32) ->
     use OpKind as K;
     let record = params.record;
     if op.kind.is_norm() {
-        let gains = params.mult.iter().all(|gain| gain.unsigned_abs() < 1 << 15);
-        let offsets = params.bias.iter().all(|offset| offset.unsigned_abs() <= 1 << 29);
+        let gains = params.mult.iter().all(|gain| gain.unsigned_abs() <= MAX_GAIN);
+        let offsets = params.bias.iter().all(|offset| offset.unsigned_abs() <= MAX_OFFSET);
         return if gains && offsets && record.pre_shift == 0 { Ok(0) } else { Err(OpField::Norm) };
     }
     let three_max = if op.kind == K::AttnAct { 32767 } else { three_max };
     if !params.three.iter().all(|three| (1..=three_max).contains(three)) {
         return Err(OpField::Three);
     }
-    if record.pre_shift > 30 || (matches!(op.kind, K::Scores | K::ParallelAct | K::AttnAct | K::FfnAct) && record.pre_shift != 0) {
+    if record.pre_shift > MAX_PRE_SHIFT || (matches!(op.kind, K::Scores | K::ParallelAct | K::AttnAct | K::FfnAct) && record.pre_shift != 0) {
         return Err(OpField::PreShift);
     }
-    if !params.mult.iter().all(|mult| *mult >= 1 << 30) {
+    if !params.mult.iter().all(|mult| *mult >= MIN_MULT) {
         return Err(OpField::Multiplier);
     }
-    if !params.shift.iter().all(|shift| (32..=62).contains(shift)) {
+    if !params.shift.iter().all(|shift| SHIFTS.contains(shift)) {
         return Err(OpField::Shift);
     }
     if params.weights.contains(&i8::MIN) || !is_padded_with_zeros(op, params) {

@@ -1,11 +1,11 @@
 //! Checks of a half-precision step's records, on which the engine then relies.
 
-use hrvit_kernels::Packing;
+use hrvit_kernels::{Packing, contract::MAX_PARAMETER_F16};
 
 use crate::{
     arrays::Arrays,
     error::OpField,
-    fp16::{EPS_BITS, MAX_PARAMETER, Order, order, padding},
+    fp16::{EPS_BITS, Order, order, padding},
     graph::StepOps,
     op::Op,
     precision::Precision,
@@ -67,6 +67,6 @@ fn values(op: &Op, params: &OpParams<'_>) -> Result<(), OpField> {
     {
         return Err(OpField::Weight);
     }
-    let bounded = |values: &[i32]| values.iter().all(|bits| f32::from_bits(*bits as u32).abs() <= MAX_PARAMETER);
+    let bounded = |values: &[i32]| values.iter().all(|bits| f32::from_bits(*bits as u32).abs() <= MAX_PARAMETER_F16);
     if bounded(params.bias) && bounded(params.mult) { Ok(()) } else { Err(if op.kind.is_norm() { OpField::Norm } else { OpField::Weight }) }
 }

@@ -81,6 +81,7 @@ pub mod attention_s8;
 mod auxv;
 #[cfg(hrvit_scalar)]
 pub mod conformance;
+pub mod contract;
 #[cfg(feature = "fp16")]
 #[allow(clippy::float_arithmetic, reason = "float kernels")]
 pub mod des_f16;
@@ -96,6 +97,7 @@ pub mod epilogue;
 #[allow(clippy::float_arithmetic, reason = "float kernels")]
 pub mod epilogue_f16;
 pub mod error;
+pub mod family;
 #[cfg(feature = "fp16")]
 #[allow(clippy::float_arithmetic, reason = "float kernels")]
 pub mod gemm_f16;
@@ -158,20 +160,21 @@ pub use epilogue::Epilogue;
 #[cfg(feature = "fp16")]
 pub use epilogue_f16::{ActivationF16, EpilogueF16};
 pub use error::ShapeError;
+pub use family::Family;
 #[cfg(feature = "fp16")]
 pub use gemm_f16::{GemmF16, blocks_f16_index, blocks_f16_len};
 pub use gemm_s8::{Gemm, PackedGemm};
 pub use gemm_s16::GemmS16;
 #[cfg(feature = "fp16")]
 pub use half::f16;
+#[cfg(feature = "orders")]
+pub use isa::Order;
 pub use isa::{Isa, IsaError};
-pub use kernels::{Family, Kernels};
+pub use kernels::Kernels;
 #[cfg(feature = "fp16")]
 pub use layernorm_f16::NormF16;
-pub use layernorm_s16::{MAX_FRACTION, MIN_FRACTION, Norm};
+pub use layernorm_s16::Norm;
 pub use math::rsqrt;
-#[cfg(feature = "orders")]
-pub use orders::Order;
 pub use packing::{Packing, UnknownPacking};
 pub use requant::{Range8, Requant, TensorRequant, requant};
 pub use resize::{Phase, phase};

@@ -1,9 +1,7 @@
 //! The one rounding rule: from an i32 accumulator to the integer of the next tensor.
 
+use crate::contract::MAX_PRE_SHIFT;
 use crate::error::{ShapeError, require};
-
-/// Largest `pre_shift`.
-const MAX_PRE_SHIFT: u8 = 30;
 
 /// Multipliers and shifts per output channel; `mult` and `shift` have one entry per channel.
 ///

@@ -162,7 +162,7 @@ fn layernorm_equals_the_formula_and_a_constant_token_gives_the_offset() {
             }
         }
     }
-    for (channels, value) in [(1, f16::MAX), (100, f16::MIN), (layernorm_f16::MAX_CHANNELS, f16::from_bits(0x7bcd)), (7, f16::from_bits(1))] {
+    for (channels, value) in [(1, f16::MAX), (100, f16::MIN), (contract::MAX_NORM_CHANNELS_F16, f16::from_bits(0x7bcd)), (7, f16::from_bits(1))] {
         let (gain, offset) = (vec![1e6; channels], vec![0.5; channels]);
         let mut x = vec![value; channels];
         KERNELS.layernorm_f16_in_place(&mut x, &NormF16 { gain: &gain, offset: &offset, eps: f32::MIN_POSITIVE }).unwrap();

@@ -19,9 +19,9 @@ use hrvit_format::{BRANCHES, Network, Op, OpKind, Preprocess, Step};
 use ndarray::{ArrayView2, Axis, Slice};
 
 use crate::checkpoint::Checkpoint;
-use crate::folded::OpWeights;
 use crate::layers;
 use crate::model::Scope;
+use crate::op_weights::OpWeights;
 use crate::operators::convolution::{channels_last, tap_major};
 use crate::operators::normalise::ScaleShift;
 

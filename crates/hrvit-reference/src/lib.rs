@@ -19,11 +19,14 @@ mod wide;
 
 pub mod accounting;
 pub mod checkpoint;
+mod element;
 pub mod fold;
 pub mod folded;
 pub mod layers;
+mod listed;
 pub mod map;
 pub mod model;
+mod op_weights;
 pub mod operators;
 pub mod parameters;
 mod pth;
@@ -31,10 +34,12 @@ mod pth;
 #[doc(hidden)]
 pub use pulp;
 
-pub use checkpoint::{Averaged, Checkpoint, CheckpointError, ClassNames, Selection, Taken, Tensor};
-pub use folded::{Folded, NoTap, OpWeights, State, Tap};
+pub use checkpoint::{Averaged, Checkpoint, CheckpointError, Selection, Taken, Tensor};
+pub use folded::{Folded, NoTap, State, Tap};
+pub use listed::ClassNames;
 pub use map::{Frame, FrameError, Map};
 pub use model::Model;
+pub use op_weights::OpWeights;
 pub use parameters::{Parameter, parameters};
 
 #[cfg(doctest)]

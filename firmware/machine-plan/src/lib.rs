@@ -12,6 +12,7 @@
 //! | `HRVIT_FRAMES` | `1` | frames that `profile` measures |
 //! | `HRVIT_MODEL` | | the model image to link in (feature `embedded-model`) |
 
+mod environment;
 mod precision;
 mod script;
 mod streaming;
@@ -82,7 +83,7 @@ pub fn build_for(machine: &Machine, memory: &str) {
 fn try_build(machine: &Machine, memory: &str) -> Result<(), Vec<String>> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or(vec!["OUT_DIR is not set: run by cargo only".to_owned()])?);
     let target = Target::from_environment().map_err(|line| vec![line])?;
-    let placed = place(machine, &target, script::feature("STREAMED"))?;
+    let placed = place(machine, &target, environment::feature("STREAMED"))?;
     let embedded = script::embedded().map_err(|line| vec![line])?;
     let frames = target::frames().map_err(|line| vec![line])?;
     let failed = |error: std::io::Error| vec![format!("writing to {}: {error}", out.display())];
@@ -109,7 +110,7 @@ pub fn place(machine: &Machine, target: &Target, streamed: bool) -> Result<Place
         true => (WeightPlacement::Streamed { largest_group: streaming::largest_group(network, *wide) }, streaming::head_bytes(network)),
         false => (WeightPlacement::Mapped, 0),
     };
-    let workers = if script::feature("TWO_CORES") { 2 } else { 1 };
+    let workers = if environment::feature("TWO_CORES") { 2 } else { 1 };
     let plan = Plan::builder(network, *size).precisions(*wide).weights(weights).workers(workers).build().map_err(|error| vec![format!("{target}: {error}")])?;
     let arena = plan.arena_bytes();
     let labels = if network.head == Head::Segformer { size.pixels() } else { 0 };

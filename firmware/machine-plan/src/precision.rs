@@ -8,7 +8,7 @@ use std::{
 
 use hrvit_format::{ModelBuf, Parts, WideParts, record};
 
-use crate::{Target, script};
+use crate::{Target, environment::feature};
 
 /// Precisions that the program has code for besides 8 bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct Features {
 impl Features {
     /// Precisions of the program that is built.
     pub fn of_build() -> Self {
-        Self { fp16: script::feature("FP16"), int16x8: script::feature("INT16X8") }
+        Self { fp16: feature("FP16"), int16x8: feature("INT16X8") }
     }
 
     /// Whether there is code for more than 8 bits.

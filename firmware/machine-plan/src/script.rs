@@ -1,8 +1,9 @@
 //! Output of the plan: constants for the program, sections for the linker, the embedded image.
 
-use std::{env, path::Path};
+use std::path::Path;
 
-use crate::{Machine, Placed, target::variable};
+use crate::environment::{feature, variable};
+use crate::{Machine, Placed};
 
 /// `plan.rs`.
 pub fn constants(machine: &Machine, placed: &Placed, frames: u32) -> String {
@@ -28,11 +29,6 @@ pub fn sections(machine: &Machine, placed: &Placed) -> String {
          }} INSERT AFTER .got;\n",
         machine.model
     )
-}
-
-/// Whether the package is built with that feature (upper case, underscores).
-pub fn feature(name: &str) -> bool {
-    env::var_os(format!("CARGO_FEATURE_{name}")).is_some()
 }
 
 /// The part of `plan.rs` that links in the image named by `HRVIT_MODEL`, with feature

@@ -1,13 +1,13 @@
 //! Target that a program is planned for: network, size and frames, from environment variables.
 
-use std::{env, fmt};
+use std::fmt;
 
 use hrvit_format::{Head, Network, Parts, Size, Spec, VARIANTS, WideParts, record};
 
 use crate::{
     Machine,
+    environment::{feature, variable},
     precision::{Features, Precision},
-    script,
 };
 
 /// A network at a size.
@@ -33,7 +33,7 @@ impl Target {
             &variable("HRVIT_HEAD", "segformer"),
         )?;
         let features = Features::of_build();
-        let embedded = if features.any() && script::feature("EMBEDDED_MODEL") { variable("HRVIT_MODEL", "") } else { String::new() };
+        let embedded = if features.any() && feature("EMBEDDED_MODEL") { variable("HRVIT_MODEL", "") } else { String::new() };
         let precision = Precision::parse(&variable("HRVIT_PRECISION", &embedded), features)?;
         Ok(Self { wide: precision.wide_parts(&target, features)?, ..target })
     }
@@ -67,12 +67,6 @@ impl fmt::Display for Target {
 pub fn frames() -> Result<u32, String> {
     let text = variable("HRVIT_FRAMES", "1");
     text.parse().ok().filter(|&frames| frames > 0).ok_or_else(|| format!("HRVIT_FRAMES={text}: expected a number from 1"))
-}
-
-/// The value of the environment variable `name`, on which the build then depends.
-pub fn variable(name: &str, default: &str) -> String {
-    println!("cargo::rerun-if-env-changed={name}");
-    env::var(name).unwrap_or_else(|_| default.to_owned())
 }
 
 /// The error's lines where no memory of `machine` holds all the `parts`.

@@ -17,11 +17,13 @@ pub mod clock;
 pub mod code;
 pub mod fake_nor;
 pub mod faults;
+pub mod golden;
 pub mod job;
 pub mod marker;
 pub mod meter;
 pub mod nor;
 pub mod pair;
+mod placement;
 mod planned;
 pub mod port;
 mod programs;
@@ -35,8 +37,10 @@ mod thumbnail;
 
 pub use clock::{Clock, Unit};
 pub use code::Code;
-pub use job::{Golden, Job};
+pub use golden::Golden;
+pub use job::Job;
 pub use marker::{Marker, NoMarker, PinMarker};
+pub use placement::Placement;
 pub use planned::Planned;
 #[doc(hidden)]
 pub use planned::declare;
@@ -44,7 +48,7 @@ pub use port::Port;
 #[cfg(feature = "conformance")]
 pub use programs::conformance;
 pub use programs::{Profile, Program, Segment, SelfTest};
-pub use start::{Image, Machine, Placement, run, run_streamed};
+pub use start::{Image, Machine, run, run_streamed};
 
 /// Who does the work: one core, or with feature `two-cores` two.
 #[cfg(not(feature = "two-cores"))]

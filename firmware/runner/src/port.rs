@@ -5,7 +5,7 @@
 use defmt::Format;
 use hrvit_log::{Want, answer};
 
-use crate::{clock::Clock, job::RowLost};
+use crate::{clock::Clock, golden::RowLost};
 
 /// Times that a row is asked for, once a frame has begun.
 const TRIES: u16 = 5;

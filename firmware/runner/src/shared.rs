@@ -8,7 +8,7 @@ use hrvit_core::{ModelHead, ReadImage, StepId, StreamError};
 use hrvit_format::{DriftBound, StepMagnitude};
 use hrvit_format::{GoldenRanges, LoadError, record::Section};
 
-use crate::job::{Golden, RowLost};
+use crate::golden::{Golden, RowLost};
 
 /// Why a shared flash could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,36 +17,16 @@ use crate::{
     MAX_STEPS, Workers,
     clock::Clock,
     code::Code,
-    job::{Golden, HEAD, Job},
+    golden::Golden,
+    job::{HEAD, Job},
     marker::Marker,
+    placement::Placement,
     planned::Planned,
     port::Port,
     programs::Program,
     reason::Reason,
     shared::{Shared, StreamedGolden},
 };
-
-/// How the weights are reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Placement {
-    /// The image lies at an address of its own.
-    Mapped,
-    /// The image is part of the firmware.
-    Embedded,
-    /// The image lies on a flash that cannot be addressed; groups are paged in.
-    Streamed,
-}
-
-impl Placement {
-    /// As in the log.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Mapped => "mapped",
-            Self::Embedded => "embedded",
-            Self::Streamed => "streamed",
-        }
-    }
-}
 
 /// Place of a model image that can be addressed.
 #[derive(Clone, Copy, Debug)]

@@ -13,10 +13,10 @@ use hrvit_format::{DriftBound, Head, LogitFormat, Model, StepMagnitude, aligned:
 use hrvit_kernels::{Kernels, Order};
 use rayon::prelude::*;
 
-use crate::golden::{self, Ran};
 use crate::host_engine::{HostEngine, PackedImage};
 use crate::quantize::Frames;
 use crate::quantize::sample::spread_frames;
+use crate::traced::{self, Ran};
 
 /// Frames on which orders are compared, where there are so many.
 pub const FRAMES: usize = 8;
@@ -105,7 +105,7 @@ struct Compared {
 
 impl Compared {
     fn new(engine: &HostEngine, frame: &[u8]) -> Result<Self> {
-        let ran = golden::run(engine, frame, &NoObserver)?;
+        let ran = traced::run(engine, frame, &NoObserver)?;
         Ok(Self { magnitudes: ran.half_magnitudes(&engine.model()), ran })
     }
 }

@@ -83,3 +83,4 @@ pub mod spec_file;
 pub mod sqnr;
 pub mod target;
 pub mod timing;
+mod traced;

@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::drift::Extent;
+use crate::made::Made;
 use crate::{api, app, boards, capi, command, cores, count, firmware, frames, fuzz, install, isa, lint, package, parity, training};
 
 /// Targets without an operating system that the device crates must build for.
@@ -33,37 +34,6 @@ pub enum Kind {
     /// A function of the root that needs what a machine may lack; it says what it made, and fails
     /// if something does not hold.
     Optional(fn(&Path) -> Result<Made>),
-}
-
-/// How much of a check was made, and found in order.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Made {
-    /// All of it.
-    All,
-    /// All but what these lines name, with the reason.
-    Part(Vec<String>),
-    /// Nothing, for this reason.
-    Nothing(String),
-}
-
-impl Made {
-    /// The word for the table.
-    pub fn word(&self) -> String {
-        match self {
-            Self::All => "ok".to_owned(),
-            Self::Part(skipped) => format!("ok, {} SKIPPED", skipped.len()),
-            Self::Nothing(_) => "SKIPPED".to_owned(),
-        }
-    }
-
-    /// Parts that were not made, and why.
-    pub fn skipped(&self) -> &[String] {
-        match self {
-            Self::All => &[],
-            Self::Part(skipped) => skipped,
-            Self::Nothing(reason) => std::slice::from_ref(reason),
-        }
-    }
 }
 
 impl Check {

@@ -6,10 +6,10 @@ use anyhow::{Context, Result};
 use hrvit_log::{Pass, SelfTest};
 
 use crate::firmware::build::{self, Plan};
-use crate::firmware::grouped;
 use crate::hrvit::Hrvit;
 use crate::machines::{Machine, TWO_M33, machine};
 use crate::qemu;
+use crate::tables::grouped;
 
 /// The machine with one core that shares steps out too, to count what a second one would save.
 const ONE: &str = "m33";

@@ -6,12 +6,12 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use hrvit_log::{Log, Pass, SelfTest};
 
-use crate::count::PROCESSORS;
+use crate::count::processors::PROCESSORS;
 use crate::firmware::build::{self, Plan, Precision};
-use crate::firmware::{grouped, table};
 use crate::hrvit::Hrvit;
 use crate::machines::Machine;
 use crate::qemu;
+use crate::tables::{grouped, table};
 
 /// How much is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,9 +13,9 @@ use object::{Object, ObjectSection, ObjectSymbol};
 
 use crate::boards::{self, Emulator};
 use crate::firmware::build::{self, FAULTS, Plan, Precision, Weights, target_folder};
-use crate::firmware::table;
 use crate::hrvit::Hrvit;
 use crate::machines::{MACHINES, Machine, PI, TWO_M33, machine};
+use crate::tables::table;
 use crate::{marked, qemu};
 
 /// The page with the table, relative to the root.

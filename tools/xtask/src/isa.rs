@@ -12,9 +12,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::checks::Made;
-use crate::firmware::grouped;
-use crate::parity::LINUX;
+use crate::made::Made;
+use crate::tables::grouped;
 use crate::{command, install};
 
 /// The environment variable with the names, separated by commas, of instruction sets that may not
@@ -24,6 +23,9 @@ pub const REQUIRE: &str = "REQUIRE_ISA";
 /// Instruction sets that emulated machines run: Cortex-M ones in the firmware's conformance
 /// program, the others here.
 const EMULATED: [&str; 6] = ["scalar", "dsp", "mve", "neon", "neon_dotprod", "neon_i8mm"];
+
+/// Compiler target of the program for Linux.
+pub const LINUX: &str = "aarch64-unknown-linux-musl";
 
 /// A processor that QEMU emulates for a Linux program.
 pub struct Processor {

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::parity::LINUX;
+use crate::isa::LINUX;
 use crate::{command, install};
 
 /// Holds the `clippy.toml` that forbids floating-point types.

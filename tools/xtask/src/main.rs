@@ -18,6 +18,7 @@ mod install;
 mod isa;
 mod lint;
 mod machines;
+mod made;
 mod marked;
 mod mca;
 mod miri;
@@ -28,6 +29,7 @@ mod performance;
 mod profile;
 mod qemu;
 mod report;
+mod tables;
 mod training;
 
 use std::path::{Path, PathBuf};

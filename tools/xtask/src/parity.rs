@@ -9,14 +9,11 @@ use hrvit_log::{Log, Pass, SelfTest};
 
 use crate::drift::{self, Extent};
 use crate::firmware::build::{self, Plan, Precision, target_folder};
-use crate::firmware::table;
 use crate::hrvit::{Hrvit, path_text};
-use crate::isa::{PROCESSORS, Processor};
+use crate::isa::{LINUX, PROCESSORS, Processor};
 use crate::machines::{MACHINES, Machine, PI};
+use crate::tables::table;
 use crate::{command, install, qemu};
-
-/// Compiler target of the program for Linux.
-pub const LINUX: &str = "aarch64-unknown-linux-musl";
 
 /// CRCs of every step and of the result, somewhere.
 struct Column {

@@ -6,13 +6,14 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::command;
-use crate::count::{self, Counts, PROCESSORS};
+use crate::count::processors::PROCESSORS;
+use crate::count::{self, Counts};
 use crate::firmware::build::Plan;
-use crate::firmware::grouped;
 use crate::hrvit::{Hrvit, path_text};
 use crate::marked;
 use crate::mca::{self, Modelled};
 use crate::profile::{By, Profile};
+use crate::tables::grouped;
 
 /// The page, relative to the root.
 const PAGE: &str = "docs/performance.md";

@@ -12,7 +12,7 @@ use hrvit_log::Log;
 use serde::Deserialize;
 
 use crate::command;
-use crate::count::parse_processor;
+use crate::count::processors::parse_processor;
 use crate::firmware::build::{self, Plan, PlanArgs, Precision, Weights, target_folder};
 use crate::hrvit::{Hrvit, path_text};
 use crate::install;

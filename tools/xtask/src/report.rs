@@ -8,7 +8,8 @@ use anyhow::Result;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
 
-use crate::checks::{Check, Made};
+use crate::checks::Check;
+use crate::made::Made;
 
 /// Makes every check, also after one has failed; `true` if all hold.
 pub fn run(root: &Path, checks: &[Check]) -> Result<bool> {

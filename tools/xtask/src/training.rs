@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::checks::Made;
+use crate::made::Made;
 
 /// Modules that `tools/train` imports.
 const IMPORTS: &str = "import torch, numpy, PIL, safetensors";

@@ -3,7 +3,7 @@
 #[cfg(any(feature = "fp16", feature = "int16x8"))]
 use hrvit_format::Precision;
 use hrvit_format::{ModelHead, Step};
-use hrvit_kernels::{Isa, Kernels, attention_s8::max_keys};
+use hrvit_kernels::{Isa, Kernels, contract};
 
 use crate::{arena::ALIGN, blocks::attention, error::SetupError, plan::Plan};
 
@@ -43,10 +43,10 @@ fn check_keys(model: &ModelHead<'_>, plan: &Plan) -> Result<(), SetupError> {
         let bits = model.records().params(id, &[]).and_then(|params| params.ops.iter().map(|op| op.code_bits).max()).unwrap_or(0);
         let most = match model.precision(id) {
             #[cfg(feature = "int16x8")]
-            Precision::Int16x8 => hrvit_kernels::attention_s16::MAX_KEYS,
+            Precision::Int16x8 => contract::MAX_KEYS_S16,
             #[cfg(feature = "fp16")]
-            Precision::Fp16 => hrvit_kernels::attention_f16::MAX_KEYS,
-            _ => max_keys(bits).unwrap_or(0),
+            Precision::Fp16 => contract::MAX_KEYS_F16,
+            _ => contract::max_keys(bits).unwrap_or(0),
         };
         if keys > most {
             return Err(SetupError::Keys { step: id, keys, most });

@@ -340,12 +340,21 @@ fn layer_norms_fit_their_integers_at_the_limits_of_their_parameters() {
         }
     }
     // `C * S2 - S1^2 + eps` of the widest token.
-    let largest = 1024i128 * 1024 * 32768 * 32768 + i128::from(MAX_EPS);
+    let largest = 1024i128 * 1024 * 32768 * 32768 + i128::from(*EPS.end());
     assert!(largest < 1 << 63, "{largest}");
     let arrays = Arrays::NONE;
-    for (eps, norm_shift, norm_fraction) in
-        [(0, 1, 10), (1, 0, 10), (1, 1, 10), (MAX_EPS, 30, 15), (MAX_EPS, 31, 15), (MAX_EPS + 1, 30, 10), (u64::MAX, 255, 10), (1, 1, 9), (1, 1, 16), (1, 1, 0)]
-    {
+    for (eps, norm_shift, norm_fraction) in [
+        (0, 1, 10),
+        (1, 0, 10),
+        (1, 1, 10),
+        (*EPS.end(), 30, 15),
+        (*EPS.end(), 31, 15),
+        (EPS.end() + 1, 30, 10),
+        (u64::MAX, 255, 10),
+        (1, 1, 9),
+        (1, 1, 16),
+        (1, 1, 0),
+    ] {
         let bare = OpRecord { weights: NONE, bias: NONE, mult: NONE, shift: NONE, three: NONE, table: NONE, ..OpRecord::zeroed() };
         let record = OpRecord { eps, norm_shift, norm_fraction, ..bare };
         let allowed = (1..=1i128 << 62).contains(&i128::from(eps)) && (1..=30).contains(&norm_shift) && (10..=15).contains(&norm_fraction);

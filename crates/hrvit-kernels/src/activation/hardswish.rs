@@ -12,12 +12,10 @@ use super::mve;
 #[cfg(target_arch = "aarch64")]
 use super::neon;
 use super::scalar;
+use crate::contract::MAX_THREE_S8;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
 use crate::requant::{Range8, Requant, TensorRequant};
-
-/// Largest `three` of [`Kernels::hardswish_s8`]: `|v| * 2 * three` stays within 2^30.
-const MAX_THREE_S8: i32 = 1 << 22;
 
 impl Kernels {
     /// Per channel c of each token: `u = clamp((v << 8) + three[c], 0, 2 * three[c])`,

@@ -11,7 +11,8 @@ macro_rules! elements {
         use crate::epilogue_f16::ActivationF16;
         use crate::isa::$token;
         use crate::slices::rows;
-        use crate::$isa::floats::{activate, add, load, load_f32, max, splat, store, store_f32};
+        use crate::$isa::activations::activate;
+        use crate::$isa::floats::{add, load, load_f32, max, splat, store, store_f32};
 
         /// See [`Kernels::hardswish_f16`](crate::Kernels::hardswish_f16).
         pub(in crate::activation_f16) fn hardswish_f16(_: $token, x: &[f16], out: &mut [f16]) {

@@ -4,8 +4,9 @@ use half::f16;
 
 use super::scalar;
 use crate::epilogue_f16::ActivationF16;
+use crate::isa::{Emulated, Order};
 use crate::math_f32::narrow;
-use crate::orders::{Emulated, LANES, Order};
+use crate::orders::LANES;
 
 /// See [`Kernels::hardswish_f16`](crate::Kernels::hardswish_f16).
 pub(super) fn hardswish_f16(_: Emulated, x: &[f16], out: &mut [f16]) {

@@ -6,16 +6,16 @@ mod avx2;
 mod scalar;
 
 use crate::activation::mean::finish;
+use crate::contract::{INTERPOLATED, MAX_THREE_S16};
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
 use crate::requant::{Requant, TensorRequant};
 
 /// Entries of an interpolated table.
-pub const ENTRIES: usize = (1 << (16 - FRACTION)) + 1;
+pub const ENTRIES: usize = INTERPOLATED as usize;
 /// Bits of a code between two entries.
 const FRACTION: u32 = 6;
-/// Largest `three` of [`Kernels::hardswish_per_channel_s16`].
-pub const MAX_THREE: i32 = 1 << 17;
+const _: () = assert!(ENTRIES == (1 << (16 - FRACTION)) + 1, "an entry on either side of every code");
 
 impl Kernels {
     /// `x = clamp(x, lo, hi)`.
@@ -53,7 +53,7 @@ impl Kernels {
         let channels = three.len();
         require(channels != 0, ShapeError::Channels)?;
         requant.check(channels)?;
-        require(three.iter().all(|three| (1..=MAX_THREE).contains(three)), ShapeError::Parameter)?;
+        require(three.iter().all(|three| (1..=MAX_THREE_S16).contains(three)), ShapeError::Parameter)?;
         require(v.len().is_multiple_of(channels), ShapeError::Input)?;
         require(out.len() == v.len(), ShapeError::Output)?;
         hardswish_per_channel_s16_on(self.tier, v, three, requant, out);

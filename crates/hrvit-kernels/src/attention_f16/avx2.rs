@@ -11,7 +11,8 @@ use half::f16;
 
 use super::packed::{Place, QUERIES, packed};
 use super::{StripF16, scalar};
-use crate::avx2::floats::{LANES, exp2, largest, load, load_f32, store, store_f32, sum, tile, widen};
+use crate::avx2::activations::exp2;
+use crate::avx2::floats::{LANES, largest, load, load_f32, store, store_f32, sum, tile, widen};
 use crate::isa::Avx2;
 use crate::math_f32;
 use crate::slices::{window, window_mut};

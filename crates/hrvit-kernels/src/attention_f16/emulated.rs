@@ -4,8 +4,9 @@
 use half::f16;
 
 use super::{BLOCK, StripF16, scalar};
+use crate::isa::{Emulated, Order};
 use crate::math_f32::{narrow, widen};
-use crate::orders::{Emulated, LANES, Order, exp2};
+use crate::orders::{LANES, exp2};
 use crate::slices::{rows, rows_mut};
 
 /// Keys that Helium takes at a time.

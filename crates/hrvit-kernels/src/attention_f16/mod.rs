@@ -17,6 +17,7 @@ pub mod scalar;
 
 use half::f16;
 
+use crate::contract::MAX_KEYS_F16;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
 
@@ -40,9 +41,6 @@ pub struct StripF16<'a> {
     pub dim: usize,
 }
 
-/// Most keys of a strip, and most elements of a head.
-pub const MAX_KEYS: usize = 65_536;
-
 /// Elements of scratch for a strip of `keys` of `dim` elements: the scores of four queries, and the
 /// keys once more, both for keys up to a multiple of 8. At most
 /// `4 * keys + keys.next_multiple_of(8) * dim / 2 + 28`; `usize::MAX`, which no slice is long,
@@ -62,10 +60,10 @@ impl Kernels {
     /// [`ShapeError`] if the lengths disagree, a parameter is outside its range, or the strip has
     /// no key or too many.
     pub fn attention_f16(self, args: &StripF16<'_>, scratch: &mut [f32], out: &mut [f16]) -> Result<(), ShapeError> {
-        require((1..=MAX_KEYS).contains(&args.dim), ShapeError::Parameter)?;
+        require((1..=MAX_KEYS_F16).contains(&args.dim), ShapeError::Parameter)?;
         require(args.q.len().is_multiple_of(args.dim) && args.v.len().is_multiple_of(args.dim), ShapeError::Input)?;
         let keys = args.v.len() / args.dim;
-        require((1..=MAX_KEYS).contains(&keys), ShapeError::Input)?;
+        require((1..=MAX_KEYS_F16).contains(&keys), ShapeError::Input)?;
         require(out.len() == args.q.len(), ShapeError::Output)?;
         let scratch = scratch.get_mut(..self::scratch(keys, args.dim)).ok_or(ShapeError::Scratch)?;
         run(self.tier, args, scratch, out);

@@ -5,15 +5,10 @@
 mod avx2;
 pub mod scalar;
 
+use crate::contract::MAX_KEYS_S16;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
 
-/// Largest magnitude of a key: twice two fractional bits of a mean of keys fit s16.
-pub const MAX_KEY: i16 = 8191;
-/// Bound below which `dim * max|q| * max|v|` stays: differences of logits are then within i32.
-pub const LOGITS: i64 = 1 << 30;
-/// The most keys of a strip: their codes add up to less than 2^32.
-pub const MAX_KEYS: usize = 131_072;
 /// Largest entry of the exponent table.
 const EXP_MAX: u16 = 32_640;
 
@@ -49,12 +44,12 @@ impl Kernels {
     ///
     /// # Errors
     /// [`ShapeError`] if the lengths disagree, a parameter is outside its range, or the strip has
-    /// no key or more than [`MAX_KEYS`].
+    /// no key or more than [`MAX_KEYS_S16`].
     pub fn attention_s16(self, args: &StripS16<'_>, scores: &mut [i32], out: &mut [i16]) -> Result<(), ShapeError> {
         require((1..=65_536).contains(&args.dim), ShapeError::Parameter)?;
         require(args.q.len().is_multiple_of(args.dim) && args.v.len().is_multiple_of(args.dim), ShapeError::Input)?;
         let keys = args.v.len() / args.dim;
-        require((1..=MAX_KEYS).contains(&keys), ShapeError::Input)?;
+        require((1..=MAX_KEYS_S16).contains(&keys), ShapeError::Input)?;
         require(args.exp.len() == 64 && args.exp.first() >= Some(&64) && args.exp.first() <= Some(&EXP_MAX), ShapeError::Table)?;
         require(args.exp.windows(2).all(|pair| pair.first() >= pair.last()), ShapeError::Table)?;
         require(out.len() == args.q.len(), ShapeError::Output)?;

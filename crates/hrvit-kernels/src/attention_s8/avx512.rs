@@ -8,8 +8,9 @@
 use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
 
+use super::Strip;
 use super::avx2::{self, MIN_SHIFT, reciprocal};
-use super::{Strip, avx512_codes::Exponent};
+use super::avx512_codes::{Exponent, KEYS};
 use crate::avx512::{LANES, across, first_lanes, load_i8, side_by_side};
 use crate::isa::Avx512;
 use crate::slices::{rows as each_row, rows_mut};
@@ -24,8 +25,6 @@ const MAX_DIM_OF_LONGEST: usize = 32;
 const MAX_BY_KEY: usize = MAX_KEYS / LANES * MAX_DIM_OF_LONGEST / 4;
 /// Vectors of 16 channels by 2 keys, or more, that they hold.
 const MAX_BY_CHANNEL: usize = MAX_KEYS / 2 * MAX_DIM_OF_LONGEST / LANES;
-/// Keys that are computed at a time: two vectors of logits, one of codes.
-pub(super) const KEYS: usize = 2 * LANES;
 /// Queries whose logits are computed at a time.
 const ROWS: usize = 4;
 /// Queries whose weighted sums are computed at a time.

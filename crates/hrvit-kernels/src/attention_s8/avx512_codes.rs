@@ -9,8 +9,11 @@ use core::mem::MaybeUninit;
 
 use super::Strip;
 use super::avx2::MIN_SHIFT;
-use super::avx512::KEYS;
+use crate::avx512::LANES;
 use crate::avx512::rates::upper_halves;
+
+/// Keys that are computed at a time: two vectors of logits, one of codes.
+pub(super) const KEYS: usize = 2 * LANES;
 
 /// Distances to codes. The shift of the distances is above 32: their rounding term is a number of
 /// the product's upper half.

@@ -27,6 +27,7 @@ pub mod scalar;
 #[cfg(any(test, hrvit_dsp, hrvit_mve))]
 mod table;
 
+use crate::contract::max_keys;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
 use crate::math::EXP;
@@ -58,16 +59,6 @@ pub struct Strip<'a> {
     pub exp: &'a [u16],
     /// Bits of a code: 15 (at most 518 keys) or 8 (at most 66311 keys).
     pub bits: u8,
-}
-
-/// The most keys of a strip whose sums stay in i32 for codes of `bits` bits, `None` for a width
-/// that does not exist.
-pub const fn max_keys(bits: u8) -> Option<usize> {
-    match bits {
-        8 => Some(66_311),
-        15 => Some(518),
-        _ => None,
-    }
 }
 
 /// The exponent table `T[f] = round(32640 * 2^(-f / 64))`.

@@ -8,6 +8,9 @@
 
 #[cfg(feature = "fp16")]
 #[allow(clippy::float_arithmetic, reason = "float kernels")]
+pub(crate) mod activations;
+#[cfg(feature = "fp16")]
+#[allow(clippy::float_arithmetic, reason = "float kernels")]
 pub(crate) mod floats;
 pub(crate) mod rates;
 pub(crate) mod sink;

@@ -3,7 +3,7 @@
 use super::products::short;
 use super::{Arena, Label, Rng, Suite};
 use crate::attention_s8::{Strip, exp_table};
-use crate::kernels::Family;
+use crate::family::Family;
 
 const DIMS: [usize; 10] = [1, 4, 5, 8, 16, 17, 24, 32, 33, 64];
 const KEYS: [usize; 16] = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 49, 63, 112];

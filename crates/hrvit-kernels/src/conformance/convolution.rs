@@ -3,7 +3,7 @@
 use super::products::{WAYS, requant, short, store};
 use super::{Arena, Label, Rng, Suite};
 use crate::dwconv_s8::Depthwise;
-use crate::kernels::Family;
+use crate::family::Family;
 
 /// Kernel and stride of every depthwise convolution of the network, and some others.
 const KERNELS: [(usize, usize); 8] = [(3, 1), (5, 1), (3, 2), (5, 4), (9, 8), (1, 1), (7, 1), (9, 1)];

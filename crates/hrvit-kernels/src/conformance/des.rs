@@ -3,7 +3,7 @@
 use super::products::{requant, short};
 use super::{Arena, Label, Suite};
 use crate::des_s16::Des;
-use crate::kernels::Family;
+use crate::family::Family;
 
 /// `(k, p)` of every width of the network, and odd ones.
 const SHAPES: [(usize, usize); 18] = [

@@ -2,7 +2,7 @@
 
 use super::products::{range8, requant, short};
 use super::{Arena, Label, Rng, Suite};
-use crate::kernels::Family;
+use crate::family::Family;
 use crate::requant::TensorRequant;
 
 const CHANNELS: [usize; 12] = [1, 2, 3, 7, 8, 9, 16, 17, 24, 32, 40, 100];

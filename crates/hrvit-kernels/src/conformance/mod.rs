@@ -33,7 +33,8 @@ use arena::{Arena, Element};
 use rng::Rng;
 
 use crate::error::ShapeError;
-use crate::kernels::{Family, Kernels};
+use crate::family::Family;
+use crate::kernels::Kernels;
 
 /// Bytes of scratch that [`run`] needs.
 pub const SCRATCH: usize = 240 * 1024;

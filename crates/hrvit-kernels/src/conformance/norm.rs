@@ -2,8 +2,9 @@
 
 use super::products::short;
 use super::{Arena, Label, Rng, Suite};
-use crate::kernels::Family;
-use crate::layernorm_s16::{MAX_FRACTION, MIN_FRACTION, Norm};
+use crate::contract::{MAX_FRACTION, MIN_FRACTION};
+use crate::family::Family;
+use crate::layernorm_s16::Norm;
 
 const CHANNELS: [usize; 18] = [1, 2, 3, 7, 8, 9, 15, 16, 17, 24, 31, 32, 48, 64, 96, 240, 256, 512];
 

@@ -3,9 +3,10 @@
 use super::{Arena, Label, Rng, Suite};
 use crate::epilogue::Epilogue;
 use crate::error::ShapeError;
+use crate::family::Family;
 use crate::gemm_s8::{Gemm, PackedGemm};
 use crate::gemm_s16::GemmS16;
-use crate::kernels::{Family, Kernels};
+use crate::kernels::Kernels;
 use crate::packing::Packing;
 use crate::requant::{Range8, Requant};
 

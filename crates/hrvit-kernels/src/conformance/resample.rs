@@ -2,7 +2,7 @@
 
 use super::products::short;
 use super::{Arena, Label, Suite};
-use crate::kernels::Family;
+use crate::family::Family;
 use crate::resample::{Cells, WeightedRows};
 
 /// Lines around the ends of blocks, the longest last.

@@ -3,7 +3,8 @@
 use super::products::short;
 use super::{Arena, Failure, GUARD, Label, Rng, Same, Suite};
 use crate::error::ShapeError;
-use crate::kernels::{Family, Kernels};
+use crate::family::Family;
+use crate::kernels::Kernels;
 use crate::resize::phase;
 
 const CHANNELS: [usize; 14] = [1, 2, 3, 7, 8, 9, 11, 16, 17, 19, 24, 33, 64, 150];

@@ -2,11 +2,12 @@
 
 use super::products::{WAYS, requant, short, store};
 use super::{Arena, Label, Rng, Suite};
-use crate::activation_s16::{ENTRIES, MAX_THREE};
+use crate::activation_s16::ENTRIES;
 use crate::attention_s8::exp_table;
-use crate::attention_s16::{LOGITS, MAX_KEY, StripS16};
+use crate::attention_s16::StripS16;
+use crate::contract::{LOGITS_S16, MAX_QV_S16, MAX_THREE_S16};
 use crate::dwconv_s8::Depthwise;
-use crate::kernels::Family;
+use crate::family::Family;
 use crate::requant::TensorRequant;
 
 const KERNELS: [(usize, usize); 6] = [(3, 1), (5, 1), (3, 2), (5, 4), (9, 8), (1, 1)];
@@ -72,8 +73,8 @@ fn depthwise(suite: &mut Suite<'_>, arena: &mut Arena<'_>, (kernel, stride): (us
 fn strip(suite: &mut Suite<'_>, arena: &mut Arena<'_>, (queries, keys, dim): (usize, usize, usize)) -> Option<()> {
     let rng = &mut suite.rng;
     // Small codes make flat rows; the largest ones reach the limits of logits and weighted sums.
-    let largest = rng.pick(&[1, 40, 1000, MAX_KEY])?;
-    let most = i32::try_from((LOGITS - 1) / dim as i64 / i64::from(largest)).unwrap_or(i32::MAX).min(32767);
+    let largest = rng.pick(&[1, 40, 1000, MAX_QV_S16 as i16])?;
+    let most = i32::try_from((LOGITS_S16 - 1) / dim as i64 / i64::from(largest)).unwrap_or(i32::MAX).min(32767);
     let constant = rng.next() & 7 == 0;
     let q = arena.make(queries * dim, |_| if constant { most as i16 } else { rng.extreme(-most, most) as i16 })?;
     let v = arena.make(keys * dim, |_| if constant { largest } else { rng.extreme(-i32::from(largest), largest.into()) as i16 })?;
@@ -94,9 +95,9 @@ fn elements(suite: &mut Suite<'_>, arena: &mut Arena<'_>, tokens: usize, channel
     let rng = &mut suite.rng;
     let len = tokens * channels;
     let x = arena.make(len, |_| rng.word())?;
-    let v = arena.make(len, |_| rng.extreme(-i32::from(MAX_KEY), MAX_KEY.into()) as i16)?;
+    let v = arena.make(len, |_| rng.extreme(-(MAX_QV_S16 as i32), MAX_QV_S16 as i32) as i16)?;
     let acc = arena.make(len, |_| rng.extreme(-(1 << 29), 1 << 29))?;
-    let threes = arena.make(channels, |_| rng.extreme(1, MAX_THREE))?;
+    let threes = arena.make(channels, |_| rng.extreme(1, MAX_THREE_S16))?;
     let product = requant(rng, arena, channels, 30, 15, 0)?;
     let scalar = TensorRequant { mult: rng.mult(), shift: rng.shift(29, 15), pre_shift: 0 };
     let three = rng.extreme(1, 32767);

@@ -8,7 +8,8 @@ use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
 
 use super::{DesF16, scalar};
-use crate::avx2::floats::{LANES, Weights, activate, load_f32, load_up_to, store_f32, tile, widen};
+use crate::avx2::activations::activate;
+use crate::avx2::floats::{LANES, Weights, load_f32, load_up_to, store_f32, tile, widen};
 use crate::gemm_f16::BLOCK;
 use crate::isa::Avx2;
 use crate::slices::{rows, rows_mut, window_mut};

@@ -3,8 +3,8 @@
 
 use super::{DesF16, scalar};
 use crate::gemm_f16::BLOCK;
+use crate::isa::{Emulated, Order};
 use crate::math_f32::widen;
-use crate::orders::{Emulated, Order};
 use crate::slices::{rows, rows_mut};
 
 /// Most rows, and most columns, of a token's view on vectors.

@@ -12,7 +12,8 @@ use half::f16;
 use super::{DesF16, neon_views, scalar};
 use crate::gemm_f16::BLOCK;
 use crate::isa::Neon;
-use crate::neon::floats::{Eight, LANES, activate, add, load_f32, load_up_to, splat, store_f32};
+use crate::neon::activations::activate;
+use crate::neon::floats::{Eight, LANES, add, load_f32, load_up_to, splat, store_f32};
 use crate::neon::product_f16::{Fmla, Products, ROWS, pointers, tiles};
 use crate::slices::{rows, rows_mut, window_mut};
 

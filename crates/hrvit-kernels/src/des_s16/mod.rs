@@ -13,6 +13,8 @@ mod mve;
 mod neon;
 #[cfg(target_arch = "aarch64")]
 mod neon_four;
+#[cfg(target_arch = "aarch64")]
+mod neon_table;
 pub mod scalar;
 
 use crate::error::{ShapeError, require};

@@ -4,7 +4,7 @@
 use core::arch::aarch64::*;
 
 use super::Des;
-use super::neon::look_up;
+use super::neon_table::look_up;
 use crate::neon::rates::{CHANNELS, Rates};
 use crate::neon::{load_s16x8, load_s32x4, store_s32x4};
 use crate::requant::{Requant, TensorRequant};

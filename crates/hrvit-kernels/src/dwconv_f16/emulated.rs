@@ -5,8 +5,9 @@ use std::vec;
 
 use super::{DepthwiseF16, MAX_KERNEL};
 use crate::epilogue_f16::EpilogueF16;
+use crate::isa::{Emulated, Order};
 use crate::math_f32::narrow;
-use crate::orders::{Emulated, LANES, Order};
+use crate::orders::LANES;
 
 /// Computes the rows.
 pub(super) fn run(emulated: Emulated, args: &DepthwiseF16<'_>, epilogue: EpilogueF16<'_>, out_stride: usize) {

@@ -4,8 +4,8 @@ use std::vec;
 
 use super::GemmF16;
 use crate::epilogue_f16::EpilogueF16;
+use crate::isa::{Emulated, Order};
 use crate::math_f32::narrow;
-use crate::orders::{Emulated, Order};
 
 /// Deepest product that AVX2 does not leave to the definition.
 const AVX2_DEPTH: usize = 5120;

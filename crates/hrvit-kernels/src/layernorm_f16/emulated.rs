@@ -4,8 +4,9 @@
 use half::f16;
 
 use super::{NormF16, scalar};
+use crate::isa::{Emulated, Order};
 use crate::math_f32::{narrow, rsqrt, widen};
-use crate::orders::{Emulated, LANES, Order};
+use crate::orders::LANES;
 use crate::slices::{rows, rows_mut};
 
 /// Tokens.

@@ -14,12 +14,9 @@ mod tokens;
 
 use half::f16;
 
+use crate::contract::{MAX_NORM_CHANNELS_F16, MAX_PARAMETER_F16};
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
-
-/// Most channels of a token: up to here the sum of equal values is exact, so that a constant token
-/// becomes `offset`.
-pub const MAX_CHANNELS: usize = 8192;
 
 /// Parameters of a LayerNorm over `C = gain.len()` channels (1..=8192) of one token x, all in f32:
 /// ```text
@@ -38,11 +35,9 @@ pub struct NormF16<'a> {
 
 impl NormF16<'_> {
     fn check(&self, input: usize) -> Result<(), ShapeError> {
-        /// `2^64`.
-        const MAX_EPS: f32 = f32::from_bits((127 + 64) << 23);
         let channels = self.gain.len();
-        require(channels != 0 && channels <= MAX_CHANNELS && self.offset.len() == channels, ShapeError::Channels)?;
-        require((f32::MIN_POSITIVE..=MAX_EPS).contains(&self.eps), ShapeError::Parameter)?;
+        require(channels != 0 && channels <= MAX_NORM_CHANNELS_F16 && self.offset.len() == channels, ShapeError::Channels)?;
+        require((f32::MIN_POSITIVE..=MAX_PARAMETER_F16).contains(&self.eps), ShapeError::Parameter)?;
         require(input.is_multiple_of(channels), ShapeError::Input)
     }
 }

@@ -12,12 +12,10 @@ mod mve;
 mod neon;
 pub mod scalar;
 
+use crate::contract::{EPS, MAX_FRACTION, MAX_NORM_CHANNELS, MIN_FRACTION, NORM_SHIFTS};
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
 use crate::math::rsqrt;
-
-/// Most channels of a token: the bound of the i32 sum and of `channels * x - sum`.
-pub const MAX_CHANNELS: usize = 16_384;
 
 /// Parameters of a LayerNorm over `C = gain.len()` channels (1..=16384) of one token x:
 /// ```text
@@ -29,7 +27,7 @@ pub const MAX_CHANNELS: usize = 16_384;
 pub struct Norm<'a> {
     /// `[channels]`, `|gain| < 2^15`: the affine's gain over the output scale.
     pub gain: &'a [i32],
-    /// `[channels]`, `|offset| < 2^30`: the affine's shift and the zero point of the output.
+    /// `[channels]`, `|offset| <= 2^29`: the affine's shift and the zero point of the output.
     pub offset: &'a [i32],
     /// `max(1, round(C^2 * 1e-5 / scale^2))`, in `1..=2^62`.
     pub eps: u64,
@@ -40,16 +38,11 @@ pub struct Norm<'a> {
     pub fraction: u8,
 }
 
-/// Fewest fractional bits of a normalised value: those of [`rsqrt`].
-pub const MIN_FRACTION: u8 = 10;
-/// Most fractional bits of a normalised value.
-pub const MAX_FRACTION: u8 = 15;
-
 impl Norm<'_> {
     fn check(&self, input: usize) -> Result<(), ShapeError> {
         let channels = self.gain.len();
-        require(channels != 0 && channels <= MAX_CHANNELS && self.offset.len() == channels, ShapeError::Channels)?;
-        require((1..=1 << 62).contains(&self.eps) && (1..=30).contains(&self.shift), ShapeError::Parameter)?;
+        require(channels != 0 && channels <= MAX_NORM_CHANNELS && self.offset.len() == channels, ShapeError::Channels)?;
+        require(EPS.contains(&self.eps) && NORM_SHIFTS.contains(&self.shift), ShapeError::Parameter)?;
         require((MIN_FRACTION..=MAX_FRACTION).contains(&self.fraction), ShapeError::Parameter)?;
         require(input.is_multiple_of(channels), ShapeError::Input)
     }

@@ -12,7 +12,7 @@ struct Statistics {
     k: u32,
 }
 
-/// Sums of one token of at most [`super::MAX_CHANNELS`] channels.
+/// Sums of one token of at most [`MAX_NORM_CHANNELS`](crate::contract::MAX_NORM_CHANNELS) channels.
 fn statistics(token: &[i16], common: Common) -> Statistics {
     let channels = token.len() as i32;
     let mut sum = 0i32;
@@ -43,7 +43,7 @@ impl Statistics {
         let xh = d.wrapping_mul(self.r).wrapping_add(half).wrapping_shr(self.k) as i32;
         let xh = xh.max(i32::from(i16::MIN)).min(i32::from(i16::MAX));
         let half = 1i64.wrapping_shl(u32::from(shift).wrapping_sub(1));
-        // At most 2^30 + 2^30 + 2^29 before a shift of at least 1: fits i32 after it.
+        // At most 2^30 + 2^29 + 2^29 before a shift of at least 1: fits i32 after it.
         let sum = i64::from(xh).wrapping_mul(i64::from(gain)).wrapping_add(i64::from(offset)).wrapping_add(half);
         (sum.wrapping_shr(u32::from(shift)) as i32).max(lo).min(hi)
     }

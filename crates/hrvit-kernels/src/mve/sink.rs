@@ -5,7 +5,7 @@
 
 use core::arch::{asm, naked_asm};
 
-use super::tile::{Channels, ROWS, Tile};
+use super::tile::{Channels, Tile};
 use crate::epilogue::Epilogue;
 use crate::requant::{Range8, Requant, TensorRequant};
 

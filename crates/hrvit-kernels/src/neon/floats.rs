@@ -8,7 +8,6 @@ use core::arch::aarch64::*;
 
 use half::f16;
 
-pub(crate) use super::activations::activate;
 use super::{load_f32x4, load_u16x4, load_u16x8, store_f32x4, store_u16x8};
 use crate::slices::window;
 

@@ -1,7 +1,8 @@
 //! Ways of storing the sums of the f16 kernels.
 
+use super::activations::activate;
 use super::activations::{gelu, gelu_of_two};
-use super::floats::{Eight, LANES, activate, add, load, load_f32, store, store_at, store_f32};
+use super::floats::{Eight, LANES, add, load, load_f32, store, store_at, store_f32};
 use crate::epilogue_f16::{ActivationF16, EpilogueF16};
 use crate::slices::window_mut;
 

@@ -9,10 +9,8 @@
 
 mod math;
 
-use std::sync::OnceLock;
-
 use crate::epilogue_f16::ActivationF16;
-use crate::isa::IsaToken;
+use crate::isa::{Emulated, IsaToken, Order};
 use crate::kernels::Kernels;
 
 pub(crate) use math::{exp2, gelu};
@@ -20,33 +18,7 @@ pub(crate) use math::{exp2, gelu};
 /// Lanes of a vector of f16.
 pub(crate) const LANES: usize = 8;
 
-/// An order of the sums in f16 kernels, with the roundings in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Order {
-    /// The definition's: one lane, nothing fused; Cortex-M7's and Cortex-M33's too.
-    Scalar,
-    /// Of AVX2, and of all x86-64 instruction sets that include it.
-    Avx2,
-    /// Of NEON, with dot products or without.
-    Neon,
-    /// Of Helium.
-    Mve,
-}
-
 impl Order {
-    /// All of them, the definition's first.
-    pub const ALL: [Self; 4] = [Self::Scalar, Self::Avx2, Self::Neon, Self::Mve];
-
-    /// The name of the first instruction set with this order.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Scalar => "scalar",
-            Self::Avx2 => "avx2",
-            Self::Neon => "neon",
-            Self::Mve => "mve",
-        }
-    }
-
     /// Whether multiplications and additions are fused.
     const fn fused(self) -> bool {
         !matches!(self, Self::Scalar)
@@ -80,26 +52,6 @@ impl Order {
     }
 }
 
-/// Proof of nothing but plain code, with the order that it keeps and the kernels of this processor
-/// for all else.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Emulated {
-    order: Order,
-    beside: &'static IsaToken,
-}
-
-impl Emulated {
-    /// The order.
-    pub(crate) const fn order(self) -> Order {
-        self.order
-    }
-
-    /// The kernels that have the same bytes in every order.
-    pub(crate) const fn beside(self) -> IsaToken {
-        *self.beside
-    }
-}
-
 impl Kernels {
     /// Kernels with the bytes that an instruction set of `order` makes, on any host;
     /// [`Kernels::isa`] is this processor's fastest.
@@ -110,7 +62,6 @@ impl Kernels {
     /// assert_eq!(kernels.isa(), Isa::detect());
     /// ```
     pub fn in_order(order: Order) -> Self {
-        static FASTEST: OnceLock<IsaToken> = OnceLock::new();
-        Self { tier: IsaToken::Emulated(Emulated { order, beside: FASTEST.get_or_init(IsaToken::detect) }) }
+        Self { tier: IsaToken::Emulated(Emulated::new(order)) }
     }
 }

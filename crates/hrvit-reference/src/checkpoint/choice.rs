@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use hrvit_format::Network;
 
-use super::listing::{Listed, Part};
+use super::error::CheckpointError;
+use super::fit::{Fit, fit};
+use super::hints;
 use super::naming::{Naming, Recipe};
+use super::part::Part;
 use super::selection::{self, Selection};
 use super::sets::{self, Best, NoSet};
 use super::taken::Taken;
-use super::{CheckpointError, hints};
+use crate::listed::Listed;
 use crate::parameters::{Parameter, parameters};
 use crate::pth::shown;
 
@@ -65,19 +68,6 @@ fn unwrapped(name: &str) -> String {
         bare.push_str(part);
     }
     bare
-}
-
-/// A prefix, with the tensors of the network that stand behind it.
-pub(super) struct Fit<'a, P> {
-    pub(super) prefix: String,
-    naming: Naming,
-    /// Recipes of every tensor by that naming.
-    recipes: &'a [Recipe],
-    pub(super) tensors: HashMap<&'a str, &'a Listed<P>>,
-    /// Tensors that the file lacks.
-    pub(super) missing: Vec<&'a Parameter>,
-    /// A name that stands there twice.
-    twice: Option<&'a str>,
 }
 
 /// Recipes of every tensor, by naming.
@@ -151,21 +141,6 @@ fn prefixes<P: Part>(tensors: &[(String, Listed<P>)], recipes: &Recipes) -> Vec<
     let mut prefixes: Vec<(usize, &str)> = counts.into_iter().map(|(prefix, count)| (count, prefix)).collect();
     prefixes.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
     prefixes.into_iter().take(MAX_PREFIXES).map(|(_, prefix)| prefix.to_owned()).collect()
-}
-
-/// The tensors behind `prefix` that `recipes` ask for.
-fn fit<'a, P: Part>(tensors: &'a [(String, Listed<P>)], prefix: &str, naming: Naming, recipes: &'a [Recipe]) -> Fit<'a, P> {
-    let needed: HashSet<&str> = recipes.iter().flat_map(|recipe| &recipe.sources).map(|source| source.name.as_str()).collect();
-    let longest = needed.iter().map(|name| name.len()).max().unwrap_or(0);
-    let (mut found, mut twice) = (HashMap::new(), None);
-    for (name, tensor) in tensors {
-        let Some(bare) = name.strip_prefix(prefix).filter(|bare| bare.len() <= longest && needed.contains(bare)) else { continue };
-        if found.insert(bare, tensor).is_some() {
-            twice = Some(bare);
-        }
-    }
-    let missing = recipes.iter().flat_map(|recipe| &recipe.sources).filter(|source| !found.contains_key(source.name.as_str())).collect();
-    Fit { prefix: prefix.to_owned(), naming, recipes, missing, twice, tensors: found }
 }
 
 /// That no prefix has all tensors; `nearest` lacks the fewest.

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use hrvit_format::{Head, Network, Spec, VARIANTS};
 
-use super::listing::{Listed, Part};
+use super::part::Part;
+use crate::listed::Listed;
 use crate::parameters::parameters;
 
 /// Part of a network's shapes that a file must have for it to be named.

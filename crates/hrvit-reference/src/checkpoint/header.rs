@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::Element;
+use crate::element::Element;
 use crate::pth::{Budget, MAX_AXES, Source, shown};
 
 /// Bytes before the header: its length.

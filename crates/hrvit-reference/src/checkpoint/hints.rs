@@ -2,10 +2,11 @@
 
 use hrvit_format::Network;
 
-use super::choice::Fit;
 use super::closest;
-use super::listing::{Listed, Part};
+use super::fit::Fit;
+use super::part::Part;
 use super::selection::Selection;
+use crate::listed::Listed;
 use crate::parameters::parameters;
 use crate::pth::shown;
 

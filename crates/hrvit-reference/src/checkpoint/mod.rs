@@ -6,36 +6,36 @@
 
 mod choice;
 mod closest;
-mod element;
 mod error;
+mod fit;
 mod header;
 mod hints;
 mod kind;
-mod listing;
 mod naming;
+mod part;
 mod safe;
 mod selection;
 mod sets;
 mod synthetic;
 mod taken;
+mod tensor;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use hrvit_format::{Network, Preprocess};
 
+use crate::listed::{ClassNames, Listed};
 use crate::parameters::{Parameter, parameters};
 use crate::pth::{self, Form, Source, View};
 
 use choice::{Choice, Chosen};
 
-pub(crate) use element::Element;
-pub(crate) use listing::Listed;
 pub use {
     error::CheckpointError,
-    listing::ClassNames,
     selection::{Averaged, Selection},
     taken::Taken,
+    tensor::Tensor,
 };
 
 /// Bytes that a file's description may take for each tensor of the network, however little: with
@@ -43,15 +43,6 @@ pub use {
 const DESCRIPTION: u64 = 8 << 10;
 /// Bytes that are read of a pipe, beyond 16 times the network's tensors.
 const MAX_PIPE: u64 = 16 << 20;
-
-/// One tensor, row-major.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Tensor {
-    /// Shape, outermost first.
-    pub shape: Vec<usize>,
-    /// Values; as many as the shape says.
-    pub data: Vec<f32>,
-}
 
 /// The weights of one network.
 #[derive(Clone, Debug, PartialEq)]
@@ -178,7 +169,7 @@ impl Checkpoint {
     /// The bytes of a `.safetensors` file with all tensors as f32 under bare names; its metadata
     /// holds `origin`, `network` (JSON) and `generator`.
     pub fn to_safetensors(&self) -> Result<Vec<u8>, CheckpointError> {
-        safe::bytes(self)
+        safe::bytes(&self.network, &self.origin, self.iter())
     }
 
     /// The network whose weights these are.

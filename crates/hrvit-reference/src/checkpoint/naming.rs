@@ -2,7 +2,7 @@
 
 use hrvit_format::{BRANCHES, Head};
 
-use super::Tensor;
+use super::tensor::Tensor;
 use crate::operators::normalise::EPSILON;
 use crate::parameters::Parameter;
 

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::CheckpointError;
-use super::choice::Fit;
-use super::listing::Part;
+use super::error::CheckpointError;
+use super::fit::Fit;
+use super::part::Part;
 use super::selection::Averaged;
 use super::taken::Taken;
 use crate::pth::shown;

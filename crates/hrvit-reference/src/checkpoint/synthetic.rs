@@ -1,6 +1,6 @@
 //! Weights that follow from a tensor's name.
 
-use super::Tensor;
+use super::tensor::Tensor;
 use crate::parameters::Parameter;
 
 /// The tensor of `parameter`: see [`super::Checkpoint::synthetic`].

@@ -12,20 +12,9 @@ use hrvit_format::{Network, OpKind, Preprocess, Step};
 use crate::checkpoint::Checkpoint;
 use crate::fold::fold;
 use crate::map::{Frame, Map};
+use crate::op_weights::OpWeights;
 
 pub use state::State;
-
-/// Weights of one operator.
-#[derive(Clone, Debug, PartialEq)]
-pub struct OpWeights {
-    /// Dense: `[cout][kernel row][kernel column][cin]`, linear layers being a kernel of 1.
-    /// Depthwise: `[kernel row][kernel column][channel]`. [`OpKind::EmbedNorm`] and
-    /// [`OpKind::StageNorm`]: gamma.
-    pub weight: Vec<f32>,
-    /// One value per output channel. [`OpKind::EmbedNorm`] and [`OpKind::StageNorm`]: beta.
-    /// [`OpKind::HeadPointwise`]: zeros on all sources but 0.
-    pub bias: Vec<f32>,
-}
 
 /// Sees the forward pass operator by operator.
 pub trait Tap {

@@ -2,8 +2,9 @@
 
 use hrvit_format::{Op, OpKind, Step};
 
-use super::{Folded, OpWeights};
+use super::Folded;
 use crate::map::Map;
+use crate::op_weights::OpWeights;
 use crate::operators::activation::{activate, apply, apply_gelu, hardswish, relu};
 use crate::operators::attention::{Attention, Softmax, cross_shaped};
 use crate::operators::convolution::{Window, dense, depthwise};

@@ -2,7 +2,7 @@
 
 use super::budget::Budget;
 use super::value::{Heap, Value};
-use crate::checkpoint::ClassNames;
+use crate::listed::ClassNames;
 
 /// The most classes whose names are read, and bytes of a name.
 const MAX_CLASSES: usize = 1 << 16;

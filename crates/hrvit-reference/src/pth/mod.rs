@@ -40,7 +40,7 @@ use archive::Archive;
 use legacy::Legacy;
 use value::{Heap, Value};
 
-use crate::checkpoint::ClassNames;
+use crate::listed::ClassNames;
 
 /// Bytes that a file's description may take in any case.
 const LEAST: u64 = 1 << 20;

@@ -2,7 +2,7 @@
 //! so that a copy costs nothing and dropping never recurses.
 
 use super::budget::Budget;
-use crate::checkpoint::Element;
+use crate::element::Element;
 
 /// Consecutive parts in the heap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

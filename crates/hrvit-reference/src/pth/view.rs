@@ -3,7 +3,7 @@
 use super::shown;
 use super::source::Source;
 use super::value::{Heap, Known, Span, StorageClass, Value};
-use crate::checkpoint::Element;
+use crate::element::Element;
 
 /// The most axes of a tensor that are read.
 pub(crate) const MAX_AXES: usize = 8;

@@ -3,7 +3,7 @@
 use super::budget::Budget;
 use super::value::{Heap, Span, Value};
 use super::view::View;
-use crate::checkpoint::Listed;
+use crate::listed::Listed;
 
 /// How deep dictionaries may nest.
 const MAX_DEPTH: usize = 8;

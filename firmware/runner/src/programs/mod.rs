@@ -9,12 +9,7 @@ mod self_test;
 use defmt::Format;
 use hrvit_core::ModelSource;
 
-use crate::{
-    clock::Clock,
-    code::Code,
-    job::{Golden, Job},
-    marker::Marker,
-};
+use crate::{clock::Clock, code::Code, golden::Golden, job::Job, marker::Marker};
 
 pub use profile::Profile;
 pub use segment::Segment;

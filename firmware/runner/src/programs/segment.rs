@@ -8,7 +8,8 @@ use hrvit_format::Head;
 use crate::{
     clock::Clock,
     code::Code,
-    job::{CRCS, Golden, HEAD, Job, result_crc},
+    golden::Golden,
+    job::{CRCS, HEAD, Job, result_crc},
     marker::Marker,
     meter::{Meter, Table},
     port::Rows,

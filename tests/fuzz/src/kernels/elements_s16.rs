@@ -1,7 +1,7 @@
 //! Elementwise operators, sums and means of 16-bit codes.
 
-use hrvit_kernels::activation_s16::{ENTRIES as TABLE, MAX_THREE};
-use hrvit_kernels::attention_s16::MAX_KEY;
+use hrvit_kernels::activation_s16::ENTRIES as TABLE;
+use hrvit_kernels::contract::{MAX_QV_S16, MAX_THREE_S16};
 
 use super::Entry;
 use super::elements::{TERM, accumulators, elements, map, sums, three, threes};
@@ -35,10 +35,10 @@ fn interpolate_s16(operands: &mut Operands<'_>) -> Verdict {
 fn hardswish_per_channel_s16(operands: &mut Operands<'_>) -> Verdict {
     let (tokens, channels) = map(operands);
     let [v, out] = [(); 2].map(|()| operands.len(tokens * channels));
-    let (most, key) = (i64::from(MAX_THREE >> (operands.choices.u8() % 18)), i64::from(MAX_KEY));
+    let (most, key) = (i64::from(MAX_THREE_S16 >> (operands.choices.u8() % 18)), MAX_QV_S16);
     let pre_shift = operands.pre_shift(key * 2 * most);
     let v = if operands.within() { operands.integers(v, -key, key) } else { operands.words(v) };
-    let threes = threes(operands, channels, if operands.within() { most } else { MAX_THREE.into() });
+    let threes = threes(operands, channels, if operands.within() { most } else { MAX_THREE_S16.into() });
     let (rates, start) = (operands.rates(channels, pre_shift, 15), operands.words(out));
     operands.agree(&start, |kernels, out| kernels.hardswish_per_channel_s16(&v, &threes, rates.view(), out))
 }

@@ -1,7 +1,7 @@
 //! Attention, LayerNorm and the diversity-enhancing shortcut, on 8 and 16 bits.
 
-use hrvit_kernels::attention_s16::{LOGITS, MAX_KEY};
-use hrvit_kernels::{Des, MAX_FRACTION, MIN_FRACTION, Norm, Strip, StripS16, exp_table};
+use hrvit_kernels::contract::{LOGITS_S16, MAX_FRACTION, MAX_QV_S16, MIN_FRACTION};
+use hrvit_kernels::{Des, Norm, Strip, StripS16, exp_table};
 
 use super::Entry;
 use super::operands::{Block, Operands};
@@ -77,8 +77,8 @@ fn attention_s16(operands: &mut Operands<'_>) -> Verdict {
     let (queries, keys, dim) = strip(operands, 1600);
     let [q, v, out, scores] = [queries * dim, keys * dim, queries * dim, keys].map(|len| operands.len(len));
     let dim = operands.count(dim);
-    let largest = i64::from(operands.choices.pick(&[1, 40, 1000, MAX_KEY]));
-    let most = ((LOGITS - 1) / largest / i64::try_from(dim.max(1)).unwrap_or(i64::MAX)).min(1 << 15);
+    let largest = operands.choices.pick(&[1, 40, 1000, MAX_QV_S16]);
+    let most = ((LOGITS_S16 - 1) / largest / i64::try_from(dim.max(1)).unwrap_or(i64::MAX)).min(1 << 15);
     let (q, v) = match operands.within() {
         true => (operands.integers(q, -most, most.min(i16::MAX.into())), operands.integers(v, -largest, largest)),
         false => (operands.words(q), operands.words(v)),

@@ -3,11 +3,7 @@
 
 use anyhow::{Context, Result};
 use hrvit_format::{Network, OpKind, Size, Step};
-use hrvit_kernels::{
-    Kernels, StripS16,
-    attention_s8::{Strip, max_keys},
-    exp_table,
-};
+use hrvit_kernels::{Kernels, StripS16, attention_s8::Strip, contract::max_keys, exp_table};
 use hrvit_reference::{Map, wide};
 
 use super::{

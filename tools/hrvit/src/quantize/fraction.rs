@@ -2,7 +2,7 @@
 //! channels of the stream are far larger than the others, they take up the variance, and what is
 //! left of the others needs finer bits, as many as leave the large ones their range.
 
-use hrvit_kernels::{MAX_FRACTION, MIN_FRACTION};
+use hrvit_kernels::contract::{MAX_FRACTION, MIN_FRACTION};
 
 use super::sample::Sample;
 

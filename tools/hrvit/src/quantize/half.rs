@@ -8,7 +8,7 @@ use hrvit_format::{
     fp16::EPS_BITS,
     writer::{HalfOp, StepData},
 };
-use hrvit_reference::{Folded, Map, Tap, folded::OpWeights, operators::normalise::EPSILON};
+use hrvit_reference::{Folded, Map, OpWeights, Tap, operators::normalise::EPSILON};
 
 /// The largest magnitude that a step stores, and by which operator.
 #[derive(Clone, Copy, Debug)]

@@ -2,8 +2,6 @@
 
 use hrvit_reference::wide;
 
-use super::stats::add_sums;
-
 /// Sums of every channel's values and of their squares.
 #[derive(Clone, Debug, Default)]
 pub struct Moments {
@@ -36,6 +34,15 @@ impl Moments {
             if variance > f64::from(f32::EPSILON).powi(2) * squares / self.tokens { variance } else { 0.0 }
         };
         self.sums.iter().zip(&self.squares).map(one).collect()
+    }
+}
+
+/// Adds per-channel sums; an empty list is all zeros.
+pub fn add_sums(sums: &mut Vec<f64>, next: &[f64]) {
+    if sums.is_empty() {
+        sums.extend_from_slice(next);
+    } else {
+        sums.iter_mut().zip(next).for_each(|(a, b)| *a += b);
     }
 }
 

@@ -2,7 +2,7 @@
 //! (SmoothQuant's trade between activations and weights).
 
 use hrvit_format::Op;
-use hrvit_kernels::MIN_FRACTION;
+use hrvit_kernels::contract::MIN_FRACTION;
 use hrvit_reference::operators::linear::matmul_transposed;
 use rayon::prelude::*;
 

@@ -4,7 +4,8 @@
 use hrvit_format::{OpKind, Step};
 use hrvit_reference::{Folded, Map, Tap, wide};
 
-use super::{lanes, moments::Moments, ranges::Extent, sample::Sample};
+use super::moments::{Moments, add_sums};
+use super::{lanes, ranges::Extent, sample::Sample};
 
 /// Ranges, sums and samples of one operator.
 #[derive(Clone, Debug, Default)]
@@ -43,15 +44,6 @@ impl OpStats {
         add_sums(&mut self.sums, &next.sums);
         self.read.append(&next.read);
         self.sample.append(&next.sample);
-    }
-}
-
-/// Adds per-channel sums; an empty list is all zeros.
-pub fn add_sums(sums: &mut Vec<f64>, next: &[f64]) {
-    if sums.is_empty() {
-        sums.extend_from_slice(next);
-    } else {
-        sums.iter_mut().zip(next).for_each(|(a, b)| *a += b);
     }
 }
 

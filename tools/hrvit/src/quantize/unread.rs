@@ -2,7 +2,7 @@
 //! anything: they take part in no scale once they are zero.
 
 use hrvit_format::{BRANCHES, Op, OpKind, Step};
-use hrvit_reference::{Checkpoint, Folded, folded::OpWeights};
+use hrvit_reference::{Checkpoint, Folded, OpWeights};
 
 use super::weights::place;
 

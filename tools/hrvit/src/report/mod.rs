@@ -10,7 +10,7 @@
 //! | [`measure`] | all of it over a set of frames |
 //! | [`draws`] | several images of one network, each calibrated with other frames |
 //! | [`classifier`] | the same of classifiers: which classes come first |
-//! | [`bars`] | what is demanded, and whether it is met |
+//! | [`bars`], [`verdict`] | what is demanded, and whether it is met |
 //! | [`pictures`], [`charts`], [`page`] | the HTML page |
 
 pub mod agreement;
@@ -24,6 +24,7 @@ pub mod page;
 pub mod pictures;
 pub mod steps;
 pub mod task;
+pub mod verdict;
 
 use serde::Serialize;
 
@@ -39,7 +40,7 @@ pub struct Report {
     /// Cost of every other precision against float.
     pub drift: Vec<Drift>,
     /// Demands and findings; empty without bars.
-    pub verdicts: Vec<bars::Verdict>,
+    pub verdicts: Vec<verdict::Verdict>,
 }
 
 /// Subject of a measurement.

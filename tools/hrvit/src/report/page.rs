@@ -5,12 +5,12 @@ use hrvit_format::Size;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::agreement::Place;
-use super::bars::Verdict;
 use super::draws::Spread;
 use super::macs::Macs;
 use super::pictures::{DIFFERENCES, Pictures};
 use super::steps::StepDrift;
 use super::task::{Estimate, Quality};
+use super::verdict::Verdict;
 use super::{Drift, Report, Subject, charts};
 use crate::output::grouped;
 use crate::palette::Classes;

@@ -11,10 +11,10 @@ use anyhow::{Context, Result, anyhow, ensure};
 use comfy_table::{CellAlignment, ContentArrangement};
 use hrvit_log::{Pass, SelfTest};
 
-use crate::checks::Made;
 use crate::firmware::build::{self, Plan, target_folder};
-use crate::firmware::table;
 use crate::hrvit::{Hrvit, path_text};
+use crate::made::Made;
+use crate::tables::table;
 use crate::{command, install, machines, n6_image};
 pub use emulator::{Case, Emulator};
 use emulator::{Marks, Outcome};

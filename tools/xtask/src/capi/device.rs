@@ -9,10 +9,10 @@ use anyhow::{Context, Result};
 use super::library::{Build, M55, hide};
 use super::programs::{crc_in, value};
 use crate::firmware::elf::Elf;
-use crate::firmware::grouped;
 use crate::firmware::panics::ways;
 use crate::firmware::sizes::Sizes;
 use crate::machines::machine;
+use crate::tables::grouped;
 use crate::{command, qemu};
 
 /// Folder of the sources and the Makefile.

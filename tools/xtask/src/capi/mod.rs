@@ -17,9 +17,9 @@ use anyhow::{Result, ensure};
 use clap::Args;
 use serde::Serialize;
 
-use crate::checks::Made;
 use crate::firmware::build::target_folder;
 use crate::install;
+use crate::made::Made;
 use programs::{Language, compile, misuse};
 
 pub use dist::{DistArgs, run as dist};

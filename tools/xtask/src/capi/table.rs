@@ -12,7 +12,8 @@ use super::{Row, device, jni, python};
 use crate::command;
 use crate::firmware::build::{Plan, target_folder};
 use crate::hrvit::Hrvit;
-use crate::parity::{self, LINUX};
+use crate::isa::LINUX;
+use crate::parity;
 
 /// The compiler target of C programs on 64-bit ARM.
 pub const AARCH64: &str = "aarch64-unknown-linux-gnu";
@@ -145,7 +146,7 @@ fn kernels_in(printed: &str) -> String {
 
 /// The table.
 pub fn drawn(rows: &[Row]) -> Table {
-    let mut table = crate::firmware::table(&["from", "on", "kernels", "CRC of the labels"]);
+    let mut table = crate::tables::table(&["from", "on", "kernels", "CRC of the labels"]);
     for Row { language, place, kernels, labels_crc } in rows {
         table.add_row([*language, place.as_str(), kernels.as_str(), &format!("{labels_crc:08x}")]);
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::Counts;
 use super::table::FRAME;
-use crate::firmware::grouped;
+use crate::tables::grouped;
 
 /// A processor that executes in order and is counted beside another with the same instruction set
 /// that does not.

@@ -9,10 +9,10 @@ use hrvit_log::{Run, Unit};
 use serde_json::Value;
 
 use crate::command;
-use crate::count::{PI, PROCESSORS};
-use crate::firmware::grouped;
+use crate::count::processors::{PI, PROCESSORS};
 use crate::hrvit::{Hrvit, path_text};
 use crate::qemu::log_of;
+use crate::tables::grouped;
 
 /// The file, relative to the root.
 const FILE: &str = "tests/data/counts/nano_192x256.toml";

@@ -11,12 +11,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use comfy_table::presets::UTF8_FULL_CONDENSED;
-use comfy_table::{CellAlignment, Table};
+use comfy_table::Table;
 use hrvit_log::{Pass, SelfTest};
 
 use crate::hrvit::Hrvit;
 use crate::machines::{Board, MACHINES, Machine, boards};
+use crate::tables::{grouped, table};
 use crate::{faults, install, qemu};
 use build::{Plan, Program};
 use elf::Elf;
@@ -187,22 +187,4 @@ fn share_table(analyses: &[Analysis]) -> Table {
         table.add_row(std::iter::once(owner.to_string()).chain(cells));
     }
     table
-}
-
-/// A table whose columns but the first are aligned to the right.
-pub fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED);
-    table.set_header(header);
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
-}
-
-/// `1234567` as `1,234,567`.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let from_end = |at: usize| digits.len() - at;
-    digits.char_indices().flat_map(|(at, digit)| (at > 0 && from_end(at).is_multiple_of(3)).then_some(',').into_iter().chain([digit])).collect()
 }

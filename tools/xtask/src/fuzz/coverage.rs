@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::{Folders, MEMORY, PATIENCE, Target, build};
 use crate::command;
 use crate::firmware::build::target_folder;
-use crate::firmware::table;
 use crate::hrvit::path_text;
+use crate::tables::table;
 
 /// Shown file by file: what reads bytes that nobody vouches for.
 const IN_DETAIL: &str = "crates/hrvit-format";

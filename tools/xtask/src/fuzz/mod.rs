@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::command;
 use crate::firmware::build::target_folder;
-use crate::firmware::{grouped, table};
+use crate::tables::{grouped, table};
 use coverage::Coverage;
 use session::Outcome;
 use watch::Tally;

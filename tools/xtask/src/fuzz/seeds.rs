@@ -12,7 +12,7 @@ use super::watch::Tally;
 use super::{MEMORY, Target};
 use crate::command;
 use crate::firmware::build::target_folder;
-use crate::firmware::grouped;
+use crate::tables::grouped;
 
 /// The program's package, which needs nothing of the `hrvit` command for most targets.
 const PACKAGE: &str = "hrvit-fuzz";

@@ -12,7 +12,7 @@ use super::watch::{Log, Reached, Tally};
 use super::{Folders, MEMORY, PATIENCE, Target};
 use crate::command;
 use crate::firmware::build::target_folder;
-use crate::firmware::grouped;
+use crate::tables::grouped;
 
 /// File that a target writes its tally to.
 const TALLY: &str = "HRVIT_FUZZ_TALLY";

@@ -12,9 +12,9 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use crate::firmware::build::{self, Plan, target_folder};
-use crate::firmware::table;
 use crate::machines::machine;
-use crate::{command, install, parity, qemu};
+use crate::tables::table;
+use crate::{command, install, isa, parity, qemu};
 use loops::Loop;
 
 /// The release of LLVM whose models are used. Others differ: 14 has no model of Cortex-A510, and
@@ -222,7 +222,7 @@ fn percent(share: f64) -> String {
 pub fn model(root: &Path, all: bool) -> Result<Vec<Modelled>> {
     install::programs(&TOOLS)?;
     version()?;
-    install::targets(root, &[parity::LINUX])?;
+    install::targets(root, &[isa::LINUX])?;
     let mut programs: BTreeMap<Option<&str>, Vec<Loop>> = BTreeMap::new();
     let mut modelled = Vec::new();
     for core in &CORES {
@@ -248,7 +248,7 @@ fn disassemble(root: &Path, core: &Core) -> Result<String> {
             let programs = build::build(root, machine.package, machine.target, &Plan::default(), Some("profile"))?;
             programs.into_iter().next().with_context(|| format!("{} has no program profile", machine.package))?.elf
         }
-        None => parity::golden(root, Some(parity::LINUX))?,
+        None => parity::golden(root, Some(isa::LINUX))?,
     };
     let [(objdump, _), _] = TOOLS;
     let features = if core.machine.is_some() { format!("--mcpu={}", core.model) } else { "--mattr=+dotprod,+i8mm".to_owned() };

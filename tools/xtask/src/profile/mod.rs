@@ -16,12 +16,12 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 
-use crate::count::{Processor, parse_processor};
+use crate::count::processors::{Processor, parse_processor};
 use crate::firmware::build::{self, Plan, PlanArgs};
 use crate::firmware::elf::Elf;
-use crate::firmware::{grouped, table as rows};
 use crate::hrvit::Hrvit;
 use crate::qemu;
+use crate::tables::{grouped, table as rows};
 use counted::Executions;
 use kinds::{KINDS, Origin};
 

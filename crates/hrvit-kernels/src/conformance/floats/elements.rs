@@ -7,7 +7,7 @@ use crate::conformance::products::short;
 use crate::conformance::resize::{SHIFTS, compare_margins, margins};
 use crate::conformance::{Arena, GUARD, Label, Rng, Suite};
 use crate::epilogue_f16::ActivationF16;
-use crate::kernels::Family;
+use crate::family::Family;
 use crate::math_f32::widen;
 use crate::resize::phase;
 

@@ -16,7 +16,8 @@ use half::f16;
 use super::{Arena, Label, Rng, Suite};
 use crate::epilogue_f16::{ActivationF16, EpilogueF16};
 use crate::error::ShapeError;
-use crate::kernels::{Family, Kernels};
+use crate::family::Family;
+use crate::kernels::Kernels;
 use crate::math_f32::widen;
 
 /// All float kernels of a round.

@@ -6,8 +6,8 @@ use super::Kind;
 use crate::conformance::products::short;
 use crate::conformance::{Arena, Label, Rng, Suite};
 use crate::dwconv_f16::DepthwiseF16;
+use crate::family::Family;
 use crate::gemm_f16::{GemmF16, blocks_f16_index, blocks_f16_len};
-use crate::kernels::Family;
 use crate::math_f32::widen;
 
 const DEPTHS: [usize; 16] = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100, 288];

@@ -10,8 +10,8 @@ use crate::conformance::products::short;
 use crate::conformance::{Arena, Label, Suite};
 use crate::des_f16::DesF16;
 use crate::epilogue_f16::ActivationF16;
+use crate::family::Family;
 use crate::gemm_f16::{blocks_f16_index, blocks_f16_len};
-use crate::kernels::Family;
 use crate::layernorm_f16::NormF16;
 use crate::math_f32::{rsqrt, widen};
 
@@ -41,7 +41,7 @@ pub(super) fn run(suite: &mut Suite<'_>, scratch: &mut [u8]) {
             short(suite, done, Family::LayerNormF16);
         }
     }
-    let done = tokens(suite, &mut Arena::new(scratch), crate::layernorm_f16::MAX_CHANNELS, 0);
+    let done = tokens(suite, &mut Arena::new(scratch), crate::contract::MAX_NORM_CHANNELS_F16, 0);
     short(suite, done, Family::LayerNormF16);
     for (i, (k, p)) in SHAPES.into_iter().enumerate() {
         for j in 0..2 {

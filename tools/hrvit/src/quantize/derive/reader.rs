@@ -1,7 +1,7 @@
 //! The linear layer that reads a tensor, as the tensor's scale sees it.
 
 use hrvit_format::Op;
-use hrvit_reference::folded::OpWeights;
+use hrvit_reference::OpWeights;
 
 use crate::quantize::{format::Grid, ranges::Extent, weights::place};
 

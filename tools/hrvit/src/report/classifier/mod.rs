@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::agreement::{CLEAR_MARGIN, MARGIN_EDGES};
 use super::draws::Spread;
 use super::task::{Bootstrap, Estimate};
-use super::{Subject, bars::Verdict, macs::Macs, steps::StepDrift};
+use super::{Subject, macs::Macs, steps::StepDrift, verdict::Verdict};
 use crate::dataset::Classified;
 use crate::sqnr::Sqnr;
 use measure::Outcome;

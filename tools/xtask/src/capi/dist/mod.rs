@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::library::{Build, M55, check_shared, hide};
 use super::{python, table};
 use crate::firmware::build::target_folder;
-use crate::firmware::{grouped, table as drawn_table};
+use crate::tables::{grouped, table as drawn_table};
 use crate::{command, install};
 
 /// The oldest C library that shared libraries for Linux run with.

@@ -1,5 +1,6 @@
-//! Contents of a file, under the names that it gives.
+//! A tensor as a file describes it.
 
+use super::tensor::Tensor;
 use crate::pth::View;
 
 /// A tensor as a file describes it.
@@ -30,7 +31,7 @@ impl Part for Result<View, String> {
     }
 }
 
-impl Part for super::Tensor {
+impl Part for Tensor {
     fn shape(&self) -> Option<&[usize]> {
         Some(&self.shape)
     }
@@ -38,24 +39,4 @@ impl Part for super::Tensor {
     fn is_integer(&self) -> bool {
         false
     }
-}
-
-/// A tensor, the dictionary that it lies in, and its whole name, that of its dictionary included.
-#[derive(Clone, Debug)]
-pub(crate) struct Listed<P> {
-    /// Number of the dictionary.
-    pub(crate) dictionary: usize,
-    /// The name, parts separated by dots.
-    pub(crate) name: String,
-    /// The tensor.
-    pub(crate) part: P,
-}
-
-/// Names of classes that a file has beside its weights, and their colours where there are as many.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ClassNames {
-    /// One name per class.
-    pub names: Vec<String>,
-    /// One colour per class, or none.
-    pub colours: Vec<[u8; 3]>,
 }
