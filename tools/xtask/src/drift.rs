@@ -6,10 +6,11 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use hrvit_log::{Log, Pass, SelfTest};
 
-use crate::count::processors::PROCESSORS;
+use crate::count::processors::{PROCESSORS, Processor};
 use crate::firmware::build::{self, Plan, Precision};
 use crate::hrvit::Hrvit;
 use crate::machines::Machine;
+use crate::overlap::overlapped;
 use crate::qemu;
 use crate::tables::{grouped, table};
 
@@ -56,19 +57,21 @@ struct Row {
 /// If something does not build, or a log cannot be decoded.
 pub fn run(root: &Path, hrvit: &Hrvit, extent: Extent) -> Result<Vec<String>> {
     let size = (extent == Extent::Short).then(|| "64x64".to_owned());
-    let mut rows = Vec::new();
-    for processor in PROCESSORS.iter().filter(|processor| extent == Extent::Full || !ALIKE.contains(&processor.name)) {
+    let wanted = PROCESSORS.iter().filter(|processor| extent == Extent::Full || !ALIKE.contains(&processor.name));
+    let images = wanted.flat_map(|processor| [Precision::Fp16, Precision::Mixed].map(|precision| (processor, precision)));
+    let built = |(processor, precision): (&Processor, Precision)| {
         let machine = processor.machine()?;
         // One program, with room for everything in half precision.
         let program = Plan { size: size.clone(), precision: Precision::Fp16, ..Plan::default() };
         let programs = build::build(root, machine.package, machine.target, &program, Some("selftest"))?;
-        let elf = &programs.first().with_context(|| format!("{} has no program selftest", machine.package))?.elf;
-        for precision in [Precision::Fp16, Precision::Mixed] {
-            let model = hrvit.model(&Plan { precision, ..program.clone() }, machine.layout)?;
-            let ended = qemu::emulate(root, &machine, elf, &[(machine.image_at, &model)], false)?;
-            rows.push(row(&machine, precision, ended.code, &qemu::said(hrvit, elf, &ended)?));
-        }
-    }
+        let elf = programs.into_iter().next().with_context(|| format!("{} has no program selftest", machine.package))?.elf;
+        let model = hrvit.model(&Plan { precision, ..program }, machine.layout)?;
+        Ok((machine, precision, elf, model))
+    };
+    let rows = overlapped(images, built, |(machine, precision, elf, model)| {
+        let ended = qemu::emulate(root, &machine, &elf, &[(machine.image_at, &model)], false)?;
+        Ok(row(&machine, precision, ended.code, &qemu::said(hrvit, &elf, &ended)?))
+    })?;
     show(&rows);
     Ok(rows.iter().filter_map(complaint).collect())
 }

@@ -23,6 +23,7 @@ mod marked;
 mod mca;
 mod miri;
 mod n6_image;
+mod overlap;
 mod package;
 mod parity;
 mod performance;

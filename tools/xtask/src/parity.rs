@@ -12,6 +12,7 @@ use crate::firmware::build::{self, Plan, Precision, target_folder};
 use crate::hrvit::{Hrvit, path_text};
 use crate::isa::{LINUX, PROCESSORS, Processor};
 use crate::machines::{MACHINES, Machine, PI};
+use crate::overlap::overlapped;
 use crate::tables::table;
 use crate::{command, install, qemu};
 
@@ -47,13 +48,15 @@ pub fn run(root: &Path, extent: Extent) -> Result<Vec<String>> {
         emulator.args(["-cpu", processor]).arg(&foreign);
         columns.push(run_golden(&hrvit, &mut emulator, processor, &model, "fastest")?);
     }
-    for machine in machines.iter().copied().chain([&PI]) {
+    let built = |machine: &'static Machine| {
         let programs = build::build(root, machine.package, machine.target, &Plan::default(), Some("profile"))?;
-        let elf = &programs.first().with_context(|| format!("{} has no program profile", machine.package))?.elf;
-        let packed = hrvit.model(&Plan::default(), machine.layout)?;
-        let ended = qemu::emulate(root, machine, elf, &[(machine.image_at, &packed)], false)?;
-        columns.push(column(machine.package, &qemu::log(&hrvit, elf, &ended)?)?);
-    }
+        let program = programs.into_iter().next().with_context(|| format!("{} has no program profile", machine.package))?;
+        Ok((machine, program.elf, hrvit.model(&Plan::default(), machine.layout)?))
+    };
+    columns.extend(overlapped(machines.iter().copied().chain([&PI]), built, |(machine, elf, packed)| {
+        let ended = qemu::emulate(root, machine, &elf, &[(machine.image_at, &packed)], false)?;
+        column(machine.package, &qemu::log(&hrvit, &elf, &ended)?)
+    })?);
     let mut differences = compare(&columns);
     differences.extend(in_16_bits(root, &hrvit, &machines, extent)?);
     differences.extend(drift::run(root, &hrvit, extent)?);
@@ -63,20 +66,26 @@ pub fn run(root: &Path, extent: Extent) -> Result<Vec<String>> {
 /// Runs the self-tests of an image with 16-bit activations, whose CRCs are those of the host's
 /// fastest kernels, by the definition on the host and on every machine. Returns where a step
 /// differs.
-fn in_16_bits(root: &Path, hrvit: &Hrvit, machines: &[&Machine], extent: Extent) -> Result<Vec<String>> {
+fn in_16_bits(root: &Path, hrvit: &Hrvit, machines: &[&'static Machine], extent: Extent) -> Result<Vec<String>> {
     let size = if extent == Extent::Full { "192x256" } else { "64x96" };
     let plan = Plan { size: Some(size.to_owned()), precision: Precision::Int16x8, ..Plan::default() };
     let rows = hrvit.model(&plan, "rows")?;
     let inspected = command::output(hrvit.command(&["inspect", path_text(&rows)?]).env("HRVIT_ISA", "scalar"))?;
     let complaint = String::from_utf8_lossy(&inspected.stderr).trim_end().to_owned();
     let mut differences: Vec<String> = (!inspected.status.success()).then(|| format!("int16x8, host scalar: {complaint}")).into_iter().collect();
-    for machine in machines {
+    let built = |machine: &&'static Machine| {
         let programs = build::build(root, machine.package, machine.target, &plan, Some("selftest"))?;
-        let elf = &programs.first().with_context(|| format!("{} has no program selftest", machine.package))?.elf;
-        let ended = qemu::emulate(root, machine, elf, &[(machine.image_at, &hrvit.model(&plan, machine.layout)?)], false)?;
-        match equal_steps(&qemu::said(hrvit, elf, &ended)?, ended.code) {
-            Ok(steps) => println!("int16x8 at {size}: {} has the host's bytes after all {steps} steps", machine.package),
-            Err(wrong) => differences.push(format!("int16x8, {}: {wrong}", machine.package)),
+        let program = programs.into_iter().next().with_context(|| format!("{} has no program selftest", machine.package))?;
+        Ok((*machine, program.elf, hrvit.model(&plan, machine.layout)?))
+    };
+    let ended = overlapped(machines, built, |(machine, elf, model)| {
+        let ended = qemu::emulate(root, machine, &elf, &[(machine.image_at, &model)], false)?;
+        Ok((machine.package, equal_steps(&qemu::said(hrvit, &elf, &ended)?, ended.code)))
+    })?;
+    for (package, steps) in ended {
+        match steps {
+            Ok(steps) => println!("int16x8 at {size}: {package} has the host's bytes after all {steps} steps"),
+            Err(wrong) => differences.push(format!("int16x8, {package}: {wrong}")),
         }
     }
     Ok(differences)

@@ -1,5 +1,5 @@
-//! Runs checks one after another and prints what failed, all together, then a table of results and
-//! times, then what was not made.
+//! Runs checks one after another and prints what failed, all together, then a table of results,
+//! times and cores kept busy, then what was not made.
 
 use std::path::Path;
 use std::time::Instant;
@@ -15,21 +15,22 @@ use crate::made::Made;
 pub fn run(root: &Path, checks: &[Check]) -> Result<bool> {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED);
-    table.set_header(["check", "result", "seconds"]);
+    table.set_header(["check", "result", "seconds", "cores"]);
     let (mut failures, mut skipped) = (Vec::new(), Vec::new());
     for (number, check) in (1..).zip(checks) {
         eprintln!("[{number}/{}] {}", checks.len(), check.name);
-        let start = Instant::now();
+        let (start, before) = (Instant::now(), processor_seconds());
         let outcome = check.make(root);
-        let seconds = format!("{:.1}", start.elapsed().as_secs_f64());
+        let seconds = start.elapsed().as_secs_f64();
+        let cores = before.zip(processor_seconds()).map_or_else(String::new, |(before, after)| format!("{:.1}", (after - before) / seconds.max(0.01)));
         let word = outcome.as_ref().map_or_else(|_| "FAILED".to_owned(), Made::word);
-        table.add_row([check.name.as_str(), &word, &seconds]);
+        table.add_row([check.name.as_str(), &word, &format!("{seconds:.1}"), &cores]);
         match outcome {
             Ok(made) => skipped.extend(made.skipped().iter().map(|line| format!("SKIPPED {}: {line}", check.name))),
             Err(error) => failures.push((check.name.as_str(), error)),
         }
     }
-    if let Some(column) = table.column_mut(2) {
+    for column in table.column_iter_mut().skip(2) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     for (name, error) in &failures {
@@ -38,4 +39,12 @@ pub fn run(root: &Path, checks: &[Check]) -> Result<bool> {
     println!("{table}");
     skipped.iter().for_each(|line| println!("{line}"));
     Ok(failures.is_empty())
+}
+
+/// Processor time of all programs that this one has waited for, in seconds; none where the system
+/// does not tell (`/proc/self/stat`, proc(5): fields 16 and 17, in hundredths of a second).
+fn processor_seconds() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let ticks: u64 = stat.rsplit_once(')')?.1.split_whitespace().skip(13).take(2).map(|field| field.parse::<u64>()).sum::<Result<_, _>>().ok()?;
+    Some(ticks as f64 / 100.0)
 }

@@ -6,14 +6,14 @@ pub mod processors;
 mod table;
 
 use std::path::Path;
-use std::sync::Mutex;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use crate::firmware::build::{self, Plan, PlanArgs};
 use crate::hrvit::Hrvit;
 use crate::machines::MACHINES;
+use crate::overlap::overlapped;
 use crate::qemu;
 use crate::tables::{grouped, table as rows};
 use processors::{PI, PROCESSORS, Processor, parse_processor};
@@ -81,42 +81,24 @@ pub fn bless(root: &Path, measured: &[Counts]) -> Result<()> {
     stored.write(root)
 }
 
-/// Builds, and runs on as many of `processors` (of all, if there are none) at a time as the host
-/// has cores.
+/// Builds, and runs on `processors`; on all, if there are none.
 ///
 /// # Errors
 /// As [`run`].
 pub fn measure(root: &Path, hrvit: &Hrvit, processors: &[&Processor], plan: &Plan) -> Result<Vec<Counts>> {
     qemu::install(root, &MACHINES.iter().collect::<Vec<_>>())?;
     let all: Vec<&Processor> = PROCESSORS.iter().chain([&PI]).collect();
-    let mut jobs = Vec::new();
-    for processor in if processors.is_empty() { &all } else { processors } {
+    let built = |processor: &&Processor| {
         let machine = processor.machine()?;
         let model = hrvit.model(plan, machine.layout)?;
         let programs = build::build(root, machine.package, machine.target, plan, Some("profile"))?;
         let elf = programs.into_iter().next().with_context(|| format!("{} has no program profile", machine.package))?.elf;
-        jobs.push((machine, model, elf));
-    }
-    let (next, results) = (Mutex::new(jobs.iter().enumerate()), Mutex::new(Vec::new()));
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len()) {
-            scope.spawn(|| {
-                loop {
-                    let job = next.lock().ok().and_then(|mut jobs| jobs.next());
-                    let Some((at, (machine, model, elf))) = job else { break };
-                    let ended = qemu::emulate(root, machine, elf, &[(machine.image_at, model)], true);
-                    let counts = ended.and_then(|ended| Counts::read(hrvit, machine.name, elf, &ended.log));
-                    if let Ok(mut results) = results.lock() {
-                        results.push((at, counts));
-                    }
-                }
-            });
-        }
-    });
-    let mut results = results.into_inner().map_err(|_| anyhow!("a thread that counts panicked"))?;
-    ensure!(results.len() == jobs.len(), "only {} of {} processors were counted", results.len(), jobs.len());
-    results.sort_by_key(|(at, _)| *at);
-    results.into_iter().map(|(_, counts)| counts).collect()
+        Ok((machine, model, elf))
+    };
+    overlapped(if processors.is_empty() { &all } else { processors }, built, |(machine, model, elf)| {
+        let ended = qemu::emulate(root, &machine, &elf, &[(machine.image_at, &model)], true)?;
+        Counts::read(hrvit, machine.name, &elf, &ended.log)
+    })
 }
 
 /// Prints the kinds of block and, if wanted, the steps.

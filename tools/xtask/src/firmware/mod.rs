@@ -8,7 +8,7 @@ pub mod panics;
 pub mod sizes;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use comfy_table::Table;
@@ -16,6 +16,7 @@ use hrvit_log::{Pass, SelfTest};
 
 use crate::hrvit::Hrvit;
 use crate::machines::{Board, MACHINES, Machine, boards};
+use crate::overlap::overlapped;
 use crate::tables::{grouped, table};
 use crate::{faults, install, qemu};
 use build::{Plan, Program};
@@ -81,13 +82,9 @@ pub fn run(root: &Path, everything: bool) -> Result<Vec<String>> {
     let mut complaints = complaints(&analyses);
     ensure!(selftests.len() == MACHINES.len(), "expected a program selftest on every machine, found {}", selftests.len());
     let hrvit = Hrvit::build(root)?;
-    for (machine, elf) in selftests {
-        let model = hrvit.model(&Plan::default(), machine.layout)?;
-        complaints.extend(self_test(root, machine, &elf, &hrvit, &model)?);
-    }
-    for (machine, elf) in kernel_tests {
-        complaints.extend(kernel_test(root, machine, &elf, &hrvit)?);
-    }
+    let packed = |(machine, elf): (&'static Machine, PathBuf)| Ok((machine, elf, hrvit.model(&Plan::default(), machine.layout)?));
+    complaints.extend(overlapped(selftests, packed, |(machine, elf, model)| self_test(root, machine, &elf, &hrvit, &model))?.concat());
+    complaints.extend(overlapped(kernel_tests, Ok, |(machine, elf)| kernel_test(root, machine, &elf, &hrvit))?.concat());
     complaints.extend(faults::check(root, &hrvit)?);
     Ok(complaints)
 }
