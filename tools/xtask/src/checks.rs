@@ -106,10 +106,11 @@ pub fn all() -> Vec<Check> {
         Check { name: "image reader and engine in 32 bits".to_owned(), kind: Kind::Rule(narrow_addresses) },
         Check { name: "device targets installed".to_owned(), kind: Kind::Rule(install_targets) },
     ]);
+    // Code is made for these targets where firmware is built.
     for target in DEVICE_TARGETS {
         let words = [
             "cargo",
-            "build",
+            "check",
             "--release",
             "--target",
             target,
