@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* Where QEMU's loader (on a board: the flasher) puts the model image, and how much room it has. */
+/* Address of the model image, as QEMU's loader (on a board: the flasher) places it, and its room. */
 #define MODEL_ADDRESS 0x60000000u
 #define MODEL_BYTES (64u << 20)
 

@@ -65,7 +65,7 @@ __attribute__((section(".vectors"), used)) static const struct {
     void (*handlers[15])(void);
 } vectors = {stack_top, {reset, fault, fault, fault, fault, fault, fault, 0, 0, 0, fault, fault, 0, fault, fault}};
 
-/* What the compiler calls for this program. GCC may ask for memmove and memcmp too. */
+/* Functions that the compiler calls for this program. GCC may ask for memmove and memcmp too. */
 __attribute__((optimize("no-tree-loop-distribute-patterns"))) void *memset(void *to, int value, unsigned length)
 {
     unsigned char *bytes = to;

@@ -13,7 +13,7 @@
 #include "crc32.h"
 #include "hrvit.h"
 
-/* What a program keeps between frames. */
+/* State that a program keeps between frames. */
 typedef struct vision {
     hrvit_model *model;
     hrvit_engine *engine;

@@ -1,5 +1,5 @@
-//! Plans the arena for the two pieces of the AXI SRAM: each holds one, the label map lies in the
-//! other where both do not fit. With feature `large-arena` there is one piece.
+//! Plans the arena for one of the two pieces of the AXI SRAM. The label map lies in the other piece
+//! if both do not fit into one. With feature `large-arena` there is one piece.
 
 use std::env;
 

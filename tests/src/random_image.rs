@@ -1,6 +1,6 @@
-//! Random model images that are valid and alive: any network, random weights, and multipliers that
-//! follow from the length of each dot product, so that codes spread over their range without all of
-//! them dying or saturating.
+//! Random model images that are valid and alive: any network and random weights. Multipliers follow
+//! from the length of each dot product. Codes thus spread over their range, and do not all die or
+//! saturate.
 
 use hrvit_format::aligned::AlignedBytes;
 use hrvit_format::record::Precision;

@@ -38,7 +38,7 @@ impl ModelSource for Copying<'_> {
 
     fn fetch(&mut self, id: StepId, buffer: &mut [u8]) -> Result<(), StepId> {
         let group = self.model.group(id).ok_or(id)?;
-        // What an earlier step left behind must not be needed.
+        // No step needs bytes that an earlier frame left.
         buffer.fill(0x55);
         buffer.get_mut(..group.len()).ok_or(id)?.copy_from_slice(group);
         Ok(())
@@ -154,7 +154,7 @@ fn the_last_bytes_of_the_arena_are_used() {
     }
 }
 
-/// What a microcontroller's memory is chosen by: an arena that grows must be a decision.
+/// These figures choose a microcontroller's memory: an arena that grows must be a decision.
 #[test]
 fn arenas_stay_within_their_budgets() {
     let budgets = [

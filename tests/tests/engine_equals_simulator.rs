@@ -246,7 +246,7 @@ fn specs() -> impl Strategy<Value = Spec> {
 fn module_tables() -> impl Strategy<Value = Vec<Vec<u8>>> {
     let counts = proptest::collection::vec(proptest::array::uniform4(0u8..=2), 4..=6);
     (counts, any::<u8>()).prop_map(|(counts, wait)| {
-        // Where there is room, some modules do not add a branch.
+        // If there is room, some modules add no branch.
         let spare = counts.len() - BRANCHES;
         let branches = |module: usize| (module + 1 - spare.min(module.min(usize::from(wait) % (spare + 1)))).min(BRANCHES);
         let tables = counts.iter().enumerate().map(|(module, counts)| counts[..branches(module)].to_vec());

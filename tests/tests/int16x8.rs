@@ -1,6 +1,6 @@
-//! Steps of 16-bit codes and 8-bit weights beside int8 ones: no instruction set, no packing, no
-//! tile, no number of workers and no way of reading weights changes a byte, and the loader refuses
-//! what could overflow.
+//! Steps of 16-bit codes and 8-bit weights beside int8 ones: no instruction set, packing, tile,
+//! number of workers or way of reading weights changes a byte. The loader refuses images that could
+//! overflow.
 
 use hrvit_core::{
     Engine, Isa, Kernels, Logit, Model, ModelHead, NoObserver, Plan, Serial, SetupError, Streamed, Threads, Tiling, WeightPlacement, packing_for, read_head,
@@ -124,8 +124,8 @@ fn an_accumulator_that_leaves_64_bits_when_shifted_is_refused() {
     assert!(matches!(made.map(|_| ()), Err(LoadError::Op(_, OpField::Headroom))));
 }
 
-/// What the loader says of an image in 16 bits whose operators of `kind` were edited: the operator
-/// and the field that it blames.
+/// The operator and field that the loader blames, of an image in 16 bits whose operators of `kind`
+/// were edited.
 fn blamed(head: Head, kind: OpKind, edit: impl Fn(&mut OpData)) -> (OpKind, OpField) {
     let (network, size) = (tiny(head), size(32, 32));
     let error = try_image(

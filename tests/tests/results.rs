@@ -1,4 +1,4 @@
-//! What one forward pass can leave besides labels, and what becomes of a frame that is stopped.
+//! Results of one forward pass besides labels, and the fate of a stopped frame.
 
 use std::{
     ops::ControlFlow,

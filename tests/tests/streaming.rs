@@ -76,7 +76,7 @@ fn a_fault_at_any_read_is_an_error_and_never_another_result() {
         for read in 0..reads {
             let mut flash = Flash { fault: Some((read, fault)), ..Flash::new(&image) };
             match (fault, stream(&mut flash, &frame)) {
-                // What stays of the read before may happen to be the same bytes.
+                // Bytes left by the read before may happen to be the same.
                 (Fault::Short, Ok(logits)) => assert!(logits == expected, "read {read}: short"),
                 (_, Ok(_)) => panic!("read {read}: {fault:?} went unnoticed"),
                 (Fault::Error, Err(error)) => assert!(error.contains("the device failed"), "read {read}: {error}"),

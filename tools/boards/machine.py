@@ -38,7 +38,7 @@ class Ended:
 
 
 class Block:
-    """Registers of one peripheral. What no method answers is plain memory, zero at first."""
+    """Registers of one peripheral. A register without a method is plain memory, zero at first."""
 
     def __init__(self, name: str, base: int, size: int = PAGE):
         self.name, self.base, self.size = name, base, size
@@ -64,7 +64,7 @@ class Block:
 
 
 class Line:
-    """What is at the other end of a serial port: nobody, who keeps what is sent, or also a pseudo terminal."""
+    """The other end of a serial port: a record of the bytes sent, or also a pseudo terminal."""
 
     def __init__(self):
         self.sent = bytearray()
@@ -203,7 +203,7 @@ class Machine:
                 self.uc.mem_write(physical, data[offset : offset + length])
 
     def rtt(self, ram: int, size: int) -> bytes:
-        """What lies in the first buffer towards a debugger (SEGGER RTT: an identification of 16 bytes, two counts, then name, buffer, size, written, read, flags)."""
+        """Contents of the first buffer towards a debugger (SEGGER RTT: an identification of 16 bytes, two counts, then name, buffer, size, written, read, flags)."""
         block = bytes(self.uc.mem_read(ram, size)).find(b"SEGGER RTT\0")
         if block < 0:
             return b""

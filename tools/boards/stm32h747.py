@@ -146,7 +146,7 @@ class Gpio(Block):
 
 
 class Usart(Block):
-    """What is sent and received, once it is enabled."""
+    """Bytes sent and received, once it is enabled."""
 
     def __init__(self, line: Line):
         super().__init__("USART1", 0x4001_1000, 0x400)

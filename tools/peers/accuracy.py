@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What 8 bits cost on the same network by `hrvit quantize` and by other quantisers: logits SQNR and agreement with float on frames that calibrated none of them.
+"""Compares 8 bits of `hrvit quantize` and of other quantisers on the same network: logits SQNR and agreement with float, on frames that calibrated none of them.
 
 Every contender calibrates with the same folder (`hrvit` holds a fifth of it out) and is compared with the float network by one measure, that of docs/quantiser.md: over the
 classes that float picks somewhere, each pixel's mean taken off both, and each class's mean over the set off the signal; agreement is of the pixels of the input's size. Needs

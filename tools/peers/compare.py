@@ -38,7 +38,7 @@ def options() -> argparse.Namespace:
 
 
 def measure(entrants: list[Contender], rounds: int) -> dict[str, list[dict]]:
-    """What every contender reported in every round. The order turns by one each round, so that none is always first."""
+    """Reports of every contender in every round. The order turns by one each round, so that none is always first."""
     seen: dict[str, list[dict]] = {entrant.name: [] for entrant in entrants}
     for number in range(rounds):
         turned = entrants[number % len(entrants) :] + entrants[: number % len(entrants)]

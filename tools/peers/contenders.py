@@ -70,7 +70,7 @@ def _high_water(pid: int) -> int:
 
 
 def inspect(hrvit: Path, model: Path, size: str) -> dict:
-    """What the network in a model image costs at `size`: `macs_as_written`, `macs_folded`."""
+    """Costs at `size` of the network in a model image: `macs_as_written`, `macs_folded`."""
     if not hrvit.is_file():
         raise Failure(f"{hrvit} is missing: `cargo build --release --bin hrvit`, or say --hrvit")
     network = json.loads(_output_and_peak([str(hrvit), "inspect", str(model), "--json"])[0])["network"]

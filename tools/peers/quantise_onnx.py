@@ -22,7 +22,7 @@ def pixels(path: Path, height: int, width: int) -> np.ndarray:
 
 
 def normalised(rgb: np.ndarray) -> np.ndarray:
-    """What the network sees of RGB bytes `[height, width, 3]`: float32 `[1, 3, height, width]`."""
+    """The network's input from RGB bytes `[height, width, 3]`: float32 `[1, 3, height, width]`."""
     return ((rgb.astype(np.float32) - MEAN) / STD).transpose(2, 0, 1)[None]
 
 

@@ -112,7 +112,7 @@ impl Iterator for Places {
         let left = self.shown.checked_sub(1)?;
         self.shown = left;
         if left == 0 {
-            // What follows is hidden.
+            // The rest is hidden.
             self.hidden = core::mem::take(&mut self.after);
         }
         Some(Some(self.base + self.steps.next() * self.stride))

@@ -123,7 +123,7 @@ proptest! {
             let y = 0.299 * r + 0.587 * g + 0.114 * b;
             [y, 128.0 + (b - y) / 1.772, 128.0 + (r - y) / 1.402]
         };
-        // What each byte must be, in real numbers; gaps stay.
+        // Expected value of each byte, in real numbers. Gaps stay.
         let mut want: Vec<Vec<f64>> = before.iter().map(|(bytes, _)| bytes.iter().map(|byte| f64::from(*byte)).collect()).collect();
         let mixed = |own: f64, colour: f64, alpha: u8| own + (colour - own) * f64::from(alpha) / 255.0;
         for y in 0..height {
@@ -164,7 +164,7 @@ proptest! {
                 prop_assert!((f64::from(*got) - want).abs() <= 1.01, "{} {:?}: {} {}", format, view, got, want);
             }
         }
-        // What has no ink keeps its bytes.
+        // A frame without ink keeps its bytes.
         if palette.iter().all(|ink| ink.alpha == 0) {
             prop_assert_eq!(bytes.planes, before);
         }

@@ -58,7 +58,7 @@ fn pictures_and_gradients_are_the_float_filter_of_their_colours() {
             let bytes = encode(format, &picture, 3);
             let extent = (picture.width, picture.height);
             let colour = (Matrix::Bt601, Range::Full);
-            // What each pixel shows is clamped before the filter.
+            // The colour of each pixel is clamped before the filter.
             let frame = decode(format, extent, &bytes, colour, true);
             for (to, filter) in [(size(96, 128), Filter::Area), (size(64, 64), Filter::Area), (size(96, 128), Filter::Bilinear)] {
                 let got = rows(format, extent, &bytes, colour, View::default(), filter, to);

@@ -6,7 +6,7 @@
  * From an image to labels: hrvit_model_open or hrvit_model_open_file, hrvit_plan where the arena is
  * yours, hrvit_engine_open, hrvit_engine_segment for every frame, and both closed in the end.
  *
- * What holds for every function:
+ * These rules hold for every function:
  *
  * - It returns an hrvit_status: HRVIT_OK, or why nothing was done. `error`, the last argument, may
  *   be NULL; else it gets the same code and a sentence. Make it with HRVIT_INIT: without its size
@@ -235,7 +235,7 @@ typedef struct hrvit_error
 {
     /** `sizeof(hrvit_error)`, set by the caller. */
     uint32_t struct_size;
-    /** What the function also returned, an `hrvit_status`. */
+    /** The code that the function returned, an `hrvit_status`. */
     int32_t status;
     /**
      * One sentence in English, in UTF-8, that ends with a NUL: the thing that is wrong, and what

@@ -13,7 +13,7 @@
 //     if (auto done = engine->segment(hrvit::rgb(pixels), {labels}); !done)
 //         return fail(done.message());
 //
-// What hrvit.h says of units, lifetimes and threads holds here too. An engine must be destroyed
+// The rules of hrvit.h on units, lifetimes and threads hold here too. An engine must be destroyed
 // before its model (declare it after the model), and not while it runs a frame: else it stays open
 // until the program ends. Structures of hrvit.h begin with make:
 //
@@ -81,7 +81,7 @@ T make() noexcept
     return made;
 }
 
-/// What became of a call: true if all is well, else a code and a sentence.
+/// Outcome of a call: true if all is well, else a code and a sentence.
 class [[nodiscard]] Outcome {
 public:
     Outcome() noexcept : error_(make<hrvit_error>()) {}
@@ -172,7 +172,7 @@ public:
         return info;
     }
 
-    /// What an engine with these options needs.
+    /// Needs of an engine with these options.
     Result<hrvit_engine_info> plan(const hrvit_engine_options &options = make<hrvit_engine_options>()) const noexcept
     {
         Result<hrvit_engine_info> info;
@@ -262,7 +262,7 @@ inline hrvit_frame rgb(Span<const std::uint8_t> pixels, std::size_t row_bytes = 
     return frame;
 }
 
-/// Where the results of a frame go: labels always, the others if they are not empty.
+/// Buffers for the results of a frame: labels always, the others if they are not empty.
 struct Results {
     Span<std::uint8_t> labels;
     Span<std::uint8_t> margins{};
@@ -301,7 +301,7 @@ public:
         return status;
     }
 
-    /// What it was planned for.
+    /// The plan that it was opened with.
     const hrvit_engine_info &info() const noexcept { return info_; }
 
     /// Segments a frame. `hrvit_engine_segment` with `handle()` takes an hrvit_run_options.

@@ -32,7 +32,7 @@ pub const HRVIT_ERROR_TEXT_BYTES: usize = 248;
 pub struct hrvit_error {
     /// `sizeof(hrvit_error)`, set by the caller.
     pub struct_size: u32,
-    /// What the function also returned, an `hrvit_status`.
+    /// The code that the function returned, an `hrvit_status`.
     pub status: i32,
     /// One sentence in English, in UTF-8, that ends with a NUL: the thing that is wrong, and what
     /// was expected or what to do. A longer one is cut after a whole character. Empty after

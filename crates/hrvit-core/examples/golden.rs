@@ -14,8 +14,8 @@ use hrvit_core::{Engine, Kernels, Logit, Model, Observer, Plan, Serial, StepCrcs
 use hrvit_format::{Head, aligned::AlignedBytes, writer::repack};
 use hrvit_log::{Crc, Run, Size, Step, Total, Unit};
 
-/// CRCs, and nanoseconds of every step: the time since the last call belongs to the step that made
-/// it, so that steps inside another count once.
+/// CRCs, and nanoseconds of every step. The time since the last call belongs to the step that made
+/// it: steps inside another count once.
 struct Watch<'c> {
     crcs: StepCrcs<'c>,
     times: Mutex<Times>,

@@ -15,8 +15,8 @@ pub const CANARY: usize = if cfg!(debug_assertions) { ALIGN } else { 0 };
 #[cfg(debug_assertions)]
 const CANARY_BYTE: u8 = 0xc5;
 
-/// Bytes that a region of `bytes` takes in the arena, its padding and its canary included; the
-/// largest number where they are too many to count.
+/// Bytes that a region of `bytes` takes in the arena, its padding and its canary included.
+/// `usize::MAX` if they are too many to count.
 const fn padded_bytes(bytes: usize) -> usize {
     match bytes.checked_next_multiple_of(ALIGN) {
         Some(0) => 0,
@@ -65,7 +65,7 @@ impl<const BYTES: usize> Default for Arena<BYTES> {
 /// Cuts regions off the front of an arena, each at a multiple of [`ALIGN`], or measures what the
 /// same cuts would take.
 ///
-/// Every block describes its buffers once, as a function that takes them from a slicer: a plan runs
+/// Every block describes its buffers once, as a function that takes them from a slicer. A plan runs
 /// it on [`ArenaSlicer::measure`], the engine on an arena. It paints canaries in builds that have
 /// them, and panics on its end if one was written: it must outlive the use of its regions.
 pub(crate) struct ArenaSlicer<'a> {

@@ -1,5 +1,5 @@
-//! Results of half precision against those of the definition: its bits differ between instruction
-//! sets, so that a target is held to the bounds of its image instead of bytes.
+//! Results of half precision against the definition's. Bits of half precision differ between
+//! instruction sets: a target is held to the bounds of its image instead of bytes.
 
 use core::{
     ops::ControlFlow,
@@ -96,9 +96,9 @@ pub struct StepDrift {
     pub bound: f32,
 }
 
-/// The first step in half precision that is beyond its bounds: what each left behind, by its
-/// position in canonical order, and what the definition, by its number among the steps in half
-/// precision. One that cannot be had counts as beyond.
+/// The first step in half precision that is beyond its bounds. `found` has each step's sum by its
+/// position in canonical order. `expected` has the definition's, by the step's number among those
+/// in half precision. A sum that is missing counts as beyond.
 pub fn first_step_beyond(model: &ModelHead<'_>, found: &[Magnitude], mut expected: impl FnMut(usize) -> Option<StepMagnitude>) -> Option<StepDrift> {
     let judge = |(number, step): (usize, StepId)| {
         let (Some(found), Some(StepMagnitude { magnitude, bound })) = (found.get(usize::from(step.0)), expected(number)) else {

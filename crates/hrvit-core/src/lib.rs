@@ -1,5 +1,5 @@
-//! HRViT on the edge: the quantised forward pass in one caller-given arena, without a heap, and
-//! without floating point unless an image asks for half precision (feature `fp16`).
+//! HRViT on the edge: the quantised forward pass in one caller-given arena, without a heap. It has
+//! no floating point unless an image asks for half precision (feature `fp16`).
 //!
 //! From the bytes of a model image to a label map:
 //!
@@ -32,8 +32,8 @@
 //! | [`Observer`] | sees each step and its data, and may stop a frame |
 //! | [`windows`] | windows of the model's size over larger frames: overlapping, or with cores that tile the frame |
 //!
-//! One step of the canonical graph ([`hrvit_format::graph`]) runs after another; inside a step the
-//! operators work row by row or strip by strip, and only the step's result is a whole map.
+//! One step of the canonical graph ([`hrvit_format::graph`]) runs after another. Inside a step the
+//! operators work row by row or strip by strip. Only the step's result is a whole map.
 //! `docs/architecture.md` is the map of this crate, `docs/quantisation.md` the arithmetic.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]

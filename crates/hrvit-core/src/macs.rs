@@ -32,7 +32,7 @@ fn op_macs(network: &Network, size: Size, step: Step, op: &Op) -> u64 {
     tokens * each
 }
 
-/// Query-key pairs over the horizontal and vertical strips of one branch; each pair costs one
+/// Query-key pairs over the horizontal and vertical strips of one branch. Each pair costs one
 /// multiplication per channel of its half, for q·v and again for p·v.
 fn attention_pairs(network: &Network, size: Size, branch: usize) -> u64 {
     let (rows, columns) = size.map(branch);

@@ -7,8 +7,8 @@ use crate::{fault::Fault, slices::Slices};
 /// The most rows that an operator looks at (fusion: 9x9).
 pub const MAX_WINDOW: usize = 9;
 
-/// Rows of a ring from which tiles of `tile` rows are made that look at `reach` rows on each side,
-/// of a map with `rows` rows: whole tiles, so that a batch of new rows is one run of memory.
+/// Rows of a ring for a map with `rows` rows. Tiles of `tile` rows are made from it that look at
+/// `reach` rows on each side. The ring has whole tiles: a batch of new rows is one run of memory.
 pub fn rows_for(tile: usize, reach: usize, rows: usize) -> usize {
     (tile + 2 * reach).next_multiple_of(tile.max(1)).min(rows)
 }

@@ -21,8 +21,8 @@ impl Threads {
     }
 
     /// Runs `frames` on one of the threads and keeps the others awake until it returns. A step
-    /// takes about a millisecond and a thread some fifty microseconds to wake up, so that frames of
-    /// several workers are best run from here; results are the same.
+    /// takes about a millisecond, and a thread some fifty microseconds to wake up. Frames of
+    /// several workers are best run from here. Results are the same.
     pub fn install<R: Send>(&self, frames: impl FnOnce() -> R + Send) -> R {
         let left = &AtomicUsize::new(1);
         self.pool.scope(|scope| {

@@ -1,8 +1,8 @@
 //! Windows of a model's size over larger frames.
 //!
 //! [`SlidingWindows`] overlap by a stride and cover every pixel; whoever has memory for their
-//! logits takes the mean. [`CoreWindows`] need no logits: every pixel has one window that owns it,
-//! and a halo of pixels around what it owns is computed and thrown away.
+//! logits takes the mean. [`CoreWindows`] need no logits. One window owns each pixel. A halo of
+//! pixels around the owned ones is computed and thrown away.
 //!
 //! ```
 //! use hrvit_core::{Aligned, Arena, Engine, Model, NoObserver, Plan, Segmentation, Serial, windows::CoreWindows};
@@ -219,9 +219,9 @@ impl Iterator for SlidingWindows {
 
 /// Windows whose cores tile a frame exactly, row by row.
 ///
-/// Every pixel of a core lies `halo` pixels or more inside its window, but for the frame's own
-/// border, beyond which there is nothing to see. Windows start every `window - 2 * halo` pixels,
-/// the last of a row or column flush with the border.
+/// Every pixel of a core lies `halo` pixels or more inside its window, except at the frame's own
+/// border. Windows start every `window - 2 * halo` pixels, the last of a row or column flush with
+/// the border.
 #[derive(Clone, Debug)]
 pub struct CoreWindows(Grid);
 

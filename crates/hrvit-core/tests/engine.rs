@@ -1,5 +1,5 @@
-//! The whole engine on the smallest network and frame, small enough for Miri: no memory is read
-//! before it was written, no reference outlives its right, and workers never race. On the scalar
+//! The whole engine on the smallest network and frame, small enough for Miri. No memory is read
+//! before it was written. No reference outlives its right. Workers never race. On the scalar
 //! kernels, which Miri understands. (`cargo xtask miri`; the results themselves are judged by the
 //! workspace's end-to-end tests.)
 

@@ -18,8 +18,8 @@ pub struct Golden<'a> {
 }
 
 /// Result of the definition (`Isa::Scalar`) for the golden frame of an image with half-precision
-/// steps. The bits of those steps differ between instruction sets, so that a CRC says nothing
-/// beyond the first of them, and results are compared within a bound.
+/// steps. The bits of those steps differ between instruction sets. A CRC says nothing from the
+/// first of them on: results are compared within a bound.
 #[derive(Clone, Copy, Debug)]
 pub struct GoldenResult<'a> {
     /// How far a healthy target's result may be off.

@@ -41,9 +41,9 @@ impl<'a> Model<'a> {
     /// multiplier ranges and accumulator headroom.
     ///
     /// # Errors
-    /// The first thing that is misplaced, of another format, contradictory or corrupt: of the
-    /// prologue, the whole image's CRC, the sections in their order, then the steps in canonical
-    /// order.
+    /// The first thing that is misplaced, of another format, contradictory or corrupt. Checks run
+    /// over the prologue, the whole image's CRC, the sections in their order, then the steps in
+    /// canonical order.
     pub fn load(image: &'a [u8]) -> Result<Self, LoadError> {
         let start = Start::read(image)?;
         let image = part(image, Span { start: 0, len: start.total_len() })?;

@@ -3,8 +3,8 @@
 
 use crate::{graph::Step, network::Network, precision::Precision};
 
-/// Parts of a network that have one precision each: steps hand tensors to each other in one format,
-/// so they cannot be chosen one by one.
+/// Parts of a network that have one precision each. Steps of a part hand tensors to each other in
+/// one format: they cannot be chosen one by one.
 ///
 /// * the stem;
 /// * the *entry* of a module: the stage norms before it, its fusions and its patch embeddings;

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 /// How a picture becomes the network's input. The arithmetic of pixels (`mean`, `deviation`,
-/// `order`) is folded into the stem, whose input is always RGB with 8 bits a channel; how a picture
-/// of another shape is brought to the input's size (`fit`) is up to whatever feeds the engine.
+/// `order`) is folded into the stem. Its input is always RGB with 8 bits a channel. The program
+/// that feeds the engine brings pictures of another shape to the input's size (`fit`).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Preprocess {
     /// Taken from red, green and blue (0 to 255) of every pixel.

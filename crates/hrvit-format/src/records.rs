@@ -59,8 +59,8 @@ impl<'a> Records<'a> {
         Some(CodeScale(if record.precision == fp16 { before.scale } else { norm.in_scale }))
     }
 
-    /// Bytes that the group of a step takes in a buffer, a multiple of [`ALIGN`]; 0 where there is
-    /// no such step, `usize::MAX` where they exceed the address space.
+    /// Bytes that the group of a step takes in a buffer, a multiple of [`ALIGN`]. They are 0 if
+    /// there is no such step, `usize::MAX` if they exceed the address space.
     pub fn padded_group_len(&self, id: StepId) -> usize {
         self.step(id).map_or(0, |record| (record.len as usize).checked_next_multiple_of(ALIGN).unwrap_or(usize::MAX))
     }

@@ -1,11 +1,11 @@
-//! Two places for a model image, so that one can be rewritten while the other stays valid: of two
-//! valid images the newer one wins, and an image whose writing was cut off is none.
+//! Two places for a model image: one can be rewritten while the other stays valid. Of two valid
+//! images the newer one wins. An image whose writing was cut off is not valid.
 
 use crate::{error::LoadError, model::Model};
 
-/// Whether sequence number `a` is newer than `b`, in serial-number arithmetic (RFC 1982): numbers
-/// may wrap, as long as two images that are compared are less than 2^31 apart. At exactly 2^31
-/// neither is newer.
+/// Whether sequence number `a` is newer than `b`, in serial-number arithmetic (RFC 1982). Numbers
+/// may wrap, as long as two compared images are less than 2^31 apart. At exactly 2^31 neither is
+/// newer.
 pub const fn is_newer(a: u32, b: u32) -> bool {
     let ahead = a.wrapping_sub(b);
     ahead != 0 && ahead < 1 << 31

@@ -9,8 +9,8 @@ pub const NO_MORE: u8 = b'E';
 /// that.
 pub const HEARD: u8 = b'H';
 
-/// CRC-32 (IEEE 802.3) over the numbers of frame and row, each two bytes, the lower first, and the
-/// row: an answer to an earlier question does not pass for this one's.
+/// CRC-32 (IEEE 802.3) over the numbers of frame and row (each two bytes, the lower first) and the
+/// row. An answer to an earlier question does not pass for this one's.
 #[must_use]
 pub fn check(frame: u16, row: u16, pixels: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();

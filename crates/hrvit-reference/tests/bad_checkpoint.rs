@@ -110,7 +110,7 @@ fn files_that_are_no_checkpoints() {
         error
     };
     assert!(matches!(read(b""), CheckpointError::Empty { .. }));
-    // What begins as a file of PyTorch before 1.6, and a pickle of something else.
+    // A beginning as of PyTorch before 1.6, and a pickle of something else.
     assert!(matches!(read(b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."), CheckpointError::Damaged { .. }));
     assert!(matches!(read(b"\x80\x02}."), CheckpointError::UnknownFormat { .. }));
     assert!(matches!(read(b"<!DOCTYPE html><title>Sign in</title>"), CheckpointError::UnknownFormat { .. }));

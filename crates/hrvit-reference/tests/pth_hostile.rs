@@ -122,7 +122,7 @@ fn nesting_does_not_recurse() {
     refused_pickle(&marks, &["nests more than"]);
     let dicts = [[b"}".to_vec(), W.text("model")].concat().repeat(DEEP), b"}".to_vec(), vec![b's'; DEEP], b".".to_vec()].concat();
     refused_pickle(&dicts, &["takes more than"]);
-    // What the budget allows is dropped without recursion too.
+    // Values that the budget allows are dropped without recursion, too.
     refused_pickle(&[b")".to_vec(), vec![0x85; 30_000], b".".to_vec()].concat(), &["no tensors"]);
     let lists = [vec![b']'; 5_000], vec![b'a'; 4_999], b".".to_vec()].concat();
     refused_pickle(&lists, &["no tensors"]);

@@ -1,4 +1,4 @@
-//! From reset, or from a firmware, at exception level 3, 2 or 1, to `main` at level 1:
+//! From reset, or from a firmware, at exception level 3, 2 or 1, to `main` at level 1. Sets up
 //! floating-point and vector unit, stack, zeroed statics, exception vectors, caches.
 
 use core::{
@@ -22,8 +22,8 @@ global_asm!(
     "cmp x0, #(2 << 2)",
     "b.lo 8f",
     "b.eq 7f",
-    // Level 3, where no firmware ran: caches take part in coherence before they are on (Cortex-A53
-    // TRM, CPUECTLR_EL1.SMPEN), and no level above 1 traps what a program does.
+    // Level 3, without an earlier firmware. Caches take part in coherence before they are on
+    // (Cortex-A53 TRM, CPUECTLR_EL1.SMPEN). No level above 1 traps a program's instructions.
     "mrs x0, midr_el1",
     "ubfx x0, x0, #4, #12",
     "mov x1, #0xd03",

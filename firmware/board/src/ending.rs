@@ -6,9 +6,9 @@ use hrvit_log::End;
 
 use crate::{Outputs, outputs};
 
-/// Ends the program: logs the exit code and shows it. With a debugger that is where the program
-/// stops; without one green (or the only LED) stays on where all is well, else red blinks as often
-/// as the exit code says, again and again.
+/// Ends the program: logs the exit code and shows it. A program with a debugger stops here. Without
+/// one, green (or the only LED) stays on if all is well. Else red blinks as often as the exit code
+/// says, again and again.
 pub fn end(code: i32) -> ! {
     let shown = outputs();
     // Codes are below 256.

@@ -1,5 +1,5 @@
-//! The start-up keeps every rule, from both ways of booting and from whatever mode the flash was
-//! left in; with a fault put into it, it does not.
+//! The start-up keeps every rule, from both ways of booting and from any mode of the flash. With a
+//! fault put into it, it breaks one.
 
 mod model;
 

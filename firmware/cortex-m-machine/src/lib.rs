@@ -1,5 +1,5 @@
-//! Parts that machines with a Cortex-M processor share: panics and faults end a program with exit
-//! code 1, and caches are turned on in one way.
+//! Parts that machines with a Cortex-M processor share. Panics and faults end a program with exit
+//! code 1. Caches are turned on in one way.
 #![no_std]
 
 mod mapped;

@@ -55,9 +55,9 @@ fn workers<T: Counter>() -> runner::Workers {
     runner::Workers { now: Some(T::read) }
 }
 
-/// An emulated machine, whose clock reads `T`. Without feature `streamed` weights are read where
-/// the image lies, within the firmware or in the loaded memory; with it they are paged in from the
-/// loaded memory as a serial flash.
+/// An emulated machine, whose clock reads `T`. Without feature `streamed` weights are read in
+/// place, within the firmware or in the loaded memory. With it they are paged in from the loaded
+/// memory as from a serial flash.
 #[derive(Debug)]
 pub struct Machine<T> {
     planned: Planned,

@@ -1,6 +1,5 @@
-//! Build script of a machine: reads the network and size to plan for from the environment, plans
-//! the arena, finds it a place in the machine's memory, and hands the linker and the program what
-//! follows from it.
+//! Build script of a machine. Reads network and size from the environment, plans the arena and
+//! finds its place in the machine's memory. Hands the results to the linker and the program.
 //!
 //! | variable | default | meaning |
 //! |---|---|---|
@@ -101,9 +100,9 @@ fn try_build(machine: &Machine, memory: &str) -> Result<(), Vec<String>> {
     Ok(())
 }
 
-/// Plans `target` and finds the first memory of `machine` that holds arena, label map and (where
-/// weights are `streamed`) the image's head, else the first that holds all but the label map, and
-/// another one for that; the error says what is missing.
+/// Plans `target` and finds the first memory of `machine` that holds arena, label map and (if
+/// weights are `streamed`) the image's head. Else takes the first that holds all but the label map,
+/// and another memory for the map. The error names the room that is missing.
 pub fn place(machine: &Machine, target: &Target, streamed: bool) -> Result<Placed, Vec<String>> {
     let Target { network, size, wide, .. } = target;
     let (weights, head) = match streamed {

@@ -89,8 +89,8 @@ pub trait Counter: Sync {
 /// A counter of QEMU that knows instructions where QEMU counts them.
 ///
 /// With `-icount shift=S` every instruction takes exactly 2^S ns of emulated time. Timing a loop of
-/// known length tells whether that is so, and S; without icount the emulated time is the host's and
-/// the unit is ticks.
+/// known length tells whether that is so, and S. Without icount the emulated time is the host's,
+/// and the unit is ticks.
 #[derive(Clone, Copy, Debug)]
 pub struct Emulated<T> {
     shift: Option<u32>,

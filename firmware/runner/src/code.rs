@@ -19,8 +19,7 @@ pub enum Code {
     /// The image's network needs a larger arena or label map than this program was planned for.
     ArenaTooSmall = 6,
     /// No engine for this image: half precision without feature `fp16`, 16-bit activations without
-    /// feature `int16x8`, strips too long for its codes, more steps than [`crate::MAX_STEPS`], no
-    /// plan.
+    /// feature `int16x8`, strips too long for codes, more than [`crate::MAX_STEPS`] steps, no plan.
     Setup = 7,
     /// The image has no golden frame.
     NoGoldenFrame = 8,

@@ -1,5 +1,5 @@
-//! Pins for a logic analyser or a power meter: one is high while a step is at work, another one
-//! from the beginning of a frame to its end.
+//! Pins for a logic analyser or a power meter. One is high during a step, another during a whole
+//! frame.
 
 use core::cell::RefCell;
 

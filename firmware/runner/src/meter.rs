@@ -64,9 +64,10 @@ impl Default for Table {
 
 const IDLE: u32 = u32::MAX;
 
-/// Sums ticks per step. The clock is read when a step begins and ends, and whenever data was made:
-/// the time since the last reading belongs to the step that made it. So steps of the head that take
-/// turns are told apart, and no interval comes near the 2^32 ticks at which the clock wraps.
+/// Sums ticks per step. The clock is read when a step begins, when it ends and whenever it made
+/// data. The time since the last reading belongs to the step that made the data. So steps of the
+/// head that take turns are told apart, and no interval comes near the 2^32 ticks at which the
+/// clock wraps.
 ///
 /// The time between the end of one step and the begin of the next (paging its weights in) belongs
 /// to the next.

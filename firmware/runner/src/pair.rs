@@ -8,8 +8,8 @@ use core::{
 
 use hrvit_core::Executor;
 
-/// Both cores. The second one works once it [`attend`]s; until then the first one does all there is
-/// to do, and can tell what the second one would have saved.
+/// Both cores. The second one works once it [`attend`]s. Until then the first one does all the
+/// work, and can tell the time that the second one would save.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pair {
     /// A clock for what the second core would save, where there is none.
@@ -123,8 +123,8 @@ impl Executor for Pair {
         if jobs < 2 || !is_attended() {
             return self.alone((own, jobs), work);
         }
-        // SAFETY: the reference is used by the second core alone, and not after it is done, which
-        // is waited for below; nothing on the way there can unwind.
+        // SAFETY: the second core alone uses the reference, and not after it is done. The code
+        // below waits for that. Nothing on the way there can unwind.
         let work_there = unsafe { transmute::<&Work<'_>, &'static Work<'static>>(work) };
         // SAFETY: the second core has done what it was asked before, and reads this after it is
         // asked again.

@@ -21,8 +21,8 @@ pub struct Planned {
     pub frames: u32,
 }
 
-/// Declares, in a machine's crate, the constants that its build script planned, the statics of the
-/// arena's sections, and `fn planned() -> Planned`, which zeroes these and hands them out. To be
+/// Declares in a machine's crate the constants that its build script planned, and the statics of
+/// the arena's sections. `fn planned() -> Planned` zeroes the statics and hands them out. To be
 /// called once; a second call panics.
 #[macro_export]
 macro_rules! planned {

@@ -1,6 +1,6 @@
-//! Frames that come over a serial port, a row at a time. The program asks for each row in its log,
-//! and whoever listens answers ([`hrvit_log::answer`]): nothing has to hold a whole frame, and
-//! nothing comes while the processor does something else.
+//! Frames that come over a serial port, a row at a time. The program asks for each row in its log.
+//! The listener answers ([`hrvit_log::answer`]). Nothing has to hold a whole frame. No byte comes
+//! while the processor does something else.
 
 use defmt::Format;
 use hrvit_log::{Want, answer};

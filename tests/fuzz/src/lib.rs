@@ -41,7 +41,7 @@ pub use seeds::input as seeded_input;
 pub use spec::spec;
 pub use tally::Tally;
 
-/// What became of one input.
+/// Outcome of one input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Refused with an error, as it should.

@@ -12,8 +12,8 @@ use crate::{Choices, Verdict};
 const SIZES: [(u16, u16); 3] = [(32, 32), (224, 224), (4096, 4096)];
 
 /// Loads bytes as a model image: as they are, or behind the first bytes of a valid one with its
-/// CRCs mended. Panics where memory and stream do not agree on whether it is valid, where a valid
-/// one cannot be read back, or where its network has neither a plan nor a reason.
+/// CRCs mended. Panics if memory and stream disagree on its validity, or if a valid image cannot be
+/// read back. Panics too if its network has neither a plan nor an error.
 pub fn load(data: &[u8]) -> Verdict {
     let mut choices = Choices::new(data);
     let image = made(&mut choices);

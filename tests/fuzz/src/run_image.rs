@@ -18,9 +18,9 @@ const MOST_PIXELS: usize = 64 * 96;
 /// So do networks of more steps.
 const MOST_STEPS: usize = 60;
 
-/// Runs an edited image on every instruction set of this processor. Panics where one leaves another
-/// tensor than plain code, where plain code leaves another than the simulator, or where a
-/// half-precision tensor holds a number that is not finite.
+/// Runs an edited image on every instruction set of this processor. Panics if one leaves another
+/// tensor than plain code, or plain code another than the simulator. Panics too if a half-precision
+/// tensor holds a number that is not finite.
 pub fn run_image(data: &[u8]) -> Verdict {
     let mut choices = Choices::new(data);
     let tiling = tiling(&mut choices);

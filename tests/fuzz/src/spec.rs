@@ -128,7 +128,7 @@ fn check(builder: PlanBuilder) -> Option<Plan> {
             assert!(region.offset.checked_add(region.bytes).is_some_and(|end| end <= arena), "{builder:?}: {step} has {region:?} of {arena} bytes");
         }
     }
-    // What one of several workers makes twice is no more than all of it, times the workers.
+    // The work that several workers repeat is at most the whole work, times the workers.
     let macs: u64 = plan.network().steps().map(|step| plan.macs(step)).sum();
     assert!(recomputed_macs(&plan) <= macs.saturating_mul(plan.workers() as u64), "{builder:?}");
     Some(plan)

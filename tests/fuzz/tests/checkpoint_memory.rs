@@ -8,9 +8,9 @@ use peak_alloc::PeakAlloc;
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
-/// What a description may have in any case.
+/// Bytes that a description may always take.
 const LEAST: usize = 1 << 20;
-/// What it may have for each tensor of the network, however little that is.
+/// Bytes that it may take for each tensor of the network, however small the tensor is.
 const OF_A_TENSOR: usize = 8 << 10;
 
 #[test]

@@ -7,8 +7,8 @@ use super::operator::Operators;
 use super::{Tensor, convolution, elementwise};
 
 /// The two source positions of output position `position`, each with its weight out of
-/// `2 * factor`: the source coordinate `(position + 1/2) / factor - 1/2`, not below 0, in units of
-/// `1 / (2 * factor)`.
+/// `2 * factor`. The source coordinate is `(position + 1/2) / factor - 1/2`, not below 0, in units
+/// of `1 / (2 * factor)`.
 fn corners(position: usize, factor: usize, len: usize) -> [(usize, i64); 2] {
     let unit = 2 * factor as i64;
     let coordinate = (2 * position as i64 + 1 - factor as i64).max(0);

@@ -1,4 +1,4 @@
-//! What the gate of `hrvit quantize` says of an edited network, and what other frames say.
+//! The gate of `hrvit quantize` on an edited network, beside the judgement of other frames.
 
 use anyhow::Result;
 use hrvit_reference::Checkpoint;
@@ -19,7 +19,7 @@ use crate::judge::Judge;
 /// How far below a threshold other frames may be, of an image that the gate lets pass.
 const SLACK: f64 = 0.02;
 
-/// What became of a network.
+/// Outcome of a network.
 #[derive(Clone, Debug)]
 pub enum Audit {
     /// The quantiser or the engine refuses it.
@@ -37,8 +37,8 @@ pub enum Audit {
 }
 
 impl Judge {
-    /// Quantises `checkpoint`, gates the image on the frames that calibrated it and judges what
-    /// passes on other frames; both against the float network of `checkpoint` itself.
+    /// Quantises `checkpoint` and gates the image on the frames that calibrated it. Judges an image
+    /// that passes on other frames. Both compare with the float network of `checkpoint` itself.
     ///
     /// # Errors
     /// If a frame does not fit.

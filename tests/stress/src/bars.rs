@@ -1,4 +1,4 @@
-//! What outcomes must meet: `tests/data/stress_bars.toml`.
+//! Bars that outcomes must meet: `tests/data/stress_bars.toml`.
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
@@ -25,7 +25,7 @@ pub struct Bars {
     pub stream_100: Bar,
 }
 
-/// What a group of edits may cost beyond what the unedited network costs.
+/// Cost that a group of edits may add to the unedited network's.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bar {

@@ -26,7 +26,7 @@ use rayon::prelude::*;
 use crate::edits::{Case, Family, decision::last_bias};
 use crate::tensors::Tensors;
 
-/// What is judged: arithmetic of the whole image, or the choice per part.
+/// Subject of the judgement: arithmetic of the whole image, or the choice per part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
     /// 8 bits.
@@ -37,7 +37,7 @@ pub enum Precision {
     Auto,
 }
 
-/// What quantising costs.
+/// Cost of quantising.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Figures {
     /// Signal to noise of what decides, in dB.
@@ -70,7 +70,7 @@ impl Frames for Pictures {
     }
 }
 
-/// What lies in the project's folder.
+/// Path of a file of the project.
 pub fn bundled(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }

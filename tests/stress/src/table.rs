@@ -8,9 +8,9 @@ use crate::judge::Figures;
 /// One edit and what quantising it gave.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// What was done, in words.
+    /// Text of the edits.
     pub name: String,
-    /// What the edits promise.
+    /// Property that the edits keep.
     pub family: Family,
     /// The edits.
     pub kinds: Vec<Kind>,
@@ -20,7 +20,7 @@ pub struct Outcome {
     pub figures: Result<Figures, String>,
 }
 
-/// What an edit costs.
+/// Cost of an edit.
 #[derive(Clone, Copy, Debug)]
 pub struct Loss {
     /// Signal to noise, in dB.
@@ -36,7 +36,7 @@ impl Outcome {
         Self { name: case.name(), family: case.family(), kinds: case.kinds.clone(), unedited, figures }
     }
 
-    /// What the edit costs; none where the network is refused.
+    /// Cost of the edit; none if the network is refused.
     pub fn loss(&self) -> Option<Loss> {
         let edited = self.figures.as_ref().ok()?;
         Some(Loss { db: self.unedited.db - edited.db, agreement: self.unedited.agreement - edited.agreement })

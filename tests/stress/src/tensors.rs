@@ -15,7 +15,7 @@ pub struct Tensors {
 }
 
 impl Tensors {
-    /// Those of `checkpoint`.
+    /// Tensors of `checkpoint`.
     pub fn of(checkpoint: &Checkpoint) -> Self {
         let tensors = checkpoint.iter().map(|(name, tensor)| (name.to_owned(), tensor.clone())).collect();
         Self { network: checkpoint.network().clone(), tensors }

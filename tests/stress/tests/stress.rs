@@ -1,4 +1,4 @@
-//! What quantising edited networks costs, against bars.
+//! Cost of quantising edited networks, against bars.
 
 use anyhow::Result;
 use hrvit_format::{Head, Size};
@@ -185,7 +185,7 @@ fn told(wrong: &mut Vec<String>, what: String) {
     wrong.push(what);
 }
 
-/// Networks with several exact edits each. Where bars are missed, each edit alone is judged too.
+/// Networks with several exact edits each. If they miss bars, each edit alone is judged too.
 fn combine(bench: &Bench) {
     let count = number("HRVIT_STRESS_EDITS", 3) as usize;
     let bars = Bars::bundled().unwrap();

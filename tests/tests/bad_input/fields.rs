@@ -156,7 +156,7 @@ fn one_of_each_kind(image: &[u8]) -> BTreeMap<u8, (usize, u16, OpRecord)> {
     kinds
 }
 
-/// What may become of an image with matching CRCs whose operator `index` has a damaged field.
+/// Checks the outcome of an image with matching CRCs whose operator `index` has a damaged field.
 fn expect_operator_error(what: &str, kind: OpKind, index: u16, name: &str, found: Outcome) {
     let refused = |field| found == Outcome::Refused(LoadError::Op(index, field));
     let expected = match name {

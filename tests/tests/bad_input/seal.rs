@@ -156,7 +156,7 @@ pub fn reseal(image: &mut [u8], seal: Seal) {
     }
 }
 
-/// What became of an image.
+/// Outcome of an image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Outcome {
     /// It did not load.

@@ -28,8 +28,8 @@ pub fn in_image(network: Network) -> Network {
     Network { classes, ..network }
 }
 
-/// The checkpoint `path` of `network`, trained on pictures that were prepared as `preprocess` says,
-/// of which `selection` says what to take; of one class as a network of two, with `threshold` or
+/// The checkpoint `path` of `network`, trained on pictures that were prepared as `preprocess` says.
+/// `selection` chooses its tensors. A network of one class becomes one of two, with `threshold` or
 /// 0.5. Says what was taken.
 ///
 /// # Errors
@@ -53,8 +53,8 @@ pub fn read_for(path: &Path, meta: &Meta<'_>, selection: &Selection) -> Result<C
     read(path, &Network { classes, ..meta.network.clone() }, meta.threshold, selection, meta.preprocess)
 }
 
-/// Names and colours for the classes that a network of `count` decides between, from `file` where
-/// there is one: of one class those of a background too.
+/// Names and colours for the classes that a network of `count` decides between, from `file` if
+/// given. A network of one class has a background too.
 ///
 /// # Errors
 /// As [`Classes::of_model`].
@@ -64,7 +64,7 @@ pub fn classes(count: u16, file: Option<&Path>) -> Result<Classes> {
 }
 
 /// Names and colours that the checkpoint has beside its weights, for the classes that its network
-/// decides between; none where it names another number of them.
+/// decides between. None if it names another number of classes.
 pub fn classes_named(checkpoint: &Checkpoint) -> Option<Classes> {
     let named = Classes::named(checkpoint.class_names()?);
     let count = usize::from(checkpoint.network().classes);

@@ -1,5 +1,5 @@
-//! Sums over frames whose result does not depend on who adds up what: frames are counted in fixed
-//! blocks, and blocks are added in their order.
+//! Sums over frames whose result does not depend on who adds up which part. Frames are counted in
+//! fixed blocks. Blocks are added in their order.
 //!
 //! Which frame is in which block depends only on the number of frames and on the size of a sum. All
 //! cores count, each a block at a time.

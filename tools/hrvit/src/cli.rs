@@ -56,7 +56,7 @@ pub fn main() -> ExitCode {
         Err(error) if error.is::<ReaderGone>() => ExitCode::SUCCESS,
         Err(error) => {
             let left = files::left().map_or_else(String::new, |left| format!("written before the error, and whole: {left}\n"));
-            // Where nobody reads it there is nobody to tell.
+            // A failure to write is ignored: nobody reads the stream.
             let _ = write!(std::io::stderr(), "error: {error:#}\n{left}");
             ExitCode::FAILURE
         }

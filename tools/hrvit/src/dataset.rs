@@ -70,10 +70,9 @@ pub struct Classified {
 /// Meaning of a class's name: nothing that is known, no class, or a class.
 pub type Named<'n> = &'n dyn Fn(&str) -> Option<Option<usize>>;
 
-/// The frames of `folder/images` in order of their names, with their classes where there is a file
-/// `folder/labels.csv`: lines of a frame's file stem, a comma and the number or the name of its
-/// class. `named` gives the class of another name, or `Some(None)` for one whose frames are left
-/// out.
+/// The frames of `folder/images` in order of their names. A file `folder/labels.csv` gives their
+/// classes: lines of a frame's file stem, a comma and the number or the name of its class. `named`
+/// gives the class of another name, or `Some(None)` for one whose frames are left out.
 ///
 /// # Errors
 /// If there is no frame, a line is none of these, or a frame has no line; names it.

@@ -1,11 +1,11 @@
-//! How far a healthy target's result may be from the definition's, in half precision: measured for
-//! each image, by every order of f16 sums that targets have.
+//! Bounds on the distance of a healthy target's result from the definition's, in half precision.
+//! They are measured for each image, with every order of f16 sums that targets have.
 //!
-//! One bit of an f16 may become one code of an integer step behind it, and that another one: what a
-//! network makes of a bit is no constant, least of all where integers follow half precision. Every
-//! [`Order`] in plain code runs the golden frame and other frames; an image's bounds are the worst
-//! of that times a factor. The golden frame is among them, so that a target whose kernels keep
-//! their order is within its bounds by that factor.
+//! One bit of an f16 may become one code of an integer step behind it, which changes further codes.
+//! The effect of a bit is no constant of a network, least of all if integers follow half precision.
+//! Every [`Order`] in plain code runs the golden frame and other frames; an image's bounds are the
+//! worst of that times a factor. The golden frame is among them, so that a target whose kernels
+//! keep their order is within its bounds by that factor.
 
 use anyhow::{Result, ensure};
 use hrvit_core::NoObserver;

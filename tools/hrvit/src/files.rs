@@ -1,6 +1,6 @@
 //! Files that a command leaves behind: whole or not there, and known by name when it fails.
 //!
-//! A regular file is written beside its place under a name that cannot be guessed, then renamed: a
+//! A regular file is written beside its place under a name that cannot be guessed, then renamed. A
 //! reader sees the old file or the new one, never a part. A link is followed, and stays. A device
 //! or a pipe is written to as it is: renaming would put a file in its place.
 
@@ -136,8 +136,9 @@ impl Drop for Temporary {
     }
 }
 
-/// Writes `bytes` to `path`: a file whole or not at all, with the mode of the one that it replaces
-/// or as the umask asks for; a device or a pipe as it is. Creates missing folders.
+/// Writes `bytes` to `path`. A file is written whole or not at all, with the mode of the file that
+/// it replaces, or by the umask. A device or a pipe is written to directly. Creates missing
+/// folders.
 ///
 /// # Errors
 /// If `path` is a folder, its folder cannot be made, or the file cannot be written; names the path.

@@ -73,9 +73,9 @@ pub fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Resizes to so many rows and columns: bilinear with antialiasing, that is a triangle filter of
-/// half width `max(1, input / output)` pixels, each direction rounded to 8 bits. A frame that has
-/// the size already is copied.
+/// Resizes to so many rows and columns, bilinear with antialiasing. The filter is a triangle of
+/// half width `max(1, input / output)` pixels. Each direction is rounded to 8 bits. A frame that
+/// has the size already is copied.
 ///
 /// # Errors
 /// If the frame has no pixels.

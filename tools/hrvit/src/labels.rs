@@ -1,6 +1,6 @@
 //! Label maps: one class index per pixel, read from and written to PNG.
 //!
-//! The pixel value of a label PNG *is* the class, whether the file is grey or has a palette; the
+//! The pixel value of a label PNG *is* the class, in a grey file as in one with a palette. The
 //! palette only says how viewers show it.
 
 use std::fs::File;
@@ -50,8 +50,8 @@ impl LabelMap {
     }
 }
 
-/// The map of a frame of another size that lies in this one so: every pixel takes the value of the
-/// nearest one, the one that its middle lies in, or `outside`.
+/// The map of a frame of another size that lies in this one so. Every pixel takes the value of the
+/// pixel that its middle lies in, or `outside`.
 pub fn nearest(map: &LabelMap, placement: &Placement, height: usize, width: usize, outside: u8) -> LabelMap {
     let columns: Vec<Option<usize>> = (0..width).map(|x| placement.columns.cell(x, width, map.width)).collect();
     let row = |y: usize| {

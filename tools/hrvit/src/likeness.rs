@@ -1,4 +1,4 @@
-//! Frames that are alike: equal ones count once, nearly equal ones and a narrow set are warned of,
+//! Frames that are alike. Equal ones count once. Nearly equal ones and a narrow set give a warning,
 //! since they make every figure look better than it is.
 
 use std::{

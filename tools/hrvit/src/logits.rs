@@ -71,9 +71,9 @@ impl Logits {
         Self { data: self.data.chunks_exact(self.width * self.classes).flat_map(row).collect(), ..*self }
     }
 
-    /// Resizes bilinearly (align_corners = false) to a frame of `height` x `width` and takes the
-    /// class of the largest logit, the lowest where several are, or [`NO_LABEL`] where the logits
-    /// do not reach. Only two rows of logits are held at a time.
+    /// Resizes bilinearly (align_corners = false) to a frame of `height` x `width`. Takes the class
+    /// of the largest logit, the lowest of equal ones, or [`NO_LABEL`] beyond the reach of the
+    /// logits. Only two rows of logits are held at a time.
     pub fn labels_at(&self, placement: &Placement, height: usize, width: usize) -> LabelMap {
         let mut data = Vec::with_capacity(height * width);
         self.each_pixel(placement, (height, width), |pixel| {
@@ -82,8 +82,8 @@ impl Logits {
         LabelMap { height, width, data }
     }
 
-    /// [`Self::labels_at`], and for every pixel by how much the largest logit exceeds the second
-    /// largest: infinite where there is one class, 0 where there is no label.
+    /// [`Self::labels_at`], and for every pixel the distance of the two largest logits. It is
+    /// infinite for one class, and 0 without a label.
     pub fn labels_and_margins_at(&self, placement: &Placement, height: usize, width: usize) -> (LabelMap, Vec<f32>) {
         let (mut data, mut margins) = (Vec::with_capacity(height * width), Vec::with_capacity(height * width));
         self.each_pixel(placement, (height, width), |pixel| {
@@ -102,8 +102,8 @@ impl Logits {
         Self { height: rows.len(), width: columns.len(), classes: self.classes, data: rows.clone().flat_map(row).copied().collect() }
     }
 
-    /// Shows every pixel of a frame of `height` x `width`, row by row: the logits to its left and
-    /// to its right and the weight of the right ones.
+    /// Shows every pixel of a frame of `height` x `width`, row by row, with the logits to its left
+    /// and right and the weight of the right ones.
     fn each_pixel(&self, placement: &Placement, (height, width): (usize, usize), mut visit: impl FnMut(Option<(&[f32], &[f32], f32)>)) {
         let row_length = self.width * self.classes;
         let columns = positions(placement.columns, self.width, width);

@@ -30,9 +30,9 @@ impl Classes {
         toml::from_str(include_str!("../../../data/camvid11.toml")).expect("data/camvid11.toml is a table of classes")
     }
 
-    /// `class 0`, `class 1`, …, each with a colour far from its neighbours': the bits of the
-    /// number, lowest first, go to the high bits of red, green and blue in turn (the colour map of
-    /// the PASCAL VOC data set).
+    /// `class 0`, `class 1`, …, each with a colour far from its neighbours'. The bits of the
+    /// number, lowest first, go to the high bits of red, green and blue in turn. (This is the
+    /// colour map of the PASCAL VOC data set.)
     pub fn numbered(count: usize) -> Self {
         let colour = |number: usize| {
             let mut rgb = [0u8; 3];

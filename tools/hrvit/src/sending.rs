@@ -38,8 +38,8 @@ struct Current {
 /// of it. Returns its exit code.
 ///
 /// # Errors
-/// If the port fails, the device wants frames of another shape, gives up, sends labels that are not
-/// those that it computed, or falls silent.
+/// If the port fails, or the device wants frames of another shape, gives up, sends damaged labels
+/// or falls silent.
 pub fn converse(port: &mut (impl Read + Write), strings: &Strings, feed: &mut impl Feed, patience: Duration) -> Result<u8> {
     let (mut pending, mut chunk, mut heard, mut current) = (Vec::new(), [0; 4096], Instant::now(), None);
     loop {

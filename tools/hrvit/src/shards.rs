@@ -1,5 +1,5 @@
-//! Partial results of an evaluation: written by one process for its part of the frames, joined by
-//! another to exactly what one process would have found.
+//! Partial results of an evaluation. One process writes them for its part of the frames. Another
+//! joins them to exactly the result of a single process.
 
 use std::path::{Path, PathBuf};
 

@@ -1,9 +1,8 @@
 //! Signal to quantisation noise of logits, of what decides.
 //!
-//! Neither signal nor noise are parts that argmax and softmax do not see: the part common to all
-//! classes of a pixel, classes that float picks nowhere in the set, and the part that is constant
-//! of a class over the set. Sums of products keep everything until the whole set is known; they
-//! merge exactly.
+//! Parts that argmax and softmax do not see are neither signal nor noise. These are the part common
+//! to all classes of a pixel, classes that float picks nowhere in the set, and a class's constant
+//! over the set. Sums of products keep everything until the whole set is known; they merge exactly.
 
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -200,8 +199,8 @@ impl Terms {
     }
 }
 
-/// Which of the distances behind the largest logit are not far beyond the others, as that of a
-/// masked class is: at most four times the median.
+/// Positions of the distances behind the largest logit that are at most four times the median. A
+/// masked class lies farther.
 pub fn within_reach(behind: &[f64]) -> Vec<usize> {
     let mut sorted = behind.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -57,8 +57,8 @@ impl Target {
 /// Chooses where an image is to run.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct TargetArgs {
-    /// Target that the image is to run on: refuses a precision that the target's firmware has no
-    /// code or no memory for, and auto offers only what it can run
+    /// Target that the image is to run on. A precision that its firmware has no code or no memory
+    /// for is refused. auto offers only precisions that it can run
     #[arg(long, value_name = "TARGET", value_enum)]
     target: Option<Target>,
     /// The largest arena in bytes; with auto parts that need more stay in 8 bits, other precisions
@@ -94,7 +94,7 @@ impl Limits {
     /// The largest arena: what was asked for, and what the target's memory holds beside the label
     /// map.
     pub fn arena_bytes(&self) -> Option<usize> {
-        /// As firmware places them: arena, label map and the head of a streamed image begin at
+        /// As firmware places them. Arena, label map and the head of a streamed image begin at
         /// multiples of 64 and have a flag behind their bytes.
         const ALIGN: usize = 64;
         let beside = (self.labels + 1).next_multiple_of(ALIGN) + 2 * ALIGN;

@@ -181,7 +181,8 @@ fn an_image_knows_how_its_frames_were_fitted() {
     assert_eq!(boxed_alone["inference"]["fit"], "letterbox");
     assert_eq!(boxed_alone["float"], eval(&plain, &whole, &["--letterbox"])["float"]);
     assert_ne!(boxed_alone["float"], eval(&boxed, &whole, &["--resize", "stretch"])["float"]);
-    // What a crop leaves out does not count: the same as frames and labels that were cut before.
+    // Pixels that a crop leaves out do not count: the same as frames and labels that were cut
+    // before.
     let (crop, before) = (eval(&cropped, &whole, &[]), eval(&cropped, &cut, &[]));
     for figure in ["miou", "pixel_accuracy"] {
         let [one, other] = [&crop, &before].map(|result| result["engine"][figure].as_f64().unwrap());

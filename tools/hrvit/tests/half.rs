@@ -19,8 +19,8 @@ use hrvit_tool::{
 };
 
 /// Largest difference of logits allowed, as a part of their largest magnitude. Rounding weights
-/// alone to f16 in the float network moves these logits by up to 3.3e-3, rounding activations and
-/// residual streams alone by up to 3.8e-3; PyTorch's half precision moves them by up to 5.9e-3
+/// alone to f16 in the float network moves these logits by up to 3.3e-3. Rounding activations and
+/// residual streams alone moves them by up to 3.8e-3, PyTorch's half precision by up to 5.9e-3
 /// (docs/accuracy.md).
 const TOLERANCE: f32 = 5e-3;
 

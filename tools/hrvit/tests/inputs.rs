@@ -238,7 +238,7 @@ fn a_reader_that_has_enough_is_no_error() {
     let mut child = bench.command(&["a.png"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
-    // What was taken of the checkpoint is said.
+    // The command says which weights it took.
     assert!(output.status.success() && said(&output).lines().all(|line| line.ends_with("the weights under their own names")), "{}", said(&output));
     assert_eq!(bench.results(), ["a"]);
     let mut inspect = Command::new(env!("CARGO_BIN_EXE_hrvit"));

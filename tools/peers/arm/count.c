@@ -2,7 +2,7 @@
  *
  * A program makes the system call getppid, which no runtime has a use for, before its first frame and after every frame: a mark. QEMU translates a program in blocks
  * that run from their first instruction to their last; each has a counter. A frame begins with a line "frame"; every further line is a block: how often it ran in the
- * frame, and its instructions as hexadecimal words. What runs before the first mark and after the last one is not in the result. The last line is "threads N". */
+ * frame, and its instructions as hexadecimal words. Instructions before the first mark and after the last one are not in the result. The last line is "threads N". */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

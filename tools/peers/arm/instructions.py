@@ -1,4 +1,4 @@
-"""What an instruction of AArch64 multiplies vectors with, and the counts that the plugin `count.c` writes.
+"""Kinds of vector multiplications of AArch64 instructions, and the counts that the plugin `count.c` writes.
 
 Groups and fields are those of the Arm Architecture Reference Manual, C4.1 ("Data Processing -- Scalar Floating-Point and Advanced SIMD").
 """

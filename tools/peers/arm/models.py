@@ -40,7 +40,7 @@ class Network:
         return f"{self.height}x{self.width}"
 
     def words(self) -> list[str]:
-        """What every command is told of it."""
+        """Options that describe it to every command."""
         return ["--variant", self.variant, "--classes", str(self.classes), "--size", self.size]
 
 

@@ -25,7 +25,7 @@ PATIENCE = 30 * 60
 FIRST_WITHOUT = 9
 """The first version of QEMU that refuses plugins of interface version 1."""
 PROGRAMS = {"qemu-aarch64": "qemu-user", "gcc": "gcc", "apt-get": "apt", "dpkg-deb": "dpkg"}
-"""What this machine needs, and the Debian packages that have it."""
+"""Programs that this machine needs, and the Debian packages that have them."""
 
 HWCAP = (
     "fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm jscvt fcma lrcpc dcpop sha3 sm3 sm4 asimddp sha512 sve asimdfhm dit uscat ilrcpc flagm ssbs sb "
@@ -110,7 +110,7 @@ class System:
         if "," in str(self.folder):
             raise Failure(f"{self.folder}: QEMU's options cannot take a comma in a path; say another --folder")
         self.qemu = check_programs()
-        # What belongs to this run alone: another may use the same folder.
+        # Files of this run alone: another run may use the same folder.
         self._own = tempfile.TemporaryDirectory(dir=self.folder, prefix="run-")
         self.own = Path(self._own.name)
         self.plugin = self.own / "count.so"
@@ -184,7 +184,7 @@ class System:
         return {name.lower(): version for name, version in found}
 
     def features(self, processor: Processor) -> list[str]:
-        """What the emulated processor has, asked of it: the auxiliary vector names the same in every program."""
+        """Features of the emulated processor, from its auxiliary vector, which is the same in every program."""
         if processor.name not in self._features:
             ask = "import ctypes; get = ctypes.CDLL(None).getauxval; get.restype = ctypes.c_ulong; print(get(16), get(26))"
             said = succeed(["qemu-aarch64", "-cpu", processor.cpu, "-L", self.root(), self.python(), "-c", ask], timeout=PATIENCE)

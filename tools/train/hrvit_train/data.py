@@ -14,7 +14,7 @@ from hrvit_train.errors import UserError
 MEAN = (123.675, 116.28, 103.53)
 STD = (58.395, 57.12, 57.375)
 IGNORED = 255
-"""What a label pixel that is no class becomes."""
+"""Label of a pixel that is no class."""
 PICTURES = (".jpg", ".jpeg", ".png")
 
 

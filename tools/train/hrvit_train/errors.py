@@ -1,4 +1,4 @@
-"""What went wrong, in words for the person at the command line."""
+"""Errors, in words for the person at the command line."""
 
 
 class UserError(Exception):

@@ -22,7 +22,7 @@ from hrvit_train.spec import Spec
 
 @dataclass(frozen=True)
 class Task:
-    """What is trained: a backbone with a SegFormer head for this many classes."""
+    """The trained network: a backbone with a SegFormer head for this many classes."""
 
     spec: Spec
     classes: int

@@ -1,4 +1,4 @@
-"""What the tests share: the repository's data, synthetic weights, a data set of eight frames."""
+"""Shared parts of the tests: the repository's data, synthetic weights, a data set of eight frames."""
 
 import importlib.util
 import math

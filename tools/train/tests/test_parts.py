@@ -15,7 +15,7 @@ ratios = [4, 4, 4, 4]
 head_width = 256
 des_activation = "gelu"
 """
-"""What `hrvit inspect --variant b1 --emit-spec` prints."""
+"""The text that `hrvit inspect --variant b1 --emit-spec` prints."""
 
 
 @needs_torch

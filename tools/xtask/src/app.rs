@@ -1,5 +1,5 @@
-//! The example application, a package outside the workspace as a user of these crates would have
-//! it: it must build, run and say what it sees.
+//! The example application, a package outside the workspace like a user's. It must build, run and
+//! print the classes that it sees.
 
 use std::path::Path;
 use std::process::Command;

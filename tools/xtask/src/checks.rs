@@ -13,8 +13,8 @@ use crate::{api, app, boards, capi, command, cores, count, firmware, frames, fuz
 /// Targets without an operating system that the device crates must build for.
 const DEVICE_TARGETS: [&str; 3] = ["thumbv7em-none-eabihf", "thumbv8m.main-none-eabihf", "aarch64-unknown-none"];
 
-/// A target of this processor whose addresses have 32 bits, as those of microcontrollers; static,
-/// so that its programs run on a 64-bit system as they are.
+/// A target of this processor with 32-bit addresses, like a microcontroller's. It is static: its
+/// programs run on a plain 64-bit system.
 const NARROW: &str = "i686-unknown-linux-musl";
 
 /// One thing that must hold.
@@ -82,7 +82,7 @@ pub fn all() -> Vec<Check> {
     let mut checks = style();
     checks.extend([
         Check::program("tests", &["cargo", "test", "--release", "--workspace", "--no-fail-fast"]),
-        // What release builds leave out: canaries in the arena, overflow checks.
+        // Checks that release builds leave out: canaries in the arena, overflow.
         Check::program(
             "engine with canaries and overflow checks",
             &[
@@ -183,8 +183,8 @@ fn install_targets(root: &Path) -> Result<Vec<String>> {
     Ok(Vec::new())
 }
 
-/// Runs the tests of `hrvit-format` and `hrvit-core` with addresses of 32 bits and overflow checks:
-/// what an image says of its sizes must not exceed them unseen.
+/// Runs the tests of `hrvit-format` and `hrvit-core` with addresses of 32 bits and overflow checks.
+/// Sizes that an image states must not overflow them unseen.
 fn narrow_addresses(root: &Path) -> Result<Vec<String>> {
     install::targets(root, &[NARROW])?;
     let mut cargo = Command::new("cargo");

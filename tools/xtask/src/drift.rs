@@ -1,5 +1,5 @@
-//! Half precision on every emulated processor: how far the result is from the definition's, and the
-//! same bytes in all steps before the first in half precision.
+//! Half precision on every emulated processor. Measures the distance of the result from the
+//! definition's. All steps before the first in half precision must leave the same bytes.
 
 use std::path::Path;
 

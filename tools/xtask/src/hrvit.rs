@@ -36,9 +36,9 @@ impl Hrvit {
         command
     }
 
-    /// A model image with a golden frame for `plan`, its weights in `layout`, made once for every
-    /// build of `hrvit` and change of the weights: the trained nano network where its checkpoint
-    /// fits, else random weights.
+    /// A model image with a golden frame for `plan`, its weights in `layout`. It is made once for
+    /// every build of `hrvit` and change of the weights. It is the trained nano network if its
+    /// checkpoint fits, else has random weights.
     ///
     /// # Errors
     /// If it cannot be made.

@@ -1,9 +1,9 @@
 //! Every instruction set that Linux programs have kernels for, against the definition: on this
 //! processor, and on AArch64 processors that QEMU emulates.
 //!
-//! Cortex-M instruction sets are compared by the firmware's program `conformance`. What the
-//! emulated processors have is required there; what this processor lacks is reported as skipped,
-//! and is a failure where the environment variable `REQUIRE_ISA` names it
+//! Cortex-M instruction sets are compared by the firmware's program `conformance`. Instruction sets
+//! of the emulated processors are required there. A set that this processor lacks is reported as
+//! skipped. It is a failure if the environment variable `REQUIRE_ISA` names it
 //! (`REQUIRE_ISA=avx2 cargo xtask test`).
 
 use std::collections::BTreeSet;
@@ -49,8 +49,8 @@ pub const PROCESSORS: [Processor; 4] = [
 /// Runs the tests of `hrvit-kernels` on every processor.
 ///
 /// # Errors
-/// If a test fails, an instruction set that an emulated processor has was not run, or one that
-/// `REQUIRE_ISA` names cannot be run on this machine.
+/// If a test fails, an emulated processor's instruction set was not run, or one that `REQUIRE_ISA`
+/// names cannot run on this machine.
 pub fn run(root: &Path) -> Result<Made> {
     install::targets(root, &[LINUX])?;
     install::programs(&[("qemu-aarch64", "qemu-user")])?;

@@ -82,8 +82,8 @@ enum Task {
     },
     Fuzz(fuzz::FuzzArgs),
     Qemu(Box<qemu::QemuArgs>),
-    /// Compare every step of a frame on every emulated machine with the host's, in 8 bits and with
-    /// 16-bit activations, and the result of half precision with the definition's
+    /// Compare every step of a frame on every emulated machine with the host's (8 bits, 16-bit
+    /// activations), and the result of half precision with the definition's
     Parity {
         /// Half precision and 16-bit activations with frames of 192x256 instead of 64x64 and 64x96,
         /// half precision on every processor

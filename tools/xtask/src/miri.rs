@@ -28,7 +28,7 @@ pub fn run(root: &Path, everything: bool) -> Result<()> {
         miri.args(["--", "--include-ignored"]);
     }
     miri.env("HRVIT_TEST_IMAGE", &image).env("MIRIFLAGS", "-Zmiri-disable-isolation");
-    // What the repository's own toolchain says to its children is not meant for this one.
+    // The repository's own toolchain sets these for its children, not for this one.
     for name in ["CARGO", "RUSTC", "RUSTUP_TOOLCHAIN"] {
         miri.env_remove(name);
     }

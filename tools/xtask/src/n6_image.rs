@@ -17,8 +17,8 @@ const HEADER: usize = 0x400;
 const COUNTED: u32 = 0x1c0;
 const EXTENSION: u32 = 0x1a0;
 
-/// Write a program of STM32N6570-DK as an image for its boot ROM, unsigned as for a chip that has
-/// no key: it starts from the octal flash at power-on
+/// Write a program of STM32N6570-DK as an unsigned image for its boot ROM (of a chip without a
+/// key), which starts it from the octal flash at power-on
 #[derive(Args)]
 #[command(after_help = "Example:
   cargo xtask n6-image firmware/target/thumbv8m.main-none-eabihf/release/segment --out segment.bin
@@ -45,8 +45,8 @@ pub fn run(args: &ImageArgs) -> Result<()> {
     Ok(())
 }
 
-/// Makes the image of the program `elf` beside it and reads it as a boot ROM would: what differs
-/// from what such an image must be is an error.
+/// Makes the image of the program `elf` beside it and reads it as a boot ROM would. Any difference
+/// from a valid image is an error.
 ///
 /// # Errors
 /// As [`run`]; if the image does not start this program.
@@ -122,7 +122,7 @@ fn image(mut program: Vec<u8>, entry: u32) -> Vec<u8> {
         (0x68, 0x0002_0300),
         (0x6c, program.len() as u32 + COUNTED),
         (0x70, entry),
-        // Where to: derived from the entry.
+        // Destination: derived from the entry.
         (0x78, u32::MAX),
         // An extension follows, no signature.
         (0x84, 1 << 31),

@@ -1,5 +1,6 @@
 //! `cargo xtask parity`: one frame, the same bytes after every step, on the host and on every
-//! emulated machine, in 8 bits and with 16-bit activations; and in half precision, within bounds.
+//! emulated machine, in 8 bits and with 16-bit activations. In half precision results stay within
+//! bounds.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,9 +25,9 @@ struct Column {
     result: u32,
 }
 
-/// Runs the golden frame of the nano network for 192x256 everywhere and prints one table, then with
-/// 16-bit activations and in half precision, smaller frames unless `extent` says all. Returns what
-/// differs.
+/// Runs the golden frame of the nano network for 192x256 everywhere and prints one table. Then runs
+/// it with 16-bit activations and in half precision, on smaller frames unless `extent` says all.
+/// Returns what differs.
 ///
 /// # Errors
 /// If something is missing and cannot be installed, does not build, or a program fails.
@@ -63,8 +64,8 @@ pub fn run(root: &Path, extent: Extent) -> Result<Vec<String>> {
     Ok(differences)
 }
 
-/// Runs the self-tests of an image with 16-bit activations, whose CRCs are those of the host's
-/// fastest kernels, by the definition on the host and on every machine. Returns where a step
+/// Runs the self-tests of an image with 16-bit activations, by the definition on the host and on
+/// every machine. The image's CRCs come from the host's fastest kernels. Returns where a step
 /// differs.
 fn in_16_bits(root: &Path, hrvit: &Hrvit, machines: &[&'static Machine], extent: Extent) -> Result<Vec<String>> {
     let size = if extent == Extent::Full { "192x256" } else { "64x96" };

@@ -27,7 +27,7 @@ const CORES: [(&str, &str); 6] =
     [("m55", "cortex-m55"), ("m7", "cortex-m7"), ("a53", "cortex-a53"), ("a55", "cortex-a55"), ("a76", "cortex-a76"), ("max", "cortex-a510")];
 
 /// Measures every profile, draws it, models the inner loops and replaces the measured part of the
-/// page. What was counted for the nano network is stored, too.
+/// page. The counts of the nano network are stored, too.
 ///
 /// # Errors
 /// If a program does not build or fails, a tool is missing, or the page has lost its marks.

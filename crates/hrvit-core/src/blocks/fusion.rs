@@ -2,10 +2,10 @@
 //! figure 4).
 //!
 //! In integers it works in place. A row of branch i holds a row of the stage norm, s16. Once its
-//! output is made it holds, in the same bytes, the stage norm as other outputs read it (s8, first
-//! half) and the output itself (s8, second half). No fusion output takes memory of its own, and no
-//! order of outputs changes a byte. In half precision there is nothing to narrow: stage norms stay
-//! as they are, and the output is a map of its own.
+//! output is made, the same bytes hold two rows of s8. The first half is the stage norm as other
+//! outputs read it, the second half the output itself. No fusion output takes memory of its own,
+//! and no order of outputs changes a byte. In half precision there is nothing to narrow: stage
+//! norms stay as they are, and the output is a map of its own.
 
 use core::ops::Range;
 
@@ -71,8 +71,8 @@ impl<'a, A: Arithmetic> TermBuffers<'a, A> {
     }
 }
 
-/// Cuts the buffers of one job for the output at `place`, and hands those of each term to `term`
-/// together with the branch that it reads.
+/// Cuts the buffers of one job for the output at `place`. Hands the buffers of each term to `term`,
+/// with the branch that it reads.
 fn cut<'a, A: Arithmetic>(
     geometry: &Geometry<'_>,
     place: Place,
@@ -238,8 +238,8 @@ impl Own<'_> {
 }
 
 /// The output at `place`. `x` holds the stage norms of the module before. In integers, rows of
-/// `x[branch]` become pairs of rows (see above), and those of branches below have become pairs
-/// already; else the output goes to `fused`.
+/// `x[branch]` become pairs of rows (see above). Rows of the branches below are pairs already.
+/// Otherwise the output goes to `fused`.
 #[inline(never)] // its locals would lie on the stack of every other step
 pub fn run<A: Arithmetic>(
     context: &StepContext<'_>,

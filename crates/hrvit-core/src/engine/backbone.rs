@@ -40,8 +40,8 @@ impl<M: ModelSource> Work<'_, M> {
     }
 }
 
-// Functions that are generic over a program's model source are compiled with the program; from here
-// on all belongs to this crate, built for size in firmware.
+// Functions that are generic over a program's model source are compiled with the program. From here
+// on all code belongs to this crate, which firmware builds for size.
 
 /// A step before the head in its precision.
 #[inline(never)]

@@ -28,7 +28,7 @@ use work::Work;
 /// Runs frames through one model in one arena.
 ///
 /// It owns what it is given, or borrows it: `M` is a [`hrvit_format::Model`], a `ModelBuf`, a
-/// reference or an `Arc` of one, or [`crate::Streamed`]; `A` is anything that lends its bytes, such
+/// reference or an `Arc` of one, or [`crate::Streamed`]. `A` is anything that lends its bytes, such
 /// as `AlignedBytes` or `&'static mut [u8]`. An application can so keep it in a struct of its own.
 #[derive(Debug)]
 pub struct Engine<M, A, X = Serial> {
@@ -45,9 +45,9 @@ impl<M: ModelSource, A: AsMut<[u8]>, X: Executor> Engine<M, A, X> {
     ///
     /// # Errors
     /// If the plan was made for another network, other precisions, another number of workers or
-    /// weights in another place, if the arena is too small or misaligned, if the plan's size gives
-    /// attention strips more keys than the model was quantised for, or if the weights are packed
-    /// for other kernels.
+    /// weights in another place. If the arena is too small or misaligned. If the plan's size gives
+    /// attention strips more keys than the model was quantised for. If the weights are packed for
+    /// other kernels.
     pub fn new(model: M, plan: Plan, executor: X, arena: A) -> Result<Self, SetupError> {
         Self::with_kernels(model, plan, executor, arena, Kernels::detect())
     }
@@ -95,8 +95,8 @@ impl<M: ModelSource, A: AsMut<[u8]>, X: Executor> Engine<M, A, X> {
     /// pass.
     ///
     /// # Errors
-    /// If the frame or a result has another size, the model is a classifier, its weights cannot be
-    /// fetched, or the observer stops the frame.
+    /// If the frame or a result has another size, or the model is a classifier. If its weights
+    /// cannot be fetched, or the observer stops the frame.
     pub fn segment_into(&mut self, frame: &[u8], results: Segmentation<'_>, observer: &dyn Observer) -> Result<(), RunError<M::Error>> {
         self.expect_frame(frame)?;
         self.segment_frame(&mut Frame::Whole(frame), results, observer)
@@ -145,8 +145,8 @@ impl<M: ModelSource, A: AsMut<[u8]>, X: Executor> Engine<M, A, X> {
     /// be longer than there are classes.
     ///
     /// # Errors
-    /// If the frame has another size, `top` is empty or longer than there are classes, the model is
-    /// a segmentor, its weights cannot be fetched, or the observer stops the frame.
+    /// If the frame has another size, `top` is empty or longer than the number of classes, or the
+    /// model is a segmentor. If its weights cannot be fetched, or the observer stops the frame.
     pub fn classify(&mut self, frame: &[u8], top: &mut [Ranked], observer: &dyn Observer) -> Result<(), RunError<M::Error>> {
         self.expect_head(Head::Classifier)?;
         self.expect_frame(frame)?;

@@ -105,8 +105,8 @@ fn product<A: Arithmetic>(executor: &dyn Executor, operator: &Operator<'_>, a: &
 }
 
 /// One branch of the chain: the rows of its first convolution and of its result that are in flight.
-/// All levels are on the stack at once, so that operators are looked up where they are used, in
-/// functions that have returned before the next level begins.
+/// All levels are on the stack at once. Operators are therefore looked up in functions that return
+/// before the next level begins.
 struct Level<'a, 'c, A: Arithmetic> {
     context: &'a StepContext<'c>,
     x: &'a [A::Code],

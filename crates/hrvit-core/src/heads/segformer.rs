@@ -1,8 +1,8 @@
 //! SegFormer head, folded: `conv_seg(ReLU(sum_b resize(W_b x_b)))`, then the label map straight
 //! from the resized logits.
 //!
-//! Logits are made a few columns at a time, a few rows per worker and wave; the label map's rows
-//! follow as soon as both rows of logits that they lie between exist.
+//! Logits are made a few columns at a time, a few rows per worker and wave. A row of the label map
+//! follows as soon as the rows of logits on both sides exist.
 
 use hrvit_format::{BRANCHES, Logit, OpKind};
 use hrvit_kernels::{Phase, Tiles, phase};

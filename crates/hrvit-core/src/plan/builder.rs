@@ -48,8 +48,8 @@ pub enum Tiling {
     Rows(usize),
 }
 
-/// Tokens from which on a higher tile is of no more use: products of that many rows keep a kernel's
-/// registers and the weights that it reads busy.
+/// Useful height of a tile, in tokens. Products of so many rows keep a kernel's registers and the
+/// weights that it reads busy.
 const USEFUL_TOKENS: usize = 64;
 
 /// Requests for a [`Plan`]. [`Plan::builder`] and [`Plan::for_model`] begin one.
@@ -98,10 +98,10 @@ impl PlanBuilder {
     /// Plans.
     ///
     /// # Errors
-    /// [`PlanError::Spec`] if the network or the size is invalid, [`PlanError::Workers`] if there
-    /// are none or too many, [`PlanError::Precision`] if parts have a precision that this build
-    /// lacks (features `fp16` and `int16x8`), [`PlanError::Budget`] if tiles of one row do not fit
-    /// [`Tiling::Within`], [`PlanError::TooLarge`] if the arena would not fit the address space.
+    /// [`PlanError::Spec`] if the network or the size is invalid. [`PlanError::Workers`] if there
+    /// are none or too many. [`PlanError::Precision`] if parts have a precision that this build
+    /// lacks (features `fp16` and `int16x8`). [`PlanError::Budget`] if tiles of one row do not fit
+    /// [`Tiling::Within`]. [`PlanError::TooLarge`] if the arena would not fit the address space.
     pub fn build(self) -> Result<Plan, PlanError> {
         let Self { network, precisions, workers, tiling, weights, .. } = self;
         if let Some(precision) = Precision::ALL.into_iter().find(|&precision| precisions.of(precision) != Parts::NONE && !precision.is_built()) {

@@ -81,9 +81,9 @@ impl Plan {
         self.regions
     }
 
-    /// Height of the tiles of `step`: rows of the branch (rows and columns that are projected at
-    /// once for attention), units of eight columns of a row of logits for the SegFormer head, one
-    /// row for the classification head.
+    /// Height of the tiles of `step`: rows of the branch. For attention these are rows and columns
+    /// that are projected at once. The SegFormer head counts units of eight columns of a row of
+    /// logits, the classification head has one row.
     pub fn tile(&self, step: Step) -> usize {
         self.tiles.of(step).into()
     }

@@ -55,8 +55,8 @@ fn recomputed_step(plan: &Plan, step: Step) -> u64 {
     }
 }
 
-/// Rows of a term of the SegFormer head that `workers` make when they take the `rows_out` rows of
-/// logits in turn, each holding the last two.
+/// Rows of a term of the SegFormer head that `workers` make. They take the `rows_out` rows of
+/// logits in turn, and each holds the last two.
 fn head_rows(rows_out: usize, factor: usize, rows: usize, workers: usize) -> usize {
     let mut made = 0;
     for worker in 0..workers {

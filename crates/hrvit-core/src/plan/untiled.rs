@@ -5,8 +5,8 @@ use hrvit_format::{BRANCHES, Step};
 use super::memory::Plan;
 
 impl Plan {
-    /// Bytes that the same network takes when every tensor is stored whole: per step its input, its
-    /// output and all that lies between, beside the maps of the other branches. `usize::MAX` where
+    /// Bytes that the same network takes with every tensor stored whole. A step takes its input,
+    /// its output and everything between, beside the maps of the other branches. `usize::MAX` where
     /// that is more than an address can count.
     pub fn untiled_bytes(&self) -> usize {
         usize::try_from(self.network.steps().map(|step| self.untiled_bytes_of(step)).max().unwrap_or(0)).unwrap_or(usize::MAX)
@@ -53,8 +53,8 @@ mod tests {
     fn the_largest_size_is_counted_in_full_or_more_than_any_address() {
         let network = Network { spec: Spec::variant("nano").unwrap(), head: Head::Segformer, classes: 255 };
         let plan = Plan::builder(&network, Size { height: 4096, width: 4096 }).build().unwrap();
-        // In units of 2^20, the tokens of branch 0: three bytes of every map, two of each branch's
-        // term, five of their sum, two of the logits before and after scaling.
+        // In units of 2^20, the tokens of branch 0. Every map takes three bytes, each branch's term
+        // two, their sum five, the logits two before and two after scaling.
         let (maps, terms, sum, logits) = (3 * (16 + 8 + 4 + 2), 2 * (64 + 16 + 4 + 1), 5 * 64, 2 * 255 * (1 + 16));
         let bytes = (maps + terms + sum + logits) << 20_u64;
         assert!(bytes > u64::from(u32::MAX));

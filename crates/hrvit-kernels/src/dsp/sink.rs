@@ -2,7 +2,7 @@
 //!
 //! The rounding rule for `shift > 32` is `(t + 1) >> 1` with
 //! `t = (upper half of acc * mult) >> (shift - 33)`; a zero point is added before that last shift,
-//! which is part of the saturating instruction. Where `shift = 32`, t is twice the rounded upper
+//! which is part of the saturating instruction. With `shift = 32`, t is twice the rounded upper
 //! half.
 
 use core::arch::naked_asm;

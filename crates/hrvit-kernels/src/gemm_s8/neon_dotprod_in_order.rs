@@ -115,7 +115,7 @@ pub(super) unsafe extern "C" fn sixteen_steps() {
         "add x12, x8, #24",
         "add x14, x8, #40",
         "add x20, x8, #56",
-        // Where the turn's second half lies, and the next turn.
+        // Addresses of the turn's second half, and of the next turn.
         "adds x21, x9, #16",
         "add x9, x9, #8",
         "b.eq 3f",

@@ -180,7 +180,7 @@ unsafe fn label_row<const QUADS: usize, const MARGINS: bool>(source: &Rows<'_>, 
     let channels = source.channels;
     let used = channels.div_ceil(4).min(QUADS);
     let shared = Source::new(source, 1 << CLASS_BITS);
-    // What is added to the keys: the class, or the least of all keys where there is none.
+    // Added to the keys: the class, or the least of all keys in a lane without a class.
     let mut classes = [i32::MIN; 4 * MAX_QUADS + BLOCK];
     for (class, key) in classes.iter_mut().enumerate().take(channels) {
         *key = (1 << CLASS_BITS) - 1 - class as i32;

@@ -38,8 +38,8 @@ pub use {
     tensor::Tensor,
 };
 
-/// Bytes that a file's description may take for each tensor of the network, however little: with
-/// averages of it and the optimiser's state that training keeps.
+/// Bytes that a file's description may take for each tensor of the network, however small. They
+/// cover averages of it and the optimiser's state that training keeps.
 const DESCRIPTION: u64 = 8 << 10;
 /// Bytes that are read of a pipe, beyond 16 times the network's tensors.
 const MAX_PIPE: u64 = 16 << 20;
@@ -56,9 +56,8 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Reads a `.pth` (as torch.save writes it, as a zip archive or one stream, by pickle protocols
-    /// 2 to 5) or `.safetensors` file; which of them it is, its first bytes say. See
-    /// [`Self::read_selected`].
+    /// Reads a `.safetensors` or `.pth` file (of torch.save, as a zip archive or one stream, by
+    /// pickle protocols 2 to 5). The first bytes tell the form. See [`Self::read_selected`].
     pub fn read(path: &Path, network: &Network) -> Result<Self, CheckpointError> {
         Self::read_selected(path, network, &Selection::default())
     }

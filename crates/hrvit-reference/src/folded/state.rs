@@ -46,9 +46,9 @@ impl State {
         MAGIC.len() + 4 + self.frame.as_ref().map_or(0, |frame| frame.rgb().len()) + maps
     }
 
-    /// Writes everything that lives, to be read back by [`Self::read`] on the same kind of machine
-    /// or another: little-endian; the picture's height and width (u16) and bytes, then per map
-    /// rows, columns, channels (u32) and values (f32). A part that does not live has size 0.
+    /// Writes everything that lives, to be read back by [`Self::read`] on any machine. The format
+    /// is little-endian: the picture's height and width (u16) and bytes, then per map rows,
+    /// columns, channels (u32) and values (f32). A part that does not live has size 0.
     pub fn write(&self, to: &mut impl Write) -> Result<()> {
         to.write_all(&MAGIC)?;
         let size = self.frame.as_ref().map_or(Size { height: 0, width: 0 }, Frame::size);

@@ -120,7 +120,7 @@ impl Run<'_> {
             let term = if kind == OpKind::FusionIdentity {
                 self.op(kind, x)
             } else if source == branch {
-                // What other outputs read of this branch; nothing of this one.
+                // Other outputs read this narrowing of the branch. Its own output does not.
                 self.op(OpKind::FusionNarrow, x);
                 continue;
             } else {

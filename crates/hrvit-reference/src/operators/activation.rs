@@ -16,8 +16,8 @@ pub fn relu(x: f32) -> f32 {
 
 /// The exact GELU `x Φ(x) = x (1 + erf(x / √2)) / 2`.
 ///
-/// Φ comes from a table of it and its derivative, Hermite-cubic in f64 between points 1/64 apart:
-/// its error is below 1e-9 everywhere, less than what rounding `1 + erf` to f32 costs. From 8 on in
+/// Φ comes from a table of it and its derivative, Hermite-cubic in f64 between points 1/64 apart.
+/// Its error is below 1e-9 everywhere, less than the rounding of `1 + erf` to f32. From 8 on in
 /// both directions, Φ is 1 or 0.
 pub fn gelu(x: f32) -> f32 {
     let mut block = [x];

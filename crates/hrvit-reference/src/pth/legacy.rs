@@ -1,6 +1,6 @@
-//! Files of one stream, as PyTorch before 1.6 wrote them: pickles of a magic number, a protocol,
-//! the writer's machine, the object and the storages' keys, then every storage as its number of
-//! values and these.
+//! Files of one stream, as PyTorch before 1.6 wrote them. Pickles of a magic number, a protocol,
+//! the writer's machine, the object and the storages' keys come first. Every storage follows, as
+//! its number of values and the values.
 
 use std::collections::HashMap;
 

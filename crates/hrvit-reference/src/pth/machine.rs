@@ -50,7 +50,7 @@ impl<R: Read> Machine<'_, R> {
     fn step(&mut self) -> Result<bool, String> {
         let value = match self.input.byte()? {
             b'.' => return Ok(true),
-            // What begins a pickle and frames parts of it.
+            // The beginning of a pickle, and frames of its parts.
             0x80 => return self.protocol(),
             0x95 => {
                 let len = self.input.long()?;

@@ -1,10 +1,10 @@
 //! `.pth` files: what `torch.save` writes, as a zip archive (PyTorch 1.6 and later) or as one
 //! stream (before).
 //!
-//! Nothing in a file is run. The pickle's operations build plain values; a call is interpreted if
-//! its function rebuilds a tensor, a parameter or an `OrderedDict`, and every other object is a
-//! name that holds nothing. Objects, nesting and bytes have a budget. Tensors stay in the file
-//! until asked for.
+//! Nothing in a file is run. The pickle's operations build plain values. A call is interpreted if
+//! its function rebuilds a tensor, a parameter or an `OrderedDict`. Every other object is a name
+//! that holds nothing. Objects, nesting and bytes have a budget. Tensors stay in the file until
+//! asked for.
 //!
 //! | module | what it holds |
 //! |---|---|

@@ -187,7 +187,7 @@ impl Heap {
     }
 
     pub(super) fn text(&self, span: Span) -> &str {
-        // What is not UTF-8 is no text.
+        // Bytes that are not UTF-8 are no text.
         str::from_utf8(slice(&self.text, span)).unwrap_or_default()
     }
 

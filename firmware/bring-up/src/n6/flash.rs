@@ -117,8 +117,8 @@ impl Command {
         if self.mode == Mode::Single { 1 } else { 4 }
     }
 
-    /// Writes the registers in whose order the controller begins: what has neither address nor data
-    /// to write goes out with the instruction, else with the address, else with the data.
+    /// Writes the registers in the order that makes the controller begin. A command without address
+    /// and data goes out with the instruction, else with the address, else with the data.
     fn describe(self, registers: &mut impl Registers, function: Fmode) {
         registers.modify(XSPI2.cr(), |w| w.set_fmode(function));
         registers.modify(XSPI2.tcr(), |w| {
@@ -227,8 +227,8 @@ fn connect(registers: &mut impl Registers) -> Result<(), Stuck> {
     Ok(())
 }
 
-/// Back to one line, from wherever an earlier program left it: the flash outlives resets that do
-/// not reach its own pin, and ST's loader leaves it on eight lines at both edges.
+/// Back to one line, from any mode that an earlier program left. The flash outlives resets that do
+/// not reach its own pin. ST's loader leaves it on eight lines at both edges.
 fn reset(registers: &mut impl Registers) -> Result<(), Stuck> {
     for mode in [Mode::OctalDouble, Mode::Octal, Mode::Single] {
         let told = Command::new(mode, RESET_ENABLE).send(registers).and_then(|()| Command::new(mode, RESET).send(registers));

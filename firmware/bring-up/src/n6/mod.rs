@@ -1,8 +1,8 @@
 //! STM32N6570-DK, from the boot ROM to a mapped flash.
 //!
-//! Two ways lead here: in development mode the debugger loads the program and everything is as
-//! after a reset; from the flash the boot ROM has copied the program, left PLL1 on and XSPI1 on the
-//! flash's port. The sequences cope with both.
+//! Two ways lead here. In development mode the debugger loads the program, and everything is as
+//! after a reset. From the flash, the boot ROM has copied the program, left PLL1 on and XSPI1 on
+//! the flash's port. The sequences cope with both.
 
 mod clocks;
 mod flash;

@@ -17,15 +17,15 @@ const REGULATOR: Pin = Pin::new(Port::F, 4);
 /// More than the regulator takes to rise.
 const RISE_US: u32 = 1000;
 
-/// The core's voltage comes from outside: the chip's own converter, which is selected after a
-/// reset, has no inductor on this board and would never be ready.
+/// The core's voltage comes from outside. The chip's own converter is selected after a reset, but
+/// has no inductor on this board and would never be ready.
 pub fn external(registers: &mut impl Registers) -> Result<(), Stuck> {
     registers.modify(PWR.cr1(), |w| w.set_sden(false));
     registers.until("the core's supply", PWR.voscr(), |voscr| voscr.actvosrdy())
 }
 
-/// Raises the core's voltage, as the processor needs it beyond 600 MHz: by the bus that the
-/// regulators of boards before revision C01 are on, or else by the pin.
+/// Raises the core's voltage, which the processor needs beyond 600 MHz. The bus does it on boards
+/// before revision C01, whose regulators are on it, else the pin.
 pub fn overdrive(registers: &mut impl Registers) -> Result<(), Stuck> {
     if !regulator::raise(registers) {
         REGULATOR.output(registers, true);
@@ -35,8 +35,8 @@ pub fn overdrive(registers: &mut impl Registers) -> Result<(), Stuck> {
     registers.until("the core's higher voltage", PWR.voscr(), |voscr| voscr.vosrdy())
 }
 
-/// Declares the supplies of ports N (flash) and O (green LED) valid and at 1.8 V, with the
-/// compensation that ST's errata sheet ES0620 asks for.
+/// Declares the supplies of ports N (flash) and O (green LED) valid and at 1.8 V. Sets the
+/// compensation of ST's errata sheet ES0620.
 pub fn pins(registers: &mut impl Registers) -> Result<(), Stuck> {
     registers.modify(PWR.svmcr3(), |w| {
         w.set_vddio2sv(Vddio2sv::B_0X1);

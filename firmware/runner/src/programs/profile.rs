@@ -25,8 +25,8 @@ static SPREADS: ConstStaticCell<[Spread; MAX_STEPS]> = ConstStaticCell::new([Spr
 /// Measures every step over several frames. A frame before them fills caches and gives the CRCs,
 /// which would cost time inside the steps.
 ///
-/// Of several frames it says also how much they differ, and what the very first one took: that is
-/// measured before all, while no cache holds code or weights of a frame.
+/// Of several frames it also prints how much they differ, and the time of the very first one. That
+/// one runs before all others, while no cache holds code or weights of a frame.
 #[derive(Clone, Copy, Debug)]
 pub struct Profile;
 

@@ -20,8 +20,8 @@ use crate::{
 static TABLE: Table = Table::new();
 
 /// Runs the golden frame once, with the time it takes, and shows the label map (or the best
-/// classes); then every frame behind the image, then every frame that somebody sends, whose label
-/// map goes back.
+/// classes). Then runs every frame behind the image. Then runs every frame that a host sends, and
+/// sends the label map back.
 #[derive(Clone, Copy, Debug)]
 pub struct Segment;
 

@@ -24,9 +24,9 @@ use crate::{
 /// Runs the golden frame, compares the CRC of every step with the host's, and the stack with
 /// [`STACK_BOUND`].
 ///
-/// Of an image with half-precision steps the CRCs of the steps before the first of those are
-/// compared, then with the definition's within the bounds of the image: what the other steps leave
-/// behind, the label map, and the logits where the image can be addressed.
+/// For an image with half-precision steps, the CRCs of the steps before the first of them are
+/// compared. The tensors of the other steps and the label map are compared with the definition's,
+/// within the bounds of the image. So are the logits if the image can be addressed.
 #[derive(Clone, Copy, Debug)]
 pub struct SelfTest;
 

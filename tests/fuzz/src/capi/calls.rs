@@ -14,7 +14,7 @@ use super::open::engine_options;
 use super::world::{NAMELESS, World, new};
 use crate::Choices;
 
-/// What models and engines say of themselves.
+/// Descriptions that models and engines give of themselves.
 pub fn describe(world: &mut World, choices: &mut Choices<'_>) {
     if choices.one_in(2) {
         let (model, opened) = world.model(choices);
@@ -88,7 +88,7 @@ pub fn golden(world: &mut World, choices: &mut Choices<'_>) {
     world.call(choices, "a golden frame", ends, |error| unsafe { hrvit_model_golden_frame(model, pixels, bytes, error) });
 }
 
-/// What a step of the golden frame left behind.
+/// CRC of the tensor that a step of the golden frame left.
 pub fn golden_crc(world: &mut World, choices: &mut Choices<'_>) {
     let (model, opened) = world.model(choices);
     let step = if choices.one_in(8) { choices.u32() } else { u32::from(choices.u8() % 64) };
@@ -134,7 +134,7 @@ pub fn margins(world: &mut World, choices: &mut Choices<'_>) {
     }
 }
 
-/// What needs no handle; and every handle function without one.
+/// Functions that need no handle, and a plan without one.
 pub fn constants(choices: &mut Choices<'_>) {
     assert_eq!((hrvit_abi_version(), hrvit_features()), (HRVIT_ABI_VERSION, 15));
     let status = if choices.one_in(2) { choices.u8().into() } else { choices.u32().cast_signed() };

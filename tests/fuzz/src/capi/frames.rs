@@ -16,14 +16,14 @@ use crate::Choices;
 /// Larger frames take too long.
 const MOST_PIXELS: usize = 64 * 96;
 
-/// What the callbacks know.
+/// State of the callbacks.
 struct Watch {
     model: *mut hrvit_model,
     engine: *mut hrvit_engine,
     /// Step before which the frame is stopped, or row that is not given.
     last: u32,
     pixels: &'static [u8],
-    /// What was wrong.
+    /// The first mistake seen, if any.
     wrong: Option<&'static str>,
 }
 
@@ -85,7 +85,7 @@ struct Setting {
 
 impl Setting {
     fn of(world: &World, choices: &mut Choices<'_>) -> Option<Self> {
-        // What may not run to its end is mostly not made.
+        // Half of the frames that may not run to their end are left out.
         if world.frames == 0 && choices.one_in(2) {
             return None;
         }
@@ -135,7 +135,7 @@ impl Setting {
         frame
     }
 
-    /// Where results go, mostly right.
+    /// Buffers for the results, mostly valid.
     fn results(&mut self, world: &mut World, choices: &mut Choices<'_>) -> (hrvit_segmentation, *const hrvit_segmentation) {
         let mut about = new::<hrvit_segmentation>();
         let (labels, logits) = (self.info.label_bytes, self.info.logit_count);
@@ -203,7 +203,7 @@ impl Setting {
         self.ends != Ends::Badly && world.frames == 0
     }
 
-    /// What must be so after the call.
+    /// Checks the state after the call.
     fn done(&self, world: &mut World, well: bool, what: &str) {
         if let Some(wrong) = self.watch.wrong {
             panic!("{what}: {wrong}");

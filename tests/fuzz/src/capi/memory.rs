@@ -6,7 +6,7 @@ use std::mem::{align_of, size_of};
 
 use crate::Choices;
 
-/// What stands in memory that nobody has written.
+/// Byte of memory that nobody has written.
 const PAINT: u8 = 0xa5;
 
 /// How a call must end.
@@ -100,8 +100,8 @@ impl Memory {
     fn sized<T: Copy>(&mut self, value: &T, size: usize, room: usize, align: usize, offset: usize) -> *mut T {
         let piece = self.piece(room, align);
         let number = u32::try_from(size).unwrap_or_else(|error| panic!("{size}: {error}"));
-        // SAFETY: the piece has `room` bytes, `offset` more than are written; `T` is a structure of
-        // the header, without padding that is not read as bytes.
+        // SAFETY: the piece has `room` bytes, `offset` more than are written. `T` is a structure of
+        // the header. It has no padding that is not read as bytes.
         unsafe {
             let at = piece.add(offset);
             at.write_bytes(0, room - offset);

@@ -1,9 +1,8 @@
 //! Calls of the C interface as fuzzed bytes choose them.
 //!
-//! A sequence begins with some models and engines that are open, opens more, and does with all of
-//! them what the header allows and what it calls an error. Of every call it is known how it must
-//! end, unless an image was damaged or several things meet. Label maps are compared with plain
-//! code's.
+//! A sequence begins with some open models and engines, and opens more. It makes every call on them
+//! that the header allows or calls an error. Of every call it is known how it must end, unless an
+//! image was damaged or several things meet. Label maps are compared with plain code's.
 
 mod calls;
 mod frames;

@@ -134,7 +134,7 @@ fn open(
     let handle = unsafe { to.read() }.addr();
     let labels = image.and_then(expected);
     let info = described(handle);
-    // What lies behind the image is not lent.
+    // Bytes behind the image are not lent.
     let lent = is_lent.then_some((place.0, info.image_bytes));
     world.models.push(OpenedModel { handle, lent, info, labels, engines: 0, is_open: true });
 }

@@ -1,4 +1,4 @@
-//! What a C program has open, and what it knows of it.
+//! The open handles of a C program, and its knowledge of them.
 
 use std::collections::HashMap;
 use std::ffi::c_char;
@@ -26,9 +26,9 @@ pub const RESIDENT: usize = 5;
 pub struct OpenedModel {
     /// Its handle.
     pub handle: usize,
-    /// Where its image is, if it is read in place.
+    /// Place of its image, if it is read in place.
     pub lent: Option<(*mut u8, usize)>,
-    /// What it said of itself.
+    /// Its own description.
     pub info: hrvit_model_info,
     /// Its label map of [`frame`], if it is the same on every instruction set.
     pub labels: Option<&'static [u8]>,
@@ -45,7 +45,7 @@ pub struct OpenedEngine {
     pub handle: usize,
     /// Which model it runs.
     pub model: usize,
-    /// What it was planned for.
+    /// The plan that it was opened with.
     pub info: hrvit_engine_info,
     /// Its arena, if it was lent.
     pub arena: Option<(*mut u8, usize)>,
@@ -143,8 +143,8 @@ fn told(what: &str, error: *mut hrvit_error, status: hrvit_status) {
     assert_eq!(text.is_empty(), status == hrvit_status::HRVIT_OK, "{what}: {text:?}");
 }
 
-/// What is no handle of an open thing: NULL, an address, one of the other kind, or one with other
-/// bits.
+/// A value that is no open handle of this kind: NULL, an address, a handle of the other kind, or
+/// one with other bits.
 fn stranger<T>(choices: &mut Choices<'_>, other: usize) -> *mut T {
     without_provenance_mut(match choices.below(4) {
         0 => 0,
@@ -229,8 +229,8 @@ pub fn named() -> &'static AlignedBytes {
     })
 }
 
-/// Opens models in 8 bits, 16 bits and half precision, one with names and a classifier; of each an
-/// engine on the fastest kernels or on plain code.
+/// Opens models in 8 bits, 16 bits and half precision, one with names and a classifier. Each gets
+/// an engine on the fastest kernels or on plain code.
 fn open_residents() -> (Vec<OpenedModel>, Vec<OpenedEngine>) {
     let images: [(&'static AlignedBytes, *const c_char); RESIDENT] =
         [(segmentor(0), c"scalar".as_ptr()), (segmentor(3), null()), (segmentor(5), null()), (classifier(), null()), (named(), null())];
@@ -252,7 +252,7 @@ fn open_residents() -> (Vec<OpenedModel>, Vec<OpenedEngine>) {
     images.into_iter().enumerate().map(open).unzip()
 }
 
-/// What an open model says of itself.
+/// The description of an open model.
 pub fn described(handle: usize) -> hrvit_model_info {
     let mut info = new::<hrvit_model_info>();
     // SAFETY: the structure is this function's.
@@ -261,7 +261,7 @@ pub fn described(handle: usize) -> hrvit_model_info {
     info
 }
 
-/// What an open engine says of itself.
+/// The description of an open engine.
 pub fn planned(handle: usize) -> hrvit_engine_info {
     let mut info = new::<hrvit_engine_info>();
     // SAFETY: the structure is this function's.

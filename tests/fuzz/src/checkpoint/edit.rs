@@ -5,11 +5,11 @@ use std::sync::LazyLock;
 use super::{base, strange};
 use crate::Choices;
 
-/// Where something begins: entries, directory and end of a zip archive, pickles and frames, and the
-/// header of safetensors.
+/// Bytes that begin a part of a file: entries, directory and end of a zip archive, pickles and
+/// frames, the header of safetensors.
 const ANCHORS: [&[u8]; 9] = [b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06", b"\x80\x02", b"_rebuild_tensor_v2", b"FloatStorage", b"data_offsets", b"shape", b"."];
 
-/// Where each anchor occurs first in each valid file, up to sixteen times.
+/// The first places of each anchor in each valid file, at most sixteen.
 static PLACES: LazyLock<Vec<[Vec<usize>; ANCHORS.len()]>> = LazyLock::new(|| {
     let places =
         |file: &Vec<u8>, anchor: &[u8]| file.windows(anchor.len()).enumerate().filter(|(_, part)| *part == anchor).map(|(at, _)| at).take(16).collect();

@@ -30,7 +30,7 @@ impl Layout {
         Self((0..count).map_while(|index| record(image, size_of::<Prologue>() + index * size_of::<SectionRecord>())).collect())
     }
 
-    /// Where a section claims to lie; nowhere if it is missing.
+    /// Range that a section claims; empty if it is missing.
     pub fn section(&self, section: Section) -> Range<usize> {
         let entry = self.0.iter().find(|entry| entry.kind == section as u32);
         entry.map_or(0..0, |entry| entry.offset as usize..(entry.offset as usize).saturating_add(entry.len as usize))

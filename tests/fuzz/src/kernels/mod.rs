@@ -1,5 +1,5 @@
-//! The target of the kernels: one safe entry of `hrvit-kernels` per input, with lengths that mostly
-//! fit each other, on every instruction set of the machine.
+//! The target of the kernels. Each input calls one safe entry of `hrvit-kernels` on every
+//! instruction set of the machine. Its lengths mostly fit each other.
 
 mod compare;
 mod convolution;

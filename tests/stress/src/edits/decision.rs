@@ -5,8 +5,7 @@ use hrvit_tests::rng::Rng;
 
 use super::{Case, Kind, pick, pick_several};
 
-/// Where classes are put in the network that a masked one is compared with, if it would pick them:
-/// out of reach, but not far.
+/// Bias of drawn classes in the unedited network, if it would pick them: out of reach, but not far.
 const OUT_OF_REACH: f32 = -100.0;
 
 /// The tensor with one constant per class.
@@ -34,15 +33,15 @@ pub fn edit(case: &mut Case, kind: Kind, rng: &mut Rng, unpicked: &[usize]) -> O
     Some(note)
 }
 
-/// Puts classes that are never picked far below the others. Where every class is picked, drawn ones
+/// Puts classes that are never picked far below the others. If every class is picked, drawn classes
 /// are out of reach in the unedited network already.
 fn mask(case: &mut Case, bias: &str, unpicked: &[usize], rng: &mut Rng) -> Option<String> {
     let all = usize::from(case.edited.network().classes);
     let candidates: Vec<usize> = if unpicked.is_empty() { (0..all).collect() } else { unpicked.to_vec() };
     // Two classes are left to decide between.
     let most = candidates.len().min(all.saturating_sub(2));
-    // Where one class is picked everywhere, signal to noise counts the others too: what is masked
-    // then has no figure.
+    // If one class is picked everywhere, signal to noise counts the others too: a masked class then
+    // has no figure.
     if most == 0 || all - unpicked.len() < 2 {
         return None;
     }

@@ -57,7 +57,7 @@ impl Factors {
     }
 }
 
-/// What was done to which channels.
+/// Text of an edit and its channels.
 fn note(path: &str, channels: &[usize], what: &str) -> String {
     match channels {
         [one] => format!("{path} channel {one} {what}"),

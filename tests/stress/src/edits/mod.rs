@@ -19,7 +19,7 @@ use hrvit_tests::rng::Rng;
 
 use crate::tensors::Tensors;
 
-/// What an edit keeps, from the most to the least.
+/// Property that an edit keeps, from the strongest to the weakest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
     /// The logits.
@@ -105,7 +105,7 @@ impl Kind {
         Self::EmbeddingScale,
     ];
 
-    /// What it keeps.
+    /// Property that it keeps.
     pub fn family(self) -> Family {
         if Self::EXACT.contains(&self) {
             Family::Exact
@@ -127,7 +127,7 @@ pub struct Case {
     pub edited: Tensors,
     /// Edits so far.
     pub kinds: Vec<Kind>,
-    /// What each did, in words.
+    /// Text of each edit.
     pub notes: Vec<String>,
     /// Whether the float logits must be the same bits as the base's.
     pub bits: bool,
@@ -176,7 +176,7 @@ impl Case {
         self.kinds.iter().map(|kind| kind.family()).max().unwrap_or(Family::Exact)
     }
 
-    /// What was done, in words.
+    /// Text of the edits.
     pub fn name(&self) -> String {
         self.notes.join("; ")
     }

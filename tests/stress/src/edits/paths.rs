@@ -3,7 +3,7 @@
 use hrvit_format::{BRANCHES, Head, Network, spec::BOTTLENECK_EXPANSION, spec::CLASSIFIER_FINAL, spec::CLASSIFIER_WIDTHS};
 use hrvit_reference::parameters::core_prefix;
 
-/// What happens to a channel between its writers and its readers.
+/// Function of a channel between its writers and its readers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Through {
     /// Nothing: any factor passes.
@@ -41,17 +41,17 @@ pub struct Reader {
 /// Channels from writers to readers; nothing else reads them.
 #[derive(Clone, Debug)]
 pub struct Path {
-    /// Where, in words.
+    /// Name of the place.
     pub name: String,
     /// How many channels.
     pub channels: usize,
-    /// What lies between.
+    /// Function between writers and readers.
     pub through: Through,
     /// All that is proportional to a channel.
     pub writers: Vec<Row>,
     /// All that reads it.
     pub readers: Vec<Reader>,
-    /// What must be zero, besides the readers, for the channel to be unread.
+    /// Rows that must be zero, besides the readers, to leave the channel unread.
     pub others: Vec<Row>,
 }
 

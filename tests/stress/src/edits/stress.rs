@@ -126,8 +126,8 @@ fn shortcuts(tensors: &Tensors, stage: &str, branch: usize) -> Vec<String> {
 }
 
 /// Adds `constant` to `count` channels of a stream of variance 1. Its LayerNorms multiply by the
-/// deviation that this makes and take off what is left of the constants; its shortcuts do not read
-/// the channels' columns.
+/// deviation that this makes and subtract the rest of the constants. Its shortcuts do not read the
+/// channels' columns.
 fn stream(tensors: &mut Tensors, count: usize, constant: f32, rng: &mut Rng) -> String {
     let (stage, branch, channels) = stream_site(tensors, rng);
     let chosen = pick_several(channels, count, rng);

@@ -30,21 +30,21 @@ use crate::spec_file::{NetworkArgs, SizeArg};
 /// Measure quality on labelled frames, float against int8: IoU of a segmentor, top-1 and top-5 of a
 /// classifier
 ///
-/// The data set is a folder with `images/*` and `labels/*.png`, paired by name (of a classifier
-/// `labels.csv` with lines "STEM,CLASS"), or one of the layouts of --dataset. The value of a label
-/// pixel is its class, of a PNG in colour the class of that colour; any value that is no class is
-/// ignored. All files are read before the work begins: what cannot be read, or has labels of
-/// another aspect, is listed and nothing is measured.
+/// The data set is a folder with `images/*` and `labels/*.png`, paired by name, or one of the
+/// layouts of --dataset. A classifier takes `labels.csv` with lines "STEM,CLASS" instead of label
+/// pictures. The value of a label pixel is its class. In a colour PNG the class of the colour
+/// counts. Any value that is no class is ignored. All files are read before the work begins. If
+/// some cannot be read, or have labels of another aspect, they are listed and nothing is measured.
 ///
 /// Frames are fitted to the model's input as the image records or --resize says (bilinear,
-/// antialiased), logits back to the labels (bilinear); pixels that a crop leaves out do not count.
-/// With --slide or --halo neither is resized, windows of the model's size are cut from frames,
-/// which must not be smaller, unless --keep-ratio resizes them first. Intersection over union is
-/// that of the whole set; its mean is over the classes that occur. With --model and --weights the
-/// checkpoint should be the one that the image was made from: another one is warned of.
+/// antialiased). Logits are resized back to the labels (bilinear). Pixels that a crop leaves out do
+/// not count. With --slide or --halo neither is resized: windows of the model's size are cut from
+/// frames. Frames must not be smaller, unless --keep-ratio resizes them first. Intersection over
+/// union is that of the whole set. Its mean is over the classes that occur. With --model and
+/// --weights the checkpoint should be the image's own: a warning names any other.
 ///
-/// With --shard I/N several machines share the work: each writes a partial result, and --merge
-/// joins them to exactly what one machine finds.
+/// With --shard I/N several machines share the work. Each writes a partial result. --merge joins
+/// the parts to exactly the result of one machine.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   hrvit eval --model nano.hrvit --weights models/nano_camvid11.safetensors --data data/val

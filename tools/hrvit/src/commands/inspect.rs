@@ -23,9 +23,9 @@ const NAMED: usize = 12;
 
 /// Show what a network or a model image consists of and costs
 ///
-/// Per stage and kind of operator: learnt parameters, multiply-accumulates (MACs) of one frame as
-/// trained and after the exact rewrites, and the bytes that the operators' outputs would take if
-/// they were stored whole. MACs are convolutions, linear layers, the diversity-enhancing shortcut,
+/// Lists for each stage and kind of operator learnt parameters, and multiply-accumulates (MACs) of
+/// one frame as trained and after the exact rewrites. Also lists the bytes of the operators'
+/// outputs, stored whole. MACs are convolutions, linear layers, the diversity-enhancing shortcut,
 /// q·v and p·v over real keys. A network needs no weights to be inspected.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:

@@ -33,8 +33,8 @@ pub struct ProfileArgs {
     /// The log; `-` is standard input
     #[arg(long, value_name = "FILE", default_value = "-")]
     log: PathBuf,
-    /// Serial port that a board logs to: listens until the program has ended, and keeps what came
-    /// in the file of --log, if one is given
+    /// Serial port that a board logs to: listens until the program has ended, and keeps the bytes
+    /// in the file of --log, if given
     #[arg(long, value_name = "PORT", conflicts_with = "decoded")]
     serial: Option<PathBuf>,
     /// How long to listen
@@ -82,8 +82,8 @@ struct Earlier {
 ///
 /// # Errors
 /// If the log cannot be read, is damaged, or is no profile although a trace, picture or comparison
-/// is asked for; and if the device reports an error or a failed self-test, after printing what
-/// there is.
+/// is asked for. If the device reports an error or a failed self-test, after printing what it
+/// logged.
 pub fn run(args: &ProfileArgs, format: Format) -> Result<()> {
     if let Some(clock) = args.clock {
         ensure!(clock.is_finite() && clock > 0.0, "--clock {clock}: expected hertz above 0");

@@ -40,18 +40,18 @@ const SPELT_OUT: usize = 8;
 ///
 /// Scales come from calibration frames: pictures like those the device will see, fitted to the
 /// input (--resize). Some hundred of the training set are usual, 16 are enough to start with. The
-/// image carries the first of them (or --golden) as its golden frame, with a checksum per step that
-/// every device can check itself against; with half precision also with the logits and labels of
-/// plain code, to which a device is held within bounds.
+/// image carries the first of them (or --golden) as its golden frame. A checksum per step lets
+/// every device check itself. With half precision the image also carries logits and labels of plain
+/// code, with bounds for a device's own.
 ///
-/// A fifth of the frames is held out: they take no part in calibrating, and say what the image
-/// costs against float. An image that costs too much is not written (--min-agreement,
-/// --allow-drift). That takes 10 distinct frames; with fewer the frames that calibrated judge.
+/// A fifth of the frames is held out: they take no part in calibrating, and measure the image
+/// against float. An image that loses too much is not written (--min-agreement, --allow-drift).
+/// That takes 10 distinct frames. With fewer, the frames that calibrated judge.
 ///
-/// With --precision auto every part of the network (each attention and MixCFN block, the entry of
-/// every module, stem and head) is measured alone in each precision of --with, and the most worth
-/// ones are added to the image in 8 bits until it drifts no further from the float network than
-/// --max-drift.
+/// With --precision auto every part of the network is measured alone in each precision of --with.
+/// Parts are each attention and MixCFN block, the entry of every module, stem and head. The image
+/// starts in 8 bits and takes the parts of the most worth, until it drifts no further from the float
+/// network than --max-drift.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   hrvit quantize --weights models/nano_camvid11.safetensors --variant nano --head segformer --classes 11 --size 192x256 \\
@@ -91,7 +91,7 @@ pub struct QuantizeArgs {
     #[arg(long, value_enum, default_value_t = Precision::Int8)]
     precision: Precision,
     /// mixed: the parts in half precision, comma-separated, as auto names them (stem, m2.entry,
-    /// m3.branch.0.1.attn, head); the beginning of a name (m3) stands for all of them
+    /// m3.branch.0.1.attn, head). The beginning of a name (m3) stands for all parts below it
     #[arg(long, value_name = "PARTS", value_delimiter = ',', required_if_eq("precision", "mixed"))]
     half: Vec<String>,
     /// auto: what parts may run in beside 8 bits
@@ -120,8 +120,8 @@ pub struct QuantizeArgs {
     /// else no image is written
     #[arg(long, value_name = "SHARE", default_value_t = 0.95, value_parser = share)]
     min_agreement: f64,
-    /// Write the image also where it drifts too far from float: less agreement than
-    /// --min-agreement, or a class that keeps less than 80 % of float's decisions
+    /// Write the image even if it drifts too far from float: less agreement than --min-agreement,
+    /// or a class with less than 80 % of float's decisions
     #[arg(long)]
     allow_drift: bool,
     /// A network of one class: from which probability on a pixel or frame is of the class, else
@@ -188,8 +188,8 @@ impl Wider {
 /// Runs the command.
 ///
 /// # Errors
-/// If the options name no network, the checkpoint does not fit it or has values that are not
-/// finite, the folder has no frames or unfit ones, the image drifts too far from float, or it
+/// If the options name no network, or the checkpoint does not fit it or has values that are not
+/// finite. If the folder has no frames or unfit ones. If the image drifts too far from float, or
 /// cannot be written.
 pub fn run(args: &QuantizeArgs, format: Format) -> Result<()> {
     let (start, network) = (Instant::now(), args.network.network()?);

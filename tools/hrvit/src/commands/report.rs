@@ -40,13 +40,13 @@ const DRAW_FRAMES: usize = 128;
 /// Report what int8 costs against float: quality, agreement, every step, worst frames, as one HTML
 /// page
 ///
-/// Runs the float network and the model image over labelled frames (a folder as `hrvit eval` takes
-/// it; of a classifier images/ and, if there are labels, labels.csv with lines "STEM,CLASS") and
-/// writes a page that needs neither network nor script, and the same as JSON. With --draws or
-/// --calib other calibrations of the same network are measured too, to tell drift from chance. With
-/// --bars the command fails where the image does not meet them; the page is written all the same.
-/// With --slide steps are measured on the window in the middle of a frame. The checkpoint should be
-/// the one that the image was made from: another one is warned of.
+/// Runs the float network and the model image over labelled frames, in a folder as `hrvit eval`
+/// takes it. A classifier's folder has images/ and, if there are labels, labels.csv with lines
+/// "STEM,CLASS". Writes a page that works offline and without scripts, and the same as JSON. With
+/// --draws or --calib other calibrations of the same network are measured too, to tell drift from
+/// chance. With --bars the command fails if the image misses a bar. The page is written all the
+/// same. With --slide steps are measured on the window in the middle of a frame. The checkpoint
+/// should be the image's own: a warning names any other.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   hrvit report --model nano.hrvit --weights models/nano_camvid11.safetensors --data data/val --out report.html

@@ -37,17 +37,18 @@ const TOP: usize = 5;
 /// Segment (or classify) frames: pictures, folders, videos, a camera's raw frames
 ///
 /// Pictures are turned as their EXIF orientation asks. Videos and raw frames come one at a time
-/// from files or a pipe; their frames are numbered, 000000 and so on, in a folder of the file's
-/// name where there are several inputs. Files that cannot be read are listed at the end, and the
-/// command fails then. Per frame NAME writes NAME.labels.png (the pixel value is the class),
-/// NAME.overlay.png (with a legend) and NAME.json into the output folder. With a model image labels
-/// are the engine's, what a device gives, at the size that it was calibrated for or at --size; each
-/// pixel of the frame takes the nearest one. Frames of another shape are fitted as the image
-/// records, or as --resize says; pixels that a crop leaves out have the value 255. With --slide or
-/// --halo frames are not resized, and must not be smaller than the model's input, unless
-/// --keep-ratio resizes them first. --smooth resizes the logits instead; --device-labels leaves
-/// label and margin PNGs at the model's size. --margin adds NAME.margin.png (grey, the pixel value
-/// is the margin's code) and NAME.unsure.png (red where two classes are nearly tied).
+/// from files or a pipe. Their frames are numbered, 000000 and so on. With several inputs they go
+/// to a folder of the file's name. Files that cannot be read are listed at the end, and the command
+/// then fails. For each frame NAME the command writes NAME.labels.png (the pixel value is the
+/// class), NAME.overlay.png (with a legend) and NAME.json into the output folder. With a model
+/// image labels are the engine's, the same as a device's. Their size is the one that the image was
+/// calibrated for, or --size. Each pixel of the frame takes the nearest label. Frames of another
+/// shape are fitted as the image records, or as --resize says. Pixels that a crop leaves out have
+/// the value 255. With --slide or --halo frames are not resized. They must then not be smaller than
+/// the model's input, unless --keep-ratio resizes them first. --smooth resizes the logits instead.
+/// --device-labels leaves label and margin PNGs at the model's size. --margin adds NAME.margin.png
+/// (grey, the pixel value is the margin's code). It also adds NAME.unsure.png, red at nearly tied
+/// pixels.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   hrvit run --model nano.hrvit data/val/images --out out
@@ -80,9 +81,9 @@ pub struct RunArgs {
     /// Folder for the results
     #[arg(long, value_name = "DIR", default_value = "hrvit-out")]
     out: PathBuf,
-    /// Also write the logits of a single frame, float32, tensor `logits` of shape [1, classes, H/4,
-    /// W/4] of the model's size ([1, classes] from a classifier); with --slide or --keep-ratio [1,
-    /// classes, H, W] of what windows slide over
+    /// Also write the logits of a single frame, float32. The tensor `logits` has the shape [1,
+    /// classes, H/4, W/4] of the model's size ([1, classes] from a classifier). With --slide or
+    /// --keep-ratio it is [1, classes, H, W] of the frame that windows slide over
     #[arg(long, value_name = "FILE.safetensors", conflicts_with = "halo")]
     logits: Option<PathBuf>,
     /// Write the label map at the model's size, as the engine leaves it, also of what a letterbox

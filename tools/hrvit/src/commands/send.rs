@@ -27,10 +27,10 @@ use crate::sending::{self, Feed};
 
 /// Send frames to a device and draw the labels that come back
 ///
-/// The firmware's program `segment` asks for the rows of a frame over its serial port once it has
-/// run the golden frame, for as long as somebody sends some: start this command, then reset the
-/// board. Frames are fitted to the model's input as `hrvit run` does; per frame NAME writes
-/// NAME.labels.png and NAME.overlay.png. Every label map is compared with the host's own.
+/// Start this command, then reset the board. The firmware's program `segment` runs the golden
+/// frame. It then asks for the rows of frames over its serial port, as long as a host sends some.
+/// Frames are fitted to the model's input as `hrvit run` does. For each frame NAME the command
+/// writes NAME.labels.png and NAME.overlay.png. Every label map is compared with the host's own.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:
   hrvit send --serial /dev/ttyACM0 --elf firmware/target/thumbv7em-none-eabihf/release/segment --model nano.hrvit frame.jpg --out out")]
@@ -83,7 +83,7 @@ struct Frames<'a> {
 /// Runs the command.
 ///
 /// # Errors
-/// If files are missing or do not fit each other, the port or the device fails, or labels of an
+/// If files are missing or do not fit each other. If the port or the device fails. If labels of an
 /// image in integers are not the host's.
 pub fn run(args: &SendArgs, format: Format) -> Result<()> {
     let stream = args.input.open(&args.out)?;

@@ -28,8 +28,8 @@ pub struct LayoutArgs {
 #[derive(Args, Clone, Debug, Default)]
 pub struct LabelArgs {
     /// Classes of label values (or of class folders and names), a TOML file of lines like 7 = 0,
-    /// 8 = "car", "#c00080" = 1, 9 = "ignore"; what it does not name stays as it is, or is left out
-    /// with the line rest = "ignore"
+    /// 8 = "car", "#c00080" = 1, 9 = "ignore". Other values stay, or are left out with the line
+    /// rest = "ignore"
     #[arg(long, value_name = "FILE.toml")]
     pub label_map: Option<PathBuf>,
     /// Leave out pixels of this value, as label files hold it; may be repeated

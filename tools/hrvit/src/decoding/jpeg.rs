@@ -43,8 +43,8 @@ pub fn decode(bytes: &[u8], most: MaxPixels) -> Result<(DynamicImage, Orientatio
 pub(super) fn end(jpeg: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
-        // Up to the next marker: stuffing between segments, coded pixels behind the header of a
-        // scan, where 0 follows a byte of 255 that is none.
+        // Skips to the next marker: over stuffing between segments, and over coded pixels behind
+        // the header of a scan. There 0 follows a byte of 255 that is no marker.
         let found = at + jpeg.get(at..)?.array_windows().position(|&[a, b]| a == 0xff && b != 0xff && b != 0)?;
         at = found + 2;
         match jpeg[found + 1] {

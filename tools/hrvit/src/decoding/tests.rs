@@ -155,8 +155,8 @@ fn turned(orientation: u8) -> Vec<u8> {
     chunk
 }
 
-/// Stored place of the pixel at (x, y) of the upright picture of `size` pixels, by the EXIF
-/// standard's own words for row 0 and column 0.
+/// Stored place of the pixel at (x, y) of the upright picture of `size` pixels. The EXIF standard
+/// defines it by row 0 and column 0.
 fn stored_at(orientation: u8, (x, y): (u32, u32), (width, height): (u32, u32)) -> (u32, u32) {
     match orientation {
         2 => (width - 1 - x, y),

@@ -80,7 +80,7 @@ impl Look<'_> {
     /// Output channels far larger than the others.
     fn outliers(&mut self) {
         use OpKind as K;
-        // What channels of the output share.
+        // Formats that channels of the output share.
         let shared = match self.op.kind {
             K::StemConv2 | K::FfnDepthwise3 | K::FfnDepthwise5 | K::FusionPointwise => Some("a GELU with one scale of 8 bits for all channels lies behind it"),
             K::ParallelDepthwise => Some("the attention's sum has one scale of 16 bits, its Hardswish one of 8"),

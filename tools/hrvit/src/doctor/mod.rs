@@ -132,8 +132,8 @@ mod tests {
         ];
         for (name, change, severity, what) in cases {
             let findings = edited(name, change);
-            // Of a network of linear layers another one may be named: the one that a gain is folded
-            // into, or the one that is no longer read.
+            // Among linear layers another one may be named: the layer that a gain is folded into,
+            // or the layer that is no longer read.
             let layer = name.rsplit_once('.').map_or(name, |(layer, _)| layer);
             let tensor = match name {
                 "decode_head.fusion_conv.bn.weight" => "decode_head.convs.0.conv",

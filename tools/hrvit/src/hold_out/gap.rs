@@ -60,8 +60,8 @@ const AGREEMENT: &str = "agreement";
 const SQNR: &str = "logits SQNR";
 
 /// Gaps of agreement and signal to noise of the logits; none where there are too few units. Units
-/// of both sets are drawn with replacement, as many as there are, independently of each other; SQNR
-/// over the classes that float picks on the whole set.
+/// of both sets are drawn with replacement, as many as there are, independently of each other. The
+/// SQNR is over the classes that float picks on the whole set.
 pub fn gaps(held: &Measured, calibrated: &Measured) -> Vec<Gap> {
     if held.units.len() < FEWEST_UNITS || calibrated.units.len() < FEWEST_UNITS {
         return Vec::new();

@@ -11,8 +11,8 @@ const MOST_BLOCKS: usize = 5;
 /// Fewest frames of a block.
 const SHORTEST: usize = 2;
 
-/// Positions of the frames held out of `frames` in the order of their names: a fifth of them in up
-/// to five blocks, each in the middle of an equal stretch of the set. Neighbours in a video are
+/// Positions of the frames held out of `frames`, in the order of their names. They are a fifth in
+/// up to five blocks, each in the middle of an equal stretch of the set. Neighbours in a video are
 /// nearly equal: only the ends of a block have any that calibrate. None of fewer than [`FEWEST`]
 /// frames; the first is never held out.
 pub fn blocks(frames: usize) -> Vec<Range<usize>> {

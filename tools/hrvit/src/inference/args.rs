@@ -99,9 +99,8 @@ pub struct SlideArgs {
 /// The option of commands that do as a device does.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct HaloArg {
-    /// Windows of the model's size over frames, which are not resized unless by --keep-ratio; of
-    /// each only the labels N or more pixels inside are kept, as devices do it that have no room
-    /// for logits
+    /// Windows of the model's size over frames, which only --keep-ratio resizes. A window keeps the
+    /// labels that lie N or more pixels inside it, as on devices without room for logits
     #[arg(long, value_name = "N", conflicts_with_all = ["slide", "flip"])]
     pub halo: Option<usize>,
 }

@@ -1,5 +1,5 @@
-//! How a frame of any size is put through a network of one size: fitted to it, in sliding windows,
-//! or in windows with a halo as a device does it; mirrored too.
+//! Ways of a frame of any size through a network of one size: fitted to it, in sliding windows, or
+//! in windows with a halo as on a device. Mirrored too.
 //!
 //! | module | what |
 //! |---|---|

@@ -1,10 +1,10 @@
-//! The mean of overlapping windows' logits, without ever holding all of it: windows are kept at
-//! 1/4, and rows of the frame are made one by one.
+//! The mean of overlapping windows' logits, without ever holding all of it. Windows are kept at
+//! 1/4. Rows of the frame are made one by one.
 //!
 //! Per pixel: every window's logits, resized bilinearly to the window (align_corners = false),
-//! summed and divided by the number of windows; the mean of both views where there are two. Weights
-//! of the resize are multiples of 1/64 and sums are f64, which holds an engine's sums of 16-bit
-//! codes exactly: they stay below 2^15 * 64 * 2 * 81^2 < 2^35. The class of the largest mean is the
+//! summed and divided by the number of windows. With two views their mean is taken. Weights of the
+//! resize are multiples of 1/64. Sums are f64, which holds an engine's sums of 16-bit codes
+//! exactly: they stay below 2^15 * 64 * 2 * 81^2 < 2^35. The class of the largest mean is the
 //! label, the lowest where several are.
 
 use anyhow::{Result, ensure};
@@ -102,8 +102,8 @@ impl Mosaic {
         })
     }
 
-    /// Class of every pixel, and by how much its largest logit exceeds the second largest, once the
-    /// mean logits are resized bilinearly (align_corners = false) to another size.
+    /// Class of every pixel, and the distance of its two largest logits, after the mean logits are
+    /// resized bilinearly (align_corners = false) to another size.
     pub fn labels_and_margins_at(&self, height: usize, width: usize) -> (LabelMap, Vec<f32>) {
         let [rows, columns] = [(self.height, height), (self.width, width)]
             .map(|(own, other)| positions(Along::WHOLE, own, other).into_iter().flatten().collect::<Vec<Between>>());

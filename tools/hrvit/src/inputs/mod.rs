@@ -42,7 +42,7 @@ pub struct InputArgs {
     /// How luma and chroma of raw frames and videos become red, green and blue
     #[arg(long, value_enum, default_value_t)]
     pub matrix: Matrix,
-    /// Luma and chroma of raw frames and videos go from 0 to 255, not from 16 to 235 and 240; a
+    /// Luma and chroma of raw frames and videos go from 0 to 255, not from 16 to 235 and 240. A
     /// video's header may say so itself
     #[arg(long)]
     pub full_range: bool,
@@ -53,8 +53,8 @@ impl InputArgs {
     /// whose files are no frames.
     ///
     /// # Errors
-    /// If there is no such file, a folder or pattern has no frame, two frames have the same name,
-    /// or a video takes a program that is not there.
+    /// If a file is missing, a folder or pattern has no frame, two frames have the same name, or a
+    /// video needs a missing program.
     pub fn open(&self, out: &Path) -> Result<Stream> {
         if let Some(raw) = self.raw {
             raw.frame_bytes()?;

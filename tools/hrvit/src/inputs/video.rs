@@ -87,7 +87,7 @@ impl Decoder {
 
 impl Drop for Decoder {
     fn drop(&mut self) {
-        // Where it was waited for these do nothing.
+        // Both do nothing if it was waited for.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -99,7 +99,7 @@ impl<'a> Fitting<'a> {
                 forced.push((at, why));
             }
         }
-        // What a step's own checks let pass the image's may refuse.
+        // The image's checks may refuse a step that passed its own.
         let mut failed: Vec<(usize, usize)> = Vec::new();
         loop {
             let error = match self.image(chosen) {

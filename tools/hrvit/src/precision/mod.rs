@@ -1,5 +1,5 @@
-//! Which parts of a network are worth 16 bits or half precision: each is measured, then the
-//! cheapest are bought until the drift is small enough.
+//! Finds the parts of a network that are worth 16 bits or half precision. Each is measured, then
+//! the cheapest are bought until the drift is small enough.
 //!
 //! | module | what it holds |
 //! |---|---|

@@ -17,9 +17,9 @@ pub struct Part {
     pub weights: u64,
 }
 
-/// All parts of `network` in the order of their first steps: the stem, the entry of every module
-/// (the stage norms before it, fusions, patch embeddings), each attention and each MixCFN block,
-/// the head with the stage norms before it.
+/// All parts of `network` in the order of their first steps. They are the stem, the entry of every
+/// module (the stage norms before it, fusions, patch embeddings), each attention, each MixCFN
+/// block, and the head with the stage norms before it.
 pub fn parts(network: &Network, size: Size) -> Vec<Part> {
     let mut parts: Vec<(Key, Part)> = Vec::new();
     for (at, step) in network.steps().enumerate() {
@@ -38,8 +38,8 @@ pub fn parts(network: &Network, size: Size) -> Vec<Part> {
     parts.into_iter().map(|(_, part)| part).collect()
 }
 
-/// Positions in canonical order of the steps of the parts that `names` name, by their names or the
-/// beginnings of several (`m3` for all of module 3).
+/// Positions in canonical order of the steps of the parts in `names`. A name may be the beginning
+/// of several (`m3` for all of module 3).
 ///
 /// # Errors
 /// If a name names no part; says which there are.

@@ -69,8 +69,8 @@ pub struct Chosen {
 }
 
 impl Offer<'_> {
-    /// Cost of a part by its shares of multiply-accumulates and weights: the former get wider
-    /// operands, unless they have `wide` ones; weights grow in half precision only.
+    /// Cost of a part by its shares of multiply-accumulates and weights. The former get wider
+    /// operands, unless they have `wide` ones. Weights grow in half precision only.
     fn cost(&self, macs: f64, weights: f64, wide: bool) -> f64 {
         let operands = if wide { 0.0 } else { macs };
         let cost = if self.precision == Precision::Fp16 { operands + weights } else { operands };
@@ -98,15 +98,15 @@ pub struct Limits {
 /// Starts from `int8` and gives parts of it the steps of one of the `offers` instead until the
 /// drift is small enough. Parts that do not fit 8 bits have one from the start.
 ///
-/// One part after another: every part that is still in 8 bits is measured without labels, by what
-/// each offer brings beside what has been chosen, and every part in 16 bits with half precision.
-/// First counts how many clear decisions it regains, then the noise power at the logits that it
-/// removes, both per cost: its share of the multiply-accumulates that get wider operands plus its
-/// share of the weights where they grow. The first of this order that is also better on all frames
-/// is added. Then the drift is measured.
+/// Buys one part after another. Every part that is still in 8 bits is measured without labels, with
+/// each offer beside the choices so far. Every part in 16 bits is measured with half precision. The
+/// number of clear decisions that it regains counts first, then the noise power at the logits that
+/// it removes. Both are per cost: its share of the multiply-accumulates that get wider operands,
+/// plus its share of growing weights. The first of this order that is also better on all frames is
+/// added. Then the drift is measured.
 ///
 /// # Errors
-/// If a part fits no precision, the arena is too small for those that must not have 8 bits, or the
+/// If a part fits no precision, the arena is too small for parts that must not have 8 bits, or the
 /// engine refuses an image.
 pub fn search(int8: &Derived, offers: &[Offer<'_>], measure: &Measure<'_>, limits: &Limits, progress: &dyn Progress) -> Result<Chosen> {
     let search = Search { fitting: Fitting::new(int8, offers, &limits.beyond), measure };

@@ -1,7 +1,7 @@
-//! Sequential bias correction: rounding shifts the mean of what a layer computes; the bias takes
-//! the shift back, layer after layer, each with the ones before it already corrected (accurate bias
-//! correction of Nagel et al., arXiv 1906.04721, section 4.2.1, on data instead of BatchNorm
-//! statistics).
+//! Sequential bias correction: rounding shifts the mean of a layer's output, and the bias takes the
+//! shift back. Layers follow each other, each with the earlier ones already corrected. This is
+//! accurate bias correction of Nagel et al. (arXiv 1906.04721, section 4.2.1), on data instead of
+//! BatchNorm statistics.
 
 use hrvit_format::{Op, OpKind};
 

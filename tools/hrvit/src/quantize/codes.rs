@@ -13,9 +13,9 @@ use super::{
     report::Noise,
 };
 
-/// How much a block's result may lose by 8-bit codes, in dB of its SQNR inside the quantised
-/// network: even if the losses of a network of some twenty blocks added up on their way to the
-/// logits, they would stay at about 1 dB.
+/// Bound on a block's loss by 8-bit codes, in dB of its result's SQNR inside the quantised network.
+/// Even if the losses of some twenty blocks added up on their way to the logits, they would stay at
+/// about 1 dB.
 pub const MOST_LOSS: f64 = 0.05;
 
 /// Widest exponent codes that the strips of an attention step allow at an input of `size`.

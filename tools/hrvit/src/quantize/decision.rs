@@ -1,6 +1,6 @@
-//! The classes that decide. Neither argmax nor softmax sees what is common to all classes of a
-//! pixel, and a class that is picked nowhere needs no resolution: the codes of the logits are spent
-//! on how far the classes that are picked lie apart.
+//! The classes that decide. Neither argmax nor softmax sees the part that is common to all classes
+//! of a pixel. A class that is picked nowhere needs no resolution. The codes of the logits are
+//! spent on the distances of the picked classes.
 
 use std::cmp::Ordering;
 
@@ -57,8 +57,8 @@ impl Decisions {
     }
 
     /// The classes that may be picked on other frames, and how far behind the largest logit the
-    /// race ends. From the class that comes closest on: one is out of the race where it never comes
-    /// closer than four times as far as the ones before it ever fall behind.
+    /// race ends. The others follow, the closest class first. The race ends at a class that never
+    /// comes closer than four times the largest distance of the classes before it.
     pub fn race(&self) -> (Vec<usize>, f32) {
         let mut order: Vec<usize> = (0..self.0.len()).collect();
         order.sort_by(|&a, &b| (!self.0[a].picked, self.0[a].nearest).partial_cmp(&(!self.0[b].picked, self.0[b].nearest)).unwrap_or(Ordering::Equal));

@@ -136,9 +136,9 @@ impl Index {
         f64::from(i as i32 - self.zero) * self.scale
     }
 
-    /// Codes `clamp(round(f(x) / scale) + zero)` of `f` at every entry. `step` entries, the middle
-    /// one of which is a multiple of it away from the real 0, have the code of that one: with 1
-    /// every entry has its own.
+    /// Codes `clamp(round(f(x) / scale) + zero)` of `f` at every entry. Groups of `step` entries
+    /// have the code of their middle one, which is a multiple of `step` away from the real 0. With
+    /// 1 every entry has its own.
     pub fn table(&self, step: usize, f: impl Fn(f64) -> f64, scale: f64, zero: i32, (lo, hi): (i32, i32)) -> Vec<i32> {
         let real = |i: usize| ((i as f64 - f64::from(self.zero)) / step as f64).round() * step as f64 * self.scale;
         (0..self.len).map(|i| ((f(real(i)) / scale + 0.5).floor() as i32).saturating_add(zero).clamp(lo, hi)).collect()

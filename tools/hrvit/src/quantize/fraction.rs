@@ -1,6 +1,6 @@
 //! Fractional bits of a LayerNorm's normalised values. 10 hold any token without outliers. If a few
-//! channels of the stream are far larger than the others, they take up the variance, and what is
-//! left of the others needs finer bits, as many as leave the large ones their range.
+//! channels of the stream are far larger than the others, they take up the variance. The others
+//! then need finer bits, as many as leave the large channels their range.
 
 use hrvit_kernels::contract::{MAX_FRACTION, MIN_FRACTION};
 
@@ -9,8 +9,8 @@ use super::sample::Sample;
 /// Noise that does not count, relative to the signal: 60 dB.
 const NEGLIGIBLE: f64 = 1e-6;
 
-/// The fewest fractional bits, `least` or more, with which rounding and saturation of the
-/// normalised values make a noise that is negligible, or nearly the least. `sample` holds what the
+/// The fewest fractional bits, `least` or more, whose noise is negligible or nearly the least. The
+/// noise comes from rounding and saturating the normalised values. `sample` holds what the
 /// LayerNorm leaves with these `gains` and `offsets`; errors count by `weight` per channel, the
 /// signal about its mean.
 pub fn choose(sample: &Sample, (gains, offsets): (&[f64], &[f64]), weight: &[f64], least: u8) -> u8 {

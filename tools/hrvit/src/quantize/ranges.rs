@@ -2,7 +2,7 @@
 //!
 //! Every search tries [`RATIOS`] ranges from the observed one down to a fifth of it, each 4 %
 //! narrower than the one before. The observed extremes count as much as one value of all that the
-//! sample was drawn from, so that a range is never cut without its price being seen.
+//! sample was drawn from. A range is never cut without a price.
 
 use rayon::prelude::*;
 
@@ -53,8 +53,8 @@ impl Extent {
     }
 }
 
-/// A scale for a tensor: the one that was found, or 1 for a tensor that is zero everywhere, of
-/// which any scale says the same.
+/// The scale of a tensor: the one that was found, or 1 for a tensor that is zero everywhere, to
+/// which any scale fits.
 pub fn alive(scale: f64) -> f64 {
     if scale > 0.0 { scale } else { 1.0 }
 }
@@ -196,9 +196,9 @@ pub fn spread(min: f64, max: f64) -> (f64, i32) {
     (scale, -128 - (min / scale).round() as i32)
 }
 
-/// Scale and zero point of a tensor whose lower end stays at its observed minimum (at most 0) and
-/// whose upper end is searched: what GELU, Hardswish and ReLU leave. `extents` are those of the
-/// channels where they have weights, else that of the tensor. The scale is 0 if all values are.
+/// Scale and zero point of the output of GELU, Hardswish and ReLU. The lower end stays at the
+/// observed minimum (at most 0). The upper end is searched. `extents` are those of the channels
+/// where they have weights, else that of the tensor. The scale is 0 if all values are.
 pub fn upper(values: &Values, extents: &[Extent]) -> (f64, i32) {
     let whole = extents.iter().fold(Extent::EMPTY, |all, &extent| all.and(extent));
     let (min, max) = (f64::from(whole.min).min(0.0), f64::from(whole.max).max(0.0));
@@ -214,8 +214,8 @@ pub fn upper(values: &Values, extents: &[Extent]) -> (f64, i32) {
     })
 }
 
-/// The index grid of an activation whose 8-bit output has the grid `out`: up to the largest real
-/// that `out` can hold, down to where GELU is flat or nothing was seen.
+/// The index grid of an activation whose 8-bit output has the grid `out`. It reaches up to the
+/// largest real that `out` can hold, and down to the flat part of GELU or the least value seen.
 pub fn index_for(out: &Grid, extent: Extent, len: usize) -> Index {
     let top = out.scale_of(0) * f64::from(out.hi - out.zero_of(0));
     let seen = f64::from(extent.min).min(0.0).abs();

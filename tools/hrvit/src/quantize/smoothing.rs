@@ -70,10 +70,10 @@ pub struct Smoothed {
     pub fraction: u8,
 }
 
-/// Grid of the normalised tensor, and the exponent `a` of its scales `S^(1-a) * s_c^a` (S: of the
-/// whole tensor, s_c: of the channel, both by range search), chosen for the smallest error of what
-/// the linear layer computes from what the integer LayerNorm leaves, with rounded weights. Error
-/// and energy count about their means, which biases take back.
+/// Grid of the normalised tensor, and the exponent `a` of its scales `S^(1-a) * s_c^a`. `S` is the
+/// scale of the whole tensor, `s_c` of the channel, both by range search. `a` gives the linear
+/// layer the smallest error, on the integer LayerNorm's output with rounded weights. Error and
+/// energy count about their means, which biases take back.
 ///
 /// Before it come the fractional bits of the normalised values, by the same measure.
 pub fn choose(sample: &Sample, extents: &[Extent], reader: &Reader<'_>) -> Smoothed {
@@ -118,8 +118,8 @@ fn finest(fraction: u8) -> f64 {
     (1.0 - f64::from(fraction)).exp2() / f64::from(i16::MAX - 1)
 }
 
-/// Scales whose integers keep [`GAIN_BITS`] bits. All channels share one shift: the finest scale
-/// sets it by its gain of 15 bits, and zero points far from 0 by their offsets of 29. A layer of
+/// Scales whose integers keep [`GAIN_BITS`] bits. All channels share one shift. The finest scale
+/// bounds it by its gain of 15 bits, zero points far from 0 by their offsets of 29. A layer of
 /// `depth`, whose biases take zero points back, has room for them. Scales finer than that allows
 /// are made coarser. 16-bit codes have no zero points, and no depth is given.
 fn encodable(mut scale: Vec<f64>, extents: &[Extent], fraction: u8, depth: Option<usize>) -> Vec<f64> {

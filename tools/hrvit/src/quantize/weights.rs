@@ -15,7 +15,7 @@ pub const WEIGHT_MAX: f64 = 127.0;
 /// Largest magnitude of an integer bias that zero points may be folded into: leaves the accumulator
 /// two bits for the products.
 pub const BIAS_MAX: f64 = (1u64 << 29) as f64;
-/// Largest magnitude of an integer bias by the choice of a scale, where weights ask for none:
+/// Largest magnitude of an integer bias by the choice of a scale, if weights ask for none. It
 /// leaves three more bits, for accumulators that are shifted to the left.
 pub const BIAS_CODES: f64 = (1u64 << 26) as f64;
 
@@ -47,11 +47,11 @@ pub fn place(op: &Op, i: usize) -> (usize, usize) {
 }
 
 impl Weights {
-    /// Quantises real weights for an input of grid `input`: the input's scale per channel is folded
-    /// in, then each output channel gets the scale whose clip has the smallest squared error;
-    /// errors of input channels that hardly vary count less. `variance` is that of each, or empty
-    /// where it is not known. `output` is the real value of one output code per channel; scales are
-    /// kept coarse enough for the bias to fit [`BIAS_CODES`] and for the requantisation not to
+    /// Quantises real weights for an input of grid `input`. The input's scale per channel is folded
+    /// in. Each output channel then gets the scale whose clip has the smallest squared error.
+    /// Errors of input channels that hardly vary count less. `variance` is that of each, or empty
+    /// where it is not known. `output` is the real value of one output code per channel. Scales are
+    /// coarse enough for the bias to fit [`BIAS_CODES`] and for the requantisation not to
     /// underflow.
     pub fn quantise(
         op: &Op,
@@ -140,7 +140,7 @@ pub fn coarsest(op: &Op, weight: &[f32], bias: &[f32], input: &Grid) -> Vec<f64>
     scales
 }
 
-/// Weight of an error of each input channel's weights: less than 1 where its codes vary by less
+/// Weight of an error of each input channel's weights. It is less than 1 if its codes vary by less
 /// than a hundredth of the channels' mean variance. Empty where all count alike.
 fn counts(op: &Op, input: &Grid, variance: &[f64]) -> Vec<f64> {
     if variance.len() != usize::from(op.cin) {
@@ -159,9 +159,9 @@ struct Row {
 }
 
 impl Row {
-    /// The scale with the smallest error. A clip far below the largest weight pays where that
-    /// belongs to an input that hardly varies; what it leaves out there, at codes up to `largest`,
-    /// must fit the bias, which is corrected by it.
+    /// The scale with the smallest error. A clip far below the largest weight pays if that weight
+    /// belongs to an input that hardly varies. The part that it leaves out, at codes up to
+    /// `largest`, must fit the bias, which makes up for it.
     fn clip(&self, search: bool, largest: f64) -> f64 {
         let full = self.weights.iter().fold(0f64, |most, w| most.max(w.abs())) / WEIGHT_MAX;
         if !search || full == 0.0 {
@@ -262,7 +262,7 @@ mod tests {
         let [first, _, last] = quiet.real(&op, &input)[..] else { panic!("{quiet:?}") };
         assert!((first - 0.3).abs() < 0.005 && (last + 0.2).abs() < 0.005 && quiet.codes[1] == 127, "{quiet:?}");
         assert_eq!(quantise(&[0.0; 3]), quantise(&[]), "nothing varies: nothing to go by");
-        // What is left out at the largest code fits the bias that makes up for it.
+        // The part that is left out at the largest code fits the bias that makes up for it.
         let far = Weights::quantise(&op, &[1e-6, 400.0, -1e-6], &[0.0], (&input, &[1.0, 1e-20, 1.0]), Techniques::ALL, |_| 1e-12);
         assert!(400.0 * 0.1 * 255.0 / far.scale[0] < 4.0 * BIAS_CODES, "{far:?}");
     }

@@ -115,8 +115,8 @@ impl Bars {
 /// Name, agreement, agreement at a clear margin, logits SQNR of one image.
 type Image<'a> = (&'a str, Option<f64>, Option<f64>, Option<f64>);
 
-/// Judges a difference of a task metric: its mean over the draws, whose number and spread are given
-/// where there are some, else that of the image.
+/// Judges a difference of a task metric: its mean over the draws, with their number and spread,
+/// else the image's own.
 fn delta(precision: &str, metric: &str, image: Option<Estimate>, draws: Option<(usize, Option<Spread>)>, bar: f64) -> Verdict {
     let (what, found) = match draws {
         Some((count, spread)) => (format!("{precision}: magnitude of the mean {metric} difference over {count} draws"), spread.map(|spread| spread.mean.abs())),

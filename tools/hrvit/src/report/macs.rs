@@ -27,9 +27,9 @@ pub struct Wider {
 }
 
 impl Macs {
-    /// Counts `model` on frames of `size`. Not 8x8 are the diversity-enhancing shortcut (the
-    /// residual stream has 16 bits), the weighted sum of the values where exponent codes have 15
-    /// bits, the classifier's last layer (a mean of 12 bits), and steps that are not int8.
+    /// Counts `model` on frames of `size`. The diversity-enhancing shortcut is not 8x8 (the
+    /// residual stream has 16 bits). Neither are the weighted sum of the values with exponent codes
+    /// of 15 bits, the classifier's last layer (a mean of 12 bits), and steps that are not int8.
     ///
     /// # Errors
     /// If the image lacks a step of its network.

@@ -53,9 +53,9 @@ struct Frame {
     sqnr: Sqnr,
 }
 
-/// Counts every frame of `set`, frames in parallel. As in `hrvit eval` all precisions alike see
-/// frames as `contestants.inference` says; where frames are resized to the network's size, logits
-/// are resized bilinearly to the labels' before the argmax.
+/// Counts every frame of `set`, frames in parallel. As in `hrvit eval`, all precisions see frames
+/// as `contestants.inference` says. If frames are resized to the network's size, logits are resized
+/// bilinearly to the labels' size before the argmax.
 ///
 /// # Errors
 /// If a file cannot be read, or label maps do not fit the network.

@@ -294,8 +294,8 @@ fn draws(drift: &Drift) -> Markup {
     draws_table(&draws.origin, ["mIoU less float's, points", "agreement, %"], rows, spreads)
 }
 
-/// Draws in a table: per draw and, with deviations, over all, a metric's difference in points, two
-/// shares and decibels; `titles` are those of the metric and of the first share.
+/// Draws in a table: a metric's difference in points, two shares and decibels, per draw and, with
+/// deviations, over all. `titles` are the titles of the metric and of the first share.
 pub fn draws_table<'d>(
     origin: &str,
     [metric, agreement]: [&str; 2],

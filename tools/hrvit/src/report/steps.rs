@@ -2,8 +2,8 @@
 //!
 //! Every step of the engine leaves a whole tensor of codes, which its observer sees. *Entire*
 //! compares it with the float network after the exact rewrites, run from the frame: all errors up
-//! to here. *Single* compares it with the same step in float, run on what the engine itself held
-//! before the step: the error of this step alone, on inputs that it meets in use.
+//! to here. *Single* compares it with the same step in float, run on the engine's own values before
+//! the step. It is the error of this step alone, on inputs that it meets in use.
 //!
 //! Logits are compared by what decides: of the classes that float picks, about their mean on each
 //! pixel. Codes with a scale per channel, which the image does not tell, are read with the scales

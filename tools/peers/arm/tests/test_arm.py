@@ -1,4 +1,4 @@
-"""What needs neither an emulator nor a runtime: `python3 -m unittest discover -s tools/peers/arm/tests -t tools/peers/arm`, standard library only."""
+"""Tests that need neither an emulator nor a runtime: `python3 -m unittest discover -s tools/peers/arm/tests -t tools/peers/arm`, standard library only."""
 
 import sys
 import unittest

@@ -11,7 +11,7 @@ from hrvit_train.model.heads import ClassificationHead, SegFormerHead
 from hrvit_train.spec import Spec
 
 HEADS = ("segformer", "classifier")
-"""What can sit on top of the backbone."""
+"""Heads that can sit on top of the backbone."""
 
 
 class Segmentor(nn.Module):

@@ -1,5 +1,5 @@
-//! `cargo xtask boards`: boots the programs of boards in an emulator, as they are and with faults
-//! put into what they write, and checks the start-up that runs on the host.
+//! `cargo xtask boards`: boots the programs of boards in an emulator, unmodified and with faults
+//! put into their register writes. Checks the start-up that runs on the host.
 
 mod emulator;
 

@@ -1,5 +1,5 @@
-//! The C firmware: built for the emulated Cortex-M55 without any Rust source of its own, searched
-//! for ways to a panic and for a heap, and run.
+//! The C firmware. It is built for the emulated Cortex-M55 without any Rust source of its own,
+//! searched for calls of a panic or a heap, and run.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

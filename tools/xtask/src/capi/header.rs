@@ -22,8 +22,8 @@ fn text(root: &Path) -> Result<String> {
     Ok(in_c(&String::from_utf8(bytes).context("the header in UTF-8")?))
 }
 
-/// Without what only Rust's documentation says (the section on safety, the marks of code), and with
-/// comments of one line on one line; code is indented.
+/// Without the parts for Rust's documentation alone (the section on safety, the marks of code).
+/// Comments of one line stand on one line. Code is indented.
 fn in_c(text: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     let (mut in_safety, mut in_code) = (false, false);

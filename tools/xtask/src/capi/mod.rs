@@ -25,8 +25,8 @@ use programs::{Language, compile, misuse};
 pub use dist::{DistArgs, run as dist};
 pub use header::check as check_header;
 
-/// The C interface: its header, what a program may get wrong, and one frame from C, C++, Java,
-/// Python and Rust, in C and Rust on every processor
+/// The C interface: its header, a program's mistakes, and one frame from C, C++, Java, Python and
+/// Rust (C and Rust on every processor)
 #[derive(Args)]
 #[command(after_help = "Examples:
   cargo xtask capi                       # everything, and one table: the CRC of the golden frame's labels must be the same everywhere

@@ -19,9 +19,8 @@ use crate::tables::{grouped, table as rows};
 use processors::{PI, PROCESSORS, Processor, parse_processor};
 pub use table::{Counts, Stored};
 
-/// Count the instructions of every step on emulated processors: m55, m7, m33, a53 and a72 (AArch64
-/// without dot products), a55 and a76 (with), max (with matrix multiplication), pi (a Raspberry Pi
-/// 3)
+/// Count the instructions of every step on emulated processors: m55, m7, m33, a53, a72 (no dot
+/// products), a55, a76 (dot products), max (matrix multiplication), pi (Raspberry Pi 3)
 #[derive(Args)]
 #[command(after_help = "Examples:
   cargo xtask count                           # compare nano 192x256 on all processors with tests/data/counts

@@ -4,9 +4,9 @@ use anyhow::{Context, Result, anyhow};
 
 use crate::machines::{self, Machine};
 
-/// The processors: every emulated machine of the M class as it is, and the 64-bit machine once for
-/// each instruction set that AArch64 has kernels for; of those with loops for cores that execute in
-/// order, twice. The emulator has no Cortex-A55: another core with its instructions has its
+/// The processors. Every emulated machine of the M class counts once, the 64-bit machine once for
+/// each instruction set that AArch64 has kernels for. Sets with loops for cores that execute in
+/// order count twice. The emulator has no Cortex-A55: another core with its instructions has its
 /// identification, which is what kernels ask.
 pub const PROCESSORS: [Processor; 8] = [
     Processor { name: "m55", machine: "m55", emulator: None, layout: "rows" },

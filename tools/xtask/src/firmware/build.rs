@@ -14,8 +14,8 @@ use crate::command;
 /// shows who uses what; symbols name their generic arguments.
 const RUSTFLAGS: [&str; 2] = ["link-arg=--emit-relocs", "symbol-mangling-version=v0"];
 
-/// The 64-bit machine turns its MMU on before it runs the engine: memory is normal then, as it is
-/// for programs of Linux, and unaligned access is allowed.
+/// The 64-bit machine turns its MMU on before it runs the engine. Memory is normal then, as for
+/// programs of Linux: unaligned access is allowed.
 const UNALIGNED: &str = "target-feature=-strict-align";
 
 /// The program that compares kernels with their definition, and the feature that gives it both.

@@ -203,8 +203,8 @@ fn symbol_address(file: &File<'_>, target: RelocationTarget, addend: i64, implic
     let RelocationTarget::Symbol(index) = target else { return Err(anyhow!("refers to no symbol")) };
     let symbol = file.symbol_by_index(index)?;
     ensure!(!implicit || symbol.kind() != SymbolKind::Section, "a call into the middle of a section");
-    // A linker keeps several symbols of a section, one for each that it was made from, and counts
-    // from the beginning of the whole whatever their addresses are.
+    // A linker keeps several symbols of a section, one for each part that it was made from. It
+    // counts from the beginning of the whole, at any addresses of the symbols.
     let base = match symbol.section_index().filter(|_| symbol.kind() == SymbolKind::Section) {
         Some(section) => file.section_by_index(section)?.address(),
         None => symbol.address(),
@@ -214,8 +214,8 @@ fn symbol_address(file: &File<'_>, target: RelocationTarget, addend: i64, implic
     Ok(base.wrapping_add_signed(if implicit { 0 } else { addend }))
 }
 
-/// Register and constant of a Thumb `movw` or `movt` (encoding T3 and T1: imm4 and i in the first
-/// halfword, imm3, Rd and imm8 in the second).
+/// Register and constant of a Thumb `movw` or `movt` (encodings T3 and T1). The first halfword has
+/// imm4 and i, the second imm3, Rd and imm8.
 fn thumb_move(bytes: [u8; 4]) -> (usize, u16) {
     let (first, second) = (u16::from_le_bytes([bytes[0], bytes[1]]), u16::from_le_bytes([bytes[2], bytes[3]]));
     let constant = (first & 0xf) << 12 | (first >> 10 & 1) << 11 | (second >> 12 & 7) << 8 | second & 0xff;

@@ -33,8 +33,9 @@ struct Analysis {
     microcontroller: bool,
 }
 
-/// Builds the programs of every emulated machine, checks those of the boards (`everything`: builds
-/// them), prints what they take, and runs the self-tests and what must fail. Returns what is wrong.
+/// Builds the programs of every emulated machine and checks the boards' programs (`everything`:
+/// builds them). Prints their sizes. Runs the self-tests and the cases that must fail. Returns what
+/// is wrong.
 ///
 /// # Errors
 /// If something needed is missing and cannot be installed, a program does not build, or an ELF

@@ -56,8 +56,8 @@ impl Owner {
         runtime.or_else(|| path.contains("/firmware/").then_some(Self::Firmware))
     }
 
-    /// By a demangled name: a generic function of the language's own libraries belongs to the
-    /// runtime if it was made for a type of the runtime.
+    /// Decides by a demangled name. A generic function of the language's own libraries belongs to
+    /// the runtime if it was made for one of its types.
     pub fn of_name(name: &str) -> Self {
         let first = name.split_once("::").map(|(before, _)| before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or(before));
         let Some(first) = first else { return Self::Other(NAMELESS.to_owned()) };
@@ -81,10 +81,10 @@ pub struct Origin {
 }
 
 impl Elf {
-    /// Whose instruction is at `address`. Of the functions expanded into one another there, the
-    /// innermost that this repository's own decides: `core`'s iterators in a kernel are the kernel,
-    /// an observer of the firmware inside the engine is the firmware. Where none is, the name of
-    /// the function in the ELF does.
+    /// Owner of the instruction at `address`. Functions are expanded into one another there. The
+    /// innermost one of this repository decides: `core`'s iterators in a kernel are the kernel, an
+    /// observer of the firmware inside the engine is the firmware. Without one, the name of the
+    /// function in the ELF decides.
     pub fn origin(&self, address: u64) -> Origin {
         let by_frames = || -> Option<Origin> {
             let mut frames = self.dwarf.find_frames(address).skip_all_loads().ok()?;

@@ -24,8 +24,8 @@ fn unwanted(name: &str) -> bool {
         || ["__rust_alloc", "__rust_realloc", "__rust_dealloc", "__rdl_", "__rg_"].iter().any(|start| name.starts_with(start))
 }
 
-/// A function of the program's logger: names that `defmt` gives to whatever logger a program links,
-/// and calls when a type of the runtime writes itself into a log.
+/// A function of the program's logger. `defmt` gives these names to any logger that a program
+/// links. It calls them when a type of the runtime writes itself into a log.
 fn is_logger(name: &str) -> bool {
     name.starts_with("_defmt_")
 }

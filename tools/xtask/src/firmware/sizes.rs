@@ -9,9 +9,9 @@ use super::owner::{NAMELESS, Owner};
 /// microcontroller.
 pub const RUNTIME_GOAL: u64 = 64 << 10;
 
-/// Bytes above which the check fails as long as the goal is not reached: a little more than the
-/// largest program takes, so that growth is noticed. Code that became smaller lowers it; code that
-/// is worth its bytes may raise it, in the change that adds that code and says so.
+/// Bytes above which the check fails while the goal is not reached. They are a little more than the
+/// largest program takes: growth is noticed. Code that became smaller lowers it; code that is worth
+/// its bytes may raise it, in the change that adds that code and says so.
 pub const RUNTIME_LIMIT: u64 = 212 << 10;
 
 /// Code and constants of one crate.
@@ -82,8 +82,8 @@ fn count_code(elf: &Elf, shares: &mut BTreeMap<Owner, Share>) {
     }
 }
 
-/// Named constants to the crate in their name; nameless ones, from one address that is referred to
-/// up to the next, to who refers to them.
+/// Named constants go to the crate in their name. Nameless ones, from one referenced address to the
+/// next, go to the code that refers to them.
 fn count_constants(elf: &Elf, shares: &mut BTreeMap<Owner, Share>) {
     for section in elf.sections.iter().filter(|section| is_constants(section)) {
         let inside = |address: u64| (section.address..section.address + section.size).contains(&address);

@@ -1,5 +1,5 @@
-//! A target on the inputs of consecutive seeds, under AddressSanitizer: the same inputs every time,
-//! and many more of them than a search has time for.
+//! A target on the inputs of consecutive seeds, under AddressSanitizer. The inputs are the same
+//! every time, and far more than a search has time for.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

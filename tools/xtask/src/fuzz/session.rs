@@ -18,8 +18,8 @@ use crate::tables::grouped;
 const TALLY: &str = "HRVIT_FUZZ_TALLY";
 /// libFuzzer's exit code after SIGINT.
 const INTERRUPTED: i32 = 72;
-/// How many times the asked minutes the clock may show: a machine that is busier than that cannot
-/// tell a slow target from one that hangs.
+/// Bound of the clock, in multiples of the given minutes. A busier machine cannot tell a slow
+/// target from one that hangs.
 const BUSIEST: f64 = 20.0;
 /// Between two lines of progress.
 const PAUSE: Duration = Duration::from_secs(5);

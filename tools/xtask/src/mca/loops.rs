@@ -26,8 +26,8 @@ pub struct Loop {
     pub macs: BTreeMap<String, u64>,
     /// Additions of neighbouring products a turn.
     pub neighbours: u64,
-    /// As input of an assembler, branches to a label at the beginning. What closes a low-overhead
-    /// loop of Cortex-M (`le`, `letp`) is left out: but for the first turn it takes no time.
+    /// As input of an assembler, branches to a label at the beginning. The end of a low-overhead
+    /// loop of Cortex-M (`le`, `letp`) is left out: it takes no time after the first turn.
     pub assembly: String,
 }
 

@@ -42,8 +42,8 @@ struct Core {
     /// The emulated machine whose firmware is analysed; none: the program for Linux.
     machine: Option<&'static str>,
     /// Modules with its kernels, the fastest first: of every family, the loops of the first that
-    /// has any. Those of a module for cores that execute in order stand for the loops of all
-    /// families with the same multiply-accumulates, which the core does not run then.
+    /// has any. Loops of a module for cores that execute in order replace all families' loops with
+    /// the same multiply-accumulates. The core does not run these.
     modules: &'static [&'static str],
     /// Additions of neighbouring products (`sadalp`) a cycle, where they take the time of a
     /// multiplication.

@@ -3,8 +3,8 @@
 //!
 //! Two passes over the map. The *vertical* pass works column by column on the second half of the
 //! channels and keeps its result, half a map. The *horizontal* pass works row by row on the first
-//! half, meets the kept half, projects, and adds to the residual stream in place. q and v exist a
-//! strip at a time.
+//! half. It joins the kept half, projects, and adds to the residual stream in place. q and v exist
+//! a strip at a time.
 
 mod horizontal;
 mod lines;

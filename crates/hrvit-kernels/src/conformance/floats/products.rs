@@ -101,7 +101,7 @@ fn depthwise(suite: &mut Suite<'_>, arena: &mut Arena<'_>, (kernel, stride): (us
     let bias = arena.make(channels, |_| kind.wide(rng))?;
     let args = DepthwiseF16 { rows: rows.get(..count)?, in_stride, columns, kernel, stride, weights, weight_stride, bias };
     let tokens = ((count - kernel) / stride + 1) * columns.div_ceil(stride);
-    // Where tokens leave gaps, nothing is written.
+    // Gaps between tokens stay unwritten.
     let magnitude = |at: usize| {
         let (token, channel) = (at / out_stride, at % out_stride);
         let Some(bias) = bias.get(channel).filter(|_| token < tokens) else { return 0.0 };

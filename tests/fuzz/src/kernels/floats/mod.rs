@@ -1,7 +1,7 @@
 //! Kernels on 16-bit floats: within a bound of their definition, and finite.
 //!
 //! The bounds are those of the kernels' conformance suite: an f16 result is at most one unit in the
-//! last place from the definition's, plus [`RELATIVE`] times a magnitude; a sum in f32 has the
+//! last place from the definition's, plus [`RELATIVE`] times a magnitude. A sum in f32 has the
 //! latter only. A magnitude is the sum of the terms' own.
 
 pub(super) mod elements;

@@ -40,8 +40,8 @@ pub struct Made<'a> {
     pub picture: Option<(&'a Path, String)>,
 }
 
-/// The image of a network, and of its threshold if it had one class, that `args` ask for,
-/// calibrated with the frames of `split` that are not held out.
+/// The image that `args` ask for, of a network and of its threshold if it had one class. Calibrates
+/// with the frames of `split` that are not held out.
 ///
 /// # Errors
 /// If an operator does not fit its precision, or frames are missing.
@@ -127,8 +127,8 @@ fn half<'a>(args: &QuantizeArgs, (checkpoint, threshold): (&Checkpoint, Option<f
     Ok(Made { underflow: ranges.judge(&halved.image)?, image: halved.image, report: halved.report, chosen: None, forced: Vec::new(), picture: None })
 }
 
-/// Part of a report on 8 bits that holds for an image some of whose steps have another precision:
-/// operators in 8 bits, and nothing of the logits.
+/// The part of a report on 8 bits that holds for an image with other precisions too: operators in 8
+/// bits, and nothing of the logits.
 fn of_image(mut report: Report, image: &AlignedBytes) -> Result<Report> {
     let model = Model::load(image)?;
     let steps_in = |precision| -> Vec<Step> { model.step_ids().filter(|(id, _)| model.precision(*id) == precision).map(|(_, step)| step).collect() };

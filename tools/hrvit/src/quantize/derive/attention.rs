@@ -49,8 +49,8 @@ pub fn attention(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
     Ok(ops)
 }
 
-/// Grid of q and v: v per channel; q such that the products `q_d * v_d` of a head share one scale
-/// `S_h`, so q of channel d has the scale `S_h / s_v[d]`.
+/// Grid of q and v: v per channel. The products `q_d * v_d` of a head share one scale `S_h`: q of
+/// channel d has the scale `S_h / s_v[d]`.
 fn query_value(d: &Deriver<'_>, qkv: usize, input: &Grid, heads: usize) -> Grid {
     let stats = &d.stats[qkv];
     let channels = stats.output.len() / 2;

@@ -91,7 +91,7 @@ impl Deriver<'_> {
         Values::all(&self.stats[i].sample, self.clips())
     }
 
-    /// The finest scale per output channel that operator `i` resolves when it reads `input`: finer
+    /// The finest scale per output channel that operator `i` resolves when it reads `input`. Finer
     /// codes would only repeat steps of its accumulator, with a multiplier of one half or more.
     pub(super) fn finest(&self, i: usize, input: &Grid) -> Vec<f64> {
         let op = self.op(i);
@@ -204,8 +204,8 @@ impl Deriver<'_> {
         largest
     }
 
-    /// Output of a ReLU of a sum, and the scales of that sum: each a channel's output scale times
-    /// one ratio for all, which leaves one multiplier. A channel's sum has at least the scale
+    /// Output of a ReLU of a sum, and the scales of that sum. Each is a channel's output scale
+    /// times one ratio for all, which leaves one multiplier. A channel's sum has at least the scale
     /// `coarse(c)`, in which its terms fit.
     pub(super) fn summed(&self, i: usize, depth: usize, coarse: impl Fn(usize) -> f64) -> (Grid, Vec<f64>) {
         let most = if self.is_wide() { WIDE_SUM_STEP } else { SUM_STEP };

@@ -65,8 +65,8 @@ const ARCHIVES: [Archive; 8] = [
     device("cortex-m4-m7-eabi", "thumbv7em-none-eabi", None, &["-mcpu=cortex-m4", "-mfloat-abi=soft"]),
 ];
 
-/// Make archives of the C library: header, library, pkg-config and CMake files, licences and a bill
-/// of materials; each is tried out from its own files
+/// Make archives of the C library (header, library, pkg-config and CMake files, licences, bill of
+/// materials) and try each out from its own files
 #[derive(Args)]
 #[command(after_help = "Examples:
   cargo xtask dist                             # all of them, in target/dist
