@@ -116,11 +116,11 @@ struct Hardswish {
     v_end: *const i8,
 }
 
-/// All tokens: v at r8, outputs at r9, both counted by whole channels.
+/// All tokens: v at r2, outputs at r1.
 ///
 /// # Safety
 /// The processor has MVE. Memory that the fields of [`Hardswish`] describe is readable, the outputs
-/// writable.
+/// writable. There is one token alone, or the channels are a multiple of 4.
 #[unsafe(naked)]
 unsafe extern "C" fn hardswish(args: &Hardswish) {
     naked_asm!(
@@ -135,11 +135,11 @@ unsafe extern "C" fn hardswish(args: &Hardswish) {
         "vdup.32 q6, r2",
         "vmov.i32 q7, #31",
         "vmov.i32 q4, #0",
+        "mov r2, r8",
+        "mov r1, r9",
         "1:",
         "ldrd r5, r6, [r0, #8]",
         "ldr r4, [r0, #16]",
-        "mov r2, r8",
-        "mov r1, r9",
         "dlstp.32 lr, r7",
         "2:",
         "vldrb.s32 q0, [r2], #4",
@@ -161,10 +161,8 @@ unsafe extern "C" fn hardswish(args: &Hardswish) {
         "vmin.s32 q0, q0, q6",
         "vstrb.32 q0, [r1], #4",
         "letp lr, 2b",
-        "add r8, r7",
-        "add r9, r7",
-        "cmp r8, r10",
-        "bne 1b",
+        "cmp r2, r10",
+        "blo 1b",
         "vpop {{d8-d15}}",
         "pop {{r4-r11, pc}}",
     )
@@ -177,7 +175,7 @@ pub(super) fn hardswish_s8(_: Mve, v: &[i8], three: &[i32], requant: Requant<'_>
     if v.is_empty() {
         return;
     }
-    let args = Hardswish {
+    let mut args = Hardswish {
         v: v.start,
         out: out.as_mut_ptr(),
         three: three.as_ptr(),
@@ -190,9 +188,15 @@ pub(super) fn hardswish_s8(_: Mve, v: &[i8], three: &[i32], requant: Requant<'_>
         hi: range.hi,
         v_end: v.end,
     };
-    // SAFETY: the token proves MVE. The entry has checked that there are channels, as many
-    // multipliers and shifts, whole tokens, and as many outputs as values.
-    unsafe { hardswish(&args) };
+    while args.v != v.end {
+        if !args.channels.is_multiple_of(4) {
+            args.v_end = args.v.wrapping_add(args.channels);
+        }
+        // SAFETY: the token proves MVE. The entry has checked that there are channels, as many
+        // multipliers and shifts, whole tokens, and as many outputs as values.
+        unsafe { hardswish(&args) };
+        (args.v, args.out) = (args.v_end, args.out.wrapping_add(args.channels));
+    }
 }
 
 /// See [`Kernels::hardswish_s16`](crate::Kernels::hardswish_s16).

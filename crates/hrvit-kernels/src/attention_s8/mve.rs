@@ -282,7 +282,7 @@ unsafe fn transpose(v: &[i8], [dim, keys, padded]: [usize; 3], flip: bool, to: *
 ///
 /// # Safety
 /// The processor has MVE; `dim` sums are readable and as many outputs writable.
-#[inline(never)]
+#[inline(always)]
 unsafe fn divide(sums: *const i32, sum: u32, narrow: bool, dim: usize, out: *mut i16) {
     let (r, k) = reciprocal(sum);
     // A vector shifts by 32 or more. If k is less the sums are small: below 2^(39 - zeros),

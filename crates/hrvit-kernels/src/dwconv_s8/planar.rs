@@ -9,6 +9,7 @@ use core::mem::MaybeUninit;
 use super::Depthwise;
 use crate::epilogue::Epilogue;
 use crate::isa::Mve;
+use crate::mve::bytes::clear;
 use crate::mve::planar::{self, LANES, Lanes, Rows, WEIGHTS, WINDOWS};
 
 /// Output tokens that are computed at once, a multiple of 8.
@@ -20,7 +21,7 @@ struct Windows([MaybeUninit<[i8; WINDOWS]>; LANES]);
 
 /// Interleaved weights of [`LANES`] channels: 0 in every slot that is no tap.
 #[repr(C, align(8))]
-struct Weights([[i8; WEIGHTS]; LANES]);
+struct Weights([[MaybeUninit<i8>; WEIGHTS]; LANES]);
 
 /// A function that multiplies windows and stores.
 type Multiply = unsafe extern "C" fn(&mut Lanes);
@@ -69,7 +70,9 @@ pub(super) fn run(_: Mve, args: &Depthwise<'_>, epilogue: &mut Epilogue<'_>, out
     let (reach, slots) = (kernel / 2, kernel + 1);
     let padding = [pad; LANES];
     let mut windows = Windows([const { MaybeUninit::uninit() }; LANES]);
-    let mut turned = Weights([[0; WEIGHTS]; LANES]);
+    let mut turned = Weights([[MaybeUninit::uninit(); WEIGHTS]; LANES]);
+    // SAFETY: the token proves MVE; the bytes are those of the weights.
+    unsafe { clear(turned.0.as_mut_ptr().cast(), WEIGHTS * LANES) };
     // A row outside of the map is padding again and again: it is moved by nothing.
     let mut inside = [padding.as_ptr(); 5];
     let mut moves = [0; 5];
