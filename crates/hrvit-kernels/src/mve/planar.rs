@@ -141,19 +141,44 @@ macro_rules! sum5 {
 }
 
 /// Stores the even sums of q0 and the odd ones of q1, requantised, where fewer than r12 bytes of
-/// output are behind them.
+/// output are behind them, in three parts: two for the even ones alone, which stand where the odd
+/// ones would wait for themselves, and the rest.
 macro_rules! put {
-    (table8) => {
-        "vadd.i32 q0, q0, r8\nvadd.i32 q1, q1, r8\nvqmovunb.s32 q0, q0\nvqmovunt.s32 q0, q1\nvmin.u16 q0, q0, q5\nvldrb.u16 q2, [r9, q0]\nvpt.s16 lt, q4, r12\nvstrbt.16 q2, [r10, q4]"
+    (@first table8) => {
+        "vadd.i32 q0, q0, r8"
     };
-    (store8) => {
-        "vadd.i32 q0, q0, r8\nvadd.i32 q1, q1, r8\nvdup.16 q3, r9\nvqmovnb.s32 q0, q0\nvqmovnt.s32 q0, q1\nvmin.s16 q0, q0, q5\nvmax.s16 q0, q0, q3\nvpt.s16 lt, q4, r12\nvstrbt.16 q0, [r10, q4]"
+    (@second table8) => {
+        "vqmovunb.s32 q0, q0"
     };
-    (store16) => {
-        "vqmovnb.s32 q0, q0\nvqmovnt.s32 q0, q1\nvpt.s16 lt, q4, r12\nvstrht.16 q0, [r10, q4]"
+    (@rest table8) => {
+        "vadd.i32 q1, q1, r8\nvqmovunt.s32 q0, q1\nvmin.u16 q0, q0, q5\nvldrb.u16 q2, [r9, q0]\nvpt.s16 lt, q4, r12\nvstrbt.16 q2, [r10, q4]"
     };
-    (add16) => {
-        "vpt.s16 lt, q4, r12\nvldrht.u16 q2, [r10, q4]\nvmovlb.s16 q3, q2\nvadd.i32 q0, q0, q3\nvmovlt.s16 q2, q2\nvadd.i32 q1, q1, q2\nvqmovnb.s32 q0, q0\nvqmovnt.s32 q0, q1\nvpst\nvstrht.16 q0, [r10, q4]"
+    (@first store8) => {
+        "vadd.i32 q0, q0, r8"
+    };
+    (@second store8) => {
+        "vqmovnb.s32 q0, q0"
+    };
+    (@rest store8) => {
+        "vadd.i32 q1, q1, r8\nvdup.16 q3, r9\nvqmovnt.s32 q0, q1\nvmin.s16 q0, q0, q5\nvmax.s16 q0, q0, q3\nvpt.s16 lt, q4, r12\nvstrbt.16 q0, [r10, q4]"
+    };
+    (@first store16) => {
+        ""
+    };
+    (@second store16) => {
+        "vqmovnb.s32 q0, q0"
+    };
+    (@rest store16) => {
+        "vqmovnt.s32 q0, q1\nvpt.s16 lt, q4, r12\nvstrht.16 q0, [r10, q4]"
+    };
+    (@first add16) => {
+        "vpt.s16 lt, q4, r12\nvldrht.u16 q2, [r10, q4]"
+    };
+    (@second add16) => {
+        "vmovlb.s16 q3, q2"
+    };
+    (@rest add16) => {
+        "vadd.i32 q0, q0, q3\nvmovlt.s16 q2, q2\nvqmovnb.s32 q0, q0\nvadd.i32 q1, q1, q2\nvqmovnt.s32 q0, q1\nvpst\nvstrht.16 q0, [r10, q4]"
     };
 }
 
@@ -218,10 +243,10 @@ macro_rules! lanes {
                 "2:",
                 $sum!("r0", "q2", "q3"), $sum!("r2", "q3", "q2"), $sum!("r4", "q2", "q3"), "vmov q0[2], q0[0], r0, r2",
                 $sum!("r6", "q3", "q2"), $sum!("r0", "q2", "q3"), "vmov q0[3], q0[1], r4, r6",
-                $sum!("r2", "q3", "q2"), $sum!("r4", "q2", "q3"), "vmov q1[2], q1[0], r0, r2",
-                $sum!("r6", "q3", "q2"), "vadd.i32 q0, q0, r5", "vqdmulh.s32 q0, q0, r3", "vmov q1[3], q1[1], r4, r6",
-                "vrshl.s32 q0, r7", "vadd.i32 q1, q1, r5", "vqdmulh.s32 q1, q1, r3", "vrshl.s32 q1, r7",
-                put!($put),
+                $sum!("r2", "q3", "q2"), "vadd.i32 q0, q0, r5", "vqdmulh.s32 q0, q0, r3",
+                $sum!("r4", "q2", "q3"), "vrshl.s32 q0, r7", "vmov q1[2], q1[0], r0, r2",
+                $sum!("r6", "q3", "q2"), put!(@first $put), "vmov q1[3], q1[1], r4, r6", "vadd.i32 q1, q1, r5", "vqdmulh.s32 q1, q1, r3",
+                put!(@second $put), "vrshl.s32 q1, r7", put!(@rest $put),
                 "sub r12, r11",
                 "add r10, r11",
                 "le lr, 2b",

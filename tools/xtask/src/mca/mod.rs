@@ -73,7 +73,17 @@ const CORES: [Core; 6] = [
         machine: Some("m55"),
         modules: &["mve"],
         neighbours: None,
-        peaks: &[("vmlava.s8", 8.0), ("vmlava.s16", 4.0), ("vmlav.s8", 8.0), ("vmlav.s16", 4.0), ("vmull", 4.0), ("vmla", 2.0), ("vmul", 2.0)],
+        peaks: &[
+            ("vmlava.s8", 8.0),
+            ("vmlava.u8", 8.0),
+            ("vmlava.s16", 4.0),
+            ("vmlav.s8", 8.0),
+            ("vmlav.u8", 8.0),
+            ("vmlav.s16", 4.0),
+            ("vmull", 4.0),
+            ("vmla", 2.0),
+            ("vmul", 2.0),
+        ],
     },
     Core {
         name: "cortex-m7",
