@@ -174,28 +174,37 @@ pub(crate) struct Quads {
     pub(crate) skip: usize,
     /// Start values of the sums, one for each channel: for [`quads`].
     pub(crate) bias: *const i32,
-    /// Sums of the first row; the second row's lie 256 bytes further on, the third's 128, the
-    /// fourth's 384.
-    pub(crate) tile: *mut i32,
-    /// End of the first row's sums, not 0 channels after `tile`.
-    pub(crate) tile_end: *const i32,
+    /// Sums of four rows, those of a channel beside each other.
+    pub(crate) tile: *mut [i32; 4],
+    /// End of the sums, not 0 channels after `tile`.
+    pub(crate) tile_end: *const [i32; 4],
 }
 
 /// Adds the products of four steps of depth of four rows: their activations from r0 on, the weights
-/// of a channel from r1 on.
+/// of a channel from r1 on. The first of them are added to what these registers hold.
 macro_rules! quad {
     () => {
+        quad!("r4", "r5", "r6")
+    };
+    ($first:literal, $second:literal, $third:literal) => {
         concat!(
             "ldr lr, [r1], #4\nldm r0!, {{r8-r11}}\nsxtb16 r12, lr\nsxtb16 lr, lr, ror #8\n",
-            "smlad r4, r8, r12, r4\nsmlad r5, r10, r12, r5\nsmlad r4, r9, lr, r4\nsmlad r5, r11, lr, r5\nldm r0!, {{r8-r11}}\n",
-            "smlad r6, r8, r12, r6\nsmlad r7, r10, r12, r7\nsmlad r6, r9, lr, r6\nsmlad r7, r11, lr, r7"
+            "smlad r4, r8, r12, ",
+            $first,
+            "\nsmlad r5, r10, r12, ",
+            $second,
+            "\nsmlad r4, r9, lr, r4\nsmlad r5, r11, lr, r5\nldm r0!, {{r8-r11}}\n",
+            "smlad r6, r8, r12, ",
+            $third,
+            "\nsmlad r7, r10, r12, r7\nsmlad r6, r9, lr, r6\nsmlad r7, r11, lr, r7"
         )
     };
 }
 
-/// A function over [`Quads`]: r4 to r7 are the four sums, r2 is where they go.
+/// A function over [`Quads`]: r4 to r7 are the four sums, r2 is where they go. What comes before
+/// the loop, and how many groups that takes, in bytes.
 macro_rules! quads {
-    ($(#[$doc:meta])* $name:ident, [$($start:literal),*]) => {
+    ($(#[$doc:meta])* $name:ident, $taken:literal, [$($start:expr),*]) => {
         $(#[$doc])*
         ///
         /// # Safety
@@ -212,13 +221,17 @@ macro_rules! quads {
                 "ldrd r1, r5, [r0, #8]",
                 "ldrd r6, r2, [r0, #16]",
                 "ldr r7, [r0, #24]",
-                "sub r6, r2",
                 "strd r6, r4, [sp]",
                 "strd r5, r7, [sp, #8]",
-                // Entry of the loop: its second half if half a turn is left over.
+                // Entry of the loop: its second half if half a turn is left over, its end if there
+                // is nothing left.
                 "adr r5, 2f",
                 "adr r6, 3f",
+                "adr.w r7, 4f",
                 "sub r4, r3, r4",
+                concat!("subs r4, #", $taken),
+                "it eq",
+                "moveq r5, r7",
                 "tst r4, #64",
                 "it ne",
                 "movne r5, r6",
@@ -238,11 +251,9 @@ macro_rules! quads {
                 quad!(),
                 "cmp r0, r3",
                 "bne 2b",
+                "4:",
                 "ldrd r12, lr, [sp, #8]",
-                "str r5, [r2, #256]",
-                "str r6, [r2, #128]",
-                "str r7, [r2, #384]",
-                "str r4, [r2], #4",
+                "stm r2!, {{r4-r7}}",
                 "add r1, r12",
                 "cmp r2, lr",
                 "bne 1b",
@@ -255,9 +266,9 @@ macro_rules! quads {
 
 quads! {
     /// Sums of products of 4 rows with all channels, from the biases on.
-    quads, ["ldr r4, [r2, r12]", "mov r5, r4", "mov r6, r4", "mov r7, r4"]
+    quads, "64", ["ldr r7, [r12], #4", "str r12, [sp]", quad!("r7", "r7", "r7"), quad!()]
 }
 quads! {
     /// [`quads`], added to what is there.
-    more_quads, ["ldr r4, [r2]", "ldr r5, [r2, #256]", "ldr r6, [r2, #128]", "ldr r7, [r2, #384]"]
+    more_quads, "0", ["ldm r2, {{r4-r7}}"]
 }

@@ -43,7 +43,7 @@ pub(crate) struct Taps {
     pub(crate) taps: usize,
     /// First channel of the last block, which may overlap with the one before it.
     pub(crate) last: usize,
-    /// The sums.
+    /// The sums, four words from a channel's to the next.
     pub(crate) tile: *mut i32,
     /// Their start values.
     pub(crate) bias: *const i32,
@@ -97,8 +97,11 @@ pub(crate) unsafe extern "C" fn blocks(taps: &Taps) {
         "3:",
         "ldrd r12, r0, [sp]",
         "ldrd r10, lr, [r0, #16]",
-        "add lr, lr, r12, lsl #2",
-        "stm lr, {{r4-r7}}",
+        "add lr, lr, r12, lsl #4",
+        "str r4, [lr]",
+        "str r5, [lr, #16]",
+        "str r6, [lr, #32]",
+        "str r7, [lr, #48]",
         "cmp r12, r10",
         "beq 4f",
         "add r12, #4",

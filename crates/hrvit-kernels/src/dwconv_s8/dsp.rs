@@ -1,4 +1,4 @@
-//! The depthwise convolution with the DSP extension: 4 channels at a time, two tokens before their
+//! The depthwise convolution with the DSP extension: 4 channels at a time, four tokens before their
 //! sums are stored.
 
 use core::mem::MaybeUninit;
@@ -7,7 +7,7 @@ use super::window::{MAX_TAPS, Windows};
 use super::{Depthwise, scalar};
 use crate::dsp::sink::Store;
 use crate::dsp::taps::{self, BLOCK, Taps, Weights};
-use crate::dsp::tile::{COLUMNS, Tile};
+use crate::dsp::tile::{ROWS, Sums};
 use crate::epilogue::Epilogue;
 use crate::isa::Dsp;
 
@@ -63,27 +63,26 @@ impl Row<'_> {
         let Some(taps) = self.pack(first, len, &mut packed, &mut bias) else { return };
         let padding = [pad; MOST];
         let mut windows = Windows::new(self.args, first, padding.as_ptr());
-        let mut tile = MaybeUninit::<Tile>::uninit();
+        let mut tile = MaybeUninit::<Sums>::uninit();
         let columns_out = self.args.columns_out();
         let last = len - BLOCK;
         let (weights, sums) = (packed.as_ptr().cast(), tile.as_mut_ptr().cast::<i32>());
         let mut args = Taps { tokens: core::ptr::null(), offset: 0, weights, taps, last, tile: sums, bias: bias.as_ptr() };
-        for x in (0..columns_out).step_by(2) {
-            let at = x * self.out_stride + first + skip;
-            // A last token alone is a pair of equal ones.
-            let (second, below) = if x + 1 < columns_out { (x + 1, at + self.out_stride) } else { (x, at) };
-            for (token, sums) in [(x, sums), (second, sums.wrapping_add(COLUMNS))] {
-                let (tokens, offset) = windows.of(token);
-                (args.tokens, args.offset, args.tile) = (tokens.as_ptr().cast(), offset, sums);
+        for x in (0..columns_out).step_by(ROWS) {
+            let count = ROWS.min(columns_out - x);
+            for token in 0..count {
+                let (tokens, offset) = windows.of(x + token);
+                (args.tokens, args.offset, args.tile) = (tokens.as_ptr().cast(), offset, sums.wrapping_add(token));
                 // SAFETY: the token proves the DSP extension. Every token is one of a row that the
                 // entry has checked, or the padding; `len >= BLOCK` channels of it are readable.
-                // The weights of 1 to `MAX_TAPS` taps were widened by blocks, and `len <= MOST`
-                // sums lie in a row of the tile.
+                // The weights of 1 to `MAX_TAPS` taps were widened by blocks, and the sums of
+                // `len <= MOST` channels have room.
                 unsafe { taps::blocks(&args) };
             }
+            let at = x * self.out_stride + first + skip;
             // SAFETY: the entry has checked that there are as many multipliers and shifts as
             // biases, and an output for each of them and every token; `skip < len`.
-            unsafe { store.pair(sums.wrapping_add(skip), first + skip, len - skip, [at, below]) };
+            unsafe { store.four(sums.wrapping_add(ROWS * skip), first + skip, len - skip, [at, self.out_stride], count) };
         }
     }
 

@@ -5,7 +5,7 @@ use core::mem::MaybeUninit;
 use super::Gemm;
 use crate::dsp::dots::{self, Group, Quads};
 use crate::dsp::sink::Store;
-use crate::dsp::tile::{COLUMNS, Tile};
+use crate::dsp::tile::{PART, ROWS, Sums};
 use crate::epilogue::Epilogue;
 use crate::isa::Dsp;
 
@@ -14,13 +14,6 @@ const GROUPS: usize = 32;
 
 /// Steps of depth that the inner loop takes at a time.
 const STEP: usize = 8;
-
-/// Rows that are multiplied at a time. The sums of the third and the fourth lie behind those of the
-/// first and the second in a row of the tile.
-const ROWS: usize = 4;
-
-/// Channels of a part of the tile.
-const PART: usize = COLUMNS / 2;
 
 /// Weights in [`Packing::Rows`](crate::packing::Packing::Rows).
 #[inline(never)] // its buffers would lie on the stack of every instruction set
@@ -48,7 +41,7 @@ impl Product<'_> {
         let cout = bias.len();
         let mut store = Store::of(self.dsp, requant, &mut epilogue);
         let mut wide = MaybeUninit::uninit();
-        let mut tile: Tile = [[0; COLUMNS]; 2];
+        let mut tile: Sums = [[0; ROWS]; PART];
         for (four, a) in a.chunks((ROWS * depth).max(1)).enumerate() {
             // Rows that are missing are the first again, whose sums are nobody's.
             let row = |row: usize| a.get(row * depth..(row + 1) * depth);
@@ -59,27 +52,17 @@ impl Product<'_> {
             for first in (0..cout).step_by(PART) {
                 let len = PART.min(cout - first);
                 self.multiply(&mut four_rows, first, len, &mut tile);
-                for pair in (0..count).step_by(2) {
-                    let at = (ROWS * four + pair) * cout + first;
-                    // One row is a pair of equal rows.
-                    let below = if pair + 1 < count { at + cout } else { at };
-                    if pair + 1 == count {
-                        let [above, below] = &mut tile;
-                        *below = *above;
-                    }
-                    let sums = tile.as_ptr().cast::<i32>().wrapping_add(pair / 2 * PART);
-                    // SAFETY: the entry has checked that there are as many multipliers and shifts
-                    // as biases, and an output for each of them and every row; `len` sums of
-                    // both rows are made, 1 to `PART`.
-                    unsafe { store.pair(sums, first, len, [at, below]) };
-                }
+                // SAFETY: the entry has checked that there are as many multipliers and shifts as
+                // biases, and an output for each of them and every row; the sums of `len` channels,
+                // 1 to `PART`, are made.
+                unsafe { store.four(tile.as_mut_ptr().cast(), first, len, [ROWS * four * cout + first, cout], count) };
             }
         }
     }
 
     /// Sums of four rows with the channels `first..first + len`, biases included.
     #[inline(always)]
-    fn multiply(&self, four: &mut Four<'_>, first: usize, len: usize, tile: &mut Tile) {
+    fn multiply(&self, four: &mut Four<'_>, first: usize, len: usize, tile: &mut Sums) {
         let Gemm { depth, weights, bias, .. } = *self.args;
         let rows = four.rows;
         let whole = depth / STEP * STEP;
@@ -93,7 +76,7 @@ impl Product<'_> {
                 unsafe { dots::widen_four(&rows.map(|row| row.as_ptr().wrapping_add(start)), a.cast(), groups) };
                 four.widened = Some(start);
             }
-            let sums = tile.as_mut_ptr().cast::<i32>();
+            let sums = tile.as_mut_ptr();
             let args = Quads {
                 a,
                 a_end: a.wrapping_add(groups),
@@ -110,21 +93,13 @@ impl Product<'_> {
             unsafe { if start == 0 { dots::quads(&args) } else { dots::more_quads(&args) } };
         }
         if whole == 0 {
-            for (c, bias) in bias.iter().enumerate() {
-                for sum in tile.iter_mut().flat_map(|sums| sums.iter_mut().skip(c).step_by(PART)) {
-                    *sum = *bias;
-                }
-            }
+            tile.iter_mut().zip(bias).for_each(|(sums, bias)| *sums = [*bias; ROWS]);
         }
         for i in whole..depth {
             let a = rows.map(|row| i32::from(row.get(i).copied().unwrap_or_default()));
-            for c in 0..len {
+            for (c, sums) in tile.iter_mut().enumerate().take(len) {
                 let weight = i32::from(weights.get((first + c) * depth + i).copied().unwrap_or_default());
-                for (row, a) in a.iter().enumerate() {
-                    if let Some(sum) = tile.get_mut(row % 2).and_then(|sums| sums.get_mut(row / 2 * PART + c)) {
-                        *sum = sum.wrapping_add(a * weight);
-                    }
-                }
+                sums.iter_mut().zip(a).for_each(|(sum, a)| *sum = sum.wrapping_add(a * weight));
             }
         }
     }
