@@ -20,6 +20,9 @@ int fail(const char *what, const hrvit::Outcome &outcome)
     return 1;
 }
 
+// Stops the frame before the fourth step.
+bool three_steps(const hrvit_step &step) { return step.index < 3; }
+
 int see(const char *path, std::uint32_t workers)
 {
     auto model = hrvit::Model::open_file(path);
@@ -74,7 +77,7 @@ int see(const char *path, std::uint32_t workers)
         std::fprintf(stderr, "rows have other labels than the whole frame\n");
         return 1;
     }
-    const auto stopped = engine->segment(hrvit::rgb(*golden), {labels}, [](const hrvit_step &step) { return step.index < 3; });
+    const auto stopped = engine->segment(hrvit::rgb(*golden), {labels}, three_steps);
     if (stopped.status() != HRVIT_ERROR_STOPPED)
         return fail("a frame that was stopped", stopped);
 

@@ -92,8 +92,8 @@
 #define HRVIT_FIT_CROP 1
 
 /**
- * For `hrvit_model_info.fit`: all of it, in the middle between bars of the mean colour. Red, green
- * and blue are 124, 116, 104 for the mean of ImageNet, the default.
+ * For `hrvit_model_info.fit`: all of it, in the middle between bars of the mean colour
+ * (`hrvit_model_info.mean`).
  */
 #define HRVIT_FIT_LETTERBOX 2
 
@@ -277,8 +277,11 @@ typedef struct hrvit_model_info
      * one with the higher number is newer. It does not wrap.
      */
     uint32_t sequence;
-    /** 0. */
-    uint32_t reserved;
+    /**
+     * Mean colour that frames are normalised by, rounded: red, green, blue, 0 to 255, then 0. Bars
+     * beside a letterboxed picture have it (`HRVIT_FIT_LETTERBOX`).
+     */
+    uint8_t mean[4];
     /** Bytes of the image, without what lies behind it in its slot of flash. */
     size_t image_bytes;
 } hrvit_model_info;
@@ -304,8 +307,8 @@ typedef struct hrvit_engine_options
      */
     uint32_t workers;
     /**
-     * Rows of a frame, a multiple of 32 from 32 to 4096; 0: the image's own. `hrvit_engine_open`
-     * may refuse a size much larger than the image's own, although `hrvit_plan` knows its bytes
+     * Rows of a frame, a multiple of 32 from 32 to 4096; 0: the image's own. A size much larger
+     * than that is refused where an attention would be longer than the image's codes allow
      * (`HRVIT_ERROR_PLAN`: quantise for that size). The golden frame has the image's own size.
      */
     uint32_t height;
@@ -544,15 +547,11 @@ const char *hrvit_status_text(int32_t status);
  * The image must lie at a multiple of `HRVIT_ALIGNMENT` bytes. It is read in place, so that it
  * must stay there, unchanged, until `hrvit_model_close` has returned `HRVIT_OK`. With
  * `HRVIT_MODEL_COPY` it may lie anywhere, and the caller may change or free it when this function
- * returns. All `bytes` are copied: give those of the image, not of its slot. Otherwise `bytes` may
- * exceed the image (a slot of flash); memory behind the image's end stays the caller's. `options`
- * may be NULL.
+ * returns. `bytes` may exceed the image (a slot of flash): memory behind the image's end stays the
+ * caller's and is not copied. `options` may be NULL.
  *
  * Takes: time in proportion to the image, tens of megabytes a second on a microcontroller. Writes
  * the handle to `model`, or NULL after an error (nothing if `error` itself is refused).
- *
- * On 32-bit machines without `HRVIT_FEATURE_STD` models can be opened about two million times
- * between resets, then `_SLOTS`: a closed handle is never used twice. Keep a model open.
  *
  * Errors: `HRVIT_ERROR_NULL`, `_ALIGNMENT`, `_SIZE`, `_STRUCT_SIZE`, `_ARGUMENT` (flags),
  * `_IMAGE`, `_VERSION`, `_PACKING`, `_UNSUPPORTED` (a precision, or a copy without
@@ -794,8 +793,9 @@ hrvit_status hrvit_model_margin_unit(const struct hrvit_model *model,
  * Takes: some milliseconds on a microcontroller.
  *
  * Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ALIGNMENT`, `_STRUCT_SIZE`, `_ARGUMENT` (no such
- * kernels), `_PLAN` (input size, workers, limit), `_UNSUPPORTED` (workers or kernels that this
- * build or this processor lacks); `_BUSY` without `HRVIT_FEATURE_STD`.
+ * kernels), `_PLAN` (input size, workers, limit; also an attention longer than the image's codes
+ * allow), `_UNSUPPORTED` (workers or kernels that this build or this processor lacks); `_BUSY`
+ * without `HRVIT_FEATURE_STD`.
  *
  * Thread-safety: any thread, any time; not from interrupts.
  *
@@ -820,16 +820,12 @@ hrvit_status hrvit_plan(const struct hrvit_model *model,
  * Writes the handle to `engine`, or NULL after an error (nothing if `error` itself is refused).
  * The model cannot be closed before it.
  *
- * On 32-bit machines without `HRVIT_FEATURE_STD` engines can be opened about two million times
- * between resets, then `_SLOTS`: a closed handle is never used twice. Keep an engine open.
- *
  * Takes: as `hrvit_plan`, and starting the threads.
  *
  * Errors: those of `hrvit_plan`, and `HRVIT_ERROR_ARENA` (too small: `hrvit_plan` says what is
  * needed), `_ALIGNMENT` (the arena), `_OVERLAP` (another arena, or an image), `_PACKING`,
  * `_MEMORY`, `_UNSUPPORTED` (no arena given, without `HRVIT_FEATURE_STD`), `_SLOTS` (64 engines
- * are open, 2 without `HRVIT_FEATURE_STD`), `_PLAN` (also: an attention longer than the image's
- * codes allow).
+ * are open, 2 without `HRVIT_FEATURE_STD`).
  *
  * Thread-safety: any thread, any time; not from interrupts.
  *

@@ -304,26 +304,32 @@ public:
     /// The plan that it was opened with.
     const hrvit_engine_info &info() const noexcept { return info_; }
 
-    /// Segments a frame. `hrvit_engine_segment` with `handle()` takes an hrvit_run_options.
-    Outcome segment(const hrvit_frame &frame, const Results &results) noexcept
+    /// Segments a frame.
+    Outcome segment(const hrvit_frame &frame, const Results &results, const hrvit_run_options *options = nullptr) noexcept
     {
-        return segment_with(frame, results, nullptr);
+        Outcome done;
+        const auto into = c_results(results);
+        hrvit_engine_segment(handle_, &frame, &into, options, done.error());
+        return done;
     }
 
     /// Segments a frame and calls `step` with every `const hrvit_step &` before it begins and when it
-    /// has ended; it returns false to stop the frame, and must not throw. It is a lambda or another
-    /// object with `operator()`. Wrap a function: `[](const hrvit_step &at) { return my(at); }`.
-    template <class Step>
+    /// has ended; it returns false to stop the frame, and must not throw. It is a lambda, another
+    /// object with `operator()`, or a function.
+    template <class Step, class = std::enable_if_t<!std::is_convertible_v<Step, const hrvit_run_options *>>>
     Outcome segment(const hrvit_frame &frame, const Results &results, Step &&step) noexcept
     {
-        const auto options = stepwise(step);
-        return segment_with(frame, results, &options);
+        auto &&call = callable(step);
+        const auto options = stepwise(call);
+        return segment(frame, results, &options);
     }
 
-    /// Options that call `step` as in `segment`, for the functions below; `step` must outlive the call.
+    /// Options that call `step` as in `segment`, for the functions below; `step` must outlive the
+    /// call. A function is handed over as a pointer to it: `auto *step = my_step;`.
     template <class Step>
     static hrvit_run_options stepwise(Step &step) noexcept
     {
+        static_assert(!std::is_function_v<Step>, "hand over a variable that holds a pointer to the function");
         auto options = make<hrvit_run_options>();
         options.step = [](void *context, const hrvit_step *at) noexcept -> std::int32_t { return (*static_cast<Step *>(context))(*at) ? 0 : 1; };
         options.step_context = const_cast<void *>(static_cast<const void *>(&step));
@@ -331,17 +337,19 @@ public:
     }
 
     /// Segments a frame whose rows `row` writes: `bool row(std::uint32_t y, Span<std::uint8_t> pixels)`,
-    /// false where it cannot. It must not throw. It is a lambda or another object with
-    /// `operator()`: wrap a function in a lambda, as in `segment`.
+    /// false where it cannot. It must not throw. It is a lambda, another object with `operator()`,
+    /// or a function.
     template <class Row>
     Outcome segment_rows(Row &&row, const Results &results, const hrvit_run_options *options = nullptr) noexcept
     {
         Outcome done;
         const auto into = c_results(results);
+        auto &&call = callable(row);
+        using Call = std::remove_reference_t<decltype(call)>;
         const hrvit_row_fn ask = [](void *context, std::uint32_t y, std::uint8_t *pixels, std::size_t bytes) noexcept -> std::int32_t {
-            return (*static_cast<std::remove_reference_t<Row> *>(context))(y, Span<std::uint8_t>(pixels, bytes)) ? 0 : 1;
+            return (*static_cast<Call *>(context))(y, Span<std::uint8_t>(pixels, bytes)) ? 0 : 1;
         };
-        void *context = const_cast<void *>(static_cast<const void *>(&row));
+        void *context = const_cast<void *>(static_cast<const void *>(&call));
         hrvit_engine_segment_rows(handle_, ask, context, &into, options, done.error());
         return done;
     }
@@ -365,6 +373,16 @@ public:
     hrvit_engine *handle() const noexcept { return handle_; }
 
 private:
+    /// What has an address that a `void *` holds: the object itself, or a pointer to the function.
+    template <class Call>
+    static decltype(auto) callable(Call &call) noexcept
+    {
+        if constexpr (std::is_function_v<Call>)
+            return &call;
+        else
+            return (call);
+    }
+
     static hrvit_segmentation c_results(const Results &results) noexcept
     {
         auto into = make<hrvit_segmentation>();
@@ -376,14 +394,6 @@ private:
         into.logits = results.logits.data();
         into.logits_count = results.logits.size();
         return into;
-    }
-
-    Outcome segment_with(const hrvit_frame &frame, const Results &results, const hrvit_run_options *options) noexcept
-    {
-        Outcome done;
-        const auto into = c_results(results);
-        hrvit_engine_segment(handle_, &frame, &into, options, done.error());
-        return done;
     }
 
     hrvit_engine *handle_ = nullptr;

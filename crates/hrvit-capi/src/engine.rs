@@ -109,16 +109,12 @@ pub(crate) fn take(engine: *const hrvit_engine) -> Result<Held<'static, OpenEngi
 /// Writes the handle to `engine`, or NULL after an error (nothing if `error` itself is refused).
 /// The model cannot be closed before it.
 ///
-/// On 32-bit machines without `HRVIT_FEATURE_STD` engines can be opened about two million times
-/// between resets, then `_SLOTS`: a closed handle is never used twice. Keep an engine open.
-///
 /// Takes: as `hrvit_plan`, and starting the threads.
 ///
 /// Errors: those of `hrvit_plan`, and `HRVIT_ERROR_ARENA` (too small: `hrvit_plan` says what is
 /// needed), `_ALIGNMENT` (the arena), `_OVERLAP` (another arena, or an image), `_PACKING`,
 /// `_MEMORY`, `_UNSUPPORTED` (no arena given, without `HRVIT_FEATURE_STD`), `_SLOTS` (64 engines
-/// are open, 2 without `HRVIT_FEATURE_STD`), `_PLAN` (also: an attention longer than the image's
-/// codes allow).
+/// are open, 2 without `HRVIT_FEATURE_STD`).
 ///
 /// Thread-safety: any thread, any time; not from interrupts.
 ///
@@ -179,8 +175,8 @@ fn start(image: &Model<'static>, plan: Plan, mut arena: Arena, kernels: Kernels,
         loan: register.begin(place, true)?,
     };
     OPEN.insert(open).map_err(|refused| {
-        register.end(&refused.loan);
-        Failure::full("engines", ENGINES)
+        register.end(&refused.content.loan);
+        refused.failure("engines")
     })
 }
 

@@ -4,6 +4,7 @@ use core::fmt;
 
 use hrvit_core::{LoadError, Never, PlanError, RunError, SetupError};
 
+use crate::about::HRVIT_ALIGNMENT;
 use crate::status::*;
 
 /// Why a call failed.
@@ -135,6 +136,8 @@ impl fmt::Display for Failure {
             Cause::Load(error) => error.fmt(f),
             Cause::Plan(error) => error.fmt(f),
             Cause::Setup(error) => error.fmt(f),
+            // The engine's word for the callback is not the header's.
+            Cause::Run(RunError::Stopped(step)) => write!(f, "the step callback stopped the frame before step {step}"),
             Cause::Run(error) => error.fmt(f),
             #[cfg(feature = "std")]
             Cause::Owned(text) => f.write_str(text),
@@ -151,7 +154,7 @@ impl From<hrvit_status> for Failure {
 impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
         let status = match error {
-            LoadError::Misaligned => HRVIT_ERROR_ALIGNMENT,
+            LoadError::Misaligned => return Self::misaligned("image", HRVIT_ALIGNMENT),
             LoadError::UnsupportedVersion(_) => HRVIT_ERROR_VERSION,
             LoadError::UnsupportedPacking(_) => HRVIT_ERROR_PACKING,
             LoadError::UnsupportedPrecision(_) => HRVIT_ERROR_UNSUPPORTED,
@@ -164,7 +167,9 @@ impl From<LoadError> for Failure {
 impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
         let status = match error {
-            PlanError::Precision(_) => HRVIT_ERROR_UNSUPPORTED,
+            PlanError::Precision(_) => {
+                return Self::text(HRVIT_ERROR_UNSUPPORTED, "this build of the library lacks a precision of the image: see hrvit_features");
+            }
             _ => HRVIT_ERROR_PLAN,
         };
         Self { status, cause: Cause::Plan(error) }
@@ -175,7 +180,7 @@ impl From<SetupError> for Failure {
     fn from(error: SetupError) -> Self {
         let status = match error {
             SetupError::ArenaTooSmall { .. } => HRVIT_ERROR_ARENA,
-            SetupError::ArenaMisaligned => HRVIT_ERROR_ALIGNMENT,
+            SetupError::ArenaMisaligned => return Self::misaligned("arena", HRVIT_ALIGNMENT),
             SetupError::PackingNeeds { .. } => HRVIT_ERROR_PACKING,
             SetupError::Keys { .. } | SetupError::Workers { .. } => HRVIT_ERROR_PLAN,
             _ => HRVIT_ERROR_INTERNAL,
@@ -229,6 +234,9 @@ mod tests {
             (Failure::outside(HRVIT_ERROR_ARGUMENT, "class_index", 21, (0, 18)), "class_index is 21: expected 0 to 18"),
             (Failure::misaligned("logits", 2), "logits is not aligned: expected a multiple of 2 bytes"),
             (Failure::of(HRVIT_ERROR_IN_USE), "the model has open engines: close them first"),
+            (LoadError::Misaligned.into(), "image is not aligned: expected a multiple of 64 bytes"),
+            (SetupError::ArenaMisaligned.into(), "arena is not aligned: expected a multiple of 64 bytes"),
+            (RunError::<Never>::Stopped(hrvit_core::StepId(3)).into(), "the step callback stopped the frame before step 3"),
         ] {
             assert_eq!(failure.to_string(), expected);
         }

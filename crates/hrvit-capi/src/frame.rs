@@ -208,7 +208,7 @@ pub unsafe extern "C" fn hrvit_engine_logits(
     let call = || {
         let mut held = take(engine)?;
         let open = held.get()?;
-        exactly("logits", count, open.engine.logits_len())?;
+        exactly("count", count, open.engine.logits_len())?;
         let mut apart = Apart::default();
         // SAFETY: the caller vouches for the pointers, here and in the structures. `Logit` is an
         // `i16` by its representation.

@@ -39,8 +39,8 @@ fn open(image: Image, model: *mut *mut hrvit_model) -> Result<(), Failure> {
     let mut register = lent::register()?;
     let loan = register.begin(Place::of("image", image.bytes()), false)?;
     let handle = OPEN.insert(OpenModel { image, loan, engines: 0 }).map_err(|refused| {
-        register.end(&refused.loan);
-        Failure::full("models", MODELS)
+        register.end(&refused.content.loan);
+        refused.failure("models")
     })?;
     // SAFETY: `begin` found that it leads to a handle of the caller.
     unsafe { put("model", model, core::ptr::without_provenance_mut(handle)) }
@@ -60,15 +60,11 @@ pub(crate) unsafe fn clear<T>(handle: *mut *mut T) -> Result<(), Failure> {
 /// The image must lie at a multiple of `HRVIT_ALIGNMENT` bytes. It is read in place, so that it
 /// must stay there, unchanged, until `hrvit_model_close` has returned `HRVIT_OK`. With
 /// `HRVIT_MODEL_COPY` it may lie anywhere, and the caller may change or free it when this function
-/// returns. All `bytes` are copied: give those of the image, not of its slot. Otherwise `bytes` may
-/// exceed the image (a slot of flash); memory behind the image's end stays the caller's. `options`
-/// may be NULL.
+/// returns. `bytes` may exceed the image (a slot of flash): memory behind the image's end stays the
+/// caller's and is not copied. `options` may be NULL.
 ///
 /// Takes: time in proportion to the image, tens of megabytes a second on a microcontroller. Writes
 /// the handle to `model`, or NULL after an error (nothing if `error` itself is refused).
-///
-/// On 32-bit machines without `HRVIT_FEATURE_STD` models can be opened about two million times
-/// between resets, then `_SLOTS`: a closed handle is never used twice. Keep a model open.
 ///
 /// Errors: `HRVIT_ERROR_NULL`, `_ALIGNMENT`, `_SIZE`, `_STRUCT_SIZE`, `_ARGUMENT` (flags),
 /// `_IMAGE`, `_VERSION`, `_PACKING`, `_UNSUPPORTED` (a precision, or a copy without
@@ -241,6 +237,9 @@ fn described(image: &Image) -> hrvit_model_info {
         | has(any(Precision::Int16x8), HRVIT_HAS_INT16X8)
         | has(any(Precision::Fp16), HRVIT_HAS_FP16);
     info.sequence = model.sequence();
+    // Rounded as the tools do; a conversion saturates, and needs no library for `round`.
+    let [red, green, blue] = meta.preprocess.mean.map(|mean| (mean + 0.5) as u8);
+    info.mean = [red, green, blue, 0];
     info.image_bytes = model.total_len();
     info
 }

@@ -19,8 +19,9 @@ use crate::structs::*;
 /// Takes: some milliseconds on a microcontroller.
 ///
 /// Errors: `HRVIT_ERROR_HANDLE`, `_NULL`, `_ALIGNMENT`, `_STRUCT_SIZE`, `_ARGUMENT` (no such
-/// kernels), `_PLAN` (input size, workers, limit), `_UNSUPPORTED` (workers or kernels that this
-/// build or this processor lacks); `_BUSY` without `HRVIT_FEATURE_STD`.
+/// kernels), `_PLAN` (input size, workers, limit; also an attention longer than the image's codes
+/// allow), `_UNSUPPORTED` (workers or kernels that this build or this processor lacks); `_BUSY`
+/// without `HRVIT_FEATURE_STD`.
 ///
 /// Thread-safety: any thread, any time; not from interrupts.
 ///
@@ -66,6 +67,7 @@ pub(crate) fn plan_of(model: &Model<'_>, options: &hrvit_engine_options) -> Resu
     let size = Size { height: side(options.height, own.height), width: side(options.width, own.width) };
     let tiling = if options.arena_limit == 0 { Tiling::Smallest } else { Tiling::Within(options.arena_limit) };
     let plan = Plan::for_model(model).size(size).tiling(tiling).workers(options.workers.max(1) as usize).build()?;
+    plan.check_model(model)?;
     if plan.workers() > 1 && cfg!(not(feature = "std")) {
         return Err(Failure::text(HRVIT_ERROR_UNSUPPORTED, "this build of the library has one worker"));
     }

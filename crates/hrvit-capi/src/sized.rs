@@ -22,6 +22,10 @@ const MOST: usize = 4096;
 pub(crate) unsafe trait SizedStruct: Copy {
     /// Bytes of the structure's first version.
     const FIRST: usize;
+    /// Its name in the header.
+    const NAME: &'static str = "a structure";
+    /// The name of its first field.
+    const SIZE_NAME: &'static str = "struct_size";
 
     /// A structure of zeros that has its size.
     fn new() -> Self {
@@ -99,14 +103,14 @@ pub(crate) unsafe fn check<T: SizedStruct>(from: *const T) -> Result<(), Failure
 /// As [`read`].
 unsafe fn size<T: SizedStruct>(from: *const T) -> Result<usize, Failure> {
     if from.is_null() {
-        return Err(Failure::null("the pointer to a structure"));
+        return Err(Failure::null(T::NAME));
     }
     if !from.is_aligned() {
-        return Err(Failure::text(HRVIT_ERROR_ALIGNMENT, "a structure is not aligned as its type asks"));
+        return Err(Failure::misaligned(T::NAME, align_of::<T>()));
     }
     // SAFETY: not NULL, aligned, and readable, as the caller vouches.
     let size = unsafe { from.cast::<u32>().read() } as usize;
-    if (T::FIRST..=MOST).contains(&size) { Ok(size) } else { Err(Failure::outside(HRVIT_ERROR_STRUCT_SIZE, "struct_size", size, (T::FIRST, MOST))) }
+    if (T::FIRST..=MOST).contains(&size) { Ok(size) } else { Err(Failure::outside(HRVIT_ERROR_STRUCT_SIZE, T::SIZE_NAME, size, (T::FIRST, MOST))) }
 }
 
 #[cfg(test)]
@@ -141,8 +145,13 @@ mod tests {
             let mut options = hrvit_engine_options::new();
             options.struct_size = u32::try_from(size).unwrap();
             // SAFETY: only the first field is read of a structure that is refused.
-            assert_eq!(unsafe { read(&raw const options) }.unwrap_err().status, HRVIT_ERROR_STRUCT_SIZE, "{size}");
+            let refused = unsafe { read(&raw const options) }.unwrap_err();
+            let text = format!("hrvit_engine_options.struct_size is {size}: expected {} to {MOST}", hrvit_engine_options::FIRST);
+            assert_eq!((refused.status, refused.to_string()), (HRVIT_ERROR_STRUCT_SIZE, text));
         }
+        // SAFETY: NULL is refused.
+        let refused = unsafe { read(ptr::null::<hrvit_engine_options>()) }.unwrap_err();
+        assert_eq!((refused.status, refused.to_string()), (HRVIT_ERROR_NULL, "hrvit_engine_options is NULL, which it may not be".to_owned()));
     }
 
     #[test]

@@ -4,10 +4,14 @@
 //! |---|---|
 //! | 0 to 3 | the kind of the table; odd, so that no object of a C program has this address |
 //! | 4 to 11 | the slot |
-//! | 12 and up | the generation, from 1: one more whenever the slot is emptied, never used twice |
+//! | 12 and up | the generation, from 1: one more whenever the slot is emptied |
 //!
-//! A slot whose generations are used up is not filled again: 2^20 openings on a 32-bit machine.
+//! Generations begin again after the last: on a 32-bit machine the handle of a slot comes back after
+//! 2^20 - 1 openings of it, so that a device may open and close for as long as it runs.
 
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use crate::failure::Failure;
 use crate::lock::{Guard, Lock};
 use crate::status::*;
 
@@ -18,7 +22,8 @@ pub(crate) const ENGINES: usize = if cfg!(feature = "std") { 64 } else { 2 };
 
 const SLOT_SHIFT: u32 = 4;
 const GENERATION_SHIFT: u32 = 12;
-const LAST_GENERATION: usize = (usize::MAX >> GENERATION_SHIFT) - 1;
+/// Generations of a slot: 0 to this number less one, 1 more in a handle.
+const GENERATIONS: usize = usize::MAX >> GENERATION_SHIFT;
 
 /// Content of a slot and its generation.
 pub(crate) struct Slot<T> {
@@ -44,10 +49,30 @@ impl<T> Content<T> {
 /// table of zeros takes no room in a program's image.)
 pub(crate) struct Slots<T, const KIND: usize, const N: usize> {
     slots: [Lock<Slot<T>>; N],
+    /// Which slots are filled, to be asked without their locks.
+    filled: [AtomicBool; N],
 }
 
 /// The content of an open handle, for as long as it is held.
-pub(crate) struct Held<'s, T>(Guard<'s, Slot<T>>);
+pub(crate) struct Held<'s, T> {
+    slot: Guard<'s, Slot<T>>,
+    filled: &'s AtomicBool,
+}
+
+/// A content that found no slot.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Refused<T> {
+    pub content: T,
+    /// Handles that are open; `None` where another task holds a slot that may be free.
+    most: Option<usize>,
+}
+
+impl<T> Refused<T> {
+    /// Why, with the name of the contents.
+    pub fn failure(&self, what: &'static str) -> Failure {
+        self.most.map_or_else(|| Failure::of(HRVIT_ERROR_BUSY), |most| Failure::full(what, most))
+    }
+}
 
 /// A way to lock a slot; `None` where it is held by another.
 type Locking<'s, T> = fn(&'s Lock<Slot<T>>) -> Option<Guard<'s, Slot<T>>>;
@@ -55,7 +80,7 @@ type Locking<'s, T> = fn(&'s Lock<Slot<T>>) -> Option<Guard<'s, Slot<T>>>;
 impl<T> Held<'_, T> {
     /// The content that was found when it was taken.
     pub fn get(&mut self) -> Result<&mut T, hrvit_status> {
-        match &mut self.0.content {
+        match &mut self.slot.content {
             Content::Open(content) => Ok(content),
             Content::Empty => Err(HRVIT_ERROR_HANDLE),
         }
@@ -63,8 +88,9 @@ impl<T> Held<'_, T> {
 
     /// Empties the slot: its handle is an open one no longer.
     pub fn remove(mut self) -> Option<T> {
-        self.0.generation = self.0.generation.saturating_add(1);
-        match core::mem::replace(&mut self.0.content, Content::Empty) {
+        self.slot.generation = (self.slot.generation + 1) % GENERATIONS;
+        self.filled.store(false, Ordering::Release);
+        match core::mem::replace(&mut self.slot.content, Content::Empty) {
             Content::Open(content) => Some(content),
             Content::Empty => None,
         }
@@ -75,19 +101,31 @@ impl<T, const KIND: usize, const N: usize> Slots<T, KIND, N> {
     /// Nothing is open.
     pub const fn new() -> Self {
         const { assert!(N <= 256 && KIND % 2 == 1 && KIND < 1 << SLOT_SHIFT, "the bits of a handle") };
-        Self { slots: [const { Lock::new(Slot { generation: 0, content: Content::Empty }) }; N] }
+        Self { slots: [const { Lock::new(Slot { generation: 0, content: Content::Empty }) }; N], filled: [const { AtomicBool::new(false) }; N] }
     }
 
-    /// Opens `content`; gives it back where no slot is free.
-    pub fn insert(&self, content: T) -> Result<usize, T> {
-        for (at, slot) in self.slots.iter().enumerate() {
-            let Some(mut slot) = slot.take() else { continue };
-            if slot.content.is_empty() && slot.generation <= LAST_GENERATION {
-                slot.content = Content::Open(content);
-                return Ok((slot.generation + 1) << GENERATION_SHIFT | at << SLOT_SHIFT | KIND);
-            }
+    /// Opens `content`; gives it back where no slot is free, or where a free one is held by another
+    /// (which `std` waits for: nobody holds a free slot for long).
+    pub fn insert(&self, content: T) -> Result<usize, Refused<T>> {
+        let mut most = Some(N);
+        for (at, (slot, filled)) in self.slots.iter().zip(&self.filled).enumerate() {
+            let taken = loop {
+                match slot.take() {
+                    Some(taken) => break Some(taken),
+                    None if filled.load(Ordering::Acquire) => break None,
+                    None if cfg!(feature = "std") => core::hint::spin_loop(),
+                    None => {
+                        most = None;
+                        break None;
+                    }
+                }
+            };
+            let Some(mut slot) = taken.filter(|slot| slot.content.is_empty()) else { continue };
+            slot.content = Content::Open(content);
+            filled.store(true, Ordering::Release);
+            return Ok((slot.generation + 1) << GENERATION_SHIFT | at << SLOT_SHIFT | KIND);
         }
-        Err(content)
+        Err(Refused { content, most })
     }
 
     /// The content of `handle`, as soon as nobody else holds it (without `std`: at once, or busy).
@@ -105,11 +143,12 @@ impl<T, const KIND: usize, const N: usize> Slots<T, KIND, N> {
             return Err(HRVIT_ERROR_HANDLE);
         }
         let at = handle >> SLOT_SHIFT & 0xff;
-        let slot = lock(self.slots.get(at).ok_or(HRVIT_ERROR_HANDLE)?).ok_or(HRVIT_ERROR_BUSY)?;
-        if slot.generation.checked_add(1) != Some(handle >> GENERATION_SHIFT) || slot.content.is_empty() {
+        let (slot, filled) = self.slots.get(at).zip(self.filled.get(at)).ok_or(HRVIT_ERROR_HANDLE)?;
+        let slot = lock(slot).ok_or(HRVIT_ERROR_BUSY)?;
+        if slot.generation + 1 != handle >> GENERATION_SHIFT || slot.content.is_empty() {
             return Err(HRVIT_ERROR_HANDLE);
         }
-        Ok(Held(slot))
+        Ok(Held { slot, filled })
     }
 }
 
@@ -125,7 +164,7 @@ mod tests {
     fn a_handle_is_known_until_it_is_closed_and_never_again() {
         let slots = Slots::<u32, 5, 2>::new();
         let (first, second) = (slots.insert(7).unwrap(), slots.insert(8).unwrap());
-        assert_eq!((content(&slots, first), content(&slots, second), slots.insert(9)), (Ok(7), Ok(8), Err(9)));
+        assert_eq!((content(&slots, first), content(&slots, second), slots.insert(9)), (Ok(7), Ok(8), Err(Refused { content: 9, most: Some(2) })));
         assert_eq!(slots.take(first).unwrap().remove(), Some(7));
         assert_eq!(content(&slots, first), Err(HRVIT_ERROR_HANDLE));
         let third = slots.insert(9).unwrap();
@@ -152,11 +191,27 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_without_generations_is_not_filled_again() {
+    fn a_filled_slot_that_is_held_is_full_and_a_free_one_is_waited_for() {
+        let slots = Slots::<u32, 5, 1>::new();
+        let handle = slots.insert(7).unwrap();
+        let held = slots.take(handle).unwrap();
+        assert_eq!(slots.insert(8), Err(Refused { content: 8, most: Some(1) }));
+        assert_eq!(held.remove(), Some(7));
+        let held = slots.slots[0].take().unwrap();
+        std::thread::scope(|scope| {
+            let inserted = scope.spawn(|| slots.insert(9));
+            drop(held);
+            assert!(inserted.join().unwrap().is_ok());
+        });
+    }
+
+    #[test]
+    fn generations_begin_again_after_the_last() {
         let slots = Slots::<u32, 3, 1>::new();
-        slots.slots[0].take().unwrap().generation = LAST_GENERATION;
-        let last = slots.insert(1).unwrap();
-        assert_eq!(content(&slots, last).and_then(|_| Ok(slots.take(last)?.remove())), Ok(Some(1)));
-        assert_eq!((slots.insert(2), content(&slots, last)), (Err(2), Err(HRVIT_ERROR_HANDLE)));
+        let first = slots.insert(1).unwrap();
+        slots.slots[0].take().unwrap().generation = GENERATIONS - 1;
+        let last = (first & ((1 << GENERATION_SHIFT) - 1)) | GENERATIONS << GENERATION_SHIFT;
+        assert_eq!((content(&slots, first), slots.take(last).unwrap().remove()), (Err(HRVIT_ERROR_HANDLE), Some(1)));
+        assert_eq!((slots.insert(2).unwrap(), content(&slots, last)), (first, Err(HRVIT_ERROR_HANDLE)));
     }
 }

@@ -69,8 +69,8 @@ pub const HRVIT_LOGIT_F16: u32 = 1;
 pub const HRVIT_FIT_STRETCH: u32 = 0;
 /// For `hrvit_model_info.fit`: the largest part in its middle that has the input's shape.
 pub const HRVIT_FIT_CROP: u32 = 1;
-/// For `hrvit_model_info.fit`: all of it, in the middle between bars of the mean colour. Red, green
-/// and blue are 124, 116, 104 for the mean of ImageNet, the default.
+/// For `hrvit_model_info.fit`: all of it, in the middle between bars of the mean colour
+/// (`hrvit_model_info.mean`).
 pub const HRVIT_FIT_LETTERBOX: u32 = 2;
 /// For `hrvit_model_info.fit`: resized with its shape kept until it just covers the input. Windows
 /// of the input's size slide over it: for one input a frame take the middle.
@@ -117,8 +117,9 @@ pub struct hrvit_model_info {
     /// Number that the image was made with (`hrvit quantize --sequence N`): of two valid images the
     /// one with the higher number is newer. It does not wrap.
     pub sequence: u32,
-    /// 0.
-    pub reserved: u32,
+    /// Mean colour that frames are normalised by, rounded: red, green, blue, 0 to 255, then 0. Bars
+    /// beside a letterboxed picture have it (`HRVIT_FIT_LETTERBOX`).
+    pub mean: [u8; 4],
     /// Bytes of the image, without what lies behind it in its slot of flash.
     pub image_bytes: usize,
 }
@@ -140,8 +141,8 @@ pub struct hrvit_engine_options {
     /// they take over affinity, scheduling policy and signal mask of the thread that opens the
     /// engine.
     pub workers: u32,
-    /// Rows of a frame, a multiple of 32 from 32 to 4096; 0: the image's own. `hrvit_engine_open`
-    /// may refuse a size much larger than the image's own, although `hrvit_plan` knows its bytes
+    /// Rows of a frame, a multiple of 32 from 32 to 4096; 0: the image's own. A size much larger
+    /// than that is refused where an attention would be longer than the image's codes allow
     /// (`HRVIT_ERROR_PLAN`: quantise for that size). The golden frame has the image's own size.
     pub height: u32,
     /// Columns of a frame, as `height`.
@@ -341,6 +342,8 @@ macro_rules! sized {
         // and options of function pointers: any bytes will do.
         unsafe impl SizedStruct for $type {
             const FIRST: usize = $first;
+            const NAME: &'static str = stringify!($type);
+            const SIZE_NAME: &'static str = concat!(stringify!($type), ".struct_size");
         }
     )*};
 }

@@ -76,7 +76,7 @@ pub use hrvit_format::{
     aligned::Aligned,
 };
 #[cfg(feature = "std")]
-pub use hrvit_format::{ModelBuf, aligned::AlignedBytes};
+pub use hrvit_format::{ModelBuf, START_BYTES, aligned::AlignedBytes};
 pub use hrvit_kernels::{Family, Isa, Kernels};
 pub use macs::step_macs;
 pub use observe::{NoObserver, Observer, StepCrcs, StepInfo, Tile};

@@ -70,6 +70,14 @@ impl<'a> ModelHead<'a> {
         Ok(Start::read(start)?.section(Section::Weights)?.offset as usize)
     }
 
+    /// Bytes of the whole image, whose first [`crate::START_BYTES`] bytes or more are `start`.
+    ///
+    /// # Errors
+    /// As [`ModelHead::head_len`].
+    pub fn image_len(start: &[u8]) -> Result<usize, LoadError> {
+        Ok(Start::read(start)?.total_len())
+    }
+
     pub(crate) fn of_sections(sections: &Sections<'_, 'a>) -> Result<Self, LoadError> {
         let meta = Meta::read(sections.bytes(Section::Meta)?)?;
         let start = sections.start;

@@ -2,9 +2,9 @@
 
 use core::ffi::{c_char, c_void};
 
-#[cfg(feature = "std")]
-use hrvit_core::AlignedBytes;
 use hrvit_core::Model;
+#[cfg(feature = "std")]
+use hrvit_core::{AlignedBytes, ModelHead, START_BYTES};
 
 use crate::failure::Failure;
 use crate::memory::shared;
@@ -66,6 +66,9 @@ impl Image {
     pub unsafe fn copied(image: *const c_void, bytes: usize) -> Result<Self, Failure> {
         // SAFETY: the caller vouches for it.
         let bytes = unsafe { shared::<u8>("image", image.cast(), bytes)? };
+        // Not what lies behind the image. An image that cannot be is refused when it is loaded.
+        let start = AlignedBytes::from(bytes.get(..START_BYTES).unwrap_or(bytes));
+        let bytes = ModelHead::image_len(&start).ok().and_then(|len| bytes.get(..len)).unwrap_or(bytes);
         let mut own = crate::memory::zeroed(bytes.len())?;
         own.copy_from_slice(bytes);
         Self::own(Own::Copied(own))
@@ -123,7 +126,7 @@ impl Image {
         &self.model
     }
 
-    /// Its bytes; a copy or a file with what lies behind it.
+    /// Its bytes; a file's with what lies behind it.
     pub fn bytes(&self) -> &[u8] {
         self.bytes
     }

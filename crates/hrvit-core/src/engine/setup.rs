@@ -9,19 +9,13 @@ use crate::{arena::ALIGN, blocks::attention, error::SetupError, plan::Plan};
 
 #[inline(never)] // one for all sources
 pub fn check(model: &ModelHead<'_>, plan: &Plan, workers: usize, buffer_bytes: usize, kernels: Kernels, arena: &[u8]) -> Result<(), SetupError> {
-    if model.meta().network != *plan.network() {
-        return Err(SetupError::OtherNetwork);
-    }
-    if !plan.precisions().covers(model.wide_parts()) {
-        return Err(SetupError::Precision);
-    }
+    plan.check_model(model)?;
     if workers != plan.workers() {
         return Err(SetupError::Workers { planned: plan.workers(), found: workers });
     }
     if buffer_bytes > plan.weight_buffer_bytes() {
         return Err(SetupError::WeightBuffer { needed: buffer_bytes, found: plan.weight_buffer_bytes() });
     }
-    check_keys(model, plan)?;
     let (packing, fast) = (model.packing(), kernels.packing());
     if packing != fast && kernels.isa() != Isa::Scalar && kernels.chosen_gemm(packing) == Isa::Scalar.name() {
         return Err(SetupError::PackingNeeds { packing, isa: kernels.isa(), fast });
@@ -33,6 +27,24 @@ pub fn check(model: &ModelHead<'_>, plan: &Plan, workers: usize, buffer_bytes: u
         return Err(SetupError::ArenaTooSmall { needed: plan.arena_bytes(), found: arena.len() });
     }
     Ok(())
+}
+
+impl Plan {
+    /// Checks that an engine can run `model` (or the head of one) by this plan, before there is an
+    /// arena.
+    ///
+    /// # Errors
+    /// If the plan was made for another network or other precisions, or if its size gives attention
+    /// strips more keys than the model was quantised for.
+    pub fn check_model(&self, model: &ModelHead<'_>) -> Result<(), SetupError> {
+        if model.meta().network != *self.network() {
+            return Err(SetupError::OtherNetwork);
+        }
+        if !self.precisions().covers(model.wide_parts()) {
+            return Err(SetupError::Precision);
+        }
+        check_keys(model, self)
+    }
 }
 
 /// The longest strip at the plan's size against the exponent codes of every attention step.

@@ -8,6 +8,7 @@ mod jni;
 mod library;
 mod programs;
 mod python;
+mod stack;
 mod table;
 
 use std::path::Path;

@@ -8,9 +8,9 @@ use comfy_table::Table;
 
 use super::library::{Build, hide};
 use super::programs::{Language, compile, labels_crc};
-use super::{Row, device, jni, python};
+use super::{Row, device, jni, python, stack};
 use crate::command;
-use crate::firmware::build::{Plan, target_folder};
+use crate::firmware::build::{Plan, Precision, target_folder};
 use crate::hrvit::Hrvit;
 use crate::isa::LINUX;
 use crate::parity;
@@ -23,6 +23,9 @@ const AARCH64_TOOLS: &str = "aarch64-linux-gnu-";
 const AARCH64_ROOT: &str = "/usr/aarch64-linux-gnu";
 /// Emulated processors, and how their kernels read weights.
 const PROCESSORS: [(&str, &str); 3] = [("cortex-a53", "rows"), ("cortex-a76", "k4"), ("max", "k8")];
+
+/// Kernels of this machine, if it has them, and how they read weights.
+const KERNELS_HERE: [(&str, &str); 4] = [("scalar", "rows"), ("avx2", "k4"), ("avx_vnni", "k4"), ("avx512", "k4")];
 
 /// The library for this machine, and the command that makes model images.
 pub struct Host {
@@ -117,6 +120,15 @@ pub fn rows(root: &Path, host: &Host, under_valgrind: bool) -> Result<Seen> {
         Ok((printed, crc)) => add("Python", &format!("{here}, wheel"), kernels_in(&printed), crc),
     }
 
+    let mut complaints = Vec::new();
+    let program = compile(root, Language::C, "", stack::SOURCE, &host.archive, &[], folder.join("host/stack"))?;
+    for precision in [Precision::Int8, Precision::Int16x8, Precision::Fp16] {
+        for (kernels, layout) in KERNELS_HERE {
+            let model = host.hrvit.model(&Plan { precision, ..Plan::default() }, layout)?;
+            complaints.extend(stack::measure(here, &mut Command::new(&program), &model, Some(kernels))?);
+        }
+    }
+
     // The kernels on 8 bits alone: this frame needs no others.
     let build = Build { target: AARCH64, cpu: None, profile: "release", features: &["std"], tools: AARCH64_TOOLS };
     let archive = hide(root, &build, &build.raw(root)?, &folder.join("aarch64"))?;
@@ -128,8 +140,13 @@ pub fn rows(root: &Path, host: &Host, under_valgrind: bool) -> Result<Seen> {
             add(language.name(), processor, kernels_in(&printed), crc);
         }
     }
-    let (crc, complaints) = device::run(root, &folder.join("m55"), &rows_model)?;
+    let program = compile(root, Language::C, AARCH64_TOOLS, stack::SOURCE, &archive, &[], folder.join("aarch64/stack"))?;
+    for (processor, layout) in PROCESSORS {
+        complaints.extend(stack::measure(processor, emulated(processor).args(["-L", AARCH64_ROOT]).arg(&program), &model(layout)?, None)?);
+    }
+    let (crc, of_device) = device::run(root, &folder.join("m55"), &rows_model)?;
     add("C", "Cortex-M55, no operating system", "mve".to_owned(), crc);
+    complaints.extend(of_device);
     Ok(Seen { rows, complaints, skipped })
 }
 
