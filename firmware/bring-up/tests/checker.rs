@@ -39,7 +39,7 @@ fn fast(board: &mut Board, divider: u32) {
 
 type Case = (Rule, fn(&mut Board));
 
-const CASES: [Case; 21] = [
+const CASES: [Case; 22] = [
     (Rule::SupplyFirst, |board| board.write(pac::PWR.voscr(), |w| w.set_vos(pac::pwr::vals::Vos::B_0X1))),
     (Rule::SupplyAwaited, |board| {
         board.write(pac::PWR.cr1(), |_| ());
@@ -111,6 +111,10 @@ const CASES: [Case; 21] = [
     (Rule::MemoryOn, |board| board.store(RAMCFG + 0x100, 1 << 20)),
     (Rule::LoopCache, |board| board.store(CCR, 0x201)),
     (Rule::Interrupts, |_| ()),
+    (Rule::SleepClock, |board| {
+        board.write(pac::RCC.apb4hensr(), |w| w.set_bsecens(true));
+        board.store(pac::RCC.apb4hencr().as_ptr().addr() as u32, 1 << 1);
+    }),
 ];
 
 fn breaks(rule: Rule, case: impl Fn(&mut Board)) -> bool {

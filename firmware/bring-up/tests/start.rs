@@ -86,7 +86,7 @@ fn without(register: u32, address: u32, value: u32) -> Vec<(u32, u32)> {
     if address == register { Vec::new() } else { vec![(address, value)] }
 }
 
-const MUTATIONS: [Mutation; 27] = [
+const MUTATIONS: [Mutation; 28] = [
     Mutation {
         name: "1: the internal converter stays selected",
         rule: Rule::SupplyFirst,
@@ -204,6 +204,11 @@ const MUTATIONS: [Mutation; 27] = [
     },
     Mutation { name: "bank 5 stays off", rule: Rule::MemoryOn, tamper: |address, value| without(RAMCFG + 4 * 0x80, address, value) },
     Mutation { name: "caches stay inactive", rule: Rule::CachesActive, tamper: |address, value| without(model::MSCR, address, value) },
+    Mutation {
+        name: "BSEC keeps the clock that the boot ROM left it",
+        rule: Rule::SleepClock,
+        tamper: |address, value| only(at(pac::RCC.apb4hensr().as_ptr()), address, value, |value| value & !(1 << 1)),
+    },
     Mutation { name: "interrupts stay enabled", rule: Rule::Interrupts, tamper: |address, value| without(0xe000_e190, address, value) },
 ];
 

@@ -36,7 +36,8 @@ pub fn overdrive(registers: &mut impl Registers) -> Result<(), Stuck> {
 }
 
 /// Declares the supplies of ports N (flash) and O (green LED) valid and at 1.8 V. Sets the
-/// compensation of ST's errata sheet ES0620.
+/// compensation of ST's errata sheet ES0620. By the same sheet the processor sleeps only while BSEC
+/// is clocked.
 pub fn pins(registers: &mut impl Registers) -> Result<(), Stuck> {
     registers.modify(PWR.svmcr3(), |w| {
         w.set_vddio2sv(Vddio2sv::B_0X1);
@@ -47,7 +48,10 @@ pub fn pins(registers: &mut impl Registers) -> Result<(), Stuck> {
         w.set_vddio3vrsel(Vddio3vrsel::B_0X1);
     });
     registers.until("the pins' supplies", PWR.svmcr3(), |svmcr3| svmcr3.vddio2rdy() == Vddio2rdy::B_0X1 && svmcr3.vddio3rdy() == Vddio3rdy::B_0X1)?;
-    registers.write(RCC.apb4hensr(), |w| w.set_syscfgens(true));
+    registers.write(RCC.apb4hensr(), |w| {
+        w.set_syscfgens(true);
+        w.set_bsecens(true);
+    });
     registers.write(SYSCFG.vddio2cccr(), |w| {
         w.set_ransrc(7);
         w.set_rapsrc(8);

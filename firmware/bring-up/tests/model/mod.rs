@@ -137,6 +137,9 @@ impl Board {
         if (0..16).any(|word| self.word(ISER + 4 * word) != 0) {
             self.breach(Rule::Interrupts, "an interrupt of the boot ROM is still enabled".to_owned());
         }
+        if self.reg(pac::RCC.apb4henr().as_ptr()) >> 1 & 1 == 0 {
+            self.breach(Rule::SleepClock, "BSEC has no clock".to_owned());
+        }
         for bank in 1..=6 {
             let clock = [7, 8, 0, 1, 2, 3][bank as usize - 1];
             let (clocked, off) = (self.reg(pac::RCC.memenr().as_ptr()) >> clock & 1 == 1, self.word(RAMCFG + (bank - 1) * 0x80) >> 20 & 1 == 1);

@@ -54,11 +54,13 @@ pub enum Rule {
     CachesActive,
     /// No interrupt of the boot ROM is left enabled.
     Interrupts,
+    /// BSEC is clocked, without which the processor cannot sleep.
+    SleepClock,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::SupplyFirst,
         Self::SupplyAwaited,
         Self::RegulatorRaised,
@@ -81,6 +83,7 @@ impl Rule {
         Self::LoopCache,
         Self::CachesActive,
         Self::Interrupts,
+        Self::SleepClock,
     ];
 
     /// Its source.
@@ -136,6 +139,9 @@ impl Rule {
             }
             Self::CachesActive => "Arm Cortex-M55 manual, MSCR.DCACTIVE and ICACTIVE; ST's AI examples set both, since the boot ROM clears them",
             Self::Interrupts => "ST's AI examples, system_init: IRQ 139 is enabled and LPTIM4 pending after the boot ROM",
+            Self::SleepClock => {
+                "NuttX arch/arm/src/stm32n6/stm32_start.c, which cites ST errata ES0620: with BSECEN clear the processor's sleep signals to RCC are wrong, and WFI fails"
+            }
         }
     }
 }
