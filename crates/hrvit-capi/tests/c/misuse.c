@@ -97,6 +97,9 @@ static void structures(hrvit_model *model)
     HOLDS(error.status == HRVIT_ERROR_HANDLE && strlen(error.text) > 10);
     EXPECT(HRVIT_OK, hrvit_model_describe(model, &info, &error));
     HOLDS(error.status == HRVIT_OK && error.text[0] == 0);
+    HOLDS(info.mean[0] > 0 && info.mean[1] > 0 && info.mean[2] > 0 && info.mean[3] == 0);
+    EXPECT(HRVIT_ERROR_NULL, hrvit_model_describe(model, NULL, &error));
+    HOLDS(strncmp(error.text, "hrvit_model_info ", 17) == 0);
     EXPECT(HRVIT_ERROR_ALIGNMENT, hrvit_model_describe(model, (hrvit_model_info *)(void *)((char *)&longer + 1), NULL));
 }
 

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use super::OF_THE_TOOL;
 use crate::firmware::build::target_folder;
 use crate::install::{self, NIGHTLY};
 use crate::{command, hrvit::path_text};
@@ -75,6 +76,9 @@ fn build(root: &Path, cargo_fuzz: &Path, target: &str, folder: &Path, options: &
     let host = host()?;
     let mut cargo = nightly(path_text(cargo_fuzz)?);
     cargo.current_dir(root).args(["build", "--fuzz-dir", "fuzz", "--target", &host, "--target-dir", path_text(folder)?]);
+    if !OF_THE_TOOL.contains(&target) {
+        cargo.arg("--no-default-features");
+    }
     command::succeed(cargo.args(options).arg(target).env("RUSTFLAGS", flags))?;
     let program = folder.join(host).join("release").join(target);
     ensure!(program.is_file(), "cargo-fuzz built no {}", program.display());

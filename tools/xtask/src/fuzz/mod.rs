@@ -34,6 +34,9 @@ const PATIENCE: usize = 20;
 /// Seeds of a short round.
 const SHORT: u64 = 100_000;
 
+/// Targets that need the `hrvit` command, which takes minutes to build.
+const OF_THE_TOOL: [&str; 2] = ["spec", "log"];
+
 /// Settings of a target.
 #[derive(Debug)]
 pub struct Target {

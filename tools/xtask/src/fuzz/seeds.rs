@@ -9,15 +9,13 @@ use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
 use super::watch::Tally;
-use super::{MEMORY, Target};
+use super::{MEMORY, OF_THE_TOOL, Target};
 use crate::command;
 use crate::firmware::build::target_folder;
 use crate::tables::grouped;
 
 /// The program's package, which needs nothing of the `hrvit` command for most targets.
 const PACKAGE: &str = "hrvit-fuzz";
-/// Targets that do need it.
-const OF_THE_TOOL: [&str; 2] = ["spec", "log"];
 /// Between two lines of progress.
 const PAUSE: Duration = Duration::from_secs(10);
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use object::{File, Object, ObjectSymbol};
 
 use super::{Archive, GLIBC, Kind};
 use crate::capi::{device, programs::labels_crc};
@@ -19,7 +20,7 @@ pub fn of(root: &Path, archive: &Archive, folder: &Path) -> Result<(String, Vec<
     let scratch = target_folder(root).join("dist/proof").join(archive.name);
     std::fs::create_dir_all(&scratch).with_context(|| format!("making {}", scratch.display()))?;
     match archive.kind {
-        Kind::Android => Ok(("names of the header and no others; an APK needs an NDK".to_owned(), Vec::new())),
+        Kind::Android => android(archive, folder, &scratch),
         Kind::Device(machine) => {
             let linked = device::link_in(root, folder, &scratch, machine)?;
             let mut complaints = device::search(archive.name, &linked)?;
@@ -30,6 +31,34 @@ pub fn of(root: &Path, archive: &Archive, folder: &Path) -> Result<(String, Vec<
         }
         Kind::Linux => linux(root, archive, folder, &scratch),
     }
+}
+
+/// Linked into a shared library with pages of 16 KiB, as an NDK does: what that needs of the system
+/// must be in Android's libraries.
+fn android(archive: &Archive, folder: &Path, scratch: &Path) -> Result<(String, Vec<String>)> {
+    let library = scratch.join("libapplication.so");
+    let mut link = Command::new(format!("{}ld", archive.build.tools));
+    link.args(["-shared", "-z", "max-page-size=16384", "--whole-archive"]).arg(folder.join("lib/libhrvit.a")).arg("-o").arg(&library);
+    command::succeed(&mut link)?;
+    let bytes = std::fs::read(&library).with_context(|| format!("reading {}", library.display()))?;
+    let file = File::parse(&*bytes).with_context(|| format!("{} is no library", library.display()))?;
+    let needed: Vec<&str> =
+        file.dynamic_symbols().filter(|symbol| symbol.is_undefined() && !symbol.is_weak()).filter_map(|symbol| symbol.name().ok()).collect();
+    let (mut level, mut complaints) = (0, Vec::new());
+    for name in needed.iter().filter(|name| !name.is_empty()) {
+        match bionic(name) {
+            Some(since) => level = level.max(since),
+            None => complaints.push(format!("{}: needs {name}, which tools/xtask/src/capi/dist/bionic.txt does not list", archive.name)),
+        }
+    }
+    let said = format!("linked with pages of 16 KiB; needs {} names of Android, of API level {level} at most; an APK needs an NDK", needed.len());
+    Ok((said, complaints))
+}
+
+/// The API level since which Android's libraries have `name`.
+fn bionic(name: &str) -> Option<u32> {
+    let lines = include_str!("bionic.txt").lines().filter_map(|line| line.split_once(' '));
+    lines.filter(|(known, _)| *known == name).find_map(|(_, level)| level.parse().ok())
 }
 
 /// The C example by pkg-config, static and shared; by CMake on this machine. All must print one
