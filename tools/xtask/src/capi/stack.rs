@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use super::programs::value;
 use crate::command;
-use crate::firmware::grouped;
+use crate::tables::grouped;
 
 /// The program that paints its stack.
 pub const SOURCE: &str = "crates/hrvit-capi/tests/c/stack.c";
