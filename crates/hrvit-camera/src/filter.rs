@@ -78,7 +78,8 @@ impl Axis {
     /// Way from the beginning of cell `cell` on.
     pub(crate) fn walk(&self, cell: usize, shift: u32) -> Walk {
         let (zeroth, end) = (self.sample(0, shift), self.sample(self.pixels - 1, shift));
-        let whole = self.unit << shift;
+        // Not 0: no division can fail.
+        let whole = (self.unit << shift).max(1);
         // Pixels that the first sample has in front of the shown ones. All below 2^31:
         // 4096 * 2 * 65535.
         let phase = (self.start & ((1 << shift) - 1)) as u32 * self.unit;
@@ -96,7 +97,7 @@ impl Axis {
         // The last sample goes on beyond the border.
         let head = if last == 0 { total } else { (whole as i32 - part) as u32 }.min(total);
         let rest = total - head;
-        let inner = ((rest / whole) as usize).min(last.saturating_sub(1) as usize);
+        let inner = (rest.checked_div(whole).unwrap_or(0) as usize).min(last.saturating_sub(1) as usize);
         Window { first: sample, head, inner, tail: rest - inner as u32 * whole }
     }
 

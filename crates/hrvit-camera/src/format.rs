@@ -14,6 +14,12 @@ pub enum Format {
     Nv21,
     /// Three planes: luma; U for every 2x2 pixels; V for every 2x2 pixels.
     I420,
+    /// Three planes: luma; U for every two pixels of a row; V for every two pixels of a row.
+    I422,
+    /// Three planes: luma; U for every four pixels of a row; V for every four pixels of a row.
+    I411,
+    /// Three planes: luma, U and V of every pixel.
+    I444,
     /// Y U Y V for every two pixels of a row.
     Yuyv,
     /// U Y V Y for every two pixels of a row.
@@ -71,6 +77,11 @@ const fn plane(bytes: usize, columns: u32, rows: u32) -> PlaneLayout {
     PlaneLayout { bytes, values: bytes, columns, rows }
 }
 
+/// How many groups of `1 << shift` hold so many pixels.
+const fn groups(pixels: usize, shift: u32) -> usize {
+    pixels.saturating_add((1 << shift) - 1) >> shift
+}
+
 const fn component(plane: usize, step: usize, first: usize, columns: u32) -> Component {
     Component { plane, step, first, columns }
 }
@@ -79,8 +90,22 @@ const NV_PLANES: [PlaneLayout; 2] = [plane(1, 0, 0), plane(2, 1, 1)];
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 11] =
-        [Self::Nv12, Self::Nv21, Self::I420, Self::Yuyv, Self::Uyvy, Self::Rgb565, Self::Rgb, Self::Bgr, Self::Rgba, Self::Bgra, Self::Gray8];
+    pub const ALL: [Self; 14] = [
+        Self::Nv12,
+        Self::Nv21,
+        Self::I420,
+        Self::I422,
+        Self::I411,
+        Self::I444,
+        Self::Yuyv,
+        Self::Uyvy,
+        Self::Rgb565,
+        Self::Rgb,
+        Self::Bgr,
+        Self::Rgba,
+        Self::Bgra,
+        Self::Gray8,
+    ];
 
     /// The name that `str::parse` reads, in lower case: `nv12`, `yuyv`, `rgb565`, `gray`.
     pub const fn name(self) -> &'static str {
@@ -88,6 +113,9 @@ impl Format {
             Self::Nv12 => "nv12",
             Self::Nv21 => "nv21",
             Self::I420 => "i420",
+            Self::I422 => "i422",
+            Self::I411 => "i411",
+            Self::I444 => "i444",
             Self::Yuyv => "yuyv",
             Self::Uyvy => "uyvy",
             Self::Rgb565 => "rgb565",
@@ -107,12 +135,12 @@ impl Format {
     /// Bytes of a row of a plane, without what a stride adds; 0 for a plane that the format does
     /// not have.
     pub fn row_bytes(self, plane: usize, width: usize) -> usize {
-        self.plane_layouts().get(plane).map_or(0, |plane| width.div_ceil(1 << plane.columns).saturating_mul(plane.bytes))
+        self.plane_layouts().get(plane).map_or(0, |plane| groups(width, plane.columns).saturating_mul(plane.bytes))
     }
 
     /// Rows of a plane; 0 for one that the format does not have.
     pub fn rows(self, plane: usize, height: usize) -> usize {
-        self.plane_layouts().get(plane).map_or(0, |plane| height.div_ceil(1 << plane.rows))
+        self.plane_layouts().get(plane).map_or(0, |plane| groups(height, plane.rows))
     }
 
     /// Bytes of a frame without gaps; `usize::MAX` if there are more.
@@ -129,6 +157,9 @@ impl Format {
         match self {
             Self::Nv12 | Self::Nv21 => &NV_PLANES,
             Self::I420 => &const { [plane(1, 0, 0), plane(1, 1, 1), plane(1, 1, 1)] },
+            Self::I422 => &const { [plane(1, 0, 0), plane(1, 1, 0), plane(1, 1, 0)] },
+            Self::I411 => &const { [plane(1, 0, 0), plane(1, 2, 0), plane(1, 2, 0)] },
+            Self::I444 => &const { [plane(1, 0, 0); 3] },
             Self::Yuyv | Self::Uyvy => &const { [plane(4, 1, 0)] },
             Self::Rgb565 => &const { [PlaneLayout { bytes: 2, values: 3, columns: 0, rows: 0 }] },
             Self::Rgb | Self::Bgr => &const { [plane(3, 0, 0)] },
@@ -143,6 +174,9 @@ impl Format {
             Self::Nv12 => &const { [component(0, 1, 0, 0), component(1, 2, 0, 1), component(1, 2, 1, 1)] },
             Self::Nv21 => &const { [component(0, 1, 0, 0), component(1, 2, 1, 1), component(1, 2, 0, 1)] },
             Self::I420 => &const { [component(0, 1, 0, 0), component(1, 1, 0, 1), component(2, 1, 0, 1)] },
+            Self::I422 => &const { [component(0, 1, 0, 0), component(1, 1, 0, 1), component(2, 1, 0, 1)] },
+            Self::I411 => &const { [component(0, 1, 0, 0), component(1, 1, 0, 2), component(2, 1, 0, 2)] },
+            Self::I444 => &const { [component(0, 1, 0, 0), component(1, 1, 0, 0), component(2, 1, 0, 0)] },
             Self::Yuyv => &const { [component(0, 2, 0, 0), component(0, 4, 1, 1), component(0, 4, 3, 1)] },
             Self::Uyvy => &const { [component(0, 2, 1, 0), component(0, 4, 0, 1), component(0, 4, 2, 1)] },
             Self::Rgb | Self::Rgb565 => &const { [component(0, 3, 0, 0), component(0, 3, 1, 0), component(0, 3, 2, 0)] },
@@ -155,7 +189,7 @@ impl Format {
 
     pub(crate) const fn colours(self) -> Colours {
         match self {
-            Self::Nv12 | Self::Nv21 | Self::I420 | Self::Yuyv | Self::Uyvy => Colours::Yuv,
+            Self::Nv12 | Self::Nv21 | Self::I420 | Self::I422 | Self::I411 | Self::I444 | Self::Yuyv | Self::Uyvy => Colours::Yuv,
             Self::Rgb565 | Self::Rgb | Self::Bgr | Self::Rgba | Self::Bgra => Colours::Rgb,
             Self::Gray8 => Colours::Gray,
         }

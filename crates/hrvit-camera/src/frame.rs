@@ -37,7 +37,7 @@ pub struct Frame<'a> {
     pub(crate) conversion: Conversion,
 }
 
-/// Why bytes are no frame.
+/// Why bytes are no frame, or have no such row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FrameError {
@@ -69,6 +69,20 @@ pub enum FrameError {
         /// Bytes of a row.
         row: usize,
     },
+    /// The frame has no such row.
+    Row {
+        /// Number of the row.
+        row: usize,
+        /// Rows of the frame.
+        rows: usize,
+    },
+    /// A row of another length than the frame's.
+    Pixels {
+        /// Bytes that were given.
+        bytes: usize,
+        /// Bytes of a row.
+        expected: usize,
+    },
     /// A plane ends before its last row does.
     Short {
         /// Number of the plane.
@@ -85,6 +99,8 @@ sentences!(FrameError {
     Self::OddWidth { width } => ("{} pixels a row: two pixels share their chroma, give an even width", width),
     Self::Planes { expected, given } => ("{} planes where the format has {}: give each one, in the format's order", given, expected),
     Self::Stride { plane, stride, row } => ("plane {}: a stride of {} bytes for rows of {}: give the bytes from one row to the next", plane, stride, row),
+    Self::Row { row, rows } => ("row {} of a frame of {} rows: ask for those that it has", row, rows),
+    Self::Pixels { bytes, expected } => ("{} bytes for a row of the frame: expected {}, three a pixel", bytes, expected),
     Self::Short { plane, bytes, expected } => ("plane {}: {} bytes, expected {} or more: check size, stride and format", plane, bytes, expected),
 });
 

@@ -23,6 +23,7 @@ mod labels;
 mod lines;
 mod masks;
 mod overlay;
+mod pixels;
 mod rows;
 mod sums;
 

@@ -145,7 +145,7 @@ impl<'a> FrameMut<'a> {
             Format::Rgb | Format::Bgr => 3,
             _ => 4,
         };
-        for (y, row) in self.pixels.bytes.chunks_mut(self.pixels.stride).enumerate().take(self.height) {
+        for (y, row) in self.pixels.bytes.chunks_mut(self.pixels.stride.max(1)).enumerate().take(self.height) {
             let pixels = row.chunks_exact_mut(step).zip(inks(y)).filter(|(_, ink)| ink.alpha != 0);
             match format {
                 Format::Nv12 | Format::Nv21 => {
@@ -167,7 +167,7 @@ impl<'a> FrameMut<'a> {
             },
             [128; 2],
         );
-        for (number, row) in chroma.bytes.chunks_mut(chroma.stride).enumerate().take(self.height.div_ceil(2)) {
+        for (number, row) in chroma.bytes.chunks_mut(chroma.stride.max(1)).enumerate().take(self.height.div_ceil(2)) {
             let two = 2 * number + 1 < self.height;
             let (mut upper, mut lower) = (inks(2 * number), inks(2 * number + usize::from(two)));
             let (pairs, _) = row.as_chunks_mut::<2>();
@@ -185,7 +185,7 @@ impl<'a> FrameMut<'a> {
                     }
                 }
                 if drawn {
-                    let weight = 255 * count;
+                    let weight = (255 * count).max(1);
                     pair.iter_mut().zip(sums).for_each(|(own, sum)| *own = ((sum + weight / 2) / weight) as u8);
                 }
             }

@@ -220,7 +220,7 @@ impl<'a> Rows<'a> {
                 let Some(made) = made.get_mut(..columns.len()) else { return Ok(()) };
                 cells.make(cell, columns.clone(), work.again(), made)?;
                 let x = if across.flipped { across.cells - 1 - cell } else { cell };
-                let places = band.get_mut(x..).unwrap_or_default().iter_mut().step_by(across.cells);
+                let places = band.get_mut(x..).unwrap_or_default().iter_mut().step_by(across.cells.max(1));
                 places.zip(made).for_each(|(place, made)| *place = *made);
             }
             self.band = Some(number);
@@ -255,7 +255,7 @@ impl Room {
             let of_plane = |plane: &PlaneLayout| line_groups(&axes.columns, &columns, plane).1 * plane.values;
             let planes = format.plane_layouts();
             all = all.max(planes.iter().map(of_plane).sum::<usize>());
-            let of_component = |component: &Component| planes.get(component.plane).map_or(0, of_plane).div_ceil(component.step);
+            let of_component = |component: &Component| planes.get(component.plane).map_or(0, of_plane).div_ceil(component.step.max(1));
             samples = samples.max(format.components().iter().map(of_component).max().unwrap_or(0));
         }
         let band = if geometry.transposed { (3 * together * geometry.across.cells).div_ceil(4) } else { 0 };

@@ -25,10 +25,12 @@ pub(crate) fn column_means(
     }
     // No wider than a sample: two of them at most. Beyond the borders their samples go on.
     let value = |sample: u32| line.value(start + sample as usize * step);
-    let whole = walk.whole as i32;
+    // Not 0: no division can fail.
+    let own = walk.whole.max(1);
+    let whole = own as i32;
     let mut position = walk.part;
     for out in out {
-        let sample = position.max(0) as u32 / walk.whole;
+        let sample = position.max(0) as u32 / own;
         let sum = if sample >= walk.last {
             value(walk.last).wrapping_mul(walk.total)
         } else {

@@ -84,5 +84,5 @@ fn names_of_formats_are_read_back() {
         assert_eq!(format.to_string().to_uppercase().parse(), Ok(format));
     }
     assert_eq!("nv13".parse::<Format>(), Err(UnknownFormat));
-    assert_eq!(UnknownFormat.to_string(), "not a camera format; expected one of nv12 nv21 i420 yuyv uyvy rgb565 rgb bgr rgba bgra gray");
+    assert_eq!(UnknownFormat.to_string(), "not a camera format; expected one of nv12 nv21 i420 i422 i411 i444 yuyv uyvy rgb565 rgb bgr rgba bgra gray");
 }

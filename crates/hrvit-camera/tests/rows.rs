@@ -3,7 +3,7 @@
 mod frames;
 mod reference;
 
-use frames::{Rng, difference, encode, noise, rows, scene, takes};
+use frames::{Rng, difference, encode, noise, own, rows, scene, takes};
 use hrvit_camera::{Filter, Fit, Format, Matrix, Range, Region, Rotation, View};
 use hrvit_format::Size;
 use proptest::prelude::*;
@@ -84,6 +84,7 @@ fn a_frame_of_the_inputs_size_is_converted_pixel_by_pixel() {
             for colour in COLOURS {
                 let bytes = noise(format, (32, 24), 2, &mut Rng(9));
                 let got = rows(format, (32, 24), &bytes, colour, View::default(), filter, size(24, 32));
+                assert!(got == own(format, (32, 24), &bytes, colour), "{format} {filter:?} {colour:?}");
                 let want = decode(format, (32, 24), &bytes, colour, true);
                 // Factors are rounded to 16 bits: the result is the nearest byte but for ties.
                 let (largest, _) = difference(&got, &want);

@@ -5,6 +5,7 @@ use core::fmt;
 use hrvit_core::{LoadError, Never, PlanError, RunError, SetupError};
 
 use crate::about::HRVIT_ALIGNMENT;
+use crate::camera::CameraError;
 use crate::status::*;
 
 /// Why a call failed.
@@ -55,6 +56,7 @@ enum Cause {
     Plan(PlanError),
     Setup(SetupError),
     Run(RunError<Never, RowFailed>),
+    Camera(CameraError),
     #[cfg(feature = "std")]
     Owned(String),
 }
@@ -113,6 +115,11 @@ impl Failure {
         Self { status: HRVIT_ERROR_ALIGNMENT, cause: Cause::Misaligned { what, align } }
     }
 
+    /// With what is wrong with a camera's frame.
+    pub fn camera(status: hrvit_status, error: CameraError) -> Self {
+        Self { status, cause: Cause::Camera(error) }
+    }
+
     /// With a text that was made for it.
     #[cfg(feature = "std")]
     pub fn owned(status: hrvit_status, text: String) -> Self {
@@ -139,6 +146,7 @@ impl fmt::Display for Failure {
             // The engine's word for the callback is not the header's.
             Cause::Run(RunError::Stopped(step)) => write!(f, "the step callback stopped the frame before step {step}"),
             Cause::Run(error) => error.fmt(f),
+            Cause::Camera(error) => error.fmt(f),
             #[cfg(feature = "std")]
             Cause::Owned(text) => f.write_str(text),
         }

@@ -228,7 +228,7 @@ pub unsafe extern "C" fn hrvit_engine_logits(
 ///
 /// # Safety
 /// `options` is NULL or leads to what its `struct_size` says.
-unsafe fn steps(open: &OpenEngine, options: *const hrvit_run_options) -> Result<Steps, Failure> {
+pub(crate) unsafe fn steps(open: &OpenEngine, options: *const hrvit_run_options) -> Result<Steps, Failure> {
     // SAFETY: as the caller says.
     let options = unsafe { sized::read_or_zeros(options)? };
     only_flags(0, options.flags)?;
@@ -304,7 +304,7 @@ impl Pixels<'_> {
 }
 
 /// Buffers of the results.
-struct Outputs<'o> {
+pub(crate) struct Outputs<'o> {
     labels: &'o mut [u8],
     margins: Option<(&'o mut [u8], u8)>,
     logits: Option<&'o mut [Logit]>,
@@ -313,7 +313,7 @@ struct Outputs<'o> {
 impl<'o> Outputs<'o> {
     /// # Safety
     /// `results` is NULL or leads to what its `struct_size` says, and its buffers are as described.
-    unsafe fn of(open: &OpenEngine, results: *const hrvit_segmentation, apart: &mut Apart) -> Result<Self, Failure> {
+    pub(crate) unsafe fn of(open: &OpenEngine, results: *const hrvit_segmentation, apart: &mut Apart) -> Result<Self, Failure> {
         // SAFETY: as the caller says.
         let results = unsafe { sized::read(results)? };
         let (plan, shift) = (open.engine.plan(), margin_shift_of(results.margin_shift)?);
@@ -347,7 +347,7 @@ impl<'o> Outputs<'o> {
         }
     }
 
-    fn segmentation(self) -> Segmentation<'o> {
+    pub(crate) fn segmentation(self) -> Segmentation<'o> {
         let mut all = Segmentation::new(self.labels);
         if let Some((margins, shift)) = self.margins {
             all = all.margins(margins, shift);

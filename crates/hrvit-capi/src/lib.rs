@@ -29,7 +29,12 @@ mod engine;
 
 mod frame;
 
+mod camera;
+
+mod masks;
+
 mod answer;
+mod camera_structs;
 mod failure;
 mod lent;
 mod lock;
@@ -44,8 +49,11 @@ mod structs;
 mod text;
 
 pub use about::*;
+pub use camera::{hrvit_camera_labels, hrvit_camera_overlay, hrvit_camera_scratch, hrvit_engine_segment_camera};
+pub use camera_structs::*;
 pub use engine::*;
-pub use frame::*;
+pub use frame::{hrvit_engine_classify, hrvit_engine_logits, hrvit_engine_segment, hrvit_engine_segment_rows};
+pub use masks::{hrvit_labels_extents, hrvit_labels_mask, hrvit_labels_runs};
 pub use model::*;
 pub use plan::*;
 pub use status::hrvit_status;

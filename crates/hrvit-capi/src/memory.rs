@@ -69,11 +69,20 @@ pub(crate) unsafe fn unique<'m, T>(what: &'static str, pointer: *mut T, count: u
 /// Buffers of one call, none of which may overlap another.
 #[derive(Default)]
 pub(crate) struct Apart {
-    places: [Place; 4],
+    places: [Place; 7],
     count: usize,
 }
 
 impl Apart {
+    /// Adds memory that is only read, before anything that is written: it may overlap what else is
+    /// read.
+    pub fn read(&mut self, place: Place) -> Result<(), Failure> {
+        let free = self.places.get_mut(self.count).ok_or_else(|| Failure::of(HRVIT_ERROR_INTERNAL))?;
+        *free = place;
+        self.count += 1;
+        Ok(())
+    }
+
     /// Adds a buffer, which may be NULL, before a slice of it is made.
     pub fn add<T>(&mut self, what: &'static str, pointer: *const T, count: usize) -> Result<Place, Failure> {
         if pointer.is_null() {

@@ -114,7 +114,7 @@ line! {
 line! {
     /// A frame other than the golden one has gone through.
     Framed<T> = "hrvit frame: source={} number={} size={} ticks={} labels_crc={}" {
-        /// `clip` or `serial`.
+        /// `clip`, `camera` or `serial`.
         source: T,
         /// Which one of that source, from 0.
         number: u16,

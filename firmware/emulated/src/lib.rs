@@ -63,13 +63,29 @@ pub struct Machine<T> {
     planned: Planned,
     loaded: Loaded,
     port: Option<Port>,
+    #[cfg(feature = "camera")]
+    camera: Option<runner::Camera>,
     counter: PhantomData<T>,
 }
 
 impl<T: Counter> Machine<T> {
     /// The machine with the memory that was planned for it, and that which QEMU fills.
     pub fn new(planned: Planned, loaded: Loaded) -> Self {
-        Self { planned, loaded, port: None, counter: PhantomData }
+        Self {
+            planned,
+            loaded,
+            port: None,
+            #[cfg(feature = "camera")]
+            camera: None,
+            counter: PhantomData,
+        }
+    }
+
+    /// The machine with a camera that leaves frames of NV12, 1280x720, in `buffer`.
+    #[cfg(feature = "camera")]
+    pub fn with_camera(self, buffer: &'static [u8]) -> Self {
+        let camera = runner::Camera { format: hrvit_camera::Format::Nv12, width: 1280, height: 720, buffer, view: hrvit_camera::View::default() };
+        Self { camera: Some(camera), ..self }
     }
 
     /// The machine with a serial port, which the log goes over and frames may come over; `patience`
@@ -81,6 +97,14 @@ impl<T: Counter> Machine<T> {
     }
 
     fn start(self) -> runner::Machine<Emulated<T>, NoMarker> {
-        runner::Machine { planned: self.planned, clock: Emulated::calibrate(), marker: NoMarker, port: self.port, workers: workers::<T>() }
+        runner::Machine {
+            planned: self.planned,
+            clock: Emulated::calibrate(),
+            marker: NoMarker,
+            port: self.port,
+            #[cfg(feature = "camera")]
+            camera: self.camera,
+            workers: workers::<T>(),
+        }
     }
 }

@@ -23,5 +23,8 @@ pub fn machine() -> Machine<timer::SystemCounter> {
     let machine = Machine::new(planned(), Loaded::Two(memory));
     #[cfg(feature = "serial")]
     let machine = machine.with_serial::<Serial0>(PATIENCE);
+    // SAFETY: the last 4 MB of DDR, to which nothing here writes.
+    #[cfg(feature = "camera")]
+    let machine = machine.with_camera(unsafe { memory(0x67c0_0000, 4 << 20) });
     machine
 }

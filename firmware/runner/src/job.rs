@@ -51,6 +51,9 @@ pub struct Job<'j, S, G> {
     pub clip: Option<Clip<'j>>,
     /// Port that frames may come from.
     pub port: Option<Port>,
+    /// A camera's buffer.
+    #[cfg(feature = "camera")]
+    pub camera: Option<crate::Camera>,
     pub(crate) engine: Engine<S, &'j mut [u8], Workers>,
     pub(crate) golden: G,
     pub(crate) labels: &'j mut [u8],
@@ -151,7 +154,7 @@ impl<S: ModelSource<Error: Format>, G: Golden> Job<'_, S, G> {
     }
 }
 
-fn not_run<W: Format, F: Format>(error: RunError<W, F>) -> Code {
+pub(crate) fn not_run<W: Format, F: Format>(error: RunError<W, F>) -> Code {
     let code = match error {
         RunError::Weights(..) | RunError::Row { .. } => Code::Stream,
         _ => Code::Run,

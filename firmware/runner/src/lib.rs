@@ -13,6 +13,8 @@
 //! [`Code`].
 #![no_std]
 
+#[cfg(feature = "camera")]
+pub mod camera;
 pub mod clock;
 pub mod code;
 pub mod fake_nor;
@@ -35,6 +37,8 @@ pub mod stack;
 mod start;
 mod thumbnail;
 
+#[cfg(feature = "camera")]
+pub use camera::Camera;
 pub use clock::{Clock, Unit};
 pub use code::Code;
 pub use golden::Golden;

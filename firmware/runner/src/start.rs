@@ -58,6 +58,9 @@ pub struct Machine<C, M> {
     pub marker: M,
     /// Port that frames may come from.
     pub port: Option<Port>,
+    /// A camera's buffer.
+    #[cfg(feature = "camera")]
+    pub camera: Option<crate::Camera>,
     /// Who does the work.
     pub workers: Workers,
 }
@@ -183,13 +186,27 @@ where
     G: Golden,
 {
     let plan = plan.build().map_err(|error| Code::Setup.because(error))?;
-    let Machine { planned: Planned { name, arena, labels, stack_lowest, frames, .. }, clock, marker, port, workers } = machine;
+    let Machine { planned: Planned { name, arena, labels, stack_lowest, frames, .. }, clock, marker, port, workers, .. } = machine;
     let labels = check_memory(model, &plan, arena, labels)?;
     let engine = Engine::new(source, plan, *workers, &mut **arena).map_err(|error| match error {
         SetupError::PackingNeeds { .. } => Code::ImagePacking.because(error),
         _ => Code::Setup.because(error),
     })?;
-    let mut job = Job { machine: name, placement, model, logits, frames: *frames, stack_lowest: *stack_lowest, clip, port: *port, engine, golden, labels };
+    let mut job = Job {
+        machine: name,
+        placement,
+        model,
+        logits,
+        frames: *frames,
+        stack_lowest: *stack_lowest,
+        clip,
+        port: *port,
+        #[cfg(feature = "camera")]
+        camera: machine.camera,
+        engine,
+        golden,
+        labels,
+    };
     program.run(&mut job, clock, marker)
 }
 

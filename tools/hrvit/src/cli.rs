@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::commands::{bench, demo, doctor, eval, inspect, pack, pack_clip, paper, plan, profile, quantize, report, run, send, synth};
+use crate::commands::{bench, demo, doctor, eval, inspect, live, pack, pack_clip, paper, plan, profile, quantize, report, run, send, synth};
 use crate::decoding::MaxPixels;
 use crate::files;
 use crate::output::{self, Format, ReaderGone};
@@ -34,6 +34,7 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     Eval(eval::EvalArgs),
     Inspect(inspect::InspectArgs),
+    Live(live::LiveArgs),
     Pack(pack::PackArgs),
     PackClip(pack_clip::PackClipArgs),
     Paper(paper::PaperArgs),
@@ -77,6 +78,7 @@ pub fn execute(cli: &Cli) -> Result<()> {
         Some(Command::Doctor(args)) => doctor::run(args, format),
         Some(Command::Eval(args)) => eval::run(args, format),
         Some(Command::Inspect(args)) => inspect::run(args, format),
+        Some(Command::Live(args)) => live::run(args, format),
         Some(Command::Pack(args)) => pack::run(args, format),
         Some(Command::PackClip(args)) => pack_clip::run(args, format),
         Some(Command::Paper(args)) => paper::run(args, format),

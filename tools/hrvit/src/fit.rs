@@ -83,18 +83,26 @@ impl Fitting {
     pub fn input(self, frame: &RgbImage, size: Size) -> Result<(RgbImage, Placement)> {
         let (own, input) = (extent(frame), (u32::from(size.height), u32::from(size.width)));
         ensure!(own.0 > 0 && own.1 > 0, "frame without pixels");
+        let placement = self.placement(own, size);
         match self {
-            Self::Stretch => Ok((frames::resize(frame, input)?, Placement::WHOLE)),
-            Self::Crop => {
-                let picture = frames::resize(&self.seen(frame, size), input)?;
-                Ok((picture, Placement::of_crop(own, shaped(own, input))))
-            }
+            Self::Stretch => Ok((frames::resize(frame, input)?, placement)),
+            Self::Crop => Ok((frames::resize(&self.seen(frame, size), input)?, placement)),
             Self::Letterbox { bars } => {
                 let part = shaped(input, own);
                 let mut canvas = RgbImage::from_pixel(input.1, input.0, Rgb(bars));
                 imageops::replace(&mut canvas, &frames::resize(frame, part.extent)?, part.x.into(), part.y.into());
-                Ok((canvas, Placement::of_letterbox(input, part)))
+                Ok((canvas, placement))
             }
+        }
+    }
+
+    /// Where a frame of `own` rows and columns lies in its input.
+    pub fn placement(self, own: Extent, size: Size) -> Placement {
+        let input = (u32::from(size.height), u32::from(size.width));
+        match self {
+            Self::Stretch => Placement::WHOLE,
+            Self::Crop => Placement::of_crop(own, shaped(own, input)),
+            Self::Letterbox { .. } => Placement::of_letterbox(input, shaped(input, own)),
         }
     }
 }

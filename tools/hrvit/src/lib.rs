@@ -18,6 +18,7 @@
 //! | [`dataset`], [`evaluation`] | labelled frames, and segmenters measured on them |
 //! | [`accounting`] | parameters, multiply-accumulates and activation bytes per stage |
 //! | [`metrics`], [`sqnr`], [`saturation`] | IoU, accuracy, agreement, signal to quantisation noise, values at the end of their range |
+//! | [`live`] | frames as they come, on a page of this machine |
 //! | [`report`] | the drift report: what a model image costs against float, measured, judged and drawn |
 //! | [`overlay`], [`canvas`] | pictures with legends |
 //! | [`memory_picture`], [`picture_mark`] | the arena over the steps of a frame; which network a picture is of |
@@ -56,6 +57,7 @@ pub mod inference;
 pub mod inputs;
 pub mod labels;
 pub mod likeness;
+pub mod live;
 pub mod logits;
 pub mod margins;
 pub mod memory_picture;

@@ -162,16 +162,57 @@ fn pipes_bring_pictures_videos_and_raw_frames() {
 fn raw_frames_of_a_file_are_what_their_colours_say() {
     let bench = Bench::new();
     // One frame of BT.601 red on the left, blue on the right.
-    let luma: Vec<u8> = (0..48 * 32).map(|at| if at % 48 < 24 { 81 } else { 41 }).collect();
-    let chroma: Vec<u8> = (0..24 * 16).flat_map(|at| if at % 24 < 12 { [90, 240] } else { [240, 110] }).collect();
+    let luma: Vec<u8> = (0..32 * 32).map(|at| if at % 32 < 16 { 81 } else { 41 }).collect();
+    let chroma: Vec<u8> = (0..16 * 16).flat_map(|at| if at % 16 < 8 { [90, 240] } else { [240, 110] }).collect();
     fs::write(bench.at("camera.bin"), [luma, chroma].concat()).unwrap();
-    RgbImage::from_fn(48, 32, |x, _| Rgb(if x < 24 { [254, 0, 0] } else { [0, 0, 255] })).save(bench.at("shown.png")).unwrap();
-    let output = bench.run(&["--raw", "nv12:48x32", "camera.bin"]);
+    RgbImage::from_fn(32, 32, |x, _| Rgb(if x < 16 { [254, 0, 0] } else { [0, 0, 255] })).save(bench.at("shown.png")).unwrap();
+    let output = bench.run(&["--raw", "nv12:32x32", "camera.bin"]);
     assert!(output.status.success(), "{}", said(&output));
     assert!(bench.run(&["shown.png"]).status.success());
     assert_eq!(fs::read(bench.at("out/camera.overlay.png")).unwrap(), fs::read(bench.at("out/shown.overlay.png")).unwrap());
-    let text = said(&bench.run(&["--raw", "nv12:50x32", "camera.bin"]));
+    let text = said(&bench.run(&["--raw", "nv12:34x32", "camera.bin"]));
     assert!(text.contains("camera.bin: it ends inside a frame"), "{text}");
+}
+
+#[test]
+fn labels_of_a_cameras_frame_are_those_of_the_picture_that_its_rows_make() {
+    use hrvit_camera::{Filter, Fit, Format, Frame, Geometry, Kernels, Matrix, Range, Rows, Size, View};
+    let bench = Bench::new();
+    let (width, height) = (160, 90);
+    let smooth = |x: usize, y: usize, step: usize| (40 + 170 * (x + step * y) / (160 + 90 * step)) as u8;
+    let luma: Vec<u8> = (0..width * height).map(|at| smooth(at % width, at / width, 1)).collect();
+    let chroma: Vec<u8> = (0..width * height / 2).map(|at| smooth(at % width, at / width, 3)).collect();
+    let (nv12, size) = ([&luma[..], &chroma].concat(), Size { height: 32, width: 32 });
+    // The same with 11 bytes behind each row.
+    let gaps: Vec<u8> = nv12.chunks(width).flat_map(|row| [row, &[7; 11]].concat()).collect();
+    let (u, v): (Vec<u8>, Vec<u8>) = chroma.chunks(2).map(|pair| (pair[0], pair[1])).unzip();
+    let video = [b"YUV4MPEG2 W160 H90 F25:1 C420jpeg XCOLORRANGE=FULL\nFRAME\n", &luma[..], &u, &v].concat();
+    let frame = Frame::packed(Format::Nv12, width, height, &nv12).unwrap().with_colour(Matrix::Bt709, Range::Full);
+    for (fit, option) in [(Fit::Stretch, "stretch"), (Fit::Letterbox { bars: [124, 116, 104] }, "letterbox"), (Fit::Crop, "crop")] {
+        let geometry = Geometry::new(width, height, View { fit, ..View::default() }, size).unwrap();
+        let mut scratch = vec![0; Rows::scratch_words(Format::Nv12, &geometry, Filter::Area).unwrap()];
+        let mut rows = Rows::new(Kernels::detect(), frame, geometry, Filter::Area, &mut scratch).unwrap();
+        let mut pixels = vec![0; 3 * 32 * 32];
+        pixels.chunks_exact_mut(96).enumerate().for_each(|(y, row)| rows.read(y, row).unwrap());
+        RgbImage::from_raw(32, 32, pixels).unwrap().save(bench.at("rows.png")).unwrap();
+        assert!(bench.run(&["rows.png"]).status.success());
+        let read = |name: &str| fs::read(bench.at(&format!("out/{name}.labels.png"))).unwrap();
+        let expected = read("rows");
+        let options = ["--device-labels", "--resize", option];
+        for (raw, bytes) in [("nv12:160x90,full,bt709", &nv12), ("nv12:160x90,bt709,full,stride=171", &gaps)] {
+            let output = bench.piped(&[&options[..], &["--raw", raw, "-"]].concat(), bytes);
+            assert!(output.status.success(), "{}", said(&output));
+            assert!(read("000000") == expected, "{raw} {option}");
+        }
+        fs::write(bench.at("one.nv12"), &nv12).unwrap();
+        let output = bench.run(&[&options[..], &["--raw", "nv12:160x90", "--full-range", "--matrix", "bt709", "one.nv12"]].concat());
+        assert!(output.status.success(), "{}", said(&output));
+        assert!(read("one") == expected, "{option}");
+        let output = bench.piped(&[&options[..], &["--matrix", "bt709", "-"]].concat(), &video);
+        assert!(output.status.success(), "{}", said(&output));
+        assert!(read("000000") == expected, "y4m {option}");
+        bench.results();
+    }
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn engine() -> HostEngine {
 }
 
 fn slide(stride: (usize, usize), flip: bool) -> Inference {
-    Inference { framing: Framing::Slide { stride, keep_ratio: false }, flip }
+    Inference { framing: Framing::Slide { stride, keep_ratio: false }, flip, through: None }
 }
 
 /// Starts of windows along a side, as mmsegmentation counts them.
@@ -159,7 +159,7 @@ fn one_window_is_the_frame() {
     let plain = engine.labels(&one).unwrap();
     let side = |side: u16| usize::from(side);
     for framing in [Framing::Slide { stride: (side(size.height), side(size.width)), keep_ratio: false }, Framing::Halo { halo: 3, keep_ratio: false }] {
-        let made = Inference { framing, flip: false }.segment(&engine, &one, Wanted::default()).unwrap();
+        let made = Inference { framing, flip: false, through: None }.segment(&engine, &one, Wanted::default()).unwrap();
         assert_eq!(made.labels, plain, "{framing:?}");
     }
 }
@@ -182,7 +182,7 @@ fn a_mirrored_frame_gives_mirrored_results_with_flip() {
 #[test]
 fn flip_alone_is_the_mean_of_both_views() {
     let (engine, float, frame) = (engine(), float(), frame());
-    let flip = Inference { framing: Framing::default(), flip: true };
+    let flip = Inference { framing: Framing::default(), flip: true, through: None };
     for segmenter in [&engine as &dyn Segmenter, &float] {
         let input = flip.input(&frame, segmenter.size()).unwrap().picture;
         let turned = RgbImage::from_fn(input.width(), input.height(), |x, y| *input.get_pixel(input.width() - 1 - x, y));
@@ -208,7 +208,10 @@ fn flip_alone_is_the_mean_of_both_views() {
 fn halo_labels_are_those_of_the_window_that_owns_a_pixel() {
     let (engine, frame) = (engine(), frame());
     let (size, halo) = (engine.size(), 5);
-    let made = Inference { framing: Framing::Halo { halo, keep_ratio: false }, flip: false }.segment(&engine, &frame, Wanted::default()).unwrap().labels;
+    let made = Inference { framing: Framing::Halo { halo, keep_ratio: false }, flip: false, through: None }
+        .segment(&engine, &frame, Wanted::default())
+        .unwrap()
+        .labels;
     // Along a side: where the window starts that owns each place.
     let owners = |side: usize, window: usize| -> Vec<usize> {
         let starts = starts(side, window, window - 2 * halo);
@@ -231,7 +234,7 @@ fn halo_labels_are_those_of_the_window_that_owns_a_pixel() {
 fn frames_smaller_than_a_window_are_refused() {
     let (engine, small) = (engine(), RgbImage::new(200, 20));
     for framing in [Framing::Slide { stride: (16, 16), keep_ratio: false }, Framing::Halo { halo: 2, keep_ratio: false }] {
-        let inference = Inference { framing, flip: false };
+        let inference = Inference { framing, flip: false, through: None };
         let error = format!("{:#}", inference.segment(&engine, &small, Wanted::default()).unwrap_err());
         assert!(error.contains("20x200") && error.contains("20 pixels is shorter") && error.contains("enlarge"), "{error}");
         assert!(inference.sample(&small, engine.size()).is_err());
@@ -305,9 +308,9 @@ fn run_writes_labels_and_logits_of_the_frames_size() {
     assert_eq!(bytes, mean.to_safetensors(Head::Segformer).unwrap());
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     assert_eq!(file.tensor("logits").unwrap().shape(), [1, engine.classes(), HEIGHT, WIDTH]);
-    let halo = Inference { framing: Framing::Halo { halo: 6, keep_ratio: false }, flip: false };
+    let halo = Inference { framing: Framing::Halo { halo: 6, keep_ratio: false }, flip: false, through: None };
     assert_eq!(run(&["--halo", "6"]), halo.segment(&engine, &frame, Wanted::default()).unwrap().labels.data);
-    let flip = Inference { framing: Framing::default(), flip: true };
+    let flip = Inference { framing: Framing::default(), flip: true, through: None };
     let resized = flip.segment(&engine, &flip.input(&frame, size).unwrap().picture, Wanted::default()).unwrap().labels;
     assert_eq!(run(&["--flip", "--device-labels"]), resized.data);
 }

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
+use hrvit_camera::Rows;
 use hrvit_core::{AlignedBytes, Engine, Head, Isa, Logit, ModelBuf, NoObserver, Plan, Ranked, Segmentation, Size, Threads};
 use hrvit_tool::host_engine::{IsaArg, PackedImage};
-use numpy::{IntoPyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray3, PyUntypedArrayMethods};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArray3, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray3, PyUntypedArrayMethods};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 
+use crate::camera::{Camera, bytes_of};
 use crate::raised;
 
 /// An image, planned, with its arena. The lock makes frames of one model run one after another.
@@ -126,6 +128,21 @@ impl Model {
         let labels = self.with(py, |engine| {
             let mut labels = vec![0; height * width];
             engine.segment(&pixels, &mut labels, &NoObserver)?;
+            Ok(labels)
+        })?;
+        labels.into_pyarray(py).reshape([height, width])
+    }
+
+    fn segment_camera<'py>(&self, py: Python<'py>, camera: PyRef<'py, Camera>, buffer: PyReadonlyArray1<'py, u8>) -> PyResult<Bound<'py, PyArray2<u8>>> {
+        let (height, width) = self.sides();
+        let (camera, bytes) = (camera.clone(), bytes_of(&buffer)?);
+        let size = self.size;
+        let labels = self.with(py, |engine| {
+            let (frame, geometry) = (camera.frame(&bytes)?, camera.geometry(size)?);
+            let mut scratch = vec![0; Rows::scratch_words(frame.format(), &geometry, camera.filter())?];
+            let mut rows = Rows::new(engine.kernels(), frame, geometry, camera.filter(), &mut scratch)?;
+            let mut labels = vec![0; height * width];
+            engine.segment_rows(&mut |y, pixels: &mut [u8]| rows.read(y, pixels), Segmentation::new(&mut labels), &NoObserver)?;
             Ok(labels)
         })?;
         labels.into_pyarray(py).reshape([height, width])

@@ -51,6 +51,27 @@ class Frames(unittest.TestCase):
             labels = said_png(pathlib.Path(folder), height, width)
         np.testing.assert_array_equal(labels, self.labels)
 
+    def test_labels_of_a_cameras_frame_are_those_of_the_picture_that_its_rows_make(self):
+        width, height = 330, 246
+        rows, columns = np.mgrid[0 : height * 3 // 2, 0:width]
+        buffer = (40 + 150 * (rows + columns) / (width + 2 * height)).astype(np.uint8).ravel()
+        camera = hrvit.Camera("nv12", width, height, matrix="bt709", rotation=90, fit="letterbox")
+        self.assertEqual(buffer.size, camera.frame_bytes)
+        labels = self.model.segment_camera(camera, buffer)
+        np.testing.assert_array_equal(labels, self.model.segment(camera.input(buffer, self.model.size)))
+        own = camera.labels(labels)
+        self.assertEqual((own.shape, set(np.unique(own)) - set(np.unique(labels))), ((height, width), set()))
+        drawn = camera.overlay(buffer, labels, [(255, 0, 0, 128)] * self.model.classes)
+        self.assertTrue(drawn.size == buffer.size and (drawn != buffer).any())
+        self.assertEqual(camera.picture(buffer).shape, (height, width, 3))
+        plain = hrvit.Camera("rgb", self.model.size[1], self.model.size[0])
+        np.testing.assert_array_equal(self.model.segment_camera(plain, self.frame.ravel()), self.labels)
+        for wrong in ({"format": "nv13"}, {"rotation": 45}, {"region": (0, 0, 9, 999)}, {"fit": "tear"}, {"strides": [1]}):
+            with self.assertRaises(hrvit.Error):
+                hrvit.Camera(**{"format": "nv12", "width": 16, "height": 16, **wrong})
+        with self.assertRaises(hrvit.Error):
+            self.model.segment_camera(camera, buffer[:-1])
+
     def test_logits_decide_labels(self):
         logits = self.model.logits(self.frame)
         height, width = self.model.size

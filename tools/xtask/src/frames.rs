@@ -25,6 +25,15 @@ const SIZE: &str = "64x96";
 /// Frames of your own: a picture of another size each, which is not the golden one.
 const FRAMES: [&str; 2] = ["data/val/images/0016E5_08023.jpg", "data/val/images/0016E5_07975.jpg"];
 
+/// The machine with a camera, the address of its buffer, and columns and rows of its frames.
+const CAMERA: (&str, u32, (usize, usize)) = ("m55", 0x67c0_0000, (1280, 720));
+
+/// Report of `hrvit run --json` on a frame.
+#[derive(Debug, Deserialize)]
+struct Run {
+    labels_crc: Crc,
+}
+
 /// Report of `hrvit send --json` on a frame.
 #[derive(Debug, Deserialize)]
 struct Frame {
@@ -72,6 +81,43 @@ impl fmt::Display for Sent {
     }
 }
 
+/// Runs a frame of NV12 in the memory of a machine's camera; returns what is wrong: labels that are
+/// not those of `hrvit run --raw`.
+fn camera(root: &Path, hrvit: &Hrvit, plan: &Plan, image: &Path) -> Result<Vec<String>> {
+    let (name, address, (width, height)) = CAMERA;
+    let machine = machine(name).with_context(|| format!("no machine {name}"))?;
+    let elf = program(root, machine, &Plan { features: &["camera"], ..plan.clone() }, "segment")?;
+    let (raw, expected) = shaded(root, hrvit, image, (width, height))?;
+    let ended = qemu::emulate(root, machine, &elf, &[(machine.image_at, image), (address, &raw)], false)?;
+    let log = qemu::said(hrvit, &elf, &ended)?;
+    let found = log.frames.iter().find(|framed| framed.source == "camera").map(|framed| framed.labels_crc);
+    println!("{name}: labels of a camera's frame of NV12 {}, on the host {expected}", found.map_or_else(|| "none".to_owned(), |crc| crc.to_string()));
+    let wrong = ended.code != 0 || found != Some(expected);
+    Ok(wrong.then(|| format!("{name}: a camera's frame has the labels {found:?}, expected {expected}; code {}", ended.code)).into_iter().collect())
+}
+
+/// A file with a frame of NV12, and the CRC of its labels from `hrvit run`.
+///
+/// # Errors
+/// If it cannot be written or run.
+pub fn shaded(root: &Path, hrvit: &Hrvit, image: &Path, (width, height): (usize, usize)) -> Result<(PathBuf, Crc)> {
+    let folder = target_folder(root).join("own_frames").join("camera");
+    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let raw = folder.join(format!("{width}x{height}.nv12"));
+    std::fs::write(&raw, shading(width, height)).with_context(|| format!("writing {}", raw.display()))?;
+    let format = format!("nv12:{width}x{height}");
+    let words = ["run", "--json", "--model", path_text(image)?, "--resize", "stretch", "--raw", &format, "--out", path_text(&folder)?, path_text(&raw)?];
+    let reports: Vec<Run> = serde_json::from_str(&command::succeed(&mut hrvit.command(&words))?).context("hrvit run --json prints a list")?;
+    Ok((raw, reports.first().context("hrvit run --json says a frame")?.labels_crc))
+}
+
+/// A frame of NV12 that shades from dark to light, with edges and colours.
+fn shading(width: usize, height: usize) -> Vec<u8> {
+    let luma = (0..height).flat_map(|y| (0..width).map(move |x| (40 + x * 100 / width + y * 60 / height + (x / 64 + y / 48) % 3 * 20) as u8));
+    let chroma = (0..height / 2).flat_map(|y| (0..width).map(move |x| (96 + (x % 2 + 1) * 40 * (x + y) / (width + height)) as u8));
+    luma.chain(chroma).collect()
+}
+
 /// Sends frames to the first machine; returns what is wrong.
 ///
 /// # Errors
@@ -80,8 +126,8 @@ pub fn check(root: &Path) -> Result<Vec<String>> {
     run(root, false)
 }
 
-/// Sends frames to the first machine, or to all, and profiles several frames then; returns what is
-/// wrong.
+/// Sends frames to the first machine, or to all, and then runs a camera's frame and profiles
+/// several; returns what is wrong.
 ///
 /// # Errors
 /// If something is missing and cannot be installed, does not build, or a program fails.
@@ -99,6 +145,7 @@ pub fn run(root: &Path, all: bool) -> Result<Vec<String>> {
         wrong.extend(own_frames(root, &hrvit, machine, &plan, &image, &clip)?);
     }
     if all {
+        wrong.extend(camera(root, &hrvit, &plan, &image)?);
         wrong.extend(several(root, &hrvit, &plan, &image)?);
     }
     Ok(wrong)

@@ -51,9 +51,9 @@ pub fn encode(format: Format, picture: &Picture<[f64; 3]>, gap: usize) -> Bytes 
         [y, 128.0 + (b - y) / 1.772, 128.0 + (r - y) / 1.402]
     };
     // Mean chroma of the pixels that share it.
-    let chroma = |y: usize, x: usize, rows: usize| {
+    let chroma = |y: usize, x: usize, (rows, columns): (usize, usize)| {
         let all: Vec<[f64; 3]> = (y / rows * rows..(y / rows * rows + rows).min(height))
-            .flat_map(|row| (x / 2 * 2..(x / 2 * 2 + 2).min(width)).map(move |column| (row, column)))
+            .flat_map(|row| (x / columns * columns..(x / columns * columns + columns).min(width)).map(move |column| (row, column)))
             .map(|(row, column)| yuv(picture.at(row, column)))
             .collect();
         [1, 2].map(|part| byte(all.iter().map(|yuv| yuv[part]).sum::<f64>() / all.len() as f64))
@@ -67,7 +67,7 @@ pub fn encode(format: Format, picture: &Picture<[f64; 3]>, gap: usize) -> Bytes 
             match format {
                 Format::Nv12 | Format::Nv21 | Format::I420 => {
                     put(0, y, x, luma);
-                    let [u, v] = chroma(y, x, 2);
+                    let [u, v] = chroma(y, x, (2, 2));
                     match format {
                         Format::Nv12 => [(1, x / 2 * 2, u), (1, x / 2 * 2 + 1, v)],
                         Format::Nv21 => [(1, x / 2 * 2, v), (1, x / 2 * 2 + 1, u)],
@@ -76,8 +76,19 @@ pub fn encode(format: Format, picture: &Picture<[f64; 3]>, gap: usize) -> Bytes 
                     .into_iter()
                     .for_each(|(plane, at, value)| put(plane, y / 2, at, value));
                 }
+                Format::I422 | Format::I411 | Format::I444 => {
+                    let columns = match format {
+                        Format::I422 => 2,
+                        Format::I411 => 4,
+                        _ => 1,
+                    };
+                    put(0, y, x, luma);
+                    let [u, v] = chroma(y, x, (1, columns));
+                    put(1, y, x / columns, u);
+                    put(2, y, x / columns, v);
+                }
                 Format::Yuyv | Format::Uyvy => {
-                    let [u, v] = chroma(y, x, 1);
+                    let [u, v] = chroma(y, x, (1, 2));
                     let first = usize::from(format == Format::Uyvy);
                     put(0, y, 2 * x + first, luma);
                     put(0, y, x / 2 * 4 + 1 - first, u);
@@ -113,6 +124,16 @@ pub fn rows(format: Format, size: (usize, usize), bytes: &Bytes, colour: (Matrix
     }
     let (pixels, _) = pixels.as_chunks::<3>();
     Picture { width, height: input.height.into(), pixels: pixels.to_vec() }
+}
+
+/// The frame's own pixels.
+pub fn own(format: Format, (width, height): (usize, usize), bytes: &Bytes, colour: (Matrix, Range)) -> Picture<[u8; 3]> {
+    let planes: Vec<Plane<'_>> = bytes.planes.iter().map(|(bytes, stride)| Plane { bytes, stride: *stride }).collect();
+    let frame = Frame::new(format, width, height, &planes).unwrap().with_colour(colour.0, colour.1);
+    let mut pixels = vec![0; 3 * width * height];
+    pixels.chunks_exact_mut(3 * width).enumerate().for_each(|(y, row)| frame.row(y, row).unwrap());
+    let (pixels, _) = pixels.as_chunks::<3>();
+    Picture { width, height, pixels: pixels.to_vec() }
 }
 
 /// Something like a photograph: smooth shading, edges, some noise; colours that are not too strong.

@@ -47,6 +47,9 @@ fn places(format: Format, y: usize, x: usize) -> [(usize, usize, usize); 3] {
         Format::Nv12 => [(0, x, y), (1, x / 2 * 2, y / 2), (1, x / 2 * 2 + 1, y / 2)],
         Format::Nv21 => [(0, x, y), (1, x / 2 * 2 + 1, y / 2), (1, x / 2 * 2, y / 2)],
         Format::I420 => [(0, x, y), (1, x / 2, y / 2), (2, x / 2, y / 2)],
+        Format::I422 => [(0, x, y), (1, x / 2, y), (2, x / 2, y)],
+        Format::I411 => [(0, x, y), (1, x / 4, y), (2, x / 4, y)],
+        Format::I444 => [0, 1, 2].map(|plane| (plane, x, y)),
         Format::Yuyv => [(0, 2 * x, y), (0, x / 2 * 4 + 1, y), (0, x / 2 * 4 + 3, y)],
         Format::Uyvy => [(0, 2 * x + 1, y), (0, x / 2 * 4, y), (0, x / 2 * 4 + 2, y)],
         Format::Rgb => [0, 1, 2].map(|c| (0, 3 * x + c, y)),
@@ -60,7 +63,8 @@ fn places(format: Format, y: usize, x: usize) -> [(usize, usize, usize); 3] {
 }
 
 pub fn is_yuv(format: Format) -> bool {
-    matches!(format, Format::Nv12 | Format::Nv21 | Format::I420 | Format::Yuyv | Format::Uyvy)
+    use Format::*;
+    matches!(format, Nv12 | Nv21 | I420 | I422 | I411 | I444 | Yuyv | Uyvy)
 }
 
 /// Red, green and blue of every pixel in real numbers; colours outside of 0 to 255 are kept unless

@@ -5,6 +5,8 @@
 mod avx2;
 mod scalar;
 
+pub use scalar::rgb565;
+
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
 

@@ -148,16 +148,17 @@ fn sum_rows_565<S: Sum>(rows: &WeightedRows<'_>, out: &mut [S]) {
 #[inline(always)]
 fn add_row_565<S: Sum>(row: &[[u8; 2]], weight: S, [red, green, blue]: &mut [[S; BLOCK]; 3]) {
     for ((pixel, red), (green, blue)) in row.iter().zip(red).zip(green.iter_mut().zip(blue)) {
-        let [r, g, b] = expand_565(u16::from_le_bytes(*pixel));
+        let [r, g, b] = rgb565(u16::from_le_bytes(*pixel));
         *red = red.plus(weight, S::from(r));
         *green = green.plus(weight, S::from(g));
         *blue = blue.plus(weight, S::from(b));
     }
 }
 
-/// The nearest bytes: `value * 255 / 31`, of green `value * 255 / 63`.
+/// Red, green and blue of a pixel of 16 bits: 5 bits of red from the highest, 6 of green, 5 of
+/// blue. The nearest bytes: `value * 255 / 31`, of green `value * 255 / 63`.
 #[inline(always)]
-fn expand_565(pixel: u16) -> [u8; 3] {
+pub fn rgb565(pixel: u16) -> [u8; 3] {
     let five = |value: u16| ((value * 527 + 23) >> 6) as u8;
     let six = |value: u16| ((value * 259 + 33) >> 6) as u8;
     [five(pixel >> 11), six((pixel >> 5) & 63), five(pixel & 31)]
@@ -226,13 +227,13 @@ pub(super) fn means(cells: &Cells, sums: &[u32], first: usize, out: &mut [u16]) 
 
 #[cfg(test)]
 mod tests {
-    use super::expand_565;
+    use super::rgb565;
 
     #[test]
     fn colours_of_5_and_6_bits_are_the_nearest_bytes() {
         for pixel in 0..=u16::MAX {
             let nearest = |value: u16, most: f64| (f64::from(value) * 255.0 / most).round() as u8;
-            assert_eq!(expand_565(pixel), [nearest(pixel >> 11, 31.0), nearest(pixel >> 5 & 63, 63.0), nearest(pixel & 31, 31.0)]);
+            assert_eq!(rgb565(pixel), [nearest(pixel >> 11, 31.0), nearest(pixel >> 5 & 63, 63.0), nearest(pixel & 31, 31.0)]);
         }
     }
 }

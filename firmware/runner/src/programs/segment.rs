@@ -1,5 +1,5 @@
-//! `segment`: the golden frame and its result as text, then frames behind the image, then frames
-//! that come over the serial port.
+//! `segment`: the golden frame and its result as text, then frames behind the image, then a
+//! camera's frame, then frames that come over the serial port.
 
 use defmt::Format;
 use hrvit_core::{ModelSource, StepCrcs};
@@ -20,8 +20,8 @@ use crate::{
 static TABLE: Table = Table::new();
 
 /// Runs the golden frame once, with the time it takes, and shows the label map (or the best
-/// classes). Then runs every frame behind the image. Then runs every frame that a host sends, and
-/// sends the label map back.
+/// classes). Then runs every frame behind the image, then a camera's frame. Then runs every frame
+/// that a host sends, and sends the label map back.
 #[derive(Clone, Copy, Debug)]
 pub struct Segment;
 
@@ -35,6 +35,8 @@ impl Program for Segment {
     {
         golden(job, clock, marker)?;
         clip(job, clock, marker)?;
+        #[cfg(feature = "camera")]
+        camera(job, clock, marker)?;
         sent(job, clock, marker)
     }
 }
@@ -90,6 +92,24 @@ where
             }
         };
         report::framed(job.plan(), ("clip", number), clock.in_unit(meter.total()), crc);
+    }
+    Ok(())
+}
+
+/// The frame in the camera's buffer.
+#[cfg(feature = "camera")]
+fn camera<S, G>(job: &mut Job<'_, S, G>, clock: &impl Clock, marker: &impl Marker) -> Result<(), Code>
+where
+    S: ModelSource<Error: Format>,
+    G: Golden,
+{
+    let meter = Meter::new(clock, marker, &TABLE);
+    meter.begin();
+    let came = job.camera_frame(&meter);
+    meter.end();
+    if came? {
+        thumbnail::draw(job.model.meta(), job.plan().size(), job.labels());
+        report::framed(job.plan(), ("camera", 0), clock.in_unit(meter.total()), hrvit_format::crc32(job.labels()));
     }
     Ok(())
 }

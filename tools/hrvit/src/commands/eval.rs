@@ -17,6 +17,7 @@ use crate::float::Float;
 use crate::frames::Extent;
 use crate::host_engine::{IsaArg, PackedImage};
 use crate::inference::args::{HaloArg, SlideArgs};
+use crate::inference::{Inference, Through};
 use crate::output::{self, Format};
 use crate::palette::Classes;
 use crate::preprocess_args::PreprocessArgs;
@@ -52,6 +53,7 @@ use crate::spec_file::{NetworkArgs, SizeArg};
   hrvit eval --float-only --weights models/nano_camvid11.safetensors --variant nano --classes 11 --size 192x256 --data data/val
   hrvit eval --model b1.hrvit --dataset cityscapes --split val --data cityscapes
   hrvit eval --model b1-ade.hrvit --dataset ade20k --data ADEChallengeData2016 --shard 1/2 --out part1.json
+  hrvit eval --model nano.hrvit --data data/val --through nv12
   hrvit eval --merge part1.json part2.json
   hrvit eval --model b1-classes.hrvit --dataset imagenet --data imagenet --split val")]
 pub struct EvalArgs {
@@ -79,7 +81,7 @@ pub struct EvalArgs {
     #[arg(long, value_name = "FILE.json", requires = "shard")]
     out: Option<PathBuf>,
     /// Join partial results, those of all parts of one evaluation
-    #[arg(long, value_name = "FILES", num_args = 1.., conflicts_with_all = ["model", "weights", "data", "dataset", "split", "label_map", "ignore", "label_offset", "labels_by", "shard", "float_only", "slide", "stride", "flip", "halo", "resize", "letterbox", "keep_ratio", "isa", "classes_file", "threshold", "variant", "spec", "classes", "size", "head", "mean", "std", "range", "order", "preprocess", "prefix", "ema", "no_ema", "convs_without_relu", "ignore_tensor", "out"])]
+    #[arg(long, value_name = "FILES", num_args = 1.., conflicts_with_all = ["model", "weights", "data", "dataset", "split", "label_map", "ignore", "label_offset", "labels_by", "shard", "float_only", "slide", "stride", "flip", "halo", "resize", "letterbox", "keep_ratio", "through", "isa", "classes_file", "threshold", "variant", "spec", "classes", "size", "head", "mean", "std", "range", "order", "preprocess", "prefix", "ema", "no_ema", "convs_without_relu", "ignore_tensor", "out"])]
     merge: Vec<PathBuf>,
     /// Measure the float network only; network and size come from --model or from the options below
     #[arg(long, requires = "weights")]
@@ -94,6 +96,10 @@ pub struct EvalArgs {
     slide: SlideArgs,
     #[command(flatten)]
     halo: HaloArg,
+    /// Make frames of a camera of the pictures first, and fit those as devices do it
+    /// (docs/camera.md): what a camera costs
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    through: Option<Through>,
     #[command(flatten)]
     isa: IsaArg,
     /// Names and colours of the classes, a TOML file like data/camvid11.toml
@@ -133,7 +139,8 @@ pub fn run(args: &EvalArgs, format: Format) -> Result<()> {
         }
     };
     let preprocess = int8.as_ref().map_or_else(|| args.preprocess.preprocess(), |int8| Ok(int8.model().meta().preprocess))?;
-    let inference = args.slide.inference(args.halo.halo, size, &preprocess)?;
+    let inference = Inference { through: args.through, ..args.slide.inference(args.halo.halo, size, &preprocess)? };
+    ensure!(inference.through.is_none() || !inference.has_windows(), "--through is for one input a frame: --resize stretch, crop or letterbox");
     inference.check_head(network.head)?;
     let classes = match &int8 {
         Some(int8) => binary::classes_for(int8.model().meta(), args.classes_file.as_deref())?,

@@ -5,6 +5,7 @@ pub mod demo;
 pub mod doctor;
 pub mod eval;
 pub mod inspect;
+pub mod live;
 pub mod pack;
 pub mod pack_clip;
 pub mod paper;

@@ -55,7 +55,7 @@ pub fn run(args: &PackClipArgs, format: Format) -> Result<()> {
     let (mut frames, mut names) = (Vec::new(), Vec::new());
     for Frame { origin, pixels, .. } in stream.take(args.most.into()) {
         let pixels = pixels.with_context(|| origin.display().to_string())?;
-        frames.push(fitting.input(&pixels, size)?.0.into_raw());
+        frames.push(pixels.fitted(fitting, size)?.0.into_raw());
         names.push(origin);
     }
     ensure!(!frames.is_empty(), "no frames");

@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use hrvit_format::{Fit, Head, Preprocess, Size};
+use hrvit_log::Crc;
 use image::RgbImage;
 use serde::Serialize;
 
@@ -17,6 +18,7 @@ use crate::float::Float;
 use crate::host_engine::{HostEngine, IsaArg, PackedImage};
 use crate::inference::Inference;
 use crate::inference::args::{HaloArg, SlideArgs};
+use crate::inputs::camera::Pixels;
 use crate::inputs::stream::Stream;
 use crate::inputs::{InputArgs, listing};
 use crate::margins::{Margins, RANGE};
@@ -130,6 +132,9 @@ struct FrameReport {
     ms: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     labels: Option<PathBuf>,
+    /// CRC-32 of the label map at the model's size, as a device's log has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels_crc: Option<Crc>,
     #[serde(skip_serializing_if = "Option::is_none")]
     overlay: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -227,13 +232,14 @@ fn run_frame(
     segmenter: &dyn Segmenter,
     inference: Inference,
     shift: Option<u8>,
-    (name, origin, frame): (&Path, PathBuf, &RgbImage),
+    (name, origin, pixels): (&Path, PathBuf, &Pixels),
     classes: &Classes,
     args: &RunArgs,
 ) -> Result<FrameReport> {
-    let input = inference.input(frame, segmenter.size())?;
+    let (frame, input) = (&pixels.rgb, pixels.input(&inference, segmenter.size())?);
     let start = Instant::now();
-    let mut report = FrameReport { frame: origin, network: segmenter.name(), ms: 0.0, labels: None, overlay: None, margin: None, classes: Vec::new() };
+    let mut report =
+        FrameReport { frame: origin, network: segmenter.name(), ms: 0.0, labels: None, labels_crc: None, overlay: None, margin: None, classes: Vec::new() };
     let logits = match segmenter.head() {
         Head::Classifier => {
             let logits = inference.logits(segmenter, &input.picture)?;
@@ -246,6 +252,7 @@ fn run_frame(
             let wanted = Wanted { logits: args.smooth || args.logits.is_some(), margins: shift };
             let Segmented { labels, logits, margins } = inference.segment(segmenter, &input.picture, wanted)?;
             report.ms = 1e3 * start.elapsed().as_secs_f64();
+            report.labels_crc = (!inference.has_windows()).then(|| Crc(hrvit_format::crc32(&labels.data)));
             let (height, width) = (frame.height() as usize, frame.width() as usize);
             let found = match &logits {
                 Some(logits) if args.smooth => logits.labels_at(&input.placement, height, width),

@@ -138,11 +138,11 @@ impl Feed for Frames<'_> {
 
     fn next(&mut self) -> Result<Option<Vec<u8>>> {
         let Some(mut frame) = self.stream.next() else { return Ok(None) };
-        let pixels = std::mem::replace(&mut frame.pixels, Ok(RgbImage::default())).with_context(|| frame.origin.display().to_string())?;
-        let (input, placement) = self.fitting.input(&pixels, self.engine.size())?;
+        let pixels = std::mem::replace(&mut frame.pixels, Ok(RgbImage::default().into())).with_context(|| frame.origin.display().to_string())?;
+        let (input, placement) = pixels.fitted(self.fitting, self.engine.size())?;
         let bytes = input.as_raw().clone();
         eprintln!("sending {}", frame.origin.display());
-        self.current = Some((frame, pixels, input, placement));
+        self.current = Some((frame, pixels.rgb, input, placement));
         Ok(Some(bytes))
     }
 

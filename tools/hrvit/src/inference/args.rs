@@ -157,7 +157,7 @@ impl SlideArgs {
             }
             None => Framing::Resized(Fitting::of(&Preprocess { fit, ..*preprocess })),
         };
-        Ok(Inference { framing, flip: self.flip })
+        Ok(Inference { framing, flip: self.flip, through: None })
     }
 }
 

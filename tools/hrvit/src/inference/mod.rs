@@ -12,6 +12,7 @@ pub mod mosaic;
 use std::borrow::Cow;
 
 use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
 use hrvit_core::windows::{CoreWindows, Rect, SlidingWindows, Window};
 use hrvit_format::{Head, Size};
 use image::{RgbImage, imageops};
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fit::{self, Fitting, Placement, extent};
 use crate::frames::Extent;
+use crate::inputs::camera::Camera;
 use crate::labels::{self, LabelMap, NO_LABEL};
 use crate::logits::Logits;
 use crate::segmenter::{Segmented, Segmenter, Wanted};
@@ -61,6 +63,17 @@ pub struct Inference {
     pub framing: Framing,
     /// Whether the mirrored frame's logits, mirrored back, count as much as the frame's.
     pub flip: bool,
+    /// Which camera's frames pictures become before they are fitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub through: Option<Through>,
+}
+
+/// A camera whose frames stand for pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Through {
+    /// BT.601 in limited range, chroma the mean of 2x2 pixels
+    Nv12,
 }
 
 /// A frame as its inputs are cut from it.
@@ -103,7 +116,8 @@ impl Inference {
             }
             Framing::Halo { halo, keep_ratio } => format!("{}in windows of {size} with a halo of {halo} pixels", resized(keep_ratio)),
         };
-        if self.flip { format!("{framing}, mirrored too") } else { framing }
+        let framing = if self.flip { format!("{framing}, mirrored too") } else { framing };
+        if self.through.is_some() { format!("{framing}, through NV12") } else { framing }
     }
 
     /// The frame as its inputs are cut from it.
@@ -112,6 +126,10 @@ impl Inference {
     /// If the frame has no pixels, or too many once it covers a window.
     pub fn input<'f>(&self, frame: &'f RgbImage, size: Size) -> Result<Input<'f>> {
         Ok(match self.framing {
+            Framing::Resized(fitting) if self.through.is_some() => {
+                let picture = Camera::nv12(frame)?.input(fitting, size)?;
+                Input { picture: Cow::Owned(picture), placement: fitting.placement(extent(frame), size) }
+            }
             Framing::Resized(fitting) => {
                 let (picture, placement) = fitting.input(frame, size)?;
                 Input { picture: Cow::Owned(picture), placement }

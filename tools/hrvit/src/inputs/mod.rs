@@ -6,11 +6,10 @@
 //! | [`listing`] | from paths and patterns to files with a name each |
 //! | [`stream`] | the frames of these files, one in memory at a time |
 //! | [`raw`], [`y4m`], [`video`] | frames without a header, uncompressed video, anything that ffmpeg reads |
-//! | [`colour`], [`planes`] | from luma and chroma to red, green and blue |
+//! | [`camera`] | a camera's own bytes, converted and resized as devices do it |
 
-pub mod colour;
+pub mod camera;
 pub mod listing;
-pub mod planes;
 pub mod raw;
 pub mod stream;
 pub mod video;
@@ -21,7 +20,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 use clap::Args;
 
-use colour::Matrix;
+use camera::Matrix;
 use raw::RawFormat;
 use stream::Stream;
 
@@ -36,12 +35,13 @@ pub struct InputArgs {
     #[arg(long)]
     pub recursive: bool,
     /// Files and standard input hold raw frames, LAYOUT:WIDTHxHEIGHT (width first): nv12, nv21,
-    /// i420, yuyv, uyvy, rgb, bgr, rgba, gray
+    /// i420, i422, i411, i444, yuyv, uyvy, rgb565, rgb, bgr, rgba, bgra, gray;
+    /// behind the size ,full ,bt709 ,stride=BYTES, of planes of their own ,stride=A/B/C
     #[arg(long, value_name = "LAYOUT:WxH")]
     pub raw: Option<RawFormat>,
-    /// How luma and chroma of raw frames and videos become red, green and blue
-    #[arg(long, value_enum, default_value_t)]
-    pub matrix: Matrix,
+    /// How luma and chroma of raw frames and videos become red, green and blue; default: bt601
+    #[arg(long, value_enum)]
+    pub matrix: Option<Matrix>,
     /// Luma and chroma of raw frames and videos go from 0 to 255, not from 16 to 235 and 240. A
     /// video's header may say so itself
     #[arg(long)]
@@ -56,15 +56,13 @@ impl InputArgs {
     /// If a file is missing, a folder or pattern has no frame, two frames have the same name, or a
     /// video needs a missing program.
     pub fn open(&self, out: &Path) -> Result<Stream> {
-        if let Some(raw) = self.raw {
-            raw.frame_bytes()?;
-        }
+        let raw = self.raw.as_ref().map(|raw| raw.layout(self.matrix, self.full_range)).transpose()?;
         let entries = listing::entries(self, out)?;
         listing::check(&entries, out)?;
         ensure!(entries.iter().filter(|entry| entry.is_stdin()).count() <= 1, "standard input (-) can be read once only");
         if let Some(entry) = entries.iter().find(|entry| self.raw.is_none() && entry.is_video()) {
             video::check(&entry.path)?;
         }
-        Ok(Stream::new(self, entries))
+        Ok(Stream::new(self, raw, entries))
     }
 }

@@ -6,13 +6,11 @@ use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use image::RgbImage;
 
-use super::colour::{Conversion, Matrix};
+use super::camera::{Layout, Matrix, Pixels};
 use super::listing::Entry;
-use super::raw::RawFormat;
 use super::video::Decoder;
-use super::{InputArgs, y4m};
+use super::{InputArgs, raw, y4m};
 use crate::decoding::{self, MaxPixels};
 
 type Bytes = Box<dyn BufRead>;
@@ -24,13 +22,13 @@ pub struct Frame {
     /// The file that it is from; of several frames with the number behind a `#`.
     pub origin: PathBuf,
     /// Its pixels, or why it has none.
-    pub pixels: Result<RgbImage>,
+    pub pixels: Result<Pixels>,
 }
 
 /// Source of the frames of an input.
 enum Source {
     Picture(Bytes),
-    Raw(Bytes, RawFormat),
+    Raw(Bytes, Layout),
     Y4m(y4m::Video<Bytes>),
     Video(y4m::Video<Bytes>, Decoder),
     Failed(anyhow::Error),
@@ -48,10 +46,9 @@ struct Open {
 
 /// All frames, in order.
 pub struct Stream {
-    raw: Option<RawFormat>,
+    raw: Option<Layout>,
     matrix: Matrix,
     full_range: bool,
-    conversion: Conversion,
     entries: VecDeque<Entry>,
     inputs: usize,
     open: Option<Open>,
@@ -66,12 +63,11 @@ fn begin(mut stream: impl BufRead + 'static, count: usize) -> io::Result<(Vec<u8
 }
 
 impl Stream {
-    /// The frames of `entries`.
-    pub fn new(args: &InputArgs, entries: Vec<Entry>) -> Self {
+    /// The frames of `entries`, raw ones of this layout.
+    pub fn new(args: &InputArgs, raw: Option<Layout>, entries: Vec<Entry>) -> Self {
         let inputs = entries.len();
-        let conversion = Conversion::new(args.matrix, args.full_range);
-        let (raw, matrix, full_range) = (args.raw, args.matrix, args.full_range);
-        Self { raw, matrix, full_range, conversion, entries: entries.into(), inputs, open: None, early: VecDeque::new() }
+        let (matrix, full_range) = (args.matrix.unwrap_or_default(), args.full_range);
+        Self { raw, matrix, full_range, entries: entries.into(), inputs, open: None, early: VecDeque::new() }
     }
 
     /// How many inputs there are; each has one frame or more.
@@ -87,7 +83,7 @@ impl Stream {
         let mut early = VecDeque::new();
         let found = loop {
             let Some(frame) = self.next() else { break None };
-            let size = frame.pixels.as_ref().ok().map(|pixels| (pixels.height(), pixels.width(), frame.origin.clone()));
+            let size = frame.pixels.as_ref().ok().map(|pixels| (pixels.rgb.height(), pixels.rgb.width(), frame.origin.clone()));
             early.push_back(frame);
             if size.is_some() {
                 break size;
@@ -125,9 +121,9 @@ impl Stream {
             let length = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|found| found.len());
             (Box::new(BufReader::new(file)), length)
         };
-        if let Some(raw) = self.raw {
-            let one = raw.frame_bytes()? as u64;
-            return Ok((Source::Raw(stream, raw), length.is_some_and(|length| length <= one)));
+        if let Some(raw) = &self.raw {
+            let one = raw.bytes() as u64;
+            return Ok((Source::Raw(stream, raw.clone()), length.is_some_and(|length| length <= one)));
         }
         let (head, stream) = begin(stream, y4m::MAGIC.len()).context("reading it")?;
         if head == y4m::MAGIC { Ok((Source::Y4m(video(stream)?), false)) } else { Ok((Source::Picture(stream), true)) }
@@ -143,7 +139,7 @@ impl Iterator for Stream {
         }
         loop {
             if let Some(open) = &mut self.open
-                && let Some(pixels) = open.next(&self.conversion)
+                && let Some(pixels) = open.next()
             {
                 return Some(open.named(pixels, self.inputs == 1));
             }
@@ -155,7 +151,7 @@ impl Iterator for Stream {
 
 impl Open {
     /// The next frame, or why there is none; after that the input is at its end.
-    fn next(&mut self, conversion: &Conversion) -> Option<Result<RgbImage>> {
+    fn next(&mut self) -> Option<Result<Pixels>> {
         let next = match std::mem::replace(&mut self.source, Source::End) {
             Source::End => return None,
             Source::Failed(error) => Err(error),
@@ -166,19 +162,19 @@ impl Open {
                     self.source =
                         Source::Failed(anyhow!("another picture follows the first, which alone is run: pipe several as a video (ffmpeg -f yuv4mpegpipe)"));
                 }
-                Ok(Some(picture))
+                Ok(Some(Pixels::from(picture)))
             }),
-            Source::Raw(mut stream, format) => {
-                let frame = raw_frame(&mut stream, format, conversion);
-                self.source = Source::Raw(stream, format);
+            Source::Raw(mut stream, layout) => {
+                let frame = raw_frame(&mut stream, &layout);
+                self.source = Source::Raw(stream, layout);
                 frame
             }
             Source::Y4m(mut video) => {
-                let frame = video.frame();
+                let frame = video_frame(&mut video);
                 self.source = Source::Y4m(video);
                 frame
             }
-            Source::Video(mut video, decoder) => match video.frame() {
+            Source::Video(mut video, decoder) => match video_frame(&mut video) {
                 Ok(None) => decoder.finish().map(|()| None),
                 frame => {
                     self.source = Source::Video(video, decoder);
@@ -197,7 +193,7 @@ impl Open {
     }
 
     /// The frame with its name; `alone` says that the input is the only one.
-    fn named(&mut self, pixels: Result<RgbImage>, alone: bool) -> Frame {
+    fn named(&mut self, pixels: Result<Pixels>, alone: bool) -> Frame {
         let number = format!("{:06}", self.frames);
         self.frames += 1;
         let path = if self.entry.is_stdin() { PathBuf::from("standard input") } else { self.entry.path.clone() };
@@ -218,15 +214,19 @@ fn bytes(mut stream: Bytes) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn raw_frame(stream: &mut Bytes, format: RawFormat, conversion: &Conversion) -> Result<Option<RgbImage>> {
-    let expected = format.frame_bytes()?;
+fn video_frame(video: &mut y4m::Video<Bytes>) -> Result<Option<Pixels>> {
+    video.frame()?.map(Pixels::try_from).transpose()
+}
+
+fn raw_frame(stream: &mut Bytes, layout: &Layout) -> Result<Option<Pixels>> {
+    let expected = layout.bytes();
     let mut bytes = Vec::new();
     stream.take(expected as u64).read_to_end(&mut bytes).context("reading it")?;
     if bytes.is_empty() {
         return Ok(None);
     }
     ensure!(bytes.len() == expected, "it ends inside a frame, after {} of {expected} bytes: is --raw its layout and size?", bytes.len());
-    format.picture(&bytes, conversion).map(Some)
+    Pixels::try_from(raw::frame(layout, bytes)?).map(Some)
 }
 
 #[cfg(test)]

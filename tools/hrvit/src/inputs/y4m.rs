@@ -3,10 +3,9 @@
 use std::io::{BufRead, Read};
 
 use anyhow::{Context, Result, bail, ensure};
-use image::RgbImage;
+use hrvit_camera::{Format, MAX_SIDE, Range};
 
-use super::colour::{Conversion, Matrix};
-use super::planes::{Chroma, Planes};
+use super::camera::{Camera, Colours, Layout, Matrix};
 use crate::decoding::MaxPixels;
 
 /// First bytes of such a video.
@@ -15,22 +14,24 @@ pub const MAGIC: &[u8] = b"YUV4MPEG2 ";
 const LONGEST: u64 = 4096;
 
 /// Content of the header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Header {
     width: u32,
     height: u32,
-    /// None where there is luma only.
-    chroma: Option<Chroma>,
+    format: Format,
     /// Luma from 0 to 255, where the header says so.
     full: Option<bool>,
+    /// Frames a second, where the header says so.
+    rate: Option<f64>,
 }
 
 /// A video, frame by frame.
 pub struct Video<R> {
     stream: R,
-    header: Header,
-    conversion: Conversion,
-    frame: Vec<u8>,
+    layout: Layout,
+    /// Bytes of the frame in the stream, behind which chroma of grey may follow.
+    bytes: usize,
+    rate: Option<f64>,
 }
 
 /// A line without its end; none at the end of the stream.
@@ -45,18 +46,19 @@ fn line(stream: &mut impl BufRead) -> Result<Option<String>> {
 }
 
 fn header(line: &str) -> Result<Header> {
-    let mut found = Header { width: 0, height: 0, chroma: Some(Chroma { columns: 2, rows: 2 }), full: None };
+    let mut found = Header { width: 0, height: 0, format: Format::I420, full: None, rate: None };
     for parameter in line.split(' ').skip(1).filter(|parameter| !parameter.is_empty()) {
         let Some((name, value)) = parameter.split_at_checked(1) else { bail!("YUV4MPEG2 header with {parameter:?}") };
         match (name, value) {
             ("W", width) => found.width = width.parse().with_context(|| format!("YUV4MPEG2 of width {width:?}"))?,
             ("H", height) => found.height = height.parse().with_context(|| format!("YUV4MPEG2 of height {height:?}"))?,
-            ("C", "420" | "420jpeg" | "420mpeg2" | "420paldv") => found.chroma = Some(Chroma { columns: 2, rows: 2 }),
-            ("C", "422") => found.chroma = Some(Chroma { columns: 2, rows: 1 }),
-            ("C", "411") => found.chroma = Some(Chroma { columns: 4, rows: 1 }),
-            ("C", "444") => found.chroma = Some(Chroma { columns: 1, rows: 1 }),
-            ("C", "mono") => found.chroma = None,
+            ("C", "420" | "420jpeg" | "420mpeg2" | "420paldv") => found.format = Format::I420,
+            ("C", "422") => found.format = Format::I422,
+            ("C", "411") => found.format = Format::I411,
+            ("C", "444") => found.format = Format::I444,
+            ("C", "mono") => found.format = Format::Gray8,
             ("C", other) => bail!("YUV4MPEG2 with pixels C{other}: expected 8 bits, 420, 422, 411, 444 or mono (ffmpeg: -pix_fmt yuv420p)"),
+            ("F", rate) => found.rate = rate.split_once(':').and_then(|(frames, seconds)| Some(frames.parse::<f64>().ok()? / seconds.parse::<f64>().ok()?)),
             ("X", "COLORRANGE=FULL") => found.full = Some(true),
             ("X", "COLORRANGE=LIMITED") => found.full = Some(false),
             _ => {}
@@ -64,6 +66,8 @@ fn header(line: &str) -> Result<Header> {
     }
     ensure!(found.width > 0 && found.height > 0, "YUV4MPEG2 header without width and height: {line:?}");
     MaxPixels::of_process().check(found.width, found.height, 4)?;
+    let fits = |side: u32| usize::try_from(side).is_ok_and(|side| side <= MAX_SIDE);
+    ensure!(fits(found.width) && fits(found.height), "YUV4MPEG2 of {}x{}: expected sides of at most {MAX_SIDE}", found.width, found.height);
     Ok(found)
 }
 
@@ -77,32 +81,54 @@ impl<R: BufRead> Video<R> {
         ensure!(first.as_bytes().starts_with(MAGIC), "expected a YUV4MPEG2 header");
         let header = header(&first)?;
         // Luma alone is grey: of all 255 steps unless the header says otherwise.
-        let full = full || header.full.unwrap_or(header.chroma.is_none());
+        let grey = header.format == Format::Gray8;
+        let full = full || header.full.unwrap_or(grey);
+        let colours = Colours { matrix, range: if full { Range::Full } else { Range::Limited } };
         let (width, height) = (header.width as usize, header.height as usize);
-        let bytes = width * height + header.chroma.map_or(0, |chroma| 2 * chroma.bytes(width, height));
-        Ok(Self { stream, header, conversion: Conversion::new(matrix, full), frame: vec![0; bytes] })
+        let bytes = header.format.frame_bytes(width, height);
+        // Grey of limited range is luma whose chroma is none.
+        let format = if grey && !full { Format::I420 } else { header.format };
+        Ok(Self { stream, layout: Layout::packed(format, width, height, colours), bytes, rate: header.rate })
+    }
+
+    /// Frames a second, where the header has a rate.
+    pub fn rate(&self) -> Option<f64> {
+        self.rate.filter(|rate| rate.is_finite() && *rate > 0.0)
+    }
+
+    /// How its frames lie, as they are read.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// The next frame; none at the end.
     ///
     /// # Errors
     /// If the video ends inside a frame, or something else follows one.
-    pub fn frame(&mut self) -> Result<Option<RgbImage>> {
-        let Some(line) = line(&mut self.stream)? else { return Ok(None) };
+    pub fn frame(&mut self) -> Result<Option<Camera>> {
+        let mut bytes = Vec::new();
+        if !self.read(&mut bytes)? {
+            return Ok(None);
+        }
+        Camera::new(self.layout.clone(), bytes).map(Some)
+    }
+
+    /// Reads the bytes of the next frame into `bytes`; false at the end.
+    ///
+    /// # Errors
+    /// As [`Video::frame`].
+    pub fn read(&mut self, bytes: &mut Vec<u8>) -> Result<bool> {
+        let Some(line) = line(&mut self.stream)? else { return Ok(false) };
         ensure!(
             line == "FRAME" || line.starts_with("FRAME "),
             "YUV4MPEG2 that is cut or damaged: expected FRAME, found {:?}",
             line.chars().take(20).collect::<String>()
         );
-        self.stream.read_exact(&mut self.frame).with_context(|| format!("truncated video: a frame has {} bytes", self.frame.len()))?;
-        let (width, height) = (self.header.width as usize, self.header.height as usize);
-        let (luma, rest) = self.frame.split_at(width * height);
-        let Some(chroma) = self.header.chroma else {
-            let pixels = luma.iter().flat_map(|&y| self.conversion.grey(y)).collect();
-            return Ok(RgbImage::from_raw(self.header.width, self.header.height, pixels));
-        };
-        let (u, v) = rest.split_at(rest.len() / 2);
-        Planes { width, height, luma, u, v, chroma }.picture(&self.conversion).map(Some)
+        bytes.clear();
+        bytes.resize(self.bytes, 0);
+        self.stream.read_exact(bytes).with_context(|| format!("truncated video: a frame has {} bytes", self.bytes))?;
+        bytes.resize(self.layout.bytes(), 128);
+        Ok(true)
     }
 }
 
@@ -110,9 +136,9 @@ impl<R: BufRead> Video<R> {
 mod tests {
     use super::*;
 
-    fn video(bytes: &[u8]) -> Result<Vec<RgbImage>> {
+    fn video(bytes: &[u8]) -> Result<Vec<image::RgbImage>> {
         let mut video = Video::new(bytes, Matrix::Bt601, false)?;
-        std::iter::from_fn(|| video.frame().transpose()).collect()
+        std::iter::from_fn(|| video.frame().transpose()).map(|frame| frame?.picture()).collect()
     }
 
     #[test]

@@ -5,6 +5,6 @@
 >>> labels = model.segment(frame)            # frame: (height, width, 3) uint8, RGB; labels: (height, width) uint8
 """
 
-from .hrvit_native import Error, Model, __version__, command, quantize, report
+from .hrvit_native import Camera, Error, Model, __version__, command, quantize, report
 
-__all__ = ["Error", "Model", "__version__", "command", "quantize", "report"]
+__all__ = ["Camera", "Error", "Model", "__version__", "command", "quantize", "report"]

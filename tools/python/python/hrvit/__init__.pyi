@@ -6,12 +6,47 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Error", "Model", "__version__", "command", "quantize", "report"]
+__all__ = ["Camera", "Error", "Model", "__version__", "command", "quantize", "report"]
 
 __version__: str
 
 class Error(Exception):
     """Says which thing is wrong, what was expected and what to do."""
+
+@final
+class Camera:
+    """A camera: how its buffers are to be read, and what a network sees of them (docs/camera.md)."""
+
+    def __init__(
+        self,
+        format: str,
+        width: int,
+        height: int,
+        *,
+        strides: list[int] | None = None,
+        matrix: str = "bt601",
+        full_range: bool = False,
+        region: tuple[int, int, int, int] | None = None,
+        rotation: int = 0,
+        mirror: bool = False,
+        fit: str = "stretch",
+        bars: tuple[int, int, int] = (124, 116, 104),
+        filter: str = "area",
+    ) -> None:
+        """`format` is "nv12", "yuyv", "rgba" or another of docs/camera.md; `strides` has the bytes from row to row of each plane; `region` is
+        (y, x, height, width); `rotation` 0, 90, 180 or 270 degrees clockwise; `fit` "stretch", "crop" or "letterbox"; `filter` "area" or "bilinear".
+        """
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of a buffer: the planes one after another."""
+    def picture(self, buffer: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The whole frame in RGB, (height, width, 3)."""
+    def input(self, buffer: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+        """What a network of (height, width) sees, (height, width, 3)."""
+    def labels(self, labels: NDArray[np.uint8], outside: int = 255) -> NDArray[np.uint8]:
+        """A map of labels or margins of a network, at the frame's pixels, (height, width); `outside` where the network did not see them."""
+    def overlay(self, buffer: NDArray[np.uint8], labels: NDArray[np.uint8], palette: list[tuple[int, int, int, int]]) -> NDArray[np.uint8]:
+        """A copy of the buffer with labels in the colours of `palette` (red, green, blue, alpha) over it. NV12, NV21, RGB, BGR, RGBA, BGRA."""
 
 @final
 class Model:
@@ -52,6 +87,8 @@ class Model:
         """The frame that was run when the image was made, (height, width, 3); None where the image has none."""
     def segment(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The class of every pixel, (height, width), of an RGB frame of (height, width, 3)."""
+    def segment_camera(self, camera: Camera, buffer: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The class of every pixel of the input, (height, width), of a camera's buffer, (camera.frame_bytes,); `camera.labels` brings it to the frame."""
     def segment_with_margins(self, frame: NDArray[np.uint8], most: float = 8.0) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """The class of every pixel, and by how many logits it is ahead of the second best, up to `most` or a little more."""
     def logits(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -1,6 +1,7 @@
 //! `cargo xtask capi`: the C interface, seen from programs in C, C++, Java and Python.
 //! `cargo xtask dist`: its archives.
 
+mod camera;
 mod device;
 mod dist;
 mod header;
@@ -94,6 +95,7 @@ fn see(root: &Path, valgrind: bool) -> Result<table::Seen> {
     let host = table::Host::build(root)?;
     complaints.extend(library::check_shared(root, &host.shared)?);
     wrong_calls(root, &host, valgrind)?;
+    complaints.extend(camera::check(root, &host)?);
     let mut seen = table::rows(root, &host, valgrind)?;
     complaints.extend(table::differences(&seen.rows));
     seen.complaints.extend(complaints);
@@ -112,13 +114,17 @@ pub fn check(root: &Path) -> Result<Made> {
 
 /// Mistakes of a program, against the code that it must get, under AddressSanitizer.
 fn wrong_calls(root: &Path, host: &table::Host, valgrind: bool) -> Result<()> {
-    let (source, folder) = ("crates/hrvit-capi/tests/c/misuse.c", target_folder(root).join("capi/host"));
+    let folder = target_folder(root).join("capi/host");
     let image = root.join("crates/hrvit-core/tests/data/tiny.hrvit");
-    let build = |name: &str, options: &[&str]| compile(root, Language::C, "", source, &host.archive, options, folder.join(name));
-    misuse(Command::new(build("misuse-sanitized", &["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"])?).arg(&image))?;
-    if valgrind {
-        install::programs(&[("valgrind", "valgrind")])?;
-        misuse(table::valgrind(&build("misuse", &["-g"])?).arg(&image))?;
+    for name in ["misuse", "camera"] {
+        let source = format!("crates/hrvit-capi/tests/c/{name}.c");
+        let build = |name: &str, options: &[&str]| compile(root, Language::C, "", &source, &host.archive, options, folder.join(name));
+        let sanitized = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+        misuse(Command::new(build(&format!("{name}-sanitized"), &sanitized)?).arg(&image))?;
+        if valgrind {
+            install::programs(&[("valgrind", "valgrind")])?;
+            misuse(table::valgrind(&build(name, &["-g"])?).arg(&image))?;
+        }
     }
     Ok(())
 }

@@ -29,7 +29,8 @@ const KERNELS_HERE: [(&str, &str); 4] = [("scalar", "rows"), ("avx2", "k4"), ("a
 
 /// The library for this machine, and the command that makes model images.
 pub struct Host {
-    hrvit: Hrvit,
+    /// The command.
+    pub hrvit: Hrvit,
     /// The shared library.
     pub shared: PathBuf,
     /// The static library, with no names but the header's.

@@ -37,7 +37,7 @@ pub fn run(
     let mut done = 0;
     for Frame { name, origin, pixels } in stream {
         ensure!(args.logits.is_none() || done + bad == 0, "--logits takes a single frame: there are more");
-        let pixels = pixels.and_then(|frame| inference.check(extent(&frame), segmenter.size()).map(|()| frame));
+        let pixels = pixels.and_then(|frame| inference.check(extent(&frame.rgb), segmenter.size()).map(|()| frame));
         match pixels {
             Err(error) => {
                 bad += 1;

@@ -19,7 +19,7 @@ fn raw_frames_have_numbers_and_one_alone_the_files_name() {
     std::fs::write(at("two.gray"), [1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2]).unwrap();
     let two = frames(&[at("two.gray")], Some("gray:3x2"));
     assert_eq!(names(&two), ["000000", "000001"]);
-    assert_eq!(two[1].pixels.as_ref().unwrap().as_raw(), &[2; 18]);
+    assert_eq!(two[1].pixels.as_ref().unwrap().rgb.as_raw(), &[2; 18]);
     assert!(two[1].origin.ends_with("two.gray#000001"));
     assert_eq!(names(&frames(&[folder.path().to_path_buf()], Some("gray:3x2"))), ["one", "two/000000", "two/000001"]);
     let cut = frames(&[at("two.gray")], Some("gray:5x2"));
@@ -35,7 +35,7 @@ fn a_video_is_known_by_its_first_bytes_and_a_bad_file_is_one_frame_without_pixel
     let at = |name: &str| folder.path().join(name);
     std::fs::write(at("a.bin"), b"YUV4MPEG2 W1 H1 Cmono\nFRAME\nxFRAME\ny").unwrap();
     std::fs::write(at("b.png"), "no picture").unwrap();
-    RgbImage::new(2, 3).save(at("c.png")).unwrap();
+    image::RgbImage::new(2, 3).save(at("c.png")).unwrap();
     let all = frames(&[at("b.png"), at("a.bin"), at("c.png")], None);
     assert_eq!(names(&all), ["b", "a/000000", "a/000001", "c"]);
     assert_eq!(all.iter().map(|frame| frame.pixels.is_ok()).collect::<Vec<_>>(), [false, true, true, true]);

@@ -38,7 +38,7 @@ pub fn shared(folder: &Path, library: &Path) -> Result<()> {
 /// # Errors
 /// If a file cannot be read or written.
 pub fn around(root: &Path, archive: &Archive, folder: &Path) -> Result<()> {
-    for header in ["hrvit.h", "hrvit.hpp"] {
+    for header in ["hrvit.h", "hrvit.hpp", "hrvit_camera.hpp"] {
         let from = root.join("crates/hrvit-capi/include").join(header);
         write(&folder.join("include").join(header), std::fs::read(&from).with_context(|| format!("reading {}", from.display()))?)?;
     }

@@ -1,0 +1,171 @@
+//! Frames at their own pace.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use hrvit_camera::Format;
+
+use super::latest::Latest;
+use crate::frames;
+use crate::inputs::camera::{Camera, Colours, Layout, Matrix};
+use crate::inputs::raw::RawFormat;
+use crate::inputs::y4m;
+
+/// A frame that has come.
+pub struct Arrived {
+    /// Its bytes.
+    pub camera: Camera,
+    /// When it was whole.
+    pub at: Instant,
+}
+
+/// A bytes' stream that a thread can read.
+type Stream = Box<dyn BufRead + Send>;
+
+/// Where frames come from.
+pub enum Source {
+    /// A video, once.
+    Video(Box<y4m::Video<Stream>>),
+    /// Frames without a header, once.
+    Raw(Stream, Layout),
+    /// Pictures, over and over.
+    Folder(Vec<PathBuf>),
+    /// A camera of Linux.
+    #[cfg(all(target_os = "linux", feature = "v4l"))]
+    Device(super::device::Device),
+}
+
+/// What the options say of the frames.
+#[derive(Clone, Debug, Default)]
+pub struct Wishes {
+    /// Layout of raw frames.
+    pub raw: Option<RawFormat>,
+    /// The matrix.
+    pub matrix: Option<Matrix>,
+    /// Full range.
+    pub full_range: bool,
+    /// Columns and rows that a camera is asked for.
+    pub camera_size: Option<(u32, u32)>,
+    /// Frames a second, instead of the source's own.
+    pub rate: Option<f64>,
+}
+
+impl Source {
+    /// Opens `path`: `-` (standard input), a file, a folder or a device.
+    ///
+    /// # Errors
+    /// If there is nothing, or nothing that has frames.
+    pub fn open(path: &Path, wishes: &Wishes) -> Result<Self> {
+        let layout = wishes.raw.as_ref().map(|raw| raw.layout(wishes.matrix, wishes.full_range)).transpose()?;
+        if path.is_dir() {
+            ensure!(layout.is_none(), "--raw is for files and standard input, {} is a folder", path.display());
+            return Ok(Self::Folder(frames::list(path)?));
+        }
+        if is_device(path) {
+            return device(path, wishes);
+        }
+        let stream: Stream = if path == Path::new("-") {
+            Box::new(BufReader::new(io::stdin()))
+        } else {
+            Box::new(BufReader::new(File::open(path).with_context(|| format!("opening {}", path.display()))?))
+        };
+        if let Some(layout) = layout {
+            return Ok(Self::Raw(stream, layout));
+        }
+        let video = y4m::Video::new(stream, wishes.matrix.unwrap_or_default(), wishes.full_range);
+        let hint = "a video is taken as YUV4MPEG2: ffmpeg -re -i FILE -pix_fmt yuv420p -f yuv4mpegpipe - | hrvit live … -";
+        Ok(Self::Video(Box::new(video.with_context(|| format!("{}: {hint}", path.display()))?)))
+    }
+
+    /// Frames a second, where the source has a rate.
+    fn rate(&self) -> Option<f64> {
+        match self {
+            Self::Video(video) => video.rate(),
+            Self::Raw(..) => None,
+            Self::Folder(_) => Some(10.0),
+            #[cfg(all(target_os = "linux", feature = "v4l"))]
+            Self::Device(_) => None,
+        }
+    }
+
+    /// Puts frames into `latest` as they come, until there are no more; a source with a rate gives
+    /// none earlier than it says.
+    ///
+    /// # Errors
+    /// If a frame cannot be read.
+    pub fn run(mut self, wishes: &Wishes, latest: &Latest<Arrived>) -> Result<()> {
+        let period = wishes.rate.or(self.rate()).map(|rate| Duration::from_secs_f64(1.0 / rate));
+        let mut due = Instant::now();
+        let mut number = 0;
+        while let Some(camera) = self.next(number)? {
+            number += 1;
+            if let Some(period) = period {
+                std::thread::sleep(due.saturating_duration_since(Instant::now()));
+                // A source that was held up does not hurry after.
+                due = due.max(Instant::now().checked_sub(period).unwrap_or(due)) + period;
+            }
+            latest.put(Arrived { camera, at: Instant::now() });
+        }
+        ensure!(number > 0, "there is no frame");
+        Ok(())
+    }
+
+    fn next(&mut self, number: usize) -> Result<Option<Camera>> {
+        match self {
+            Self::Video(video) => video.frame(),
+            Self::Raw(stream, layout) => {
+                let mut bytes = vec![0; layout.bytes()];
+                let mut filled = 0;
+                while filled < bytes.len() {
+                    match stream.read(&mut bytes[filled..]).context("reading frames")? {
+                        0 => break,
+                        count => filled += count,
+                    }
+                }
+                ensure!(
+                    filled == 0 || filled == bytes.len(),
+                    "frames end inside one, after {filled} of {} bytes: is --raw their layout and size?",
+                    bytes.len()
+                );
+                if filled == 0 { Ok(None) } else { Camera::new(layout.clone(), bytes).map(Some) }
+            }
+            Self::Folder(paths) => {
+                let path = &paths[number % paths.len()];
+                let picture = frames::read(path)?;
+                let layout = Layout::packed(Format::Rgb, picture.width() as usize, picture.height() as usize, Colours::default());
+                Camera::new(layout, picture.into_raw()).map(Some)
+            }
+            #[cfg(all(target_os = "linux", feature = "v4l"))]
+            Self::Device(device) => device.frame().map(Some),
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn is_device(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    std::fs::metadata(path).is_ok_and(|found| found.file_type().is_char_device())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_device(_: &Path) -> bool {
+    false
+}
+
+#[cfg(all(target_os = "linux", feature = "v4l"))]
+fn device(path: &Path, wishes: &Wishes) -> Result<Source> {
+    super::device::Device::open(path, wishes).map(Source::Device)
+}
+
+#[cfg(not(all(target_os = "linux", feature = "v4l")))]
+fn device(path: &Path, _: &Wishes) -> Result<Source> {
+    anyhow::bail!(
+        "{} is a camera, and this build of hrvit reads none: build it with --features v4l (needs libclang), or\n  \
+         ffmpeg -f v4l2 -i {} -pix_fmt yuv420p -f yuv4mpegpipe - | hrvit live … -",
+        path.display(),
+        path.display()
+    )
+}
