@@ -23,13 +23,16 @@ const PATIENCE: u16 = 120;
 
 /// The machine. To be called once.
 pub fn machine() -> Machine<Timer0> {
-    // SAFETY: the PSRAM, to which nothing here writes.
-    let memory = unsafe { memory(0x8000_0000, 16 << 20) };
+    // SAFETY: the first 14 MB of PSRAM, to which nothing here writes.
+    let memory_of_images = unsafe { memory(0x8000_0000, 14 << 20) };
     #[cfg(feature = "two-cores")]
     second::start();
     // Two images of `b1` would not fit.
-    let machine = Machine::new(planned(), Loaded::One(memory));
+    let machine = Machine::new(planned(), Loaded::One(memory_of_images));
     #[cfg(feature = "serial")]
     let machine = machine.with_serial::<Serial0>(PATIENCE);
+    // SAFETY: the last 2 MB of PSRAM, to which nothing here writes.
+    #[cfg(feature = "camera")]
+    let machine = machine.with_camera(unsafe { memory(0x80e0_0000, 2 << 20) });
     machine
 }

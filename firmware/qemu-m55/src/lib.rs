@@ -19,12 +19,12 @@ const PATIENCE: u16 = 120;
 /// The machine. To be called once.
 pub fn machine() -> Machine<timer::SystemCounter> {
     // SAFETY: the first 64 MB of DDR, to which nothing here writes.
-    let memory = unsafe { memory(0x6000_0000, 64 << 20) };
-    let machine = Machine::new(planned(), Loaded::Two(memory));
+    let memory_of_images = unsafe { memory(0x6000_0000, 64 << 20) };
+    let machine = Machine::new(planned(), Loaded::Two(memory_of_images));
     #[cfg(feature = "serial")]
     let machine = machine.with_serial::<Serial0>(PATIENCE);
-    // SAFETY: the last 4 MB of DDR, to which nothing here writes.
+    // SAFETY: the last 2 MB of DDR, to which nothing here writes.
     #[cfg(feature = "camera")]
-    let machine = machine.with_camera(unsafe { memory(0x67c0_0000, 4 << 20) });
+    let machine = machine.with_camera(unsafe { memory(0x67e0_0000, 2 << 20) });
     machine
 }

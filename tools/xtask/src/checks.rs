@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::drift::Extent;
 use crate::made::Made;
-use crate::{api, app, boards, capi, command, cores, count, firmware, frames, fuzz, install, isa, lint, package, parity, training};
+use crate::{api, app, boards, capi, command, cores, count, firmware, frames, fuzz, install, isa, lint, live, package, parity, training};
 
 /// Targets without an operating system that the device crates must build for.
 const DEVICE_TARGETS: [&str; 3] = ["thumbv7em-none-eabihf", "thumbv8m.main-none-eabihf", "aarch64-unknown-none"];
@@ -140,6 +140,7 @@ pub fn all() -> Vec<Check> {
     checks.push(Check { name: "same bytes everywhere, half precision within bounds".to_owned(), kind: Kind::Rule(|root| parity::run(root, Extent::Short)) });
     checks.push(Check { name: "instructions of every step".to_owned(), kind: Kind::Rule(count::check) });
     checks.push(Check { name: "example application".to_owned(), kind: Kind::Rule(app::check) });
+    checks.push(Check { name: "live page in a browser".to_owned(), kind: Kind::Optional(live::check) });
     checks.push(Check { name: "C, C++, Java and Python, on hosts and without a system".to_owned(), kind: Kind::Optional(capi::check) });
     checks.push(Check { name: "calls of the C interface in any order, under AddressSanitizer".to_owned(), kind: Kind::Rule(fuzz::short) });
     checks.push(Check { name: "fuzz targets compile".to_owned(), kind: Kind::Rule(fuzz::check) });

@@ -1,5 +1,5 @@
-//! `cargo xtask frames`: frames other than the golden one on emulated machines, and a profile of
-//! several frames.
+//! `cargo xtask frames`: frames other than the golden one on emulated machines, those of a camera
+//! too, and a profile of several frames.
 
 use std::fmt;
 use std::io::{BufRead, BufReader};
@@ -11,6 +11,7 @@ use hrvit_log::{Crc, Framed, Latency};
 use serde::Deserialize;
 
 use crate::command;
+use crate::count::parse_processor;
 use crate::firmware::build::{self, Plan, target_folder};
 use crate::hrvit::{Hrvit, path_text};
 use crate::machines::{Machine, machine};
@@ -25,8 +26,11 @@ const SIZE: &str = "64x96";
 /// Frames of your own: a picture of another size each, which is not the golden one.
 const FRAMES: [&str; 2] = ["data/val/images/0016E5_08023.jpg", "data/val/images/0016E5_07975.jpg"];
 
-/// The machine with a camera, the address of its buffer, and columns and rows of its frames.
-const CAMERA: (&str, u32, (usize, usize)) = ("m55", 0x67c0_0000, (1280, 720));
+/// Columns and rows of a camera's frames.
+const CAMERA: (usize, usize) = (1280, 720);
+/// Processors on which a camera's frame of nano at 192x256 is counted, and the percent of the
+/// network's instructions that its rows may take.
+const COUNTED: [(&str, u64); 2] = [("m55", 8), ("a76", 8)];
 
 /// Report of `hrvit run --json` on a frame.
 #[derive(Debug, Deserialize)]
@@ -81,19 +85,33 @@ impl fmt::Display for Sent {
     }
 }
 
-/// Runs a frame of NV12 in the memory of a machine's camera; returns what is wrong: labels that are
-/// not those of `hrvit run --raw`.
-fn camera(root: &Path, hrvit: &Hrvit, plan: &Plan, image: &Path) -> Result<Vec<String>> {
-    let (name, address, (width, height)) = CAMERA;
-    let machine = machine(name).with_context(|| format!("no machine {name}"))?;
+/// Runs a frame of NV12 in the memory of a machine's camera. Returns labels that are not those of
+/// `hrvit run --raw`, and rows that take more than `most` percent of the network's instructions.
+fn camera(root: &Path, hrvit: &Hrvit, machine: &Machine, plan: &Plan, most: Option<u64>) -> Result<Vec<String>> {
+    let (name, image) = (machine.name, hrvit.model(plan, machine.layout)?);
+    let address = machine.camera_at.with_context(|| format!("{name} has no camera"))?;
     let elf = program(root, machine, &Plan { features: &["camera"], ..plan.clone() }, "segment")?;
-    let (raw, expected) = shaded(root, hrvit, image, (width, height))?;
-    let ended = qemu::emulate(root, machine, &elf, &[(machine.image_at, image), (address, &raw)], false)?;
+    let (raw, expected) = shaded(root, hrvit, &image, CAMERA)?;
+    let ended = qemu::emulate(root, machine, &elf, &[(machine.image_at, &image), (address, &raw)], most.is_some())?;
     let log = qemu::said(hrvit, &elf, &ended)?;
-    let found = log.frames.iter().find(|framed| framed.source == "camera").map(|framed| framed.labels_crc);
-    println!("{name}: labels of a camera's frame of NV12 {}, on the host {expected}", found.map_or_else(|| "none".to_owned(), |crc| crc.to_string()));
-    let wrong = ended.code != 0 || found != Some(expected);
-    Ok(wrong.then(|| format!("{name}: a camera's frame has the labels {found:?}, expected {expected}; code {}", ended.code)).into_iter().collect())
+    let found = log.frames.iter().find(|framed| framed.source == "camera");
+    let (Some(Framed { labels_crc, ticks, .. }), Some(golden)) = (found, &log.total) else {
+        return Ok(vec![format!("{name}: no frame of the camera in the log; code {}", ended.code)]);
+    };
+    println!("{name}: labels of a camera's frame {labels_crc}, on the host {expected}");
+    let mut wrong = Vec::new();
+    if ended.code != 0 || *labels_crc != expected {
+        wrong.push(format!("{name}: a camera's frame has the labels {labels_crc}, expected {expected}; code {}", ended.code));
+    }
+    if let Some(most) = most {
+        let rows = ticks.saturating_sub(golden.ticks);
+        let percent = 100.0 * rows as f64 / golden.ticks as f64;
+        println!("{name}: rows of a camera's frame take {rows} instructions, {percent:.2} % of the network's {}", golden.ticks);
+        if rows == 0 || rows * 100 > golden.ticks * most {
+            wrong.push(format!("{name}: rows of a camera's frame take {rows} of {} instructions: expected 1 or more, {most} % at most", golden.ticks));
+        }
+    }
+    Ok(wrong)
 }
 
 /// A file with a frame of NV12, and the CRC of its labels from `hrvit run`.
@@ -126,8 +144,8 @@ pub fn check(root: &Path) -> Result<Vec<String>> {
     run(root, false)
 }
 
-/// Sends frames to the first machine, or to all, and then runs a camera's frame and profiles
-/// several; returns what is wrong.
+/// Sends frames to the first machine, or to all, and runs a camera's frame there. For all, counts
+/// the rows of a camera's frame and profiles several frames then. Returns what is wrong.
 ///
 /// # Errors
 /// If something is missing and cannot be installed, does not build, or a program fails.
@@ -141,11 +159,14 @@ pub fn run(root: &Path, all: bool) -> Result<Vec<String>> {
     let clip = target_folder(root).join("models/own_frames.hrvit");
     command::succeed(hrvit.command(&["pack-clip", "--model", path_text(&image)?, "--out", path_text(&clip)?]).args(FRAMES))?;
     let mut wrong = Vec::new();
-    for machine in machines {
+    for machine in &machines {
         wrong.extend(own_frames(root, &hrvit, machine, &plan, &image, &clip)?);
+        wrong.extend(camera(root, &hrvit, machine, &plan, None)?);
     }
     if all {
-        wrong.extend(camera(root, &hrvit, &plan, &image)?);
+        for (name, most) in COUNTED {
+            wrong.extend(camera(root, &hrvit, &parse_processor(name)?.machine()?, &Plan::default(), Some(most))?);
+        }
         wrong.extend(several(root, &hrvit, &plan, &image)?);
     }
     Ok(wrong)

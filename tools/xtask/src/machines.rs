@@ -19,6 +19,8 @@ pub struct Machine {
     pub image_at: u32,
     /// Address at which it expects a second one, if it has two slots.
     pub second_image_at: Option<u32>,
+    /// Address of the memory in which a camera leaves frames of NV12, 1280x720, if it has one.
+    pub camera_at: Option<u32>,
     /// How its kernels read weights: `rows`, `k4` or `k8`.
     pub layout: &'static str,
     /// Instruction sets whose kernels its processor must run.
@@ -43,6 +45,7 @@ pub const MACHINES: [Machine; 4] = [
         emulator: &["qemu-system-arm", "-M", "mps3-an547"],
         image_at: 0x6000_0000,
         second_image_at: Some(0x6200_0000),
+        camera_at: Some(0x67e0_0000),
         layout: "rows",
         isas: &["mve"],
         icount: 5,
@@ -57,6 +60,7 @@ pub const MACHINES: [Machine; 4] = [
         emulator: &["qemu-system-arm", "-M", "mps2-an500"],
         image_at: 0x6000_0000,
         second_image_at: None,
+        camera_at: Some(0x60e0_0000),
         layout: "rows",
         isas: &["dsp"],
         icount: 6,
@@ -71,6 +75,7 @@ pub const MACHINES: [Machine; 4] = [
         emulator: &["qemu-system-arm", "-M", "mps2-an505"],
         image_at: 0x8000_0000,
         second_image_at: None,
+        camera_at: Some(0x80e0_0000),
         layout: "rows",
         isas: &["dsp"],
         icount: 6,
@@ -85,6 +90,7 @@ pub const MACHINES: [Machine; 4] = [
         emulator: &["qemu-system-aarch64", "-M", "virt", "-cpu", "max", "-m", "512M"],
         image_at: 0x5000_0000,
         second_image_at: Some(0x5800_0000),
+        camera_at: Some(0x4fe0_0000),
         layout: "k8",
         isas: &["neon", "neon_dotprod", "neon_i8mm"],
         icount: 0,
@@ -102,6 +108,7 @@ pub const PI: Machine = Machine {
     emulator: &["qemu-system-aarch64", "-M", "raspi3b"],
     image_at: 0x1000_0000,
     second_image_at: Some(0x1500_0000),
+    camera_at: None,
     layout: "rows",
     isas: &["neon"],
     icount: 0,

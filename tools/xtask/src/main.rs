@@ -17,6 +17,7 @@ mod hrvit;
 mod install;
 mod isa;
 mod lint;
+mod live;
 mod machines;
 mod made;
 mod marked;
@@ -107,6 +108,7 @@ enum Task {
     N6Image(n6_image::ImageArgs),
     /// Share the steps of a frame between two emulated Cortex-M33, and say what that would save
     Cores,
+    Live(live::LiveArgs),
     Capi(capi::CapiArgs),
     Dist(capi::DistArgs),
     Count(Box<count::CountArgs>),
@@ -148,6 +150,7 @@ fn run() -> Result<ExitCode> {
         Task::Frames => none_of(&frames::run(&root, true)?),
         Task::N6Image(args) => n6_image::run(&args).map(|()| true)?,
         Task::Conformance => isa::run(&root).map(|made| made.skipped().iter().for_each(|line| println!("SKIPPED {line}"))).map(|()| true)?,
+        Task::Live(args) => live::run(&root, &args).map(|made| made.skipped().iter().for_each(|line| println!("SKIPPED {line}"))).map(|()| true)?,
         Task::Capi(args) => none_of(&capi::run(&root, &args)?),
         Task::Dist(args) => none_of(&capi::dist(&root, &args)?),
         Task::Count(args) => none_of(&count::run(&root, &args)?),

@@ -1,35 +1,56 @@
-//! A camera's frame from C and C++: labels as `hrvit run --raw` has them.
+//! A camera's frame from every language: labels as `hrvit run --raw` has them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::programs::{Language, compile, labels_crc};
-use super::table::Host;
+use super::table::{AARCH64_ROOT, AARCH64_TOOLS, Host, PROCESSORS, emulated};
+use super::{Row, python};
 use crate::firmware::build::{Plan, target_folder};
 use crate::frames;
 
+/// The frame's name in the table.
+pub const FRAME: &str = "NV12, 642x478";
 /// Columns and rows of the frame: no side is a multiple of the network's.
 const SIZE: (usize, usize) = (642, 478);
 
-/// Runs the examples; returns whose labels are others.
+fn source(language: Language) -> &'static str {
+    match language {
+        Language::C => "examples/c/camera.c",
+        Language::Cpp => "examples/cpp/camera.cpp",
+    }
+}
+
+/// Runs the frame here and on emulated processors, against the libraries of both; with `in_python`
+/// also by the wheel, which is installed then.
 ///
 /// # Errors
-/// If one does not compile or fails.
-pub fn check(root: &Path, host: &Host) -> Result<Vec<String>> {
-    let image = host.hrvit.model(&Plan::default(), "rows")?;
-    let (raw, expected) = frames::shaded(root, &host.hrvit, &image, SIZE)?;
+/// If a program does not compile or fails.
+pub fn rows(root: &Path, host: &Host, aarch64: &Path, in_python: bool) -> Result<Vec<Row>> {
+    let image = |layout: &str| host.hrvit.model(&Plan::default(), layout);
+    let rows_image = image("rows")?;
+    let (raw, expected) = frames::shaded(root, &host.hrvit, &rows_image, SIZE)?;
     let (width, height) = (SIZE.0.to_string(), SIZE.1.to_string());
-    let mut complaints = Vec::new();
-    for (language, source) in [(Language::C, "examples/c/camera.c"), (Language::Cpp, "examples/cpp/camera.cpp")] {
-        let program = target_folder(root).join("capi/host").join(format!("camera-{}", language.name().replace("++", "pp")));
-        let program = compile(root, language, "", source, &host.archive, &[], program)?;
-        let (_, found) = labels_crc(Command::new(program).arg(&image).arg(&raw).args([&width, &height]))?;
-        println!("{}: labels of a camera's frame {found:08x}, of the command {expected}", language.name());
-        if found != expected.0 {
-            complaints.push(format!("{}: a camera's frame has the labels {found:08x}, expected {expected}", language.name()));
+    let row = |language, place: &str, labels_crc| Row { language, frame: FRAME, place: place.to_owned(), kernels: String::new(), labels_crc };
+    let run = |mut program: Command, image: &PathBuf| Ok::<u32, anyhow::Error>(labels_crc(program.arg(image).arg(&raw).args([&width, &height]))?.1);
+    let mut all = vec![row("Rust", "the command", expected.0)];
+    for language in [Language::C, Language::Cpp] {
+        let program = |place: &str| target_folder(root).join("capi").join(place).join(format!("camera-{}", language.name().replace("++", "pp")));
+        let here = compile(root, language, "", source(language), &host.archive, &[], program("host"))?;
+        all.push(row(language.name(), "this machine", run(Command::new(here), &rows_image)?));
+        let there = compile(root, language, AARCH64_TOOLS, source(language), aarch64, &[], program("aarch64"))?;
+        for (processor, layout) in PROCESSORS {
+            let mut emulator = emulated(processor);
+            emulator.args(["-L", AARCH64_ROOT]).arg(&there);
+            all.push(row(language.name(), processor, run(emulator, &image(layout)?)?));
         }
     }
-    Ok(complaints)
+    if in_python {
+        let mut python = Command::new(python::program(root, "python"));
+        python.current_dir(root).arg("examples/python/camera.py");
+        all.push(row("Python", "this machine, wheel", run(python, &rows_image).context("the wheel's example")?));
+    }
+    Ok(all)
 }

@@ -22,7 +22,7 @@ pub fn programs(root: &Path) -> PathBuf {
 }
 
 /// A program of the environment.
-fn program(root: &Path, name: &str) -> PathBuf {
+pub fn program(root: &Path, name: &str) -> PathBuf {
     programs(root).join(name)
 }
 

@@ -8,7 +8,7 @@ use comfy_table::Table;
 
 use super::library::{Build, hide};
 use super::programs::{Language, compile, labels_crc};
-use super::{Row, device, jni, python, stack};
+use super::{Row, camera, device, jni, python, stack};
 use crate::command;
 use crate::firmware::build::{Plan, Precision, target_folder};
 use crate::hrvit::Hrvit;
@@ -18,11 +18,13 @@ use crate::parity;
 /// The compiler target of C programs on 64-bit ARM.
 pub const AARCH64: &str = "aarch64-unknown-linux-gnu";
 /// Prefix of its tools' names.
-const AARCH64_TOOLS: &str = "aarch64-linux-gnu-";
+pub const AARCH64_TOOLS: &str = "aarch64-linux-gnu-";
 /// Debian's folder of its libraries.
-const AARCH64_ROOT: &str = "/usr/aarch64-linux-gnu";
+pub const AARCH64_ROOT: &str = "/usr/aarch64-linux-gnu";
+/// The golden frame's name in the table.
+const GOLDEN: &str = "golden";
 /// Emulated processors, and how their kernels read weights.
-const PROCESSORS: [(&str, &str); 3] = [("cortex-a53", "rows"), ("cortex-a76", "k4"), ("max", "k8")];
+pub const PROCESSORS: [(&str, &str); 3] = [("cortex-a53", "rows"), ("cortex-a76", "k4"), ("max", "k8")];
 
 /// Kernels of this machine, if it has them, and how they read weights.
 const KERNELS_HERE: [(&str, &str); 4] = [("scalar", "rows"), ("avx2", "k4"), ("avx_vnni", "k4"), ("avx512", "k4")];
@@ -60,10 +62,10 @@ pub fn valgrind(program: &Path) -> Command {
     valgrind
 }
 
-/// Results of the golden frame.
+/// Results of the frames.
 #[derive(Default)]
 pub struct Seen {
-    /// Programs that ran it.
+    /// Programs that ran them.
     pub rows: Vec<Row>,
     /// Faults.
     pub complaints: Vec<String>,
@@ -71,7 +73,7 @@ pub struct Seen {
     pub skipped: Vec<String>,
 }
 
-/// Runs the golden frame of the nano network everywhere.
+/// Runs the golden frame of the nano network, and one of a camera, everywhere.
 ///
 /// # Errors
 /// If something does not build, or a program fails.
@@ -81,7 +83,7 @@ pub fn rows(root: &Path, host: &Host, under_valgrind: bool) -> Result<Seen> {
     let mut rows = Vec::new();
     let mut add = |language: &'static str, place: &str, kernels: String, labels_crc: u32| {
         eprintln!("{language} on {place}: {labels_crc:08x}");
-        rows.push(Row { language, place: place.to_owned(), kernels, labels_crc });
+        rows.push(Row { language, frame: GOLDEN, place: place.to_owned(), kernels, labels_crc });
     };
     let (kernels, crc) = parity::golden_result(&host.hrvit, &mut Command::new(parity::golden(root, None)?), "host", &rows_model)?;
     add("Rust", "x86-64", kernels, crc);
@@ -108,7 +110,7 @@ pub fn rows(root: &Path, host: &Host, under_valgrind: bool) -> Result<Seen> {
         }
     }
 
-    let mut skipped = Vec::new();
+    let (mut skipped, mut in_python) = (Vec::new(), true);
     match jni::kit() {
         Err(reason) => skipped.push(reason),
         Ok(kit) => {
@@ -117,7 +119,10 @@ pub fn rows(root: &Path, host: &Host, under_valgrind: bool) -> Result<Seen> {
         }
     }
     match python::run(root, &target_folder(root).join("release/hrvit"), &rows_model)? {
-        Err(reason) => skipped.push(reason),
+        Err(reason) => {
+            skipped.push(reason);
+            in_python = false;
+        }
         Ok((printed, crc)) => add("Python", &format!("{here}, wheel"), kernels_in(&printed), crc),
     }
 
@@ -147,11 +152,13 @@ pub fn rows(root: &Path, host: &Host, under_valgrind: bool) -> Result<Seen> {
     }
     let (crc, of_device) = device::run(root, &folder.join("m55"), &rows_model)?;
     add("C", "Cortex-M55, no operating system", "mve".to_owned(), crc);
+    rows.extend(camera::rows(root, host, &archive, in_python)?);
     complaints.extend(of_device);
     Ok(Seen { rows, complaints, skipped })
 }
 
-fn emulated(processor: &str) -> Command {
+/// A processor of QEMU for programs of Linux.
+pub fn emulated(processor: &str) -> Command {
     let mut emulator = Command::new("qemu-aarch64");
     emulator.args(["-cpu", processor]);
     emulator
@@ -164,19 +171,24 @@ fn kernels_in(printed: &str) -> String {
 
 /// The table.
 pub fn drawn(rows: &[Row]) -> Table {
-    let mut table = crate::tables::table(&["from", "on", "kernels", "CRC of the labels"]);
-    for Row { language, place, kernels, labels_crc } in rows {
-        table.add_row([*language, place.as_str(), kernels.as_str(), &format!("{labels_crc:08x}")]);
+    let mut table = crate::tables::table(&["frame", "from", "on", "kernels", "CRC of the labels"]);
+    for Row { language, frame, place, kernels, labels_crc } in rows {
+        table.add_row([*frame, language, place.as_str(), kernels.as_str(), &format!("{labels_crc:08x}")]);
     }
     table
 }
 
-/// Rows that are not as the first one.
+/// Rows that are not as the first one of their frame.
 pub fn differences(rows: &[Row]) -> Vec<String> {
-    let Some(first) = rows.first() else { return vec!["no program ran".to_owned()] };
-    let differ = rows.iter().filter(|row| row.labels_crc != first.labels_crc);
+    if rows.is_empty() {
+        return vec!["no program ran".to_owned()];
+    }
     let name = |row: &Row| format!("{} on {}", row.language, row.place);
-    differ.map(|row| format!("{} has the labels {:08x}, {} has {:08x}", name(row), row.labels_crc, name(first), first.labels_crc)).collect()
+    let differ = rows.iter().filter_map(|row| {
+        let first = rows.iter().find(|first| first.frame == row.frame).filter(|first| first.labels_crc != row.labels_crc)?;
+        Some(format!("{} has the labels {:08x}, {} has {:08x}", name(row), row.labels_crc, name(first), first.labels_crc))
+    });
+    differ.collect()
 }
 
 #[cfg(test)]
@@ -185,8 +197,9 @@ mod tests {
 
     #[test]
     fn a_row_with_another_crc_is_named() {
-        let row = |place: &str, labels_crc| Row { language: "C", place: place.to_owned(), kernels: String::new(), labels_crc };
-        assert_eq!(differences(&[row("here", 1), row("there", 1)]), [] as [String; 0]);
+        let of = |frame, place: &str, labels_crc| Row { language: "C", frame, place: place.to_owned(), kernels: String::new(), labels_crc };
+        let row = |place, labels_crc| of(GOLDEN, place, labels_crc);
+        assert_eq!(differences(&[row("here", 1), row("there", 1), of("another", "here", 2)]), [] as [String; 0]);
         assert_eq!(differences(&[row("here", 1), row("there", 2)]), ["C on there has the labels 00000002, C on here has 00000001"]);
         assert_eq!(differences(&[]).len(), 1);
     }
