@@ -69,6 +69,52 @@
 #define HRVIT_FEATURE_INT16X8 4
 /** For `hrvit_features`: images with half-precision steps. */
 #define HRVIT_FEATURE_FP16 8
+/** The most planes of a camera frame. */
+#define HRVIT_CAMERA_PLANES 3
+/** For `hrvit_camera_frame.format`: luma; U and V in turn for every 2x2 pixels. */
+#define HRVIT_CAMERA_NV12 0
+/** For `hrvit_camera_frame.format`: as NV12, V first. */
+#define HRVIT_CAMERA_NV21 1
+/** For `hrvit_camera_frame.format`: luma; U for every 2x2 pixels; V for every 2x2 pixels. */
+#define HRVIT_CAMERA_I420 2
+/** For `hrvit_camera_frame.format`: luma; U for every two pixels of a row; V. */
+#define HRVIT_CAMERA_I422 3
+/** For `hrvit_camera_frame.format`: luma; U for every four pixels of a row; V. */
+#define HRVIT_CAMERA_I411 4
+/** For `hrvit_camera_frame.format`: luma, U and V of every pixel. */
+#define HRVIT_CAMERA_I444 5
+/** For `hrvit_camera_frame.format`: Y U Y V for every two pixels of a row. */
+#define HRVIT_CAMERA_YUYV 6
+/** For `hrvit_camera_frame.format`: U Y V Y for every two pixels of a row. */
+#define HRVIT_CAMERA_UYVY 7
+
+/**
+ * For `hrvit_camera_frame.format`: two bytes a pixel, the lower first; red from bit 11, green from
+ * 5.
+ */
+#define HRVIT_CAMERA_RGB565 8
+/** For `hrvit_camera_frame.format`: three bytes a pixel. */
+#define HRVIT_CAMERA_RGB 9
+/** For `hrvit_camera_frame.format`: three bytes a pixel, blue first. */
+#define HRVIT_CAMERA_BGR 10
+/** For `hrvit_camera_frame.format`: four bytes a pixel; the fourth is left out. */
+#define HRVIT_CAMERA_RGBA 11
+/** For `hrvit_camera_frame.format`: four bytes a pixel, blue first; the fourth is left out. */
+#define HRVIT_CAMERA_BGRA 12
+/** For `hrvit_camera_frame.format`: one byte a pixel, 0 is black and 255 white. */
+#define HRVIT_CAMERA_GRAY 13
+/** For `hrvit_camera_frame.matrix`: ITU-R BT.601, cameras and standard definition. */
+#define HRVIT_CAMERA_BT601 0
+/** For `hrvit_camera_frame.matrix`: ITU-R BT.709, high definition. */
+#define HRVIT_CAMERA_BT709 1
+/** For `hrvit_camera_frame.range`: luma from 16 to 235, chroma from 16 to 240. */
+#define HRVIT_CAMERA_LIMITED 0
+/** For `hrvit_camera_frame.range`: luma and chroma from 0 to 255. */
+#define HRVIT_CAMERA_FULL 1
+/** For `hrvit_camera_frame.filter`: the mean of all that a pixel of the input covers. */
+#define HRVIT_CAMERA_AREA 0
+/** For `hrvit_camera_frame.filter`: the line between the two nearest pixels, in each direction. */
+#define HRVIT_CAMERA_BILINEAR 1
 /** Bytes of the text in `hrvit_error`, its NUL included. */
 #define HRVIT_ERROR_TEXT_BYTES 248
 
@@ -497,6 +543,96 @@ typedef struct hrvit_ranked
     /** Its logit, as a real value. */
     float logit;
 } hrvit_ranked;
+
+/**
+ * A frame as a camera left it, and which part of it the network sees. Zeros are the defaults, but
+ * for sides and planes. `docs/camera.md` has the formulas.
+ *
+ * A view is made in this order: the region, the rotation, the mirror, the fit.
+ */
+typedef struct hrvit_camera_frame
+{
+    /** `sizeof(hrvit_camera_frame)`, set by the caller. */
+    uint32_t struct_size;
+    /** `HRVIT_CAMERA_NV12` to `HRVIT_CAMERA_GRAY`. */
+    uint32_t format;
+    /** Pixels of a row, 1 to 65535; even with `HRVIT_CAMERA_YUYV` and `HRVIT_CAMERA_UYVY`. */
+    uint32_t width;
+    /** Rows, 1 to 65535. */
+    uint32_t height;
+    /** `HRVIT_CAMERA_BT601` or `HRVIT_CAMERA_BT709`. */
+    uint32_t matrix;
+    /** `HRVIT_CAMERA_LIMITED` or `HRVIT_CAMERA_FULL`. */
+    uint32_t range;
+    /** First column of the region; all four of the region 0: the whole frame. */
+    uint32_t region_x;
+    /** First row of the region. */
+    uint32_t region_y;
+    /** Columns of the region. */
+    uint32_t region_width;
+    /** Rows of the region. */
+    uint32_t region_height;
+    /** Degrees by which the frame is turned to stand upright, clockwise: 0, 90, 180 or 270. */
+    uint32_t rotation;
+    /** 1: left and right then change places; else 0. */
+    uint32_t mirror;
+    /**
+     * `HRVIT_FIT_STRETCH`, `HRVIT_FIT_CROP` or `HRVIT_FIT_LETTERBOX`; `hrvit_model_info.fit` has
+     * the model's.
+     */
+    uint32_t fit;
+    /** `HRVIT_CAMERA_AREA` or `HRVIT_CAMERA_BILINEAR`. */
+    uint32_t filter;
+    /** Red, green and blue of the bars of a letterbox; the fourth byte is left out. */
+    uint8_t bars[4];
+    /** 0. */
+    uint32_t reserved;
+    /**
+     * First byte of each plane, in the format's order. Only `hrvit_camera_overlay` writes to them.
+     */
+    uint8_t *planes[HRVIT_CAMERA_PLANES];
+    /** Bytes of each plane; the last row may end with its pixels. */
+    size_t plane_bytes[HRVIT_CAMERA_PLANES];
+    /** Bytes from one row of a plane to the next; 0: rows have no padding. */
+    size_t row_bytes[HRVIT_CAMERA_PLANES];
+} hrvit_camera_frame;
+
+/** Colour of a class. */
+typedef struct hrvit_ink
+{
+    /** Red, 0 to 255. */
+    uint8_t red;
+    /** Green, 0 to 255. */
+    uint8_t green;
+    /** Blue, 0 to 255. */
+    uint8_t blue;
+    /** How much of it: 0 leaves the frame as it is, 255 covers it. */
+    uint8_t alpha;
+} hrvit_ink;
+
+/** Consecutive labels of chosen classes. */
+typedef struct hrvit_label_run
+{
+    /** Number of the first one; rows follow each other. */
+    size_t start;
+    /** How many there are. */
+    size_t length;
+} hrvit_label_run;
+
+/** Area and bounding box of a class; the box is 0 without a pixel. */
+typedef struct hrvit_extent
+{
+    /** Pixels of the class. */
+    size_t pixels;
+    /** First column of the box. */
+    uint32_t x;
+    /** First row of the box. */
+    uint32_t y;
+    /** Columns of the box. */
+    uint32_t width;
+    /** Rows of the box. */
+    uint32_t height;
+} hrvit_extent;
 
 #ifdef __cplusplus
 extern "C" {
@@ -969,6 +1105,174 @@ hrvit_status hrvit_engine_logits(struct hrvit_engine *engine,
                                  size_t count,
                                  const struct hrvit_run_options *options,
                                  struct hrvit_error *error);
+
+/**
+ * Writes to `scratch_count` how many words of 32 bits `hrvit_engine_segment_camera` needs to make
+ * the rows of such frames for this engine: `format`, `width`, `height`, the view and the filter
+ * count.
+ *
+ * Errors: `HRVIT_ERROR_HANDLE`, `_BUSY` (the engine runs a frame), `_NULL`, `_STRUCT_SIZE`,
+ * `_ARGUMENT` (format, sides, region, rotation, fit, filter; or sides whose sums have more than 32
+ * bits).
+ *
+ * Thread-safety: any thread, any time; not from interrupts.
+ *
+ *     size_t words;
+ *     if (hrvit_camera_scratch(engine, &frame, &words, &error) == HRVIT_OK)
+ *         scratch = malloc(words * sizeof *scratch);
+ */
+hrvit_status hrvit_camera_scratch(const struct hrvit_engine *engine,
+                                  const struct hrvit_camera_frame *frame,
+                                  size_t *scratch_count,
+                                  struct hrvit_error *error);
+
+/**
+ * Segments a frame as a camera left it: its rows are cropped, turned, mirrored, resized and
+ * converted to RGB in integers, one by one, as the engine asks for them. Labels are the same on
+ * every processor.
+ *
+ * `scratch` has at least `hrvit_camera_scratch` words, which need not be kept between frames. NULL
+ * and 0: the library allocates it for the call, which needs `HRVIT_FEATURE_STD`. `options` may be
+ * NULL. The planes are read only.
+ *
+ * Errors: those of `hrvit_engine_segment` and `hrvit_camera_scratch`; `HRVIT_ERROR_SIZE` if a
+ * stride, a plane or the scratch is too short; `_UNSUPPORTED` (no scratch, without
+ * `HRVIT_FEATURE_STD`).
+ *
+ * Thread-safety: as `hrvit_engine_segment`.
+ *
+ *     hrvit_camera_frame frame = HRVIT_INIT(hrvit_camera_frame);
+ *     frame.format = HRVIT_CAMERA_NV12;
+ *     frame.width = 1280;
+ *     frame.height = 720;
+ *     frame.planes[0] = buffer;
+ *     frame.plane_bytes[0] = 1280 * 720;
+ *     frame.planes[1] = buffer + 1280 * 720;
+ *     frame.plane_bytes[1] = 1280 * 360;
+ *     status = hrvit_engine_segment_camera(engine, &frame, scratch, words, &results, NULL, &error);
+ */
+hrvit_status hrvit_engine_segment_camera(struct hrvit_engine *engine,
+                                         const struct hrvit_camera_frame *frame,
+                                         uint32_t *scratch,
+                                         size_t scratch_count,
+                                         const struct hrvit_segmentation *results,
+                                         const struct hrvit_run_options *options,
+                                         struct hrvit_error *error);
+
+/**
+ * Lays the colours of labels over a camera's frame, in its own orientation: the only function that
+ * writes to the frame. Formats: NV12, NV21, RGB, BGR, RGBA, BGRA.
+ *
+ * `labels` are the `label_height * label_width` bytes that `hrvit_engine_segment_camera` wrote for
+ * such a frame. `palette` has an ink for each class; labels from `palette_count` on, and pixels
+ * that the network did not see, stay as they are.
+ *
+ * Errors: `HRVIT_ERROR_NULL`, `_ALIGNMENT`, `_STRUCT_SIZE`, `_ARGUMENT` (format, sides, view),
+ * `_SIZE` (labels, a stride or a plane), `_OVERLAP`.
+ *
+ * Thread-safety: any thread, any time.
+ *
+ *     hrvit_ink palette[3] = {{0, 0, 0, 0}, {128, 64, 128, 160}, {0, 255, 0, 160}};
+ *     status = hrvit_camera_overlay(&frame, labels, info.label_bytes, info.height, info.width,
+ *     palette, 3, &error);
+ */
+hrvit_status hrvit_camera_overlay(const struct hrvit_camera_frame *frame,
+                                  const uint8_t *labels,
+                                  size_t labels_bytes,
+                                  uint32_t label_height,
+                                  uint32_t label_width,
+                                  const struct hrvit_ink *palette,
+                                  size_t palette_count,
+                                  struct hrvit_error *error);
+
+/**
+ * Brings a map of `label_height * label_width` bytes (labels or margins) to the pixels of a
+ * camera's frame, in its own orientation: `width * height` bytes at `pixels`. Each pixel has the
+ * value of the label in which its middle lies, or `outside` (0 to 255) where the network did not
+ * see it. The planes of the frame may be NULL.
+ *
+ * Errors: as `hrvit_camera_overlay`; `HRVIT_ERROR_SIZE` unless `pixels_bytes` is `width * height`.
+ *
+ * Thread-safety: any thread, any time.
+ *
+ *     status = hrvit_camera_labels(&frame, labels, info.label_bytes, info.height, info.width, 255,
+ *     map, 1280 * 720, &error);
+ */
+hrvit_status hrvit_camera_labels(const struct hrvit_camera_frame *frame,
+                                 const uint8_t *labels,
+                                 size_t labels_bytes,
+                                 uint32_t label_height,
+                                 uint32_t label_width,
+                                 uint32_t outside,
+                                 uint8_t *pixels,
+                                 size_t pixels_bytes,
+                                 struct hrvit_error *error);
+
+/**
+ * Makes a mask of the `classes_count` classes: a bit for each label, the first of a row in the
+ * highest bit of the row's first byte. Each row begins with a byte of its own: `bits_bytes` is
+ * `(width + 7) / 8` for each of the `labels_bytes / width` rows.
+ *
+ * Errors: `HRVIT_ERROR_NULL`, `_SIZE` (`labels_bytes` is no multiple of `width`, or `bits_bytes`
+ * another number), `_OVERLAP`.
+ *
+ * Thread-safety: any thread, any time.
+ *
+ *     const uint8_t people[] = {9, 10};
+ *     status = hrvit_labels_mask(labels, info.label_bytes, info.width, people, 2, bits, bits_bytes,
+ *     &error);
+ */
+hrvit_status hrvit_labels_mask(const uint8_t *labels,
+                               size_t labels_bytes,
+                               uint32_t width,
+                               const uint8_t *classes,
+                               size_t classes_count,
+                               uint8_t *bits,
+                               size_t bits_bytes,
+                               struct hrvit_error *error);
+
+/**
+ * Writes the runs of labels of the `classes_count` classes to `runs`, in their order, as many as
+ * `runs_count` has room for, and how many there are to `found_count`. A run may go on in the next
+ * row. `runs` may be NULL where `runs_count` is 0: then they are only counted.
+ *
+ * Errors: `HRVIT_ERROR_NULL`, `_ALIGNMENT`, `_OVERLAP`; `_SIZE` if there are more runs than room:
+ * those that fit and `found_count` are written all the same.
+ *
+ * Thread-safety: any thread, any time.
+ *
+ *     size_t found;
+ *     hrvit_label_run runs[64];
+ *     status = hrvit_labels_runs(labels, info.label_bytes, people, 2, runs, 64, &found, &error);
+ */
+hrvit_status hrvit_labels_runs(const uint8_t *labels,
+                               size_t labels_bytes,
+                               const uint8_t *classes,
+                               size_t classes_count,
+                               struct hrvit_label_run *runs,
+                               size_t runs_count,
+                               size_t *found_count,
+                               struct hrvit_error *error);
+
+/**
+ * Writes area and bounding box of classes 0 to `extents_count - 1` to `extents`, in rows of
+ * `width` labels.
+ *
+ * Errors: `HRVIT_ERROR_NULL`, `_ALIGNMENT`, `_OVERLAP`, `_SIZE` (`labels_bytes` is no multiple of
+ * `width`).
+ *
+ * Thread-safety: any thread, any time.
+ *
+ *     hrvit_extent extents[11];
+ *     if (hrvit_labels_extents(labels, info.label_bytes, info.width, extents, 11, &error) == HRVIT_OK)
+ *         printf("%zu pixels of road\n", extents[3].pixels);
+ */
+hrvit_status hrvit_labels_extents(const uint8_t *labels,
+                                  size_t labels_bytes,
+                                  uint32_t width,
+                                  struct hrvit_extent *extents,
+                                  size_t extents_count,
+                                  struct hrvit_error *error);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -141,6 +141,7 @@ pub fn all() -> Vec<Check> {
     checks.push(Check { name: "instructions of every step".to_owned(), kind: Kind::Rule(count::check) });
     checks.push(Check { name: "example application".to_owned(), kind: Kind::Rule(app::check) });
     checks.push(Check { name: "live page in a browser".to_owned(), kind: Kind::Optional(live::check) });
+    checks.push(Check { name: "cameras of Linux compile".to_owned(), kind: Kind::Optional(live::cameras) });
     checks.push(Check { name: "C, C++, Java and Python, on hosts and without a system".to_owned(), kind: Kind::Optional(capi::check) });
     checks.push(Check { name: "calls of the C interface in any order, under AddressSanitizer".to_owned(), kind: Kind::Rule(fuzz::short) });
     checks.push(Check { name: "fuzz targets compile".to_owned(), kind: Kind::Rule(fuzz::check) });

@@ -73,18 +73,23 @@ unsafe extern "C-unwind" fn on_row(context: *mut c_void, y: u32, row: *mut u8, r
 }
 
 /// An engine and a frame for it; `None` where nothing is open or frames take too long.
-struct Setting {
-    engine: *mut hrvit_engine,
-    opened: Option<usize>,
-    info: hrvit_engine_info,
+pub struct Setting {
+    /// The engine.
+    pub engine: *mut hrvit_engine,
+    /// Its number, if it is open.
+    pub opened: Option<usize>,
+    /// Its plan.
+    pub info: hrvit_engine_info,
     head: u32,
     labels: Option<&'static [u8]>,
     watch: Watch,
-    ends: Ends,
+    /// How the call must end, as far as is known.
+    pub ends: Ends,
 }
 
 impl Setting {
-    fn of(world: &World, choices: &mut Choices<'_>) -> Option<Self> {
+    /// An engine and its frame, if a frame may run.
+    pub fn of(world: &World, choices: &mut Choices<'_>) -> Option<Self> {
         // Half of the frames that may not run to their end are left out.
         if world.frames == 0 && choices.one_in(2) {
             return None;
@@ -136,7 +141,7 @@ impl Setting {
     }
 
     /// Buffers for the results, mostly valid.
-    fn results(&mut self, world: &mut World, choices: &mut Choices<'_>) -> (hrvit_segmentation, *const hrvit_segmentation) {
+    pub fn results(&mut self, world: &mut World, choices: &mut Choices<'_>) -> (hrvit_segmentation, *const hrvit_segmentation) {
         let mut about = new::<hrvit_segmentation>();
         let (labels, logits) = (self.info.label_bytes, self.info.logit_count);
         self.ends = self.ends.wrong_if(self.head != HRVIT_HEAD_SEGFORMER);
@@ -172,7 +177,7 @@ impl Setting {
     }
 
     /// Options of a frame: none, or a callback that looks on or stops it.
-    fn options(&mut self, world: &mut World, choices: &mut Choices<'_>) -> *const hrvit_run_options {
+    pub fn options(&mut self, world: &mut World, choices: &mut Choices<'_>) -> *const hrvit_run_options {
         if choices.one_in(3) {
             return null();
         }
@@ -199,12 +204,12 @@ impl Setting {
     }
 
     /// Whether it takes a frame's time, which this sequence may no longer have.
-    fn is_too_long(&self, world: &World) -> bool {
+    pub fn is_too_long(&self, world: &World) -> bool {
         self.ends != Ends::Badly && world.frames == 0
     }
 
     /// Checks the state after the call.
-    fn done(&self, world: &mut World, well: bool, what: &str) {
+    pub fn done(&self, world: &mut World, well: bool, what: &str) {
         if let Some(wrong) = self.watch.wrong {
             panic!("{what}: {wrong}");
         }
@@ -215,7 +220,7 @@ impl Setting {
     }
 
     /// Compares a label map with plain code's.
-    fn compare(&self, labels: *const u8) {
+    pub fn compare(&self, labels: *const u8) {
         let Some(expected) = self.labels else { return };
         // SAFETY: the library wrote as many bytes.
         let found = unsafe { std::slice::from_raw_parts(labels, self.info.label_bytes) };

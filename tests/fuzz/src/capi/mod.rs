@@ -5,6 +5,7 @@
 //! image was damaged or several things meet. Label maps are compared with plain code's.
 
 mod calls;
+mod camera;
 mod frames;
 mod made;
 mod memory;
@@ -43,10 +44,12 @@ pub fn capi(data: &[u8]) -> Verdict {
             15 if choices.one_in(2) => calls::golden(&mut world, &mut choices),
             15 => calls::golden_crc(&mut world, &mut choices),
             16 => calls::values(&mut world, &mut choices),
-            17 => calls::margins(&mut world, &mut choices),
+            17 if choices.one_in(2) => calls::margins(&mut world, &mut choices),
+            17 => camera::maps(&mut world, &mut choices),
             18 => calls::constants(&mut choices),
             19..26 => frames::segment(&mut world, &mut choices),
-            26..29 => frames::segment_rows(&mut world, &mut choices),
+            26..28 => frames::segment_rows(&mut world, &mut choices),
+            28 => camera::segment(&mut world, &mut choices),
             29..31 => frames::logits(&mut world, &mut choices),
             _ => frames::classify(&mut world, &mut choices),
         }

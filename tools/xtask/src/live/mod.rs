@@ -5,14 +5,15 @@ mod browser;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde_json::Value;
 
-use crate::checks::Made;
+use crate::made::Made;
+use crate::command;
 use crate::firmware::build::{Plan, target_folder};
 use crate::hrvit::{Hrvit, path_text};
 use browser::Browser;
@@ -57,6 +58,25 @@ pub fn run(root: &Path, args: &LiveArgs) -> Result<Made> {
 /// As [`run`].
 pub fn check(root: &Path) -> Result<Made> {
     see(root, 2, None)
+}
+
+/// Whether the source for cameras of Linux compiles, which nothing here can run.
+///
+/// # Errors
+/// If it does not, where there is libclang.
+pub fn cameras(root: &Path) -> Result<Made> {
+    if !cfg!(target_os = "linux") {
+        return Ok(Made::Nothing("V4L2 is Linux's".to_owned()));
+    }
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(root).args(["check", "--release", "--locked", "--package", "hrvit-tool", "--features", "v4l"]);
+    let output = command::output(&mut cargo)?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() {
+        return Ok(Made::All);
+    }
+    ensure!(said.contains("libclang"), "$ {}\n{said}", command::line(&cargo));
+    Ok(Made::Nothing("no libclang here (apt-get install libclang-dev)".to_owned()))
 }
 
 /// The command, which ends with this.
