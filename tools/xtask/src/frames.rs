@@ -11,7 +11,7 @@ use hrvit_log::{Crc, Framed, Latency};
 use serde::Deserialize;
 
 use crate::command;
-use crate::count::parse_processor;
+use crate::count::processors::parse_processor;
 use crate::firmware::build::{self, Plan, target_folder};
 use crate::hrvit::{Hrvit, path_text};
 use crate::machines::{Machine, machine};

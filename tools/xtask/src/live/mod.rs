@@ -12,10 +12,10 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde_json::Value;
 
-use crate::made::Made;
 use crate::command;
 use crate::firmware::build::{Plan, target_folder};
 use crate::hrvit::{Hrvit, path_text};
+use crate::made::Made;
 use browser::Browser;
 
 /// Pictures that are shown in a loop.
