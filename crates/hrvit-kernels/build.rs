@@ -1,7 +1,7 @@
 //! Says which kernels the build has besides those that the architecture names: `hrvit_scalar`, and
 //! for Cortex-M `hrvit_dsp`, `hrvit_mve` and `hrvit_float_unit`; and whether an AArch64 build may
 //! access unaligned memory, `hrvit_unaligned`. Stable compilers show none of that to
-//! `cfg(target_feature)`, but all follows from the processor that the code is compiled for
+//! `cfg(target_feature)`. All of it follows from the processor that the code is compiled for
 //! (`-C target-cpu=cortex-m55`), the operating system and the flag
 //! `-C target-feature=-strict-align`.
 
@@ -56,8 +56,8 @@ fn main() {
     }
 }
 
-/// Whether a processor with MVE, which its designer may build without floats, is meant to have
-/// them: by the target's calling convention, and no option says otherwise.
+/// Whether a processor with MVE has floats, which its designer may leave out. The target's calling
+/// convention tells it, unless an option says otherwise.
 fn has_float_vectors(flags: &str) -> bool {
     var("TARGET").is_ok_and(|target| target.ends_with("eabihf")) && !flags.contains("-mve.fp")
 }

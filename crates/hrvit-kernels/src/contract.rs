@@ -66,7 +66,7 @@ pub const MAX_PARAMETER_F16: f32 = f32::from_bits((127 + 64) << 23);
 /// Entries of an interpolated activation table: 10 bits of a code choose two neighbours.
 pub const INTERPOLATED: u32 = 1025;
 
-/// Most keys of a strip of 8-bit codes whose sums stay in i32 for exponent codes of `bits` bits;
+/// Most keys of a strip of 8-bit codes whose sums stay in i32 for exponent codes of `bits` bits.
 /// `None` for a width that does not exist.
 pub const fn max_keys(bits: u8) -> Option<usize> {
     match bits {

@@ -3,8 +3,8 @@
 use crate::isa::{Isa, IsaError, IsaToken};
 use crate::packing::Packing;
 
-/// Every operator, on one instruction set, with the same bytes on all of them (those on f16: within
-/// a stated bound); the value is the proof that the processor has the instructions.
+/// Every operator, on one instruction set, with the same bytes on all of them (on f16: within a
+/// stated bound). The value is the proof that the processor has the instructions.
 ///
 /// ```
 /// use hrvit_kernels::{Isa, Kernels};
@@ -45,8 +45,9 @@ impl Kernels {
     }
 
     /// Whether AArch64 products use the loops for cores that execute in order (Cortex-A53, A55,
-    /// A510), which give the same bytes in fewer cycles and more instructions: where all cores are
-    /// known to, or where nothing is known and feature `in-order` is on. Elsewhere `false`.
+    /// A510). These give the same bytes in fewer cycles and more instructions. They are used if all
+    /// cores are known to execute in order, or if nothing is known and feature `in-order` is on.
+    /// Elsewhere `false`.
     pub fn runs_in_order(self) -> bool {
         self.tier.in_order()
     }

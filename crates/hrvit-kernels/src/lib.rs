@@ -2,9 +2,10 @@
 //! `fp16`), and the same bytes on every target.
 //!
 //! The `scalar` file of each operator is its definition (`docs/quantisation.md` holds the
-//! formulas); a backend for one instruction set is another file in the same folder and equals it
-//! byte for byte. [`Kernels`] holds the operators for one instruction set, by default the fastest
-//! of this processor; `Kernels::SCALAR` is the definition. The crate knows operators, not networks.
+//! formulas). A backend for one instruction set is another file in the same folder. It equals the
+//! definition byte for byte. [`Kernels`] holds the operators for one instruction set, by default
+//! the fastest of this processor; `Kernels::SCALAR` is the definition. The crate knows operators,
+//! not networks.
 //!
 //! | operator | folder | input x weights, accumulator | output | files besides `scalar` |
 //! |---|---|---|---|---|
@@ -49,11 +50,11 @@
 //!
 //! **Conventions.** Maps are `[rows, columns, channels]`, channel last, contiguous unless a stride
 //! is given; a token is one run of channels. Every entry is safe: it checks lengths and scalar
-//! parameters once and returns [`ShapeError`]. It never panics and never reads out of bounds
-//! whatever the numbers; the numbers mean what the documentation says only inside the stated
-//! ranges, which the loader of a model proves once, and only there are they the same on every
-//! instruction set. i32 accumulators stay inside their range by that proof; outside it they wrap
-//! (and a build with overflow checks says so).
+//! parameters once and returns [`ShapeError`]. No number makes it panic or read out of bounds.
+//! Results follow the documentation only inside the stated ranges, and only there are they the same
+//! on every instruction set. The loader of a model proves the ranges once. i32 accumulators stay
+//! inside their range by that proof. Outside it they wrap (and a build with overflow checks
+//! panics).
 //!
 //! **A fast path** is a file named after its instruction set with the functions of `scalar`, each
 //! with a token of [`isa`] in front (`fn run(_: Avx2, ..)`), and one entry in the family's

@@ -23,9 +23,9 @@ const fn seeds() -> [u16; SEEDS] {
 /// Reciprocal square root `(r, k)` of `var >= 1`: `r / 2^k = 2^10 / sqrt(var)`, so that
 /// `(d * r + 2^(k - 1)) >> k` is `d / sqrt(var)` with 10 fractional bits.
 ///
-/// `n = var << lz` with `lz` even lies in `[2^62, 2^64)`; `r = 2^62 / sqrt(n)`, about `2^30..2^31`,
-/// comes from a table of 96 seeds of 16 bits and one Newton step `y (3 - m y^2) / 2` in u64;
-/// `k = 52 - lz / 2` lies in `21..=52`.
+/// `n = var << lz` with `lz` even lies in `[2^62, 2^64)`. `r = 2^62 / sqrt(n)` is about
+/// `2^30..2^31`. It comes from a table of 96 seeds of 16 bits and one Newton step
+/// `y (3 - m y^2) / 2` in u64. `k = 52 - lz / 2` lies in `21..=52`.
 ///
 /// Relative error of `r`: between -8.92e-5 (2^-13.4) and 5e-10 (one unit), over every pattern of 20
 /// leading bits. `var = 0` counts as 1.

@@ -1,19 +1,20 @@
-//! Float mathematics of the f16 kernels, in f32, each function with its error measured over every
-//! f16 (`tests/math_f32.rs`): conversions, powers of two, GELU, Hardswish, reciprocal square root.
+//! Float mathematics of the f16 kernels, in f32: conversions, powers of two, GELU, Hardswish,
+//! reciprocal square root. Each function has its error measured over every f16
+//! (`tests/math_f32.rs`).
 //!
-//! **No kernel stores an infinity or a NaN.** Operands in f16 are finite, hence at most 65504;
-//! operands in f32 (biases, gains, sums to add to) are at most 2^64 in magnitude, lengths at most
-//! 2^16. Then a sum of products is at most `2^16 * 2^32 + 2^64 < 2^65`; an activation is no larger
-//! than its argument, up to a rounding; a normalised value is at most `sqrt(channels) <= 2^7` times
-//! a gain; the two products of the diversity-enhancing shortcut together give at most
-//! `2^16 * 2^65 * 2^16 = 2^97`: f32 holds all of them (2^128). The only divisions are by a
-//! softmax's sum, which is 1 or more, by a count, and by a scale that is no subnormal; the only
-//! root is that of a variance plus an `eps` that is no subnormal. [`narrow`] clamps before it
-//! rounds. Other operands make unspecified results, and no harm.
+//! **No kernel stores an infinity or a NaN.** Operands in f16 are finite, hence at most 65504.
+//! Operands in f32 (biases, gains, sums to add to) are at most 2^64 in magnitude, lengths at most
+//! 2^16. Then a sum of products is at most `2^16 * 2^32 + 2^64 < 2^65`. An activation is no larger
+//! than its argument, up to a rounding. A normalised value is at most `sqrt(channels) <= 2^7` times
+//! a gain. The two products of the diversity-enhancing shortcut together give at most
+//! `2^16 * 2^65 * 2^16 = 2^97`. f32 holds all of them (2^128). Divisors are a softmax's sum, which
+//! is 1 or more, a count, and a scale that is no subnormal. The only root is that of a variance
+//! plus an `eps` that is no subnormal. [`narrow`] clamps before it rounds. Other operands make
+//! unspecified results, and no harm.
 //!
 //! **Sums of products** are the same on every instruction set that adds in the definition's order:
-//! the product of two f16 has 22 bits, so that f32 holds it, and a fused multiplication and
-//! addition rounds like a multiplication and an addition.
+//! f32 holds the product of two f16, which has 22 bits. A fused multiplication and addition rounds
+//! like a multiplication and an addition.
 
 use half::f16;
 
@@ -73,7 +74,7 @@ mod in_integers {
     }
 }
 
-/// The same conversions by the instructions that a floating-point unit has for them; the compiler
+/// The same conversions by the instructions that a floating-point unit has for them. The compiler
 /// has no half-precision type of its own to make them from.
 #[cfg(hrvit_float_unit)]
 mod in_hardware {
@@ -133,8 +134,8 @@ pub(crate) const GELU_MAX: f32 = 6.0;
 /// How often [`GELU`] is squared.
 pub(crate) const GELU_SQUARES: u32 = 5;
 
-/// `(1 - Phi(t))^(1/32)` for t in 0..=6 by powers of t: t times its 32nd power is at most 0.02
-/// units in the last place of an f16 from `t * (1 - Phi(t))`.
+/// `(1 - Phi(t))^(1/32)` for t in 0..=6 by powers of t: `t` times its 32nd power is within 0.02
+/// units in the last place of an f16 of `t * (1 - Phi(t))`.
 pub(crate) const GELU: [f32; 7] = [0.978_572_2, -0.024_403_853, -0.009_409_187, -0.000_910_500_1, 0.000_258_418_06, -1.559_971_9e-5, 2.710_412e-7];
 
 /// `GELU(x) = x * Phi(x)`, Phi the normal distribution (the form with `erf`, not the one with

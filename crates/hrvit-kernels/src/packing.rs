@@ -6,8 +6,8 @@ use crate::error::{ShapeError, require};
 
 /// How the weights `[cout, depth]` of a product lie in memory.
 ///
-/// The packed orders group [`Packing::BLOCK`] output channels and 4 or 8 steps of depth, so that
-/// one vector holds the weights of all channels of the block:
+/// The packed orders group [`Packing::BLOCK`] output channels and 4 or 8 steps of depth. One vector
+/// holds the weights of all channels of the block:
 /// ```text
 /// Rows  [cout][depth]                                        scalar, DSP, MVE, plain NEON
 /// K4    [ceil(cout / 8)][ceil(depth / 4)][8 channels][4]     AVX2, AVX-VNNI, AVX-512, NEON sdot (two blocks are its 16 channels)
@@ -73,8 +73,8 @@ impl Packing {
     }
 
     /// Bytes of the channels `channels` of packed weights; `None` unless the range starts at a
-    /// multiple of the block. A range that ends inside a block takes the whole block, and is usable
-    /// by itself only where the channels of the map end there, too (the others are not zero).
+    /// multiple of the block. A range that ends inside a block takes the whole block. It is usable
+    /// by itself only if the channels of the map end there, too (the others are not zero).
     pub fn slice(self, depth: usize, channels: Range<usize>) -> Option<Range<usize>> {
         let (block, _) = self.block();
         let before = self.packed_len(channels.start, depth)?;

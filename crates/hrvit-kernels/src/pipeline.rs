@@ -1,4 +1,4 @@
-//! Whether an AArch64 core executes in order, which decides between two loops of its products: one
+//! Whether an AArch64 core executes in order. This decides between two loops of its products: one
 //! with few instructions, and one whose loads stand far ahead of their use. A core that executes
 //! out of order finds the distance itself; one that executes in order waits.
 //!

@@ -1,8 +1,8 @@
 //! Channels of tokens moved between layouts: the channels of one head out of all, a column of a
 //! map, two halves side by side.
 
-/// Copies runs of `len` bytes, the first of which start both slices, from places `from_stride`
-/// bytes apart to places `to_stride` bytes apart, as many as both slices have.
+/// Copies runs of `len` bytes, as many as both slices have. The first run starts both slices. The
+/// others lie `from_stride` bytes apart in one, `to_stride` bytes in the other.
 ///
 /// ```
 /// let mut second_half = [0; 4];

@@ -1,5 +1,5 @@
-//! Any lengths, any parameters and any bits: every f16 entry returns, on every instruction set,
-//! `Ok` or `Err`, and an `Err` leaves the output as it was.
+//! Any lengths, any parameters and any bits: every f16 entry returns `Ok` or `Err` on every
+//! instruction set. An `Err` leaves the output unchanged.
 #![cfg(feature = "fp16")]
 
 use hrvit_kernels::*;

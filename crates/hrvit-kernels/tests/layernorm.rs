@@ -17,8 +17,8 @@ fn rsqrt_error(var: u64) -> f64 {
 
 #[test]
 fn rsqrt_error_over_every_leading_pattern() {
-    // 20 leading bits at every even and odd shift cover each seed step in 2^12 places or more; the
-    // extremes of what follows are the ends of the steps.
+    // 20 leading bits at every even and odd shift cover each seed step in 2^12 places or more. The
+    // extremes beyond them are the ends of the steps.
     let (mut low, mut high) = (0f64, 0f64);
     for lead in 1u64 << 19..1 << 20 {
         for shift in [0, 1, 7, 12, 29, 43, 44] {
@@ -113,7 +113,7 @@ fn s8_within_one_code_of_double_precision() {
         }
     }
     println!("layernorm_s8: {differing} of {total} codes differ by one");
-    // The 10 fractional bits of xh are off by 1/4096 on average; through a gain of 20 codes that
+    // The 10 fractional bits of xh are off by 1/4096 on average. Through a gain of 20 codes that
     // moves one code in 205 across a rounding boundary.
     assert!(f64::from(differing) <= 0.006 * f64::from(total));
 }

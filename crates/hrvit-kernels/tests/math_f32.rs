@@ -125,8 +125,8 @@ fn the_estimate_that_the_reciprocal_root_begins_with() {
     assert!(rsqrt(-f32::NAN).is_nan() && rsqrt(f32::NAN).is_nan(), "no overflow");
 }
 
-/// Why [`exp2`] and [`gelu`] have polynomials of their own: on the estimate of a power alone an f16
-/// would differ by more than a unit in its last place, 2^-10.
+/// The reason for own polynomials in [`exp2`] and [`gelu`]. With the estimate of a power alone an
+/// f16 would differ by more than a unit in its last place, 2^-10.
 #[test]
 fn the_estimate_of_a_power_is_too_coarse_to_build_on() {
     let mut worst = 0f64;

@@ -1,5 +1,5 @@
-//! Operands around the tiles of the widest vectors, which are longer than those of the conformance
-//! suite: every instruction set of this machine against the definition.
+//! Operands around the tiles of the widest vectors, longer than the conformance suite's. Every
+//! instruction set of this machine is compared with the definition.
 
 mod common;
 

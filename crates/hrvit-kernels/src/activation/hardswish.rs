@@ -21,8 +21,8 @@ impl Kernels {
     /// Per channel c of each token: `u = clamp((v << 8) + three[c], 0, 2 * three[c])`,
     /// `out = store8(rq(v * u))`.
     ///
-    /// `v` and `out` are `[tokens, channels]`, `three` is `[channels]` in `1..=2^22` (3.0 in v's
-    /// scale with 8 fractional bits); `requant` is per channel and holds the 1/6.
+    /// `v` and `out` are `[tokens, channels]`. `three` is `[channels]` in `1..=2^22` (3.0 in v's
+    /// scale with 8 fractional bits). `requant` is per channel and holds the 1/6.
     ///
     /// # Errors
     /// [`ShapeError`] if a length disagrees or a parameter is outside its range.

@@ -1,4 +1,5 @@
-//! Parts that the f16 kernels share: conversions, arithmetic, ways of storing, the tile of products.
+//! Parts that the f16 kernels share: conversions, arithmetic, ways of storing, the tile of
+//! products.
 //!
 //! Fused products round once where the definition rounds twice; but for sums of products, whose
 //! terms are exact, results may differ in the last places.

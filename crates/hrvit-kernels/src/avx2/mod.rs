@@ -1,10 +1,10 @@
 //! Parts that the AVX2 kernels share: loads, the requantisation of a vector, the product of 4 rows
 //! with 8 channels, ways of storing.
 //!
-//! Functions with `#[target_feature(enable = "avx2")]` are safe to call from each other; every
-//! kernel's entry takes an [`Avx2`](crate::isa::Avx2) token as the proof that they may be called at
-//! all. Trait methods cannot have the attribute: they are `#[inline(always)]` into functions that
-//! have it.
+//! Functions with `#[target_feature(enable = "avx2")]` are safe to call from each other. Every
+//! kernel's entry takes an [`Avx2`](crate::isa::Avx2) token as the proof that they may be called.
+//! Trait methods cannot have the attribute: they are `#[inline(always)]` into functions that have
+//! it.
 
 #[cfg(feature = "fp16")]
 #[allow(clippy::float_arithmetic, reason = "float kernels")]

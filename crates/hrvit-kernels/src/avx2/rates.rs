@@ -1,7 +1,7 @@
 //! The rounding rule on vectors: `((acc << pre) * mult + 2^(shift - 1)) >> shift` for 8
 //! accumulators at once, exact for every shift in 32..=63.
 //!
-//! AVX2 multiplies the even 32-bit lanes to 64 bits, and has no arithmetic shift of 64 bits: with
+//! AVX2 multiplies the even 32-bit lanes to 64 bits, and has no arithmetic shift of 64 bits. With
 //! shifts of 32 or more, the upper half of the product is shifted.
 
 use core::arch::x86_64::*;

@@ -267,8 +267,8 @@ impl Sink for Table8<'_> {
     }
 }
 
-/// Stores 4 rows of 8 bytes, of which the lower half of `codes` holds channels 0 1 4 5, the upper
-/// one 2 3 6 7.
+/// Stores 4 rows of 8 bytes. The lower half of `codes` holds channels 0 1 4 5, the upper half 2 3
+/// 6 7.
 #[inline(always)]
 unsafe fn store_rows(out: *mut i8, stride: usize, codes: __m256i) {
     // SAFETY: the caller has AVX2 and vouches for the four rows.

@@ -1,9 +1,9 @@
 //! The inner product of all products: 4 rows of 16-bit values with one block of 8 channels in
 //! [`Packing::K4`](crate::packing::Packing::K4).
 //!
-//! Weights are widened to 16 bits as they are read: a vector holds 4 channels of 4 weights,
-//! `vpmaddwd` makes two partial sums per channel, exact in 32 bits, and what follows
-//! ([`Rates::of_pairs`](super::rates::Rates::of_pairs)) adds the two.
+//! Weights are widened to 16 bits as they are read. A vector holds 4 channels of 4 weights.
+//! `vpmaddwd` makes two partial sums per channel, exact in 32 bits.
+//! [`Rates::of_pairs`](super::rates::Rates::of_pairs) adds the two.
 
 use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
@@ -62,7 +62,7 @@ pub(crate) fn widen_block<'s>(groups: &[Group], steps: &'s mut [MaybeUninit<Step
 }
 
 /// Adds the products of 4 rows with `N` blocks of weights of 16 bits to `start`, over the shortest
-/// of them: channels stay in the lanes that the weights give them.
+/// of them. Channels stay in the lanes that the weights give them.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(crate) fn multiply_wide<const N: usize>(a: [&[[i16; 2]]; ROWS], weights: [&[Step]; N], start: [__m256i; N]) -> [[__m256i; N]; ROWS] {

@@ -1,10 +1,10 @@
 //! Parts that the AVX-512 kernels share: loads up to the end of a slice, the requantisation of a
 //! vector, ways of storing.
 //!
-//! Vectors hold 16 channels in their natural order; where fewer are left, a mask says so, and
-//! nothing beyond the end of a slice is read or written. Functions with
-//! `#[target_feature(enable = "avx512..")]` are safe to call from each other; every kernel's entry
-//! takes an [`Avx512`](crate::isa::Avx512) token as the proof that they may be called at all. Trait
+//! Vectors hold 16 channels in their natural order. A mask marks a tail of fewer channels. Nothing
+//! beyond the end of a slice is read or written. Functions with
+//! `#[target_feature(enable = "avx512..")]` are safe to call from each other. Every kernel's entry
+//! takes an [`Avx512`](crate::isa::Avx512) token as the proof that they may be called. Trait
 //! methods cannot have the attribute: they are `#[inline(always)]` into functions that have it.
 
 pub(crate) mod rates;

@@ -42,9 +42,9 @@ pub const SCRATCH: usize = 240 * 1024;
 /// How a case ended badly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// The element of this number, counted from the output's first, is not that of the definition
-    /// (a float: not within its bound, or not finite); negative or beyond the output: something
-    /// around it was overwritten.
+    /// The element of this number, counted from the output's first, is not the definition's (a
+    /// float: not within its bound, or not finite). A number that is negative or beyond the output
+    /// marks an overwritten byte around it.
     Differs(isize),
     /// One of the two refused the operands, the other did not, or for another reason.
     Refused(Option<ShapeError>),
@@ -83,8 +83,8 @@ pub fn run(kernels: Kernels, rounds: u32, scratch: &mut [u8], report: &mut dyn F
     suite(Suite { kernels, definition: Kernels::SCALAR, exact: false, rng: Rng::new(1), round: 0, summary: Summary::default(), report }, rounds, scratch)
 }
 
-/// [`run`] that compares with `other` instead of the definition, floats too value for value:
-/// whether an emulated order is that of an instruction set at hand.
+/// [`run`] that compares with `other` instead of the definition, floats too value for value. It
+/// tells whether an emulated order equals an instruction set's at hand.
 #[cfg(feature = "orders")]
 pub fn same(kernels: Kernels, other: Kernels, rounds: u32, scratch: &mut [u8], report: &mut dyn FnMut(Case)) -> Summary {
     suite(Suite { kernels, definition: other, exact: true, rng: Rng::new(1), round: 0, summary: Summary::default(), report }, rounds, scratch)

@@ -73,8 +73,8 @@ macro_rules! put {
         $(#[$doc])*
         ///
         /// # Safety
-        /// The processor has the DSP extension. Memory that [`Put`] describes is readable, the outputs
-        /// writable too.
+        /// The processor has the DSP extension. Memory that [`Put`] describes is readable, the
+        /// outputs writable too.
         #[unsafe(naked)]
         unsafe extern "C" fn $name(put: &Put) {
             naked_asm!(

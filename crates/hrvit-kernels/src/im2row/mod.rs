@@ -19,8 +19,8 @@ impl Kernels {
     /// `None` outside the map; `out` is `[ceil(w_in / stride), 9 * channels]`.
     ///
     /// # Errors
-    /// [`ShapeError`] if `channels` or `stride` is 0, all rows are `None`, rows differ in length or
-    /// are no whole number of tokens, or `out` has another length.
+    /// [`ShapeError`] if `channels` or `stride` is 0, all rows are `None`, or `out` has another
+    /// length. Also if rows differ in length or are no whole number of tokens.
     pub fn im2row_s8(self, rows: [Option<&[i8]>; 3], channels: usize, stride: usize, pad: i8, out: &mut [i8]) -> Result<(), ShapeError> {
         check(rows, channels, stride, out.len())?;
         patches(self.tier, rows, channels, stride, pad, out);

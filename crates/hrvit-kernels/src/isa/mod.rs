@@ -5,10 +5,10 @@
 //! processor that it was compiled for, see `build.rs`). A kernel that takes a token by value may
 //! use its instructions.
 //!
-//! A build for Cortex-M holds the kernels of its processor's fastest instruction set alone, so that
-//! no flash goes to those that never run; with feature `every-isa` it has the slower ones and the
-//! definition beside them, for comparisons. Other builds always have all of their architecture and
-//! choose at run time.
+//! A build for Cortex-M holds the kernels of its processor's fastest instruction set alone: no
+//! flash goes to kernels that never run. Feature `every-isa` adds the slower sets and the
+//! definition, for comparisons. Other builds always have all of their architecture and choose at
+//! run time.
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
@@ -66,8 +66,8 @@ instruction_sets! {
     /// [`Isa::NeonDotprod`], `smmla` and `fmlal` (FEAT_I8MM and FEAT_FHM: ARMv8.6 with half
     /// precision has both).
     NeonI8mm: "neon_i8mm";
-    /// x86-64 vectors of 256 bits, with fused products (FMA) and conversions of f16 (F16C): the
-    /// vectors of x86-64-v3, which all but a few processors with AVX2 have.
+    /// x86-64 vectors of 256 bits, with fused products (FMA) and conversions of f16 (F16C). These
+    /// are the vectors of x86-64-v3. All but a few processors with AVX2 have them.
     Avx2: "avx2";
     /// [`Isa::Avx2`] and `vpdpbusd` (AVX-VNNI).
     AvxVnni: "avx_vnni";

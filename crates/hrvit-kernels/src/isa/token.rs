@@ -10,7 +10,7 @@ use super::{Isa, IsaError};
 #[cfg(target_arch = "aarch64")]
 use crate::pipeline::Pipeline;
 
-/// What a token knows of its processor beyond the instructions.
+/// Knowledge of a token about its processor, beyond the instructions.
 trait Known: Copy {
     /// Whether the cores execute in order.
     fn in_order(self) -> bool;
@@ -30,8 +30,8 @@ impl Known for Pipeline {
 }
 
 /// Declares the tokens and [`IsaToken`]. A row has the condition under which a build has the
-/// instruction set, its name, what else its token knows and how it finds that, whether the
-/// processor has the instructions, and the sets that it includes.
+/// instruction set, and its name. The token's further knowledge and its source follow, then the
+/// check of the processor and the sets that it includes.
 macro_rules! tokens {
     ($(#[cfg($cfg:meta)] $isa:ident($known:ty) = $detect:expr, if $present:expr, includes [$($included:ident)*];)+) => {
         $(

@@ -1,8 +1,8 @@
-//! LayerNorm on AVX-512, 32 channels at a time: statistics of 8 tokens in one vector, their
-//! reciprocal square roots included; then the tokens, two at a time.
+//! LayerNorm on AVX-512, 32 channels at a time. Statistics of 8 tokens come first, in one vector,
+//! their reciprocal square roots included. The tokens follow, two at a time.
 //!
-//! `vpdpwssd` reads 16-bit values in pairs: with a factor of 0 for one of the two it multiplies the
-//! even channels, or the odd ones, which then stay in vectors of their own up to the end.
+//! `vpdpwssd` reads 16-bit values in pairs. With a factor of 0 for one of the two it multiplies the
+//! even channels, or the odd ones. Both stay in vectors of their own up to the end.
 
 use core::arch::x86_64::*;
 

@@ -1,10 +1,10 @@
 //! Parts that the AArch64 kernels share: loads and stores, the requantisation of a vector, ways of
 //! storing, the loop over tiles of a product.
 //!
-//! Functions with `#[target_feature(enable = "neon")]` are safe to call from each other; every
+//! Functions with `#[target_feature(enable = "neon")]` are safe to call from each other. Every
 //! kernel's entry takes a token ([`Neon`](crate::isa::Neon) or one that implies it) as the proof
-//! that they may be called at all. Trait methods cannot have the attribute: they are
-//! `#[inline(always)]` into functions that have it.
+//! that they may be called. Trait methods cannot have the attribute: they are `#[inline(always)]`
+//! into functions that have it.
 //!
 //! Builds without an operating system may not assume unaligned accesses (`+strict-align`), under
 //! which compilers make a vector load of 16 loads of bytes. There the loads are written as `ld1`

@@ -31,7 +31,7 @@ pub(crate) unsafe fn block(from: *const i8, stride: usize, rows: usize, columns:
 /// Rows become columns.
 ///
 /// Taking the two halves of 64 bytes in turn moves the highest bit of an address to the lowest
-/// place; three times, and row and column have changed places.
+/// place. After three times row and column have changed places.
 #[inline]
 #[target_feature(enable = "neon")]
 pub(crate) fn transpose(mut block: Block) -> Block {

@@ -54,8 +54,8 @@ pub(crate) trait Micro {
     unsafe fn prepare<const PAIRS: usize, const PADDED: bool, const GROUPS: usize>(rows: &mut Self::Rows<GROUPS>, a: &[*const i8; ROWS], depth: usize);
 
     /// `start`, a value for each channel, plus the products of the rows with the channels from
-    /// `first` on, a multiple of [`BLOCK`]; sums of channels or rows that do not exist are
-    /// anything. `IN_ORDER` takes the loop of [`Micro::IN_ORDER`].
+    /// `first` on, a multiple of [`BLOCK`]. Sums of channels or rows that do not exist are
+    /// arbitrary. `IN_ORDER` takes the loop of [`Micro::IN_ORDER`].
     ///
     /// # Safety
     /// [`BLOCK`] values may be read from `start`; `rows` comes from [`Micro::prepare`] with the

@@ -1,8 +1,8 @@
 //! The rounding rule on vectors: `((acc << pre) * mult + 2^(shift - 1)) >> shift` for 8
 //! accumulators at once, exact for every shift in 32..=62.
 //!
-//! `sqdmulh` gives `floor(acc * mult / 2^31)`, and `srshl` by `31 - shift` (a right shift of 1 or
-//! more) adds half and shifts: the floor of a floor is the floor of the whole.
+//! `sqdmulh` gives `floor(acc * mult / 2^31)`. `srshl` by `31 - shift` (a right shift of 1 or more)
+//! adds half and shifts. The floor of a floor is the floor of the whole.
 
 use core::arch::aarch64::*;
 

@@ -1,11 +1,12 @@
 //! The f16 kernels of every instruction set in plain code, wherever their bits differ from the
-//! definition's: what a host knows targets by that it does not run on.
+//! definition's. A host thus computes the bits of other targets.
 //!
-//! Products of two f16 are exact in f32 and every kernel adds them in the definition's order, so
-//! that most operators have the same bytes everywhere. Others depend on an
-//! [`Order`]: how many lanes a sum has and how these come together (LayerNorm, softmax), and which multiplications and additions are fused (activations, powers of two,
-//! the attention's weighted sums, the shortcut's second product). [`Kernels::in_order`] has those
-//! in plain code, beside the fastest kernels of this processor.
+//! Products of two f16 are exact in f32, and every kernel adds them in the definition's order. Most
+//! operators have the same bytes everywhere. Others depend on an [`Order`]. It has the number of a
+//! sum's lanes and their merge (LayerNorm, softmax). It also has the fused multiplications and
+//! additions (activations, powers of two, the attention's weighted sums, the shortcut's second
+//! product). [`Kernels::in_order`] has those in plain code, beside the fastest kernels of this
+//! processor.
 
 mod math;
 

@@ -1,4 +1,4 @@
-//! The sums on AVX2. Sums over rows, and those of 32 bits, are the definition compiled for it; sums
+//! The sums on AVX2. Sums over rows, and sums of 32 bits, are the definition compiled for it. Sums
 //! of 16 bits along a line are made 8 samples and 8 cells at a time.
 
 use core::arch::x86_64::*;

@@ -46,8 +46,8 @@ impl Kernels {
     /// class alone has margin 255.
     ///
     /// `margins` is as long as `labels`; `k` is in 0..=31. A difference is at most
-    /// `(2^16 - 1) * (2 * factor)^2 < 2^24`, since a mix of codes lies between their extremes: it
-    /// fits a u32, and no margin is clipped from `k` = 16 on.
+    /// `(2^16 - 1) * (2 * factor)^2 < 2^24`, since a mix of codes lies between their extremes. It
+    /// fits a u32. No margin is clipped from `k` = 16 on.
     ///
     /// # Errors
     /// [`ShapeError::Parameter`] if `k` is above 31, [`ShapeError::Output`] if there is not one

@@ -1,6 +1,6 @@
 //! Resized rows on AVX-512. Sums take 32 channels at a time: two source tokens side by side, so
-//! that `vpdpwssd` weighs and adds both. Labels take 16 source columns at a time, one in each lane,
-//! and of every column the four output columns up to the next one's middle: no lane has to be
+//! that `vpdpwssd` weighs and adds both. Labels take 16 source columns at a time, one in each lane.
+//! Each column makes the four output columns up to the next one's middle. No lane has to be
 //! compared with another.
 
 use core::arch::x86_64::*;
@@ -72,9 +72,9 @@ pub(super) fn margins(token: Avx512, source: &Rows<'_>, columns: usize, labels: 
     unsafe { label_row::<true>(source, columns, labels, shift, margins) }
 }
 
-/// Lane `l` of the row stands for the output columns from `4 l - 2` on: between the middles of
-/// source columns `l - 1` and `l`, those at the edges repeated. The labels, and the margins where
-/// `MARGINS` says so.
+/// Lane `l` of the row stands for the output columns from `4 l - 2` on. They lie between the
+/// middles of source columns `l - 1` and `l`. Source columns at the edges are repeated. The labels,
+/// and the margins where `MARGINS` says so.
 ///
 /// # Safety
 /// The processor has AVX-512; with `MARGINS`, `margins` is as long as `labels`.

@@ -16,10 +16,10 @@ impl Kernels {
     /// `acc[x][c] += scale * z[x][c]`, where `z` is the weighted sum of the four source tokens
     /// around output column x, out of `(2 * factor)^2`.
     ///
-    /// `upper` and `lower` are source rows of `[columns, channels]`, s16; their weights (those of
-    /// the row's [`super::Phase`]) sum to `2 * factor`; `factor` is 1, 2, 4 or 8; `acc` is
-    /// `[.., channels]`, the output columns from `first` on (at most up to `factor * columns`), and
-    /// its sum stays below 2^31 (`|scale * z| <= scale * (2 * factor)^2 * 2^15`).
+    /// `upper` and `lower` are source rows of `[columns, channels]`, s16. Their weights (of the
+    /// row's [`super::Phase`]) sum to `2 * factor`. `factor` is 1, 2, 4 or 8. `acc` is
+    /// `[.., channels]`, the output columns from `first` on (at most up to `factor * columns`). Its
+    /// sum stays below 2^31 (`|scale * z| <= scale * (2 * factor)^2 * 2^15`).
     ///
     /// # Errors
     /// [`ShapeError`] if a length disagrees or a parameter is outside its range.

@@ -75,7 +75,7 @@ pub(crate) struct Segment {
 }
 
 /// Segment `i` of the `0..=columns` of a row of `columns` source columns (1 or more) resized by
-/// `factor`, as far as it lies in `outputs`: what [`phase`] says of each column. `None` where it
+/// `factor`, as far as it lies in `outputs`. It has the [`phase`] of each column. `None` where it
 /// has none of `outputs`.
 #[inline(always)]
 pub(crate) fn segment(i: usize, columns: usize, factor: usize, outputs: &Range<usize>) -> Option<Segment> {
@@ -178,8 +178,8 @@ impl<'a, T> Rows<'a, T> {
         ])
     }
 
-    /// The corners between source columns `near` and `far`, each up to the end of its row, as
-    /// above: upper near, upper far, lower near, lower far.
+    /// The corners between source columns `near` and `far`, as above: upper near, upper far, lower
+    /// near, lower far. Each reaches to the end of its row.
     #[cfg(all(target_arch = "aarch64", feature = "fp16"))]
     #[inline(always)]
     pub(crate) fn tokens_onwards(&self, near: usize, far: usize) -> Option<[&'a [T]; 4]> {

@@ -1,5 +1,5 @@
 //! Resized rows on NEON. Between two source columns the weights change by 2 from one output column
-//! to the next, so that the mix changes by the same vector: one addition per output column.
+//! to the next. The mix changes by the same vector: one addition per output column.
 
 use core::arch::aarch64::*;
 

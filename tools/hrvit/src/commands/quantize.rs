@@ -50,8 +50,8 @@ const SPELT_OUT: usize = 8;
 ///
 /// With --precision auto every part of the network is measured alone in each precision of --with.
 /// Parts are each attention and MixCFN block, the entry of every module, stem and head. The image
-/// starts in 8 bits and takes the parts of the most worth, until it drifts no further from the float
-/// network than --max-drift.
+/// starts in 8 bits and takes the parts of the most worth, until it drifts no further from the
+/// float network than --max-drift.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   hrvit quantize --weights models/nano_camvid11.safetensors --variant nano --head segformer --classes 11 --size 192x256 \\

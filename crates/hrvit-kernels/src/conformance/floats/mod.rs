@@ -1,11 +1,11 @@
 //! The float kernels: within a bound of their definition, finite, nothing around them overwritten.
 //!
 //! **The bound.** An f16 result is at most one unit in the last place from the definition's, plus
-//! [`RELATIVE`] times a magnitude: for a sum of products, the sum of their magnitudes and the
-//! bias's (twice where an activation follows, whose slope is below 2); a f32 sum has the latter
-//! only, and its own magnitude added. Each family says what its magnitude is. If the definition
-//! needs no rounding that depends on the order of sums, results are equal: conversions, sums of
-//! two, patches, labels, margins.
+//! [`RELATIVE`] times a magnitude. For a sum of products this is the sum of their magnitudes and
+//! the bias's. It counts twice before an activation, whose slope is below 2. An f32 sum has no unit
+//! in the last place, and its own magnitude added. Each family says what its magnitude is. If the
+//! definition needs no rounding that depends on the order of sums, results are equal: conversions,
+//! sums of two, patches, labels, margins.
 
 mod elements;
 mod products;
@@ -27,8 +27,8 @@ pub(super) fn run(suite: &mut Suite<'_>, scratch: &mut [u8]) {
     }
 }
 
-/// Of the magnitude of a sum, what it may differ by: instruction sets may sum in another order,
-/// with or without fused products, but in f32.
+/// Largest difference of a sum, as a part of its magnitude. Instruction sets may sum in another
+/// order, with or without fused products, but in f32.
 const RELATIVE: f32 = 1.0 / 1_048_576.0;
 
 /// One unit in the last place of an f16 of this magnitude.

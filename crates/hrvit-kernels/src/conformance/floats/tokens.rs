@@ -51,8 +51,8 @@ pub(super) fn run(suite: &mut Suite<'_>, scratch: &mut [u8]) {
     }
 }
 
-/// A logit off by d makes a power off by less than d of itself: of the largest value, an output is
-/// off by that of all logits, and by `2^-16` for the powers.
+/// A logit off by d makes a power off by less than d of itself. An output is off by as much of the
+/// largest value, over all logits, and by `2^-16` for the powers.
 fn strip(suite: &mut Suite<'_>, arena: &mut Arena<'_>, (queries, keys, dim): (usize, usize, usize)) -> Option<()> {
     let rng = &mut suite.rng;
     let kind = Kind::pick(rng);
