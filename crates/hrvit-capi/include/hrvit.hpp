@@ -373,7 +373,7 @@ public:
     hrvit_engine *handle() const noexcept { return handle_; }
 
 private:
-    /// What has an address that a `void *` holds: the object itself, or a pointer to the function.
+    /// A thing whose address a `void *` holds: the object itself, or a pointer to the function.
     template <class Call>
     static decltype(auto) callable(Call &call) noexcept
     {

@@ -96,7 +96,7 @@ impl Fitting {
         }
     }
 
-    /// Where a frame of `own` rows and columns lies in its input.
+    /// Place of a frame of `own` rows and columns in its input.
     pub fn placement(self, own: Extent, size: Size) -> Placement {
         let input = (u32::from(size.height), u32::from(size.width));
         match self {

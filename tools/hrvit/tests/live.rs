@@ -47,7 +47,7 @@ impl Running {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let port = lines.find_map(|line| Some(line.unwrap().strip_prefix("http://localhost:")?.to_owned())).expect("the page's address");
-        // What else is said must not fill the pipe.
+        // Further lines must not fill the pipe.
         std::thread::spawn(move || lines.for_each(|line| _ = line));
         Self { child, port }
     }

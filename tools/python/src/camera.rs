@@ -32,7 +32,7 @@ impl Camera {
         self.filter
     }
 
-    /// What a network of `size` sees.
+    /// The input of a network of `size`.
     ///
     /// # Errors
     /// If there is no such view.
@@ -91,7 +91,7 @@ impl Camera {
     }
 }
 
-/// What is said beside format and size.
+/// Options beside format and size.
 struct Options {
     strides: Option<Vec<usize>>,
     matrix: String,

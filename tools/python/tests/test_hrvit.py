@@ -22,7 +22,7 @@ NETWORK = {"variant": "nano", "head": "segformer", "classes": 11}
 
 
 def said(*words):
-    """What the command prints with --json."""
+    """The document that the command prints with --json."""
     done = subprocess.run([COMMAND, "--json", *map(str, words)], check=True, capture_output=True, text=True)
     return json.loads(done.stdout)
 
@@ -163,7 +163,7 @@ def said_png(folder, height, width):
 
 
 def predicted(kind, left, up, corner):
-    """What a filter of PNG adds."""
+    """The value that a filter of PNG adds."""
     if kind == 4:
         near = [(abs(up - corner), left), (abs(left - corner), up), (abs(left + up - 2 * corner), corner)]
         return min(near, key=lambda one: one[0])[1]

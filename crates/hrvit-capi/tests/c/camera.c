@@ -77,7 +77,7 @@ static void plain(void)
     EXPECT(HRVIT_ERROR_NULL, hrvit_camera_scratch(engine, &frame, NULL, NULL));
     EXPECT(HRVIT_ERROR_NULL, hrvit_camera_scratch(engine, NULL, &words, NULL));
 
-    /* What is written overlaps neither the frame nor the scratch. */
+    /* The output overlaps neither the frame nor the scratch. */
     results.labels = pixels;
     EXPECT(HRVIT_ERROR_OVERLAP, see(&frame));
     results.labels = (uint8_t *)scratch;

@@ -236,7 +236,7 @@ static void planning(hrvit_model *model)
     free(arena);
 }
 
-/* What a callback tries, and what became of it. */
+/* Attempts of a callback, and their outcomes. */
 typedef struct attempt {
     hrvit_model *model;
     hrvit_engine *engine;

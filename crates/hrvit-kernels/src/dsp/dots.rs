@@ -201,8 +201,8 @@ macro_rules! quad {
     };
 }
 
-/// A function over [`Quads`]: r4 to r7 are the four sums, r2 is where they go. What comes before
-/// the loop, and how many groups that takes, in bytes.
+/// A function over [`Quads`]: r4 to r7 are the four sums, r2 is where they go. Arguments are the
+/// lines before the loop, and the groups that they take, in bytes.
 macro_rules! quads {
     ($(#[$doc:meta])* $name:ident, $taken:literal, [$($start:expr),*]) => {
         $(#[$doc])*

@@ -38,7 +38,7 @@ use crate::output::{self, Format};
   hrvit live --model nano.hrvit --rotate 90 --port 8080 /dev/video0
   hrvit live --model nano.hrvit --raw nv12:1280x720 --rate 30 camera.nv12 --json")]
 pub struct LiveArgs {
-    /// Where frames come from: - (standard input), a folder, a file, a camera
+    /// Source of the frames: - (standard input), a folder, a file, a camera
     #[arg(value_name = "SOURCE")]
     source: PathBuf,
     /// Model image of a segmentor; several can be changed between on the page
@@ -89,7 +89,7 @@ fn sides(text: &str) -> Result<(u32, u32)> {
     sides.filter(|(width, height)| *width > 0 && *height > 0).context("expected columns and rows, 640x480 for example")
 }
 
-/// What is said at the end.
+/// The figures at the end.
 #[derive(Serialize)]
 struct Report {
     arrived: u64,

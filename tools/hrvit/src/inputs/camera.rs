@@ -51,7 +51,7 @@ pub struct Layout {
     pub height: usize,
     /// Bytes from one row to the next, of each plane.
     pub strides: Vec<usize>,
-    /// What luma and chroma mean.
+    /// Meaning of luma and chroma.
     pub colours: Colours,
 }
 

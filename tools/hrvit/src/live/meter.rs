@@ -1,4 +1,4 @@
-//! What frames took.
+//! Times of frames.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ const WINDOW: usize = 300;
 /// How far back frames count for the rate.
 const RATE_WINDOW: Duration = Duration::from_secs(2);
 
-/// What one frame took.
+/// Times of one frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Took {
     /// From the frame's arrival to the beginning of its work.

@@ -12,7 +12,7 @@ const QUALITY: u8 = 85;
 /// Colour of a pixel whose two best classes are tied.
 const UNSURE: [u8; 3] = [230, 30, 60];
 
-/// What a picture shows.
+/// Contents of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Picture {
     /// The frame itself.

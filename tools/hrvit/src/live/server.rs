@@ -26,12 +26,12 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Bytes that settings may have.
 const MOST_SETTINGS: u64 = 4096;
 
-/// What the page shows beside pictures.
+/// State that the page shows beside pictures.
 #[derive(Serialize)]
 struct State<'s> {
-    /// What ran the last frame.
+    /// Engine of the last frame.
     about: Option<&'s About>,
-    /// What will run the next ones.
+    /// Settings of the next frames.
     wanted: Settings,
     models: Vec<String>,
     isas: Vec<&'static str>,
@@ -40,11 +40,11 @@ struct State<'s> {
     figures: Figures,
     arrived: u64,
     dropped: u64,
-    /// What the last frame took.
+    /// Times of the last frame.
     last_ms: [f64; 3],
     /// Classes of the last frame, as shares.
     shares: Vec<f64>,
-    /// What went wrong, if anything did.
+    /// The last error, if there was one.
     complaint: Option<String>,
     ended: bool,
 }

@@ -25,7 +25,7 @@ pub struct Arrived {
 /// A bytes' stream that a thread can read.
 type Stream = Box<dyn BufRead + Send>;
 
-/// Where frames come from.
+/// Source of the frames.
 pub enum Source {
     /// A video, once.
     Video(Box<y4m::Video<Stream>>),
@@ -38,7 +38,7 @@ pub enum Source {
     Device(super::device::Device),
 }
 
-/// What the options say of the frames.
+/// Options of the frames.
 #[derive(Clone, Debug, Default)]
 pub struct Wishes {
     /// Layout of raw frames.

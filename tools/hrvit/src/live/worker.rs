@@ -21,15 +21,15 @@ pub struct Shown {
     pub number: u64,
     /// The frame.
     pub camera: Camera,
-    /// What the network saw of it.
+    /// Its way to the network's input.
     pub geometry: Geometry,
     /// Class of every pixel of the input.
     pub labels: Vec<u8>,
     /// How sure it is.
     pub margins: Vec<u8>,
-    /// What ran it.
+    /// Engine that ran it.
     pub about: Arc<About>,
-    /// What it took.
+    /// Its times.
     pub took: Took,
 }
 
@@ -42,7 +42,7 @@ pub struct Mount {
     pub mirror: bool,
 }
 
-/// What the parts of the command share.
+/// State that the parts of the command share.
 pub struct Live {
     /// Frames that have come.
     pub arrived: Latest<Arrived>,
@@ -50,7 +50,7 @@ pub struct Live {
     pub shown: Latest<Arc<Shown>>,
     /// Engines.
     pub workshop: Workshop,
-    /// What frames took.
+    /// Times of frames.
     pub meter: Mutex<Meter>,
     /// Why the last frame could not be run.
     pub complaint: Mutex<Option<String>>,

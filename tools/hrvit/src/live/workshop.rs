@@ -18,7 +18,7 @@ use crate::palette::Classes;
 /// How often the model's file is looked at.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// What is to run.
+/// Settings of an engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
@@ -37,18 +37,18 @@ pub type LiveEngine = Engine<ModelBuf, AlignedBytes, Threads>;
 pub struct Ready {
     /// The engine.
     pub engine: LiveEngine,
-    /// What there is to say of it.
+    /// Its description.
     pub about: About,
 }
 
-/// What there is to say of an engine.
+/// Description of an engine.
 #[derive(Clone, Debug, Serialize)]
 pub struct About {
     /// How many engines were made before it.
     pub generation: u64,
     /// The model's file.
     pub model: PathBuf,
-    /// What runs it.
+    /// Settings that it was made from.
     pub settings: Settings,
     /// Its instruction set.
     pub kernels: &'static str,
@@ -96,7 +96,7 @@ impl Workshop {
         &self.models
     }
 
-    /// What is wanted.
+    /// The settings wanted.
     pub fn wanted(&self) -> Settings {
         held(&self.wanted).clone()
     }
@@ -156,7 +156,7 @@ impl Workshop {
         Ok(Ready { engine: Engine::with_kernels(image, plan, threads, arena, kernels)?, about })
     }
 
-    /// What an engine is made from: the settings and the model's file, as they are now.
+    /// The present settings and model file, from which an engine is made.
     pub fn key(&self) -> (Settings, Option<Stamp>) {
         let wanted = self.wanted();
         let stamp = self.models.get(wanted.model).and_then(|path| stamp(path));

@@ -42,7 +42,7 @@ class Camera:
     def picture(self, buffer: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The whole frame in RGB, (height, width, 3)."""
     def input(self, buffer: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-        """What a network of (height, width) sees, (height, width, 3)."""
+        """The input of a network of (height, width): (height, width, 3)."""
     def labels(self, labels: NDArray[np.uint8], outside: int = 255) -> NDArray[np.uint8]:
         """A map of labels or margins of a network, at the frame's pixels, (height, width); `outside` where the network did not see them."""
     def overlay(self, buffer: NDArray[np.uint8], labels: NDArray[np.uint8], palette: list[tuple[int, int, int, int]]) -> NDArray[np.uint8]:

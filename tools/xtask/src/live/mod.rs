@@ -117,7 +117,7 @@ fn see(root: &Path, seconds: u64, picture: Option<&Path>) -> Result<Made> {
     let mut live = Running(hrvit.command(&words).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().context("starting hrvit live")?);
     let mut lines = BufReader::new(live.0.stderr.take().context("hrvit live has an error output")?).lines();
     let url = lines.find_map(|line| line.ok().filter(|line| line.starts_with("http://localhost:"))).context("hrvit live names its page")?;
-    // What else it says must not fill the pipe.
+    // Its further lines must not fill the pipe.
     std::thread::spawn(move || lines.for_each(|line| _ = line));
 
     let profile = folder.join("browser");

@@ -1,4 +1,4 @@
-/* What plugins here use of QEMU's qemu-plugin.h, interface version 1: few systems package that file. */
+/* The part of QEMU's qemu-plugin.h, interface version 1, that plugins here use: few systems package that file. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
