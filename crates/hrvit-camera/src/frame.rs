@@ -160,8 +160,8 @@ impl<'a> Frame<'a> {
         self.height
     }
 
-    /// The bytes of a plane from byte `first` of row `row` on, and how many there are from one row
-    /// to the next, 1 at least.
+    /// The bytes of a plane from byte `first` of row `row` on, and the number from one row to the
+    /// next, 1 at least.
     pub(crate) fn rows_from(&self, plane: usize, row: usize, first: usize) -> (&'a [u8], usize) {
         let Some(plane) = self.planes.get(plane) else { return (&[], 1) };
         let start = row.saturating_mul(plane.stride).saturating_add(first);

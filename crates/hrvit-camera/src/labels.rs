@@ -41,8 +41,8 @@ impl core::error::Error for LabelsError {}
 
 impl Geometry {
     /// Brings a map of the input, `[height, width]` labels or margins, to row `y` of the frame,
-    /// `[width]`: each pixel has the value of the input's pixel in which its middle lies, or
-    /// `outside` where the input does not show it.
+    /// `[width]`. Each pixel has the value of the input's pixel in which its middle lies, or
+    /// `outside` if the input does not show it.
     ///
     /// ```
     /// use hrvit_camera::{Geometry, Region, View};

@@ -2,11 +2,11 @@
 //!
 //! [`Frame`] is a view on a camera's buffer. [`Geometry`] says which of its pixels a network sees,
 //! how they are turned and where they lie in the input. [`Rows`] makes the rows of that input one
-//! by one, as an engine asks for them; there is never a whole picture in red, green and blue.
+//! by one, as an engine asks for them. There is never a whole picture in red, green and blue.
 //! `docs/camera.md` holds the formulas.
 //!
-//! The way back: [`Geometry::frame_row`] brings labels and margins to the frame's pixels,
-//! [`FrameMut::overlay`] draws them on the frame, [`ClassSet`] makes masks and runs of them,
+//! The way back: [`Geometry::frame_row`] brings labels and margins to the frame's pixels.
+//! [`FrameMut::overlay`] draws them on the frame. [`ClassSet`] makes masks and runs of them.
 //! [`ClassExtent`] measures each class.
 #![no_std]
 #![forbid(unsafe_code)]

@@ -26,8 +26,8 @@ impl ClassSet {
         self.0.get(usize::from(class >> 5)).is_some_and(|word| word >> (class & 31) & 1 == 1)
     }
 
-    /// One bit for each label of a row, the first one in the highest bit of the first byte; what is
-    /// left of the last byte is 0.
+    /// One bit for each label of a row, the first one in the highest bit of the first byte. The
+    /// rest of the last byte is 0.
     ///
     /// ```
     /// use hrvit_camera::ClassSet;

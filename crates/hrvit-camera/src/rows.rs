@@ -109,8 +109,8 @@ impl Axes {
 
 /// A row source: makes any row of a network's input from a frame.
 ///
-/// Rows may be asked for in any order; where the frame is turned by 90 or 270 degrees, 16 at a time
-/// are made, and kept in the scratch.
+/// Rows may be asked for in any order. If the frame is turned by 90 or 270 degrees, 16 at a time
+/// are made and kept in the scratch.
 ///
 /// ```
 /// use hrvit_camera::{Filter, Format, Frame, Geometry, Kernels, Rows, Size, View};
@@ -158,8 +158,8 @@ impl<'a> Rows<'a> {
         Ok(Self { kernels, frame, geometry, axes, room, scratch, band: None })
     }
 
-    /// Words of scratch: a line of sums for each plane, of 16 bits where these suffice, sums along
-    /// a component's, and the means of a row; with a rotation by 90 or 270 degrees of narrower
+    /// Words of scratch: a line of sums for each plane (of 16 bits if these suffice), sums along a
+    /// component's line, and the means of a row. A rotation by 90 or 270 degrees takes narrower
     /// lines, and 16 rows.
     ///
     /// # Errors

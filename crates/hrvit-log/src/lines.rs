@@ -80,8 +80,8 @@ line! {
 }
 
 line! {
-    /// Units of a whole frame: of the first one after the start, whose code and weights are in no
-    /// cache, and of those that are measured. Only where there are several.
+    /// Units of a whole frame: of the first one after the start, without code and weights in a
+    /// cache, and of the measured ones. Only where there are several.
     Latency = "hrvit latency: cold={} mean={} deviation={} least={} most={}" {
         /// Of the first frame after the start.
         cold: u64,

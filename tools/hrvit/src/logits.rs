@@ -102,8 +102,8 @@ impl Logits {
         Self { height: rows.len(), width: columns.len(), classes: self.classes, data: rows.clone().flat_map(row).copied().collect() }
     }
 
-    /// Shows every pixel of a frame of `height` x `width`, row by row, with the logits to its left
-    /// and right and the weight of the right ones.
+    /// Shows every pixel of a frame of `height` x `width`, row by row: the logits to its left and
+    /// right, and the weight of the right.
     fn each_pixel(&self, placement: &Placement, (height, width): (usize, usize), mut visit: impl FnMut(Option<(&[f32], &[f32], f32)>)) {
         let row_length = self.width * self.classes;
         let columns = positions(placement.columns, self.width, width);

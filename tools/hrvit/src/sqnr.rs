@@ -1,7 +1,7 @@
 //! Signal to quantisation noise of logits, of what decides.
 //!
 //! Parts that argmax and softmax do not see are neither signal nor noise. These are the part common
-//! to all classes of a pixel, classes that float picks nowhere in the set, and a class's constant
+//! to all classes of a pixel, classes that float never picks in the set, and a class's constant
 //! over the set. Sums of products keep everything until the whole set is known; they merge exactly.
 
 use anyhow::{Result, ensure};

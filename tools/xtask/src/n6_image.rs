@@ -17,8 +17,8 @@ const HEADER: usize = 0x400;
 const COUNTED: u32 = 0x1c0;
 const EXTENSION: u32 = 0x1a0;
 
-/// Write a program of STM32N6570-DK as an unsigned image for its boot ROM (of a chip without a
-/// key), which starts it from the octal flash at power-on
+/// Write a program of STM32N6570-DK as an unsigned image for its boot ROM (chips without a key): it
+/// starts from the octal flash at power-on
 #[derive(Args)]
 #[command(after_help = "Example:
   cargo xtask n6-image firmware/target/thumbv8m.main-none-eabihf/release/segment --out segment.bin

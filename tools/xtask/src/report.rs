@@ -1,5 +1,5 @@
-//! Runs checks one after another and prints what failed, all together, then a table of results,
-//! times and cores kept busy, then what was not made.
+//! Runs checks one after another. Prints all failures together, then a table of results, times and
+//! cores kept busy, then the checks that were skipped.
 
 use std::path::Path;
 use std::time::Instant;
@@ -41,8 +41,8 @@ pub fn run(root: &Path, checks: &[Check]) -> Result<bool> {
     Ok(failures.is_empty())
 }
 
-/// Processor time of all programs that this one has waited for, in seconds; none where the system
-/// does not tell (`/proc/self/stat`, proc(5): fields 16 and 17, in hundredths of a second).
+/// Processor time of all programs that this one has waited for, in seconds. None if the system does
+/// not tell it (`/proc/self/stat`, proc(5): fields 16 and 17, in hundredths of a second).
 fn processor_seconds() -> Option<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     let ticks: u64 = stat.rsplit_once(')')?.1.split_whitespace().skip(13).take(2).map(|field| field.parse::<u64>()).sum::<Result<_, _>>().ok()?;

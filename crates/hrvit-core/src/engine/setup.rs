@@ -34,7 +34,7 @@ impl Plan {
     /// arena.
     ///
     /// # Errors
-    /// If the plan was made for another network or other precisions, or if its size gives attention
+    /// If the plan was made for another network or other precisions. If its size gives attention
     /// strips more keys than the model was quantised for.
     pub fn check_model(&self, model: &ModelHead<'_>) -> Result<(), SetupError> {
         if model.meta().network != *self.network() {

@@ -1,5 +1,5 @@
-//! `segment`: the golden frame and its result as text, then frames behind the image, then a
-//! camera's frame, then frames that come over the serial port.
+//! `segment`: the golden frame and its result as text. Frames behind the image follow, then a
+//! camera's frame, then frames from the serial port.
 
 use defmt::Format;
 use hrvit_core::{ModelSource, StepCrcs};

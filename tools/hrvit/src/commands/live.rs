@@ -25,12 +25,13 @@ use crate::output::{self, Format};
 /// Segment frames as they come, and show them on a page of this machine
 ///
 /// Frames come from a video on standard input (YUV4MPEG2), a folder of pictures in a loop, a file,
-/// or a camera of Linux (/dev/video0; in builds with the feature v4l). The newest frame is run;
-/// older ones that nobody got to are dropped and counted. The page on http://localhost shows the
-/// frame with labels, the margin, a legend, frames a second and milliseconds of each stage. Model,
-/// instruction set and number of workers can be changed there. A model file that is replaced is
-/// taken over with the next frame; one that is no valid image is told and the old one goes on. The
-/// command ends with its source, and prints what frames took.
+/// or a camera of Linux. A camera (/dev/video0) takes a build with the feature v4l. The newest
+/// frame is run; older ones that nobody got to are dropped and counted. The page on
+/// http://localhost shows the frame with labels, the margin, a legend, frames a second and
+/// milliseconds of each stage. Model, instruction set and number of workers can be changed there. A
+/// model file that is replaced serves from the next frame on. If the new file is no valid image,
+/// the page says so and the old one goes on. The command ends with its source, and prints what
+/// frames took.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   ffmpeg -re -i drive.mp4 -pix_fmt yuv420p -f yuv4mpegpipe - | hrvit live --model nano.hrvit -

@@ -23,8 +23,8 @@ struct Seen {
 /// whether a frame of so many rows and columns can be taken.
 ///
 /// # Errors
-/// If a file cannot be read, a frame is not taken, labels have another aspect than their frame, or
-/// no pixel of the whole set is one of so many classes. Lists all such frames.
+/// If a file cannot be read, a frame is not taken, or labels have another aspect than their frame.
+/// If no pixel of the whole set is one of so many classes. Lists all such frames.
 pub fn labelled<'a>(set: impl IntoIterator<Item = &'a Labelled>, classes: usize, takes: &(dyn Fn(Extent) -> Result<()> + Sync)) -> Result<()> {
     let set: Vec<&Labelled> = set.into_iter().collect();
     let bar = progress::frames(set.len(), "checking files");

@@ -1,5 +1,5 @@
-//! Ways of a frame of any size through a network of one size: fitted to it, in sliding windows, or
-//! in windows with a halo as on a device. Mirrored too.
+//! Ways of a frame of any size through a network of one size. It is fitted, or goes in sliding
+//! windows, or in windows with a halo as on a device. Mirrored too.
 //!
 //! | module | what |
 //! |---|---|

@@ -106,8 +106,8 @@ pub struct Limits {
 /// added. Then the drift is measured.
 ///
 /// # Errors
-/// If a part fits no precision, the arena is too small for parts that must not have 8 bits, or the
-/// engine refuses an image.
+/// If a part fits no precision, or the arena is too small for parts that must not have 8 bits. If
+/// the engine refuses an image.
 pub fn search(int8: &Derived, offers: &[Offer<'_>], measure: &Measure<'_>, limits: &Limits, progress: &dyn Progress) -> Result<Chosen> {
     let search = Search { fitting: Fitting::new(int8, offers, &limits.beyond), measure };
     let mut chosen: Vec<Option<usize>> = vec![None; search.fitting.parts.len()];

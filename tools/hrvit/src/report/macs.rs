@@ -28,8 +28,8 @@ pub struct Wider {
 
 impl Macs {
     /// Counts `model` on frames of `size`. The diversity-enhancing shortcut is not 8x8 (the
-    /// residual stream has 16 bits). Neither are the weighted sum of the values with exponent codes
-    /// of 15 bits, the classifier's last layer (a mean of 12 bits), and steps that are not int8.
+    /// residual stream has 16 bits). Neither are weighted sums of values with exponent codes of 15
+    /// bits, the classifier's last layer (a mean of 12 bits), and steps other than int8.
     ///
     /// # Errors
     /// If the image lacks a step of its network.

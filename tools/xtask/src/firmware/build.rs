@@ -115,8 +115,8 @@ pub struct PlanArgs {
     #[arg(long, value_name = "HxW")]
     size: Option<String>,
     /// Precision that it computes with. Half precision and 16-bit activations take about twice the
-    /// arena, half precision also twice the image: where the machine's memory is too small the
-    /// build says so, a smaller --size helps
+    /// arena, half precision also twice the image. A build that exceeds the machine's memory says
+    /// so: a smaller --size helps
     #[arg(long, value_enum, value_name = "PRECISION", default_value_t)]
     precision: Precision,
 }

@@ -127,8 +127,8 @@ fn half<'a>(args: &QuantizeArgs, (checkpoint, threshold): (&Checkpoint, Option<f
     Ok(Made { underflow: ranges.judge(&halved.image)?, image: halved.image, report: halved.report, chosen: None, forced: Vec::new(), picture: None })
 }
 
-/// The part of a report on 8 bits that holds for an image with other precisions too: operators in 8
-/// bits, and nothing of the logits.
+/// The part of a report on 8 bits that holds for an image with other precisions, too. It has
+/// operators in 8 bits, and nothing of the logits.
 fn of_image(mut report: Report, image: &AlignedBytes) -> Result<Report> {
     let model = Model::load(image)?;
     let steps_in = |precision| -> Vec<Step> { model.step_ids().filter(|(id, _)| model.precision(*id) == precision).map(|(_, step)| step).collect() };
