@@ -45,7 +45,8 @@ fn labels_of_a_cameras_frame_are_those_of_the_picture_that_its_rows_make() {
             };
             let expected = run(Kernels::SCALAR, &mut |engine, labels| engine.segment(&picture, labels, &NoObserver).unwrap());
             for kernels in Isa::ALL.iter().filter_map(|isa| Kernels::new(*isa).ok()) {
-                // Weights lie as the definition reads them, which some instruction sets do not take.
+                // Weights lie as the definition reads them, which some instruction sets do not
+                // take.
                 if hrvit_core::packing_for(kernels) != hrvit_core::packing_for(Kernels::SCALAR) && kernels.isa() != Isa::Scalar {
                     continue;
                 }

@@ -6,8 +6,8 @@
 //! | 4 to 11 | the slot |
 //! | 12 and up | the generation, from 1: one more whenever the slot is emptied |
 //!
-//! Generations begin again after the last: on a 32-bit machine the handle of a slot comes back after
-//! 2^20 - 1 openings of it, so that a device may open and close for as long as it runs.
+//! Generations begin again after the last: on a 32-bit machine the handle of a slot comes back
+//! after 2^20 - 1 openings of it, so that a device may open and close for as long as it runs.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
