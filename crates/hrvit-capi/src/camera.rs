@@ -219,8 +219,8 @@ pub unsafe extern "C" fn hrvit_camera_overlay(
         for (plane, bytes) in frame.planes.iter().zip(frame.plane_bytes).take(described.format.planes()) {
             lent::register()?.check(apart.add("planes", *plane, bytes)?, true)?;
         }
-        apart.add("labels", labels, labels_bytes)?;
-        apart.add("palette", palette, palette_count)?;
+        lent::register()?.check(apart.add("labels", labels, labels_bytes)?, false)?;
+        lent::register()?.check(apart.add("palette", palette, palette_count)?, false)?;
         // SAFETY: the caller vouches for the buffers, which do not overlap.
         unsafe {
             let (labels, palette) = (shared("labels", labels, labels_bytes)?, shared("palette", palette, palette_count)?);
@@ -270,7 +270,7 @@ pub unsafe extern "C" fn hrvit_camera_labels(
             return Err(Failure::number(HRVIT_ERROR_SIZE, "bytes of the frame's map", pixels_bytes, needed));
         }
         let mut apart = Apart::default();
-        apart.add("labels", labels, labels_bytes)?;
+        lent::register()?.check(apart.add("labels", labels, labels_bytes)?, false)?;
         lent::register()?.check(apart.add("pixels", pixels, pixels_bytes)?, true)?;
         // SAFETY: the caller vouches for the buffers, which do not overlap.
         let (labels, pixels) = unsafe { (shared("labels", labels, labels_bytes)?, unique("pixels", pixels, pixels_bytes)?) };

@@ -1,6 +1,6 @@
 //! Masks and measures of label maps.
 
-use hrvit_camera::{ClassExtent, ClassSet};
+use hrvit_camera::ClassSet;
 
 use crate::answer::answer;
 use crate::camera_structs::*;
@@ -47,8 +47,8 @@ pub unsafe extern "C" fn hrvit_labels_mask(
             return Err(Failure::number(HRVIT_ERROR_SIZE, "bits_bytes", bits_bytes, needed));
         }
         let mut apart = Apart::default();
-        apart.add("labels", labels, labels_bytes)?;
-        apart.add("classes", classes, classes_count)?;
+        lent::register()?.check(apart.add("labels", labels, labels_bytes)?, false)?;
+        lent::register()?.check(apart.add("classes", classes, classes_count)?, false)?;
         lent::register()?.check(apart.add("bits", bits, bits_bytes)?, true)?;
         // SAFETY: the caller vouches for the buffers, which do not overlap.
         let (labels, classes, bits) =
@@ -94,8 +94,8 @@ pub unsafe extern "C" fn hrvit_labels_runs(
 ) -> hrvit_status {
     let call = || {
         let mut apart = Apart::default();
-        apart.add("labels", labels, labels_bytes)?;
-        apart.add("classes", classes, classes_count)?;
+        lent::register()?.check(apart.add("labels", labels, labels_bytes)?, false)?;
+        lent::register()?.check(apart.add("classes", classes, classes_count)?, false)?;
         lent::register()?.check(apart.add("runs", runs, runs_count)?, true)?;
         lent::register()?.check(apart.add("found_count", found_count, 1)?, true)?;
         // SAFETY: the caller vouches for the buffers, which do not overlap.
@@ -154,25 +154,34 @@ pub unsafe extern "C" fn hrvit_labels_extents(
     let call = || {
         let (width, _) = rows_of(labels_bytes, width)?;
         let mut apart = Apart::default();
-        apart.add("labels", labels, labels_bytes)?;
+        lent::register()?.check(apart.add("labels", labels, labels_bytes)?, false)?;
         lent::register()?.check(apart.add("extents", extents, extents_count)?, true)?;
         // SAFETY: the caller vouches for the buffers, which do not overlap.
         let (labels, extents) = unsafe { (shared("labels", labels, labels_bytes)?, unique("extents", extents, extents_count)?) };
-        let mut own = [ClassExtent::default(); 256];
-        for (y, row) in labels.chunks(width.max(1)).enumerate() {
-            ClassExtent::count(&mut own, y, row);
-        }
-        let absent = [ClassExtent::default()].into_iter().cycle();
-        for (extent, own) in extents.iter_mut().zip(own.into_iter().chain(absent)) {
-            let side = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
-            let boxed = own.bounds.map_or([0; 4], |bounds| [bounds.x, bounds.y, bounds.width, bounds.height].map(side));
-            let [x, y, width, height] = boxed;
-            *extent = hrvit_extent { pixels: own.pixels, x, y, width, height };
+        extents.fill(hrvit_extent::default());
+        for (y, row) in (0u32..).zip(labels.chunks(width.max(1))) {
+            for (x, label) in (0u32..).zip(row) {
+                if let Some(extent) = extents.get_mut(usize::from(*label)) {
+                    widen(extent, x, y);
+                }
+            }
         }
         Ok(())
     };
     // SAFETY: the caller vouches for `error`.
     unsafe { answer(error, call) }
+}
+
+/// Takes in a pixel of the class; rows come from the top.
+fn widen(extent: &mut hrvit_extent, x: u32, y: u32) {
+    if extent.pixels == 0 {
+        *extent = hrvit_extent { pixels: 0, x, y, width: 0, height: 0 };
+    }
+    let right = extent.x.saturating_add(extent.width).max(x.saturating_add(1));
+    extent.x = extent.x.min(x);
+    extent.width = right.saturating_sub(extent.x);
+    extent.height = y.saturating_sub(extent.y).saturating_add(1);
+    extent.pixels = extent.pixels.saturating_add(1);
 }
 
 /// Labels of a row, and rows.

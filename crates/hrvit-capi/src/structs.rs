@@ -102,9 +102,9 @@ pub struct hrvit_model_info {
     pub height: u32,
     /// Columns of pixels of that input, a multiple of 32.
     pub width: u32,
-    /// How pictures of another shape were fitted when the image was made: `HRVIT_FIT_...`. The
-    /// library does not fit frames: the program does, in the same way. The filter is bilinear with
-    /// antialiasing: a triangle as wide as the scale, as Pillow's `BILINEAR`. See docs/inputs.md.
+    /// How pictures of another shape were fitted when the image was made: `HRVIT_FIT_...`. A
+    /// program fits RGB frames in the same way, with a triangle as wide as the scale (Pillow's
+    /// `BILINEAR`), and gives the value to `hrvit_camera_frame.fit`. See docs/inputs.md.
     pub fit: u32,
     /// Steps of a frame.
     pub steps: u32,

@@ -84,7 +84,14 @@ impl<T: Counter> Machine<T> {
     /// The machine with a camera that leaves frames of NV12, 1280x720, in `buffer`.
     #[cfg(feature = "camera")]
     pub fn with_camera(self, buffer: &'static [u8]) -> Self {
-        let camera = runner::Camera { format: hrvit_camera::Format::Nv12, width: 1280, height: 720, buffer, view: hrvit_camera::View::default() };
+        let camera = runner::Camera {
+            format: hrvit_camera::Format::Nv12,
+            width: 1280,
+            height: 720,
+            buffer,
+            colours: (hrvit_camera::Matrix::default(), hrvit_camera::Range::default()),
+            view: hrvit_camera::View::default(),
+        };
         Self { camera: Some(camera), ..self }
     }
 

@@ -2,7 +2,7 @@
 //! in red, green and blue.
 
 use defmt::Format;
-use hrvit_camera::{Filter, Frame, Geometry, Rows, View};
+use hrvit_camera::{Filter, Frame, Geometry, Matrix, Range, Rows, View};
 use hrvit_core::{ModelSource, Observer, Segmentation};
 use static_cell::ConstStaticCell;
 
@@ -28,6 +28,8 @@ pub struct Camera {
     pub height: usize,
     /// Planes one after another, rows without gaps.
     pub buffer: &'static [u8],
+    /// Colours of luma and chroma; formats of red, green and blue need none.
+    pub colours: (Matrix, Range),
     /// Which part the network sees, and how it is turned.
     pub view: View,
 }
@@ -36,8 +38,8 @@ impl<S: ModelSource<Error: Format>, G> Job<'_, S, G> {
     /// Runs the camera's frame; whether there is a camera. To be called once.
     pub fn camera_frame(&mut self, observer: &dyn Observer) -> Result<bool, Code> {
         let Self { engine, labels, camera, .. } = self;
-        let Some(Camera { format, width, height, buffer, view }) = *camera else { return Ok(false) };
-        let frame = Frame::packed(format, width, height, buffer).map_err(|error| Code::Setup.because(error))?;
+        let Some(Camera { format, width, height, buffer, colours: (matrix, range), view }) = *camera else { return Ok(false) };
+        let frame = Frame::packed(format, width, height, buffer).map_err(|error| Code::Setup.because(error))?.with_colour(matrix, range);
         let geometry = Geometry::new(width, height, view, engine.plan().size()).map_err(|error| Code::Setup.because(error))?;
         let Some(scratch) = SCRATCH.try_take() else { return Ok(false) };
         let mut rows = Rows::new(engine.kernels(), frame, geometry, Filter::Area, scratch).map_err(|error| Code::Setup.because(error))?;

@@ -130,6 +130,17 @@ fn frames_are_shown_and_settings_and_models_change_meanwhile() {
     assert_eq!(live.want(&json!({"model": 0, "isa": "none", "workers": 1}), "X-Hrvit: 1\r\n"), 400);
     assert_eq!(live.want(&json!({"model": 0, "isa": null, "workers": 9}), "X-Hrvit: 1\r\n"), 400);
 
+    // Bodies that never come, and one that nothing could hold.
+    let silent: Vec<TcpStream> = (0..20)
+        .map(|_| {
+            let mut stream = TcpStream::connect(format!("127.0.0.1:{}", live.port)).unwrap();
+            stream.write_all(b"POST /settings HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000\r\n\r\n").unwrap();
+            stream
+        })
+        .collect();
+    assert_eq!(live.ask("GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000000000000000\r\n\r\n").0, 400);
+    drop(silent);
+
     assert_eq!(live.want(&json!({"model": 0, "isa": "scalar", "workers": 2}), "X-Hrvit: 1\r\n"), 200);
     let state = live.until("other kernels", |state| state["about"]["kernels"] == "scalar");
     assert_eq!((&state["about"]["settings"]["workers"], &state["about"]["generation"]), (&json!(2), &json!(1)));
@@ -153,6 +164,19 @@ fn frames_are_shown_and_settings_and_models_change_meanwhile() {
     let state = live.until("the new file", |state| state["about"]["generation"].as_u64().unwrap() > before);
     assert_eq!(state["complaint"], Value::Null);
 
+    // A file that is gone is told; the same bytes written in place, in parts, are taken over once whole.
+    fs::remove_file(&model).unwrap();
+    live.until("a file that is gone", |state| state["complaint"].as_str().is_some_and(|text| text.contains("model.hrvit")));
+    let before = live.state()["about"]["generation"].as_u64().unwrap();
+    let mut file = fs::File::create(&model).unwrap();
+    for part in whole.chunks(whole.len() / 3 + 1) {
+        file.write_all(part).unwrap();
+        file.sync_all().unwrap();
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    let state = live.until("a file written in place", |state| state["about"]["generation"].as_u64().unwrap() > before);
+    assert_eq!(state["complaint"], Value::Null);
+
     drop(live.child.stdin.take());
     let mut printed = String::new();
     live.child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
@@ -160,6 +184,33 @@ fn frames_are_shown_and_settings_and_models_change_meanwhile() {
     let report: Value = serde_json::from_str(&printed).unwrap();
     let count = |name: &str| report[name].as_u64().unwrap();
     assert!(count("frames") > 10 && count("frames") + count("dropped") == count("arrived"), "{report}");
+}
+
+#[test]
+fn rates_that_no_video_has_are_passed_over_and_pictures_that_cannot_be_read_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = image(folder.path(), "7");
+    for rate in ["F1:99999999999999999999", "F1e-300:1", "F0:0", "F1:0"] {
+        let video = folder.path().join("video.y4m");
+        fs::write(&video, [format!("YUV4MPEG2 W4 H2 {rate} C420jpeg\n").as_bytes(), b"FRAME\n", &[128; 12], b"FRAME\n", &[128; 12]].concat()).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_hrvit"))
+            .args(["--json", "live", "--port", "0", "--model", model.to_str().unwrap(), video.to_str().unwrap()])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{rate}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["arrived"], 2, "{rate}");
+    }
+    let pictures = folder.path().join("pictures");
+    fs::create_dir(&pictures).unwrap();
+    fs::write(pictures.join("a.png"), b"not yet a picture").unwrap();
+    image::RgbImage::new(64, 32).save(pictures.join("b.png")).unwrap();
+    let mut live = Running::start(&model, &["--rate", "100", pictures.to_str().unwrap()]);
+    let start = Instant::now();
+    while live.state()["number"].as_u64().unwrap() < 3 {
+        assert!(start.elapsed() < Duration::from_secs(60), "frames of the picture that can be read");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(live.child.try_wait().unwrap().is_none());
 }
 
 #[test]
@@ -193,6 +244,7 @@ fn what_cannot_be_shown_is_said() {
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
     assert!(said(&["-"]).contains("YUV4MPEG2"));
+    assert!(said(&["--model", "/no/such/model", "-"]).contains("/no/such/model: there is no such file"));
     assert!(said(&["/no/such/file"]).contains("/no/such/file"));
     assert!(said(&["--rotate", "45", "-"]).contains("0, 90, 180 or 270"));
     assert!(said(&["--keep-ratio", "-"]).contains("--resize crop"));

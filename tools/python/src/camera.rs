@@ -180,7 +180,9 @@ impl Camera {
             self.frame(&bytes)?;
             let (geometry, map) = self.map(&labels)?;
             let inks: Vec<Ink> = palette.iter().map(|&(r, g, b, alpha)| Ink { colour: [r, g, b], alpha }).collect();
-            let (pixels, rest) = bytes.split_at_mut(self.plane_bytes(0));
+            // The last row may end with its pixels.
+            let luma = self.plane_bytes(0).min(bytes.len());
+            let (pixels, rest) = bytes.split_at_mut(luma);
             let plane = |bytes, number: usize| PlaneMut { bytes, stride: self.strides.get(number).copied().unwrap_or(0) };
             let chroma = if self.format.planes() == 2 { Some(plane(rest, 1)) } else { None };
             let frame = FrameMut::new(self.format, self.width, self.height, plane(pixels, 0), chroma)?;

@@ -185,8 +185,8 @@ fn install_targets(root: &Path) -> Result<Vec<String>> {
     Ok(Vec::new())
 }
 
-/// Runs the tests of `hrvit-format` and `hrvit-core` with addresses of 32 bits and overflow checks.
-/// Sizes that an image states must not overflow them unseen.
+/// Runs the tests of `hrvit-format`, `hrvit-core` and `hrvit-camera` with addresses of 32 bits and
+/// overflow checks. Sizes that an image states must not overflow them unseen.
 fn narrow_addresses(root: &Path) -> Result<Vec<String>> {
     install::targets(root, &[NARROW])?;
     let mut cargo = Command::new("cargo");
@@ -195,6 +195,7 @@ fn narrow_addresses(root: &Path) -> Result<Vec<String>> {
         let features = ["std", "fp16", "int16x8"].map(|feature| format!("{package}/{feature}")).join(",");
         cargo.args(["--package", package, "--features", &features]);
     }
+    cargo.args(["--package", "hrvit-camera"]);
     // Linked without a foreign C compiler; checked, whatever the profile says.
     cargo.arg("--config").arg(format!("target.{NARROW}.linker=\"rust-lld\""));
     cargo.args(["--config", "profile.dev.overflow-checks=true"]);

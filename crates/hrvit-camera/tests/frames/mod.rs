@@ -153,8 +153,8 @@ pub fn scene(width: usize, height: usize, seed: u64) -> Picture<[f64; 3]> {
 pub fn difference(got: &Picture<[u8; 3]>, want: &Picture<[f64; 3]>) -> (f64, f64) {
     assert_eq!((got.width, got.height), (want.width, want.height));
     let each = got.pixels.iter().flatten().zip(want.pixels.iter().flatten()).map(|(got, want)| f64::from(*got) - want);
-    let (largest, sum) = each.fold((0.0f64, 0.0), |(largest, sum), each| (largest.max(each.abs()), sum + each));
-    (largest, (sum / (3 * got.pixels.len()) as f64).abs())
+    let (largest, sum) = each.fold((0.0f64, 0.0), |(largest, sum), each| (largest.max(each.abs()), sum + each.abs()));
+    (largest, sum / (3 * got.pixels.len()) as f64)
 }
 
 /// Whether a format takes frames of this width.

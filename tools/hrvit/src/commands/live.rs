@@ -8,15 +8,15 @@ use std::time::Instant;
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use hrvit_camera::Rotation;
+use scopeguard::defer;
 use serde::Serialize;
-use tiny_http::Server;
 
 use crate::host_engine::IsaArg;
 use crate::inference::args::FitArgs;
 use crate::inputs::camera::Matrix;
 use crate::inputs::raw::RawFormat;
 use crate::live::meter::Figures;
-use crate::live::server::{self, ANSWERERS};
+use crate::live::server::Server;
 use crate::live::source::{Source, Wishes};
 use crate::live::worker::{Live, Mount};
 use crate::live::workshop::{Settings, Workshop};
@@ -107,26 +107,33 @@ pub fn run(args: &LiveArgs, format: Format) -> Result<()> {
     let rotation = Rotation::from_degrees(args.rotate).with_context(|| format!("--rotate {}: expected 0, 90, 180 or 270", args.rotate))?;
     let fit = args.fit.fit();
     ensure!(fit != Some(hrvit_format::Fit::KeepRatio), "--keep-ratio slides windows, and one input is run of a frame: --resize crop");
+    for path in &args.model {
+        ensure!(path.is_file(), "--model {}: there is no such file", path.display());
+    }
     let settings = Settings { model: 0, isa: args.isa.kernels()?.isa().name().to_owned().into(), workers: args.workers.into() };
     let workshop = Workshop::new(args.model.clone(), settings, args.classes_file.clone(), fit);
     let made = workshop.key();
     let ready = workshop.make(0)?;
     let wishes = Wishes { raw: args.raw.clone(), matrix: args.matrix, full_range: args.full_range, camera_size: args.camera_size, rate: args.rate };
     let live = Live::new(workshop, Mount { rotation, mirror: args.mirror });
-    let server = Server::http(("127.0.0.1", args.port)).map_err(|error| anyhow!("port {}: {error}; --port 0 takes a free one", args.port))?;
-    let port = server.server_addr().to_ip().map_or(args.port, |address| address.port());
-    eprintln!("http://localhost:{port}");
+    let server = Server::open(args.port)?;
+    eprintln!("http://localhost:{}", server.port);
     let source = Source::open(&args.source, &wishes)?;
     let done = std::thread::scope(|scope| {
+        // A thread that panics ends the others too.
         let reader = scope.spawn(|| {
-            let read = source.run(&wishes, &live.arrived);
-            live.arrived.end();
-            read
+            defer! { live.arrived.end() }
+            source.run(&wishes, &live.arrived)
         });
         scope.spawn(|| live.workshop.watch(made, || !live.ended.load(Ordering::Relaxed)));
-        (0..ANSWERERS).for_each(|_| _ = scope.spawn(|| server::answer(&server, &live)));
-        let worked = live.work(ready);
-        live.shown.end();
+        server.start(scope, &live);
+        let worked = {
+            defer! {
+                live.end();
+                server.close();
+            }
+            live.work(ready)
+        };
         let read = reader.join().map_err(|_| anyhow!("the thread that reads frames failed"))?;
         worked.and(read)
     });

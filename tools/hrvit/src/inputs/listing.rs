@@ -8,8 +8,9 @@ use anyhow::{Context, Result, bail, ensure};
 use super::{InputArgs, video};
 use crate::frames;
 
-/// Extensions of raw frames in a folder.
-const RAW: [&str; 13] = ["raw", "yuv", "nv12", "nv21", "i420", "yuyv", "uyvy", "rgb", "bgr", "rgba", "gray", "bin", "data"];
+/// Extensions of raw frames in a folder: every layout's name, and those that name none.
+const RAW: [&str; 18] =
+    ["raw", "yuv", "nv12", "nv21", "i420", "i422", "i411", "i444", "yuyv", "uyvy", "rgb565", "rgb", "bgr", "rgba", "bgra", "gray", "bin", "data"];
 /// Endings of the names of a frame's results.
 const ENDINGS: [&str; 5] = ["labels.png", "overlay.png", "json", "margin.png", "unsure.png"];
 /// Name of results of standard input.

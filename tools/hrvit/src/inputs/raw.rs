@@ -58,11 +58,17 @@ impl FromStr for RawFormat {
     }
 }
 
+/// Most bytes from one row to the next.
+const MAX_STRIDE: usize = 1 << 30;
+/// Most bytes of a frame, strides included.
+const MAX_FRAME: usize = 1 << 31;
+
 impl RawFormat {
     /// Strides of all planes from one, which planes with fewer columns have a part of, or from one
     /// for each, `1536/768/768`.
     fn strides_of(&self, text: &str) -> Result<Vec<usize>> {
         let given: Vec<usize> = text.split('/').map(str::parse).collect::<Result<_, _>>().ok().with_context(|| format!("stride={text}: expected bytes"))?;
+        ensure!(given.iter().all(|stride| *stride <= MAX_STRIDE), "stride={text}: expected at most {MAX_STRIDE} bytes from one row to the next");
         let planes = self.format.planes();
         let width = self.width as usize;
         let strides = match given.as_slice() {
@@ -78,7 +84,7 @@ impl RawFormat {
         for (plane, stride) in strides.iter().enumerate() {
             let row = self.format.row_bytes(plane, width);
             ensure!(
-                (row..=1 << 30).contains(stride),
+                (row..=MAX_STRIDE).contains(stride),
                 "stride={text}: {stride} bytes for rows of {row} in plane {plane}: give the bytes from one row to the next"
             );
         }
@@ -98,7 +104,10 @@ impl RawFormat {
         let range = self.range.unwrap_or(if full { Range::Full } else { Range::Limited });
         let colours = Colours { matrix: self.matrix.or(matrix).unwrap_or_default(), range };
         let packed = Layout::packed(self.format, width, height, colours);
-        Ok(if self.strides.is_empty() { packed } else { Layout { strides: self.strides.clone(), ..packed } })
+        let layout = if self.strides.is_empty() { packed } else { Layout { strides: self.strides.clone(), ..packed } };
+        let bytes = layout.bytes();
+        ensure!(bytes <= MAX_FRAME, "raw frames of {bytes} bytes with their strides: expected at most {MAX_FRAME}");
+        Ok(layout)
     }
 }
 

@@ -91,9 +91,9 @@ impl<R: BufRead> Video<R> {
         Ok(Self { stream, layout: Layout::packed(format, width, height, colours), bytes, rate: header.rate })
     }
 
-    /// Frames a second, where the header has a rate.
+    /// Frames a second, where the header has a rate from 0.01 to 1000.
     pub fn rate(&self) -> Option<f64> {
-        self.rate.filter(|rate| rate.is_finite() && *rate > 0.0)
+        self.rate.filter(|rate| (0.01..=1000.0).contains(rate))
     }
 
     /// How its frames lie, as they are read.

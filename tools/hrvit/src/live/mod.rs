@@ -6,17 +6,18 @@
 //!                       workshop ◄────────────────┘
 //! ```
 //!
-//! | module | what |
+//! | module | contents |
 //! |---|---|
 //! | [`latest`] | one place for the newest of something: an older one that nobody took is dropped |
 //! | [`source`] | frames of a video, a folder or a camera, at their own pace |
 //! | [`workshop`] | engines for model, instruction set and workers as they are wanted, made beside the one that runs |
 //! | [`worker`] | one frame after another |
 //! | [`meter`] | what frames took |
-//! | [`render`], [`server`] | pictures and the page, made only when somebody asks |
+//! | [`render`], [`server`], [`http`] | pictures and the page, made only when somebody asks |
 
 #[cfg(all(target_os = "linux", feature = "v4l"))]
 pub mod device;
+pub mod http;
 pub mod latest;
 pub mod meter;
 pub mod render;

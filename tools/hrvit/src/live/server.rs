@@ -1,15 +1,16 @@
 //! The page and what it asks for, on this machine alone.
 
-use std::io::Read;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::thread::Scope;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use hrvit_core::Isa;
 use serde::Serialize;
-use tiny_http::{Header, Method, Request, Response, Server};
 
+use super::http::{Answer, Request};
 use super::meter::Figures;
 use super::render::Picture;
 use super::worker::Live;
@@ -17,14 +18,11 @@ use super::workshop::{About, Settings};
 
 /// The page.
 const PAGE: &str = include_str!("page.html");
-/// Threads that answer: pictures of three kinds wait for the next frame at a time.
-pub const ANSWERERS: usize = 6;
+/// Threads that answer. Pictures of three kinds wait for the next frame at a time, on each of a
+/// few open pages.
+const ANSWERERS: usize = 16;
 /// How long a picture waits for a newer frame.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long a thread waits for a question before it looks whether the command has ended.
-const LOOK: Duration = Duration::from_millis(200);
-/// Bytes that settings may have.
-const MOST_SETTINGS: u64 = 4096;
 
 /// State that the page shows beside pictures.
 #[derive(Serialize)]
@@ -49,51 +47,75 @@ struct State<'s> {
     ended: bool,
 }
 
-/// An answer.
-type Answer = Response<std::io::Cursor<Vec<u8>>>;
+/// The page's server.
+pub struct Server {
+    listener: TcpListener,
+    /// Its port on this machine.
+    pub port: u16,
+}
 
-/// Answers until the command ends.
-pub fn answer(server: &Server, live: &Live) {
-    while !live.ended.load(Ordering::Relaxed) {
-        // An interrupted wait is no end.
-        let Ok(Some(mut request)) = server.recv_timeout(LOOK) else { continue };
-        let answer = reply(&mut request, live).unwrap_or_else(|error| Response::from_string(format!("{error:#}\n")).with_status_code(400));
-        // Whoever asked may be gone.
-        _ = request.respond(answer);
+impl Server {
+    /// Opens the port; 0 takes any that is free.
+    ///
+    /// # Errors
+    /// If it is taken.
+    pub fn open(port: u16) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).with_context(|| format!("port {port}; --port 0 takes a free one"))?;
+        let port = listener.local_addr()?.port();
+        Ok(Self { listener, port })
+    }
+
+    /// Starts the threads that answer until [`Server::close`].
+    pub fn start<'s>(&'s self, scope: &'s Scope<'s, '_>, live: &'s Live) {
+        for _ in 0..ANSWERERS {
+            scope.spawn(|| {
+                while !live.ended.load(Ordering::Relaxed) {
+                    match self.listener.accept() {
+                        Ok((stream, _)) => answer(stream, live),
+                        // No socket is left, for example: others may end soon.
+                        Err(_) => std::thread::sleep(Duration::from_millis(10)),
+                    }
+                }
+            });
+        }
+    }
+
+    /// Wakes the threads that answer, so that they see that the command has ended.
+    pub fn close(&self) {
+        (0..ANSWERERS).for_each(|_| _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)));
     }
 }
 
-fn reply(request: &mut Request, live: &Live) -> Result<Answer> {
+fn answer(mut stream: TcpStream, live: &Live) {
+    let answer = Request::read(&mut stream).and_then(|request| reply(&request, live));
+    let answer = answer.unwrap_or_else(|error| Answer::sentence(400, format!("{error:#}\n")));
+    // Whoever asked may be gone.
+    _ = answer.send(&mut stream);
+}
+
+fn reply(request: &Request, live: &Live) -> Result<Answer> {
     ensure!(is_local(request), "this page is for this machine: open it as localhost");
-    let url = request.url().to_owned();
-    let (path, query) = url.split_once('?').unwrap_or((&url, ""));
-    match (request.method(), path) {
-        (Method::Get, "/") => Ok(Response::from_string(PAGE).with_header(header("Content-Type", "text/html; charset=utf-8")?)),
-        (Method::Get, "/state") => state(live),
-        (Method::Get, "/picture") => picture(live, query),
-        (Method::Post, "/settings") => {
+    let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+    match (request.method.as_str(), path) {
+        ("GET", "/") => Ok(Answer::of("text/html; charset=utf-8", PAGE.into())),
+        ("GET", "/state") => state(live),
+        ("GET", "/picture") => picture(live, query),
+        ("POST", "/settings") => {
             // A page of somebody else's cannot send this header.
-            ensure!(request.headers().iter().any(|header| header.field.equiv("X-Hrvit")), "settings come from the page");
-            let mut text = String::new();
-            request.as_reader().take(MOST_SETTINGS).read_to_string(&mut text).context("reading settings")?;
-            live.workshop.want(serde_json::from_str(&text).context("settings")?)?;
+            ensure!(request.header("X-Hrvit").is_some(), "settings come from the page");
+            live.workshop.want(serde_json::from_slice(&request.body).context("settings")?)?;
             state(live)
         }
-        _ => Ok(Response::from_string("there is no such page\n").with_status_code(404)),
+        _ => Ok(Answer::sentence(404, "there is no such page\n".to_owned())),
     }
 }
 
 /// Whether the page was asked for by a name of this machine: names of others may lead here too.
 fn is_local(request: &Request) -> bool {
-    let host = request.headers().iter().find(|header| header.field.equiv("Host")).map(|header| header.value.as_str());
-    host.is_some_and(|host| {
+    request.header("Host").is_some_and(|host| {
         let name = host.rsplit_once(':').map_or(host, |(name, port)| if port.bytes().all(|byte| byte.is_ascii_digit()) { name } else { host });
         ["localhost", "127.0.0.1", "[::1]"].contains(&name)
     })
-}
-
-fn header(name: &str, value: &str) -> Result<Header> {
-    Header::from_bytes(name, value).ok().with_context(|| format!("a header {name}: {value}"))
 }
 
 fn picture(live: &Live, query: &str) -> Result<Answer> {
@@ -107,10 +129,9 @@ fn picture(live: &Live, query: &str) -> Result<Answer> {
     };
     let after = number("after")?.unwrap_or(0);
     let Some(shown) = live.shown.wait(PATIENCE, |shown| shown.number > after).filter(|shown| shown.number > after) else {
-        return Ok(Response::from_data(Vec::new()).with_status_code(204));
+        return Ok(Answer::nothing());
     };
-    let answer = Response::from_data(shown.jpeg(picture)?).with_header(header("Content-Type", "image/jpeg")?);
-    Ok(answer.with_header(header("Cache-Control", "no-store")?).with_header(header("X-Number", &shown.number.to_string())?))
+    Ok(Answer::of("image/jpeg", shown.jpeg(picture)?).with_number("X-Number", shown.number))
 }
 
 fn state(live: &Live) -> Result<Answer> {
@@ -140,5 +161,5 @@ fn state(live: &Live) -> Result<Answer> {
         complaint: live.workshop.complaint().or(own),
         ended: live.ended.load(Ordering::Relaxed),
     };
-    Ok(Response::from_string(serde_json::to_string(&state)?).with_header(header("Content-Type", "application/json")?))
+    Ok(Answer::of("application/json", serde_json::to_vec(&state)?))
 }

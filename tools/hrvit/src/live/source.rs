@@ -1,11 +1,12 @@
 //! Frames at their own pace.
 
+use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use hrvit_camera::Format;
 
 use super::latest::Latest;
@@ -32,7 +33,7 @@ pub enum Source {
     /// Frames without a header, once.
     Raw(Stream, Layout),
     /// Pictures, over and over.
-    Folder(Vec<PathBuf>),
+    Folder(Folder),
     /// A camera of Linux.
     #[cfg(all(target_os = "linux", feature = "v4l"))]
     Device(super::device::Device),
@@ -62,7 +63,7 @@ impl Source {
         let layout = wishes.raw.as_ref().map(|raw| raw.layout(wishes.matrix, wishes.full_range)).transpose()?;
         if path.is_dir() {
             ensure!(layout.is_none(), "--raw is for files and standard input, {} is a folder", path.display());
-            return Ok(Self::Folder(frames::list(path)?));
+            return Ok(Self::Folder(Folder { paths: frames::list(path)?, next: 0, told: HashSet::new() }));
         }
         if is_device(path) {
             return device(path, wishes);
@@ -91,8 +92,17 @@ impl Source {
         }
     }
 
-    /// Puts frames into `latest` as they come, until there are no more; a source with a rate gives
-    /// none earlier than it says.
+    /// Whether frames come though nobody reads them: then the reader must not fall behind.
+    fn goes_on(&self) -> bool {
+        match self {
+            Self::Video(_) | Self::Raw(..) | Self::Folder(_) => false,
+            #[cfg(all(target_os = "linux", feature = "v4l"))]
+            Self::Device(_) => true,
+        }
+    }
+
+    /// Puts frames into `latest` as they come, until there are no more. A source with a rate gives
+    /// none earlier than it says: one that goes on loses those between.
     ///
     /// # Errors
     /// If a frame cannot be read.
@@ -100,10 +110,14 @@ impl Source {
         let period = wishes.rate.or(self.rate()).map(|rate| Duration::from_secs_f64(1.0 / rate));
         let mut due = Instant::now();
         let mut number = 0;
-        while let Some(camera) = self.next(number)? {
+        while let Some(camera) = self.next()? {
             number += 1;
             if let Some(period) = period {
-                std::thread::sleep(due.saturating_duration_since(Instant::now()));
+                let early = due.saturating_duration_since(Instant::now());
+                if !early.is_zero() && self.goes_on() {
+                    continue;
+                }
+                std::thread::sleep(early);
                 // A source that was held up does not hurry after.
                 due = due.max(Instant::now().checked_sub(period).unwrap_or(due)) + period;
             }
@@ -113,34 +127,52 @@ impl Source {
         Ok(())
     }
 
-    fn next(&mut self, number: usize) -> Result<Option<Camera>> {
+    fn next(&mut self) -> Result<Option<Camera>> {
         match self {
             Self::Video(video) => video.frame(),
             Self::Raw(stream, layout) => {
-                let mut bytes = vec![0; layout.bytes()];
-                let mut filled = 0;
-                while filled < bytes.len() {
-                    match stream.read(&mut bytes[filled..]).context("reading frames")? {
-                        0 => break,
-                        count => filled += count,
-                    }
-                }
-                ensure!(
-                    filled == 0 || filled == bytes.len(),
-                    "frames end inside one, after {filled} of {} bytes: is --raw their layout and size?",
-                    bytes.len()
-                );
+                let (mut bytes, whole) = (Vec::new(), layout.bytes());
+                stream.take(whole as u64).read_to_end(&mut bytes).context("reading frames")?;
+                let filled = bytes.len();
+                ensure!(filled == 0 || filled == whole, "frames end inside one, after {filled} of {whole} bytes: is --raw their layout and size?");
                 if filled == 0 { Ok(None) } else { Camera::new(layout.clone(), bytes).map(Some) }
             }
-            Self::Folder(paths) => {
-                let path = &paths[number % paths.len()];
-                let picture = frames::read(path)?;
-                let layout = Layout::packed(Format::Rgb, picture.width() as usize, picture.height() as usize, Colours::default());
-                Camera::new(layout, picture.into_raw()).map(Some)
-            }
+            Self::Folder(folder) => folder.next().map(Some),
             #[cfg(all(target_os = "linux", feature = "v4l"))]
             Self::Device(device) => device.frame().map(Some),
         }
+    }
+}
+
+/// Pictures, over and over.
+pub struct Folder {
+    paths: Vec<PathBuf>,
+    next: usize,
+    /// Pictures that could not be read, each told once.
+    told: HashSet<PathBuf>,
+}
+
+impl Folder {
+    /// The next picture that can be read: one that is being written may do so in the next round.
+    fn next(&mut self) -> Result<Camera> {
+        let mut failed = anyhow!("there is no picture");
+        for _ in 0..self.paths.len() {
+            let path = &self.paths[self.next % self.paths.len()];
+            self.next += 1;
+            match frames::read(path) {
+                Ok(picture) => {
+                    let layout = Layout::packed(Format::Rgb, picture.width() as usize, picture.height() as usize, Colours::default());
+                    return Camera::new(layout, picture.into_raw());
+                }
+                Err(error) => {
+                    if self.told.insert(path.clone()) {
+                        eprintln!("left out: {error:#}");
+                    }
+                    failed = error;
+                }
+            }
+        }
+        Err(failed.context("no picture of the folder can be read"))
     }
 }
 

@@ -74,6 +74,12 @@ impl Live {
         }
     }
 
+    /// Says that the command ends.
+    pub fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+        self.shown.end();
+    }
+
     /// Runs frames until no more come.
     ///
     /// # Errors
@@ -100,7 +106,6 @@ impl Live {
                 }
             }
         }
-        self.ended.store(true, Ordering::Relaxed);
         match failed {
             Some(error) if number == 0 => Err(error),
             _ => Ok(()),

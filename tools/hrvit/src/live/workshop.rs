@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 use hrvit_core::{AlignedBytes, Engine, Head, Isa, Kernels, ModelBuf, Plan, Threads};
@@ -17,6 +17,8 @@ use crate::palette::Classes;
 
 /// How often the model's file is looked at.
 const LOOK: Duration = Duration::from_millis(200);
+/// How long a file that could not be used is left alone.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Settings of an engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,7 +152,7 @@ impl Workshop {
             fitting: Fitting::of(&preprocess),
             settings,
         };
-        let arena = AlignedBytes::zeroed(plan.arena_bytes());
+        let arena = AlignedBytes::try_zeroed(plan.arena_bytes()).with_context(|| format!("{}: an arena of {} bytes", path.display(), plan.arena_bytes()))?;
         let threads = Threads::new(plan.workers()).context("starting threads")?;
         let kernels: Kernels = packed.kernels();
         Ok(Ready { engine: Engine::with_kernels(image, plan, threads, arena, kernels)?, about })
@@ -163,25 +165,40 @@ impl Workshop {
         (wanted, stamp)
     }
 
-    /// Watches what an engine is made from until `goes_on` says no, and makes a new one whenever it
-    /// is not `made` any longer.
+    /// Watches what an engine is made from until `goes_on` says no. It makes a new one whenever that
+    /// is not `made` any longer. A file that cannot be used is tried again.
     pub fn watch(&self, mut made: (Settings, Option<Stamp>), goes_on: impl Fn() -> bool) {
-        let mut generation = 0;
+        let (mut generation, mut again) = (0, Instant::now());
+        // What could not be made, and since when nothing could.
+        let mut failed = None;
         while goes_on() {
             std::thread::sleep(LOOK);
             let now = self.key();
-            // A file that is being replaced may be gone for a moment.
-            if now == made || now.1.is_none() {
+            if now == made {
+                if failed.take().is_some() {
+                    *held(&self.complaint) = None;
+                }
                 continue;
             }
-            made = now;
+            if failed.as_ref() == Some(&now) && Instant::now() < again {
+                continue;
+            }
+            // A file that is being replaced may be gone for a moment.
+            if now.1.is_none() && failed.as_ref() != Some(&now) {
+                (failed, again) = (Some(now), Instant::now() + RETRY);
+                continue;
+            }
             match self.make(generation + 1) {
                 Ok(ready) => {
                     generation += 1;
+                    (made, failed) = (now, None);
                     *held(&self.complaint) = None;
                     self.ready.put(ready);
                 }
-                Err(error) => *held(&self.complaint) = Some(format!("{error:#}")),
+                Err(error) => {
+                    *held(&self.complaint) = Some(format!("{error:#}"));
+                    (failed, again) = (Some(now), Instant::now() + RETRY);
+                }
             }
         }
     }
