@@ -4,7 +4,7 @@ use crate::error::ShapeError;
 use crate::requant::{Range8, Requant, check_table, look_up, requant as rq, saturate16};
 
 /// Accumulators that are requantised before they are stored. Of no effect on any result.
-const RUN: usize = 16;
+const RUN: usize = if cfg!(hrvit_scalar) { 16 } else { 1 };
 
 /// Buffer for results, and how they are stored. `rq` is the requantised accumulator of the output's
 /// channel.

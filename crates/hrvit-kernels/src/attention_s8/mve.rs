@@ -15,10 +15,10 @@ use crate::isa::Mve;
 use crate::mve::dots::{self, Dots};
 use crate::mve::tile::{COLUMNS, ROWS, Tile};
 
-/// Tiles of logits. The second one takes the weighted sums when all codes are made.
-const TILES: usize = 2;
-/// Bytes of transposed values.
-const VALUES: usize = 24 * 64;
+/// Bytes for one or two tiles of logits and the transposed values behind them.
+const ROOM: usize = 4 * size_of::<Tile>();
+/// Most keys: those of two tiles.
+const MAX_KEYS: usize = 2 * COLUMNS;
 
 /// Computes the strip; heads of other than 8, 16, 24 or 32 channels and strips beyond the buffers
 /// are left to [`mve_long`].
@@ -34,15 +34,18 @@ pub(super) fn run(mve: Mve, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16
     };
     let padded = keys.next_multiple_of(16);
     // A tile of one key has no pair of channels.
-    let fits = keys <= TILES * COLUMNS && keys % COLUMNS != 1 && padded * dim <= VALUES;
+    let tiles = if keys <= COLUMNS { 1 } else { 2 };
+    let fits = keys <= MAX_KEYS && keys % COLUMNS != 1 && tiles * size_of::<Tile>() + padded * dim <= ROOM;
     let Some(table) = codes_of(args.exp, args.bits).filter(|_| fits) else { return mve_long::run(mve, args, scores, out) };
     let narrow = args.bits == 8;
-    let mut values = Values([MaybeUninit::uninit(); VALUES]);
-    // SAFETY: the token proves MVE. `v` has 2 or more keys of `dim` channels, `values` room for
-    // `dim` rows of `padded` bytes, by the checks above.
-    unsafe { transpose(args.v, [dim, keys, padded], narrow, values.0.as_mut_ptr().cast()) };
-    let mut tiles = [const { Tile::new() }; TILES];
-    let [first, second] = tiles.each_mut().map(Tile::start);
+    let mut room = Room([MaybeUninit::uninit(); ROOM]);
+    let first = room.0.as_mut_ptr().cast::<i32>();
+    let (second, values) = (first.wrapping_add(ROWS * COLUMNS), room.0.as_mut_ptr().wrapping_add(tiles * size_of::<Tile>()));
+    // SAFETY: the token proves MVE. `v` has 2 or more keys of `dim` channels, and behind the tiles
+    // there is room for `dim` rows of `padded` bytes, by the checks above.
+    unsafe { transpose(args.v, [dim, keys, padded], narrow, values.cast()) };
+    // Codes of one tile leave the second half of each row.
+    let sums = if tiles == 1 { first.wrapping_add(COLUMNS / 2) } else { second };
     let (len, more) = (keys.min(COLUMNS), keys.saturating_sub(COLUMNS));
     let logits = |tile: *mut i32, from: usize, column: usize, len: usize| {
         let (weights, tile) = (args.v.as_ptr().wrapping_add((from + column) * dim), tile.wrapping_add(column));
@@ -64,9 +67,9 @@ pub(super) fn run(mve: Mve, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16
         sums: [0; ROWS],
     };
     let rows: [*const i32; ROWS] = core::array::from_fn(|row| first.wrapping_add(row * COLUMNS).cast_const());
-    let weights = values.0.as_ptr().cast();
-    let weighted = Dots { a: rows.map(<*const i32>::cast::<u8>), weights, depth: padded, tile: second, tile_end: second.wrapping_add(dim) };
-    let finely = Dots { a: rows.map(<*const i32>::cast::<i16>), weights, depth: padded, tile: second, tile_end: second.wrapping_add(dim) };
+    let weights = values.cast_const().cast();
+    let weighted = Dots { a: rows.map(<*const i32>::cast::<u8>), weights, depth: padded, tile: sums, tile_end: sums.wrapping_add(dim) };
+    let finely = Dots { a: rows.map(<*const i32>::cast::<i16>), weights, depth: padded, tile: sums, tile_end: sums.wrapping_add(dim) };
     let (mut q, mut to, mut left) = (args.q.as_ptr(), out.as_mut_ptr(), out.len().checked_div(dim).unwrap_or(0));
     while left != 0 {
         let next = |row: *const i8, exists: bool| if exists { row.wrapping_add(dim) } else { row };
@@ -76,7 +79,7 @@ pub(super) fn run(mve: Mve, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16
         // a query that does not exist is the one before it; keys, values and tiles
         // were made above. Codes of the second tile go where logits of the first were. Up to 7
         // codes more are written, of whatever the tile holds there; they meet values
-        // of 0. The second tile takes the weighted sums when all codes are made.
+        // of 0. The weighted sums go where no codes are, when all of these are made.
         unsafe {
             for (product, exists) in products.iter_mut().zip(exist) {
                 if exists {
@@ -87,16 +90,16 @@ pub(super) fn run(mve: Mve, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16
             if narrow {
                 codes8(&mut codes);
                 match padded {
-                    16 => dots::u8(&weighted),
                     64 => dots::u8_of_64(&weighted),
-                    _ => dots::u8_whole(&weighted),
+                    _ if padded.is_multiple_of(32) => dots::u8_whole(&weighted),
+                    _ => dots::u8(&weighted),
                 }
             } else {
                 codes16(&mut codes);
                 dots::s16(&finely);
             }
             for (row, sum) in codes.sums.iter().enumerate().take(left) {
-                divide(second.wrapping_add(row * COLUMNS), *sum, narrow, dim, to);
+                divide(sums.wrapping_add(row * COLUMNS), *sum, narrow, dim, to);
                 to = to.wrapping_add(dim);
             }
         }
@@ -105,9 +108,9 @@ pub(super) fn run(mve: Mve, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16
     }
 }
 
-/// Transposed values `[dim, padded]`.
+/// Logits, and transposed values `[dim, padded]`.
 #[repr(C, align(16))]
-struct Values([MaybeUninit<u8>; VALUES]);
+struct Room([MaybeUninit<u8>; ROOM]);
 
 /// Logits of three queries, and their codes. The assembly reads the fields at their offsets.
 #[repr(C)]

@@ -128,7 +128,7 @@ impl Kernels {
     pub fn depthwise_s8(self, args: &Depthwise<'_>, mut epilogue: Epilogue<'_>, out_stride: usize) -> Result<(), ShapeError> {
         args.check(&epilogue, out_stride)?;
         // Kernels that prepare weights take all rows.
-        if cfg!(target_arch = "aarch64") || args.lines() == 1 {
+        if cfg!(target_arch = "aarch64") {
             run(self.tier, args, epilogue, out_stride);
             return Ok(());
         }

@@ -1,6 +1,8 @@
 //! The depthwise convolution on MVE: 3 tokens at a time with up to 64 channels, then all of them
 //! stored as vectors of 4 channels.
 
+use core::arch::asm;
+
 use super::window::{self, MAX_TAPS, Windows};
 use super::{Depthwise, planar};
 use crate::epilogue::Epilogue;
@@ -56,7 +58,8 @@ impl Row<'_> {
         let Some(mut channels) = Channels::of(self.args.bias, self.args.requant, first, len) else { return };
         let mut bias = [0; COLUMNS];
         if self.inside != kernel {
-            self.add_outside(first, channels.bias, &mut bias);
+            // SAFETY: by the contract.
+            unsafe { self.add_outside(first, channels.bias, &mut bias) };
             let Some(bias) = bias.get(..len) else { return };
             channels.bias = bias;
         }
@@ -92,15 +95,29 @@ impl Row<'_> {
     }
 
     /// Sums of the biases of the channels from `first` on and of the rows outside of the map.
-    fn add_outside(&self, first: usize, bias: &[i32], sums: &mut [i32; COLUMNS]) {
+    ///
+    /// # Safety
+    /// The processor has MVE. The lengths are those that the entry documents.
+    unsafe fn add_outside(&self, first: usize, bias: &[i32], sums: &mut [i32; COLUMNS]) {
         let Depthwise { kernel, pad, weights, weight_stride, .. } = *self.args;
         sums.iter_mut().zip(bias).for_each(|(sum, bias)| *sum = *bias);
-        for ky in (0..self.above).chain(self.above + self.inside..kernel) {
-            for tap in ky * kernel..(ky + 1) * kernel {
-                let weights = weights.get(tap * weight_stride + first..).unwrap_or_default();
-                for (sum, weight) in sums.iter_mut().zip(weights).take(bias.len()) {
-                    *sum = sum.wrapping_add(i32::from(pad) * i32::from(*weight));
-                }
+        let inside = self.above * kernel..(self.above + self.inside) * kernel;
+        for tap in (0..kernel * kernel).filter(|tap| !inside.contains(tap)) {
+            let weights = weights.as_ptr().wrapping_add(tap * weight_stride + first);
+            // SAFETY: MVE by the contract; every tap has a weight for each of the channels, of which
+            // there are as many as biases, at most as many as sums, and which the loop has as lanes.
+            unsafe {
+                asm!(
+                    "dlstp.32 lr, {lanes}",
+                    "2:",
+                    "vldrb.s32 q0, [r0], #4",
+                    "vldrw.u32 q1, [{sums}]",
+                    "vmla.i32 q1, q0, {pad}",
+                    "vstrw.32 q1, [{sums}], #16",
+                    "letp lr, 2b",
+                    lanes = in(reg) bias.len(), sums = inout(reg) sums.as_mut_ptr() => _, pad = in(reg) i32::from(pad), inout("r0") weights => _, out("lr") _,
+                    out("q0") _, out("q1") _, options(nostack),
+                );
             }
         }
     }

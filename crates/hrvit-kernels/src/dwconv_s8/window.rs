@@ -40,12 +40,7 @@ impl<'a> Windows<'a> {
             inside: [const { MaybeUninit::uninit() }; MAX_TAPS],
             at_edge: [const { MaybeUninit::uninit() }; MAX_TAPS],
         };
-        let mut slots = windows.inside.iter_mut();
-        for row in args.rows.iter().flatten() {
-            for (kx, slot) in (0..args.kernel).zip(&mut slots) {
-                slot.write(row.as_ptr().wrapping_add((margin + kx).wrapping_sub(reach).wrapping_mul(args.in_stride) + first));
-            }
-        }
+        list(args, first, padding, margin.wrapping_sub(reach), &mut windows.inside);
         windows
     }
 
@@ -68,15 +63,21 @@ impl<'a> Windows<'a> {
         if self.is_inside(x) {
             return self.inside(x);
         }
-        let Depthwise { rows, in_stride, columns, kernel, stride, .. } = *self.args;
-        let mut slots = self.at_edge.iter_mut();
-        for tokens in rows.iter().flatten() {
-            for (kx, slot) in (0..kernel).zip(&mut slots) {
-                let column = (x * stride + kx).wrapping_sub(self.reach);
-                let token = tokens.as_ptr().wrapping_add(column.wrapping_mul(in_stride) + self.first);
-                slot.write(if column < columns { token } else { self.padding });
-            }
-        }
+        list(self.args, self.first, self.padding, (x * self.args.stride).wrapping_sub(self.reach), &mut self.at_edge);
         (&self.at_edge, 0)
+    }
+}
+
+/// Lists the taps of the window whose columns begin with `corner`, which may lie left of the map.
+#[inline(never)] // one for both lists
+fn list(args: &Depthwise<'_>, first: usize, padding: *const i8, corner: usize, taps: &mut Taps) {
+    let mut slots = taps.iter_mut();
+    for row in args.rows.iter().flatten() {
+        for (kx, slot) in (0..args.kernel).zip(&mut slots) {
+            // Left of the map the column wraps to a huge number, which is outside too.
+            let column = corner.wrapping_add(kx);
+            let token = row.as_ptr().wrapping_add(column.wrapping_mul(args.in_stride).wrapping_add(first));
+            slot.write(if column < args.columns { token } else { padding });
+        }
     }
 }

@@ -20,7 +20,8 @@ pub(super) fn rows(_: Mve, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
         16 => dots::s8_of_16,
         32 => dots::s8_of_32,
         64 => dots::s8_of_64,
-        depth if depth.is_multiple_of(16) => dots::s8_whole,
+        128 => dots::s8_of_128,
+        depth if depth.is_multiple_of(32) => dots::s8_whole,
         _ => dots::s8,
     };
     let product = Product { a, depth, weights, bias, requant, dots };

@@ -108,15 +108,16 @@ dots! {
     s16, i16, "8", "vldrh.u16", "vldrb.s16", "vmladava.s16", "vmladav.s16", "16"
 }
 
-/// [`s8`] for a depth of whole vectors, two or more: q0 and q3 of the next step are loaded between
-/// the multiplications of one, so that none waits for its operands. r7 ends where the weights of
-/// the next pair begin; r3 points to the sums.
+/// [`s8`] for a depth of an even number of vectors: q0 and q3 of the next step are loaded between
+/// the multiplications of one, so that none waits for its operands. Between the first step and the
+/// last there are two in a turn. r7 ends where the weights of the next pair begin; r3 points to the
+/// sums.
 macro_rules! whole {
     ($(#[$doc:meta])* $name:ident, $code:ty, $dot:literal, $start:literal) => {
         $(#[$doc])*
         ///
         /// # Safety
-        /// As for [`s8`]; the depth is a multiple of 16 and 32 or more.
+        /// As for [`s8`]; the depth is a multiple of 32.
         #[unsafe(naked)]
         pub(crate) unsafe extern "C" fn $name(dots: &Dots<$code>) {
             naked_asm!(
@@ -128,8 +129,8 @@ macro_rules! whole {
                 "ldrd r4, r7, [r0, #8]",
                 "ldrd r12, r3, [r0, #16]",
                 "ldr r5, [r0, #24]",
-                "lsr r6, r12, #4",
-                "sub r6, #2",
+                "lsr r6, r12, #5",
+                "sub r6, #1",
                 "strd r4, r1, [sp]",
                 "strd r2, r6, [sp, #8]",
                 "str r5, [sp, #16]",
@@ -142,6 +143,7 @@ macro_rules! whole {
                 whole!(@step $start),
                 "wls lr, lr, 3f",
                 "2:",
+                whole!(@step $dot),
                 whole!(@step $dot),
                 "le lr, 2b",
                 "3:",
@@ -183,57 +185,133 @@ whole! {
     u8_whole, u8, "vmladava.u8", "vmladav.u8"
 }
 
-/// [`s8`] for a depth of exactly 64: all addresses are offsets, and no step closes a loop.
-macro_rules! of_64 {
-    ($(#[$doc:meta])* $name:ident, $code:ty, $dot:literal, $start:literal) => {
+/// The sums of a pair of channels over 32 steps of depth: rows in q0 to q5, weights from r3 on,
+/// whose next channel lies `$skip` bytes behind the last 16 of one. The last two sums of the pair
+/// before are stored meanwhile.
+macro_rules! pair_of_32 {
+    ($skip:literal, $dot:literal, $start:literal) => {
+        concat!(
+            "vldrb.u8 q6, [r3], #16\n",
+            $start,
+            " r4, q2, q6\nstrd r8, r10, [r9, #504]\n",
+            $start,
+            " r0, q0, q6\nvldrb.u8 q7, [r3], #",
+            $skip,
+            "\n",
+            $start,
+            " r8, q4, q6\nvldrb.u8 q6, [r3], #16\n",
+            $start,
+            " r6, q2, q6\n",
+            $dot,
+            " r0, q1, q7\n",
+            $dot,
+            " r8, q5, q7\n",
+            $dot,
+            " r4, q3, q7\n",
+            $start,
+            " r2, q0, q6\nvldrb.u8 q7, [r3], #",
+            $skip,
+            "\n",
+            $dot,
+            " r2, q1, q7\n",
+            $dot,
+            " r6, q3, q7\nstrd r0, r2, [r9], #8\n",
+            $start,
+            " r10, q4, q6\nstrd r4, r6, [r9, #248]\n",
+            $dot,
+            " r10, q5, q7"
+        )
+    };
+}
+
+/// [`s8`] for depths of exactly 64 or 128: 32 steps of depth at a time, which leaves the rows in
+/// registers, first from zero on, then added to the sums. r7 is where these steps' weights begin,
+/// r5 where the sums do; the last two sums of a pair are stored while the next one is multiplied.
+macro_rules! by_parts {
+    ($(#[$doc:meta])* $name:ident, $code:ty, $depth:literal, $skip:literal, $dot:literal, $start:literal) => {
         $(#[$doc])*
         ///
         /// # Safety
-        /// As for [`s8`]; the depth is 64.
+        /// As for [`s8`]; the depth is that of its name.
         #[unsafe(naked)]
         pub(crate) unsafe extern "C" fn $name(dots: &Dots<$code>) {
             naked_asm!(
                 ".cpu cortex-m55",
                 "push {{r4-r11, lr}}",
-                "vpush {{d8-d9}}",
-                "ldrd r1, r9, [r0]",
-                "ldrd r11, r7, [r0, #8]",
-                "ldrd r3, r12, [r0, #20]",
-                "sub r12, r3",
-                "lsr lr, r12, #3",
+                "vpush {{d8-d15}}",
+                "ldrd r1, r11, [r0]",
+                "ldrd r12, r7, [r0, #8]",
+                "ldrd r5, r3, [r0, #20]",
+                "sub r3, r5",
+                "lsr r3, #3",
+                concat!("add r0, r1, #", $depth),
+                "push {{r0, r3}}",
+                by_parts!(@rows),
+                // The stores before there are sums put back the values that lie there.
+                "ldrd r8, r10, [r9, #504]",
+                "ldr lr, [sp, #4]",
                 "dls lr, lr",
                 "2:",
-                "vldrb.u8 q0, [r1]",
-                "vldrb.u8 q3, [r7]",
-                of_64!(@step $start, "64", "0", "vldrb.u8 q0, [r1, #16]\n", "vldrb.u8 q3, [r7, #16]\n"),
-                of_64!(@step $dot, "80", "16", "vldrb.u8 q0, [r1, #32]\n", "vldrb.u8 q3, [r7, #32]\n"),
-                of_64!(@step $dot, "96", "32", "vldrb.u8 q0, [r1, #48]\n", "vldrb.u8 q3, [r7, #48]\n"),
-                of_64!(@step $dot, "112", "48", "", "add r7, #128\n"),
-                "strd r0, r2, [r3], #8",
-                "strd r4, r6, [r3, #248]",
-                "strd r8, r10, [r3, #504]",
+                pair_of_32!($skip, $dot, $start),
                 "le lr, 2b",
-                "vpop {{d8-d9}}",
+                "strd r8, r10, [r9, #504]",
+                "1:",
+                by_parts!(@rows),
+                "ldrd r8, r10, [r9, #504]",
+                "ldr lr, [sp, #4]",
+                "dls lr, lr",
+                "2:",
+                "ldrd r4, r6, [r9, #256]",
+                "strd r8, r10, [r9, #504]",
+                "ldrd r0, r2, [r9]",
+                "vldrb.u8 q6, [r3], #16",
+                concat!($dot, " r0, q0, q6"),
+                "ldrd r8, r10, [r9, #512]",
+                concat!($dot, " r4, q2, q6"),
+                concat!("vldrb.u8 q7, [r3], #", $skip),
+                concat!($dot, " r8, q4, q6"),
+                "vldrb.u8 q6, [r3], #16",
+                concat!($dot, " r4, q3, q7"),
+                concat!($dot, " r2, q0, q6"),
+                concat!($dot, " r8, q5, q7"),
+                concat!($dot, " r0, q1, q7"),
+                concat!("vldrb.u8 q7, [r3], #", $skip),
+                concat!($dot, " r2, q1, q7"),
+                concat!($dot, " r6, q2, q6"),
+                "strd r0, r2, [r9], #8",
+                concat!($dot, " r6, q3, q7"),
+                concat!($dot, " r10, q4, q6"),
+                "strd r4, r6, [r9, #248]",
+                concat!($dot, " r10, q5, q7"),
+                "le lr, 2b",
+                "strd r8, r10, [r9, #504]",
+                "ldr r0, [sp]",
+                "cmp r1, r0",
+                "bne 1b",
+                "add sp, #8",
+                "vpop {{d8-d15}}",
                 "pop {{r4-r11, pc}}",
             )
         }
     };
-    (@step $dot:literal, $second:literal, $at:literal, $next_row:literal, $next_weights:literal) => {
-        concat!(
-            $dot, " r0, q0, q3\nvldrb.u8 q4, [r7, #", $second, "]\n", $dot, " r2, q0, q4\nvldrb.u8 q1, [r9, #", $at, "]\n",
-            $dot, " r4, q1, q3\nvldrb.u8 q2, [r11, #", $at, "]\n", $dot, " r6, q1, q4\n", $next_row,
-            $dot, " r8, q2, q3\n", $next_weights, $dot, " r10, q2, q4"
-        )
+    // The next 32 steps of depth of all rows.
+    (@rows) => {
+        "vldrb.u8 q0, [r1], #16\nvldrb.u8 q1, [r1], #16\nvldrb.u8 q2, [r11], #16\nvldrb.u8 q3, [r11], #16\nvldrb.u8 q4, [r12], #16\nvldrb.u8 q5, [r12], #16\n\
+        mov r3, r7\nadd r7, #32\nmov r9, r5"
     };
 }
 
-of_64! {
+by_parts! {
     /// Sums of products of s8 activations.
-    s8_of_64, i8, "vmladava.s8", "vmladav.s8"
+    s8_of_64, i8, "64", "48", "vmladava.s8", "vmladav.s8"
 }
-of_64! {
+by_parts! {
+    /// Sums of products of s8 activations.
+    s8_of_128, i8, "128", "112", "vmladava.s8", "vmladav.s8"
+}
+by_parts! {
     /// Sums of products of u8 activations and u8 weights.
-    u8_of_64, u8, "vmladava.u8", "vmladav.u8"
+    u8_of_64, u8, "64", "48", "vmladava.u8", "vmladav.u8"
 }
 
 /// [`s8`] for a depth of exactly 16: q3 of the next pair is loaded and the last two sums of a pair
@@ -290,64 +368,82 @@ pub(crate) unsafe extern "C" fn s8_of_16(dots: &Dots<i8>) {
     )
 }
 
-/// [`s8`] for a depth that leaves all three rows in registers: lines that load the rows from r1,
-/// r2, r12, and those that make the six sums of a pair of channels from the weights at r3.
-macro_rules! short {
-    ($(#[$doc:meta])* $name:ident, [$($rows:literal),*], [$($sums:literal),*]) => {
-        $(#[$doc])*
-        ///
-        /// # Safety
-        /// As for [`s8`].
-        #[unsafe(naked)]
-        pub(crate) unsafe extern "C" fn $name(dots: &Dots<i8>) {
-            naked_asm!(
-                ".cpu cortex-m55",
-                "push {{r4-r11, lr}}",
-                "vpush {{d8-d15}}",
-                "ldrd r1, r2, [r0]",
-                "ldrd r12, r3, [r0, #8]",
-                "ldrd r9, r11, [r0, #20]",
-                "sub r11, r9",
-                "lsr r11, #3",
-                $($rows,)*
-                "dls lr, r11",
-                "2:",
-                $($sums,)*
-                "strd r0, r2, [r9], #8",
-                "strd r4, r6, [r9, #248]",
-                "strd r8, r10, [r9, #504]",
-                "le lr, 2b",
-                "vpop {{d8-d15}}",
-                "pop {{r4-r11, pc}}",
-            )
-        }
-    };
+/// [`s8`] for a depth of exactly 8: a vector holds two channels, which meet a row in its lower or
+/// in its upper half, beside zeros.
+///
+/// # Safety
+/// As for [`s8`].
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn s8_of_8(dots: &Dots<i8>) {
+    naked_asm!(
+        ".cpu cortex-m55",
+        "push {{r4-r11, lr}}",
+        "vpush {{d8-d15}}",
+        "ldrd r1, r2, [r0]",
+        "ldrd r12, r3, [r0, #8]",
+        "ldrd r9, r11, [r0, #20]",
+        "sub r11, r9",
+        "lsr r11, #3",
+        "mov r4, #8",
+        "vctp.8 r4",
+        "vpsttt",
+        "vldrbt.u8 q0, [r1]",
+        "vldrbt.u8 q2, [r2]",
+        "vldrbt.u8 q4, [r12]",
+        "vpnot",
+        "vpsttt",
+        "vldrbt.u8 q1, [r1, #-8]",
+        "vldrbt.u8 q3, [r2, #-8]",
+        "vldrbt.u8 q5, [r12, #-8]",
+        // The stores before there are sums put back the values that lie there.
+        "ldrd r8, r10, [r9, #504]",
+        "dls lr, r11",
+        "2:",
+        "vldrb.u8 q6, [r3], #16",
+        "vmladav.s8 r0, q0, q6",
+        "strd r8, r10, [r9, #504]",
+        "vmladav.s8 r2, q1, q6",
+        "vmladav.s8 r4, q2, q6",
+        "vmladav.s8 r6, q3, q6",
+        "strd r0, r2, [r9], #8",
+        "vmladav.s8 r8, q4, q6",
+        "strd r4, r6, [r9, #248]",
+        "vmladav.s8 r10, q5, q6",
+        "le lr, 2b",
+        "strd r8, r10, [r9, #504]",
+        "vpop {{d8-d15}}",
+        "pop {{r4-r11, pc}}",
+    )
 }
-
-short! {
-    /// Sums of products of a depth of exactly 8: a vector holds two channels, which meet a row in
-    /// its lower or in its upper half, beside zeros.
-    s8_of_8,
-    [
-        "mov r4, #8", "vctp.8 r4", "vpsttt", "vldrbt.u8 q0, [r1]", "vldrbt.u8 q2, [r2]", "vldrbt.u8 q4, [r12]",
-        "vpnot", "vpsttt", "vldrbt.u8 q1, [r1, #-8]", "vldrbt.u8 q3, [r2, #-8]", "vldrbt.u8 q5, [r12, #-8]"
-    ],
-    [
-        "vldrb.u8 q6, [r3], #16", "vmladav.s8 r0, q0, q6", "vmladav.s8 r2, q1, q6", "vmladav.s8 r4, q2, q6", "vmladav.s8 r6, q3, q6",
-        "vmladav.s8 r8, q4, q6", "vmladav.s8 r10, q5, q6"
-    ]
-}
-short! {
-    /// Sums of products of a depth of exactly 32.
-    s8_of_32,
-    [
-        "vldrb.u8 q0, [r1]", "vldrb.u8 q1, [r1, #16]", "vldrb.u8 q2, [r2]", "vldrb.u8 q3, [r2, #16]", "vldrb.u8 q4, [r12]",
-        "vldrb.u8 q5, [r12, #16]"
-    ],
-    [
-        "vldrb.u8 q6, [r3], #16", "vmladav.s8 r0, q0, q6", "vldrb.u8 q7, [r3], #16", "vmladav.s8 r4, q2, q6", "vmladav.s8 r8, q4, q6",
-        "vmladava.s8 r0, q1, q7", "vmladava.s8 r4, q3, q7", "vldrb.u8 q6, [r3], #16", "vmladava.s8 r8, q5, q7",
-        "vmladav.s8 r2, q0, q6", "vldrb.u8 q7, [r3], #16", "vmladav.s8 r6, q2, q6", "vmladav.s8 r10, q4, q6",
-        "vmladava.s8 r2, q1, q7", "vmladava.s8 r6, q3, q7", "vmladava.s8 r10, q5, q7"
-    ]
+/// [`s8`] for a depth of exactly 32.
+///
+/// # Safety
+/// As for [`s8`].
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn s8_of_32(dots: &Dots<i8>) {
+    naked_asm!(
+        ".cpu cortex-m55",
+        "push {{r4-r11, lr}}",
+        "vpush {{d8-d15}}",
+        "ldrd r1, r2, [r0]",
+        "ldrd r12, r3, [r0, #8]",
+        "ldrd r9, r11, [r0, #20]",
+        "sub r11, r9",
+        "lsr r11, #3",
+        "vldrb.u8 q0, [r1]",
+        "vldrb.u8 q1, [r1, #16]",
+        "vldrb.u8 q2, [r2]",
+        "vldrb.u8 q3, [r2, #16]",
+        "vldrb.u8 q4, [r12]",
+        "vldrb.u8 q5, [r12, #16]",
+        // The stores before there are sums put back the values that lie there.
+        "ldrd r8, r10, [r9, #504]",
+        "dls lr, r11",
+        "2:",
+        pair_of_32!("16", "vmladava.s8", "vmladav.s8"),
+        "le lr, 2b",
+        "strd r8, r10, [r9, #504]",
+        "vpop {{d8-d15}}",
+        "pop {{r4-r11, pc}}",
+    )
 }
