@@ -159,7 +159,10 @@ fn a_size_with_more_keys_in_a_strip_than_codes_of_15_bits_allow() {
     let model = Model::load(&image).unwrap();
     let plan = Plan::builder(&wide, size(96, 96)).build().unwrap();
     let mut arena = AlignedBytes::zeroed(plan.arena_bytes());
-    assert_eq!(scalar_engine(&model, &plan, &mut arena).err(), Some(SetupError::Keys { step: StepId(1), keys: 576, most: 518 }));
+    let refused = SetupError::Keys { step: StepId(1), keys: 576, most: 518 };
+    assert_eq!(plan.check_model(&model), Err(refused));
+    assert_eq!(scalar_engine(&model, &plan, &mut arena).err(), Some(refused));
+    assert_eq!(Plan::for_model(&model).build().unwrap().check_model(&model), Ok(()));
 }
 
 /// A weight source that asks for a buffer and fails or cheats.
