@@ -13,13 +13,13 @@
 
 static int complaints;
 
-#define EXPECT(expected, call)                                                                        \
-    do {                                                                                              \
-        const int found = (int)(call);                                                                \
-        if (found != (int)(expected)) {                                                               \
-            fprintf(stderr, "line %d: %s: code %d, expected %d\n", __LINE__, #call, found, (int)(expected)); \
-            complaints++;                                                                             \
-        }                                                                                             \
+#define EXPECT(expected, call)                                                                               \
+    do {                                                                                                     \
+        const int ended = (int)(call);                                                                       \
+        if (ended != (int)(expected)) {                                                                      \
+            fprintf(stderr, "line %d: %s: code %d, expected %d\n", __LINE__, #call, ended, (int)(expected)); \
+            complaints++;                                                                                    \
+        }                                                                                                    \
     } while (0)
 
 #define HOLDS(condition)                                                        \

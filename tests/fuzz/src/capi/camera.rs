@@ -32,7 +32,7 @@ fn camera(world: &mut World, choices: &mut Choices<'_>, (pixels, width, height):
         0..4 => about.planes[0] = null_mut(),
         4..8 => about.plane_bytes[0] -= 1 + choices.below(about.plane_bytes[0]),
         8..12 => about.row_bytes[0] = 1 + choices.below(row - 1),
-        12..16 => about.row_bytes[0] = usize::MAX - choices.below(1000),
+        12..16 if height > 1 => about.row_bytes[0] = usize::MAX - choices.below(1000),
         16..20 => about.format = 14 + choices.u32() / 2,
         20..24 => about.rotation = 1 + choices.u32() % 89,
         24..28 => (about.region_x, about.region_width) = (about.width, 1 + choices.u32() / 2),
