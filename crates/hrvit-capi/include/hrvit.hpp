@@ -372,17 +372,7 @@ public:
 
     hrvit_engine *handle() const noexcept { return handle_; }
 
-private:
-    /// A thing whose address a `void *` holds: the object itself, or a pointer to the function.
-    template <class Call>
-    static decltype(auto) callable(Call &call) noexcept
-    {
-        if constexpr (std::is_function_v<Call>)
-            return &call;
-        else
-            return (call);
-    }
-
+    /// Results as the functions of hrvit.h take them.
     static hrvit_segmentation c_results(const Results &results) noexcept
     {
         auto into = make<hrvit_segmentation>();
@@ -394,6 +384,17 @@ private:
         into.logits = results.logits.data();
         into.logits_count = results.logits.size();
         return into;
+    }
+
+private:
+    /// A thing whose address a `void *` holds: the object itself, or a pointer to the function.
+    template <class Call>
+    static decltype(auto) callable(Call &call) noexcept
+    {
+        if constexpr (std::is_function_v<Call>)
+            return &call;
+        else
+            return (call);
     }
 
     hrvit_engine *handle_ = nullptr;

@@ -47,19 +47,13 @@ inline std::optional<std::size_t> camera_scratch(const Engine &engine, const hrv
     return words;
 }
 
-/// Segments a camera's frame.
-inline Outcome segment(Engine &engine, const hrvit_camera_frame &frame, Span<std::uint32_t> scratch, const Results &results) noexcept
+/// Segments a camera's frame. With `{}` for `scratch` the library allocates its own.
+inline Outcome segment(Engine &engine, const hrvit_camera_frame &frame, Span<std::uint32_t> scratch, const Results &results,
+                       const hrvit_run_options *options = nullptr) noexcept
 {
     Outcome done;
-    auto into = make<hrvit_segmentation>();
-    into.margin_shift = results.margin_shift;
-    into.labels = results.labels.data();
-    into.labels_bytes = results.labels.size();
-    into.margins = results.margins.data();
-    into.margins_bytes = results.margins.size();
-    into.logits = results.logits.data();
-    into.logits_count = results.logits.size();
-    hrvit_engine_segment_camera(engine.handle(), &frame, scratch.data(), scratch.size(), &into, nullptr, done.error());
+    const auto into = Engine::c_results(results);
+    hrvit_engine_segment_camera(engine.handle(), &frame, scratch.data(), scratch.size(), &into, options, done.error());
     return done;
 }
 

@@ -9,26 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "expect.h"
 #include "hrvit.h"
-
-static int complaints;
-
-#define EXPECT(expected, call)                                                                               \
-    do {                                                                                                     \
-        const int ended = (int)(call);                                                                       \
-        if (ended != (int)(expected)) {                                                                      \
-            fprintf(stderr, "line %d: %s: code %d, expected %d\n", __LINE__, #call, ended, (int)(expected)); \
-            complaints++;                                                                                    \
-        }                                                                                                    \
-    } while (0)
-
-#define HOLDS(condition)                                                        \
-    do {                                                                        \
-        if (!(condition)) {                                                     \
-            fprintf(stderr, "line %d: %s does not hold\n", __LINE__, #condition); \
-            complaints++;                                                       \
-        }                                                                       \
-    } while (0)
 
 static hrvit_engine *engine;
 static hrvit_engine_info plan;

@@ -9,26 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "expect.h"
 #include "hrvit.h"
-
-static int complaints;
-
-#define EXPECT(expected, call)                                                                        \
-    do {                                                                                              \
-        const int found = (int)(call);                                                                \
-        if (found != (int)(expected)) {                                                               \
-            fprintf(stderr, "line %d: %s: code %d, expected %d\n", __LINE__, #call, found, (int)(expected)); \
-            complaints++;                                                                             \
-        }                                                                                             \
-    } while (0)
-
-#define HOLDS(condition)                                                        \
-    do {                                                                        \
-        if (!(condition)) {                                                     \
-            fprintf(stderr, "line %d: %s does not hold\n", __LINE__, #condition); \
-            complaints++;                                                       \
-        }                                                                       \
-    } while (0)
 
 static unsigned char *image;
 static size_t image_bytes;
