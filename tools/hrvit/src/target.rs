@@ -45,7 +45,7 @@ impl Target {
     pub fn abilities(self) -> Abilities {
         let of = |name, package, memory| Abilities { name, package: Some(package), precisions: ALL, memory: Some(memory) };
         match self {
-            Self::M55 => of("m55", "qemu-m55", 64 << 20),
+            Self::M55 => of("m55", "qemu-m55", 62 << 20),
             Self::M7 => of("m7", "qemu-m7", 3 << 20),
             Self::M33 => of("m33", "rp2350", 448 << 10),
             Self::A64 => of("a64", "qemu-a64", 128 << 20),
