@@ -123,7 +123,7 @@ fn see(root: &Path, seconds: u64, picture: Option<&Path>) -> Result<Made> {
     let profile = folder.join("browser");
     let mut page = Browser::open(&program, &profile, &url)?;
     for view in ["overlay", "frame", "margin"] {
-        page.until(view, &format!("document.getElementById('{view}')?.naturalWidth === 960"), PATIENCE)?;
+        page.until(view, &format!("document.getElementById('{view}')?.naturalWidth === 480"), PATIENCE)?;
     }
     page.until("a legend of 11 classes", "document.querySelectorAll('#legend tr').length === 11", PATIENCE)?;
     page.until("figures", "document.getElementById('figures').textContent.includes('frames a second')", PATIENCE)?;
