@@ -104,8 +104,8 @@ impl Row<'_> {
         let inside = self.above * kernel..(self.above + self.inside) * kernel;
         for tap in (0..kernel * kernel).filter(|tap| !inside.contains(tap)) {
             let weights = weights.as_ptr().wrapping_add(tap * weight_stride + first);
-            // SAFETY: MVE by the contract; every tap has a weight for each of the channels, of which
-            // there are as many as biases, at most as many as sums, and which the loop has as lanes.
+            // SAFETY: MVE by the contract; every tap has a weight for each of the channels, which
+            // are the loop's lanes; there are as many biases, and at most as many as sums.
             unsafe {
                 asm!(
                     "dlstp.32 lr, {lanes}",
