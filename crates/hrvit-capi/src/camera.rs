@@ -8,6 +8,7 @@ use hrvit_camera::{
 };
 
 use crate::answer::answer;
+use crate::camera_error::CameraError;
 use crate::camera_structs::*;
 use crate::engine::take;
 use crate::failure::{Failure, RowFailed};
@@ -17,48 +18,6 @@ use crate::memory::{Apart, Place, put, shared, unique};
 use crate::sized;
 use crate::status::*;
 use crate::structs::*;
-
-/// Why a camera's frame is refused.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum CameraError {
-    Frame(FrameError),
-    Geometry(GeometryError),
-    Rows(RowsError),
-    Overlay(OverlayError),
-    Labels(LabelsError),
-}
-
-impl fmt::Display for CameraError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Frame(error) => error.fmt(f),
-            Self::Geometry(error) => error.fmt(f),
-            Self::Rows(error) => error.fmt(f),
-            Self::Overlay(error) => error.fmt(f),
-            Self::Labels(error) => error.fmt(f),
-        }
-    }
-}
-
-impl CameraError {
-    fn status(&self) -> hrvit_status {
-        match self {
-            Self::Frame(FrameError::Stride { .. } | FrameError::Short { .. })
-            | Self::Overlay(OverlayError::Frame(FrameError::Stride { .. } | FrameError::Short { .. }))
-            | Self::Rows(RowsError::Scratch { .. })
-            | Self::Labels(_)
-            | Self::Overlay(OverlayError::Labels(_)) => HRVIT_ERROR_SIZE,
-            Self::Rows(RowsError::Internal(_)) => HRVIT_ERROR_INTERNAL,
-            _ => HRVIT_ERROR_ARGUMENT,
-        }
-    }
-}
-
-impl From<CameraError> for Failure {
-    fn from(error: CameraError) -> Self {
-        Self::camera(error.status(), error)
-    }
-}
 
 /// Writes to `scratch_count` how many words of 32 bits `hrvit_engine_segment_camera` needs to make
 /// the rows of such frames for this engine: `format`, `width`, `height`, the view and the filter

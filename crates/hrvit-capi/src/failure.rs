@@ -5,7 +5,7 @@ use core::fmt;
 use hrvit_core::{LoadError, Never, PlanError, RunError, SetupError};
 
 use crate::about::HRVIT_ALIGNMENT;
-use crate::camera::CameraError;
+use crate::camera_error::CameraError;
 use crate::status::*;
 
 /// Why a call failed.
@@ -156,6 +156,12 @@ impl fmt::Display for Failure {
 impl From<hrvit_status> for Failure {
     fn from(status: hrvit_status) -> Self {
         Self::of(status)
+    }
+}
+
+impl From<CameraError> for Failure {
+    fn from(error: CameraError) -> Self {
+        Self::camera(error.status(), error)
     }
 }
 

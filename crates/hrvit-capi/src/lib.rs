@@ -30,6 +30,7 @@ mod engine;
 mod frame;
 
 mod camera;
+mod camera_error;
 
 mod masks;
 

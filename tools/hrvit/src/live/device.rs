@@ -11,7 +11,7 @@ use v4l::io::traits::CaptureStream;
 use v4l::video::Capture;
 use v4l::{Device as Video, FourCC};
 
-use super::source::Wishes;
+use super::wishes::Wishes;
 use crate::inputs::camera::{Camera, Colours, Layout};
 
 /// Buffers that the driver fills in turn: one is read, one is filled, one is the next.

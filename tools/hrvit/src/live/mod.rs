@@ -9,7 +9,7 @@
 //! | module | contents |
 //! |---|---|
 //! | [`latest`] | one place for the newest of something: an older one that nobody took is dropped |
-//! | [`source`] | frames of a video, a folder or a camera, at their own pace |
+//! | [`source`], [`wishes`] | frames of a video, a folder or a camera, at their own pace |
 //! | [`workshop`] | engines for model, instruction set and workers as they are wanted, made beside the one that runs |
 //! | [`worker`] | one frame after another |
 //! | [`meter`] | what frames took |
@@ -23,5 +23,6 @@ pub mod meter;
 pub mod render;
 pub mod server;
 pub mod source;
+pub mod wishes;
 pub mod worker;
 pub mod workshop;

@@ -10,9 +10,9 @@ use anyhow::{Context, Result, anyhow, ensure};
 use hrvit_camera::Format;
 
 use super::latest::Latest;
+use super::wishes::Wishes;
 use crate::frames;
-use crate::inputs::camera::{Camera, Colours, Layout, Matrix};
-use crate::inputs::raw::RawFormat;
+use crate::inputs::camera::{Camera, Colours, Layout};
 use crate::inputs::y4m;
 
 /// A frame that has come.
@@ -37,21 +37,6 @@ pub enum Source {
     /// A camera of Linux.
     #[cfg(all(target_os = "linux", feature = "v4l"))]
     Device(super::device::Device),
-}
-
-/// Options of the frames.
-#[derive(Clone, Debug, Default)]
-pub struct Wishes {
-    /// Layout of raw frames.
-    pub raw: Option<RawFormat>,
-    /// The matrix.
-    pub matrix: Option<Matrix>,
-    /// Full range.
-    pub full_range: bool,
-    /// Columns and rows that a camera is asked for.
-    pub camera_size: Option<(u32, u32)>,
-    /// Frames a second, instead of the source's own.
-    pub rate: Option<f64>,
 }
 
 impl Source {

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use super::places::{AARCH64_ROOT, AARCH64_TOOLS, Host, PROCESSORS, emulated};
 use super::programs::{Language, compile, labels_crc};
-use super::table::{AARCH64_ROOT, AARCH64_TOOLS, Host, PROCESSORS, emulated};
 use super::{Row, python};
 use crate::firmware::build::{Plan, target_folder};
 use crate::frames;

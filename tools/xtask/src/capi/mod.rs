@@ -7,6 +7,7 @@ mod dist;
 mod header;
 mod jni;
 mod library;
+mod places;
 mod programs;
 mod python;
 mod stack;
@@ -92,8 +93,8 @@ fn see(root: &Path, valgrind: bool) -> Result<table::Seen> {
         ("qemu-aarch64", "qemu-user"),
         ("qemu-system-arm", "qemu-system-arm"),
     ])?;
-    install::targets(root, &[table::AARCH64, library::M55.target])?;
-    let host = table::Host::build(root)?;
+    install::targets(root, &[places::AARCH64, library::M55.target])?;
+    let host = places::Host::build(root)?;
     complaints.extend(library::check_shared(root, &host.shared)?);
     wrong_calls(root, &host, valgrind)?;
     let mut seen = table::rows(root, &host, valgrind)?;
@@ -113,7 +114,7 @@ pub fn check(root: &Path) -> Result<Made> {
 }
 
 /// Mistakes of a program, against the code that it must get, under AddressSanitizer.
-fn wrong_calls(root: &Path, host: &table::Host, valgrind: bool) -> Result<()> {
+fn wrong_calls(root: &Path, host: &places::Host, valgrind: bool) -> Result<()> {
     let folder = target_folder(root).join("capi/host");
     let image = root.join("crates/hrvit-core/tests/data/tiny.hrvit");
     for name in ["misuse", "camera"] {

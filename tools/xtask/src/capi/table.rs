@@ -1,59 +1,23 @@
 //! One frame from every language on every processor.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
 use comfy_table::Table;
 
 use super::library::{Build, hide};
+use super::places::{AARCH64, AARCH64_ROOT, AARCH64_TOOLS, Host, PROCESSORS, emulated};
 use super::programs::{Language, compile, labels_crc};
 use super::{Row, camera, device, jni, python, stack};
-use crate::command;
 use crate::firmware::build::{Plan, Precision, target_folder};
-use crate::hrvit::Hrvit;
 use crate::isa::LINUX;
 use crate::parity;
 
-/// The compiler target of C programs on 64-bit ARM.
-pub const AARCH64: &str = "aarch64-unknown-linux-gnu";
-/// Prefix of its tools' names.
-pub const AARCH64_TOOLS: &str = "aarch64-linux-gnu-";
-/// Debian's folder of its libraries.
-pub const AARCH64_ROOT: &str = "/usr/aarch64-linux-gnu";
 /// The golden frame's name in the table.
 const GOLDEN: &str = "golden";
-/// Emulated processors, and how their kernels read weights.
-pub const PROCESSORS: [(&str, &str); 3] = [("cortex-a53", "rows"), ("cortex-a76", "k4"), ("max", "k8")];
-
 /// Kernels of this machine, if it has them, and how they read weights.
 const KERNELS_HERE: [(&str, &str); 4] = [("scalar", "rows"), ("avx2", "k4"), ("avx_vnni", "k4"), ("avx512", "k4")];
-
-/// The library for this machine, and the command that makes model images.
-pub struct Host {
-    /// The command.
-    pub hrvit: Hrvit,
-    /// The shared library.
-    pub shared: PathBuf,
-    /// The static library, with no names but the header's.
-    pub archive: PathBuf,
-}
-
-impl Host {
-    /// Builds both together, so that they share what they are made of.
-    ///
-    /// # Errors
-    /// If they do not build.
-    pub fn build(root: &Path) -> Result<Self> {
-        let mut cargo = Command::new("cargo");
-        cargo.current_dir(root).args(["build", "--release", "--locked", "--package", "hrvit-tool", "--package", "hrvit-capi"]);
-        command::succeed(cargo.args(["--features", "hrvit-capi/fp16,hrvit-capi/int16x8"]))?;
-        let built = target_folder(root).join("release");
-        let build = Build { target: "", cpu: None, profile: "release", features: &["std"], tools: "" };
-        let archive = hide(root, &build, &built.join("libhrvit_capi.a"), &target_folder(root).join("capi/host"))?;
-        Ok(Self { hrvit: Hrvit::build(root)?, shared: built.join("libhrvit_capi.so"), archive })
-    }
-}
 
 /// A program under Valgrind, for which an error is a failure.
 pub fn valgrind(program: &Path) -> Command {
@@ -155,13 +119,6 @@ pub fn rows(root: &Path, host: &Host, under_valgrind: bool) -> Result<Seen> {
     rows.extend(camera::rows(root, host, &archive, in_python)?);
     complaints.extend(of_device);
     Ok(Seen { rows, complaints, skipped })
-}
-
-/// A processor of QEMU for programs of Linux.
-pub fn emulated(processor: &str) -> Command {
-    let mut emulator = Command::new("qemu-aarch64");
-    emulator.args(["-cpu", processor]);
-    emulator
 }
 
 /// The instruction set in what an example printed.

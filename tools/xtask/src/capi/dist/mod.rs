@@ -12,7 +12,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::library::{Build, M55, check_shared, hide};
-use super::{python, table};
+use super::{places, python};
 use crate::firmware::build::target_folder;
 use crate::tables::{grouped, table as drawn_table};
 use crate::{command, install};
@@ -56,7 +56,7 @@ const fn device(name: &'static str, target: &'static str, cpu: Option<&'static s
 /// Every archive.
 const ARCHIVES: [Archive; 8] = [
     hosted("x86_64-linux-gnu", Kind::Linux, "x86_64-unknown-linux-gnu", ""),
-    hosted("aarch64-linux-gnu", Kind::Linux, table::AARCH64, "aarch64-linux-gnu-"),
+    hosted("aarch64-linux-gnu", Kind::Linux, places::AARCH64, "aarch64-linux-gnu-"),
     hosted("aarch64-linux-android", Kind::Android, "aarch64-linux-android", "aarch64-linux-gnu-"),
     device("cortex-m55-eabihf", "thumbv8m.main-none-eabihf", Some("cortex-m55"), &["-mcpu=cortex-m55", "-mfloat-abi=hard"]),
     device("cortex-m33-eabihf", "thumbv8m.main-none-eabihf", Some("cortex-m33"), &["-mcpu=cortex-m33", "-mfloat-abi=hard"]),
