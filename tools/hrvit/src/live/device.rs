@@ -52,7 +52,7 @@ impl Device {
         (asked.width, asked.height) = wishes.camera_size.unwrap_or((640, 480));
         let given = video.set_format(&asked).with_context(|| format!("{}: asking for frames", path.display()))?;
         ensure!(given.fourcc == asked.fourcc, "{}: it sends {} though it offers {}", path.display(), given.fourcc, asked.fourcc);
-        let range = if wishes.full_range || given.quantization == Quantization::FullRange { Range::Full } else { Range::Limited };
+        let range = if wishes.full_range || matches!(given.quantization, Quantization::FullRange) { Range::Full } else { Range::Limited };
         let colours = Colours { matrix: wishes.matrix.unwrap_or_default(), range };
         let packed = Layout::packed(*format, given.width as usize, given.height as usize, colours);
         let row = packed.strides[0].max(given.stride as usize);
