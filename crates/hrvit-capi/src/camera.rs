@@ -1,11 +1,6 @@
 //! Camera frames: labels straight from a camera's buffer.
 
-use core::fmt;
-
-use hrvit_camera::{
-    Filter, Fit, Format, Frame, FrameError, Geometry, GeometryError, LabelsError, Matrix, OverlayError, Plane, Range, Region, Rotation, Rows, RowsError, Size,
-    View,
-};
+use hrvit_camera::{Filter, Fit, Format, Frame, Geometry, Matrix, Plane, Range, Region, Rotation, Rows, Size, View};
 
 use crate::answer::answer;
 use crate::camera_error::CameraError;

@@ -143,4 +143,6 @@ pub struct hrvit_extent {
 // do.
 unsafe impl SizedStruct for hrvit_camera_frame {
     const FIRST: usize = size_of::<Self>();
+    const NAME: &'static str = "hrvit_camera_frame";
+    const SIZE_NAME: &'static str = "hrvit_camera_frame.struct_size";
 }
