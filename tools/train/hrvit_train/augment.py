@@ -45,7 +45,13 @@ def _colour(pixels: torch.Tensor, strength: float, generator: torch.Generator) -
     return (grey + (pixels - grey) * (1 + saturation)).clamp(0, 255)
 
 
-def batch(frames, recipe: Recipe, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """A view of every frame: `[B, 3, h, w]` and `[B, h, w]`."""
-    pixels, classes = zip(*(view(image, label, recipe, generator) for image, label in frames))
+def seeds(count: int, generator: torch.Generator) -> list[int]:
+    """Seeds of `count` views: each is drawn by itself, so that processes need not make each other's."""
+    return torch.randint(2**62, (count,), generator=generator).tolist()
+
+
+def batch(frames, recipe: Recipe, seeds: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """A view of every frame by its seed: `[B, 3, h, w]` and `[B, h, w]`."""
+    views = (view(image, label, recipe, torch.Generator().manual_seed(seed)) for (image, label), seed in zip(frames, seeds))
+    pixels, classes = zip(*views)
     return torch.stack(pixels), torch.stack(classes)

@@ -113,12 +113,12 @@ def load_run(path: Path) -> dict:
 
 
 def random_state() -> dict:
-    """The global generators, which stochastic depth draws from."""
-    return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []}
+    """The global generators of main memory and of this process's GPU, which stochastic depth draws from; alike in all processes."""
+    return {"cpu": torch.get_rng_state(), "cuda": [torch.cuda.get_rng_state()] if torch.cuda.is_available() else []}
 
 
 def restore_random_state(state: dict) -> None:
-    """The inverse of `random_state`. GPU generators are restored if the run had as many GPUs."""
+    """The inverse of `random_state`."""
     torch.set_rng_state(state["cpu"])
-    if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(state["cuda"])
+    if torch.cuda.is_available() and state["cuda"]:
+        torch.cuda.set_rng_state(state["cuda"][0])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from hrvit_train import channels
+from hrvit_train import channels, group
 from hrvit_train.checkpoint import Origin, load_run, load_weights, read_weights, save_run
 from hrvit_train.data import Frames, class_names
 from hrvit_train.errors import UserError
@@ -17,6 +17,7 @@ from hrvit_train.evaluate import evaluate
 from hrvit_train.export import write_onnx, write_weights
 from hrvit_train.loop import Run, Task
 from hrvit_train.model import HEADS, build
+from hrvit_train.presets import PRESETS
 from hrvit_train.recipe import Recipe
 from hrvit_train.spec import VARIANTS, Spec, check_size
 
@@ -39,13 +40,19 @@ def _range(text: str) -> tuple[float, float]:
     return low, high
 
 
+DISTRIBUTED = """several GPUs, or machines, train one network together under torchrun; --batch is that of all processes:
+  torchrun --nproc-per-node 8 -m hrvit_train train --preset paper-cityscapes --variant b1 --classes 19 \\
+      --init-backbone imagenet.pth --data cityscapes --out b1.safetensors
+Only the first process writes. --resume takes any number of processes."""
+
+
 def parser() -> argparse.ArgumentParser:
     """All commands and options."""
     root = argparse.ArgumentParser("hrvit_train", description="Train HRViT segmentors whose checkpoints `hrvit quantize` reads.")
     commands = root.add_subparsers(dest="command", required=True)
 
-    def command(name: str, text: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text)
+    def command(name: str, text: str, more: str = "") -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text, epilog=more, formatter_class=argparse.RawDescriptionHelpFormatter)
         sub.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cuda or cpu; cuda where there is one")
         return sub
 
@@ -54,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--spec", type=Path, metavar="TOML", help="backbone of your own, as `hrvit inspect --variant b1 --emit-spec` prints one")
         sub.add_argument("--classes", type=int, help="number of classes; label values at or above it are ignored")
 
-    train = command("train", "Train a segmentor on a folder with {train,val}/{images,labels}")
+    train = command("train", "Train a segmentor on a folder with {train,val}/{images,labels}", DISTRIBUTED)
     network(train)
     train.add_argument("--data", type=Path, required=True, metavar="DIR", help="data set")
     train.add_argument("--out", type=Path, required=True, metavar="W.safetensors", help="float16 weights; certificate and checkpoint lie beside it")
@@ -65,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--stop-after", type=float, default=math.inf, metavar="MINUTES", help="end this process early; --resume goes on")
     train.add_argument("--classes-file", type=Path, metavar="TOML", help="names of the classes, like data/camvid11.toml")
     recipe = train.add_argument_group("recipe")
+    recipe.add_argument("--preset", choices=PRESETS, help="the paper's settings instead of the defaults below; other options win over them")
     kinds = {"size": _size, "scale": _range}
     for field in fields(Recipe):
         joint = {"size": "x", "scale": ","}.get(field.name)
@@ -120,8 +128,17 @@ def _loaded(args: argparse.Namespace, task: Task, head: str) -> torch.nn.Module:
 
 
 def _train(args: argparse.Namespace) -> None:
-    device = torch.device(args.device)
+    ours, device = group.join(args.device)
+    try:
+        _train_in(ours, device, args)
+    finally:
+        group.leave()
+
+
+def _train_in(ours: group.Group, device: torch.device, args: argparse.Namespace) -> None:
     given = {field.name: getattr(args, field.name) for field in fields(Recipe) if hasattr(args, field.name)}
+    if args.preset:
+        given = {**PRESETS[args.preset], **given}
     run_file = args.out.with_suffix(".ckpt")
     state = None
     if args.resume:
@@ -137,11 +154,15 @@ def _train(args: argparse.Namespace) -> None:
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")
     origin = Origin.read(args.init or args.init_backbone, args.init is None) if args.init or args.init_backbone else None
-    run = Run(task, recipe, train, origin) if state is None else Run.restore(state, recipe, train)
+    run = Run(task, recipe, train, origin, ours) if state is None else Run.restore(state, recipe, train, ours)
     parameters = sum(p.numel() for p in run.model.parameters())
     length = f"{recipe.iterations} iterations" if recipe.iterations else f"{recipe.minutes} minutes"
-    print(f"{parameters:,} parameters on {device}; {len(train)} training and {len(val)} validation frames; {length}, from iteration {run.iteration}")
+    if ours.writes:
+        where = str(device) if ours.size == 1 else f"{ours.size} processes ({device.type})"
+        print(f"{parameters:,} parameters on {where}; {len(train)} training and {len(val)} validation frames; {length}, from iteration {run.iteration}")
     score = run.go(args.stop_after, val, lambda run: save_run(run_file, run.state()))
+    if not ours.writes:
+        return
     certificate = write_weights(run, args.out, score, names, len(val))
     print(score.table(names))
     print(f"{args.out}: SHA-256 {certificate['sha256']}; certificate {args.out.with_suffix('.json')}, checkpoint {run_file}")

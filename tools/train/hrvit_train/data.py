@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from hrvit_train.errors import UserError
+from hrvit_train.group import ALONE, Group
 
 MEAN = (123.675, 116.28, 103.53)
 STD = (58.395, 57.12, 57.375)
@@ -54,13 +55,13 @@ class Frames:
             return [self.cache[i] for i in indices]
         return list(self.threads.map(self._read, (self.pairs[i] for i in indices)))
 
-    def pixels_per_class(self) -> torch.Tensor:
+    def pixels_per_class(self, group: Group = ALONE) -> torch.Tensor:
         """How many label pixels each class has, `[classes]`, float64."""
-        counts = torch.zeros(self.classes, dtype=torch.float64)
-        for index in range(len(self)):
+        counts = torch.zeros(self.classes, dtype=torch.float64, device=self.device)
+        for index in group.every(len(self)):
             label = self.get([index])[0][1].flatten()
-            counts += torch.bincount(label[label < self.classes].long(), minlength=self.classes).cpu()
-        return counts
+            counts += torch.bincount(label[label < self.classes].long(), minlength=self.classes)
+        return group.sum(counts)
 
     def _read(self, pair: tuple[Path, Path]) -> tuple[torch.Tensor, torch.Tensor]:
         image_path, label_path = pair

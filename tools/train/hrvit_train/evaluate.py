@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from hrvit_train.data import Frames, to_input
+from hrvit_train.group import ALONE, Group
 
 
 @dataclass
@@ -48,13 +49,13 @@ class Score:
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, frames: Frames, size: tuple[int, int]) -> Score:
+def evaluate(model: nn.Module, frames: Frames, size: tuple[int, int], group: Group = ALONE) -> Score:
     """Frames resized to `size` (bilinear, antialiased), logits back to the labels (bilinear); the whole split in one confusion matrix."""
     was_training = model.training
     model.eval()
     device, classes = frames.device, frames.classes
     confusion = torch.zeros(classes * classes, dtype=torch.int64, device=device)
-    for index in range(len(frames)):
+    for index in group.every(len(frames)):
         image, label = frames.get([index])[0]
         pixels = to_input(image, size)
         with autocast(device):
@@ -63,6 +64,7 @@ def evaluate(model: nn.Module, frames: Frames, size: tuple[int, int]) -> Score:
         valid = label < classes
         confusion += torch.bincount(label[valid].long() * classes + prediction[valid], minlength=classes * classes)
     model.train(was_training)
+    group.sum(confusion)
     return Score(confusion.view(classes, classes).cpu(), size, len(frames))
 
 

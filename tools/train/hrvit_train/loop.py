@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from torch.nn.parallel import DistributedDataParallel
 
 from hrvit_train import augment
 from hrvit_train.average import Average
@@ -12,12 +13,14 @@ from hrvit_train.checkpoint import Origin, random_state, restore_random_state
 from hrvit_train.data import Frames, Sampler
 from hrvit_train.errors import UserError
 from hrvit_train.evaluate import Score, autocast, evaluate
+from hrvit_train.group import ALONE, Group
 from hrvit_train.losses import lovasz_softmax, weighted_cross_entropy
 from hrvit_train.model import build
 from hrvit_train.progress import Progress
 from hrvit_train.recipe import Recipe
 from hrvit_train.schedule import learning_rate, progress
 from hrvit_train.spec import Spec
+from hrvit_train.sync_norm import synchronise
 
 
 @dataclass(frozen=True)
@@ -38,32 +41,46 @@ def optimiser(model: torch.nn.Module, recipe: Recipe) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=recipe.lr)
 
 
-def class_weights(frames: Frames, recipe: Recipe) -> torch.Tensor | None:
+def class_weights(frames: Frames, recipe: Recipe, group: Group = ALONE) -> torch.Tensor | None:
     """Weights of the loss, `[classes]`: `sqrt(mean frequency / frequency)` between 0.5 and 4."""
     if recipe.class_weights == "none":
         return None
-    counts = frames.pixels_per_class()
+    counts = frames.pixels_per_class(group)
     return (counts.mean() / counts.clamp(min=1)).sqrt().clamp(0.5, 4.0).float().to(frames.device)
 
 
-class Run:
-    """A network, its average, the optimiser and all random generators, at some iteration of a recipe."""
+def _distributed(model: torch.nn.Module) -> DistributedDataParallel:
+    """`model` with BatchNorm over all processes and averaged gradients; all must have built the same weights."""
+    device = next(model.parameters()).device
+    # Statistics need no broadcast: every process computes the same ones.
+    return DistributedDataParallel(synchronise(model), device_ids=[device] if device.type == "cuda" else None, broadcast_buffers=False)
 
-    def __init__(self, task: Task, recipe: Recipe, train: Frames, origin: Origin | None = None):
+
+class Run:
+    """A network, its average, the optimiser and all random generators, at some iteration of a recipe.
+
+    Every process of `group` has the same run: the same weights, generators and iteration.
+    """
+
+    def __init__(self, task: Task, recipe: Recipe, train: Frames, origin: Origin | None = None, group: Group = ALONE):
         if len(train) == 0:
             raise UserError(f"{train.folder}: no frames to train on")
         torch.manual_seed(recipe.seed)
-        self.task, self.recipe, self.train = task, recipe.validate(), train
+        self.task, self.recipe, self.train, self.group = task, recipe.validate(), train, group
+        self.share = group.share(recipe.batch)
+        if recipe.lovasz and group.size > 1:
+            raise UserError("--lovasz ranks the pixels of the whole batch, which no process has; train with one process or leave it out")
         self.model = build(task.spec, "segformer", task.classes, recipe.drop_path)
         if origin is not None:
             origin.load(self.model)
         self.origin = None if origin is None else origin.to_dict()
         self.model.to(train.device)
         self.average = Average(self.model, recipe.ema)
+        self.forward = self.model if group.size == 1 else _distributed(self.model)
         self.optimiser = optimiser(self.model, recipe)
         self.views = torch.Generator().manual_seed(recipe.seed)
         self.sampler = Sampler(len(train), self.views)
-        self.weights = class_weights(train, recipe)
+        self.weights = class_weights(train, recipe, group)
         self.iteration, self.seconds = 0, 0.0
 
     def state(self) -> dict:
@@ -85,11 +102,11 @@ class Run:
         }
 
     @staticmethod
-    def restore(state: dict, recipe: Recipe, train: Frames) -> "Run":
-        """The run that `state` was taken of; `recipe` is its own, perhaps longer."""
+    def restore(state: dict, recipe: Recipe, train: Frames, group: Group = ALONE) -> "Run":
+        """The run that `state` was taken of, by any number of processes; `recipe` is its own, perhaps longer."""
         if state["frames"] != len(train):
             raise UserError(f"{train.folder} has {len(train)} frames, but the run to resume was trained on {state['frames']}")
-        run = Run(Task(Spec.from_dict(state["spec"], "checkpoint"), state["classes"]), recipe, train)
+        run = Run(Task(Spec.from_dict(state["spec"], "checkpoint"), state["classes"]), recipe, train, group=group)
         run.model.load_state_dict(state["model"])
         run.average.model.load_state_dict(state["average"])
         run.optimiser.load_state_dict(state["optimiser"])
@@ -105,30 +122,32 @@ class Run:
         return progress(self.recipe, self.iteration, self.seconds) >= 1
 
     def step(self) -> tuple[torch.Tensor, float]:
-        """One iteration; its loss (a tensor, so that a GPU need not be waited for) and learning rate."""
+        """One iteration; its loss over the batch of all processes (a tensor, so that a GPU need not be waited for) and learning rate."""
         recipe = self.recipe
         lr = learning_rate(recipe, self.iteration, progress(recipe, self.iteration, self.seconds))
         for group in self.optimiser.param_groups:
             group["lr"] = lr
-        pixels, classes = augment.batch(self.train.get(self.sampler.draw(recipe.batch)), recipe, self.views)
+        drawn, seeds = self.sampler.draw(recipe.batch), augment.seeds(recipe.batch, self.views)
+        pixels, classes = augment.batch(self.train.get(drawn[self.share]), recipe, seeds[self.share])
         self.model.train()
         with autocast(self.train.device):
-            logits = self.model(pixels)
+            logits = self.forward(pixels)
         logits = F.interpolate(logits.float(), recipe.size, mode="bilinear", align_corners=False)
-        loss = weighted_cross_entropy(logits, classes, self.weights)
+        loss = weighted_cross_entropy(logits, classes, self.weights, self.group)
         if recipe.lovasz:
             loss = loss + recipe.lovasz * lovasz_softmax(logits, classes)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        # Gradients become the mean over the processes, but the loss is the sum of their parts.
+        (loss * self.group.size).backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
         self.optimiser.step()
         self.average.update(self.model, self.iteration)
         self.iteration += 1
-        return loss.detach(), lr
+        return self.group.sum(loss.detach().clone()), lr
 
     def go(self, stop_after: float, val: Frames | None, save) -> Score | None:
-        """Trains to the end of the recipe or for `stop_after` minutes; calls `save` after every evaluation, when the last save is
-        `save_every` minutes old, and at the end. The last score of the average."""
+        """Trains to the end of the recipe or for `stop_after` minutes; the writing process calls `save` after every evaluation, when the
+        last save is `save_every` minutes old, and at the end. The last score of the average."""
         recipe, line, score = self.recipe, Progress(), None
         begun, before = time.monotonic(), self.seconds
         stop = before + 60 * stop_after
@@ -137,22 +156,28 @@ class Run:
         def evaluate_average() -> Score | None:
             if val is None:
                 return None
-            score = evaluate(self.average.model, val, recipe.size)
-            print(f"it {self.iteration}  val mIoU {100 * score.miou():.2f} %  pixel accuracy {100 * score.accuracy():.2f} %", flush=True)
+            score = evaluate(self.average.model, val, recipe.size, self.group)
+            if self.group.writes:
+                print(f"it {self.iteration}  val mIoU {100 * score.miou():.2f} %  pixel accuracy {100 * score.accuracy():.2f} %", flush=True)
             return score
+
+        def keep() -> None:
+            if self.group.writes:
+                save(self)
 
         while not self.finished() and self.seconds < stop:
             loss, lr = self.step()
-            self.seconds = before + time.monotonic() - begun
-            line.step(self.iteration, recipe.iterations, loss, lr, max(60 * recipe.minutes - self.seconds, 0))
+            self.seconds = self.group.clock(before + time.monotonic() - begun, self.train.device)
+            if self.group.writes:
+                line.step(self.iteration, recipe.iterations, loss, lr, max(60 * recipe.minutes - self.seconds, 0))
             if line.count == 0 and not torch.isfinite(loss):
                 raise UserError(f"the loss is {loss.item()} at iteration {self.iteration}; try a lower --lr")
             evaluated = recipe.evaluate_every and self.iteration % recipe.evaluate_every == 0 and not self.finished()
             if evaluated:
                 score = evaluate_average()
             if evaluated or (recipe.save_every and self.seconds - saved >= 60 * recipe.save_every):
-                save(self)
+                keep()
                 saved = self.seconds
         score = evaluate_average()
-        save(self)
+        keep()
         return score

@@ -4,15 +4,16 @@ import torch
 import torch.nn.functional as F
 
 from hrvit_train.data import IGNORED
+from hrvit_train.group import ALONE, Group
 
 
-def weighted_cross_entropy(logits: torch.Tensor, classes: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
-    """Mean over the labelled pixels, weighted by class; 0 where there is no labelled pixel."""
+def weighted_cross_entropy(logits: torch.Tensor, classes: torch.Tensor, weights: torch.Tensor | None, group: Group = ALONE) -> torch.Tensor:
+    """This process's part of the mean over the labelled pixels of all processes, weighted by class; 0 where there is no labelled pixel."""
     total = F.cross_entropy(logits, classes, weight=weights, ignore_index=IGNORED, reduction="sum")
     labelled = (classes != IGNORED).float()
     if weights is not None:
         labelled = labelled * weights[classes.clamp(max=len(weights) - 1)]
-    return total / labelled.sum().clamp(min=1e-6)
+    return total / group.sum(labelled.sum()).clamp(min=1e-6)
 
 
 def lovasz_softmax(logits: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:

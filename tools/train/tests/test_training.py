@@ -17,17 +17,18 @@ TINY = {"size": (64, 96), "batch": 4, "warm_up": 0, "scale": (0.25, 0.3), "drop_
 BUNDLED = ROOT / "models" / "nano_camvid11.safetensors"
 
 
-def run_of(folder: Path, origin=None, classes=CLASSES, **changes):
+def run_of(folder: Path, origin=None, classes=CLASSES, group=None, **changes):
     """A fresh run of nano on the bundled frames."""
     import torch
 
     from hrvit_train.data import Frames
+    from hrvit_train.group import ALONE
     from hrvit_train.loop import Run, Task
     from hrvit_train.recipe import Recipe
     from hrvit_train.spec import VARIANTS
 
     frames = Frames(folder / "train", classes, torch.device("cpu"))
-    return Run(Task(VARIANTS["nano"], classes), Recipe(**{**TINY, **changes}), frames, origin)
+    return Run(Task(VARIANTS["nano"], classes), Recipe(**{**TINY, **changes}), frames, origin, group or ALONE)
 
 
 def command(*words) -> tuple[int, str]:

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from hrvit_train.group import current
 from hrvit_train.model.attention import Attention
 from hrvit_train.spec import Spec
 
@@ -55,7 +56,7 @@ def drop_path(x, rate: float):
     """Stochastic depth: zeroes whole samples with probability `rate` and scales the others up, so that the mean stays."""
     if rate == 0:
         return x
-    keep = torch.rand(x.shape[0], 1, 1, 1, device=x.device) >= rate
+    keep = current().rand(x.shape[0], x.device).view(-1, 1, 1, 1) >= rate
     return x * (keep / (1 - rate)).to(x.dtype)
 
 
