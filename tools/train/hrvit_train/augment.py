@@ -9,11 +9,13 @@ from hrvit_train.data import normalise
 from hrvit_train.recipe import Recipe
 
 
-def _between(low: float, high: float, generator: torch.Generator) -> float:
+def between(low: float, high: float, generator: torch.Generator) -> float:
+    """A random number in `[low, high)`."""
     return low + (high - low) * torch.rand((), generator=generator, dtype=torch.float64).item()
 
 
-def _below(count: int, generator: torch.Generator) -> int:
+def below(count: int, generator: torch.Generator) -> int:
+    """A random number of 0 to `count - 1`."""
     return int(torch.randint(count, (), generator=generator))
 
 
@@ -23,23 +25,23 @@ def view(image: torch.Tensor, label: torch.Tensor, recipe: Recipe, generator: to
     The scale is drawn log-uniformly; the frame is never made smaller than the crop, so no pixel is invented.
     """
     height, width = recipe.size
-    scale = math.exp(_between(math.log(recipe.scale[0]), math.log(recipe.scale[1]), generator))
-    aspect = math.exp(_between(-recipe.aspect, recipe.aspect, generator))
+    scale = math.exp(between(math.log(recipe.scale[0]), math.log(recipe.scale[1]), generator))
+    aspect = math.exp(between(-recipe.aspect, recipe.aspect, generator))
     rows = max(height, round(image.shape[1] * scale))
     columns = max(width, round(image.shape[2] * scale * aspect))
     pixels = F.interpolate(image[None].float(), (rows, columns), mode="bilinear", align_corners=False, antialias=True)[0]
     classes = F.interpolate(label[None, None].float(), (rows, columns), mode="nearest-exact")[0, 0].long()
-    top, left = _below(rows - height + 1, generator), _below(columns - width + 1, generator)
+    top, left = below(rows - height + 1, generator), below(columns - width + 1, generator)
     pixels = pixels[:, top : top + height, left : left + width]
     classes = classes[top : top + height, left : left + width]
-    if _below(2, generator):
+    if below(2, generator):
         pixels, classes = pixels.flip(-1), classes.flip(-1)
-    return normalise(_colour(pixels, recipe.colour, generator)), classes
+    return normalise(colour(pixels, recipe.colour, generator)), classes
 
 
-def _colour(pixels: torch.Tensor, strength: float, generator: torch.Generator) -> torch.Tensor:
+def colour(pixels: torch.Tensor, strength: float, generator: torch.Generator) -> torch.Tensor:
     """Contrast, brightness and saturation, each up to `strength` (0 leaves the picture alone)."""
-    gain, shift, saturation = (_between(-strength, strength, generator) for _ in range(3))
+    gain, shift, saturation = (between(-strength, strength, generator) for _ in range(3))
     pixels = pixels * (1 + gain) + 80 * shift
     grey = pixels.mean(0, keepdim=True)
     return (grey + (pixels - grey) * (1 + saturation)).clamp(0, 255)

@@ -11,13 +11,14 @@ import torch
 
 from hrvit_train import channels, group
 from hrvit_train.checkpoint import Origin, load_run, load_weights, read_weights, save_run
+from hrvit_train.classify import Pictures
 from hrvit_train.data import Frames, class_names
 from hrvit_train.errors import UserError
 from hrvit_train.evaluate import evaluate
 from hrvit_train.export import write_onnx, write_weights
 from hrvit_train.loop import Run, Task
 from hrvit_train.model import HEADS, build
-from hrvit_train.presets import PRESETS
+from hrvit_train.presets import HEAD_OF, PRESETS
 from hrvit_train.recipe import Recipe
 from hrvit_train.spec import VARIANTS, Spec, check_size
 
@@ -61,8 +62,9 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--spec", type=Path, metavar="TOML", help="backbone of your own, as `hrvit inspect --variant b1 --emit-spec` prints one")
         sub.add_argument("--classes", type=int, help="number of classes; label values at or above it are ignored")
 
-    train = command("train", "Train a segmentor on a folder with {train,val}/{images,labels}", DISTRIBUTED)
+    train = command("train", "Train a segmentor on a folder with {train,val}/{images,labels}, or a classifier on {train,val}/CLASS", DISTRIBUTED)
     network(train)
+    train.add_argument("--head", choices=HEADS, help="what sits on top of the backbone; a classifier's splits have a folder of pictures per class (segformer)")
     train.add_argument("--data", type=Path, required=True, metavar="DIR", help="data set")
     train.add_argument("--out", type=Path, required=True, metavar="W.safetensors", help="float16 weights; certificate and checkpoint lie beside it")
     start = train.add_mutually_exclusive_group()
@@ -113,12 +115,12 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
-def _task(args: argparse.Namespace) -> Task:
+def _task(args: argparse.Namespace, head: str = "segformer") -> Task:
     if (args.variant is None) == (args.spec is None):
         raise UserError("give either --variant or --spec")
     if args.classes is None:
         raise UserError("--classes is needed: the number of classes")
-    return Task(VARIANTS[args.variant] if args.variant else Spec.read(args.spec), args.classes)
+    return Task(VARIANTS[args.variant] if args.variant else Spec.read(args.spec), args.classes, head)
 
 
 def _loaded(args: argparse.Namespace, task: Task, head: str) -> torch.nn.Module:
@@ -144,15 +146,17 @@ def _train_in(ours: group.Group, device: torch.device, args: argparse.Namespace)
     if args.resume:
         state = load_run(run_file)
         recipe = Recipe.from_dict(state["recipe"]).changed(given)
-        task = Task(Spec.from_dict(state["spec"], str(run_file)), state["classes"])
-        if (args.variant or args.spec or args.classes) and _task(args) != task:
-            raise UserError(f"{run_file} is a run of another network; leave --variant, --spec and --classes out")
+        task = Task(Spec.from_dict(state["spec"], str(run_file)), state["classes"], state.get("head", "segformer"))
+        if (args.variant or args.spec or args.classes or args.head) and _task(args, args.head or task.head) != task:
+            raise UserError(f"{run_file} is a run of another network; leave --variant, --spec, --classes and --head out")
     else:
-        task, recipe = _task(args), Recipe(**given).validate()
+        task, recipe = _task(args, args.head or HEAD_OF.get(args.preset, "segformer")), Recipe(**given).validate()
     names = class_names(args.classes_file, task.classes)
-    train, val = (Frames(args.data / split, task.classes, device) for split in ("train", "val"))
+    train, val = ((Pictures if task.classifies else Frames)(args.data / split, task.classes, device) for split in ("train", "val"))
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")
+    if task.classifies and (args.init or args.init_backbone):
+        raise UserError("--init and --init-backbone start segmentors; a classifier starts from random weights")
     origin = Origin.read(args.init or args.init_backbone, args.init is None) if args.init or args.init_backbone else None
     run = Run(task, recipe, train, origin, ours) if state is None else Run.restore(state, recipe, train, ours)
     parameters = sum(p.numel() for p in run.model.parameters())

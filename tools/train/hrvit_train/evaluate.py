@@ -33,6 +33,10 @@ class Score:
         """The part of all labelled pixels that is right."""
         return int(self.confusion.diag().sum()) / max(int(self.confusion.sum()), 1)
 
+    def line(self) -> str:
+        """For the progress of a run."""
+        return f"val mIoU {100 * self.miou():.2f} %  pixel accuracy {100 * self.accuracy():.2f} %"
+
     def to_dict(self, names: list[str]) -> dict:
         """For JSON."""
         iou = {name: None if value is None else round(value, 5) for name, value in zip(names, self.iou())}

@@ -10,6 +10,7 @@ from torch import nn
 
 import hrvit_train
 from hrvit_train.checkpoint import COUNTER, replace_file
+from hrvit_train.classify import TopOne
 from hrvit_train.errors import UserError
 from hrvit_train.evaluate import Score
 from hrvit_train.loop import Run
@@ -24,7 +25,7 @@ def half_precision(model: nn.Module) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def write_weights(run: Run, out: Path, score: Score | None, names: list[str], val_frames: int) -> dict:
+def write_weights(run: Run, out: Path, score: Score | TopOne | None, names: list[str], val_frames: int) -> dict:
     """Writes the average as float16 safetensors to `out` and its birth certificate to `out` with `.json`; returns the certificate."""
     tensors = half_precision(run.average.model)
     content = safetensors.torch.save(tensors, {"made_with": f"hrvit_train {hrvit_train.__version__}"})
@@ -33,7 +34,7 @@ def write_weights(run: Run, out: Path, score: Score | None, names: list[str], va
     certificate = {
         "weights": out.name,
         "sha256": hashlib.sha256(content).hexdigest(),
-        "network": {"spec": run.task.spec.to_dict(), "head": "segformer", "classes": run.task.classes},
+        "network": {"spec": run.task.spec.to_dict(), "head": run.task.head, "classes": run.task.classes},
         "parameters": sum(p.numel() for p in run.model.parameters()),
         "dtype": "float16",
         "data": {"train": run.train.folder.resolve().parent.name, "train_frames": len(run.train), "val_frames": val_frames},

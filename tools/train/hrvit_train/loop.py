@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch.nn.parallel import DistributedDataParallel
 
-from hrvit_train import augment
+from hrvit_train import augment, classify
 from hrvit_train.average import Average
 from hrvit_train.checkpoint import Origin, random_state, restore_random_state
 from hrvit_train.data import Frames, Sampler
@@ -25,10 +25,16 @@ from hrvit_train.sync_norm import synchronise
 
 @dataclass(frozen=True)
 class Task:
-    """The trained network: a backbone with a SegFormer head for this many classes."""
+    """The trained network: a backbone with a head for this many classes."""
 
     spec: Spec
     classes: int
+    head: str = "segformer"
+
+    @property
+    def classifies(self) -> bool:
+        """Whether whole pictures are classified, not pixels."""
+        return self.head == "classifier"
 
 
 def optimiser(model: torch.nn.Module, recipe: Recipe) -> torch.optim.AdamW:
@@ -49,6 +55,17 @@ def class_weights(frames: Frames, recipe: Recipe, group: Group = ALONE) -> torch
     return (counts.mean() / counts.clamp(min=1)).sqrt().clamp(0.5, 4.0).float().to(frames.device)
 
 
+def _check(task: Task, recipe: Recipe, share: slice) -> None:
+    """Options that the task does not have are errors, not ignored."""
+    of_pictures = {"label_smoothing": recipe.label_smoothing, "mixup": recipe.mixup, "cutmix": recipe.cutmix}
+    others = {"lovasz": recipe.lovasz} if task.classifies else of_pictures
+    for name, value in others.items():
+        if value:
+            raise UserError(f"--{name.replace('_', '-')} {value}: a {task.head} does not have it; leave it out")
+    if (recipe.mixup or recipe.cutmix) and (share.stop - share.start) % 2:
+        raise UserError(f"batch = {recipe.batch}: mixing takes pairs; give --batch an even number of pictures for each process")
+
+
 def _distributed(model: torch.nn.Module) -> DistributedDataParallel:
     """`model` with BatchNorm over all processes and averaged gradients; all must have built the same weights."""
     device = next(model.parameters()).device
@@ -62,15 +79,16 @@ class Run:
     Every process of `group` has the same run: the same weights, generators and iteration.
     """
 
-    def __init__(self, task: Task, recipe: Recipe, train: Frames, origin: Origin | None = None, group: Group = ALONE):
+    def __init__(self, task: Task, recipe: Recipe, train: Frames | classify.Pictures, origin: Origin | None = None, group: Group = ALONE):
         if len(train) == 0:
             raise UserError(f"{train.folder}: no frames to train on")
         torch.manual_seed(recipe.seed)
         self.task, self.recipe, self.train, self.group = task, recipe.validate(), train, group
         self.share = group.share(recipe.batch)
+        _check(task, recipe, self.share)
         if recipe.lovasz and group.size > 1:
             raise UserError("--lovasz ranks the pixels of the whole batch, which no process has; train with one process or leave it out")
-        self.model = build(task.spec, "segformer", task.classes, recipe.drop_path)
+        self.model = build(task.spec, task.head, task.classes, recipe.drop_path)
         if origin is not None:
             origin.load(self.model)
         self.origin = None if origin is None else origin.to_dict()
@@ -80,7 +98,7 @@ class Run:
         self.optimiser = optimiser(self.model, recipe)
         self.views = torch.Generator().manual_seed(recipe.seed)
         self.sampler = Sampler(len(train), self.views)
-        self.weights = class_weights(train, recipe, group)
+        self.weights = None if task.classifies else class_weights(train, recipe, group)
         self.iteration, self.seconds = 0, 0.0
 
     def state(self) -> dict:
@@ -88,6 +106,7 @@ class Run:
         return {
             "spec": self.task.spec.to_dict(),
             "classes": self.task.classes,
+            "head": self.task.head,
             "recipe": self.recipe.to_dict(),
             "origin": self.origin,
             "frames": len(self.train),
@@ -102,11 +121,11 @@ class Run:
         }
 
     @staticmethod
-    def restore(state: dict, recipe: Recipe, train: Frames, group: Group = ALONE) -> "Run":
+    def restore(state: dict, recipe: Recipe, train: Frames | classify.Pictures, group: Group = ALONE) -> "Run":
         """The run that `state` was taken of, by any number of processes; `recipe` is its own, perhaps longer."""
         if state["frames"] != len(train):
             raise UserError(f"{train.folder} has {len(train)} frames, but the run to resume was trained on {state['frames']}")
-        run = Run(Task(Spec.from_dict(state["spec"], "checkpoint"), state["classes"]), recipe, train, group=group)
+        run = Run(Task(Spec.from_dict(state["spec"], "checkpoint"), state["classes"], state.get("head", "segformer")), recipe, train, group=group)
         run.model.load_state_dict(state["model"])
         run.average.model.load_state_dict(state["average"])
         run.optimiser.load_state_dict(state["optimiser"])
@@ -128,14 +147,8 @@ class Run:
         for group in self.optimiser.param_groups:
             group["lr"] = lr
         drawn, seeds = self.sampler.draw(recipe.batch), augment.seeds(recipe.batch, self.views)
-        pixels, classes = augment.batch(self.train.get(drawn[self.share]), recipe, seeds[self.share])
-        self.model.train()
-        with autocast(self.train.device):
-            logits = self.forward(pixels)
-        logits = F.interpolate(logits.float(), recipe.size, mode="bilinear", align_corners=False)
-        loss = weighted_cross_entropy(logits, classes, self.weights, self.group)
-        if recipe.lovasz:
-            loss = loss + recipe.lovasz * lovasz_softmax(logits, classes)
+        frames, seeds = self.train.get(drawn[self.share]), seeds[self.share]
+        loss = self.loss_of_pictures(frames, seeds) if self.task.classifies else self.loss_of_pixels(frames, seeds)
         self.optimiser.zero_grad(set_to_none=True)
         # Gradients become the mean over the processes, but the loss is the sum of their parts.
         (loss * self.group.size).backward()
@@ -145,7 +158,28 @@ class Run:
         self.iteration += 1
         return self.group.sum(loss.detach().clone()), lr
 
-    def go(self, stop_after: float, val: Frames | None, save) -> Score | None:
+    def logits(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Of a batch, in training."""
+        self.model.train()
+        with autocast(self.train.device):
+            return self.forward(pixels).float()
+
+    def loss_of_pixels(self, frames: list, seeds: list[int]) -> torch.Tensor:
+        """This process's part of the loss of labelled frames."""
+        pixels, classes = augment.batch(frames, self.recipe, seeds)
+        logits = F.interpolate(self.logits(pixels), self.recipe.size, mode="bilinear", align_corners=False)
+        loss = weighted_cross_entropy(logits, classes, self.weights, self.group)
+        if self.recipe.lovasz:
+            loss = loss + self.recipe.lovasz * lovasz_softmax(logits, classes)
+        return loss
+
+    def loss_of_pictures(self, pictures: list, seeds: list[int]) -> torch.Tensor:
+        """This process's part of the loss of classified pictures."""
+        recipe = self.recipe
+        pixels, *mixed = classify.batch(pictures, recipe, seeds, augment.seeds(1, self.views)[0])
+        return classify.loss(self.logits(pixels), tuple(mixed), recipe.label_smoothing, recipe.batch)
+
+    def go(self, stop_after: float, val: Frames | classify.Pictures | None, save) -> Score | classify.TopOne | None:
         """Trains to the end of the recipe or for `stop_after` minutes; the writing process calls `save` after every evaluation, when the
         last save is `save_every` minutes old, and at the end. The last score of the average."""
         recipe, line, score = self.recipe, Progress(), None
@@ -153,12 +187,12 @@ class Run:
         stop = before + 60 * stop_after
         saved = before
 
-        def evaluate_average() -> Score | None:
+        def evaluate_average() -> Score | classify.TopOne | None:
             if val is None:
                 return None
-            score = evaluate(self.average.model, val, recipe.size, self.group)
+            score = (classify.evaluate if self.task.classifies else evaluate)(self.average.model, val, recipe.size, self.group)
             if self.group.writes:
-                print(f"it {self.iteration}  val mIoU {100 * score.miou():.2f} %  pixel accuracy {100 * score.accuracy():.2f} %", flush=True)
+                print(f"it {self.iteration}  {score.line()}", flush=True)
             return score
 
         def keep() -> None:

@@ -16,8 +16,36 @@ _SEGMENTATION = {
 }
 """The paper's optimiser; scales, plain cross-entropy and no average are those of the prior work that it follows (SegFormer, arXiv 2105.15203)."""
 
+_IMAGENET_PICTURES = 1_281_167
+_IMAGENET_BATCH = 1024
+
+_CLASSIFICATION = {
+    "size": (224, 224),
+    "batch": _IMAGENET_BATCH,
+    "iterations": 300 * _IMAGENET_PICTURES // _IMAGENET_BATCH,
+    "lr": 1e-3,
+    "schedule": "cosine",
+    "warm_up": 5 * _IMAGENET_PICTURES // _IMAGENET_BATCH,
+    "weight_decay": 0.05,
+    "drop_path": 0.1,
+    "scale": (0.08, 1.0),
+    "aspect": 0.2877,
+    "label_smoothing": 0.1,
+    "mixup": 0.8,
+    "cutmix": 1.0,
+    "evaluate_every": 10 * _IMAGENET_PICTURES // _IMAGENET_BATCH,
+}
+"""Settings of DeiT (arXiv 2012.12877, table 9), which the paper follows: 300 epochs, 5 of warm-up, crops of 8 to 100 % of the area and 3:4 to 4:3.
+
+DeiT also has RandAugment, random erasing and repeated augmentation; here pictures have random colours (`colour`) instead.
+"""
+
 PRESETS: dict[str, dict] = {
+    "paper-imagenet": _CLASSIFICATION,
     "paper-ade20k": {**_SEGMENTATION, "size": (512, 512)},
     "paper-cityscapes": {**_SEGMENTATION, "size": (1024, 1024)},
 }
-"""Both start from a backbone trained on ImageNet: `--init-backbone`."""
+"""Segmentors start from a backbone trained on ImageNet: `--init-backbone`."""
+
+HEAD_OF = {"paper-imagenet": "classifier"}
+"""Presets that train another head than SegFormer's."""

@@ -30,11 +30,14 @@ class Recipe:
     drop_path: float = _option(0.1, "stochastic depth of the last block; it grows linearly from 0")
     clip: float = _option(1.0, "largest norm of all gradients together")
     ema: float = _option(0.999, "decay of the average of weights and BatchNorm statistics, reached gradually")
-    scale: tuple[float, float] = _option((0.6, 2.0), "LOW,HIGH of the random scale, relative to the frame as stored")
+    scale: tuple[float, float] = _option((0.6, 2.0), "LOW,HIGH of the random scale, relative to the frame as stored; of a classifier: parts of a picture's area")
     aspect: float = _option(0.1, "largest random change of the aspect ratio, as a logarithm")
     colour: float = _option(0.3, "strength of the random changes of contrast, brightness and saturation")
     class_weights: str = _option("sqrt", "in the loss: inverse square root of the class frequency, from 0.5 to 4; or none", CLASS_WEIGHTS)
     lovasz: float = _option(0.0, "weight of the Lovász-softmax loss beside cross-entropy; 0 leaves it out")
+    label_smoothing: float = _option(0.0, "of a classifier: part of a target that all classes share")
+    mixup: float = _option(0.0, "of a classifier: strength of mixup between neighbours of a batch; 0: none")
+    cutmix: float = _option(0.0, "of a classifier: strength of CutMix between neighbours of a batch; 0: none")
     seed: int = _option(0, "of weights, order, views and stochastic depth")
     evaluate_every: int = _option(500, "iterations between evaluations, with a checkpoint each; 0: only at the end")
     save_every: float = _option(10.0, "minutes between checkpoints, beside those of evaluations; 0: none")
@@ -58,6 +61,9 @@ class Recipe:
             "colour": 0 <= self.colour < 1,
             "class_weights": self.class_weights in CLASS_WEIGHTS,
             "lovasz": self.lovasz >= 0,
+            "label_smoothing": 0 <= self.label_smoothing < 1,
+            "mixup": self.mixup >= 0,
+            "cutmix": self.cutmix >= 0,
             "evaluate_every": self.evaluate_every >= 0,
             "save_every": self.save_every >= 0,
         }

@@ -1,4 +1,5 @@
-"""One process of a run, for the tests: `torchrun ... -m tests.one_of_many FOLDER STEPS CHECKPOINT [--resume]` on the frames of FOLDER.
+"""One process of a run, for the tests: `torchrun ... -m tests.one_of_many FOLDER STEPS CHECKPOINT [--resume] [--pictures]`
+on the frames, or pictures, of FOLDER.
 
 The first process prints the losses as JSON; with STEPS over it leaves CHECKPOINT.
 """
@@ -12,13 +13,14 @@ import torch
 from hrvit_train import group
 from hrvit_train.checkpoint import load_run, save_run
 from hrvit_train.loop import Run
+from tests.test_classification import classifier_of
 from tests.test_training import run_of
 
 
-def main(folder: Path, steps: int, checkpoint: Path, resume: bool) -> None:
+def main(folder: Path, steps: int, checkpoint: Path, resume: bool, pictures: bool) -> None:
     torch.set_num_threads(1)
     ours, _ = group.join("cpu")
-    fresh = run_of(folder, iterations=6, group=ours)
+    fresh = (classifier_of if pictures else run_of)(folder, iterations=6, group=ours)
     run = Run.restore(load_run(checkpoint), fresh.recipe, fresh.train, ours) if resume else fresh
     losses = [run.step()[0].item() for _ in range(steps)]
     if ours.writes:
@@ -28,4 +30,4 @@ def main(folder: Path, steps: int, checkpoint: Path, resume: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), "--resume" in sys.argv)
+    main(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), "--resume" in sys.argv, "--pictures" in sys.argv)

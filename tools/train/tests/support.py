@@ -50,3 +50,18 @@ def eight_frames(folder: Path) -> Path:
     for split in ("train", "val"):
         os.symlink(ROOT / "data" / "val", folder / split, target_is_directory=True)
     return folder
+
+
+def two_classes(folder: Path) -> Path:
+    """A classifier's data set in `folder`: eight reddish and eight bluish pictures of noise, the same in both splits."""
+    import numpy as np
+    from PIL import Image
+
+    random = np.random.default_rng(0)
+    for name, tint in (("blue", (40, 60, 170)), ("red", (170, 60, 40))):
+        for number in range(8):
+            pixels = (random.integers(0, 80, (48, 64, 3)) + np.array(tint)).astype(np.uint8)
+            for split in ("train", "val"):
+                (folder / split / name).mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels).save(folder / split / name / f"{number}.png")
+    return folder

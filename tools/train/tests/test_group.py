@@ -8,7 +8,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from tests.support import eight_frames, needs_torch
+from tests.support import eight_frames, needs_torch, two_classes
 
 TOLERANCE = 1e-4
 """Largest difference of a loss, relative. Sums in another order differ by about 1e-7 and grow with the iterations."""
@@ -49,6 +49,16 @@ class Groups(unittest.TestCase):
         first = self.losses(2, 2)
         self.assert_close(first + self.losses(1, 2, "--resume") + self.losses(2, 2, "--resume"), alone)
 
+    def test_two_processes_classify_with_the_losses_of_one(self):
+        from tests.test_classification import classifier_of
+
+        with tempfile.TemporaryDirectory() as folder:
+            self.folder = two_classes(Path(folder))
+            run = classifier_of(self.folder, iterations=6)
+            alone = [run.step()[0].item() for _ in range(3)]
+            first = self.losses(2, 2, "--pictures")
+            self.assert_close(first + self.losses(1, 1, "--pictures", "--resume"), alone)
+
     def test_command_under_torchrun_writes_once_and_scores_as_one_process(self):
         from tests.test_training import CLASSES, command
 
@@ -80,6 +90,9 @@ class Groups(unittest.TestCase):
             recipe = Recipe(**PRESETS[name]).validate()
             self.assertEqual((recipe.size, recipe.batch, recipe.iterations, recipe.lr), (size, 16, 160_000, 6e-5), name)
             self.assertEqual((recipe.schedule, recipe.warm_up, recipe.weight_decay), ("poly", 1500, 0.01), name)
+        recipe = Recipe(**PRESETS["paper-imagenet"]).validate()
+        self.assertEqual((recipe.size, recipe.batch, recipe.iterations // 1251, recipe.lr), ((224, 224), 1024, 300, 1e-3))
+        self.assertEqual((recipe.schedule, recipe.weight_decay, recipe.drop_path), ("cosine", 0.05, 0.1))
 
 
 if __name__ == "__main__":
