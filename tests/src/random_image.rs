@@ -198,7 +198,9 @@ impl Maker<'_> {
                 self.reads(0, 74.0).largest = 128;
                 self.product(op, Store::Relu)
             }
-            K::StemConv2 | K::FfnDepthwise3 | K::FfnDepthwise5 | K::FfnAct | K::FusionAct if self.wide => self.activated(op, step),
+            K::StemConv2 | K::FfnAct | K::FusionAct if self.wide => self.activated(op, step),
+            _ if self.wide && op.feeds_ffn_act(step) => self.activated(op, step),
+            K::Fc1 if op.feeds_ffn_act(step) => self.product(op, Store::Index(table)),
             K::FusionNarrow | K::HeadNarrow | K::IncreaseNarrow if self.wide => {
                 self.reads(0, S16).largest = 32768;
                 self.narrow_zero = 0;
@@ -224,7 +226,7 @@ impl Maker<'_> {
             K::FfnDepthwise5 => self.product(op, Store::Index(table)),
             K::FfnAct => OpData { table: self.activation(table), ..OpData::default() },
             K::EmbedPointwise | K::Fc1 | K::FusionDepthwise => self.product(op, Store::Codes),
-            K::EmbedDepthwise => self.product(op, Store::Wide(S16)),
+            K::EmbedDepthwise | K::EmbedDense => self.product(op, Store::Wide(S16)),
             K::EmbedNorm | K::StageNorm => self.norm(op, S16, (i16::MIN, i16::MAX)),
             K::AttnNorm | K::FfnNorm => {
                 let range = self.limits();
@@ -240,6 +242,7 @@ impl Maker<'_> {
             }
             K::Values => self.rescale(op, 256.0 * S8 / 2.0, S16, Store::Wide(S16)),
             K::AttnAct => self.attention_act(),
+            K::AttnNarrow => self.rescale(op, S16, code, Store::Codes),
             K::ToOut | K::DesLeft | K::Fc2 => self.product(op, Store::Wide(S16 / 3.0)),
             K::FusionNarrow => {
                 let source = usize::from(op.source);

@@ -1,12 +1,12 @@
 //! Small networks.
 
 use hrvit_format::spec::Activation;
-use hrvit_format::{Head, Network, Size, Spec};
+use hrvit_format::{Ablation, Head, Network, Size, Spec};
 
 /// A spec from slices. Panics where a table does not fit: tests write them down.
 pub fn spec(stem: u16, channels: [u16; 4], blocks: &[&[u8]], head_dim: u16, windows: [u8; 4], ratios: [u8; 4], head_width: u16) -> Spec {
     let blocks = blocks.iter().map(|module| module.iter().copied().collect()).collect();
-    Spec { stem, channels, blocks, head_dim, windows, ratios, head_width, des_activation: Activation::Gelu }
+    Spec { stem, channels, blocks, head_dim, windows, ratios, head_width, des_activation: Activation::Gelu, ablation: Ablation::NONE }
 }
 
 /// The smallest network in which every kind of operator occurs.

@@ -171,7 +171,7 @@ impl From<LoadError> for Failure {
             LoadError::Misaligned => return Self::misaligned("image", HRVIT_ALIGNMENT),
             LoadError::UnsupportedVersion(_) => HRVIT_ERROR_VERSION,
             LoadError::UnsupportedPacking(_) => HRVIT_ERROR_PACKING,
-            LoadError::UnsupportedPrecision(_) => HRVIT_ERROR_UNSUPPORTED,
+            LoadError::UnsupportedPrecision(_) | LoadError::UnsupportedAblations(_) => HRVIT_ERROR_UNSUPPORTED,
             _ => HRVIT_ERROR_IMAGE,
         };
         Self { status, cause: Cause::Load(error) }

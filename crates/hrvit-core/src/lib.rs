@@ -67,6 +67,10 @@ mod streamed;
 mod threads;
 pub mod windows;
 
+/// Whether networks may go without techniques of the paper; a build that refuses their images has
+/// no code for them.
+const ABLATIONS: bool = cfg!(feature = "ablations");
+
 pub use arena::{ALIGN, Arena, CANARY};
 pub use element::TileData;
 pub use engine::Engine;

@@ -44,6 +44,11 @@ impl<'a> StepContext<'a> {
         self.find(kind, None)
     }
 
+    /// The only operator of `kind`, unless the network goes without it.
+    pub fn unless(&self, without: bool, kind: OpKind) -> Result<Option<Operator<'a>>, Fault> {
+        if without { Ok(None) } else { self.only(kind).map(Some) }
+    }
+
     #[inline(never)] // a step asks for many operators
     fn find(&self, kind: OpKind, source: Option<u8>) -> Result<Operator<'a>, Fault> {
         let wanted = |op: &Op| op.kind == kind && source.is_none_or(|source| op.source == source);

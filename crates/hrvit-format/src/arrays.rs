@@ -68,7 +68,9 @@ impl Arrays {
             K::EmbedNorm | K::AttnNorm | K::FfnNorm | K::StageNorm => Self { bias: c, mult: c, ..none },
             K::ParallelAct => Self { mult: c, shift: c, three: c, ..none },
             K::AttnAct => Self { mult: 1, shift: 1, three: 1, ..none },
-            K::Scores | K::Values | K::FusionNarrow | K::HeadNarrow | K::IncreaseNarrow | K::FusionIdentity => Self { mult: c, shift: c, ..none },
+            K::Scores | K::Values | K::FusionNarrow | K::HeadNarrow | K::IncreaseNarrow | K::AttnNarrow | K::FusionIdentity => {
+                Self { mult: c, shift: c, ..none }
+            }
             K::FfnAct => Self { table_entry: 1, ..none },
             K::FusionAct => Self { mult: 1, shift: 1, table_entry: 1, ..none },
             K::HeadAct | K::IncreaseAct => Self { mult: 1, shift: 1, ..none },

@@ -63,6 +63,9 @@ pub enum LoadError {
     BadMagic,
     /// Written for another version of the format.
     UnsupportedVersion(u16),
+    /// The network goes without techniques that this build cannot leave out: the number of
+    /// [`Ablation::bits`](crate::Ablation::bits).
+    UnsupportedAblations(u16),
     /// Weights are laid out in a way that this build does not read.
     UnsupportedPacking(u16),
     /// The CRC of the prologue and section table does not match.
@@ -110,6 +113,10 @@ sentences!(LoadError {
     Self::Truncated { needed, found } => ("model image: truncated, {} bytes of {}", found, needed),
     Self::BadMagic => ("not a model image: it does not start with \"HRViTimg\""),
     Self::UnsupportedVersion(version) => ("model image: format version {}, this build reads {}; quantise the checkpoint again", version, VERSION),
+    Self::UnsupportedAblations(bits) => (
+        "model image: of a network without some techniques (ablations {}), which this build cannot leave out: build it with feature ablations",
+        bits
+    ),
     Self::UnsupportedPacking(packing) => ("model image: weight packing {} is unknown to this build; pack the model for this target", packing),
     Self::PrologueCrc => ("model image: corrupt, the CRC of its first bytes does not match"),
     Self::ImageCrc => ("model image: corrupt, its CRC does not match"),

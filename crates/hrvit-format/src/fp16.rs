@@ -63,8 +63,8 @@ pub(crate) fn order(op: &Op) -> Order {
     match op.kind {
         _ if op.depthwise => Order::Plain,
         OpKind::DesLeft => Order::Plain,
-        // Both halves of q and of v are used by themselves.
-        OpKind::Qkv => Order::Blocks { segments: 4 },
+        // Both halves of q, of v and of keys of their own are used by themselves.
+        OpKind::Qkv => Order::Blocks { segments: 2 * usize::from(op.cout / op.cin.max(1)) },
         _ => Order::Blocks { segments: 1 },
     }
 }

@@ -9,6 +9,7 @@ use heapless::Vec;
 
 pub use crate::op::{Op, OpKind};
 use crate::{
+    ablation::Between,
     network::{Head, Network},
     sentence::sentences,
     spec::{BOTTLENECK_EXPANSION, BRANCHES, CLASSIFIER_FINAL, CLASSIFIER_WIDTHS},
@@ -162,7 +163,8 @@ impl Network {
         })
     }
 
-    /// The operators of `step`, in order.
+    /// The operators of `step`, in order; those that the network goes without are not among them
+    /// ([`Spec::ablation`](crate::Spec::ablation)).
     pub fn ops(&self, step: Step) -> StepOps {
         let mut ops = Ops { list: StepOps::new(), source: 0 };
         let spec = &self.spec;
@@ -171,13 +173,13 @@ impl Network {
                 let half = spec.stem / 2;
                 ops.conv(OpKind::StemConv1, 3, half, 3, 2);
                 ops.conv(OpKind::StemConv2, half, spec.stem, 3, 2);
-                ops.embed(spec.stem, spec.channels(0));
+                ops.embed(spec.stem, spec.channels(0), spec.ablation().dense_embedding);
             }
             Step::Fusion { module, branch } => self.fusion_ops(&mut ops, module, branch),
             Step::PatchEmbed { module, branch } => {
                 ops.source = branch;
                 let b = usize::from(branch);
-                ops.embed(spec.fused_channels(usize::from(module), b), spec.channels(b));
+                ops.embed(spec.fused_channels(usize::from(module), b), spec.channels(b), spec.ablation().dense_embedding);
             }
             Step::Attention { branch, .. } => self.attention_ops(&mut ops, branch),
             Step::MixCfn { branch, .. } => {
@@ -185,8 +187,18 @@ impl Network {
                 let (c, hidden) = (spec.channels(usize::from(branch)), spec.hidden(usize::from(branch)));
                 ops.map(OpKind::FfnNorm, c, c);
                 ops.conv(OpKind::Fc1, c, hidden, 1, 1);
-                ops.depthwise(OpKind::FfnDepthwise3, hidden / 2, 3, 1);
-                ops.depthwise(OpKind::FfnDepthwise5, hidden - hidden / 2, 5, 1);
+                let (three, five) = match spec.ablation().between {
+                    Between::MixedScale => (hidden / 2, hidden - hidden / 2),
+                    Between::Scale3 => (hidden, 0),
+                    Between::Scale5 => (0, hidden),
+                    Between::Nothing => (0, 0),
+                };
+                if three > 0 {
+                    ops.depthwise(OpKind::FfnDepthwise3, three, 3, 1);
+                }
+                if five > 0 {
+                    ops.depthwise(OpKind::FfnDepthwise5, five, 5, 1);
+                }
                 ops.map(OpKind::FfnAct, hidden, hidden);
                 ops.conv(OpKind::Fc2, hidden, c, 1, 1);
             }
@@ -219,7 +231,7 @@ impl Network {
 
     fn fusion_ops(&self, ops: &mut Ops, module: u8, branch: u8) {
         let width = self.spec.fused_channels(usize::from(module), usize::from(branch));
-        for source in 0..self.spec.fusion_inputs(usize::from(module)) as u8 {
+        for source in self.spec.fusion_sources(module.into(), branch.into()).map(|source| source as u8) {
             ops.source = source;
             let c = self.spec.channels(usize::from(source));
             if source == branch {
@@ -246,16 +258,21 @@ impl Network {
         let b = usize::from(branch);
         let c = self.spec.channels(b);
         let (k, p) = self.spec.des_shape(b);
+        let ablation = self.spec.ablation();
         ops.map(OpKind::AttnNorm, c, c);
-        ops.conv(OpKind::Qkv, c, 2 * c, 1, 1);
-        ops.map(OpKind::ParallelAct, c, c);
-        ops.depthwise(OpKind::ParallelDepthwise, c, 3, 1);
+        ops.conv(OpKind::Qkv, c, if ablation.own_keys { 3 } else { 2 } * c, 1, 1);
+        if !ablation.no_parallel_path {
+            ops.map(OpKind::ParallelAct, c, c);
+            ops.depthwise(OpKind::ParallelDepthwise, c, 3, 1);
+        }
         ops.map(OpKind::Scores, c, self.spec.attention_heads(b));
         ops.map(OpKind::Values, c, c);
-        ops.map(OpKind::AttnAct, c, c);
+        ops.map(if ablation.no_extra_norm { OpKind::AttnNarrow } else { OpKind::AttnAct }, c, c);
         ops.conv(OpKind::ToOut, c, c, 1, 1);
-        ops.conv(OpKind::DesRight, p, p, 1, 1);
-        ops.conv(OpKind::DesLeft, k, k, 1, 1);
+        if !ablation.no_des {
+            ops.conv(OpKind::DesRight, p, p, 1, 1);
+            ops.conv(OpKind::DesLeft, k, k, 1, 1);
+        }
     }
 
     fn increase_ops(&self, ops: &mut Ops, branch: u8) {
@@ -304,9 +321,13 @@ impl Ops {
         self.add(Op { kind, source: self.source, cin, cout, kernel: 0, stride: 1, depthwise: false });
     }
 
-    fn embed(&mut self, cin: u16, cout: u16) {
-        self.conv(OpKind::EmbedPointwise, cin, cout, 1, 1);
-        self.depthwise(OpKind::EmbedDepthwise, cout, 3, 1);
+    fn embed(&mut self, cin: u16, cout: u16, dense: bool) {
+        if dense {
+            self.conv(OpKind::EmbedDense, cin, cout, 3, 1);
+        } else {
+            self.conv(OpKind::EmbedPointwise, cin, cout, 1, 1);
+            self.depthwise(OpKind::EmbedDepthwise, cout, 3, 1);
+        }
         self.map(OpKind::EmbedNorm, cout, cout);
     }
 }

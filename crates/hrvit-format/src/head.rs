@@ -79,7 +79,7 @@ impl<'a> ModelHead<'a> {
     }
 
     pub(crate) fn of_sections(sections: &Sections<'_, 'a>) -> Result<Self, LoadError> {
-        let meta = Meta::read(sections.bytes(Section::Meta)?)?;
+        let meta = Meta::read(sections.bytes(Section::Meta)?, sections.start.ablation)?;
         let start = sections.start;
         let records = Records {
             packing: start.packing,

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::missing_errors_doc)]
 
+mod ablation;
 pub mod aligned;
 mod arrays;
 mod bytes;
@@ -43,6 +44,7 @@ pub use hrvit_kernels::{
     contract::{INTERPOLATED, LOGITS_S16, MAX_QV_S16, MAX_THREE_S8, MAX_THREE_S16},
 };
 
+pub use ablation::{Ablation, Between};
 pub use bytes::{crc32, crc32_after};
 pub use error::{LoadError, OpField};
 pub use fp16::CodeScale;

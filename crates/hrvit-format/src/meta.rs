@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{error::LoadError, network::Network, preprocess::Preprocess, size::Size};
+use crate::{ablation::Ablation, error::LoadError, network::Network, preprocess::Preprocess, size::Size};
 
 /// Header of an image, postcard-encoded; strings and bytes are borrowed from the image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,9 +25,10 @@ pub struct Meta<'a> {
 }
 
 impl<'a> Meta<'a> {
-    /// Decodes and checks the bytes of the section.
-    pub(crate) fn read(section: &'a [u8]) -> Result<Self, LoadError> {
-        let Ok((meta, [])) = postcard::take_from_bytes::<Self>(section) else { return Err(LoadError::Meta) };
+    /// Decodes and checks the bytes of the section; the prologue holds the network's `ablation`.
+    pub(crate) fn read(section: &'a [u8], ablation: Ablation) -> Result<Self, LoadError> {
+        let Ok((mut meta, [])) = postcard::take_from_bytes::<Self>(section) else { return Err(LoadError::Meta) };
+        meta.network.spec.ablation = ablation;
         meta.network.validate().map_err(LoadError::Spec)?;
         Size::new(meta.size.height, meta.size.width).map_err(LoadError::Spec)?;
         let classes = usize::from(meta.network.classes);

@@ -29,13 +29,16 @@ impl Narrowings {
         let Some(step @ Step::Fusion { branch, .. }) = network.step(id) else { return Ok(()) };
         let ops = network.ops(step);
         for (source, first) in (0..).zip(&mut self.first) {
-            let position = position(&ops, source);
-            let crc = position.and_then(|position| narrowing_crc(head, id, &ops, position, group));
             if branch == 0 {
-                *first = crc;
-            } else if crc != *first {
+                *first = None;
+            }
+            // A sparse fusion does not read every branch.
+            let Some(position) = position(&ops, source) else { continue };
+            let crc = narrowing_crc(head, id, &ops, position, group);
+            let agrees = crc.is_some_and(|crc| *first.get_or_insert(crc) == crc);
+            if !agrees {
                 let first_op = head.records().step(id).map_or(0, |record| record.first_op);
-                return Err(LoadError::Op(first_op.saturating_add(position.unwrap_or(0) as u16), OpField::Narrow));
+                return Err(LoadError::Op(first_op.saturating_add(position as u16), OpField::Narrow));
             }
         }
         Ok(())

@@ -23,7 +23,8 @@ pub enum OpKind {
     EmbedNorm = 4,
     /// LayerNorm before the attention, s8 per channel.
     AttnNorm = 5,
-    /// Linear C to 2C: q (one scale per head) and v (one per channel), s8.
+    /// Linear C to 2C: q (one scale per head) and v (one per channel), s8; to 3C where keys are not
+    /// the values: q, k and v.
     Qkv = 6,
     /// Hardswish of v, s8 per channel.
     ParallelAct = 7,
@@ -93,11 +94,17 @@ pub enum OpKind {
     FinalConv = 38,
     /// Classification head: linear, s16 logits.
     FinalLinear = 39,
+    /// Attention + parallel path as the output projection reads it, s8 per channel; in place of
+    /// [`OpKind::AttnAct`] where the network goes without it.
+    AttnNarrow = 40,
+    /// Patch embedding in one dense 3x3 convolution, s16; in place of [`OpKind::EmbedPointwise`]
+    /// and [`OpKind::EmbedDepthwise`].
+    EmbedDense = 41,
 }
 
 impl OpKind {
     /// Every kind in order of its number.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 42] = [
         Self::StemConv1,
         Self::StemConv2,
         Self::EmbedPointwise,
@@ -138,6 +145,8 @@ impl OpKind {
         Self::IncreaseAct,
         Self::FinalConv,
         Self::FinalLinear,
+        Self::AttnNarrow,
+        Self::EmbedDense,
     ];
 
     /// Whether it is a LayerNorm.
@@ -185,7 +194,7 @@ impl Op {
     /// channels. All others are the same in every image: depthwise weights `[ky][kx][channel]`, the
     /// rest `[cout][depth]`, depth in the order `[ky][kx][cin]`.
     pub fn packing(&self, image: Packing) -> Packing {
-        let whole_halves = self.kind != OpKind::Qkv || self.cout.is_multiple_of(4 * Packing::BLOCK as u16);
+        let whole_halves = self.kind != OpKind::Qkv || self.cin.is_multiple_of(2 * Packing::BLOCK as u16);
         if self.is_product() && whole_halves { image } else { Packing::Rows }
     }
 
@@ -196,6 +205,13 @@ impl Op {
             Packing::Rows => self.weight_count(),
             packed => packed.packed_len(self.cout.into(), self.depth()).unwrap_or(usize::MAX),
         }
+    }
+
+    /// Whether its results are what [`OpKind::FfnAct`] looks up, in a step of the operators `step`:
+    /// of the convolutions, or, where there are none, of the first linear layer.
+    pub fn feeds_ffn_act(&self, step: &[Self]) -> bool {
+        let convolves = |op: &Self| matches!(op.kind, OpKind::FfnDepthwise3 | OpKind::FfnDepthwise5);
+        convolves(self) || (self.kind == OpKind::Fc1 && !step.iter().any(convolves))
     }
 
     /// Length of one output's dot product.
@@ -212,6 +228,7 @@ impl fmt::Display for OpKind {
             Self::StemConv2 => "conv2",
             Self::EmbedPointwise => "proj.pw",
             Self::EmbedDepthwise => "proj.dw",
+            Self::EmbedDense => "proj",
             Self::EmbedNorm | Self::AttnNorm | Self::FfnNorm | Self::StageNorm => "norm",
             Self::Qkv => "to_qkv",
             Self::ParallelAct => "parallel.act",
@@ -226,7 +243,7 @@ impl fmt::Display for OpKind {
             Self::FfnDepthwise3 => "dw3",
             Self::FfnDepthwise5 => "dw5",
             Self::Fc2 => "fc2",
-            Self::FusionNarrow | Self::HeadNarrow | Self::IncreaseNarrow => "narrow",
+            Self::FusionNarrow | Self::HeadNarrow | Self::IncreaseNarrow | Self::AttnNarrow => "narrow",
             Self::FusionDepthwise => "down.dw",
             Self::FusionPointwise | Self::HeadPointwise => "pw",
             Self::FusionIdentity => "identity",

@@ -11,8 +11,12 @@ use crate::{bytes::Span, graph::Step, sentence::sentences};
 
 /// First eight bytes of every image.
 pub const MAGIC: [u8; 8] = *b"HRViTimg";
-/// Format version that this crate reads and writes.
+/// Format version of images of whole networks.
 pub const VERSION: u16 = 3;
+/// Format version of images of networks without some of the paper's techniques ([`Ablation`]).
+///
+/// [`Ablation`]: crate::Ablation
+pub const VERSION_ABLATED: u16 = 4;
 /// Alignment of the image in memory, of every section and of every weight tensor, in bytes.
 pub const ALIGN: usize = 64;
 /// Offset that stands for "this operator has no such array".
@@ -26,14 +30,15 @@ pub const EXP_ENTRIES: usize = 64;
 pub struct Prologue {
     /// [`MAGIC`].
     pub magic: [u8; 8],
-    /// [`VERSION`].
+    /// [`VERSION`], or [`VERSION_ABLATED`].
     pub version: u16,
     /// How weights are laid out: a [`Packing`] number.
     pub packing: u16,
     /// Number of entries in the section table, which follows.
     pub sections: u16,
-    /// Zero.
-    pub reserved0: u16,
+    /// The network's [`Ablation::bits`](crate::Ablation::bits): 0 in version [`VERSION`], and only
+    /// there.
+    pub ablations: u16,
     /// Of two valid images the one with the higher number is newer.
     pub sequence: u32,
     /// Bytes of the whole image, the CRC at its end included.

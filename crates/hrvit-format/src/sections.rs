@@ -1,9 +1,10 @@
 //! The prologue, and the table of the sections behind it.
 
 use crate::{
+    ablation::Ablation,
     bytes::{Span, cast, crc32, crc32_after, first},
     error::LoadError,
-    record::{ALIGN, MAGIC, Packing, Prologue, Section, SectionRecord, VERSION},
+    record::{ALIGN, MAGIC, Packing, Prologue, Section, SectionRecord, VERSION, VERSION_ABLATED},
 };
 
 /// Bytes that suffice for [`crate::ModelHead::head_len`]: the prologue and the largest section
@@ -19,6 +20,7 @@ pub(crate) fn part(image: &[u8], span: Span) -> Result<&[u8], LoadError> {
 pub(crate) struct Start<'a> {
     pub prologue: &'a Prologue,
     pub packing: Packing,
+    pub ablation: Ablation,
     table: &'a [SectionRecord],
 }
 
@@ -32,7 +34,8 @@ impl<'a> Start<'a> {
         if prologue.magic != MAGIC {
             return Err(LoadError::BadMagic);
         }
-        if prologue.version != VERSION {
+        let ablated = prologue.version == VERSION_ABLATED && prologue.ablations != 0;
+        if prologue.version != VERSION && !ablated {
             return Err(LoadError::UnsupportedVersion(prologue.version));
         }
         let fixed = part(image, Span { start: 0, len: size_of::<Prologue>() - size_of::<u32>() })?;
@@ -40,11 +43,13 @@ impl<'a> Start<'a> {
         if crc32_after(crc32(fixed), table) != prologue.crc {
             return Err(LoadError::PrologueCrc);
         }
-        if prologue.reserved0 != 0 || prologue.reserved != [0; 9] {
+        if (!ablated && prologue.ablations != 0) || prologue.reserved != [0; 9] {
             return Err(LoadError::Reserved);
         }
+        let known = if cfg!(feature = "ablations") { Ablation::of_bits(prologue.ablations) } else { None };
+        let ablation = if ablated { known.ok_or(LoadError::UnsupportedAblations(prologue.ablations))? } else { Ablation::NONE };
         let packing = Packing::try_from(prologue.packing).map_err(|_| LoadError::UnsupportedPacking(prologue.packing))?;
-        Ok(Self { prologue, packing, table: cast(table).ok_or(LoadError::SectionTable)? })
+        Ok(Self { prologue, packing, ablation, table: cast(table).ok_or(LoadError::SectionTable)? })
     }
 
     /// Bytes of the whole image.

@@ -7,6 +7,7 @@
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
+use crate::ablation::Ablation;
 use crate::size::Size;
 pub use crate::spec_error::{BRANCHES, MAX_MODULES, SpecError};
 
@@ -50,6 +51,9 @@ pub struct Spec {
     /// Non-linearity of the diversity-enhancing shortcut.
     #[serde(default = "gelu")]
     pub des_activation: Activation,
+    /// Techniques that the network goes without; who builds it reads [`Spec::ablation`].
+    #[serde(default, skip_serializing_if = "Ablation::is_none")]
+    pub ablation: Ablation,
 }
 
 const fn gelu() -> Activation {
@@ -75,7 +79,7 @@ impl Spec {
     pub fn variant(name: &str) -> Option<Self> {
         let six = |stage5: &[u8], stage6: &[u8], middle: u8| module_table(&[&[1], &[1, 1], &[1, 1, middle], &[1, 1, middle], stage5, stage6]);
         let windows = [1, 2, 7, 7];
-        let des_activation = Activation::Gelu;
+        let (des_activation, ablation) = (Activation::Gelu, Ablation::NONE);
         Some(match name {
             "b1" => Self {
                 stem: 64,
@@ -86,6 +90,7 @@ impl Spec {
                 ratios: [4; 4],
                 head_width: 256,
                 des_activation,
+                ablation,
             },
             "b2" => Self {
                 stem: 64,
@@ -96,6 +101,7 @@ impl Spec {
                 ratios: [2, 3, 3, 3],
                 head_width: 256,
                 des_activation,
+                ablation,
             },
             "b3" | "b3w9" => Self {
                 stem: 64,
@@ -106,6 +112,7 @@ impl Spec {
                 ratios: [2; 4],
                 head_width: 768,
                 des_activation,
+                ablation,
             },
             "nano" => Self {
                 stem: 32,
@@ -116,6 +123,7 @@ impl Spec {
                 ratios: [4; 4],
                 head_width: 64,
                 des_activation,
+                ablation,
             },
             _ => return None,
         })
@@ -163,6 +171,12 @@ impl Spec {
         Ok(())
     }
 
+    /// Techniques that the network goes without: none in a build that refuses images of such
+    /// networks.
+    pub fn ablation(&self) -> Ablation {
+        if cfg!(any(feature = "ablations", feature = "std")) { self.ablation } else { Ablation::NONE }
+    }
+
     /// Number of modules (fusion + stage).
     pub fn modules(&self) -> usize {
         self.blocks.len()
@@ -197,6 +211,13 @@ impl Spec {
     /// Branches that enter the fusion of `module` (the stem's output counts as branch 0).
     pub fn fusion_inputs(&self, module: usize) -> usize {
         if module == 0 { 1 } else { self.branches(module - 1) }
+    }
+
+    /// Branches that the output `branch` of the fusion of `module` sums, in order: all that enter,
+    /// or with [`Ablation::sparse_fusion`] its neighbours.
+    pub fn fusion_sources(&self, module: usize, branch: usize) -> impl Iterator<Item = usize> + use<> {
+        let sparse = self.ablation().sparse_fusion;
+        (0..self.fusion_inputs(module)).filter(move |&source| !sparse || source.abs_diff(branch) <= 1)
     }
 
     /// Head dimension of `branch`: `min(C / (C / head_dim), C / 2)`, integer divisions.

@@ -35,8 +35,8 @@ fn fits(acc: i64, pre_shift: u8) -> bool {
 fn sum_fits(kind: OpKind, sum: i64, pre_shift: u8) -> bool {
     match kind {
         OpKind::FusionAct | OpKind::IncreaseAct => fits(sum, pre_shift),
-        // The residual stream receives both branches.
-        OpKind::DesLeft => fits(sum + ANY_CODE, 0),
+        // The residual stream receives both branches, or the one that there is.
+        OpKind::ToOut | OpKind::DesLeft => fits(sum + ANY_CODE, 0),
         // Four maps, resized with weights whose sum is 256.
         OpKind::HeadAct => fits(256 * 4 * ANY_CODE, pre_shift),
         _ => true,
@@ -67,7 +67,7 @@ pub(crate) fn step(step: Step, ops: &StepOps, params: &StepParams<'_>, fed: Opti
         let op_params = params.op(usize::from(index), op).ok_or(at(OpField::Array))?;
         let (input, three_max) = match fed {
             None => {
-                ranges(op, record, params).map_err(at)?;
+                ranges(op, record, params, ops).map_err(at)?;
                 (input_s8(op.kind), MAX_THREE_S8)
             }
             Some(fed) => {
@@ -143,7 +143,7 @@ fn layout(op: &Op, record: &OpRecord, arrays: &Arrays, wide: bool) -> Result<(),
 }
 
 /// Output range of a kind: what `zero`, `lo` and `hi` may be.
-fn ranges(op: &Op, record: &OpRecord, params: &StepParams<'_>) -> Result<(), OpField> {
+fn ranges(op: &Op, record: &OpRecord, params: &StepParams<'_>, ops: &StepOps) -> Result<(), OpField> {
     use OpKind as K;
     let fits = |least: i16, most: i16| least <= record.lo && record.lo <= record.hi && record.hi <= most;
     let zero_in = record.lo <= record.zero && record.zero <= record.hi;
@@ -152,14 +152,13 @@ fn ranges(op: &Op, record: &OpRecord, params: &StepParams<'_>) -> Result<(), OpF
         K::Qkv => fits(-127, 127) && record.zero == 0,
         K::AttnNorm | K::FfnNorm => fits(-128, 127) && record.zero == 0,
         K::StemConv2 | K::DesRight | K::FusionAct => index(record.table_len),
-        K::FfnDepthwise3 | K::FfnDepthwise5 => {
+        K::FfnDepthwise3 | K::FfnDepthwise5 | K::Fc1 if op.feeds_ffn_act(ops) => {
             let act = params.ops.iter().find(|other| other.kind == K::FfnAct as u8).ok_or(OpField::Table)?;
             index(act.table_len)
         }
         K::StemConv1 | K::HeadAct | K::IncreaseConv1 | K::IncreaseConv2 | K::IncreaseAct | K::FinalConv => fits(-128, 127) && record.zero == record.lo,
-        K::EmbedPointwise | K::ParallelAct | K::AttnAct | K::Fc1 | K::FusionNarrow | K::FusionDepthwise | K::HeadNarrow | K::IncreaseNarrow => {
-            fits(-128, 127) && zero_in
-        }
+        K::EmbedPointwise | K::ParallelAct | K::AttnAct | K::AttnNarrow | K::Fc1 => fits(-128, 127) && zero_in,
+        K::FusionNarrow | K::FusionDepthwise | K::HeadNarrow | K::IncreaseNarrow => fits(-128, 127) && zero_in,
         _ => (record.zero, record.lo, record.hi) == (0, i16::MIN, i16::MAX),
     };
     if ok && (-128..=127).contains(&record.pad) { Ok(()) } else { Err(OpField::Range) }
@@ -187,7 +186,8 @@ fn ranges_s16(op: &Op, params: &OpParams<'_>, ops: &StepOps) -> Result<(), OpFie
             codes && magnitude(record) <= MAX_QV_S16 && dim * magnitude(record) * magnitude(record) < LOGITS_S16
         }
         K::StemConv2 | K::FfnAct | K::FusionAct => codes && params.table16.iter().all(|entry| (record.lo..=record.hi).contains(entry)),
-        K::AttnNorm | K::FfnNorm | K::StemConv1 | K::EmbedPointwise | K::ParallelAct | K::AttnAct | K::Fc1 | K::FusionDepthwise => codes,
+        K::Fc1 if op.feeds_ffn_act(ops) => (record.zero, record.lo, record.hi) == (0, i16::MIN, i16::MAX),
+        K::AttnNorm | K::FfnNorm | K::StemConv1 | K::EmbedPointwise | K::ParallelAct | K::AttnAct | K::AttnNarrow | K::Fc1 | K::FusionDepthwise => codes,
         K::HeadAct | K::IncreaseConv1 | K::IncreaseConv2 | K::IncreaseAct | K::FinalConv => codes && record.lo == 0,
         K::DesRight => record.lo == 0 && u32::try_from(record.hi).is_ok_and(|hi| hi + 1 == record.table_len) && (0..=record.hi).contains(&record.zero),
         _ => (record.zero, record.lo, record.hi) == (0, i16::MIN, i16::MAX),
@@ -205,12 +205,13 @@ fn input_s16(op: &Op, ops: &StepOps, params: &StepParams<'_>, fed: i64) -> i64 {
     };
     let source = match op.kind {
         K::StemConv1 => return 128,
-        K::EmbedPointwise => return left_by(K::StemConv2).unwrap_or(fed),
+        K::EmbedPointwise | K::EmbedDense => return left_by(K::StemConv2).unwrap_or(fed),
         K::IncreaseDownsample | K::FinalConv => return fed,
         K::StemConv2 => K::StemConv1,
         K::EmbedDepthwise => K::EmbedPointwise,
         K::Qkv => K::AttnNorm,
         K::ParallelDepthwise => K::ParallelAct,
+        K::ToOut if ops.iter().any(|other| other.kind == K::AttnNarrow) => K::AttnNarrow,
         K::ToOut => K::AttnAct,
         K::Fc1 => K::FfnNorm,
         K::FfnDepthwise3 | K::FfnDepthwise5 => K::Fc1,

@@ -5,7 +5,8 @@
 use std::mem::offset_of;
 
 use hrvit_format::{
-    DriftBound, Golden, GoldenResult, Head, LoadError, Logit, Meta, Model, ModelHead, Network, Packing, Preprocess, Size, Spec, StepId, StepMagnitude,
+    Ablation, DriftBound, Golden, GoldenResult, Head, LoadError, Logit, Meta, Model, ModelHead, Network, Packing, Preprocess, Size, Spec, StepId,
+    StepMagnitude,
     aligned::AlignedBytes,
     crc32, crc32_after,
     record::{EXP_ENTRIES, Prologue, Section, SectionRecord, StepRecord},
@@ -21,7 +22,17 @@ fn near_the_end() -> impl Iterator<Item = u32> {
 /// A small network of half precision with weights of 0.
 fn network(head: Head) -> Network {
     let blocks = [&[1][..], &[1, 0], &[0, 1, 0], &[0, 0, 1, 1]].iter().map(|module| module.iter().copied().collect()).collect();
-    let spec = Spec { stem: 2, channels: [8; 4], blocks, head_dim: 4, windows: [1, 2, 7, 7], ratios: [1; 4], head_width: 8, des_activation: Activation::Gelu };
+    let spec = Spec {
+        stem: 2,
+        channels: [8; 4],
+        blocks,
+        head_dim: 4,
+        windows: [1, 2, 7, 7],
+        ratios: [1; 4],
+        head_width: 8,
+        des_activation: Activation::Gelu,
+        ablation: Ablation::NONE,
+    };
     Network { spec, head, classes: 5 }
 }
 

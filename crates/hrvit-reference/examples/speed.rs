@@ -30,7 +30,7 @@ fn main() {
     let (x, weight, bias) = (map(256, 32), values(9 * 32 * 32), values(32));
     report("3x3, stride 2", 2 * 128 * 128 * 9 * 32 * 32, || dense(&x, &weight, &bias, Window { kernel: 3, stride: 2 }));
     let qv = map(64, 128);
-    report("attention, 128 keys", 2 * 2 * qv.tokens() * 128 * 64, || cross_shaped(&qv, 2, 32, Softmax::Base2).values);
+    report("attention, 128 keys", 2 * 2 * qv.tokens() * 128 * 64, || cross_shaped(&qv, false, 2, 32, Softmax::Base2).values);
     let (x, weight, bias) = (map(128, 64), values(64), values(8));
     report("shortcut, right", 2 * x.data.len() * 8, || des::right(&x, &weight, &bias));
     report("shortcut, left", 2 * x.data.len() * 8, || des::left(&x, &weight, &bias));

@@ -48,7 +48,7 @@ pub fn rows(network: &Network, size: Size) -> Vec<Row> {
             rows.push(Row {
                 step,
                 item: Item::Op { index, kind: op.kind },
-                params: params(op),
+                params: params(network, op),
                 macs_as_written: macs,
                 macs_folded: macs,
                 activation_bytes: activation_bytes(network, size, step, op),
@@ -112,10 +112,11 @@ fn macs(network: &Network, size: Size, step: Step, op: &Op) -> u64 {
     tokens(size, step, op) * groups * op.weight_count() as u64
 }
 
-fn params(op: &Op) -> u64 {
+fn params(network: &Network, op: &Op) -> u64 {
     let c = u64::from(op.cout);
     let beside_weights = match op.kind {
         OpKind::EmbedNorm | OpKind::AttnNorm | OpKind::FfnNorm | OpKind::StageNorm => 2 * c,
+        OpKind::ToOut if network.spec.ablation().no_extra_norm => c,
         // A bias and a BatchNorm.
         OpKind::StemConv1 | OpKind::StemConv2 | OpKind::ToOut | OpKind::FusionPointwise | OpKind::IncreaseDownsample | OpKind::FinalConv => 3 * c,
         // A BatchNorm.
@@ -134,6 +135,7 @@ fn activation_bytes(network: &Network, size: Size, step: Step, op: &Op) -> u64 {
     };
     let bytes = match op.kind {
         OpKind::EmbedDepthwise
+        | OpKind::EmbedDense
         | OpKind::EmbedNorm
         | OpKind::ParallelDepthwise
         | OpKind::Values

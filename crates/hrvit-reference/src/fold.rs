@@ -71,8 +71,9 @@ impl Fold<'_> {
                 affine.absorb_affine(&block().child("attn_norm"));
                 let dim = f64::from(self.network.spec.attention_dim(usize::from(op.source)));
                 let c = usize::from(op.cin);
-                let scale = (0..2 * c).map(|row| if row < c { std::f64::consts::LOG2_E / dim.sqrt() } else { 1.0 }).collect();
-                affine = affine.then(&ScaleShift { scale, shift: vec![0.0; 2 * c] });
+                let rows = usize::from(op.cout);
+                let scale = (0..rows).map(|row| if row < c { std::f64::consts::LOG2_E / dim.sqrt() } else { 1.0 }).collect();
+                affine = affine.then(&ScaleShift { scale, shift: vec![0.0; rows] });
             }
             _ => {}
         }

@@ -34,11 +34,12 @@ pub fn layer(network: &Network, step: Step, op: &Op) -> Option<Layer> {
         }
         OpKind::EmbedPointwise => embedding("proj.0"),
         OpKind::EmbedDepthwise => embedding("proj.1"),
+        OpKind::EmbedDense => embedding("proj"),
         OpKind::EmbedNorm => embedding("norm"),
         OpKind::StageNorm => Layer { name: scope, norm: None },
         OpKind::Qkv => named("attn.to_qkv", None),
         OpKind::ParallelDepthwise => named("attn.parallel_conv.1", None),
-        OpKind::ToOut => named("attn.to_out.0", Some("attn.attn_bn")),
+        OpKind::ToOut => named("attn.to_out.0", (!network.spec.ablation().no_extra_norm).then_some("attn.attn_bn")),
         OpKind::DesRight => named("des.proj_right", None),
         OpKind::DesLeft => named("des.proj_left", None),
         OpKind::Fc1 => named("ffn.fc1", None),
@@ -60,6 +61,7 @@ pub fn layer(network: &Network, step: Step, op: &Op) -> Option<Layer> {
         | OpKind::Scores
         | OpKind::Values
         | OpKind::AttnAct
+        | OpKind::AttnNarrow
         | OpKind::FfnAct
         | OpKind::FusionNarrow
         | OpKind::FusionIdentity

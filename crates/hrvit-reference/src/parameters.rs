@@ -6,7 +6,7 @@
 //! `[out, in / groups, rows, columns]`.
 
 use hrvit_format::spec::{BOTTLENECK_EXPANSION, CLASSIFIER_FINAL, CLASSIFIER_WIDTHS};
-use hrvit_format::{BRANCHES, Head, Network};
+use hrvit_format::{BRANCHES, Between, Head, Network};
 
 /// One tensor of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,8 +104,12 @@ impl List {
             for branch in 0..spec.branches(module) {
                 let (fused, c) = (usize::from(spec.fused_channels(module, branch)), usize::from(spec.channels(branch)));
                 let embed = format!("{stage}.patch_embed.{branch}");
-                self.convolution(&format!("{embed}.proj.0"), fused, c, 1);
-                self.convolution(&format!("{embed}.proj.1"), 1, c, 3);
+                if spec.ablation().dense_embedding {
+                    self.convolution(&format!("{embed}.proj"), fused, c, 3);
+                } else {
+                    self.convolution(&format!("{embed}.proj.0"), fused, c, 1);
+                    self.convolution(&format!("{embed}.proj.1"), 1, c, 3);
+                }
                 self.layer_norm(&format!("{embed}.norm"), c);
                 for block in 0..spec.block_count(module, branch) {
                     self.block(network, branch, &format!("{stage}.branches.{branch}.{block}"));
@@ -118,7 +122,7 @@ impl List {
     fn fusion(&mut self, network: &Network, module: usize, branch: usize) {
         let spec = &network.spec;
         let width = usize::from(spec.fused_channels(module, branch));
-        for source in (0..spec.fusion_inputs(module)).filter(|&source| source != branch) {
+        for source in spec.fusion_sources(module, branch).filter(|&source| source != branch) {
             let term = format!("features.{}.blocks.{branch}.{source}", 2 * module);
             let c = usize::from(spec.channels(source));
             if source < branch {
@@ -137,17 +141,31 @@ impl List {
         let c = usize::from(network.spec.channels(branch));
         let hidden = usize::from(network.spec.hidden(branch));
         let (k, p) = network.spec.des_shape(branch);
+        let ablation = network.spec.ablation();
         self.layer_norm(&format!("{name}.attn_norm"), c);
-        self.linear(&format!("{name}.attn.to_qkv"), c, 2 * c);
+        self.linear(&format!("{name}.attn.to_qkv"), c, if ablation.own_keys { 3 } else { 2 } * c);
         self.linear(&format!("{name}.attn.to_out.0"), c, c);
-        self.batch_norm(&format!("{name}.attn.attn_bn"), c);
-        self.convolution(&format!("{name}.attn.parallel_conv.1"), 1, c, 3);
-        self.linear(&format!("{name}.des.proj_right"), p.into(), p.into());
-        self.linear(&format!("{name}.des.proj_left"), k.into(), k.into());
+        if !ablation.no_extra_norm {
+            self.batch_norm(&format!("{name}.attn.attn_bn"), c);
+        }
+        if !ablation.no_parallel_path {
+            self.convolution(&format!("{name}.attn.parallel_conv.1"), 1, c, 3);
+        }
+        if !ablation.no_des {
+            self.linear(&format!("{name}.des.proj_right"), p.into(), p.into());
+            self.linear(&format!("{name}.des.proj_left"), k.into(), k.into());
+        }
         self.layer_norm(&format!("{name}.ffn_norm"), c);
         self.linear(&format!("{name}.ffn.fc1"), c, hidden);
-        self.convolution(&format!("{name}.ffn.conv.conv_3"), 1, hidden / 2, 3);
-        self.convolution(&format!("{name}.ffn.conv.conv_5"), 1, hidden - hidden / 2, 5);
+        let sides: &[(usize, usize)] = match ablation.between {
+            Between::MixedScale => &[(hidden / 2, 3), (hidden - hidden / 2, 5)],
+            Between::Scale3 => &[(hidden, 3)],
+            Between::Scale5 => &[(hidden, 5)],
+            Between::Nothing => &[],
+        };
+        for &(channels, side) in sides {
+            self.convolution(&format!("{name}.ffn.conv.conv_{side}"), 1, channels, side);
+        }
         self.linear(&format!("{name}.ffn.fc2"), hidden, c);
     }
 

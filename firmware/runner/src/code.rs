@@ -48,7 +48,7 @@ impl Code {
             LoadError::PrologueCrc | LoadError::ImageCrc | LoadError::SectionCrc(_) | LoadError::StepCrc(_) => Self::ImageCorrupt,
             LoadError::UnsupportedVersion(_) => Self::ImageVersion,
             LoadError::UnsupportedPacking(_) => Self::ImagePacking,
-            LoadError::UnsupportedPrecision(_) => Self::Setup,
+            LoadError::UnsupportedPrecision(_) | LoadError::UnsupportedAblations(_) => Self::Setup,
             _ => Self::ImageInvalid,
         }
     }

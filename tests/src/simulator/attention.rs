@@ -7,16 +7,38 @@ use super::operator::{Operator, Operators};
 use super::{Tensor, convolution, elementwise, normalise};
 
 /// `x + to_out(Hardswish(attention + DW3x3(Hardswish(v)))) + DES(x)`, strips `window` tokens high
-/// (horizontal heads) or wide (vertical heads).
+/// (horizontal heads) or wide (vertical heads); without the parallel path, DES or the
+/// last Hardswish where the step has no such operators.
 pub fn block(operators: &Operators<'_>, exp: &[u16], window: usize, x: &Tensor) -> Tensor {
     let normed = normalise::layer_norm(&operators.only(OpKind::AttnNorm), x);
     let qkv_op = operators.only(OpKind::Qkv);
     let qkv = convolution::dense(&qkv_op, &normed, |rq, _| qkv_op.store(rq));
     let q = Tensor::build(x.map(), x.channels, |y, column, c| qkv.at(y, column, c));
-    let v = Tensor::build(x.map(), x.channels, |y, column, c| qkv.at(y, column, x.channels + c));
+    // Keys are the values, or lie between q and v.
+    let k = Tensor::build(x.map(), x.channels, |y, column, c| qkv.at(y, column, x.channels + c));
+    let v = Tensor::build(x.map(), x.channels, |y, column, c| qkv.at(y, column, qkv.channels - x.channels + c));
 
-    let attended = attend(operators, exp, window, &q, &v);
-    let act = operators.only(OpKind::ParallelAct);
+    let attended = attend(operators, exp, window, &q, [&k, &v]);
+    let parallel = operators.find(OpKind::ParallelAct).map(|act| parallel(&act, &operators.only(OpKind::ParallelDepthwise), &v));
+
+    let sum = |y, column, c| saturate16(attended.at(y, column, c) + parallel.as_ref().map_or(0, |parallel| parallel.at(y, column, c)));
+    let summed = if let Some(narrow) = operators.find(OpKind::AttnNarrow) {
+        Tensor::build(x.map(), x.channels, |y, column, c| narrow.store(narrow.requantise(sum(y, column, c), c)))
+    } else {
+        let act = operators.only(OpKind::AttnAct);
+        let three = i64::from(act.params.three[0]);
+        Tensor::build(x.map(), x.channels, |y, column, c| {
+            let (sum, u) = (sum(y, column, c), (sum(y, column, c) + three).clamp(0, 2 * three));
+            act.store(act.requantise(sum * u, 0))
+        })
+    };
+    let projected = convolution::dense(&operators.only(OpKind::ToOut), &summed, |rq, _| rq);
+    let Some(right) = operators.find(OpKind::DesRight) else { return elementwise::residual(x, &[&projected]) };
+    elementwise::residual(x, &[&projected, &diversity(&right, &operators.only(OpKind::DesLeft), x)])
+}
+
+/// `DW3x3(Hardswish(v))`, in the scale of the attention sum.
+fn parallel(act: &Operator<'_>, depthwise: &Operator<'_>, v: &Tensor) -> Tensor {
     let bent = Tensor::build(v.map(), v.channels, |y, column, c| {
         let (code, three) = (v.at(y, column, c), i64::from(act.params.three[c]));
         // 3.0 has eight fractional bits where codes have 8.
@@ -24,22 +46,11 @@ pub fn block(operators: &Operators<'_>, exp: &[u16], window: usize, x: &Tensor) 
         let u = (code * unit + three).clamp(0, 2 * three);
         act.store(act.requantise(code * u, c))
     });
-    let parallel = convolution::depthwise(&operators.only(OpKind::ParallelDepthwise), &bent, |rq, _| rq);
-
-    let out_act = operators.only(OpKind::AttnAct);
-    let three = i64::from(out_act.params.three[0]);
-    let summed = Tensor::build(x.map(), x.channels, |y, column, c| {
-        let sum = saturate16(attended.at(y, column, c) + parallel.at(y, column, c));
-        let u = (sum + three).clamp(0, 2 * three);
-        out_act.store(out_act.requantise(sum * u, 0))
-    });
-    let projected = convolution::dense(&operators.only(OpKind::ToOut), &summed, |rq, _| rq);
-    let shortcut = diversity(&operators.only(OpKind::DesRight), &operators.only(OpKind::DesLeft), x);
-    elementwise::residual(x, &[&projected, &shortcut])
+    convolution::depthwise(depthwise, &bent, |rq, _| rq)
 }
 
 /// Attention of every head over every strip, s16 in the scale of the attention sum.
-fn attend(operators: &Operators<'_>, exp: &[u16], window: usize, q: &Tensor, v: &Tensor) -> Tensor {
+fn attend(operators: &Operators<'_>, exp: &[u16], window: usize, q: &Tensor, [k, v]: [&Tensor; 2]) -> Tensor {
     let (scores, values) = (operators.only(OpKind::Scores), operators.only(OpKind::Values));
     let heads = usize::from(scores.shape.cout);
     let dim = q.channels / heads;
@@ -54,9 +65,10 @@ fn attend(operators: &Operators<'_>, exp: &[u16], window: usize, q: &Tensor, v: 
                 .collect();
             for &(y, x) in &tokens {
                 let query = &q.token(y, x)[head * dim..(head + 1) * dim];
-                let keys: Vec<&[i32]> = tokens.iter().map(|&(y, x)| &v.token(y, x)[head * dim..(head + 1) * dim]).collect();
+                let of_head = |map: &Tensor| -> Vec<Vec<i32>> { tokens.iter().map(|&(y, x)| map.token(y, x)[head * dim..(head + 1) * dim].to_vec()).collect() };
+                let (keys, values_of) = (of_head(k), of_head(v));
                 let softmax = if scores.wide { wide_softmax } else { softmax };
-                for (i, o) in softmax(&scores, exp, head, query, &keys).into_iter().enumerate() {
+                for (i, o) in softmax(&scores, exp, head, query, (&keys[..], &values_of[..])).into_iter().enumerate() {
                     let c = head * dim + i;
                     out.values[(y * q.columns + x) * q.channels + c] = saturate16(values.requantise(o, c)) as i32;
                 }
@@ -66,8 +78,8 @@ fn attend(operators: &Operators<'_>, exp: &[u16], window: usize, q: &Tensor, v: 
     out
 }
 
-/// One query against the keys of its strip, which are the values too; 8 fractional bits.
-fn softmax(scores: &Operator<'_>, exp: &[u16], head: usize, query: &[i32], keys: &[&[i32]]) -> Vec<i64> {
+/// One query against the keys of its strip, and the mean of its values; 8 fractional bits.
+fn softmax(scores: &Operator<'_>, exp: &[u16], head: usize, query: &[i32], (keys, values): (&[Vec<i32>], &[Vec<i32>])) -> Vec<i64> {
     let record = scores.params.record;
     let logit = |key: &[i32]| -> i64 { query.iter().zip(key).map(|(&q, &v)| i64::from(q) * i64::from(v)).sum() };
     let logits: Vec<i64> = keys.iter().map(|key| logit(key)).collect();
@@ -93,7 +105,7 @@ fn softmax(scores: &Operator<'_>, exp: &[u16], head: usize, query: &[i32], keys:
     let z = (0..32).find(|z| sum << z >= 1 << 31).expect("the sum is positive");
     let r = ((1i64 << 62) / (sum << z)).min((1 << 31) - 1);
     let channel = |i: usize| -> i64 {
-        let acc: i64 = codes.iter().zip(keys).map(|(e, key)| e * i64::from(key[i])).sum();
+        let acc: i64 = codes.iter().zip(values).map(|(e, value)| e * i64::from(value[i])).sum();
         assert!(acc.abs() < 1 << 31, "weighted sum {acc}");
         let o = round_shift(acc * r, 54 - z);
         assert!((-32768..=32767).contains(&o), "weighted mean {o}");
@@ -104,7 +116,7 @@ fn softmax(scores: &Operator<'_>, exp: &[u16], head: usize, query: &[i32], keys:
 
 /// [`softmax`] of 16-bit codes: the exponent table is interpolated, sums have 64 bits, the mean has
 /// 2 fractional bits.
-fn wide_softmax(scores: &Operator<'_>, exp: &[u16], head: usize, query: &[i32], keys: &[&[i32]]) -> Vec<i64> {
+fn wide_softmax(scores: &Operator<'_>, exp: &[u16], head: usize, query: &[i32], (keys, values): (&[Vec<i32>], &[Vec<i32>])) -> Vec<i64> {
     let logit = |key: &[i32]| -> i64 { query.iter().zip(key).map(|(&q, &v)| i64::from(q) * i64::from(v)).sum() };
     let logits: Vec<i64> = keys.iter().map(|key| logit(key)).collect();
     assert!(logits.iter().all(|l| l.abs() < 1 << 30), "a logit beyond 30 bits");
@@ -124,7 +136,7 @@ fn wide_softmax(scores: &Operator<'_>, exp: &[u16], head: usize, query: &[i32], 
     let z = (0..32).find(|z| sum << z >= 1 << 31).expect("the sum is positive");
     let r = ((1i64 << 62) / (sum << z)).min((1 << 31) - 1);
     let channel = |i: usize| -> i64 {
-        let acc: i64 = codes.iter().zip(keys).map(|(e, key)| e * i64::from(key[i])).sum();
+        let acc: i64 = codes.iter().zip(values).map(|(e, value)| e * i64::from(value[i])).sum();
         let normalised = (acc * (1 << z)).div_euclid(1 << 14);
         assert!(normalised.abs() < 1 << 31, "weighted sum {acc}");
         let o = round_shift(normalised * r, 46);

@@ -133,34 +133,46 @@ fn stem(operators: &Operators<'_>, frame: &Tensor) -> Tensor {
     embed(operators, &activated)
 }
 
-/// `LN(DW3x3(PW(f)))`.
+/// `LN(DW3x3(PW(f)))`, or `LN(3x3(f))`.
 fn embed(operators: &Operators<'_>, f: &Tensor) -> Tensor {
+    let norm = operators.only(OpKind::EmbedNorm);
+    if let Some(dense) = operators.find(OpKind::EmbedDense) {
+        return normalise::layer_norm(&norm, &convolution::dense(&dense, f, |rq, _| arithmetic::saturate16(rq)));
+    }
     let (pointwise, depthwise) = (operators.only(OpKind::EmbedPointwise), operators.only(OpKind::EmbedDepthwise));
     let projected = convolution::dense(&pointwise, f, |rq, _| pointwise.store(rq));
     let mixed = convolution::depthwise(&depthwise, &projected, |rq, _| arithmetic::saturate16(rq));
-    normalise::layer_norm(&operators.only(OpKind::EmbedNorm), &mixed)
+    normalise::layer_norm(&norm, &mixed)
 }
 
-/// `x + fc2(GELU(DW3x3 | DW5x5 (fc1(norm(x)))))`.
+/// `x + fc2(GELU(DW3x3 | DW5x5 (fc1(norm(x)))))`; one convolution or none where the step has so
+/// few.
 fn mix_cfn(operators: &Operators<'_>, x: &Tensor) -> Tensor {
     let (fc1, fc2) = (operators.only(OpKind::Fc1), operators.only(OpKind::Fc2));
-    let (three, five) = (operators.only(OpKind::FfnDepthwise3), operators.only(OpKind::FfnDepthwise5));
+    let (three, five) = (operators.find(OpKind::FfnDepthwise3), operators.find(OpKind::FfnDepthwise5));
     let act = operators.only(OpKind::FfnAct);
     let normed = normalise::layer_norm(&operators.only(OpKind::FfnNorm), x);
-    let wide = convolution::dense(&fc1, &normed, |rq, _| fc1.store(rq));
-    let half = usize::from(three.shape.cout);
-    let low = Tensor::build(wide.map(), half, |y, x, c| wide.at(y, x, c));
-    let high = Tensor::build(wide.map(), wide.channels - half, |y, x, c| wide.at(y, x, half + c));
-    let low = convolution::depthwise(&three, &low, |rq, _| activated(&act, &three, rq));
-    let high = convolution::depthwise(&five, &high, |rq, _| activated(&act, &five, rq));
-    let mixed = Tensor::build(wide.map(), wide.channels, |y, x, c| if c < half { low.at(y, x, c) } else { high.at(y, x, c - half) });
+    let mixed = if three.is_none() && five.is_none() {
+        convolution::dense(&fc1, &normed, |rq, _| activated(&act, &fc1, rq))
+    } else {
+        let wide = convolution::dense(&fc1, &normed, |rq, _| fc1.store(rq));
+        let half = three.map_or(0, |three| usize::from(three.shape.cout));
+        let convolved = |convolution: Option<operator::Operator<'_>>, first: usize| {
+            convolution.map(|op| {
+                let part = Tensor::build(wide.map(), op.shape.cout.into(), |y, x, c| wide.at(y, x, first + c));
+                convolution::depthwise(&op, &part, |rq, _| activated(&act, &op, rq))
+            })
+        };
+        let (low, high) = (convolved(three, 0).unwrap_or_default(), convolved(five, half).unwrap_or_default());
+        Tensor::build(wide.map(), wide.channels, |y, x, c| if c < half { low.at(y, x, c) } else { high.at(y, x, c - half) })
+    };
     let branch = convolution::dense(&fc2, &mixed, |rq, _| rq);
     elementwise::residual(x, &[&branch])
 }
 
-/// Output of `act` for an accumulator that `convolution` has requantised.
-fn activated(act: &operator::Operator<'_>, convolution: &operator::Operator<'_>, rq: i64) -> i64 {
-    if act.wide { act.look_up(rq) } else { act.table8(convolution.index(rq)).into() }
+/// Output of `act` for an accumulator that `before` has requantised.
+fn activated(act: &operator::Operator<'_>, before: &operator::Operator<'_>, rq: i64) -> i64 {
+    if act.wide { act.look_up(rq) } else { act.table8(before.index(rq)).into() }
 }
 
 /// `GELU(sum of the terms)`: the branch itself, branches of higher resolution by strided depthwise

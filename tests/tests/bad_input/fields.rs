@@ -63,7 +63,7 @@ fn prologue_fields_with_matching_crcs() {
             "version" => matches!(found, Outcome::Refused(LoadError::UnsupportedVersion(_))),
             // A packing that does not exist, or one that the weights are not in.
             "packing" => matches!(found, Outcome::Refused(LoadError::UnsupportedPacking(_) | LoadError::Op(..))),
-            "reserved0" | "reserved" => found == Outcome::Refused(LoadError::Reserved),
+            "ablations" | "reserved" => found == Outcome::Refused(LoadError::Reserved),
             "sequence" => found == Outcome::Ran,
             // Section table or image of another length.
             _ => matches!(found, Outcome::Refused(_)),

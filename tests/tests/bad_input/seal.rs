@@ -54,7 +54,7 @@ macro_rules! fields {
     };
 }
 
-fields!(prologue_fields, Prologue: magic, version, packing, sections, reserved0, sequence, total_len, reserved, crc);
+fields!(prologue_fields, Prologue: magic, version, packing, sections, ablations, sequence, total_len, reserved, crc);
 fields!(section_fields, SectionRecord: kind, offset, len, crc);
 fields!(step_fields, StepRecord: tag, precision, output, first_op, op_count, reserved0, offset, len, crc, scale, reserved1);
 fields!(op_fields, OpRecord: kind, source, code_bits, pre_shift, cin, cout, kernel, stride, norm_shift, norm_fraction, zero, lo, hi, pad, weights, bias, mult, shift,

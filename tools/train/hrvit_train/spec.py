@@ -1,7 +1,7 @@
 """The network as data: widths, depths, windows, ratios; the same TOML that `hrvit inspect --emit-spec` prints."""
 
 import tomllib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from hrvit_train.errors import UserError
@@ -11,6 +11,36 @@ BRANCHES = 4
 
 DES_ACTIVATIONS = ("gelu", "hardswish")
 """Non-linearities of the diversity-enhancing shortcut: the reference code's and the paper's."""
+
+
+BETWEEN = {"mixed": (3, 5), "3x3": (3,), "5x5": (5,), "nothing": ()}
+"""Kernels of the feed-forward network's convolutions, which share its channels evenly."""
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """Techniques of the paper (table 5) that a network goes without; the default is the whole network."""
+
+    own_keys: bool = False
+    """Keys have a projection of their own."""
+    dense_embedding: bool = False
+    """Patch embeddings are dense 3x3 convolutions."""
+    between: str = "mixed"
+    """Convolutions of the feed-forward network: one of `BETWEEN`."""
+    no_parallel_path: bool = False
+    """No convolution beside the attention."""
+    no_extra_norm: bool = False
+    """No Hardswish and BatchNorm around the attention's output projection."""
+    sparse_fusion: bool = False
+    """Fusions take in the neighbouring resolutions alone."""
+    no_des: bool = False
+    """No diversity-enhancing shortcut."""
+
+    def validate(self) -> "Ablation":
+        """Itself, if `between` is one of `BETWEEN`."""
+        if self.between not in BETWEEN:
+            raise UserError(f"ablation.between = {self.between!r}: expected one of {', '.join(BETWEEN)}")
+        return self
 
 
 @dataclass(frozen=True)
@@ -33,6 +63,8 @@ class Spec:
     """Width of the SegFormer head."""
     des_activation: str = "gelu"
     """Non-linearity of the diversity-enhancing shortcut."""
+    ablation: Ablation = field(default=Ablation())
+    """Techniques that the network goes without."""
 
     def attention_dim(self, branch: int) -> int:
         """Head dimension of `branch`: `min(C // (C // head_dim), C // 2)`."""
@@ -73,28 +105,33 @@ class Spec:
             fits = channels // 2 % dim == 0
             need(fits, f"head_dim = {self.head_dim}: on branch {branch}, {channels // 2} channels are no multiple of the head dimension {dim}")
         need(1 <= self.head_width <= 4096, f"head_width = {self.head_width}: expected 1 to 4096")
+        self.ablation.validate()
         need(self.des_activation in DES_ACTIVATIONS, f"des_activation = {self.des_activation!r}: expected one of {', '.join(DES_ACTIVATIONS)}")
         return self
 
     def to_dict(self) -> dict:
-        """Plain lists and numbers, for TOML and JSON."""
-        return {name: _plain(value) for name, value in asdict(self).items()}
+        """Plain lists and numbers, for TOML and JSON; no ablation where it is the whole network."""
+        table = {name: _plain(value) for name, value in asdict(self).items()}
+        if self.ablation == Ablation():
+            del table["ablation"]
+        return table
 
     @staticmethod
     def from_dict(table: dict, origin: str) -> "Spec":
         """The inverse of `to_dict`; `origin` is named in errors."""
-        known = {field.name: field for field in fields(Spec)}
-        for name in table:
-            if name not in known:
-                raise UserError(f"{origin}: unknown key {name!r}; expected {', '.join(known)}")
-        missing = [name for name in known if name not in table and name != "des_activation"]
+        known = _known(Spec, table, origin)
+        missing = [name for name in known if name not in table and name not in ("des_activation", "ablation")]
         if missing:
             raise UserError(f"{origin}: missing {', '.join(missing)}; `hrvit inspect --variant b1 --emit-spec` prints a complete file")
         for name, value in table.items():
             if not _has_type(value, known[name].type):
                 raise UserError(f"{origin}: {name} = {value!r}: expected {known[name].type}")
+        ablation = table.get("ablation", {})
+        for name, key in _known(Ablation, ablation, f"{origin}: ablation").items():
+            if name in ablation and not isinstance(ablation[name], key.type):
+                raise UserError(f"{origin}: ablation.{name} = {ablation[name]!r}: expected {key.type}")
         try:
-            return Spec(**{name: _frozen(value) for name, value in table.items()}).validate()
+            return Spec(**{**{name: _frozen(value) for name, value in table.items()}, "ablation": Ablation(**ablation)}).validate()
         except UserError as error:
             raise UserError(f"{origin}: {error}") from None
 
@@ -108,6 +145,15 @@ class Spec:
         return Spec.from_dict(table, str(path))
 
 
+def _known(kind: type, table: dict, origin: str) -> dict:
+    """The fields of `kind` by name; a key of `table` that is none of them is an error."""
+    known = {field.name: field for field in fields(kind)}
+    for name in table:
+        if name not in known:
+            raise UserError(f"{origin}: unknown key {name!r}; expected {', '.join(known)}")
+    return known
+
+
 def _plain(value):
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
@@ -117,6 +163,8 @@ def _frozen(value):
 
 
 def _has_type(value, wanted) -> bool:
+    if wanted is Ablation:
+        return isinstance(value, dict)
     if wanted is str:
         return isinstance(value, str)
     if wanted is int:

@@ -193,6 +193,11 @@ impl Arithmetic for Int16x8 {
         Finish::limits(act).apply(act.kernels, out)
     }
 
+    fn narrow_sum(narrow: &Operator<'_>, channels: Range<usize>, x: &[i16], out: &mut [i16]) -> Result<(), Fault> {
+        narrow.kernels.rescale_s16(x, narrow.requant_of(channels)?, out)?;
+        Finish::limits(narrow).apply(narrow.kernels, out)
+    }
+
     fn add_shortcut(factors: &Shortcut<'_>, x: &[i16], hidden: &mut [i16], acc: &mut [i32]) -> Result<(), Fault> {
         Int8::add_shortcut(factors, x, hidden, acc)
     }

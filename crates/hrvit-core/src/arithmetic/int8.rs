@@ -114,6 +114,10 @@ impl Arithmetic for Int8 {
         Ok(act.kernels.hardswish_s16(x, three, act.scalar(0)?, act.range(), out)?)
     }
 
+    fn narrow_sum(narrow: &Operator<'_>, channels: Range<usize>, x: &[i16], out: &mut [i8]) -> Result<(), Fault> {
+        Ok(narrow.kernels.narrow_s16(x, narrow.requant_of(channels)?, narrow.range(), out)?)
+    }
+
     fn add_shortcut(Shortcut { right, left, .. }: &Shortcut<'_>, x: &[i16], hidden: &mut [i16], acc: &mut [i32]) -> Result<(), Fault> {
         let args = Des {
             x,

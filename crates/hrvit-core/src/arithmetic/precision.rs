@@ -150,6 +150,9 @@ pub trait Arithmetic: 'static {
     /// Hardswish of the sum of both paths.
     fn hardswish_sum(act: &Operator<'_>, x: &[Self::Wide], out: &mut [Self::Code]) -> Result<(), Fault>;
 
+    /// The sum of both paths, channels `channels`, as the output projection reads it.
+    fn narrow_sum(narrow: &Operator<'_>, channels: Range<usize>, x: &[Self::Wide], out: &mut [Self::Code]) -> Result<(), Fault>;
+
     /// Adds the diversity-enhancing shortcut of the tokens `x` to `acc`.
     fn add_shortcut(factors: &Shortcut<'_>, x: &[Self::Wide], hidden: &mut [Self::Hidden], acc: &mut [Self::Sum]) -> Result<(), Fault>;
 

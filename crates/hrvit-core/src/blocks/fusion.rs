@@ -81,7 +81,8 @@ fn cut<'a, A: Arithmetic>(
 ) -> Result<Buffers<'a, A>, Fault> {
     let (columns, width) = (geometry.map(place.branch.into()).columns, geometry.channels(place.branch.into()));
     let buffers = Buffers { acc: slicer.take([geometry.tile, columns, width])?, codes: slicer.take([columns, width])? };
-    for from in (0..inputs(geometry, place.module)).filter(|&from| from != place.branch) {
+    let sources = geometry.network.spec.fusion_sources(place.module.into(), place.branch.into()).map(|source| source as u8);
+    for from in sources.filter(|&from| from != place.branch) {
         term(from, TermBuffers::cut(geometry, place.branch, from, slicer)?)?;
     }
     Ok(buffers)

@@ -3,9 +3,10 @@
 
 use core::ops::Range;
 
-use hrvit_format::OpKind;
+use hrvit_format::{Between, OpKind};
 
 use crate::{
+    ABLATIONS,
     arena::ArenaSlicer,
     arithmetic::{Arithmetic, Out, Part},
     fault::Fault,
@@ -56,7 +57,8 @@ pub fn scratch<A: Arithmetic>(geometry: &Geometry<'_>, branch: usize) -> usize {
 struct MixCfn<'c> {
     norm: Operator<'c>,
     fc1: Operator<'c>,
-    halves: [Operator<'c>; 2],
+    /// Depthwise convolutions, each over its part of the channels.
+    halves: [Option<Operator<'c>>; 2],
     act: Operator<'c>,
     fc2: Operator<'c>,
     branch: usize,
@@ -65,16 +67,26 @@ struct MixCfn<'c> {
 /// The block on `x`, `[rows, columns, channels]`, in place.
 #[inline(never)] // its locals would lie on the stack of every other step
 pub fn run<A: Arithmetic>(context: &StepContext<'_>, executor: &dyn Executor, branch: usize, x: &mut [A::Wide], work: &mut [u8]) -> Result<(), Fault> {
+    let between = context.geometry.network.spec.ablation().between;
+    let [three, five] = match between {
+        Between::MixedScale => [false, false],
+        Between::Scale3 => [false, true],
+        Between::Scale5 => [true, false],
+        Between::Nothing => [true, true],
+    };
     let ffn = MixCfn {
         norm: context.only(OpKind::FfnNorm)?,
         fc1: context.only(OpKind::Fc1)?,
-        halves: [context.only(OpKind::FfnDepthwise3)?, context.only(OpKind::FfnDepthwise5)?],
+        halves: [context.unless(three, OpKind::FfnDepthwise3)?, context.unless(five, OpKind::FfnDepthwise5)?],
         act: context.only(OpKind::FfnAct)?,
         fc2: context.only(OpKind::Fc2)?,
         branch,
     };
     let jobs = jobs(&context.geometry, branch);
-    rewrite(executor, x, jobs, work, &|range, mut block, scratch| ffn.rows::<A>(context, range, &mut block, scratch))?;
+    rewrite(executor, x, jobs, work, &|range, mut block, scratch| match between {
+        Between::Nothing if ABLATIONS => ffn.tokens::<A>(context, range, &mut block, scratch),
+        _ => ffn.rows::<A>(context, range, &mut block, scratch),
+    })?;
     context.output(x, jobs.row_len, context.geometry.map(branch).columns);
     Ok(())
 }
@@ -100,7 +112,7 @@ impl MixCfn<'_> {
             }
             let mixed = mixed.part_mut(..tile.len() * line_len)?;
             let mut first = 0;
-            for half in &self.halves {
+            for half in self.halves.iter().flatten() {
                 let kernel = usize::from(half.shape.kernel);
                 let most = if A::CONVOLVES_ROWS { ring::MAX_WINDOW + 1 - kernel } else { 1 };
                 for at in tile.clone().step_by(most) {
@@ -110,6 +122,26 @@ impl MixCfn<'_> {
                 }
                 first += half.cout();
             }
+            context.tap_rows(&self.act, tile.start, map.columns, mixed);
+            A::product(&self.fc2, mixed, Part::All, Out::AddWide(block.rows_mut(tile)?))?;
+        }
+        Ok(())
+    }
+
+    /// Rows `range` of `block` where nothing looks beyond a token: GELU lies right behind the first
+    /// linear layer.
+    fn tokens<A: Arithmetic>(&self, context: &StepContext<'_>, range: Range<usize>, block: &mut Block<'_, A::Wide>, scratch: &mut [u8]) -> Result<(), Fault> {
+        let (map, tile) = (context.geometry.map(self.branch), context.geometry.tile);
+        let (row_len, line_len) = (map.columns * self.norm.cout(), map.columns * self.fc1.cout());
+        let mut slicer = ArenaSlicer::new(scratch);
+        let Buffers { normed, mixed, .. } = Buffers::<A>::cut(&context.geometry, self.branch, &mut slicer)?;
+        for tile in tiles(range, tile) {
+            let (normed, mixed) = (normed.part_mut(..tile.len() * row_len)?, mixed.part_mut(..tile.len() * line_len)?);
+            for (y, out) in tile.clone().zip(normed.runs_mut(row_len)) {
+                A::norm(&self.norm, block.row(y)?, out)?;
+            }
+            context.tap_rows(&self.norm, tile.start, map.columns, normed);
+            A::product(&self.fc1, normed, Part::All, Out::Active(&mut *mixed, &self.act))?;
             context.tap_rows(&self.act, tile.start, map.columns, mixed);
             A::product(&self.fc2, mixed, Part::All, Out::AddWide(block.rows_mut(tile)?))?;
         }

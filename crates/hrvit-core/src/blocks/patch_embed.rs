@@ -1,10 +1,12 @@
-//! Patch embedding: `LN(DW3x3(PW(f)))`, the residual stream's first value (paper, equation 6).
+//! Patch embedding: `LN(DW3x3(PW(f)))`, the residual stream's first value (paper, equation 6); or a
+//! dense 3x3 in the place of both convolutions.
 
 use core::ops::Range;
 
 use hrvit_format::OpKind;
 
 use crate::{
+    ABLATIONS,
     arena::ArenaSlicer,
     arithmetic::{Arithmetic, Out, Part},
     fault::Fault,
@@ -18,14 +20,16 @@ use crate::{
 
 /// Rows of the 1x1 convolution's output that the depthwise 3x3 looks at.
 const ROWS: usize = 3;
+/// Elements of a patch per input channel.
+const TAPS: usize = ROWS * ROWS;
 /// Rows that a job looks at beyond its own.
 pub const REACH: usize = ROWS / 2;
 
 /// Line buffers of one job.
 pub struct Buffers<'a, A: Arithmetic> {
-    /// A tile of input rows.
+    /// A tile of input rows; patches of a row where the convolution is dense.
     fed: &'a mut [A::Code],
-    /// Rows of the 1x1 convolution's output.
+    /// Rows of the 1x1 convolution's output, or of the input.
     lines: &'a mut [A::Code],
 }
 
@@ -33,6 +37,9 @@ impl<'a, A: Arithmetic> Buffers<'a, A> {
     /// Buffers on `branch` where the input has `cin` channels.
     pub fn cut(geometry: &Geometry<'_>, branch: usize, cin: usize, slicer: &mut ArenaSlicer<'a>) -> Result<Self, Fault> {
         let (MapSize { rows, columns }, tile) = (geometry.map(branch), geometry.tile);
+        if ABLATIONS && geometry.network.spec.ablation().dense_embedding {
+            return Ok(Self { fed: slicer.take([columns, TAPS, cin])?, lines: slicer.take([ring::rows_for(tile, REACH, rows), columns, cin])? });
+        }
         Ok(Self { fed: slicer.take([tile, columns, cin])?, lines: slicer.take([ring::rows_for(tile, REACH, rows), columns, geometry.channels(branch)])? })
     }
 }
@@ -53,12 +60,39 @@ pub fn scratch<A: Arithmetic>(geometry: &Geometry<'_>, Place { module, branch }:
 /// Writes row `y` of the embedding's input.
 pub type Feed<'f, A> = dyn FnMut(&Block<'_, <A as Arithmetic>::Wide>, usize, &mut [<A as Arithmetic>::Code]) -> Result<(), Fault> + 'f;
 
-/// The three operators with their line buffer; fed row by row, so that the stem can hand over rows
-/// that are never a whole map.
+/// The convolutions.
+enum Projection<'c> {
+    /// 1x1, then depthwise 3x3.
+    Separable { pointwise: Operator<'c>, depthwise: Operator<'c> },
+    /// Dense 3x3.
+    #[cfg(feature = "ablations")]
+    Dense(Operator<'c>),
+}
+
+impl<'c> Projection<'c> {
+    fn of(context: &StepContext<'c>) -> Result<Self, Fault> {
+        #[cfg(feature = "ablations")]
+        if context.geometry.network.spec.ablation().dense_embedding {
+            return Ok(Self::Dense(context.only(OpKind::EmbedDense)?));
+        }
+        Ok(Self::Separable { pointwise: context.only(OpKind::EmbedPointwise)?, depthwise: context.only(OpKind::EmbedDepthwise)? })
+    }
+
+    /// Channels of the rows that the 3x3 convolution reads.
+    fn mixed(&self) -> usize {
+        match self {
+            Self::Separable { pointwise, .. } => pointwise.cout(),
+            #[cfg(feature = "ablations")]
+            Self::Dense(convolution) => convolution.shape.cin.into(),
+        }
+    }
+}
+
+/// The operators with their line buffer; fed row by row, so that the stem can hand over rows that
+/// are never a whole map.
 pub struct PatchEmbed<'a, 'c, A: Arithmetic> {
     context: &'a StepContext<'c>,
-    pointwise: Operator<'c>,
-    depthwise: Operator<'c>,
+    projection: Projection<'c>,
     norm: Operator<'c>,
     fed: &'a mut [A::Code],
     ring: Ring<'a, A::Code>,
@@ -68,11 +102,10 @@ pub struct PatchEmbed<'a, 'c, A: Arithmetic> {
 impl<'a, 'c, A: Arithmetic> PatchEmbed<'a, 'c, A> {
     /// For output rows from `first` on.
     pub fn new(context: &'a StepContext<'c>, map: MapSize, first: usize, Buffers { fed, lines }: Buffers<'a, A>) -> Result<Self, Fault> {
-        let pointwise = context.only(OpKind::EmbedPointwise)?;
-        let (depthwise, norm) = (context.only(OpKind::EmbedDepthwise)?, context.only(OpKind::EmbedNorm)?);
+        let (projection, norm) = (Projection::of(context)?, context.only(OpKind::EmbedNorm)?);
         let batches = Batches { first: first.saturating_sub(REACH), rows: context.geometry.tile, origin: first + REACH };
-        let ring = Ring::batched(lines, map.columns * pointwise.cout(), batches);
-        Ok(Self { context, pointwise, depthwise, norm, fed, ring, map })
+        let ring = Ring::batched(lines, map.columns * projection.mixed(), batches);
+        Ok(Self { context, projection, norm, fed, ring, map })
     }
 
     /// Writes the rows `range` of `block`; `feed` is asked for input rows in order, each once.
@@ -83,25 +116,47 @@ impl<'a, 'c, A: Arithmetic> PatchEmbed<'a, 'c, A> {
             for y in tile {
                 let window = self.ring.window(y, ROWS, rows)?;
                 let x = block.row_mut(y)?;
-                A::convolve(&self.depthwise, window.part(..ROWS)?, TokenRow::even(columns, self.pointwise.cout()), Out::Wide(x))?;
-                self.context.tap_rows(&self.depthwise, y, columns, x);
+                match &self.projection {
+                    Projection::Separable { pointwise, depthwise } => {
+                        A::convolve(depthwise, window.part(..ROWS)?, TokenRow::even(columns, pointwise.cout()), Out::Wide(x))?;
+                        self.context.tap_rows(depthwise, y, columns, x);
+                    }
+                    #[cfg(feature = "ablations")]
+                    Projection::Dense(convolution) => {
+                        let (window, pad) = (*window.first_chunk().ok_or(Fault)?, convolution.pad());
+                        A::patches(convolution.kernels, window, convolution.shape.cin.into(), 1, pad, self.fed)?;
+                        A::product(convolution, self.fed, Part::All, Out::Wide(&mut *x))?;
+                        self.context.tap_rows(convolution, y, columns, x);
+                    }
+                }
                 A::norm_in_place(&self.norm, x)?;
             }
         }
         Ok(())
     }
 
-    /// Makes the rows of the 1x1 convolution up to `last`.
+    /// Makes the rows that the 3x3 convolution reads, up to `last`.
     fn fill(&mut self, block: &Block<'_, A::Wide>, last: usize, feed: &mut Feed<'_, A>) -> Result<(), Fault> {
         let columns = self.map.columns;
-        let (row_len, line_len) = (columns * usize::from(self.pointwise.shape.cin), columns * self.pointwise.cout());
+        let line_len = columns * self.projection.mixed();
         while let Some((at, made)) = self.ring.next_up_to(last) {
-            let fed = self.fed.part_mut(..made.len() / line_len.max(1) * row_len)?;
-            for (y, row) in (at..).zip(fed.runs_mut(row_len)) {
-                feed(block, y, row)?;
+            match &self.projection {
+                Projection::Separable { pointwise, .. } => {
+                    let row_len = columns * usize::from(pointwise.shape.cin);
+                    let fed = self.fed.part_mut(..made.len() / line_len.max(1) * row_len)?;
+                    for (y, row) in (at..).zip(fed.runs_mut(row_len)) {
+                        feed(block, y, row)?;
+                    }
+                    A::product(pointwise, fed, Part::All, Out::Code(&mut *made))?;
+                    self.context.tap_rows(pointwise, at, columns, made);
+                }
+                #[cfg(feature = "ablations")]
+                Projection::Dense(_) => {
+                    for (y, row) in (at..).zip(made.runs_mut(line_len)) {
+                        feed(block, y, row)?;
+                    }
+                }
             }
-            A::product(&self.pointwise, fed, Part::All, Out::Code(made))?;
-            self.context.tap_rows(&self.pointwise, at, columns, made);
         }
         Ok(())
     }
@@ -120,7 +175,7 @@ pub fn run<A: Arithmetic>(
     work: &mut [u8],
 ) -> Result<(), Fault> {
     let (geometry, map) = (&context.geometry, context.geometry.map(branch));
-    let cin = usize::from(context.only(OpKind::EmbedPointwise)?.shape.cin);
+    let cin = usize::from(context.shapes.first().ok_or(Fault)?.cin);
     let jobs = jobs::<A>(geometry, branch);
     let row_len = jobs.row_len;
     rewrite(executor, x, jobs, work, &|range, mut block, scratch| {

@@ -1,6 +1,6 @@
 //! Multiply-accumulates that several workers make more than once.
 
-use hrvit_format::{BRANCHES, Step};
+use hrvit_format::{BRANCHES, Between, Step};
 use hrvit_kernels::phase;
 
 use super::memory::Plan;
@@ -16,6 +16,8 @@ fn recomputed_step(plan: &Plan, step: Step) -> u64 {
     let (network, size, workers) = (plan.network(), plan.size(), plan.workers());
     let spec = &network.spec;
     let borders = |lines: usize, align: usize| (RowBlocks::new(lines, workers, align).jobs() - 1) as u64;
+    // A dense embedding keeps rows of its input.
+    let pointwise = |weights: usize| if spec.ablation().dense_embedding { 0 } else { weights };
     let row_macs = |columns: usize, weights: usize| (columns * weights) as u64;
     match step {
         Step::Stem => {
@@ -23,14 +25,15 @@ fn recomputed_step(plan: &Plan, step: Step) -> u64 {
             let (stem, half) = (usize::from(spec.stem), usize::from(spec.stem) / 2);
             // Two rows of the embedding's input, for which two rows of the second and five of the
             // first convolution.
-            let each =
-                2 * row_macs(columns, stem * usize::from(spec.channels(0))) + 2 * row_macs(columns, 9 * half * stem) + 5 * row_macs(2 * columns, 27 * half);
+            let each = 2 * row_macs(columns, pointwise(stem * usize::from(spec.channels(0))))
+                + 2 * row_macs(columns, 9 * half * stem)
+                + 5 * row_macs(2 * columns, 27 * half);
             borders(rows, 1) * each
         }
         Step::PatchEmbed { module, branch } => {
             let (rows, columns) = size.map(branch.into());
             let weights = usize::from(spec.fused_channels(module.into(), branch.into())) * usize::from(spec.channels(branch.into()));
-            borders(rows, 1) * 2 * row_macs(columns, weights)
+            borders(rows, 1) * 2 * row_macs(columns, pointwise(weights))
         }
         Step::Attention { branch, .. } => {
             let (rows, columns) = size.map(branch.into());
@@ -39,6 +42,8 @@ fn recomputed_step(plan: &Plan, step: Step) -> u64 {
             let strip_borders = |lines: usize| (RowBlocks::strips(lines, window, workers).jobs() - 1) as u64;
             2 * (strip_borders(rows) * row_macs(columns, v_weights) + strip_borders(columns) * row_macs(rows, v_weights))
         }
+        // Nothing looks beyond a row.
+        Step::MixCfn { .. } if spec.ablation().between == Between::Nothing => 0,
         Step::MixCfn { branch, .. } => {
             let (rows, columns) = size.map(branch.into());
             let weights = usize::from(spec.channels(branch.into())) * usize::from(spec.hidden(branch.into()));

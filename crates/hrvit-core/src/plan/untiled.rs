@@ -24,10 +24,13 @@ impl Plan {
         let fused: u64 = (0..self.live_branches(step)).map(|branch| code * elements(branch)).sum();
         let between = match step {
             Step::Stem => code * (pixels * 3 + pixels / 4 * u64::from(spec.stem) / 2 + tokens(0) * u64::from(spec.stem)),
-            Step::Fusion { module, branch } => tokens(branch.into()) * 4 * u64::from(spec.channels(branch.into())) * spec.fusion_inputs(module.into()) as u64,
+            Step::Fusion { module, branch } => {
+                tokens(branch.into()) * 4 * u64::from(spec.channels(branch.into())) * spec.fusion_sources(module.into(), branch.into()).count() as u64
+            }
             Step::PatchEmbed { branch, .. } => (code + 2) * elements(branch.into()),
-            // norm, q, v, result; attention and parallel path of 16 bits, two sums of 32 bits
-            Step::Attention { branch, .. } => (4 * code + 12) * elements(branch.into()),
+            // norm, q, v (and k), result; attention and parallel path of 16 bits, two sums of 32
+            // bits
+            Step::Attention { branch, .. } => ((4 + u64::from(spec.ablation().own_keys)) * code + 12) * elements(branch.into()),
             Step::MixCfn { branch, .. } => code * elements(branch.into()) + 2 * code * tokens(branch.into()) * u64::from(spec.hidden(branch.into())),
             Step::StageNorm { .. } => 0,
             Step::Logits | Step::LabelMap => {

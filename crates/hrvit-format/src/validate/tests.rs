@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
+    ablation::Ablation,
     graph::MAX_STEP_OPS,
     network::{Head, Network},
     record::StepRecord,
@@ -34,6 +35,7 @@ fn networks() -> Vec<Network> {
         ratios: [8; 4],
         head_width: 4096,
         des_activation: Activation::Gelu,
+        ablation: Ablation::NONE,
     };
     let specs = VARIANTS.iter().filter_map(|name| Spec::variant(name)).chain([largest]);
     let networks =
@@ -310,7 +312,7 @@ fn table_indices_are_judged_as_in_128_bits() {
             let record = OpRecord { hi, table_len: len, ..OpRecord::zeroed() };
             let expected = hi >= 0 && exact == i128::from(len);
             let params = StepParams { record: &step, ops: &[record], bytes: &[], packing: Packing::Rows };
-            assert_eq!(ranges(right, &record, &params).is_ok(), expected, "{hi} {len}");
+            assert_eq!(ranges(right, &record, &params, &StepOps::new()).is_ok(), expected, "{hi} {len}");
             let params =
                 OpParams { record: &record, weights: &[], packing: Packing::Rows, bias: &[], mult: &[], shift: &[], three: &[], table: &[], table16: &[] };
             assert_eq!(ranges_s16(right, &params, &StepOps::new()).is_ok(), expected, "{hi} {len}, 16 bits");

@@ -12,7 +12,7 @@ use crate::{
     golden::{Golden, GoldenResult},
     meta::Meta,
     model::Model,
-    record::{ALIGN, MAGIC, OpRecord, Prologue, Section, SectionRecord, StepRecord, VERSION},
+    record::{ALIGN, MAGIC, OpRecord, Prologue, Section, SectionRecord, StepRecord, VERSION, VERSION_ABLATED},
 };
 
 /// The sections of an image, and what its prologue says beside them.
@@ -56,12 +56,13 @@ impl Sections<'_> {
             table.push(SectionRecord { kind: *kind as u32, offset: next as u32, len: bytes.len() as u32, crc: crc32(bytes) });
             next = (next + bytes.len()).next_multiple_of(ALIGN);
         }
+        let ablations = self.meta.network.spec.ablation.bits();
         let mut prologue = Prologue {
             magic: MAGIC,
-            version: VERSION,
+            version: if ablations == 0 { VERSION } else { VERSION_ABLATED },
             packing: self.packing as u16,
             sections: table.len() as u16,
-            reserved0: 0,
+            ablations,
             sequence: self.sequence,
             total_len: (next + size_of::<u32>()) as u32,
             reserved: [0; 9],

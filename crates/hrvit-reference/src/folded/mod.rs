@@ -25,14 +25,15 @@ pub trait Tap {
     /// |---|---|---|
     /// | `StemConv1` | raw pixels, 0 to 255 | after ReLU |
     /// | `StemConv2` | | after ReLU and GELU |
-    /// | `EmbedPointwise`, `EmbedDepthwise`, `Fc1`, `FfnDepthwise3/5`, `ParallelDepthwise`, `FusionDepthwise`, `HeadClassifier`, `FinalLinear` | | the layer's result |
+    /// | `EmbedPointwise`, `EmbedDepthwise`, `EmbedDense`, `Fc1`, `FfnDepthwise3/5`, `ParallelDepthwise`, `FusionDepthwise`, `HeadClassifier`, `FinalLinear` | | the layer's result |
     /// | `AttnNorm`, `FfnNorm` | residual | normalised tokens, no affine |
     /// | `EmbedNorm`, `StageNorm` | | after the affine part |
-    /// | `Qkv` | | `[q, v]`, 2C channels, q scaled by `log2(e) / √d` |
+    /// | `Qkv` | | `[q, v]`, 2C channels, q scaled by `log2(e) / √d`; `[q, k, v]` with keys of their own |
     /// | `ParallelAct` | v, C channels | `Hardswish(v)` |
     /// | `Scores` | `[q, v]` | heads channels: largest minus smallest logit per query (units of log2); not used further |
     /// | `Values` | `[q, v]` | attention, C channels |
     /// | `AttnAct` | attention + parallel path | its Hardswish |
+    /// | `AttnNarrow` | attention + parallel path | the same |
     /// | `ToOut`, `Fc2` | | the term, before the residual sum |
     /// | `DesRight` | residual | after the activation, channels in `[k, p]` order |
     /// | `DesLeft` | `DesRight`'s output | the term, before the residual sum |

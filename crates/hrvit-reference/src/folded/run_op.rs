@@ -82,7 +82,7 @@ impl Folded {
     /// Attention of `qv` on the branch that `op` reads.
     pub(super) fn attention(&self, op: &Op, qv: &Map) -> Attention {
         let (spec, branch) = (&self.network().spec, usize::from(op.source));
-        cross_shaped(qv, spec.window(branch), spec.attention_dim(branch).into(), Softmax::Base2)
+        cross_shaped(qv, spec.ablation().own_keys, spec.window(branch), spec.attention_dim(branch).into(), Softmax::Base2)
     }
 
     /// Channels of the whole token: a DES operator's `cin` is one dot product's.

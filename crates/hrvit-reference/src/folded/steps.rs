@@ -92,6 +92,11 @@ impl Run<'_> {
         (index, op)
     }
 
+    /// Whether the network has an operator of `kind` here.
+    fn is_next(&self, kind: OpKind) -> bool {
+        self.ops.get(self.next).is_some_and(|op| op.kind == kind)
+    }
+
     /// Runs the next operator and shows it to the tap.
     fn op(&mut self, kind: OpKind, input: &Map) -> Map {
         let (index, _) = self.take(kind);
@@ -107,8 +112,12 @@ impl Run<'_> {
     }
 
     fn embed(&mut self, x: &Map) -> Map {
-        let x = self.op(OpKind::EmbedPointwise, x);
-        let x = self.op(OpKind::EmbedDepthwise, &x);
+        let x = if self.is_next(OpKind::EmbedDense) {
+            self.op(OpKind::EmbedDense, x)
+        } else {
+            let x = self.op(OpKind::EmbedPointwise, x);
+            self.op(OpKind::EmbedDepthwise, &x)
+        };
         self.op(OpKind::EmbedNorm, &x)
     }
 
@@ -140,34 +149,51 @@ impl Run<'_> {
         self.op(OpKind::FusionAct, &sum)
     }
 
-    /// `x ← x + to_out(Hardswish(attention + parallel)) + des(x)`.
+    /// `x ← x + to_out(Hardswish(attention + parallel)) + des(x)`, of which a network may go
+    /// without Hardswish, the parallel path and DES.
     fn attention(&mut self, x: &mut Map) {
         let normed = self.op(OpKind::AttnNorm, x);
         let qv = self.op(OpKind::Qkv, &normed);
-        let act = self.op(OpKind::ParallelAct, &qv.channel_range(x.channels, 2 * x.channels));
-        let parallel = self.op(OpKind::ParallelDepthwise, &act);
+        let parallel = self.is_next(OpKind::ParallelAct).then(|| {
+            let act = self.op(OpKind::ParallelAct, &qv.channel_range(qv.channels - x.channels, qv.channels));
+            self.op(OpKind::ParallelDepthwise, &act)
+        });
         let mut attention = self.folded.attention(&self.ops[self.next], &qv);
         self.show(OpKind::Scores, &qv, &mut attention.ranges);
         self.show(OpKind::Values, &qv, &mut attention.values);
         let mut sum = attention.values;
-        sum.add(&parallel);
-        let y = self.op(OpKind::AttnAct, &sum);
+        if let Some(parallel) = parallel {
+            sum.add(&parallel);
+        }
+        let narrows = self.is_next(OpKind::AttnNarrow);
+        let y = self.op(if narrows { OpKind::AttnNarrow } else { OpKind::AttnAct }, &sum);
         let y = self.op(OpKind::ToOut, &y);
-        let right = self.op(OpKind::DesRight, x);
-        let left = self.op(OpKind::DesLeft, &right);
+        let shortcut = self.is_next(OpKind::DesRight).then(|| {
+            let right = self.op(OpKind::DesRight, x);
+            self.op(OpKind::DesLeft, &right)
+        });
         x.add(&y);
-        x.add(&left);
+        if let Some(shortcut) = shortcut {
+            x.add(&shortcut);
+        }
         self.tap.residual(self.step, x);
     }
 
-    /// `x ← x + fc2(GELU([dw3(a), dw5(b)]))` with `[a, b] = fc1(norm(x))`.
+    /// `x ← x + fc2(GELU([dw3(a), dw5(b)]))` with `[a, b] = fc1(norm(x))`, and the convolutions
+    /// that there are.
     fn mix_cfn(&mut self, x: &mut Map) {
         let normed = self.op(OpKind::FfnNorm, x);
         let hidden = self.op(OpKind::Fc1, &normed);
-        let half = hidden.channels / 2;
-        let fine = self.op(OpKind::FfnDepthwise3, &hidden.channel_range(0, half));
-        let coarse = self.op(OpKind::FfnDepthwise5, &hidden.channel_range(half, hidden.channels));
-        let mixed = self.op(OpKind::FfnAct, &fine.concat_channels(&coarse));
+        let mut convolved: Option<Map> = None;
+        for kind in [OpKind::FfnDepthwise3, OpKind::FfnDepthwise5] {
+            if self.is_next(kind) {
+                let first = convolved.as_ref().map_or(0, |before| before.channels);
+                let last = first + usize::from(self.ops[self.next].cin);
+                let part = self.op(kind, &hidden.channel_range(first, last));
+                convolved = Some(convolved.map_or_else(|| part.clone(), |before| before.concat_channels(&part)));
+            }
+        }
+        let mixed = self.op(OpKind::FfnAct, &convolved.unwrap_or(hidden));
         let y = self.op(OpKind::Fc2, &mixed);
         x.add(&y);
         self.tap.residual(self.step, x);
@@ -197,7 +223,7 @@ impl Run<'_> {
         let y = self.op(OpKind::IncreaseConv2, &y);
         let mut sum = self.op(OpKind::IncreaseConv3, &y);
         sum.add(&self.op(OpKind::IncreaseShortcut, &x));
-        let down = (self.ops[self.next].kind == OpKind::IncreaseDownsample).then(|| {
+        let down = self.is_next(OpKind::IncreaseDownsample).then(|| {
             let before = self.there(before, "the branch before");
             self.op(OpKind::IncreaseDownsample, &before)
         });

@@ -66,10 +66,11 @@ pub(super) fn stem(scope: &Scope<'_>, frame: &Frame) -> Map {
     x
 }
 
-/// `out_i = GELU(Σ_j blocks.i.j(x_j))` for every output branch.
+/// `out_i = GELU(Σ_j blocks.i.j(x_j))` for every output branch, over the inputs that it has.
 pub(super) fn fusion(scope: &Scope<'_>, spec: &Spec, module: usize, inputs: &[Map]) -> Vec<Map> {
     let output = |branch| {
-        let terms = inputs.iter().enumerate().map(|(source, x)| term(&scope.child(&format!("blocks.{branch}.{source}")), branch, source, x));
+        let sources = spec.fusion_sources(module, branch);
+        let terms = sources.map(|source| term(&scope.child(&format!("blocks.{branch}.{source}")), branch, source, &inputs[source]));
         let sum = terms.reduce(|mut sum, term| {
             sum.add(&term);
             sum
@@ -104,8 +105,12 @@ pub(super) fn stage(scope: &Scope<'_>, spec: &Spec, module: usize, inputs: &[Map
     let mut outputs = Vec::with_capacity(inputs.len());
     for (branch, input) in inputs.iter().enumerate() {
         let embed = scope.child(&format!("patch_embed.{branch}"));
-        let x = embed.linear("proj.0", input);
-        let x = embed.depthwise("proj.1", &x, Window { kernel: 3, stride: 1 });
+        let window = Window { kernel: 3, stride: 1 };
+        let x = if spec.ablation().dense_embedding {
+            embed.convolution("proj", input, embed.get("proj.bias"), window)
+        } else {
+            embed.depthwise("proj.1", &embed.linear("proj.0", input), window)
+        };
         let mut x = embed.layer_norm("norm", &x);
         tap(&format!("{name}.patch_embed.{branch}"), &x);
         for n in 0..spec.block_count(module, branch) {

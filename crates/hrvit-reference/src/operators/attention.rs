@@ -52,10 +52,10 @@ impl Strips {
     }
 }
 
-/// Attention of `qv` = `[q, v]`, `[rows, columns, 2C]`, with heads of `dim` channels. Head h owns
-/// channels `h·dim..(h+1)·dim` of q and of v.
-pub fn cross_shaped(qv: &Map, window: usize, dim: usize, softmax: Softmax) -> Attention {
-    let c = qv.channels / 2;
+/// Attention of `qv` = `[q, v]`, `[rows, columns, 2C]`, with heads of `dim` channels; with keys of
+/// their own of `[q, k, v]`, 3C channels. Head h owns channels `h·dim..(h+1)·dim` of each.
+pub fn cross_shaped(qv: &Map, own_keys: bool, window: usize, dim: usize, softmax: Softmax) -> Attention {
+    let c = qv.channels / if own_keys { 3 } else { 2 };
     let heads = c / dim;
     let mut out = Attention { values: Map::zeros(qv.rows, qv.columns, c), ranges: Map::zeros(qv.rows, qv.columns, heads) };
     let mut scratch = Scratch::default();
@@ -69,10 +69,12 @@ pub fn cross_shaped(qv: &Map, window: usize, dim: usize, softmax: Softmax) -> At
     out
 }
 
-/// One strip of one head: q and v `[keys, dim]`, logits `[keys, keys]`, result `[keys, dim]`.
+/// One strip of one head: q, k and v `[keys, dim]`, logits `[keys, keys]`, result `[keys, dim]`.
 #[derive(Default)]
 struct Scratch {
     q: Vec<f32>,
+    /// Keys that are not the values; empty otherwise.
+    k: Vec<f32>,
     v: Vec<f32>,
     logits: Vec<f32>,
     result: Vec<f32>,
@@ -80,17 +82,22 @@ struct Scratch {
 
 impl Scratch {
     fn attend(&mut self, qv: &Map, tokens: &[usize], (head, dim): (usize, usize), softmax: Softmax, out: &mut Attention) {
-        let c = qv.channels / 2;
+        let c = out.values.channels;
+        let own_keys = qv.channels == 3 * c;
         let channels = head * dim..(head + 1) * dim;
         self.q.clear();
+        self.k.clear();
         self.v.clear();
         for &token in tokens {
-            let token = &qv.data[token * 2 * c..(token + 1) * 2 * c];
+            let token = &qv.data[token * qv.channels..(token + 1) * qv.channels];
             self.q.extend_from_slice(&token[channels.clone()]);
-            self.v.extend_from_slice(&token[c..][channels.clone()]);
+            if own_keys {
+                self.k.extend_from_slice(&token[c..][channels.clone()]);
+            }
+            self.v.extend_from_slice(&token[qv.channels - c..][channels.clone()]);
         }
         zeros(&mut self.logits, tokens.len() * tokens.len());
-        matmul_transposed(&self.q, &self.v, dim, &mut self.logits);
+        matmul_transposed(&self.q, if own_keys { &self.k } else { &self.v }, dim, &mut self.logits);
         zeros(&mut self.result, tokens.len() * dim);
         self.q.clear();
         // q has been read: its room keeps the sums.
@@ -217,7 +224,7 @@ mod tests {
         let v = [[1.0, 10.0], [3.0, 20.0], [5.0, 30.0], [7.0, 40.0]];
         let qv = Map { rows: 2, columns: 2, channels: 4, data: v.iter().flat_map(|&[a, b]| [0.0, 0.0, a, b]).collect() };
         for softmax in [Softmax::Base2, Softmax::Natural { scale: 1.0 }] {
-            let out = cross_shaped(&qv, 1, 1, softmax);
+            let out = cross_shaped(&qv, false, 1, 1, softmax);
             assert_eq!(out.values.data, [2.0, 20.0, 2.0, 30.0, 6.0, 20.0, 6.0, 30.0]);
             assert_eq!(out.ranges.data, [0.0; 8]);
         }

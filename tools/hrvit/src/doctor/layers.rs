@@ -84,7 +84,7 @@ impl Look<'_> {
         let shared = match self.op.kind {
             K::StemConv2 | K::FfnDepthwise3 | K::FfnDepthwise5 | K::FusionPointwise => Some("a GELU with one scale of 8 bits for all channels lies behind it"),
             K::ParallelDepthwise => Some("the attention's sum has one scale of 16 bits, its Hardswish one of 8"),
-            K::EmbedDepthwise => Some("the LayerNorm behind it reads one scale of 16 bits"),
+            K::EmbedDepthwise | K::EmbedDense => Some("the LayerNorm behind it reads one scale of 16 bits"),
             K::ToOut | K::DesLeft | K::Fc2 | K::EmbedNorm | K::DesRight | K::HeadClassifier | K::FinalLinear => return,
             _ => None,
         };

@@ -1,69 +1,16 @@
 //! HRViT, whole or without one of its techniques (table 5), priced from the paper's text.
 //!
-//! The price of the whole network equals the engine's own accounting, to the last parameter and
-//! MAC. Ablations exist as prices.
+//! The price of every network equals the engine's own accounting, to the last
+//! parameter and MAC.
 
-use hrvit_format::{BRANCHES, Head, Network, Size, Spec};
+use hrvit_format::{BRANCHES, Between, Head, Network, Size, Spec};
 
 use super::heads;
 use super::pricing::{Extent, Filter, Operators, Pairs};
 
-/// Layers between the two linear ones of the feed-forward network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Between {
-    /// 3x3 and 5x5 depthwise, half of the channels each: MixCFN.
-    MixedScale,
-    /// Depthwise kernels of one side on all channels.
-    OneScale(u64),
-    /// Nothing.
-    Nothing,
-}
-
-/// Techniques to take out of the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ablation {
-    /// Keys have a projection of their own (equation 4 undone).
-    pub own_keys: bool,
-    /// Patch embeddings are dense 3x3 convolutions (equation 6 undone).
-    pub dense_embedding: bool,
-    /// The feed-forward network's convolutions.
-    pub between: Between,
-    /// No convolution beside the attention.
-    pub no_parallel_path: bool,
-    /// No Hardswish and BatchNorm around the attention's output projection.
-    pub no_extra_norm: bool,
-    /// Fusions take in the neighbouring resolutions alone.
-    pub sparse_fusion: bool,
-    /// No diversity-enhancing shortcut (equation 5 undone).
-    pub no_des: bool,
-}
-
-impl Ablation {
-    /// The paper's network.
-    pub const NONE: Self = Self {
-        own_keys: false,
-        dense_embedding: false,
-        between: Between::MixedScale,
-        no_parallel_path: false,
-        no_extra_norm: false,
-        sparse_fusion: false,
-        no_des: false,
-    };
-    /// Without every optimisation of the blocks; fusions stay dense.
-    pub const ALL_BLOCKS: Self = Self {
-        own_keys: true,
-        dense_embedding: true,
-        between: Between::Nothing,
-        no_parallel_path: true,
-        no_extra_norm: true,
-        sparse_fusion: false,
-        no_des: true,
-    };
-}
-
-/// The operators of `network` on frames of `size` without what `ablation` takes out.
-pub fn operators(network: &Network, size: Size, ablation: Ablation) -> Operators {
-    let mut pricer = Pricer { operators: Operators::default(), spec: &network.spec, size, ablation };
+/// The operators of `network` on frames of `size`.
+pub fn operators(network: &Network, size: Size) -> Operators {
+    let mut pricer = Pricer { operators: Operators::default(), spec: &network.spec, size };
     pricer.stem();
     for module in 0..network.spec.modules() {
         for branch in 0..network.spec.branches(module) {
@@ -86,7 +33,6 @@ struct Pricer<'s> {
     operators: Operators,
     spec: &'s Spec,
     size: Size,
-    ablation: Ablation,
 }
 
 impl Pricer<'_> {
@@ -104,10 +50,7 @@ impl Pricer<'_> {
 
     fn fusion(&mut self, module: usize, branch: usize) {
         let outputs = u64::from(self.spec.fused_channels(module, branch));
-        for source in (0..self.spec.fusion_inputs(module)).filter(|&source| source != branch) {
-            if self.ablation.sparse_fusion && source.abs_diff(branch) > 1 {
-                continue;
-            }
+        for source in self.spec.fusion_sources(module, branch).filter(|&source| source != branch) {
             let inputs = u64::from(self.spec.channels(source));
             if source < branch {
                 let stride = 1 << (branch - source);
@@ -121,7 +64,7 @@ impl Pricer<'_> {
 
     fn branch(&mut self, module: usize, branch: usize) {
         let (map, inputs, c) = (self.map(branch), u64::from(self.spec.fused_channels(module, branch)), u64::from(self.spec.channels(branch)));
-        if self.ablation.dense_embedding {
+        if self.spec.ablation.dense_embedding {
             self.operators.layer("patch embedding", Filter::dense(inputs, c, 3), map);
         } else {
             self.operators.layer("patch embedding pointwise", Filter::dense(inputs, c, 1), map);
@@ -139,18 +82,18 @@ impl Pricer<'_> {
         let (map, window) = (self.map(branch), self.spec.window(branch) as u64);
         let heads = u64::from(self.spec.attention_heads(branch)) / 2;
         self.operators.norm(c);
-        let projections = if self.ablation.own_keys { 3 } else { 2 };
+        let projections = if self.spec.ablation.own_keys { 3 } else { 2 };
         self.operators.layer("queries, values", Filter::dense(c, projections * c, 1), map);
-        if !self.ablation.no_parallel_path {
+        if !self.spec.ablation.no_parallel_path {
             self.operators.layer("parallel path", Filter::depthwise(c, 3), map);
         }
         self.operators.attention(Pairs::strips(map, window), heads, c / 2, map);
         self.operators.attention(Pairs::strips(map.turned(), window), heads, c / 2, map);
         self.operators.layer("attention output", Filter::dense(c, c, 1), map);
-        if !self.ablation.no_extra_norm {
+        if !self.spec.ablation.no_extra_norm {
             self.operators.norm(c);
         }
-        if !self.ablation.no_des {
+        if !self.spec.ablation.no_des {
             let (k, p) = self.spec.des_shape(branch);
             let (k, p) = (u64::from(k), u64::from(p));
             // One p x p product per row of [k, p], one k x k product per column.
@@ -163,9 +106,10 @@ impl Pricer<'_> {
         let (map, hidden) = (self.map(branch), u64::from(self.spec.hidden(branch)));
         self.operators.norm(c);
         self.operators.layer("feed-forward 1", Filter::dense(c, hidden, 1), map);
-        let sides = match self.ablation.between {
+        let sides = match self.spec.ablation.between {
             Between::MixedScale => vec![(hidden / 2, 3), (hidden - hidden / 2, 5)],
-            Between::OneScale(side) => vec![(hidden, side)],
+            Between::Scale3 => vec![(hidden, 3)],
+            Between::Scale5 => vec![(hidden, 5)],
             Between::Nothing => Vec::new(),
         };
         for (channels, side) in sides {
@@ -180,8 +124,8 @@ const _: () = assert!(BRANCHES == 4, "heads are priced for four branches");
 
 #[cfg(test)]
 mod tests {
-    use hrvit_format::VARIANTS;
-    use hrvit_reference::accounting;
+    use hrvit_format::{Ablation, VARIANTS};
+    use hrvit_reference::{Parameter, accounting, parameters};
 
     use super::*;
 
@@ -192,7 +136,7 @@ mod tests {
         }) {
             let network = Network { spec: Spec::variant(variant).unwrap(), head, classes: 19 };
             let size = Size::new(size.0, size.1).unwrap();
-            let price = operators(&network, size, Ablation::NONE).price();
+            let price = operators(&network, size).price();
             let params: u64 = accounting::rows(&network, size).iter().map(|row| row.params).sum();
             assert_eq!(price.params, params, "{variant} {head} {size}");
             assert_eq!(price.macs, accounting::macs_as_written(&network, size), "{variant} {head} {size}");
@@ -200,11 +144,30 @@ mod tests {
         }
     }
 
+    fn without(network: &Network, ablation: Ablation) -> Network {
+        let mut network = network.clone();
+        network.spec.ablation = ablation;
+        network
+    }
+
+    #[test]
+    fn every_ablation_is_priced_as_the_accounting_does() {
+        let (network, size) = (Network { spec: Spec::variant("b1").unwrap(), head: Head::Segformer, classes: 19 }, Size::new(96, 160).unwrap());
+        for network in (0..256).filter_map(Ablation::of_bits).map(|ablation| without(&network, ablation)) {
+            network.validate().unwrap();
+            let price = operators(&network, size).price();
+            let params: u64 = accounting::rows(&network, size).iter().map(|row| row.params).sum();
+            let learnt: usize = parameters(&network).iter().filter(|p| p.is_learnt()).map(Parameter::count).sum();
+            assert_eq!((price.params, learnt as u64), (params, params), "{:?}", network.spec.ablation);
+            assert_eq!(price.macs, accounting::macs_as_written(&network, size), "{:?}", network.spec.ablation);
+        }
+    }
+
     #[test]
     fn every_technique_changes_what_it_should() {
         let network = Network { spec: Spec::variant("b1").unwrap(), head: Head::Segformer, classes: 19 };
         let size = Size::new(64, 64).unwrap();
-        let price = |ablation| operators(&network, size, ablation).price();
+        let price = |ablation| operators(&without(&network, ablation), size).price();
         let whole = price(Ablation::NONE);
         let channels = [32u64, 64, 128, 256];
         // Blocks of every branch.
@@ -218,7 +181,7 @@ mod tests {
         assert_eq!((whole.params - no_norm.params, whole.macs), (over_blocks(|c| 2 * c), no_norm.macs));
         let nothing = price(Ablation { between: Between::Nothing, ..Ablation::NONE });
         assert_eq!(whole.params - nothing.params, over_blocks(|c| 2 * c * (9 + 25) + 4 * c));
-        let three = price(Ablation { between: Between::OneScale(3), ..Ablation::NONE });
+        let three = price(Ablation { between: Between::Scale3, ..Ablation::NONE });
         assert_eq!(three.params - nothing.params, over_blocks(|c| 4 * c * 10));
         let sparse = price(Ablation { sparse_fusion: true, ..Ablation::NONE });
         assert!(sparse.params < whole.params && sparse.macs < whole.macs);

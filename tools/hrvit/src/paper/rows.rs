@@ -1,13 +1,13 @@
 //! Tables 3 to 6, row by row: what is printed beside what its definition is priced at.
 
 use anyhow::{Context, Result};
-use hrvit_format::{Head, Size};
+use hrvit_format::{Ablation, Between, Head, Size};
 use serde::Serialize;
 
 use super::cswin::CsWin;
 use super::engine::network;
 use super::hrnet::{Blocks, HrNet};
-use super::hrvit::{self, Ablation, Between};
+use super::hrvit;
 use super::mit::Mit;
 use super::pricing::{Counter, Percent, Price};
 use super::published::{Published, TABLE3, TABLE4, TABLE5, TABLE6};
@@ -161,7 +161,7 @@ pub fn built_in(name: &str) -> &str {
 
 fn classifier(name: &str) -> Result<Priced> {
     let network = network(built_in(name), Head::Classifier, IMAGENET)?;
-    let price = hrvit::operators(&network, Size::new(224, 224)?, Ablation::NONE).price();
+    let price = hrvit::operators(&network, Size::new(224, 224)?).price();
     Ok((price, IMAGENET, Counter::OneProduct, Definition::ThisProject))
 }
 
@@ -171,7 +171,7 @@ fn segmentor(name: &str) -> Result<Priced> {
     Ok(match name.split_once('-').with_context(no_definition)? {
         ("HRViT", variant) => {
             let network = network(variant, Head::Segformer, CITYSCAPES)?;
-            (hrvit::operators(&network, size, Ablation::NONE).price(), CITYSCAPES, Counter::OneProduct, Definition::ThisProject)
+            (hrvit::operators(&network, size).price(), CITYSCAPES, Counter::OneProduct, Definition::ThisProject)
         }
         ("MiT", number) => {
             let mit = number.strip_prefix('B').and_then(|number| Mit::new(number.parse().ok()?)).with_context(no_definition)?;
@@ -211,12 +211,14 @@ fn taken_out(name: &str) -> Option<Ablation> {
 
 fn ablations() -> Result<Vec<Row>> {
     let (network, size) = (network("b1", Head::Segformer, CITYSCAPES)?, Size::new(512, 512)?);
-    let whole = hrvit::operators(&network, size, Ablation::NONE).price();
+    let whole = hrvit::operators(&network, size).price();
     TABLE5
         .iter()
         .map(|published| {
             let ablation = taken_out(published.name).with_context(|| format!("table 5: no ablation is called {:?}", published.name))?;
-            let price = hrvit::operators(&network, size, ablation).price();
+            let mut network = network.clone();
+            network.spec.ablation = ablation;
+            let price = hrvit::operators(&network, size).price();
             let difference = (ablation != Ablation::NONE)
                 .then(|| Difference { published: published.gmacs - TABLE5[0].gmacs, priced: (price.macs as f64 - whole.macs as f64) / 1e9 });
             Ok(row(*published, (price, CITYSCAPES, Counter::OneProduct, Definition::ThisProject), difference))

@@ -17,7 +17,7 @@ pub fn wave(kind: OpKind) -> usize {
     match kind {
         K::StemConv2 | K::ParallelDepthwise | K::DesLeft | K::FfnDepthwise3 | K::FfnDepthwise5 | K::FusionPointwise | K::HeadClassifier => 1,
         K::IncreaseConv2 | K::FinalLinear => 1,
-        K::EmbedPointwise | K::ToOut | K::Fc2 | K::IncreaseConv3 => 2,
+        K::EmbedPointwise | K::EmbedDense | K::ToOut | K::Fc2 | K::IncreaseConv3 => 2,
         K::EmbedDepthwise => 3,
         _ => 0,
     }

@@ -44,6 +44,8 @@ pub struct CodedAttention {
     exp: [u16; 64],
     grid: Grid,
     heads: usize,
+    /// Whether keys are not the values.
+    own_keys: bool,
     window: usize,
     bits: u8,
     mult: Vec<i32>,
@@ -63,16 +65,17 @@ impl CodedAttention {
         let encode::Multipliers { mult, shift, .. } = encode::multipliers(&scores.distances());
         let window = network.spec.window(scores.op.source.into());
         let (kernels, exp, heads) = (Kernels::detect(), exp_table(), scores.op.cout.into());
-        Some(Self { kernels, exp, grid: scores.input.clone(), heads, window, bits, mult, shift })
+        let own_keys = network.spec.ablation().own_keys;
+        Some(Self { kernels, exp, grid: scores.input.clone(), heads, own_keys, window, bits, mult, shift })
     }
 
-    /// Weighted means `[rows, columns, C]` in real numbers of `[q, v]`, whose values are those of
-    /// codes.
+    /// Weighted means `[rows, columns, C]` in real numbers of `[q, v]` or `[q, k, v]`, whose values
+    /// are those of codes.
     ///
     /// # Panics
     /// If `qv` has strips that are too long for the width.
     pub fn values(&self, qv: &Map) -> Map {
-        let channels = qv.channels / 2;
+        let channels = qv.channels / if self.own_keys { 3 } else { 2 };
         let mut values = Map { rows: qv.rows, columns: qv.columns, channels, data: vec![0.0; qv.tokens() * channels] };
         let inverse: Vec<f64> = (0..qv.channels).map(|c| self.grid.scale_of(c).recip()).collect();
         let mut codes = vec![0; qv.data.len()];
@@ -93,33 +96,36 @@ impl CodedAttention {
         values
     }
 
-    /// One head on the strip of `tokens`, of the codes of `[q, v]`.
+    /// One head on the strip of `tokens`, of the codes of `[q, v]`; as in the engine, of `[q, 0]`
+    /// and `[k, v]` where keys are not the values.
     fn attend(&self, head: usize, tokens: impl Iterator<Item = usize> + Clone, codes: &[i16], scratch: &mut Scratch, values: &mut Map) {
         let (channels, dim) = (values.channels, values.channels / self.heads);
         let own = head * dim..(head + 1) * dim;
+        let (all, attended) = if self.own_keys { (3 * channels, 2 * dim) } else { (2 * channels, dim) };
         scratch.q.clear();
         scratch.v.clear();
         for token in tokens.clone() {
-            let (q, v) = codes[2 * token * channels..2 * (token + 1) * channels].split_at(channels);
+            let (q, kv) = codes[all * token..all * (token + 1)].split_at(channels);
             scratch.q.extend_from_slice(&q[own.clone()]);
-            scratch.v.extend_from_slice(&v[own.clone()]);
+            scratch.q.extend(std::iter::repeat_n(0, attended - dim));
+            kv.chunks_exact(channels).for_each(|part| scratch.v.extend_from_slice(&part[own.clone()]));
         }
-        scratch.scores.resize(scratch.v.len() / dim, 0);
+        scratch.scores.resize(scratch.v.len() / attended, 0);
         scratch.out.resize(scratch.q.len(), 0);
         let (mult, shift, exp) = (self.mult[head], self.shift[head], &self.exp);
         let (done, fraction) = if self.grid.largest() > 128 {
-            let strip = StripS16 { q: &scratch.q, v: &scratch.v, dim, mult, shift, exp };
+            let strip = StripS16 { q: &scratch.q, v: &scratch.v, dim: attended, mult, shift, exp };
             (self.kernels.attention_s16(&strip, &mut scratch.scores, &mut scratch.out), MEAN_FRACTION_S16)
         } else {
             let [q, v] = [&scratch.q, &scratch.v].map(|codes| codes.iter().map(|&code| code as i8).collect::<Vec<_>>());
-            let strip = Strip { q: &q, v: &v, dim, mult, shift, exp, bits: self.bits };
+            let strip = Strip { q: &q, v: &v, dim: attended, mult, shift, exp, bits: self.bits };
             (self.kernels.attention_s8(&strip, &mut scratch.scores, &mut scratch.out), MEAN_FRACTION_S8)
         };
         done.expect("the strip fits the width of the codes");
-        let scales: Vec<f64> = own.clone().map(|c| self.grid.scale_of(channels + c)).collect();
-        for (token, out) in tokens.zip(scratch.out.chunks_exact(dim)) {
+        let scales: Vec<f64> = own.clone().map(|c| self.grid.scale_of(all - channels + c)).collect();
+        for (token, out) in tokens.zip(scratch.out.chunks_exact(attended)) {
             let values = &mut values.data[token * channels..][own.clone()];
-            for ((value, &mean), scale) in values.iter_mut().zip(out).zip(&scales) {
+            for ((value, &mean), scale) in values.iter_mut().zip(&out[attended - dim..]).zip(&scales) {
                 *value = (f64::from(mean) / fraction * scale) as f32;
             }
         }
@@ -173,7 +179,7 @@ mod tests {
     /// The float softmax on the same values.
     fn exact(network: &Network, qv: &Map) -> Map {
         use hrvit_reference::operators::attention::{Softmax, cross_shaped};
-        cross_shaped(qv, network.spec.window(0), network.spec.attention_dim(0).into(), Softmax::Base2).values
+        cross_shaped(qv, false, network.spec.window(0), network.spec.attention_dim(0).into(), Softmax::Base2).values
     }
 
     #[test]

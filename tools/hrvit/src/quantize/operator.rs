@@ -140,7 +140,8 @@ impl QuantOp {
             K::Values => {
                 let sum = self.out()?.scale_of(0);
                 let fraction = if wide { MEAN_FRACTION_S16 } else { MEAN_FRACTION_S8 };
-                (0..channels).map(|c| input.scale_of(channels + c) / (fraction * sum)).collect()
+                let first = input.scale.len() - channels;
+                (0..channels).map(|c| input.scale_of(first + c) / (fraction * sum)).collect()
             }
             K::ParallelAct => {
                 let out = self.out()?;

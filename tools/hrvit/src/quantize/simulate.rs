@@ -1,7 +1,7 @@
 //! The quantised network in real numbers: dequantised weights, and every output rounded to its
 //! grid.
 
-use hrvit_format::{OpKind, Step};
+use hrvit_format::{Op, OpKind, Step};
 use hrvit_reference::{Folded, Map, OpWeights, Tap, operators::activation::gelu};
 
 use super::{
@@ -24,8 +24,9 @@ pub fn install(network: &mut Folded, step: Step, ops: &[QuantOp]) {
 
 /// Error of what an operator leaves. Indices of a table count as what they find there: deep where
 /// GELU is flat they may be anything.
-fn noise(kind: OpKind, exact: &Map, found: &Map) -> Noise {
-    if matches!(kind, OpKind::FfnDepthwise3 | OpKind::FfnDepthwise5) {
+fn noise(ops: &[QuantOp], op: &QuantOp, exact: &Map, found: &Map) -> Noise {
+    let step: Vec<Op> = ops.iter().map(|op| op.op).collect();
+    if op.op.feeds_ffn_act(&step) {
         let behind = |map: &Map| map.data.iter().map(|&x| gelu(x)).collect::<Vec<_>>();
         return Noise::between(&behind(exact), &behind(found));
     }
@@ -83,7 +84,7 @@ impl Tap for RoundTap<'_> {
             self.saturation[op_index] = grid.round(&mut output.data, output.channels);
         }
         if let Some(exact) = self.exact.and_then(|exact| exact.get(op_index)) {
-            self.noise[op_index] = noise(kind, exact, output);
+            self.noise[op_index] = noise(self.ops, op, exact, output);
         }
     }
 
@@ -129,7 +130,7 @@ impl Tap for ExactTap<'_> {
                 None => self.quantised.run_op(step, op_index, &rounded),
             };
             grid.round(&mut found.data, found.channels);
-            self.single[op_index] = noise(kind, output, &found);
+            self.single[op_index] = noise(self.ops, op, output, &found);
         }
         self.outputs.push(output.clone());
     }

@@ -1,7 +1,7 @@
 //! The whole quantiser on tiny networks with synthetic weights and frames.
 
 use anyhow::{Result, bail};
-use hrvit_format::{Activation, Head, Model, Network, OpKind, Size, Spec, Step, WideParts, record::Precision, writer::StepData};
+use hrvit_format::{Ablation, Activation, Between, Head, Model, Network, OpKind, Size, Spec, Step, WideParts, record::Precision, writer::StepData};
 use hrvit_kernels::Kernels;
 use hrvit_reference::{Checkpoint, Folded};
 
@@ -54,7 +54,17 @@ fn tiny(head: Head, des_activation: Activation) -> Network {
     }
     // One module per number of branches.
     let blocks = [0, 1, 2, 4].iter().map(|&module| blocks[module].clone()).collect();
-    let spec = Spec { stem: 8, channels: [8, 8, 16, 16], blocks, head_dim: 4, head_width: 12, windows: [1, 2, 7, 7], ratios: [2, 3, 2, 2], des_activation };
+    let spec = Spec {
+        stem: 8,
+        channels: [8, 8, 16, 16],
+        blocks,
+        head_dim: 4,
+        head_width: 12,
+        windows: [1, 2, 7, 7],
+        ratios: [2, 3, 2, 2],
+        des_activation,
+        ablation: Ablation::NONE,
+    };
     Network { spec, head, classes: 5 }
 }
 
@@ -129,6 +139,39 @@ fn the_engine_computes_what_the_quantiser_expects_of_16_bits() {
     let measure = Measure::new(&checkpoint, (&Textures { size, count: 8 }, 8), size, None, Kernels::detect(), &Silent).unwrap();
     let (found, expected) = (measure.noise(wide.image.clone(), usize::MAX).unwrap().db, wide.report.logits_db.unwrap());
     assert!((found - expected).abs() < 1.0, "engine {found:.2} dB, quantiser {expected:.2} dB");
+}
+
+#[test]
+fn networks_without_a_technique_become_images_in_every_precision() {
+    let none = Ablation::NONE;
+    let ablations = [
+        Ablation { no_des: true, ..none },
+        Ablation { no_parallel_path: true, ..none },
+        Ablation { sparse_fusion: true, ..none },
+        Ablation { no_extra_norm: true, ..none },
+        Ablation { between: Between::Scale3, ..none },
+        Ablation { between: Between::Scale5, ..none },
+        Ablation { between: Between::Nothing, ..none },
+        Ablation { own_keys: true, ..none },
+        Ablation { dense_embedding: true, ..none },
+        Ablation { sparse_fusion: true, ..Ablation::ALL_BLOCKS },
+    ];
+    for ablation in ablations {
+        let mut network = tiny(Head::Segformer, Activation::Gelu);
+        network.spec.ablation = ablation;
+        let (checkpoint, size) = (Checkpoint::synthetic(&network, 3).unwrap(), Size { height: 64, width: 64 });
+        let measure = Measure::new(&checkpoint, (&Textures { size, count: 8 }, 8), size, None, Kernels::detect(), &Silent).unwrap();
+        let engine = |image| measure.noise(image, usize::MAX).unwrap().db;
+        for precision in [Precision::Int8, Precision::Int16x8] {
+            let quantised = run_in(precision, &network, 8, 2);
+            let (found, expected) = (engine(quantised.image.clone()), quantised.report.logits_db.unwrap());
+            println!("{ablation:?} {precision:?}: {found:.1} dB");
+            assert!(expected > LEAST_DB, "{ablation:?} {precision:?}: {expected:.1} dB\n{}", quantised.report.table());
+            assert!((found - expected).abs() < 1.0, "{ablation:?} {precision:?}: engine {found:.2} dB, quantiser {expected:.2} dB");
+        }
+        let half = engine(derived(Precision::Fp16, &network).whole().unwrap().image);
+        assert!(half > 45.0, "{ablation:?} in half precision: {half:.1} dB");
+    }
 }
 
 #[test]

@@ -77,7 +77,8 @@ impl Walk<'_> {
                 let (first, second) = read.split_at(half.min(read.len()));
                 let mut hidden = self.rows_then_columns(K::FfnDepthwise3, first);
                 hidden.extend(self.rows_then_columns(K::FfnDepthwise5, second));
-                self.rows(K::Fc1, &hidden);
+                let convolved = self.find(K::FfnDepthwise3).or(self.find(K::FfnDepthwise5)).is_some();
+                self.rows(K::Fc1, if convolved { &hidden } else { &read });
             }
             Step::StageNorm { branch, .. } => self.rows(K::StageNorm, &std::mem::take(&mut readers.norm[usize::from(branch)])),
             Step::Logits => {
@@ -106,6 +107,9 @@ impl Walk<'_> {
 
     /// Channels of the tensor before it that an embedding reads.
     fn embedding(&mut self) -> Read {
+        if self.find(OpKind::EmbedDense).is_some() {
+            return self.columns(OpKind::EmbedDense);
+        }
         let pointwise = self.columns(OpKind::EmbedDepthwise);
         self.rows_then_columns(OpKind::EmbedPointwise, &pointwise)
     }
@@ -133,18 +137,25 @@ impl Walk<'_> {
         }
     }
 
-    /// q and v read each other, channel by channel; the sum before Hardswish reads v too.
+    /// q and v read each other, channel by channel, or q and keys of their own; the sum before
+    /// Hardswish reads v too.
     fn attention(&mut self) {
         let sum = self.columns(OpKind::ToOut);
         let parallel = self.rows_then_columns(OpKind::ParallelDepthwise, &sum);
+        let has_path = self.find(OpKind::ParallelDepthwise).is_some();
         let Some(qkv) = self.find(OpKind::Qkv) else { return };
         let channels = usize::from(self.ops[qkv].cin);
         let alive = self.rows_alive(qkv);
-        let mut read = vec![true; 2 * channels];
+        let own_keys = usize::from(self.ops[qkv].cout) == 3 * channels;
+        let mut read = vec![true; self.ops[qkv].cout.into()];
         for c in 0..channels {
             let by_products = alive[c] && alive[channels + c];
             read[c] = by_products;
-            read[channels + c] = by_products || sum.get(c).copied().unwrap_or(true) || parallel.get(c).copied().unwrap_or(true);
+            let by_sum = sum.get(c).copied().unwrap_or(true) || parallel.get(c).copied().unwrap_or(has_path);
+            read[channels + c] = by_products || (by_sum && !own_keys);
+            if own_keys {
+                read[2 * channels + c] = by_sum;
+            }
         }
         self.rows_at(qkv, &read);
         if !self.columns(OpKind::DesLeft).contains(&true)

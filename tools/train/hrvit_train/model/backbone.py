@@ -35,24 +35,30 @@ def _bring(j: int, i: int, inputs: int, outputs: int) -> nn.Module:
 
 
 class Fusion(nn.Module):
-    """`out_i = GELU(Σ_j blocks.i.j(in_j))`; may have one output more than inputs."""
+    """`out_i = GELU(Σ_j blocks.i.j(in_j))`; may have one output more than inputs. A sparse one sums neighbouring resolutions alone."""
 
-    def __init__(self, inputs: list[int], outputs: list[int]):
+    def __init__(self, inputs: list[int], outputs: list[int], sparse: bool):
         super().__init__()
-        self.blocks = nn.ModuleList(
-            nn.ModuleList(_bring(j, i, c_in, c_out) for j, c_in in enumerate(inputs)) for i, c_out in enumerate(outputs)
-        )
+
+        def row(i: int, c_out: int) -> nn.ModuleDict:
+            sources = [j for j in range(len(inputs)) if not sparse or abs(i - j) <= 1]
+            return nn.ModuleDict({str(j): _bring(j, i, inputs[j], c_out) for j in sources})
+
+        self.blocks = nn.ModuleList(row(i, c_out) for i, c_out in enumerate(outputs))
 
     def forward(self, maps):
-        return [F.gelu(sum(path(x) for path, x in zip(row, maps))) for row in self.blocks]
+        return [F.gelu(sum(path(maps[int(j)]) for j, path in row.items())) for row in self.blocks]
 
 
 class PatchEmbed(nn.Module):
-    """1x1, depthwise 3x3, LayerNorm: `[B, C_in, H, W]` to `[B, H, W, C]`."""
+    """1x1, depthwise 3x3 (or a dense 3x3), LayerNorm: `[B, C_in, H, W]` to `[B, H, W, C]`."""
 
-    def __init__(self, inputs: int, channels: int):
+    def __init__(self, inputs: int, channels: int, dense: bool):
         super().__init__()
-        self.proj = nn.Sequential(nn.Conv2d(inputs, channels, 1), nn.Conv2d(channels, channels, 3, padding=1, groups=channels))
+        if dense:
+            self.proj = nn.Conv2d(inputs, channels, 3, padding=1)
+        else:
+            self.proj = nn.Sequential(nn.Conv2d(inputs, channels, 1), nn.Conv2d(channels, channels, 3, padding=1, groups=channels))
         self.norm = nn.LayerNorm(channels)
 
     def forward(self, x):
@@ -65,7 +71,7 @@ class Stage(nn.Module):
     def __init__(self, spec: Spec, inputs: list[int], counts: tuple[int, ...], drop_rates: list[float]):
         super().__init__()
         outputs = spec.channels[: len(counts)]
-        self.patch_embed = nn.ModuleList(PatchEmbed(c_in, c) for c_in, c in zip(inputs, outputs))
+        self.patch_embed = nn.ModuleList(PatchEmbed(c_in, c, spec.ablation.dense_embedding) for c_in, c in zip(inputs, outputs))
         self.branches = nn.ModuleList(
             nn.ModuleList(Block(spec, branch, drop_rates[n]) for n in range(count)) for branch, count in enumerate(counts)
         )
@@ -96,7 +102,7 @@ class Backbone(nn.Module):
         for counts in spec.blocks:
             outputs = list(spec.channels[: len(counts)])
             fused = widths + outputs[len(widths) :]
-            modules.append(Fusion(widths, fused))
+            modules.append(Fusion(widths, fused, spec.ablation.sparse_fusion))
             modules.append(Stage(spec, fused, counts, rates[first:]))
             widths, first = outputs, first + max(counts)
         self.features = nn.Sequential(*modules)

@@ -6,7 +6,7 @@ from torch import nn
 
 from hrvit_train.group import current
 from hrvit_train.model.attention import Attention
-from hrvit_train.spec import Spec
+from hrvit_train.spec import BETWEEN, Spec
 
 
 class DiversityShortcut(nn.Module):
@@ -26,26 +26,29 @@ class DiversityShortcut(nn.Module):
 
 
 class MixedDepthwise(nn.Module):
-    """Depthwise 3x3 on the first half of the channels, 5x5 on the second."""
+    """Depthwise convolutions, each on its part of the channels: 3x3 on the first half and 5x5 on the second, or one on all, or none."""
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, sides: tuple[int, ...]):
         super().__init__()
-        half = channels // 2
-        self.conv_3 = nn.Conv2d(half, half, 3, padding=1, groups=half)
-        self.conv_5 = nn.Conv2d(half, half, 5, padding=2, groups=half)
+        for side in sides:
+            part = channels // len(sides)
+            self.add_module(f"conv_{side}", nn.Conv2d(part, part, side, padding=side // 2, groups=part))
 
     def forward(self, x):
-        low, high = x.permute(0, 3, 1, 2).chunk(2, 1)
-        return torch.cat([self.conv_3(low), self.conv_5(high)], 1).permute(0, 2, 3, 1)
+        convolutions = list(self.children())
+        if not convolutions:
+            return x
+        parts = x.permute(0, 3, 1, 2).chunk(len(convolutions), 1)
+        return torch.cat([convolution(part) for convolution, part in zip(convolutions, parts)], 1).permute(0, 2, 3, 1)
 
 
 class MixCfn(nn.Module):
     """Linear to `ratio` times the channels, mixed depthwise convolution, GELU, linear back."""
 
-    def __init__(self, channels: int, ratio: int):
+    def __init__(self, channels: int, ratio: int, sides: tuple[int, ...]):
         super().__init__()
         self.fc1 = nn.Linear(channels, channels * ratio)
-        self.conv = MixedDepthwise(channels * ratio)
+        self.conv = MixedDepthwise(channels * ratio, sides)
         self.fc2 = nn.Linear(channels * ratio, channels)
 
     def forward(self, x):
@@ -67,13 +70,15 @@ class Block(nn.Module):
         super().__init__()
         channels = spec.channels[branch]
         self.attn_norm = nn.LayerNorm(channels)
-        self.attn = Attention(channels, spec.attention_dim(branch), spec.windows[branch])
-        self.des = DiversityShortcut(*spec.des_shape(branch), spec.des_activation)
+        out = spec.ablation
+        self.attn = Attention(channels, spec.attention_dim(branch), spec.windows[branch], not out.no_parallel_path, not out.no_extra_norm, out.own_keys)
+        self.des = None if spec.ablation.no_des else DiversityShortcut(*spec.des_shape(branch), spec.des_activation)
         self.ffn_norm = nn.LayerNorm(channels)
-        self.ffn = MixCfn(channels, spec.ratios[branch])
+        self.ffn = MixCfn(channels, spec.ratios[branch], BETWEEN[spec.ablation.between])
         self.drop_rate = drop_rate
 
     def forward(self, x):
         rate = self.drop_rate if self.training else 0.0
-        x = x + drop_path(self.attn(self.attn_norm(x)) + self.des(x), rate)
+        mixed = self.attn(self.attn_norm(x))
+        x = x + drop_path(mixed if self.des is None else mixed + self.des(x), rate)
         return x + drop_path(self.ffn(self.ffn_norm(x)), rate)

@@ -68,7 +68,7 @@ struct MapRows<'a, 'c, A: Arithmetic> {
     hidden: &'a mut [A::Hidden],
     out_act: Operator<'c>,
     to_out: Operator<'c>,
-    shortcut: Shortcut<'c>,
+    shortcut: Option<Shortcut<'c>>,
 }
 
 impl<A: Arithmetic> Lines<A> for MapRows<'_, '_, A> {
@@ -103,7 +103,9 @@ impl<A: Arithmetic> MapRows<'_, '_, A> {
         A::product(&self.to_out, codes, Part::All, Out::AddSum(acc))?;
         self.context.tap_rows(&self.to_out, rows.start, columns, acc);
         let x = self.block.rows_mut(rows)?;
-        A::add_shortcut(&self.shortcut, x, self.hidden, acc)?;
+        if let Some(shortcut) = &self.shortcut {
+            A::add_shortcut(shortcut, x, self.hidden, acc)?;
+        }
         A::add_stream(self.context.kernels, x, acc)
     }
 }
@@ -121,8 +123,10 @@ pub fn run<A: Arithmetic>(
 ) -> Result<(), Fault> {
     let shape = shape(&context.geometry, branch);
     let (out_act, to_out) = (attention.out_act, context.only(OpKind::ToOut)?);
-    let activation = context.geometry.network.spec.des_activation;
-    let shortcut = Shortcut { right: context.only(OpKind::DesRight)?, left: context.only(OpKind::DesLeft)?, activation };
+    let spec = &context.geometry.network.spec;
+    let (without, activation) = (spec.ablation().no_des, spec.des_activation);
+    let factors = context.unless(without, OpKind::DesRight)?.zip(context.unless(without, OpKind::DesLeft)?);
+    let shortcut = factors.map(|(right, left)| Shortcut { right, left, activation });
     rewrite(executor, x, jobs(&context.geometry, branch), work, &|range, block, scratch| {
         let mut slicer = ArenaSlicer::new(scratch);
         let Buffers { codes, acc, hidden, walk } = Buffers::cut(&shape, range.start, &mut slicer)?;

@@ -6,8 +6,10 @@ use core::ops::Range;
 use hrvit_format::OpKind;
 
 use crate::{
+    ABLATIONS,
     arena::ArenaSlicer,
     arithmetic::{Arithmetic, HeadStrip, Out, Part},
+    element::clear,
     fault::Fault,
     geometry::Geometry,
     operator::{Operator, StepContext},
@@ -21,29 +23,39 @@ const TAPS: usize = KERNEL * KERNEL;
 /// Lines that a strip looks at beyond itself, on each side: the parallel path's 3x3.
 pub const REACH: usize = KERNEL / 2;
 
+/// The path beside the attention: `DW3x3(Hardswish(v))`.
+struct Parallel<'c> {
+    act: Operator<'c>,
+    depthwise: Operator<'c>,
+}
+
 /// The operators that both passes share.
 pub struct Attention<'c> {
     norm: Operator<'c>,
     qkv: Operator<'c>,
-    act: Operator<'c>,
-    parallel: Operator<'c>,
+    parallel: Option<Parallel<'c>>,
     scores: Operator<'c>,
     values: Operator<'c>,
-    /// Hardswish of the sum of both paths.
+    /// Hardswish of the sum of both paths, or what narrows it.
     pub out_act: Operator<'c>,
+    /// Whether that only narrows it.
+    narrows: bool,
     exp: &'c [u16],
 }
 
 impl<'c> Attention<'c> {
     pub fn of(context: &StepContext<'c>) -> Result<Self, Fault> {
+        let ablation = context.geometry.network.spec.ablation();
+        let without = ablation.no_parallel_path;
+        let parallel = context.unless(without, OpKind::ParallelAct)?.zip(context.unless(without, OpKind::ParallelDepthwise)?);
         Ok(Self {
             norm: context.only(OpKind::AttnNorm)?,
             qkv: context.only(OpKind::Qkv)?,
-            act: context.only(OpKind::ParallelAct)?,
-            parallel: context.only(OpKind::ParallelDepthwise)?,
+            parallel: parallel.map(|(act, depthwise)| Parallel { act, depthwise }),
             scores: context.only(OpKind::Scores)?,
             values: context.only(OpKind::Values)?,
-            out_act: context.only(OpKind::AttnAct)?,
+            out_act: context.only(if ablation.no_extra_norm { OpKind::AttnNarrow } else { OpKind::AttnAct })?,
+            narrows: ablation.no_extra_norm,
             exp: context.exp,
         })
     }
@@ -57,6 +69,8 @@ pub struct Shape {
     pub channels: usize,
     pub dim: usize,
     pub window: usize,
+    /// Whether keys are not the values.
+    own_keys: bool,
     /// Lines that are projected at once.
     pub tile: usize,
 }
@@ -66,7 +80,7 @@ impl Shape {
     pub fn new(geometry: &Geometry<'_>, branch: usize, lines: usize, tokens: usize) -> Self {
         let spec = &geometry.network.spec;
         let (channels, dim, window) = (geometry.channels(branch), spec.attention_dim(branch).into(), spec.window(branch));
-        Self { lines, tokens, channels, dim, window, tile: geometry.tile }
+        Self { lines, tokens, channels, dim, window, own_keys: spec.ablation().own_keys, tile: geometry.tile }
     }
 
     /// Lines of a strip.
@@ -84,9 +98,15 @@ impl Shape {
         self.tokens * self.channels / 2
     }
 
+    /// Elements that a head's attention reads of a token: q or v, or with keys of their own
+    /// `[k, v]`.
+    fn attended(&self) -> usize {
+        if self.own_keys { 2 * self.dim } else { self.dim }
+    }
+
     /// Elements of scratch of the attention over a strip.
     fn score_len<A: Arithmetic>(&self) -> usize {
-        A::score_len(self.strip_lines() * self.tokens, self.dim)
+        A::score_len(self.strip_lines() * self.tokens, self.attended())
     }
 }
 
@@ -94,6 +114,8 @@ impl Shape {
 pub struct Buffers<'a, A: Arithmetic> {
     normed: &'a mut [A::Code],
     q: &'a mut [A::Code],
+    /// Beside q, where keys are not the values.
+    k: &'a mut [A::Code],
     v: Ring<'a, A::Code>,
     act: Ring<'a, A::Code>,
     /// q and v of one head, then its result in the scale of the sum.
@@ -109,12 +131,14 @@ pub struct Buffers<'a, A: Arithmetic> {
 impl<'a, A: Arithmetic> Buffers<'a, A> {
     /// Buffers for lines from `first` on.
     pub fn cut(shape: &Shape, first: usize, slicer: &mut ArenaSlicer<'a>) -> Result<Self, Fault> {
-        let Shape { tokens, channels, dim, tile, .. } = *shape;
+        let Shape { tokens, channels, tile, own_keys, .. } = *shape;
+        let dim = shape.attended();
         let (half_line, strip, v_lines) = (shape.half_line(), shape.strip_lines(), shape.v_lines());
         let reached = first.saturating_sub(REACH);
         Ok(Self {
             normed: slicer.take([tile, tokens, channels])?,
             q: slicer.take([v_lines, half_line])?,
+            k: slicer.take([if own_keys { v_lines } else { 0 }, half_line])?,
             v: Ring::batched(slicer.take([v_lines, half_line])?, half_line, Batches { first: reached, rows: tile, origin: 0 }),
             act: Ring::new(slicer.take([KERNEL, half_line])?, half_line, reached),
             head: slicer.take([2, strip, tokens, dim])?,
@@ -157,10 +181,12 @@ pub struct Walk<'a, 'c, A: Arithmetic> {
 impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
     /// Over the lines that `buffers` are for.
     pub fn new(attention: &'a Attention<'c>, shape: Shape, half: Half, buffers: Buffers<'a, A>) -> Result<Self, Fault> {
-        for (tap, out) in buffers.kernel.runs_mut(shape.channels / 2).enumerate() {
-            let from = if half.transposed { tap % KERNEL * KERNEL + tap / KERNEL } else { tap };
-            let weights = A::taps(&attention.parallel)?.part(from * shape.channels + half.first..)?;
-            copy_run(weights, out);
+        if let Some(parallel) = &attention.parallel {
+            for (tap, out) in buffers.kernel.runs_mut(shape.channels / 2).enumerate() {
+                let from = if half.transposed { tap % KERNEL * KERNEL + tap / KERNEL } else { tap };
+                let weights = A::taps(&parallel.depthwise)?.part(from * shape.channels + half.first..)?;
+                copy_run(weights, out);
+            }
         }
         Ok(Self { attention, shape, half, buffers })
     }
@@ -173,7 +199,7 @@ impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
             let strip = at..(at + self.shape.window).min(range.end);
             self.project(&range, strip.end, lines)?;
             for head in 0..self.shape.channels / 2 / self.shape.dim.max(1) {
-                self.head(strip.clone(), head)?;
+                if ABLATIONS && self.shape.own_keys { self.head_with_keys(strip.clone(), head)? } else { self.head(strip.clone(), head)? }
             }
             for l in strip.clone() {
                 self.finish(strip.start, l)?;
@@ -185,7 +211,7 @@ impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
     }
 
     /// Channels of the half in the projection's outputs: those of q, and as many further on those
-    /// of v.
+    /// of v; keys of their own lie between them.
     fn channels(&self) -> Range<usize> {
         self.half.first..self.half.first + self.shape.channels / 2
     }
@@ -201,7 +227,9 @@ impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
             for (l, out) in made.clone().zip(normed.runs_mut(line_len)) {
                 A::norm(norm, lines.tokens(l)?, out)?;
             }
-            let v_channels = channels.start + self.shape.channels..channels.end + self.shape.channels;
+            let own_keys = ABLATIONS && self.shape.own_keys;
+            let k_channels = channels.start + self.shape.channels..channels.end + self.shape.channels;
+            let v_channels = if own_keys { k_channels.start + self.shape.channels..k_channels.end + self.shape.channels } else { k_channels.clone() };
             A::product(qkv, normed, Part::Channels(v_channels), Out::Code(v))?;
             let asking = made.start.max(range.start)..made.end.min(range.end);
             if !asking.is_empty() {
@@ -210,6 +238,10 @@ impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
                 let slot = asking.start % self.shape.v_lines().max(1) * half_line;
                 let q = self.buffers.q.part_mut(slot..slot + asking.len() * half_line)?;
                 A::product(qkv, normed, Part::Channels(channels.clone()), Out::Code(q))?;
+                if own_keys {
+                    let k = self.buffers.k.part_mut(slot..slot + asking.len() * half_line)?;
+                    A::product(qkv, normed, Part::Channels(k_channels), Out::Code(k))?;
+                }
             }
         }
         Ok(())
@@ -252,18 +284,53 @@ impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
         copy_strided(Strided { elements: rescaled, stride: dim }, Strided { elements: sum.part_mut(first..)?, stride: half }, dim)
     }
 
+    /// `softmax(q k^T) v` of one head whose keys are not its values: `[q, 0]` attends to `[k, v]`.
+    /// Products with 0 vanish, and the second half of the mean is that of v.
+    fn head_with_keys(&mut self, strip: Range<usize>, head: usize) -> Result<(), Fault> {
+        let Shape { tokens, channels, dim, .. } = self.shape;
+        let (half, first, wide) = (channels / 2, head * dim, self.shape.attended());
+        let len = strip.len() * tokens * wide;
+        let (q_lines, half_line) = (self.shape.v_lines(), self.shape.half_line());
+        let (head_q, head_kv) = self.buffers.head.split_front(len)?;
+        let head_kv = head_kv.part_mut(..len)?;
+        clear(head_q);
+        for ((l, q_out), kv_out) in strip.clone().zip(head_q.runs_mut(tokens * wide)).zip(head_kv.runs_mut(tokens * wide)) {
+            let line = l % q_lines.max(1) * half_line + first;
+            copy_strided(Strided { elements: self.buffers.q.part(line..)?, stride: half }, Strided { elements: q_out, stride: wide }, dim)?;
+            copy_strided(Strided { elements: self.buffers.k.part(line..)?, stride: half }, Strided { elements: &mut *kv_out, stride: wide }, dim)?;
+            let v = self.buffers.v.row(l)?.part(first..)?;
+            copy_strided(Strided { elements: v, stride: half }, Strided { elements: kv_out.part_mut(dim..)?, stride: wide }, dim)?;
+        }
+        let number = self.half.first / dim.max(1) + head;
+        let head_out = self.buffers.head_out.part_mut(..len)?;
+        let strip_codes = HeadStrip { q: head_q, v: head_kv, dim: wide, head: number, exp: self.attention.exp };
+        A::attend(&self.attention.scores, &strip_codes, self.buffers.scores, head_out)?;
+        let means = cast_mut(self.buffers.head)?.part_mut(..len / 2)?;
+        copy_strided(Strided { elements: head_out.part(dim..)?, stride: wide }, Strided { elements: &mut *means, stride: dim }, dim)?;
+        let weighed = self.half.first + first..self.half.first + first + dim;
+        let rescaled = head_out.part_mut(..len / 2)?;
+        A::rescale_values(&self.attention.values, weighed, means, rescaled)?;
+        let sum = self.buffers.sum.part_mut(..strip.len() * tokens * half)?;
+        copy_strided(Strided { elements: rescaled, stride: dim }, Strided { elements: sum.part_mut(first..)?, stride: half }, dim)
+    }
+
     /// Adds the parallel path to line `l` of the strip from `start` and applies Hardswish, into
-    /// `codes`.
+    /// `codes`; a network may go without either.
     fn finish(&mut self, start: usize, l: usize) -> Result<(), Fault> {
         let channels = self.channels();
-        let Attention { act, parallel, out_act, .. } = self.attention;
-        while let Some((at, out)) = self.buffers.act.next_up_to((l + REACH).min(self.shape.lines - 1)) {
-            A::hardswish_v(act, channels.clone(), self.buffers.v.row(at)?, out)?;
-        }
-        let window = self.buffers.act.window(l, KERNEL, self.shape.lines)?;
+        let Attention { parallel, out_act, .. } = self.attention;
         let half_line = self.shape.half_line();
         let sum = self.buffers.sum.row_mut(l - start, half_line)?;
-        A::add_parallel(parallel, window.part(..KERNEL)?, self.buffers.kernel, channels, self.shape.tokens, sum)?;
+        if let Some(Parallel { act, depthwise }) = parallel {
+            while let Some((at, out)) = self.buffers.act.next_up_to((l + REACH).min(self.shape.lines - 1)) {
+                A::hardswish_v(act, channels.clone(), self.buffers.v.row(at)?, out)?;
+            }
+            let window = self.buffers.act.window(l, KERNEL, self.shape.lines)?;
+            A::add_parallel(depthwise, window.part(..KERNEL)?, self.buffers.kernel, channels.clone(), self.shape.tokens, sum)?;
+        }
+        if ABLATIONS && self.attention.narrows {
+            return A::narrow_sum(out_act, channels, sum, self.buffers.codes);
+        }
         A::hardswish_sum(out_act, sum, self.buffers.codes)
     }
 }

@@ -22,19 +22,28 @@ const DEAD_PRODUCT: f64 = 1.0 / 1024.0;
 /// All operators of an attention step.
 pub fn attention(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
     let at = |kind| d.find(kind);
-    let (qkv, parallel, depthwise) = (at(OpKind::Qkv)?, at(OpKind::ParallelAct)?, at(OpKind::ParallelDepthwise)?);
-    let (scores, values, act, to_out) = (at(OpKind::Scores)?, at(OpKind::Values)?, at(OpKind::AttnAct)?, at(OpKind::ToOut)?);
-    let norm = d.smoothed_norm(0, qkv, 2)?;
+    let (qkv, path) = (at(OpKind::Qkv)?, at(OpKind::ParallelAct).ok().zip(at(OpKind::ParallelDepthwise).ok()));
+    let (scores, values, act, to_out) = (at(OpKind::Scores)?, at(OpKind::Values)?, at(OpKind::AttnAct).or(at(OpKind::AttnNarrow))?, at(OpKind::ToOut)?);
+    let channels = usize::from(d.op(qkv).cin);
+    let norm = d.smoothed_norm(0, qkv, usize::from(d.op(qkv).cout) / channels)?;
     let qv = query_value(d, qkv, norm.out()?, usize::from(d.op(scores).cout));
-    let v = Grid { scale: qv.scale[qv.scale.len() / 2..].to_vec(), ..qv.clone() };
-    let hardswish = d.channels(parallel, &v, d.op(depthwise).depth());
-    let sum = Grid::wide(3.0 / three(&[d.stats[depthwise].whole(), d.stats[values].whole(), d.read(act)]));
+    let v = Grid { scale: qv.scale[qv.scale.len() - channels..].to_vec(), ..qv.clone() };
+    let terms = path.map(|(_, depthwise)| d.stats[depthwise].whole()).into_iter().chain([d.stats[values].whole(), d.read(act)]);
+    let sum = Grid::wide(3.0 / three(&terms.collect::<Vec<_>>()));
     let (to_out_reader, residual) = (d.reader(to_out), d.residual_term()?);
-    let output = to_out_reader.within_reach(d.upper_of(act, &sum, &to_out_reader), residual.scale_of(0));
-    let mut ops = vec![
-        d.linear(qkv, norm.out()?.clone(), qv.clone()),
-        d.plain(parallel, v, hardswish.clone()),
-        d.linear(depthwise, hardswish, sum.clone()),
+    // Without Hardswish channels have scales of their own, which the projection takes back.
+    let output = match d.op(act).kind {
+        OpKind::AttnNarrow => d.channels(act, &sum, to_out_reader.op.depth()),
+        _ => d.upper_of(act, &sum, &to_out_reader),
+    };
+    let output = to_out_reader.within_reach(output, residual.scale_of(0));
+    let mut ops = vec![d.linear(qkv, norm.out()?.clone(), qv.clone())];
+    ops.insert(0, norm);
+    if let Some((parallel, depthwise)) = path {
+        let hardswish = d.channels(parallel, &v, d.op(depthwise).depth());
+        ops.extend([d.plain(parallel, v, hardswish.clone()), d.linear(depthwise, hardswish, sum.clone())]);
+    }
+    ops.extend([
         QuantOp {
             output: None,
             code_bits: if d.is_wide() { 15 } else { codes::widest(d.network, d.size, d.step)? },
@@ -43,25 +52,27 @@ pub fn attention(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
         d.plain(values, qv, sum.clone()),
         d.plain(act, sum, output.clone()),
         d.linear(to_out, output, residual),
-    ];
-    ops.insert(0, norm);
-    ops.extend(shortcut(d)?);
+    ]);
+    if d.find(OpKind::DesRight).is_ok() {
+        ops.extend(shortcut(d)?);
+    }
     Ok(ops)
 }
 
 /// Grid of q and v: v per channel. The products `q_d * v_d` of a head share one scale `S_h`: q of
 /// channel d has the scale `S_h / s_v[d]`.
+/// Keys of their own, between q and v, stand in the place of v there.
 fn query_value(d: &Deriver<'_>, qkv: usize, input: &Grid, heads: usize) -> Grid {
     let stats = &d.stats[qkv];
-    let channels = stats.output.len() / 2;
+    let channels = usize::from(d.op(qkv).cin);
     let dim = channels / heads;
     let finest = d.finest(qkv, input);
     if d.is_wide() {
-        return s16(&stats.output, &finest, dim);
+        return s16(&stats.output, &finest, channels, dim);
     }
     let mut v = ranges::symmetric_channels(&stats.sample, &stats.output, d.clips()).split_off(channels);
     if !d.techniques.uses(Technique::ChannelScales) {
-        let sampled = (channels..2 * channels).flat_map(|c| stats.sample.channel(c)).collect();
+        let sampled = (channels..stats.output.len()).flat_map(|c| stats.sample.channel(c)).collect();
         let largest = stats.output[channels..].iter().fold(0.0f64, |most, extent| most.max(extent.magnitude()));
         v.fill(ranges::symmetric(&Values { sampled, share: stats.sample.share(), clip: d.clips(), weight: Vec::new() }, largest));
     }
@@ -83,9 +94,9 @@ fn query_value(d: &Deriver<'_>, qkv: usize, input: &Grid, heads: usize) -> Grid 
 }
 
 /// The same in 16 bits, of which logits leave room for some: `dim * limit^2 < 2^30`.
-fn s16(seen: &[Extent], finest: &[f64], dim: usize) -> Grid {
+fn s16(seen: &[Extent], finest: &[f64], channels: usize, dim: usize) -> Grid {
     let limit = ((LOGITS_S16 - 1) / dim as i64).isqrt().min(MAX_QV_S16) as i32;
-    let (q, v) = seen.split_at(seen.len() / 2);
+    let (q, v) = seen.split_at(channels);
     let coarse = |magnitude: f64| WIDE_MARGIN * magnitude / f64::from(limit);
     // No finer than Hardswish has a code of 3.0 for.
     let (finest_q, finest_v) = finest.split_at(q.len());

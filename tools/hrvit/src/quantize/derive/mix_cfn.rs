@@ -1,37 +1,45 @@
-//! MixCFN: LayerNorm, two linear layers, two depthwise convolutions and a GELU between them.
+//! MixCFN: LayerNorm, two linear layers, depthwise convolutions (two, one or none) and a GELU
+//! between them.
 
 use anyhow::Result;
 use hrvit_format::OpKind;
 
 use super::Deriver;
-use crate::quantize::{format::Grid, operator::QuantOp};
+use crate::quantize::{format::Grid, operator::QuantOp, ranges::Extent};
 
 /// All operators of a MixCFN.
 pub fn mix_cfn(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
-    let [fc1, dw3, dw5, act, fc2] =
-        [d.find(OpKind::Fc1)?, d.find(OpKind::FfnDepthwise3)?, d.find(OpKind::FfnDepthwise5)?, d.find(OpKind::FfnAct)?, d.find(OpKind::Fc2)?];
+    let [fc1, act, fc2] = [d.find(OpKind::Fc1)?, d.find(OpKind::FfnAct)?, d.find(OpKind::Fc2)?];
+    let convolutions = [OpKind::FfnDepthwise3, OpKind::FfnDepthwise5].into_iter().filter_map(|kind| d.find(kind).ok());
     let norm = d.smoothed_norm(0, fc1, 1)?;
-    let hidden = d.channels(fc1, norm.out()?, d.op(dw5).depth());
-    let half = usize::from(d.op(dw3).cout);
-    let (first, second) = hidden.scale.split_at(half);
     let (reader, residual) = (d.reader(fc2), d.residual_term()?);
     let output = reader.within_reach(d.upper(act, &reader), residual.scale_of(0));
-    let index = d.index(&output, d.stats[dw3].whole().and(d.stats[dw5].whole()));
-    let inputs = [(dw3, first), (dw5, second)].map(|(i, scale)| (i, Grid { scale: scale.to_vec(), ..hidden.clone() }));
-    let index = inputs.iter().fold(index, |index, (i, input)| d.reached(index, *i, input));
-    // The convolutions leave indices, or codes between them; the table they look up belongs to the
-    // activation.
+    // What GELU reads: the convolutions, or without any the first linear layer.
+    let (before, inputs) = match convolutions.collect::<Vec<_>>().as_slice() {
+        [] => (Vec::new(), vec![(fc1, norm.out()?.clone())]),
+        convolutions @ [.., last] => {
+            let hidden = d.channels(fc1, norm.out()?, d.op(*last).depth());
+            let mut first = 0;
+            let parts = convolutions.iter().map(|&i| {
+                let channels = first..first + usize::from(d.op(i).cin);
+                first = channels.end;
+                (i, Grid { scale: hidden.scale[channels].to_vec(), ..hidden.clone() })
+            });
+            let parts = parts.collect();
+            (vec![d.linear(fc1, norm.out()?.clone(), hidden)], parts)
+        }
+    };
+    let seen = inputs.iter().map(|&(i, _)| d.stats[i].whole()).reduce(Extent::and).unwrap_or(Extent::EMPTY);
+    let index = inputs.iter().fold(d.index(&output, seen), |index, (i, input)| d.reached(index, *i, input));
+    // They leave indices, or codes between them; the table they look up belongs to the activation.
     let indices = match index.units {
         1 => Grid { scale: vec![index.scale], zero: vec![index.zero], lo: 0, hi: index.len as i32 - 1 },
         _ => Grid::wide(index.unit()),
     };
-    let [first, second] = inputs.map(|(i, input)| d.linear(i, input, indices.clone()));
-    let ops = vec![
-        d.linear(fc1, norm.out()?.clone(), hidden.clone()),
-        first,
-        second,
-        QuantOp { index: Some(index), ..d.plain(act, indices.clone(), output.clone()) },
-        d.linear(fc2, output, residual),
-    ];
-    Ok(std::iter::once(norm).chain(ops).collect())
+    let mut ops = vec![norm];
+    ops.extend(before);
+    ops.extend(inputs.into_iter().map(|(i, input)| d.linear(i, input, indices.clone())));
+    ops.push(QuantOp { index: Some(index), ..d.plain(act, indices, output.clone()) });
+    ops.push(d.linear(fc2, output, residual));
+    Ok(ops)
 }

@@ -1,6 +1,7 @@
 //! Stem and patch embeddings.
 
 use anyhow::Result;
+use hrvit_format::OpKind;
 
 use super::{
     Deriver,
@@ -34,8 +35,13 @@ pub fn stem(d: &Deriver<'_>) -> Result<Vec<QuantOp>> {
     Ok(ops)
 }
 
-/// 1x1 convolution, depthwise convolution and LayerNorm, the first at position `first` of the step.
+/// 1x1 convolution, depthwise convolution (or a dense one in their place) and LayerNorm, the first
+/// at position `first` of the step.
 pub fn embed(d: &Deriver<'_>, first: usize, input: Grid) -> Result<Vec<QuantOp>> {
+    if d.op(first).kind == OpKind::EmbedDense {
+        let dense = Grid::wide(d.wide_of(first, &input, LINEAR_MARGIN));
+        return Ok(vec![d.linear(first, input, dense.clone()), d.norm(first + 1, dense, d.residual()?)]);
+    }
     let pointwise = d.channels(first, &input, d.op(first + 1).depth());
     let depthwise = Grid::wide(d.wide_of(first + 1, &pointwise, LINEAR_MARGIN));
     Ok(vec![d.linear(first, input, pointwise.clone()), d.linear(first + 1, pointwise, depthwise.clone()), d.norm(first + 2, depthwise, d.residual()?)])
