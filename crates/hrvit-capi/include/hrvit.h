@@ -305,9 +305,9 @@ typedef struct hrvit_model_info
     /** Columns of pixels of that input, a multiple of 32. */
     uint32_t width;
     /**
-     * How pictures of another shape were fitted when the image was made: `HRVIT_FIT_...`. The
-     * library does not fit frames: the program does, in the same way. The filter is bilinear with
-     * antialiasing: a triangle as wide as the scale, as Pillow's `BILINEAR`. See docs/inputs.md.
+     * How pictures of another shape were fitted when the image was made: `HRVIT_FIT_...`. A
+     * program fits RGB frames in the same way, with a triangle as wide as the scale (Pillow's
+     * `BILINEAR`), and gives the value to `hrvit_camera_frame.fit`. See docs/inputs.md.
      */
     uint32_t fit;
     /** Steps of a frame. */

@@ -41,7 +41,7 @@ pub struct CodeScale(pub f32);
 impl CodeScale {
     /// Whether streams can be converted by it: 2^-126 to 2^64.
     pub(crate) fn is_usable(self) -> bool {
-        (f32::MIN_POSITIVE..=MAX_PARAMETER_F16).contains(&self.0)
+        (f32::MIN_POSITIVE..=f32::from_bits(MAX_PARAMETER_F16)).contains(&self.0)
     }
 }
 

@@ -67,6 +67,6 @@ fn values(op: &Op, params: &OpParams<'_>) -> Result<(), OpField> {
     {
         return Err(OpField::Weight);
     }
-    let bounded = |values: &[i32]| values.iter().all(|bits| f32::from_bits(*bits as u32).abs() <= MAX_PARAMETER_F16);
+    let bounded = |values: &[i32]| values.iter().all(|bits| f32::from_bits(*bits as u32).abs() <= f32::from_bits(MAX_PARAMETER_F16));
     if bounded(params.bias) && bounded(params.mult) { Ok(()) } else { Err(if op.kind.is_norm() { OpField::Norm } else { OpField::Weight }) }
 }

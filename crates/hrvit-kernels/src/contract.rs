@@ -60,8 +60,9 @@ pub const MAX_KEYS_S16: usize = 131_072;
 /// Most keys of a strip in half precision, and most elements of a head.
 pub const MAX_KEYS_F16: usize = 65_536;
 
-/// Largest parameter of a step in half precision, `eps` of its LayerNorms included: 2^64.
-pub const MAX_PARAMETER_F16: f32 = f32::from_bits((127 + 64) << 23);
+/// Largest parameter of a step in half precision, `eps` of its LayerNorms included: the bits of 2^64
+/// as f32.
+pub const MAX_PARAMETER_F16: u32 = (127 + 64) << 23;
 
 /// Entries of an interpolated activation table: 10 bits of a code choose two neighbours.
 pub const INTERPOLATED: u32 = 1025;

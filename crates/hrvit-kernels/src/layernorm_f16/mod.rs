@@ -37,7 +37,7 @@ impl NormF16<'_> {
     fn check(&self, input: usize) -> Result<(), ShapeError> {
         let channels = self.gain.len();
         require(channels != 0 && channels <= MAX_NORM_CHANNELS_F16 && self.offset.len() == channels, ShapeError::Channels)?;
-        require((f32::MIN_POSITIVE..=MAX_PARAMETER_F16).contains(&self.eps), ShapeError::Parameter)?;
+        require((f32::MIN_POSITIVE..=f32::from_bits(MAX_PARAMETER_F16)).contains(&self.eps), ShapeError::Parameter)?;
         require(input.is_multiple_of(channels), ShapeError::Input)
     }
 }
