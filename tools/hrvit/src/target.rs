@@ -48,7 +48,7 @@ impl Target {
             Self::M55 => of("m55", "qemu-m55", 62 << 20),
             Self::M7 => of("m7", "qemu-m7", 3 << 20),
             Self::M33 => of("m33", "rp2350", 448 << 10),
-            Self::A64 => of("a64", "qemu-a64", 128 << 20),
+            Self::A64 => of("a64", "qemu-a64", 126 << 20),
             Self::Host => Abilities { name: "host", package: None, precisions: ALL, memory: None },
         }
     }

@@ -162,12 +162,13 @@ fn networks_without_a_technique_become_images_in_every_precision() {
         let (checkpoint, size) = (Checkpoint::synthetic(&network, 3).unwrap(), Size { height: 64, width: 64 });
         let measure = Measure::new(&checkpoint, (&Textures { size, count: 8 }, 8), size, None, Kernels::detect(), &Silent).unwrap();
         let engine = |image| measure.noise(image, usize::MAX).unwrap().db;
-        for precision in [Precision::Int8, Precision::Int16x8] {
+        // The expectation counts noise in real numbers: rounding sums of codes of 8 bits moves it more.
+        for (precision, near) in [(Precision::Int8, 2.0), (Precision::Int16x8, 1.0)] {
             let quantised = run_in(precision, &network, 8, 2);
             let (found, expected) = (engine(quantised.image.clone()), quantised.report.logits_db.unwrap());
             println!("{ablation:?} {precision:?}: {found:.1} dB");
             assert!(expected > LEAST_DB, "{ablation:?} {precision:?}: {expected:.1} dB\n{}", quantised.report.table());
-            assert!((found - expected).abs() < 1.0, "{ablation:?} {precision:?}: engine {found:.2} dB, quantiser {expected:.2} dB");
+            assert!((found - expected).abs() < near, "{ablation:?} {precision:?}: engine {found:.2} dB, quantiser {expected:.2} dB");
         }
         let half = engine(derived(Precision::Fp16, &network).whole().unwrap().image);
         assert!(half > 45.0, "{ablation:?} in half precision: {half:.1} dB");
