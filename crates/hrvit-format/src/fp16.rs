@@ -64,7 +64,7 @@ pub(crate) fn order(op: &Op) -> Order {
         _ if op.depthwise => Order::Plain,
         OpKind::DesLeft => Order::Plain,
         // Both halves of q, of v and of keys of their own are used by themselves.
-        OpKind::Qkv => Order::Blocks { segments: 2 * usize::from(op.cout / op.cin.max(1)) },
+        OpKind::Qkv => Order::Blocks { segments: if usize::from(op.cout) > 2 * usize::from(op.cin) { 6 } else { 4 } },
         _ => Order::Blocks { segments: 1 },
     }
 }
