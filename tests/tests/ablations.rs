@@ -6,7 +6,7 @@ use hrvit_core::{Isa, Kernels, Logit, Model, NoObserver, Plan, Serial, Streamed,
 use hrvit_format::aligned::AlignedBytes;
 use hrvit_format::record::{Precision, VERSION, VERSION_ABLATED};
 use hrvit_format::writer::repack;
-use hrvit_format::{Ablation, Between, Head, LoadError, Network, OpKind};
+use hrvit_format::{Ablation, Head, LoadError, Network, OpKind};
 use hrvit_tests::flash::Flash;
 use hrvit_tests::mixed_image::mixed_image;
 use hrvit_tests::random_image::{random_frame, random_image};
@@ -17,18 +17,7 @@ use hrvit_tests::specs::{size, tiny, variant};
 const NONE: Ablation = Ablation::NONE;
 
 /// Each technique that an engine leaves out, alone, and all of them together.
-const ABLATIONS: [Ablation; 10] = [
-    Ablation { no_des: true, ..NONE },
-    Ablation { no_parallel_path: true, ..NONE },
-    Ablation { sparse_fusion: true, ..NONE },
-    Ablation { between: Between::Scale3, ..NONE },
-    Ablation { between: Between::Scale5, ..NONE },
-    Ablation { between: Between::Nothing, ..NONE },
-    Ablation { no_extra_norm: true, ..NONE },
-    Ablation { own_keys: true, ..NONE },
-    Ablation { dense_embedding: true, ..NONE },
-    Ablation { sparse_fusion: true, ..Ablation::ALL_BLOCKS },
-];
+const ABLATIONS: [Ablation; 10] = Ablation::EACH_AND_ALL;
 
 fn without(ablation: Ablation, mut network: Network) -> Network {
     network.spec.ablation = ablation;

@@ -119,16 +119,27 @@ impl ClassExtent {
     /// assert_eq!(extents[1], ClassExtent { pixels: 3, bounds: Some(Region { y: 0, x: 1, height: 2, width: 2 }) });
     /// ```
     pub fn count(extents: &mut [Self], y: usize, labels: &[u8]) {
-        let mut x = 0;
-        // Runs of one label at a time.
-        for run in labels.chunk_by(|left, right| left == right) {
-            if let Some(extent) = run.first().and_then(|label| extents.get_mut(usize::from(*label))) {
-                extent.pixels += run.len();
-                let own = Region { y, x, height: 1, width: run.len() };
-                extent.bounds = Some(extent.bounds.map_or(own, |bounds| around(bounds, own)));
+        for (label, run) in Self::runs(y, labels) {
+            if let Some(extent) = extents.get_mut(usize::from(label)) {
+                extent.add(run);
             }
-            x += run.len();
         }
+    }
+
+    /// Runs of one label in row `y` of a map, from the left: the label and its pixels.
+    pub fn runs(y: usize, labels: &[u8]) -> impl Iterator<Item = (u8, Region)> {
+        let mut x = 0;
+        labels.chunk_by(|left, right| left == right).filter_map(move |run| {
+            let own = Region { y, x, height: 1, width: run.len() };
+            x += run.len();
+            run.first().map(|label| (*label, own))
+        })
+    }
+
+    /// Takes in a rectangle of the class that was not counted yet.
+    pub fn add(&mut self, own: Region) {
+        self.pixels += own.height * own.width;
+        self.bounds = Some(self.bounds.map_or(own, |bounds| around(bounds, own)));
     }
 }
 

@@ -115,11 +115,6 @@ impl Failure {
         Self { status: HRVIT_ERROR_ALIGNMENT, cause: Cause::Misaligned { what, align } }
     }
 
-    /// With what is wrong with a camera's frame.
-    pub fn camera(status: hrvit_status, error: CameraError) -> Self {
-        Self { status, cause: Cause::Camera(error) }
-    }
-
     /// With a text that was made for it.
     #[cfg(feature = "std")]
     pub fn owned(status: hrvit_status, text: String) -> Self {
@@ -161,7 +156,7 @@ impl From<hrvit_status> for Failure {
 
 impl From<CameraError> for Failure {
     fn from(error: CameraError) -> Self {
-        Self::camera(error.status(), error)
+        Self { status: error.status(), cause: Cause::Camera(error) }
     }
 }
 

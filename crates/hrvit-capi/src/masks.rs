@@ -1,6 +1,6 @@
 //! Masks and measures of label maps.
 
-use hrvit_camera::ClassSet;
+use hrvit_camera::{ClassExtent, ClassSet, Region};
 
 use crate::answer::answer;
 use crate::camera_structs::*;
@@ -159,10 +159,12 @@ pub unsafe extern "C" fn hrvit_labels_extents(
         // SAFETY: the caller vouches for the buffers, which do not overlap.
         let (labels, extents) = unsafe { (shared("labels", labels, labels_bytes)?, unique("extents", extents, extents_count)?) };
         extents.fill(hrvit_extent::default());
-        for (y, row) in (0u32..).zip(labels.chunks(width.max(1))) {
-            for (x, label) in (0u32..).zip(row) {
-                if let Some(extent) = extents.get_mut(usize::from(*label)) {
-                    widen(extent, x, y);
+        for (y, row) in labels.chunks(width.max(1)).enumerate() {
+            for (label, run) in ClassExtent::runs(y, row) {
+                if let Some(extent) = extents.get_mut(usize::from(label)) {
+                    let mut counted = extent.counted();
+                    counted.add(run);
+                    *extent = counted.into();
                 }
             }
         }
@@ -172,16 +174,20 @@ pub unsafe extern "C" fn hrvit_labels_extents(
     unsafe { answer(error, call) }
 }
 
-/// Takes in a pixel of the class; rows come from the top.
-fn widen(extent: &mut hrvit_extent, x: u32, y: u32) {
-    if extent.pixels == 0 {
-        *extent = hrvit_extent { pixels: 0, x, y, width: 0, height: 0 };
+impl hrvit_extent {
+    /// As the camera crate counts.
+    fn counted(&self) -> ClassExtent {
+        let [y, x, height, width] = [self.y, self.x, self.height, self.width].map(|side| side as usize);
+        ClassExtent { pixels: self.pixels, bounds: (self.pixels > 0).then_some(Region { y, x, height, width }) }
     }
-    let right = extent.x.saturating_add(extent.width).max(x.saturating_add(1));
-    extent.x = extent.x.min(x);
-    extent.width = right.saturating_sub(extent.x);
-    extent.height = y.saturating_sub(extent.y).saturating_add(1);
-    extent.pixels = extent.pixels.saturating_add(1);
+}
+
+impl From<ClassExtent> for hrvit_extent {
+    fn from(ClassExtent { pixels, bounds }: ClassExtent) -> Self {
+        let side = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
+        let [x, y, width, height] = bounds.map_or([0; 4], |bounds| [bounds.x, bounds.y, bounds.width, bounds.height].map(side));
+        Self { pixels, x, y, width, height }
+    }
 }
 
 /// Labels of a row, and rows.

@@ -25,6 +25,26 @@ pub enum Between {
 impl Between {
     /// Every kind, in order of its number in an image.
     pub const ALL: [Self; 4] = [Self::MixedScale, Self::Scale3, Self::Scale5, Self::Nothing];
+
+    /// Whether there is a 3x3 convolution, and whether there is one of 5x5.
+    pub const fn convolves(self) -> [bool; 2] {
+        match self {
+            Self::MixedScale => [true, true],
+            Self::Scale3 => [true, false],
+            Self::Scale5 => [false, true],
+            Self::Nothing => [false, false],
+        }
+    }
+
+    /// Channels of the 3x3 and of the 5x5 convolution, of `hidden` in all.
+    pub const fn shares(self, hidden: u16) -> [u16; 2] {
+        match self.convolves() {
+            [true, true] => [hidden / 2, hidden - hidden / 2],
+            [true, false] => [hidden, 0],
+            [false, true] => [0, hidden],
+            [false, false] => [0, 0],
+        }
+    }
 }
 
 /// Techniques to take out of the network; the default takes none.
@@ -74,6 +94,20 @@ impl Ablation {
         sparse_fusion: false,
         no_des: true,
     };
+    /// Each technique left out alone, the convolutions of the feed-forward part in every way, and at
+    /// last all techniques together.
+    pub const EACH_AND_ALL: [Self; 10] = [
+        Self { no_des: true, ..Self::NONE },
+        Self { no_parallel_path: true, ..Self::NONE },
+        Self { sparse_fusion: true, ..Self::NONE },
+        Self { between: Between::Scale3, ..Self::NONE },
+        Self { between: Between::Scale5, ..Self::NONE },
+        Self { between: Between::Nothing, ..Self::NONE },
+        Self { no_extra_norm: true, ..Self::NONE },
+        Self { own_keys: true, ..Self::NONE },
+        Self { dense_embedding: true, ..Self::NONE },
+        Self { sparse_fusion: true, ..Self::ALL_BLOCKS },
+    ];
 
     /// Whether it is the paper's network.
     pub fn is_none(&self) -> bool {

@@ -9,7 +9,6 @@ use heapless::Vec;
 
 pub use crate::op::{Op, OpKind};
 use crate::{
-    ablation::Between,
     network::{Head, Network},
     sentence::sentences,
     spec::{BOTTLENECK_EXPANSION, BRANCHES, CLASSIFIER_FINAL, CLASSIFIER_WIDTHS},
@@ -187,12 +186,7 @@ impl Network {
                 let (c, hidden) = (spec.channels(usize::from(branch)), spec.hidden(usize::from(branch)));
                 ops.map(OpKind::FfnNorm, c, c);
                 ops.conv(OpKind::Fc1, c, hidden, 1, 1);
-                let (three, five) = match spec.ablation().between {
-                    Between::MixedScale => (hidden / 2, hidden - hidden / 2),
-                    Between::Scale3 => (hidden, 0),
-                    Between::Scale5 => (0, hidden),
-                    Between::Nothing => (0, 0),
-                };
+                let [three, five] = spec.ablation().between.shares(hidden);
                 if three > 0 {
                     ops.depthwise(OpKind::FfnDepthwise3, three, 3, 1);
                 }

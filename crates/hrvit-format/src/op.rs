@@ -209,9 +209,9 @@ impl Op {
 
     /// Whether its results are what [`OpKind::FfnAct`] looks up, in a step of the operators `step`:
     /// of the convolutions, or, where there are none, of the first linear layer.
-    pub fn feeds_ffn_act(&self, step: &[Self]) -> bool {
+    pub fn feeds_ffn_act<'o>(&self, step: impl IntoIterator<Item = &'o Self>) -> bool {
         let convolves = |op: &Self| matches!(op.kind, OpKind::FfnDepthwise3 | OpKind::FfnDepthwise5);
-        convolves(self) || (self.kind == OpKind::Fc1 && !step.iter().any(convolves))
+        convolves(self) || (self.kind == OpKind::Fc1 && !step.into_iter().any(convolves))
     }
 
     /// Length of one output's dot product.

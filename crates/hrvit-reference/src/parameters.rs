@@ -6,7 +6,7 @@
 //! `[out, in / groups, rows, columns]`.
 
 use hrvit_format::spec::{BOTTLENECK_EXPANSION, CLASSIFIER_FINAL, CLASSIFIER_WIDTHS};
-use hrvit_format::{BRANCHES, Between, Head, Network};
+use hrvit_format::{BRANCHES, Head, Network};
 
 /// One tensor of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,14 +157,8 @@ impl List {
         }
         self.layer_norm(&format!("{name}.ffn_norm"), c);
         self.linear(&format!("{name}.ffn.fc1"), c, hidden);
-        let sides: &[(usize, usize)] = match ablation.between {
-            Between::MixedScale => &[(hidden / 2, 3), (hidden - hidden / 2, 5)],
-            Between::Scale3 => &[(hidden, 3)],
-            Between::Scale5 => &[(hidden, 5)],
-            Between::Nothing => &[],
-        };
-        for &(channels, side) in sides {
-            self.convolution(&format!("{name}.ffn.conv.conv_{side}"), 1, channels, side);
+        for (channels, side) in ablation.between.shares(network.spec.hidden(branch)).into_iter().zip([3, 5]).filter(|(channels, _)| *channels > 0) {
+            self.convolution(&format!("{name}.ffn.conv.conv_{side}"), 1, channels.into(), side);
         }
         self.linear(&format!("{name}.ffn.fc2"), hidden, c);
     }

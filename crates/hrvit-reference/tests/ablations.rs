@@ -1,7 +1,7 @@
 //! Networks without some of the paper's techniques: the forward pass against the PyTorch definition
 //! (`tools/train/tests/ablation_vectors.py`), and the exact rewrites against the forward pass.
 
-use hrvit_format::{Ablation, Between, Head, Network, Size, Spec};
+use hrvit_format::{Ablation, Head, Network, Size, Spec};
 use hrvit_reference::{Checkpoint, Folded, Frame, Model, NoTap};
 use safetensors::SafeTensors;
 
@@ -11,19 +11,23 @@ const TOLERANCE: f32 = 1e-4;
 /// Largest difference of both forward passes, which round in different places.
 const FOLDING: f32 = 1e-5;
 
-/// The cases of `tests/data/ablations.safetensors`.
-const CASES: [(&str, Ablation); 10] = [
-    ("no_des", Ablation { no_des: true, ..NONE }),
-    ("no_parallel_path", Ablation { no_parallel_path: true, ..NONE }),
-    ("sparse_fusion", Ablation { sparse_fusion: true, ..NONE }),
-    ("between_3x3", Ablation { between: Between::Scale3, ..NONE }),
-    ("between_5x5", Ablation { between: Between::Scale5, ..NONE }),
-    ("between_nothing", Ablation { between: Between::Nothing, ..NONE }),
-    ("no_extra_norm", Ablation { no_extra_norm: true, ..NONE }),
-    ("own_keys", Ablation { own_keys: true, ..NONE }),
-    ("dense_embedding", Ablation { dense_embedding: true, ..NONE }),
-    ("together", Ablation { sparse_fusion: true, ..Ablation::ALL_BLOCKS }),
+/// Names that `tests/data/ablations.safetensors` has for the ablations, in their order.
+const NAMES: [&str; 10] = [
+    "no_des",
+    "no_parallel_path",
+    "sparse_fusion",
+    "between_3x3",
+    "between_5x5",
+    "between_nothing",
+    "no_extra_norm",
+    "own_keys",
+    "dense_embedding",
+    "together",
 ];
+
+fn cases() -> impl Iterator<Item = (&'static str, Ablation)> {
+    NAMES.into_iter().zip(Ablation::EACH_AND_ALL)
+}
 
 fn network(variant: &str, head: Head, ablation: Ablation) -> Network {
     let network = Network { spec: Spec { ablation, ..Spec::variant(variant).unwrap() }, head, classes: 5 };
@@ -45,8 +49,8 @@ fn worst<'v>(found: &[f32], expected: impl Iterator<Item = &'v f32> + Clone) -> 
 fn logits_are_those_of_the_pytorch_definition() {
     let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/ablations.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
-    assert_eq!(file.len(), CASES.len());
-    for (case, ablation) in CASES {
+    assert_eq!(file.len(), NAMES.len());
+    for (case, ablation) in cases() {
         let logits = Model::new(Checkpoint::synthetic(&network("nano", Head::Segformer, ablation), 1).unwrap()).forward(&frame(), &mut |_, _| {});
         let view = file.tensor(case).unwrap();
         assert_eq!(view.shape(), [1, logits.channels, logits.rows, logits.columns]);
@@ -61,7 +65,7 @@ fn logits_are_those_of_the_pytorch_definition() {
 
 #[test]
 fn folding_changes_nothing() {
-    for (case, ablation) in CASES {
+    for (case, ablation) in cases() {
         for (variant, head) in [("nano", Head::Segformer), ("nano", Head::Classifier), ("b1", Head::Segformer)] {
             let checkpoint = Checkpoint::synthetic(&network(variant, head, ablation), 7).unwrap();
             let folded = Folded::new(&checkpoint).forward(frame(), &mut NoTap);
@@ -77,7 +81,7 @@ fn folding_changes_nothing() {
 fn every_technique_changes_the_logits() {
     let logits = |ablation| Model::new(Checkpoint::synthetic(&network("nano", Head::Segformer, ablation), 1).unwrap()).forward(&frame(), &mut |_, _| {}).data;
     let whole = logits(NONE);
-    for (case, ablation) in CASES {
+    for (case, ablation) in cases() {
         assert!(worst(&logits(ablation), whole.iter()) > 1e-3, "{case}");
     }
 }

@@ -68,16 +68,11 @@ struct MixCfn<'c> {
 #[inline(never)] // its locals would lie on the stack of every other step
 pub fn run<A: Arithmetic>(context: &StepContext<'_>, executor: &dyn Executor, branch: usize, x: &mut [A::Wide], work: &mut [u8]) -> Result<(), Fault> {
     let between = context.geometry.network.spec.ablation().between;
-    let [three, five] = match between {
-        Between::MixedScale => [false, false],
-        Between::Scale3 => [false, true],
-        Between::Scale5 => [true, false],
-        Between::Nothing => [true, true],
-    };
+    let [three, five] = between.convolves();
     let ffn = MixCfn {
         norm: context.only(OpKind::FfnNorm)?,
         fc1: context.only(OpKind::Fc1)?,
-        halves: [context.unless(three, OpKind::FfnDepthwise3)?, context.unless(five, OpKind::FfnDepthwise5)?],
+        halves: [context.unless(!three, OpKind::FfnDepthwise3)?, context.unless(!five, OpKind::FfnDepthwise5)?],
         act: context.only(OpKind::FfnAct)?,
         fc2: context.only(OpKind::Fc2)?,
         branch,

@@ -2,43 +2,36 @@
 //! without it on Linux and Android. Without an operating system the ID registers do, elsewhere the
 //! build.
 
-/// `sdot`.
-pub(super) fn dotprod() -> bool {
-    #[cfg(feature = "std")]
-    let detected = std::arch::is_aarch64_feature_detected!("dotprod");
-    #[cfg(all(not(feature = "std"), target_os = "none"))]
-    let detected = (id_aa64isar0() >> 44) & 0xf != 0;
-    #[cfg(all(not(feature = "std"), any(target_os = "linux", target_os = "android")))]
-    let detected = crate::auxv::has(crate::auxv::DOTPROD);
-    #[cfg(all(not(feature = "std"), not(any(target_os = "none", target_os = "linux", target_os = "android"))))]
-    let detected = false;
-    cfg!(target_feature = "dotprod") || detected
+/// Declares whether there are the instructions of a feature: its name, its field in an ID register,
+/// its bit in the auxiliary vector.
+macro_rules! capability {
+    ($(#[doc = $doc:literal])+ $name:ident, $feature:tt, $register:ident >> $field:literal, $bit:ident) => {
+        $(#[doc = $doc])+
+        pub(super) fn $name() -> bool {
+            #[cfg(feature = "std")]
+            let detected = std::arch::is_aarch64_feature_detected!($feature);
+            #[cfg(all(not(feature = "std"), target_os = "none"))]
+            let detected = ($register() >> $field) & 0xf != 0;
+            #[cfg(all(not(feature = "std"), any(target_os = "linux", target_os = "android")))]
+            let detected = crate::auxv::has(crate::auxv::$bit);
+            #[cfg(all(not(feature = "std"), not(any(target_os = "none", target_os = "linux", target_os = "android"))))]
+            let detected = false;
+            cfg!(target_feature = $feature) || detected
+        }
+    };
 }
 
-/// `smmla`.
-pub(super) fn i8mm() -> bool {
-    #[cfg(feature = "std")]
-    let detected = std::arch::is_aarch64_feature_detected!("i8mm");
-    #[cfg(all(not(feature = "std"), target_os = "none"))]
-    let detected = (id_aa64isar1() >> 52) & 0xf != 0;
-    #[cfg(all(not(feature = "std"), any(target_os = "linux", target_os = "android")))]
-    let detected = crate::auxv::has(crate::auxv::I8MM);
-    #[cfg(all(not(feature = "std"), not(any(target_os = "none", target_os = "linux", target_os = "android"))))]
-    let detected = false;
-    cfg!(target_feature = "i8mm") || detected
+capability! {
+    /// `sdot`.
+    dotprod, "dotprod", id_aa64isar0 >> 44, DOTPROD
 }
-
-/// `fmlal`.
-pub(super) fn fhm() -> bool {
-    #[cfg(feature = "std")]
-    let detected = std::arch::is_aarch64_feature_detected!("fhm");
-    #[cfg(all(not(feature = "std"), target_os = "none"))]
-    let detected = (id_aa64isar0() >> 48) & 0xf != 0;
-    #[cfg(all(not(feature = "std"), any(target_os = "linux", target_os = "android")))]
-    let detected = crate::auxv::has(crate::auxv::FHM);
-    #[cfg(all(not(feature = "std"), not(any(target_os = "none", target_os = "linux", target_os = "android"))))]
-    let detected = false;
-    cfg!(target_feature = "fhm") || detected
+capability! {
+    /// `smmla`.
+    i8mm, "i8mm", id_aa64isar1 >> 52, I8MM
+}
+capability! {
+    /// `fmlal`.
+    fhm, "fhm", id_aa64isar0 >> 48, FHM
 }
 
 #[cfg(all(not(feature = "std"), target_os = "none"))]

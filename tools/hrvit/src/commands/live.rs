@@ -15,7 +15,8 @@ use crate::host_engine::IsaArg;
 use crate::inference::args::FitArgs;
 use crate::inputs::camera::Matrix;
 use crate::inputs::raw::RawFormat;
-use crate::live::meter::Figures;
+use crate::inputs::y4m::RATES;
+use crate::live::meter::{Figures, WINDOW};
 use crate::live::server::Server;
 use crate::live::source::Source;
 use crate::live::wishes::Wishes;
@@ -83,7 +84,7 @@ pub struct LiveArgs {
 }
 
 fn rate(text: &str) -> Result<f64> {
-    text.parse().ok().filter(|rate: &f64| (0.01..=1000.0).contains(rate)).context("expected frames a second, 0.01 to 1000")
+    text.parse().ok().filter(|rate: &f64| RATES.contains(rate)).with_context(|| format!("expected frames a second, {} to {}", RATES.start(), RATES.end()))
 }
 
 fn sides(text: &str) -> Result<(u32, u32)> {
@@ -148,7 +149,7 @@ pub fn run(args: &LiveArgs, format: Format) -> Result<()> {
             report.figures.frames,
             report.arrived,
             report.dropped,
-            report.figures.frames.min(300),
+            report.figures.frames.min(WINDOW as u64),
             report.figures.rows_ms,
             report.figures.network_ms,
             report.figures.latency_ms,

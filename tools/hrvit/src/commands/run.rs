@@ -236,7 +236,7 @@ fn run_frame(
     classes: &Classes,
     args: &RunArgs,
 ) -> Result<FrameReport> {
-    let (frame, input) = (&pixels.rgb, pixels.input(&inference, segmenter.size())?);
+    let (frame, input) = (&pixels.rgb, inference.input_of(pixels, segmenter.size())?);
     let start = Instant::now();
     let mut report =
         FrameReport { frame: origin, network: segmenter.name(), ms: 0.0, labels: None, labels_crc: None, overlay: None, margin: None, classes: Vec::new() };

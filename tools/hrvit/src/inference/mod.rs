@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fit::{self, Fitting, Placement, extent};
 use crate::frames::Extent;
-use crate::inputs::camera::Camera;
+use crate::inputs::camera::{Camera, Pixels};
 use crate::labels::{self, LabelMap, NO_LABEL};
 use crate::logits::Logits;
 use crate::segmenter::{Segmented, Segmenter, Wanted};
@@ -118,6 +118,20 @@ impl Inference {
         };
         let framing = if self.flip { format!("{framing}, mirrored too") } else { framing };
         if self.through.is_some() { format!("{framing}, through NV12") } else { framing }
+    }
+
+    /// [`Inference::input`] of a frame that may be a camera's; windows slide over its own pixels.
+    ///
+    /// # Errors
+    /// As [`Pixels::fitted`] and [`Inference::input`].
+    pub fn input_of<'f>(&self, pixels: &'f Pixels, size: Size) -> Result<Input<'f>> {
+        match self.framing {
+            Framing::Resized(fitting) if pixels.is_of_camera() => {
+                let (picture, placement) = pixels.fitted(fitting, size)?;
+                Ok(Input { picture: Cow::Owned(picture), placement })
+            }
+            _ => self.input(&pixels.rgb, size),
+        }
     }
 
     /// The frame as its inputs are cut from it.

@@ -1,8 +1,6 @@
 //! Frames of cameras and videos: their own bytes, which `hrvit_camera` converts and resizes as
 //! devices do.
 
-use std::borrow::Cow;
-
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use hrvit_camera::{Filter, Fit, Format, Frame, Geometry, Kernels, Plane, Range, Rows, View};
@@ -10,7 +8,6 @@ use hrvit_format::Size;
 use image::RgbImage;
 
 use crate::fit::{Fitting, Placement, extent};
-use crate::inference::{Framing, Inference, Input};
 
 /// Which matrix a camera or video uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -196,6 +193,11 @@ impl TryFrom<Camera> for Pixels {
 }
 
 impl Pixels {
+    /// Whether a camera left them.
+    pub fn is_of_camera(&self) -> bool {
+        self.camera.is_some()
+    }
+
     /// The one input of a network, and where the frame lies in it. A camera's frame is resized as
     /// devices do it ([`Camera::input`]), a picture by [`Fitting::input`].
     ///
@@ -205,20 +207,6 @@ impl Pixels {
         match &self.camera {
             Some(camera) => Ok((camera.input(fitting, size)?, fitting.placement(extent(&self.rgb), size))),
             None => fitting.input(&self.rgb, size),
-        }
-    }
-
-    /// The frame as its inputs are cut from it; windows slide over its own pixels.
-    ///
-    /// # Errors
-    /// As [`Pixels::fitted`] and [`Inference::input`].
-    pub fn input(&self, inference: &Inference, size: Size) -> Result<Input<'_>> {
-        match inference.framing {
-            Framing::Resized(fitting) if self.camera.is_some() => {
-                let (picture, placement) = self.fitted(fitting, size)?;
-                Ok(Input { picture: Cow::Owned(picture), placement })
-            }
-            _ => inference.input(&self.rgb, size),
         }
     }
 }

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use hrvit_camera::Format;
 
 use super::{InputArgs, video};
 use crate::frames;
 
-/// Extensions of raw frames in a folder: every layout's name, and those that name none.
-const RAW: [&str; 18] =
-    ["raw", "yuv", "nv12", "nv21", "i420", "i422", "i411", "i444", "yuyv", "uyvy", "rgb565", "rgb", "bgr", "rgba", "bgra", "gray", "bin", "data"];
+/// Extensions of raw frames in a folder that name no layout.
+const RAW: [&str; 4] = ["raw", "yuv", "bin", "data"];
 /// Endings of the names of a frame's results.
 const ENDINGS: [&str; 5] = ["labels.png", "overlay.png", "json", "margin.png", "unsure.png"];
 /// Name of results of standard input.
@@ -51,8 +51,11 @@ struct Listing<'a> {
 /// # Errors
 /// If there is no such file, or a folder or pattern has no frame.
 pub fn entries(args: &InputArgs, out: &Path) -> Result<Vec<Entry>> {
-    let extensions: &[&str] = if args.raw.is_some() { &RAW } else { &frames::EXTENSIONS };
-    let mut listing = Listing { recursive: args.recursive, extensions, out: out.canonicalize().ok(), entries: Vec::new() };
+    let extensions: Vec<&str> = match args.raw {
+        Some(_) => RAW.into_iter().chain(Format::ALL.map(Format::name)).collect(),
+        None => frames::EXTENSIONS.to_vec(),
+    };
+    let mut listing = Listing { recursive: args.recursive, extensions: &extensions, out: out.canonicalize().ok(), entries: Vec::new() };
     for path in &args.paths {
         if path.as_os_str() == "-" {
             listing.entries.push(Entry { path: path.clone(), name: STDIN.into() });

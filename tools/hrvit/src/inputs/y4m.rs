@@ -1,6 +1,7 @@
 //! Uncompressed video with headers: YUV4MPEG2, as `ffmpeg -f yuv4mpegpipe` writes it.
 
 use std::io::{BufRead, Read};
+use std::ops::RangeInclusive;
 
 use anyhow::{Context, Result, bail, ensure};
 use hrvit_camera::{Format, MAX_SIDE, Range};
@@ -8,6 +9,8 @@ use hrvit_camera::{Format, MAX_SIDE, Range};
 use super::camera::{Camera, Colours, Layout, Matrix};
 use crate::decoding::MaxPixels;
 
+/// Frames a second that are taken for a rate.
+pub const RATES: RangeInclusive<f64> = 0.01..=1000.0;
 /// First bytes of such a video.
 pub const MAGIC: &[u8] = b"YUV4MPEG2 ";
 /// Longest line of a header.
@@ -91,9 +94,9 @@ impl<R: BufRead> Video<R> {
         Ok(Self { stream, layout: Layout::packed(format, width, height, colours), bytes, rate: header.rate })
     }
 
-    /// Frames a second, where the header has a rate from 0.01 to 1000.
+    /// Frames a second, where the header has a rate within [`RATES`].
     pub fn rate(&self) -> Option<f64> {
-        self.rate.filter(|rate| (0.01..=1000.0).contains(rate))
+        self.rate.filter(|rate| RATES.contains(rate))
     }
 
     /// How its frames lie, as they are read.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 /// Frames that figures are of.
-const WINDOW: usize = 300;
+pub const WINDOW: usize = 300;
 /// How far back frames count for the rate.
 const RATE_WINDOW: Duration = Duration::from_secs(2);
 

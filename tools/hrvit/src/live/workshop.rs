@@ -168,9 +168,9 @@ impl Workshop {
     /// Watches what an engine is made from until `goes_on` says no. It makes a new one whenever that
     /// is not `made` any longer. A file that cannot be used is tried again.
     pub fn watch(&self, mut made: (Settings, Option<Stamp>), goes_on: impl Fn() -> bool) {
-        let (mut generation, mut again) = (0, Instant::now());
-        // What could not be made, and since when nothing could.
-        let mut failed = None;
+        let mut generation = 0;
+        // Settings and file that cannot be used, and when they are tried again.
+        let mut failed: Option<((Settings, Option<Stamp>), Instant)> = None;
         while goes_on() {
             std::thread::sleep(LOOK);
             let now = self.key();
@@ -180,13 +180,15 @@ impl Workshop {
                 }
                 continue;
             }
-            if failed.as_ref() == Some(&now) && Instant::now() < again {
-                continue;
-            }
-            // A file that is being replaced may be gone for a moment.
-            if now.1.is_none() && failed.as_ref() != Some(&now) {
-                (failed, again) = (Some(now), Instant::now() + RETRY);
-                continue;
+            let known = failed.as_ref().filter(|(key, _)| *key == now);
+            match known {
+                Some((_, again)) if Instant::now() < *again => continue,
+                // A file that is being replaced may be gone for a moment.
+                None if now.1.is_none() => {
+                    failed = Some((now, Instant::now() + RETRY));
+                    continue;
+                }
+                _ => {}
             }
             match self.make(generation + 1) {
                 Ok(ready) => {
@@ -197,7 +199,7 @@ impl Workshop {
                 }
                 Err(error) => {
                     *held(&self.complaint) = Some(format!("{error:#}"));
-                    (failed, again) = (Some(now), Instant::now() + RETRY);
+                    failed = Some((now, Instant::now() + RETRY));
                 }
             }
         }

@@ -3,7 +3,7 @@
 //! The price of every network equals the engine's own accounting, to the last
 //! parameter and MAC.
 
-use hrvit_format::{BRANCHES, Between, Head, Network, Size, Spec};
+use hrvit_format::{BRANCHES, Head, Network, Size, Spec};
 
 use super::heads;
 use super::pricing::{Extent, Filter, Operators, Pairs};
@@ -106,14 +106,8 @@ impl Pricer<'_> {
         let (map, hidden) = (self.map(branch), u64::from(self.spec.hidden(branch)));
         self.operators.norm(c);
         self.operators.layer("feed-forward 1", Filter::dense(c, hidden, 1), map);
-        let sides = match self.spec.ablation.between {
-            Between::MixedScale => vec![(hidden / 2, 3), (hidden - hidden / 2, 5)],
-            Between::Scale3 => vec![(hidden, 3)],
-            Between::Scale5 => vec![(hidden, 5)],
-            Between::Nothing => Vec::new(),
-        };
-        for (channels, side) in sides {
-            self.operators.layer("feed-forward depthwise", Filter::depthwise(channels, side), map);
+        for (channels, side) in self.spec.ablation.between.shares(self.spec.hidden(branch)).into_iter().zip([3, 5]).filter(|(channels, _)| *channels > 0) {
+            self.operators.layer("feed-forward depthwise", Filter::depthwise(channels.into(), side), map);
         }
         self.operators.layer("feed-forward 2", Filter::dense(hidden, c, 1), map);
     }
@@ -124,7 +118,7 @@ const _: () = assert!(BRANCHES == 4, "heads are priced for four branches");
 
 #[cfg(test)]
 mod tests {
-    use hrvit_format::{Ablation, VARIANTS};
+    use hrvit_format::{Ablation, Between, VARIANTS};
     use hrvit_reference::{Parameter, accounting, parameters};
 
     use super::*;

@@ -1,7 +1,7 @@
 //! The quantised network in real numbers: dequantised weights, and every output rounded to its
 //! grid.
 
-use hrvit_format::{Op, OpKind, Step};
+use hrvit_format::{OpKind, Step};
 use hrvit_reference::{Folded, Map, OpWeights, Tap, operators::activation::gelu};
 
 use super::{
@@ -25,8 +25,7 @@ pub fn install(network: &mut Folded, step: Step, ops: &[QuantOp]) {
 /// Error of what an operator leaves. Indices of a table count as what they find there: deep where
 /// GELU is flat they may be anything.
 fn noise(ops: &[QuantOp], op: &QuantOp, exact: &Map, found: &Map) -> Noise {
-    let step: Vec<Op> = ops.iter().map(|op| op.op).collect();
-    if op.op.feeds_ffn_act(&step) {
+    if op.op.feeds_ffn_act(ops.iter().map(|op| &op.op)) {
         let behind = |map: &Map| map.data.iter().map(|&x| gelu(x)).collect::<Vec<_>>();
         return Noise::between(&behind(exact), &behind(found));
     }

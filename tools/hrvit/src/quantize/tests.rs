@@ -1,7 +1,7 @@
 //! The whole quantiser on tiny networks with synthetic weights and frames.
 
 use anyhow::{Result, bail};
-use hrvit_format::{Ablation, Activation, Between, Head, Model, Network, OpKind, Size, Spec, Step, WideParts, record::Precision, writer::StepData};
+use hrvit_format::{Ablation, Activation, Head, Model, Network, OpKind, Size, Spec, Step, WideParts, record::Precision, writer::StepData};
 use hrvit_kernels::Kernels;
 use hrvit_reference::{Checkpoint, Folded};
 
@@ -143,20 +143,7 @@ fn the_engine_computes_what_the_quantiser_expects_of_16_bits() {
 
 #[test]
 fn networks_without_a_technique_become_images_in_every_precision() {
-    let none = Ablation::NONE;
-    let ablations = [
-        Ablation { no_des: true, ..none },
-        Ablation { no_parallel_path: true, ..none },
-        Ablation { sparse_fusion: true, ..none },
-        Ablation { no_extra_norm: true, ..none },
-        Ablation { between: Between::Scale3, ..none },
-        Ablation { between: Between::Scale5, ..none },
-        Ablation { between: Between::Nothing, ..none },
-        Ablation { own_keys: true, ..none },
-        Ablation { dense_embedding: true, ..none },
-        Ablation { sparse_fusion: true, ..Ablation::ALL_BLOCKS },
-    ];
-    for ablation in ablations {
+    for ablation in Ablation::EACH_AND_ALL {
         let mut network = tiny(Head::Segformer, Activation::Gelu);
         network.spec.ablation = ablation;
         let (checkpoint, size) = (Checkpoint::synthetic(&network, 3).unwrap(), Size { height: 64, width: 64 });
