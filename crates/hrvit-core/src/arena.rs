@@ -2,7 +2,7 @@
 
 use bytemuck::Pod;
 
-use crate::{fault::Fault, slices::volume};
+use crate::fault::Fault;
 
 /// Alignment of the arena and of every region in it, in bytes.
 pub const ALIGN: usize = 64;
@@ -105,19 +105,28 @@ impl<'a> ArenaSlicer<'a> {
     ///
     /// # Errors
     /// If the arena is too short, which a checked plan excludes.
+    #[inline(always)]
     pub fn take<T: Pod, const AXES: usize>(&mut self, extents: [usize; AXES]) -> Result<&'a mut [T], Fault> {
-        let bytes = volume(extents).saturating_mul(size_of::<T>());
-        // An empty region has no address that could be aligned.
+        self.elements(&extents)
+    }
+
+    #[inline(never)] // one for all numbers of axes
+    fn elements<T: Pod>(&mut self, extents: &[usize]) -> Result<&'a mut [T], Fault> {
+        match self.bytes(extents, size_of::<T>())? {
+            // An empty region has no address that could be aligned.
+            [] => Ok(Default::default()),
+            bytes => bytemuck::try_cast_slice_mut(bytes).map_err(|_| Fault),
+        }
+    }
+
+    /// The bytes of an array of elements of `size` bytes; none if regions are only measured.
+    #[inline(never)] // one for elements of every type
+    fn bytes(&mut self, extents: &[usize], size: usize) -> Result<&'a mut [u8], Fault> {
+        let bytes = extents.iter().copied().fold(size, usize::saturating_mul);
         if bytes == 0 || self.rest.is_none() {
             self.measured = self.measured.saturating_add(padded_bytes(bytes));
             return Ok(Default::default());
         }
-        bytemuck::try_cast_slice_mut(self.take_bytes(bytes)?).map_err(|_| Fault)
-    }
-
-    /// One region of `bytes` bytes.
-    #[inline(never)] // one for elements of every type
-    fn take_bytes(&mut self, bytes: usize) -> Result<&'a mut [u8], Fault> {
         let (cut, rest) = self.rest().split_at_mut_checked(padded_bytes(bytes)).ok_or(Fault)?;
         self.rest = Some(rest);
         let (bytes, behind) = cut.split_at_mut_checked(bytes).ok_or(Fault)?;

@@ -59,6 +59,7 @@ impl<'a> StepContext<'a> {
     }
 
     /// Shows rows from `y` on of what an operator has made, `columns` tokens each.
+    #[inline(never)] // every operator of a step shows its rows
     pub fn tap_rows<T: Element>(&self, operator: &Operator<'_>, y: usize, columns: usize, rows: &[T]) {
         self.tap(operator, y, 0, columns, T::tile(rows));
     }

@@ -107,12 +107,6 @@ pub fn copy_strided<T: Pod>(from: Strided<&[T]>, to: Strided<&mut [T]>, len: usi
     Ok(())
 }
 
-/// Product of the extents of an array; the largest number where there is none.
-#[inline(always)]
-pub fn volume<const AXES: usize>(extents: [usize; AXES]) -> usize {
-    extents.into_iter().fold(1, usize::saturating_mul)
-}
-
 /// The rows `rows` as elements of rows of `len`.
 #[inline(always)]
 pub fn elements_of(rows: &Range<usize>, len: usize) -> Range<usize> {

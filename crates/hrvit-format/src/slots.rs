@@ -50,14 +50,14 @@ pub struct Loaded<'a> {
 /// # Errors
 /// Both reasons, if neither slot holds a valid image.
 pub fn load<'a>(slots: [&'a [u8]; 2]) -> Result<Loaded<'a>, [LoadError; 2]> {
-    let [a, b] = slots.map(Model::load);
+    let [first, second] = slots;
+    let (a, b) = (Model::load(first), Model::load(second));
     let sequence = |model: &Result<Model<'a>, LoadError>| model.as_ref().map(|model| model.sequence()).map_err(|&error| error);
     let found = [sequence(&a), sequence(&b)];
     let slot = choose(found[0], found[1])?;
-    match (slot, a, b) {
-        (Slot::A, Ok(model), _) | (Slot::B, _, Ok(model)) => Ok(Loaded { slot, model, found }),
-        (_, a, b) => Err([a.err().unwrap_or(LoadError::BadMagic), b.err().unwrap_or(LoadError::BadMagic)]),
-    }
+    // Moved once: a model is large.
+    let model = if slot == Slot::A { a } else { b };
+    model.map(|model| Loaded { slot, model, found }).map_err(|error| [error; 2])
 }
 
 #[cfg(test)]

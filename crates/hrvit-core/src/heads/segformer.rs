@@ -174,6 +174,7 @@ impl<'a, 'c, A: Arithmetic> Lane<'a, 'c, A> {
     }
 
     /// Row `y` of the logits, `[columns, classes]`.
+    #[inline(never)] // one for every way to share rows among workers
     fn make(&mut self, context: &StepContext<'c>, y: usize, out: &mut [A::Wide]) -> Result<(), Fault> {
         for term in &mut self.terms {
             term.prepare(context, y)?;

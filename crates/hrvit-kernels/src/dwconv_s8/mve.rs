@@ -83,10 +83,13 @@ impl Row<'_> {
         let mut store = Store::of(&mut self.epilogue, &mut tile, &channels, self.args.requant.pre_shift, place);
         for x in (0..columns_out).step_by(ROWS) {
             let count = ROWS.min(columns_out - x);
-            if windows.is_inside(x) && windows.is_inside(x + count - 1) {
-                multiply(windows.inside(x), 0, count, &mut tile);
-            } else {
-                (0..count).for_each(|row| multiply(windows.of(x + row), row, 1, &mut tile));
+            let inside = windows.is_inside(x) && windows.is_inside(x + count - 1);
+            let together = if inside { count } else { 1 };
+            let mut row = 0;
+            while row < count {
+                let window = if inside { windows.inside(x) } else { windows.of(x + row) };
+                multiply(window, row, together, &mut tile);
+                row += together;
             }
             // SAFETY: the output holds `len` elements from each of its tokens on, which are not
             // none here; `count` rows of the tile were written.

@@ -43,8 +43,10 @@ impl Build {
         // A library without floating-point registers in its interface is for chips that have none,
         // whatever the processor may have.
         let soft = (self.cpu.is_some() && self.target.ends_with("-eabi")).then(|| "-Ctarget-feature=-fpregs".to_owned());
+        // As the firmware is built: several turns of a loop in a row cost flash and save no time.
+        let small = self.cpu.is_some().then(|| "-Cllvm-args=-unroll-runtime=false".to_owned());
         // Symbols name their generic arguments, as the search for panics reads them.
-        cpu.into_iter().chain(soft).chain(["-Csymbol-mangling-version=v0".to_owned()]).collect()
+        cpu.into_iter().chain(soft).chain(small).chain(["-Csymbol-mangling-version=v0".to_owned()]).collect()
     }
 
     /// Builds the static library as cargo makes it, in a folder of its own.
