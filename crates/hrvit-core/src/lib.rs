@@ -71,8 +71,8 @@ mod streamed;
 mod threads;
 pub mod windows;
 
-/// Whether this build runs networks without some of the paper's techniques. A build that does not
-/// refuses their images and has no code for them.
+/// Whether this build runs networks without some of the paper's techniques. Other builds refuse the
+/// images of such networks and have no code for them.
 const ABLATIONS: bool = cfg!(feature = "ablations");
 
 pub use arena::{ALIGN, Arena, CANARY};
