@@ -1,29 +1,29 @@
-//! Luma and chroma to red, green and blue, and palettes to luma and chroma.
+//! Conversion of luma and chroma to red, green and blue, and of palettes to luma and chroma.
 
 /// Fractional bits of resized values.
 pub(crate) const FRACTION: u32 = 5;
 /// Fractional bits of the factors.
 const BITS: u32 = 16;
 
-/// Which matrix a camera uses.
+/// Matrix between red, green and blue and a camera's luma and chroma.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Matrix {
-    /// ITU-R BT.601: cameras, standard definition.
+    /// ITU-R BT.601, used by most cameras and for standard definition.
     #[default]
     Bt601,
-    /// ITU-R BT.709: high definition.
+    /// ITU-R BT.709, used for high definition.
     Bt709,
 }
 
-/// Which values luma and chroma take.
+/// Range of the values of luma and chroma.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Range {
     /// Luma from 16 to 235, chroma from 16 to 240.
     #[default]
     Limited,
-    /// All from 0 to 255.
+    /// Luma and chroma from 0 to 255.
     Full,
 }
 

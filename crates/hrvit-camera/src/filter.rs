@@ -1,14 +1,15 @@
 //! Weights of camera pixels in a pixel of the input: whole numbers with a constant sum.
 
-/// How many camera pixels become one.
+/// How camera pixels become a pixel of the input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Filter {
-    /// The mean of all that a pixel of the input covers, borders in part.
+    /// The mean of all camera pixels that a pixel of the input covers. Pixels at its borders count
+    /// in part.
     #[default]
     Area,
-    /// The line between the two whose middles are nearest, in each direction. For frames of about
-    /// the input's size.
+    /// Linear interpolation, along each axis, between the two camera pixels with the nearest
+    /// centres. For frames of about the input's size.
     Bilinear,
 }
 

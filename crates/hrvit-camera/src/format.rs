@@ -1,6 +1,6 @@
 //! Order of the bytes of a frame.
 
-/// Planes of the format that has most.
+/// Most planes of a format.
 pub(crate) const MAX_PLANES: usize = 3;
 
 /// Order of the bytes of a frame.
@@ -8,15 +8,15 @@ pub(crate) const MAX_PLANES: usize = 3;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Format {
-    /// Two planes: luma of every pixel; U and V in turn for every 2x2 pixels.
+    /// Two planes: luma of every pixel, then U and V in turn for every 2x2 pixels.
     Nv12,
-    /// As NV12, V first.
+    /// As NV12, with V before U.
     Nv21,
-    /// Three planes: luma; U for every 2x2 pixels; V for every 2x2 pixels.
+    /// Three planes: luma, then U and V for every 2x2 pixels.
     I420,
-    /// Three planes: luma; U for every two pixels of a row; V for every two pixels of a row.
+    /// Three planes: luma, then U and V for every two pixels of a row.
     I422,
-    /// Three planes: luma; U for every four pixels of a row; V for every four pixels of a row.
+    /// Three planes: luma, then U and V for every four pixels of a row.
     I411,
     /// Three planes: luma, U and V of every pixel.
     I444,
@@ -24,18 +24,18 @@ pub enum Format {
     Yuyv,
     /// U Y V Y for every two pixels of a row.
     Uyvy,
-    /// Two bytes a pixel, the lower one first: 5 bits of red from the highest, 6 of green, 5 of
-    /// blue.
+    /// Two bytes a pixel, the lower byte first. From the highest bit down: 5 bits of red, 6 of
+    /// green, 5 of blue.
     Rgb565,
-    /// Three bytes a pixel.
+    /// Three bytes a pixel: red, green, blue.
     Rgb,
-    /// Three bytes a pixel, blue first.
+    /// Three bytes a pixel: blue, green, red.
     Bgr,
-    /// Four bytes a pixel; the fourth is left out.
+    /// Four bytes a pixel: red, green, blue, and a fourth that is ignored.
     Rgba,
-    /// Four bytes a pixel, blue first; the fourth is left out.
+    /// Four bytes a pixel: blue, green, red, and a fourth that is ignored.
     Bgra,
-    /// One byte a pixel, 0 is black and 255 white.
+    /// One byte a pixel: 0 is black, 255 is white.
     Gray8,
 }
 
@@ -89,7 +89,7 @@ const fn component(plane: usize, step: usize, first: usize, columns: u32) -> Com
 const NV_PLANES: [PlaneLayout; 2] = [plane(1, 0, 0), plane(2, 1, 1)];
 
 impl Format {
-    /// All of them.
+    /// Every format.
     pub const ALL: [Self; 14] = [
         Self::Nv12,
         Self::Nv21,
@@ -107,7 +107,7 @@ impl Format {
         Self::Gray8,
     ];
 
-    /// The name that `str::parse` reads, in lower case: `nv12`, `yuyv`, `rgb565`, `gray`.
+    /// The name in lower case, such as `nv12`, `yuyv`, `rgb565` or `gray`. `str::parse` reads it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Nv12 => "nv12",
@@ -127,23 +127,23 @@ impl Format {
         }
     }
 
-    /// Planes of a frame.
+    /// Number of planes of a frame.
     pub const fn planes(self) -> usize {
         self.plane_layouts().len()
     }
 
-    /// Bytes of a row of a plane, without what a stride adds; 0 for a plane that the format does
-    /// not have.
+    /// Bytes of the pixels of a plane's row, without a stride's gap. 0 for a plane that the format
+    /// does not have.
     pub fn row_bytes(self, plane: usize, width: usize) -> usize {
         self.plane_layouts().get(plane).map_or(0, |plane| groups(width, plane.columns).saturating_mul(plane.bytes))
     }
 
-    /// Rows of a plane; 0 for one that the format does not have.
+    /// Rows of a plane. 0 for a plane that the format does not have.
     pub fn rows(self, plane: usize, height: usize) -> usize {
         self.plane_layouts().get(plane).map_or(0, |plane| groups(height, plane.rows))
     }
 
-    /// Bytes of a frame without gaps; `usize::MAX` if there are more.
+    /// Bytes of a frame without gaps. `usize::MAX` if they exceed the address space.
     pub fn frame_bytes(self, width: usize, height: usize) -> usize {
         (0..self.planes()).fold(0, |sum: usize, plane| sum.saturating_add(self.row_bytes(plane, width).saturating_mul(self.rows(plane, height))))
     }
@@ -202,7 +202,7 @@ impl core::fmt::Display for Format {
     }
 }
 
-/// Not the name of a format.
+/// No [`Format`] has this name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct UnknownFormat;

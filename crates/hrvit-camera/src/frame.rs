@@ -1,4 +1,4 @@
-//! Frames as a camera leaves them in memory.
+//! Frames as a camera writes them to memory.
 
 use hrvit_format::sentences;
 
@@ -8,7 +8,7 @@ use crate::format::{Format, MAX_PLANES};
 /// Longest side of a frame in pixels.
 pub const MAX_SIDE: usize = 65_535;
 
-/// Bytes of one plane, rows from the top down.
+/// Bytes of one plane, with rows from the top down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plane<'a> {
     /// The bytes from the first row on.
@@ -17,7 +17,7 @@ pub struct Plane<'a> {
     pub stride: usize,
 }
 
-/// A view on a camera's buffer; nothing is copied.
+/// A frame in a camera's buffer, without a copy.
 ///
 /// ```
 /// use hrvit_camera::{Format, Frame, Matrix, Plane, Range};
@@ -37,30 +37,30 @@ pub struct Frame<'a> {
     pub(crate) conversion: Conversion,
 }
 
-/// Why bytes are no frame, or have no such row.
+/// Why bytes are no valid frame, or why a row cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FrameError {
-    /// A side of 0 or more than [`MAX_SIDE`] pixels.
+    /// A side has 0 pixels, or more than [`MAX_SIDE`].
     Size {
         /// Pixels of a row.
         width: usize,
         /// Rows.
         height: usize,
     },
-    /// Two pixels of YUYV and UYVY share their chroma.
+    /// The width is odd. In YUYV and UYVY two pixels share their chroma.
     OddWidth {
         /// Pixels of a row.
         width: usize,
     },
-    /// Another number of planes than the format has.
+    /// The number of planes is not that of the format.
     Planes {
         /// Planes of the format.
         expected: usize,
         /// Planes that were given.
         given: usize,
     },
-    /// Rows overlap.
+    /// The stride is shorter than a row, so that rows overlap.
     Stride {
         /// Number of the plane.
         plane: usize,
@@ -76,7 +76,7 @@ pub enum FrameError {
         /// Rows of the frame.
         rows: usize,
     },
-    /// A row of another length than the frame's.
+    /// The given row has another length than the frame's rows.
     Pixels {
         /// Bytes that were given.
         bytes: usize,
@@ -87,9 +87,9 @@ pub enum FrameError {
     Short {
         /// Number of the plane.
         plane: usize,
-        /// Bytes that it has.
+        /// Bytes of the plane.
         bytes: usize,
-        /// Bytes that it needs.
+        /// Bytes that are needed.
         expected: usize,
     },
 }
@@ -107,11 +107,11 @@ sentences!(FrameError {
 impl core::error::Error for FrameError {}
 
 impl<'a> Frame<'a> {
-    /// A frame of planes, each with a stride of its own, in the order of [`Format`]. Colours are
+    /// A frame of planes in the order of [`Format`], each with a stride of its own. Its colours are
     /// BT.601 in limited range.
     ///
     /// # Errors
-    /// [`FrameError`] if sizes, strides or lengths do not go together.
+    /// [`FrameError`] if sizes, strides and lengths do not fit each other.
     pub fn new(format: Format, width: usize, height: usize, planes: &[Plane<'a>]) -> Result<Self, FrameError> {
         check(format, width, height, planes.len(), planes.iter().map(|plane| (plane.bytes.len(), plane.stride)))?;
         let mut own = [Plane { bytes: &[], stride: 0 }; MAX_PLANES];
@@ -119,13 +119,13 @@ impl<'a> Frame<'a> {
         Ok(Self { format, width, height, planes: own, conversion: Conversion::new(Matrix::default(), Range::default()) })
     }
 
-    /// A frame without gaps: planes one after another, rows of no more bytes than they have pixels
-    /// for. There may be more bytes than [`Format::frame_bytes`].
+    /// A frame without gaps: planes follow one another, and so do rows. `bytes` may be longer than
+    /// [`Format::frame_bytes`].
     ///
     /// # Errors
-    /// [`FrameError`] if there are fewer bytes, or there is no such frame.
+    /// [`FrameError`] if `bytes` is shorter, or the format has no frame of this size.
     pub fn packed(format: Format, width: usize, height: usize, bytes: &'a [u8]) -> Result<Self, FrameError> {
-        // Sizes first: products of larger ones could overflow.
+        // The size is checked first, since products of larger sizes could overflow.
         check_size(format, width, height)?;
         let mut planes = [Plane { bytes: &[], stride: 0 }; MAX_PLANES];
         let mut rest = bytes;
@@ -138,8 +138,8 @@ impl<'a> Frame<'a> {
         Self::new(format, width, height, planes.get(..format.planes()).unwrap_or_default())
     }
 
-    /// The same bytes with other colours. Formats of red, green and blue, and grey, have the same
-    /// ones whatever is given.
+    /// The same frame with another matrix and range. Formats of red, green and blue, and grey,
+    /// ignore them.
     #[must_use]
     pub fn with_colour(self, matrix: Matrix, range: Range) -> Self {
         Self { conversion: Conversion::new(matrix, range), ..self }

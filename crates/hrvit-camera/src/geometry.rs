@@ -1,4 +1,4 @@
-//! Which pixels of a frame the network sees, and where.
+//! Which pixels of a frame the network sees, and their places in its input.
 
 use hrvit_format::{Size, sentences};
 
@@ -18,11 +18,11 @@ pub struct Region {
     pub width: usize,
 }
 
-/// How a frame is turned to stand upright, clockwise.
+/// Clockwise rotation that makes a frame upright.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Rotation {
-    /// It stands upright.
+    /// No rotation: the frame is upright.
     #[default]
     None,
     /// By 90 degrees.
@@ -34,7 +34,7 @@ pub enum Rotation {
 }
 
 impl Rotation {
-    /// Of 0, 90, 180 or 270 degrees.
+    /// The rotation by 0, 90, 180 or 270 degrees. `None` for other angles.
     pub const fn from_degrees(degrees: u16) -> Option<Self> {
         match degrees {
             0 => Some(Self::None),
@@ -50,46 +50,46 @@ impl Rotation {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Fit {
-    /// Each direction is resized on its own.
+    /// Resize each axis by its own factor.
     #[default]
     Stretch,
-    /// The largest part in the middle that has the input's shape.
+    /// Take the largest part of the input's shape from the middle.
     Crop,
-    /// All of it, in the middle between bars.
+    /// Show all of the picture in the middle, between bars.
     Letterbox {
-        /// Red, green and blue of the bars: the mean that the network was trained with, rounded.
+        /// Red, green and blue of the bars. Use the rounded mean of the network's preprocessing.
         bars: [u8; 3],
     },
 }
 
-/// Changes of a frame, in this order: region, rotation, mirror, fit.
+/// Changes of a frame on its way to the input, in this order: region, rotation, mirror, fit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct View {
-    /// Part of the frame; all of it if none.
+    /// Part of the frame to show. `None` shows the whole frame.
     pub region: Option<Region>,
-    /// How it is turned.
+    /// Rotation of this part.
     pub rotation: Rotation,
-    /// Whether left and right then change places.
+    /// Whether left and right change places after the rotation.
     pub mirror: bool,
-    /// How it becomes the input.
+    /// How the result is fitted to the input.
     pub fit: Fit,
 }
 
-/// Why a frame has no such view.
+/// Why a view of a frame is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GeometryError {
-    /// A side of 0 or more than [`MAX_SIDE`] pixels.
+    /// A side of the frame has 0 pixels, or more than [`MAX_SIDE`].
     Frame {
         /// Pixels of a row.
         width: usize,
         /// Rows.
         height: usize,
     },
-    /// A region without pixels, or one that leaves the frame.
+    /// The region has no pixels, or reaches beyond the frame.
     Region(Region),
-    /// A network's input without pixels, or with a side of more than 4096.
+    /// The network's input has no pixels, or a side of more than 4096.
     Input {
         /// Rows.
         height: u16,
@@ -140,14 +140,15 @@ impl Along {
     }
 }
 
-/// Places of a frame's pixels in an input, and back.
+/// Map between the pixels of a frame and the pixels of a network's input.
 ///
 /// ```
 /// use hrvit_camera::{Fit, Geometry, Rotation, View};
 /// use hrvit_format::Size;
-/// let view = View { rotation: Rotation::Quarter, fit: Fit::Letterbox { bars: [124, 116, 104] }, ..View::default() };
+/// let fit = Fit::Letterbox { bars: [124, 116, 104] };
+/// let view = View { rotation: Rotation::Quarter, fit, ..View::default() };
 /// let geometry = Geometry::new(640, 480, view, Size::new(192, 256)?)?;
-/// // Upright the frame has 480x640 pixels: 144x192 of the input, between bars.
+/// // Upright, the frame is 480 wide and 640 high. The input shows it 144 wide and 192 high.
 /// assert_eq!(geometry.cell(0, 639), Some((191, 199)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -166,10 +167,10 @@ pub struct Geometry {
 }
 
 impl Geometry {
-    /// Of a frame of `width` x `height` pixels for an input of `size`.
+    /// The geometry of a frame of `width` x `height` pixels for an input of `size`.
     ///
     /// # Errors
-    /// If the frame, the region or the input has no pixels, or too many.
+    /// [`GeometryError`] if the frame, the region or the input has no pixels, or too many.
     pub fn new(width: usize, height: usize, view: View, size: Size) -> Result<Self, GeometryError> {
         let side = |side: usize| (1..=MAX_SIDE).contains(&side);
         if !side(width) || !side(height) {
@@ -224,13 +225,13 @@ impl Geometry {
         self.height
     }
 
-    /// Of the input.
+    /// Size of the input.
     pub fn size(&self) -> Size {
         self.size
     }
 
-    /// Row and column of the input's pixel in which the middle of the frame's pixel lies; none if
-    /// the input does not show it.
+    /// Row and column of the input's pixel that contains the centre of the frame's pixel in row `y`
+    /// and column `x`. `None` if the input does not show it.
     pub fn cell(&self, y: usize, x: usize) -> Option<(usize, usize)> {
         let (down, across) = if self.transposed { (x, y) } else { (y, x) };
         self.down.cell(down).zip(self.across.cell(across))

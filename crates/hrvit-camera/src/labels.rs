@@ -1,14 +1,14 @@
-//! From the input's pixels back to the frame's.
+//! Maps of the input brought back to the frame's pixels.
 
 use hrvit_format::sentences;
 
 use crate::geometry::{Along, Geometry};
 
-/// Why a map cannot be brought back.
+/// Why a map cannot be brought back to the frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LabelsError {
-    /// A map of another length than the input's.
+    /// The map has not as many values as the input has pixels.
     Map {
         /// Values that were given.
         values: usize,
@@ -22,7 +22,7 @@ pub enum LabelsError {
         /// Rows of the frame.
         rows: usize,
     },
-    /// A row of another length than the frame's.
+    /// The given row has another length than the frame's rows.
     Pixels {
         /// Values that were given.
         values: usize,
@@ -40,14 +40,15 @@ sentences!(LabelsError {
 impl core::error::Error for LabelsError {}
 
 impl Geometry {
-    /// Brings a map of the input, `[height, width]` labels or margins, to row `y` of the frame,
-    /// `[width]`. Each pixel has the value of the input's pixel in which its middle lies, or
+    /// Writes row `y` of the frame, `[width]`, from a map of the input, `[height, width]` labels or
+    /// margins. Each pixel gets the value of the input's pixel that contains its centre, or
     /// `outside` if the input does not show it.
     ///
     /// ```
     /// use hrvit_camera::{Geometry, Region, View};
     /// use hrvit_format::Size;
-    /// let view = View { region: Some(Region { y: 0, x: 1, height: 4, width: 4 }), ..View::default() };
+    /// let region = Some(Region { y: 0, x: 1, height: 4, width: 4 });
+    /// let view = View { region, ..View::default() };
     /// let geometry = Geometry::new(6, 4, view, Size { height: 2, width: 2 })?;
     /// let mut row = [0; 6];
     /// geometry.frame_row(&[1, 2, 3, 4], 3, 255, &mut row)?;
@@ -56,7 +57,7 @@ impl Geometry {
     /// ```
     ///
     /// # Errors
-    /// [`LabelsError`] if the map, the row or its number is not of this geometry.
+    /// [`LabelsError`] if the map, the row or its number does not fit this geometry.
     pub fn frame_row(&self, map: &[u8], y: usize, outside: u8, row: &mut [u8]) -> Result<(), LabelsError> {
         self.check_map(map)?;
         if y >= self.height {

@@ -1,12 +1,13 @@
-//! Camera frames in, labels back onto them: integers, no heap, and the same bytes on every target.
+//! Turns camera frames into a network's input, and brings labels back onto the frames. It uses
+//! integers and no heap, and gives the same bytes on every target.
 //!
-//! [`Frame`] is a view on a camera's buffer. [`Geometry`] says which of its pixels a network sees,
-//! how they are turned and where they lie in the input. [`Rows`] makes the rows of that input one
-//! by one, as an engine asks for them. There is never a whole picture in red, green and blue.
-//! `docs/camera.md` holds the formulas.
+//! [`Frame`] is a frame in a camera's buffer. [`Geometry`] says which of its pixels a network sees,
+//! how they are turned and where they lie in the input. [`Rows`] makes the rows of the input one by
+//! one, as the engine requests them. No whole picture in red, green and blue exists.
+//! `docs/camera.md` has the formulas.
 //!
-//! The way back: [`Geometry::frame_row`] brings labels and margins to the frame's pixels.
-//! [`FrameMut::overlay`] draws them on the frame. [`ClassSet`] makes masks and runs of them.
+//! [`Geometry::frame_row`] brings labels and margins back to the frame's pixels.
+//! [`FrameMut::overlay`] draws labels on the frame. [`ClassSet`] makes masks and runs of labels.
 //! [`ClassExtent`] measures each class.
 #![no_std]
 #![forbid(unsafe_code)]

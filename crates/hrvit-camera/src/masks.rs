@@ -1,4 +1,4 @@
-//! Masks of chosen classes, and the area and bounding box of each class.
+//! Masks of chosen classes, and area and bounding box of each class.
 
 use hrvit_format::sentences;
 
@@ -9,7 +9,7 @@ use crate::geometry::Region;
 pub struct ClassSet([u32; 8]);
 
 impl ClassSet {
-    /// Of `classes`.
+    /// The set of these classes.
     pub fn of(classes: &[u8]) -> Self {
         let mut set = Self::default();
         for class in classes {
@@ -20,14 +20,14 @@ impl ClassSet {
         set
     }
 
-    /// Whether `class` is one of them.
+    /// Whether the set includes `class`.
     #[inline]
     pub fn contains(&self, class: u8) -> bool {
         self.0.get(usize::from(class >> 5)).is_some_and(|word| word >> (class & 31) & 1 == 1)
     }
 
-    /// One bit for each label of a row, the first one in the highest bit of the first byte. The
-    /// rest of the last byte is 0.
+    /// Writes one bit for each label of a row: 1 if the set includes it. The first label is the
+    /// highest bit of the first byte. Unused bits of the last byte are 0.
     ///
     /// ```
     /// use hrvit_camera::ClassSet;
@@ -38,7 +38,7 @@ impl ClassSet {
     /// ```
     ///
     /// # Errors
-    /// [`MaskError`] if there is not a byte for every 8 labels or part of them.
+    /// [`MaskError`] unless `bits` has one byte for every 8 labels, rounded up.
     pub fn mask(&self, labels: &[u8], bits: &mut [u8]) -> Result<(), MaskError> {
         let expected = labels.len().div_ceil(8);
         if bits.len() != expected {
@@ -50,8 +50,8 @@ impl ClassSet {
         Ok(())
     }
 
-    /// Runs of labels of these classes, in their order; of a map of several rows a run may go on in
-    /// the next row.
+    /// Runs of consecutive labels of these classes, in order. In a map of several rows a run may
+    /// continue in the next row.
     ///
     /// ```
     /// use hrvit_camera::{ClassSet, Run};
@@ -71,17 +71,17 @@ impl ClassSet {
     }
 }
 
-/// Consecutive pixels of a mask.
+/// Run of consecutive pixels of a mask.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Run {
-    /// The first one.
+    /// Index of the first pixel.
     pub start: usize,
-    /// How many there are.
+    /// Number of pixels.
     pub length: usize,
 }
 
-/// A mask of another length than its labels need.
+/// The mask has not the length that its labels need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaskError {
     /// Bytes that were given.
@@ -102,13 +102,13 @@ impl core::error::Error for MaskError {}
 pub struct ClassExtent {
     /// Pixels of the class.
     pub pixels: usize,
-    /// Smallest rectangle that holds them; none without a pixel.
+    /// Smallest rectangle that contains them. `None` if there are no pixels.
     pub bounds: Option<Region>,
 }
 
 impl ClassExtent {
-    /// Counts row `y` of a map for all classes that `extents` has an entry for, in the order of the
-    /// classes. Rows come in any order, each once.
+    /// Counts row `y` of a map. `extents` has one entry for each class, in the order of class
+    /// indices. Classes without an entry are not counted. Count every row once, in any order.
     ///
     /// ```
     /// use hrvit_camera::{ClassExtent, Region};
@@ -116,7 +116,8 @@ impl ClassExtent {
     /// for (y, labels) in [[0, 1, 1], [0, 255, 1]].iter().enumerate() {
     ///     ClassExtent::count(&mut extents, y, labels);
     /// }
-    /// assert_eq!(extents[1], ClassExtent { pixels: 3, bounds: Some(Region { y: 0, x: 1, height: 2, width: 2 }) });
+    /// let bounds = Some(Region { y: 0, x: 1, height: 2, width: 2 });
+    /// assert_eq!(extents[1], ClassExtent { pixels: 3, bounds });
     /// ```
     pub fn count(extents: &mut [Self], y: usize, labels: &[u8]) {
         for (label, run) in Self::runs(y, labels) {
@@ -126,7 +127,7 @@ impl ClassExtent {
         }
     }
 
-    /// Runs of one label in row `y` of a map, from the left: the label and its pixels.
+    /// Runs of equal labels in row `y` of a map, from the left: each label with its pixels.
     pub fn runs(y: usize, labels: &[u8]) -> impl Iterator<Item = (u8, Region)> {
         let mut x = 0;
         labels.chunk_by(|left, right| left == right).filter_map(move |run| {
@@ -136,7 +137,7 @@ impl ClassExtent {
         })
     }
 
-    /// Takes in a rectangle of the class that was not counted yet.
+    /// Adds a rectangle of the class, which must not have been counted before.
     pub fn add(&mut self, own: Region) {
         self.pixels += own.height * own.width;
         self.bounds = Some(self.bounds.map_or(own, |bounds| around(bounds, own)));

@@ -1,4 +1,4 @@
-//! Labels as colours on the frame itself.
+//! Labels drawn as colours on the frame itself.
 
 use hrvit_format::sentences;
 
@@ -14,11 +14,11 @@ use crate::labels::LabelsError;
 pub struct Ink {
     /// Red, green and blue.
     pub colour: [u8; 3],
-    /// How much of it: 0 leaves the frame as it is, 255 covers it.
+    /// Opacity: 0 leaves the frame as it is, 255 covers it.
     pub alpha: u8,
 }
 
-/// Bytes of one plane to draw on, rows from the top down.
+/// Bytes of one plane to draw on, with rows from the top down.
 #[derive(Debug)]
 pub struct PlaneMut<'a> {
     /// The bytes from the first row on.
@@ -33,7 +33,7 @@ pub struct FrameMut<'a> {
     format: Format,
     width: usize,
     height: usize,
-    /// Luma, or all.
+    /// The plane of luma, or the only plane.
     pixels: PlaneMut<'a>,
     chroma: Option<PlaneMut<'a>>,
     conversion: Conversion,
@@ -43,18 +43,18 @@ pub struct FrameMut<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OverlayError {
-    /// The planes are no frame.
+    /// The planes are no valid frame.
     Frame(FrameError),
-    /// Nothing is drawn on frames of this format.
+    /// Frames of this format cannot be drawn on.
     Format(Format),
-    /// The geometry is that of frames of another size.
+    /// The geometry is for frames of another size.
     Size {
         /// Pixels of a row of the frame.
         width: usize,
         /// Rows of the frame.
         height: usize,
     },
-    /// The labels are not those of the geometry's input.
+    /// The labels do not fit the geometry's input.
     Labels(LabelsError),
 }
 
@@ -80,11 +80,12 @@ impl From<LabelsError> for OverlayError {
 }
 
 impl<'a> FrameMut<'a> {
-    /// A frame of one plane, or of luma and `chroma`. Colours are BT.601 in limited range.
+    /// A frame of one plane, or of the planes luma and `chroma`. Its colours are BT.601 in limited
+    /// range.
     ///
     /// # Errors
-    /// [`OverlayError::Format`] for other formats, [`OverlayError::Frame`] if sizes, strides or
-    /// lengths do not go together.
+    /// [`OverlayError::Format`] for other formats. [`OverlayError::Frame`] if sizes, strides and
+    /// lengths do not fit each other.
     pub fn new(format: Format, width: usize, height: usize, pixels: PlaneMut<'a>, chroma: Option<PlaneMut<'a>>) -> Result<Self, OverlayError> {
         drawable(format)?;
         let planes = [Some(&pixels), chroma.as_ref()];
@@ -110,14 +111,15 @@ impl<'a> FrameMut<'a> {
         Self::new(format, width, height, PlaneMut { bytes: pixels, stride }, chroma)
     }
 
-    /// The same frame with other colours.
+    /// The same frame with another matrix and range.
     #[must_use]
     pub fn with_colour(self, matrix: Matrix, range: Range) -> Self {
         Self { conversion: Conversion::new(matrix, range), ..self }
     }
 
-    /// Lays the colours of `labels`, the input's `[height, width]`, over the frame. Labels without
-    /// an ink, and pixels that the input does not show, stay as they are.
+    /// Draws the colours of `labels` over the frame. `labels` is the input's map,
+    /// `[height, width]`. Pixels whose label has no ink in `palette`, and pixels that the input
+    /// does not show, stay as they are.
     ///
     /// ```
     /// use hrvit_camera::{Format, FrameMut, Geometry, Ink, View};
@@ -126,13 +128,14 @@ impl<'a> FrameMut<'a> {
     /// let mut buffer = [100; 4 * 4 * 2];
     /// let palette = [Ink::default(), Ink { colour: [200, 0, 100], alpha: 128 }];
     /// FrameMut::packed(Format::Rgba, 4, 2, &mut buffer)?.overlay(&geometry, &[0, 1], &palette)?;
-    /// assert_eq!(buffer[..16], [100, 100, 100, 100, 100, 100, 100, 100, 150, 50, 100, 100, 150, 50, 100, 100]);
+    /// assert_eq!(buffer[..8], [100; 8]);
+    /// assert_eq!(buffer[8..16], [150, 50, 100, 100, 150, 50, 100, 100]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// [`OverlayError`] if the geometry is that of another frame, or the labels are not its
-    /// input's.
+    /// [`OverlayError`] if the geometry is for frames of another size, or the labels do not fit its
+    /// input.
     pub fn overlay(&mut self, geometry: &Geometry, labels: &[u8], palette: &[Ink]) -> Result<(), OverlayError> {
         if (self.width, self.height) != (geometry.width, geometry.height) {
             return Err(OverlayError::Size { width: self.width, height: self.height });

@@ -7,8 +7,9 @@ use crate::format::{Colours, Component, Format};
 use crate::frame::{Frame, FrameError};
 
 impl Frame<'_> {
-    /// Writes row `y` of the frame, `[width, 3]` RGB: what [`Rows`](crate::Rows) gives for an input
-    /// of the frame's size. For pictures of whole frames; an input's rows come from `Rows`.
+    /// Writes row `y` of the frame, `[width, 3]` RGB, without resizing. It equals the row of
+    /// [`Rows`](crate::Rows) for an input of the frame's size. Use it for pictures of whole frames,
+    /// and `Rows` for an engine's input.
     ///
     /// ```
     /// use hrvit_camera::{Format, Frame};
@@ -20,8 +21,8 @@ impl Frame<'_> {
     /// ```
     ///
     /// # Errors
-    /// [`FrameError::Row`] if there is no such row, [`FrameError::Pixels`] if `pixels` has not its
-    /// length.
+    /// [`FrameError::Row`] if the frame has no such row, [`FrameError::Pixels`] if `pixels` has
+    /// another length than a row.
     pub fn row(&self, y: usize, pixels: &mut [u8]) -> Result<(), FrameError> {
         if y >= self.height() {
             return Err(FrameError::Row { row: y, rows: self.height() });

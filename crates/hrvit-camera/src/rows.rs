@@ -1,4 +1,4 @@
-//! A frame as the rows of a network's input.
+//! The rows of a network's input, made from a frame.
 
 use core::ops::Range;
 
@@ -16,23 +16,23 @@ use crate::sums::column_means;
 /// Rows of the input that are made together where they lie along the frame's columns.
 const BAND: usize = 16;
 
-/// Why a frame gives no rows.
+/// Why rows cannot be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RowsError {
-    /// The geometry is that of frames of another size.
+    /// The geometry is for frames of another size.
     Frame {
         /// Pixels of a row of the frame.
         width: usize,
         /// Rows of the frame.
         height: usize,
     },
-    /// Sums of so many pixels do not have 32 bits.
+    /// A pixel of the input covers so many camera pixels that their sum exceeds 32 bits.
     Weight {
-        /// Weight of all that a pixel of the input sees.
+        /// Sum of the weights of a pixel of the input.
         weight: u64,
     },
-    /// Too few words of scratch.
+    /// The scratch has too few words.
     Scratch {
         /// Words that were given.
         words: usize,
@@ -46,14 +46,14 @@ pub enum RowsError {
         /// Rows of the input.
         rows: usize,
     },
-    /// A row of another length.
+    /// The given row has another length than the input's rows.
     Pixels {
         /// Bytes that were given.
         bytes: usize,
         /// Bytes of a row.
         expected: usize,
     },
-    /// A kernel refused what it was given: an error of this crate.
+    /// A kernel refused its operands, which is an error in this crate.
     Internal(ShapeError),
 }
 
@@ -107,9 +107,9 @@ impl Axes {
     }
 }
 
-/// A row source: makes any row of a network's input from a frame.
+/// A row source: makes the rows of a network's input from a frame.
 ///
-/// Rows may be asked for in any order. If the frame is turned by 90 or 270 degrees, 16 at a time
+/// Rows may be read in any order. If the frame is turned by 90 or 270 degrees, 16 rows at a time
 /// are made and kept in the scratch.
 ///
 /// ```
@@ -121,7 +121,7 @@ impl Axes {
 /// let mut scratch = [0; 2048]; // words, of `Rows::scratch_words` or more
 /// let mut rows = Rows::new(Kernels::detect(), frame, geometry, Filter::Area, &mut scratch)?;
 ///
-/// // What `hrvit_core::Engine::segment_rows` takes:
+/// // `hrvit_core::Engine::segment_rows` takes this closure:
 /// let mut source = |y: usize, pixels: &mut [u8]| rows.read(y, pixels);
 /// let mut pixels = [0; 3 * 256];
 /// source(191, &mut pixels)?;
@@ -140,11 +140,10 @@ pub struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// The rows of `frame`, made by `kernels`: those of the engine, which processors are asked for
-    /// once.
+    /// A row source for `frame`. `kernels` are the engine's, or those of [`Kernels::detect`].
     ///
     /// # Errors
-    /// [`RowsError`] if the frame is not of the geometry's size, the sums are too large or the
+    /// [`RowsError`] if the geometry is for frames of another size, the sums are too large, or the
     /// scratch has fewer words than [`Rows::scratch_words`].
     pub fn new(kernels: Kernels, frame: Frame<'a>, geometry: Geometry, filter: Filter, scratch: &'a mut [u32]) -> Result<Self, RowsError> {
         if (frame.width(), frame.height()) != (geometry.width, geometry.height) {
@@ -158,9 +157,9 @@ impl<'a> Rows<'a> {
         Ok(Self { kernels, frame, geometry, axes, room, scratch, band: None })
     }
 
-    /// Words of scratch: a line of sums for each plane (of 16 bits if these suffice), sums along a
-    /// component's line, and the means of a row. A rotation by 90 or 270 degrees takes narrower
-    /// lines, and 16 rows.
+    /// Words of scratch that [`Rows::new`] needs. The scratch holds a line of sums for each plane,
+    /// sums along a component's line, and the means of a row. With a rotation by 90 or 270 degrees
+    /// the lines are shorter, but 16 rows are kept.
     ///
     /// # Errors
     /// [`RowsError::Weight`] if the sums are too large.
@@ -171,7 +170,7 @@ impl<'a> Rows<'a> {
     /// Writes row `y` of the input, `[width, 3]` RGB.
     ///
     /// # Errors
-    /// [`RowsError`] if there is no such row, or `pixels` has not its length.
+    /// [`RowsError`] if the input has no such row, or `pixels` has another length than a row.
     pub fn read(&mut self, y: usize, pixels: &mut [u8]) -> Result<(), RowsError> {
         let (height, width) = (usize::from(self.geometry.size.height), usize::from(self.geometry.size.width));
         if y >= height {

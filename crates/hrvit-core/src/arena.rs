@@ -7,8 +7,8 @@ use crate::fault::Fault;
 /// Alignment of the arena and of every region in it, in bytes.
 pub const ALIGN: usize = 64;
 
-/// Bytes behind every region that nobody may write. Only builds with debug assertions have them,
-/// and check them.
+/// Guarded bytes behind every region, which nobody may write. Only builds with debug assertions
+/// have and check them.
 pub const CANARY: usize = if cfg!(debug_assertions) { ALIGN } else { 0 };
 
 /// Byte that a canary holds.
@@ -25,8 +25,8 @@ const fn padded_bytes(bytes: usize) -> usize {
     }
 }
 
-/// Memory for one engine, aligned as it must be. A board declares a static of it with the bytes
-/// that its build script planned:
+/// Memory for one engine, aligned to [`ALIGN`] bytes. Firmware declares a static of this type, as
+/// large as its build script planned:
 ///
 /// ```
 /// use hrvit_core::Arena;
@@ -66,8 +66,9 @@ impl<const BYTES: usize> Default for Arena<BYTES> {
 /// same cuts would take.
 ///
 /// Every block describes its buffers once, as a function that takes them from a slicer. A plan runs
-/// it on [`ArenaSlicer::measure`], the engine on an arena. It paints canaries in builds that have
-/// them, and panics on its end if one was written: it must outlive the use of its regions.
+/// this function by [`ArenaSlicer::measure`], the engine on an arena. In builds with canaries the
+/// slicer paints them. When it is dropped, it panics if a canary was written: it must outlive the
+/// use of its regions.
 pub(crate) struct ArenaSlicer<'a> {
     /// Bytes not cut yet; `None` if regions are only measured.
     rest: Option<&'a mut [u8]>,
@@ -91,8 +92,8 @@ impl<'a> ArenaSlicer<'a> {
         }
     }
 
-    /// Bytes that the regions take that `cut` asks for, all of them empty; the largest number where
-    /// they are too many to count.
+    /// Bytes of the regions that `cut` asks for, which it receives empty. `usize::MAX` if they are
+    /// too many to count.
     pub fn measure<T>(cut: impl FnOnce(&mut Self) -> Result<T, Fault>) -> usize {
         let mut slicer = Self::of(None);
         match cut(&mut slicer) {

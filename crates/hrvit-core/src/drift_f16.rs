@@ -1,5 +1,6 @@
-//! Results of half precision against the definition's. Bits of half precision differ between
-//! instruction sets: a target is held to the bounds of its image instead of bytes.
+//! Comparison of half-precision results with those of the scalar definition. Bits of half precision
+//! differ between instruction sets. A target is therefore held to the bounds in its image, not to
+//! bytes.
 
 use core::{
     ops::ControlFlow,
@@ -17,7 +18,7 @@ use crate::{
     observe::{Observer, StepInfo, Tile},
 };
 
-/// The first step of `model` in half precision: those before it compute with integers, and make the
+/// The first step of `model` in half precision. Earlier steps compute with integers and give the
 /// same bytes everywhere.
 pub fn first_half_step(model: &ModelHead<'_>) -> Option<StepId> {
     half_steps(model).next()
@@ -28,8 +29,8 @@ pub fn half_steps(model: &ModelHead<'_>) -> impl Iterator<Item = StepId> {
     model.step_ids().map(|(id, _)| id).filter(|&id| model.precision(id) == Precision::Fp16)
 }
 
-/// The size of a tensor in half precision: the sum of its magnitudes, in units of 2^-24, of which
-/// every f16 is a whole number.
+/// The sum of the magnitudes of a tensor in half precision, in units of 2^-24. Every f16 is a whole
+/// number of these units.
 #[derive(Debug, Default)]
 pub struct Magnitude {
     low: AtomicU32,
@@ -37,7 +38,7 @@ pub struct Magnitude {
 }
 
 impl Magnitude {
-    /// Of nothing.
+    /// The sum of no values.
     pub const fn new() -> Self {
         Self { low: AtomicU32::new(0), high: AtomicU32::new(0) }
     }
@@ -65,8 +66,8 @@ fn units(bits: u16) -> u64 {
     if exponent == 0 { fraction } else { (fraction | 0x400) << (exponent - 1) }
 }
 
-/// The [`Magnitude`] of the tensor that every step in half precision leaves behind, into one slot
-/// per step in canonical order.
+/// An observer that sums the [`Magnitude`] of the tensor of every step in half precision, into one
+/// slot per step in canonical order.
 #[derive(Clone, Copy, Debug)]
 pub struct StepMagnitudes<'a>(pub &'a [Magnitude]);
 
@@ -85,63 +86,63 @@ impl Observer for StepMagnitudes<'_> {
     }
 }
 
-/// A step whose tensor is larger or smaller than a healthy target's.
+/// A step whose tensor has another magnitude than a healthy target's.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepDrift {
     /// The step.
     pub step: StepId,
-    /// By how much, as a part of the definition's magnitude.
+    /// Difference of the magnitudes, as a part of the definition's.
     pub off: f32,
-    /// How much that may be.
+    /// Largest difference allowed, as a part of the definition's magnitude.
     pub bound: f32,
 }
 
-/// The first step in half precision that is beyond its bounds. `found` has each step's sum by its
-/// position in canonical order. `expected` has the definition's, by the step's number among those
-/// in half precision. A sum that is missing counts as beyond.
+/// The first step in half precision that is beyond its bounds. `found` has the sum of every step,
+/// by its position in canonical order. `expected` gives the definition's sum, by the step's number
+/// among the steps in half precision. A missing sum counts as beyond.
 pub fn first_step_beyond(model: &ModelHead<'_>, found: &[Magnitude], mut expected: impl FnMut(usize) -> Option<StepMagnitude>) -> Option<StepDrift> {
     let judge = |(number, step): (usize, StepId)| {
         let (Some(found), Some(StepMagnitude { magnitude, bound })) = (found.get(usize::from(step.0)), expected(number)) else {
             return Some(StepDrift { step, off: f32::INFINITY, bound: 0.0 });
         };
         let off = (found.sum() - magnitude).abs();
-        // A tensor of zeros has units instead of parts.
+        // For a tensor of zeros the difference is in units instead of parts.
         let whole = magnitude.max(1.0);
         (off > bound || bound.is_nan()).then_some(StepDrift { step, off: off / whole, bound: bound / whole })
     };
     half_steps(model).enumerate().find_map(judge)
 }
 
-/// Watches the logits of a frame as they are made and compares them with those of the definition.
+/// An observer that compares the logits of a frame with the definition's as they are made.
 #[derive(Debug)]
 pub struct LogitsDrift<'m> {
     model: &'m ModelHead<'m>,
     step: Option<StepId>,
     /// The definition's logits.
     expected: &'m [Logit],
-    /// Their largest magnitude, and by how much one may be off.
+    /// Their largest magnitude, and the largest difference allowed for one.
     largest: f32,
     limit: f32,
     seen: AtomicUsize,
     /// Bits of the largest difference: the bits of floats that are not negative have the order of
     /// the floats.
     worst: AtomicU32,
-    /// The first logit that is off by more.
+    /// The first logit with a larger difference.
     first: AtomicUsize,
 }
 
 /// Findings of [`LogitsDrift`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FoundLogits {
-    /// The largest difference as a part of the largest magnitude of the definition's logits;
-    /// infinite where not every logit came by once.
+    /// The largest difference as a part of the largest magnitude of the definition's logits.
+    /// Infinite if not every logit was seen once.
     pub of_largest: f32,
-    /// The first logit beyond the bound, counted in raster order, its class last.
+    /// Index of the first logit beyond the bound, in raster order, class last.
     pub first: Option<usize>,
 }
 
 impl<'m> LogitsDrift<'m> {
-    /// Compares with `expected`, the logits of [`hrvit_format::GoldenResult`], which are within its
+    /// Compares with `expected`, the logits of a [`hrvit_format::GoldenResult`], within its
     /// `bound`.
     pub fn new(model: &'m ModelHead<'m>, expected: &'m [Logit], bound: DriftBound) -> Self {
         let largest = model.logits_format().values(expected).fold(0.0, |largest: f32, logit| largest.max(logit.abs()));
@@ -168,7 +169,7 @@ impl Observer for LogitsDrift<'_> {
         if tile.op.is_some() || Some(tile.id) != self.step {
             return;
         }
-        // A tile of logits has whole ones; of anything else none is seen, which counts as drift.
+        // A tile that holds no whole logits counts as none seen, which is drift.
         let found: &[Logit] = try_cast_slice(tile.data.bytes()).unwrap_or_default();
         let at = tile.y * tile.columns * usize::from(self.model.meta().network.classes);
         let expected = self.expected.get(at..).unwrap_or_default();
@@ -184,18 +185,19 @@ impl Observer for LogitsDrift<'_> {
     }
 }
 
-/// How far a frame of an image with half-precision steps is from the definition.
+/// Difference between a frame's results and the definition's, for an image with half-precision
+/// steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Drift {
-    /// The first step that is beyond its bounds; `None` where none is.
+    /// The first step beyond its bounds, if there is one.
     pub step: Option<StepDrift>,
-    /// Of the logits; `None` where they were not compared.
+    /// Findings on the logits. `None` if they were not compared.
     pub logits: Option<FoundLogits>,
-    /// Labels that differ.
+    /// Number of labels that differ.
     pub differ: usize,
-    /// The first of them, counted in raster order.
+    /// Index of the first label that differs, in raster order.
     pub first_label: Option<usize>,
-    /// All labels; 0 with a classifier.
+    /// Number of labels compared; 0 with a classifier.
     pub labels: usize,
 }
 
@@ -213,7 +215,7 @@ pub enum First {
         /// Class.
         class: usize,
     },
-    /// A label that differs, where too many do.
+    /// The first label that differs, if too many do.
     Label {
         /// Row of the label map.
         row: usize,
@@ -223,12 +225,12 @@ pub enum First {
 }
 
 impl Drift {
-    /// Before any label was compared.
+    /// A comparison of no labels yet.
     pub const fn new(step: Option<StepDrift>, logits: Option<FoundLogits>) -> Self {
         Self { step, logits, differ: 0, first_label: None, labels: 0 }
     }
 
-    /// With one label more, as found and as expected.
+    /// Adds one label, as (found, expected).
     #[must_use]
     pub fn and(self, (found, expected): (u8, u8)) -> Self {
         let differs = found != expected;
@@ -236,7 +238,7 @@ impl Drift {
         Self { differ: self.differ + usize::from(differs), first_label, labels: self.labels + 1, ..self }
     }
 
-    /// Whether all steps are within theirs, and logits and labels within `bound`.
+    /// Whether every step is within its bounds, and logits and labels are within `bound`.
     pub fn is_within(&self, bound: DriftBound) -> bool {
         self.step.is_none() && self.logits_within(bound) && self.differ <= bound.labels as usize
     }
@@ -245,8 +247,8 @@ impl Drift {
         self.logits.is_none_or(|found| found.of_largest <= bound.logits)
     }
 
-    /// The first step beyond its bounds, else the first logit beyond `bound`, else the first label
-    /// that differs where too many do. `None` where all are within.
+    /// The first step beyond its bounds. Else the first logit beyond `bound`, else the first label
+    /// that differs if too many do. `None` if all are within.
     pub fn first(&self, model: &ModelHead<'_>, bound: DriftBound) -> Option<First> {
         if let Some(step) = self.step {
             return Some(First::Step(step));

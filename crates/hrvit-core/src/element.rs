@@ -60,8 +60,8 @@ elements!(i8 => S8, i16 => S16, i32 => S32, u8 => U8);
 #[cfg(feature = "fp16")]
 elements!(hrvit_kernels::f16 => F16, f32 => F32);
 
-/// Clears sums; on processors of Arm by [`hrvit_kernels::clear`], which has vectors where they
-/// have.
+/// Sets sums to zero. On Arm processors [`hrvit_kernels::clear`] does it, with vectors if the
+/// processor has them.
 pub fn clear<T: Element>(sums: &mut [T]) {
     if cfg!(any(target_arch = "aarch64", target_arch = "arm")) {
         hrvit_kernels::clear(bytemuck::must_cast_slice_mut(sums));

@@ -1,13 +1,14 @@
-//! HRViT on the edge: the quantised forward pass in one caller-given arena, without a heap. It has
+//! Runs the quantised HRViT network in one arena that the caller provides, without a heap. It uses
 //! no floating point unless an image asks for half precision (feature `fp16`).
 //!
-//! From the bytes of a model image to a label map:
+//! This example goes from the bytes of a model image to a label map:
 //!
 //! ```
 //! use hrvit_core::{Aligned, Arena, Engine, Model, NoObserver, Plan, Serial};
 //!
 //! // In firmware also a linker section; on hosts `ModelBuf` reads a file.
-//! static IMAGE: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tiny.hrvit")));
+//! static IMAGE: &Aligned<[u8]> =
+//!     &Aligned(*include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tiny.hrvit")));
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let model = Model::load(&IMAGE.0)?; // checks every byte once
@@ -23,18 +24,21 @@
 //! # }
 //! ```
 //!
-//! | | |
-//! |---|---|
-//! | [`Model`], `ModelBuf`, [`Streamed`] | a checked image: borrowed, owned, or paged in from a device; an engine takes any [`ModelSource`] |
-//! | [`Plan`] | the bytes of the arena, where each map lies in it, and the tiles of every step |
-//! | [`Engine`] | [`segment`](Engine::segment), [`segment_into`](Engine::segment_into), [`segment_rows`](Engine::segment_rows), [`logits`](Engine::logits), [`classify`](Engine::classify) |
-//! | [`Executor`] | who does the work: [`Serial`], `Threads` |
-//! | [`Observer`] | sees each step and its data, and may stop a frame |
-//! | [`windows`] | windows of the model's size over larger frames: overlapping, or with cores that tile the frame |
+//! - [`Model`], `ModelBuf` and [`Streamed`] are a checked image: borrowed, owned, or paged in from
+//!   a device. An engine takes any [`ModelSource`].
+//! - [`Plan`] has the bytes of the arena, the place of each map in it, and the tiles of every step.
+//! - [`Engine`] runs frames: [`segment`](Engine::segment), [`segment_into`](Engine::segment_into),
+//!   [`segment_rows`](Engine::segment_rows), [`logits`](Engine::logits),
+//!   [`classify`](Engine::classify).
+//! - [`Executor`] spreads the work: [`Serial`] on the caller's thread, `Threads` on several.
+//! - [`Observer`] sees each step and its data, and may stop a frame.
+//! - [`windows`] places windows of the model's size over larger frames: overlapping, or with cores
+//!   that tile the frame.
 //!
-//! One step of the canonical graph ([`hrvit_format::graph`]) runs after another. Inside a step the
-//! operators work row by row or strip by strip. Only the step's result is a whole map.
-//! `docs/architecture.md` is the map of this crate, `docs/quantisation.md` the arithmetic.
+//! The steps of the canonical graph ([`hrvit_format::graph`]) run one after another. Inside a step
+//! the operators work row by row or strip by strip. Only the step's result is a whole map.
+//! `docs/architecture.md` describes the design of this crate, `docs/quantisation.md` the
+//! arithmetic.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 #![deny(clippy::float_arithmetic, clippy::missing_errors_doc)]
@@ -67,8 +71,8 @@ mod streamed;
 mod threads;
 pub mod windows;
 
-/// Whether networks may go without techniques of the paper; a build that refuses their images has
-/// no code for them.
+/// Whether this build runs networks without some of the paper's techniques. Other builds refuse the
+/// images of such networks and have no code for them.
 const ABLATIONS: bool = cfg!(feature = "ablations");
 
 pub use arena::{ALIGN, Arena, CANARY};

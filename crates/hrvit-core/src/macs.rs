@@ -2,8 +2,9 @@
 
 use hrvit_format::{Network, Op, OpKind, Size, Step};
 
-/// Multiply-accumulates of `step` at `size`: convolutions, linear operators, DES, q·v and p·v over
-/// real keys; no bias, norm, activation or resize.
+/// Multiply-accumulates of `step` at `size`. Convolutions, linear operators, the
+/// diversity-enhancing shortcut, q·v and p·v over real keys count. Biases, norms, activations and
+/// resizing do not.
 pub fn step_macs(network: &Network, size: Size, step: Step) -> u64 {
     network.ops(step).iter().map(|op| op_macs(network, size, step, op)).sum()
 }
@@ -17,8 +18,8 @@ fn op_macs(network: &Network, size: Size, step: Step, op: &Op) -> u64 {
     let source = usize::from(op.source);
     let tokens = match op.kind {
         OpKind::StemConv1 => size.pixels() / 4,
-        // A term of lower resolution is computed there; the classifier's downsampling and a
-        // fusion's come out at the step's own.
+        // A term of lower resolution is computed at its own resolution. Downsampling, in the
+        // classifier or a fusion, gives the resolution of the step.
         OpKind::FusionPointwise => size.tokens(source.max(branch)),
         OpKind::FusionDepthwise | OpKind::IncreaseDownsample => size.tokens(branch),
         OpKind::FinalLinear => 1,

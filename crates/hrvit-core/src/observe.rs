@@ -1,4 +1,4 @@
-//! Watching a run: enter and leave of every step, and the data as it is made.
+//! Observers of a run: the beginning and the end of every step, and its data as it is made.
 
 use core::{
     ops::ControlFlow,
@@ -24,7 +24,7 @@ pub struct StepInfo {
 /// Part of a tensor.
 #[derive(Clone, Copy, Debug)]
 pub struct Tile<'a> {
-    /// The step at work.
+    /// The step that made it.
     pub id: StepId,
     /// Index of the operator within the step, or `None` for the tensor that the step leaves behind.
     pub op: Option<u8>,
@@ -32,34 +32,35 @@ pub struct Tile<'a> {
     pub y: usize,
     /// First column.
     pub x: usize,
-    /// Columns; rows and channels follow from the length.
+    /// Number of columns. The length of `data` is rows times columns times channels.
     pub columns: usize,
     /// Values.
     pub data: TileData<'a>,
 }
 
-/// Sees every step. Methods take `&self` and may be called from workers; all do nothing unless
+/// Sees every step. Methods take `&self`, since workers may call them. They do nothing unless
 /// overridden.
 pub trait Observer: Sync {
-    /// A step begins. `Break` ends the frame before it: the caller gets
+    /// A step begins. `Break` ends the frame before this step. The caller gets
     /// [`crate::RunError::Stopped`], and the engine is ready for the next frame.
     fn enter(&self, _step: StepInfo) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
-    /// A step has ended. Steps that were stopped, and those that failed, are not left.
+    /// A step has ended. The method is not called for a step that was stopped or failed.
     fn leave(&self, _step: StepInfo) {}
-    /// Data was made. Tiles with `op: None` arrive from the caller's thread in raster order, whole
-    /// rows at a time.
+    /// Part of a tensor was made. Tiles with `op: None` arrive on the caller's thread in raster
+    /// order, in whole rows.
     fn tile(&self, _tile: Tile<'_>) {}
 }
 
-/// Sees nothing.
+/// An observer that does nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoObserver;
 
 impl Observer for NoObserver {}
 
-/// CRC32 of the tensor that every step leaves behind, into one slot per step in canonical order.
+/// Computes the CRC32 of the tensor that every step leaves behind, into one slot per step in
+/// canonical order.
 #[derive(Clone, Copy, Debug)]
 pub struct StepCrcs<'a>(pub &'a [AtomicU32]);
 

@@ -1,10 +1,10 @@
-//! Results that a frame is asked for.
+//! Results that a caller asks for.
 
 use hrvit_format::Logit;
 
 use crate::heads::labels::{LabelMap, Margins};
 
-/// Writes row `y` of a frame, `[width, 3]` RGB, or says why it cannot.
+/// Writes row `y` of a frame as `[width, 3]` RGB, or returns the caller's own error.
 pub type RowSource<'r, F> = dyn FnMut(usize, &mut [u8]) -> Result<(), F> + 'r;
 
 /// Buffers for the results of one forward pass of a segmentor.
@@ -25,23 +25,24 @@ pub struct Segmentation<'o> {
 const NO_MARGIN: u8 = 31;
 
 impl<'o> Segmentation<'o> {
-    /// Class index of every pixel, `[height, width]`.
+    /// Asks for the class index of every pixel, `[height, width]`.
     pub fn new(labels: &'o mut [u8]) -> Self {
         Self { map: LabelMap { labels, margins: None }, logits: None }
     }
 
-    /// Also how sure the label of every pixel is, `[height, width]`:
-    /// `min(255, (largest - second largest) >> shift)` of the exact resized logits.
+    /// Asks also for the margin of every label, `[height, width]`:
+    /// `min(255, (largest - second largest) >> shift)` of the exact resized logits. A larger margin
+    /// means a surer label.
     ///
-    /// [`hrvit_format::LogitFormat::margin_unit`] says what one code stands for: with shift 6 it is
-    /// one code of the logits, with shift 12 one unit of half-precision logits. With one class
-    /// every margin is 255.
+    /// [`hrvit_format::LogitFormat::margin_unit`] gives the real value of one unit of a margin.
+    /// With integer logits and shift 6 it is one code of the logits. With half-precision logits and
+    /// shift 12 it is 1. With one class every margin is 255.
     pub fn margins(self, codes: &'o mut [u8], shift: u8) -> Self {
         let margins = Some(Margins { codes, shift: shift.min(NO_MARGIN) });
         Self { map: LabelMap { margins, ..self.map }, ..self }
     }
 
-    /// Also the logits that the labels are made from, `[height / 4, width / 4, classes]`.
+    /// Asks also for the logits that the labels are made from, `[height / 4, width / 4, classes]`.
     pub fn logits(self, logits: &'o mut [Logit]) -> Self {
         Self { logits: Some(logits), ..self }
     }
@@ -53,7 +54,7 @@ impl<'o> Segmentation<'o> {
 pub struct Ranked {
     /// Class index.
     pub class: u16,
-    /// The logit; [`hrvit_format::ModelHead::logits_format`] says what it stands for.
+    /// The logit, in the format that [`hrvit_format::ModelHead::logits_format`] gives.
     pub logit: Logit,
 }
 

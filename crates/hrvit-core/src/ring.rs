@@ -7,8 +7,9 @@ use crate::{fault::Fault, slices::Slices};
 /// The most rows that an operator looks at (fusion: 9x9).
 pub const MAX_WINDOW: usize = 9;
 
-/// Rows of a ring for a map with `rows` rows. Tiles of `tile` rows are made from it that look at
-/// `reach` rows on each side. The ring has whole tiles: a batch of new rows is one run of memory.
+/// Number of rows of a ring for a map with `rows` rows. The reader makes tiles of `tile` rows and
+/// looks at `reach` rows on each side. The ring holds whole tiles, so that a batch of new rows is
+/// one run of memory.
 pub fn rows_for(tile: usize, reach: usize, rows: usize) -> usize {
     (tile + 2 * reach).next_multiple_of(tile.max(1)).min(rows)
 }
@@ -20,7 +21,7 @@ pub struct Batches {
     pub first: usize,
     /// The most rows of a batch.
     pub rows: usize,
-    /// The row from which on batches are full where the ring holds a multiple of `rows`.
+    /// The row from which on all batches are full, if the ring holds a multiple of `rows`.
     pub origin: usize,
 }
 
@@ -32,23 +33,22 @@ pub struct Ring<'a, T> {
     batch: usize,
     /// The row that lies at the beginning of the memory.
     origin: usize,
-    /// The row that is to be made next; rows before it, as many as the ring holds, are there.
+    /// The row to be made next. The ring holds as many rows before it as it has places.
     next: usize,
 }
 
 impl<'a, T> Ring<'a, T> {
-    /// A ring over `data`, empty; row `first` is to be made first, and every row alone.
+    /// An empty ring over `data`. Row `first` is made first, and every row is a batch of its own.
     pub fn new(data: &'a mut [T], row_len: usize, first: usize) -> Self {
         Self::batched(data, row_len, Batches { first, rows: 1, origin: first })
     }
 
-    /// A ring over `data`, empty, made in `batches`.
+    /// An empty ring over `data` that is filled in `batches`.
     pub fn batched(data: &'a mut [T], row_len: usize, Batches { first, rows, origin }: Batches) -> Self {
         Self { data, row_len, batch: rows, origin, next: first }
     }
 
-    /// Number of the place of row `y`, and how many places there are from it to the end of the
-    /// memory.
+    /// Index of the place of row `y`, and the number of places from it to the end of the memory.
     #[inline(never)] // called for every row, from many places
     fn place(&self, y: usize) -> (usize, usize) {
         let rows = self.data.len().checked_div(self.row_len).unwrap_or(0);
@@ -59,13 +59,12 @@ impl<'a, T> Ring<'a, T> {
         (place, rows - place)
     }
 
-    /// Number of the next row to make, if it is not past `last`.
+    /// The next row to make, if it is not past `last`.
     pub fn peek_up_to(&self, last: usize) -> Option<usize> {
         (self.next <= last).then_some(self.next)
     }
 
-    /// The next rows to make, as far as they are not past `last`: the number of the first, and
-    /// their memory.
+    /// The next batch of rows to make, up to `last`: the first row and the memory of all of them.
     pub fn next_up_to(&mut self, last: usize) -> Option<(usize, &mut [T])> {
         let first = self.next;
         let (place, to_end) = self.place(first);
@@ -82,8 +81,8 @@ impl<'a, T> Ring<'a, T> {
         self.data.row(self.place(y).0, self.row_len)
     }
 
-    /// Rows `rows`, which must have been made and not yet been overwritten, where they lie in one
-    /// run of memory.
+    /// Rows `rows`, which must have been made and not yet been overwritten. `None` unless they lie
+    /// in one run of memory.
     pub fn run(&self, rows: Range<usize>) -> Option<&[T]> {
         let (place, to_end) = self.place(rows.start);
         let len = (rows.len() <= to_end).then_some(rows.len() * self.row_len)?;

@@ -1,5 +1,5 @@
-//! Rows of one map shared out to jobs: contiguous blocks that are written in place while neighbours
-//! still see the rows as they were.
+//! Jobs over the rows of one map: contiguous blocks that are rewritten in place, while neighbours
+//! still see the old border rows.
 
 use core::{
     ops::Range,
@@ -16,7 +16,7 @@ use crate::{
     slices::{Slices, copy_run, elements_of},
 };
 
-/// Up to so many strips per worker are jobs of their own.
+/// Up to this many strips per worker, every strip is a job of its own.
 const STRIPS_PER_WORKER: usize = 4;
 
 /// How the rows of a map are shared out: blocks of `per_job` rows, the last one shorter.
@@ -34,14 +34,14 @@ impl RowBlocks {
         Self { rows, per_job: even.next_multiple_of(align.max(1)).max(1) }
     }
 
-    /// Blocks of whole strips of `window` lines. Few strips are a block each, so that workers that
-    /// end early take the next one.
+    /// Blocks of whole strips of `window` lines. If there are few strips, each is a block: a worker
+    /// that ends early takes the next one.
     pub fn strips(lines: usize, window: usize, workers: usize) -> Self {
         let strips = lines.div_ceil(window.max(1));
         if workers > 1 && strips <= STRIPS_PER_WORKER * workers { Self::new(lines, strips, window) } else { Self::new(lines, workers, window) }
     }
 
-    /// Blocks that are worked on at a time.
+    /// Number of blocks that workers have at a time.
     pub fn at_once(&self, workers: usize) -> usize {
         self.jobs().min(workers)
     }
@@ -70,12 +70,13 @@ pub struct RowJobs {
     pub blocks: RowBlocks,
     /// Elements of a row.
     pub row_len: usize,
-    /// Rows beyond its own, on each side, that a job sees as they were before anyone wrote.
+    /// Number of rows on each side of its block that a job reads. It sees them as they were before
+    /// any job wrote.
     pub reach: usize,
 }
 
 impl RowJobs {
-    /// The rows that neighbours look at, up to `reach` on each side of every border.
+    /// Copies of the rows that neighbours read, up to `reach` on each side of every border.
     fn halo<'a, T: Element>(&self, slicer: &mut ArenaSlicer<'a>) -> Result<&'a mut [T], Fault> {
         slicer.take([self.blocks.jobs().saturating_sub(1), 2, self.reach, self.row_len])
     }
@@ -86,7 +87,7 @@ impl RowJobs {
     }
 }
 
-/// A map cut into blocks, and the rows around their borders as they were.
+/// A map cut into blocks, with copies of the rows around their borders.
 struct SplitMap<'a, T> {
     tiles: Tiles<'a, T>,
     halo: &'a [T],
@@ -107,7 +108,7 @@ impl<'a, T: Element> SplitMap<'a, T> {
         Ok(Self { tiles: Tiles::new(map, block_len), halo, jobs })
     }
 
-    /// The block of `job`, once.
+    /// The block of `job`. Each block is claimed once.
     fn claim(&self, job: usize) -> Result<Block<'_, T>, Fault> {
         let RowJobs { blocks, row_len, reach } = self.jobs;
         let kept = reach * row_len;
@@ -120,7 +121,7 @@ impl<'a, T: Element> SplitMap<'a, T> {
     }
 }
 
-/// One job's rows, and what it sees beyond them.
+/// One job's rows, and copies of the neighbouring rows that it reads.
 pub struct Block<'a, T> {
     own: &'a mut [T],
     first: usize,
@@ -136,7 +137,7 @@ impl<'a, T: Element> Block<'a, T> {
         Self { own: map, first: 0, above: &[], below: &[], row_len, reach: 0 }
     }
 
-    /// Row `y` of the map: own, or up to `reach` beyond.
+    /// Row `y` of the map: one of the job's own rows, or up to `reach` beyond them.
     #[inline(never)] // called for every row, from many places
     pub fn row(&self, y: usize) -> Result<&[T], Fault> {
         let rows_of = |part: &[T]| part.len() / self.row_len.max(1);
@@ -161,7 +162,7 @@ impl<'a, T: Element> Block<'a, T> {
     }
 }
 
-/// Work of one job: the rows that are its own, its view of the map, its scratch.
+/// Work of one job, called with its rows, its view of the map and its scratch.
 pub type Rewrite<'w, T> = dyn Fn(Range<usize>, Block<'_, T>, &mut [u8]) -> Result<(), Fault> + Sync + 'w;
 
 /// Rewrites `map` in place, a job per block of rows. The halo is cut from the front of `work`, the
@@ -183,11 +184,11 @@ pub fn tiles(rows: Range<usize>, height: usize) -> impl Iterator<Item = Range<us
     })
 }
 
-/// Work of one job with its scratch.
+/// Work of one job, called with its number and its scratch.
 pub type Work<'w> = dyn Fn(usize, &mut [u8]) -> Result<(), Fault> + Sync + 'w;
 
-/// Runs `jobs` jobs, each with the scratch of its worker: equal parts of `scratch`, multiples of
-/// [`ALIGN`]. Fails if one of the jobs did.
+/// Runs `jobs` jobs, each with the scratch of its worker. Workers have equal parts of `scratch`,
+/// which are multiples of [`ALIGN`]. Fails if a job fails.
 pub fn run_jobs(executor: &dyn Executor, jobs: usize, scratch: &mut [u8], work: &Work<'_>) -> Result<(), Fault> {
     let at_once = executor.workers().min(jobs);
     let each = scratch.len() / at_once.max(1) / ALIGN * ALIGN;
@@ -200,7 +201,7 @@ pub fn run_jobs(executor: &dyn Executor, jobs: usize, scratch: &mut [u8], work: 
     }
     let failed = AtomicBool::new(false);
     executor.run(jobs, &|job, worker| {
-        // With fewer jobs than workers, any worker may come; no more than there are jobs come at a
+        // With fewer jobs than workers, any worker may run a job, but at most `jobs` of them at a
         // time.
         let (before, from) = parts.split_at_checked(worker).unwrap_or((&parts, &[]));
         let free = from.iter().chain(before).find_map(spin::Mutex::try_lock);

@@ -1,17 +1,17 @@
-//! Who does the work: jobs of one step, spread over a fixed set of workers.
+//! Executors spread the jobs of a step over a fixed set of workers.
 
-/// The most workers that a plan can serve. 32-bit machines are microcontrollers with two cores at
-/// most, and little stack: the heads keep what each worker needs there.
+/// The most workers that a plan can serve. 32-bit machines are microcontrollers with at most two
+/// cores and little stack, on which the heads keep each worker's state.
 pub const MAX_WORKERS: usize = if cfg!(target_pointer_width = "32") { 2 } else { 8 };
 
-/// Runs independent jobs. Every job is run exactly once, on one of `workers()` workers; results do
-/// not depend on which.
+/// Runs independent jobs. Every job runs exactly once, on one of `workers()` workers. Results do
+/// not depend on the choice of worker.
 pub trait Executor {
-    /// How many workers there are, at least 1.
+    /// Number of workers, at least 1.
     fn workers(&self) -> usize;
 
-    /// Calls `work(job, worker)` for every `job < jobs`, `worker < workers()`, and returns when all
-    /// have returned. Two calls with the same `worker` never overlap.
+    /// Calls `work(job, worker)` once for every `job < jobs`, with any `worker < workers()`.
+    /// Returns when all calls have returned. Two calls with the same `worker` never overlap.
     fn run(&self, jobs: usize, work: &(dyn Fn(usize, usize) + Sync));
 }
 
@@ -25,7 +25,7 @@ impl<X: Executor + ?Sized> Executor for &X {
     }
 }
 
-/// One worker: the caller.
+/// A single worker: the caller's thread.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Serial;
 

@@ -9,7 +9,7 @@ use bytemuck::Pod;
 
 use crate::fault::Fault;
 
-/// Parts of a slice; what lies outside is a [`Fault`].
+/// Parts of a slice. A part beyond the slice is a [`Fault`].
 pub trait Slices<T> {
     /// The part `range`.
     fn part<I: SliceIndex<[T], Output = [T]>>(&self, range: I) -> Result<&[T], Fault>;
@@ -26,7 +26,7 @@ pub trait Slices<T> {
     /// The first `len` elements and the rest, to write.
     fn split_front(&mut self, len: usize) -> Result<(&mut [T], &mut [T]), Fault>;
 
-    /// Whole runs of `len` elements; no length gives runs of one element.
+    /// Whole runs of `len` elements. A `len` of 0 counts as 1.
     fn runs(&self, len: usize) -> ChunksExact<'_, T>;
 
     /// Whole runs of `len` elements, to write.
@@ -70,19 +70,20 @@ impl<T> Slices<T> for [T] {
     }
 }
 
-/// Elements of one type as those of another of the same bytes.
+/// Elements as elements of another type, over the same bytes.
 #[inline(always)]
 pub fn cast<T: Pod, U: Pod>(elements: &[T]) -> Result<&[U], Fault> {
     bytemuck::try_cast_slice(elements).map_err(|_| Fault)
 }
 
-/// Elements of one type as those of another of the same bytes, to write.
+/// Elements as elements of another type, over the same bytes, to write.
 #[inline(always)]
 pub fn cast_mut<T: Pod, U: Pod>(elements: &mut [T]) -> Result<&mut [U], Fault> {
     bytemuck::try_cast_slice_mut(elements).map_err(|_| Fault)
 }
 
-/// Copies as many elements as both have; on AArch64 by vectors, [`hrvit_kernels::copy_run`].
+/// Copies as many elements as both slices have. On AArch64 [`hrvit_kernels::copy_run`] does it with
+/// vectors.
 #[inline(always)]
 pub fn copy_run<T: Pod>(from: &[T], to: &mut [T]) {
     if cfg!(target_arch = "aarch64") {
@@ -96,7 +97,7 @@ pub fn copy_run<T: Pod>(from: &[T], to: &mut [T]) {
 pub struct Strided<S> {
     /// The elements, from the first run on.
     pub elements: S,
-    /// From the beginning of a run to that of the next.
+    /// Elements from the beginning of a run to the beginning of the next.
     pub stride: usize,
 }
 

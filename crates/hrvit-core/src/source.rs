@@ -1,5 +1,4 @@
-//! Places of a model: memory that can be addressed, or a device that pages its weights through a
-//! buffer.
+//! Sources of a model: addressable memory, or a device whose weights are paged through a buffer.
 
 use hrvit_format::{Model, ModelHead, Records, StepId};
 
@@ -7,10 +6,10 @@ use crate::error::Never;
 
 /// A model as an engine uses it: its records at any time, and the weights of one step at a time.
 ///
-/// [`Model`] and, with feature `std`, `ModelBuf` are read in place, owned, borrowed or shared;
-/// [`crate::Streamed`] pages groups in.
+/// [`Model`] and, with feature `std`, `ModelBuf` are read in place. An engine may own, borrow or
+/// share them. [`crate::Streamed`] pages weight groups into a buffer.
 pub trait ModelSource {
-    /// Why a group could not be had.
+    /// Why a weight group could not be fetched.
     type Error;
 
     /// The head of the image.
@@ -19,23 +18,23 @@ pub trait ModelSource {
     /// The image's records that an engine needs for every step.
     fn records(&self) -> Records<'_>;
 
-    /// Bytes of buffer that [`ModelSource::fetch`] needs; 0 where groups are the source's own
+    /// Bytes of the buffer that [`ModelSource::fetch`] needs. 0 if groups lie in the source's own
     /// memory.
     fn buffer_bytes(&self) -> usize {
         0
     }
 
-    /// Brings the weight group of `id` to the front of `buffer` (64-byte aligned), where the source
-    /// has no memory of its own for it.
+    /// Brings the weight group of step `id` to the front of `buffer`, which is 64-byte aligned.
+    /// Does nothing if the group lies in the source's own memory.
     ///
     /// # Errors
-    /// If the group cannot be had, or is not the one that was checked.
+    /// If the group cannot be read, or differs from the one that was checked.
     fn fetch(&mut self, _id: StepId, _buffer: &mut [u8]) -> Result<(), Self::Error> {
         Ok(())
     }
 
-    /// The weight group of `id`: the source's own memory, or the front of the `buffer` that was
-    /// fetched into.
+    /// The weight group of step `id`, in the source's own memory or at the front of the `buffer`
+    /// that [`ModelSource::fetch`] has filled.
     fn group<'b>(&'b self, id: StepId, buffer: &'b [u8]) -> Option<&'b [u8]>;
 }
 
@@ -72,7 +71,7 @@ impl ModelSource for hrvit_format::ModelBuf {
     }
 }
 
-/// Sources whose groups are their own memory, behind a pointer that many may hold.
+/// Sources with groups in their own memory, behind a shared pointer.
 macro_rules! shared {
     ($($(#[$built:meta])* $pointer:ty),*) => {$(
         $(#[$built])*

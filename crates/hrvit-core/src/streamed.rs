@@ -1,4 +1,4 @@
-//! Weights that are paged in from a device that cannot be addressed.
+//! Weights that are paged in from a device without addressable memory.
 
 use core::{fmt, ops::Range};
 
@@ -34,7 +34,7 @@ impl<R: ReadImage + ?Sized> ReadImage for &mut R {
 pub enum StreamError<E> {
     /// The device failed.
     Read(E),
-    /// The device delivered no valid image, or no longer the one that was checked.
+    /// The device delivered an invalid image, or another image than the one that was checked.
     Image(LoadError),
     /// The buffer is too small.
     Buffer {
@@ -53,12 +53,12 @@ sentences!(StreamError<E> {
 
 impl<E: fmt::Debug + fmt::Display> core::error::Error for StreamError<E> {}
 
-/// Reads the head of the image into the front of `buffer` (at a multiple of
-/// [`hrvit_format::record::ALIGN`] bytes) and checks it. It stays there for as long as the model is
-/// used.
+/// Reads the head of the image into the front of `buffer` and checks it. `buffer` must start at a
+/// multiple of [`hrvit_format::record::ALIGN`] bytes. The head stays in it for as long as the model
+/// is used.
 ///
 /// # Errors
-/// If the device fails, the head is no valid one, or `buffer` is too small for it.
+/// If the device fails, the head is invalid, or `buffer` is too small for it.
 pub fn read_head<'h, R: ReadImage>(reader: &mut R, buffer: &'h mut [u8]) -> Result<ModelHead<'h>, StreamError<R::Error>> {
     let found = buffer.len();
     let too_small = |needed| StreamError::Buffer { needed, found };
@@ -70,8 +70,8 @@ pub fn read_head<'h, R: ReadImage>(reader: &mut R, buffer: &'h mut [u8]) -> Resu
     ModelHead::load(head).map_err(StreamError::Image)
 }
 
-/// Weights that are paged in from a device, one group at a time, each group's CRC checked as it
-/// arrives.
+/// A model whose weights are paged in from a device, one group at a time. Each group's CRC is
+/// checked as it arrives.
 #[derive(Debug)]
 pub struct Streamed<'h, R> {
     head: ModelHead<'h>,
@@ -80,9 +80,9 @@ pub struct Streamed<'h, R> {
 
 impl<'h, R: ReadImage> Streamed<'h, R> {
     /// Reads the whole image once, through `buffer`, and checks all that [`crate::Model::load`]
-    /// checks: after that, a group with the right CRC is a valid one. `buffer` must have
+    /// checks. From then on, a group with the right CRC is valid. `buffer` must have
     /// [`ModelHead::largest_group`] bytes and start at a multiple of
-    /// [`hrvit_format::record::ALIGN`]; the arena will do.
+    /// [`hrvit_format::record::ALIGN`]; the arena may serve.
     ///
     /// # Errors
     /// If the device fails, the image breaks one of the checks, or `buffer` is too small.

@@ -20,9 +20,9 @@ impl Threads {
         Ok(Self { pool: rayon::ThreadPoolBuilder::new().num_threads(workers).build()? })
     }
 
-    /// Runs `frames` on one of the threads and keeps the others awake until it returns. A step
-    /// takes about a millisecond, and a thread some fifty microseconds to wake up. Frames of
-    /// several workers are best run from here. Results are the same.
+    /// Runs `frames` on one of the threads and keeps the others awake until it returns. Run frames
+    /// of several workers from here: a step takes about a millisecond, and a sleeping thread takes
+    /// some fifty microseconds to wake up. Results are the same.
     pub fn install<R: Send>(&self, frames: impl FnOnce() -> R + Send) -> R {
         let left = &AtomicUsize::new(1);
         self.pool.scope(|scope| {

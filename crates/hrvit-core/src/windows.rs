@@ -1,12 +1,15 @@
 //! Windows of a model's size over larger frames.
 //!
-//! [`SlidingWindows`] overlap by a stride and cover every pixel; whoever has memory for their
-//! logits takes the mean. [`CoreWindows`] need no logits. One window owns each pixel. A halo of
-//! pixels around the owned ones is computed and thrown away.
+//! [`SlidingWindows`] follow each other at a stride, overlap and cover every pixel. A caller with
+//! memory for logits takes the mean of all windows on a pixel. [`CoreWindows`] need no logits: each
+//! pixel belongs to the core of one window. Labels of the halo around a core are computed and
+//! thrown away.
 //!
 //! ```
-//! use hrvit_core::{Aligned, Arena, Engine, Model, NoObserver, Plan, Segmentation, Serial, windows::CoreWindows};
-//! # static IMAGE: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tiny.hrvit")));
+//! use hrvit_core::{Aligned, Arena, Engine, Model, NoObserver, Plan, Segmentation, Serial};
+//! use hrvit_core::windows::CoreWindows;
+//! # static IMAGE: &Aligned<[u8]> =
+//! #     &Aligned(*include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tiny.hrvit")));
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let model = Model::load(&IMAGE.0)?;
 //! # let plan = Plan::for_model(&model).build()?;
@@ -51,7 +54,7 @@ pub struct Rect {
     pub width: usize,
 }
 
-/// A window and what it owns, both in pixels of the frame.
+/// A window and its core, in pixels of the frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Window {
@@ -62,8 +65,8 @@ pub struct Window {
 }
 
 impl Window {
-    /// For every row of the core its elements in the window's map and in the frame's, of
-    /// `frame_width` columns.
+    /// For every row of the core, the ranges of its pixels in the window's map and in the frame's
+    /// map. The frame has `frame_width` columns.
     pub fn spans(&self, frame_width: usize) -> impl Iterator<Item = (Range<usize>, Range<usize>)> + use<> {
         let Self { rect, core } = *self;
         let span = move |y: usize, x: usize, width: usize| {
@@ -75,7 +78,7 @@ impl Window {
     }
 }
 
-/// Why a frame has no such windows.
+/// Why windows cannot cover a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WindowError {
@@ -83,17 +86,17 @@ pub enum WindowError {
     SmallFrame {
         /// Pixels of the frame's side.
         frame: usize,
-        /// Pixels of the window's.
+        /// Pixels of the window's side.
         window: usize,
     },
-    /// A stride of 0 stands still, one longer than the window leaves gaps.
+    /// The stride is 0, or longer than the window, which leaves gaps.
     Stride {
         /// The stride.
         stride: usize,
         /// Pixels of the window's side.
         window: usize,
     },
-    /// Two halos leave nothing of the window.
+    /// Two halos are at least as long as the window's side, which leaves no core.
     Halo {
         /// The halo.
         halo: usize,
@@ -110,7 +113,7 @@ sentences!(WindowError {
 
 impl core::error::Error for WindowError {}
 
-/// Windows along one side: every `step` pixels, the last one flush with the end.
+/// Windows along one side: one every `step` pixels, the last one flush with the border.
 #[derive(Clone, Copy, Debug)]
 struct Axis {
     frame: usize,
@@ -133,8 +136,8 @@ impl Axis {
         at.saturating_mul(self.step).min(self.frame.saturating_sub(self.window))
     }
 
-    /// The part that window `at` owns where neighbours share out the overlap: up to its own halo,
-    /// at the frame's border up to the border.
+    /// The core of window `at`: all but its halos. At the frame's border the core reaches the
+    /// border.
     fn core(&self, at: usize) -> Range<usize> {
         let halo = self.window.saturating_sub(self.step) / 2;
         let first = |at: usize| if at == 0 { 0 } else { at.saturating_mul(self.step).saturating_add(halo) };
@@ -148,7 +151,7 @@ impl Axis {
 struct Grid {
     rows: Axis,
     columns: Axis,
-    /// Row and column of the next one.
+    /// Row and column of the next window.
     next: (usize, usize),
 }
 
@@ -178,8 +181,8 @@ impl Grid {
     }
 }
 
-/// Overlapping windows that cover a frame, row by row: every stride pixels, the last of a row or
-/// column flush with the border.
+/// Overlapping windows that cover a frame, row by row. A window starts every `stride` pixels, the
+/// last of a row or column lies flush with the border.
 ///
 /// Window `i` of a side of `n` pixels starts at `min(i * stride, n - window)`; there are
 /// `ceil((n - window) / stride) + 1` of them.
@@ -187,8 +190,8 @@ impl Grid {
 pub struct SlidingWindows(Grid);
 
 impl SlidingWindows {
-    /// Windows of `window` over a frame of `height` x `width`, every `stride` (rows, columns)
-    /// pixels.
+    /// Windows of size `window` over a frame of `height` x `width` pixels, with `stride` in (rows,
+    /// columns).
     ///
     /// # Errors
     /// If the frame is smaller than the window in either axis, or a stride is 0 or longer than the
@@ -220,13 +223,14 @@ impl Iterator for SlidingWindows {
 /// Windows whose cores tile a frame exactly, row by row.
 ///
 /// Every pixel of a core lies `halo` pixels or more inside its window, except at the frame's own
-/// border. Windows start every `window - 2 * halo` pixels, the last of a row or column flush with
-/// the border.
+/// border. A window starts every `window - 2 * halo` pixels, the last of a row or column lies flush
+/// with the border.
 #[derive(Clone, Debug)]
 pub struct CoreWindows(Grid);
 
 impl CoreWindows {
-    /// Windows of `window` over a frame of `height` x `width`, with `halo` pixels around each core.
+    /// Windows of size `window` over a frame of `height` x `width` pixels, with `halo` pixels
+    /// around each core.
     ///
     /// # Errors
     /// If the frame is smaller than the window in either axis, or two halos are as long as a side

@@ -1,13 +1,13 @@
-//! The techniques of the paper that a network goes without (table 5).
+//! Ablations: techniques of the paper that are taken out of a network (table 5).
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Layers between the two linear ones of the feed-forward network.
+/// Convolutions between the two linear layers of the feed-forward block.
 ///
-/// Whoever builds the block must know each: the enum is exhaustive.
+/// The enum is exhaustive: code that builds the block must know every kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Between {
-    /// 3x3 and 5x5 depthwise, half of the channels each: MixCFN.
+    /// 3x3 and 5x5 depthwise, each on half of the channels: the paper's MixCFN.
     #[default]
     #[serde(rename = "mixed")]
     MixedScale,
@@ -23,7 +23,7 @@ pub enum Between {
 }
 
 impl Between {
-    /// Every kind, in order of its number in an image.
+    /// Every kind, in the order of its number in an image.
     pub const ALL: [Self; 4] = [Self::MixedScale, Self::Scale3, Self::Scale5, Self::Nothing];
 
     /// Whether there is a 3x3 convolution, and whether there is one of 5x5.
@@ -36,7 +36,7 @@ impl Between {
         }
     }
 
-    /// Channels of the 3x3 and of the 5x5 convolution, of `hidden` in all.
+    /// How many of `hidden` channels the 3x3 and the 5x5 convolution have.
     pub const fn shares(self, hidden: u16) -> [u16; 2] {
         match self.convolves() {
             [true, true] => [hidden / 2, hidden - hidden / 2],
@@ -47,26 +47,26 @@ impl Between {
     }
 }
 
-/// Techniques to take out of the network; the default takes none.
+/// Techniques to take out of the network. The default takes out none.
 ///
-/// In text formats it is a table of these fields, each of which may be left out. In an image it is
-/// not part of the descriptive header: the prologue holds its bits.
+/// In text formats an ablation is a table of these fields, each of which is optional. An image
+/// stores its [`Ablation::bits`] in the prologue, not in the descriptive header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(remote = "Self", default, deny_unknown_fields)]
 pub struct Ablation {
-    /// Keys have a projection of their own (equation 4 undone).
+    /// Keys have a separate projection (without equation 4).
     pub own_keys: bool,
-    /// Patch embeddings are dense 3x3 convolutions (equation 6 undone).
+    /// Patch embeddings are dense 3x3 convolutions (without equation 6).
     pub dense_embedding: bool,
-    /// The feed-forward network's convolutions.
+    /// Convolutions of the feed-forward block.
     pub between: Between,
     /// No convolution beside the attention.
     pub no_parallel_path: bool,
     /// No Hardswish and BatchNorm around the attention's output projection.
     pub no_extra_norm: bool,
-    /// Fusions take in the neighbouring resolutions alone.
+    /// Fusions sum only their own branch and its neighbours.
     pub sparse_fusion: bool,
-    /// No diversity-enhancing shortcut (equation 5 undone).
+    /// No diversity-enhancing shortcut (without equation 5).
     pub no_des: bool,
 }
 
@@ -84,7 +84,7 @@ impl Ablation {
         sparse_fusion: false,
         no_des: false,
     };
-    /// Without every optimisation of the blocks; fusions stay dense.
+    /// All optimisations of the blocks taken out. Fusions stay dense.
     pub const ALL_BLOCKS: Self = Self {
         own_keys: true,
         dense_embedding: true,
@@ -94,8 +94,7 @@ impl Ablation {
         sparse_fusion: false,
         no_des: true,
     };
-    /// Each technique left out alone, the convolutions of the feed-forward part in every way, and at
-    /// last all techniques together.
+    /// Each technique taken out alone, every kind of [`Between`], and last all techniques together.
     pub const EACH_AND_ALL: [Self; 10] = [
         Self { no_des: true, ..Self::NONE },
         Self { no_parallel_path: true, ..Self::NONE },
@@ -114,8 +113,8 @@ impl Ablation {
         *self == Self::NONE
     }
 
-    /// Its number in an image: a bit for each technique, two for [`Ablation::between`]; 0 for
-    /// [`Ablation::NONE`].
+    /// Its number in an image. Each technique has one bit, [`Ablation::between`] has two.
+    /// [`Ablation::NONE`] is 0.
     pub fn bits(&self) -> u16 {
         let flags = [self.own_keys, self.dense_embedding, self.no_parallel_path, self.no_extra_norm, self.sparse_fusion, self.no_des];
         let flags = flags.iter().rev().fold(0, |bits, &flag| (bits << 1) | u16::from(flag));

@@ -2,13 +2,14 @@
 
 use crate::record::ALIGN;
 
-/// A value whose first byte lies at a multiple of [`ALIGN`]: for images that are part of a program.
+/// A value whose first byte lies at a multiple of [`ALIGN`], for images that are part of a program.
 ///
 /// ```
 /// use hrvit_format::{Model, aligned::Aligned};
 ///
 /// // In a program: a model image.
-/// static IMAGE: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")));
+/// static IMAGE: &Aligned<[u8]> =
+///     &Aligned(*include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")));
 ///
 /// let refused = Model::load(&IMAGE.0).unwrap_err();
 /// assert_eq!(refused, hrvit_format::LoadError::BadMagic);
@@ -34,8 +35,8 @@ mod host {
     #[derive(Clone, Copy, Pod, Zeroable)]
     struct Chunk([u8; ALIGN]);
 
-    /// A byte buffer on the heap whose first byte lies at a multiple of [`ALIGN`]: for model images
-    /// read from files, and for arenas.
+    /// A byte buffer on the heap whose first byte lies at a multiple of [`ALIGN`], for arenas and
+    /// for model images read from files.
     #[derive(Clone)]
     pub struct AlignedBytes {
         chunks: Vec<Chunk>,
@@ -48,10 +49,10 @@ mod host {
             Self { chunks: vec![Chunk([0; ALIGN]); len.div_ceil(ALIGN)], len }
         }
 
-        /// `len` zero bytes, or an error where there is no memory for them.
+        /// `len` zero bytes, or an error if there is no memory for them.
         ///
         /// # Errors
-        /// If they cannot be allocated.
+        /// If the bytes cannot be allocated.
         pub fn try_zeroed(len: usize) -> Result<Self, TryReserveError> {
             let mut chunks = Vec::new();
             chunks.try_reserve_exact(len.div_ceil(ALIGN))?;
@@ -62,7 +63,7 @@ mod host {
         /// The bytes of a file.
         ///
         /// # Errors
-        /// If the file cannot be opened or read, or changes its length meanwhile.
+        /// If the file cannot be opened or read, or changes its length while it is read.
         pub fn read(path: &Path) -> io::Result<Self> {
             let mut file = File::open(path)?;
             let len = usize::try_from(file.metadata()?.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;

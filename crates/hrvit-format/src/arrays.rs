@@ -1,4 +1,4 @@
-//! The arrays that an operator has in an image.
+//! Lengths of an operator's arrays in an image.
 
 use hrvit_kernels::Packing;
 
@@ -8,20 +8,20 @@ use crate::{
     precision::Precision,
 };
 
-/// How many elements each array of an operator has.
+/// Number of elements of each array of an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrays {
     /// Bytes of the weights: i8, or f16 in a half-precision step.
     pub weights: usize,
-    /// i32 (f32) biases or LayerNorm offsets.
+    /// i32 biases or LayerNorm offsets (f32 in a half-precision step).
     pub bias: usize,
-    /// i32 multipliers, i32 (f32) LayerNorm gains.
+    /// i32 multipliers or LayerNorm gains (f32 gains in a half-precision step).
     pub mult: usize,
     /// u8 shifts.
     pub shift: usize,
     /// i32 codes of 3.0.
     pub three: usize,
-    /// Bytes of one table entry, 0 without a table.
+    /// Bytes of one table entry. 0 without a table.
     pub table_entry: usize,
 }
 

@@ -45,7 +45,7 @@ pub fn crc32(bytes: &[u8]) -> u32 {
     crc32fast::hash(bytes)
 }
 
-/// CRC32 of bytes whose CRC32 is `before`, with `bytes` behind them; 0 before the first.
+/// Continues a CRC32: `before` is the CRC32 of the preceding bytes, or 0 at the beginning.
 pub fn crc32_after(before: u32, bytes: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new_with_initial(before);
     hasher.update(bytes);

@@ -97,8 +97,8 @@ impl Checks<'_, '_> {
         checked.map_err(|(op, field)| LoadError::Op(record.first_op.saturating_add(op), field))
     }
 
-    /// Largest magnitude of the codes that an int16x8 step reads from another one which leaves no
-    /// residual stream: a fusion's result, or that of a bottleneck.
+    /// Largest magnitude of the codes that an int16x8 step reads from another step. The limits of a
+    /// fusion's result or a bottleneck's result are known. Other tensors may have any code.
     fn fed(&self, step: Step) -> i64 {
         let source = match step {
             Step::PatchEmbed { module, branch } => Step::Fusion { module, branch },
@@ -106,7 +106,7 @@ impl Checks<'_, '_> {
             Step::Classify => Step::Increase { branch: BRANCHES as u8 - 1 },
             _ => return validate::ANY_CODE,
         };
-        // The activation is the last operator of both.
+        // The activation is the last operator of a fusion and of a bottleneck.
         let record = self.records.id(source).and_then(|id| self.records.step(id));
         let last = record.and_then(|record| record.ops(self.records.ops)).and_then(<[_]>::last);
         last.map_or(validate::ANY_CODE, validate::magnitude)

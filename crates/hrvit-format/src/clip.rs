@@ -1,7 +1,7 @@
 //! Frames behind a model image: a device without a camera runs them in turn.
 //!
-//! They begin at the first multiple of [`ALIGN`] behind the image, so that one file holds both. All
-//! numbers are little-endian.
+//! The frames begin at the first multiple of [`ALIGN`] behind the image: one file holds image and
+//! frames. All numbers are little-endian.
 //!
 //! | offset | bytes | what |
 //! |---:|---:|---|
@@ -21,22 +21,22 @@ const MAGIC: &[u8; 8] = b"HRViTclp";
 const VERSION: u16 = 1;
 /// Bytes in front of the frames.
 const HEADER: usize = 64;
-/// Bytes that their CRC covers.
+/// Bytes of the header that its CRC covers.
 const COVERED: usize = 20;
 
-/// Why frames behind an image cannot be taken.
+/// Why frames behind an image cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClipError {
-    /// The image in front of them is none.
+    /// The bytes before the frames are no valid image.
     Image(LoadError),
     /// The CRC of the header does not match.
     Header,
-    /// Written for another version of the format.
+    /// The frames were written for another version of the format.
     Version(u16),
     /// The header gives frames a size that no network has.
     Size,
-    /// The frames end behind the memory, or their CRC does not match.
+    /// The memory ends before the frames do, or their CRC does not match.
     Frames,
 }
 
@@ -50,7 +50,7 @@ sentences!(ClipError {
 
 impl core::error::Error for ClipError {}
 
-/// Frames behind an image, borrowed from where they lie.
+/// Frames behind an image, read in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clip<'a> {
     size: Size,
@@ -59,11 +59,10 @@ pub struct Clip<'a> {
 }
 
 impl<'a> Clip<'a> {
-    /// The frames behind the image that `memory` begins with; `None` where something else lies
-    /// there, or nothing.
+    /// The frames behind the image at the start of `memory`. `None` if no frames lie there.
     ///
     /// # Errors
-    /// If `memory` begins with no image, or frames begin there and are damaged.
+    /// If `memory` does not start with a valid image, or the frames are damaged.
     pub fn behind_image(memory: &'a [u8]) -> Result<Option<Self>, ClipError> {
         let image = Start::read(memory).map_err(ClipError::Image)?.total_len();
         let Some((header, rest)) = memory.get(image.next_multiple_of(ALIGN)..).and_then(|rest| rest.split_at_checked(HEADER)) else { return Ok(None) };
@@ -94,7 +93,7 @@ impl<'a> Clip<'a> {
 
     /// The frames, `[height, width, 3]` each, in order.
     pub fn frames(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        // No size has no pixels, which a compiler does not know.
+        // Every size has pixels. `max` tells the compiler so.
         self.frames.chunks_exact((3 * self.size.pixels()).max(1)).take(self.count.into())
     }
 }
@@ -102,7 +101,7 @@ impl<'a> Clip<'a> {
 /// `image` with `frames` of `size` behind it, `[height, width, 3]` each.
 ///
 /// # Errors
-/// If `image` is none, a frame has another size, or there are too many.
+/// If `image` is invalid, a frame has another size, or there are too many frames.
 #[cfg(feature = "std")]
 pub fn with_frames(image: &[u8], size: Size, frames: &[Vec<u8>]) -> Result<Vec<u8>, ClipError> {
     let bytes = 3 * size.pixels();

@@ -12,8 +12,7 @@ use crate::{
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum OpField {
-    /// Kind, source, channels, kernel or stride differ from what the network asks for at this
-    /// place.
+    /// Kind, source, channels, kernel or stride differ from those of the network's operator.
     Shape,
     /// An array lies outside its group, is misaligned, or is present where there must be none.
     Array,
@@ -26,7 +25,7 @@ pub enum OpField {
     Multiplier,
     /// A right shift outside 32..=62.
     Shift,
-    /// `zero`, `lo`, `hi` or `pad` outside the output's range or contradicting each other.
+    /// `zero`, `lo`, `hi` or `pad` are outside the output's range, or contradict each other.
     Range,
     /// A LayerNorm's gain, offset, shift or eps outside its bounds.
     Norm,
@@ -34,25 +33,26 @@ pub enum OpField {
     Three,
     /// `code_bits` is neither 8 nor 15.
     CodeBits,
-    /// A table without entries, with too many, or of another length than the index range.
+    /// A table has no entries, too many, or another length than the index range.
     Table,
     /// The accumulator could overflow: dot product length, bias and `pre_shift` together reach
     /// 2^31.
     Headroom,
-    /// A fusion narrows a branch otherwise than the outputs before it; the engine narrows once.
+    /// A fusion narrows a branch otherwise than the module's earlier fusions. The engine narrows
+    /// each branch once.
     Narrow,
     /// A reserved byte is not zero, or a scale is not a finite number.
     Reserved,
 }
 
-/// Why an image was refused. Nothing of it has been used.
+/// Why an image was refused. Nothing of a refused image is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// The image must start at an address that is a multiple of [`ALIGN`]: `ModelBuf` copies it to
-    /// one, [`crate::aligned::Aligned`] makes one of a static.
+    /// The image must start at an address that is a multiple of [`ALIGN`]. `ModelBuf` copies an
+    /// image to such an address, [`crate::aligned::Aligned`] gives one to a static.
     Misaligned,
-    /// Shorter than its header says, or than any image can be.
+    /// The image is shorter than its header says, or than any image can be.
     Truncated {
         /// Bytes that were needed.
         needed: usize,
@@ -61,12 +61,12 @@ pub enum LoadError {
     },
     /// The first eight bytes are not those of a model image.
     BadMagic,
-    /// Written for another version of the format.
+    /// The image was written for another version of the format.
     UnsupportedVersion(u16),
-    /// The network goes without techniques that this build cannot leave out: the number of
+    /// This build runs no networks with this ablation, given as
     /// [`Ablation::bits`](crate::Ablation::bits).
     UnsupportedAblations(u16),
-    /// Weights are laid out in a way that this build does not read.
+    /// The image has a packing that this build does not read.
     UnsupportedPacking(u16),
     /// The CRC of the prologue and section table does not match.
     PrologueCrc,
@@ -83,25 +83,25 @@ pub enum LoadError {
     SectionTable,
     /// A reserved field of the prologue is not zero.
     Reserved,
-    /// The descriptive header does not decode, or holds texts of the wrong length.
+    /// The descriptive header does not decode, or its texts have the wrong length.
     Meta,
-    /// The network or input size in the header cannot be built.
+    /// The network or input size in the header is invalid.
     Spec(SpecError),
-    /// The exponent table does not fall from 32640 as documented.
+    /// The exponent table does not fall strictly from 32640 to above 16320.
     ExpTable,
     /// The step's record contradicts the network.
     Step(StepId),
     /// The CRC of the step's weights does not match.
     StepCrc(StepId),
-    /// The step asks for an arithmetic that this build does not have.
+    /// The step has a precision that this build lacks (features `fp16` and `int16x8`).
     UnsupportedPrecision(StepId),
-    /// Steps that hand tensors to each other in one format have different precisions
-    /// ([`crate::parts::Parts`]).
+    /// Steps of one part have different precisions ([`crate::parts::Parts`]).
     MixedPrecision,
-    /// An operator's record is wrong (index in canonical order).
+    /// A field of an operator's record is wrong. The number is the operator's index in canonical
+    /// order.
     Op(u16, OpField),
-    /// The golden section does not hold one CRC per step and one frame, and with half-precision
-    /// steps the result with its bounds.
+    /// The golden section does not hold one CRC per step and one frame. With half-precision steps
+    /// it must also hold the result and its bounds.
     Golden,
 }
 

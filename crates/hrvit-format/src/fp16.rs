@@ -1,4 +1,4 @@
-//! Half-precision steps: how their weights lie, and what their numbers mean.
+//! Half-precision steps: order of their weights, and meaning of their numbers.
 //!
 //! A step of [`Precision::Fp16`](crate::record::Precision::Fp16) has f16 weights, f32 biases and
 //! LayerNorm parameters, and no multiplier, shift or table: nothing is requantised. Its tensors are
@@ -16,25 +16,25 @@ pub(crate) const BLOCK: usize = 8;
 /// `eps` of a LayerNorm is stored in units of `2^-EPS_BITS`.
 pub const EPS_BITS: u32 = 40;
 
-/// The real number that `stored` stands for as the `eps` of a LayerNorm.
+/// The real `eps` of a LayerNorm, from its stored number.
 pub fn eps(stored: u64) -> f32 {
     stored as f32 / (1u64 << EPS_BITS) as f32
 }
 
-/// The bits of an f16 as an integer that has the order of the numbers, and back: sign and magnitude
-/// to two's complement. -0 comes before 0.
+/// Converts the bits of an f16 to an integer with the same order as the numbers, and back. It turns
+/// sign and magnitude into two's complement. -0 comes before 0.
 pub const fn ordered(bits: i16) -> i16 {
     bits ^ ((bits >> 15) & i16::MAX)
 }
 
-/// The number that f16 bits stand for; exact for all finite ones.
+/// The number of these f16 bits. Exact for every finite number.
 pub fn to_f32(bits: u16) -> f32 {
     // The exponent's bias is 15 here and 127 there.
     let magnitude = f32::from_bits(u32::from(bits & 0x7fff) << 13) * f32::from_bits((127 + 112) << 23);
     if bits >> 15 == 0 { magnitude } else { -magnitude }
 }
 
-/// Real value of one code of a residual stream in integers.
+/// Real value of one code of an integer residual stream.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CodeScale(pub f32);
 
@@ -78,7 +78,8 @@ pub fn weight_len(op: &Op) -> usize {
     }
 }
 
-/// Index of the weight that has number `at` in [`Packing::Rows`](crate::record::Packing::Rows).
+/// Index, in an image, of the f16 weight with index `at` in
+/// [`Packing::Rows`](crate::record::Packing::Rows).
 pub fn weight_index(op: &Op, at: usize) -> usize {
     match order(op) {
         Order::Plain => at,

@@ -1,4 +1,4 @@
-//! The frame that was run when the image was made, and what every step then left behind.
+//! The golden frame of an image.
 
 use core::ops::Range;
 
@@ -6,7 +6,8 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::{bytes::cast, error::LoadError, logit::Logit, network::Head, record::SectionRecord, size::Size};
 
-/// The frame that was run when the image was made, and what every step then left behind.
+/// The golden frame: the frame that was run when the image was made, with a CRC of the tensor that
+/// every step left behind.
 #[derive(Clone, Copy, Debug)]
 pub struct Golden<'a> {
     /// CRC32 per step, in canonical order, of the step's tensor in raster order, little-endian.
@@ -18,47 +19,48 @@ pub struct Golden<'a> {
 }
 
 /// Result of the definition (`Isa::Scalar`) for the golden frame of an image with half-precision
-/// steps. The bits of those steps differ between instruction sets. A CRC says nothing from the
-/// first of them on: results are compared within a bound.
+/// steps. The bits of such steps differ between instruction sets. From the first half-precision
+/// step on, results are therefore compared within bounds instead of by CRC.
 #[derive(Clone, Copy, Debug)]
 pub struct GoldenResult<'a> {
-    /// How far a healthy target's result may be off.
+    /// Bounds on the difference of a healthy target's result.
     pub bound: DriftBound,
-    /// Of every step in half precision, in canonical order, the size of what it leaves behind.
+    /// Magnitude of the tensor of every half-precision step, in canonical order.
     pub steps: &'a [StepMagnitude],
-    /// `[height / 4, width / 4, classes]` of a segmentor, `[classes]` of a classifier, stored as
-    /// [`crate::ModelHead::logits_format`] says.
+    /// Logits: `[height / 4, width / 4, classes]` of a segmentor, `[classes]` of a classifier, in
+    /// the format of [`crate::ModelHead::logits_format`].
     pub logits: &'a [Logit],
     /// `[height, width]` class indices; empty with a classifier.
     pub labels: &'a [u8],
 }
 
-/// How far the result of a healthy target may be from the definition's. Measured where the image
-/// was made, with its own steps and another order of f16 sums.
+/// Bounds on the difference between a healthy target's result and the definition's. They are
+/// measured when the image is made, with the order of sums of every instruction set
+/// (`docs/quantiser.md`).
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C)]
 pub struct DriftBound {
-    /// Of a logit, as a part of the largest one's magnitude.
+    /// Largest difference of a logit, as a part of the largest logit's magnitude.
     pub logits: f32,
-    /// Labels that may be others.
+    /// Largest number of labels that may differ.
     pub labels: u32,
 }
 
 impl DriftBound {
-    /// Whether both are limits: a part that is neither negative nor without end.
+    /// Whether the bound on logits is finite and not negative.
     fn is_valid(self) -> bool {
         is_limit(self.logits)
     }
 }
 
-/// The size of the tensor that a step in half precision leaves behind, and how far that of a
-/// healthy target may be from it.
+/// Magnitude of the tensor that a half-precision step leaves behind, with the bound on a healthy
+/// target's difference.
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C)]
 pub struct StepMagnitude {
-    /// The sum of all magnitudes, in units of 2^-24, rounded once; 0 of labels.
+    /// The sum of the magnitudes of all values, in units of 2^-24, rounded once. 0 for labels.
     pub magnitude: f32,
-    /// By how much it may differ, in the same units.
+    /// Largest difference of that sum, in the same units.
     pub bound: f32,
 }
 
@@ -79,22 +81,23 @@ pub struct GoldenRanges {
     pub crcs: Range<usize>,
     /// `[height, width, 3]` pixels.
     pub frame: Range<usize>,
-    /// Logits of an image with half-precision steps ([`crate::GoldenResult`]); else empty.
+    /// Logits, in an image with half-precision steps ([`crate::GoldenResult`]). Else empty.
     pub logits: Range<usize>,
-    /// Labels of such an image; else empty.
+    /// Labels, in an image with half-precision steps. Else empty.
     pub labels: Range<usize>,
-    /// CRC32 of all together.
+    /// CRC32 of the whole section.
     pub crc: u32,
 }
 
 impl GoldenRanges {
-    /// The [`DriftBound`] of such an image, behind the frame; else empty.
+    /// The [`DriftBound`] behind the frame, in an image with half-precision steps. Else empty.
     pub fn bound(&self) -> Range<usize> {
         let len = if self.logits.is_empty() { 0 } else { size_of::<DriftBound>() };
         self.frame.end..self.frame.end.saturating_add(len)
     }
 
-    /// The [`StepMagnitude`]s of such an image, between its bounds and its logits; else empty.
+    /// The [`StepMagnitude`]s between bounds and logits, in an image with half-precision steps.
+    /// Else empty.
     pub fn steps(&self) -> Range<usize> {
         self.bound().end..self.logits.start
     }

@@ -1,9 +1,9 @@
 //! The canonical order of the network's steps and of the operators inside each.
 //!
-//! A [`Step`] ends with a whole tensor (architecture: what CRCs, profiles and weight streaming are
-//! counted in); an [`Op`] is one operator with its own quantisation record. Writer, engine,
-//! quantiser and accounting all walk these two iterators, so that a record's position *is* its
-//! meaning. The plan may run steps in another order; their numbers stay.
+//! A [`Step`] ends with a whole tensor: CRCs, profiles and weight streaming work step by step. An
+//! [`Op`] is one operator of a step, with its own record in the image. Writer, engine, quantiser
+//! and accounting all walk [`Network::steps`] and [`Network::ops`]. The position of a record in
+//! this order therefore tells its operator.
 
 use heapless::Vec;
 
@@ -19,21 +19,20 @@ pub const MAX_STEP_OPS: usize = 13;
 
 /// One step of the forward pass. `module`, `branch` and `block` count from 0.
 ///
-/// An engine, a quantiser or a plan that does not know a step is wrong, not older: the enum is
-/// exhaustive.
+/// The enum is exhaustive: engine, quantiser and plan must know every kind of step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Step {
-    /// Stem, the first module's fusion (GELU only) and its patch embedding: frame to residual
-    /// stream of branch 0.
+    /// From the frame to the residual stream of branch 0: stem, the first module's fusion (only its
+    /// GELU) and its patch embedding.
     Stem,
-    /// One output of a fusion, s8.
+    /// One output branch of a module's fusion, s8.
     Fusion {
         /// Module, from 1.
         module: u8,
         /// Output branch.
         branch: u8,
     },
-    /// Patch embedding and its LayerNorm: fusion output to residual stream, s16.
+    /// From a fusion's output to a residual stream, s16: patch embedding with its LayerNorm.
     PatchEmbed {
         /// Module, from 1.
         module: u8,
@@ -67,10 +66,10 @@ pub enum Step {
     },
     /// SegFormer head up to its logits at 1/4 of the input, s16.
     Logits,
-    /// Logits resized to the image and their argmax. No operator of its own.
+    /// Logits resized to the input's size, and their argmax. This step has no operators.
     LabelMap,
-    /// Classification head: bottleneck of one branch; from branch 1 on, plus the downsampled result
-    /// of the branch before.
+    /// Classification head: bottleneck of one branch. From branch 1 on, the downsampled result of
+    /// the previous branch is added.
     Increase {
         /// Branch.
         branch: u8,
@@ -80,13 +79,13 @@ pub enum Step {
 }
 
 impl Step {
-    /// True for the steps of the head, which follow those of the backbone.
+    /// Whether the step belongs to the head. Steps of the head follow those of the backbone.
     pub fn in_head(self) -> bool {
         matches!(self, Self::Logits | Self::LabelMap | Self::Increase { .. } | Self::Classify)
     }
 
-    /// Name of the kind of block, without its place in the network: the variant's name, such as
-    /// `MixCfn`. The word that follows `kind=` in the logs of devices.
+    /// Name of the kind of block without its place in the network, such as `MixCfn`. Logs of
+    /// devices have it after `kind=`.
     pub fn kind(self) -> &'static str {
         match self {
             Self::Stem => "Stem",
@@ -115,8 +114,9 @@ sentences!(StepId {
 pub type StepOps = Vec<Op, MAX_STEP_OPS>;
 
 impl Network {
-    /// Every step in canonical order: stem; per module its fusion outputs, then per branch the
-    /// embedding (from module 1 on), the blocks and the stage norm; then the head.
+    /// Every step in canonical order. The stem is first. Each module has its fusion outputs (from
+    /// module 1 on). Then each of its branches has the patch embedding (from module 1 on), the
+    /// blocks and the stage norm. The head is last.
     pub fn steps(&self) -> impl Iterator<Item = Step> + '_ {
         core::iter::successors(Some(Step::Stem), |step| self.after(*step))
     }
@@ -162,7 +162,7 @@ impl Network {
         })
     }
 
-    /// The operators of `step`, in order; those that the network goes without are not among them
+    /// The operators of `step`, in order. Operators that an ablation takes out are not among them
     /// ([`Spec::ablation`](crate::Spec::ablation)).
     pub fn ops(&self, step: Step) -> StepOps {
         let mut ops = Ops { list: StepOps::new(), source: 0 };
@@ -231,8 +231,8 @@ impl Network {
             if source == branch {
                 ops.map(OpKind::FusionIdentity, c, width);
             }
-            // The branch itself is narrowed too: for the other outputs, which read it after this
-            // one has taken its place.
+            // The branch itself is narrowed too: other outputs read it after this output has
+            // overwritten the stage norm.
             ops.map(OpKind::FusionNarrow, c, c);
             if source == branch {
                 continue;

@@ -1,4 +1,4 @@
-//! All of an image that comes before its weights: what must stay in memory where weights are
+//! The head of an image: everything before its weights, which stays in memory when weights are
 //! streamed.
 
 use core::ops::Range;
@@ -21,8 +21,8 @@ use crate::{
     sections::{Sections, Start},
 };
 
-/// The checked head of a model image, borrowed from where it lies: descriptive header, records and
-/// tables, and where weights and golden frame are.
+/// The checked head of a model image, read in place: descriptive header, records and tables. It
+/// also has the places of weights and golden frame.
 #[derive(Clone, Debug)]
 pub struct ModelHead<'a> {
     meta: Meta<'a>,
@@ -47,30 +47,32 @@ impl Extent {
 }
 
 impl<'a> ModelHead<'a> {
-    /// Checks the head of an image, [`ModelHead::head_len`] bytes, whose rest need not be
-    /// addressable. It must start at a multiple of [`ALIGN`](crate::record::ALIGN) bytes.
+    /// Checks the head of an image, which is [`ModelHead::head_len`] bytes long. `head` must start
+    /// at a multiple of [`ALIGN`](crate::record::ALIGN) bytes. The rest of the image need not be
+    /// addressable.
     ///
-    /// [`ModelHead::group_range`] says which weights to fetch. Every group must pass
+    /// [`ModelHead::group_range`] gives the bytes of the weights to fetch. Every group must pass
     /// [`ModelHead::check_group`] and [`crate::Narrowings::check`] before the engine may rely on
     /// it.
     ///
     /// # Errors
-    /// If anything before the weights is misplaced, of another format, contradictory or corrupt.
+    /// If anything before the weights is misplaced, has another format, is contradictory or
+    /// corrupt.
     pub fn load(head: &'a [u8]) -> Result<Self, LoadError> {
         Self::of_sections(&Start::read(head)?.sections(head)?)
     }
 
-    /// Bytes of the head: all that comes before the weights. `start` are the first
-    /// [`crate::START_BYTES`] bytes of the image, or more.
+    /// Bytes of the head: everything before the weights. `start` is the image's first
+    /// [`crate::START_BYTES`] bytes, or more.
     ///
     /// # Errors
-    /// If `start` lies at no multiple of [`ALIGN`](crate::record::ALIGN), is too short, is of
-    /// another format, or has another CRC than it says.
+    /// If `start` does not lie at a multiple of [`ALIGN`](crate::record::ALIGN), is too short or
+    /// has another format, or its CRC does not match.
     pub fn head_len(start: &[u8]) -> Result<usize, LoadError> {
         Ok(Start::read(start)?.section(Section::Weights)?.offset as usize)
     }
 
-    /// Bytes of the whole image, whose first [`crate::START_BYTES`] bytes or more are `start`.
+    /// Bytes of the whole image. `start` is its first [`crate::START_BYTES`] bytes, or more.
     ///
     /// # Errors
     /// As [`ModelHead::head_len`].
@@ -120,7 +122,7 @@ impl<'a> ModelHead<'a> {
         self.checks().group(id, group)
     }
 
-    /// The image's description of itself.
+    /// The descriptive header.
     pub fn meta(&self) -> &Meta<'a> {
         &self.meta
     }
@@ -150,7 +152,7 @@ impl<'a> ModelHead<'a> {
         self.records.exp
     }
 
-    /// Image sequence number: of two valid images the higher is newer.
+    /// Sequence number of the image: [`crate::slots::is_newer`] tells which of two images is newer.
     pub fn sequence(&self) -> u32 {
         self.extent.sequence
     }
@@ -165,17 +167,17 @@ impl<'a> ModelHead<'a> {
         self.meta.network.step_ids()
     }
 
-    /// Number of a step; `None` where this network has no such step.
+    /// Position of a step in canonical order. `None` if this network has no such step.
     pub fn id(&self, step: Step) -> Option<StepId> {
         self.records.id(step)
     }
 
-    /// Arithmetic of the step at a position; [`Precision::Int8`] where there is none.
+    /// Precision of the step at a position. [`Precision::Int8`] if there is no such step.
     pub fn precision(&self, id: StepId) -> Precision {
         self.records.precision(id)
     }
 
-    /// The parts of the network that hold 16 bits where int8 holds 8.
+    /// The parts of the network with codes of two bytes.
     pub fn wide_parts(&self) -> WideParts {
         let mut parts = WideParts::NONE;
         for (id, step) in self.step_ids() {
@@ -220,13 +222,13 @@ impl<'a> ModelHead<'a> {
     }
 
     /// Bytes that the group of a step takes in a buffer, a multiple of
-    /// [`ALIGN`](crate::record::ALIGN); 0 where there is no such step.
+    /// [`ALIGN`](crate::record::ALIGN). 0 if there is no such step.
     pub fn padded_group_len(&self, id: StepId) -> usize {
         self.records.padded_group_len(id)
     }
 
-    /// Bytes of the largest set of groups that the engine uses at a time: one step's, or all of the
-    /// classification head's.
+    /// Bytes of the largest set of groups that the engine uses at a time. A set is the group of one
+    /// step, or all groups of the classification head.
     pub fn largest_group(&self) -> usize {
         let (mut largest, mut together) = (0, 0);
         for (id, step) in self.step_ids() {
@@ -243,8 +245,7 @@ impl<'a> ModelHead<'a> {
     /// Place of the golden frame in the image, if it carries one.
     ///
     /// # Errors
-    /// [`LoadError::Golden`] if the section has another length than the network and the size ask
-    /// for.
+    /// [`LoadError::Golden`] if the section's length does not fit the network and the size.
     pub fn golden_ranges(&self) -> Result<Option<GoldenRanges>, LoadError> {
         self.extent.golden.as_ref().map(|section| self.golden_lens().ranges(section)).transpose()
     }

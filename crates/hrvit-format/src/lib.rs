@@ -1,4 +1,7 @@
-//! The HRViT model image and the description of the network it holds.
+//! The HRViT model image, and the description of the network in it.
+//!
+//! [`Model::load`] checks an image once and reads it in place. [`Network`] describes a network, and
+//! [`graph`] lists its steps and operators. `docs/model-format.md` lists the bytes of an image.
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
 #![forbid(unsafe_code)]
 #![deny(clippy::missing_errors_doc)]

@@ -1,11 +1,11 @@
-//! Logits as the engine hands them out, and what they stand for.
+//! Logits as the engine returns them, and their real values.
 
 use bytemuck::{Pod, Zeroable};
 
 use crate::fp16;
 
-/// A logit as an image's last step leaves it: a code or the bits of an f16, as the image's
-/// [`LogitFormat`] says. Neither its value nor its order can be told without.
+/// A logit as an image's last step leaves it: a 16-bit code, or the bits of an f16. The image's
+/// [`LogitFormat`] is needed to find its value or to compare it.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Pod, Zeroable)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -51,7 +51,7 @@ impl LogitFormat {
         logits.iter().map(move |&logit| self.value(logit))
     }
 
-    /// An integer that has the order of the logits' values. Of half precision, -0 comes before 0.
+    /// An integer with the same order as the logits' values. In half precision -0 comes before 0.
     pub const fn key(self, logit: Logit) -> i16 {
         match self {
             Self::S16 { .. } => logit.0,
@@ -59,16 +59,16 @@ impl LogitFormat {
         }
     }
 
-    /// The smallest shift at which the largest code of a margin, 255, stands for `range` or more;
-    /// at most 31.
+    /// The smallest shift at which the largest margin, 255, stands for `range` or more in real
+    /// logits. At most 31.
     pub fn margin_shift(self, range: f32) -> u8 {
         (0..31).find(|&shift| 255.0 * self.margin_unit(shift) >= range).unwrap_or(31)
     }
 
-    /// Real value of one code of a margin, the distance between the two best logits, at the shift
-    /// `k`: 2^k / 64 codes, or 2^k / 4096 in half precision.
+    /// Real value of one unit of a margin at the shift `k`. It is 2^k / 64 codes of the logits, or
+    /// 2^k / 4096 in half precision. A margin is the distance between the two largest logits.
     pub fn margin_unit(self, k: u8) -> f32 {
-        // From an exponent of 128 on it is infinite.
+        // From an exponent of 128 on the power is infinite.
         let power = f32::from_bits((127 + u32::from(k).min(128)) << 23);
         match self {
             Self::S16 { scale } => scale * power / 64.0,

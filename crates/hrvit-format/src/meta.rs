@@ -1,26 +1,28 @@
-//! Small, descriptive parts of an image: the network, its classes, how it was made.
+//! The descriptive header of an image: the network, its classes, how the image was made.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{ablation::Ablation, error::LoadError, network::Network, preprocess::Preprocess, size::Size};
 
-/// Header of an image, postcard-encoded; strings and bytes are borrowed from the image.
+/// Descriptive header of an image, in postcard encoding. Strings and bytes are borrowed from the
+/// image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Meta<'a> {
     /// Backbone, head and class count.
     pub network: Network,
     /// Input size that the image was calibrated for.
     pub size: Size,
-    /// How a picture becomes the input: folded into the stem, but for [`crate::preprocess::Fit`].
+    /// How a picture becomes the input. All but its [`crate::preprocess::Fit`] is folded into the
+    /// stem.
     pub preprocess: Preprocess,
-    /// Of a network that was trained with one class, made one of two by the quantiser (background,
-    /// and the class): the probability from which a pixel is of the class.
+    /// The probability from which a pixel is of the class, for a network that was trained with one
+    /// class. The quantiser turns it into a network of two classes: the background and the class.
     pub threshold: Option<f32>,
     /// Class names separated by newlines, or empty.
     pub class_names: &'a str,
     /// Three bytes (R, G, B) per class, or empty.
     pub colours: &'a [u8],
-    /// How the image came to be: checkpoint, its CRC, calibration frames, tool version. Free text.
+    /// Free text on the image's origin: checkpoint, its CRC, calibration frames, tool version.
     pub provenance: &'a str,
 }
 
@@ -40,7 +42,7 @@ impl<'a> Meta<'a> {
 
     /// Name of `class`, if the image names its classes.
     pub fn class_name(&self, class: usize) -> Option<&'a str> {
-        // Bytes, since splitting text by characters brings a panic into the program.
+        // Bytes are split, since splitting text by characters brings a panic into the program.
         let name = self.class_names.as_bytes().split(|&byte| byte == b'\n').nth(class)?;
         core::str::from_utf8(name).ok().filter(|name| !name.is_empty())
     }

@@ -1,5 +1,4 @@
-//! The zero-copy reader: [`Model::load`] checks every byte once, everything after that reads in
-//! place.
+//! The zero-copy reader. [`Model::load`] checks every byte once. All other functions read in place.
 
 use core::ops::Deref;
 
@@ -14,10 +13,9 @@ use crate::{
     step::StepParams,
 };
 
-/// A checked model image, borrowed from where it lies (flash, mapped file or RAM).
+/// A checked model image, read in place (flash, mapped file or RAM).
 ///
-/// It dereferences to its head: whatever a head answers, a whole image answers too, and an engine
-/// that asks only for a [`ModelHead`] takes either.
+/// It dereferences to its [`ModelHead`], so that every method of a head works on a model too.
 #[derive(Clone, Debug)]
 pub struct Model<'a> {
     head: ModelHead<'a>,
@@ -34,16 +32,16 @@ impl<'a> Deref for Model<'a> {
 }
 
 impl<'a> Model<'a> {
-    /// Checks `image` and borrows it. It must start at a multiple of [`crate::record::ALIGN`]
-    /// bytes; bytes after its end are ignored (a flash slot may be larger).
+    /// Checks `image` and borrows it. `image` must start at a multiple of [`crate::record::ALIGN`]
+    /// bytes. Bytes after its end are ignored, as a flash slot may be larger.
     ///
     /// Everything that the engine relies on is proved here: CRCs, offsets, lengths, alignments,
     /// multiplier ranges and accumulator headroom.
     ///
     /// # Errors
-    /// The first thing that is misplaced, of another format, contradictory or corrupt. Checks run
-    /// over the prologue, the whole image's CRC, the sections in their order, then the steps in
-    /// canonical order.
+    /// The first fault found: something misplaced, of another format, contradictory or corrupt. The
+    /// checks run over the prologue, the whole image's CRC, the sections in their order, then the
+    /// steps in canonical order.
     pub fn load(image: &'a [u8]) -> Result<Self, LoadError> {
         let start = Start::read(image)?;
         let image = part(image, Span { start: 0, len: start.total_len() })?;
@@ -92,7 +90,7 @@ impl<'a> Model<'a> {
         self.records().step(id)?.span().of(self.weights)
     }
 
-    /// The operators of a step over the image's own bytes.
+    /// The records and arrays of a step, in the image's own bytes.
     pub fn step(&self, id: StepId) -> Option<StepParams<'a>> {
         self.records().params(id, self.group(id)?)
     }

@@ -22,7 +22,7 @@ use crate::{
     sections::Start,
 };
 
-/// A checked model image with the memory that it lies in.
+/// A checked model image that owns its memory.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), hrvit_format::ReadError> {
@@ -46,7 +46,7 @@ pub struct ModelBuf {
 }
 
 impl ModelBuf {
-    /// Checks an image, once.
+    /// Checks an image and takes its memory.
     ///
     /// # Errors
     /// As [`Model::load`].
@@ -60,8 +60,8 @@ impl ModelBuf {
         Ok(Self { meta, packing, steps, ops, exp, extent, golden, image })
     }
 
-    /// Copies `bytes` to aligned memory and checks them: they may lie anywhere, such as those of
-    /// [`std::fs::read`].
+    /// Copies `bytes` to aligned memory and checks them. `bytes` may lie at any address, as the
+    /// result of [`std::fs::read`] does.
     ///
     /// # Errors
     /// As [`Model::load`].
@@ -72,7 +72,7 @@ impl ModelBuf {
     /// Reads and checks the image in a file.
     ///
     /// # Errors
-    /// If the file cannot be read, or holds no valid image; names the file.
+    /// If the file cannot be read, or holds no valid image. The error names the file.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, ReadError> {
         let path = path.as_ref();
         let at = |cause| ReadError { path: path.to_owned(), cause };
@@ -80,7 +80,7 @@ impl ModelBuf {
         Self::load(image).map_err(|error| at(ReadCause::Image(error)))
     }
 
-    /// The model. Nothing is checked or decoded again.
+    /// The model, without another check.
     pub fn model(&self) -> Model<'_> {
         let head = ModelHead::of_parts(self.meta.meta(), self.records(), self.extent);
         let weights = &self.image[head.weights_range()];
@@ -119,9 +119,9 @@ pub struct ReadError {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ReadCause {
-    /// It cannot be read.
+    /// The file cannot be read.
     File(io::Error),
-    /// It holds no valid image.
+    /// The file holds no valid image.
     Image(LoadError),
 }
 

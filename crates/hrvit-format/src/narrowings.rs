@@ -1,4 +1,4 @@
-//! Checks across streamed groups that all outputs of a fusion narrow a branch alike.
+//! Checks across the weight groups of a module's fusions that all of them narrow a branch alike.
 
 use bytemuck::cast_slice;
 
@@ -10,20 +10,20 @@ use crate::{
     spec::BRANCHES,
 };
 
-/// Compares the fusions of an image as their groups come by in canonical order: all outputs of a
-/// module must narrow a branch in the same way, since the engine narrows once.
+/// Compares the fusions of an image, whose groups arrive in canonical order. All fusions of a
+/// module must narrow a branch in the same way, since the engine narrows the branch once.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Narrowings {
     first: [Option<u32>; BRANCHES],
 }
 
 impl Narrowings {
-    /// Compares the step `id`, whose weight group is `group`, with the first output of its module.
-    /// Steps that are no fusion pass.
+    /// Compares the step `id`, whose weight group is `group`, with its module's first fusion that
+    /// reads the same branch. Steps of other kinds pass.
     ///
     /// # Errors
-    /// [`LoadError::Op`] with [`OpField::Narrow`] names the operator that narrows a branch
-    /// otherwise.
+    /// [`LoadError::Op`] with [`OpField::Narrow`] names the operator that narrows a branch in
+    /// another way.
     pub fn check(&mut self, head: &ModelHead<'_>, id: StepId, group: &[u8]) -> Result<(), LoadError> {
         let network = &head.meta().network;
         let Some(step @ Step::Fusion { branch, .. }) = network.step(id) else { return Ok(()) };

@@ -9,7 +9,7 @@ use crate::{
 
 /// Head on top of the backbone.
 ///
-/// Every head has an output of its own, which callers must be ready for: the enum is exhaustive.
+/// The enum is exhaustive: each head has its own output, which callers must handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[serde(rename_all = "lowercase")]
@@ -57,7 +57,7 @@ impl core::str::FromStr for Head {
     }
 }
 
-/// A backbone with a head: everything that decides the tensors of a checkpoint.
+/// A backbone with a head. It determines the names and shapes of all tensors of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Network {
     /// The backbone.
@@ -72,8 +72,8 @@ impl Network {
     /// Checks the backbone and the class count.
     ///
     /// # Errors
-    /// The first field that fits no network: those of [`Spec::validate`], then
-    /// [`SpecError::Channels`] and [`SpecError::Classes`].
+    /// The first invalid field: an error of [`Spec::validate`], then [`SpecError::Channels`] and
+    /// [`SpecError::Classes`].
     pub fn validate(&self) -> Result<(), SpecError> {
         self.spec.validate()?;
         for branch in 0..BRANCHES {

@@ -6,8 +6,7 @@ use hrvit_kernels::Packing;
 
 /// Kind of an operator's computation. The discriminant is its number in the model image.
 ///
-/// A new kind is a new kind of computation: whoever matches on kinds must say what it does there,
-/// so that the enum is exhaustive.
+/// The enum is exhaustive: code that matches on kinds must handle every computation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum OpKind {
@@ -23,36 +22,37 @@ pub enum OpKind {
     EmbedNorm = 4,
     /// LayerNorm before the attention, s8 per channel.
     AttnNorm = 5,
-    /// Linear C to 2C: q (one scale per head) and v (one per channel), s8; to 3C where keys are not
-    /// the values: q, k and v.
+    /// Linear C to 2C: q and v, s8. q has one scale for each head, v one for each channel. With
+    /// separate keys it is C to 3C: q, k and v.
     Qkv = 6,
     /// Hardswish of v, s8 per channel.
     ParallelAct = 7,
     /// Parallel path: depthwise 3x3, s16 in the scale of the attention sum.
     ParallelDepthwise = 8,
-    /// q·v to exponent codes, one multiplier per head.
+    /// From logits q·v to exponent codes, one multiplier per head.
     Scores = 9,
-    /// Weighted sum of v over the sum of codes, s16 in the scale of the attention sum.
+    /// Sum of v weighted by exponent codes, divided by the sum of the codes: s16 in the scale of
+    /// the attention sum.
     Values = 10,
-    /// Hardswish of attention + parallel path, s8.
+    /// Hardswish of the attention sum (attention + parallel path), s8.
     AttnAct = 11,
-    /// Output projection (BatchNorm folded), residual scale.
+    /// Output projection (BatchNorm folded), in the scale of the residual stream.
     ToOut = 12,
     /// Diversity-enhancing shortcut: `proj_right` and its activation by table, s16.
     DesRight = 13,
-    /// Diversity-enhancing shortcut: `proj_left`, residual scale.
+    /// Diversity-enhancing shortcut: `proj_left`, in the scale of the residual stream.
     DesLeft = 14,
     /// LayerNorm before the MixCFN, s8 per channel.
     FfnNorm = 15,
     /// MixCFN: linear C to rC, s8 per channel.
     Fc1 = 16,
-    /// MixCFN: depthwise 3x3 on the first half of the channels, to table index.
+    /// MixCFN: depthwise 3x3 on the first half of the channels, gives table indices.
     FfnDepthwise3 = 17,
-    /// MixCFN: depthwise 5x5 on the second half of the channels, to table index.
+    /// MixCFN: depthwise 5x5 on the second half of the channels, gives table indices.
     FfnDepthwise5 = 18,
     /// MixCFN: GELU by table, s8.
     FfnAct = 19,
-    /// MixCFN: linear rC to C, residual scale.
+    /// MixCFN: linear rC to C, in the scale of the residual stream.
     Fc2 = 20,
     /// LayerNorm at the end of a stage, s16.
     StageNorm = 21,
@@ -60,8 +60,8 @@ pub enum OpKind {
     FusionNarrow = 22,
     /// Fusion, `source` of higher resolution: depthwise (k+1)x(k+1) stride k, s8 per channel.
     FusionDepthwise = 23,
-    /// Fusion: 1x1 convolution of `source`, in the scale of the fusion sum (upsampled afterwards
-    /// where `source` is of lower resolution).
+    /// Fusion: 1x1 convolution of `source`, in the scale of the fusion sum. Upsampled afterwards if
+    /// `source` has a lower resolution.
     FusionPointwise = 24,
     /// Fusion: the branch itself, rescaled from its stage norm to the fusion sum.
     FusionIdentity = 25,
@@ -85,7 +85,7 @@ pub enum OpKind {
     IncreaseConv3 = 34,
     /// Bottleneck: 1x1 shortcut, in the scale of the bottleneck's sum.
     IncreaseShortcut = 35,
-    /// Classification head: 3x3 stride 2 of the result of the branch before, ReLU, in the scale of
+    /// Classification head: 3x3 stride 2 on the previous branch's result, ReLU, in the scale of
     /// this branch's sum.
     IncreaseDownsample = 36,
     /// Classification head: sum to s8.
@@ -94,11 +94,11 @@ pub enum OpKind {
     FinalConv = 38,
     /// Classification head: linear, s16 logits.
     FinalLinear = 39,
-    /// Attention + parallel path as the output projection reads it, s8 per channel; in place of
-    /// [`OpKind::AttnAct`] where the network goes without it.
+    /// The attention sum as the output projection reads it, s8 per channel. Replaces
+    /// [`OpKind::AttnAct`] in networks without the extra Hardswish.
     AttnNarrow = 40,
-    /// Patch embedding in one dense 3x3 convolution, s16; in place of [`OpKind::EmbedPointwise`]
-    /// and [`OpKind::EmbedDepthwise`].
+    /// Patch embedding in one dense 3x3 convolution, s16. Replaces [`OpKind::EmbedPointwise`] and
+    /// [`OpKind::EmbedDepthwise`].
     EmbedDense = 41,
 }
 
@@ -149,7 +149,7 @@ impl OpKind {
         Self::EmbedDense,
     ];
 
-    /// Whether it is a LayerNorm.
+    /// Whether the operator is a LayerNorm.
     pub fn is_norm(self) -> bool {
         matches!(self, Self::EmbedNorm | Self::AttnNorm | Self::FfnNorm | Self::StageNorm)
     }
@@ -160,24 +160,24 @@ impl OpKind {
 pub struct Op {
     /// Kind of computation.
     pub kind: OpKind,
-    /// Branch whose map it reads (differs from the step's only in fusions and heads).
+    /// Branch whose map it reads. It differs from the step's branch only in fusions and heads.
     pub source: u8,
     /// Input channels. For [`OpKind::DesRight`] and [`OpKind::DesLeft`]: the length of one dot
     /// product (p, k).
     pub cin: u16,
-    /// Output channels; for [`OpKind::Scores`] the number of heads; for the two DES operators p and
-    /// k.
+    /// Output channels. For [`OpKind::Scores`] the number of heads, for [`OpKind::DesRight`] p and
+    /// for [`OpKind::DesLeft`] k.
     pub cout: u16,
     /// Kernel side; 1 for linear, 0 for operators without weights.
     pub kernel: u8,
     /// Stride of the kernel.
     pub stride: u8,
-    /// One filter per channel.
+    /// Whether each channel has its own filter.
     pub depthwise: bool,
 }
 
 impl Op {
-    /// Number of weights: `cout * cin * kernel²`, or `cout * kernel²` where depthwise.
+    /// Number of weights: `cout * cin * kernel²`, or `cout * kernel²` if depthwise.
     pub fn weight_count(&self) -> usize {
         let taps = usize::from(self.kernel) * usize::from(self.kernel);
         let depth = if self.depthwise { 1 } else { usize::from(self.cin) };
@@ -189,17 +189,17 @@ impl Op {
         self.kernel > 0 && !self.depthwise && !matches!(self.kind, OpKind::DesRight | OpKind::DesLeft | OpKind::FinalLinear)
     }
 
-    /// How its weights lie in an image of packing `image`. Dense 8-bit products
+    /// Order of its weights in an image of packing `image`. Dense 8-bit products
     /// ([`Op::is_product`]) are packed, except a [`OpKind::Qkv`] whose halves end inside a block of
-    /// channels. All others are the same in every image: depthwise weights `[ky][kx][channel]`, the
-    /// rest `[cout][depth]`, depth in the order `[ky][kx][cin]`.
+    /// channels. Other weights have the same order in every image. Depthwise weights are
+    /// `[ky][kx][channel]`, the rest `[cout][depth]` with depth in the order `[ky][kx][cin]`.
     pub fn packing(&self, image: Packing) -> Packing {
         let whole_halves = self.kind != OpKind::Qkv || self.cin.is_multiple_of(2 * Packing::BLOCK as u16);
         if self.is_product() && whole_halves { image } else { Packing::Rows }
     }
 
-    /// Bytes of its 8-bit weights in an image of packing `image`, padding included; `usize::MAX`
-    /// where they exceed the address space.
+    /// Bytes of its 8-bit weights in an image of packing `image`, padding included. `usize::MAX` if
+    /// they exceed the address space.
     pub fn packed_bytes(&self, image: Packing) -> usize {
         match self.packing(image) {
             Packing::Rows => self.weight_count(),
@@ -207,14 +207,14 @@ impl Op {
         }
     }
 
-    /// Whether its results are what [`OpKind::FfnAct`] looks up, in a step of the operators `step`:
-    /// of the convolutions, or, where there are none, of the first linear layer.
+    /// Whether it gives the indices that [`OpKind::FfnAct`] looks up. `step` has all operators of
+    /// the step. The convolutions give the indices, or the first linear layer if there are none.
     pub fn feeds_ffn_act<'o>(&self, step: impl IntoIterator<Item = &'o Self>) -> bool {
         let convolves = |op: &Self| matches!(op.kind, OpKind::FfnDepthwise3 | OpKind::FfnDepthwise5);
         convolves(self) || (self.kind == OpKind::Fc1 && !step.into_iter().any(convolves))
     }
 
-    /// Length of one output's dot product.
+    /// Length of the dot product of one output.
     pub fn depth(&self) -> usize {
         let taps = usize::from(self.kernel) * usize::from(self.kernel);
         if self.depthwise { taps } else { taps * usize::from(self.cin) }

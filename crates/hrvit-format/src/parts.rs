@@ -1,19 +1,18 @@
-//! Parts of a network that have one precision each, and which of them hold 16 bits where int8
-//! holds 8.
+//! Parts of a network, each of one precision, and sets of parts with codes of two bytes.
 
 use crate::{graph::Step, network::Network, precision::Precision};
 
-/// Parts of a network that have one precision each. Steps of a part hand tensors to each other in
-/// one format: they cannot be chosen one by one.
+/// A set of parts of a network. The steps of a part hand each other tensors in a precision's own
+/// format, so that all of them have the same precision. These are the parts:
 ///
 /// * the stem;
 /// * the *entry* of a module: the stage norms before it, its fusions and its patch embeddings;
-/// * every attention block, and every MixCFN (here per module and branch: the blocks of a stage are
-///   told apart by the model's records only);
+/// * every attention block and every MixCFN. Here all blocks of a kind in a module and branch share
+///   an entry: only the model's records tell them apart;
 /// * the head with the stage norms before it.
 ///
-/// The residual stream between blocks is converted where a half-precision block reads what integers
-/// left, or the other way round.
+/// The residual stream between blocks is converted when a half-precision block follows an integer
+/// block, or an integer block follows a half-precision block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Parts {
     stem: bool,
@@ -26,12 +25,12 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Nothing.
+    /// No part.
     pub const NONE: Self = Self { stem: false, entries: 0, attention: 0, mix_cfn: 0, head: false };
-    /// Everything.
+    /// Every part.
     pub const ALL: Self = Self { stem: true, entries: u8::MAX, attention: u32::MAX, mix_cfn: u32::MAX, head: true };
 
-    /// The part that `step` is in.
+    /// The part of `step`.
     pub fn of(network: &Network, step: Step) -> Self {
         let place = |module: u8, branch: u8| 1u32.checked_shl(u32::from(module) * 4 + u32::from(branch)).unwrap_or(0);
         let entry = |module: u8| Self { entries: 1u8.checked_shl(module.into()).unwrap_or(0), ..Self::NONE };
@@ -56,29 +55,29 @@ impl Parts {
         }
     }
 
-    /// Adds the part that `step` is in.
+    /// Adds the part of `step`.
     pub fn insert(&mut self, network: &Network, step: Step) {
         *self = self.or(Self::of(network, step));
     }
 
-    /// Whether the part that `step` is in is one of these (for a block: any block of its stage and
-    /// kind).
+    /// Whether the set includes the part of `step`. For a block: any block of the same kind, module
+    /// and branch.
     pub fn contains(&self, network: &Network, step: Step) -> bool {
         self.covers(Self::of(network, step))
     }
 
-    /// Whether all of `other` is in here.
+    /// Whether this set includes all parts of `other`.
     pub fn covers(&self, other: Self) -> bool {
         self.or(other) == *self
     }
 
-    /// Whether a part, other than a stage of blocks, is in both.
+    /// Whether a part, other than attention blocks and MixCFNs, is in both sets.
     pub(crate) fn share_tensors_with(self, other: Self) -> bool {
         (self.stem && other.stem) || self.entries & other.entries != 0 || (self.head && other.head)
     }
 }
 
-/// The parts whose operators hand each other codes of two bytes, by their precision; all others are
+/// The parts whose operators hand each other codes of two bytes, by precision. All other parts are
 /// int8.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WideParts {
@@ -87,14 +86,14 @@ pub struct WideParts {
 }
 
 impl WideParts {
-    /// Nothing.
+    /// No part.
     pub const NONE: Self = Self { fp16: Parts::NONE, int16x8: Parts::NONE };
-    /// Everything in half precision.
+    /// Every part in half precision.
     pub const ALL: Self = Self { fp16: Parts::ALL, int16x8: Parts::NONE };
-    /// Everything in [`Precision::Int16x8`].
+    /// Every part in [`Precision::Int16x8`].
     pub const ALL_INT16X8: Self = Self { fp16: Parts::NONE, int16x8: Parts::ALL };
 
-    /// The parts in `precision`; none for [`Precision::Int8`].
+    /// The parts in `precision`. None for [`Precision::Int8`].
     pub fn of(&self, precision: Precision) -> Parts {
         match precision {
             Precision::Int8 => Parts::NONE,
@@ -103,7 +102,7 @@ impl WideParts {
         }
     }
 
-    /// Adds the part that `step` is in, which runs in `precision`.
+    /// Adds the part of `step`, which runs in `precision`.
     pub fn insert(&mut self, network: &Network, step: Step, precision: Precision) {
         match precision {
             Precision::Int8 => {}
@@ -112,24 +111,24 @@ impl WideParts {
         }
     }
 
-    /// Whether the part that `step` is in is one of these (for a block: any block of its stage and
-    /// kind).
+    /// Whether the set includes the part of `step`. For a block: any block of the same kind, module
+    /// and branch.
     pub fn contains(&self, network: &Network, step: Step) -> bool {
         self.fp16.or(self.int16x8()).contains(network, step)
     }
 
-    /// Whether all of `other` is in here, in the same precisions.
+    /// Whether this set includes all parts of `other`, in the same precisions.
     pub fn covers(&self, other: Self) -> bool {
         self.fp16.covers(other.fp16) && self.int16x8().covers(other.int16x8())
     }
 
-    /// Whether any module's fusions hand on codes of two bytes: their results and what they read
-    /// are then both alive in 16 bits.
+    /// Whether the entry of any module has codes of two bytes. Results of its fusions and the stage
+    /// norms that they read then take 16 bits each, at the same time.
     pub fn any_entry(&self) -> bool {
         (self.fp16.entries | self.int16x8().entries) != 0
     }
 
-    /// The parts in int16x8; none in a build that refuses their images.
+    /// The parts in int16x8. None in a build that refuses images with such parts.
     fn int16x8(&self) -> Parts {
         if cfg!(any(feature = "int16x8", feature = "std")) { self.int16x8 } else { Parts::NONE }
     }

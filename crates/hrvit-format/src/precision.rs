@@ -1,11 +1,10 @@
-//! Precision that a step computes in, and of the tensor that it leaves behind.
+//! Precision of a step, and format of the tensor that it leaves behind.
 
 use crate::{graph::Step, sentence::sentences};
 
-/// Arithmetic of a step.
+/// Precision of a step: its arithmetic.
 ///
-/// Engine, quantiser and reports have a path for each: one that is missing must not compile, so
-/// that the enum is exhaustive.
+/// The enum is exhaustive: engine, quantiser and reports must handle every precision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
@@ -20,10 +19,10 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// All of them, in the order of their numbers.
+    /// Every precision, in the order of their numbers.
     pub const ALL: [Self; 3] = [Self::Int8, Self::Int16x8, Self::Fp16];
 
-    /// Whether this build has it: features `int16x8` and `fp16`.
+    /// Whether this build has the precision (features `int16x8` and `fp16`).
     pub const fn is_built(self) -> bool {
         match self {
             Self::Int8 => true,
@@ -42,7 +41,7 @@ impl Precision {
     }
 }
 
-/// A number or a name that no [`Precision`] has.
+/// No [`Precision`] has this number or name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownPrecision;
 
@@ -74,9 +73,9 @@ impl core::str::FromStr for Precision {
     }
 }
 
-/// Type of the tensor that a step leaves behind.
+/// Format of the tensor that a step leaves behind.
 ///
-/// Who reads a tensor must know its elements, so that the enum is exhaustive.
+/// The enum is exhaustive: code that reads a tensor must handle every format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
@@ -92,7 +91,7 @@ pub enum TensorFormat {
 }
 
 impl TensorFormat {
-    /// All of them, in the order of their numbers.
+    /// Every format, in the order of their numbers.
     pub const ALL: [Self; 4] = [Self::S8, Self::S16, Self::F16, Self::Labels];
 
     /// The format in which a step of `precision` leaves its tensor.
@@ -114,7 +113,7 @@ impl TryFrom<u8> for TensorFormat {
     }
 }
 
-/// A number in a record that stands for nothing this build knows.
+/// A number in a record that this build does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownNumber(pub u32);
 

@@ -1,5 +1,5 @@
-//! Fixed-size little-endian records of the model image, read in place. `docs/model-format.md` lists
-//! them byte by byte.
+//! The fixed-size little-endian records of the model image, which are read in place.
+//! `docs/model-format.md` lists them byte by byte.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -24,7 +24,7 @@ pub const NONE: u32 = u32::MAX;
 /// Entries of the model's exponent table (section `Tables`).
 pub const EXP_ENTRIES: usize = 64;
 
-/// Start of the image.
+/// First 64 bytes of the image.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct Prologue {
@@ -32,14 +32,14 @@ pub struct Prologue {
     pub magic: [u8; 8],
     /// [`VERSION`], or [`VERSION_ABLATED`].
     pub version: u16,
-    /// How weights are laid out: a [`Packing`] number.
+    /// A [`Packing`] number: the order of dense weights.
     pub packing: u16,
     /// Number of entries in the section table, which follows.
     pub sections: u16,
-    /// The network's [`Ablation::bits`](crate::Ablation::bits): 0 in version [`VERSION`], and only
-    /// there.
+    /// The network's [`Ablation::bits`](crate::Ablation::bits). 0 in version [`VERSION`], not 0 in
+    /// version [`VERSION_ABLATED`].
     pub ablations: u16,
-    /// Of two valid images the one with the higher number is newer.
+    /// Sequence number: [`crate::slots::is_newer`] tells which of two images is newer.
     pub sequence: u32,
     /// Bytes of the whole image, the CRC at its end included.
     pub total_len: u32,
@@ -76,9 +76,10 @@ pub enum Section {
     Ops = 3,
     /// u16 exponent table of the attention.
     Tables = 4,
-    /// Per step one group: weights, biases, multipliers, shifts and tables.
+    /// One group for each step: weights, biases, multipliers, shifts and tables.
     Weights = 5,
-    /// Optional: u32 CRC per step, then one input frame.
+    /// Optional: u32 CRC per step, one input frame, and with half-precision steps bounds and
+    /// result.
     Golden = 6,
 }
 
@@ -104,7 +105,7 @@ sentences!(Section {
     Self::Golden => ("golden"),
 });
 
-/// One step: where its group lies and what it leaves behind.
+/// Record of one step: place of its group, and format of its output.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 pub struct StepRecord {
@@ -112,7 +113,8 @@ pub struct StepRecord {
     pub tag: [u8; 4],
     /// A [`Precision`] number.
     pub precision: u8,
-    /// A [`TensorFormat`] number: the step's output, for a block the residual stream at its end.
+    /// A [`TensorFormat`] number: format of the step's output. The output of a block is the
+    /// residual stream.
     pub output: u8,
     /// Index of its first operator record.
     pub first_op: u16,
@@ -167,8 +169,8 @@ pub fn step_tag(step: Step) -> [u8; 4] {
     }
 }
 
-/// One operator. Array offsets count from the start of its step's group; array lengths follow from
-/// the operator's kind and shape ([`Arrays`]).
+/// Record of one operator. Array offsets count from the start of its step's group. Array lengths
+/// follow from the operator's kind and shape ([`Arrays`]).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 pub struct OpRecord {
@@ -176,7 +178,7 @@ pub struct OpRecord {
     pub kind: u8,
     /// Branch that it reads.
     pub source: u8,
-    /// Width of the exponent codes, 8 or 15 ([`crate::OpKind::Scores`], in int16x8 15); 0
+    /// Width of the exponent codes of [`crate::OpKind::Scores`]: 8 or 15, in int16x8 always 15. 0
     /// elsewhere.
     pub code_bits: u8,
     /// Left shift before requantisation, 0 to 30.
@@ -201,26 +203,28 @@ pub struct OpRecord {
     pub hi: i16,
     /// Code that padded taps hold: the input's zero point.
     pub pad: i16,
-    /// i8 weights; f16 in a half-precision step.
+    /// Offset of the weights: i8, or f16 in a half-precision step.
     pub weights: u32,
-    /// i32 biases; LayerNorm: offsets `B_c`. f32 in a half-precision step.
+    /// Offset of the biases (LayerNorm: offsets `B_c`): i32, or f32 in a half-precision step.
     pub bias: u32,
-    /// i32 multipliers; LayerNorm: gains `G_c`, f32 in a half-precision step.
+    /// Offset of the i32 multipliers. LayerNorm: offset of the gains `G_c`, i32 or in a
+    /// half-precision step f32.
     pub mult: u32,
-    /// u8 right shifts.
+    /// Offset of the u8 right shifts.
     pub shift: u32,
-    /// i32 codes of the real 3.0 (Hardswish).
+    /// Offset of the i32 codes of the real 3.0 (Hardswish).
     pub three: u32,
-    /// Activation table, i8 or i16 entries.
+    /// Offset of the activation table, with i8 or i16 entries.
     pub table: u32,
     /// Entries of the activation table.
     pub table_len: u32,
     /// `eps` of a LayerNorm, in squared codes times C²; in a half-precision step in units of 2^-40.
     /// 0 elsewhere.
     pub eps: u64,
-    /// Real value of one input code, for reports; 0 where it differs per channel.
+    /// Real value of one input code, for reports and conversions of the residual stream. 0 if it
+    /// differs per channel.
     pub in_scale: f32,
-    /// Real value of one output code, for reports; 0 where it differs per channel.
+    /// Real value of one output code, for reports. 0 if it differs per channel.
     pub out_scale: f32,
 }
 

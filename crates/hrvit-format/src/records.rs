@@ -10,7 +10,8 @@ use crate::{
     step::StepParams,
 };
 
-/// The records of an image's steps and operators, and what all of them share.
+/// The records of an image's steps and operators, with packing and exponent table, which all steps
+/// share.
 #[derive(Clone, Copy, Debug)]
 pub struct Records<'a> {
     /// How weights are packed.
@@ -29,8 +30,7 @@ impl<'a> Records<'a> {
         self.steps.get(usize::from(id.0))
     }
 
-    /// The operators of a step over its weight group `bytes` (the image's own, or a copy that was
-    /// streamed in).
+    /// The records and arrays of a step. `bytes` is its weight group, in the image or in a buffer.
     pub fn params<'b>(&self, id: StepId, bytes: &'b [u8]) -> Option<StepParams<'b>>
     where
         'a: 'b,
@@ -39,13 +39,13 @@ impl<'a> Records<'a> {
         Some(StepParams { record, ops: record.ops(self.ops)?, bytes, packing: self.packing })
     }
 
-    /// Arithmetic of the step at a position; [`Precision::Int8`] where there is none.
+    /// Precision of the step at a position. [`Precision::Int8`] if there is no such step.
     pub fn precision(&self, id: StepId) -> Precision {
         self.step(id).and_then(|record| Precision::try_from(record.precision).ok()).unwrap_or(Precision::Int8)
     }
 
-    /// Scale for converting the incoming residual stream of a step, the real value of one code of
-    /// its integers; `None` if formats match.
+    /// Scale for converting the residual stream that a step reads: the real value of one integer
+    /// code. `None` if no conversion is needed.
     pub fn stream_scale(&self, id: StepId, step: Step) -> Option<CodeScale> {
         let (before, record) = (self.step(StepId(id.0.checked_sub(1)?))?, self.step(id)?);
         let reads_stream = matches!(step, Step::Attention { .. } | Step::MixCfn { .. } | Step::StageNorm { .. });
@@ -53,8 +53,8 @@ impl<'a> Records<'a> {
         if !reads_stream || (record.precision == fp16) == (before.precision == fp16) {
             return None;
         }
-        // The step before is always the one that left the stream; the first operator of one that
-        // reads it is its LayerNorm.
+        // The preceding step always made the stream. The first operator of a step that reads it is
+        // a LayerNorm.
         let norm = self.ops.get(usize::from(record.first_op))?;
         Some(CodeScale(if record.precision == fp16 { before.scale } else { norm.in_scale }))
     }
@@ -65,7 +65,7 @@ impl<'a> Records<'a> {
         self.step(id).map_or(0, |record| (record.len as usize).checked_next_multiple_of(ALIGN).unwrap_or(usize::MAX))
     }
 
-    /// Number of a step; `None` where this network has no such step.
+    /// Position of a step in canonical order. `None` if this network has no such step.
     pub fn id(&self, step: Step) -> Option<StepId> {
         let tag = step_tag(step);
         (0u16..).zip(self.steps).find(|(_, record)| record.tag == tag).map(|(id, _)| StepId(id))

@@ -7,8 +7,8 @@ use crate::{
     record::{ALIGN, MAGIC, Packing, Prologue, Section, SectionRecord, VERSION, VERSION_ABLATED},
 };
 
-/// Bytes that suffice for [`crate::ModelHead::head_len`]: the prologue and the largest section
-/// table.
+/// Bytes that always suffice for [`crate::ModelHead::head_len`]: the prologue and the largest
+/// section table.
 pub const START_BYTES: usize = size_of::<Prologue>() + Section::ALL.len() * size_of::<SectionRecord>();
 
 /// A part of an image; an error where it ends before.

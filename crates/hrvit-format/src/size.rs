@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{sentence::sentences, spec_error::SpecError};
 
-/// Input height and width in pixels, multiples of 32.
+/// Height and width of a network's input in pixels, multiples of 32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Size {
     /// Rows of pixels.
@@ -17,14 +17,14 @@ impl Size {
     /// A checked size.
     ///
     /// # Errors
-    /// [`SpecError::Size`] if a side is no multiple of 32 or not from 32 to 4096.
+    /// [`SpecError::Size`] if a side is no multiple of 32, below 32 or above 4096.
     pub fn new(height: u16, width: u16) -> Result<Self, SpecError> {
         let fits = |n: u16| n.is_multiple_of(32) && (32..=4096).contains(&n);
         if fits(height) && fits(width) { Ok(Self { height, width }) } else { Err(SpecError::Size { height, width }) }
     }
 
-    /// `(rows, columns)` of `branch`: 1/4, 1/8, 1/16, 1/32 of the input; of one that does not
-    /// exist, none.
+    /// `(rows, columns)` of the map of `branch`: 1/4, 1/8, 1/16 or 1/32 of the input for branch 0
+    /// to 3.
     pub fn map(&self, branch: usize) -> (usize, usize) {
         // A side has 16 bits: nothing is left of it from a shift of 16 on.
         let side = |side: u16| usize::from(side) >> 2 >> branch.min(16);

@@ -1,11 +1,12 @@
-//! Two places for a model image: one can be rewritten while the other stays valid. Of two valid
-//! images the newer one wins. An image whose writing was cut off is not valid.
+//! Two slots for model images in flash, so that one slot can be rewritten while the other stays
+//! valid. Of two valid images the newer one is used. An image whose writing was interrupted is not
+//! valid.
 
 use crate::{error::LoadError, model::Model};
 
 /// Whether sequence number `a` is newer than `b`, in serial-number arithmetic (RFC 1982). Numbers
-/// may wrap, as long as two compared images are less than 2^31 apart. At exactly 2^31 neither is
-/// newer.
+/// may wrap, as long as two compared numbers are less than 2^31 apart. If they are exactly 2^31
+/// apart, neither is newer.
 pub const fn is_newer(a: u32, b: u32) -> bool {
     let ahead = a.wrapping_sub(b);
     ahead != 0 && ahead < 1 << 31
@@ -20,8 +21,8 @@ pub enum Slot {
     B,
 }
 
-/// The slot to start from, given the sequence number of the valid image in each, or why there is
-/// none. The first one wins where neither is newer.
+/// The slot to use. `a` and `b` are the sequence numbers of the slots' images, or the reasons that
+/// a slot has no valid image. If neither image is newer, slot A is used.
 ///
 /// # Errors
 /// Both reasons, if neither slot holds a valid image.
@@ -34,18 +35,18 @@ pub fn choose<E>(a: Result<u32, E>, b: Result<u32, E>) -> Result<Slot, [E; 2]> {
     }
 }
 
-/// The model to start with, and what the slots hold.
+/// The model to use, and the content of the slots.
 #[derive(Clone, Debug)]
 pub struct Loaded<'a> {
     /// Slot that holds the model.
     pub slot: Slot,
     /// The model.
     pub model: Model<'a>,
-    /// Per slot the sequence number of its image, or why it holds none.
+    /// For each slot the sequence number of its image, or the reason that it has no valid image.
     pub found: [Result<u32, LoadError>; 2],
 }
 
-/// Loads both slots, whole.
+/// Loads and checks the images of both slots, and chooses one.
 ///
 /// # Errors
 /// Both reasons, if neither slot holds a valid image.

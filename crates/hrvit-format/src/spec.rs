@@ -1,8 +1,8 @@
-//! The network as data: widths, depths, windows, ratios and head. Never code.
+//! The network as data: widths, depths, windows, ratios and head.
 //!
 //! A [`Spec`] describes an HRViT backbone (arXiv 2111.01236, table 2) and the width of its
-//! SegFormer head; a [`Network`](crate::Network) adds which head is on top and how many classes it
-//! tells apart. Every shape in the project follows from a `Network` and an input size.
+//! SegFormer head. A [`Network`](crate::Network) adds the kind of head and the number of classes.
+//! Every shape in the project follows from a `Network` and an input size.
 
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
@@ -23,13 +23,13 @@ pub const CLASSIFIER_FINAL: u16 = 2048;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Activation {
-    /// Exact (erf) GELU: what the public reference code, and so every checkpoint, uses.
+    /// Exact (erf) GELU, as in the public reference code and therefore in its checkpoints.
     Gelu,
-    /// `x * clamp(x + 3, 0, 6) / 6`: what the paper writes.
+    /// `x * clamp(x + 3, 0, 6) / 6`, as in the paper's text.
     Hardswish,
 }
 
-/// An HRViT backbone and its SegFormer width.
+/// An HRViT backbone and the width of its SegFormer head.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
@@ -37,21 +37,23 @@ pub struct Spec {
     pub stem: u16,
     /// Channels of branches 0 to 3.
     pub channels: [u16; BRANCHES],
-    /// Transformer blocks: `blocks[module][branch]`. The first module has one branch, each next one
-    /// as many or one more, the last one four.
+    /// Number of transformer blocks: `blocks[module][branch]`. The first module has one branch.
+    /// Each further module has as many branches as the one before, or one more. The last module has
+    /// four.
     pub blocks: Vec<Vec<u8, BRANCHES>, MAX_MODULES>,
-    /// Attention head dimension asked for; [`Spec::attention_dim`] is the one used.
+    /// Requested head dimension of the attention. [`Spec::attention_dim`] is the one used.
     pub head_dim: u16,
     /// Height of the horizontal (width of the vertical) attention strips per branch, in tokens.
     pub windows: [u8; BRANCHES],
-    /// MixCFN expansion per branch.
+    /// MixCFN expansion per branch: hidden channels over channels.
     pub ratios: [u8; BRANCHES],
     /// Width of the SegFormer head.
     pub head_width: u16,
     /// Non-linearity of the diversity-enhancing shortcut.
     #[serde(default = "gelu")]
     pub des_activation: Activation,
-    /// Techniques that the network goes without; who builds it reads [`Spec::ablation`].
+    /// Techniques that are taken out of the network. Code that builds the network calls
+    /// [`Spec::ablation`].
     #[serde(default, skip_serializing_if = "Ablation::is_none")]
     pub ablation: Ablation,
 }
@@ -60,7 +62,7 @@ const fn gelu() -> Activation {
     Activation::Gelu
 }
 
-/// A `blocks` table from slices; `None` if it does not fit the capacities.
+/// A `blocks` table from slices. `None` if there are too many modules or branches.
 fn module_table(modules: &[&[u8]]) -> Option<Vec<Vec<u8, BRANCHES>, MAX_MODULES>> {
     let mut table = Vec::new();
     for module in modules {
@@ -73,9 +75,9 @@ fn module_table(modules: &[&[u8]]) -> Option<Vec<Vec<u8, BRANCHES>, MAX_MODULES>
 pub const VARIANTS: [&str; 5] = ["nano", "b1", "b2", "b3", "b3w9"];
 
 impl Spec {
-    /// A built-in variant by name (see [`VARIANTS`]): `b1`, `b2`, `b3` of the paper, `b3w9` (the
-    /// paper's Cityscapes b3, windows 1 2 9 9) and `nano`, a microcontroller-sized member of the
-    /// family.
+    /// A built-in variant by name (see [`VARIANTS`]). `b1`, `b2` and `b3` are the paper's, `b3w9`
+    /// is the paper's b3 for Cityscapes with windows 1 2 9 9. `nano` is this project's variant for
+    /// microcontrollers.
     pub fn variant(name: &str) -> Option<Self> {
         let six = |stage5: &[u8], stage6: &[u8], middle: u8| module_table(&[&[1], &[1, 1], &[1, 1, middle], &[1, 1, middle], stage5, stage6]);
         let windows = [1, 2, 7, 7];
@@ -132,7 +134,7 @@ impl Spec {
     /// Checks every field against the others.
     ///
     /// # Errors
-    /// The first field that is out of its bounds or contradicts another one.
+    /// The first field that is out of its bounds or contradicts another field.
     pub fn validate(&self) -> Result<(), SpecError> {
         if !(2..=1024).contains(&self.stem) || !self.stem.is_multiple_of(2) {
             return Err(SpecError::Stem(self.stem));
@@ -171,8 +173,8 @@ impl Spec {
         Ok(())
     }
 
-    /// Techniques that the network goes without: none in a build that refuses images of such
-    /// networks.
+    /// Techniques that are taken out of the network. Always none in a build with neither feature
+    /// `ablations` nor feature `std`.
     pub fn ablation(&self) -> Ablation {
         if cfg!(any(feature = "ablations", feature = "std")) { self.ablation } else { Ablation::NONE }
     }
@@ -182,17 +184,17 @@ impl Spec {
         self.blocks.len()
     }
 
-    /// Branches alive in `module`; 0 past the last module.
+    /// Number of branches of `module`. 0 past the last module.
     pub fn branches(&self, module: usize) -> usize {
         self.blocks.get(module).map_or(0, |counts| counts.len())
     }
 
-    /// Transformer blocks on `branch` of `module`; 0 where there is none.
+    /// Number of transformer blocks on `branch` of `module`. 0 if there is no such branch.
     pub fn block_count(&self, module: usize, branch: usize) -> usize {
         self.blocks.get(module).and_then(|counts| counts.get(branch)).map_or(0, |&n| usize::from(n))
     }
 
-    /// Channels of `branch`; 0 past the last branch.
+    /// Channels of `branch`. 0 past the last branch.
     pub fn channels(&self, branch: usize) -> u16 {
         self.channels.get(branch).copied().unwrap_or(0)
     }
@@ -202,19 +204,19 @@ impl Spec {
         size.tokens(branch) * usize::from(self.channels(branch))
     }
 
-    /// Channels on `branch` between the fusion and the patch embedding of `module`: the width of
-    /// that branch's input, or the branch's own where it is new.
+    /// Channels on `branch` between the fusion and the patch embedding of `module`. A branch that
+    /// enters the fusion keeps its input's width. A new branch has its final width.
     pub fn fused_channels(&self, module: usize, branch: usize) -> u16 {
         if module == 0 { self.stem } else { self.channels(branch) }
     }
 
-    /// Branches that enter the fusion of `module` (the stem's output counts as branch 0).
+    /// Number of branches that enter the fusion of `module`. The stem's output counts as branch 0.
     pub fn fusion_inputs(&self, module: usize) -> usize {
         if module == 0 { 1 } else { self.branches(module - 1) }
     }
 
-    /// Branches that the output `branch` of the fusion of `module` sums, in order: all that enter,
-    /// or with [`Ablation::sparse_fusion`] its neighbours.
+    /// Branches that the output `branch` of the fusion of `module` sums, in order. These are all
+    /// branches that enter, or with [`Ablation::sparse_fusion`] only the branch and its neighbours.
     pub fn fusion_sources(&self, module: usize, branch: usize) -> impl Iterator<Item = usize> + use<> {
         let sparse = self.ablation().sparse_fusion;
         (0..self.fusion_inputs(module)).filter(move |&source| !sparse || source.abs_diff(branch) <= 1)
@@ -227,13 +229,13 @@ impl Spec {
         (channels / heads).min(channels / 2).max(1)
     }
 
-    /// Attention heads of `branch` over both halves; the first half of them attends in horizontal
-    /// strips.
+    /// Number of attention heads of `branch`. The first half of them attends in horizontal strips,
+    /// the second half in vertical strips.
     pub fn attention_heads(&self, branch: usize) -> u16 {
         self.channels(branch) / self.attention_dim(branch)
     }
 
-    /// Strip height (width) of `branch` in tokens.
+    /// Height of the horizontal (width of the vertical) strips of `branch` in tokens.
     pub fn window(&self, branch: usize) -> usize {
         self.windows.get(branch).map_or(1, |&w| usize::from(w))
     }
@@ -243,8 +245,8 @@ impl Spec {
         self.channels(branch) * self.ratios.get(branch).map_or(1, |&r| u16::from(r))
     }
 
-    /// `(k, p)` of the diversity-enhancing shortcut: x is viewed as `[k, p]`, `p = 2^ceil(e / 2)`,
-    /// `e = floor(log2 C)`, `k = C / p`.
+    /// `(k, p)` of the diversity-enhancing shortcut, which views the channels of a token as a
+    /// matrix `[k, p]`. `p = 2^ceil(e / 2)` with `e = floor(log2 C)`, and `k = C / p`.
     pub fn des_shape(&self, branch: usize) -> (u16, u16) {
         let channels = self.channels(branch).max(1);
         let exponent = channels.ilog2();

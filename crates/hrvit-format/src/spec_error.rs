@@ -1,14 +1,14 @@
-//! Why a description is none of a network that can be built.
+//! Why a description of a network is invalid.
 
 use crate::sentence::sentences;
 
-/// Branches of the last modules: 1/4, 1/8, 1/16 and 1/32 of the input.
+/// Number of branches of the last modules, at 1/4, 1/8, 1/16 and 1/32 of the input.
 pub const BRANCHES: usize = 4;
-/// The most modules (fusion + stage) that a [`Spec`](crate::Spec) may have; the published variants
+/// The most modules (fusion + stage) that a [`Spec`](crate::Spec) may have. The published variants
 /// have six.
 pub const MAX_MODULES: usize = 8;
 
-/// Why a [`Spec`](crate::Spec) or an input size describes no network that can be built.
+/// Why a [`Spec`](crate::Spec) or an input size is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SpecError {
@@ -16,8 +16,8 @@ pub enum SpecError {
     Stem(u16),
     /// Channels of the branch must be a multiple of 4 between 8 and 1024.
     Channels(u8),
-    /// `blocks` must have one to [`MAX_MODULES`] modules: the first with one branch, each next with
-    /// as many or one more, the last with four.
+    /// `blocks` must have one to [`MAX_MODULES`] modules. The first must have one branch. Each next
+    /// module must have as many branches as the one before, or one more. The last must have four.
     Modules,
     /// `head_dim` must not be zero.
     HeadDim,
@@ -39,7 +39,7 @@ pub enum SpecError {
         /// Width asked for.
         width: u16,
     },
-    /// The text is no input size.
+    /// The text is not an input size.
     SizeText,
 }
 

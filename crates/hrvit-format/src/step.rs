@@ -1,4 +1,4 @@
-//! The operators of one step, as slices of its weight group.
+//! The operators of one step, with their arrays as slices of its weight group.
 
 use bytemuck::Pod;
 
@@ -13,7 +13,7 @@ use crate::{
     record::{NONE, OpRecord, StepRecord},
 };
 
-/// A step's records over its weight group.
+/// A step's records and its weight group.
 #[derive(Clone, Copy, Debug)]
 pub struct StepParams<'a> {
     /// The step's record.
@@ -22,23 +22,23 @@ pub struct StepParams<'a> {
     pub ops: &'a [OpRecord],
     /// Its weight group.
     pub bytes: &'a [u8],
-    /// How the image's weights are packed.
+    /// Packing of the image.
     pub packing: Packing,
 }
 
-/// One operator with its arrays; arrays that the kind does not have are empty.
+/// One operator with its arrays. Arrays that its kind does not have are empty.
 #[derive(Clone, Copy, Debug)]
 pub struct OpParams<'a> {
     /// The operator's record.
     pub record: &'a OpRecord,
-    /// Weights; in a half-precision step the bytes of f16, in the order of
+    /// Weights. In a half-precision step the bytes of f16, in the order of
     /// [`crate::fp16::weight_index`].
     pub weights: &'a [i8],
-    /// How 8-bit weights lie; in rows where codes have 16 bits.
+    /// Packing of its 8-bit weights. Always rows in int16x8.
     pub packing: Packing,
-    /// Biases, or a LayerNorm's offsets; the bits of f32 in a half-precision step.
+    /// Biases, or a LayerNorm's offsets. In a half-precision step the bits of f32.
     pub bias: &'a [i32],
-    /// Multipliers, or a LayerNorm's gains; the bits of f32 in a half-precision step.
+    /// Multipliers, or a LayerNorm's gains. In a half-precision step the bits of f32.
     pub mult: &'a [i32],
     /// Right shifts.
     pub shift: &'a [u8],
@@ -51,12 +51,12 @@ pub struct OpParams<'a> {
 }
 
 impl<'a> StepParams<'a> {
-    /// Arithmetic of the step.
+    /// Precision of the step.
     pub fn precision(&self) -> Precision {
         Precision::try_from(self.record.precision).unwrap_or(Precision::Int8)
     }
 
-    /// The operator at `index` of the step, whose shape is `op`.
+    /// The operator with index `index` in the step. `op` is its shape.
     pub fn op(&self, index: usize, op: &Op) -> Option<OpParams<'a>> {
         let record = self.ops.get(index)?;
         let precision = self.precision();
@@ -88,8 +88,8 @@ impl<'a> StepParams<'a> {
 }
 
 impl<'a> OpParams<'a> {
-    /// The bytes of the f16 weights of the output channels `first .. first + count`, which are a
-    /// whole segment of `op` or all of them; `None` otherwise.
+    /// The bytes of the f16 weights of the output channels `first .. first + count`. `None` unless
+    /// these are a whole segment of `op`, or all channels.
     pub fn half_weights(&self, op: &Op, first: usize, count: usize) -> Option<&'a [i8]> {
         self.weights.get(fp16::part(op, first, count)?)
     }

@@ -16,7 +16,7 @@ use crate::{
     step::{OpParams, StepParams},
 };
 
-/// Largest activation table.
+/// Most entries of an activation table.
 pub const MAX_TABLE: u32 = 4096;
 /// Largest code of the pooled features that enter the classifier.
 pub const POOLED_MAX: i64 = 16 * 255;
@@ -173,8 +173,8 @@ fn input_s8(kind: OpKind) -> i64 {
     }
 }
 
-/// Output range of a kind in an int16x8 step: codes have the zero point 0, which padding holds;
-/// tables stay within the limits of their codes.
+/// Output range of a kind in an int16x8 step. Codes have the zero point 0, which padding holds.
+/// Tables stay within the limits of their codes.
 fn ranges_s16(op: &Op, params: &OpParams<'_>, ops: &StepOps) -> Result<(), OpField> {
     use OpKind as K;
     let record = params.record;
@@ -195,8 +195,8 @@ fn ranges_s16(op: &Op, params: &OpParams<'_>, ops: &StepOps) -> Result<(), OpFie
     if ok && record.pad == 0 { Ok(()) } else { Err(OpField::Range) }
 }
 
-/// Largest magnitude of a code that an operator of an int16x8 step multiplies with its weights:
-/// that of the operator before it, or of the step before.
+/// Largest magnitude of a code that an operator of an int16x8 step multiplies with its weights. It
+/// follows from the limits of the operator or step that made the codes.
 fn input_s16(op: &Op, ops: &StepOps, params: &StepParams<'_>, fed: i64) -> i64 {
     use OpKind as K;
     let left_by = |kind: K| {

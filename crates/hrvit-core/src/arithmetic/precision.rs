@@ -1,5 +1,5 @@
-//! A precision: the element types of its tensors and its operators on them. Blocks and heads are
-//! written once for all.
+//! A precision: the element types of its tensors, and its operators on them. Blocks and heads are
+//! generic over it.
 
 use core::{fmt::Debug, ops::Range};
 
@@ -12,23 +12,23 @@ use crate::{
     operator::{Operator, TokenRow},
 };
 
-/// Which outputs of a product are made.
+/// Which outputs of a product to make.
 #[derive(Clone, Debug)]
 pub enum Part {
     /// All.
     All,
-    /// All, with the biases number .. of several sets.
+    /// All, with one of several sets of biases, chosen by number.
     Variant(usize),
     /// Only these channels.
     Channels(Range<usize>),
 }
 
-/// Buffer and form for the results of a product or a convolution.
+/// Buffer for the results of a product or a convolution, and the form in which to store them.
 #[derive(Debug)]
 pub enum Out<'k, A: Arithmetic + ?Sized> {
-    /// Stored as the next operator reads them.
+    /// Stored as codes that the next operator reads.
     Code(&'k mut [A::Code]),
-    /// Activated by the second operator, then stored.
+    /// Activated by the given operator, then stored as codes.
     Active(&'k mut [A::Code], &'k Operator<'k>),
     /// Stored in 16 bits.
     Wide(&'k mut [A::Wide]),
@@ -41,14 +41,14 @@ pub enum Out<'k, A: Arithmetic + ?Sized> {
 /// Rows of the input of a depthwise convolution, `None` outside the map.
 pub type Taps<'k, T> = [Option<&'k [T]>];
 
-/// Two rows to mix, their weights and what they are mixed for.
+/// Two rows between which a resize interpolates, with weights and factor.
 #[derive(Clone, Copy, Debug)]
 pub struct Mixed<'k, T> {
     /// The upper row, `[columns, channels]`.
     pub upper: &'k [T],
     /// The lower row.
     pub lower: &'k [T],
-    /// Weights of both.
+    /// Weights of the two rows.
     pub at: Phase,
     /// Channels of a token.
     pub channels: usize,
@@ -56,7 +56,7 @@ pub struct Mixed<'k, T> {
     pub factor: usize,
 }
 
-/// One strip of one head: queries, keys that are values too, both `[tokens, dim]`.
+/// One strip of one head: queries, and values that serve as keys too. Both are `[tokens, dim]`.
 #[derive(Clone, Copy, Debug)]
 pub struct HeadStrip<'k, T> {
     /// Queries.
@@ -78,31 +78,31 @@ pub struct Shortcut<'c> {
     pub right: Operator<'c>,
     /// The left factor.
     pub left: Operator<'c>,
-    /// The activation between them, which integer images hold as a table.
+    /// The activation between the factors. Integer images hold it as a table.
     #[cfg_attr(not(feature = "fp16"), expect(dead_code, reason = "integer images hold it as a table"))]
     pub activation: Activation,
 }
 
 /// One precision.
 pub trait Arithmetic: 'static {
-    /// Element that operators hand to each other inside a block.
+    /// Elements that operators hand each other inside a block.
     type Code: Element;
-    /// Two bytes: residual streams, stage norms, sums of attention paths, terms of the head,
+    /// Elements of two bytes: residual streams, stage norms, attention sums, terms of the head,
     /// logits.
     type Wide: Element;
     /// Accumulators.
     type Sum: Element;
-    /// Between both products of the diversity-enhancing shortcut.
+    /// Elements between the two products of the diversity-enhancing shortcut.
     type Hidden: Element;
 
     /// A weight of a depthwise convolution.
     type Tap: Element;
 
-    /// Whether a fusion's result and the stage norm that others still read fit the bytes of the
-    /// stage norm: pairs of rows, in place.
+    /// Whether one row of a stage norm has room for two rows of codes: the narrowed stage norm and
+    /// the fusion's result.
     const PAIRED: bool;
 
-    /// How logits are stored, but for the scale of integers.
+    /// Format of logits, without the scale of integers.
     const LOGITS: LogitFormat;
 
     /// Products of every row of `a` with the weights of `operator`.
@@ -111,7 +111,8 @@ pub trait Arithmetic: 'static {
     /// Whether [`Arithmetic::convolve`] makes more than one row at a time.
     const CONVOLVES_ROWS: bool = false;
 
-    /// Depthwise convolution of one row, or of as many as `rows` are for.
+    /// Depthwise convolution of one row of outputs, or of several if `rows` has the input rows of
+    /// several.
     fn convolve(operator: &Operator<'_>, rows: &Taps<'_, Self::Code>, row: TokenRow, out: Out<'_, Self>) -> Result<(), Fault>;
 
     /// Weights of a depthwise convolution, `[taps, channels]`.
@@ -128,10 +129,10 @@ pub trait Arithmetic: 'static {
         sum: &mut [Self::Wide],
     ) -> Result<(), Fault>;
 
-    /// LayerNorm of tokens, for the product that follows.
+    /// LayerNorm of tokens into codes for the next product.
     fn norm(operator: &Operator<'_>, x: &[Self::Wide], out: &mut [Self::Code]) -> Result<(), Fault>;
 
-    /// LayerNorm of tokens in their place.
+    /// LayerNorm of tokens in place.
     fn norm_in_place(operator: &Operator<'_>, x: &mut [Self::Wide]) -> Result<(), Fault>;
 
     /// Elements of scratch of [`Arithmetic::attend`] for a strip.
@@ -140,29 +141,30 @@ pub trait Arithmetic: 'static {
     /// `softmax(q v^T) v` of one head on a strip.
     fn attend(scores: &Operator<'_>, strip: &HeadStrip<'_, Self::Code>, scratch: &mut [Self::Sum], out: &mut [Self::Wide]) -> Result<(), Fault>;
 
-    /// The result of [`Arithmetic::attend`] for the channels `channels` in the scale of the sum of
-    /// both paths.
+    /// Brings the result of [`Arithmetic::attend`] for the channels `channels` to the scale of the
+    /// attention sum.
     fn rescale_values(values: &Operator<'_>, channels: Range<usize>, x: &[Self::Wide], out: &mut [Self::Wide]) -> Result<(), Fault>;
 
     /// Hardswish of v, channels `channels`.
     fn hardswish_v(act: &Operator<'_>, channels: Range<usize>, v: &[Self::Code], out: &mut [Self::Code]) -> Result<(), Fault>;
 
-    /// Hardswish of the sum of both paths.
+    /// Hardswish of the attention sum.
     fn hardswish_sum(act: &Operator<'_>, x: &[Self::Wide], out: &mut [Self::Code]) -> Result<(), Fault>;
 
-    /// The sum of both paths, channels `channels`, as the output projection reads it.
+    /// Narrows the channels `channels` of the attention sum to the codes that the output projection
+    /// reads.
     fn narrow_sum(narrow: &Operator<'_>, channels: Range<usize>, x: &[Self::Wide], out: &mut [Self::Code]) -> Result<(), Fault>;
 
     /// Adds the diversity-enhancing shortcut of the tokens `x` to `acc`.
     fn add_shortcut(factors: &Shortcut<'_>, x: &[Self::Wide], hidden: &mut [Self::Hidden], acc: &mut [Self::Sum]) -> Result<(), Fault>;
 
-    /// A stage norm as one of its readers wants it.
+    /// Narrows a stage norm to the codes of one of its readers.
     fn narrow(operator: &Operator<'_>, x: &[Self::Wide], out: &mut [Self::Code]) -> Result<(), Fault>;
 
     /// Adds a stage norm to a fusion's sum.
     fn add_identity(operator: &Operator<'_>, x: &[Self::Wide], acc: &mut [Self::Sum]) -> Result<(), Fault>;
 
-    /// A sum as the next operator reads it, activated by `operator`.
+    /// Activates a sum by `operator` and stores it as codes for the next operator.
     fn store_sum(operator: &Operator<'_>, acc: &[Self::Sum], out: &mut [Self::Code]) -> Result<(), Fault>;
 
     /// `acc += other`.
@@ -171,7 +173,7 @@ pub trait Arithmetic: 'static {
     /// `acc = max(acc, 0)`.
     fn relu_sums(kernels: Kernels, acc: &mut [Self::Sum]) -> Result<(), Fault>;
 
-    /// The residual stream receives a sum.
+    /// Adds a sum to the residual stream.
     fn add_stream(kernels: Kernels, x: &mut [Self::Wide], acc: &[Self::Sum]) -> Result<(), Fault>;
 
     /// Pixels as the first convolution reads them: `pixel - 128`.
@@ -199,7 +201,7 @@ pub trait Arithmetic: 'static {
     /// The classifier over the mean.
     fn linear(operator: &Operator<'_>, mean: &[Self::Wide], logits: &mut [Self::Wide]) -> Result<(), Fault>;
 
-    /// Brings a residual stream that another precision has left into this one's format; `scale` is
-    /// the real value of one code of the integers.
+    /// Converts a residual stream of another precision to this one's format. `scale` is the real
+    /// value of one integer code.
     fn convert_stream(kernels: Kernels, x: &mut [Self::Wide], scale: CodeScale) -> Result<(), Fault>;
 }

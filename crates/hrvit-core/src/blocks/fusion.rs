@@ -1,11 +1,11 @@
-//! Multi-scale fusion: one output `GELU(sum_j f_ij(x_j))` of a module's entry (paper, section 2.3,
-//! figure 4).
+//! Multi-scale fusion: one output branch `GELU(sum_j f_ij(x_j))` at the entry of a module (paper,
+//! section 2.3, figure 4).
 //!
-//! In integers it works in place. A row of branch i holds a row of the stage norm, s16. Once its
-//! output is made, the same bytes hold two rows of s8. The first half is the stage norm as other
-//! outputs read it, the second half the output itself. No fusion output takes memory of its own,
-//! and no order of outputs changes a byte. In half precision there is nothing to narrow: stage
-//! norms stay as they are, and the output is a map of its own.
+//! With 8-bit codes it works in place. A row of branch i holds a row of the stage norm, s16. Once
+//! its output is made, the same bytes hold two rows of s8. The first half is the stage norm as
+//! other outputs read it, the second half the output itself. No fusion output takes memory of its
+//! own, and no order of outputs changes a byte. With codes of two bytes nothing is narrowed: stage
+//! norms stay as they are, and the output is a separate map.
 
 use core::ops::Range;
 
@@ -43,7 +43,7 @@ fn upsampling(branch: u8, from: u8) -> usize {
     1 << (from - branch)
 }
 
-/// Buffers of one job, but for those of its terms.
+/// Buffers of one job, without those of its terms.
 struct Buffers<'a, A: Arithmetic> {
     /// The sum of a tile of rows.
     acc: &'a mut [A::Sum],
@@ -54,7 +54,7 @@ struct Buffers<'a, A: Arithmetic> {
 /// Buffers of the term from one branch.
 struct TermBuffers<'a, A: Arithmetic> {
     codes: &'a mut [A::Code],
-    /// Rows of lower resolution before they are repeated; empty for a term of higher resolution.
+    /// Rows of lower resolution before they are repeated. Empty for a term of higher resolution.
     sums: &'a mut [A::Sum],
 }
 
@@ -116,14 +116,14 @@ impl<'a, A: Arithmetic> Source<'a, A> {
         self.x.row(y, self.row_len)
     }
 
-    /// Row `y` where it has been narrowed already, or needs not be.
+    /// Row `y` as codes, if it has been narrowed or need not be narrowed.
     fn narrowed(&self, y: usize) -> Result<&'a [A::Code], Fault> {
         cast(self.row(y)?)?.part(..self.row_len)
     }
 }
 
-/// One term of the sum: the branch that it reads, and its buffers. All terms are on the stack at
-/// once, so that operators are looked up where they are used.
+/// One term of the sum: the branch that it reads, and its buffers. It holds no operators, since all
+/// terms are on the stack at once. Operators are looked up when they are used.
 struct Term<'a, A: Arithmetic> {
     from: u8,
     source: Source<'a, A>,
@@ -132,7 +132,7 @@ struct Term<'a, A: Arithmetic> {
 
 /// How a term is made.
 enum TermKind<'a, A: Arithmetic> {
-    /// A branch of higher resolution, narrowed already: strided depthwise, then 1x1.
+    /// A branch of higher resolution, already narrowed: strided depthwise, then 1x1.
     Down { codes: &'a mut [A::Code] },
     /// A branch of lower resolution: narrowed, 1x1, then repeated `factor` times along both axes.
     Up { factor: usize, codes: &'a mut [A::Code], sums: Ring<'a, A::Sum> },
@@ -209,15 +209,15 @@ fn downsample<A: Arithmetic>(depthwise: &Operator<'_>, source: &Source<'_, A>, y
 
 /// The branch's own operators.
 struct Own<'c> {
-    /// Identity term and the narrowing for other outputs; a new branch has neither.
+    /// Identity term and the narrowing for other outputs. A new branch has neither of them.
     before: Option<(Operator<'c>, Operator<'c>)>,
     act: Operator<'c>,
     row_len: usize,
 }
 
 impl Own<'_> {
-    /// A row of pairs from the sum of the other terms in `acc`; before, it held the branch's stage
-    /// norm.
+    /// Turns a row of the branch's stage norm into a pair of rows. `acc` holds the sum of the other
+    /// terms.
     fn finish_pair<A: Arithmetic>(&self, acc: &mut [A::Sum], codes: &mut [A::Code], row: &mut [A::Wide]) -> Result<(), Fault> {
         if let Some((identity, narrow)) = &self.before {
             A::add_identity(identity, row, acc)?;
@@ -228,8 +228,8 @@ impl Own<'_> {
         A::store_sum(&self.act, acc, fused)
     }
 
-    /// A row of the output, from the sum of the other terms in `acc` and the branch's stage norm in
-    /// `x`.
+    /// Makes a row of the output in `fused`. `acc` holds the sum of the other terms, `x` the
+    /// branch's stage norm.
     fn finish<A: Arithmetic>(&self, acc: &mut [A::Sum], x: &[A::Wide], fused: &mut [A::Wide]) -> Result<(), Fault> {
         if let Some((identity, _)) = &self.before {
             A::add_identity(identity, x, acc)?;
@@ -238,9 +238,9 @@ impl Own<'_> {
     }
 }
 
-/// The output at `place`. `x` holds the stage norms of the module before. In integers, rows of
-/// `x[branch]` become pairs of rows (see above). Rows of the branches below are pairs already.
-/// Otherwise the output goes to `fused`.
+/// The output at `place`. `x` holds the stage norms of the preceding module. With 8-bit codes, rows
+/// of `x[branch]` become pairs of rows, as the module's documentation explains. Rows of the
+/// lower-numbered branches already are pairs. With codes of two bytes the output goes to `fused`.
 #[inline(never)] // its locals would lie on the stack of every other step
 pub fn run<A: Arithmetic>(
     context: &StepContext<'_>,
@@ -311,14 +311,14 @@ pub fn run<A: Arithmetic>(
 pub fn gather_outputs<T: Pod>(region: &mut [T], row_len: usize) -> Result<(), Fault> {
     let rows = region.len() / 2 / row_len.max(1);
     for y in (0..rows.saturating_sub(1)).rev() {
-        // Upwards, last row first: no row lands on one that has not moved.
+        // Rows move upwards, the last row first, so that no row overwrites one that has not moved.
         let (low, high) = region.split_front((rows + y) * row_len)?;
         copy_run(low.row(2 * y + 1, row_len)?, high);
     }
     Ok(())
 }
 
-/// Moves them back.
+/// Moves the fusion outputs back to their pairs.
 pub fn spread_outputs<T: Pod>(region: &mut [T], row_len: usize) -> Result<(), Fault> {
     let rows = region.len() / 2 / row_len.max(1);
     for y in 0..rows.saturating_sub(1) {

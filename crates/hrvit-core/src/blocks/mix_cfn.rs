@@ -1,5 +1,5 @@
-//! MixCFN: `x + fc2(GELU(DW3x3 ‖ DW5x5 (fc1(norm(x)))))` (paper, figure 3). The widened map exists
-//! a tile of rows and four more at a time.
+//! MixCFN: `x + fc2(GELU(DW3x3 ‖ DW5x5 (fc1(norm(x)))))` (paper, figure 3). Of the hidden map only
+//! a tile of rows and four more exist at a time.
 
 use core::ops::Range;
 
@@ -21,7 +21,7 @@ use crate::{
 /// Rows of fc1's output that the depthwise 5x5 looks at on each side.
 const REACH: usize = 2;
 
-/// Line buffers of one job.
+/// Row buffers of one job.
 struct Buffers<'a, A: Arithmetic> {
     /// A tile of normalised rows.
     normed: &'a mut [A::Code],
@@ -123,8 +123,8 @@ impl MixCfn<'_> {
         Ok(())
     }
 
-    /// Rows `range` of `block` where nothing looks beyond a token: GELU lies right behind the first
-    /// linear layer.
+    /// Rows `range` of `block` in a network without the convolutions: GELU follows the first linear
+    /// layer.
     fn tokens<A: Arithmetic>(&self, context: &StepContext<'_>, range: Range<usize>, block: &mut Block<'_, A::Wide>, scratch: &mut [u8]) -> Result<(), Fault> {
         let (map, tile) = (context.geometry.map(self.branch), context.geometry.tile);
         let (row_len, line_len) = (map.columns * self.norm.cout(), map.columns * self.fc1.cout());
@@ -143,8 +143,8 @@ impl MixCfn<'_> {
         Ok(())
     }
 
-    /// One half of the channels, from `first`, of the output rows that `count` rows of a window
-    /// make: depthwise convolution, then GELU.
+    /// Depthwise convolution, then GELU, on one half of the channels, from `first` on. `count` rows
+    /// of a window give the output rows.
     fn mix<A: Arithmetic>(
         &self,
         half: &Operator<'_>,

@@ -1,6 +1,7 @@
 //! The steps of the backbone.
 //!
-//! Each block has a `scratch` for plans and a `run` for the engine; both cut the same `Buffers`.
+//! Each block has a function `scratch` for plans and a function `run` for the engine, which cut the
+//! same `Buffers`.
 
 pub mod attention;
 pub mod fusion;

@@ -1,5 +1,5 @@
-//! Patch embedding: `LN(DW3x3(PW(f)))`, the residual stream's first value (paper, equation 6); or a
-//! dense 3x3 in the place of both convolutions.
+//! Patch embedding: `LN(DW3x3(PW(f)))`, the first value of the residual stream (paper, equation 6).
+//! An ablation replaces the two convolutions by a dense 3x3.
 
 use core::ops::Range;
 
@@ -25,11 +25,11 @@ const TAPS: usize = ROWS * ROWS;
 /// Rows that a job looks at beyond its own.
 pub const REACH: usize = ROWS / 2;
 
-/// Line buffers of one job.
+/// Row buffers of one job.
 pub struct Buffers<'a, A: Arithmetic> {
-    /// A tile of input rows; patches of a row where the convolution is dense.
+    /// A tile of input rows. With a dense convolution: patches of a row.
     fed: &'a mut [A::Code],
-    /// Rows of the 1x1 convolution's output, or of the input.
+    /// Rows of the 1x1 convolution's output. With a dense convolution: rows of the input.
     lines: &'a mut [A::Code],
 }
 
@@ -45,7 +45,7 @@ impl<'a, A: Arithmetic> Buffers<'a, A> {
 }
 
 fn jobs<A: Arithmetic>(geometry: &Geometry<'_>, branch: usize) -> RowJobs {
-    // Nobody needs the rows of others as they were where the fusion's output is a map of its own.
+    // If the fusion's output is a separate map, no job needs old rows of its neighbours.
     let reach = if A::PAIRED { REACH } else { 0 };
     RowJobs { blocks: RowBlocks::new(geometry.map(branch).rows, geometry.workers, 1), row_len: geometry.row_len(branch), reach }
 }
@@ -88,8 +88,8 @@ impl<'c> Projection<'c> {
     }
 }
 
-/// The operators with their line buffer; fed row by row, so that the stem can hand over rows that
-/// are never a whole map.
+/// The operators with their row buffers. Input arrives row by row, so that the stem's output is
+/// never a whole map.
 pub struct PatchEmbed<'a, 'c, A: Arithmetic> {
     context: &'a StepContext<'c>,
     projection: Projection<'c>,
@@ -100,7 +100,7 @@ pub struct PatchEmbed<'a, 'c, A: Arithmetic> {
 }
 
 impl<'a, 'c, A: Arithmetic> PatchEmbed<'a, 'c, A> {
-    /// For output rows from `first` on.
+    /// An embedding for output rows from `first` on.
     pub fn new(context: &'a StepContext<'c>, map: MapSize, first: usize, Buffers { fed, lines }: Buffers<'a, A>) -> Result<Self, Fault> {
         let (projection, norm) = (Projection::of(context)?, context.only(OpKind::EmbedNorm)?);
         let batches = Batches { first: first.saturating_sub(REACH), rows: context.geometry.tile, origin: first + REACH };
@@ -108,7 +108,7 @@ impl<'a, 'c, A: Arithmetic> PatchEmbed<'a, 'c, A> {
         Ok(Self { context, projection, norm, fed, ring, map })
     }
 
-    /// Writes the rows `range` of `block`; `feed` is asked for input rows in order, each once.
+    /// Writes the rows `range` of `block`. It requests input rows from `feed` in order, each once.
     pub fn run(mut self, block: &mut Block<'_, A::Wide>, range: Range<usize>, feed: &mut Feed<'_, A>) -> Result<(), Fault> {
         let MapSize { rows, columns } = self.map;
         for tile in tiles(range, self.context.geometry.tile) {
@@ -162,8 +162,8 @@ impl<'a, 'c, A: Arithmetic> PatchEmbed<'a, 'c, A> {
     }
 }
 
-/// Patch embedding of the fusion's output to the residual stream in `x` of `branch`. If fusions
-/// leave pairs, each row of `x` holds a row of the output in its upper half; else the output is
+/// Turns a fusion's output into the residual stream in `x` of `branch`. If fusions leave pairs of
+/// rows, each row of `x` holds a row of the output in its upper half. Else the output is in
 /// `fused`.
 #[inline(never)] // its locals would lie on the stack of every other step
 pub fn run<A: Arithmetic>(

@@ -10,7 +10,7 @@ use crate::{
     schedule::Executor,
 };
 
-/// `x = norm(x)` on `branch`, in integers in the stage norm's own scale. `x` is
+/// `x = norm(x)` on `branch`, in place. Integers then have the stage norm's own scale. `x` is
 /// `[rows, columns, channels]`.
 pub fn run<A: Arithmetic>(context: &StepContext<'_>, executor: &dyn Executor, branch: usize, x: &mut [A::Wide]) -> Result<(), Fault> {
     let operator = context.only(OpKind::StageNorm)?;

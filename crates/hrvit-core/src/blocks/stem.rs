@@ -30,13 +30,13 @@ pub type Fetch<'f> = dyn FnMut(usize, &mut [u8]) -> Result<(), Fault> + 'f;
 
 /// Pixels of a frame, `[height, width, 3]` RGB.
 pub enum Frame<'f> {
-    /// All of them, in memory.
+    /// All pixels, in memory.
     Whole(&'f [u8]),
-    /// Asked for row by row, in order, each row once.
+    /// Rows that are requested one by one, in order, each once.
     Rows(&'f mut Fetch<'f>),
 }
 
-/// Line buffers of one job.
+/// Row buffers of one job.
 struct Buffers<'a, A: Arithmetic> {
     /// A row of the frame.
     row: &'a mut [u8],
@@ -93,8 +93,8 @@ impl<A: Arithmetic> Conv1<'_, '_, A> {
         }
         let window = self.pixels.window(2 * y, ROWS, self.height)?;
         A::patches(self.operator.kernels, *window.first_chunk().ok_or(Fault)?, RGB, 2, 0, self.patches)?;
-        // Padding is the mean colour, which no code stands for: outputs that touch the border have
-        // a bias of their own.
+        // Padding is the mean colour, which no code stands for. Outputs at the border therefore
+        // have separate biases.
         let (first, rest) = self.patches.split_front(TAPS * RGB)?;
         let (out_first, out_rest) = out.split_front(self.operator.cout())?;
         let top = if y == 0 { 2 } else { 0 };
@@ -137,8 +137,8 @@ fn rows<A: Arithmetic>(
     })
 }
 
-/// A frame to `x`, `[height / 4, width / 4, channels(0)]`. Pulled rows are worked on by the caller
-/// alone, since they come in order.
+/// Turns a frame into the residual stream `x`, `[height / 4, width / 4, channels(0)]`. Only the
+/// caller's thread works on rows that are requested, since they come in order.
 #[inline(never)] // its locals would lie on the stack of every other step
 pub fn run<A: Arithmetic>(context: &StepContext<'_>, executor: &dyn Executor, frame: &mut Frame<'_>, x: &mut [A::Wide], work: &mut [u8]) -> Result<(), Fault> {
     let (map, jobs) = (context.geometry.map(0), jobs(&context.geometry));

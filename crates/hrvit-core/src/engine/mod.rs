@@ -27,9 +27,10 @@ use work::Work;
 
 /// Runs frames through one model in one arena.
 ///
-/// It owns what it is given, or borrows it: `M` is a [`hrvit_format::Model`], a `ModelBuf`, a
-/// reference or an `Arc` of one, or [`crate::Streamed`]. `A` is anything that lends its bytes, such
-/// as `AlignedBytes` or `&'static mut [u8]`. An application can so keep it in a struct of its own.
+/// It owns or borrows its parts. `M` is a [`hrvit_format::Model`], a `ModelBuf`, a reference or an
+/// `Arc` to one of them, or [`crate::Streamed`]. `A` is anything that lends its bytes, such as
+/// `AlignedBytes` or `&'static mut [u8]`. An application can therefore keep an engine in a struct
+/// of its own.
 #[derive(Debug)]
 pub struct Engine<M, A, X = Serial> {
     model: M,
@@ -40,19 +41,19 @@ pub struct Engine<M, A, X = Serial> {
 }
 
 impl<M: ModelSource, A: AsMut<[u8]>, X: Executor> Engine<M, A, X> {
-    /// An engine on the processor's fastest kernels. `arena` must have [`Plan::arena_bytes`] and
+    /// An engine with the processor's fastest kernels. `arena` must have [`Plan::arena_bytes`] and
     /// start at a multiple of [`ALIGN`].
     ///
     /// # Errors
-    /// If the plan was made for another network, other precisions, another number of workers or
-    /// weights in another place. If the arena is too small or misaligned. If the plan's size gives
-    /// attention strips more keys than the model was quantised for. If the weights are packed for
-    /// other kernels.
+    /// If the plan was made for another network, other precisions, another number of workers, or
+    /// without a buffer for streamed weights. If the arena is too small or misaligned. If the
+    /// plan's size gives attention strips more keys than the model was quantised for. If the
+    /// weights are packed for other kernels.
     pub fn new(model: M, plan: Plan, executor: X, arena: A) -> Result<Self, SetupError> {
         Self::with_kernels(model, plan, executor, arena, Kernels::detect())
     }
 
-    /// An engine on the given kernels. They must be made for the image's packing; `Kernels::SCALAR`
+    /// An engine with the given kernels, which must read the image's packing. `Kernels::SCALAR`
     /// reads every packing.
     ///
     /// # Errors
@@ -77,8 +78,7 @@ impl<M: ModelSource, A: AsMut<[u8]>, X: Executor> Engine<M, A, X> {
         &self.plan
     }
 
-    /// The kernels that it runs on; [`Kernels::chosen`] says for each operator which file serves
-    /// it.
+    /// The kernels that it runs. [`Kernels::chosen`] names the kernel of each operator.
     pub fn kernels(&self) -> Kernels {
         self.kernels
     }
@@ -91,24 +91,24 @@ impl<M: ModelSource, A: AsMut<[u8]>, X: Executor> Engine<M, A, X> {
         self.segment_into(frame, Segmentation::new(labels), observer)
     }
 
-    /// Segments `frame` (`[height, width, 3]` RGB) into all that `results` asks for, in one forward
-    /// pass.
+    /// Segments `frame` (`[height, width, 3]` RGB) in one forward pass, and fills every buffer of
+    /// `results`.
     ///
     /// # Errors
-    /// If the frame or a result has another size, or the model is a classifier. If its weights
+    /// If the frame or a buffer has another size, or the model is a classifier. If its weights
     /// cannot be fetched, or the observer stops the frame.
     pub fn segment_into(&mut self, frame: &[u8], results: Segmentation<'_>, observer: &dyn Observer) -> Result<(), RunError<M::Error>> {
         self.expect_frame(frame)?;
         self.segment_frame(&mut Frame::Whole(frame), results, observer)
     }
 
-    /// Segments a frame whose rows are asked for one by one, in order, each once: `row(y, pixels)`
-    /// writes row y (`[width, 3]` RGB). The frame need not be in memory at once; the stem is then
-    /// the work of one worker.
+    /// Segments a frame whose rows the engine requests one by one, in order, each once:
+    /// `row(y, pixels)` writes row y (`[width, 3]` RGB). The frame need not be in memory as a
+    /// whole. A single worker runs the stem.
     ///
     /// # Errors
-    /// As [`Engine::segment_into`]; and [`RunError::Row`] with the error of `row`, which is not
-    /// asked again for this frame.
+    /// As [`Engine::segment_into`]. If `row` fails, [`RunError::Row`] with its error; `row` is not
+    /// called again for this frame.
     pub fn segment_rows<F>(&mut self, row: &mut RowSource<'_, F>, results: Segmentation<'_>, observer: &dyn Observer) -> Result<(), RunError<M::Error, F>> {
         let mut failed = None;
         let mut fetch = |y: usize, pixels: &mut [u8]| -> Result<(), Fault> {
@@ -124,8 +124,8 @@ impl<M: ModelSource, A: AsMut<[u8]>, X: Executor> Engine<M, A, X> {
         }
     }
 
-    /// Logits of `frame`: `[height / 4, width / 4, classes]` of a segmentor, `[classes]` of a
-    /// classifier, as [`hrvit_format::ModelHead::logits_format`] says.
+    /// Writes the logits of `frame`: `[height / 4, width / 4, classes]` of a segmentor, `[classes]`
+    /// of a classifier. [`hrvit_format::ModelHead::logits_format`] gives their format.
     ///
     /// # Errors
     /// If the frame or `logits` has another size, the weights cannot be fetched, or the observer
@@ -141,8 +141,8 @@ impl<M: ModelSource, A: AsMut<[u8]>, X: Executor> Engine<M, A, X> {
         }
     }
 
-    /// The best classes of `frame`, best first, the lower index first among equals. `top` must not
-    /// be longer than there are classes.
+    /// Writes the best classes of `frame` into `top`, best first, the lower index first among
+    /// equals. `top` has room for one class to all classes.
     ///
     /// # Errors
     /// If the frame has another size, `top` is empty or longer than the number of classes, or the
@@ -159,7 +159,7 @@ impl<M: ModelSource, A: AsMut<[u8]>, X: Executor> Engine<M, A, X> {
         work.classify(classification::Output::Top(top))
     }
 
-    /// Elements of the logits.
+    /// Number of logits: the length of the buffer for [`Engine::logits`].
     pub fn logits_len(&self) -> usize {
         let classes = usize::from(self.plan.network().classes);
         match self.plan.network().head {

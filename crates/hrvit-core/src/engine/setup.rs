@@ -1,4 +1,4 @@
-//! Whether model, plan, executor, kernels and arena go together.
+//! Checks that model, plan, executor, kernels and arena fit each other.
 
 #[cfg(any(feature = "fp16", feature = "int16x8"))]
 use hrvit_format::Precision;

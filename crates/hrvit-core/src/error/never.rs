@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-/// An error that cannot happen: [`core::convert::Infallible`], but for a `defmt::Format` that has
-/// no way to a panic.
+/// An error that cannot happen. It is [`core::convert::Infallible`] with a `defmt::Format` that has
+/// no path to a panic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Never {}
 

@@ -12,13 +12,13 @@ pub enum PlanError {
     Spec(SpecError),
     /// The number of workers must be 1 to [`MAX_WORKERS`].
     Workers(usize),
-    /// The arena would not fit the address space.
+    /// The arena would be larger than the address space.
     TooLarge,
-    /// Parts of the network are to run in a precision that this build lacks.
+    /// Parts of the network need a precision that this build lacks.
     Precision(Precision),
-    /// No tiles are small enough for the bytes that were given.
+    /// Even tiles of one row need more bytes than were given.
     Budget {
-        /// Bytes that the smallest tiles need.
+        /// Bytes that tiles of one row need.
         needed: usize,
         /// Bytes that were given.
         given: usize,

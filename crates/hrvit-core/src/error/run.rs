@@ -7,8 +7,8 @@ use hrvit_format::{Head, StepId, sentences};
 use super::never::Never;
 use crate::arena::ALIGN;
 
-/// Why a frame was not processed. `W` is the model source's error, `F` that of the caller's row
-/// source. The engine is ready for the next frame.
+/// Why a frame was not processed. `W` is the error of the model source, `F` the error of the
+/// caller's row source. After any error the engine is ready for the next frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RunError<W = Never, F = Never> {
@@ -19,7 +19,7 @@ pub enum RunError<W = Never, F = Never> {
         /// Bytes that were given.
         found: usize,
     },
-    /// The caller's output buffer must have exactly the elements of the result.
+    /// The caller's output buffer must have exactly as many elements as the result.
     OutputSize {
         /// Elements of the result.
         needed: usize,
@@ -30,25 +30,26 @@ pub enum RunError<W = Never, F = Never> {
     Row {
         /// The row.
         y: usize,
-        /// Why.
+        /// The row source's error.
         error: F,
     },
-    /// The model's head does not give what was asked for: labels come from a SegFormer head,
-    /// classes from a classifier.
+    /// The model's head does not give this result: labels come from a SegFormer head, classes from
+    /// a classifier.
     WrongHead {
-        /// The head that gives it.
+        /// The head that gives the result.
         needed: Head,
-        /// The model's.
+        /// The model's head.
         found: Head,
     },
     /// The model source failed on a step.
     Weights(StepId, W),
     /// The observer stopped the frame before the step.
     Stopped(StepId),
-    /// The arena no longer starts at a multiple of [`ALIGN`], or has become shorter: the engine was
-    /// moved with an arena inside it.
+    /// The arena no longer starts at a multiple of [`ALIGN`], or has become shorter: the engine
+    /// owns it and was moved.
     ArenaMoved,
-    /// A step's operators contradict its buffers. A loaded model and its plan exclude this.
+    /// A step's operators contradict its buffers, which cannot happen with a loaded model and its
+    /// plan.
     Internal(StepId),
 }
 

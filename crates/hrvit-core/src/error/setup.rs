@@ -20,7 +20,7 @@ pub enum SetupError {
     ArenaMisaligned,
     /// The plan was made for another network than the model's.
     OtherNetwork,
-    /// Parts of the model have codes of two bytes for which the plan has no room.
+    /// Parts of the model have codes of two bytes, for which the plan has no room.
     Precision,
     /// The plan was made for another number of workers than the executor has.
     Workers {
@@ -29,12 +29,12 @@ pub enum SetupError {
         /// Workers of the executor.
         found: usize,
     },
-    /// The plan keeps no buffer (or one too small) for the weights of a step, but the model is
-    /// streamed.
+    /// The model is streamed, but the plan has no buffer, or too small a buffer, for the weights of
+    /// a step.
     WeightBuffer {
-        /// Bytes of the largest group.
+        /// Bytes of the model's largest group.
         needed: usize,
-        /// Bytes in the plan.
+        /// Bytes of the plan's buffer.
         found: usize,
     },
     /// At the plan's size an attention strip of the step has more keys than its exponent codes
@@ -44,17 +44,17 @@ pub enum SetupError {
         step: StepId,
         /// Keys of its longest strip.
         keys: usize,
-        /// The most that its codes allow.
+        /// The most keys that its codes allow.
         most: usize,
     },
-    /// The image's weights are packed for another instruction set: only plain code would read them
-    /// here.
+    /// The image's weights are packed for another instruction set: on this one only scalar code
+    /// could read them.
     PackingNeeds {
         /// The image's packing.
         packing: Packing,
         /// The instruction set of the engine's kernels.
         isa: Isa,
-        /// The packing that they need.
+        /// The packing that these kernels need.
         fast: Packing,
     },
 }

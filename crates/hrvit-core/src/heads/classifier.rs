@@ -1,8 +1,8 @@
 //! HRNetV2's classification head: bottlenecks per branch, summed from high to low resolution, then
 //! mean and linear classifier.
 //!
-//! The four branches are a chain: a row of one needs three rows of the one before, which are made
-//! when they are needed. No map of the head is ever whole. Workers share the tokens of a row.
+//! The four branches are a chain: a row of one branch needs three rows of the previous branch,
+//! which are made on demand. No whole map of the head exists. Workers share the tokens of a row.
 
 use hrvit_format::{BRANCHES, Logit, OpKind, spec};
 use hrvit_kernels::Tiles;
@@ -156,7 +156,7 @@ impl<'a, 'c, A: Arithmetic> Level<'a, 'c, A> {
         })
     }
 
-    /// Adds the downsampled rows of the branch before to row `y` of the sum.
+    /// Adds the downsampled rows of the previous branch to row `y` of the sum.
     #[inline(never)]
     fn add_downsampled(&self, executor: &dyn Executor, before: &Level<'_, '_, A>, y: usize, shared: &mut Shared<'_, A>) -> Result<(), Fault> {
         let downsample = &self.context.only(OpKind::IncreaseDownsample)?;
@@ -191,8 +191,8 @@ impl<'a, 'c, A: Arithmetic> Level<'a, 'c, A> {
     }
 }
 
-/// Makes the rows of the last of `levels` up to `last`, and before each what it needs of the levels
-/// before.
+/// Makes the rows of the last level up to row `last`. Before each row it makes the rows of earlier
+/// levels that this row needs.
 fn advance<A: Arithmetic>(executor: &dyn Executor, levels: &mut [Level<'_, '_, A>], last: usize, shared: &mut Shared<'_, A>) -> Result<(), Fault> {
     let Some((level, before)) = levels.split_last_mut() else { return Ok(()) };
     while let Some(y) = level.out.peek_up_to(last.min(level.map.rows - 1)) {
@@ -206,8 +206,8 @@ fn advance<A: Arithmetic>(executor: &dyn Executor, levels: &mut [Level<'_, '_, A
     Ok(())
 }
 
-/// The head over the last stage norms, narrowed by [`OpKind::IncreaseNarrow`], `x`; `branches` are
-/// the contexts of its four bottlenecks, `last` that of the classifier. Calls `done` with the
+/// The head on `x`, the last stage norms narrowed by [`OpKind::IncreaseNarrow`]. `branches` are the
+/// contexts of its four bottlenecks, `last` is the context of the classifier. Calls `done` with the
 /// logits.
 pub fn run<A: Arithmetic>(
     branches: &[StepContext<'_>; BRANCHES],

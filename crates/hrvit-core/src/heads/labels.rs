@@ -1,4 +1,4 @@
-//! The label map of the SegFormer head, straight from the rows of logits that it is resized from.
+//! The label map of the SegFormer head, made directly from rows of logits.
 
 use hrvit_kernels::{Tiles, phase};
 
@@ -18,7 +18,7 @@ pub const LOGITS_FACTOR: usize = 4;
 pub struct LabelMap<'o> {
     /// Class indices.
     pub labels: &'o mut [u8],
-    /// Margins beside them.
+    /// Margins of the labels, if the caller asks for them.
     pub margins: Option<Margins<'o>>,
 }
 
@@ -30,7 +30,7 @@ pub struct Margins<'o> {
     pub shift: u8,
 }
 
-/// Rows of logits in memory: row `first - 1`, then those of the wave from `first` on.
+/// Rows of logits in memory: row `first - 1`, then the rows of the wave from `first` on.
 pub struct Held<'a, A: Arithmetic> {
     pub lines: &'a [A::Wide],
     pub first: usize,
@@ -50,7 +50,7 @@ impl<A: Arithmetic> Held<'_, A> {
         if made >= self.rows { LOGITS_FACTOR * self.rows } else { (LOGITS_FACTOR * made).saturating_sub(LOGITS_FACTOR / 2) }
     }
 
-    /// Both rows of logits that row `y` of the labels lies between.
+    /// The two rows of logits between which row `y` of the labels lies.
     fn mixed(&self, y: usize) -> Result<Mixed<'_, A::Wide>, Fault> {
         let at = phase(y, LOGITS_FACTOR, self.rows);
         let upper = self.row(at.near)?;
@@ -59,7 +59,7 @@ impl<A: Arithmetic> Held<'_, A> {
         Ok(Mixed { upper, lower, at, channels: self.classes, factor: LOGITS_FACTOR })
     }
 
-    /// The rows of labels that this wave, which ends before row `made`, makes possible.
+    /// Makes the rows of labels whose rows of logits exist. The wave ends before row `made`.
     pub fn labels(&self, executor: &dyn Executor, made: usize, map: &mut LabelMap<'_>, context: &StepContext<'_>) -> Result<(), Fault> {
         let width = LOGITS_FACTOR * self.row_len / self.classes.max(1);
         let range = self.labels_before(self.first)..self.labels_before(made);

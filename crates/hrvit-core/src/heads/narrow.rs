@@ -1,5 +1,5 @@
-//! Stage norms as the head reads them: in integers narrowed to s8, and packed, which frees the rest
-//! of their memory for the head.
+//! Stage norms as the head reads them. With 8-bit codes they are narrowed and packed at the front,
+//! which frees the rest of their memory for the head.
 
 use hrvit_format::BRANCHES;
 
@@ -22,12 +22,12 @@ impl<'a, A: Arithmetic> Maps<'a, A> {
     }
 }
 
-/// One of them.
+/// The narrowed map of `branch`.
 fn map<'a, A: Arithmetic>(geometry: &Geometry<'_>, branch: usize, slicer: &mut ArenaSlicer<'a>) -> Result<&'a mut [A::Code], Fault> {
     slicer.take([geometry.map(branch).rows, geometry.row_len(branch)])
 }
 
-/// The row that is in hand, behind the stage norms.
+/// The row that is being narrowed, behind the stage norms.
 fn row<'a, A: Arithmetic>(geometry: &Geometry<'_>, branch: usize, slicer: &mut ArenaSlicer<'a>) -> Result<&'a mut [A::Code], Fault> {
     slicer.take([geometry.row_len(branch)])
 }
@@ -37,15 +37,15 @@ pub fn maps<A: Arithmetic>(geometry: &Geometry<'_>) -> usize {
     ArenaSlicer::measure(|slicer| Maps::<A>::cut(geometry, slicer))
 }
 
-/// Bytes of the row that is in hand.
+/// Bytes of the row that is being narrowed.
 pub fn scratch<A: Arithmetic>(geometry: &Geometry<'_>) -> usize {
     (0..BRANCHES).map(|branch| ArenaSlicer::measure(|slicer| row::<A>(geometry, branch, slicer))).max().unwrap_or(0)
 }
 
 /// Narrows the four stage norms at the front of `arena`, which lie in regions of `regions` bytes,
-/// each to the next place from the front. A place never lies behind what it is made from, so that
-/// nothing is overwritten before it was read. `operator(branch)` is the narrowing of that branch,
-/// with the context of its step.
+/// and packs the results at the front. A result never lies behind its stage norm, so that nothing
+/// is overwritten before it is read. `operator(branch)` is the narrowing of that branch, with the
+/// context of its step.
 pub fn run<'s, A: Arithmetic>(
     geometry: &Geometry<'_>,
     regions: &[usize; BRANCHES],

@@ -1,4 +1,4 @@
-//! SegFormer head, folded: `conv_seg(ReLU(sum_b resize(W_b x_b)))`, then the label map straight
+//! SegFormer head, folded: `conv_seg(ReLU(sum_b resize(W_b x_b)))`. The label map follows directly
 //! from the resized logits.
 //!
 //! Logits are made a few columns at a time, a few rows per worker and wave. A row of the label map
@@ -20,9 +20,9 @@ use crate::{
     slices::{Slices, cast, copy_run},
 };
 
-/// Rows between which a resize mixes.
+/// Rows between which a resize interpolates.
 const PAIR: usize = 2;
-/// Columns of a unit of tiles; divides every map's width.
+/// Columns of a unit of a tile's width. It divides the width of the logits.
 pub const TILE_UNIT: usize = 8;
 
 /// Columns of logits that are made at a time: the most, up to `tile` units, that divide the width.
@@ -66,8 +66,8 @@ fn cut<'a, A: Arithmetic>(
     Ok(lines)
 }
 
-/// Rows of logits that a worker makes one after the other. Several workers do not wait for each
-/// other after every row; rows of lower resolution under neighbouring rows are the same.
+/// Rows of logits that a worker makes one after another. Several workers then wait for each other
+/// less often, and neighbouring rows share their rows of lower resolution.
 fn rows_each(workers: usize) -> usize {
     if workers > 1 { 4 } else { 1 }
 }
@@ -207,7 +207,7 @@ pub struct Output<'o, 'c, 'w> {
     pub labels: Option<(LabelMap<'o>, &'w StepContext<'c>)>,
 }
 
-/// The head over the last stage norms, narrowed by [`OpKind::HeadNarrow`], `x`.
+/// The head on `x`, the last stage norms narrowed by [`OpKind::HeadNarrow`].
 pub fn run<A: Arithmetic>(
     context: &StepContext<'_>,
     executor: &dyn Executor,

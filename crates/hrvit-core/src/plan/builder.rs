@@ -1,4 +1,4 @@
-//! Requests for a plan, and how it is made.
+//! Options of a plan, and the planner.
 
 use hrvit_format::{ModelHead, Network, Parts, Precision, Size, Step, WideParts};
 
@@ -14,37 +14,38 @@ use crate::{
     schedule::MAX_WORKERS,
 };
 
-/// Place that the engine reads weights from.
+/// Memory from which the engine reads weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WeightPlacement {
-    /// The image can be addressed: no buffer.
+    /// The image is in addressable memory. No buffer is needed.
     #[default]
     Mapped,
     /// Groups are paged through a buffer in the arena.
     Streamed {
-        /// Bytes of the largest set of groups used together ([`ModelHead::largest_group`]).
+        /// Bytes of the largest set of groups that the engine uses together
+        /// ([`ModelHead::largest_group`]).
         largest_group: usize,
     },
 }
 
 impl WeightPlacement {
-    /// Paged through a buffer that holds the groups of `model`.
+    /// Weights paged through a buffer that is large enough for `model`.
     pub fn streamed(model: &ModelHead<'_>) -> Self {
         Self::Streamed { largest_group: model.largest_group() }
     }
 }
 
-/// How high the tiles are. No tiling changes a byte of any result.
+/// Height of the tiles. No choice changes a byte of any result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Tiling {
-    /// As high as is useful in the arena that tiles of one row need anyway.
+    /// The greatest useful height that fits the arena of tiles of one row.
     #[default]
     Smallest,
-    /// As high as is useful in an arena of this many bytes.
+    /// The greatest useful height that fits an arena of this many bytes.
     Within(usize),
-    /// This many rows in every step, or the whole map where it has fewer. At least 1.
+    /// This many rows in every step, at least 1. A map with fewer rows is one tile.
     Rows(usize),
 }
 
@@ -52,7 +53,7 @@ pub enum Tiling {
 /// weights that it reads busy.
 const USEFUL_TOKENS: usize = 64;
 
-/// Requests for a [`Plan`]. [`Plan::builder`] and [`Plan::for_model`] begin one.
+/// Options of a [`Plan`]. [`Plan::builder`] and [`Plan::for_model`] make a builder.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is planned before `build`"]
 pub struct PlanBuilder {
@@ -70,27 +71,27 @@ impl PlanBuilder {
         Self { network: network.clone(), size, precisions, workers: 1, tiling, weights }
     }
 
-    /// For frames of `size`.
+    /// Plans for frames of `size`.
     pub fn size(self, size: Size) -> Self {
         Self { size, ..self }
     }
 
-    /// Leaves room for codes of two bytes in these parts ([`ModelHead::wide_parts`]).
+    /// Plans for codes of two bytes in these parts ([`ModelHead::wide_parts`]).
     pub fn precisions(self, precisions: WideParts) -> Self {
         Self { precisions, ..self }
     }
 
-    /// For an executor of this many workers.
+    /// Plans for an executor of this many workers.
     pub fn workers(self, workers: usize) -> Self {
         Self { workers, ..self }
     }
 
-    /// With tiles of this height.
+    /// Plans with tiles of this height.
     pub fn tiling(self, tiling: Tiling) -> Self {
         Self { tiling, ..self }
     }
 
-    /// For weights that lie there.
+    /// Plans for weights in this memory.
     pub fn weights(self, weights: WeightPlacement) -> Self {
         Self { weights, ..self }
     }
@@ -98,10 +99,11 @@ impl PlanBuilder {
     /// Plans.
     ///
     /// # Errors
-    /// [`PlanError::Spec`] if the network or the size is invalid. [`PlanError::Workers`] if there
-    /// are none or too many. [`PlanError::Precision`] if parts have a precision that this build
-    /// lacks (features `fp16` and `int16x8`). [`PlanError::Budget`] if tiles of one row do not fit
-    /// [`Tiling::Within`]. [`PlanError::TooLarge`] if the arena would not fit the address space.
+    /// [`PlanError::Spec`] if the network or the size is invalid. [`PlanError::Workers`] if the
+    /// number of workers is 0 or above [`MAX_WORKERS`]. [`PlanError::Precision`] if parts have a
+    /// precision that this build lacks (features `fp16` and `int16x8`). [`PlanError::Budget`] if
+    /// tiles of one row do not fit [`Tiling::Within`]. [`PlanError::TooLarge`] if the arena would
+    /// be larger than the address space.
     pub fn build(self) -> Result<Plan, PlanError> {
         let Self { network, precisions, workers, tiling, weights, .. } = self;
         if let Some(precision) = Precision::ALL.into_iter().find(|&precision| precisions.of(precision) != Parts::NONE && !precision.is_built()) {
@@ -144,25 +146,25 @@ impl PlanBuilder {
     }
 }
 
-/// Whether `step` is no later block of a stage, whose entries are those of the first.
+/// Whether `step` has an entry of its own: later blocks of a stage share the first block's.
 fn is_first_of_stage(step: Step) -> bool {
     !matches!(step, Step::Attention { block: 1.., .. } | Step::MixCfn { block: 1.., .. })
 }
 
 impl Plan {
-    /// A plan for `network` at `size`: int8, one worker, the smallest arena, weights that are read
-    /// in place, until the builder is told otherwise.
+    /// A builder for `network` at `size`. By default it plans for int8, one worker, the smallest
+    /// arena and weights that are read in place.
     pub fn builder(network: &Network, size: Size) -> PlanBuilder {
         PlanBuilder::new(network, size)
     }
 
-    /// A plan for `model` (or the head of one) at its own size and precisions.
+    /// A builder for `model` (or the head of one) at its own size and precisions.
     pub fn for_model(model: &ModelHead<'_>) -> PlanBuilder {
         let meta = model.meta();
         PlanBuilder::new(&meta.network, meta.size).precisions(model.wide_parts())
     }
 
-    /// Bytes in use at the step that uses most, the weight buffer not included.
+    /// Bytes that the largest step uses, without the weight buffer.
     fn peak_bytes(&self) -> usize {
         self.moments().map(|moment| moment.bytes()).max().unwrap_or(0)
     }

@@ -1,16 +1,17 @@
-//! Content of a plan, and its consequences.
+//! A plan and what it says of memory.
 
 use hrvit_format::{BRANCHES, Network, Size, Step, WideParts};
 
 use super::table::StepTable;
 use crate::{blocks::attention, geometry::Geometry};
 
-/// Place of the kept half of an attention block.
+/// Place of the kept half of an attention block: the vertical pass's result, which waits for the
+/// horizontal pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum KeptHalf {
-    /// In the half of the next branch's region that is free until its turn comes.
+    /// In the half of the next branch's region that is free until the turn of the next branch.
     NextBranch,
     /// In the second map of the branch's own region.
     OwnRegion,
@@ -25,7 +26,8 @@ pub enum KeptHalf {
 /// use hrvit_format::{Head, Network, Spec};
 ///
 /// # fn main() -> Result<(), hrvit_core::PlanError> {
-/// let network = Network { spec: Spec::variant("nano").unwrap(), head: Head::Segformer, classes: 11 };
+/// let spec = Spec::variant("nano").unwrap();
+/// let network = Network { spec, head: Head::Segformer, classes: 11 };
 /// let size = Size { height: 192, width: 256 };
 /// let plan = Plan::builder(&network, size).workers(2).tiling(Tiling::Smallest).build()?;
 /// assert!(plan.arena_bytes() < 512 << 10);
@@ -46,12 +48,12 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Parts of the network that may have codes of two bytes.
+    /// Parts of the network for which the plan has room for codes of two bytes.
     pub fn precisions(&self) -> WideParts {
         self.precisions
     }
 
-    /// Bytes of the arena that the engine needs, exactly.
+    /// Exact number of bytes that the engine needs as its arena.
     pub fn arena_bytes(&self) -> usize {
         self.arena
     }
@@ -81,9 +83,9 @@ impl Plan {
         self.regions
     }
 
-    /// Height of the tiles of `step`: rows of the branch. For attention these are rows and columns
-    /// that are projected at once. The SegFormer head counts units of eight columns of a row of
-    /// logits, the classification head has one row.
+    /// Height of the tiles of `step`, in rows of its branch. For attention it is the number of rows
+    /// or columns that are projected at once. For the SegFormer head it is the width of a tile of
+    /// one row of logits, in units of eight columns. For the classification head it is 1.
     pub fn tile(&self, step: Step) -> usize {
         self.tiles.of(step).into()
     }
@@ -120,7 +122,7 @@ impl Plan {
         }
     }
 
-    /// Place of the kept half of an attention block on `branch` of `module`.
+    /// Place of the [kept half](KeptHalf) of an attention block on `branch` of `module`.
     pub fn kept(&self, module: u8, branch: u8) -> KeptHalf {
         if self.has_second_maps() {
             return KeptHalf::OwnRegion;

@@ -20,24 +20,23 @@ pub struct StepMemory {
     pub step: Step,
     /// Height of its tiles, as [`Plan::tile`] has it.
     pub tile: usize,
-    /// Branches whose regions are alive.
+    /// Number of branches whose regions are in use.
     pub branches: usize,
     /// Bytes of those regions.
     pub maps: usize,
-    /// Bytes of the attention's kept half, where it takes scratch of its own.
+    /// Bytes of the attention's kept half if it lies in scratch, else 0.
     pub kept: usize,
     /// Bytes of line buffers, halos and other scratch of all workers.
     pub scratch: usize,
 }
 
 impl StepMemory {
-    /// Bytes in use, the weight buffer not included; the largest number where they are too many to
-    /// count.
+    /// Bytes in use, without the weight buffer. `usize::MAX` if they are too many to count.
     pub fn bytes(&self) -> usize {
         self.maps.saturating_add(self.kept).saturating_add(self.scratch)
     }
 
-    /// The one with more bytes.
+    /// The larger of the two.
     #[cfg(any(feature = "fp16", feature = "int16x8"))]
     fn or(self, other: Self) -> Self {
         if other.bytes() > self.bytes() { other } else { self }
@@ -50,7 +49,7 @@ impl Plan {
         self.network.steps().map(|step| self.moment(step))
     }
 
-    /// The moment that decides the arena's size.
+    /// The step with the most memory, which decides the arena's size.
     pub fn peak(&self) -> Option<StepMemory> {
         self.moments().max_by_key(StepMemory::bytes)
     }
@@ -61,7 +60,7 @@ impl Plan {
 
     pub(super) fn moment_with(&self, step: Step, tile: usize) -> StepMemory {
         let moment = self.moment_in::<Int8>(step, tile);
-        // Blocks of a stage may differ in their precision: the hungriest counts.
+        // Blocks of a stage may differ in their precision: the one with the most memory counts.
         #[cfg(feature = "int16x8")]
         let moment = match self.precisions.of(Precision::Int16x8).contains(&self.network, step) {
             true => moment.or(self.moment_in::<crate::arithmetic::Int16x8>(step, tile)),
@@ -90,15 +89,15 @@ impl Plan {
             }
             Step::MixCfn { branch, .. } => mix_cfn::scratch::<A>(geometry, branch.into()),
             Step::StageNorm { .. } => 0,
-            // The label map is made while the logits are, in their memory.
+            // The label map is made together with the logits, in the same memory.
             Step::Logits | Step::LabelMap => segformer::scratch::<A>(geometry),
             Step::Increase { .. } | Step::Classify => classifier::scratch::<A>(geometry),
         };
         let branches = self.live_branches(step);
         let mut maps = self.regions.iter().take(branches).copied().fold(0, usize::saturating_add);
         if step.in_head() {
-            // The head begins with the stage norms and one row in hand, and goes on with the
-            // narrowed maps and its own scratch.
+            // The head first holds the stage norms and one row. Then it holds the narrowed maps and
+            // its own scratch.
             let narrowed = narrow::maps::<A>(geometry);
             let (begin, go_on) = (maps.saturating_add(narrow::scratch::<A>(geometry)), narrowed.saturating_add(scratch));
             scratch = begin.max(go_on).saturating_sub(narrowed);

@@ -1,4 +1,4 @@
-//! Multiply-accumulates that several workers make more than once.
+//! Multiply-accumulates that several workers do more than once.
 
 use hrvit_format::{BRANCHES, Between, Step};
 use hrvit_kernels::phase;
@@ -6,8 +6,8 @@ use hrvit_kernels::phase;
 use super::memory::Plan;
 use crate::rows::RowBlocks;
 
-/// Multiply-accumulates of one frame that are done more than once, because blocks of rows of
-/// several workers need each other's border rows. 0 with one worker.
+/// Multiply-accumulates of one frame that are done more than once: neighbouring blocks of rows need
+/// each other's border rows. 0 with one worker.
 pub fn recomputed_macs(plan: &Plan) -> u64 {
     plan.network().steps().map(|step| recomputed_step(plan, step)).sum()
 }

@@ -1,27 +1,28 @@
-//! Which bytes of the arena hold what.
+//! Content of the arena, region by region.
 
 use hrvit_format::{BRANCHES, Step};
 
 use super::memory::{KeptHalf, Plan};
 use crate::blocks::attention;
 
-/// Content of a part of the arena during a step. A program that draws memory must know all: the
-/// enum is exhaustive.
+/// Content of a part of the arena during a step. The enum is exhaustive: a program that draws the
+/// arena must know every kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RegionKind {
-    /// Weights of the step, where they are streamed.
+    /// Weights of the step, if they are streamed.
     Weights,
     /// Residual stream of a branch, 16 bits.
     Stream(u8),
     /// Stage norm of a branch, 16 bits.
     StageNorm(u8),
-    /// Stage norm as fusions read it and fusion output of a branch: s8, or 16 bits both.
+    /// Stage norm of a branch as fusions read it, and fusion output of the branch: both in s8, or
+    /// both in 16 bits.
     Fused(u8),
-    /// The vertical half of an attention block's result: s8 or 16 bits.
+    /// The vertical half of an attention block's result, s8 or 16 bits.
     Kept,
-    /// Stage norms as the head reads them: s8 or 16 bits.
+    /// Stage norms as the head reads them, s8 or 16 bits.
     Narrowed,
-    /// Line buffers, strips, sums.
+    /// Row buffers, strips and sums of all workers.
     Scratch,
 }
 
@@ -36,12 +37,12 @@ pub struct Region {
     pub bytes: usize,
 }
 
-/// Parts of the arena during one step, in order of their offsets, the kept half (which may lie
-/// inside another part) last.
+/// Parts of the arena during one step, in order of their offsets. The kept half, which may lie
+/// inside another part, is last.
 pub type Regions = heapless::Vec<Region, { BRANCHES + 4 }>;
 
 impl Plan {
-    /// Which bytes of the arena hold what during `step`.
+    /// The parts of the arena during `step`.
     pub fn regions_during(&self, step: Step) -> Regions {
         let moment = self.moment(step);
         let mut regions = Regions::new();
@@ -80,7 +81,7 @@ impl Plan {
     }
 }
 
-/// Content of the region of a live `branch` during a step of the backbone.
+/// Content of the region of `branch`, which is in use, during a step of the backbone.
 fn content(step: Step, branch: u8) -> RegionKind {
     match step {
         Step::Fusion { branch: output, .. } if branch > output => RegionKind::StageNorm(branch),

@@ -1,4 +1,4 @@
-//! One entry for every step. Blocks of a stage share theirs: they have the same shape.
+//! One entry for every step. Blocks of a stage share an entry: they have the same shape.
 
 use hrvit_format::{BRANCHES, Step, spec::MAX_MODULES};
 

@@ -1,4 +1,4 @@
-//! The memory that no tiling would take, to compare with.
+//! The memory that the network would take without tiles, for comparison.
 
 use hrvit_format::{BRANCHES, Step};
 
@@ -6,8 +6,8 @@ use super::memory::Plan;
 
 impl Plan {
     /// Bytes that the same network takes with every tensor stored whole. A step takes its input,
-    /// its output and everything between, beside the maps of the other branches. `usize::MAX` where
-    /// that is more than an address can count.
+    /// its output and all tensors between, beside the maps of the other branches. `usize::MAX` if
+    /// the sum is larger.
     pub fn untiled_bytes(&self) -> usize {
         usize::try_from(self.network.steps().map(|step| self.untiled_bytes_of(step)).max().unwrap_or(0)).unwrap_or(usize::MAX)
     }

@@ -9,24 +9,24 @@ use crate::{golden::Golden, meta::Meta, precision::Precision};
 /// A whole image.
 #[derive(Clone, Debug)]
 pub struct ImageData<'a> {
-    /// The image's description of itself.
+    /// The descriptive header.
     pub meta: &'a Meta<'a>,
-    /// Image sequence number: of two valid images the higher is newer.
+    /// Sequence number of the image: [`crate::slots::is_newer`] tells which of two images is newer.
     pub sequence: u32,
-    /// How dense 8-bit weights are to be packed.
+    /// Packing for dense 8-bit weights.
     pub packing: Packing,
     /// Every step, in canonical order.
     pub steps: &'a [StepData],
     /// The exponent table of the attention.
     pub exp: &'a [u16],
-    /// The frame that was run, and what every step then left behind.
+    /// The golden frame, if the image is to have one.
     pub golden: Option<Golden<'a>>,
 }
 
-/// One operator as the quantiser hands it over. Arrays that its kind does not have stay empty.
+/// One operator's numbers from the quantiser. Arrays that its kind does not have stay empty.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OpData {
-    /// i8 weights as [`Packing::Rows`] has them.
+    /// i8 weights in the order of [`Packing::Rows`].
     pub weights: Vec<i8>,
     /// Biases, or a LayerNorm's offsets.
     pub bias: Vec<i32>,
@@ -46,21 +46,21 @@ pub struct OpData {
     pub code_bits: u8,
     /// Right shift of a LayerNorm's affine.
     pub norm_shift: u8,
-    /// Fractional bits of a LayerNorm's normalised values, 10 to 15; 0 elsewhere.
+    /// Fractional bits of a LayerNorm's normalised values, 10 to 15. 0 elsewhere.
     pub norm_fraction: u8,
     /// `eps` of a LayerNorm.
     pub eps: u64,
-    /// Zero point of the output or index.
+    /// Zero point of the output, or of the table index.
     pub zero: i16,
     /// Lowest output code or index.
     pub lo: i16,
     /// Highest output code or index.
     pub hi: i16,
-    /// Zero point of the input, held by padded taps.
+    /// Code that padded taps hold: the input's zero point.
     pub pad: i16,
-    /// Real value of one input code; 0 if it differs per channel.
+    /// Real value of one input code. 0 if it differs per channel.
     pub in_scale: f32,
-    /// Real value of one output code; 0 if it differs per channel.
+    /// Real value of one output code. 0 if it differs per channel.
     pub out_scale: f32,
 }
 
@@ -99,7 +99,7 @@ pub struct HalfOp {
     pub bias: Vec<f32>,
     /// A LayerNorm's gains.
     pub gain: Vec<f32>,
-    /// `eps` of a LayerNorm, in units of 2^-[`crate::fp16::EPS_BITS`]; 0 elsewhere.
+    /// `eps` of a LayerNorm, in units of 2^-[`crate::fp16::EPS_BITS`]. 0 elsewhere.
     pub eps: u64,
 }
 
@@ -125,7 +125,7 @@ pub enum StepData {
 }
 
 impl StepData {
-    /// Arithmetic of the step.
+    /// Precision of the step.
     pub fn precision(&self) -> Precision {
         match self {
             Self::Int8 { .. } => Precision::Int8,

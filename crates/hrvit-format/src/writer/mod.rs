@@ -1,5 +1,5 @@
-//! Lays out a model image, from what a quantiser found or from another image. Hosts only; what it
-//! writes has passed [`crate::Model::load`].
+//! Writes a model image, from a quantiser's numbers or from another image. For hosts only. Every
+//! image that it returns has passed [`crate::Model::load`].
 
 mod assemble;
 mod data;

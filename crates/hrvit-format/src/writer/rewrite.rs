@@ -1,4 +1,4 @@
-//! An image from another one: what does not change is copied.
+//! An image from another image: unchanged parts are copied.
 
 use bytemuck::{Pod, cast_slice};
 use hrvit_kernels::Packing;
@@ -17,11 +17,10 @@ use crate::{
     step::{OpParams, StepParams},
 };
 
-/// Writes `model` again with another golden frame, or the first one.
+/// Writes `model` again with `golden` as its golden frame.
 ///
 /// # Errors
-/// [`LoadError::Golden`] if the frame, the CRCs, the result or its bounds are not those of the
-/// model's network and size.
+/// [`LoadError::Golden`] if frame, CRCs, result or bounds do not fit the model's network and size.
 pub fn with_golden(model: &Model<'_>, golden: Golden<'_>) -> Result<AlignedBytes, LoadError> {
     Sections {
         meta: model.meta(),
@@ -36,8 +35,8 @@ pub fn with_golden(model: &Model<'_>, golden: Golden<'_>) -> Result<AlignedBytes
     .image()
 }
 
-/// Writes `model` again in another packing. Nothing else changes: neither what it computes nor its
-/// sequence number nor its golden frame.
+/// Writes `model` again in another packing. Results, sequence number and golden frame stay the
+/// same.
 ///
 /// # Errors
 /// As [`Model::load`], whose errors a loaded model excludes.

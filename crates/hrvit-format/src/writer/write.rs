@@ -14,11 +14,11 @@ use crate::{
     record::{StepRecord, step_tag},
 };
 
-/// Writes an image and loads it once, so that a returned image is a valid one.
+/// Writes an image and loads it once, so that a returned image is valid.
 ///
 /// # Errors
-/// [`LoadError::Step`] names a step with another number of operators than the network asks for; all
-/// others are those of [`crate::Model::load`].
+/// [`LoadError::Step`] names a step with another number of operators than in the network. All other
+/// errors are those of [`crate::Model::load`].
 pub fn write_image(data: &ImageData<'_>) -> Result<AlignedBytes, LoadError> {
     let ImageData { meta, sequence, packing, exp, golden, .. } = *data;
     let (mut steps, mut ops, mut groups) = (Vec::new(), Vec::new(), Groups::default());

@@ -210,8 +210,8 @@ impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
         Ok(())
     }
 
-    /// Channels of the half in the projection's outputs: those of q, and as many further on those
-    /// of v; keys of their own lie between them.
+    /// Channels of the half's q in the projection's outputs. v lies a constant number of channels
+    /// further on, and separate keys lie between them.
     fn channels(&self) -> Range<usize> {
         self.half.first..self.half.first + self.shape.channels / 2
     }
