@@ -13,7 +13,6 @@ pub(crate) mod activations;
 #[allow(clippy::float_arithmetic, reason = "float kernels")]
 pub(crate) mod floats;
 pub(crate) mod rates;
-pub(crate) mod sink;
 pub(crate) mod tile;
 
 use core::arch::x86_64::*;
@@ -75,14 +74,6 @@ pub(crate) fn interleave(values: &[i32; 16]) -> [__m256i; 2] {
     let load = |i: usize| unsafe { _mm_loadu_si128(quarters[i].as_ptr().cast()) };
     // The second half comes straight from memory: no shuffle.
     [_mm256_inserti128_si256::<1>(_mm256_castsi128_si256(load(0)), load(2)), _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(load(1)), load(3))]
-}
-
-/// 8 values of 16 bits.
-#[inline]
-#[target_feature(enable = "avx2")]
-pub(crate) fn load8_i16(values: &[i16; 8]) -> __m128i {
-    // SAFETY: reads the 16 bytes of the reference; the load needs no alignment.
-    unsafe { _mm_loadu_si128(values.as_ptr().cast()) }
 }
 
 /// Stores 16 values of 16 bits.
