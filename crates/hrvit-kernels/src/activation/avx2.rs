@@ -1,4 +1,4 @@
-//! Sums and means on AVX2, mostly the plain loop, compiled for it: compilers turn it into vectors by
+//! Sums on AVX2, mostly the plain loop, compiled for it: compilers turn it into vectors by
 //! themselves.
 
 use core::arch::x86_64::*;
@@ -13,7 +13,6 @@ const BLOCK: usize = 16;
 compiled! {
     add_s32(acc: &mut [i32], other: &[i32]);
     relu_s32(acc: &mut [i32]);
-    mean_s8(sums: &mut [i32], codes: &[i8], zero: i32);
 }
 
 /// See [`Kernels::add_s16`](crate::Kernels::add_s16).

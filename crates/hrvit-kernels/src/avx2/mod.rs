@@ -76,6 +76,15 @@ pub(crate) fn interleave(values: &[i32; 16]) -> [__m256i; 2] {
     [_mm256_inserti128_si256::<1>(_mm256_castsi128_si256(load(0)), load(2)), _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(load(1)), load(3))]
 }
 
+/// 8 values of 16 bits.
+#[cfg(feature = "fp16")]
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(crate) fn load8_i16(values: &[i16; 8]) -> __m128i {
+    // SAFETY: reads the 16 bytes of the reference; the load needs no alignment.
+    unsafe { _mm_loadu_si128(values.as_ptr().cast()) }
+}
+
 /// Stores 16 values of 16 bits.
 #[inline]
 #[target_feature(enable = "avx2")]

@@ -28,9 +28,25 @@ pub(super) fn run<V: Lanes + Into<Avx2>>(v: V, args: &Des<'_>, hidden: &mut [i16
         (4, 8) => tokens(v, args, 4, 8, out),
         (8, 8) => tokens(v, args, 8, 8, out),
         (8, 16) => tokens(v, args, 8, 16, out),
+        (12, 8) => tokens(v, args, 12, 8, out),
         (16, 16) => tokens(v, args, 16, 16, out),
+        (24, 16) => tokens(v, args, 24, 16, out),
+        (16, 32) => tokens(v, args, 16, 32, out),
         _ => tokens::<Avx2>(v.into(), args, k, p, out),
     }
+}
+
+/// The first `$count` of `$buffer`, written with what `$value` is for the number `$i` of each.
+macro_rules! written {
+    ($buffer:ident, $count:expr, |$i:ident| $value:expr) => {{
+        let buffer = $buffer.get_mut(..$count).unwrap_or_default();
+        for ($i, to) in buffer.iter_mut().enumerate() {
+            to.write($value);
+        }
+        // SAFETY: the loop above has written them.
+        let written: &[_] = unsafe { buffer.assume_init_ref() };
+        written
+    }};
 }
 
 /// All tokens.
@@ -44,23 +60,22 @@ fn tokens<V: Lanes>(v: V, args: &Des<'_>, k: usize, p: usize, out: &mut [i32]) {
     // Blocks until columns come again.
     let period = (p / 8) / (1 + usize::from((p / 8).is_multiple_of(2)));
     let mut right = [const { MaybeUninit::uninit() }; MAX_COLUMNS * MAX / 2];
-    let right = all(&mut right, columns * depth, |i| {
+    let right = written!(right, columns * depth, |i| {
         let mut pairs = [0; BLOCK];
         for (lane, to) in pairs.iter_mut().enumerate().take(V::LANES) {
             *to = pair(args.right, p, (i / depth * V::LANES + lane) % p, i % depth);
         }
-        // SAFETY: a register of the array.
-        unsafe { v.load_lanes(pairs.as_ptr(), V::LANES) }
+        register(v, &pairs, 0)
     });
     let mut right_outputs = [const { MaybeUninit::uninit() }; 3];
-    let right_outputs = all(&mut right_outputs, period, |t| Outputs::new(v, args.right_bias, args.right_requant, |i| (t * BLOCK + i) % p));
+    let right_outputs = written!(right_outputs, period, |t| Outputs::new(v, args.right_bias, args.right_requant, t, p, true));
     let mut left = [const { MaybeUninit::uninit() }; MAX * MAX / 2];
-    let left = all(&mut left, rows * pairs, |i| {
+    let left = written!(left, rows * pairs, |i| {
         let (row, i) = (i / pairs, i % pairs);
         if row_len == p { v.splat(pair(args.left, k, row, i)) } else { v.two(pair(args.left, k, 2 * row, i), pair(args.left, k, 2 * row + 1, i)) }
     });
     let mut left_outputs = [const { MaybeUninit::uninit() }; MAX * MAX / BLOCK];
-    let left_outputs = all(&mut left_outputs, k * p / BLOCK, |t| Outputs::new(v, args.left_bias, args.left_requant, |i| (t * BLOCK + i) / p));
+    let left_outputs = written!(left_outputs, k * p / BLOCK, |t| Outputs::new(v, args.left_bias, args.left_requant, t, p, false));
     let (first, last) = (v.splat(args.zero), v.splat(args.table.len() as i32 - 1));
     let (mut hidden, mut merged) = ([zero; MAX_REGISTERS], [zero; MAX_REGISTERS / 2]);
     for (x, out) in each_row(args.x, k * p).zip(rows_mut(out, k * p)) {
@@ -112,17 +127,6 @@ fn tokens<V: Lanes>(v: V, args: &Des<'_>, k: usize, p: usize, out: &mut [i32]) {
     }
 }
 
-/// The first `count` of `buffer`, written with what `value` gives for each.
-#[inline(always)]
-fn all<T>(buffer: &mut [MaybeUninit<T>], count: usize, value: impl Fn(usize) -> T) -> &[T] {
-    let buffer = buffer.get_mut(..count).unwrap_or_default();
-    for (i, to) in buffer.iter_mut().enumerate() {
-        to.write(value(i));
-    }
-    // SAFETY: the loop above has written them.
-    unsafe { buffer.assume_init_ref() }
-}
-
 /// Weights `2 i` and `2 i + 1` of row `row` of `len` as the pair that products read, 0 beyond its
 /// end.
 #[inline(always)]
@@ -140,20 +144,25 @@ struct Outputs<V: Lanes> {
 }
 
 impl<V: Lanes> Outputs<V> {
-    /// Of 16 elements, of which `output` names the output.
+    /// Of block `t` of a view with rows of `p`: its columns, or its rows.
     #[inline(always)]
-    fn new(v: V, biases: &[i32], requant: Requant<'_>, output: impl Fn(usize) -> usize) -> Self {
+    fn new(v: V, biases: &[i32], requant: Requant<'_>, t: usize, p: usize, columns: bool) -> Self {
         let (mut bias, mut mult, mut shift) = ([0; BLOCK], [0; BLOCK], [32; BLOCK]);
         for (i, ((bias, mult), shift)) in bias.iter_mut().zip(&mut mult).zip(&mut shift).enumerate() {
-            let o = output(i);
+            let element = t * BLOCK + i;
+            let o = if columns { element % p } else { element / p };
             if let (Some(b), Some(m), Some(s)) = (biases.get(o), requant.mult.get(o), requant.shift.get(o)) {
                 (*bias, *mult, *shift) = (*b, *m, i32::from(*s));
             }
         }
-        // SAFETY: a register of the array, here and below.
-        let block = block!(v, |i| unsafe { v.load_lanes(bias.as_ptr().add(i * V::LANES), V::LANES) });
-        let mult = block!(v, |i| unsafe { v.load_lanes(mult.as_ptr().add(i * V::LANES), V::LANES) });
-        let shift = block!(v, |i| unsafe { v.load_lanes(shift.as_ptr().add(i * V::LANES), V::LANES) });
-        Self { bias: block, rates: Rates::of(v, mult, shift, requant.pre_shift) }
+        let (mult, shift) = (block!(v, |i| register(v, &mult, i)), block!(v, |i| register(v, &shift, i)));
+        Self { bias: block!(v, |i| register(v, &bias, i)), rates: Rates::of(v, mult, shift, requant.pre_shift) }
     }
+}
+
+/// Register `i` of a block in its natural order.
+#[inline(always)]
+fn register<V: Lanes>(v: V, block: &[i32; BLOCK], i: usize) -> V::Vec {
+    // SAFETY: a register of the array.
+    unsafe { v.load_lanes(block.as_ptr().wrapping_add(i * V::LANES), V::LANES) }
 }

@@ -105,7 +105,7 @@ impl<const KERNEL: usize, const QUADS: usize, const STRIDE: usize, const COLUMNS
                 let place = Place { out: out.as_mut_ptr(), stride: self.out_stride, runs, channels: stored };
                 // SAFETY: by the entry's checks every token has all channels, of which `first + 16`
                 // exist.
-                unsafe { sink.four(self.token, place, rates.four(self.token, acc.map(|acc| [acc]))) };
+                unsafe { sink.four(self.token, place, rates.four(self.token, [[acc[0]], [acc[1]], [acc[2]], [acc[3]]])) };
             }
         }
     }

@@ -1,9 +1,9 @@
 //! The table of instruction sets, and what the lists of a family's files know of it.
 
 /// The instruction sets, on an architecture from the slowest to the fastest, as operands of the
-/// macro `$make`. A row has the name, the packing of weights that its fastest product reads, and the
-/// condition under which builds have it. The token's further knowledge and its source follow, then
-/// the check of the processor and the sets that it includes.
+/// macro `$make`. A row has the name, the packing of weights that its fastest product reads, and
+/// the condition under which builds have it. The token's further knowledge and its source follow,
+/// then the check of the processor and the sets that it includes.
 macro_rules! instruction_sets {
     ($make:ident) => {
         $make! {
@@ -54,11 +54,19 @@ pub(super) use instruction_sets;
 /// `fn run_on as run(..)` only the local function is called `run_on`.
 ///
 /// `Avx2.. => x86` compiles generic functions over [`Lanes`](crate::x86::Lanes) for each set of
-/// registers, with its features.
+/// registers, with its features. `Avx2.. => compiled` compiles the definition for AVX2.
 macro_rules! backends {
     ({$($list:tt)*} $($family:tt)*) => { $crate::kernels::backends!(@build [] {$($list)*} $($family)*); };
 
     // Gives every entry the condition under which builds have it.
+    (@build [$($done:tt)*] {Avx2.. => compiled $(, $($rest:tt)*)?} $($family:tt)*) => {
+        $crate::kernels::backends!(@build [
+            $($done)*
+            #[cfg(target_arch = "x86_64")] Avx2 => compiled [Avx2 "avx2"],
+            #[cfg(target_arch = "x86_64")] AvxVnni => compiled [again Avx2],
+            #[cfg(target_arch = "x86_64")] Avx512 => compiled [again Avx2],
+        ] {$($($rest)*)?} $($family)*);
+    };
     (@build [$($done:tt)*] {X86 => [$avx2:ident, $avx_vnni:ident, $zmm:ident] $(, $($rest:tt)*)?} $($family:tt)*) => {
         $crate::kernels::backends!(@build [
             $($done)*
@@ -115,8 +123,8 @@ macro_rules! backends {
             }
         }
     };
-    (@called x86 [again $isa:ident]) => { $crate::isa::Isa::$isa.name() };
-    (@called x86 [$isa:ident $features:literal]) => { $crate::isa::Isa::$isa.name() };
+    (@called $module:ident [again $isa:ident]) => { $crate::isa::Isa::$isa.name() };
+    (@called $module:ident [$isa:ident $features:literal]) => { $crate::isa::Isa::$isa.name() };
     (@called $module:ident []) => { stringify!($module) };
     (@function $list:tt $name:ident [] $($family:tt)*) => {
         $crate::kernels::backends!(@function $list $name [$name] $($family)*);
@@ -134,13 +142,21 @@ macro_rules! backends {
     };
     (@again $name:ident [$tier:expr] ($($arg:ident),*)) => { $name($tier, $($arg),*) };
     (@definition $name:ident ($($arg:ident),*)) => { scalar::$name($($arg),*) };
-    (@call x86 [again $isa:ident] $there:ident $name:ident $token:ident $params:tt ($($arg:ident),*)) => {
+    (@call $module:ident [again $isa:ident] $there:ident $name:ident $token:ident $params:tt ($($arg:ident),*)) => {
         $name($crate::isa::IsaToken::$isa($token.into()), $($arg),*)
     };
     (@call x86 [$isa:ident $features:literal] $there:ident $name:ident $token:ident ($($arg:ident: $type:ty),*) $args:tt) => {{
         #[target_feature(enable = $features)]
         fn compiled(token: $crate::isa::$isa, $($arg: $type),*) {
             x86::$there(token, $($arg),*);
+        }
+        // SAFETY: the token proves the features.
+        unsafe { compiled($token, $($arg),*) }
+    }};
+    (@call compiled [$isa:ident $features:literal] $there:ident $name:ident $token:ident ($($arg:ident: $type:ty),*) $args:tt) => {{
+        #[target_feature(enable = $features)]
+        fn compiled(_: $crate::isa::$isa, $($arg: $type),*) {
+            scalar::$there($($arg),*);
         }
         // SAFETY: the token proves the features.
         unsafe { compiled($token, $($arg),*) }

@@ -1,5 +1,5 @@
-//! LayerNorm on vectors, a register of 16-bit channels at a time. Statistics of 8 tokens come first,
-//! their reciprocal square roots included. The tokens follow, two at a time.
+//! LayerNorm on vectors, a register of 16-bit channels at a time. Statistics of 8 tokens come
+//! first, their reciprocal square roots included. The tokens follow, two at a time.
 //!
 //! A product of 16-bit pairs with a factor of 0 for one of the two multiplies the even channels, or
 //! the odd ones. Both stay in registers of their own up to the end.
@@ -18,8 +18,8 @@ fn fits(norm: &Norm<'_>) -> bool {
     norm.offset.iter().fold(0, |most, offset| offset.unsigned_abs().max(most)) <= MAX_OFFSET
 }
 
-/// See [`Kernels::layernorm_s8`](crate::Kernels::layernorm_s8). Offsets beyond the contract are left
-/// to `scalar`, here and below.
+/// See [`Kernels::layernorm_s8`](crate::Kernels::layernorm_s8). Offsets beyond the contract are
+/// left to `scalar`, here and below.
 #[inline(always)]
 pub(super) fn tokens_s8(v: impl Lanes, x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, out: &mut [i8]) {
     if !fits(norm) {

@@ -1,7 +1,7 @@
 //! Resized rows on vectors. Sums take a register of 16-bit channels at a time: two source tokens
-//! side by side, so that one instruction weighs and adds both. Labels take as many source columns at
-//! a time as there are lanes, one in each. Each column makes the four output columns up to the next
-//! one's middle. No lane has to be compared with another.
+//! side by side, so that one instruction weighs and adds both. Labels take a source column in each
+//! lane. Each column makes the four output columns up to the next one's middle. No lane has to be
+//! compared with another.
 
 use core::mem::MaybeUninit;
 
@@ -143,10 +143,11 @@ fn put<V: Lanes>(v: V, row: &mut [u8], first: usize, [a, b, c, d]: [V::Vec; FACT
     let before = if first == 0 { FACTOR / 2 } else { 0 };
     let to = row.get_mut((FACTOR * first + before).wrapping_sub(FACTOR / 2)..).unwrap_or_default();
     if before == 0 && to.len() >= FACTOR * V::LANES {
-        // SAFETY: there are as many bytes as the lanes have, here and below.
+        // SAFETY: there are as many bytes as the lanes have.
         unsafe { v.store_lanes(to.as_mut_ptr().cast(), V::LANES, four) };
     } else {
         let mut all = [0; FACTOR * MAX_LANES];
+        // SAFETY: as above.
         unsafe { v.store_lanes(all.as_mut_ptr().cast(), V::LANES, four) };
         let count = to.len().min(FACTOR * V::LANES - before);
         if let (Some(to), Some(from)) = (to.get_mut(..count), all.get(before..before + count)) {

@@ -43,19 +43,14 @@ macro_rules! primitives {
 }
 use primitives;
 
-/// Declares primitives that take pointers: safe by the caller's promise too.
+/// Declares primitives that take pointers: safe by the caller's promise too. Part of whatever calls
+/// them: no closure is in them.
 macro_rules! unsafe_primitives {
-    ($features:literal $($name:ident($($arg:ident: $type:ty),*) $(-> $out:ty)? { $($body:tt)* })*) => {$(
+    ($($name:ident($($arg:ident: $type:ty),*) $(-> $out:ty)? { $($body:tt)* })*) => {$(
         #[inline(always)]
         unsafe fn $name(self, $($arg: $type),*) $(-> $out)? {
-            #[inline]
-            #[target_feature(enable = $features)]
-            unsafe fn compiled($($arg: $type),*) $(-> $out)? {
-                // SAFETY: the caller's promise.
-                unsafe { $($body)* }
-            }
-            // SAFETY: the token proves the instructions.
-            unsafe { compiled($($arg),*) }
+            // SAFETY: the caller's promise; the token proves the instructions.
+            unsafe { $($body)* }
         }
     )*};
 }
@@ -73,6 +68,32 @@ macro_rules! block {
     }};
 }
 pub(crate) use block;
+
+/// An element that is widened to 32 bits.
+pub(crate) trait Element: Copy {
+    /// 16 of them.
+    fn whole<V: Lanes>(v: V, values: &[Self; BLOCK]) -> V::Block;
+    /// The 16 from `first` on, 0 beyond the end.
+    fn load<V: Lanes>(v: V, values: &[Self], first: usize) -> V::Block;
+}
+
+/// Declares the primitives of an element.
+macro_rules! elements {
+    ($($type:ty: $whole:ident, $load:ident;)*) => {$(
+        impl Element for $type {
+            #[inline(always)]
+            fn whole<V: Lanes>(v: V, values: &[Self; BLOCK]) -> V::Block {
+                v.$whole(values)
+            }
+
+            #[inline(always)]
+            fn load<V: Lanes>(v: V, values: &[Self], first: usize) -> V::Block {
+                v.$load(values, first)
+            }
+        }
+    )*};
+}
+elements! { i8: widen_i8, load_i8; i16: widen_i16, load_i16; i32: whole_i32, load_i32; }
 
 /// Registers of a block.
 #[inline(always)]

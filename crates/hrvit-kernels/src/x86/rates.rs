@@ -53,17 +53,28 @@ impl<V: Lanes> Rates<V> {
     /// 16 accumulators.
     #[inline(always)]
     pub(crate) fn apply(&self, v: V, acc: V::Block) -> V::Block {
-        block!(v, |i| {
-            let acc = if self.pre_shift != 0 { v.shl(acc[i], self.pre_shift) } else { acc[i] };
-            let even = v.add64(v.mul_even(acc, self.mult[i]), self.half_even[i]);
-            let odd = v.add64(v.mul_even(v.odd(acc), self.mult_odd[i]), self.half_odd[i]);
-            v.shr(v.upper_halves(even, odd), self.shift[i])
-        })
+        self.unshifted(v, if self.pre_shift == 0 { acc } else { block!(v, |i| v.shl(acc[i], self.pre_shift)) })
     }
 
     /// Four times 16 accumulators.
     #[inline(always)]
-    pub(crate) fn four(&self, v: V, [a, b, c, d]: [V::Block; 4]) -> [V::Block; 4] {
-        [self.apply(v, a), self.apply(v, b), self.apply(v, c), self.apply(v, d)]
+    pub(crate) fn four(&self, v: V, mut acc: [V::Block; 4]) -> [V::Block; 4] {
+        if self.pre_shift != 0 {
+            for acc in &mut acc {
+                *acc = block!(v, |i| v.shl(acc[i], self.pre_shift));
+            }
+        }
+        let [a, b, c, d] = acc;
+        [self.unshifted(v, a), self.unshifted(v, b), self.unshifted(v, c), self.unshifted(v, d)]
+    }
+
+    /// 16 accumulators that are shifted left already.
+    #[inline(always)]
+    fn unshifted(&self, v: V, acc: V::Block) -> V::Block {
+        block!(v, |i| {
+            let even = v.add64(v.mul_even(acc[i], self.mult[i]), self.half_even[i]);
+            let odd = v.add64(v.mul_even(v.odd(acc[i]), self.mult_odd[i]), self.half_odd[i]);
+            v.shr(v.upper_halves(even, odd), self.shift[i])
+        })
     }
 }

@@ -27,11 +27,11 @@ impl Rows for Store8 {
     unsafe fn rows(self, out: *mut i8, stride: usize, [a, b, c, d]: [__m256i; 4]) {
         // SAFETY: the caller has AVX2 and vouches for the four rows, of 8 bytes each.
         unsafe {
-            let zero = _mm256_set1_epi16(self.zero);
-            let words = |a, b| _mm256_adds_epi16(_mm256_packs_epi32(a, b), zero);
-            let codes = _mm256_packs_epi16(words(a, b), words(c, d));
-            let [lo, hi] = self.range;
-            let codes = _mm256_min_epi8(_mm256_max_epi8(codes, _mm256_set1_epi8(lo)), _mm256_set1_epi8(hi));
+            let load = |lanes: *const __m256i| _mm256_loadu_si256(lanes);
+            let zero = load(self.zeros.as_ptr().cast());
+            let (ab, cd) = (_mm256_adds_epi16(_mm256_packs_epi32(a, b), zero), _mm256_adds_epi16(_mm256_packs_epi32(c, d), zero));
+            let codes = _mm256_packs_epi16(ab, cd);
+            let codes = _mm256_min_epi8(_mm256_max_epi8(codes, load(self.least.as_ptr().cast())), load(self.largest.as_ptr().cast()));
             // The lower half holds channels 0 1 4 5, the upper half 2 3 6 7.
             let (low, high) = (_mm256_castsi256_si128(codes), _mm256_extracti128_si256::<1>(codes));
             let (ab, cd) = (_mm_unpacklo_epi16(low, high), _mm_unpackhi_epi16(low, high));

@@ -55,13 +55,18 @@ pub(crate) struct Store8 {
     pub(crate) zero: i16,
     /// Smallest and largest code.
     pub(crate) range: [i8; 2],
+    /// The same for each of the lanes of a tile's rows.
+    pub(super) zeros: [i16; 16],
+    pub(super) least: [i8; 32],
+    pub(super) largest: [i8; 32],
 }
 
 impl Store8 {
     /// The sink of `range`, if its zero is not absurd.
     #[inline(always)]
     pub(crate) fn new(range: Range8) -> Option<Self> {
-        let sink = Self { zero: range.zero as i16, range: [range.lo as i8, range.hi as i8] };
+        let (zero, lo, hi) = (range.zero as i16, range.lo as i8, range.hi as i8);
+        let sink = Self { zero, range: [lo, hi], zeros: [zero; 16], least: [lo; 32], largest: [hi; 32] };
         (range.zero.unsigned_abs() <= MAX_ZERO).then_some(sink)
     }
 }

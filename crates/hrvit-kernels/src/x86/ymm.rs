@@ -115,13 +115,17 @@ impl Lanes for Avx2 {
         }
     }
 
-    unsafe_primitives! { "avx2"
+    unsafe_primitives! {
         pair_of_each_row(x: *const i16, _p: usize, j: usize) -> __m256i {
             _mm256_set1_epi32(x.add(2 * j).cast::<i32>().read_unaligned())
         }
         // Single loads take less time than a gather of 8.
         entries(table: &[i16], index: __m256i) -> __m256i {
-            let [a, b, c, d, e, f, g, h] = core::mem::transmute::<__m256i, [u32; 8]>(index).map(|index| *table.get_unchecked(index as usize));
+            let mut entries = [0; 8];
+            for (to, index) in entries.iter_mut().zip(core::mem::transmute::<__m256i, [u32; 8]>(index)) {
+                *to = *table.get_unchecked(index as usize);
+            }
+            let [a, b, c, d, e, f, g, h] = entries;
             _mm256_cvtepu16_epi32(_mm_setr_epi16(a, b, c, d, e, f, g, h))
         }
         load_lanes(from: *const i32, count: usize) -> __m256i {
@@ -143,7 +147,9 @@ impl Lanes for Avx2 {
             if count >= BLOCK {
                 return _mm256_loadu_si256(from.cast());
             }
-            load16_i16(&up_to(core::slice::from_raw_parts(from, count), 0, 0))
+            let mut words = [0; BLOCK];
+            copy_first(from, words.as_mut_ptr(), count);
+            load16_i16(&words)
         }
         store_packed_words(out: *mut i16, count: usize, packed: __m256i) {
             let order = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15));
@@ -151,8 +157,7 @@ impl Lanes for Avx2 {
             if count >= BLOCK {
                 _mm256_storeu_si256(out.cast(), words);
             } else {
-                let words = core::mem::transmute::<__m256i, [i16; BLOCK]>(words);
-                words.iter().take(count).enumerate().for_each(|(i, word)| out.add(i).write(*word));
+                copy_first(core::mem::transmute::<__m256i, [i16; BLOCK]>(words).as_ptr(), out, count);
             }
         }
         store_packed_bytes(out: [*mut i8; 2], counts: [usize; 2], packed: [__m256i; 2], range: [i8; 2]) {
@@ -164,23 +169,22 @@ impl Lanes for Avx2 {
                 if count >= BLOCK {
                     _mm_storeu_si128(out.cast(), codes);
                 } else {
-                    let codes = core::mem::transmute::<__m128i, [i8; BLOCK]>(codes);
-                    codes.iter().take(count).enumerate().for_each(|(i, code)| out.add(i).write(*code));
+                    copy_first(core::mem::transmute::<__m128i, [i8; BLOCK]>(codes).as_ptr(), out, count);
                 }
             }
         }
         old_i16(place: Place<i16>, run: usize) -> [__m256i; 2] {
             let (out, channels) = place.run(run);
-            widen_sixteen(load16_i16(&if channels == !0 { out.cast::<[i16; BLOCK]>().read() } else { place.old(run) }))
+            widen_sixteen(load16_i16(&if place.whole() || channels == !0 { out.cast::<[i16; BLOCK]>().read() } else { place.old(run) }))
         }
         old_i32(place: Place<i32>, run: usize) -> [__m256i; 2] {
             let (out, channels) = place.run(run);
-            interleave(&if channels == !0 { out.cast::<[i32; BLOCK]>().read() } else { place.old(run) })
+            interleave(&if place.whole() || channels == !0 { out.cast::<[i32; BLOCK]>().read() } else { place.old(run) })
         }
         store_i32(place: Place<i32>, run: usize, block: [__m256i; 2]) {
             let (out, channels) = place.run(run);
             let halves = [_mm256_permute2x128_si256::<0x20>(block[0], block[1]), _mm256_permute2x128_si256::<0x31>(block[0], block[1])];
-            if channels == !0 {
+            if place.whole() || channels == !0 {
                 _mm256_storeu_si256(out.cast(), halves[0]);
                 _mm256_storeu_si256(out.cast::<__m256i>().add(1), halves[1]);
             } else {
@@ -227,6 +231,26 @@ impl Lanes for Avx2 {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Copies `count` elements, fewer than 16.
+///
+/// # Safety
+/// They may be read and written.
+#[inline(always)]
+unsafe fn copy_first<T: Copy>(from: *const T, to: *mut T, count: usize) {
+    let mut at = 0;
+    // SAFETY: the caller's promise.
+    unsafe {
+        if count >= BLOCK / 2 {
+            to.cast::<[T; BLOCK / 2]>().write_unaligned(from.cast::<[T; BLOCK / 2]>().read_unaligned());
+            at = BLOCK / 2;
+        }
+        while at < count {
+            to.add(at).write(from.add(at).read());
+            at += 1;
         }
     }
 }

@@ -121,7 +121,7 @@ impl Lanes for Avx512 {
         }
     }
 
-    unsafe_primitives! { "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi"
+    unsafe_primitives! {
         pair_of_each_row(x: *const i16, p: usize, j: usize) -> __m512i {
             if p >= BLOCK {
                 return _mm512_set1_epi32(x.add(2 * j).cast::<i32>().read_unaligned());
@@ -185,34 +185,24 @@ impl Lanes for Avx512 {
             }
         }
         store_bytes(place: Place<i8>, bytes: __m512i) { store_bytes(place, bytes) }
-        // By byte permutations: one looks up 64 indices of 7 bits in 128 entries, and the index's
-        // upper bits choose among the results.
-        store_entries(place: Place<i8>, table: &[i8; ENTRIES], index: [__m512i; 2]) {
-            let ([ab, cd], blocks, order) = (index, table.as_chunks::<64>().0, load64(&LOWER_BYTES));
-            let low = _mm512_permutex2var_epi8(ab, order, cd);
-            let high = _mm512_permutex2var_epi8(_mm512_srli_epi16::<7>(ab), order, _mm512_srli_epi16::<7>(cd));
-            let bit = |bit: i8| _mm512_test_epi8_mask(high, _mm512_set1_epi8(bit));
-            let (k0, k1, k2, k3) = (bit(1), bit(2), bit(4), bit(8));
-            let one = |i: usize| _mm512_permutex2var_epi8(load64(&blocks[2 * i]), low, load64(&blocks[2 * i + 1]));
-            let two = |i: usize| _mm512_mask_blend_epi8(k0, one(2 * i), one(2 * i + 1));
-            let four = |i: usize| _mm512_mask_blend_epi8(k1, two(2 * i), two(2 * i + 1));
-            let (lower, upper) = (_mm512_mask_blend_epi8(k2, four(0), four(1)), _mm512_mask_blend_epi8(k2, four(2), four(3)));
-            store_bytes(place, _mm512_mask_blend_epi8(k3, lower, upper));
-        }
+        store_entries(place: Place<i8>, table: &[i8; ENTRIES], index: [__m512i; 2]) { store_bytes(place, entries(table, index)) }
     }
 }
 
 /// Stores four runs of bytes.
 ///
 /// # Safety
-/// The channels of `place` may be written.
-#[inline]
-#[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+/// The processor has AVX-512, and the channels of `place` may be written.
+#[inline(always)]
 unsafe fn store_bytes(place: Place<i8>, bytes: __m512i) {
-    let runs =
-        [_mm512_castsi512_si128(bytes), _mm512_extracti32x4_epi32::<1>(bytes), _mm512_extracti32x4_epi32::<2>(bytes), _mm512_extracti32x4_epi32::<3>(bytes)];
     // SAFETY: the caller's promise.
     unsafe {
+        let runs = [
+            _mm512_castsi512_si128(bytes),
+            _mm512_extracti32x4_epi32::<1>(bytes),
+            _mm512_extracti32x4_epi32::<2>(bytes),
+            _mm512_extracti32x4_epi32::<3>(bytes),
+        ];
         for (i, run) in runs.into_iter().enumerate() {
             let (out, channels) = place.run(i);
             if place.whole() {
@@ -222,6 +212,24 @@ unsafe fn store_bytes(place: Place<i8>, bytes: __m512i) {
             }
         }
     }
+}
+
+/// Entries of four runs of indices, by byte permutations: one looks up 64 indices of 7 bits in 128
+/// entries, and the index's upper bits choose among the results.
+#[inline]
+#[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+fn entries(table: &[i8; ENTRIES], [ab, cd]: [__m512i; 2]) -> __m512i {
+    // SAFETY: as many bytes.
+    let (blocks, order) = (unsafe { &*table.as_ptr().cast::<[[i8; 64]; ENTRIES / 64]>() }, load64(&LOWER_BYTES));
+    let low = _mm512_permutex2var_epi8(ab, order, cd);
+    let high = _mm512_permutex2var_epi8(_mm512_srli_epi16::<7>(ab), order, _mm512_srli_epi16::<7>(cd));
+    let bit = |bit: i8| _mm512_test_epi8_mask(high, _mm512_set1_epi8(bit));
+    let (k0, k1, k2, k3) = (bit(1), bit(2), bit(4), bit(8));
+    let one = |i: usize| _mm512_permutex2var_epi8(load64(&blocks[2 * i]), low, load64(&blocks[2 * i + 1]));
+    let two = |i: usize| _mm512_mask_blend_epi8(k0, one(2 * i), one(2 * i + 1));
+    let four = |i: usize| _mm512_mask_blend_epi8(k1, two(2 * i), two(2 * i + 1));
+    let eight = |i: usize| _mm512_mask_blend_epi8(k2, four(2 * i), four(2 * i + 1));
+    _mm512_mask_blend_epi8(k3, eight(0), eight(1))
 }
 
 /// The first `count` of 32 values, all from 32 on.
