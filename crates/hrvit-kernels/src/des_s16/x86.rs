@@ -28,10 +28,7 @@ pub(super) fn run<V: Lanes + Into<Avx2>>(v: V, args: &Des<'_>, hidden: &mut [i16
         (4, 8) => tokens(v, args, 4, 8, out),
         (8, 8) => tokens(v, args, 8, 8, out),
         (8, 16) => tokens(v, args, 8, 16, out),
-        (12, 8) => tokens(v, args, 12, 8, out),
         (16, 16) => tokens(v, args, 16, 16, out),
-        (24, 16) => tokens(v, args, 24, 16, out),
-        (16, 32) => tokens(v, args, 16, 32, out),
         _ => tokens::<Avx2>(v.into(), args, k, p, out),
     }
 }

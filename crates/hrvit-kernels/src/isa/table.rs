@@ -125,6 +125,7 @@ macro_rules! backends {
     };
     (@called $module:ident [again $isa:ident]) => { $crate::isa::Isa::$isa.name() };
     (@called $module:ident [$isa:ident $features:literal]) => { $crate::isa::Isa::$isa.name() };
+    (@called zmm []) => { $crate::isa::Isa::Avx512.name() };
     (@called $module:ident []) => { stringify!($module) };
     (@function $list:tt $name:ident [] $($family:tt)*) => {
         $crate::kernels::backends!(@function $list $name [$name] $($family)*);

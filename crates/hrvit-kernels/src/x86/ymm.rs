@@ -77,7 +77,7 @@ impl Lanes for Avx2 {
                 let (root, shift) = crate::math::rsqrt(variance);
                 (*r, *k) = (root.into(), shift.into());
             }
-            (core::mem::transmute(r), core::mem::transmute(k))
+            (core::mem::transmute::<[u64; TOKENS], [__m256i; 2]>(r), core::mem::transmute::<[u64; TOKENS], [__m256i; 2]>(k))
         }
         even_and_odd(values: &[i32], first: usize) -> [__m256i; 2] {
             let all: [i32; BLOCK] = up_to(values, first, 0);
