@@ -9,16 +9,16 @@
 //!
 //! | operator | folder | input x weights, accumulator | output | files besides `scalar` |
 //! |---|---|---|---|---|
-//! | linear, 1x1 convolution | [`gemm_s8`] | s8 x s8, i32 | any [`Epilogue`] | `avx2` `avx_vnni` `avx512` `neon` `neon_dotprod` `neon_i8mm` `mve` `dsp`, each from its [`Packing`] |
+//! | linear, 1x1 convolution | [`gemm_s8`] | s8 x s8, i32 | any [`Epilogue`] | `avx2` `avx_vnni` `zmm` `neon` `neon_dotprod` `neon_i8mm` `mve` `dsp`, each from its [`Packing`] |
 //! | dense 3x3 convolution | [`im2row`], then [`gemm_s8`] | s8 x s8, i32 | any [`Epilogue`] | (patches only move bytes) |
 //! | linear on 16 bits | [`gemm_s16`] | s16 x s8, i32 | any [`Epilogue`] | `avx2` `mve` |
-//! | depthwise convolution | [`dwconv_s8`] | s8 x s8, i32 | any [`Epilogue`] | `avx2` `avx512` `neon` `neon_dotprod` `mve` `dsp` |
-//! | LayerNorm | [`layernorm_s16`] | s16, i64 | s8 or s16 | `avx2` `avx512` `neon` `mve` `dsp` |
-//! | attention over one strip | [`attention_s8`] | s8 x s8, i32 | s16, 8 fractional bits | `avx2` `avx_vnni` `avx512` `neon` `neon_dotprod` `neon_i8mm` `mve` `dsp` |
-//! | diversity-enhancing shortcut | [`des_s16`] | s16 x s8, i32 | added to i32 | `avx2` `avx512` `neon` `mve` `dsp` |
-//! | Hardswish, tables, sums, means | [`activation`] | s8, s16 or i32 | s8, s16 or i32 | `avx2` `avx512` `neon` `mve` `dsp`, not each for all |
+//! | depthwise convolution | [`dwconv_s8`] | s8 x s8, i32 | any [`Epilogue`] | `avx2` `zmm` `neon` `neon_dotprod` `mve` `dsp` |
+//! | LayerNorm | [`layernorm_s16`] | s16, i64 | s8 or s16 | `x86` `neon` `mve` `dsp` |
+//! | attention over one strip | [`attention_s8`] | s8 x s8, i32 | s16, 8 fractional bits | `avx2` `avx_vnni` `zmm` `neon` `neon_dotprod` `neon_i8mm` `mve` `dsp` |
+//! | diversity-enhancing shortcut | [`des_s16`] | s16 x s8, i32 | added to i32 | `x86` `neon` `mve` `dsp` |
+//! | Hardswish, tables, sums, means | [`activation`] | s8, s16 or i32 | s8, s16 or i32 | `x86` `avx2` `neon` `mve` `dsp`, not each for all |
 //! | resizing of camera planes | [`resample`] | u8, u16 or u32 | u16 or u32 sums, u16 means | `avx2` |
-//! | exact bilinear resize, label map | [`resize`] | s16, i32 | added to i32; labels, margins | `avx2` `avx512` `neon` `mve` |
+//! | exact bilinear resize, label map | [`resize`] | s16, i32 | added to i32; labels, margins | `x86` `neon` `mve` |
 //!
 //! With feature `int16x8` there are the operators on 16-bit codes that the table above does not
 //! have:
@@ -136,8 +136,6 @@ extern crate std;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
 #[cfg(hrvit_dsp)]
 mod dsp;
 #[cfg(hrvit_mve)]
@@ -145,6 +143,8 @@ mod mve;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod slices;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 #[cfg(feature = "fp16")]
 pub use attention_f16::StripF16;

@@ -10,7 +10,7 @@ use crate::error::{ShapeError, require};
 /// holds the weights of all channels of the block:
 /// ```text
 /// Rows  [cout][depth]                                        scalar, DSP, MVE, plain NEON
-/// K4    [ceil(cout / 8)][ceil(depth / 4)][8 channels][4]     AVX2, AVX-VNNI, AVX-512, NEON sdot (two blocks are its 16 channels)
+/// K4    [ceil(cout / 8)][ceil(depth / 4)][8 channels][4]     x86-64 vectors, NEON sdot (two blocks are its 16 channels)
 /// K8    [ceil(cout / 8)][ceil(depth / 8)][8 channels][8]     NEON smmla
 /// ```
 /// Channels and depth are padded to whole blocks with zero weights. Blocks of 8 channels let any

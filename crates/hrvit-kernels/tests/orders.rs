@@ -8,10 +8,11 @@ use hrvit_kernels::{Family, Isa, Kernels, Order};
 /// The order of an instruction set.
 fn order_of(isa: Isa) -> Order {
     match isa {
-        Isa::Avx2 | Isa::AvxVnni | Isa::Avx512 => Order::Avx2,
-        Isa::Neon | Isa::NeonDotprod | Isa::NeonI8mm => Order::Neon,
+        Isa::Scalar | Isa::Dsp => Order::Scalar,
         Isa::Mve => Order::Mve,
-        _ => Order::Scalar,
+        Isa::Neon | Isa::NeonDotprod | Isa::NeonI8mm => Order::Neon,
+        // Those of x86-64.
+        _ => Order::Avx2,
     }
 }
 

@@ -16,7 +16,7 @@ fn a_loop_counts_its_products_by_turns() {
 #[test]
 fn every_vector_instruction_set_of_x86_64_has_loops_and_plain_code_has_none() {
     assert!(Kernels::SCALAR.peaks().is_empty());
-    for isa in Isa::available().filter(|isa| matches!(isa, Isa::Avx2 | Isa::AvxVnni | Isa::Avx512)) {
+    for isa in Isa::available().filter(|isa| cfg!(target_arch = "x86_64") && *isa != Isa::Scalar) {
         assert!(!Kernels::new(isa).unwrap().peaks().is_empty(), "{isa}");
     }
 }

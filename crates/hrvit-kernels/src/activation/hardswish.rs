@@ -1,10 +1,6 @@
 //! Hardswish, `x * clamp(x + 3, 0, 6) / 6`, exact up to its one rounding: the real number 3 is the
 //! integer `three`.
 
-#[cfg(target_arch = "x86_64")]
-use super::avx2;
-#[cfg(target_arch = "x86_64")]
-use super::avx512;
 #[cfg(hrvit_dsp)]
 use super::dsp;
 #[cfg(hrvit_mve)]
@@ -12,6 +8,8 @@ use super::mve;
 #[cfg(target_arch = "aarch64")]
 use super::neon;
 use super::scalar;
+#[cfg(target_arch = "x86_64")]
+use super::x86;
 use crate::contract::MAX_THREE_S8;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
@@ -54,7 +52,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2 => avx2, AvxVnni => avx2, Avx512 => avx512, Dsp => dsp, Mve => mve, Neon.. => neon }
+    { Avx2.. => x86, Dsp => dsp, Mve => mve, Neon.. => neon }
     chosen;
     fn hardswish_s8_on as hardswish_s8(v: &[i8], three: &[i32], requant: Requant<'_>, range: Range8, out: &mut [i8]);
     fn hardswish_s16_on as hardswish_s16(x: &[i16], three: i32, requant: TensorRequant, range: Range8, out: &mut [i8]);

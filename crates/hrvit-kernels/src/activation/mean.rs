@@ -1,7 +1,5 @@
 //! Mean of codes over tokens, kept with 4 fractional bits.
 
-#[cfg(target_arch = "x86_64")]
-use super::avx2;
 use super::scalar;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
@@ -45,7 +43,7 @@ pub(crate) fn finish<const UNITS: i64>(sums: &[i32], tokens: u32, out: &mut [i16
 }
 
 backends! {
-    { Avx2.. => avx2 }
+    { Avx2.. => compiled }
     chosen;
     fn mean_s8_on as mean_s8(sums: &mut [i32], codes: &[i8], zero: i32);
 }

@@ -8,8 +8,6 @@ pub mod table;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
 #[cfg(hrvit_dsp)]
 mod dsp;
 #[cfg(hrvit_mve)]
@@ -19,3 +17,5 @@ mod neon;
 #[cfg(target_arch = "aarch64")]
 mod neon_sums;
 mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod x86;

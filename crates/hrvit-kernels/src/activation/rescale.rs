@@ -1,9 +1,5 @@
 //! Rescaling, element by element.
 
-#[cfg(target_arch = "x86_64")]
-use super::avx2;
-#[cfg(target_arch = "x86_64")]
-use super::avx512;
 #[cfg(hrvit_dsp)]
 use super::dsp;
 #[cfg(hrvit_mve)]
@@ -11,6 +7,8 @@ use super::mve;
 #[cfg(target_arch = "aarch64")]
 use super::neon;
 use super::scalar;
+#[cfg(target_arch = "x86_64")]
+use super::x86;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
 use crate::requant::{Range8, Requant, TensorRequant};
@@ -73,7 +71,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2 => avx2, AvxVnni => avx2, Avx512 => avx512, Dsp => dsp, Mve => mve, Neon.. => neon }
+    { Avx2.. => x86, Dsp => dsp, Mve => mve, Neon.. => neon }
     chosen;
     fn narrow_s16_on as narrow_s16(x: &[i16], requant: Requant<'_>, range: Range8, out: &mut [i8]);
     fn rescale_s16_on as rescale_s16(x: &[i16], requant: Requant<'_>, out: &mut [i16]);

@@ -1,10 +1,6 @@
 //! Activations by table: the index is the accumulator, rounded once to more bits than the output
 //! has.
 
-#[cfg(target_arch = "x86_64")]
-use super::avx2;
-#[cfg(target_arch = "x86_64")]
-use super::avx512;
 #[cfg(hrvit_dsp)]
 use super::dsp;
 #[cfg(hrvit_mve)]
@@ -12,6 +8,8 @@ use super::mve;
 #[cfg(target_arch = "aarch64")]
 use super::neon;
 use super::scalar;
+#[cfg(target_arch = "x86_64")]
+use super::x86;
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
 use crate::requant::{TensorRequant, check_table};
@@ -32,7 +30,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2 => avx2, AvxVnni => avx2, Avx512 => avx512, Dsp => dsp, Mve => mve, Neon.. => neon }
+    { Avx2.. => x86, Dsp => dsp, Mve => mve, Neon.. => neon }
     chosen;
     fn table_s8_on as table_s8(acc: &[i32], requant: TensorRequant, zero: i32, table: &[i8], out: &mut [i8]);
 }

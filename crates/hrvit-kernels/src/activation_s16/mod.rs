@@ -1,8 +1,6 @@
 //! Elementwise operators on 16-bit codes: limits, activations by an interpolated table, Hardswish,
 //! sums to codes, means.
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
 mod scalar;
 
 use crate::activation::mean::finish;
@@ -109,7 +107,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2.. => avx2 }
+    { Avx2.. => compiled }
     chosen;
     fn limit_s16_on as limit_s16(x: &mut [i16], lo: i16, hi: i16);
     fn interpolate_s16_on as interpolate_s16(x: &mut [i16], table: &[i16; ENTRIES]);

@@ -1,8 +1,6 @@
 //! Attention of one head over one strip of 16-bit codes, keys and values shared: `softmax(q v^T) v`
 //! in integers.
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
 pub mod scalar;
 
 use crate::contract::MAX_KEYS_S16;
@@ -60,7 +58,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2.. => avx2 }
+    { Avx2.. => compiled }
     chosen;
     fn run(args: &StripS16<'_>, scores: &mut [i32], out: &mut [i16]);
 }

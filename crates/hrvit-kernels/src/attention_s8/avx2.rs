@@ -11,11 +11,12 @@ use core::mem::MaybeUninit;
 
 use super::{Strip, scalar};
 use crate::avx2::rates::up_to;
-use crate::avx2::sink::{Sink, Store16};
 use crate::avx2::tile::{ROWS, Step, multiply_wide, widen};
 use crate::avx2::{load8, load16_i16, store8_i32};
 use crate::isa::Avx2;
 use crate::slices::{rows as each_row, rows_mut};
+use crate::x86::rows::Rows;
+use crate::x86::sink::Store16;
 
 /// Most keys that the buffers hold; longer strips are left to `scalar`.
 const MAX_KEYS: usize = 1536;

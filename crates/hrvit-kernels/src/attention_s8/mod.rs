@@ -4,10 +4,6 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
-mod avx512;
-#[cfg(target_arch = "x86_64")]
-mod avx512_codes;
-#[cfg(target_arch = "x86_64")]
 mod avx_vnni;
 #[cfg(hrvit_dsp)]
 mod dsp;
@@ -26,6 +22,8 @@ mod reciprocal;
 pub mod scalar;
 #[cfg(any(test, hrvit_dsp, hrvit_mve))]
 mod table;
+#[cfg(target_arch = "x86_64")]
+mod zmm;
 
 use crate::contract::max_keys;
 use crate::error::{ShapeError, require};
@@ -94,7 +92,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2 => avx2, AvxVnni => avx_vnni, Avx512 => avx512, Dsp => dsp, Mve => mve, Neon => neon, NeonDotprod => neon_dotprod, NeonI8mm => neon_i8mm }
+    { X86 => [avx2, avx_vnni, zmm], Dsp => dsp, Mve => mve, Neon => neon, NeonDotprod => neon_dotprod, NeonI8mm => neon_i8mm }
     chosen;
     fn run(args: &Strip<'_>, scores: &mut [i32], out: &mut [i16]);
 }

@@ -13,7 +13,6 @@ pub(crate) mod activations;
 #[allow(clippy::float_arithmetic, reason = "float kernels")]
 pub(crate) mod floats;
 pub(crate) mod rates;
-pub(crate) mod sink;
 pub(crate) mod tile;
 
 use core::arch::x86_64::*;
@@ -78,6 +77,7 @@ pub(crate) fn interleave(values: &[i32; 16]) -> [__m256i; 2] {
 }
 
 /// 8 values of 16 bits.
+#[cfg(feature = "fp16")]
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(crate) fn load8_i16(values: &[i16; 8]) -> __m128i {

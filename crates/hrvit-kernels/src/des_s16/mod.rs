@@ -1,10 +1,6 @@
 //! The diversity-enhancing shortcut: two small Kronecker factors and an activation between them,
 //! per token, on the un-normalised residual stream.
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
 #[cfg(hrvit_dsp)]
 mod dsp;
 #[cfg(hrvit_mve)]
@@ -16,6 +12,8 @@ mod neon_four;
 #[cfg(target_arch = "aarch64")]
 mod neon_table;
 pub mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 use crate::error::{ShapeError, require};
 use crate::kernels::{Kernels, backends};
@@ -76,7 +74,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2 => avx2, AvxVnni => avx2, Avx512 => avx512, Dsp => dsp, Mve => mve, Neon.. => neon }
+    { Avx2.. => x86, Dsp => dsp, Mve => mve, Neon.. => neon }
     chosen;
     fn run(args: &Des<'_>, hidden: &mut [i16], out: &mut [i32]);
 }

@@ -1,7 +1,5 @@
 //! Depthwise convolution of 16-bit codes, one output row at a time: s16 times s8 weights.
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
 mod scalar;
 
 use crate::dwconv_s8::Depthwise;
@@ -24,7 +22,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2.. => avx2 }
+    { Avx2.. => compiled }
     chosen;
     fn run(args: &Depthwise<'_, i16>, epilogue: Epilogue<'_>, out_stride: usize);
 }

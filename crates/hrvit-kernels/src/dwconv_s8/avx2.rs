@@ -6,31 +6,32 @@ use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
 
 use super::{Depthwise, scalar};
-use crate::avx2::rates::{Rates, up_to};
-use crate::avx2::sink::{Kernel, Sink, drive, put};
+use crate::avx2::rates::up_to;
 use crate::avx2::{interleave, load16};
 use crate::epilogue::Epilogue;
 use crate::isa::Avx2;
 use crate::slices::window;
+use crate::x86::rates::Rates;
+use crate::x86::sink::{Kernel, Sink, drive};
+use crate::x86::{Place, first_channels};
 
 /// Channels of a block.
 const BLOCK: usize = 16;
+/// Output tokens that are stored at a time.
+const TOKENS: usize = 4;
 /// Vectors of the buffer of columns.
 const BUFFER: usize = 256;
 
 /// See [`Kernels::depthwise_s8`](crate::Kernels::depthwise_s8). Kernels other than 1, 3, 5, 7 and 9
 /// are left to `scalar`.
-pub(super) fn run(_: Avx2, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) {
-    // SAFETY: the token proves AVX2.
-    unsafe {
-        match args.kernel {
-            1 => drive(epilogue, Row::<1, 1> { args, out_stride }),
-            3 => drive(epilogue, Row::<3, 2> { args, out_stride }),
-            5 => drive(epilogue, Row::<5, 3> { args, out_stride }),
-            7 => drive(epilogue, Row::<7, 4> { args, out_stride }),
-            9 => drive(epilogue, Row::<9, 5> { args, out_stride }),
-            _ => scalar::run(args, epilogue, out_stride),
-        }
+pub(super) fn run(token: Avx2, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) {
+    match args.kernel {
+        1 => drive(epilogue, Row::<1, 1> { token, args, out_stride }),
+        3 => drive(epilogue, Row::<3, 2> { token, args, out_stride }),
+        5 => drive(epilogue, Row::<5, 3> { token, args, out_stride }),
+        7 => drive(epilogue, Row::<7, 4> { token, args, out_stride }),
+        9 => drive(epilogue, Row::<9, 5> { token, args, out_stride }),
+        _ => scalar::run(args, epilogue, out_stride),
     }
 }
 
@@ -40,14 +41,15 @@ type Pair = [__m256i; 2];
 
 /// One output row. `PAIRS` is `KERNEL` halved, rounded up.
 struct Row<'a, const KERNEL: usize, const PAIRS: usize> {
+    token: Avx2,
     args: &'a Depthwise<'a>,
     out_stride: usize,
 }
 
 impl<const KERNEL: usize, const PAIRS: usize> Kernel for Row<'_, KERNEL, PAIRS> {
     #[inline(always)]
-    unsafe fn run<S: Sink>(self, sink: S, out: &mut [S::Out]) {
-        // SAFETY: by the contract.
+    fn run<S: Sink>(self, sink: S, out: &mut [S::Out]) {
+        // SAFETY: the token proves AVX2.
         unsafe { self.blocks(sink, out) }
     }
 
@@ -68,24 +70,22 @@ impl<const KERNEL: usize, const PAIRS: usize> Row<'_, KERNEL, PAIRS> {
         for first in (0..channels).step_by(BLOCK) {
             let weights = self.weights(first);
             let bias = interleave(&up_to(self.args.bias, first, 0));
-            let rates = Rates::sixteen(self.args.requant, first);
-            let width = BLOCK.min(channels - first);
+            let rates = Rates::new(self.token, self.args.requant, first);
+            let stored = first_channels(channels - first);
             let mut x = 0;
             while x < tokens {
                 let count = per_pass.min(tokens - x);
                 let columns = self.columns(first, x, (count - 1) * stride + KERNEL, &mut buffer);
-                let outs = out.get_mut(x * self.out_stride + first..).unwrap_or_default();
-                let mut outs = outs.chunks_mut(self.out_stride).take(count);
-                // Two tokens at a time: each weight is loaded once for both.
-                for i in (0..count).step_by(2) {
-                    let Some(first) = window::<_, KERNEL>(columns, i * stride) else { break };
-                    let second = window(columns, (i + 1) * stride).unwrap_or(first);
-                    let [first, second] = sums([first, second], &weights, bias).map(|[low, high]| [rates[0].apply(low), rates[1].apply(high)]);
-                    for [low, high] in [first, second] {
-                        if let Some(out) = outs.next() {
-                            put(sink, out, width, low, high);
-                        }
-                    }
+                for i in (0..count).step_by(TOKENS) {
+                    // Two tokens at a time: each weight is loaded once for both.
+                    let Some(any) = window::<_, KERNEL>(columns, i * stride) else { break };
+                    let two = |i: usize| sums([i, i + 1].map(|i| window(columns, i * stride).unwrap_or(any)), &weights, bias);
+                    let [a, b] = two(i);
+                    let [c, d] = if i + 2 < count { two(i + 2) } else { [a, b] };
+                    let Some(out) = out.get_mut((x + i) * self.out_stride + first..) else { continue };
+                    let place = Place { out: out.as_mut_ptr(), stride: self.out_stride, runs: TOKENS.min(count - i), channels: stored };
+                    // SAFETY: by the entry's checks every token has all channels.
+                    unsafe { sink.four(self.token, place, rates.four(self.token, [a, b, c, d])) };
                 }
                 x += count;
             }

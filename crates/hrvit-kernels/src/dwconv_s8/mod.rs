@@ -3,8 +3,6 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
 #[cfg(hrvit_dsp)]
 mod dsp;
 #[cfg(hrvit_mve)]
@@ -18,6 +16,8 @@ mod planar;
 pub mod scalar;
 #[cfg(any(hrvit_dsp, hrvit_mve))]
 mod window;
+#[cfg(target_arch = "x86_64")]
+mod zmm;
 
 use crate::epilogue::Epilogue;
 use crate::error::{ShapeError, require};
@@ -140,7 +140,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2 => avx2, AvxVnni => avx2, Avx512 => avx512, Dsp => dsp, Mve => mve, Neon => neon, NeonDotprod.. => neon_dotprod }
+    { X86 => [avx2, avx2, zmm], Dsp => dsp, Mve => mve, Neon => neon, NeonDotprod.. => neon_dotprod }
     chosen;
     fn run(args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize);
 }

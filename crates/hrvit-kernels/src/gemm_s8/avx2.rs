@@ -8,13 +8,13 @@ use core::mem::MaybeUninit;
 
 use super::{Gemm, scalar};
 use crate::avx2::load8_i32;
-use crate::avx2::rates::{Order, Rates, up_to};
-use crate::avx2::sink::{Kernel, Sink, drive};
+use crate::avx2::rates::{Rates, up_to};
 use crate::avx2::tile::{Group, ROWS, Step, multiply, multiply_wide, pack, widen, widen_block};
 use crate::epilogue::Epilogue;
 use crate::isa::Avx2;
 use crate::packing::Packing;
 use crate::slices::{rows as each_row, rows_mut};
+use crate::x86::sink::{Kernel, Sink, drive};
 
 /// Channels of a block.
 const BLOCK: usize = Packing::BLOCK;
@@ -29,21 +29,18 @@ const MAX_WIDE: usize = 320;
 const MIN_ROWS_OF_WIDE: usize = 24;
 
 /// Weights in [`Packing::K4`].
-pub(super) fn k4(_: Avx2, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
-    // SAFETY: the token proves AVX2.
-    unsafe { Product::<Blocks, i8>::run(args, epilogue, scalar::k4) }
+pub(super) fn k4(token: Avx2, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
+    Product::<Blocks, i8>::run(token, args, epilogue, scalar::k4);
 }
 
 /// Weights in [`Packing::Rows`], a block at a time brought into [`Packing::K4`].
-pub(super) fn rows(_: Avx2, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
-    // SAFETY: the token proves AVX2.
-    unsafe { Product::<Repacked, i8>::run(args, epilogue, scalar::rows) }
+pub(super) fn rows(token: Avx2, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
+    Product::<Repacked, i8>::run(token, args, epilogue, scalar::rows);
 }
 
 /// Activations of 16 bits and weights in [`Packing::Rows`]; `otherwise` is the definition.
-pub(crate) fn rows_s16(_: Avx2, args: &Gemm<'_, i16>, epilogue: Epilogue<'_>, otherwise: fn(&Gemm<'_, i16>, Epilogue<'_>)) {
-    // SAFETY: the token proves AVX2.
-    unsafe { Product::<Repacked, i16>::run(args, epilogue, otherwise) }
+pub(crate) fn rows_s16(token: Avx2, args: &Gemm<'_, i16>, epilogue: Epilogue<'_>, otherwise: fn(&Gemm<'_, i16>, Epilogue<'_>)) {
+    Product::<Repacked, i16>::run(token, args, epilogue, otherwise);
 }
 
 /// Element of rows.
@@ -115,27 +112,25 @@ impl Weights for Repacked {
 
 /// The whole product; what the vectors cannot do exactly is left to `otherwise`.
 struct Product<'a, W, A> {
+    _token: Avx2,
     args: &'a Gemm<'a, A>,
     otherwise: fn(&Gemm<'_, A>, Epilogue<'_>),
     weights: PhantomData<W>,
 }
 
 impl<'a, W: Weights, A: Activation> Product<'a, W, A> {
-    /// # Safety
-    /// The processor has AVX2.
-    unsafe fn run(args: &'a Gemm<'a, A>, epilogue: Epilogue<'_>, otherwise: fn(&Gemm<'_, A>, Epilogue<'_>)) {
+    fn run(token: Avx2, args: &'a Gemm<'a, A>, epilogue: Epilogue<'_>, otherwise: fn(&Gemm<'_, A>, Epilogue<'_>)) {
         if args.depth > MAX_DEPTH {
             return otherwise(args, epilogue);
         }
-        // SAFETY: by the contract.
-        unsafe { drive(epilogue, Self { args, otherwise, weights: PhantomData }) }
+        drive(epilogue, Self { _token: token, args, otherwise, weights: PhantomData });
     }
 }
 
 impl<W: Weights, A: Activation> Kernel for Product<'_, W, A> {
     #[inline(always)]
-    unsafe fn run<S: Sink>(self, sink: S, out: &mut [S::Out]) {
-        // SAFETY: by the contract.
+    fn run<S: Sink>(self, sink: S, out: &mut [S::Out]) {
+        // SAFETY: the token proves AVX2.
         unsafe { product::<W, A, S>(self.args, sink, out) }
     }
 
@@ -197,7 +192,7 @@ fn product<W: Weights, A: Activation, S: Sink>(args: &Gemm<'_, A>, sink: S, out:
 #[target_feature(enable = "avx2")]
 fn column<A, S: Sink>(args: &Gemm<'_, A>, sink: S, weights: &[Group], wide: &[i16], first: usize, out: &mut [S::Out]) {
     let cout = args.bias.len();
-    let rates = Rates::new(args.requant, first, Order::Pairs);
+    let rates = Rates::new(args.requant, first);
     let bias = load8_i32(&up_to(args.bias, first, 0));
     // Each in the first of its two lanes.
     let start = [_mm256_cvtepu32_epi64(_mm256_castsi256_si128(bias)), _mm256_cvtepu32_epi64(_mm256_extracti128_si256::<1>(bias))];
@@ -215,10 +210,10 @@ fn column<A, S: Sink>(args: &Gemm<'_, A>, sink: S, weights: &[Group], wide: &[i1
 fn wide_columns<A, S: Sink, const N: usize>(args: &Gemm<'_, A>, sink: S, weights: [&[Step]; N], wide: &[i16], first: usize, out: &mut [S::Out]) {
     let cout = args.bias.len();
     let order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-    let mut rates = [Rates::new(args.requant, first, Order::Pairs); N];
+    let mut rates = [Rates::new(args.requant, first); N];
     let mut start = [_mm256_setzero_si256(); N];
     for (n, (rates, start)) in rates.iter_mut().zip(&mut start).enumerate() {
-        *rates = Rates::new(args.requant, first + n * BLOCK, Order::Pairs);
+        *rates = Rates::new(args.requant, first + n * BLOCK);
         *start = _mm256_permutevar8x32_epi32(load8_i32(&up_to(args.bias, first + n * BLOCK, 0)), order);
     }
     let steps = weights.first().map_or(0, |weights| weights.len());

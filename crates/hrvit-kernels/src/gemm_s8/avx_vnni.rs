@@ -12,13 +12,13 @@ use core::mem::MaybeUninit;
 use super::avx2::{self, store};
 use super::{Gemm, scalar};
 use crate::avx2::load8_i32;
-use crate::avx2::rates::{Order, Rates, up_to};
-use crate::avx2::sink::{Kernel, Sink, drive};
+use crate::avx2::rates::{Rates, up_to};
 use crate::avx2::tile::ROWS;
 use crate::epilogue::Epilogue;
 use crate::isa::AvxVnni;
 use crate::packing::Packing;
 use crate::slices::rows as each_row;
+use crate::x86::sink::{Kernel, Sink, drive};
 
 /// Channels of a block.
 const BLOCK: usize = Packing::BLOCK;
@@ -35,22 +35,24 @@ pub(super) fn k4(token: AvxVnni, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     if args.depth > MAX_DEPTH {
         return avx2::k4(token.into(), args, epilogue);
     }
-    // SAFETY: the token proves AVX-VNNI and AVX2.
-    unsafe { drive(epilogue, Product(args)) }
+    drive(epilogue, Product { _token: token, args });
 }
 
 /// The whole product.
-struct Product<'a>(&'a Gemm<'a>);
+struct Product<'a> {
+    _token: AvxVnni,
+    args: &'a Gemm<'a>,
+}
 
 impl Kernel for Product<'_> {
     #[inline(always)]
-    unsafe fn run<S: Sink>(self, sink: S, out: &mut [S::Out]) {
-        // SAFETY: the only caller has proved AVX-VNNI.
-        unsafe { product(self.0, sink, out) }
+    fn run<S: Sink>(self, sink: S, out: &mut [S::Out]) {
+        // SAFETY: the token proves AVX-VNNI and AVX2.
+        unsafe { product(self.args, sink, out) }
     }
 
     fn otherwise(self, epilogue: Epilogue<'_>) {
-        scalar::k4(self.0, epilogue);
+        scalar::k4(self.args, epilogue);
     }
 }
 
@@ -95,7 +97,7 @@ pub(super) fn unsigned<'b>(a: &[i8], depth: usize, stride: usize, buffer: &'b mu
 #[inline]
 #[target_feature(enable = "avx2,avxvnni")]
 fn column<S: Sink>(args: &Gemm<'_>, sink: S, weights: &[Group], a: &[u8], first: usize, out: &mut [S::Out]) {
-    let rates = Rates::new(args.requant, first, Order::Pairs);
+    let rates = Rates::new(args.requant, first);
     let offset = _mm256_set1_epi8(i8::MIN);
     // 128 times the sum of the weights, in two chains.
     let mut sums = [_mm256_setzero_si256(); 2];

@@ -3,8 +3,6 @@
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
-mod avx512;
-#[cfg(target_arch = "x86_64")]
 mod avx_vnni;
 #[cfg(hrvit_dsp)]
 mod dsp;
@@ -21,6 +19,8 @@ pub(crate) mod neon_i8mm;
 #[cfg(target_arch = "aarch64")]
 mod neon_in_order;
 pub mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod zmm;
 
 use crate::epilogue::Epilogue;
 use crate::error::{ShapeError, require};
@@ -101,7 +101,7 @@ backends! {
 }
 
 backends! {
-    { Avx2 => avx2, AvxVnni => avx_vnni, Avx512 => avx512, NeonDotprod.. => neon_dotprod }
+    { X86 => [avx2, avx_vnni, zmm], NeonDotprod.. => neon_dotprod }
     chosen_k4;
     fn k4(args: &Gemm<'_>, epilogue: Epilogue<'_>);
 }

@@ -14,6 +14,7 @@
 mod aarch64;
 #[cfg(feature = "orders")]
 mod emulated;
+mod table;
 mod token;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
@@ -24,11 +25,14 @@ use core::fmt;
 pub(crate) use emulated::Emulated;
 #[cfg(feature = "orders")]
 pub use emulated::Order;
+pub(crate) use table::backends;
 pub use token::*;
 
-/// Declares [`Isa`]: each one's name, on an architecture from the slowest to the fastest.
-macro_rules! instruction_sets {
-    ($($(#[doc = $doc:literal])+ $isa:ident: $name:literal;)+) => {
+use crate::packing::Packing;
+
+/// Declares [`Isa`] from the table.
+macro_rules! names {
+    ($($(#[doc = $doc:literal])+ $isa:ident: $name:literal, $packing:ident $(, $cfg:meta: $known:ty = $detect:expr, if $present:expr, includes [$($included:ident)*])?;)+) => {
         /// An instruction set that kernels exist for.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
@@ -41,40 +45,24 @@ macro_rules! instruction_sets {
             /// All of them, on an architecture from the slowest to the fastest.
             pub const ALL: [Self; [$($name),+].len()] = [$(Self::$isa),+];
 
-            /// The name that `str::parse` reads: `scalar`, `dsp`, `mve`, `neon`, `neon_dotprod`,
-            /// `neon_i8mm`, `avx2`, `avx_vnni` or `avx512`.
+            #[doc = concat!("The name that `str::parse` reads:", $(" `", $name, "`",)+ ".")]
             pub const fn name(self) -> &'static str {
                 match self {$(
                     Self::$isa => $name,
+                )+}
+            }
+
+            /// The packing of weights that its fastest product reads.
+            pub(crate) const fn packing(self) -> Packing {
+                match self {$(
+                    Self::$isa => Packing::$packing,
                 )+}
             }
         }
     };
 }
 
-instruction_sets! {
-    /// Plain Rust: the definition.
-    Scalar: "scalar";
-    /// Cortex-M DSP extension: 2 products of 16 bits (Cortex-M4, M7, M33).
-    Dsp: "dsp";
-    /// Cortex-M vectors (MVE, Helium): Cortex-M52, M55, M85.
-    Mve: "mve";
-    /// AArch64 vectors, which every AArch64 processor has.
-    Neon: "neon";
-    /// [`Isa::Neon`] and `sdot`.
-    NeonDotprod: "neon_dotprod";
-    /// [`Isa::NeonDotprod`], `smmla` and `fmlal` (FEAT_I8MM and FEAT_FHM: ARMv8.6 with half
-    /// precision has both).
-    NeonI8mm: "neon_i8mm";
-    /// x86-64 vectors of 256 bits, with fused products (FMA) and conversions of f16 (F16C). These
-    /// are the vectors of x86-64-v3. All but a few processors with AVX2 have them.
-    Avx2: "avx2";
-    /// [`Isa::Avx2`] and `vpdpbusd` (AVX-VNNI).
-    AvxVnni: "avx_vnni";
-    /// x86-64 vectors of 512 bits: AVX-512 F, BW, CD, DQ, VL, VNNI and VBMI together, and
-    /// [`Isa::Avx2`]. (Ice Lake, Zen 4 and later; AVX-VNNI is not part of it.)
-    Avx512: "avx512";
-}
+table::instruction_sets!(names);
 
 /// A forced instruction set that cannot be used.
 #[non_exhaustive]

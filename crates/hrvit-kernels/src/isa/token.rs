@@ -29,11 +29,10 @@ impl Known for Pipeline {
     }
 }
 
-/// Declares the tokens and [`IsaToken`]. A row has the condition under which a build has the
-/// instruction set, and its name. The token's further knowledge and its source follow, then the
-/// check of the processor and the sets that it includes.
+/// Declares the tokens and [`IsaToken`] from the table.
 macro_rules! tokens {
-    ($(#[cfg($cfg:meta)] $isa:ident($known:ty) = $detect:expr, if $present:expr, includes [$($included:ident)*];)+) => {
+    ($(#[doc = $scalar:literal])+ Scalar: $name:literal, $packing:ident;
+     $($(#[doc = $doc:literal])+ $isa:ident: $isa_name:literal, $isa_packing:ident, $cfg:meta: $known:ty = $detect:expr, if $present:expr, includes [$($included:ident)*];)+) => {
         $(
             #[doc = concat!("Proof of [`Isa::", stringify!($isa), "`]; not constructible outside this module.")]
             #[cfg($cfg)]
@@ -120,16 +119,7 @@ macro_rules! tokens {
     };
 }
 
-tokens! {
-    #[cfg(hrvit_dsp)] Dsp(()) = (), if true, includes [];
-    #[cfg(hrvit_mve)] Mve(()) = (), if true, includes [];
-    #[cfg(target_arch = "aarch64")] Neon(Pipeline) = Pipeline::detect(), if true, includes [];
-    #[cfg(target_arch = "aarch64")] NeonDotprod(Pipeline) = Pipeline::detect(), if aarch64::dotprod(), includes [Neon];
-    #[cfg(target_arch = "aarch64")] NeonI8mm(Pipeline) = Pipeline::detect(), if aarch64::dotprod() && aarch64::i8mm() && aarch64::fhm(), includes [Neon NeonDotprod];
-    #[cfg(target_arch = "x86_64")] Avx2(()) = (), if x86_64::avx2(), includes [];
-    #[cfg(target_arch = "x86_64")] AvxVnni(()) = (), if x86_64::avx2() && x86_64::avx_vnni(), includes [Avx2];
-    #[cfg(target_arch = "x86_64")] Avx512(()) = (), if x86_64::avx2() && x86_64::avx512(), includes [Avx2];
-}
+super::table::instruction_sets!(tokens);
 
 impl IsaToken {
     /// The fastest that there is.

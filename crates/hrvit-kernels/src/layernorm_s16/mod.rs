@@ -1,9 +1,5 @@
 //! LayerNorm of 16-bit tokens by exact integer sums.
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
 #[cfg(hrvit_dsp)]
 mod dsp;
 #[cfg(hrvit_mve)]
@@ -11,6 +7,8 @@ mod mve;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 pub mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 use crate::contract::{EPS, MAX_FRACTION, MAX_NORM_CHANNELS, MIN_FRACTION, NORM_SHIFTS};
 use crate::error::{ShapeError, require};
@@ -114,7 +112,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2 => avx2, AvxVnni => avx2, Avx512 => avx512, Dsp => dsp, Mve => mve, Neon.. => neon }
+    { Avx2.. => x86, Dsp => dsp, Mve => mve, Neon.. => neon }
     chosen;
     fn tokens_s8(x: &[i16], norm: &Norm<'_>, lo: i32, hi: i32, out: &mut [i8]);
     fn tokens_s16(x: &[i16], norm: &Norm<'_>, out: &mut [i16]);

@@ -1,14 +1,12 @@
 //! One row of the label map, alone or with margins: logits resized and compared in one go, never
 //! stored.
 
-#[cfg(target_arch = "x86_64")]
-use super::avx2;
-#[cfg(target_arch = "x86_64")]
-use super::avx512;
 #[cfg(hrvit_mve)]
 use super::mve;
 #[cfg(target_arch = "aarch64")]
 use super::neon;
+#[cfg(target_arch = "x86_64")]
+use super::x86;
 use super::{Rows, scalar};
 use crate::error::ShapeError;
 use crate::kernels::{Kernels, backends};
@@ -78,7 +76,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2 => avx2, AvxVnni => avx2, Avx512 => avx512, Mve => mve, Neon.. => neon }
+    { Avx2.. => x86, Mve => mve, Neon.. => neon }
     chosen;
     fn run as labels(source: &Rows<'_>, columns: usize, labels: &mut [u8]);
     fn run_margins as margins(source: &Rows<'_>, columns: usize, labels: &mut [u8], shift: u32, margins: &mut [u8]);

@@ -1,13 +1,11 @@
 //! One output row of a resized map, added to a sum.
 
-#[cfg(target_arch = "x86_64")]
-use super::avx2;
-#[cfg(target_arch = "x86_64")]
-use super::avx512;
 #[cfg(hrvit_mve)]
 use super::mve;
 #[cfg(target_arch = "aarch64")]
 use super::neon;
+#[cfg(target_arch = "x86_64")]
+use super::x86;
 use super::{Rows, scalar};
 use crate::error::ShapeError;
 use crate::kernels::{Kernels, backends};
@@ -45,7 +43,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2 => avx2, AvxVnni => avx2, Avx512 => avx512, Mve => mve, Neon.. => neon }
+    { Avx2.. => x86, Mve => mve, Neon.. => neon }
     chosen;
     fn run as bilinear_add(source: &Rows<'_>, columns: usize, scale: i32, first: usize, acc: &mut [i32]);
 }

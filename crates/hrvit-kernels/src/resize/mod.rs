@@ -4,15 +4,13 @@
 pub(crate) mod argmax;
 pub(crate) mod bilinear;
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
 #[cfg(hrvit_mve)]
 mod mve;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 use core::ops::Range;
 

@@ -13,7 +13,7 @@ use crate::output::{self, Format};
 /// Pack a model image's weights for a target
 ///
 /// The model's results do not change by a bit, nor do its sequence number and its golden frame.
-/// Cortex-M (MVE, DSP) and plain code read `rows`, AVX2, AVX-512 and AArch64 with dot products
+/// Cortex-M (MVE, DSP) and plain code read `rows`, x86-64 and AArch64 with dot products
 /// `k4`, AArch64 with matrix products (i8mm) `k8`. The device refuses a packing that its kernels
 /// cannot read fast.
 #[derive(Args, Debug)]

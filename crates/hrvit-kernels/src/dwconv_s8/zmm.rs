@@ -8,12 +8,12 @@
 use core::arch::x86_64::*;
 
 use super::{Depthwise, avx2};
-use crate::avx512::rates::Rates;
-use crate::avx512::sink::{Kernel, Place, Sink, drive};
-use crate::avx512::{LANES, first_lanes, load_i8, load_i32, side_by_side};
 use crate::epilogue::Epilogue;
 use crate::isa::Avx512;
 use crate::slices::window;
+use crate::x86::rates::Rates;
+use crate::x86::sink::{Kernel, Sink, drive};
+use crate::x86::{BLOCK as LANES, Place, first_channels, load_i8, load_i32, side_by_side};
 
 /// Output tokens of a turn.
 const TOKENS: usize = 4;
@@ -24,15 +24,12 @@ pub(super) fn run(token: Avx512, args: &Depthwise<'_>, epilogue: Epilogue<'_>, o
     if args.bias.len() < LANES {
         return avx2::run(token.into(), args, epilogue, out_stride);
     }
-    // SAFETY: the token proves AVX-512.
-    unsafe {
-        match (args.kernel, args.stride) {
-            (3, 1) => drive(epilogue, Row::<3, 1, 1, 6> { token, args, out_stride }),
-            (3, 2) => drive(epilogue, Row::<3, 1, 2, 9> { token, args, out_stride }),
-            (5, 1) => drive(epilogue, Row::<5, 2, 1, 8> { token, args, out_stride }),
-            (5, 2) => drive(epilogue, Row::<5, 2, 2, 11> { token, args, out_stride }),
-            _ => avx2::run(token.into(), args, epilogue, out_stride),
-        }
+    match (args.kernel, args.stride) {
+        (3, 1) => drive(epilogue, Row::<3, 1, 1, 6> { token, args, out_stride }),
+        (3, 2) => drive(epilogue, Row::<3, 1, 2, 9> { token, args, out_stride }),
+        (5, 1) => drive(epilogue, Row::<5, 2, 1, 8> { token, args, out_stride }),
+        (5, 2) => drive(epilogue, Row::<5, 2, 2, 11> { token, args, out_stride }),
+        _ => avx2::run(token.into(), args, epilogue, out_stride),
     }
 }
 
@@ -49,8 +46,8 @@ struct Row<'a, const KERNEL: usize, const QUADS: usize, const STRIDE: usize, con
 
 impl<const KERNEL: usize, const QUADS: usize, const STRIDE: usize, const COLUMNS: usize> Kernel for Row<'_, KERNEL, QUADS, STRIDE, COLUMNS> {
     #[inline(always)]
-    unsafe fn run<S: Sink>(self, sink: S, out: &mut [S::Out]) {
-        // SAFETY: by the contract.
+    fn run<S: Sink>(self, sink: S, out: &mut [S::Out]) {
+        // SAFETY: the token proves AVX-512.
         unsafe { self.blocks(sink, out) }
     }
 
@@ -69,9 +66,9 @@ impl<const KERNEL: usize, const QUADS: usize, const STRIDE: usize, const COLUMNS
         let tokens = self.args.columns_out();
         for begin in (0..channels).step_by(LANES) {
             let first = begin.min(channels - LANES);
-            let stored = !first_lanes(begin - first);
+            let stored = !first_channels(begin - first);
             let (weights, start) = self.weights(first);
-            let rates = Rates::new(self.args.requant, first);
+            let rates = Rates::new(self.token, self.args.requant, first);
             let source = Source::<KERNEL>::new(self.args, first);
             let mut columns = [[_mm512_setzero_si512(); QUADS]; COLUMNS];
             for (i, column) in columns.iter_mut().enumerate().skip(TOKENS * STRIDE) {
@@ -106,9 +103,9 @@ impl<const KERNEL: usize, const QUADS: usize, const STRIDE: usize, const COLUMNS
                 let runs = TOKENS.min(tokens - x);
                 let Some(out) = out.get_mut(x * self.out_stride + first..) else { continue };
                 let place = Place { out: out.as_mut_ptr(), stride: self.out_stride, runs, channels: stored };
-                // SAFETY: AVX-512 by this function's attribute; by the entry's checks every token
-                // has all channels, of which `first + 16` exist.
-                unsafe { sink.four(place, rates.four(acc)) };
+                // SAFETY: by the entry's checks every token has all channels, of which `first + 16`
+                // exist.
+                unsafe { sink.four(self.token, place, rates.four(self.token, [[acc[0]], [acc[1]], [acc[2]], [acc[3]]])) };
             }
         }
     }

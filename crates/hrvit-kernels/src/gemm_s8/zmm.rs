@@ -12,13 +12,13 @@ use core::mem::MaybeUninit;
 use super::avx_vnni::{HELD, MAX_DEPTH, unsigned};
 use super::{Gemm, avx2};
 use crate::avx2::tile::ROWS;
-use crate::avx512::rates::Rates;
-use crate::avx512::sink::{Kernel, Place, Sink, drive};
-use crate::avx512::{LANES, first_lanes, load_i32};
 use crate::epilogue::Epilogue;
 use crate::isa::Avx512;
 use crate::packing::Packing;
 use crate::slices::rows as each_row;
+use crate::x86::rates::Rates;
+use crate::x86::sink::{Kernel, Sink, drive};
+use crate::x86::{BLOCK as LANES, Place, first_channels, load_i32};
 
 /// Most rows of a tile.
 const MAX_ROWS: usize = 3 * ROWS;
@@ -31,8 +31,7 @@ pub(super) fn k4(token: Avx512, args: &Gemm<'_>, epilogue: Epilogue<'_>) {
     if args.depth > MAX_DEPTH {
         return avx2::k4(token.into(), args, epilogue);
     }
-    // SAFETY: the token proves AVX-512.
-    unsafe { drive(epilogue, Product { token, args }) }
+    drive(epilogue, Product { token, args });
 }
 
 /// The whole product.
@@ -43,9 +42,9 @@ struct Product<'a> {
 
 impl Kernel for Product<'_> {
     #[inline(always)]
-    unsafe fn run<S: Sink>(self, sink: S, out: &mut [S::Out]) {
-        // SAFETY: by the contract.
-        unsafe { product(self.args, sink, out) }
+    fn run<S: Sink>(self, sink: S, out: &mut [S::Out]) {
+        // SAFETY: the token proves AVX-512.
+        unsafe { product(self.token, self.args, sink, out) }
     }
 
     fn otherwise(self, epilogue: Epilogue<'_>) {
@@ -56,7 +55,7 @@ impl Kernel for Product<'_> {
 /// All rows, as many at a time as the buffer holds.
 #[inline(never)]
 #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
-fn product<S: Sink>(args: &Gemm<'_>, sink: S, out: &mut [S::Out]) {
+fn product<S: Sink>(token: Avx512, args: &Gemm<'_>, sink: S, out: &mut [S::Out]) {
     let cout = args.bias.len();
     let groups = args.depth.div_ceil(4);
     let stride = 4 * groups;
@@ -71,8 +70,8 @@ fn product<S: Sink>(args: &Gemm<'_>, sink: S, out: &mut [S::Out]) {
             // In place of a missing block any other: its sums are not stored.
             let pair = [one, blocks.next().unwrap_or(one)];
             match blocks.next() {
-                Some(one) => columns(args, sink, [pair, [one, blocks.next().unwrap_or(one)]], a, first, out),
-                None => columns(args, sink, [pair], a, first, out),
+                Some(one) => columns(token, args, sink, [pair, [one, blocks.next().unwrap_or(one)]], a, first, out),
+                None => columns(token, args, sink, [pair], a, first, out),
             }
             first += 2 * LANES;
         }
@@ -85,10 +84,10 @@ type Pair<'a> = [&'a [Group]; 2];
 /// `N` times 16 channels from `first` on of all rows.
 #[inline]
 #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
-fn columns<S: Sink, const N: usize>(args: &Gemm<'_>, sink: S, weights: [Pair<'_>; N], a: &[u8], first: usize, out: &mut [S::Out]) {
+fn columns<S: Sink, const N: usize>(token: Avx512, args: &Gemm<'_>, sink: S, weights: [Pair<'_>; N], a: &[u8], first: usize, out: &mut [S::Out]) {
     let offset = _mm512_set1_epi8(i8::MIN);
     let mut start = [_mm512_setzero_si512(); N];
-    let mut rates = [Rates::new(args.requant, first); N];
+    let mut rates = [Rates::new(token, args.requant, first); N];
     for (n, (start, rates)) in start.iter_mut().zip(&mut rates).enumerate() {
         // 128 times the sum of the weights, in two chains.
         let (mut even, mut odd) = (_mm512_setzero_si512(), _mm512_setzero_si512());
@@ -97,9 +96,9 @@ fn columns<S: Sink, const N: usize>(args: &Gemm<'_>, sink: S, weights: [Pair<'_>
             (even, odd) = (odd, _mm512_dpbusd_epi32(even, offset, load(low, high)));
         }
         *start = _mm512_sub_epi32(load_i32(args.bias, first + n * LANES), _mm512_add_epi32(even, odd));
-        *rates = Rates::new(args.requant, first + n * LANES);
+        *rates = Rates::new(token, args.requant, first + n * LANES);
     }
-    let mut todo = Rows { weights, a, start, rates, first, cout: args.bias.len() };
+    let mut todo = Rows { token, weights, a, start, rates, first, cout: args.bias.len() };
     let mut out = out;
     loop {
         // Never a single four after threes where it can be two twos.
@@ -114,10 +113,11 @@ fn columns<S: Sink, const N: usize>(args: &Gemm<'_>, sink: S, weights: [Pair<'_>
 
 /// Rows of `N` times 16 channels that are not computed yet.
 struct Rows<'a, const N: usize> {
+    token: Avx512,
     weights: [Pair<'a>; N],
     a: &'a [u8],
     start: [__m512i; N],
-    rates: [Rates; N],
+    rates: [Rates<Avx512>; N],
     first: usize,
     cout: usize,
 }
@@ -180,11 +180,11 @@ impl<const N: usize> Rows<'_, N> {
                 out: out.as_mut_ptr().wrapping_add(first),
                 stride: self.cout,
                 runs: (out.len() / self.cout).min(ROWS),
-                channels: first_lanes(self.cout.saturating_sub(first)),
+                channels: first_channels(self.cout.saturating_sub(first)),
             };
-            // SAFETY: only called from functions with AVX-512; `out` holds as many rows of `cout`
+            // SAFETY: `out` holds as many rows of `cout`
             // elements, of which the mask has those from `first` on.
-            unsafe { sink.four(place, rates.four([a[n], b[n], c[n], d[n]])) };
+            unsafe { sink.four(self.token, place, rates.four(self.token, [[a[n]], [b[n]], [c[n]], [d[n]]])) };
         }
     }
 }
