@@ -57,10 +57,9 @@ def class_weights(frames: Frames, recipe: Recipe, group: Group = ALONE) -> torch
 
 def _check(task: Task, recipe: Recipe, share: slice) -> None:
     """Options that the task does not have are errors, not ignored."""
-    of_pictures = {"label_smoothing": recipe.label_smoothing, "mixup": recipe.mixup, "cutmix": recipe.cutmix}
-    others = {"lovasz": recipe.lovasz} if task.classifies else of_pictures
-    for name, value in others.items():
-        if value:
+    others = ("lovasz",) if task.classifies else ("label_smoothing", "mixup", "cutmix", "rand_augment", "erasing", "repeats")
+    for name in others:
+        if (value := getattr(recipe, name)) != getattr(Recipe, name):
             raise UserError(f"--{name.replace('_', '-')} {value}: a {task.head} does not have it; leave it out")
     if (recipe.mixup or recipe.cutmix) and (share.stop - share.start) % 2:
         raise UserError(f"batch = {recipe.batch}: mixing takes pairs; give --batch an even number of pictures for each process")
@@ -97,7 +96,7 @@ class Run:
         self.forward = self.model if group.size == 1 else _distributed(self.model)
         self.optimiser = optimiser(self.model, recipe)
         self.views = torch.Generator().manual_seed(recipe.seed)
-        self.sampler = Sampler(len(train), self.views)
+        self.sampler = Sampler(len(train), self.views, recipe.repeats)
         self.weights = None if task.classifies else class_weights(train, recipe, group)
         self.iteration, self.seconds = 0, 0.0
 
@@ -152,7 +151,8 @@ class Run:
         self.optimiser.zero_grad(set_to_none=True)
         # Gradients become the mean over the processes, but the loss is the sum of their parts.
         (loss * self.group.size).backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
+        if recipe.clip:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
         self.optimiser.step()
         self.average.update(self.model, self.iteration)
         self.iteration += 1
