@@ -12,7 +12,7 @@ def strongly_augmented(folder: Path, group=None, **changes):
     """A fresh run of a classifier with all of them."""
     from tests.test_classification import classifier_of
 
-    return classifier_of(folder, group, **{"rand_augment": 9.0, "erasing": 0.5, "repeats": 3, "colour": 0.0, **changes})
+    return classifier_of(folder, group, **{"rand_augment": 9.0, "erasing": 0.75, "repeats": 3, "colour": 0.0, **changes})
 
 
 def picture():
