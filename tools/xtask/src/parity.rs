@@ -69,32 +69,41 @@ pub fn run(root: &Path, extent: Extent) -> Result<Vec<String>> {
 fn in_16_bits(root: &Path, hrvit: &Hrvit, machines: &[&'static Machine], extent: Extent) -> Result<Vec<String>> {
     let size = if extent == Extent::Full { "192x256" } else { "64x96" };
     let plan = Plan { size: Some(size.to_owned()), precision: Precision::Int16x8, ..Plan::default() };
-    self_tests(root, hrvit, machines, &plan, &format!("int16x8 at {size}"))
+    self_tests(root, hrvit, machines, (&plan, &plan), &format!("int16x8 at {size}"))
 }
 
-/// Techniques that networks go without, and the machines that run them.
-const WITHOUT: [&str; 2] = ["no_des", "own_keys"];
+/// Techniques that networks go without, the largest arena first, and the machines that run them.
+const WITHOUT: [&str; 2] = ["own_keys", "no_des"];
 const WITHOUT_ON: [&str; 3] = ["m55", "m7", "a64"];
 
-/// The same for networks that go without a technique, in 8 bits.
-fn without_techniques(root: &Path, hrvit: &Hrvit) -> Result<Vec<String>> {
-    let machines: Vec<_> = MACHINES.iter().filter(|machine| WITHOUT_ON.contains(&machine.name)).collect();
-    let differences = WITHOUT.map(|names| {
-        let plan = Plan { size: Some("64x64".to_owned()), ablation: Some(names.to_owned()), ..Plan::default() };
-        self_tests(root, hrvit, &machines, &plan, &format!("{names} at 64x64"))
-    });
-    Ok(differences.into_iter().collect::<Result<Vec<_>>>()?.concat())
+/// [`run`], of networks that go without a technique alone.
+///
+/// # Errors
+/// As [`run`].
+pub fn ablations(root: &Path) -> Result<Vec<String>> {
+    qemu::install(root, &MACHINES.iter().collect::<Vec<_>>())?;
+    without_techniques(root, &Hrvit::build(root)?)
 }
 
-/// Runs the self-tests of one network by the definition on the host and on `machines`. The image's
-/// CRCs come from the host's fastest kernels. Returns where a step differs.
-fn self_tests(root: &Path, hrvit: &Hrvit, machines: &[&'static Machine], plan: &Plan, title: &str) -> Result<Vec<String>> {
+/// The same for networks that go without a technique, in 8 bits: one program for all of them.
+fn without_techniques(root: &Path, hrvit: &Hrvit) -> Result<Vec<String>> {
+    let machines: Vec<_> = MACHINES.iter().filter(|machine| WITHOUT_ON.contains(&machine.name)).collect();
+    let plans = WITHOUT.map(|names| Plan { size: Some("64x64".to_owned()), ablation: Some(names.to_owned()), ..Plan::default() });
+    let [program, _] = &plans;
+    let differences = WITHOUT.iter().zip(&plans).map(|(names, plan)| self_tests(root, hrvit, &machines, (program, plan), &format!("{names} at 64x64")));
+    Ok(differences.collect::<Result<Vec<_>>>()?.concat())
+}
+
+/// Runs the self-tests of one network by the definition on the host and on `machines`, in a program
+/// that is planned for `program`. The image's CRCs come from the host's fastest kernels. Returns
+/// where a step differs.
+fn self_tests(root: &Path, hrvit: &Hrvit, machines: &[&'static Machine], (program, plan): (&Plan, &Plan), title: &str) -> Result<Vec<String>> {
     let rows = hrvit.model(plan, "rows")?;
     let inspected = command::output(hrvit.command(&["inspect", path_text(&rows)?]).env("HRVIT_ISA", "scalar"))?;
     let complaint = String::from_utf8_lossy(&inspected.stderr).trim_end().to_owned();
     let mut differences: Vec<String> = (!inspected.status.success()).then(|| format!("{title}, host scalar: {complaint}")).into_iter().collect();
     let built = |machine: &&'static Machine| {
-        let programs = build::build(root, machine.package, machine.target, plan, Some("selftest"))?;
+        let programs = build::build(root, machine.package, machine.target, program, Some("selftest"))?;
         let program = programs.into_iter().next().with_context(|| format!("{} has no program selftest", machine.package))?;
         Ok((*machine, program.elf, hrvit.model(plan, machine.layout)?))
     };
