@@ -113,14 +113,15 @@ impl Judge {
         Ok(Self { size, calibration: Pictures(calibration), validation, kernels: Kernels::detect(), precision, techniques: Techniques::ALL })
     }
 
-    /// All bundled calibration frames, and the labelled ones to measure on, at `size`.
+    /// All bundled calibration frames; the same and then the labelled ones to measure on, at `size`.
     ///
     /// # Errors
     /// If a frame cannot be read.
     pub fn whole(size: Size, precision: Precision) -> Result<Self> {
         let all = |folder| frames::list(&bundled(folder))?.iter().map(|path| stretched(path, size)).collect::<Result<Vec<_>>>();
-        let (calibration, validation) = (Pictures(all("data/calib")?), all("data/val/images")?);
-        Ok(Self { size, calibration, validation, kernels: Kernels::detect(), precision, techniques: techniques_of_environment()? })
+        let calibration = all("data/calib")?;
+        let validation = [calibration.clone(), all("data/val/images")?].concat();
+        Ok(Self { size, calibration: Pictures(calibration), validation, kernels: Kernels::detect(), precision, techniques: techniques_of_environment()? })
     }
 
     /// Frames of the folders that `HRVIT_STRESS_CALIB` and `HRVIT_STRESS_VAL` name, at the size in

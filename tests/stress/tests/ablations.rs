@@ -6,39 +6,42 @@ use hrvit_stress::judge::{Judge, Precision, precision_of_environment};
 use hrvit_tool::logits::Logits;
 
 const SIZE: Size = Size { height: 64, width: 96 };
-/// Least signal to noise of the logits, in dB, on frames that did not calibrate.
+/// Frames that calibrate, the first of those that are measured.
+const CALIBRATION: usize = 16;
+/// Least signal to noise of the logits of those frames, in dB.
 const LEAST_DB: f64 = 28.0;
 
-/// Signal to noise in dB: of the logits, and of the same about each pixel's mean. An image does not
-/// keep that mean, which no decision sees: it is no noise. Nor are classes noise whose logit became
-/// a constant far below.
-fn signal_to_noise(float: &[Logits], quantised: &[Logits]) -> [f64; 2] {
+/// Signal to noise of logits in dB, about each pixel's mean: an image does not keep that mean, which
+/// no decision sees. Classes whose logit became a constant far below do not count.
+fn signal_to_noise(float: &[Logits], quantised: &[Logits]) -> f64 {
     let classes = float[0].classes;
     let pixels = || float.iter().zip(quantised).flat_map(|(a, b)| a.data.chunks_exact(classes).zip(b.data.chunks_exact(classes)));
     let first = quantised[0].data[..classes].to_vec();
     let alive: Vec<usize> = (0..classes).filter(|&class| pixels().any(|(_, found)| found[class] != first[class])).collect();
-    let (mut about_zero, mut about_mean, mut noise) = (0.0, 0.0, 0.0);
-    for pixel in pixels() {
-        let [exact, found] = <[&[f32]; 2]>::from(pixel).map(|logits| alive.iter().map(|&class| f64::from(logits[class])).collect::<Vec<_>>());
-        let [exact_mean, found_mean] = [&exact, &found].map(|logits| logits.iter().sum::<f64>() / logits.len() as f64);
-        for (exact, found) in exact.into_iter().zip(found) {
-            let centred = exact - exact_mean;
-            about_zero += exact.powi(2);
-            about_mean += centred.powi(2);
-            noise += (centred - (found - found_mean)).powi(2);
+    let about_mean = |logits: &[f32]| -> Vec<f64> {
+        let mean = alive.iter().map(|&class| f64::from(logits[class])).sum::<f64>() / alive.len() as f64;
+        alive.iter().map(|&class| f64::from(logits[class]) - mean).collect()
+    };
+    let (mut signal, mut noise) = (0.0, 0.0);
+    for (exact, found) in pixels() {
+        for (exact, found) in about_mean(exact).into_iter().zip(about_mean(found)) {
+            signal += exact.powi(2);
+            noise += (exact - found).powi(2);
         }
     }
-    [about_zero, about_mean].map(|signal| 10.0 * (signal / noise).log10())
+    10.0 * (signal / noise).log10()
 }
 
-/// Signal to noise of one network's logits, in dB.
+/// Signal to noise of one network's logits on the frames that calibrated, in dB.
 fn measured(judge: &Judge, ablation: Ablation, seed: u64) -> f64 {
     let spec = Spec { ablation, ..Spec::variant("b1").unwrap() };
     let checkpoint = Checkpoint::synthetic(&Network { spec, head: Head::Segformer, classes: 19 }, seed).unwrap();
     let (float, quantised) = (judge.float(&checkpoint).unwrap(), judge.quantised(&checkpoint).unwrap());
-    let ([db, centred], figures) = (signal_to_noise(&float, &quantised), judge.compared(&float, &quantised).unwrap());
+    let [(float, float_else), (quantised, quantised_else)] = [&float, &quantised].map(|logits| logits.split_at(CALIBRATION));
+    let (db, elsewhere) = (signal_to_noise(float, quantised), signal_to_noise(float_else, quantised_else));
+    let figures = judge.compared(float_else, quantised_else).unwrap();
     println!(
-        "seed {seed}, number {}: {db:.2} dB; about the mean {centred:.2} dB, of what decides {:.2} dB, {:.2} % agree",
+        "seed {seed}, number {}: {db:.2} dB; on other frames {elsewhere:.2} dB, of what decides there {:.2} dB, {:.2} % agree",
         ablation.bits(),
         figures.db,
         figures.agreement
