@@ -113,7 +113,7 @@ impl Judge {
         Ok(Self { size, calibration: Pictures(calibration), validation, kernels: Kernels::detect(), precision, techniques: Techniques::ALL })
     }
 
-    /// All bundled calibration frames; the same and then the labelled ones to measure on, at `size`.
+    /// All bundled calibration frames, at `size`. Measures on the same, then on the labelled ones.
     ///
     /// # Errors
     /// If a frame cannot be read.

@@ -11,8 +11,8 @@ const CALIBRATION: usize = 16;
 /// Least signal to noise of the logits of those frames, in dB.
 const LEAST_DB: f64 = 28.0;
 
-/// Signal to noise of logits in dB, about each pixel's mean: an image does not keep that mean, which
-/// no decision sees. Classes whose logit became a constant far below do not count.
+/// Signal to noise of logits in dB, about each pixel's mean. An image does not keep that mean,
+/// which no decision sees. Classes whose logit became a constant far below do not count.
 fn signal_to_noise(float: &[Logits], quantised: &[Logits]) -> f64 {
     let classes = float[0].classes;
     let pixels = || float.iter().zip(quantised).flat_map(|(a, b)| a.data.chunks_exact(classes).zip(b.data.chunks_exact(classes)));
