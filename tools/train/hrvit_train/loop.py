@@ -38,12 +38,15 @@ class Task:
 
 
 def optimiser(model: torch.nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW; matrices and kernels decay, norms and biases do not."""
-    parameters = list(model.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+    """AdamW; matrices and kernels decay, norms and biases do not. The head's rate is `times` the backbone's."""
+    heads = ("head", "decode_head") if recipe.head_lr != 1 else ()
+    named = [(name.split(".")[0] in heads, p) for name, p in model.named_parameters()]
+    groups = []
+    for of_head in (False, True) if heads else (False,):
+        parameters = [p for is_head, p in named if is_head == of_head]
+        times = recipe.head_lr if of_head else 1.0
+        groups.append({"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay, "times": times})
+        groups.append({"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0, "times": times})
     return torch.optim.AdamW(groups, lr=recipe.lr)
 
 
@@ -144,7 +147,7 @@ class Run:
         recipe = self.recipe
         lr = learning_rate(recipe, self.iteration, progress(recipe, self.iteration, self.seconds))
         for group in self.optimiser.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group.get("times", 1.0)
         drawn, seeds = self.sampler.draw(recipe.batch), augment.seeds(recipe.batch, self.views)
         frames, seeds = self.train.get(drawn[self.share]), seeds[self.share]
         loss = self.loss_of_pictures(frames, seeds) if self.task.classifies else self.loss_of_pixels(frames, seeds)

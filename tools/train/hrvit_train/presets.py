@@ -4,6 +4,7 @@ _SEGMENTATION = {
     "batch": 16,
     "iterations": 160_000,
     "lr": 6e-5,
+    "head_lr": 10.0,
     "schedule": "poly",
     "warm_up": 1500,
     "weight_decay": 0.01,
@@ -15,7 +16,7 @@ _SEGMENTATION = {
     "ema": 0.0,
     "evaluate_every": 16_000,
 }
-"""The paper's optimiser; scales, plain cross-entropy, no bound on gradients and no average are those of the prior work that it follows (SegFormer, arXiv 2105.15203)."""
+"""The paper's optimiser; the head's tenfold rate is the public reference's. Scales, plain cross-entropy, no bound on gradients and no average are those of the prior work that it follows (SegFormer, arXiv 2105.15203)."""
 
 _IMAGENET_PICTURES = 1_281_167
 _IMAGENET_BATCH = 1024

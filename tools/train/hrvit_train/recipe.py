@@ -24,6 +24,7 @@ class Recipe:
     iterations: int = _option(0, "length of the whole run; 0: --minutes decides")
     minutes: float = _option(18.0, "length of the whole run, over all processes that take part")
     lr: float = _option(1e-3, "AdamW's learning rate at its peak")
+    head_lr: float = _option(1.0, "the head's learning rate, in multiples of the backbone's")
     schedule: str = _option("cosine", "decay of the rate to zero: cosine, or the paper's polynomial of power 1", SCHEDULES)
     warm_up: int = _option(200, "iterations over which the rate rises linearly")
     weight_decay: float = _option(0.05, "of matrices and kernels; norms and biases have none")
@@ -53,6 +54,7 @@ class Recipe:
             "iterations": self.iterations >= 0,
             "minutes": self.iterations > 0 or self.minutes > 0,
             "lr": self.lr > 0,
+            "head_lr": self.head_lr > 0,
             "schedule": self.schedule in SCHEDULES,
             "warm_up": self.warm_up >= 0,
             "weight_decay": self.weight_decay >= 0,

@@ -134,7 +134,7 @@ class Groups(unittest.TestCase):
         for name, size in (("paper-ade20k", (512, 512)), ("paper-cityscapes", (1024, 1024))):
             recipe = Recipe(**PRESETS[name]).validate()
             self.assertEqual((recipe.size, recipe.batch, recipe.iterations, recipe.lr), (size, 16, 160_000, 6e-5), name)
-            self.assertEqual((recipe.schedule, recipe.warm_up, recipe.weight_decay), ("poly", 1500, 0.01), name)
+            self.assertEqual((recipe.schedule, recipe.warm_up, recipe.weight_decay, recipe.head_lr), ("poly", 1500, 0.01, 10), name)
         recipe = Recipe(**PRESETS["paper-imagenet"]).validate()
         self.assertEqual((recipe.size, recipe.batch, recipe.iterations // 1251, recipe.lr), ((224, 224), 1024, 300, 1e-3))
         self.assertEqual((recipe.schedule, recipe.weight_decay, recipe.drop_path), ("cosine", 0.05, 0.1))
