@@ -57,9 +57,10 @@ fn hold(judge: &Judge, ablations: &[Ablation], seed: u64) {
 
 #[test]
 #[cfg_attr(debug_assertions, ignore = "takes minutes without optimisation")]
-fn b1_with_keys_of_its_own_and_without_shortcut() {
+fn b1_with_keys_of_its_own_and_without_all_techniques() {
     let judge = Judge::whole(SIZE, Precision::Int8).unwrap();
-    hold(&judge, &[Ablation { own_keys: true, no_des: true, ..Ablation::NONE }], 1);
+    let [.., own_keys, _, all] = Ablation::EACH_AND_ALL;
+    hold(&judge, &[own_keys, all], 1);
 }
 
 /// `cargo test --release -p hrvit-stress --test ablations -- --ignored --nocapture`;
