@@ -7,10 +7,12 @@
 //! | `HRVIT_CLASSES` | `11` | classes of the model |
 //! | `HRVIT_SIZE` | `192x256` | height x width of a frame |
 //! | `HRVIT_HEAD` | `segformer` | `segformer` or `classifier` |
+//! | `HRVIT_ABLATION` | | techniques that the network goes without (feature `ablations`), as a spec file names them: `no_des,between=3x3` |
 //! | `HRVIT_PRECISION` | that of an embedded model; or `fp16` with feature `fp16`, `int16x8` with feature `int16x8`, else `int8` | `int8`, `int16x8`, `fp16`, or a model image: its own parts |
 //! | `HRVIT_FRAMES` | `1` | frames that `profile` measures |
 //! | `HRVIT_MODEL` | | the model image to link in (feature `embedded-model`) |
 
+mod ablation;
 mod environment;
 mod precision;
 mod script;
@@ -140,6 +142,16 @@ mod tests {
     #[test]
     fn what_fits_lies_in_the_first_memory() {
         assert_eq!(place(&MACHINE, &target("nano", "192x256"), false).unwrap().memory, 0);
+    }
+
+    #[test]
+    fn keys_of_their_own_take_more_and_no_shortcut_takes_no_more() {
+        let arena = |names| {
+            let mut target = target("nano", "192x256");
+            target.network.spec.ablation = ablation::parse(names).unwrap();
+            place(&MACHINE, &target, false).unwrap().arena
+        };
+        assert!(arena("own_keys") > arena("") && arena("no_des") <= arena(""), "{} {} {}", arena("own_keys"), arena(""), arena("no_des"));
     }
 
     #[test]

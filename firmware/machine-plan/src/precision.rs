@@ -99,7 +99,7 @@ fn of_image(image: &ModelBuf, target: &Target) -> Result<WideParts, String> {
     if (&meta.network, meta.size) != (&target.network, target.size) {
         let found = Target { variant: "a network".to_owned(), network: meta.network.clone(), size: meta.size, wide: model.wide_parts() };
         return Err(format!(
-            "the image holds {found}, the program is planned for {target}: HRVIT_VARIANT, HRVIT_CLASSES, HRVIT_SIZE and HRVIT_HEAD must be the image's"
+            "the image holds {found}, the program is planned for {target}: HRVIT_VARIANT, HRVIT_CLASSES, HRVIT_SIZE, HRVIT_HEAD and HRVIT_ABLATION must be the image's"
         ));
     }
     Ok(model.wide_parts())

@@ -5,7 +5,7 @@ use std::fmt;
 use hrvit_format::{Head, Network, Parts, Size, Spec, VARIANTS, WideParts, record};
 
 use crate::{
-    Machine,
+    Machine, ablation,
     environment::{feature, variable},
     precision::{Features, Precision},
 };
@@ -24,14 +24,16 @@ pub struct Target {
 }
 
 impl Target {
-    /// From `HRVIT_VARIANT`, `HRVIT_CLASSES`, `HRVIT_SIZE`, `HRVIT_HEAD` and `HRVIT_PRECISION`.
+    /// From `HRVIT_VARIANT`, `HRVIT_CLASSES`, `HRVIT_SIZE`, `HRVIT_HEAD`, `HRVIT_ABLATION` and
+    /// `HRVIT_PRECISION`.
     pub fn from_environment() -> Result<Self, String> {
-        let target = Self::parse(
+        let mut target = Self::parse(
             &variable("HRVIT_VARIANT", "nano"),
             &variable("HRVIT_CLASSES", "11"),
             &variable("HRVIT_SIZE", "192x256"),
             &variable("HRVIT_HEAD", "segformer"),
         )?;
+        target.network.spec.ablation = ablation::parse_for(&variable("HRVIT_ABLATION", ""), feature("ABLATIONS"))?;
         let features = Features::of_build();
         let embedded = if features.any() && feature("EMBEDDED_MODEL") { variable("HRVIT_MODEL", "") } else { String::new() };
         let precision = Precision::parse(&variable("HRVIT_PRECISION", &embedded), features)?;

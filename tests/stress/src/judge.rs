@@ -113,6 +113,17 @@ impl Judge {
         Ok(Self { size, calibration: Pictures(calibration), validation, kernels: Kernels::detect(), precision, techniques: Techniques::ALL })
     }
 
+    /// All bundled calibration frames, at `size`. Measures on the same, then on the labelled ones.
+    ///
+    /// # Errors
+    /// If a frame cannot be read.
+    pub fn whole(size: Size, precision: Precision) -> Result<Self> {
+        let all = |folder| frames::list(&bundled(folder))?.iter().map(|path| stretched(path, size)).collect::<Result<Vec<_>>>();
+        let calibration = all("data/calib")?;
+        let validation = [calibration.clone(), all("data/val/images")?].concat();
+        Ok(Self { size, calibration: Pictures(calibration), validation, kernels: Kernels::detect(), precision, techniques: techniques_of_environment()? })
+    }
+
     /// Frames of the folders that `HRVIT_STRESS_CALIB` and `HRVIT_STRESS_VAL` name, at the size in
     /// `HRVIT_STRESS_SIZE`; [`Judge::bundled`] without them. `HRVIT_STRESS_WITHOUT` names
     /// techniques of the quantiser that are left out.
@@ -176,23 +187,38 @@ impl Judge {
         Ok((0..picked.len()).filter(|&class| !picked[class]).collect())
     }
 
+    /// Quantises `checkpoint`; the engine's logits of every frame to measure on.
+    ///
+    /// # Errors
+    /// If the quantiser or the engine refuses it.
+    pub fn quantised(&self, checkpoint: &Checkpoint) -> Result<Vec<Logits>> {
+        let image = self.quantise(checkpoint)?;
+        let packed = PackedImage::new(image, self.kernels)?;
+        let engine = packed.load()?;
+        self.validation.par_iter().map(|frame| engine.logits(frame)).collect()
+    }
+
     /// Quantises `checkpoint` and measures it against `float`.
     ///
     /// # Errors
     /// If the quantiser or the engine refuses it.
     pub fn figures(&self, checkpoint: &Checkpoint, float: &[Logits]) -> Result<Figures> {
-        let image = self.quantise(checkpoint)?;
-        let packed = PackedImage::new(image, self.kernels)?;
-        let engine = packed.load()?;
-        let each = |(frame, float): (&RgbImage, &Logits)| -> Result<(Sqnr, Agreement, usize)> {
-            let logits = engine.logits(frame)?;
+        self.compared(float, &self.quantised(checkpoint)?)
+    }
+
+    /// Logits of the engine against those of the float network.
+    ///
+    /// # Errors
+    /// If they differ in shape.
+    pub fn compared(&self, float: &[Logits], quantised: &[Logits]) -> Result<Figures> {
+        let each = |(logits, float): (&Logits, &Logits)| -> Result<(Sqnr, Agreement, usize)> {
             let (mut sqnr, mut agreement) = (Sqnr::default(), Agreement::default());
-            sqnr.add(float, &logits)?;
+            sqnr.add(float, logits)?;
             let decisions = self.decide(float);
-            agreement.add(&decisions, &self.decide(&logits), logits.classes.max(2))?;
+            agreement.add(&decisions, &self.decide(logits), logits.classes.max(2))?;
             Ok((sqnr, agreement, decisions.data.len()))
         };
-        let counted: Vec<_> = self.validation.par_iter().zip(float).map(each).collect::<Result<_>>()?;
+        let counted: Vec<_> = quantised.par_iter().zip(float).map(each).collect::<Result<_>>()?;
         let (mut sqnr, mut agreement, mut decisions) = (Sqnr::default(), Agreement::default(), 0);
         for (one, other, count) in &counted {
             sqnr.merge(one);

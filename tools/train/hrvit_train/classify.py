@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import nn
 
-from hrvit_train import augment
+from hrvit_train import augment, strong
 from hrvit_train.data import PICTURES, normalise
 from hrvit_train.errors import UserError
 from hrvit_train.evaluate import autocast
@@ -54,7 +54,8 @@ class Pictures:
 
 
 def view(image: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> torch.Tensor:
-    """One normalised crop `[3, h, w]`: a part of the picture's area within `scale`, of an aspect within `aspect`, mirrored or not, in other colours."""
+    """One normalised crop `[3, h, w]`: a part of the picture's area within `scale`, of an aspect within `aspect`, mirrored or not, in other colours;
+    RandAugment and random erasing where the recipe has them."""
     height, width = image.shape[1:]
     area = augment.between(*recipe.scale, generator) * height * width
     aspect = math.exp(augment.between(-recipe.aspect, recipe.aspect, generator))
@@ -65,7 +66,10 @@ def view(image: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> tor
     pixels = F.interpolate(crop, recipe.size, mode="bilinear", align_corners=False, antialias=True)[0]
     if augment.below(2, generator):
         pixels = pixels.flip(-1)
-    return normalise(augment.colour(pixels, recipe.colour, generator))
+    if recipe.rand_augment:
+        pixels = strong.rand_augment(pixels, recipe.rand_augment, augment.seeds(1, generator)[0])
+    pixels = normalise(augment.colour(pixels, recipe.colour, generator))
+    return strong.erase(pixels, recipe.erasing, augment.seeds(1, generator)[0]) if recipe.erasing else pixels
 
 
 def batch(pictures, recipe: Recipe, seeds: list[int], mixing: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, float]:

@@ -96,20 +96,24 @@ def _pairs(folder: Path) -> list[tuple[Path, Path]]:
 
 
 class Sampler:
-    """Draws every index once before any is drawn again, in an order that follows from the generator."""
+    """Draws every index once before any is drawn again, in an order that follows from the generator.
 
-    def __init__(self, count: int, generator: torch.Generator):
-        self.count, self.generator = count, generator
+    With `repeats` (repeated augmentation, arXiv 1902.05509) a batch has that many views of each frame, as far from one another as its size allows:
+    they are no neighbours, and processes share them.
+    """
+
+    def __init__(self, count: int, generator: torch.Generator, repeats: int = 1):
+        self.count, self.generator, self.repeats = count, generator, repeats
         self.left: list[int] = []
 
     def draw(self, number: int) -> list[int]:
-        """The next `number` indices."""
+        """The next `number` indices: of `number / repeats` frames, rounded up."""
         drawn = []
-        while len(drawn) < number:
+        while len(drawn) * self.repeats < number:
             if not self.left:
                 self.left = torch.randperm(self.count, generator=self.generator).tolist()
             drawn.append(self.left.pop())
-        return drawn
+        return (drawn * self.repeats)[:number]
 
 
 def class_names(path: Path | None, classes: int) -> list[str]:

@@ -38,12 +38,15 @@ class Task:
 
 
 def optimiser(model: torch.nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW; matrices and kernels decay, norms and biases do not."""
-    parameters = list(model.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+    """AdamW; matrices and kernels decay, norms and biases do not. The head's rate is `times` the backbone's."""
+    heads = ("head", "decode_head") if recipe.head_lr != 1 else ()
+    named = [(name.split(".")[0] in heads, p) for name, p in model.named_parameters()]
+    groups = []
+    for of_head in (False, True) if heads else (False,):
+        parameters = [p for is_head, p in named if is_head == of_head]
+        times = recipe.head_lr if of_head else 1.0
+        groups.append({"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay, "times": times})
+        groups.append({"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0, "times": times})
     return torch.optim.AdamW(groups, lr=recipe.lr)
 
 
@@ -57,10 +60,9 @@ def class_weights(frames: Frames, recipe: Recipe, group: Group = ALONE) -> torch
 
 def _check(task: Task, recipe: Recipe, share: slice) -> None:
     """Options that the task does not have are errors, not ignored."""
-    of_pictures = {"label_smoothing": recipe.label_smoothing, "mixup": recipe.mixup, "cutmix": recipe.cutmix}
-    others = {"lovasz": recipe.lovasz} if task.classifies else of_pictures
-    for name, value in others.items():
-        if value:
+    others = ("lovasz",) if task.classifies else ("label_smoothing", "mixup", "cutmix", "rand_augment", "erasing", "repeats")
+    for name in others:
+        if (value := getattr(recipe, name)) != getattr(Recipe, name):
             raise UserError(f"--{name.replace('_', '-')} {value}: a {task.head} does not have it; leave it out")
     if (recipe.mixup or recipe.cutmix) and (share.stop - share.start) % 2:
         raise UserError(f"batch = {recipe.batch}: mixing takes pairs; give --batch an even number of pictures for each process")
@@ -97,7 +99,7 @@ class Run:
         self.forward = self.model if group.size == 1 else _distributed(self.model)
         self.optimiser = optimiser(self.model, recipe)
         self.views = torch.Generator().manual_seed(recipe.seed)
-        self.sampler = Sampler(len(train), self.views)
+        self.sampler = Sampler(len(train), self.views, recipe.repeats)
         self.weights = None if task.classifies else class_weights(train, recipe, group)
         self.iteration, self.seconds = 0, 0.0
 
@@ -145,14 +147,15 @@ class Run:
         recipe = self.recipe
         lr = learning_rate(recipe, self.iteration, progress(recipe, self.iteration, self.seconds))
         for group in self.optimiser.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group.get("times", 1.0)
         drawn, seeds = self.sampler.draw(recipe.batch), augment.seeds(recipe.batch, self.views)
         frames, seeds = self.train.get(drawn[self.share]), seeds[self.share]
         loss = self.loss_of_pictures(frames, seeds) if self.task.classifies else self.loss_of_pixels(frames, seeds)
         self.optimiser.zero_grad(set_to_none=True)
         # Gradients become the mean over the processes, but the loss is the sum of their parts.
         (loss * self.group.size).backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
+        if recipe.clip:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
         self.optimiser.step()
         self.average.update(self.model, self.iteration)
         self.iteration += 1

@@ -4,6 +4,7 @@ _SEGMENTATION = {
     "batch": 16,
     "iterations": 160_000,
     "lr": 6e-5,
+    "head_lr": 10.0,
     "schedule": "poly",
     "warm_up": 1500,
     "weight_decay": 0.01,
@@ -11,10 +12,11 @@ _SEGMENTATION = {
     "scale": (0.5, 2.0),
     "aspect": 0.0,
     "class_weights": "none",
+    "clip": 0.0,
     "ema": 0.0,
     "evaluate_every": 16_000,
 }
-"""The paper's optimiser; scales, plain cross-entropy and no average are those of the prior work that it follows (SegFormer, arXiv 2105.15203)."""
+"""The paper's optimiser; the head's tenfold rate is the public reference's. Scales, plain cross-entropy, no bound on gradients and no average are those of the prior work that it follows (SegFormer, arXiv 2105.15203)."""
 
 _IMAGENET_PICTURES = 1_281_167
 _IMAGENET_BATCH = 1024
@@ -33,11 +35,17 @@ _CLASSIFICATION = {
     "label_smoothing": 0.1,
     "mixup": 0.8,
     "cutmix": 1.0,
+    "colour": 0.0,
+    "rand_augment": 9.0,
+    "erasing": 0.25,
+    "repeats": 3,
+    "clip": 0.0,
+    "ema": 0.0,
     "evaluate_every": 10 * _IMAGENET_PICTURES // _IMAGENET_BATCH,
 }
 """Settings of DeiT (arXiv 2012.12877, table 9), which the paper follows: 300 epochs, 5 of warm-up, crops of 8 to 100 % of the area and 3:4 to 4:3.
 
-DeiT also has RandAugment, random erasing and repeated augmentation; here pictures have random colours (`colour`) instead.
+An epoch has as many views as there are pictures: with three views each it sees a third of them, as DeiT's does.
 """
 
 PRESETS: dict[str, dict] = {

@@ -24,11 +24,12 @@ class Recipe:
     iterations: int = _option(0, "length of the whole run; 0: --minutes decides")
     minutes: float = _option(18.0, "length of the whole run, over all processes that take part")
     lr: float = _option(1e-3, "AdamW's learning rate at its peak")
+    head_lr: float = _option(1.0, "the head's learning rate, in multiples of the backbone's")
     schedule: str = _option("cosine", "decay of the rate to zero: cosine, or the paper's polynomial of power 1", SCHEDULES)
     warm_up: int = _option(200, "iterations over which the rate rises linearly")
     weight_decay: float = _option(0.05, "of matrices and kernels; norms and biases have none")
     drop_path: float = _option(0.1, "stochastic depth of the last block; it grows linearly from 0")
-    clip: float = _option(1.0, "largest norm of all gradients together")
+    clip: float = _option(1.0, "largest norm of all gradients together; 0: any")
     ema: float = _option(0.999, "decay of the average of weights and BatchNorm statistics, reached gradually")
     scale: tuple[float, float] = _option((0.6, 2.0), "LOW,HIGH of the random scale, relative to the frame as stored; of a classifier: parts of a picture's area")
     aspect: float = _option(0.1, "largest random change of the aspect ratio, as a logarithm")
@@ -38,6 +39,9 @@ class Recipe:
     label_smoothing: float = _option(0.0, "of a classifier: part of a target that all classes share")
     mixup: float = _option(0.0, "of a classifier: strength of mixup between neighbours of a batch; 0: none")
     cutmix: float = _option(0.0, "of a classifier: strength of CutMix between neighbours of a batch; 0: none")
+    rand_augment: float = _option(0.0, "of a classifier: magnitude of RandAugment, up to 10; 0: none")
+    erasing: float = _option(0.0, "of a classifier: part of the pictures in which a rectangle becomes noise")
+    repeats: int = _option(1, "of a classifier: views of each picture in a batch")
     seed: int = _option(0, "of weights, order, views and stochastic depth")
     evaluate_every: int = _option(500, "iterations between evaluations, with a checkpoint each; 0: only at the end")
     save_every: float = _option(10.0, "minutes between checkpoints, beside those of evaluations; 0: none")
@@ -50,11 +54,12 @@ class Recipe:
             "iterations": self.iterations >= 0,
             "minutes": self.iterations > 0 or self.minutes > 0,
             "lr": self.lr > 0,
+            "head_lr": self.head_lr > 0,
             "schedule": self.schedule in SCHEDULES,
             "warm_up": self.warm_up >= 0,
             "weight_decay": self.weight_decay >= 0,
             "drop_path": 0 <= self.drop_path < 1,
-            "clip": self.clip > 0,
+            "clip": self.clip >= 0,
             "ema": 0 <= self.ema < 1,
             "scale": 0 < self.scale[0] <= self.scale[1],
             "aspect": 0 <= self.aspect < 1,
@@ -64,6 +69,9 @@ class Recipe:
             "label_smoothing": 0 <= self.label_smoothing < 1,
             "mixup": self.mixup >= 0,
             "cutmix": self.cutmix >= 0,
+            "rand_augment": 0 <= self.rand_augment <= 10,
+            "erasing": 0 <= self.erasing <= 1,
+            "repeats": self.repeats >= 1,
             "evaluate_every": self.evaluate_every >= 0,
             "save_every": self.save_every >= 0,
         }

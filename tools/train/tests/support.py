@@ -12,6 +12,8 @@ MISSING = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
 
 needs_torch = unittest.skipIf(MISSING, f"not installed: {', '.join(MISSING)}; see tools/train/README.md")
 """Marks a test that cannot run without the packages of `pyproject.toml`."""
+needs_torchvision = unittest.skipIf(importlib.util.find_spec("torchvision") is None, "not installed: torchvision, the extra imagenet; see tools/train/README.md")
+"""Marks a test that cannot run without the extra `imagenet`."""
 
 
 def fnv1a64(text: str) -> int:

@@ -8,7 +8,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from tests.support import eight_frames, needs_torch, two_classes
+from tests.support import eight_frames, needs_torch, needs_torchvision, two_classes
 
 TOLERANCE = 1e-4
 """Largest difference of a loss, relative. Sums in another order differ by about 1e-7 and grow with the iterations."""
@@ -59,6 +59,51 @@ class Groups(unittest.TestCase):
             first = self.losses(2, 2, "--pictures")
             self.assert_close(first + self.losses(1, 1, "--pictures", "--resume"), alone)
 
+    @needs_torchvision
+    def test_two_processes_make_the_strong_views_of_one(self):
+        from tests.test_strong import strongly_augmented
+
+        with tempfile.TemporaryDirectory() as folder:
+            self.folder = two_classes(Path(folder))
+            run = strongly_augmented(self.folder, iterations=6)
+            alone = [run.step()[0].item() for _ in range(3)]
+            self.assert_close(self.losses(2, 2, "--strong") + self.losses(1, 1, "--strong", "--resume"), alone)
+
+    def presets_to_their_end(self, run, runs: Path) -> dict[str, dict]:
+        """Certificates of the three presets, run small by `run(words)`, which returns status and output."""
+        pictures = runs / "pictures"
+        pictures.mkdir()
+        two_classes(pictures)
+        small = ["--variant", "nano", "--batch", 4, "--iterations", 3, "--warm-up", 1, "--evaluate-every", 2, "--device", "cpu"]
+        pixels = ["--classes", 11, "--data", self.folder, "--size", "64x96", "--scale", "0.25,0.3", "--init-backbone", runs / "paper-imagenet.safetensors"]
+        of = {"paper-imagenet": ["--classes", 2, "--data", pictures, "--size", "32x64"], "paper-ade20k": pixels, "paper-cityscapes": pixels}
+        found = {}
+        for preset, words in of.items():
+            out = runs / f"{preset}.safetensors"
+            status, text = run("train", "--preset", preset, *small, *words, "--out", out)
+            self.assertEqual(status, 0, text)
+            found[preset] = json.loads(out.with_suffix(".json").read_text())
+        return found
+
+    @needs_torchvision
+    def test_presets_run_to_their_end_in_one_process_and_in_two(self):
+        from tests.test_training import command
+
+        def in_two(*words):
+            done = torchrun(2, "hrvit_train", *words)
+            return done.returncode, done.stderr
+
+        found = []
+        for run in (command, in_two):
+            with tempfile.TemporaryDirectory() as folder:
+                found.append(self.presets_to_their_end(run, Path(folder)))
+        for preset, alone in found[0].items():
+            together = found[1][preset]
+            self.assertEqual((alone["finished"], together["finished"], alone["recipe"]), (True, True, together["recipe"]), preset)
+        scores = [[of[preset]["val"]["pixel_accuracy"] for preset in ("paper-ade20k", "paper-cityscapes")] for of in found]
+        for one, two in zip(*scores):
+            self.assertAlmostEqual(one, two, places=2)
+
     def test_command_under_torchrun_writes_once_and_scores_as_one_process(self):
         from tests.test_training import CLASSES, command
 
@@ -89,10 +134,12 @@ class Groups(unittest.TestCase):
         for name, size in (("paper-ade20k", (512, 512)), ("paper-cityscapes", (1024, 1024))):
             recipe = Recipe(**PRESETS[name]).validate()
             self.assertEqual((recipe.size, recipe.batch, recipe.iterations, recipe.lr), (size, 16, 160_000, 6e-5), name)
-            self.assertEqual((recipe.schedule, recipe.warm_up, recipe.weight_decay), ("poly", 1500, 0.01), name)
+            self.assertEqual((recipe.schedule, recipe.warm_up, recipe.weight_decay, recipe.head_lr), ("poly", 1500, 0.01, 10), name)
         recipe = Recipe(**PRESETS["paper-imagenet"]).validate()
         self.assertEqual((recipe.size, recipe.batch, recipe.iterations // 1251, recipe.lr), ((224, 224), 1024, 300, 1e-3))
         self.assertEqual((recipe.schedule, recipe.weight_decay, recipe.drop_path), ("cosine", 0.05, 0.1))
+        self.assertEqual((recipe.rand_augment, recipe.erasing, recipe.repeats, recipe.mixup, recipe.cutmix), (9, 0.25, 3, 0.8, 1.0))
+        self.assertEqual((recipe.colour, recipe.clip, recipe.ema), (0, 0, 0), "DeiT has none of them")
 
 
 if __name__ == "__main__":

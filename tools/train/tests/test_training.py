@@ -129,6 +129,20 @@ class Training(unittest.TestCase):
             wants_none = name.endswith("bias") or "norm" in name or ".bn" in name
             self.assertEqual(of[id(parameter)] is free, wants_none or parameter.ndim == 1, name)
 
+    def test_head_has_a_rate_of_its_own(self):
+        run = run_of(self.folder, iterations=4, head_lr=10.0)
+        of = {id(p): group for group in run.optimiser.param_groups for p in group["params"]}
+        _, lr = run.step()
+        for name, parameter in run.model.named_parameters():
+            group = of.pop(id(parameter))
+            self.assertAlmostEqual(group["lr"], lr * (10 if name.startswith("decode_head.") else 1), places=12, msg=name)
+            self.assertEqual(group["weight_decay"], run.recipe.weight_decay if parameter.ndim > 1 else 0.0, name)
+        self.assertEqual(of, {}, "every weight is in one group")
+        from hrvit_train.loop import Run
+
+        again = Run.restore(run.state(), run.recipe, run.train)
+        self.assertEqual([group["times"] for group in again.optimiser.param_groups], [1, 1, 10, 10])
+
     def test_command_trains_stops_resumes_and_scores(self):
         out = self.folder / "out" / "nano.safetensors"
         recipe = ["--init", BUNDLED, "--iterations", 2, "--size", "64x96", "--batch", 2, "--scale", "0.25,0.3", "--evaluate-every", 0]

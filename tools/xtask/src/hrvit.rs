@@ -36,6 +36,17 @@ impl Hrvit {
         command
     }
 
+    /// Writes the spec of `variant` without the techniques `names` into `file`.
+    fn spec_without(&self, variant: &str, names: &str, file: &Path) -> Result<PathBuf> {
+        let spec = command::succeed(&mut self.command(&["inspect", "--variant", variant, "--emit-spec"]))?;
+        let fields = names.split(',').map(|field| match field.split_once('=') {
+            Some((name, value)) => format!("{name} = {value:?}\n"),
+            None => format!("{field} = true\n"),
+        });
+        std::fs::write(file, format!("{spec}\n[ablation]\n{}", fields.collect::<String>())).with_context(|| format!("writing {}", file.display()))?;
+        Ok(file.to_path_buf())
+    }
+
     /// A model image with a golden frame for `plan`, its weights in `layout`. It is made once for
     /// every build of `hrvit` and change of the weights. It is the trained nano network if its
     /// checkpoint fits, else has random weights.
@@ -51,7 +62,8 @@ impl Hrvit {
             Precision::Int8 => String::new(),
             other => format!(".{}", other.name()),
         };
-        let network_name = format!("{variant}_{head}{classes}_{size}");
+        let without = plan.ablation.as_ref().map(|names| format!("_without_{}", names.replace(['=', ','], "_"))).unwrap_or_default();
+        let network_name = format!("{variant}_{head}{classes}_{size}{without}");
         let name = format!("{network_name}{precision}");
         let image = folder.join(format!("{name}.hrvit"));
         if layout != "rows" {
@@ -62,13 +74,21 @@ impl Hrvit {
             }
             return Ok(packed);
         }
-        let trained = (variant, classes, head) == ("nano", "11", "segformer");
+        let trained = (variant, classes, head) == ("nano", "11", "segformer") && plan.ablation.is_none();
         let weights = if trained { self.root.join("models/nano_camvid11.safetensors") } else { folder.join(format!("{network_name}.safetensors")) };
         if is_newer(&image, &self.program) && is_newer(&image, &weights) {
             return Ok(image);
         }
         eprintln!("making {}", image.display());
-        let network = ["--variant", variant, "--head", head, "--classes", classes];
+        let spec = match &plan.ablation {
+            Some(names) => Some(self.spec_without(variant, names, &folder.join(format!("{network_name}.toml")))?),
+            None => None,
+        };
+        let backbone = match &spec {
+            Some(spec) => ["--spec", path_text(spec)?],
+            None => ["--variant", variant],
+        };
+        let network = [&backbone[..], &["--head", head, "--classes", classes]].concat();
         let (weights, out) = (path_text(&weights)?, path_text(&image)?);
         if !trained {
             command::succeed(&mut self.command(&[&["synth", "--seed", "1", "--out", weights], &network[..]].concat()))?;

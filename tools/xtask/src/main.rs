@@ -90,6 +90,9 @@ enum Task {
         /// half precision on every processor
         #[arg(long)]
         full: bool,
+        /// Only the networks that go without a technique of the paper
+        #[arg(long, conflicts_with = "full")]
+        ablations: bool,
     },
     /// Run the kernels' tests on this processor and on emulated AArch64 processors
     Conformance,
@@ -158,7 +161,8 @@ fn run() -> Result<ExitCode> {
         Task::Mca(args) => mca::run(&root, &args).map(|()| true)?,
         Task::Performance => performance::run(&root).map(|()| true)?,
         Task::Faults => none_of(&faults::run(&root)?),
-        Task::Parity { full } => none_of(&parity::run(&root, if full { Extent::Full } else { Extent::Short })?),
+        Task::Parity { ablations: true, .. } => none_of(&parity::ablations(&root)?),
+        Task::Parity { full, .. } => none_of(&parity::run(&root, if full { Extent::Full } else { Extent::Short })?),
     };
     Ok(if in_order { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,6 +1,6 @@
 //! `cargo xtask parity`: one frame, the same bytes after every step, on the host and on every
-//! emulated machine, in 8 bits and with 16-bit activations. In half precision results stay within
-//! bounds.
+//! emulated machine, in 8 bits and with 16-bit activations; so too of networks that go without a
+//! technique. In half precision results stay within bounds.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -60,24 +60,52 @@ pub fn run(root: &Path, extent: Extent) -> Result<Vec<String>> {
     })?);
     let mut differences = compare(&columns);
     differences.extend(in_16_bits(root, &hrvit, &machines, extent)?);
+    differences.extend(without_techniques(root, &hrvit)?);
     differences.extend(drift::run(root, &hrvit, extent)?);
     Ok(differences)
 }
 
-/// Runs the self-tests of an image with 16-bit activations, by the definition on the host and on
-/// every machine. The image's CRCs come from the host's fastest kernels. Returns where a step
-/// differs.
+/// Runs the self-tests of an image with 16-bit activations. Returns where a step differs.
 fn in_16_bits(root: &Path, hrvit: &Hrvit, machines: &[&'static Machine], extent: Extent) -> Result<Vec<String>> {
     let size = if extent == Extent::Full { "192x256" } else { "64x96" };
     let plan = Plan { size: Some(size.to_owned()), precision: Precision::Int16x8, ..Plan::default() };
-    let rows = hrvit.model(&plan, "rows")?;
+    self_tests(root, hrvit, machines, (&plan, &plan), &format!("int16x8 at {size}"))
+}
+
+/// Techniques that networks go without, the largest arena first, and the machines that run them.
+const WITHOUT: [&str; 2] = ["own_keys", "no_des"];
+const WITHOUT_ON: [&str; 3] = ["m55", "m7", "a64"];
+
+/// [`run`], of networks that go without a technique alone.
+///
+/// # Errors
+/// As [`run`].
+pub fn ablations(root: &Path) -> Result<Vec<String>> {
+    qemu::install(root, &MACHINES.iter().collect::<Vec<_>>())?;
+    without_techniques(root, &Hrvit::build(root)?)
+}
+
+/// The same for networks that go without a technique, in 8 bits: one program for all of them.
+fn without_techniques(root: &Path, hrvit: &Hrvit) -> Result<Vec<String>> {
+    let machines: Vec<_> = MACHINES.iter().filter(|machine| WITHOUT_ON.contains(&machine.name)).collect();
+    let plans = WITHOUT.map(|names| Plan { size: Some("64x64".to_owned()), ablation: Some(names.to_owned()), ..Plan::default() });
+    let [program, _] = &plans;
+    let differences = WITHOUT.iter().zip(&plans).map(|(names, plan)| self_tests(root, hrvit, &machines, (program, plan), &format!("{names} at 64x64")));
+    Ok(differences.collect::<Result<Vec<_>>>()?.concat())
+}
+
+/// Runs the self-tests of one network by the definition on the host and on `machines`, in a program
+/// that is planned for `program`. The image's CRCs come from the host's fastest kernels. Returns
+/// where a step differs.
+fn self_tests(root: &Path, hrvit: &Hrvit, machines: &[&'static Machine], (program, plan): (&Plan, &Plan), title: &str) -> Result<Vec<String>> {
+    let rows = hrvit.model(plan, "rows")?;
     let inspected = command::output(hrvit.command(&["inspect", path_text(&rows)?]).env("HRVIT_ISA", "scalar"))?;
     let complaint = String::from_utf8_lossy(&inspected.stderr).trim_end().to_owned();
-    let mut differences: Vec<String> = (!inspected.status.success()).then(|| format!("int16x8, host scalar: {complaint}")).into_iter().collect();
+    let mut differences: Vec<String> = (!inspected.status.success()).then(|| format!("{title}, host scalar: {complaint}")).into_iter().collect();
     let built = |machine: &&'static Machine| {
-        let programs = build::build(root, machine.package, machine.target, &plan, Some("selftest"))?;
+        let programs = build::build(root, machine.package, machine.target, program, Some("selftest"))?;
         let program = programs.into_iter().next().with_context(|| format!("{} has no program selftest", machine.package))?;
-        Ok((*machine, program.elf, hrvit.model(&plan, machine.layout)?))
+        Ok((*machine, program.elf, hrvit.model(plan, machine.layout)?))
     };
     let ended = overlapped(machines, built, |(machine, elf, model)| {
         let ended = qemu::emulate(root, machine, &elf, &[(machine.image_at, &model)], false)?;
@@ -85,8 +113,8 @@ fn in_16_bits(root: &Path, hrvit: &Hrvit, machines: &[&'static Machine], extent:
     })?;
     for (package, steps) in ended {
         match steps {
-            Ok(steps) => println!("int16x8 at {size}: {package} has the host's bytes after all {steps} steps"),
-            Err(wrong) => differences.push(format!("int16x8, {package}: {wrong}")),
+            Ok(steps) => println!("{title}: {package} has the host's bytes after all {steps} steps"),
+            Err(wrong) => differences.push(format!("{title}, {package}: {wrong}")),
         }
     }
     Ok(differences)

@@ -29,7 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(30 * 60);
   cargo xtask qemu a64 --program segment --model target/demo/nano.hrvit
   cargo xtask qemu a53 --precision fp16
   cargo xtask qemu m7 --precision int16x8 --size 64x96
-  cargo xtask qemu m55 --precision mixed --program profile")]
+  cargo xtask qemu m55 --precision mixed --program profile
+  cargo xtask qemu m55 --ablation own_keys,no_des --size 64x64")]
 pub struct QemuArgs {
     /// m55, m7, m33, a64 (max) or pi (a Raspberry Pi 3), or a64 with another processor: a53, a72,
     /// a55 or a76

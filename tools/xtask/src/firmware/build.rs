@@ -86,6 +86,8 @@ pub struct Plan {
     pub size: Option<String>,
     /// `HRVIT_HEAD`.
     pub head: Option<String>,
+    /// `HRVIT_ABLATION`, and feature `ablations`.
+    pub ablation: Option<String>,
     /// Features `fp16` and `int16x8`.
     pub precision: Precision,
     /// `HRVIT_PRECISION`: with one of these features the image whose parts there must be room for;
@@ -114,6 +116,9 @@ pub struct PlanArgs {
     /// Height and width of a frame [default: 192x256]
     #[arg(long, value_name = "HxW")]
     size: Option<String>,
+    /// Techniques that it goes without, as a spec file names them: no_des,between=3x3
+    #[arg(long, value_name = "NAMES")]
+    ablation: Option<String>,
     /// Precision that it computes with. Half precision and 16-bit activations take about twice the
     /// arena, half precision also twice the image. A build that exceeds the machine's memory says
     /// so: a smaller --size helps
@@ -124,13 +129,13 @@ pub struct PlanArgs {
 impl PlanArgs {
     /// The plan that they ask for, its weights mapped.
     pub fn plan(&self) -> Plan {
-        let Self { variant, head, classes, size, precision } = self.clone();
-        Plan { variant, classes, size, head, precision, ..Plan::default() }
+        let Self { variant, head, classes, size, ablation, precision } = self.clone();
+        Plan { variant, classes, size, head, ablation, precision, ..Plan::default() }
     }
 
     /// Whether none was given.
     pub fn is_default(&self) -> bool {
-        self.precision == Precision::default() && [&self.variant, &self.head, &self.classes, &self.size].into_iter().all(Option::is_none)
+        self.precision == Precision::default() && [&self.variant, &self.head, &self.classes, &self.size, &self.ablation].into_iter().all(Option::is_none)
     }
 }
 
@@ -189,14 +194,15 @@ pub fn build(root: &Path, package: &str, target: &str, plan: &Plan, only: Option
     Ok(programs)
 }
 
-/// Checks all programs of `package` without generating code, also in half precision and with 16-bit
-/// activations, then for frames that fit everywhere.
+/// Checks all programs of `package` without generating code, also in half precision, with 16-bit
+/// activations and for a network without a technique, then for frames that fit everywhere.
 ///
 /// # Errors
 /// If they do not compile.
 pub fn check(root: &Path, package: &str, target: &str) -> Result<()> {
     let wide = |precision| Plan { size: Some("64x64".to_owned()), precision, ..Plan::default() };
-    for plan in [Plan::default(), wide(Precision::Fp16), wide(Precision::Int16x8)] {
+    let without = Plan { ablation: Some("own_keys".to_owned()), ..wide(Precision::Int8) };
+    for plan in [Plan::default(), wide(Precision::Fp16), wide(Precision::Int16x8), without] {
         command::succeed(&mut cargo(root, "check", package, target, &plan, false))?;
     }
     Ok(())
@@ -212,6 +218,9 @@ fn cargo(root: &Path, task: &str, package: &str, target: &str, plan: &Plan, unal
     if let Some(feature) = plan.precision.feature() {
         cargo.args(["--features", feature]);
     }
+    if plan.ablation.is_some() {
+        cargo.args(["--features", "ablations"]);
+    }
     if !plan.features.is_empty() {
         cargo.args(["--features", &plan.features.join(",")]);
     }
@@ -223,7 +232,8 @@ fn cargo(root: &Path, task: &str, package: &str, target: &str, plan: &Plan, unal
     if let Some(image) = &plan.room_for {
         cargo.env("HRVIT_PRECISION", image);
     }
-    for (name, value) in [("VARIANT", &plan.variant), ("CLASSES", &plan.classes), ("SIZE", &plan.size), ("HEAD", &plan.head)] {
+    let variables = [("VARIANT", &plan.variant), ("CLASSES", &plan.classes), ("SIZE", &plan.size), ("HEAD", &plan.head), ("ABLATION", &plan.ablation)];
+    for (name, value) in variables {
         let name = format!("HRVIT_{name}");
         match value {
             Some(value) => cargo.env(name, value),
