@@ -1,10 +1,11 @@
 //! Parts that the DSP kernels share: requantisation by the upper half of a product, activations
-//! widened for `smlad`, the product of 2 rows with pairs of channels; and for processors with a
+//! widened for `smlad`, products of 2 and 4 rows with pairs of channels; and for processors with a
 //! floating-point unit its product of f16.
 
 #[cfg(not(hrvit_mve))]
 pub(crate) mod bytes;
 pub(crate) mod dots;
+pub(crate) mod pairs;
 #[cfg(all(feature = "fp16", hrvit_float_unit))]
 pub(crate) mod product_f16;
 pub(crate) mod rates;
