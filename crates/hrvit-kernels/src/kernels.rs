@@ -77,8 +77,8 @@ impl Kernels {
 /// asks for, where the one at hand implies it) or, for whatever is not listed,
 /// `scalar::run(args, epilogue)`; an emulated order that is not listed runs what the processor has,
 /// whose bytes are the same. `NeonDotprod..` stands for it and for those that include it,
-/// `DspFloat` for `Dsp` where there is a floating-point unit; a file is only named in builds that
-/// may have its instructions. With `fn run_on as run(..)` only the local function is called
+/// `DspFloat` for `Dsp` where there is a floating-point unit, `DspInt16x8` for `Dsp` with that
+/// feature; a file is only named in builds that may have its instructions. With `fn run_on as run(..)` only the local function is called
 /// `run_on`.
 macro_rules! backends {
     ({$($list:tt)*} $($family:tt)*) => { $crate::kernels::backends!(@build [] {$($list)*} $($family)*); };
@@ -99,6 +99,9 @@ macro_rules! backends {
     (@build $done:tt {Dsp => $($rest:tt)*} $($family:tt)*) => { $crate::kernels::backends!(@entry $done [#[cfg(hrvit_dsp)] Dsp] {$($rest)*} $($family)*); };
     (@build $done:tt {DspFloat => $($rest:tt)*} $($family:tt)*) => {
         $crate::kernels::backends!(@entry $done [#[cfg(all(hrvit_dsp, hrvit_float_unit))] Dsp] {$($rest)*} $($family)*);
+    };
+    (@build $done:tt {DspInt16x8 => $($rest:tt)*} $($family:tt)*) => {
+        $crate::kernels::backends!(@entry $done [#[cfg(all(hrvit_dsp, feature = "int16x8"))] Dsp] {$($rest)*} $($family)*);
     };
     (@build $done:tt {Mve => $($rest:tt)*} $($family:tt)*) => { $crate::kernels::backends!(@entry $done [#[cfg(hrvit_mve)] Mve] {$($rest)*} $($family)*); };
     (@build $done:tt {Neon.. => $module:ident $($rest:tt)*} $($family:tt)*) => {
