@@ -154,8 +154,8 @@ fn block_weights(args: &Depthwise<'_>, first: usize, planes: &mut Planes, weight
 /// Puts `count` tokens of a kernel's rows side by side from word `to` of the planes on.
 ///
 /// # Safety
-/// The processor has the DSP extension. [`LANES`] bytes of `count` tokens are readable in every row,
-/// and `to + count` is at most [`COLUMNS`].
+/// The processor has the DSP extension. [`LANES`] bytes of `count` tokens are readable in every
+/// row, and `to + count` is at most [`COLUMNS`].
 #[inline(never)] // one for tokens and weights
 unsafe fn side_by_side(kernel: usize, sources: &Sources, to: usize, count: usize, planes: &mut Planes) {
     if count == 0 {

@@ -95,8 +95,8 @@ pub(crate) fn run<A: Copy + Default>(dsp: Dsp, args: &Gemm<'_, A>, mut epilogue:
     }
 }
 
-/// Adds what [`STEP`] leaves of the depth, with zeros behind it. Sums start from the biases if there
-/// is nothing else.
+/// Adds what [`STEP`] leaves of the depth, with zeros behind it. Sums start from the biases if
+/// there is nothing else.
 ///
 /// # Safety
 /// As for [`Products::add`]. `a` and `weights` have elements for all rows and channels.
