@@ -15,8 +15,6 @@ use crate::isa::Dsp;
 const TILES: usize = 4;
 /// Largest head dimension.
 const MAX_DIM: usize = 32;
-/// Zeros that logits start from.
-static ZEROS: [i32; COLUMNS] = [0; COLUMNS];
 
 /// Computes the strip; heads and strips that the loops do not know are left to `scalar`.
 #[inline(never)] // its buffers would lie on the stack of every instruction set
@@ -48,9 +46,8 @@ pub(super) fn run(dsp: Dsp, args: &Strip<'_>, scores: &mut [i32], out: &mut [i16
             // SAFETY: the token proves the DSP extension. There are as many codes, not none, as
             // keys of `dim` channels, of which the four from `start` on are read.
             unsafe { values(&values_args) };
-            for ((out, sums), share) in [&mut *out, &mut *out_second].into_iter().zip(of_both).zip(shares) {
-                let Some(out) = out.get_mut(start..).and_then(|out| out.first_chunk_mut::<4>()) else { continue };
-                *out = sums.map(|sum| share.apply(sum));
+            for ((out, sums), share) in [&mut *out, &mut *out_second].into_iter().zip(&of_both).zip(&shares) {
+                share.store(sums, out.get_mut(start..).unwrap_or_default());
             }
         }
     }
@@ -73,43 +70,31 @@ impl Pairs<'_> {
         let Some(wide) = wide.get_mut(..dim / 4) else { return };
         widen(self.dsp, q[0], q[1], wide);
         let a = wide.as_ptr_range();
-        let mut first = 0;
-        for tile in tiles.iter_mut() {
-            let len = COLUMNS.min(keys - first);
-            let add = |keys: [usize; 2], len: usize, tile: *mut i32| {
-                let weights = keys.map(|key| self.args.v.as_ptr().wrapping_add((first + key) * dim));
-                let start = ZEROS.as_ptr();
-                let args = Dots { a: a.start.cast(), a_end: a.end.cast(), weights, skip: dim, start, below: 0, tile, tile_end: tile.wrapping_add(len) };
-                // SAFETY: the token proves the DSP extension. There are `dim / 4` groups, 2 to 8;
-                // `v` holds the keys; an even number of at most `COLUMNS` sums lies inside the
-                // tile, as an odd `len` is less than that.
-                unsafe { dots::s8(&args) };
-            };
-            let sums = tile.as_mut_ptr().cast::<i32>();
-            let even = len & !1;
-            if even != 0 {
-                add([0, 1], even, sums);
-            }
-            if even != len {
-                add([even, even], 2, sums.wrapping_add(even));
-            }
+        let (tile, v) = (tiles.as_mut_ptr().cast::<i32>(), self.args.v.as_ptr());
+        // Whole tiles, pairs of keys of the last one, and the last of an odd number with itself.
+        let (mut first, mut column) = (0, 0);
+        while first < keys {
+            let left = keys - first;
+            let (second, len) = if left == 1 { (first, 2) } else { (first + 1, COLUMNS.min(left & !1)) };
+            let weights = [first, second].map(|key| v.wrapping_add(key * dim));
+            let tile = tile.wrapping_add(column);
+            let args = Dots { a: a.start.cast(), a_end: a.end.cast(), weights, skip: dim, tile, tile_end: tile.wrapping_add(len) };
+            // SAFETY: the token proves the DSP extension. There are `dim / 4` groups, 2 to 8; `v`
+            // holds the keys; an even number of at most `COLUMNS` sums lies inside the tile, as an
+            // odd one is alone in its tile or behind fewer than `COLUMNS`.
+            unsafe { dots::s8(&args) };
             first += len;
-            if first == keys {
-                return;
-            }
+            column += if len == COLUMNS { size_of::<Tile>() / size_of::<i32>() } else { len };
         }
     }
 
     /// Codes of both queries, those of the first in the lower halves, and their sums.
     fn codes(&self, tiles: &[Tile; TILES], scores: &mut [i32]) -> [u32; 2] {
         let mut maxima = [i32::MIN; 2];
-        let mut rest = scores.len();
-        for tile in tiles {
-            let len = rest.min(COLUMNS);
+        for (scores, tile) in scores.chunks(COLUMNS).zip(tiles) {
             for (row, maximum) in tile.iter().zip(&mut maxima) {
-                *maximum = row.iter().take(len).fold(*maximum, |maximum, logit| maximum.max(*logit));
+                *maximum = largest(row.get(..scores.len()).unwrap_or_default(), *maximum);
             }
-            rest -= len;
         }
         if self.args.bits == 8 {
             return self.narrow_codes(maxima, tiles, scores);
@@ -172,6 +157,12 @@ impl Pairs<'_> {
     }
 }
 
+/// The largest of the logits and `maximum`.
+#[inline(never)] // one loop for all tiles
+fn largest(logits: &[i32], maximum: i32) -> i32 {
+    logits.iter().fold(maximum, |maximum, logit| maximum.max(*logit))
+}
+
 /// A division by the sum of a query's codes.
 #[derive(Clone, Copy)]
 struct Share {
@@ -186,10 +177,12 @@ impl Share {
         Self { rate: Rate::new(dsp, reciprocal, k.max(32) as u8), pre_shift: 32u32.saturating_sub(k) as u8 }
     }
 
-    /// The share of a weighted sum.
-    #[inline(always)]
-    fn apply(self, acc: i32) -> i16 {
-        self.rate.apply(shifted(acc, self.pre_shift)) as i16
+    /// Stores the shares of four weighted sums, as far as there are outputs.
+    #[inline(never)] // one for both queries
+    fn store(&self, sums: &[i32; 4], out: &mut [i16]) {
+        for (out, sum) in out.iter_mut().zip(sums) {
+            *out = self.rate.apply(shifted(*sum, self.pre_shift)) as i16;
+        }
     }
 }
 

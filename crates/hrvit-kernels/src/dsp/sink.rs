@@ -166,6 +166,7 @@ pub(crate) struct Store {
 
 impl Store {
     /// By `epilogue`, without the biases.
+    #[inline(never)] // one for all operators, as the next one
     pub(crate) fn of(_: Dsp, requant: Requant<'_>, epilogue: &mut Epilogue<'_>) -> Self {
         // Zero points beyond 2^29 leave nothing between the limits.
         let twice = |zero: i32| 2 * zero.clamp(-1 << 29, 1 << 29) + 1;
@@ -196,7 +197,7 @@ impl Store {
     /// # Safety
     /// The operands of [`Store::of`] live and have these channels and elements; four sums of each
     /// channel are readable and writable.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) unsafe fn four(&mut self, tile: *mut i32, channel: usize, len: usize, [at, step]: [usize; 2], rows: usize) {
         if self.pre_shift != 0 {
             // SAFETY: by the contract.

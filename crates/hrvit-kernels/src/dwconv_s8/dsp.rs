@@ -4,7 +4,8 @@
 use core::mem::MaybeUninit;
 
 use super::window::{MAX_TAPS, Windows};
-use super::{Depthwise, scalar};
+use super::{Depthwise, dsp_planar, scalar};
+use crate::dsp::rolled;
 use crate::dsp::sink::Store;
 use crate::dsp::taps::{self, BLOCK, Taps, Weights};
 use crate::dsp::tile::{ROWS, Sums};
@@ -18,15 +19,32 @@ const PACKED: usize = 25 * MOST / BLOCK;
 const MOST: usize = 16;
 
 /// Computes the row. Kernels larger than 9x9 are left to `scalar`.
-#[inline(never)] // its buffers would lie on the stack of every instruction set
 pub(super) fn run(dsp: Dsp, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) {
-    // Rows outside of the map lie above or below it.
-    let above = args.rows.iter().take_while(|row| row.is_none()).count();
-    let inside = args.rows.iter().skip(above).take_while(|row| row.is_some()).count();
-    if args.kernel * args.kernel > MAX_TAPS || args.bias.len() < BLOCK || inside == 0 || inside != args.rows.iter().flatten().count() {
-        return scalar::run(args, epilogue, out_stride);
-    }
+    if dsp_planar::takes(args) { dsp_planar::run(dsp, args, epilogue, out_stride) } else { tap_by_tap(dsp, args, epilogue, out_stride) }
+}
+
+/// Computes a row of any kernel and stride.
+#[inline(never)] // its buffers would lie on the stack of every instruction set, and of the other way
+fn tap_by_tap(dsp: Dsp, args: &Depthwise<'_>, epilogue: Epilogue<'_>, out_stride: usize) {
+    let fits = args.kernel * args.kernel <= MAX_TAPS && args.bias.len() >= BLOCK;
+    let Some((above, inside)) = rows_inside(args.rows).filter(|_| fits) else { return scalar::run(args, epilogue, out_stride) };
     Row { dsp, args, out_stride, above, inside }.run(epilogue);
+}
+
+/// Rows outside of the map above a window, and those inside. `None` if no row lies inside, or one
+/// outside between two that do.
+fn rows_inside(rows: &[Option<&[i8]>]) -> Option<(usize, usize)> {
+    let (mut above, mut inside, mut below) = (0, 0, 0);
+    for row in rows {
+        rolled();
+        match row {
+            None if inside == 0 => above += 1,
+            None => below += 1,
+            Some(_) if below == 0 => inside += 1,
+            Some(_) => return None,
+        }
+    }
+    (inside != 0).then_some((above, inside))
 }
 
 /// One output row whose tokens lie `out_stride` apart. Of the rows of the window, `inside` lie in
@@ -60,7 +78,7 @@ impl Row<'_> {
         let pad = self.args.pad;
         let mut packed = [MaybeUninit::uninit(); PACKED];
         let mut bias = [0; MOST];
-        let Some(taps) = self.pack(first, len, &mut packed, &mut bias) else { return };
+        let Some(taps) = bias.get_mut(..len).and_then(|bias| self.pack(first, &mut packed, bias)) else { return };
         let padding = [pad; MOST];
         let mut windows = Windows::new(self.args, first, padding.as_ptr());
         let mut tile = MaybeUninit::<Sums>::uninit();
@@ -88,16 +106,19 @@ impl Row<'_> {
 
     /// Widens the weights of the rows inside the map, writes the biases with what the rows outside
     /// contribute, and returns the number of taps inside.
-    fn pack(&self, first: usize, len: usize, packed: &mut [MaybeUninit<Weights>; PACKED], sums: &mut [i32; MOST]) -> Option<usize> {
+    #[inline(never)] // where it is inlined it grows
+    fn pack(&self, first: usize, packed: &mut [MaybeUninit<Weights>], sums: &mut [i32]) -> Option<usize> {
         let Depthwise { kernel, pad, weights, weight_stride, bias, .. } = *self.args;
-        let (above, inside) = (self.above, self.inside);
+        let (above, inside, len) = (self.above, self.inside, sums.len());
         let taps = inside * kernel;
-        for (sum, bias) in sums.iter_mut().zip(bias.get(first..first + len)?) {
+        for (sum, bias) in sums.iter_mut().zip(bias.get(first..)?) {
+            rolled();
             *sum = *bias;
         }
         for ky in (0..above).chain(above + inside..kernel) {
             for tap in ky * kernel..(ky + 1) * kernel {
-                for (sum, weight) in sums.iter_mut().zip(weights.get(tap * weight_stride + first..)?).take(len) {
+                for (sum, weight) in sums.iter_mut().zip(weights.get(tap * weight_stride + first..)?) {
+                    rolled();
                     *sum = sum.wrapping_add(i32::from(pad) * i32::from(*weight));
                 }
             }

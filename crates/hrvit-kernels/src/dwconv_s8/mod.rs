@@ -5,6 +5,8 @@
 mod avx2;
 #[cfg(hrvit_dsp)]
 mod dsp;
+#[cfg(hrvit_dsp)]
+mod dsp_planar;
 #[cfg(hrvit_mve)]
 mod mve;
 #[cfg(target_arch = "aarch64")]

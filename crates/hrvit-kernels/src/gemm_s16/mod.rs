@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(all(hrvit_dsp, feature = "int16x8"))]
+mod dsp;
 #[cfg(hrvit_mve)]
 mod mve;
 pub mod scalar;
@@ -44,7 +46,7 @@ impl Kernels {
 }
 
 backends! {
-    { Avx2.. => avx2, Mve => mve }
+    { Avx2.. => avx2, DspInt16x8 => dsp, Mve => mve }
     chosen;
     fn run(args: &GemmS16<'_>, epilogue: Epilogue<'_>);
 }

@@ -5,7 +5,7 @@ pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx_vnni;
 #[cfg(hrvit_dsp)]
-mod dsp;
+pub(crate) mod dsp;
 #[cfg(hrvit_mve)]
 pub(crate) mod mve;
 #[cfg(target_arch = "aarch64")]

@@ -50,8 +50,9 @@ pub(super) use instruction_sets;
 /// `scalar::run(args, epilogue)`; an emulated order that is not listed runs what the processor has,
 /// whose bytes are the same. `NeonDotprod..` stands for it and for those that include it, `X86` for
 /// the sets of x86-64 from the slowest to the fastest, `DspFloat` for `Dsp` where there is a
-/// floating-point unit; a file is only named in builds that may have its instructions. With
-/// `fn run_on as run(..)` only the local function is called `run_on`.
+/// floating-point unit, `DspInt16x8` for `Dsp` with feature `int16x8`; a file is only named in
+/// builds that may have its instructions. With `fn run_on as run(..)` only the local function is
+/// called `run_on`.
 ///
 /// `Avx2.. => x86` compiles generic functions over [`Lanes`](crate::x86::Lanes) for each set of
 /// registers, with its features. `Avx2.. => compiled` compiles the definition for AVX2.
@@ -89,6 +90,9 @@ macro_rules! backends {
     (@build $done:tt {Dsp => $($rest:tt)*} $($family:tt)*) => { $crate::kernels::backends!(@entry $done [#[cfg(hrvit_dsp)] Dsp] {$($rest)*} $($family)*); };
     (@build $done:tt {DspFloat => $($rest:tt)*} $($family:tt)*) => {
         $crate::kernels::backends!(@entry $done [#[cfg(all(hrvit_dsp, hrvit_float_unit))] Dsp] {$($rest)*} $($family)*);
+    };
+    (@build $done:tt {DspInt16x8 => $($rest:tt)*} $($family:tt)*) => {
+        $crate::kernels::backends!(@entry $done [#[cfg(all(hrvit_dsp, feature = "int16x8"))] Dsp] {$($rest)*} $($family)*);
     };
     (@build $done:tt {Mve => $($rest:tt)*} $($family:tt)*) => { $crate::kernels::backends!(@entry $done [#[cfg(hrvit_mve)] Mve] {$($rest)*} $($family)*); };
     (@build $done:tt {Neon.. => $module:ident $($rest:tt)*} $($family:tt)*) => {
