@@ -11,8 +11,7 @@ macro_rules! elements {
         use crate::epilogue_f16::ActivationF16;
         use crate::isa::$token;
         use crate::slices::rows;
-        use crate::$isa::activations::activate;
-        use crate::$isa::floats::{add, load, load_f32, max, splat, store, store_f32};
+        use crate::$isa::floats::{activate, add, div, load, load_f32, load_s16, max, mul, splat, store, store_f32, store_s16};
 
         /// See [`Kernels::hardswish_f16`](crate::Kernels::hardswish_f16).
         pub(in crate::activation_f16) fn hardswish_f16(_: $token, x: &[f16], out: &mut [f16]) {
@@ -103,6 +102,34 @@ macro_rules! elements {
             for x in rows(x, sums.len()) {
                 widen_add_f32(token, x, sums);
             }
+        }
+
+        /// See [`Kernels::s16_to_f16`](crate::Kernels::s16_to_f16).
+        pub(in crate::activation_f16) fn s16_to_f16(_: $token, x: &[i16], scale: f32, out: &mut [f16]) {
+            #[target_feature(enable = $features)]
+            fn run(x: &[i16], scale: f32, out: &mut [f16]) {
+                let ((x, x_tail), (out, out_tail)) = (x.as_chunks(), out.as_chunks_mut());
+                for (x, out) in x.iter().zip(out) {
+                    store(out, mul(load_s16(x), splat(scale)));
+                }
+                scalar::s16_to_f16(x_tail, scale, out_tail);
+            }
+            // SAFETY: as above.
+            unsafe { run(x, scale, out) }
+        }
+
+        /// See [`Kernels::f16_to_s16`](crate::Kernels::f16_to_s16).
+        pub(in crate::activation_f16) fn f16_to_s16(_: $token, x: &[f16], scale: f32, out: &mut [i16]) {
+            #[target_feature(enable = $features)]
+            fn run(x: &[f16], scale: f32, out: &mut [i16]) {
+                let ((x, x_tail), (out, out_tail)) = (x.as_chunks(), out.as_chunks_mut());
+                for (x, out) in x.iter().zip(out) {
+                    store_s16(out, div(load(x), splat(scale)));
+                }
+                scalar::f16_to_s16(x_tail, scale, out_tail);
+            }
+            // SAFETY: as above.
+            unsafe { run(x, scale, out) }
         }
     };
 }

@@ -1,4 +1,5 @@
-//! The LayerNorm with sums in 8 lanes. Generated per instruction set from its `floats` primitives;
+//! The LayerNorm with sums in 8 lanes. Tokens of 16, 32 and 64 channels are read and widened once
+//! and stay in registers. Generated per instruction set from its `floats` primitives;
 //! tails use `scalar`.
 
 /// Makes it for the token `$token` of the instruction set in the folder `$isa`, which proves
@@ -10,51 +11,100 @@ macro_rules! tokens {
         use crate::isa::$token;
         use crate::layernorm_f16::NormF16;
         use crate::math_f32::{narrow, widen};
-        use crate::slices::{rows, rows_mut};
         use crate::$isa::floats::{Eight, LANES, add, fma, load, load_f32, mul, reciprocal_root, splat, store, sub, sum};
 
         /// Tokens.
         pub(in crate::layernorm_f16) fn tokens(_: $token, x: &[f16], norm: &NormF16<'_>, out: &mut [f16]) {
-            let channels = norm.gain.len();
-            for (x, out) in rows(x, channels).zip(rows_mut(out, channels)) {
-                // SAFETY: the token proves the features.
-                unsafe { token(x, norm, out) };
-            }
+            // SAFETY: the token proves the features; both hold so many elements.
+            unsafe { all(x.as_ptr(), x.len().min(out.len()), norm, out.as_mut_ptr()) }
         }
 
         /// Tokens, in place.
         pub(in crate::layernorm_f16) fn tokens_in_place(_: $token, x: &mut [f16], norm: &NormF16<'_>) {
-            for x in rows_mut(x, norm.gain.len()) {
-                // SAFETY: the token proves the features.
-                unsafe { token_in_place(x, norm) };
+            let (len, x) = (x.len(), x.as_mut_ptr());
+            // SAFETY: as above.
+            unsafe { all(x, len, norm, x) }
+        }
+
+        /// All tokens in `len` elements.
+        ///
+        /// # Safety
+        /// The processor has the features. `len` elements may be read from `x` on and written from
+        /// `out` on, which may be the same place. There is an offset for every gain (checked).
+        #[target_feature(enable = $features)]
+        unsafe fn all(x: *const f16, len: usize, norm: &NormF16<'_>, out: *mut f16) {
+            let channels = norm.gain.len();
+            for first in (0..len / channels).map(|token| token * channels) {
+                // SAFETY: the token lies in front of `len`; the sizes are those of the gains.
+                unsafe {
+                    let (x, out) = (x.add(first), out.add(first));
+                    match channels {
+                        16 => whole::<2>(x, norm, out),
+                        32 => whole::<4>(x, norm, out),
+                        64 => whole::<8>(x, norm, out),
+                        _ => any(x, norm, out),
+                    }
+                }
             }
         }
 
-        /// One token.
+        /// A token of `8 * N` channels, `N` even, which stays in registers.
+        ///
+        /// # Safety
+        /// The token may be read from `x` on and written from `out` on; gains and offsets are
+        /// `8 * N`.
+        #[inline]
         #[target_feature(enable = $features)]
-        fn token(x: &[f16], norm: &NormF16<'_>, out: &mut [f16]) {
-            let shared = statistics(x, norm.eps);
-            let ((x, x_tail), (out, out_tail)) = (x.as_chunks(), out.as_chunks_mut());
-            let ((gain, gain_tail), (offset, offset_tail)) = (norm.gain.as_chunks(), norm.offset.as_chunks());
-            for ((x, out), (gain, offset)) in x.iter().zip(out).zip(gain.iter().zip(offset)) {
-                store(out, eight(load(x), shared, gain, offset));
-            }
-            for ((x, out), (gain, offset)) in x_tail.iter().zip(out_tail).zip(gain_tail.iter().zip(offset_tail)) {
-                *out = one(*x, shared, *gain, *offset);
+        unsafe fn whole<const N: usize>(x: *const f16, norm: &NormF16<'_>, out: *mut f16) {
+            let channels = (N * LANES) as f32;
+            // SAFETY: by the contract.
+            let x: [Eight; N] = core::array::from_fn(|i| unsafe { load(&*x.add(i * LANES).cast()) });
+            let mean = splat(total(&x, |sum, x| add(sum, x)) / channels);
+            let distance = x.map(|x| sub(x, mean));
+            let r = splat(reciprocal_root(total(&distance, |sum, d| fma(sum, d, d)) / channels + norm.eps));
+            for (i, distance) in distance.into_iter().enumerate() {
+                // SAFETY: by the contract.
+                unsafe {
+                    let [gain, offset] = [norm.gain, norm.offset].map(|values| load_f32(&*values.as_ptr().add(i * LANES).cast()));
+                    store(&mut *out.add(i * LANES).cast(), fma(offset, mul(distance, r), gain));
+                }
             }
         }
 
-        /// One token, in place.
+        /// The sum of all lanes of what `term` adds to a sum, every other vector to one of two.
+        #[inline]
         #[target_feature(enable = $features)]
-        fn token_in_place(x: &mut [f16], norm: &NormF16<'_>) {
-            let shared = statistics(x, norm.eps);
-            let ((gain, gain_tail), (offset, offset_tail)) = (norm.gain.as_chunks(), norm.offset.as_chunks());
-            let (x, x_tail) = x.as_chunks_mut();
-            for (x, (gain, offset)) in x.iter_mut().zip(gain.iter().zip(offset)) {
-                store(x, eight(load(x), shared, gain, offset));
+        fn total<const N: usize>(x: &[Eight; N], term: impl Fn(Eight, Eight) -> Eight) -> f32 {
+            let mut sums = [splat(0.0); 2];
+            for [low, high] in x.as_chunks::<2>().0 {
+                sums = [term(sums[0], *low), term(sums[1], *high)];
             }
-            for (x, (gain, offset)) in x_tail.iter_mut().zip(gain_tail.iter().zip(offset_tail)) {
-                *x = one(*x, shared, *gain, *offset);
+            sum(add(sums[0], sums[1]))
+        }
+
+        /// A token of any number of channels.
+        ///
+        /// # Safety
+        /// The token may be read from `x` on and written from `out` on; there is an offset for
+        /// every gain.
+        #[inline]
+        #[target_feature(enable = $features)]
+        unsafe fn any(x: *const f16, norm: &NormF16<'_>, out: *mut f16) {
+            let channels = norm.gain.len();
+            // SAFETY: by the contract; nothing is written as long as the slice lives.
+            let (mean, r) = statistics(unsafe { core::slice::from_raw_parts(x, channels) }, norm.eps);
+            let (means, rs) = (splat(mean), splat(r));
+            for i in (0..channels / LANES * LANES).step_by(LANES) {
+                // SAFETY: by the contract.
+                unsafe {
+                    let [gain, offset] = [norm.gain, norm.offset].map(|values| load_f32(&*values.as_ptr().add(i).cast()));
+                    let normalised = mul(sub(load(&*x.add(i).cast()), means), rs);
+                    store(&mut *out.add(i).cast(), fma(offset, normalised, gain));
+                }
+            }
+            for (i, (gain, offset)) in norm.gain.iter().zip(norm.offset).enumerate().skip(channels / LANES * LANES) {
+                // SAFETY: by the contract.
+                unsafe { *out.add(i) = narrow((widen(*x.add(i)) - mean) * r * gain + offset) };
             }
         }
 
@@ -85,20 +135,6 @@ macro_rules! tokens {
             }
             let squares = tail.iter().fold(sum(add(squares[0], squares[1])), |sum, x| sum + (widen(*x) - mean) * (widen(*x) - mean));
             (mean, reciprocal_root(squares / channels + eps))
-        }
-
-        /// 8 channels through the affine.
-        #[inline]
-        #[target_feature(enable = $features)]
-        fn eight(x: Eight, (mean, r): (f32, f32), gain: &[f32; LANES], offset: &[f32; LANES]) -> Eight {
-            let x = mul(sub(x, splat(mean)), splat(r));
-            fma(load_f32(offset), x, load_f32(gain))
-        }
-
-        /// One channel through the affine.
-        #[inline(always)]
-        fn one(x: f16, (mean, r): (f32, f32), gain: f32, offset: f32) -> f16 {
-            narrow((widen(x) - mean) * r * gain + offset)
         }
     };
 }
