@@ -83,16 +83,39 @@ impl<W: Weights> Products<f32, W, Eight, ROWS> for Fma {
         depth: usize,
         sums: &mut [[Eight; N]; ROWS],
     ) {
-        for i in 0..depth {
-            // SAFETY: the caller vouches for the instructions, and for this step's elements.
-            unsafe {
-                let weights = weights.map(|weights| W::vector(weights.byte_add(i * stride)));
-                for (row, sums) in rows.iter().zip(sums.iter_mut()).take(R) {
-                    let a = splat(*row.add(i));
-                    for (sum, weights) in sums.iter_mut().zip(weights) {
-                        *sum = fma(*sum, a, weights);
-                    }
-                }
+        // SAFETY: the caller vouches for the instructions, and for every step's elements.
+        unsafe {
+            // Two at a time: rows have too many addresses for an instruction each.
+            for i in (0..depth / 2 * 2).step_by(2) {
+                step::<W, R, N>(rows, weights, stride, i, sums);
+                step::<W, R, N>(rows, weights, stride, i + 1, sums);
+            }
+            if !depth.is_multiple_of(2) {
+                step::<W, R, N>(rows, weights, stride, depth - 1, sums);
+            }
+        }
+    }
+}
+
+/// Adds the products of step `i`.
+///
+/// # Safety
+/// As for [`Products::add`], whose step it is.
+#[inline(always)]
+unsafe fn step<W: Weights, const R: usize, const N: usize>(
+    rows: &[*const f32; ROWS],
+    weights: [*const W; N],
+    stride: usize,
+    i: usize,
+    sums: &mut [[Eight; N]; ROWS],
+) {
+    // SAFETY: by the contract.
+    unsafe {
+        let weights = weights.map(|weights| W::vector(weights.byte_add(i * stride)));
+        for (row, sums) in rows.iter().zip(sums.iter_mut()).take(R) {
+            let a = splat(*row.add(i));
+            for (sum, weights) in sums.iter_mut().zip(weights) {
+                *sum = fma(*sum, a, weights);
             }
         }
     }

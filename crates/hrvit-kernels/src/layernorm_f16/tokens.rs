@@ -34,39 +34,39 @@ macro_rules! tokens {
         #[target_feature(enable = $features)]
         unsafe fn all(x: *const f16, len: usize, norm: &NormF16<'_>, out: *mut f16) {
             let channels = norm.gain.len();
-            for first in (0..len / channels).map(|token| token * channels) {
-                // SAFETY: the token lies in front of `len`; the sizes are those of the gains.
-                unsafe {
-                    let (x, out) = (x.add(first), out.add(first));
-                    match channels {
-                        16 => whole::<2>(x, norm, out),
-                        32 => whole::<4>(x, norm, out),
-                        64 => whole::<8>(x, norm, out),
-                        _ => any(x, norm, out),
-                    }
+            // SAFETY: by the contract; the sizes are those of the gains, and a token lies in front
+            // of `len`.
+            unsafe {
+                match channels {
+                    16 => whole::<2>(x, len, norm, out),
+                    32 => whole::<4>(x, len, norm, out),
+                    64 => whole::<8>(x, len, norm, out),
+                    _ => (0..len / channels).for_each(|token| any(x.add(token * channels), norm, out.add(token * channels))),
                 }
             }
         }
 
-        /// A token of `8 * N` channels, `N` even, which stays in registers.
+        /// Tokens of `8 * N` channels, `N` even, which stay in registers.
         ///
         /// # Safety
-        /// The token may be read from `x` on and written from `out` on; gains and offsets are
-        /// `8 * N`.
-        #[inline]
+        /// As for [`all`]; gains and offsets are `8 * N`.
+        #[inline(never)] // with registers of its own
         #[target_feature(enable = $features)]
-        unsafe fn whole<const N: usize>(x: *const f16, norm: &NormF16<'_>, out: *mut f16) {
+        unsafe fn whole<const N: usize>(x: *const f16, len: usize, norm: &NormF16<'_>, out: *mut f16) {
             let channels = (N * LANES) as f32;
-            // SAFETY: by the contract.
-            let x: [Eight; N] = core::array::from_fn(|i| unsafe { load(&*x.add(i * LANES).cast()) });
-            let mean = splat(total(&x, |sum, x| add(sum, x)) / channels);
-            let distance = x.map(|x| sub(x, mean));
-            let r = splat(reciprocal_root(total(&distance, |sum, d| fma(sum, d, d)) / channels + norm.eps));
-            for (i, distance) in distance.into_iter().enumerate() {
-                // SAFETY: by the contract.
-                unsafe {
-                    let [gain, offset] = [norm.gain, norm.offset].map(|values| load_f32(&*values.as_ptr().add(i * LANES).cast()));
-                    store(&mut *out.add(i * LANES).cast(), fma(offset, mul(distance, r), gain));
+            let affine: [[Eight; 2]; N] = core::array::from_fn(|i| {
+                // SAFETY: gain and offset have `N` vectors each.
+                [norm.gain, norm.offset].map(|values| unsafe { load_f32(&*values.as_ptr().add(i * LANES).cast()) })
+            });
+            for first in (0..len / (N * LANES)).map(|token| token * N * LANES) {
+                // SAFETY: the token lies in front of `len`.
+                let x: [Eight; N] = core::array::from_fn(|i| unsafe { load(&*x.add(first + i * LANES).cast()) });
+                let mean = splat(total(&x, |sum, x| add(sum, x)) / channels);
+                let distance = x.map(|x| sub(x, mean));
+                let r = splat(reciprocal_root(total(&distance, |sum, d| fma(sum, d, d)) / channels + norm.eps));
+                for (i, (distance, [gain, offset])) in distance.into_iter().zip(affine).enumerate() {
+                    // SAFETY: as above.
+                    unsafe { store(&mut *out.add(first + i * LANES).cast(), fma(offset, mul(distance, r), gain)) };
                 }
             }
         }
@@ -87,19 +87,18 @@ macro_rules! tokens {
         /// # Safety
         /// The token may be read from `x` on and written from `out` on; there is an offset for
         /// every gain.
-        #[inline]
         #[target_feature(enable = $features)]
         unsafe fn any(x: *const f16, norm: &NormF16<'_>, out: *mut f16) {
             let channels = norm.gain.len();
             // SAFETY: by the contract; nothing is written as long as the slice lives.
             let (mean, r) = statistics(unsafe { core::slice::from_raw_parts(x, channels) }, norm.eps);
             let (means, rs) = (splat(mean), splat(r));
-            for i in (0..channels / LANES * LANES).step_by(LANES) {
+            let (gains, offsets) = (norm.gain.as_chunks().0, norm.offset.as_chunks().0);
+            for (block, (gain, offset)) in gains.iter().zip(offsets).enumerate() {
                 // SAFETY: by the contract.
                 unsafe {
-                    let [gain, offset] = [norm.gain, norm.offset].map(|values| load_f32(&*values.as_ptr().add(i).cast()));
-                    let normalised = mul(sub(load(&*x.add(i).cast()), means), rs);
-                    store(&mut *out.add(i).cast(), fma(offset, normalised, gain));
+                    let normalised = mul(sub(load(&*x.add(block * LANES).cast()), means), rs);
+                    store(&mut *out.add(block * LANES).cast(), fma(load_f32(offset), normalised, load_f32(gain)));
                 }
             }
             for (i, (gain, offset)) in norm.gain.iter().zip(norm.offset).enumerate().skip(channels / LANES * LANES) {

@@ -48,14 +48,7 @@ trait Sink: Copy {
     ///
     /// # Safety
     /// The processor has NEON; 16 elements may be written.
-    #[inline(always)]
-    unsafe fn pair(self, out: *mut Self::Out, words: [int16x8_t; 2]) {
-        // SAFETY: the caller vouches for 16 elements.
-        unsafe {
-            self.put(out, words[0]);
-            self.put(out.add(BLOCK), words[1]);
-        }
-    }
+    unsafe fn pair(self, out: *mut Self::Out, words: [int16x8_t; 2]);
 }
 
 /// s8, within a range.
@@ -93,6 +86,15 @@ impl Sink for Words {
         // SAFETY: the caller vouches for 8 elements.
         unsafe { store_s16x8(out, words) }
     }
+
+    #[inline(always)]
+    unsafe fn pair(self, out: *mut i16, words: [int16x8_t; 2]) {
+        // SAFETY: the caller vouches for 16 elements.
+        unsafe {
+            store_s16x8(out, words[0]);
+            store_s16x8(out.add(BLOCK), words[1]);
+        }
+    }
 }
 
 /// All tokens of `x`, which has `len` elements; `out` may be where `x` is.
@@ -122,15 +124,8 @@ unsafe fn tokens<S: Sink>(x: *const i16, len: usize, norm: &Norm<'_>, sink: S, o
             if width != 0 {
                 core::ptr::copy_nonoverlapping(x.add(whole), tail.as_mut_ptr(), width);
             }
-            let mut sums = Sums::new();
-            for c in (0..whole).step_by(BLOCK) {
-                sums.add(load_s16x8(x.add(c)));
-            }
-            if width != 0 {
-                sums.add(load_s16x8(tail.as_ptr()));
-            }
-            let shared = Shared::new(&sums, norm);
-            let eight = |c: usize| shared.eight(load_s16x8(x.add(c)), &Affine::new(norm.gain.as_ptr().add(c), norm.offset.as_ptr().add(c)));
+            let shared = Shared::new(x, whole, &tail, norm);
+            let eight = |c: usize| shared.eight(x.add(c), norm.gain.as_ptr().add(c), norm.offset.as_ptr().add(c));
             let mut c = 0;
             while c + 2 * BLOCK <= whole {
                 sink.pair(out.add(c), [eight(c), eight(c + BLOCK)]);
@@ -141,7 +136,7 @@ unsafe fn tokens<S: Sink>(x: *const i16, len: usize, norm: &Norm<'_>, sink: S, o
             }
             if width != 0 {
                 let mut block = [S::Out::default(); BLOCK];
-                sink.put(block.as_mut_ptr(), shared.eight(load_s16x8(tail.as_ptr()), &Affine::new(last.0.as_ptr(), last.1.as_ptr())));
+                sink.put(block.as_mut_ptr(), shared.eight(tail.as_ptr(), last.0.as_ptr(), last.1.as_ptr()));
                 core::ptr::copy_nonoverlapping(block.as_ptr(), out.add(whole), width);
             }
         }
@@ -166,12 +161,12 @@ unsafe fn few<const BLOCKS: usize, S: Sink>(x: *const i16, len: usize, norm: &No
         let mut first = 0;
         while first < len {
             let block = |block: usize| load_s16x8(x.add(first + block * BLOCK));
-            let mut sums = Sums::new();
-            for at in 0..BLOCKS {
-                sums.add(block(at));
-            }
-            let shared = Shared::new(&sums, norm);
-            let normal = |at: usize| shared.eight(block(at), affine(at));
+            let shared = Shared::of::<BLOCKS>(block, norm);
+            // Small variances are rare.
+            let normal = |at: usize| match shared.shifted {
+                true => shared.normal::<true>(block(at), affine(at)),
+                false => shared.normal::<false>(block(at), affine(at)),
+            };
             for at in (0..BLOCKS).step_by(2) {
                 sink.pair(out.add(first + at * BLOCK), [normal(at), normal(at + 1)]);
             }
@@ -208,12 +203,6 @@ struct Sums {
 }
 
 impl Sums {
-    #[inline]
-    #[target_feature(enable = "neon")]
-    fn new() -> Self {
-        Self { sum: vdupq_n_s32(0), squares: vdupq_n_u64(0) }
-    }
-
     /// Adds 8 elements.
     #[inline]
     #[target_feature(enable = "neon")]
@@ -241,9 +230,39 @@ struct Shared {
 }
 
 impl Shared {
-    /// Statistics of the token with these sums.
+    /// Statistics of a token of `whole` channels from `x` on and a last block of others, zeros
+    /// behind them.
     #[inline(always)]
-    unsafe fn new(sums: &Sums, norm: &Norm<'_>) -> Self {
+    unsafe fn new(x: *const i16, whole: usize, tail: &[i16; BLOCK], norm: &Norm<'_>) -> Self {
+        let channels = norm.gain.len();
+        // SAFETY: the caller vouches for NEON and the channels.
+        unsafe {
+            let mut sums = Sums { sum: vdupq_n_s32(0), squares: vdupq_n_u64(0) };
+            for c in (0..whole).step_by(BLOCK) {
+                sums.add(load_s16x8(x.add(c)));
+            }
+            if whole != channels {
+                sums.add(load_s16x8(tail.as_ptr()));
+            }
+            Self::from_sums(&sums, norm)
+        }
+    }
+
+    /// For a token that consists of these blocks.
+    #[inline(always)]
+    unsafe fn of<const BLOCKS: usize>(block: impl Fn(usize) -> int16x8_t, norm: &Norm<'_>) -> Self {
+        // SAFETY: the caller vouches for NEON.
+        unsafe {
+            let mut sums = Sums { sum: vdupq_n_s32(0), squares: vdupq_n_u64(0) };
+            for at in 0..BLOCKS {
+                sums.add(block(at));
+            }
+            Self::from_sums(&sums, norm)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn from_sums(sums: &Sums, norm: &Norm<'_>) -> Self {
         let channels = norm.gain.len();
         // SAFETY: the caller vouches for NEON.
         unsafe {
@@ -264,9 +283,12 @@ impl Shared {
 
     /// 8 channels, saturated to 16 bits.
     #[inline(always)]
-    unsafe fn eight(&self, x: int16x8_t, affine: &Affine) -> int16x8_t {
-        // SAFETY: the caller vouches for NEON. Small variances are rare.
-        unsafe { if self.shifted { self.normal::<true>(x, affine) } else { self.normal::<false>(x, affine) } }
+    unsafe fn eight(&self, x: *const i16, gain: *const i32, offset: *const i32) -> int16x8_t {
+        // SAFETY: the caller vouches for NEON and 8 elements of each.
+        unsafe {
+            let (x, affine) = (load_s16x8(x), Affine::new(gain, offset));
+            if self.shifted { self.normal::<true>(x, &affine) } else { self.normal::<false>(x, &affine) }
+        }
     }
 
     /// 8 channels, saturated to 16 bits. `SHIFTED` says whether differences are.

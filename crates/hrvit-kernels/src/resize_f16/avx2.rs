@@ -41,6 +41,7 @@ fn row<const MARGINS: bool>(source: &Rows<'_, f16>, columns: usize, labels: &mut
 }
 
 /// Labels of at most 8 times `N` classes, and margins where `MARGINS` says so.
+#[inline(never)] // one for each number of vectors
 #[target_feature(enable = "avx2,fma,f16c")]
 fn arguments<const N: usize, const MARGINS: bool>(source: &Rows<'_, f16>, columns: usize, labels: &mut [u8], scale: f32, margins: &mut [u8]) {
     let least = _mm256_set1_ps(f32::NEG_INFINITY);
