@@ -16,32 +16,33 @@ macro_rules! tokens {
         /// Tokens.
         pub(in crate::layernorm_f16) fn tokens(_: $token, x: &[f16], norm: &NormF16<'_>, out: &mut [f16]) {
             // SAFETY: the token proves the features; both hold so many elements.
-            unsafe { all(x.as_ptr(), x.len().min(out.len()), norm, out.as_mut_ptr()) }
+            unsafe { all::<false>(x.as_ptr(), x.len().min(out.len()), norm, out.as_mut_ptr()) }
         }
 
         /// Tokens, in place.
         pub(in crate::layernorm_f16) fn tokens_in_place(_: $token, x: &mut [f16], norm: &NormF16<'_>) {
             let (len, x) = (x.len(), x.as_mut_ptr());
             // SAFETY: as above.
-            unsafe { all(x, len, norm, x) }
+            unsafe { all::<true>(x, len, norm, x) }
         }
 
         /// All tokens in `len` elements.
         ///
         /// # Safety
         /// The processor has the features. `len` elements may be read from `x` on and written from
-        /// `out` on, which may be the same place. There is an offset for every gain (checked).
+        /// `out` on, which is the same place if `IN_PLACE` says so. There is an offset for every
+        /// gain (checked).
         #[target_feature(enable = $features)]
-        unsafe fn all(x: *const f16, len: usize, norm: &NormF16<'_>, out: *mut f16) {
+        unsafe fn all<const IN_PLACE: bool>(x: *const f16, len: usize, norm: &NormF16<'_>, out: *mut f16) {
             let channels = norm.gain.len();
             // SAFETY: by the contract; the sizes are those of the gains, and a token lies in front
             // of `len`.
             unsafe {
                 match channels {
-                    16 => whole::<2>(x, len, norm, out),
-                    32 => whole::<4>(x, len, norm, out),
-                    64 => whole::<8>(x, len, norm, out),
-                    _ => (0..len / channels).for_each(|token| any(x.add(token * channels), norm, out.add(token * channels))),
+                    16 => whole::<2, IN_PLACE>(x, len, norm, out),
+                    32 => whole::<4, IN_PLACE>(x, len, norm, out),
+                    64 => whole::<8, IN_PLACE>(x, len, norm, out),
+                    _ => (0..len / channels).for_each(|token| any::<IN_PLACE>(x.add(token * channels), norm, out.add(token * channels))),
                 }
             }
         }
@@ -50,10 +51,11 @@ macro_rules! tokens {
         ///
         /// # Safety
         /// As for [`all`]; gains and offsets are `8 * N`.
-        #[inline(never)] // with registers of its own
         #[target_feature(enable = $features)]
-        unsafe fn whole<const N: usize>(x: *const f16, len: usize, norm: &NormF16<'_>, out: *mut f16) {
+        unsafe fn whole<const N: usize, const IN_PLACE: bool>(x: *const f16, len: usize, norm: &NormF16<'_>, out: *mut f16) {
             let channels = (N * LANES) as f32;
+            // One pointer takes fewer instructions than two.
+            let x = if IN_PLACE { out.cast_const() } else { x };
             let affine: [[Eight; 2]; N] = core::array::from_fn(|i| {
                 // SAFETY: gain and offset have `N` vectors each.
                 [norm.gain, norm.offset].map(|values| unsafe { load_f32(&*values.as_ptr().add(i * LANES).cast()) })
@@ -88,8 +90,10 @@ macro_rules! tokens {
         /// The token may be read from `x` on and written from `out` on; there is an offset for
         /// every gain.
         #[target_feature(enable = $features)]
-        unsafe fn any(x: *const f16, norm: &NormF16<'_>, out: *mut f16) {
+        unsafe fn any<const IN_PLACE: bool>(x: *const f16, norm: &NormF16<'_>, out: *mut f16) {
             let channels = norm.gain.len();
+            // One pointer takes fewer instructions than two.
+            let x = if IN_PLACE { out.cast_const() } else { x };
             // SAFETY: by the contract; nothing is written as long as the slice lives.
             let (mean, r) = statistics(unsafe { core::slice::from_raw_parts(x, channels) }, norm.eps);
             let (means, rs) = (splat(mean), splat(r));
