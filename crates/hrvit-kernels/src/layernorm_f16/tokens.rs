@@ -11,46 +11,58 @@ macro_rules! tokens {
         use crate::isa::$token;
         use crate::layernorm_f16::NormF16;
         use crate::math_f32::{narrow, widen};
+        use crate::slices::{rows, rows_mut};
         use crate::$isa::floats::{Eight, LANES, add, fma, load, load_f32, mul, reciprocal_root, splat, store, sub, sum};
 
         /// Tokens.
         pub(in crate::layernorm_f16) fn tokens(_: $token, x: &[f16], norm: &NormF16<'_>, out: &mut [f16]) {
-            // SAFETY: the token proves the features; both hold so many elements.
-            unsafe { all::<false>(x.as_ptr(), x.len().min(out.len()), norm, out.as_mut_ptr()) }
+            // SAFETY: the token proves the features; both hold so many elements; so below.
+            if unsafe { few::<false>(x.as_ptr(), x.len().min(out.len()), norm, out.as_mut_ptr()) } {
+                return;
+            }
+            let channels = norm.gain.len();
+            for (x, out) in rows(x, channels).zip(rows_mut(out, channels)) {
+                // SAFETY: as above.
+                unsafe { token(x, norm, out) };
+            }
         }
 
         /// Tokens, in place.
         pub(in crate::layernorm_f16) fn tokens_in_place(_: $token, x: &mut [f16], norm: &NormF16<'_>) {
-            let (len, x) = (x.len(), x.as_mut_ptr());
             // SAFETY: as above.
-            unsafe { all::<true>(x, len, norm, x) }
+            if unsafe { few::<true>(x.as_ptr(), x.len(), norm, x.as_mut_ptr()) } {
+                return;
+            }
+            for x in rows_mut(x, norm.gain.len()) {
+                // SAFETY: as above.
+                unsafe { token_in_place(x, norm) };
+            }
         }
 
-        /// All tokens in `len` elements.
+        /// Whether there were so few channels that this has computed the tokens in `len` elements.
         ///
         /// # Safety
         /// The processor has the features. `len` elements may be read from `x` on and written from
         /// `out` on, which is the same place if `IN_PLACE` says so. There is an offset for every
         /// gain (checked).
         #[target_feature(enable = $features)]
-        unsafe fn all<const IN_PLACE: bool>(x: *const f16, len: usize, norm: &NormF16<'_>, out: *mut f16) {
-            let channels = norm.gain.len();
-            // SAFETY: by the contract; the sizes are those of the gains, and a token lies in front
-            // of `len`.
+        unsafe fn few<const IN_PLACE: bool>(x: *const f16, len: usize, norm: &NormF16<'_>, out: *mut f16) -> bool {
+            // SAFETY: by the contract; the sizes are those of the gains.
             unsafe {
-                match channels {
+                match norm.gain.len() {
                     16 => whole::<2, IN_PLACE>(x, len, norm, out),
                     32 => whole::<4, IN_PLACE>(x, len, norm, out),
                     64 => whole::<8, IN_PLACE>(x, len, norm, out),
-                    _ => (0..len / channels).for_each(|token| any::<IN_PLACE>(x.add(token * channels), norm, out.add(token * channels))),
+                    _ => return false,
                 }
             }
+            true
         }
 
         /// Tokens of `8 * N` channels, `N` even, which stay in registers.
         ///
         /// # Safety
-        /// As for [`all`]; gains and offsets are `8 * N`.
+        /// As for [`few`]; gains and offsets are `8 * N`.
         #[target_feature(enable = $features)]
         unsafe fn whole<const N: usize, const IN_PLACE: bool>(x: *const f16, len: usize, norm: &NormF16<'_>, out: *mut f16) {
             let channels = (N * LANES) as f32;
@@ -84,30 +96,31 @@ macro_rules! tokens {
             sum(add(sums[0], sums[1]))
         }
 
-        /// A token of any number of channels.
-        ///
-        /// # Safety
-        /// The token may be read from `x` on and written from `out` on; there is an offset for
-        /// every gain.
+        /// One token.
         #[target_feature(enable = $features)]
-        unsafe fn any<const IN_PLACE: bool>(x: *const f16, norm: &NormF16<'_>, out: *mut f16) {
-            let channels = norm.gain.len();
-            // One pointer takes fewer instructions than two.
-            let x = if IN_PLACE { out.cast_const() } else { x };
-            // SAFETY: by the contract; nothing is written as long as the slice lives.
-            let (mean, r) = statistics(unsafe { core::slice::from_raw_parts(x, channels) }, norm.eps);
-            let (means, rs) = (splat(mean), splat(r));
-            let (gains, offsets) = (norm.gain.as_chunks().0, norm.offset.as_chunks().0);
-            for (block, (gain, offset)) in gains.iter().zip(offsets).enumerate() {
-                // SAFETY: by the contract.
-                unsafe {
-                    let normalised = mul(sub(load(&*x.add(block * LANES).cast()), means), rs);
-                    store(&mut *out.add(block * LANES).cast(), fma(load_f32(offset), normalised, load_f32(gain)));
-                }
+        fn token(x: &[f16], norm: &NormF16<'_>, out: &mut [f16]) {
+            let shared = statistics(x, norm.eps);
+            let ((x, x_tail), (out, out_tail)) = (x.as_chunks(), out.as_chunks_mut());
+            let ((gain, gain_tail), (offset, offset_tail)) = (norm.gain.as_chunks(), norm.offset.as_chunks());
+            for ((x, out), (gain, offset)) in x.iter().zip(out).zip(gain.iter().zip(offset)) {
+                store(out, eight(load(x), shared, gain, offset));
             }
-            for (i, (gain, offset)) in norm.gain.iter().zip(norm.offset).enumerate().skip(channels / LANES * LANES) {
-                // SAFETY: by the contract.
-                unsafe { *out.add(i) = narrow((widen(*x.add(i)) - mean) * r * gain + offset) };
+            for ((x, out), (gain, offset)) in x_tail.iter().zip(out_tail).zip(gain_tail.iter().zip(offset_tail)) {
+                *out = one(*x, shared, *gain, *offset);
+            }
+        }
+
+        /// One token, in place.
+        #[target_feature(enable = $features)]
+        fn token_in_place(x: &mut [f16], norm: &NormF16<'_>) {
+            let shared = statistics(x, norm.eps);
+            let ((gain, gain_tail), (offset, offset_tail)) = (norm.gain.as_chunks(), norm.offset.as_chunks());
+            let (x, x_tail) = x.as_chunks_mut();
+            for (x, (gain, offset)) in x.iter_mut().zip(gain.iter().zip(offset)) {
+                store(x, eight(load(x), shared, gain, offset));
+            }
+            for (x, (gain, offset)) in x_tail.iter_mut().zip(gain_tail.iter().zip(offset_tail)) {
+                *x = one(*x, shared, *gain, *offset);
             }
         }
 
@@ -138,6 +151,20 @@ macro_rules! tokens {
             }
             let squares = tail.iter().fold(sum(add(squares[0], squares[1])), |sum, x| sum + (widen(*x) - mean) * (widen(*x) - mean));
             (mean, reciprocal_root(squares / channels + eps))
+        }
+
+        /// 8 channels through the affine.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn eight(x: Eight, (mean, r): (f32, f32), gain: &[f32; LANES], offset: &[f32; LANES]) -> Eight {
+            let x = mul(sub(x, splat(mean)), splat(r));
+            fma(load_f32(offset), x, load_f32(gain))
+        }
+
+        /// One channel through the affine.
+        #[inline(always)]
+        fn one(x: f16, (mean, r): (f32, f32), gain: f32, offset: f32) -> f16 {
+            narrow((widen(x) - mean) * r * gain + offset)
         }
     };
 }
