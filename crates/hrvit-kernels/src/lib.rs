@@ -138,6 +138,9 @@ extern crate std;
 mod avx2;
 #[cfg(hrvit_dsp)]
 mod dsp;
+#[cfg(all(feature = "fp16", any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[allow(clippy::float_arithmetic, reason = "float kernels")]
+mod floats;
 #[cfg(hrvit_mve)]
 mod mve;
 #[cfg(target_arch = "aarch64")]

@@ -11,77 +11,17 @@ macro_rules! elements {
         use crate::epilogue_f16::ActivationF16;
         use crate::isa::$token;
         use crate::slices::rows;
-        use crate::$isa::activations::activate;
-        use crate::$isa::floats::{add, load, load_f32, max, splat, store, store_f32};
+        use crate::$isa::floats::{activate, add, div, load, load_f32, load_s16, max, mul, splat, store, store_f32, store_s16};
 
-        /// See [`Kernels::hardswish_f16`](crate::Kernels::hardswish_f16).
-        pub(in crate::activation_f16) fn hardswish_f16(_: $token, x: &[f16], out: &mut [f16]) {
-            #[target_feature(enable = $features)]
-            fn run(x: &[f16], out: &mut [f16]) {
-                let ((x, x_tail), (out, out_tail)) = (x.as_chunks(), out.as_chunks_mut());
-                for (x, out) in x.iter().zip(out) {
-                    store(out, activate(ActivationF16::Hardswish, load(x)));
-                }
-                scalar::hardswish_f16(x_tail, out_tail);
-            }
-            // SAFETY: the token proves the features; so below.
-            unsafe { run(x, out) }
-        }
-
-        /// See [`Kernels::activate_f32`](crate::Kernels::activate_f32).
-        pub(in crate::activation_f16) fn activate_f32(_: $token, acc: &[f32], act: ActivationF16, out: &mut [f16]) {
-            #[target_feature(enable = $features)]
-            fn run(acc: &[f32], act: ActivationF16, out: &mut [f16]) {
-                let ((acc, acc_tail), (out, out_tail)) = (acc.as_chunks(), out.as_chunks_mut());
-                for (acc, out) in acc.iter().zip(out) {
-                    store(out, activate(act, load_f32(acc)));
-                }
-                scalar::activate_f32(acc_tail, act, out_tail);
-            }
-            // SAFETY: as above.
-            unsafe { run(acc, act, out) }
-        }
-
-        /// See [`Kernels::add_f16`](crate::Kernels::add_f16).
-        pub(in crate::activation_f16) fn add_f16(_: $token, x: &mut [f16], y: &[f32]) {
-            #[target_feature(enable = $features)]
-            fn run(x: &mut [f16], y: &[f32]) {
-                let ((x, x_tail), (y, y_tail)) = (x.as_chunks_mut(), y.as_chunks());
-                for (x, y) in x.iter_mut().zip(y) {
-                    store(x, add(load(x), load_f32(y)));
-                }
-                scalar::add_f16(x_tail, y_tail);
-            }
-            // SAFETY: as above.
-            unsafe { run(x, y) }
-        }
-
-        /// See [`Kernels::widen_add_f32`](crate::Kernels::widen_add_f32).
-        pub(in crate::activation_f16) fn widen_add_f32(_: $token, x: &[f16], acc: &mut [f32]) {
-            #[target_feature(enable = $features)]
-            fn run(x: &[f16], acc: &mut [f32]) {
-                let ((x, x_tail), (acc, acc_tail)) = (x.as_chunks(), acc.as_chunks_mut());
-                for (x, acc) in x.iter().zip(acc) {
-                    store_f32(acc, add(load_f32(acc), load(x)));
-                }
-                scalar::widen_add_f32(x_tail, acc_tail);
-            }
-            // SAFETY: as above.
-            unsafe { run(x, acc) }
-        }
-
-        /// See [`Kernels::add_f32`](crate::Kernels::add_f32).
-        pub(in crate::activation_f16) fn add_f32(_: $token, acc: &mut [f32], other: &[f32]) {
-            #[target_feature(enable = $features)]
-            fn run(acc: &mut [f32], other: &[f32]) {
-                let ((acc, acc_tail), (other, other_tail)) = (acc.as_chunks_mut(), other.as_chunks());
-                for (acc, other) in acc.iter_mut().zip(other) {
-                    store_f32(acc, add(load_f32(acc), load_f32(other)));
-                }
-                scalar::add_f32(acc_tail, other_tail);
-            }
-            // SAFETY: as above.
-            unsafe { run(acc, other) }
+        crate::activation_f16::elements::operators! {
+            $token, $features;
+            fn hardswish_f16(x: &[f16], out: &mut [f16]) of x to out { store(out, activate(ActivationF16::Hardswish, load(x))) }
+            fn activate_f32(acc: &[f32], act: ActivationF16, out: &mut [f16]) of acc to out { store(out, activate(act, load_f32(acc))) }
+            fn add_f16(x: &mut [f16], y: &[f32]) of y to x { store(x, add(load(x), load_f32(y))) }
+            fn widen_add_f32(x: &[f16], acc: &mut [f32]) of x to acc { store_f32(acc, add(load_f32(acc), load(x))) }
+            fn add_f32(acc: &mut [f32], other: &[f32]) of other to acc { store_f32(acc, add(load_f32(acc), load_f32(other))) }
+            fn s16_to_f16(x: &[i16], scale: f32, out: &mut [f16]) of x to out { store(out, mul(load_s16(x), splat(scale))) }
+            fn f16_to_s16(x: &[f16], scale: f32, out: &mut [i16]) of x to out { store_s16(out, div(load(x), splat(scale))) }
         }
 
         /// See [`Kernels::relu_f32`](crate::Kernels::relu_f32).
@@ -94,7 +34,7 @@ macro_rules! elements {
                 }
                 scalar::relu_f32(tail);
             }
-            // SAFETY: as above.
+            // SAFETY: the token proves the features.
             unsafe { run(acc) }
         }
 
@@ -107,4 +47,27 @@ macro_rules! elements {
     };
 }
 
-pub(super) use elements;
+/// Makes operators that read 8 values `of` one slice and write 8 `to` another, and leave what is
+/// behind the last 8 to `scalar`.
+macro_rules! operators {
+    ($token:ident, $features:literal; $(fn $name:ident($($argument:ident: $type:ty),*) of $from:ident to $to:ident $each:block)+) => {
+        $(
+            #[doc = concat!("See [`Kernels::", stringify!($name), "`](crate::Kernels::", stringify!($name), ").")]
+            pub(in crate::activation_f16) fn $name(_: $token, $($argument: $type),*) {
+                #[target_feature(enable = $features)]
+                fn run($($argument: $type),*) {
+                    let (($from, from_tail), ($to, to_tail)) = ($from.as_chunks(), $to.as_chunks_mut());
+                    for ($from, $to) in $from.iter().zip($to) {
+                        $each;
+                    }
+                    let ($from, $to) = (from_tail, to_tail);
+                    scalar::$name($($argument),*);
+                }
+                // SAFETY: the token proves the features.
+                unsafe { run($($argument),*) }
+            }
+        )+
+    };
+}
+
+pub(super) use {elements, operators};

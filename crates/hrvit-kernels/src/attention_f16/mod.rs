@@ -14,6 +14,8 @@ mod neon_i8mm;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod packed;
 pub mod scalar;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod strip;
 
 use half::f16;
 

@@ -8,10 +8,10 @@
 
 #[cfg(feature = "fp16")]
 #[allow(clippy::float_arithmetic, reason = "float kernels")]
-pub(crate) mod activations;
+pub(crate) mod floats;
 #[cfg(feature = "fp16")]
 #[allow(clippy::float_arithmetic, reason = "float kernels")]
-pub(crate) mod floats;
+pub(crate) mod product_f16;
 pub(crate) mod rates;
 pub(crate) mod tile;
 

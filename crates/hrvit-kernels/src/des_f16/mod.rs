@@ -10,6 +10,8 @@ mod neon;
 #[cfg(target_arch = "aarch64")]
 mod neon_views;
 pub mod scalar;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod tokens;
 
 use half::f16;
 

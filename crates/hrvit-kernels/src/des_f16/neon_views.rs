@@ -10,9 +10,7 @@ use half::f16;
 use super::DesF16;
 use crate::epilogue_f16::ActivationF16;
 use crate::gemm_f16::BLOCK;
-use crate::neon::activations::activate;
-use crate::neon::activations::gelu_of_two;
-use crate::neon::floats::load_four;
+use crate::neon::floats::{activate, gelu_of_two, load_four};
 use crate::neon::{load_f32x4, store_f32x4};
 
 /// Rows at a time, which are as many as a vector has lanes.

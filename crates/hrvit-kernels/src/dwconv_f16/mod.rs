@@ -10,6 +10,8 @@ mod mve;
 mod neon;
 #[cfg(target_arch = "aarch64")]
 mod neon_i8mm;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod rows;
 pub mod scalar;
 
 use half::f16;
@@ -78,7 +80,7 @@ impl Kernels {
         let DepthwiseF16 { rows, in_stride, columns, kernel, stride, weights, weight_stride, .. } = *args;
         Sizes { channels, columns, in_stride, kernel, stride, weight_stride, out_stride }.check(rows, weights.len(), epilogue.out_len())?;
         // Kernels that prepare weights take all rows.
-        if cfg!(target_arch = "aarch64") || args.lines() == 1 {
+        if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) || args.lines() == 1 {
             run(self.tier, args, epilogue, out_stride);
             return Ok(());
         }

@@ -12,6 +12,8 @@ mod mve;
 mod neon;
 #[cfg(target_arch = "aarch64")]
 mod neon_i8mm;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod product;
 pub mod scalar;
 
 use half::f16;

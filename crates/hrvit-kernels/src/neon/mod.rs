@@ -12,9 +12,6 @@
 //! Firmware that turns the MMU on before it runs the engine takes the shorter plain loads with
 //! `-C target-feature=-strict-align`.
 
-#[cfg(feature = "fp16")]
-#[allow(clippy::float_arithmetic, reason = "float kernels")]
-pub(crate) mod activations;
 pub(crate) mod exponent;
 #[cfg(feature = "fp16")]
 #[allow(clippy::float_arithmetic, reason = "float kernels")]
@@ -24,9 +21,6 @@ pub(crate) mod product;
 #[cfg(feature = "fp16")]
 #[allow(clippy::float_arithmetic, reason = "float kernels")]
 pub(crate) mod product_f16;
-#[cfg(feature = "fp16")]
-#[allow(clippy::float_arithmetic, reason = "float kernels")]
-pub(crate) mod put_f16;
 pub(crate) mod rates;
 pub(crate) mod sink;
 

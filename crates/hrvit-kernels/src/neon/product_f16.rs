@@ -5,33 +5,42 @@
 //! are exact in f32.
 
 use core::arch::asm;
+use core::mem::MaybeUninit;
 
 use half::f16;
 
 use super::floats::Eight;
+use crate::floats::Products;
 
 /// Most rows.
 pub(crate) const ROWS: usize = 8;
 
-/// Sums of up to 8 rows.
-pub(crate) type Sums = [Eight; ROWS];
+/// Elements of rows as products take them.
+pub(crate) type Row = f16;
+/// Room for an element that is widened before, of which there is none.
+pub(crate) type Room = MaybeUninit<()>;
+/// Whether elements are widened before.
+pub(crate) const WIDENS: bool = false;
 
-/// Adds the products of some rows with 8 channels to `sums`.
-///
-/// # Safety
-/// The processor has the instructions. `depth` elements may be read from each of the first `R` of
-/// `rows`, where `R` is 1, 2, 4 or 8; 8 elements may be read from each of the `depth` addresses
-/// that lie `stride` bytes apart from `weights` on; all are aligned for their type.
-pub(crate) trait Products<A, W> {
-    /// See [`Products`].
-    ///
-    /// # Safety
-    /// See [`Products`].
-    unsafe fn add<const R: usize>(rows: &[*const A; ROWS], weights: *const W, stride: usize, depth: usize, sums: &mut Sums);
+/// Calls the body for tiles of rows.
+macro_rules! tiles {
+    ($($of:tt)+) => { $crate::floats::steps!([8 4 2 1] $($of)+) };
+}
+/// Calls the body for groups of blocks of 8 channels.
+macro_rules! blocks {
+    ($($of:tt)+) => { $crate::floats::steps!([1] $($of)+) };
+}
+pub(crate) use {blocks, tiles};
+
+/// `values` as products take them.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(crate) fn widened<'v>(values: &'v [f16], _: &'v mut [Room]) -> &'v [Row] {
+    values
 }
 
 /// `fmla`, after widening: in every processor.
-pub(crate) struct Fmla;
+pub(crate) struct Fma;
 
 /// The lines that load and widen one row's elements: 4, and 1.
 macro_rules! row_f16 {
@@ -135,9 +144,9 @@ macro_rules! multiply {
             "5:",
             fours = inout(reg) $depth / 4 => _,
             ones = inout(reg) $depth % 4 => _,
-            weights = inout(reg) $weights => _,
+            weights = inout(reg) $weights[0] => _,
             stride = in(reg) $stride,
-            $($($name = inout(reg) $rows[$index] => _, inout($s0) $sums[$index][0], inout($s1) $sums[$index][1],)+)+
+            $($($name = inout(reg) $rows[$index] => _, inout($s0) $sums[$index][0][0], inout($s1) $sums[$index][0][1],)+)+
             out("v0") _, out("v1") _, out("v2") _, out("v3") _, out("v4") _, out("v5") _, out("v6") _, out("v7") _,
             out("v8") _, out("v9") _, out("v10") _, out("v11") _,
             options(pure, readonly, nostack, preserves_flags),
@@ -166,9 +175,9 @@ const STEP: usize = 16;
 /// Implements [`Products`] for one type of rows and weights in f16.
 macro_rules! products_f16 {
     ($a:ty, $row:ident) => {
-        impl Products<$a, f16> for Fmla {
+        impl Products<$a, f16, Eight, ROWS> for Fma {
             #[inline(always)]
-            unsafe fn add<const R: usize>(rows: &[*const $a; ROWS], weights: *const f16, stride: usize, depth: usize, sums: &mut Sums) {
+            unsafe fn add<const R: usize, const N: usize>(rows: &[*const $a; ROWS], weights: [*const f16; N], stride: usize, depth: usize, sums: &mut [[Eight; N]; ROWS]) {
                 // SAFETY: the lines read what the caller vouches for.
                 unsafe {
                     if stride == STEP {
@@ -185,9 +194,15 @@ macro_rules! products_f16 {
 products_f16!(f16, row_f16);
 products_f16!(f32, row_f32);
 
-impl Products<f16, f32> for Fmla {
+impl Products<f16, f32, Eight, ROWS> for Fma {
     #[inline(always)]
-    unsafe fn add<const R: usize>(rows: &[*const f16; ROWS], weights: *const f32, stride: usize, depth: usize, sums: &mut Sums) {
+    unsafe fn add<const R: usize, const N: usize>(
+        rows: &[*const f16; ROWS],
+        weights: [*const f32; N],
+        stride: usize,
+        depth: usize,
+        sums: &mut [[Eight; N]; ROWS],
+    ) {
         // SAFETY: the lines read what the caller vouches for.
         unsafe { any_rows!(R, [rows, weights, stride, depth, sums, row_f16, pairs four_f32 one_f32]) }
     }
@@ -239,18 +254,24 @@ macro_rules! multiply_long {
             "5:",
             eights = inout(reg) $depth / 8 => _,
             ones = inout(reg) $depth % 8 => _,
-            weights = inout(reg) $weights => _,
+            weights = inout(reg) $weights[0] => _,
             stride = in(reg) $stride,
-            $($name = inout(reg) $rows[$index] => _, inout($s0) $sums[$index][0], inout($s1) $sums[$index][1], out($v) _,)+
+            $($name = inout(reg) $rows[$index] => _, inout($s0) $sums[$index][0][0], inout($s1) $sums[$index][0][1], out($v) _,)+
             out("v8") _, out("v9") _, out("v10") _, out("v11") _, out("v12") _, out("v13") _, out("v14") _, out("v15") _,
             options(pure, readonly, nostack, preserves_flags),
         )
     };
 }
 
-impl Products<f16, f16> for Fmlal {
+impl Products<f16, f16, Eight, ROWS> for Fmlal {
     #[inline(always)]
-    unsafe fn add<const R: usize>(rows: &[*const f16; ROWS], weights: *const f16, stride: usize, depth: usize, sums: &mut Sums) {
+    unsafe fn add<const R: usize, const N: usize>(
+        rows: &[*const f16; ROWS],
+        weights: [*const f16; N],
+        stride: usize,
+        depth: usize,
+        sums: &mut [[Eight; N]; ROWS],
+    ) {
         // SAFETY: the lines read what the caller vouches for.
         unsafe {
             match R {
@@ -265,44 +286,3 @@ impl Products<f16, f16> for Fmlal {
         }
     }
 }
-
-/// Pointers to `R` rows of `len` elements from row `first` of a matrix on, the last of them again
-/// where there are no more.
-///
-/// # Safety
-/// These rows exist.
-#[inline(always)]
-pub(crate) unsafe fn pointers<const R: usize>(matrix: &[f16], len: usize, first: usize) -> [*const f16; ROWS] {
-    // SAFETY: by the contract.
-    core::array::from_fn(|r| unsafe { matrix.as_ptr().add((first + r.min(R - 1)) * len) })
-}
-
-/// Calls `tile` for all of `rows`: as many times as there are whole 8 of them, then for 4, 2 and 1,
-/// with the number of the first row.
-macro_rules! tiles {
-    ($rows:expr, |$row:ident, $count:ident| $tile:expr) => {{
-        let rows: usize = $rows;
-        let mut $row = 0;
-        while rows - $row >= 8 {
-            const $count: usize = 8;
-            $tile;
-            $row += 8;
-        }
-        if rows - $row >= 4 {
-            const $count: usize = 4;
-            $tile;
-            $row += 4;
-        }
-        if rows - $row >= 2 {
-            const $count: usize = 2;
-            $tile;
-            $row += 2;
-        }
-        if rows - $row >= 1 {
-            const $count: usize = 1;
-            $tile;
-        }
-    }};
-}
-
-pub(crate) use tiles;

@@ -32,14 +32,7 @@ pub(super) fn labels(_: Neon, source: &Rows<'_>, columns: usize, labels: &mut [u
         return scalar::labels(source, columns, labels);
     }
     // SAFETY: the token proves NEON; the caller has checked the lengths.
-    unsafe {
-        match source.channels.div_ceil(4) {
-            0..=3 => label_row::<3, false>(source, columns, labels, 0, &mut []),
-            4..=5 => label_row::<5, false>(source, columns, labels, 0, &mut []),
-            6..=10 => label_row::<10, false>(source, columns, labels, 0, &mut []),
-            _ => label_row::<MAX_QUADS, false>(source, columns, labels, 0, &mut []),
-        }
-    }
+    unsafe { label_rows::<false>(source, columns, labels, 0, &mut []) }
 }
 
 /// See [`Kernels::argmax_margin_s16`](crate::Kernels::argmax_margin_s16).
@@ -47,13 +40,20 @@ pub(super) fn margins(_: Neon, source: &Rows<'_>, columns: usize, labels: &mut [
     if source.factor > MAX_FACTOR {
         return scalar::margins(source, columns, labels, shift, margins);
     }
-    // SAFETY: the token proves NEON; the caller has checked the lengths.
+    // SAFETY: as above.
+    unsafe { label_rows::<true>(source, columns, labels, shift, margins) }
+}
+
+/// [`label_row`] for as many classes.
+#[inline(always)]
+unsafe fn label_rows<const MARGINS: bool>(source: &Rows<'_>, columns: usize, labels: &mut [u8], shift: u32, margins: &mut [u8]) {
+    // SAFETY: the caller vouches for NEON and the lengths.
     unsafe {
         match source.channels.div_ceil(4) {
-            0..=3 => label_row::<3, true>(source, columns, labels, shift, margins),
-            4..=5 => label_row::<5, true>(source, columns, labels, shift, margins),
-            6..=10 => label_row::<10, true>(source, columns, labels, shift, margins),
-            _ => label_row::<MAX_QUADS, true>(source, columns, labels, shift, margins),
+            0..=3 => label_row::<3, MARGINS>(source, columns, labels, shift, margins),
+            4..=5 => label_row::<5, MARGINS>(source, columns, labels, shift, margins),
+            6..=10 => label_row::<10, MARGINS>(source, columns, labels, shift, margins),
+            _ => label_row::<MAX_QUADS, MARGINS>(source, columns, labels, shift, margins),
         }
     }
 }

@@ -6,77 +6,42 @@ use core::arch::x86_64::*;
 use half::f16;
 
 use super::scalar;
-use crate::avx2::floats::{LANES, largest, load, load_f32, store_f32};
+use crate::avx2::floats::{LANES, largest, load};
 use crate::isa::Avx2;
 use crate::math_f32::widen;
 use crate::resize::Rows;
-use crate::slices::{rows_mut, window};
+use crate::slices::window;
 
-/// Adds the resized row to `acc`.
-pub(super) fn bilinear_add(_: Avx2, source: &Rows<'_, f16>, columns: usize, first: usize, acc: &mut [f32]) {
-    // SAFETY: the token proves AVX2, FMA and F16C; so below.
-    unsafe { add(source, columns, first, acc) }
-}
+super::sums::sums!(Avx2, avx2, "avx2,fma,f16c");
 
 /// Writes the labels.
 pub(super) fn labels(_: Avx2, source: &Rows<'_, f16>, columns: usize, labels: &mut [u8]) {
-    // SAFETY: as above.
-    unsafe {
-        match source.channels.div_ceil(LANES) {
-            1 => arguments::<1, false>(source, columns, labels, 0.0, &mut []),
-            2 => arguments::<2, false>(source, columns, labels, 0.0, &mut []),
-            3 => arguments::<3, false>(source, columns, labels, 0.0, &mut []),
-            4 => arguments::<4, false>(source, columns, labels, 0.0, &mut []),
-            5..=8 => arguments::<8, false>(source, columns, labels, 0.0, &mut []),
-            9..=16 => arguments::<16, false>(source, columns, labels, 0.0, &mut []),
-            _ => arguments::<32, false>(source, columns, labels, 0.0, &mut []),
-        }
-    }
+    // SAFETY: the token proves the features; so below.
+    unsafe { row::<false>(source, columns, labels, 0.0, &mut []) }
 }
 
 /// Writes the labels and the margins of two classes or more.
 pub(super) fn margins(_: Avx2, source: &Rows<'_, f16>, columns: usize, labels: &mut [u8], scale: f32, margins: &mut [u8]) {
     // SAFETY: as above.
-    unsafe {
-        match source.channels.div_ceil(LANES) {
-            1 => arguments::<1, true>(source, columns, labels, scale, margins),
-            2 => arguments::<2, true>(source, columns, labels, scale, margins),
-            3 => arguments::<3, true>(source, columns, labels, scale, margins),
-            4 => arguments::<4, true>(source, columns, labels, scale, margins),
-            5..=8 => arguments::<8, true>(source, columns, labels, scale, margins),
-            9..=16 => arguments::<16, true>(source, columns, labels, scale, margins),
-            _ => arguments::<32, true>(source, columns, labels, scale, margins),
-        }
-    }
+    unsafe { row::<true>(source, columns, labels, scale, margins) }
 }
 
+/// The function for as many classes.
 #[target_feature(enable = "avx2,fma,f16c")]
-fn add(source: &Rows<'_, f16>, columns: usize, first: usize, acc: &mut [f32]) {
-    let unit = scalar::unit(source.factor);
-    for (x, acc) in rows_mut(acc, source.channels).enumerate() {
-        let Some(corners) = source.corners(first + x, columns) else { continue };
-        let weights = corners.map(|(_, weight)| weight as f32 * unit);
-        let vectors = weights.map(|weight| _mm256_set1_ps(weight));
-        let [a, b, c, d] = corners.map(|(corner, _)| corner.as_chunks::<LANES>());
-        let (acc, acc_tail) = acc.as_chunks_mut::<LANES>();
-        for (acc, ((a, b), (c, d))) in acc.iter_mut().zip(a.0.iter().zip(b.0).zip(c.0.iter().zip(d.0))) {
-            store_f32(acc, _mm256_add_ps(load_f32(acc), mix([a, b, c, d], vectors)));
-        }
-        for (acc, ((a, b), (c, d))) in acc_tail.iter_mut().zip(a.1.iter().zip(b.1).zip(c.1.iter().zip(d.1))) {
-            *acc += widen(*a) * weights[0] + widen(*b) * weights[1] + widen(*c) * weights[2] + widen(*d) * weights[3];
-        }
+fn row<const MARGINS: bool>(source: &Rows<'_, f16>, columns: usize, labels: &mut [u8], scale: f32, margins: &mut [u8]) {
+    match source.channels.div_ceil(LANES) {
+        1 => arguments::<1, MARGINS>(source, columns, labels, scale, margins),
+        2 => arguments::<2, MARGINS>(source, columns, labels, scale, margins),
+        3 => arguments::<3, MARGINS>(source, columns, labels, scale, margins),
+        4 => arguments::<4, MARGINS>(source, columns, labels, scale, margins),
+        5..=8 => arguments::<8, MARGINS>(source, columns, labels, scale, margins),
+        9..=16 => arguments::<16, MARGINS>(source, columns, labels, scale, margins),
+        _ => arguments::<32, MARGINS>(source, columns, labels, scale, margins),
     }
-}
-
-/// The weighted sum of four vectors, in order.
-#[inline]
-#[target_feature(enable = "avx2,fma,f16c")]
-fn mix([a, b, c, d]: [&[f16; LANES]; 4], [wa, wb, wc, wd]: [__m256; 4]) -> __m256 {
-    let sum = _mm256_fmadd_ps(load(b), wb, _mm256_mul_ps(load(a), wa));
-    _mm256_fmadd_ps(load(d), wd, _mm256_fmadd_ps(load(c), wc, sum))
 }
 
 /// Labels of at most 8 times `N` classes, and margins where `MARGINS` says so.
+#[inline(never)] // one for each number of vectors
 #[target_feature(enable = "avx2,fma,f16c")]
 fn arguments<const N: usize, const MARGINS: bool>(source: &Rows<'_, f16>, columns: usize, labels: &mut [u8], scale: f32, margins: &mut [u8]) {
     let least = _mm256_set1_ps(f32::NEG_INFINITY);

@@ -13,6 +13,8 @@ mod avx2;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod scalar;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod sums;
 
 /// Fractional bits of the difference of two logits that a margin in f16 counts in: its unit is
 /// 2^-12, times `2^k`.

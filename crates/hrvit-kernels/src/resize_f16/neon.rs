@@ -9,20 +9,15 @@ use half::f16;
 use super::scalar;
 use crate::isa::Neon;
 use crate::math_f32::widen;
-use crate::neon::floats::{Eight, LANES, add, fma, load, load_f32, load_four, mul, splat, store_f32};
+use crate::neon::floats::load_four;
 use crate::neon::load_f32x4;
 use crate::resize::{Rows, segment};
-use crate::slices::rows_mut;
 
-/// Adds the resized row to `acc`.
-pub(super) fn bilinear_add(_: Neon, source: &Rows<'_, f16>, columns: usize, first: usize, acc: &mut [f32]) {
-    // SAFETY: the token proves NEON; so below.
-    unsafe { add_row(source, columns, first, acc) }
-}
+super::sums::sums!(Neon, neon, "neon");
 
 /// Writes the labels.
 pub(super) fn labels(_: Neon, source: &Rows<'_, f16>, columns: usize, labels: &mut [u8]) {
-    // SAFETY: as above.
+    // SAFETY: the token proves NEON; so below.
     unsafe { arguments::<false>(source, columns, labels, 0.0, &mut []) }
 }
 
@@ -30,32 +25,6 @@ pub(super) fn labels(_: Neon, source: &Rows<'_, f16>, columns: usize, labels: &m
 pub(super) fn margins(_: Neon, source: &Rows<'_, f16>, columns: usize, labels: &mut [u8], scale: f32, margins: &mut [u8]) {
     // SAFETY: as above.
     unsafe { arguments::<true>(source, columns, labels, scale, margins) }
-}
-
-#[target_feature(enable = "neon")]
-fn add_row(source: &Rows<'_, f16>, columns: usize, first: usize, acc: &mut [f32]) {
-    let unit = scalar::unit(source.factor);
-    for (x, acc) in rows_mut(acc, source.channels).enumerate() {
-        let Some(corners) = source.corners(first + x, columns) else { continue };
-        let weights = corners.map(|(_, weight)| weight as f32 * unit);
-        let vectors = weights.map(|weight| splat(weight));
-        let [a, b, c, d] = corners.map(|(corner, _)| corner.as_chunks::<LANES>());
-        let (acc, acc_tail) = acc.as_chunks_mut::<LANES>();
-        for (acc, ((a, b), (c, d))) in acc.iter_mut().zip(a.0.iter().zip(b.0).zip(c.0.iter().zip(d.0))) {
-            store_f32(acc, add(load_f32(acc), mix([a, b, c, d], vectors)));
-        }
-        for (acc, ((a, b), (c, d))) in acc_tail.iter_mut().zip(a.1.iter().zip(b.1).zip(c.1.iter().zip(d.1))) {
-            *acc += widen(*a) * weights[0] + widen(*b) * weights[1] + widen(*c) * weights[2] + widen(*d) * weights[3];
-        }
-    }
-}
-
-/// The weighted sum of four vectors, in order.
-#[inline]
-#[target_feature(enable = "neon")]
-fn mix([a, b, c, d]: [&[f16; LANES]; 4], [wa, wb, wc, wd]: [Eight; 4]) -> Eight {
-    let sum = fma(mul(load(a), wa), load(b), wb);
-    fma(fma(sum, load(c), wc), load(d), wd)
 }
 
 /// Output columns at a time: one in each lane.
