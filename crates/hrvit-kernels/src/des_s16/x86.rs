@@ -9,7 +9,7 @@ use crate::isa::Avx2;
 use crate::requant::Requant;
 use crate::slices::{rows as each_row, rows_mut};
 use crate::x86::rates::Rates;
-use crate::x86::{BLOCK, Lanes, block, parts};
+use crate::x86::{BLOCK, Lanes, Task, block, parts};
 
 /// Largest `k` and `p`.
 const MAX: usize = 32;
@@ -25,11 +25,29 @@ pub(super) fn run<V: Lanes + Into<Avx2>>(v: V, args: &Des<'_>, hidden: &mut [i16
     let fits = k <= MAX && p <= MAX && p.is_multiple_of(8) && (k * p).is_multiple_of(BLOCK) && args.table.len() >= 2;
     match (k, p) {
         _ if !fits => scalar::run(args, hidden, out),
-        (4, 8) => tokens(v, args, 4, 8, out),
-        (8, 8) => tokens(v, args, 8, 8, out),
-        (8, 16) => tokens(v, args, 8, 16, out),
-        (16, 16) => tokens(v, args, 16, 16, out),
+        (4, 8) => v.apart(View::<4, 8> { args, out }),
+        (6, 8) => v.apart(View::<6, 8> { args, out }),
+        (8, 8) => v.apart(View::<8, 8> { args, out }),
+        (12, 8) => v.apart(View::<12, 8> { args, out }),
+        (8, 16) => v.apart(View::<8, 16> { args, out }),
+        (15, 16) => v.apart(View::<15, 16> { args, out }),
+        (16, 16) => v.apart(View::<16, 16> { args, out }),
+        (24, 16) => v.apart(View::<24, 16> { args, out }),
+        (16, 32) => v.apart(View::<16, 32> { args, out }),
         _ => tokens::<Avx2>(v.into(), args, k, p, out),
+    }
+}
+
+/// The shortcut of a view that built-in networks have.
+struct View<'a, 'd, 'o, const K: usize, const P: usize> {
+    args: &'a Des<'d>,
+    out: &'o mut [i32],
+}
+
+impl<const K: usize, const P: usize> Task for View<'_, '_, '_, K, P> {
+    #[inline(always)]
+    fn run<V: Lanes>(self, v: V) {
+        tokens(v, self.args, K, P, self.out);
     }
 }
 

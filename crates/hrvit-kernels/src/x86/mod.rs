@@ -101,6 +101,12 @@ pub(crate) fn parts<V: Lanes>(_: V) -> usize {
     BLOCK / V::LANES
 }
 
+/// Work that an instruction set compiles as one function, see [`Lanes::apart`].
+pub(crate) trait Task {
+    /// Does it. Inlined always, into the function that has the instructions.
+    fn run<V: Lanes>(self, v: V);
+}
+
 /// The primitives of an instruction set. Numbers wrap.
 pub(crate) trait Lanes: Copy {
     /// A register: [`Lanes::LANES`] values of 32 bits, or twice as many of 16.
@@ -116,6 +122,10 @@ pub(crate) trait Lanes: Copy {
     const LANES: usize;
     /// Values of 16 bits in a register.
     const WORDS: usize = 2 * Self::LANES;
+
+    /// Runs `task` as a function of its own: its registers and its stack do not lie beside those of
+    /// other tasks.
+    fn apart<T: Task>(self, task: T);
 
     /// The block of zeros.
     fn zeros(self) -> Self::Block;

@@ -6,7 +6,7 @@
 use core::arch::x86_64::*;
 
 use super::sink::ENTRIES;
-use super::{BLOCK, Lanes, Place, TOKENS, primitives, unsafe_primitives};
+use super::{BLOCK, Lanes, Place, TOKENS, Task, primitives, unsafe_primitives};
 use crate::avx2::rates::up_to;
 use crate::avx2::{interleave, load16, load16_i16, widen_sixteen};
 use crate::isa::Avx2;
@@ -18,6 +18,16 @@ impl Lanes for Avx2 {
     type Bytes = [__m256i; 2];
 
     const LANES: usize = 8;
+
+    fn apart<T: Task>(self, task: T) {
+        #[inline(never)]
+        #[target_feature(enable = "avx2")]
+        fn compiled<T: Task>(v: Avx2, task: T) {
+            task.run(v);
+        }
+        // SAFETY: the token proves the features.
+        unsafe { compiled(self, task) }
+    }
 
     primitives! { "avx2"
         zeros() -> [__m256i; 2] { [_mm256_setzero_si256(); 2] }

@@ -6,7 +6,7 @@
 use core::arch::x86_64::*;
 
 use super::sink::ENTRIES;
-use super::{BLOCK, Lanes, Place, TOKENS, first_channels, primitives, unsafe_primitives};
+use super::{BLOCK, Lanes, Place, TOKENS, Task, first_channels, primitives, unsafe_primitives};
 use crate::isa::Avx512;
 use crate::math::SEED;
 
@@ -17,6 +17,16 @@ impl Lanes for Avx512 {
     type Bytes = __m512i;
 
     const LANES: usize = 16;
+
+    fn apart<T: Task>(self, task: T) {
+        #[inline(never)]
+        #[target_feature(enable = "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+        fn compiled<T: Task>(v: Avx512, task: T) {
+            task.run(v);
+        }
+        // SAFETY: the token proves the features.
+        unsafe { compiled(self, task) }
+    }
 
     primitives! { "avx512cd,avx512dq,avx512vl,avx512vnni,avx512vbmi"
         zeros() -> [__m512i; 1] { [_mm512_setzero_si512(); 1] }
