@@ -193,7 +193,7 @@ impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
 
     /// Walks the strips of `range`, which starts at a multiple of the window. A line is asked for
     /// [`REACH`] lines before its turn, and never again after it was answered.
-    pub fn run(&mut self, range: Range<usize>, lines: &mut dyn Lines<A>) -> Result<(), Fault> {
+    pub fn run(&mut self, range: Range<usize>, lines: &mut impl Lines<A>) -> Result<(), Fault> {
         let mut at = range.start;
         while at < range.end {
             let strip = at..(at + self.shape.window).min(range.end);
@@ -217,7 +217,7 @@ impl<'a, 'c, A: Arithmetic> Walk<'a, 'c, A> {
     }
 
     /// Makes q and v of all lines that the strip before `end` needs; beyond `range` only v.
-    fn project(&mut self, range: &Range<usize>, end: usize, lines: &mut dyn Lines<A>) -> Result<(), Fault> {
+    fn project(&mut self, range: &Range<usize>, end: usize, lines: &mut impl Lines<A>) -> Result<(), Fault> {
         let channels = self.channels();
         let Attention { norm, qkv, .. } = self.attention;
         let (half_line, line_len) = (self.shape.half_line(), self.shape.tokens * self.shape.channels);
