@@ -6,7 +6,8 @@ use core::mem::MaybeUninit;
 use super::scalar;
 use crate::requant::{Range8, Requant, TensorRequant};
 use crate::x86::rates::Rates;
-use crate::x86::sink::{Add32, Sink, Store8, Store16, Table8};
+use crate::x86::sink::Sink;
+use crate::x86::stores::{Add32, Store8, Store16, Table8};
 use crate::x86::{BLOCK, Element, Lanes, Place, block, first_channels};
 
 /// Blocks of a turn.

@@ -16,7 +16,7 @@ use crate::avx2::{load8, load16_i16, store8_i32};
 use crate::isa::Avx2;
 use crate::slices::{rows as each_row, rows_mut};
 use crate::x86::rows::Rows;
-use crate::x86::sink::Store16;
+use crate::x86::stores::Store16;
 
 /// Most keys that the buffers hold; longer strips are left to `scalar`.
 const MAX_KEYS: usize = 1536;

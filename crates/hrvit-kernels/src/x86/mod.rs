@@ -9,6 +9,7 @@ mod place;
 pub(crate) mod rates;
 pub(crate) mod rows;
 pub(crate) mod sink;
+pub(crate) mod stores;
 mod ymm;
 mod zmm;
 
@@ -297,5 +298,5 @@ pub(crate) trait Lanes: Copy {
     ///
     /// # Safety
     /// As above; every index is below the length of the table.
-    unsafe fn store_entries(self, place: Place<i8>, table: &[i8; sink::ENTRIES], index: Self::Words);
+    unsafe fn store_entries(self, place: Place<i8>, table: &[i8; stores::ENTRIES], index: Self::Words);
 }

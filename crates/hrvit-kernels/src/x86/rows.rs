@@ -2,7 +2,7 @@
 
 use core::arch::x86_64::*;
 
-use super::sink::{Add16, Add32, Store8, Store16, Table8};
+use super::stores::{Add16, Add32, Store8, Store16, Table8};
 
 /// A way of storing tiles. Results are exact for every requantised accumulator within `+-2^30`.
 pub(crate) trait Rows: Copy {

@@ -5,7 +5,7 @@
 
 use core::arch::x86_64::*;
 
-use super::sink::ENTRIES;
+use super::stores::ENTRIES;
 use super::{BLOCK, Lanes, Place, TOKENS, Task, primitives, unsafe_primitives};
 use crate::avx2::rates::up_to;
 use crate::avx2::{interleave, load16, load16_i16, widen_sixteen};

@@ -5,7 +5,7 @@
 
 use core::arch::x86_64::*;
 
-use super::sink::ENTRIES;
+use super::stores::ENTRIES;
 use super::{BLOCK, Lanes, Place, TOKENS, Task, first_channels, primitives, unsafe_primitives};
 use crate::isa::Avx512;
 use crate::math::SEED;
