@@ -320,7 +320,8 @@ typedef struct hrvit_model_info
     uint32_t contents;
     /**
      * Number that the image was made with (`hrvit quantize --sequence N`): of two valid images the
-     * one with the higher number is newer. It does not wrap.
+     * one with the greater serial number is newer. It may wrap: `(int32_t)(a - b) > 0` says that
+     * `a` is newer than `b` (RFC 1982).
      */
     uint32_t sequence;
     /**

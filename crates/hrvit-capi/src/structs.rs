@@ -115,7 +115,8 @@ pub struct hrvit_model_info {
     /// Sum of `HRVIT_HAS_...`.
     pub contents: u32,
     /// Number that the image was made with (`hrvit quantize --sequence N`): of two valid images the
-    /// one with the higher number is newer. It does not wrap.
+    /// one with the greater serial number is newer. It may wrap: `(int32_t)(a - b) > 0` says that
+    /// `a` is newer than `b` (RFC 1982).
     pub sequence: u32,
     /// Mean colour that frames are normalised by, rounded: red, green, blue, 0 to 255, then 0. Bars
     /// beside a letterboxed picture have it (`HRVIT_FIT_LETTERBOX`).

@@ -29,7 +29,7 @@ pub enum OpKind {
     ParallelAct = 7,
     /// Parallel path: depthwise 3x3, s16 in the scale of the attention sum.
     ParallelDepthwise = 8,
-    /// From logits q·v to exponent codes, one multiplier per head.
+    /// From scores q·v to exponent codes, one multiplier per head.
     Scores = 9,
     /// Sum of v weighted by exponent codes, divided by the sum of the codes: s16 in the scale of
     /// the attention sum.

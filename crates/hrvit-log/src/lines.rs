@@ -247,7 +247,7 @@ line! {
     SlotImage<T> = "slot {}: image number {}" {
         /// Name of the slot.
         slot: T,
-        /// The image's sequence number; the larger one is newer.
+        /// The image's serial number (RFC 1982): the greater one is newer.
         number: u32,
     }
 }

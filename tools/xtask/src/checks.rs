@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::drift::Extent;
 use crate::made::Made;
-use crate::{api, app, boards, capi, command, cores, count, firmware, frames, fuzz, install, isa, lint, live, package, parity, training};
+use crate::{api, app, boards, capi, circles, command, cores, count, firmware, frames, fuzz, install, isa, lint, live, package, parity, training};
 
 /// Targets without an operating system that the device crates must build for.
 const DEVICE_TARGETS: [&str; 3] = ["thumbv7em-none-eabihf", "thumbv8m.main-none-eabihf", "aarch64-unknown-none"];
@@ -193,6 +193,7 @@ pub fn source_rules() -> Vec<Check> {
     vec![
         Check { name: "int8 path without floats".to_owned(), kind: Kind::Rule(lint::integer_only) },
         Check { name: "stands alone".to_owned(), kind: Kind::Rule(lint::stands_alone) },
+        Check { name: "no circle of files".to_owned(), kind: Kind::Rule(circles::find) },
     ]
 }
 

@@ -5,6 +5,7 @@ mod app;
 mod boards;
 mod capi;
 mod checks;
+mod circles;
 mod command;
 mod cores;
 mod count;
