@@ -30,7 +30,7 @@
  *   HRVIT_ERROR_ALIGNMENT for `error` itself, and HRVIT_ERROR_INTERNAL with HRVIT_FEATURE_STD.
  * - Stack: on a microcontroller a task that calls needs 10 KiB. With an operating system a thread
  *   that calls needs 512 KiB free, twice what was measured: 150 KB on AArch64, 252 KB on x86-64.
- *   Kernels keep a part of an attention there.
+ *   Attention kernels keep buffers there.
  * - Nothing is allocated, printed or kept in global state beyond the tables of handles and of lent
  *   memory, unless the build has HRVIT_FEATURE_STD and the function says so.
  * - Memory is read and written by the processor. Invalidate its data cache over a frame that DMA
