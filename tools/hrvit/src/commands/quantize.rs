@@ -132,7 +132,8 @@ pub struct QuantizeArgs {
     /// default: those that mmsegmentation saved in the checkpoint
     #[arg(long, value_name = "FILE")]
     classes_file: Option<PathBuf>,
-    /// Sequence number of the image; of two valid ones on a device the higher is newer
+    /// Serial number of the image, which may wrap (RFC 1982); of two valid ones on a device the
+    /// greater is newer
     #[arg(long, value_name = "N", default_value_t = 0)]
     sequence: u32,
     /// Decides which tokens are sampled

@@ -114,7 +114,7 @@ pub fn tables() -> Result<Vec<Table>> {
             notes: &[
                 "Without MixCFN nothing lies between the linear layers. Without all block optimisations the fusion stays dense. With a 3x3 convolution in the place of \
                  the mixed-scale pair they would have 8.0 and 10.4 M parameters.",
-                "Ablations are networks here: a table [ablation] in a spec file takes techniques out, docs/paper.md has their cost in 8 bits.",
+                "Ablations are networks here: a table [ablation] in a spec file takes techniques out, docs/accuracy.md has their cost in 8 bits.",
             ],
         },
         Table {

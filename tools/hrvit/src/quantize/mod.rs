@@ -129,7 +129,7 @@ pub struct Options {
     pub colours: Vec<[u8; 3]>,
     /// Techniques beyond rounding.
     pub techniques: Techniques,
-    /// Of two valid images on a device the one with the higher number is newer.
+    /// Serial number (RFC 1982): of two valid images on a device the greater is newer.
     pub sequence: u32,
     /// Arithmetic of every step: [`Precision::Int8`] or [`Precision::Int16x8`]. [`to_fp16`] makes
     /// half precision.
