@@ -48,6 +48,7 @@ pub fn kind(origins: &[Origin]) -> &'static str {
     // Loads and stores of vectors are copies by name.
     let moves = || in_function(&["copy_nonoverlapping"]) && !in_function(&["vld1", "vst1"]);
     let copies = || in_function(&MEMORY) || moves() || in_file(&["hrvit-core/src/runs.rs", "hrvit-kernels/src/runs.rs", "hrvit-core/src/slices.rs"]);
+    let of_cortex_m = |files: &[&str]| files.iter().any(|file| in_function(&[&format!("mve::{file}::"), &format!("dsp::{file}::")]));
     if family("attention_") {
         return match () {
             () if in_file(&["exponent"]) || in_function(&["codes", "::code", "exponent"]) => "attention: codes",
@@ -67,11 +68,11 @@ pub fn kind(origins: &[Origin]) -> &'static str {
         () if family("gemm_") && stores() => "products: requantise, store",
         () if family("gemm_") => "products: sums",
         // Loops of Cortex-M that families call.
-        () if in_function(&["mve::taps::", "mve::planar::", "dsp::taps::"]) => "depthwise: sums",
-        () if in_function(&["mve::dots::", "dsp::dots::"]) => "products: sums",
-        () if in_function(&["mve::sink::", "mve::tile::", "dsp::sink::", "dsp::tile::", "epilogue::Epilogue"]) => SHARED,
-        () if in_function(&["mve::bytes::"]) => "copies, clears, patches",
-        () if in_function(&["dsp::words::"]) => "elementwise",
+        () if of_cortex_m(&["taps", "planar"]) => "depthwise: sums",
+        () if of_cortex_m(&["dots", "pairs", "product_f16"]) => "products: sums",
+        () if of_cortex_m(&["sink", "tile", "rates"]) || in_function(&["epilogue::Epilogue"]) => SHARED,
+        () if of_cortex_m(&["bytes"]) => "copies, clears, patches",
+        () if of_cortex_m(&["words", "floats"]) => "elementwise",
         () if family("resize") => "resizing, label map",
         () if in_function(&["add_s16", "add_s32", "relu_s32", "add_sums", "add_stream"]) || in_file(&["activation/sum", "activation/neon_sums"]) => {
             "sums, residual stream"
@@ -107,6 +108,18 @@ mod tests {
         assert_eq!(kind(&[origin("memcpy", "")]), "copies, clears, patches");
         assert_eq!(kind(&[origin("run", "crates/hrvit-core/src/blocks/fusion.rs")]), REST);
         assert!(KINDS.contains(&kind(&[origin("x", "crates/hrvit-kernels/src/attention_s8/neon.rs")])));
+    }
+
+    #[test]
+    fn every_file_that_cortex_m_kernels_share_has_a_kind() {
+        for set in ["mve", "dsp"] {
+            let folder = crate::root().unwrap().join("crates/hrvit-kernels/src").join(set);
+            for file in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| !path.ends_with("mod.rs")) {
+                let name = file.file_stem().unwrap().to_string_lossy();
+                let own = origin(&format!("hrvit_kernels::{set}::{name}::f"), &format!("crates/hrvit-kernels/src/{set}/{name}.rs"));
+                assert_ne!(kind(&[own]), REST, "{}", file.display());
+            }
+        }
     }
 
     #[test]
