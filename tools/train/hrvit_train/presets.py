@@ -11,12 +11,13 @@ _SEGMENTATION = {
     "drop_path": 0.1,
     "scale": (0.5, 2.0),
     "aspect": 0.0,
+    "colour": 0.3,
     "class_weights": "none",
     "clip": 0.0,
     "ema": 0.0,
     "evaluate_every": 16_000,
 }
-"""The paper's optimiser; the head's tenfold rate is the public reference's. Scales, plain cross-entropy, no bound on gradients and no average are those of the prior work that it follows (SegFormer, arXiv 2105.15203)."""
+"""The paper's optimiser; the head's tenfold rate is the public reference's. Scales, colours, plain cross-entropy, no bound on gradients and no average are those of the prior work that it follows (SegFormer, arXiv 2105.15203)."""
 
 _IMAGENET_PICTURES = 1_281_167
 _IMAGENET_BATCH = 1024

@@ -77,7 +77,10 @@ fn read(tokens: &[TokenTree], here: &Module, paths: &mut Vec<Module>) {
             // What stands in a macro belongs to the macro's users.
             [TokenTree::Punct(dollar), TokenTree::Ident(_), ..] if dollar.as_char() == '$' => at += 1,
             [TokenTree::Punct(hash), TokenTree::Group(attribute), rest @ ..] if hash.as_char() == '#' && attribute.stream().to_string() == "cfg (test)" => {
-                at += 2 + rest.iter().position(|token| matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace) || is(token, ';')).unwrap_or(0);
+                at += 2 + rest
+                    .iter()
+                    .position(|token| matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace) || is(token, ';'))
+                    .unwrap_or(0);
             }
             [TokenTree::Ident(word), TokenTree::Ident(name), TokenTree::Group(body), ..] if word == "mod" => {
                 let inner: Module = here.iter().cloned().chain([name.to_string()]).collect();
@@ -187,6 +190,9 @@ mod tests {
         assert!(circles_of(&[("lib.rs", "mod a; use a::A;"), ("a.rs", "use crate::X; use super::Y;")]).is_empty());
         assert!(circles_of(&[("a.rs", "use crate::b;"), ("b.rs", "#[cfg(test)] mod tests { use crate::a; } #[cfg(test)] use crate::a::A;")]).is_empty());
         assert!(circles_of(&[("a.rs", "use crate::b;"), ("b.rs", "macro_rules! m { () => { $crate::a::A } }")]).is_empty());
-        assert!(circles_of(&[("a.rs", "use crate::b;"), ("b.rs", "// crate::a\nmod inner { use super::super::c; const A: &str = \"crate::a\"; }"), ("c.rs", "")]).is_empty());
+        assert!(
+            circles_of(&[("a.rs", "use crate::b;"), ("b.rs", "// crate::a\nmod inner { use super::super::c; const A: &str = \"crate::a\"; }"), ("c.rs", "")])
+                .is_empty()
+        );
     }
 }

@@ -56,6 +56,9 @@ fn outcomes<'a>(root: &Path, lanes: &'a [Vec<Check>]) -> Result<Vec<Outcome<'a>>
         eprintln!("[{}/{count}] {}", begun.fetch_add(1, Ordering::Relaxed) + 1, check.name);
         let start = Instant::now();
         let made = check.make(root);
+        if made.is_err() {
+            eprintln!("FAILED {}: its output follows at the end", check.name);
+        }
         Outcome { name: &check.name, made, seconds: start.elapsed().as_secs_f64() }
     };
     std::thread::scope(|scope| {
