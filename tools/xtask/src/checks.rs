@@ -77,16 +77,8 @@ pub fn quick() -> Vec<Check> {
     checks
 }
 
-/// Everything that must hold before a change is handed in, in two lanes that share no folder for
-/// most of their time: programs of the host, and programs of devices and of other languages.
-///
-/// Cargo locks a folder of builds. The second lane begins with checks whose folders are their own.
-pub fn all() -> [Vec<Check>; 2] {
-    [on_host(), on_devices()]
-}
-
-/// The workspace's own tests and texts.
-fn on_host() -> Vec<Check> {
+/// Everything that must hold before a change is handed in.
+pub fn all() -> Vec<Check> {
     let mut checks = style();
     checks.extend([
         Check::program("tests", &["cargo", "test", "--release", "--workspace", "--no-fail-fast"]),
@@ -112,31 +104,8 @@ fn on_host() -> Vec<Check> {
             ],
         ),
         Check { name: "image reader and engine in 32 bits".to_owned(), kind: Kind::Rule(narrow_addresses) },
-        Check { name: "kernels of every instruction set".to_owned(), kind: Kind::Optional(isa::run) },
-        Check { name: "fuzz targets compile".to_owned(), kind: Kind::Rule(fuzz::check) },
-    ]);
-    checks.extend(documentation());
-    checks.push(Check { name: "archives for crates.io".to_owned(), kind: Kind::Rule(package::check) });
-    checks.extend(source_rules());
-    checks
-}
-
-/// Firmware, emulated machines and boards, the C interface, what else is no part of the workspace.
-fn on_devices() -> Vec<Check> {
-    let mut checks = vec![
-        Check { name: "calls of the C interface in any order, under AddressSanitizer".to_owned(), kind: Kind::Rule(fuzz::short) },
-        Check { name: "firmware, its self-tests and kernels".to_owned(), kind: Kind::Rule(|root| firmware::run(root, false)) },
-        Check { name: "boards boot, with and without faults".to_owned(), kind: Kind::Optional(|root| boards::run(root, false)) },
-        Check { name: "frames over a serial port and behind the image".to_owned(), kind: Kind::Rule(frames::check) },
-        Check { name: "two cores share the steps".to_owned(), kind: Kind::Rule(cores::check) },
-        Check { name: "same bytes everywhere, half precision within bounds".to_owned(), kind: Kind::Rule(|root| parity::run(root, Extent::Short)) },
-        Check { name: "instructions of every step".to_owned(), kind: Kind::Rule(count::check) },
-        Check { name: "example application".to_owned(), kind: Kind::Rule(app::check) },
-        Check { name: "live page in a browser".to_owned(), kind: Kind::Optional(live::check) },
-        Check { name: "cameras of Linux compile".to_owned(), kind: Kind::Optional(live::cameras) },
-        Check { name: "C, C++, Java and Python, on hosts and without a system".to_owned(), kind: Kind::Optional(capi::check) },
         Check { name: "device targets installed".to_owned(), kind: Kind::Rule(install_targets) },
-    ];
+    ]);
     // Code is made for these targets where firmware is built.
     for target in DEVICE_TARGETS {
         let words = [
@@ -158,15 +127,29 @@ fn on_devices() -> Vec<Check> {
         ];
         checks.push(Check::program(&format!("no_std {target}"), &words));
     }
-    checks.extend([
-        // Which decides where a system shows programs no identification register.
-        Check::program(
-            "kernels for cores that execute in order, by feature",
-            &["cargo", "check", "--release", "--target", "aarch64-unknown-none", "-p", "hrvit-kernels", "--features", "in-order,fp16,int16x8"],
-        ),
-        Check { name: "training recipe".to_owned(), kind: Kind::Optional(training::run) },
-        Check { name: "rivals on ARM, what is read and printed".to_owned(), kind: Kind::Optional(training::peers) },
-    ]);
+    // Which decides where a system shows programs no identification register.
+    checks.push(Check::program(
+        "kernels for cores that execute in order, by feature",
+        &["cargo", "check", "--release", "--target", "aarch64-unknown-none", "-p", "hrvit-kernels", "--features", "in-order,fp16,int16x8"],
+    ));
+    checks.push(Check { name: "kernels of every instruction set".to_owned(), kind: Kind::Optional(isa::run) });
+    checks.push(Check { name: "firmware, its self-tests and kernels".to_owned(), kind: Kind::Rule(|root| firmware::run(root, false)) });
+    checks.push(Check { name: "boards boot, with and without faults".to_owned(), kind: Kind::Optional(|root| boards::run(root, false)) });
+    checks.push(Check { name: "frames over a serial port and behind the image".to_owned(), kind: Kind::Rule(frames::check) });
+    checks.push(Check { name: "two cores share the steps".to_owned(), kind: Kind::Rule(cores::check) });
+    checks.push(Check { name: "same bytes everywhere, half precision within bounds".to_owned(), kind: Kind::Rule(|root| parity::run(root, Extent::Short)) });
+    checks.push(Check { name: "instructions of every step".to_owned(), kind: Kind::Rule(count::check) });
+    checks.push(Check { name: "example application".to_owned(), kind: Kind::Rule(app::check) });
+    checks.push(Check { name: "live page in a browser".to_owned(), kind: Kind::Optional(live::check) });
+    checks.push(Check { name: "cameras of Linux compile".to_owned(), kind: Kind::Optional(live::cameras) });
+    checks.push(Check { name: "C, C++, Java and Python, on hosts and without a system".to_owned(), kind: Kind::Optional(capi::check) });
+    checks.push(Check { name: "calls of the C interface in any order, under AddressSanitizer".to_owned(), kind: Kind::Rule(fuzz::short) });
+    checks.push(Check { name: "fuzz targets compile".to_owned(), kind: Kind::Rule(fuzz::check) });
+    checks.push(Check { name: "training recipe".to_owned(), kind: Kind::Optional(training::run) });
+    checks.push(Check { name: "rivals on ARM, what is read and printed".to_owned(), kind: Kind::Optional(training::peers) });
+    checks.extend(documentation());
+    checks.push(Check { name: "archives for crates.io".to_owned(), kind: Kind::Rule(package::check) });
+    checks.extend(source_rules());
     checks
 }
 

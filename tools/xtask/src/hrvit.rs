@@ -16,16 +16,15 @@ pub struct Hrvit {
 }
 
 impl Hrvit {
-    /// Builds it as `cargo test --workspace` does, with the features that all packages together ask
-    /// for: for one of its tests.
+    /// Builds it.
     ///
     /// # Errors
     /// If it does not build.
     pub fn build(root: &Path) -> Result<Self> {
         let mut cargo = Command::new("cargo");
-        cargo.current_dir(root).args(["test", "--release", "--workspace", "--test", "files", "--no-run", "--message-format=json-render-diagnostics"]);
+        cargo.current_dir(root).args(["build", "--release", "--package", "hrvit-tool", "--message-format=json-render-diagnostics"]);
         let messages = command::succeed(&mut cargo)?;
-        let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).filter(|message| message["target"]["name"] == "hrvit");
+        let messages = messages.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let program = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next();
         Ok(Self { program: program.context("cargo built no hrvit")?, root: root.to_path_buf() })
     }

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 
@@ -11,20 +10,12 @@ use crate::command;
 /// The compiler that has Miri and the sanitizers; by date, so that it says the same tomorrow.
 pub const NIGHTLY: &str = "nightly-2026-03-01";
 
-/// Held while something is installed: package managers refuse to run twice at a time.
-static INSTALLING: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    INSTALLING.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Installs the Debian packages of those `programs` that are missing. Each is a program and the
 /// package that has it.
 ///
 /// # Errors
 /// If a program is missing and cannot be installed; says which and how to install it by hand.
 pub fn programs(programs: &[(&str, &str)]) -> Result<()> {
-    let _alone = alone();
     let missing: Vec<_> = programs.iter().filter(|(program, _)| !is_there(program)).collect();
     if missing.is_empty() {
         return Ok(());
@@ -62,7 +53,6 @@ fn is_there(program: &str) -> bool {
 /// # Errors
 /// If rustup cannot be started or has no such target.
 pub fn targets(root: &Path, targets: &[&str]) -> Result<()> {
-    let _alone = alone();
     let installed = command::succeed(Command::new("rustup").args(["target", "list", "--installed"]).current_dir(root))?;
     let missing: Vec<&str> = targets.iter().copied().filter(|target| !installed.lines().any(|line| line == *target)).collect();
     if !missing.is_empty() {
@@ -76,7 +66,6 @@ pub fn targets(root: &Path, targets: &[&str]) -> Result<()> {
 /// # Errors
 /// If rustup cannot be started or has no such toolchain.
 pub fn toolchain(name: &str, components: &[&str]) -> Result<()> {
-    let _alone = alone();
     let listed = command::output(Command::new("rustup").args(["component", "list", "--installed", "--toolchain", name]))?;
     let installed = String::from_utf8_lossy(&listed.stdout);
     let there = |component: &&str| installed.lines().any(|line| line == *component || line.starts_with(&format!("{component}-")));

@@ -140,11 +140,11 @@ fn run() -> Result<ExitCode> {
     let root = root()?;
     let in_order = match Cli::parse().task {
         Task::Test => report::run(&root, &checks::all())?,
-        Task::Quick => report::run(&root, &[checks::quick()])?,
+        Task::Quick => report::run(&root, &checks::quick())?,
         Task::Api { check: true } => none_of(&api::check(&root)?),
         Task::Api { check: false } => api::write(&root).map(|()| true)?,
         Task::Package => none_of(&package::check(&root)?),
-        Task::Lint => report::run(&root, &[checks::source_rules()])?,
+        Task::Lint => report::run(&root, &checks::source_rules())?,
         Task::Firmware { all } => none_of(&firmware::run(&root, all)?),
         Task::Miri { all } => miri::run(&root, all).map(|()| true)?,
         Task::Fuzz(args) => fuzz::run(&root, &args)?,

@@ -131,15 +131,13 @@ fn equal_steps(log: &Log, code: u8) -> Result<usize, String> {
     }
 }
 
-/// Builds the example `golden` for `target`, or for the host: with the features of the C library,
-/// so that both share what they are made of.
+/// Builds the example `golden` for `target`, or for the host.
 ///
 /// # Errors
 /// If it does not build.
 pub fn golden(root: &Path, target: Option<&str>) -> Result<PathBuf> {
     let mut cargo = Command::new("cargo");
-    let features = if target.is_some() { "std" } else { "std,fp16,int16x8" };
-    cargo.current_dir(root).args(["build", "--release", "--locked", "--package", "hrvit-core", "--features", features, "--example", "golden"]);
+    cargo.current_dir(root).args(["build", "--release", "--locked", "--package", "hrvit-core", "--features", "std", "--example", "golden"]);
     if let Some(target) = target {
         // Static, and linked without a foreign C compiler.
         cargo.args(["--target", target, "--config", &format!("target.{target}.linker=\"rust-lld\"")]);

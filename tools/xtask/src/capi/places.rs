@@ -30,14 +30,14 @@ pub struct Host {
 }
 
 impl Host {
-    /// Builds both.
+    /// Builds both together, so that they share what they are made of.
     ///
     /// # Errors
     /// If they do not build.
     pub fn build(root: &Path) -> Result<Self> {
         let mut cargo = Command::new("cargo");
-        cargo.current_dir(root).args(["build", "--release", "--locked", "--package", "hrvit-capi", "--features", "fp16,int16x8"]);
-        command::succeed(&mut cargo)?;
+        cargo.current_dir(root).args(["build", "--release", "--locked", "--package", "hrvit-tool", "--package", "hrvit-capi"]);
+        command::succeed(cargo.args(["--features", "hrvit-capi/fp16,hrvit-capi/int16x8"]))?;
         let built = target_folder(root).join("release");
         let build = Build { target: "", cpu: None, profile: "release", features: &["std"], tools: "" };
         let archive = hide(root, &build, &built.join("libhrvit_capi.a"), &target_folder(root).join("capi/host"))?;

@@ -194,14 +194,15 @@ pub fn build(root: &Path, package: &str, target: &str, plan: &Plan, only: Option
     Ok(programs)
 }
 
-/// Checks all programs of `package` without generating code: without a feature, then with every
-/// precision and for networks without a technique, for frames that fit everywhere.
+/// Checks all programs of `package` without generating code, also in half precision, with 16-bit
+/// activations and for a network without a technique, then for frames that fit everywhere.
 ///
 /// # Errors
 /// If they do not compile.
 pub fn check(root: &Path, package: &str, target: &str) -> Result<()> {
-    let wide = Plan { size: Some("64x64".to_owned()), ablation: Some("own_keys".to_owned()), features: &["fp16", "int16x8"], ..Plan::default() };
-    for plan in [Plan::default(), wide] {
+    let wide = |precision| Plan { size: Some("64x64".to_owned()), precision, ..Plan::default() };
+    let without = Plan { ablation: Some("own_keys".to_owned()), ..wide(Precision::Int8) };
+    for plan in [Plan::default(), wide(Precision::Fp16), wide(Precision::Int16x8), without] {
         command::succeed(&mut cargo(root, "check", package, target, &plan, false))?;
     }
     Ok(())

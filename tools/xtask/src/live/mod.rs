@@ -69,7 +69,7 @@ pub fn cameras(root: &Path) -> Result<Made> {
         return Ok(Made::Nothing("V4L2 is Linux's".to_owned()));
     }
     let mut cargo = Command::new("cargo");
-    cargo.current_dir(root).args(["check", "--release", "--locked", "--workspace", "--bin", "hrvit", "--features", "hrvit-tool/v4l"]);
+    cargo.current_dir(root).args(["check", "--release", "--locked", "--package", "hrvit-tool", "--features", "v4l"]);
     let output = command::output(&mut cargo)?;
     let said = String::from_utf8_lossy(&output.stderr);
     if output.status.success() {
