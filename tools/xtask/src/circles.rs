@@ -9,44 +9,28 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow};
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// Folders whose members are packages, and packages.
-const FOLDERS: [&str; 3] = ["crates", "firmware", "tools"];
+use crate::lint;
 
 /// A module by its names from the root of the package, which is empty.
 type Module = Vec<String>;
 
-/// The circles of every package.
+/// The circles of every package, each a folder `src`.
 ///
 /// # Errors
 /// If a file cannot be read or holds no Rust.
 pub fn find(root: &Path) -> Result<Vec<String>> {
-    let mut found = Vec::new();
-    for folder in FOLDERS {
-        for package in std::fs::read_dir(root.join(folder)).with_context(|| format!("reading {folder}"))? {
-            let sources = package?.path().join("src");
-            if sources.is_dir() {
-                let mut files = BTreeMap::new();
-                collect(&sources, &sources, &mut files)?;
-                let shown = sources.strip_prefix(root).unwrap_or(&sources).display();
-                found.extend(circles(&uses(&files)?).iter().map(|circle| format!("{shown}: a circle of files: {}", circle.join(" -> "))));
-            }
+    let mut packages: BTreeMap<String, BTreeMap<Module, String>> = BTreeMap::new();
+    for path in lint::files(root)?.iter().filter(|path| path.ends_with(".rs")) {
+        if let Some((package, file)) = path.split_once("/src/") {
+            let text = std::fs::read_to_string(root.join(path)).with_context(|| format!("reading {path}"))?;
+            packages.entry(package.to_owned()).or_default().insert(module(Path::new(file)), text);
         }
+    }
+    let mut found = Vec::new();
+    for (package, files) in &packages {
+        found.extend(circles(&uses(files)?).iter().map(|circle| format!("{package}: a circle of files: {}", circle.join(" -> "))));
     }
     Ok(found)
-}
-
-/// Modules and texts of the files below `folder`.
-fn collect(sources: &Path, folder: &Path, files: &mut BTreeMap<Module, String>) -> Result<()> {
-    for entry in std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
-        let path = entry?.path();
-        if path.is_dir() {
-            collect(sources, &path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-            files.insert(module(path.strip_prefix(sources)?), text);
-        }
-    }
-    Ok(())
 }
 
 fn module(file: &Path) -> Module {
@@ -74,7 +58,7 @@ fn read(tokens: &[TokenTree], here: &Module, paths: &mut Vec<Module>) {
     let mut at = 0;
     while at < tokens.len() {
         match &tokens[at..] {
-            // What stands in a macro belongs to the macro's users.
+            // A path that begins with `$crate` is one of the macro's users.
             [TokenTree::Punct(dollar), TokenTree::Ident(_), ..] if dollar.as_char() == '$' => at += 1,
             [TokenTree::Punct(hash), TokenTree::Group(attribute), rest @ ..] if hash.as_char() == '#' && attribute.stream().to_string() == "cfg (test)" => {
                 at += 2 + rest
@@ -133,11 +117,11 @@ fn is(token: &TokenTree, sign: char) -> bool {
     matches!(token, TokenTree::Punct(punct) if punct.as_char() == sign)
 }
 
-/// One circle for every file that leads back to itself and to no earlier file.
+/// The shortest circle of every file that is in one, but for circles within an earlier one.
 fn circles(uses: &BTreeMap<&Module, BTreeSet<&Module>>) -> Vec<Vec<String>> {
     let mut found: Vec<Vec<String>> = Vec::new();
     for start in uses.keys() {
-        // The shortest way back, by breadth.
+        // By breadth: each file is reached in the fewest steps.
         let (mut from, mut next) = (BTreeMap::new(), vec![*start]);
         while let Some(module) = (!next.is_empty()).then(|| next.remove(0)) {
             for used in &uses[module] {

@@ -74,7 +74,7 @@ pub fn stands_alone(root: &Path) -> Result<Vec<String>> {
 }
 
 /// Paths of all files that are tracked, or new and not ignored; relative to the root.
-fn files(root: &Path) -> Result<Vec<String>> {
+pub fn files(root: &Path) -> Result<Vec<String>> {
     let output =
         Command::new("git").args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(root).output().context("starting git")?;
     ensure!(output.status.success(), "git ls-files: {}", String::from_utf8_lossy(&output.stderr).trim_end());

@@ -1,4 +1,4 @@
-//! What is stored of requantised accumulators: the parameters of each way.
+//! Parameters of each way of storing requantised accumulators.
 
 use core::mem::MaybeUninit;
 
