@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -131,6 +132,9 @@ pub struct Ended {
     pub log: PathBuf,
 }
 
+/// Runs so far. Two of one program on one machine may overlap: each has a log of its own.
+static RUNS: AtomicUsize = AtomicUsize::new(0);
+
 /// Runs `elf` on `machine`, whose memory holds every one of `images` at its address.
 ///
 /// # Errors
@@ -147,7 +151,8 @@ pub fn emulate_with(root: &Path, machine: &Machine, elf: &Path, images: &[(u32, 
     let folder = target_folder(root).join("qemu");
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let program = elf.file_name().context("a program has a name")?.to_string_lossy();
-    let log = folder.join(format!("{}-{program}.defmt", machine.name));
+    let run = RUNS.fetch_add(1, Ordering::Relaxed);
+    let log = folder.join(format!("{}-{program}-{run}.defmt", machine.name));
     let (name, arguments) = machine.emulator.split_first().context("a machine has an emulator")?;
     let mut qemu = Command::new(name);
     qemu.args(arguments).arg("-kernel").arg(elf);

@@ -184,7 +184,9 @@ pub fn build(root: &Path, package: &str, target: &str, plan: &Plan, only: Option
     for message in messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
         if let (Some(elf), Some(name)) = (message["executable"].as_str(), message["target"]["name"].as_str()) {
             let own = folder.join(name);
-            std::fs::copy(elf, &own).with_context(|| format!("copying {elf} to {}", own.display()))?;
+            // Replaced as a whole: an emulator or a decoder may be reading the former one.
+            let copy = folder.join(format!("{name}.new"));
+            std::fs::copy(elf, &copy).and_then(|_| std::fs::rename(&copy, &own)).with_context(|| format!("copying {elf} to {}", own.display()))?;
             programs.push(Program { name: name.to_owned(), elf: own });
         }
     }
